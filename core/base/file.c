@@ -1,0 +1,285 @@
+#include "core/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct pl_file {
+    int fd;
+    char *path;
+    pl_file_stamp stamp;
+};
+
+static pl_file_stamp stamp_of(const struct stat *st)
+{
+    return (pl_file_stamp){
+        .size = (uint64_t)st->st_size,
+        .mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+        .inode = (uint64_t)st->st_ino,
+        .device = (uint64_t)st->st_dev,
+    };
+}
+
+pl_status pl_file_open(const char *path, pl_file **out, pl_error *err)
+{
+    *out = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return pl_error_set(err, errno == ENOENT ? PL_ERR_NOT_FOUND : PL_ERR_IO,
+                            "%s: cannot be opened: %s", path, strerror(errno));
+    }
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return pl_error_set(err, PL_ERR_IO, "%s: expected a regular file", path);
+    }
+    pl_file *file = calloc(1, sizeof *file);
+    char *copy = strdup(path);
+    if (file == NULL || copy == NULL) {
+        free(file);
+        free(copy);
+        close(fd);
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    }
+    *file = (pl_file){.fd = fd, .path = copy, .stamp = stamp_of(&st)};
+    *out = file;
+    return PL_OK;
+}
+
+void pl_file_close(pl_file *file)
+{
+    if (file != NULL) {
+        close(file->fd);
+        free(file->path);
+        free(file);
+    }
+}
+
+const char *pl_file_path(const pl_file *file)
+{
+    return file->path;
+}
+
+uint64_t pl_file_size(const pl_file *file)
+{
+    return file->stamp.size;
+}
+
+pl_file_stamp pl_file_get_stamp(const pl_file *file)
+{
+    return file->stamp;
+}
+
+pl_status pl_file_read(pl_file *file, uint64_t offset, void *out, size_t size, pl_error *err)
+{
+    struct stat st;
+    if (fstat(file->fd, &st) != 0) {
+        return pl_error_set(err, PL_ERR_IO, "%s: %s", file->path, strerror(errno));
+    }
+    pl_file_stamp now = stamp_of(&st);
+    if (now.size != file->stamp.size || now.mtime_ns != file->stamp.mtime_ns) {
+        return pl_error_set(err, PL_ERR_CHANGED,
+                            "%s: changed since it was opened (size or modification time differs); "
+                            "open it again",
+                            file->path);
+    }
+    if (offset > file->stamp.size || size > file->stamp.size - offset) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: ends at byte %llu, expected %zu bytes at offset %llu", file->path,
+                            (unsigned long long)file->stamp.size, size, (unsigned long long)offset);
+    }
+    char *to = out;
+    while (size > 0) {
+        size_t piece = size < (1u << 30) ? size : (1u << 30);
+        ssize_t got = pread(file->fd, to, piece, (off_t)offset);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return pl_error_set(err, got < 0 ? PL_ERR_IO : PL_ERR_CHANGED,
+                                "%s: reading at offset %llu: %s", file->path,
+                                (unsigned long long)offset,
+                                got < 0 ? strerror(errno) : "the file became shorter");
+        }
+        to += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return PL_OK;
+}
+
+pl_status pl_file_read_all(const char *path, size_t limit, char **out, size_t *size, pl_error *err)
+{
+    *out = NULL;
+    *size = 0;
+    pl_file *file = NULL;
+    pl_status status = pl_file_open(path, &file, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    uint64_t bytes = pl_file_size(file);
+    char *text = NULL;
+    if (bytes > limit) {
+        status = pl_error_set(err, PL_ERR_FORMAT, "%s: has %llu bytes, expected at most %zu", path,
+                              (unsigned long long)bytes, limit);
+    } else if ((text = malloc((size_t)bytes + 1)) == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    } else {
+        status = pl_file_read(file, 0, text, (size_t)bytes, err);
+    }
+    pl_file_close(file);
+    if (status != PL_OK) {
+        free(text);
+        return status;
+    }
+    text[bytes] = '\0';
+    *out = text;
+    *size = (size_t)bytes;
+    return PL_OK;
+}
+
+struct pl_writer {
+    int fd;
+    char *path;
+    char *temporary;
+};
+
+static pl_status writer_error(pl_writer *writer, const char *what, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_IO, "%s: %s: %s", writer->path, what, strerror(errno));
+}
+
+pl_status pl_writer_create(const char *path, pl_writer **out, pl_error *err)
+{
+    *out = NULL;
+    pl_writer *writer = calloc(1, sizeof *writer);
+    pl_buf name = {0};
+    pl_buf_printf(&name, "%s.XXXXXX", path);
+    if (writer == NULL || name.failed || (writer->path = strdup(path)) == NULL) {
+        free(writer);
+        pl_buf_deinit(&name);
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    }
+    writer->temporary = name.data;
+    writer->fd = mkostemp(writer->temporary, O_CLOEXEC);
+    if (writer->fd < 0) {
+        pl_status status = writer_error(writer, "cannot be written", err);
+        free(writer->temporary);
+        writer->temporary = NULL;
+        pl_writer_destroy(writer);
+        return status;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(writer->fd, 0666 & ~mask);
+    *out = writer;
+    return PL_OK;
+}
+
+pl_status pl_writer_write(pl_writer *writer, const void *bytes, size_t size, pl_error *err)
+{
+    const char *from = bytes;
+    while (size > 0) {
+        ssize_t put = write(writer->fd, from, size < (1u << 30) ? size : (1u << 30));
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            return writer_error(writer, "cannot be written", err);
+        }
+        from += put;
+        size -= (size_t)put;
+    }
+    return PL_OK;
+}
+
+pl_status pl_writer_commit(pl_writer *writer, pl_error *err)
+{
+    if (fsync(writer->fd) != 0) {
+        return writer_error(writer, "cannot be synced", err);
+    }
+    return pl_writer_publish(writer, err);
+}
+
+pl_status pl_writer_publish(pl_writer *writer, pl_error *err)
+{
+    int closed = close(writer->fd);
+    writer->fd = -1;
+    if (closed != 0) {
+        return writer_error(writer, "cannot be closed", err);
+    }
+    if (rename(writer->temporary, writer->path) != 0) {
+        return writer_error(writer, "cannot be replaced", err);
+    }
+    free(writer->temporary);
+    writer->temporary = NULL;
+    return PL_OK;
+}
+
+void pl_writer_destroy(pl_writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    if (writer->fd >= 0) {
+        close(writer->fd);
+    }
+    if (writer->temporary != NULL) {
+        unlink(writer->temporary);
+    }
+    free(writer->temporary);
+    free(writer->path);
+    free(writer);
+}
+
+pl_status pl_file_write_all(const char *path, const void *bytes, size_t size, pl_error *err)
+{
+    pl_writer *writer = NULL;
+    pl_status status = pl_writer_create(path, &writer, err);
+    if (status == PL_OK) {
+        status = pl_writer_write(writer, bytes, size, err);
+    }
+    if (status == PL_OK) {
+        status = pl_writer_commit(writer, err);
+    }
+    pl_writer_destroy(writer);
+    return status;
+}
+
+pl_status pl_file_make_dirs(const char *path, pl_error *err)
+{
+    char part[PATH_MAX];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof part) {
+        return pl_error_set(err, PL_ERR_IO, "%s: not a usable folder name", path);
+    }
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0') {
+            continue;
+        }
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
+            return pl_error_set(err, PL_ERR_IO, "%s: cannot be created: %s", part, strerror(errno));
+        }
+    }
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        return pl_error_set(err, PL_ERR_IO, "%s: expected a folder", path);
+    }
+    return PL_OK;
+}
+
+void pl_path_join(pl_buf *out, const char *folder, const char *name)
+{
+    pl_buf_puts(out, folder);
+    if (out->size > 0 && out->data != NULL && out->data[out->size - 1] != '/') {
+        pl_buf_puts(out, "/");
+    }
+    pl_buf_puts(out, name);
+}

@@ -1,0 +1,179 @@
+#include "core/base/text.h"
+
+#include <fnmatch.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t pl_text_utf8_length(const char *s, const char *end)
+{
+    size_t left = (size_t)(end - s);
+    if (left == 0) {
+        return 0;
+    }
+    const unsigned char *u = (const unsigned char *)s;
+    if (u[0] < 0x80) {
+        return 1;
+    }
+    size_t need = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
+    if (u[0] < 0xc2 || u[0] > 0xf4 || left < need) {
+        return 0;
+    }
+    for (size_t i = 1; i < need; i++) {
+        if ((u[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    bool overlong = (u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xf0 && u[1] < 0x90);
+    bool surrogate = u[0] == 0xed && u[1] >= 0xa0;
+    bool beyond = u[0] == 0xf4 && u[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : need;
+}
+
+static uint32_t decode(const char *s, size_t length)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    if (length == 1) {
+        return u[0];
+    }
+    uint32_t code = u[0] & (0xffu >> (length + 1));
+    for (size_t i = 1; i < length; i++) {
+        code = (code << 6) | (u[i] & 0x3fu);
+    }
+    return code;
+}
+
+static bool is_unsafe(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0x2028 || code == 0x2029;
+}
+
+size_t pl_text_escape(const char *raw, size_t size, char *out, size_t capacity)
+{
+    const char *end = raw + size;
+    size_t total = 0;
+    size_t written = 0;
+    bool full = capacity == 0;
+    while (raw < end) {
+        char piece[20];
+        size_t used = pl_text_utf8_length(raw, end);
+        size_t length = 0;
+        if (used > 0 && !is_unsafe(decode(raw, used))) {
+            memcpy(piece, raw, used);
+            length = used;
+        } else if (*raw == '\n' || *raw == '\t' || *raw == '\r') {
+            piece[0] = '\\';
+            piece[1] = *raw == '\n' ? 'n' : *raw == '\t' ? 't' : 'r';
+            length = 2;
+            used = 1;
+        } else {
+            used = used > 0 ? used : 1;
+            for (size_t i = 0; i < used; i++) {
+                length += (size_t)snprintf(piece + length, sizeof piece - length, "\\x%02x",
+                                           (unsigned char)raw[i]);
+            }
+        }
+        if (!full && written + length < capacity) {
+            memcpy(out + written, piece, length);
+            written += length;
+        } else {
+            full = true;
+        }
+        total += length;
+        raw += used;
+    }
+    if (capacity > 0) {
+        out[written] = '\0';
+    }
+    return total;
+}
+
+void pl_text_trim_utf8(char *text)
+{
+    size_t size = strlen(text);
+    const char *end = text + size;
+    size_t back = 0;
+    while (back < 4 && back < size && ((unsigned char)text[size - 1 - back] & 0xc0) == 0x80) {
+        back++;
+    }
+    if (back < size && pl_text_utf8_length(text + size - 1 - back, end) != back + 1) {
+        text[size - 1 - back] = '\0';
+    }
+}
+
+bool pl_text_glob(const char *pattern, const char *name)
+{
+    return fnmatch(pattern, name, 0) == 0;
+}
+
+static bool reserve(pl_buf *buf, size_t extra)
+{
+    if (buf->failed || extra > SIZE_MAX / 4 - buf->size) {
+        buf->failed = true;
+        return false;
+    }
+    size_t need = buf->size + extra + 1;
+    if (need <= buf->capacity) {
+        return true;
+    }
+    size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
+    while (capacity < need) {
+        capacity *= 2;
+    }
+    char *data = realloc(buf->data, capacity);
+    if (data == NULL) {
+        buf->failed = true;
+        return false;
+    }
+    buf->data = data;
+    buf->capacity = capacity;
+    return true;
+}
+
+void pl_buf_append(pl_buf *buf, const void *bytes, size_t size)
+{
+    if (!reserve(buf, size)) {
+        return;
+    }
+    if (size > 0) {
+        memcpy(buf->data + buf->size, bytes, size);
+    }
+    buf->size += size;
+    buf->data[buf->size] = '\0';
+}
+
+void pl_buf_puts(pl_buf *buf, const char *text)
+{
+    pl_buf_append(buf, text, strlen(text));
+}
+
+void pl_buf_printf(pl_buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0) {
+        buf->failed = true;
+    } else if (reserve(buf, (size_t)length)) {
+        vsnprintf(buf->data + buf->size, (size_t)length + 1, format, again);
+        buf->size += (size_t)length;
+    }
+    va_end(again);
+}
+
+void pl_buf_deinit(pl_buf *buf)
+{
+    free(buf->data);
+    *buf = (pl_buf){0};
+}
+
+pl_status pl_buf_check(const pl_buf *buf, pl_error *err)
+{
+    return buf->failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory while building a text")
+                       : PL_OK;
+}
