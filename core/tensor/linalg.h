@@ -1,0 +1,70 @@
+/* core/tensor/linalg.h -- dense linear algebra; the one place that calls BLAS and LAPACK.
+ *
+ * All matrices are row-major.  BLAS and OpenMP belong to one thread at a time (the worker).
+ * OpenBLAS is the OpenMP build: called inside an OpenMP region it runs single-threaded, which the
+ * blocked solvers use.  Results depend on the thread count, never on timing. */
+#ifndef PL_TENSOR_LINALG_H
+#define PL_TENSOR_LINALG_H
+
+#include "core/base/task.h"
+#include "core/tensor/mat.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Threads for BLAS and OpenMP, n >= 1.  Call it on the thread that computes (the worker): OpenMP
+ * keeps the number per thread, and OpenBLAS follows its caller's.  Fails (PL_ERR_STATE) if the
+ * linked OpenBLAS is not the OpenMP build (openblas_get_parallel() != 2). */
+PL_NODISCARD pl_status pl_linalg_set_threads(int n, pl_error *err);
+
+/* Usable processors: affinity mask and cgroup v2/v1 quota, at least 1. */
+int pl_linalg_default_threads(void);
+int pl_linalg_threads(void);
+
+/* openblas_get_config(), for the record. */
+const char *pl_linalg_config(void);
+
+/* C[m,n] = alpha * A[m,k] * B[n,k]^T + beta * C   (a linear layer: X W^T). */
+void pl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                const float *b, size_t ldb, float beta, float *c, size_t ldc);
+
+/* C[m,n] = alpha * A[m,k] * B[k,n] + beta * C. */
+void pl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                const float *b, size_t ldb, float beta, float *c, size_t ldc);
+
+/* The same as pl_gemm_nt, cut along m into pieces of at most 2 GFLOP with a tick between. */
+PL_NODISCARD pl_status pl_gemm_nt_tick(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                                       const float *b, size_t ldb, float *c, size_t ldc,
+                                       pl_task *task, pl_error *err);
+
+/* Upper triangle of C[n,n] += X[rows,n]^T X. */
+void pl_syrk_upper(size_t n, size_t rows, const float *x, size_t ldx, float *c, size_t ldc);
+
+/* Copies the upper triangle of A[n,n] to the lower one. */
+void pl_symmetrize(size_t n, float *a);
+
+/* Largest eigenvalue of the symmetric G[n,n] (full storage), good to 1e-6 relative: Lanczos with
+ * full reorthogonalization in float64 arithmetic, seeded start.  0 for a zero matrix. */
+PL_NODISCARD pl_status pl_lambda_max(const float *g, size_t n, double *out, pl_task *task,
+                                     pl_error *err);
+
+/* In place: A[n,n] = L L^T, lower triangle of A (float64, row-major) becomes L, the strict upper
+ * one is left as it was.  Returns false if the matrix is not positive definite; *column is then
+ * the 0-based column whose pivot failed. */
+bool pl_cholesky(double *a, size_t n, size_t *column);
+
+/* Solves L y = b (lower triangle of l[n,n], row-major) for each of count right-hand sides, in
+ * place: row i of b[count, n] is one right-hand side. */
+void pl_solve_lower(const double *l, size_t n, double *b, size_t count);
+
+/* In place b := b L (lower triangle of l[n,n], row-major): each of the count rows of b[count, n]
+ * becomes (L^T b_i)^T, so that ||L^T b_i||^2 = b_i^T A b_i for A = L L^T. */
+void pl_mul_lower(const double *l, size_t n, double *b, size_t count);
+
+/* In place inverse of A = L L^T from its factor: the whole symmetric A^-1 is written to a. */
+PL_NODISCARD pl_status pl_cholesky_inverse(double *l, size_t n, pl_error *err);
+
+/* Eigenvalues of the symmetric a[n,n] (float64, destroyed), ascending, to values[n]. */
+PL_NODISCARD pl_status pl_eigenvalues(double *a, size_t n, double *values, pl_error *err);
+
+#endif

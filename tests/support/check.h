@@ -1,0 +1,51 @@
+/* tests/support/check.h -- what every test file includes: cmocka, and comparisons that a NaN fails. */
+#ifndef PL_TESTS_CHECK_H
+#define PL_TESTS_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/error.h"
+
+/* Passes when |actual - expected| <= abs_tol + rel_tol * |expected|; a NaN on either side fails. */
+#define pl_check_close(actual, expected, rel_tol, abs_tol)                                         \
+    pl_check_close_at((double)(actual), (double)(expected), (rel_tol), (abs_tol), __FILE__, __LINE__)
+
+static inline void pl_check_close_at(double actual, double expected, double rel_tol,
+                                     double abs_tol, const char *file, int line)
+{
+    double distance = actual > expected ? actual - expected : expected - actual;
+    double size = expected < 0 ? -expected : expected;
+    if (!(distance <= abs_tol + rel_tol * size)) {
+        fprintf(stderr, "%s:%d: %.9g is not within %g relative, %g absolute of %.9g\n", file, line,
+                actual, rel_tol, abs_tol, expected);
+        _fail(file, line);
+    }
+}
+
+/* Runs a call that returns pl_status and takes err; prints the sentence when it fails. */
+#define pl_check_ok(call, err)                                                                     \
+    do {                                                                                           \
+        if ((call) != PL_OK) {                                                                     \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, (err).message);                     \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+/* Fails unless the sentence contains the text. */
+#define pl_check_says(err, text)                                                                   \
+    do {                                                                                           \
+        if (strstr((err).message, (text)) == NULL) {                                               \
+            fprintf(stderr, "%s:%d: \"%s\" does not say \"%s\"\n", __FILE__, __LINE__,             \
+                    (err).message, (text));                                                        \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+#endif

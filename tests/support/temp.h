@@ -1,0 +1,56 @@
+/* tests/support/temp.h -- a folder of a test's own, and small files in it. */
+#ifndef PL_TESTS_TEMP_H
+#define PL_TESTS_TEMP_H
+
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef struct pl_temp {
+    char folder[512];
+    char path[1024]; /* what pl_temp_path returned last */
+} pl_temp;
+
+static inline void pl_temp_init(pl_temp *temp)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(temp->folder, sizeof temp->folder, "%s/planish-test-XXXXXX",
+             base != NULL && *base != '\0' ? base : "/tmp");
+    assert_non_null(mkdtemp(temp->folder));
+}
+
+static inline int pl_temp_remove_one(const char *path, const struct stat *st, int type,
+                                     struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static inline void pl_temp_deinit(pl_temp *temp)
+{
+    nftw(temp->folder, pl_temp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The path of a name in the folder; good until the next call. */
+static inline const char *pl_temp_path(pl_temp *temp, const char *name)
+{
+    snprintf(temp->path, sizeof temp->path, "%s/%s", temp->folder, name);
+    return temp->path;
+}
+
+static inline const char *pl_temp_write(pl_temp *temp, const char *name, const void *bytes,
+                                        size_t size)
+{
+    const char *path = pl_temp_path(temp, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_true(size == 0 || fwrite(bytes, 1, size, file) == size);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+#endif
