@@ -1,0 +1,63 @@
+/* core/io/store.h -- results on disk: immutable entries named by what they came from.
+ *
+ * One file an entry, "<folder>/<kind>/<32 hex digits>": a checksummed header, a small JSON
+ * document, then named float32/float64/int8/... sections.  An entry is written atomically, once.
+ * A damaged one (wrong length, wrong checksum) reads as PL_ERR_FORMAT and is for the caller to
+ * rebuild.  Total size is limited: pl_store_trim removes the least recently used entries, never
+ * one that is pinned.  One store may be shared by several processes: entries appear whole by
+ * rename, and a file removed by another process reads as PL_ERR_NOT_FOUND. */
+#ifndef PL_IO_STORE_H
+#define PL_IO_STORE_H
+
+#include "core/io/identity.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct pl_store pl_store;
+
+/* folder NULL: $XDG_CACHE_HOME/planish, else ~/.cache/planish.  Made when the first entry is
+ * written.  limit 0: 20 GB and at most half of the free space. */
+PL_NODISCARD pl_status pl_store_open(const char *folder, uint64_t limit, pl_store **out,
+                                     pl_error *err);
+void pl_store_close(pl_store *store);
+const char *pl_store_folder(const pl_store *store);
+
+typedef struct pl_section {
+    const char *name;
+    const void *data;
+    size_t bytes;
+} pl_section;
+
+/* Writes an entry.  A sound one of that key is kept as it is, a damaged one is replaced.  about:
+ * borrowed, may be NULL; a section's data may be NULL when it has no bytes. */
+PL_NODISCARD pl_status pl_store_put(pl_store *store, const char *kind, pl_id key,
+                                    const json_t *about, const pl_section *sections, size_t count,
+                                    pl_error *err);
+
+bool pl_store_has(pl_store *store, const char *kind, pl_id key);
+
+typedef struct pl_entry pl_entry;
+
+/* Opens an entry, reads its JSON and marks it used; section data stays on disk until read. */
+PL_NODISCARD pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **out,
+                                    pl_error *err);
+void pl_entry_close(pl_entry *entry);
+const json_t *pl_entry_about(const pl_entry *entry);
+
+/* Bytes of a section, SIZE_MAX if there is none. */
+size_t pl_entry_section_bytes(const pl_entry *entry, const char *name);
+
+/* Reads a whole section of exactly `bytes` bytes and checks its checksum. */
+PL_NODISCARD pl_status pl_entry_read(pl_entry *entry, const char *name, void *out, size_t bytes,
+                                     pl_error *err);
+
+PL_NODISCARD pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error *err);
+
+/* Entries that trim must keep while this store is open. */
+PL_NODISCARD pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *err);
+PL_NODISCARD pl_status pl_store_trim(pl_store *store, pl_error *err);
+
+#endif

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Writes the seed files of tests/fuzz/corpus: small good files, and the shapes that broke parsers."""
+import json
+import os
+import struct
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def save(kind, name, data):
+    folder = os.path.join(HERE, kind)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
+
+
+def safetensors(header, data, pad=True):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    text += b" " * (-len(text) % 8 if pad else 0)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(dtype, shape, start, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+def text(value):
+    value = value if isinstance(value, bytes) else value.encode()
+    return struct.pack("<Q", len(value)) + value
+
+
+def key(name, kind, value):
+    return text(name) + struct.pack("<I", kind) + value
+
+
+def info(name, dims, kind, offset):
+    return (text(name) + struct.pack("<I", len(dims)) + b"".join(struct.pack("<Q", d) for d in dims)
+            + struct.pack("<IQ", kind, offset))
+
+
+def gguf(version, keys, infos, data, alignment=32, tensors=None, pairs=None):
+    head = b"GGUF" + struct.pack("<IQQ", version, len(infos) if tensors is None else tensors,
+                                 len(keys) if pairs is None else pairs)
+    head += b"".join(keys) + b"".join(infos)
+    return head + b"\0" * (-len(head) % alignment) + data
+
+
+def all_safetensors():
+    good = {"__metadata__": {"format": "pt"}, "w": entry("F32", [2, 2], 0, 16),
+            "h": entry("F16", [4], 16, 24), "b": entry("BF16", [], 24, 26),
+            "e": entry("F32", [0, 3], 26, 26), "i": entry("I64", [1], 26, 34)}
+    values = struct.pack("<4f", 1, -2, 3.5, 1e-40) + bytes(range(18))
+    save("safetensors", "good", safetensors(good, values))
+    save("safetensors", "nan", safetensors({"w": entry("F32", [2], 0, 8)},
+                                           struct.pack("<2f", 1, float("nan"))))
+    save("safetensors", "empty", safetensors({}, b""))
+    save("safetensors", "huge_length", struct.pack("<Q", 2**63) + b"{}")
+    save("safetensors", "overlap", safetensors({"a": entry("F32", [2], 0, 8),
+                                                "b": entry("F32", [2], 4, 12)}, bytes(12)))
+    save("safetensors", "product_wraps",
+         safetensors({"a": entry("F32", [2**32, 2**32, 2**32], 0, 4)}, bytes(4)))
+    save("safetensors", "bytes_wrap", safetensors({"a": entry("F32", [2**62 + 1], 0, 4)}, bytes(4)))
+    save("safetensors", "duplicate",
+         safetensors(b'{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},'
+                     b'"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}', bytes(1)))
+    save("safetensors", "nested", safetensors(b"[" * 3000 + b"]" * 3000, b""))
+
+
+def all_gguf():
+    u32 = lambda name, value: key(name, 4, struct.pack("<I", value))
+    tokens = key("tokenizer.ggml.tokens", 9, struct.pack("<IQ", 8, 3) + text("a") + text(b"\xff")
+                 + text(""))
+    scores = key("tokenizer.ggml.scores", 9, struct.pack("<IQ3f", 6, 3, 0, -1, float("-inf")))
+    plain = [u32("general.alignment", 32), key("general.architecture", 8, text("llama")), tokens,
+             scores, key("flag", 7, b"\1"), key("big", 10, struct.pack("<Q", 2**64 - 1))]
+    infos, offset, data = [], 0, b""
+    for name, kind, size in (("f32", 0, 128), ("f16", 1, 64), ("bf16", 30, 64), ("q4_0", 2, 18),
+                             ("q4_1", 3, 20), ("q5_0", 6, 22), ("q5_1", 7, 24), ("q8_0", 8, 34)):
+        infos.append(info(name, [32, 1], kind, offset))
+        data += bytes((i * 7 + kind) % 60 for i in range(size)) + b"\0" * (-size % 32)
+        offset = len(data)
+    infos.append(info("q4_k", [256], 12, offset))
+    data += bytes(160)
+    infos.append(info("unknown", [5], 77, len(data)))
+    save("gguf", "good_v3", gguf(3, plain, infos, data + bytes(32)))
+    save("gguf", "good_v2", gguf(2, plain, infos, data + bytes(32)))
+    save("gguf", "no_tensors", gguf(3, plain, [], b""))
+    one = [info("t", [4], 0, 0)]
+    save("gguf", "tensor_count", gguf(3, [], one, bytes(32), tensors=2**60))
+    save("gguf", "key_count", gguf(3, plain, one, bytes(32), pairs=2**63))
+    save("gguf", "string_length", gguf(3, [text("k") + struct.pack("<IQ", 8, 2**64 - 1)], one, bytes(32)))
+    save("gguf", "array_wraps",
+         gguf(3, [key("k", 9, struct.pack("<IQ", 10, 2**61 + 1))], one, bytes(32)))
+    save("gguf", "array_type", gguf(3, [key("k", 9, struct.pack("<IQ", 200, 4))], one, bytes(32)))
+    save("gguf", "nested_array",
+         gguf(3, [key("k", 9, struct.pack("<IQIQ", 9, 1, 9, 1))], one, bytes(32)))
+    save("gguf", "alignment", gguf(3, [u32("general.alignment", 2**31)], one, bytes(32)))
+    save("gguf", "alignment_0", gguf(3, [u32("general.alignment", 0)], one, bytes(32)))
+    save("gguf", "dims_wrap", gguf(3, [], [info("t", [2**32, 2**32, 4], 0, 0)], bytes(32)))
+    save("gguf", "bytes_wrap", gguf(3, [], [info("t", [2**62], 0, 0)], bytes(32)))
+    save("gguf", "sums_wrap", gguf(3, [], [info("t", [2**61], 0, 0), info("u", [2**61], 0, 2**63)],
+                                   bytes(32)))
+    save("gguf", "beyond_data", gguf(3, [], [info("t", [32, 4096], 3, 0)], bytes(32)))
+    save("gguf", "far_offset", gguf(3, [], [info("x", [5], 77, 0), info("t", [4], 0, 2**64 - 32)],
+                                    bytes(64)))
+
+
+if __name__ == "__main__":
+    all_safetensors()
+    all_gguf()
