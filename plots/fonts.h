@@ -1,0 +1,37 @@
+/* plots/fonts.h -- text for figures: a private font map that sees DejaVu Sans and nothing else.
+ *
+ * Neither the user's fonts nor fontconfig's files reach a figure, so that the same figure gives
+ * the same bytes on every account.  Sizes are in points, positions in the caller's user space. */
+#ifndef PL_PLOTS_FONTS_H
+#define PL_PLOTS_FONTS_H
+
+#include "core/base/error.h"
+
+#include <cairo.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_fonts pl_fonts;
+
+/* Caller owns *out (NULL on failure).  as_paths: text is filled as outlines, which keeps glyph
+ * positions exact in pixels; otherwise it stays text (an embedded font in PDF).
+ * PL_ERR_NOT_FOUND names the package that is missing. */
+PL_NODISCARD pl_status pl_fonts_create(bool as_paths, pl_fonts **out, pl_error *err);
+void pl_fonts_destroy(pl_fonts *fonts);
+
+/* The same, with DejaVuSans.ttf searched below the given folders. */
+PL_NODISCARD pl_status pl_fonts_create_in(const char *const *folders, size_t n_folders,
+                                          bool as_paths, pl_fonts **out, pl_error *err);
+
+typedef struct pl_extent {
+    double width, height;
+} pl_extent;
+
+/* One line; control characters are escaped.  max_width > 0: longer text ends in an ellipsis. */
+pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, double max_width);
+
+/* Draws one line with its upper left corner at x, y in the present colour. */
+void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
+                   double x, double y);
+
+#endif

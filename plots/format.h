@@ -1,0 +1,30 @@
+/* plots/format.h -- the three file formats behind pl_page_write.  Each writes a checked figure
+ * atomically; the same input gives the same bytes. */
+#ifndef PL_PLOTS_FORMAT_H
+#define PL_PLOTS_FORMAT_H
+
+#include "plots/fonts.h"
+#include "plots/page.h"
+
+typedef struct pl_job {
+    const pl_figure *figure;
+    const pl_page *page;
+    const pl_provenance *provenance;
+    size_t n_provenance;
+    const char *path;
+    pl_fonts *fonts;
+} pl_job;
+
+/* Drawing in vector formats is snapped and thinned to this many dots an inch. */
+#define PL_VECTOR_DPI 1200.0
+
+/* width x height device pixels. */
+PL_NODISCARD pl_status pl_format_png(const pl_job *job, size_t width, size_t height, pl_error *err);
+PL_NODISCARD pl_status pl_format_pdf(const pl_job *job, pl_error *err);
+PL_NODISCARD pl_status pl_format_svg(const pl_job *job, pl_error *err);
+
+/* Gives the ids of an SVG text the names i0, i1 ... in order of appearance, and their references
+ * with them: Cairo counts its ids per process.  Result appended to out. */
+void pl_svg_renumber(const char *svg, size_t size, pl_buf *out);
+
+#endif

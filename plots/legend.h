@@ -1,0 +1,21 @@
+/* plots/legend.h -- the texts inside a plot: legend, rule labels, notes; each where it hides
+ * least. */
+#ifndef PL_PLOTS_LEGEND_H
+#define PL_PLOTS_LEGEND_H
+
+#include "plots/ink.h"
+
+/* The box of that size that hides least, `gap` away from the frame; ties go to the upper right
+ * corner, then upper left, lower right, lower left, the middles of the edges.  False if the box is
+ * too large or would hide another text everywhere. */
+bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_rect *out);
+
+/* Each draws, adds its own ink, and leaves out what would not fit.  Called in this order. */
+void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                     pl_ink *ink);
+void pl_legend_rules(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                     pl_ink *ink);
+void pl_legend_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                    pl_ink *ink);
+
+#endif

@@ -1,0 +1,433 @@
+#include "plots/marks.h"
+
+#include "plots/style.h"
+
+#include "core/base/checked.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define BAR_MIN 0.5 /* points: thinner bars vanish in print */
+#define BAR_MAX 3.0
+#define STEMS_FROM 3.0 /* distance, points, from which stems stand apart ... */
+#define STEMS_PIXELS 6 /* ... and in pixels; closer ones join to a silhouette */
+#define CAP 0.45       /* height of the mark that shows a bar's top through those in front */
+
+/* Where stems start: zero, or the axis' end nearest to it. */
+static double base_of(const pl_figure *figure, const pl_layout *layout)
+{
+    return pl_layout_at_y(layout, figure, figure->y.log ? figure->y.lo : 0);
+}
+
+static pl_bar make_bar(const pl_figure *figure, const pl_layout *layout, double x0, double x1,
+                       double low, double high)
+{
+    double base = base_of(figure, layout);
+    double top = pl_layout_at_y(layout, figure, high);
+    double bottom = pl_layout_at_y(layout, figure, low);
+    return (pl_bar){x0, x1, fmin(top, base), fmax(bottom, base)};
+}
+
+/* Mean distance of neighbouring stems on the page. */
+static double spacing_of(const pl_figure *figure, const pl_layout *layout, const pl_series *series)
+{
+    if (series->count < 2) {
+        return layout->plot.x1 - layout->plot.x0;
+    }
+    double first = pl_layout_at_x(layout, figure, series->x[0]);
+    double last = pl_layout_at_x(layout, figure, series->x[series->count - 1]);
+    return fabs(last - first) / (double)(series->count - 1);
+}
+
+static bool stand_apart(const pl_layout *layout, double spacing)
+{
+    return spacing >= STEMS_FROM && spacing >= STEMS_PIXELS * layout->pixel;
+}
+
+static double dot_radius(const pl_layout *layout)
+{
+    return 0.18 * layout->small;
+}
+
+static double round_to(double value, double unit)
+{
+    return round(value / unit) * unit;
+}
+
+/* One bar a stem. */
+static size_t stem_bars(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                        pl_bar *bars)
+{
+    double spacing = spacing_of(figure, layout, series);
+    double width = stand_apart(layout, spacing) ? fmin(0.6 * spacing, BAR_MAX) : spacing;
+    size_t count = 0;
+    for (size_t i = 0; i < series->count; i++) {
+        double x = pl_layout_at_x(layout, figure, series->x[i]);
+        double x0 = round_to(x - width / 2, layout->pixel);
+        double x1 = fmax(round_to(x + width / 2, layout->pixel), x0 + layout->pixel);
+        double y = series->y[i];
+        pl_bar bar = make_bar(figure, layout, x0, x1, y, y);
+        if (bar.y1 > bar.y0) {
+            bars[count++] = bar;
+        }
+    }
+    return count;
+}
+
+/* One bar a column of the page, from the smallest to the largest of the stems in it. */
+static size_t column_bars(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                          double width, size_t columns, pl_bar *bars)
+{
+    double origin = floor(layout->plot.x0 / layout->pixel + 1e-6) * layout->pixel;
+    for (size_t i = 0; i < columns; i++) {
+        bars[i] = (pl_bar){INFINITY, 0, INFINITY, -INFINITY};
+    }
+    for (size_t i = 0; i < series->count; i++) {
+        double x = pl_layout_at_x(layout, figure, series->x[i]);
+        double place = floor((x - origin) / width);
+        size_t column = place < 0 ? 0 : (size_t)place;
+        column = column < columns ? column : columns - 1;
+        double x0 = origin + (double)column * width;
+        double y = series->y[i];
+        pl_bar bar = make_bar(figure, layout, x0, x0 + width, y, y);
+        bars[column].x0 = bar.x0;
+        bars[column].x1 = bar.x1;
+        bars[column].y0 = fmin(bars[column].y0, bar.y0);
+        bars[column].y1 = fmax(bars[column].y1, bar.y1);
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < columns; i++) {
+        if (bars[i].y1 > bars[i].y0) {
+            bars[count++] = bars[i];
+        }
+    }
+    return count;
+}
+
+static size_t step_bars(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                        pl_bar *bars)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < series->count; i++) {
+        double x0 = pl_layout_at_x(layout, figure, series->x[i]);
+        double x1 = pl_layout_at_x(layout, figure, series->x[i + 1]);
+        pl_bar bar = make_bar(figure, layout, x0, x1, series->y[i], series->y[i]);
+        if (bar.y1 > bar.y0) {
+            bars[count++] = bar;
+        }
+    }
+    return count;
+}
+
+pl_status pl_marks_bars(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                        pl_bar **out, size_t *count, pl_error *err)
+{
+    *out = NULL;
+    *count = 0;
+    bool stems = series->mark == PL_MARK_STEMS;
+    if ((!stems && series->mark != PL_MARK_STEPS) || series->count == 0) {
+        return PL_OK;
+    }
+    double width = fmax(1, ceil(BAR_MIN / layout->pixel)) * layout->pixel;
+    bool columns = stems && spacing_of(figure, layout, series) < width;
+    size_t n =
+        columns ? (size_t)ceil((layout->plot.x1 - layout->plot.x0) / width) + 1 : series->count;
+    pl_bar *bars = pl_alloc(n, sizeof *bars);
+    if (bars == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu bars", n);
+    }
+    *count = !stems    ? step_bars(figure, layout, series, bars)
+             : columns ? column_bars(figure, layout, series, width, n, bars)
+                       : stem_bars(figure, layout, series, bars);
+    *out = bars;
+    return PL_OK;
+}
+
+/* First, lowest, highest and last point of a pixel column, in their order. */
+typedef struct column {
+    double place;
+    pl_point first, low, high, last;
+    bool high_first;
+} column;
+
+static size_t flush_column(const column *c, pl_point *out)
+{
+    out[0] = c->first;
+    out[1] = c->high_first ? c->high : c->low;
+    out[2] = c->high_first ? c->low : c->high;
+    out[3] = c->last;
+    return 4;
+}
+
+static size_t thin_points(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                          pl_point *out)
+{
+    size_t count = 0;
+    column c = {.place = -INFINITY};
+    for (size_t i = 0; i < series->count; i++) {
+        pl_point p = {pl_layout_at_x(layout, figure, series->x[i]),
+                      pl_layout_at_y(layout, figure, series->y[i])};
+        double place = floor(p.x / layout->pixel);
+        if (place != c.place) {
+            count += i > 0 ? flush_column(&c, out + count) : 0;
+            c = (column){place, p, p, p, p, false};
+            continue;
+        }
+        if (p.y < c.high.y) {
+            c.high = p;
+            c.high_first = false;
+        }
+        if (p.y > c.low.y) {
+            c.low = p;
+            c.high_first = true;
+        }
+        c.last = p;
+    }
+    return count + flush_column(&c, out + count);
+}
+
+pl_status pl_marks_points(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                          pl_point **out, size_t *count, pl_error *err)
+{
+    *out = NULL;
+    *count = 0;
+    bool points = series->mark == PL_MARK_LINE || series->mark == PL_MARK_POINTS;
+    if (!points || series->count == 0) {
+        return PL_OK;
+    }
+    size_t n = 0;
+    pl_point *p = pl_mul(series->count, 4, &n) ? pl_alloc(n, sizeof *p) : NULL;
+    if (p == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu points",
+                            series->count);
+    }
+    *count = thin_points(figure, layout, series, p);
+    *out = p;
+    return PL_OK;
+}
+
+static void dot(cairo_t *cr, const pl_layout *layout, double x, double y)
+{
+    cairo_new_sub_path(cr);
+    cairo_arc(cr, x, y, dot_radius(layout), 0, 2 * M_PI);
+}
+
+/* A bar's width in front of `index` others: 1, 1/2, 1/3 ... of it, in whole pixels. */
+static double front_width(const pl_layout *layout, double full, size_t index)
+{
+    double pixels = floor(full / layout->pixel / (double)(index + 1) + 1e-3);
+    return fmax(pixels, 1) * layout->pixel;
+}
+
+/* Stems that stand apart: later series narrower and with a dot, so that earlier ones show. */
+static void draw_stems(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
+                       const pl_bar *bars, size_t count)
+{
+    double base = base_of(figure, layout);
+    bool dots = index > 0 || figure->n_series == 1;
+    for (size_t i = 0; i < count; i++) {
+        double full = bars[i].x1 - bars[i].x0;
+        double width = front_width(layout, full, index);
+        double middle = (bars[i].x0 + bars[i].x1) / 2;
+        double x0 = middle - width / 2;
+        cairo_rectangle(cr, x0, bars[i].y0, width, bars[i].y1 - bars[i].y0);
+        if (dots) {
+            dot(cr, layout, middle, bars[i].y0 < base ? bars[i].y0 : bars[i].y1);
+        }
+    }
+    cairo_set_fill_rule(cr, CAIRO_FILL_RULE_WINDING);
+    pl_style_colour(cr, pl_style_of(figure->series[index].tone), 1);
+    cairo_fill(cr);
+}
+
+/* Stems so close that they touch; caps: only the tops. */
+static void draw_silhouette(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                            const pl_series *series, const pl_bar *bars, size_t count, bool caps)
+{
+    double base = base_of(figure, layout);
+    double cap = pl_layout_width(layout, CAP);
+    for (size_t i = 0; i < count; i++) {
+        double height = bars[i].y1 - bars[i].y0;
+        height = caps ? fmin(cap, height) : height;
+        double y0 = caps && bars[i].y0 >= base ? bars[i].y1 - height : bars[i].y0;
+        cairo_rectangle(cr, bars[i].x0, y0, bars[i].x1 - bars[i].x0, height);
+    }
+    pl_style_colour(cr, pl_style_of(series->tone), 1);
+    cairo_fill(cr);
+}
+
+/* Outlines of the runs of touching bars; closed: down to the base at both ends and along it. */
+static void step_path(cairo_t *cr, const pl_bar *bars, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool starts = i == 0 || bars[i].x0 - bars[i - 1].x1 > 1e-6;
+        bool ends = i + 1 == count || bars[i + 1].x0 - bars[i].x1 > 1e-6;
+        if (starts) {
+            cairo_move_to(cr, bars[i].x0, bars[i].y1);
+        }
+        cairo_line_to(cr, bars[i].x0, bars[i].y0);
+        cairo_line_to(cr, bars[i].x1, bars[i].y0);
+        if (ends) {
+            cairo_line_to(cr, bars[i].x1, bars[i].y1);
+        }
+    }
+}
+
+static void hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_rect area)
+{
+    double distance = fabs(style->hatch) * layout->scale * M_SQRT2;
+    double height = area.y1 - area.y0;
+    /* From the page's corner, so that the legend's sample and the data share one pattern. */
+    double first = floor((area.x0 - height) / distance) * distance;
+    int count = (int)ceil((area.x1 + height - first) / distance);
+    bool rises = style->hatch > 0;
+    for (int i = 0; i < count; i++) {
+        double x = first + i * distance;
+        cairo_move_to(cr, x, rises ? area.y1 : area.y0);
+        cairo_line_to(cr, x + height, rises ? area.y0 : area.y1);
+    }
+    pl_style_colour(cr, style, 0.75);
+    cairo_set_line_width(cr, 0.4 * layout->scale);
+    cairo_stroke(cr);
+}
+
+static void draw_steps(cairo_t *cr, const pl_layout *layout, const pl_style *style,
+                       const pl_bar *bars, size_t count)
+{
+    if (style->fill > 0) {
+        step_path(cr, bars, count);
+        pl_style_colour(cr, style, style->fill);
+        cairo_fill(cr);
+    }
+    if (style->hatch != 0) {
+        cairo_save(cr);
+        step_path(cr, bars, count);
+        cairo_clip(cr);
+        hatch(cr, layout, style, layout->plot);
+        cairo_restore(cr);
+    }
+    step_path(cr, bars, count);
+    pl_style_stroke(cr, style, 0.75 * layout->scale, false);
+}
+
+static void draw_points(cairo_t *cr, const pl_layout *layout, const pl_series *series,
+                        const pl_point *points, size_t count)
+{
+    const pl_style *style = pl_style_of(series->tone);
+    if (series->mark == PL_MARK_POINTS || series->count == 1) {
+        for (size_t i = 0; i < count; i++) {
+            dot(cr, layout, points[i].x, points[i].y);
+        }
+        pl_style_colour(cr, style, 1);
+        cairo_fill(cr);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        cairo_line_to(cr, points[i].x, points[i].y);
+    }
+    pl_style_stroke(cr, style, layout->scale, true);
+}
+
+static void draw_bars(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
+                      const pl_bar *bars, size_t count, bool caps)
+{
+    const pl_series *series = &figure->series[index];
+    bool apart = stand_apart(layout, spacing_of(figure, layout, series));
+    if (series->mark == PL_MARK_STEPS && !caps) {
+        draw_steps(cr, layout, pl_style_of(series->tone), bars, count);
+    } else if (series->mark == PL_MARK_STEMS && !apart) {
+        draw_silhouette(cr, figure, layout, series, bars, count, caps);
+    } else if (series->mark == PL_MARK_STEMS && !caps) {
+        draw_stems(cr, figure, layout, index, bars, count);
+    }
+}
+
+static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                             size_t index, bool caps, pl_error *err)
+{
+    const pl_series *series = &figure->series[index];
+    pl_bar *bars = NULL;
+    pl_point *points = NULL;
+    size_t n_bars = 0;
+    size_t n_points = 0;
+    pl_status status = pl_marks_bars(figure, layout, series, &bars, &n_bars, err);
+    if (status == PL_OK) {
+        status = pl_marks_points(figure, layout, series, &points, &n_points, err);
+    }
+    if (status == PL_OK && n_bars > 0) {
+        draw_bars(cr, figure, layout, index, bars, n_bars, caps);
+    }
+    if (status == PL_OK && n_points > 0 && !caps) {
+        draw_points(cr, layout, series, points, n_points);
+    }
+    free(bars);
+    free(points);
+    return status;
+}
+
+pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                        pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < figure->n_series; i++) {
+        status = draw_series(cr, figure, layout, i, false, err);
+    }
+    for (size_t i = 0; status == PL_OK && i + 1 < figure->n_series; i++) {
+        status = draw_series(cr, figure, layout, i, true, err);
+    }
+    return status;
+}
+
+static void stems_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                         size_t index, pl_rect box)
+{
+    static const double heights[] = {0.5, 1, 0.7};
+    const pl_series *series = &figure->series[index];
+    double width = box.x1 - box.x0;
+    double slot = width / 3;
+    bool apart = stand_apart(layout, spacing_of(figure, layout, series));
+    pl_bar bars[3];
+    for (int i = 0; i < 3; i++) {
+        double half = apart ? fmin(0.3 * slot, BAR_MAX / 2) : slot / 2;
+        double middle = box.x0 + ((double)i + 0.5) * slot;
+        double height = (apart ? heights[i] : 1) * (box.y1 - box.y0);
+        bars[i] = (pl_bar){round_to(middle - half, layout->pixel), middle + half, box.y1 - height,
+                           box.y1};
+        bars[i].x1 = round_to(middle + half, layout->pixel);
+    }
+    if (apart) {
+        pl_figure sample = *figure;
+        pl_layout inner = *layout;
+        inner.plot = box;
+        sample.y = (pl_axis){.lo = 0, .hi = 1};
+        draw_stems(cr, &sample, &inner, index, bars, 3);
+        return;
+    }
+    draw_silhouette(cr, figure, layout, series, bars, 3, false);
+}
+
+void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
+                     pl_rect box)
+{
+    const pl_series *series = &figure->series[index];
+    const pl_style *style = pl_style_of(series->tone);
+    double middle = (box.y0 + box.y1) / 2;
+    if (series->mark == PL_MARK_STEMS) {
+        stems_swatch(cr, figure, layout, index, box);
+    } else if (series->mark == PL_MARK_STEPS) {
+        pl_layout inner = *layout;
+        inner.plot = box;
+        pl_bar bar = {box.x0, box.x1, box.y0, box.y1};
+        draw_steps(cr, &inner, style, &bar, 1);
+        cairo_rectangle(cr, box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0);
+        pl_style_stroke(cr, style, 0.75 * layout->scale, false);
+    } else if (series->mark == PL_MARK_LINE) {
+        cairo_move_to(cr, box.x0, middle);
+        cairo_line_to(cr, box.x1, middle);
+        pl_style_stroke(cr, style, layout->scale, true);
+    } else {
+        dot(cr, layout, (box.x0 + box.x1) / 2, middle);
+        pl_style_colour(cr, style, 1);
+        cairo_fill(cr);
+    }
+}

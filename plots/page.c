@@ -1,0 +1,126 @@
+#include "plots/page.h"
+
+#include "plots/format.h"
+
+#include <cairo.h>
+#include <math.h>
+#include <pango/pango.h>
+#include <png.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAX_PIXELS 200e6
+#define MAX_SIDE 32000.0 /* Cairo's image surfaces end at 32767 */
+
+void pl_page_libraries(pl_buf *out)
+{
+    pl_buf_printf(out, "Cairo %s, Pango %s, libpng %s", cairo_version_string(),
+                  pango_version_string(), png_get_libpng_ver(NULL));
+}
+
+static pl_status check_page(const pl_page *page, pl_error *err)
+{
+    const double sides[] = {page->width_in, page->height_in};
+    const char *const names[] = {"width", "height"};
+    for (size_t i = 0; i < 2; i++) {
+        if (!(sides[i] >= 0.5 && sides[i] <= 40)) {
+            return pl_error_set(err, PL_ERR_USAGE, "figure: %s of %g in, expected 0.5 to 40 inches",
+                                names[i], sides[i]);
+        }
+    }
+    if (!(page->dpi >= 30 && page->dpi <= 2400)) {
+        return pl_error_set(err, PL_ERR_USAGE, "figure: %g dpi, expected 30 to 2400", page->dpi);
+    }
+    return PL_OK;
+}
+
+/* PNG keywords: 1 to 79 printable Latin-1 bytes without blanks at the ends or in pairs. */
+static bool is_keyword(const char *key)
+{
+    size_t size = strlen(key);
+    if (size < 1 || size > 79 || key[0] == ' ' || key[size - 1] == ' ' ||
+        strstr(key, "  ") != NULL) {
+        return false;
+    }
+    for (const char *c = key; *c != '\0'; c++) {
+        if (*c < 0x20 || *c > 0x7e) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static pl_status check_provenance(const pl_provenance *provenance, size_t count, pl_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_keyword(provenance[i].key)) {
+            return pl_error_set(err, PL_ERR_USAGE,
+                                "figure: provenance key \"%s\", expected 1 to 79 ASCII letters",
+                                provenance[i].key);
+        }
+    }
+    return PL_OK;
+}
+
+static bool ends_with(const char *path, const char *ending)
+{
+    size_t size = strlen(path);
+    size_t length = strlen(ending);
+    return size > length && strcasecmp(path + size - length, ending) == 0;
+}
+
+static pl_status write_png(const pl_job *job, size_t *width, size_t *height, pl_error *err)
+{
+    double across = round(job->page->width_in * job->page->dpi);
+    double down = round(job->page->height_in * job->page->dpi);
+    if (across * down > MAX_PIXELS || across > MAX_SIDE || down > MAX_SIDE) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "figure: %.0f x %.0f pixels are too many, expected at most 200 million "
+                            "and 32,000 a side: lower the dpi or the size",
+                            across, down);
+    }
+    *width = (size_t)across;
+    *height = (size_t)down;
+    return pl_format_png(job, *width, *height, err);
+}
+
+pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
+                        const pl_provenance *provenance, size_t n_provenance, const char *path,
+                        size_t *width_px, size_t *height_px, pl_error *err)
+{
+    bool png = ends_with(path, ".png");
+    bool pdf = ends_with(path, ".pdf");
+    if (!png && !pdf && !ends_with(path, ".svg")) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: unknown figure format, expected a name that ends in .png, .pdf "
+                            "or .svg",
+                            path);
+    }
+    pl_status status = check_page(page, err);
+    if (status == PL_OK) {
+        status = check_provenance(provenance, n_provenance, err);
+    }
+    if (status == PL_OK) {
+        status = pl_figure_check(figure, err);
+    }
+    pl_job job = {figure, page, provenance, n_provenance, path, NULL};
+    if (status == PL_OK) {
+        status = pl_fonts_create(png, &job.fonts, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    size_t width = (size_t)round(page->width_in * 72);
+    size_t height = (size_t)round(page->height_in * 72);
+    status = png   ? write_png(&job, &width, &height, err)
+             : pdf ? pl_format_pdf(&job, err)
+                   : pl_format_svg(&job, err);
+    pl_fonts_destroy(job.fonts);
+    if (status == PL_OK && width_px != NULL) {
+        *width_px = width;
+    }
+    if (status == PL_OK && height_px != NULL) {
+        *height_px = height;
+    }
+    return status;
+}

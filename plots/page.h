@@ -1,0 +1,35 @@
+/* plots/page.h -- a figure on paper: PNG, PDF or SVG of a physical size, with its provenance.
+ *
+ * Cairo and Pango draw one display list; PNG pixels go through libpng so that pHYs and tEXt can be
+ * written.  The same figure gives the same bytes every time: a private fontconfig that sees only
+ * DejaVu, hinting and subpixel order off, the PDF's dates fixed, SVG ids renumbered. */
+#ifndef PL_PLOTS_PAGE_H
+#define PL_PLOTS_PAGE_H
+
+#include "plots/figure.h"
+
+typedef struct pl_page {
+    double width_in, height_in; /* 0.5 ... 40 inches */
+    double dpi;                 /* 30 ... 2400; PNG only */
+} pl_page;
+
+/* tEXt chunks (PNG), or the document's metadata.  Keys are Latin-1 keywords of 1..79 bytes;
+ * values ASCII or Latin-1 (others are escaped). */
+typedef struct pl_provenance {
+    const char *key;
+    const char *value;
+} pl_provenance;
+
+/* Format by path's ending: .png, .pdf or .svg (PL_ERR_USAGE names them otherwise).  Written
+ * atomically.  Pixel size (PNG: inches x dpi, rounded; points for the others) to the out
+ * parameters if not NULL.  A PNG holds at most 200 million pixels and 32,000 a side.  Draws in
+ * bands of bounded memory.  PL_ERR_NOT_FOUND if DejaVu Sans is not installed.  Thread-safe. */
+PL_NODISCARD pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
+                                     const pl_provenance *provenance, size_t n_provenance,
+                                     const char *path, size_t *width_px, size_t *height_px,
+                                     pl_error *err);
+
+/* Versions of Cairo, Pango and libpng, for the provenance. */
+void pl_page_libraries(pl_buf *out);
+
+#endif

@@ -1,0 +1,75 @@
+#include "plots/format.h"
+
+#include "plots/draw.h"
+
+#include "core/base/file.h"
+
+#include <cairo-pdf.h>
+#include <cairo.h>
+#include <string.h>
+
+/* A figure says what made it, never when: the same commands give the same bytes. */
+#define FIXED_DATE "2000-01-01T00:00:00Z"
+
+static cairo_status_t on_write(void *closure, const unsigned char *bytes, unsigned int size)
+{
+    pl_buf *out = closure;
+    pl_buf_append(out, bytes, size);
+    return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
+}
+
+/* Cairo refuses invalid UTF-8. */
+static void set_metadata(cairo_surface_t *surface, cairo_pdf_metadata_t key, const char *text)
+{
+    char safe[8192];
+    pl_text_escape(text, strlen(text), safe, sizeof safe);
+    cairo_pdf_surface_set_metadata(surface, key, safe);
+}
+
+static void set_provenance(cairo_surface_t *surface, const pl_job *job)
+{
+    pl_buf all = {0};
+    for (size_t i = 0; i < job->n_provenance; i++) {
+        const pl_provenance *p = &job->provenance[i];
+        pl_buf_printf(&all, "%s%s: %s", i > 0 ? " | " : "", p->key, p->value);
+        if (strcmp(p->key, "Planish-Commands") == 0) {
+            set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, p->value);
+        }
+    }
+    if (!all.failed && all.size > 0) {
+        set_metadata(surface, CAIRO_PDF_METADATA_KEYWORDS, all.data);
+    }
+    pl_buf_deinit(&all);
+    if (job->figure->title != NULL) {
+        set_metadata(surface, CAIRO_PDF_METADATA_TITLE, job->figure->title);
+    }
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "Planish " PL_VERSION);
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, FIXED_DATE);
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_MOD_DATE, FIXED_DATE);
+}
+
+pl_status pl_format_pdf(const pl_job *job, pl_error *err)
+{
+    double width = job->page->width_in * 72;
+    double height = job->page->height_in * 72;
+    pl_buf bytes = {0};
+    cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(on_write, &bytes, width, height);
+    set_provenance(surface, job);
+    cairo_t *cr = cairo_create(surface);
+    pl_status status =
+        pl_draw_figure(cr, job->figure, job->fonts, width, height, 72 / PL_VECTOR_DPI, err);
+    cairo_show_page(cr);
+    cairo_destroy(cr);
+    cairo_surface_finish(surface);
+    cairo_status_t drawn = cairo_surface_status(surface);
+    cairo_surface_destroy(surface);
+    if (status == PL_OK && drawn != CAIRO_STATUS_SUCCESS) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "%s: Cairo: %s", job->path,
+                              cairo_status_to_string(drawn));
+    }
+    if (status == PL_OK) {
+        status = pl_file_write_all(job->path, bytes.data, bytes.size, err);
+    }
+    pl_buf_deinit(&bytes);
+    return status;
+}

@@ -1,0 +1,233 @@
+#include "plots/draw.h"
+#include "plots/ink.h"
+#include "plots/legend.h"
+#include "plots/marks.h"
+
+#include "tests/support/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { CHANNELS = 100000 };
+
+static pl_figure spike_figure(size_t channel, bool sorted)
+{
+    float *values = calloc(CHANNELS, sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < CHANNELS; i++) {
+        values[i] = 0.01f;
+    }
+    values[channel] = 1;
+    pl_channels_data data = {.values = {values},
+                             .labels = {""},
+                             .tones = {PL_TONE_AFTER},
+                             .n_series = 1,
+                             .n = CHANNELS,
+                             .sorted = sorted};
+    pl_figure figure;
+    pl_error err = {0};
+    pl_check_ok(pl_figure_channels(&data, &figure, &err), err);
+    free(values);
+    figure.n_notes = 0; /* only the data's own ink counts */
+    return figure;
+}
+
+/* Pixels of vermillion (mostly red) in each row of an image of the figure, into rows[height]. */
+static void count_red(const pl_figure *figure, int width, int height, double dpi, size_t *rows)
+{
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
+    cairo_t *cr = cairo_create(surface);
+    cairo_scale(cr, dpi / 72, dpi / 72);
+    pl_check_ok(
+        pl_draw_figure(cr, figure, fonts, width * 72 / dpi, height * 72 / dpi, 72 / dpi, &err),
+        err);
+    cairo_destroy(cr);
+    cairo_surface_flush(surface);
+    const unsigned char *data = cairo_image_surface_get_data(surface);
+    int stride = cairo_image_surface_get_stride(surface);
+    for (int y = 0; y < height; y++) {
+        rows[y] = 0;
+        for (int x = 0; x < width; x++) {
+            uint32_t pixel;
+            memcpy(&pixel, data + (ptrdiff_t)y * stride + 4 * x, sizeof pixel);
+            unsigned red = pixel >> 16 & 255;
+            unsigned blue = pixel & 255;
+            rows[y] += red > blue + 120 ? 1u : 0u;
+        }
+    }
+    cairo_surface_destroy(surface);
+    pl_fonts_destroy(fonts);
+}
+
+static void one_spike_of_100000_is_drawn(void **state)
+{
+    (void)state;
+    const size_t channels[] = {0, 1, 33333, 77777, CHANNELS - 1};
+    const double dpis[] = {72, 100, 150};
+    for (size_t k = 0; k < 15; k++) {
+        double dpi = dpis[k % 3];
+        int width = (int)(6.4 * dpi);
+        int height = (int)(4.8 * dpi);
+        size_t *rows = calloc((size_t)height, sizeof *rows);
+        assert_non_null(rows);
+        pl_figure figure = spike_figure(channels[k / 3], false);
+        count_red(&figure, width, height, dpi, rows);
+        size_t found = 0;
+        for (int y = 0; y < height; y++) {
+            found += rows[y] > 0 ? 1u : 0u;
+        }
+        /* The plot is about 0.85 of the page, the spike 1 / 1.06 of it. */
+        assert_true(found > (size_t)(0.7 * height));
+        pl_figure_deinit(&figure);
+        free(rows);
+    }
+}
+
+static void bars_keep_the_maximum(void **state)
+{
+    (void)state;
+    pl_figure figure = spike_figure(54321, false);
+    pl_layout layout = {.pixel = 0.24, .small = 8, .plot = {10, 10, 310, 210}};
+    pl_bar *bars = NULL;
+    size_t count = 0;
+    pl_error err = {0};
+    pl_check_ok(pl_marks_bars(&figure, &layout, &figure.series[0], &bars, &count, &err), err);
+    assert_true(count > 100 && count < 2000);
+    size_t tall = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (bars[i].y0 < 100) {
+            pl_check_close(bars[i].y0, pl_layout_at_y(&layout, &figure, 1), 0, 1e-9);
+            double x = pl_layout_at_x(&layout, &figure, 54321);
+            assert_true(bars[i].x0 <= x && x <= bars[i].x1);
+            tall++;
+        }
+    }
+    assert_int_equal(tall, 1);
+    free(bars);
+    pl_figure_deinit(&figure);
+}
+
+static void lines_keep_both_extremes(void **state)
+{
+    (void)state;
+    pl_figure figure = spike_figure(1234, true);
+    pl_series *series = &figure.series[0];
+    series->y[50000] = 0.9;
+    series->y[50001] = 0;
+    pl_layout layout = {.pixel = 0.24, .small = 8, .plot = {10, 10, 310, 210}};
+    pl_point *points = NULL;
+    size_t count = 0;
+    pl_error err = {0};
+    pl_check_ok(pl_marks_points(&figure, &layout, series, &points, &count, &err), err);
+    assert_true(count < 4 * 1300);
+    bool high = false;
+    bool low = false;
+    for (size_t i = 0; i < count; i++) {
+        assert_true(i == 0 || points[i].x >= points[i - 1].x - layout.pixel);
+        high = high || fabs(points[i].y - pl_layout_at_y(&layout, &figure, 0.9)) < 1e-9;
+        low = low || fabs(points[i].y - pl_layout_at_y(&layout, &figure, 0)) < 1e-9;
+    }
+    assert_true(high && low);
+    free(points);
+    pl_figure_deinit(&figure);
+}
+
+static void legend_goes_where_it_hides_least(void **state)
+{
+    (void)state;
+    pl_ink ink;
+    pl_error err = {0};
+    pl_check_ok(pl_ink_init(&ink, (pl_rect){0, 0, 200, 100}, &err), err);
+    pl_rect box;
+    assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
+    assert_true(box.x1 > 190 && box.y0 < 10); /* empty: upper right */
+    pl_ink_add(&ink, (pl_rect){100, 0, 200, 30}, PL_INK_EDGE);
+    assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
+    assert_true(box.x0 < 10 && box.y0 < 10); /* then upper left */
+    pl_ink_add(&ink, (pl_rect){0, 0, 100, 40}, PL_INK_BODY);
+    assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
+    assert_true(box.x1 > 190 && box.y1 > 90); /* then lower right */
+    pl_check_close(pl_ink_cost(&ink, box), 0, 0, 0);
+    assert_false(pl_legend_place(&ink, 250, 20, 4, &box));
+    pl_ink_add(&ink, (pl_rect){0, 0, 200, 100}, PL_INK_TEXT);
+    assert_false(pl_legend_place(&ink, 50, 20, 4, &box));
+    assert_true(isinf(pl_ink_cost(&ink, (pl_rect){190, 0, 201, 10})));
+    pl_ink_deinit(&ink);
+}
+
+static void layout_fits_every_page(void **state)
+{
+    (void)state;
+    pl_figure figure = spike_figure(5, false);
+    char title[] = "a title that is much longer than any small page could ever show in one line";
+    char *kept = figure.title;
+    figure.title = title;
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    for (double w = 0.5; w <= 40; w *= 1.7) {
+        for (double h = 0.5; h <= 40; h *= 1.7) {
+            pl_layout l;
+            pl_layout_make(&figure, fonts, 72 * w, 72 * h, 0.24, &l);
+            assert_true(l.plot.x0 >= 0 && l.plot.x1 <= 72 * w && l.plot.x0 < l.plot.x1);
+            assert_true(l.plot.y0 >= 0 && l.plot.y1 <= 72 * h && l.plot.y0 < l.plot.y1);
+            assert_true(l.text >= 5 && l.text <= 10 && l.small >= 5);
+            double end = -INFINITY;
+            for (size_t i = 0; l.numbers && i < l.n_x; i++) {
+                if (l.x[i].major) {
+                    double half = pl_fonts_measure(fonts, l.x[i].text, l.small, 0).width / 2;
+                    double at = pl_layout_at_x(&l, &figure, l.x[i].at);
+                    assert_true(at - half > end && at + half <= 72 * w + 0.5);
+                    end = at + half;
+                }
+            }
+        }
+    }
+    pl_fonts_destroy(fonts);
+    figure.title = kept;
+    pl_figure_deinit(&figure);
+}
+
+static void a_missing_font_is_a_sentence(void **state)
+{
+    (void)state;
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    const char *const nowhere[] = {"/nonexistent", "/proc/self/fdinfo"};
+    assert_int_equal(pl_fonts_create_in(nowhere, 2, false, &fonts, &err), PL_ERR_NOT_FOUND);
+    assert_null(fonts);
+    pl_check_says(err, "install the package fonts-dejavu-core");
+}
+
+static void long_texts_end_in_an_ellipsis(void **state)
+{
+    (void)state;
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    const char *text = "model.layers.15.self_attn.q_proj";
+    double whole = pl_fonts_measure(fonts, text, 9, 0).width;
+    double cut = pl_fonts_measure(fonts, text, 9, 60).width;
+    assert_true(whole > 100 && cut <= 60 && cut > 30);
+    /* Bytes that are no UTF-8 and controls are measured escaped. */
+    pl_check_close(pl_fonts_measure(fonts, "a\xff\n", 9, 0).width,
+                   pl_fonts_measure(fonts, "a\\xff\\n", 9, 0).width, 0, 0);
+    pl_fonts_destroy(fonts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_spike_of_100000_is_drawn),
+        cmocka_unit_test(bars_keep_the_maximum),
+        cmocka_unit_test(lines_keep_both_extremes),
+        cmocka_unit_test(legend_goes_where_it_hides_least),
+        cmocka_unit_test(layout_fits_every_page),
+        cmocka_unit_test(a_missing_font_is_a_sentence),
+        cmocka_unit_test(long_texts_end_in_an_ellipsis),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
