@@ -1,0 +1,409 @@
+#include "core/quant/factors.h"
+
+#include "core/base/checked.h"
+#include "core/quant/factors_parts.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEPT_ADMM = 4, KEPT_GPTQ = 3 };
+
+static const double FIRST_RIDGE = 1e-6, LAST_RIDGE = 1e-2; /* times mean(diag Gn) */
+
+pl_status pl_factors_no_memory(const pl_factors *f, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a factor of %zu x %zu", f->label,
+                        f->n, f->n);
+}
+
+pl_status pl_factors_create(const float *gram, size_t n, double tokens, const char *label,
+                            pl_factors **out, pl_error *err)
+{
+    *out = NULL;
+    size_t at = pl_view_first_nonfinite((pl_view){gram, n, n, n});
+    if (at < n * n) {
+        return pl_error_set(err, PL_ERR_NUMERIC,
+                            "%s: element [%zu, %zu] of the Gram matrix is not finite", label,
+                            at / n, at % n);
+    }
+    pl_factors *f = calloc(1, sizeof *f);
+    if (f != NULL) {
+        f->gram = gram;
+        f->n = n;
+        f->tokens = tokens;
+        f->label = strdup(label);
+        f->dead = pl_alloc(n, sizeof *f->dead);
+    }
+    if (f == NULL || f->label == NULL || f->dead == NULL) {
+        pl_factors_destroy(f);
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", label);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const float d = gram[i * n + i];
+        if (d < 0.0f) {
+            pl_factors_destroy(f);
+            return pl_error_set(err, PL_ERR_NUMERIC,
+                                "%s: the Gram matrix has %g on its diagonal at channel %zu, "
+                                "where a mean of squares is expected",
+                                label, (double)d, i);
+        }
+        f->dead[i] = !(d > 0.0f);
+    }
+    *out = f;
+    return PL_OK;
+}
+
+void pl_factors_destroy(pl_factors *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    while (f->list != NULL) {
+        pl_kept *next = f->list->next;
+        free(f->list->data);
+        free(f->list);
+        f->list = next;
+    }
+    free(f->lower);
+    free(f->gn);
+    free(f->perm);
+    free(f->dead);
+    free(f->label);
+    free(f);
+}
+
+size_t pl_factors_n(const pl_factors *f)
+{
+    return f->n;
+}
+
+double pl_factors_tokens(const pl_factors *f)
+{
+    return f->tokens;
+}
+
+const char *pl_factors_label(const pl_factors *f)
+{
+    return f->label;
+}
+
+const float *pl_factors_gram(const pl_factors *f)
+{
+    return f->gram;
+}
+
+size_t pl_factors_bytes(const pl_factors *f)
+{
+    const size_t single = f->n * f->n * sizeof(float);
+    size_t bytes = sizeof *f + f->n * sizeof *f->dead;
+    bytes += f->perm != NULL ? f->n * sizeof *f->perm : 0;
+    bytes += f->gn != NULL ? single : 0;
+    bytes += f->lower != NULL ? 2 * single : 0;
+    for (const pl_kept *entry = f->list; entry != NULL; entry = entry->next) {
+        bytes += sizeof *entry + single;
+    }
+    return bytes;
+}
+
+const pl_kept *pl_factors_find(pl_factors *f, pl_kept_kind kind, double key, bool act_order)
+{
+    for (pl_kept *entry = f->list; entry != NULL; entry = entry->next) {
+        if (entry->kind == kind && entry->act_order == act_order && !(entry->key < key) &&
+            !(entry->key > key)) {
+            entry->used_at = ++f->clock;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* Frees the least recently used of a kind beyond its limit, unless the factors are held. */
+static void trim_kept(pl_factors *f, pl_kept_kind kind, int limit)
+{
+    while (f->holds == 0) {
+        int count = 0;
+        pl_kept **oldest = NULL;
+        for (pl_kept **at = &f->list; *at != NULL; at = &(*at)->next) {
+            if ((*at)->kind == kind) {
+                count++;
+                oldest = oldest == NULL || (*at)->used_at < (*oldest)->used_at ? at : oldest;
+            }
+        }
+        if (count <= limit) {
+            return;
+        }
+        pl_kept *gone = *oldest;
+        *oldest = gone->next;
+        free(gone->data);
+        free(gone);
+    }
+}
+
+static void trim_all(pl_factors *f)
+{
+    trim_kept(f, PL_KEPT_ADMM, KEPT_ADMM);
+    trim_kept(f, PL_KEPT_GPTQ, KEPT_GPTQ);
+}
+
+void pl_factors_hold(pl_factors *f)
+{
+    f->holds++;
+}
+
+void pl_factors_release(pl_factors *f)
+{
+    f->holds--;
+    trim_all(f);
+}
+
+const pl_kept *pl_factors_keep(pl_factors *f, pl_kept model, float *data, pl_error *err)
+{
+    pl_kept *entry = malloc(sizeof *entry);
+    if (entry == NULL) {
+        free(data);
+        (void)pl_factors_no_memory(f, err);
+        return NULL;
+    }
+    *entry = model;
+    entry->data = data;
+    entry->used_at = ++f->clock;
+    entry->next = f->list;
+    f->list = entry;
+    trim_all(f);
+    return entry;
+}
+
+/* wide[n, n] = narrow + ridge I. */
+static void widen(const float *narrow, size_t n, double ridge, double *wide)
+{
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (n >= 256)
+#endif
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            wide[i * n + j] = (double)narrow[i * n + j];
+        }
+        wide[i * n + i] += ridge;
+    }
+}
+
+static void scale_gram(const pl_factors *f, double lambda_max, float *gn)
+{
+    const size_t n = f->n;
+    const double inverse = 1.0 / lambda_max;
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (n >= 256)
+#endif
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            gn[i * n + j] = (float)((double)f->gram[i * n + j] * inverse);
+        }
+    }
+}
+
+static double mean_diagonal(const float *a, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)a[i * n + i];
+    }
+    return sum / (double)n;
+}
+
+static bool needs_ridge(const pl_factors *f)
+{
+    bool dead = false;
+    for (size_t i = 0; i < f->n; i++) {
+        dead = dead || f->dead[i];
+    }
+    return dead || f->tokens < (double)f->n;
+}
+
+/* Raises the diagonal of gn until its float64 Cholesky exists; lower receives the factor. */
+static pl_status factor_normalized(pl_factors *f, float *gn, double *lower, pl_normalized *normal,
+                                   pl_task *task, pl_error *err)
+{
+    const size_t n = f->n;
+    double ridge = needs_ridge(f) ? FIRST_RIDGE * normal->mean_diag : 0.0;
+    double added = 0.0;
+    size_t column = 0;
+    for (;;) {
+        pl_status status = pl_task_tick(task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        for (size_t i = 0; i < n; i++) {
+            gn[i * n + i] = (float)((double)gn[i * n + i] + (ridge - added));
+        }
+        added = ridge;
+        widen(gn, n, 0.0, lower);
+        if (pl_cholesky(lower, n, &column)) {
+            normal->ridge = ridge;
+            return PL_OK;
+        }
+        ridge = ridge > 0.0 ? 10.0 * ridge : FIRST_RIDGE * normal->mean_diag;
+        if (ridge > 1.5 * LAST_RIDGE * normal->mean_diag) {
+            return pl_error_set(err, PL_ERR_NUMERIC,
+                                "%s: the Gram matrix is not positive semidefinite: its Cholesky "
+                                "factorization fails at channel %zu even with a ridge of %g times "
+                                "its mean diagonal",
+                                f->label, column, LAST_RIDGE);
+        }
+    }
+}
+
+static pl_status make_normalized(pl_factors *f, pl_task *task, pl_error *err)
+{
+    const size_t n = f->n;
+    float *gn = NULL;
+    double *lower = NULL;
+    pl_normalized normal = {0};
+    pl_status status = pl_lambda_max(f->gram, n, &normal.lambda_max, task, err);
+    if (status != PL_OK) {
+        pl_error_prefix(err, "%s: ", f->label);
+        goto done;
+    }
+    if (!(normal.lambda_max > 0.0)) {
+        status = pl_error_set(err, PL_ERR_NUMERIC,
+                              "%s: the Gram matrix is zero: no input of this layer was ever "
+                              "different from 0 in calibration",
+                              f->label);
+        goto done;
+    }
+    gn = pl_alloc(n * n, sizeof *gn);
+    lower = pl_alloc(n * n, sizeof *lower);
+    if (gn == NULL || lower == NULL) {
+        status = pl_factors_no_memory(f, err);
+        goto done;
+    }
+    scale_gram(f, normal.lambda_max, gn);
+    normal.mean_diag = mean_diagonal(gn, n);
+    status = factor_normalized(f, gn, lower, &normal, task, err);
+    if (status == PL_OK && f->gn == NULL) { /* a tick may have made them in the meantime */
+        normal.gn = gn;
+        f->normal = normal;
+        f->gn = gn;
+        f->lower = lower;
+        gn = NULL;
+        lower = NULL;
+    }
+done:
+    free(lower);
+    free(gn);
+    return status;
+}
+
+pl_status pl_factors_normalized(pl_factors *f, pl_normalized *out, pl_task *task, pl_error *err)
+{
+    *out = (pl_normalized){0};
+    pl_status status = f->gn != NULL ? PL_OK : make_normalized(f, task, err);
+    if (status == PL_OK) {
+        *out = f->normal;
+    }
+    return status;
+}
+
+pl_status pl_factors_cholesky(pl_factors *f, const double **l, pl_task *task, pl_error *err)
+{
+    pl_normalized normal;
+    pl_status status = pl_factors_normalized(f, &normal, task, err);
+    *l = status == PL_OK ? f->lower : NULL;
+    return status;
+}
+
+static pl_status make_admm(pl_factors *f, double rho, float **out, pl_task *task, pl_error *err)
+{
+    const size_t n = f->n;
+    size_t column = 0;
+    float *a = pl_alloc(n * n, sizeof *a);
+    double *wide = pl_alloc(n * n, sizeof *wide);
+    pl_status status = PL_OK;
+    if (a == NULL || wide == NULL) {
+        status = pl_factors_no_memory(f, err);
+        goto done;
+    }
+    widen(f->gn, n, rho, wide);
+    if ((status = pl_task_tick(task, err)) != PL_OK) {
+        goto done;
+    }
+    if (!pl_cholesky(wide, n, &column)) {
+        status = pl_error_set(err, PL_ERR_NUMERIC,
+                              "%s: the Cholesky factorization of Gn + %g I fails at channel %zu",
+                              f->label, rho, column);
+        goto done;
+    }
+    if ((status = pl_task_tick(task, err)) != PL_OK ||
+        (status = pl_cholesky_inverse(wide, n, err)) != PL_OK) {
+        goto done;
+    }
+    for (size_t i = 0; i < n * n; i++) {
+        a[i] = (float)(rho * wide[i]);
+    }
+    *out = a;
+    a = NULL;
+done:
+    free(wide);
+    free(a);
+    return status;
+}
+
+pl_status pl_factors_admm(pl_factors *f, double rho, const float **a, pl_task *task, pl_error *err)
+{
+    *a = NULL;
+    pl_normalized normal;
+    pl_status status = pl_factors_normalized(f, &normal, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    const pl_kept *entry = pl_factors_find(f, PL_KEPT_ADMM, rho, false);
+    if (entry == NULL) {
+        float *made = NULL;
+        if ((status = make_admm(f, rho, &made, task, err)) != PL_OK) {
+            return status;
+        }
+        entry = pl_factors_keep(f, (pl_kept){.kind = PL_KEPT_ADMM, .key = rho}, made, err);
+    }
+    if (entry == NULL) {
+        return PL_ERR_MEMORY;
+    }
+    *a = entry->data;
+    return PL_OK;
+}
+
+static size_t group_count(const pl_factors *f, size_t group_size)
+{
+    return group_size == 0 ? 1 : (f->n + group_size - 1) / group_size;
+}
+
+void pl_factors_group_norms(const pl_factors *f, size_t group_size, double *out)
+{
+    const size_t width = group_size == 0 ? f->n : group_size;
+    for (size_t k = 0; k < group_count(f, group_size); k++) {
+        double trace = 0.0;
+        for (size_t i = k * width; i < (k + 1) * width && i < f->n; i++) {
+            trace += (double)f->gram[i * f->n + i];
+        }
+        out[k] = sqrt(trace);
+    }
+}
+
+void pl_factors_alpha(const pl_factors *f, size_t group_size, float *out)
+{
+    const size_t groups = group_count(f, group_size);
+    const size_t width = group_size == 0 ? f->n : group_size;
+    double mean = 0.0;
+    for (int pass = 0; pass < 2; pass++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < groups; k++) {
+            double trace = 0.0;
+            for (size_t i = k * width; i < (k + 1) * width && i < f->n; i++) {
+                trace += (double)f->gram[i * f->n + i];
+            }
+            sum += sqrt(trace);
+            out[k] = mean > 0.0 ? (float)(sqrt(trace) / mean) : 0.0f;
+        }
+        mean = sum / (double)groups;
+    }
+}

@@ -1,0 +1,184 @@
+#include "core/quant/factors_parts.h"
+
+#include "core/base/checked.h"
+#include "core/base/text.h"
+#include "core/tensor/linalg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* H's diagonal: 2 G_ii, 1 for a dead column. */
+static double hessian_diagonal(const pl_factors *f, size_t column)
+{
+    return f->dead[column] ? 1.0 : 2.0 * (double)f->gram[column * f->n + column];
+}
+
+typedef struct ranked {
+    double key;
+    size_t column;
+} ranked;
+
+static int by_falling_key(const void *left, const void *right)
+{
+    const ranked *a = left, *b = right;
+    if (a->key > b->key || a->key < b->key) {
+        return a->key > b->key ? -1 : 1;
+    }
+    return a->column < b->column ? -1 : a->column > b->column;
+}
+
+pl_status pl_factors_order(pl_factors *f, const size_t **perm, pl_error *err)
+{
+    *perm = f->perm;
+    if (f->perm != NULL) {
+        return PL_OK;
+    }
+    ranked *columns = pl_alloc(f->n, sizeof *columns);
+    size_t *order = pl_alloc(f->n, sizeof *order);
+    if (columns == NULL || order == NULL) {
+        free(columns);
+        free(order);
+        return pl_factors_no_memory(f, err);
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        columns[i] = (ranked){hessian_diagonal(f, i), i};
+    }
+    qsort(columns, f->n, sizeof *columns, by_falling_key);
+    for (size_t i = 0; i < f->n; i++) {
+        order[i] = columns[i].column;
+    }
+    free(columns);
+    *perm = f->perm = order;
+    return PL_OK;
+}
+
+/* h[n, n] = J H J + damping mean(diag H) I in the permuted order, J reversing it. */
+static void reversed_hessian(const pl_factors *f, const size_t *perm, double damping, double *h)
+{
+    const size_t n = f->n;
+    double mean = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        mean += hessian_diagonal(f, i) / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const size_t row = perm != NULL ? perm[n - 1 - i] : n - 1 - i;
+        const float *from = f->gram + row * n;
+        for (size_t j = 0; j < n; j++) {
+            const size_t column = perm != NULL ? perm[n - 1 - j] : n - 1 - j;
+            h[i * n + j] = f->dead[column] || f->dead[row] ? 0.0 : 2.0 * (double)from[column];
+        }
+        h[i * n + i] = hessian_diagonal(f, row) + damping * mean;
+    }
+}
+
+/* U = J L^-1 J: rows of e become the columns of L^-1, in pieces between ticks. */
+static pl_status invert_factor(const pl_factors *f, const double *l, double *e, float *u,
+                               pl_task *task, pl_error *err)
+{
+    const size_t n = f->n;
+    size_t piece = (size_t)(1e9 / ((double)n * (double)n));
+    piece = piece < 16 ? 16 : piece;
+    memset(e, 0, n * n * sizeof *e);
+    for (size_t i = 0; i < n; i++) {
+        e[i * n + i] = 1.0;
+    }
+    for (size_t first = 0; first < n; first += piece) {
+        pl_status status = pl_task_tick(task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        pl_solve_lower(l, n, e + first * n, n - first < piece ? n - first : piece);
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            u[i * n + j] = j < i ? 0.0f : (float)e[(n - 1 - j) * n + (n - 1 - i)];
+        }
+    }
+    return PL_OK;
+}
+
+static double next_damping(double damping)
+{
+    if (!(damping > 0.0)) {
+        return 0.01;
+    }
+    return damping < 0.0999 ? 10.0 * damping : 1.0;
+}
+
+/* Climbs the ladder of dampings until the Cholesky of J H J exists, in h. */
+static pl_status factor_hessian(const pl_factors *f, const size_t *perm, double damping, double *h,
+                                double *used, pl_task *task, pl_error *err)
+{
+    pl_buf tried = {0};
+    pl_status status = PL_OK;
+    for (double d = damping;; d = next_damping(d)) {
+        if ((status = pl_task_tick(task, err)) != PL_OK) {
+            break;
+        }
+        size_t column = 0;
+        reversed_hessian(f, perm, d, h);
+        if (pl_cholesky(h, f->n, &column)) {
+            *used = d;
+            break;
+        }
+        pl_buf_printf(&tried, "%s%g", tried.size > 0 ? ", " : "", d);
+        if (d >= 1.0) {
+            const size_t position = f->n - 1 - column;
+            status = pl_error_set(err, PL_ERR_NUMERIC,
+                                  "%s: GPTQ's Cholesky factorization of the Hessian fails at input "
+                                  "channel %zu with every damping tried (%s)",
+                                  f->label, perm != NULL ? perm[position] : position,
+                                  tried.data != NULL ? tried.data : "");
+            break;
+        }
+    }
+    pl_buf_deinit(&tried);
+    return status;
+}
+
+static pl_status make_gptq(pl_factors *f, pl_kept *model, float **out, pl_task *task, pl_error *err)
+{
+    const size_t n = f->n;
+    const size_t *perm = NULL;
+    float *u = pl_alloc(n * n, sizeof *u);
+    double *h = pl_alloc(n * n, sizeof *h), *e = pl_alloc(n * n, sizeof *e);
+    pl_status status = u != NULL && h != NULL && e != NULL ? PL_OK : pl_factors_no_memory(f, err);
+    if (status == PL_OK && model->act_order) {
+        status = pl_factors_order(f, &perm, err);
+    }
+    if (status == PL_OK) {
+        status = factor_hessian(f, perm, model->key, h, &model->used, task, err);
+    }
+    if (status == PL_OK) {
+        status = invert_factor(f, h, e, u, task, err);
+    }
+    if (status == PL_OK) {
+        *out = u;
+        u = NULL;
+    }
+    free(e);
+    free(h);
+    free(u);
+    return status;
+}
+
+pl_status pl_factors_gptq(pl_factors *f, double damping, bool act_order, pl_gptq_factor *out,
+                          pl_task *task, pl_error *err)
+{
+    *out = (pl_gptq_factor){0};
+    const pl_kept *entry = pl_factors_find(f, PL_KEPT_GPTQ, damping, act_order);
+    if (entry == NULL) {
+        pl_kept model = {.kind = PL_KEPT_GPTQ, .key = damping, .act_order = act_order};
+        float *u = NULL;
+        pl_status status = make_gptq(f, &model, &u, task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        entry = pl_factors_keep(f, model, u, err);
+    }
+    if (entry == NULL) {
+        return PL_ERR_MEMORY;
+    }
+    *out = (pl_gptq_factor){entry->data, f->dead, entry->used};
+    return PL_OK;
+}

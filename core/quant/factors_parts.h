@@ -1,0 +1,46 @@
+/* core/quant/factors_parts.h -- what factors.c and factors_gptq.c share; private to core/quant. */
+#ifndef PL_QUANT_FACTORS_PARTS_H
+#define PL_QUANT_FACTORS_PARTS_H
+
+#include "core/quant/factors.h"
+
+#include <stdint.h>
+
+typedef enum pl_kept_kind { PL_KEPT_ADMM, PL_KEPT_GPTQ } pl_kept_kind;
+
+/* A factor that depends on a number: rho, or GPTQ's damping (and its order). */
+typedef struct pl_kept {
+    struct pl_kept *next;
+    pl_kept_kind kind;
+    double key;
+    bool act_order;
+    double used; /* the damping that worked */
+    float *data; /* [n, n] */
+    uint64_t used_at;
+} pl_kept;
+
+struct pl_factors {
+    const float *gram;
+    size_t n;
+    double tokens;
+    char *label;
+    bool *dead;   /* [n] */
+    size_t *perm; /* NULL until asked for */
+    float *gn;    /* NULL until asked for, and so are normal and lower */
+    pl_normalized normal;
+    double *lower;
+    pl_kept *list;
+    uint64_t clock;
+    int holds;
+};
+
+/* PL_ERR_MEMORY with the site's label. */
+pl_status pl_factors_no_memory(const pl_factors *factors, pl_error *err);
+
+/* The entry of this key, marked as used; NULL if there is none. */
+const pl_kept *pl_factors_find(pl_factors *factors, pl_kept_kind kind, double key, bool act_order);
+
+/* Adds an entry and lets old ones go.  Takes data over, also on failure (NULL: out of memory). */
+const pl_kept *pl_factors_keep(pl_factors *factors, pl_kept model, float *data, pl_error *err);
+
+#endif

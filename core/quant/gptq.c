@@ -1,0 +1,266 @@
+#include "core/base/checked.h"
+#include "core/quant/method_parts.h"
+#include "core/tensor/clones.h"
+#include "core/tensor/linalg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const pl_param params[] = {
+    PL_GRID_PARAMS,
+    {.name = "damping",
+     .type = PL_PARAM_REAL,
+     .minimum = 0,
+     .maximum = 1,
+     .initial = 0.01,
+     .logarithmic = true,
+     .step = 1.7782794100389228, /* 10^(1/4) */
+     .unit = "mean diag H",
+     .help = "Added to the Hessian's diagonal; raised tenfold while its Cholesky fails."},
+    {.name = "act_order",
+     .type = PL_PARAM_CHOICE,
+     .minimum = 0,
+     .maximum = 1,
+     .initial = 0,
+     .choices = pl_no_yes,
+     .step = 1,
+     .unit = "",
+     .help = "Take columns by falling energy of their input; groups form along that order."},
+    {.name = "static_groups",
+     .type = PL_PARAM_CHOICE,
+     .minimum = 0,
+     .maximum = 1,
+     .initial = 0,
+     .choices = pl_no_yes,
+     .step = 1,
+     .unit = "",
+     .help = "Keep the original groups, with scales from the weights before any update."},
+};
+
+enum { BLOCK = 128, ROWS = 64 };
+
+/* Multiplications of one step of the worker, over all threads. */
+static const double STEP_WORK = 1e9;
+
+typedef struct gptq_run {
+    const pl_grid *grid;
+    pl_view w0;
+    size_t n, width; /* columns of a group */
+    const float *u;  /* [n, n] */
+    const bool *dead;
+    const size_t *perm; /* position -> column, or NULL */
+    bool static_groups;
+    pl_qweights *out;
+} gptq_run;
+
+/* One thread's rows: the weights by position, updated as the errors come. */
+typedef struct gptq_space {
+    float *w;     /* [ROWS, n] */
+    float *err;   /* [ROWS, BLOCK] */
+    float *ahead; /* [n]: a group's columns with the running block's errors applied */
+} gptq_space;
+
+static size_t column_at(const gptq_run *run, size_t position)
+{
+    return run->perm != NULL ? run->perm[position] : position;
+}
+
+static void load_rows(const gptq_run *run, size_t first, size_t count, float *w)
+{
+    for (size_t r = 0; r < count; r++) {
+        const float *from = run->w0.data + (first + r) * run->w0.stride;
+        for (size_t i = 0; i < run->n; i++) {
+            const size_t column = column_at(run, i);
+            w[r * run->n + i] = run->dead[column] ? 0.0f : from[column];
+        }
+    }
+}
+
+/* static_groups: parameters from the rows before any update, in the original order. */
+static void fit_static(const gptq_run *run, size_t row, float *original)
+{
+    pl_qweights *q = run->out;
+    const float *from = run->w0.data + row * run->w0.stride;
+    for (size_t i = 0; i < run->n; i++) {
+        original[i] = run->dead[i] ? 0.0f : from[i];
+    }
+    for (size_t k = 0; k < q->groups; k++) {
+        const size_t start = k * run->width;
+        const size_t size = run->n - start < run->width ? run->n - start : run->width;
+        const pl_grid_param param = pl_grid_fit(run->grid, original + start, size, 1);
+        q->scales[row * q->groups + k] = param.scale;
+        q->zeros[row * q->groups + k] = (int16_t)param.zero;
+    }
+}
+
+PL_CLONES
+static void subtract_scaled(float *restrict to, const float *restrict from, float factor,
+                            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] -= factor * from[i];
+    }
+}
+
+/* Parameters of the group that begins at position i, for a row whose block began at b0 and ends at
+ * b1.  Columns behind the block's end still lack the running block's errors [b0, i). */
+static pl_grid_param fit_group(const gptq_run *run, const float *w, const float *err, size_t b0,
+                               size_t b1, size_t i, float *ahead)
+{
+    const size_t end = run->n - i < run->width ? run->n : i + run->width;
+    if (end <= b1) {
+        return pl_grid_fit(run->grid, w + i, end - i, 1);
+    }
+    memcpy(ahead, w + i, (end - i) * sizeof *ahead);
+    for (size_t j = b0; j < i; j++) {
+        subtract_scaled(ahead + (b1 - i), run->u + j * run->n + b1, err[j - b0], end - b1);
+    }
+    return pl_grid_fit(run->grid, ahead, end - i, 1);
+}
+
+/* Columns [b0, b1) of one row, in order; err[b1 - b0] receives their errors over U_ii. */
+static void quantize_block(const gptq_run *run, size_t row, size_t b0, size_t b1, float *w,
+                           float *err, float *ahead)
+{
+    pl_qweights *q = run->out;
+    for (size_t i = b0; i < b1; i++) {
+        const size_t column = column_at(run, i);
+        const size_t place = row * q->groups + q->group_of[column];
+        if (!run->static_groups && i % run->width == 0) {
+            const pl_grid_param found = fit_group(run, w, err, b0, b1, i, ahead);
+            q->scales[place] = found.scale;
+            q->zeros[place] = (int16_t)found.zero;
+        }
+        const pl_grid_param param = {q->scales[place], q->zeros[place]};
+        const int code = pl_grid_code(run->grid, param, w[i]);
+        const float *u = run->u + i * run->n;
+        const float e = (w[i] - pl_grid_value(param, code)) / u[i];
+        q->codes[row * run->n + column] = (int16_t)code;
+        err[i - b0] = e;
+        subtract_scaled(w + i + 1, u + i + 1, e, b1 - i - 1);
+    }
+}
+
+static void quantize_rows(const gptq_run *run, size_t first, size_t count, const gptq_space *space)
+{
+    const size_t n = run->n;
+    load_rows(run, first, count, space->w);
+    for (size_t r = 0; run->static_groups && r < count; r++) {
+        fit_static(run, first + r, space->ahead);
+    }
+    for (size_t b0 = 0; b0 < n; b0 += BLOCK) {
+        const size_t b1 = n - b0 < BLOCK ? n : b0 + BLOCK;
+        for (size_t r = 0; r < count; r++) {
+            quantize_block(run, first + r, b0, b1, space->w + r * n, space->err + r * BLOCK,
+                           space->ahead);
+        }
+        if (b1 < n) {
+            pl_gemm_nn(count, n - b1, b1 - b0, -1.0f, space->err, BLOCK, run->u + b0 * n + b1, n,
+                       1.0f, space->w + b1, n);
+        }
+    }
+}
+
+static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
+{
+    const size_t rows = run->w0.rows, n = run->n;
+    const int threads = pl_linalg_threads();
+    pl_status status = PL_OK;
+    gptq_space *spaces = calloc((size_t)threads, sizeof *spaces);
+    bool room = spaces != NULL;
+    for (int i = 0; room && i < threads; i++) {
+        spaces[i] = (gptq_space){pl_alloc(ROWS * n, sizeof(float)),
+                                 pl_alloc(ROWS * BLOCK, sizeof(float)), pl_alloc(n, sizeof(float))};
+        room = spaces[i].w != NULL && spaces[i].err != NULL && spaces[i].ahead != NULL;
+    }
+    if (!room) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d x %d rows of %zu weights",
+                              threads, ROWS, n);
+    }
+    const double wave_work = 0.5 * (double)n * (double)n * ROWS * threads;
+    const size_t waves = wave_work < STEP_WORK ? (size_t)(STEP_WORK / (wave_work + 1.0)) + 1 : 1;
+    const size_t step = waves * (size_t)threads * ROWS;
+    for (size_t first = 0; status == PL_OK && first < rows; first += step) {
+        const size_t end = rows - first < step ? rows : first + step;
+        /* Thread i takes every threads-th piece: which rows share a piece never changes. */
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static, 1)
+#endif
+        for (int i = 0; i < threads; i++) {
+            for (size_t at = first + (size_t)i * ROWS; at < end; at += (size_t)threads * ROWS) {
+                quantize_rows(run, at, end - at < ROWS ? end - at : ROWS, &spaces[i]);
+            }
+        }
+        status = pl_task_tick(task, err);
+    }
+    for (int i = 0; spaces != NULL && i < threads; i++) {
+        free(spaces[i].w);
+        free(spaces[i].err);
+        free(spaces[i].ahead);
+    }
+    free(spaces);
+    return status;
+}
+
+static pl_status quantize_held(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                               pl_round_report *report, pl_task *task, pl_error *err)
+{
+    const pl_grid grid = pl_spec_grid(spec);
+    const bool act_order = pl_spec_value(spec, "act_order") > 0.0;
+    pl_gptq_factor factor;
+    pl_status status =
+        pl_factors_gptq(in->factors, pl_spec_value(spec, "damping"), act_order, &factor, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    gptq_run run = {.grid = &grid,
+                    .w0 = in->w,
+                    .n = in->w.cols,
+                    .u = factor.u,
+                    .dead = factor.dead,
+                    .out = out};
+    run.static_groups = pl_spec_value(spec, "static_groups") > 0.0;
+    run.width = grid.group_size == 0 || grid.group_size > run.n ? run.n : grid.group_size;
+    if (act_order && (status = pl_factors_order(in->factors, &run.perm, err)) != PL_OK) {
+        return status;
+    }
+    if ((status = pl_qweights_init(out, &grid, in->w.rows, run.n, err)) != PL_OK) {
+        return status;
+    }
+    for (size_t i = 0; act_order && !run.static_groups && i < run.n; i++) {
+        out->group_of[run.perm[i]] = (uint32_t)(i / run.width);
+    }
+    report->damping_used = factor.used;
+    for (size_t i = 0; i < run.n; i++) {
+        report->dead_columns += factor.dead[i] ? 1 : 0;
+    }
+    return run_all(&run, task, err);
+}
+
+static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                          pl_round_report *report, pl_task *task, pl_error *err)
+{
+    *out = (pl_qweights){0};
+    *report = (pl_round_report){0};
+    pl_status status = pl_check_layer(in, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_factors_hold(in->factors);
+    status = quantize_held(spec, in, out, report, task, err);
+    pl_factors_release(in->factors);
+    if (status != PL_OK) {
+        pl_qweights_deinit(out);
+    }
+    return status;
+}
+
+const pl_method pl_method_gptq = {
+    .name = "gptq",
+    .slot = PL_SLOT_ROUND,
+    .summary = "Column by column, later columns make up for the error (Frantar et al., ICLR 2023).",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .live = true,
+    .round = quantize,
+};

@@ -1,0 +1,376 @@
+#include "core/quant/linf.h"
+
+#include "core/base/checked.h"
+#include "core/quant/linf_parts.h"
+#include "core/tensor/clones.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+pl_status pl_linf_warm_create(size_t rows, size_t cols, pl_linf_warm **out, pl_error *err)
+{
+    *out = NULL;
+    size_t count = 0;
+    pl_linf_warm *warm = calloc(1, sizeof *warm);
+    if (warm != NULL && pl_mul(rows, cols, &count)) {
+        warm->rows = rows;
+        warm->cols = cols;
+        warm->z = pl_alloc(count, sizeof *warm->z);
+        warm->u = pl_alloc(count, sizeof *warm->u);
+    }
+    if (warm == NULL || warm->z == NULL || warm->u == NULL) {
+        pl_linf_warm_destroy(warm);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a warm start of %zu x %zu", rows,
+                            cols);
+    }
+    *out = warm;
+    return PL_OK;
+}
+
+void pl_linf_warm_destroy(pl_linf_warm *warm)
+{
+    if (warm != NULL) {
+        free(warm->z);
+        free(warm->u);
+        free(warm);
+    }
+}
+
+/* The arrays a frame points to. */
+typedef struct frame_store {
+    pl_linf_frame frame;
+    double *weights;
+    float *taus;
+} frame_store;
+
+static void frame_deinit(frame_store *store)
+{
+    free(store->weights);
+    free(store->taus);
+    *store = (frame_store){0};
+}
+
+static pl_status check_problem(const pl_factors *factors, const pl_linf_problem *problem,
+                               pl_error *err)
+{
+    const char *label = pl_factors_label(factors);
+    const size_t n = pl_factors_n(factors);
+    const pl_view w0 = problem->w0;
+    if (w0.cols != n) {
+        return pl_error_set(err, PL_ERR_NUMERIC,
+                            "%s: the weights have %zu columns, the Gram matrix has %zu", label,
+                            w0.cols, n);
+    }
+    const size_t at = pl_view_first_nonfinite(w0);
+    if (at < w0.rows * n) {
+        return pl_error_set(err, PL_ERR_NUMERIC, "%s: weight [%zu, %zu] is not finite", label,
+                            at / n, at % n);
+    }
+    if (!(problem->beta > 0.0) || !isfinite(problem->beta)) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: beta is %g; a positive number is expected",
+                            label, problem->beta);
+    }
+    return PL_OK;
+}
+
+/* The problem as its row engine sees it; rho turns weights into thresholds. */
+static pl_status frame_init(frame_store *store, pl_factors *factors, const pl_linf_problem *problem,
+                            double rho, pl_task *task, pl_error *err)
+{
+    const size_t n = pl_factors_n(factors);
+    *store = (frame_store){0};
+    pl_linf_frame *f = &store->frame;
+    *f = (pl_linf_frame){.w0 = problem->w0, .n = n};
+    f->width = problem->group_size == 0 || problem->group_size > n ? n : problem->group_size;
+    f->groups = (n + f->width - 1) / f->width;
+    pl_status status = pl_factors_cholesky(factors, &f->lower, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    store->weights = pl_alloc(f->groups, sizeof *store->weights);
+    store->taus = pl_alloc(f->groups, sizeof *store->taus);
+    if (store->weights == NULL || store->taus == NULL) {
+        frame_deinit(store);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu groups", f->groups);
+    }
+    for (size_t k = 0; k < f->groups; k++) {
+        const float alpha = problem->alpha[k];
+        if (!(alpha >= 0.0f) || !isfinite(alpha)) {
+            frame_deinit(store);
+            return pl_error_set(err, PL_ERR_NUMERIC,
+                                "%s: alpha of group %zu is %g; a number >= 0 is expected",
+                                pl_factors_label(factors), k, (double)alpha);
+        }
+        store->weights[k] = problem->beta * (double)alpha;
+        store->taus[k] = (float)(store->weights[k] / rho);
+    }
+    f->weights = store->weights;
+    f->taus = store->taus;
+    return PL_OK;
+}
+
+static void sum_up(const pl_linf_bounds *bounds, size_t rows, bool certified,
+                   pl_linf_report *report)
+{
+    double primal = 0.0, dual = 0.0;
+    report->worst_row_gap = 0.0;
+    report->worst_row = 0;
+    for (size_t r = 0; r < rows; r++) {
+        primal += bounds[r].primal;
+        dual += bounds[r].dual;
+        const double gap =
+            bounds[r].primal > 0.0 ? (bounds[r].primal - bounds[r].dual) / bounds[r].primal : 0.0;
+        if (gap > report->worst_row_gap) {
+            report->worst_row_gap = gap;
+            report->worst_row = r;
+        }
+    }
+    report->objective = primal;
+    report->dual = certified ? dual : (double)NAN;
+    report->gap = primal > 0.0 ? (primal - report->dual) / primal : 0.0;
+    if (!certified) {
+        report->gap = report->worst_row_gap = (double)NAN;
+    }
+}
+
+static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
+                            const pl_linf_options *options, pl_linf_warm *warm, float *w,
+                            pl_linf_report *report, pl_task *task, pl_error *err)
+{
+    pl_normalized normal;
+    pl_linf_kernel kernel;
+    pl_linf_bounds *bounds = NULL;
+    frame_store store = {0};
+    const bool admm = options->solver == PL_SOLVER_ADMM;
+    pl_status status = pl_factors_normalized(factors, &normal, task, err);
+    if (status == PL_OK) {
+        status = admm ? pl_linf_admm_kernel(factors, problem->beta, options->rho_factor, &kernel,
+                                            task, err)
+                      : pl_linf_pgd_kernel(factors, &kernel, task, err);
+    }
+    if (status == PL_OK) {
+        status = frame_init(&store, factors, problem, kernel.rho, task, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_linf_options plain = *options;
+    plain.gap = admm ? options->gap : 0.0;
+    plain.iterations = options->iterations > 0 ? options->iterations : 1;
+    bounds = pl_alloc(problem->w0.rows, sizeof *bounds);
+    if (bounds == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu rows", problem->w0.rows);
+        goto done;
+    }
+    int iterations = 0;
+    status =
+        pl_linf_run_rows(&store.frame, &kernel, &plain, warm, w, bounds, &iterations, task, err);
+    if (warm != NULL) {
+        warm->filled = status == PL_OK; /* a cancelled solve leaves rows of two betas */
+        warm->rho = kernel.rho;
+    }
+    if (status == PL_OK) {
+        sum_up(bounds, problem->w0.rows, options->certify, report);
+        report->iterations = iterations;
+        report->rho = admm ? kernel.rho : 0.0;
+        report->ridge = normal.ridge;
+        report->lambda_max = normal.lambda_max;
+    }
+done:
+    free(bounds);
+    frame_deinit(&store);
+    return status;
+}
+
+pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
+                        const pl_linf_options *options, pl_linf_warm *warm, float *w,
+                        pl_linf_report *report, pl_task *task, pl_error *err)
+{
+    *report = (pl_linf_report){0};
+    if (warm != NULL && (warm->rows != problem->w0.rows || warm->cols != problem->w0.cols)) {
+        return pl_error_set(
+            err, PL_ERR_STATE, "%s: the warm start has shape %zu x %zu, the weights %zu x %zu",
+            pl_factors_label(factors), warm->rows, warm->cols, problem->w0.rows, problem->w0.cols);
+    }
+    pl_status status = check_problem(factors, problem, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_factors_hold(factors);
+    status = solve_held(factors, problem, options, warm, w, report, task, err);
+    pl_factors_release(factors);
+    return status;
+}
+
+pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem, pl_view w,
+                            double *out, pl_task *task, pl_error *err)
+{
+    *out = (double)NAN;
+    pl_status status = check_problem(factors, problem, err);
+    frame_store store = {0};
+    if (status == PL_OK) {
+        status = frame_init(&store, factors, problem, 1.0, task, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    const size_t n = store.frame.n, piece = pl_linf_block_rows(w.rows, n);
+    double *work = pl_alloc(piece * n, sizeof *work);
+    pl_linf_bounds *bounds = pl_alloc(piece, sizeof *bounds);
+    double sum = 0.0;
+    if (work == NULL || bounds == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu x %zu", piece, n);
+    }
+    for (size_t first = 0; status == PL_OK && first < w.rows; first += piece) {
+        const size_t count = w.rows - first < piece ? w.rows - first : piece;
+        pl_linf_primal(&store.frame, first, count, w.data + first * w.stride, w.stride, work,
+                       bounds);
+        for (size_t r = 0; r < count; r++) {
+            sum += bounds[r].primal;
+        }
+        status = pl_task_tick(task, err);
+    }
+    if (status == PL_OK) {
+        *out = sum;
+    }
+    free(bounds);
+    free(work);
+    frame_deinit(&store);
+    return status;
+}
+
+PL_CLONES
+static double sum_of_magnitudes(const float *x, size_t count)
+{
+    double lanes[8] = {0};
+    for (size_t i = 0; i < count; i++) {
+        lanes[i % 8] += fabs((double)x[i]);
+    }
+    return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
+           ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+}
+
+/* max over rows and groups of ||(Gn w0)^(k)||_1 / alpha_k. */
+static pl_status beta_of_zero(pl_factors *factors, const frame_store *store,
+                              const pl_linf_problem *problem, double *out, pl_task *task,
+                              pl_error *err)
+{
+    const pl_linf_frame *f = &store->frame;
+    pl_normalized normal;
+    pl_status status = pl_factors_normalized(factors, &normal, task, err);
+    const size_t n = f->n, piece = pl_linf_block_rows(f->w0.rows, n);
+    float *product = pl_alloc(piece * n, sizeof *product);
+    double beta = 0.0;
+    if (status == PL_OK && product == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu x %zu", piece, n);
+    }
+    for (size_t first = 0; status == PL_OK && first < f->w0.rows; first += piece) {
+        const size_t count = f->w0.rows - first < piece ? f->w0.rows - first : piece;
+        pl_gemm_nn(count, n, n, 1.0f, f->w0.data + first * f->w0.stride, f->w0.stride, normal.gn, n,
+                   0.0f, product, n);
+        for (size_t r = 0; r < count; r++) {
+            for (size_t k = 0, at = 0; k < f->groups; k++, at += f->width) {
+                const size_t size = n - at < f->width ? n - at : f->width;
+                const double norm = sum_of_magnitudes(product + r * n + at, size);
+                const double alpha = (double)problem->alpha[k];
+                beta = alpha > 0.0 && norm > beta * alpha ? norm / alpha : beta;
+            }
+        }
+        status = pl_task_tick(task, err);
+    }
+    free(product);
+    *out = beta;
+    return status;
+}
+
+static double mean_group_max(const pl_linf_frame *f, const float *w)
+{
+    double sum = 0.0;
+    for (size_t r = 0; r < f->w0.rows; r++) {
+        for (size_t i = 0, k = 0; k < f->groups; k++) {
+            float max = 0.0f;
+            for (; i < f->n && i < (k + 1) * f->width; i++) {
+                max = fmaxf(max, fabsf(w[r * f->n + i]));
+            }
+            sum += (double)max;
+        }
+    }
+    return sum / (double)(f->w0.rows * f->groups);
+}
+
+enum { SAMPLE_ROWS = 24, SAMPLE_ITERATIONS = 30, LOW_SOLVES = 8 };
+
+/* So small a beta wants a small rho: 20 iterations then agree with 1000 to 1e-3 of the fall. */
+static const double LOW_FALL = 1e-3, LOW_TOLERANCE = 0.02, LOW_RHO = 0.02;
+
+/* Secant on log(fall) against log(beta); the fall is nearly proportional to a small beta. */
+static pl_status beta_of_fall(pl_factors *factors, const pl_linf_problem *sample, double zero,
+                              double *out, pl_task *task, pl_error *err)
+{
+    const pl_linf_options options = {
+        .solver = PL_SOLVER_ADMM, .iterations = SAMPLE_ITERATIONS, .rho_factor = LOW_RHO};
+    pl_linf_problem problem = *sample;
+    pl_linf_frame f = {.w0 = sample->w0, .n = sample->w0.cols};
+    f.width = sample->group_size == 0 || sample->group_size > f.n ? f.n : sample->group_size;
+    f.groups = (f.n + f.width - 1) / f.width;
+    const double before = mean_group_max(&f, sample->w0.data);
+    pl_mat w = {0};
+    pl_status status = pl_mat_init(&w, f.w0.rows, f.n, err);
+    double beta = zero * 1e-4, last_beta = 0.0, last_fall = 0.0;
+    for (int i = 0; i < LOW_SOLVES && status == PL_OK && before > 0.0; i++) {
+        pl_linf_report report;
+        problem.beta = beta;
+        *out = beta;
+        status = pl_linf_solve(factors, &problem, &options, NULL, w.data, &report, task, err);
+        if (status != PL_OK) {
+            break;
+        }
+        const double fall = fmax(1.0 - mean_group_max(&f, w.data) / before, 1e-9);
+        if (fabs(fall / LOW_FALL - 1.0) < LOW_TOLERANCE) {
+            break;
+        }
+        double slope = last_beta > 0.0 ? log(fall / last_fall) / log(beta / last_beta) : 1.0;
+        slope = slope > 0.25 && slope < 4.0 ? slope : 1.0;
+        last_beta = beta;
+        last_fall = fall;
+        beta = fmin(zero, beta * exp(log(LOW_FALL / fall) / slope));
+    }
+    pl_mat_deinit(&w);
+    return status;
+}
+
+pl_status pl_linf_beta_range(pl_factors *factors, const pl_linf_problem *problem, double *low,
+                             double *zero, pl_task *task, pl_error *err)
+{
+    *low = *zero = 0.0;
+    frame_store store = {0};
+    pl_linf_problem checked = *problem;
+    checked.beta = 1.0; /* not read: the range does not depend on it */
+    pl_status status = check_problem(factors, &checked, err);
+    if (status == PL_OK) {
+        status = frame_init(&store, factors, &checked, 1.0, task, err);
+    }
+    if (status == PL_OK) {
+        status = beta_of_zero(factors, &store, &checked, zero, task, err);
+    }
+    frame_deinit(&store);
+    if (status != PL_OK || !(*zero > 0.0)) {
+        return status;
+    }
+    const size_t all = problem->w0.rows, rows = all < SAMPLE_ROWS ? all : SAMPLE_ROWS;
+    pl_mat sample = {0};
+    status = pl_mat_init(&sample, rows, problem->w0.cols, err);
+    for (size_t r = 0; r < rows && status == PL_OK; r++) {
+        const size_t from = (2 * r + 1) * all / (2 * rows); /* the middle of each stratum */
+        memcpy(sample.data + r * sample.cols, problem->w0.data + from * problem->w0.stride,
+               sample.cols * sizeof(float));
+    }
+    if (status == PL_OK) {
+        checked.w0 = pl_mat_view(&sample);
+        status = beta_of_fall(factors, &checked, *zero, low, task, err);
+    }
+    pl_mat_deinit(&sample);
+    return status;
+}

@@ -1,0 +1,69 @@
+/* core/quant/linf_parts.h -- what linf.c's solvers and its row engine share; private to core/quant.
+ *
+ * ADMM and proximal gradient have the same shape.  One iteration of a block of rows:
+ *     C := C + gain D M            (one GEMM; C is then v)
+ *     z := clip of v, group by group, to the level that pl_prox_linf_levels finds
+ *     D := d_z z + d_v v - w0,   C := c_z z + c_v v + c_w w0
+ * and u = v - z gives the dual point y = rho u.  Nothing but C (kept in the result's rows), D and
+ * the levels exists between iterations. */
+#ifndef PL_QUANT_LINF_PARTS_H
+#define PL_QUANT_LINF_PARTS_H
+
+#include "core/quant/linf.h"
+
+typedef struct pl_linf_kernel {
+    const float *matrix; /* M[n, n]: A for ADMM, Gn for PGD */
+    float gain;
+    float d_z, d_v;
+    float c_z, c_v, c_w;
+    double rho; /* tau_k = beta alpha_k / rho; 1 for PGD (step 1 on Gn) */
+} pl_linf_kernel;
+
+/* rho_factor 0: 0.2 below beta = 1e-3, 1 from there on. */
+PL_NODISCARD pl_status pl_linf_admm_kernel(pl_factors *factors, double beta, double rho_factor,
+                                           pl_linf_kernel *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_linf_pgd_kernel(pl_factors *factors, pl_linf_kernel *out, pl_task *task,
+                                          pl_error *err);
+
+struct pl_linf_warm {
+    size_t rows, cols;
+    bool filled;
+    double rho;   /* of the state: y = rho u */
+    float *z, *u; /* [rows, cols] */
+};
+
+/* Bounds of one row of the problem. */
+typedef struct pl_linf_bounds {
+    double primal, dual;
+} pl_linf_bounds;
+
+/* What every block reads.  Group k is columns [k width, min((k+1) width, n)). */
+typedef struct pl_linf_frame {
+    pl_view w0;
+    size_t n, width, groups;
+    const double *weights; /* [groups]: beta alpha_k, which bounds ||y^(k)||_1 */
+    const float *taus;     /* [groups] */
+    const double *lower;   /* Cholesky factor of Gn, [n, n] */
+} pl_linf_frame;
+
+/* P for `count` rows from `first` on, w[count, n] with stride; work[count, n].  Float64. */
+void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, const float *w,
+                    size_t stride, double *work, pl_linf_bounds *bounds);
+
+/* D at y = rho (v - clip(v)): feasible after scaling each group by min(1, beta alpha_k /
+ * ||y^(k)||_1), then scaled as a whole by the t in [0, 1] that makes D(t y) greatest (any such t
+ * keeps it feasible; t = 1 at the optimum). */
+void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const float *v,
+                  const float *levels, double rho, double *work, pl_linf_bounds *bounds);
+
+/* Runs the kernel on all rows into w[rows, n], bounds[rows] (dual NaN unless certified). */
+PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
+                                        const pl_linf_options *options, pl_linf_warm *warm,
+                                        float *w, pl_linf_bounds *bounds, int *iterations,
+                                        pl_task *task, pl_error *err);
+
+/* Rows of one block: about what a cache keeps beside M, as many blocks for every thread, and one
+ * iteration within a step of the worker (50 ms at width 4096). */
+size_t pl_linf_block_rows(size_t rows, size_t n);
+
+#endif

@@ -1,0 +1,290 @@
+#include "core/base/checked.h"
+#include "core/quant/linf_parts.h"
+#include "core/quant/prox.h"
+#include "core/tensor/clones.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BLOCK_ROWS = 288, MIN_BLOCK_ROWS = 16, GAP_EVERY = 5 };
+
+/* Multiplications of one block in one step of the worker: 10 ms or less of one core where an
+ * iteration is short, and the bound on an iteration of a wide layer. */
+static const double STEP_WORK = 4e8, MOST_WORK = 1.6e9;
+
+size_t pl_linf_block_rows(size_t rows, size_t n)
+{
+    const double fit = MOST_WORK / ((double)n * (double)n);
+    size_t most = fit < MAX_BLOCK_ROWS ? (size_t)fit : MAX_BLOCK_ROWS;
+    most = most > MIN_BLOCK_ROWS ? most : MIN_BLOCK_ROWS;
+    const size_t threads = (size_t)pl_linalg_threads();
+    const size_t blocks = threads * ((rows + threads * most - 1) / (threads * most));
+    return blocks > 0 ? (rows + blocks - 1) / blocks : 1;
+}
+
+/* One thread's block of rows in the present wave. */
+typedef struct block {
+    size_t first, count;
+    int iterations;
+    bool ready; /* C and D hold the next iteration's input; otherwise C = v = w0 (cold) */
+    bool done;
+    float *d;     /* [count, n] */
+    double *work; /* [count, n] */
+} block;
+
+typedef struct engine {
+    const pl_linf_frame *frame;
+    const pl_linf_kernel *kernel;
+    const pl_linf_options *options;
+    float *w;      /* C, that is v, then the result */
+    float *levels; /* [rows, groups] */
+    pl_linf_bounds *bounds;
+    pl_linf_warm *warm;
+} engine;
+
+PL_CLONES
+static void combine_row(const pl_linf_kernel *kernel, size_t n, size_t width, const float *levels,
+                        const float *restrict w0, float *restrict c, float *restrict d)
+{
+    const float d_z = kernel->d_z, d_v = kernel->d_v;
+    const float c_z = kernel->c_z, c_v = kernel->c_v, c_w = kernel->c_w;
+    for (size_t k = 0, first = 0; first < n; k++, first += width) {
+        const size_t end = n - first < width ? n : first + width;
+        const float level = levels[k];
+        for (size_t i = first; i < end; i++) {
+            const float v = c[i];
+            const float capped = v < level ? v : level;
+            const float z = capped > -level ? capped : -level;
+            d[i] = d_z * z + d_v * v - w0[i];
+            c[i] = c_z * z + c_v * v + c_w * w0[i];
+        }
+    }
+}
+
+/* The input of the first GEMM from a warm state, u rescaled to this rho. */
+static void start_warm(const engine *e, block *b)
+{
+    const pl_linf_kernel *k = e->kernel;
+    const size_t n = e->frame->n;
+    const float rescale = (float)(e->warm->rho / k->rho);
+    for (size_t r = 0; r < b->count; r++) {
+        const float *w0 = e->frame->w0.data + (b->first + r) * e->frame->w0.stride;
+        const float *z = e->warm->z + (b->first + r) * n, *u = e->warm->u + (b->first + r) * n;
+        float *c = e->w + (b->first + r) * n, *d = b->d + r * n;
+        for (size_t i = 0; i < n; i++) {
+            const float v = z[i] + rescale * u[i];
+            d[i] = k->d_z * z[i] + k->d_v * v - w0[i];
+            c[i] = k->c_z * z[i] + k->c_v * v + k->c_w * w0[i];
+        }
+    }
+    b->ready = true;
+}
+
+/* From w0 with u = 0 the first GEMM's input is zero: v = w0 needs no product. */
+static void start_cold(const engine *e, block *b)
+{
+    const size_t n = e->frame->n;
+    for (size_t r = 0; r < b->count; r++) {
+        memcpy(e->w + (b->first + r) * n, e->frame->w0.data + (b->first + r) * e->frame->w0.stride,
+               n * sizeof(float));
+    }
+    b->ready = false;
+}
+
+static void combine(const engine *e, block *b)
+{
+    const pl_linf_frame *f = e->frame;
+    for (size_t r = 0; r < b->count; r++) {
+        combine_row(e->kernel, f->n, f->width, e->levels + (b->first + r) * f->groups,
+                    f->w0.data + (b->first + r) * f->w0.stride, e->w + (b->first + r) * f->n,
+                    b->d + r * f->n);
+    }
+    b->ready = true;
+}
+
+static void find_levels(const engine *e, block *b)
+{
+    const pl_linf_frame *f = e->frame;
+    for (size_t r = b->first; r < b->first + b->count; r++) {
+        pl_prox_linf_levels(e->w + r * f->n, f->n, f->width, f->taus, e->levels + r * f->groups);
+    }
+}
+
+/* Whether every row's gap is below the one asked for.  v stays as it is: z goes into d, which the
+ * next combine overwrites. */
+static bool small_gap(const engine *e, block *b)
+{
+    const pl_linf_frame *f = e->frame;
+    pl_linf_bounds *bounds = e->bounds + b->first;
+    const float *v = e->w + b->first * f->n;
+    const float *levels = e->levels + b->first * f->groups;
+    for (size_t r = 0; r < b->count; r++) {
+        pl_prox_linf_clip(v + r * f->n, f->n, f->width, levels + r * f->groups, b->d + r * f->n);
+    }
+    pl_linf_primal(f, b->first, b->count, b->d, f->n, b->work, bounds);
+    pl_linf_dual(f, b->first, b->count, v, levels, e->kernel->rho, b->work, bounds);
+    for (size_t r = 0; r < b->count; r++) {
+        if (!(bounds[r].primal - bounds[r].dual <= e->options->gap * bounds[r].primal)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* At most `most` iterations of one block. */
+static void advance(const engine *e, block *b, int most)
+{
+    const size_t n = e->frame->n;
+    const pl_linf_kernel *kernel = e->kernel;
+    for (int i = 0; i < most && !b->done; i++) {
+        if (b->iterations > 0) {
+            combine(e, b);
+        }
+        if (b->ready) {
+            pl_gemm_nn(b->count, n, n, kernel->gain, b->d, n, kernel->matrix, n, 1.0f,
+                       e->w + b->first * n, n);
+        }
+        find_levels(e, b);
+        b->iterations++;
+        b->done = b->iterations >= e->options->iterations;
+        if (!b->done && e->options->gap > 0.0 && b->iterations % GAP_EVERY == 0) {
+            b->done = small_gap(e, b);
+        }
+    }
+}
+
+/* Bounds of the block, then z in place of v; the warm state is what the next solve starts from. */
+static void finish(const engine *e, block *b)
+{
+    const pl_linf_frame *f = e->frame;
+    const size_t n = f->n;
+    float *v = e->w + b->first * n;
+    const float *levels = e->levels + b->first * f->groups;
+    if (e->options->certify) {
+        pl_linf_dual(f, b->first, b->count, v, levels, e->kernel->rho, b->work,
+                     e->bounds + b->first);
+    }
+    for (size_t r = 0; r < b->count; r++) {
+        float *row = v + r * n;
+        if (e->warm != NULL) {
+            float *z = e->warm->z + (b->first + r) * n, *u = e->warm->u + (b->first + r) * n;
+            pl_prox_linf_clip(row, n, f->width, levels + r * f->groups, z);
+            for (size_t i = 0; i < n; i++) {
+                u[i] = row[i] - z[i];
+            }
+        }
+        pl_prox_linf_clip(row, n, f->width, levels + r * f->groups, row);
+        e->bounds[b->first + r].dual =
+            e->options->certify ? e->bounds[b->first + r].dual : (double)NAN;
+    }
+    pl_linf_primal(f, b->first, b->count, v, n, b->work, e->bounds + b->first);
+}
+
+/* As many blocks as there are threads, all their iterations, cut into steps by ticks. */
+static pl_status run_wave(const engine *e, block *blocks, int count, int a_step, pl_task *task,
+                          pl_error *err)
+{
+    bool warm = e->warm != NULL && e->warm->filled;
+    for (int i = 0; i < count; i++) {
+        if (warm) {
+            start_warm(e, &blocks[i]);
+        } else {
+            start_cold(e, &blocks[i]);
+        }
+    }
+    for (bool done = false; !done;) {
+        pl_status status = pl_task_tick(task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static, 1)
+#endif
+        for (int i = 0; i < count; i++) {
+            advance(e, &blocks[i], a_step);
+        }
+        done = true;
+        for (int i = 0; i < count; i++) {
+            done = done && blocks[i].done;
+        }
+    }
+    pl_status status = pl_task_tick(task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static, 1)
+#endif
+    for (int i = 0; i < count; i++) {
+        finish(e, &blocks[i]);
+    }
+    return PL_OK;
+}
+
+static pl_status run_waves(const engine *e, block *blocks, int threads, size_t block_rows,
+                           int *iterations, pl_task *task, pl_error *err)
+{
+    const size_t rows = e->frame->w0.rows, n = e->frame->n;
+    const double work = (double)block_rows * (double)n * (double)n;
+    const int a_step = work < STEP_WORK ? (int)fmin(STEP_WORK / work, 1000.0) : 1;
+    for (size_t first = 0; first < rows;) {
+        int count = 0;
+        for (; count < threads && first < rows; count++) {
+            block *b = &blocks[count];
+            b->first = first;
+            b->count = rows - first < block_rows ? rows - first : block_rows;
+            b->iterations = 0;
+            b->done = false;
+            first += b->count;
+        }
+        pl_status status = run_wave(e, blocks, count, a_step, task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        for (int i = 0; i < count; i++) {
+            *iterations = blocks[i].iterations > *iterations ? blocks[i].iterations : *iterations;
+        }
+        pl_task_progress(task, "rows", (double)first, (double)rows);
+    }
+    return PL_OK;
+}
+
+pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
+                           const pl_linf_options *options, pl_linf_warm *warm, float *w,
+                           pl_linf_bounds *bounds, int *iterations, pl_task *task, pl_error *err)
+{
+    const size_t rows = frame->w0.rows, n = frame->n;
+    const size_t block_rows = pl_linf_block_rows(rows, n);
+    const int threads = pl_linalg_threads();
+    engine e = {.frame = frame,
+                .kernel = kernel,
+                .options = options,
+                .w = w,
+                .bounds = bounds,
+                .warm = warm};
+    pl_status status = PL_OK;
+    *iterations = 0;
+    block *blocks = calloc((size_t)threads, sizeof *blocks);
+    e.levels = calloc(rows * frame->groups + 1, sizeof *e.levels);
+    bool room = blocks != NULL && e.levels != NULL;
+    for (int i = 0; room && i < threads && (size_t)i * block_rows < rows; i++) {
+        blocks[i].d = pl_alloc(block_rows * n, sizeof *blocks[i].d);
+        blocks[i].work = pl_alloc(block_rows * n, sizeof *blocks[i].work);
+        room = blocks[i].d != NULL && blocks[i].work != NULL;
+    }
+    if (room) {
+        status = run_waves(&e, blocks, threads, block_rows, iterations, task, err);
+    } else {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d blocks of %zu x %zu",
+                              threads, block_rows, n);
+    }
+    for (int i = 0; blocks != NULL && i < threads; i++) {
+        free(blocks[i].d);
+        free(blocks[i].work);
+    }
+    free(e.levels);
+    free(blocks);
+    return status;
+}

@@ -1,0 +1,134 @@
+#include "core/quant/prox.h"
+
+#include "core/tensor/clones.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Two accumulators of eight lanes each, written as vectors so that every compiler keeps them in
+ * registers: the order of the sums is the same whatever the machine's width. */
+enum { LANES = 8, STEP = 2 * LANES };
+typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(int32_t))));
+
+/* More sets than float32 data meet in practice; a bound all the same. */
+enum { MAX_PASSES = 200 };
+
+typedef struct above {
+    float sum; /* of |v_i| over |v_i| > c */
+    int32_t count;
+} above;
+
+static inline __attribute__((always_inline)) above sum_above(const float *v, size_t count, float c)
+{
+    lanes_f sum0 = {0}, sum1 = {0};
+    lanes_i n0 = {0}, n1 = {0};
+    const lanes_f level = c - (lanes_f){0};
+    const lanes_i magnitude = 0x7fffffff - (lanes_i){0};
+    size_t i = 0;
+    for (; i + STEP <= count; i += STEP) {
+        lanes_i a0, a1;
+        memcpy(&a0, v + i, sizeof a0);
+        memcpy(&a1, v + i + LANES, sizeof a1);
+        a0 &= magnitude;
+        a1 &= magnitude;
+        const lanes_i m0 = (lanes_f)a0 > level;
+        const lanes_i m1 = (lanes_f)a1 > level;
+        sum0 += (lanes_f)(a0 & m0);
+        sum1 += (lanes_f)(a1 & m1);
+        n0 -= m0;
+        n1 -= m1;
+    }
+    sum0 += sum1;
+    n0 += n1;
+    above all = {0};
+    for (int lane = 0; lane < LANES; lane++) {
+        all.sum += sum0[lane];
+        all.count += n0[lane];
+    }
+    for (; i < count; i++) {
+        float a = fabsf(v[i]);
+        all.sum += a > c ? a : 0.0f;
+        all.count += a > c ? 1 : 0;
+    }
+    return all;
+}
+
+static inline __attribute__((always_inline)) float largest(const float *v, size_t count)
+{
+    float max = 0.0f;
+    for (size_t i = 0; i < count; i++) {
+        float a = fabsf(v[i]);
+        max = a > max ? a : max;
+    }
+    return max;
+}
+
+/* Newton on f(c) = sum max(|v_i| - c, 0) - tau, convex and falling: from the left it climbs to the
+ * root without passing it, from the right its first step lands left of it.  The same set of
+ * |v_i| > c twice in a row means that c solves its linear piece exactly. */
+static inline __attribute__((always_inline)) float find_level(const float *v, size_t count,
+                                                              float tau, float start)
+{
+    if (!(tau > 0.0f)) {
+        return largest(v, count);
+    }
+    float c = start > 0.0f ? start : 0.0f;
+    int32_t last = -1;
+    for (int pass = 0; pass < MAX_PASSES; pass++) {
+        const above all = sum_above(v, count, c);
+        if (all.count == last) {
+            break;
+        }
+        if (all.count == 0 && last > 0) {
+            break; /* tau is below the rounding of max|v|, which c has reached */
+        }
+        const float next = (all.sum - tau) / (float)all.count;
+        if (all.count > 0 && next > 0.0f) {
+            c = next;
+            last = all.count;
+        } else if (c > 0.0f && last < 0) {
+            c = 0.0f; /* the guess was above the root: begin at the left end */
+        } else {
+            return 0.0f;
+        }
+    }
+    return c;
+}
+
+PL_CLONES
+float pl_prox_linf_level(const float *v, size_t count, float tau)
+{
+    return find_level(v, count, tau, 0.0f);
+}
+
+PL_CLONES
+void pl_prox_linf_levels(const float *v, size_t count, size_t width, const float *taus,
+                         float *levels)
+{
+    for (size_t k = 0, first = 0; first < count; k++, first += width) {
+        const size_t size = count - first < width ? count - first : width;
+        levels[k] = find_level(v + first, size, taus[k], levels[k]);
+    }
+}
+
+PL_CLONES
+void pl_prox_linf_clip(const float *v, size_t count, size_t width, const float *levels, float *z)
+{
+    for (size_t k = 0, first = 0; first < count; k++, first += width) {
+        const size_t end = count - first < width ? count : first + width;
+        const float c = levels[k];
+        for (size_t i = first; i < end; i++) {
+            const float capped = v[i] < c ? v[i] : c;
+            z[i] = capped > -c ? capped : -c;
+        }
+    }
+}
+
+float pl_prox_linf(float *v, size_t count, float tau)
+{
+    float c = pl_prox_linf_level(v, count, tau);
+    pl_prox_linf_clip(v, count, count, &c, v);
+    return c;
+}

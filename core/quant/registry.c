@@ -1,0 +1,44 @@
+#include "core/quant/method_parts.h"
+
+#include <string.h>
+
+static const pl_method *const methods[] = {
+    &pl_method_astro, &pl_method_magr, &pl_method_gptq, &pl_method_rtn, NULL,
+};
+
+const pl_method *const *pl_methods(void)
+{
+    return methods;
+}
+
+const pl_method *pl_method_find(const char *name)
+{
+    for (size_t i = 0; methods[i] != NULL; i++) {
+        if (strcmp(methods[i]->name, name) == 0) {
+            return methods[i];
+        }
+    }
+    return NULL;
+}
+
+const char *pl_slot_name(pl_slot slot)
+{
+    static const char *const names[PL_SLOT_COUNT] = {"transform", "precondition", "round"};
+    return names[slot];
+}
+
+pl_status pl_check_layer(const pl_layer_input *in, pl_error *err)
+{
+    const size_t n = pl_factors_n(in->factors);
+    if (in->w.cols != n) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s: the weights have %zu columns, the Gram matrix of its input %zu",
+                            in->layer, in->w.cols, n);
+    }
+    const size_t at = pl_view_first_nonfinite(in->w);
+    if (at < in->w.rows * n) {
+        return pl_error_set(err, PL_ERR_NUMERIC, "%s: weight [%zu, %zu] is not finite", in->layer,
+                            at / n, at % n);
+    }
+    return PL_OK;
+}

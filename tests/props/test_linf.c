@@ -1,0 +1,198 @@
+/* Properties of the solvers of Astro's and MagR's problem, evaluated independently in float64. */
+#include "core/quant/linf.h"
+#include "core/quant/linf_parts.h"
+#include "core/tensor/linalg.h"
+
+#include "tests/support/check.h"
+#include "tests/support/ref_quant.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { N = 44, ROWS = 6, GROUP = 12, GROUPS = 4, MOST = 120 };
+
+typedef struct fixture {
+    float g[N * N], w0[ROWS * N], w[ROWS * N], alpha[GROUPS];
+    double weights[GROUPS], optimum[ROWS];
+    pl_factors *factors;
+    pl_normalized normal;
+    pl_linf_problem problem;
+} fixture;
+
+static void setup(fixture *x, uint64_t seed, double spread, size_t tokens, double beta)
+{
+    pl_error err;
+    ref_gram(seed, N, tokens, spread, x->g);
+    ref_weights(seed + 1, ROWS * N, x->w0);
+    pl_check_ok(pl_factors_create(x->g, N, (double)tokens, "site", &x->factors, &err), err);
+    pl_check_ok(pl_factors_normalized(x->factors, &x->normal, NULL, &err), err);
+    pl_factors_alpha(x->factors, GROUP, x->alpha);
+    for (size_t k = 0; k < GROUPS; k++) {
+        x->weights[k] = beta * (double)x->alpha[k];
+    }
+    for (size_t r = 0; r < ROWS; r++) {
+        x->optimum[r] = ref_optimum(x->normal.gn, N, x->w0 + r * N, GROUP, x->weights);
+    }
+    x->problem = (pl_linf_problem){{x->w0, ROWS, N, N}, GROUP, x->alpha, beta};
+}
+
+static pl_linf_report solve(fixture *x, pl_solver solver, int iterations)
+{
+    pl_error err;
+    pl_linf_report report;
+    const pl_linf_options options = {.solver = solver, .iterations = iterations, .certify = true};
+    pl_check_ok(pl_linf_solve(x->factors, &x->problem, &options, NULL, x->w, &report, NULL, &err),
+                err);
+    return report;
+}
+
+static double objective(const fixture *x)
+{
+    double sum = 0.0;
+    for (size_t r = 0; r < ROWS; r++) {
+        sum += ref_objective(x->normal.gn, N, x->w0 + r * N, x->w + r * N, GROUP, x->weights);
+    }
+    return sum;
+}
+
+static double optimum(const fixture *x)
+{
+    double sum = 0.0;
+    for (size_t r = 0; r < ROWS; r++) {
+        sum += x->optimum[r];
+    }
+    return sum;
+}
+
+/* PGD from w0 never rises, and the certificate holds after every number of steps. */
+static void pgd_never_rises(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 4; seed++) {
+        fixture x;
+        setup(&x, seed * 10, (double)seed, 300, 3e-3);
+        memcpy(x.w, x.w0, sizeof x.w);
+        double last = objective(&x);
+        for (int steps = 1; steps <= MOST; steps++) {
+            const pl_linf_report report = solve(&x, PL_SOLVER_PGD, steps);
+            const double now = objective(&x);
+            assert_true(now <= last * (1.0 + 2e-7));
+            pl_check_close(report.objective, now, 1e-6, 0);
+            assert_true(report.dual <= optimum(&x) * (1.0 + 1e-6));
+            last = now;
+        }
+        pl_factors_destroy(x.factors);
+    }
+}
+
+/* D <= optimum <= P after every number of ADMM iterations; the gap closes where G is well
+ * conditioned.  T < n is solved with its ridge. */
+static void admm_is_bracketed(void **state)
+{
+    (void)state;
+    const struct {
+        double spread, beta;
+        size_t tokens;
+    } cases[] = {{0.0, 1e-2, 400}, {2.0, 3e-4, 400}, {4.0, 3e-3, 60}, {1.0, 1e-3, 20}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        fixture x;
+        setup(&x, 100 + c, cases[c].spread, cases[c].tokens, cases[c].beta);
+        assert_true((x.normal.ridge > 0.0) == (cases[c].tokens < N));
+        const double best = optimum(&x);
+        pl_linf_report report = {0};
+        for (int i = 1; i <= MOST; i++) {
+            report = solve(&x, PL_SOLVER_ADMM, i);
+            const double primal = objective(&x);
+            pl_check_close(report.objective, primal, 1e-6, 0);
+            assert_true(primal >= best * (1.0 - 2e-6));
+            assert_true(report.dual <= best * (1.0 + 2e-6));
+            assert_true(report.dual >= 0.0);
+            pl_check_close(report.gap, (report.objective - report.dual) / report.objective, 1e-9,
+                           1e-12);
+        }
+        if (cases[c].spread < 1.0) {
+            assert_true(report.gap < 1e-4);
+        }
+        pl_factors_destroy(x.factors);
+    }
+}
+
+/* The dual point itself, without help from core/: y = c (Gn (w0 - w)) of a converged w lies within
+ * its bounds and gives the same value. */
+static void dual_of_the_optimum(void **state)
+{
+    (void)state;
+    fixture x;
+    setup(&x, 77, 1.0, 400, 5e-3);
+    const pl_linf_report report = solve(&x, PL_SOLVER_ADMM, 2000);
+    double sum = 0.0;
+    for (size_t r = 0; r < ROWS; r++) {
+        double y[N];
+        for (size_t i = 0; i < N; i++) {
+            y[i] = 0.0;
+            for (size_t j = 0; j < N; j++) {
+                y[i] += (double)x.normal.gn[i * N + j] *
+                        ((double)x.w0[r * N + j] - (double)x.w[r * N + j]);
+            }
+        }
+        for (size_t k = 0; k < GROUPS; k++) {
+            double norm = 0.0;
+            for (size_t i = k * GROUP; i < N && i < (k + 1) * GROUP; i++) {
+                norm += fabs(y[i]);
+            }
+            assert_true(norm <= x.weights[k] * (1.0 + 1e-3));
+        }
+        sum += ref_dual(x.normal.gn, N, x.w0 + r * N, y);
+    }
+    pl_check_close(sum, report.dual, 1e-3, 0);
+    pl_check_close(report.dual, optimum(&x), 1e-4, 0);
+    pl_factors_destroy(x.factors);
+}
+
+/* pl_linf_dual at any v against elimination in float64: a lower bound even far from any optimum. */
+static void any_dual_is_a_bound(void **state)
+{
+    (void)state;
+    pl_error err;
+    fixture x;
+    setup(&x, 88, 2.0, 400, 1e-2);
+    const double *lower = NULL;
+    pl_check_ok(pl_factors_cholesky(x.factors, &lower, NULL, &err), err);
+    const pl_linf_frame frame = {.w0 = x.problem.w0,
+                                 .n = N,
+                                 .width = GROUP,
+                                 .groups = GROUPS,
+                                 .weights = x.weights,
+                                 .lower = lower};
+    float v[ROWS * N], levels[ROWS * GROUPS];
+    double work[ROWS * N];
+    pl_linf_bounds bounds[ROWS];
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        ref_weights(seed, ROWS * N, v);
+        for (size_t k = 0; k < ROWS * GROUPS; k++) {
+            levels[k] = 0.1f * (float)seed;
+        }
+        pl_linf_dual(&frame, 0, ROWS, v, levels, 0.01, work, bounds);
+        for (size_t r = 0; r < ROWS; r++) {
+            assert_true(bounds[r].dual <= x.optimum[r] * (1.0 + 1e-6));
+            assert_true(bounds[r].dual >= 0.0);
+        }
+    }
+    pl_factors_destroy(x.factors);
+}
+
+int main(void)
+{
+    pl_error err;
+    if (pl_linalg_set_threads(2, &err) != PL_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pgd_never_rises),
+        cmocka_unit_test(admm_is_bracketed),
+        cmocka_unit_test(dual_of_the_optimum),
+        cmocka_unit_test(any_dual_is_a_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

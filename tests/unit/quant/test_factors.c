@@ -1,0 +1,253 @@
+#include "core/quant/factors.h"
+
+#include "tests/support/check.h"
+#include "tests/support/ref_quant.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { N = 40 };
+
+static pl_factors *make(const float *g, double tokens)
+{
+    pl_error err;
+    pl_factors *f = NULL;
+    pl_check_ok(pl_factors_create(g, N, tokens, "block.3.qkv", &f, &err), err);
+    return f;
+}
+
+/* U^T U (H + damping) = I for the permuted H. */
+static void check_gptq(const float *g, const size_t *perm, const pl_gptq_factor *factor)
+{
+    double mean = 0.0;
+    for (size_t i = 0; i < N; i++) {
+        mean += (g[i * N + i] > 0.0f ? 2.0 * (double)g[i * N + i] : 1.0) / N;
+    }
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j < N; j++) {
+            double sum = 0.0;
+            for (size_t k = 0; k < N; k++) {
+                double inverse = 0.0; /* (U^T U)[i, k] */
+                for (size_t r = 0; r < N; r++) {
+                    inverse += (double)factor->u[r * N + i] * (double)factor->u[r * N + k];
+                }
+                const size_t a = perm != NULL ? perm[k] : k, b = perm != NULL ? perm[j] : j;
+                double h = 2.0 * (double)g[a * N + b];
+                h += a == b ? factor->used * mean + (g[a * N + a] > 0.0f ? 0.0 : 1.0) : 0.0;
+                sum += inverse * h;
+            }
+            pl_check_close(sum, i == j ? 1.0 : 0.0, 0.0, 1e-4);
+        }
+    }
+}
+
+static void normalized_and_matrices(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N];
+    ref_gram(1, N, 200, 3.0, g);
+    pl_factors *f = make(g, 200);
+    pl_normalized normal;
+    pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
+    assert_true(normal.ridge == 0.0);
+    double trace = 0.0;
+    for (size_t i = 0; i < N; i++) {
+        trace += (double)g[i * N + i];
+        for (size_t j = 0; j < N; j++) {
+            pl_check_close(normal.gn[i * N + j], (double)g[i * N + j] / normal.lambda_max, 1e-6, 0);
+        }
+    }
+    pl_check_close(normal.mean_diag, trace / normal.lambda_max / N, 1e-6, 0);
+    const double *l = NULL;
+    pl_check_ok(pl_factors_cholesky(f, &l, NULL, &err), err);
+    const float *a = NULL;
+    const double rho = 0.3 * normal.mean_diag;
+    pl_check_ok(pl_factors_admm(f, rho, &a, NULL, &err), err);
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j < N; j++) {
+            double product = 0.0, square = 0.0;
+            for (size_t k = 0; k < N; k++) {
+                product += (double)a[i * N + k] *
+                           ((double)normal.gn[k * N + j] + (k == j ? rho : 0.0)) / rho;
+                square += k <= i && k <= j ? l[i * N + k] * l[j * N + k] : 0.0;
+            }
+            pl_check_close(product, i == j ? 1.0 : 0.0, 0.0, 1e-4);
+            pl_check_close(square, normal.gn[i * N + j], 1e-9, 1e-12);
+        }
+    }
+    pl_gptq_factor factor;
+    const size_t *perm = NULL;
+    pl_check_ok(pl_factors_gptq(f, 0.01, false, &factor, NULL, &err), err);
+    pl_check_close(factor.used, 0.01, 1e-15, 0);
+    check_gptq(g, NULL, &factor);
+    pl_check_ok(pl_factors_gptq(f, 0.01, true, &factor, NULL, &err), err);
+    pl_check_ok(pl_factors_order(f, &perm, &err), err);
+    for (size_t i = 1; i < N; i++) {
+        assert_true(g[perm[i] * (N + 1)] <= g[perm[i - 1] * (N + 1)]);
+    }
+    check_gptq(g, perm, &factor);
+    assert_true(pl_factors_bytes(f) >= (4 + 8 + 4 + 4 + 4) * N * N);
+    pl_factors_destroy(f);
+}
+
+/* The four last rho stay, and all of them while the factors are held. */
+static void cache(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N];
+    ref_gram(2, N, 200, 0.0, g);
+    pl_factors *f = make(g, 200);
+    const float *first = NULL, *again = NULL, *other = NULL;
+    pl_factors_hold(f);
+    pl_check_ok(pl_factors_admm(f, 1.0, &first, NULL, &err), err);
+    for (int i = 2; i < 9; i++) {
+        pl_check_ok(pl_factors_admm(f, i, &other, NULL, &err), err);
+    }
+    const size_t held = pl_factors_bytes(f);
+    pl_check_ok(pl_factors_admm(f, 1.0, &again, NULL, &err), err);
+    assert_ptr_equal(first, again);
+    pl_factors_release(f);
+    assert_true(pl_factors_bytes(f) < held - 3 * N * N * sizeof(float));
+    pl_check_ok(pl_factors_admm(f, 1.0, &again, NULL, &err), err);
+    assert_ptr_equal(first, again);
+    pl_factors_destroy(f);
+}
+
+/* Fewer tokens than channels, or a dead channel: a ridge of 1e-6 mean(diag Gn), reported. */
+static void singular(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N];
+    ref_gram(3, N, 12, 1.0, g);
+    pl_factors *f = make(g, 12);
+    pl_normalized normal;
+    pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
+    assert_true(normal.ridge >= 0.999e-6 * normal.mean_diag);
+    assert_true(normal.ridge <= 1.001e-4 * normal.mean_diag);
+    pl_factors_destroy(f);
+
+    ref_gram(4, N, 200, 1.0, g);
+    for (size_t i = 0; i < N; i++) {
+        g[7 * N + i] = g[i * N + 7] = 0.0f;
+    }
+    f = make(g, 200);
+    pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
+    pl_check_close(normal.ridge, 1e-6 * normal.mean_diag, 1e-9, 0);
+    pl_check_close(normal.gn[7 * N + 7], normal.ridge, 1e-6, 0);
+    pl_gptq_factor factor;
+    pl_check_ok(pl_factors_gptq(f, 0.01, false, &factor, NULL, &err), err);
+    for (size_t i = 0; i < N; i++) {
+        assert_true(factor.dead[i] == (i == 7));
+    }
+    check_gptq(g, NULL, &factor);
+    pl_factors_destroy(f);
+}
+
+/* An indefinite G: tenfold dampings until it works, or the list of what was tried. */
+static void damping_ladder(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N] = {0};
+    for (size_t i = 0; i < N; i++) {
+        g[i * N + i] = 1.0f;
+    }
+    g[1] = g[N] = 1.05f; /* eigenvalue -0.05 of channels 0 and 1 */
+    pl_factors *f = make(g, 200);
+    pl_gptq_factor factor;
+    pl_check_ok(pl_factors_gptq(f, 0.01, false, &factor, NULL, &err), err);
+    pl_check_close(factor.used, 0.1, 1e-12, 0);
+    check_gptq(g, NULL, &factor);
+    pl_factors_destroy(f);
+
+    g[1] = g[N] = 5.0f;
+    f = make(g, 200);
+    assert_int_equal(pl_factors_gptq(f, 0.01, true, &factor, NULL, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "block.3.qkv");
+    pl_check_says(err, "channel 0");
+    pl_check_says(err, "(0.01, 0.1, 1)");
+    assert_null(factor.u);
+    assert_int_equal(pl_factors_gptq(f, 0.0, false, &factor, NULL, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "(0, 0.01, 0.1, 1)");
+    pl_normalized normal;
+    assert_int_equal(pl_factors_normalized(f, &normal, NULL, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "not positive semidefinite");
+    pl_factors_destroy(f);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N] = {0};
+    pl_factors *f = make(g, 200);
+    pl_normalized normal;
+    assert_int_equal(pl_factors_normalized(f, &normal, NULL, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "block.3.qkv: the Gram matrix is zero");
+    pl_factors_destroy(f);
+    g[3 * N + 5] = NAN;
+    assert_int_equal(pl_factors_create(g, N, 9, "x", &f, &err), PL_ERR_NUMERIC);
+    assert_null(f);
+    pl_check_says(err, "x: element [3, 5] of the Gram matrix is not finite");
+    g[3 * N + 5] = 0.0f;
+    g[2 * N + 2] = -1.0f;
+    assert_int_equal(pl_factors_create(g, N, 9, "x", &f, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "channel 2");
+}
+
+static void alphas(void **state)
+{
+    (void)state;
+    float g[N * N] = {0}, alpha[3];
+    for (size_t i = 0; i < N; i++) {
+        g[i * N + i] = i < 16 ? 1.0f : i < 32 ? 4.0f : 2.0f; /* traces 16, 64, 16 */
+    }
+    pl_factors *f = make(g, 200);
+    double norms[3];
+    pl_factors_group_norms(f, 16, norms);
+    pl_check_close(norms[0], 4, 1e-12, 0);
+    pl_check_close(norms[1], 8, 1e-12, 0);
+    pl_check_close(norms[2], 4, 1e-12, 0);
+    pl_factors_alpha(f, 16, alpha);
+    pl_check_close(alpha[0], 0.75, 1e-6, 0);
+    pl_check_close(alpha[1], 1.5, 1e-6, 0);
+    pl_check_close(alpha[2], 0.75, 1e-6, 0);
+    pl_factors_alpha(f, 0, alpha);
+    pl_check_close(alpha[0], 1, 1e-6, 0);
+    pl_factors_destroy(f);
+}
+
+static void cancel(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N];
+    ref_gram(5, N, 200, 0.0, g);
+    pl_factors *f = make(g, 200);
+    pl_task task = {0};
+    atomic_store(&task.cancel, true);
+    pl_normalized normal;
+    pl_gptq_factor factor;
+    assert_int_equal(pl_factors_normalized(f, &normal, &task, &err), PL_ERR_CANCELLED);
+    assert_null(normal.gn);
+    assert_int_equal(pl_factors_gptq(f, 0.01, false, &factor, &task, &err), PL_ERR_CANCELLED);
+    pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
+    pl_factors_destroy(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(normalized_and_matrices),
+        cmocka_unit_test(cache),
+        cmocka_unit_test(singular),
+        cmocka_unit_test(damping_ladder),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(alphas),
+        cmocka_unit_test(cancel),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
