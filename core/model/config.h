@@ -1,0 +1,60 @@
+/* core/model/config.h -- what a checkpoint says of its architecture, in one form.
+ *
+ * Read from config.json or from GGUF's metadata through the description table in arch.c, where
+ * one entry is one architecture. */
+#ifndef PL_MODEL_CONFIG_H
+#define PL_MODEL_CONFIG_H
+
+#include "core/io/checkpoint.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PL_MAX_HEAD_DIM = 512 };
+
+typedef enum pl_rope_kind { PL_ROPE_PLAIN, PL_ROPE_LINEAR, PL_ROPE_LLAMA3 } pl_rope_kind;
+
+/* One architecture: names and switches.  Adding one is one entry of the table in arch.c. */
+typedef struct pl_arch pl_arch;
+
+typedef struct pl_config {
+    const pl_arch *arch;
+    char architecture[64]; /* "llama", "qwen2" */
+    size_t hidden_size, intermediate_size, blocks, heads, kv_heads, head_dim, vocab_size;
+    size_t max_positions;
+    double rms_norm_eps;
+    bool tied_embeddings;
+    bool qkv_bias; /* q, k and v projections have biases (qwen2) */
+    pl_rope_kind rope;
+    double rope_theta;
+    double rope_factor;             /* linear, llama3 */
+    double rope_low_freq_factor;    /* llama3 */
+    double rope_high_freq_factor;   /* llama3 */
+    size_t rope_original_positions; /* llama3 */
+    size_t rope_divisors;           /* head_dim / 2 if GGUF gives divisors of the frequencies */
+    float rope_divisor[PL_MAX_HEAD_DIM / 2];
+    int64_t bos_id, eos_id; /* -1: not known; for the export of a config.json */
+} pl_config;
+
+/* From a Hugging Face config.json text already parsed; path names it in errors.  Other
+ * architectures are PL_ERR_UNSUPPORTED with the list of those that work.  Unsupported settings
+ * (another activation, a rope type, mlp_bias) are refused by name, never ignored. */
+PL_NODISCARD pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *out,
+                                           pl_error *err);
+
+/* From GGUF's metadata and its rope_freqs.weight.  Divisors that llama3 scaling explains are also
+ * given as llama3's parameters (with low_freq_factor 1, as all published models have it). */
+PL_NODISCARD pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out,
+                                           pl_error *err);
+
+/* RoPE's inverse frequencies, out[head_dim / 2], in float32 as transformers computes them. */
+void pl_config_frequencies(const pl_config *config, float *out);
+
+/* The config.json that Hugging Face's transformers reads for this model (for export from GGUF).
+ * torch_dtype: "float16", ...  Caller decrefs.  PL_ERR_UNSUPPORTED if the model's RoPE divisors
+ * cannot be said in a config.json. */
+PL_NODISCARD pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype,
+                                         json_t **out, pl_error *err);
+
+#endif

@@ -1,0 +1,316 @@
+#include "core/model/arch.h"
+#include "core/model/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct source {
+    pl_checkpoint *checkpoint;
+    const json_t *metadata;
+    const char *path, *prefix;
+} source;
+
+/* The value of "<architecture>.<key>"; NULL if missing. */
+static const json_t *get(const source *from, const char *key, char name[96])
+{
+    snprintf(name, 96, "%s.%s", from->prefix, key);
+    return json_object_get(from->metadata, name);
+}
+
+/* A positive integer, or an array of equal ones (some writers give one a block). */
+static pl_status read_size(const source *from, const char *key, size_t fallback, size_t *out,
+                           pl_error *err)
+{
+    char name[96];
+    const json_t *value = get(from, key, name);
+    if (value == NULL && fallback > 0) {
+        *out = fallback;
+        return PL_OK;
+    }
+    const json_t *first = json_is_array(value) ? json_array_get(value, 0) : value;
+    size_t i;
+    json_t *item;
+    json_array_foreach(value, i, item)
+    {
+        if (!json_equal(item, first)) {
+            return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                                "%s: %s differs between blocks, which is not supported", from->path,
+                                name);
+        }
+    }
+    json_int_t number = json_is_integer(first) ? json_integer_value(first) : 0;
+    if (number < 1 || number > 1 << 24) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: %s: expected an integer from 1 to 16777216",
+                            from->path, name);
+    }
+    *out = (size_t)number;
+    return PL_OK;
+}
+
+/* The shortest decimal that is the same float32: 1e-05, not 9.99999974737875e-06. */
+static double shortest(double value)
+{
+    char text[32];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtof(text, NULL) == (float)value) {
+            return strtod(text, NULL);
+        }
+    }
+    return value;
+}
+
+static pl_status read_real(const source *from, const char *key, double fallback, double *out,
+                           pl_error *err)
+{
+    char name[96];
+    const json_t *value = get(from, key, name);
+    if (value == NULL && fallback > 0) {
+        *out = fallback;
+        return PL_OK;
+    }
+    double number = json_number_value(value);
+    if (!json_is_number(value) || !isfinite(number) || number <= 0) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: %s: expected a positive number", from->path,
+                            name);
+    }
+    *out = shortest(number);
+    return PL_OK;
+}
+
+/* Llama 3's parameters from the divisors d_i it makes of the plain frequencies f_i: in the ramp
+ * (1/d - 1/factor) / (1 - 1/factor) = (positions·f/2π - low) / (high - low), a line in f. */
+static bool explain(const pl_config *config, pl_config *out)
+{
+    *out = *config;
+    size_t count = config->rope_divisors;
+    double factor = 1;
+    for (size_t i = 0; i < count; i++) {
+        factor = fmax(factor, (double)config->rope_divisor[i]);
+    }
+    double x[2] = {0};
+    double y[2] = {0};
+    size_t points = 0;
+    float plain[PL_MAX_HEAD_DIM / 2];
+    out->rope_divisors = 0;
+    out->rope = PL_ROPE_PLAIN;
+    pl_config_frequencies(out, plain);
+    for (size_t i = 0; i < count && factor > 1; i++) {
+        double d = (double)config->rope_divisor[i];
+        if (d > 1 && d < factor) {
+            size_t at = points > 0 ? 1 : 0; /* the first and the last point of the ramp */
+            x[at] = (double)plain[i] / (2 * 3.14159265358979323846);
+            y[at] = (1 / d - 1 / factor) / (1 - 1 / factor);
+            points++;
+        }
+    }
+    out->rope = PL_ROPE_LLAMA3;
+    out->rope_factor = factor;
+    out->rope_low_freq_factor = 1;
+    out->rope_high_freq_factor = 4; /* what every published model has */
+    out->rope_original_positions = 8192;
+    if (points > 1 && y[0] > y[1]) {
+        double slope = (y[0] - y[1]) / (x[0] - x[1]);
+        double intercept = y[0] - slope * x[0];
+        double high = 1 - 1 / intercept;
+        out->rope_high_freq_factor = round(high * 1e3) / 1e3;
+        out->rope_original_positions =
+            (size_t)fmin(fmax(round(slope * (out->rope_high_freq_factor - 1)), 1), 1e9);
+    }
+    float scaled[PL_MAX_HEAD_DIM / 2];
+    bool same = factor > 1 && out->rope_high_freq_factor > 1;
+    pl_config_frequencies(out, scaled);
+    for (size_t i = 0; i < count && same; i++) {
+        float wanted = plain[i] / config->rope_divisor[i];
+        same = fabsf(scaled[i] - wanted) <= 2e-6f * wanted;
+    }
+    return same;
+}
+
+static pl_status read_divisors(const source *from, pl_config *config, pl_error *err)
+{
+    const pl_tensor *tensor = pl_checkpoint_find(from->checkpoint, "rope_freqs.weight");
+    size_t count = config->head_dim / 2;
+    if (tensor == NULL) {
+        return PL_OK;
+    }
+    if (pl_tensor_elements(tensor) != count) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: rope_freqs.weight has %llu elements, expected %zu", from->path,
+                            (unsigned long long)pl_tensor_elements(tensor), count);
+    }
+    pl_status status = pl_checkpoint_read(from->checkpoint, tensor, 0, pl_tensor_rows(tensor),
+                                          config->rope_divisor, err);
+    for (size_t i = 0; i < count && status == PL_OK; i++) {
+        if (!(config->rope_divisor[i] > 0)) {
+            status = pl_error_set(err, PL_ERR_FORMAT, "%s: rope_freqs.weight[%zu] is not positive",
+                                  from->path, i);
+        }
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    config->rope_divisors = count;
+    pl_config explained;
+    if (config->rope == PL_ROPE_PLAIN && explain(config, &explained)) {
+        explained.rope_divisors = count; /* the file's own numbers are the ones used */
+        *config = explained;
+    }
+    return PL_OK;
+}
+
+static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
+{
+    char name[96];
+    const char *type = json_string_value(get(from, "rope.scaling.type", name));
+    pl_status status = read_real(from, "rope.freq_base", 10000.0, &config->rope_theta, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    if (type != NULL && strcmp(type, "none") != 0 && strcmp(type, "linear") != 0) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: the RoPE type '%.80s' (%s) is not supported; supported: none, "
+                            "linear, and llama3 by rope_freqs.weight",
+                            from->path, type, name);
+    }
+    bool linear = type != NULL && strcmp(type, "linear") == 0;
+    bool old = type == NULL && get(from, "rope.scale_linear", name) != NULL;
+    if (linear || old) {
+        status = read_real(from, old ? "rope.scale_linear" : "rope.scaling.factor", 0,
+                           &config->rope_factor, err);
+        config->rope = config->rope_factor == 1.0 ? PL_ROPE_PLAIN : PL_ROPE_LINEAR;
+    }
+    if (status == PL_OK) {
+        status = read_divisors(from, config, err);
+    }
+    if (status == PL_OK && config->rope == PL_ROPE_LINEAR && config->rope_divisors > 0) {
+        status = pl_error_set(err, PL_ERR_UNSUPPORTED,
+                              "%s: linear RoPE scaling together with rope_freqs.weight is not "
+                              "supported",
+                              from->path);
+    }
+    return status;
+}
+
+static pl_status read_sizes(const source *from, pl_config *config, pl_error *err)
+{
+    size_t rotated = 0;
+    const struct {
+        const char *key;
+        size_t fallback;
+        size_t *to;
+    } required[] = {
+        {"embedding_length", 0, &config->hidden_size},
+        {"feed_forward_length", 0, &config->intermediate_size},
+        {"block_count", 0, &config->blocks},
+        {"attention.head_count", 0, &config->heads},
+        {"context_length", config->arch->default_positions, &config->max_positions},
+    };
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
+        pl_status status =
+            read_size(from, required[i].key, required[i].fallback, required[i].to, err);
+        if (status != PL_OK) {
+            return status;
+        }
+    }
+    size_t head_dim = config->hidden_size / config->heads;
+    head_dim = head_dim > 0 ? head_dim : 1;
+    pl_status status =
+        read_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
+    if (status == PL_OK) {
+        status = read_size(from, "attention.key_length", head_dim, &config->head_dim, err);
+    }
+    if (status == PL_OK) {
+        status = read_size(from, "rope.dimension_count", config->head_dim, &rotated, err);
+    }
+    if (status == PL_OK && rotated != config->head_dim) {
+        status = pl_error_set(err, PL_ERR_UNSUPPORTED,
+                              "%s: RoPE over %zu of %zu dimensions is not supported", from->path,
+                              rotated, config->head_dim);
+    }
+    if (status == PL_OK) {
+        status = read_size(from, "attention.value_length", config->head_dim, &rotated, err);
+    }
+    if (status == PL_OK && rotated != config->head_dim) {
+        status = pl_error_set(err, PL_ERR_UNSUPPORTED,
+                              "%s: values of %zu beside keys of %zu dimensions are not supported",
+                              from->path, rotated, config->head_dim);
+    }
+    return status;
+}
+
+static int64_t read_id(const json_t *metadata, const char *key)
+{
+    const json_t *value = json_object_get(metadata, key);
+    return json_is_integer(value) ? (int64_t)json_integer_value(value) : -1;
+}
+
+/* What the tensors themselves say: vocabulary, tied embeddings, biases that are not supported. */
+static pl_status read_tensors(const source *from, pl_config *config, pl_error *err)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s.weight", config->arch->embedding.gguf);
+    const pl_tensor *embedding = pl_checkpoint_find(from->checkpoint, name);
+    if (embedding == NULL || embedding->n_dims != 2 || embedding->dims[0] > 1 << 24 ||
+        embedding->dims[0] == 0) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: %s: expected a tensor [vocabulary, %zu]",
+                            from->path, name, config->hidden_size);
+    }
+    config->vocab_size = (size_t)embedding->dims[0];
+    snprintf(name, sizeof name, "%s.weight", config->arch->lm_head.gguf);
+    config->tied_embeddings = pl_checkpoint_find(from->checkpoint, name) == NULL;
+    snprintf(name, sizeof name, "blk.0.%s.bias", config->arch->layers[PL_ROLE_Q].gguf);
+    if (!config->qkv_bias && pl_checkpoint_find(from->checkpoint, name) != NULL) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: the architecture %s with attention biases (%s) is not supported",
+                            from->path, config->architecture, name);
+    }
+    const json_t *experts = get(from, "expert_count", name);
+    if (json_integer_value(experts) > 0) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: mixtures of experts (%s) are not supported", from->path, name);
+    }
+    return PL_OK;
+}
+
+pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out, pl_error *err)
+{
+    *out = (pl_config){.bos_id = -1, .eos_id = -1};
+    source from = {.checkpoint = checkpoint,
+                   .metadata = pl_checkpoint_metadata(checkpoint),
+                   .path = pl_file_path(pl_checkpoint_shard(checkpoint, 0))};
+    const char *name = json_string_value(json_object_get(from.metadata, "general.architecture"));
+    if (name == NULL) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: general.architecture: expected a string",
+                            from.path);
+    }
+    pl_config config = *out;
+    config.arch = pl_arch_by_gguf(name);
+    if (config.arch == NULL) {
+        return pl_arch_refuse(err, from.path, "general.architecture", name);
+    }
+    from.prefix = config.arch->gguf;
+    snprintf(config.architecture, sizeof config.architecture, "%s", config.arch->model_type);
+    config.qkv_bias = config.arch->qkv_bias;
+    config.bos_id = read_id(from.metadata, "tokenizer.ggml.bos_token_id");
+    config.eos_id = read_id(from.metadata, "tokenizer.ggml.eos_token_id");
+    pl_status status = read_sizes(&from, &config, err);
+    if (status == PL_OK) {
+        status = read_real(&from, "attention.layer_norm_rms_epsilon", 0, &config.rms_norm_eps, err);
+    }
+    if (status == PL_OK) {
+        status = read_tensors(&from, &config, err);
+    }
+    if (status == PL_OK) {
+        status = pl_config_check(&config, from.path, err); /* before head_dim sizes a buffer */
+    }
+    if (status == PL_OK) {
+        status = read_rope(&from, &config, err);
+    }
+    if (status == PL_OK) {
+        *out = config;
+    }
+    return status;
+}

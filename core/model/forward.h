@@ -1,0 +1,64 @@
+/* core/model/forward.h -- the transformer forward pass in float32, block by block, with hooks.
+ *
+ * The caller holds the hidden states of all its windows and walks the blocks in order: weights are
+ * decoded once a block, memory is one block plus the windows.  A window is one sequence of tokens
+ * at positions 0..length-1.  Attention is computed in blocks of queries; no T x T matrix a head is
+ * kept. */
+#ifndef PL_MODEL_FORWARD_H
+#define PL_MODEL_FORWARD_H
+
+#include "core/base/task.h"
+#include "core/model/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* All members may be NULL.  `window` is the caller's index of the window being run. */
+typedef struct pl_hooks {
+    void *ctx;
+
+    /* Writes the weight [rows, cols] to use for a layer in place of the checkpoint's (GPTQ's
+     * result, say).  Sets *provided to 0 to decline; then the checkpoint's is read. */
+    pl_status (*weight)(void *ctx, size_t layer, float *out, int *provided, pl_error *err);
+
+    /* Sees, and may replace in place, the input x[rows, cols] of a site. */
+    pl_status (*input)(void *ctx, size_t site, size_t window, float *x, size_t rows, size_t cols,
+                       pl_error *err);
+
+    /* Sees the residual stream x[rows, hidden] after a block. */
+    pl_status (*residual)(void *ctx, size_t block, size_t window, const float *x, size_t rows,
+                          size_t hidden, pl_error *err);
+
+    /* May replace keys (after RoPE) or values in place: x[rows, kv_heads * head_dim]. */
+    pl_status (*key)(void *ctx, size_t block, float *x, size_t rows, size_t cols, pl_error *err);
+    pl_status (*value)(void *ctx, size_t block, float *x, size_t rows, size_t cols, pl_error *err);
+} pl_hooks;
+
+typedef struct pl_forward pl_forward;
+
+/* Work space for windows of at most max_length tokens.  The model is borrowed. */
+PL_NODISCARD pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out,
+                                         pl_error *err);
+void pl_forward_destroy(pl_forward *forward);
+
+/* x[length, hidden] = embedding rows of ids (each must be in the vocabulary). */
+PL_NODISCARD pl_status pl_forward_embed(pl_forward *forward, const int32_t *ids, size_t length,
+                                        float *x, pl_error *err);
+
+/* Loads the weights of a block (through hooks->weight where given).  Kept until the next load. */
+PL_NODISCARD pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hooks,
+                                       pl_task *task, pl_error *err);
+
+/* Runs the loaded block on one window, in place.  Ticks the task between its GEMMs. */
+PL_NODISCARD pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t window,
+                                      const pl_hooks *hooks, pl_task *task, pl_error *err);
+
+/* Final norm and lm_head for rows of x: calls out(ctx, first_row, logits[count, vocab], count) in
+ * pieces that fit a few MB.  lm_head is decoded once and kept.  x is not changed. */
+typedef pl_status (*pl_logits_fn)(void *ctx, size_t first_row, const float *logits, size_t count,
+                                  size_t vocab, pl_error *err);
+PL_NODISCARD pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows,
+                                         pl_logits_fn out, void *ctx, pl_task *task,
+                                         pl_error *err);
+
+#endif

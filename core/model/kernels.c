@@ -1,0 +1,187 @@
+#include "core/model/expf.h"
+#include "core/model/forward_parts.h"
+#include "core/tensor/clones.h"
+
+#include <math.h>
+
+enum { LANES = 16 };
+
+/* Sums in fixed lanes: the same order of additions at any vector width. */
+PL_CLONES static float sum_of_squares(const float *x, size_t n)
+{
+    float lanes[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            lanes[l] += x[i + l] * x[i + l];
+        }
+    }
+    for (size_t l = 0; i < n; i++, l++) {
+        lanes[l] += x[i] * x[i];
+    }
+    float sum = 0.0f;
+    for (size_t l = 0; l < LANES; l++) {
+        sum += lanes[l];
+    }
+    return sum;
+}
+
+PL_CLONES static void scale_by_gain(const float *x, const float *gain, float scale, size_t n,
+                                    float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = gain[i] * (x[i] * scale);
+    }
+}
+
+void pl_rms_norm(const float *x, const float *gain, double eps, size_t rows, size_t cols,
+                 float *out)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        float mean = sum_of_squares(x + r * cols, cols) / (float)cols;
+        scale_by_gain(x + r * cols, gain, 1.0f / sqrtf(mean + (float)eps), cols, out + r * cols);
+    }
+}
+
+PL_CLONES static void silu_mul_row(const float *restrict gate, const float *restrict up, size_t n,
+                                   float *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = gate[i] / (1.0f + pl_expf(-gate[i])) * up[i];
+    }
+}
+
+void pl_silu_mul(const float *gate, size_t stride, size_t rows, size_t cols, float *out)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        silu_mul_row(gate + r * stride, gate + r * stride + cols, cols, out + r * cols);
+    }
+}
+
+PL_CLONES static void add_row(float *restrict x, const float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] += y[i];
+    }
+}
+
+void pl_add_bias(float *x, size_t stride, size_t rows, size_t cols, const float *bias)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        add_row(x + r * stride, bias, cols);
+    }
+}
+
+PL_CLONES static void rotate(const float *x, const float *cosine, const float *sine, size_t half,
+                             float *out)
+{
+    for (size_t i = 0; i < half; i++) {
+        float a = x[i];
+        float b = x[i + half];
+        out[i] = a * cosine[i] - b * sine[i];
+        out[i + half] = b * cosine[i] + a * sine[i];
+    }
+}
+
+void pl_rope(const float *x, size_t stride, size_t rows, size_t heads, size_t head_dim,
+             const float *cosine, const float *sine, float *out, size_t out_stride)
+{
+    size_t half = head_dim / 2;
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t h = 0; h < heads; h++) {
+            rotate(x + r * stride + h * head_dim, cosine + r * half, sine + r * half, half,
+                   out + r * out_stride + h * head_dim);
+        }
+    }
+}
+
+/* Adds and looks at the exponents: all ones in a NaN or an infinity. */
+PL_CLONES static uint32_t add_and_test(float *restrict x, const float *restrict y, size_t n)
+{
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        x[i] += y[i];
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u ? 1u : 0u;
+    }
+    return bad;
+}
+
+bool pl_add_finite(float *x, const float *y, size_t count)
+{
+    const size_t piece = 1 << 14;
+    size_t pieces = (count + piece - 1) / piece;
+    uint32_t bad = 0;
+#pragma omp parallel for schedule(static) reduction(| : bad)
+    for (size_t p = 0; p < pieces; p++) {
+        size_t n = count - p * piece < piece ? count - p * piece : piece;
+        bad |= add_and_test(x + p * piece, y + p * piece, n);
+    }
+    return bad == 0;
+}
+
+PL_CLONES static float row_max(const float *x, size_t n)
+{
+    float lanes[LANES];
+    size_t i = 0;
+    for (size_t l = 0; l < LANES; l++) {
+        lanes[l] = x[0];
+    }
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+        }
+    }
+    for (; i < n; i++) {
+        lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+    }
+    for (size_t l = 1; l < LANES; l++) {
+        lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
+    }
+    return lanes[0];
+}
+
+PL_CLONES static float exp_and_sum(float *x, float max, size_t n)
+{
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < n; i++) {
+        x[i] = pl_expf(x[i] - max);
+    }
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            lanes[l] += x[i + l];
+        }
+    }
+    for (size_t l = 0; i < n; i++, l++) {
+        lanes[l] += x[i];
+    }
+    float sum = 0.0f;
+    for (size_t l = 0; l < LANES; l++) {
+        sum += lanes[l];
+    }
+    return sum;
+}
+
+PL_CLONES static void scale_row(float *x, float by, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] *= by;
+    }
+}
+
+void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t first, size_t cols)
+{
+    for (size_t i = 0; i < count; i++) {
+        float *row = scores + i * ld;
+        size_t seen = first + i + 1;
+        float sum = exp_and_sum(row, row_max(row, seen), seen);
+        scale_row(row, 1.0f / sum, seen);
+        memset(row + seen, 0, (cols - seen) * sizeof *row);
+    }
+}

@@ -1,0 +1,268 @@
+#include "core/model/model.h"
+
+#include "core/base/checked.h"
+#include "core/model/model_parts.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_CONFIG = 1 << 24 };
+
+/* The last part of a path as it is on disk, or a Hugging Face id, escaped. */
+static char *title_of(const char *path)
+{
+    char resolved[PATH_MAX];
+    const char *name = path;
+    if (realpath(path, resolved) != NULL) {
+        const char *slash = strrchr(resolved, '/');
+        name = slash != NULL && slash[1] != '\0' ? slash + 1 : resolved;
+    }
+    size_t size = pl_text_escape(name, strlen(name), NULL, 0);
+    char *title = malloc(size + 1);
+    if (title != NULL) {
+        pl_text_escape(name, strlen(name), title, size + 1);
+    }
+    return title;
+}
+
+static pl_status read_json_config(pl_model *model, pl_error *err)
+{
+    pl_buf path = {0};
+    char *text = NULL;
+    size_t size = 0;
+    pl_path_join(&path, pl_checkpoint_folder(model->checkpoint), "config.json");
+    pl_status status = pl_buf_check(&path, err);
+    if (status == PL_OK) {
+        status = pl_file_read_all(path.data, MAX_CONFIG, &text, &size, err);
+    }
+    if (status == PL_OK) {
+        json_error_t why;
+        json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+        status = json_is_object(json)
+                     ? pl_config_from_json(json, path.data, &model->config, err)
+                     : pl_error_set(err, PL_ERR_FORMAT, "%s: not a JSON object: line %d: %s",
+                                    path.data, why.line, json == NULL ? why.text : "another kind");
+        json_decref(json);
+    }
+    free(text);
+    pl_buf_deinit(&path);
+    return status;
+}
+
+static pl_status open_parts(pl_model *model, const char *path, pl_error *err)
+{
+    pl_buf resolved = {0};
+    pl_status status = pl_hub_resolve(path, &resolved, err);
+    if (status == PL_OK) {
+        status = pl_checkpoint_open(resolved.data, &model->checkpoint, err);
+    }
+    pl_buf_deinit(&resolved);
+    if (status == PL_OK) {
+        status = pl_checkpoint_container(model->checkpoint) == PL_GGUF
+                     ? pl_config_from_gguf(model->checkpoint, &model->config, err)
+                     : read_json_config(model, err);
+    }
+    return status == PL_OK ? pl_model_build_layers(model, err) : status;
+}
+
+pl_status pl_model_open(const char *path, pl_model **out, pl_error *err)
+{
+    *out = NULL;
+    pl_model *model = calloc(1, sizeof *model);
+    if (model == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "no memory to open %s", path);
+    }
+    model->locked_ready = pthread_mutex_init(&model->lock, NULL) == 0;
+    model->path = strdup(path);
+    model->name = title_of(path);
+    pl_status status = PL_OK;
+    if (!model->locked_ready || model->path == NULL || model->name == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "no memory to open %s", path);
+    }
+    if (status == PL_OK) {
+        status = open_parts(model, path, err);
+    }
+    if (status == PL_OK) {
+        *out = model;
+    } else {
+        pl_model_close(model);
+    }
+    return status;
+}
+
+void pl_model_close(pl_model *model)
+{
+    if (model == NULL) {
+        return;
+    }
+    pl_tokenizer_destroy(model->tokenizer);
+    pl_checkpoint_close(model->checkpoint);
+    if (model->locked_ready) {
+        pthread_mutex_destroy(&model->lock);
+    }
+    free(model->path);
+    free(model->name);
+    free(model->layers);
+    free(model->layer_names);
+    free(model->sites);
+    free(model->attention_norms);
+    free(model->mlp_norms);
+    free(model->layer_ids);
+    free(model->has_layer_id);
+    free(model);
+}
+
+const pl_config *pl_model_config(const pl_model *model)
+{
+    return &model->config;
+}
+
+pl_checkpoint *pl_model_checkpoint(const pl_model *model)
+{
+    return model->checkpoint;
+}
+
+const char *pl_model_path(const pl_model *model)
+{
+    return model->path;
+}
+
+const char *pl_model_name(const pl_model *model)
+{
+    return model->name;
+}
+
+uint64_t pl_model_parameters(const pl_model *model)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < pl_checkpoint_count(model->checkpoint); i++) {
+        total += pl_tensor_elements(pl_checkpoint_tensor(model->checkpoint, i));
+    }
+    return total;
+}
+
+static pl_status make_tokenizer(pl_model *model, pl_error *err)
+{
+    if (pl_checkpoint_container(model->checkpoint) == PL_GGUF) {
+        return pl_tokenizer_from_gguf(model->checkpoint, &model->tokenizer, err);
+    }
+    const char *folder = pl_checkpoint_folder(model->checkpoint);
+    pl_buf path = {0};
+    pl_path_join(&path, folder, "tokenizer.json");
+    pl_status status = pl_buf_check(&path, err);
+    if (status == PL_OK && access(path.data, F_OK) != 0) {
+        status = pl_error_set(err, PL_ERR_NOT_FOUND,
+                              "%s: the model has no tokenizer: expected a tokenizer.json", folder);
+    }
+    if (status == PL_OK) {
+        status = pl_tokenizer_from_json(path.data, &model->tokenizer, err);
+    }
+    pl_buf_deinit(&path);
+    return status;
+}
+
+pl_status pl_model_need_tokenizer(const pl_model *model, const pl_tokenizer **out, pl_error *err)
+{
+    pl_model *self = (pl_model *)model; /* the cache below the const surface, under its lock */
+    pthread_mutex_lock(&self->lock);
+    if (!self->tried) {
+        self->tried = true;
+        (void)make_tokenizer(self, &self->tokenizer_error);
+    }
+    *out = self->tokenizer;
+    if (self->tokenizer == NULL && err != NULL) {
+        *err = self->tokenizer_error;
+    }
+    pl_status status = self->tokenizer != NULL ? PL_OK : self->tokenizer_error.code;
+    pthread_mutex_unlock(&self->lock);
+    return status;
+}
+
+const pl_tokenizer *pl_model_tokenizer(const pl_model *model)
+{
+    const pl_tokenizer *tokenizer = NULL;
+    return pl_model_need_tokenizer(model, &tokenizer, NULL) == PL_OK ? tokenizer : NULL;
+}
+
+size_t pl_model_layer_count(const pl_model *model)
+{
+    return model->config.blocks * PL_ROLE_COUNT;
+}
+
+const pl_layer *pl_model_layer(const pl_model *model, size_t index)
+{
+    return &model->layers[index];
+}
+
+size_t pl_model_site_count(const pl_model *model)
+{
+    return model->config.blocks * PL_SITE_ROLE_COUNT;
+}
+
+const pl_site *pl_model_site(const pl_model *model, size_t index)
+{
+    return &model->sites[index];
+}
+
+/* GGUF's llama stores row 2i + j of a head where Hugging Face has row j * half + i (the converter
+ * of llama.cpp permutes q and k so, for a RoPE that turns neighbours instead of halves). */
+static pl_status read_unpermuted(pl_model *model, const pl_layer *layer, float *out, pl_error *err)
+{
+    size_t head_rows = layer->rows / layer->unpermute_heads;
+    size_t half = head_rows / 2;
+    size_t cols = layer->cols;
+    pl_status status = PL_OK;
+    float *head = pl_alloc(head_rows * cols, sizeof *head);
+    if (head == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "no memory to read %s", layer->name);
+    }
+    for (size_t h = 0; h < layer->unpermute_heads && status == PL_OK; h++) {
+        status = pl_checkpoint_read(model->checkpoint, layer->tensor, h * head_rows, head_rows,
+                                    head, err);
+        for (size_t i = 0; i < head_rows && status == PL_OK; i++) {
+            size_t row = h * head_rows + (i % 2) * half + i / 2;
+            memcpy(out + row * cols, head + i * cols, cols * sizeof *out);
+        }
+    }
+    free(head);
+    return status;
+}
+
+pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_error *err)
+{
+    const pl_layer *wanted = &model->layers[layer];
+    if (wanted->unpermute_heads > 0) {
+        return read_unpermuted(model, wanted, out, err);
+    }
+    return pl_checkpoint_read(model->checkpoint, wanted->tensor, 0, wanted->rows, out, err);
+}
+
+pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error *err)
+{
+    if (!model->has_id) {
+        pl_status status = pl_checkpoint_identity(model->checkpoint, &model->id, task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        model->has_id = true;
+    }
+    *out = model->id;
+    return PL_OK;
+}
+
+pl_status pl_model_layer_identity(pl_model *model, size_t layer, pl_id *out, pl_task *task,
+                                  pl_error *err)
+{
+    if (!model->has_layer_id[layer]) {
+        pl_status status = pl_tensor_identity(model->checkpoint, model->layers[layer].tensor,
+                                              &model->layer_ids[layer], task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        model->has_layer_id[layer] = true;
+    }
+    *out = model->layer_ids[layer];
+    return PL_OK;
+}

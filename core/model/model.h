@@ -1,0 +1,97 @@
+/* core/model/model.h -- an opened model: config, tokenizer, and its weights by canonical name.
+ *
+ * Layers are named as Hugging Face does (model.layers.15.self_attn.q_proj); GGUF's names are
+ * aliases.  A "layer" here is a quantizable linear layer (embedding and lm_head are not); a "site"
+ * is the set of layers that share one input: q/k/v, o, gate/up, down of one block. */
+#ifndef PL_MODEL_MODEL_H
+#define PL_MODEL_MODEL_H
+
+#include "core/io/identity.h"
+#include "core/model/config.h"
+#include "core/model/tokenizer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum pl_role {
+    PL_ROLE_Q, PL_ROLE_K, PL_ROLE_V, PL_ROLE_O, PL_ROLE_GATE, PL_ROLE_UP, PL_ROLE_DOWN,
+    PL_ROLE_COUNT,
+} pl_role;
+
+typedef enum pl_site_role {
+    PL_SITE_QKV, PL_SITE_O, PL_SITE_GATE_UP, PL_SITE_DOWN, PL_SITE_ROLE_COUNT,
+} pl_site_role;
+
+typedef struct pl_layer {
+    const char *name;        /* "model.layers.15.self_attn.q_proj"; safe to show */
+    const pl_tensor *tensor; /* its weight in the checkpoint, [rows, cols] */
+    const pl_tensor *bias;   /* or NULL */
+    size_t rows, cols;       /* out, in */
+    size_t block;
+    pl_role role;
+    size_t site;             /* index of its site */
+    size_t unpermute_heads;  /* GGUF llama q/k: rows are stored permuted over so many heads; 0: not */
+} pl_layer;
+
+typedef struct pl_site {
+    char name[64];       /* "model.layers.15.qkv" */
+    size_t block;
+    pl_site_role role;
+    size_t cols;         /* width of the shared input */
+    size_t layers[3];    /* indices */
+    size_t n_layers;
+} pl_site;
+
+typedef struct pl_model pl_model;
+
+/* path: a folder, a .safetensors, a .safetensors.index.json, a .gguf, or a Hugging Face id
+ * `org/name` that is in the local cache ($HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub),
+ * whose refs/main snapshot is opened.  Headers only.  Checks that every tensor the architecture
+ * needs is there with the shape the config implies.  Caller owns *out. */
+PL_NODISCARD pl_status pl_model_open(const char *path, pl_model **out, pl_error *err);
+void pl_model_close(pl_model *model);
+
+const pl_config *pl_model_config(const pl_model *model);
+const pl_tokenizer *pl_model_tokenizer(const pl_model *model); /* NULL if the folder has none */
+/* Why there is no tokenizer (or PL_OK): a command that needs one reports this sentence. */
+PL_NODISCARD pl_status pl_model_need_tokenizer(const pl_model *model, const pl_tokenizer **out,
+                                               pl_error *err);
+pl_checkpoint *pl_model_checkpoint(const pl_model *model);
+const char *pl_model_path(const pl_model *model); /* as given */
+const char *pl_model_name(const pl_model *model); /* file or folder name, escaped, for titles */
+uint64_t pl_model_parameters(const pl_model *model); /* elements of all its tensors */
+
+size_t pl_model_layer_count(const pl_model *model);
+const pl_layer *pl_model_layer(const pl_model *model, size_t index);
+size_t pl_model_site_count(const pl_model *model);
+const pl_site *pl_model_site(const pl_model *model, size_t index);
+
+/* Resolves a full name, a GGUF name (blk.15.attn_q), or a short form that matches one layer's
+ * name at its end after a dot boundary or by block and last part ("15.q_proj", "15.down").
+ * PL_ERR_NOT_FOUND names near ones; PL_ERR_USAGE if several match. */
+PL_NODISCARD pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *index,
+                                           pl_error *err);
+
+/* Decodes a layer's whole weight to out[rows, cols], q/k rows in Hugging Face's order. */
+PL_NODISCARD pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out,
+                                            pl_error *err);
+
+/* One of the model's tensors under its Hugging Face name. */
+typedef struct pl_named_tensor {
+    char name[96];
+    const pl_tensor *tensor; /* NULL: the model has none of that name (a bias, a tied lm_head) */
+    size_t layer;            /* the layer whose weight it is, SIZE_MAX for any other tensor */
+} pl_named_tensor;
+
+/* The index-th of them; false past the last. */
+bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor *out);
+
+/* Identity of a model, computed on first use (reads every byte) and kept while it is open. */
+PL_NODISCARD pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task,
+                                         pl_error *err);
+
+/* Identity of one layer's weight tensor, kept likewise. */
+PL_NODISCARD pl_status pl_model_layer_identity(pl_model *model, size_t layer, pl_id *out,
+                                               pl_task *task, pl_error *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* core/model/model_parts.h -- inside an opened model; private to core/model. */
+#ifndef PL_MODEL_MODEL_PARTS_H
+#define PL_MODEL_MODEL_PARTS_H
+
+#include "core/model/arch.h"
+#include "core/model/model.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+enum { PL_LAYER_NAME = 64 };
+
+struct pl_model {
+    pl_checkpoint *checkpoint;
+    pl_config config;
+    char *path, *name;
+    pl_layer *layers; /* [blocks * PL_ROLE_COUNT], in model order */
+    char (*layer_names)[PL_LAYER_NAME];
+    pl_site *sites;                                 /* [blocks * PL_SITE_ROLE_COUNT] */
+    const pl_tensor **attention_norms, **mlp_norms; /* [blocks], each [hidden] */
+    const pl_tensor *embedding, *norm, *lm_head;    /* lm_head is the embedding if tied */
+
+    /* The tokenizer is made when it is first asked for, by whichever thread asks. */
+    pthread_mutex_t lock;
+    bool locked_ready;
+    bool tried;
+    pl_tokenizer *tokenizer;
+    pl_error tokenizer_error;
+
+    pl_id id;
+    bool has_id;
+    pl_id *layer_ids;
+    bool *has_layer_id;
+};
+
+/* Finds all tensors the architecture needs, checks their shapes, and fills layers and sites. */
+PL_NODISCARD pl_status pl_model_build_layers(pl_model *model, pl_error *err);
+
+/* Where a path or a Hugging Face id leads: appends the file or folder to open. */
+PL_NODISCARD pl_status pl_hub_resolve(const char *path, pl_buf *out, pl_error *err);
+
+#endif

@@ -1,0 +1,55 @@
+/* core/model/tokenizer.h -- text to token ids and back, exactly as the checkpoint's own tokenizer.
+ *
+ * BPE from tokenizer.json (byte-level with the split patterns of gpt2, llama3, qwen2; byte
+ * fallback with U+2581) and from GGUF's metadata (model "gpt2" with pre = smollm, llama-bpe,
+ * qwen2, gpt-2).  Added tokens are recognised in the text before splitting.  No BOS is ever added
+ * by pl_tokenizer_encode. */
+#ifndef PL_MODEL_TOKENIZER_H
+#define PL_MODEL_TOKENIZER_H
+
+#include "core/base/task.h"
+#include "core/io/checkpoint.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct pl_tokenizer pl_tokenizer;
+
+/* From a Hugging Face tokenizer.json.  Anything it asks for that is not supported (another model
+ * type, normalizer or pre-tokenizer) is PL_ERR_UNSUPPORTED, named. */
+PL_NODISCARD pl_status pl_tokenizer_from_json(const char *path, pl_tokenizer **out, pl_error *err);
+
+/* From a GGUF's metadata. */
+PL_NODISCARD pl_status pl_tokenizer_from_gguf(const pl_checkpoint *checkpoint, pl_tokenizer **out,
+                                              pl_error *err);
+void pl_tokenizer_destroy(pl_tokenizer *tokenizer);
+
+size_t pl_tokenizer_vocab_size(const pl_tokenizer *tokenizer);
+
+/* BOS is prepended to a text (by protocols, see metrics) only where the tokenizer says so:
+ * tokenizer.json's post_processor, GGUF's add_bos_token. */
+bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos);
+
+/* text: size bytes of UTF-8 (PL_ERR_FORMAT names the offset of the first invalid byte).  Caller
+ * frees *ids, an array of *count.  Linear time for long texts. */
+PL_NODISCARD pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text,
+                                           size_t size, int32_t **ids, size_t *count, pl_task *task,
+                                           pl_error *err);
+
+/* The bytes a token stands for (may be a part of a UTF-8 sequence), appended to out. */
+void pl_tokenizer_decode(const pl_tokenizer *tokenizer, int32_t id, pl_buf *out);
+
+/* The same made safe to show and valid UTF-8: escaped, U+2581 as a space. */
+void pl_tokenizer_show(const pl_tokenizer *tokenizer, int32_t id, pl_buf *out);
+
+/* The tokenizer as a Hugging Face tokenizer.json text (for the export of a GGUF). */
+PL_NODISCARD pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_buf *out,
+                                            pl_error *err);
+
+/* The tokenizer_config.json to write beside it: without one, transformers takes the class from the
+ * architecture, and some of those add a BOS of their own.  Caller decrefs; NULL without memory. */
+json_t *pl_tokenizer_config_to_json(const pl_tokenizer *tokenizer);
+
+#endif

@@ -1,0 +1,236 @@
+/* core/model/tokenizer_parts.h -- inside the tokenizer; private to core/model.
+ *
+ * A tokenizer is four stages, as in Hugging Face's tokenizers: added tokens are cut out of the
+ * text; the rest is normalized; pre-tokenizer steps cut it into pieces; BPE merges each piece.
+ * Byte-level vocabularies are kept as the raw bytes their printable stand-ins mean, so that the
+ * text itself is never mapped. */
+#ifndef PL_MODEL_TOKENIZER_PARTS_H
+#define PL_MODEL_TOKENIZER_PARTS_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+
+#include "core/model/tokenizer.h"
+
+#include <pcre2.h>
+
+enum { PL_MAX_VOCAB = 1 << 24, PL_MAX_STEPS = 16 };
+
+#define PL_METASPACE "\xe2\x96\x81" /* U+2581 */
+
+/* The split patterns of the four pre-tokenizers that GGUF names. */
+#define PL_PATTERN_GPT2                                                                            \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define PL_PATTERN_MODERN(digits)                                                                  \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                           \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define PL_PATTERN_LLAMA3 PL_PATTERN_MODERN("\\p{N}{1,3}")
+#define PL_PATTERN_QWEN2 PL_PATTERN_MODERN("\\p{N}")
+
+/* ---- Vocabulary: id <-> bytes (vocab.c) ---- */
+
+typedef struct pl_token {
+    size_t text, raw;             /* offsets into the vocabulary's bytes */
+    uint32_t text_size, raw_size; /* text as in the file; raw as the bytes it stands for */
+    bool present;
+    bool matchable; /* in the BPE vocabulary and expressible as raw bytes */
+} pl_token;
+
+typedef struct pl_vocab {
+    pl_token *tokens; /* [count], by id */
+    size_t count;
+    pl_buf bytes;
+    int32_t *table; /* open addressing over raw bytes; -1 is free */
+    size_t mask;
+    int32_t byte_id[256]; /* the token of one raw byte, or -1 */
+} pl_vocab;
+
+/* Makes room for ids below count. */
+PL_NODISCARD pl_status pl_vocab_reserve(pl_vocab *vocab, size_t count, pl_error *err);
+/* Sets a token's text.  id must be below count. */
+void pl_vocab_set(pl_vocab *vocab, size_t id, const char *text, size_t size);
+/* Fills raw and the table for all tokens set with in_model (byte_level: mapped back to bytes). */
+PL_NODISCARD pl_status pl_vocab_index(pl_vocab *vocab, bool byte_level, pl_error *err);
+int32_t pl_vocab_find(const pl_vocab *vocab, const char *raw, size_t size); /* -1: none */
+void pl_vocab_deinit(pl_vocab *vocab);
+
+/* Byte-level alphabet: maps text to raw bytes at out (size at most that of text); false if a
+ * character is not of the alphabet.  And the stand-in (1 or 2 bytes of UTF-8) of one byte. */
+bool pl_bytes_unmap(const char *text, size_t size, char *out, size_t *out_size);
+size_t pl_byte_stand_in(unsigned char byte, char out[2]);
+
+/* ---- BPE (bpe.c) ---- */
+
+typedef struct pl_merge {
+    uint64_t pair; /* left id << 32 | right id; UINT64_MAX is free */
+    int32_t rank, id;
+} pl_merge;
+
+typedef struct pl_bpe {
+    int32_t *left, *right; /* [count], in order of rank, as the file lists them */
+    size_t count;
+    pl_merge *table;
+    size_t mask;
+    bool byte_level, byte_fallback, fuse_unk, ignore_merges;
+    int32_t unk;           /* or -1 */
+    int32_t fallback[256]; /* id of <0xXX>, or -1 */
+} pl_bpe;
+
+/* Room for count merges. */
+PL_NODISCARD pl_status pl_bpe_reserve(pl_bpe *bpe, size_t count, pl_error *err);
+/* Adds the next merge, of the tokens written a and b; names it if a part or the result is not in
+ * the vocabulary. */
+PL_NODISCARD pl_status pl_bpe_add(pl_bpe *bpe, const pl_vocab *vocab, const char *a, size_t a_size,
+                                  const char *b, size_t b_size, pl_error *err);
+/* Fills fallback[]; call when the vocabulary is indexed. */
+void pl_bpe_find_fallback(pl_bpe *bpe, const pl_vocab *vocab);
+void pl_bpe_deinit(pl_bpe *bpe);
+
+typedef struct pl_symbol {
+    int32_t id; /* -1: merged away */
+    int32_t prev, next;
+} pl_symbol;
+
+typedef struct pl_candidate {
+    int32_t rank, position, id;
+} pl_candidate;
+
+/* Reused from piece to piece. */
+typedef struct pl_bpe_work {
+    pl_symbol *symbols;
+    size_t symbol_capacity;
+    pl_candidate *heap;
+    size_t heap_size, heap_capacity;
+    int32_t *ids; /* the result, appended */
+    size_t count, capacity;
+    pl_task *task;
+    size_t since_tick;
+} pl_bpe_work;
+
+PL_NODISCARD pl_status pl_bpe_emit(pl_bpe_work *work, int32_t id, pl_error *err);
+/* Appends the ids of one piece. */
+PL_NODISCARD pl_status pl_bpe_piece(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw,
+                                    size_t size, pl_bpe_work *work, pl_error *err);
+void pl_bpe_work_deinit(pl_bpe_work *work, bool keep_ids);
+
+/* ---- Added tokens (added.c) ---- */
+
+typedef struct pl_added {
+    char *content;
+    size_t size;
+    int32_t id;
+    bool special, normalized, lstrip, rstrip, single_word;
+} pl_added;
+
+typedef struct pl_trie_node {
+    int32_t child, sibling; /* -1: none */
+    int32_t added;          /* index of the token that ends here, or -1 */
+    unsigned char byte;
+} pl_trie_node;
+
+typedef struct pl_trie {
+    pl_trie_node *nodes;
+    size_t count, capacity;
+    int32_t first[256]; /* child of the root by byte */
+    bool ready;
+} pl_trie;
+
+PL_NODISCARD pl_status pl_trie_add(pl_trie *trie, const char *key, size_t size, int32_t added,
+                                   pl_error *err);
+void pl_trie_deinit(pl_trie *trie);
+
+typedef struct pl_found {
+    size_t start, end; /* the text it takes, with stripped blanks */
+    int32_t added;
+} pl_found;
+
+/* The leftmost, longest added token at or after *from; *from advances past what was looked at.
+ * taken: end of the last token found (blanks before it are not taken twice). */
+bool pl_trie_next(const pl_trie *trie, const pl_added *added, const char *text, size_t size,
+                  size_t *from, size_t taken, pl_found *out);
+
+/* ---- Normalizers and pre-tokenizers (split.c) ---- */
+
+typedef enum pl_step_kind {
+    PL_STEP_NFC,
+    PL_STEP_PREPEND,   /* text */
+    PL_STEP_REPLACE,   /* text by content */
+    PL_STEP_SPLIT,     /* pattern; each match is a piece (or dropped, if removed) */
+    PL_STEP_DIGITS,    /* a split whose source is Digits */
+    PL_STEP_METASPACE, /* blanks to content, one put in front, a cut before each */
+    PL_STEP_BYTES,     /* ByteLevel: a blank in front if asked; its split is its own pattern */
+} pl_step_kind;
+
+typedef enum pl_scheme { PL_PREPEND_ALWAYS, PL_PREPEND_FIRST, PL_PREPEND_NEVER } pl_scheme;
+
+typedef struct pl_step {
+    pl_step_kind kind;
+    char *text, *content;
+    size_t text_size, content_size;
+    bool literal; /* the pattern was given as a String */
+    bool removed, invert;
+    bool flag;   /* digits: each alone; metaspace: split; bytes: use_regex */
+    bool prefix; /* bytes: add_prefix_space */
+    pl_scheme scheme;
+    pcre2_code *code;
+} pl_step;
+
+/* One piece of the text being cut. */
+typedef struct pl_piece {
+    size_t start, size;
+} pl_piece;
+
+typedef struct pl_pieces {
+    pl_piece *items;
+    size_t count, capacity;
+} pl_pieces;
+
+/* Compiles a step's pattern (source NULL: from its text).  A pattern that PCRE2 does not take is
+ * PL_ERR_UNSUPPORTED, named. */
+PL_NODISCARD pl_status pl_step_compile(pl_step *step, const char *source, pl_error *err);
+void pl_step_deinit(pl_step *step);
+
+/* Normalizes text[size] into out (emptied first). */
+PL_NODISCARD pl_status pl_normalize(const pl_step *steps, size_t count, const char *text,
+                                    size_t size, pl_buf *out, pl_error *err);
+
+typedef struct pl_splitter {
+    pl_buf text, spare; /* the text that pieces point into, and the one being rebuilt */
+    pl_pieces pieces, next;
+    pcre2_match_data *match;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+    pl_task *task;
+    size_t since_tick;
+} pl_splitter;
+
+PL_NODISCARD pl_status pl_splitter_init(pl_splitter *splitter, pl_task *task, pl_error *err);
+void pl_splitter_deinit(pl_splitter *splitter);
+/* Cuts text[size] into splitter->pieces of splitter->text.  at_start: the text begins the whole. */
+PL_NODISCARD pl_status pl_splitter_run(pl_splitter *splitter, const pl_step *steps, size_t count,
+                                       const char *text, size_t size, bool at_start, pl_error *err);
+
+/* ---- The whole ---- */
+
+struct pl_tokenizer {
+    pl_vocab vocab;
+    pl_bpe bpe;
+    pl_added *added;
+    size_t n_added;
+    int32_t *added_of; /* [vocab.count] index into added, or -1 */
+    pl_trie raw_trie, normalized_trie;
+    pl_step normalizers[PL_MAX_STEPS];
+    size_t n_normalizers;
+    pl_step splits[PL_MAX_STEPS];
+    size_t n_splits;
+    bool metaspace; /* U+2581 stands for a blank */
+    bool adds_bos;
+    int32_t bos, eos; /* -1: not known */
+};
+
+PL_NODISCARD pl_status pl_tokenizer_create(pl_tokenizer **out, pl_error *err);
+/* Indexes what the readers have filled in: added tokens, tries, byte tokens. */
+PL_NODISCARD pl_status pl_tokenizer_finish(pl_tokenizer *tokenizer, pl_error *err);
+/* Copies of size bytes, NUL-terminated; NULL when memory is out. */
+char *pl_copy_bytes(const char *bytes, size_t size);
+
+#endif

@@ -1,0 +1,198 @@
+#include "core/model/tokenizer.h"
+#include "core/model/tokenizer_parts.h"
+
+#include <stdlib.h>
+
+static const char *token_text(const pl_tokenizer *t, int32_t id, size_t *size)
+{
+    const pl_token *token = &t->vocab.tokens[id];
+    *size = token->text_size;
+    return t->vocab.bytes.data + token->text;
+}
+
+static json_t *token_json(const pl_tokenizer *t, int32_t id)
+{
+    size_t size = 0;
+    const char *text = token_text(t, id, &size);
+    return json_stringn(text, size);
+}
+
+static json_t *write_added(const pl_tokenizer *t)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < t->n_added; i++) {
+        const pl_added *added = &t->added[i];
+        json_array_append_new(
+            list, json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", (int)added->id, "content",
+                            json_stringn(added->content, added->size), "single_word",
+                            added->single_word, "lstrip", added->lstrip, "rstrip", added->rstrip,
+                            "normalized", added->normalized, "special", added->special));
+    }
+    return list;
+}
+
+static json_t *write_normalizer(const pl_step *step)
+{
+    if (step->kind == PL_STEP_NFC) {
+        return json_pack("{s:s}", "type", "NFC");
+    }
+    if (step->kind == PL_STEP_PREPEND) {
+        return json_pack("{s:s, s:o}", "type", "Prepend", "prepend",
+                         json_stringn(step->text, step->text_size));
+    }
+    return json_pack("{s:s, s:{s:o}, s:o}", "type", "Replace", "pattern", "String",
+                     json_stringn(step->text, step->text_size), "content",
+                     json_stringn(step->content, step->content_size));
+}
+
+static json_t *write_split(const pl_step *step)
+{
+    static const char *const schemes[] = {"always", "first", "never"};
+    switch (step->kind) {
+    case PL_STEP_DIGITS:
+        return json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", step->flag);
+    case PL_STEP_METASPACE:
+        return json_pack("{s:s, s:o, s:s, s:b}", "type", "Metaspace", "replacement",
+                         json_stringn(step->content, step->content_size), "prepend_scheme",
+                         schemes[step->scheme], "split", step->flag);
+    case PL_STEP_BYTES:
+        return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
+                         step->prefix, "trim_offsets", 1, "use_regex", step->flag);
+    default:
+        return json_pack("{s:s, s:{s:o}, s:s, s:b}", "type", "Split", "pattern",
+                         step->literal ? "String" : "Regex",
+                         json_stringn(step->text, step->text_size), "behavior",
+                         step->removed ? "Removed" : "Isolated", "invert", step->invert);
+    }
+}
+
+/* null for no step, the step itself for one, a Sequence for more. */
+static json_t *write_steps(const pl_step *steps, size_t count, json_t *(*write)(const pl_step *),
+                           const char *key)
+{
+    if (count < 2) {
+        return count == 0 ? json_null() : write(&steps[0]);
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, write(&steps[i]));
+    }
+    return json_pack("{s:s, s:o}", "type", "Sequence", key, list);
+}
+
+static json_t *write_decoder(const pl_tokenizer *t)
+{
+    if (t->bpe.byte_level) {
+        return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 1,
+                         "trim_offsets", 1, "use_regex", 1);
+    }
+    return json_pack("{s:s, s:[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}]}", "type", "Sequence", "decoders",
+                     "type", "Replace", "pattern", "String", PL_METASPACE, "content", " ", "type",
+                     "ByteFallback", "type", "Fuse");
+}
+
+static json_t *write_post_processor(const pl_tokenizer *t)
+{
+    int32_t bos = -1;
+    if (!pl_tokenizer_adds_bos(t, &bos)) {
+        return json_null();
+    }
+    json_t *name = token_json(t, bos);
+    const char *key = json_string_value(name);
+    if (key == NULL) {
+        json_decref(name);
+        return NULL;
+    }
+    json_t *post =
+        json_pack("{s:s, s:[{s:{s:O, s:i}}, {s:{s:s, s:i}}],"
+                  " s:[{s:{s:O, s:i}}, {s:{s:s, s:i}}, {s:{s:O, s:i}}, {s:{s:s, s:i}}],"
+                  " s:{s:{s:O, s:[i], s:[O]}}}",
+                  "type", "TemplateProcessing", "single", "SpecialToken", "id", name, "type_id", 0,
+                  "Sequence", "id", "A", "type_id", 0, "pair", "SpecialToken", "id", name,
+                  "type_id", 0, "Sequence", "id", "A", "type_id", 0, "SpecialToken", "id", name,
+                  "type_id", 1, "Sequence", "id", "B", "type_id", 1, "special_tokens", key, "id",
+                  name, "ids", (int)bos, "tokens", name);
+    json_decref(name);
+    return post;
+}
+
+/* Added tokens that are not of the model stay out of its vocabulary, as they were. */
+static pl_status write_vocab(const pl_tokenizer *t, json_t *vocab, pl_error *err)
+{
+    for (size_t id = 0; id < t->vocab.count; id++) {
+        size_t size = 0;
+        const char *text = token_text(t, (int32_t)id, &size);
+        if (!t->vocab.tokens[id].present ||
+            (!t->vocab.tokens[id].matchable && t->added_of[id] >= 0)) {
+            continue;
+        }
+        if (json_object_setn_new(vocab, text, size, json_integer((json_int_t)id)) != 0) {
+            return pl_error_set(err, PL_ERR_FORMAT,
+                                "token %zu is not valid UTF-8, so it cannot be written as JSON",
+                                id);
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status write_model(const pl_tokenizer *t, json_t **out, pl_error *err)
+{
+    json_t *vocab = json_object();
+    json_t *merges = json_array();
+    pl_status status = write_vocab(t, vocab, err);
+    for (size_t i = 0; i < t->bpe.count; i++) {
+        json_array_append_new(merges, json_pack("[o, o]", token_json(t, t->bpe.left[i]),
+                                                token_json(t, t->bpe.right[i])));
+    }
+    json_t *unk = t->bpe.unk >= 0 ? token_json(t, t->bpe.unk) : json_null();
+    *out = json_pack("{s:s, s:n, s:o, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout",
+                     "unk_token", unk, "continuing_subword_prefix", "end_of_word_suffix",
+                     "fuse_unk", t->bpe.fuse_unk, "byte_fallback", t->bpe.byte_fallback,
+                     "ignore_merges", t->bpe.ignore_merges, "vocab", vocab, "merges", merges);
+    if (status == PL_OK && *out == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "no memory to write the tokenizer");
+    }
+    return status;
+}
+
+pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_buf *out, pl_error *err)
+{
+    json_t *model = NULL;
+    pl_status status = write_model(tokenizer, &model, err);
+    if (status != PL_OK) {
+        json_decref(model);
+        return status;
+    }
+    json_t *whole =
+        json_pack("{s:s, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:o}", "version", "1.0", "truncation",
+                  "padding", "added_tokens", write_added(tokenizer), "normalizer",
+                  write_steps(tokenizer->normalizers, tokenizer->n_normalizers, write_normalizer,
+                              "normalizers"),
+                  "pre_tokenizer",
+                  write_steps(tokenizer->splits, tokenizer->n_splits, write_split, "pretokenizers"),
+                  "post_processor", write_post_processor(tokenizer), "decoder",
+                  write_decoder(tokenizer), "model", model);
+    char *text = whole != NULL ? json_dumps(whole, JSON_INDENT(1)) : NULL;
+    json_decref(whole);
+    if (text == NULL) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "the tokenizer cannot be written as JSON (a token is not UTF-8)");
+    }
+    pl_buf_puts(out, text);
+    free(text);
+    return pl_buf_check(out, err);
+}
+
+/* The text of a special token, or null. */
+static json_t *special_json(const pl_tokenizer *t, int32_t id)
+{
+    return id >= 0 ? token_json(t, id) : json_null();
+}
+
+json_t *pl_tokenizer_config_to_json(const pl_tokenizer *tokenizer)
+{
+    return json_pack("{s:s, s:o, s:o, s:b, s:b}", "tokenizer_class", "PreTrainedTokenizerFast",
+                     "bos_token", special_json(tokenizer, tokenizer->bos), "eos_token",
+                     special_json(tokenizer, tokenizer->eos), "add_prefix_space", 0,
+                     "clean_up_tokenization_spaces", 0);
+}

@@ -1,0 +1,186 @@
+#include "core/model/config.h"
+#include "tests/support/check.h"
+
+#include <math.h>
+
+/* A whole config.json with the given members in place of, or beside, the usual ones. */
+static pl_status read(const char *members, pl_config *out, pl_error *err)
+{
+    json_error_t why;
+    json_t *json = json_loads(
+        "{\"model_type\": \"llama\", \"hidden_size\": 64, \"intermediate_size\": 96,"
+        "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"num_key_value_heads\": 2,"
+        "\"vocab_size\": 100, \"rms_norm_eps\": 1e-6, \"hidden_act\": \"silu\"}",
+        0, &why);
+    json_t *more = json_loads(members, 0, &why);
+    assert_true(json != NULL && more != NULL && json_object_update(json, more) == 0);
+    memset(err, 0, sizeof *err);
+    pl_status status = pl_config_from_json(json, "config.json", out, err);
+    json_decref(json);
+    json_decref(more);
+    return status;
+}
+
+static void defaults_are_those_of_transformers(void **state)
+{
+    (void)state;
+    pl_error err;
+    pl_config config;
+    pl_check_ok(read("{}", &config, &err), err);
+    assert_string_equal(config.architecture, "llama");
+    assert_int_equal(config.head_dim, 16);
+    assert_int_equal(config.max_positions, 2048);
+    assert_true(config.rope == PL_ROPE_PLAIN && config.rope_theta == 10000.0);
+    assert_false(config.tied_embeddings || config.qkv_bias);
+    assert_true(config.bos_id == -1);
+    pl_check_ok(read("{\"model_type\": \"qwen2\", \"num_key_value_heads\": null}", &config, &err),
+                err);
+    assert_true(config.qkv_bias && config.kv_heads == 4 && config.max_positions == 32768);
+}
+
+static void rope_is_read_in_both_forms(void **state)
+{
+    (void)state;
+    pl_error err;
+    pl_config a;
+    pl_config b;
+    pl_check_ok(read("{\"rope_theta\": 5e5, \"rope_scaling\": {\"type\": \"linear\","
+                     "\"factor\": 4}}",
+                     &a, &err),
+                err);
+    assert_true(a.rope == PL_ROPE_LINEAR && a.rope_factor == 4.0 && a.rope_theta == 5e5);
+    pl_check_ok(
+        read("{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 77}}", &b, &err),
+        err);
+    assert_true(b.rope == PL_ROPE_PLAIN && b.rope_theta == 77.0);
+    pl_check_ok(read("{\"rope_theta\": 500000, \"rope_scaling\": {\"rope_type\": \"llama3\","
+                     "\"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4,"
+                     "\"original_max_position_embeddings\": 64}}",
+                     &a, &err),
+                err);
+    pl_check_ok(read("{\"rope_parameters\": {\"rope_theta\": 500000, \"rope_type\": \"llama3\","
+                     "\"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4,"
+                     "\"original_max_position_embeddings\": 64}}",
+                     &b, &err),
+                err);
+    float fa[8];
+    float fb[8];
+    pl_config_frequencies(&a, fa);
+    pl_config_frequencies(&b, fb);
+    assert_memory_equal(fa, fb, sizeof fa);
+    pl_check_close(fa[0], 1.0, 0, 0); /* a wave of 6 positions is shorter than 64 / 4: kept */
+    pl_check_close(fa[7], pow(5e5, -14.0 / 16) / 8, 1e-6, 0); /* a long one: divided */
+}
+
+static void written_config_reads_back(void **state)
+{
+    (void)state;
+    pl_error err;
+    pl_config config;
+    pl_config again;
+    json_t *json = NULL;
+    pl_check_ok(read("{\"bos_token_id\": 1, \"eos_token_id\": [2, 3], \"rope_scaling\":"
+                     "{\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1,"
+                     "\"high_freq_factor\": 4, \"original_max_position_embeddings\": 64},"
+                     "\"tie_word_embeddings\": true}",
+                     &config, &err),
+                err);
+    pl_check_ok(pl_config_to_json(&config, "float16", &json, &err), err);
+    pl_check_ok(pl_config_from_json(json, "again", &again, &err), err);
+    assert_memory_equal(&config, &again, sizeof config);
+    assert_string_equal(json_string_value(json_object_get(json, "torch_dtype")), "float16");
+    json_decref(json);
+}
+
+static void divisors_without_a_name_are_not_exported(void **state)
+{
+    (void)state;
+    pl_error err;
+    pl_config config;
+    json_t *json = NULL;
+    pl_check_ok(read("{}", &config, &err), err);
+    config.rope_divisors = 8;
+    for (size_t i = 0; i < 8; i++) {
+        config.rope_divisor[i] = i == 3 ? 2.5f : 1.0f;
+    }
+    assert_int_equal(pl_config_to_json(&config, "float16", &json, &err), PL_ERR_UNSUPPORTED);
+    assert_null(json);
+    pl_check_says(err, "rope_freqs.weight");
+}
+
+static void unsupported_settings_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        pl_status status;
+        const char *says;
+    } cases[] = {
+        {"{\"model_type\": \"gemma2\"}", PL_ERR_UNSUPPORTED, "'gemma2'"},
+        {"{\"model_type\": \"gemma2\"}", PL_ERR_UNSUPPORTED, "supported: llama, qwen2"},
+        {"{\"model_type\": \"x\\u001b[31m\"}", PL_ERR_UNSUPPORTED, "x\\x1b[31m"},
+        {"{\"model_type\": 3}", PL_ERR_FORMAT, "model_type"},
+        {"{\"hidden_act\": \"gelu\"}", PL_ERR_UNSUPPORTED, "hidden_act = \"gelu\""},
+        {"{\"mlp_bias\": true}", PL_ERR_UNSUPPORTED, "mlp_bias"},
+        {"{\"attention_bias\": true}", PL_ERR_UNSUPPORTED, "attention_bias"},
+        {"{\"quantization_config\": {\"bits\": 4}}", PL_ERR_UNSUPPORTED, "quantization_config"},
+        {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}}", PL_ERR_UNSUPPORTED,
+         "'yarn'"},
+        {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": -2}}", PL_ERR_FORMAT,
+         "factor"},
+        {"{\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}}", PL_ERR_FORMAT,
+         "low_freq_factor"},
+        {"{\"hidden_size\": 0}", PL_ERR_FORMAT, "hidden_size"},
+        {"{\"hidden_size\": -64}", PL_ERR_FORMAT, "hidden_size"},
+        {"{\"hidden_size\": 64.5}", PL_ERR_FORMAT, "hidden_size"},
+        {"{\"hidden_size\": 99999999999}", PL_ERR_FORMAT, "hidden_size"},
+        {"{\"vocab_size\": \"many\"}", PL_ERR_FORMAT, "vocab_size"},
+        {"{\"hidden_size\": 66}", PL_ERR_FORMAT, "no multiple of 4 heads"},
+        {"{\"num_key_value_heads\": 3}", PL_ERR_FORMAT, "3 key-value heads"},
+        {"{\"head_dim\": 15}", PL_ERR_FORMAT, "head_dim is 15"},
+        {"{\"head_dim\": 5000}", PL_ERR_FORMAT, "head_dim is 5000"},
+        {"{\"rms_norm_eps\": 0}", PL_ERR_FORMAT, "rms_norm_eps"},
+        {"{\"num_hidden_layers\": 100000}", PL_ERR_FORMAT, "100000 blocks"},
+        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true, \"sliding_window\": 16,"
+         "\"max_window_layers\": 1}",
+         PL_ERR_UNSUPPORTED, "use_sliding_window"},
+        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true, \"sliding_window\": 16,"
+         "\"layer_types\": [\"full_attention\", \"sliding_attention\"]}",
+         PL_ERR_UNSUPPORTED, "use_sliding_window"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pl_error err;
+        pl_config config;
+        assert_int_equal(read(cases[i].members, &config, &err), cases[i].status);
+        pl_check_says(err, cases[i].says);
+        pl_check_says(err, "config.json");
+    }
+}
+
+static void a_window_that_never_applies_is_no_obstacle(void **state)
+{
+    (void)state;
+    pl_error err;
+    pl_config config;
+    pl_check_ok(read("{\"model_type\": \"qwen2\", \"use_sliding_window\": true,"
+                     "\"sliding_window\": 16, \"max_window_layers\": 2}",
+                     &config, &err),
+                err);
+    pl_check_ok(read("{\"model_type\": \"qwen2\", \"use_sliding_window\": false,"
+                     "\"sliding_window\": 16, \"max_window_layers\": 0}",
+                     &config, &err),
+                err);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_those_of_transformers),
+        cmocka_unit_test(rope_is_read_in_both_forms),
+        cmocka_unit_test(written_config_reads_back),
+        cmocka_unit_test(divisors_without_a_name_are_not_exported),
+        cmocka_unit_test(unsupported_settings_are_refused_by_name),
+        cmocka_unit_test(a_window_that_never_applies_is_no_obstacle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
