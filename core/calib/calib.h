@@ -1,0 +1,83 @@
+/* core/calib/calib.h -- one pass of a model over a text: Gram matrices and statistics per site.
+ *
+ * Results go to the store as each block finishes, under keys made of the model's identity, the
+ * text's, the protocol and (for sequential solving) the methods' hash of the blocks before. */
+#ifndef PL_CALIB_CALIB_H
+#define PL_CALIB_CALIB_H
+
+#include "core/calib/stats.h"
+#include "core/calib/text.h"
+#include "core/io/store.h"
+#include "core/model/forward.h"
+
+#include <stddef.h>
+
+enum { PL_CALIB_SAMPLE_ROWS = 1024 };
+
+/* What a calibration is of; its key names every result. */
+typedef struct pl_calib_spec {
+    pl_model *model;
+    const pl_tokens *tokens;
+    pl_protocol protocol;
+    size_t sample_rows;  /* PL_CALIB_SAMPLE_ROWS; all rows if there are fewer */
+    size_t memory_limit; /* bytes for the whole process, 0: none */
+} pl_calib_spec;
+
+/* Key of the whole calibration (reads the model once for its identity). */
+PL_NODISCARD pl_status pl_calib_key(const pl_calib_spec *spec, pl_id *out, pl_task *task,
+                                    pl_error *err);
+
+/* Key of one site's entry under a calibration's key. */
+pl_id pl_calib_site_key(pl_id calibration, size_t site);
+
+typedef struct pl_calib_report {
+    size_t tokens;
+    double seconds;
+    size_t sites_computed, sites_found; /* found: already in the store, whole */
+    size_t sites_rebuilt;               /* were damaged */
+} pl_calib_report;
+
+/* Runs the pass (or finds it in the store) with the original weights.  Every entry of it is read
+ * and checked: damaged ones are removed and computed again, missing ones computed, the others kept.
+ * Hidden states that do not fit the memory limit go to an unlinked file in the store's folder;
+ * accumulators of one block that do not fit together are filled one round after the other.  The
+ * bytes do not depend on either.  PL_ERR_MEMORY where a single site does not fit.  When cancelled,
+ * finished blocks stay stored.  Progress is reported in tokens (times the share of blocks done). */
+PL_NODISCARD pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
+                                    pl_calib_report *report, pl_task *task, pl_error *err);
+
+/* All sites of a calibration are in the store (headers only). */
+bool pl_calib_complete(pl_store *store, pl_id calibration, const pl_model *model);
+
+/* Reads one site.  with_gram: the Gram matrix too (else out->gram is NULL); with_sample likewise.
+ * Caller deinits out.  PL_ERR_NOT_FOUND / PL_ERR_FORMAT (damaged) as the store says. */
+PL_NODISCARD pl_status pl_calib_load_site(pl_store *store, pl_id calibration, size_t site,
+                                          bool with_gram, bool with_sample, pl_site_stats *out,
+                                          pl_error *err);
+
+/* Massive activations of the residual stream found by a calibration.  Caller frees *out. */
+PL_NODISCARD pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out,
+                                             size_t *count, pl_error *err);
+
+/* Sequential solving (GPTQ's authors' way): a walk over the blocks.  For each block: statistics of
+ * its sites on the windows' present hidden states, then the caller solves, then the block is run
+ * again with the provided weights so that the next block sees quantized inputs. */
+typedef struct pl_calib_walk pl_calib_walk;
+
+/* The spec's pointers are borrowed for the walk's life.  Hidden states are made by the first
+ * observe, which may spill them to its store's folder. */
+PL_NODISCARD pl_status pl_calib_walk_create(const pl_calib_spec *spec, pl_calib_walk **out,
+                                            pl_task *task, pl_error *err);
+void pl_calib_walk_destroy(pl_calib_walk *walk);
+
+/* Statistics of the present block's sites (original weights inside the block), stored under
+ * pl_calib_site_key(key, site); what is already there, whole, is kept. */
+PL_NODISCARD pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *store, pl_id key,
+                                             pl_task *task, pl_error *err);
+
+/* Runs the present block with hooks (of which weight gives the solved layers) and goes on to the
+ * next one.  PL_ERR_STATE after the last. */
+PL_NODISCARD pl_status pl_calib_walk_advance(pl_calib_walk *walk, const pl_hooks *hooks,
+                                             pl_task *task, pl_error *err);
+
+#endif

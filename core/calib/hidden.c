@@ -1,0 +1,126 @@
+#include "core/calib/hidden.h"
+
+#include "core/base/checked.h"
+#include "core/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct pl_hidden {
+    size_t values;
+    float *data; /* [windows, values], NULL when spilled */
+    int fd;      /* -1 when in memory */
+};
+
+static pl_status open_spill(pl_hidden *hidden, const char *folder, pl_error *err)
+{
+    pl_status status = pl_file_make_dirs(folder, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_buf name = {0};
+    pl_path_join(&name, folder, "hidden.XXXXXX");
+    status = pl_buf_check(&name, err);
+    if (status == PL_OK) {
+        hidden->fd = mkostemp(name.data, O_CLOEXEC);
+        if (hidden->fd < 0 || unlink(name.data) != 0) {
+            status = pl_error_set(err, PL_ERR_IO, "%s: cannot be used for hidden states: %s",
+                                  name.data, strerror(errno));
+        }
+    }
+    pl_buf_deinit(&name);
+    return status;
+}
+
+pl_status pl_hidden_create(size_t windows, size_t values, const char *folder, pl_hidden **out,
+                           pl_error *err)
+{
+    *out = NULL;
+    pl_hidden *hidden = calloc(1, sizeof *hidden);
+    size_t count = 0;
+    if (hidden == NULL || !pl_mul(windows, values, &count)) {
+        free(hidden);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the hidden states");
+    }
+    *hidden = (pl_hidden){.values = values, .fd = -1};
+    pl_status status = PL_OK;
+    if (folder != NULL) {
+        status = open_spill(hidden, folder, err);
+    } else {
+        hidden->data = pl_alloc(count, sizeof(float));
+        if (hidden->data == NULL) {
+            status = pl_error_set(err, PL_ERR_MEMORY,
+                                  "out of memory for the hidden states of %zu windows", windows);
+        }
+    }
+    if (status != PL_OK) {
+        pl_hidden_destroy(hidden);
+        return status;
+    }
+    *out = hidden;
+    return PL_OK;
+}
+
+void pl_hidden_destroy(pl_hidden *hidden)
+{
+    if (hidden != NULL) {
+        if (hidden->fd >= 0) {
+            close(hidden->fd);
+        }
+        free(hidden->data);
+        free(hidden);
+    }
+}
+
+pl_status pl_hidden_read(pl_hidden *hidden, size_t window, float *out, pl_error *err)
+{
+    size_t bytes = hidden->values * sizeof(float);
+    if (hidden->data != NULL) {
+        memcpy(out, hidden->data + window * hidden->values, bytes);
+        return PL_OK;
+    }
+    char *to = (char *)out;
+    off_t offset = (off_t)(window * bytes);
+    while (bytes > 0) {
+        ssize_t got = pread(hidden->fd, to, bytes, offset);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return pl_error_set(err, PL_ERR_IO, "the spilled hidden states of window %zu: %s",
+                                window, got < 0 ? strerror(errno) : "the file is too short");
+        }
+        to += got;
+        offset += got;
+        bytes -= (size_t)got;
+    }
+    return PL_OK;
+}
+
+pl_status pl_hidden_write(pl_hidden *hidden, size_t window, const float *values, pl_error *err)
+{
+    size_t bytes = hidden->values * sizeof(float);
+    if (hidden->data != NULL) {
+        memcpy(hidden->data + window * hidden->values, values, bytes);
+        return PL_OK;
+    }
+    const char *from = (const char *)values;
+    off_t offset = (off_t)(window * bytes);
+    while (bytes > 0) {
+        ssize_t put = pwrite(hidden->fd, from, bytes, offset);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put <= 0) {
+            return pl_error_set(err, PL_ERR_IO, "the hidden states of window %zu cannot be "
+                                                "spilled to disk: %s",
+                                window, put < 0 ? strerror(errno) : "nothing was written");
+        }
+        from += put;
+        offset += put;
+        bytes -= (size_t)put;
+    }
+    return PL_OK;
+}

@@ -1,0 +1,413 @@
+#include "core/calib/pass.h"
+
+#include "core/base/checked.h"
+#include "core/base/rng.h"
+#include "core/calib/hidden.h"
+
+#include <string.h>
+
+struct pl_pass {
+    pl_calib_spec spec;
+    size_t width;     /* of the residual stream */
+    size_t *starts;   /* [windows] */
+    uint32_t *keep;   /* rows of the sample, window by window */
+    size_t *keep_at;  /* [windows + 1]: where a window's rows are in keep */
+    pl_forward *forward;
+    pl_hidden *hidden; /* NULL before start */
+    size_t hidden_bytes; /* of it in memory */
+    float *x;          /* [length, width], the window being run */
+    float *scratch;    /* [width] */
+    pl_stats *stats[PL_SITE_ROLE_COUNT]; /* accumulators of the running round */
+    pl_massive *massive;
+    size_t n_massive, massive_capacity;
+    uint32_t massive_block, massive_position; /* of the row being scanned */
+    int32_t massive_token;
+    bool massive_failed;
+    bool note_massive;
+    pl_task *task;
+};
+
+void pl_pass_destroy(pl_pass *pass)
+{
+    if (pass == NULL) {
+        return;
+    }
+    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+        pl_stats_destroy(pass->stats[r]);
+    }
+    pl_forward_destroy(pass->forward);
+    pl_hidden_destroy(pass->hidden);
+    free(pass->starts);
+    free(pass->keep);
+    free(pass->keep_at);
+    free(pass->x);
+    free(pass->scratch);
+    free(pass->massive);
+    free(pass);
+}
+
+/* Selection sampling (Knuth, TAOCP 3.4.2 S): every set of rows is equally likely, rows come out
+ * in order, and the choice depends on nothing but the seed and the counts. */
+static void draw_sample(pl_pass *pass)
+{
+    const size_t total = pass->spec.protocol.windows * pass->spec.protocol.length;
+    const size_t length = pass->spec.protocol.length;
+    const bool random = pass->spec.protocol.sample == PL_SAMPLE_RANDOM;
+    size_t want = pass->spec.sample_rows < total ? pass->spec.sample_rows : total;
+    size_t have = 0;
+    pl_rng rng;
+    pl_rng_init(&rng, random ? pass->spec.protocol.seed : 0);
+    for (size_t i = 0; i < total; i++) {
+        if (i % length == 0) {
+            pass->keep_at[i / length] = have;
+        }
+        if (have < want && pl_rng_below(&rng, total - i) < want - have) {
+            pass->keep[have++] = (uint32_t)(i % length);
+        }
+    }
+    pass->keep_at[pass->spec.protocol.windows] = have;
+}
+
+pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err)
+{
+    *out = NULL;
+    const pl_protocol *p = &spec->protocol;
+    const size_t width = pl_model_config(spec->model)->hidden_size;
+    pl_pass *pass = calloc(1, sizeof *pass);
+    size_t total = 0, values = 0;
+    if (!pl_mul(p->windows, p->length, &total) || !pl_mul(p->length, width, &values) ||
+        total > UINT32_MAX || spec->tokens->count > UINT32_MAX) {
+        free(pass);
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%zu windows of %zu tokens, expected fewer than 2^32 tokens",
+                            p->windows, p->length);
+    }
+    bool fits = pass != NULL;
+    if (fits) {
+        const size_t rows = spec->sample_rows < total ? spec->sample_rows : total;
+        pass->spec = *spec;
+        pass->width = width;
+        pass->starts = pl_alloc(p->windows, sizeof *pass->starts);
+        pass->keep = pl_alloc(rows, sizeof *pass->keep);
+        pass->keep_at = pl_alloc(p->windows + 1, sizeof *pass->keep_at);
+        pass->x = pl_alloc(values, sizeof(float));
+        pass->scratch = pl_alloc(width, sizeof(float));
+        fits = pass->starts != NULL && pass->keep != NULL && pass->keep_at != NULL &&
+               pass->x != NULL && pass->scratch != NULL;
+    }
+    pl_status status = fits ? pl_protocol_starts(p, spec->tokens->count, pass->starts, err)
+                            : pl_error_set(err, PL_ERR_MEMORY,
+                                           "out of memory for windows of %zu tokens", p->length);
+    if (status == PL_OK) {
+        draw_sample(pass);
+        status = pl_forward_create(spec->model, p->length, &pass->forward, err);
+    }
+    if (status != PL_OK) {
+        pl_pass_destroy(pass);
+        return status;
+    }
+    *out = pass;
+    return PL_OK;
+}
+
+/* Sites of a block by role; SIZE_MAX where there is none. */
+static void find_sites(const pl_model *model, size_t block, size_t sites[PL_SITE_ROLE_COUNT])
+{
+    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+        sites[r] = SIZE_MAX;
+    }
+    for (size_t s = 0; s < pl_model_site_count(model); s++) {
+        const pl_site *site = pl_model_site(model, s);
+        if (site->block == block) {
+            sites[site->role] = s;
+        }
+    }
+}
+
+/* What a block needs besides hidden states and accumulators: its weights in float32, one
+ * tensor as the file holds it, the work space of a window, and what the process has anyway. */
+static double fixed_bytes(const pl_pass *pass, size_t block)
+{
+    const pl_model *model = pass->spec.model;
+    double weights = 0.0, largest = 0.0, widest = 0.0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_layer *layer = pl_model_layer(model, i);
+        const double bytes = 4.0 * (double)layer->rows * (double)layer->cols;
+        if (layer->block == block) {
+            weights += bytes;
+            largest = bytes > largest ? bytes : largest;
+            widest += (double)layer->rows + (double)layer->cols;
+        }
+    }
+    return weights + largest + 4.0 * (double)pass->spec.protocol.length * widest +
+           (double)(96u << 20);
+}
+
+static double stats_bytes(const pl_pass *pass, size_t site)
+{
+    return (double)pl_stats_bytes(pl_model_site(pass->spec.model, site)->cols,
+                                  pass->spec.protocol.windows, pass->spec.sample_rows);
+}
+
+/* Hidden states stay in memory if they fit beside block 0 with all its accumulators. */
+static bool fits_in_memory(const pl_pass *pass)
+{
+    if (pass->spec.memory_limit == 0) {
+        return true;
+    }
+    size_t sites[PL_SITE_ROLE_COUNT];
+    find_sites(pass->spec.model, 0, sites);
+    double bytes = fixed_bytes(pass, 0) + 4.0 * (double)pass->spec.protocol.windows *
+                                              (double)pass->spec.protocol.length *
+                                              (double)pass->width;
+    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+        bytes += sites[r] != SIZE_MAX ? stats_bytes(pass, sites[r]) : 0.0;
+    }
+    return bytes <= (double)pass->spec.memory_limit;
+}
+
+pl_status pl_pass_start(pl_pass *pass, const char *folder, pl_task *task, pl_error *err)
+{
+    const pl_protocol *p = &pass->spec.protocol;
+    const bool in_memory = fits_in_memory(pass);
+    if (!in_memory && folder == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY,
+                            "the hidden states of %zu windows of %zu tokens are over the memory "
+                            "limit of %zu bytes",
+                            p->windows, p->length, pass->spec.memory_limit);
+    }
+    const size_t values = p->length * pass->width;
+    pl_hidden *hidden = NULL;
+    pl_status status = pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden,
+                                        err);
+    for (size_t w = 0; status == PL_OK && w < p->windows; w++) {
+        status = pl_task_tick(task, err);
+        if (status == PL_OK) {
+            status = pl_forward_embed(pass->forward, pass->spec.tokens->ids + pass->starts[w],
+                                      p->length, pass->x, err);
+        }
+        if (status == PL_OK) {
+            status = pl_hidden_write(hidden, w, pass->x, err);
+        }
+    }
+    if (status != PL_OK) {
+        pl_hidden_destroy(hidden);
+        return status;
+    }
+    pass->hidden = hidden;
+    pass->hidden_bytes = in_memory ? p->windows * values * sizeof(float) : 0;
+    return PL_OK;
+}
+
+bool pl_pass_started(const pl_pass *pass)
+{
+    return pass->hidden != NULL;
+}
+
+const pl_massive *pl_pass_massive(const pl_pass *pass, size_t *count)
+{
+    *count = pass->n_massive;
+    return pass->massive;
+}
+
+static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
+                               size_t cols, pl_error *err)
+{
+    pl_pass *pass = ctx;
+    const pl_site *at = pl_model_site(pass->spec.model, site);
+    pl_stats *stats = pass->stats[at->role];
+    if (stats == NULL) {
+        return PL_OK;
+    }
+    (void)cols;
+    const size_t start = pass->starts[window];
+    const size_t first = pass->keep_at[window];
+    pl_status status = pl_stats_add(stats, window, x, rows, start,
+                                    pass->spec.tokens->ids + start, pass->keep + first,
+                                    pass->keep_at[window + 1] - first, pass->task, err);
+    if (status == PL_ERR_NUMERIC) {
+        pl_error_prefix(err, "%s: ", at->name);
+    }
+    return status;
+}
+
+static void note_massive(void *ctx, size_t channel, float value, float median)
+{
+    pl_pass *pass = ctx;
+    if (pass->n_massive == PL_PASS_MASSIVE) {
+        return;
+    }
+    if (pass->n_massive == pass->massive_capacity) {
+        size_t capacity = pass->massive_capacity > 0 ? 2 * pass->massive_capacity : 64;
+        pl_massive *more = realloc(pass->massive, capacity * sizeof *more);
+        if (more == NULL) {
+            pass->massive_failed = true;
+            return;
+        }
+        pass->massive = more;
+        pass->massive_capacity = capacity;
+    }
+    pass->massive[pass->n_massive++] = (pl_massive){
+        .block = pass->massive_block,
+        .position = pass->massive_position,
+        .channel = (uint32_t)channel,
+        .token = pass->massive_token,
+        .value = value,
+        .median = median,
+    };
+}
+
+static pl_status observe_residual(void *ctx, size_t block, size_t window, const float *x,
+                                  size_t rows, size_t hidden, pl_error *err)
+{
+    pl_pass *pass = ctx;
+    if (!pass->note_massive) {
+        return PL_OK;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        pass->massive_block = (uint32_t)block;
+        pass->massive_position = (uint32_t)(pass->starts[window] + r);
+        pass->massive_token = pass->spec.tokens->ids[pass->starts[window] + r];
+        pl_massive_scan(x + r * hidden, hidden, pass->scratch, note_massive, pass);
+    }
+    return pass->massive_failed
+               ? pl_error_set(err, PL_ERR_MEMORY, "out of memory for the massive activations")
+               : PL_OK;
+}
+
+/* One round: which sites it observes, and how far the walk has come, for the progress. */
+typedef struct round_plan {
+    bool want[PL_SITE_ROLE_COUNT];
+    bool observe; /* any of them */
+    bool advance;
+    double begin, share; /* of the whole walk, 0..1 */
+} round_plan;
+
+static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
+                             pl_task *task, pl_error *err)
+{
+    const pl_protocol *p = &pass->spec.protocol;
+    const double total = (double)p->windows * (double)p->length;
+    const pl_hooks observe = {.ctx = pass, .input = observe_input, .residual = observe_residual};
+    pass->task = task;
+    pass->note_massive = step->massive && plan->advance;
+    const bool watch = plan->observe || pass->note_massive;
+    for (size_t w = 0; w < p->windows; w++) {
+        pl_status status = pl_hidden_read(pass->hidden, w, pass->x, err);
+        if (status == PL_OK) {
+            status = pl_forward_run(pass->forward, pass->x, p->length, w,
+                                    watch ? &observe : step->hooks, task, err);
+        }
+        if (status == PL_OK && plan->advance) {
+            status = pl_hidden_write(pass->hidden, w, pass->x, err);
+        }
+        if (status != PL_OK) {
+            return status;
+        }
+        if (step->progress) {
+            const double part = (double)(w + 1) / (double)p->windows;
+            pl_task_progress(task, "tokens", total * (plan->begin + plan->share * part), total);
+        }
+    }
+    return PL_OK;
+}
+
+static void drop_stats(pl_pass *pass)
+{
+    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+        pl_stats_destroy(pass->stats[r]);
+        pass->stats[r] = NULL;
+    }
+}
+
+static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
+                           const size_t sites[PL_SITE_ROLE_COUNT], pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t r = 0; status == PL_OK && r < PL_SITE_ROLE_COUNT; r++) {
+        if (plan->want[r]) {
+            const size_t total = pass->spec.protocol.windows * pass->spec.protocol.length;
+            const size_t rows = pass->spec.sample_rows < total ? pass->spec.sample_rows : total;
+            status = pl_stats_create(pl_model_site(pass->spec.model, sites[r])->cols,
+                                     pass->spec.protocol.windows, rows, &pass->stats[r], err);
+        }
+    }
+    if (status == PL_OK) {
+        status = run_windows(pass, step, plan, task, err);
+    }
+    for (size_t r = 0; status == PL_OK && r < PL_SITE_ROLE_COUNT; r++) {
+        if (plan->want[r]) {
+            pl_site_stats stats = {0};
+            status = pl_stats_finish(pass->stats[r], &stats, err);
+            if (status == PL_ERR_NUMERIC) {
+                pl_error_prefix(err, "%s: ", pl_model_site(pass->spec.model, sites[r])->name);
+            }
+            pl_stats_destroy(pass->stats[r]);
+            pass->stats[r] = NULL;
+            if (status == PL_OK) {
+                status = step->sink(step->ctx, sites[r], &stats, err);
+            }
+            pl_site_stats_deinit(&stats);
+        }
+    }
+    drop_stats(pass);
+    return status;
+}
+
+/* Fills plans[] with the rounds that keep the accumulators of each within the limit. */
+static pl_status plan_rounds(const pl_pass *pass, const pl_pass_step *step,
+                             const size_t sites[PL_SITE_ROLE_COUNT],
+                             round_plan plans[PL_SITE_ROLE_COUNT], size_t *count, pl_error *err)
+{
+    const double limit = pass->spec.memory_limit > 0 ? (double)pass->spec.memory_limit : 1e300;
+    const double fixed = fixed_bytes(pass, step->block) + (double)pass->hidden_bytes;
+    double used = fixed;
+    size_t round = 0;
+    memset(plans, 0, PL_SITE_ROLE_COUNT * sizeof *plans);
+    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+        if (!step->want[r] || sites[r] == SIZE_MAX) {
+            continue;
+        }
+        const double need = stats_bytes(pass, sites[r]);
+        if (fixed + need > limit) {
+            return pl_error_set(err, PL_ERR_MEMORY,
+                                "%s: its statistics need %.0f MB in all, the memory limit is %.0f "
+                                "MB",
+                                pl_model_site(pass->spec.model, sites[r])->name,
+                                (fixed + need) / 1e6, limit / 1e6);
+        }
+        if (used + need > limit) {
+            round++;
+            used = fixed;
+        }
+        used += need;
+        plans[round].want[r] = true;
+        plans[round].observe = true;
+    }
+    *count = round + 1;
+    const double blocks = (double)pl_model_config(pass->spec.model)->blocks;
+    for (size_t i = 0; i <= round; i++) {
+        plans[i].advance = step->advance && i == round;
+        plans[i].share = 1.0 / (blocks * (double)*count);
+        plans[i].begin = (double)step->block / blocks + (double)i * plans[i].share;
+    }
+    return PL_OK;
+}
+
+pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task, pl_error *err)
+{
+    size_t sites[PL_SITE_ROLE_COUNT];
+    round_plan plans[PL_SITE_ROLE_COUNT];
+    size_t rounds = 0;
+    find_sites(pass->spec.model, step->block, sites);
+    pl_status status = plan_rounds(pass, step, sites, plans, &rounds, err);
+    if (status == PL_OK) {
+        status = pl_forward_load(pass->forward, step->block, step->hooks, task, err);
+    }
+    for (size_t i = 0; status == PL_OK && i < rounds; i++) {
+        if (plans[i].observe || plans[i].advance) {
+            status = run_round(pass, step, &plans[i], sites, task, err);
+        }
+    }
+    return status;
+}

@@ -1,0 +1,65 @@
+/* core/calib/pass.h -- the windows of one calibration walking through the blocks of a model, with
+ * the statistics of the block they are at.  Private to core/calib. */
+#ifndef PL_CALIB_PASS_H
+#define PL_CALIB_PASS_H
+
+#include "core/calib/calib.h"
+
+#include <stdbool.h>
+
+typedef struct pl_pass pl_pass;
+
+/* Checks the protocol against the text, draws the sample.  The spec's pointers are borrowed. */
+PL_NODISCARD pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err);
+void pl_pass_destroy(pl_pass *pass);
+
+/* Embeds all windows, before block 0.  folder: where hidden states go that do not fit the memory
+ * limit; NULL: nowhere, that is PL_ERR_MEMORY. */
+PL_NODISCARD pl_status pl_pass_start(pl_pass *pass, const char *folder, pl_task *task,
+                                     pl_error *err);
+bool pl_pass_started(const pl_pass *pass);
+
+/* Receives the finished statistics of a site, borrowed for the call. */
+typedef pl_status (*pl_site_fn)(void *ctx, size_t site, const pl_site_stats *stats, pl_error *err);
+
+/* One block of the walk. */
+typedef struct pl_pass_step {
+    size_t block;
+    bool want[PL_SITE_ROLE_COUNT]; /* which sites to observe */
+    bool advance;                  /* hidden states become the block's output */
+    bool massive;                  /* note the massive activations of that output */
+    bool progress;                 /* report progress in tokens */
+    const pl_hooks *hooks;         /* of the run, without observing; NULL: the original */
+    pl_site_fn sink;
+    void *ctx;
+} pl_pass_step;
+
+/* Several rounds over the windows where the wanted accumulators do not fit the limit together. */
+PL_NODISCARD pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task,
+                                     pl_error *err);
+
+/* Massive activations noted so far, borrowed; at most PL_PASS_MASSIVE. */
+enum { PL_PASS_MASSIVE = 65536 };
+const pl_massive *pl_pass_massive(const pl_pass *pass, size_t *count);
+
+/* Reads, checks, and writes what is in the store (calib_store.c). */
+PL_NODISCARD pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *model,
+                                         size_t site, const pl_site_stats *stats, pl_error *err);
+PL_NODISCARD pl_status pl_calib_put_whole(pl_store *store, pl_id calibration,
+                                          const pl_calib_spec *spec, const pl_massive *massive,
+                                          size_t count, pl_error *err);
+
+/* PL_OK and *whole if a site's entry is there, of the right shape, and every byte of it checks.
+ * A damaged entry is removed and *damaged set. */
+PL_NODISCARD pl_status pl_calib_verify_site(pl_store *store, pl_id calibration,
+                                            const pl_calib_spec *spec, size_t site, bool *whole,
+                                            bool *damaged, pl_error *err);
+PL_NODISCARD pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole,
+                                             pl_error *err);
+
+/* Finds massive activations in one row of the residual stream (massive.c): for each channel with
+ * |x| > 100 and |x| > 1000 * median calls note(ctx, channel, value, median).  scratch: [count]. */
+void pl_massive_scan(const float *x, size_t count, float *scratch,
+                     void (*note)(void *ctx, size_t channel, float value, float median), void *ctx);
+
+#endif

@@ -1,0 +1,396 @@
+#include "core/calib/stats.h"
+
+#include "core/base/checked.h"
+#include "core/calib/moments.h"
+#include "core/tensor/linalg.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A partial result: windows [index << level, (index + 1) << level) as far as they exist. */
+typedef struct node {
+    struct node *next;
+    unsigned level;
+    size_t index;
+    pl_moments moments;
+    float *gram; /* upper triangle, rows one after the other: X^T X, not divided by T */
+    void *storage;
+} node;
+
+typedef struct sampled {
+    uint32_t position, window, row;
+    size_t slot; /* row of `sample` */
+} sampled;
+
+struct pl_stats {
+    size_t n, windows, added;
+    size_t triangle; /* n (n + 1) / 2 */
+    unsigned root;   /* level that covers all windows */
+    bool *seen;      /* [windows] */
+    float *scratch;  /* [n, n], one window's Gram matrix, upper triangle */
+    node *nodes;     /* partials in the tree */
+    node *spare;
+    uint64_t histogram[PL_HIST_BINS];
+    float *sample; /* [capacity, n] */
+    sampled *rows; /* [capacity] */
+    size_t capacity, n_rows;
+};
+
+void pl_site_stats_deinit(pl_site_stats *stats)
+{
+    free(stats->gram);
+    free(stats->max);
+    free(stats->max_position);
+    free(stats->max_token);
+    free(stats->mean_abs);
+    free(stats->rms);
+    free(stats->mean);
+    free(stats->kurtosis);
+    free(stats->sample);
+    free(stats->sample_position);
+    *stats = (pl_site_stats){0};
+}
+
+static unsigned levels(size_t windows)
+{
+    unsigned level = 0;
+    while (level < 63 && (size_t)1 << level < windows) {
+        level++;
+    }
+    return level;
+}
+
+static size_t triangle_of(size_t n)
+{
+    return n % 2 == 0 ? n / 2 * (n + 1) : (n + 1) / 2 * n;
+}
+
+size_t pl_stats_bytes(size_t n, size_t windows, size_t sample_rows)
+{
+    const double triangle = 4.0 * (double)n * ((double)n + 1.0) / 2.0;
+    const double partial = triangle + (double)pl_moments_bytes(n);
+    /* Partials, the scratch that becomes the result, the triangle being stored, the sample. */
+    const double bytes = ((double)levels(windows) + 2.0) * partial +
+                         4.0 * (double)n * (double)n + triangle +
+                         8.0 * (double)n * (double)sample_rows + 64.0 * (double)n;
+    return bytes < 9e18 ? (size_t)bytes : SIZE_MAX;
+}
+
+static void node_destroy(node *nd)
+{
+    if (nd != NULL) {
+        free(nd->gram);
+        free(nd->storage);
+        free(nd);
+    }
+}
+
+static void list_destroy(node *list)
+{
+    while (list != NULL) {
+        node *next = list->next;
+        node_destroy(list);
+        list = next;
+    }
+}
+
+void pl_stats_destroy(pl_stats *stats)
+{
+    if (stats != NULL) {
+        list_destroy(stats->nodes);
+        list_destroy(stats->spare);
+        free(stats->seen);
+        free(stats->scratch);
+        free(stats->sample);
+        free(stats->rows);
+        free(stats);
+    }
+}
+
+pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows, pl_stats **out,
+                          pl_error *err)
+{
+    *out = NULL;
+    assert(n > 0 && windows > 0);
+    pl_stats *stats = calloc(1, sizeof *stats);
+    size_t square = 0, sampled_values = 0;
+    bool fits = stats != NULL && pl_mul(n, n, &square) && pl_mul(n, sample_rows, &sampled_values);
+    if (fits) {
+        stats->n = n;
+        stats->windows = windows;
+        stats->triangle = triangle_of(n);
+        stats->root = levels(windows);
+        stats->capacity = sample_rows;
+        stats->seen = calloc(windows, sizeof *stats->seen);
+        stats->scratch = pl_alloc(square, sizeof(float));
+        stats->sample = pl_alloc(sampled_values, sizeof(float));
+        stats->rows = pl_alloc(sample_rows, sizeof *stats->rows);
+        fits = stats->seen != NULL && stats->scratch != NULL && stats->sample != NULL &&
+               stats->rows != NULL;
+    }
+    if (!fits) {
+        pl_stats_destroy(stats);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the statistics of %zu channels",
+                            n);
+    }
+    *out = stats;
+    return PL_OK;
+}
+
+/* A node to fill: a spare one, or a new one. */
+static pl_status take_node(pl_stats *stats, node **out, pl_error *err)
+{
+    *out = stats->spare;
+    if (*out != NULL) {
+        stats->spare = (*out)->next;
+        return PL_OK;
+    }
+    node *nd = calloc(1, sizeof *nd);
+    if (nd != NULL) {
+        nd->gram = pl_alloc(stats->triangle, sizeof(float));
+        nd->storage = pl_alloc(1, pl_moments_bytes(stats->n));
+    }
+    if (nd == NULL || nd->gram == NULL || nd->storage == NULL) {
+        node_destroy(nd);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the Gram matrix of %zu channels",
+                            stats->n);
+    }
+    pl_moments_place(&nd->moments, stats->n, nd->storage);
+    *out = nd;
+    return PL_OK;
+}
+
+static void give_back(pl_stats *stats, node *nd)
+{
+    nd->next = stats->spare;
+    stats->spare = nd;
+}
+
+/* Rows between two ticks: pieces of 4 GFLOP at most, and of 128 rows at least. */
+static size_t rows_a_tick(size_t n)
+{
+    const double rows = 4e9 / ((double)n * (double)n);
+    return rows < 128.0 ? 128 : rows > 65536.0 ? 65536 : (size_t)rows / 128 * 128;
+}
+
+/* The window's Gram matrix, through the scratch, to the packed triangle. */
+static pl_status window_gram(pl_stats *stats, const float *x, size_t rows, float *packed,
+                             pl_task *task, pl_error *err)
+{
+    const size_t n = stats->n;
+    const size_t piece = rows_a_tick(n);
+    for (size_t i = 0; i < n; i++) {
+        memset(stats->scratch + i * n + i, 0, (n - i) * sizeof(float));
+    }
+    for (size_t r = 0; r < rows; r += piece) {
+        pl_status status = pl_task_tick(task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        size_t count = rows - r < piece ? rows - r : piece;
+        pl_syrk_upper(n, count, x + r * n, n, stats->scratch, n);
+    }
+    for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
+        memcpy(packed + at, stats->scratch + i * n + i, (n - i) * sizeof(float));
+    }
+    return PL_OK;
+}
+
+static void add_triangle(float *restrict a, const float *restrict b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        a[i] += b[i];
+    }
+}
+
+static node *take_sibling(pl_stats *stats, const node *nd)
+{
+    for (node **at = &stats->nodes; *at != NULL; at = &(*at)->next) {
+        if ((*at)->level == nd->level && (*at)->index == (nd->index ^ 1u)) {
+            node *sibling = *at;
+            *at = sibling->next;
+            return sibling;
+        }
+    }
+    return NULL;
+}
+
+/* Puts a node into the tree and joins upwards as far as both children are there.  A sibling that
+ * has no windows at all counts as there. */
+static void insert(pl_stats *stats, node *nd)
+{
+    while (nd->level < stats->root) {
+        const bool alone = nd->index % 2 == 0 && (nd->index + 1) << nd->level >= stats->windows;
+        if (!alone) {
+            node *sibling = take_sibling(stats, nd);
+            if (sibling == NULL) {
+                break;
+            }
+            node *left = nd->index % 2 == 0 ? nd : sibling;
+            node *right = nd->index % 2 == 0 ? sibling : nd;
+            add_triangle(left->gram, right->gram, stats->triangle);
+            pl_moments_join(&left->moments, &right->moments);
+            give_back(stats, right);
+            nd = left;
+        }
+        nd->level++;
+        nd->index /= 2;
+    }
+    nd->next = stats->nodes;
+    stats->nodes = nd;
+}
+
+static void keep_rows(pl_stats *stats, size_t window, const float *x, size_t position,
+                      const uint32_t *keep, size_t n_keep)
+{
+    assert(n_keep <= stats->capacity - stats->n_rows);
+    for (size_t i = 0; i < n_keep; i++) {
+        size_t slot = stats->n_rows++;
+        stats->rows[slot] = (sampled){.position = (uint32_t)(position + keep[i]),
+                                      .window = (uint32_t)window,
+                                      .row = keep[i],
+                                      .slot = slot};
+        memcpy(stats->sample + slot * stats->n, x + keep[i] * stats->n, stats->n * sizeof(float));
+    }
+}
+
+pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t rows, size_t position,
+                       const int32_t *ids, const uint32_t *keep, size_t n_keep, pl_task *task,
+                       pl_error *err)
+{
+    assert(rows > 0 && window < stats->windows && !stats->seen[window]);
+    uint64_t histogram[PL_HIST_BINS] = {0};
+    node *nd = NULL;
+    pl_status status = take_node(stats, &nd, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_moments_pass(&nd->moments, x, rows, position, ids, histogram, err);
+    if (status == PL_OK) {
+        status = window_gram(stats, x, rows, nd->gram, task, err);
+    }
+    if (status != PL_OK) {
+        give_back(stats, nd);
+        return status;
+    }
+    for (size_t b = 0; b < PL_HIST_BINS; b++) {
+        stats->histogram[b] += histogram[b];
+    }
+    keep_rows(stats, window, x, position, keep, n_keep);
+    stats->seen[window] = true;
+    stats->added++;
+    nd->level = 0;
+    nd->index = window;
+    insert(stats, nd);
+    return PL_OK;
+}
+
+static int compare_sampled(const void *a, const void *b)
+{
+    const sampled *x = a;
+    const sampled *y = b;
+    if (x->position != y->position) {
+        return x->position < y->position ? -1 : 1;
+    }
+    if (x->window != y->window) {
+        return x->window < y->window ? -1 : 1;
+    }
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static pl_status finish_sample(pl_stats *stats, pl_site_stats *out, pl_error *err)
+{
+    const size_t count = stats->n_rows;
+    out->sample_rows = count;
+    out->sample = pl_alloc(count * stats->n, sizeof(float));
+    out->sample_position = pl_alloc(count, sizeof *out->sample_position);
+    if (out->sample == NULL || out->sample_position == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu sampled rows", count);
+    }
+    if (count > 0) {
+        qsort(stats->rows, count, sizeof *stats->rows, compare_sampled);
+    }
+    for (size_t i = 0; i < count; i++) {
+        out->sample_position[i] = stats->rows[i].position;
+        memcpy(out->sample + i * stats->n, stats->sample + stats->rows[i].slot * stats->n,
+               stats->n * sizeof(float));
+    }
+    return PL_OK;
+}
+
+static pl_status finish_channels(const pl_moments *m, pl_site_stats *out, pl_error *err)
+{
+    const size_t n = m->n;
+    float **const arrays[] = {&out->max, &out->mean_abs, &out->rms, &out->mean, &out->kurtosis};
+    bool fits = true;
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        *arrays[i] = pl_alloc(n, sizeof(float));
+        fits = fits && *arrays[i] != NULL;
+    }
+    out->max_position = pl_alloc(n, sizeof *out->max_position);
+    out->max_token = pl_alloc(n, sizeof *out->max_token);
+    if (!fits || out->max_position == NULL || out->max_token == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the statistics of %zu channels",
+                            n);
+    }
+    const double t = m->tokens;
+    for (size_t c = 0; c < n; c++) {
+        memcpy(out->max + c, m->max + c, sizeof(float));
+        out->mean_abs[c] = (float)(m->sum_abs[c] / t);
+        out->mean[c] = (float)m->mean[c];
+        out->rms[c] = (float)sqrt(m->m2[c] / t + m->mean[c] * m->mean[c]);
+        out->kurtosis[c] = m->m2[c] > 0.0 ? (float)(t * m->m4[c] / m->m2[c] / m->m2[c]) : 0.0f;
+    }
+    memcpy(out->max_position, m->position, n * sizeof *out->max_position);
+    memcpy(out->max_token, m->token, n * sizeof *out->max_token);
+    return PL_OK;
+}
+
+/* The scratch becomes the result's Gram matrix. */
+static pl_status finish_gram(pl_stats *stats, const node *root, pl_site_stats *out, pl_error *err)
+{
+    const size_t n = stats->n;
+    float *gram = stats->scratch;
+    for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
+        for (size_t j = i; j < n; j++) {
+            gram[i * n + j] = (float)((double)root->gram[at + j - i] / root->moments.tokens);
+        }
+        if (!isfinite(gram[i * n + i])) {
+            return pl_error_set(err, PL_ERR_NUMERIC,
+                                "the sum of squares of input channel %zu is beyond float32's range",
+                                i);
+        }
+    }
+    pl_symmetrize(n, gram);
+    out->gram = gram;
+    stats->scratch = NULL;
+    return PL_OK;
+}
+
+pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
+{
+    *out = (pl_site_stats){0};
+    if (stats->added != stats->windows) {
+        return pl_error_set(err, PL_ERR_STATE, "statistics of %zu windows, expected %zu",
+                            stats->added, stats->windows);
+    }
+    const node *root = stats->nodes;
+    assert(root != NULL && root->next == NULL && stats->scratch != NULL);
+    out->n = stats->n;
+    out->tokens = root->moments.tokens;
+    memcpy(out->histogram, stats->histogram, sizeof out->histogram);
+    pl_status status = finish_gram(stats, root, out, err);
+    if (status == PL_OK) {
+        status = finish_channels(&root->moments, out, err);
+    }
+    if (status == PL_OK) {
+        status = finish_sample(stats, out, err);
+    }
+    if (status != PL_OK) {
+        pl_site_stats_deinit(out);
+    }
+    return status;
+}

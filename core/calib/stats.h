@@ -1,0 +1,76 @@
+/* core/calib/stats.h -- streaming statistics of one site's input X[T, n].
+ *
+ * Every window gives one partial result; partials are combined in a fixed binary tree by window
+ * index as soon as both children are present, so the same windows give the same bytes in whatever
+ * order they come, and windows that come in order leave at most log2(windows) + 1 partials
+ * (design.md, Determinism).  The Gram sums are float32 over 128 rows at a time, added pairwise
+ * between windows: each element good to 1e-6 * sqrt(G_ii G_jj).  Moments are float64. */
+#ifndef PL_CALIB_STATS_H
+#define PL_CALIB_STATS_H
+
+#include "core/base/error.h"
+#include "core/base/task.h"
+#include "core/tensor/mat.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Histogram of |x| over a site: PL_HIST_BINS bins, log2 spaced, 8 an octave, the first one also
+ * holds everything below 2^PL_HIST_LOW (0 too), the last one everything above.  Bin b covers
+ * [2^(PL_HIST_LOW + b/8), 2^(PL_HIST_LOW + (b+1)/8)), exactly. */
+enum { PL_HIST_PER_OCTAVE = 8, PL_HIST_LOW = -24, PL_HIST_OCTAVES = 40,
+       PL_HIST_BINS = PL_HIST_PER_OCTAVE * PL_HIST_OCTAVES };
+
+/* Finished statistics of a site.  Arrays of n are per input channel. */
+typedef struct pl_site_stats {
+    size_t n;
+    double tokens;          /* T */
+    float *gram;            /* [n, n] full symmetric, X^T X / T */
+    float *max;             /* max |x| */
+    uint32_t *max_position; /* index in the text of the maximum's token, first occurrence in the
+                               order of the windows */
+    int32_t *max_token;     /* its id */
+    float *mean_abs;        /* mean |x| */
+    float *rms;
+    float *mean;
+    float *kurtosis;        /* E(x-mu)^4 / sigma^4, not minus 3; 0 for a constant channel */
+    uint64_t histogram[PL_HIST_BINS];
+    float *sample;          /* [sample_rows, n], seeded choice of rows of X, in token order */
+    size_t sample_rows;
+    uint32_t *sample_position; /* [sample_rows] token index in the text */
+} pl_site_stats;
+
+void pl_site_stats_deinit(pl_site_stats *stats);
+
+/* A massive activation of the residual stream (methods.md 4): |x| > 100 and > 1000 times the
+ * median |x| of its token's hidden state. */
+typedef struct pl_massive {
+    uint32_t block, position, channel;
+    int32_t token;
+    float value, median;
+} pl_massive;
+
+typedef struct pl_stats pl_stats; /* the accumulator of one site */
+
+/* windows: how many will be added.  sample_rows: rows of X kept in all.  Caller owns *out. */
+PL_NODISCARD pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows,
+                                       pl_stats **out, pl_error *err);
+void pl_stats_destroy(pl_stats *stats);
+
+/* x[rows, n]: window `window`'s input; position: the index in the text of its first token; ids its
+ * tokens; keep[n_keep]: rows of this window that belong to the sample, ascending.  Windows come in
+ * any order, each once.  PL_ERR_NUMERIC names channel and token on a non-finite value.  After any
+ * failure, a cancel too, the accumulator is as it was. */
+PL_NODISCARD pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t rows,
+                                    size_t position, const int32_t *ids, const uint32_t *keep,
+                                    size_t n_keep, pl_task *task, pl_error *err);
+
+/* The result of all windows (PL_ERR_STATE if some are missing); out is the caller's to deinit.
+ * The accumulator is used up: only destroy may follow. */
+PL_NODISCARD pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err);
+
+/* Bytes an accumulator of that size holds at most while windows come in order, its result
+ * included, for --memory. */
+size_t pl_stats_bytes(size_t n, size_t windows, size_t sample_rows);
+
+#endif

@@ -1,0 +1,176 @@
+#include "core/metrics/recon.h"
+
+#include "core/base/checked.h"
+#include "core/tensor/clones.h"
+#include "core/tensor/linalg.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { BAND = 128, LANES = 64 };
+
+PL_CLONES
+static void subtract(const float *restrict a, const float *restrict b, size_t count,
+                     float *restrict out)
+{
+    for (size_t i = 0; i < count; i++) {
+        out[i] = a[i] - b[i];
+    }
+}
+
+PL_CLONES
+static void multiply_lanes(const float *restrict a, const float *restrict b, size_t count,
+                           double *restrict lanes)
+{
+    for (size_t l = 0; l < count; l++) {
+        lanes[l] += (double)a[l] * (double)b[l];
+    }
+}
+
+static double dot(const float *a, const float *b, size_t count)
+{
+    double lanes[LANES] = {0};
+    for (size_t i = 0; i < count; i += LANES) {
+        multiply_lanes(a + i, b + i, count - i < LANES ? count - i : LANES, lanes);
+    }
+    double sum = 0.0;
+    for (size_t l = 0; l < LANES; l++) {
+        sum += lanes[l];
+    }
+    return sum;
+}
+
+/* tr(D G D^T) of the rows of d (contiguous); product: room for them. */
+static double energy(const float *d, size_t rows, const float *gram, size_t n, float *product)
+{
+    pl_gemm_nn(rows, n, n, 1.0f, d, n, gram, n, 0.0f, product, n);
+    return dot(d, product, rows * n);
+}
+
+pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *out, pl_task *task,
+                            pl_error *err)
+{
+    const size_t n = pl_factors_n(factors);
+    const float *gram = pl_factors_gram(factors);
+    *out = NAN;
+    assert(w0.cols == n && w.cols == n && w0.rows == w.rows);
+    float *d = pl_alloc(BAND * n, sizeof(float));
+    float *product = pl_alloc(BAND * n, sizeof(float));
+    double error = 0.0, whole = 0.0;
+    pl_status status = d != NULL && product != NULL
+                           ? PL_OK
+                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its error",
+                                          pl_factors_label(factors));
+    for (size_t r = 0; status == PL_OK && r < w.rows; r += BAND) {
+        const size_t rows = w.rows - r < BAND ? w.rows - r : BAND;
+        status = pl_task_tick(task, err);
+        for (size_t i = 0; i < rows; i++) {
+            memcpy(d + i * n, w0.data + (r + i) * w0.stride, n * sizeof(float));
+        }
+        whole += energy(d, rows, gram, n, product);
+        for (size_t i = 0; i < rows; i++) {
+            subtract(w.data + (r + i) * w.stride, w0.data + (r + i) * w0.stride, n, d + i * n);
+        }
+        error += energy(d, rows, gram, n, product);
+    }
+    if (status == PL_OK) {
+        /* A Gram matrix has no negative energy; rounding of a nearly null one may. */
+        error = error > 0.0 ? error : 0.0;
+        *out = error == 0.0 ? 0.0 : error / whole;
+    }
+    free(d);
+    free(product);
+    return status;
+}
+
+static size_t groups_of(size_t cols, size_t group_size)
+{
+    return group_size == 0 ? 1 : (cols + group_size - 1) / group_size;
+}
+
+PL_CLONES
+static float max_abs(const float *w, size_t count)
+{
+    /* Magnitudes order as their bits do, and integer maxima need no NaN rule to vectorize. */
+    int32_t max = 0;
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, w + i, sizeof bits);
+        bits &= 0x7fffffff;
+        max = bits > max ? bits : max;
+    }
+    float value;
+    memcpy(&value, &max, sizeof value);
+    return value;
+}
+
+void pl_group_max(pl_view w, size_t group_size, double *largest, double *mean)
+{
+    const size_t groups = groups_of(w.cols, group_size);
+    const size_t size = group_size == 0 ? w.cols : group_size;
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (w.rows * w.cols >= 65536)
+#endif
+    for (size_t k = 0; k < groups; k++) {
+        const size_t first = k * size;
+        const size_t count = w.cols - first < size ? w.cols - first : size;
+        double top = 0.0, sum = 0.0;
+        for (size_t r = 0; r < w.rows; r++) {
+            const double m = (double)max_abs(w.data + r * w.stride + first, count);
+            top = m > top ? m : top;
+            sum += m;
+        }
+        if (largest != NULL) {
+            largest[k] = top;
+        }
+        if (mean != NULL) {
+            mean[k] = w.rows > 0 ? sum / (double)w.rows : 0.0;
+        }
+    }
+}
+
+double pl_group_max_mean(pl_view w, size_t group_size)
+{
+    const size_t groups = groups_of(w.cols, group_size);
+    if (w.rows == 0 || w.cols == 0) {
+        return 0.0;
+    }
+    double *mean = pl_alloc(groups, sizeof *mean);
+    if (mean == NULL) {
+        return NAN;
+    }
+    pl_group_max(w, group_size, NULL, mean);
+    double sum = 0.0;
+    for (size_t k = 0; k < groups; k++) {
+        sum += mean[k];
+    }
+    free(mean);
+    return sum / (double)groups;
+}
+
+double pl_error_bound(pl_factors *factors, const pl_grid *grid, pl_view w)
+{
+    if (grid->symmetry == PL_ASYMMETRIC || grid->mse) {
+        return NAN;
+    }
+    const size_t groups = groups_of(w.cols, grid->group_size);
+    const size_t size = grid->group_size == 0 ? w.cols : grid->group_size;
+    double *norms = pl_alloc(groups, sizeof *norms);
+    double *mean = pl_alloc(groups, sizeof *mean);
+    double bound = NAN;
+    if (norms != NULL && mean != NULL) {
+        pl_factors_group_norms(factors, grid->group_size, norms);
+        pl_group_max(w, grid->group_size, NULL, mean);
+        bound = 0.0;
+        for (size_t k = 0; k < groups; k++) {
+            bound += norms[k] * mean[k] * (double)w.rows;
+        }
+        const double steps = (double)((1 << (grid->bits - 1)) - 1);
+        bound *= sqrt(pl_factors_tokens(factors) * (double)size) / (2.0 * steps);
+    }
+    free(norms);
+    free(mean);
+    return bound;
+}

@@ -1,0 +1,27 @@
+/* core/metrics/recon.h -- reconstruction errors and the bound (methods.md 5). */
+#ifndef PL_METRICS_RECON_H
+#define PL_METRICS_RECON_H
+
+#include "core/base/task.h"
+#include "core/quant/factors.h"
+#include "core/quant/grid.h"
+#include "core/tensor/mat.h"
+
+#include <stddef.h>
+
+/* tr((W-W0) G (W-W0)^T) / tr(W0 G W0^T) with the site's Gram matrix as given (no ridge).  0 where
+ * both are 0.  Float64 sums. */
+PL_NODISCARD pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *out,
+                                         pl_task *task, pl_error *err);
+
+/* Means over all groups of all rows of the group maxima max|w^(k)|. */
+double pl_group_max_mean(pl_view w, size_t group_size);
+
+/* Per group (over all rows): the largest and the mean group maximum; out arrays of groups. */
+void pl_group_max(pl_view w, size_t group_size, double *largest, double *mean);
+
+/* Theorem 4.5 of Astro: sqrt(T g) / (2 (2^(b-1)-1)) * sum_j sum_k sqrt(tr G_kk) ||w_j^(k)||_inf.
+ * NaN for an asymmetric grid, for range search: it is no bound there. */
+double pl_error_bound(pl_factors *factors, const pl_grid *grid, pl_view w);
+
+#endif

@@ -1,0 +1,301 @@
+/* Statistics of a site against a plain float64 reference, and their independence of the order in
+ * which windows come. */
+#include "core/calib/stats.h"
+
+#include "core/base/rng.h"
+#include "tests/support/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { N = 150, ROWS = 70, WINDOWS = 5, KEEP = 4 };
+
+typedef struct fixture {
+    float x[WINDOWS][ROWS * N];
+    int32_t ids[WINDOWS * ROWS];
+} fixture;
+
+static const uint32_t keep_rows[KEEP] = {0, 3, 40, 69};
+
+/* Channels with different scales and means, one constant, one zero, an outlier that comes twice. */
+static fixture *make_fixture(void)
+{
+    fixture *f = malloc(sizeof *f);
+    assert_non_null(f);
+    pl_rng rng;
+    pl_rng_init(&rng, 7);
+    for (size_t w = 0; w < WINDOWS; w++) {
+        for (size_t i = 0; i < ROWS * N; i++) {
+            const size_t c = i % N;
+            const double mean = c % 3 == 0 ? 50.0 : 0.0;
+            f->x[w][i] = (float)(mean + pl_rng_normal(&rng) * (0.01 + (double)c));
+        }
+        for (size_t r = 0; r < ROWS; r++) {
+            f->x[w][r * N + 11] = 3.25f;
+            f->x[w][r * N + 12] = 0.0f;
+            f->x[w][r * N + 13] *= 1e-9f;
+            f->ids[w * ROWS + r] = (int32_t)(1000 + w * ROWS + r);
+        }
+    }
+    f->x[2][5 * N + 20] = -9000.0f;
+    f->x[2][6 * N + 20] = 9000.0f;
+    f->x[4][1 * N + 20] = 9000.0f;
+    return f;
+}
+
+static void collect(const fixture *f, const size_t *order, pl_site_stats *out)
+{
+    pl_stats *stats = NULL;
+    pl_error err;
+    pl_check_ok(pl_stats_create(N, WINDOWS, KEEP * WINDOWS, &stats, &err), err);
+    for (size_t i = 0; i < WINDOWS; i++) {
+        const size_t w = order[i];
+        pl_check_ok(pl_stats_add(stats, w, f->x[w], ROWS, w * ROWS, f->ids + w * ROWS, keep_rows,
+                                 KEEP, NULL, &err),
+                    err);
+    }
+    pl_check_ok(pl_stats_finish(stats, out, &err), err);
+    pl_stats_destroy(stats);
+}
+
+static const size_t forward_order[WINDOWS] = {0, 1, 2, 3, 4};
+
+static void check_channel(const fixture *f, const pl_site_stats *s, size_t c)
+{
+    const double t = WINDOWS * ROWS;
+    double mean = 0, abs = 0, squares = 0, m2 = 0, m4 = 0, max = -1;
+    size_t at = 0;
+    for (size_t i = 0; i < WINDOWS * ROWS; i++) {
+        const double v = (double)f->x[i / ROWS][i % ROWS * N + c];
+        mean += v / t;
+        abs += fabs(v) / t;
+        squares += v * v / t;
+        if (fabs(v) > max) {
+            max = fabs(v);
+            at = i;
+        }
+    }
+    for (size_t i = 0; i < WINDOWS * ROWS; i++) {
+        const double d = (double)f->x[i / ROWS][i % ROWS * N + c] - mean;
+        m2 += d * d / t;
+        m4 += d * d * d * d / t;
+    }
+    pl_check_close(s->mean[c], mean, 1e-6, 1e-6 * sqrt(squares));
+    pl_check_close(s->mean_abs[c], abs, 1e-6, 0.0);
+    pl_check_close(s->rms[c], sqrt(squares), 1e-6, 0.0);
+    pl_check_close(s->kurtosis[c], c == 11 || c == 12 ? 0.0 : m4 / m2 / m2, 1e-6, 0.0);
+    pl_check_close(s->max[c], max, 0.0, 0.0);
+    assert_int_equal(s->max_position[c], at);
+    assert_int_equal(s->max_token[c], 1000 + (int)at);
+}
+
+static void check_gram(const fixture *f, const pl_site_stats *s)
+{
+    static double g[N * N];
+    memset(g, 0, sizeof g);
+    for (size_t i = 0; i < WINDOWS * ROWS; i++) {
+        const float *row = f->x[i / ROWS] + i % ROWS * N;
+        for (size_t a = 0; a < N; a++) {
+            for (size_t b = 0; b < N; b++) {
+                g[a * N + b] += (double)row[a] * (double)row[b] / (WINDOWS * ROWS);
+            }
+        }
+    }
+    for (size_t a = 0; a < N; a++) {
+        for (size_t b = 0; b < N; b++) {
+            pl_check_close(s->gram[a * N + b], g[a * N + b], 0.0,
+                           1e-6 * sqrt(g[a * N + a] * g[b * N + b]));
+            assert_true(s->gram[a * N + b] == s->gram[b * N + a]);
+        }
+    }
+}
+
+static void test_against_reference(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture();
+    pl_site_stats s;
+    collect(f, forward_order, &s);
+    pl_check_close(s.tokens, WINDOWS * ROWS, 0.0, 0.0);
+    for (size_t c = 0; c < N; c++) {
+        check_channel(f, &s, c);
+    }
+    assert_int_equal(s.max_position[20], 2 * ROWS + 5);
+    check_gram(f, &s);
+    pl_site_stats_deinit(&s);
+    free(f);
+}
+
+static void test_histogram(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture();
+    pl_site_stats s;
+    collect(f, forward_order, &s);
+    uint64_t expected[PL_HIST_BINS] = {0};
+    for (size_t w = 0; w < WINDOWS; w++) {
+        for (size_t i = 0; i < ROWS * N; i++) {
+            const double v = fabs((double)f->x[w][i]);
+            double bin = v > 0 ? floor((log2(v) - PL_HIST_LOW) * PL_HIST_PER_OCTAVE) : 0;
+            bin = bin < 0 ? 0 : bin > PL_HIST_BINS - 1 ? PL_HIST_BINS - 1 : bin;
+            expected[(size_t)bin]++;
+        }
+    }
+    for (size_t b = 0; b < PL_HIST_BINS; b++) {
+        assert_int_equal(s.histogram[b], expected[b]);
+    }
+    pl_site_stats_deinit(&s);
+    free(f);
+}
+
+/* Values a unit in the last place below and on an edge between two bins. */
+static void test_histogram_edges(void **state)
+{
+    (void)state;
+    for (int b = 1; b < PL_HIST_BINS; b++) {
+        float on = (float)exp2(PL_HIST_LOW + b / 8.0);
+        if ((double)on < exp2(PL_HIST_LOW + b / 8.0)) {
+            on = nextafterf(on, INFINITY);
+        }
+        const float x[2] = {nextafterf(on, 0.0f), -on};
+        const int32_t ids[2] = {0, 0};
+        pl_stats *stats = NULL;
+        pl_site_stats s;
+        pl_error err;
+        pl_check_ok(pl_stats_create(1, 1, 0, &stats, &err), err);
+        pl_check_ok(pl_stats_add(stats, 0, x, 2, 0, ids, NULL, 0, NULL, &err), err);
+        pl_check_ok(pl_stats_finish(stats, &s, &err), err);
+        assert_int_equal(s.histogram[b - 1], 1);
+        assert_int_equal(s.histogram[b], 1);
+        pl_site_stats_deinit(&s);
+        pl_stats_destroy(stats);
+    }
+}
+
+static void test_any_order_same_bytes(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture();
+    static const size_t orders[][WINDOWS] = {{4, 3, 2, 1, 0}, {2, 4, 0, 3, 1}, {1, 0, 4, 2, 3}};
+    pl_site_stats a;
+    collect(f, forward_order, &a);
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        pl_site_stats b;
+        collect(f, orders[i], &b);
+        assert_memory_equal(a.gram, b.gram, N * N * sizeof(float));
+        assert_memory_equal(a.kurtosis, b.kurtosis, N * sizeof(float));
+        assert_memory_equal(a.mean, b.mean, N * sizeof(float));
+        assert_memory_equal(a.mean_abs, b.mean_abs, N * sizeof(float));
+        assert_memory_equal(a.rms, b.rms, N * sizeof(float));
+        assert_memory_equal(a.max, b.max, N * sizeof(float));
+        assert_memory_equal(a.max_position, b.max_position, N * sizeof(uint32_t));
+        assert_memory_equal(a.histogram, b.histogram, sizeof a.histogram);
+        assert_int_equal(a.sample_rows, b.sample_rows);
+        assert_memory_equal(a.sample, b.sample, a.sample_rows * N * sizeof(float));
+        pl_site_stats_deinit(&b);
+    }
+    pl_site_stats_deinit(&a);
+    free(f);
+}
+
+static void test_sample_in_token_order(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture();
+    static const size_t order[WINDOWS] = {3, 0, 2, 4, 1};
+    pl_site_stats s;
+    collect(f, order, &s);
+    assert_int_equal(s.sample_rows, KEEP * WINDOWS);
+    for (size_t i = 0; i < s.sample_rows; i++) {
+        const size_t w = i / KEEP;
+        const size_t r = keep_rows[i % KEEP];
+        assert_int_equal(s.sample_position[i], w * ROWS + r);
+        assert_memory_equal(s.sample + i * N, f->x[w] + r * N, N * sizeof(float));
+    }
+    pl_site_stats_deinit(&s);
+    free(f);
+}
+
+static void add_bad_value(float value, const char *word)
+{
+    fixture *f = make_fixture();
+    pl_stats *stats = NULL;
+    pl_site_stats clean, after;
+    pl_error err;
+    collect(f, forward_order, &clean);
+    pl_check_ok(pl_stats_create(N, WINDOWS, KEEP * WINDOWS, &stats, &err), err);
+    const float good = f->x[1][17 * N + 33];
+    f->x[1][17 * N + 33] = value;
+    assert_int_equal(pl_stats_add(stats, 1, f->x[1], ROWS, ROWS, f->ids + ROWS, keep_rows, KEEP,
+                                  NULL, &err),
+                     PL_ERR_NUMERIC);
+    pl_check_says(err, "channel 33");
+    pl_check_says(err, "token 87");
+    pl_check_says(err, word);
+    f->x[1][17 * N + 33] = good;
+    for (size_t w = 0; w < WINDOWS; w++) {
+        pl_check_ok(pl_stats_add(stats, w, f->x[w], ROWS, w * ROWS, f->ids + w * ROWS, keep_rows,
+                                 KEEP, NULL, &err),
+                    err);
+    }
+    pl_check_ok(pl_stats_finish(stats, &after, &err), err);
+    assert_memory_equal(clean.gram, after.gram, N * N * sizeof(float));
+    assert_memory_equal(clean.histogram, after.histogram, sizeof clean.histogram);
+    pl_site_stats_deinit(&clean);
+    pl_site_stats_deinit(&after);
+    pl_stats_destroy(stats);
+    free(f);
+}
+
+static void test_bad_value_is_named(void **state)
+{
+    (void)state;
+    add_bad_value(NAN, "not a number");
+    add_bad_value(-INFINITY, "infinite");
+}
+
+static void test_finish_needs_all_windows(void **state)
+{
+    (void)state;
+    const float x[2] = {1, 2};
+    const int32_t ids[1] = {5};
+    pl_stats *stats = NULL;
+    pl_site_stats s;
+    pl_error err;
+    pl_check_ok(pl_stats_create(2, 3, 0, &stats, &err), err);
+    pl_check_ok(pl_stats_add(stats, 1, x, 1, 0, ids, NULL, 0, NULL, &err), err);
+    assert_int_equal(pl_stats_finish(stats, &s, &err), PL_ERR_STATE);
+    pl_check_says(err, "1 windows, expected 3");
+    assert_null(s.gram);
+    pl_stats_destroy(stats);
+}
+
+static void test_overflow_is_named(void **state)
+{
+    (void)state;
+    const float x[2] = {1.0f, 1e30f};
+    const int32_t ids[1] = {5};
+    pl_stats *stats = NULL;
+    pl_site_stats s;
+    pl_error err;
+    pl_check_ok(pl_stats_create(2, 1, 0, &stats, &err), err);
+    pl_check_ok(pl_stats_add(stats, 0, x, 1, 0, ids, NULL, 0, NULL, &err), err);
+    assert_int_equal(pl_stats_finish(stats, &s, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "channel 1 ");
+    pl_stats_destroy(stats);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_reference),
+        cmocka_unit_test(test_histogram),
+        cmocka_unit_test(test_histogram_edges),
+        cmocka_unit_test(test_any_order_same_bytes),
+        cmocka_unit_test(test_sample_in_token_order),
+        cmocka_unit_test(test_bad_value_is_named),
+        cmocka_unit_test(test_finish_needs_all_windows),
+        cmocka_unit_test(test_overflow_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
