@@ -1,0 +1,372 @@
+/* A state as commands (provenance) and as JSON (sessions). */
+#include "core/run/state.h"
+
+#include "core/base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* Quotes a word where the grammar needs it: '...' but for apostrophes, which stand in "...". */
+static void put_word(pl_buf *out, const char *word)
+{
+    if (word[0] != '\0' && strpbrk(word, " \t\n\v\f\r;#'\"=") == NULL) {
+        pl_buf_puts(out, word);
+        return;
+    }
+    do {
+        char quote = *word == '\'' ? '"' : '\'';
+        size_t length = quote == '"' ? strspn(word, "'") : strcspn(word, "'");
+        pl_buf_printf(out, "%c%.*s%c", quote, (int)length, word, quote);
+        word += length;
+    } while (*word != '\0');
+}
+
+static void put_protocol(pl_buf *out, const pl_protocol *protocol)
+{
+    pl_buf_printf(out, " length=%zu windows=%zu", protocol->length, protocol->windows);
+    if (protocol->sample == PL_SAMPLE_RANDOM) {
+        pl_buf_printf(out, " sample=random seed=%llu", (unsigned long long)protocol->seed);
+    }
+}
+
+/* The last name of a path, also of "folder/". */
+static void put_last_name(pl_buf *out, const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/') {
+        start--;
+    }
+    pl_buf name = {0};
+    pl_buf_append(&name, path + start, end - start);
+    pl_buf_append(&name, "", 0);
+    out->failed = out->failed || name.failed;
+    if (!name.failed) {
+        put_word(out, name.data);
+    }
+    pl_buf_deinit(&name);
+}
+
+/* The demo calibrates itself on its own text: only another calibration has to be asked for. */
+static void put_calibration(const pl_state *state, pl_buf *out)
+{
+    const pl_calibration *calibration = &state->calibration;
+    const pl_protocol *protocol = &calibration->protocol;
+    pl_buf own = {0};
+    if (state->source->demo != NULL) {
+        pl_path_join(&own, state->source->demo, "calibration.txt");
+    }
+    bool own_text = own.data != NULL && calibration->n_texts == 1 &&
+                    strcmp(calibration->texts[0], own.data) == 0;
+    pl_buf_deinit(&own);
+    bool by_itself = own_text && protocol->length == 512 && protocol->windows == 8 &&
+                     protocol->sample == PL_SAMPLE_FIRST;
+    if (calibration->n_texts == 0 || by_itself) {
+        return;
+    }
+    pl_buf_puts(out, "calibrate");
+    for (size_t i = 0; i < calibration->n_texts && !own_text; i++) {
+        pl_buf_puts(out, " text=");
+        put_last_name(out, calibration->texts[i]);
+    }
+    put_protocol(out, protocol);
+    pl_buf_puts(out, "\n");
+}
+
+static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char *glob)
+{
+    pl_buf_puts(out, "method ");
+    if (spec->method == NULL) {
+        pl_buf_printf(out, "none slot=%s", pl_slot_name(slot));
+    } else {
+        pl_spec_format(spec, out);
+    }
+    if (glob != NULL) {
+        pl_buf_puts(out, " on=");
+        put_word(out, glob);
+    }
+    pl_buf_puts(out, "\n");
+}
+
+static void put_slots(const pl_state *state, size_t only, pl_buf *out)
+{
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec = only != SIZE_MAX ? pl_state_spec(state, only, slot)
+                                               : &state->slots[slot];
+        if (spec->method != NULL) {
+            put_slot(out, slot, spec, NULL);
+        }
+    }
+    for (size_t i = 0; only == SIZE_MAX && i < state->n_overrides; i++) {
+        const pl_override *over = &state->overrides[i];
+        put_slot(out, over->slot, &over->spec, over->glob);
+    }
+}
+
+void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
+{
+    const pl_source *source = state->source;
+    if (source == NULL) {
+        return;
+    }
+    if (source->demo == NULL) {
+        pl_buf_puts(out, "open ");
+        put_last_name(out, source->path);
+        pl_buf_puts(out, "\n");
+    }
+    put_calibration(state, out);
+    size_t layers = pl_model_layer_count(source->model);
+    size_t solved = 0;
+    size_t sequential = 0;
+    for (size_t i = whole ? 0 : state->layer; i < (whole ? layers : state->layer + 1); i++) {
+        if (pl_state_result(state, i) != NULL) {
+            solved++;
+            sequential += state->solved[i].sequential;
+        }
+    }
+    if (solved > 0) {
+        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, out);
+    }
+    if (sequential > 0) {
+        pl_buf_puts(out, "solve all sequential=yes\n");
+    }
+    if (whole && solved == layers && sequential == 0) {
+        pl_buf_puts(out, "solve all\n");
+    }
+    for (size_t i = 0; i < layers && whole && (solved < layers || sequential > 0); i++) {
+        if (pl_state_result(state, i) != NULL && !state->solved[i].sequential) {
+            pl_buf_printf(out, "solve %s\n", pl_model_layer(source->model, i)->name);
+        }
+    }
+    pl_buf_printf(out, "select %s\n", pl_model_layer(source->model, state->layer)->name);
+    if (!whole && solved > sequential) {
+        pl_buf_puts(out, "solve\n");
+    }
+}
+
+static json_t *spec_json(pl_slot slot, const pl_spec *spec, const char *glob)
+{
+    pl_buf text = {0};
+    if (spec->method != NULL) {
+        pl_spec_format(spec, &text);
+    }
+    json_t *json = json_pack("{s:s, s:s, s:s?}", "slot", pl_slot_name(slot), "spec",
+                             text.data != NULL ? text.data : "", "on", glob);
+    pl_buf_deinit(&text);
+    return json;
+}
+
+static json_t *solved_json(const pl_state *state)
+{
+    json_t *list = json_array();
+    size_t n = state->source != NULL ? pl_model_layer_count(state->source->model) : 0;
+    for (size_t i = 0; i < n && state->solved != NULL; i++) {
+        const pl_solved *solved = &state->solved[i];
+        if (!solved->set) {
+            continue;
+        }
+        char plan[PL_ID_TEXT];
+        char result[PL_ID_TEXT];
+        pl_id_format(solved->plan, plan);
+        pl_id_format(solved->result, result);
+        json_array_append_new(list, json_pack("[s, s, s, b]",
+                                              pl_model_layer(state->source->model, i)->name, plan,
+                                              result, (int)solved->sequential));
+    }
+    return list;
+}
+
+json_t *pl_state_to_json(const pl_state *state)
+{
+    const pl_calibration *calibration = &state->calibration;
+    json_t *texts = json_array();
+    for (size_t i = 0; i < calibration->n_texts; i++) {
+        json_array_append_new(texts, json_string(calibration->texts[i]));
+    }
+    char key[PL_ID_TEXT] = "";
+    if (calibration->known) {
+        pl_id_format(calibration->key, key);
+    }
+    json_t *slots = json_array();
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        json_array_append_new(slots, spec_json(slot, &state->slots[slot], NULL));
+    }
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        const pl_override *over = &state->overrides[i];
+        json_array_append_new(slots, spec_json(over->slot, &over->spec, over->glob));
+    }
+    const pl_source *source = state->source;
+    const pl_protocol *protocol = &calibration->protocol;
+    return json_pack(
+        "{s:i, s:s?, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, s:s?, s:i, s:i}", "version", 1, "model",
+        source != NULL ? source->path : NULL, "calibration", "texts", texts, "length",
+        (json_int_t)protocol->length, "windows", (json_int_t)protocol->windows, "sample",
+        (int)protocol->sample, "seed", (json_int_t)protocol->seed, "key", key, "slots", slots, "solved",
+        solved_json(state), "layer",
+        source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
+        (int)state->side, "which", (int)state->which);
+}
+
+/* "astro beta=3e-4 ..." as pl_spec_format writes it. */
+static pl_status parse_spec(const char *text, pl_spec *spec, pl_error *err)
+{
+    *spec = (pl_spec){0};
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    char *rest = NULL;
+    char *word = strtok_r(copy, " ", &rest);
+    pl_status status = PL_OK;
+    if (word != NULL) {
+        const pl_method *method = pl_method_find(word);
+        if (method == NULL) {
+            status = pl_error_set(err, PL_ERR_FORMAT, "session: no method is named \"%s\"", word);
+        } else {
+            *spec = pl_spec_default(method);
+        }
+    }
+    while (status == PL_OK && word != NULL && (word = strtok_r(NULL, " ", &rest)) != NULL) {
+        char *equals = strchr(word, '=');
+        if (equals == NULL) {
+            status = pl_error_set(err, PL_ERR_FORMAT, "session: expected key=value, found \"%s\"",
+                                  word);
+        } else {
+            *equals = '\0';
+            status = pl_spec_set(spec, word, equals + 1, err);
+        }
+    }
+    free(copy);
+    return status;
+}
+
+static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *err)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach(slots, index, item) {
+        const char *slot_name = json_string_value(json_object_get(item, "slot"));
+        const char *text = json_string_value(json_object_get(item, "spec"));
+        const char *glob = json_string_value(json_object_get(item, "on"));
+        pl_slot slot = 0;
+        while (slot < PL_SLOT_COUNT &&
+               (slot_name == NULL || strcmp(pl_slot_name(slot), slot_name) != 0)) {
+            slot++;
+        }
+        if (slot == PL_SLOT_COUNT || text == NULL) {
+            return pl_error_set(err, PL_ERR_FORMAT, "session: slot %zu is not readable", index);
+        }
+        pl_spec spec;
+        pl_status status = parse_spec(text, &spec, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        if (glob == NULL) {
+            state->slots[slot] = spec;
+        } else if (state->n_overrides < PL_MAX_OVERRIDES) {
+            pl_override *over = &state->overrides[state->n_overrides];
+            over->glob = strdup(glob);
+            if (over->glob == NULL) {
+                return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            }
+            over->slot = slot;
+            over->spec = spec;
+            state->n_overrides++;
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status restore_calibration(pl_state *state, const json_t *json, pl_error *err)
+{
+    const char *texts[PL_MAX_TEXTS];
+    size_t n = 0;
+    size_t index;
+    json_t *item;
+    json_array_foreach(json_object_get(json, "texts"), index, item) {
+        if (n < PL_MAX_TEXTS && json_is_string(item)) {
+            texts[n++] = json_string_value(item);
+        }
+    }
+    pl_protocol protocol = {
+        .length = (size_t)json_integer_value(json_object_get(json, "length")),
+        .windows = (size_t)json_integer_value(json_object_get(json, "windows")),
+        .sample = json_integer_value(json_object_get(json, "sample")) == PL_SAMPLE_RANDOM
+                      ? PL_SAMPLE_RANDOM
+                      : PL_SAMPLE_FIRST,
+        .seed = (uint64_t)json_integer_value(json_object_get(json, "seed")),
+    };
+    if (protocol.length < 2 || protocol.windows < 1) {
+        return pl_error_set(err, PL_ERR_FORMAT, "session: the calibration's windows are missing");
+    }
+    /* The demo's own text is found again where this build keeps it. */
+    if (state->source->demo != NULL && n == 1 &&
+        strcmp(last_name(texts[0]), "calibration.txt") == 0) {
+        state->calibration.protocol = protocol;
+    } else {
+        pl_status status = pl_calibration_set(&state->calibration, texts, n, &protocol, err);
+        if (status != PL_OK) {
+            return status;
+        }
+    }
+    const char *key = json_string_value(json_object_get(json, "key"));
+    state->calibration.known = key != NULL && pl_id_parse(key, &state->calibration.key);
+    return PL_OK;
+}
+
+static void restore_solved(pl_state *state, const json_t *list)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach(list, index, item) {
+        const char *name = json_string_value(json_array_get(item, 0));
+        const char *plan = json_string_value(json_array_get(item, 1));
+        const char *result = json_string_value(json_array_get(item, 2));
+        size_t layer = 0;
+        pl_solved solved = {.set = true,
+                            .sequential = json_is_true(json_array_get(item, 3))};
+        if (name != NULL && plan != NULL && result != NULL && pl_id_parse(plan, &solved.plan) &&
+            pl_id_parse(result, &solved.result) &&
+            pl_model_find_layer(state->source->model, name, &layer, NULL) == PL_OK) {
+            state->solved[layer] = solved;
+        }
+    }
+}
+
+pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *source, pl_error *err)
+{
+    pl_state_init(state);
+    if (json_integer_value(json_object_get(json, "version")) != 1) {
+        return pl_error_set(err, PL_ERR_FORMAT, "session: expected a state of version 1");
+    }
+    pl_status status = pl_state_set_source(state, source, err);
+    if (status == PL_OK) {
+        status = restore_slots(state, json_object_get(json, "slots"), err);
+    }
+    if (status == PL_OK) {
+        status = restore_calibration(state, json_object_get(json, "calibration"), err);
+    }
+    if (status != PL_OK) {
+        pl_state_deinit(state);
+        return status;
+    }
+    restore_solved(state, json_object_get(json, "solved"));
+    const char *layer = json_string_value(json_object_get(json, "layer"));
+    if (layer == NULL || pl_model_find_layer(source->model, layer, &state->layer, NULL) != PL_OK) {
+        state->layer = 0;
+    }
+    json_int_t side = json_integer_value(json_object_get(json, "side"));
+    json_int_t which = json_integer_value(json_object_get(json, "which"));
+    state->side = side == PL_SIDE_INPUT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT;
+    state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
+    return PL_OK;
+}

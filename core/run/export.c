@@ -1,0 +1,522 @@
+#include "core/run/export.h"
+
+#include "core/base/checked.h"
+#include "core/io/safetensors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One tensor to write. */
+typedef struct item {
+    char *name;
+    const pl_tensor *tensor;
+    size_t layer; /* SIZE_MAX: copied from the checkpoint */
+    pl_dtype dtype;
+    pl_id written; /* of the values as stored, for reading back */
+} item;
+
+typedef struct exporter {
+    pl_lab *lab;
+    const pl_state *state;
+    const pl_export_spec *spec;
+    pl_model *model;
+    pl_checkpoint *checkpoint;
+    char *folder; /* the temporary one */
+    item *items;
+    size_t n_items;
+    pl_export_report report;
+    uint64_t done, total; /* elements, for progress */
+} exporter;
+
+static pl_status no_memory(pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_MEMORY, "export: out of memory");
+}
+
+/* --- what there is to write ------------------------------------------------------------------- */
+
+static pl_status add_item(exporter *x, const char *name, const pl_tensor *tensor, size_t layer,
+                          pl_error *err)
+{
+    pl_dtype own = pl_checkpoint_container(x->checkpoint) == PL_GGUF ? PL_F16 : tensor->dtype;
+    pl_dtype dtype = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : own;
+    if (tensor->dtype == PL_DTYPE_OTHER || dtype > PL_BF16) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "export: tensor %s has the dtype %s, expected F32, F16 or BF16",
+                            tensor->name, tensor->dtype_name);
+    }
+    char *copy = strdup(name);
+    item *grown = realloc(x->items, (x->n_items + 1) * sizeof *grown);
+    if (grown != NULL) {
+        x->items = grown;
+    }
+    if (grown == NULL || copy == NULL) {
+        free(copy);
+        return no_memory(err);
+    }
+    x->items[x->n_items++] =
+        (item){.name = copy, .tensor = tensor, .layer = layer, .dtype = dtype};
+    x->total += pl_tensor_elements(tensor);
+    return PL_OK;
+}
+
+static size_t layer_of(const exporter *x, const pl_tensor *tensor)
+{
+    for (size_t i = 0; i < pl_model_layer_count(x->model); i++) {
+        if (pl_model_layer(x->model, i)->tensor == tensor) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* From a GGUF: the model's own tensors by their Hugging Face names.  Else: all of the file's. */
+static pl_status list_items(exporter *x, pl_error *err)
+{
+    pl_status status = PL_OK;
+    if (pl_checkpoint_container(x->checkpoint) == PL_GGUF) {
+        pl_named_tensor named;
+        for (size_t i = 0; status == PL_OK && pl_model_named_tensor(x->model, i, &named); i++) {
+            if (named.tensor != NULL) {
+                status = add_item(x, named.name, named.tensor, named.layer, err);
+            }
+        }
+        return status;
+    }
+    for (size_t i = 0; status == PL_OK && i < pl_checkpoint_count(x->checkpoint); i++) {
+        const pl_tensor *tensor = pl_checkpoint_tensor(x->checkpoint, i);
+        status = add_item(x, tensor->name, tensor, layer_of(x, tensor), err);
+    }
+    return status;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+/* Hashes the values as they read back from the file. */
+static void hash_stored(pl_hasher *hasher, pl_dtype dtype, const float *values, size_t count,
+                        void *scratch, float *back)
+{
+    pl_dtype_encode(dtype, values, count, scratch);
+    pl_dtype_decode(dtype, scratch, count, back);
+    pl_hasher_bytes(hasher, back, count * sizeof *back);
+}
+
+enum { PIECE = 1 << 18 }; /* elements encoded at once */
+
+static pl_status put_values(pl_st_writer *writer, const item *it, const float *values,
+                            size_t count, pl_hasher *hasher, double *max_error, pl_error *err)
+{
+    float *back = pl_alloc(PIECE, sizeof *back);
+    float *scratch = pl_alloc(PIECE, sizeof *scratch);
+    pl_status status = back == NULL || scratch == NULL ? no_memory(err) : PL_OK;
+    for (size_t at = 0; status == PL_OK && at < count; at += PIECE) {
+        size_t piece = count - at < PIECE ? count - at : PIECE;
+        hash_stored(hasher, it->dtype, values + at, piece, scratch, back);
+        status = pl_st_writer_put(writer, values + at, piece, max_error, err);
+    }
+    free(back);
+    free(scratch);
+    return status;
+}
+
+/* Rows read at once from a tensor that is copied: about 4 MB. */
+static size_t rows_at_once(const pl_tensor *tensor)
+{
+    size_t cols = pl_tensor_cols(tensor);
+    return cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
+}
+
+static pl_status write_layer(exporter *x, pl_st_writer *writer, item *it, pl_hasher *hasher,
+                             pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(x->model, it->layer);
+    pl_mat w = {0};
+    pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
+    if (status == PL_OK) {
+        status = pl_layer_weights(x->lab, x->state, it->layer, x->spec->which, w.data, err);
+    }
+    if (status == PL_OK) {
+        status = put_values(writer, it, w.data, info->rows * info->cols, hasher,
+                            &x->report.max_dtype_error, err);
+    }
+    pl_mat_deinit(&w);
+    return status;
+}
+
+static pl_status write_copy(exporter *x, pl_st_writer *writer, item *it, pl_hasher *hasher,
+                            pl_task *task, pl_error *err)
+{
+    size_t rows = pl_tensor_rows(it->tensor);
+    size_t cols = pl_tensor_cols(it->tensor);
+    size_t step = rows_at_once(it->tensor);
+    float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
+    pl_status status = values == NULL ? no_memory(err) : PL_OK;
+    for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
+        size_t count = rows - r < step ? rows - r : step;
+        status = pl_checkpoint_read(x->checkpoint, it->tensor, r, count, values, err);
+        if (status == PL_OK) {
+            status = put_values(writer, it, values, count * cols, hasher, NULL, err);
+        }
+        if (status == PL_OK) {
+            status = pl_task_tick(task, err);
+        }
+    }
+    free(values);
+    return status;
+}
+
+static pl_status write_item(exporter *x, pl_st_writer *writer, item *it, pl_task *task,
+                            pl_error *err)
+{
+    pl_hasher *hasher = NULL;
+    pl_task_progress(task, "elements", (double)x->done, (double)x->total);
+    pl_status status = pl_task_tick(task, err);
+    if (status == PL_OK) {
+        status = pl_hasher_create(&hasher, err);
+    }
+    if (status == PL_OK) {
+        status = it->layer != SIZE_MAX ? write_layer(x, writer, it, hasher, err)
+                                       : write_copy(x, writer, it, hasher, task, err);
+    }
+    if (status == PL_OK) {
+        it->written = pl_hasher_finish(hasher);
+        x->done += pl_tensor_elements(it->tensor);
+    }
+    pl_hasher_destroy(hasher);
+    return status;
+}
+
+/* Reads a written file back and compares what it holds. */
+static pl_status read_back(exporter *x, const char *path, const size_t *members, size_t count,
+                           pl_task *task, pl_error *err)
+{
+    pl_checkpoint *written = NULL;
+    pl_status status = pl_checkpoint_open(path, &written, err);
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const item *it = &x->items[members[i]];
+        const pl_tensor *tensor = pl_checkpoint_find(written, it->name);
+        pl_hasher *hasher = NULL;
+        status = pl_hasher_create(&hasher, err);
+        size_t rows = tensor != NULL ? pl_tensor_rows(tensor) : 0;
+        size_t cols = tensor != NULL ? pl_tensor_cols(tensor) : 0;
+        size_t step = tensor != NULL ? rows_at_once(tensor) : 1;
+        float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
+        if (status == PL_OK && values == NULL) {
+            status = no_memory(err);
+        }
+        for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
+            size_t piece = rows - r < step ? rows - r : step;
+            status = pl_checkpoint_read(written, tensor, r, piece, values, err);
+            if (status == PL_OK) {
+                pl_hasher_bytes(hasher, values, piece * cols * sizeof *values);
+                status = pl_task_tick(task, err);
+            }
+        }
+        if (status == PL_OK && !pl_id_equal(pl_hasher_finish(hasher), it->written)) {
+            status = pl_error_set(err, PL_ERR_IO,
+                                  "export: %s does not read back as it was written", it->name);
+        }
+        free(values);
+        pl_hasher_destroy(hasher);
+    }
+    pl_checkpoint_close(written);
+    return status;
+}
+
+static pl_status write_shard(exporter *x, const char *name, const size_t *members, size_t count,
+                             pl_task *task, pl_error *err)
+{
+    static const char *const metadata[] = {"format", "pt", NULL};
+    pl_buf path = {0};
+    pl_st_writer *writer = NULL;
+    pl_st_entry *entries = calloc(count + 1, sizeof *entries);
+    pl_path_join(&path, x->folder, name);
+    pl_status status = entries == NULL || path.failed ? no_memory(err) : PL_OK;
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const item *it = &x->items[members[i]];
+        entries[i] = (pl_st_entry){.name = it->name,
+                                   .dtype = it->dtype,
+                                   .n_dims = it->tensor->n_dims,
+                                   .dims = it->tensor->dims};
+    }
+    if (status == PL_OK) {
+        status = pl_st_writer_create(path.data, entries, count, metadata, &writer, err);
+    }
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        status = write_item(x, writer, &x->items[members[pl_st_writer_order(writer, i)]], task,
+                            err);
+    }
+    if (status == PL_OK) {
+        status = pl_st_writer_commit(writer, err);
+    }
+    pl_st_writer_destroy(writer);
+    if (status == PL_OK) {
+        status = read_back(x, path.data, members, count, task, err);
+    }
+    free(entries);
+    pl_buf_deinit(&path);
+    return status;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
+{
+    bool gguf = pl_checkpoint_container(x->checkpoint) == PL_GGUF;
+    size_t shards = gguf ? 1 : pl_checkpoint_shards(x->checkpoint);
+    size_t *members = calloc(x->n_items + 1, sizeof *members);
+    pl_status status = members == NULL ? no_memory(err) : PL_OK;
+    for (size_t s = 0; status == PL_OK && s < shards; s++) {
+        size_t count = 0;
+        for (size_t i = 0; i < x->n_items; i++) {
+            if (gguf || x->items[i].tensor->shard == s) {
+                members[count++] = i;
+            }
+        }
+        const char *name = gguf ? "model.safetensors"
+                                : base_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, s)));
+        status = write_shard(x, name, members, count, task, err);
+    }
+    free(members);
+    return status;
+}
+
+/* --- the files beside the weights ------------------------------------------------------------- */
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t n = strlen(name);
+    size_t m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+/* Config, tokenizer and templates; never weights, and no index where dtypes change its sum. */
+static bool is_companion(const char *name)
+{
+    return ends_with(name, ".json") || ends_with(name, ".txt") || ends_with(name, ".model") ||
+           ends_with(name, ".jinja");
+}
+
+static pl_status write_json(const exporter *x, const char *name, const json_t *json, pl_error *err)
+{
+    pl_buf path = {0};
+    pl_path_join(&path, x->folder, name);
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    pl_status status = text == NULL || path.failed ? no_memory(err) : PL_OK;
+    if (status == PL_OK) {
+        status = pl_file_write_all(path.data, text, strlen(text), err);
+    }
+    free(text);
+    pl_buf_deinit(&path);
+    return status;
+}
+
+static const char *torch_name(pl_dtype dtype)
+{
+    return dtype == PL_F32 ? "float32" : dtype == PL_BF16 ? "bfloat16" : "float16";
+}
+
+/* A copy, but for what a change of dtype alters in config.json and in the index. */
+static pl_status copy_companion(const exporter *x, const char *name, pl_error *err)
+{
+    pl_buf from = {0};
+    pl_buf to = {0};
+    char *text = NULL;
+    size_t size = 0;
+    pl_path_join(&from, pl_checkpoint_folder(x->checkpoint), name);
+    pl_path_join(&to, x->folder, name);
+    pl_status status = from.failed || to.failed ? no_memory(err) : PL_OK;
+    if (status == PL_OK) {
+        status = pl_file_read_all(from.data, (size_t)1 << 30, &text, &size, err);
+    }
+    bool config = strcmp(name, "config.json") == 0;
+    bool index = ends_with(name, ".safetensors.index.json");
+    if (status == PL_OK && x->spec->dtype != PL_DTYPE_OTHER && (config || index)) {
+        json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+        uint64_t sum = 0;
+        for (size_t i = 0; i < x->n_items; i++) {
+            size_t bytes = 0;
+            if (pl_dtype_bytes(x->items[i].dtype, pl_tensor_elements(x->items[i].tensor), &bytes)) {
+                sum += bytes;
+            }
+        }
+        if (config) {
+            json_object_set_new(json, "torch_dtype", json_string(torch_name(x->spec->dtype)));
+        } else {
+            json_object_set_new(json_object_get(json, "metadata"), "total_size",
+                                json_integer((json_int_t)sum));
+        }
+        status = json == NULL ? no_memory(err) : write_json(x, name, json, err);
+        json_decref(json);
+    } else if (status == PL_OK) {
+        status = pl_file_write_all(to.data, text, size, err);
+    }
+    free(text);
+    pl_buf_deinit(&from);
+    pl_buf_deinit(&to);
+    return status;
+}
+
+static pl_status copy_companions(const exporter *x, pl_error *err)
+{
+    const char *folder = pl_checkpoint_folder(x->checkpoint);
+    DIR *dir = opendir(folder);
+    if (dir == NULL) {
+        return pl_error_set(err, PL_ERR_IO, "%s: %s", folder, strerror(errno));
+    }
+    pl_status status = PL_OK;
+    const struct dirent *entry;
+    while (status == PL_OK && (entry = readdir(dir)) != NULL) {
+        pl_buf path = {0};
+        struct stat st;
+        pl_path_join(&path, folder, entry->d_name);
+        if (!path.failed && is_companion(entry->d_name) && stat(path.data, &st) == 0 &&
+            S_ISREG(st.st_mode)) {
+            status = copy_companion(x, entry->d_name, err);
+        }
+        pl_buf_deinit(&path);
+    }
+    closedir(dir);
+    return status;
+}
+
+static pl_status write_gguf_companions(const exporter *x, pl_error *err)
+{
+    pl_dtype dtype = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : PL_F16;
+    json_t *config = NULL;
+    pl_status status =
+        pl_config_to_json(pl_model_config(x->model), torch_name(dtype), &config, err);
+    if (status == PL_OK) {
+        status = write_json(x, "config.json", config, err);
+    }
+    json_decref(config);
+    const pl_tokenizer *tokenizer = NULL;
+    if (status == PL_OK) {
+        status = pl_model_need_tokenizer(x->model, &tokenizer, err);
+    }
+    pl_buf text = {0};
+    pl_buf path = {0};
+    if (status == PL_OK) {
+        status = pl_tokenizer_to_json(tokenizer, &text, err);
+    }
+    pl_path_join(&path, x->folder, "tokenizer.json");
+    if (status == PL_OK) {
+        status = path.failed ? no_memory(err)
+                             : pl_file_write_all(path.data, text.data, text.size, err);
+    }
+    pl_buf_deinit(&text);
+    pl_buf_deinit(&path);
+    if (status == PL_OK) {
+        json_t *about = pl_tokenizer_config_to_json(tokenizer);
+        status = about == NULL ? no_memory(err) : write_json(x, "tokenizer_config.json", about, err);
+        json_decref(about);
+    }
+    return status;
+}
+
+/* --- the folder ------------------------------------------------------------------------------- */
+
+static pl_status make_folder(exporter *x, pl_error *err)
+{
+    const char *folder = x->spec->folder;
+    struct stat st;
+    if (lstat(folder, &st) == 0) {
+        return pl_error_set(err, PL_ERR_IO, "%s: is already there, expected a new folder", folder);
+    }
+    pl_buf name = {0};
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/') {
+        length--;
+    }
+    pl_buf_printf(&name, "%.*s.XXXXXX", (int)length, folder);
+    pl_status status = pl_buf_check(&name, err);
+    if (status == PL_OK && mkdtemp(name.data) == NULL) {
+        status = pl_error_set(err, PL_ERR_IO, "%s: cannot be made: %s", folder, strerror(errno));
+    }
+    if (status != PL_OK) {
+        pl_buf_deinit(&name);
+        return status;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    chmod(name.data, 0777 & ~mask);
+    x->folder = name.data;
+    return PL_OK;
+}
+
+/* Removes the unfinished folder, or counts the finished one's files. */
+static void sweep(exporter *x, bool keep)
+{
+    DIR *dir = opendir(x->folder);
+    const struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        pl_buf path = {0};
+        struct stat st;
+        pl_path_join(&path, x->folder, entry->d_name);
+        if (!path.failed && lstat(path.data, &st) == 0 && S_ISREG(st.st_mode)) {
+            if (keep) {
+                x->report.files++;
+                x->report.bytes += (uint64_t)st.st_size;
+            } else {
+                unlink(path.data);
+            }
+        }
+        pl_buf_deinit(&path);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    if (!keep) {
+        rmdir(x->folder);
+    }
+}
+
+pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,
+                    pl_export_report *report, pl_task *task, pl_error *err)
+{
+    *report = (pl_export_report){0};
+    exporter x = {
+        .lab = lab,
+        .state = state,
+        .spec = spec,
+        .model = state->source->model,
+        .checkpoint = pl_model_checkpoint(state->source->model),
+    };
+    pl_status status = list_items(&x, err);
+    if (status == PL_OK) {
+        status = make_folder(&x, err);
+    }
+    if (status == PL_OK) {
+        status = write_shards(&x, task, err);
+        if (status == PL_OK) {
+            status = pl_checkpoint_container(x.checkpoint) == PL_GGUF
+                         ? write_gguf_companions(&x, err)
+                         : copy_companions(&x, err);
+        }
+        sweep(&x, status == PL_OK);
+        if (status == PL_OK && rename(x.folder, spec->folder) != 0) {
+            status = pl_error_set(err, PL_ERR_IO, "%s: cannot be put in place: %s", spec->folder,
+                                  strerror(errno));
+            sweep(&x, false);
+        }
+    }
+    if (status == PL_OK) {
+        *report = x.report;
+    }
+    for (size_t i = 0; i < x.n_items; i++) {
+        free(x.items[i].name);
+    }
+    free(x.items);
+    free(x.folder);
+    return status;
+}

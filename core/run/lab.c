@@ -1,0 +1,346 @@
+#include "core/run/lab.h"
+
+#include "core/base/checked.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One site in memory. */
+typedef struct bench {
+    struct bench *next; /* most recently used first */
+    pl_id calibration;
+    size_t site;
+    pl_site_stats stats;
+    pl_factors *factors;
+    int holders;
+} bench;
+
+struct pl_lab {
+    pl_store *store;
+    size_t memory_limit;
+    bench *benches;
+    pl_buf warning;
+
+    /* The last text read, for whom, and from which files. */
+    pl_source *tokens_source;
+    pl_buf tokens_paths;
+    pl_tokens tokens;
+
+    /* The demo's own calibration. */
+    pl_source *demo_source;
+    pl_protocol demo_protocol;
+    pl_id demo_key;
+};
+
+static size_t default_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages / 4 * 3 * (size_t)size : (size_t)4 << 30;
+}
+
+pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *err)
+{
+    *out = NULL;
+    pl_lab *lab = calloc(1, sizeof *lab);
+    if (lab == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    lab->memory_limit = options->memory_limit > 0 ? options->memory_limit : default_memory();
+    pl_status status = pl_store_open(options->store, 0, &lab->store, err);
+    if (status != PL_OK) {
+        pl_lab_destroy(lab);
+        return status;
+    }
+    *out = lab;
+    return PL_OK;
+}
+
+static void bench_destroy(bench *entry)
+{
+    pl_factors_destroy(entry->factors);
+    pl_site_stats_deinit(&entry->stats);
+    free(entry);
+}
+
+void pl_lab_destroy(pl_lab *lab)
+{
+    if (lab == NULL) {
+        return;
+    }
+    while (lab->benches != NULL) {
+        bench *next = lab->benches->next;
+        bench_destroy(lab->benches);
+        lab->benches = next;
+    }
+    pl_tokens_deinit(&lab->tokens);
+    pl_buf_deinit(&lab->tokens_paths);
+    pl_source_release(lab->tokens_source);
+    pl_source_release(lab->demo_source);
+    pl_buf_deinit(&lab->warning);
+    pl_store_close(lab->store);
+    free(lab);
+}
+
+pl_store *pl_lab_store(pl_lab *lab)
+{
+    return lab->store;
+}
+
+size_t pl_lab_memory_limit(const pl_lab *lab)
+{
+    return lab->memory_limit;
+}
+
+char *pl_lab_take_warning(pl_lab *lab)
+{
+    char *text = lab->warning.data;
+    lab->warning = (pl_buf){0};
+    return text;
+}
+
+static void warn(pl_lab *lab, const char *text)
+{
+    pl_buf_printf(&lab->warning, "%s%s", lab->warning.size > 0 ? "; " : "", text);
+}
+
+/* Names the files with what tells one version of them from another. */
+static pl_status describe_paths(const char *const *paths, size_t n, pl_buf *out, pl_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        pl_file *file = NULL;
+        pl_status status = pl_file_open(paths[i], &file, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        pl_file_stamp stamp = pl_file_get_stamp(file);
+        pl_file_close(file);
+        pl_buf_printf(out, "%s\n%llu %llu %llu\n", paths[i], (unsigned long long)stamp.size,
+                      (unsigned long long)stamp.mtime_ns, (unsigned long long)stamp.inode);
+    }
+    return pl_buf_check(out, err);
+}
+
+pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths, size_t n,
+                        const pl_tokens **out, pl_task *task, pl_error *err)
+{
+    *out = NULL;
+    pl_buf wanted = {0};
+    pl_tokens fresh = {0};
+    const pl_tokenizer *tokenizer = NULL;
+    pl_status status = describe_paths(paths, n, &wanted, err);
+    if (status != PL_OK) {
+        goto done;
+    }
+    if (lab->tokens_source == state->source && lab->tokens_paths.size == wanted.size &&
+        memcmp(lab->tokens_paths.data, wanted.data, wanted.size) == 0) {
+        *out = &lab->tokens;
+        goto done;
+    }
+    status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
+    if (status == PL_OK) {
+        status = pl_tokens_read(tokenizer, paths, n, &fresh, task, err);
+    }
+    if (status != PL_OK) {
+        goto done;
+    }
+    pl_tokens_deinit(&lab->tokens);
+    lab->tokens = fresh;
+    pl_source *old = lab->tokens_source;
+    lab->tokens_source = pl_source_retain(state->source);
+    pl_source_release(old);
+    pl_buf_deinit(&lab->tokens_paths);
+    lab->tokens_paths = wanted;
+    wanted = (pl_buf){0};
+    *out = &lab->tokens;
+done:
+    pl_buf_deinit(&wanted);
+    return status;
+}
+
+pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_calib_report *report,
+                           pl_task *task, pl_error *err)
+{
+    const pl_calibration *calibration = &state->calibration;
+    const pl_tokens *shared = NULL;
+    pl_status status =
+        pl_lab_tokens(lab, state, (const char *const *)calibration->texts, calibration->n_texts,
+                      &shared, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    /* An urgent job at a tick may read another text: this job keeps its own copy. */
+    pl_tokens tokens = *shared;
+    tokens.ids = pl_alloc(shared->count, sizeof *tokens.ids);
+    if (tokens.ids == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a text's tokens");
+    }
+    memcpy(tokens.ids, shared->ids, shared->count * sizeof *tokens.ids);
+    pl_calib_spec spec = {
+        .model = state->source->model,
+        .tokens = &tokens,
+        .protocol = calibration->protocol,
+        .sample_rows = PL_CALIB_SAMPLE_ROWS,
+        .memory_limit = lab->memory_limit,
+    };
+    pl_calib_report local = {0};
+    status = pl_calib_run(&spec, lab->store, key, &local, task, err);
+    pl_tokens_deinit(&tokens);
+    if (status == PL_OK && local.sites_rebuilt > 0) {
+        pl_buf_printf(&lab->warning,
+                      "%s%zu damaged entries of the calibration in %s were computed again",
+                      lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
+                      pl_store_folder(lab->store));
+    }
+    if (status == PL_OK) {
+        status = pl_store_trim(lab->store, err);
+    }
+    if (report != NULL) {
+        *report = local;
+    }
+    return status;
+}
+
+static bool same_protocol(const pl_protocol *a, const pl_protocol *b)
+{
+    return a->length == b->length && a->windows == b->windows && a->sample == b->sample &&
+           (a->sample == PL_SAMPLE_FIRST || a->seed == b->seed);
+}
+
+bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key)
+{
+    if (state->calibration.known) {
+        *key = state->calibration.key;
+        return true;
+    }
+    if (state->source->demo != NULL && lab->demo_source == state->source &&
+        same_protocol(&lab->demo_protocol, &state->calibration.protocol)) {
+        *key = lab->demo_key;
+        return true;
+    }
+    return false;
+}
+
+pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key, pl_task *task,
+                             pl_error *err)
+{
+    if (pl_lab_is_calibrated(lab, state, key)) {
+        return PL_OK;
+    }
+    if (state->source->demo == NULL) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "this needs calibration: run `calibrate text=FILE` first");
+    }
+    pl_status status = pl_lab_calibrate(lab, state, key, NULL, task, err);
+    if (status == PL_OK) {
+        pl_source *old = lab->demo_source;
+        lab->demo_source = pl_source_retain(state->source);
+        pl_source_release(old);
+        lab->demo_protocol = state->calibration.protocol;
+        lab->demo_key = *key;
+    }
+    return status;
+}
+
+static size_t bench_bytes(const bench *entry)
+{
+    return entry->stats.n * entry->stats.n * sizeof(float) + pl_factors_bytes(entry->factors);
+}
+
+/* Sites not in use go, oldest first, while all together hold more than half of the limit. */
+static void trim(pl_lab *lab)
+{
+    size_t total = 0;
+    for (bench **at = &lab->benches; *at != NULL;) {
+        bench *entry = *at;
+        total += bench_bytes(entry);
+        if (total > lab->memory_limit / 2 && entry->holders == 0 && entry != lab->benches) {
+            total -= bench_bytes(entry);
+            *at = entry->next;
+            bench_destroy(entry);
+        } else {
+            at = &entry->next;
+        }
+    }
+}
+
+static bench *find_bench(pl_lab *lab, pl_id calibration, size_t site)
+{
+    for (bench **at = &lab->benches; *at != NULL; at = &(*at)->next) {
+        bench *entry = *at;
+        if (entry->site == site && pl_id_equal(entry->calibration, calibration)) {
+            *at = entry->next;
+            entry->next = lab->benches;
+            lab->benches = entry;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+static pl_status load_stats(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                            pl_site_stats *out, pl_task *task, pl_error *err)
+{
+    pl_error why = {0};
+    pl_status status =
+        pl_calib_load_site(lab->store, calibration, site, true, false, out, &why);
+    pl_id own = {0};
+    bool lost = status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND;
+    if (lost && pl_lab_is_calibrated(lab, state, &own) && pl_id_equal(own, calibration)) {
+        warn(lab, why.message);
+        status = pl_lab_calibrate(lab, state, &own, NULL, task, &why);
+        if (status == PL_OK && !pl_id_equal(own, calibration)) {
+            status = pl_error_set(&why, PL_ERR_CHANGED,
+                                  "the calibration text changed since `calibrate`: run it again");
+        }
+        if (status == PL_OK) {
+            status = pl_calib_load_site(lab->store, calibration, site, true, false, out, &why);
+        }
+    }
+    if (status != PL_OK && err != NULL) {
+        *err = why;
+    }
+    return status;
+}
+
+pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                      pl_bench *out, pl_task *task, pl_error *err)
+{
+    *out = (pl_bench){0};
+    bench *entry = find_bench(lab, calibration, site);
+    if (entry == NULL) {
+        entry = calloc(1, sizeof *entry);
+        if (entry == NULL) {
+            return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        }
+        entry->calibration = calibration;
+        entry->site = site;
+        pl_status status = load_stats(lab, state, calibration, site, &entry->stats, task, err);
+        if (status == PL_OK) {
+            status = pl_factors_create(entry->stats.gram, entry->stats.n, entry->stats.tokens,
+                                       pl_model_site(state->source->model, site)->name,
+                                       &entry->factors, err);
+        }
+        if (status != PL_OK) {
+            bench_destroy(entry);
+            return status;
+        }
+        entry->next = lab->benches;
+        lab->benches = entry;
+    }
+    entry->holders++;
+    trim(lab);
+    *out = (pl_bench){.factors = entry->factors, .stats = &entry->stats, .hold = entry};
+    return PL_OK;
+}
+
+void pl_lab_release(pl_lab *lab, pl_bench *out)
+{
+    bench *entry = out->hold;
+    if (entry != NULL) {
+        entry->holders--;
+        trim(lab);
+    }
+    *out = (pl_bench){0};
+}

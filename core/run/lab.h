@@ -1,0 +1,56 @@
+/* core/run/lab.h -- the store and the caches that jobs compute with.  Worker thread only.
+ *
+ * Gram matrices and factors of the sites worked on last stay in memory (least recently used out
+ * first, within the memory limit), which is what makes a knob live. */
+#ifndef PL_RUN_LAB_H
+#define PL_RUN_LAB_H
+
+#include "core/calib/calib.h"
+#include "core/quant/factors.h"
+#include "core/run/state.h"
+
+typedef struct pl_lab pl_lab;
+
+typedef struct pl_lab_options {
+    const char *store;   /* folder, NULL for the default */
+    size_t memory_limit; /* bytes, 0: three quarters of the machine's */
+} pl_lab_options;
+
+PL_NODISCARD pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *err);
+void pl_lab_destroy(pl_lab *lab);
+pl_store *pl_lab_store(pl_lab *lab);
+size_t pl_lab_memory_limit(const pl_lab *lab);
+
+/* The warnings gathered since the last call ("a damaged entry was rebuilt"); caller frees, may be
+ * NULL. */
+char *pl_lab_take_warning(pl_lab *lab);
+
+/* Runs the calibration that the state's texts and protocol describe, or finds it in the store. */
+PL_NODISCARD pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key,
+                                        pl_calib_report *report, pl_task *task, pl_error *err);
+
+/* Key of the state's calibration.  The demo calibrates itself; any other model without one is
+ * PL_ERR_STATE, with a sentence that names `calibrate`. */
+PL_NODISCARD pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key,
+                                          pl_task *task, pl_error *err);
+
+/* True when pl_lab_calibration would answer without computing; *key is then set. */
+bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key);
+
+/* Tokens of the files of a text, kept for the last one.  Borrowed until the next call. */
+PL_NODISCARD pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths,
+                                     size_t n, const pl_tokens **out, pl_task *task, pl_error *err);
+
+/* A site's factors and statistics (without the sample) under a calibration key; held until
+ * released, so that an urgent job in between cannot evict them.  A damaged entry of the state's
+ * own calibration is computed again, with a warning. */
+typedef struct pl_bench {
+    pl_factors *factors;
+    const pl_site_stats *stats;
+    void *hold;
+} pl_bench;
+PL_NODISCARD pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration,
+                                   size_t site, pl_bench *out, pl_task *task, pl_error *err);
+void pl_lab_release(pl_lab *lab, pl_bench *bench); /* an empty bench is fine */
+
+#endif

@@ -1,0 +1,63 @@
+/* core/run/picture.h -- snapshots for the screen: immutable, small, counted.
+ *
+ * The worker makes them, any thread may read them.  They hold only what is drawn: numbers per
+ * layer, numbers per channel, a table. */
+#ifndef PL_RUN_PICTURE_H
+#define PL_RUN_PICTURE_H
+
+#include "core/run/pipeline.h"
+
+#include <stddef.h>
+
+/* One line of the layer list. */
+typedef struct pl_layer_score {
+    float weight_max, weight_ratio; /* NaN until computed */
+    float input_ratio;              /* NaN before calibration */
+} pl_layer_score;
+
+typedef struct pl_overview {
+    size_t n;
+    pl_layer_score *scores; /* [n], model order */
+} pl_overview;
+
+/* Scores of layers [first, first + count) (pieces, so that the list fills while a big model is
+ * read).  inputs only where the calibration is whole.  scores[count] is the caller's. */
+PL_NODISCARD pl_status pl_layer_scores(pl_lab *lab, const pl_state *state, size_t first,
+                                       size_t count, pl_layer_score *scores, pl_task *task,
+                                       pl_error *err);
+
+typedef struct pl_channel_row {
+    size_t channel;
+    double max, rms, ratio;  /* ratio to the median channel maximum */
+    int64_t token_position;  /* -1 for weights */
+    int32_t token_id;
+    char token[48];          /* escaped, valid UTF-8 */
+} pl_channel_row;
+
+/* The `top` channels of a layer by size; rows[top] is the caller's; *count how many. */
+PL_NODISCARD pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer,
+                                        pl_side side, size_t top, pl_channel_row *rows,
+                                        size_t *count, pl_task *task, pl_error *err);
+
+enum { PL_PICTURE_TOP = 24 };
+
+/* Everything the first screen shows of one layer. */
+typedef struct pl_picture {
+    size_t layer, rows, cols;
+    float *before;         /* [cols] max |w| per input channel */
+    float *preconditioned; /* or NULL */
+    float *after;          /* or NULL */
+    float *input;          /* [cols] max |x|, or NULL before calibration */
+    pl_channel_row weights[PL_PICTURE_TOP], inputs[PL_PICTURE_TOP];
+    size_t n_weights, n_inputs;
+    bool solved;
+    pl_solve_report report; /* valid when solved */
+    double group_max_before; /* on the preconditioner's groups; always valid */
+} pl_picture;
+
+/* Caller owns *out. */
+PL_NODISCARD pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer,
+                                         pl_picture **out, pl_task *task, pl_error *err);
+void pl_picture_destroy(pl_picture *picture);
+
+#endif

@@ -1,0 +1,56 @@
+/* core/run/pipeline.h -- transform -> precondition -> round, layer by layer.
+ *
+ * Results are stored in two steps, each under the hash of everything it came from: "precond"
+ * (weights, Gram matrix, preconditioner) and "round" (that, and the rounder), so that two bit
+ * widths share one preconditioned matrix.  Worker thread only. */
+#ifndef PL_RUN_PIPELINE_H
+#define PL_RUN_PIPELINE_H
+
+#include "core/run/lab.h"
+
+#include <stdbool.h>
+
+/* NaN where a number does not apply (then null in JSON). */
+typedef struct pl_solve_report {
+    double objective, gap, iterations;
+    double dual;             /* sum of D, for the gap over several layers */
+    double relative_error, rounded_relative_error, bound;
+    double group_max_before, group_max_after;
+    double ridge, damping_used;
+    double seconds;          /* of the solve that made the result, not of finding it */
+} pl_solve_report;
+
+/* Solves one layer under the state's plan, or finds the result in the store.  *result is its key.
+ * At least one of the slots precondition and round must be set. */
+PL_NODISCARD pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer,
+                                      pl_solve_report *report, pl_id *result, pl_task *task,
+                                      pl_error *err);
+
+typedef void (*pl_solved_fn)(void *ctx, size_t layer, pl_id result, const pl_solve_report *report);
+
+/* All layers in model order, one layer's workspace at a time; each(ctx, ...) after every one.
+ * sequential: block by block on inputs from the quantized blocks before.  total: as `solve all`
+ * reports. */
+PL_NODISCARD pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential,
+                                    pl_solved_fn each, void *ctx, pl_solve_report *total,
+                                    pl_task *task, pl_error *err);
+
+/* The report of a stored result. */
+PL_NODISCARD pl_status pl_result_report(pl_lab *lab, pl_id result, pl_solve_report *out,
+                                        pl_error *err);
+
+/* Weights of a layer: before, preconditioned or after (original for layers without a result), to
+ * out[rows, cols]. */
+PL_NODISCARD pl_status pl_layer_weights(pl_lab *lab, const pl_state *state, size_t layer,
+                                        pl_which which, float *out, pl_error *err);
+
+/* Hooks whose weight() gives the state's weights of that kind; ctx is initialised by the call and
+ * must outlive the hooks. */
+typedef struct pl_weights_ctx {
+    pl_lab *lab;
+    const pl_state *state;
+    pl_which which;
+} pl_weights_ctx;
+pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_lab *lab, const pl_state *state, pl_which which);
+
+#endif

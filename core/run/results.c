@@ -1,0 +1,319 @@
+#include "core/run/results.h"
+
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char kind_result[] = "result";
+static const char kind_precondition[] = "precondition";
+static const char kind_round[] = "round";
+
+/* The numbers of a report, by name: one list for reading and writing. */
+static const struct {
+    const char *name;
+    size_t offset;
+} fields[] = {
+#define FIELD(name) {#name, offsetof(pl_solve_report, name)}
+    FIELD(objective),        FIELD(gap),
+    FIELD(iterations),       FIELD(dual),
+    FIELD(relative_error),   FIELD(rounded_relative_error),
+    FIELD(bound),            FIELD(group_max_before),
+    FIELD(group_max_after),  FIELD(ridge),
+    FIELD(damping_used),     FIELD(seconds),
+#undef FIELD
+};
+enum { N_FIELDS = sizeof fields / sizeof fields[0] };
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static double number_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static void set_id(json_t *object, const char *name, bool has, pl_id id)
+{
+    char text[PL_ID_TEXT];
+    pl_id_format(id, text);
+    json_object_set_new(object, name, has ? json_string(text) : json_null());
+}
+
+static bool get_id(const json_t *object, const char *name, pl_id *out)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL && pl_id_parse(text, out);
+}
+
+static void hash_spec(pl_hasher *hasher, const pl_spec *spec, bool *failed)
+{
+    pl_buf text = {0};
+    if (spec->method != NULL) {
+        pl_spec_format(spec, &text);
+    }
+    *failed = *failed || text.failed;
+    pl_hasher_text(hasher, text.data != NULL ? text.data : "");
+    pl_buf_deinit(&text);
+}
+
+pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spec *round,
+                        pl_id *out, pl_error *err)
+{
+    pl_hasher *hasher = NULL;
+    pl_status status = pl_hasher_create(&hasher, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    bool failed = false;
+    pl_hasher_text(hasher, "planish result 1");
+    pl_hasher_id(hasher, problem);
+    pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+    hash_spec(hasher, precondition, &failed);
+    hash_spec(hasher, round, &failed);
+    *out = pl_hasher_finish(hasher);
+    pl_hasher_destroy(hasher);
+    return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+}
+
+pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts, pl_solve_report *report)
+{
+    pl_entry *entry = NULL;
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_result, key, &entry, NULL);
+    if (status != PL_OK) {
+        return status;
+    }
+    const json_t *about = pl_entry_about(entry);
+    pl_result found = {0};
+    found.has_preconditioned = get_id(about, "preconditioned", &found.preconditioned);
+    found.has_rounded = get_id(about, "rounded", &found.rounded);
+    /* A report whose parts were trimmed away is no result. */
+    pl_store *store = pl_lab_store(lab);
+    if ((found.has_preconditioned &&
+         !pl_store_has(store, kind_precondition, found.preconditioned)) ||
+        (found.has_rounded && !pl_store_has(store, kind_round, found.rounded))) {
+        status = PL_ERR_NOT_FOUND;
+    }
+    if (status == PL_OK && report != NULL) {
+        for (size_t i = 0; i < N_FIELDS; i++) {
+            *(double *)((char *)report + fields[i].offset) = number_of(about, fields[i].name);
+        }
+    }
+    if (parts != NULL) {
+        *parts = found;
+    }
+    pl_entry_close(entry);
+    return status;
+}
+
+pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
+                          const pl_solve_report *report, pl_error *err)
+{
+    json_t *about = json_object();
+    if (about == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        double value = *(const double *)((const char *)report + fields[i].offset);
+        json_object_set_new(about, fields[i].name, number(value));
+    }
+    set_id(about, "preconditioned", parts->has_preconditioned, parts->preconditioned);
+    set_id(about, "rounded", parts->has_rounded, parts->rounded);
+    pl_store *store = pl_lab_store(lab);
+    /* A stale report (its parts were trimmed) would be kept by put: replace it. */
+    pl_status status = pl_store_has(store, kind_result, key)
+                           ? pl_store_remove(store, kind_result, key, err)
+                           : PL_OK;
+    if (status == PL_OK) {
+        status = pl_store_put(store, kind_result, key, about, NULL, 0, err);
+    }
+    json_decref(about);
+    if (status == PL_OK) {
+        status = pl_store_pin(store, kind_result, key, err);
+    }
+    if (status == PL_OK && parts->has_preconditioned) {
+        status = pl_store_pin(store, kind_precondition, parts->preconditioned, err);
+    }
+    if (status == PL_OK && parts->has_rounded) {
+        status = pl_store_pin(store, kind_round, parts->rounded, err);
+    }
+    return status;
+}
+
+/* Removes an entry that is there but could not be used, so that it can be written again. */
+static pl_status drop_damaged(pl_store *store, const char *kind, pl_id key, pl_error *err)
+{
+    return pl_store_has(store, kind, key) ? pl_store_remove(store, kind, key, err) : PL_OK;
+}
+
+pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w, pl_linf_report *report)
+{
+    pl_entry *entry = NULL;
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_precondition, key, &entry, NULL);
+    if (status == PL_OK) {
+        status = pl_entry_read(entry, "w", w->data, w->rows * w->cols * sizeof(float), NULL);
+    }
+    if (status == PL_OK && report != NULL) {
+        const json_t *about = pl_entry_about(entry);
+        *report = (pl_linf_report){
+            .objective = number_of(about, "objective"),
+            .dual = number_of(about, "dual"),
+            .gap = number_of(about, "gap"),
+            .worst_row_gap = number_of(about, "worst_row_gap"),
+            .worst_row = (size_t)json_integer_value(json_object_get(about, "worst_row")),
+            .iterations = (int)json_integer_value(json_object_get(about, "iterations")),
+            .rho = number_of(about, "rho"),
+            .ridge = number_of(about, "ridge"),
+            .lambda_max = number_of(about, "lambda_max"),
+        };
+    }
+    pl_entry_close(entry);
+    return status;
+}
+
+pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w,
+                                         const pl_linf_report *report, pl_error *err)
+{
+    json_t *about = json_pack(
+        "{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "objective", number(report->objective),
+        "dual", number(report->dual), "gap", number(report->gap), "worst_row_gap",
+        number(report->worst_row_gap), "worst_row", (json_int_t)report->worst_row, "iterations",
+        report->iterations, "rho", number(report->rho), "ridge", number(report->ridge),
+        "lambda_max", number(report->lambda_max));
+    if (about == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    pl_section section = {"w", w->data, w->rows * w->cols * sizeof(float)};
+    pl_store *store = pl_lab_store(lab);
+    pl_status status = drop_damaged(store, kind_precondition, key, err);
+    if (status == PL_OK) {
+        status = pl_store_put(store, kind_precondition, key, about, &section, 1, err);
+    }
+    json_decref(about);
+    return status;
+}
+
+static json_t *grid_json(const pl_grid *grid)
+{
+    return json_pack("{s:i, s:I, s:i, s:b, s:i}", "bits", grid->bits, "group_size",
+                     (json_int_t)grid->group_size, "symmetry", (int)grid->symmetry, "mse",
+                     (int)grid->mse, "scale_dtype", (int)grid->scale_dtype);
+}
+
+static pl_grid grid_of(const json_t *json)
+{
+    return (pl_grid){
+        .bits = (int)json_integer_value(json_object_get(json, "bits")),
+        .group_size = (size_t)json_integer_value(json_object_get(json, "group_size")),
+        .symmetry = (pl_symmetry)json_integer_value(json_object_get(json, "symmetry")),
+        .mse = json_is_true(json_object_get(json, "mse")),
+        .scale_dtype = (pl_dtype)json_integer_value(json_object_get(json, "scale_dtype")),
+    };
+}
+
+pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_report *report)
+{
+    pl_entry *entry = NULL;
+    pl_qweights q = {0};
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, NULL);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_grid grid = grid_of(json_object_get(pl_entry_about(entry), "grid"));
+    status = pl_qweights_init(&q, &grid, w->rows, w->cols, NULL);
+    size_t codes = w->rows * w->cols;
+    size_t params = w->rows * q.groups;
+    if (status == PL_OK) {
+        status = pl_entry_read(entry, "codes", q.codes, codes * sizeof *q.codes, NULL);
+    }
+    if (status == PL_OK) {
+        status = pl_entry_read(entry, "scales", q.scales, params * sizeof *q.scales, NULL);
+    }
+    if (status == PL_OK) {
+        status = pl_entry_read(entry, "zeros", q.zeros, params * sizeof *q.zeros, NULL);
+    }
+    if (status == PL_OK) {
+        status = pl_entry_read(entry, "group_of", q.group_of, w->cols * sizeof *q.group_of, NULL);
+    }
+    for (size_t c = 0; status == PL_OK && c < w->cols; c++) {
+        status = q.group_of[c] < q.groups ? PL_OK : PL_ERR_FORMAT;
+    }
+    if (status == PL_OK) {
+        pl_qweights_decode(&q, w->data);
+    }
+    if (status == PL_OK && report != NULL) {
+        const json_t *about = pl_entry_about(entry);
+        report->damping_used = number_of(about, "damping_used");
+        report->dead_columns = (int)json_integer_value(json_object_get(about, "dead_columns"));
+    }
+    pl_qweights_deinit(&q);
+    pl_entry_close(entry);
+    return status;
+}
+
+pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
+                                  const pl_round_report *report, pl_error *err)
+{
+    json_t *about = json_pack("{s:o, s:o, s:i}", "grid", grid_json(&q->grid), "damping_used",
+                              number(report->damping_used), "dead_columns", report->dead_columns);
+    if (about == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    size_t params = q->rows * q->groups;
+    const pl_section sections[] = {
+        {"codes", q->codes, q->rows * q->cols * sizeof *q->codes},
+        {"scales", q->scales, params * sizeof *q->scales},
+        {"zeros", q->zeros, params * sizeof *q->zeros},
+        {"group_of", q->group_of, q->cols * sizeof *q->group_of},
+    };
+    pl_store *store = pl_lab_store(lab);
+    pl_status status = drop_damaged(store, kind_round, key, err);
+    if (status == PL_OK) {
+        status = pl_store_put(store, kind_round, key, about, sections,
+                              sizeof sections / sizeof sections[0], err);
+    }
+    json_decref(about);
+    return status;
+}
+
+pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out, int *provided,
+                            pl_error *err)
+{
+    *provided = 0;
+    pl_result parts = {0};
+    pl_status status = pl_result_read(lab, key, &parts, NULL);
+    bool rounded = which != PL_WHICH_PRECONDITIONED && parts.has_rounded;
+    if (status == PL_OK && !rounded && !parts.has_preconditioned) {
+        return PL_OK;
+    }
+    if (status == PL_OK) {
+        pl_entry *entry = NULL;
+        status = pl_store_get(pl_lab_store(lab), rounded ? kind_round : kind_precondition,
+                              rounded ? parts.rounded : parts.preconditioned, &entry, NULL);
+        size_t elements = 0;
+        if (status == PL_OK) {
+            elements = rounded ? pl_entry_section_bytes(entry, "codes") / sizeof(int16_t)
+                               : pl_entry_section_bytes(entry, "w") / sizeof(float);
+            size_t cols = rounded ? pl_entry_section_bytes(entry, "group_of") / sizeof(uint32_t)
+                                  : elements;
+            pl_entry_close(entry);
+            pl_mat w = {.data = out, .rows = cols > 0 ? elements / cols : 0, .cols = cols};
+            status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL)
+                             : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL);
+        }
+    }
+    if (status != PL_OK) {
+        /* The report must not outlive its parts, or solving again would only find it again. */
+        pl_status removed = pl_store_remove(pl_lab_store(lab), kind_result, key, NULL);
+        (void)removed;
+        return pl_error_set(err, PL_ERR_NOT_FOUND,
+                            "its solved weights are no longer whole in the store %s: solve again",
+                            pl_store_folder(pl_lab_store(lab)));
+    }
+    *provided = 1;
+    return PL_OK;
+}

@@ -1,0 +1,272 @@
+#include "core/run/state.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The count lives in front of the public part. */
+typedef struct counted_source {
+    pl_source source;
+    atomic_int count;
+} counted_source;
+
+pl_status pl_source_create(pl_model *model, const char *path, const char *demo, pl_source **out,
+                           pl_error *err)
+{
+    *out = NULL;
+    counted_source *counted = calloc(1, sizeof *counted);
+    char *path_copy = path != NULL ? strdup(path) : NULL;
+    char *demo_copy = demo != NULL ? strdup(demo) : NULL;
+    if (counted == NULL || (path != NULL && path_copy == NULL) ||
+        (demo != NULL && demo_copy == NULL)) {
+        free(counted);
+        free(path_copy);
+        free(demo_copy);
+        pl_model_close(model);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory while opening a model");
+    }
+    counted->source = (pl_source){.model = model, .path = path_copy, .demo = demo_copy};
+    atomic_init(&counted->count, 1);
+    *out = &counted->source;
+    return PL_OK;
+}
+
+pl_source *pl_source_retain(pl_source *source)
+{
+    if (source != NULL) {
+        atomic_fetch_add(&((counted_source *)source)->count, 1);
+    }
+    return source;
+}
+
+void pl_source_release(pl_source *source)
+{
+    counted_source *counted = (counted_source *)source;
+    if (counted != NULL && atomic_fetch_sub(&counted->count, 1) == 1) {
+        pl_model_close(source->model);
+        free(source->path);
+        free(source->demo);
+        free(counted);
+    }
+}
+
+static const pl_protocol default_protocol = {.length = 512, .windows = 8};
+
+void pl_state_init(pl_state *state)
+{
+    *state = (pl_state){.which = PL_WHICH_BOTH};
+    state->calibration.protocol = default_protocol;
+}
+
+void pl_state_default_methods(pl_state *state)
+{
+    state->slots[PL_SLOT_PRECONDITION] = pl_spec_default(pl_method_find("astro"));
+    state->slots[PL_SLOT_ROUND] = pl_spec_default(pl_method_find("gptq"));
+}
+
+static void calibration_deinit(pl_calibration *calibration)
+{
+    for (size_t i = 0; i < calibration->n_texts; i++) {
+        free(calibration->texts[i]);
+    }
+    *calibration = (pl_calibration){.protocol = default_protocol};
+}
+
+pl_status pl_calibration_set(pl_calibration *calibration, const char *const *texts, size_t n,
+                             const pl_protocol *protocol, pl_error *err)
+{
+    pl_calibration next = {.protocol = *protocol};
+    if (n > PL_MAX_TEXTS) {
+        return pl_error_set(err, PL_ERR_USAGE, "text: %zu files given, expected at most %d", n,
+                            PL_MAX_TEXTS);
+    }
+    for (size_t i = 0; i < n; i++) {
+        next.texts[i] = strdup(texts[i]);
+        next.n_texts = i + 1;
+        if (next.texts[i] == NULL) {
+            next.n_texts = i;
+            calibration_deinit(&next);
+            return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        }
+    }
+    calibration_deinit(calibration);
+    *calibration = next;
+    return PL_OK;
+}
+
+void pl_state_deinit(pl_state *state)
+{
+    calibration_deinit(&state->calibration);
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        free(state->overrides[i].glob);
+    }
+    free(state->solved);
+    pl_source_release(state->source);
+    *state = (pl_state){0};
+}
+
+static size_t layer_count(const pl_state *state)
+{
+    return state->source != NULL ? pl_model_layer_count(state->source->model) : 0;
+}
+
+pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
+{
+    *to = *from;
+    to->source = pl_source_retain(from->source);
+    to->calibration = (pl_calibration){.protocol = from->calibration.protocol};
+    to->n_overrides = 0;
+    to->solved = NULL;
+    pl_status status =
+        pl_calibration_set(&to->calibration, (const char *const *)from->calibration.texts,
+                           from->calibration.n_texts, &from->calibration.protocol, err);
+    to->calibration.key = from->calibration.key;
+    to->calibration.known = from->calibration.known;
+    for (size_t i = 0; status == PL_OK && i < from->n_overrides; i++) {
+        to->overrides[i].glob = strdup(from->overrides[i].glob);
+        if (to->overrides[i].glob == NULL) {
+            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        } else {
+            to->n_overrides = i + 1;
+        }
+    }
+    if (status == PL_OK && from->solved != NULL) {
+        size_t n = layer_count(from);
+        to->solved = calloc(n, sizeof *to->solved);
+        if (to->solved == NULL) {
+            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        } else {
+            memcpy(to->solved, from->solved, n * sizeof *to->solved);
+        }
+    }
+    if (status != PL_OK) {
+        pl_state_deinit(to);
+    }
+    return status;
+}
+
+pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
+{
+    pl_solved *solved = calloc(pl_model_layer_count(source->model) + 1, sizeof *solved);
+    if (solved == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    pl_calibration calibration = {.protocol = default_protocol};
+    if (source->demo != NULL) {
+        pl_buf text = {0};
+        pl_path_join(&text, source->demo, "calibration.txt");
+        const char *texts[] = {text.data};
+        pl_status status = pl_buf_check(&text, err);
+        if (status == PL_OK) {
+            status = pl_calibration_set(&calibration, texts, 1, &default_protocol, err);
+        }
+        pl_buf_deinit(&text);
+        if (status != PL_OK) {
+            free(solved);
+            return status;
+        }
+    }
+    calibration_deinit(&state->calibration);
+    state->calibration = calibration;
+    free(state->solved);
+    state->solved = solved;
+    state->layer = 0;
+    pl_source *old = state->source;
+    state->source = pl_source_retain(source);
+    pl_source_release(old);
+    return PL_OK;
+}
+
+const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot)
+{
+    const char *name = pl_model_layer(state->source->model, layer)->name;
+    for (size_t i = state->n_overrides; i > 0; i--) {
+        const pl_override *over = &state->overrides[i - 1];
+        if (over->slot == slot && pl_text_glob(over->glob, name)) {
+            return &over->spec;
+        }
+    }
+    return &state->slots[slot];
+}
+
+static void put_spec(pl_buf *text, pl_slot slot, const pl_spec *spec)
+{
+    pl_buf_puts(text, pl_slot_name(slot));
+    pl_buf_puts(text, "=");
+    if (spec->method != NULL) {
+        pl_spec_format(spec, text);
+    }
+    pl_buf_puts(text, "\n");
+}
+
+/* Hash of the specs in *text and of the calibration asked for; frees *text. */
+static pl_id finish_plan(const pl_state *state, pl_buf *text)
+{
+    const pl_calibration *calibration = &state->calibration;
+    if (calibration->known) {
+        char key[PL_ID_TEXT];
+        pl_id_format(calibration->key, key);
+        pl_buf_printf(text, "calibration=%s\n", key);
+    }
+    const pl_protocol *protocol = &calibration->protocol;
+    pl_buf_printf(text, "%zu %zu %d %llu", protocol->length, protocol->windows,
+                  (int)protocol->sample, (unsigned long long)protocol->seed);
+    /* Out of memory gives the plan of an empty text, which matches no solved layer. */
+    pl_id id = text->failed ? (pl_id){0} : pl_id_bytes(text->data, text->size);
+    pl_buf_deinit(text);
+    return id;
+}
+
+pl_id pl_state_plan(const pl_state *state, size_t layer)
+{
+    pl_buf text = {0};
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        put_spec(&text, slot, pl_state_spec(state, layer, slot));
+    }
+    return finish_plan(state, &text);
+}
+
+pl_id pl_state_plan_sequential(const pl_state *state)
+{
+    pl_buf text = {0};
+    pl_buf_puts(&text, "sequential\n");
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        put_spec(&text, slot, &state->slots[slot]);
+    }
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        const pl_override *over = &state->overrides[i];
+        pl_buf_printf(&text, "%s ", over->glob);
+        put_spec(&text, over->slot, &over->spec);
+    }
+    return finish_plan(state, &text);
+}
+
+const pl_id *pl_state_result(const pl_state *state, size_t layer)
+{
+    if (state->solved == NULL || layer >= layer_count(state) || !state->solved[layer].set) {
+        return NULL;
+    }
+    const pl_solved *solved = &state->solved[layer];
+    pl_id plan = solved->sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
+    return pl_id_equal(plan, solved->plan) ? &solved->result : NULL;
+}
+
+pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id result,
+                              pl_error *err)
+{
+    if (state->solved == NULL || layer >= layer_count(state)) {
+        return pl_error_set(err, PL_ERR_STATE, "layer %zu is not in the open model", layer);
+    }
+    state->solved[layer] = (pl_solved){.plan = plan, .result = result, .set = true};
+    return PL_OK;
+}
+
+size_t pl_state_solved_count(const pl_state *state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < layer_count(state); i++) {
+        count += pl_state_result(state, i) != NULL;
+    }
+    return count;
+}
