@@ -1,0 +1,378 @@
+#include "sessions/database.h"
+
+#include "core/base/file.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static const pl_migration migrations[] = {
+    {"CREATE TABLE commands(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, text TEXT NOT NULL,"
+     " ok INTEGER NOT NULL CHECK (ok IN (0, 1)), result TEXT, error TEXT);"
+     "CREATE TABLE states(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES states(id),"
+     " command INTEGER NOT NULL REFERENCES commands(id), json TEXT NOT NULL);"
+     "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1),"
+     " state INTEGER REFERENCES states(id));"
+     "INSERT INTO head VALUES (1, NULL);"},
+};
+enum { MIGRATIONS = sizeof migrations / sizeof migrations[0] };
+
+static pl_status newer(const char *path, int64_t found, int known, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                        "%s: this session was written by a newer Planish (schema %lld; this one "
+                        "knows up to %d)", path, (long long)found, known);
+}
+
+static pl_status foreign(const char *path, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_FORMAT,
+                        "%s: not a Planish session, but another application's SQLite database",
+                        path);
+}
+
+/* The sentence for what SQLite reported. */
+static pl_status refuse(sqlite3 *db, const char *path, pl_error *err)
+{
+    int code = db != NULL ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
+    switch (code) {
+    case SQLITE_NOTADB:
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: not a Planish session (expected a SQLite database)", path);
+    case SQLITE_CORRUPT:
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", path,
+                            sqlite3_errmsg(db));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s: the session is open in another program; close it there, or name "
+                            "another file", path);
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+        return pl_error_set(err, PL_ERR_IO,
+                            "%s: the session cannot be written (it needs a writable file in a "
+                            "writable folder)", path);
+    case SQLITE_NOMEM:
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    case SQLITE_ERROR: /* a table or column that should be there is not */
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", path,
+                            sqlite3_errmsg(db));
+    default:
+        return pl_error_set(err, PL_ERR_IO, "%s: the session cannot be read or written: %s", path,
+                            sqlite3_errmsg(db));
+    }
+}
+
+static pl_status execute(sqlite3 *db, const char *path, const char *sql, pl_error *err)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? PL_OK : refuse(db, path, err);
+}
+
+pl_status pl_database_query(sqlite3 *db, const char *path, const char *sql,
+                            pl_status (*row)(void *ctx, sqlite3_stmt *row, pl_error *err),
+                            void *ctx, pl_error *err)
+{
+    sqlite3_stmt *query = NULL;
+    pl_status status = PL_OK;
+    if (sqlite3_prepare_v2(db, sql, -1, &query, NULL) != SQLITE_OK) {
+        return refuse(db, path, err);
+    }
+    int step = SQLITE_DONE;
+    while (status == PL_OK && (step = sqlite3_step(query)) == SQLITE_ROW) {
+        status = row(ctx, query, err);
+    }
+    if (status == PL_OK && step != SQLITE_DONE) {
+        status = refuse(db, path, err);
+    }
+    sqlite3_finalize(query);
+    return status;
+}
+
+static pl_status take_integer(void *ctx, sqlite3_stmt *row, pl_error *err)
+{
+    (void)err;
+    *(int64_t *)ctx = sqlite3_column_int64(row, 0);
+    return PL_OK;
+}
+
+static pl_status ask(sqlite3 *db, const char *path, const char *sql, int64_t *out, pl_error *err)
+{
+    *out = 0;
+    return pl_database_query(db, path, sql, take_integer, out, err);
+}
+
+pl_status pl_database_migrate(sqlite3 *db, const char *path, const pl_migration *steps, int count,
+                              pl_error *err)
+{
+    int64_t version = 0;
+    pl_status status = ask(db, path, "PRAGMA user_version", &version, err);
+    if (status == PL_OK && (version > count || version < 0)) {
+        status = newer(path, version, count, err);
+    }
+    for (; status == PL_OK && version < count; version++) {
+        char set[64];
+        sqlite3_snprintf(sizeof set, set, "PRAGMA user_version = %d", (int)version + 1);
+        status = execute(db, path, steps[version].sql, err);
+        if (status == PL_OK) {
+            status = execute(db, path, set, err);
+        }
+    }
+    return status;
+}
+
+static uint32_t big_endian(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* Looks at an existing file's header without SQLite, which would create files beside it.
+ * *fresh: there is no file yet, or an empty one. */
+static pl_status check_header(const char *path, bool *fresh, pl_error *err)
+{
+    /* https://www.sqlite.org/fileformat.html 1.3: user_version at 60, application_id at 68. */
+    unsigned char header[100];
+    struct stat st;
+    *fresh = false;
+    if (stat(path, &st) != 0) {
+        *fresh = true;
+        return PL_OK;
+    }
+    pl_file *file = NULL;
+    pl_status status = pl_file_open(path, &file, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    uint64_t size = pl_file_size(file);
+    if (size == 0) {
+        *fresh = true;
+    } else if (size < sizeof header) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: not a Planish session (expected a SQLite database)", path);
+    } else {
+        status = pl_file_read(file, 0, header, sizeof header, err);
+    }
+    pl_file_close(file);
+    if (status != PL_OK || *fresh) {
+        return status;
+    }
+    if (memcmp(header, "SQLite format 3", 16) != 0) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: not a Planish session (expected a SQLite database)", path);
+    }
+    if (big_endian(header + 68) != PL_SESSION_APPLICATION) {
+        return foreign(path, err);
+    }
+    if (big_endian(header + 60) > MIGRATIONS) {
+        return newer(path, big_endian(header + 60), MIGRATIONS, err);
+    }
+    return PL_OK;
+}
+
+const char *pl_database_journal(uint64_t file_system)
+{
+    /* linux/magic.h and the file systems' own sources: NFS, SMB 1, CIFS, SMB 2, AFS, Coda, Ceph,
+     * Lustre, 9P, and FUSE (sshfs among them).  SQLite's write-ahead log is for local disks. */
+    static const uint32_t network[] = {0x6969,     0x517b,     0xff534d42, 0xfe534d42, 0x5346414f,
+                                       0x73757245, 0x00c36400, 0x0bd00bd0, 0x01021997, 0x65735546};
+    for (size_t i = 0; i < sizeof network / sizeof network[0]; i++) {
+        if ((uint32_t)file_system == network[i]) {
+            return "truncate";
+        }
+    }
+    return "wal";
+}
+
+/* Copies the first column, a short text. */
+static pl_status take_text(void *ctx, sqlite3_stmt *row, pl_error *err)
+{
+    (void)err;
+    const unsigned char *text = sqlite3_column_text(row, 0);
+    sqlite3_snprintf(128, ctx, "%s", text != NULL ? (const char *)text : "");
+    return PL_OK;
+}
+
+/* Within the transaction that holds the lock: is this whole, and ours? */
+static pl_status check_content(sqlite3 *db, const char *path, bool fresh, pl_error *err)
+{
+    int64_t application = 0, tables = 0;
+    char verdict[128] = "";
+    pl_status status = ask(db, path, "PRAGMA application_id", &application, err);
+    if (status == PL_OK) {
+        status = ask(db, path, "SELECT count(*) FROM sqlite_schema", &tables, err);
+    }
+    if (status == PL_OK && fresh && tables == 0) {
+        char set[64];
+        sqlite3_snprintf(sizeof set, set, "PRAGMA application_id = %d", PL_SESSION_APPLICATION);
+        return execute(db, path, set, err);
+    }
+    if (status == PL_OK && application != PL_SESSION_APPLICATION) {
+        return foreign(path, err);
+    }
+    if (status == PL_OK) {
+        status = pl_database_query(db, path, "PRAGMA quick_check(1)", take_text, verdict, err);
+    }
+    if (status == PL_OK && strcmp(verdict, "ok") != 0) {
+        status = pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", path,
+                              verdict);
+    }
+    return status;
+}
+
+static pl_status make_folder(const char *path, pl_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) {
+        return PL_OK;
+    }
+    char *folder = strndup(path, (size_t)(slash - path));
+    if (folder == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    }
+    pl_status status = pl_file_make_dirs(folder, err);
+    free(folder);
+    return status;
+}
+
+/* The journal's mode is set last: it changes the file. */
+static pl_status set_journal(sqlite3 *db, const char *path, const char **notice, pl_error *err)
+{
+    struct statfs fs;
+    const char *mode = statfs(path, &fs) == 0 ? pl_database_journal((uint64_t)fs.f_type) : "wal";
+    char set[64], got[128] = "";
+    sqlite3_snprintf(sizeof set, set, "PRAGMA journal_mode = %s", mode);
+    if (strcmp(mode, "wal") != 0) {
+        *notice = "the session lies on a network file system: journal_mode=TRUNCATE is used";
+    }
+    return pl_database_query(db, path, set, take_text, got, err);
+}
+
+pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice, pl_error *err)
+{
+    sqlite3 *db = NULL;
+    bool fresh = false;
+    *out = NULL;
+    *notice = NULL;
+    pl_status status = check_header(path, &fresh, err);
+    if (status == PL_OK && fresh) {
+        status = make_folder(path, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    /* SQLite would take a file that may only be read, and fail at the first write. */
+    if (!fresh && access(path, W_OK) != 0) {
+        return pl_error_set(err, PL_ERR_IO,
+                            "%s: the session cannot be written (it needs a writable file in a "
+                            "writable folder)", path);
+    }
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
+        status = refuse(db, path, err);
+        goto done;
+    }
+    /* Exclusive locking: one writer, and no shared memory beside the log. */
+    status = execute(db, path, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
+                               "PRAGMA trusted_schema = OFF; BEGIN EXCLUSIVE", err);
+    if (status == PL_OK) {
+        status = check_content(db, path, fresh, err);
+    }
+    if (status == PL_OK) {
+        status = pl_database_migrate(db, path, migrations, MIGRATIONS, err);
+    }
+    if (status == PL_OK) {
+        status = execute(db, path, "COMMIT", err);
+    }
+    if (status == PL_OK) {
+        status = set_journal(db, path, notice, err);
+    }
+done:
+    if (status != PL_OK) {
+        sqlite3_close(db); /* rolls back */
+        return status;
+    }
+    *out = db;
+    return PL_OK;
+}
+
+void pl_record_free(pl_record *entry)
+{
+    if (entry != NULL) {
+        free(entry->text);
+        free(entry->result);
+        free(entry->error);
+        free(entry->json);
+        free(entry);
+    }
+}
+
+/* The three statements of a write, prepared once a transaction. */
+typedef struct statements {
+    sqlite3_stmt *command, *state, *head;
+} statements;
+
+static int step_once(sqlite3_stmt *statement)
+{
+    int step = sqlite3_step(statement);
+    int reset = sqlite3_reset(statement);
+    return step == SQLITE_DONE ? SQLITE_OK : reset != SQLITE_OK ? reset : step;
+}
+
+static int write_entry(const statements *to, const pl_record *entry)
+{
+    int code = SQLITE_OK;
+    if (entry->command > 0) {
+        sqlite3_bind_int64(to->command, 1, entry->command);
+        sqlite3_bind_int64(to->command, 2, entry->time_ms);
+        sqlite3_bind_text(to->command, 3, entry->text, -1, SQLITE_STATIC);
+        sqlite3_bind_int(to->command, 4, entry->ok);
+        sqlite3_bind_text(to->command, 5, entry->result, -1, SQLITE_STATIC);
+        sqlite3_bind_text(to->command, 6, entry->error, -1, SQLITE_STATIC);
+        code = step_once(to->command);
+    }
+    if (code == SQLITE_OK && entry->state > 0) {
+        sqlite3_bind_int64(to->state, 1, entry->state);
+        if (entry->parent > 0) {
+            sqlite3_bind_int64(to->state, 2, entry->parent);
+        } else {
+            sqlite3_bind_null(to->state, 2);
+        }
+        sqlite3_bind_int64(to->state, 3, entry->command);
+        sqlite3_bind_text(to->state, 4, entry->json, -1, SQLITE_STATIC);
+        code = step_once(to->state);
+    }
+    if (code == SQLITE_OK && entry->head > 0) {
+        sqlite3_bind_int64(to->head, 1, entry->head);
+        code = step_once(to->head);
+    }
+    return code;
+}
+
+pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *first, pl_error *err)
+{
+    statements to = {0};
+    bool good = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
+                sqlite3_prepare_v2(db, "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?)", -1,
+                                   &to.command, NULL) == SQLITE_OK &&
+                sqlite3_prepare_v2(db, "INSERT INTO states VALUES (?, ?, ?, ?)", -1, &to.state,
+                                   NULL) == SQLITE_OK &&
+                sqlite3_prepare_v2(db, "UPDATE head SET state = ?", -1, &to.head, NULL) ==
+                    SQLITE_OK;
+    for (const pl_record *entry = first; good && entry != NULL; entry = entry->next) {
+        good = write_entry(&to, entry) == SQLITE_OK;
+    }
+    /* The error is told before the clean-up replaces it. */
+    pl_status status = good ? PL_OK : refuse(db, path, err);
+    sqlite3_finalize(to.command);
+    sqlite3_finalize(to.state);
+    sqlite3_finalize(to.head);
+    if (status == PL_OK) {
+        status = execute(db, path, "COMMIT", err);
+    }
+    if (status != PL_OK && !sqlite3_get_autocommit(db)) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return status;
+}

@@ -1,0 +1,61 @@
+/* sessions/database.h -- a session's SQLite file: its checks, its schema, and what is written.
+ *
+ * Internal to sessions.  The connection is the only one to its file: the lock is taken when it is
+ * opened and kept, so that two programs never write the same session. */
+#ifndef PL_SESSIONS_DATABASE_H
+#define PL_SESSIONS_DATABASE_H
+
+#include "core/base/error.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Step i of the schema's history brings user_version i to i + 1. */
+typedef struct pl_migration {
+    const char *sql;
+} pl_migration;
+
+enum { PL_SESSION_APPLICATION = 0x506c6e73 }; /* "Plns", the file's application_id */
+
+/* Opens or creates the file, takes the lock, checks the content, migrates.  *notice is a sentence
+ * to tell the user once, or NULL.  A refused file is not changed. */
+PL_NODISCARD pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,
+                                        pl_error *err);
+
+/* Brings user_version up to count in one transaction, which the caller has begun and ends.
+ * PL_ERR_UNSUPPORTED if it is above count. */
+PL_NODISCARD pl_status pl_database_migrate(sqlite3 *db, const char *path,
+                                           const pl_migration *steps, int count, pl_error *err);
+
+/* "wal", or "truncate" where the file system (statfs's f_type) is one over a network. */
+const char *pl_database_journal(uint64_t file_system);
+
+/* One thing to write.  Identifiers are given by the session, from 1 without holes. */
+typedef struct pl_record {
+    struct pl_record *next;
+    int64_t command;     /* > 0: insert this command */
+    int64_t time_ms;     /* since 1970 */
+    char *text;          /* the command's */
+    bool ok;
+    char *result, *error; /* or NULL */
+    int64_t state;        /* > 0: insert this state, with `json` */
+    int64_t parent;       /* of the state; 0: it has none */
+    char *json;
+    int64_t head;         /* > 0: the state pointed to from now on */
+} pl_record;
+
+void pl_record_free(pl_record *entry); /* NULL is fine; `next` is left alone */
+
+/* Writes a list in one transaction: all of it is on disk, or nothing is. */
+PL_NODISCARD pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *first,
+                                         pl_error *err);
+
+/* Calls row for every row of a query without parameters. */
+PL_NODISCARD pl_status pl_database_query(sqlite3 *db, const char *path, const char *sql,
+                                         pl_status (*row)(void *ctx, sqlite3_stmt *row,
+                                                          pl_error *err),
+                                         void *ctx, pl_error *err);
+
+#endif

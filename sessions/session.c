@@ -1,0 +1,427 @@
+#include "sessions/session.h"
+
+#include "core/base/file.h"
+#include "sessions/database.h"
+
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A recorded state; its identifier is its index plus one.  0 stands for "none". */
+typedef struct node {
+    int64_t parent;
+    int64_t newest_child;
+    char *json; /* compact */
+} node;
+
+struct pl_session {
+    char *path;
+    const char *notice;
+    sqlite3 *db; /* the writer's once it runs */
+
+    /* The caller's thread only: the states, and where we are among them. */
+    node *nodes;
+    size_t n_nodes, capacity;
+    int64_t head;
+    int64_t commands; /* recorded so far */
+
+    pthread_t writer;
+    bool running;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t wake;  /* the writer: there is something to do */
+    pthread_cond_t idle;  /* the others: an attempt has ended */
+    pl_record *first, **last;
+    bool stop, again;     /* again: try once more what failed */
+    bool writing;
+    pl_error failure;     /* of the last attempt; code PL_OK if it went well */
+};
+
+/* ---- the writer ---- */
+
+/* Takes the whole queue, writes it in one transaction, and puts it back in front if that failed:
+ * what comes later refers to it. */
+static void write_queue(pl_session *session)
+{
+    pl_record *batch = session->first, **end = session->last;
+    pl_error failure = {.code = PL_OK};
+    session->first = NULL;
+    session->last = &session->first;
+    session->writing = true;
+    session->again = false;
+    pthread_mutex_unlock(&session->lock);
+
+    pl_status status = pl_database_write(session->db, session->path, batch, &failure);
+    while (status == PL_OK && batch != NULL) {
+        pl_record *next = batch->next;
+        pl_record_free(batch);
+        batch = next;
+    }
+
+    pthread_mutex_lock(&session->lock);
+    if (batch != NULL) {
+        *end = session->first;
+        if (session->first == NULL) {
+            session->last = end;
+        }
+        session->first = batch;
+    }
+    session->failure = failure;
+    session->writing = false;
+    pthread_cond_broadcast(&session->idle);
+}
+
+static void *run_writer(void *arg)
+{
+    pl_session *session = arg;
+    pthread_mutex_lock(&session->lock);
+    for (;;) {
+        if (session->first != NULL && (session->failure.code == PL_OK || session->again)) {
+            write_queue(session);
+        } else if (session->stop) {
+            break;
+        } else {
+            pthread_cond_wait(&session->wake, &session->lock);
+        }
+    }
+    pthread_mutex_unlock(&session->lock);
+    return NULL;
+}
+
+/* Takes the entry.  Returns what keeps the writer from writing, if anything does. */
+static pl_status enqueue(pl_session *session, pl_record *entry, pl_error *err)
+{
+    pthread_mutex_lock(&session->lock);
+    *session->last = entry;
+    session->last = &entry->next;
+    session->again = true;
+    pl_status status = session->failure.code;
+    if (status != PL_OK && err != NULL) {
+        *err = session->failure;
+    }
+    pthread_cond_signal(&session->wake);
+    pthread_mutex_unlock(&session->lock);
+    return status;
+}
+
+pl_status pl_session_flush(pl_session *session, pl_error *err)
+{
+    pthread_mutex_lock(&session->lock);
+    session->again = true;
+    pthread_cond_signal(&session->wake);
+    while (session->writing || (session->first != NULL && session->again)) {
+        pthread_cond_wait(&session->idle, &session->lock);
+    }
+    pl_status status = session->first != NULL ? session->failure.code : PL_OK;
+    if (status != PL_OK && err != NULL) {
+        *err = session->failure;
+    }
+    pthread_mutex_unlock(&session->lock);
+    return status;
+}
+
+/* Signals belong to the other threads. */
+static pl_status start_writer(pl_session *session, pl_error *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    session->running = pthread_create(&session->writer, NULL, run_writer, session) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return session->running ? PL_OK
+                            : pl_error_set(err, PL_ERR_MEMORY, "%s: no thread to write the session",
+                                           session->path);
+}
+
+/* ---- the states ---- */
+
+/* Takes json.  Returns false, with nothing changed but json freed, when memory is out. */
+static bool add_node(pl_session *session, int64_t parent, char *json)
+{
+    if (session->n_nodes == session->capacity) {
+        size_t capacity = session->capacity > 0 ? 2 * session->capacity : 64;
+        node *nodes = realloc(session->nodes, capacity * sizeof *nodes);
+        if (nodes == NULL) {
+            free(json);
+            return false;
+        }
+        session->nodes = nodes;
+        session->capacity = capacity;
+    }
+    session->nodes[session->n_nodes++] = (node){.parent = parent, .json = json};
+    if (parent > 0) {
+        session->nodes[parent - 1].newest_child = (int64_t)session->n_nodes;
+    }
+    return true;
+}
+
+static pl_status damaged(const pl_session *session, const char *what, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", session->path,
+                        what);
+}
+
+static pl_status load_state(void *ctx, sqlite3_stmt *row, pl_error *err)
+{
+    pl_session *session = ctx;
+    int64_t id = sqlite3_column_int64(row, 0), parent = sqlite3_column_int64(row, 1);
+    const unsigned char *json = sqlite3_column_text(row, 2);
+    if (id != (int64_t)session->n_nodes + 1 || parent < 0 || parent >= id || json == NULL) {
+        return damaged(session, "its states do not follow one another", err);
+    }
+    char *copy = strdup((const char *)json);
+    if (copy == NULL || !add_node(session, parent, copy)) {
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", session->path);
+    }
+    return PL_OK;
+}
+
+static pl_status load_number(void *ctx, sqlite3_stmt *row, pl_error *err)
+{
+    (void)err;
+    *(int64_t *)ctx = sqlite3_column_int64(row, 0);
+    return PL_OK;
+}
+
+static pl_status load(pl_session *session, pl_error *err)
+{
+    const char *path = session->path;
+    pl_status status =
+        pl_database_query(session->db, path, "SELECT id, parent, json FROM states ORDER BY id",
+                          load_state, session, err);
+    session->head = -1;
+    if (status == PL_OK) {
+        status = pl_database_query(session->db, path, "SELECT coalesce(max(id), 0) FROM commands",
+                                   load_number, &session->commands, err);
+    }
+    if (status == PL_OK) {
+        status = pl_database_query(session->db, path, "SELECT coalesce(state, 0) FROM head",
+                                   load_number, &session->head, err);
+    }
+    if (status == PL_OK && (session->head < 0 || session->head > (int64_t)session->n_nodes)) {
+        status = damaged(session, "its present state is missing", err);
+    }
+    return status;
+}
+
+pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
+{
+    *out = NULL;
+    pl_session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    }
+    session->last = &session->first;
+    pthread_mutex_init(&session->lock, NULL);
+    pthread_cond_init(&session->wake, NULL);
+    pthread_cond_init(&session->idle, NULL);
+    session->path = strdup(path);
+    pl_status status = session->path != NULL
+                           ? PL_OK
+                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    if (status == PL_OK) {
+        status = pl_database_open(path, &session->db, &session->notice, err);
+    }
+    if (status == PL_OK) {
+        status = load(session, err);
+    }
+    if (status == PL_OK) {
+        status = start_writer(session, err);
+    }
+    if (status != PL_OK) {
+        pl_session_close(session);
+        return status;
+    }
+    *out = session;
+    return PL_OK;
+}
+
+void pl_session_close(pl_session *session)
+{
+    if (session == NULL) {
+        return;
+    }
+    if (session->running) {
+        pthread_mutex_lock(&session->lock);
+        session->stop = session->again = true;
+        pthread_cond_signal(&session->wake);
+        pthread_mutex_unlock(&session->lock);
+        pthread_join(session->writer, NULL);
+    }
+    for (pl_record *entry = session->first; entry != NULL;) {
+        pl_record *next = entry->next;
+        pl_record_free(entry);
+        entry = next;
+    }
+    for (size_t i = 0; i < session->n_nodes; i++) {
+        free(session->nodes[i].json);
+    }
+    free(session->nodes);
+    sqlite3_close(session->db);
+    pthread_cond_destroy(&session->idle);
+    pthread_cond_destroy(&session->wake);
+    pthread_mutex_destroy(&session->lock);
+    free(session->path);
+    free(session);
+}
+
+const char *pl_session_path(const pl_session *session)
+{
+    return session->path;
+}
+
+const char *pl_session_notice(const pl_session *session)
+{
+    return session->notice;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Copies the optional texts; false when memory is out (or a result that JSON cannot hold). */
+static bool fill_entry(pl_record *entry, const char *command, const json_t *result,
+                       const char *error, const json_t *state)
+{
+    entry->text = strdup(command);
+    entry->error = error != NULL ? strdup(error) : NULL;
+    entry->result = result != NULL ? json_dumps(result, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    entry->json = state != NULL ? json_dumps(state, JSON_COMPACT) : NULL;
+    return entry->text != NULL && (entry->error != NULL) == (error != NULL) &&
+           (entry->result != NULL) == (result != NULL) && (entry->json != NULL) == (state != NULL);
+}
+
+pl_status pl_session_record(pl_session *session, const char *command, bool ok,
+                            const json_t *result, const char *error, const json_t *state,
+                            pl_error *err)
+{
+    pl_record *entry = calloc(1, sizeof *entry);
+    if (entry == NULL || !fill_entry(entry, command, result, error, state)) {
+        pl_record_free(entry);
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a command's record",
+                            session->path);
+    }
+    const char *present = session->head > 0 ? session->nodes[session->head - 1].json : NULL;
+    /* A command that leaves everything as it was is no step for undo. */
+    if (entry->json != NULL && (present == NULL || strcmp(present, entry->json) != 0)) {
+        char *copy = strdup(entry->json);
+        if (copy == NULL || !add_node(session, session->head, copy)) {
+            pl_record_free(entry);
+            return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a state",
+                                session->path);
+        }
+        entry->parent = session->head;
+        entry->state = entry->head = session->head = (int64_t)session->n_nodes;
+    }
+    entry->command = ++session->commands;
+    entry->time_ms = now_ms();
+    entry->ok = ok;
+    return enqueue(session, entry, err);
+}
+
+pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err)
+{
+    *out = NULL;
+    if (session->head == 0) {
+        return PL_OK;
+    }
+    *out = json_loads(session->nodes[session->head - 1].json, 0, NULL);
+    return *out != NULL ? PL_OK : damaged(session, "a state is not JSON", err);
+}
+
+static pl_status move_head(pl_session *session, int64_t to, json_t **out, pl_error *err)
+{
+    *out = NULL;
+    if (to == 0) {
+        return PL_OK;
+    }
+    pl_record *entry = calloc(1, sizeof *entry);
+    int64_t before = session->head;
+    session->head = to;
+    pl_status status = entry != NULL
+                           ? pl_session_state(session, out, err)
+                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", session->path);
+    if (status != PL_OK) {
+        session->head = before;
+        free(entry);
+        return status;
+    }
+    entry->head = to;
+    status = enqueue(session, entry, err);
+    if (status != PL_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+pl_status pl_session_undo(pl_session *session, json_t **out, pl_error *err)
+{
+    return move_head(session, session->head > 0 ? session->nodes[session->head - 1].parent : 0, out,
+                     err);
+}
+
+pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err)
+{
+    return move_head(session,
+                     session->head > 0 ? session->nodes[session->head - 1].newest_child : 0, out,
+                     err);
+}
+
+/* ---- export ---- */
+
+/* `quit` ends a run, not the work: left out, or a script would stop where the first run did. */
+static bool is_quit(const char *text)
+{
+    size_t skip = strspn(text, " \t");
+    return strncmp(text + skip, "quit", 4) == 0 && strchr(" \t;#", text[skip + 4]) != NULL;
+}
+
+static pl_status export_command(void *ctx, sqlite3_stmt *row, pl_error *err)
+{
+    pl_buf *script = ctx;
+    const char *text = (const char *)sqlite3_column_text(row, 0);
+    if (text != NULL && !is_quit(text)) {
+        pl_buf_puts(script, text);
+        pl_buf_puts(script, "\n");
+    }
+    return pl_buf_check(script, err);
+}
+
+pl_status pl_session_export(pl_session *session, const char *path, pl_error *err)
+{
+    pl_buf script = {0};
+    pl_status status = pl_session_flush(session, err);
+    /* The queue is empty and its only source is this thread: the writer leaves SQLite alone. */
+    if (status == PL_OK) {
+        status = pl_database_query(session->db, session->path,
+                                   "SELECT text FROM commands WHERE ok ORDER BY id",
+                                   export_command, &script, err);
+    }
+    if (status == PL_OK) {
+        status = pl_file_write_all(path, script.data != NULL ? script.data : "", script.size, err);
+    }
+    pl_buf_deinit(&script);
+    return status;
+}
+
+void pl_session_default_path(pl_buf *out)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    /* The XDG base directory specification: a relative path is to be ignored. */
+    if (state != NULL && state[0] == '/') {
+        pl_path_join(out, state, "planish/last.planish");
+        return;
+    }
+    if (home == NULL || home[0] == '\0') {
+        const struct passwd *user = getpwuid(getuid());
+        home = user != NULL ? user->pw_dir : ".";
+    }
+    pl_path_join(out, home, ".local/state/planish/last.planish");
+}

@@ -1,0 +1,57 @@
+/* sessions/session.h -- a session on disk (SQLite): every command, its result, and the states.
+ *
+ * A session is a replayable list of commands; each recorded state is a pointer that undo and redo
+ * move.  Opening a session computes nothing.  A writer thread owns SQLite, so that a commit's
+ * fsync never stalls a frame; on network file systems journal_mode=TRUNCATE is used. */
+#ifndef PL_SESSIONS_SESSION_H
+#define PL_SESSIONS_SESSION_H
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_session pl_session;
+
+/* Creates the file and its folder if missing, migrates an older schema (the old file is kept
+ * whole until the migration commits), refuses a newer one, another application's database, a
+ * damaged file or one that is open elsewhere with a sentence that names it.  A session is used by
+ * one thread, which does not wait for the disk except where a function says so. */
+PL_NODISCARD pl_status pl_session_open(const char *path, pl_session **out, pl_error *err);
+
+/* Waits until everything recorded is on disk, or returns what keeps the writer from it. */
+PL_NODISCARD pl_status pl_session_flush(pl_session *session, pl_error *err);
+void pl_session_close(pl_session *session); /* waits for one attempt to flush; NULL is fine */
+const char *pl_session_path(const pl_session *session);
+
+/* A sentence to tell the user once (the session lies on a network file system), or NULL. */
+const char *pl_session_notice(const pl_session *session);
+
+/* Records a command that ended: its text as typed, ok, the result object or the error sentence
+ * (either may be NULL), and the state after it (NULL, or equal to the present one: unchanged).
+ * Returns at once; the texts are copied.  A new state after an undo starts a branch: the undone
+ * states stay in the file.  Where the writer's last attempt failed (the disk is full), the record
+ * is kept all the same, everything is tried again, and that failure is returned. */
+PL_NODISCARD pl_status pl_session_record(pl_session *session, const char *command, bool ok,
+                                         const json_t *result, const char *error,
+                                         const json_t *state, pl_error *err);
+
+/* The present state (*out NULL if none was recorded yet), read when the session was opened or
+ * recorded since.  Caller decrefs. */
+PL_NODISCARD pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err);
+
+/* Moves the pointer back or forward (the newest branch); *out NULL at the end, where it stays.
+ * Caller decrefs. */
+PL_NODISCARD pl_status pl_session_undo(pl_session *session, json_t **out, pl_error *err);
+PL_NODISCARD pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err);
+
+/* Flushes, and writes the commands recorded as ok, in order and without `quit`, as a batch script
+ * (atomically). */
+PL_NODISCARD pl_status pl_session_export(pl_session *session, const char *path, pl_error *err);
+
+/* $XDG_STATE_HOME/planish/last.planish, else ~/.local/state/planish/last.planish; appended. */
+void pl_session_default_path(pl_buf *out);
+
+#endif
