@@ -1,0 +1,47 @@
+/* views/canvas.h -- a raster of dots finer than cells: braille 2x4, blocks 1x8, ASCII 1x2 a cell.
+ *
+ * A bar fills its dots from the bottom; a cap is one dot at a bar's end, for a series that is seen
+ * through another.  Where both meet in a cell, the bar's style wins and no dot is lost (braille). */
+#ifndef PL_VIEWS_CANVAS_H
+#define PL_VIEWS_CANVAS_H
+
+#include "views/surface.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum pl_marks {
+    PL_MARKS_BRAILLE,
+    PL_MARKS_BLOCKS, /* eighths of a block */
+    PL_MARKS_HALVES, /* whole and half blocks only: the Linux console's font */
+    PL_MARKS_ASCII,
+} pl_marks;
+
+typedef struct pl_canvas_cell {
+    uint8_t bar, cap; /* dots from the bottom: bit 0 ... per column of dots, see canvas.c */
+    uint16_t bar_style, cap_style;
+} pl_canvas_cell;
+
+typedef struct pl_canvas {
+    pl_marks marks;
+    int rows, cols;          /* cells */
+    int dots_x, dots_y;      /* dots in all */
+    pl_canvas_cell *cells;   /* [rows, cols] */
+} pl_canvas;
+
+PL_NODISCARD pl_status pl_canvas_init(pl_canvas *canvas, pl_marks marks, int rows, int cols,
+                                      pl_error *err);
+void pl_canvas_deinit(pl_canvas *canvas);
+
+/* Column of dots x (from the left), its `height` lowest dots. */
+void pl_canvas_bar(pl_canvas *canvas, int x, int height, unsigned style);
+
+/* One dot, `y` counted from the bottom. */
+void pl_canvas_cap(pl_canvas *canvas, int x, int y, unsigned style);
+
+/* What a cell shows; ' ' if it has no dot. */
+uint32_t pl_canvas_code(const pl_canvas *canvas, int row, int col, unsigned *style);
+
+void pl_canvas_draw(const pl_canvas *canvas, pl_surface *surface, pl_rect rect);
+
+#endif

@@ -1,0 +1,158 @@
+/* The lines around the panes: header (what is open, what runs), message, footer (keys). */
+#include "views/panel.h"
+
+#include "views/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "calibrate 43 %  12,100 tokens/s  0:41 left" */
+static void job_text(const pl_job_line *job, bool brief, char *out, size_t capacity)
+{
+    char seconds[PL_NUMBER_TEXT];
+    pl_format_seconds(job->seconds, seconds);
+    if (!(job->total > 0) || !(job->amount > 0)) {
+        snprintf(out, capacity, "%s  %s", job->name, seconds);
+        return;
+    }
+    double share = job->amount / job->total;
+    share = share > 1 ? 1 : share;
+    char left[PL_NUMBER_TEXT];
+    char rate[PL_NUMBER_TEXT];
+    pl_format_seconds(job->seconds / share - job->seconds, left);
+    pl_format_count(job->seconds > 0 ? job->amount / job->seconds : 0, rate);
+    if (job->seconds < 0.3) {
+        snprintf(out, capacity, "%s %.0f %%", job->name, 100 * share);
+    } else if (brief) {
+        snprintf(out, capacity, "%s %.0f %%  %s left", job->name, 100 * share, left);
+    } else {
+        snprintf(out, capacity, "%s %.0f %%  %s %s/s  %s left", job->name, 100 * share, rate,
+                 job->what, left);
+    }
+}
+
+static int draw_jobs(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    if (model->n_jobs == 0) {
+        return 0;
+    }
+    char text[160];
+    job_text(&model->jobs[0], rect.w < 110, text, sizeof text);
+    char all[240];
+    if (model->n_jobs > 1) {
+        snprintf(all, sizeof all, " %s  +%zu  Esc cancels ", text, model->n_jobs - 1);
+    } else {
+        snprintf(all, sizeof all, " %s  Esc cancels ", text);
+    }
+    if ((int)pl_text_width(all) > rect.w / 2) {
+        snprintf(all, sizeof all, " %s ", text);
+    }
+    if ((int)pl_text_width(all) > rect.w * 2 / 3) {
+        snprintf(all, sizeof all, " %.40s ", model->jobs[0].name);
+    }
+    int width = (int)pl_text_width(all);
+    pl_put_right(surface, rect, 0, rect.w, PL_STYLE_BUSY | PL_REVERSE, all);
+    return width;
+}
+
+static void calibration_text(const pl_screen_model *model, char *out, size_t capacity)
+{
+    const pl_calibration *calibration = &model->state->calibration;
+    if (calibration->n_texts == 0) {
+        snprintf(out, capacity, "not calibrated");
+        return;
+    }
+    char tokens[PL_NUMBER_TEXT];
+    pl_format_count((double)calibration->protocol.length * (double)calibration->protocol.windows,
+                    tokens);
+    snprintf(out, capacity, "%s %s tokens", model->calibrated ? "calibrated" : "calibration",
+             tokens);
+}
+
+void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    pl_fill(surface, rect, PL_STYLE_BAR, ' ');
+    int busy = draw_jobs(model, surface, rect);
+    pl_rect rest = {rect.y, rect.x, 1, rect.w - busy};
+    int col = 1 + pl_put(surface, rest, 0, 1, PL_STYLE_BAR | PL_BOLD, "planish");
+    const pl_source *source = model->state->source;
+    if (source == NULL) {
+        pl_put_cut(surface, rest, 0, col + 2, rest.w - col - 2, PL_STYLE_BAR,
+                   "no model:  :open PATH");
+        return;
+    }
+    char calibration[64];
+    calibration_text(model, calibration, sizeof calibration);
+    size_t solved = pl_state_solved_count(model->state);
+    char right[128];
+    if (solved > 0) {
+        snprintf(right, sizeof right, "%s  %zu solved ", calibration, solved);
+    } else {
+        snprintf(right, sizeof right, "%s ", calibration);
+    }
+    const pl_model *m = source->model;
+    char left[256];
+    snprintf(left, sizeof left, "%s%s  %zu blocks, %zu layers", pl_model_name(m),
+             source->demo != NULL ? " (built-in demo)" : "", pl_model_config(m)->blocks,
+             pl_model_layer_count(m));
+    int right_width = (int)pl_text_width(right);
+    int room = rest.w - col - 2;
+    if ((int)pl_text_width(left) > room - right_width - 1) {
+        snprintf(left, sizeof left, "%s%s  %zu layers", pl_model_name(m),
+                 source->demo != NULL ? " (built-in)" : "", pl_model_layer_count(m));
+    }
+    if (room - right_width < 24) {
+        right_width = 0;
+    } else {
+        pl_put_right(surface, rest, 0, rest.w, PL_STYLE_BAR, right);
+    }
+    pl_put_cut(surface, rest, 0, col + 2, room - right_width - 1, PL_STYLE_BAR, left);
+}
+
+void pl_message_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    if (model->message == NULL || model->message[0] == '\0') {
+        return;
+    }
+    static const char *const prefixes[] = {"", "error: ", "warning: "};
+    static const pl_style styles[] = {PL_STYLE_TEXT, PL_STYLE_ERROR, PL_STYLE_WARNING};
+    char text[1000];
+    snprintf(text, sizeof text, "%s%s", prefixes[model->message_kind], model->message);
+    pl_put_cut(surface, rect, 0, 1, rect.w - 2, styles[model->message_kind], text);
+}
+
+/* Draws a hint if it fits before `end`; returns the column behind it. */
+static int draw_hint(pl_surface *surface, pl_rect rect, int col, int end, const char *key,
+                     const char *hint)
+{
+    int width = (int)(pl_text_width(key) + 1 + pl_text_width(hint));
+    if (col + width > end) {
+        return col;
+    }
+    col += pl_put(surface, rect, 0, col, PL_STYLE_KEY, key) + 1;
+    return col + pl_put(surface, rect, 0, col, PL_STYLE_FAINT, hint) + 2;
+}
+
+void pl_footer_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    if (model->views.tuner.editing) {
+        int col = draw_hint(surface, rect, 1, rect.w, "Enter", "apply");
+        draw_hint(surface, rect, col, rect.w, "Esc", "leave the value as it was");
+        return;
+    }
+    int col = 1;
+    col = draw_hint(surface, rect, col, rect.w, ":", "command");
+    col = draw_hint(surface, rect, col, rect.w, "?", "help");
+    unsigned here = 1u << model->focus;
+    for (int own = 1; own >= 0; own--) {
+        for (const pl_binding *b = pl_bindings(); b->name != NULL; b++) {
+            bool is_own = b->where != PL_EVERYWHERE;
+            if (b->hint == NULL || (b->where & here) == 0 || is_own != (own == 1) ||
+                b->action == PL_ACT_HELP) {
+                continue;
+            }
+            col = draw_hint(surface, rect, col, rect.w - 1, b->name, b->hint);
+        }
+    }
+}

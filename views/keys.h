@@ -1,0 +1,59 @@
+/* views/keys.h -- the one table of keys: what a key does in which pane, and what help says of it.
+ *
+ * Footer hints and the help view are made from it.  A new key is one line in keys.c. */
+#ifndef PL_VIEWS_KEYS_H
+#define PL_VIEWS_KEYS_H
+
+#include "views/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Keys that are no character, above Unicode. */
+enum {
+    PL_K_NONE = 0x110000, PL_K_UP, PL_K_DOWN, PL_K_LEFT, PL_K_RIGHT, PL_K_PAGE_UP, PL_K_PAGE_DOWN,
+    PL_K_HOME, PL_K_END, PL_K_SHIFT_TAB, PL_K_SHIFT_LEFT, PL_K_SHIFT_RIGHT, PL_K_BACKSPACE,
+    PL_K_DELETE, PL_K_F1, PL_K_RESIZE, PL_K_CTRL_LEFT, PL_K_CTRL_RIGHT,
+};
+
+enum { PL_KEY_ESC = 27, PL_KEY_ENTER = '\r' };
+
+/* One key press: a character or a PL_K_ value; alt: Escape came right before it. */
+typedef struct pl_press {
+    uint32_t key;
+    bool alt;
+} pl_press;
+
+typedef enum pl_action {
+    PL_ACT_NONE,
+    PL_ACT_UP, PL_ACT_DOWN, PL_ACT_LEFT, PL_ACT_RIGHT, PL_ACT_FAR_LEFT, PL_ACT_FAR_RIGHT,
+    PL_ACT_PAGE_UP, PL_ACT_PAGE_DOWN, PL_ACT_FIRST, PL_ACT_LAST, PL_ACT_ENTER,
+    PL_ACT_SORT, PL_ACT_LOG, PL_ACT_ZOOM_IN, PL_ACT_ZOOM_OUT, PL_ACT_ZOOM_ALL,
+    PL_ACT_NEXT_PEAK, PL_ACT_PREV_PEAK, PL_ACT_RESET,
+    PL_ACT_SIDE, PL_ACT_WHICH, PL_ACT_SOLVE, PL_ACT_SOLVE_ALL, PL_ACT_CALIBRATE, PL_ACT_FIGURE,
+    PL_ACT_PROMPT, PL_ACT_HELP, PL_ACT_NEXT_PANE, PL_ACT_PREV_PANE, PL_ACT_CANCEL,
+    PL_ACT_UNDO, PL_ACT_REDO, PL_ACT_LAST_SESSION, PL_ACT_REDRAW, PL_ACT_SUSPEND, PL_ACT_QUIT,
+} pl_action;
+
+typedef struct pl_binding {
+    uint32_t key;
+    pl_action action;
+    unsigned where;   /* bits 1 << pl_pane */
+    const char *name; /* how the key is called: "Ctrl-R" */
+    const char *hint; /* two words for the footer, NULL: not hinted */
+    const char *help; /* NULL: another key of the same action is explained */
+} pl_binding;
+
+enum { PL_EVERYWHERE = (1 << PL_PANE_COUNT) - 1 };
+
+/* Ends with help and name NULL. */
+const pl_binding *pl_bindings(void);
+
+/* PL_ACT_NONE where the key does nothing in that pane. */
+pl_action pl_key_action(uint32_t key, pl_pane pane);
+
+/* "Layers", "Channels", ... */
+const char *pl_pane_name(pl_pane pane);
+
+#endif

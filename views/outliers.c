@@ -1,0 +1,177 @@
+/* The table of the largest channels: size, ratio to the median, the token that caused it. */
+#include "views/panel.h"
+
+#include "views/text.h"
+
+#include <stdio.h>
+
+static const pl_channel_row *rows_of(const pl_screen_model *model, size_t *count)
+{
+    const pl_picture *picture = pl_present_picture(model);
+    *count = 0;
+    if (picture == NULL) {
+        return NULL;
+    }
+    bool input = model->state->side == PL_SIDE_INPUT;
+    *count = input ? picture->n_inputs : picture->n_weights;
+    return input ? picture->inputs : picture->weights;
+}
+
+/* Right ends of the columns of numbers, and where the token starts. */
+typedef struct columns {
+    int channel, max, ratio, token;
+} columns;
+
+static columns columns_of(pl_rect rect)
+{
+    return rect.w >= 42 ? (columns){8, 17, 27, 29} : (columns){6, 13, 20, 21};
+}
+
+static void draw_row(const pl_screen_model *model, pl_surface *surface, pl_rect rect, int line,
+                     const pl_channel_row *row, bool selected)
+{
+    unsigned stale = model->stale ? PL_STALE : 0;
+    columns c = columns_of(rect);
+    char number[PL_NUMBER_TEXT];
+    pl_put(surface, rect, line, 0, PL_STYLE_STRONG, selected ? ">" : " ");
+    snprintf(number, sizeof number, "%zu", row->channel);
+    pl_put_right(surface, rect, line, c.channel, PL_STYLE_STRONG | stale, number);
+    pl_format_number(row->max, number);
+    pl_put_right(surface, rect, line, c.max, PL_STYLE_TEXT | stale, number);
+    pl_format_number(row->ratio, number);
+    unsigned tone = row->ratio > 6 ? PL_STYLE_BAD : PL_STYLE_TEXT;
+    pl_put_right(surface, rect, line, c.ratio, tone | stale, number);
+    if (row->token_position >= 0) {
+        char at[32];
+        snprintf(at, sizeof at, "@%lld", (long long)row->token_position);
+        int width = (int)pl_text_width(at);
+        char token[64];
+        snprintf(token, sizeof token, "\"%s\"", row->token);
+        int room = rect.w - c.token - width - 1;
+        int used = pl_put_cut(surface, rect, line, c.token, room > 4 ? room : rect.w - c.token,
+                              PL_STYLE_TEXT | stale, token);
+        if (room > 4) {
+            pl_put(surface, rect, line, c.token + 1 + used, PL_STYLE_FAINT | stale, at);
+        }
+    }
+    if (selected && model->focus == PL_PANE_OUTLIERS) {
+        pl_mark_row(surface, rect, line, PL_REVERSE);
+    }
+}
+
+static void draw_weight_side(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                             int line, const pl_channel_row *row)
+{
+    char number[PL_NUMBER_TEXT];
+    pl_format_number(row->rms, number);
+    pl_put_right(surface, rect, line, columns_of(rect).token + 8, PL_STYLE_FAINT | (model->stale ? PL_STALE : 0), number);
+}
+
+static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    if (model->state->side == PL_SIDE_INPUT && pl_present_picture(model) != NULL &&
+        model->state->calibration.n_texts == 0) {
+        pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_TEXT, "not calibrated:");
+        pl_put_cut(surface, rect, 3, 1, rect.w - 2, PL_STYLE_KEY, ":calibrate text=FILE");
+    } else if (model->picture_error != NULL) {
+        pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_ERROR, model->picture_error);
+    } else {
+        pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_FAINT,
+                   model->state->source != NULL ? "reading the layer" : "no model is open");
+    }
+}
+
+static void draw_heads(pl_surface *surface, pl_rect rect, bool input)
+{
+    columns c = columns_of(rect);
+    bool wide = c.channel > 6;
+    pl_put_right(surface, rect, 1, c.channel, PL_STYLE_FAINT, wide ? "channel" : "chan");
+    pl_put_right(surface, rect, 1, c.max, PL_STYLE_FAINT,
+                 !wide ? "max" : input ? "max |x|" : "max |w|");
+    pl_put_right(surface, rect, 1, c.ratio, PL_STYLE_FAINT, wide ? "\u00d7 median" : "\u00d7 med");
+    if (input) {
+        pl_put(surface, rect, 1, c.token, PL_STYLE_FAINT, wide ? "token @ position" : "token");
+    } else {
+        pl_put_right(surface, rect, 1, c.token + 8, PL_STYLE_FAINT, "rms");
+    }
+}
+
+static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    bool input = model->state->side == PL_SIDE_INPUT;
+    pl_panel_title(model, surface, rect, PL_PANE_OUTLIERS, "Outlier channels",
+                   input ? "inputs" : "weights");
+    size_t count = 0;
+    const pl_channel_row *rows = rows_of(model, &count);
+    if (count == 0) {
+        draw_missing(model, surface, rect);
+        return;
+    }
+    draw_heads(surface, rect, input);
+    pl_outliers_view *view = &model->views.outliers;
+    view->row = view->row < count ? view->row : count - 1;
+    pl_rect body = {rect.y + 2, rect.x, rect.h - 2, rect.w};
+    view->top = pl_panel_scroll(view->top, view->row, count, body.h);
+    for (int line = 0; line < body.h && view->top + (size_t)line < count; line++) {
+        const pl_channel_row *row = &rows[view->top + (size_t)line];
+        if (!input) {
+            draw_weight_side(model, surface, body, line, row);
+        }
+        bool selected = model->views.channels.placed
+                            ? row->channel == model->views.channels.cursor
+                            : view->top + (size_t)line == view->row;
+        draw_row(model, surface, body, line, row, selected);
+    }
+}
+
+static bool move_to(pl_screen_model *model, long by, bool absolute)
+{
+    size_t count = 0;
+    const pl_channel_row *rows = rows_of(model, &count);
+    if (count == 0) {
+        return true;
+    }
+    pl_outliers_view *view = &model->views.outliers;
+    long to = absolute ? by : (long)view->row + by;
+    to = to < 0 ? 0 : to >= (long)count ? (long)count - 1 : to;
+    view->row = (size_t)to;
+    model->views.channels.cursor = rows[to].channel;
+    model->views.channels.placed = true;
+    return true;
+}
+
+static bool act(pl_screen_model *model, pl_action action, pl_intent *intent)
+{
+    switch (action) {
+    case PL_ACT_UP:
+        return move_to(model, -1, false);
+    case PL_ACT_DOWN:
+        return move_to(model, 1, false);
+    case PL_ACT_PAGE_UP:
+        return move_to(model, -8, false);
+    case PL_ACT_PAGE_DOWN:
+        return move_to(model, 8, false);
+    case PL_ACT_FIRST:
+        return move_to(model, 0, true);
+    case PL_ACT_LAST:
+        return move_to(model, 1000000L, true);
+    case PL_ACT_ENTER:
+        intent->focus = PL_PANE_CHANNELS;
+        return true;
+    case PL_ACT_SORT:
+        model->views.channels.sorted = !model->views.channels.sorted;
+        return true;
+    case PL_ACT_LEFT:
+        return pl_tuner_turn(model, -1, intent);
+    case PL_ACT_RIGHT:
+        return pl_tuner_turn(model, 1, intent);
+    case PL_ACT_FAR_LEFT:
+        return pl_tuner_turn(model, -4, intent);
+    case PL_ACT_FAR_RIGHT:
+        return pl_tuner_turn(model, 4, intent);
+    default:
+        return false;
+    }
+}
+
+const pl_panel pl_panel_outliers = {.draw = draw, .act = act};

@@ -1,0 +1,126 @@
+#include "views/panel.h"
+
+#include "views/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const pl_panel *pl_panel_of(pl_pane pane)
+{
+    static const pl_panel *const panels[PL_PANE_COUNT] = {
+        [PL_PANE_LAYERS] = &pl_panel_layers,
+        [PL_PANE_CHANNELS] = &pl_panel_channels,
+        [PL_PANE_OUTLIERS] = &pl_panel_outliers,
+        [PL_PANE_TUNER] = &pl_panel_tuner,
+    };
+    return panels[pane];
+}
+
+void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                    const char *title, const char *right)
+{
+    bool focused = model->focus == pane;
+    uint32_t line = surface->ascii ? (focused ? '=' : '-') : (focused ? 0x2501 : 0x2500);
+    pl_rect top = {rect.y, rect.x, 1, rect.w};
+    pl_fill(surface, top, focused ? PL_STYLE_FOCUS : PL_STYLE_FAINT, line);
+    unsigned style = focused ? PL_STYLE_FOCUS | PL_REVERSE : PL_STYLE_TITLE;
+    char text[200];
+    snprintf(text, sizeof text, " %s ", title);
+    int used = pl_put_cut(surface, top, 0, 1, rect.w - 2, style, text);
+    if (right != NULL && right[0] != '\0') {
+        snprintf(text, sizeof text, " %s ", right);
+        int room = rect.w - used - 3;
+        int width = (int)pl_text_width(text);
+        if (room >= 6) {
+            int col = width <= room ? rect.w - 1 - width : rect.w - 1 - room;
+            pl_put_cut(surface, top, 0, col, room, PL_STYLE_FAINT, text);
+        }
+    }
+}
+
+size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows)
+{
+    size_t shown = rows > 0 ? (size_t)rows : 1;
+    if (row < top) {
+        top = row;
+    }
+    if (row >= top + shown) {
+        top = row - shown + 1;
+    }
+    if (top + shown > count) {
+        top = count > shown ? count - shown : 0;
+    }
+    return top;
+}
+
+void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity)
+{
+    const char *last = strrchr(layer->name, '.');
+    const char *part = last != NULL ? last + 1 : layer->name;
+    if (with_part && last != NULL) {
+        const char *s = last;
+        while (s > layer->name && s[-1] != '.') {
+            s--;
+        }
+        part = s;
+    }
+    snprintf(out, capacity, "%zu.%s", layer->block, part);
+}
+
+const pl_picture *pl_present_picture(const pl_screen_model *model)
+{
+    const pl_picture *picture = model->picture;
+    return picture != NULL && picture->layer == model->state->layer ? picture : NULL;
+}
+
+static void draw_notice(pl_surface *surface)
+{
+    pl_rect all = {0, 0, surface->rows, surface->cols};
+    char text[96];
+    snprintf(text, sizeof text, "planish needs %dx%d, this is %dx%d", PL_LAYOUT_MIN_COLS,
+             PL_LAYOUT_MIN_ROWS, surface->cols, surface->rows);
+    /* Broken at blanks into the lines there are. */
+    int row = 0;
+    int col = 0;
+    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
+        int width = (int)strlen(word);
+        if (col > 0 && col + 1 + width > all.w) {
+            row++;
+            col = 0;
+        }
+        col += col > 0;
+        col += pl_put(surface, all, row, col, PL_STYLE_TEXT, word);
+    }
+}
+
+static void draw_divider(pl_surface *surface, int col, int top, int bottom)
+{
+    for (int y = top; y < bottom && col >= 0; y++) {
+        pl_put_code(surface, (pl_rect){0, 0, surface->rows, surface->cols}, y, col,
+                    PL_STYLE_FAINT, surface->ascii ? '|' : 0x2502);
+    }
+}
+
+void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open)
+{
+    pl_surface_clear(surface);
+    pl_panes layout = pl_panes_make(surface->rows, surface->cols, model->focus);
+    if (layout.kind == PL_LAYOUT_NOTICE) {
+        draw_notice(surface);
+        return;
+    }
+    pl_header_draw(model, surface, layout.header);
+    for (pl_pane pane = 0; pane < PL_PANE_COUNT; pane++) {
+        if (layout.panes[pane].h > 0) {
+            pl_panel_of(pane)->draw(model, surface, layout.panes[pane]);
+        }
+    }
+    pl_rect layers = layout.panes[PL_PANE_LAYERS];
+    draw_divider(surface, layout.divider, layers.y, layers.y + layers.h);
+    pl_rect tuner = layout.panes[PL_PANE_TUNER];
+    draw_divider(surface, layout.lower_divider, tuner.y, tuner.y + tuner.h);
+    pl_message_draw(model, surface, layout.message);
+    if (!prompt_open) {
+        pl_footer_draw(model, surface, layout.prompt);
+    }
+}

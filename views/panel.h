@@ -1,0 +1,56 @@
+/* views/panel.h -- the interface of a pane, and what panes share.
+ *
+ * A view is one file that defines a pl_panel and one line in pl_panels (panel.c). */
+#ifndef PL_VIEWS_PANEL_H
+#define PL_VIEWS_PANEL_H
+
+#include "views/keys.h"
+#include "views/screen_model.h"
+#include "views/surface.h"
+
+/* What a key asks of the event loop. */
+typedef struct pl_intent {
+    char command[600]; /* a command to run; "" for none */
+    bool live;         /* a knob was turned: solve the selected layer behind the command */
+    char prompt[600];  /* open the prompt with this text; "" for none */
+    int focus;         /* pane to go to, -1: stay */
+} pl_intent;
+
+typedef struct pl_panel {
+    void (*draw)(pl_screen_model *model, pl_surface *surface, pl_rect rect);
+    /* True if the action was the panel's. */
+    bool (*act)(pl_screen_model *model, pl_action action, pl_intent *intent);
+    /* Sees every key before the table does; true if it was taken.  NULL: none. */
+    bool (*type)(pl_screen_model *model, pl_press press, pl_intent *intent);
+} pl_panel;
+
+extern const pl_panel pl_panel_layers, pl_panel_channels, pl_panel_outliers, pl_panel_tuner;
+
+const pl_panel *pl_panel_of(pl_pane pane);
+
+/* The title line of a pane: its name and what it shows.  Focus is visible without colour. */
+void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                    const char *title, const char *right);
+
+/* Scrolls so that `row` of `count` is within `rows` lines; returns the first line shown. */
+size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows);
+
+/* "15.q_proj" (with_part false) or "15.self_attn.q_proj". */
+void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity);
+
+/* The picture if it is of the selected layer, else NULL. */
+const pl_picture *pl_present_picture(const pl_screen_model *model);
+
+/* The whole screen: header, panes, message and footer; the prompt line is the caller's when it is
+ * open. */
+void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open);
+
+/* One line each. */
+void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
+void pl_message_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
+void pl_footer_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
+
+/* The tuner: turns the selected parameter by so many steps, from whatever pane. */
+bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent);
+
+#endif

@@ -1,0 +1,383 @@
+#include "views/terminal.h"
+
+#include "core/base/checked.h"
+#include "views/rescue.h"
+
+#include <curses.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <term.h>
+#include <unistd.h>
+
+struct pl_terminal {
+    SCREEN *screen;
+    WINDOW *keys; /* a pad: reading from it never refreshes the screen */
+    pl_marks marks;
+    attr_t attrs[PL_STYLE_COUNT];
+    pl_surface shown; /* what is on the screen */
+    bool afresh;
+};
+
+/* Colours of a style.  256: middle tones that are readable on dark and on light backgrounds, after
+ * Okabe and Ito.  8: by number.  -1: the terminal's own. */
+typedef struct look {
+    short fg256, bg256, fg8;
+    attr_t colour_attrs; /* with colours */
+    attr_t plain_attrs;  /* without */
+} look;
+
+static const look looks[PL_STYLE_COUNT] = {
+    [PL_STYLE_TEXT] = {-1, -1, -1, A_NORMAL, A_NORMAL},
+    [PL_STYLE_FAINT] = {244, -1, -1, A_NORMAL, A_DIM},
+    [PL_STYLE_STRONG] = {-1, -1, -1, A_BOLD, A_BOLD},
+    [PL_STYLE_TITLE] = {-1, -1, -1, A_BOLD, A_BOLD},
+    [PL_STYLE_FOCUS] = {32, -1, COLOR_CYAN, A_BOLD, A_BOLD},
+    [PL_STYLE_BAR] = {255, 24, -1, A_NORMAL, A_REVERSE},
+    [PL_STYLE_KEY] = {32, -1, COLOR_CYAN, A_BOLD, A_BOLD},
+    [PL_STYLE_BEFORE] = {244, -1, -1, A_NORMAL, A_NORMAL},
+    [PL_STYLE_PRECONDITIONED] = {32, -1, COLOR_CYAN, A_NORMAL, A_BOLD},
+    [PL_STYLE_AFTER] = {32, -1, COLOR_CYAN, A_NORMAL, A_BOLD},
+    [PL_STYLE_INPUT] = {172, -1, COLOR_YELLOW, A_NORMAL, A_NORMAL},
+    [PL_STYLE_RULE] = {166, -1, COLOR_RED, A_NORMAL, A_NORMAL},
+    [PL_STYLE_CURSOR] = {132, -1, COLOR_MAGENTA, A_BOLD, A_BOLD},
+    [PL_STYLE_GOOD] = {32, -1, COLOR_CYAN, A_NORMAL, A_NORMAL},
+    [PL_STYLE_BAD] = {166, -1, COLOR_RED, A_NORMAL, A_BOLD},
+    [PL_STYLE_ERROR] = {160, -1, COLOR_RED, A_BOLD, A_BOLD},
+    [PL_STYLE_WARNING] = {172, -1, COLOR_YELLOW, A_BOLD, A_BOLD},
+    [PL_STYLE_BUSY] = {172, -1, COLOR_YELLOW, A_BOLD, A_BOLD},
+};
+
+static int colours_wanted(void)
+{
+    const char *no = getenv("NO_COLOR");
+    if ((no != NULL && no[0] != '\0') || !has_colors()) {
+        return 0;
+    }
+    return COLORS >= 256 ? 256 : COLORS >= 8 ? 8 : 0;
+}
+
+/* Cyan and yellow cannot be read on white: COLORFGBG tells where a terminal sets it. */
+static bool light_background(void)
+{
+    const char *value = getenv("COLORFGBG");
+    const char *last = value != NULL ? strrchr(value, ';') : NULL;
+    return last != NULL && (strcmp(last, ";15") == 0 || strcmp(last, ";7") == 0);
+}
+
+static short colour8(short colour, bool light)
+{
+    if (light) {
+        return colour == COLOR_CYAN ? COLOR_BLUE : colour == COLOR_YELLOW ? COLOR_RED : colour;
+    }
+    return colour;
+}
+
+static void set_looks(pl_terminal *terminal)
+{
+    int colours = has_colors() && start_color() == OK ? colours_wanted() : 0;
+    if (colours > 0 && use_default_colors() != OK) {
+        assume_default_colors(COLOR_WHITE, COLOR_BLACK);
+    }
+    bool light = light_background();
+    for (short s = 0; s < PL_STYLE_COUNT; s++) {
+        const look *l = &looks[s];
+        terminal->attrs[s] = colours > 0 ? l->colour_attrs : l->plain_attrs;
+        if (colours == 256) {
+            init_pair((short)(s + 1), l->fg256, l->bg256);
+        } else if (colours == 8) {
+            init_pair((short)(s + 1), colour8(l->fg8, light), -1);
+            if (s == PL_STYLE_BAR) {
+                terminal->attrs[s] |= A_REVERSE;
+            }
+        }
+        if (colours > 0) {
+            terminal->attrs[s] |= (attr_t)COLOR_PAIR(s + 1);
+        }
+    }
+}
+
+static pl_marks choose_marks(const char *wanted)
+{
+    bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    const char *term = getenv("TERM");
+    if (!utf8 || (wanted != NULL && strcmp(wanted, "ascii") == 0)) {
+        return PL_MARKS_ASCII;
+    }
+    if (term != NULL && strncmp(term, "linux", 5) == 0) {
+        return PL_MARKS_HALVES;
+    }
+    return wanted != NULL && strcmp(wanted, "blocks") == 0 ? PL_MARKS_BLOCKS : PL_MARKS_BRAILLE;
+}
+
+/* Appends a terminal string without its padding marks "$<5>". */
+static void add_string(char *out, size_t capacity, const char *name)
+{
+    /* tigetstr's argument is not const in every ncurses. */
+    char copy[16];
+    strncpy(copy, name, sizeof copy - 1);
+    copy[sizeof copy - 1] = '\0';
+    const char *s = tigetstr(copy);
+    size_t n = strlen(out);
+    if (s == NULL || s == (const char *)-1) {
+        return;
+    }
+    while (*s != '\0' && n + 1 < capacity) {
+        if (s[0] == '$' && s[1] == '<' && strchr(s, '>') != NULL) {
+            s = strchr(s, '>') + 1;
+            continue;
+        }
+        out[n++] = *s++;
+    }
+    out[n] = '\0';
+}
+
+static pl_status install_rescue(pl_error *err)
+{
+    char strings[256] = "";
+    static const char *const names[] = {"sgr0", "op", "cnorm", "rmkx", "rmcup"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        add_string(strings, sizeof strings, names[i]);
+    }
+    strncat(strings, "\r\n", sizeof strings - strlen(strings) - 1);
+    return pl_rescue_install(strings, err);
+}
+
+/* What terminals send whatever TERM says of them (tmux under TERM=xterm, say). */
+static void define_keys(void)
+{
+    static const struct {
+        const char *sequence;
+        int key;
+    } keys[] = {
+        {"\033[1~", KEY_HOME}, {"\033[7~", KEY_HOME}, {"\033[H", KEY_HOME}, {"\033OH", KEY_HOME},
+        {"\033[4~", KEY_END},  {"\033[8~", KEY_END},  {"\033[F", KEY_END},  {"\033OF", KEY_END},
+        {"\033[3~", KEY_DC},   {"\033[5~", KEY_PPAGE}, {"\033[6~", KEY_NPAGE},
+        {"\033[A", KEY_UP},    {"\033OA", KEY_UP},    {"\033[B", KEY_DOWN}, {"\033OB", KEY_DOWN},
+        {"\033[C", KEY_RIGHT}, {"\033OC", KEY_RIGHT}, {"\033[D", KEY_LEFT}, {"\033OD", KEY_LEFT},
+        {"\033[Z", KEY_BTAB},  {"\033[1;2D", KEY_SLEFT}, {"\033[1;2C", KEY_SRIGHT},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        define_key(keys[i].sequence, keys[i].key);
+    }
+}
+
+pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
+{
+    *out = NULL;
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "standard input and output must be a terminal; without one use -c or "
+                            "--batch");
+    }
+    pl_terminal *terminal = calloc(1, sizeof *terminal);
+    if (terminal == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the terminal");
+    }
+    setlocale(LC_CTYPE, "");
+    pl_status status = pl_rescue_prepare(err);
+    if (status == PL_OK) {
+        terminal->screen = newterm(NULL, stdout, stdin);
+    }
+    if (status == PL_OK && terminal->screen == NULL) {
+        const char *term = getenv("TERM");
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "TERM=%s: this terminal is not known or cannot move its cursor",
+                              term != NULL ? term : "");
+    }
+    if (status == PL_OK) {
+        status = install_rescue(err);
+    }
+    if (status != PL_OK) {
+        pl_terminal_close(terminal);
+        return status;
+    }
+    set_escdelay(25);
+    raw();
+    noecho();
+    nonl();
+    curs_set(0);
+    terminal->keys = newpad(1, 1);
+    keypad(terminal->keys, TRUE);
+    nodelay(terminal->keys, TRUE);
+    define_keys();
+    set_looks(terminal);
+    terminal->marks = choose_marks(marks);
+    terminal->afresh = true;
+    *out = terminal;
+    return PL_OK;
+}
+
+void pl_terminal_close(pl_terminal *terminal)
+{
+    if (terminal == NULL) {
+        return;
+    }
+    if (terminal->screen != NULL) {
+        curs_set(1);
+        endwin();
+        if (terminal->keys != NULL) {
+            delwin(terminal->keys);
+        }
+    }
+    pl_rescue_remove();
+    if (terminal->screen != NULL) {
+        delscreen(terminal->screen);
+    }
+    pl_surface_deinit(&terminal->shown);
+    free(terminal);
+}
+
+pl_marks pl_terminal_marks(const pl_terminal *terminal)
+{
+    return terminal->marks;
+}
+
+void pl_terminal_size(const pl_terminal *terminal, int *rows, int *cols)
+{
+    (void)terminal;
+    getmaxyx(stdscr, *rows, *cols);
+}
+
+void pl_terminal_resized(pl_terminal *terminal)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0) {
+        resizeterm(size.ws_row, size.ws_col);
+    }
+    terminal->afresh = true;
+}
+
+void pl_terminal_redraw(pl_terminal *terminal)
+{
+    terminal->afresh = true;
+}
+
+static attr_t attrs_of(const pl_terminal *terminal, uint32_t style)
+{
+    pl_style s = (pl_style)(style & PL_STYLE_MASK);
+    if ((style & PL_STALE) != 0) {
+        s = PL_STYLE_FAINT;
+    }
+    attr_t attrs = terminal->attrs[s];
+    attrs |= (style & PL_BOLD) != 0 ? A_BOLD : A_NORMAL;
+    attrs |= (style & PL_REVERSE) != 0 ? A_REVERSE : A_NORMAL;
+    return attrs;
+}
+
+static void show_row(const pl_terminal *terminal, int y, const pl_cell *cells, int cols)
+{
+    cchar_t line[512];
+    int n = 0;
+    int start = 0;
+    for (int x = 0; x <= cols; x++) {
+        if (n > 0 && (x == cols || n == 512)) {
+            mvadd_wchnstr(y, start, line, n);
+            n = 0;
+            start = x;
+        }
+        if (x == cols || cells[x].code == 0) {
+            continue; /* the right half comes with its character */
+        }
+        wchar_t text[2] = {(wchar_t)cells[x].code, L'\0'};
+        attr_t attrs = attrs_of(terminal, cells[x].style);
+        setcchar(&line[n++], text, attrs & ~A_COLOR, (short)PAIR_NUMBER(attrs), NULL);
+    }
+}
+
+pl_status pl_terminal_show(pl_terminal *terminal, const pl_surface *surface, pl_error *err)
+{
+    pl_surface *shown = &terminal->shown;
+    size_t row_bytes = (size_t)surface->cols * sizeof *surface->cells;
+    if (shown->rows != surface->rows || shown->cols != surface->cols) {
+        pl_status status = pl_surface_resize(shown, surface->rows, surface->cols, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        terminal->afresh = true;
+    }
+    if (terminal->afresh) {
+        clearok(curscr, TRUE);
+        erase();
+    }
+    for (int y = 0; y < surface->rows; y++) {
+        const pl_cell *cells = surface->cells + (size_t)y * (size_t)surface->cols;
+        pl_cell *old = shown->cells + (size_t)y * (size_t)surface->cols;
+        if (terminal->afresh || memcmp(cells, old, row_bytes) != 0) {
+            show_row(terminal, y, cells, surface->cols);
+            memcpy(old, cells, row_bytes);
+        }
+    }
+    terminal->afresh = false;
+    bool cursor = surface->cursor_y >= 0 && surface->cursor_x < surface->cols;
+    if (cursor) {
+        move(surface->cursor_y, surface->cursor_x);
+    }
+    refresh();
+    /* Behind the refresh: some terminals save the cursor's state as the screen is entered. */
+    curs_set(cursor ? 1 : 0);
+    return PL_OK;
+}
+
+void pl_terminal_suspend(pl_terminal *terminal)
+{
+    def_prog_mode();
+    curs_set(1);
+    endwin();
+    kill(getpid(), SIGSTOP);
+    reset_prog_mode();
+    pl_terminal_resized(terminal);
+}
+
+static uint32_t function_key(wint_t code)
+{
+    static const struct {
+        wint_t curses;
+        uint32_t key;
+    } keys[] = {
+        {KEY_UP, PL_K_UP}, {KEY_DOWN, PL_K_DOWN}, {KEY_LEFT, PL_K_LEFT}, {KEY_RIGHT, PL_K_RIGHT},
+        {KEY_PPAGE, PL_K_PAGE_UP}, {KEY_NPAGE, PL_K_PAGE_DOWN}, {KEY_HOME, PL_K_HOME},
+        {KEY_END, PL_K_END}, {KEY_BTAB, PL_K_SHIFT_TAB}, {KEY_SLEFT, PL_K_SHIFT_LEFT},
+        {KEY_SRIGHT, PL_K_SHIFT_RIGHT}, {KEY_BACKSPACE, PL_K_BACKSPACE}, {KEY_DC, PL_K_DELETE},
+        {KEY_F(1), PL_K_F1}, {KEY_ENTER, PL_KEY_ENTER}, {KEY_RESIZE, PL_K_RESIZE},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (keys[i].curses == code) {
+            return keys[i].key;
+        }
+    }
+    return PL_K_NONE;
+}
+
+static bool read_one(pl_terminal *terminal, uint32_t *key)
+{
+    wint_t code = 0;
+    int kind = wget_wch(terminal->keys, &code);
+    if (kind == ERR) {
+        return false;
+    }
+    *key = kind == KEY_CODE_YES ? function_key(code) : (uint32_t)code;
+    return true;
+}
+
+bool pl_terminal_key(pl_terminal *terminal, pl_press *press)
+{
+    *press = (pl_press){0};
+    if (!read_one(terminal, &press->key)) {
+        return false;
+    }
+    uint32_t next = 0;
+    if (press->key == PL_KEY_ESC && read_one(terminal, &next)) {
+        *press = (pl_press){.key = next, .alt = true};
+        if (next == '[' && read_one(terminal, &next)) {
+            /* A sequence that nobody knows is no text: taken to its last byte. */
+            while (next < 0x40 && read_one(terminal, &next)) {
+            }
+            *press = (pl_press){.key = PL_K_NONE};
+        }
+    }
+    return true;
+}

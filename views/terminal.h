@@ -1,0 +1,38 @@
+/* views/terminal.h -- the sole owner of ncurses: opens and closes the screen, shows surfaces, reads
+ * keys.  UI thread only; one at a time. */
+#ifndef PL_VIEWS_TERMINAL_H
+#define PL_VIEWS_TERMINAL_H
+
+#include "views/canvas.h"
+#include "views/keys.h"
+#include "views/surface.h"
+
+typedef struct pl_terminal pl_terminal;
+
+/* marks: "braille", "blocks", "ascii", or NULL: by the locale's charset and TERM.  Colours follow
+ * the terminal's description and NO_COLOR.  Sets LC_CTYPE from the environment, and no other part
+ * of the locale.  PL_ERR_STATE if input or output is no terminal or TERM is unknown.  Caller owns
+ * *out; the terminal is restored by pl_terminal_close, and on fatal signals by rescue.c. */
+PL_NODISCARD pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err);
+void pl_terminal_close(pl_terminal *terminal); /* NULL is fine */
+
+pl_marks pl_terminal_marks(const pl_terminal *terminal);
+void pl_terminal_size(const pl_terminal *terminal, int *rows, int *cols);
+
+/* After SIGWINCH: asks the terminal for its size. */
+void pl_terminal_resized(pl_terminal *terminal);
+
+/* Puts the cells that changed on the screen. */
+PL_NODISCARD pl_status pl_terminal_show(pl_terminal *terminal, const pl_surface *surface,
+                                        pl_error *err);
+
+/* Everything is drawn afresh by the next pl_terminal_show. */
+void pl_terminal_redraw(pl_terminal *terminal);
+
+/* Gives the terminal back to the shell, stops the process, and takes it again on SIGCONT. */
+void pl_terminal_suspend(pl_terminal *terminal);
+
+/* The next key, if one waits; never blocks (an Escape waits 25 ms for what may belong to it). */
+bool pl_terminal_key(pl_terminal *terminal, pl_press *press);
+
+#endif

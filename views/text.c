@@ -1,0 +1,203 @@
+#include "views/text.h"
+
+#include "core/base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+uint32_t pl_text_next(const char **s)
+{
+    const unsigned char *u = (const unsigned char *)*s;
+    if (u[0] == '\0') {
+        return 0;
+    }
+    size_t length = pl_text_utf8_length(*s, *s + strnlen(*s, 4));
+    if (length == 0) {
+        (*s)++;
+        return 0xfffd;
+    }
+    uint32_t code = length == 1 ? u[0] : u[0] & (0xffu >> (length + 1));
+    for (size_t i = 1; i < length; i++) {
+        code = (code << 6) | (u[i] & 0x3fu);
+    }
+    *s += length;
+    return code;
+}
+
+int pl_char_width(uint32_t code)
+{
+    if (code < 0x7f) {
+        return 1;
+    }
+    int width = wcwidth((wchar_t)code);
+    return width < 0 || width > 2 ? 1 : width;
+}
+
+size_t pl_text_width(const char *utf8)
+{
+    size_t width = 0;
+    for (uint32_t code = 0; (code = pl_text_next(&utf8)) != 0;) {
+        width += (size_t)pl_char_width(code);
+    }
+    return width;
+}
+
+size_t pl_text_fit(const char *utf8, size_t columns)
+{
+    const char *end = utf8;
+    size_t width = 0;
+    for (const char *s = utf8; *s != '\0'; end = s) {
+        width += (size_t)pl_char_width(pl_text_next(&s));
+        if (width > columns) {
+            break;
+        }
+    }
+    return (size_t)(end - utf8);
+}
+
+static const struct {
+    uint32_t code;
+    const char *ascii;
+} replacements[] = {
+    {0x2212, "-"},  {0x2013, "-"},  {0x2014, "-"},  {0xd7, "x"},   {0xb7, "."},   {0x2026, "..."},
+    {0x2192, "->"}, {0x2190, "<-"}, {0x2191, "^"},  {0x2193, "v"}, {0x2264, "<="}, {0x2265, ">="},
+    {0x3b2, "beta"}, {0x2016, "||"}, {0x2009, " "}, {0x202f, " "}, {0xa0, " "}, {0x2022, "*"},
+};
+
+/* The digit or sign that a superscript stands for, 0 if it is none. */
+static char superscript(uint32_t code)
+{
+    if (code == 0xb2 || code == 0xb3) {
+        return (char)('0' + (int)(code - 0xb0));
+    }
+    if (code == 0xb9) {
+        return '1';
+    }
+    if (code == 0x2070 || (code >= 0x2074 && code <= 0x2079)) {
+        return (char)('0' + (int)(code - 0x2070));
+    }
+    return code == 0x207b ? '-' : '\0';
+}
+
+void pl_text_to_ascii(const char *utf8, char *out, size_t capacity)
+{
+    if (capacity == 0) {
+        return;
+    }
+    size_t n = 0;
+    bool raised = false;
+    for (uint32_t code = 0; (code = pl_text_next(&utf8)) != 0;) {
+        char one[2] = {(char)(code < 0x7f ? code : '?'), '\0'};
+        const char *piece = one;
+        for (size_t i = 0; i < sizeof replacements / sizeof *replacements; i++) {
+            piece = replacements[i].code == code ? replacements[i].ascii : piece;
+        }
+        char digit = superscript(code);
+        if (digit != '\0') {
+            /* "10" and a superscript: 1e... */
+            if (!raised && n >= 2 && out[n - 1] == '0' && out[n - 2] == '1') {
+                out[n - 1] = 'e';
+            }
+            one[0] = digit;
+        }
+        raised = digit != '\0';
+        size_t length = strlen(piece);
+        if (n + length >= capacity) {
+            break;
+        }
+        memcpy(out + n, piece, length);
+        n += length;
+    }
+    out[n] = '\0';
+}
+
+/* Takes "e-04" to "e-4", in place. */
+static void shorten_exponent(char *text)
+{
+    char *e = strchr(text, 'e');
+    if (e == NULL) {
+        return;
+    }
+    char *to = e + 1;
+    char *from = e + 1;
+    if (*from == '-') {
+        to++;
+    }
+    from += *from == '-' || *from == '+';
+    while (*from == '0' && from[1] != '\0') {
+        from++;
+    }
+    memmove(to, from, strlen(from) + 1);
+}
+
+void pl_format_number(double value, char out[PL_NUMBER_TEXT])
+{
+    double size = fabs(value);
+    if (isnan(value)) {
+        snprintf(out, PL_NUMBER_TEXT, "-");
+    } else if (isinf(value)) {
+        snprintf(out, PL_NUMBER_TEXT, value > 0 ? "inf" : "-inf");
+    } else if (size == 0) {
+        snprintf(out, PL_NUMBER_TEXT, "0");
+    } else if (size < 0.00995 || size >= 99950) {
+        snprintf(out, PL_NUMBER_TEXT, "%.1e", value);
+        shorten_exponent(out);
+    } else {
+        int digits = size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : size >= 0.09995 ? 3 : 4;
+        snprintf(out, PL_NUMBER_TEXT, "%.*f", digits, value);
+    }
+}
+
+void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT])
+{
+    out[0] = '\0';
+    double percent = from > 0 ? 100 * (to / from - 1) : NAN;
+    if (!isfinite(percent)) {
+        return;
+    }
+    if (fabs(percent) < 0.05) {
+        percent = 0;
+    }
+    if (fabs(percent) >= 1000) {
+        snprintf(out, PL_NUMBER_TEXT, ">10x");
+        return;
+    }
+    snprintf(out, PL_NUMBER_TEXT, fabs(percent) < 9.95 ? "%+.1f %%" : "%+.0f %%", percent);
+}
+
+void pl_format_seconds(double seconds, char out[PL_NUMBER_TEXT])
+{
+    if (!(seconds >= 0) || seconds > 1e7) {
+        snprintf(out, PL_NUMBER_TEXT, "-");
+    } else if (seconds < 9.95) {
+        snprintf(out, PL_NUMBER_TEXT, seconds < 0.095 && seconds > 0 ? "%.2f s" : "%.1f s",
+                 seconds);
+    } else if (seconds < 59.5) {
+        snprintf(out, PL_NUMBER_TEXT, "%.0f s", seconds);
+    } else {
+        unsigned long whole = (unsigned long)(seconds + 0.5);
+        if (whole < 3600) {
+            snprintf(out, PL_NUMBER_TEXT, "%lu:%02lu", whole / 60, whole % 60);
+        } else {
+            snprintf(out, PL_NUMBER_TEXT, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60,
+                     whole % 60);
+        }
+    }
+}
+
+void pl_format_count(double count, char out[PL_NUMBER_TEXT])
+{
+    char plain[32];
+    snprintf(plain, sizeof plain, "%.0f", count < 1e15 ? count : 1e15);
+    size_t digits = strlen(plain);
+    size_t n = 0;
+    for (size_t i = 0; i < digits && n + 2 < PL_NUMBER_TEXT; i++) {
+        out[n++] = plain[i];
+        if (digits - 1 - i > 0 && (digits - 1 - i) % 3 == 0) {
+            out[n++] = ',';
+        }
+    }
+    out[n] = '\0';
+}

@@ -1,0 +1,29 @@
+/* views/tuner.h -- what the tuner's two files share: its list of parameters (tuner_list.c) and its
+ * drawing (tuner.c). */
+#ifndef PL_VIEWS_TUNER_H
+#define PL_VIEWS_TUNER_H
+
+#include "views/panel.h"
+
+/* A line of the list: a slot's method (param SIZE_MAX) or one of its parameters. */
+typedef struct pl_tuner_row {
+    pl_slot slot;
+    const pl_spec *spec; /* of the selected layer, overrides applied; borrowed from the state */
+    size_t param;
+} pl_tuner_row;
+
+enum { PL_TUNER_ROWS = 2 * (PL_MAX_PARAMS + 1) };
+
+/* A slot's spec for the selected layer; the general one while no model is open. */
+const pl_spec *pl_tuner_spec(const pl_screen_model *model, pl_slot slot);
+
+size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_ROWS]);
+const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row);
+
+/* The value `steps` positions of the knob away, within the parameter's range. */
+double pl_tuner_step(const pl_param *param, double value, int steps);
+
+bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent);
+bool pl_tuner_type(pl_screen_model *model, pl_press press, pl_intent *intent);
+
+#endif

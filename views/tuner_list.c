@@ -1,0 +1,271 @@
+/* The tuner's list: the methods of the two slots and their parameters, and the knob that turns
+ * them.  Every turn is a `method` command. */
+#include "views/tuner.h"
+
+#include "views/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const pl_slot slots[] = {PL_SLOT_PRECONDITION, PL_SLOT_ROUND};
+
+const pl_spec *pl_tuner_spec(const pl_screen_model *model, pl_slot slot)
+{
+    const pl_state *state = model->state;
+    return state->source != NULL ? pl_state_spec(state, state->layer, slot) : &state->slots[slot];
+}
+
+size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_ROWS])
+{
+    size_t n = 0;
+    for (size_t s = 0; s < sizeof slots / sizeof *slots; s++) {
+        const pl_spec *spec = pl_tuner_spec(model, slots[s]);
+        rows[n++] = (pl_tuner_row){slots[s], spec, SIZE_MAX};
+        for (size_t i = 0; spec->method != NULL && i < spec->method->n_params; i++) {
+            if (pl_spec_applies(spec, i)) {
+                rows[n++] = (pl_tuner_row){slots[s], spec, i};
+            }
+        }
+    }
+    return n;
+}
+
+/* The glob of the override that the selected layer's spec comes from, or NULL. */
+const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row)
+{
+    const pl_state *state = model->state;
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        if (row->spec == &state->overrides[i].spec) {
+            return state->overrides[i].glob;
+        }
+    }
+    return NULL;
+}
+
+static void add_glob(const pl_screen_model *model, const pl_tuner_row *row, pl_buf *out)
+{
+    const char *glob = pl_tuner_glob(model, row);
+    if (glob != NULL) {
+        pl_buf_printf(out, " on='%s'", glob);
+    }
+}
+
+static bool finish(pl_buf *buf, pl_intent *intent)
+{
+    bool fits = !buf->failed && buf->size < sizeof intent->command;
+    if (fits) {
+        memcpy(intent->command, buf->data, buf->size + 1);
+        intent->live = true;
+    }
+    pl_buf_deinit(buf);
+    return fits;
+}
+
+/* `method NAME` with the parameters that differ from their defaults, and the changed one. */
+static bool set_text(const pl_screen_model *model, const pl_tuner_row *row, const char *text,
+                     pl_intent *intent)
+{
+    const pl_method *method = row->spec->method;
+    pl_buf buf = {0};
+    pl_buf_printf(&buf, "method %s", method->name);
+    for (size_t i = 0; i < method->n_params; i++) {
+        if (i == row->param) {
+            pl_buf_printf(&buf, " %s=%s", method->params[i].name, text);
+        } else if (row->spec->values[i] != method->params[i].initial &&
+                   pl_spec_applies(row->spec, i)) {
+            pl_buf_printf(&buf, " %s=", method->params[i].name);
+            pl_spec_format_value(row->spec, i, &buf);
+        }
+    }
+    add_glob(model, row, &buf);
+    return finish(&buf, intent);
+}
+
+static bool set_value(const pl_screen_model *model, const pl_tuner_row *row, double value,
+                      pl_intent *intent)
+{
+    pl_spec spec = *row->spec;
+    spec.values[row->param] = value;
+    pl_buf text = {0};
+    pl_spec_format_value(&spec, row->param, &text);
+    bool set = text.data != NULL && set_text(model, row, text.data, intent);
+    pl_buf_deinit(&text);
+    return set;
+}
+
+/* The knob's positions are initial * step^k (or initial + k step), rounded to three digits: left
+ * undoes right, and a typed value falls in at the next position. */
+double pl_tuner_step(const pl_param *param, double value, int steps)
+{
+    double next = value + steps * (param->step > 0 ? param->step : 1);
+    if (param->type == PL_PARAM_CHOICE) {
+        double count = param->maximum + 1;
+        next = fmod(value + steps + 16 * count, count);
+    } else if (param->logarithmic && param->step > 1 && value > 0 && param->initial > 0) {
+        double k = log(value / param->initial) / log(param->step);
+        k = steps > 0 ? floor(k + 0.1) + steps : ceil(k - 0.1) + steps;
+        char rounded[32];
+        snprintf(rounded, sizeof rounded, "%.3g", param->initial * pow(param->step, k));
+        next = strtod(rounded, NULL);
+    } else if (param->logarithmic && value <= 0 && steps > 0) {
+        next = param->minimum > 0 ? param->minimum : param->initial;
+    } else if (param->type == PL_PARAM_REAL) {
+        char rounded[32];
+        snprintf(rounded, sizeof rounded, "%.6g", next);
+        next = strtod(rounded, NULL);
+    }
+    if (param->type == PL_PARAM_INT) {
+        next = round(next);
+    }
+    return next < param->minimum ? param->minimum : next > param->maximum ? param->maximum : next;
+}
+
+/* The next method of the slot, `none` among them. */
+static bool turn_method(const pl_screen_model *model, const pl_tuner_row *row, int steps,
+                        pl_intent *intent)
+{
+    const pl_method *choices[16] = {NULL};
+    size_t n = 1;
+    size_t at = 0;
+    for (const pl_method *const *m = pl_methods(); *m != NULL && n < 16; m++) {
+        if ((*m)->slot == row->slot) {
+            at = *m == row->spec->method ? n : at;
+            choices[n++] = *m;
+        }
+    }
+    size_t to = (at + n + (steps > 0 ? 1 : n - 1)) % n;
+    pl_buf buf = {0};
+    if (choices[to] != NULL) {
+        pl_buf_printf(&buf, "method %s", choices[to]->name);
+    } else {
+        pl_buf_printf(&buf, "method none slot=%s", pl_slot_name(row->slot));
+    }
+    add_glob(model, row, &buf);
+    return finish(&buf, intent);
+}
+
+bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
+{
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    size_t n = pl_tuner_rows(model, rows);
+    size_t at = model->views.tuner.row < n ? model->views.tuner.row : n - 1;
+    const pl_tuner_row *row = &rows[at];
+    if (row->param == SIZE_MAX) {
+        return turn_method(model, row, steps, intent);
+    }
+    double value = row->spec->values[row->param];
+    double next = pl_tuner_step(&row->spec->method->params[row->param], value, steps);
+    if (next != value) {
+        set_value(model, row, next, intent);
+    }
+    return true;
+}
+
+static bool type_value(pl_screen_model *model, pl_press press, pl_intent *intent)
+{
+    pl_tuner_view *view = &model->views.tuner;
+    size_t length = strlen(view->text);
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    size_t n = pl_tuner_rows(model, rows);
+    if (press.key == PL_KEY_ESC) {
+        view->editing = false;
+    } else if (press.key == PL_K_BACKSPACE || press.key == 127 || press.key == 8) {
+        if (length == 0) {
+            view->editing = false;
+        } else {
+            view->text[length - 1] = '\0';
+        }
+    } else if (press.key == ('u' & 0x1f)) {
+        view->text[0] = '\0';
+    } else if (press.key == PL_KEY_ENTER || press.key == '\n') {
+        view->editing = false;
+        if (length > 0 && view->row < n && rows[view->row].param != SIZE_MAX) {
+            set_text(model, &rows[view->row], view->text, intent);
+        }
+    } else if (press.key == '\t' || press.key == PL_K_UP || press.key == PL_K_DOWN) {
+        view->editing = false;
+        return false;
+    } else if (press.key > ' ' && press.key < 127 && length + 1 < sizeof view->text &&
+               strchr("'\";#=", (int)press.key) == NULL) {
+        view->text[length] = (char)press.key;
+        view->text[length + 1] = '\0';
+    }
+    return true;
+}
+
+static bool is_number_start(uint32_t key)
+{
+    return (key >= '0' && key <= '9') || key == '.' || key == '-';
+}
+
+bool pl_tuner_type(pl_screen_model *model, pl_press press, pl_intent *intent)
+{
+    pl_tuner_view *view = &model->views.tuner;
+    if (view->editing) {
+        return type_value(model, press, intent);
+    }
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    size_t n = pl_tuner_rows(model, rows);
+    if (press.alt || view->row >= n || rows[view->row].param == SIZE_MAX ||
+        !is_number_start(press.key)) {
+        return false;
+    }
+    view->editing = true;
+    snprintf(view->text, sizeof view->text, "%c", (char)press.key);
+    return true;
+}
+
+static bool start_edit(pl_screen_model *model, const pl_tuner_row *row)
+{
+    pl_tuner_view *view = &model->views.tuner;
+    if (row->param == SIZE_MAX) {
+        return true;
+    }
+    pl_buf text = {0};
+    pl_spec_format_value(row->spec, row->param, &text);
+    snprintf(view->text, sizeof view->text, "%s", text.data != NULL ? text.data : "");
+    view->editing = true;
+    pl_buf_deinit(&text);
+    return true;
+}
+
+bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent)
+{
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    size_t n = pl_tuner_rows(model, rows);
+    size_t at = model->views.tuner.row < n ? model->views.tuner.row : n - 1;
+    switch (action) {
+    case PL_ACT_UP:
+        model->views.tuner.row = at > 0 ? at - 1 : 0;
+        return true;
+    case PL_ACT_DOWN:
+        model->views.tuner.row = at + 1 < n ? at + 1 : at;
+        return true;
+    case PL_ACT_PAGE_UP:
+    case PL_ACT_FIRST:
+        model->views.tuner.row = 0;
+        return true;
+    case PL_ACT_PAGE_DOWN:
+    case PL_ACT_LAST:
+        model->views.tuner.row = n - 1;
+        return true;
+    case PL_ACT_LEFT:
+        return pl_tuner_turn(model, -1, intent);
+    case PL_ACT_RIGHT:
+        return pl_tuner_turn(model, 1, intent);
+    case PL_ACT_FAR_LEFT:
+        return pl_tuner_turn(model, -4, intent);
+    case PL_ACT_FAR_RIGHT:
+        return pl_tuner_turn(model, 4, intent);
+    case PL_ACT_ENTER:
+        return start_edit(model, &rows[at]);
+    case PL_ACT_RESET:
+        return rows[at].param == SIZE_MAX ||
+               set_value(model, &rows[at],
+                         rows[at].spec->method->params[rows[at].param].initial, intent);
+    default:
+        return false;
+    }
+}
