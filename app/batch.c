@@ -1,0 +1,177 @@
+/* The batch front: MODEL, -c and --batch, one command after another. */
+#include "app/front.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, SCRIPT_LIMIT = 64 << 20 };
+
+typedef struct batch {
+    pl_front front;
+    bool json;
+    bool show_progress;
+} batch;
+
+static void print_line(json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    if (text != NULL) {
+        puts(text);
+    }
+    fflush(stdout);
+    free(text);
+}
+
+/* `as typed` may hold anything: a name for stdout is escaped like all text. */
+static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_status status,
+                          const pl_error *err)
+{
+    if (!b->json) {
+        if (status == PL_OK && call != NULL) {
+            pl_buf text = {0};
+            pl_result_text(call, &text);
+            fputs(text.data != NULL ? text.data : "", stdout);
+            fflush(stdout);
+            pl_buf_deinit(&text);
+        }
+        return;
+    }
+    json_t *object = json_object();
+    json_t *command = json_string(typed);
+    if (command == NULL) { /* not UTF-8 */
+        char safe[1024];
+        pl_text_escape(typed, strlen(typed), safe, sizeof safe);
+        command = json_string(safe);
+    }
+    json_object_set_new(object, "command", command);
+    json_object_set_new(object, "ok", json_boolean(status == PL_OK));
+    if (status == PL_OK) {
+        json_object_set(object, "result", call->result);
+    } else {
+        json_object_set_new(object, "error",
+                            json_pack("{s:s, s:s}", "code", pl_status_name(err->code), "message",
+                                      err->message));
+    }
+    print_line(object);
+    json_decref(object);
+}
+
+/* Exit status so far: 0, or why the batch stops. */
+static int finish(batch *b, const char *typed, pl_call *call, pl_status status, bool parsed,
+                  pl_error *err)
+{
+    if (status == PL_OK && call->warning != NULL) {
+        fprintf(stderr, "planish: warning: %s\n", call->warning);
+    }
+    print_outcome(b, typed, call, status, err);
+    if (status != PL_OK) {
+        fprintf(stderr, "planish: %s\n", err->message);
+        return parsed ? EXIT_FAILED : EXIT_USAGE;
+    }
+    return 0;
+}
+
+/* Runs one parsed call; takes its ownership. */
+static int run_call(batch *b, const char *shown, pl_call *call, bool *quit)
+{
+    pl_error err = {0};
+    pl_status status = pl_front_execute(&b->front, call, b->show_progress, &err);
+    pl_error why = err;
+    if (pl_front_record(&b->front, call, status, &err, &why) != PL_OK && status == PL_OK) {
+        status = why.code;
+        err = why;
+    }
+    int code = finish(b, shown, call, status, true, &err);
+    *quit = call->quit;
+    pl_call_destroy(call);
+    return code;
+}
+
+static int run_script(batch *b, const char *script, bool *quit)
+{
+    int code = 0;
+    while (code == 0 && !*quit) {
+        pl_error err = {0};
+        char *text = NULL;
+        pl_call *call = NULL;
+        pl_status status = pl_script_next(&script, &text, &err);
+        if (status == PL_OK && text == NULL) {
+            break;
+        }
+        if (status == PL_OK) {
+            status = pl_call_parse(text, &call, &err);
+        }
+        code = status == PL_OK
+                   ? run_call(b, text, call, quit)
+                   : finish(b, text != NULL ? text : script, NULL, status,
+                            status == PL_ERR_MEMORY, &err);
+        free(text);
+    }
+    return code;
+}
+
+static int open_model(batch *b, const char *path, bool *quit)
+{
+    pl_error err = {0};
+    pl_call *call = NULL;
+    if (pl_call_parse("open", &call, &err) != PL_OK) {
+        return finish(b, "open", NULL, err.code, true, &err);
+    }
+    call->words = calloc(1, sizeof *call->words);
+    pl_buf text = {0};
+    pl_buf_printf(&text, "open '%s'", path);
+    if (call->words == NULL || text.failed || (call->words[0] = strdup(path)) == NULL) {
+        pl_buf_deinit(&text);
+        pl_call_destroy(call);
+        fputs("planish: out of memory\n", stderr);
+        return EXIT_FAILED;
+    }
+    call->n_words = 1;
+    free(call->text);
+    call->text = text.data;
+    return run_call(b, "open", call, quit);
+}
+
+int pl_batch_run(const pl_options *options)
+{
+    batch b = {.json = options->json, .show_progress = isatty(STDERR_FILENO) != 0};
+    pl_error err = {0};
+    char *script = NULL;
+    size_t size = 0;
+    bool quit = false;
+    int code = 0;
+    if (options->batch != NULL &&
+        pl_file_read_all(options->batch, SCRIPT_LIMIT, &script, &size, &err) != PL_OK) {
+        fprintf(stderr, "planish: %s\n", err.message);
+        return EXIT_FAILED;
+    }
+    if (script != NULL && strlen(script) != size) {
+        fprintf(stderr, "planish: %s: expected a text, found a NUL byte\n", options->batch);
+        free(script);
+        return EXIT_FAILED;
+    }
+    if (pl_front_open(options, options->session, &b.front, &err) != PL_OK) {
+        fprintf(stderr, "planish: %s\n", err.message);
+        free(script);
+        return EXIT_FAILED;
+    }
+    if (options->model != NULL) {
+        code = open_model(&b, options->model, &quit);
+    }
+    if (code == 0 && options->commands != NULL) {
+        code = run_script(&b, options->commands, &quit);
+    }
+    if (code == 0 && !quit && script != NULL) {
+        code = run_script(&b, script, &quit);
+    }
+    if (b.front.session != NULL && pl_session_flush(b.front.session, &err) != PL_OK && code == 0) {
+        fprintf(stderr, "planish: %s\n", err.message);
+        code = EXIT_FAILED;
+    }
+    pl_front_close(&b.front);
+    free(script);
+    return code;
+}

@@ -1,0 +1,46 @@
+/* export: the model with its solved weights, as a folder others can load. */
+#include "app/handlers.h"
+#include "app/usage.h"
+#include "core/run/export.h"
+
+pl_status pl_run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                        pl_error *err)
+{
+    double start = pl_now();
+    static const pl_dtype dtypes[] = {PL_F16, PL_BF16, PL_F32, PL_DTYPE_OTHER};
+    bool rounder = state->slots[PL_SLOT_ROUND].method != NULL;
+    size_t weights = rounder ? 1 : 0;
+    size_t dtype = 3;
+    pl_export_report report = {0};
+    pl_export_spec spec = {.folder = pl_call_value(call, "dir")};
+    if (spec.folder == NULL || spec.folder[0] == '\0') {
+        return pl_error_set(err, PL_ERR_USAGE, "export: needs dir=NEW");
+    }
+    size_t format = 0;
+    pl_status status = pl_usage_choice(call, "weights", &weights, err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "dtype", &dtype, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "format", &format, err);
+    }
+    if (status == PL_OK && pl_state_solved_count(state) == 0) {
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "export: no layer is solved with the present methods: run `solve "
+                              "all` first");
+    }
+    if (status == PL_OK) {
+        spec.which = weights == 0 ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
+        spec.dtype = dtypes[dtype];
+        status = pl_export(lab, state, &spec, &report, task, err);
+    }
+    if (status == PL_OK) {
+        json_object_set_new(call->result, "files", json_integer((json_int_t)report.files));
+        json_object_set_new(call->result, "bytes", json_integer((json_int_t)report.bytes));
+        json_object_set_new(call->result, "max_dtype_error", pl_number(report.max_dtype_error));
+        json_object_set_new(call->result, "layers_solved",
+                            json_integer((json_int_t)pl_state_solved_count(state)));
+        json_object_set_new(call->result, "seconds", json_real(pl_now() - start));
+    }
+    return status;
+}

@@ -1,0 +1,256 @@
+/* method, solve. */
+#include "app/handlers.h"
+#include "app/usage.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *parameter_json(const pl_spec *spec, size_t index)
+{
+    const pl_param *param = &spec->method->params[index];
+    double value = spec->values[index];
+    switch (param->type) {
+    case PL_PARAM_INT:
+        return json_integer((json_int_t)value);
+    case PL_PARAM_CHOICE:
+        return json_string(param->choices[(size_t)value]);
+    case PL_PARAM_REAL:
+        break;
+    }
+    return pl_number(value);
+}
+
+static void put_method(json_t *result, pl_slot slot, const pl_spec *spec, const char *glob)
+{
+    json_object_set_new(result, "slot", json_string(pl_slot_name(slot)));
+    json_t *parameters = json_object();
+    for (size_t i = 0; spec->method != NULL && i < spec->method->n_params; i++) {
+        json_object_set_new(parameters, spec->method->params[i].name, parameter_json(spec, i));
+    }
+    json_object_set_new(result, "parameters", parameters);
+    json_object_set_new(result, "on", glob != NULL ? json_string(glob) : json_null());
+}
+
+static size_t matching_layers(const pl_state *state, const char *glob)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        count += pl_text_glob(glob, pl_model_layer(state->source->model, i)->name);
+    }
+    return count;
+}
+
+static pl_status add_override(pl_state *state, pl_slot slot, const pl_spec *spec, const char *glob,
+                              pl_error *err)
+{
+    if (matching_layers(state, glob) == 0) {
+        return pl_error_set(err, PL_ERR_NOT_FOUND,
+                            "method: on=%s matches no layer, expected a glob over names such as "
+                            "*.down_proj",
+                            glob);
+    }
+    /* The same glob and slot again replaces the earlier one. */
+    size_t at = 0;
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        pl_override *old = &state->overrides[i];
+        if (old->slot == slot && strcmp(old->glob, glob) == 0) {
+            free(old->glob);
+        } else {
+            state->overrides[at++] = *old;
+        }
+    }
+    state->n_overrides = at;
+    if (at == PL_MAX_OVERRIDES) {
+        return pl_error_set(err, PL_ERR_USAGE, "method: more than %d settings with on=GLOB",
+                            PL_MAX_OVERRIDES);
+    }
+    char *copy = strdup(glob);
+    if (copy == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    state->overrides[state->n_overrides++] =
+        (pl_override){.glob = copy, .slot = slot, .spec = *spec};
+    return PL_OK;
+}
+
+/* A method for every layer also ends what on=GLOB had set in its slot. */
+static void clear_overrides(pl_state *state, pl_slot slot)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        if (state->overrides[i].slot == slot) {
+            free(state->overrides[i].glob);
+        } else {
+            state->overrides[at++] = state->overrides[i];
+        }
+    }
+    state->n_overrides = at;
+}
+
+static pl_status unknown_method(const char *name, pl_error *err)
+{
+    pl_buf known = {0};
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        pl_buf_printf(&known, "%s, ", (*m)->name);
+    }
+    pl_status status =
+        pl_error_set(err, PL_ERR_USAGE, "method: no method is named \"%s\", expected one of %snone",
+                     name, known.data != NULL ? known.data : "");
+    pl_buf_deinit(&known);
+    return status;
+}
+
+pl_status pl_apply_method(pl_call *call, pl_state *state, pl_error *err)
+{
+    const char *name = call->words[0];
+    const char *glob = pl_call_value(call, "on");
+    pl_spec spec = {0};
+    size_t slot = PL_SLOT_COUNT;
+    pl_status status = pl_usage_choice(call, "slot", &slot, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    if (strcmp(name, "none") == 0) {
+        if (slot == PL_SLOT_COUNT) {
+            return pl_error_set(err, PL_ERR_USAGE,
+                                "method none: needs slot=transform, precondition or round");
+        }
+    } else {
+        const pl_method *method = pl_method_find(name);
+        if (method == NULL) {
+            return unknown_method(name, err);
+        }
+        if (slot != PL_SLOT_COUNT && slot != method->slot) {
+            return pl_error_set(err, PL_ERR_USAGE, "method %s: fills the slot %s, not %s", name,
+                                pl_slot_name(method->slot), pl_slot_name((pl_slot)slot));
+        }
+        slot = method->slot;
+        spec = pl_spec_default(method);
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "on") != 0 && strcmp(call->names[i], "slot") != 0) {
+            status = pl_spec_set(&spec, call->names[i], call->values[i], err);
+            if (status != PL_OK) {
+                return status;
+            }
+        }
+    }
+    if (glob != NULL) {
+        status = add_override(state, (pl_slot)slot, &spec, glob, err);
+    } else {
+        clear_overrides(state, (pl_slot)slot);
+        state->slots[slot] = spec;
+    }
+    if (status == PL_OK) {
+        put_method(call->result, (pl_slot)slot, &spec, glob);
+    }
+    return status;
+}
+
+static void put_report(json_t *result, const pl_solve_report *report)
+{
+    json_object_set_new(result, "objective", pl_number(report->objective));
+    json_object_set_new(result, "gap", pl_number(report->gap));
+    json_object_set_new(result, "iterations",
+                        isfinite(report->iterations)
+                            ? json_integer((json_int_t)report->iterations)
+                            : json_null());
+    json_object_set_new(result, "relative_error", pl_number(report->relative_error));
+    json_object_set_new(result, "rounded_relative_error",
+                        pl_number(report->rounded_relative_error));
+    json_object_set_new(result, "bound", pl_number(report->bound));
+    json_object_set_new(result, "group_max_before", pl_number(report->group_max_before));
+    json_object_set_new(result, "group_max_after", pl_number(report->group_max_after));
+    json_object_set_new(result, "ridge", pl_number(report->ridge));
+    json_object_set_new(result, "damping_used", pl_number(report->damping_used));
+    json_object_set_new(result, "seconds", pl_number(report->seconds));
+}
+
+static pl_status note_solved(pl_call *call, const pl_state *state, size_t layer, pl_id result,
+                             bool sequential)
+{
+    void *grown = realloc(call->solved, (call->n_solved + 1) * sizeof *call->solved);
+    if (grown == NULL) {
+        return PL_ERR_MEMORY;
+    }
+    call->solved = grown;
+    call->solved[call->n_solved].layer = layer;
+    call->solved[call->n_solved].plan =
+        sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
+    call->solved[call->n_solved].sequential = sequential;
+    call->solved[call->n_solved].result = result;
+    call->n_solved++;
+    return PL_OK;
+}
+
+typedef struct collector {
+    pl_call *call;
+    const pl_state *state;
+    bool sequential;
+    pl_status status;
+} collector;
+
+static void collect(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    (void)report;
+    collector *c = ctx;
+    if (c->status == PL_OK) {
+        c->status = note_solved(c->call, c->state, layer, result, c->sequential);
+    }
+}
+
+pl_status pl_run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                       pl_error *err)
+{
+    pl_solve_report report;
+    size_t sequential = 0;
+    bool all = call->n_words > 0 && strcmp(call->words[0], "all") == 0;
+    pl_status status = pl_usage_choice(call, "sequential", &sequential, err);
+    if (status == PL_OK && sequential != 0 && !all) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "solve: sequential=yes goes with `all`, since every block's inputs "
+                              "come from the blocks before it");
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    if (all) {
+        collector c = {.call = call, .state = state, .sequential = sequential != 0};
+        status = pl_solve_all(lab, state, sequential != 0, collect, &c, &report, task, err);
+        if (status == PL_OK && c.status != PL_OK) {
+            status = pl_error_set(err, c.status, "out of memory");
+        }
+    } else {
+        size_t layer = 0;
+        pl_id result = {0};
+        status = pl_target_layer(call, state, 0, &layer, err);
+        if (status == PL_OK) {
+            status = pl_solve_layer(lab, state, layer, &report, &result, task, err);
+        }
+        if (status == PL_OK && note_solved(call, state, layer, result, false) != PL_OK) {
+            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        }
+        if (status == PL_OK) {
+            json_object_set_new(call->result, "layer",
+                                json_string(pl_model_layer(state->source->model, layer)->name));
+        }
+    }
+    if (status == PL_OK) {
+        put_report(call->result, &report);
+    }
+    return status;
+}
+
+pl_status pl_apply_solve(pl_call *call, pl_state *state, pl_error *err)
+{
+    for (size_t i = 0; i < call->n_solved; i++) {
+        pl_status status = pl_state_set_result(state, call->solved[i].layer, call->solved[i].plan,
+                                               call->solved[i].result, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        state->solved[call->solved[i].layer].sequential = call->solved[i].sequential;
+    }
+    return PL_OK;
+}

@@ -1,0 +1,72 @@
+/* help, quit. */
+#include "app/handlers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *command_json(const pl_command *command)
+{
+    json_t *keys = json_array();
+    for (const pl_key *key = command->keys; key->name != NULL; key++) {
+        json_array_append_new(keys, json_pack("{s:s, s:s?, s:s?, s:s}", "name", key->name,
+                                              "default", key->initial, "choices", key->choices,
+                                              "help", key->help));
+    }
+    return json_pack("{s:s, s:s, s:s, s:o}", "name", command->name, "words", command->positional,
+                     "summary", command->summary, "keys", keys);
+}
+
+static json_t *method_json(const pl_method *method)
+{
+    json_t *keys = json_array();
+    for (size_t i = 0; i < method->n_params; i++) {
+        const pl_param *param = &method->params[i];
+        pl_spec spec = pl_spec_default(method);
+        pl_buf value = {0};
+        pl_spec_format_value(&spec, i, &value);
+        json_array_append_new(keys, json_pack("{s:s, s:s, s:s, s:s}", "name", param->name,
+                                              "default", value.data != NULL ? value.data : "",
+                                              "unit", param->unit, "help", param->help));
+        pl_buf_deinit(&value);
+    }
+    return json_pack("{s:s, s:s, s:s, s:o}", "name", method->name, "slot",
+                     pl_slot_name(method->slot), "summary", method->summary, "keys", keys);
+}
+
+pl_status pl_run_help(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                      pl_error *err)
+{
+    (void)state;
+    (void)lab;
+    (void)task;
+    const char *name = call->n_words > 0 ? call->words[0] : NULL;
+    const pl_command *one = name != NULL ? pl_command_find(name) : NULL;
+    const pl_method *method = name != NULL && one == NULL ? pl_method_find(name) : NULL;
+    if (name != NULL && one == NULL && method == NULL) {
+        return pl_error_set(err, PL_ERR_NOT_FOUND,
+                            "help: no command or method is named \"%s\"", name);
+    }
+    json_t *commands = json_array();
+    json_t *methods = json_array();
+    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
+        if (name == NULL || c == one) {
+            json_array_append_new(commands, command_json(c));
+        }
+    }
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        if (name == NULL || *m == method) {
+            json_array_append_new(methods, method_json(*m));
+        }
+    }
+    json_object_set_new(call->result, "commands", commands);
+    json_object_set_new(call->result, "methods", methods);
+    return PL_OK;
+}
+
+pl_status pl_apply_quit(pl_call *call, pl_state *state, pl_error *err)
+{
+    (void)state;
+    (void)err;
+    call->quit = true;
+    return PL_OK;
+}

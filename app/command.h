@@ -1,0 +1,96 @@
+/* app/command.h -- the one table of commands, for the screen, the `:` prompt and batch.
+ *
+ * Grammar: blanks separate words, '...' and "..." quote, `;` or a newline ends a command, `#`
+ * starts a comment; positional words come first, then key=value in any order.
+ *
+ * A command has two halves.  `run` computes, on the worker, from a copy of the state; `apply`
+ * changes the state, on the thread that owns it, after run has succeeded.  Commands that only
+ * change the state have no run; commands that only compute have no apply. */
+#ifndef PL_APP_COMMAND_H
+#define PL_APP_COMMAND_H
+
+#include "core/run/pipeline.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum pl_key_kind {
+    PL_KEY_TEXT, PL_KEY_FILE, PL_KEY_NEW_FILE, PL_KEY_INT, PL_KEY_REAL, PL_KEY_CHOICE, PL_KEY_LENGTH,
+    PL_KEY_LAYER,
+} pl_key_kind;
+
+typedef struct pl_key {
+    const char *name;
+    pl_key_kind kind;
+    const char *initial; /* shown default, NULL where there is none */
+    const char *choices; /* "first|random", NULL otherwise */
+    const char *help;
+} pl_key;
+
+typedef struct pl_command pl_command;
+
+/* A parsed command and what its two halves hand on. */
+typedef struct pl_call {
+    const pl_command *command;
+    char *text;      /* as typed */
+    char **words;    /* positional words after the name */
+    size_t n_words;
+    char **names;    /* keys and values, in order */
+    char **values;
+    size_t n_keys;
+    json_t *result;  /* an object; filled by run, then apply */
+    pl_source *source;              /* open: the new source */
+    struct { size_t layer; pl_id plan, result; bool sequential; } *solved; /* solve: what was solved */
+    size_t n_solved;
+    char *warning;   /* to tell the user beside the result, or NULL */
+    bool quit;       /* quit */
+} pl_call;
+
+struct pl_command {
+    const char *name;
+    const char *positional; /* "[LAYER|all]" for help, "" where there is none */
+    size_t min_words, max_words;
+    const pl_key *keys;     /* ends with name NULL */
+    bool any_key;           /* keys are checked by the command itself (method) */
+    const char *summary;    /* one sentence */
+    bool needs_model;       /* the demo is opened first where nothing is open */
+    pl_status (*run)(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                     pl_error *err);
+    pl_status (*apply)(pl_call *call, pl_state *state, pl_error *err);
+};
+
+/* NULL-name-terminated, in the order of help. */
+const pl_command *pl_commands(void);
+const pl_command *pl_command_find(const char *name);
+
+/* Takes the next command off *script: *text (caller frees) is it as typed, trimmed, NULL at the
+ * end.  An unclosed quote is PL_ERR_USAGE. */
+PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error *err);
+
+/* Parses one command's text and checks its words and keys against the table.  PL_ERR_USAGE names
+ * what is unknown and the near ones.  Caller destroys *out. */
+PL_NODISCARD pl_status pl_call_parse(const char *text, pl_call **out, pl_error *err);
+void pl_call_destroy(pl_call *call);
+
+/* Value of a key, or NULL. */
+const char *pl_call_value(const pl_call *call, const char *key);
+
+/* Completions of a command line cut at the cursor: full replacements of its last word, in a
+ * NULL-terminated array that the caller frees with pl_completions_free. */
+char **pl_complete(const pl_state *state, const char *line);
+void pl_completions_free(char **list);
+
+/* Help of one command, or of all (command NULL), as plain lines. */
+void pl_help(const pl_command *command, pl_buf *out);
+
+/* The same for a method and its parameters. */
+void pl_help_method(const pl_method *method, pl_buf *out);
+
+/* A result for a person, over several lines: numbers by name, lists as aligned tables. */
+void pl_result_text(const pl_call *call, pl_buf *out);
+
+/* One line that tells a person what a result object says ("gap 0.8 %, relative_error 1.2e-3"). */
+void pl_result_line(const pl_call *call, pl_buf *out);
+
+#endif

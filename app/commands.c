@@ -1,0 +1,152 @@
+/* The one table of commands. */
+#include "app/handlers.h"
+
+#include <string.h>
+
+static const pl_key no_keys[] = {{0}};
+
+static const pl_key tokenize_keys[] = {
+    {"text", PL_KEY_FILE, NULL, NULL, "a .txt file, or .jsonl with a `text` field"},
+    {"limit", PL_KEY_INT, NULL, NULL, "show only the first ids"},
+    {0},
+};
+
+static const pl_key calibrate_keys[] = {
+    {"text", PL_KEY_FILE, NULL, NULL, "calibration text (.txt or .jsonl); may be given again"},
+    {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
+    {"windows", PL_KEY_INT, "8", NULL, "how many windows"},
+    {"sample", PL_KEY_CHOICE, "first", "first|random", "the first windows, or seeded random ones"},
+    {"seed", PL_KEY_INT, "0", NULL, "seed of sample=random"},
+    {0},
+};
+
+static const pl_key outliers_keys[] = {
+    {"side", PL_KEY_CHOICE, "input", "weight|input", "channels of the weights or of the inputs"},
+    {"top", PL_KEY_INT, "8", NULL, "how many channels"},
+    {0},
+};
+
+static const pl_key method_keys[] = {
+    {"on", PL_KEY_TEXT, NULL, NULL, "only for layers whose name matches this glob"},
+    {"slot", PL_KEY_CHOICE, NULL, "transform|precondition|round", "with `none`: which to empty"},
+    {0},
+};
+
+static const pl_key solve_keys[] = {
+    {"sequential", PL_KEY_CHOICE, "no", "no|yes",
+     "with `all`: block by block, on inputs from the quantized blocks before"},
+    {0},
+};
+
+static const pl_key perplexity_keys[] = {
+    {"text", PL_KEY_FILE, NULL, NULL, "the text to score; may be given again"},
+    {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
+    {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
+    {"windows", PL_KEY_INT, "20", NULL, "how many windows; 0: all the text has"},
+    {"which", PL_KEY_CHOICE, "before", "before|preconditioned|after", "whose weights"},
+    {0},
+};
+
+static const pl_key view_keys[] = {
+    {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the channel plot shows"},
+    {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both", "which weights it shows"},
+    {0},
+};
+
+static const pl_key plot_keys[] = {
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "figure to write: .png, .pdf or .svg"},
+    {"side", PL_KEY_CHOICE, "weight", "weight|input", "weights or inputs"},
+    {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both",
+     "which weights (both = before and preconditioned; the default once the layer is solved)"},
+    {"order", PL_KEY_CHOICE, "index", "index|sorted", "channels by index or by falling size"},
+    {"scale", PL_KEY_CHOICE, "linear", "linear|log", "the value axis of a channel plot"},
+    {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},
+    {"height", PL_KEY_LENGTH, "4.8in", NULL, "height, in or mm"},
+    {"dpi", PL_KEY_REAL, "300", NULL, "dots per inch of a PNG"},
+    {0},
+};
+
+static const pl_key dump_keys[] = {
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "file to write: .npy or .csv"},
+    {"which", PL_KEY_CHOICE, "before", "before|preconditioned|after", "which weights"},
+    {0},
+};
+
+static const pl_key export_keys[] = {
+    {"dir", PL_KEY_NEW_FILE, NULL, NULL, "folder to make"},
+    {"format", PL_KEY_CHOICE, "hf", "hf", "a Hugging Face folder"},
+    {"weights", PL_KEY_CHOICE, NULL, "preconditioned|rounded",
+     "which weights (rounded where a rounder is set)"},
+    {"dtype", PL_KEY_CHOICE, NULL, "f16|bf16|f32",
+     "element type (the checkpoint's own; f16 from a GGUF)"},
+    {0},
+};
+
+static const pl_command table[] = {
+    {.name = "open", .positional = "[PATH]", .max_words = 1, .keys = no_keys,
+     .summary = "Open a model: a folder, .safetensors, .gguf or cached org/name; alone: the demo",
+     .run = pl_run_open, .apply = pl_apply_open},
+    {.name = "info", .positional = "", .keys = no_keys, .needs_model = true,
+     .summary = "Say what the open model is", .run = pl_run_info},
+    {.name = "layers", .positional = "", .keys = no_keys, .needs_model = true,
+     .summary = "List the linear layers with their outlier scores", .run = pl_run_layers},
+    {.name = "tokenize", .positional = "", .keys = tokenize_keys, .needs_model = true,
+     .summary = "Turn a text into token ids", .run = pl_run_tokenize},
+    {.name = "calibrate", .positional = "", .keys = calibrate_keys, .needs_model = true,
+     .summary = "Run the original model over a text: Gram matrices and input statistics",
+     .run = pl_run_calibrate, .apply = pl_apply_calibrate},
+    {.name = "select", .positional = "LAYER", .min_words = 1, .max_words = 1, .keys = no_keys,
+     .summary = "Choose the layer that later commands are about", .needs_model = true,
+     .apply = pl_apply_select},
+    {.name = "outliers", .positional = "[LAYER]", .max_words = 1, .keys = outliers_keys,
+     .needs_model = true, .summary = "The largest channels, and the tokens that cause them",
+     .run = pl_run_outliers},
+    {.name = "massive", .positional = "", .keys = no_keys, .needs_model = true,
+     .summary = "Massive activations of the residual stream (|x| > 100 and > 1000 x its median)",
+     .run = pl_run_massive},
+    {.name = "method", .positional = "NAME", .min_words = 1, .max_words = 1, .keys = method_keys,
+     .any_key = true, .needs_model = true,
+     .summary = "Put a method in its slot: astro, magr, gptq, rtn, or none slot=...",
+     .apply = pl_apply_method},
+    {.name = "solve", .positional = "[LAYER|all]", .max_words = 1, .keys = solve_keys,
+     .needs_model = true, .summary = "Apply the methods to the selected layer, another, or all",
+     .run = pl_run_solve, .apply = pl_apply_solve},
+    {.name = "perplexity", .positional = "", .keys = perplexity_keys, .needs_model = true,
+     .summary = "Measure perplexity by a named protocol, and KL against the original",
+     .run = pl_run_perplexity},
+    {.name = "probe", .positional = "\"TEXT\"", .min_words = 1, .max_words = 1, .keys = no_keys,
+     .needs_model = true, .summary = "Run a typed sentence: loss and largest channel per token",
+     .run = pl_run_probe},
+    {.name = "view", .positional = "", .keys = view_keys, .needs_model = true,
+     .summary = "Choose what the channel plot shows", .apply = pl_apply_view},
+    {.name = "plot", .positional = "histogram|channels [LAYER]", .min_words = 1, .max_words = 2,
+     .keys = plot_keys, .needs_model = true, .summary = "Write a figure for the paper",
+     .run = pl_run_plot},
+    {.name = "dump", .positional = "gram|weights|inputs|stats [LAYER]", .min_words = 1,
+     .max_words = 2, .keys = dump_keys, .needs_model = true,
+     .summary = "Write the numbers behind a layer", .run = pl_run_dump},
+    {.name = "export", .positional = "", .keys = export_keys, .needs_model = true,
+     .summary = "Write the model with its solved weights", .run = pl_run_export},
+    {.name = "save", .positional = "", .keys = no_keys,
+     .summary = "Bring the session to disk now"},
+    {.name = "help", .positional = "[COMMAND]", .max_words = 1, .keys = no_keys,
+     .summary = "Explain the commands", .run = pl_run_help},
+    {.name = "quit", .positional = "", .keys = no_keys, .summary = "Leave Planish",
+     .apply = pl_apply_quit},
+    {0},
+};
+
+const pl_command *pl_commands(void)
+{
+    return table;
+}
+
+const pl_command *pl_command_find(const char *name)
+{
+    for (const pl_command *command = table; command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,228 @@
+#include "app/front.h"
+
+#include "app/demo.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pl_status set_threads(void *arg, pl_task *task, pl_error *err)
+{
+    (void)task;
+    const int *wanted = arg;
+    return pl_linalg_set_threads(*wanted > 0 ? *wanted : pl_linalg_default_threads(), err);
+}
+
+static void show(const pl_job_event *event)
+{
+    double left = event->amount > 0
+                      ? event->seconds * (event->total - event->amount) / event->amount
+                      : NAN;
+    fprintf(stderr, "\r\033[K%s %3.0f %%  %.0f of %.0f %s  %.0f s left", event->name,
+            100 * event->amount / fmax(event->total, 1), event->amount, event->total, event->what,
+            left);
+}
+
+/* Submits a job and drains the queue until it is done. */
+static pl_status run_job(pl_worker *worker, const char *name, pl_job_fn fn, void *arg,
+                         bool show_progress, pl_error *err)
+{
+    uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, name, fn, arg);
+    if (job == 0) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    bool shown = false;
+    for (;;) {
+        pl_job_event event;
+        pl_worker_wait(worker);
+        while (pl_worker_next(worker, &event)) {
+            if (event.job != job) {
+                continue;
+            }
+            if (!event.done) {
+                if (show_progress) {
+                    show(&event);
+                    shown = true;
+                }
+                continue;
+            }
+            if (shown) {
+                fputs("\r\033[K", stderr);
+            }
+            if (event.status != PL_OK && err != NULL) {
+                *err = event.error;
+            }
+            return event.status;
+        }
+    }
+}
+
+pl_status pl_front_revive(const json_t *record, pl_state *out, pl_error *err)
+{
+    const char *path = json_string_value(json_object_get(record, "model"));
+    pl_buf demo = {0};
+    pl_model *model = NULL;
+    pl_source *source = NULL;
+    pl_status status = path == NULL ? pl_demo_folder(&demo, err) : PL_OK;
+    if (status == PL_OK) {
+        status = pl_model_open(path != NULL ? path : demo.data, &model, err);
+    }
+    if (status == PL_OK) {
+        status = pl_source_create(model, path, demo.data, &source, err);
+    }
+    if (status == PL_OK) {
+        status = pl_state_restore(out, record, source, err);
+    }
+    pl_source_release(source);
+    pl_buf_deinit(&demo);
+    return status;
+}
+
+static pl_status restore(pl_front *front, pl_error *err)
+{
+    json_t *record = NULL;
+    pl_state revived;
+    pl_status status = pl_session_state(front->session, &record, err);
+    if (status == PL_OK && record != NULL) {
+        status = pl_front_revive(record, &revived, err);
+        if (status == PL_OK) {
+            pl_state_deinit(&front->state);
+            front->state = revived;
+        } else {
+            pl_error_prefix(err, "%s: ", pl_session_path(front->session));
+        }
+    }
+    json_decref(record);
+    return status;
+}
+
+pl_status pl_front_open(const pl_options *options, const char *session, pl_front *out,
+                        pl_error *err)
+{
+    *out = (pl_front){0};
+    pl_state_init(&out->state);
+    int threads = options->threads;
+    pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};
+    pl_status status = pl_worker_create(&out->worker, err);
+    if (status == PL_OK) {
+        status = run_job(out->worker, "threads", set_threads, &threads, false, err);
+    }
+    if (status == PL_OK) {
+        status = pl_lab_create(&lab, &out->lab, err);
+    }
+    if (status == PL_OK && session != NULL) {
+        status = pl_session_open(session, &out->session, err);
+    }
+    if (status == PL_OK && out->session != NULL && options->model == NULL) {
+        status = restore(out, err);
+    }
+    if (status != PL_OK) {
+        pl_front_close(out);
+    }
+    return status;
+}
+
+void pl_front_close(pl_front *front)
+{
+    pl_worker_destroy(front->worker, NULL);
+    pl_state_deinit(&front->state);
+    pl_lab_destroy(front->lab);
+    pl_session_close(front->session);
+    *front = (pl_front){0};
+}
+
+typedef struct half {
+    pl_call *call;
+    const pl_state *state;
+    pl_lab *lab;
+} half;
+
+static pl_status run_half(void *arg, pl_task *task, pl_error *err)
+{
+    half *h = arg;
+    pl_status status = h->call->command->run(h->call, h->state, h->lab, task, err);
+    h->call->warning = pl_lab_take_warning(h->lab);
+    return status;
+}
+
+static pl_status execute(pl_front *front, pl_call *call, bool show_progress, pl_error *err)
+{
+    const pl_command *command = call->command;
+    pl_status status = PL_OK;
+    if (command->run != NULL) {
+        half h = {.call = call, .state = &front->state, .lab = front->lab};
+        status = run_job(front->worker, command->name, run_half, &h, show_progress, err);
+    }
+    if (status == PL_OK && command->apply != NULL) {
+        status = command->apply(call, &front->state, err);
+    }
+    return status;
+}
+
+/* `open` with a path (NULL: the demo), as a command that nobody typed. */
+pl_status pl_front_open_model(pl_front *front, const char *path, pl_error *err)
+{
+    pl_call *call = NULL;
+    pl_status status = pl_call_parse("open", &call, err);
+    if (status == PL_OK && path != NULL) {
+        call->words = calloc(1, sizeof *call->words);
+        char *copy = strdup(path);
+        if (call->words == NULL || copy == NULL) {
+            free(copy);
+            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        } else {
+            call->words[0] = copy;
+            call->n_words = 1;
+        }
+    }
+    if (status == PL_OK) {
+        status = execute(front, call, false, err);
+    }
+    pl_call_destroy(call);
+    return status;
+}
+
+static pl_status save(pl_front *front, pl_call *call, pl_error *err)
+{
+    if (front->session == NULL) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "save: there is no session here; start with --session FILE");
+    }
+    char safe[1024];
+    const char *path = pl_session_path(front->session);
+    pl_text_escape(path, strlen(path), safe, sizeof safe);
+    json_object_set_new(call->result, "session", json_string(safe));
+    return pl_session_flush(front->session, err);
+}
+
+pl_status pl_front_execute(pl_front *front, pl_call *call, bool show_progress, pl_error *err)
+{
+    if (strcmp(call->command->name, "save") == 0) {
+        return save(front, call, err);
+    }
+    if (call->command->needs_model && front->state.source == NULL) {
+        pl_status status = pl_front_open_model(front, NULL, err);
+        if (status != PL_OK) {
+            return status;
+        }
+    }
+    return execute(front, call, show_progress, err);
+}
+
+pl_status pl_front_record(pl_front *front, const pl_call *call, pl_status status,
+                          const pl_error *failure, pl_error *err)
+{
+    if (front->session == NULL) {
+        return PL_OK;
+    }
+    json_t *state = status == PL_OK && call->command->apply != NULL
+                        ? pl_state_to_json(&front->state)
+                        : NULL;
+    pl_status recorded =
+        pl_session_record(front->session, call->text, status == PL_OK, call->result,
+                          status == PL_OK ? NULL : failure->message, state, err);
+    json_decref(state);
+    return recorded;
+}

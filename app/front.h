@@ -1,0 +1,45 @@
+/* app/front.h -- what batch and screen share: worker, lab, state and session of one run. */
+#ifndef PL_APP_FRONT_H
+#define PL_APP_FRONT_H
+
+#include "app/command.h"
+#include "app/options.h"
+#include "core/run/worker.h"
+#include "sessions/session.h"
+
+typedef struct pl_front {
+    pl_worker *worker;
+    pl_lab *lab;
+    pl_session *session; /* NULL: none */
+    pl_state state;
+} pl_front;
+
+/* Starts the worker with its threads, opens the store and, if session is not NULL, that session,
+ * whose last state is restored unless a model is named. */
+PL_NODISCARD pl_status pl_front_open(const pl_options *options, const char *session,
+                                     pl_front *out, pl_error *err);
+void pl_front_close(pl_front *front);
+
+/* The state that a session's record describes: opens its model's headers, computes nothing.
+ * *out is initialised on success only. */
+PL_NODISCARD pl_status pl_front_revive(const json_t *record, pl_state *out, pl_error *err);
+
+/* Runs a call to its end on the worker and applies it, opening the demo first where it needs a
+ * model and none is open.  progress is shown on stderr if show_progress. */
+PL_NODISCARD pl_status pl_front_execute(pl_front *front, pl_call *call, bool show_progress,
+                                        pl_error *err);
+
+/* Records an ended call in the session, if there is one. */
+PL_NODISCARD pl_status pl_front_record(pl_front *front, const pl_call *call, pl_status status,
+                                       const pl_error *failure, pl_error *err);
+
+/* Opens a model (NULL: the demo) as `open` does, without a record. */
+PL_NODISCARD pl_status pl_front_open_model(pl_front *front, const char *path, pl_error *err);
+
+/* app/workbench.c: the screen, with its session; the process's exit status. */
+int pl_workbench_run(const pl_options *options);
+
+/* app/batch.c: runs MODEL, -c and --batch; the process's exit status. */
+int pl_batch_run(const pl_options *options);
+
+#endif

@@ -1,0 +1,60 @@
+/* app/handlers.h -- the two halves of every command, for the table in commands.c.
+ *
+ * Signatures are those of pl_command.run and pl_command.apply. */
+#ifndef PL_APP_HANDLERS_H
+#define PL_APP_HANDLERS_H
+
+#include "app/command.h"
+
+#define PL_RUN(name)                                                                               \
+    PL_NODISCARD pl_status name(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,  \
+                                pl_error *err)
+#define PL_APPLY(name) PL_NODISCARD pl_status name(pl_call *call, pl_state *state, pl_error *err)
+
+PL_RUN(pl_run_open);
+PL_APPLY(pl_apply_open);
+PL_RUN(pl_run_info);
+PL_RUN(pl_run_layers);
+PL_RUN(pl_run_tokenize);
+PL_APPLY(pl_apply_select);
+PL_APPLY(pl_apply_view);
+
+PL_RUN(pl_run_calibrate);
+PL_APPLY(pl_apply_calibrate);
+PL_RUN(pl_run_outliers);
+PL_RUN(pl_run_massive);
+PL_RUN(pl_run_perplexity);
+PL_RUN(pl_run_probe);
+
+PL_APPLY(pl_apply_method);
+PL_RUN(pl_run_solve);
+PL_APPLY(pl_apply_solve);
+
+PL_RUN(pl_run_plot);
+PL_RUN(pl_run_dump);
+PL_RUN(pl_run_export);
+
+PL_RUN(pl_run_help);
+PL_APPLY(pl_apply_quit);
+
+/* A finite number, or null. */
+json_t *pl_number(double value);
+
+/* The layer a command is about: its word at `position`, or the selected one. */
+PL_NODISCARD pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t position,
+                                       size_t *layer, pl_error *err);
+
+/* Appends a path that holds from any working folder, since a session may be opened from another
+ * one.  What names no file (an id org/name) stays as it is. */
+void pl_put_absolute(const char *path, pl_buf *out);
+
+/* Seconds on the monotonic clock. */
+double pl_now(void);
+
+/* The values of text=..., in order; the demo's own file of that name where none is given.
+ * *owned (caller frees) holds the demo's path, if that was used. */
+PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,
+                                     const char *demo_file, const char *files[PL_MAX_TEXTS],
+                                     size_t *count, char **owned, pl_error *err);
+
+#endif

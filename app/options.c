@@ -1,0 +1,130 @@
+#include "app/options.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char pl_options_help[] =
+    "usage: planish [OPTIONS] [MODEL] [-c 'CMD; CMD'] [--batch FILE]\n"
+    "\n"
+    "MODEL is a folder, a .safetensors or .gguf file, or org/name in the Hugging Face cache.\n"
+    "Without MODEL the built-in demo is opened.\n"
+    "\n"
+    "  -c 'CMD; CMD'    run these commands and leave; no screen\n"
+    "  --batch FILE     run the commands in FILE and leave; after -c, if both are given\n"
+    "  --json           one JSON object a command on stdout\n"
+    "  --session FILE   keep the session there (made if missing)\n"
+    "  --store DIR      where results are kept ($XDG_CACHE_HOME/planish)\n"
+    "  --threads N      threads to compute with (the usable processors)\n"
+    "  --memory SIZE    memory to stay within, e.g. 8G (three quarters of the machine's)\n"
+    "  --version        print the version\n"
+    "  --help           print this; `planish -c help` explains the commands\n";
+
+static pl_status parse_size(const char *text, size_t *out, pl_error *err)
+{
+    char *end = NULL;
+    double value = strtod(text, &end);
+    static const char units[] = "KMGT";
+    const char *unit = *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
+    if (unit != NULL) {
+        for (long i = 0; i <= unit - units; i++) {
+            value *= 1024;
+        }
+        end++;
+        end += *end == 'i';
+        end += *end == 'B';
+    }
+    if (end == text || *end != '\0' || !(value >= 1 << 20) || value > (double)(SIZE_MAX / 4)) {
+        return pl_error_set(err, PL_ERR_USAGE, "--memory %s: expected a size such as 512M or 8G",
+                            text);
+    }
+    *out = (size_t)value;
+    return PL_OK;
+}
+
+static pl_status parse_threads(const char *text, int *out, pl_error *err)
+{
+    char *end = NULL;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || value < 1 || value > 1024) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "--threads %s: expected a whole number from 1 to 1024", text);
+    }
+    *out = (int)value;
+    return PL_OK;
+}
+
+static pl_status take_value(pl_options *o, const char *name, const char *value, pl_error *err)
+{
+    if (strcmp(name, "-c") == 0) {
+        o->commands = value;
+    } else if (strcmp(name, "--batch") == 0) {
+        o->batch = value;
+    } else if (strcmp(name, "--session") == 0) {
+        o->session = value;
+    } else if (strcmp(name, "--store") == 0) {
+        o->store = value;
+    } else if (strcmp(name, "--threads") == 0) {
+        return parse_threads(value, &o->threads, err);
+    } else {
+        return parse_size(value, &o->memory, err);
+    }
+    return PL_OK;
+}
+
+/* The known option that takes a value, whose name is the first `length` bytes of text, or NULL. */
+static const char *valued_option(const char *text, size_t length)
+{
+    static const char *const names[] = {"-c",      "--batch",   "--session",
+                                        "--store", "--threads", "--memory"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err)
+{
+    *out = (pl_options){0};
+    bool only_words = false;
+    for (int i = 1; i < argc; i++) {
+        const char *text = argv[i];
+        if (only_words || text[0] != '-' || text[1] == '\0') {
+            if (out->model != NULL) {
+                return pl_error_set(err, PL_ERR_USAGE,
+                                    "%s: a second model; expected one MODEL (commands go in -c)",
+                                    text);
+            }
+            out->model = text;
+            continue;
+        }
+        if (strcmp(text, "--") == 0) {
+            only_words = true;
+        } else if (strcmp(text, "--json") == 0) {
+            out->json = true;
+        } else if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
+            out->help = true;
+        } else if (strcmp(text, "--version") == 0) {
+            out->version = true;
+        } else {
+            const char *equals = strncmp(text, "--", 2) == 0 ? strchr(text, '=') : NULL;
+            size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
+            const char *name = valued_option(text, length);
+            if (name == NULL) {
+                return pl_error_set(err, PL_ERR_USAGE, "unknown option %s: see planish --help",
+                                    text);
+            }
+            if (equals == NULL && i + 1 == argc) {
+                return pl_error_set(err, PL_ERR_USAGE, "%s: needs a value", text);
+            }
+            pl_status status =
+                take_value(out, name, equals != NULL ? equals + 1 : argv[++i], err);
+            if (status != PL_OK) {
+                return status;
+            }
+        }
+    }
+    return PL_OK;
+}

@@ -1,0 +1,188 @@
+/* Results for a person: from the JSON object to text. */
+#include "app/command.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CELL = 64, MAX_COLUMNS = 12 };
+
+static void put_cell(const json_t *value, char out[CELL])
+{
+    out[0] = '\0';
+    if (value == NULL) { /* a row without that column */
+        return;
+    }
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        pl_text_escape(json_string_value(value), json_string_length(value), out, CELL);
+        return;
+    case JSON_INTEGER:
+        snprintf(out, CELL, "%lld", (long long)json_integer_value(value));
+        return;
+    case JSON_REAL:
+        snprintf(out, CELL, "%.5g", json_real_value(value));
+        return;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        snprintf(out, CELL, "%s", json_is_true(value) ? "yes" : "no");
+        return;
+    case JSON_NULL:
+        snprintf(out, CELL, "-");
+        return;
+    case JSON_OBJECT:
+    case JSON_ARRAY:
+        return;
+    }
+}
+
+/* Commands escape what comes from a file before they put it into a result; escaping again changes
+ * nothing then, and a terminal is safe whatever a command forgot. */
+static void put_text(pl_buf *out, const char *text, size_t size, size_t width)
+{
+    size_t length = pl_text_escape(text, size, NULL, 0);
+    char *safe = malloc(length + 1);
+    if (safe == NULL) {
+        out->failed = true;
+        return;
+    }
+    pl_text_escape(text, size, safe, length + 1);
+    pl_buf_printf(out, "%-*s", (int)width, safe);
+    free(safe);
+}
+
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return width;
+}
+
+static void put_padded(pl_buf *out, const char *text, size_t width, bool left)
+{
+    size_t pad = width > width_of(text) ? width - width_of(text) : 0;
+    pl_buf_printf(out, "%*s%s%*s", left ? 0 : (int)pad, "", text, left ? (int)pad : 0, "");
+}
+
+static void put_table(const json_t *rows, pl_buf *out)
+{
+    const json_t *first = json_array_get(rows, 0);
+    size_t widths[MAX_COLUMNS] = {0};
+    const char *names[MAX_COLUMNS];
+    char titles[MAX_COLUMNS][CELL];
+    bool left[MAX_COLUMNS];
+    size_t n = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)first, name, value) {
+        if (n < MAX_COLUMNS && !json_is_object(value) && !json_is_array(value)) {
+            names[n] = name;
+            pl_text_escape(name, strlen(name), titles[n], CELL);
+            left[n] = json_is_string(value);
+            widths[n] = width_of(titles[n]);
+            n++;
+        }
+    }
+    size_t index;
+    json_t *row;
+    char cell[CELL];
+    json_array_foreach(rows, index, row) {
+        for (size_t c = 0; c < n; c++) {
+            put_cell(json_object_get(row, names[c]), cell);
+            widths[c] = widths[c] > width_of(cell) ? widths[c] : width_of(cell);
+        }
+    }
+    for (size_t c = 0; c < n; c++) {
+        pl_buf_puts(out, c > 0 ? "  " : "");
+        put_padded(out, titles[c], widths[c], left[c]);
+    }
+    pl_buf_puts(out, "\n");
+    json_array_foreach(rows, index, row) {
+        for (size_t c = 0; c < n; c++) {
+            put_cell(json_object_get(row, names[c]), cell);
+            pl_buf_puts(out, c > 0 ? "  " : "");
+            put_padded(out, cell, widths[c], left[c]);
+        }
+        pl_buf_puts(out, "\n");
+    }
+}
+
+/* A list of plain values: the first ones, and how many there are. */
+static void put_list(const char *name, const json_t *list, pl_buf *out)
+{
+    char cell[CELL];
+    put_text(out, name, strlen(name), 0);
+    for (size_t i = 0; i < json_array_size(list) && i < 16; i++) {
+        put_cell(json_array_get(list, i), cell);
+        pl_buf_printf(out, " %s", cell);
+    }
+    pl_buf_puts(out, json_array_size(list) > 16 ? " ...\n" : "\n");
+}
+
+void pl_result_text(const pl_call *call, pl_buf *out)
+{
+    if (strcmp(call->command->name, "help") == 0) {
+        const pl_command *one = call->n_words > 0 ? pl_command_find(call->words[0]) : NULL;
+        const pl_method *method =
+            call->n_words > 0 && one == NULL ? pl_method_find(call->words[0]) : NULL;
+        if (method != NULL) {
+            pl_help_method(method, out);
+        } else {
+            pl_help(one, out);
+        }
+        return;
+    }
+    const char *name;
+    json_t *value;
+    char cell[CELL];
+    json_object_foreach(call->result, name, value) {
+        if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
+            put_table(value, out);
+        } else if (json_is_array(value)) {
+            put_list(name, value, out);
+        } else if (json_is_object(value)) {
+            const char *key;
+            json_t *item;
+            json_object_foreach(value, key, item) {
+                put_cell(item, cell);
+                pl_buf_puts(out, "  ");
+                put_text(out, key, strlen(key), 20);
+                pl_buf_printf(out, " %s\n", cell);
+            }
+        } else if (json_is_string(value)) {
+            put_text(out, name, strlen(name), 22);
+            pl_buf_puts(out, " ");
+            put_text(out, json_string_value(value), json_string_length(value), 0);
+            pl_buf_puts(out, "\n");
+        } else {
+            put_cell(value, cell);
+            put_text(out, name, strlen(name), 22);
+            pl_buf_printf(out, " %s\n", cell);
+        }
+    }
+}
+
+void pl_result_line(const pl_call *call, pl_buf *out)
+{
+    const char *name;
+    json_t *value;
+    char cell[CELL];
+    pl_buf_printf(out, "%s:", call->command->name);
+    json_object_foreach(call->result, name, value) {
+        if (json_is_null(value)) {
+            continue;
+        }
+        if (json_is_array(value)) {
+            pl_buf_printf(out, "  %zu ", json_array_size(value));
+            put_text(out, name, strlen(name), 0);
+        } else if (!json_is_object(value)) {
+            put_cell(value, cell);
+            pl_buf_puts(out, "  ");
+            put_text(out, name, strlen(name), 0);
+            pl_buf_printf(out, " %s", cell);
+        }
+    }
+}

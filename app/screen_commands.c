@@ -1,0 +1,368 @@
+/* Typed lines and commands made by keys: parsing, applying, undo and redo. */
+#include "app/screen_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- undo -------------------------------------------------------------------------------------- */
+
+static void clear(pl_undo *undo)
+{
+    for (size_t i = 0; i < undo->count; i++) {
+        pl_state_deinit(&undo->states[i]);
+    }
+    undo->count = 0;
+}
+
+/* Takes the state over. */
+static void push(pl_undo *undo, const pl_state *state)
+{
+    if (undo->count == PL_UNDO_DEPTH) {
+        pl_state_deinit(&undo->states[0]);
+        undo->count--;
+        memmove(undo->states, undo->states + 1, undo->count * sizeof *undo->states);
+    }
+    undo->states[undo->count++] = *state;
+}
+
+/* Follows a change of the whole state. */
+static void state_replaced(pl_screen *screen, const pl_state *old, const char *how)
+{
+    bool solved = old->source == screen->state->source && old->source != NULL &&
+                  pl_state_result(old, old->layer) != NULL;
+    if (old->source != screen->state->source) {
+        pl_screen_new_model(screen);
+    } else {
+        pl_screen_new_inputs(screen);
+    }
+    /* A step that never got its result while the knob was turned is solved now. */
+    if (solved && pl_state_result(screen->state, screen->state->layer) == NULL) {
+        screen->live_wanted = true;
+    }
+    screen->last_command[0] = '\0';
+    if (screen->options->changed != NULL) {
+        screen->options->changed(screen->options->ctx, how, screen->state);
+    }
+}
+
+void pl_screen_step_history(pl_screen *screen, bool back)
+{
+    pl_undo *from = back ? &screen->undo : &screen->redo;
+    pl_undo *to = back ? &screen->redo : &screen->undo;
+    if (from->count == 0) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, back ? "nothing to undo" : "nothing to redo");
+        return;
+    }
+    pl_state old = *screen->state;
+    *screen->state = from->states[--from->count];
+    push(to, &old);
+    state_replaced(screen, &old, back ? "undo" : "redo");
+    pl_screen_say(screen, PL_MESSAGE_INFO, back ? "undone" : "redone");
+}
+
+void pl_screen_restore(pl_screen *screen)
+{
+    pl_state state;
+    pl_error err = {0};
+    if (screen->options->restore == NULL) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, "there is no last session");
+        return;
+    }
+    if (screen->options->restore(screen->options->ctx, &state, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+        return;
+    }
+    pl_state old = *screen->state;
+    *screen->state = state;
+    push(&screen->undo, &old);
+    clear(&screen->redo);
+    state_replaced(screen, &old, "restore");
+    pl_screen_say(screen, PL_MESSAGE_INFO, "the last session is restored; u undoes it");
+}
+
+/* --- the apply half ---------------------------------------------------------------------------- */
+
+/* Results only add to a state, and are no step to undo. */
+static bool is_step(const pl_call *call)
+{
+    static const char *const none[] = {"solve", "save", "quit", "help"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        if (strcmp(call->command->name, none[i]) == 0) {
+            return false;
+        }
+    }
+    return call->command->apply != NULL;
+}
+
+static pl_status apply(pl_screen *screen, pl_call *call, pl_error *err)
+{
+    if (call->command->apply == NULL) {
+        return PL_OK;
+    }
+    pl_state before;
+    pl_status status = pl_state_copy(&before, screen->state, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = call->command->apply(call, screen->state, err);
+    const char *name = call->command->name;
+    bool again = strcmp(name, screen->last_command) == 0 &&
+                 (strcmp(name, "select") == 0 || strcmp(name, "view") == 0);
+    if (status != PL_OK || !is_step(call) || again) {
+        pl_state_deinit(&before);
+        return status;
+    }
+    push(&screen->undo, &before);
+    clear(&screen->redo);
+    snprintf(screen->last_command, sizeof screen->last_command, "%s", name);
+    return status;
+}
+
+/* What has to be drawn or computed anew. */
+static void follow(pl_screen *screen, const pl_call *call, const pl_source *old_source)
+{
+    const char *name = call->command->name;
+    if (screen->state->source != old_source) {
+        pl_screen_new_model(screen);
+    } else if (strcmp(name, "calibrate") == 0) {
+        pl_screen_new_inputs(screen);
+    } else if (strcmp(name, "method") == 0 && screen->picture != NULL && screen->picture->solved) {
+        screen->live_wanted = true; /* who looks at a solved layer sees what the change does */
+    } else if (call->command->apply != NULL && strcmp(name, "view") != 0) {
+        screen->picture_wanted = true;
+    }
+    screen->quit = screen->quit || call->quit;
+}
+
+/* A result of several lines is shown over the panes, one of a line below them. */
+static void show_result(pl_screen *screen, const pl_call *call)
+{
+    pl_buf text = {0};
+    pl_result_text(call, &text);
+    const char *s = text.data != NULL ? text.data : "";
+    const char *newline = strchr(s, '\n');
+    if (newline != NULL && newline[1] != '\0' && call->command->apply == NULL) {
+        pl_error err = {0};
+        if (pl_help_show(&screen->help, call->text, s, &err) != PL_OK) {
+            pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+        }
+    }
+    pl_buf line = {0};
+    pl_result_line(call, &line);
+    if (call->warning != NULL) {
+        pl_screen_say(screen, PL_MESSAGE_WARNING, call->warning);
+    } else if (line.data != NULL) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, line.data);
+    }
+    pl_buf_deinit(&line);
+    pl_buf_deinit(&text);
+}
+
+static void drop_line(pl_screen *screen, uint64_t id)
+{
+    for (pl_typed_line **at = &screen->lines; *at != NULL; at = &(*at)->next) {
+        pl_typed_line *line = *at;
+        if (line->id == id) {
+            *at = line->next;
+            free(line->text);
+            free(line);
+            return;
+        }
+    }
+}
+
+static void end_line_step(pl_screen *screen, uint64_t id, bool failed)
+{
+    if (failed) {
+        drop_line(screen, id);
+    }
+    for (pl_typed_line *line = screen->lines; line != NULL; line = line->next) {
+        line->busy = line->busy && line->id != id;
+    }
+}
+
+void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_status status,
+                        const pl_error *err)
+{
+    pl_error why = err != NULL ? *err : (pl_error){0};
+    const pl_source *source = screen->state->source;
+    if (status == PL_OK) {
+        status = apply(screen, call, &why);
+    }
+    if (status == PL_OK) {
+        follow(screen, call, source);
+        if (line != 0) {
+            show_result(screen, call);
+        } else if (call->warning != NULL) {
+            pl_screen_say(screen, PL_MESSAGE_WARNING, call->warning);
+        }
+    } else if (status == PL_ERR_CANCELLED) {
+        char text[128];
+        snprintf(text, sizeof text, "%s: cancelled", call->command->name);
+        pl_screen_say(screen, PL_MESSAGE_WARNING, text);
+    } else {
+        pl_screen_say(screen, PL_MESSAGE_ERROR, why.message);
+    }
+    if (screen->options->ended != NULL) {
+        screen->options->ended(screen->options->ctx, call, status == PL_OK ? NULL : &why,
+                               screen->state);
+    }
+    pl_call_destroy(call);
+    end_line_step(screen, line, status != PL_OK);
+    screen->dirty = true;
+}
+
+/* --- lines ------------------------------------------------------------------------------------- */
+
+/* What only a screen has: true if the text was one of these. */
+static bool run_screen_word(pl_screen *screen, const char *text)
+{
+    if (strcmp(text, "undo") == 0 || strcmp(text, "redo") == 0) {
+        pl_screen_step_history(screen, text[0] == 'u');
+    } else if (strcmp(text, "restore") == 0) {
+        pl_screen_restore(screen);
+    } else if (strcmp(text, "cancel") == 0) {
+        if (!pl_screen_cancel(screen)) {
+            pl_screen_say(screen, PL_MESSAGE_INFO, "nothing runs");
+        }
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static pl_status save(pl_screen *screen, pl_error *err)
+{
+    if (screen->options->save == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "save: there is no session to save to");
+    }
+    return screen->options->save(screen->options->ctx, screen->state, err);
+}
+
+/* Runs a parsed call now or hands it to the worker.  Takes it over.  line: 0 for a key's. */
+static void start_call(pl_screen *screen, pl_call *call, pl_typed_line *line)
+{
+    uint64_t id = line != NULL ? line->id : 0;
+    pl_error err = {0};
+    pl_status status = PL_OK;
+    if (call->command->run != NULL && strcmp(call->command->name, "help") != 0) {
+        status = pl_screen_submit_call(screen, call, id, &err);
+        if (status == PL_OK) {
+            if (line != NULL) {
+                line->busy = true;
+                pl_screen_say(screen, PL_MESSAGE_INFO, "");
+            }
+            return;
+        }
+    } else if (strcmp(call->command->name, "save") == 0) {
+        status = save(screen, &err);
+    } else if (strcmp(call->command->name, "help") == 0) {
+        pl_buf text = {0};
+        pl_help(call->n_words > 0 ? pl_command_find(call->words[0]) : NULL, &text);
+        status = call->n_words > 0
+                     ? pl_help_show(&screen->help, "Planish help", text.data != NULL ? text.data : "",
+                                    &err)
+                     : pl_help_open(&screen->help, text.data != NULL ? text.data : "", &err);
+        pl_buf_deinit(&text);
+        if (status == PL_OK && line != NULL) {
+            pl_call_destroy(call);
+            return;
+        }
+    }
+    pl_screen_end_call(screen, call, id, status, &err);
+}
+
+/* The next command of a line; false when the line has to wait. */
+static bool step_line(pl_screen *screen, pl_typed_line *line)
+{
+    const char *rest = line->rest;
+    char *text = NULL;
+    pl_call *call = NULL;
+    pl_error err = {0};
+    pl_status status = pl_script_next(&rest, &text, &err);
+    if (status == PL_OK && text == NULL) {
+        drop_line(screen, line->id);
+        return true;
+    }
+    if (status == PL_OK && run_screen_word(screen, text)) {
+        line->rest = rest;
+        free(text);
+        return true;
+    }
+    if (status == PL_OK) {
+        status = pl_call_parse(text, &call, &err);
+    }
+    free(text);
+    if (status != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+        drop_line(screen, line->id);
+        return true;
+    }
+    /* One long job after another: the second may need what the first one brings. */
+    if (call->command->run != NULL && pl_screen_is_ordinary(call) &&
+        pl_screen_ordinary_runs(screen)) {
+        pl_call_destroy(call);
+        return false;
+    }
+    line->rest = rest;
+    start_call(screen, call, line);
+    return true;
+}
+
+void pl_screen_pump_lines(pl_screen *screen)
+{
+    bool again = true;
+    while (again && !screen->quit) {
+        again = false;
+        for (pl_typed_line *line = screen->lines; line != NULL; line = line->next) {
+            if (!line->busy && step_line(screen, line)) {
+                again = true; /* the list may have changed */
+                break;
+            }
+        }
+    }
+}
+
+void pl_screen_type_line(pl_screen *screen, const char *text)
+{
+    pl_typed_line *line = calloc(1, sizeof *line);
+    char *copy = strdup(text);
+    if (line == NULL || copy == NULL) {
+        free(line);
+        free(copy);
+        pl_screen_say(screen, PL_MESSAGE_ERROR, "out of memory");
+        return;
+    }
+    line->id = ++screen->last_line;
+    line->text = copy;
+    line->rest = copy;
+    pl_typed_line **end = &screen->lines;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = line;
+    pl_screen_pump_lines(screen);
+}
+
+void pl_screen_key_command(pl_screen *screen, const char *text, bool live)
+{
+    pl_call *call = NULL;
+    pl_error err = {0};
+    if (pl_call_parse(text, &call, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+        return;
+    }
+    pl_screen_say(screen, PL_MESSAGE_INFO, text);
+    start_call(screen, call, NULL);
+    screen->live_wanted = screen->live_wanted || (live && screen->state->source != NULL);
+}
+
+void pl_screen_free_commands(pl_screen *screen)
+{
+    while (screen->lines != NULL) {
+        drop_line(screen, screen->lines->id);
+    }
+    clear(&screen->undo);
+    clear(&screen->redo);
+}

@@ -1,0 +1,504 @@
+/* What the screen lets the worker do: pictures, scores, live solves, typed commands. */
+#include "app/screen_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A superseded live solve that has run so long is cancelled; a shorter one may still end, so that
+ * a held key shows frames on its way. */
+static const double SUPERSEDED_SECONDS = 0.25;
+
+/* --- on the worker ----------------------------------------------------------------------------- */
+
+static pl_status run_call(pl_screen_job *job, pl_task *task, pl_error *err)
+{
+    pl_status status = job->call->command->run(job->call, &job->state, job->lab, task, err);
+    char *warning = pl_lab_take_warning(job->lab);
+    if (warning != NULL) {
+        free(job->call->warning);
+        job->call->warning = warning;
+    }
+    return status;
+}
+
+static pl_status run_live(pl_screen_job *job, pl_task *task, pl_error *err)
+{
+    pl_status status = run_call(job, task, err);
+    if (status == PL_OK) {
+        status = job->call->command->apply(job->call, &job->state, err);
+    }
+    if (status == PL_OK) {
+        status = pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task,
+                                   err);
+    }
+    return status;
+}
+
+static pl_status run_plain(pl_screen_job *job, pl_task *task, pl_error *err)
+{
+    pl_id result;
+    return pl_solve_layer(job->lab, &job->state, job->state.layer, &job->report, &result, task,
+                          err);
+}
+
+static pl_status run_prepare(pl_screen_job *job, pl_task *task, pl_error *err)
+{
+    pl_id key;
+    return pl_lab_calibration(job->lab, &job->state, &key, task, err);
+}
+
+static pl_status run_job(void *arg, pl_task *task, pl_error *err)
+{
+    pl_screen_job *job = arg;
+    switch (job->kind) {
+    case PL_JOB_KIND_COMMAND:
+        return run_call(job, task, err);
+    case PL_JOB_KIND_LIVE:
+        return run_live(job, task, err);
+    case PL_JOB_KIND_PICTURE:
+        return pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task,
+                                 err);
+    case PL_JOB_KIND_SCORES:
+        return pl_layer_scores(job->lab, &job->state, job->first, job->count, job->scores, task,
+                               err);
+    case PL_JOB_KIND_PLAIN:
+        return run_plain(job, task, err);
+    default:
+        return run_prepare(job, task, err);
+    }
+}
+
+/* --- submitting -------------------------------------------------------------------------------- */
+
+static void destroy_job(pl_screen_job *job)
+{
+    if (job != NULL) {
+        pl_state_deinit(&job->state);
+        pl_call_destroy(job->call);
+        pl_picture_destroy(job->picture);
+        free(job);
+    }
+}
+
+static pl_screen_job *find_kind(const pl_screen *screen, pl_job_kind kind)
+{
+    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        if (job->kind == kind) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+static pl_status make_job(pl_screen *screen, pl_job_kind kind, const char *name,
+                          pl_screen_job **out, pl_error *err)
+{
+    *out = NULL;
+    pl_screen_job *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a job");
+    }
+    pl_status status = pl_state_copy(&job->state, screen->state, err);
+    if (status != PL_OK) {
+        free(job);
+        return status;
+    }
+    job->kind = kind;
+    job->lab = screen->options->lab;
+    job->started = pl_screen_now();
+    snprintf(job->shown.name, sizeof job->shown.name, "%s", name);
+    if (job->state.source != NULL) {
+        job->plan = pl_state_plan(&job->state, job->state.layer);
+    }
+    *out = job;
+    return PL_OK;
+}
+
+/* Takes the job over; its call is left alone on failure. */
+static pl_status submit(pl_screen *screen, pl_screen_job *job, pl_urgency urgency, pl_error *err)
+{
+    job->id = pl_worker_submit(screen->options->worker, urgency, job->shown.name, run_job, job);
+    if (job->id == 0) {
+        job->call = NULL;
+        destroy_job(job);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a job");
+    }
+    pl_screen_job **end = &screen->jobs;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = job;
+    return PL_OK;
+}
+
+bool pl_screen_is_ordinary(const pl_call *call)
+{
+    static const char *const names[] = {"calibrate", "perplexity", "export", "open"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(call->command->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return strcmp(call->command->name, "solve") == 0 && call->n_words > 0 &&
+           strcmp(call->words[0], "all") == 0;
+}
+
+bool pl_screen_ordinary_runs(const pl_screen *screen)
+{
+    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        if (job->kind == PL_JOB_KIND_COMMAND && pl_screen_is_ordinary(job->call)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line, pl_error *err)
+{
+    pl_screen_job *job = NULL;
+    char name[48];
+    snprintf(name, sizeof name, "%s%s", call->command->name,
+             strcmp(call->command->name, "solve") == 0 && call->n_words > 0 ? " all" : "");
+    const char *shown = pl_screen_is_ordinary(call) ? name : call->command->name;
+    pl_status status = make_job(screen, PL_JOB_KIND_COMMAND, shown, &job, err);
+    if (status == PL_OK) {
+        job->call = call;
+        job->line = line;
+        status = submit(screen, job,
+                        pl_screen_is_ordinary(call) ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
+    }
+    return status;
+}
+
+/* Submits a job of the screen's own; one that cannot be made is tried again at the next turn. */
+static bool start(pl_screen *screen, pl_screen_job *job, pl_urgency urgency)
+{
+    return submit(screen, job, urgency, NULL) == PL_OK;
+}
+
+static void start_live(pl_screen *screen)
+{
+    pl_screen_job *running = find_kind(screen, PL_JOB_KIND_LIVE);
+    pl_screen_job *plain = find_kind(screen, PL_JOB_KIND_PLAIN);
+    if (plain != NULL) {
+        pl_worker_cancel(screen->options->worker, plain->id);
+    }
+    if (running != NULL) {
+        bool other = running->state.layer != screen->state->layer;
+        if (other || pl_screen_now() - running->started > SUPERSEDED_SECONDS) {
+            pl_worker_cancel(screen->options->worker, running->id);
+        }
+        return;
+    }
+    pl_screen_job *job = NULL;
+    if (make_job(screen, PL_JOB_KIND_LIVE, "solve", &job, NULL) != PL_OK) {
+        return;
+    }
+    if (pl_call_parse("solve", &job->call, NULL) != PL_OK) {
+        destroy_job(job);
+        return;
+    }
+    screen->live_wanted = !start(screen, job, PL_JOB_URGENT);
+    screen->picture_wanted = screen->picture_wanted && screen->picture == NULL;
+}
+
+static void start_picture(pl_screen *screen)
+{
+    const pl_screen_job *live = find_kind(screen, PL_JOB_KIND_LIVE);
+    if (live != NULL && live->state.layer == screen->state->layer) {
+        return; /* it brings its own, solved */
+    }
+    pl_screen_job *job = NULL;
+    if (find_kind(screen, PL_JOB_KIND_PICTURE) == NULL &&
+        make_job(screen, PL_JOB_KIND_PICTURE, "picture", &job, NULL) == PL_OK) {
+        screen->picture_wanted = !start(screen, job, PL_JOB_URGENT);
+    }
+}
+
+/* The next piece of layers without scores, the selected one's first. */
+static void start_scores(pl_screen *screen)
+{
+    size_t n = screen->overview.n;
+    if (screen->scores_failed || n == 0 || find_kind(screen, PL_JOB_KIND_SCORES) != NULL) {
+        return;
+    }
+    size_t first = screen->state->layer < n ? screen->state->layer : 0;
+    size_t tried = 0;
+    while (tried < n && screen->scored[first]) {
+        first = (first + 1) % n;
+        tried++;
+    }
+    if (tried == n) {
+        return;
+    }
+    /* Behind a calibration they would wait for its end: small urgent pieces go in between. */
+    bool between = pl_screen_ordinary_runs(screen);
+    size_t count = 0;
+    while (count < (between ? 1 : PL_SCORES_PIECE) && first + count < n &&
+           !screen->scored[first + count]) {
+        count++;
+    }
+    pl_screen_job *job = NULL;
+    if (make_job(screen, PL_JOB_KIND_SCORES, "scores", &job, NULL) == PL_OK) {
+        job->first = first;
+        job->count = count;
+        bool started = start(screen, job, between ? PL_JOB_URGENT : PL_JOB_ORDINARY);
+        (void)started; /* tried again at the next turn */
+    }
+}
+
+/* The rounder alone on the selected layer, once that is solved with a preconditioner. */
+static void start_plain(pl_screen *screen)
+{
+    const pl_state *state = screen->state;
+    const pl_picture *picture = screen->picture;
+    if (picture == NULL || !picture->solved || picture->layer != state->layer ||
+        screen->live_wanted || find_kind(screen, PL_JOB_KIND_PLAIN) != NULL ||
+        pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL ||
+        pl_state_spec(state, state->layer, PL_SLOT_ROUND)->method == NULL) {
+        return;
+    }
+    pl_screen_job *job = NULL;
+    if (make_job(screen, PL_JOB_KIND_PLAIN, "solve", &job, NULL) != PL_OK) {
+        return;
+    }
+    job->state.slots[PL_SLOT_PRECONDITION].method = NULL;
+    for (size_t i = 0; i < job->state.n_overrides; i++) {
+        if (job->state.overrides[i].slot == PL_SLOT_PRECONDITION) {
+            job->state.overrides[i].spec.method = NULL;
+        }
+    }
+    pl_id plan = pl_state_plan(&job->state, job->state.layer);
+    if (pl_id_equal(plan, screen->plain_plan)) {
+        destroy_job(job);
+        return;
+    }
+    job->plan = screen->plain_plan = plan;
+    screen->have_plain = false;
+    bool started = start(screen, job, PL_JOB_URGENT);
+    (void)started; /* without it the numbers to compare with stay away */
+}
+
+static void start_prepare(pl_screen *screen)
+{
+    pl_screen_job *job = NULL;
+    if (find_kind(screen, PL_JOB_KIND_PREPARE) == NULL &&
+        make_job(screen, PL_JOB_KIND_PREPARE, "calibrate", &job, NULL) == PL_OK) {
+        screen->prepare_wanted = !start(screen, job, PL_JOB_ORDINARY);
+    }
+}
+
+void pl_screen_pump_jobs(pl_screen *screen)
+{
+    if (screen->state->source == NULL) {
+        return;
+    }
+    if (screen->live_wanted) {
+        start_live(screen);
+    } else if (screen->picture_wanted) {
+        start_picture(screen);
+    }
+    if (screen->picture == NULL) {
+        return; /* the first picture comes first */
+    }
+    start_scores(screen);
+    if (screen->prepare_wanted) {
+        start_prepare(screen);
+    }
+    start_plain(screen);
+}
+
+/* --- ends -------------------------------------------------------------------------------------- */
+
+static void take_picture(pl_screen *screen, pl_screen_job *job)
+{
+    if (job->picture == NULL || job->state.source != screen->state->source) {
+        return;
+    }
+    pl_picture_destroy(screen->picture);
+    screen->picture = job->picture;
+    job->picture = NULL;
+    screen->picture_plan = job->plan;
+    screen->picture_error[0] = '\0';
+}
+
+static void end_live(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
+{
+    if (job->state.source != screen->state->source) {
+        return;
+    }
+    if (event->status == PL_OK) {
+        take_picture(screen, job);
+        pl_call *call = job->call;
+        job->call = NULL;
+        pl_screen_end_call(screen, call, 0, PL_OK, NULL);
+        /* The picture has it already, unless another layer has been selected meanwhile. */
+        screen->picture_wanted = screen->state->layer != job->state.layer;
+        return;
+    }
+    if (event->status == PL_ERR_CANCELLED && screen->live_wanted) {
+        return;
+    }
+    pl_screen_say(screen, PL_MESSAGE_ERROR,
+                  event->status == PL_ERR_CANCELLED ? "solve: cancelled" : event->error.message);
+    screen->picture_wanted = true;
+}
+
+static void end_scores(pl_screen *screen, const pl_screen_job *job, const pl_job_event *event)
+{
+    if (job->state.source != screen->state->source) {
+        return;
+    }
+    if (event->status != PL_OK) {
+        screen->scores_failed = event->status != PL_ERR_CANCELLED;
+        if (screen->scores_failed) {
+            pl_screen_say(screen, PL_MESSAGE_ERROR, event->error.message);
+        }
+        return;
+    }
+    for (size_t i = 0; i < job->count; i++) {
+        screen->overview.scores[job->first + i] = job->scores[i];
+        screen->scored[job->first + i] = true;
+    }
+}
+
+static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
+{
+    pl_call *call = job->call;
+    switch (job->kind) {
+    case PL_JOB_KIND_COMMAND:
+        job->call = NULL;
+        pl_screen_end_call(screen, call, job->line, event->status, &event->error);
+        break;
+    case PL_JOB_KIND_LIVE:
+        end_live(screen, job, event);
+        break;
+    case PL_JOB_KIND_PICTURE:
+        take_picture(screen, job);
+        if (event->status != PL_OK && job->state.source == screen->state->source) {
+            snprintf(screen->picture_error, sizeof screen->picture_error, "%s",
+                     event->error.message);
+        }
+        break;
+    case PL_JOB_KIND_SCORES:
+        end_scores(screen, job, event);
+        break;
+    case PL_JOB_KIND_PLAIN:
+        screen->plain = job->report;
+        screen->plain_layer = job->state.layer;
+        screen->have_plain =
+            event->status == PL_OK && pl_id_equal(job->plan, screen->plain_plan);
+        if (event->status == PL_ERR_CANCELLED) {
+            screen->plain_plan = (pl_id){0};
+        }
+        break;
+    default:
+        if (event->status == PL_OK) {
+            pl_screen_new_inputs(screen);
+        } else {
+            pl_screen_say(screen, PL_MESSAGE_ERROR, event->error.message);
+        }
+        break;
+    }
+    destroy_job(job);
+}
+
+void pl_screen_take_events(pl_screen *screen)
+{
+    pl_job_event event;
+    while (pl_worker_next(screen->options->worker, &event)) {
+        screen->dirty = true;
+        for (pl_screen_job **at = &screen->jobs; *at != NULL; at = &(*at)->next) {
+            pl_screen_job *job = *at;
+            if (job->id != event.job) {
+                continue;
+            }
+            if (event.done) {
+                *at = job->next;
+                end_job(screen, job, &event);
+            } else {
+                memcpy(job->shown.what, event.what, sizeof job->shown.what);
+                job->shown.amount = event.amount;
+                job->shown.total = event.total;
+            }
+            break;
+        }
+    }
+}
+
+bool pl_screen_cancel(pl_screen *screen)
+{
+    pl_screen_job *last = NULL;
+    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        bool own = job->kind == PL_JOB_KIND_PICTURE || job->kind == PL_JOB_KIND_SCORES ||
+                   job->kind == PL_JOB_KIND_PLAIN;
+        last = own ? last : job;
+    }
+    if (last != NULL) {
+        screen->live_wanted = screen->live_wanted && last->kind != PL_JOB_KIND_LIVE;
+        pl_worker_cancel(screen->options->worker, last->id);
+    }
+    return last != NULL;
+}
+
+void pl_screen_stop_jobs(pl_screen *screen)
+{
+    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        pl_worker_cancel(screen->options->worker, job->id);
+    }
+    while (screen->jobs != NULL) {
+        pl_worker_wait(screen->options->worker);
+        pl_job_event event;
+        while (pl_worker_next(screen->options->worker, &event)) {
+            for (pl_screen_job **at = &screen->jobs; *at != NULL; at = &(*at)->next) {
+                pl_screen_job *job = *at;
+                if (event.done && job->id == event.job) {
+                    *at = job->next;
+                    destroy_job(job);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+void pl_screen_new_inputs(pl_screen *screen)
+{
+    for (size_t i = 0; i < screen->overview.n; i++) {
+        screen->scored[i] = false;
+        screen->overview.scores[i].input_ratio = NAN;
+    }
+    screen->picture_wanted = true;
+    screen->scores_failed = false;
+}
+
+void pl_screen_new_model(pl_screen *screen)
+{
+    pl_picture_destroy(screen->picture);
+    screen->picture = NULL;
+    free(screen->overview.scores);
+    free(screen->scored);
+    screen->overview = (pl_overview){0};
+    screen->scored = NULL;
+    screen->scores_failed = false;
+    screen->picture_error[0] = '\0';
+    screen->have_plain = false;
+    screen->plain_plan = (pl_id){0};
+    const pl_source *source = screen->state->source;
+    size_t n = source != NULL ? pl_model_layer_count(source->model) : 0;
+    screen->overview.scores = calloc(n + 1, sizeof *screen->overview.scores);
+    screen->scored = calloc(n + 1, sizeof *screen->scored);
+    if (screen->overview.scores != NULL && screen->scored != NULL) {
+        screen->overview.n = n;
+    }
+    for (size_t i = 0; i < screen->overview.n; i++) {
+        screen->overview.scores[i] = (pl_layer_score){NAN, NAN, NAN};
+    }
+    screen->picture_wanted = true;
+    screen->live_wanted = false;
+    screen->prepare_wanted = source != NULL && source->demo != NULL;
+    screen->model.views.channels = (pl_channels_view){0};
+    screen->model.views.layers.top = 0;
+}

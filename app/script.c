@@ -1,0 +1,232 @@
+/* The grammar: from a script to commands, from a command's text to a checked call. */
+#include "app/command.h"
+
+#include "app/usage.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Skips a quoted part that starts at s; NULL if it never ends. */
+static const char *after_quote(const char *s)
+{
+    const char *end = strchr(s + 1, *s);
+    return end != NULL ? end + 1 : NULL;
+}
+
+static bool starts_comment(const char *begin, const char *s)
+{
+    return *s == '#' && (s == begin || isspace((unsigned char)s[-1]) || s[-1] == ';');
+}
+
+/* The end of the command that starts at s: its `;`, its newline, a comment or the end. */
+static pl_status command_end(const char *s, const char **end, pl_error *err)
+{
+    const char *begin = s;
+    while (*s != '\0' && *s != ';' && *s != '\n' && !starts_comment(begin, s)) {
+        if (*s != '\'' && *s != '"') {
+            s++;
+            continue;
+        }
+        const char *next = after_quote(s);
+        if (next == NULL) {
+            return pl_error_set(err, PL_ERR_USAGE, "unclosed quote: %.60s", s);
+        }
+        s = next;
+    }
+    *end = s;
+    return PL_OK;
+}
+
+pl_status pl_script_next(const char **script, char **text, pl_error *err)
+{
+    *text = NULL;
+    const char *s = *script;
+    for (;;) {
+        while (isspace((unsigned char)*s) || *s == ';') {
+            s++;
+        }
+        if (*s != '#') {
+            break;
+        }
+        s += strcspn(s, "\n");
+    }
+    *script = s;
+    if (*s == '\0') {
+        return PL_OK;
+    }
+    const char *end = NULL;
+    pl_status status = command_end(s, &end, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    const char *last = end;
+    while (last > s && isspace((unsigned char)last[-1])) {
+        last--;
+    }
+    *text = strndup(s, (size_t)(last - s));
+    if (*text == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    *script = end;
+    return PL_OK;
+}
+
+/* One word with its quotes removed.  *equals is the offset of the `=` that makes it key=value, or
+ * SIZE_MAX: an unquoted one after a plain key name. */
+static pl_status take_word(const char **text, pl_buf *word, size_t *equals, pl_error *err)
+{
+    const char *s = *text;
+    bool key = true;
+    *equals = SIZE_MAX;
+    while (*s != '\0' && !isspace((unsigned char)*s)) {
+        if (*s == '\'' || *s == '"') {
+            const char *next = after_quote(s);
+            if (next == NULL) {
+                return pl_error_set(err, PL_ERR_USAGE, "unclosed quote: %.60s", s);
+            }
+            pl_buf_append(word, s + 1, (size_t)(next - s) - 2);
+            s = next;
+            key = false;
+            continue;
+        }
+        if (*s == '=' && key && *equals == SIZE_MAX && word->size > 0) {
+            *equals = word->size;
+        }
+        key = key && (isalnum((unsigned char)*s) || *s == '_');
+        pl_buf_append(word, s, 1);
+        s++;
+    }
+    if (word->data == NULL) {
+        pl_buf_append(word, "", 0);
+    }
+    *text = s;
+    return pl_buf_check(word, err);
+}
+
+static pl_status push(char ***list, size_t *count, char *item, pl_error *err)
+{
+    char **grown = item != NULL ? realloc(*list, (*count + 1) * sizeof *grown) : NULL;
+    if (grown == NULL) {
+        free(item);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    grown[*count] = item;
+    *list = grown;
+    (*count)++;
+    return PL_OK;
+}
+
+static pl_status add_word(pl_call *call, const pl_buf *word, size_t equals, pl_error *err)
+{
+    if (equals == SIZE_MAX) {
+        if (call->n_keys > 0) {
+            return pl_error_set(err, PL_ERR_USAGE,
+                                "\"%s\" stands after a key=value: positional words come first",
+                                word->data);
+        }
+        return push(&call->words, &call->n_words, strdup(word->data), err);
+    }
+    size_t names = call->n_keys;
+    pl_status status = push(&call->names, &names, strndup(word->data, equals), err);
+    if (status != PL_OK) {
+        return status;
+    }
+    size_t values = call->n_keys;
+    status = push(&call->values, &values, strdup(word->data + equals + 1), err);
+    if (status != PL_OK) {
+        free(call->names[call->n_keys]);
+        return status;
+    }
+    call->n_keys++;
+    return PL_OK;
+}
+
+static pl_status split(pl_call *call, const char *text, char **name, pl_error *err)
+{
+    pl_status status = PL_OK;
+    while (status == PL_OK) {
+        while (isspace((unsigned char)*text)) {
+            text++;
+        }
+        if (*text == '\0') {
+            break;
+        }
+        pl_buf word = {0};
+        size_t equals = SIZE_MAX;
+        status = take_word(&text, &word, &equals, err);
+        if (status == PL_OK && *name == NULL) {
+            *name = strdup(word.data);
+            status = *name == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+        } else if (status == PL_OK) {
+            status = add_word(call, &word, equals, err);
+        }
+        pl_buf_deinit(&word);
+    }
+    return status;
+}
+
+pl_status pl_call_parse(const char *text, pl_call **out, pl_error *err)
+{
+    *out = NULL;
+    char *name = NULL;
+    pl_call *call = calloc(1, sizeof *call);
+    pl_status status = PL_OK;
+    if (call == NULL || (call->text = strdup(text)) == NULL ||
+        (call->result = json_object()) == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        goto done;
+    }
+    status = split(call, text, &name, err);
+    if (status == PL_OK && name == NULL) {
+        status = pl_error_set(err, PL_ERR_USAGE, "an empty command");
+    }
+    if (status != PL_OK) {
+        goto done;
+    }
+    call->command = pl_command_find(name);
+    status = call->command == NULL ? pl_usage_unknown_command(name, err)
+                                   : pl_usage_check(call, err);
+done:
+    free(name);
+    if (status != PL_OK) {
+        pl_call_destroy(call);
+        return status;
+    }
+    *out = call;
+    return PL_OK;
+}
+
+void pl_call_destroy(pl_call *call)
+{
+    if (call == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < call->n_words; i++) {
+        free(call->words[i]);
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        free(call->names[i]);
+        free(call->values[i]);
+    }
+    free(call->words);
+    free(call->names);
+    free(call->values);
+    free(call->text);
+    free(call->solved);
+    free(call->warning);
+    json_decref(call->result);
+    pl_source_release(call->source);
+    free(call);
+}
+
+const char *pl_call_value(const pl_call *call, const char *key)
+{
+    /* The last one given wins, as in a shell's options; `text` may be given several times. */
+    for (size_t i = call->n_keys; i > 0; i--) {
+        if (strcmp(call->names[i - 1], key) == 0) {
+            return call->values[i - 1];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,210 @@
+#include "app/usage.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Optimal string alignment distance, for short names. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { LIMIT = 32 };
+    size_t n = strlen(a);
+    size_t m = strlen(b);
+    if (n >= LIMIT || m >= LIMIT) {
+        return SIZE_MAX;
+    }
+    size_t row[LIMIT];
+    for (size_t j = 0; j <= m; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            best = above + 1 < best ? above + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+static void consider(const char *name, const char *candidate, const char **best, size_t *least)
+{
+    size_t d = distance(name, candidate);
+    if (strncmp(candidate, name, strlen(name)) == 0) {
+        d = 1;
+    }
+    if (d < *least) {
+        *least = d;
+        *best = candidate;
+    }
+}
+
+pl_status pl_usage_unknown_command(const char *name, pl_error *err)
+{
+    const char *best = NULL;
+    size_t least = 4;
+    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
+        consider(name, c->name, &best, &least);
+    }
+    return best != NULL
+               ? pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": did you mean `%s`?",
+                              name, best)
+               : pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": see `help`", name);
+}
+
+static const pl_key *find_key(const pl_command *command, const char *name)
+{
+    for (const pl_key *key = command->keys; key != NULL && key->name != NULL; key++) {
+        if (strcmp(key->name, name) == 0) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+static pl_status unknown_key(const pl_call *call, const pl_method *method, const char *name,
+                             pl_error *err)
+{
+    const char *best = NULL;
+    size_t least = 4;
+    pl_buf known = {0};
+    for (const pl_key *key = call->command->keys; key != NULL && key->name != NULL; key++) {
+        consider(name, key->name, &best, &least);
+        pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", key->name);
+    }
+    for (size_t i = 0; method != NULL && i < method->n_params; i++) {
+        consider(name, method->params[i].name, &best, &least);
+        pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", method->params[i].name);
+    }
+    pl_status status = pl_error_set(
+        err, PL_ERR_USAGE, "%s%s%s: unknown key \"%s\"; it takes %s%s%s%s", call->command->name,
+        method != NULL ? " " : "", method != NULL ? method->name : "", name,
+        known.size > 0 ? known.data : "no keys", best != NULL ? " (did you mean " : "",
+        best != NULL ? best : "", best != NULL ? "?)" : "");
+    pl_buf_deinit(&known);
+    return status;
+}
+
+pl_status pl_usage_check(const pl_call *call, pl_error *err)
+{
+    const pl_command *command = call->command;
+    if (call->n_words < command->min_words || call->n_words > command->max_words) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: expected `%s%s%s`, found %zu words",
+                            command->name, command->name, command->positional[0] ? " " : "",
+                            command->positional, call->n_words);
+    }
+    /* `method NAME` brings the method's own parameters as keys; an unknown NAME is reported when
+     * the command is applied, as any wrong value is. */
+    const pl_method *method = command->any_key ? pl_method_find(call->words[0]) : NULL;
+    bool open_ended = command->any_key && method == NULL && strcmp(call->words[0], "none") != 0;
+    for (size_t i = 0; i < call->n_keys; i++) {
+        const char *name = call->names[i];
+        bool known = find_key(command, name) != NULL ||
+                     (method != NULL && pl_method_param(method, name) != SIZE_MAX);
+        if (!known && !open_ended) {
+            return unknown_key(call, method, name, err);
+        }
+        for (size_t j = 0; j < i && strcmp(name, "text") != 0; j++) {
+            if (strcmp(call->names[j], name) == 0) {
+                return pl_error_set(err, PL_ERR_USAGE, "%s: key \"%s\" is given twice",
+                                    command->name, name);
+            }
+        }
+    }
+    return PL_OK;
+}
+
+const char *pl_usage_text(const pl_call *call, const char *key)
+{
+    const char *given = pl_call_value(call, key);
+    const pl_key *entry = find_key(call->command, key);
+    return given != NULL ? given : entry != NULL ? entry->initial : NULL;
+}
+
+pl_status pl_usage_size(const pl_call *call, const char *key, size_t minimum, size_t maximum,
+                        size_t *out, pl_error *err)
+{
+    const char *text = pl_usage_text(call, key);
+    if (text == NULL) {
+        return PL_OK;
+    }
+    errno = 0;
+    char *end = NULL;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < minimum ||
+        value > maximum) {
+        return maximum == SIZE_MAX
+                   ? pl_error_set(err, PL_ERR_USAGE,
+                                  "%s: %s=%s: expected a whole number of at least %zu",
+                                  call->command->name, key, text, minimum)
+                   : pl_error_set(err, PL_ERR_USAGE,
+                                  "%s: %s=%s: expected a whole number from %zu to %zu",
+                                  call->command->name, key, text, minimum, maximum);
+    }
+    *out = (size_t)value;
+    return PL_OK;
+}
+
+pl_status pl_usage_choice(const pl_call *call, const char *key, size_t *out, pl_error *err)
+{
+    const char *text = pl_usage_text(call, key);
+    const pl_key *entry = find_key(call->command, key);
+    if (text == NULL) {
+        return PL_OK;
+    }
+    size_t index = 0;
+    for (const char *choice = entry->choices; *choice != '\0'; index++) {
+        size_t length = strcspn(choice, "|");
+        if (strlen(text) == length && strncmp(choice, text, length) == 0) {
+            *out = index;
+            return PL_OK;
+        }
+        choice += length;
+        choice += *choice == '|';
+    }
+    return pl_error_set(err, PL_ERR_USAGE, "%s: %s=%s: expected one of %s", call->command->name,
+                        key, text, entry->choices);
+}
+
+pl_status pl_usage_real(const pl_call *call, const char *key, double minimum, double maximum,
+                        double *out, pl_error *err)
+{
+    const char *text = pl_usage_text(call, key);
+    if (text == NULL) {
+        return PL_OK;
+    }
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= minimum && value <= maximum)) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: %s=%s: expected a number from %g to %g",
+                            call->command->name, key, text, minimum, maximum);
+    }
+    *out = value;
+    return PL_OK;
+}
+
+pl_status pl_usage_inches(const pl_call *call, const char *key, double *out, pl_error *err)
+{
+    const char *text = pl_usage_text(call, key);
+    char *end = NULL;
+    double value = strtod(text, &end);
+    bool millimetres = strcmp(end, "mm") == 0;
+    if (millimetres) {
+        value /= 25.4;
+    }
+    if (end == text || (!millimetres && strcmp(end, "in") != 0) ||
+        !(value >= 0.5 && value <= 40.0)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: %s=%s: expected a length from 0.5in to 40in, such as 6.4in or "
+                            "89mm",
+                            call->command->name, key, text);
+    }
+    *out = value;
+    return PL_OK;
+}

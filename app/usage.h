@@ -1,0 +1,31 @@
+/* app/usage.h -- checks a call against the table, and says what is wrong with near names. */
+#ifndef PL_APP_USAGE_H
+#define PL_APP_USAGE_H
+
+#include "app/command.h"
+
+/* PL_ERR_USAGE: unknown keys, missing or surplus words, keys given twice (but `text`). */
+PL_NODISCARD pl_status pl_usage_check(const pl_call *call, pl_error *err);
+
+PL_NODISCARD pl_status pl_usage_unknown_command(const char *name, pl_error *err);
+
+/* Typed values.  A missing key gives the table's default; one without a default leaves *out as it
+ * was.  PL_ERR_USAGE names the key, the value and what was expected. */
+PL_NODISCARD pl_status pl_usage_size(const pl_call *call, const char *key, size_t minimum,
+                                     size_t maximum, size_t *out, pl_error *err);
+
+/* Index among the key's choices. */
+PL_NODISCARD pl_status pl_usage_choice(const pl_call *call, const char *key, size_t *out,
+                                       pl_error *err);
+
+/* A length with its unit, "6.4in" or "89mm", in inches. */
+PL_NODISCARD pl_status pl_usage_inches(const pl_call *call, const char *key, double *out,
+                                       pl_error *err);
+
+PL_NODISCARD pl_status pl_usage_real(const pl_call *call, const char *key, double minimum,
+                                     double maximum, double *out, pl_error *err);
+
+/* Value of a key or its default; NULL if it has neither. */
+const char *pl_usage_text(const pl_call *call, const char *key);
+
+#endif

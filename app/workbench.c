@@ -1,0 +1,151 @@
+/* The screen front: worker, lab and session around the event loop. */
+#include "app/front.h"
+#include "app/screen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct workbench {
+    pl_front front;
+    json_t *last; /* the state the session ended with before this run, or NULL */
+} workbench;
+
+/* Failures of the record must not disturb the work: `save` reports them. */
+static void on_ended(void *ctx, const pl_call *call, const pl_error *failure,
+                     const pl_state *state)
+{
+    workbench *w = ctx;
+    if (w->front.session == NULL) {
+        return;
+    }
+    bool ok = failure == NULL;
+    json_t *record = ok && call->command->apply != NULL ? pl_state_to_json(state) : NULL;
+    pl_status ignored = pl_session_record(w->front.session, call->text, ok, call->result,
+                                          ok ? NULL : failure->message, record, NULL);
+    (void)ignored;
+    json_decref(record);
+}
+
+static void on_changed(void *ctx, const char *how, const pl_state *state)
+{
+    workbench *w = ctx;
+    if (w->front.session == NULL) {
+        return;
+    }
+    json_t *record = pl_state_to_json(state);
+    pl_buf text = {0};
+    pl_buf_printf(&text, "# %s", how);
+    if (!text.failed) {
+        pl_status ignored =
+            pl_session_record(w->front.session, text.data, true, NULL, NULL, record, NULL);
+        (void)ignored;
+    }
+    pl_buf_deinit(&text);
+    json_decref(record);
+}
+
+static pl_status on_restore(void *ctx, pl_state *state, pl_error *err)
+{
+    workbench *w = ctx;
+    if (w->last == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "there is no earlier session to restore");
+    }
+    return pl_front_revive(w->last, state, err);
+}
+
+static pl_status on_save(void *ctx, const pl_state *state, pl_error *err)
+{
+    (void)state;
+    workbench *w = ctx;
+    return w->front.session != NULL
+               ? pl_session_flush(w->front.session, err)
+               : pl_error_set(err, PL_ERR_STATE, "this session is not recorded");
+}
+
+/* The session named by --session must work; the usual one only if it can be had. */
+static pl_status open_session(workbench *w, const pl_options *options, pl_error *notice,
+                              pl_error *err)
+{
+    if (options->session != NULL) {
+        return pl_session_state(w->front.session, &w->last, err);
+    }
+    pl_buf path = {0};
+    pl_session_default_path(&path);
+    pl_status status = pl_buf_check(&path, notice);
+    if (status == PL_OK) {
+        status = pl_session_open(path.data, &w->front.session, notice);
+    }
+    if (status == PL_OK) {
+        status = pl_session_state(w->front.session, &w->last, notice);
+    }
+    pl_buf_deinit(&path);
+    return PL_OK;
+}
+
+/* Beside the usual session. */
+static void history_path(pl_buf *out)
+{
+    pl_session_default_path(out);
+    char *slash = out->data != NULL ? strrchr(out->data, '/') : NULL;
+    if (slash != NULL) {
+        out->size = (size_t)(slash - out->data);
+        pl_buf_puts(out, "/history");
+    }
+}
+
+static pl_status start(workbench *w, const pl_options *options, pl_error *notice, pl_error *err)
+{
+    pl_status status = pl_front_open(options, options->session, &w->front, err);
+    if (status == PL_OK) {
+        status = open_session(w, options, notice, err);
+    }
+    if (status == PL_OK && w->front.state.source == NULL) {
+        status = pl_front_open_model(&w->front, options->model, err);
+        pl_state_default_methods(&w->front.state);
+    }
+    return status;
+}
+
+int pl_workbench_run(const pl_options *options)
+{
+    workbench w = {0};
+    pl_error err = {0};
+    pl_error notice = {0};
+    pl_buf history = {0};
+    int code = 1;
+    if (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) {
+        fputs("planish: the workbench needs a terminal; use -c or --batch to run without one\n",
+              stderr);
+        return 1;
+    }
+    pl_status status = start(&w, options, &notice, &err);
+    if (status == PL_OK) {
+        history_path(&history);
+        pl_screen_options screen = {
+            .worker = w.front.worker,
+            .lab = w.front.lab,
+            .state = &w.front.state,
+            .history = history.failed ? NULL : history.data,
+            .notice = w.last != NULL && w.front.state.source->demo != NULL
+                          ? "L brings the last session back"
+                          : NULL,
+            .failure = notice.code != PL_OK ? notice.message : NULL,
+            .ctx = &w,
+            .ended = on_ended,
+            .changed = on_changed,
+            .restore = on_restore,
+            .save = on_save,
+        };
+        status = pl_screen_run(&screen, &code, &err);
+    }
+    if (status != PL_OK) {
+        fprintf(stderr, "planish: %s\n", err.message);
+        code = 1;
+    }
+    json_decref(w.last);
+    pl_front_close(&w.front);
+    pl_buf_deinit(&history);
+    return code;
+}
