@@ -54,7 +54,7 @@ PL_NODISCARD pl_status pl_forward_run(pl_forward *forward, float *x, size_t leng
                                       const pl_hooks *hooks, pl_task *task, pl_error *err);
 
 /* Final norm and lm_head for rows of x: calls out(ctx, first_row, logits[count, vocab], count) in
- * pieces that fit a few MB.  lm_head is decoded once and kept.  x is not changed. */
+ * pieces of at most 256 rows or 64 MB.  lm_head is decoded once and kept.  x is not changed. */
 typedef pl_status (*pl_logits_fn)(void *ctx, size_t first_row, const float *logits, size_t count,
                                   size_t vocab, pl_error *err);
 PL_NODISCARD pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows,
