@@ -15,11 +15,33 @@ typedef struct batch {
     bool show_progress;
 } batch;
 
+/* A JSON text on one line, with what a terminal would obey (DEL, C1 controls, bidirectional
+ * overrides; jansson escapes the C0 ones) as \uXXXX: the same value to a reader of JSON. */
+static void print_json(const char *text)
+{
+    const char *end = text + strlen(text);
+    while (text < end) {
+        size_t length = pl_text_utf8_length(text, end);
+        length = length > 0 ? length : 1;
+        const unsigned char *b = (const unsigned char *)text;
+        if (pl_text_escape(text, length, NULL, 0) == length) {
+            fwrite(text, 1, length, stdout);
+        } else {
+            printf("\\u%04x", length == 1   ? (unsigned)b[0]
+                              : length == 2 ? (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu)
+                                            : (b[0] & 0x0fu) << 12 | (b[1] & 0x3fu) << 6 |
+                                                  (b[2] & 0x3fu));
+        }
+        text += length;
+    }
+    putchar('\n');
+}
+
 static void print_line(json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
     if (text != NULL) {
-        puts(text);
+        print_json(text);
     }
     fflush(stdout);
     free(text);
