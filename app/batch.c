@@ -27,10 +27,10 @@ static void print_json(const char *text)
         if (pl_text_escape(text, length, NULL, 0) == length) {
             fwrite(text, 1, length, stdout);
         } else {
-            printf("\\u%04x", length == 1   ? (unsigned)b[0]
-                              : length == 2 ? (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu)
-                                            : (b[0] & 0x0fu) << 12 | (b[1] & 0x3fu) << 6 |
-                                                  (b[2] & 0x3fu));
+            printf("\\u%04x", length == 1 ? (unsigned)b[0]
+                              : length == 2
+                                  ? (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu)
+                                  : (b[0] & 0x0fu) << 12 | (b[1] & 0x3fu) << 6 | (b[2] & 0x3fu));
         }
         text += length;
     }
@@ -73,9 +73,9 @@ static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_s
     if (status == PL_OK) {
         json_object_set(object, "result", call->result);
     } else {
-        json_object_set_new(object, "error",
-                            json_pack("{s:s, s:s}", "code", pl_status_name(err->code), "message",
-                                      err->message));
+        json_object_set_new(
+            object, "error",
+            json_pack("{s:s, s:s}", "code", pl_status_name(err->code), "message", err->message));
     }
     print_line(object);
     json_decref(object);
@@ -126,10 +126,9 @@ static int run_script(batch *b, const char *script, bool *quit)
         if (status == PL_OK) {
             status = pl_call_parse(text, &call, &err);
         }
-        code = status == PL_OK
-                   ? run_call(b, text, call, quit)
-                   : finish(b, text != NULL ? text : script, NULL, status,
-                            status == PL_ERR_MEMORY, &err);
+        code = status == PL_OK ? run_call(b, text, call, quit)
+                               : finish(b, text != NULL ? text : script, NULL, status,
+                                        status == PL_ERR_MEMORY, &err);
         free(text);
     }
     return code;

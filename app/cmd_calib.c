@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 
 /* What the command asks for, as a calibration; `run` and `apply` read it alike. */
-static pl_status asked_calibration(const pl_call *call, const pl_state *state,
-                                   pl_calibration *out, pl_error *err)
+static pl_status asked_calibration(const pl_call *call, const pl_state *state, pl_calibration *out,
+                                   pl_error *err)
 {
     *out = (pl_calibration){0};
     const char *files[PL_MAX_TEXTS];
@@ -218,8 +218,8 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
         pl_hooks hooks = pl_weights_hooks(&ctx, lab, state, (pl_which)which);
         pl_ppl_result found = {0};
         bool compare = which != PL_WHICH_BEFORE;
-        status = pl_perplexity(state->source->model, ids, count, &spec,
-                               compare ? &hooks : NULL, compare, &found, task, err);
+        status = pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL,
+                               compare, &found, task, err);
         json_t *out = call->result;
         json_object_set_new(out, "perplexity", pl_number(found.perplexity));
         json_object_set_new(out, "perplexity_error", pl_number(found.perplexity_error));
@@ -244,12 +244,12 @@ static void put_probe(json_t *list, const pl_tokenizer *tokenizer, const pl_prob
 {
     pl_buf text = {0};
     pl_tokenizer_show(tokenizer, token->id, &text);
-    json_array_append_new(
-        list, json_pack("{s:s, s:i, s:I, s:o, s:I, s:o}", "text",
-                        text.data != NULL ? text.data : "", "id", (int)token->id, "channel",
-                        (json_int_t)token->channel, "value",
-                        pl_number((double)token->channel_value), "block",
-                        (json_int_t)token->block, "loss", pl_number(token->loss)));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:i, s:I, s:o, s:I, s:o}", "text",
+                                    text.data != NULL ? text.data : "", "id", (int)token->id,
+                                    "channel", (json_int_t)token->channel, "value",
+                                    pl_number((double)token->channel_value), "block",
+                                    (json_int_t)token->block, "loss", pl_number(token->loss)));
     pl_buf_deinit(&text);
 }
 
@@ -268,8 +268,8 @@ pl_status pl_run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
     }
     size_t limit = pl_model_config(state->source->model)->max_positions;
     if (status == PL_OK && (count == 0 || (limit > 0 && count > limit))) {
-        status = pl_error_set(err, PL_ERR_USAGE, "probe: the text has %zu tokens, expected 1 to %zu",
-                              count, limit);
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "probe: the text has %zu tokens, expected 1 to %zu", count, limit);
     }
     if (status == PL_OK && (tokens = calloc(count, sizeof *tokens)) == NULL) {
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
@@ -313,8 +313,8 @@ pl_status pl_run_massive(pl_call *call, const pl_state *state, pl_lab *lab, pl_t
                             (json_int_t)found[i].block, "channel", (json_int_t)found[i].channel,
                             "value", pl_number((double)found[i].value), "median",
                             pl_number((double)found[i].median), "token_position",
-                            (json_int_t)found[i].position, "token_id", (int)found[i].token,
-                            "token", text.data != NULL ? text.data : ""));
+                            (json_int_t)found[i].position, "token_id", (int)found[i].token, "token",
+                            text.data != NULL ? text.data : ""));
         pl_buf_deinit(&text);
     }
     free(found);

@@ -153,9 +153,8 @@ static void put_report(json_t *result, const pl_solve_report *report)
     json_object_set_new(result, "objective", pl_number(report->objective));
     json_object_set_new(result, "gap", pl_number(report->gap));
     json_object_set_new(result, "iterations",
-                        isfinite(report->iterations)
-                            ? json_integer((json_int_t)report->iterations)
-                            : json_null());
+                        isfinite(report->iterations) ? json_integer((json_int_t)report->iterations)
+                                                     : json_null());
     json_object_set_new(result, "relative_error", pl_number(report->relative_error));
     json_object_set_new(result, "rounded_relative_error",
                         pl_number(report->rounded_relative_error));

@@ -52,8 +52,7 @@ static void put_info(json_t *result, const pl_model *model, double seconds)
     json_object_set_new(result, "blocks", json_integer((json_int_t)config->blocks));
     json_object_set_new(result, "hidden_size", json_integer((json_int_t)config->hidden_size));
     json_object_set_new(result, "vocab_size", json_integer((json_int_t)config->vocab_size));
-    json_object_set_new(result, "parameters",
-                        json_integer((json_int_t)pl_model_parameters(model)));
+    json_object_set_new(result, "parameters", json_integer((json_int_t)pl_model_parameters(model)));
     json_object_set_new(result, "file_bytes",
                         json_integer((json_int_t)pl_checkpoint_bytes(pl_model_checkpoint(model))));
     json_object_set_new(result, "seconds", json_real(seconds));
@@ -82,8 +81,8 @@ pl_status pl_run_open(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
         if (path != NULL) {
             pl_put_absolute(path, &whole);
         }
-        status = pl_source_create(model, whole.failed ? path : whole.data, demo.data,
-                                  &call->source, err);
+        status = pl_source_create(model, whole.failed ? path : whole.data, demo.data, &call->source,
+                                  err);
         pl_buf_deinit(&whole);
     }
     pl_buf_deinit(&demo);
@@ -133,8 +132,7 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
 }
 
 pl_status pl_text_files(const pl_call *call, const pl_state *state, const char *demo_file,
-                        const char *files[PL_MAX_TEXTS], size_t *count, char **owned,
-                        pl_error *err)
+                        const char *files[PL_MAX_TEXTS], size_t *count, char **owned, pl_error *err)
 {
     *owned = NULL;
     *count = 0;

@@ -16,7 +16,13 @@
 #include <stddef.h>
 
 typedef enum pl_key_kind {
-    PL_KEY_TEXT, PL_KEY_FILE, PL_KEY_NEW_FILE, PL_KEY_INT, PL_KEY_REAL, PL_KEY_CHOICE, PL_KEY_LENGTH,
+    PL_KEY_TEXT,
+    PL_KEY_FILE,
+    PL_KEY_NEW_FILE,
+    PL_KEY_INT,
+    PL_KEY_REAL,
+    PL_KEY_CHOICE,
+    PL_KEY_LENGTH,
     PL_KEY_LAYER,
 } pl_key_kind;
 
@@ -33,28 +39,33 @@ typedef struct pl_command pl_command;
 /* A parsed command and what its two halves hand on. */
 typedef struct pl_call {
     const pl_command *command;
-    char *text;      /* as typed */
-    char **words;    /* positional words after the name */
+    char *text;   /* as typed */
+    char **words; /* positional words after the name */
     size_t n_words;
-    char **names;    /* keys and values, in order */
+    char **names; /* keys and values, in order */
     char **values;
     size_t n_keys;
-    json_t *result;  /* an object; filled by run, then apply */
-    pl_source *source;              /* open: the new source */
-    struct { size_t layer; pl_id plan, result; bool sequential; } *solved; /* solve: what was solved */
+    json_t *result;    /* an object; filled by run, then apply */
+    pl_source *source; /* open: the new source */
+    struct {
+        size_t layer;
+        pl_id plan, result;
+        bool sequential;
+    } * solved; /* solve: what was solved */
     size_t n_solved;
-    char *warning;   /* to tell the user beside the result, or NULL */
-    bool quit;       /* quit */
+    char *warning; /* to tell the user beside the result, or NULL */
+    bool quit;     /* quit */
 } pl_call;
 
 struct pl_command {
     const char *name;
     const char *positional; /* "[LAYER|all]" for help, "" where there is none */
     size_t min_words, max_words;
-    const pl_key *keys;     /* ends with name NULL */
-    bool any_key;           /* keys are checked by the command itself (method) */
-    const char *summary;    /* one sentence */
-    bool needs_model;       /* the demo is opened first where nothing is open */
+    const pl_key *keys;  /* ends with name NULL */
+    bool any_key;        /* keys are checked by the command itself (method) */
+    const char *summary; /* one sentence */
+    bool needs_model;    /* the demo is opened first where nothing is open */
+    bool on_screen; /* only the screen has it: history and jobs are the screen's */
     pl_status (*run)(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                      pl_error *err);
     pl_status (*apply)(pl_call *call, pl_state *state, pl_error *err);

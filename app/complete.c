@@ -190,9 +190,9 @@ char **pl_complete(const pl_state *state, const char *line)
     if (head != NULL && command != NULL) {
         /* A half-typed line may not parse: then there is no method to complete keys of. */
         pl_status parsed = pl_call_parse(head, &call, NULL);
-        const pl_method *method =
-            parsed == PL_OK && command->any_key && call->n_words > 0 ? pl_method_find(call->words[0])
-                                                                     : NULL;
+        const pl_method *method = parsed == PL_OK && command->any_key && call->n_words > 0
+                                      ? pl_method_find(call->words[0])
+                                      : NULL;
         size_t position = parsed == PL_OK ? call->n_words : 0;
         if (strchr(word, '=') != NULL) {
             offer_values(&m, command, method, word);

@@ -199,6 +199,10 @@ static pl_status save(pl_front *front, pl_call *call, pl_error *err)
 
 pl_status pl_front_execute(pl_front *front, pl_call *call, bool show_progress, pl_error *err)
 {
+    if (call->command->on_screen) {
+        return pl_error_set(err, PL_ERR_STATE, "%s: belongs to the screen; a batch has none",
+                            call->command->name);
+    }
     if (strcmp(call->command->name, "save") == 0) {
         return save(front, call, err);
     }

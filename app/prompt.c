@@ -282,12 +282,15 @@ static uint32_t translate(pl_press press)
     static const struct {
         uint32_t key, code;
     } keys[] = {
-        {PL_K_UP, 'p' & 0x1f},   {PL_K_DOWN, 'n' & 0x1f},  {PL_K_LEFT, 'b' & 0x1f},
-        {PL_K_RIGHT, 'f' & 0x1f}, {PL_K_HOME, 'a' & 0x1f},  {PL_K_END, 'e' & 0x1f},
-        {PL_K_BACKSPACE, 127},    {8, 127},                 {PL_KEY_ESC, CLOSE},
-        {'c' & 0x1f, CLOSE},      {'g' & 0x1f, CLOSE},      {'l' & 0x1f, IGNORE},
-        {'z' & 0x1f, IGNORE},     {'v' & 0x1f, IGNORE},     {'q' & 0x1f, IGNORE},
-        {'s' & 0x1f, IGNORE},     {'x' & 0x1f, IGNORE},     {'\n', '\r'},
+        {PL_K_UP, 'p' & 0x1f},   {PL_K_DOWN, 'n' & 0x1f},
+        {PL_K_LEFT, 'b' & 0x1f}, {PL_K_RIGHT, 'f' & 0x1f},
+        {PL_K_HOME, 'a' & 0x1f}, {PL_K_END, 'e' & 0x1f},
+        {PL_K_BACKSPACE, 127},   {8, 127},
+        {PL_KEY_ESC, CLOSE},     {'c' & 0x1f, CLOSE},
+        {'g' & 0x1f, CLOSE},     {'l' & 0x1f, IGNORE},
+        {'z' & 0x1f, IGNORE},    {'v' & 0x1f, IGNORE},
+        {'q' & 0x1f, IGNORE},    {'s' & 0x1f, IGNORE},
+        {'x' & 0x1f, IGNORE},    {'\n', '\r'},
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (keys[i].key == press.key) {

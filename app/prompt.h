@@ -15,8 +15,8 @@ typedef struct pl_prompt pl_prompt;
 /* history: the file that keeps what was typed (made with its folder), or NULL.  A history that
  * cannot be read or written is no error.  To be called before the terminal is opened.  state is
  * borrowed, for completion.  Caller owns *out. */
-PL_NODISCARD pl_status pl_prompt_create(const char *history, const pl_state *state,
-                                        pl_prompt **out, pl_error *err);
+PL_NODISCARD pl_status pl_prompt_create(const char *history, const pl_state *state, pl_prompt **out,
+                                        pl_error *err);
 void pl_prompt_destroy(pl_prompt *prompt);
 
 /* Opens the line with a text to go on from. */

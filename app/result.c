@@ -77,7 +77,8 @@ static void put_table(const json_t *rows, pl_buf *out)
     size_t n = 0;
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)first, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)first, name, value)
+    {
         if (n < MAX_COLUMNS && !json_is_object(value) && !json_is_array(value)) {
             names[n] = name;
             pl_text_escape(name, strlen(name), titles[n], CELL);
@@ -89,7 +90,8 @@ static void put_table(const json_t *rows, pl_buf *out)
     size_t index;
     json_t *row;
     char cell[CELL];
-    json_array_foreach(rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         for (size_t c = 0; c < n; c++) {
             put_cell(json_object_get(row, names[c]), cell);
             widths[c] = widths[c] > width_of(cell) ? widths[c] : width_of(cell);
@@ -100,7 +102,8 @@ static void put_table(const json_t *rows, pl_buf *out)
         put_padded(out, titles[c], widths[c], left[c]);
     }
     pl_buf_puts(out, "\n");
-    json_array_foreach(rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         for (size_t c = 0; c < n; c++) {
             put_cell(json_object_get(row, names[c]), cell);
             pl_buf_puts(out, c > 0 ? "  " : "");
@@ -138,7 +141,8 @@ void pl_result_text(const pl_call *call, pl_buf *out)
     const char *name;
     json_t *value;
     char cell[CELL];
-    json_object_foreach(call->result, name, value) {
+    json_object_foreach(call->result, name, value)
+    {
         if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
             put_table(value, out);
         } else if (json_is_array(value)) {
@@ -146,7 +150,8 @@ void pl_result_text(const pl_call *call, pl_buf *out)
         } else if (json_is_object(value)) {
             const char *key;
             json_t *item;
-            json_object_foreach(value, key, item) {
+            json_object_foreach(value, key, item)
+            {
                 put_cell(item, cell);
                 pl_buf_puts(out, "  ");
                 put_text(out, key, strlen(key), 20);
@@ -171,7 +176,8 @@ void pl_result_line(const pl_call *call, pl_buf *out)
     json_t *value;
     char cell[CELL];
     pl_buf_printf(out, "%s:", call->command->name);
-    json_object_foreach(call->result, name, value) {
+    json_object_foreach(call->result, name, value)
+    {
         if (json_is_null(value)) {
             continue;
         }

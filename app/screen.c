@@ -30,7 +30,7 @@ void pl_screen_say(pl_screen *screen, pl_message_kind kind, const char *text)
     screen->dirty = true;
 }
 
-/* --- drawing ----------------------------------------------------------------------------------- */
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 static void show_jobs(pl_screen *screen)
 {
@@ -107,7 +107,7 @@ static pl_status draw(pl_screen *screen, pl_error *err)
     return pl_terminal_show(screen->terminal, surface, err);
 }
 
-/* --- keys -------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static void open_prompt(pl_screen *screen, const char *text)
 {
@@ -290,7 +290,7 @@ static void one_key(pl_screen *screen, pl_press press)
     pane_key(screen, press);
 }
 
-/* --- the loop ---------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static void take_signals(pl_screen *screen)
 {

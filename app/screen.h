@@ -7,9 +7,9 @@
 #include "core/run/worker.h"
 
 typedef struct pl_screen_options {
-    pl_worker *worker; /* borrowed; the screen takes all its events while it runs */
-    pl_lab *lab;       /* borrowed; used on the worker only */
-    pl_state *state;   /* taken over and changed; holds the last state when the screen is left */
+    pl_worker *worker;   /* borrowed; the screen takes all its events while it runs */
+    pl_lab *lab;         /* borrowed; used on the worker only */
+    pl_state *state;     /* taken over and changed; holds the last state when the screen is left */
     const char *history; /* file of what was typed at the prompt, or NULL */
     const char *marks;   /* "braille", "blocks", "ascii", or NULL: by locale and terminal */
     const char *notice;  /* first message, or NULL */

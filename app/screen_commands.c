@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- undo -------------------------------------------------------------------------------------- */
+/* --- undo ------------------------------------------------------------------------------------- */
 
 static void clear(pl_undo *undo)
 {
@@ -81,7 +81,7 @@ void pl_screen_restore(pl_screen *screen)
     pl_screen_say(screen, PL_MESSAGE_INFO, "the last session is restored; u undoes it");
 }
 
-/* --- the apply half ---------------------------------------------------------------------------- */
+/* --- the apply half --------------------------------------------------------------------------- */
 
 /* Results only add to a state, and are no step to undo. */
 static bool is_step(const pl_call *call)
@@ -213,7 +213,7 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
     screen->dirty = true;
 }
 
-/* --- lines ------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 /* What only a screen has: true if the text was one of these. */
 static bool run_screen_word(pl_screen *screen, const char *text)
@@ -261,8 +261,8 @@ static void start_call(pl_screen *screen, pl_call *call, pl_typed_line *line)
         pl_buf text = {0};
         pl_help(call->n_words > 0 ? pl_command_find(call->words[0]) : NULL, &text);
         status = call->n_words > 0
-                     ? pl_help_show(&screen->help, "Planish help", text.data != NULL ? text.data : "",
-                                    &err)
+                     ? pl_help_show(&screen->help, "Planish help",
+                                    text.data != NULL ? text.data : "", &err)
                      : pl_help_open(&screen->help, text.data != NULL ? text.data : "", &err);
         pl_buf_deinit(&text);
         if (status == PL_OK && line != NULL) {

@@ -1,7 +1,6 @@
 /* What the screen lets the worker do: pictures, scores, live solves, typed commands. */
 #include "app/screen_parts.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
  * a held key shows frames on its way. */
 static const double SUPERSEDED_SECONDS = 0.25;
 
-/* --- on the worker ----------------------------------------------------------------------------- */
+/* --- on the worker ---------------------------------------------------------------------------- */
 
 static pl_status run_call(pl_screen_job *job, pl_task *task, pl_error *err)
 {
@@ -30,8 +29,8 @@ static pl_status run_live(pl_screen_job *job, pl_task *task, pl_error *err)
         status = job->call->command->apply(job->call, &job->state, err);
     }
     if (status == PL_OK) {
-        status = pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task,
-                                   err);
+        status =
+            pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task, err);
     }
     return status;
 }
@@ -58,8 +57,7 @@ static pl_status run_job(void *arg, pl_task *task, pl_error *err)
     case PL_JOB_KIND_LIVE:
         return run_live(job, task, err);
     case PL_JOB_KIND_PICTURE:
-        return pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task,
-                                 err);
+        return pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task, err);
     case PL_JOB_KIND_SCORES:
         return pl_layer_scores(job->lab, &job->state, job->first, job->count, job->scores, task,
                                err);
@@ -70,9 +68,9 @@ static pl_status run_job(void *arg, pl_task *task, pl_error *err)
     }
 }
 
-/* --- submitting -------------------------------------------------------------------------------- */
+/* --- submitting ------------------------------------------------------------------------------- */
 
-static void destroy_job(pl_screen_job *job)
+void pl_screen_destroy_job(pl_screen_job *job)
 {
     if (job != NULL) {
         pl_state_deinit(&job->state);
@@ -122,7 +120,7 @@ static pl_status submit(pl_screen *screen, pl_screen_job *job, pl_urgency urgenc
     job->id = pl_worker_submit(screen->options->worker, urgency, job->shown.name, run_job, job);
     if (job->id == 0) {
         job->call = NULL;
-        destroy_job(job);
+        pl_screen_destroy_job(job);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a job");
     }
     pl_screen_job **end = &screen->jobs;
@@ -166,8 +164,8 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
     if (status == PL_OK) {
         job->call = call;
         job->line = line;
-        status = submit(screen, job,
-                        pl_screen_is_ordinary(call) ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
+        status =
+            submit(screen, job, pl_screen_is_ordinary(call) ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
     }
     return status;
 }
@@ -197,7 +195,7 @@ static void start_live(pl_screen *screen)
         return;
     }
     if (pl_call_parse("solve", &job->call, NULL) != PL_OK) {
-        destroy_job(job);
+        pl_screen_destroy_job(job);
         return;
     }
     screen->live_wanted = !start(screen, job, PL_JOB_URGENT);
@@ -272,7 +270,7 @@ static void start_plain(pl_screen *screen)
     }
     pl_id plan = pl_state_plan(&job->state, job->state.layer);
     if (pl_id_equal(plan, screen->plain_plan)) {
-        destroy_job(job);
+        pl_screen_destroy_job(job);
         return;
     }
     job->plan = screen->plain_plan = plan;
@@ -308,197 +306,4 @@ void pl_screen_pump_jobs(pl_screen *screen)
         start_prepare(screen);
     }
     start_plain(screen);
-}
-
-/* --- ends -------------------------------------------------------------------------------------- */
-
-static void take_picture(pl_screen *screen, pl_screen_job *job)
-{
-    if (job->picture == NULL || job->state.source != screen->state->source) {
-        return;
-    }
-    pl_picture_destroy(screen->picture);
-    screen->picture = job->picture;
-    job->picture = NULL;
-    screen->picture_plan = job->plan;
-    screen->picture_error[0] = '\0';
-}
-
-static void end_live(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
-{
-    if (job->state.source != screen->state->source) {
-        return;
-    }
-    if (event->status == PL_OK) {
-        take_picture(screen, job);
-        pl_call *call = job->call;
-        job->call = NULL;
-        pl_screen_end_call(screen, call, 0, PL_OK, NULL);
-        /* The picture has it already, unless another layer has been selected meanwhile. */
-        screen->picture_wanted = screen->state->layer != job->state.layer;
-        return;
-    }
-    if (event->status == PL_ERR_CANCELLED && screen->live_wanted) {
-        return;
-    }
-    pl_screen_say(screen, PL_MESSAGE_ERROR,
-                  event->status == PL_ERR_CANCELLED ? "solve: cancelled" : event->error.message);
-    screen->picture_wanted = true;
-}
-
-static void end_scores(pl_screen *screen, const pl_screen_job *job, const pl_job_event *event)
-{
-    if (job->state.source != screen->state->source) {
-        return;
-    }
-    if (event->status != PL_OK) {
-        screen->scores_failed = event->status != PL_ERR_CANCELLED;
-        if (screen->scores_failed) {
-            pl_screen_say(screen, PL_MESSAGE_ERROR, event->error.message);
-        }
-        return;
-    }
-    for (size_t i = 0; i < job->count; i++) {
-        screen->overview.scores[job->first + i] = job->scores[i];
-        screen->scored[job->first + i] = true;
-    }
-}
-
-static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
-{
-    pl_call *call = job->call;
-    switch (job->kind) {
-    case PL_JOB_KIND_COMMAND:
-        job->call = NULL;
-        pl_screen_end_call(screen, call, job->line, event->status, &event->error);
-        break;
-    case PL_JOB_KIND_LIVE:
-        end_live(screen, job, event);
-        break;
-    case PL_JOB_KIND_PICTURE:
-        take_picture(screen, job);
-        if (event->status != PL_OK && job->state.source == screen->state->source) {
-            snprintf(screen->picture_error, sizeof screen->picture_error, "%s",
-                     event->error.message);
-        }
-        break;
-    case PL_JOB_KIND_SCORES:
-        end_scores(screen, job, event);
-        break;
-    case PL_JOB_KIND_PLAIN:
-        screen->plain = job->report;
-        screen->plain_layer = job->state.layer;
-        screen->have_plain =
-            event->status == PL_OK && pl_id_equal(job->plan, screen->plain_plan);
-        if (event->status == PL_ERR_CANCELLED) {
-            screen->plain_plan = (pl_id){0};
-        }
-        break;
-    default:
-        if (event->status == PL_OK) {
-            pl_screen_new_inputs(screen);
-        } else {
-            pl_screen_say(screen, PL_MESSAGE_ERROR, event->error.message);
-        }
-        break;
-    }
-    destroy_job(job);
-}
-
-void pl_screen_take_events(pl_screen *screen)
-{
-    pl_job_event event;
-    while (pl_worker_next(screen->options->worker, &event)) {
-        screen->dirty = true;
-        for (pl_screen_job **at = &screen->jobs; *at != NULL; at = &(*at)->next) {
-            pl_screen_job *job = *at;
-            if (job->id != event.job) {
-                continue;
-            }
-            if (event.done) {
-                *at = job->next;
-                end_job(screen, job, &event);
-            } else {
-                memcpy(job->shown.what, event.what, sizeof job->shown.what);
-                job->shown.amount = event.amount;
-                job->shown.total = event.total;
-            }
-            break;
-        }
-    }
-}
-
-bool pl_screen_cancel(pl_screen *screen)
-{
-    pl_screen_job *last = NULL;
-    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        bool own = job->kind == PL_JOB_KIND_PICTURE || job->kind == PL_JOB_KIND_SCORES ||
-                   job->kind == PL_JOB_KIND_PLAIN;
-        last = own ? last : job;
-    }
-    if (last != NULL) {
-        screen->live_wanted = screen->live_wanted && last->kind != PL_JOB_KIND_LIVE;
-        pl_worker_cancel(screen->options->worker, last->id);
-    }
-    return last != NULL;
-}
-
-void pl_screen_stop_jobs(pl_screen *screen)
-{
-    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        pl_worker_cancel(screen->options->worker, job->id);
-    }
-    while (screen->jobs != NULL) {
-        pl_worker_wait(screen->options->worker);
-        pl_job_event event;
-        while (pl_worker_next(screen->options->worker, &event)) {
-            for (pl_screen_job **at = &screen->jobs; *at != NULL; at = &(*at)->next) {
-                pl_screen_job *job = *at;
-                if (event.done && job->id == event.job) {
-                    *at = job->next;
-                    destroy_job(job);
-                    break;
-                }
-            }
-        }
-    }
-}
-
-void pl_screen_new_inputs(pl_screen *screen)
-{
-    for (size_t i = 0; i < screen->overview.n; i++) {
-        screen->scored[i] = false;
-        screen->overview.scores[i].input_ratio = NAN;
-    }
-    screen->picture_wanted = true;
-    screen->scores_failed = false;
-}
-
-void pl_screen_new_model(pl_screen *screen)
-{
-    pl_picture_destroy(screen->picture);
-    screen->picture = NULL;
-    free(screen->overview.scores);
-    free(screen->scored);
-    screen->overview = (pl_overview){0};
-    screen->scored = NULL;
-    screen->scores_failed = false;
-    screen->picture_error[0] = '\0';
-    screen->have_plain = false;
-    screen->plain_plan = (pl_id){0};
-    const pl_source *source = screen->state->source;
-    size_t n = source != NULL ? pl_model_layer_count(source->model) : 0;
-    screen->overview.scores = calloc(n + 1, sizeof *screen->overview.scores);
-    screen->scored = calloc(n + 1, sizeof *screen->scored);
-    if (screen->overview.scores != NULL && screen->scored != NULL) {
-        screen->overview.n = n;
-    }
-    for (size_t i = 0; i < screen->overview.n; i++) {
-        screen->overview.scores[i] = (pl_layer_score){NAN, NAN, NAN};
-    }
-    screen->picture_wanted = true;
-    screen->live_wanted = false;
-    screen->prepare_wanted = source != NULL && source->demo != NULL;
-    screen->model.views.channels = (pl_channels_view){0};
-    screen->model.views.layers.top = 0;
 }

@@ -1,5 +1,6 @@
-/* app/screen_parts.h -- what the event loop's three files share: screen.c (loop, keys, drawing),
- * screen_commands.c (typed lines, undo) and screen_jobs.c (what runs on the worker). */
+/* app/screen_parts.h -- what the event loop's files share: screen.c (loop, keys, drawing),
+ * screen_commands.c (typed lines, undo), screen_jobs.c (what runs on the worker) and
+ * screen_results.c (what that brings). */
 #ifndef PL_APP_SCREEN_PARTS_H
 #define PL_APP_SCREEN_PARTS_H
 
@@ -31,9 +32,9 @@ typedef struct pl_screen_job {
     pl_lab *lab;
     pl_state state;
     pl_call *call;
-    pl_id plan;             /* of the state's selected layer */
+    pl_id plan; /* of the state's selected layer */
     pl_picture *picture;
-    size_t first, count;    /* scores */
+    size_t first, count; /* scores */
     pl_layer_score scores[PL_SCORES_PIECE];
     pl_solve_report report; /* plain */
     uint64_t line;          /* typed line it belongs to, 0: none */
@@ -73,13 +74,13 @@ struct pl_screen {
     char last_command[32]; /* of the last undo entry: selects in a row are one */
 
     pl_overview overview;
-    bool *scored;          /* [overview.n] */
+    bool *scored; /* [overview.n] */
     bool scores_failed;
     pl_picture *picture;
     pl_id picture_plan;
     char picture_error[PL_ERROR_TEXT];
     pl_solve_report plain;
-    pl_id plain_plan;      /* of the state without preconditioner that `plain` is of */
+    pl_id plain_plan; /* of the state without preconditioner that `plain` is of */
     size_t plain_layer;
     bool have_plain;
     bool picture_wanted, live_wanted, prepare_wanted;
@@ -90,13 +91,13 @@ struct pl_screen {
 double pl_screen_now(void);
 void pl_screen_say(pl_screen *screen, pl_message_kind kind, const char *text);
 
-/* --- screen_jobs.c -------------------------------------------------------------------------- */
+/* --- screen_jobs.c ------------------------------------------------------------------------- */
 
 /* Submits whatever is wanted and not under way. */
 void pl_screen_pump_jobs(pl_screen *screen);
 
-/* Takes the worker's events. */
-void pl_screen_take_events(pl_screen *screen);
+/* NULL is fine. */
+void pl_screen_destroy_job(pl_screen_job *job);
 
 /* A command's run half; line: 0 or the typed line that waits for it.  Takes call over. */
 PL_NODISCARD pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
@@ -107,6 +108,11 @@ bool pl_screen_ordinary_runs(const pl_screen *screen);
 /* Cancels the newest thing the user started; false if nothing runs. */
 bool pl_screen_cancel(pl_screen *screen);
 
+/* --- screen_results.c ---------------------------------------------------------------------- */
+
+/* Takes the worker's events. */
+void pl_screen_take_events(pl_screen *screen);
+
 /* Cancels all and waits until nothing runs. */
 void pl_screen_stop_jobs(pl_screen *screen);
 
@@ -116,7 +122,7 @@ void pl_screen_new_model(pl_screen *screen);
 /* The calibration is another one: input scores are computed again. */
 void pl_screen_new_inputs(pl_screen *screen);
 
-/* --- screen_commands.c ---------------------------------------------------------------------- */
+/* --- screen_commands.c --------------------------------------------------------------------- */
 
 /* Runs a line of commands as if typed. */
 void pl_screen_type_line(pl_screen *screen, const char *text);

@@ -22,7 +22,12 @@ typedef enum pl_mark {
 } pl_mark;
 
 /* Which state of the data a series shows; fixes its colour, line style and marker everywhere. */
-typedef enum pl_tone { PL_TONE_BEFORE, PL_TONE_PRECONDITIONED, PL_TONE_AFTER, PL_TONE_INPUT } pl_tone;
+typedef enum pl_tone {
+    PL_TONE_BEFORE,
+    PL_TONE_PRECONDITIONED,
+    PL_TONE_AFTER,
+    PL_TONE_INPUT,
+} pl_tone;
 
 typedef struct pl_series {
     char *label; /* legend text, UTF-8 */

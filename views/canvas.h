@@ -1,7 +1,8 @@
 /* views/canvas.h -- a raster of dots finer than cells: braille 2x4, blocks 1x8, ASCII 1x2 a cell.
  *
  * A bar fills its dots from the bottom; a cap is one dot at a bar's end, for a series that is seen
- * through another.  Where both meet in a cell, the bar's style wins and no dot is lost (braille). */
+ * through another.  Where both meet in a cell, the bar's style wins and no dot is lost (braille).
+ */
 #ifndef PL_VIEWS_CANVAS_H
 #define PL_VIEWS_CANVAS_H
 
@@ -24,9 +25,9 @@ typedef struct pl_canvas_cell {
 
 typedef struct pl_canvas {
     pl_marks marks;
-    int rows, cols;          /* cells */
-    int dots_x, dots_y;      /* dots in all */
-    pl_canvas_cell *cells;   /* [rows, cols] */
+    int rows, cols;        /* cells */
+    int dots_x, dots_y;    /* dots in all */
+    pl_canvas_cell *cells; /* [rows, cols] */
 } pl_canvas;
 
 PL_NODISCARD pl_status pl_canvas_init(pl_canvas *canvas, pl_marks marks, int rows, int cols,

@@ -16,8 +16,8 @@ typedef struct shown {
     const char *labels[2];
     pl_tone tones[2];
     size_t n, channels;
-    size_t *order;  /* [channels] */
-    bool unsolved;  /* a series was asked for that only a solve makes */
+    size_t *order; /* [channels] */
+    bool unsolved; /* a series was asked for that only a solve makes */
 } shown;
 
 static void add(shown *s, const float *values, const char *label, pl_tone tone)
@@ -123,8 +123,13 @@ static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_re
 static void draw_plot(pl_screen_model *model, pl_surface *surface, pl_rect rect, const shown *s)
 {
     const pl_channels_view *view = &model->views.channels;
-    pl_channels_data data = {.title = "", .y_label = "", .n_series = s->n, .n = s->channels,
-                             .sorted = view->sorted, .log = view->log, .median_rule = true};
+    pl_channels_data data = {.title = "",
+                             .y_label = "",
+                             .n_series = s->n,
+                             .n = s->channels,
+                             .sorted = view->sorted,
+                             .log = view->log,
+                             .median_rule = true};
     for (size_t i = 0; i < s->n; i++) {
         data.values[i] = s->values[i];
         data.labels[i] = s->labels[i];
@@ -141,12 +146,16 @@ static void draw_plot(pl_screen_model *model, pl_surface *surface, pl_rect rect,
         figure.x.label = strdup("rank");
     }
     size_t cursor = cursor_of(view, s);
-    size_t shown_channels = view->shown > 0 && view->shown < s->channels ? view->shown : s->channels;
+    size_t shown_channels =
+        view->shown > 0 && view->shown < s->channels ? view->shown : s->channels;
     size_t first = view->first + shown_channels <= s->channels ? view->first : 0;
     double base = view->sorted ? 1 : 0;
     figure.x.lo = (double)first + base - 0.5;
     figure.x.hi = (double)(first + shown_channels) + base - 0.5;
-    pl_plot_options options = {.marks = model->marks, .stale = model->stale, .crosshair = true,
+    pl_plot_options options = {.marks = model->marks,
+                               .stale = model->stale,
+                               .crosshair = true,
+                               .line = model->focus == PL_PANE_CHANNELS,
                                .cursor = (double)place_of(view, s, cursor) + base};
     pl_rect plot = {rect.y + 2, rect.x, rect.h - 2, rect.w};
     if (pl_plot_draw(&figure, &options, surface, plot, &err) != PL_OK) {
@@ -188,8 +197,8 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
     char right[96];
     snprintf(right, sizeof right, "%s%s%s%s",
              model->state->side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
-             rect.w >= 64 ? " per channel" : "",
-             view->sorted ? ", sorted" : "", view->log ? ", log" : "");
+             rect.w >= 64 ? " per channel" : "", view->sorted ? ", sorted" : "",
+             view->log ? ", log" : "");
     pl_panel_title(model, surface, rect, PL_PANE_CHANNELS, title, right);
     shown s;
     if (!show(model, &s)) {

@@ -1,6 +1,6 @@
 #include "views/keys.h"
 
-#define CTRL(letter) ((letter) & 0x1f)
+#define CTRL(letter) ((letter)&0x1f)
 
 enum {
     LAYERS = 1 << PL_PANE_LAYERS,
@@ -15,26 +15,31 @@ enum {
 /* Order within a pane is the order of its hints; global ones come last. */
 static const pl_binding bindings[] = {
     {PL_K_UP, PL_ACT_UP, LAYERS, "\u2191\u2193", "layer", "select the layer above, below"},
-    {PL_K_UP, PL_ACT_UP, OUTLIERS, "\u2191\u2193", "channel", "move the crosshair from outlier to outlier"},
+    {PL_K_UP, PL_ACT_UP, OUTLIERS, "\u2191\u2193", "channel",
+     "move the crosshair from outlier to outlier"},
     {PL_K_UP, PL_ACT_UP, TUNER, "\u2191\u2193", "parameter", "choose a parameter"},
     {PL_K_DOWN, PL_ACT_DOWN, LISTS, "\u2193", NULL, NULL},
     {'k', PL_ACT_UP, LISTS, "k", NULL, "up"},
     {'j', PL_ACT_DOWN, LISTS, "j", NULL, "down"},
     {PL_K_LEFT, PL_ACT_LEFT, KNOB, "\u2190 \u2192", "strength",
      "turn the tuner's selected parameter; the solve starts at once"},
-    {PL_K_LEFT, PL_ACT_LEFT, CHANNELS, "\u2190 \u2192", "crosshair", "move the crosshair by one channel"},
+    {PL_K_LEFT, PL_ACT_LEFT, CHANNELS, "\u2190 \u2192", "crosshair",
+     "move the crosshair by one channel"},
     {PL_K_RIGHT, PL_ACT_RIGHT, ALL, "\u2192", NULL, NULL},
     {'h', PL_ACT_LEFT, ALL, "h", NULL, "left"},
     {'l', PL_ACT_RIGHT, ALL, "l", NULL, "right"},
-    {PL_K_SHIFT_LEFT, PL_ACT_FAR_LEFT, ALL, "Shift-\u2190", NULL, "left by four steps (crosshair: a sixteenth)"},
+    {PL_K_SHIFT_LEFT, PL_ACT_FAR_LEFT, ALL, "Shift-\u2190", NULL,
+     "left by four steps (crosshair: a sixteenth)"},
     {'<', PL_ACT_FAR_LEFT, ALL, "<", NULL, NULL},
     {PL_K_SHIFT_RIGHT, PL_ACT_FAR_RIGHT, ALL, "Shift-\u2192", NULL, "right by four steps"},
     {'>', PL_ACT_FAR_RIGHT, ALL, ">", NULL, NULL},
     {PL_KEY_ENTER, PL_ACT_ENTER, TUNER, "Enter", "edit", "type a value; so does any digit"},
     {PL_KEY_ENTER, PL_ACT_ENTER, LAYERS | OUTLIERS, "Enter", NULL, "go to the channel plot"},
-    {'n', PL_ACT_NEXT_PEAK, CHANNELS, "n", "next peak", "crosshair to the next smaller outlier channel"},
+    {'n', PL_ACT_NEXT_PEAK, CHANNELS, "n", "next peak",
+     "crosshair to the next smaller outlier channel"},
     {'N', PL_ACT_PREV_PEAK, CHANNELS, "N", NULL, "crosshair to the next larger outlier channel"},
-    {'o', PL_ACT_SORT, LAYERS, "o", "order", "next order: model, input ratio, weight ratio, weight max"},
+    {'o', PL_ACT_SORT, LAYERS, "o", "order",
+     "next order: model, input ratio, weight ratio, weight max"},
     {'o', PL_ACT_SORT, CHANNELS | OUTLIERS, "o", "order", "channels by index or sorted by size"},
     {'d', PL_ACT_RESET, TUNER, "d", "default", "the parameter's default value"},
     {'y', PL_ACT_LOG, CHANNELS, "y", "log", "vertical axis linear or logarithmic"},
@@ -64,7 +69,8 @@ static const pl_binding bindings[] = {
     {'L', PL_ACT_LAST_SESSION, ALL, "L", NULL, "restore the last session"},
     {'\t', PL_ACT_NEXT_PANE, ALL, "Tab", "pane", "next pane"},
     {PL_K_SHIFT_TAB, PL_ACT_PREV_PANE, ALL, "Shift-Tab", NULL, "previous pane"},
-    {':', PL_ACT_PROMPT, ALL, ":", NULL, "type a command; Tab completes, \u2191 recalls, Esc leaves"},
+    {':', PL_ACT_PROMPT, ALL, ":", NULL,
+     "type a command; Tab completes, \u2191 recalls, Esc leaves"},
     {'?', PL_ACT_HELP, ALL, "?", "help", "this help"},
     {PL_K_F1, PL_ACT_HELP, ALL, "F1", NULL, NULL},
     {PL_KEY_ESC, PL_ACT_CANCEL, ALL, "Esc", NULL, "cancel what runs"},

@@ -100,7 +100,7 @@ static columns choose_columns(const pl_screen_model *model, size_t count, int wi
     c.name_width = width >= 34 ? 19 : 12;
     c.shown[c.n++] = c.bar;
     if (width - c.name_width >= 22) {
-        c.shown[c.n++] = c.bar == PL_SORT_INPUT_RATIO ? PL_SORT_WEIGHT_RATIO
+        c.shown[c.n++] = c.bar == PL_SORT_INPUT_RATIO    ? PL_SORT_WEIGHT_RATIO
                          : c.bar == PL_SORT_WEIGHT_RATIO ? PL_SORT_INPUT_RATIO
                                                          : PL_SORT_WEIGHT_RATIO;
     }
@@ -115,7 +115,11 @@ static void draw_bar(const pl_screen_model *model, pl_surface *surface, pl_rect 
     if (!(score > 0) || !(c->largest > 0) || c->bar_width < 1) {
         return;
     }
-    double share = isinf(score) ? 1 : score / c->largest;
+    /* Ratios span decades: one extreme layer must not hide the others. */
+    bool ratio = c->bar != PL_SORT_WEIGHT_MAX && c->largest > 1;
+    double share = isinf(score) ? 1
+                   : ratio      ? log(fmax(score, 1)) / log(c->largest)
+                                : score / c->largest;
     unsigned style = c->bar == PL_SORT_INPUT_RATIO ? PL_STYLE_INPUT : PL_STYLE_AFTER;
     bool ascii = model->marks == PL_MARKS_ASCII;
     int eighths = (int)lround(share * c->bar_width * 8);
@@ -151,7 +155,8 @@ static void draw_line(const pl_screen_model *model, pl_surface *surface, pl_rect
         unsigned tone = isnan(score) || i > 0 ? PL_STYLE_FAINT : style;
         pl_put_right(surface, rect, row, col + 7, tone,
                      isnan(score) && model->overview != NULL && c->shown[i] != PL_SORT_INPUT_RATIO
-                         ? (surface->ascii ? "..." : "\u2026") : text);
+                         ? (surface->ascii ? "..." : "\u2026")
+                         : text);
     }
     draw_bar(model, surface, rect, row, col + 1, c, score_of(model, layer, c->bar));
     if (selected && model->focus == PL_PANE_LAYERS) {
@@ -159,10 +164,10 @@ static void draw_line(const pl_screen_model *model, pl_surface *surface, pl_rect
     }
 }
 
-static void draw_heads(pl_surface *surface, pl_rect rect, const columns *c, bool wide)
+static void draw_heads(pl_surface *surface, pl_rect rect, const columns *c)
 {
     static const char *const heads[PL_SORT_COUNT] = {"", "input", "weight", "max |w|"};
-    pl_put(surface, rect, 1, 2, PL_STYLE_FAINT, wide ? "layer" : "layer");
+    pl_put(surface, rect, 1, 2, PL_STYLE_FAINT, "layer");
     int col = 2 + c->name_width;
     for (size_t i = 0; i < c->n; i++, col += 7) {
         pl_put_right(surface, rect, 1, col + 7, PL_STYLE_FAINT, heads[c->shown[i]]);
@@ -186,7 +191,7 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
         return;
     }
     columns c = choose_columns(model, count, rect.w);
-    draw_heads(surface, rect, &c, c.name_width > 12);
+    draw_heads(surface, rect, &c);
     pl_rect body = {rect.y + 2, rect.x, rect.h - 2, rect.w};
     view->top = pl_panel_scroll(view->top, at, count, body.h);
     for (int row = 0; row < body.h && view->top + (size_t)row < count; row++) {

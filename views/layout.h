@@ -8,21 +8,32 @@
 #include "views/surface.h"
 
 typedef enum pl_pane {
-    PL_PANE_LAYERS, PL_PANE_CHANNELS, PL_PANE_OUTLIERS, PL_PANE_TUNER, PL_PANE_COUNT,
+    PL_PANE_LAYERS,
+    PL_PANE_CHANNELS,
+    PL_PANE_OUTLIERS,
+    PL_PANE_TUNER,
+    PL_PANE_COUNT,
 } pl_pane;
 
 typedef enum pl_panes_kind {
-    PL_LAYOUT_NOTICE, PL_LAYOUT_SINGLE, PL_LAYOUT_NORMAL, PL_LAYOUT_WIDE,
+    PL_LAYOUT_NOTICE,
+    PL_LAYOUT_SINGLE,
+    PL_LAYOUT_NORMAL,
+    PL_LAYOUT_WIDE,
 } pl_panes_kind;
 
 enum { PL_LAYOUT_MIN_ROWS = 12, PL_LAYOUT_MIN_COLS = 44 };
 
 /* Sizes below which a pane is never drawn: rows, columns, title line included. */
 enum {
-    PL_LAYERS_MIN_ROWS = 6, PL_LAYERS_MIN_COLS = 24,
-    PL_CHANNELS_MIN_ROWS = 8, PL_CHANNELS_MIN_COLS = 40,
-    PL_OUTLIERS_MIN_ROWS = 6, PL_OUTLIERS_MIN_COLS = 28,
-    PL_TUNER_MIN_ROWS = 8, PL_TUNER_MIN_COLS = 44,
+    PL_LAYERS_MIN_ROWS = 6,
+    PL_LAYERS_MIN_COLS = 24,
+    PL_CHANNELS_MIN_ROWS = 8,
+    PL_CHANNELS_MIN_COLS = 40,
+    PL_OUTLIERS_MIN_ROWS = 6,
+    PL_OUTLIERS_MIN_COLS = 28,
+    PL_TUNER_MIN_ROWS = 8,
+    PL_TUNER_MIN_COLS = 44,
 };
 
 typedef struct pl_panes {

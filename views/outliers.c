@@ -64,7 +64,8 @@ static void draw_weight_side(const pl_screen_model *model, pl_surface *surface, 
 {
     char number[PL_NUMBER_TEXT];
     pl_format_number(row->rms, number);
-    pl_put_right(surface, rect, line, columns_of(rect).token + 8, PL_STYLE_FAINT | (model->stale ? PL_STALE : 0), number);
+    pl_put_right(surface, rect, line, columns_of(rect).token + 8,
+                 PL_STYLE_FAINT | (model->stale ? PL_STALE : 0), number);
 }
 
 static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
@@ -87,7 +88,9 @@ static void draw_heads(pl_surface *surface, pl_rect rect, bool input)
     bool wide = c.channel > 6;
     pl_put_right(surface, rect, 1, c.channel, PL_STYLE_FAINT, wide ? "channel" : "chan");
     pl_put_right(surface, rect, 1, c.max, PL_STYLE_FAINT,
-                 !wide ? "max" : input ? "max |x|" : "max |w|");
+                 !wide   ? "max"
+                 : input ? "max |x|"
+                         : "max |w|");
     pl_put_right(surface, rect, 1, c.ratio, PL_STYLE_FAINT, wide ? "\u00d7 median" : "\u00d7 med");
     if (input) {
         pl_put(surface, rect, 1, c.token, PL_STYLE_FAINT, wide ? "token @ position" : "token");
@@ -117,9 +120,8 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
         if (!input) {
             draw_weight_side(model, surface, body, line, row);
         }
-        bool selected = model->views.channels.placed
-                            ? row->channel == model->views.channels.cursor
-                            : view->top + (size_t)line == view->row;
+        bool selected = model->views.channels.placed ? row->channel == model->views.channels.cursor
+                                                     : view->top + (size_t)line == view->row;
         draw_row(model, surface, body, line, row, selected);
     }
 }

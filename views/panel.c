@@ -96,8 +96,8 @@ static void draw_notice(pl_surface *surface)
 static void draw_divider(pl_surface *surface, int col, int top, int bottom)
 {
     for (int y = top; y < bottom && col >= 0; y++) {
-        pl_put_code(surface, (pl_rect){0, 0, surface->rows, surface->cols}, y, col,
-                    PL_STYLE_FAINT, surface->ascii ? '|' : 0x2502);
+        pl_put_code(surface, (pl_rect){0, 0, surface->rows, surface->cols}, y, col, PL_STYLE_FAINT,
+                    surface->ascii ? '|' : 0x2502);
     }
 }
 

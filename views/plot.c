@@ -9,8 +9,8 @@ typedef struct plot {
     const pl_figure *figure;
     const pl_plot_options *options;
     pl_surface *surface;
-    pl_rect rect;   /* the whole */
-    pl_rect area;   /* where data is drawn */
+    pl_rect rect; /* the whole */
+    pl_rect area; /* where data is drawn */
     pl_canvas canvas;
     unsigned flags; /* or-ed to every style */
 } plot;
@@ -156,8 +156,7 @@ static void draw_y_axis(plot *p, const pl_tick *ticks, size_t n)
     bool ascii = p->surface->ascii;
     pl_rect gutter = {p->area.y, p->rect.x, p->area.h + 1, p->area.x - p->rect.x};
     for (int row = 0; row < p->area.h; row++) {
-        pl_put_code(p->surface, gutter, row, gutter.w - 1, PL_STYLE_FAINT,
-                    ascii ? '|' : 0x2502);
+        pl_put_code(p->surface, gutter, row, gutter.w - 1, PL_STYLE_FAINT, ascii ? '|' : 0x2502);
     }
     int last = p->area.h + 1;
     for (size_t i = 0; i < n; i++) { /* from the bottom up */
@@ -218,19 +217,26 @@ static void draw_crosshair(plot *p)
     for (int row = 0; row < p->area.h; row++) {
         unsigned style = 0;
         uint32_t code = pl_canvas_code(&p->canvas, row, col, &style);
-        if (code == ' ') {
-            code = p->surface->ascii ? '|' : 0x2502;
+        bool dotted = p->options->line && (p->options->marks == PL_MARKS_BRAILLE ||
+                                           p->options->marks == PL_MARKS_BLOCKS);
+        if (code == ' ' && dotted) {
+            code = 0x250a;
         }
-        pl_put_code(p->surface, p->area, row, col, PL_STYLE_CURSOR, code);
+        if (code != ' ') {
+            pl_put_code(p->surface, p->area, row, col, PL_STYLE_CURSOR, code);
+        }
     }
     pl_put_code(p->surface, (pl_rect){p->area.y, p->area.x, p->area.h + 1, p->area.w}, p->area.h,
                 col, PL_STYLE_CURSOR, p->surface->ascii ? '^' : 0x25b2);
 }
 
-pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options,
-                       pl_surface *surface, pl_rect rect, pl_error *err)
+pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options, pl_surface *surface,
+                       pl_rect rect, pl_error *err)
 {
-    plot p = {.figure = figure, .options = options, .surface = surface, .rect = rect,
+    plot p = {.figure = figure,
+              .options = options,
+              .surface = surface,
+              .rect = rect,
               .flags = options->stale ? PL_STALE : 0};
     pl_tick ticks[PL_MAX_TICKS];
     size_t wanted = (size_t)(rect.h > 2 ? rect.h - 2 : 1) / 3;

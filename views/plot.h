@@ -9,9 +9,10 @@
 
 typedef struct pl_plot_options {
     pl_marks marks;
-    bool stale;      /* the data is being replaced: drawn faint */
-    bool crosshair;
-    double cursor;   /* x of the crosshair */
+    bool stale;     /* the data is being replaced: drawn faint */
+    bool crosshair; /* marks a channel */
+    bool line;      /* and draws a line through it, which is no spike */
+    double cursor;  /* x of the crosshair */
 } pl_plot_options;
 
 pl_style pl_plot_style(pl_tone tone);

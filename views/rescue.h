@@ -2,7 +2,8 @@
  *
  * Fatal signals run on their own stack, write the terminal's own strings, saved at start, with
  * write(2), set the saved modes and let the previous action follow: no ncurses in a handler.
- * SIGTERM, SIGHUP, SIGINT, SIGWINCH, SIGCONT and SIGTSTP become bytes in a pipe that the event loop polls. */
+ * SIGTERM, SIGHUP, SIGINT, SIGWINCH, SIGCONT and SIGTSTP become bytes in a pipe that the event loop
+ * polls. */
 #ifndef PL_VIEWS_RESCUE_H
 #define PL_VIEWS_RESCUE_H
 
@@ -11,7 +12,8 @@
 /* Before ncurses: remembers the modes of descriptor 0 and makes the pipe. */
 PL_NODISCARD pl_status pl_rescue_prepare(pl_error *err);
 
-/* After ncurses has read the terminal's description: what a handler must write, and the handlers. */
+/* After ncurses has read the terminal's description: what a handler must write, and the handlers.
+ */
 PL_NODISCARD pl_status pl_rescue_install(const char *strings, pl_error *err);
 
 /* The handlers that were there before. */

@@ -14,7 +14,11 @@
 #include <stddef.h>
 
 typedef enum pl_sort {
-    PL_SORT_MODEL, PL_SORT_INPUT_RATIO, PL_SORT_WEIGHT_RATIO, PL_SORT_WEIGHT_MAX, PL_SORT_COUNT,
+    PL_SORT_MODEL,
+    PL_SORT_INPUT_RATIO,
+    PL_SORT_WEIGHT_RATIO,
+    PL_SORT_WEIGHT_MAX,
+    PL_SORT_COUNT,
 } pl_sort;
 
 typedef struct pl_layers_view {
@@ -24,8 +28,8 @@ typedef struct pl_layers_view {
 
 typedef struct pl_channels_view {
     bool sorted, log;
-    size_t cursor;      /* channel index */
-    bool placed;        /* the crosshair has been moved by hand; else it is on the largest */
+    size_t cursor;       /* channel index */
+    bool placed;         /* the crosshair has been moved by hand; else it is on the largest */
     size_t first, shown; /* zoom: ranks or indices shown; shown 0: all */
 } pl_channels_view;
 
@@ -34,9 +38,9 @@ typedef struct pl_outliers_view {
 } pl_outliers_view;
 
 typedef struct pl_tuner_view {
-    size_t row, top;   /* of the list of parameters */
+    size_t row, top; /* of the list of parameters */
     bool editing;
-    char text[32];     /* the value being typed */
+    char text[32]; /* the value being typed */
 } pl_tuner_view;
 
 enum { PL_MAX_JOBS_SHOWN = 4 };
@@ -46,18 +50,22 @@ typedef struct pl_job_line {
     double amount, total, seconds;
 } pl_job_line;
 
-typedef enum pl_message_kind { PL_MESSAGE_INFO, PL_MESSAGE_ERROR, PL_MESSAGE_WARNING } pl_message_kind;
+typedef enum pl_message_kind {
+    PL_MESSAGE_INFO,
+    PL_MESSAGE_ERROR,
+    PL_MESSAGE_WARNING
+} pl_message_kind;
 
 typedef struct pl_screen_model {
     const pl_state *state;
-    const pl_overview *overview;      /* scores; NULL before a model is open */
-    const pl_picture *picture;        /* NULL until the first has come */
-    bool stale;                       /* the picture shows an earlier state */
-    bool calibrated;                  /* the picture has, or will have, inputs */
-    const pl_solve_report *plain;     /* the rounder alone on this layer, or NULL */
-    bool solving;                     /* a solve of the selected layer is on its way */
+    const pl_overview *overview;  /* scores; NULL before a model is open */
+    const pl_picture *picture;    /* NULL until the first has come */
+    bool stale;                   /* the picture shows an earlier state */
+    bool calibrated;              /* the picture has, or will have, inputs */
+    const pl_solve_report *plain; /* the rounder alone on this layer, or NULL */
+    bool solving;                 /* a solve of the selected layer is on its way */
     double solving_seconds;
-    const char *picture_error;        /* why there is no picture, or NULL */
+    const char *picture_error; /* why there is no picture, or NULL */
 
     pl_job_line jobs[PL_MAX_JOBS_SHOWN]; /* what the user started, oldest first */
     size_t n_jobs;

@@ -50,8 +50,7 @@ static pl_cell *cell_at(pl_surface *surface, pl_rect rect, int row, int col)
     return inside ? &surface->cells[(size_t)y * (size_t)surface->cols + (size_t)x] : NULL;
 }
 
-void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned style,
-                 uint32_t code)
+void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, uint32_t code)
 {
     pl_cell *cell = cell_at(surface, rect, row, col);
     if (cell == NULL) {
@@ -103,8 +102,8 @@ int pl_put(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, 
     return put(surface, rect, row, col, style, plain);
 }
 
-int pl_putf(pl_surface *surface, pl_rect rect, int row, int col, unsigned style,
-            const char *format, ...)
+int pl_putf(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, const char *format,
+            ...)
 {
     char text[1024];
     va_list args;

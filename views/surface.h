@@ -21,9 +21,9 @@ typedef enum pl_style {
     PL_STYLE_FAINT,  /* frames, units, what matters less */
     PL_STYLE_STRONG, /* numbers one reads first */
     PL_STYLE_TITLE,
-    PL_STYLE_FOCUS,  /* the title of the focused pane */
-    PL_STYLE_BAR,    /* header line */
-    PL_STYLE_KEY,    /* names of keys */
+    PL_STYLE_FOCUS, /* the title of the focused pane */
+    PL_STYLE_BAR,   /* header line */
+    PL_STYLE_KEY,   /* names of keys */
     PL_STYLE_BEFORE,
     PL_STYLE_PRECONDITIONED,
     PL_STYLE_AFTER,
@@ -48,9 +48,9 @@ typedef struct pl_cell {
 
 typedef struct pl_surface {
     int rows, cols;
-    pl_cell *cells;  /* [rows, cols] */
+    pl_cell *cells;         /* [rows, cols] */
     int cursor_y, cursor_x; /* where the terminal's cursor is shown; -1: hidden */
-    bool ascii;      /* text is turned into plain ASCII as it is put */
+    bool ascii;             /* text is turned into plain ASCII as it is put */
 } pl_surface;
 
 /* {0} is a valid empty surface.  Cleared.  On failure it is empty. */
@@ -61,8 +61,8 @@ void pl_surface_clear(pl_surface *surface);
 /* Puts text at row, col of the rectangle, clipped to it; returns the columns it took.  A wide
  * character that would be cut becomes a blank. */
 int pl_put(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, const char *utf8);
-int pl_putf(pl_surface *surface, pl_rect rect, int row, int col, unsigned style,
-            const char *format, ...) PL_PRINTF(6, 7);
+int pl_putf(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, const char *format,
+            ...) PL_PRINTF(6, 7);
 
 /* The same, ending at column `end` (exclusive) of the rectangle. */
 int pl_put_right(pl_surface *surface, pl_rect rect, int row, int end, unsigned style,

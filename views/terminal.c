@@ -54,7 +54,7 @@ static const look looks[PL_STYLE_COUNT] = {
 static int colours_wanted(void)
 {
     const char *no = getenv("NO_COLOR");
-    if ((no != NULL && no[0] != '\0') || !has_colors()) {
+    if ((no != NULL && no[0] != '\0') || !has_colors() || start_color() != OK) {
         return 0;
     }
     return COLORS >= 256 ? 256 : COLORS >= 8 ? 8 : 0;
@@ -78,7 +78,7 @@ static short colour8(short colour, bool light)
 
 static void set_looks(pl_terminal *terminal)
 {
-    int colours = has_colors() && start_color() == OK ? colours_wanted() : 0;
+    int colours = colours_wanted();
     if (colours > 0 && use_default_colors() != OK) {
         assume_default_colors(COLOR_WHITE, COLOR_BLACK);
     }
@@ -153,12 +153,14 @@ static void define_keys(void)
         const char *sequence;
         int key;
     } keys[] = {
-        {"\033[1~", KEY_HOME}, {"\033[7~", KEY_HOME}, {"\033[H", KEY_HOME}, {"\033OH", KEY_HOME},
-        {"\033[4~", KEY_END},  {"\033[8~", KEY_END},  {"\033[F", KEY_END},  {"\033OF", KEY_END},
-        {"\033[3~", KEY_DC},   {"\033[5~", KEY_PPAGE}, {"\033[6~", KEY_NPAGE},
-        {"\033[A", KEY_UP},    {"\033OA", KEY_UP},    {"\033[B", KEY_DOWN}, {"\033OB", KEY_DOWN},
-        {"\033[C", KEY_RIGHT}, {"\033OC", KEY_RIGHT}, {"\033[D", KEY_LEFT}, {"\033OD", KEY_LEFT},
-        {"\033[Z", KEY_BTAB},  {"\033[1;2D", KEY_SLEFT}, {"\033[1;2C", KEY_SRIGHT},
+        {"\033[1~", KEY_HOME},     {"\033[7~", KEY_HOME},  {"\033[H", KEY_HOME},
+        {"\033OH", KEY_HOME},      {"\033[4~", KEY_END},   {"\033[8~", KEY_END},
+        {"\033[F", KEY_END},       {"\033OF", KEY_END},    {"\033[3~", KEY_DC},
+        {"\033[5~", KEY_PPAGE},    {"\033[6~", KEY_NPAGE}, {"\033[A", KEY_UP},
+        {"\033OA", KEY_UP},        {"\033[B", KEY_DOWN},   {"\033OB", KEY_DOWN},
+        {"\033[C", KEY_RIGHT},     {"\033OC", KEY_RIGHT},  {"\033[D", KEY_LEFT},
+        {"\033OD", KEY_LEFT},      {"\033[Z", KEY_BTAB},   {"\033[1;2D", KEY_SLEFT},
+        {"\033[1;2C", KEY_SRIGHT},
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         define_key(keys[i].sequence, keys[i].key);
@@ -338,11 +340,22 @@ static uint32_t function_key(wint_t code)
         wint_t curses;
         uint32_t key;
     } keys[] = {
-        {KEY_UP, PL_K_UP}, {KEY_DOWN, PL_K_DOWN}, {KEY_LEFT, PL_K_LEFT}, {KEY_RIGHT, PL_K_RIGHT},
-        {KEY_PPAGE, PL_K_PAGE_UP}, {KEY_NPAGE, PL_K_PAGE_DOWN}, {KEY_HOME, PL_K_HOME},
-        {KEY_END, PL_K_END}, {KEY_BTAB, PL_K_SHIFT_TAB}, {KEY_SLEFT, PL_K_SHIFT_LEFT},
-        {KEY_SRIGHT, PL_K_SHIFT_RIGHT}, {KEY_BACKSPACE, PL_K_BACKSPACE}, {KEY_DC, PL_K_DELETE},
-        {KEY_F(1), PL_K_F1}, {KEY_ENTER, PL_KEY_ENTER}, {KEY_RESIZE, PL_K_RESIZE},
+        {KEY_UP, PL_K_UP},
+        {KEY_DOWN, PL_K_DOWN},
+        {KEY_LEFT, PL_K_LEFT},
+        {KEY_RIGHT, PL_K_RIGHT},
+        {KEY_PPAGE, PL_K_PAGE_UP},
+        {KEY_NPAGE, PL_K_PAGE_DOWN},
+        {KEY_HOME, PL_K_HOME},
+        {KEY_END, PL_K_END},
+        {KEY_BTAB, PL_K_SHIFT_TAB},
+        {KEY_SLEFT, PL_K_SHIFT_LEFT},
+        {KEY_SRIGHT, PL_K_SHIFT_RIGHT},
+        {KEY_BACKSPACE, PL_K_BACKSPACE},
+        {KEY_DC, PL_K_DELETE},
+        {KEY_F(1), PL_K_F1},
+        {KEY_ENTER, PL_KEY_ENTER},
+        {KEY_RESIZE, PL_K_RESIZE},
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (keys[i].curses == code) {

@@ -61,9 +61,9 @@ static const struct {
     uint32_t code;
     const char *ascii;
 } replacements[] = {
-    {0x2212, "-"},  {0x2013, "-"},  {0x2014, "-"},  {0xd7, "x"},   {0xb7, "."},   {0x2026, "..."},
-    {0x2192, "->"}, {0x2190, "<-"}, {0x2191, "^"},  {0x2193, "v"}, {0x2264, "<="}, {0x2265, ">="},
-    {0x3b2, "beta"}, {0x2016, "||"}, {0x2009, " "}, {0x202f, " "}, {0xa0, " "}, {0x2022, "*"},
+    {0x2212, "-"},   {0x2013, "-"},  {0x2014, "-"}, {0xd7, "x"},   {0xb7, "."},    {0x2026, "..."},
+    {0x2192, "->"},  {0x2190, "<-"}, {0x2191, "^"}, {0x2193, "v"}, {0x2264, "<="}, {0x2265, ">="},
+    {0x3b2, "beta"}, {0x2016, "||"}, {0x2009, " "}, {0x202f, " "}, {0xa0, " "},    {0x2022, "*"},
 };
 
 /* The digit or sign that a superscript stands for, 0 if it is none. */
@@ -145,7 +145,11 @@ void pl_format_number(double value, char out[PL_NUMBER_TEXT])
         snprintf(out, PL_NUMBER_TEXT, "%.1e", value);
         shorten_exponent(out);
     } else {
-        int digits = size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : size >= 0.09995 ? 3 : 4;
+        int digits = size >= 99.95     ? 0
+                     : size >= 9.995   ? 1
+                     : size >= 0.9995  ? 2
+                     : size >= 0.09995 ? 3
+                                       : 4;
         snprintf(out, PL_NUMBER_TEXT, "%.*f", digits, value);
     }
 }

@@ -40,8 +40,7 @@ static void draw_param(const pl_screen_model *model, pl_surface *surface, pl_rec
     } else if (selected) {
         bool ascii = surface->ascii;
         char knob[64];
-        snprintf(knob, sizeof knob, "%s%s%s", ascii ? "<" : "\u2039", text,
-                 ascii ? ">" : "\u203a");
+        snprintf(knob, sizeof knob, "%s%s%s", ascii ? "<" : "\u2039", text, ascii ? ">" : "\u203a");
         pl_put_right(surface, rect, line, end, PL_STYLE_STRONG, knob);
     } else {
         bool standard = row->spec->values[row->param] == param->initial;
@@ -62,8 +61,8 @@ static void draw_list(pl_screen_model *model, pl_surface *surface, pl_rect rect)
         bool selected = i == view->row;
         pl_put(surface, rect, line, 0, PL_STYLE_STRONG, selected ? ">" : " ");
         if (rows[i].param == SIZE_MAX) {
-            draw_method(surface, rect, line, &rows[i],
-                        selected ? PL_STYLE_STRONG : PL_STYLE_TITLE, pl_tuner_glob(model, &rows[i]));
+            draw_method(surface, rect, line, &rows[i], selected ? PL_STYLE_STRONG : PL_STYLE_TITLE,
+                        pl_tuner_glob(model, &rows[i]));
         } else {
             draw_param(model, surface, rect, line, &rows[i], selected);
         }
@@ -97,8 +96,9 @@ static void draw_numbers(pl_surface *surface, pl_rect rect, int line, unsigned s
     char real[PL_NUMBER_TEXT + 4];
     snprintf(real, sizeof real, "%s%s", minus != NULL ? "\u2212" : "",
              minus != NULL ? minus + 1 : text);
-    unsigned tone = after < before * 0.9995 ? PL_STYLE_GOOD
-                    : after > before * 1.0005 ? PL_STYLE_BAD : PL_STYLE_FAINT;
+    unsigned tone = after < before * 0.9995   ? PL_STYLE_GOOD
+                    : after > before * 1.0005 ? PL_STYLE_BAD
+                                              : PL_STYLE_FAINT;
     if (rect.w >= 30) {
         pl_put_right(surface, rect, line, 30, tone | stale, real);
     }
@@ -143,8 +143,7 @@ static void draw_gap(pl_surface *surface, pl_rect rect, int line, double gap, un
 static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     const pl_picture *picture = pl_present_picture(model);
-    const pl_solve_report *report =
-        picture != NULL && picture->solved ? &picture->report : NULL;
+    const pl_solve_report *report = picture != NULL && picture->solved ? &picture->report : NULL;
     unsigned stale = model->stale ? PL_STALE : 0;
     const pl_spec *round = pl_tuner_spec(model, PL_SLOT_ROUND);
     pl_put_right(surface, rect, 0, 16, PL_STYLE_FAINT, "before");
@@ -160,7 +159,8 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
     if (round->method != NULL && pl_method_param(round->method, "bits") != SIZE_MAX) {
         snprintf(name, sizeof name, "W%.0f error", pl_spec_value(round, "bits"));
     }
-    draw_numbers(surface, rect, 3, stale, name, plain != NULL ? plain->rounded_relative_error : none,
+    draw_numbers(surface, rect, 3, stale, name,
+                 plain != NULL ? plain->rounded_relative_error : none,
                  report != NULL ? report->rounded_relative_error : none);
     draw_numbers(surface, rect, 4, stale, "bound", plain != NULL ? plain->bound : none,
                  report != NULL ? report->bound : none);
@@ -221,7 +221,8 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
     for (size_t i = 1; i < n; i++) {
         if (rows[i].slot == PL_SLOT_ROUND && rows[i].param == SIZE_MAX) {
             const pl_method *round = rows[i].spec->method;
-            snprintf(right, sizeof right, "%s \u2192 %s", pre, round != NULL ? round->name : "none");
+            snprintf(right, sizeof right, "%s \u2192 %s", pre,
+                     round != NULL ? round->name : "none");
         }
     }
     pl_panel_title(model, surface, rect, PL_PANE_TUNER, "Tuner", right);

@@ -263,8 +263,8 @@ bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent)
         return start_edit(model, &rows[at]);
     case PL_ACT_RESET:
         return rows[at].param == SIZE_MAX ||
-               set_value(model, &rows[at],
-                         rows[at].spec->method->params[rows[at].param].initial, intent);
+               set_value(model, &rows[at], rows[at].spec->method->params[rows[at].param].initial,
+                         intent);
     default:
         return false;
     }

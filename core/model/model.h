@@ -30,7 +30,7 @@ typedef struct pl_layer {
     size_t block;
     pl_role role;
     size_t site;             /* index of its site */
-    size_t unpermute_heads;  /* GGUF llama q/k: rows are stored permuted over so many heads; 0: not */
+    size_t unpermute_heads;  /* GGUF llama q/k: rows stored permuted over so many heads; 0: not */
 } pl_layer;
 
 typedef struct pl_site {

@@ -100,8 +100,8 @@ static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char 
 static void put_slots(const pl_state *state, size_t only, pl_buf *out)
 {
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        const pl_spec *spec = only != SIZE_MAX ? pl_state_spec(state, only, slot)
-                                               : &state->slots[slot];
+        const pl_spec *spec =
+            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
         if (spec->method != NULL) {
             put_slot(out, slot, spec, NULL);
         }
@@ -206,14 +206,14 @@ json_t *pl_state_to_json(const pl_state *state)
     }
     const pl_source *source = state->source;
     const pl_protocol *protocol = &calibration->protocol;
-    return json_pack(
-        "{s:i, s:s?, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, s:s?, s:i, s:i}", "version", 1, "model",
-        source != NULL ? source->path : NULL, "calibration", "texts", texts, "length",
-        (json_int_t)protocol->length, "windows", (json_int_t)protocol->windows, "sample",
-        (int)protocol->sample, "seed", (json_int_t)protocol->seed, "key", key, "slots", slots, "solved",
-        solved_json(state), "layer",
-        source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
-        (int)state->side, "which", (int)state->which);
+    return json_pack("{s:i, s:s?, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, s:s?, s:i, s:i}",
+                     "version", 1, "model", source != NULL ? source->path : NULL, "calibration",
+                     "texts", texts, "length", (json_int_t)protocol->length, "windows",
+                     (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
+                     (json_int_t)protocol->seed, "key", key, "slots", slots, "solved",
+                     solved_json(state), "layer",
+                     source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL,
+                     "side", (int)state->side, "which", (int)state->which);
 }
 
 /* "astro beta=3e-4 ..." as pl_spec_format writes it. */
@@ -238,8 +238,8 @@ static pl_status parse_spec(const char *text, pl_spec *spec, pl_error *err)
     while (status == PL_OK && word != NULL && (word = strtok_r(NULL, " ", &rest)) != NULL) {
         char *equals = strchr(word, '=');
         if (equals == NULL) {
-            status = pl_error_set(err, PL_ERR_FORMAT, "session: expected key=value, found \"%s\"",
-                                  word);
+            status =
+                pl_error_set(err, PL_ERR_FORMAT, "session: expected key=value, found \"%s\"", word);
         } else {
             *equals = '\0';
             status = pl_spec_set(spec, word, equals + 1, err);
@@ -253,7 +253,8 @@ static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *e
 {
     size_t index;
     json_t *item;
-    json_array_foreach(slots, index, item) {
+    json_array_foreach(slots, index, item)
+    {
         const char *slot_name = json_string_value(json_object_get(item, "slot"));
         const char *text = json_string_value(json_object_get(item, "spec"));
         const char *glob = json_string_value(json_object_get(item, "on"));
@@ -292,7 +293,8 @@ static pl_status restore_calibration(pl_state *state, const json_t *json, pl_err
     size_t n = 0;
     size_t index;
     json_t *item;
-    json_array_foreach(json_object_get(json, "texts"), index, item) {
+    json_array_foreach(json_object_get(json, "texts"), index, item)
+    {
         if (n < PL_MAX_TEXTS && json_is_string(item)) {
             texts[n++] = json_string_value(item);
         }
@@ -327,13 +329,13 @@ static void restore_solved(pl_state *state, const json_t *list)
 {
     size_t index;
     json_t *item;
-    json_array_foreach(list, index, item) {
+    json_array_foreach(list, index, item)
+    {
         const char *name = json_string_value(json_array_get(item, 0));
         const char *plan = json_string_value(json_array_get(item, 1));
         const char *result = json_string_value(json_array_get(item, 2));
         size_t layer = 0;
-        pl_solved solved = {.set = true,
-                            .sequential = json_is_true(json_array_get(item, 3))};
+        pl_solved solved = {.set = true, .sequential = json_is_true(json_array_get(item, 3))};
         if (name != NULL && plan != NULL && result != NULL && pl_id_parse(plan, &solved.plan) &&
             pl_id_parse(result, &solved.result) &&
             pl_model_find_layer(state->source->model, name, &layer, NULL) == PL_OK) {

@@ -60,8 +60,7 @@ static pl_status add_item(exporter *x, const char *name, const pl_tensor *tensor
         free(copy);
         return no_memory(err);
     }
-    x->items[x->n_items++] =
-        (item){.name = copy, .tensor = tensor, .layer = layer, .dtype = dtype};
+    x->items[x->n_items++] = (item){.name = copy, .tensor = tensor, .layer = layer, .dtype = dtype};
     x->total += pl_tensor_elements(tensor);
     return PL_OK;
 }
@@ -109,8 +108,8 @@ static void hash_stored(pl_hasher *hasher, pl_dtype dtype, const float *values, 
 
 enum { PIECE = 1 << 18 }; /* elements encoded at once */
 
-static pl_status put_values(pl_st_writer *writer, const item *it, const float *values,
-                            size_t count, pl_hasher *hasher, double *max_error, pl_error *err)
+static pl_status put_values(pl_st_writer *writer, const item *it, const float *values, size_t count,
+                            pl_hasher *hasher, double *max_error, pl_error *err)
 {
     float *back = pl_alloc(PIECE, sizeof *back);
     float *scratch = pl_alloc(PIECE, sizeof *scratch);
@@ -219,8 +218,8 @@ static pl_status read_back(exporter *x, const char *path, const size_t *members,
             }
         }
         if (status == PL_OK && !pl_id_equal(pl_hasher_finish(hasher), it->written)) {
-            status = pl_error_set(err, PL_ERR_IO,
-                                  "export: %s does not read back as it was written", it->name);
+            status = pl_error_set(err, PL_ERR_IO, "export: %s does not read back as it was written",
+                                  it->name);
         }
         free(values);
         pl_hasher_destroy(hasher);
@@ -249,8 +248,8 @@ static pl_status write_shard(exporter *x, const char *name, const size_t *member
         status = pl_st_writer_create(path.data, entries, count, metadata, &writer, err);
     }
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        status = write_item(x, writer, &x->items[members[pl_st_writer_order(writer, i)]], task,
-                            err);
+        status =
+            write_item(x, writer, &x->items[members[pl_st_writer_order(writer, i)]], task, err);
     }
     if (status == PL_OK) {
         status = pl_st_writer_commit(writer, err);
@@ -411,14 +410,15 @@ static pl_status write_gguf_companions(const exporter *x, pl_error *err)
     }
     pl_path_join(&path, x->folder, "tokenizer.json");
     if (status == PL_OK) {
-        status = path.failed ? no_memory(err)
-                             : pl_file_write_all(path.data, text.data, text.size, err);
+        status =
+            path.failed ? no_memory(err) : pl_file_write_all(path.data, text.data, text.size, err);
     }
     pl_buf_deinit(&text);
     pl_buf_deinit(&path);
     if (status == PL_OK) {
         json_t *about = pl_tokenizer_config_to_json(tokenizer);
-        status = about == NULL ? no_memory(err) : write_json(x, "tokenizer_config.json", about, err);
+        status =
+            about == NULL ? no_memory(err) : write_json(x, "tokenizer_config.json", about, err);
         json_decref(about);
     }
     return status;

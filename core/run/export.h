@@ -1,8 +1,8 @@
 /* core/run/export.h -- a Hugging Face folder with a state's weights in place of the original ones.
  *
- * A drop-in checkpoint: from a Hugging Face folder the names, dtypes, sharding, config and tokenizer
- * files are kept as they are; from a GGUF config.json and tokenizer.json are written from its
- * metadata and names are Hugging Face's.  The folder appears whole, by one rename, after every
+ * A drop-in checkpoint: from a Hugging Face folder the names, dtypes, sharding, config and
+ * tokenizer files are kept as they are; from a GGUF config.json and tokenizer.json are written from
+ * its metadata and names are Hugging Face's.  The folder appears whole, by one rename, after every
  * tensor has been read back. */
 #ifndef PL_RUN_EXPORT_H
 #define PL_RUN_EXPORT_H

@@ -43,10 +43,18 @@ static double now(void)
 static pl_solve_report empty_report(void)
 {
     return (pl_solve_report){
-        .objective = NAN, .gap = NAN, .iterations = NAN, .dual = NAN,
-        .relative_error = NAN, .rounded_relative_error = NAN, .bound = NAN,
-        .group_max_before = NAN, .group_max_after = NAN,
-        .ridge = NAN, .damping_used = NAN, .seconds = NAN,
+        .objective = NAN,
+        .gap = NAN,
+        .iterations = NAN,
+        .dual = NAN,
+        .relative_error = NAN,
+        .rounded_relative_error = NAN,
+        .bound = NAN,
+        .group_max_before = NAN,
+        .group_max_after = NAN,
+        .ridge = NAN,
+        .damping_used = NAN,
+        .seconds = NAN,
     };
 }
 
@@ -189,8 +197,8 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     report->relative_error = 0;
     pl_status status = PL_OK;
     if (w->result.has_preconditioned) {
-        status = pl_relative_error(w->bench.factors, before, after, &report->relative_error, task,
-                                   err);
+        status =
+            pl_relative_error(w->bench.factors, before, after, &report->relative_error, task, err);
     }
     if (status == PL_OK && w->result.has_rounded) {
         pl_grid grid = pl_spec_grid(w->round);
@@ -400,6 +408,14 @@ static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base
                           .protocol = calibration->protocol,
                           .sample_rows = PL_CALIB_SAMPLE_ROWS,
                           .memory_limit = pl_lab_memory_limit(lab)};
+    pl_id present = {0};
+    if (status == PL_OK) {
+        status = pl_calib_key(&spec, &present, task, err);
+    }
+    if (status == PL_OK && !pl_id_equal(present, base)) {
+        status = pl_error_set(err, PL_ERR_CHANGED,
+                              "the calibration text changed since `calibrate`: run it again");
+    }
     if (status == PL_OK) {
         status = pl_calib_walk_create(&spec, &walk, task, err);
     }
@@ -440,10 +456,9 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
     pl_id calibration = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
     if (status == PL_OK) {
-        status = sequential
-                     ? solve_sequential(lab, state, calibration, &all, each, ctx, task, err)
-                     : solve_range(lab, state, 0, pl_model_layer_count(state->source->model),
-                                   calibration, NULL, &all, each, ctx, task, err);
+        status = sequential ? solve_sequential(lab, state, calibration, &all, each, ctx, task, err)
+                            : solve_range(lab, state, 0, pl_model_layer_count(state->source->model),
+                                          calibration, NULL, &all, each, ctx, task, err);
     }
     if (status == PL_OK) {
         status = pl_store_trim(pl_lab_store(lab), err);

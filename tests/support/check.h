@@ -1,4 +1,4 @@
-/* tests/support/check.h -- what every test file includes: cmocka, and comparisons that a NaN fails. */
+/* tests/support/check.h -- what every test file includes: cmocka, comparisons that a NaN fails. */
 #ifndef PL_TESTS_CHECK_H
 #define PL_TESTS_CHECK_H
 
@@ -15,7 +15,8 @@
 
 /* Passes when |actual - expected| <= abs_tol + rel_tol * |expected|; a NaN on either side fails. */
 #define pl_check_close(actual, expected, rel_tol, abs_tol)                                         \
-    pl_check_close_at((double)(actual), (double)(expected), (rel_tol), (abs_tol), __FILE__, __LINE__)
+    pl_check_close_at((double)(actual), (double)(expected), (rel_tol), (abs_tol), __FILE__,        \
+                      __LINE__)
 
 static inline void pl_check_close_at(double actual, double expected, double rel_tol,
                                      double abs_tol, const char *file, int line)

@@ -1,0 +1,174 @@
+/* Arithmetic speed of a calibration and of a perplexity, against SGEMM of the same shapes.
+ *
+ * Counted: 2 rows cols a token for each linear layer (and lm_head where its logits are made), the
+ * two causal attention products, and n (n + 1) a token for each site's Gram matrix.  Decoding,
+ * norms, softmax, RoPE, statistics and disk are not counted but take time: the ratio is what they
+ * leave.  SGEMM: every distinct product of a block (and lm_head) over one window, alone. */
+#include "core/base/checked.h"
+#include "core/metrics/perplexity.h"
+#include "core/tensor/linalg.h"
+#include "tests/bench/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LENGTH = 512, WINDOWS = 8, TURNS = 3 };
+
+static double linear_flops(const pl_model *model)
+{
+    double flops = 0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_layer *layer = pl_model_layer(model, i);
+        flops += 2.0 * (double)layer->rows * (double)layer->cols;
+    }
+    return flops;
+}
+
+/* A token, on average over a window: query i sees i + 1 keys. */
+static double attention_flops(const pl_config *config)
+{
+    return (double)config->blocks * 4.0 * (double)(config->heads * config->head_dim) *
+           (LENGTH + 1) / 2.0;
+}
+
+static double gram_flops(const pl_model *model)
+{
+    double flops = 0;
+    for (size_t i = 0; i < pl_model_site_count(model); i++) {
+        double n = (double)pl_model_site(model, i)->cols;
+        flops += n * (n + 1);
+    }
+    return flops;
+}
+
+/* One product [LENGTH, cols] x [rows, cols]^T, repeated for about 50 ms; adds its share. */
+static void time_product(size_t rows, size_t cols, double *flops, double *seconds)
+{
+    float *x = pl_alloc(LENGTH * cols, sizeof *x), *w = pl_alloc(rows * cols, sizeof *w);
+    float *y = pl_alloc(LENGTH * rows, sizeof *y);
+    double work = 2.0 * LENGTH * (double)rows * (double)cols;
+    if (x == NULL || w == NULL || y == NULL) {
+        bench_fail("SGEMM", NULL);
+    }
+    for (size_t i = 0; i < LENGTH * cols; i++) {
+        x[i] = (float)(i % 17) - 8.0f;
+    }
+    for (size_t i = 0; i < rows * cols; i++) {
+        w[i] = (float)(i % 13) - 6.0f;
+    }
+    pl_gemm_nt(LENGTH, rows, cols, 1.0f, x, cols, w, cols, 0.0f, y, rows);
+    int times = 0;
+    double start = bench_now(), spent = 0;
+    for (; spent < 0.05; times++) {
+        pl_gemm_nt(LENGTH, rows, cols, 1.0f, x, cols, w, cols, 0.0f, y, rows);
+        spent = bench_now() - start;
+    }
+    *flops += work;
+    *seconds += spent / times;
+    free(x);
+    free(w);
+    free(y);
+}
+
+/* The products of one block's layers; with lm_head (as often as there are blocks) or without. */
+static double sgemm_speed(const pl_model *model, bool lm_head)
+{
+    const pl_config *config = pl_model_config(model);
+    double flops = 0, seconds = 0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_layer *layer = pl_model_layer(model, i);
+        if (layer->block == 0) {
+            time_product(layer->rows, layer->cols, &flops, &seconds);
+        }
+    }
+    flops *= (double)config->blocks;
+    seconds *= (double)config->blocks;
+    if (lm_head) {
+        time_product(config->vocab_size, config->hidden_size, &flops, &seconds);
+    }
+    return flops / seconds;
+}
+
+/* An empty store each time, or there would be nothing to compute. */
+static double calibration_seconds(void)
+{
+    char folder[] = "/tmp/planish-bench-XXXXXX", command[64];
+    pl_error err = {0};
+    pl_store *store = NULL;
+    pl_id key;
+    pl_calib_report report;
+    const pl_calib_spec spec = {
+        .model = bench_model(),
+        .tokens = bench_tokens(),
+        .protocol = {.length = LENGTH, .windows = WINDOWS, .sample = PL_SAMPLE_FIRST},
+        .sample_rows = PL_CALIB_SAMPLE_ROWS,
+    };
+    if (mkdtemp(folder) == NULL || pl_store_open(folder, 0, &store, &err) != PL_OK) {
+        bench_fail("store", &err);
+    }
+    double start = bench_now();
+    if (pl_calib_run(&spec, store, &key, &report, NULL, &err) != PL_OK) {
+        bench_fail("calibration", &err);
+    }
+    double seconds = bench_now() - start;
+    pl_store_close(store);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    if (system(command) != 0) {
+        bench_fail(folder, NULL);
+    }
+    return seconds;
+}
+
+static double perplexity_seconds(double *perplexity)
+{
+    pl_error err = {0};
+    pl_ppl_result result;
+    const pl_ppl_spec spec = {.protocol = PL_PPL_GPTQ, .length = LENGTH, .windows = WINDOWS};
+    double start = bench_now();
+    if (pl_perplexity(bench_model(), bench_tokens()->ids, bench_tokens()->count, &spec, NULL, false,
+                      &result, NULL, &err) != PL_OK) {
+        bench_fail("perplexity", &err);
+    }
+    *perplexity = result.perplexity;
+    return bench_now() - start;
+}
+
+static void report(const char *what, double flops, double *seconds, double *sgemm)
+{
+    double ratio[TURNS];
+    for (int i = 0; i < TURNS; i++) {
+        ratio[i] = flops / seconds[i] / sgemm[i];
+    }
+    double median = bench_median(seconds, TURNS);
+    bench_print(json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "bench", "forward", "what", what,
+                          "flops_over_sgemm", bench_median(ratio, TURNS), "gflops",
+                          1e-9 * flops / median, "sgemm_gflops", 1e-9 * bench_median(sgemm, TURNS),
+                          "tokens_per_second", LENGTH * WINDOWS / median));
+}
+
+int main(void)
+{
+    double sgemm[TURNS], with_head[TURNS], calibration[TURNS], perplexity[TURNS], value = 0;
+    bench_threads();
+    if (!bench_have_model()) {
+        bench_print(json_pack("{s:s, s:s}", "bench", "forward", "skipped",
+                              "needs PLANISH_SMOLLM2 and PLANISH_SHARED"));
+        return 0;
+    }
+    const pl_config *config = pl_model_config(bench_model());
+    double tokens = LENGTH * WINDOWS;
+    double body = linear_flops(bench_model()) + attention_flops(config);
+    double head = 2.0 * (double)config->hidden_size * (double)config->vocab_size;
+    perplexity_seconds(&value); /* the file is in the page cache from here on */
+    for (int i = 0; i < TURNS; i++) {
+        sgemm[i] = sgemm_speed(bench_model(), false);
+        calibration[i] = calibration_seconds();
+        with_head[i] = sgemm_speed(bench_model(), true);
+        perplexity[i] = perplexity_seconds(&value);
+    }
+    report("calibration", tokens * (body + gram_flops(bench_model())), calibration, sgemm);
+    report("perplexity", tokens * (body + head), perplexity, with_head);
+    return 0;
+}

@@ -1,0 +1,298 @@
+/* Every command on the demo: its keys, its numbers, its time. */
+#include "tests/e2e/run_planish.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { LAYERS = 28, CALIBRATION_TOKENS = 16132, EVALUATION_TOKENS = 13614 };
+
+static json_t *truth(void)
+{
+    char path[1024];
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    snprintf(path, sizeof path, "%s/sessions/demo/truth.json", root != NULL ? root : ".");
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static void check_times(const run *r)
+{
+    for (size_t i = 0; i < r->n_lines; i++) {
+        if (!(r->seconds[i] < run_limit())) {
+            fprintf(stderr, "%s took %.2f s\n",
+                    json_string_value(json_object_get(r->lines[i], "command")), r->seconds[i]);
+            fail();
+        }
+    }
+}
+
+static void test_looking(void **ctx)
+{
+    (void)ctx;
+    run r = run_demo("info; layers; tokenize limit=3; tokenize; select 1.down_proj;"
+                     "outliers side=weight top=3; outliers top=3; layers; help; help solve;"
+                     "probe '# The smith said'; open");
+    json_t *info = run_result(&r, 0);
+    run_check_keys(info,
+                   "architecture blocks hidden_size vocab_size parameters file_bytes seconds");
+    assert_string_equal(json_string_value(json_object_get(info, "architecture")), "llama");
+    assert_int_equal(run_number(info, "blocks"), 4);
+    assert_int_equal(run_number(info, "hidden_size"), 144);
+    assert_int_equal(run_number(info, "vocab_size"), 640);
+    assert_int_equal(run_number(info, "parameters"), 1098000);
+    run_check_keys(run_result(&r, 11), "architecture blocks hidden_size vocab_size parameters "
+                                       "file_bytes seconds");
+
+    for (size_t when = 1; when <= 7; when += 6) {
+        json_t *layers = json_object_get(run_result(&r, when), "layers");
+        assert_int_equal(json_array_size(layers), LAYERS);
+        for (size_t i = 0; i < LAYERS; i++) {
+            const json_t *layer = json_array_get(layers, i);
+            run_check_keys(layer, "name rows cols weight_max weight_ratio");
+            run_check_keys(layer, when == 1 ? "input_ratio?" : "input_ratio");
+            assert_true(run_number(layer, "weight_max") > 0);
+            assert_true(run_number(layer, "weight_ratio") >= 1);
+        }
+        const json_t *down = json_array_get(layers, 13);
+        assert_string_equal(json_string_value(json_object_get(down, "name")),
+                            "model.layers.1.mlp.down_proj");
+        assert_int_equal(run_number(down, "rows"), 144);
+        assert_int_equal(run_number(down, "cols"), 400);
+    }
+
+    assert_int_equal(run_number(run_result(&r, 2), "count"), EVALUATION_TOKENS);
+    assert_int_equal(json_array_size(json_object_get(run_result(&r, 2), "ids")), 3);
+    assert_int_equal(json_array_size(json_object_get(run_result(&r, 3), "ids")), EVALUATION_TOKENS);
+    run_check_keys(run_result(&r, 4), "name rows cols");
+
+    const json_t *channel = json_array_get(json_object_get(run_result(&r, 5), "channels"), 0);
+    run_check_keys(channel, "channel max rms ratio token_position? token_id? token?");
+    channel = json_array_get(json_object_get(run_result(&r, 6), "channels"), 0);
+    run_check_keys(channel, "channel max rms ratio token_position token_id token");
+    assert_int_equal(json_array_size(json_object_get(run_result(&r, 6), "channels")), 3);
+    assert_string_equal(json_string_value(json_object_get(channel, "token")), "#");
+
+    const json_t *tokens = json_object_get(run_result(&r, 10), "tokens");
+    assert_true(json_array_size(tokens) >= 4);
+    run_check_keys(json_array_get(tokens, 0), "text id channel loss?");
+    run_check_keys(json_array_get(tokens, 1), "text id channel loss");
+    check_times(&r);
+    run_free(&r);
+}
+
+static void test_calibrate(void **ctx)
+{
+    (void)ctx;
+    run r = RUN("--json", "--store", run_path("fresh"), "-c",
+                "calibrate; calibrate length=64 windows=5 sample=random seed=3");
+    json_t *result = run_result(&r, 0);
+    run_check_keys(result, "tokens seconds tokens_per_second peak_bytes");
+    assert_int_equal(run_number(result, "tokens"), 8 * 512);
+    assert_true(run_number(result, "peak_bytes") > 1e6);
+    assert_int_equal(run_number(run_result(&r, 1), "tokens"), 5 * 64);
+    check_times(&r);
+    run_free(&r);
+}
+
+static void check_report(const json_t *result, const char *keys)
+{
+    run_check_keys(result, keys);
+    run_check_keys(result, "relative_error group_max_before group_max_after seconds");
+    assert_true(run_number(result, "relative_error") >= 0);
+    assert_true(run_number(result, "relative_error") < 1);
+    if (json_is_number(json_object_get(result, "gap"))) {
+        assert_true(run_number(result, "objective") > 0);
+        assert_true(run_number(result, "gap") >= 0 && run_number(result, "gap") < 0.2);
+        assert_int_equal(run_number(result, "iterations"), 20);
+        assert_true(run_number(result, "group_max_after") < run_number(result, "group_max_before"));
+    }
+}
+
+static void test_methods_and_solving(void **ctx)
+{
+    (void)ctx;
+    run r = run_demo("method rtn; solve 0.q_proj; method none slot=round; method magr beta=1e-3;"
+                     "solve 0.q_proj; method gptq bits=3 on=*.down_proj; method astro; method gptq;"
+                     "solve 1.down_proj; solve all; perplexity; perplexity which=after windows=4;"
+                     "perplexity protocol=llama.cpp windows=3; method none slot=transform;"
+                     "solve all sequential=yes; perplexity which=after windows=4");
+    json_t *method = run_result(&r, 0);
+    json_t *parameters = json_object_get(method, "parameters");
+    assert_string_equal(json_string_value(json_object_get(method, "slot")), "round");
+    run_check_keys(parameters, "bits group_size symmetric mse scale_dtype");
+    assert_int_equal(run_number(parameters, "bits"), 4);
+    assert_int_equal(run_number(parameters, "group_size"), 128);
+    parameters = json_object_get(run_result(&r, 6), "parameters");
+    pl_check_close(run_number(parameters, "beta"), 3e-4, 1e-12, 0);
+    parameters = json_object_get(run_result(&r, 7), "parameters");
+    run_check_keys(parameters, "damping act_order static_groups");
+    assert_int_equal(json_object_size(json_object_get(run_result(&r, 13), "parameters")), 0);
+
+    check_report(run_result(&r, 1), "objective? gap? iterations? rounded_relative_error bound");
+    check_report(run_result(&r, 4), "objective gap iterations rounded_relative_error? bound?");
+    check_report(run_result(&r, 8), "objective gap iterations rounded_relative_error bound");
+    check_report(run_result(&r, 9), "objective gap iterations rounded_relative_error bound?");
+    check_report(run_result(&r, 14), "objective gap iterations rounded_relative_error bound?");
+
+    json_t *before = run_result(&r, 10);
+    run_check_keys(before, "perplexity mean_nll tokens seconds kl_mean? top1_agreement?");
+    assert_int_equal(run_number(before, "tokens"), 20 * 511);
+    pl_check_close(log(run_number(before, "perplexity")), run_number(before, "mean_nll"), 1e-9, 0);
+    json_t *known = truth();
+    pl_check_close(run_number(before, "perplexity"),
+                   run_number(json_object_get(known, "perplexity"), "model"), 1e-4, 0);
+    json_decref(known);
+    for (size_t i = 11; i <= 15; i += 4) {
+        json_t *after = run_result(&r, i);
+        run_check_keys(after, "perplexity mean_nll tokens seconds kl_mean top1_agreement");
+        assert_true(run_number(after, "kl_mean") > 0 && run_number(after, "kl_mean") < 0.5);
+        assert_true(run_number(after, "top1_agreement") > 0.8);
+        assert_true(run_number(after, "top1_agreement") <= 1);
+    }
+    assert_int_equal(run_number(run_result(&r, 12), "tokens"), 3 * 255);
+    check_times(&r);
+    run_free(&r);
+}
+
+/* The channels above six times the median are exactly those that were planted. */
+static void test_outliers_are_the_planted_ones(void **ctx)
+{
+    (void)ctx;
+    json_t *known = truth();
+    json_t *planted = json_object_get(known, "outlier_channels");
+    assert_int_equal(json_object_size(planted), LAYERS);
+    char script[8192] = "";
+    const char *name;
+    json_t *channels;
+    json_object_foreach(planted, name, channels)
+    {
+        snprintf(script + strlen(script), sizeof script - strlen(script), "outliers %s top=20;",
+                 name);
+    }
+    run r = run_demo(script);
+    size_t line = 0;
+    size_t found = 0;
+    json_object_foreach(planted, name, channels)
+    {
+        const json_t *list = json_object_get(run_result(&r, line++), "channels");
+        assert_int_equal(json_array_size(list), 20);
+        for (size_t i = 0; i < 20; i++) {
+            const json_t *row = json_array_get(list, i);
+            bool expected = false;
+            for (size_t k = 0; k < json_array_size(channels); k++) {
+                expected = expected || json_integer_value(json_array_get(channels, k)) ==
+                                           (json_int_t)run_number(row, "channel");
+            }
+            if (expected != (run_number(row, "ratio") > 6)) {
+                fprintf(stderr, "%s: channel %g has ratio %g\n", name, run_number(row, "channel"),
+                        run_number(row, "ratio"));
+                fail();
+            }
+            found += expected;
+        }
+        found -= json_array_size(channels);
+    }
+    assert_int_equal(found, 0); /* none is missing */
+    check_times(&r);
+    run_free(&r);
+    json_decref(known);
+}
+
+/* Sizes and tokens of the planted channels, as the independent program saw them. */
+static void test_planted_channels_have_the_known_numbers(void **ctx)
+{
+    (void)ctx;
+    json_t *known = truth();
+    size_t index;
+    json_t *site;
+    json_array_foreach(json_object_get(known, "sites"), index, site)
+    {
+        char script[256];
+        snprintf(script, sizeof script, "outliers %s top=3",
+                 json_string_value(json_array_get(json_object_get(site, "layers"), 0)));
+        run r = run_demo(script);
+        const json_t *list = json_object_get(run_last(&r), "channels");
+        size_t k;
+        json_t *planted;
+        json_array_foreach(json_object_get(site, "channels"), k, planted)
+        {
+            const json_t *row = json_array_get(list, k);
+            assert_int_equal(run_number(row, "channel"), run_number(planted, "channel"));
+            pl_check_close(run_number(row, "max"), run_number(planted, "max"), 1e-3, 0);
+            pl_check_close(run_number(row, "rms"), run_number(planted, "rms"), 1e-3, 0);
+            pl_check_close(run_number(row, "ratio"), run_number(planted, "ratio"), 1e-3, 0);
+            assert_int_equal(run_number(row, "token_id"), run_number(planted, "token_id"));
+            assert_string_equal(json_string_value(json_object_get(row, "token")),
+                                json_string_value(json_object_get(planted, "token")));
+        }
+        run_free(&r);
+    }
+    json_decref(known);
+}
+
+static double perplexity_after(const char *methods)
+{
+    char script[512];
+    snprintf(script, sizeof script, "%s; solve all; perplexity which=after", methods);
+    run r = run_demo(script);
+    double found = run_number(run_last(&r), "perplexity");
+    check_times(&r);
+    run_free(&r);
+    return found;
+}
+
+static void test_three_bits(void **ctx)
+{
+    (void)ctx;
+    double rtn = perplexity_after("method rtn bits=3");
+    double gptq = perplexity_after("method gptq bits=3");
+    double astro = perplexity_after("method astro; method gptq bits=3");
+    if (!(rtn > 1.1 * gptq && gptq > 1.1 * astro && astro > 1.4)) {
+        fprintf(stderr, "rtn %g, gptq %g, astro + gptq %g\n", rtn, gptq, astro);
+        fail();
+    }
+}
+
+static void test_export_gives_what_was_printed(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    snprintf(script, sizeof script,
+             "method astro; method gptq bits=3; solve all; perplexity which=after windows=4;"
+             "export dir=%s dtype=f32; export dir=%s",
+             run_path("whole"), run_path("half"));
+    run r = run_demo(script);
+    double printed = run_number(run_result(&r, 3), "perplexity");
+    run_check_keys(run_result(&r, 4), "files bytes max_dtype_error");
+    pl_check_close(run_number(run_result(&r, 4), "max_dtype_error"), 0, 0, 0);
+    assert_true(run_number(run_result(&r, 5), "max_dtype_error") < 2e-3);
+    check_times(&r);
+    run_free(&r);
+    for (int half = 0; half < 2; half++) {
+        char again[1200];
+        char evaluation[1024];
+        const char *root = getenv("PLANISH_SOURCE_ROOT");
+        snprintf(evaluation, sizeof evaluation, "%s/sessions/demo/evaluation.txt",
+                 root != NULL ? root : ".");
+        snprintf(again, sizeof again, "perplexity text='%s' windows=4", evaluation);
+        r = RUN("--json", run_path(half ? "half" : "whole"), "-c", again);
+        assert_int_equal(r.n_lines, 2);
+        pl_check_close(run_number(run_last(&r), "perplexity"), printed, 1e-4, 0);
+        run_free(&r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_looking),
+        cmocka_unit_test(test_calibrate),
+        cmocka_unit_test(test_methods_and_solving),
+        cmocka_unit_test(test_outliers_are_the_planted_ones),
+        cmocka_unit_test(test_planted_channels_have_the_known_numbers),
+        cmocka_unit_test(test_three_bits),
+        cmocka_unit_test(test_export_gives_what_was_printed),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}

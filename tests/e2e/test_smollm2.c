@@ -1,0 +1,170 @@
+/* A real model: SmolLM2-135M-Instruct against an independent program's numbers (smollm2.json).
+ * PLANISH_TEST_ALL=1 adds what takes minutes. */
+#include "tests/e2e/run_planish.h"
+
+#include "tests/support/shared.h"
+
+#include <math.h>
+
+enum { TOKENS = 273868 };
+
+static void check_first_windows(size_t windows, json_t *reference, const json_t *measured)
+{
+    double sum = 0;
+    for (size_t i = 0; i < windows; i++) {
+        sum += json_number_value(json_array_get(json_object_get(reference, "window_nll"), i));
+    }
+    assert_int_equal(run_number(measured, "tokens"), windows * 511);
+    pl_check_close(run_number(measured, "mean_nll"), sum / (double)windows, 1e-4, 0);
+}
+
+/* 15.q_proj's input, top rows [channel, max |x|, token index]. */
+static void check_channels(const json_t *found, const json_t *expected, const char *name)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(found, i, row)
+    {
+        const json_t *known = json_array_get(expected, i);
+        assert_int_equal(run_number(row, "channel"), json_integer_value(json_array_get(known, 0)));
+        pl_check_close(run_number(row, name), json_number_value(json_array_get(known, 1)), 1e-3, 0);
+        if (json_array_size(known) > 2) {
+            assert_int_equal(run_number(row, "token_position"),
+                             json_integer_value(json_array_get(known, 2)));
+        }
+    }
+}
+
+static void test_tokens(void **ctx)
+{
+    (void)ctx;
+    const char *model = pl_test_smollm2();
+    char text[PL_TEST_PATH];
+    char script[2 * PL_TEST_PATH];
+    snprintf(script, sizeof script, "tokenize text='%s'; info",
+             pl_test_shared("data/wikitext2-valid.txt", text));
+    json_t *reference = pl_test_shared_json("refs/smollm2.json");
+    run r = RUN("--json", "-c", script, model);
+    const json_t *result = run_result(&r, 1);
+    assert_int_equal(run_number(result, "count"), TOKENS);
+    const json_t *ids = json_object_get(result, "ids");
+    assert_int_equal(json_array_size(ids), TOKENS);
+    size_t i;
+    json_t *id;
+    json_array_foreach(json_object_get(reference, "first_ids"), i, id)
+    {
+        assert_true(json_equal(id, json_array_get(ids, i)));
+    }
+    const json_t *info = run_result(&r, 2);
+    assert_string_equal(json_string_value(json_object_get(info, "architecture")), "llama");
+    assert_int_equal(run_number(info, "blocks"), 30);
+    assert_int_equal(run_number(info, "hidden_size"), 576);
+    assert_int_equal(run_number(info, "vocab_size"), 49152);
+    assert_true(run_number(run_result(&r, 0), "seconds") < 2);
+    run_free(&r);
+    json_decref(reference);
+}
+
+static void test_from_outliers_to_weights(void **ctx)
+{
+    (void)ctx;
+    const char *model = pl_test_smollm2();
+    char text[PL_TEST_PATH];
+    char script[4 * PL_TEST_PATH];
+    pl_test_shared("data/wikitext2-valid.txt", text);
+    snprintf(script, sizeof script,
+             "layers; calibrate text='%s' windows=2; outliers 15.q_proj top=2; method astro;"
+             "method gptq bits=3; select model.layers.15.self_attn.q_proj; solve; dump weights "
+             "file='%s' which=after; perplexity text='%s' windows=2; perplexity text='%s' "
+             "windows=1 which=after; layers",
+             text, run_path("after.npy"), text, text);
+    json_t *reference = pl_test_shared_json("refs/smollm2.json");
+    run r = RUN("--json", "--store", run_path("store"), model, "-c", script);
+    json_t *layers = json_object_get(run_result(&r, 1), "layers");
+    assert_int_equal(json_array_size(layers), 210);
+    run_check_keys(json_array_get(layers, 0),
+                   "name rows cols weight_max weight_ratio input_ratio?");
+    assert_int_equal(run_number(run_result(&r, 2), "tokens"), 1024);
+    const json_t *top = json_array_get(json_object_get(run_result(&r, 3), "channels"), 0);
+    assert_int_equal(run_number(top, "channel"), 247);
+    assert_true(run_number(top, "ratio") > 6);
+    const json_t *solved = run_result(&r, 7);
+    run_check_keys(solved, "objective gap iterations relative_error rounded_relative_error bound "
+                           "group_max_before group_max_after seconds");
+    assert_true(run_number(solved, "gap") >= 0 && run_number(solved, "gap") < 1);
+    assert_true(run_number(solved, "group_max_after") < run_number(solved, "group_max_before"));
+    check_first_windows(2, reference, run_result(&r, 9));
+    assert_true(run_number(run_result(&r, 10), "kl_mean") > 0);
+    assert_true(run_number(run_result(&r, 10), "top1_agreement") > 0.9);
+    layers = json_object_get(run_result(&r, 11), "layers");
+    run_check_keys(json_array_get(layers, 209), "input_ratio");
+    run_free(&r);
+    json_decref(reference);
+}
+
+static void check_astro(const json_t *solved, const json_t *known)
+{
+    /* 20 iterations: above the optimum, below 200 steps of gradient descent. */
+    double optimum = run_number(known, "optimum");
+    assert_true(run_number(solved, "objective") >= optimum * (1 - 1e-4));
+    assert_true(run_number(solved, "objective") < run_number(known, "pgd200"));
+    double objective = run_number(solved, "objective");
+    assert_true(objective * (1 - run_number(solved, "gap")) <= optimum * (1 + 1e-4));
+}
+
+static void test_known_numbers(void **ctx)
+{
+    (void)ctx;
+    if (getenv("PLANISH_TEST_ALL") == NULL) {
+        skip();
+    }
+    static const struct {
+        const char *layer, *name;
+    } solved[] = {{"15.q_proj", "15.attn_q"},
+                  {"15.down_proj", "15.ffn_down"},
+                  {"29.o_proj", "29.attn_output"}};
+    const char *model = pl_test_smollm2();
+    char text[PL_TEST_PATH];
+    char script[4 * PL_TEST_PATH];
+    pl_test_shared("data/wikitext2-valid.txt", text);
+    json_t *reference = pl_test_shared_json("refs/smollm2.json");
+    const json_t *layers = json_object_get(reference, "layers");
+    snprintf(script, sizeof script,
+             "calibrate text='%s'; outliers 15.q_proj; outliers 29.down_proj; perplexity "
+             "text='%s' windows=10",
+             text, text);
+    run r = RUN("--json", "--store", run_path("store"), model, "-c", script);
+    check_channels(json_object_get(run_result(&r, 2), "channels"),
+                   json_object_get(json_object_get(layers, "15.qkv"), "channel_max_top8"), "max");
+    check_channels(json_object_get(run_result(&r, 3), "channels"),
+                   json_object_get(json_object_get(layers, "29.down"), "channel_max_top8"), "max");
+    check_first_windows(10, reference, run_result(&r, 4));
+    run_free(&r);
+    for (size_t i = 0; i < sizeof solved / sizeof solved[0]; i++) {
+        const json_t *known = json_object_get(layers, solved[i].name);
+        snprintf(script, sizeof script,
+                 "calibrate text='%s'; select %s; method rtn bits=3 scale_dtype=f32; solve;"
+                 "method gptq bits=3 scale_dtype=f32; solve; method astro beta=3e-4; solve;"
+                 "method astro beta=3e-5; solve",
+                 text, solved[i].layer);
+        r = RUN("--json", "--store", run_path("store"), model, "-c", script);
+        pl_check_close(run_number(run_result(&r, 4), "rounded_relative_error"),
+                       run_number(known, "rtn_w3g128"), 1e-3, 0);
+        pl_check_close(run_number(run_result(&r, 6), "rounded_relative_error"),
+                       run_number(known, "gptq_w3g128"), 1e-2, 0);
+        check_astro(run_result(&r, 8), json_object_get(known, "astro_b0.0003_g128"));
+        check_astro(run_result(&r, 10), json_object_get(known, "astro_b3e-05_g128"));
+        run_free(&r);
+    }
+    json_decref(reference);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_from_outliers_to_weights),
+        cmocka_unit_test(test_known_numbers),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}

@@ -1,0 +1,254 @@
+/* The command table is consistent, and what is wrong in a call is said with near names. */
+#include "tests/support/check.h"
+
+#include "app/command.h"
+#include "app/usage.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+static bool is_name(const char *text)
+{
+    for (const char *s = text; *s != '\0'; s++) {
+        if (!islower((unsigned char)*s) && !isdigit((unsigned char)*s) && *s != '_') {
+            return false;
+        }
+    }
+    return text[0] != '\0';
+}
+
+static void check_key(const pl_command *command, const pl_key *key)
+{
+    assert_true(is_name(key->name));
+    assert_true(key->help != NULL && key->help[0] != '\0');
+    for (const pl_key *other = command->keys; other != key; other++) {
+        assert_string_not_equal(other->name, key->name);
+    }
+    assert_int_equal(key->kind == PL_KEY_CHOICE, key->choices != NULL);
+    if (key->choices != NULL && key->initial != NULL) {
+        bool found = false;
+        for (const char *choice = key->choices; *choice != '\0';) {
+            size_t length = strcspn(choice, "|");
+            assert_true(length > 0);
+            found = found ||
+                    (strlen(key->initial) == length && strncmp(key->initial, choice, length) == 0);
+            choice += length + (choice[length] == '|');
+        }
+        assert_true(found);
+    }
+}
+
+static void test_table_is_consistent(void **ctx)
+{
+    (void)ctx;
+    size_t count = 0;
+    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
+        count++;
+        assert_true(is_name(c->name));
+        assert_ptr_equal(pl_command_find(c->name), c);
+        assert_true(c->summary != NULL && c->summary[0] != '\0');
+        assert_null(strpbrk(c->summary, "\n\r"));
+        assert_non_null(c->positional);
+        assert_true(c->min_words <= c->max_words);
+        assert_int_equal(c->max_words == 0, c->positional[0] == '\0');
+        assert_non_null(c->keys);
+        if (strcmp(c->name, "save") != 0 && !c->on_screen) {
+            assert_true(c->run != NULL || c->apply != NULL);
+        }
+        for (const pl_key *key = c->keys; key->name != NULL; key++) {
+            check_key(c, key);
+        }
+    }
+    assert_true(count >= 17);
+    assert_null(pl_command_find(""));
+    assert_null(pl_command_find("INFO"));
+}
+
+/* Scripts depend on these. */
+static void test_promised_commands_are_there(void **ctx)
+{
+    (void)ctx;
+    static const char *const calls[] = {
+        "open x",
+        "info",
+        "layers",
+        "tokenize text=f limit=3",
+        "calibrate text=f length=512 windows=8",
+        "calibrate text=f sample=random seed=3",
+        "select x",
+        "outliers x side=weight top=8",
+        "method astro beta=3e-4 group_size=128 solver=admm iterations=20",
+        "method magr beta=3e-4 solver=pgd steps=200 on=*.q_proj",
+        "method gptq bits=4 group_size=128 symmetric=yes mse=no scale_dtype=f16 damping=0.01 "
+        "act_order=no static_groups=no",
+        "method rtn bits=4 symmetric=full",
+        "method none slot=transform",
+        "solve",
+        "solve all",
+        "solve all sequential=yes",
+        "solve x",
+        "perplexity text=f protocol=gptq length=512 windows=20 which=before",
+        "probe 'a text'",
+        "plot histogram file=f side=weight which=both width=6.4in height=4.8in dpi=300",
+        "plot channels file=f",
+        "dump gram x file=f",
+        "export dir=d format=hf weights=rounded",
+        "save",
+        "quit",
+        "help",
+        "help solve",
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        pl_error err;
+        pl_call *call = NULL;
+        pl_check_ok(pl_call_parse(calls[i], &call, &err), err);
+        pl_call_destroy(call);
+    }
+}
+
+static void check_usage(const char *text, const char *const *says)
+{
+    pl_error err;
+    pl_call *call = NULL;
+    assert_int_equal(pl_call_parse(text, &call, &err), PL_ERR_USAGE);
+    assert_null(call);
+    for (; *says != NULL; says++) {
+        pl_check_says(err, *says);
+    }
+}
+
+#define SAYS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_unknown_names(void **ctx)
+{
+    (void)ctx;
+    check_usage("calibrat", SAYS("unknown command \"calibrat\"", "`calibrate`"));
+    check_usage("outlier", SAYS("`outliers`"));
+    check_usage("perplexty x", SAYS("`perplexity`"));
+    check_usage("xyzzyxyzzy", SAYS("unknown command \"xyzzyxyzzy\"", "`help`"));
+    check_usage("a\033[2Jb", SAYS("\\x1b"));
+    check_usage("outliers sid=input",
+                SAYS("outliers: unknown key \"sid\"", "side, top", "mean side"));
+    check_usage("info text=x", SAYS("info: unknown key \"text\"", "no keys"));
+    check_usage("method gptq bit=3",
+                SAYS("method gptq: unknown key \"bit\"", "damping", "mean bits"));
+    check_usage("method none bits=3", SAYS("unknown key \"bits\""));
+}
+
+static void test_word_counts(void **ctx)
+{
+    (void)ctx;
+    check_usage("select", SAYS("select: expected `select LAYER`", "0 words"));
+    check_usage("select a b", SAYS("2 words"));
+    check_usage("info all", SAYS("info: expected `info`"));
+    check_usage("method", SAYS("method: expected `method NAME`"));
+    check_usage("outliers top=1 top=2", SAYS("outliers: key \"top\" is given twice"));
+    check_usage("'' x", SAYS("unknown command \"\""));
+}
+
+static pl_call *parse(const char *text)
+{
+    pl_error err;
+    pl_call *call = NULL;
+    pl_check_ok(pl_call_parse(text, &call, &err), err);
+    return call;
+}
+
+static void check_size(const char *text, const char *key, size_t least, size_t most,
+                       const char *says)
+{
+    pl_error err;
+    size_t value = 77;
+    pl_call *call = parse(text);
+    assert_int_equal(pl_usage_size(call, key, least, most, &value, &err), PL_ERR_USAGE);
+    pl_check_says(err, says);
+    assert_int_equal(value, 77);
+    pl_call_destroy(call);
+}
+
+static void test_sizes(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    size_t value = 0;
+    pl_call *call = parse("outliers");
+    pl_check_ok(pl_usage_size(call, "top", 1, 100, &value, &err), err);
+    assert_int_equal(value, 8);
+    pl_call_destroy(call);
+    check_size("outliers top=0", "top", 1, 100,
+               "outliers: top=0: expected a whole number from 1 to 100");
+    check_size("outliers top=101", "top", 1, 100, "from 1 to 100");
+    check_size("outliers top=-1", "top", 1, SIZE_MAX, "of at least 1");
+    check_size("outliers top=+1", "top", 1, SIZE_MAX, "of at least 1");
+    check_size("outliers top=2.5", "top", 1, 100, "top=2.5");
+    check_size("outliers top=", "top", 1, 100, "whole number");
+    check_size("outliers top=' 3'", "top", 1, 100, "whole number");
+    check_size("outliers top=99999999999999999999999", "top", 1, SIZE_MAX, "whole number");
+}
+
+static void test_reals_choices_lengths(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    double value = 0;
+    size_t index = 9;
+    pl_call *call = parse("plot histogram width=89mm dpi=nan side=input height=3 which=all");
+    pl_check_ok(pl_usage_inches(call, "width", &value, &err), err);
+    pl_check_close(value, 89 / 25.4, 1e-12, 0);
+    assert_int_equal(pl_usage_real(call, "dpi", 30, 2400, &value, &err), PL_ERR_USAGE);
+    pl_check_says(err, "plot: dpi=nan: expected a number from 30 to 2400");
+    assert_int_equal(pl_usage_inches(call, "height", &value, &err), PL_ERR_USAGE);
+    pl_check_says(err, "plot: height=3: expected a length");
+    pl_check_ok(pl_usage_choice(call, "side", &index, &err), err);
+    assert_int_equal(index, 1);
+    assert_int_equal(pl_usage_choice(call, "which", &index, &err), PL_ERR_USAGE);
+    pl_check_says(err, "plot: which=all: expected one of before|preconditioned|after|both");
+    assert_null(pl_usage_text(call, "file"));
+    assert_string_equal(pl_usage_text(call, "order"), "index");
+    pl_call_destroy(call);
+
+    call = parse("plot histogram width=4.8in height=9000mm");
+    pl_check_ok(pl_usage_inches(call, "width", &value, &err), err);
+    pl_check_close(value, 4.8, 1e-12, 0);
+    assert_int_equal(pl_usage_inches(call, "height", &value, &err), PL_ERR_USAGE);
+    pl_check_ok(pl_usage_real(call, "dpi", 30, 2400, &value, &err), err);
+    pl_check_close(value, 300, 0, 0);
+    pl_call_destroy(call);
+}
+
+static void test_help_names_everything(void **ctx)
+{
+    (void)ctx;
+    pl_buf all = {0};
+    pl_help(NULL, &all);
+    assert_int_equal(pl_buf_check(&all, NULL), PL_OK);
+    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
+        pl_buf one = {0};
+        pl_help(c, &one);
+        assert_non_null(strstr(one.data, c->summary));
+        assert_non_null(strstr(all.data, c->summary));
+        for (const pl_key *key = c->keys; key->name != NULL; key++) {
+            assert_non_null(strstr(one.data, key->help));
+        }
+        pl_buf_deinit(&one);
+    }
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        assert_non_null(strstr(all.data, (*m)->summary));
+    }
+    pl_buf_deinit(&all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table_is_consistent),
+        cmocka_unit_test(test_promised_commands_are_there),
+        cmocka_unit_test(test_unknown_names),
+        cmocka_unit_test(test_word_counts),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_reals_choices_lengths),
+        cmocka_unit_test(test_help_names_everything),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

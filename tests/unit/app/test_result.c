@@ -1,0 +1,130 @@
+/* Results as text: numbers by name, tables, and never a control character. */
+#include "tests/support/check.h"
+
+#include "app/command.h"
+
+#include <stdbool.h>
+
+static pl_call *call_with(const char *text, const char *result)
+{
+    pl_error err;
+    pl_call *call = NULL;
+    pl_check_ok(pl_call_parse(text, &call, &err), err);
+    json_decref(call->result);
+    call->result = json_loads(result, 0, NULL);
+    assert_non_null(call->result);
+    return call;
+}
+
+/* No C0 but newline, no DEL, no C1 (U+0080..U+009F), valid UTF-8. */
+static void check_clean(const pl_buf *text, bool one_line)
+{
+    const char *end = text->data + text->size;
+    for (const char *s = text->data; s < end;) {
+        size_t length = pl_text_utf8_length(s, end);
+        assert_true(length > 0);
+        unsigned char c = (unsigned char)s[0];
+        assert_true(c >= 0x20 || (c == '\n' && !one_line));
+        assert_int_not_equal(c, 0x7f);
+        assert_false(c == 0xc2 && (unsigned char)s[1] < 0xa0);
+        s += length;
+    }
+}
+
+static void check_both(const char *text, const char *result, const char *says, const char *line)
+{
+    pl_call *call = call_with(text, result);
+    pl_buf whole = {0};
+    pl_buf brief = {0};
+    pl_result_text(call, &whole);
+    pl_result_line(call, &brief);
+    check_clean(&whole, false);
+    check_clean(&brief, true);
+    if (strstr(whole.data, says) == NULL || strstr(brief.data, line) == NULL) {
+        fprintf(stderr, "%s----\n%s\n", whole.data, brief.data);
+        fail();
+    }
+    pl_buf_deinit(&whole);
+    pl_buf_deinit(&brief);
+    pl_call_destroy(call);
+}
+
+static void test_numbers_and_tables(void **ctx)
+{
+    (void)ctx;
+    check_both("solve", "{\"objective\": 0.125, \"gap\": null, \"iterations\": 20}",
+               "objective              0.125\n", "solve:  objective 0.125  iterations 20");
+    check_both("outliers",
+               "{\"channels\": [{\"channel\": 7, \"max\": 1.5, \"token\": \" the\"},"
+               "{\"channel\": 123, \"max\": 0.25, \"token\": null}]}",
+               "channel   max  token\n      7   1.5   the \n    123  0.25  -",
+               "outliers:  2 channels");
+    check_both("tokenize text=x", "{\"count\": 2, \"ids\": [4, 5]}", "ids 4 5\n",
+               "tokenize:  count 2  2 ids");
+    check_both("method rtn",
+               "{\"slot\": \"round\", \"parameters\": {\"bits\": 3, \"mse\": \"no\"}}",
+               "  bits                 3\n", "slot round");
+    check_both("layers", "{\"layers\": []}", "layers", "0 layers");
+}
+
+/* Commands escape before they put a text in; a text of a file must be harmless all the same. */
+static void test_no_control_characters(void **ctx)
+{
+    (void)ctx;
+    static const char poison[] = "a\\u001b[2J\\u0007\\n\\u007f\\u009b\\u202e\\u0000b";
+    static const char *const shapes[] = {
+        "{\"name\": \"%s\"}",
+        "{\"%s\": 1}",
+        "{\"channels\": [{\"%s\": 1, \"token\": \"%s\"}]}",
+        "{\"list\": [\"%s\"]}",
+        "{\"object\": {\"%s\": \"%s\"}}",
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        pl_buf json = {0};
+        for (const char *s = shapes[i]; *s != '\0'; s++) {
+            bool here = s[0] == '%';
+            bool name = here && s[3] == ':'; /* JSON names hold no NUL */
+            pl_buf_append(&json, here ? poison : s, here ? strlen(poison) - (name ? 7 : 0) : 1);
+            s += here;
+        }
+        pl_error err;
+        pl_call *call = NULL;
+        pl_check_ok(pl_call_parse("outliers", &call, &err), err);
+        json_decref(call->result);
+        call->result = json_loads(json.data, JSON_ALLOW_NUL, NULL);
+        assert_non_null(call->result);
+        pl_buf whole = {0};
+        pl_buf brief = {0};
+        pl_result_text(call, &whole);
+        pl_result_line(call, &brief);
+        check_clean(&whole, false);
+        check_clean(&brief, true);
+        pl_buf_deinit(&whole);
+        pl_buf_deinit(&brief);
+        pl_buf_deinit(&json);
+        pl_call_destroy(call);
+    }
+}
+
+static void test_long_text_is_cut_whole(void **ctx)
+{
+    (void)ctx;
+    pl_buf json = {0};
+    pl_buf_puts(&json, "{\"channels\": [{\"token\": \"x");
+    for (int i = 0; i < 100; i++) {
+        pl_buf_puts(&json, "é");
+    }
+    pl_buf_puts(&json, "\"}]}");
+    check_both("outliers", json.data, "xéé", "1 channels");
+    pl_buf_deinit(&json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_and_tables),
+        cmocka_unit_test(test_no_control_characters),
+        cmocka_unit_test(test_long_text_is_cut_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

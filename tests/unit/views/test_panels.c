@@ -1,0 +1,243 @@
+/* The whole screen, drawn on a surface: every size, no empty pane, and what the panes say. */
+#include "views/help.h"
+#include "views/panel.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/check.h"
+#include "tests/support/tiny_model.h"
+
+typedef struct scene {
+    pl_temp temp;
+    pl_state state;
+    pl_layer_score scores[64];
+    pl_overview overview;
+    pl_picture picture;
+    float before[TINY_HIDDEN], after[TINY_HIDDEN];
+    pl_screen_model model;
+} scene;
+
+static void put_rows(scene *s)
+{
+    s->picture.n_weights = 8;
+    for (size_t i = 0; i < 8; i++) {
+        s->picture.weights[i] = (pl_channel_row){
+            .channel = i, .max = 1, .rms = 0.5, .ratio = 7, .token_position = -1, .token_id = -1};
+    }
+}
+
+static int set_up(void **state)
+{
+    scene *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    pl_error err = {0};
+    pl_temp_init(&s->temp);
+    pl_model *model = tiny_model(&s->temp, (tiny_options){0});
+    pl_source *source = NULL;
+    pl_check_ok(pl_source_create(model, "tiny", NULL, &source, &err), err);
+    pl_state_init(&s->state);
+    pl_check_ok(pl_state_set_source(&s->state, source, &err), err);
+    pl_source_release(source);
+    pl_state_default_methods(&s->state);
+    s->overview = (pl_overview){pl_model_layer_count(model), s->scores};
+    for (size_t i = 0; i < s->overview.n; i++) {
+        s->scores[i] = (pl_layer_score){1, (float)i, (float)NAN};
+    }
+    for (size_t i = 0; i < TINY_HIDDEN; i++) {
+        s->before[i] = i == 7 ? 5 : 1;
+        s->after[i] = 0.5f;
+    }
+    s->picture = (pl_picture){.rows = TINY_HIDDEN,
+                              .cols = TINY_HIDDEN,
+                              .before = s->before,
+                              .preconditioned = s->after,
+                              .solved = true,
+                              .group_max_before = 2};
+    s->picture.report = (pl_solve_report){.gap = 0.01,
+                                          .iterations = 20,
+                                          .relative_error = 1e-3,
+                                          .rounded_relative_error = 2e-2,
+                                          .bound = 3,
+                                          .group_max_before = 2,
+                                          .group_max_after = 1};
+    put_rows(s);
+    s->model = (pl_screen_model){.state = &s->state,
+                                 .overview = &s->overview,
+                                 .picture = &s->picture,
+                                 .marks = PL_MARKS_BRAILLE};
+    s->model.views.tuner.row = 1;
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    scene *s = *state;
+    pl_state_deinit(&s->state);
+    pl_temp_deinit(&s->temp);
+    free(s);
+    return 0;
+}
+
+/* The screen as text, lines ended by newlines; wide cells and beyond-ASCII ones as '*'. */
+static char *text_of(const pl_surface *surface)
+{
+    char *text = malloc((size_t)surface->rows * ((size_t)surface->cols + 1) + 1);
+    assert_non_null(text);
+    char *to = text;
+    for (int y = 0; y < surface->rows; y++) {
+        for (int x = 0; x < surface->cols; x++) {
+            uint32_t code = surface->cells[y * surface->cols + x].code;
+            *to++ = (char)(code < 0x80 && code != 0 ? code : '*');
+        }
+        *to++ = '\n';
+    }
+    *to = '\0';
+    return text;
+}
+
+static char *draw(scene *s, int rows, int cols)
+{
+    pl_surface surface = {.ascii = s->model.marks == PL_MARKS_ASCII};
+    pl_error err = {0};
+    pl_check_ok(pl_surface_resize(&surface, rows, cols, &err), err);
+    pl_screen_draw(&s->model, &surface, false);
+    char *text = text_of(&surface);
+    pl_surface_deinit(&surface);
+    return text;
+}
+
+static void expect(scene *s, int rows, int cols, const char *const *words)
+{
+    char *text = draw(s, rows, cols);
+    for (; *words != NULL; words++) {
+        if (strstr(text, *words) == NULL) {
+            fprintf(stderr, "%dx%d lacks \"%s\":\n%s", cols, rows, *words, text);
+            fail();
+        }
+    }
+    free(text);
+}
+
+static void test_sizes(void **state)
+{
+    scene *s = *state;
+    for (int rows = 1; rows <= 100; rows = rows < 30 ? rows + 1 : rows + 23) {
+        for (int cols = 1; cols <= 300; cols = cols < 130 ? cols + 1 : cols + 37) {
+            for (pl_pane focus = 0; focus < PL_PANE_COUNT; focus++) {
+                s->model.focus = focus;
+                s->model.marks = (rows + cols) % 2 == 0 ? PL_MARKS_BRAILLE : PL_MARKS_ASCII;
+                free(draw(s, rows, cols));
+            }
+        }
+    }
+}
+
+static void test_contents(void **state)
+{
+    scene *s = *state;
+    s->model.marks = PL_MARKS_ASCII;
+    expect(s, 24, 80,
+           (const char *const[]){"planish", "0.q_proj", "beta", "group max", "W4 error", "-50 %",
+                                 ": command", "? help", NULL});
+    expect(s, 50, 200,
+           (const char *const[]){"2.mlp.down_proj", "0.self_attn.q_proj", "static_groups",
+                                 "20 iterations", NULL});
+}
+
+static void test_missing(void **state)
+{
+    scene *s = *state;
+    s->model.marks = PL_MARKS_ASCII;
+    s->state.side = PL_SIDE_INPUT;
+    expect(s, 24, 80, (const char *const[]){"not calibrated", ":calibrate text=FILE", NULL});
+    s->model.picture = NULL;
+    expect(s, 24, 80, (const char *const[]){"reading the layer", NULL});
+    s->model.picture_error = "the file is gone";
+    expect(s, 24, 80, (const char *const[]){"the file is gone", NULL});
+    s->model.message = "no such layer";
+    s->model.message_kind = PL_MESSAGE_ERROR;
+    expect(s, 24, 80, (const char *const[]){"error: no such layer", NULL});
+    pl_state empty;
+    pl_state_init(&empty);
+    s->model.state = &empty;
+    s->model.overview = NULL;
+    expect(s, 24, 80, (const char *const[]){":open PATH", NULL});
+    expect(s, 3, 20, (const char *const[]){"needs 44x12", "20x3", NULL});
+    s->model.state = &s->state;
+    pl_state_deinit(&empty);
+}
+
+static void test_keys_make_commands(void **state)
+{
+    scene *s = *state;
+    pl_intent intent = {.focus = -1};
+    assert_true(pl_panel_layers.act(&s->model, PL_ACT_DOWN, &intent));
+    assert_string_equal(intent.command, "select model.layers.0.self_attn.k_proj");
+    intent = (pl_intent){.focus = -1};
+    assert_true(pl_panel_tuner.act(&s->model, PL_ACT_RIGHT, &intent));
+    assert_string_equal(intent.command, "method astro beta=0.000363");
+    assert_true(intent.live);
+    /* A typed number starts the edit; Enter makes the command, Escape leaves. */
+    intent = (pl_intent){.focus = -1};
+    const char *typed = "1e-3";
+    for (const char *c = typed; *c != '\0'; c++) {
+        assert_true(pl_panel_tuner.type(&s->model, (pl_press){.key = (uint32_t)*c}, &intent));
+    }
+    assert_true(s->model.views.tuner.editing);
+    assert_true(pl_panel_tuner.type(&s->model, (pl_press){.key = PL_KEY_ENTER}, &intent));
+    assert_string_equal(intent.command, "method astro beta=1e-3");
+    assert_false(s->model.views.tuner.editing);
+    intent = (pl_intent){.focus = -1};
+    assert_true(pl_panel_tuner.type(&s->model, (pl_press){.key = '5'}, &intent));
+    assert_true(pl_panel_tuner.type(&s->model, (pl_press){.key = PL_KEY_ESC}, &intent));
+    assert_string_equal(intent.command, "");
+    assert_false(s->model.views.tuner.editing);
+}
+
+static void test_sorting(void **state)
+{
+    scene *s = *state;
+    s->model.views.layers.sort = PL_SORT_WEIGHT_RATIO;
+    pl_intent intent = {.focus = -1};
+    pl_panel_layers.act(&s->model, PL_ACT_FIRST, &intent);
+    assert_string_equal(intent.command, "select model.layers.2.mlp.down_proj");
+}
+
+static void test_help(void **state)
+{
+    (void)state;
+    pl_help_view help = {0};
+    pl_error err = {0};
+    pl_check_ok(pl_help_open(&help, "  solve [LAYER|all]\n", &err), err);
+    assert_non_null(strstr(help.text, "help"));
+    assert_non_null(strstr(help.text, "solve [LAYER|all]"));
+    for (const pl_binding *b = pl_bindings(); b->name != NULL; b++) {
+        assert_true(b->help == NULL || strstr(help.text, b->help) != NULL);
+    }
+    pl_surface surface = {0};
+    for (int rows = 1; rows < 30; rows += 7) {
+        pl_check_ok(pl_surface_resize(&surface, rows, 40, &err), err);
+        pl_help_key(&help, (pl_press){.key = 'G'}, rows);
+        pl_help_draw(&help, &surface, (pl_rect){0, 0, rows, 40});
+    }
+    pl_help_key(&help, (pl_press){.key = PL_KEY_ESC}, 10);
+    assert_false(help.open);
+    pl_surface_deinit(&surface);
+}
+
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+    const struct CMUnitTest tests[] = {
+        SCENE(test_sizes),   SCENE(test_contents),
+        SCENE(test_missing), SCENE(test_keys_make_commands),
+        SCENE(test_sorting), SCENE(test_help),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+/* Columns, clipping and numbers. */
+#include "views/text.h"
+
+#include <locale.h>
+#include <math.h>
+
+#include "tests/support/check.h"
+#include "views/surface.h"
+
+static void test_width(void **state)
+{
+    (void)state;
+    assert_int_equal(pl_text_width("abc"), 3);
+    assert_int_equal(pl_text_width("\u65e5\u672c"), 4);
+    assert_int_equal(pl_text_width("e\u0301"), 1);
+    assert_int_equal(pl_text_width("\xff"), 1);
+    assert_int_equal(pl_text_fit("a\u65e5\u672c", 2), 1);
+    assert_int_equal(pl_text_fit("a\u65e5\u672c", 3), 4);
+}
+
+static void test_ascii(void **state)
+{
+    (void)state;
+    char out[64];
+    pl_text_to_ascii("10\u207b\u00b3 \u2264 \u22124 \u00d7 \u2192 \u65e5", out, sizeof out);
+    assert_string_equal(out, "1e-3 <= -4 x -> ?");
+    pl_text_to_ascii("abcdef", out, 4);
+    assert_string_equal(out, "abc");
+}
+
+static void check_number(double value, const char *expected)
+{
+    char out[PL_NUMBER_TEXT];
+    pl_format_number(value, out);
+    assert_string_equal(out, expected);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    check_number(0, "0");
+    check_number(NAN, "-");
+    check_number(INFINITY, "inf");
+    check_number(0.118, "0.118");
+    check_number(0.0102, "0.0102");
+    check_number(41.23, "41.2");
+    check_number(99.96, "100");
+    check_number(1.234e-3, "1.2e-3");
+    check_number(3e12, "3.0e12");
+    char out[PL_NUMBER_TEXT];
+    pl_format_change(2, 1, out);
+    assert_string_equal(out, "-50 %");
+    pl_format_change(1, 1.032, out);
+    assert_string_equal(out, "+3.2 %");
+    pl_format_change(0, 1, out);
+    assert_string_equal(out, "");
+    pl_format_change(NAN, 1, out);
+    assert_string_equal(out, "");
+    pl_format_seconds(3725, out);
+    assert_string_equal(out, "1:02:05");
+    pl_format_seconds(12, out);
+    assert_string_equal(out, "12 s");
+    pl_format_count(273868, out);
+    assert_string_equal(out, "273,868");
+}
+
+static pl_surface fresh(int rows, int cols)
+{
+    pl_surface surface = {0};
+    pl_error err = {0};
+    pl_check_ok(pl_surface_resize(&surface, rows, cols, &err), err);
+    return surface;
+}
+
+static void test_clipping(void **state)
+{
+    (void)state;
+    pl_surface surface = fresh(2, 8);
+    pl_rect rect = {0, 2, 1, 4};
+    pl_put(&surface, rect, 0, 2, PL_STYLE_TEXT, "wxyz");
+    assert_int_equal(surface.cells[4].code, 'w');
+    assert_int_equal(surface.cells[5].code, 'x');
+    assert_int_equal(surface.cells[6].code, ' ');
+    pl_put(&surface, rect, 1, 0, PL_STYLE_TEXT, "below");
+    assert_int_equal(surface.cells[8 + 2].code, ' ');
+    /* A wide character is never cut in two. */
+    pl_put(&surface, rect, 0, 3, PL_STYLE_TEXT, "\u65e5");
+    assert_int_equal(surface.cells[5].code, ' ');
+    pl_put(&surface, rect, 0, 0, PL_STYLE_TEXT, "\u65e5");
+    assert_int_equal(surface.cells[3].code, 0);
+    pl_put(&surface, rect, 0, 1, PL_STYLE_TEXT, "a");
+    assert_int_equal(surface.cells[2].code, ' ');
+    assert_int_equal(pl_put_cut(&surface, rect, 0, 0, 3, PL_STYLE_TEXT, "abcdef"), 3);
+    assert_int_equal(surface.cells[4].code, 0x2026);
+    pl_surface_deinit(&surface);
+}
+
+static void test_controls(void **state)
+{
+    (void)state;
+    pl_surface surface = fresh(1, 4);
+    pl_rect rect = {0, 0, 1, 4};
+    pl_put(&surface, rect, 0, 0, PL_STYLE_TEXT, "\x1b\x07\xc2\x9b");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(surface.cells[i].code, '?');
+    }
+    pl_surface_deinit(&surface);
+}
+
+int main(void)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_width),    cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_clipping),
+        cmocka_unit_test(test_controls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
