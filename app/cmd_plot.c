@@ -93,30 +93,33 @@ static pl_tone tone_of(pl_which which)
                                               : PL_TONE_AFTER;
 }
 
-/* "preconditioned (astro, beta = 0.0003)". */
+/* "before", "astro, β = 0.0003", "astro + gptq, 3 bits": short enough for a legend in a column. */
 static void series_label(const pl_state *state, size_t layer, pl_which which, pl_buf *out)
 {
-    pl_buf_puts(out, which == PL_WHICH_AFTER ? "quantized" : which_names[which]);
+    const pl_spec *first = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    const pl_spec *last = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    bool rounded = which == PL_WHICH_AFTER && last->method != NULL;
     if (which == PL_WHICH_BEFORE) {
+        pl_buf_puts(out, "before");
         return;
     }
     if (pl_state_result(state, layer) == NULL) {
-        pl_buf_puts(out, " (not solved: original)");
+        pl_buf_printf(out, "%s (not solved)", which_names[which]);
         return;
     }
-    const pl_spec *spec = pl_state_spec(
-        state, layer, which == PL_WHICH_AFTER ? PL_SLOT_ROUND : PL_SLOT_PRECONDITION);
-    if (spec->method == NULL) {
-        return;
+    if (first->method != NULL) {
+        pl_buf_puts(out, first->method->name);
+        if (!rounded && pl_method_param(first->method, "beta") != SIZE_MAX) {
+            pl_buf_puts(out, ", β = ");
+            pl_spec_format_value(first, pl_method_param(first->method, "beta"), out);
+        }
     }
-    pl_buf_printf(out, " (%s", spec->method->name);
-    if (which == PL_WHICH_AFTER) {
-        pl_buf_printf(out, ", %g bits", pl_spec_value(spec, "bits"));
-    } else if (pl_method_param(spec->method, "beta") != SIZE_MAX) {
-        pl_buf_puts(out, ", β = ");
-        pl_spec_format_value(spec, pl_method_param(spec->method, "beta"), out);
+    if (rounded) {
+        pl_buf_printf(out, "%s%s, %g bits", first->method != NULL ? " + " : "",
+                      last->method->name, pl_spec_value(last, "bits"));
+    } else if (first->method == NULL) {
+        pl_buf_puts(out, "no preconditioner: original");
     }
-    pl_buf_puts(out, ")");
 }
 
 typedef struct drawing {
