@@ -36,7 +36,7 @@ static size_t matching_layers(const pl_state *state, const char *glob)
 {
     size_t count = 0;
     for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
-        count += pl_text_glob(glob, pl_model_layer(state->source->model, i)->name);
+        count += pl_model_layer_matches(state->source->model, i, glob);
     }
     return count;
 }

@@ -71,10 +71,15 @@ static size_t common_length(char *const *list)
     return length;
 }
 
+/* What tells a candidate from the others: no folders before it, and no key. */
 static const char *word_of_candidate(const char *candidate)
 {
-    const char *slash = strrchr(candidate, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : candidate;
+    const char *word = strchr(candidate, '=');
+    word = word != NULL && word[1] != '\0' ? word + 1 : candidate;
+    for (const char *s = word; *s != '\0'; s++) {
+        word = *s == '/' && s[1] != '\0' ? s + 1 : word;
+    }
+    return word;
 }
 
 static void replace_word(int start, const char *text, size_t length, bool whole)

@@ -27,6 +27,7 @@ void pl_screen_say(pl_screen *screen, pl_message_kind kind, const char *text)
     pl_text_trim_utf8(screen->message);
     screen->model.message = screen->message;
     screen->model.message_kind = kind;
+    screen->model.message_seen = false;
     screen->dirty = true;
 }
 
@@ -38,6 +39,8 @@ static void show_jobs(pl_screen *screen)
     model->n_jobs = 0;
     model->solving = screen->live_wanted;
     model->solving_seconds = 0;
+    model->solve_later = screen->solve_later;
+    model->calibrating = false;
     double now = pl_screen_now();
     for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
         double seconds = now - job->started;
@@ -47,6 +50,7 @@ static void show_jobs(pl_screen *screen)
             model->solving_seconds = seconds;
         }
         bool typed = job->kind == PL_JOB_KIND_COMMAND || job->kind == PL_JOB_KIND_PREPARE;
+        model->calibrating = model->calibrating || strcmp(job->shown.name, "calibrate") == 0;
         if ((typed || (solves && seconds > 0.3)) && model->n_jobs < PL_MAX_JOBS_SHOWN) {
             job->shown.seconds = seconds;
             model->jobs[model->n_jobs++] = job->shown;
@@ -119,7 +123,7 @@ static void cycle_view(pl_screen *screen, bool side)
 {
     static const char *const sides[] = {"weight", "input"};
     static const char *const whichs[] = {"before", "preconditioned", "after", "both"};
-    char text[48];
+    char text[96];
     if (side) {
         snprintf(text, sizeof text, "view side=%s",
                  sides[screen->state->side == PL_SIDE_WEIGHT ? 1 : 0]);
@@ -129,6 +133,10 @@ static void cycle_view(pl_screen *screen, bool side)
     screen->model.views.channels.placed = screen->model.views.channels.placed && !side;
     screen->model.views.outliers.row = side ? 0 : screen->model.views.outliers.row;
     pl_screen_key_command(screen, text, false);
+    if (!side && screen->state->side == PL_SIDE_INPUT) {
+        strcat(text, " is for the weights; s shows them");
+        pl_screen_say(screen, PL_MESSAGE_INFO, text);
+    }
 }
 
 static void offer_figure(pl_screen *screen)
@@ -264,6 +272,7 @@ static void one_key(pl_screen *screen, pl_press press)
     if (press.key == PL_K_RESIZE) {
         return; /* ncurses' echo of a resize that take_signals has followed */
     }
+    screen->model.message_seen = true;
     if (pl_prompt_is_open(screen->prompt)) {
         char *line = NULL;
         pl_prompt_key(screen->prompt, press, &line);
@@ -370,7 +379,7 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     }
     pl_screen_new_model(screen);
     if (options->failure != NULL) {
-        pl_screen_say(screen, PL_MESSAGE_ERROR, options->failure);
+        pl_screen_say(screen, PL_MESSAGE_WARNING, options->failure);
     } else if (options->notice != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, options->notice);
     }

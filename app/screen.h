@@ -13,7 +13,7 @@ typedef struct pl_screen_options {
     const char *history; /* file of what was typed at the prompt, or NULL */
     const char *marks;   /* "braille", "blocks", "ascii", or NULL: by locale and terminal */
     const char *notice;  /* first message, or NULL */
-    const char *failure; /* first message, shown as an error, or NULL */
+    const char *failure; /* first message, shown as a warning, or NULL */
 
     /* The session; each may be NULL.  Called on the UI thread; none may take long. */
     void *ctx;

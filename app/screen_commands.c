@@ -1,9 +1,11 @@
 /* Typed lines and commands made by keys: parsing, applying, undo and redo. */
 #include "app/screen_parts.h"
+#include "views/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- undo ------------------------------------------------------------------------------------- */
 
@@ -30,7 +32,7 @@ static void push(pl_undo *undo, const pl_state *state)
 static void state_replaced(pl_screen *screen, const pl_state *old, const char *how)
 {
     bool solved = old->source == screen->state->source && old->source != NULL &&
-                  pl_state_result(old, old->layer) != NULL;
+                  old->layer == screen->state->layer && pl_state_result(old, old->layer) != NULL;
     if (old->source != screen->state->source) {
         pl_screen_new_model(screen);
     } else {
@@ -123,11 +125,14 @@ static pl_status apply(pl_screen *screen, pl_call *call, pl_error *err)
 static void follow(pl_screen *screen, const pl_call *call, const pl_source *old_source)
 {
     const char *name = call->command->name;
+    bool solved = screen->picture != NULL && screen->picture->solved;
     if (screen->state->source != old_source) {
         pl_screen_new_model(screen);
     } else if (strcmp(name, "calibrate") == 0) {
         pl_screen_new_inputs(screen);
-    } else if (strcmp(name, "method") == 0 && screen->picture != NULL && screen->picture->solved) {
+        screen->live_wanted = screen->live_wanted || screen->solve_later || solved;
+        screen->solve_later = false;
+    } else if (strcmp(name, "method") == 0 && solved) {
         screen->live_wanted = true; /* who looks at a solved layer sees what the change does */
     } else if (call->command->apply != NULL && strcmp(name, "view") != 0) {
         screen->picture_wanted = true;
@@ -135,28 +140,56 @@ static void follow(pl_screen *screen, const pl_call *call, const pl_source *old_
     screen->quit = screen->quit || call->quit;
 }
 
-/* A result of several lines is shown over the panes, one of a line below them. */
+/* Where a file with a relative name has gone: who sits in tmux need not know the folder. */
+static void add_folder(const pl_call *call, pl_buf *line)
+{
+    const char *file = json_string_value(json_object_get(call->result, "file"));
+    char *folder = file != NULL && file[0] != '/' ? getcwd(NULL, 0) : NULL;
+    if (folder != NULL) {
+        char safe[1024];
+        pl_text_escape(folder, strlen(folder), safe, sizeof safe);
+        pl_buf_printf(line, "  in %s", safe);
+    }
+    free(folder);
+}
+
+static bool has_table(const pl_call *call)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(call->result, name, value)
+    {
+        if (json_is_array(value) && json_array_size(value) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A table, and what does not fit the message's lines, is shown over the panes. */
 static void show_result(pl_screen *screen, const pl_call *call)
 {
-    pl_buf text = {0};
-    pl_result_text(call, &text);
-    const char *s = text.data != NULL ? text.data : "";
-    const char *newline = strchr(s, '\n');
-    if (newline != NULL && newline[1] != '\0' && call->command->apply == NULL) {
+    pl_buf line = {0};
+    pl_result_line(call, &line);
+    add_folder(call, &line);
+    int room = 2 * screen->surface.cols - 20;
+    bool fits = line.data == NULL || (int)pl_text_width(line.data) <= room;
+    if (call->command->apply == NULL && (has_table(call) || !fits)) {
+        pl_buf text = {0};
         pl_error err = {0};
+        pl_result_text(call, &text);
+        const char *s = text.data != NULL ? text.data : "";
         if (pl_help_show(&screen->help, call->text, s, &err) != PL_OK) {
             pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
         }
+        pl_buf_deinit(&text);
     }
-    pl_buf line = {0};
-    pl_result_line(call, &line);
     if (call->warning != NULL) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, call->warning);
     } else if (line.data != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, line.data);
     }
     pl_buf_deinit(&line);
-    pl_buf_deinit(&text);
 }
 
 static void drop_line(pl_screen *screen, uint64_t id)
@@ -240,6 +273,21 @@ static pl_status save(pl_screen *screen, pl_error *err)
     return screen->options->save(screen->options->ctx, screen->state, err);
 }
 
+static pl_status show_help(pl_screen *screen, pl_call *call, pl_error *err)
+{
+    pl_status status = call->command->run(call, screen->state, NULL, NULL, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_buf text = {0};
+    pl_result_text(call, &text);
+    const char *s = text.data != NULL ? text.data : "";
+    status = call->n_words > 0 ? pl_help_show(&screen->help, "Planish help", s, err)
+                               : pl_help_open(&screen->help, s, err);
+    pl_buf_deinit(&text);
+    return status;
+}
+
 /* Runs a parsed call now or hands it to the worker.  Takes it over.  line: 0 for a key's. */
 static void start_call(pl_screen *screen, pl_call *call, pl_typed_line *line)
 {
@@ -258,14 +306,8 @@ static void start_call(pl_screen *screen, pl_call *call, pl_typed_line *line)
     } else if (strcmp(call->command->name, "save") == 0) {
         status = save(screen, &err);
     } else if (strcmp(call->command->name, "help") == 0) {
-        pl_buf text = {0};
-        pl_help(call->n_words > 0 ? pl_command_find(call->words[0]) : NULL, &text);
-        status = call->n_words > 0
-                     ? pl_help_show(&screen->help, "Planish help",
-                                    text.data != NULL ? text.data : "", &err)
-                     : pl_help_open(&screen->help, text.data != NULL ? text.data : "", &err);
-        pl_buf_deinit(&text);
-        if (status == PL_OK && line != NULL) {
+        status = show_help(screen, call, &err);
+        if (status == PL_OK) {
             pl_call_destroy(call);
             return;
         }

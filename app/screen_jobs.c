@@ -202,6 +202,30 @@ static void start_live(pl_screen *screen)
     screen->picture_wanted = screen->picture_wanted && screen->picture == NULL;
 }
 
+static bool calibrates(const pl_screen *screen)
+{
+    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        if (job->kind == PL_JOB_KIND_COMMAND &&
+            strcmp(job->call->command->name, "calibrate") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A solve without a calibration is kept until there is one. */
+static void postpone_live(pl_screen *screen)
+{
+    screen->live_wanted = false;
+    screen->solve_later = true;
+    if (calibrates(screen)) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, "the solve starts when the calibration is done");
+    } else {
+        pl_screen_say(screen, PL_MESSAGE_WARNING,
+                      "solving needs a calibration:  :calibrate text=FILE  (key c)");
+    }
+}
+
 static void start_picture(pl_screen *screen)
 {
     const pl_screen_job *live = find_kind(screen, PL_JOB_KIND_LIVE);
@@ -292,6 +316,9 @@ void pl_screen_pump_jobs(pl_screen *screen)
 {
     if (screen->state->source == NULL) {
         return;
+    }
+    if (screen->live_wanted && !pl_can_solve(screen->state)) {
+        postpone_live(screen);
     }
     if (screen->live_wanted) {
         start_live(screen);

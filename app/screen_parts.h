@@ -84,6 +84,7 @@ struct pl_screen {
     size_t plain_layer;
     bool have_plain;
     bool picture_wanted, live_wanted, prepare_wanted;
+    bool solve_later; /* a wanted solve waits for a calibration */
     bool dirty, quit;
     int signal;
 };

@@ -35,8 +35,9 @@ static void end_live(pl_screen *screen, pl_screen_job *job, const pl_job_event *
     if (event->status == PL_ERR_CANCELLED && screen->live_wanted) {
         return;
     }
-    pl_screen_say(screen, PL_MESSAGE_ERROR,
-                  event->status == PL_ERR_CANCELLED ? "solve: cancelled" : event->error.message);
+    bool cancelled = event->status == PL_ERR_CANCELLED;
+    pl_screen_say(screen, cancelled ? PL_MESSAGE_WARNING : PL_MESSAGE_ERROR,
+                  cancelled ? "solve: cancelled" : event->error.message);
     screen->picture_wanted = true;
 }
 
@@ -190,7 +191,7 @@ void pl_screen_new_model(pl_screen *screen)
         screen->overview.scores[i] = (pl_layer_score){NAN, NAN, NAN};
     }
     screen->picture_wanted = true;
-    screen->live_wanted = false;
+    screen->live_wanted = screen->solve_later = false;
     screen->prepare_wanted = source != NULL && source->demo != NULL;
     screen->model.views.channels = (pl_channels_view){0};
     screen->model.views.layers.top = 0;

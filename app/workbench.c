@@ -49,6 +49,10 @@ static void on_changed(void *ctx, const char *how, const pl_state *state)
 static pl_status on_restore(void *ctx, pl_state *state, pl_error *err)
 {
     workbench *w = ctx;
+    if (w->front.session == NULL) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "the last session cannot be restored: no session is open here");
+    }
     if (w->last == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "there is no earlier session to restore");
     }
@@ -62,6 +66,21 @@ static pl_status on_save(void *ctx, const pl_state *state, pl_error *err)
     return w->front.session != NULL
                ? pl_session_flush(w->front.session, err)
                : pl_error_set(err, PL_ERR_STATE, "this session is not recorded");
+}
+
+/* Why the usual session is not kept. */
+static void say_not_kept(pl_error *notice)
+{
+    if (notice->code == PL_ERR_STATE) {
+        *notice = (pl_error){0};
+        pl_status said =
+            pl_error_set(notice, PL_ERR_STATE,
+                     "another planish has the usual session open, so this one is not kept "
+                     "(--session FILE keeps it)");
+        (void)said;
+    } else if (notice->code != PL_OK) {
+        pl_error_prefix(notice, "this session is not kept: ");
+    }
 }
 
 /* The session named by --session must work; the usual one only if it can be had. */
@@ -81,6 +100,7 @@ static pl_status open_session(workbench *w, const pl_options *options, pl_error 
         status = pl_session_state(w->front.session, &w->last, notice);
     }
     pl_buf_deinit(&path);
+    say_not_kept(notice);
     return PL_OK;
 }
 

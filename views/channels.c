@@ -87,21 +87,54 @@ static size_t cursor_of(const pl_channels_view *view, const shown *s)
     return placed ? view->cursor : s->order[0];
 }
 
+/* A series' name where there is room for it, and where there is less. */
+static const char *label_of(const shown *s, size_t i, bool brief)
+{
+    bool shorten = brief && strcmp(s->labels[i], "preconditioned") == 0;
+    return shorten ? "precond" : s->labels[i];
+}
+
+/* The crosshair's channel: "12: 0.603 -> 0.530  2.36 x median". */
+static void cursor_text(const shown *s, size_t cursor, const char *unit, char out[160])
+{
+    char number[PL_NUMBER_TEXT];
+    size_t used = (size_t)snprintf(out, 160, "%zu:", cursor);
+    for (size_t i = 0; i < s->n; i++) {
+        pl_format_number((double)s->values[i][cursor], number);
+        used +=
+            (size_t)snprintf(out + used, 160 - used, "%s %s", i > 0 ? " \u2192" : "", number);
+    }
+    pl_format_number((double)s->values[0][cursor] / pl_median(s->values[0], s->channels), number);
+    if (unit != NULL) {
+        snprintf(out + used, 160 - used, "  %s %s", number, unit);
+    }
+}
+
+static int legend_width(const shown *s, bool brief)
+{
+    int width = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        width += 4 + (int)pl_text_width(label_of(s, i, brief));
+    }
+    return width;
+}
+
 static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
                         const shown *s, size_t cursor)
 {
+    static const char *const units[] = {"\u00d7 median", "\u00d7 median", "\u00d7 med", NULL};
     unsigned stale = model->stale ? PL_STALE : 0;
     char text[160];
-    char number[PL_NUMBER_TEXT];
-    size_t used = (size_t)snprintf(text, sizeof text, "%zu:", cursor);
-    for (size_t i = 0; i < s->n; i++) {
-        pl_format_number((double)s->values[i][cursor], number);
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", i > 0 ? " \u2192" : "",
-                                 number);
+    int width = 0;
+    bool brief = false;
+    for (int i = 0; i < 4; i++) {
+        brief = i > 0;
+        cursor_text(s, cursor, units[i], text);
+        width = (int)pl_text_width(text);
+        if (1 + legend_width(s, brief) + width < rect.w) {
+            break;
+        }
     }
-    pl_format_number((double)s->values[0][cursor] / pl_median(s->values[0], s->channels), number);
-    snprintf(text + used, sizeof text - used, "  %s \u00d7 median", number);
-    int width = (int)pl_text_width(text);
     pl_put_right(surface, rect, 1, rect.w - 1, PL_STYLE_CURSOR | stale, text);
     bool ascii = surface->ascii;
     int col = 1;
@@ -109,14 +142,17 @@ static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_re
         bool cap = i == 0 && s->n > 1;
         unsigned style = (unsigned)pl_plot_style(s->tones[i]) | stale;
         const char *mark = cap ? (ascii ? "'" : "\u00b7") : ascii ? ":" : "\u2588";
-        if (col + 2 + (int)pl_text_width(s->labels[i]) >= rect.w - width - 2) {
+        const char *label = label_of(s, i, brief);
+        if (col + 2 + (int)pl_text_width(label) > rect.w - width - 2) {
             return;
         }
         col += pl_put(surface, rect, 1, col, style, mark) + 1;
-        col += pl_put(surface, rect, 1, col, style, s->labels[i]) + 2;
+        col += pl_put(surface, rect, 1, col, style, label) + 2;
     }
-    if (s->unsolved && !model->solving && col + 12 < rect.w - width - 2) {
-        pl_put(surface, rect, 1, col, PL_STYLE_FAINT, "Space solves");
+    const char *hint = pl_can_solve(model->state) ? "Space solves" : "c calibrates";
+    if (s->unsolved && !model->solving && !model->calibrating &&
+        col + (int)pl_text_width(hint) < rect.w - width - 2) {
+        pl_put(surface, rect, 1, col, PL_STYLE_FAINT, hint);
     }
 }
 
@@ -173,10 +209,12 @@ static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_r
         line = "no model is open:  :open PATH";
     } else if (model->picture_error != NULL) {
         line = model->picture_error;
+    } else if (picture != NULL && model->calibrating) {
+        line = "calibrating;  s shows the weights";
     } else if (picture != NULL && model->state->calibration.n_texts == 0) {
-        line = "not calibrated:  :calibrate text=FILE  (key c);  s shows the weights";
+        line = "not calibrated:  c calibrates, s shows the weights";
     } else if (picture != NULL) {
-        line = model->n_jobs > 0 ? "calibrating" : "the inputs are being read";
+        line = "the inputs are being read";
     }
     int width = (int)pl_text_width(line);
     int col = width < rect.w - 2 ? (rect.w - width) / 2 : 1;

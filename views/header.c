@@ -110,16 +110,27 @@ void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect r
     pl_put_cut(surface, rest, 0, col + 2, room - right_width - 1, PL_STYLE_BAR, left);
 }
 
-void pl_message_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+int pl_message_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     if (model->message == NULL || model->message[0] == '\0') {
-        return;
+        return 0;
     }
     static const char *const prefixes[] = {"", "error: ", "warning: "};
     static const pl_style styles[] = {PL_STYLE_TEXT, PL_STYLE_ERROR, PL_STYLE_WARNING};
     char text[1000];
     snprintf(text, sizeof text, "%s%s", prefixes[model->message_kind], model->message);
-    pl_put_cut(surface, rect, 0, 1, rect.w - 2, styles[model->message_kind], text);
+    const char *rest = text;
+    int row = 0;
+    for (; row + 1 < rect.h && (int)pl_text_width(rest) > rect.w - 2; row++) {
+        size_t next = 0;
+        size_t cut = pl_text_wrap(rest, (size_t)(rect.w - 2), &next);
+        char line[sizeof text];
+        snprintf(line, sizeof line, "%.*s", (int)cut, rest);
+        pl_put(surface, rect, row, 1, styles[model->message_kind], line);
+        rest += next;
+    }
+    pl_put_cut(surface, rect, row, 1, rect.w - 2, styles[model->message_kind], rest);
+    return row + 1;
 }
 
 /* Draws a hint if it fits before `end`; returns the column behind it. */

@@ -3,6 +3,8 @@
 #include "core/base/text.h"
 #include "views/text.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +18,6 @@ static pl_status open_with(pl_help_view *view, pl_buf *text, pl_error *err)
     }
     view->text = text->data;
     view->open = true;
-    for (const char *s = view->text; *s != '\0'; s++) {
-        view->lines += *s == '\n';
-    }
     return PL_OK;
 }
 
@@ -81,26 +80,72 @@ void pl_help_close(pl_help_view *view)
     *view = (pl_help_view){0};
 }
 
-void pl_help_draw(pl_help_view *view, pl_surface *surface, pl_rect rect)
+/* Where the lines go on that a long one is broken into: behind its first wide gap. */
+static int hang_of(const char *line)
 {
-    pl_fill(surface, rect, PL_STYLE_TEXT, ' ');
-    size_t most = view->lines > (size_t)rect.h ? view->lines - (size_t)rect.h : 0;
-    view->top = view->top < most ? view->top : most;
-    const char *s = view->text;
-    for (size_t line = 0; *s != '\0'; line++) {
+    const char *s = line + strspn(line, " ");
+    const char *gap = strstr(s, "  ");
+    if (gap == NULL) {
+        return (int)(s - line);
+    }
+    gap += strspn(gap, " ");
+    char head[512];
+    snprintf(head, sizeof head, "%.*s", (int)(gap - line), line);
+    return (int)pl_text_width(head);
+}
+
+/* Draws one line of the text, broken where it must be, from row `row` of the rectangle, which may
+ * be above or below it; returns how many rows that took. */
+static int draw_line(pl_surface *surface, pl_rect rect, int row, char *text)
+{
+    bool heading = text[0] == '#';
+    unsigned style = heading ? PL_STYLE_TITLE : PL_STYLE_TEXT;
+    const char *rest = text + (heading ? 2 : 0);
+    int hang = hang_of(rest);
+    hang = hang < rect.w / 2 ? hang : 2;
+    int rows = 0;
+    do {
+        int col = 1 + (rows > 0 ? hang : 0);
+        size_t next = 0;
+        size_t cut = pl_text_wrap(rest, (size_t)(rect.w > col + 1 ? rect.w - col - 1 : 1), &next);
+        if (row + rows >= 0 && row + rows < rect.h) {
+            char part[512];
+            snprintf(part, sizeof part, "%.*s", (int)cut, rest);
+            pl_put(surface, rect, row + rows, col, style, part);
+        }
+        rest += next;
+        rows++;
+        if (cut == 0) {
+            break; /* not even one character fits */
+        }
+    } while (*rest != '\0');
+    return rows;
+}
+
+/* Draws the text from its row `top` on; returns how many rows it has. */
+static size_t draw_text(const pl_help_view *view, pl_surface *surface, pl_rect rect)
+{
+    int row = 0;
+    for (const char *s = view->text; *s != '\0';) {
         size_t length = strcspn(s, "\n");
         char text[512];
         size_t size = length < sizeof text - 1 ? length : sizeof text - 1;
         memcpy(text, s, size);
         text[size] = '\0';
         pl_text_trim_utf8(text);
-        if (line >= view->top && line < view->top + (size_t)rect.h) {
-            bool heading = text[0] == '#';
-            pl_put_cut(surface, rect, (int)(line - view->top), 1, rect.w - 2,
-                       heading ? PL_STYLE_TITLE : PL_STYLE_TEXT, text + (heading ? 2 : 0));
-        }
+        row += draw_line(surface, rect, row - (int)view->top, text);
         s += length + (s[length] == '\n');
     }
+    return (size_t)row;
+}
+
+void pl_help_draw(pl_help_view *view, pl_surface *surface, pl_rect rect)
+{
+    pl_fill(surface, rect, PL_STYLE_TEXT, ' ');
+    size_t lines = draw_text(view, surface, (pl_rect){rect.y, rect.x, 0, rect.w});
+    size_t most = lines > (size_t)rect.h ? lines - (size_t)rect.h : 0;
+    view->top = view->top < most ? view->top : most;
+    draw_text(view, surface, rect);
     if (view->top < most) {
         pl_put_right(surface, rect, rect.h - 1, rect.w - 1, PL_STYLE_FAINT,
                      surface->ascii ? " more v " : " more \u2193 ");
@@ -125,7 +170,7 @@ void pl_help_key(pl_help_view *view, pl_press press, int page)
     case PL_K_DOWN:
     case 'j':
     case PL_KEY_ENTER:
-        view->top++;
+        view->top += view->top < SIZE_MAX;
         break;
     case PL_K_PAGE_UP:
     case 2:
@@ -134,7 +179,7 @@ void pl_help_key(pl_help_view *view, pl_press press, int page)
     case PL_K_PAGE_DOWN:
     case ' ':
     case 6:
-        view->top += step;
+        view->top = view->top < SIZE_MAX - step ? view->top + step : SIZE_MAX;
         break;
     case PL_K_HOME:
     case 'g':
@@ -142,7 +187,7 @@ void pl_help_key(pl_help_view *view, pl_press press, int page)
         break;
     case PL_K_END:
     case 'G':
-        view->top = view->lines;
+        view->top = SIZE_MAX; /* drawing finds the last page */
         break;
     default:
         break;

@@ -11,7 +11,7 @@
 typedef struct pl_help_view {
     bool open;
     char *text; /* lines; a line that starts with '#' is a heading */
-    size_t top, lines;
+    size_t top; /* first row shown; SIZE_MAX: the last page */
 } pl_help_view;
 
 /* Opens it with the keys of all panes and the given help of the commands. */

@@ -70,7 +70,9 @@ static void draw_weight_side(const pl_screen_model *model, pl_surface *surface, 
 
 static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
-    if (model->state->side == PL_SIDE_INPUT && pl_present_picture(model) != NULL &&
+    if (model->calibrating && model->state->side == PL_SIDE_INPUT) {
+        pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_FAINT, "calibrating");
+    } else if (model->state->side == PL_SIDE_INPUT && pl_present_picture(model) != NULL &&
         model->state->calibration.n_texts == 0) {
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_TEXT, "not calibrated:");
         pl_put_cut(surface, rect, 3, 1, rect.w - 2, PL_STYLE_KEY, ":calibrate text=FILE");

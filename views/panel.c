@@ -67,6 +67,11 @@ void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t cap
     snprintf(out, capacity, "%zu.%s", layer->block, part);
 }
 
+bool pl_can_solve(const pl_state *state)
+{
+    return state->calibration.n_texts > 0 || (state->source != NULL && state->source->demo != NULL);
+}
+
 const pl_picture *pl_present_picture(const pl_screen_model *model)
 {
     const pl_picture *picture = model->picture;
@@ -119,8 +124,10 @@ void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_ope
     draw_divider(surface, layout.divider, layers.y, layers.y + layers.h);
     pl_rect tuner = layout.panes[PL_PANE_TUNER];
     draw_divider(surface, layout.lower_divider, tuner.y, tuner.y + tuner.h);
-    pl_message_draw(model, surface, layout.message);
-    if (!prompt_open) {
+    /* A long message has the footer's line, too, until a key has been pressed. */
+    pl_rect message = layout.message;
+    message.h += !prompt_open && !model->message_seen && !model->views.tuner.editing;
+    if (pl_message_draw(model, surface, message) < 2 && !prompt_open) {
         pl_footer_draw(model, surface, layout.prompt);
     }
 }

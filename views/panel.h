@@ -38,6 +38,9 @@ size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows);
 /* "15.q_proj" (with_part false) or "15.self_attn.q_proj". */
 void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity);
 
+/* There is a calibration to solve with, or the model brings its own. */
+bool pl_can_solve(const pl_state *state);
+
 /* The picture if it is of the selected layer, else NULL. */
 const pl_picture *pl_present_picture(const pl_screen_model *model);
 
@@ -45,9 +48,9 @@ const pl_picture *pl_present_picture(const pl_screen_model *model);
  * open. */
 void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open);
 
-/* One line each. */
+/* One line each; a message takes as many as its rectangle has.  It returns how many it filled. */
 void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
-void pl_message_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
+int pl_message_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
 void pl_footer_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);
 
 /* The tuner: turns the selected parameter by so many steps, from whatever pane. */

@@ -65,12 +65,15 @@ typedef struct pl_screen_model {
     const pl_solve_report *plain; /* the rounder alone on this layer, or NULL */
     bool solving;                 /* a solve of the selected layer is on its way */
     double solving_seconds;
+    bool calibrating;
+    bool solve_later;          /* a wanted solve waits for the calibration */
     const char *picture_error; /* why there is no picture, or NULL */
 
     pl_job_line jobs[PL_MAX_JOBS_SHOWN]; /* what the user started, oldest first */
     size_t n_jobs;
     const char *message;
     pl_message_kind message_kind;
+    bool message_seen; /* a key has been pressed since: a long one gives the footer back */
     pl_pane focus;
     pl_marks marks;
 

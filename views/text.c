@@ -57,6 +57,18 @@ size_t pl_text_fit(const char *utf8, size_t columns)
     return (size_t)(end - utf8);
 }
 
+size_t pl_text_wrap(const char *utf8, size_t columns, size_t *next)
+{
+    size_t fit = pl_text_fit(utf8, columns);
+    size_t cut = fit;
+    while (utf8[fit] != '\0' && cut > 0 && utf8[cut] != ' ') {
+        cut--;
+    }
+    cut = cut > 0 ? cut : fit;
+    *next = cut + strspn(utf8 + cut, " ");
+    return cut;
+}
+
 static const struct {
     uint32_t code;
     const char *ascii;

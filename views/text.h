@@ -19,6 +19,11 @@ size_t pl_text_width(const char *utf8);
 /* Bytes of the longest beginning of utf8 that fits columns. */
 size_t pl_text_fit(const char *utf8, size_t columns);
 
+/* Bytes of utf8's first line when it is broken at blanks into lines of so many columns, and in
+ * *next where the second line starts (the text's end if there is none).  A word that is longer
+ * than a line is broken within; 0 only if not even one character fits. */
+size_t pl_text_wrap(const char *utf8, size_t columns, size_t *next);
+
 /* Plain ASCII for terminals without UTF-8: a real minus, a times sign, arrows and powers of ten
  * become -, x, -> and 1e-3, everything else '?'.  out is always terminated. */
 void pl_text_to_ascii(const char *utf8, char *out, size_t capacity);

@@ -167,11 +167,13 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
     draw_gap(surface, rect, 5, report != NULL ? report->gap : none, stale);
     draw_time(model, surface, rect, 6, report, stale);
     if (report == NULL && !model->solving) {
-        const pl_state *state = model->state;
-        bool ready = state->calibration.n_texts > 0 ||
-                     (state->source != NULL && state->source->demo != NULL);
-        pl_put_cut(surface, rect, 6, 0, rect.w, PL_STYLE_KEY,
-                   ready ? "Space or \u2190\u2192 solves" : "solving needs :calibrate (c)");
+        const char *hint = "Space or \u2190\u2192 solves";
+        if (!pl_can_solve(model->state)) {
+            hint = !model->calibrating  ? "solving needs :calibrate (c)"
+                   : model->solve_later ? "solves when calibrated"
+                                        : "calibrating";
+        }
+        pl_put_cut(surface, rect, 6, 0, rect.w, PL_STYLE_KEY, hint);
     }
 }
 
@@ -195,20 +197,15 @@ static void draw_meaning(const pl_screen_model *model, pl_surface *surface, pl_r
     }
     int row = 0;
     while (*text != '\0' && row < rect.h) {
-        size_t fit = pl_text_fit(text, (size_t)rect.w);
-        size_t cut = fit;
-        while (text[fit] != '\0' && cut > 0 && text[cut] != ' ') {
-            cut--;
-        }
-        cut = cut > 0 && text[fit] != '\0' ? cut : fit;
+        size_t next = 0;
+        size_t cut = pl_text_wrap(text, (size_t)rect.w, &next);
         if (cut == 0) {
             return;
         }
         char part[400];
         snprintf(part, sizeof part, "%.*s", (int)cut, text);
         pl_put(surface, rect, row++, 0, PL_STYLE_FAINT, part);
-        text += cut;
-        text += *text == ' ';
+        text += next;
     }
 }
 

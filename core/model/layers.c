@@ -315,3 +315,18 @@ pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *i
     *index = want.block * PL_ROLE_COUNT + (size_t)want.role;
     return PL_OK;
 }
+
+bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob)
+{
+    const pl_layer *layer = &model->layers[index];
+    pl_names names = model->config.arch->layers[layer->role];
+    char other[128];
+    if (strncmp(glob, "blk.", 4) == 0) {
+        snprintf(other, sizeof other, "blk.%zu.%s", layer->block, names.gguf);
+        return pl_text_glob(glob, other);
+    }
+    const char *last = strrchr(names.hf, '.');
+    snprintf(other, sizeof other, "%zu.%s", layer->block, last != NULL ? last + 1 : names.hf);
+    return pl_text_glob(glob, layer->name) || pl_text_glob(glob, other) ||
+           pl_text_glob(glob, layer->name + strlen("model.layers."));
+}

@@ -72,6 +72,10 @@ const pl_site *pl_model_site(const pl_model *model, size_t index);
 PL_NODISCARD pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *index,
                                            pl_error *err);
 
+/* Whether a glob names a layer: by its full name, by a short one ("15.self_attn.q_proj",
+ * "15.q_proj"), or by GGUF's where the glob begins with "blk." */
+bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob);
+
 /* Decodes a layer's whole weight to out[rows, cols], q/k rows in Hugging Face's order. */
 PL_NODISCARD pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out,
                                             pl_error *err);

@@ -180,10 +180,10 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
 
 const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot)
 {
-    const char *name = pl_model_layer(state->source->model, layer)->name;
+    const pl_model *model = state->source->model;
     for (size_t i = state->n_overrides; i > 0; i--) {
         const pl_override *over = &state->overrides[i - 1];
-        if (over->slot == slot && pl_text_glob(over->glob, name)) {
+        if (over->slot == slot && pl_model_layer_matches(model, layer, over->glob)) {
             return &over->spec;
         }
     }
