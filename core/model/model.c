@@ -43,7 +43,8 @@ static pl_status read_json_config(pl_model *model, pl_error *err)
         status = json_is_object(json)
                      ? pl_config_from_json(json, path.data, &model->config, err)
                      : pl_error_set(err, PL_ERR_FORMAT, "%s: not a JSON object: line %d: %s",
-                                    path.data, why.line, json == NULL ? why.text : "another kind");
+                                    path.data, json == NULL ? why.line : 1,
+                                    json == NULL ? why.text : "another kind of value");
         json_decref(json);
     }
     free(text);

@@ -467,7 +467,8 @@ pl_status pl_tokenizer_from_json(const char *path, pl_tokenizer **out, pl_error 
     free(text);
     if (!json_is_object(json)) {
         status = pl_error_set(err, PL_ERR_FORMAT, "%s: not a JSON object: line %d: %s", path,
-                              why.line, json == NULL ? why.text : "another kind of value");
+                              json == NULL ? why.line : 1,
+                              json == NULL ? why.text : "another kind of value");
         goto done;
     }
     status = pl_tokenizer_create(&tokenizer, err);

@@ -209,6 +209,20 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     return status;
 }
 
+static pl_status no_method(const char *name, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_STATE,
+                        "%s: both slots, precondition and round, are empty: choose a method, "
+                        "e.g. `method astro`",
+                        name);
+}
+
+static bool has_method(const pl_state *state, size_t layer)
+{
+    return pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method != NULL ||
+           pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
+}
+
 static pl_status solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
                              pl_solve_report *report, pl_id *result, pl_task *task, pl_error *err)
 {
@@ -221,11 +235,8 @@ static pl_status solve_under(pl_lab *lab, const pl_state *state, size_t layer, p
         .round = pl_state_spec(state, layer, PL_SLOT_ROUND),
         .report = empty_report(),
     };
-    if (w.precondition->method == NULL && w.round->method == NULL) {
-        return pl_error_set(err, PL_ERR_STATE,
-                            "%s: both slots, precondition and round, are empty: choose a method, "
-                            "e.g. `method astro`",
-                            w.info->name);
+    if (!has_method(state, layer)) {
+        return no_method(w.info->name, err);
     }
     double start = now();
     pl_id problem = {0};
@@ -327,13 +338,17 @@ static pl_solve_report conclude(const totals *all, double seconds)
     return total;
 }
 
-/* Layers [first, last) under one calibration key; results go to keys[] where it is not NULL. */
+/* Layers [first, last) under one calibration key, but for those with no method (on=GLOB gives
+ * some layers one and others none); results go to keys[] where it is not NULL. */
 static pl_status solve_range(pl_lab *lab, const pl_state *state, size_t first, size_t last,
                              pl_id calibration, pl_id *keys, totals *all, pl_solved_fn each,
                              void *ctx, pl_task *task, pl_error *err)
 {
     size_t n = pl_model_layer_count(state->source->model);
     for (size_t layer = first; layer < last; layer++) {
+        if (!has_method(state, layer)) {
+            continue;
+        }
         pl_task_progress(task, "layers", (double)layer, (double)n);
         pl_status status = pl_task_tick(task, err);
         pl_solve_report report = empty_report();
@@ -357,13 +372,17 @@ static pl_status solve_range(pl_lab *lab, const pl_state *state, size_t first, s
 
 typedef struct sequence {
     pl_lab *lab;
+    const pl_state *state;
     const pl_id *results; /* [layers] */
 } sequence;
 
 static pl_status sequence_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
 {
     sequence *s = ctx;
-    *provided = 1;
+    *provided = has_method(s->state, layer);
+    if (!*provided) {
+        return PL_OK;
+    }
     return pl_result_weights(s->lab, s->results[layer], PL_WHICH_AFTER, out, provided, err);
 }
 
@@ -419,7 +438,7 @@ static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base
     if (status == PL_OK) {
         status = pl_calib_walk_create(&spec, &walk, task, err);
     }
-    sequence seen = {.lab = lab, .results = results};
+    sequence seen = {.lab = lab, .state = state, .results = results};
     pl_hooks hooks = {.ctx = &seen, .weight = sequence_weight};
     size_t first = 0;
     while (status == PL_OK && first < n) {
@@ -454,11 +473,19 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
     totals all = {.sum = {.iterations = NAN, .ridge = NAN, .damping_used = NAN}};
     double start = now();
     pl_id calibration = {0};
+    size_t n = pl_model_layer_count(state->source->model);
+    size_t first = 0;
+    while (first < n && !has_method(state, first)) {
+        first++;
+    }
+    if (first == n) {
+        return no_method("solve all", err);
+    }
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
     if (status == PL_OK) {
         status = sequential ? solve_sequential(lab, state, calibration, &all, each, ctx, task, err)
-                            : solve_range(lab, state, 0, pl_model_layer_count(state->source->model),
-                                          calibration, NULL, &all, each, ctx, task, err);
+                            : solve_range(lab, state, 0, n, calibration, NULL, &all, each, ctx,
+                                          task, err);
     }
     if (status == PL_OK) {
         status = pl_store_trim(pl_lab_store(lab), err);

@@ -28,7 +28,8 @@ PL_NODISCARD pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t
 
 typedef void (*pl_solved_fn)(void *ctx, size_t layer, pl_id result, const pl_solve_report *report);
 
-/* All layers in model order, one layer's workspace at a time; each(ctx, ...) after every one.
+/* All layers that have a method, in model order, one layer's workspace at a time; each(ctx, ...)
+ * after every one.  PL_ERR_STATE if none has.
  * sequential: block by block on inputs from the quantized blocks before.  total: as `solve all`
  * reports. */
 PL_NODISCARD pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential,

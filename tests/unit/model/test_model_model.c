@@ -75,6 +75,16 @@ static void finds_layers_by_what_people_type(void **state)
         pl_check_ok(pl_model_find_layer(model, good[i].name, &index, &err), err);
         assert_int_equal(index, good[i].index);
     }
+    static const char *const globs[] = {"model.layers.1.self_attn.q_proj", "*.q_proj", "*q_proj",
+                                        "1.*", "1.q_proj", "1.self_attn.?_proj", "blk.1.attn_q",
+                                        "blk.*"};
+    for (size_t i = 0; i < sizeof globs / sizeof globs[0]; i++) {
+        assert_true(pl_model_layer_matches(model, 7, globs[i]));
+    }
+    static const char *const others[] = {"*k*", "0.*", "q_proj", "blk.1.ffn*", "", "*.weight"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_false(pl_model_layer_matches(model, 7, others[i]));
+    }
     size_t index = 0;
     assert_int_equal(pl_model_find_layer(model, "q_proj", &index, &err), PL_ERR_USAGE);
     pl_check_says(err, "0.q_proj");

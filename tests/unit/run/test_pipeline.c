@@ -272,6 +272,39 @@ static void test_solve_all_adds_up(void **ctx)
     demo_lab_deinit(&d);
 }
 
+static void note_layer(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    (void)report;
+    seen *s = ctx;
+    s->results[layer] = result;
+    s->count++;
+}
+
+/* on=GLOB alone: the layers it does not name have no method and stay as they are. */
+static void test_solve_all_leaves_layers_without_a_method(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    demo_lab d;
+    pl_solve_report total;
+    demo_lab_init(&d);
+    assert_int_equal(pl_solve_all(d.lab, &d.state, false, NULL, NULL, &total, NULL, &err),
+                     PL_ERR_STATE);
+    pl_check_says(err, "`method astro`");
+    demo_override(&d.state, PL_SLOT_ROUND, "*.down_proj", "gptq bits=4");
+    for (int sequential = 0; sequential < 2; sequential++) {
+        seen s = {0};
+        pl_check_ok(pl_solve_all(d.lab, &d.state, sequential != 0, note_layer, &s, &total, NULL,
+                                 &err),
+                    err);
+        assert_int_equal(s.count, DEMO_LAYERS / 7);
+        assert_true(pl_id_equal(s.results[DEMO_Q1], (pl_id){0}));
+        assert_false(pl_id_equal(s.results[DEMO_DOWN1], (pl_id){0}));
+        assert_true(total.rounded_relative_error > 0);
+    }
+    demo_lab_deinit(&d);
+}
+
 static void test_sequential_sees_the_quantized_blocks(void **ctx)
 {
     (void)ctx;
@@ -349,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_damaged_calibration_is_rebuilt_with_a_warning),
         cmocka_unit_test(test_solve_says_what_is_missing),
         cmocka_unit_test(test_solve_all_adds_up),
+        cmocka_unit_test(test_solve_all_leaves_layers_without_a_method),
         cmocka_unit_test(test_sequential_sees_the_quantized_blocks),
         cmocka_unit_test(test_sequential_refuses_another_text),
     };
