@@ -194,5 +194,9 @@ int pl_batch_run(const pl_options *options)
     }
     pl_front_close(&b.front);
     free(script);
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == 0) {
+        fputs("planish: stdout: the results could not be written\n", stderr);
+        code = EXIT_FAILED;
+    }
     return code;
 }

@@ -8,8 +8,7 @@ pl_status pl_run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
 {
     double start = pl_now();
     static const pl_dtype dtypes[] = {PL_F16, PL_BF16, PL_F32, PL_DTYPE_OTHER};
-    bool rounder = state->slots[PL_SLOT_ROUND].method != NULL;
-    size_t weights = rounder ? 1 : 0;
+    size_t weights = 1; /* rounded: where no rounder is set, the preconditioned ones */
     size_t dtype = 3;
     pl_export_report report = {0};
     pl_export_spec spec = {.folder = pl_call_value(call, "dir")};

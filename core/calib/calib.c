@@ -80,7 +80,9 @@ static pl_status take_stock(run *r, bool *whole, size_t *blocks, pl_task *task, 
             *blocks = block + 1;
         }
     }
-    pl_status status = pl_calib_verify_whole(r->store, r->key, whole, err);
+    bool damaged = false;
+    pl_status status = pl_calib_verify_whole(r->store, r->key, whole, &damaged, err);
+    r->report->sites_rebuilt += damaged ? 1 : 0;
     if (status == PL_OK && !*whole) {
         *blocks = pl_model_config(model)->blocks;
     }

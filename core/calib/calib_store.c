@@ -284,7 +284,8 @@ pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive *
     return PL_OK;
 }
 
-pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole, pl_error *err)
+pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole, bool *damaged,
+                                pl_error *err)
 {
     pl_massive *massive = NULL;
     size_t count = 0;
@@ -292,7 +293,8 @@ pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole,
     pl_status status = pl_calib_load_massive(store, calibration, &massive, &count, &why);
     free(massive);
     *whole = status == PL_OK;
-    if (status == PL_ERR_FORMAT) {
+    *damaged = status == PL_ERR_FORMAT;
+    if (*damaged) {
         return pl_store_remove(store, WHOLE, calibration, err);
     }
     return status == PL_OK || status == PL_ERR_NOT_FOUND

@@ -55,6 +55,7 @@ PL_NODISCARD pl_status pl_calib_verify_site(pl_store *store, pl_id calibration,
                                             const pl_calib_spec *spec, size_t site, bool *whole,
                                             bool *damaged, pl_error *err);
 PL_NODISCARD pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole,
+                                             bool *damaged,
                                              pl_error *err);
 
 /* Finds massive activations in one row of the residual stream (massive.c): for each channel with

@@ -100,7 +100,7 @@ char *pl_lab_take_warning(pl_lab *lab)
     return text;
 }
 
-static void warn(pl_lab *lab, const char *text)
+void pl_lab_warn(pl_lab *lab, const char *text)
 {
     pl_buf_printf(&lab->warning, "%s%s", lab->warning.size > 0 ? "; " : "", text);
 }
@@ -189,8 +189,9 @@ pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_ca
     pl_tokens_deinit(&tokens);
     if (status == PL_OK && local.sites_rebuilt > 0) {
         pl_buf_printf(&lab->warning,
-                      "%s%zu damaged entries of the calibration in %s were computed again",
+                      "%s%zu damaged %s of the calibration in %s computed again",
                       lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
+                      local.sites_rebuilt == 1 ? "entry" : "entries",
                       pl_store_folder(lab->store));
     }
     if (status == PL_OK) {
@@ -279,23 +280,25 @@ static bench *find_bench(pl_lab *lab, pl_id calibration, size_t site)
     return NULL;
 }
 
-static pl_status load_stats(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                            pl_site_stats *out, pl_task *task, pl_error *err)
+pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                           bool with_gram, bool with_sample, pl_site_stats *out, pl_task *task,
+                           pl_error *err)
 {
     pl_error why = {0};
     pl_status status =
-        pl_calib_load_site(lab->store, calibration, site, true, false, out, &why);
+        pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out, &why);
     pl_id own = {0};
     bool lost = status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND;
     if (lost && pl_lab_is_calibrated(lab, state, &own) && pl_id_equal(own, calibration)) {
-        warn(lab, why.message);
+        pl_lab_warn(lab, why.message);
         status = pl_lab_calibrate(lab, state, &own, NULL, task, &why);
         if (status == PL_OK && !pl_id_equal(own, calibration)) {
             status = pl_error_set(&why, PL_ERR_CHANGED,
                                   "the calibration text changed since `calibrate`: run it again");
         }
         if (status == PL_OK) {
-            status = pl_calib_load_site(lab->store, calibration, site, true, false, out, &why);
+            status = pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out,
+                                        &why);
         }
     }
     if (status != PL_OK && err != NULL) {
@@ -316,7 +319,8 @@ pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, siz
         }
         entry->calibration = calibration;
         entry->site = site;
-        pl_status status = load_stats(lab, state, calibration, site, &entry->stats, task, err);
+        pl_status status = pl_lab_load_site(lab, state, calibration, site, true, false,
+                                            &entry->stats, task, err);
         if (status == PL_OK) {
             status = pl_factors_create(entry->stats.gram, entry->stats.n, entry->stats.tokens,
                                        pl_model_site(state->source->model, site)->name,

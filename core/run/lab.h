@@ -24,6 +24,7 @@ size_t pl_lab_memory_limit(const pl_lab *lab);
 /* The warnings gathered since the last call ("a damaged entry was rebuilt"); caller frees, may be
  * NULL. */
 char *pl_lab_take_warning(pl_lab *lab);
+void pl_lab_warn(pl_lab *lab, const char *text);
 
 /* Runs the calibration that the state's texts and protocol describe, or finds it in the store. */
 PL_NODISCARD pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key,
@@ -52,5 +53,11 @@ typedef struct pl_bench {
 PL_NODISCARD pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration,
                                    size_t site, pl_bench *out, pl_task *task, pl_error *err);
 void pl_lab_release(pl_lab *lab, pl_bench *bench); /* an empty bench is fine */
+
+/* The same site's statistics alone, for the caller to own: with its Gram matrix, or with its
+ * sample of inputs. */
+PL_NODISCARD pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration,
+                                        size_t site, bool with_gram, bool with_sample,
+                                        pl_site_stats *out, pl_task *task, pl_error *err);
 
 #endif

@@ -24,6 +24,29 @@ static pl_status read_weights(pl_lab *lab, const pl_state *state, size_t layer, 
     return status;
 }
 
+/* The weight scores of a layer; NaN where its dtype cannot be read: such a layer is listed, too. */
+static pl_status weight_scores(pl_lab *lab, const pl_state *state, size_t layer,
+                               pl_layer_score *score, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_mat w = {0};
+    score->weight_max = score->weight_ratio = NAN;
+    float *max = pl_alloc(info->cols, sizeof *max);
+    pl_status status = max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+                                   : read_weights(lab, state, layer, PL_WHICH_BEFORE, &w, err);
+    if (status == PL_OK) {
+        pl_column_stats(pl_mat_view(&w), max, NULL, NULL);
+        score->weight_ratio = (float)pl_outlier_ratio(max, info->cols);
+        score->weight_max = 0;
+        for (size_t c = 0; c < info->cols; c++) {
+            score->weight_max = fmaxf(score->weight_max, max[c]);
+        }
+    }
+    free(max);
+    pl_mat_deinit(&w);
+    return status == PL_ERR_UNSUPPORTED ? PL_OK : status;
+}
+
 pl_status pl_layer_scores(pl_lab *lab, const pl_state *state, size_t first, size_t count,
                           pl_layer_score *scores, pl_task *task, pl_error *err)
 {
@@ -35,22 +58,10 @@ pl_status pl_layer_scores(pl_lab *lab, const pl_state *state, size_t first, size
     for (size_t i = 0; i < count; i++) {
         size_t layer = first + i;
         const pl_layer *info = pl_model_layer(model, layer);
-        pl_mat w = {0};
-        float *max = pl_alloc(info->cols, sizeof *max);
-        pl_status status = max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                                       : read_weights(lab, state, layer, PL_WHICH_BEFORE, &w, err);
+        pl_status status = weight_scores(lab, state, layer, &scores[i], err);
         if (status != PL_OK) {
-            free(max);
             return status;
         }
-        pl_column_stats(pl_mat_view(&w), max, NULL, NULL);
-        scores[i].weight_ratio = (float)pl_outlier_ratio(max, info->cols);
-        scores[i].weight_max = 0;
-        for (size_t c = 0; c < info->cols; c++) {
-            scores[i].weight_max = fmaxf(scores[i].weight_max, max[c]);
-        }
-        free(max);
-        pl_mat_deinit(&w);
         /* The layers of a site stand together: its statistics are read once. */
         if (calibrated && info->site != site) {
             pl_site_stats stats = {0};

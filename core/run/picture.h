@@ -11,7 +11,7 @@
 
 /* One line of the layer list. */
 typedef struct pl_layer_score {
-    float weight_max, weight_ratio; /* NaN until computed */
+    float weight_max, weight_ratio; /* NaN until computed, and for a dtype not read */
     float input_ratio;              /* NaN before calibration */
 } pl_layer_score;
 

@@ -1,6 +1,7 @@
 #include "core/run/pipeline.h"
 
 #include "core/metrics/recon.h"
+#include "core/run/pipeline_parts.h"
 #include "core/run/results.h"
 #include "core/tensor/linalg.h"
 
@@ -33,14 +34,14 @@ static void work_deinit(work *w)
     pl_mat_deinit(&w->rounded);
 }
 
-static double now(void)
+double pl_run_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static pl_solve_report empty_report(void)
+pl_solve_report pl_solve_report_empty(void)
 {
     return (pl_solve_report){
         .objective = NAN,
@@ -114,6 +115,42 @@ static pl_status read_original(work *w, pl_error *err)
     return status;
 }
 
+/* A damaged entry is not used; what rebuilds it says so. */
+static void note_damage(work *w, pl_status found)
+{
+    if (found == PL_ERR_FORMAT) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%s: a damaged result in %s was computed again", w->info->name,
+                      pl_store_folder(pl_lab_store(w->lab)));
+        pl_lab_warn(w->lab, text.data != NULL ? text.data : w->info->name);
+        pl_buf_deinit(&text);
+    }
+}
+
+/* Whether the result is in the store with its parts whole: they are read, since what a solve
+ * reports must be there for whoever uses it.  The damage of a part is noted by its rebuilding. */
+static bool is_stored(work *w, pl_id key)
+{
+    pl_result parts = {0};
+    pl_mat scratch = {0};
+    pl_status status = pl_result_read(w->lab, key, &parts, &w->report);
+    note_damage(w, status);
+    if (status == PL_OK) {
+        status = pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL);
+    }
+    if (status == PL_OK && parts.has_preconditioned) {
+        status = pl_result_read_preconditioned(w->lab, parts.preconditioned, &scratch, NULL);
+    }
+    if (status == PL_OK && parts.has_rounded) {
+        status = pl_result_read_rounded(w->lab, parts.rounded, &scratch, NULL);
+    }
+    pl_mat_deinit(&scratch);
+    if (status != PL_OK) {
+        w->report = pl_solve_report_empty();
+    }
+    return status == PL_OK;
+}
+
 static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *err)
 {
     pl_status status =
@@ -127,8 +164,10 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
         return status;
     }
     pl_linf_report found = {0};
-    if (pl_result_read_preconditioned(w->lab, w->result.preconditioned, &w->preconditioned,
-                                      &found) != PL_OK) {
+    pl_status stored =
+        pl_result_read_preconditioned(w->lab, w->result.preconditioned, &w->preconditioned, &found);
+    note_damage(w, stored);
+    if (stored != PL_OK) {
         pl_layer_input in = {
             .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(&w->w0)};
         status = w->precondition->method->precondition(w->precondition, &in, NULL,
@@ -161,10 +200,14 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
     }
     w->result.has_rounded = true;
     status = pl_mat_init(&w->rounded, w->info->rows, w->info->cols, err);
-    if (status != PL_OK ||
-        pl_result_read_rounded(w->lab, w->result.rounded, &w->rounded, &found) == PL_OK) {
-        w->report.damping_used = found.damping_used;
+    if (status != PL_OK) {
         return status;
+    }
+    pl_status stored = pl_result_read_rounded(w->lab, w->result.rounded, &w->rounded, &found);
+    note_damage(w, stored);
+    if (stored == PL_OK) {
+        w->report.damping_used = found.damping_used;
+        return PL_OK;
     }
     pl_layer_input in = {
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
@@ -209,7 +252,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     return status;
 }
 
-static pl_status no_method(const char *name, pl_error *err)
+pl_status pl_solve_no_method(const char *name, pl_error *err)
 {
     return pl_error_set(err, PL_ERR_STATE,
                         "%s: both slots, precondition and round, are empty: choose a method, "
@@ -217,14 +260,14 @@ static pl_status no_method(const char *name, pl_error *err)
                         name);
 }
 
-static bool has_method(const pl_state *state, size_t layer)
+bool pl_layer_has_method(const pl_state *state, size_t layer)
 {
     return pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method != NULL ||
            pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
 }
 
-static pl_status solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
-                             pl_solve_report *report, pl_id *result, pl_task *task, pl_error *err)
+pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
+                         pl_solve_report *report, pl_id *result, pl_task *task, pl_error *err)
 {
     work w = {
         .lab = lab,
@@ -233,18 +276,18 @@ static pl_status solve_under(pl_lab *lab, const pl_state *state, size_t layer, p
         .info = pl_model_layer(state->source->model, layer),
         .precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION),
         .round = pl_state_spec(state, layer, PL_SLOT_ROUND),
-        .report = empty_report(),
+        .report = pl_solve_report_empty(),
     };
-    if (!has_method(state, layer)) {
-        return no_method(w.info->name, err);
+    if (!pl_layer_has_method(state, layer)) {
+        return pl_solve_no_method(w.info->name, err);
     }
-    double start = now();
+    double start = pl_run_now();
     pl_id problem = {0};
     pl_status status = problem_key(&w, calibration, &problem, task, err);
     if (status == PL_OK) {
         status = pl_result_key(problem, w.precondition, w.round, result, err);
     }
-    if (status == PL_OK && pl_result_read(lab, *result, NULL, &w.report) == PL_OK) {
+    if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }
     if (status == PL_OK) {
@@ -263,7 +306,7 @@ static pl_status solve_under(pl_lab *lab, const pl_state *state, size_t layer, p
         status = measure(&w, task, err);
     }
     if (status == PL_OK) {
-        w.report.seconds = now() - start;
+        w.report.seconds = pl_run_now() - start;
         status = pl_result_write(lab, *result, &w.result, &w.report, err);
     }
 done:
@@ -280,218 +323,12 @@ done:
 pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_solve_report *report,
                          pl_id *result, pl_task *task, pl_error *err)
 {
-    *report = empty_report();
+    *report = pl_solve_report_empty();
     *result = (pl_id){0};
     pl_id calibration = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
     if (status == PL_OK) {
-        status = solve_under(lab, state, layer, calibration, report, result, task, err);
-    }
-    return status;
-}
-
-/* --- a whole model ---------------------------------------------------------------------------- */
-
-typedef struct totals {
-    pl_solve_report sum;
-    size_t layers;
-    size_t counted[6]; /* how many had each averaged number */
-} totals;
-
-static double *averaged(pl_solve_report *report, size_t index)
-{
-    double *const all[] = {&report->relative_error,   &report->rounded_relative_error,
-                           &report->group_max_before, &report->group_max_after,
-                           &report->objective,        &report->dual};
-    return all[index];
-}
-
-static void add_up(totals *all, pl_solve_report report)
-{
-    for (size_t i = 0; i < 6; i++) {
-        double value = *averaged(&report, i);
-        if (isfinite(value)) {
-            *averaged(&all->sum, i) += value;
-            all->counted[i]++;
-        }
-    }
-    all->sum.iterations = fmax(all->sum.iterations, report.iterations);
-    all->sum.ridge = fmax(all->sum.ridge, report.ridge);
-    all->sum.damping_used = fmax(all->sum.damping_used, report.damping_used);
-    all->layers++;
-}
-
-static pl_solve_report conclude(const totals *all, double seconds)
-{
-    pl_solve_report total = all->sum;
-    for (size_t i = 0; i < 6; i++) {
-        double *value = averaged(&total, i);
-        if (all->counted[i] == 0) {
-            *value = NAN;
-        } else if (i < 4) {
-            *value /= (double)all->counted[i];
-        }
-    }
-    total.gap = total.objective > 0 ? (total.objective - total.dual) / total.objective : NAN;
-    total.bound = NAN;
-    total.seconds = seconds;
-    return total;
-}
-
-/* Layers [first, last) under one calibration key, but for those with no method (on=GLOB gives
- * some layers one and others none); results go to keys[] where it is not NULL. */
-static pl_status solve_range(pl_lab *lab, const pl_state *state, size_t first, size_t last,
-                             pl_id calibration, pl_id *keys, totals *all, pl_solved_fn each,
-                             void *ctx, pl_task *task, pl_error *err)
-{
-    size_t n = pl_model_layer_count(state->source->model);
-    for (size_t layer = first; layer < last; layer++) {
-        if (!has_method(state, layer)) {
-            continue;
-        }
-        pl_task_progress(task, "layers", (double)layer, (double)n);
-        pl_status status = pl_task_tick(task, err);
-        pl_solve_report report = empty_report();
-        pl_id result = {0};
-        if (status == PL_OK) {
-            status = solve_under(lab, state, layer, calibration, &report, &result, task, err);
-        }
-        if (status != PL_OK) {
-            return status;
-        }
-        if (keys != NULL) {
-            keys[layer] = result;
-        }
-        add_up(all, report);
-        if (each != NULL) {
-            each(ctx, layer, result, &report);
-        }
-    }
-    return PL_OK;
-}
-
-typedef struct sequence {
-    pl_lab *lab;
-    const pl_state *state;
-    const pl_id *results; /* [layers] */
-} sequence;
-
-static pl_status sequence_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
-{
-    sequence *s = ctx;
-    *provided = has_method(s->state, layer);
-    if (!*provided) {
-        return PL_OK;
-    }
-    return pl_result_weights(s->lab, s->results[layer], PL_WHICH_AFTER, out, provided, err);
-}
-
-/* Key of the Gram matrices seen by `block`, whose inputs come from the results before it. */
-static pl_status sequence_key(pl_id base, const pl_id *results, size_t count, pl_id *out,
-                              pl_error *err)
-{
-    pl_hasher *hasher = NULL;
-    pl_status status = pl_hasher_create(&hasher, err);
-    if (status == PL_OK) {
-        pl_hasher_text(hasher, "sequential");
-        pl_hasher_id(hasher, base);
-        for (size_t i = 0; i < count; i++) {
-            pl_hasher_id(hasher, results[i]);
-        }
-        *out = pl_hasher_finish(hasher);
-    }
-    pl_hasher_destroy(hasher);
-    return status;
-}
-
-static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base, totals *all,
-                                  pl_solved_fn each, void *ctx, pl_task *task, pl_error *err)
-{
-    pl_model *model = state->source->model;
-    size_t n = pl_model_layer_count(model);
-    const pl_calibration *calibration = &state->calibration;
-    pl_id *results = calloc(n, sizeof *results);
-    pl_calib_walk *walk = NULL;
-    pl_tokens tokens = {0};
-    const pl_tokenizer *tokenizer = NULL;
-    pl_status status = pl_model_need_tokenizer(model, &tokenizer, err);
-    if (status == PL_OK && results == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
-    }
-    if (status == PL_OK) {
-        status = pl_tokens_read(tokenizer, (const char *const *)calibration->texts,
-                                calibration->n_texts, &tokens, task, err);
-    }
-    pl_calib_spec spec = {.model = model,
-                          .tokens = &tokens,
-                          .protocol = calibration->protocol,
-                          .sample_rows = PL_CALIB_SAMPLE_ROWS,
-                          .memory_limit = pl_lab_memory_limit(lab)};
-    pl_id present = {0};
-    if (status == PL_OK) {
-        status = pl_calib_key(&spec, &present, task, err);
-    }
-    if (status == PL_OK && !pl_id_equal(present, base)) {
-        status = pl_error_set(err, PL_ERR_CHANGED,
-                              "the calibration text changed since `calibrate`: run it again");
-    }
-    if (status == PL_OK) {
-        status = pl_calib_walk_create(&spec, &walk, task, err);
-    }
-    sequence seen = {.lab = lab, .state = state, .results = results};
-    pl_hooks hooks = {.ctx = &seen, .weight = sequence_weight};
-    size_t first = 0;
-    while (status == PL_OK && first < n) {
-        size_t last = first;
-        while (last < n &&
-               pl_model_layer(model, last)->block == pl_model_layer(model, first)->block) {
-            last++;
-        }
-        pl_id key = {0};
-        status = sequence_key(base, results, first, &key, err);
-        if (status == PL_OK) {
-            status = pl_calib_walk_observe(walk, pl_lab_store(lab), key, task, err);
-        }
-        if (status == PL_OK) {
-            status = solve_range(lab, state, first, last, key, results, all, each, ctx, task, err);
-        }
-        if (status == PL_OK && last < n) {
-            status = pl_calib_walk_advance(walk, &hooks, task, err);
-        }
-        first = last;
-    }
-    pl_calib_walk_destroy(walk);
-    pl_tokens_deinit(&tokens);
-    free(results);
-    return status;
-}
-
-pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_solved_fn each,
-                       void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
-{
-    *total = empty_report();
-    totals all = {.sum = {.iterations = NAN, .ridge = NAN, .damping_used = NAN}};
-    double start = now();
-    pl_id calibration = {0};
-    size_t n = pl_model_layer_count(state->source->model);
-    size_t first = 0;
-    while (first < n && !has_method(state, first)) {
-        first++;
-    }
-    if (first == n) {
-        return no_method("solve all", err);
-    }
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    if (status == PL_OK) {
-        status = sequential ? solve_sequential(lab, state, calibration, &all, each, ctx, task, err)
-                            : solve_range(lab, state, 0, n, calibration, NULL, &all, each, ctx,
-                                          task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_store_trim(pl_lab_store(lab), err);
-    }
-    if (status == PL_OK) {
-        *total = conclude(&all, now() - start);
+        status = pl_solve_under(lab, state, layer, calibration, report, result, task, err);
     }
     return status;
 }
@@ -500,7 +337,7 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
 
 pl_status pl_result_report(pl_lab *lab, pl_id result, pl_solve_report *out, pl_error *err)
 {
-    *out = empty_report();
+    *out = pl_solve_report_empty();
     pl_status status = pl_result_read(lab, result, NULL, out);
     return status == PL_OK ? PL_OK
                            : pl_error_set(err, PL_ERR_NOT_FOUND,

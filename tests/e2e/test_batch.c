@@ -289,6 +289,23 @@ static void test_limits_are_obeyed(void **ctx)
     run_free(&r);
 }
 
+static void test_a_full_disk_is_noticed(void **ctx)
+{
+    (void)ctx;
+    char command[2400];
+    const char *program = getenv("PLANISH_BIN");
+    if (program == NULL || access("/dev/full", W_OK) != 0) {
+        skip();
+    }
+    snprintf(command, sizeof command, "'%s' --store '%s' --json -c info >/dev/full 2>'%s'", program,
+             run_path("full-store"), run_path("full.txt"));
+    assert_int_equal(WEXITSTATUS(system(command)), 1);
+    size_t size = 0;
+    char *said = run_read(run_path("full.txt"), &size);
+    assert_non_null(strstr(said, "could not be written"));
+    free(said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_session_from_another_folder),
         cmocka_unit_test(test_for_people),
         cmocka_unit_test(test_limits_are_obeyed),
+        cmocka_unit_test(test_a_full_disk_is_noticed),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

@@ -206,6 +206,38 @@ static void test_control_characters_stay_inside(void **ctx)
     run_free(&r);
 }
 
+/* A tensor of another dtype is listed, and refused by name where its values are needed. */
+static void test_another_dtype_is_listed(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    char folder[1024];
+    char path[1100];
+    size_t size = 0;
+    snprintf(folder, sizeof folder, "%s", run_path("another-dtype"));
+    copy_folder(pl_test_shared("refs/llama3", model), folder);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    char *file = run_read(path, &size);
+    /* The header is text: the first bytes after its length. */
+    char *entry = strstr(file + 8, "\"model.layers.1.mlp.down_proj.weight\"");
+    assert_non_null(entry);
+    char *dtype = strstr(entry, "\"F16\"");
+    assert_non_null(dtype);
+    dtype[1] = 'I';
+    pl_error err;
+    pl_check_ok(pl_file_write_all(path, file, size, &err), err);
+    free(file);
+    run r = RUN("--json", folder, "-c", "outliers 1.down_proj side=weight");
+    run_check_failed(&r, 1, "model.layers.1.mlp.down_proj.weight");
+    run_free(&r);
+    r = RUN("--json", folder, "-c", "layers");
+    json_t *layers = json_object_get(run_result(&r, 1), "layers");
+    assert_int_equal(json_array_size(layers), 21);
+    run_check_keys(json_array_get(layers, 13), "name rows cols weight_max? weight_ratio?");
+    run_check_keys(json_array_get(layers, 6), "name rows cols weight_max weight_ratio");
+    run_free(&r);
+}
+
 static void test_hostile_architecture(void **ctx)
 {
     (void)ctx;
@@ -236,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_llama3),
         cmocka_unit_test(test_qwen2),
         cmocka_unit_test(test_control_characters_stay_inside),
+        cmocka_unit_test(test_another_dtype_is_listed),
         cmocka_unit_test(test_hostile_architecture),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

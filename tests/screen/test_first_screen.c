@@ -2,6 +2,8 @@
 #include "tests/screen/pty.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/check.h"
@@ -124,6 +126,58 @@ static void test_knob(void **state)
     pl_pty_wait_text(pty, "method astro beta=1e-3", patience());
     pl_pty_send(pty, "u");
     pl_pty_wait_text(pty, "0.000363", patience());
+    leave(pty);
+}
+
+/* A model that does not calibrate itself: a knob's solve waits for the calibration. */
+static void test_knob_before_calibration(void **state)
+{
+    (void)state;
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    char demo[1024];
+    char line[1200];
+    snprintf(demo, sizeof demo, "%s/sessions/demo", root != NULL ? root : ".");
+    snprintf(line, sizeof line, ":calibrate text=%s/calibration.txt windows=2\r", demo);
+    pl_pty *pty = pl_pty_start(temp.folder, 24, 80, "xterm-256color", "C.UTF-8",
+                               (const char *const[]){demo, NULL});
+    pl_pty_wait_text(pty, "before  c calibrates", patience());
+    pl_pty_send(pty, "s");
+    pl_pty_wait_text(pty, "c calibrates, s shows the weights", patience());
+    pl_pty_send(pty, "s\033[C");
+    pl_pty_wait_text(pty, "0.000363", patience());
+    pl_pty_wait_text(pty, "solving needs a calibration", patience());
+    pl_pty_send(pty, line);
+    pl_pty_wait_text(pty, "1 solved", patience());
+    pl_pty_wait_text(pty, "20 iterations", patience());
+    leave(pty);
+}
+
+static void test_screen_commands(void **state)
+{
+    (void)state;
+    pl_pty *pty = start(24, 80);
+    pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
+    pl_pty_send(pty, ":select 2.down_proj\r");
+    pl_pty_wait_text(pty, "> 2.down_proj", patience());
+    pl_pty_send(pty, ":undo\r");
+    pl_pty_wait_text(pty, "> 0.q_proj", patience());
+    pl_pty_send(pty, ":redo\r");
+    pl_pty_wait_text(pty, "> 2.down_proj", patience());
+    pl_pty_send(pty, ":cancel\r");
+    pl_pty_wait_text(pty, "nothing runs", patience());
+    pl_pty_send(pty, ":help astro\r");
+    pl_pty_wait_text(pty, "method astro", patience());
+    pl_pty_send(pty, "\033:help nosuch\r");
+    pl_pty_wait_text(pty, "no command or method", patience());
+    /* A second instance says why its session is not kept. */
+    pl_pty *other = start(24, 80);
+    pl_pty_wait_text(other, "another planish", patience());
+    leave(other);
+    leave(pty);
+    pty = start(24, 80);
+    pl_pty_wait_text(pty, "L brings the last session back", patience());
+    pl_pty_send(pty, ":restore\r");
+    pl_pty_wait_text(pty, "> 2.down_proj", patience());
     leave(pty);
 }
 
@@ -296,6 +350,8 @@ int main(void)
         SCREEN(test_200x50),
         SCREEN(test_help),
         SCREEN(test_knob),
+        SCREEN(test_knob_before_calibration),
+        SCREEN(test_screen_commands),
         SCREEN(test_errors_in_the_line),
         SCREEN(test_prompt),
         SCREEN(test_sides_and_panes),

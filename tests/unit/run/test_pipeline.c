@@ -129,6 +129,14 @@ static void test_without_a_preconditioner_its_numbers_are_absent(void **ctx)
     demo_lab_deinit(&d);
 }
 
+static void check_warns(demo_lab *d, const char *says)
+{
+    char *warning = pl_lab_take_warning(d->lab);
+    assert_non_null(warning);
+    assert_non_null(strstr(warning, says));
+    free(warning);
+}
+
 static void test_damaged_report_is_solved_again(void **ctx)
 {
     (void)ctx;
@@ -141,6 +149,7 @@ static void test_damaged_report_is_solved_again(void **ctx)
     assert_int_equal(entries(&d, "result", true), 1);
     demo_lab_restart(&d);
     check_same(first, demo_solve(&d, DEMO_Q1));
+    check_warns(&d, "q_proj: a damaged result");
     float *again = demo_weights(&d, DEMO_Q1, PL_WHICH_AFTER);
     assert_memory_equal(after, again, demo_bytes(&d, DEMO_Q1));
     free(after);
@@ -148,7 +157,8 @@ static void test_damaged_report_is_solved_again(void **ctx)
     demo_lab_deinit(&d);
 }
 
-static void check_damaged_part(const char *kind)
+/* use_first: the weights are asked for before the layer is solved again. */
+static void check_damaged_part(const char *kind, bool use_first)
 {
     pl_error err;
     demo_lab d;
@@ -163,12 +173,15 @@ static void check_damaged_part(const char *kind)
     assert_int_equal(entries(&d, kind, true), 1);
     demo_lab_restart(&d);
     pl_which damaged = strcmp(kind, "round") == 0 ? PL_WHICH_AFTER : PL_WHICH_PRECONDITIONED;
-    assert_int_equal(pl_layer_weights(d.lab, &d.state, DEMO_Q1, damaged, read, &err),
-                     PL_ERR_NOT_FOUND);
-    pl_check_says(err, "model.layers.1.self_attn.q_proj");
-    pl_check_says(err, "solve again");
+    if (use_first) {
+        assert_int_equal(pl_layer_weights(d.lab, &d.state, DEMO_Q1, damaged, read, &err),
+                         PL_ERR_NOT_FOUND);
+        pl_check_says(err, "model.layers.1.self_attn.q_proj");
+        pl_check_says(err, "solve again");
+    }
     free(read);
     check_same(first, demo_solve(&d, DEMO_Q1));
+    check_warns(&d, "q_proj: a damaged result");
     read = demo_weights(&d, DEMO_Q1, PL_WHICH_AFTER);
     assert_memory_equal(after, read, bytes);
     free(read);
@@ -183,8 +196,10 @@ static void check_damaged_part(const char *kind)
 static void test_damaged_weights_are_solved_again(void **ctx)
 {
     (void)ctx;
-    check_damaged_part("precondition");
-    check_damaged_part("round");
+    check_damaged_part("precondition", true);
+    check_damaged_part("round", true);
+    check_damaged_part("precondition", false);
+    check_damaged_part("round", false);
 }
 
 static void test_damaged_calibration_is_rebuilt_with_a_warning(void **ctx)
@@ -201,9 +216,12 @@ static void test_damaged_calibration_is_rebuilt_with_a_warning(void **ctx)
     assert_int_equal(entries(&d, "round", true), 1);
     demo_lab_restart(&d);
     check_same(first, demo_solve(&d, DEMO_DOWN1));
-    warning = pl_lab_take_warning(d.lab);
-    assert_non_null(warning);
-    free(warning);
+    check_warns(&d, "damaged entries of the calibration");
+    /* The calibration's summary, beside its sites. */
+    assert_int_equal(entries(&d, "calib", true), 1);
+    demo_lab_restart(&d);
+    check_same(first, demo_solve(&d, DEMO_DOWN1));
+    check_warns(&d, "1 damaged entry of the calibration");
     demo_lab_deinit(&d);
 }
 

@@ -143,8 +143,13 @@ static void test_contents(void **state)
     expect(s, 24, 80,
            (const char *const[]){"planish", "0.q_proj", "beta", "group max", "W4 error", "-50 %",
                                  ": command", "? help", NULL});
+    /* Both series are named, however narrow. */
+    s->state.which = PL_WHICH_BOTH;
+    expect(s, 24, 80, (const char *const[]){"' before  : precond   7: 5.00 -> 0.500", NULL});
+    expect(s, 30, 100, (const char *const[]){"' before  : precond", "x median", NULL});
     expect(s, 50, 200,
-           (const char *const[]){"2.mlp.down_proj", "0.self_attn.q_proj", "static_groups",
+           (const char *const[]){"' before  : preconditioned", "2.mlp.down_proj",
+                                  "0.self_attn.q_proj", "static_groups",
                                  "20 iterations", NULL});
 }
 
@@ -169,6 +174,37 @@ static void test_missing(void **state)
     expect(s, 3, 20, (const char *const[]){"needs 44x12", "20x3", NULL});
     s->model.state = &s->state;
     pl_state_deinit(&empty);
+}
+
+static void test_uncalibrated(void **state)
+{
+    scene *s = *state;
+    s->model.marks = PL_MARKS_ASCII;
+    s->picture.preconditioned = NULL;
+    s->picture.solved = false;
+    s->state.which = PL_WHICH_BOTH;
+    expect(s, 24, 80, (const char *const[]){"before  c calibrates", "needs :calibrate (c)", NULL});
+    s->model.calibrating = true;
+    s->model.solve_later = true;
+    expect(s, 24, 80, (const char *const[]){"solves when calibrated", NULL});
+    s->state.side = PL_SIDE_INPUT;
+    expect(s, 24, 80, (const char *const[]){"calibrating;  s shows the weights", NULL});
+}
+
+static void test_long_message(void **state)
+{
+    scene *s = *state;
+    s->model.marks = PL_MARKS_ASCII;
+    char text[200] = "";
+    for (int i = 0; i < 12; i++) {
+        strcat(text, "many words ");
+    }
+    strcat(text, "the end");
+    s->model.message = text;
+    expect(s, 24, 80, (const char *const[]){"the end", NULL});
+    /* A key gives the footer back. */
+    s->model.message_seen = true;
+    expect(s, 24, 80, (const char *const[]){"...", ": command", NULL});
 }
 
 static void test_keys_make_commands(void **state)
@@ -226,6 +262,14 @@ static void test_help(void **state)
     }
     pl_help_key(&help, (pl_press){.key = PL_KEY_ESC}, 10);
     assert_false(help.open);
+    /* Nothing is cut off: a long line goes on below, behind its first gap. */
+    pl_check_ok(pl_help_show(&help, "title", "  key   what it does\nlast", &err), err);
+    pl_check_ok(pl_surface_resize(&surface, 12, 20, &err), err);
+    pl_help_draw(&help, &surface, (pl_rect){0, 0, 12, 20});
+    char *text = text_of(&surface);
+    assert_non_null(strstr(text, "\n   key   what it    \n         does       \n last "));
+    free(text);
+    pl_help_close(&help);
     pl_surface_deinit(&surface);
 }
 
@@ -238,6 +282,7 @@ int main(void)
         SCENE(test_sizes),   SCENE(test_contents),
         SCENE(test_missing), SCENE(test_keys_make_commands),
         SCENE(test_sorting), SCENE(test_help),
+        SCENE(test_uncalibrated), SCENE(test_long_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

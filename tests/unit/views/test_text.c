@@ -95,6 +95,23 @@ static void test_clipping(void **state)
     pl_surface_deinit(&surface);
 }
 
+static void test_wrap(void **state)
+{
+    (void)state;
+    size_t next = 99;
+    assert_int_equal(pl_text_wrap("two words", 20, &next), 9);
+    assert_int_equal(next, 9);
+    assert_int_equal(pl_text_wrap("two  words", 7, &next), 4);
+    assert_int_equal(next, 5);
+    assert_int_equal(pl_text_wrap("two words", 3, &next), 3);
+    assert_int_equal(next, 4);
+    assert_int_equal(pl_text_wrap("unbroken", 3, &next), 3);
+    assert_int_equal(next, 3);
+    assert_int_equal(pl_text_wrap("\u65e5\u672c", 3, &next), 3);
+    assert_int_equal(next, 3);
+    assert_int_equal(pl_text_wrap("\u65e5", 1, &next), 0);
+}
+
 static void test_controls(void **state)
 {
     (void)state;
@@ -113,7 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_width),    cmocka_unit_test(test_ascii),
         cmocka_unit_test(test_numbers),  cmocka_unit_test(test_clipping),
-        cmocka_unit_test(test_controls),
+        cmocka_unit_test(test_controls), cmocka_unit_test(test_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,25 @@
+/* core/run/pipeline_parts.h -- what one layer's solve and a whole model's share; private to
+ * core/run. */
+#ifndef PL_RUN_PIPELINE_PARTS_H
+#define PL_RUN_PIPELINE_PARTS_H
+
+#include "core/run/pipeline.h"
+
+/* Seconds on the monotonic clock. */
+double pl_run_now(void);
+
+/* Every number NaN. */
+pl_solve_report pl_solve_report_empty(void);
+
+/* Whether a precondition or round method is set for the layer. */
+bool pl_layer_has_method(const pl_state *state, size_t layer);
+
+/* Sets the sentence for `name`, for which no method is set. */
+pl_status pl_solve_no_method(const char *name, pl_error *err);
+
+/* Solves one layer with the Gram matrix of a calibration key, or finds it in the store. */
+PL_NODISCARD pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer,
+                                      pl_id calibration, pl_solve_report *report, pl_id *result,
+                                      pl_task *task, pl_error *err);
+
+#endif
