@@ -123,6 +123,9 @@ pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
     }
     set_id(about, "preconditioned", parts->has_preconditioned, parts->preconditioned);
     set_id(about, "rounded", parts->has_rounded, parts->rounded);
+    json_object_set_new(about, "version", json_string(PL_VERSION));
+    json_object_set_new(about, "threads", json_integer(pl_linalg_threads()));
+    json_object_set_new(about, "blas", json_string(pl_linalg_config()));
     pl_store *store = pl_lab_store(lab);
     /* A stale report (its parts were trimmed) would be kept by put: replace it. */
     pl_status status = pl_store_has(store, kind_result, key)

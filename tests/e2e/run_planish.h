@@ -51,7 +51,8 @@ void run_check_failed(const run *r, int status, const char *says);
 /* No C0 but newline, no DEL, no C1, valid UTF-8. */
 void run_check_clean(const char *text);
 
-/* Seconds a command on the demo may take: 2; 8 where CI is set or under a sanitizer. */
+/* Seconds a command on the demo may take: 2; 8 where CI is set or under a sanitizer; more on a
+ * machine that is busy with something else. */
 double run_limit(void);
 
 /* Whole file; caller frees. */
