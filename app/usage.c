@@ -5,37 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Optimal string alignment distance, for short names. */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LIMIT = 32 };
-    size_t n = strlen(a);
-    size_t m = strlen(b);
-    if (n >= LIMIT || m >= LIMIT) {
-        return SIZE_MAX;
-    }
-    size_t row[LIMIT];
-    for (size_t j = 0; j <= m; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t above = row[j];
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
 static void consider(const char *name, const char *candidate, const char **best, size_t *least)
 {
-    size_t d = distance(name, candidate);
+    size_t d = pl_text_distance(name, candidate);
     if (strncmp(candidate, name, strlen(name)) == 0) {
         d = 1;
     }

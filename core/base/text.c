@@ -108,6 +108,29 @@ bool pl_text_glob(const char *pattern, const char *name)
     return fnmatch(pattern, name, 0) == 0;
 }
 
+size_t pl_text_distance(const char *a, const char *b)
+{
+    size_t row[128];
+    size_t n = strlen(b);
+    if (n >= 128) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= n; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t corner = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t replace = corner + (a[i - 1] != b[j - 1]);
+            size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            corner = row[j];
+            row[j] = replace < step ? replace : step;
+        }
+    }
+    return row[n];
+}
+
 static bool reserve(pl_buf *buf, size_t extra)
 {
     if (buf->failed || extra > SIZE_MAX / 4 - buf->size) {

@@ -26,6 +26,10 @@ size_t pl_text_utf8_length(const char *s, const char *end);
 /* fnmatch-style glob over a whole name: '*' any run, '?' one byte, [set]. '.' is not special. */
 bool pl_text_glob(const char *pattern, const char *name);
 
+/* Edits between two names (Levenshtein), to find what was meant; SIZE_MAX if b has 128 bytes or
+ * more. */
+size_t pl_text_distance(const char *a, const char *b);
+
 /* A growing byte string; {0} is a valid empty one.  data is NUL-terminated once anything has been
  * appended.  After a failed allocation `failed` is set and every later append does nothing, so a
  * builder is checked once, at the end. */

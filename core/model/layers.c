@@ -237,30 +237,6 @@ static bool parse(const pl_arch *arch, const char *name, wanted *out)
     return out->has_role;
 }
 
-/* Edits between two names (Levenshtein), for names shorter than the row kept here. */
-static size_t edits(const char *a, const char *b)
-{
-    size_t row[128];
-    size_t n = strlen(b);
-    if (n >= 128) {
-        return SIZE_MAX;
-    }
-    for (size_t j = 0; j <= n; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t replace = corner + (a[i - 1] != b[j - 1]);
-            size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            corner = row[j];
-            row[j] = replace < step ? replace : step;
-        }
-    }
-    return row[n];
-}
-
 static pl_status not_found(const pl_model *model, const char *name, const wanted *want,
                            pl_error *err)
 {
@@ -278,8 +254,8 @@ static pl_status not_found(const pl_model *model, const char *name, const wanted
         const char *last = strrchr(arch->layers[model->layers[i].role].hf, '.');
         char brief[PL_LAYER_NAME];
         snprintf(brief, sizeof brief, "%zu%s", model->layers[i].block, last != NULL ? last : "");
-        size_t whole = edits(name, full);
-        size_t part = edits(name, brief);
+        size_t whole = pl_text_distance(name, full);
+        size_t part = pl_text_distance(name, brief);
         size_t distance = whole < part ? whole : part;
         for (size_t k = 0; k < 3; k++) {
             if (distance < best[k]) {
