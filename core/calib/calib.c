@@ -100,12 +100,9 @@ static pl_status run_blocks(run *r, pl_pass *pass, bool whole, size_t blocks, pl
                              .progress = true,
                              .sink = store_site,
                              .ctx = r};
-        for (size_t s = 0; s < pl_model_site_count(model); s++) {
-            const pl_site *site = pl_model_site(model, s);
-            if (site->block == b && r->missing[s]) {
-                step.want[site->role] = true;
-            }
-        }
+        size_t first = 0;
+        (void)pl_model_block_sites(model, b, &first);
+        step.want = r->missing + first;
         pl_status status = pl_pass_block(pass, &step, task, err);
         if (status != PL_OK) {
             return status;

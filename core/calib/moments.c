@@ -113,7 +113,7 @@ static void flush_counts(counts *from, uint64_t *histogram)
 }
 
 static void store_block(const pl_moments *out, const sums *s, size_t first, size_t count,
-                        size_t rows, size_t position, const int32_t *ids)
+                        size_t rows, const uint32_t *at, size_t position, const int32_t *ids)
 {
     const double t = (double)rows;
     for (size_t c = 0; c < count; c++) {
@@ -121,7 +121,7 @@ static void store_block(const pl_moments *out, const sums *s, size_t first, size
         const double m2 = s->s2[c] - t * a * a;
         const double m4 =
             s->s4[c] - 4.0 * a * s->s3[c] + 6.0 * a * a * s->s2[c] - 3.0 * t * a * a * a * a;
-        const size_t row = (size_t)s->row[c];
+        const size_t row = at != NULL ? at[s->row[c]] : (size_t)s->row[c];
         out->mean[first + c] = s->shift[c] + a;
         out->m2[first + c] = m2 > 0.0 ? m2 : 0.0;
         out->m3[first + c] = s->s3[c] - 3.0 * a * s->s2[c] + 2.0 * t * a * a * a;
@@ -134,7 +134,8 @@ static void store_block(const pl_moments *out, const sums *s, size_t first, size
 }
 
 static void pass_block(const pl_moments *out, const float *x, size_t rows, size_t first,
-                       size_t count, size_t position, const int32_t *ids, uint64_t *histogram)
+                       size_t count, const uint32_t *at, size_t position, const int32_t *ids,
+                       uint64_t *histogram)
 {
     sums s = {0};
     counts n = {0};
@@ -150,7 +151,7 @@ static void pass_block(const pl_moments *out, const float *x, size_t rows, size_
         add_counts(&n, bin, count);
     }
     flush_counts(&n, histogram);
-    store_block(out, &s, first, count, rows, position, ids);
+    store_block(out, &s, first, count, rows, at, position, ids);
 }
 
 static pl_status check_finite(const pl_moments *moments, pl_error *err)
@@ -167,19 +168,23 @@ static pl_status check_finite(const pl_moments *moments, pl_error *err)
     return PL_OK;
 }
 
-pl_status pl_moments_pass(pl_moments *moments, const float *x, size_t rows, size_t position,
-                          const int32_t *ids, uint64_t *histogram, pl_error *err)
+pl_status pl_moments_pass(pl_moments *moments, const float *x, size_t rows, const uint32_t *at,
+                          size_t position, const int32_t *ids, uint64_t *histogram, pl_error *err)
 {
     const size_t n = moments->n;
     const size_t blocks = (n + LANES - 1) / LANES;
     moments->tokens = (double)rows;
+    if (rows == 0) {
+        memset(moments->mean, 0, pl_moments_bytes(n)); /* the first of its arrays */
+        return PL_OK;
+    }
 #ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (n * rows >= 16384)
 #endif
     for (size_t b = 0; b < blocks; b++) {
         size_t first = b * LANES;
         size_t count = n - first < LANES ? n - first : LANES;
-        pass_block(moments, x, rows, first, count, position, ids, histogram);
+        pass_block(moments, x, rows, first, count, at, position, ids, histogram);
     }
     return check_finite(moments, err);
 }
@@ -189,6 +194,14 @@ void pl_moments_join(pl_moments *a, const pl_moments *b)
     const double na = a->tokens;
     const double nb = b->tokens;
     const double n = na + nb;
+    if (!(nb > 0.0)) {
+        return;
+    }
+    if (!(na > 0.0)) {
+        memcpy(a->mean, b->mean, pl_moments_bytes(a->n));
+        a->tokens = nb;
+        return;
+    }
     for (size_t c = 0; c < a->n; c++) {
         const double d = b->mean[c] - a->mean[c];
         const double d2 = d * d;

@@ -23,12 +23,13 @@ typedef struct pl_moments {
 size_t pl_moments_bytes(size_t n);
 void pl_moments_place(pl_moments *moments, size_t n, void *storage);
 
-/* One pass over x[rows, n], rows > 0: sets moments; adds the counts to histogram[PL_HIST_BINS].
- * position, ids: of the first row.  PL_ERR_NUMERIC names channel and token of a non-finite value;
+/* One pass over x[rows, n]: sets moments; adds the counts to histogram[PL_HIST_BINS].  position:
+ * of the window's first token in the text, ids: the window's tokens, of which row r is at[r]
+ * (NULL: r).  PL_ERR_NUMERIC names channel and token of a non-finite value;
  * moments and histogram are then unspecified. */
 PL_NODISCARD pl_status pl_moments_pass(pl_moments *moments, const float *x, size_t rows,
-                                       size_t position, const int32_t *ids, uint64_t *histogram,
-                                       pl_error *err);
+                                       const uint32_t *at, size_t position, const int32_t *ids,
+                                       uint64_t *histogram, pl_error *err);
 
 /* a = a joined with b, b's tokens coming later (Pebay, Sandia report SAND2008-6212, 2008). */
 void pl_moments_join(pl_moments *a, const pl_moments *b);

@@ -17,7 +17,9 @@ struct pl_pass {
     size_t hidden_bytes; /* of it in memory */
     float *x;          /* [length, width], the window being run */
     float *scratch;    /* [width] */
-    pl_stats *stats[PL_SITE_ROLE_COUNT]; /* accumulators of the running round */
+    pl_stats **stats;  /* [most sites of a block] accumulators of the running round */
+    size_t first_site; /* of the block being run */
+    size_t most_sites;
     pl_massive *massive;
     size_t n_massive, massive_capacity;
     uint32_t massive_block, massive_position; /* of the row being scanned */
@@ -32,9 +34,10 @@ void pl_pass_destroy(pl_pass *pass)
     if (pass == NULL) {
         return;
     }
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
-        pl_stats_destroy(pass->stats[r]);
+    for (size_t i = 0; pass->stats != NULL && i < pass->most_sites; i++) {
+        pl_stats_destroy(pass->stats[i]);
     }
+    free(pass->stats);
     pl_forward_destroy(pass->forward);
     pl_hidden_destroy(pass->hidden);
     free(pass->starts);
@@ -68,6 +71,18 @@ static void draw_sample(pl_pass *pass)
     pass->keep_at[pass->spec.protocol.windows] = have;
 }
 
+/* The most sites a block has. */
+static size_t count_most_sites(const pl_model *model)
+{
+    size_t most = 0;
+    for (size_t b = 0; b < pl_model_config(model)->blocks; b++) {
+        size_t first = 0;
+        size_t count = pl_model_block_sites(model, b, &first);
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
 pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err)
 {
     *out = NULL;
@@ -92,8 +107,10 @@ pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err
         pass->keep_at = pl_alloc(p->windows + 1, sizeof *pass->keep_at);
         pass->x = pl_alloc(values, sizeof(float));
         pass->scratch = pl_alloc(width, sizeof(float));
+        pass->most_sites = count_most_sites(spec->model);
+        pass->stats = calloc(pass->most_sites, sizeof *pass->stats);
         fits = pass->starts != NULL && pass->keep != NULL && pass->keep_at != NULL &&
-               pass->x != NULL && pass->scratch != NULL;
+               pass->x != NULL && pass->scratch != NULL && pass->stats != NULL;
     }
     pl_status status = fits ? pl_protocol_starts(p, spec->tokens->count, pass->starts, err)
                             : pl_error_set(err, PL_ERR_MEMORY,
@@ -110,20 +127,6 @@ pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err
     return PL_OK;
 }
 
-/* Sites of a block by role; SIZE_MAX where there is none. */
-static void find_sites(const pl_model *model, size_t block, size_t sites[PL_SITE_ROLE_COUNT])
-{
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
-        sites[r] = SIZE_MAX;
-    }
-    for (size_t s = 0; s < pl_model_site_count(model); s++) {
-        const pl_site *site = pl_model_site(model, s);
-        if (site->block == block) {
-            sites[site->role] = s;
-        }
-    }
-}
-
 /* What a block needs besides hidden states and accumulators: its weights in float32, one
  * tensor as the file holds it, the work space of a window, and what the process has anyway. */
 static double fixed_bytes(const pl_pass *pass, size_t block)
@@ -136,7 +139,9 @@ static double fixed_bytes(const pl_pass *pass, size_t block)
         if (layer->block == block) {
             weights += bytes;
             largest = bytes > largest ? bytes : largest;
-            widest += (double)layer->rows + (double)layer->cols;
+            /* Experts take turns in the same work space. */
+            const bool counts = layer->expert == 0 || layer->expert >= PL_SHARED_EXPERT;
+            widest += counts ? (double)layer->rows + (double)layer->cols : 0.0;
         }
     }
     return weights + largest + 4.0 * (double)pass->spec.protocol.length * widest +
@@ -155,13 +160,13 @@ static bool fits_in_memory(const pl_pass *pass)
     if (pass->spec.memory_limit == 0) {
         return true;
     }
-    size_t sites[PL_SITE_ROLE_COUNT];
-    find_sites(pass->spec.model, 0, sites);
     double bytes = fixed_bytes(pass, 0) + 4.0 * (double)pass->spec.protocol.windows *
                                               (double)pass->spec.protocol.length *
                                               (double)pass->width;
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
-        bytes += sites[r] != SIZE_MAX ? stats_bytes(pass, sites[r]) : 0.0;
+    size_t first = 0;
+    const size_t count = pl_model_block_sites(pass->spec.model, 0, &first);
+    for (size_t i = 0; i < count; i++) {
+        bytes += stats_bytes(pass, first + i);
     }
     return bytes <= (double)pass->spec.memory_limit;
 }
@@ -215,16 +220,17 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
 {
     pl_pass *pass = ctx;
     const pl_site *at = pl_model_site(pass->spec.model, site);
-    pl_stats *stats = pass->stats[at->role];
+    pl_stats *stats = pass->stats[site - pass->first_site];
     if (stats == NULL) {
         return PL_OK;
     }
     (void)cols;
     const size_t start = pass->starts[window];
     const size_t first = pass->keep_at[window];
-    pl_status status = pl_stats_add(stats, window, x, rows, start,
-                                    pass->spec.tokens->ids + start, pass->keep + first,
-                                    pass->keep_at[window + 1] - first, pass->task, err);
+    pl_status status = pl_stats_add_routed(stats, window, x, rows, pl_forward_rows(pass->forward),
+                                           start, pass->spec.tokens->ids + start,
+                                           pass->keep + first, pass->keep_at[window + 1] - first,
+                                           pass->task, err);
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", at->name);
     }
@@ -277,8 +283,8 @@ static pl_status observe_residual(void *ctx, size_t block, size_t window, const 
 
 /* One round: which sites it observes, and how far the walk has come, for the progress. */
 typedef struct round_plan {
-    bool want[PL_SITE_ROLE_COUNT];
-    bool observe; /* any of them */
+    size_t begin_site, end_site; /* of the block's, of which the wanted ones */
+    bool observe;                /* any of them */
     bool advance;
     double begin, share; /* of the whole walk, 0..1 */
 } round_plan;
@@ -314,74 +320,85 @@ static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const roun
 
 static void drop_stats(pl_pass *pass)
 {
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
-        pl_stats_destroy(pass->stats[r]);
-        pass->stats[r] = NULL;
+    for (size_t i = 0; i < pass->most_sites; i++) {
+        pl_stats_destroy(pass->stats[i]);
+        pass->stats[i] = NULL;
     }
 }
 
+static bool wanted(const pl_pass_step *step, size_t i)
+{
+    return step->want != NULL && step->want[i];
+}
+
+static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, pl_error *err)
+{
+    const size_t site = pass->first_site + i;
+    pl_site_stats stats = {0};
+    pl_status status = pl_stats_finish(pass->stats[i], &stats, err);
+    if (status == PL_ERR_NUMERIC) {
+        pl_error_prefix(err, "%s: ", pl_model_site(pass->spec.model, site)->name);
+    }
+    pl_stats_destroy(pass->stats[i]);
+    pass->stats[i] = NULL;
+    if (status == PL_OK) {
+        status = step->sink(step->ctx, site, &stats, err);
+    }
+    pl_site_stats_deinit(&stats);
+    return status;
+}
+
 static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
-                           const size_t sites[PL_SITE_ROLE_COUNT], pl_task *task, pl_error *err)
+                           pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
-    for (size_t r = 0; status == PL_OK && r < PL_SITE_ROLE_COUNT; r++) {
-        if (plan->want[r]) {
+    for (size_t i = plan->begin_site; status == PL_OK && i < plan->end_site; i++) {
+        if (wanted(step, i)) {
             const size_t total = pass->spec.protocol.windows * pass->spec.protocol.length;
             const size_t rows = pass->spec.sample_rows < total ? pass->spec.sample_rows : total;
-            status = pl_stats_create(pl_model_site(pass->spec.model, sites[r])->cols,
-                                     pass->spec.protocol.windows, rows, &pass->stats[r], err);
+            status = pl_stats_create(pl_model_site(pass->spec.model, pass->first_site + i)->cols,
+                                     pass->spec.protocol.windows, rows, &pass->stats[i], err);
         }
     }
     if (status == PL_OK) {
         status = run_windows(pass, step, plan, task, err);
     }
-    for (size_t r = 0; status == PL_OK && r < PL_SITE_ROLE_COUNT; r++) {
-        if (plan->want[r]) {
-            pl_site_stats stats = {0};
-            status = pl_stats_finish(pass->stats[r], &stats, err);
-            if (status == PL_ERR_NUMERIC) {
-                pl_error_prefix(err, "%s: ", pl_model_site(pass->spec.model, sites[r])->name);
-            }
-            pl_stats_destroy(pass->stats[r]);
-            pass->stats[r] = NULL;
-            if (status == PL_OK) {
-                status = step->sink(step->ctx, sites[r], &stats, err);
-            }
-            pl_site_stats_deinit(&stats);
+    for (size_t i = plan->begin_site; status == PL_OK && i < plan->end_site; i++) {
+        if (wanted(step, i)) {
+            status = finish_site(pass, step, i, err);
         }
     }
     drop_stats(pass);
     return status;
 }
 
-/* Fills plans[] with the rounds that keep the accumulators of each within the limit. */
-static pl_status plan_rounds(const pl_pass *pass, const pl_pass_step *step,
-                             const size_t sites[PL_SITE_ROLE_COUNT],
-                             round_plan plans[PL_SITE_ROLE_COUNT], size_t *count, pl_error *err)
+/* Fills plans[sites + 1] with the rounds that keep the accumulators of each within the limit. */
+static pl_status plan_rounds(const pl_pass *pass, const pl_pass_step *step, size_t sites,
+                             round_plan *plans, size_t *count, pl_error *err)
 {
     const double limit = pass->spec.memory_limit > 0 ? (double)pass->spec.memory_limit : 1e300;
     const double fixed = fixed_bytes(pass, step->block) + (double)pass->hidden_bytes;
     double used = fixed;
     size_t round = 0;
-    memset(plans, 0, PL_SITE_ROLE_COUNT * sizeof *plans);
-    for (size_t r = 0; r < PL_SITE_ROLE_COUNT; r++) {
-        if (!step->want[r] || sites[r] == SIZE_MAX) {
+    plans[0] = (round_plan){.end_site = sites};
+    for (size_t i = 0; i < sites; i++) {
+        if (!wanted(step, i)) {
             continue;
         }
-        const double need = stats_bytes(pass, sites[r]);
+        const double need = stats_bytes(pass, pass->first_site + i);
         if (fixed + need > limit) {
             return pl_error_set(err, PL_ERR_MEMORY,
                                 "%s: its statistics need %.0f MB in all, the memory limit is %.0f "
                                 "MB",
-                                pl_model_site(pass->spec.model, sites[r])->name,
+                                pl_model_site(pass->spec.model, pass->first_site + i)->name,
                                 (fixed + need) / 1e6, limit / 1e6);
         }
         if (used + need > limit) {
-            round++;
+            plans[round].end_site = i;
+            plans[++round] = (round_plan){.begin_site = i, .end_site = sites};
             used = fixed;
         }
         used += need;
-        plans[round].want[r] = true;
         plans[round].observe = true;
     }
     *count = round + 1;
@@ -396,18 +413,20 @@ static pl_status plan_rounds(const pl_pass *pass, const pl_pass_step *step,
 
 pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task, pl_error *err)
 {
-    size_t sites[PL_SITE_ROLE_COUNT];
-    round_plan plans[PL_SITE_ROLE_COUNT];
     size_t rounds = 0;
-    find_sites(pass->spec.model, step->block, sites);
-    pl_status status = plan_rounds(pass, step, sites, plans, &rounds, err);
+    const size_t sites = pl_model_block_sites(pass->spec.model, step->block, &pass->first_site);
+    round_plan *plans = calloc(sites + 1, sizeof *plans);
+    pl_status status = plans != NULL
+                           ? plan_rounds(pass, step, sites, plans, &rounds, err)
+                           : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a block's sites");
     if (status == PL_OK) {
         status = pl_forward_load(pass->forward, step->block, step->hooks, task, err);
     }
     for (size_t i = 0; status == PL_OK && i < rounds; i++) {
         if (plans[i].observe || plans[i].advance) {
-            status = run_round(pass, step, &plans[i], sites, task, err);
+            status = run_round(pass, step, &plans[i], task, err);
         }
     }
+    free(plans);
     return status;
 }

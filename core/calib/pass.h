@@ -25,7 +25,7 @@ typedef pl_status (*pl_site_fn)(void *ctx, size_t site, const pl_site_stats *sta
 /* One block of the walk. */
 typedef struct pl_pass_step {
     size_t block;
-    bool want[PL_SITE_ROLE_COUNT]; /* which sites to observe */
+    const bool *want;              /* [sites of the block] which to observe; NULL: none */
     bool advance;                  /* hidden states become the block's output */
     bool massive;                  /* note the massive activations of that output */
     bool progress;                 /* report progress in tokens */

@@ -243,32 +243,39 @@ static void insert(pl_stats *stats, node *nd)
     stats->nodes = nd;
 }
 
-static void keep_rows(pl_stats *stats, size_t window, const float *x, size_t position,
-                      const uint32_t *keep, size_t n_keep)
+static void keep_rows(pl_stats *stats, size_t window, const float *x, size_t rows,
+                      const uint32_t *at, size_t position, const uint32_t *keep, size_t n_keep)
 {
     assert(n_keep <= stats->capacity - stats->n_rows);
-    for (size_t i = 0; i < n_keep; i++) {
+    for (size_t i = 0, r = 0; i < n_keep; i++) {
+        while (at != NULL && r < rows && at[r] < keep[i]) {
+            r++;
+        }
+        if (at != NULL && (r == rows || at[r] != keep[i])) {
+            continue;
+        }
+        const float *row = x + (at != NULL ? r : keep[i]) * stats->n;
         size_t slot = stats->n_rows++;
         stats->rows[slot] = (sampled){.position = (uint32_t)(position + keep[i]),
                                       .window = (uint32_t)window,
                                       .row = keep[i],
                                       .slot = slot};
-        memcpy(stats->sample + slot * stats->n, x + keep[i] * stats->n, stats->n * sizeof(float));
+        memcpy(stats->sample + slot * stats->n, row, stats->n * sizeof(float));
     }
 }
 
-pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t rows, size_t position,
-                       const int32_t *ids, const uint32_t *keep, size_t n_keep, pl_task *task,
-                       pl_error *err)
+pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const float *x, size_t rows,
+                              const uint32_t *at, size_t position, const int32_t *ids,
+                              const uint32_t *keep, size_t n_keep, pl_task *task, pl_error *err)
 {
-    assert(rows > 0 && window < stats->windows && !stats->seen[window]);
+    assert(window < stats->windows && !stats->seen[window]);
     uint64_t histogram[PL_HIST_BINS] = {0};
     node *nd = NULL;
     pl_status status = take_node(stats, &nd, err);
     if (status != PL_OK) {
         return status;
     }
-    status = pl_moments_pass(&nd->moments, x, rows, position, ids, histogram, err);
+    status = pl_moments_pass(&nd->moments, x, rows, at, position, ids, histogram, err);
     if (status == PL_OK) {
         status = window_gram(stats, x, rows, nd->gram, task, err);
     }
@@ -279,13 +286,22 @@ pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t ro
     for (size_t b = 0; b < PL_HIST_BINS; b++) {
         stats->histogram[b] += histogram[b];
     }
-    keep_rows(stats, window, x, position, keep, n_keep);
+    keep_rows(stats, window, x, rows, at, position, keep, n_keep);
     stats->seen[window] = true;
     stats->added++;
     nd->level = 0;
     nd->index = window;
     insert(stats, nd);
     return PL_OK;
+}
+
+pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t rows, size_t position,
+                       const int32_t *ids, const uint32_t *keep, size_t n_keep, pl_task *task,
+                       pl_error *err)
+{
+    assert(rows > 0);
+    return pl_stats_add_routed(stats, window, x, rows, NULL, position, ids, keep, n_keep, task,
+                               err);
 }
 
 static int compare_sampled(const void *a, const void *b)
@@ -336,7 +352,7 @@ static pl_status finish_channels(const pl_moments *m, pl_site_stats *out, pl_err
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the statistics of %zu channels",
                             n);
     }
-    const double t = m->tokens;
+    const double t = m->tokens > 0.0 ? m->tokens : 1.0;
     for (size_t c = 0; c < n; c++) {
         memcpy(out->max + c, m->max + c, sizeof(float));
         out->mean_abs[c] = (float)(m->sum_abs[c] / t);
@@ -354,9 +370,10 @@ static pl_status finish_gram(pl_stats *stats, const node *root, pl_site_stats *o
 {
     const size_t n = stats->n;
     float *gram = stats->scratch;
+    const double tokens = root->moments.tokens > 0.0 ? root->moments.tokens : 1.0;
     for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
         for (size_t j = i; j < n; j++) {
-            gram[i * n + j] = (float)((double)root->gram[at + j - i] / root->moments.tokens);
+            gram[i * n + j] = (float)((double)root->gram[at + j - i] / tokens);
         }
         if (!isfinite(gram[i * n + i])) {
             return pl_error_set(err, PL_ERR_NUMERIC,

@@ -24,7 +24,7 @@ enum { PL_HIST_PER_OCTAVE = 8, PL_HIST_LOW = -24, PL_HIST_OCTAVES = 40,
 /* Finished statistics of a site.  Arrays of n are per input channel. */
 typedef struct pl_site_stats {
     size_t n;
-    double tokens;          /* T */
+    double tokens;          /* T; 0 for an expert that no token was routed to: all else is 0 */
     float *gram;            /* [n, n] full symmetric, X^T X / T */
     float *max;             /* max |x| */
     uint32_t *max_position; /* index in the text of the maximum's token, first occurrence in the
@@ -64,6 +64,13 @@ void pl_stats_destroy(pl_stats *stats);
 PL_NODISCARD pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t rows,
                                     size_t position, const int32_t *ids, const uint32_t *keep,
                                     size_t n_keep, pl_task *task, pl_error *err);
+
+/* The same for an expert's input: row r is token at[r] of the window (ascending), rows may be 0.
+ * keep[n_keep] are tokens too; those that are not among the rows are left out of the sample. */
+PL_NODISCARD pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const float *x,
+                                           size_t rows, const uint32_t *at, size_t position,
+                                           const int32_t *ids, const uint32_t *keep, size_t n_keep,
+                                           pl_task *task, pl_error *err);
 
 /* The result of all windows (PL_ERR_STATE if some are missing); out is the caller's to deinit.
  * The accumulator is used up: only destroy may follow. */

@@ -70,22 +70,29 @@ pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *store, pl_id key,
 {
     target to = {.store = store, .key = key, .model = walk->spec.model};
     pl_pass_step step = {.block = walk->block, .sink = store_site, .ctx = &to};
-    bool any = false;
-    for (size_t s = 0; s < pl_model_site_count(to.model); s++) {
-        const pl_site *site = pl_model_site(to.model, s);
-        if (site->block == walk->block) {
-            bool whole = false, damaged = false;
-            pl_status status =
-                pl_calib_verify_site(store, key, &walk->spec, s, &whole, &damaged, err);
-            if (status != PL_OK) {
-                return status;
-            }
-            step.want[site->role] = !whole;
-            any = any || !whole;
-        }
-    }
     pl_status status = prepare(walk, store, task, err);
-    return status == PL_OK && any ? pl_pass_block(walk->pass, &step, task, err) : status;
+    if (status != PL_OK) {
+        return status;
+    }
+    size_t first = 0;
+    const size_t count = pl_model_block_sites(to.model, walk->block, &first);
+    bool any = false;
+    bool *want = calloc(count, sizeof *want);
+    if (want == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a block's sites");
+    }
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        bool whole = false, damaged = false;
+        status = pl_calib_verify_site(store, key, &walk->spec, first + i, &whole, &damaged, err);
+        want[i] = !whole;
+        any = any || !whole;
+    }
+    step.want = want;
+    if (status == PL_OK && any) {
+        status = pl_pass_block(walk->pass, &step, task, err);
+    }
+    free(want);
+    return status;
 }
 
 pl_status pl_calib_walk_advance(pl_calib_walk *walk, const pl_hooks *hooks, pl_task *task,

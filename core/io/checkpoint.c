@@ -135,6 +135,10 @@ static bool is_file(const char *path)
 
 static pl_status load(pl_checkpoint *checkpoint, const char *path, pl_error *err)
 {
+    pl_status refused = is_file(path) ? pl_refuse_pickle(path, path, err) : PL_OK;
+    if (refused != PL_OK) {
+        return refused;
+    }
     if (ends_with(path, ".gguf")) {
         return pl_gguf_load(checkpoint, path, err);
     }
@@ -168,6 +172,10 @@ static pl_status load_folder(pl_checkpoint *checkpoint, const char *path, pl_err
             return status;
         }
     }
+    pl_status refused = pl_checkpoint_refuse_pickles(path, err);
+    if (refused != PL_OK) {
+        return refused;
+    }
     return pl_error_set(err, PL_ERR_NOT_FOUND,
                         "%s: the folder holds no checkpoint, expected model.safetensors.index.json "
                         "or model.safetensors in it",
@@ -187,6 +195,7 @@ pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *er
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
     }
     pl_status status = folder ? load_folder(checkpoint, path, err) : load(checkpoint, path, err);
+    status = status == PL_OK ? pl_refuse_packed(checkpoint, err) : status;
     if (status != PL_OK) {
         pl_checkpoint_close(checkpoint);
         return status;

@@ -33,9 +33,14 @@ typedef enum pl_container { PL_SAFETENSORS, PL_GGUF } pl_container;
 typedef struct pl_checkpoint pl_checkpoint;
 
 /* path: a .safetensors or .gguf file, a .safetensors.index.json, or a folder that holds
- * model.safetensors.index.json or model.safetensors (in that order).  Caller owns *out. */
+ * model.safetensors.index.json or model.safetensors (in that order).  PL_ERR_UNSUPPORTED with the
+ * way out for pickles, 8-bit floats and packed integers (GPTQ, AWQ).  Caller owns *out. */
 PL_NODISCARD pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *err);
 void pl_checkpoint_close(pl_checkpoint *checkpoint);
+
+/* For a folder without a checkpoint: PL_ERR_UNSUPPORTED with the way out where it holds weights
+ * that PyTorch pickled (pytorch_model.bin), else PL_OK. */
+PL_NODISCARD pl_status pl_checkpoint_refuse_pickles(const char *folder, pl_error *err);
 
 pl_container pl_checkpoint_container(const pl_checkpoint *checkpoint);
 

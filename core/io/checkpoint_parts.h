@@ -48,6 +48,11 @@ PL_NODISCARD pl_status pl_safetensors_load_index(pl_checkpoint *checkpoint, cons
                                                  pl_error *err);
 PL_NODISCARD pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *err);
 
+/* PL_ERR_UNSUPPORTED with the way out, else PL_OK: for a file that PyTorch pickled (name: path
+ * itself, or a file in the folder path); for tensors of 8-bit floats or packed integers. */
+PL_NODISCARD pl_status pl_refuse_pickle(const char *path, const char *name, pl_error *err);
+PL_NODISCARD pl_status pl_refuse_packed(const pl_checkpoint *checkpoint, pl_error *err);
+
 /* The product of the dimensions, false when that of the non-zero ones overflows (so that any
  * partial product of an accepted shape fits, too). */
 bool pl_dims_product(const uint64_t *dims, size_t n_dims, uint64_t *product);

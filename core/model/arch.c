@@ -2,18 +2,59 @@
 
 #include <string.h>
 
-#define LLAMA_NAMES                                                                                \
-    .layers = {[PL_ROLE_Q] = {"self_attn.q_proj", "attn_q"},                                       \
-               [PL_ROLE_K] = {"self_attn.k_proj", "attn_k"},                                       \
-               [PL_ROLE_V] = {"self_attn.v_proj", "attn_v"},                                       \
-               [PL_ROLE_O] = {"self_attn.o_proj", "attn_output"},                                  \
-               [PL_ROLE_GATE] = {"mlp.gate_proj", "ffn_gate"},                                     \
+#define ATTENTION_LAYERS                                                                           \
+    [PL_ROLE_Q] = {"self_attn.q_proj", "attn_q"}, [PL_ROLE_K] = {"self_attn.k_proj", "attn_k"},    \
+    [PL_ROLE_V] = {"self_attn.v_proj", "attn_v"}, [PL_ROLE_O] = {"self_attn.o_proj", "attn_output"}
+
+#define LAYERS                                                                                     \
+    .layers = {ATTENTION_LAYERS, [PL_ROLE_GATE] = {"mlp.gate_proj", "ffn_gate"},                   \
                [PL_ROLE_UP] = {"mlp.up_proj", "ffn_up"},                                           \
-               [PL_ROLE_DOWN] = {"mlp.down_proj", "ffn_down"}},                                    \
-    .attention_norm = {"input_layernorm", "attn_norm"},                                            \
-    .mlp_norm = {"post_attention_layernorm", "ffn_norm"},                                          \
+               [PL_ROLE_DOWN] = {"mlp.down_proj", "ffn_down"}}
+
+#define ENDS                                                                                       \
     .embedding = {"model.embed_tokens", "token_embd"}, .norm = {"model.norm", "output_norm"},      \
     .lm_head = {"lm_head", "output"}
+
+#define PRE_NORMS                                                                                  \
+    [PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"},                                        \
+    [PL_NORM_MLP] = {"post_attention_layernorm", "ffn_norm"}
+
+#define QK_NORMS                                                                                   \
+    [PL_NORM_Q] = {"self_attn.q_norm", "attn_q_norm"},                                             \
+    [PL_NORM_K] = {"self_attn.k_norm", "attn_k_norm"}
+
+#define POST_NORMS                                                                                 \
+    [PL_NORM_ATTENTION_OUT] = {"post_attention_layernorm", "post_attention_norm"},                 \
+    [PL_NORM_MLP_OUT] = {"post_feedforward_layernorm", "post_ffw_norm"}
+
+#define FOUR_NORMS                                                                                 \
+    [PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"},                                        \
+    [PL_NORM_MLP] = {"pre_feedforward_layernorm", "ffn_norm"}, POST_NORMS
+
+static const pl_expert_names mixtral_experts = {
+    .prefix = {"block_sparse_moe.experts", NULL},
+    .layers = {[PL_ROLE_GATE] = {"w1", "ffn_gate_exps"},
+               [PL_ROLE_UP] = {"w3", "ffn_up_exps"},
+               [PL_ROLE_DOWN] = {"w2", "ffn_down_exps"}},
+    .router = {"block_sparse_moe.gate", "ffn_gate_inp"},
+    .count = "num_local_experts",
+    .normalized = true,
+};
+
+static const pl_expert_names qwen_experts = {
+    .prefix = {"mlp.experts", NULL},
+    .layers = {[PL_ROLE_GATE] = {"gate_proj", "ffn_gate_exps"},
+               [PL_ROLE_UP] = {"up_proj", "ffn_up_exps"},
+               [PL_ROLE_DOWN] = {"down_proj", "ffn_down_exps"}},
+    .router = {"mlp.gate", "ffn_gate_inp"},
+    .shared = {[PL_ROLE_GATE] = {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
+               [PL_ROLE_UP] = {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
+               [PL_ROLE_DOWN] = {"mlp.shared_expert.down_proj", "ffn_down_shexp"}},
+    .shared_gate = {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+    .count = "num_experts",
+    .inner = "moe_intermediate_size",
+    .sparse_blocks = true,
+};
 
 static const pl_arch table[] = {
     {.model_type = "llama",
@@ -21,14 +62,131 @@ static const pl_arch table[] = {
      .hf_class = "LlamaForCausalLM",
      .gguf_permuted = true,
      .default_positions = 2048,
-     LLAMA_NAMES},
+     LAYERS,
+     .norms = {PRE_NORMS},
+     ENDS},
+    {.model_type = "mistral",
+     .gguf = "llama",
+     .hf_class = "MistralForCausalLM",
+     .gguf_permuted = true,
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_ALL,
+     .default_window = 4096,
+     .default_positions = 131072,
+     LAYERS,
+     .norms = {PRE_NORMS},
+     ENDS},
     {.model_type = "qwen2",
      .gguf = "qwen2",
      .hf_class = "Qwen2ForCausalLM",
      .qkv_bias = true,
-     .sliding_switch = true,
+     .windows = PL_WINDOW_SWITCH,
+     .default_window = 4096,
      .default_positions = 32768,
-     LLAMA_NAMES},
+     LAYERS,
+     .norms = {PRE_NORMS},
+     ENDS},
+    {.model_type = "qwen3",
+     .gguf = "qwen3",
+     .hf_class = "Qwen3ForCausalLM",
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_SWITCH,
+     .default_window = 4096,
+     .default_positions = 32768,
+     .default_head_dim = 128,
+     LAYERS,
+     .norms = {PRE_NORMS, QK_NORMS},
+     ENDS},
+    {.model_type = "phi3",
+     .gguf = "phi3",
+     .hf_class = "Phi3ForCausalLM",
+     .partial_rotary = true,
+     .long_rope = true,
+     .windows = PL_WINDOW_ALL,
+     .default_positions = 4096,
+     .default_eps = 1e-5,
+     LAYERS,
+     .fused_qkv = {"self_attn.qkv_proj", "attn_qkv"},
+     .fused_gate_up = {"mlp.gate_up_proj", "ffn_up"},
+     .norms = {PRE_NORMS},
+     ENDS},
+    {.model_type = "olmo2",
+     .gguf = "olmo2",
+     .hf_class = "Olmo2ForCausalLM",
+     .whole_qk_norm = true,
+     .default_positions = 2048,
+     .default_eps = 1e-5,
+     LAYERS,
+     .norms = {POST_NORMS, QK_NORMS},
+     ENDS},
+    {.model_type = "gemma2",
+     .gguf = "gemma2",
+     .hf_class = "Gemma2ForCausalLM",
+     .unit_norms = true,
+     .scaled_embedding = true,
+     .gelu = true,
+     .query_scalar = true,
+     .soft_caps = true,
+     .tied_by_default = true,
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_PATTERN,
+     .default_window = 4096,
+     .window_pattern = 2,
+     .default_positions = 8192,
+     .default_head_dim = 256,
+     .wide_blocks = 46,
+     .default_attention_cap = 50,
+     .default_logits_cap = 30,
+     LAYERS,
+     .norms = {FOUR_NORMS},
+     ENDS},
+    {.model_type = "gemma3_text",
+     .gguf = "gemma3",
+     .hf_class = "Gemma3ForCausalLM",
+     .unit_norms = true,
+     .scaled_embedding = true,
+     .gelu = true,
+     .query_scalar = true,
+     .soft_caps = true,
+     .tied_by_default = true,
+     .default_heads = 8, /* gemma3's text_config leaves them out */
+     .default_kv_heads = 4,
+     .default_vocab = 262208,
+     .windows = PL_WINDOW_PATTERN,
+     .default_window = 4096,
+     .window_pattern = 6,
+     .default_positions = 131072,
+     .default_head_dim = 256,
+     .wide_blocks = 62,
+     .default_theta = 1e6,
+     .default_local_theta = 1e4,
+     LAYERS,
+     .norms = {FOUR_NORMS, QK_NORMS},
+     ENDS},
+    {.model_type = "mixtral",
+     .gguf = "llama",
+     .hf_class = "MixtralForCausalLM",
+     .gguf_permuted = true,
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_ALL,
+     .default_positions = 131072,
+     .default_theta = 1e6,
+     .default_eps = 1e-5,
+     LAYERS,
+     .norms = {PRE_NORMS},
+     ENDS,
+     .experts = &mixtral_experts},
+    {.model_type = "qwen2_moe",
+     .gguf = "qwen2moe",
+     .hf_class = "Qwen2MoeForCausalLM",
+     .qkv_bias = true,
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_REFUSED,
+     .default_positions = 32768,
+     LAYERS,
+     .norms = {PRE_NORMS},
+     ENDS,
+     .experts = &qwen_experts},
 };
 
 enum { COUNT = sizeof table / sizeof table[0] };
@@ -43,10 +201,11 @@ const pl_arch *pl_arch_by_type(const char *model_type)
     return NULL;
 }
 
-const pl_arch *pl_arch_by_gguf(const char *name)
+/* The first that fits: llama before mistral. */
+const pl_arch *pl_arch_by_gguf(const char *name, bool experts)
 {
     for (size_t i = 0; i < COUNT; i++) {
-        if (strcmp(table[i].gguf, name) == 0) {
+        if (strcmp(table[i].gguf, name) == 0 && (table[i].experts != NULL) == experts) {
             return &table[i];
         }
     }

@@ -12,27 +12,106 @@ typedef struct pl_names {
     const char *hf, *gguf;
 } pl_names;
 
+/* Gains of a block's norms; an architecture names those it has. */
+typedef enum pl_norm_role {
+    PL_NORM_ATTENTION,     /* before attention */
+    PL_NORM_ATTENTION_OUT, /* after it, before the sum */
+    PL_NORM_MLP,
+    PL_NORM_MLP_OUT,
+    PL_NORM_Q, /* of queries and keys before RoPE: by head, or of all heads together */
+    PL_NORM_K,
+    PL_NORM_COUNT,
+} pl_norm_role;
+
+/* Which blocks attend through a window. */
+typedef enum pl_window_rule {
+    PL_WINDOW_NONE,    /* no such setting */
+    PL_WINDOW_ALL,     /* every block, where sliding_window is set */
+    PL_WINDOW_SWITCH,  /* use_sliding_window, then layer_types or max_window_layers */
+    PL_WINDOW_PATTERN, /* layer_types, else all but every window_pattern-th block */
+    PL_WINDOW_REFUSED, /* use_sliding_window is refused by name */
+} pl_window_rule;
+
+/* Mixtures of experts: in HF's names the expert's number stands between prefix and layer name. */
+typedef struct pl_expert_names {
+    pl_names prefix;                  /* "mlp.experts" */
+    pl_names layers[PL_ROLE_COUNT];   /* gate, up, down; GGUF's hold all experts in one tensor */
+    pl_names router;                  /* [experts, hidden] */
+    pl_names shared[PL_ROLE_COUNT];   /* gate, up, down of the shared expert; NULL: none */
+    pl_names shared_gate;             /* [1, hidden] */
+    const char *count;  /* config.json's field for their number */
+    const char *inner;  /* and for their width; NULL: intermediate_size */
+    bool normalized;    /* the chosen weights always sum to 1; else norm_topk_prob says */
+    bool sparse_blocks; /* decoder_sparse_step and mlp_only_layers leave some blocks without */
+} pl_expert_names;
+
 struct pl_arch {
     const char *model_type; /* config.json's */
     const char *gguf;       /* GGUF's general.architecture, and its keys' prefix */
     const char *hf_class;   /* config.json's architectures */
     bool qkv_bias;          /* q, k and v have biases */
     bool gguf_permuted;     /* GGUF stores q and k rows in pairs for its other RoPE */
-    bool sliding_switch;    /* has use_sliding_window, max_window_layers */
-    size_t default_positions;
+    bool whole_qk_norm;     /* q_norm and k_norm go over all heads together */
+    bool unit_norms;        /* norms multiply by 1 + weight; GGUF holds 1 + weight */
+    bool scaled_embedding;  /* times sqrt(hidden size) */
+    bool gelu;              /* GELU (tanh form) in place of SiLU */
+    bool partial_rotary;    /* has partial_rotary_factor */
+    bool long_rope;         /* RoPE scaling may be longrope (also called su or yarn) */
+    bool query_scalar;      /* has query_pre_attn_scalar */
+    bool soft_caps;         /* has attn_logit_softcapping, final_logit_softcapping */
+    bool tied_by_default;
+    bool kv_heads_needed;   /* transformers' default for num_key_value_heads is a number */
+    pl_window_rule windows;
+    size_t default_window;  /* 0: none */
+    size_t window_pattern;
+    size_t default_positions, default_head_dim; /* 0: hidden size / heads */
+    size_t default_heads, default_kv_heads, default_vocab; /* 0: they must be given */
+    size_t wide_blocks; /* GGUF: so many blocks mean query_pre_attn_scalar = hidden / heads */
+    double default_theta, default_local_theta; /* 0: 10000; no RoPE of its own in windows */
+    double default_eps;                        /* 0: 1e-6 */
+    double default_attention_cap, default_logits_cap;
     pl_names layers[PL_ROLE_COUNT];
-    pl_names attention_norm, mlp_norm; /* in a block */
+    pl_names fused_qkv, fused_gate_up; /* one tensor of all their rows; NULL: none */
+    pl_names norms[PL_NORM_COUNT];     /* NULL: none */
     pl_names embedding, norm, lm_head; /* of the model */
+    const pl_expert_names *experts;    /* NULL: none */
 };
 
 /* NULL if there is none. */
 const pl_arch *pl_arch_by_type(const char *model_type);
-const pl_arch *pl_arch_by_gguf(const char *name);
+const pl_arch *pl_arch_by_gguf(const char *name, bool experts);
 
 /* Sets the sentence that refuses an architecture, with the list of those that work. */
 pl_status pl_arch_refuse(pl_error *err, const char *where, const char *field, const char *name);
 
 /* Checks that hold for a config of either source (in config.c). */
 PL_NODISCARD pl_status pl_config_check(const pl_config *config, const char *path, pl_error *err);
+
+/* A positive integer or real of config.json; `fallback` if it is missing (0: it is required). */
+PL_NODISCARD pl_status pl_config_size(const json_t *json, const char *path, const char *field,
+                                      size_t fallback, size_t *out, pl_error *err);
+PL_NODISCARD pl_status pl_config_real(const json_t *json, const char *path, const char *field,
+                                      double fallback, double *out, pl_error *err);
+
+/* LongRoPE's two lists of divisors and amplitude (config_rope.c). */
+PL_NODISCARD pl_status pl_config_read_long_rope(const json_t *json, const json_t *rope,
+                                                const char *path, pl_config *out, pl_error *err);
+/* Its amplitude, from how much longer the positions are than the original ones. */
+double pl_config_long_amplitude(const pl_config *config);
+
+/* What config.json says beyond sizes and RoPE: windows, caps, scales, experts (config_arch.c).
+ * Sizes, head_dim and rotary_dim are there already. */
+PL_NODISCARD pl_status pl_config_read_arch(const json_t *json, const char *path, pl_config *out,
+                                           pl_error *err);
+
+/* Checks of the numbers of experts (config_arch.c). */
+PL_NODISCARD pl_status pl_config_check_experts(const pl_config *config, const char *path,
+                                               pl_error *err);
+
+/* Scales and the activation that follow from the architecture alone. */
+void pl_config_set_arch(const pl_arch *arch, pl_config *out);
+
+/* Marks the blocks that slide by the architecture's pattern, or all of them. */
+void pl_config_mark_windows(pl_config *out, size_t pattern);
 
 #endif

@@ -1,7 +1,6 @@
 #include "core/model/forward_parts.h"
 #include "core/tensor/linalg.h"
 
-#include <math.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -15,18 +14,21 @@ static size_t thread_index(void)
 #endif
 }
 
-/* One head, one block of queries: P = softmax(Q K^T / sqrt(D)) on the keys up to them, O = P V. */
+/* One head, one block of queries: P = softmax(scale Q K^T) on the keys they see, O = P V. */
 static void attend_block(const pl_attention *a, size_t head, size_t first, float *scores)
 {
     size_t count = a->length - first < PL_QUERY_BLOCK ? a->length - first : PL_QUERY_BLOCK;
-    size_t keys = first + count;
+    size_t low = first + 1 > a->window ? first + 1 - a->window : 0; /* the first query's first */
+    size_t keys = first + count - low;
     size_t d = a->head_dim;
     size_t kv_stride = a->kv_heads * d;
-    size_t kv = head / (a->heads / a->kv_heads) * d;
-    float scale = (float)(1.0 / sqrt((double)d));
-    pl_gemm_nt(count, keys, d, scale, a->q + first * a->q_stride + head * d, a->q_stride, a->k + kv,
-               kv_stride, 0.0f, scores, keys);
-    pl_causal_softmax(scores, keys, count, first, keys);
+    size_t kv = low * kv_stride + head / (a->heads / a->kv_heads) * d;
+    pl_gemm_nt(count, keys, d, a->scale, a->q + first * a->q_stride + head * d, a->q_stride,
+               a->k + kv, kv_stride, 0.0f, scores, keys);
+    if (a->cap > 0) {
+        pl_soft_cap(scores, 1, count * keys, a->cap);
+    }
+    pl_causal_softmax(scores, keys, count, first - low, keys, a->window);
     pl_gemm_nn(count, d, keys, 1.0f, scores, keys, a->v + kv, kv_stride, 0.0f,
                a->out + first * a->heads * d + head * d, a->heads * d);
 }

@@ -73,12 +73,17 @@ pl_status pl_bpe_add(pl_bpe *bpe, const pl_vocab *vocab, const char *a, size_t a
             : right < 0 ? "its second part"
                         : "its result");
     }
+    pl_bpe_put(bpe, left, right, id);
+    return PL_OK;
+}
+
+void pl_bpe_put(pl_bpe *bpe, int32_t left, int32_t right, int32_t id)
+{
     pl_merge *merge = &bpe->table[merge_slot(bpe, pair_of(left, right))];
     *merge = (pl_merge){pair_of(left, right), (int32_t)bpe->count, id};
     bpe->left[bpe->count] = left;
     bpe->right[bpe->count] = right;
     bpe->count++;
-    return PL_OK;
 }
 
 void pl_bpe_find_fallback(pl_bpe *bpe, const pl_vocab *vocab)
@@ -164,6 +169,20 @@ static void sift_up(pl_candidate *heap, size_t at)
     heap[at] = moved;
 }
 
+void pl_heap_push(pl_bpe_work *work, pl_candidate candidate)
+{
+    work->heap[work->heap_size++] = candidate;
+    sift_up(work->heap, work->heap_size - 1);
+}
+
+pl_candidate pl_heap_pop(pl_bpe_work *work)
+{
+    pl_candidate top = work->heap[0];
+    work->heap[0] = work->heap[--work->heap_size];
+    sift_down(work->heap, work->heap_size, 0);
+    return top;
+}
+
 /* Puts the pair that begins at position in the heap's array if it merges; returns whether. */
 static bool propose(const pl_bpe *bpe, pl_bpe_work *work, int32_t position)
 {
@@ -192,9 +211,7 @@ static pl_status merge_all(const pl_bpe *bpe, pl_bpe_work *work, size_t count, p
         sift_down(work->heap, work->heap_size, i);
     }
     while (work->heap_size > 0) {
-        pl_candidate top = work->heap[0];
-        work->heap[0] = work->heap[--work->heap_size];
-        sift_down(work->heap, work->heap_size, 0);
+        pl_candidate top = pl_heap_pop(work);
         pl_symbol *symbol = &symbols[top.position];
         if (symbol->id < 0 || symbol->next < 0) {
             continue;
@@ -268,15 +285,8 @@ static size_t first_symbols(const pl_bpe *bpe, const pl_vocab *vocab, const char
     return waiting ? put_symbol(work, count, bpe->unk) : count;
 }
 
-pl_status pl_bpe_piece(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw, size_t size,
-                       pl_bpe_work *work, pl_error *err)
+pl_status pl_bpe_work_reserve(pl_bpe_work *work, size_t size, pl_error *err)
 {
-    if (bpe->ignore_merges) {
-        int32_t id = pl_vocab_find(vocab, raw, size);
-        if (id >= 0) {
-            return pl_bpe_emit(work, id, err);
-        }
-    }
     if (size >= INT32_MAX / 2) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "the text has an unbroken piece of %zu bytes; the limit is 1 GiB",
@@ -291,6 +301,19 @@ pl_status pl_bpe_piece(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw
         status = grow(&heap, &work->heap_capacity, 3 * size + 2, sizeof(pl_candidate), err);
         work->heap = heap;
     }
+    return status;
+}
+
+pl_status pl_bpe_piece(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw, size_t size,
+                       pl_bpe_work *work, pl_error *err)
+{
+    if (bpe->ignore_merges) {
+        int32_t id = pl_vocab_find(vocab, raw, size);
+        if (id >= 0) {
+            return pl_bpe_emit(work, id, err);
+        }
+    }
+    pl_status status = pl_bpe_work_reserve(work, size, err);
     if (status != PL_OK) {
         return status;
     }
@@ -310,6 +333,7 @@ void pl_bpe_work_deinit(pl_bpe_work *work, bool keep_ids)
 {
     free(work->symbols);
     free(work->heap);
+    free(work->halves);
     if (!keep_ids) {
         free(work->ids);
     }

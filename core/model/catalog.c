@@ -4,49 +4,113 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Per block: the layers' weights, their biases (where there are any), two norms. */
-enum { PER_BLOCK = 2 * PL_ROLE_COUNT + 2 };
+/* Beside the layers' weights and biases, per block: the norms, the router, the shared gate. */
+enum { EXTRA = PL_NORM_COUNT + 2 };
+
+static size_t block_items(const pl_model *model, size_t block)
+{
+    return 2 * model->blocks[block].n_layers + EXTRA;
+}
+
+static void set(pl_named_tensor *out, const pl_tensor *tensor, size_t rows, size_t cols)
+{
+    out->tensor = tensor;
+    out->n_dims = rows > 0 ? 2 : 1;
+    out->dims[0] = rows > 0 ? rows : cols;
+    out->dims[1] = cols;
+}
+
+/* Gains stored with the 1 that Hugging Face's files leave out. */
+static float missing_part(const pl_model *model)
+{
+    return model->config.arch->unit_norms && !model->config.unit_norms ? -1.0f : 0.0f;
+}
+
+/* A layer's weight; of a fused tensor under its fused name, all its layers at the first one. */
+static void layer_weight(const pl_model *model, size_t layer, pl_named_tensor *out)
+{
+    const pl_layer *info = &model->layers[layer];
+    const pl_arch *arch = model->config.arch;
+    pl_names fused = info->role <= PL_ROLE_V    ? arch->fused_qkv
+                     : info->role == PL_ROLE_O  ? (pl_names){NULL, NULL}
+                     : info->role < PL_ROLE_DOWN ? arch->fused_gate_up
+                                                 : (pl_names){NULL, NULL};
+    out->layer = layer;
+    out->layers = 1;
+    snprintf(out->name, sizeof out->name, "%s.weight", info->name);
+    set(out, info->tensor, info->rows, info->cols);
+    if (fused.hf == NULL || info->expert != PL_NO_EXPERT) {
+        return;
+    }
+    snprintf(out->name, sizeof out->name, "model.layers.%zu.%s.weight", info->block, fused.hf);
+    set(out, info->first_row == 0 ? info->tensor : NULL, pl_tensor_rows(info->tensor), info->cols);
+    out->layers = info->role <= PL_ROLE_V ? 3 : 2;
+}
+
+static void block_extra(const pl_model *model, size_t block, size_t item, pl_named_tensor *out)
+{
+    const pl_config *c = &model->config;
+    const pl_block_parts *parts = &model->blocks[block];
+    const char *name = "";
+    if (item < PL_NORM_COUNT) {
+        name = c->arch->norms[item].hf;
+        set(out, parts->norms[item], 0, pl_model_norm_size(c, (pl_norm_role)item));
+        out->add = missing_part(model);
+    } else if (c->arch->experts != NULL && item == PL_NORM_COUNT) {
+        name = c->arch->experts->router.hf;
+        set(out, parts->router, c->experts, c->hidden_size);
+    } else if (c->arch->experts != NULL) {
+        name = c->arch->experts->shared_gate.hf;
+        set(out, parts->shared_gate, 1, c->hidden_size);
+    }
+    if (out->tensor != NULL) {
+        snprintf(out->name, sizeof out->name, "model.layers.%zu.%s.weight", block, name);
+    }
+}
 
 static void block_tensor(const pl_model *model, size_t block, size_t item, pl_named_tensor *out)
 {
-    const pl_arch *arch = model->config.arch;
-    if (item >= 2 * PL_ROLE_COUNT) {
-        bool first = item == 2 * PL_ROLE_COUNT;
-        snprintf(out->name, sizeof out->name, "model.layers.%zu.%s.weight", block,
-                 first ? arch->attention_norm.hf : arch->mlp_norm.hf);
-        out->tensor = first ? model->attention_norms[block] : model->mlp_norms[block];
+    const pl_block_parts *parts = &model->blocks[block];
+    if (item >= 2 * parts->n_layers) {
+        block_extra(model, block, item - 2 * parts->n_layers, out);
         return;
     }
-    bool bias = item % 2 != 0;
-    size_t layer = block * PL_ROLE_COUNT + item / 2;
-    const pl_layer *info = &model->layers[layer];
-    snprintf(out->name, sizeof out->name, "%s.%s", info->name, bias ? "bias" : "weight");
-    out->tensor = bias ? info->bias : info->tensor;
-    out->layer = bias ? SIZE_MAX : layer;
+    size_t layer = parts->first_layer + item / 2;
+    if (item % 2 == 0) {
+        layer_weight(model, layer, out);
+        return;
+    }
+    snprintf(out->name, sizeof out->name, "%s.bias", model->layers[layer].name);
+    set(out, model->layers[layer].bias, 0, model->layers[layer].rows);
 }
 
 bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor *out)
 {
     const pl_config *config = &model->config;
     const pl_arch *arch = config->arch;
-    size_t in_blocks = config->blocks * PER_BLOCK;
     *out = (pl_named_tensor){.layer = SIZE_MAX};
-    if (index < in_blocks) {
-        block_tensor(model, index / PER_BLOCK, index % PER_BLOCK, out);
-        return true;
+    for (size_t block = 0; block < config->blocks; block++) {
+        size_t items = block_items(model, block);
+        if (index < items) {
+            block_tensor(model, block, index, out);
+            return true;
+        }
+        index -= items;
     }
-    switch (index - in_blocks) {
+    switch (index) {
     case 0:
         snprintf(out->name, sizeof out->name, "%s.weight", arch->embedding.hf);
-        out->tensor = model->embedding;
+        set(out, model->embedding, config->vocab_size, config->hidden_size);
         return true;
     case 1:
         snprintf(out->name, sizeof out->name, "%s.weight", arch->norm.hf);
-        out->tensor = model->norm;
+        set(out, model->norm, 0, config->hidden_size);
+        out->add = missing_part(model);
         return true;
     case 2:
         snprintf(out->name, sizeof out->name, "%s.weight", arch->lm_head.hf);
-        out->tensor = config->tied_embeddings ? NULL : model->lm_head;
+        set(out, config->tied_embeddings ? NULL : model->lm_head, config->vocab_size,
+            config->hidden_size);
         return true;
     default:
         return false;

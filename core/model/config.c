@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SIZE = 1 << 24, MAX_BLOCKS = 4096 };
+enum { MAX_SIZE = 1 << 24 };
 
 static pl_status refuse(pl_error *err, const char *path, const char *field, const char *expected)
 {
@@ -19,9 +19,8 @@ static bool missing(const json_t *value)
     return value == NULL || json_is_null(value);
 }
 
-/* A positive integer; `fallback` if the field is missing (0: it is required). */
-static pl_status read_size(const json_t *json, const char *path, const char *field, size_t fallback,
-                           size_t *out, pl_error *err)
+pl_status pl_config_size(const json_t *json, const char *path, const char *field, size_t fallback,
+                         size_t *out, pl_error *err)
 {
     const json_t *value = json_object_get(json, field);
     if (missing(value) && fallback > 0) {
@@ -36,8 +35,8 @@ static pl_status read_size(const json_t *json, const char *path, const char *fie
     return PL_OK;
 }
 
-static pl_status read_real(const json_t *json, const char *path, const char *field, double fallback,
-                           double *out, pl_error *err)
+pl_status pl_config_real(const json_t *json, const char *path, const char *field, double fallback,
+                         double *out, pl_error *err)
 {
     const json_t *value = json_object_get(json, field);
     if (missing(value) && fallback > 0) {
@@ -54,12 +53,14 @@ static pl_status read_real(const json_t *json, const char *path, const char *fie
 
 static pl_status read_llama3(const json_t *rope, const char *path, pl_config *out, pl_error *err)
 {
-    pl_status status = read_real(rope, path, "low_freq_factor", 0, &out->rope_low_freq_factor, err);
+    pl_status status =
+        pl_config_real(rope, path, "low_freq_factor", 0, &out->rope_low_freq_factor, err);
     if (status == PL_OK) {
-        status = read_real(rope, path, "high_freq_factor", 0, &out->rope_high_freq_factor, err);
+        status =
+            pl_config_real(rope, path, "high_freq_factor", 0, &out->rope_high_freq_factor, err);
     }
     if (status == PL_OK) {
-        status = read_size(rope, path, "original_max_position_embeddings", out->max_positions,
+        status = pl_config_size(rope, path, "original_max_position_embeddings", out->max_positions,
                            &out->rope_original_positions, err);
     }
     if (status == PL_OK && !(out->rope_high_freq_factor > out->rope_low_freq_factor)) {
@@ -73,10 +74,14 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
 {
     const json_t *rope = json_object_get(json, "rope_parameters");
     bool is_new = json_is_object(rope);
+    if (json_is_object(json_object_get(rope, "full_attention"))) { /* gemma3: by kind of block */
+        rope = json_object_get(rope, "full_attention");
+    }
     rope = is_new ? rope : json_object_get(json, "rope_scaling");
     bool own_theta = is_new && json_object_get(rope, "rope_theta") != NULL;
+    double theta = out->arch->default_theta > 0 ? out->arch->default_theta : 10000.0;
     pl_status status =
-        read_real(own_theta ? rope : json, path, "rope_theta", 10000.0, &out->rope_theta, err);
+        pl_config_real(own_theta ? rope : json, path, "rope_theta", theta, &out->rope_theta, err);
     if (status != PL_OK || missing(rope)) {
         return status;
     }
@@ -92,14 +97,18 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
     if (strcmp(name, "default") == 0) {
         return PL_OK;
     }
+    if (out->arch->long_rope && (strcmp(name, "longrope") == 0 || strcmp(name, "su") == 0 ||
+                                 strcmp(name, "yarn") == 0)) {
+        return pl_config_read_long_rope(json, rope, path, out, err);
+    }
     out->rope = strcmp(name, "linear") == 0 ? PL_ROPE_LINEAR : PL_ROPE_LLAMA3;
     if (out->rope == PL_ROPE_LLAMA3 && strcmp(name, "llama3") != 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "%s: the RoPE type '%.80s' is not supported; supported: default, "
-                            "linear, llama3",
-                            path, name);
+                            "linear, llama3%s",
+                            path, name, out->arch->long_rope ? ", longrope" : "");
     }
-    status = read_real(rope, path, "factor", 0, &out->rope_factor, err);
+    status = pl_config_real(rope, path, "factor", 0, &out->rope_factor, err);
     return status == PL_OK && out->rope == PL_ROPE_LLAMA3 ? read_llama3(rope, path, out, err)
                                                           : status;
 }
@@ -118,47 +127,38 @@ static pl_status refuse_if(const json_t *json, const char *path, const char *fie
     return status;
 }
 
-/* Whether a block attends through a window shorter than the model's positions. */
-static bool slides(const json_t *json, const pl_config *config)
+/* Beside the other fields (old) or in rope_parameters (new). */
+static const json_t *find_partial(const json_t *json)
 {
-    const json_t *window = json_object_get(json, "sliding_window");
-    if (!json_is_true(json_object_get(json, "use_sliding_window")) || !json_is_integer(window) ||
-        (size_t)json_integer_value(window) >= config->max_positions) {
-        return false;
-    }
-    const json_t *types = json_object_get(json, "layer_types");
-    if (!json_is_array(types)) {
-        const json_t *from = json_object_get(json, "max_window_layers");
-        return (json_is_integer(from) ? json_integer_value(from) : 28) < (json_int_t)config->blocks;
-    }
-    size_t i;
-    json_t *type;
-    json_array_foreach(types, i, type)
-    {
-        const char *name = json_string_value(type);
-        if (name != NULL && strcmp(name, "sliding_attention") == 0) {
-            return true;
-        }
-    }
-    return false;
+    const json_t *value = json_object_get(json, "partial_rotary_factor");
+    return value != NULL ? value
+                         : json_object_get(json_object_get(json, "rope_parameters"),
+                                           "partial_rotary_factor");
 }
 
 static pl_status check_switches(const json_t *json, const char *path, const pl_config *config,
                                 pl_error *err)
 {
-    const char *act = json_string_value(json_object_get(json, "hidden_act"));
-    const json_t *partial = json_object_get(json, "partial_rotary_factor");
+    const pl_arch *arch = config->arch;
+    const char *field = arch->gelu ? "hidden_activation" : "hidden_act";
+    const char *act = json_string_value(json_object_get(json, field));
+    bool act_fits = act == NULL || (arch->gelu ? strcmp(act, "gelu_pytorch_tanh") == 0
+                                               : strcmp(act, "silu") == 0 ||
+                                                     strcmp(act, "swish") == 0);
+    const json_t *partial = find_partial(json);
     const struct {
         const char *field;
         bool set;
     } switches[] = {
-        {"hidden_act", act != NULL && strcmp(act, "silu") != 0 && strcmp(act, "swish") != 0},
+        {field, !act_fits},
         {"attention_bias",
          !config->qkv_bias && json_is_true(json_object_get(json, "attention_bias"))},
         {"mlp_bias", json_is_true(json_object_get(json, "mlp_bias"))},
-        {"partial_rotary_factor", json_is_number(partial) && json_number_value(partial) != 1.0},
+        {"partial_rotary_factor",
+         !arch->partial_rotary && json_is_number(partial) && json_number_value(partial) != 1.0},
         {"quantization_config", json_is_object(json_object_get(json, "quantization_config"))},
-        {"use_sliding_window", config->arch->sliding_switch && slides(json, config)},
+        {"use_sliding_window", arch->windows == PL_WINDOW_REFUSED &&
+                                   json_is_true(json_object_get(json, "use_sliding_window"))},
     };
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         pl_status status = refuse_if(json, path, switches[i].field, switches[i].set, err);
@@ -171,9 +171,9 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
 
 pl_status pl_config_check(const pl_config *config, const char *path, pl_error *err)
 {
-    if (config->blocks > MAX_BLOCKS) {
+    if (config->blocks > PL_MAX_BLOCKS) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: %zu blocks; expected at most %d", path,
-                            config->blocks, MAX_BLOCKS);
+                            config->blocks, PL_MAX_BLOCKS);
     }
     if (config->heads % config->kv_heads != 0) {
         return pl_error_set(err, PL_ERR_FORMAT,
@@ -186,11 +186,54 @@ pl_status pl_config_check(const pl_config *config, const char *path, pl_error *e
                             "at most %d",
                             path, config->head_dim, PL_MAX_HEAD_DIM);
     }
+    if (config->rotary_dim % 2 != 0 || config->rotary_dim == 0 ||
+        config->rotary_dim > config->head_dim) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: RoPE over %zu of %zu dimensions; expected an even number up to "
+                            "the head's",
+                            path, config->rotary_dim, config->head_dim);
+    }
     if (config->heads > MAX_SIZE / config->head_dim) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: %zu heads of %zu are too wide", path,
                             config->heads, config->head_dim);
     }
     return PL_OK;
+}
+
+/* Heads of keys and values, their width, and how much of it RoPE turns. */
+static pl_status read_head_sizes(const json_t *json, const char *path, pl_config *out,
+                                 pl_error *err)
+{
+    const pl_arch *arch = out->arch;
+    const json_t *partial = find_partial(json);
+    size_t kv_heads = arch->default_kv_heads > 0 ? arch->default_kv_heads
+                      : arch->kv_heads_needed    ? 0
+                                                 : out->heads;
+    pl_status status =
+        pl_config_size(json, path, "num_key_value_heads", kv_heads, &out->kv_heads, err);
+    size_t head_dim = arch->default_head_dim;
+    if (status == PL_OK && head_dim == 0 && missing(json_object_get(json, "head_dim")) &&
+        out->hidden_size % out->heads != 0) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: hidden_size %zu is no multiple of %zu heads, "
+                              "and there is no head_dim",
+                              path, out->hidden_size, out->heads);
+    }
+    head_dim = head_dim > 0 ? head_dim : out->hidden_size / out->heads;
+    if (status == PL_OK) {
+        status =
+            pl_config_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim,
+                           err);
+    }
+    out->rotary_dim = out->head_dim;
+    if (status == PL_OK && arch->partial_rotary && json_is_number(partial)) {
+        double share = json_number_value(partial);
+        if (!(share > 0 && share <= 1)) {
+            return refuse(err, path, "partial_rotary_factor", "a number above 0 and up to 1");
+        }
+        out->rotary_dim = (size_t)((double)out->head_dim * share);
+    }
+    return status;
 }
 
 static pl_status read_sizes(const json_t *json, const char *path, pl_config *out, pl_error *err)
@@ -203,32 +246,18 @@ static pl_status read_sizes(const json_t *json, const char *path, pl_config *out
         {"hidden_size", 0, &out->hidden_size},
         {"intermediate_size", 0, &out->intermediate_size},
         {"num_hidden_layers", 0, &out->blocks},
-        {"num_attention_heads", 0, &out->heads},
-        {"vocab_size", 0, &out->vocab_size},
+        {"num_attention_heads", out->arch->default_heads, &out->heads},
+        {"vocab_size", out->arch->default_vocab, &out->vocab_size},
         {"max_position_embeddings", out->arch->default_positions, &out->max_positions},
     };
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
-        pl_status status =
-            read_size(json, path, required[i].field, required[i].fallback, required[i].to, err);
+        pl_status status = pl_config_size(json, path, required[i].field, required[i].fallback,
+                                          required[i].to, err);
         if (status != PL_OK) {
             return status;
         }
     }
-    pl_status status =
-        read_size(json, path, "num_key_value_heads", out->heads, &out->kv_heads, err);
-    if (status == PL_OK && missing(json_object_get(json, "head_dim")) &&
-        out->hidden_size % out->heads != 0) {
-        status = pl_error_set(err, PL_ERR_FORMAT,
-                              "%s: hidden_size %zu is no multiple of %zu heads, "
-                              "and there is no head_dim",
-                              path, out->hidden_size, out->heads);
-    }
-    size_t head_dim = out->hidden_size / out->heads;
-    if (status == PL_OK) {
-        status =
-            read_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim, err);
-    }
-    return status;
+    return read_head_sizes(json, path, out, err);
 }
 
 static int64_t read_id(const json_t *json, const char *field)
@@ -246,18 +275,26 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
         return refuse(err, path, "model_type", "a string");
     }
     pl_config config = *out;
+    config.bos_id = read_id(json, "bos_token_id");
+    config.eos_id = read_id(json, "eos_token_id");
+    const json_t *text = json_object_get(json, "text_config");
+    if (strcmp(type, "gemma3") == 0 && json_is_object(text)) { /* with a vision tower, left alone */
+        snprintf(config.prefix, sizeof config.prefix, "language_model.");
+        type = "gemma3_text";
+        json = text;
+    }
     config.arch = pl_arch_by_type(type);
     if (config.arch == NULL) {
         return pl_arch_refuse(err, path, "model_type", type);
     }
     snprintf(config.architecture, sizeof config.architecture, "%s", config.arch->model_type);
-    config.qkv_bias = config.arch->qkv_bias;
-    config.tied_embeddings = json_is_true(json_object_get(json, "tie_word_embeddings"));
-    config.bos_id = read_id(json, "bos_token_id");
-    config.eos_id = read_id(json, "eos_token_id");
+    pl_config_set_arch(config.arch, &config);
+    const json_t *tied = json_object_get(json, "tie_word_embeddings");
+    config.tied_embeddings = missing(tied) ? config.arch->tied_by_default : json_is_true(tied);
     pl_status status = read_sizes(json, path, &config, err);
     if (status == PL_OK) {
-        status = read_real(json, path, "rms_norm_eps", 1e-6, &config.rms_norm_eps, err);
+        double eps = config.arch->default_eps > 0 ? config.arch->default_eps : 1e-6;
+        status = pl_config_real(json, path, "rms_norm_eps", eps, &config.rms_norm_eps, err);
     }
     if (status == PL_OK) {
         status = read_rope(json, path, &config, err);
@@ -269,57 +306,10 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
         status = pl_config_check(&config, path, err);
     }
     if (status == PL_OK) {
+        status = pl_config_read_arch(json, path, &config, err);
+    }
+    if (status == PL_OK) {
         *out = config;
     }
     return status;
-}
-
-static json_t *rope_json(const pl_config *config)
-{
-    if (config->rope == PL_ROPE_LINEAR) {
-        return json_pack("{s:s, s:f}", "rope_type", "linear", "factor", config->rope_factor);
-    }
-    if (config->rope == PL_ROPE_LLAMA3) {
-        return json_pack("{s:s, s:f, s:f, s:f, s:I}", "rope_type", "llama3", "factor",
-                         config->rope_factor, "low_freq_factor", config->rope_low_freq_factor,
-                         "high_freq_factor", config->rope_high_freq_factor,
-                         "original_max_position_embeddings",
-                         (json_int_t)config->rope_original_positions);
-    }
-    return json_null();
-}
-
-pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, json_t **out,
-                            pl_error *err)
-{
-    *out = NULL;
-    bool plain = true;
-    for (size_t i = 0; i < config->rope_divisors; i++) {
-        plain = plain && config->rope_divisor[i] == 1.0f;
-    }
-    if (!plain && config->rope != PL_ROPE_LLAMA3) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "the model's RoPE divisors (rope_freqs.weight) are not llama3's, so no "
-                            "config.json can say them");
-    }
-    json_t *json = json_pack(
-        "{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:b, s:b, s:s}",
-        "architectures", config->arch->hf_class, "model_type", config->arch->model_type,
-        "hidden_act", "silu", "hidden_size", (json_int_t)config->hidden_size, "intermediate_size",
-        (json_int_t)config->intermediate_size, "num_hidden_layers", (json_int_t)config->blocks,
-        "num_attention_heads", (json_int_t)config->heads, "num_key_value_heads",
-        (json_int_t)config->kv_heads, "head_dim", (json_int_t)config->head_dim, "vocab_size",
-        (json_int_t)config->vocab_size, "max_position_embeddings",
-        (json_int_t)config->max_positions, "rms_norm_eps", config->rms_norm_eps, "rope_theta",
-        config->rope_theta, "rope_scaling", rope_json(config), "tie_word_embeddings",
-        config->tied_embeddings, "use_cache", 1, "torch_dtype", torch_dtype);
-    if (json == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory to write a config.json");
-    }
-    json_object_set_new(json, "bos_token_id",
-                        config->bos_id >= 0 ? json_integer(config->bos_id) : json_null());
-    json_object_set_new(json, "eos_token_id",
-                        config->eos_id >= 0 ? json_integer(config->eos_id) : json_null());
-    *out = json;
-    return PL_OK;
 }

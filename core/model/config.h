@@ -11,29 +11,52 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PL_MAX_HEAD_DIM = 512 };
+enum { PL_MAX_HEAD_DIM = 512, PL_MAX_BLOCKS = 4096 };
 
-typedef enum pl_rope_kind { PL_ROPE_PLAIN, PL_ROPE_LINEAR, PL_ROPE_LLAMA3 } pl_rope_kind;
+typedef enum pl_rope_kind {
+    PL_ROPE_PLAIN, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_LONG,
+} pl_rope_kind;
+
+typedef enum pl_activation { PL_SILU, PL_GELU_TANH } pl_activation;
+
+/* What is peculiar to a block. */
+enum { PL_BLOCK_SLIDES = 1, PL_BLOCK_EXPERTS = 2 };
 
 /* One architecture: names and switches.  Adding one is one entry of the table in arch.c. */
 typedef struct pl_arch pl_arch;
 
 typedef struct pl_config {
     const pl_arch *arch;
-    char architecture[64]; /* "llama", "qwen2" */
+    char architecture[64]; /* "llama", "gemma3_text" */
+    char prefix[24];       /* of tensor names in safetensors: "language_model." inside gemma3 */
     size_t hidden_size, intermediate_size, blocks, heads, kv_heads, head_dim, vocab_size;
+    size_t rotary_dim; /* dimensions of a head that RoPE turns; head_dim but for phi3 */
     size_t max_positions;
     double rms_norm_eps;
+    bool unit_norms;        /* norms multiply by 1 + the stored gain (gemma in safetensors) */
+    pl_activation activation;
+    double attention_scale; /* of q k^T: 1 / sqrt(head_dim) but for gemma */
+    double embedding_scale; /* 1, or gemma's sqrt(hidden size) */
+    double attention_cap, logits_cap; /* x -> cap tanh(x / cap) of scores and logits; 0: none */
+    size_t window;          /* keys that a query of a sliding block sees; 0: no block slides */
+    uint8_t block_kind[PL_MAX_BLOCKS]; /* PL_BLOCK_ flags of each block */
+    size_t experts, experts_used;      /* of a mixture of experts, else 0 */
+    size_t expert_size, shared_size;   /* inner width of an expert, of the shared one (0: none) */
+    bool experts_normalized;           /* the weights of the chosen experts are made to sum to 1 */
     bool tied_embeddings;
     bool qkv_bias; /* q, k and v projections have biases (qwen2) */
     pl_rope_kind rope;
     double rope_theta;
+    double rope_local_theta;        /* of sliding blocks, never scaled; 0: as the others */
     double rope_factor;             /* linear, llama3 */
     double rope_low_freq_factor;    /* llama3 */
     double rope_high_freq_factor;   /* llama3 */
-    size_t rope_original_positions; /* llama3 */
-    size_t rope_divisors;           /* head_dim / 2 if GGUF gives divisors of the frequencies */
+    size_t rope_original_positions; /* llama3, long */
+    size_t rope_divisors;           /* rotary_dim / 2 if GGUF gives divisors of the frequencies */
     float rope_divisor[PL_MAX_HEAD_DIM / 2];
+    float rope_long_divisor[PL_MAX_HEAD_DIM / 2]; /* long: of windows beyond the original
+                                                     positions, where rope_divisor is of others */
+    double rope_amplitude; /* of cosines and sines: 1, but for long */
     int64_t bos_id, eos_id; /* -1: not known; for the export of a config.json */
 } pl_config;
 
@@ -48,8 +71,12 @@ PL_NODISCARD pl_status pl_config_from_json(const json_t *json, const char *path,
 PL_NODISCARD pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out,
                                            pl_error *err);
 
-/* RoPE's inverse frequencies, out[head_dim / 2], in float32 as transformers computes them. */
+/* RoPE's inverse frequencies, out[rotary_dim / 2], in float32 as transformers computes them. */
 void pl_config_frequencies(const pl_config *config, float *out);
+
+/* The second set: of sliding blocks (gemma3: plain ones of rope_local_theta), or of windows longer
+ * than the original positions (phi3's long RoPE).  False if the config has none. */
+bool pl_config_other_frequencies(const pl_config *config, float *out);
 
 /* The config.json that Hugging Face's transformers reads for this model (for export from GGUF).
  * torch_dtype: "float16", ...  Caller decrefs.  PL_ERR_UNSUPPORTED if the model's RoPE divisors

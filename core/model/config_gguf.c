@@ -132,7 +132,7 @@ static bool explain(const pl_config *config, pl_config *out)
 static pl_status read_divisors(const source *from, pl_config *config, pl_error *err)
 {
     const pl_tensor *tensor = pl_checkpoint_find(from->checkpoint, "rope_freqs.weight");
-    size_t count = config->head_dim / 2;
+    size_t count = config->rotary_dim / 2;
     if (tensor == NULL) {
         return PL_OK;
     }
@@ -161,13 +161,65 @@ static pl_status read_divisors(const source *from, pl_config *config, pl_error *
     return PL_OK;
 }
 
+/* A tensor of rotary_dim / 2 positive numbers. */
+static pl_status read_factors(const source *from, const char *name, size_t count, float *out,
+                              pl_error *err)
+{
+    const pl_tensor *tensor = pl_checkpoint_find(from->checkpoint, name);
+    if (tensor == NULL || pl_tensor_elements(tensor) != count) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: %s: expected a tensor of %zu elements",
+                            from->path, name, count);
+    }
+    pl_status status =
+        pl_checkpoint_read(from->checkpoint, tensor, 0, pl_tensor_rows(tensor), out, err);
+    for (size_t i = 0; i < count && status == PL_OK; i++) {
+        if (!(out[i] > 0)) {
+            status = pl_error_set(err, PL_ERR_FORMAT, "%s: %s[%zu] is not positive", from->path,
+                                  name, i);
+        }
+    }
+    return status;
+}
+
+static pl_status read_long_rope(const source *from, pl_config *config, pl_error *err)
+{
+    if (!config->arch->long_rope) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: the RoPE type 'longrope' is not supported for the architecture "
+                            "%s",
+                            from->path, config->architecture);
+    }
+    size_t count = config->rotary_dim / 2;
+    pl_status status =
+        read_factors(from, "rope_factors_short.weight", count, config->rope_divisor, err);
+    if (status == PL_OK) {
+        status =
+            read_factors(from, "rope_factors_long.weight", count, config->rope_long_divisor, err);
+    }
+    if (status == PL_OK) {
+        status = read_size(from, "rope.scaling.original_context_length", config->max_positions,
+                           &config->rope_original_positions, err);
+    }
+    config->rope = PL_ROPE_LONG;
+    config->rope_divisors = count;
+    return status == PL_OK ? read_real(from, "rope.scaling.attn_factor",
+                                       pl_config_long_amplitude(config), &config->rope_amplitude,
+                                       err)
+                           : status;
+}
+
 static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
 {
     char name[96];
     const char *type = json_string_value(get(from, "rope.scaling.type", name));
-    pl_status status = read_real(from, "rope.freq_base", 10000.0, &config->rope_theta, err);
+    double theta = config->arch->default_theta > 0 ? config->arch->default_theta : 10000.0;
+    pl_status status = read_real(from, "rope.freq_base", theta, &config->rope_theta, err);
     if (status != PL_OK) {
         return status;
+    }
+    if (pl_checkpoint_find(from->checkpoint, "rope_factors_long.weight") != NULL ||
+        (type != NULL && strcmp(type, "longrope") == 0)) {
+        return read_long_rope(from, config, err);
     }
     if (type != NULL && strcmp(type, "none") != 0 && strcmp(type, "linear") != 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
@@ -225,7 +277,8 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
     if (status == PL_OK) {
         status = read_size(from, "rope.dimension_count", config->head_dim, &rotated, err);
     }
-    if (status == PL_OK && rotated != config->head_dim) {
+    config->rotary_dim = rotated;
+    if (status == PL_OK && rotated != config->head_dim && !config->arch->partial_rotary) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: RoPE over %zu of %zu dimensions is not supported", from->path,
                               rotated, config->head_dim);
@@ -267,12 +320,126 @@ static pl_status read_tensors(const source *from, pl_config *config, pl_error *e
                             "%s: the architecture %s with attention biases (%s) is not supported",
                             from->path, config->architecture, name);
     }
-    const json_t *experts = get(from, "expert_count", name);
-    if (json_integer_value(experts) > 0) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "%s: mixtures of experts (%s) are not supported", from->path, name);
-    }
     return PL_OK;
+}
+
+static pl_status read_windows(const source *from, pl_config *config, pl_error *err)
+{
+    const pl_arch *arch = config->arch;
+    char name[96];
+    bool patterned = arch->windows == PL_WINDOW_PATTERN;
+    const json_t *given = get(from, "attention.sliding_window", name);
+    if (given == NULL && !patterned) {
+        return PL_OK;
+    }
+    if (!patterned && json_is_integer(given) && json_integer_value(given) == 0) {
+        return PL_OK;
+    }
+    size_t pattern = patterned ? arch->window_pattern : 0;
+    pl_status status = read_size(from, "attention.sliding_window",
+                                 patterned ? arch->default_window : 0, &config->window, err);
+    const json_t *list = get(from, "attention.sliding_window_pattern", name);
+    if (status != PL_OK) {
+        return status;
+    }
+    if (patterned && json_is_array(list)) {
+        if (json_array_size(list) < config->blocks) {
+            return pl_error_set(err, PL_ERR_FORMAT, "%s: %s: expected %zu values", from->path, name,
+                                config->blocks);
+        }
+        for (size_t b = 0; b < config->blocks; b++) {
+            const json_t *item = json_array_get(list, b);
+            bool slides = json_is_true(item) || json_integer_value(item) > 0;
+            config->block_kind[b] |= slides ? PL_BLOCK_SLIDES : 0;
+        }
+        return PL_OK;
+    }
+    if (patterned) {
+        status = read_size(from, "attention.sliding_window_pattern", pattern, &pattern, err);
+    }
+    pl_config_mark_windows(config, pattern);
+    return status;
+}
+
+/* A cap: 0 or missing without a default is none. */
+static pl_status read_cap(const source *from, const char *key, double fallback, double *out,
+                          pl_error *err)
+{
+    char name[96];
+    const json_t *value = get(from, key, name);
+    if ((value == NULL && !(fallback > 0)) ||
+        (json_is_number(value) && json_number_value(value) == 0)) {
+        return PL_OK;
+    }
+    return read_real(from, key, fallback, out, err);
+}
+
+/* GGUF has no query_pre_attn_scalar: it is the head's width, but hidden / heads in gemma's largest
+ * models, which their number of blocks tells. */
+static pl_status read_scales(const source *from, pl_config *config, pl_error *err)
+{
+    const pl_arch *arch = config->arch;
+    size_t scalar = arch->wide_blocks > 0 && config->blocks == arch->wide_blocks
+                        ? config->hidden_size / config->heads
+                        : config->head_dim;
+    pl_status status = read_real(from, "attention.scale", 1 / sqrt((double)scalar),
+                                 &config->attention_scale, err);
+    config->embedding_scale = arch->scaled_embedding ? sqrt((double)config->hidden_size) : 1;
+    if (status == PL_OK && arch->soft_caps) {
+        status = read_cap(from, "attn_logit_softcapping", arch->default_attention_cap,
+                          &config->attention_cap, err);
+    }
+    if (status == PL_OK && arch->soft_caps) {
+        status = read_cap(from, "final_logit_softcapping", arch->default_logits_cap,
+                          &config->logits_cap, err);
+    }
+    if (status == PL_OK && arch->default_local_theta > 0) {
+        status = read_real(from, "rope.freq_base_swa", arch->default_local_theta,
+                           &config->rope_local_theta, err);
+    }
+    return status;
+}
+
+/* llama.cpp's qwen2moe never makes the chosen weights sum to 1 unless the file says so. */
+static pl_status read_experts(const source *from, pl_config *config, pl_error *err)
+{
+    const pl_expert_names *names = config->arch->experts;
+    char name[96];
+    pl_status status = read_size(from, "expert_count", 0, &config->experts, err);
+    if (status == PL_OK) {
+        status = read_size(from, "expert_used_count", 0, &config->experts_used, err);
+    }
+    config->expert_size = config->intermediate_size;
+    if (status == PL_OK && names->inner != NULL) {
+        status = read_size(from, "expert_feed_forward_length", 0, &config->expert_size, err);
+    }
+    if (status == PL_OK && names->shared_gate.hf != NULL) {
+        status = read_size(from, "expert_shared_feed_forward_length", 0, &config->shared_size, err);
+    }
+    config->experts_normalized =
+        names->normalized || json_is_true(get(from, "expert_weights_norm", name));
+    for (size_t b = 0; b < config->blocks; b++) {
+        config->block_kind[b] |= PL_BLOCK_EXPERTS;
+    }
+    return status == PL_OK ? pl_config_check_experts(config, from->path, err) : status;
+}
+
+/* Whether "<name>.<key>" is there and more than 0. */
+static bool has(const json_t *metadata, const char *name, const char *key)
+{
+    char whole[128];
+    snprintf(whole, sizeof whole, "%.64s.%s", name, key);
+    return json_integer_value(json_object_get(metadata, whole)) > 0;
+}
+
+/* GGUF's llama is also mistral, where there is a window, and mixtral, where there are experts. */
+static const pl_arch *find_arch(const json_t *metadata, const char *name)
+{
+    bool experts = has(metadata, name, "expert_count");
+    if (strcmp(name, "llama") == 0 && !experts && has(metadata, name, "attention.sliding_window")) {
+        return pl_arch_by_type("mistral");
+    }
+    return pl_arch_by_gguf(name, experts);
 }
 
 pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out, pl_error *err)
@@ -287,13 +454,20 @@ pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out, pl_erro
                             from.path);
     }
     pl_config config = *out;
-    config.arch = pl_arch_by_gguf(name);
+    config.arch = find_arch(from.metadata, name);
+    if (config.arch == NULL && pl_arch_by_gguf(name, false) != NULL) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: a mixture of experts (%.64s.expert_count) of the architecture "
+                            "'%.64s' is not supported",
+                            from.path, name, name);
+    }
     if (config.arch == NULL) {
         return pl_arch_refuse(err, from.path, "general.architecture", name);
     }
     from.prefix = config.arch->gguf;
     snprintf(config.architecture, sizeof config.architecture, "%s", config.arch->model_type);
-    config.qkv_bias = config.arch->qkv_bias;
+    pl_config_set_arch(config.arch, &config);
+    config.unit_norms = false; /* GGUF holds 1 + weight */
     config.bos_id = read_id(from.metadata, "tokenizer.ggml.bos_token_id");
     config.eos_id = read_id(from.metadata, "tokenizer.ggml.eos_token_id");
     pl_status status = read_sizes(&from, &config, err);
@@ -308,6 +482,15 @@ pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out, pl_erro
     }
     if (status == PL_OK) {
         status = read_rope(&from, &config, err);
+    }
+    if (status == PL_OK) {
+        status = read_windows(&from, &config, err);
+    }
+    if (status == PL_OK) {
+        status = read_scales(&from, &config, err);
+    }
+    if (status == PL_OK && config.arch->experts != NULL) {
+        status = read_experts(&from, &config, err);
     }
     if (status == PL_OK) {
         *out = config;

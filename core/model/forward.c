@@ -1,117 +1,20 @@
 #include "core/model/forward.h"
 
-#include "core/base/checked.h"
 #include "core/model/forward_parts.h"
 #include "core/model/model_parts.h"
 #include "core/tensor/linalg.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A piece of logits: enough rows that lm_head's packing inside BLAS does not count, in 64 MB. */
 enum { LOGITS_ROWS = 256, LOGITS_BYTES = 64 << 20 };
 
-static float *floats(size_t rows, size_t cols, bool *failed)
-{
-    size_t count = 0;
-    float *data = pl_mul(rows, cols, &count) ? pl_alloc(count, sizeof *data) : NULL;
-    *failed = *failed || data == NULL;
-    return data;
-}
-
-/* Angles position * frequency and their cosines, all in float32 as transformers computes them. */
-static void fill_angles(pl_forward *f, const pl_config *config)
-{
-    size_t half = config->head_dim / 2;
-    float frequencies[PL_MAX_HEAD_DIM / 2];
-    pl_config_frequencies(config, frequencies);
-    for (size_t t = 0; t < f->max_length; t++) {
-        for (size_t i = 0; i < half; i++) {
-            float angle = (float)t * frequencies[i];
-            f->cosine[t * half + i] = cosf(angle);
-            f->sine[t * half + i] = sinf(angle);
-        }
-    }
-}
-
-static bool allocate(pl_forward *f, const pl_config *c)
-{
-    bool failed = false;
-    size_t hidden = c->hidden_size;
-    size_t inner = c->intermediate_size;
-    size_t length = f->max_length;
-    size_t qkv_rows = f->q_rows + 2 * f->kv_rows;
-    f->w_qkv = floats(qkv_rows, hidden, &failed);
-    f->b_qkv = floats(qkv_rows, 1, &failed);
-    f->w_o = floats(hidden, f->q_rows, &failed);
-    f->w_gate_up = floats(2 * inner, hidden, &failed);
-    f->w_down = floats(hidden, inner, &failed);
-    f->attention_norm = floats(hidden, 1, &failed);
-    f->mlp_norm = floats(hidden, 1, &failed);
-    f->final_norm = floats(hidden, 1, &failed);
-    f->cosine = floats(length, c->head_dim / 2, &failed);
-    f->sine = floats(length, c->head_dim / 2, &failed);
-    f->normed = floats(length, hidden, &failed);
-    f->qkv = floats(length, qkv_rows, &failed);
-    f->k = floats(length, f->kv_rows, &failed);
-    f->v = floats(length, f->kv_rows, &failed);
-    f->attended = floats(length, f->q_rows, &failed);
-    f->gate_up = floats(length, 2 * inner, &failed);
-    f->act = floats(length, inner, &failed);
-    f->scratch = floats(f->scratch_threads * PL_QUERY_BLOCK, length, &failed);
-    return !failed;
-}
-
-pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out, pl_error *err)
-{
-    *out = NULL;
-    const pl_config *config = pl_model_config(model);
-    if (max_length == 0 || max_length > (size_t)1 << 24) {
-        return pl_error_set(err, PL_ERR_USAGE, "a window of %zu tokens: expected 1 to 16777216",
-                            max_length);
-    }
-    pl_forward *f = calloc(1, sizeof *f);
-    if (f == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the forward pass");
-    }
-    f->model = model;
-    f->max_length = max_length;
-    f->block = SIZE_MAX;
-    f->q_rows = config->heads * config->head_dim;
-    f->kv_rows = config->kv_heads * config->head_dim;
-    int threads = pl_linalg_threads();
-    f->scratch_threads = threads > 0 ? (size_t)threads : 1;
-    if (!allocate(f, config)) {
-        pl_forward_destroy(f);
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a forward pass over %zu tokens",
-                            max_length);
-    }
-    fill_angles(f, config);
-    *out = f;
-    return PL_OK;
-}
-
-void pl_forward_destroy(pl_forward *f)
-{
-    if (f == NULL) {
-        return;
-    }
-    float *const owned[] = {f->w_qkv,          f->w_o,      f->w_gate_up,  f->w_down,  f->b_qkv,
-                            f->attention_norm, f->mlp_norm, f->final_norm, f->lm_head, f->cosine,
-                            f->sine,           f->normed,   f->qkv,        f->k,       f->v,
-                            f->attended,       f->gate_up,  f->act,        f->scratch, f->logits,
-                            f->logits_in};
-    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
-        free(owned[i]);
-    }
-    free(f);
-}
-
 pl_status pl_forward_embed(pl_forward *forward, const int32_t *ids, size_t length, float *x,
                            pl_error *err)
 {
     const pl_model *model = forward->model;
+    float scale = (float)model->config.embedding_scale;
     size_t hidden = model->config.hidden_size;
     for (size_t t = 0; t < length; t++) {
         if (ids[t] < 0 || (size_t)ids[t] >= model->config.vocab_size) {
@@ -124,88 +27,36 @@ pl_status pl_forward_embed(pl_forward *forward, const int32_t *ids, size_t lengt
         if (status != PL_OK) {
             return status;
         }
+        for (size_t i = 0; scale != 1.0f && i < hidden; i++) {
+            x[t * hidden + i] *= scale;
+        }
     }
     return PL_OK;
 }
 
-static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, float *out,
-                            pl_error *err)
+const uint32_t *pl_forward_rows(const pl_forward *forward)
 {
-    int provided = 0;
-    if (hooks != NULL && hooks->weight != NULL) {
-        pl_status status = hooks->weight(hooks->ctx, layer, out, &provided, err);
-        if (status != PL_OK) {
-            return status;
-        }
-    }
-    return provided ? PL_OK : pl_model_read_weight(f->model, layer, out, err);
+    return forward->rows;
 }
 
-static pl_status load_vector(pl_forward *f, const pl_tensor *tensor, float *out, pl_error *err)
-{
-    return pl_checkpoint_read(f->model->checkpoint, tensor, 0, pl_tensor_rows(tensor), out, err);
-}
-
-pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hooks, pl_task *task,
-                          pl_error *err)
-{
-    pl_forward *f = forward;
-    const pl_config *c = &f->model->config;
-    size_t hidden = c->hidden_size;
-    float *const weights[PL_ROLE_COUNT] = {
-        [PL_ROLE_Q] = f->w_qkv,
-        [PL_ROLE_K] = f->w_qkv + f->q_rows * hidden,
-        [PL_ROLE_V] = f->w_qkv + (f->q_rows + f->kv_rows) * hidden,
-        [PL_ROLE_O] = f->w_o,
-        [PL_ROLE_GATE] = f->w_gate_up,
-        [PL_ROLE_UP] = f->w_gate_up + c->intermediate_size * hidden,
-        [PL_ROLE_DOWN] = f->w_down,
-    };
-    float *const biases[] = {f->b_qkv, f->b_qkv + f->q_rows, f->b_qkv + f->q_rows + f->kv_rows};
-    f->block = SIZE_MAX;
-    pl_status status = PL_OK;
-    for (size_t role = 0; role < PL_ROLE_COUNT && status == PL_OK; role++) {
-        size_t layer = block * PL_ROLE_COUNT + role;
-        status = load_layer(f, layer, hooks, weights[role], err);
-        if (status == PL_OK && f->model->layers[layer].bias != NULL && role <= PL_ROLE_V) {
-            status = load_vector(f, f->model->layers[layer].bias, biases[role], err);
-        }
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
-        }
-    }
-    if (status == PL_OK) {
-        status = load_vector(f, f->model->attention_norms[block], f->attention_norm, err);
-    }
-    if (status == PL_OK) {
-        status = load_vector(f, f->model->mlp_norms[block], f->mlp_norm, err);
-    }
-    f->block = status == PL_OK ? block : SIZE_MAX;
-    return status;
-}
-
-/* The window that a forward step works on. */
-typedef struct step {
-    pl_forward *f;
-    const pl_config *c;
-    const pl_hooks *hooks;
-    size_t length, window;
-    pl_task *task;
-} step;
-
-static pl_status see_input(const step *s, pl_site_role role, float *x, size_t cols, pl_error *err)
+pl_status pl_forward_see(const pl_step *s, size_t site, float *x, size_t rows, size_t cols,
+                         pl_error *err)
 {
     if (s->hooks == NULL || s->hooks->input == NULL) {
         return PL_OK;
     }
-    size_t site = s->f->block * PL_SITE_ROLE_COUNT + (size_t)role;
-    return s->hooks->input(s->hooks->ctx, site, s->window, x, s->length, cols, err);
+    return s->hooks->input(s->hooks->ctx, site, s->window, x, rows, cols, err);
 }
 
-/* y[length, rows] = x[length, cols] W^T, cut along W's rows with a tick before each piece: cut
- * along x's, BLAS would pack all of W anew for every few tokens. */
-static pl_status multiply(const float *x, size_t length, const float *w, size_t rows, size_t cols,
-                          float *y, pl_task *task, pl_error *err)
+/* The input hook of a site that sees the whole window; which: of the block's sites. */
+static pl_status see_input(const pl_step *s, size_t which, float *x, size_t cols, pl_error *err)
+{
+    return pl_forward_see(s, s->f->model->blocks[s->f->block].first_site + which, x, s->length,
+                          cols, err);
+}
+
+pl_status pl_forward_multiply(const float *x, size_t length, const float *w, size_t rows,
+                              size_t cols, float *y, pl_task *task, pl_error *err)
 {
     const double most = cols <= 1024 ? 2e9 : 8e9; /* FLOP between two ticks */
     double flops_a_row = 2.0 * (double)length * (double)cols;
@@ -226,21 +77,73 @@ static pl_status multiply(const float *x, size_t length, const float *w, size_t 
     return status;
 }
 
-static pl_status linear(const step *s, const float *x, const float *w, size_t rows, size_t cols,
+static pl_status linear(const pl_step *s, const float *x, const float *w, size_t rows, size_t cols,
                         float *y, pl_error *err)
 {
-    return multiply(x, s->length, w, rows, cols, y, s->task, err);
+    return pl_forward_multiply(x, s->length, w, rows, cols, y, s->task, err);
 }
 
-static pl_status keys_and_values(const step *s, pl_error *err)
+static bool slides(const pl_step *s)
+{
+    return (s->c->block_kind[s->f->block] & PL_BLOCK_SLIDES) != 0;
+}
+
+/* f->normed = the norm of x, or x itself where the architecture has no norm there: an input hook
+ * may replace what it sees, never the residual stream. */
+static void norm_input(const pl_step *s, pl_norm_role role, const float *x)
+{
+    pl_forward *f = s->f;
+    size_t hidden = s->c->hidden_size;
+    if (f->norms[role] != NULL) {
+        pl_rms_norm(x, f->norms[role], s->c->rms_norm_eps, s->length, hidden, f->normed);
+    } else {
+        memcpy(f->normed, x, s->length * hidden * sizeof *x);
+    }
+}
+
+static void norm_output(const pl_step *s, pl_norm_role role)
+{
+    pl_forward *f = s->f;
+    if (f->norms[role] != NULL) {
+        pl_rms_norm(f->normed, f->norms[role], s->c->rms_norm_eps, s->length, s->c->hidden_size,
+                    f->normed);
+    }
+}
+
+static void norm_heads(const pl_step *s)
+{
+    pl_forward *f = s->f;
+    const pl_config *c = s->c;
+    size_t stride = f->q_rows + 2 * f->kv_rows;
+    const struct {
+        pl_norm_role role;
+        float *x;
+        size_t rows;
+    } parts[] = {{PL_NORM_Q, f->qkv, f->q_rows}, {PL_NORM_K, f->qkv + f->q_rows, f->kv_rows}};
+    for (size_t i = 0; i < 2; i++) {
+        size_t size = pl_model_norm_size(c, parts[i].role);
+        if (f->norms[parts[i].role] != NULL) {
+            pl_head_norm(parts[i].x, stride, s->length, parts[i].rows / size, size,
+                         f->norms[parts[i].role], c->rms_norm_eps);
+        }
+    }
+}
+
+static pl_status keys_and_values(const pl_step *s, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
     size_t stride = f->q_rows + 2 * f->kv_rows;
     const float *v = f->qkv + f->q_rows + f->kv_rows;
-    pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, f->cosine, f->sine, f->qkv, stride);
-    pl_rope(f->qkv + f->q_rows, stride, s->length, c->kv_heads, c->head_dim, f->cosine, f->sine,
-            f->k, f->kv_rows);
+    bool other = c->rope == PL_ROPE_LONG ? s->length > c->rope_original_positions
+                                         : c->rope_local_theta > 0 && slides(s);
+    size_t kind = other ? 1 : 0;
+    const float *cosine = f->cosine[kind];
+    const float *sine = f->sine[kind];
+    pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, c->rotary_dim, cosine, sine, f->qkv,
+            stride);
+    pl_rope(f->qkv + f->q_rows, stride, s->length, c->kv_heads, c->head_dim, c->rotary_dim, cosine,
+            sine, f->k, f->kv_rows);
     for (size_t t = 0; t < s->length; t++) {
         memcpy(f->v + t * f->kv_rows, v + t * stride, f->kv_rows * sizeof *v);
     }
@@ -254,13 +157,13 @@ static pl_status keys_and_values(const step *s, pl_error *err)
     return status;
 }
 
-static pl_status run_attention(const step *s, const float *x, pl_error *err)
+static pl_status run_attention(const pl_step *s, const float *x, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
     size_t hidden = c->hidden_size;
     size_t stride = f->q_rows + 2 * f->kv_rows;
-    pl_rms_norm(x, f->attention_norm, c->rms_norm_eps, s->length, hidden, f->normed);
+    norm_input(s, PL_NORM_ATTENTION, x);
     pl_status status = see_input(s, PL_SITE_QKV, f->normed, hidden, err);
     if (status == PL_OK) {
         status = linear(s, f->normed, f->w_qkv, stride, hidden, f->qkv, err);
@@ -271,6 +174,7 @@ static pl_status run_attention(const step *s, const float *x, pl_error *err)
     if (c->qkv_bias) {
         pl_add_bias(f->qkv, stride, s->length, stride, f->b_qkv);
     }
+    norm_heads(s);
     status = keys_and_values(s, err);
     if (status != PL_OK) {
         return status;
@@ -284,6 +188,9 @@ static pl_status run_attention(const step *s, const float *x, pl_error *err)
                               .heads = c->heads,
                               .kv_heads = c->kv_heads,
                               .head_dim = c->head_dim,
+                              .window = slides(s) ? c->window : SIZE_MAX,
+                              .scale = (float)c->attention_scale,
+                              .cap = c->attention_cap,
                               .scratch = f->scratch,
                               .scratch_stride = PL_QUERY_BLOCK * f->max_length,
                               .threads = f->scratch_threads});
@@ -291,16 +198,18 @@ static pl_status run_attention(const step *s, const float *x, pl_error *err)
     if (status == PL_OK) {
         status = see_input(s, PL_SITE_O, f->attended, f->q_rows, err);
     }
-    return status == PL_OK ? linear(s, f->attended, f->w_o, hidden, f->q_rows, f->normed, err)
-                           : status;
+    if (status == PL_OK) {
+        status = linear(s, f->attended, f->w_o, hidden, f->q_rows, f->normed, err);
+        norm_output(s, PL_NORM_ATTENTION_OUT);
+    }
+    return status;
 }
 
-static pl_status run_mlp(const step *s, const float *x, pl_error *err)
+static pl_status run_dense_mlp(const pl_step *s, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
     size_t inner = c->intermediate_size;
-    pl_rms_norm(x, f->mlp_norm, c->rms_norm_eps, s->length, c->hidden_size, f->normed);
     pl_status status = see_input(s, PL_SITE_GATE_UP, f->normed, c->hidden_size, err);
     if (status == PL_OK) {
         status = linear(s, f->normed, f->w_gate_up, 2 * inner, c->hidden_size, f->gate_up, err);
@@ -308,14 +217,25 @@ static pl_status run_mlp(const step *s, const float *x, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    pl_silu_mul(f->gate_up, 2 * inner, s->length, inner, f->act);
+    pl_gate_mul(c->activation, f->gate_up, 2 * inner, s->length, inner, f->act);
     status = see_input(s, PL_SITE_DOWN, f->act, inner, err);
     return status == PL_OK ? linear(s, f->act, f->w_down, c->hidden_size, inner, f->normed, err)
                            : status;
 }
 
+static pl_status run_mlp(const pl_step *s, const float *x, pl_error *err)
+{
+    norm_input(s, PL_NORM_MLP, x);
+    bool experts = (s->c->block_kind[s->f->block] & PL_BLOCK_EXPERTS) != 0;
+    pl_status status = experts ? pl_forward_experts(s, err) : run_dense_mlp(s, err);
+    if (status == PL_OK) {
+        norm_output(s, PL_NORM_MLP_OUT);
+    }
+    return status;
+}
+
 /* x += the output of a half; a value that is not finite is an error naming the block. */
-static pl_status add_half(const step *s, float *x, const char *half, pl_error *err)
+static pl_status add_half(const pl_step *s, float *x, const char *half, pl_error *err)
 {
     if (!pl_add_finite(x, s->f->normed, s->length * s->c->hidden_size)) {
         return pl_error_set(err, PL_ERR_NUMERIC,
@@ -335,7 +255,7 @@ pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t wi
                             "and 1 to %zu tokens",
                             length, forward->max_length);
     }
-    step s = {forward, &forward->model->config, hooks, length, window, task};
+    pl_step s = {forward, &forward->model->config, hooks, length, window, task};
     pl_status status = run_attention(&s, x, err);
     if (status == PL_OK) {
         status = add_half(&s, x, "attention", err);
@@ -359,17 +279,17 @@ static pl_status load_head(pl_forward *f, pl_task *task, pl_error *err)
     const pl_config *c = &f->model->config;
     const size_t piece = 1 << 12;
     bool failed = false;
-    float *head = floats(c->vocab_size, c->hidden_size, &failed);
+    float *head = pl_forward_floats(c->vocab_size, c->hidden_size, &failed);
     size_t rows = (size_t)LOGITS_BYTES / sizeof(float) / c->vocab_size;
     rows = rows < 32 ? 32 : rows > LOGITS_ROWS ? LOGITS_ROWS : rows;
     f->logits_rows = rows < f->max_length ? rows : f->max_length;
     free(f->logits);
     free(f->logits_in);
-    f->logits = floats(f->logits_rows, c->vocab_size, &failed);
-    f->logits_in = floats(f->logits_rows, c->hidden_size, &failed);
+    f->logits = pl_forward_floats(f->logits_rows, c->vocab_size, &failed);
+    f->logits_in = pl_forward_floats(f->logits_rows, c->hidden_size, &failed);
     pl_status status = failed ? pl_error_set(err, PL_ERR_MEMORY, "no memory for lm_head [%zu, %zu]",
                                              c->vocab_size, c->hidden_size)
-                              : load_vector(f, f->model->norm, f->final_norm, err);
+                              : pl_forward_gain(f, f->model->norm, f->final_norm, err);
     for (size_t row = 0; row < c->vocab_size && status == PL_OK; row += piece) {
         size_t count = c->vocab_size - row < piece ? c->vocab_size - row : piece;
         status = pl_checkpoint_read(f->model->checkpoint, f->model->lm_head, row, count,
@@ -396,8 +316,11 @@ pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows, pl
         size_t count = rows - row < f->logits_rows ? rows - row : f->logits_rows;
         pl_rms_norm(x + row * c->hidden_size, f->final_norm, c->rms_norm_eps, count, c->hidden_size,
                     f->logits_in);
-        status = multiply(f->logits_in, count, f->lm_head, c->vocab_size, c->hidden_size, f->logits,
-                          task, err);
+        status = pl_forward_multiply(f->logits_in, count, f->lm_head, c->vocab_size, c->hidden_size,
+                                     f->logits, task, err);
+        if (status == PL_OK && c->logits_cap > 0) {
+            pl_soft_cap(f->logits, count, c->vocab_size, c->logits_cap);
+        }
         if (status == PL_OK) {
             status = out(ctx, row, f->logits, count, c->vocab_size, err);
         }

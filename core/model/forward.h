@@ -21,7 +21,8 @@ typedef struct pl_hooks {
      * result, say).  Sets *provided to 0 to decline; then the checkpoint's is read. */
     pl_status (*weight)(void *ctx, size_t layer, float *out, int *provided, pl_error *err);
 
-    /* Sees, and may replace in place, the input x[rows, cols] of a site. */
+    /* Sees, and may replace in place, the input x[rows, cols] of a site.  An expert's site sees the
+     * tokens routed to it, which pl_forward_rows names; there may be none of them (rows 0). */
     pl_status (*input)(void *ctx, size_t site, size_t window, float *x, size_t rows, size_t cols,
                        pl_error *err);
 
@@ -52,6 +53,10 @@ PL_NODISCARD pl_status pl_forward_load(pl_forward *forward, size_t block, const 
 /* Runs the loaded block on one window, in place.  Ticks the task between its GEMMs. */
 PL_NODISCARD pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t window,
                                       const pl_hooks *hooks, pl_task *task, pl_error *err);
+
+/* Inside an input hook: the tokens of the window, ascending, that the hook's rows belong to; NULL
+ * where row r is token r. */
+const uint32_t *pl_forward_rows(const pl_forward *forward);
 
 /* Final norm and lm_head for rows of x: calls out(ctx, first_row, logits[count, vocab], count) in
  * pieces of at most 256 rows or 64 MB.  lm_head is decoded once and kept.  x is not changed. */

@@ -4,6 +4,7 @@
 #ifndef PL_MODEL_FORWARD_PARTS_H
 #define PL_MODEL_FORWARD_PARTS_H
 
+#include "core/model/arch.h"
 #include "core/model/forward.h"
 
 #include <stdbool.h>
@@ -12,23 +13,33 @@
 void pl_rms_norm(const float *x, const float *gain, double eps, size_t rows, size_t cols,
                  float *out);
 
-/* gate[rows, stride] holds gate and, `cols` further, up: out[rows, cols] = silu(gate) * up. */
-void pl_silu_mul(const float *gate, size_t stride, size_t rows, size_t cols, float *out);
+/* The same in place for each of the heads of x[rows, heads * cols] (stride apart), gain[cols]. */
+void pl_head_norm(float *x, size_t stride, size_t rows, size_t heads, size_t cols,
+                  const float *gain, double eps);
+
+/* gate[rows, stride] holds gate and, `cols` further, up: out[rows, cols] = act(gate) * up. */
+void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t rows, size_t cols,
+                 float *out);
+
+/* x[rows, cols] = cap * tanh(x / cap). */
+void pl_soft_cap(float *x, size_t rows, size_t cols, double cap);
 
 /* x[rows, cols] (stride apart) += bias[cols]. */
 void pl_add_bias(float *x, size_t stride, size_t rows, size_t cols, const float *bias);
 
 /* Rotates heads of x[rows, heads * D] (stride apart) into out (out_stride apart; may be x):
- * halves of a head are the pairs, as in Hugging Face.  cosine, sine: [rows, D / 2]. */
+ * halves of a head's first `rotated` dimensions are the pairs, as in Hugging Face; the others are
+ * copied.  cosine, sine: [rows, rotated / 2]. */
 void pl_rope(const float *x, size_t stride, size_t rows, size_t heads, size_t head_dim,
-             const float *cosine, const float *sine, float *out, size_t out_stride);
+             size_t rotated, const float *cosine, const float *sine, float *out, size_t out_stride);
 
 /* x[count] += y[count]; false if a value of the sum is NaN or infinite. */
 bool pl_add_finite(float *x, const float *y, size_t count);
 
-/* Causal softmax over scores[count, ld]: row i keeps its first `first + i + 1` columns, of which
- * there are at most cols; the others become 0. */
-void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t first, size_t cols);
+/* Causal softmax over scores[count, ld]: of row i's first `first + i + 1` columns (at most cols)
+ * the last `window` are kept; the others become 0. */
+void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t first, size_t cols,
+                       size_t window);
 
 typedef struct pl_attention {
     const float *q; /* [T, heads * D], q_stride apart */
@@ -36,6 +47,9 @@ typedef struct pl_attention {
     const float *k, *v; /* [T, kv_heads * D] */
     float *out;         /* [T, heads * D] */
     size_t length, heads, kv_heads, head_dim;
+    size_t window; /* keys a query sees, itself included; SIZE_MAX: all before it */
+    float scale;   /* of Q K^T */
+    double cap;    /* of the scores; 0: none */
     float *scratch; /* [threads, PL_QUERY_BLOCK * max_length] */
     size_t scratch_stride;
     size_t threads; /* scratch areas */
@@ -52,23 +66,64 @@ struct pl_forward {
     size_t block; /* the loaded one; SIZE_MAX: none */
     size_t q_rows, kv_rows;
 
-    /* Weights of one block; q, k and v are stacked in one matrix, gate and up in another. */
+    /* Weights of one block; q, k and v are stacked in one matrix, gate and up in another.  With
+     * experts those of expert e begin at e times the size of one, the shared expert's after all. */
     float *w_qkv, *w_o, *w_gate_up, *w_down, *b_qkv;
-    float *attention_norm, *mlp_norm, *final_norm;
+    float *norms[PL_NORM_COUNT]; /* NULL where the architecture has none */
+    float *router, *shared_gate; /* [experts, H], [H]; NULL without experts */
+    float *final_norm;
     float *lm_head; /* [vocab, H] or NULL until it is needed */
 
-    float *cosine, *sine; /* [max_length, D / 2] */
-    float *normed;        /* [max_length, H], also the output of o and down */
-    float *qkv;           /* [max_length, q_rows + 2 kv_rows] */
-    float *k, *v;         /* [max_length, kv_rows] */
-    float *attended;      /* [max_length, q_rows] */
-    float *gate_up;       /* [max_length, 2 I] */
-    float *act;           /* [max_length, I] */
-    float *scratch;       /* of attention */
+    float *cosine[2], *sine[2]; /* [max_length, rotary_dim / 2]; [1]: of the other frequencies,
+                                   NULL where none are needed */
+    float *normed;              /* [max_length, H], also the output of o and down */
+    float *qkv;                 /* [max_length, q_rows + 2 kv_rows] */
+    float *k, *v;               /* [max_length, kv_rows] */
+    float *attended;            /* [max_length, q_rows] */
+    float *gate_up;             /* [max_length, 2 I] */
+    float *act;                 /* [max_length, I] */
+    float *scratch;             /* of attention */
     size_t scratch_threads;
+
+    /* Of a mixture of experts; NULL without. */
+    float *routed;     /* [max_length, H], an expert's inputs, then its outputs */
+    float *mixed;      /* [max_length, H], the sum over experts */
+    float *shares;     /* [max_length, experts], the weights of the chosen ones, else 0 */
+    uint32_t *tokens;  /* [max_length], the rows of the window an expert gets */
+    const uint32_t *rows; /* what an input hook now sees: tokens, or NULL for the whole window */
+
     float *logits;    /* [logits_rows, vocab] or NULL until needed */
     float *logits_in; /* [logits_rows, H] */
     size_t logits_rows;
 };
+
+/* The window that a forward step works on. */
+typedef struct pl_step {
+    pl_forward *f;
+    const pl_config *c;
+    const pl_hooks *hooks;
+    size_t length, window;
+    pl_task *task;
+} pl_step;
+
+/* A matrix of floats; *failed is set where there is no memory. */
+float *pl_forward_floats(size_t rows, size_t cols, bool *failed);
+
+/* A norm's gain, with the 1 that the file leaves out; tensor [size]. */
+PL_NODISCARD pl_status pl_forward_gain(pl_forward *forward, const pl_tensor *tensor, float *out,
+                                       pl_error *err);
+
+/* Calls the input hook for a site of the loaded block; x[rows, cols]. */
+PL_NODISCARD pl_status pl_forward_see(const pl_step *s, size_t site, float *x, size_t rows,
+                                      size_t cols, pl_error *err);
+
+/* y[length, rows] = x[length, cols] W^T, cut along W's rows with a tick before each piece: cut
+ * along x's, BLAS would pack all of W anew for every few tokens. */
+PL_NODISCARD pl_status pl_forward_multiply(const float *x, size_t length, const float *w,
+                                           size_t rows, size_t cols, float *y, pl_task *task,
+                                           pl_error *err);
+
+/* The loaded block's mixture of experts: in f->normed the input, then the output. */
+PL_NODISCARD pl_status pl_forward_experts(const pl_step *s, pl_error *err);
 
 #endif

@@ -49,7 +49,7 @@ static pl_status resolve_folder(const char *folder, pl_buf *out, pl_error *err)
     } else if (status == PL_OK && count > 1) {
         status = pl_error_set(err, PL_ERR_USAGE, "%s: the folder holds %zu .gguf files: name one",
                               folder, count);
-    } else if (status == PL_OK) {
+    } else if (status == PL_OK && (status = pl_checkpoint_refuse_pickles(folder, err)) == PL_OK) {
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s: the folder holds no model: expected model.safetensors, "
                               "model.safetensors.index.json or a .gguf file",

@@ -3,6 +3,7 @@
 #include "core/tensor/clones.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { LANES = 16 };
 
@@ -44,6 +45,19 @@ void pl_rms_norm(const float *x, const float *gain, double eps, size_t rows, siz
     }
 }
 
+void pl_head_norm(float *x, size_t stride, size_t rows, size_t heads, size_t cols,
+                  const float *gain, double eps)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t h = 0; h < heads; h++) {
+            float *head = x + r * stride + h * cols;
+            float mean = sum_of_squares(head, cols) / (float)cols;
+            scale_by_gain(head, gain, 1.0f / sqrtf(mean + (float)eps), cols, head);
+        }
+    }
+}
+
 PL_CLONES static void silu_mul_row(const float *restrict gate, const float *restrict up, size_t n,
                                    float *restrict out)
 {
@@ -52,11 +66,49 @@ PL_CLONES static void silu_mul_row(const float *restrict gate, const float *rest
     }
 }
 
-void pl_silu_mul(const float *gate, size_t stride, size_t rows, size_t cols, float *out)
+/* x/2 (1 + tanh z) with z = sqrt(2/pi) (x + 0.044715 x^3) is x / (1 + e^-2z). */
+PL_CLONES static void gelu_mul_row(const float *restrict gate, const float *restrict up, size_t n,
+                                   float *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        float x = gate[i];
+        float twice = 1.5957691216057308f * (x + 0.044715f * x * x * x);
+        out[i] = x / (1.0f + pl_expf(-twice)) * up[i];
+    }
+}
+
+void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t rows, size_t cols,
+                 float *out)
 {
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++) {
-        silu_mul_row(gate + r * stride, gate + r * stride + cols, cols, out + r * cols);
+        const float *row = gate + r * stride;
+        if (act == PL_GELU_TANH) {
+            gelu_mul_row(row, row + cols, cols, out + r * cols);
+        } else {
+            silu_mul_row(row, row + cols, cols, out + r * cols);
+        }
+    }
+}
+
+/* cap tanh(x / cap), by its series where the quotient would cancel; a NaN stays one. */
+PL_CLONES static void cap_row(float *x, float cap, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float u = x[i] / cap;
+        float s = u * u;
+        float series = u * (1.0f + s * (-1.0f / 3 + s * (2.0f / 15 - s * (17.0f / 315))));
+        float quotient = 1.0f - 2.0f / (pl_expf(2.0f * u) + 1.0f);
+        float tanh_u = s < 0.01f ? series : quotient;
+        x[i] = u != u ? u : cap * tanh_u;
+    }
+}
+
+void pl_soft_cap(float *x, size_t rows, size_t cols, double cap)
+{
+#pragma omp parallel for schedule(static) if (rows * cols > 65536)
+    for (size_t r = 0; r < rows; r++) {
+        cap_row(x + r * cols, (float)cap, cols);
     }
 }
 
@@ -87,14 +139,18 @@ PL_CLONES static void rotate(const float *x, const float *cosine, const float *s
 }
 
 void pl_rope(const float *x, size_t stride, size_t rows, size_t heads, size_t head_dim,
-             const float *cosine, const float *sine, float *out, size_t out_stride)
+             size_t rotated, const float *cosine, const float *sine, float *out, size_t out_stride)
 {
-    size_t half = head_dim / 2;
+    size_t half = rotated / 2;
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++) {
         for (size_t h = 0; h < heads; h++) {
-            rotate(x + r * stride + h * head_dim, cosine + r * half, sine + r * half, half,
-                   out + r * out_stride + h * head_dim);
+            const float *from = x + r * stride + h * head_dim;
+            float *to = out + r * out_stride + h * head_dim;
+            rotate(from, cosine + r * half, sine + r * half, half, to);
+            if (rotated < head_dim && to != from) {
+                memcpy(to + rotated, from + rotated, (head_dim - rotated) * sizeof *to);
+            }
         }
     }
 }
@@ -175,13 +231,16 @@ PL_CLONES static void scale_row(float *x, float by, size_t n)
     }
 }
 
-void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t first, size_t cols)
+void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t first, size_t cols,
+                       size_t window)
 {
     for (size_t i = 0; i < count; i++) {
         float *row = scores + i * ld;
-        size_t seen = first + i + 1;
-        float sum = exp_and_sum(row, row_max(row, seen), seen);
-        scale_row(row, 1.0f / sum, seen);
-        memset(row + seen, 0, (cols - seen) * sizeof *row);
+        size_t end = first + i + 1;
+        size_t begin = end > window ? end - window : 0;
+        float sum = exp_and_sum(row + begin, row_max(row + begin, end - begin), end - begin);
+        memset(row, 0, begin * sizeof *row);
+        scale_row(row + begin, 1.0f / sum, end - begin);
+        memset(row + end, 0, (cols - end) * sizeof *row);
     }
 }

@@ -17,6 +17,11 @@ static const char *const site_names[PL_SITE_ROLE_COUNT] = {
     [PL_SITE_DOWN] = "down",
 };
 
+static bool is_gguf(const pl_model *model)
+{
+    return pl_checkpoint_container(model->checkpoint) == PL_GGUF;
+}
+
 static void format_shape(const uint64_t *dims, size_t count, char *out, size_t capacity)
 {
     size_t used = (size_t)snprintf(out, capacity, "[");
@@ -29,12 +34,10 @@ static void format_shape(const uint64_t *dims, size_t count, char *out, size_t c
     }
 }
 
-/* The tensor of that name, of shape [rows, cols], or [cols] if rows is 0. */
-static pl_status need(const pl_model *model, const char *name, size_t rows, size_t cols,
+/* The tensor of that name and shape. */
+static pl_status need(const pl_model *model, const char *name, const uint64_t *wanted, size_t n,
                       const pl_tensor **out, pl_error *err)
 {
-    uint64_t wanted[2] = {rows > 0 ? rows : cols, cols};
-    size_t n = rows > 0 ? 2 : 1;
     char expected[64];
     char found[192];
     format_shape(wanted, n, expected, sizeof expected);
@@ -52,17 +55,30 @@ static pl_status need(const pl_model *model, const char *name, size_t rows, size
     return PL_OK;
 }
 
+static pl_status need_vector(const pl_model *model, const char *name, size_t size,
+                             const pl_tensor **out, pl_error *err)
+{
+    return need(model, name, &(uint64_t){size}, 1, out, err);
+}
+
+static pl_status need_matrix(const pl_model *model, const char *name, size_t rows, size_t cols,
+                             const pl_tensor **out, pl_error *err)
+{
+    return need(model, name, (const uint64_t[]){rows, cols}, 2, out, err);
+}
+
 static void tensor_name(const pl_model *model, pl_names names, size_t block, const char *suffix,
                         char out[128])
 {
-    if (pl_checkpoint_container(model->checkpoint) == PL_GGUF) {
+    if (is_gguf(model)) {
         snprintf(out, 128, "blk.%zu.%s.%s", block, names.gguf, suffix);
     } else {
-        snprintf(out, 128, "model.layers.%zu.%s.%s", block, names.hf, suffix);
+        snprintf(out, 128, "%smodel.layers.%zu.%s.%s", model->config.prefix, block, names.hf,
+                 suffix);
     }
 }
 
-static void shape_of(const pl_config *c, pl_role role, size_t *rows, size_t *cols)
+static void shape_of(const pl_config *c, pl_role role, size_t inner, size_t *rows, size_t *cols)
 {
     size_t wide = role == PL_ROLE_Q || role == PL_ROLE_O ? c->heads : c->kv_heads;
     switch (role) {
@@ -72,12 +88,12 @@ static void shape_of(const pl_config *c, pl_role role, size_t *rows, size_t *col
         break;
     case PL_ROLE_GATE:
     case PL_ROLE_UP:
-        *rows = c->intermediate_size;
+        *rows = inner;
         *cols = c->hidden_size;
         break;
     case PL_ROLE_DOWN:
         *rows = c->hidden_size;
-        *cols = c->intermediate_size;
+        *cols = inner;
         break;
     default:
         *rows = wide * c->head_dim;
@@ -86,37 +102,177 @@ static void shape_of(const pl_config *c, pl_role role, size_t *rows, size_t *col
     }
 }
 
-static pl_status build_layer(pl_model *model, size_t block, pl_role role, pl_error *err)
+/* The names of a role's tensor: a plain layer's, an expert's or the shared expert's. */
+static pl_names names_of(const pl_arch *arch, pl_role role, size_t expert)
+{
+    return expert == PL_NO_EXPERT       ? arch->layers[role]
+           : expert == PL_SHARED_EXPERT ? arch->experts->shared[role]
+                                        : arch->experts->layers[role];
+}
+
+static void name_layer(const pl_model *model, pl_layer *layer, char out[PL_LAYER_NAME])
+{
+    pl_names names = names_of(model->config.arch, layer->role, layer->expert);
+    if (layer->expert < PL_SHARED_EXPERT) {
+        snprintf(out, PL_LAYER_NAME, "model.layers.%zu.%s.%zu.%s", layer->block,
+                 model->config.arch->experts->prefix.hf, layer->expert, names.hf);
+    } else {
+        snprintf(out, PL_LAYER_NAME, "model.layers.%zu.%s", layer->block, names.hf);
+    }
+    layer->name = out;
+}
+
+/* q, k and v, or gate and up, as rows of one tensor. */
+static pl_status find_fused(pl_model *model, pl_layer *layer, pl_names fused, pl_error *err)
+{
+    const pl_config *c = &model->config;
+    size_t q = c->heads * c->head_dim;
+    size_t kv = c->kv_heads * c->head_dim;
+    bool qkv = layer->role <= PL_ROLE_V;
+    char name[128];
+    layer->first_row = layer->role == PL_ROLE_K    ? q
+                       : layer->role == PL_ROLE_V  ? q + kv
+                       : layer->role == PL_ROLE_UP ? c->intermediate_size
+                                                   : 0;
+    tensor_name(model, fused, layer->block, "weight", name);
+    return need_matrix(model, name, qkv ? q + 2 * kv : 2 * c->intermediate_size, c->hidden_size,
+                       &layer->tensor, err);
+}
+
+static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
+{
+    const pl_arch *arch = model->config.arch;
+    char name[128];
+    bool mlp_in = layer->role == PL_ROLE_GATE || layer->role == PL_ROLE_UP;
+    pl_names fused = layer->role <= PL_ROLE_V ? arch->fused_qkv
+                     : mlp_in                 ? arch->fused_gate_up
+                                              : (pl_names){NULL, NULL};
+    if (fused.hf != NULL && layer->expert == PL_NO_EXPERT) {
+        return find_fused(model, layer, fused, err);
+    }
+    if (layer->expert < PL_SHARED_EXPERT && is_gguf(model)) {
+        const uint64_t dims[] = {model->config.experts, layer->rows, layer->cols};
+        tensor_name(model, arch->experts->layers[layer->role], layer->block, "weight", name);
+        layer->first_row = layer->expert * layer->rows;
+        return need(model, name, dims, 3, &layer->tensor, err);
+    }
+    if (is_gguf(model)) {
+        tensor_name(model, names_of(arch, layer->role, layer->expert), layer->block, "weight",
+                    name);
+    } else {
+        snprintf(name, sizeof name, "%s%s.weight", model->config.prefix, layer->name);
+    }
+    return need_matrix(model, name, layer->rows, layer->cols, &layer->tensor, err);
+}
+
+/* Appends a layer, to its block's last site or a new one. */
+static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t expert,
+                             size_t inner, pl_error *err)
 {
     const pl_config *config = &model->config;
-    const pl_arch *arch = config->arch;
-    size_t index = block * PL_ROLE_COUNT + (size_t)role;
+    size_t index = model->n_layers++;
     pl_layer *layer = &model->layers[index];
-    char name[128];
-    *layer = (pl_layer){.name = model->layer_names[index],
-                        .block = block,
-                        .role = role,
-                        .site = block * PL_SITE_ROLE_COUNT + (size_t)site_of[role]};
-    snprintf(model->layer_names[index], PL_LAYER_NAME, "model.layers.%zu.%s", block,
-             arch->layers[role].hf);
-    shape_of(config, role, &layer->rows, &layer->cols);
-    tensor_name(model, arch->layers[role], block, "weight", name);
-    pl_status status = need(model, name, layer->rows, layer->cols, &layer->tensor, err);
-    bool qkv = role == PL_ROLE_Q || role == PL_ROLE_K || role == PL_ROLE_V;
+    *layer = (pl_layer){.block = block, .role = role, .expert = expert};
+    name_layer(model, layer, model->layer_names[index]);
+    shape_of(config, role, inner, &layer->rows, &layer->cols);
+    pl_status status = find_weight(model, layer, err);
+    bool qkv = role <= PL_ROLE_V;
     if (status == PL_OK && qkv && config->qkv_bias) {
-        tensor_name(model, arch->layers[role], block, "bias", name);
-        status = need(model, name, 0, layer->rows, &layer->bias, err);
+        char name[128];
+        tensor_name(model, config->arch->layers[role], block, "bias", name);
+        status = need_vector(model, name, layer->rows, &layer->bias, err);
     }
-    bool gguf = pl_checkpoint_container(model->checkpoint) == PL_GGUF;
-    if (gguf && arch->gguf_permuted && (role == PL_ROLE_Q || role == PL_ROLE_K)) {
+    if (is_gguf(model) && config->arch->gguf_permuted && role <= PL_ROLE_K) {
         layer->unpermute_heads = role == PL_ROLE_Q ? config->heads : config->kv_heads;
     }
-    pl_site *site = &model->sites[layer->site];
-    site->block = block;
-    site->role = site_of[role];
-    site->cols = layer->cols;
+    pl_site *site = model->n_sites > 0 ? &model->sites[model->n_sites - 1] : NULL;
+    if (site == NULL || site->block != block || site->role != site_of[role] ||
+        site->expert != expert) {
+        const char *what = site_names[site_of[role]];
+        site = &model->sites[model->n_sites++];
+        *site = (pl_site){.block = block, .role = site_of[role], .expert = expert,
+                          .cols = layer->cols};
+        if (expert < PL_SHARED_EXPERT) {
+            snprintf(site->name, sizeof site->name, "model.layers.%zu.experts.%zu.%s", block,
+                     expert, what);
+        } else {
+            snprintf(site->name, sizeof site->name, "model.layers.%zu.%s%s", block,
+                     expert == PL_SHARED_EXPERT ? "shared_expert." : "", what);
+        }
+    }
     site->layers[site->n_layers++] = index;
-    snprintf(site->name, sizeof site->name, "model.layers.%zu.%s", block, site_names[site->role]);
+    layer->site = model->n_sites - 1;
+    return status;
+}
+
+static pl_status build_mlp(pl_model *model, size_t block, size_t expert, size_t inner,
+                           pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (int role = PL_ROLE_GATE; role <= PL_ROLE_DOWN && status == PL_OK; role++) {
+        status = build_layer(model, block, (pl_role)role, expert, inner, err);
+    }
+    return status;
+}
+
+static pl_status build_experts(pl_model *model, size_t block, pl_error *err)
+{
+    const pl_config *c = &model->config;
+    const pl_expert_names *names = c->arch->experts;
+    pl_block_parts *parts = &model->blocks[block];
+    char name[128];
+    tensor_name(model, names->router, block, "weight", name);
+    pl_status status = need_matrix(model, name, c->experts, c->hidden_size, &parts->router, err);
+    for (size_t e = 0; e < c->experts && status == PL_OK; e++) {
+        status = build_mlp(model, block, e, c->expert_size, err);
+    }
+    if (status == PL_OK && c->shared_size > 0) {
+        status = build_mlp(model, block, PL_SHARED_EXPERT, c->shared_size, err);
+    }
+    if (status == PL_OK && c->shared_size > 0) {
+        tensor_name(model, names->shared_gate, block, "weight", name);
+        const pl_tensor *found = pl_checkpoint_find(model->checkpoint, name);
+        bool flat = found != NULL && found->n_dims == 1; /* GGUF's converter drops the 1 */
+        status = flat ? need_vector(model, name, c->hidden_size, &parts->shared_gate, err)
+                      : need_matrix(model, name, 1, c->hidden_size, &parts->shared_gate, err);
+    }
+    return status;
+}
+
+size_t pl_model_norm_size(const pl_config *c, pl_norm_role role)
+{
+    if (role != PL_NORM_Q && role != PL_NORM_K) {
+        return c->hidden_size;
+    }
+    size_t heads = role == PL_NORM_Q ? c->heads : c->kv_heads;
+    return c->arch->whole_qk_norm ? heads * c->head_dim : c->head_dim;
+}
+
+static pl_status build_block(pl_model *model, size_t block, pl_error *err)
+{
+    const pl_config *config = &model->config;
+    pl_block_parts *parts = &model->blocks[block];
+    char name[128];
+    pl_status status = PL_OK;
+    parts->first_layer = model->n_layers;
+    parts->first_site = model->n_sites;
+    for (int role = PL_ROLE_Q; role <= PL_ROLE_O && status == PL_OK; role++) {
+        status = build_layer(model, block, (pl_role)role, PL_NO_EXPERT, 0, err);
+    }
+    if (status == PL_OK) {
+        status = (config->block_kind[block] & PL_BLOCK_EXPERTS) != 0
+                     ? build_experts(model, block, err)
+                     : build_mlp(model, block, PL_NO_EXPERT, config->intermediate_size, err);
+    }
+    for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
+        if (config->arch->norms[role].hf != NULL) {
+            tensor_name(model, config->arch->norms[role], block, "weight", name);
+            status = need_vector(model, name, pl_model_norm_size(config, (pl_norm_role)role),
+                                 &parts->norms[role], err);
+        }
+    }
+    parts->n_layers = model->n_layers - parts->first_layer;
+    parts->n_sites = model->n_sites - parts->first_site;
     return status;
 }
 
@@ -124,45 +280,41 @@ static pl_status find_whole(pl_model *model, pl_names names, size_t rows, const 
                             pl_error *err)
 {
     char name[128];
-    bool gguf = pl_checkpoint_container(model->checkpoint) == PL_GGUF;
-    snprintf(name, sizeof name, "%s.weight", gguf ? names.gguf : names.hf);
-    return need(model, name, rows, model->config.hidden_size, out, err);
+    snprintf(name, sizeof name, "%s%s.weight", model->config.prefix,
+             is_gguf(model) ? names.gguf : names.hf);
+    size_t hidden = model->config.hidden_size;
+    return rows > 0 ? need_matrix(model, name, rows, hidden, out, err)
+                    : need_vector(model, name, hidden, out, err);
 }
 
-static pl_status build_block(pl_model *model, size_t block, pl_error *err)
+/* Layers of all blocks, and (in *sites) sites. */
+static size_t count_layers(const pl_config *c, size_t *sites)
 {
-    const pl_arch *arch = model->config.arch;
-    size_t hidden = model->config.hidden_size;
-    char name[128];
-    pl_status status = PL_OK;
-    for (int role = 0; role < PL_ROLE_COUNT && status == PL_OK; role++) {
-        status = build_layer(model, block, (pl_role)role, err);
+    size_t layers = 0;
+    *sites = 0;
+    for (size_t b = 0; b < c->blocks; b++) {
+        size_t mlps = (c->block_kind[b] & PL_BLOCK_EXPERTS) != 0
+                          ? c->experts + (c->shared_size > 0 ? 1 : 0)
+                          : 1;
+        layers += 4 + 3 * mlps;
+        *sites += 2 + 2 * mlps;
     }
-    if (status == PL_OK) {
-        tensor_name(model, arch->attention_norm, block, "weight", name);
-        status = need(model, name, 0, hidden, &model->attention_norms[block], err);
-    }
-    if (status == PL_OK) {
-        tensor_name(model, arch->mlp_norm, block, "weight", name);
-        status = need(model, name, 0, hidden, &model->mlp_norms[block], err);
-    }
-    return status;
+    return layers;
 }
 
 pl_status pl_model_build_layers(pl_model *model, pl_error *err)
 {
     const pl_config *config = &model->config;
-    size_t count = config->blocks * PL_ROLE_COUNT;
+    size_t sites = 0;
+    size_t count = count_layers(config, &sites);
     model->layers = calloc(count, sizeof *model->layers);
     model->layer_names = calloc(count, sizeof *model->layer_names);
-    model->sites = calloc(config->blocks * PL_SITE_ROLE_COUNT, sizeof *model->sites);
-    model->attention_norms = calloc(config->blocks, sizeof(pl_tensor *));
-    model->mlp_norms = calloc(config->blocks, sizeof(pl_tensor *));
+    model->sites = calloc(sites, sizeof *model->sites);
+    model->blocks = calloc(config->blocks, sizeof *model->blocks);
     model->layer_ids = calloc(count, sizeof *model->layer_ids);
     model->has_layer_id = calloc(count, sizeof *model->has_layer_id);
     if (model->layers == NULL || model->layer_names == NULL || model->sites == NULL ||
-        model->attention_norms == NULL || model->mlp_norms == NULL || model->layer_ids == NULL ||
-        model->has_layer_id == NULL) {
+        model->blocks == NULL || model->layer_ids == NULL || model->has_layer_id == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "no memory for the list of layers");
     }
     const pl_arch *arch = config->arch;
@@ -179,130 +331,4 @@ pl_status pl_model_build_layers(pl_model *model, pl_error *err)
         status = find_whole(model, arch->lm_head, config->vocab_size, &model->lm_head, err);
     }
     return status;
-}
-
-/* ---- Finding a layer by what a person types ---- */
-
-/* Whether the last part of a name means this role: "q_proj", "q", "attn_q". */
-static bool means(pl_names names, const char *word, size_t size)
-{
-    const char *dot = strrchr(names.hf, '.');
-    const char *last = dot != NULL ? dot + 1 : names.hf;
-    size_t whole = strlen(last);
-    const char *under = strrchr(last, '_');
-    size_t stem = under != NULL && strcmp(under, "_proj") == 0 ? (size_t)(under - last) : whole;
-    return (size == whole && memcmp(word, last, whole) == 0) ||
-           (size == stem && memcmp(word, last, stem) == 0) ||
-           (size == strlen(names.gguf) && memcmp(word, names.gguf, size) == 0);
-}
-
-typedef struct wanted {
-    bool has_block;
-    size_t block;
-    bool has_role;
-    pl_role role;
-} wanted;
-
-/* Reads "model.layers.15.self_attn.q_proj", "15.down", "blk.3.ffn_up.weight", "q_proj". */
-static bool parse(const pl_arch *arch, const char *name, wanted *out)
-{
-    static const char *const fillers[] = {"model", "layers", "blk", "self_attn", "mlp"};
-    *out = (wanted){0};
-    size_t size = strlen(name);
-    if (size > 7 && strcmp(name + size - 7, ".weight") == 0) {
-        size -= 7;
-    }
-    for (const char *word = name, *end = name + size; word < end;) {
-        const char *dot = memchr(word, '.', (size_t)(end - word));
-        size_t length = (size_t)((dot != NULL ? dot : end) - word);
-        bool known = false;
-        if (length > 0 && length < 7 && strspn(word, "0123456789") >= length && !out->has_block) {
-            out->has_block = known = true;
-            out->block = (size_t)strtoul(word, NULL, 10);
-        }
-        for (int role = 0; role < PL_ROLE_COUNT && !known; role++) {
-            if (dot == NULL && means(arch->layers[role], word, length)) {
-                out->has_role = known = true;
-                out->role = (pl_role)role;
-            }
-        }
-        for (size_t i = 0; i < sizeof fillers / sizeof fillers[0] && !known; i++) {
-            known = strlen(fillers[i]) == length && memcmp(fillers[i], word, length) == 0;
-        }
-        if (!known) {
-            return false;
-        }
-        word += length + 1;
-    }
-    return out->has_role;
-}
-
-static pl_status not_found(const pl_model *model, const char *name, const wanted *want,
-                           pl_error *err)
-{
-    const pl_arch *arch = model->config.arch;
-    if (want->has_role && want->has_block) {
-        return pl_error_set(err, PL_ERR_NOT_FOUND, "no layer '%.100s': blocks are 0 to %zu", name,
-                            model->config.blocks - 1);
-    }
-    /* The three nearest, by the full name or without "model.layers.". */
-    size_t best[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
-    const char *names[3] = {"", "", ""};
-    size_t count = model->config.blocks * PL_ROLE_COUNT;
-    for (size_t i = 0; i < count && strlen(name) < 128; i++) {
-        const char *full = model->layers[i].name;
-        const char *last = strrchr(arch->layers[model->layers[i].role].hf, '.');
-        char brief[PL_LAYER_NAME];
-        snprintf(brief, sizeof brief, "%zu%s", model->layers[i].block, last != NULL ? last : "");
-        size_t whole = pl_text_distance(name, full);
-        size_t part = pl_text_distance(name, brief);
-        size_t distance = whole < part ? whole : part;
-        for (size_t k = 0; k < 3; k++) {
-            if (distance < best[k]) {
-                memmove(best + k + 1, best + k, (2 - k) * sizeof best[0]);
-                memmove(names + k + 1, names + k, (2 - k) * sizeof names[0]);
-                best[k] = distance;
-                names[k] = full;
-                break;
-            }
-        }
-    }
-    return pl_error_set(err, PL_ERR_NOT_FOUND, "no layer '%.100s'; near it are %s%s%s%s%s", name,
-                        names[0], names[1][0] != '\0' ? ", " : "", names[1],
-                        names[2][0] != '\0' ? ", " : "", names[2]);
-}
-
-pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *index, pl_error *err)
-{
-    wanted want;
-    bool parsed = parse(model->config.arch, name, &want);
-    if (parsed && !want.has_block && model->config.blocks == 1) {
-        want.has_block = true;
-    }
-    if (parsed && !want.has_block) {
-        return pl_error_set(err, PL_ERR_USAGE,
-                            "'%.100s' names a layer of every block; name the block as well, as in "
-                            "0.%.100s",
-                            name, name);
-    }
-    if (!parsed || want.block >= model->config.blocks) {
-        return not_found(model, name, &want, err);
-    }
-    *index = want.block * PL_ROLE_COUNT + (size_t)want.role;
-    return PL_OK;
-}
-
-bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob)
-{
-    const pl_layer *layer = &model->layers[index];
-    pl_names names = model->config.arch->layers[layer->role];
-    char other[128];
-    if (strncmp(glob, "blk.", 4) == 0) {
-        snprintf(other, sizeof other, "blk.%zu.%s", layer->block, names.gguf);
-        return pl_text_glob(glob, other);
-    }
-    const char *last = strrchr(names.hf, '.');
-    snprintf(other, sizeof other, "%zu.%s", layer->block, last != NULL ? last + 1 : names.hf);
-    return pl_text_glob(glob, layer->name) || pl_text_glob(glob, other) ||
-           pl_text_glob(glob, layer->name + strlen("model.layers."));
 }

@@ -108,8 +108,7 @@ void pl_model_close(pl_model *model)
     free(model->layers);
     free(model->layer_names);
     free(model->sites);
-    free(model->attention_norms);
-    free(model->mlp_norms);
+    free(model->blocks);
     free(model->layer_ids);
     free(model->has_layer_id);
     free(model);
@@ -189,7 +188,7 @@ const pl_tokenizer *pl_model_tokenizer(const pl_model *model)
 
 size_t pl_model_layer_count(const pl_model *model)
 {
-    return model->config.blocks * PL_ROLE_COUNT;
+    return model->n_layers;
 }
 
 const pl_layer *pl_model_layer(const pl_model *model, size_t index)
@@ -199,12 +198,24 @@ const pl_layer *pl_model_layer(const pl_model *model, size_t index)
 
 size_t pl_model_site_count(const pl_model *model)
 {
-    return model->config.blocks * PL_SITE_ROLE_COUNT;
+    return model->n_sites;
 }
 
 const pl_site *pl_model_site(const pl_model *model, size_t index)
 {
     return &model->sites[index];
+}
+
+size_t pl_model_block_layers(const pl_model *model, size_t block, size_t *first)
+{
+    *first = model->blocks[block].first_layer;
+    return model->blocks[block].n_layers;
+}
+
+size_t pl_model_block_sites(const pl_model *model, size_t block, size_t *first)
+{
+    *first = model->blocks[block].first_site;
+    return model->blocks[block].n_sites;
 }
 
 /* GGUF's llama stores row 2i + j of a head where Hugging Face has row j * half + i (the converter
@@ -220,8 +231,8 @@ static pl_status read_unpermuted(pl_model *model, const pl_layer *layer, float *
         return pl_error_set(err, PL_ERR_MEMORY, "no memory to read %s", layer->name);
     }
     for (size_t h = 0; h < layer->unpermute_heads && status == PL_OK; h++) {
-        status = pl_checkpoint_read(model->checkpoint, layer->tensor, h * head_rows, head_rows,
-                                    head, err);
+        status = pl_checkpoint_read(model->checkpoint, layer->tensor,
+                                    layer->first_row + h * head_rows, head_rows, head, err);
         for (size_t i = 0; i < head_rows && status == PL_OK; i++) {
             size_t row = h * head_rows + (i % 2) * half + i / 2;
             memcpy(out + row * cols, head + i * cols, cols * sizeof *out);
@@ -237,7 +248,8 @@ pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_err
     if (wanted->unpermute_heads > 0) {
         return read_unpermuted(model, wanted, out, err);
     }
-    return pl_checkpoint_read(model->checkpoint, wanted->tensor, 0, wanted->rows, out, err);
+    return pl_checkpoint_read(model->checkpoint, wanted->tensor, wanted->first_row, wanted->rows,
+                              out, err);
 }
 
 pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error *err)
@@ -253,15 +265,36 @@ pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error
     return PL_OK;
 }
 
+/* A part of a fused tensor: the tensor's identity and which rows. */
+static pl_status part_identity(const pl_layer *layer, pl_id *id, pl_error *err)
+{
+    pl_hasher *hasher = NULL;
+    pl_status status = pl_hasher_create(&hasher, err);
+    if (status == PL_OK) {
+        pl_hasher_text(hasher, "rows");
+        pl_hasher_id(hasher, *id);
+        pl_hasher_u64(hasher, (uint64_t)layer->first_row);
+        pl_hasher_u64(hasher, (uint64_t)layer->rows);
+        *id = pl_hasher_finish(hasher);
+    }
+    pl_hasher_destroy(hasher);
+    return status;
+}
+
 pl_status pl_model_layer_identity(pl_model *model, size_t layer, pl_id *out, pl_task *task,
                                   pl_error *err)
 {
+    const pl_layer *wanted = &model->layers[layer];
     if (!model->has_layer_id[layer]) {
-        pl_status status = pl_tensor_identity(model->checkpoint, model->layers[layer].tensor,
-                                              &model->layer_ids[layer], task, err);
+        pl_id id = {0};
+        pl_status status = pl_tensor_identity(model->checkpoint, wanted->tensor, &id, task, err);
+        if (status == PL_OK && pl_tensor_rows(wanted->tensor) != wanted->rows) {
+            status = part_identity(wanted, &id, err);
+        }
         if (status != PL_OK) {
             return status;
         }
+        model->layer_ids[layer] = id;
         model->has_layer_id[layer] = true;
     }
     *out = model->layer_ids[layer];

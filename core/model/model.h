@@ -2,7 +2,9 @@
  *
  * Layers are named as Hugging Face does (model.layers.15.self_attn.q_proj); GGUF's names are
  * aliases.  A "layer" here is a quantizable linear layer (embedding and lm_head are not); a "site"
- * is the set of layers that share one input: q/k/v, o, gate/up, down of one block. */
+ * is the set of layers that share one input: q/k/v, o, gate/up, down of one block.  In a mixture of
+ * experts every expert has a gate/up and a down site of its own, which see the tokens routed to
+ * it.  Layers and sites are in model order, those of a block one after the other. */
 #ifndef PL_MODEL_MODEL_H
 #define PL_MODEL_MODEL_H
 
@@ -22,13 +24,20 @@ typedef enum pl_site_role {
     PL_SITE_QKV, PL_SITE_O, PL_SITE_GATE_UP, PL_SITE_DOWN, PL_SITE_ROLE_COUNT,
 } pl_site_role;
 
+/* pl_layer.expert and pl_site.expert where it is no expert's number. */
+#define PL_NO_EXPERT SIZE_MAX
+#define PL_SHARED_EXPERT (SIZE_MAX - 1)
+
 typedef struct pl_layer {
     const char *name;        /* "model.layers.15.self_attn.q_proj"; safe to show */
-    const pl_tensor *tensor; /* its weight in the checkpoint, [rows, cols] */
+    const pl_tensor *tensor; /* holds its weight [rows, cols], maybe among others' rows */
+    size_t first_row;        /* of its rows in that tensor seen as [all, cols]; 0 but in a fused
+                                one (phi3's qkv_proj and gate_up_proj, GGUF's experts) */
     const pl_tensor *bias;   /* or NULL */
     size_t rows, cols;       /* out, in */
     size_t block;
     pl_role role;
+    size_t expert;           /* its number, PL_SHARED_EXPERT or PL_NO_EXPERT */
     size_t site;             /* index of its site */
     size_t unpermute_heads;  /* GGUF llama q/k: rows stored permuted over so many heads; 0: not */
 } pl_layer;
@@ -37,6 +46,7 @@ typedef struct pl_site {
     char name[64];       /* "model.layers.15.qkv" */
     size_t block;
     pl_site_role role;
+    size_t expert;       /* as in pl_layer */
     size_t cols;         /* width of the shared input */
     size_t layers[3];    /* indices */
     size_t n_layers;
@@ -66,8 +76,13 @@ const pl_layer *pl_model_layer(const pl_model *model, size_t index);
 size_t pl_model_site_count(const pl_model *model);
 const pl_site *pl_model_site(const pl_model *model, size_t index);
 
+/* Layers and sites of a block: the index of the first one, and how many. */
+size_t pl_model_block_layers(const pl_model *model, size_t block, size_t *first);
+size_t pl_model_block_sites(const pl_model *model, size_t block, size_t *first);
+
 /* Resolves a full name, a GGUF name (blk.15.attn_q), or a short form that matches one layer's
- * name at its end after a dot boundary or by block and last part ("15.q_proj", "15.down").
+ * name at its end after a dot boundary or by block and last part ("15.q_proj", "15.down"; an
+ * expert's also by its number, "15.3.down").
  * PL_ERR_NOT_FOUND names near ones; PL_ERR_USAGE if several match. */
 PL_NODISCARD pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *index,
                                            pl_error *err);
@@ -85,6 +100,10 @@ typedef struct pl_named_tensor {
     char name[96];
     const pl_tensor *tensor; /* NULL: the model has none of that name (a bias, a tied lm_head) */
     size_t layer;            /* the layer whose weight it is, SIZE_MAX for any other tensor */
+    size_t layers;           /* how many layers from there on it holds (a fused tensor: 2 or 3) */
+    size_t n_dims;           /* its shape under that name */
+    uint64_t dims[2];
+    float add;               /* what each stored value misses: -1 for a gemma norm in GGUF */
 } pl_named_tensor;
 
 /* The index-th of them; false past the last. */

@@ -10,14 +10,25 @@
 
 enum { PL_LAYER_NAME = 64 };
 
+/* Tensors of one block that are no layer's weight, and where its layers and sites begin. */
+typedef struct pl_block_parts {
+    const pl_tensor *norms[PL_NORM_COUNT]; /* NULL where the architecture has none */
+    const pl_tensor *router;               /* [experts, hidden] or NULL */
+    const pl_tensor *shared_gate;          /* [1, hidden] or NULL */
+    size_t first_layer, n_layers;
+    size_t first_site, n_sites;
+} pl_block_parts;
+
 struct pl_model {
     pl_checkpoint *checkpoint;
     pl_config config;
     char *path, *name;
-    pl_layer *layers; /* [blocks * PL_ROLE_COUNT], in model order */
+    pl_layer *layers; /* [n_layers], in model order */
     char (*layer_names)[PL_LAYER_NAME];
-    pl_site *sites;                                 /* [blocks * PL_SITE_ROLE_COUNT] */
-    const pl_tensor **attention_norms, **mlp_norms; /* [blocks], each [hidden] */
+    size_t n_layers;
+    pl_site *sites; /* [n_sites] */
+    size_t n_sites;
+    pl_block_parts *blocks; /* [blocks] */
     const pl_tensor *embedding, *norm, *lm_head;    /* lm_head is the embedding if tied */
 
     /* The tokenizer is made when it is first asked for, by whichever thread asks. */
@@ -35,6 +46,9 @@ struct pl_model {
 
 /* Finds all tensors the architecture needs, checks their shapes, and fills layers and sites. */
 PL_NODISCARD pl_status pl_model_build_layers(pl_model *model, pl_error *err);
+
+/* Rows of a norm's gain: hidden, or of q or k heads. */
+size_t pl_model_norm_size(const pl_config *config, pl_norm_role role);
 
 /* Where a path or a Hugging Face id leads: appends the file or folder to open. */
 PL_NODISCARD pl_status pl_hub_resolve(const char *path, pl_buf *out, pl_error *err);

@@ -3,11 +3,11 @@
 #include <math.h>
 
 /* 1 / theta^(2i/d), each step rounded to float32, as transformers' default RoPE does. */
-static void plain(const pl_config *config, float *out)
+static void plain(const pl_config *config, double theta, float *out)
 {
-    for (size_t i = 0; i < config->head_dim / 2; i++) {
-        float exponent = (float)(2 * i) / (float)config->head_dim;
-        out[i] = 1.0f / powf((float)config->rope_theta, exponent);
+    for (size_t i = 0; i < config->rotary_dim / 2; i++) {
+        float exponent = (float)(2 * i) / (float)config->rotary_dim;
+        out[i] = 1.0f / powf((float)theta, exponent);
     }
 }
 
@@ -30,10 +30,23 @@ static float scale_llama3(const pl_config *config, float frequency)
     return (1.0f - smooth) * frequency / factor + smooth * frequency;
 }
 
+/* 1 / (divisor * theta^(2i/d)): Microsoft's LongRoPE. */
+static void stretch(const pl_config *config, const float *divisor, float *out)
+{
+    for (size_t i = 0; i < config->rotary_dim / 2; i++) {
+        float exponent = (float)(2 * i) / (float)config->rotary_dim;
+        out[i] = 1.0f / (divisor[i] * powf((float)config->rope_theta, exponent));
+    }
+}
+
 void pl_config_frequencies(const pl_config *config, float *out)
 {
-    size_t count = config->head_dim / 2;
-    plain(config, out);
+    size_t count = config->rotary_dim / 2;
+    if (config->rope == PL_ROPE_LONG) {
+        stretch(config, config->rope_divisor, out);
+        return;
+    }
+    plain(config, config->rope_theta, out);
     for (size_t i = 0; i < count; i++) {
         if (config->rope_divisors == count) {
             out[i] /= config->rope_divisor[i];
@@ -43,4 +56,17 @@ void pl_config_frequencies(const pl_config *config, float *out)
             out[i] = scale_llama3(config, out[i]);
         }
     }
+}
+
+bool pl_config_other_frequencies(const pl_config *config, float *out)
+{
+    if (config->rope == PL_ROPE_LONG) {
+        stretch(config, config->rope_long_divisor, out);
+        return true;
+    }
+    if (config->rope_local_theta > 0) {
+        plain(config, config->rope_local_theta, out);
+        return true;
+    }
+    return false;
 }

@@ -237,11 +237,47 @@ static bool next_match(pl_splitter *splitter, const pcre2_code *code, const char
     return true;
 }
 
+/* Cuts one piece after a pattern's matches: each goes with the text before it, but one right after
+ * another match stands alone. */
+static pl_status split_merged(pl_splitter *splitter, const pl_step *step, pl_piece piece,
+                              pl_error *err)
+{
+    const char *text = splitter->text.data + piece.start;
+    pl_status status = PL_OK;
+    size_t begin = 0; /* of the piece being made */
+    size_t done = 0;
+    bool after_match = false;
+    size_t start = 0;
+    size_t end = 0;
+    for (size_t at = 0; at < piece.size && status == PL_OK;) {
+        if (!next_match(splitter, step->code, text, piece.size, at, &start, &end, &status, err)) {
+            break;
+        }
+        if (after_match && done > begin) {
+            status = put(&splitter->next, piece.start + begin, done - begin, err);
+            begin = done;
+        }
+        after_match = true;
+        done = end;
+        at = end > at ? end : end + pl_text_utf8_length(text + end, text + piece.size);
+    }
+    if (status == PL_OK && after_match && done > begin) {
+        status = put(&splitter->next, piece.start + begin, done - begin, err);
+        begin = done;
+    }
+    return status == PL_OK && begin < piece.size
+               ? put(&splitter->next, piece.start + begin, piece.size - begin, err)
+               : status;
+}
+
 /* Cuts one piece at a pattern's matches.  Matches and the text between them are pieces of their
  * own; with `removed` the matches (or, inverted, the rest) are dropped. */
 static pl_status split_piece(pl_splitter *splitter, const pl_step *step, pl_piece piece,
                              pl_error *err)
 {
+    if (step->merged) {
+        return split_merged(splitter, step, piece, err);
+    }
     const char *text = splitter->text.data + piece.start;
     pl_status status = PL_OK;
     bool keep_matches = !step->removed || step->invert;

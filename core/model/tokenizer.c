@@ -34,6 +34,7 @@ void pl_tokenizer_destroy(pl_tokenizer *tokenizer)
     }
     pl_vocab_deinit(&tokenizer->vocab);
     pl_bpe_deinit(&tokenizer->bpe);
+    pl_spm_deinit(&tokenizer->spm);
     for (size_t i = 0; i < tokenizer->n_added; i++) {
         free(tokenizer->added[i].content);
     }
@@ -67,7 +68,9 @@ static pl_status check_bytes(const pl_tokenizer *tokenizer, pl_error *err)
 
 pl_status pl_tokenizer_finish(pl_tokenizer *tokenizer, pl_error *err)
 {
-    pl_bpe_find_fallback(&tokenizer->bpe, &tokenizer->vocab);
+    if (tokenizer->spm.rank == NULL) { /* else the reader found them by their type */
+        pl_bpe_find_fallback(&tokenizer->bpe, &tokenizer->vocab);
+    }
     pl_status status = check_bytes(tokenizer, err);
     size_t count = tokenizer->vocab.count;
     tokenizer->added_of = malloc((count + 1) * sizeof *tokenizer->added_of);
@@ -116,6 +119,9 @@ static pl_status encode_plain(encoding *e, const char *text, size_t size, bool a
                               pl_error *err)
 {
     const pl_tokenizer *t = e->tokenizer;
+    if (t->spm.rank != NULL) {
+        return pl_spm_encode(&t->spm, &t->bpe, &t->vocab, text, size, &e->work, err);
+    }
     pl_status status =
         pl_splitter_run(&e->splitter, t->splits, t->n_splits, text, size, at_start, err);
     for (size_t i = 0; i < e->splitter.pieces.count && status == PL_OK; i++) {

@@ -2,8 +2,8 @@
  *
  * BPE from tokenizer.json (byte-level with the split patterns of gpt2, llama3, qwen2; byte
  * fallback with U+2581) and from GGUF's metadata (model "gpt2" with pre = smollm, llama-bpe,
- * qwen2, gpt-2).  Added tokens are recognised in the text before splitting.  No BOS is ever added
- * by pl_tokenizer_encode. */
+ * qwen2, gpt-2; model "llama", SentencePiece's BPE by scores).  Added tokens are recognised in the
+ * text before splitting.  No BOS is ever added by pl_tokenizer_encode. */
 #ifndef PL_MODEL_TOKENIZER_H
 #define PL_MODEL_TOKENIZER_H
 
@@ -44,7 +44,8 @@ void pl_tokenizer_decode(const pl_tokenizer *tokenizer, int32_t id, pl_buf *out)
 /* The same made safe to show and valid UTF-8: escaped, U+2581 as a space. */
 void pl_tokenizer_show(const pl_tokenizer *tokenizer, int32_t id, pl_buf *out);
 
-/* The tokenizer as a Hugging Face tokenizer.json text (for the export of a GGUF). */
+/* The tokenizer as a Hugging Face tokenizer.json text (for the export of a GGUF).
+ * PL_ERR_UNSUPPORTED names the token where SentencePiece's rules cannot be said in one. */
 PL_NODISCARD pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_buf *out,
                                             pl_error *err);
 

@@ -1,11 +1,19 @@
 #include "core/model/tokenizer.h"
 #include "core/model/tokenizer_parts.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* tokenizer.ggml.token_type */
-enum { TYPE_NORMAL = 1, TYPE_UNKNOWN = 2, TYPE_CONTROL = 3, TYPE_USER = 4 };
+enum {
+    TYPE_NORMAL = 1,
+    TYPE_UNKNOWN = 2,
+    TYPE_CONTROL = 3,
+    TYPE_USER = 4,
+    TYPE_UNUSED = 5,
+    TYPE_BYTE = 6
+};
 
 /* A pre-tokenizer by the name GGUF gives it. */
 typedef struct gguf_pre {
@@ -23,19 +31,26 @@ static const gguf_pre pres[] = {
     {"qwen2", PL_PATTERN_QWEN2, false, true, false},
 };
 
-static pl_status find_pre(const json_t *metadata, const gguf_pre **out, pl_error *err)
+/* spm: the model is "llama", SentencePiece's BPE; else "gpt2", byte-level BPE. */
+static pl_status find_model(const json_t *metadata, bool *spm, pl_error *err)
 {
     const char *model = json_string_value(json_object_get(metadata, "tokenizer.ggml.model"));
-    const char *pre = json_string_value(json_object_get(metadata, "tokenizer.ggml.pre"));
     if (model == NULL) {
         return pl_error_set(err, PL_ERR_NOT_FOUND,
                             "it holds no tokenizer (tokenizer.ggml.model is missing)");
     }
-    if (strcmp(model, "gpt2") != 0) {
+    *spm = strcmp(model, "llama") == 0;
+    if (!*spm && strcmp(model, "gpt2") != 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "tokenizer.ggml.model '%.80s' is not supported; supported: gpt2",
+                            "tokenizer.ggml.model '%.80s' is not supported; supported: gpt2, llama",
                             model);
     }
+    return PL_OK;
+}
+
+static pl_status find_pre(const json_t *metadata, const gguf_pre **out, pl_error *err)
+{
+    const char *pre = json_string_value(json_object_get(metadata, "tokenizer.ggml.pre"));
     for (size_t i = 0; i < sizeof pres / sizeof pres[0]; i++) {
         if (pre != NULL && strcmp(pre, pres[i].name) == 0) {
             *out = &pres[i];
@@ -94,7 +109,7 @@ static pl_status read_tokens(const pl_checkpoint *checkpoint, pl_tokenizer *t, p
     for (size_t id = 0; id < count; id++) {
         pl_vocab_set(&t->vocab, id, tokens[id], sizes[id]);
     }
-    return pl_vocab_index(&t->vocab, true, err);
+    return PL_OK;
 }
 
 /* Each merge is "a b". */
@@ -172,15 +187,148 @@ static int32_t id_of(const json_t *metadata, const char *key, const pl_tokenizer
     return id >= 0 && (size_t)id < t->vocab.count ? (int32_t)id : -1;
 }
 
-static pl_status read_all(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
+static pl_status read_byte_level(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
 {
     const json_t *metadata = pl_checkpoint_metadata(checkpoint);
     const gguf_pre *pre = NULL;
     pl_status status = find_pre(metadata, &pre, err);
     status = status == PL_OK ? set_splits(t, pre, err) : status;
     status = status == PL_OK ? read_tokens(checkpoint, t, err) : status;
+    status = status == PL_OK ? pl_vocab_index(&t->vocab, true, err) : status;
     status = status == PL_OK ? read_merges(checkpoint, t, err) : status;
+    return status == PL_OK ? read_types(metadata, t, err) : status;
+}
+
+/* ---- SentencePiece's BPE ---- */
+
+static json_int_t type_of(const json_t *metadata, size_t id)
+{
+    const json_t *types = json_object_get(metadata, "tokenizer.ggml.token_type");
+    return types == NULL ? TYPE_NORMAL : json_integer_value(json_array_get(types, id));
+}
+
+/* The byte of a token written <0x00> to <0xFF>, or -1. */
+static int written_byte(const char *text, size_t size)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *high = size == 6 ? memchr(digits, text[3], 16) : NULL;
+    const char *low = size == 6 ? memchr(digits, text[4], 16) : NULL;
+    return high == NULL || low == NULL || memcmp(text, "<0x", 3) != 0 || text[5] != '>'
+               ? -1
+               : (int)((high - digits) * 16 + (low - digits));
+}
+
+/* What merges may make: normal, unused and those user-defined tokens that hold U+2581.  The other
+ * user-defined ones are cut out of the text before. */
+static pl_status apply_types(const json_t *metadata, pl_tokenizer *t, pl_error *err)
+{
+    memset(t->bpe.fallback, 0xff, sizeof t->bpe.fallback);
+    for (size_t id = 0; id < t->vocab.count; id++) {
+        pl_token *token = &t->vocab.tokens[id];
+        const char *text = t->vocab.bytes.data + token->text;
+        const json_int_t type = type_of(metadata, id);
+        const int byte = written_byte(text, token->text_size);
+        if (type == TYPE_BYTE && byte < 0) {
+            return pl_error_set(err, PL_ERR_FORMAT,
+                                "token %zu is of type byte, expected it to be written <0x00> to "
+                                "<0xFF>",
+                                id);
+        }
+        if (byte >= 0 &&
+            (type == TYPE_BYTE || (type == TYPE_NORMAL && t->bpe.fallback[byte] < 0))) {
+            t->bpe.fallback[byte] = (int32_t)id;
+        }
+        if (type == TYPE_UNKNOWN && t->bpe.unk < 0) {
+            t->bpe.unk = (int32_t)id;
+        }
+        token->unused = type == TYPE_UNUSED;
+        bool user = type == TYPE_USER && memmem(text, token->text_size, PL_METASPACE, 3) == NULL;
+        token->matchable = token->text_size > 0 && type != TYPE_UNKNOWN && type != TYPE_CONTROL &&
+                           type != TYPE_BYTE && !user;
+    }
+    int32_t unk = id_of(metadata, "tokenizer.ggml.unknown_token_id", t);
+    t->bpe.unk = unk >= 0 ? unk : t->bpe.unk;
+    for (size_t byte = 0; byte < 256 && t->bpe.unk < 0; byte++) {
+        if (t->bpe.fallback[byte] < 0) {
+            return pl_error_set(err, PL_ERR_FORMAT,
+                                "the tokenizer has neither an unknown token nor one for the byte "
+                                "0x%02zX, expected one of them",
+                                byte);
+        }
+    }
+    t->bpe.byte_fallback = true;
+    t->bpe.fuse_unk = true;
+    return PL_OK;
+}
+
+static pl_status read_scores(const json_t *metadata, pl_tokenizer *t, pl_error *err)
+{
+    const json_t *list = json_object_get(metadata, "tokenizer.ggml.scores");
+    const size_t count = t->vocab.count;
+    if (json_array_size(list) != count) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "tokenizer.ggml.scores has %zu entries, expected %zu, one a token",
+                            json_array_size(list), count);
+    }
+    float *scores = malloc(count * sizeof *scores);
+    if (scores == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+    }
+    pl_status status = PL_OK;
+    for (size_t id = 0; id < count && status == PL_OK; id++) {
+        const json_t *score = json_array_get(list, id);
+        scores[id] = (float)json_number_value(score);
+        if (!json_is_number(score) || !isfinite(scores[id])) { /* null: not finite */
+            status = pl_error_set(err, PL_ERR_FORMAT,
+                                  "tokenizer.ggml.scores: entry %zu is not a finite number", id);
+        }
+    }
+    if (status == PL_OK) {
+        status = pl_spm_init(&t->spm, &t->vocab, scores, err);
+    }
+    free(scores);
+    return status;
+}
+
+/* Blanks become U+2581; one goes before each stretch of text, as llama.cpp does it and as
+ * Hugging Face's conversion of Llama 2 does. */
+static pl_status set_normalizers(const json_t *metadata, pl_tokenizer *t, pl_error *err)
+{
+    if (!json_is_false(json_object_get(metadata, "tokenizer.ggml.add_space_prefix"))) {
+        t->normalizers[t->n_normalizers++] = (pl_step){
+            .kind = PL_STEP_PREPEND, .text = pl_copy_bytes(PL_METASPACE, 3), .text_size = 3};
+    }
+    pl_step *step = &t->normalizers[t->n_normalizers++];
+    *step = (pl_step){.kind = PL_STEP_REPLACE,
+                      .text = pl_copy_bytes(" ", 1),
+                      .text_size = 1,
+                      .content = pl_copy_bytes(PL_METASPACE, 3),
+                      .content_size = 3};
+    t->metaspace = true;
+    return t->normalizers[0].text != NULL && step->text != NULL && step->content != NULL
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+}
+
+static pl_status read_spm(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
+{
+    const json_t *metadata = pl_checkpoint_metadata(checkpoint);
+    pl_status status = set_normalizers(metadata, t, err);
+    status = status == PL_OK ? read_tokens(checkpoint, t, err) : status;
     status = status == PL_OK ? read_types(metadata, t, err) : status;
+    status = status == PL_OK ? apply_types(metadata, t, err) : status;
+    status = status == PL_OK ? pl_vocab_index(&t->vocab, false, err) : status;
+    return status == PL_OK ? read_scores(metadata, t, err) : status;
+}
+
+static pl_status read_all(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
+{
+    const json_t *metadata = pl_checkpoint_metadata(checkpoint);
+    bool spm = false;
+    pl_status status = find_model(metadata, &spm, err);
+    if (status == PL_OK) {
+        status = spm ? read_spm(checkpoint, t, err) : read_byte_level(checkpoint, t, err);
+    }
     if (status != PL_OK) {
         return status;
     }

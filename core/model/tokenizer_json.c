@@ -106,9 +106,14 @@ static pl_status read_split(const json_t *json, pl_step *step, pl_error *err)
     step->literal = regex == NULL;
     step->invert = is_true(json, "invert", false);
     step->removed = behavior != NULL && strcmp(behavior, "Removed") == 0;
-    if (!step->removed && (behavior == NULL || strcmp(behavior, "Isolated") != 0)) {
+    step->merged = behavior != NULL && strcmp(behavior, "MergedWithPrevious") == 0;
+    if (!step->removed && !step->merged &&
+        (behavior == NULL || strcmp(behavior, "Isolated") != 0)) {
         return unsupported(err, "Split behavior", behavior != NULL ? behavior : "(none)",
-                           "Isolated, Removed");
+                           "Isolated, Removed, MergedWithPrevious");
+    }
+    if (step->merged && step->invert) {
+        return unsupported(err, "Split behavior MergedWithPrevious with invert", "true", "false");
     }
     pl_status status = copy_string(regex != NULL ? regex : json_object_get(pattern, "String"),
                                    "pre_tokenizer.pattern", &step->text, &step->text_size, err);

@@ -33,6 +33,7 @@ typedef struct pl_token {
     uint32_t text_size, raw_size; /* text as in the file; raw as the bytes it stands for */
     bool present;
     bool matchable; /* in the BPE vocabulary and expressible as raw bytes */
+    bool unused;    /* SentencePiece's type: never a result */
 } pl_token;
 
 typedef struct pl_vocab {
@@ -85,6 +86,9 @@ PL_NODISCARD pl_status pl_bpe_add(pl_bpe *bpe, const pl_vocab *vocab, const char
 void pl_bpe_find_fallback(pl_bpe *bpe, const pl_vocab *vocab);
 void pl_bpe_deinit(pl_bpe *bpe);
 
+/* Adds the next merge by ids (there is room for it). */
+void pl_bpe_put(pl_bpe *bpe, int32_t left, int32_t right, int32_t id);
+
 typedef struct pl_symbol {
     int32_t id; /* -1: merged away */
     int32_t prev, next;
@@ -100,7 +104,8 @@ typedef struct pl_bpe_work {
     size_t symbol_capacity;
     pl_candidate *heap;
     size_t heap_size, heap_capacity;
-    int32_t *ids; /* the result, appended */
+    uint32_t *halves; /* see spm.c */
+    int32_t *ids;     /* the result, appended */
     size_t count, capacity;
     pl_task *task;
     size_t since_tick;
@@ -111,6 +116,36 @@ PL_NODISCARD pl_status pl_bpe_emit(pl_bpe_work *work, int32_t id, pl_error *err)
 PL_NODISCARD pl_status pl_bpe_piece(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw,
                                     size_t size, pl_bpe_work *work, pl_error *err);
 void pl_bpe_work_deinit(pl_bpe_work *work, bool keep_ids);
+
+/* Room for the symbols of a piece of size bytes and all the candidates its merges propose. */
+PL_NODISCARD pl_status pl_bpe_work_reserve(pl_bpe_work *work, size_t size, pl_error *err);
+/* The heap: least rank first, then least position. */
+void pl_heap_push(pl_bpe_work *work, pl_candidate candidate);
+pl_candidate pl_heap_pop(pl_bpe_work *work);
+
+/* ---- SentencePiece's BPE, whose merges are the tokens themselves, by score (spm.c) ---- */
+
+typedef struct pl_spm {
+    int32_t *rank;   /* [vocab.count], 0 the best score, equal scores equal; NULL: not this kind */
+    size_t longest;  /* bytes of the longest matchable token */
+    bool words;      /* no token crosses from another character to U+2581 */
+    bool has_unused; /* some matchable token is of type unused */
+} pl_spm;
+
+/* Fills spm from scores[vocab->count]; the vocabulary is indexed. */
+PL_NODISCARD pl_status pl_spm_init(pl_spm *spm, const pl_vocab *vocab, const float *scores,
+                                   pl_error *err);
+void pl_spm_deinit(pl_spm *spm);
+
+/* Appends the ids of a text whose blanks are U+2581 already.  bpe: unk and fallback. */
+PL_NODISCARD pl_status pl_spm_encode(const pl_spm *spm, const pl_bpe *bpe, const pl_vocab *vocab,
+                                     const char *text, size_t size, pl_bpe_work *work,
+                                     pl_error *err);
+
+/* The merges in order that give the same ids in Hugging Face's BPE, into an empty *out (the caller
+ * deinits it); PL_ERR_UNSUPPORTED says why where there are none. */
+PL_NODISCARD pl_status pl_spm_merges(const pl_spm *spm, const pl_vocab *vocab, pl_bpe *out,
+                                     pl_error *err);
 
 /* ---- Added tokens (added.c) ---- */
 
@@ -168,6 +203,7 @@ typedef struct pl_step {
     size_t text_size, content_size;
     bool literal; /* the pattern was given as a String */
     bool removed, invert;
+    bool merged; /* a match belongs to the text before it */
     bool flag;   /* digits: each alone; metaspace: split; bytes: use_regex */
     bool prefix; /* bytes: add_prefix_space */
     pl_scheme scheme;
@@ -214,6 +250,7 @@ PL_NODISCARD pl_status pl_splitter_run(pl_splitter *splitter, const pl_step *ste
 struct pl_tokenizer {
     pl_vocab vocab;
     pl_bpe bpe;
+    pl_spm spm;
     pl_added *added;
     size_t n_added;
     int32_t *added_of; /* [vocab.count] index into added, or -1 */

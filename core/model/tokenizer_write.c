@@ -86,9 +86,15 @@ static json_t *write_decoder(const pl_tokenizer *t)
         return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 1,
                          "trim_offsets", 1, "use_regex", 1);
     }
-    return json_pack("{s:s, s:[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}]}", "type", "Sequence", "decoders",
-                     "type", "Replace", "pattern", "String", PL_METASPACE, "content", " ", "type",
-                     "ByteFallback", "type", "Fuse");
+    json_t *decoder = json_pack("{s:s, s:[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}]}", "type", "Sequence",
+                                "decoders", "type", "Replace", "pattern", "String", PL_METASPACE,
+                                "content", " ", "type", "ByteFallback", "type", "Fuse");
+    if (t->n_normalizers > 0 && t->normalizers[0].kind == PL_STEP_PREPEND) {
+        json_array_append_new(json_object_get(decoder, "decoders"),
+                              json_pack("{s:s, s:s, s:i, s:i}", "type", "Strip", "content", " ",
+                                        "start", 1, "stop", 0));
+    }
+    return decoder;
 }
 
 static json_t *write_post_processor(const pl_tokenizer *t)
@@ -116,15 +122,20 @@ static json_t *write_post_processor(const pl_tokenizer *t)
     return post;
 }
 
-/* Added tokens that are not of the model stay out of its vocabulary, as they were. */
+/* Added tokens that are not of the model stay out of its vocabulary, as they were; SentencePiece's
+ * are all of the model. */
 static pl_status write_vocab(const pl_tokenizer *t, json_t *vocab, pl_error *err)
 {
     for (size_t id = 0; id < t->vocab.count; id++) {
         size_t size = 0;
         const char *text = token_text(t, (int32_t)id, &size);
         if (!t->vocab.tokens[id].present ||
-            (!t->vocab.tokens[id].matchable && t->added_of[id] >= 0)) {
+            (t->spm.rank == NULL && !t->vocab.tokens[id].matchable && t->added_of[id] >= 0)) {
             continue;
+        }
+        if (t->spm.rank != NULL && t->vocab.tokens[id].matchable &&
+            pl_vocab_find(&t->vocab, text, size) != (int32_t)id) {
+            continue; /* written twice: the one found is kept */
         }
         if (json_object_setn_new(vocab, text, size, json_integer((json_int_t)id)) != 0) {
             return pl_error_set(err, PL_ERR_FORMAT,
@@ -139,11 +150,17 @@ static pl_status write_model(const pl_tokenizer *t, json_t **out, pl_error *err)
 {
     json_t *vocab = json_object();
     json_t *merges = json_array();
+    pl_bpe made = {0};
+    const pl_bpe *bpe = t->spm.rank != NULL ? &made : &t->bpe;
     pl_status status = write_vocab(t, vocab, err);
-    for (size_t i = 0; i < t->bpe.count; i++) {
-        json_array_append_new(merges, json_pack("[o, o]", token_json(t, t->bpe.left[i]),
-                                                token_json(t, t->bpe.right[i])));
+    if (status == PL_OK && t->spm.rank != NULL) {
+        status = pl_spm_merges(&t->spm, &t->vocab, &made, err);
     }
+    for (size_t i = 0; i < bpe->count; i++) {
+        json_array_append_new(
+            merges, json_pack("[o, o]", token_json(t, bpe->left[i]), token_json(t, bpe->right[i])));
+    }
+    pl_bpe_deinit(&made);
     json_t *unk = t->bpe.unk >= 0 ? token_json(t, t->bpe.unk) : json_null();
     *out = json_pack("{s:s, s:n, s:o, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout",
                      "unk_token", unk, "continuing_subword_prefix", "end_of_word_suffix",

@@ -15,8 +15,12 @@
 /* One tensor to write. */
 typedef struct item {
     char *name;
-    const pl_tensor *tensor;
-    size_t layer; /* SIZE_MAX: copied from the checkpoint */
+    const pl_tensor *tensor; /* where the values are, maybe among others' */
+    size_t layer;            /* the first of n_layers whose rows it holds; SIZE_MAX: a copy */
+    size_t n_layers;
+    size_t n_dims;
+    uint64_t dims[PL_MAX_DIMS];
+    float add; /* to every value of a copy */
     pl_dtype dtype;
     pl_id written; /* of the values as stored, for reading back */
 } item;
@@ -41,38 +45,52 @@ static pl_status no_memory(pl_error *err)
 
 /* --- what there is to write ------------------------------------------------------------------- */
 
-static pl_status add_item(exporter *x, const char *name, const pl_tensor *tensor, size_t layer,
-                          pl_error *err)
+static uint64_t elements(const item *it)
 {
+    uint64_t count = 1;
+    for (size_t i = 0; i < it->n_dims; i++) {
+        count *= it->dims[i];
+    }
+    return count;
+}
+
+/* given: name, tensor, layers, shape; its name is copied. */
+static pl_status add_item(exporter *x, item given, pl_error *err)
+{
+    const pl_tensor *tensor = given.tensor;
     pl_dtype own = pl_checkpoint_container(x->checkpoint) == PL_GGUF ? PL_F16 : tensor->dtype;
-    pl_dtype dtype = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : own;
-    if (tensor->dtype == PL_DTYPE_OTHER || dtype > PL_BF16) {
+    given.dtype = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : own;
+    if (tensor->dtype == PL_DTYPE_OTHER || given.dtype > PL_BF16) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "export: tensor %s has the dtype %s, expected F32, F16 or BF16",
                             tensor->name, tensor->dtype_name);
     }
-    char *copy = strdup(name);
+    given.name = strdup(given.name);
     item *grown = realloc(x->items, (x->n_items + 1) * sizeof *grown);
     if (grown != NULL) {
         x->items = grown;
     }
-    if (grown == NULL || copy == NULL) {
-        free(copy);
+    if (grown == NULL || given.name == NULL) {
+        free(given.name);
         return no_memory(err);
     }
-    x->items[x->n_items++] = (item){.name = copy, .tensor = tensor, .layer = layer, .dtype = dtype};
-    x->total += pl_tensor_elements(tensor);
+    x->items[x->n_items++] = given;
+    x->total += elements(&given);
     return PL_OK;
 }
 
-static size_t layer_of(const exporter *x, const pl_tensor *tensor)
+/* The first layer with rows in a tensor, and how many there are: a fused one's follow. */
+static size_t layers_of(const exporter *x, const pl_tensor *tensor, size_t *count)
 {
+    size_t first = SIZE_MAX;
+    *count = 0;
     for (size_t i = 0; i < pl_model_layer_count(x->model); i++) {
         if (pl_model_layer(x->model, i)->tensor == tensor) {
-            return i;
+            first = *count == 0 ? i : first;
+            ++*count;
         }
     }
-    return SIZE_MAX;
+    return first;
 }
 
 /* From a GGUF: the model's own tensors by their Hugging Face names.  Else: all of the file's. */
@@ -83,14 +101,27 @@ static pl_status list_items(exporter *x, pl_error *err)
         pl_named_tensor named;
         for (size_t i = 0; status == PL_OK && pl_model_named_tensor(x->model, i, &named); i++) {
             if (named.tensor != NULL) {
-                status = add_item(x, named.name, named.tensor, named.layer, err);
+                item it = {.name = named.name,
+                           .tensor = named.tensor,
+                           .layer = named.layer,
+                           .n_layers = named.layers,
+                           .n_dims = named.n_dims,
+                           .dims = {named.dims[0], named.dims[1]},
+                           .add = named.add};
+                status = add_item(x, it, err);
             }
         }
         return status;
     }
     for (size_t i = 0; status == PL_OK && i < pl_checkpoint_count(x->checkpoint); i++) {
         const pl_tensor *tensor = pl_checkpoint_tensor(x->checkpoint, i);
-        status = add_item(x, tensor->name, tensor, layer_of(x, tensor), err);
+        item it = {.tensor = tensor, .n_dims = tensor->n_dims};
+        char *name = strdup(tensor->name);
+        memcpy(it.dims, tensor->dims, sizeof it.dims);
+        it.layer = layers_of(x, tensor, &it.n_layers);
+        it.name = name;
+        status = name != NULL ? add_item(x, it, err) : no_memory(err);
+        free(name);
     }
     return status;
 }
@@ -131,20 +162,28 @@ static size_t rows_at_once(const pl_tensor *tensor)
     return cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
 }
 
-static pl_status write_layer(exporter *x, pl_st_writer *writer, item *it, pl_hasher *hasher,
-                             pl_error *err)
+/* A layer's weight, or those of the layers a fused tensor holds, one after the other. */
+static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_hasher *hasher,
+                              pl_task *task, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(x->model, it->layer);
-    pl_mat w = {0};
-    pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
-    if (status == PL_OK) {
-        status = pl_layer_weights(x->lab, x->state, it->layer, x->spec->which, w.data, err);
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
+        const pl_layer *info = pl_model_layer(x->model, it->layer + i);
+        pl_mat w = {0};
+        status = pl_mat_init(&w, info->rows, info->cols, err);
+        if (status == PL_OK) {
+            status =
+                pl_layer_weights(x->lab, x->state, it->layer + i, x->spec->which, w.data, err);
+        }
+        if (status == PL_OK) {
+            status = put_values(writer, it, w.data, info->rows * info->cols, hasher,
+                                &x->report.max_dtype_error, err);
+        }
+        if (status == PL_OK) {
+            status = pl_task_tick(task, err);
+        }
+        pl_mat_deinit(&w);
     }
-    if (status == PL_OK) {
-        status = put_values(writer, it, w.data, info->rows * info->cols, hasher,
-                            &x->report.max_dtype_error, err);
-    }
-    pl_mat_deinit(&w);
     return status;
 }
 
@@ -159,6 +198,9 @@ static pl_status write_copy(exporter *x, pl_st_writer *writer, item *it, pl_hash
     for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
         size_t count = rows - r < step ? rows - r : step;
         status = pl_checkpoint_read(x->checkpoint, it->tensor, r, count, values, err);
+        for (size_t i = 0; status == PL_OK && it->add != 0.0f && i < count * cols; i++) {
+            values[i] += it->add;
+        }
         if (status == PL_OK) {
             status = put_values(writer, it, values, count * cols, hasher, NULL, err);
         }
@@ -180,12 +222,12 @@ static pl_status write_item(exporter *x, pl_st_writer *writer, item *it, pl_task
         status = pl_hasher_create(&hasher, err);
     }
     if (status == PL_OK) {
-        status = it->layer != SIZE_MAX ? write_layer(x, writer, it, hasher, err)
+        status = it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err)
                                        : write_copy(x, writer, it, hasher, task, err);
     }
     if (status == PL_OK) {
         it->written = pl_hasher_finish(hasher);
-        x->done += pl_tensor_elements(it->tensor);
+        x->done += elements(it);
     }
     pl_hasher_destroy(hasher);
     return status;
@@ -241,8 +283,8 @@ static pl_status write_shard(exporter *x, const char *name, const size_t *member
         const item *it = &x->items[members[i]];
         entries[i] = (pl_st_entry){.name = it->name,
                                    .dtype = it->dtype,
-                                   .n_dims = it->tensor->n_dims,
-                                   .dims = it->tensor->dims};
+                                   .n_dims = it->n_dims,
+                                   .dims = it->dims};
     }
     if (status == PL_OK) {
         status = pl_st_writer_create(path.data, entries, count, metadata, &writer, err);
@@ -345,7 +387,7 @@ static pl_status copy_companion(const exporter *x, const char *name, pl_error *e
         uint64_t sum = 0;
         for (size_t i = 0; i < x->n_items; i++) {
             size_t bytes = 0;
-            if (pl_dtype_bytes(x->items[i].dtype, pl_tensor_elements(x->items[i].tensor), &bytes)) {
+            if (pl_dtype_bytes(x->items[i].dtype, elements(&x->items[i]), &bytes)) {
                 sum += bytes;
             }
         }

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ struct pl_lab {
     size_t memory_limit;
     bench *benches;
     pl_buf warning;
+    size_t without_tokens; /* experts that no token was routed to, met so far */
 
     /* The last text read, for whom, and from which files. */
     pl_source *tokens_source;
@@ -280,6 +282,19 @@ static bench *find_bench(pl_lab *lab, pl_id calibration, size_t site)
     return NULL;
 }
 
+double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
+{
+    pl_id calibration = {0};
+    pl_site_stats stats = {0};
+    double tokens = NAN;
+    if (pl_lab_is_calibrated(lab, state, &calibration) &&
+        pl_calib_load_site(lab->store, calibration, site, false, false, &stats, NULL) == PL_OK) {
+        tokens = stats.tokens;
+    }
+    pl_site_stats_deinit(&stats);
+    return tokens;
+}
+
 pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
                            bool with_gram, bool with_sample, pl_site_stats *out, pl_task *task,
                            pl_error *err)
@@ -307,6 +322,29 @@ pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration
     return status;
 }
 
+/* An expert that no token was routed to has no inputs: its layers are solved as if all input
+ * channels were independent and alike, and the user is told (of the first few by name). */
+static void stand_in(pl_lab *lab, const pl_site *site, pl_site_stats *stats)
+{
+    enum { NAMED = 3 };
+    if (stats->tokens > 0.0) {
+        return;
+    }
+    for (size_t i = 0; i < stats->n; i++) {
+        stats->gram[i * stats->n + i] = 1.0f;
+    }
+    stats->tokens = 1.0;
+    if (lab->without_tokens++ < NAMED) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%s: no token of the calibration was routed to this expert, so the "
+                             "identity stands in for its Gram matrix", site->name);
+        pl_lab_warn(lab, text.data != NULL ? text.data : site->name);
+        pl_buf_deinit(&text);
+    } else if (lab->without_tokens == NAMED + 1) {
+        pl_lab_warn(lab, "more experts got no token");
+    }
+}
+
 pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
                       pl_bench *out, pl_task *task, pl_error *err)
 {
@@ -322,6 +360,7 @@ pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, siz
         pl_status status = pl_lab_load_site(lab, state, calibration, site, true, false,
                                             &entry->stats, task, err);
         if (status == PL_OK) {
+            stand_in(lab, pl_model_site(state->source->model, site), &entry->stats);
             status = pl_factors_create(entry->stats.gram, entry->stats.n, entry->stats.tokens,
                                        pl_model_site(state->source->model, site)->name,
                                        &entry->factors, err);

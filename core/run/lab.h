@@ -54,6 +54,10 @@ PL_NODISCARD pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id cal
                                    size_t site, pl_bench *out, pl_task *task, pl_error *err);
 void pl_lab_release(pl_lab *lab, pl_bench *bench); /* an empty bench is fine */
 
+/* How many tokens a site saw in the state's calibration (an expert's: those routed to it); NaN
+ * before the calibration. */
+double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site);
+
 /* The same site's statistics alone, for the caller to own: with its Gram matrix, or with its
  * sample of inputs. */
 PL_NODISCARD pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration,

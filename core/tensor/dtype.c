@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/tensor/clones.h"
+#include "core/tensor/dtype_parts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -15,10 +16,19 @@ static const struct {
     const char *name;
     size_t block, bytes;
 } infos[] = {
-    [PL_F32] = {"F32", 1, 4},           [PL_F16] = {"F16", 1, 2},
-    [PL_BF16] = {"BF16", 1, 2},         [PL_Q4_0] = {"Q4_0", BLOCK, 18},
-    [PL_Q4_1] = {"Q4_1", BLOCK, 20},    [PL_Q5_0] = {"Q5_0", BLOCK, 22},
-    [PL_Q5_1] = {"Q5_1", BLOCK, 24},    [PL_Q8_0] = {"Q8_0", BLOCK, 34},
+    [PL_F32] = {"F32", 1, 4},
+    [PL_F16] = {"F16", 1, 2},
+    [PL_BF16] = {"BF16", 1, 2},
+    [PL_Q4_0] = {"Q4_0", BLOCK, 18},
+    [PL_Q4_1] = {"Q4_1", BLOCK, 20},
+    [PL_Q5_0] = {"Q5_0", BLOCK, 22},
+    [PL_Q5_1] = {"Q5_1", BLOCK, 24},
+    [PL_Q8_0] = {"Q8_0", BLOCK, 34},
+    [PL_Q2_K] = {"Q2_K", PL_K_BLOCK, 84},
+    [PL_Q3_K] = {"Q3_K", PL_K_BLOCK, 110},
+    [PL_Q4_K] = {"Q4_K", PL_K_BLOCK, 144},
+    [PL_Q5_K] = {"Q5_K", PL_K_BLOCK, 176},
+    [PL_Q6_K] = {"Q6_K", PL_K_BLOCK, 210},
     [PL_DTYPE_OTHER] = {"other", 0, 0},
 };
 
@@ -246,6 +256,21 @@ void pl_dtype_decode(pl_dtype dtype, const void *src, size_t count, float *dst)
         break;
     case PL_Q8_0:
         decode_q8_0(src, count / BLOCK, dst);
+        break;
+    case PL_Q2_K:
+        pl_decode_q2_k(src, count / PL_K_BLOCK, dst);
+        break;
+    case PL_Q3_K:
+        pl_decode_q3_k(src, count / PL_K_BLOCK, dst);
+        break;
+    case PL_Q4_K:
+        pl_decode_q4_k(src, count / PL_K_BLOCK, dst);
+        break;
+    case PL_Q5_K:
+        pl_decode_q5_k(src, count / PL_K_BLOCK, dst);
+        break;
+    case PL_Q6_K:
+        pl_decode_q6_k(src, count / PL_K_BLOCK, dst);
         break;
     case PL_DTYPE_OTHER:
         break;

@@ -17,6 +17,11 @@ typedef enum pl_dtype {
     PL_Q5_0, /* f16 d, 4 bytes of high bits, 16 bytes */
     PL_Q5_1, /* f16 d, f16 m, 4 bytes of high bits, 16 bytes */
     PL_Q8_0, /* f16 d, 32 int8 */
+    PL_Q2_K, /* GGUF blocks of 256 in sub-blocks with scales of their own: see dtype_k.c */
+    PL_Q3_K,
+    PL_Q4_K,
+    PL_Q5_K,
+    PL_Q6_K,
     PL_DTYPE_COUNT,
     PL_DTYPE_OTHER = PL_DTYPE_COUNT, /* named by the file, not decodable here */
 } pl_dtype;

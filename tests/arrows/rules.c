@@ -31,9 +31,13 @@ static const struct {
 static const struct {
     const char *header, *may[4];
 } guarded[] = {
-    /* The module linalg: linalg.h is implemented by these three. */
-    {"cblas", {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c"}},
-    {"lapack", {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c"}},
+    /* The module linalg: linalg.h and eigen.h are implemented by these four. */
+    {"cblas",
+     {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c",
+      "core/tensor/eigen.c"}},
+    {"lapack",
+     {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c",
+      "core/tensor/eigen.c"}},
     {"openblas", {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c"}},
     {"ncurses", {"views", "app"}},
     {"curses", {"views", "app"}},

@@ -315,6 +315,19 @@ static void rows_of_half_a_k_block(pl_buf *out)
     one_tensor(out, 2, dims, 12, 0, 4096);
 }
 
+/* As many elements as one block, but no row of them. */
+static void a_k_block_over_two_rows(pl_buf *out)
+{
+    static const uint64_t dims[] = {384, 2};
+    one_tensor(out, 2, dims, 14, 0, 4096);
+}
+
+static void a_k_block_cut_short(pl_buf *out)
+{
+    static const uint64_t dims[] = {256, 3};
+    one_tensor(out, 2, dims, 10, 0, 3 * 84 - 1);
+}
+
 static void offset_not_0(pl_buf *out)
 {
     one_tensor(out, 1, two, 0, 32, 128);
@@ -430,6 +443,8 @@ static const struct {
     CASE(dims_beyond_the_data, "needs 20000 bytes at offset 0|at most 64"),
     CASE(rows_of_half_a_block, "rows of 48 elements, expected a multiple of Q4_1's 32"),
     CASE(rows_of_half_a_k_block, "rows of 128 elements, expected a multiple of Q4_K's 256"),
+    CASE(a_k_block_over_two_rows, "rows of 384 elements, expected a multiple of Q6_K's 256"),
+    CASE(a_k_block_cut_short, "needs 252 bytes at offset 0|at most 251"),
     CASE(offset_not_0, "offset 32, expected 0"),
     CASE(offset_unpadded, "tensor 'u': offset 8, expected 32"),
     CASE(offsets_overlap, "tensor 'u': offset 0, expected 32"),

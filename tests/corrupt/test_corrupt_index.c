@@ -82,7 +82,7 @@ static void a_folder_without_a_checkpoint(void **state)
     check_refused("empty folder", empty.folder, "holds no checkpoint|model.safetensors");
     check_refused("absent", pl_temp_path(&empty, "absent"), "no such file or folder");
     check_refused("absent", pl_temp_path(&empty, "absent.gguf"), "No such file");
-    check_refused("other", pl_temp_write(&empty, "a.bin", "x", 1), "expected a folder");
+    check_refused("other", pl_temp_write(&empty, "a.onnx", "x", 1), "expected a folder");
     pl_temp_deinit(&empty);
 }
 

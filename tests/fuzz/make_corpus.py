@@ -66,6 +66,21 @@ def all_safetensors():
     save("safetensors", "nested", safetensors(b"[" * 3000 + b"]" * 3000, b""))
 
 
+def spm_gguf():
+    """A SentencePiece vocabulary: every token type, half the bytes, scores that are equal."""
+    tokens = [("<unk>", 0, 2), ("<s>", 0, 3), ("\u2581", -1, 1), ("a", -2, 1), ("b", -2, 1),
+              ("ab", -3, 1), ("ba", -3, 5), ("aba", -4, 1), ("\u2581a", -5, 1), ("\n\n", 0, 4),
+              ("a\u2581", -6, 1), ("\u2581\u2581", -7, 4), (b"\xe2\x96", -8, 1), ("", 0, 1)]
+    tokens += [("<0x%02X>" % byte, 0, 6) for byte in range(128)]
+    array = lambda name, kind, values: key(name, 9, struct.pack("<IQ", kind, len(tokens)) + values)
+    keys = [key("tokenizer.ggml.model", 8, text("llama")),
+            array("tokenizer.ggml.tokens", 8, b"".join(text(t[0]) for t in tokens)),
+            array("tokenizer.ggml.scores", 6, b"".join(struct.pack("<f", t[1]) for t in tokens)),
+            array("tokenizer.ggml.token_type", 5, b"".join(struct.pack("<i", t[2]) for t in tokens)),
+            key("tokenizer.ggml.add_space_prefix", 7, b"\1")]
+    save("gguf", "spm", gguf(3, keys, [], b""))
+
+
 def all_gguf():
     u32 = lambda name, value: key(name, 4, struct.pack("<I", value))
     tokens = key("tokenizer.ggml.tokens", 9, struct.pack("<IQ", 8, 3) + text("a") + text(b"\xff")
@@ -79,13 +94,20 @@ def all_gguf():
         infos.append(info(name, [32, 1], kind, offset))
         data += bytes((i * 7 + kind) % 60 for i in range(size)) + b"\0" * (-size % 32)
         offset = len(data)
-    infos.append(info("q4_k", [256], 12, offset))
-    data += bytes(160)
+    for name, kind, size in (("q2_k", 10, 84), ("q3_k", 11, 110), ("q4_k", 12, 144),
+                             ("q5_k", 13, 176), ("q6_k", 14, 210)):
+        infos.append(info(name, [256, 2], kind, offset))
+        data += bytes((i * 7 + kind) % 60 for i in range(2 * size)) + b"\0" * (-2 * size % 32)
+        offset = len(data)
     infos.append(info("unknown", [5], 77, len(data)))
     save("gguf", "good_v3", gguf(3, plain, infos, data + bytes(32)))
     save("gguf", "good_v2", gguf(2, plain, infos, data + bytes(32)))
     save("gguf", "no_tensors", gguf(3, plain, [], b""))
     one = [info("t", [4], 0, 0)]
+    save("gguf", "k_rows", gguf(3, [], [info("t", [384, 2], 14, 0)], bytes(1024)))
+    save("gguf", "k_short", gguf(3, [], [info("t", [256, 3], 10, 0)], bytes(3 * 84 - 1)))
+    save("gguf", "k_nan", gguf(3, [], [info("t", [256], 14, 0)], b"\xff" * 224))
+    spm_gguf()
     save("gguf", "tensor_count", gguf(3, [], one, bytes(32), tensors=2**60))
     save("gguf", "key_count", gguf(3, plain, one, bytes(32), pairs=2**63))
     save("gguf", "string_length", gguf(3, [text("k") + struct.pack("<IQ", 8, 2**64 - 1)], one, bytes(32)))

@@ -188,6 +188,10 @@ static pl_checkpoint *make_and_open_gguf(pl_temp *temp, uint32_t version)
     memcpy(file.data + data + 96, &half, 2);
     memcpy(file.data + data + 98, &one, 2);
     file.data[data + 100] = 0x23;
+    memcpy(file.data + data + 256, &half, 2); /* Q4_K: d, no dmin, scales 2 and 1 */
+    file.data[data + 260] = 2;
+    file.data[data + 261] = 1;
+    file.data[data + 272] = 0x31;
     return open_file(temp, "m.gguf", &file);
 }
 
@@ -251,10 +255,13 @@ static void gguf_tensors(void **state)
         t = pl_checkpoint_find(c, "k");
         assert_string_equal(t->dtype_name, "Q4_K");
         assert_int_equal(t->bytes, 144);
-        assert_int_equal(pl_checkpoint_read(c, t, 0, 1, out, &err), PL_ERR_UNSUPPORTED);
-        pl_check_says(err, "tensor 'k' has dtype Q4_K, expected F32");
+        pl_check_ok(pl_checkpoint_read(c, t, 0, 1, out, &err), err);
+        assert_true(out[0] == 1 && out[1] == 0 && out[32] == 1.5f && out[255] == 0);
         t = pl_checkpoint_find(c, "odd");
         assert_string_equal(t->dtype_name, "type 77");
+        assert_int_equal(pl_checkpoint_read(c, t, 0, 1, out, &err), PL_ERR_UNSUPPORTED);
+        pl_check_says(err, "tensor 'odd' has dtype type 77, expected F32");
+        pl_check_says(err, "or Q2_K to Q6_K");
         assert_int_equal(t->bytes, 32);
         pl_checkpoint_close(c);
     }

@@ -63,6 +63,19 @@ static void rope_is_read_in_both_forms(void **state)
                      "\"original_max_position_embeddings\": 64}}",
                      &b, &err),
                 err);
+    pl_config c;
+    pl_check_ok(read("{\"model_type\": \"gemma3_text\", \"rope_parameters\": {\"full_attention\":"
+                     "{\"rope_type\": \"linear\", \"factor\": 8, \"rope_theta\": 5e5},"
+                     "\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": 77}}}",
+                     &c, &err),
+                err);
+    assert_true(c.rope == PL_ROPE_LINEAR && c.rope_factor == 8.0);
+    assert_true(c.rope_theta == 5e5 && c.rope_local_theta == 77.0);
+    pl_check_ok(read("{\"model_type\": \"phi3\", \"rope_parameters\": {\"rope_type\": \"default\","
+                     "\"rope_theta\": 1e4, \"partial_rotary_factor\": 0.5}}",
+                     &c, &err),
+                err);
+    assert_int_equal(c.rotary_dim, 8);
     float fa[8];
     float fb[8];
     pl_config_frequencies(&a, fa);
@@ -116,8 +129,10 @@ static void unsupported_settings_are_refused_by_name(void **state)
         pl_status status;
         const char *says;
     } cases[] = {
-        {"{\"model_type\": \"gemma2\"}", PL_ERR_UNSUPPORTED, "'gemma2'"},
-        {"{\"model_type\": \"gemma2\"}", PL_ERR_UNSUPPORTED, "supported: llama, qwen2"},
+        {"{\"model_type\": \"falcon\"}", PL_ERR_UNSUPPORTED, "'falcon'"},
+        {"{\"model_type\": \"falcon\"}", PL_ERR_UNSUPPORTED,
+         "supported: llama, mistral, qwen2, qwen3, phi3, olmo2, gemma2, gemma3_text, mixtral, "
+         "qwen2_moe"},
         {"{\"model_type\": \"x\\u001b[31m\"}", PL_ERR_UNSUPPORTED, "x\\x1b[31m"},
         {"{\"model_type\": 3}", PL_ERR_FORMAT, "model_type"},
         {"{\"hidden_act\": \"gelu\"}", PL_ERR_UNSUPPORTED, "hidden_act = \"gelu\""},
@@ -141,12 +156,43 @@ static void unsupported_settings_are_refused_by_name(void **state)
         {"{\"head_dim\": 5000}", PL_ERR_FORMAT, "head_dim is 5000"},
         {"{\"rms_norm_eps\": 0}", PL_ERR_FORMAT, "rms_norm_eps"},
         {"{\"num_hidden_layers\": 100000}", PL_ERR_FORMAT, "100000 blocks"},
-        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true, \"sliding_window\": 16,"
-         "\"max_window_layers\": 1}",
-         PL_ERR_UNSUPPORTED, "use_sliding_window"},
-        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true, \"sliding_window\": 16,"
-         "\"layer_types\": [\"full_attention\", \"sliding_attention\"]}",
-         PL_ERR_UNSUPPORTED, "use_sliding_window"},
+        {"{\"model_type\": \"qwen2_moe\", \"use_sliding_window\": true}", PL_ERR_UNSUPPORTED,
+         "use_sliding_window = true"},
+        {"{\"model_type\": \"qwen3\", \"use_sliding_window\": true, \"layer_types\":"
+         "[\"full_attention\"]}",
+         PL_ERR_FORMAT, "layer_types: expected an array of 2"},
+        {"{\"model_type\": \"gemma2\", \"layer_types\": [\"full_attention\", \"chunked\"]}",
+         PL_ERR_UNSUPPORTED, "layer_types[1]"},
+        {"{\"model_type\": \"qwen3\", \"attention_bias\": true}", PL_ERR_UNSUPPORTED,
+         "attention_bias"},
+        {"{\"model_type\": \"qwen3\", \"num_key_value_heads\": null}", PL_ERR_FORMAT,
+         "num_key_value_heads"},
+        {"{\"partial_rotary_factor\": 0.5}", PL_ERR_UNSUPPORTED, "partial_rotary_factor = 0.5"},
+        {"{\"model_type\": \"phi3\", \"partial_rotary_factor\": 1.5}", PL_ERR_FORMAT,
+         "partial_rotary_factor"},
+        {"{\"model_type\": \"phi3\", \"partial_rotary_factor\": 0.01}", PL_ERR_FORMAT,
+         "RoPE over 0 of 16"},
+        {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"longrope\"}}", PL_ERR_FORMAT,
+         "short_factor: expected an array of 8 numbers"},
+        {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"longrope\", \"short_factor\":"
+         "[1, 1, 1, 1, 1, 1, 1, 0]}}",
+         PL_ERR_FORMAT, "short_factor[7]"},
+        {"{\"rope_scaling\": {\"type\": \"longrope\"}}", PL_ERR_UNSUPPORTED, "'longrope'"},
+        {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"type\": \"dynamic\"}}",
+         PL_ERR_UNSUPPORTED, "default, linear, llama3, longrope"},
+        {"{\"model_type\": \"gemma2\", \"hidden_activation\": \"gelu\"}", PL_ERR_UNSUPPORTED,
+         "hidden_activation = \"gelu\""},
+        {"{\"model_type\": \"gemma2\", \"attn_logit_softcapping\": -1}", PL_ERR_FORMAT,
+         "attn_logit_softcapping"},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": 0}", PL_ERR_FORMAT, "sliding_window"},
+        {"{\"model_type\": \"mixtral\"}", PL_ERR_FORMAT, "num_local_experts"},
+        {"{\"model_type\": \"mixtral\", \"num_local_experts\": 2, \"num_experts_per_tok\": 3}",
+         PL_ERR_FORMAT, "3 experts for a token; expected at most 2"},
+        {"{\"model_type\": \"mixtral\", \"num_local_experts\": 9000000,"
+         "\"num_experts_per_tok\": 3}",
+         PL_ERR_FORMAT, "9000000 experts"},
+        {"{\"model_type\": \"qwen2_moe\", \"qkv_bias\": false}", PL_ERR_UNSUPPORTED,
+         "qkv_bias = false"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         pl_error err;
@@ -157,19 +203,100 @@ static void unsupported_settings_are_refused_by_name(void **state)
     }
 }
 
-static void a_window_that_never_applies_is_no_obstacle(void **state)
+static void windows_come_from_each_architectures_setting(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        size_t window;
+        bool first, second; /* which of the two blocks slide */
+    } cases[] = {
+        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true, \"sliding_window\": 16,"
+         "\"max_window_layers\": 2}",
+         16, false, false},
+        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": true, \"sliding_window\": 16,"
+         "\"max_window_layers\": 1}",
+         16, false, true},
+        {"{\"model_type\": \"qwen2\", \"use_sliding_window\": false, \"sliding_window\": 16,"
+         "\"max_window_layers\": 0}",
+         0, false, false},
+        {"{\"model_type\": \"qwen3\", \"use_sliding_window\": true, \"sliding_window\": 16,"
+         "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}",
+         16, true, false},
+        {"{\"model_type\": \"mistral\"}", 4096, true, true},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": null}", 0, false, false},
+        {"{\"model_type\": \"phi3\"}", 0, false, false},
+        {"{\"model_type\": \"phi3\", \"sliding_window\": 7}", 7, true, true},
+        {"{\"model_type\": \"gemma2\"}", 4096, true, false},
+        {"{\"model_type\": \"gemma3_text\"}", 4096, true, true},
+        {"{\"model_type\": \"gemma3_text\", \"sliding_window_pattern\": 1}", 4096, false, false},
+        {"{\"sliding_window\": 16}", 0, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pl_error err;
+        pl_config config;
+        pl_check_ok(read(cases[i].members, &config, &err), err);
+        assert_int_equal(config.window, cases[i].window);
+        assert_int_equal(config.block_kind[0], cases[i].first ? PL_BLOCK_SLIDES : 0);
+        assert_int_equal(config.block_kind[1], cases[i].second ? PL_BLOCK_SLIDES : 0);
+    }
+}
+
+static void gemma3_with_a_vision_tower_gives_its_text_config(void **state)
 {
     (void)state;
     pl_error err;
     pl_config config;
-    pl_check_ok(read("{\"model_type\": \"qwen2\", \"use_sliding_window\": true,"
-                     "\"sliding_window\": 16, \"max_window_layers\": 2}",
+    pl_check_ok(read("{\"model_type\": \"gemma3\", \"eos_token_id\": [1, 106], \"text_config\":"
+                     "{\"hidden_size\": 2560, \"intermediate_size\": 10240,"
+                     "\"num_hidden_layers\": 34, \"sliding_window\": 1024, \"rope_scaling\":"
+                     "{\"rope_type\": \"linear\", \"factor\": 8}}}",
                      &config, &err),
                 err);
-    pl_check_ok(read("{\"model_type\": \"qwen2\", \"use_sliding_window\": false,"
-                     "\"sliding_window\": 16, \"max_window_layers\": 0}",
-                     &config, &err),
-                err);
+    assert_string_equal(config.architecture, "gemma3_text");
+    assert_string_equal(config.prefix, "language_model.");
+    assert_true(config.heads == 8 && config.kv_heads == 4 && config.head_dim == 256);
+    assert_true(config.vocab_size == 262208 && config.window == 1024 && config.eos_id == 1);
+    assert_true(config.block_kind[4] == PL_BLOCK_SLIDES && config.block_kind[5] == 0);
+    assert_int_equal(read("{\"model_type\": \"gemma3\"}", &config, &err), PL_ERR_UNSUPPORTED);
+    pl_check_says(err, "'gemma3'");
+}
+
+static void every_architectures_config_reads_back(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {
+        "{\"model_type\": \"mistral\", \"sliding_window\": 7, \"head_dim\": 24}",
+        "{\"model_type\": \"mistral\", \"sliding_window\": null}",
+        "{\"model_type\": \"qwen3\", \"use_sliding_window\": true, \"max_window_layers\": 1}",
+        "{\"model_type\": \"phi3\", \"partial_rotary_factor\": 0.75}",
+        "{\"model_type\": \"phi3\", \"max_position_embeddings\": 131072,"
+        "\"original_max_position_embeddings\": 4096, \"rope_scaling\": {\"type\": \"longrope\","
+        "\"short_factor\": [1, 1, 1, 1, 1.25, 1, 1, 1.5],"
+        "\"long_factor\": [1, 1, 2, 3, 4, 5, 6, 7]}}",
+        "{\"model_type\": \"olmo2\"}",
+        "{\"model_type\": \"gemma2\", \"query_pre_attn_scalar\": 144}",
+        "{\"model_type\": \"gemma2\", \"attn_logit_softcapping\": null}",
+        "{\"model_type\": \"gemma3_text\", \"rope_local_base_freq\": 500, \"rope_scaling\":"
+        "{\"rope_type\": \"linear\", \"factor\": 8}}",
+        "{\"model_type\": \"mixtral\", \"num_local_experts\": 8, \"num_experts_per_tok\": 2}",
+        "{\"model_type\": \"qwen2_moe\", \"num_experts\": 8, \"num_experts_per_tok\": 2,"
+        "\"moe_intermediate_size\": 24, \"shared_expert_intermediate_size\": 40,"
+        "\"norm_topk_prob\": true, \"decoder_sparse_step\": 2}",
+    };
+    for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
+        pl_error err;
+        pl_config config;
+        pl_config again;
+        json_t *json = NULL;
+        pl_check_ok(read(configs[i], &config, &err), err);
+        pl_check_ok(pl_config_to_json(&config, "float16", &json, &err), err);
+        pl_check_ok(pl_config_from_json(json, "again", &again, &err), err);
+        assert_true(fabs(config.attention_scale - again.attention_scale) < 1e-12);
+        again.attention_scale = config.attention_scale;
+        assert_memory_equal(&config, &again, sizeof config);
+        json_decref(json);
+    }
 }
 
 int main(void)
@@ -180,7 +307,9 @@ int main(void)
         cmocka_unit_test(written_config_reads_back),
         cmocka_unit_test(divisors_without_a_name_are_not_exported),
         cmocka_unit_test(unsupported_settings_are_refused_by_name),
-        cmocka_unit_test(a_window_that_never_applies_is_no_obstacle),
+        cmocka_unit_test(windows_come_from_each_architectures_setting),
+        cmocka_unit_test(gemma3_with_a_vision_tower_gives_its_text_config),
+        cmocka_unit_test(every_architectures_config_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,11 +246,29 @@ static void a_long_word_takes_linear_time(void **state)
     pl_tokenizer_destroy(t);
 }
 
+static void matches_can_belong_to_the_text_before_them(void **state)
+{
+    pl_temp *temp = *state;
+    pl_error err;
+    pl_tokenizer *tokenizer = NULL;
+    static const char *const pairs[] = {"a \xc4\xa0", "\xc4\xa0 b", "\xc4\xa0 \xc4\xa0", NULL};
+    json_t *json = tokens_byte_level(pairs, 0);
+    tokens_set(json, "pre_tokenizer",
+               "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\":"
+               "{\"String\": \" \"}, \"behavior\": \"MergedWithPrevious\", \"invert\": false},"
+               "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}]}");
+    pl_check_ok(tokens_read(temp, json, &tokenizer, &err), err);
+    TOKENS(tokenizer, "a b  c", 256, 'b', ' ', ' ', 'c'); /* "a ", "b ", " ", "c" */
+    TOKENS(tokenizer, " ba ", ' ', 'b', 256);
+    pl_tokenizer_destroy(tokenizer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(merges_go_by_rank_then_position, make, clean),
         cmocka_unit_test_setup_teardown(gpt2s_pattern_splits, make, clean),
+        cmocka_unit_test_setup_teardown(matches_can_belong_to_the_text_before_them, make, clean),
         cmocka_unit_test_setup_teardown(unicodes_blanks_are_those_of_its_property, make, clean),
         cmocka_unit_test_setup_teardown(whole_pieces_come_first_with_ignore_merges, make, clean),
         cmocka_unit_test_setup_teardown(added_tokens_are_cut_out_first, make, clean),

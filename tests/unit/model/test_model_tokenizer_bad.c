@@ -170,7 +170,10 @@ static pl_status read_gguf(pl_temp *temp, const gguf_case *c, pl_tokenizer **out
 static void gguf_tokenizers_are_checked(void **state)
 {
     static const gguf_case cases[] = {
-        {"llama", "smollm", 260, "a b", PL_ERR_UNSUPPORTED, "'llama'"},
+        {"t5", "smollm", 260, "a b", PL_ERR_UNSUPPORTED,
+         "'t5' is not supported; supported: gpt2, llama"},
+        {"llama", "default", 260, "a b", PL_ERR_FORMAT,
+         "neither an unknown token nor one for the byte 0x00"},
         {"gpt2", "deep\033seek", 260, "a b", PL_ERR_UNSUPPORTED, "'deep\\x1bseek'"},
         {"gpt2", "smollm", 259, "a b", PL_ERR_FORMAT, "259 entries, expected 260"},
         {"gpt2", "smollm", 260, "ab", PL_ERR_FORMAT, "merges: entry 0"},

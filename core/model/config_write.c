@@ -1,0 +1,165 @@
+#include "core/model/arch.h"
+#include "core/model/config.h"
+
+#include <math.h>
+
+static json_t *divisors_json(const float *divisor, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_real((double)divisor[i]));
+    }
+    return list;
+}
+
+static json_t *rope_json(const pl_config *config)
+{
+    if (config->rope == PL_ROPE_LONG) { /* transformers' Phi3Config wants just these three */
+        return json_pack("{s:s, s:o, s:o}", "type", "longrope", "short_factor",
+                         divisors_json(config->rope_divisor, config->rope_divisors), "long_factor",
+                         divisors_json(config->rope_long_divisor, config->rope_divisors));
+    }
+    if (config->rope == PL_ROPE_LINEAR) {
+        return json_pack("{s:s, s:f}", "rope_type", "linear", "factor", config->rope_factor);
+    }
+    if (config->rope == PL_ROPE_LLAMA3) {
+        return json_pack("{s:s, s:f, s:f, s:f, s:I}", "rope_type", "llama3", "factor",
+                         config->rope_factor, "low_freq_factor", config->rope_low_freq_factor,
+                         "high_freq_factor", config->rope_high_freq_factor,
+                         "original_max_position_embeddings",
+                         (json_int_t)config->rope_original_positions);
+    }
+    return json_null();
+}
+
+static void put(json_t *json, const char *key, json_t *value)
+{
+    json_object_set_new(json, key, value); /* a NULL for want of memory fails the whole later */
+}
+
+static json_t *size_or_null(size_t value)
+{
+    return value > 0 ? json_integer((json_int_t)value) : json_null();
+}
+
+/* Which blocks slide, in the words of the architecture. */
+static void put_windows(const pl_config *config, json_t *json)
+{
+    pl_window_rule rule = config->arch->windows;
+    if (rule == PL_WINDOW_NONE || rule == PL_WINDOW_REFUSED) {
+        return;
+    }
+    put(json, "sliding_window", size_or_null(config->window));
+    if (rule == PL_WINDOW_SWITCH) {
+        put(json, "use_sliding_window", json_boolean(config->window > 0));
+    }
+    if (rule != PL_WINDOW_ALL) {
+        json_t *types = json_array();
+        for (size_t b = 0; b < config->blocks; b++) {
+            bool slides = (config->block_kind[b] & PL_BLOCK_SLIDES) != 0;
+            json_array_append_new(types,
+                                  json_string(slides ? "sliding_attention" : "full_attention"));
+        }
+        put(json, "layer_types", types);
+    }
+}
+
+static void put_scales(const pl_config *config, json_t *json)
+{
+    const pl_arch *arch = config->arch;
+    if (arch->gelu) {
+        put(json, "hidden_activation", json_string("gelu_pytorch_tanh"));
+    } else {
+        put(json, "hidden_act", json_string("silu"));
+    }
+    if (arch->query_scalar) {
+        double scalar = 1 / (config->attention_scale * config->attention_scale);
+        bool whole = fabs(scalar - round(scalar)) < 1e-6 * scalar;
+        put(json, "query_pre_attn_scalar",
+            whole ? json_integer((json_int_t)round(scalar)) : json_real(scalar));
+    }
+    if (arch->soft_caps) {
+        put(json, "attn_logit_softcapping",
+            config->attention_cap > 0 ? json_real(config->attention_cap) : json_null());
+        put(json, "final_logit_softcapping",
+            config->logits_cap > 0 ? json_real(config->logits_cap) : json_null());
+    }
+    if (config->rope_local_theta > 0) {
+        put(json, "rope_local_base_freq", json_real(config->rope_local_theta));
+    }
+    if (config->rope == PL_ROPE_LONG) {
+        put(json, "original_max_position_embeddings",
+            size_or_null(config->rope_original_positions));
+    }
+    if (arch->partial_rotary) {
+        put(json, "partial_rotary_factor",
+            json_real((double)config->rotary_dim / (double)config->head_dim));
+    }
+}
+
+static void put_experts(const pl_config *config, json_t *json)
+{
+    const pl_expert_names *names = config->arch->experts;
+    if (names == NULL) {
+        return;
+    }
+    put(json, names->count, size_or_null(config->experts));
+    put(json, "num_experts_per_tok", size_or_null(config->experts_used));
+    if (names->inner != NULL) {
+        put(json, names->inner, size_or_null(config->expert_size));
+    }
+    if (names->shared_gate.hf != NULL) {
+        put(json, "shared_expert_intermediate_size", size_or_null(config->shared_size));
+    }
+    if (!names->normalized) {
+        put(json, "norm_topk_prob", json_boolean(config->experts_normalized));
+    }
+    if (names->sparse_blocks) {
+        json_t *dense = json_array();
+        for (size_t b = 0; b < config->blocks; b++) {
+            if ((config->block_kind[b] & PL_BLOCK_EXPERTS) == 0) {
+                json_array_append_new(dense, json_integer((json_int_t)b));
+            }
+        }
+        put(json, "decoder_sparse_step", json_integer(1));
+        put(json, "mlp_only_layers", dense);
+    }
+}
+
+pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, json_t **out,
+                            pl_error *err)
+{
+    *out = NULL;
+    bool plain = true;
+    for (size_t i = 0; i < config->rope_divisors; i++) {
+        plain = plain && config->rope_divisor[i] == 1.0f;
+    }
+    if (!plain && config->rope != PL_ROPE_LLAMA3 && config->rope != PL_ROPE_LONG) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "the model's RoPE divisors (rope_freqs.weight) are not llama3's, so no "
+                            "config.json can say them");
+    }
+    json_t *json = json_pack(
+        "{s:[s], s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:b, s:b, s:s}",
+        "architectures", config->arch->hf_class, "model_type", config->arch->model_type,
+        "hidden_size", (json_int_t)config->hidden_size, "intermediate_size",
+        (json_int_t)config->intermediate_size, "num_hidden_layers", (json_int_t)config->blocks,
+        "num_attention_heads", (json_int_t)config->heads, "num_key_value_heads",
+        (json_int_t)config->kv_heads, "head_dim", (json_int_t)config->head_dim, "vocab_size",
+        (json_int_t)config->vocab_size, "max_position_embeddings",
+        (json_int_t)config->max_positions, "rms_norm_eps", config->rms_norm_eps, "rope_theta",
+        config->rope_theta, "rope_scaling", rope_json(config), "tie_word_embeddings",
+        config->tied_embeddings, "use_cache", 1, "torch_dtype", torch_dtype);
+    if (json == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "no memory to write a config.json");
+    }
+    json_object_set_new(json, "bos_token_id",
+                        config->bos_id >= 0 ? json_integer(config->bos_id) : json_null());
+    json_object_set_new(json, "eos_token_id",
+                        config->eos_id >= 0 ? json_integer(config->eos_id) : json_null());
+    put_windows(config, json);
+    put_scales(config, json);
+    put_experts(config, json);
+    *out = json;
+    return PL_OK;
+}

@@ -1,0 +1,248 @@
+/* Work space of the forward pass, and the weights of one block in it. */
+#include "core/base/checked.h"
+#include "core/model/forward_parts.h"
+#include "core/model/model_parts.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+float *pl_forward_floats(size_t rows, size_t cols, bool *failed)
+{
+    size_t count = 0;
+    float *data = pl_mul(rows, cols, &count) ? pl_alloc(count, sizeof *data) : NULL;
+    *failed = *failed || data == NULL;
+    return data;
+}
+
+/* Angles position * frequency and their cosines, all in float32 as transformers computes them. */
+static void fill_angles(pl_forward *f, const pl_config *config)
+{
+    size_t half = config->rotary_dim / 2;
+    float amplitude = (float)config->rope_amplitude;
+    float frequencies[PL_MAX_HEAD_DIM / 2];
+    for (size_t kind = 0; kind < 2 && f->cosine[kind] != NULL; kind++) {
+        if (kind == 0 || !pl_config_other_frequencies(config, frequencies)) {
+            pl_config_frequencies(config, frequencies);
+        }
+        for (size_t t = 0; t < f->max_length; t++) {
+            for (size_t i = 0; i < half; i++) {
+                float angle = (float)t * frequencies[i];
+                f->cosine[kind][t * half + i] = cosf(angle) * amplitude;
+                f->sine[kind][t * half + i] = sinf(angle) * amplitude;
+            }
+        }
+    }
+}
+
+/* Sizes of the MLP's weights and of its widest inner state, over all kinds of blocks. */
+typedef struct mlp_sizes {
+    size_t inner; /* widest of one expert or MLP */
+    size_t all;   /* rows of down's input over all experts of a block */
+    bool experts;
+} mlp_sizes;
+
+static mlp_sizes measure_mlp(const pl_config *c)
+{
+    mlp_sizes m = {0};
+    for (size_t b = 0; b < c->blocks; b++) {
+        bool mixed = (c->block_kind[b] & PL_BLOCK_EXPERTS) != 0;
+        size_t inner = !mixed                           ? c->intermediate_size
+                       : c->shared_size > c->expert_size ? c->shared_size
+                                                         : c->expert_size;
+        size_t all = mixed ? c->experts * c->expert_size + c->shared_size : inner;
+        m.inner = inner > m.inner ? inner : m.inner;
+        m.all = all > m.all ? all : m.all;
+        m.experts = m.experts || mixed;
+    }
+    return m;
+}
+
+static bool allocate_experts(pl_forward *f, const pl_config *c)
+{
+    bool failed = false;
+    f->router = pl_forward_floats(c->experts, c->hidden_size, &failed);
+    f->shared_gate = pl_forward_floats(1, c->hidden_size, &failed);
+    f->routed = pl_forward_floats(f->max_length, c->hidden_size, &failed);
+    f->mixed = pl_forward_floats(f->max_length, c->hidden_size, &failed);
+    f->shares = pl_forward_floats(f->max_length, c->experts, &failed);
+    f->tokens = pl_alloc(f->max_length, sizeof *f->tokens);
+    return !failed && f->tokens != NULL;
+}
+
+static bool allocate(pl_forward *f, const pl_config *c)
+{
+    bool failed = false;
+    mlp_sizes mlp = measure_mlp(c);
+    size_t hidden = c->hidden_size;
+    size_t length = f->max_length;
+    size_t qkv_rows = f->q_rows + 2 * f->kv_rows;
+    f->w_qkv = pl_forward_floats(qkv_rows, hidden, &failed);
+    f->b_qkv = pl_forward_floats(qkv_rows, 1, &failed);
+    f->w_o = pl_forward_floats(hidden, f->q_rows, &failed);
+    f->w_gate_up = pl_forward_floats(2 * mlp.all, hidden, &failed);
+    f->w_down = pl_forward_floats(hidden, mlp.all, &failed);
+    for (size_t role = 0; role < PL_NORM_COUNT; role++) {
+        if (c->arch->norms[role].hf != NULL) {
+            f->norms[role] =
+                pl_forward_floats(pl_model_norm_size(c, (pl_norm_role)role), 1, &failed);
+        }
+    }
+    f->final_norm = pl_forward_floats(hidden, 1, &failed);
+    bool two = c->rope_local_theta > 0 ||
+               (c->rope == PL_ROPE_LONG && length > c->rope_original_positions);
+    for (size_t kind = 0; kind < (two ? 2 : 1); kind++) {
+        f->cosine[kind] = pl_forward_floats(length, c->rotary_dim / 2, &failed);
+        f->sine[kind] = pl_forward_floats(length, c->rotary_dim / 2, &failed);
+    }
+    f->normed = pl_forward_floats(length, hidden, &failed);
+    f->qkv = pl_forward_floats(length, qkv_rows, &failed);
+    f->k = pl_forward_floats(length, f->kv_rows, &failed);
+    f->v = pl_forward_floats(length, f->kv_rows, &failed);
+    f->attended = pl_forward_floats(length, f->q_rows, &failed);
+    f->gate_up = pl_forward_floats(length, 2 * mlp.inner, &failed);
+    f->act = pl_forward_floats(length, mlp.inner, &failed);
+    f->scratch = pl_forward_floats(f->scratch_threads * PL_QUERY_BLOCK, length, &failed);
+    return !failed && (!mlp.experts || allocate_experts(f, c));
+}
+
+pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out, pl_error *err)
+{
+    *out = NULL;
+    const pl_config *config = pl_model_config(model);
+    if (max_length == 0 || max_length > (size_t)1 << 24) {
+        return pl_error_set(err, PL_ERR_USAGE, "a window of %zu tokens: expected 1 to 16777216",
+                            max_length);
+    }
+    pl_forward *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the forward pass");
+    }
+    f->model = model;
+    f->max_length = max_length;
+    f->block = SIZE_MAX;
+    f->q_rows = config->heads * config->head_dim;
+    f->kv_rows = config->kv_heads * config->head_dim;
+    int threads = pl_linalg_threads();
+    f->scratch_threads = threads > 0 ? (size_t)threads : 1;
+    if (!allocate(f, config)) {
+        pl_forward_destroy(f);
+        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a forward pass over %zu tokens",
+                            max_length);
+    }
+    fill_angles(f, config);
+    *out = f;
+    return PL_OK;
+}
+
+void pl_forward_destroy(pl_forward *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    float *const owned[] = {f->w_qkv,      f->w_o,         f->w_gate_up, f->w_down,
+                            f->b_qkv,      f->router,      f->final_norm, f->lm_head,
+                            f->cosine[0],  f->cosine[1],   f->sine[0],   f->sine[1],
+                            f->normed,     f->qkv,         f->k,         f->v,
+                            f->attended,   f->gate_up,     f->act,       f->scratch,
+                            f->shared_gate, f->routed,     f->mixed,     f->shares,
+                            f->logits,     f->logits_in};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
+        free(owned[i]);
+    }
+    for (size_t role = 0; role < PL_NORM_COUNT; role++) {
+        free(f->norms[role]);
+    }
+    free(f->tokens);
+    free(f);
+}
+
+static pl_status load_vector(pl_forward *f, const pl_tensor *tensor, float *out, pl_error *err)
+{
+    return pl_checkpoint_read(f->model->checkpoint, tensor, 0, pl_tensor_rows(tensor), out, err);
+}
+
+pl_status pl_forward_gain(pl_forward *forward, const pl_tensor *tensor, float *out, pl_error *err)
+{
+    pl_status status = load_vector(forward, tensor, out, err);
+    size_t size = (size_t)pl_tensor_elements(tensor);
+    for (size_t i = 0; status == PL_OK && forward->model->config.unit_norms && i < size; i++) {
+        out[i] += 1.0f;
+    }
+    return status;
+}
+
+/* Where a layer's weight belongs in the block's matrices. */
+static float *place_of(const pl_forward *f, const pl_layer *layer)
+{
+    const pl_config *c = &f->model->config;
+    size_t hidden = c->hidden_size;
+    size_t before = layer->expert == PL_NO_EXPERT       ? 0
+                    : layer->expert == PL_SHARED_EXPERT ? c->experts * c->expert_size
+                                                        : layer->expert * c->expert_size;
+    switch (layer->role) {
+    case PL_ROLE_K:
+        return f->w_qkv + f->q_rows * hidden;
+    case PL_ROLE_V:
+        return f->w_qkv + (f->q_rows + f->kv_rows) * hidden;
+    case PL_ROLE_O:
+        return f->w_o;
+    case PL_ROLE_GATE:
+        return f->w_gate_up + 2 * before * hidden;
+    case PL_ROLE_UP:
+        return f->w_gate_up + (2 * before + layer->rows) * hidden;
+    case PL_ROLE_DOWN:
+        return f->w_down + before * hidden;
+    default:
+        return f->w_qkv;
+    }
+}
+
+static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, pl_error *err)
+{
+    const pl_layer *info = &f->model->layers[layer];
+    float *out = place_of(f, info);
+    int provided = 0;
+    pl_status status = PL_OK;
+    if (hooks != NULL && hooks->weight != NULL) {
+        status = hooks->weight(hooks->ctx, layer, out, &provided, err);
+    }
+    if (status == PL_OK && !provided) {
+        status = pl_model_read_weight(f->model, layer, out, err);
+    }
+    if (status == PL_OK && info->bias != NULL && info->role <= PL_ROLE_V) {
+        size_t at = info->role == PL_ROLE_Q   ? 0
+                    : info->role == PL_ROLE_K ? f->q_rows
+                                              : f->q_rows + f->kv_rows;
+        status = load_vector(f, info->bias, f->b_qkv + at, err);
+    }
+    return status;
+}
+
+pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hooks, pl_task *task,
+                          pl_error *err)
+{
+    pl_forward *f = forward;
+    const pl_block_parts *parts = &f->model->blocks[block];
+    f->block = SIZE_MAX;
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < parts->n_layers && status == PL_OK; i++) {
+        status = load_layer(f, parts->first_layer + i, hooks, err);
+        if (status == PL_OK) {
+            status = pl_task_tick(task, err);
+        }
+    }
+    for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
+        if (parts->norms[role] != NULL) {
+            status = pl_forward_gain(f, parts->norms[role], f->norms[role], err);
+        }
+    }
+    if (status == PL_OK && parts->router != NULL) {
+        status = load_vector(f, parts->router, f->router, err);
+    }
+    if (status == PL_OK && parts->shared_gate != NULL) {
+        status = load_vector(f, parts->shared_gate, f->shared_gate, err);
+    }
+    f->block = status == PL_OK ? block : SIZE_MAX;
+    return status;
+}

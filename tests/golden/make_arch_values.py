@@ -1,0 +1,235 @@
+"""Writes arch_values.json: what transformers 4.53.3 computes on tiny checkpoints of every
+architecture.  Their weights come from a formula that tests/support/formula_model.h repeats in C, so
+neither weights nor Python are needed where the test runs.
+
+    python tests/golden/make_arch_values.py > tests/golden/arch_values.json
+
+Needs torch, transformers==4.53.3, gguf (only for its table of tensor names), numpy.
+"""
+import json
+import re
+import sys
+
+import gguf
+import numpy as np
+import torch
+import transformers
+
+LENGTH = 100
+VOCAB = 96
+
+
+def formula(name, count):
+    """Numbers in [-1, 1), exact in float32: a hash of the name (FNV-1a) and the index."""
+    seed = 2166136261
+    for byte in name.encode():
+        seed = (seed ^ byte) * 16777619 & 0xFFFFFFFF
+    x = (seed + np.arange(count, dtype=np.uint64) * 2654435761) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x = ((x ^ (x >> shift)) * factor) & 0xFFFFFFFF
+    x ^= x >> 16
+    return ((x >> 8).astype(np.float64) / 2**23 - 1).astype(np.float32)
+
+
+def weights(name, shape, unit_norms):
+    values = formula(name, int(np.prod(shape))).reshape(shape)
+    if name.endswith("norm.weight") or "layernorm" in name:
+        return values * np.float32(0.25) + np.float32(0 if unit_norms else 1)
+    if name.endswith("gate.weight"):  # routers: clear choices
+        return values
+    return values * np.float32(0.5 if "embed_tokens" in name else 0.25)
+
+
+SMALL = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, vocab_size=VOCAB, max_position_embeddings=128,
+             pad_token_id=None, bos_token_id=1, eos_token_id=2, tie_word_embeddings=False,
+             rms_norm_eps=1e-5, attention_dropout=0.0)
+
+
+def case(name, model_type, arch=None, keys=None, permute=False, arrays=None, **more):
+    return dict(name=name, model_type=model_type, arch=arch, keys=keys or {}, permute=permute,
+                arrays=arrays or {}, config={**SMALL, **more})
+
+
+LONG = {"rope_factors_short.weight": [1.0, 1.5, 2.0], "rope_factors_long.weight": [1.5, 3.0, 5.0]}
+EXPERTS = {"expert_count": 4, "expert_used_count": 2}
+CASES = [
+    case("mistral", "mistral", "llama", {"attention.sliding_window": 9}, permute=True, head_dim=12,
+         sliding_window=9),
+    case("mistral_no_window", "mistral", "llama", permute=True, sliding_window=None),
+    case("qwen2_window", "qwen2", use_sliding_window=True, sliding_window=70, max_window_layers=1),
+    case("qwen3", "qwen3", "qwen3", head_dim=16),
+    case("qwen3_window", "qwen3", head_dim=16, use_sliding_window=True, sliding_window=9,
+         layer_types=["full_attention", "sliding_attention"], tie_word_embeddings=True),
+    case("phi3", "phi3", "phi3", {"attention.sliding_window": 9}, partial_rotary_factor=0.5,
+         sliding_window=9),
+    case("phi3_long", "phi3", "phi3", {"rope.scaling.original_context_length": 32,
+         "rope.scaling.attn_factor": float(np.sqrt(1 + np.log(4) / np.log(32)))}, arrays=LONG,
+         partial_rotary_factor=0.75, original_max_position_embeddings=32, rope_scaling={
+             "type": "longrope", "short_factor": [1.0, 1.5, 2.0], "long_factor": [1.5, 3.0, 5.0]}),
+    case("phi3_short", "phi3", "phi3", {"rope.scaling.original_context_length": 112}, arrays=LONG,
+         partial_rotary_factor=0.75, original_max_position_embeddings=112, rope_scaling={
+             "type": "longrope", "short_factor": [1.0, 1.5, 2.0], "long_factor": [1.5, 3.0, 5.0]}),
+    case("olmo2", "olmo2", "olmo2", rope_theta=500000.0),
+    case("gemma2", "gemma2", "gemma2", {"attention.sliding_window": 9, "attn_logit_softcapping": 5.0,
+         "final_logit_softcapping": 3.0}, num_hidden_layers=3, head_dim=16, sliding_window=9,
+         query_pre_attn_scalar=16, attn_logit_softcapping=5.0, final_logit_softcapping=3.0,
+         tie_word_embeddings=True, hidden_activation="gelu_pytorch_tanh"),
+    case("gemma2_defaults", "gemma2", head_dim=16, query_pre_attn_scalar=24,
+         tie_word_embeddings=True, hidden_activation="gelu_pytorch_tanh"),
+    case("gemma3", "gemma3_text", "gemma3", {"attention.sliding_window": 9,
+         "rope.freq_base": 1000000.0, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0},
+         num_hidden_layers=6, head_dim=16, query_pre_attn_scalar=16, sliding_window=9,
+         rope_scaling={"rope_type": "linear", "factor": 8.0}, tie_word_embeddings=True,
+         hidden_activation="gelu_pytorch_tanh"),
+    case("gemma3_pattern", "gemma3_text", "gemma3", {"attention.sliding_window": 9,
+         "attention.sliding_window_pattern": 2, "rope.freq_base": 20000.0,
+         "rope.freq_base_swa": 500.0}, num_hidden_layers=2, head_dim=16, query_pre_attn_scalar=16,
+         sliding_window=9, sliding_window_pattern=2, rope_theta=20000.0, rope_local_base_freq=500.0,
+         tie_word_embeddings=True, hidden_activation="gelu_pytorch_tanh"),
+    case("gemma3_vision", "gemma3", text_config=dict(
+        hidden_size=32, intermediate_size=48, num_hidden_layers=2, vocab_size=VOCAB, head_dim=4,
+        query_pre_attn_scalar=4, sliding_window=9, sliding_window_pattern=2, rms_norm_eps=1e-5)),
+    case("mixtral", "mixtral", "llama", EXPERTS, permute=True, num_local_experts=4,
+         num_experts_per_tok=2, sliding_window=None),
+    case("qwen2_moe", "qwen2_moe", "qwen2moe", {**EXPERTS, "expert_feed_forward_length": 24,
+         "expert_shared_feed_forward_length": 40}, num_experts=4, num_experts_per_tok=2,
+         moe_intermediate_size=24, shared_expert_intermediate_size=40),
+    case("qwen2_moe_mixed", "qwen2_moe", num_hidden_layers=3, num_experts=6, num_experts_per_tok=3,
+         moe_intermediate_size=24, shared_expert_intermediate_size=40, norm_topk_prob=True,
+         decoder_sparse_step=1, mlp_only_layers=[0]),
+]
+
+
+def site_of(linear):
+    """The site that sees a Linear's input, in Planish's words; None for routers and the head."""
+    linear = linear.replace("model.language_model.", "model.")
+    found = re.fullmatch(r"model\.layers\.(\d+)\.(.*)", linear)
+    if not found or linear.endswith("gate"):
+        return None
+    block, rest = found.groups()
+    expert = re.search(r"experts\.(\d+)\.", rest)
+    inside = f"experts.{expert.group(1)}." if expert else "shared_expert." if "shared" in rest else ""
+    last = rest.split(".")[-1]
+    role = {"q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "qkv_proj": "qkv", "o_proj": "o",
+            "down_proj": "down", "w2": "down"}.get(last, "gate_up")
+    return f"model.layers.{block}.{inside}{role}"
+
+
+def observe(model, seen):
+    for name, module in model.named_modules():
+        site = site_of(name) if isinstance(module, torch.nn.Linear) else None
+        if site is not None:
+            module.register_forward_pre_hook(
+                lambda _, args, site=site: seen.__setitem__(site, args[0].reshape(-1, args[0].shape[-1])))
+
+
+def gguf_tensors(this, shapes):
+    """GGUF's names from the gguf package; experts stacked, gemma's norms plus 1, q and k permuted."""
+    arch = next(a for a, n in gguf.MODEL_ARCH_NAMES.items() if n == this["arch"])
+    blocks = this["config"]["num_hidden_layers"]
+    names = gguf.get_tensor_name_map(arch, blocks)
+    out = {}
+    for hf in shapes:
+        generic = re.sub(r"experts\.\d+\.", "experts.", hf)
+        name = names.get_name(generic, try_suffixes=(".weight", ".bias"))
+        assert name is not None, hf
+        entry = out.setdefault(name, {"from": [], "add": 0, "permuted_heads": 0})
+        entry["from"].append(hf)
+        if this["model_type"].startswith("gemma") and hf.endswith("norm.weight"):
+            entry["add"] = 1
+        if this["permute"] and re.search(r"[qk]_proj", hf):
+            entry["permuted_heads"] = this["config"]["num_attention_heads" if "q_proj" in hf
+                                                     else "num_key_value_heads"]
+    return out
+
+
+def gguf_keys(this, config):
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    keys = {"block_count": config.num_hidden_layers, "context_length": 128,
+            "embedding_length": config.hidden_size,
+            "feed_forward_length": config.intermediate_size,
+            "attention.head_count": config.num_attention_heads,
+            "attention.head_count_kv": config.num_key_value_heads,
+            "attention.key_length": head_dim, "attention.value_length": head_dim,
+            "attention.layer_norm_rms_epsilon": config.rms_norm_eps,
+            "rope.dimension_count": int(head_dim * getattr(config, "partial_rotary_factor", 1)),
+            "rope.freq_base": config.rope_theta}
+    return {**keys, **this["keys"]}
+
+
+def rounded(values):
+    return [float(f"{v:.5g}") for v in values]
+
+
+def build(this):
+    if this["model_type"] == "gemma3":
+        this["config"] = {"text_config": this["config"]["text_config"]}
+        small = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+                     num_attention_heads=2, image_size=28, patch_size=14)
+        whole = transformers.Gemma3Config(vision_config=small, mm_tokens_per_image=4,
+                                          attn_implementation="eager", **this["config"])
+        return transformers.Gemma3ForConditionalGeneration(whole), whole.text_config
+    config = transformers.AutoConfig.for_model(this["model_type"], **this["config"])
+    return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager"), config
+
+
+def saved_name(name):
+    """A parameter's name in a file; None for those Planish has no use for."""
+    if name.startswith(("model.vision_tower", "model.multi_modal_projector")):
+        return None
+    return re.sub(r"^model\.language_model\.", "language_model.model.", name)
+
+
+def compute(this):
+    model, config = build(this)
+    model = model.float().eval()
+    unit = this["model_type"].startswith("gemma")
+    shapes = {}
+    with torch.no_grad():
+        for own_name, parameter in model.named_parameters():
+            name = saved_name(own_name)
+            if name is not None:
+                shapes[name] = list(parameter.shape)
+                parameter.copy_(torch.from_numpy(weights(name, shapes[name], unit)))
+    ids = (formula("tokens", LENGTH).astype(np.float64) + 1) / 2 * VOCAB
+    ids = torch.from_numpy(ids.astype(np.int64))[None]
+    seen = {}
+    observe(model, seen)
+    with torch.no_grad():
+        logits = model(ids, use_cache=False).logits[0].double()
+    nll = torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:]).item()
+    last = f"model.layers.{config.num_hidden_layers - 1}."
+    said = {"model_type": this["model_type"], **this["config"]}
+    out = {"name": this["name"], "config": said, "unit_norms": unit, "length": LENGTH,
+           "tensors": shapes, "perplexity": float(np.exp(nll)),
+           "logits_last": rounded(logits[-1][:16].tolist()), "rows": {}, "inputs": {}}
+    for site in sorted(seen):
+        x = seen[site].double()
+        out["rows"][site] = x.shape[0]
+        if site.startswith(last) and x.shape[0] > 0:
+            out["inputs"][site] = {"max": rounded(x.abs().amax(0).tolist()),
+                                   "l2": rounded(x.norm(dim=0).tolist())}
+    if this["arch"]:
+        out["gguf"] = {"architecture": this["arch"], "keys": gguf_keys(this, config),
+                       "tensors": gguf_tensors(this, shapes), "arrays": this["arrays"]}
+    return out
+
+
+def main():
+    assert transformers.__version__ == "4.53.3", transformers.__version__
+    cases = []
+    for this in CASES:
+        try:
+            cases.append(compute(this))
+        except Exception as why:
+            print(f"{this['name']}: {why}", file=sys.stderr)
+            raise
+    # One case, and in it one tensor or site, a line.
+    text = json.dumps({"made_by": "transformers 4.53.3", "cases": cases}, separators=(",", ":"))
+    text = re.sub(r'("(?:model\.layers\.\d+|name|blk\.\d+)[^"]*":)', r"\n\1", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+/* Every architecture of the description table against transformers, on tiny checkpoints that a
+ * formula makes: tests/golden/make_arch_values.py. */
+#include "core/model/forward.h"
+#include "core/tensor/linalg.h"
+#include "tests/support/formula_cases.h"
+
+#include <math.h>
+
+enum { MOST_SITES = 64, MOST_COLS = 96, LAST_LOGITS = 16 };
+
+typedef struct seen {
+    const pl_model *model;
+    const pl_forward *forward;
+    size_t length;
+    size_t rows[MOST_SITES];
+    double max[MOST_SITES][MOST_COLS], square[MOST_SITES][MOST_COLS];
+} seen;
+
+static pl_status see_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
+                           size_t cols, pl_error *err)
+{
+    seen *s = ctx;
+    const uint32_t *tokens = pl_forward_rows(s->forward);
+    (void)window;
+    (void)err;
+    assert_true(site < MOST_SITES && cols == pl_model_site(s->model, site)->cols);
+    assert_true(cols <= MOST_COLS);
+    assert_true(tokens != NULL || rows == s->length);
+    for (size_t r = 0; tokens != NULL && r < rows; r++) {
+        assert_true(tokens[r] < s->length && (r == 0 || tokens[r] > tokens[r - 1]));
+    }
+    s->rows[site] += rows;
+    for (size_t i = 0; i < rows * cols; i++) {
+        double value = fabs((double)x[i]);
+        double *max = &s->max[site][i % cols];
+        *max = value > *max ? value : *max;
+        s->square[site][i % cols] += value * value;
+    }
+    return PL_OK;
+}
+
+typedef struct scored {
+    const int32_t *ids;
+    size_t length;
+    double nll;
+    float last[LAST_LOGITS];
+} scored;
+
+static pl_status score(void *ctx, size_t first, const float *logits, size_t count, size_t vocab,
+                       pl_error *err)
+{
+    scored *s = ctx;
+    (void)err;
+    for (size_t r = 0; r < count; r++) {
+        const float *row = logits + r * vocab;
+        double sum = 0;
+        if (first + r + 1 == s->length) {
+            memcpy(s->last, row, sizeof s->last);
+            continue;
+        }
+        for (size_t i = 0; i < vocab; i++) {
+            sum += exp((double)row[i]);
+        }
+        s->nll += log(sum) - (double)row[s->ids[first + r + 1]];
+    }
+    return PL_OK;
+}
+
+static void check_inputs(const seen *s, const json_t *about)
+{
+    const json_t *inputs = json_object_get(about, "inputs");
+    const json_t *rows = json_object_get(about, "rows");
+    size_t checked = 0;
+    for (size_t i = 0; i < pl_model_site_count(s->model); i++) {
+        const pl_site *site = pl_model_site(s->model, i);
+        const json_t *expected = json_object_get(inputs, site->name);
+        assert_int_equal(s->rows[i], json_integer_value(json_object_get(rows, site->name)));
+        checked += expected != NULL ? 1 : 0;
+        for (size_t c = 0; expected != NULL && c < site->cols; c++) {
+            double max = json_number_value(json_array_get(json_object_get(expected, "max"), c));
+            double l2 = json_number_value(json_array_get(json_object_get(expected, "l2"), c));
+            pl_check_close(s->max[i][c], max, 1e-3, 1e-6);
+            pl_check_close(sqrt(s->square[i][c]), l2, 1e-3, 1e-6);
+        }
+    }
+    assert_int_equal(checked, json_object_size(inputs));
+}
+
+static void check_model(const char *path, const json_t *about)
+{
+    pl_error err = {0};
+    pl_model *model = NULL;
+    pl_forward *forward = NULL;
+    pl_check_ok(pl_model_open(path, &model, &err), err);
+    const pl_config *config = pl_model_config(model);
+    size_t length = (size_t)json_integer_value(json_object_get(about, "length"));
+    int32_t *ids = malloc(length * sizeof *ids);
+    float *x = malloc(length * config->hidden_size * sizeof *x);
+    assert_true(ids != NULL && x != NULL && pl_model_site_count(model) <= MOST_SITES);
+    formula_ids(config->vocab_size, ids, length);
+    pl_check_ok(pl_forward_create(model, length, &forward, &err), err);
+    static seen s;
+    s = (seen){.model = model, .forward = forward, .length = length};
+    pl_hooks hooks = {.ctx = &s, .input = see_input};
+    pl_check_ok(pl_forward_embed(forward, ids, length, x, &err), err);
+    for (size_t block = 0; block < config->blocks; block++) {
+        pl_check_ok(pl_forward_load(forward, block, &hooks, NULL, &err), err);
+        pl_check_ok(pl_forward_run(forward, x, length, 0, &hooks, NULL, &err), err);
+    }
+    scored result = {.ids = ids, .length = length};
+    pl_check_ok(pl_forward_logits(forward, x, length, score, &result, NULL, &err), err);
+    pl_check_close(exp(result.nll / (double)(length - 1)),
+                   json_number_value(json_object_get(about, "perplexity")), 1e-4, 0);
+    const json_t *last = json_object_get(about, "logits_last");
+    for (size_t i = 0; i < LAST_LOGITS; i++) {
+        pl_check_close(result.last[i], json_number_value(json_array_get(last, i)), 1e-3, 1e-3);
+    }
+    check_inputs(&s, about);
+    free(x);
+    free(ids);
+    pl_forward_destroy(forward);
+    pl_model_close(model);
+}
+
+static json_t *values;
+
+
+static void each_architecture_agrees_with_transformers(void **state)
+{
+    pl_temp *temp = *state;
+    size_t i;
+    json_t *about;
+    json_array_foreach(json_object_get(values, "cases"), i, about)
+    {
+        print_message("  %s\n", json_string_value(json_object_get(about, "name")));
+        formula_write_hf(about, temp);
+        check_model(temp->folder, about);
+    }
+    assert_true(i >= 14);
+}
+
+static void the_same_from_gguf(void **state)
+{
+    pl_temp *temp = *state;
+    size_t i;
+    size_t checked = 0;
+    json_t *about;
+    json_array_foreach(json_object_get(values, "cases"), i, about)
+    {
+        if (json_object_get(about, "gguf") != NULL) {
+            print_message("  %s\n", json_string_value(json_object_get(about, "name")));
+            formula_write_gguf(about, temp);
+            check_model(pl_temp_path(temp, "model.gguf"), about);
+            checked++;
+        }
+    }
+    assert_true(checked >= 10);
+}
+
+static int make(void **state)
+{
+    static pl_temp temp;
+    pl_temp_init(&temp);
+    *state = &temp;
+    return 0;
+}
+
+static int clean(void **state)
+{
+    pl_temp_deinit(*state);
+    return 0;
+}
+
+int main(void)
+{
+    pl_error err = {0};
+    if (pl_linalg_set_threads(1, &err) != PL_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    values = formula_cases();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_architecture_agrees_with_transformers, make, clean),
+        cmocka_unit_test_setup_teardown(the_same_from_gguf, make, clean),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    json_decref(values);
+    return failed;
+}
