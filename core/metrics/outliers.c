@@ -1,6 +1,7 @@
 #include "core/metrics/outliers.h"
 
 #include "core/base/checked.h"
+#include "core/metrics/spread.h"
 #include "core/tensor/clones.h"
 
 #include <math.h>
@@ -59,42 +60,6 @@ void pl_column_stats(pl_view w, float *max, float *rms, float *mean_abs)
     }
 }
 
-static void swap(float *a, float *b)
-{
-    const float t = *a;
-    *a = *b;
-    *b = t;
-}
-
-/* Hoare's selection: afterwards v[k] is the k-th smallest, those before are not larger. */
-static float select_kth(float *v, size_t count, size_t k)
-{
-    size_t left = 0, right = count - 1;
-    while (left < right) {
-        const float pivot = v[left + (right - left) / 2];
-        size_t i = left, j = right;
-        for (;;) {
-            while (v[i] < pivot) {
-                i++;
-            }
-            while (v[j] > pivot) {
-                j--;
-            }
-            if (i >= j) {
-                break;
-            }
-            swap(&v[i++], &v[j--]);
-        }
-        /* v[left..j] <= pivot <= v[j+1..right]; j may equal i. */
-        if (k <= j) {
-            right = j;
-        } else {
-            left = j + 1;
-        }
-    }
-    return v[k];
-}
-
 double pl_median(const float *values, size_t count)
 {
     if (count == 0) {
@@ -105,7 +70,7 @@ double pl_median(const float *values, size_t count)
         return NAN;
     }
     memcpy(copy, values, count * sizeof *copy);
-    double median = (double)select_kth(copy, count, count / 2);
+    double median = (double)pl_select(copy, count, count / 2);
     if (count % 2 == 0) {
         float below = copy[0];
         for (size_t i = 1; i < count / 2; i++) {

@@ -18,12 +18,13 @@ enum { MAX_STREAMS = 2 };
 /* What one window adds up to. */
 typedef struct window_sums {
     double nll, nll2, kl, kl_max;
+    double original, original2; /* the same of the original's nll */
     size_t agreed;
 } window_sums;
 
 /* One target's scores. */
 typedef struct score {
-    double nll, kl;
+    double nll, kl, original;
     bool agreed;
 } score;
 
@@ -78,7 +79,7 @@ static pl_status score_rows(void *ctx, size_t first, const float *logits, size_t
         const float max = pl_row_max(row, vocab);
         const double log_sum = pl_row_log_sum_exp(row, vocab, max);
         const double chosen = (double)row[p->targets[first + i]];
-        p->scores[first + i] = (score){.nll = log_sum - chosen};
+        p->scores[first + i] = (score){.nll = log_sum - chosen, .original = log_sum - chosen};
     }
     return check_finite(p->scores + first, count, err);
 }
@@ -108,6 +109,7 @@ static pl_status compare_rows(void *ctx, size_t first, const float *logits, size
         const double log_o = pl_row_log_sum_exp(o, vocab, max_o);
         p->scores[first + i] = (score){
             .nll = log_q - (double)q[p->targets[first + i]],
+            .original = log_o - (double)o[p->targets[first + i]],
             .kl = pl_row_kl(o, q, vocab, max_o, log_o, log_q),
             .agreed = pl_row_find(q, vocab, max_q) == pl_row_find(o, vocab, max_o),
         };
@@ -146,6 +148,8 @@ static void add_scores(run *r, size_t window)
         const score *s = &r->scores[i];
         sums->nll += s->nll;
         sums->nll2 += s->nll * s->nll;
+        sums->original += s->original;
+        sums->original2 += s->original * s->original;
         sums->kl += s->kl;
         sums->kl_max = s->kl > sums->kl_max ? s->kl : sums->kl_max;
         sums->agreed += s->agreed ? 1 : 0;
@@ -330,25 +334,32 @@ static void release(run *r)
     free(r->kept);
 }
 
+/* exp(mean), and one standard error of it, from the sums of n scores and of their squares. */
+static double perplexity_of(double sum, double squares, double n, double *error)
+{
+    const double mean = sum / n;
+    const double variance = squares / n - mean * mean;
+    const double spread = sqrt((variance > 0.0 ? variance : 0.0) / (n - 1.0));
+    *error = n > 1.0 ? exp(mean) * spread : (double)NAN;
+    return exp(mean);
+}
+
 static void sum_up(const run *r, bool compare, pl_ppl_result *out)
 {
     window_sums all = {0};
     for (size_t w = 0; w < r->windows; w++) {
         all.nll += r->sums[w].nll;
         all.nll2 += r->sums[w].nll2;
+        all.original += r->sums[w].original;
+        all.original2 += r->sums[w].original2;
         all.kl += r->sums[w].kl;
         all.kl_max = r->sums[w].kl_max > all.kl_max ? r->sums[w].kl_max : all.kl_max;
         all.agreed += r->sums[w].agreed;
     }
     const size_t tokens = r->windows * (r->length - r->first_target);
     const double n = (double)tokens;
-    const double mean = all.nll / n;
-    const double variance = all.nll2 / n - mean * mean;
     *out = (pl_ppl_result){
-        .perplexity = exp(mean),
-        .mean_nll = mean,
-        .perplexity_error =
-            tokens > 1 ? exp(mean) * sqrt((variance > 0.0 ? variance : 0.0) / (n - 1.0)) : NAN,
+        .mean_nll = all.nll / n,
         .tokens = tokens,
         .windows = r->windows,
         .kl_mean = compare ? all.kl / n : NAN,
@@ -356,7 +367,13 @@ static void sum_up(const run *r, bool compare, pl_ppl_result *out)
         .top1_agreement = !compare            ? NAN
                           : r->streams == 1 ? 1.0 /* the original against itself */
                                             : (double)all.agreed / n,
+        .original = (double)NAN,
+        .original_error = (double)NAN,
     };
+    out->perplexity = perplexity_of(all.nll, all.nll2, n, &out->perplexity_error);
+    if (compare) {
+        out->original = perplexity_of(all.original, all.original2, n, &out->original_error);
+    }
 }
 
 pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const pl_ppl_spec *spec,

@@ -29,6 +29,7 @@ typedef struct pl_ppl_result {
     size_t windows;
     /* Against the original on the same targets; NaN without a `compare` pass. */
     double kl_mean, kl_max, top1_agreement;
+    double original, original_error; /* the original's perplexity and its standard error */
 } pl_ppl_result;
 
 /* ids: the text's tokens, without BOS.  `after`: hooks of the weights to measure, NULL for the

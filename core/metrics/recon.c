@@ -150,7 +150,28 @@ double pl_group_max_mean(pl_view w, size_t group_size)
     return sum / (double)groups;
 }
 
-double pl_error_bound(pl_factors *factors, const pl_grid *grid, pl_view w)
+void pl_group_input_norms(const float *rms, size_t cols, double tokens, size_t group_size,
+                          double *out)
+{
+    const size_t groups = groups_of(cols, group_size);
+    const size_t size = group_size == 0 ? cols : group_size;
+    for (size_t k = 0; k < groups; k++) {
+        double sum = 0.0;
+        for (size_t c = k * size; c < cols && c < (k + 1) * size; c++) {
+            sum += (double)rms[c] * (double)rms[c];
+        }
+        out[k] = sqrt(tokens * sum);
+    }
+}
+
+/* The inputs of a bound: factors, or RMS per channel. */
+typedef struct bound_inputs {
+    pl_factors *factors;
+    const float *rms;
+    double tokens;
+} bound_inputs;
+
+static double bound_of(const bound_inputs *in, const pl_grid *grid, pl_view w)
 {
     if (grid->symmetry == PL_ASYMMETRIC || grid->mse) {
         return NAN;
@@ -161,16 +182,32 @@ double pl_error_bound(pl_factors *factors, const pl_grid *grid, pl_view w)
     double *mean = pl_alloc(groups, sizeof *mean);
     double bound = NAN;
     if (norms != NULL && mean != NULL) {
-        pl_factors_group_norms(factors, grid->group_size, norms);
+        if (in->factors != NULL) {
+            pl_factors_group_norms(in->factors, grid->group_size, norms);
+        } else {
+            pl_group_input_norms(in->rms, w.cols, 1.0, grid->group_size, norms);
+        }
         pl_group_max(w, grid->group_size, NULL, mean);
         bound = 0.0;
         for (size_t k = 0; k < groups; k++) {
             bound += norms[k] * mean[k] * (double)w.rows;
         }
         const double steps = (double)((1 << (grid->bits - 1)) - 1);
-        bound *= sqrt(pl_factors_tokens(factors) * (double)size) / (2.0 * steps);
+        bound *= sqrt(in->tokens * (double)size) / (2.0 * steps);
     }
     free(norms);
     free(mean);
     return bound;
+}
+
+double pl_error_bound(pl_factors *factors, const pl_grid *grid, pl_view w)
+{
+    const bound_inputs in = {.factors = factors, .tokens = pl_factors_tokens(factors)};
+    return bound_of(&in, grid, w);
+}
+
+double pl_error_bound_rms(const float *rms, double tokens, const pl_grid *grid, pl_view w)
+{
+    const bound_inputs in = {.rms = rms, .tokens = tokens};
+    return bound_of(&in, grid, w);
 }

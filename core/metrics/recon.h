@@ -24,4 +24,12 @@ void pl_group_max(pl_view w, size_t group_size, double *largest, double *mean);
  * NaN for an asymmetric grid, for range search: it is no bound there. */
 double pl_error_bound(pl_factors *factors, const pl_grid *grid, pl_view w);
 
+/* The same from the inputs' RMS per channel, rms[w.cols], over `tokens` tokens: tr G_kk is the sum
+ * of their squares, so no Gram matrix need be read. */
+double pl_error_bound_rms(const float *rms, double tokens, const pl_grid *grid, pl_view w);
+
+/* ||X^(k)||_F from the same: sqrt(tokens * sum of rms^2 over the group).  out[groups]. */
+void pl_group_input_norms(const float *rms, size_t cols, double tokens, size_t group_size,
+                          double *out);
+
 #endif

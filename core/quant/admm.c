@@ -9,7 +9,7 @@ static const float RELAX = 1.6f;
 /* Below this beta the smaller rho is nearer the optimum after 20 iterations (methods.md 2.2). */
 static const double BETA_OF_SMALL_RHO = 1e-3, SMALL_RHO = 0.2;
 
-pl_status pl_linf_admm_kernel(pl_factors *factors, double beta, double rho_factor,
+pl_status pl_linf_admm_kernel(pl_factors *factors, double beta, double rho_factor, bool ready,
                               pl_linf_kernel *out, pl_task *task, pl_error *err)
 {
     pl_normalized normal;
@@ -18,7 +18,13 @@ pl_status pl_linf_admm_kernel(pl_factors *factors, double beta, double rho_facto
         return status;
     }
     if (!(rho_factor > 0.0)) {
-        rho_factor = beta < BETA_OF_SMALL_RHO ? SMALL_RHO : 1.0;
+        const bool small = beta < BETA_OF_SMALL_RHO;
+        const double other = small ? 1.0 : SMALL_RHO;
+        rho_factor = small ? SMALL_RHO : 1.0;
+        if (ready && !pl_factors_has_admm(factors, rho_factor * normal.mean_diag) &&
+            pl_factors_has_admm(factors, other * normal.mean_diag)) {
+            rho_factor = other;
+        }
     }
     *out = (pl_linf_kernel){.gain = RELAX,
                             .d_z = 2.0f,

@@ -1,22 +1,9 @@
-#include "core/base/checked.h"
 #include "core/quant/method_parts.h"
 
-#include <stdlib.h>
-
 /* alpha_k = ||X^(k)||_F / mean_i ||X^(i)||_F: groups with large inputs are flattened most. */
-static pl_status precondition(const pl_spec *spec, const pl_layer_input *in, pl_linf_warm *warm,
-                              float *w, pl_linf_report *report, pl_task *task, pl_error *err)
+static void weights(const pl_spec *spec, const pl_factors *factors, float *alpha)
 {
-    const pl_grid grid = {.group_size = pl_linf_group_size(spec)};
-    const size_t groups = pl_grid_groups(&grid, pl_factors_n(in->factors));
-    float *alpha = pl_alloc(groups, sizeof *alpha);
-    if (alpha == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", in->layer);
-    }
-    pl_factors_alpha(in->factors, grid.group_size, alpha);
-    pl_status status = pl_linf_method(spec, in, alpha, warm, w, report, task, err);
-    free(alpha);
-    return status;
+    pl_factors_alpha(factors, pl_linf_group_size(spec), alpha);
 }
 
 const pl_method pl_method_astro = {
@@ -26,6 +13,7 @@ const pl_method pl_method_astro = {
     .params = pl_linf_params,
     .n_params = PL_LINF_PARAMS,
     .live = true,
-    .precondition = precondition,
+    .precondition = pl_linf_method,
     .group_size = pl_linf_group_size,
+    .alpha = weights,
 };

@@ -372,6 +372,11 @@ pl_status pl_factors_admm(pl_factors *f, double rho, const float **a, pl_task *t
     return PL_OK;
 }
 
+bool pl_factors_has_admm(pl_factors *f, double rho)
+{
+    return pl_factors_find(f, PL_KEPT_ADMM, rho, false) != NULL;
+}
+
 static size_t group_count(const pl_factors *f, size_t group_size)
 {
     return group_size == 0 ? 1 : (f->n + group_size - 1) / group_size;

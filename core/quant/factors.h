@@ -57,6 +57,9 @@ PL_NODISCARD pl_status pl_factors_cholesky(pl_factors *factors, const double **l
 PL_NODISCARD pl_status pl_factors_admm(pl_factors *factors, double rho, const float **a,
                                        pl_task *task, pl_error *err);
 
+/* Whether that one is made already. */
+bool pl_factors_has_admm(pl_factors *factors, double rho);
+
 /* GPTQ's factor for H = 2G: U upper triangular float32 [n, n] with H^-1 = U^T U, computed in
  * float64 (one Cholesky: J H J = L L^T, U = J L^-1 J).  Dead columns (H_ii = 0) have H_ii = 1.
  * perm: NULL, or a permutation for act_order (position -> column).  Starts with `damping` (times

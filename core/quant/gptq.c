@@ -51,6 +51,7 @@ typedef struct gptq_run {
     const size_t *perm; /* position -> column, or NULL */
     bool static_groups;
     pl_qweights *out;
+    const pl_rows_watch *watch;
 } gptq_run;
 
 /* One thread's rows: the weights by position, updated as the errors come. */
@@ -191,6 +192,9 @@ static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
                 quantize_rows(run, at, end - at < ROWS ? end - at : ROWS, &spaces[i]);
             }
         }
+        if (run->watch != NULL) {
+            run->watch->done(run->watch->ctx, first, (end < rows ? end : rows) - first);
+        }
         status = pl_task_tick(task, err);
     }
     for (int i = 0; spaces != NULL && i < threads; i++) {
@@ -218,7 +222,8 @@ static pl_status quantize_held(const pl_spec *spec, const pl_layer_input *in, pl
                     .n = in->w.cols,
                     .u = factor.u,
                     .dead = factor.dead,
-                    .out = out};
+                    .out = out,
+                    .watch = in->watch};
     run.static_groups = pl_spec_value(spec, "static_groups") > 0.0;
     run.width = grid.group_size == 0 || grid.group_size > run.n ? run.n : grid.group_size;
     if (act_order && (status = pl_factors_order(in->factors, &run.perm, err)) != PL_OK) {

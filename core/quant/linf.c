@@ -19,8 +19,9 @@ pl_status pl_linf_warm_create(size_t rows, size_t cols, pl_linf_warm **out, pl_e
         warm->cols = cols;
         warm->z = pl_alloc(count, sizeof *warm->z);
         warm->u = pl_alloc(count, sizeof *warm->u);
+        warm->rho = calloc(rows + 1, sizeof *warm->rho);
     }
-    if (warm == NULL || warm->z == NULL || warm->u == NULL) {
+    if (warm == NULL || warm->z == NULL || warm->u == NULL || warm->rho == NULL) {
         pl_linf_warm_destroy(warm);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a warm start of %zu x %zu", rows,
                             cols);
@@ -34,8 +35,28 @@ void pl_linf_warm_destroy(pl_linf_warm *warm)
     if (warm != NULL) {
         free(warm->z);
         free(warm->u);
+        free(warm->rho);
         free(warm);
     }
+}
+
+void pl_linf_warm_clear(pl_linf_warm *warm)
+{
+    memset(warm->rho, 0, warm->rows * sizeof *warm->rho);
+}
+
+const float *pl_linf_warm_row(const pl_linf_warm *warm, size_t row)
+{
+    return warm->rho[row] > 0.0 ? warm->z + row * warm->cols : NULL;
+}
+
+void pl_linf_warm_put(pl_linf_warm *warm, size_t row, const float *w)
+{
+    if (!(warm->rho[row] > 0.0)) {
+        memset(warm->u + row * warm->cols, 0, warm->cols * sizeof *warm->u);
+        warm->rho[row] = 1.0; /* u = 0 means the same at every rho */
+    }
+    memcpy(warm->z + row * warm->cols, w, warm->cols * sizeof *w);
 }
 
 /* The arrays a frame points to. */
@@ -146,8 +167,8 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     const bool admm = options->solver == PL_SOLVER_ADMM;
     pl_status status = pl_factors_normalized(factors, &normal, task, err);
     if (status == PL_OK) {
-        status = admm ? pl_linf_admm_kernel(factors, problem->beta, options->rho_factor, &kernel,
-                                            task, err)
+        status = admm ? pl_linf_admm_kernel(factors, problem->beta, options->rho_factor,
+                                            options->rough, &kernel, task, err)
                       : pl_linf_pgd_kernel(factors, &kernel, task, err);
     }
     if (status == PL_OK) {
@@ -157,7 +178,8 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
         return status;
     }
     pl_linf_options plain = *options;
-    plain.gap = admm ? options->gap : 0.0;
+    plain.gap = admm && !options->rough ? options->gap : 0.0;
+    plain.certify = options->certify && !options->rough;
     plain.iterations = options->iterations > 0 ? options->iterations : 1;
     bounds = pl_alloc(problem->w0.rows, sizeof *bounds);
     if (bounds == NULL) {
@@ -167,12 +189,8 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     int iterations = 0;
     status =
         pl_linf_run_rows(&store.frame, &kernel, &plain, warm, w, bounds, &iterations, task, err);
-    if (warm != NULL) {
-        warm->filled = status == PL_OK; /* a cancelled solve leaves rows of two betas */
-        warm->rho = kernel.rho;
-    }
     if (status == PL_OK) {
-        sum_up(bounds, problem->w0.rows, options->certify, report);
+        sum_up(bounds, problem->w0.rows, plain.certify, report);
         report->iterations = iterations;
         report->rho = admm ? kernel.rho : 0.0;
         report->ridge = normal.ridge;
@@ -189,7 +207,9 @@ pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
                         pl_linf_report *report, pl_task *task, pl_error *err)
 {
     *report = (pl_linf_report){0};
-    if (warm != NULL && (warm->rows != problem->w0.rows || warm->cols != problem->w0.cols)) {
+    if (warm != NULL &&
+        (warm->cols != problem->w0.cols || warm->rows < options->warm_first ||
+         warm->rows - options->warm_first < problem->w0.rows)) {
         return pl_error_set(
             err, PL_ERR_STATE, "%s: the warm start has shape %zu x %zu, the weights %zu x %zu",
             pl_factors_label(factors), warm->rows, warm->cols, problem->w0.rows, problem->w0.cols);
@@ -202,6 +222,13 @@ pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
     status = solve_held(factors, problem, options, warm, w, report, task, err);
     pl_factors_release(factors);
     return status;
+}
+
+pl_status pl_linf_prepare(pl_factors *factors, double beta, double rho_factor, pl_task *task,
+                          pl_error *err)
+{
+    pl_linf_kernel kernel;
+    return pl_linf_admm_kernel(factors, beta, rho_factor, false, &kernel, task, err);
 }
 
 pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem, pl_view w,

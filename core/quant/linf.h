@@ -28,7 +28,19 @@ typedef struct pl_linf_options {
                           iteration, iterations is then the maximum); 0: run them all */
     double rho_factor; /* rho = rho_factor * mean(diag Gn); 0: chosen from beta (methods.md 2.2) */
     bool certify;      /* compute the dual bound */
+    bool rough;        /* for a preview: no bounds at all (objective, dual and gap are NaN), and rho
+                          is whichever of the two of methods.md 2.2 is factored already */
+    const struct pl_rows_watch *watch; /* NULL: nobody watches */
+    const struct pl_linf_keep *keep;   /* NULL: nothing is kept */
+    size_t warm_first; /* the problem's rows are those of warm from this one on */
 } pl_linf_options;
+
+/* Told by a solve, on its thread and between its steps, that rows [first, first + count) of the
+ * result are final. */
+typedef struct pl_rows_watch {
+    void (*done)(void *ctx, size_t first, size_t count);
+    void *ctx;
+} pl_rows_watch;
 
 typedef struct pl_linf_report {
     double objective; /* sum over rows of P(w) */
@@ -40,14 +52,31 @@ typedef struct pl_linf_report {
     double rho, ridge, lambda_max;
 } pl_linf_report;
 
-/* Warm start between nearby betas; opaque, [rows, n] twice.  NULL where none is wanted. */
+/* Warm start between nearby betas; opaque, [rows, n] twice.  NULL where none is wanted.  Rows are
+ * independent: each one is empty (it starts cold) or holds the end of some solve of it. */
 typedef struct pl_linf_warm pl_linf_warm;
 PL_NODISCARD pl_status pl_linf_warm_create(size_t rows, size_t cols, pl_linf_warm **out,
                                            pl_error *err);
 void pl_linf_warm_destroy(pl_linf_warm *warm);
 
+/* Empties every row: the next solve starts cold. */
+void pl_linf_warm_clear(pl_linf_warm *warm);
+
+/* What a row's last solve gave, [n], borrowed; NULL for an empty row. */
+const float *pl_linf_warm_row(const pl_linf_warm *warm, size_t row);
+
+/* Puts w[n] in place of what the row's last solve gave. */
+void pl_linf_warm_put(pl_linf_warm *warm, size_t row, const float *w);
+
+/* Where a solve leaves the state of some of its rows, for warm starts of those rows alone. */
+typedef struct pl_linf_keep {
+    pl_linf_warm *warm;
+    const size_t *place; /* [rows of the problem]: a row of `warm`, or SIZE_MAX */
+} pl_linf_keep;
+
 /* w: [rows, n] contiguous, may not alias w0.  Rows are independent and always cut into the same
- * blocks.  Cold start unless warm holds a state of the same shape; warm (if any) is updated. */
+ * blocks.  Cold start but for the rows of warm that hold a state; warm (if any; at
+ * least as many rows, from warm_first on) is updated block by block. */
 PL_NODISCARD pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
                                      const pl_linf_options *options, pl_linf_warm *warm, float *w,
                                      pl_linf_report *report, pl_task *task, pl_error *err);
@@ -55,6 +84,11 @@ PL_NODISCARD pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem 
 /* P(w) summed over rows, evaluated directly in float64: for reports and tests. */
 PL_NODISCARD pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
                                          pl_view w, double *out, pl_task *task, pl_error *err);
+
+/* Makes the factors that a solve with ADMM at this beta needs (rho_factor as in the options), and
+ * nothing else: a knob's next turns then find them. */
+PL_NODISCARD pl_status pl_linf_prepare(pl_factors *factors, double beta, double rho_factor,
+                                       pl_task *task, pl_error *err);
 
 /* The range of beta in which the value does anything: `low` is where the mean group maximum has
  * fallen by 0.1 % (found by solving a fixed stratified sample of rows), `zero` where all rows are

@@ -1,4 +1,7 @@
+#include "core/base/checked.h"
 #include "core/quant/method_parts.h"
+
+#include <stdlib.h>
 
 static const char *const solver_names[] = {"admm", "pgd", NULL};
 
@@ -82,23 +85,45 @@ size_t pl_linf_group_size(const pl_spec *spec)
     return (size_t)pl_spec_value(spec, "group_size");
 }
 
-pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in, const float *alpha,
-                         pl_linf_warm *warm, float *w, pl_linf_report *report, pl_task *task,
-                         pl_error *err)
+static pl_status solve(const pl_spec *spec, const pl_layer_input *in, const float *alpha,
+                       pl_linf_warm *warm, float *w, pl_linf_report *report, pl_task *task,
+                       pl_error *err)
 {
     const pl_solver solver = (pl_solver)pl_spec_value(spec, "solver");
     const pl_linf_problem problem = {.w0 = in->w,
                                      .group_size = pl_linf_group_size(spec),
                                      .alpha = alpha,
                                      .beta = pl_spec_value(spec, "beta")};
-    const pl_linf_options options = {
+    pl_linf_options options = {
         .solver = solver,
         .iterations = (int)pl_spec_value(spec, solver == PL_SOLVER_ADMM ? "iterations" : "steps"),
         .gap = pl_spec_value(spec, "gap"),
         .rho_factor = pl_spec_value(spec, "rho"),
-        .certify = true};
+        .certify = true,
+        .watch = in->watch,
+        .keep = in->keep,
+        .warm_first = in->warm_first};
+    if (in->rough > 0) {
+        options.rough = true;
+        options.iterations = in->rough < options.iterations ? in->rough : options.iterations;
+    }
+    return pl_linf_solve(in->factors, &problem, &options, warm, w, report, task, err);
+}
+
+pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in, pl_linf_warm *warm,
+                         float *w, pl_linf_report *report, pl_task *task, pl_error *err)
+{
     pl_status status = pl_check_layer(in, err);
-    return status != PL_OK
-               ? status
-               : pl_linf_solve(in->factors, &problem, &options, warm, w, report, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    const pl_grid grid = {.group_size = pl_linf_group_size(spec)};
+    float *alpha = pl_alloc(pl_grid_groups(&grid, pl_factors_n(in->factors)), sizeof *alpha);
+    if (alpha == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", in->layer);
+    }
+    spec->method->alpha(spec, in->factors, alpha);
+    status = solve(spec, in, alpha, warm, w, report, task, err);
+    free(alpha);
+    return status;
 }

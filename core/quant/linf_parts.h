@@ -19,16 +19,17 @@ typedef struct pl_linf_kernel {
     double rho; /* tau_k = beta alpha_k / rho; 1 for PGD (step 1 on Gn) */
 } pl_linf_kernel;
 
-/* rho_factor 0: 0.2 below beta = 1e-3, 1 from there on. */
+/* rho_factor 0: 0.2 below beta = 1e-3, 1 from there on; the other one where only that is factored
+ * and `ready` is set. */
 PL_NODISCARD pl_status pl_linf_admm_kernel(pl_factors *factors, double beta, double rho_factor,
-                                           pl_linf_kernel *out, pl_task *task, pl_error *err);
+                                           bool ready, pl_linf_kernel *out, pl_task *task,
+                                           pl_error *err);
 PL_NODISCARD pl_status pl_linf_pgd_kernel(pl_factors *factors, pl_linf_kernel *out, pl_task *task,
                                           pl_error *err);
 
 struct pl_linf_warm {
     size_t rows, cols;
-    bool filled;
-    double rho;   /* of the state: y = rho u */
+    double *rho;  /* [rows], of the row's state: y = rho u; 0: the row is empty */
     float *z, *u; /* [rows, cols] */
 };
 

@@ -5,6 +5,7 @@
 #include "core/tensor/linalg.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,16 +64,32 @@ static void combine_row(const pl_linf_kernel *kernel, size_t n, size_t width, co
     }
 }
 
-/* The input of the first GEMM from a warm state, u rescaled to this rho. */
+static bool holds_warm(const engine *e, const block *b)
+{
+    bool warm = false;
+    for (size_t r = 0; e->warm != NULL && r < b->count; r++) {
+        warm = warm || e->warm->rho[e->options->warm_first + b->first + r] > 0.0;
+    }
+    return warm;
+}
+
+/* The input of the first GEMM from a warm state, u rescaled to this rho.  An empty row among full
+ * ones starts from w0 with a product of zero. */
 static void start_warm(const engine *e, block *b)
 {
     const pl_linf_kernel *k = e->kernel;
     const size_t n = e->frame->n;
-    const float rescale = (float)(e->warm->rho / k->rho);
     for (size_t r = 0; r < b->count; r++) {
         const float *w0 = e->frame->w0.data + (b->first + r) * e->frame->w0.stride;
-        const float *z = e->warm->z + (b->first + r) * n, *u = e->warm->u + (b->first + r) * n;
+        const size_t at = e->options->warm_first + b->first + r;
+        const float *z = e->warm->z + at * n, *u = e->warm->u + at * n;
         float *c = e->w + (b->first + r) * n, *d = b->d + r * n;
+        const float rescale = (float)(e->warm->rho[at] / k->rho);
+        if (!(e->warm->rho[at] > 0.0)) {
+            memcpy(c, w0, n * sizeof *c);
+            memset(d, 0, n * sizeof *d);
+            continue;
+        }
         for (size_t i = 0; i < n; i++) {
             const float v = z[i] + rescale * u[i];
             d[i] = k->d_z * z[i] + k->d_v * v - w0[i];
@@ -155,6 +172,19 @@ static void advance(const engine *e, block *b, int most)
     }
 }
 
+/* z and u = v - z of a row into a warm state. */
+static void store_warm(const engine *e, const float *v, const float *levels, pl_linf_warm *warm,
+                       size_t row)
+{
+    const pl_linf_frame *f = e->frame;
+    float *z = warm->z + row * f->n, *u = warm->u + row * f->n;
+    pl_prox_linf_clip(v, f->n, f->width, levels, z);
+    for (size_t i = 0; i < f->n; i++) {
+        u[i] = v[i] - z[i];
+    }
+    warm->rho[row] = e->kernel->rho;
+}
+
 /* Bounds of the block, then z in place of v; the warm state is what the next solve starts from. */
 static void finish(const engine *e, block *b)
 {
@@ -168,16 +198,23 @@ static void finish(const engine *e, block *b)
     }
     for (size_t r = 0; r < b->count; r++) {
         float *row = v + r * n;
+        const pl_linf_keep *keep = e->options->keep;
         if (e->warm != NULL) {
-            float *z = e->warm->z + (b->first + r) * n, *u = e->warm->u + (b->first + r) * n;
-            pl_prox_linf_clip(row, n, f->width, levels + r * f->groups, z);
-            for (size_t i = 0; i < n; i++) {
-                u[i] = row[i] - z[i];
-            }
+            store_warm(e, row, levels + r * f->groups, e->warm,
+                       e->options->warm_first + b->first + r);
+        }
+        if (keep != NULL && keep->place[b->first + r] != SIZE_MAX) {
+            store_warm(e, row, levels + r * f->groups, keep->warm, keep->place[b->first + r]);
         }
         pl_prox_linf_clip(row, n, f->width, levels + r * f->groups, row);
         e->bounds[b->first + r].dual =
             e->options->certify ? e->bounds[b->first + r].dual : (double)NAN;
+    }
+    if (e->options->rough) {
+        for (size_t r = 0; r < b->count; r++) {
+            e->bounds[b->first + r].primal = (double)NAN;
+        }
+        return;
     }
     pl_linf_primal(f, b->first, b->count, v, n, b->work, e->bounds + b->first);
 }
@@ -186,9 +223,8 @@ static void finish(const engine *e, block *b)
 static pl_status run_wave(const engine *e, block *blocks, int count, int a_step, pl_task *task,
                           pl_error *err)
 {
-    bool warm = e->warm != NULL && e->warm->filled;
     for (int i = 0; i < count; i++) {
-        if (warm) {
+        if (holds_warm(e, &blocks[i])) {
             start_warm(e, &blocks[i]);
         } else {
             start_cold(e, &blocks[i]);
@@ -245,6 +281,10 @@ static pl_status run_waves(const engine *e, block *blocks, int threads, size_t b
         }
         for (int i = 0; i < count; i++) {
             *iterations = blocks[i].iterations > *iterations ? blocks[i].iterations : *iterations;
+        }
+        const pl_rows_watch *watch = e->options->watch;
+        if (watch != NULL) {
+            watch->done(watch->ctx, blocks[0].first, first - blocks[0].first);
         }
         pl_task_progress(task, "rows", (double)first, (double)rows);
     }

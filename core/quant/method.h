@@ -58,6 +58,11 @@ typedef struct pl_layer_input {
     const char *layer;   /* full name, for error sentences */
     pl_factors *factors; /* of the layer's site */
     pl_view w;           /* [out, in], finite: W0 for precondition, its result for round */
+    /* What only a live solve sets; zeros are a plain solve. */
+    const pl_rows_watch *watch; /* NULL: nobody watches */
+    const pl_linf_keep *keep;   /* precondition: state of some rows for later warm starts */
+    size_t warm_first;          /* precondition: w's rows are those of warm from this one on */
+    int rough;                  /* > 0: a preview of so many iterations, without bounds */
 } pl_layer_input;
 
 typedef struct pl_round_report {
@@ -77,8 +82,10 @@ struct pl_method {
                               float *w, pl_linf_report *report, pl_task *task, pl_error *err);
     pl_status (*round)(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
                        pl_round_report *report, pl_task *task, pl_error *err);
-    /* Group size and weighting of a preconditioner, for reports.  NULL for rounders. */
+    /* Group size and weighting of a preconditioner, for reports.  NULL for rounders.  alpha[groups
+     * of group_size] as the method weights its groups; NULL where it has no `beta`. */
     size_t (*group_size)(const pl_spec *spec);
+    void (*alpha)(const pl_spec *spec, const pl_factors *factors, float *alpha);
 };
 
 /* The registry: NULL-terminated, in the order they are listed to a user. */

@@ -11,10 +11,10 @@ enum { PL_LINF_PARAMS = 7 };
 extern const pl_param pl_linf_params[PL_LINF_PARAMS];
 size_t pl_linf_group_size(const pl_spec *spec);
 
-/* Reads the spec and solves with alpha[groups of its group_size]. */
+/* Reads the spec and solves with the method's alpha: their `precondition`. */
 PL_NODISCARD pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in,
-                                      const float *alpha, pl_linf_warm *warm, float *w,
-                                      pl_linf_report *report, pl_task *task, pl_error *err);
+                                      pl_linf_warm *warm, float *w, pl_linf_report *report,
+                                      pl_task *task, pl_error *err);
 
 /* The five parameters of a grid, which every rounder's table begins with. */
 #define PL_GRID_PARAMS                                                                             \

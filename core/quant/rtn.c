@@ -41,6 +41,9 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
         for (size_t r = first; r < end; r++) {
             quantize_row(&grid, w, r, out);
         }
+        if (in->watch != NULL) {
+            in->watch->done(in->watch->ctx, first, end - first);
+        }
         status = pl_task_tick(task, err);
     }
     if (status != PL_OK) {

@@ -2,6 +2,7 @@
 #include "core/run/state.h"
 
 #include "core/base/file.h"
+#include "core/run/sweep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,103 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
     }
 }
 
+static bool is_needed(const pl_figure_needs *needs, size_t layer)
+{
+    for (size_t i = 0; i < needs->n_layers; i++) {
+        if (needs->layers[i] == layer) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The slots as they are, the empty ones too where a baseline has filled them before. */
+static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
+{
+    for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec =
+            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
+        if (spec->method == NULL) {
+            put_slot(out, slot, spec, NULL);
+        }
+    }
+    put_slots(state, only, out);
+}
+
+void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out)
+{
+    const pl_source *source = state->source;
+    size_t layers = pl_model_layer_count(source->model);
+    size_t solved = 0;
+    size_t sequential = 0;
+    bool one = true;
+    bool pinned = false;
+    if (source->demo == NULL) {
+        pl_buf_puts(out, "open ");
+        put_last_name(out, source->path);
+        pl_buf_puts(out, "\n");
+    }
+    put_calibration(state, out);
+    for (size_t i = 0; i < layers; i++) {
+        bool needed = is_needed(needs, i);
+        if (needed && needs->pins) {
+            size_t size = out->size;
+            pl_pin_commands(state, i, out);
+            pinned = pinned || out->size > size;
+        }
+        if (needed && pl_state_result(state, i) != NULL) {
+            solved++;
+            sequential += state->solved[i].sequential;
+        }
+        one = one && (!needed || i == needs->layers[0]);
+    }
+    bool whole = sequential > 0 || (needs->sweep && state->sweep.whole) || !one;
+    if (solved > 0 || needs->methods || needs->sweep) {
+        put_present_slots(state, whole ? SIZE_MAX : needs->layers[0], pinned, out);
+    }
+    if (sequential > 0) {
+        pl_buf_puts(out, "solve all sequential=yes\n");
+    }
+    for (size_t i = 0; i < layers && !one; i++) {
+        if (is_needed(needs, i) && pl_state_result(state, i) != NULL &&
+            !state->solved[i].sequential) {
+            pl_buf_printf(out, "solve %s\n", pl_model_layer(source->model, i)->name);
+        }
+    }
+    if (needs->sweep && state->sweep.set) {
+        pl_sweep_command(state, out);
+    }
+    pl_buf_printf(out, "select %s\n", pl_model_layer(source->model, needs->layers[0])->name);
+    if (one && solved > sequential) {
+        pl_buf_puts(out, "solve\n");
+    }
+}
+
+void pl_sweep_command(const pl_state *state, pl_buf *out)
+{
+    const pl_sweep *sweep = &state->sweep;
+    if (!sweep->set || state->source == NULL) {
+        return;
+    }
+    pl_buf_printf(out, "sweep %s %s=",
+                  sweep->whole ? "all" : pl_model_layer(state->source->model, sweep->layer)->name,
+                  sweep->param);
+    char from[PL_SWEEP_NUMBER], to[PL_SWEEP_NUMBER];
+    pl_sweep_number(sweep->from, from);
+    pl_sweep_number(sweep->to, to);
+    pl_buf_printf(out, "%s:%s:%s%zu slot=%s", from, to, sweep->logarithmic ? "log" : "lin",
+                  sweep->points, pl_slot_name(sweep->slot));
+    if (sweep->perplexity) {
+        pl_buf_puts(out, " perplexity=yes");
+        if (sweep->text[0] != '\0') {
+            pl_buf_puts(out, " text=");
+            put_last_name(out, sweep->text);
+        }
+        pl_buf_printf(out, " length=%zu windows=%zu", sweep->length, sweep->windows);
+    }
+    pl_buf_puts(out, "\n");
+}
+
 static json_t *spec_json(pl_slot slot, const pl_spec *spec, const char *glob)
 {
     pl_buf text = {0};
@@ -206,18 +304,18 @@ json_t *pl_state_to_json(const pl_state *state)
     }
     const pl_source *source = state->source;
     const pl_protocol *protocol = &calibration->protocol;
-    return json_pack("{s:i, s:s?, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, s:s?, s:i, s:i}",
+    return json_pack("{s:i, s:s?, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, s:s?, s:i, s:i, s:o}",
                      "version", 1, "model", source != NULL ? source->path : NULL, "calibration",
                      "texts", texts, "length", (json_int_t)protocol->length, "windows",
                      (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
                      (json_int_t)protocol->seed, "key", key, "slots", slots, "solved",
                      solved_json(state), "layer",
                      source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL,
-                     "side", (int)state->side, "which", (int)state->which);
+                     "side", (int)state->side, "which", (int)state->which, "display",
+                     pl_display_to_json(state));
 }
 
-/* "astro beta=3e-4 ..." as pl_spec_format writes it. */
-static pl_status parse_spec(const char *text, pl_spec *spec, pl_error *err)
+pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)
 {
     *spec = (pl_spec){0};
     char *copy = strdup(text);
@@ -267,7 +365,7 @@ static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *e
             return pl_error_set(err, PL_ERR_FORMAT, "session: slot %zu is not readable", index);
         }
         pl_spec spec;
-        pl_status status = parse_spec(text, &spec, err);
+        pl_status status = pl_spec_parse(text, &spec, err);
         if (status != PL_OK) {
             return status;
         }
@@ -370,5 +468,6 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     json_int_t which = json_integer_value(json_object_get(json, "which"));
     state->side = side == PL_SIDE_INPUT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT;
     state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
+    pl_display_from_json(state, json_object_get(json, "display"));
     return PL_OK;
 }

@@ -3,6 +3,8 @@
 #include "core/base/checked.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
+#include "core/run/picture_parts.h"
+#include "core/run/results.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -185,36 +187,94 @@ static float *column_max(const pl_mat *w)
     return max;
 }
 
-/* Per-channel maxima of the weights of some kind. */
-static pl_status maxima(pl_lab *lab, const pl_state *state, size_t layer, pl_which which,
-                        float **out, pl_error *err)
+/* Of what the layer's plan has made of it. */
+static pl_status describe_after(pl_lab *lab, const pl_state *state, pl_picture *picture,
+                                pl_which which, float **max, pl_error *err)
 {
+    const bool prepared =
+        pl_state_spec(state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL;
     pl_mat w = {0};
-    pl_status status = read_weights(lab, state, layer, which, &w, err);
+    pl_status status = read_weights(lab, state, picture->layer, which, &w, err);
     if (status == PL_OK) {
-        *out = column_max(&w);
-        status = *out == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+        *max = column_max(&w);
+        status = *max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+    }
+    if (status == PL_OK && (which == PL_WHICH_PRECONDITIONED || !prepared)) {
+        pl_tensor_numbers numbers = pl_describe(pl_mat_view(&w));
+        picture->flatness_after = numbers.flatness;
+        picture->kurtosis_after = numbers.kurtosis;
     }
     pl_mat_deinit(&w);
     return status;
 }
 
 static pl_status picture_solved(pl_lab *lab, const pl_state *state, pl_picture *picture,
-                                pl_error *err)
+                                pl_task *task, pl_error *err)
 {
     const pl_id *result = pl_state_result(state, picture->layer);
     if (result == NULL || pl_result_report(lab, *result, &picture->report, NULL) != PL_OK) {
         return PL_OK;
     }
     picture->solved = true;
-    pl_status status = PL_OK;
-    if (pl_state_spec(state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL) {
-        status = maxima(lab, state, picture->layer, PL_WHICH_PRECONDITIONED,
-                        &picture->preconditioned, err);
+    pl_status status = pl_task_tick(task, err);
+    if (status == PL_OK &&
+        pl_state_spec(state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL) {
+        status = describe_after(lab, state, picture, PL_WHICH_PRECONDITIONED,
+                                &picture->preconditioned, err);
+    }
+    if (status == PL_OK) {
+        status = pl_task_tick(task, err);
     }
     if (status == PL_OK && pl_state_spec(state, picture->layer, PL_SLOT_ROUND)->method != NULL) {
-        status = maxima(lab, state, picture->layer, PL_WHICH_AFTER, &picture->after, err);
+        status = describe_after(lab, state, picture, PL_WHICH_AFTER, &picture->after, err);
     }
+    return status;
+}
+
+/* One pinned baseline; one whose result has left the store is not shown. */
+static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *picture, size_t index,
+                             pl_mat *w, pl_error *err)
+{
+    const pl_pin *pin = &state->pins[index];
+    const bool prepared = pin->slots[PL_SLOT_PRECONDITION].method != NULL;
+    const pl_which which = prepared ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
+    int provided = 0;
+    pl_solve_report report;
+    if (pl_result_report(lab, pin->result, &report, NULL) != PL_OK ||
+        pl_result_weights(lab, pin->result, which, w->data, &provided, NULL) != PL_OK ||
+        !provided) {
+        return PL_OK;
+    }
+    float *max = column_max(w);
+    if (max == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    const size_t at = picture->n_pins++;
+    picture->pins[at].max = max;
+    picture->pins[at].index = index;
+    picture->pins[at].report = report;
+    memcpy(picture->pins[at].label, pin->label, sizeof pin->label);
+    return PL_OK;
+}
+
+static pl_status picture_pins(pl_lab *lab, const pl_state *state, pl_picture *picture,
+                              pl_task *task, pl_error *err)
+{
+    pl_mat w = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < state->n_pins; i++) {
+        if (state->pins[i].layer != picture->layer) {
+            continue;
+        }
+        status = pl_task_tick(task, err);
+        if (status == PL_OK && w.data == NULL) {
+            status = pl_mat_init(&w, picture->rows, picture->cols, err);
+        }
+        if (status == PL_OK) {
+            status = picture_pin(lab, state, picture, i, &w, err);
+        }
+    }
+    pl_mat_deinit(&w);
     return status;
 }
 
@@ -243,7 +303,7 @@ static pl_status picture_input(pl_lab *lab, const pl_state *state, pl_picture *p
     return status;
 }
 
-static size_t shown_group_size(const pl_state *state, size_t layer)
+size_t pl_picture_group_size(const pl_state *state, size_t layer)
 {
     const pl_spec *precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
     if (precondition->method != NULL) {
@@ -253,45 +313,105 @@ static size_t shown_group_size(const pl_state *state, size_t layer)
     return round->method != NULL ? pl_spec_grid(round).group_size : 0;
 }
 
-pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer, pl_picture **out,
-                            pl_task *task, pl_error *err)
+static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_picture **out,
+                       pl_error *err)
 {
     *out = NULL;
     pl_picture *picture = calloc(1, sizeof *picture);
     if (picture == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
     picture->layer = layer;
-    picture->rows = info->rows;
-    picture->cols = info->cols;
-    pl_mat w = {0};
-    pl_status status = PL_OK;
-    picture->before = pl_alloc(info->cols, sizeof(float));
-    if (picture->before == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
-    }
-    if (status == PL_OK) {
-        status = read_weights(lab, state, layer, PL_WHICH_BEFORE, &w, err);
-    }
-    if (status == PL_OK) {
-        status = weight_table(&w, PL_PICTURE_TOP, picture->weights, &picture->n_weights,
-                              picture->before, err);
-    }
-    if (status == PL_OK) {
-        picture->group_max_before =
-            pl_group_max_mean(pl_mat_view(&w), shown_group_size(state, layer));
-        status = picture_solved(lab, state, picture, err);
-    }
-    if (status == PL_OK) {
-        status = picture_input(lab, state, picture, task, err);
-    }
-    pl_mat_deinit(&w);
+    picture->rows = w->rows;
+    picture->cols = w->cols;
+    picture->flatness_after = picture->kurtosis_after = (double)NAN;
+    picture->before = pl_alloc(w->cols, sizeof(float));
+    pl_status status = picture->before == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+                                               : weight_table(w, PL_PICTURE_TOP, picture->weights,
+                                                              &picture->n_weights, picture->before,
+                                                              err);
     if (status != PL_OK) {
         pl_picture_destroy(picture);
         return status;
     }
+    const pl_tensor_numbers numbers = pl_describe(pl_mat_view(w));
+    picture->flatness_before = numbers.flatness;
+    picture->kurtosis_before = numbers.kurtosis;
+    picture->group_max_before =
+        pl_group_max_mean(pl_mat_view(w), pl_picture_group_size(state, layer));
     *out = picture;
+    return PL_OK;
+}
+
+pl_status pl_picture_base(pl_lab *lab, const pl_state *state, size_t layer, const pl_mat *w0,
+                          pl_picture **out, pl_task *task, pl_error *err)
+{
+    pl_status status = begin(state, layer, w0, out, err);
+    if (status == PL_OK) {
+        status = picture_pins(lab, state, *out, task, err);
+    }
+    if (status == PL_OK) {
+        status = picture_input(lab, state, *out, task, err);
+    }
+    if (status != PL_OK) {
+        pl_picture_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer, pl_picture **out,
+                            pl_task *task, pl_error *err)
+{
+    *out = NULL;
+    pl_mat w = {0};
+    pl_status status = read_weights(lab, state, layer, PL_WHICH_BEFORE, &w, err);
+    if (status == PL_OK) {
+        status = pl_picture_base(lab, state, layer, &w, out, task, err);
+    }
+    pl_mat_deinit(&w);
+    if (status == PL_OK) {
+        status = picture_solved(lab, state, *out, task, err);
+    }
+    if (status != PL_OK) {
+        pl_picture_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* A copy of from[count], or NULL for NULL. */
+static float *copy_values(const float *from, size_t count, bool *failed)
+{
+    float *to = from != NULL ? pl_alloc(count, sizeof *to) : NULL;
+    if (to != NULL) {
+        memcpy(to, from, count * sizeof *to);
+    }
+    *failed = *failed || (from != NULL && to == NULL);
+    return to;
+}
+
+pl_status pl_picture_copy(const pl_picture *from, pl_picture **out, pl_error *err)
+{
+    *out = NULL;
+    pl_picture *to = malloc(sizeof *to);
+    if (to == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    bool failed = false;
+    *to = *from;
+    to->before = copy_values(from->before, from->cols, &failed);
+    to->preconditioned = copy_values(from->preconditioned, from->cols, &failed);
+    to->after = copy_values(from->after, from->cols, &failed);
+    to->input = copy_values(from->input, from->cols, &failed);
+    for (size_t i = 0; i < from->n_pins; i++) {
+        to->pins[i].max = copy_values(from->pins[i].max, from->cols, &failed);
+    }
+    if (failed) {
+        pl_picture_destroy(to);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    *out = to;
     return PL_OK;
 }
 
@@ -302,6 +422,9 @@ void pl_picture_destroy(pl_picture *picture)
         free(picture->preconditioned);
         free(picture->after);
         free(picture->input);
+        for (size_t i = 0; i < picture->n_pins; i++) {
+            free(picture->pins[i].max);
+        }
         free(picture);
     }
 }

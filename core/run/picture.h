@@ -50,14 +50,33 @@ typedef struct pl_picture {
     float *input;          /* [cols] max |x|, or NULL before calibration */
     pl_channel_row weights[PL_PICTURE_TOP], inputs[PL_PICTURE_TOP];
     size_t n_weights, n_inputs;
-    bool solved;
-    pl_solve_report report; /* valid when solved */
+    bool solved;            /* or, of a preview, being solved */
+    pl_solve_report report; /* valid when solved; a preview's are estimates, NaN for none */
     double group_max_before; /* on the preconditioner's groups; always valid */
+
+    /* A preview (preview.h): the maxima are over so many rows; 0: the picture is whole.
+     * preview_rounding: the preconditioned rows are final, it is the rounded ones that are counted.
+     */
+    size_t preview_rows;
+    bool preview_rounding;
+
+    /* Of the original, and of what the rounder was given (of its output where nothing prepares it);
+     * metrics/outliers.h.  NaN where unknown. */
+    double flatness_before, flatness_after, kurtosis_before, kurtosis_after;
+
+    /* The layer's pinned baselines, in the state's order. */
+    size_t n_pins;
+    struct {
+        float *max;   /* [cols], owned: of the preconditioned weights, else of the rounded */
+        size_t index; /* in the state's pins */
+        char label[sizeof((pl_pin *)0)->label];
+        pl_solve_report report;
+    } pins[PL_MAX_PINS];
 } pl_picture;
 
 /* Caller owns *out. */
 PL_NODISCARD pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer,
                                          pl_picture **out, pl_task *task, pl_error *err);
-void pl_picture_destroy(pl_picture *picture);
+void pl_picture_destroy(pl_picture *picture); /* NULL is fine */
 
 #endif

@@ -24,6 +24,8 @@ typedef struct work {
     pl_mat rounded;        /* empty without a rounder */
     pl_result result;      /* keys of the stored parts */
     pl_solve_report report;
+    const pl_solve_watch *watch;
+    const pl_qweights *codes; /* while they are made and somebody watches */
 } work;
 
 static void work_deinit(work *w)
@@ -151,6 +153,31 @@ static bool is_stored(work *w, pl_id key)
     return status == PL_OK;
 }
 
+static void tell_rows(work *w, bool rounded, size_t first, size_t count)
+{
+    const pl_mat *made = rounded ? &w->rounded : &w->preconditioned;
+    if (w->watch != NULL) {
+        w->watch->rows(w->watch->ctx, rounded, first, count, made->data + first * made->cols);
+    }
+}
+
+static void on_preconditioned(void *ctx, size_t first, size_t count)
+{
+    tell_rows(ctx, false, first, count);
+}
+
+static void on_rounded(void *ctx, size_t first, size_t count)
+{
+    work *w = ctx;
+    pl_qweights part = *w->codes;
+    part.rows = count;
+    part.codes += first * part.cols;
+    part.scales += first * part.groups;
+    part.zeros += first * part.groups;
+    pl_qweights_decode(&part, w->rounded.data + first * w->rounded.cols);
+    tell_rows(w, true, first, count);
+}
+
 static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *err)
 {
     pl_status status =
@@ -168,14 +195,21 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
         pl_result_read_preconditioned(w->lab, w->result.preconditioned, &w->preconditioned, &found);
     note_damage(w, stored);
     if (stored != PL_OK) {
+        const pl_rows_watch watch = {.done = on_preconditioned, .ctx = w};
         pl_layer_input in = {
             .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(&w->w0)};
+        if (w->watch != NULL) {
+            in.watch = &watch;
+            in.keep = w->watch->keep.warm != NULL ? &w->watch->keep : NULL;
+        }
         status = w->precondition->method->precondition(w->precondition, &in, NULL,
                                                        w->preconditioned.data, &found, task, err);
         if (status == PL_OK) {
             status = pl_result_write_preconditioned(w->lab, w->result.preconditioned,
                                                     &w->preconditioned, &found, err);
         }
+    } else {
+        tell_rows(w, false, 0, w->info->rows);
     }
     w->report.objective = found.objective;
     w->report.dual = found.dual;
@@ -209,8 +243,11 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         w->report.damping_used = found.damping_used;
         return PL_OK;
     }
+    const pl_rows_watch watch = {.done = on_rounded, .ctx = w};
     pl_layer_input in = {
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
+    in.watch = w->watch != NULL ? &watch : NULL;
+    w->codes = &q;
     status = w->round->method->round(w->round, &in, &q, &found, task, err);
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->rounded.data);
@@ -266,10 +303,9 @@ bool pl_layer_has_method(const pl_state *state, size_t layer)
            pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
 }
 
-pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
-                         pl_solve_report *report, pl_id *result, pl_task *task, pl_error *err)
+static work work_of(pl_lab *lab, const pl_state *state, size_t layer)
 {
-    work w = {
+    return (work){
         .lab = lab,
         .state = state,
         .layer = layer,
@@ -278,6 +314,34 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         .round = pl_state_spec(state, layer, PL_SLOT_ROUND),
         .report = pl_solve_report_empty(),
     };
+}
+
+pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
+                        bool *found, pl_solve_report *report, pl_id *result, pl_task *task,
+                        pl_error *err)
+{
+    work w = work_of(lab, state, layer);
+    pl_id problem = {0};
+    *found = false;
+    *result = (pl_id){0};
+    pl_status status = problem_key(&w, calibration, &problem, task, err);
+    if (status == PL_OK) {
+        status = pl_result_key(problem, w.precondition, w.round, result, err);
+    }
+    if (status == PL_OK) {
+        *found = is_stored(&w, *result);
+        *report = w.report;
+    }
+    work_deinit(&w);
+    return status;
+}
+
+pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
+                         const pl_solve_watch *watch, pl_solve_report *report, pl_id *result,
+                         pl_task *task, pl_error *err)
+{
+    work w = work_of(lab, state, layer);
+    w.watch = watch;
     if (!pl_layer_has_method(state, layer)) {
         return pl_solve_no_method(w.info->name, err);
     }
@@ -328,7 +392,7 @@ pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_so
     pl_id calibration = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
     if (status == PL_OK) {
-        status = pl_solve_under(lab, state, layer, calibration, report, result, task, err);
+        status = pl_solve_under(lab, state, layer, calibration, NULL, report, result, task, err);
     }
     return status;
 }

@@ -45,6 +45,12 @@ PL_NODISCARD pl_status pl_result_report(pl_lab *lab, pl_id result, pl_solve_repo
 PL_NODISCARD pl_status pl_layer_weights(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_which which, float *out, pl_error *err);
 
+/* Weights of a pinned baseline: preconditioned (the original where it had no preconditioner) or
+ * after, to out[rows, cols] of its layer.  PL_ERR_NOT_FOUND, with a sentence that names the pin,
+ * where the store no longer has them whole. */
+PL_NODISCARD pl_status pl_pin_weights(pl_lab *lab, const pl_state *state, const pl_pin *pin,
+                                      pl_which which, float *out, pl_error *err);
+
 /* Hooks whose weight() gives the state's weights of that kind; ctx is initialised by the call and
  * must outlive the hooks. */
 typedef struct pl_weights_ctx {

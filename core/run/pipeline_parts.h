@@ -17,9 +17,23 @@ bool pl_layer_has_method(const pl_state *state, size_t layer);
 /* Sets the sentence for `name`, for which no method is set. */
 pl_status pl_solve_no_method(const char *name, pl_error *err);
 
+/* Who sees a solve's rows as they become final.  NULL where nobody does. */
+typedef struct pl_solve_watch {
+    /* w[count, cols]: preconditioned or rounded weights, borrowed for the call. */
+    void (*rows)(void *ctx, bool rounded, size_t first, size_t count, const float *w);
+    void *ctx;
+    pl_linf_keep keep; /* warm NULL: nothing is kept */
+} pl_solve_watch;
+
 /* Solves one layer with the Gram matrix of a calibration key, or finds it in the store. */
 PL_NODISCARD pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer,
-                                      pl_id calibration, pl_solve_report *report, pl_id *result,
-                                      pl_task *task, pl_error *err);
+                                      pl_id calibration, const pl_solve_watch *watch,
+                                      pl_solve_report *report, pl_id *result, pl_task *task,
+                                      pl_error *err);
+
+/* Whether the store has a layer's result: *result is its key then, and its parts are whole. */
+PL_NODISCARD pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer,
+                                     pl_id calibration, bool *found, pl_solve_report *report,
+                                     pl_id *result, pl_task *task, pl_error *err);
 
 #endif

@@ -320,3 +320,28 @@ pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out, 
     *provided = 1;
     return PL_OK;
 }
+
+pl_status pl_pin_weights(pl_lab *lab, const pl_state *state, const pl_pin *pin, pl_which which,
+                         float *out, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, pin->layer);
+    pl_mat w = {.data = out, .rows = info->rows, .cols = info->cols};
+    pl_result parts = {0};
+    pl_status status = pl_result_read(lab, pin->result, &parts, NULL);
+    bool rounded = which != PL_WHICH_PRECONDITIONED && parts.has_rounded;
+    if (which == PL_WHICH_BEFORE ||
+        (status == PL_OK && !rounded && !parts.has_preconditioned)) {
+        return pl_model_read_weight(state->source->model, pin->layer, out, err);
+    }
+    if (status == PL_OK) {
+        /* Both check that what is stored has the layer's shape: the key may be a session file's. */
+        status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL)
+                         : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL);
+    }
+    return status == PL_OK
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_NOT_FOUND,
+                              "%s: the weights pinned as \"%s\" are no longer whole in the store "
+                              "%s: solve and pin again",
+                              info->name, pin->label, pl_store_folder(pl_lab_store(lab)));
+}

@@ -67,7 +67,8 @@ static pl_status solve_range(pl_lab *lab, const pl_state *state, size_t first, s
         pl_solve_report report = pl_solve_report_empty();
         pl_id result = {0};
         if (status == PL_OK) {
-            status = pl_solve_under(lab, state, layer, calibration, &report, &result, task, err);
+            status = pl_solve_under(lab, state, layer, calibration, NULL, &report, &result, task,
+                                    err);
         }
         if (status != PL_OK) {
             return status;

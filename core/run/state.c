@@ -55,7 +55,8 @@ static const pl_protocol default_protocol = {.length = 512, .windows = 8};
 
 void pl_state_init(pl_state *state)
 {
-    *state = (pl_state){.which = PL_WHICH_BOTH};
+    *state = (pl_state){.which = PL_WHICH_BOTH, .channel = SIZE_MAX};
+    pl_display_init(&state->display);
     state->calibration.protocol = default_protocol;
 }
 
@@ -172,6 +173,9 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
     free(state->solved);
     state->solved = solved;
     state->layer = 0;
+    state->channel = SIZE_MAX;
+    state->n_pins = 0;
+    state->sweep = (pl_sweep){0};
     pl_source *old = state->source;
     state->source = pl_source_retain(source);
     pl_source_release(old);

@@ -61,6 +61,45 @@ typedef enum pl_which {
     PL_WHICH_BEFORE, PL_WHICH_PRECONDITIONED, PL_WHICH_AFTER, PL_WHICH_BOTH,
 } pl_which;
 
+/* What a pane of the screen shows.  The names are those of views (views/view.h) and, for the main,
+ * second and table pane, of figures (plots/kinds.h); core knows none of them. */
+enum { PL_DISPLAY_PANES = 3, PL_VIEW_NAME = 16 };
+typedef struct pl_pane_view {
+    char view[PL_VIEW_NAME]; /* "channels" */
+    char form[PL_VIEW_NAME]; /* "" for the view's first */
+    bool sorted, log;
+} pl_pane_view;
+
+typedef struct pl_display {
+    pl_pane_view panes[PL_DISPLAY_PANES]; /* main, second, table */
+    bool split;                           /* the second pane is shown */
+    char zoom[PL_VIEW_NAME];              /* name of the pane that has the screen, "": none */
+} pl_display;
+
+/* A baseline to compare with: a solved layer as it was.  The result's key names it in the store. */
+enum { PL_MAX_PINS = 8 };
+typedef struct pl_pin {
+    size_t layer;
+    pl_spec slots[PL_SLOT_COUNT]; /* what it was solved with */
+    pl_id result;
+    char label[48]; /* "astro beta=0.0003 > gptq bits=3" */
+} pl_pin;
+
+/* What `sweep` was asked for last: values of one parameter of the method in a slot. */
+typedef struct pl_sweep {
+    bool set;
+    pl_slot slot;
+    char param[24]; /* "beta" */
+    double from, to;
+    size_t points; /* 2 ... 64 */
+    bool logarithmic;
+    bool whole; /* of the whole model; else of `layer` */
+    size_t layer;
+    bool perplexity; /* measured at each point (whole only), with the demo's or this text: */
+    char text[512];  /* path, "" for the demo's own */
+    size_t length, windows;
+} pl_sweep;
+
 typedef struct pl_state {
     pl_source *source; /* counted reference; NULL before `open` */
     pl_calibration calibration;
@@ -69,8 +108,13 @@ typedef struct pl_state {
     size_t n_overrides;
     pl_solved *solved; /* [layers of the model] or NULL */
     size_t layer;      /* the selected one */
-    pl_side side;      /* what the screen's channel plot shows */
+    pl_side side;      /* what the screen's views show */
     pl_which which;
+    size_t channel; /* the input channel marked in all views, SIZE_MAX: none */
+    pl_display display;
+    pl_pin pins[PL_MAX_PINS];
+    size_t n_pins;
+    pl_sweep sweep;
 } pl_state;
 
 void pl_state_init(pl_state *state);            /* nothing open, every slot empty */
@@ -103,6 +147,43 @@ size_t pl_state_solved_count(const pl_state *state);
  * needs (all layers if `whole`).  No output path, time, host or absolute path: files by their last
  * name.  Appended to out, one command a line. */
 void pl_state_commands(const pl_state *state, bool whole, pl_buf *out);
+
+/* The same for a figure: what its panels' layers need (each once, in model order), nothing of the
+ * others. */
+typedef struct pl_figure_needs {
+    const size_t *layers; /* [n_layers], at least one; the first is selected */
+    size_t n_layers;
+    bool methods; /* though a layer is not solved */
+    bool pins;    /* the baselines pinned to these layers */
+    bool sweep;
+} pl_figure_needs;
+void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
+
+/* --- display.c: panes, pins and sweep ------------------------------------------------------- */
+
+/* The panes as a new session shows them: channels, histogram beside it when split, outliers. */
+void pl_display_init(pl_display *display);
+
+/* "main", "second", "table"; PL_DISPLAY_PANES where there is no such name. */
+const char *pl_display_pane_name(size_t pane);
+size_t pl_display_pane_find(const char *name);
+
+/* Pins the present result of the selected layer under a label made of its specs.  PL_ERR_STATE if
+ * the layer is not solved or PL_MAX_PINS are set; the same result twice is one pin. */
+PL_NODISCARD pl_status pl_state_pin(pl_state *state, pl_error *err);
+/* Takes one away (index as listed, from 0), or all (SIZE_MAX).  PL_ERR_USAGE if there is none. */
+PL_NODISCARD pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *err);
+
+/* The commands that pin a layer's baselines again: `select`, then for each one its methods, `solve`
+ * and `pin`.  Nothing where the layer has none.  The slots are the last baseline's afterwards. */
+void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
+
+/* A spec from "astro beta=3e-4 ..." as pl_spec_format writes it; "" is an empty slot. */
+PL_NODISCARD pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err);
+
+json_t *pl_display_to_json(const pl_state *state);
+/* What is missing or not understood keeps its default: a session never fails over a view. */
+void pl_display_from_json(pl_state *state, const json_t *json);
 
 /* Everything, for a session: paths included.  from_json opens nothing; *model_path (caller frees;
  * NULL for the demo) tells what to open before pl_state_restore is called with its source. */

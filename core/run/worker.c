@@ -302,6 +302,14 @@ bool pl_worker_next(pl_worker *worker, pl_job_event *out)
     return first != NULL;
 }
 
+void pl_worker_wake(pl_worker *worker)
+{
+    const char byte = 1;
+    /* A full pipe already wakes the reader. */
+    ssize_t ignored = write(worker->pipe[1], &byte, 1);
+    (void)ignored;
+}
+
 void pl_worker_wait(pl_worker *worker)
 {
     pthread_mutex_lock(&worker->lock);

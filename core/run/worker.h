@@ -48,6 +48,10 @@ void pl_worker_cancel(pl_worker *worker, uint64_t job);
 /* Takes the oldest event; false if none waits.  Progress of one job is coalesced. */
 bool pl_worker_next(pl_worker *worker, pl_job_event *event);
 
+/* Wakes who polls the descriptor though no event waits: a running job has something to show.  Any
+ * thread. */
+void pl_worker_wake(pl_worker *worker);
+
 /* Blocks until an event waits. */
 void pl_worker_wait(pl_worker *worker);
 

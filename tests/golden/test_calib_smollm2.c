@@ -205,7 +205,8 @@ static double relative_error(layer *l, const pl_mat *w)
 static double rounded_error(layer *l, const pl_mat *w, const char *method, const char *bits)
 {
     pl_spec spec = pl_spec_default(pl_method_find(method));
-    const pl_layer_input in = {l->layer->name, l->factors, pl_mat_view(w)};
+    const pl_layer_input in = {
+        .layer = l->layer->name, .factors = l->factors, .w = pl_mat_view(w)};
     pl_qweights q;
     pl_round_report report;
     pl_mat rounded;

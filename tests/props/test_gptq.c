@@ -19,7 +19,7 @@ static void round_with(const char *name, const char *bits, const char *mse, pl_f
     pl_check_ok(pl_spec_set(&spec, "group_size", "48", &err), err);
     pl_qweights q;
     pl_round_report report;
-    const pl_layer_input in = {"layer", factors, {w, ROWS, N, N}};
+    const pl_layer_input in = {.layer = "layer", .factors = factors, .w = {w, ROWS, N, N}};
     pl_check_ok(spec.method->round(&spec, &in, &q, &report, NULL, &err), err);
     pl_qweights_decode(&q, out);
     pl_qweights_deinit(&q);
@@ -80,7 +80,7 @@ static void nearly_singular_gram(void **state)
     pl_check_ok(pl_spec_set(&spec, "damping", "0", &err), err);
     pl_qweights q;
     pl_round_report report;
-    const pl_layer_input in = {"layer", f, {w, ROWS, N, N}};
+    const pl_layer_input in = {.layer = "layer", .factors = f, .w = {w, ROWS, N, N}};
     pl_check_ok(spec.method->round(&spec, &in, &q, &report, NULL, &err), err);
     assert_true(report.damping_used == 0.01);
     pl_qweights_decode(&q, a);

@@ -141,6 +141,18 @@ static void check_bound(fixture *f, size_t group_size)
     }
     const double bound = pl_error_bound(f->factors, &grid, (pl_view){f->w0, ROWS, N, STRIDE});
     pl_check_close(bound, sqrt((double)T * (double)g) / 6 * sum, 1e-6, 0);
+    float rms[N];
+    for (size_t c = 0; c < N; c++) {
+        rms[c] = sqrtf(pl_factors_gram(f->factors)[c * N + c]);
+    }
+    pl_check_close(pl_error_bound_rms(rms, T, &grid, (pl_view){f->w0, ROWS, N, STRIDE}), bound,
+                   1e-5, 0);
+    double norms[N], from_factors[N];
+    pl_group_input_norms(rms, N, T, group_size, norms);
+    pl_factors_group_norms(f->factors, group_size, from_factors);
+    for (size_t k = 0; k < (group_size == 0 ? 1 : (N + group_size - 1) / group_size); k++) {
+        pl_check_close(norms[k], sqrt((double)T) * from_factors[k], 1e-6, 0);
+    }
     const double error = sqrt(output_energy(f, f->w0, f->w) * T);
     assert_true(error > 0 && error <= bound);
 }

@@ -62,7 +62,8 @@ static pl_round_report run(fixture *x, const pl_spec *spec)
     pl_error err;
     pl_qweights q;
     pl_round_report report;
-    const pl_layer_input in = {"block.0.q_proj", x->factors, {x->w, ROWS, N, N}};
+    const pl_layer_input in = {
+        .layer = "block.0.q_proj", .factors = x->factors, .w = {x->w, ROWS, N, N}};
     pl_check_ok(spec->method->round(spec, &in, &q, &report, NULL, &err), err);
     pl_qweights_decode(&q, x->decoded);
     pl_qweights_deinit(&q);
@@ -161,7 +162,8 @@ static void zero_rows_and_refusals(void **state)
         x.w[N + 3] = NAN;
         pl_qweights q;
         pl_round_report report;
-        pl_layer_input in = {"block.0.q_proj", x.factors, {x.w, ROWS, N, N}};
+        pl_layer_input in = {
+        .layer = "block.0.q_proj", .factors = x.factors, .w = {x.w, ROWS, N, N}};
         assert_int_equal(spec.method->round(&spec, &in, &q, &report, NULL, &err), PL_ERR_NUMERIC);
         pl_check_says(err, "block.0.q_proj: weight [1, 3] is not finite");
         assert_null(q.codes);

@@ -175,8 +175,8 @@ static void it_ticks_and_stops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gram_matrices),       cmocka_unit_test(a_flat_tail),
-        cmocka_unit_test(dead_channels),       cmocka_unit_test(easy_and_empty_ones),
+        cmocka_unit_test(gram_matrices),      cmocka_unit_test(a_flat_tail),
+        cmocka_unit_test(dead_channels),      cmocka_unit_test(easy_and_empty_ones),
         cmocka_unit_test(it_ticks_and_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

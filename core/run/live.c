@@ -1,0 +1,383 @@
+#include "core/run/live.h"
+
+#include "core/base/checked.h"
+#include "core/metrics/recon.h"
+#include "core/run/picture_parts.h"
+#include "core/run/pipeline_parts.h"
+#include "core/run/preview.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Weights of a layer whose stored result is read within a frame's time. */
+enum { READ_AT_ONCE = 1 << 22 };
+
+/* Between two frames of the rows that stream in. */
+static const double FRAME_SECONDS = 0.06;
+
+struct pl_live {
+    pl_source *source; /* of what is kept, or NULL */
+    size_t layer;
+    pl_id calibration;
+    pl_mat w0;
+    pl_preview *preview;
+    pl_picture *base;   /* or NULL: made afresh */
+    pl_pin pins[PL_MAX_PINS]; /* what base was made with */
+    size_t n_pins, group_size;
+};
+
+pl_status pl_live_create(pl_live **out, pl_error *err)
+{
+    *out = calloc(1, sizeof **out);
+    return *out != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+}
+
+static void forget(pl_live *live)
+{
+    pl_preview_destroy(live->preview);
+    pl_picture_destroy(live->base);
+    pl_mat_deinit(&live->w0);
+    pl_source_release(live->source);
+    *live = (pl_live){0};
+}
+
+void pl_live_destroy(pl_live *live)
+{
+    if (live != NULL) {
+        forget(live);
+        free(live);
+    }
+}
+
+static pl_status hold_site(pl_lab *lab, const pl_state *state, size_t layer, pl_bench *bench,
+                           pl_id *calibration, pl_task *task, pl_error *err)
+{
+    *bench = (pl_bench){0};
+    pl_status status = pl_lab_calibration(lab, state, calibration, task, err);
+    return status != PL_OK ? status
+                           : pl_lab_site(lab, state, *calibration,
+                                         pl_model_layer(state->source->model, layer)->site, bench,
+                                         task, err);
+}
+
+/* Weights and rows of the layer, kept from the last turn where it was the same one. */
+static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, pl_id calibration,
+                            pl_error *err)
+{
+    if (live->source == state->source && live->layer == layer &&
+        pl_id_equal(live->calibration, calibration)) {
+        return PL_OK;
+    }
+    forget(live);
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_status status = pl_mat_init(&live->w0, info->rows, info->cols, err);
+    if (status == PL_OK) {
+        status = pl_model_read_weight(state->source->model, layer, live->w0.data, err);
+    }
+    if (status == PL_OK) {
+        status = pl_preview_create(pl_mat_view(&live->w0), &live->preview, err);
+    }
+    if (status != PL_OK) {
+        forget(live);
+        return status;
+    }
+    live->source = pl_source_retain(state->source);
+    live->layer = layer;
+    live->calibration = calibration;
+    return PL_OK;
+}
+
+static bool same_pins(const pl_live *live, const pl_state *state)
+{
+    bool same = live->n_pins == state->n_pins;
+    for (size_t i = 0; same && i < state->n_pins; i++) {
+        same = live->pins[i].layer == state->pins[i].layer &&
+               pl_id_equal(live->pins[i].result, state->pins[i].result);
+    }
+    return same;
+}
+
+/* The picture that every frame begins with. */
+static pl_status take_base(pl_live *live, pl_lab *lab, const pl_state *state, pl_task *task,
+                           pl_error *err)
+{
+    const size_t group_size = pl_picture_group_size(state, live->layer);
+    if (live->base != NULL && !same_pins(live, state)) {
+        pl_picture_destroy(live->base);
+        live->base = NULL;
+    }
+    if (live->base == NULL) {
+        pl_status status = pl_picture_base(lab, state, live->layer, &live->w0, &live->base, task,
+                                           err);
+        if (status != PL_OK) {
+            return status;
+        }
+        memcpy(live->pins, state->pins, sizeof live->pins);
+        live->n_pins = state->n_pins;
+    } else if (group_size != live->group_size) {
+        live->base->group_max_before = pl_group_max_mean(pl_mat_view(&live->w0), group_size);
+    }
+    live->group_size = group_size;
+    return PL_OK;
+}
+
+/* --- frames ----------------------------------------------------------------------------------- */
+
+typedef struct turn {
+    pl_live *live;
+    pl_factors *factors;
+    const pl_state *state;
+    pl_frame_fn frame;
+    void *ctx;
+    bool rounding; /* the cold solve has all its preconditioned rows */
+    size_t final[2];
+    double shown_at;
+} turn;
+
+static float *copy_max(const float *max, size_t n)
+{
+    float *copy = max != NULL ? pl_alloc(n, sizeof *copy) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, max, n * sizeof *copy);
+    }
+    return copy;
+}
+
+/* Out of memory costs a frame, no more. */
+static void show(turn *t)
+{
+    pl_picture *picture = NULL;
+    const pl_live *live = t->live;
+    const pl_preview_now now = pl_preview_read(live->preview);
+    const bool rounds = pl_state_spec(t->state, live->layer, PL_SLOT_ROUND)->method != NULL;
+    const bool prepares =
+        pl_state_spec(t->state, live->layer, PL_SLOT_PRECONDITION)->method != NULL;
+    if (pl_picture_copy(live->base, &picture, NULL) != PL_OK) {
+        return;
+    }
+    picture->solved = true;
+    picture->report = pl_solve_report_empty();
+    picture->report.group_max_before = picture->group_max_before;
+    picture->report.group_max_after =
+        picture->group_max_before * (prepares ? now.group_max_ratio : 1.0);
+    picture->report.relative_error = prepares ? now.relative_error : 0.0;
+    picture->report.rounded_relative_error = now.rounded_error;
+    if (rounds) {
+        /* The bound is a weighted sum of group maxima: it falls about as they do. */
+        const pl_grid grid = pl_spec_grid(pl_state_spec(t->state, live->layer, PL_SLOT_ROUND));
+        const double before = pl_error_bound(t->factors, &grid, pl_mat_view(&live->w0));
+        picture->report.bound = before * (prepares ? now.group_max_ratio : 1.0);
+    }
+    picture->preconditioned = copy_max(now.preconditioned, picture->cols);
+    picture->after = copy_max(now.rounded, picture->cols);
+    picture->preview_rounding = t->rounding || !prepares;
+    const size_t rows = picture->preview_rounding ? now.rounded_rows : now.preconditioned_rows;
+    picture->preview_rows = rows > 0 ? rows : 1;
+    t->frame(t->ctx, picture);
+    t->shown_at = pl_run_now();
+}
+
+static void on_rows(void *ctx, bool rounded, size_t first, size_t count, const float *w)
+{
+    turn *t = ctx;
+    const bool rounds = pl_state_spec(t->state, t->live->layer, PL_SLOT_ROUND)->method != NULL;
+    pl_preview_add(t->live->preview, rounded, first, count, w);
+    t->final[rounded] += count;
+    t->rounding = rounds && t->final[0] >= t->live->w0.rows;
+    if (pl_run_now() - t->shown_at >= FRAME_SECONDS) {
+        show(t);
+    }
+}
+
+static pl_status preview(turn *t, pl_task *task, pl_error *err)
+{
+    pl_live *live = t->live;
+    pl_preview_begin(live->preview, pl_model_layer(t->state->source->model, live->layer)->name,
+                     pl_state_spec(t->state, live->layer, PL_SLOT_PRECONDITION),
+                     pl_state_spec(t->state, live->layer, PL_SLOT_ROUND));
+    pl_status status = PL_OK;
+    for (bool more = true; status == PL_OK && more;) {
+        status = pl_preview_step(live->preview, t->factors, &more, task, err);
+        if (status == PL_OK) {
+            show(t);
+        }
+    }
+    return status;
+}
+
+static pl_status solve_with(turn *t, pl_lab *lab, pl_solve_report *report, pl_id *result,
+                            pl_task *task, pl_error *err)
+{
+    pl_live *live = t->live;
+    bool found = false;
+    pl_status status = PL_OK;
+    if (live->w0.rows * live->w0.cols <= READ_AT_ONCE) {
+        status = pl_solve_find(lab, t->state, live->layer, live->calibration, &found, report,
+                               result, task, err);
+        if (status != PL_OK || found) {
+            return status;
+        }
+    }
+    status = take_base(live, lab, t->state, task, err);
+    if (status == PL_OK) {
+        status = preview(t, task, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    const pl_solve_watch watch = {
+        .rows = on_rows, .ctx = t, .keep = pl_preview_keep(live->preview)};
+    status = pl_solve_under(lab, t->state, live->layer, live->calibration, &watch, report, result,
+                            task, err);
+    if (status == PL_OK && t->final[0] >= live->w0.rows) {
+        pl_preview_finish(live->preview);
+    }
+    return status;
+}
+
+pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_t layer,
+                        pl_frame_fn frame, void *ctx, pl_solve_report *report, pl_id *result,
+                        pl_task *task, pl_error *err)
+{
+    *report = pl_solve_report_empty();
+    *result = (pl_id){0};
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    turn t = {.live = live, .state = state, .frame = frame, .ctx = ctx};
+    pl_bench bench;
+    pl_id calibration = {0};
+    if (!pl_layer_has_method(state, layer)) {
+        return pl_solve_no_method(info->name, err);
+    }
+    pl_status status = hold_site(lab, state, layer, &bench, &calibration, task, err);
+    if (status == PL_OK) {
+        status = take_layer(live, state, layer, calibration, err);
+    }
+    if (status == PL_OK) {
+        t.factors = bench.factors;
+        status = solve_with(&t, lab, report, result, task, err);
+    }
+    pl_lab_release(lab, &bench);
+    return status;
+}
+
+pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, size_t layer,
+                          pl_task *task, pl_error *err)
+{
+    pl_id calibration = {0};
+    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    if (status == PL_OK) {
+        status = take_layer(live, state, layer, calibration, err);
+    }
+    return status == PL_OK ? take_base(live, lab, state, task, err) : status;
+}
+
+/* --- what a turn needs beforehand ------------------------------------------------------------- */
+
+/* Factors of the plan's methods, and of Astro's and MagR's for both kinds of rho. */
+static pl_status prepare_factors(const pl_state *state, size_t layer, pl_factors *factors,
+                                 pl_task *task, pl_error *err)
+{
+    const pl_spec *precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    pl_status status = PL_OK;
+    if (precondition->method != NULL && precondition->method->alpha != NULL &&
+        pl_spec_value(precondition, "solver") == PL_SOLVER_ADMM) {
+        const double beta = pl_spec_value(precondition, "beta");
+        const double rho = pl_spec_value(precondition, "rho");
+        status = pl_linf_prepare(factors, beta, rho, task, err);
+        if (status == PL_OK && !(rho > 0.0)) {
+            status = pl_linf_prepare(factors, beta < 1e-3 ? 1e-2 : 1e-4, rho, task, err);
+        }
+    }
+    if (status == PL_OK && round->method != NULL &&
+        pl_method_param(round->method, "damping") != SIZE_MAX) {
+        pl_gptq_factor factor;
+        status = pl_factors_gptq(factors, pl_spec_value(round, "damping"),
+                                 pl_spec_value(round, "act_order") > 0.0, &factor, task, err);
+    }
+    return status;
+}
+
+pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_task *task,
+                          pl_error *err)
+{
+    pl_bench bench;
+    pl_id calibration = {0};
+    pl_status status = hold_site(lab, state, layer, &bench, &calibration, task, err);
+    if (status == PL_OK) {
+        status = prepare_factors(state, layer, bench.factors, task, err);
+    }
+    pl_lab_release(lab, &bench);
+    return status;
+}
+
+/* --- what a strength means -------------------------------------------------------------------- */
+
+/* Mean over the groups of alpha_k / mean |w^(k)|; groups without weights or inputs are left out. */
+static double tau_ratio(pl_view w0, size_t group_size, const float *alpha)
+{
+    const size_t width = group_size == 0 || group_size > w0.cols ? w0.cols : group_size;
+    double sum = 0.0;
+    size_t counted = 0;
+    for (size_t k = 0, first = 0; first < w0.cols; k++, first += width) {
+        const size_t size = w0.cols - first < width ? w0.cols - first : width;
+        double total = 0.0;
+        for (size_t r = 0; r < w0.rows; r++) {
+            for (size_t c = first; c < first + size; c++) {
+                total += fabs((double)w0.data[r * w0.stride + c]);
+            }
+        }
+        if (total > 0.0 && alpha[k] > 0.0f) {
+            sum += (double)alpha[k] * (double)w0.rows * (double)size / total;
+            counted++;
+        }
+    }
+    return counted > 0 ? sum / (double)counted : (double)NAN;
+}
+
+static pl_status strength(const pl_spec *spec, pl_factors *factors, const pl_mat *w0,
+                          pl_strength *out, pl_task *task, pl_error *err)
+{
+    const size_t group_size = spec->method->group_size(spec);
+    const pl_grid grid = {.group_size = group_size};
+    float *alpha = pl_alloc(pl_grid_groups(&grid, w0->cols), sizeof *alpha);
+    if (alpha == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    spec->method->alpha(spec, factors, alpha);
+    const pl_linf_problem problem = {
+        .w0 = pl_mat_view(w0), .group_size = group_size, .alpha = alpha, .beta = 1.0};
+    pl_status status = pl_linf_beta_range(factors, &problem, &out->low, &out->zero, task, err);
+    out->tau = tau_ratio(problem.w0, group_size, alpha);
+    free(alpha);
+    return status;
+}
+
+pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_strength *out,
+                           pl_task *task, pl_error *err)
+{
+    *out = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
+    pl_bench bench = {0};
+    pl_id calibration = {0};
+    pl_mat w0 = {0};
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    if (spec->method == NULL || spec->method->alpha == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "%s: no preconditioner with a strength is set",
+                            info->name);
+    }
+    pl_status status = hold_site(lab, state, layer, &bench, &calibration, task, err);
+    if (status == PL_OK) {
+        status = pl_mat_init(&w0, info->rows, info->cols, err);
+    }
+    if (status == PL_OK) {
+        status = pl_model_read_weight(state->source->model, layer, w0.data, err);
+    }
+    if (status == PL_OK) {
+        status = strength(spec, bench.factors, &w0, out, task, err);
+    }
+    pl_mat_deinit(&w0);
+    pl_lab_release(lab, &bench);
+    return status;
+}

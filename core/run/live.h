@@ -1,0 +1,50 @@
+/* core/run/live.h -- a turn of the knob: previews at once, then the cold solve behind them.
+ *
+ * Keeps what the next turn of the same layer starts from: its weights, the previewed rows' warm
+ * states, and what the picture shows beside the results.  What is stored, and what the caller
+ * records, is the cold solve alone; it does not depend on what was turned before it.  Worker
+ * thread only. */
+#ifndef PL_RUN_LIVE_H
+#define PL_RUN_LIVE_H
+
+#include "core/run/picture.h"
+
+typedef struct pl_live pl_live;
+
+PL_NODISCARD pl_status pl_live_create(pl_live **out, pl_error *err);
+void pl_live_destroy(pl_live *live); /* NULL is fine */
+
+/* A picture to show now, which is the callee's: a preview of `state` (preview_rows > 0). */
+typedef void (*pl_frame_fn)(void *ctx, pl_picture *frame);
+
+/* As pl_solve_layer, with frames on the way: none where the store has the result of a layer small
+ * enough to be read at once.  Cancelled, it leaves nothing but better warm starts. */
+PL_NODISCARD pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state,
+                                     size_t layer, pl_frame_fn frame, void *ctx,
+                                     pl_solve_report *report, pl_id *result, pl_task *task,
+                                     pl_error *err);
+
+/* What the next turn of a layer needs beside its factors: its weights, its rows, what the frames
+ * show beside the results. */
+PL_NODISCARD pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state,
+                                       size_t layer, pl_task *task, pl_error *err);
+
+/* --- without a pl_live: these may be interrupted by a live solve at a tick -------------------- */
+
+/* The factors that the present plan needs, and those for beta on the other side of 1e-3. */
+PL_NODISCARD pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer,
+                                       pl_task *task, pl_error *err);
+
+/* What a strength means on a layer: the range of beta in which the value does anything
+ * (linf.h), and tau_k = beta alpha_k of one step of length 1 on Gn over the mean |w| of the group,
+ * in the mean over the groups and for beta = 1 (methods.md 2.1). */
+typedef struct pl_strength {
+    double low, zero;
+    double tau;
+} pl_strength;
+
+/* For the layer's preconditioner, whatever its beta.  PL_ERR_STATE where it has none or no beta. */
+PL_NODISCARD pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer,
+                                        pl_strength *out, pl_task *task, pl_error *err);
+
+#endif
