@@ -4,6 +4,7 @@
 
 #include "plots/figure.h"
 #include "plots/fonts.h"
+#include "plots/layout.h"
 
 #include <cairo.h>
 
@@ -11,5 +12,19 @@
  * page's, pixel is the side of a device pixel in points.  figure has passed pl_figure_check. */
 PL_NODISCARD pl_status pl_draw_figure(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
                                       double width, double height, double pixel, pl_error *err);
+
+/* The same as a panel of a larger page: draws within (and paints white) the rectangle from 0, 0 to
+ * width, height of cr's user space only, so that cairo_translate puts it anywhere.  Translate by
+ * whole device pixels, else the frame's lines blur.  options may be NULL. */
+PL_NODISCARD pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
+                                     double width, double height, double pixel,
+                                     const pl_draw_options *options, pl_error *err);
+
+/* What pl_draw_panel would leave around the plot: left, top, right and bottom, points.  A sheet
+ * takes the most of a column or row of panels and gives it back as options->margins, so that their
+ * axes align; giving panels widths of margins plus a common plot makes the plots equal. */
+PL_NODISCARD pl_status pl_draw_margins(const pl_figure *figure, pl_fonts *fonts, double width,
+                                       double height, double pixel, const pl_draw_options *options,
+                                       pl_rect *out, pl_error *err);
 
 #endif

@@ -5,14 +5,50 @@
 #include "core/base/checked.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; texts != NULL && i < count; i++) {
+        free(texts[i]);
+    }
+    free(texts);
+}
+
+static void axis_deinit(pl_axis *axis)
+{
+    free(axis->label);
+    free_texts(axis->names, axis->n_names);
+}
+
+static void heat_destroy(pl_heat *heat)
+{
+    if (heat != NULL) {
+        free(heat->values);
+        free(heat->label);
+        free(heat);
+    }
+}
+
+static void table_destroy(pl_table *table)
+{
+    if (table != NULL) {
+        free_texts(table->heads, table->cols);
+        free_texts(table->cells, table->rows * table->cols);
+        free(table);
+    }
+}
 
 void pl_figure_deinit(pl_figure *figure)
 {
     free(figure->title);
-    free(figure->x.label);
-    free(figure->y.label);
+    axis_deinit(&figure->x);
+    axis_deinit(&figure->y);
+    heat_destroy(figure->heat);
+    table_destroy(figure->table);
     for (size_t i = 0; i < figure->n_series; i++) {
         free(figure->series[i].label);
         free(figure->series[i].x);
@@ -22,6 +58,11 @@ void pl_figure_deinit(pl_figure *figure)
         free(figure->rules[i].label);
     }
     *figure = (pl_figure){0};
+}
+
+size_t pl_mark_width(pl_mark mark)
+{
+    return mark == PL_MARK_FAN || mark == PL_MARK_BOX ? PL_SPREAD : 1;
 }
 
 pl_status pl_figure_text(char **slot, const char *text, pl_error *err)
@@ -57,11 +98,13 @@ pl_status pl_figure_add(pl_figure *figure, const char *label, pl_mark mark, pl_t
                             PL_FIGURE_SERIES);
     }
     size_t edges = count;
+    size_t values = 0;
     pl_series *series = &figure->series[figure->n_series];
     *series = (pl_series){.mark = mark, .tone = tone, .count = count};
-    if (mark != PL_MARK_STEPS || pl_add(count, 1, &edges)) {
+    if ((mark != PL_MARK_STEPS || pl_add(count, 1, &edges)) &&
+        pl_mul(count, pl_mark_width(mark), &values)) {
         series->x = calloc(edges > 0 ? edges : 1, sizeof *series->x);
-        series->y = calloc(count > 0 ? count : 1, sizeof *series->y);
+        series->y = calloc(values > 0 ? values : 1, sizeof *series->y);
     }
     figure->n_series++;
     if (series->x == NULL || series->y == NULL) {
@@ -72,6 +115,89 @@ pl_status pl_figure_add(pl_figure *figure, const char *label, pl_mark mark, pl_t
         *out = series;
     }
     return status;
+}
+
+pl_status pl_figure_heat(pl_figure *figure, size_t rows, size_t cols, const char *label,
+                         pl_error *err)
+{
+    size_t count = 0;
+    pl_heat *heat = calloc(1, sizeof *heat);
+    if (heat != NULL && rows > 0 && cols > 0 && pl_mul(rows, cols, &count)) {
+        heat->values = pl_alloc(count, sizeof *heat->values);
+    }
+    if (heat == NULL || heat->values == NULL) {
+        free(heat);
+        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu x %zu cells", rows,
+                            cols);
+    }
+    heat->rows = rows;
+    heat->cols = cols;
+    heat->step = 1;
+    for (size_t i = 0; i < count; i++) {
+        heat->values[i] = NAN;
+    }
+    heat_destroy(figure->heat);
+    figure->heat = heat;
+    return pl_figure_text(&heat->label, label, err);
+}
+
+pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error *err)
+{
+    size_t count = 0;
+    pl_table *table = calloc(1, sizeof *table);
+    if (table != NULL && cols > 0 && pl_mul(rows, cols, &count)) {
+        table->rows = rows;
+        table->cols = cols;
+        table->heads = calloc(cols, sizeof *table->heads);
+        table->cells = calloc(count > 0 ? count : 1, sizeof *table->cells);
+    }
+    if (table == NULL || table->heads == NULL || table->cells == NULL) {
+        table_destroy(table);
+        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for a table of %zu x %zu",
+                            rows, cols);
+    }
+    table_destroy(figure->table);
+    figure->table = table;
+    return PL_OK;
+}
+
+pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err)
+{
+    char **names = calloc(n > 0 ? n : 1, sizeof *names);
+    if (names == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu names", n);
+    }
+    free_texts(axis->names, axis->n_names);
+    axis->names = names;
+    axis->n_names = n;
+    return PL_OK;
+}
+
+pl_status pl_figure_rule(pl_figure *figure, double at, bool vertical, const char *label,
+                         pl_error *err)
+{
+    if (figure->n_rules == PL_FIGURE_RULES) {
+        return pl_error_set(err, PL_ERR_USAGE, "figure: at most %d rules, got more",
+                            PL_FIGURE_RULES);
+    }
+    pl_rule *rule = &figure->rules[figure->n_rules++];
+    *rule = (pl_rule){.at = at, .vertical = vertical};
+    return pl_figure_text(&rule->label, label, err);
+}
+
+void pl_figure_fact(pl_figure *figure, const char *name, const char *format, ...)
+{
+    if (figure->n_facts == PL_FIGURE_FACTS) {
+        return;
+    }
+    pl_fact *fact = &figure->facts[figure->n_facts++];
+    va_list args;
+    snprintf(fact->name, sizeof fact->name, "%s", name);
+    va_start(args, format);
+    vsnprintf(fact->text, sizeof fact->text, format, args);
+    va_end(args);
+    pl_text_trim_utf8(fact->name);
+    pl_text_trim_utf8(fact->text);
 }
 
 static pl_status check_axis(const pl_axis *axis, const char *name, pl_error *err)
@@ -108,12 +234,44 @@ static pl_status check_series(const pl_series *series, pl_error *err)
     }
     bool steps = series->mark == PL_MARK_STEPS && series->count > 0;
     pl_status status = check_values(series, "x", series->x, series->count + (steps ? 1 : 0), err);
-    return status == PL_OK ? check_values(series, "y", series->y, series->count, err) : status;
+    if (status != PL_OK) {
+        return status;
+    }
+    size_t width = pl_mark_width(series->mark);
+    for (size_t i = 1; width > 1 && i < series->count * width; i++) {
+        if (i % width != 0 && series->y[i] < series->y[i - 1]) {
+            return pl_error_set(err, PL_ERR_USAGE,
+                                "figure: series \"%s\": the spread of point %zu does not rise",
+                                series->label != NULL ? series->label : "", i / width);
+        }
+    }
+    return check_values(series, "y", series->y, series->count * width, err);
+}
+
+static pl_status check_heat(const pl_heat *heat, pl_error *err)
+{
+    if (!isfinite(heat->lo) || !isfinite(heat->hi) || !(heat->lo < heat->hi) ||
+        (heat->log && heat->lo <= 0) || !(heat->step > 0)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "figure: the colours go from %g to %g, expected a rising range%s",
+                            heat->lo, heat->hi, heat->log ? " above 0" : "");
+    }
+    for (size_t i = 0; i < heat->rows * heat->cols; i++) {
+        if (isinf(heat->values[i])) {
+            return pl_error_set(err, PL_ERR_NUMERIC,
+                                "figure: row %zu, column %zu of the heat map is not finite",
+                                i / heat->cols, i % heat->cols);
+        }
+    }
+    return PL_OK;
 }
 
 pl_status pl_figure_check(const pl_figure *figure, pl_error *err)
 {
-    if (figure->n_series == 0 || figure->n_series > PL_FIGURE_SERIES ||
+    if (figure->table != NULL) {
+        return PL_OK;
+    }
+    if ((figure->n_series == 0 && figure->heat == NULL) || figure->n_series > PL_FIGURE_SERIES ||
         figure->n_rules > PL_FIGURE_RULES || figure->n_notes > PL_FIGURE_NOTES) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "figure: expected 1 to %d series, up to %d rules and %d notes",
@@ -122,6 +280,9 @@ pl_status pl_figure_check(const pl_figure *figure, pl_error *err)
     pl_status status = check_axis(&figure->x, "x", err);
     if (status == PL_OK) {
         status = check_axis(&figure->y, "y", err);
+    }
+    if (status == PL_OK && figure->heat != NULL) {
+        status = check_heat(figure->heat, err);
     }
     for (size_t i = 0; status == PL_OK && i < figure->n_series; i++) {
         status = check_series(&figure->series[i], err);

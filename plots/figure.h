@@ -19,7 +19,12 @@ typedef enum pl_mark {
     PL_MARK_STEPS, /* bins: x[0..count] edges, y[0..count-1] heights */
     PL_MARK_STEMS, /* from the axis to y[i]: channel plots */
     PL_MARK_POINTS,
+    PL_MARK_FAN, /* spreads over x, neighbours joined: nested bands and the median's line */
+    PL_MARK_BOX, /* spreads at single x: box plots, each box one unit of x wide at most */
 } pl_mark;
+
+/* A spread is PL_SPREAD numbers: minimum, 1 %, 25 %, median, 75 %, 99 %, maximum. */
+enum { PL_SPREAD = 7 };
 
 /* Which state of the data a series shows; fixes its colour, line style and marker everywhere. */
 typedef enum pl_tone {
@@ -27,6 +32,8 @@ typedef enum pl_tone {
     PL_TONE_PRECONDITIONED,
     PL_TONE_AFTER,
     PL_TONE_INPUT,
+    PL_TONE_EXTRA,                         /* + 0 ... 7: pinned baselines, directions, orders */
+    PL_TONE_COUNT = PL_TONE_EXTRA + 8,
 } pl_tone;
 
 typedef struct pl_series {
@@ -35,20 +42,53 @@ typedef struct pl_series {
     pl_tone tone;
     size_t count;
     double *x; /* [count], PL_MARK_STEPS: [count + 1] */
-    double *y; /* [count] */
+    double *y; /* [count]; PL_MARK_FAN and PL_MARK_BOX: [count, PL_SPREAD], each spread rising */
 } pl_series;
+
+/* Numbers of y a point has: PL_SPREAD or 1. */
+size_t pl_mark_width(pl_mark mark);
 
 typedef struct pl_axis {
     char *label; /* with its unit or meaning */
     bool log;
     double lo, hi; /* data range shown; lo < hi; > 0 when log */
     bool whole;    /* only whole numbers are ticks: channel indices, ranks */
+    char **names;  /* [n_names] of the positions 0, 1, ...: the ticks' texts (those that fit) and
+                      the crosshair's; NULL: numbers */
+    size_t n_names;
 } pl_axis;
 
 typedef struct pl_rule {
-    double at; /* a horizontal reference line, e.g. 6 x the median channel maximum */
+    double at; /* a reference line, e.g. 6 x the median channel maximum */
     char *label;
+    bool vertical; /* at is an x; else a y */
 } pl_rule;
+
+/* A heat map: cell (r, c) is one unit high around y = r and step units wide, from half a unit (or
+ * half a step, if that is less) left of x = c * step: c's first channel where a cell stands for
+ * several, of which it shows the largest.  Sequential colours, dark is
+ * low; values outside [lo, hi] have the ends' colours.  NaN: no value, drawn as background. */
+typedef struct pl_heat {
+    size_t rows, cols;
+    double step;   /* x units a cell is wide */
+    float *values; /* [rows, cols] */
+    double lo, hi; /* of the colours; > 0 when log */
+    bool log;
+    char *label; /* of the colour bar */
+} pl_heat;
+
+/* A table: the first column to the left, the others to the right. */
+typedef struct pl_table {
+    size_t rows, cols;
+    char **heads; /* [cols] */
+    char **cells; /* [rows, cols] */
+} pl_table;
+
+/* One number about what is shown, for the screen's corner, the caption and the CSV's head. */
+typedef struct pl_fact {
+    char name[32]; /* "epsilon_rank" */
+    char text[48]; /* "412 of 576" */
+} pl_fact;
 
 /* A short text beside a data point, e.g. the index of an outlier channel. */
 typedef struct pl_note {
@@ -56,7 +96,7 @@ typedef struct pl_note {
     char text[24];
 } pl_note;
 
-enum { PL_FIGURE_SERIES = 8, PL_FIGURE_RULES = 2, PL_FIGURE_NOTES = 3 };
+enum { PL_FIGURE_SERIES = 12, PL_FIGURE_RULES = 4, PL_FIGURE_NOTES = 3, PL_FIGURE_FACTS = 8 };
 
 typedef struct pl_figure {
     char *title;
@@ -67,20 +107,26 @@ typedef struct pl_figure {
     size_t n_rules;
     pl_note notes[PL_FIGURE_NOTES]; /* the largest first */
     size_t n_notes;
+    pl_heat *heat;   /* drawn below the series, or NULL */
+    pl_table *table; /* then nothing else is drawn, and the axes mean nothing; or NULL */
+    pl_fact facts[PL_FIGURE_FACTS];
+    size_t n_facts;
 } pl_figure;
 
 void pl_figure_deinit(pl_figure *figure);
 
-/* Whether a figure can be drawn: counts within bounds, axes with lo < hi (> 0 when log), every
- * value finite.  PL_ERR_USAGE or PL_ERR_NUMERIC with a sentence that names the series or axis. */
+/* Whether a figure can be drawn: something in it, counts within bounds, axes with lo < hi (> 0 when
+ * log), every value finite.  PL_ERR_USAGE or PL_ERR_NUMERIC with a sentence that names the series
+ * or axis. */
 PL_NODISCARD pl_status pl_figure_check(const pl_figure *figure, pl_error *err);
 
 /* Tick positions of an axis and their texts, strictly rising, within [lo, hi].  Linear: 1, 2, 2.5,
  * 5 times powers of ten, about `wanted` (1 ... 10) of them; log: decades (and 2, 5 where few
  * decades; linear ones where there are fewer than two of those).  Text is plain UTF-8 with a real
  * minus U+2212; 10^n is written with superscripts (U+2070...), scientific notation outside
- * 1e-5...1e6.  Returns the count, majors and minors together; 0 for an axis that
- * pl_figure_check refuses. */
+ * 1e-5...1e6.  An axis with names: every 1st, 2nd, 5th ... name so that at most `wanted`
+ * (1 ... PL_MAX_TICKS) are there, cut to PL_TICK_TEXT with an ellipsis.  Returns the count, majors
+ * and minors together; 0 for an axis that pl_figure_check refuses. */
 enum { PL_MAX_TICKS = 64, PL_TICK_TEXT = 40 };
 typedef struct pl_tick {
     double at;
@@ -102,11 +148,15 @@ typedef struct pl_channels_data {
     bool sorted; /* every series by its own falling value, as lines over the rank from 1 */
     bool log;    /* y */
     bool log_x;  /* sorted only */
-    bool median_rule; /* draw 6 x the median of the first series, where it falls near the data */
+    bool median_rule; /* draw 6 x the median of series `base`, where it falls near the data */
+    size_t base;      /* the series whose outliers are noted, and whose median is the rule's */
+    bool points[PL_FIGURE_SERIES]; /* by index: points in place of stems (pinned baselines) */
+    bool mark;                     /* mark this channel by a rule, at its rank in `base` when */
+    size_t channel;                /* sorted */
 } pl_channels_data;
 
-/* By index: stems, the y axis from 0, and notes at up to PL_FIGURE_NOTES channels of the first
- * series above 6 x its median.  Copies what it needs.  Caller deinits out; empty on failure.
+/* By index: stems, the y axis from 0, and notes at up to PL_FIGURE_NOTES channels of series `base`
+ * above 6 x its median.  Copies what it needs.  Caller deinits out; empty on failure.
  * PL_ERR_NUMERIC if a value is not finite, PL_ERR_USAGE without series or channels. */
 PL_NODISCARD pl_status pl_figure_channels(const pl_channels_data *data, pl_figure *out,
                                           pl_error *err);

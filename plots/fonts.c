@@ -54,6 +54,18 @@ static char *find_font(const char *folder, int depth)
     return found;
 }
 
+/* The bold face from the same folder; figures do without it. */
+static void add_bold(FcConfig *config, const char *file)
+{
+    pl_buf path = {0};
+    pl_buf_append(&path, file, strlen(file) - strlen(".ttf"));
+    pl_buf_append(&path, "-Bold.ttf", strlen("-Bold.ttf"));
+    if (!path.failed && is_file(path.data)) {
+        FcConfigAppFontAddFile(config, (const FcChar8 *)path.data);
+    }
+    pl_buf_deinit(&path);
+}
+
 /* One configuration for the process, made once and kept: it is also fontconfig's current one, else
  * Pango would load the system's and write its caches into HOME.  NULL if the font is unusable. */
 static FcConfig *shared_config(const char *file)
@@ -65,6 +77,7 @@ static FcConfig *shared_config(const char *file)
         FcConfig *config = FcConfigCreate();
         if (config != NULL && FcConfigAppFontAddFile(config, (const FcChar8 *)file) &&
             FcConfigSetCurrent(config)) {
+            add_bold(config, file);
             shared = config;
         } else if (config != NULL) {
             FcConfigDestroy(config);
@@ -148,13 +161,15 @@ void pl_fonts_destroy(pl_fonts *fonts)
     free(fonts);
 }
 
-static PangoLayout *make_layout(pl_fonts *fonts, const char *text, double size, double max_width)
+static PangoLayout *make_layout(pl_fonts *fonts, const char *text, double size, double max_width,
+                                PangoWeight weight)
 {
     char safe[TEXT_MAX];
     pl_text_escape(text, strlen(text), safe, sizeof safe);
     PangoLayout *layout = pango_layout_new(fonts->context);
     PangoFontDescription *font = pango_font_description_new();
     pango_font_description_set_family_static(font, "DejaVu Sans");
+    pango_font_description_set_weight(font, weight);
     pango_font_description_set_absolute_size(font, size * PANGO_SCALE);
     pango_layout_set_font_description(layout, font);
     pango_font_description_free(font);
@@ -167,19 +182,16 @@ static PangoLayout *make_layout(pl_fonts *fonts, const char *text, double size, 
     return layout;
 }
 
-pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, double max_width)
+static pl_extent measure(PangoLayout *layout)
 {
-    PangoLayout *layout = make_layout(fonts, text, size, max_width);
     PangoRectangle logical;
     pango_layout_get_extents(layout, NULL, &logical);
     g_object_unref(layout);
     return (pl_extent){(double)logical.width / PANGO_SCALE, (double)logical.height / PANGO_SCALE};
 }
 
-void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
-                   double x, double y)
+static void draw(const pl_fonts *fonts, cairo_t *cr, PangoLayout *layout, double x, double y)
 {
-    PangoLayout *layout = make_layout(fonts, text, size, max_width);
     cairo_move_to(cr, x, y);
     if (fonts->as_paths) {
         pango_cairo_layout_path(cr, layout);
@@ -188,4 +200,26 @@ void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, 
         pango_cairo_show_layout(cr, layout);
     }
     g_object_unref(layout);
+}
+
+pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, double max_width)
+{
+    return measure(make_layout(fonts, text, size, max_width, PANGO_WEIGHT_NORMAL));
+}
+
+void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
+                   double x, double y)
+{
+    draw(fonts, cr, make_layout(fonts, text, size, max_width, PANGO_WEIGHT_NORMAL), x, y);
+}
+
+pl_extent pl_fonts_measure_bold(pl_fonts *fonts, const char *text, double size)
+{
+    return measure(make_layout(fonts, text, size, 0, PANGO_WEIGHT_BOLD));
+}
+
+void pl_fonts_draw_bold(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double x,
+                        double y)
+{
+    draw(fonts, cr, make_layout(fonts, text, size, 0, PANGO_WEIGHT_BOLD), x, y);
 }

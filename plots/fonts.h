@@ -34,4 +34,10 @@ pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, doubl
 void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
                    double x, double y);
 
+/* The same in bold (DejaVu Sans Bold where it lies beside the other one, else the plain one),
+ * whole: a panel's letter. */
+pl_extent pl_fonts_measure_bold(pl_fonts *fonts, const char *text, double size);
+void pl_fonts_draw_bold(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double x,
+                        double y);
+
 #endif

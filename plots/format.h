@@ -1,13 +1,15 @@
-/* plots/format.h -- the three file formats behind pl_page_write.  Each writes a checked figure
+/* plots/format.h -- the file formats behind pl_page_write.  Each writes a checked figure
  * atomically; the same input gives the same bytes. */
 #ifndef PL_PLOTS_FORMAT_H
 #define PL_PLOTS_FORMAT_H
 
 #include "plots/fonts.h"
 #include "plots/page.h"
+#include "plots/sheet.h"
 
 typedef struct pl_job {
-    const pl_figure *figure;
+    const pl_sheet *sheet;
+    const char *title; /* of the document */
     const pl_page *page;
     const pl_provenance *provenance;
     size_t n_provenance;
@@ -26,5 +28,8 @@ PL_NODISCARD pl_status pl_format_svg(const pl_job *job, pl_error *err);
 /* Gives the ids of an SVG text the names i0, i1 ... in order of appearance, and their references
  * with them: Cairo counts its ids per process.  Result appended to out. */
 void pl_svg_renumber(const char *svg, size_t size, pl_buf *out);
+
+/* A value in one line: newlines between commands become "; ".  Appended to out. */
+void pl_provenance_line(const char *value, pl_buf *out);
 
 #endif

@@ -1,10 +1,13 @@
 #include "plots/figure.h"
 
 #include "plots/build.h"
+#include "plots/drawn.h"
 
 #include "core/base/checked.h"
+#include "core/metrics/outliers.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SAMPLE = 1 << 16, BINS_MIN = 60, BINS_MAX = 200, BINS_LIMIT = 4096 };
@@ -203,3 +206,130 @@ pl_status pl_figure_input_histogram(const char *title, const uint64_t counts[PL_
     set_counts_axis(out);
     return PL_OK;
 }
+
+/* --- the kind --------------------------------------------------------------------------------- */
+
+/* The numbers that say how heavy the tails are. */
+static void add_facts(pl_view w, const char *suffix, pl_figure *figure)
+{
+    pl_tensor_numbers numbers = pl_describe(w);
+    char name[64];
+    snprintf(name, sizeof name, "kurtosis%s", suffix);
+    pl_figure_fact(figure, name, "%.4g", numbers.kurtosis);
+    snprintf(name, sizeof name, "max_over_rms%s", suffix);
+    pl_figure_fact(figure, name, "%.4g", numbers.max_over_rms);
+    snprintf(name, sizeof name, "above_6_sigma%s", suffix);
+    pl_figure_fact(figure, name, "%.3g %%", 100 * numbers.share_above_6_sigma);
+}
+
+static pl_status read_all(pl_lab *lab, const pl_state *state, size_t layer,
+                          const pl_drawn_list *list, pl_mat *weights, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    double bytes = (double)info->rows * (double)info->cols * sizeof(float) * (double)list->count;
+    if (bytes > (double)pl_lab_memory_limit(lab) / 2) {
+        return pl_error_set(err, PL_ERR_MEMORY,
+                            "histogram: %s: %zu series need %.0f MB, more than half of the memory "
+                            "limit: take pins away",
+                            info->name, list->count, bytes / 1e6);
+    }
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < list->count; i++) {
+        status = pl_drawn_weights(lab, state, layer, &list->items[i], &weights[i], err);
+        if (status == PL_OK) {
+            status = pl_task_tick(task, err);
+        }
+    }
+    return status;
+}
+
+static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_request *request,
+                              const char *title, pl_figure *out, pl_task *task, pl_error *err)
+{
+    pl_drawn_list list;
+    pl_mat weights[2 + PL_MAX_PINS] = {{0}};
+    pl_drawn_find(lab, state, request, &list);
+    pl_histogram_data data = {.title = title, .x_label = "weight w", .n_series = list.count};
+    pl_status status = read_all(lab, state, request->layer, &list, weights, task, err);
+    for (size_t i = 0; status == PL_OK && i < list.count; i++) {
+        data.values[i] = pl_mat_view(&weights[i]);
+        data.labels[i] = list.items[i].label;
+        data.tones[i] = list.items[i].tone;
+    }
+    if (status == PL_OK) {
+        status = pl_figure_histogram(&data, out, err);
+    }
+    if (status == PL_OK) {
+        add_facts(data.values[list.base], list.items[list.base].suffix, out);
+        if (list.live != list.base) {
+            add_facts(data.values[list.live], list.items[list.live].suffix, out);
+        }
+        pl_drawn_facts(&list, out);
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        pl_mat_deinit(&weights[i]);
+    }
+    return status;
+}
+
+/* Largest and RMS over all tokens; moments about the mean only from the sample. */
+static void add_input_facts(const pl_site_stats *stats, pl_figure *figure)
+{
+    double max = 0;
+    double square = 0;
+    for (size_t c = 0; c < stats->n; c++) {
+        max = fmax(max, (double)stats->max[c]);
+        square += (double)stats->rms[c] * (double)stats->rms[c] / (double)stats->n;
+    }
+    if (square > 0) {
+        pl_figure_fact(figure, "max_over_rms", "%.4g", max / sqrt(square));
+    }
+    pl_figure_fact(figure, "max", "%.4g", max);
+    if (stats->sample_rows > 0) {
+        pl_tensor_numbers numbers =
+            pl_describe((pl_view){stats->sample, stats->sample_rows, stats->n, stats->n});
+        pl_figure_fact(figure, "kurtosis", "%.4g (of %zu sampled tokens)", numbers.kurtosis,
+                       stats->sample_rows);
+        pl_figure_fact(figure, "above_6_sigma", "%.3g %% (of the sample)",
+                       100 * numbers.share_above_6_sigma);
+    }
+    pl_figure_fact(figure, "tokens", "%.0f", stats->tokens);
+}
+
+static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_request *request,
+                             const char *title, pl_figure *out, pl_task *task, pl_error *err)
+{
+    pl_site_stats stats = {0};
+    pl_status status = pl_drawn_inputs(lab, state, request->layer, true, &stats, task, err);
+    if (status == PL_OK) {
+        status = pl_figure_input_histogram(title, stats.histogram, out, err);
+    }
+    if (status == PL_OK) {
+        add_input_facts(&stats, out);
+    }
+    pl_site_stats_deinit(&stats);
+    return status;
+}
+
+static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
+                      pl_figure *out, pl_task *task, pl_error *err)
+{
+    pl_buf title = {0};
+    pl_kind_layer_title(state, request->layer, &title);
+    pl_status status = pl_buf_check(&title, err);
+    if (status == PL_OK) {
+        status = request->side == PL_SIDE_INPUT
+                     ? make_inputs(lab, state, request, title.data, out, task, err)
+                     : make_weights(lab, state, request, title.data, out, task, err);
+    }
+    pl_buf_deinit(&title);
+    return status;
+}
+
+const pl_kind pl_kind_histogram = {
+    .name = "histogram",
+    .title = "Histogram",
+    .summary = "How many weights or inputs have which size, on a log scale: the tails are outliers",
+    .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_PINS,
+    .make = make,
+};

@@ -1,6 +1,7 @@
 #include "plots/ink.h"
 
 #include "plots/marks.h"
+#include "plots/spread.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -86,11 +87,20 @@ static void add_bars(pl_ink *ink, const pl_bar *bars, size_t count)
     }
 }
 
-static void add_line(pl_ink *ink, const pl_point *points, size_t count, bool joined)
+static void add_dots(pl_ink *ink, const pl_point *points, size_t count, double radius)
 {
     for (size_t i = 0; i < count; i++) {
         pl_point p = points[i];
-        pl_point q = joined && i + 1 < count ? points[i + 1] : p;
+        pl_ink_add(ink, (pl_rect){p.x - radius, p.y - radius, p.x + radius, p.y + radius},
+                   PL_INK_EDGE);
+    }
+}
+
+static void add_line(pl_ink *ink, const pl_point *points, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        pl_point p = points[i];
+        pl_point q = i + 1 < count ? points[i + 1] : p;
         int steps = 1 + (int)fmin(hypot(q.x - p.x, q.y - p.y) / CELL, 4.0 * MAX_CELLS);
         for (int k = 0; k < steps; k++) {
             double x = p.x + (q.x - p.x) * k / steps;
@@ -100,21 +110,50 @@ static void add_line(pl_ink *ink, const pl_point *points, size_t count, bool joi
     }
 }
 
+/* Bands and boxes: their bodies, and the values at the median and the extremes. */
+static void add_spreads(pl_ink *ink, const pl_column *columns, size_t count, double width)
+{
+    for (size_t i = 0; i < count; i++) {
+        const pl_column *c = &columns[i];
+        const pl_column *next = width == 0 && i + 1 < count ? &columns[i + 1] : c;
+        double x0 = c->x - width / 2;
+        double x1 = next->x + width / 2;
+        pl_ink_add(ink, (pl_rect){x0, fmin(c->y[5], next->y[5]), x1, fmax(c->y[1], next->y[1])},
+                   PL_INK_BODY);
+        for (size_t k = 0; k < PL_SPREAD; k += 3) {
+            pl_point ends[2] = {{x0, c->y[k]}, {x1, next->y[k]}};
+            add_line(ink, ends, 2);
+        }
+    }
+}
+
 static pl_status add_series(pl_ink *ink, const pl_figure *figure, const pl_layout *layout,
                             const pl_series *series, pl_error *err)
 {
     pl_bar *bars = NULL;
     pl_point *points = NULL;
+    pl_column *columns = NULL;
     size_t n_bars = 0;
     size_t n_points = 0;
+    size_t n_columns = 0;
     pl_status status = pl_marks_bars(figure, layout, series, &bars, &n_bars, err);
     if (status == PL_OK) {
         status = pl_marks_points(figure, layout, series, &points, &n_points, err);
     }
     if (status == PL_OK) {
         add_bars(ink, bars, n_bars);
-        add_line(ink, points, n_points, series->mark == PL_MARK_LINE);
+        if (series->mark == PL_MARK_LINE) {
+            add_line(ink, points, n_points);
+        } else {
+            add_dots(ink, points, n_points, pl_marks_radius(layout, series));
+        }
+        status = pl_spread_columns(figure, layout, series, &columns, &n_columns, err);
     }
+    if (status == PL_OK && n_columns > 0) {
+        double shift = 0;
+        add_spreads(ink, columns, n_columns, pl_spread_width(figure, layout, series, &shift));
+    }
+    free(columns);
     free(bars);
     free(points);
     return status;

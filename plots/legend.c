@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#define RULE_INK (6 * PL_INK_EDGE) /* texts keep off rules rather than off data */
 #define SHARE 0.5 /* the largest share of the plot's width or height that a text may take */
 
 /* The cheaper of a row of boxes; returns count if none is free of other texts. */
@@ -60,11 +61,30 @@ static void ring(cairo_t *cr, const pl_layout *layout, double x, double y, doubl
     cairo_stroke(cr);
 }
 
+/* A rule's line on the page. */
+static pl_rect rule_line(const pl_figure *figure, const pl_layout *layout, const pl_rule *rule)
+{
+    const pl_rect *plot = &layout->plot;
+    if (rule->vertical) {
+        double x = pl_layout_at_x(layout, figure, rule->at);
+        return (pl_rect){x, plot->y0, x, plot->y1};
+    }
+    double y = pl_layout_at_y(layout, figure, rule->at);
+    return (pl_rect){plot->x0, y, plot->x1, y};
+}
+
 static void add_rule(pl_ink *ink, const pl_figure *figure, const pl_layout *layout, size_t rule,
                      double sign)
 {
-    double y = pl_layout_at_y(layout, figure, figure->rules[rule].at);
-    pl_ink_add(ink, (pl_rect){layout->plot.x0, y, layout->plot.x1, y}, sign * PL_INK_EDGE);
+    pl_ink_add(ink, rule_line(figure, layout, &figure->rules[rule]), sign * RULE_INK);
+}
+
+/* White below a text, so that it reads on a line or a heat map. */
+static void backing(cairo_t *cr, pl_rect box, double opacity)
+{
+    cairo_rectangle(cr, box.x0 - 1, box.y0, box.x1 - box.x0 + 2, box.y1 - box.y0);
+    cairo_set_source_rgba(cr, 1, 1, 1, opacity);
+    cairo_fill(cr);
 }
 
 void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
@@ -89,6 +109,10 @@ void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
         size_t best = cheapest(ink, boxes, PLACES);
         ring(cr, layout, x, y, radius);
         if (best < PLACES) {
+            if (figure->heat != NULL) {
+                backing(cr, boxes[best], 0.8);
+            }
+            cairo_set_source_rgb(cr, 0, 0, 0);
             pl_fonts_draw(fonts, cr, note->text, layout->small, 0, boxes[best].x0, boxes[best].y0);
             pl_ink_add(ink, boxes[best], PL_INK_TEXT);
         }
@@ -97,53 +121,91 @@ void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
     }
 }
 
-static void rule_label(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, pl_ink *ink,
-                       const char *text, double y)
+/* Places for a rule's label: beside a vertical one from the top down, above and below a
+ * horizontal one. */
+enum { RULE_PLACES = 14 };
+
+static size_t rule_places(const pl_layout *layout, pl_rect line, bool vertical, pl_extent size,
+                          pl_rect boxes[RULE_PLACES])
 {
-    pl_extent size = pl_fonts_measure(fonts, text, layout->small, 0);
     const pl_rect *plot = &layout->plot;
     double gap = 0.4 * layout->small;
-    double xs[] = {plot->x1 - gap - size.width, plot->x0 + gap,
-                   (plot->x0 + plot->x1 - size.width) / 2};
-    pl_rect boxes[6];
-    for (size_t i = 0; i < 6; i++) {
-        double top = i < 3 ? y - size.height - 0.8 : y + 0.8;
-        boxes[i] = (pl_rect){xs[i % 3], top, xs[i % 3] + size.width, top + size.height};
+    if (vertical) {
+        double room = plot->y1 - plot->y0 - size.height - 2 * gap;
+        for (size_t i = 0; i < RULE_PLACES; i++) {
+            double x = i % 2 == 0 ? line.x0 + gap : line.x0 - gap - size.width;
+            double y = plot->y0 + gap + room * (double)(i / 2) / (RULE_PLACES / 2 - 1);
+            boxes[i] = (pl_rect){x, y, x + size.width, y + size.height};
+        }
+        return RULE_PLACES;
     }
-    size_t best = cheapest(ink, boxes, 6);
-    if (best == 6 || size.width > SHARE * (plot->x1 - plot->x0)) {
+    static const double parts[] = {1, 0, 0.5, 0.875, 0.125, 0.75, 0.25};
+    enum { PARTS = sizeof parts / sizeof parts[0] };
+    double room = plot->x1 - plot->x0 - size.width - 2 * gap;
+    for (size_t i = 0; i < 2 * PARTS; i++) {
+        double x = plot->x0 + gap + room * parts[i % PARTS];
+        double top = i < PARTS ? line.y0 - size.height - 0.8 : line.y0 + 0.8;
+        boxes[i] = (pl_rect){x, top, x + size.width, top + size.height};
+    }
+    return RULE_PLACES;
+}
+
+static void rule_label(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, pl_ink *ink,
+                       const pl_rule *rule, pl_rect line)
+{
+    pl_extent size = pl_fonts_measure(fonts, rule->label, layout->small, 0);
+    const pl_rect *plot = &layout->plot;
+    pl_rect boxes[RULE_PLACES];
+    size_t places = rule_places(layout, line, rule->vertical, size, boxes);
+    size_t best = cheapest(ink, boxes, places);
+    if (best == places || size.width > SHARE * (plot->x1 - plot->x0)) {
         return;
     }
-    cairo_rectangle(cr, boxes[best].x0 - 1, boxes[best].y0, size.width + 2, size.height);
-    cairo_set_source_rgba(cr, 1, 1, 1, 0.7);
-    cairo_fill(cr);
+    backing(cr, boxes[best], 0.7);
     cairo_set_source_rgb(cr, 0.2, 0.2, 0.2);
-    pl_fonts_draw(fonts, cr, text, layout->small, 0, boxes[best].x0, boxes[best].y0);
+    pl_fonts_draw(fonts, cr, rule->label, layout->small, 0, boxes[best].x0, boxes[best].y0);
     pl_ink_add(ink, boxes[best], PL_INK_TEXT);
+}
+
+static void draw_rule(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                      const pl_rule *rule)
+{
+    static const double dashes[] = {4, 2};
+    double width = pl_layout_width(layout, 0.8 * layout->spine);
+    pl_rect line = rule_line(figure, layout, rule);
+    if (rule->vertical) {
+        line.x0 = line.x1 = pl_layout_snap(layout, line.x0, width);
+    } else {
+        line.y0 = line.y1 = pl_layout_snap(layout, line.y0, width);
+    }
+    cairo_move_to(cr, line.x0, line.y0);
+    cairo_line_to(cr, line.x1, line.y1);
+    if (figure->heat != NULL) { /* light around dark: visible on any colour */
+        cairo_set_source_rgb(cr, 1, 1, 1);
+        cairo_set_line_width(cr, width + 2 * pl_layout_width(layout, 0.6 * layout->spine));
+        cairo_stroke_preserve(cr);
+    }
+    cairo_set_source_rgb(cr, 0.2, 0.2, 0.2);
+    cairo_set_line_width(cr, width);
+    cairo_set_dash(cr, dashes, 2, 0);
+    cairo_stroke(cr);
+    cairo_set_dash(cr, NULL, 0, 0);
 }
 
 void pl_legend_rules(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                      pl_ink *ink)
 {
-    static const double dashes[] = {4, 2};
     for (size_t i = 0; i < figure->n_rules; i++) {
         const pl_rule *rule = &figure->rules[i];
-        if (rule->at < figure->y.lo || rule->at > figure->y.hi) {
+        const pl_axis *axis = rule->vertical ? &figure->x : &figure->y;
+        if (rule->at < axis->lo || rule->at > axis->hi) {
             continue;
         }
-        double width = pl_layout_width(layout, 0.8 * layout->spine);
-        double y = pl_layout_snap(layout, pl_layout_at_y(layout, figure, rule->at), width);
-        cairo_move_to(cr, layout->plot.x0, y);
-        cairo_line_to(cr, layout->plot.x1, y);
-        cairo_set_source_rgb(cr, 0.2, 0.2, 0.2);
-        cairo_set_line_width(cr, width);
-        cairo_set_dash(cr, dashes, 2, 0);
-        cairo_stroke(cr);
-        cairo_set_dash(cr, NULL, 0, 0);
+        draw_rule(cr, figure, layout, rule);
         if (rule->label != NULL && rule->label[0] != '\0') {
-            /* Its own rule does not count: the places above and below are alike. */
+            /* Its own rule does not count: the places on both sides are alike. */
             add_rule(ink, figure, layout, i, -1);
-            rule_label(cr, layout, fonts, ink, rule->label, y);
+            rule_label(cr, layout, fonts, ink, rule, rule_line(figure, layout, rule));
             add_rule(ink, figure, layout, i, 1);
         }
     }
@@ -154,10 +216,14 @@ static bool has_label(const pl_series *series)
     return series->label != NULL && series->label[0] != '\0';
 }
 
-/* The legend's measures: labels of at most `most` points. */
+/* The legend's measures: labels of at most `most` points, in columns, the first from the top down
+ * and then the next. */
 typedef struct box {
-    double most, width, row, height;
-    size_t rows;
+    double most, column, row;
+    double width, height;
+    size_t labels, rows, columns;
+    bool flows; /* one row, each entry as wide as its own label */
+    bool cut;   /* a label ends in an ellipsis */
     pl_rect at;
 } box;
 
@@ -171,51 +237,142 @@ static double inner_gap(const pl_layout *layout)
     return 0.5 * layout->small;
 }
 
-/* A legend no wider than a share of the plot, where it hides least; false if there is no place. */
-static bool fit_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
-                    const pl_ink *ink, double share, box *out)
+/* What an entry needs beside its text. */
+static double around(const pl_layout *layout)
 {
-    const pl_rect *plot = &layout->plot;
-    double inner = inner_gap(layout);
-    double around = swatch_width(layout) + 3 * inner;
-    *out = (box){.most = share * (plot->x1 - plot->x0) - around};
-    if (out->most < 3 * layout->small) {
-        return false;
-    }
+    return swatch_width(layout) + 3 * inner_gap(layout);
+}
+
+/* Sizes of a legend whose labels are at most `most` wide, in that many columns. */
+static box measure_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                       double most, size_t columns)
+{
+    box b = {.most = most};
     for (size_t i = 0; i < figure->n_series; i++) {
         if (has_label(&figure->series[i])) {
-            pl_extent size =
-                pl_fonts_measure(fonts, figure->series[i].label, layout->small, out->most);
-            out->width = fmax(out->width, size.width + around);
-            out->row = fmax(out->row, 1.1 * size.height);
-            out->rows++;
+            pl_extent size = pl_fonts_measure(fonts, figure->series[i].label, layout->small, most);
+            b.column = fmax(b.column, size.width + around(layout));
+            b.row = fmax(b.row, 1.1 * size.height);
+            b.cut = b.cut || pl_fonts_measure(fonts, figure->series[i].label, layout->small, 0)
+                                     .width > most;
+            b.labels++;
         }
     }
-    out->height = (double)out->rows * out->row + 1.2 * inner;
-    return out->rows > 0 && out->height <= SHARE * (plot->y1 - plot->y0) &&
+    b.rows = (b.labels + columns - 1) / columns;
+    b.columns = b.rows > 0 ? (b.labels + b.rows - 1) / b.rows : 0;
+    b.width = (double)b.columns * b.column;
+    b.height = (double)b.rows * b.row + 1.2 * inner_gap(layout);
+    return b;
+}
+
+/* A legend no wider than a share of the plot, where it hides least; false if there is no place. */
+static bool fit_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                    const pl_ink *ink, double share, size_t columns, box *out)
+{
+    const pl_rect *plot = &layout->plot;
+    double most = share * (plot->x1 - plot->x0) / (double)columns - around(layout);
+    if (most < 3 * layout->small) {
+        return false;
+    }
+    *out = measure_box(figure, layout, fonts, most, columns);
+    return out->labels > 0 && out->height <= SHARE * (plot->y1 - plot->y0) &&
            pl_legend_place(ink, out->width, out->height, 0.6 * layout->small, &out->at);
 }
 
-/* Long labels are cut only where that hides clearly less. */
+/* Columns are set only where that hides clearly less, and labels cut only where no place holds
+ * them whole. */
 static bool find_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                      const pl_ink *ink, box *out)
 {
-    static const double shares[] = {SHARE, 0.42, 0.34};
+    static const struct {
+        double share;
+        size_t columns;
+    } tries[] = {{SHARE, 1}, {0.66, 1}, {0.85, 1}, {0.75, 2}, {0.9, 3}, {0.42, 1}, {0.34, 1}};
     *out = (box){0};
     double least = INFINITY;
-    for (size_t i = 0; i < sizeof shares / sizeof shares[0] && least > 0; i++) {
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0] && (least > 0 || out->cut); i++) {
         box b;
-        if (!fit_box(figure, layout, fonts, ink, shares[i], &b)) {
+        bool useful = tries[i].columns == 1 || figure->n_series > 3;
+        if (!useful || !fit_box(figure, layout, fonts, ink, tries[i].share, tries[i].columns, &b)) {
             continue;
         }
         double cost = pl_ink_cost(ink, b.at);
-        if (cost < 0.5 * least) {
+        bool whole = out->labels > 0 && out->cut && !b.cut;
+        bool better = cost < 0.5 * least && (out->labels == 0 || !b.cut || out->cut);
+        if (whole || better) {
             least = cost;
             *out = b;
         }
     }
     return isfinite(least);
 }
+
+double pl_legend_hides(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                       const pl_ink *ink)
+{
+    box b;
+    if (!find_box(figure, layout, fonts, ink, &b)) {
+        return measure_box(figure, layout, fonts, 100, 1).labels > 0 ? INFINITY : 0;
+    }
+    if (b.cut) {
+        return INFINITY; /* above the plot there may be room for it */
+    }
+    double cells = (double)(ink->cols * ink->rows) /
+                   ((ink->area.x1 - ink->area.x0) * (ink->area.y1 - ink->area.y0));
+    return pl_ink_cost(ink, b.at) / (b.width * b.height * cells);
+}
+
+/* --- above the plot ----------------------------------------------------------------------------
+ */
+
+/* Width of all entries in one row. */
+static double flow_width(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
+{
+    double width = 0;
+    for (size_t i = 0; i < figure->n_series; i++) {
+        if (has_label(&figure->series[i])) {
+            const char *label = figure->series[i].label;
+            width += pl_fonts_measure(fonts, label, layout->small, 0).width + around(layout);
+        }
+    }
+    return width;
+}
+
+/* One row, or as many columns as their labels allow whole; cut, up to four, where that needs too
+ * many rows.  A small page keeps its plot. */
+static box strip_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
+{
+    double room = fmax(layout->plot.x1, layout->bar.x1) - layout->plot.x0;
+    double limit = (layout->height < 1.8 * 72 ? 0.16 : 0.3) * layout->height;
+    double most = room - around(layout);
+    if (most < 3 * layout->small) {
+        return (box){0};
+    }
+    box b = measure_box(figure, layout, fonts, most, 1);
+    if (flow_width(figure, layout, fonts) <= room) {
+        b = measure_box(figure, layout, fonts, most, PL_FIGURE_SERIES);
+        b.flows = true;
+    } else {
+        double fitting = fmax(floor((room + 1e-6) / b.column), 1);
+        b = measure_box(figure, layout, fonts, most, (size_t)fmin(fitting, PL_FIGURE_SERIES));
+    }
+    for (size_t columns = b.columns + 1; b.height > limit && columns <= 4; columns++) {
+        most = room / (double)columns - around(layout);
+        if (most < 3 * layout->small) {
+            break;
+        }
+        b = measure_box(figure, layout, fonts, most, columns);
+    }
+    return b.labels > 0 && b.height <= limit ? b : (box){0};
+}
+
+double pl_legend_strip(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
+{
+    return layout->numbers ? strip_box(figure, layout, fonts).height : 0;
+}
+
+/* --- drawing -----------------------------------------------------------------------------------
+ */
 
 static void draw_frame(cairo_t *cr, const pl_layout *layout, box *b)
 {
@@ -232,28 +389,46 @@ static void draw_frame(cairo_t *cr, const pl_layout *layout, box *b)
     cairo_stroke(cr);
 }
 
-void pl_legend_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
-                    pl_ink *ink)
+static void draw_entries(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                         pl_fonts *fonts, const box *b)
 {
-    box b;
-    if (!find_box(figure, layout, fonts, ink, &b)) {
-        return;
-    }
-    draw_frame(cr, layout, &b);
     double inner = inner_gap(layout);
     double swatch = swatch_width(layout);
-    double x = b.at.x0 + inner;
-    double y = b.at.y0 + 0.6 * inner;
+    size_t entry = 0;
+    double flow = b->at.x0 + inner;
     for (size_t i = 0; i < figure->n_series; i++) {
         if (!has_label(&figure->series[i])) {
             continue;
         }
-        pl_rect sample = {x, y + 0.24 * b.row, x + swatch, y + 0.76 * b.row};
+        const char *label = figure->series[i].label;
+        double x = b->flows ? flow : b->at.x0 + inner + (double)(entry / b->rows) * b->column;
+        double y = b->at.y0 + 0.6 * inner + (double)(entry % b->rows) * b->row;
+        pl_rect sample = {x, y + 0.24 * b->row, x + swatch, y + 0.76 * b->row};
         pl_marks_swatch(cr, figure, layout, i, sample);
         cairo_set_source_rgb(cr, 0, 0, 0);
-        pl_fonts_draw(fonts, cr, figure->series[i].label, layout->small, b.most, x + swatch + inner,
-                      y + 0.045 * b.row);
-        y += b.row;
+        pl_fonts_draw(fonts, cr, label, layout->small, b->most, x + swatch + inner,
+                      y + 0.045 * b->row);
+        flow += pl_fonts_measure(fonts, label, layout->small, b->most).width + around(layout);
+        entry++;
     }
-    pl_ink_add(ink, b.at, PL_INK_TEXT);
+}
+
+void pl_legend_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                    pl_ink *ink)
+{
+    box b;
+    const pl_rect *strip = &layout->strip;
+    if (strip->y1 > strip->y0) {
+        b = strip_box(figure, layout, fonts);
+        if (b.labels > 0) {
+            b.at = (pl_rect){strip->x0 - inner_gap(layout), strip->y0, strip->x1, strip->y1};
+            draw_entries(cr, figure, layout, fonts, &b);
+        }
+        return;
+    }
+    if (find_box(figure, layout, fonts, ink, &b)) {
+        draw_frame(cr, layout, &b);
+        draw_entries(cr, figure, layout, fonts, &b);
+        pl_ink_add(ink, b.at, PL_INK_TEXT);
+    }
 }

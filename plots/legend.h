@@ -10,6 +10,14 @@
  * too large or would hide another text everywhere. */
 bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_rect *out);
 
+/* Mean weight of what a legend inside the plot would hide, per cell of ink: 0 if it has a free
+ * place (or no label), infinite if it has none. */
+double pl_legend_hides(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                       const pl_ink *ink);
+
+/* Height of the legend as a strip above the plot; 0 if it would take too much of the page. */
+double pl_legend_strip(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts);
+
 /* Each draws, adds its own ink, and leaves out what would not fit.  Called in this order. */
 void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                      pl_ink *ink);

@@ -1,6 +1,6 @@
 #include "plots/marks.h"
 
-#include "plots/style.h"
+#include "plots/spread.h"
 
 #include "core/base/checked.h"
 
@@ -159,14 +159,20 @@ static size_t flush_column(const column *c, pl_point *out)
     return 4;
 }
 
+static pl_point point_of(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                         size_t i)
+{
+    return (pl_point){pl_layout_at_x(layout, figure, series->x[i]),
+                      pl_layout_at_y(layout, figure, series->y[i])};
+}
+
 static size_t thin_points(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
                           pl_point *out)
 {
     size_t count = 0;
     column c = {.place = -INFINITY};
     for (size_t i = 0; i < series->count; i++) {
-        pl_point p = {pl_layout_at_x(layout, figure, series->x[i]),
-                      pl_layout_at_y(layout, figure, series->y[i])};
+        pl_point p = point_of(figure, layout, series, i);
         double place = floor(p.x / layout->pixel);
         if (place != c.place) {
             count += i > 0 ? flush_column(&c, out + count) : 0;
@@ -186,6 +192,23 @@ static size_t thin_points(const pl_figure *figure, const pl_layout *layout, cons
     return count + flush_column(&c, out + count);
 }
 
+/* Every point, but one only of neighbours that share a pixel. */
+static size_t all_points(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
+                         pl_point *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < series->count; i++) {
+        pl_point p = point_of(figure, layout, series, i);
+        bool same = count > 0 &&
+                    floor(p.x / layout->pixel) == floor(out[count - 1].x / layout->pixel) &&
+                    floor(p.y / layout->pixel) == floor(out[count - 1].y / layout->pixel);
+        if (!same) {
+            out[count++] = p;
+        }
+    }
+    return count;
+}
+
 pl_status pl_marks_points(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
                           pl_point **out, size_t *count, pl_error *err)
 {
@@ -201,7 +224,8 @@ pl_status pl_marks_points(const pl_figure *figure, const pl_layout *layout, cons
         return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu points",
                             series->count);
     }
-    *count = thin_points(figure, layout, series, p);
+    *count = series->mark == PL_MARK_LINE ? thin_points(figure, layout, series, p)
+                                          : all_points(figure, layout, series, p);
     *out = p;
     return PL_OK;
 }
@@ -273,7 +297,7 @@ static void step_path(cairo_t *cr, const pl_bar *bars, size_t count)
     }
 }
 
-static void hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_rect area)
+void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_rect area)
 {
     double distance = fabs(style->hatch) * layout->scale * M_SQRT2;
     double height = area.y1 - area.y0;
@@ -303,29 +327,64 @@ static void draw_steps(cairo_t *cr, const pl_layout *layout, const pl_style *sty
         cairo_save(cr);
         step_path(cr, bars, count);
         cairo_clip(cr);
-        hatch(cr, layout, style, layout->plot);
+        pl_marks_hatch(cr, layout, style, layout->plot);
         cairo_restore(cr);
     }
     step_path(cr, bars, count);
-    pl_style_stroke(cr, style, 0.75 * layout->scale, false);
+    pl_style_stroke(cr, style, 0.75 * layout->scale, style->fill == 0 && style->hatch == 0);
 }
 
-static void draw_points(cairo_t *cr, const pl_layout *layout, const pl_series *series,
+/* Fewer and larger, or more and smaller. */
+double pl_marks_radius(const pl_layout *layout, const pl_series *series)
+{
+    size_t count = series->count;
+    return (count <= 60 ? 0.3 : count <= 400 ? 0.22 : count <= 4000 ? 0.16 : 0.11) * layout->small;
+}
+
+static void draw_markers(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                         const pl_series *series, const pl_point *points, size_t count)
+{
+    double halo = figure->heat != NULL ? 0.8 * layout->scale : 0;
+    for (size_t i = 0; i < count; i++) {
+        pl_style_marker(cr, pl_style_of(series->tone), points[i].x, points[i].y,
+                        pl_marks_radius(layout, series), halo);
+    }
+}
+
+/* Markers on some points of a line, each series beginning elsewhere. */
+static void mark_line(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
+                      const pl_point *points, size_t count)
+{
+    const pl_style *style = pl_style_of(figure->series[index].tone);
+    double distance = fmax(4.5 * layout->small, (layout->plot.x1 - layout->plot.x0) / 7);
+    if (count > 0 && distance * (double)count < 4 * (layout->plot.x1 - layout->plot.x0)) {
+        distance = 1.5 * layout->small; /* few points: nearly all of them */
+    }
+    double next = points[0].x + distance * (double)(index % 4) / 8;
+    for (size_t i = 0; i < count; i++) {
+        if (points[i].x >= next - 1e-9) {
+            pl_style_marker(cr, style, points[i].x, points[i].y, 0.24 * layout->small, 0);
+            next = points[i].x + distance;
+        }
+    }
+}
+
+static void draw_points(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
                         const pl_point *points, size_t count)
 {
+    const pl_series *series = &figure->series[index];
     const pl_style *style = pl_style_of(series->tone);
     if (series->mark == PL_MARK_POINTS || series->count == 1) {
-        for (size_t i = 0; i < count; i++) {
-            dot(cr, layout, points[i].x, points[i].y);
-        }
-        pl_style_colour(cr, style, 1);
-        cairo_fill(cr);
+        draw_markers(cr, figure, layout, series, points, count);
         return;
     }
     for (size_t i = 0; i < count; i++) {
         cairo_line_to(cr, points[i].x, points[i].y);
     }
     pl_style_stroke(cr, style, layout->scale, true);
+    if (style->on_line) {
+        mark_line(cr, figure, layout, index, points, count);
+    }
 }
 
 static void draw_bars(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
@@ -348,8 +407,10 @@ static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layo
     const pl_series *series = &figure->series[index];
     pl_bar *bars = NULL;
     pl_point *points = NULL;
+    pl_column *columns = NULL;
     size_t n_bars = 0;
     size_t n_points = 0;
+    size_t n_columns = 0;
     pl_status status = pl_marks_bars(figure, layout, series, &bars, &n_bars, err);
     if (status == PL_OK) {
         status = pl_marks_points(figure, layout, series, &points, &n_points, err);
@@ -358,10 +419,17 @@ static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layo
         draw_bars(cr, figure, layout, index, bars, n_bars, caps);
     }
     if (status == PL_OK && n_points > 0 && !caps) {
-        draw_points(cr, layout, series, points, n_points);
+        draw_points(cr, figure, layout, index, points, n_points);
+    }
+    if (status == PL_OK && !caps) {
+        status = pl_spread_columns(figure, layout, series, &columns, &n_columns, err);
+    }
+    if (status == PL_OK && n_columns > 0) {
+        pl_spread_draw(cr, figure, layout, series, columns, n_columns);
     }
     free(bars);
     free(points);
+    free(columns);
     return status;
 }
 
@@ -420,14 +488,19 @@ void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
         pl_bar bar = {box.x0, box.x1, box.y0, box.y1};
         draw_steps(cr, &inner, style, &bar, 1);
         cairo_rectangle(cr, box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0);
-        pl_style_stroke(cr, style, 0.75 * layout->scale, false);
+        pl_style_stroke(cr, style, 0.75 * layout->scale, style->fill == 0 && style->hatch == 0);
     } else if (series->mark == PL_MARK_LINE) {
         cairo_move_to(cr, box.x0, middle);
         cairo_line_to(cr, box.x1, middle);
         pl_style_stroke(cr, style, layout->scale, true);
+        if (style->on_line) {
+            pl_style_marker(cr, style, (box.x0 + box.x1) / 2, middle, 0.24 * layout->small, 0);
+        }
+    } else if (pl_mark_width(series->mark) > 1) {
+        pl_spread_swatch(cr, figure, layout, series, box);
     } else {
-        dot(cr, layout, (box.x0 + box.x1) / 2, middle);
-        pl_style_colour(cr, style, 1);
-        cairo_fill(cr);
+        double radius = fmax(pl_marks_radius(layout, series), 0.2 * layout->small);
+        double halo = figure->heat != NULL ? 0.8 * layout->scale : 0;
+        pl_style_marker(cr, style, (box.x0 + box.x1) / 2, middle, radius, halo);
     }
 }

@@ -5,6 +5,7 @@
 #define PL_PLOTS_MARKS_H
 
 #include "plots/layout.h"
+#include "plots/style.h"
 
 #include <cairo.h>
 
@@ -19,7 +20,8 @@ PL_NODISCARD pl_status pl_marks_bars(const pl_figure *figure, const pl_layout *l
                                      const pl_series *series, pl_bar **out, size_t *count,
                                      pl_error *err);
 
-/* The points of a polyline after thinning, in drawing order, likewise. */
+/* The points of a polyline after thinning, in drawing order, likewise; single points are thinned
+ * only where neighbours share a pixel. */
 typedef struct pl_point {
     double x, y;
 } pl_point;
@@ -27,10 +29,16 @@ PL_NODISCARD pl_status pl_marks_points(const pl_figure *figure, const pl_layout 
                                        const pl_series *series, pl_point **out, size_t *count,
                                        pl_error *err);
 
+/* Of a series' markers, points. */
+double pl_marks_radius(const pl_layout *layout, const pl_series *series);
+
 /* Draws all series, later ones in front.  Stems that stand apart get narrower to the front; where
  * they touch, a thin cap shows the top of a bar that another one hides. */
 PL_NODISCARD pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                                      pl_error *err);
+
+/* Lines across an area in the style's hatch; the caller clips. */
+void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_rect area);
 
 /* A sample of the series' look inside a box, for the legend. */
 void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,

@@ -2,6 +2,8 @@
 
 #include "plots/format.h"
 
+#include "core/base/file.h"
+
 #include <cairo.h>
 #include <math.h>
 #include <pango/pango.h>
@@ -84,16 +86,60 @@ static pl_status write_png(const pl_job *job, size_t *width, size_t *height, pl_
     return pl_format_png(job, *width, *height, err);
 }
 
-pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
-                        const pl_provenance *provenance, size_t n_provenance, const char *path,
-                        size_t *width_px, size_t *height_px, pl_error *err)
+void pl_provenance_line(const char *value, pl_buf *out)
+{
+    for (; *value != '\0'; value++) {
+        if (*value != '\n') {
+            pl_buf_append(out, value, 1);
+        } else if (value[1] != '\0') {
+            pl_buf_puts(out, "; ");
+        }
+    }
+    pl_buf_puts(out, "");
+}
+
+static pl_status write_csv(const pl_job *job, pl_error *err)
+{
+    pl_buf text = {0};
+    for (size_t i = 0; i < job->n_provenance; i++) {
+        pl_buf_printf(&text, "# %s: ", job->provenance[i].key);
+        pl_provenance_line(job->provenance[i].value, &text);
+        pl_buf_puts(&text, "\n");
+    }
+    pl_sheet_csv(job->sheet, &text);
+    pl_status status = pl_buf_check(&text, err);
+    if (status == PL_OK) {
+        status = pl_file_write_all(job->path, text.data, text.size, err);
+    }
+    pl_buf_deinit(&text);
+    return status;
+}
+
+static pl_status check_sheet(const pl_sheet *sheet, pl_error *err)
+{
+    if (sheet->rows < 1 || sheet->rows > PL_SHEET_SIDE || sheet->cols < 1 ||
+        sheet->cols > PL_SHEET_SIDE) {
+        return pl_error_set(err, PL_ERR_USAGE, "figure: a grid of %zux%zu, expected 1x1 to %dx%d",
+                            sheet->rows, sheet->cols, PL_SHEET_SIDE, PL_SHEET_SIDE);
+    }
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < sheet->rows * sheet->cols; i++) {
+        status = pl_figure_check(&sheet->panels[i], err);
+    }
+    return status;
+}
+
+pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
+                              const pl_provenance *provenance, size_t n_provenance,
+                              const char *path, size_t *width_px, size_t *height_px, pl_error *err)
 {
     bool png = ends_with(path, ".png");
     bool pdf = ends_with(path, ".pdf");
-    if (!png && !pdf && !ends_with(path, ".svg")) {
+    bool csv = ends_with(path, ".csv");
+    if (!png && !pdf && !csv && !ends_with(path, ".svg")) {
         return pl_error_set(err, PL_ERR_USAGE,
-                            "%s: unknown figure format, expected a name that ends in .png, .pdf "
-                            "or .svg",
+                            "%s: unknown figure format, expected a name that ends in .png, .pdf, "
+                            ".svg or .csv",
                             path);
     }
     pl_status status = check_page(page, err);
@@ -101,19 +147,20 @@ pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
         status = check_provenance(provenance, n_provenance, err);
     }
     if (status == PL_OK) {
-        status = pl_figure_check(figure, err);
+        status = check_sheet(sheet, err);
     }
-    pl_job job = {figure, page, provenance, n_provenance, path, NULL};
-    if (status == PL_OK) {
+    pl_job job = {sheet, sheet->panels[0].title, page, provenance, n_provenance, path, NULL};
+    if (status == PL_OK && !csv) {
         status = pl_fonts_create(png, &job.fonts, err);
     }
     if (status != PL_OK) {
         return status;
     }
-    size_t width = (size_t)round(page->width_in * 72);
-    size_t height = (size_t)round(page->height_in * 72);
+    size_t width = csv ? 0 : (size_t)round(page->width_in * 72);
+    size_t height = csv ? 0 : (size_t)round(page->height_in * 72);
     status = png   ? write_png(&job, &width, &height, err)
              : pdf ? pl_format_pdf(&job, err)
+             : csv ? write_csv(&job, err)
                    : pl_format_svg(&job, err);
     pl_fonts_destroy(job.fonts);
     if (status == PL_OK && width_px != NULL) {
@@ -123,4 +170,14 @@ pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
         *height_px = height;
     }
     return status;
+}
+
+pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
+                        const pl_provenance *provenance, size_t n_provenance, const char *path,
+                        size_t *width_px, size_t *height_px, pl_error *err)
+{
+    pl_figure panel = *figure; /* borrowed */
+    const pl_sheet sheet = {.rows = 1, .cols = 1, .panels = &panel};
+    return pl_page_write_sheet(&sheet, page, provenance, n_provenance, path, width_px, height_px,
+                               err);
 }

@@ -1,11 +1,10 @@
 #include "plots/format.h"
 
-#include "plots/draw.h"
-
 #include "core/base/file.h"
 
 #include <cairo-pdf.h>
 #include <cairo.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A figure says what made it, never when: the same commands give the same bytes. */
@@ -21,9 +20,13 @@ static cairo_status_t on_write(void *closure, const unsigned char *bytes, unsign
 /* Cairo refuses invalid UTF-8. */
 static void set_metadata(cairo_surface_t *surface, cairo_pdf_metadata_t key, const char *text)
 {
-    char safe[8192];
-    pl_text_escape(text, strlen(text), safe, sizeof safe);
-    cairo_pdf_surface_set_metadata(surface, key, safe);
+    size_t size = pl_text_escape(text, strlen(text), NULL, 0) + 1;
+    char *safe = malloc(size);
+    if (safe != NULL) {
+        pl_text_escape(text, strlen(text), safe, size);
+        cairo_pdf_surface_set_metadata(surface, key, safe);
+    }
+    free(safe);
 }
 
 static void set_provenance(cairo_surface_t *surface, const pl_job *job)
@@ -31,7 +34,8 @@ static void set_provenance(cairo_surface_t *surface, const pl_job *job)
     pl_buf all = {0};
     for (size_t i = 0; i < job->n_provenance; i++) {
         const pl_provenance *p = &job->provenance[i];
-        pl_buf_printf(&all, "%s%s: %s", i > 0 ? " | " : "", p->key, p->value);
+        pl_buf_printf(&all, "%s%s: ", i > 0 ? " | " : "", p->key);
+        pl_provenance_line(p->value, &all);
         if (strcmp(p->key, "Planish-Commands") == 0) {
             set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, p->value);
         }
@@ -40,8 +44,8 @@ static void set_provenance(cairo_surface_t *surface, const pl_job *job)
         set_metadata(surface, CAIRO_PDF_METADATA_KEYWORDS, all.data);
     }
     pl_buf_deinit(&all);
-    if (job->figure->title != NULL) {
-        set_metadata(surface, CAIRO_PDF_METADATA_TITLE, job->figure->title);
+    if (job->title != NULL) {
+        set_metadata(surface, CAIRO_PDF_METADATA_TITLE, job->title);
     }
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "Planish " PL_VERSION);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, FIXED_DATE);
@@ -57,7 +61,7 @@ pl_status pl_format_pdf(const pl_job *job, pl_error *err)
     set_provenance(surface, job);
     cairo_t *cr = cairo_create(surface);
     pl_status status =
-        pl_draw_figure(cr, job->figure, job->fonts, width, height, 72 / PL_VECTOR_DPI, err);
+        pl_sheet_draw(cr, job->sheet, job->fonts, width, height, 72 / PL_VECTOR_DPI, err);
     cairo_show_page(cr);
     cairo_destroy(cr);
     cairo_surface_finish(surface);

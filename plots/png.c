@@ -1,7 +1,5 @@
 #include "plots/format.h"
 
-#include "plots/draw.h"
-
 #include "core/base/checked.h"
 #include "core/base/file.h"
 
@@ -134,7 +132,7 @@ static pl_status draw_band(output *o, size_t first, pl_error *err)
     cairo_translate(cr, 0, -(double)first);
     cairo_scale(cr, page->dpi / 72, page->dpi / 72);
     pl_status status =
-        pl_draw_figure(cr, o->job->figure, o->job->fonts, (double)o->width * 72 / page->dpi,
+        pl_sheet_draw(cr, o->job->sheet, o->job->fonts, (double)o->width * 72 / page->dpi,
                        (double)o->height * 72 / page->dpi, 72 / page->dpi, err);
     cairo_status_t drawn = cairo_status(cr);
     cairo_destroy(cr);

@@ -1,7 +1,5 @@
 #include "plots/format.h"
 
-#include "plots/draw.h"
-
 #include "core/base/file.h"
 
 #include <cairo-svg.h>
@@ -126,13 +124,17 @@ static void put_xml(pl_buf *out, const char *text)
 static void put_provenance(pl_buf *out, const pl_job *job)
 {
     pl_buf_puts(out, "\n<title>");
-    put_xml(out, job->figure->title != NULL ? job->figure->title : "");
+    put_xml(out, job->title != NULL ? job->title : "");
     pl_buf_puts(out, "</title>\n<desc>Planish " PL_VERSION);
     for (size_t i = 0; i < job->n_provenance; i++) {
         pl_buf_puts(out, "\n");
         put_xml(out, job->provenance[i].key);
         pl_buf_puts(out, ": ");
-        put_xml(out, job->provenance[i].value);
+        pl_buf line = {0};
+        pl_provenance_line(job->provenance[i].value, &line);
+        put_xml(out, line.data != NULL ? line.data : "");
+        out->failed = out->failed || line.failed;
+        pl_buf_deinit(&line);
     }
     pl_buf_puts(out, "</desc>");
 }
@@ -162,7 +164,7 @@ pl_status pl_format_svg(const pl_job *job, pl_error *err)
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PT);
     cairo_t *cr = cairo_create(surface);
     pl_status status =
-        pl_draw_figure(cr, job->figure, job->fonts, width, height, 72 / PL_VECTOR_DPI, err);
+        pl_sheet_draw(cr, job->sheet, job->fonts, width, height, 72 / PL_VECTOR_DPI, err);
     cairo_destroy(cr);
     cairo_surface_finish(surface);
     cairo_status_t drawn = cairo_surface_status(surface);

@@ -1,5 +1,7 @@
 #include "plots/figure.h"
 
+#include "core/base/text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,6 +97,22 @@ static void put_number(char out[PL_TICK_TEXT], double value, int decimals, int e
 static int decimal_exponent(double value)
 {
     return (int)floor(log10(fabs(value)) + 1e-12);
+}
+
+/* A name, cut with an ellipsis where it is longer than a tick's text. */
+static void put_name(char out[PL_TICK_TEXT], const char *name)
+{
+    static const char dots[] = "\u2026";
+    name = name != NULL ? name : "";
+    size_t size = strlen(name);
+    if (size < PL_TICK_TEXT) {
+        memcpy(out, name, size + 1);
+        return;
+    }
+    memcpy(out, name, PL_TICK_TEXT - sizeof dots);
+    out[PL_TICK_TEXT - sizeof dots] = '\0';
+    pl_text_trim_utf8(out);
+    memcpy(out + strlen(out), dots, sizeof dots);
 }
 
 static bool is_scientific(double largest)
@@ -231,11 +249,43 @@ static size_t log_ticks(const pl_axis *axis, size_t wanted, pl_tick out[PL_MAX_T
     return log_ticks_by(axis, stride, false, decades < 6, out);
 }
 
+/* Every 1st, 2nd, 5th, 10th ... name, so that at most `wanted` are shown. */
+static size_t name_ticks(const pl_axis *axis, size_t wanted, pl_tick out[PL_MAX_TICKS])
+{
+    double first = fmax(ceil(axis->lo - 1e-9), 0);
+    double last = fmin(floor(axis->hi + 1e-9), (double)axis->n_names - 1);
+    if (!(first <= last)) {
+        return 0;
+    }
+    wanted = wanted < PL_MAX_TICKS ? wanted : PL_MAX_TICKS;
+    static const size_t steps[] = {1, 2, 5};
+    size_t stride = 1;
+    size_t ten = 1;
+    for (size_t i = 1;
+         floor(last / (double)stride) - ceil(first / (double)stride) >= (double)wanted; i++) {
+        ten *= i % 3 == 0 ? 10 : 1;
+        stride = steps[i % 3] * ten;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i <= (size_t)last && count < PL_MAX_TICKS; i += stride) {
+        if ((double)i < first) {
+            continue;
+        }
+        out[count] = (pl_tick){.at = (double)i, .major = true};
+        put_name(out[count].text, axis->names[i]);
+        count++;
+    }
+    return count;
+}
+
 size_t pl_ticks(const pl_axis *axis, size_t wanted, pl_tick out[PL_MAX_TICKS])
 {
     if (!isfinite(axis->lo) || !isfinite(axis->hi) || !(axis->lo < axis->hi) ||
         !isfinite(axis->hi - axis->lo) || (axis->log && axis->lo <= 0)) {
         return 0;
+    }
+    if (axis->names != NULL) {
+        return name_ticks(axis, wanted < 1 ? 1 : wanted, out);
     }
     wanted = wanted < 1 ? 1 : wanted > MAX_MAJORS ? MAX_MAJORS : wanted;
     return axis->log ? log_ticks(axis, wanted, out) : linear_ticks(axis, wanted, out);

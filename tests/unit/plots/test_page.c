@@ -218,7 +218,8 @@ static void bad_requests_are_sentences(void **state)
     (void)state;
     pl_figure figure = make_figure();
     pl_page page = {6.4, 4.8, 300};
-    says(&figure, page, "x.jpg", PL_ERR_USAGE, "expected a name that ends in .png, .pdf or .svg");
+    says(&figure, page, "x.jpg", PL_ERR_USAGE,
+         "expected a name that ends in .png, .pdf, .svg or .csv");
     says(&figure, page, "png", PL_ERR_USAGE, "unknown figure format");
     says(&figure, page, "none/x.png", PL_ERR_IO, "none/x.png");
     says(&figure, page, "none/x.pdf", PL_ERR_IO, "none/x.pdf");
@@ -283,7 +284,7 @@ static void marks_and_scales_of_all_kinds(void **state)
                                            .x = x,
                                            .y = y};
         }
-        figure.rules[0] = (pl_rule){100, NULL};
+        figure.rules[0] = (pl_rule){100, NULL, false};
         figure.notes[0] = (pl_note){99, -99, "n"};
         pl_error err = {0};
         pl_check_ok(write_page(&figure, (pl_page){2, 2, 72}, "kinds.png", NULL, NULL, &err), err);

@@ -188,6 +188,37 @@ static void bad_axes_have_no_ticks(void **state)
     }
 }
 
+static void names_take_the_place_of_numbers(void **state)
+{
+    (void)state;
+    char *names[30];
+    char texts[30][64];
+    for (int i = 0; i < 30; i++) {
+        snprintf(texts[i], sizeof texts[i], i == 10 ? "\u2581%060d" : "block %d", i);
+        names[i] = texts[i];
+    }
+    names[0] = NULL;
+    pl_axis axis = {.lo = -0.5, .hi = 29.5, .names = names, .n_names = 30};
+    pl_tick ticks[PL_MAX_TICKS];
+    assert_int_equal(pl_ticks(&axis, 30, ticks), 30);
+    assert_string_equal(ticks[0].text, "");
+    assert_string_equal(ticks[29].text, "block 29");
+    assert_int_equal(strlen(ticks[10].text), PL_TICK_TEXT - 1);
+    assert_non_null(strstr(ticks[10].text, "0\u2026"));
+    assert_int_equal(pl_ticks(&axis, 8, ticks), 6); /* every fifth */
+    pl_check_close(ticks[5].at, 25, 0, 0);
+    assert_true(ticks[5].major);
+    assert_string_equal(ticks[1].text, "block 5");
+    assert_int_equal(pl_ticks(&axis, 1, ticks), 1);
+    axis.lo = 12.2; /* zoomed */
+    axis.hi = 16.9;
+    assert_int_equal(pl_ticks(&axis, 10, ticks), 4);
+    assert_string_equal(ticks[0].text, "block 13");
+    axis.lo = 40;
+    axis.hi = 50;
+    assert_int_equal(pl_ticks(&axis, 10, ticks), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +228,7 @@ int main(void)
         cmocka_unit_test(whole_axes_have_whole_ticks),
         cmocka_unit_test(texts_are_typographic),
         cmocka_unit_test(bad_axes_have_no_ticks),
+        cmocka_unit_test(names_take_the_place_of_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

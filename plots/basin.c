@@ -1,0 +1,131 @@
+/* The loss around a layer's weights, along four directions of the same length. */
+#include "plots/build.h"
+#include "plots/kinds.h"
+
+#include "core/run/basin.h"
+
+#include <math.h>
+
+/* A logarithmic axis shows no loss below this: float32 arithmetic holds nothing there. */
+#define LOWEST 1e-12
+
+static const struct {
+    const char *label, *fact;
+    pl_tone tone;
+} directions[PL_BASIN_DIRECTIONS] = {
+    [PL_BASIN_SOLVED] = {"W₀ → W", "at_W", PL_TONE_PRECONDITIONED},
+    [PL_BASIN_RANDOM] = {"random direction", "at_random", PL_TONE_EXTRA},
+    [PL_BASIN_TOP] = {"top eigenvector of G", "at_top", PL_TONE_EXTRA + 1},
+    [PL_BASIN_TAIL] = {"last eigenvector of G", "at_tail", PL_TONE_EXTRA + 2},
+};
+
+/* Where a log axis begins: below the least loss above 0.  W0 itself has no loss and is drawn
+ * there. */
+static double find_floor(const pl_basin *basin)
+{
+    double least = INFINITY;
+    for (size_t d = 0; d < PL_BASIN_DIRECTIONS; d++) {
+        for (size_t i = 0; i < basin->points; i++) {
+            double loss = basin->loss[d][i];
+            least = loss > LOWEST ? fmin(least, loss) : least;
+        }
+    }
+    return isfinite(least) ? least / 4 : LOWEST;
+}
+
+static pl_status add_series(const pl_basin *basin, double floor, pl_figure *out, pl_error *err)
+{
+    for (size_t d = 0; d < PL_BASIN_DIRECTIONS; d++) {
+        pl_series *series = NULL;
+        pl_status status = pl_figure_add(out, directions[d].label, PL_MARK_LINE, directions[d].tone,
+                                         basin->points, &series, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        for (size_t i = 0; i < basin->points; i++) {
+            series->x[i] = basin->t[i];
+            series->y[i] = fmax(basin->loss[d][i], floor);
+        }
+    }
+    return PL_OK;
+}
+
+static void set_axes(const pl_basin *basin, bool log, pl_figure *out)
+{
+    double lo = INFINITY, hi = -INFINITY;
+    for (size_t s = 0; s < out->n_series; s++) {
+        for (size_t i = 0; i < out->series[s].count; i++) {
+            lo = fmin(lo, out->series[s].y[i]);
+            hi = fmax(hi, out->series[s].y[i]);
+        }
+    }
+    hi = lo < hi ? hi : lo + fmax(fabs(lo), 1e-6);
+    out->x.lo = basin->t[0] * 1.02;
+    out->x.hi = basin->t[basin->points - 1] * 1.02;
+    out->y.log = log;
+    out->y.lo = log ? lo : lo - 0.04 * (hi - lo);
+    out->y.hi = log ? hi * 1.5 : hi + 0.04 * (hi - lo);
+}
+
+static void add_facts(const pl_basin *basin, pl_basin_loss loss, pl_figure *out)
+{
+    size_t zero = 0, one = 0;
+    for (size_t i = 0; i < basin->points; i++) {
+        zero = basin->t[i] > -1e-9 && basin->t[i] < 1e-9 ? i : zero;
+        one = basin->t[i] > 1.0 - 1e-9 && basin->t[i] < 1.0 + 1e-9 ? i : one;
+    }
+    for (size_t d = 0; d < PL_BASIN_DIRECTIONS; d++) {
+        double value = basin->loss[d][one];
+        if (loss == PL_BASIN_MODEL) {
+            pl_figure_fact(out, directions[d].fact, "%+.3g nats", value - basin->loss[d][zero]);
+        } else {
+            pl_figure_fact(out, directions[d].fact, "%.3g", value);
+        }
+    }
+    pl_figure_fact(out, "step", "%.3g of the norm of W0", basin->norm);
+    pl_figure_fact(out, "tail_lambda", "%.2g of lambda_max", basin->tail);
+    if (loss == PL_BASIN_MODEL) {
+        pl_figure_fact(out, "scored", "%zu tokens", basin->rows);
+    } else {
+        pl_figure_fact(out, "rows", "%zu of %zu sample rows", basin->rows, basin->of_rows);
+    }
+}
+
+static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
+                      pl_task *task, pl_error *err)
+{
+    const pl_basin_loss loss = request->form == 1 ? PL_BASIN_MODEL : PL_BASIN_LAYER;
+    const char *y_label = loss == PL_BASIN_MODEL ? "mean negative log-likelihood of the model"
+                                                 : "relative output error of the layer";
+    pl_buf title = {0};
+    pl_basin basin;
+    pl_kind_layer_title(state, request->layer, &title);
+    pl_status status = pl_buf_check(&title, err);
+    if (status == PL_OK) {
+        status = pl_basin_load(lab, state, request->layer, loss, &basin, task, err);
+    }
+    if (status == PL_OK) {
+        status = pl_figure_texts(out, title.data, "step t, in units of ‖W − W₀‖", y_label, err);
+    }
+    if (status == PL_OK) {
+        status = add_series(&basin, request->log ? find_floor(&basin) : 0, out, err);
+    }
+    if (status == PL_OK) {
+        set_axes(&basin, request->log, out);
+        status = pl_figure_rule(out, 1.0, true, "W", err);
+        add_facts(&basin, loss, out);
+    }
+    pl_buf_deinit(&title);
+    return status;
+}
+
+const pl_kind pl_kind_basin = {
+    .name = "basin",
+    .title = "Loss basin",
+    .summary = "The loss along W₀ → W and along random, top and tail directions of the same "
+               "length: tail directions cost little (Theorem 4.3)",
+    .forms = "layer|model",
+    .uses = PL_USES_LAYER | PL_USES_SCALE | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED,
+    .slow = true,
+    .make = make,
+};

@@ -1,0 +1,244 @@
+#include "plots/caption.h"
+
+#include "core/base/text.h"
+
+#include <ctype.h>
+#include <string.h>
+
+typedef struct writer {
+    pl_buf *out;
+    bool latex;
+} writer;
+
+/* Characters that LaTeX reads as commands, and the few signs beyond ASCII that captions use. */
+static const struct {
+    const char *text, *latex;
+} signs[] = {
+    {"\\", "\\textbackslash{}"},
+    {"_", "\\_"},
+    {"%", "\\%"},
+    {"&", "\\&"},
+    {"#", "\\#"},
+    {"$", "\\$"},
+    {"{", "\\{"},
+    {"}", "\\}"},
+    {"~", "\\textasciitilde{}"},
+    {"^", "\\textasciicircum{}"},
+    {"|", "\\textbar{}"},
+    {"<", "\\textless{}"},
+    {">", "\\textgreater{}"},
+    {"β", "$\\beta$"},
+    {"α", "$\\alpha$"},
+    {"ε", "$\\varepsilon$"},
+    {"λ", "$\\lambda$"},
+    {"σ", "$\\sigma$"},
+    {"τ", "$\\tau$"},
+    {"×", "$\\times$"},
+    {"→", "$\\to$"},
+    {"−", "$-$"},
+    {"≤", "$\\leq$"},
+    {"∞", "$\\infty$"},
+    {"‖", "$\\|$"},
+    {"\u2009", "\\,"},
+    {"₀", "$_0$"},
+    {"²", "$^2$"},
+    {"ᵀ", "$^\\top$"},
+};
+
+static void put(const writer *w, const char *text)
+{
+    if (!w->latex) {
+        pl_buf_puts(w->out, text);
+        return;
+    }
+    while (*text != '\0') {
+        size_t i = 0;
+        size_t n = sizeof signs / sizeof *signs;
+        while (i < n && strncmp(text, signs[i].text, strlen(signs[i].text)) != 0) {
+            i++;
+        }
+        if (i < n) {
+            pl_buf_puts(w->out, signs[i].latex);
+            text += strlen(signs[i].text);
+        } else {
+            pl_buf_append(w->out, text++, 1);
+        }
+    }
+}
+
+static void put_code(const writer *w, const char *text)
+{
+    if (w->latex) {
+        pl_buf_puts(w->out, "\\texttt{");
+    }
+    put(w, text);
+    if (w->latex) {
+        pl_buf_puts(w->out, "}");
+    }
+}
+
+static void put_count(const writer *w, size_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%zu", value);
+    put(w, text);
+}
+
+/* "Largest weight per channel" -> with a small first letter inside a sentence. */
+static void put_small(const writer *w, const char *text)
+{
+    char first[2] = {(char)tolower((unsigned char)text[0]), '\0'};
+    bool word = text[0] != '\0' && text[1] != '\0' && islower((unsigned char)text[1]);
+    put(w, word ? first : "");
+    put(w, word ? text + 1 : text);
+}
+
+static void put_series(const writer *w, const pl_figure *figure)
+{
+    size_t named = 0;
+    for (size_t i = 0; i < figure->n_series; i++) {
+        named += figure->series[i].label != NULL && figure->series[i].label[0] != '\0';
+    }
+    if (named < 2) {
+        return;
+    }
+    put(w, " (");
+    size_t put_so_far = 0;
+    for (size_t i = 0; i < figure->n_series; i++) {
+        if (figure->series[i].label != NULL && figure->series[i].label[0] != '\0') {
+            put(w, put_so_far == 0 ? "" : "; ");
+            put(w, figure->series[i].label);
+            put_so_far++;
+        }
+    }
+    put(w, ")");
+}
+
+static void put_facts(const writer *w, const pl_figure *figure)
+{
+    for (size_t i = 0; i < figure->n_facts; i++) {
+        char name[sizeof figure->facts[i].name];
+        memcpy(name, figure->facts[i].name, sizeof name);
+        for (char *c = name; *c != '\0'; c++) {
+            *c = *c == '_' ? ' ' : *c;
+        }
+        put(w, i == 0 ? "; " : ", ");
+        put(w, name);
+        put(w, " ");
+        put(w, figure->facts[i].text);
+    }
+}
+
+static void put_panel(const writer *w, const pl_state *state, const pl_request *request,
+                      const pl_figure *figure)
+{
+    const pl_kind *kind = request->kind;
+    put(w, kind->title);
+    if ((kind->uses & PL_USES_LAYER) != 0) {
+        put(w, " of ");
+        put_code(w, pl_model_layer(state->source->model, request->layer)->name);
+    }
+    if (figure->table == NULL) {
+        const char *what = figure->heat != NULL ? figure->heat->label : figure->y.label;
+        if (what != NULL && what[0] != '\0') {
+            put(w, ": ");
+            put_small(w, what);
+        }
+        put_series(w, figure);
+    }
+    put_facts(w, figure);
+    put(w, ". ");
+}
+
+/* "astro (beta 0.0003, group_size 128, ...), then gptq (bits 3, ...)". */
+static void put_methods(const writer *w, const pl_state *state, size_t layer)
+{
+    size_t count = 0;
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec = pl_state_spec(state, layer, slot);
+        if (spec->method == NULL) {
+            continue;
+        }
+        put(w, count++ == 0 ? "Method: " : ", then ");
+        put(w, spec->method->name);
+        size_t shown = 0;
+        for (size_t i = 0; i < spec->method->n_params; i++) {
+            if (!pl_spec_applies(spec, i)) {
+                continue;
+            }
+            pl_buf value = {0};
+            pl_spec_format_value(spec, i, &value);
+            put(w, shown++ == 0 ? " (" : ", ");
+            put(w, spec->method->params[i].name);
+            put(w, " ");
+            put(w, value.data != NULL ? value.data : "");
+            w->out->failed = w->out->failed || value.failed;
+            pl_buf_deinit(&value);
+        }
+        put(w, shown > 0 ? ")" : "");
+    }
+    put(w, count > 0 ? ". " : "");
+}
+
+static void put_calibration(const writer *w, const pl_state *state)
+{
+    const pl_calibration *calibration = &state->calibration;
+    const pl_protocol *protocol = &calibration->protocol;
+    if (calibration->n_texts == 0) {
+        return;
+    }
+    put(w, "Calibration: ");
+    put_count(w, protocol->windows);
+    put(w, protocol->sample == PL_SAMPLE_RANDOM ? " random windows of " : " windows of ");
+    put_count(w, protocol->length);
+    put(w, " tokens of ");
+    for (size_t i = 0; i < calibration->n_texts; i++) {
+        const char *slash = strrchr(calibration->texts[i], '/');
+        put(w, i > 0 ? ", " : "");
+        put_code(w, slash != NULL ? slash + 1 : calibration->texts[i]);
+    }
+    if (protocol->sample == PL_SAMPLE_RANDOM) {
+        put(w, ", seed ");
+        put_count(w, (size_t)protocol->seed);
+    }
+    put(w, ". ");
+}
+
+/* Inputs are calibration's, and so is whatever was solved. */
+static bool uses_calibration(const pl_state *state, const pl_request *request)
+{
+    return request->side == PL_SIDE_INPUT || (request->kind->uses & PL_NEEDS_INPUTS) != 0 ||
+           pl_state_result(state, request->layer) != NULL;
+}
+
+void pl_caption(const pl_state *state, const pl_request *requests, const pl_figure *figures,
+                size_t count, bool latex, pl_buf *out)
+{
+    const writer w = {out, latex};
+    bool calibrated = false;
+    size_t solved = SIZE_MAX;
+    pl_buf_puts(out, latex ? "\\caption{" : "");
+    for (size_t i = 0; i < count; i++) {
+        if (count > 1) {
+            const char letter[] = {'(', (char)('a' + (int)(i % 26)), ')', ' ', '\0'};
+            put(&w, letter);
+        }
+        put_panel(&w, state, &requests[i], &figures[i]);
+        calibrated = calibrated || uses_calibration(state, &requests[i]);
+        if (solved == SIZE_MAX && requests[i].which != PL_WHICH_BEFORE &&
+            pl_state_result(state, requests[i].layer) != NULL) {
+            solved = requests[i].layer;
+        }
+    }
+    put(&w, "Model: ");
+    put_code(&w, pl_model_name(state->source->model));
+    put(&w, ". ");
+    if (solved != SIZE_MAX) {
+        put_methods(&w, state, solved);
+    }
+    if (calibrated) {
+        put_calibration(&w, state);
+    }
+    put(&w, "Made with Planish " PL_VERSION ".");
+    pl_buf_puts(out, latex ? "}\n" : "\n");
+}

@@ -1,0 +1,13 @@
+/* plots/caption.h -- the words below a figure, as text or LaTeX. */
+#ifndef PL_PLOTS_CAPTION_H
+#define PL_PLOTS_CAPTION_H
+
+#include "plots/kinds.h"
+
+/* What is shown (one sentence a panel, lettered where there are several), the facts, the methods
+ * with every parameter, the model, the calibration and its protocol, the program's version.
+ * latex: inside \caption{...}, with special characters escaped.  Appended to out. */
+void pl_caption(const pl_state *state, const pl_request *requests, const pl_figure *figures,
+                size_t count, bool latex, pl_buf *out);
+
+#endif

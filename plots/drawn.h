@@ -1,0 +1,51 @@
+/* plots/drawn.h -- the weights that a figure of one layer draws: the kinds it was asked for, and
+ * the baselines pinned to that layer. */
+#ifndef PL_PLOTS_DRAWN_H
+#define PL_PLOTS_DRAWN_H
+
+#include "plots/kinds.h"
+
+typedef struct pl_drawn {
+    pl_which which;
+    const pl_pin *pin; /* NULL: the state's own; else borrowed from the state */
+    pl_tone tone;
+    char label[96];
+    char suffix[32]; /* of the names of its facts: "", "_after", "_pin2" */
+} pl_drawn;
+
+/* In drawing order: before, the pins, then what the state's methods made of it. */
+typedef struct pl_drawn_list {
+    pl_drawn items[2 + PL_MAX_PINS];
+    size_t count; /* at least 1 */
+    size_t base;  /* what the others are compared with: before, or the only one of the state's */
+    size_t live;  /* the state's own last one; base where there is only one */
+    size_t lost;  /* pins left out because the store no longer has them */
+} pl_drawn_list;
+
+/* An unsolved layer has only its original weights: `both` is then one series, and any other kind
+ * is the original under a label that says so. */
+void pl_drawn_find(pl_lab *lab, const pl_state *state, const pl_request *request,
+                   pl_drawn_list *out);
+
+/* The weights of one of them; *w is made when it is empty, and used again else. */
+PL_NODISCARD pl_status pl_drawn_weights(pl_lab *lab, const pl_state *state, size_t layer,
+                                        const pl_drawn *drawn, pl_mat *w, pl_error *err);
+
+/* Adds the fact "pins_lost" if there are any. */
+void pl_drawn_facts(const pl_drawn_list *list, pl_figure *figure);
+
+/* The group size of the layer's methods: the preconditioner's, else the rounder's, else 128.  As
+ * in commands, 0 is one group per row. */
+size_t pl_drawn_group_size(const pl_state *state, size_t layer);
+
+/* Names of the groups of cols channels: "0–127", ...; as an axis' names. */
+PL_NODISCARD pl_status pl_drawn_group_names(pl_axis *axis, size_t cols, size_t group_size,
+                                            pl_error *err);
+
+/* The layer's input statistics without the Gram matrix, for the caller to deinit; the demo
+ * calibrates itself. */
+PL_NODISCARD pl_status pl_drawn_inputs(pl_lab *lab, const pl_state *state, size_t layer,
+                                       bool with_sample, pl_site_stats *out, pl_task *task,
+                                       pl_error *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* plots/fit.h -- axis ranges from the data: a little room, nothing cut off. */
+#ifndef PL_PLOTS_FIT_H
+#define PL_PLOTS_FIT_H
+
+#include "plots/figure.h"
+
+/* A log axis shows at most eight decades below the largest value. */
+#define PL_LOG_FLOOR 1e-8
+
+/* y from the values of all series and from `rule` (0: none).  Linear: from 0 unless some are
+ * negative.  log: where anything is above 0, else linear; values at or below 0 land on the axis'
+ * lower end. */
+void pl_fit_y(pl_figure *figure, bool log, double rule);
+
+/* The same for spreads of magnitudes on a log axis, whose smallest values mean nothing and may be
+ * decades below the rest: the axis starts at their 1 % quantiles. */
+void pl_fit_magnitudes(pl_figure *figure);
+
+/* The positions first, first + 1, ... (n of them) with room beside the outer ones; whole ticks. */
+void pl_fit_positions(pl_axis *axis, double first, size_t n);
+
+/* Values above 0 on a log axis, lo <= hi. */
+void pl_fit_log(pl_axis *axis, double lo, double hi);
+
+#endif

@@ -1,0 +1,166 @@
+#include "plots/kinds.h"
+
+#include <math.h>
+#include <string.h>
+
+static const pl_kind *const table[] = {
+    &pl_kind_channels,
+    &pl_kind_histogram,
+    &pl_kind_layers,
+    &pl_kind_box,
+    &pl_kind_groups,
+    &pl_kind_outliers,
+    &pl_kind_tokens,
+    &pl_kind_spectrum,
+    &pl_kind_basin,
+    &pl_kind_sweep,
+    NULL,
+};
+
+const pl_kind *const *pl_kinds(void)
+{
+    return table;
+}
+
+const pl_kind *pl_kind_find(const char *name)
+{
+    for (size_t i = 0; table[i] != NULL; i++) {
+        if (strcmp(table[i]->name, name) == 0) {
+            return table[i];
+        }
+    }
+    return NULL;
+}
+
+pl_request pl_request_of(const pl_state *state, const pl_kind *kind)
+{
+    pl_request request = {.kind = kind,
+                          .layer = state->layer,
+                          .side = state->side,
+                          .which = state->which,
+                          .pins = state->n_pins > 0,
+                          .channel = state->channel};
+    if (state->source == NULL || pl_state_result(state, state->layer) == NULL) {
+        request.which = PL_WHICH_BEFORE;
+    }
+    return request;
+}
+
+static const char *const side_names[] = {"weight", "input"};
+static const char *const which_names[] = {"before", "preconditioned", "after", "both"};
+
+/* The form's name: item `form` of "maxima|fan". */
+static int form_name(const pl_kind *kind, int form, const char **name)
+{
+    const char *s = kind->forms;
+    for (; form > 0 && s != NULL; form--) {
+        s = strchr(s, '|');
+        s = s != NULL ? s + 1 : NULL;
+    }
+    *name = s;
+    return s != NULL ? (int)strcspn(s, "|") : 0;
+}
+
+void pl_request_keys(const pl_request *request, pl_buf *out)
+{
+    const pl_kind *kind = request->kind;
+    if ((kind->uses & PL_USES_SIDE) != 0) {
+        pl_buf_printf(out, " side=%s", side_names[request->side]);
+    }
+    if ((kind->uses & PL_USES_WHICH) != 0 && request->side == PL_SIDE_WEIGHT) {
+        pl_buf_printf(out, " which=%s", which_names[request->which]);
+    }
+    if ((kind->uses & PL_USES_ORDER) != 0) {
+        pl_buf_printf(out, " order=%s", request->sorted ? "sorted" : "index");
+    }
+    if ((kind->uses & PL_USES_SCALE) != 0) {
+        pl_buf_printf(out, " scale=%s", request->log ? "log" : "linear");
+    }
+    if (kind->forms != NULL) {
+        const char *name = NULL;
+        int length = form_name(kind, request->form, &name);
+        pl_buf_printf(out, " form=%.*s", length, name);
+    }
+    if ((kind->uses & PL_USES_PINS) != 0 && request->pins) {
+        pl_buf_puts(out, " pins=yes");
+    }
+    if ((kind->uses & PL_USES_CHANNEL) != 0 && request->channel != SIZE_MAX) {
+        pl_buf_printf(out, " channel=%zu", request->channel);
+    }
+}
+
+pl_status pl_kind_make(pl_lab *lab, const pl_state *state, const pl_request *request,
+                       pl_figure *out, pl_task *task, pl_error *err)
+{
+    *out = (pl_figure){0};
+    const pl_kind *kind = request->kind;
+    const char *name = NULL;
+    if (state->source == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "%s: no model is open", kind->name);
+    }
+    if (request->form < 0 || (request->form > 0 && form_name(kind, request->form, &name) == 0)) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: there is no form %d", kind->name,
+                            request->form);
+    }
+    pl_status status = kind->make(lab, state, request, out, task, err);
+    if (status == PL_OK) {
+        status = pl_figure_check(out, err);
+    }
+    if (status != PL_OK) {
+        pl_figure_deinit(out);
+    }
+    return status;
+}
+
+void pl_kind_layer_title(const pl_state *state, size_t layer, pl_buf *out)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_buf_printf(out, "%s  [%zu, %zu]", info->name, info->rows, info->cols);
+}
+
+size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which out[2])
+{
+    if (request->which != PL_WHICH_BOTH) {
+        out[0] = request->which;
+        return 1;
+    }
+    bool moved = pl_state_spec(state, request->layer, PL_SLOT_PRECONDITION)->method != NULL;
+    out[0] = PL_WHICH_BEFORE;
+    out[1] = moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
+    return 2;
+}
+
+pl_tone pl_kind_tone(pl_which which)
+{
+    return which == PL_WHICH_BEFORE           ? PL_TONE_BEFORE
+           : which == PL_WHICH_PRECONDITIONED ? PL_TONE_PRECONDITIONED
+                                              : PL_TONE_AFTER;
+}
+
+void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *out)
+{
+    const pl_spec *first = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    const pl_spec *last = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    bool rounded = which == PL_WHICH_AFTER && last->method != NULL;
+    if (which == PL_WHICH_BEFORE) {
+        pl_buf_puts(out, "before");
+        return;
+    }
+    if (pl_state_result(state, layer) == NULL) {
+        pl_buf_printf(out, "%s (not solved)", which_names[which]);
+        return;
+    }
+    if (first->method != NULL) {
+        pl_buf_puts(out, first->method->name);
+        if (!rounded && pl_method_param(first->method, "beta") != SIZE_MAX) {
+            pl_buf_puts(out, ", β = ");
+            pl_spec_format_value(first, pl_method_param(first->method, "beta"), out);
+        }
+    }
+    if (rounded) {
+        pl_buf_printf(out, "%s%s, %g bits", first->method != NULL ? " + " : "",
+                      last->method->name, pl_spec_value(last, "bits"));
+    } else if (first->method == NULL) {
+        pl_buf_puts(out, "no preconditioner: original");
+    }
+}

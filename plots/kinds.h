@@ -1,0 +1,87 @@
+/* plots/kinds.h -- the kinds of figures: what can be shown of a state, on the screen and on paper.
+ *
+ * A kind is one file that turns a state into a pl_figure, and one line in kinds.c.  The screen's
+ * views, `plot`, `figure` and `rebuild` all make their figures through this table, so every view
+ * exports what it shows. */
+#ifndef PL_PLOTS_KINDS_H
+#define PL_PLOTS_KINDS_H
+
+#include "core/run/pipeline.h"
+#include "plots/figure.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_kind pl_kind;
+
+/* Which figure of a state; a plain value. */
+typedef struct pl_request {
+    const pl_kind *kind;
+    size_t layer; /* not used by kinds of the whole model */
+    pl_side side;
+    pl_which which;
+    bool sorted, log;
+    int form;       /* index into the kind's forms, 0 where it has none */
+    bool pins;      /* draw the state's pinned baselines, too */
+    size_t channel; /* marked in the figure; SIZE_MAX: none */
+} pl_request;
+
+/* What a kind pays attention to; other keys are refused with a sentence. */
+enum {
+    PL_USES_LAYER = 1,
+    PL_USES_SIDE = 2,
+    PL_USES_WHICH = 4,
+    PL_USES_ORDER = 8,   /* order=index|sorted */
+    PL_USES_SCALE = 16,  /* scale=linear|log */
+    PL_USES_PINS = 32,
+    PL_USES_CHANNEL = 64,
+    PL_NEEDS_INPUTS = 128, /* a calibration, whatever the side */
+    PL_NEEDS_SOLVED = 256, /* the layer's solve */
+    PL_USES_METHODS = 512, /* the layer's methods, solved or not: their groups, say */
+    PL_USES_SWEEP = 1024,  /* the state's sweep */
+};
+
+struct pl_kind {
+    const char *name;    /* "spectrum": the word after `plot`, and the view's name */
+    const char *title;   /* "Spectrum of G" for a pane's title */
+    const char *summary; /* one sentence: what it shows and how to read it */
+    const char *forms;   /* "maxima|fan", or NULL: the values of form= */
+    unsigned uses;
+    bool slow; /* more than a few 100 ms on a large layer: never made behind each turn of a knob */
+    /* Worker thread.  Caller deinits out; empty on failure. */
+    pl_status (*make)(pl_lab *lab, const pl_state *state, const pl_request *request,
+                      pl_figure *out, pl_task *task, pl_error *err);
+};
+
+/* NULL-terminated, in the order they are listed to a user. */
+const pl_kind *const *pl_kinds(void);
+const pl_kind *pl_kind_find(const char *name);
+
+/* The request a state's screen makes of a kind for its selected layer: side, which, pins and
+ * channel from the state; `which` is before where the layer is not solved. */
+pl_request pl_request_of(const pl_state *state, const pl_kind *kind);
+
+/* " side=weight which=both order=index ...": the keys that the kind uses, for provenance. */
+void pl_request_keys(const pl_request *request, pl_buf *out);
+
+/* PL_ERR_STATE or PL_ERR_USAGE where the request cannot be met (no model, no such form); else the
+ * kind's make.  The figure has passed pl_figure_check. */
+PL_NODISCARD pl_status pl_kind_make(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                    pl_figure *out, pl_task *task, pl_error *err);
+
+/* What builders share: "model.layers.15.self_attn.q_proj  [576, 576]". */
+void pl_kind_layer_title(const pl_state *state, size_t layer, pl_buf *out);
+
+/* A series' name: "before", "astro, β = 0.0003", "astro + gptq, 3 bits"; its tone. */
+void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *out);
+pl_tone pl_kind_tone(pl_which which);
+
+/* The kinds of weights that `which` draws, in drawing order; returns how many.  both: before and
+ * preconditioned where a preconditioner is set, else before and after. */
+size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which out[2]);
+
+extern const pl_kind pl_kind_channels, pl_kind_histogram, pl_kind_layers, pl_kind_box,
+    pl_kind_tokens, pl_kind_groups, pl_kind_spectrum, pl_kind_basin, pl_kind_sweep,
+    pl_kind_outliers;
+
+#endif

@@ -1,0 +1,119 @@
+/* The table of outlier channels, with the tokens that cause them. */
+#include "plots/build.h"
+#include "plots/kinds.h"
+
+#include "core/run/picture.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { ROWS = PL_PICTURE_TOP };
+
+#define OUTLIER_FACTOR 6.0 /* methods.md 4 */
+
+static pl_status put(pl_table *table, size_t row, size_t col, const char *format, double value,
+                     pl_error *err)
+{
+    char text[64];
+    snprintf(text, sizeof text, format, value);
+    return pl_figure_text(&table->cells[row * table->cols + col],
+                          isfinite(value) ? text : "\u2014", err);
+}
+
+static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, pl_error *err)
+{
+    char text[72];
+    char **cells = table->cells + at * table->cols;
+    snprintf(text, sizeof text, "%zu", row->channel);
+    pl_status status = pl_figure_text(&cells[0], text, err);
+    if (status == PL_OK) {
+        status = put(table, at, 1, "%.4g", row->max, err);
+    }
+    if (status == PL_OK) {
+        status = put(table, at, 2, "%.1f", row->ratio, err);
+    }
+    if (status == PL_OK) {
+        status = put(table, at, 3, "%.4g", row->rms, err);
+    }
+    if (status == PL_OK && row->token_position >= 0) {
+        snprintf(text, sizeof text, "\u201c%s\u201d", row->token);
+        status = pl_figure_text(&cells[4], text, err);
+    }
+    if (status == PL_OK && row->token_position >= 0) {
+        snprintf(text, sizeof text, "%lld", (long long)row->token_position);
+        status = pl_figure_text(&cells[5], text, err);
+    }
+    return status;
+}
+
+static pl_status put_heads(pl_side side, pl_table *table, pl_error *err)
+{
+    const char *const heads[] = {"channel",
+                                 side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
+                                 "\u00d7 median",
+                                 "RMS",
+                                 "token",
+                                 "position"};
+    pl_status status = PL_OK;
+    for (size_t c = 0; status == PL_OK && c < table->cols; c++) {
+        status = pl_figure_text(&table->heads[c], heads[c], err);
+    }
+    return status;
+}
+
+static void add_facts(const pl_channel_row *rows, size_t count, size_t channels,
+                      pl_figure *figure)
+{
+    size_t outliers = 0;
+    for (size_t i = 0; i < count; i++) {
+        outliers += rows[i].ratio > OUTLIER_FACTOR ? 1 : 0;
+    }
+    pl_figure_fact(figure, "outlier_channels", "%zu%s of %zu above 6 \u00d7 median", outliers,
+                   outliers == ROWS ? " or more" : "", channels);
+    if (count > 0) {
+        pl_figure_fact(figure, "median", "%.4g", rows[0].max / rows[0].ratio);
+    }
+}
+
+static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
+                      pl_figure *out, pl_task *task, pl_error *err)
+{
+    pl_channel_row rows[ROWS];
+    size_t count = 0;
+    size_t channels = pl_model_layer(state->source->model, request->layer)->cols;
+    pl_buf title = {0};
+    pl_kind_layer_title(state, request->layer, &title);
+    pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? "  outlier channels of the input"
+                                                       : "  outlier channels of the weights");
+    pl_status status = pl_channel_table(lab, state, request->layer, request->side, ROWS, rows,
+                                        &count, task, err);
+    if (status == PL_OK) {
+        status = pl_buf_check(&title, err);
+    }
+    if (status == PL_OK) {
+        status = pl_figure_texts(out, title.data, "", "", err);
+    }
+    if (status == PL_OK) {
+        status = pl_figure_table(out, count, request->side == PL_SIDE_INPUT ? 6 : 4, err);
+    }
+    if (status == PL_OK) {
+        status = put_heads(request->side, out->table, err);
+    }
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        status = put_row(&rows[i], i, out->table, err);
+    }
+    if (status == PL_OK) {
+        add_facts(rows, count, channels, out);
+    }
+    pl_buf_deinit(&title);
+    return status;
+}
+
+const pl_kind pl_kind_outliers = {
+    .name = "outliers",
+    .title = "Outlier channels",
+    .summary = "The largest channels, how far they are from the median one, and the tokens that "
+               "cause them",
+    .uses = PL_USES_LAYER | PL_USES_SIDE,
+    .make = make,
+};

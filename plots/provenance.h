@@ -1,0 +1,31 @@
+/* plots/provenance.h -- reads back what a figure file says of itself. */
+#ifndef PL_PLOTS_PROVENANCE_H
+#define PL_PLOTS_PROVENANCE_H
+
+#include "core/base/error.h"
+
+#include <stddef.h>
+
+enum { PL_PROVENANCE_ENTRIES = 32 };
+
+typedef struct pl_origin {
+    size_t n;
+    char *keys[PL_PROVENANCE_ENTRIES];
+    char *values[PL_PROVENANCE_ENTRIES];
+} pl_origin;
+
+/* From a PNG's tEXt chunks, a PDF's or SVG's metadata or a CSV's first lines; the format by the
+ * file's first bytes.  PL_ERR_FORMAT names the file where it is none of these, is damaged, or was
+ * not written by Planish.  Caller deinits out. */
+PL_NODISCARD pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err);
+void pl_origin_deinit(pl_origin *origin);
+
+/* The value of a key, or NULL. */
+const char *pl_origin_value(const pl_origin *origin, const char *key);
+
+/* How far two PNG files' pictures are apart: pixels that differ (all, where the sizes do) and the
+ * largest difference of a colour channel (0 ... 255). */
+PL_NODISCARD pl_status pl_png_compare(const char *a, const char *b, size_t *pixels, size_t *differ,
+                                      int *largest, pl_error *err);
+
+#endif

@@ -1,0 +1,264 @@
+/* The last sweep: what a parameter costs and buys. */
+#include "plots/build.h"
+#include "plots/kinds.h"
+
+#include "core/run/sweep.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static double bound_of(const pl_sweep_point *point)
+{
+    return point->report.bound;
+}
+
+static double perplexity_of(const pl_sweep_point *point)
+{
+    return point->perplexity;
+}
+
+static double error_of(const pl_sweep_point *point)
+{
+    return point->report.relative_error;
+}
+
+static double rounded_of(const pl_sweep_point *point)
+{
+    return point->report.rounded_relative_error;
+}
+
+static double shrunk_of(const pl_sweep_point *point)
+{
+    return point->report.group_max_after / point->report.group_max_before;
+}
+
+typedef double (*number_fn)(const pl_sweep_point *point);
+
+/* The first (least false) or smallest value that is above 0; NaN where there is none. */
+static double reference(const pl_sweep_result *result, number_fn number, bool least)
+{
+    double found = NAN;
+    for (size_t i = 0; i < result->count; i++) {
+        double value = number(&result->points[i]);
+        if (value > 0 && isfinite(value) && (isnan(found) || (least && value < found))) {
+            found = value;
+        }
+    }
+    return found;
+}
+
+/* The points of a number that a log axis can show, over x (NULL: the parameter's value).  A sweep
+ * that has none of them gets no series. */
+static pl_status add_curve(const pl_sweep_result *result, number_fn x, number_fn y, double unit,
+                           const char *label, pl_tone tone, pl_figure *out, pl_error *err)
+{
+    size_t shown[PL_SWEEP_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < result->count; i++) {
+        const pl_sweep_point *point = &result->points[i];
+        double value = y(point) / unit, at = x != NULL ? x(point) : point->value;
+        if (value > 0 && isfinite(value) && isfinite(at)) {
+            shown[count++] = i;
+        }
+    }
+    pl_series *series = NULL;
+    if (count == 0) {
+        return PL_OK;
+    }
+    pl_status status = pl_figure_add(out, label, PL_MARK_LINE, tone, count, &series, err);
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const pl_sweep_point *point = &result->points[shown[i]];
+        series->x[i] = x != NULL ? x(point) : point->value;
+        series->y[i] = y(point) / unit;
+    }
+    return status;
+}
+
+static pl_status add_curves(const pl_sweep_result *result, pl_figure *out, pl_error *err)
+{
+    double bound = reference(result, bound_of, false);
+    double least = reference(result, perplexity_of, true);
+    char label[64];
+    pl_status status =
+        add_curve(result, NULL, error_of, 1, "error", PL_TONE_PRECONDITIONED, out, err);
+    if (status == PL_OK) {
+        status = add_curve(result, NULL, rounded_of, 1, "rounded error", PL_TONE_AFTER, out, err);
+    }
+    if (status == PL_OK) {
+        status =
+            add_curve(result, NULL, shrunk_of, 1, "group max / before", PL_TONE_INPUT, out, err);
+    }
+    if (status == PL_OK && bound > 0) {
+        status =
+            add_curve(result, NULL, bound_of, bound, "bound / its first", PL_TONE_EXTRA, out, err);
+    }
+    if (status == PL_OK && least > 0) {
+        snprintf(label, sizeof label, "perplexity / %.4g", least);
+        status = add_curve(result, NULL, perplexity_of, least, label, PL_TONE_EXTRA + 1, out, err);
+    }
+    return status;
+}
+
+static pl_status add_pareto(const pl_sweep_result *result, pl_figure *out, pl_error *err)
+{
+    pl_status status =
+        add_curve(result, shrunk_of, error_of, 1, "error", PL_TONE_PRECONDITIONED, out, err);
+    return status == PL_OK ? add_curve(result, shrunk_of, rounded_of, 1, "rounded error",
+                                       PL_TONE_AFTER, out, err)
+                           : status;
+}
+
+static void set_range(pl_axis *axis, double lo, double hi)
+{
+    double room = axis->log ? pow(hi / lo, 0.04) : 0.04 * (hi - lo);
+    if (!(lo < hi)) {
+        room = axis->log ? 1.5 : fmax(0.1 * fabs(lo), 1e-6);
+    }
+    axis->lo = axis->log ? lo / room : lo - room;
+    axis->hi = axis->log ? hi * room : hi + room;
+}
+
+static pl_status set_axes(const pl_sweep *sweep, bool pareto, pl_figure *out, pl_error *err)
+{
+    double lo[2] = {INFINITY, INFINITY}, hi[2] = {-INFINITY, -INFINITY};
+    for (size_t s = 0; s < out->n_series; s++) {
+        for (size_t i = 0; i < out->series[s].count; i++) {
+            const double at[2] = {out->series[s].x[i], out->series[s].y[i]};
+            for (size_t k = 0; k < 2; k++) {
+                lo[k] = fmin(lo[k], at[k]);
+                hi[k] = fmax(hi[k], at[k]);
+            }
+        }
+    }
+    if (out->n_series == 0) {
+        return pl_error_set(err, PL_ERR_STATE, "sweep: no value of %s has an error above 0 to show",
+                            sweep->param);
+    }
+    out->x.log = !pareto && sweep->logarithmic;
+    out->y.log = true;
+    set_range(&out->x, lo[0], hi[0]);
+    set_range(&out->y, lo[1], hi[1]);
+    return PL_OK;
+}
+
+static pl_status add_rules(const pl_state *state, const pl_sweep_result *result, bool pareto,
+                           pl_figure *out, pl_error *err)
+{
+    const pl_sweep *sweep = &state->sweep;
+    char number[PL_SWEEP_NUMBER], label[80];
+    double present = pl_sweep_present(state, sweep);
+    pl_status status = PL_OK;
+    if (result->knee != SIZE_MAX) {
+        const pl_sweep_point *knee = &result->points[result->knee];
+        pl_sweep_number(knee->value, number);
+        snprintf(label, sizeof label, "knee %s", number);
+        status = pl_figure_rule(out, pareto ? shrunk_of(knee) : knee->value, true, label, err);
+    }
+    if (status == PL_OK && !pareto && present >= out->x.lo && present <= out->x.hi) {
+        pl_sweep_number(present, number);
+        snprintf(label, sizeof label, "now %s", number);
+        status = pl_figure_rule(out, present, true, label, err);
+    }
+    return status;
+}
+
+static void put_best(const pl_sweep_result *result, number_fn number, const char *name,
+                     const char *param, pl_figure *out)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < result->count; i++) {
+        double value = number(&result->points[i]);
+        if (isfinite(value) && (best == SIZE_MAX || value < number(&result->points[best]))) {
+            best = i;
+        }
+    }
+    if (best != SIZE_MAX) {
+        char at[PL_SWEEP_NUMBER];
+        pl_sweep_number(result->points[best].value, at);
+        pl_figure_fact(out, name, "%.4g at %s = %s", number(&result->points[best]), param, at);
+    }
+}
+
+static void add_facts(const pl_sweep *sweep, const pl_sweep_result *result, pl_figure *out)
+{
+    char at[PL_SWEEP_NUMBER] = "none";
+    if (result->knee != SIZE_MAX) {
+        pl_sweep_number(result->points[result->knee].value, at);
+    }
+    pl_figure_fact(out, "knee", "%s%s%s", result->knee != SIZE_MAX ? sweep->param : "",
+                   result->knee != SIZE_MAX ? " = " : "", at);
+    put_best(result, rounded_of, "least_rounded", sweep->param, out);
+    put_best(result, perplexity_of, "least_perplexity", sweep->param, out);
+    pl_figure_fact(out, "points", "%zu", result->count);
+}
+
+static pl_status make_texts(const pl_state *state, bool pareto, pl_figure *out, pl_error *err)
+{
+    const pl_sweep *sweep = &state->sweep;
+    const pl_spec *spec =
+        sweep->whole ? &state->slots[sweep->slot] : pl_state_spec(state, sweep->layer, sweep->slot);
+    pl_buf title = {0}, x = {0};
+    if (sweep->whole) {
+        pl_buf_printf(&title, "%s, all layers", pl_model_name(state->source->model));
+    } else {
+        pl_kind_layer_title(state, sweep->layer, &title);
+    }
+    if (pareto) {
+        pl_buf_puts(&x, "mean group maximum / before");
+    } else {
+        pl_buf_printf(&x, "%s of %s", sweep->param, spec->method->name);
+    }
+    pl_status status = pl_buf_check(&title, err);
+    if (status == PL_OK) {
+        status = pl_buf_check(&x, err);
+    }
+    if (status == PL_OK) {
+        status = pl_figure_texts(out, title.data, x.data,
+                                 pareto ? "relative output error" : "relative number", err);
+    }
+    pl_buf_deinit(&title);
+    pl_buf_deinit(&x);
+    return status;
+}
+
+static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
+                      pl_task *task, pl_error *err)
+{
+    const bool pareto = request->form == 1;
+    if (!state->sweep.set) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "no sweep was asked for yet: e.g. `sweep beta=1e-5:1e-2:log12`");
+    }
+    pl_sweep_result *result = calloc(1, sizeof *result);
+    if (result == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    pl_status status = pl_sweep_run(lab, state, &state->sweep, result, task, err);
+    if (status == PL_OK) {
+        status = make_texts(state, pareto, out, err);
+    }
+    if (status == PL_OK) {
+        status = pareto ? add_pareto(result, out, err) : add_curves(result, out, err);
+    }
+    if (status == PL_OK) {
+        status = set_axes(&state->sweep, pareto, out, err);
+    }
+    if (status == PL_OK) {
+        status = add_rules(state, result, pareto, out, err);
+        add_facts(&state->sweep, result, out);
+    }
+    free(result);
+    return status;
+}
+
+const pl_kind pl_kind_sweep = {
+    .name = "sweep",
+    .title = "Strength sweep",
+    .summary = "Error, rounded error, group maxima and bound over the values of one parameter, the "
+               "knee marked",
+    .forms = "curves|pareto",
+    .uses = PL_USES_SWEEP | PL_NEEDS_INPUTS,
+    .slow = true,
+    .make = make,
+};

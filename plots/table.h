@@ -1,0 +1,27 @@
+/* plots/table.h -- tables as papers print them: rules above, below the heads and at the end, none
+ * between columns; the first column to the left, the others to the right. */
+#ifndef PL_PLOTS_TABLE_H
+#define PL_PLOTS_TABLE_H
+
+#include "plots/layout.h"
+
+#include <cairo.h>
+
+typedef struct pl_grid {
+    double size;          /* of the text, points: the largest of 5 ... the page's that fits */
+    double line;          /* height of a row */
+    double gap;           /* between columns */
+    double x, y;          /* upper left corner of the table, below the title */
+    double width;         /* of the rules */
+    const double *widths; /* [cols] of the columns; longer cells end in an ellipsis */
+    size_t rows;          /* shown; the others are a sentence below */
+} pl_grid;
+
+/* Where a table goes on a page whose sizes layout holds.  widths: [cols], the caller's. */
+void pl_table_fit(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts, double *widths,
+                  pl_grid *out);
+
+PL_NODISCARD pl_status pl_table_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                                     pl_fonts *fonts, pl_error *err);
+
+#endif

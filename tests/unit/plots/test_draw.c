@@ -1,0 +1,277 @@
+#include "plots/draw.h"
+
+#include "tests/support/figures.h"
+
+enum { SAMPLES = 10 };
+
+static pl_figure sample(size_t k)
+{
+    static const pl_mark marks[] = {PL_MARK_LINE,   PL_MARK_STEPS, PL_MARK_STEMS,
+                                    PL_MARK_POINTS, PL_MARK_FAN,   PL_MARK_BOX};
+    if (k < 6) {
+        return pl_sample_marks(marks[k], k % 2 == 0 ? 3 : 12, 12);
+    }
+    if (k == 9) {
+        return pl_sample_table(12, 4);
+    }
+    pl_figure f = k == 6 ? pl_sample_marks(PL_MARK_BOX, 2, 9) : pl_sample_heat(24, 90, 3, 7);
+    if (k == 6) {
+        pl_sample_names(&f.x, 9);
+    } else {
+        pl_sample_names(&f.y, 24);
+        pl_sample_series(&f, "massive activations", PL_MARK_POINTS, PL_TONE_AFTER, 5);
+    }
+    if (k == 8) {
+        pl_sample_names(&f.x, 90);
+    }
+    return f;
+}
+
+/* Every page keeps a white edge: nothing is cut. */
+static void nothing_reaches_the_edges(void **state)
+{
+    (void)state;
+    const double sizes[][2] = {{1, 1},     {1.5, 4},  {3.25, 2.5}, {3.504, 2},
+                               {5.5, 3.4}, {6.75, 2}, {7.205, 5},  {10, 8}};
+    for (size_t k = 0; k < SAMPLES; k++) {
+        pl_figure f = sample(k);
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            pl_pixels p = pl_sample_draw(&f, sizes[i][0], sizes[i][1], 72, 0, 0, 0, NULL);
+            size_t ink = 0;
+            for (int x = 0; x < p.width; x++) {
+                for (int y = 0; y < p.height; y++) {
+                    bool edge = x == 0 || y == 0 || x == p.width - 1 || y == p.height - 1;
+                    bool white = pl_pixel_near(pl_pixel(&p, x, y), 0xffffff, 12);
+                    assert_true(white || !edge);
+                    ink += white ? 0u : 1u;
+                }
+            }
+            assert_true(ink > 100);
+            free(p.at);
+        }
+        pl_figure_deinit(&f);
+    }
+}
+
+static void a_panel_is_the_same_anywhere(void **state)
+{
+    (void)state;
+    enum { X = 37, Y = 23, AROUND = 60 };
+    for (size_t k = 0; k < SAMPLES; k++) {
+        pl_figure f = sample(k);
+        pl_draw_options options = {.letter = "b"};
+        pl_pixels alone = pl_sample_draw(&f, 3, 2.5, 100, 0, 0, 0, &options);
+        pl_pixels moved = pl_sample_draw(&f, 3, 2.5, 100, X, Y, AROUND, &options);
+        for (int y = 0; y < moved.height; y++) {
+            for (int x = 0; x < moved.width; x++) {
+                bool inside = x >= X && x < X + alone.width && y >= Y && y < Y + alone.height;
+                uint32_t expected = inside ? pl_pixel(&alone, x - X, y - Y) : 0;
+                assert_true(pl_pixel_near(pl_pixel(&moved, x, y), expected, 3));
+            }
+        }
+        free(alone.at);
+        free(moved.at);
+        pl_figure_deinit(&f);
+    }
+}
+
+static void text_is_5_to_10_points_for_every_preset(void **state)
+{
+    (void)state;
+    const double widths[] = {3.25, 6.75, 5.5, 89 / 25.4, 183 / 25.4, 6.4, 3.03, 6.3};
+    const double shapes[] = {0.5, 0.62, 0.75, 1, 1.4};
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    pl_figure f = sample(7);
+    for (size_t i = 0; i < 8; i++) {
+        for (size_t j = 0; j < 5; j++) {
+            for (size_t grid = 1; grid <= 3; grid++) { /* panels side by side */
+                double w = 72 * widths[i] / (double)grid;
+                pl_layout l;
+                pl_layout_make(&f, fonts, w, w * shapes[j], 0.24, &l);
+                assert_true(l.text >= 5 && l.text <= 10 && l.small >= 5 && l.small <= l.text);
+                assert_true(l.spine >= 0.25); /* a hairline that print shows */
+            }
+        }
+    }
+    pl_draw_options slide = {.text = 16};
+    pl_layout l;
+    pl_layout_make_with(&f, fonts, 720, 405, 0.24, &slide, 0, &l);
+    pl_check_close(l.text, 16, 0, 0);
+    assert_true(l.small > 12 && l.tick > 4);
+    pl_fonts_destroy(fonts);
+    pl_figure_deinit(&f);
+}
+
+static void shared_axes_give_their_room_back(void **state)
+{
+    (void)state;
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    pl_figure f = sample(4);
+    pl_rect own;
+    pl_rect bare;
+    pl_rect kept;
+    pl_draw_options options = {.no_x_label = true, .no_y_label = true};
+    pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, NULL, &own, &err), err);
+    pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, &options, &bare, &err), err);
+    assert_true(bare.x0 < 0.4 * own.x0 && bare.y1 < 0.4 * own.y1);
+    options.margins = (pl_rect){own.x0 + 7, own.y0 + 5, own.x1 + 3, own.y1 + 2};
+    pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, &options, &kept, &err), err);
+    pl_check_close(kept.x0, own.x0 + 7, 0, 0.25);
+    pl_check_close(kept.y0, own.y0 + 5, 0, 0.25);
+    pl_check_close(kept.x1, own.x1 + 3, 0, 0.25);
+    pl_check_close(kept.y1, own.y1 + 2, 0, 0.25);
+    pl_fonts_destroy(fonts);
+    pl_figure_deinit(&f);
+}
+
+static size_t dark_in_corner(const pl_pixels *p, int size)
+{
+    size_t dark = 0;
+    for (int y = 0; y < size; y++) {
+        for (int x = 0; x < size; x++) {
+            dark += (pl_pixel(p, x, y) & 255) < 80 ? 1u : 0u;
+        }
+    }
+    return dark;
+}
+
+static void the_letter_is_bold_in_the_corner(void **state)
+{
+    (void)state;
+    pl_figure f = sample(4);
+    pl_draw_options options = {.letter = "a"};
+    pl_pixels without = pl_sample_draw(&f, 3, 2.5, 200, 0, 0, 0, NULL);
+    pl_pixels with = pl_sample_draw(&f, 3, 2.5, 200, 0, 0, 0, &options);
+    assert_int_equal(dark_in_corner(&without, 28), 0);
+    assert_true(dark_in_corner(&with, 28) > 20);
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    assert_true(pl_fonts_measure_bold(fonts, "a", 8).width >
+                1.05 * pl_fonts_measure(fonts, "a", 8, 0).width);
+    pl_fonts_destroy(fonts);
+    free(without.at);
+    free(with.at);
+    pl_figure_deinit(&f);
+}
+
+static bool rows_fit(const pl_figure *f, const pl_layout *l, pl_fonts *fonts, bool x)
+{
+    double end = -INFINITY;
+    for (size_t i = 0; i < (x ? l->n_x : l->n_y); i++) {
+        const pl_tick *tick = x ? &l->x[i] : &l->y[i];
+        if (tick->major) {
+            pl_extent e = pl_fonts_measure(fonts, tick->text, l->small, x ? l->x_most : l->y_most);
+            double at = x ? pl_layout_at_x(l, f, tick->at) : -pl_layout_at_y(l, f, tick->at);
+            double half = (x && !l->upright ? e.width : 0.8 * e.height) / 2;
+            if (at - half < end) {
+                return false;
+            }
+            end = at + half;
+        }
+    }
+    return true;
+}
+
+static void names_never_overlap(void **state)
+{
+    (void)state;
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    for (size_t k = 6; k < 9; k++) {
+        pl_figure f = sample(k);
+        for (double w = 0.6; w < 12; w *= 1.4) {
+            for (double h = 0.6; h < 12; h *= 1.4) {
+                pl_layout l;
+                pl_layout_make(&f, fonts, 72 * w, 72 * h, 0.24, &l);
+                assert_true(!l.numbers ||
+                            (rows_fit(&f, &l, fonts, true) && rows_fit(&f, &l, fonts, false)));
+                assert_true(l.plot.x1 > l.plot.x0 && l.plot.y1 > l.plot.y0);
+                assert_true(fmax(l.plot.x1, l.bar.x1) <= l.width && l.plot.y1 <= l.height);
+            }
+        }
+        pl_figure_deinit(&f);
+    }
+    pl_fonts_destroy(fonts);
+}
+
+static double margin_above(const pl_figure *f, pl_fonts *fonts)
+{
+    pl_rect margins;
+    pl_error err = {0};
+    pl_check_ok(pl_draw_margins(f, fonts, 3.25 * 72, 2.5 * 72, 0.24, NULL, &margins, &err), err);
+    return margins.y0;
+}
+
+/* Twelve labels, or any over a heat map, get a strip of their own; two lines in a free corner do
+ * not. */
+static void a_legend_that_would_hide_data_stands_above(void **state)
+{
+    (void)state;
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    pl_figure free_corner = pl_sample_marks(PL_MARK_LINE, 2, 30);
+    for (size_t i = 0; i < 60; i++) {
+        free_corner.series[i / 30].y[i % 30] = 0.2;
+    }
+    pl_figure twelve = pl_sample_marks(PL_MARK_LINE, PL_FIGURE_SERIES, 30);
+    pl_figure heat = sample(7);
+    double plain = margin_above(&free_corner, fonts);
+    assert_true(margin_above(&twelve, fonts) > plain + 30);
+    assert_true(margin_above(&heat, fonts) > plain + 6);
+    pl_figure_deinit(&free_corner);
+    pl_figure_deinit(&twelve);
+    pl_figure_deinit(&heat);
+    pl_fonts_destroy(fonts);
+}
+
+static void a_vertical_rule_crosses_the_plot(void **state)
+{
+    (void)state;
+    const double dpi = 144;
+    pl_figure f = pl_sample_marks(PL_MARK_LINE, 1, 30);
+    f.n_rules = 0;
+    pl_error err = {0};
+    pl_check_ok(pl_figure_rule(&f, 20, true, "knee", &err), err);
+    pl_fonts *fonts = NULL;
+    pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
+    pl_layout l;
+    pl_layout_make(&f, fonts, 4 * 72, 3 * 72, 72 / dpi, &l);
+    pl_pixels p = pl_sample_draw(&f, 4, 3, dpi, 0, 0, 0, NULL);
+    int x = (int)(pl_layout_at_x(&l, &f, 20) * dpi / 72);
+    int dark = 0;
+    int rows = 0;
+    for (int y = (int)(l.plot.y0 * 2) + 3; y < (int)(l.plot.y1 * 2) - 3; y++) {
+        bool ink = false;
+        for (int k = x - 1; k <= x + 1; k++) {
+            ink = ink || (pl_pixel(&p, k, y) >> 16) < 120;
+        }
+        dark += ink ? 1 : 0;
+        rows++;
+    }
+    assert_true(dark > 0.55 * rows && dark < 0.85 * rows); /* dashes: 4 on, 2 off */
+    free(p.at);
+    pl_fonts_destroy(fonts);
+    pl_figure_deinit(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_reaches_the_edges),
+        cmocka_unit_test(a_panel_is_the_same_anywhere),
+        cmocka_unit_test(text_is_5_to_10_points_for_every_preset),
+        cmocka_unit_test(shared_axes_give_their_room_back),
+        cmocka_unit_test(the_letter_is_bold_in_the_corner),
+        cmocka_unit_test(names_never_overlap),
+        cmocka_unit_test(a_legend_that_would_hide_data_stands_above),
+        cmocka_unit_test(a_vertical_rule_crosses_the_plot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

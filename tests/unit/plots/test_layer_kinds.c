@@ -1,0 +1,433 @@
+/* Figures of one layer: channels, fan, histogram, boxes, groups, outliers; against the weights. */
+#include "tests/unit/plots/kinds_fixture.h"
+
+#include "core/metrics/outliers.h"
+#include "core/metrics/recon.h"
+#include "core/metrics/spread.h"
+#include "core/run/picture.h"
+
+#include <math.h>
+
+static void channels_draw_before_pins_and_after(void **state)
+{
+    demo_lab *d = *state;
+    pl_request request = request_of(d, &pl_kind_channels);
+    request.pins = true;
+    request.channel = 17;
+    pl_figure f = make_figure(d, &request);
+    assert_int_equal(f.n_series, 3);
+    float *w[] = {demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE),
+                  pin_weights(d, PL_WHICH_PRECONDITIONED),
+                  demo_weights(d, DEMO_Q1, PL_WHICH_PRECONDITIONED)};
+    const pl_tone tones[] = {PL_TONE_BEFORE, PL_TONE_EXTRA, PL_TONE_PRECONDITIONED};
+    const char *const labels[] = {"before", "astro beta=0.001", "astro, β = 0.01"};
+    for (size_t s = 0; s < 3; s++) {
+        float max[COLS];
+        pl_column_stats((pl_view){w[s], ROWS, COLS, COLS}, max, NULL, NULL);
+        assert_int_equal(f.series[s].tone, tones[s]);
+        assert_int_equal(f.series[s].mark, s == 1 ? PL_MARK_POINTS : PL_MARK_STEMS);
+        assert_string_equal(f.series[s].label, labels[s]);
+        for (size_t c = 0; c < COLS; c++) {
+            pl_check_close(f.series[s].y[c], max[c], 0, 0);
+        }
+        free(w[s]);
+    }
+    const pl_rule *mark = &f.rules[f.n_rules - 1];
+    assert_true(mark->vertical);
+    pl_check_close(mark->at, 17, 0, 0);
+    assert_string_equal(mark->label, "channel 17");
+    char text[48];
+    snprintf(text, sizeof text, "17: %.4g \u2192 %.4g", f.series[0].y[17], f.series[2].y[17]);
+    assert_string_equal(fact_of(&f, "channel"), text);
+    pl_figure_deinit(&f);
+
+    request.sorted = true;
+    f = make_figure(d, &request);
+    mark = &f.rules[f.n_rules - 1];
+    size_t rank = (size_t)mark->at;
+    assert_true(mark->vertical && rank >= 1 && rank <= COLS);
+    char prefix[48];
+    snprintf(prefix, sizeof prefix, "17: %.4g ", f.series[0].y[rank - 1]);
+    assert_memory_equal(text, prefix, strlen(prefix));
+    for (size_t s = 0; s < 3; s++) {
+        for (size_t i = 1; i < COLS; i++) {
+            assert_true(f.series[s].y[i] <= f.series[s].y[i - 1]);
+        }
+    }
+    pl_figure_deinit(&f);
+}
+
+static void unsolved_layers_show_before_only(void **state)
+{
+    demo_lab *d = *state;
+    const pl_kind *const kinds[] = {&pl_kind_channels, &pl_kind_histogram, &pl_kind_box,
+                                    &pl_kind_groups};
+    for (size_t k = 0; k < 4; k++) {
+        pl_request request = request_of(d, kinds[k]);
+        request.layer = DEMO_Q1 + 1;
+        request.pins = true; /* of another layer */
+        pl_figure f = make_figure(d, &request);
+        const pl_series *last = &f.series[f.n_series - 1];
+        assert_int_equal(f.n_series, kinds[k] == &pl_kind_groups ? 2 : 1);
+        assert_string_equal(last->label, "before");
+        assert_int_equal(last->tone, PL_TONE_BEFORE);
+        pl_figure_deinit(&f);
+        request.which = PL_WHICH_AFTER;
+        f = make_figure(d, &request);
+        assert_string_equal(f.series[f.n_series - 1].label, "after (not solved)");
+        assert_int_equal(f.series[0].tone, PL_TONE_BEFORE);
+        pl_figure_deinit(&f);
+    }
+}
+
+/* Column c of w, sorted by the library's own selection, itself tested against sorting. */
+static void column_spread(const float *w, size_t c, bool magnitudes, double out[PL_SPREAD])
+{
+    float column[ROWS];
+    for (size_t r = 0; r < ROWS; r++) {
+        column[r] = magnitudes ? fabsf(w[r * COLS + c]) : w[r * COLS + c];
+    }
+    pl_spread(column, ROWS, out);
+}
+
+static void fans_share_one_order(void **state)
+{
+    demo_lab *d = *state;
+    float *w[] = {demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE),
+                  demo_weights(d, DEMO_Q1, PL_WHICH_PRECONDITIONED)};
+    float max[COLS];
+    size_t order[COLS];
+    pl_column_stats((pl_view){w[0], ROWS, COLS, COLS}, max, NULL, NULL);
+    pl_top_channels(max, COLS, COLS, order);
+    for (int variant = 0; variant < 4; variant++) {
+        pl_request request = request_of(d, &pl_kind_channels);
+        request.form = 1;
+        request.sorted = (variant & 1) != 0;
+        request.log = (variant & 2) != 0;
+        request.channel = order[5];
+        pl_figure f = make_figure(d, &request);
+        assert_int_equal(f.n_series, 2);
+        for (size_t s = 0; s < 2; s++) {
+            assert_int_equal(f.series[s].mark, PL_MARK_FAN);
+            assert_int_equal(f.series[s].count, COLS);
+            for (size_t i = 0; i < COLS; i++) {
+                double expected[PL_SPREAD];
+                column_spread(w[s], request.sorted ? order[i] : i, request.log, expected);
+                pl_check_close(f.series[s].x[i], (double)i + (request.sorted ? 1 : 0), 0, 0);
+                for (size_t q = 0; q < PL_SPREAD; q++) {
+                    pl_check_close(f.series[s].y[i * PL_SPREAD + q], expected[q], 0, 0);
+                }
+            }
+        }
+        assert_true(f.y.log == request.log);
+        double low = INFINITY; /* a log axis starts at the 1 % quantiles, not at the minima */
+        for (size_t i = 0; request.log && i < 2 * COLS; i++) {
+            double y = f.series[i / COLS].y[i % COLS * PL_SPREAD + 1];
+            low = y > 0 ? fmin(low, y) : low;
+        }
+        assert_true(!request.log || (f.y.lo < low && f.y.lo > low / 3));
+        pl_check_close(f.rules[0].at, request.sorted ? 6 : (double)order[5], 0, 0);
+        pl_figure_deinit(&f);
+    }
+    free(w[0]);
+    free(w[1]);
+}
+
+static pl_site_stats load_stats(demo_lab *d)
+{
+    pl_error err;
+    pl_id calibration = {0};
+    pl_site_stats stats = {0};
+    size_t site = pl_model_layer(d->state.source->model, DEMO_Q1)->site;
+    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &calibration, NULL, &err), err);
+    pl_check_ok(
+        pl_lab_load_site(d->lab, &d->state, calibration, site, true, true, &stats, NULL, &err),
+        err);
+    return stats;
+}
+
+static void inputs_show_every_maximum(void **state)
+{
+    demo_lab *d = *state;
+    pl_site_stats stats = load_stats(d);
+    pl_request request = request_of(d, &pl_kind_channels);
+    request.side = PL_SIDE_INPUT;
+    request.form = 1;
+    request.log = true;
+    pl_figure f = make_figure(d, &request);
+    bool whole = (double)stats.sample_rows >= stats.tokens;
+    assert_int_equal(f.n_series, whole ? 1 : 2);
+    for (size_t c = 0; c < COLS; c++) {
+        double top = whole ? f.series[0].y[c * PL_SPREAD + PL_SPREAD - 1] : f.series[1].y[c];
+        pl_check_close(top, stats.max[c], 0, 0);
+    }
+    assert_int_equal(f.series[0].tone, PL_TONE_INPUT);
+    pl_figure_deinit(&f);
+
+    request.form = 0;
+    f = make_figure(d, &request);
+    char text[64];
+    snprintf(text, sizeof text, "%zu of %d above", pl_outlier_count(stats.max, COLS, 6), COLS);
+    assert_memory_equal(fact_of(&f, "outlier_channels"), text, strlen(text));
+    pl_figure_deinit(&f);
+    pl_site_stats_deinit(&stats);
+}
+
+/* With more tokens than the sample keeps, the points show the maxima the sample may miss. */
+static void a_sample_is_said_to_be_one(void **state)
+{
+    demo_lab *d = *state;
+    size_t windows = d->state.calibration.protocol.windows;
+    d->state.calibration.protocol.windows = 12;
+    pl_site_stats stats = load_stats(d);
+    assert_true((double)stats.sample_rows < stats.tokens);
+    const pl_kind *const kinds[] = {&pl_kind_channels, &pl_kind_box};
+    for (size_t k = 0; k < 2; k++) {
+        pl_request request = request_of(d, kinds[k]);
+        request.side = PL_SIDE_INPUT;
+        request.form = kinds[k] == &pl_kind_channels ? 1 : 0;
+        pl_figure f = make_figure(d, &request);
+        assert_int_equal(f.n_series, 2);
+        assert_int_equal(f.series[1].mark, PL_MARK_POINTS);
+        double top = 0;
+        double expected = 0;
+        for (size_t i = 0; i < f.series[1].count; i++) {
+            top = fmax(top, f.series[1].y[i]);
+        }
+        for (size_t c = 0; c < COLS; c++) {
+            expected = fmax(expected, (double)stats.max[c]);
+        }
+        pl_check_close(top, expected, 0, 0);
+        char text[64];
+        snprintf(text, sizeof text, "%zu of %.0f tokens", stats.sample_rows, stats.tokens);
+        assert_string_equal(fact_of(&f, "sample"), text);
+        pl_figure_deinit(&f);
+    }
+    pl_site_stats_deinit(&stats);
+    d->state.calibration.protocol.windows = windows;
+}
+
+static void histograms_count_pins_too(void **state)
+{
+    demo_lab *d = *state;
+    pl_request request = request_of(d, &pl_kind_histogram);
+    request.pins = true;
+    pl_figure f = make_figure(d, &request);
+    assert_int_equal(f.n_series, 3);
+    for (size_t s = 0; s < 3; s++) {
+        double sum = 0;
+        for (size_t i = 0; i < f.series[s].count; i++) {
+            sum += f.series[s].y[i];
+        }
+        pl_check_close(sum, ROWS * COLS, 0, 0);
+    }
+    assert_int_equal(f.series[1].tone, PL_TONE_EXTRA);
+    float *w = demo_weights(d, DEMO_Q1, PL_WHICH_PRECONDITIONED);
+    pl_tensor_numbers numbers = pl_describe((pl_view){w, ROWS, COLS, COLS});
+    char text[48];
+    snprintf(text, sizeof text, "%.4g", numbers.kurtosis);
+    assert_string_equal(fact_of(&f, "kurtosis_preconditioned"), text);
+    snprintf(text, sizeof text, "%.4g", numbers.max_over_rms);
+    assert_string_equal(fact_of(&f, "max_over_rms_preconditioned"), text);
+    assert_true(strstr(fact_of(&f, "above_6_sigma"), "%") != NULL);
+    free(w);
+    pl_figure_deinit(&f);
+    request.side = PL_SIDE_INPUT;
+    f = make_figure(d, &request);
+    fact_of(&f, "max_over_rms");
+    fact_of(&f, "kurtosis");
+    pl_figure_deinit(&f);
+}
+
+static void boxes_stand_side_by_side(void **state)
+{
+    demo_lab *d = *state;
+    pl_request request = request_of(d, &pl_kind_box);
+    request.channel = 100;
+    pl_figure f = make_figure(d, &request);
+    assert_int_equal(f.n_series, 2);
+    assert_int_equal(f.x.n_names, GROUPS);
+    assert_string_equal(f.x.names[1], "48\u201395");
+    for (size_t s = 0; s < 2; s++) {
+        float *w = demo_weights(d, DEMO_Q1, s == 0 ? PL_WHICH_BEFORE : PL_WHICH_PRECONDITIONED);
+        double expected[GROUPS * PL_SPREAD];
+        pl_error err;
+        pl_check_ok(pl_group_spreads((pl_view){w, ROWS, COLS, COLS}, GROUP, false, expected, NULL,
+                                     &err),
+                    err);
+        assert_int_equal(f.series[s].mark, PL_MARK_BOX);
+        for (size_t k = 0; k < GROUPS; k++) {
+            pl_check_close(f.series[s].x[k], (double)k + (s == 0 ? -0.2 : 0.2), 0, 1e-12);
+            for (size_t q = 0; q < PL_SPREAD; q++) {
+                pl_check_close(f.series[s].y[k * PL_SPREAD + q], expected[k * PL_SPREAD + q], 0,
+                               0);
+            }
+        }
+        free(w);
+    }
+    pl_check_close(f.rules[0].at, 2, 0, 0);
+    pl_figure_deinit(&f);
+}
+
+static void groups_are_astros_table(void **state)
+{
+    demo_lab *d = *state;
+    pl_error err;
+    pl_bench bench = {0};
+    pl_id calibration = {0};
+    double norms[GROUPS], before[GROUPS], after[GROUPS];
+    float alpha[GROUPS];
+    size_t site = pl_model_layer(d->state.source->model, DEMO_Q1)->site;
+    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &calibration, NULL, &err), err);
+    pl_check_ok(pl_lab_site(d->lab, &d->state, calibration, site, &bench, NULL, &err), err);
+    pl_factors_group_norms(bench.factors, GROUP, norms);
+    pl_factors_alpha(bench.factors, GROUP, alpha);
+    float *w0 = demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE);
+    float *w = demo_weights(d, DEMO_Q1, PL_WHICH_PRECONDITIONED);
+    pl_group_max((pl_view){w0, ROWS, COLS, COLS}, GROUP, NULL, before);
+    pl_group_max((pl_view){w, ROWS, COLS, COLS}, GROUP, NULL, after);
+    pl_grid grid = pl_spec_grid(&d->state.slots[PL_SLOT_ROUND]);
+    double bound = pl_error_bound(bench.factors, &grid, (pl_view){w, ROWS, COLS, COLS});
+
+    pl_request request = request_of(d, &pl_kind_groups);
+    pl_figure f = make_figure(d, &request);
+    assert_int_equal(f.n_series, 4);
+    assert_true(f.x.log);
+    for (size_t s = 0; s < 4; s++) {
+        assert_int_equal(f.series[s].mark, s % 2 == 0 ? PL_MARK_LINE : PL_MARK_POINTS);
+        double sum = 0;
+        for (size_t i = 0; i < GROUPS; i++) {
+            assert_true(i == 0 || f.series[s].x[i] >= f.series[s].x[i - 1]);
+            for (size_t k = 0; k < GROUPS; k++) {
+                double x = sqrt(bench.stats->tokens) * norms[k];
+                if (fabs(f.series[s].x[i] - x) < 1e-5 * x) {
+                    pl_check_close(f.series[s].y[i], s < 2 ? before[k] : after[k], 0, 0);
+                    sum += 1;
+                }
+            }
+        }
+        pl_check_close(sum, GROUPS, 0, 0);
+    }
+    double old = 0;
+    double now = 0;
+    assert_int_equal(sscanf(fact_of(&f, "bound"), "%lf \u2192 %lf", &old, &now), 2);
+    pl_check_close(now, bound, 1e-3, 0);
+    assert_true(old > now);
+    pl_solve_report report = demo_solve(d, DEMO_Q1);
+    assert_int_equal(sscanf(fact_of(&f, "group_max_mean"), "%lf \u2192 %lf", &old, &now), 2);
+    pl_check_close(old, report.group_max_before, 1e-3, 0);
+    pl_check_close(now, report.group_max_after, 1e-3, 0);
+    pl_figure_deinit(&f);
+
+    request.form = 1;
+    request.sorted = true;
+    f = make_figure(d, &request);
+    assert_int_equal(f.n_series, 2);
+    assert_int_equal(f.x.n_names, GROUPS);
+    pl_figure_deinit(&f);
+
+    request.form = 2;
+    request.pins = true;
+    f = make_figure(d, &request);
+    assert_int_equal(f.table->rows, GROUPS);
+    assert_int_equal(f.table->cols, 7); /* channels, norm, alpha, before, pin, after, change */
+    double last = INFINITY;
+    for (size_t r = 0; r < GROUPS; r++) {
+        char **cells = f.table->cells + r * f.table->cols;
+        size_t k = (size_t)strtoul(cells[0], NULL, 10) / GROUP;
+        pl_check_close(strtod(cells[1], NULL), sqrt(bench.stats->tokens) * norms[k], 1e-3, 0);
+        pl_check_close(strtod(cells[2], NULL), (double)alpha[k], 0, 6e-4);
+        pl_check_close(strtod(cells[3], NULL), before[k], 0, 6e-5);
+        pl_check_close(strtod(cells[5], NULL), after[k], 0, 6e-5);
+        pl_check_close(strtod(cells[6], NULL), 100 * (after[k] / before[k] - 1), 0, 0.06);
+        assert_true((double)alpha[k] <= last);
+        last = (double)alpha[k];
+    }
+    pl_figure_deinit(&f);
+    pl_lab_release(d->lab, &bench);
+    free(w0);
+    free(w);
+}
+
+static void outliers_name_their_tokens(void **state)
+{
+    demo_lab *d = *state;
+    pl_channel_row rows[3];
+    size_t count = 0;
+    pl_error err;
+    for (pl_side side = PL_SIDE_WEIGHT; side <= PL_SIDE_INPUT; side++) {
+        pl_request request = request_of(d, &pl_kind_outliers);
+        request.side = side;
+        pl_figure f = make_figure(d, &request);
+        pl_check_ok(pl_channel_table(d->lab, &d->state, DEMO_Q1, side, 3, rows, &count, NULL,
+                                     &err),
+                    err);
+        assert_int_equal(f.table->cols, side == PL_SIDE_INPUT ? 6 : 4);
+        assert_int_equal(f.table->rows, PL_PICTURE_TOP);
+        for (size_t i = 0; i < count; i++) {
+            char **cells = f.table->cells + i * f.table->cols;
+            assert_int_equal(strtoul(cells[0], NULL, 10), rows[i].channel);
+            pl_check_close(strtod(cells[1], NULL), rows[i].max, 1e-3, 0);
+            pl_check_close(strtod(cells[2], NULL), rows[i].ratio, 0, 0.06);
+            if (side == PL_SIDE_INPUT) {
+                assert_non_null(strstr(cells[4], rows[i].token));
+                assert_int_equal(strtol(cells[5], NULL, 10), rows[i].token_position);
+            }
+        }
+        pl_figure_deinit(&f);
+    }
+}
+
+static void a_lost_pin_is_left_out(void **state)
+{
+    demo_lab *d = *state;
+    pl_request request = request_of(d, &pl_kind_channels);
+    request.pins = true;
+    d->state.pins[0].result.low ^= 1;
+    pl_figure f = make_figure(d, &request);
+    d->state.pins[0].result.low ^= 1;
+    assert_int_equal(f.n_series, 2);
+    assert_memory_equal(fact_of(&f, "pins_lost"), "1 ", 2);
+    pl_figure_deinit(&f);
+}
+
+static void cancels_and_missing_calibrations_are_sentences(void **state)
+{
+    demo_lab *d = *state;
+    const pl_kind *const kinds[] = {&pl_kind_channels, &pl_kind_histogram, &pl_kind_box,
+                                    &pl_kind_groups};
+    pl_task task = {0};
+    pl_error err = {0};
+    pl_figure f;
+    atomic_store(&task.cancel, true);
+    for (size_t k = 0; k < 4; k++) {
+        pl_request request = request_of(d, kinds[k]);
+        assert_int_equal(pl_kind_make(d->lab, &d->state, &request, &f, &task, &err),
+                         PL_ERR_CANCELLED);
+        assert_int_equal(f.n_series, 0);
+    }
+    pl_state plain;
+    demo_state(&plain, false);
+    pl_request request = pl_request_of(&plain, &pl_kind_groups);
+    assert_int_equal(pl_kind_make(d->lab, &plain, &request, &f, NULL, &err), PL_ERR_STATE);
+    pl_check_says(err, "calibrate");
+    pl_state_deinit(&plain);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(channels_draw_before_pins_and_after),
+        cmocka_unit_test(unsolved_layers_show_before_only),
+        cmocka_unit_test(fans_share_one_order),
+        cmocka_unit_test(inputs_show_every_maximum),
+        cmocka_unit_test(histograms_count_pins_too),
+        cmocka_unit_test(boxes_stand_side_by_side),
+        cmocka_unit_test(groups_are_astros_table),
+        cmocka_unit_test(outliers_name_their_tokens),
+        cmocka_unit_test(a_lost_pin_is_left_out),
+        cmocka_unit_test(cancels_and_missing_calibrations_are_sentences),
+        cmocka_unit_test(a_sample_is_said_to_be_one),
+    };
+    return cmocka_run_group_tests(tests, kinds_setup, kinds_teardown);
+}
