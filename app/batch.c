@@ -2,6 +2,7 @@
 #include "app/front.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,8 +157,19 @@ static int open_model(batch *b, const char *path, bool *quit)
     return run_call(b, "open", call, quit);
 }
 
+/* One sentence, and the death that the shell expects. */
+static void on_interrupt(int signo)
+{
+    static const char text[] = "\nplanish: interrupted; results that were finished are kept\n";
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)n;
+    signal(signo, SIG_DFL);
+    raise(signo);
+}
+
 int pl_batch_run(const pl_options *options)
 {
+    signal(SIGINT, on_interrupt);
     batch b = {.json = options->json, .show_progress = isatty(STDERR_FILENO) != 0};
     pl_error err = {0};
     char *script = NULL;

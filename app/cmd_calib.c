@@ -246,6 +246,8 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
         json_object_set_new(out, "windows", json_integer((json_int_t)found.windows));
         json_object_set_new(out, "kl_mean", compare ? pl_number(found.kl_mean) : json_null());
         json_object_set_new(out, "kl_max", compare ? pl_number(found.kl_max) : json_null());
+        json_object_set_new(out, "original_perplexity", pl_number(found.original));
+        json_object_set_new(out, "original_error", pl_number(found.original_error));
         json_object_set_new(out, "top1_agreement",
                             compare ? pl_number(found.top1_agreement) : json_null());
         json_object_set_new(out, "layers_solved",

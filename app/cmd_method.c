@@ -167,7 +167,7 @@ static void put_report(json_t *result, const pl_solve_report *report)
 }
 
 static pl_status note_solved(pl_call *call, const pl_state *state, size_t layer, pl_id result,
-                             bool sequential)
+                             bool sequential, const pl_solve_report *report)
 {
     void *grown = realloc(call->solved, (call->n_solved + 1) * sizeof *call->solved);
     if (grown == NULL) {
@@ -179,6 +179,10 @@ static pl_status note_solved(pl_call *call, const pl_state *state, size_t layer,
         sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
     call->solved[call->n_solved].sequential = sequential;
     call->solved[call->n_solved].result = result;
+    call->solved[call->n_solved].gap = (float)report->gap;
+    call->solved[call->n_solved].error =
+        (float)(isfinite(report->rounded_relative_error) ? report->rounded_relative_error
+                                                         : report->relative_error);
     call->n_solved++;
     return PL_OK;
 }
@@ -192,11 +196,22 @@ typedef struct collector {
 
 static void collect(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
 {
-    (void)report;
     collector *c = ctx;
     if (c->status == PL_OK) {
-        c->status = note_solved(c->call, c->state, layer, result, c->sequential);
+        c->status = note_solved(c->call, c->state, layer, result, c->sequential, report);
     }
+}
+
+pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer, pl_id result,
+                        const pl_solve_report *report, pl_error *err)
+{
+    if (note_solved(call, state, layer, result, false, report) != PL_OK) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    json_object_set_new(call->result, "layer",
+                        json_string(pl_model_layer(state->source->model, layer)->name));
+    put_report(call->result, report);
+    return PL_OK;
 }
 
 pl_status pl_run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
@@ -227,13 +242,7 @@ pl_status pl_run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
         if (status == PL_OK) {
             status = pl_solve_layer(lab, state, layer, &report, &result, task, err);
         }
-        if (status == PL_OK && note_solved(call, state, layer, result, false) != PL_OK) {
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
-        }
-        if (status == PL_OK) {
-            json_object_set_new(call->result, "layer",
-                                json_string(pl_model_layer(state->source->model, layer)->name));
-        }
+        return status == PL_OK ? pl_note_solve(call, state, layer, result, &report, err) : status;
     }
     if (status == PL_OK) {
         put_report(call->result, &report);

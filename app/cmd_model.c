@@ -1,4 +1,4 @@
-/* open, info, layers, tokenize, select, view. */
+/* open, info, layers, tokenize. */
 #include "app/demo.h"
 #include "app/handlers.h"
 #include "app/usage.h"
@@ -126,6 +126,10 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
                             pl_number((double)scores[i].weight_max), "weight_ratio",
                             pl_number((double)scores[i].weight_ratio), "input_ratio",
                             pl_number((double)scores[i].input_ratio)));
+        if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
+            json_object_set_new(json_array_get(list, i), "tokens",
+                                pl_number(pl_lab_site_tokens(lab, state, layer->site)));
+        }
     }
     free(scores);
     return status;
@@ -184,39 +188,5 @@ pl_status pl_run_tokenize(pl_call *call, const pl_state *state, pl_lab *lab, pl_
         json_object_set_new(call->result, "ids", ids);
     }
     free(owned);
-    return status;
-}
-
-pl_status pl_apply_select(pl_call *call, pl_state *state, pl_error *err)
-{
-    size_t layer = 0;
-    pl_status status = pl_model_find_layer(state->source->model, call->words[0], &layer, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    state->layer = layer;
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    json_object_set_new(call->result, "name", json_string(info->name));
-    json_object_set_new(call->result, "rows", json_integer((json_int_t)info->rows));
-    json_object_set_new(call->result, "cols", json_integer((json_int_t)info->cols));
-    return PL_OK;
-}
-
-pl_status pl_apply_view(pl_call *call, pl_state *state, pl_error *err)
-{
-    static const char *const sides[] = {"weight", "input"};
-    static const char *const kinds[] = {"before", "preconditioned", "after", "both"};
-    size_t side = state->side;
-    size_t which = state->which;
-    pl_status status = pl_usage_choice(call, "side", &side, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "which", &which, err);
-    }
-    if (status == PL_OK) {
-        state->side = (pl_side)side;
-        state->which = (pl_which)which;
-        json_object_set_new(call->result, "side", json_string(sides[side]));
-        json_object_set_new(call->result, "which", json_string(kinds[which]));
-    }
     return status;
 }

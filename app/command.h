@@ -51,6 +51,7 @@ typedef struct pl_call {
         size_t layer;
         pl_id plan, result;
         bool sequential;
+        float gap, error; /* NaN where there is none; of the rounded weights where there are some */
     } * solved; /* solve: what was solved */
     size_t n_solved;
     char *warning; /* to tell the user beside the result, or NULL */
@@ -87,9 +88,11 @@ void pl_call_destroy(pl_call *call);
 /* Value of a key, or NULL. */
 const char *pl_call_value(const pl_call *call, const char *key);
 
-/* Completions of a command line cut at the cursor: full replacements of its last word, in a
- * NULL-terminated array that the caller frees with pl_completions_free. */
+/* Completions of a command line cut at the cursor: full replacements of its last word, quoted
+ * where they must be, in a NULL-terminated array that the caller frees with pl_completions_free. */
 char **pl_complete(const pl_state *state, const char *line);
+/* Where that last word begins: behind the last blank or `;` that no quote holds. */
+size_t pl_complete_word(const char *line);
 void pl_completions_free(char **list);
 
 /* Help of one command, or of all (command NULL), as plain lines. */

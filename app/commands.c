@@ -38,6 +38,16 @@ static const pl_key solve_keys[] = {
     {0},
 };
 
+static const pl_key sweep_keys[] = {
+    {"slot", PL_KEY_CHOICE, NULL, "transform|precondition|round",
+     "whose parameter, where two methods have one of that name"},
+    {"perplexity", PL_KEY_CHOICE, "no", "no|yes", "with `all`: measure it at every value"},
+    {"text", PL_KEY_FILE, NULL, NULL, "with perplexity=yes: the text to score"},
+    {"length", PL_KEY_INT, "512", NULL, "with perplexity=yes: tokens in a window"},
+    {"windows", PL_KEY_INT, "20", NULL, "with perplexity=yes: how many; 0: all the text has"},
+    {0},
+};
+
 static const pl_key perplexity_keys[] = {
     {"text", PL_KEY_FILE, NULL, NULL, "the text to score; may be given again"},
     {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
@@ -47,22 +57,64 @@ static const pl_key perplexity_keys[] = {
     {0},
 };
 
-static const pl_key view_keys[] = {
-    {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the channel plot shows"},
-    {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both", "which weights it shows"},
+static const pl_key select_keys[] = {
+    {"channel", PL_KEY_TEXT, NULL, NULL, "mark this input channel in all views; none: no more"},
     {0},
 };
 
+#define VIEWS                                                                                      \
+    "channels|histogram|layers|box|tokens|groups|spectrum|basin|sweep|outliers|log"
+
+static const pl_key view_keys[] = {
+    {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the views show"},
+    {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both", "which weights they show"},
+    {"main", PL_KEY_CHOICE, NULL, VIEWS, "view of the main pane"},
+    {"second", PL_KEY_CHOICE, NULL, VIEWS, "view of the second pane, shown by split=yes"},
+    {"table", PL_KEY_CHOICE, NULL, VIEWS, "view of the pane below"},
+    {"pane", PL_KEY_CHOICE, "main", "main|second|table", "whose order, scale and form are meant"},
+    {"order", PL_KEY_CHOICE, NULL, "index|sorted", "channels by index or by falling size"},
+    {"scale", PL_KEY_CHOICE, NULL, "linear|log", "the value axis"},
+    {"form", PL_KEY_TEXT, NULL, NULL, "which form of the view: maxima, fan, ..."},
+    {"split", PL_KEY_CHOICE, NULL, "no|yes", "the second pane beside the main one"},
+    {"zoom", PL_KEY_CHOICE, NULL, "no|layers|main|second|table|tuner", "one pane alone"},
+    {0},
+};
+
+#define PAGE_KEYS                                                                                  \
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "figure to write: .png, .pdf or .svg; .csv: its data"},  \
+        {"preset", PL_KEY_CHOICE, "none",                                                          \
+         "none|icml|icml2|neurips|nature|nature2|acl|acl2|slide",                                  \
+         "a venue's width: one column, or with 2 the whole page"},                                 \
+        {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},                                \
+        {"height", PL_KEY_LENGTH, "4.8in", NULL, "height, in or mm (by the preset or the grid)"},  \
+        {"dpi", PL_KEY_REAL, "300", NULL, "dots per inch of a PNG"},                               \
+    {                                                                                              \
+        "caption", PL_KEY_CHOICE, "no", "no|yes", "give the caption, too, as text and LaTeX"       \
+    }
+
 static const pl_key plot_keys[] = {
-    {"file", PL_KEY_NEW_FILE, NULL, NULL, "figure to write: .png, .pdf or .svg"},
     {"side", PL_KEY_CHOICE, "weight", "weight|input", "weights or inputs"},
     {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both",
      "which weights (both = before and preconditioned; the default once the layer is solved)"},
     {"order", PL_KEY_CHOICE, "index", "index|sorted", "channels by index or by falling size"},
-    {"scale", PL_KEY_CHOICE, "linear", "linear|log", "the value axis of a channel plot"},
-    {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},
-    {"height", PL_KEY_LENGTH, "4.8in", NULL, "height, in or mm"},
-    {"dpi", PL_KEY_REAL, "300", NULL, "dots per inch of a PNG"},
+    {"scale", PL_KEY_CHOICE, "linear", "linear|log", "the value axis"},
+    {"form", PL_KEY_TEXT, NULL, NULL, "which form of the figure (`help plot` lists them)"},
+    {"pins", PL_KEY_CHOICE, "no", "no|yes", "the pinned baselines, too"},
+    {"channel", PL_KEY_INT, NULL, NULL, "mark this input channel"},
+    PAGE_KEYS,
+    {0},
+};
+
+static const pl_key figure_keys[] = {
+    {"share", PL_KEY_CHOICE, "none", "none|x|y|both",
+     "one x axis a column, one y axis a row: common ranges, labels at the edge only"},
+    {"letters", PL_KEY_CHOICE, "yes", "yes|no", "a, b, ... at the panels"},
+    PAGE_KEYS,
+    {0},
+};
+
+static const pl_key rebuild_keys[] = {
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "figure to write; without it the bytes are compared"},
     {0},
 };
 
@@ -82,6 +134,11 @@ static const pl_key export_keys[] = {
     {0},
 };
 
+static const pl_key log_keys[] = {
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "a script for --batch: the session's commands"},
+    {0},
+};
+
 static const pl_command table[] = {
     {.name = "open", .positional = "[PATH]", .max_words = 1, .keys = no_keys,
      .summary = "Open a model: a folder, .safetensors, .gguf or cached org/name; alone: the demo",
@@ -95,8 +152,9 @@ static const pl_command table[] = {
     {.name = "calibrate", .positional = "", .keys = calibrate_keys, .needs_model = true,
      .summary = "Run the original model over a text: Gram matrices and input statistics",
      .run = pl_run_calibrate, .apply = pl_apply_calibrate},
-    {.name = "select", .positional = "LAYER", .min_words = 1, .max_words = 1, .keys = no_keys,
-     .summary = "Choose the layer that later commands are about", .needs_model = true,
+    {.name = "select", .positional = "[LAYER]", .max_words = 1, .keys = select_keys,
+     .summary = "Choose the layer that later commands are about, or mark a channel",
+     .needs_model = true,
      .apply = pl_apply_select},
     {.name = "outliers", .positional = "[LAYER]", .max_words = 1, .keys = outliers_keys,
      .needs_model = true, .summary = "The largest channels, and the tokens that cause them",
@@ -111,6 +169,16 @@ static const pl_command table[] = {
     {.name = "solve", .positional = "[LAYER|all]", .max_words = 1, .keys = solve_keys,
      .needs_model = true, .summary = "Apply the methods to the selected layer, another, or all",
      .run = pl_run_solve, .apply = pl_apply_solve},
+    {.name = "pin", .positional = "", .keys = no_keys, .needs_model = true,
+     .summary = "Keep the layer's present result as a baseline to compare with (up to 8)",
+     .apply = pl_apply_pin},
+    {.name = "unpin", .positional = "[N|all]", .max_words = 1, .keys = no_keys, .needs_model = true,
+     .summary = "Take a pinned baseline away: the last one, the N-th as `pin` lists them, or all",
+     .apply = pl_apply_unpin},
+    {.name = "sweep", .positional = "[LAYER|all] PARAM=FROM:TO:logN", .max_words = 1,
+     .keys = sweep_keys, .any_key = true, .needs_model = true,
+     .summary = "Solve for N values of a parameter (logN or linN), and find the knee",
+     .run = pl_run_sweep, .apply = pl_apply_sweep},
     {.name = "perplexity", .positional = "", .keys = perplexity_keys, .needs_model = true,
      .summary = "Measure perplexity by a named protocol, and KL against the original",
      .run = pl_run_perplexity},
@@ -118,10 +186,20 @@ static const pl_command table[] = {
      .needs_model = true, .summary = "Run a typed sentence: loss and largest channel per token",
      .run = pl_run_probe},
     {.name = "view", .positional = "", .keys = view_keys, .needs_model = true,
-     .summary = "Choose what the channel plot shows", .apply = pl_apply_view},
-    {.name = "plot", .positional = "histogram|channels [LAYER]", .min_words = 1, .max_words = 2,
-     .keys = plot_keys, .needs_model = true, .summary = "Write a figure for the paper",
+     .summary = "Choose what the screen shows: views, their side, order and form, split and zoom",
+     .apply = pl_apply_view},
+    {.name = "plot", .positional = "FIGURE [LAYER]", .min_words = 1, .max_words = 2,
+     .keys = plot_keys, .needs_model = true,
+     .summary = "Write a figure for the paper: what the view of that name shows",
      .run = pl_run_plot},
+    {.name = "figure", .positional = "ROWSxCOLUMNS \"FIGURE [LAYER] KEY=VALUE ...\" ...",
+     .min_words = 2, .max_words = 37, .keys = figure_keys, .needs_model = true,
+     .summary = "Write a grid of figures; each panel is quoted as behind `plot`",
+     .run = pl_run_figure},
+    {.name = "rebuild", .positional = "FILE", .min_words = 1, .max_words = 1,
+     .keys = rebuild_keys, .needs_model = true,
+     .summary = "Make a figure again from its own file: the same bytes, or why not",
+     .run = pl_run_rebuild},
     {.name = "dump", .positional = "gram|weights|inputs|stats [LAYER]", .min_words = 1,
      .max_words = 2, .keys = dump_keys, .needs_model = true,
      .summary = "Write the numbers behind a layer", .run = pl_run_dump},
@@ -135,6 +213,20 @@ static const pl_command table[] = {
      .summary = "Bring the last session back (screen)"},
     {.name = "cancel", .positional = "", .keys = no_keys, .on_screen = true,
      .summary = "Stop the running job (screen)"},
+    {.name = "filter", .positional = "EXPRESSION|none", .max_words = 64, .keys = no_keys,
+     .on_screen = true,
+     .summary = "List only layers by name (q_proj, 15.*) or score (input_ratio > 20) (screen)"},
+    {.name = "theme", .positional = "[dark|light|safe|none|auto]", .max_words = 1, .keys = no_keys,
+     .on_screen = true,
+     .summary = "Colours for a dark or light background, safe, or none (screen)"},
+    {.name = "marks", .positional = "braille|blocks|ascii|auto", .min_words = 1, .max_words = 1,
+     .keys = no_keys, .on_screen = true, .summary = "What plots are drawn with (screen)"},
+    {.name = "jobs", .positional = "", .keys = no_keys, .on_screen = true,
+     .summary = "List the jobs, to cancel one (screen)"},
+    {.name = "log", .positional = "", .keys = log_keys, .on_screen = true,
+     .summary = "Show what was done and how long it took; file= writes it as a batch (screen)"},
+    {.name = "tour", .positional = "[on|off]", .max_words = 1, .keys = no_keys, .on_screen = true,
+     .summary = "Show the five steps of the tour, or end it (screen)"},
     {.name = "save", .positional = "", .keys = no_keys,
      .summary = "Bring the session to disk now"},
     {.name = "help", .positional = "[COMMAND]", .max_words = 1, .keys = no_keys,

@@ -1,6 +1,8 @@
 /* Completion of a command line, from the same tables that run it. */
 #include "app/command.h"
 
+#include "plots/kinds.h"
+
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +108,10 @@ static void offer_values(matches *m, const pl_command *command, const pl_method 
         }
         if (key->choices != NULL) {
             offer_choices(m, lead, key->choices);
+        } else if (strcmp(key->name, "form") == 0) {
+            for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+                offer_choices(m, lead, (*kind)->forms != NULL ? (*kind)->forms : "");
+            }
         } else if (key->kind == PL_KEY_FILE || key->kind == PL_KEY_NEW_FILE) {
             offer_files(m, lead, word + length + 1);
         }
@@ -139,6 +145,22 @@ static void offer_keys(matches *m, const pl_command *command, const pl_method *m
     pl_buf_deinit(&text);
 }
 
+/* `sweep` takes any number of the methods in use: "beta=". */
+static void offer_sweep(matches *m, const pl_state *state)
+{
+    for (pl_slot slot = 0; state->source != NULL && slot < PL_SLOT_COUNT; slot++) {
+        const pl_method *method = pl_state_spec(state, state->layer, slot)->method;
+        for (size_t i = 0; method != NULL && i < method->n_params; i++) {
+            pl_buf text = {0};
+            pl_buf_printf(&text, "%s=", method->params[i].name);
+            if (method->params[i].type != PL_PARAM_CHOICE && !text.failed) {
+                offer(m, text.data);
+            }
+            pl_buf_deinit(&text);
+        }
+    }
+}
+
 static void offer_positional(matches *m, const pl_state *state, const pl_command *command,
                              size_t position, const char *word)
 {
@@ -152,37 +174,124 @@ static void offer_positional(matches *m, const pl_state *state, const pl_command
         for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
             offer(m, c->name);
         }
+    } else if (strcmp(name, "theme") == 0) {
+        offer_choices(m, "", "dark|light|safe|none|auto");
+    } else if (strcmp(name, "marks") == 0) {
+        offer_choices(m, "", "braille|blocks|ascii|auto");
+    } else if (strcmp(name, "tour") == 0) {
+        offer_choices(m, "", "on|off");
+    } else if (strcmp(name, "filter") == 0) {
+        offer_choices(m, "", "input_ratio|weight_ratio|weight_max|gap|error|block|solved|not|none");
     } else if (strcmp(name, "open") == 0) {
         offer_files(m, "", word);
-    } else if (position == 0 && strcmp(name, "plot") == 0) {
-        offer_choices(m, "", "histogram|channels");
+    } else if (strcmp(name, "rebuild") == 0) {
+        offer_files(m, "", word);
+    } else if ((position == 0 && strcmp(name, "plot") == 0) ||
+               (position > 0 && strcmp(name, "figure") == 0)) {
+        for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+            offer(m, (*kind)->name);
+        }
+    } else if (strcmp(name, "figure") == 0) {
+        offer_choices(m, "", "1x2|1x3|2x1|2x2|2x3|3x2");
     } else if (position == 0 && strcmp(name, "dump") == 0) {
         offer_choices(m, "", "gram|weights|inputs|stats");
     } else if (strstr(command->positional, "LAYER") != NULL) {
-        if (strcmp(name, "solve") == 0) {
+        if (strcmp(name, "solve") == 0 || strcmp(name, "sweep") == 0) {
             offer(m, "all");
         }
         offer_layers(m, state);
     }
 }
 
-char **pl_complete(const pl_state *state, const char *line)
+size_t pl_complete_word(const char *line)
 {
-    const char *start = strrchr(line, ';');
-    start = start != NULL ? start + 1 : line;
-    start += strspn(start, " \t");
-    const char *word = start + strlen(start);
-    while (word > start && word[-1] != ' ' && word[-1] != '\t') {
-        word--;
+    size_t start = 0;
+    char quote = '\0';
+    for (size_t i = 0; line[i] != '\0'; i++) {
+        if (quote != '\0') {
+            quote = line[i] == quote ? '\0' : quote;
+        } else if (line[i] == '\'' || line[i] == '"') {
+            quote = line[i];
+        } else if (line[i] == ' ' || line[i] == '\t' || line[i] == ';') {
+            start = i + 1;
+        }
     }
+    return start;
+}
+
+/* Behind the last `;` that no quote holds, and blanks. */
+static const char *last_command(const char *line)
+{
+    const char *start = line;
+    char quote = '\0';
+    for (const char *s = line; *s != '\0'; s++) {
+        if (quote != '\0') {
+            quote = *s == quote ? '\0' : quote;
+        } else if (*s == '\'' || *s == '"') {
+            quote = *s;
+        } else if (*s == ';') {
+            start = s + 1;
+        }
+    }
+    return start + strspn(start, " \t");
+}
+
+/* A word without its quotes; caller frees. */
+static char *unquoted(const char *word)
+{
+    char *plain = strdup(word);
+    char *to = plain;
+    char quote = '\0';
+    for (const char *s = word; plain != NULL && *s != '\0'; s++) {
+        if (quote == '\0' && (*s == '\'' || *s == '"')) {
+            quote = *s;
+        } else if (quote != '\0' && *s == quote) {
+            quote = '\0';
+        } else {
+            *to++ = *s;
+        }
+    }
+    if (plain != NULL) {
+        *to = '\0';
+    }
+    return plain;
+}
+
+/* Quotes what the grammar would take apart; a folder's quote stays open, to go on in it. */
+static void quote_candidates(char **list)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        const char *equals = strchr(list[i], '=');
+        const char *value = equals != NULL ? equals + 1 : list[i];
+        if (strpbrk(value, " \t;#'\"") == NULL) {
+            continue;
+        }
+        char quote = strchr(value, '\'') != NULL ? '"' : '\'';
+        size_t length = strlen(value);
+        bool folder = length > 0 && value[length - 1] == '/';
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%.*s%c%s%.*s", (int)(value - list[i]), list[i], quote, value,
+                      folder ? 0 : 1, quote == '"' ? "\"" : "'");
+        if (text.failed) {
+            pl_buf_deinit(&text);
+            continue;
+        }
+        free(list[i]);
+        list[i] = text.data;
+    }
+}
+
+static char **complete_plain(const pl_state *state, const char *start, const char *head_end,
+                             const char *word)
+{
     matches m = {.prefix = word, .prefix_length = strlen(word)};
-    if (word == start) {
+    if (head_end == start) {
         for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
             offer(&m, c->name);
         }
         return m.list;
     }
-    char *head = strndup(start, (size_t)(word - start));
+    char *head = strndup(start, (size_t)(head_end - start));
     pl_call *call = NULL;
     size_t name_length = strcspn(start, " \t");
     char *name = strndup(start, name_length);
@@ -202,6 +311,9 @@ char **pl_complete(const pl_state *state, const char *line)
             }
             if (parsed == PL_OK && position >= command->min_words) {
                 offer_keys(&m, command, method);
+                if (strcmp(command->name, "sweep") == 0) {
+                    offer_sweep(&m, state);
+                }
             }
         }
     }
@@ -209,6 +321,17 @@ char **pl_complete(const pl_state *state, const char *line)
     free(name);
     free(head);
     return m.list;
+}
+
+char **pl_complete(const pl_state *state, const char *line)
+{
+    const char *start = last_command(line);
+    const char *end = line + pl_complete_word(line);
+    char *word = unquoted(end);
+    char **list = word != NULL ? complete_plain(state, start, end, word) : NULL;
+    quote_candidates(list);
+    free(word);
+    return list;
 }
 
 void pl_completions_free(char **list)

@@ -111,6 +111,11 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     }
     if (status == PL_OK) {
         status = pl_lab_create(&lab, &out->lab, err);
+        if (status == PL_ERR_IO && err != NULL && strstr(err->message, "--store") == NULL) {
+            pl_error why = *err;
+            status = pl_error_set(err, status, "%s; --store DIR keeps results elsewhere",
+                                  why.message);
+        }
     }
     if (status == PL_OK && session != NULL) {
         status = pl_session_open(session, &out->session, err);

@@ -29,8 +29,18 @@ PL_RUN(pl_run_probe);
 PL_APPLY(pl_apply_method);
 PL_RUN(pl_run_solve);
 PL_APPLY(pl_apply_solve);
+/* What `solve` says and hands on once a layer is solved, for who has solved it by itself. */
+PL_NODISCARD pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer,
+                                     pl_id result, const pl_solve_report *report, pl_error *err);
+PL_APPLY(pl_apply_pin);
+PL_APPLY(pl_apply_unpin);
+
+PL_RUN(pl_run_sweep);
+PL_APPLY(pl_apply_sweep);
 
 PL_RUN(pl_run_plot);
+PL_RUN(pl_run_figure);
+PL_RUN(pl_run_rebuild);
 PL_RUN(pl_run_dump);
 PL_RUN(pl_run_export);
 

@@ -1,6 +1,8 @@
 /* Help as plain lines, made from the tables of commands and methods. */
 #include "app/command.h"
 
+#include "plots/kinds.h"
+
 #include <string.h>
 
 static void put_keys(const pl_command *command, pl_buf *out)
@@ -44,10 +46,43 @@ static void put_command(const pl_command *command, pl_buf *out)
     put_keys(command, out);
 }
 
+static void put_kinds(pl_buf *out)
+{
+    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        pl_buf_printf(out, "  figure %s%s%s\n    %s\n", (*kind)->name,
+                      (*kind)->forms != NULL ? "   form=" : "",
+                      (*kind)->forms != NULL ? (*kind)->forms : "", (*kind)->summary);
+    }
+}
+
+/* What the numbers beside the knob mean (methods.md 2, 4, 5). */
+static void put_numbers(pl_buf *out)
+{
+    pl_buf_puts(
+        out,
+        "\nNumbers of the tuner, before -> after; a ~ marks a preview's estimate\n\n"
+        "  group max   mean of max|w| over the groups of all rows, in the weights' own unit\n"
+        "  error       relative output error of the preconditioned weights on the calibration\n"
+        "              inputs: tr((W-W0) G (W-W0)^T) / tr(W0 G W0^T)\n"
+        "  W4 error    the same after rounding; before: of the rounder alone\n"
+        "  bound       Astro's Theorem 4.5: no rounding to nearest moves the output further, in\n"
+        "              ||X (W - Q(W))^T||_F; before: for the weights as they were\n"
+        "  gap         how far the solver may be from the optimum, certified, relative\n"
+        "  flatness    mean |c - 1| of the input channels' norms c over their mean; 0 is flat\n"
+        "  kurtosis    of all weights; a Gaussian has 3, outliers make it larger\n"
+        "  perplexity  of the original and of the model as solved (key m), with one standard\n"
+        "              error and the layers solved; stale once something was solved anew\n"
+        "  tau         threshold of one step, beta alpha_k on the normalized Gram matrix, over\n"
+        "              the mean |w| of the group: what a strength means on this layer\n");
+}
+
 void pl_help(const pl_command *command, pl_buf *out)
 {
     if (command != NULL) {
         put_command(command, out);
+        if (strcmp(command->name, "plot") == 0 || strcmp(command->name, "figure") == 0) {
+            put_kinds(out);
+        }
         if (command->any_key) {
             for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
                 pl_help_method(*m, out);
@@ -60,6 +95,9 @@ void pl_help(const pl_command *command, pl_buf *out)
     for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
         put_command(c, out);
     }
+    pl_buf_puts(out, "\nFigures, for `plot` and `figure`, and views of the screen\n\n");
+    put_kinds(out);
+    put_numbers(out);
     pl_buf_puts(out, "\nMethods (a run is transform, then precondition, then round)\n\n");
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         pl_help_method(*m, out);

@@ -1,9 +1,11 @@
 /* planish: the terminal workbench, its prompt and its batch front. */
 #include "app/front.h"
+#include "views/keys.h"
 
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* OpenMP threads that wait by spinning make a busy machine ten times slower (a shared server, two
@@ -15,6 +17,23 @@ static void wait_without_spinning(char **argv)
     if (getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
         setenv("OMP_WAIT_POLICY", "passive", 0) == 0) {
         execv("/proc/self/exe", argv);
+    }
+}
+
+/* Every action once, with all its keys by the table. */
+static void print_actions(void)
+{
+    for (pl_action action = PL_ACT_NONE + 1; action < PL_ACT_COUNT; action++) {
+        const char *help = NULL;
+        char keys[200] = "";
+        for (const pl_binding *b = pl_bindings(); b->name != NULL; b++) {
+            if (b->action == action && strstr(keys, b->name) == NULL) {
+                size_t used = strlen(keys);
+                snprintf(keys + used, sizeof keys - used, "%s%s", used > 0 ? " " : "", b->name);
+            }
+            help = b->action == action && help == NULL ? b->help : help;
+        }
+        printf("%-14s %-14s %s\n", pl_action_name(action), keys, help != NULL ? help : "");
     }
 }
 
@@ -35,6 +54,10 @@ int main(int argc, char **argv)
     }
     if (options.version) {
         puts("planish " PL_VERSION);
+        return 0;
+    }
+    if (options.actions) {
+        print_actions();
         return 0;
     }
     bool batch = options.commands != NULL || options.batch != NULL;

@@ -1,5 +1,7 @@
 #include "app/options.h"
 
+#include "core/base/text.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,12 @@ const char pl_options_help[] =
     "  --store DIR      where results are kept ($XDG_CACHE_HOME/planish)\n"
     "  --threads N      threads to compute with (the usable processors)\n"
     "  --memory SIZE    memory to stay within, e.g. 8G (three quarters of the machine's)\n"
+    "  --keys FILE      keys of the screen ($XDG_CONFIG_HOME/planish/keys); a line is\n"
+    "                   map PANE KEY ACTION or unmap PANE KEY, e.g. map all x solve;\n"
+    "                   panes: all layers main second table tuner; actions: see --actions\n"
+    "  --actions        print the actions that keys can be mapped to, and their keys\n"
+    "  --theme NAME     dark, light, safe (colour-blind) or none\n"
+    "  --marks NAME     braille, blocks, ascii or auto: what plots are drawn with\n"
     "  --version        print the version\n"
     "  --help           print this; `planish -c help` explains the commands\n";
 
@@ -54,6 +62,28 @@ static pl_status parse_threads(const char *text, int *out, pl_error *err)
     return PL_OK;
 }
 
+static pl_status take_choice(const char *option, const char *value, const char *const *choices,
+                             const char **out, pl_error *err)
+{
+    pl_buf list = {0};
+    for (const char *const *choice = choices; *choice != NULL; choice++) {
+        if (strcmp(*choice, value) == 0) {
+            *out = value;
+            pl_buf_deinit(&list);
+            return PL_OK;
+        }
+        pl_buf_printf(&list, "%s%s",
+                      list.size == 0      ? ""
+                      : choice[1] != NULL ? ", "
+                                          : " or ",
+                      *choice);
+    }
+    pl_status status = pl_error_set(err, PL_ERR_USAGE, "%s %s: expected %s", option, value,
+                                    list.data != NULL ? list.data : "another value");
+    pl_buf_deinit(&list);
+    return status;
+}
+
 static pl_status take_value(pl_options *o, const char *name, const char *value, pl_error *err)
 {
     if (strcmp(name, "-c") == 0) {
@@ -64,6 +94,16 @@ static pl_status take_value(pl_options *o, const char *name, const char *value, 
         o->session = value;
     } else if (strcmp(name, "--store") == 0) {
         o->store = value;
+    } else if (strcmp(name, "--keys") == 0) {
+        o->keys = value;
+    } else if (strcmp(name, "--theme") == 0) {
+        return take_choice(name, value,
+                           (const char *const[]){"dark", "light", "safe", "none", NULL}, &o->theme,
+                           err);
+    } else if (strcmp(name, "--marks") == 0) {
+        return take_choice(name, value,
+                           (const char *const[]){"braille", "blocks", "ascii", "auto", NULL},
+                           &o->marks, err);
     } else if (strcmp(name, "--threads") == 0) {
         return parse_threads(value, &o->threads, err);
     } else {
@@ -75,8 +115,8 @@ static pl_status take_value(pl_options *o, const char *name, const char *value, 
 /* The known option that takes a value, whose name is the first `length` bytes of text, or NULL. */
 static const char *valued_option(const char *text, size_t length)
 {
-    static const char *const names[] = {"-c",      "--batch",   "--session",
-                                        "--store", "--threads", "--memory"};
+    static const char *const names[] = {"-c",        "--batch",  "--session", "--store", "--keys",
+                                        "--threads", "--memory", "--theme",   "--marks"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0) {
             return names[i];
@@ -106,6 +146,8 @@ pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err
             out->json = true;
         } else if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
             out->help = true;
+        } else if (strcmp(text, "--actions") == 0) {
+            out->actions = true;
         } else if (strcmp(text, "--version") == 0) {
             out->version = true;
         } else {
@@ -119,8 +161,7 @@ pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err
             if (equals == NULL && i + 1 == argc) {
                 return pl_error_set(err, PL_ERR_USAGE, "%s: needs a value", text);
             }
-            pl_status status =
-                take_value(out, name, equals != NULL ? equals + 1 : argv[++i], err);
+            pl_status status = take_value(out, name, equals != NULL ? equals + 1 : argv[++i], err);
             if (status != PL_OK) {
                 return status;
             }

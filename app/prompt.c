@@ -107,10 +107,7 @@ static int complete(int count, int key)
     pl_prompt *p = the_prompt;
     char *line = strndup(rl_line_buffer, (size_t)rl_point);
     char **list = line != NULL ? pl_complete(p->state, line) : NULL;
-    int start = rl_point;
-    while (start > 0 && strchr(" \t;", rl_line_buffer[start - 1]) == NULL) {
-        start--;
-    }
+    int start = line != NULL ? (int)pl_complete_word(line) : rl_point;
     pl_buf_deinit(&p->candidates);
     if (list == NULL || list[0] == NULL) {
         pl_buf_puts(&p->candidates, "no completion");

@@ -71,7 +71,12 @@ static void fill_model(pl_screen *screen)
     model->calibrated = screen->picture != NULL && screen->picture->input != NULL;
     model->plain =
         screen->have_plain && screen->plain_layer == state->layer ? &screen->plain : NULL;
+    model->solutions = screen->solutions;
+    model->colours = pl_terminal_colours(screen->terminal);
     show_jobs(screen);
+    pl_screen_fill_live(screen);
+    pl_screen_fill_figures(screen);
+    pl_screen_fill_lists(screen);
 }
 
 static pl_status draw(pl_screen *screen, pl_error *err)
@@ -94,11 +99,17 @@ static pl_status draw(pl_screen *screen, pl_error *err)
         screen->model.message = pl_prompt_candidates(screen->prompt);
         screen->model.message_kind = PL_MESSAGE_INFO;
     }
-    pl_screen_draw(&screen->model, surface, open);
-    pl_panes layout = pl_panes_make(rows, cols, screen->model.focus);
+    pl_screen_draw_with_tour(screen, open);
+    pl_panes layout = pl_screen_panes(&screen->model, rows, cols);
     if (screen->help.open) {
         surface->cursor_y = -1;
         pl_help_draw(&screen->help, surface, layout.body);
+    }
+    if (layout.kind != PL_LAYOUT_NOTICE && screen->jobs_view.open) {
+        pl_jobs_draw(&screen->jobs_view, &screen->model, surface, layout.body);
+    }
+    if (layout.kind != PL_LAYOUT_NOTICE && screen->palette.open) {
+        pl_palette_draw(&screen->palette, surface, layout.body);
     }
     if (open) {
         pl_prompt_draw(screen->prompt, surface,
@@ -109,194 +120,6 @@ static pl_status draw(pl_screen *screen, pl_error *err)
     screen->model.message_kind = kind;
     screen->dirty = false;
     return pl_terminal_show(screen->terminal, surface, err);
-}
-
-/* --- keys ------------------------------------------------------------------------------------- */
-
-static void open_prompt(pl_screen *screen, const char *text)
-{
-    pl_screen_say(screen, PL_MESSAGE_INFO, "");
-    pl_prompt_open(screen->prompt, text);
-}
-
-static void cycle_view(pl_screen *screen, bool side)
-{
-    static const char *const sides[] = {"weight", "input"};
-    static const char *const whichs[] = {"before", "preconditioned", "after", "both"};
-    char text[96];
-    if (side) {
-        snprintf(text, sizeof text, "view side=%s",
-                 sides[screen->state->side == PL_SIDE_WEIGHT ? 1 : 0]);
-    } else {
-        snprintf(text, sizeof text, "view which=%s", whichs[(screen->state->which + 1) % 4]);
-    }
-    screen->model.views.channels.placed = screen->model.views.channels.placed && !side;
-    screen->model.views.outliers.row = side ? 0 : screen->model.views.outliers.row;
-    pl_screen_key_command(screen, text, false);
-    if (!side && screen->state->side == PL_SIDE_INPUT) {
-        strcat(text, " is for the weights; s shows them");
-        pl_screen_say(screen, PL_MESSAGE_INFO, text);
-    }
-}
-
-static void offer_figure(pl_screen *screen)
-{
-    const pl_state *state = screen->state;
-    if (state->source == NULL) {
-        return;
-    }
-    static const char *const whichs[] = {"before", "preconditioned", "after", "both"};
-    char name[80];
-    pl_layer_short(pl_model_layer(state->source->model, state->layer), false, name, sizeof name);
-    bool input = state->side == PL_SIDE_INPUT;
-    bool solved = screen->picture != NULL && screen->picture->solved;
-    const pl_channels_view *view = &screen->model.views.channels;
-    char text[400];
-    snprintf(text, sizeof text, "plot channels file=%s-%s.png side=%s%s%s%s%s", name,
-             input ? "inputs" : "weights", input ? "input" : "weight",
-             !input && solved ? " which=" : "", !input && solved ? whichs[state->which] : "",
-             view->sorted ? " order=sorted" : "", view->log ? " scale=log" : "");
-    open_prompt(screen, text);
-}
-
-static void open_help(pl_screen *screen)
-{
-    pl_buf text = {0};
-    pl_help(NULL, &text);
-    pl_error err = {0};
-    if (pl_help_open(&screen->help, text.data != NULL ? text.data : "", &err) != PL_OK) {
-        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
-    }
-    pl_buf_deinit(&text);
-}
-
-static void change_pane(pl_screen *screen, int by)
-{
-    pl_pane pane = screen->model.focus;
-    screen->model.focus = (pl_pane)(((int)pane + by + PL_PANE_COUNT) % PL_PANE_COUNT);
-}
-
-static void cancel(pl_screen *screen)
-{
-    if (!pl_screen_cancel(screen)) {
-        pl_screen_say(screen, PL_MESSAGE_INFO, "nothing runs; q quits");
-    }
-}
-
-static void global_action(pl_screen *screen, pl_action action)
-{
-    switch (action) {
-    case PL_ACT_SIDE:
-    case PL_ACT_WHICH:
-        cycle_view(screen, action == PL_ACT_SIDE);
-        break;
-    case PL_ACT_SOLVE:
-        screen->live_wanted = screen->state->source != NULL;
-        break;
-    case PL_ACT_SOLVE_ALL:
-        pl_screen_type_line(screen, "solve all");
-        break;
-    case PL_ACT_CALIBRATE:
-        open_prompt(screen, "calibrate text=");
-        break;
-    case PL_ACT_FIGURE:
-        offer_figure(screen);
-        break;
-    case PL_ACT_PROMPT:
-        open_prompt(screen, "");
-        break;
-    case PL_ACT_HELP:
-        open_help(screen);
-        break;
-    case PL_ACT_NEXT_PANE:
-        change_pane(screen, 1);
-        break;
-    case PL_ACT_PREV_PANE:
-        change_pane(screen, -1);
-        break;
-    case PL_ACT_CANCEL:
-        cancel(screen);
-        break;
-    case PL_ACT_UNDO:
-    case PL_ACT_REDO:
-        pl_screen_step_history(screen, action == PL_ACT_UNDO);
-        break;
-    case PL_ACT_LAST_SESSION:
-        pl_screen_restore(screen);
-        break;
-    case PL_ACT_REDRAW:
-        pl_terminal_redraw(screen->terminal);
-        break;
-    case PL_ACT_SUSPEND:
-        pl_terminal_suspend(screen->terminal);
-        break;
-    case PL_ACT_QUIT:
-        screen->quit = true;
-        break;
-    default:
-        break;
-    }
-}
-
-static void follow_intent(pl_screen *screen, const pl_intent *intent)
-{
-    if (intent->focus >= 0) {
-        screen->model.focus = (pl_pane)intent->focus;
-    }
-    if (intent->command[0] != '\0') {
-        pl_screen_key_command(screen, intent->command, intent->live);
-    }
-    if (intent->prompt[0] != '\0') {
-        open_prompt(screen, intent->prompt);
-    }
-}
-
-static void pane_key(pl_screen *screen, pl_press press)
-{
-    const pl_panel *panel = pl_panel_of(screen->model.focus);
-    pl_intent intent = {.focus = -1};
-    if (panel->type != NULL && panel->type(&screen->model, press, &intent)) {
-        follow_intent(screen, &intent);
-        return;
-    }
-    pl_action action = pl_key_action(press.key, screen->model.focus);
-    if (action != PL_ACT_NONE && !panel->act(&screen->model, action, &intent)) {
-        global_action(screen, action);
-    }
-    follow_intent(screen, &intent);
-}
-
-static void one_key(pl_screen *screen, pl_press press)
-{
-    screen->dirty = true;
-    if (press.key == PL_K_RESIZE) {
-        return; /* ncurses' echo of a resize that take_signals has followed */
-    }
-    screen->model.message_seen = true;
-    if (pl_prompt_is_open(screen->prompt)) {
-        char *line = NULL;
-        pl_prompt_key(screen->prompt, press, &line);
-        if (line != NULL) {
-            pl_screen_type_line(screen, line);
-            free(line);
-        }
-        if (!press.alt || pl_prompt_is_open(screen->prompt) || line != NULL) {
-            return;
-        }
-        press.alt = false; /* the Escape closed the prompt; the key behind it is another one */
-    }
-    if (press.alt) {
-        one_key(screen, (pl_press){.key = PL_KEY_ESC});
-        press.alt = false;
-    }
-    if (screen->help.open) {
-        int rows = 0;
-        int cols = 0;
-        pl_terminal_size(screen->terminal, &rows, &cols);
-        pl_help_key(&screen->help, press, rows - 3);
-        return;
-    }
-    pane_key(screen, press);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -339,7 +162,7 @@ static pl_status turn(pl_screen *screen, pl_error *err)
         {.fd = pl_worker_fd(screen->options->worker), .events = POLLIN},
         {.fd = pl_rescue_fd(), .events = POLLIN},
     };
-    int ready = poll(fds, 3, screen->jobs != NULL ? BUSY_MS : -1);
+    int ready = poll(fds, 3, screen->jobs != NULL || pl_screen_figures_rest(screen) ? BUSY_MS : -1);
     if (ready < 0 && errno != EINTR) {
         return pl_error_set(err, PL_ERR_IO, "waiting for keys failed: %s", strerror(errno));
     }
@@ -347,7 +170,7 @@ static pl_status turn(pl_screen *screen, pl_error *err)
     take_signals(screen);
     pl_press press;
     for (int i = 0; i < 256 && !screen->quit && pl_terminal_key(screen->terminal, &press); i++) {
-        one_key(screen, press);
+        pl_screen_key(screen, press);
     }
     if ((fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
         screen->signal = SIGHUP; /* the terminal is gone */
@@ -367,8 +190,8 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    screen->model.marks = pl_terminal_marks(screen->terminal);
-    screen->surface.ascii = screen->model.marks == PL_MARKS_ASCII;
+    pl_screen_set_looks(screen);
+    screen->model.keys = options->keys;
     screen->model.views.tuner.row = 1; /* the first parameter: the strength */
     bool empty = screen->state->n_overrides == 0;
     for (size_t slot = 0; slot < PL_SLOT_COUNT; slot++) {
@@ -377,11 +200,18 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     if (empty) {
         pl_state_default_methods(screen->state); /* knobs to turn from the first key on */
     }
+    status = pl_screen_make_figures(screen, err);
+    if (status != PL_OK) {
+        return status;
+    }
     pl_screen_new_model(screen);
     if (options->failure != NULL) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, options->failure);
     } else if (options->notice != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, options->notice);
+    }
+    if (options->first_run) {
+        pl_screen_set_tour(screen, PL_TOUR_LAYERS);
     }
     screen->dirty = false;
     return draw(screen, err); /* names and panes, before anything is computed */
@@ -394,6 +224,9 @@ static void close_screen(pl_screen *screen)
     pl_screen_free_commands(screen);
     pl_prompt_destroy(screen->prompt);
     pl_help_close(&screen->help);
+    pl_palette_close(&screen->palette);
+    pl_screen_free_lists(screen);
+    pl_screen_free_figures(screen);
     pl_picture_destroy(screen->picture);
     free(screen->overview.scores);
     free(screen->scored);

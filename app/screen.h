@@ -4,7 +4,9 @@
 #define PL_APP_SCREEN_H
 
 #include "app/command.h"
+#include "app/settings.h"
 #include "core/run/worker.h"
+#include "views/keymap.h"
 
 typedef struct pl_screen_options {
     pl_worker *worker;   /* borrowed; the screen takes all its events while it runs */
@@ -12,6 +14,10 @@ typedef struct pl_screen_options {
     pl_state *state;     /* taken over and changed; holds the last state when the screen is left */
     const char *history; /* file of what was typed at the prompt, or NULL */
     const char *marks;   /* "braille", "blocks", "ascii", or NULL: by locale and terminal */
+    const char *theme;   /* "dark", ..., or NULL: as remembered, else by the background */
+    const pl_keymap *keys; /* borrowed; NULL: the table as it is */
+    pl_settings *settings; /* borrowed, changed and written; NULL: nothing is remembered */
+    bool first_run;        /* the tour is shown */
     const char *notice;  /* first message, or NULL */
     const char *failure; /* first message, shown as a warning, or NULL */
 
@@ -24,6 +30,8 @@ typedef struct pl_screen_options {
     /* The last session's state to *state (initialised by the callee on success). */
     pl_status (*restore)(void *ctx, pl_state *state, pl_error *err);
     pl_status (*save)(void *ctx, const pl_state *state, pl_error *err);
+    /* The session's commands to a batch script. */
+    pl_status (*script)(void *ctx, const char *path, pl_error *err);
 } pl_screen_options;
 
 /* Runs until the user leaves.  *exit_status: 0, or 128 + the signal that ended it.  The terminal is

@@ -110,7 +110,11 @@ static pl_status apply(pl_screen *screen, pl_call *call, pl_error *err)
     status = call->command->apply(call, screen->state, err);
     const char *name = call->command->name;
     bool again = strcmp(name, screen->last_command) == 0 &&
-                 (strcmp(name, "select") == 0 || strcmp(name, "view") == 0);
+                 (strcmp(name, "select") == 0 || strcmp(name, "view") == 0 ||
+                  (strcmp(name, "method") == 0 && pl_screen_knob_goes_on(screen)));
+    if (is_step(call)) {
+        screen->live.knob = 0; /* a command in between ends a turn */
+    }
     if (status != PL_OK || !is_step(call) || again) {
         pl_state_deinit(&before);
         return status;
@@ -215,6 +219,26 @@ static void end_line_step(pl_screen *screen, uint64_t id, bool failed)
     }
 }
 
+/* Selects and views that keys make in a row are one line. */
+static void log_call(pl_screen *screen, const pl_call *call, bool typed, pl_status status,
+                     const pl_error *why)
+{
+    const char *name = call->command->name;
+    bool light = !typed && (strcmp(name, "select") == 0 || strcmp(name, "view") == 0);
+    double seconds = screen->call_began > 0 ? pl_screen_now() - screen->call_began : 0;
+    pl_buf line = {0};
+    if (status == PL_OK) {
+        pl_result_line(call, &line);
+    } else {
+        pl_buf_puts(&line, status == PL_ERR_CANCELLED ? "cancelled" : why->message);
+    }
+    pl_screen_log(screen, call->text, line.data != NULL ? line.data : "", status == PL_OK, seconds,
+                  light && screen->key_logged);
+    screen->key_logged = light;
+    screen->call_began = 0;
+    pl_buf_deinit(&line);
+}
+
 void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_status status,
                         const pl_error *err)
 {
@@ -224,6 +248,7 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
         status = apply(screen, call, &why);
     }
     if (status == PL_OK) {
+        pl_screen_keep_solutions(screen, call);
         follow(screen, call, source);
         if (line != 0) {
             show_result(screen, call);
@@ -237,6 +262,10 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
     } else {
         pl_screen_say(screen, PL_MESSAGE_ERROR, why.message);
     }
+    log_call(screen, call, line != 0, status, &why);
+    if (status == PL_OK) {
+        pl_screen_follow_tour(screen, call);
+    }
     if (screen->options->ended != NULL) {
         screen->options->ended(screen->options->ctx, call, status == PL_OK ? NULL : &why,
                                screen->state);
@@ -247,23 +276,6 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
-
-/* What only a screen has: true if the text was one of these. */
-static bool run_screen_word(pl_screen *screen, const char *text)
-{
-    if (strcmp(text, "undo") == 0 || strcmp(text, "redo") == 0) {
-        pl_screen_step_history(screen, text[0] == 'u');
-    } else if (strcmp(text, "restore") == 0) {
-        pl_screen_restore(screen);
-    } else if (strcmp(text, "cancel") == 0) {
-        if (!pl_screen_cancel(screen)) {
-            pl_screen_say(screen, PL_MESSAGE_INFO, "nothing runs");
-        }
-    } else {
-        return false;
-    }
-    return true;
-}
 
 static pl_status save(pl_screen *screen, pl_error *err)
 {
@@ -283,7 +295,7 @@ static pl_status show_help(pl_screen *screen, pl_call *call, pl_error *err)
     pl_result_text(call, &text);
     const char *s = text.data != NULL ? text.data : "";
     status = call->n_words > 0 ? pl_help_show(&screen->help, "Planish help", s, err)
-                               : pl_help_open(&screen->help, s, err);
+                               : pl_help_open(&screen->help, screen->model.keys, s, err);
     pl_buf_deinit(&text);
     return status;
 }
@@ -327,7 +339,7 @@ static bool step_line(pl_screen *screen, pl_typed_line *line)
         drop_line(screen, line->id);
         return true;
     }
-    if (status == PL_OK && run_screen_word(screen, text)) {
+    if (status == PL_OK && pl_screen_run_word(screen, text)) {
         line->rest = rest;
         free(text);
         return true;

@@ -1,12 +1,13 @@
 /* What the screen lets the worker do: pictures, scores, live solves, typed commands. */
 #include "app/screen_parts.h"
+#include "plots/kinds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A superseded live solve that has run so long is cancelled; a shorter one may still end, so that
- * a held key shows frames on its way. */
+/* A superseded live solve is cancelled as soon as it has shown a frame, so that a held key shows
+ * frames on its way, or has run so long without one. */
 static const double SUPERSEDED_SECONDS = 0.25;
 
 /* --- on the worker ---------------------------------------------------------------------------- */
@@ -18,19 +19,6 @@ static pl_status run_call(pl_screen_job *job, pl_task *task, pl_error *err)
     if (warning != NULL) {
         free(job->call->warning);
         job->call->warning = warning;
-    }
-    return status;
-}
-
-static pl_status run_live(pl_screen_job *job, pl_task *task, pl_error *err)
-{
-    pl_status status = run_call(job, task, err);
-    if (status == PL_OK) {
-        status = job->call->command->apply(job->call, &job->state, err);
-    }
-    if (status == PL_OK) {
-        status =
-            pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task, err);
     }
     return status;
 }
@@ -48,6 +36,14 @@ static pl_status run_prepare(pl_screen_job *job, pl_task *task, pl_error *err)
     return pl_lab_calibration(job->lab, &job->state, &key, task, err);
 }
 
+static pl_status run_scores(pl_screen_job *job, pl_task *task, pl_error *err)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        pl_screen_read_solution(job->lab, &job->state, job->first + i, &job->solutions[i]);
+    }
+    return pl_layer_scores(job->lab, &job->state, job->first, job->count, job->scores, task, err);
+}
+
 static pl_status run_job(void *arg, pl_task *task, pl_error *err)
 {
     pl_screen_job *job = arg;
@@ -55,14 +51,18 @@ static pl_status run_job(void *arg, pl_task *task, pl_error *err)
     case PL_JOB_KIND_COMMAND:
         return run_call(job, task, err);
     case PL_JOB_KIND_LIVE:
-        return run_live(job, task, err);
+        return pl_screen_run_live(job, task, err);
     case PL_JOB_KIND_PICTURE:
         return pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task, err);
     case PL_JOB_KIND_SCORES:
-        return pl_layer_scores(job->lab, &job->state, job->first, job->count, job->scores, task,
-                               err);
+        return run_scores(job, task, err);
     case PL_JOB_KIND_PLAIN:
         return run_plain(job, task, err);
+    case PL_JOB_KIND_READY:
+    case PL_JOB_KIND_MEANING:
+        return pl_screen_run_idle(job, task, err);
+    case PL_JOB_KIND_FIGURE:
+        return pl_kind_make(job->lab, &job->state, &job->request, &job->figure, task, err);
     default:
         return run_prepare(job, task, err);
     }
@@ -76,6 +76,8 @@ void pl_screen_destroy_job(pl_screen_job *job)
         pl_state_deinit(&job->state);
         pl_call_destroy(job->call);
         pl_picture_destroy(job->picture);
+        pl_picture_destroy(atomic_load(&job->frame));
+        pl_figure_deinit(&job->figure);
         free(job);
     }
 }
@@ -90,8 +92,8 @@ static pl_screen_job *find_kind(const pl_screen *screen, pl_job_kind kind)
     return NULL;
 }
 
-static pl_status make_job(pl_screen *screen, pl_job_kind kind, const char *name,
-                          pl_screen_job **out, pl_error *err)
+pl_status pl_screen_make_job(pl_screen *screen, pl_job_kind kind, const char *name,
+                             pl_screen_job **out, pl_error *err)
 {
     *out = NULL;
     pl_screen_job *job = calloc(1, sizeof *job);
@@ -114,9 +116,10 @@ static pl_status make_job(pl_screen *screen, pl_job_kind kind, const char *name,
     return PL_OK;
 }
 
-/* Takes the job over; its call is left alone on failure. */
-static pl_status submit(pl_screen *screen, pl_screen_job *job, pl_urgency urgency, pl_error *err)
+pl_status pl_screen_submit_job(pl_screen *screen, pl_screen_job *job, pl_urgency urgency,
+                               pl_error *err)
 {
+    job->urgent = urgency == PL_JOB_URGENT;
     job->id = pl_worker_submit(screen->options->worker, urgency, job->shown.name, run_job, job);
     if (job->id == 0) {
         job->call = NULL;
@@ -133,11 +136,16 @@ static pl_status submit(pl_screen *screen, pl_screen_job *job, pl_urgency urgenc
 
 bool pl_screen_is_ordinary(const pl_call *call)
 {
-    static const char *const names[] = {"calibrate", "perplexity", "export", "open"};
+    static const char *const names[] = {"calibrate", "perplexity", "export", "open",
+                                        "sweep",     "figure",     "rebuild"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(call->command->name, names[i]) == 0) {
             return true;
         }
+    }
+    if (strcmp(call->command->name, "plot") == 0) {
+        const pl_kind *kind = pl_kind_find(call->words[0]);
+        return kind != NULL && kind->slow;
     }
     return strcmp(call->command->name, "solve") == 0 && call->n_words > 0 &&
            strcmp(call->words[0], "all") == 0;
@@ -160,12 +168,12 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
     snprintf(name, sizeof name, "%s%s", call->command->name,
              strcmp(call->command->name, "solve") == 0 && call->n_words > 0 ? " all" : "");
     const char *shown = pl_screen_is_ordinary(call) ? name : call->command->name;
-    pl_status status = make_job(screen, PL_JOB_KIND_COMMAND, shown, &job, err);
+    pl_status status = pl_screen_make_job(screen, PL_JOB_KIND_COMMAND, shown, &job, err);
     if (status == PL_OK) {
         job->call = call;
         job->line = line;
-        status =
-            submit(screen, job, pl_screen_is_ordinary(call) ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
+        status = pl_screen_submit_job(
+            screen, job, pl_screen_is_ordinary(call) ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
     }
     return status;
 }
@@ -173,7 +181,7 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
 /* Submits a job of the screen's own; one that cannot be made is tried again at the next turn. */
 static bool start(pl_screen *screen, pl_screen_job *job, pl_urgency urgency)
 {
-    return submit(screen, job, urgency, NULL) == PL_OK;
+    return pl_screen_submit_job(screen, job, urgency, NULL) == PL_OK;
 }
 
 static void start_live(pl_screen *screen)
@@ -185,16 +193,17 @@ static void start_live(pl_screen *screen)
     }
     if (running != NULL) {
         bool other = running->state.layer != screen->state->layer;
-        if (other || pl_screen_now() - running->started > SUPERSEDED_SECONDS) {
+        if (other || running->frames > 0 ||
+            pl_screen_now() - running->started > SUPERSEDED_SECONDS) {
             pl_worker_cancel(screen->options->worker, running->id);
         }
         return;
     }
     pl_screen_job *job = NULL;
-    if (make_job(screen, PL_JOB_KIND_LIVE, "solve", &job, NULL) != PL_OK) {
+    if (pl_screen_make_job(screen, PL_JOB_KIND_LIVE, "solve", &job, NULL) != PL_OK) {
         return;
     }
-    if (pl_call_parse("solve", &job->call, NULL) != PL_OK) {
+    if (!pl_screen_lend_live(screen, job) || pl_call_parse("solve", &job->call, NULL) != PL_OK) {
         pl_screen_destroy_job(job);
         return;
     }
@@ -221,8 +230,11 @@ static void postpone_live(pl_screen *screen)
     if (calibrates(screen)) {
         pl_screen_say(screen, PL_MESSAGE_INFO, "the solve starts when the calibration is done");
     } else {
-        pl_screen_say(screen, PL_MESSAGE_WARNING,
-                      "solving needs a calibration:  :calibrate text=FILE  (key c)");
+        char text[120];
+        pl_keymap_say(screen->model.keys, screen->model.focus,
+                      "solving needs a calibration:  :calibrate text=FILE  (key {calibrate})", text,
+                      sizeof text);
+        pl_screen_say(screen, PL_MESSAGE_WARNING, text);
     }
 }
 
@@ -234,7 +246,7 @@ static void start_picture(pl_screen *screen)
     }
     pl_screen_job *job = NULL;
     if (find_kind(screen, PL_JOB_KIND_PICTURE) == NULL &&
-        make_job(screen, PL_JOB_KIND_PICTURE, "picture", &job, NULL) == PL_OK) {
+        pl_screen_make_job(screen, PL_JOB_KIND_PICTURE, "picture", &job, NULL) == PL_OK) {
         screen->picture_wanted = !start(screen, job, PL_JOB_URGENT);
     }
 }
@@ -263,7 +275,7 @@ static void start_scores(pl_screen *screen)
         count++;
     }
     pl_screen_job *job = NULL;
-    if (make_job(screen, PL_JOB_KIND_SCORES, "scores", &job, NULL) == PL_OK) {
+    if (pl_screen_make_job(screen, PL_JOB_KIND_SCORES, "scores", &job, NULL) == PL_OK) {
         job->first = first;
         job->count = count;
         bool started = start(screen, job, between ? PL_JOB_URGENT : PL_JOB_ORDINARY);
@@ -276,14 +288,15 @@ static void start_plain(pl_screen *screen)
 {
     const pl_state *state = screen->state;
     const pl_picture *picture = screen->picture;
-    if (picture == NULL || !picture->solved || picture->layer != state->layer ||
-        screen->live_wanted || find_kind(screen, PL_JOB_KIND_PLAIN) != NULL ||
+    if (picture == NULL || !picture->solved || picture->preview_rows > 0 ||
+        picture->layer != state->layer || screen->live_wanted ||
+        find_kind(screen, PL_JOB_KIND_PLAIN) != NULL ||
         pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL ||
         pl_state_spec(state, state->layer, PL_SLOT_ROUND)->method == NULL) {
         return;
     }
     pl_screen_job *job = NULL;
-    if (make_job(screen, PL_JOB_KIND_PLAIN, "solve", &job, NULL) != PL_OK) {
+    if (pl_screen_make_job(screen, PL_JOB_KIND_PLAIN, "solve", &job, NULL) != PL_OK) {
         return;
     }
     job->state.slots[PL_SLOT_PRECONDITION].method = NULL;
@@ -293,11 +306,12 @@ static void start_plain(pl_screen *screen)
         }
     }
     pl_id plan = pl_state_plan(&job->state, job->state.layer);
-    if (pl_id_equal(plan, screen->plain_plan)) {
+    if (pl_id_equal(plan, screen->plain_plan) && screen->plain_layer == state->layer) {
         pl_screen_destroy_job(job);
         return;
     }
     job->plan = screen->plain_plan = plan;
+    screen->plain_layer = state->layer;
     screen->have_plain = false;
     bool started = start(screen, job, PL_JOB_URGENT);
     (void)started; /* without it the numbers to compare with stay away */
@@ -307,8 +321,26 @@ static void start_prepare(pl_screen *screen)
 {
     pl_screen_job *job = NULL;
     if (find_kind(screen, PL_JOB_KIND_PREPARE) == NULL &&
-        make_job(screen, PL_JOB_KIND_PREPARE, "calibrate", &job, NULL) == PL_OK) {
+        pl_screen_make_job(screen, PL_JOB_KIND_PREPARE, "calibrate", &job, NULL) == PL_OK) {
         screen->prepare_wanted = !start(screen, job, PL_JOB_ORDINARY);
+    }
+}
+
+static void start_idle(pl_screen *screen)
+{
+    const pl_job_kind kind = pl_screen_idle_kind(screen);
+    pl_screen_job *job = NULL;
+    const char *name = kind == PL_JOB_KIND_READY ? "weights" : "ruler";
+    if (kind == PL_JOB_KIND_COUNT || pl_screen_make_job(screen, kind, name, &job, NULL) != PL_OK) {
+        return;
+    }
+    if (!pl_screen_lend_live(screen, job)) {
+        pl_screen_destroy_job(job);
+        return;
+    }
+    /* The knob is the live solves' own, which nothing interrupts; the rest may be interrupted. */
+    if (start(screen, job, kind == PL_JOB_KIND_READY ? PL_JOB_URGENT : PL_JOB_ORDINARY)) {
+        pl_screen_begin_idle(screen, kind);
     }
 }
 
@@ -333,4 +365,6 @@ void pl_screen_pump_jobs(pl_screen *screen)
         start_prepare(screen);
     }
     start_plain(screen);
+    pl_screen_pump_figures(screen);
+    start_idle(screen);
 }

@@ -1,15 +1,22 @@
-/* app/screen_parts.h -- what the event loop's files share: screen.c (loop, keys, drawing),
- * screen_commands.c (typed lines, undo), screen_jobs.c (what runs on the worker) and
- * screen_results.c (what that brings). */
+/* app/screen_parts.h -- what the event loop's files share: screen.c (loop, drawing),
+ * screen_keys.c (what keys do), screen_commands.c (typed lines, undo), screen_jobs.c (what runs on
+ * the worker) and screen_results.c (what that brings). */
 #ifndef PL_APP_SCREEN_PARTS_H
 #define PL_APP_SCREEN_PARTS_H
 
 #include "app/prompt.h"
 #include "app/screen.h"
+#include "core/run/live.h"
+#include "app/screen_figures.h"
 #include "core/run/picture.h"
+#include "plots/kinds.h"
 #include "views/help.h"
+#include "views/jobs.h"
+#include "views/layers.h"
+#include "views/palette.h"
 #include "views/panel.h"
 #include "views/terminal.h"
+#include "views/tour.h"
 
 typedef struct pl_screen pl_screen;
 
@@ -20,6 +27,9 @@ typedef enum pl_job_kind {
     PL_JOB_KIND_SCORES,
     PL_JOB_KIND_PLAIN,   /* the rounder alone, to compare with */
     PL_JOB_KIND_PREPARE, /* the demo calibrates itself */
+    PL_JOB_KIND_READY,   /* what the knob's next turn needs of the layer */
+    PL_JOB_KIND_MEANING, /* its factors, and what a strength means on it */
+    PL_JOB_KIND_FIGURE,  /* what a pane shows */
     PL_JOB_KIND_COUNT,
 } pl_job_kind;
 
@@ -36,10 +46,21 @@ typedef struct pl_screen_job {
     pl_picture *picture;
     size_t first, count; /* scores */
     pl_layer_score scores[PL_SCORES_PIECE];
+    pl_layer_solution solutions[PL_SCORES_PIECE];
     pl_solve_report report; /* plain */
+    pl_request request;     /* figure */
+    pl_figure figure;
+    pl_id figure_key, figure_base;
     uint64_t line;          /* typed line it belongs to, 0: none */
     pl_job_line shown;      /* name and progress, for the header */
     double started;
+    bool urgent;
+    /* Live: frames on the way; the newest is whosoever takes it out. */
+    pl_worker *worker;
+    pl_live *live;
+    _Atomic(pl_picture *) frame;
+    size_t frames;        /* taken */
+    pl_strength strength; /* meaning */
     struct pl_screen_job *next;
 } pl_screen_job;
 
@@ -57,6 +78,48 @@ typedef struct pl_undo {
     size_t count;
 } pl_undo;
 
+enum { PL_ENDED_JOBS = 20, PL_LOG_LINES = 500, PL_MOST_COUNT = 9999 };
+
+/* What the lists of jobs and commands are made from. */
+typedef struct pl_screen_lists {
+    pl_job_row ended[PL_ENDED_JOBS]; /* newest first */
+    size_t n_ended;
+    pl_job_row *rows; /* running, queued, ended: made anew for every frame */
+    size_t capacity;
+    pl_log_line log[PL_LOG_LINES]; /* oldest first */
+    size_t n_log;
+} pl_screen_lists;
+
+enum { PL_STRENGTHS = 8 };
+
+/* What a strength's meaning depends on. */
+typedef struct pl_strength_key {
+    const pl_source *source;
+    size_t layer, group_size, length, windows;
+    const pl_method *method; /* NULL: no preconditioner with a strength */
+    pl_id calibration;
+} pl_strength_key;
+
+/* The knob and what stands beside it (screen_live.c). */
+typedef struct pl_screen_live {
+    pl_live *live; /* the worker's */
+    const pl_source *ready_source; /* of the layer that the worker is ready for */
+    size_t ready_layer;
+    struct {
+        pl_strength_key key;
+        pl_strength value;
+    } strengths[PL_STRENGTHS]; /* newest first */
+    size_t n_strengths;
+    pl_strength_key asked; /* the last one asked for, so that a failure is not repeated */
+    pl_measured measured;
+    bool have_measured;
+    pl_id measured_weights; /* identity of the solved weights it is of */
+    char measure[600];      /* the command that measured them, "" for none yet */
+    bool pin_later;         /* when the running solve has ended */
+    int knob;               /* the last one turned, and when */
+    double knob_at;
+} pl_screen_live;
+
 struct pl_screen {
     const pl_screen_options *options;
     pl_state *state;
@@ -64,13 +127,27 @@ struct pl_screen {
     pl_prompt *prompt;
     pl_surface surface;
     pl_help_view help;
+    pl_palette palette;
+    pl_jobs_view jobs_view;
+    pl_screen_lists lists;
+    pl_layer_solution *solutions; /* [overview.n] */
+    pl_tour_step tour;
+    pl_theme theme;
+    pl_side tour_side; /* what the tour's present step began with */
+    size_t tour_layer;
+    size_t count; /* digits typed so far: 10 of `10j` */
+    bool went_first; /* the last key was g: a second one belongs to it */
     pl_screen_model model;
     char message[PL_ERROR_TEXT + 64];
 
     pl_screen_job *jobs; /* in order of submission */
+    pl_screen_figures *figures;
+    pl_screen_memos memos[PL_DISPLAY_PANES];
     pl_typed_line *lines;
     uint64_t last_line;
     pl_undo undo, redo;
+    double call_began;     /* of the call that is about to end; 0: now */
+    bool key_logged;       /* the log's last line is a key's command */
     char last_command[32]; /* of the last undo entry: selects in a row are one */
 
     pl_overview overview;
@@ -83,6 +160,7 @@ struct pl_screen {
     pl_id plain_plan; /* of the state without preconditioner that `plain` is of */
     size_t plain_layer;
     bool have_plain;
+    pl_screen_live live;
     bool picture_wanted, live_wanted, prepare_wanted;
     bool solve_later; /* a wanted solve waits for a calibration */
     bool dirty, quit;
@@ -92,10 +170,67 @@ struct pl_screen {
 double pl_screen_now(void);
 void pl_screen_say(pl_screen *screen, pl_message_kind kind, const char *text);
 
+/* --- screen_keys.c ------------------------------------------------------------------------- */
+
+void pl_screen_key(pl_screen *screen, pl_press press);
+/* Does what a key of the table does. */
+void pl_screen_act(pl_screen *screen, pl_action action);
+void pl_screen_open_prompt(pl_screen *screen, const char *text);
+
+/* --- screen_words.c ------------------------------------------------------------------------ */
+
+/* A command that only a screen has, from its text: true if it was one of these. */
+bool pl_screen_run_word(pl_screen *screen, const char *text);
+
+/* Theme and marks as the options and the settings want them. */
+void pl_screen_set_looks(pl_screen *screen);
+void pl_screen_next_theme(pl_screen *screen);
+
+/* --- screen_tour.c ------------------------------------------------------------------------- */
+
+/* Starts at the first step, or ends it (PL_TOUR_OFF); what is done is remembered. */
+void pl_screen_set_tour(pl_screen *screen, pl_tour_step step);
+/* Goes on if the present step has been done.  call: what has just ended, or NULL. */
+void pl_screen_follow_tour(pl_screen *screen, const pl_call *call);
+/* Draws the screen with the tour's line, if there is one. */
+void pl_screen_draw_with_tour(pl_screen *screen, bool prompt_open);
+
+/* --- screen_palette.c ---------------------------------------------------------------------- */
+
+void pl_screen_open_palette(pl_screen *screen);
+void pl_screen_palette_key(pl_screen *screen, pl_press press);
+
+/* --- screen_lists.c ------------------------------------------------------------------------ */
+
+/* The screen's own: nobody asked for it or waits for it. */
+bool pl_screen_job_is_own(const pl_screen_job *job);
+/* Fills the model's list of jobs and log. */
+void pl_screen_fill_lists(pl_screen *screen);
+/* A job has ended; why: of a failure. */
+void pl_screen_job_ended(pl_screen *screen, const pl_screen_job *job, pl_status status,
+                         const char *why);
+/* A command has ended that began so many seconds ago.  again: a key's, which takes the place of
+ * the last line if that was the same command's. */
+void pl_screen_log(pl_screen *screen, const char *command, const char *result, bool ok,
+                   double seconds, bool again);
+void pl_screen_show_log(pl_screen *screen);
+void pl_screen_free_lists(pl_screen *screen);
+/* Gaps and errors of what a call has solved; of a layer solved earlier (on the worker). */
+void pl_screen_keep_solutions(pl_screen *screen, const pl_call *call);
+void pl_screen_read_solution(pl_lab *lab, const pl_state *state, size_t layer,
+                             pl_layer_solution *out);
+
 /* --- screen_jobs.c ------------------------------------------------------------------------- */
 
 /* Submits whatever is wanted and not under way. */
 void pl_screen_pump_jobs(pl_screen *screen);
+
+/* A job with a copy of the state; submitting takes it over, failing destroys it (its call is left
+ * alone). */
+PL_NODISCARD pl_status pl_screen_make_job(pl_screen *screen, pl_job_kind kind, const char *name,
+                                          pl_screen_job **out, pl_error *err);
+PL_NODISCARD pl_status pl_screen_submit_job(pl_screen *screen, pl_screen_job *job,
+                                            pl_urgency urgency, pl_error *err);
 
 /* NULL is fine. */
 void pl_screen_destroy_job(pl_screen_job *job);
@@ -106,8 +241,38 @@ PL_NODISCARD pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, u
 bool pl_screen_is_ordinary(const pl_call *call);
 bool pl_screen_ordinary_runs(const pl_screen *screen);
 
+/* Cancels one job by its number. */
+void pl_screen_cancel_job(pl_screen *screen, uint64_t id);
+
 /* Cancels the newest thing the user started; false if nothing runs. */
 bool pl_screen_cancel(pl_screen *screen);
+
+/* --- screen_live.c ------------------------------------------------------------------------- */
+
+/* On the worker: the job's solve with frames on the way, then the whole picture. */
+PL_NODISCARD pl_status pl_screen_run_live(pl_screen_job *job, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_screen_run_idle(pl_screen_job *job, pl_task *task, pl_error *err);
+
+/* Gives a job the worker's knob.  False when memory is out. */
+bool pl_screen_lend_live(pl_screen *screen, pl_screen_job *job);
+/* Shows what running live jobs have to show. */
+void pl_screen_take_frames(pl_screen *screen);
+/* What is to be done while nothing else is: PL_JOB_KIND_READY, _MEANING, or _COUNT for nothing. */
+pl_job_kind pl_screen_idle_kind(const pl_screen *screen);
+void pl_screen_begin_idle(pl_screen *screen, pl_job_kind kind);
+void pl_screen_end_idle(pl_screen *screen, const pl_screen_job *job, pl_status status);
+/* A command has been run on this state. */
+void pl_screen_note_measured(pl_screen *screen, const pl_screen_job *job, pl_status status);
+/* The key: pins the present result, or the one that a running solve brings. */
+void pl_screen_pin(pl_screen *screen);
+/* The key: measures again as before, at once on the demo, else asks for the text. */
+void pl_screen_measure(pl_screen *screen);
+/* Fills the model's strength and perplexity. */
+void pl_screen_fill_live(pl_screen *screen);
+/* A command made by a key; a turn of a knob that goes on is no new step to undo. */
+void pl_screen_follow_knob(pl_screen *screen, const pl_intent *intent);
+bool pl_screen_knob_goes_on(pl_screen *screen);
+void pl_screen_free_live(pl_screen *screen);
 
 /* --- screen_results.c ---------------------------------------------------------------------- */
 

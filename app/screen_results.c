@@ -30,12 +30,16 @@ static void end_live(pl_screen *screen, pl_screen_job *job, const pl_job_event *
         pl_screen_end_call(screen, call, 0, PL_OK, NULL);
         /* The picture has it already, unless another layer has been selected meanwhile. */
         screen->picture_wanted = screen->state->layer != job->state.layer;
+        if (screen->live.pin_later && !screen->live_wanted) {
+            pl_screen_pin(screen);
+        }
         return;
     }
     if (event->status == PL_ERR_CANCELLED && screen->live_wanted) {
         return;
     }
     bool cancelled = event->status == PL_ERR_CANCELLED;
+    screen->live.pin_later = false;
     pl_screen_say(screen, cancelled ? PL_MESSAGE_WARNING : PL_MESSAGE_ERROR,
                   cancelled ? "solve: cancelled" : event->error.message);
     screen->picture_wanted = true;
@@ -55,6 +59,7 @@ static void end_scores(pl_screen *screen, const pl_screen_job *job, const pl_job
     }
     for (size_t i = 0; i < job->count; i++) {
         screen->overview.scores[job->first + i] = job->scores[i];
+        screen->solutions[job->first + i] = job->solutions[i];
         screen->scored[job->first + i] = true;
     }
 }
@@ -62,8 +67,11 @@ static void end_scores(pl_screen *screen, const pl_screen_job *job, const pl_job
 static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
 {
     pl_call *call = job->call;
+    screen->call_began = job->started;
+    pl_screen_job_ended(screen, job, event->status, event->error.message);
     switch (job->kind) {
     case PL_JOB_KIND_COMMAND:
+        pl_screen_note_measured(screen, job, event->status);
         job->call = NULL;
         pl_screen_end_call(screen, call, job->line, event->status, &event->error);
         break;
@@ -80,10 +88,17 @@ static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *e
     case PL_JOB_KIND_SCORES:
         end_scores(screen, job, event);
         break;
+    case PL_JOB_KIND_READY:
+    case PL_JOB_KIND_MEANING:
+        pl_screen_end_idle(screen, job, event->status);
+        break;
+    case PL_JOB_KIND_FIGURE:
+        pl_screen_end_figure(screen, job, event);
+        break;
     case PL_JOB_KIND_PLAIN:
         screen->plain = job->report;
-        screen->plain_layer = job->state.layer;
-        screen->have_plain = event->status == PL_OK && pl_id_equal(job->plan, screen->plain_plan);
+        screen->have_plain = event->status == PL_OK && job->state.layer == screen->plain_layer &&
+                             pl_id_equal(job->plan, screen->plain_plan);
         if (event->status == PL_ERR_CANCELLED) {
             screen->plain_plan = (pl_id){0};
         }
@@ -96,12 +111,14 @@ static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *e
         }
         break;
     }
+    screen->call_began = 0;
     pl_screen_destroy_job(job);
 }
 
 void pl_screen_take_events(pl_screen *screen)
 {
     pl_job_event event;
+    pl_screen_take_frames(screen);
     while (pl_worker_next(screen->options->worker, &event)) {
         screen->dirty = true;
         for (pl_screen_job **at = &screen->jobs; *at != NULL; at = &(*at)->next) {
@@ -126,15 +143,23 @@ bool pl_screen_cancel(pl_screen *screen)
 {
     pl_screen_job *last = NULL;
     for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        bool own = job->kind == PL_JOB_KIND_PICTURE || job->kind == PL_JOB_KIND_SCORES ||
-                   job->kind == PL_JOB_KIND_PLAIN;
-        last = own ? last : job;
+        last = pl_screen_job_is_own(job) ? last : job;
     }
     if (last != NULL) {
         screen->live_wanted = screen->live_wanted && last->kind != PL_JOB_KIND_LIVE;
         pl_worker_cancel(screen->options->worker, last->id);
     }
     return last != NULL;
+}
+
+void pl_screen_cancel_job(pl_screen *screen, uint64_t id)
+{
+    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        if (job->id == id) {
+            screen->live_wanted = screen->live_wanted && job->kind != PL_JOB_KIND_LIVE;
+            pl_worker_cancel(screen->options->worker, id);
+        }
+    }
 }
 
 void pl_screen_stop_jobs(pl_screen *screen)
@@ -156,6 +181,7 @@ void pl_screen_stop_jobs(pl_screen *screen)
             }
         }
     }
+    pl_screen_free_live(screen);
 }
 
 void pl_screen_new_inputs(pl_screen *screen)
@@ -174,25 +200,31 @@ void pl_screen_new_model(pl_screen *screen)
     screen->picture = NULL;
     free(screen->overview.scores);
     free(screen->scored);
+    free(screen->solutions);
     screen->overview = (pl_overview){0};
     screen->scored = NULL;
     screen->scores_failed = false;
     screen->picture_error[0] = '\0';
     screen->have_plain = false;
     screen->plain_plan = (pl_id){0};
+    screen->live.have_measured = false;
+    screen->live.measure[0] = '\0';
+    screen->live.ready_source = NULL;
     const pl_source *source = screen->state->source;
     size_t n = source != NULL ? pl_model_layer_count(source->model) : 0;
     screen->overview.scores = calloc(n + 1, sizeof *screen->overview.scores);
     screen->scored = calloc(n + 1, sizeof *screen->scored);
-    if (screen->overview.scores != NULL && screen->scored != NULL) {
+    screen->solutions = calloc(n + 1, sizeof *screen->solutions);
+    if (screen->overview.scores != NULL && screen->scored != NULL && screen->solutions != NULL) {
         screen->overview.n = n;
     }
     for (size_t i = 0; i < screen->overview.n; i++) {
         screen->overview.scores[i] = (pl_layer_score){NAN, NAN, NAN};
+        screen->solutions[i] = (pl_layer_solution){.gap = NAN, .error = NAN};
     }
     screen->picture_wanted = true;
     screen->live_wanted = screen->solve_later = false;
     screen->prepare_wanted = source != NULL && source->demo != NULL;
-    screen->model.views.channels = (pl_channels_view){0};
+    pl_screen_drop_figures(screen);
     screen->model.views.layers.top = 0;
 }

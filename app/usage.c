@@ -73,8 +73,9 @@ pl_status pl_usage_check(const pl_call *call, pl_error *err)
     }
     /* `method NAME` brings the method's own parameters as keys; an unknown NAME is reported when
      * the command is applied, as any wrong value is. */
-    const pl_method *method = command->any_key ? pl_method_find(call->words[0]) : NULL;
-    bool open_ended = command->any_key && method == NULL && strcmp(call->words[0], "none") != 0;
+    const char *first = command->any_key && call->n_words > 0 ? call->words[0] : "";
+    const pl_method *method = command->min_words > 0 ? pl_method_find(first) : NULL;
+    bool open_ended = command->any_key && method == NULL && strcmp(first, "none") != 0;
     for (size_t i = 0; i < call->n_keys; i++) {
         const char *name = call->names[i];
         bool known = find_key(command, name) != NULL ||

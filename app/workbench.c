@@ -1,15 +1,20 @@
 /* The screen front: worker, lab and session around the event loop. */
 #include "app/front.h"
 #include "app/screen.h"
+#include "core/base/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+enum { KEYS_LIMIT = 256 * 1024 };
+
 typedef struct workbench {
     pl_front front;
     json_t *last; /* the state the session ended with before this run, or NULL */
+    pl_keymap *keys;
+    pl_settings settings;
 } workbench;
 
 /* Failures of the record must not disturb the work: `save` reports them. */
@@ -66,6 +71,14 @@ static pl_status on_save(void *ctx, const pl_state *state, pl_error *err)
     return w->front.session != NULL
                ? pl_session_flush(w->front.session, err)
                : pl_error_set(err, PL_ERR_STATE, "this session is not recorded");
+}
+
+static pl_status on_script(void *ctx, const char *path, pl_error *err)
+{
+    workbench *w = ctx;
+    return w->front.session != NULL
+               ? pl_session_export(w->front.session, path, err)
+               : pl_error_set(err, PL_ERR_STATE, "log: this session is not recorded");
 }
 
 /* Why the usual session is not kept. */
@@ -128,6 +141,55 @@ static pl_status start(workbench *w, const pl_options *options, pl_error *notice
     return status;
 }
 
+/* The file of --keys must be there; the usual one may be.  What is wrong in it is a notice: the
+ * lines that are right count. */
+static pl_status read_keys(workbench *w, const char *file, pl_error *notice, pl_error *err)
+{
+    pl_buf usual = {0};
+    pl_buf wrong = {0};
+    char *text = NULL;
+    size_t size = 0;
+    pl_settings_path("keys", &usual);
+    const char *path = file != NULL ? file : usual.data;
+    pl_status status = pl_keymap_create(&w->keys, err);
+    bool there = file != NULL || (path != NULL && path[0] != '\0' && access(path, F_OK) == 0);
+    if (status == PL_OK && there) {
+        status = pl_file_read_all(path, KEYS_LIMIT, &text, &size, file != NULL ? err : notice);
+        if (status != PL_OK && file == NULL) {
+            status = PL_OK;
+        } else if (status == PL_OK) {
+            status = pl_keymap_read(w->keys, file != NULL ? file : "keys", text, &wrong, err);
+        }
+    }
+    if (status == PL_OK && wrong.data != NULL) {
+        size_t lines = 0;
+        for (const char *s = wrong.data; (s = strchr(s, '\n')) != NULL; s++) {
+            lines++;
+        }
+        char more[48] = "";
+        if (lines > 1) {
+            snprintf(more, sizeof more, " (and %zu more)", lines - 1);
+        }
+        pl_status said =
+            pl_error_set(notice, PL_ERR_USAGE, "%.*s%s", (int)strcspn(wrong.data, "\n"),
+                         wrong.data, more);
+        (void)said;
+    }
+    free(text);
+    pl_buf_deinit(&wrong);
+    pl_buf_deinit(&usual);
+    return status;
+}
+
+static void read_settings(workbench *w, pl_error *notice)
+{
+    pl_buf path = {0};
+    pl_settings_path("config", &path);
+    pl_status status = pl_settings_read(path.data, &w->settings, notice);
+    (void)status; /* without it nothing is remembered */
+    pl_buf_deinit(&path);
+}
+
 int pl_workbench_run(const pl_options *options)
 {
     workbench w = {0};
@@ -140,7 +202,12 @@ int pl_workbench_run(const pl_options *options)
               stderr);
         return 1;
     }
-    pl_status status = start(&w, options, &notice, &err);
+    pl_error files = {0}; /* what is wrong in the files of keys and settings */
+    read_settings(&w, &files);
+    pl_status status = read_keys(&w, options->keys, &files, &err);
+    if (status == PL_OK) {
+        status = start(&w, options, &notice, &err);
+    }
     if (status == PL_OK) {
         history_path(&history);
         pl_screen_options screen = {
@@ -148,15 +215,23 @@ int pl_workbench_run(const pl_options *options)
             .lab = w.front.lab,
             .state = &w.front.state,
             .history = history.failed ? NULL : history.data,
+            .marks = options->marks,
+            .theme = options->theme,
+            .keys = w.keys,
+            .settings = &w.settings,
+            .first_run = w.last == NULL && !w.settings.exists,
             .notice = w.last != NULL && w.front.state.source->demo != NULL
                           ? "L brings the last session back"
                           : NULL,
-            .failure = notice.code != PL_OK ? notice.message : NULL,
+            .failure = files.code != PL_OK    ? files.message
+                       : notice.code != PL_OK ? notice.message
+                                              : NULL,
             .ctx = &w,
             .ended = on_ended,
             .changed = on_changed,
             .restore = on_restore,
             .save = on_save,
+            .script = on_script,
         };
         status = pl_screen_run(&screen, &code, &err);
     }
@@ -167,5 +242,7 @@ int pl_workbench_run(const pl_options *options)
     json_decref(w.last);
     pl_front_close(&w.front);
     pl_buf_deinit(&history);
+    pl_keymap_destroy(w.keys);
+    pl_settings_deinit(&w.settings);
     return code;
 }

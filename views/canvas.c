@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int dots_wide(pl_marks marks)
+int pl_canvas_dots_wide(pl_marks marks)
 {
     return marks == PL_MARKS_BRAILLE ? 2 : 1;
 }
 
-static int dots_high(pl_marks marks)
+int pl_canvas_dots_high(pl_marks marks)
 {
     return marks == PL_MARKS_BRAILLE ? 4 : marks == PL_MARKS_ASCII ? 2 : 8;
 }
@@ -18,8 +18,8 @@ static int dots_high(pl_marks marks)
 pl_status pl_canvas_init(pl_canvas *canvas, pl_marks marks, int rows, int cols, pl_error *err)
 {
     *canvas = (pl_canvas){.marks = marks, .rows = rows, .cols = cols};
-    canvas->dots_x = cols * dots_wide(marks);
-    canvas->dots_y = rows * dots_high(marks);
+    canvas->dots_x = cols * pl_canvas_dots_wide(marks);
+    canvas->dots_y = rows * pl_canvas_dots_high(marks);
     size_t n = (size_t)rows * (size_t)cols;
     canvas->cells = pl_alloc(n, sizeof *canvas->cells);
     if (canvas->cells == NULL) {
@@ -41,8 +41,8 @@ static pl_canvas_cell *cell_of(const pl_canvas *canvas, int x, int y)
     if (x < 0 || y < 0 || x >= canvas->dots_x || y >= canvas->dots_y) {
         return NULL;
     }
-    int row = canvas->rows - 1 - y / dots_high(canvas->marks);
-    int col = x / dots_wide(canvas->marks);
+    int row = canvas->rows - 1 - y / pl_canvas_dots_high(canvas->marks);
+    int col = x / pl_canvas_dots_wide(canvas->marks);
     return &canvas->cells[(size_t)row * (size_t)canvas->cols + (size_t)col];
 }
 
@@ -53,7 +53,7 @@ static uint8_t bit_of(const pl_canvas *canvas, int x, int y)
     if (canvas->marks == PL_MARKS_BRAILLE) {
         return braille[x % 2][y % 4];
     }
-    return (uint8_t)(1u << (unsigned)(y % dots_high(canvas->marks)));
+    return (uint8_t)(1u << (unsigned)(y % pl_canvas_dots_high(canvas->marks)));
 }
 
 void pl_canvas_bar(pl_canvas *canvas, int x, int height, unsigned style)
@@ -74,6 +74,31 @@ void pl_canvas_cap(pl_canvas *canvas, int x, int y, unsigned style)
     if (cell != NULL) {
         cell->cap = (uint8_t)(cell->cap | bit_of(canvas, x, y));
         cell->cap_style = (uint16_t)style;
+    }
+}
+
+void pl_canvas_run(pl_canvas *canvas, int x, int y0, int y1, unsigned style, uint32_t code)
+{
+    int low = y0 < y1 ? y0 : y1;
+    int high = y0 < y1 ? y1 : y0;
+    low = low < 0 ? 0 : low;
+    high = high >= canvas->dots_y ? canvas->dots_y - 1 : high;
+    for (int y = low; y <= high; y++) {
+        pl_canvas_cell *cell = cell_of(canvas, x, y);
+        if (cell != NULL) {
+            cell->run = (uint8_t)(cell->run | bit_of(canvas, x, y));
+            cell->run_style = (uint16_t)style;
+            cell->run_code = code;
+        }
+    }
+}
+
+void pl_canvas_symbol(pl_canvas *canvas, int x, int y, unsigned style, uint32_t code)
+{
+    pl_canvas_cell *cell = cell_of(canvas, x, y);
+    if (cell != NULL) {
+        cell->symbol = code;
+        cell->symbol_style = (uint16_t)style;
     }
 }
 
@@ -109,13 +134,38 @@ static uint32_t cap_code(pl_marks marks, int height)
     }
 }
 
+/* A line that goes through the whole cell, or is at a height of it. */
+static uint32_t run_code(pl_marks marks, uint8_t bits)
+{
+    int count = 0;
+    for (int i = 0; i < 8; i++) {
+        count += (bits >> i) & 1;
+    }
+    if (marks == PL_MARKS_ASCII) {
+        return count > 1 ? '|' : cap_code(marks, highest(bits));
+    }
+    if (count > 4) {
+        return 0x2502;
+    }
+    return marks == PL_MARKS_HALVES ? 0x2500 : cap_code(marks, highest(bits));
+}
+
 uint32_t pl_canvas_code(const pl_canvas *canvas, int row, int col, unsigned *style)
 {
     const pl_canvas_cell *cell = &canvas->cells[(size_t)row * (size_t)canvas->cols + (size_t)col];
-    *style = cell->bar != 0 ? cell->bar_style : cell->cap_style;
+    *style = cell->symbol != 0 ? cell->symbol_style
+             : cell->run != 0  ? cell->run_style
+             : cell->bar != 0  ? cell->bar_style
+                               : cell->cap_style;
+    if (cell->symbol != 0) {
+        return cell->symbol;
+    }
     if (canvas->marks == PL_MARKS_BRAILLE) {
-        unsigned dots = (unsigned)cell->bar | cell->cap;
+        unsigned dots = (unsigned)cell->bar | cell->cap | cell->run;
         return dots != 0 ? 0x2800u + dots : ' ';
+    }
+    if (cell->run != 0) {
+        return cell->run_code != 0 ? cell->run_code : run_code(canvas->marks, cell->run);
     }
     if (cell->bar == 0) {
         return cell->cap != 0 ? cap_code(canvas->marks, highest(cell->cap)) : ' ';

@@ -1,8 +1,9 @@
 /* views/canvas.h -- a raster of dots finer than cells: braille 2x4, blocks 1x8, ASCII 1x2 a cell.
  *
  * A bar fills its dots from the bottom; a cap is one dot at a bar's end, for a series that is seen
- * through another.  Where both meet in a cell, the bar's style wins and no dot is lost (braille).
- */
+ * through another.  A run is a vertical piece of a line.  A symbol takes a whole cell.  Where they
+ * meet in a cell, the style of the symbol, then the run's, then the bar's wins, and no dot is lost
+ * (braille). */
 #ifndef PL_VIEWS_CANVAS_H
 #define PL_VIEWS_CANVAS_H
 
@@ -20,7 +21,10 @@ typedef enum pl_marks {
 
 typedef struct pl_canvas_cell {
     uint8_t bar, cap; /* dots from the bottom: bit 0 ... per column of dots, see canvas.c */
-    uint16_t bar_style, cap_style;
+    uint8_t run;
+    uint16_t bar_style, cap_style, run_style, symbol_style;
+    uint32_t run_code; /* instead of dots where they are no braille, 0: by height */
+    uint32_t symbol;   /* 0: none */
 } pl_canvas_cell;
 
 typedef struct pl_canvas {
@@ -39,6 +43,16 @@ void pl_canvas_bar(pl_canvas *canvas, int x, int height, unsigned style);
 
 /* One dot, `y` counted from the bottom. */
 void pl_canvas_cap(pl_canvas *canvas, int x, int y, unsigned style);
+
+/* Dots y0 ... y1 (either order) of column x; code: what stands for them where dots are no braille,
+ * 0: a line at their height. */
+void pl_canvas_run(pl_canvas *canvas, int x, int y0, int y1, unsigned style, uint32_t code);
+
+/* A character in the cell of a dot. */
+void pl_canvas_symbol(pl_canvas *canvas, int x, int y, unsigned style, uint32_t code);
+
+int pl_canvas_dots_wide(pl_marks marks); /* dots of a cell */
+int pl_canvas_dots_high(pl_marks marks);
 
 /* What a cell shows; ' ' if it has no dot. */
 uint32_t pl_canvas_code(const pl_canvas *canvas, int row, int col, unsigned *style);

@@ -1,32 +1,46 @@
-/* The channel plot: maxima per input channel of the weights, before and after, or of the inputs. */
-#include "views/panel.h"
+/* The channel plot: maxima per input channel of the weights, before and after, or of the inputs,
+ * from the live picture; or their distribution as a fan, from the worker's figure. */
+#include "views/figure_view.h"
 
 #include "core/metrics/outliers.h"
-#include "plots/figure.h"
 #include "views/plot.h"
 #include "views/text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The series shown, the reference first, and its channels by falling value. */
+enum { SERIES = 2 + PL_MAX_PINS };
+
+/* The series shown, the reference first, pinned baselines before the last. */
 typedef struct shown {
-    const float *values[2];
-    const char *labels[2];
-    pl_tone tones[2];
+    const float *values[SERIES];
+    const char *labels[SERIES];
+    pl_tone tones[SERIES];
     size_t n, channels;
-    size_t *order; /* [channels] */
-    bool unsolved; /* a series was asked for that only a solve makes */
+    bool pinned[SERIES];
+    char pins[PL_MAX_PINS][PL_NUMBER_TEXT]; /* their labels */
+    bool unsolved;                          /* a series was asked for that only a solve makes */
 } shown;
 
 static void add(shown *s, const float *values, const char *label, pl_tone tone)
 {
-    if (values != NULL && s->n < 2) {
+    if (values != NULL && s->n < SERIES) {
         s->values[s->n] = values;
         s->labels[s->n] = label;
         s->tones[s->n] = tone;
         s->n++;
+    }
+}
+
+static void add_pins(const pl_picture *picture, shown *s)
+{
+    for (size_t i = 0; i < picture->n_pins && i < PL_MAX_PINS; i++) {
+        snprintf(s->pins[i], sizeof s->pins[i], "pin %zu", picture->pins[i].index + 1);
+        s->pinned[s->n] = true;
+        add(s, picture->pins[i].max, s->pins[i],
+            (pl_tone)(PL_TONE_EXTRA + picture->pins[i].index % 8));
     }
 }
 
@@ -37,22 +51,23 @@ static void choose(const pl_screen_model *model, const pl_picture *picture, show
         return;
     }
     pl_which which = model->state->which;
-    if (which == PL_WHICH_BEFORE || which == PL_WHICH_BOTH) {
+    bool both = which == PL_WHICH_BOTH;
+    const float *moved = which == PL_WHICH_BEFORE          ? NULL
+                         : which == PL_WHICH_AFTER         ? picture->after
+                         : picture->preconditioned != NULL ? picture->preconditioned
+                         : both                            ? picture->after
+                                                           : NULL;
+    bool rounded = moved != NULL && moved == picture->after;
+    s->unsolved = moved == NULL && which != PL_WHICH_BEFORE;
+    if (both || moved == NULL) {
         add(s, picture->before, "before", PL_TONE_BEFORE);
     }
-    if (which == PL_WHICH_PRECONDITIONED || which == PL_WHICH_BOTH) {
-        add(s, picture->preconditioned, "preconditioned", PL_TONE_PRECONDITIONED);
-    }
-    if (which == PL_WHICH_AFTER || (which == PL_WHICH_BOTH && picture->preconditioned == NULL)) {
-        add(s, picture->after, "after", PL_TONE_AFTER);
-    }
-    s->unsolved = s->n == 0 || (s->n == 1 && which == PL_WHICH_BOTH);
-    if (s->n == 0) {
-        add(s, picture->before, "before", PL_TONE_BEFORE);
-    }
+    add_pins(picture, s);
+    add(s, moved, rounded ? "after" : "preconditioned",
+        rounded ? PL_TONE_AFTER : PL_TONE_PRECONDITIONED);
 }
 
-/* False if there is nothing to show.  Caller frees s->order. */
+/* False if there is nothing to show. */
 static bool show(const pl_screen_model *model, shown *s)
 {
     *s = (shown){0};
@@ -62,30 +77,74 @@ static bool show(const pl_screen_model *model, shown *s)
     }
     choose(model, picture, s);
     s->channels = picture->cols;
-    s->order = s->n > 0 ? malloc((s->channels + 1) * sizeof *s->order) : NULL;
-    if (s->order == NULL) {
-        return false;
-    }
-    pl_top_channels(s->values[0], s->channels, s->channels, s->order);
-    return true;
+    return s->n > 0;
 }
 
-/* Where a channel is on the horizontal axis, from 0. */
-static size_t place_of(const pl_channels_view *view, const shown *s, size_t channel)
+static bool is_sorted(const pl_figure *figure)
 {
-    for (size_t i = 0; view->sorted && i < s->channels; i++) {
-        if (s->order[i] == channel) {
-            return i;
-        }
+    return figure->n_series > 0 && figure->series[0].mark == PL_MARK_LINE;
+}
+
+/* Channels that come before this one in falling order of the first series. */
+static size_t rank_of(const shown *s, size_t channel)
+{
+    const float *values = s->values[0];
+    size_t rank = 0;
+    for (size_t i = 0; i < s->channels; i++) {
+        rank += values[i] > values[channel] || (values[i] == values[channel] && i < channel);
     }
+    return rank;
+}
+
+static size_t largest(const shown *s)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < s->channels; i++) {
+        best = s->values[0][i] > s->values[0][best] ? i : best;
+    }
+    return best;
+}
+
+static size_t cursor_of(const pl_screen_model *model, const shown *s)
+{
+    size_t channel = model->state->channel;
+    return channel < s->channels ? channel : largest(s);
+}
+
+static double place(const pl_screen_model *model, const pl_figure *figure)
+{
+    shown s;
+    if (!show(model, &s)) {
+        return NAN;
+    }
+    size_t channel = cursor_of(model, &s);
+    return is_sorted(figure) ? (double)rank_of(&s, channel) + 1 : (double)channel;
+}
+
+static size_t channel_at(const pl_screen_model *model, const pl_figure *figure, double x)
+{
+    shown s;
+    if (!show(model, &s) || x < 0) {
+        return SIZE_MAX;
+    }
+    size_t at = (size_t)(x + 0.5);
+    if (!is_sorted(figure)) {
+        return at < s.channels ? at : SIZE_MAX;
+    }
+    size_t *order = at >= 1 && at <= s.channels ? malloc((at + 1) * sizeof *order) : NULL;
+    if (order == NULL) {
+        return SIZE_MAX;
+    }
+    pl_top_channels(s.values[0], s.channels, at, order);
+    size_t channel = order[at - 1];
+    free(order);
     return channel;
 }
 
-static size_t cursor_of(const pl_channels_view *view, const shown *s)
-{
-    bool placed = view->placed && view->cursor < s->channels;
-    return placed ? view->cursor : s->order[0];
-}
+static const pl_figure_look look = {.follows = true, .place = place, .channel = channel_at};
+
+/* A fan by index shows channels, too; a sorted one ranks of each number by itself. */
+static const pl_figure_look ranks = {.follows = false};
 
 /* A series' name where there is room for it, and where there is less. */
 static const char *label_of(const shown *s, size_t i, bool brief)
@@ -99,10 +158,14 @@ static void cursor_text(const shown *s, size_t cursor, const char *unit, char ou
 {
     char number[PL_NUMBER_TEXT];
     size_t used = (size_t)snprintf(out, 160, "%zu:", cursor);
+    bool first = true;
     for (size_t i = 0; i < s->n; i++) {
-        pl_format_number((double)s->values[i][cursor], number);
-        used +=
-            (size_t)snprintf(out + used, 160 - used, "%s %s", i > 0 ? " \u2192" : "", number);
+        if (!s->pinned[i]) {
+            pl_format_number((double)s->values[i][cursor], number);
+            used +=
+                (size_t)snprintf(out + used, 160 - used, "%s %s", first ? "" : " \u2192", number);
+            first = false;
+        }
     }
     pl_format_number((double)s->values[0][cursor] / pl_median(s->values[0], s->channels), number);
     if (unit != NULL) {
@@ -120,7 +183,7 @@ static int legend_width(const shown *s, bool brief)
 }
 
 static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
-                        const shown *s, size_t cursor)
+                        const shown *s, const pl_figure *figure, size_t cursor)
 {
     static const char *const units[] = {"\u00d7 median", "\u00d7 median", "\u00d7 med", NULL};
     unsigned stale = model->stale ? PL_STALE : 0;
@@ -136,67 +199,75 @@ static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_re
         }
     }
     pl_put_right(surface, rect, 1, rect.w - 1, PL_STYLE_CURSOR | stale, text);
-    bool ascii = surface->ascii;
+    pl_plot_options options = {.marks = model->marks, .colours = model->colours};
     int col = 1;
     for (size_t i = 0; i < s->n; i++) {
-        bool cap = i == 0 && s->n > 1;
         unsigned style = (unsigned)pl_plot_style(s->tones[i]) | stale;
-        const char *mark = cap ? (ascii ? "'" : "\u00b7") : ascii ? ":" : "\u2588";
         const char *label = label_of(s, i, brief);
         if (col + 2 + (int)pl_text_width(label) > rect.w - width - 2) {
             return;
         }
-        col += pl_put(surface, rect, 1, col, style, mark) + 1;
+        pl_put_code(surface, rect, 1, col, style, pl_plot_symbol(figure, i, &options));
+        col += 2;
         col += pl_put(surface, rect, 1, col, style, label) + 2;
+        char number[PL_NUMBER_TEXT];
+        pl_format_number((double)s->values[i][cursor], number);
+        if (s->pinned[i] && col + (int)strlen(number) < rect.w - width - 2) {
+            col += pl_put(surface, rect, 1, col - 1, PL_STYLE_CURSOR | stale, number) + 1;
+        }
     }
-    const char *hint = pl_can_solve(model->state) ? "Space solves" : "c calibrates";
+    char hint[64];
+    pl_keymap_say(model->keys, model->focus,
+                  pl_can_solve(model->state) ? "{solve} solves" : "{calibrate} calibrates", hint,
+                  sizeof hint);
     if (s->unsolved && !model->solving && !model->calibrating &&
         col + (int)pl_text_width(hint) < rect.w - width - 2) {
         pl_put(surface, rect, 1, col, PL_STYLE_FAINT, hint);
     }
 }
 
-static void draw_plot(pl_screen_model *model, pl_surface *surface, pl_rect rect, const shown *s)
+/* The live figure; false with a sentence. */
+static bool make(const pl_pane_view *settings, const shown *s, pl_figure *out, pl_error *err)
 {
-    const pl_channels_view *view = &model->views.channels;
     pl_channels_data data = {.title = "",
                              .y_label = "",
                              .n_series = s->n,
                              .n = s->channels,
-                             .sorted = view->sorted,
-                             .log = view->log,
+                             .sorted = settings->sorted,
+                             .log = settings->log,
                              .median_rule = true};
     for (size_t i = 0; i < s->n; i++) {
         data.values[i] = s->values[i];
         data.labels[i] = s->labels[i];
         data.tones[i] = s->tones[i];
+        data.points[i] = s->pinned[i];
     }
+    if (pl_figure_channels(&data, out, err) != PL_OK) {
+        return false;
+    }
+    if (settings->sorted) { /* the paper's words are too long here */
+        free(out->x.label);
+        out->x.label = strdup("rank");
+    }
+    /* Cells need no room beside the spines. */
+    out->x.lo = settings->sorted ? 0.5 : -0.5;
+    out->x.hi = out->x.lo + (double)s->channels;
+    out->n_notes = 0; /* the crosshair goes from one to the next */
+    return true;
+}
+
+static void draw_live(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                      const shown *s)
+{
     pl_figure figure;
     pl_error err = {0};
-    if (pl_figure_channels(&data, &figure, &err) != PL_OK) {
+    if (!make(pl_view_settings(model->state, pane), s, &figure, &err)) {
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_ERROR, err.message);
         return;
     }
-    if (view->sorted) { /* the paper's words are too long here */
-        free(figure.x.label);
-        figure.x.label = strdup("rank");
-    }
-    size_t cursor = cursor_of(view, s);
-    size_t shown_channels =
-        view->shown > 0 && view->shown < s->channels ? view->shown : s->channels;
-    size_t first = view->first + shown_channels <= s->channels ? view->first : 0;
-    double base = view->sorted ? 1 : 0;
-    figure.x.lo = (double)first + base - 0.5;
-    figure.x.hi = (double)(first + shown_channels) + base - 0.5;
-    pl_plot_options options = {.marks = model->marks,
-                               .stale = model->stale,
-                               .crosshair = true,
-                               .line = model->focus == PL_PANE_CHANNELS,
-                               .cursor = (double)place_of(view, s, cursor) + base};
     pl_rect plot = {rect.y + 2, rect.x, rect.h - 2, rect.w};
-    if (pl_plot_draw(&figure, &options, surface, plot, &err) != PL_OK) {
-        pl_put_cut(surface, plot, 0, 1, rect.w - 2, PL_STYLE_ERROR, err.message);
-    }
+    pl_figure_view_plot(model, surface, plot, pane, &look, &figure, model->stale);
+    draw_legend(model, surface, rect, s, &figure, cursor_of(model, s));
     pl_figure_deinit(&figure);
 }
 
@@ -210,11 +281,16 @@ static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_r
     } else if (model->picture_error != NULL) {
         line = model->picture_error;
     } else if (picture != NULL && model->calibrating) {
-        line = "calibrating;  s shows the weights";
+        line = "calibrating;  {side} shows the weights";
     } else if (picture != NULL && model->state->calibration.n_texts == 0) {
-        line = "not calibrated:  c calibrates, s shows the weights";
+        line = "not calibrated:  {calibrate} calibrates, {side} shows the weights";
     } else if (picture != NULL) {
         line = "the inputs are being read";
+    }
+    char text[200];
+    if (model->picture_error == NULL) {
+        pl_keymap_say(model->keys, model->focus, line, text, sizeof text);
+        line = text;
     }
     int width = (int)pl_text_width(line);
     int col = width < rect.w - 2 ? (rect.w - width) / 2 : 1;
@@ -222,158 +298,79 @@ static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_r
                model->picture_error != NULL ? PL_STYLE_ERROR : PL_STYLE_TEXT, line);
 }
 
-static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+static bool is_fan(const pl_state *state, pl_pane pane)
 {
-    const pl_channels_view *view = &model->views.channels;
+    return pl_view_form(pl_kind_find("channels"), pl_view_settings(state, pane)->form) > 0;
+}
+
+static bool live(const pl_state *state, pl_pane pane)
+{
+    return !is_fan(state, pane);
+}
+
+static const pl_figure_look *fan_look(const pl_screen_model *model, pl_pane pane)
+{
+    return pl_view_settings(model->state, pane)->sorted ? &ranks : &look;
+}
+
+static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
+{
+    if (is_fan(model->state, pane)) {
+        pl_figure_view_draw(model, surface, rect, pane, fan_look(model, pane));
+        return;
+    }
+    const pl_pane_view *settings = pl_view_settings(model->state, pane);
     char title[120] = "Channels";
     if (model->state->source != NULL) {
         const pl_layer *layer = pl_model_layer(model->state->source->model, model->state->layer);
         char name[80];
-        pl_layer_short(layer, true, name, sizeof name);
+        pl_layer_short(layer, rect.w >= 48, name, sizeof name);
         snprintf(title, sizeof title, "%s  [%zu, %zu]", name, layer->rows, layer->cols);
     }
     char right[96];
-    snprintf(right, sizeof right, "%s%s%s%s",
-             model->state->side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
-             rect.w >= 64 ? " per channel" : "", view->sorted ? ", sorted" : "",
-             view->log ? ", log" : "");
-    pl_panel_title(model, surface, rect, PL_PANE_CHANNELS, title, right);
+    const pl_picture *picture = pl_present_picture(model);
+    if (picture != NULL && picture->preview_rows > 0) {
+        snprintf(right, sizeof right, "preview: %zu of %zu rows", picture->preview_rows,
+                 picture->rows);
+    } else {
+        snprintf(right, sizeof right, "%s%s%s%s",
+                 model->state->side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
+                 rect.w >= 64 ? " per channel" : "", settings->sorted ? ", sorted" : "",
+                 settings->log ? ", log" : "");
+    }
+    pl_panel_title(model, surface, rect, pane, title, right);
     shown s;
     if (!show(model, &s)) {
         draw_missing(model, surface, rect);
         return;
     }
-    draw_plot(model, surface, rect, &s);
-    draw_legend(model, surface, rect, &s, cursor_of(view, &s));
-    free(s.order);
+    draw_live(model, surface, rect, pane, &s);
 }
 
-/* Keeps the crosshair within the channels shown. */
-static void follow(pl_channels_view *view, size_t place, size_t channels)
+static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
 {
-    if (view->shown == 0 || view->shown >= channels) {
-        view->shown = view->first = 0;
-        return;
-    }
-    if (place < view->first) {
-        view->first = place;
-    } else if (place >= view->first + view->shown) {
-        view->first = place - view->shown + 1;
-    }
-    if (view->first + view->shown > channels) {
-        view->first = channels - view->shown;
-    }
-}
-
-static void move_to(pl_channels_view *view, const shown *s, long place)
-{
-    long last = (long)s->channels - 1;
-    size_t to = (size_t)(place < 0 ? 0 : place > last ? last : place);
-    view->cursor = view->sorted ? s->order[to] : to;
-    view->placed = true;
-    follow(view, to, s->channels);
-}
-
-static void zoom(pl_channels_view *view, const shown *s, size_t place, bool in)
-{
-    size_t now = view->shown > 0 ? view->shown : s->channels;
-    size_t next = in ? now / 2 : now * 2;
-    next = next < 16 ? 16 : next;
-    if (next >= s->channels) {
-        view->shown = view->first = 0;
-        return;
-    }
-    view->shown = next;
-    view->first = place > next / 2 ? place - next / 2 : 0;
-    follow(view, place, s->channels);
-}
-
-/* From outlier to outlier: `by` ranks further down. */
-static void move_peak(pl_channels_view *view, const shown *s, long by)
-{
-    size_t cursor = cursor_of(view, s);
-    long rank = 0;
-    while (s->order[rank] != cursor) {
-        rank++;
-    }
-    rank += by;
-    rank = rank < 0 ? 0 : rank >= (long)s->channels ? (long)s->channels - 1 : rank;
-    size_t channel = s->order[rank];
-    move_to(view, s, (long)place_of(view, s, channel));
-}
-
-static bool act_on(pl_channels_view *view, const shown *s, pl_action action)
-{
-    long place = (long)place_of(view, s, cursor_of(view, s));
-    size_t shown_channels = view->shown > 0 ? view->shown : s->channels;
-    long far = shown_channels >= 32 ? (long)shown_channels / 16 : 2;
-    switch (action) {
-    case PL_ACT_LEFT:
-        move_to(view, s, place - 1);
-        return true;
-    case PL_ACT_RIGHT:
-        move_to(view, s, place + 1);
-        return true;
-    case PL_ACT_FAR_LEFT:
-        move_to(view, s, place - far);
-        return true;
-    case PL_ACT_FAR_RIGHT:
-        move_to(view, s, place + far);
-        return true;
-    case PL_ACT_PAGE_UP:
-        move_to(view, s, place - 4 * far);
-        return true;
-    case PL_ACT_PAGE_DOWN:
-        move_to(view, s, place + 4 * far);
-        return true;
-    case PL_ACT_FIRST:
-        move_to(view, s, 0);
-        return true;
-    case PL_ACT_LAST:
-        move_to(view, s, (long)s->channels - 1);
-        return true;
-    case PL_ACT_NEXT_PEAK:
-        move_peak(view, s, 1);
-        return true;
-    case PL_ACT_PREV_PEAK:
-        move_peak(view, s, -1);
-        return true;
-    case PL_ACT_ZOOM_IN:
-        zoom(view, s, (size_t)place, true);
-        return true;
-    case PL_ACT_ZOOM_OUT:
-        zoom(view, s, (size_t)place, false);
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool act(pl_screen_model *model, pl_action action, pl_intent *intent)
-{
-    (void)intent;
-    pl_channels_view *view = &model->views.channels;
-    switch (action) {
-    case PL_ACT_SORT:
-        view->sorted = !view->sorted;
-        view->first = view->shown = 0;
-        return true;
-    case PL_ACT_LOG:
-        view->log = !view->log;
-        return true;
-    case PL_ACT_ZOOM_ALL:
-        view->first = view->shown = 0;
-        return true;
-    default:
-        break;
+    if (is_fan(model->state, pane)) {
+        return pl_figure_view_act(model, pane, action, intent, fan_look(model, pane));
     }
     shown s;
-    if (!show(model, &s)) {
+    pl_figure figure;
+    bool moves = action != PL_ACT_SORT && action != PL_ACT_LOG;
+    if (!moves || !show(model, &s) ||
+        !make(pl_view_settings(model->state, pane), &s, &figure, NULL)) {
         return false;
     }
-    bool taken = act_on(view, &s, action);
-    free(s.order);
+    bool taken = pl_figure_keys(model, pane, action, intent, &look, &figure);
+    pl_figure_deinit(&figure);
     return taken;
 }
 
-const pl_panel pl_panel_channels = {.draw = draw, .act = act};
+const pl_screen_view pl_view_channels = {
+    .name = "channels",
+    .title = "Channels",
+    .help = "The largest weight or input of every channel, or their distribution: outlier channels "
+            "stand out.",
+    .figure = true,
+    .live = live,
+    .draw = draw,
+    .act = act,
+};

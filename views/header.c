@@ -1,6 +1,7 @@
 /* The lines around the panes: header (what is open, what runs), message, footer (keys). */
 #include "views/panel.h"
 
+#include "views/layers.h"
 #include "views/text.h"
 
 #include <math.h>
@@ -152,17 +153,30 @@ void pl_footer_draw(const pl_screen_model *model, pl_surface *surface, pl_rect r
         draw_hint(surface, rect, col, rect.w, "Esc", "leave the value as it was");
         return;
     }
+    if (model->views.layers.typing) {
+        pl_layers_draw_typing(model, surface, rect);
+        return;
+    }
+    const pl_binding *rows = pl_keymap_bindings(model->keys);
     int col = 1;
-    col = draw_hint(surface, rect, col, rect.w, ":", "command");
-    col = draw_hint(surface, rect, col, rect.w, "?", "help");
+    const char *prompt = pl_keymap_key_of(model->keys, PL_ACT_PROMPT, model->focus);
+    const char *help = pl_keymap_key_of(model->keys, PL_ACT_HELP, model->focus);
+    if (prompt != NULL) {
+        col = draw_hint(surface, rect, col, rect.w, prompt, "command");
+    }
+    if (help != NULL) {
+        col = draw_hint(surface, rect, col, rect.w, help, "help");
+    }
     unsigned here = 1u << model->focus;
+    bool hinted[PL_ACT_COUNT] = {[PL_ACT_HELP] = true, [PL_ACT_PROMPT] = true};
     for (int own = 1; own >= 0; own--) {
-        for (const pl_binding *b = pl_bindings(); b->name != NULL; b++) {
+        for (const pl_binding *b = rows; b->name != NULL; b++) {
             bool is_own = b->where != PL_EVERYWHERE;
             if (b->hint == NULL || (b->where & here) == 0 || is_own != (own == 1) ||
-                b->action == PL_ACT_HELP) {
+                hinted[b->action]) {
                 continue;
             }
+            hinted[b->action] = true;
             col = draw_hint(surface, rect, col, rect.w - 1, b->name, b->hint);
         }
     }

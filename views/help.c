@@ -2,6 +2,7 @@
 
 #include "core/base/text.h"
 #include "views/text.h"
+#include "views/view.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -27,10 +28,10 @@ static void add_key(const pl_binding *b, pl_buf *out)
     pl_buf_printf(out, "  %s%*s%s\n", b->name, (int)(12 - pl_text_width(b->name)), "", b->help);
 }
 
-static void add_pane(pl_pane pane, pl_buf *out)
+static void add_pane(const pl_keymap *keys, pl_pane pane, pl_buf *out)
 {
     pl_buf_printf(out, "\n# In the pane %s\n", pl_pane_name(pane));
-    for (const pl_binding *b = pl_bindings(); b->name != NULL; b++) {
+    for (const pl_binding *b = pl_keymap_bindings(keys); b->name != NULL; b++) {
         if (b->help != NULL && b->where != PL_EVERYWHERE && (b->where & (1u << pane)) != 0) {
             add_key(b, out);
         }
@@ -39,26 +40,56 @@ static void add_pane(pl_pane pane, pl_buf *out)
 
 static const char numbers[] =
     "\n# The numbers\n"
-    "  \u00d7 median    largest channel maximum over the median channel maximum\n"
-    "  group max   mean over all groups of all rows of the largest |w| of the group\n"
-    "  error       tr((W-W0) G (W-W0)') / tr(W0 G W0') of the preconditioned weights\n"
-    "  W3 error    the same after rounding to 3 bits; before: the rounder alone\n"
-    "  bound       Theorem 4.5 of Astro on the output error, in the units of XW'\n"
-    "  gap         (P - D) / P: how far the solve can still be from the optimum\n"
-    "  calibrated  tokens the input statistics and Gram matrices were taken from\n";
+    "  \u00d7 median      largest channel maximum over the median channel maximum\n"
+    "  input_ratio   that ratio of the layer's inputs, weight_ratio of its weights\n"
+    "  weight_max    the largest |w| of the layer\n"
+    "  rms           root of the mean square of the channel\n"
+    "  group max     mean over all groups of all rows of the largest |w| of the group\n"
+    "  error         tr((W-W0) G (W-W0)') / tr(W0 G W0') of the preconditioned weights; G is the\n"
+    "                Gram matrix of the layer's inputs, so this is the error of its output\n"
+    "  W3 error      the same after rounding to 3 bits; before: the rounder alone\n"
+    "  bound         Theorem 4.5 of Astro on the output error, in the units of XW'\n"
+    "  gap           (P - D) / P: how far the solve can still be from the optimum\n"
+    "  iterations    steps of the solver; it stops at the gap or the number asked for\n"
+    "  flatness      mean |c - 1|, c the channels' L2 norms over their mean; 0 is flat\n"
+    "  kurtosis      fourth moment over the squared variance: 3 for a normal distribution, large\n"
+    "                where a few values are far out\n"
+    "  \u03b5-rank        eigenvalues of G above \u03b5 times the largest one; \u03b5 = 1e-4\n"
+    "  tau           how far one step of the solver can lower a group's maximum, against the\n"
+    "                group's mean |w|\n"
+    "  SQNR          -10 log10 of the relative output error, in dB\n"
+    "  beta, lambda  strength: how much the penalty on the maxima weighs against the error\n"
+    "  perplexity    exp of the mean loss per token on a text; \u00b1 is its standard error\n"
+    "  KL            mean divergence of the predictions from the original model's\n"
+    "  calibrated    tokens the input statistics and Gram matrices were taken from\n"
+    "\n# How often\n"
+    "  10j           ten layers down; 5\u2192 turns by five steps; 12g goes to line 12\n"
+    "                (digits in the tuner type a value)\n"
+    "\n# Filter of the layers\n"
+    "  q_proj        part of a name; with * ? [ ] a pattern of the whole name: 15.*\n"
+    "  input_ratio > 20      > >= < <= = != with input_ratio weight_ratio weight_max gap error "
+    "block\n"
+    "  solved and not 0.*    and, or, not, ( )\n";
 
-pl_status pl_help_open(pl_help_view *view, const char *commands, pl_error *err)
+pl_status pl_help_open(pl_help_view *view, const pl_keymap *keys, const char *commands,
+                       pl_error *err)
 {
     pl_buf text = {0};
-    pl_buf_puts(&text, "# Planish help        Esc closes, \u2191\u2193 PgUp PgDn scroll\n"
+    pl_buf_puts(&text, "# Planish help        Esc closes, \u2191\u2193 PgUp PgDn scroll, / finds\n"
                        "\n# Everywhere\n");
-    for (const pl_binding *b = pl_bindings(); b->name != NULL; b++) {
+    for (const pl_binding *b = pl_keymap_bindings(keys); b->name != NULL; b++) {
         if (b->help != NULL && b->where == PL_EVERYWHERE) {
             add_key(b, &text);
         }
     }
     for (pl_pane pane = 0; pane < PL_PANE_COUNT; pane++) {
-        add_pane(pane, &text);
+        if (pane != PL_PANE_SECOND) {
+            add_pane(keys, pane, &text);
+        }
+    }
+    pl_buf_puts(&text, "\n# Views\n");
+    for (const pl_screen_view *const *v = pl_views(); *v != NULL; v++) {
+        pl_buf_printf(&text, "  %-13s %s\n", (*v)->name, (*v)->help);
     }
     pl_buf_puts(&text, numbers);
     pl_buf_puts(&text, "\n# Commands, typed after the key :\n");
@@ -94,9 +125,24 @@ static int hang_of(const char *line)
     return (int)pl_text_width(head);
 }
 
+/* Marks where the word that was looked for comes in a row that has been drawn. */
+static void mark_word(const pl_help_view *view, pl_surface *surface, pl_rect rect, int row, int col,
+                      unsigned style, const char *part)
+{
+    size_t length = strlen(view->word);
+    for (const char *s = part; length > 0 && (s = strcasestr(s, view->word)) != NULL; s += length) {
+        char before[512];
+        char found[sizeof view->word];
+        snprintf(before, sizeof before, "%.*s", (int)(s - part), part);
+        snprintf(found, sizeof found, "%.*s", (int)length, s);
+        pl_put(surface, rect, row, col + (int)pl_text_width(before), style | PL_REVERSE, found);
+    }
+}
+
 /* Draws one line of the text, broken where it must be, from row `row` of the rectangle, which may
  * be above or below it; returns how many rows that took. */
-static int draw_line(pl_surface *surface, pl_rect rect, int row, char *text)
+static int draw_line(const pl_help_view *view, pl_surface *surface, pl_rect rect, int row,
+                     char *text)
 {
     bool heading = text[0] == '#';
     unsigned style = heading ? PL_STYLE_TITLE : PL_STYLE_TEXT;
@@ -112,6 +158,7 @@ static int draw_line(pl_surface *surface, pl_rect rect, int row, char *text)
             char part[512];
             snprintf(part, sizeof part, "%.*s", (int)cut, rest);
             pl_put(surface, rect, row + rows, col, style, part);
+            mark_word(view, surface, rect, row + rows, col, style, part);
         }
         rest += next;
         rows++;
@@ -133,29 +180,111 @@ static size_t draw_text(const pl_help_view *view, pl_surface *surface, pl_rect r
         memcpy(text, s, size);
         text[size] = '\0';
         pl_text_trim_utf8(text);
-        row += draw_line(surface, rect, row - (int)view->top, text);
+        row += draw_line(view, surface, rect, row - (int)view->top, text);
         s += length + (s[length] == '\n');
     }
     return (size_t)row;
 }
 
+/* The row at which the line that holds the word begins, the first below `from` (back: the last
+ * above it); SIZE_MAX if there is none. */
+static size_t find_word(const pl_help_view *view, size_t from, bool back)
+{
+    pl_surface none = {0};
+    pl_rect rect = {0, 0, 0, view->width};
+    size_t row = 0;
+    size_t found = SIZE_MAX;
+    for (const char *s = view->text; *s != '\0';) {
+        size_t length = strcspn(s, "\n");
+        char text[512];
+        size_t size = length < sizeof text - 1 ? length : sizeof text - 1;
+        memcpy(text, s, size);
+        text[size] = '\0';
+        pl_text_trim_utf8(text);
+        bool here = strcasestr(text, view->word) != NULL;
+        if (here && back && row < from) {
+            found = row;
+        } else if (here && !back && row > from) {
+            return row;
+        }
+        row += (size_t)draw_line(view, &none, rect, -1000000, text);
+        s += length + (s[length] == '\n');
+    }
+    return found;
+}
+
+static void go_to_word(pl_help_view *view, size_t from, bool back)
+{
+    size_t row = view->word[0] != '\0' ? find_word(view, from, back) : SIZE_MAX;
+    view->not_found = row == SIZE_MAX && view->word[0] != '\0';
+    view->top = row != SIZE_MAX ? row : view->top;
+}
+
 void pl_help_draw(pl_help_view *view, pl_surface *surface, pl_rect rect)
 {
     pl_fill(surface, rect, PL_STYLE_TEXT, ' ');
+    view->width = rect.w;
     size_t lines = draw_text(view, surface, (pl_rect){rect.y, rect.x, 0, rect.w});
     size_t most = lines > (size_t)rect.h ? lines - (size_t)rect.h : 0;
     view->top = view->top < most ? view->top : most;
     draw_text(view, surface, rect);
-    if (view->top < most) {
+    if (view->typing) {
+        pl_rect line = {rect.y + rect.h - 1, rect.x, 1, rect.w};
+        pl_fill(surface, line, PL_STYLE_TEXT, ' ');
+        int col = pl_put(surface, line, 0, 1, PL_STYLE_KEY, "/");
+        col += 1 + pl_put(surface, line, 0, 1 + col, PL_STYLE_TEXT, view->word);
+        surface->cursor_y = line.y;
+        surface->cursor_x = line.x + (col < line.w ? col : line.w - 1);
+    } else if (view->top < most) {
         pl_put_right(surface, rect, rect.h - 1, rect.w - 1, PL_STYLE_FAINT,
                      surface->ascii ? " more v " : " more \u2193 ");
     }
+    if (view->not_found) {
+        pl_put_right(surface, rect, rect.h - 1, rect.w - 1, PL_STYLE_WARNING, " not found ");
+    }
+}
+
+/* Every letter typed goes on from the page's first row. */
+static void type_word(pl_help_view *view, pl_press press)
+{
+    size_t n = strlen(view->word);
+    if (press.key == PL_KEY_ESC || press.key == 3) {
+        view->typing = view->not_found = false;
+        view->word[0] = '\0';
+        return;
+    }
+    if (press.key == PL_KEY_ENTER || press.key == '\n') {
+        view->typing = false;
+        return;
+    }
+    if ((press.key == PL_K_BACKSPACE || press.key == 127 || press.key == 8) && n > 0) {
+        view->word[n - 1] = '\0';
+    } else if (press.key >= ' ' && press.key < 127 && n + 1 < sizeof view->word) {
+        view->word[n] = (char)press.key;
+        view->word[n + 1] = '\0';
+    }
+    go_to_word(view, view->top > 0 ? view->top - 1 : 0, false);
 }
 
 void pl_help_key(pl_help_view *view, pl_press press, int page)
 {
     size_t step = page > 2 ? (size_t)page - 1 : 1;
+    if (view->typing) {
+        type_word(view, press);
+        return;
+    }
     switch (press.key) {
+    case '/':
+        view->typing = true;
+        view->not_found = false;
+        view->word[0] = '\0';
+        break;
+    case 'n':
+        go_to_word(view, view->top, false);
+        break;
+    case 'N':
+        go_to_word(view, view->top, true);
+        break;
     case PL_KEY_ESC:
     case 'q':
     case '?':

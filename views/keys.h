@@ -1,6 +1,7 @@
 /* views/keys.h -- the one table of keys: what a key does in which pane, and what help says of it.
  *
- * Footer hints and the help view are made from it.  A new key is one line in keys.c. */
+ * Footer hints, the help view and the palette are made from it; views/keymap.h changes it by a
+ * file. A new key is one line in keys.c; a new action one in the enum and one in keys.c's names. */
 #ifndef PL_VIEWS_KEYS_H
 #define PL_VIEWS_KEYS_H
 
@@ -76,6 +77,20 @@ typedef enum pl_action {
     PL_ACT_REDRAW,
     PL_ACT_SUSPEND,
     PL_ACT_QUIT,
+    PL_ACT_FILTER,
+    PL_ACT_PALETTE,
+    PL_ACT_JOBS,
+    PL_ACT_THEME,
+    PL_ACT_TOUR_OFF,
+    PL_ACT_NEXT_VIEW,
+    PL_ACT_PREV_VIEW,
+    PL_ACT_SPLIT,
+    PL_ACT_ZOOM_PANE,
+    PL_ACT_FORM,
+    PL_ACT_PIN,
+    PL_ACT_UNPIN,
+    PL_ACT_PERPLEXITY,
+    PL_ACT_COUNT,
 } pl_action;
 
 typedef struct pl_binding {
@@ -89,13 +104,27 @@ typedef struct pl_binding {
 
 enum { PL_EVERYWHERE = (1 << PL_PANE_COUNT) - 1 };
 
-/* Ends with help and name NULL. */
+/* The table as it is without a file.  Ends with help and name NULL. */
 const pl_binding *pl_bindings(void);
 
-/* PL_ACT_NONE where the key does nothing in that pane. */
+/* By that table; PL_ACT_NONE where the key does nothing in that pane. */
 pl_action pl_key_action(uint32_t key, pl_pane pane);
 
-/* "Layers", "Channels", ... */
+/* "solve-all": what a file of keys calls an action; "none" for PL_ACT_NONE. */
+const char *pl_action_name(pl_action action);
+/* PL_ACT_NONE for a name that no action has. */
+pl_action pl_action_find(const char *name);
+
+/* "Ctrl-R", "Shift-\u2190", "Space", "x": what help calls a key. */
+enum { PL_KEY_NAME = 16 };
+void pl_key_name(uint32_t key, char out[PL_KEY_NAME]);
+/* The key of a name as help prints it, or in ASCII ("Up", "Shift-Left"); 0 if there is none. */
+uint32_t pl_key_find(const char *name);
+
+/* "Layers", "Main view", ... */
 const char *pl_pane_name(pl_pane pane);
+
+/* "layers", "main", "second", "table", "tuner": the name in files and commands. */
+const char *pl_pane_word(pl_pane pane);
 
 #endif

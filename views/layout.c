@@ -1,69 +1,181 @@
 #include "views/layout.h"
 
-/* With these the tuner shows its last column, the change. */
-enum { TUNER_COLS = 49 };
+enum {
+    TUNER_COLS = 49, /* with these the tuner shows its last column, the change */
+    STACK_ROWS = 22, /* two plots of fewer rows each are not worth looking at */
+    NORMAL_ROWS = 22,
+    NORMAL_COLS = 80,
+    WIDE_COLS = 110,
+};
 
 static int clamp(int value, int low, int high)
 {
     return value < low ? low : value > high ? high : value;
 }
 
-/* Outliers and tuner side by side in a rectangle, a divider between them. */
-static void split_lower(pl_panes *layout, pl_rect rect)
+static void divide(pl_panes *layout, pl_rect beside, int col)
 {
-    int outliers = clamp(rect.w * 2 / 5, PL_OUTLIERS_MIN_COLS,
-                         clamp(rect.w - TUNER_COLS - 1, PL_OUTLIERS_MIN_COLS, 56));
-    layout->panes[PL_PANE_OUTLIERS] = (pl_rect){rect.y, rect.x, rect.h, outliers};
-    layout->lower_divider = rect.x + outliers;
-    layout->panes[PL_PANE_TUNER] =
-        (pl_rect){rect.y, rect.x + outliers + 1, rect.h, rect.w - outliers - 1};
+    layout->dividers[layout->n_dividers++] = (pl_rect){beside.y, col, beside.h, 1};
 }
 
-static void lay_normal(pl_panes *layout)
+/* Two panes side by side, the left one `left` columns wide, a divider between them. */
+static void put_beside(pl_panes *layout, pl_rect rect, int left, pl_pane a, pl_pane b)
+{
+    layout->panes[a] = (pl_rect){rect.y, rect.x, rect.h, left};
+    divide(layout, rect, rect.x + left);
+    layout->panes[b] = (pl_rect){rect.y, rect.x + left + 1, rect.h, rect.w - left - 1};
+}
+
+static void put_above(pl_panes *layout, pl_rect rect, int upper, pl_pane a, pl_pane b)
+{
+    layout->panes[a] = (pl_rect){rect.y, rect.x, upper, rect.w};
+    layout->panes[b] = (pl_rect){rect.y + upper, rect.x, rect.h - upper, rect.w};
+}
+
+/* Table and tuner side by side. */
+static void put_lower(pl_panes *layout, pl_rect rect)
+{
+    int most = rect.w - TUNER_COLS - 1;
+    int table = clamp(rect.w * 2 / 5, PL_TABLE_MIN_COLS, clamp(most, PL_TABLE_MIN_COLS, 56));
+    put_beside(layout, rect, table, PL_PANE_TABLE, PL_PANE_TUNER);
+}
+
+/* Main pane and, where the screen is split, the second one; false if there is no room for two. */
+static bool put_views(pl_panes *layout, pl_rect rect, bool split)
+{
+    if (!split) {
+        layout->panes[PL_PANE_MAIN] = rect;
+    } else if (rect.w >= PL_MAIN_MIN_COLS + 1 + PL_SECOND_MIN_COLS) {
+        put_beside(layout, rect, rect.w / 2, PL_PANE_MAIN, PL_PANE_SECOND);
+    } else if (rect.h >= STACK_ROWS) {
+        put_above(layout, rect, (rect.h + 1) / 2, PL_PANE_MAIN, PL_PANE_SECOND);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static pl_rect right_of(pl_rect rect, int left)
+{
+    return (pl_rect){rect.y, rect.x + left + 1, rect.h, rect.w - left - 1};
+}
+
+static void put_layers(pl_panes *layout, pl_rect rect, int cols)
+{
+    layout->panes[PL_PANE_LAYERS] = (pl_rect){rect.y, rect.x, rect.h, cols};
+    divide(layout, rect, rect.x + cols);
+}
+
+static void lay_normal(pl_panes *layout, pl_pane focus, bool split)
 {
     pl_rect body = layout->body;
-    int lower = clamp(body.h * 3 / 7, PL_TUNER_MIN_ROWS + 1, 18);
-    int upper = body.h - lower;
+    int lower = clamp(body.h * 3 / 7, PL_TUNER_MIN_ROWS + 1, clamp(body.h / 4, 18, 60));
+    pl_rect upper = {body.y, body.x, body.h - lower, body.w};
     int layers = clamp(body.w * 3 / 10, PL_LAYERS_MIN_COLS, 36);
-    layout->panes[PL_PANE_LAYERS] = (pl_rect){body.y, body.x, upper, layers};
-    layout->divider = body.x + layers;
-    layout->panes[PL_PANE_CHANNELS] =
-        (pl_rect){body.y, body.x + layers + 1, upper, body.w - layers - 1};
-    split_lower(layout, (pl_rect){body.y + upper, body.x, lower, body.w});
+    bool fits = put_views(layout, right_of(upper, layers), split);
+    if (!fits && focus != PL_PANE_LAYERS) {
+        put_views(layout, upper, split); /* instead of the list */
+    } else {
+        if (!fits) {
+            put_views(layout, right_of(upper, layers), false);
+        }
+        put_layers(layout, upper, layers);
+    }
+    put_lower(layout, (pl_rect){body.y + upper.h, body.x, lower, body.w});
 }
 
-static void lay_wide(pl_panes *layout)
+static void lay_wide(pl_panes *layout, pl_pane focus, bool split)
 {
     pl_rect body = layout->body;
     int layers = clamp(body.w / 4, 30, 44);
-    layout->panes[PL_PANE_LAYERS] = (pl_rect){body.y, body.x, body.h, layers};
-    layout->divider = body.x + layers;
-    pl_rect right = {body.y, body.x + layers + 1, body.h, body.w - layers - 1};
-    int lower = clamp(right.h * 2 / 5, PL_TUNER_MIN_ROWS + 1, 18);
-    layout->panes[PL_PANE_CHANNELS] = (pl_rect){right.y, right.x, right.h - lower, right.w};
-    split_lower(layout, (pl_rect){right.y + right.h - lower, right.x, lower, right.w});
+    int lower = clamp(body.h * 2 / 5, PL_TUNER_MIN_ROWS + 1, clamp(body.h / 4, 18, 60));
+    pl_rect right = right_of(body, layers);
+    right.h -= lower;
+    bool fits = put_views(layout, right, split);
+    if (!fits && focus != PL_PANE_LAYERS) {
+        pl_rect upper = {body.y, body.x, body.h - lower, body.w};
+        put_views(layout, upper, split);
+        put_lower(layout, (pl_rect){body.y + upper.h, body.x, lower, body.w});
+        return;
+    }
+    if (!fits) {
+        put_views(layout, right, false);
+    }
+    put_layers(layout, body, layers);
+    put_lower(layout, (pl_rect){right.y + right.h, right.x, lower, right.w});
 }
 
-pl_panes pl_panes_make(int rows, int cols, pl_pane focus)
+/* The list stays, the focused pane beside it: one glance at where one is. */
+static void lay_low(pl_panes *layout, pl_pane focus)
 {
-    pl_panes layout = {.kind = PL_LAYOUT_NOTICE, .divider = -1, .lower_divider = -1};
-    layout.body = (pl_rect){0, 0, rows, cols};
+    pl_rect body = layout->body;
+    int layers = clamp(body.w * 3 / 10, PL_LAYERS_MIN_COLS, 36);
+    pl_pane other = focus == PL_PANE_LAYERS ? PL_PANE_MAIN : focus;
+    put_layers(layout, body, layers);
+    layout->panes[other] = right_of(body, layers);
+}
+
+/* The plot stays, the focused pane below it. */
+static void lay_narrow(pl_panes *layout, pl_pane focus)
+{
+    pl_pane other = focus == PL_PANE_MAIN ? PL_PANE_TUNER : focus;
+    put_above(layout, layout->body, layout->body.h * 11 / 20, PL_PANE_MAIN, other);
+}
+
+static pl_panes_kind kind_of(int rows, int cols)
+{
     if (rows < PL_LAYOUT_MIN_ROWS || cols < PL_LAYOUT_MIN_COLS) {
+        return PL_LAYOUT_NOTICE;
+    }
+    if (rows < NORMAL_ROWS) {
+        return cols < NORMAL_COLS ? PL_LAYOUT_SINGLE : PL_LAYOUT_LOW;
+    }
+    return cols < NORMAL_COLS ? PL_LAYOUT_NARROW
+           : cols < WIDE_COLS ? PL_LAYOUT_NORMAL
+                              : PL_LAYOUT_WIDE;
+}
+
+pl_panes pl_panes_make(int rows, int cols, pl_pane focus, bool split, pl_pane zoom)
+{
+    pl_panes layout = {.kind = kind_of(rows, cols)};
+    layout.body = (pl_rect){0, 0, rows, cols};
+    if (layout.kind == PL_LAYOUT_NOTICE) {
+        layout.reachable[focus] = true;
         return layout;
     }
     layout.header = (pl_rect){0, 0, 1, cols};
     layout.body = (pl_rect){1, 0, rows - 3, cols};
     layout.message = (pl_rect){rows - 2, 0, 1, cols};
     layout.prompt = (pl_rect){rows - 1, 0, 1, cols};
-    if (rows < 22 || cols < 80) {
-        layout.kind = PL_LAYOUT_SINGLE;
-        layout.panes[focus] = layout.body;
-    } else if (cols < 110) {
-        layout.kind = PL_LAYOUT_NORMAL;
-        lay_normal(&layout);
-    } else {
-        layout.kind = PL_LAYOUT_WIDE;
-        lay_wide(&layout);
+    layout.kind = zoom < PL_PANE_COUNT ? PL_LAYOUT_SINGLE : layout.kind;
+    switch (layout.kind) {
+    case PL_LAYOUT_LOW:
+        lay_low(&layout, focus);
+        break;
+    case PL_LAYOUT_NARROW:
+        lay_narrow(&layout, focus);
+        break;
+    case PL_LAYOUT_NORMAL:
+        lay_normal(&layout, focus, split);
+        break;
+    case PL_LAYOUT_WIDE:
+        lay_wide(&layout, focus, split);
+        break;
+    default:
+        layout.panes[zoom < PL_PANE_COUNT ? zoom : focus] = layout.body;
+        break;
+    }
+    for (pl_pane pane = 0; pane < PL_PANE_COUNT; pane++) {
+        layout.reachable[pane] = pane != PL_PANE_SECOND || split || layout.panes[pane].h > 0;
     }
     return layout;
+}
+
+pl_pane pl_panes_next(const pl_panes *panes, pl_pane focus, int by)
+{
+    pl_pane pane = focus;
+    do {
+        pane = (pl_pane)(((int)pane + by + PL_PANE_COUNT) % PL_PANE_COUNT);
+    } while (pane != focus && !panes->reachable[pane]);
+    return pane;
 }

@@ -1,7 +1,12 @@
 /* views/layout.h -- where the panes are: pure geometry, a function of the terminal's size.
  *
- * Wide screens give the layer list the whole height; 80x24 puts it beside the plot; smaller ones
- * show the focused pane alone; below PL_LAYOUT_MIN_* there is room for a notice only. */
+ * Wide screens give the layer list the whole height; 80x24 puts it beside the plot; low ones show
+ * the list and the focused pane, narrow ones the plot and the focused pane below it, small ones the
+ * focused pane alone; below PL_LAYOUT_MIN_* there is room for a notice only.
+ *
+ * A split screen shows the second pane beside the main one, or below it where it is high rather
+ * than wide; where there is room for neither, the layer list gives its place up until it is gone
+ * to. A zoomed pane has the whole body. */
 #ifndef PL_VIEWS_LAYOUT_H
 #define PL_VIEWS_LAYOUT_H
 
@@ -9,15 +14,18 @@
 
 typedef enum pl_pane {
     PL_PANE_LAYERS,
-    PL_PANE_CHANNELS,
-    PL_PANE_OUTLIERS,
+    PL_PANE_MAIN,   /* shows any view (views/view.h) */
+    PL_PANE_SECOND, /* another one beside it, when the screen is split */
+    PL_PANE_TABLE,  /* and one below: the table of outliers to begin with */
     PL_PANE_TUNER,
     PL_PANE_COUNT,
 } pl_pane;
 
 typedef enum pl_panes_kind {
     PL_LAYOUT_NOTICE,
-    PL_LAYOUT_SINGLE,
+    PL_LAYOUT_SINGLE, /* one pane: a small screen, or a zoomed pane */
+    PL_LAYOUT_LOW,    /* the list beside one pane */
+    PL_LAYOUT_NARROW, /* the main pane above another one */
     PL_LAYOUT_NORMAL,
     PL_LAYOUT_WIDE,
 } pl_panes_kind;
@@ -28,24 +36,34 @@ enum { PL_LAYOUT_MIN_ROWS = 12, PL_LAYOUT_MIN_COLS = 44 };
 enum {
     PL_LAYERS_MIN_ROWS = 6,
     PL_LAYERS_MIN_COLS = 24,
-    PL_CHANNELS_MIN_ROWS = 8,
-    PL_CHANNELS_MIN_COLS = 40,
-    PL_OUTLIERS_MIN_ROWS = 6,
-    PL_OUTLIERS_MIN_COLS = 28,
+    PL_MAIN_MIN_ROWS = 8,
+    PL_MAIN_MIN_COLS = 40,
+    PL_SECOND_MIN_ROWS = 8,
+    PL_SECOND_MIN_COLS = 39, /* 40 + 1 + 39 are the 80 of the commonest terminal */
+    PL_TABLE_MIN_ROWS = 6,
+    PL_TABLE_MIN_COLS = 28,
     PL_TUNER_MIN_ROWS = 8,
     PL_TUNER_MIN_COLS = 44,
 };
 
+enum { PL_MAX_DIVIDERS = 3 };
+
 typedef struct pl_panes {
     pl_panes_kind kind;
     pl_rect header, message, prompt;
-    pl_rect body;                 /* between header and message: for help */
-    pl_rect panes[PL_PANE_COUNT]; /* h == 0: not shown */
-    int divider;                  /* column of the upper (or only) vertical line, -1: none */
-    int lower_divider;            /* column of the line between outliers and tuner, -1: none */
+    pl_rect body;                      /* between header and message: for help */
+    pl_rect panes[PL_PANE_COUNT];      /* h == 0: not shown */
+    bool reachable[PL_PANE_COUNT];     /* shown, or shown as soon as it has the focus */
+    pl_rect dividers[PL_MAX_DIVIDERS]; /* vertical lines, w == 1 */
+    int n_dividers;
 } pl_panes;
 
-/* Any size from 1x1; focus decides which pane a small screen shows. */
-pl_panes pl_panes_make(int rows, int cols, pl_pane focus);
+/* Any size from 1x1.  focus: which pane a screen without room for all shows.  zoom: the pane that
+ * has the body, PL_PANE_COUNT for none. */
+pl_panes pl_panes_make(int rows, int cols, pl_pane focus, bool split, pl_pane zoom);
+
+/* The next reachable pane after `focus` in the order of Tab (by 1) or Shift-Tab (by -1); focus
+ * itself where there is no other. */
+pl_pane pl_panes_next(const pl_panes *panes, pl_pane focus, int by);
 
 #endif

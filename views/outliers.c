@@ -1,5 +1,5 @@
 /* The table of the largest channels: size, ratio to the median, the token that caused it. */
-#include "views/panel.h"
+#include "views/view.h"
 
 #include "views/text.h"
 
@@ -28,7 +28,7 @@ static columns columns_of(pl_rect rect)
 }
 
 static void draw_row(const pl_screen_model *model, pl_surface *surface, pl_rect rect, int line,
-                     const pl_channel_row *row, bool selected)
+                     const pl_channel_row *row, bool selected, bool focused)
 {
     unsigned stale = model->stale ? PL_STALE : 0;
     columns c = columns_of(rect);
@@ -54,7 +54,7 @@ static void draw_row(const pl_screen_model *model, pl_surface *surface, pl_rect 
             pl_put(surface, rect, line, c.token + 1 + used, PL_STYLE_FAINT | stale, at);
         }
     }
-    if (selected && model->focus == PL_PANE_OUTLIERS) {
+    if (selected && focused) {
         pl_mark_row(surface, rect, line, PL_REVERSE);
     }
 }
@@ -73,7 +73,7 @@ static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_r
     if (model->calibrating && model->state->side == PL_SIDE_INPUT) {
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_FAINT, "calibrating");
     } else if (model->state->side == PL_SIDE_INPUT && pl_present_picture(model) != NULL &&
-        model->state->calibration.n_texts == 0) {
+               model->state->calibration.n_texts == 0) {
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_TEXT, "not calibrated:");
         pl_put_cut(surface, rect, 3, 1, rect.w - 2, PL_STYLE_KEY, ":calibrate text=FILE");
     } else if (model->picture_error != NULL) {
@@ -101,11 +101,26 @@ static void draw_heads(pl_surface *surface, pl_rect rect, bool input)
     }
 }
 
-static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+/* The row of the marked channel, else the one gone to last; count where another channel is marked
+ * than these. */
+static size_t selected_row(const pl_screen_model *model, const pl_channel_row *rows, size_t count,
+                           size_t last)
+{
+    size_t channel = model->state->channel;
+    if (channel == SIZE_MAX) {
+        return last < count ? last : count - 1;
+    }
+    size_t row = 0;
+    while (row < count && rows[row].channel != channel) {
+        row++;
+    }
+    return row;
+}
+
+static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {
     bool input = model->state->side == PL_SIDE_INPUT;
-    pl_panel_title(model, surface, rect, PL_PANE_OUTLIERS, "Outlier channels",
-                   input ? "inputs" : "weights");
+    pl_panel_title(model, surface, rect, pane, "Outlier channels", input ? "inputs" : "weights");
     size_t count = 0;
     const pl_channel_row *rows = rows_of(model, &count);
     if (count == 0) {
@@ -113,58 +128,56 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
         return;
     }
     draw_heads(surface, rect, input);
-    pl_outliers_view *view = &model->views.outliers;
-    view->row = view->row < count ? view->row : count - 1;
+    pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+    size_t selected = selected_row(model, rows, count, memo->row);
+    memo->row = selected < count ? selected : memo->row < count ? memo->row : count - 1;
     pl_rect body = {rect.y + 2, rect.x, rect.h - 2, rect.w};
-    view->top = pl_panel_scroll(view->top, view->row, count, body.h);
-    for (int line = 0; line < body.h && view->top + (size_t)line < count; line++) {
-        const pl_channel_row *row = &rows[view->top + (size_t)line];
+    memo->top = pl_panel_scroll(memo->top, memo->row, count, body.h);
+    for (int line = 0; line < body.h && memo->top + (size_t)line < count; line++) {
+        size_t at = memo->top + (size_t)line;
         if (!input) {
-            draw_weight_side(model, surface, body, line, row);
+            draw_weight_side(model, surface, body, line, &rows[at]);
         }
-        bool selected = model->views.channels.placed ? row->channel == model->views.channels.cursor
-                                                     : view->top + (size_t)line == view->row;
-        draw_row(model, surface, body, line, row, selected);
+        draw_row(model, surface, body, line, &rows[at], at == selected, model->focus == pane);
     }
 }
 
-static bool move_to(pl_screen_model *model, long by, bool absolute)
+static bool move_to(pl_screen_model *model, pl_pane pane, long by, bool absolute, pl_intent *intent)
 {
     size_t count = 0;
     const pl_channel_row *rows = rows_of(model, &count);
     if (count == 0) {
         return true;
     }
-    pl_outliers_view *view = &model->views.outliers;
-    long to = absolute ? by : (long)view->row + by;
+    pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+    size_t now = selected_row(model, rows, count, memo->row);
+    long to = absolute ? by : (long)(now < count ? now : memo->row) + by;
     to = to < 0 ? 0 : to >= (long)count ? (long)count - 1 : to;
-    view->row = (size_t)to;
-    model->views.channels.cursor = rows[to].channel;
-    model->views.channels.placed = true;
+    memo->row = (size_t)to;
+    intent->mark = true;
+    intent->channel = rows[to].channel;
     return true;
 }
 
-static bool act(pl_screen_model *model, pl_action action, pl_intent *intent)
+static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
 {
     switch (action) {
     case PL_ACT_UP:
-        return move_to(model, -1, false);
+        return move_to(model, pane, -1, false, intent);
     case PL_ACT_DOWN:
-        return move_to(model, 1, false);
+        return move_to(model, pane, 1, false, intent);
     case PL_ACT_PAGE_UP:
-        return move_to(model, -8, false);
+        return move_to(model, pane, -8, false, intent);
     case PL_ACT_PAGE_DOWN:
-        return move_to(model, 8, false);
+        return move_to(model, pane, 8, false, intent);
     case PL_ACT_FIRST:
-        return move_to(model, 0, true);
+        return move_to(model, pane, 0, true, intent);
     case PL_ACT_LAST:
-        return move_to(model, 1000000L, true);
-    case PL_ACT_ENTER:
-        intent->focus = PL_PANE_CHANNELS;
-        return true;
-    case PL_ACT_SORT:
-        model->views.channels.sorted = !model->views.channels.sorted;
-        return true;
+        return move_to(model, pane, 1000000L, true, intent);
+    case PL_ACT_NEXT_PEAK:
+        return move_to(model, pane, 1, false, intent);
+    case PL_ACT_PREV_PEAK:
+        return move_to(model, pane, -1, false, intent);
     case PL_ACT_LEFT:
         return pl_tuner_turn(model, -1, intent);
     case PL_ACT_RIGHT:
@@ -178,4 +191,10 @@ static bool act(pl_screen_model *model, pl_action action, pl_intent *intent)
     }
 }
 
-const pl_panel pl_panel_outliers = {.draw = draw, .act = act};
+const pl_screen_view pl_view_outliers = {
+    .name = "outliers",
+    .title = "Outlier channels",
+    .help = "The largest channels: size, ratio to the median, and the token that caused each.",
+    .draw = draw,
+    .act = act,
+};

@@ -1,6 +1,7 @@
 #include "views/panel.h"
 
 #include "views/text.h"
+#include "views/view.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,12 +9,17 @@
 const pl_panel *pl_panel_of(pl_pane pane)
 {
     static const pl_panel *const panels[PL_PANE_COUNT] = {
-        [PL_PANE_LAYERS] = &pl_panel_layers,
-        [PL_PANE_CHANNELS] = &pl_panel_channels,
-        [PL_PANE_OUTLIERS] = &pl_panel_outliers,
+        [PL_PANE_LAYERS] = &pl_panel_layers, [PL_PANE_MAIN] = &pl_panel_main,
+        [PL_PANE_SECOND] = &pl_panel_second, [PL_PANE_TABLE] = &pl_panel_table,
         [PL_PANE_TUNER] = &pl_panel_tuner,
     };
     return panels[pane];
+}
+
+pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols)
+{
+    const pl_state *state = model->state;
+    return pl_panes_make(rows, cols, model->focus, state->display.split, pl_zoomed_pane(state));
 }
 
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
@@ -98,18 +104,17 @@ static void draw_notice(pl_surface *surface)
     }
 }
 
-static void draw_divider(pl_surface *surface, int col, int top, int bottom)
+static void draw_dividers(pl_surface *surface, const pl_panes *layout)
 {
-    for (int y = top; y < bottom && col >= 0; y++) {
-        pl_put_code(surface, (pl_rect){0, 0, surface->rows, surface->cols}, y, col, PL_STYLE_FAINT,
-                    surface->ascii ? '|' : 0x2502);
+    for (int i = 0; i < layout->n_dividers; i++) {
+        pl_fill(surface, layout->dividers[i], PL_STYLE_FAINT, surface->ascii ? '|' : 0x2502);
     }
 }
 
 void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open)
 {
     pl_surface_clear(surface);
-    pl_panes layout = pl_panes_make(surface->rows, surface->cols, model->focus);
+    pl_panes layout = pl_screen_panes(model, surface->rows, surface->cols);
     if (layout.kind == PL_LAYOUT_NOTICE) {
         draw_notice(surface);
         return;
@@ -120,10 +125,7 @@ void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_ope
             pl_panel_of(pane)->draw(model, surface, layout.panes[pane]);
         }
     }
-    pl_rect layers = layout.panes[PL_PANE_LAYERS];
-    draw_divider(surface, layout.divider, layers.y, layers.y + layers.h);
-    pl_rect tuner = layout.panes[PL_PANE_TUNER];
-    draw_divider(surface, layout.lower_divider, tuner.y, tuner.y + tuner.h);
+    draw_dividers(surface, &layout);
     /* A long message has the footer's line, too, until a key has been pressed. */
     pl_rect message = layout.message;
     message.h += !prompt_open && !model->message_seen && !model->views.tuner.editing;

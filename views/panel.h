@@ -1,6 +1,6 @@
 /* views/panel.h -- the interface of a pane, and what panes share.
  *
- * A view is one file that defines a pl_panel and one line in pl_panels (panel.c). */
+ * What the main, second and table pane show is a view (views/view.h). */
 #ifndef PL_VIEWS_PANEL_H
 #define PL_VIEWS_PANEL_H
 
@@ -14,6 +14,12 @@ typedef struct pl_intent {
     bool live;         /* a knob was turned: solve the selected layer behind the command */
     char prompt[600];  /* open the prompt with this text; "" for none */
     int focus;         /* pane to go to, -1: stay */
+    int knob;          /* which knob was turned by a step, so that a turn is one step to undo; 0:
+                          none, a value was typed */
+    const char *say;   /* a static sentence for the message line; NULL: none */
+    bool mark;         /* mark a channel in all views: */
+    size_t channel;    /* this one; SIZE_MAX: none */
+    bool counted;      /* model->count has been heeded; else the action is repeated */
 } pl_intent;
 
 typedef struct pl_panel {
@@ -24,9 +30,14 @@ typedef struct pl_panel {
     bool (*type)(pl_screen_model *model, pl_press press, pl_intent *intent);
 } pl_panel;
 
-extern const pl_panel pl_panel_layers, pl_panel_channels, pl_panel_outliers, pl_panel_tuner;
+/* The main, second and table pane show the views that the state's display names (view.c). */
+extern const pl_panel pl_panel_layers, pl_panel_main, pl_panel_second, pl_panel_table,
+    pl_panel_tuner;
 
 const pl_panel *pl_panel_of(pl_pane pane);
+
+/* Where the panes are for what the model shows. */
+pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols);
 
 /* The title line of a pane: its name and what it shows.  Focus is visible without colour. */
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,

@@ -1,23 +1,19 @@
 #include "views/plot.h"
 
+#include "views/plot_parts.h"
 #include "views/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-typedef struct plot {
-    const pl_figure *figure;
-    const pl_plot_options *options;
-    pl_surface *surface;
-    pl_rect rect; /* the whole */
-    pl_rect area; /* where data is drawn */
-    pl_canvas canvas;
-    unsigned flags; /* or-ed to every style */
-} plot;
+enum { NAME_COLS = 18 }; /* of names along y at most */
 
 pl_style pl_plot_style(pl_tone tone)
 {
     switch (tone) {
+    case PL_TONE_BEFORE:
+        return PL_STYLE_BEFORE;
     case PL_TONE_PRECONDITIONED:
         return PL_STYLE_PRECONDITIONED;
     case PL_TONE_AFTER:
@@ -25,11 +21,11 @@ pl_style pl_plot_style(pl_tone tone)
     case PL_TONE_INPUT:
         return PL_STYLE_INPUT;
     default:
-        return PL_STYLE_BEFORE;
+        return (pl_style)(PL_STYLE_EXTRA + (tone - PL_TONE_EXTRA) % 8);
     }
 }
 
-static double scaled(const pl_axis *axis, double value)
+double pl_plot_share(const pl_axis *axis, double value)
 {
     if (axis->log) {
         double low = log10(axis->lo);
@@ -38,29 +34,58 @@ static double scaled(const pl_axis *axis, double value)
     return (value - axis->lo) / (axis->hi - axis->lo);
 }
 
-/* Dots from the bottom; at least one for anything above the axis, so that nothing vanishes. */
-static int height_of(const plot *p, double value)
+/* Shares far out of range stay within what an int holds. */
+static int scale(double share, int count)
 {
-    double share = scaled(&p->figure->y, value);
-    if (!(share > 0)) {
-        return 0;
-    }
-    int dots = share >= 1 ? p->canvas.dots_y : (int)lround(share * p->canvas.dots_y);
-    return dots < 1 ? 1 : dots;
+    share = share > 100 ? 100 : share < -100 ? -100 : share;
+    return (int)floor(share * count);
 }
 
-/* The columns of dots [*from, *to] that the channel at x takes; false if it is out of range. */
-static bool columns_of(const plot *p, double x, int *from, int *to)
+int pl_plot_dot_x(const pl_plot *p, double x)
+{
+    int dot = scale(pl_plot_share(&p->figure->x, x), p->canvas.dots_x);
+    return dot == p->canvas.dots_x ? dot - 1 : dot;
+}
+
+int pl_plot_dot_y(const pl_plot *p, double y)
+{
+    int dot = scale(pl_plot_share(&p->figure->y, y), p->canvas.dots_y);
+    return dot < 0 ? 0 : dot >= p->canvas.dots_y ? p->canvas.dots_y - 1 : dot;
+}
+
+int pl_plot_row(const pl_plot *p, double y)
+{
+    double share = pl_plot_share(&p->figure->y, y);
+    if (!(share >= -1e-9 && share <= 1 + 1e-9)) {
+        return -1;
+    }
+    int row = p->area.h - 1 - (int)floor(share * p->area.h);
+    return row < 0 ? 0 : row >= p->area.h ? p->area.h - 1 : row;
+}
+
+int pl_plot_col(const pl_plot *p, double x)
+{
+    double share = pl_plot_share(&p->figure->x, x);
+    if (!(share >= -1e-9 && share <= 1 + 1e-9)) {
+        return -1;
+    }
+    int col = (int)floor(share * p->area.w);
+    return col < 0 ? 0 : col >= p->area.w ? p->area.w - 1 : col;
+}
+
+bool pl_plot_columns(const pl_plot *p, double x, int *from, int *to)
 {
     const pl_axis *axis = &p->figure->x;
     if (x < axis->lo || x > axis->hi) {
         return false;
     }
-    double width = axis->hi - axis->lo;
-    *from = (int)floor((x - 0.5 - axis->lo) / width * p->canvas.dots_x + 1e-9);
-    *to = (int)ceil((x + 0.5 - axis->lo) / width * p->canvas.dots_x - 1e-9) - 1;
-    *from = *from < 0 ? 0 : *from;
-    *to = *to >= p->canvas.dots_x ? p->canvas.dots_x - 1 : *to;
+    int dots = p->canvas.dots_x;
+    double left = pl_plot_share(axis, axis->log ? fmax(x - 0.5, axis->lo) : x - 0.5);
+    double right = pl_plot_share(axis, x + 0.5);
+    *from = (int)floor(left * dots + 1e-9);
+    *to = (int)ceil(right * dots - 1e-9) - 1;
+    *from = *from < 0 ? 0 : *from >= dots ? dots - 1 : *from;
+    *to = *to >= dots ? dots - 1 : *to;
     /* Few channels: a dot of air between two of them. */
     if (*to - *from >= 3) {
         (*to)--;
@@ -69,89 +94,154 @@ static bool columns_of(const plot *p, double x, int *from, int *to)
     return true;
 }
 
-static void draw_series(plot *p, const pl_series *series, bool caps)
+/* --- rules and notes -------------------------------------------------------------------------- */
+
+static void draw_rules(pl_plot *p)
 {
-    int *tallest = calloc((size_t)p->canvas.dots_x, sizeof *tallest);
-    if (tallest == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < series->count; i++) {
-        int from = 0;
-        int to = 0;
-        if (!columns_of(p, series->x[i], &from, &to)) {
-            continue;
+    bool ascii = p->surface->ascii;
+    for (size_t i = 0; i < p->figure->n_rules; i++) {
+        const pl_rule *rule = &p->figure->rules[i];
+        int row = rule->vertical ? -1 : pl_plot_row(p, rule->at);
+        int col = rule->vertical ? pl_plot_col(p, rule->at) : -1;
+        for (int c = 0; row >= 0 && c < p->area.w; c += 2) {
+            pl_put_code(p->surface, p->area, row, c, PL_STYLE_RULE | p->flags,
+                        ascii ? '-' : 0x2500);
         }
-        int height = height_of(p, series->y[i]);
-        for (int x = from; x <= to; x++) {
-            tallest[x] = height > tallest[x] ? height : tallest[x];
-        }
-    }
-    unsigned style = (unsigned)pl_plot_style(series->tone) | p->flags;
-    for (int x = 0; x < p->canvas.dots_x; x++) {
-        if (tallest[x] > 0 && caps) {
-            pl_canvas_cap(&p->canvas, x, tallest[x] - 1, style);
-        } else if (tallest[x] > 0) {
-            pl_canvas_bar(&p->canvas, x, tallest[x], style);
+        for (int r = 0; col >= 0 && r < p->area.h; r++) {
+            pl_put_code(p->surface, p->area, r, col, PL_STYLE_RULE | p->flags,
+                        ascii ? ':' : 0x250a);
         }
     }
-    free(tallest);
 }
 
-static int row_of(const plot *p, double value)
+static bool blank(const pl_plot *p, int row, int col, int width)
 {
-    double share = scaled(&p->figure->y, value);
-    if (!(share >= -1e-9 && share <= 1 + 1e-9)) {
-        return -1;
+    bool is = row >= 0 && col >= 0 && col + width <= p->area.w;
+    for (int i = 0; is && i < width; i++) {
+        is = p->surface
+                 ->cells[(size_t)(p->area.y + row) * (size_t)p->surface->cols +
+                         (size_t)(p->area.x + col + i)]
+                 .code == ' ';
     }
-    int row = p->area.h - 1 - (int)floor(share * p->area.h);
-    return row < 0 ? 0 : row;
+    return is;
 }
 
-static void draw_rules(plot *p)
+/* Beside its line, on the first row where nothing else is; at the top if there is none. */
+static void label_vertical(pl_plot *p, int col, const char *label, unsigned style)
+{
+    char plain[128];
+    if (p->surface->ascii) {
+        pl_text_to_ascii(label, plain, sizeof plain);
+        label = plain;
+    }
+    int width = (int)pl_text_width(label);
+    int right = col + 1;
+    int left = col - width;
+    for (int row = 0; row < p->area.h; row++) {
+        int start = blank(p, row, right, width) ? right : blank(p, row, left, width) ? left : -1;
+        if (start >= 0) {
+            pl_put(p->surface, p->area, row, start, style, label);
+            return;
+        }
+    }
+    int start = right + width <= p->area.w || left < 0 ? right : left;
+    pl_put_cut(p->surface, p->area, 0, start, p->area.w - start, style, label);
+}
+
+/* After the data, so that the labels stay readable. */
+static void draw_rule_labels(pl_plot *p)
 {
     for (size_t i = 0; i < p->figure->n_rules; i++) {
         const pl_rule *rule = &p->figure->rules[i];
-        int row = row_of(p, rule->at);
-        if (row < 0) {
+        if (rule->label == NULL) {
             continue;
         }
-        for (int col = 0; col < p->area.w; col += 2) {
-            pl_put_code(p->surface, p->area, row, col, PL_STYLE_RULE | p->flags,
-                        p->surface->ascii ? '-' : 0x2500);
+        unsigned style = PL_STYLE_RULE | p->flags;
+        if (!rule->vertical) {
+            int row = pl_plot_row(p, rule->at);
+            if (row >= 0) {
+                pl_put_right(p->surface, p->area, row, p->area.w, style, rule->label);
+            }
+            continue;
+        }
+        int col = pl_plot_col(p, rule->at);
+        if (col >= 0) {
+            label_vertical(p, col, rule->label, style);
         }
     }
 }
 
-/* After the data, so that the label stays readable. */
-static void draw_rule_labels(plot *p)
+/* Beside its point, where nothing else is. */
+static void draw_notes(pl_plot *p)
 {
-    for (size_t i = 0; i < p->figure->n_rules; i++) {
-        const pl_rule *rule = &p->figure->rules[i];
-        int row = row_of(p, rule->at);
-        if (row >= 0 && rule->label != NULL) {
-            pl_put_right(p->surface, p->area, row, p->area.w, PL_STYLE_RULE | p->flags,
-                         rule->label);
+    for (size_t i = 0; i < p->figure->n_notes && p->area.h >= 6; i++) {
+        const pl_note *note = &p->figure->notes[i];
+        int col = pl_plot_col(p, note->x);
+        int row = pl_plot_row(p, note->y);
+        int width = (int)pl_text_width(note->text);
+        if (col < 0 || row < 0) {
+            continue;
+        }
+        for (int side = 0; side < 2; side++) {
+            int start = side == 0 ? col + 1 : col - width;
+            if (blank(p, row, start, width)) {
+                pl_put(p->surface, p->area, row, start, PL_STYLE_FAINT | p->flags, note->text);
+                break;
+            }
         }
     }
 }
 
-static int y_label_width(const plot *p, const pl_tick *ticks, size_t n)
+/* --- axes ------------------------------------------------------------------------------------- */
+
+/* Ticks of an axis with names: whole positions within its range, every stride-th. */
+static size_t name_ticks(const pl_axis *axis, size_t stride, pl_tick out[PL_MAX_TICKS])
 {
-    size_t widest = 1;
+    size_t n = 0;
+    double first = fmax(ceil(axis->lo), 0);
+    for (double at = ceil(first / (double)stride) * (double)stride;
+         at <= axis->hi && at < (double)axis->n_names && n < PL_MAX_TICKS; at += (double)stride) {
+        const char *name = axis->names[(size_t)at];
+        out[n] = (pl_tick){.at = at, .major = true};
+        snprintf(out[n].text, sizeof out[n].text, "%s", name != NULL ? name : "");
+        pl_text_trim_utf8(out[n].text);
+        n++;
+    }
+    return n;
+}
+
+static int text_width(const pl_plot *p, const char *text)
+{
+    char plain[2 * PL_TICK_TEXT];
+    if (p->surface->ascii) {
+        pl_text_to_ascii(text, plain, sizeof plain);
+        text = plain;
+    }
+    return (int)pl_text_width(text);
+}
+
+static size_t y_ticks(const pl_plot *p, int rows, pl_tick out[PL_MAX_TICKS])
+{
+    const pl_axis *axis = &p->figure->y;
+    if (axis->names != NULL) {
+        double stride = ceil((axis->hi - axis->lo) / (rows > 0 ? rows : 1));
+        return name_ticks(axis, stride > 1 ? (size_t)stride : 1, out);
+    }
+    size_t wanted = (size_t)(rows > 0 ? rows : 1) / 3;
+    return pl_ticks(axis, wanted < 3 ? 3 : wanted > 8 ? 8 : wanted, out);
+}
+
+static int widest(const pl_plot *p, const pl_tick *ticks, size_t n)
+{
+    int most = 1;
     for (size_t i = 0; i < n; i++) {
-        char plain[sizeof ticks[i].text * 2];
-        const char *text = ticks[i].text;
-        if (p->surface->ascii) {
-            pl_text_to_ascii(text, plain, sizeof plain);
-            text = plain;
-        }
-        size_t width = pl_text_width(text);
-        widest = width > widest ? width : widest;
+        int width = text_width(p, ticks[i].text);
+        most = width > most ? width : most;
     }
-    return (int)widest;
+    return most;
 }
 
-static void draw_y_axis(plot *p, const pl_tick *ticks, size_t n)
+static void draw_y_axis(pl_plot *p, const pl_tick *ticks, size_t n)
 {
     bool ascii = p->surface->ascii;
     pl_rect gutter = {p->area.y, p->rect.x, p->area.h + 1, p->area.x - p->rect.x};
@@ -160,12 +250,16 @@ static void draw_y_axis(plot *p, const pl_tick *ticks, size_t n)
     }
     int last = p->area.h + 1;
     for (size_t i = 0; i < n; i++) { /* from the bottom up */
-        int row = ticks[i].at == p->figure->y.lo ? p->area.h : row_of(p, ticks[i].at);
+        int row = ticks[i].at == p->figure->y.lo ? p->area.h : pl_plot_row(p, ticks[i].at);
+        bool beside = p->figure->y.names == NULL && last <= p->area.h;
         if (row < 0 || (row < p->area.h && !ticks[i].major) || ticks[i].text[0] == '\0' ||
-            row >= last - (last <= p->area.h)) {
+            row >= last - beside) {
             continue;
         }
-        pl_put_right(p->surface, gutter, row, gutter.w - 1, PL_STYLE_FAINT, ticks[i].text);
+        int width = text_width(p, ticks[i].text);
+        int room = gutter.w - 1;
+        pl_put_cut(p->surface, gutter, row, width < room ? room - width : 0, room, PL_STYLE_FAINT,
+                   ticks[i].text);
         if (row < p->area.h) {
             pl_put_code(p->surface, gutter, row, gutter.w - 1, PL_STYLE_FAINT,
                         ascii ? '+' : 0x2524);
@@ -174,7 +268,24 @@ static void draw_y_axis(plot *p, const pl_tick *ticks, size_t n)
     }
 }
 
-static void draw_x_axis(plot *p)
+static size_t x_ticks(const pl_plot *p, pl_tick out[PL_MAX_TICKS])
+{
+    const pl_axis *axis = &p->figure->x;
+    if (axis->names == NULL) {
+        size_t wanted = (size_t)p->area.w / (axis->log ? 10 : 14);
+        return pl_ticks(axis, wanted < 3 ? 3 : wanted > 10 ? 10 : wanted, out);
+    }
+    size_t longest = 1;
+    for (size_t i = 0; i < axis->n_names; i++) {
+        size_t width = axis->names[i] != NULL ? pl_text_width(axis->names[i]) : 0;
+        longest = width > longest ? width : longest;
+    }
+    double per = p->area.w / (axis->hi - axis->lo); /* columns of a name's place */
+    double stride = ceil((double)(longest + 1) / per);
+    return name_ticks(axis, stride > 1 ? (size_t)stride : 1, out);
+}
+
+static void draw_x_axis(pl_plot *p)
 {
     bool ascii = p->surface->ascii;
     pl_rect foot = {p->area.y + p->area.h, p->area.x - 1, 2, p->area.w + 1};
@@ -183,65 +294,124 @@ static void draw_x_axis(plot *p)
         pl_put_code(p->surface, foot, 0, col, PL_STYLE_FAINT, ascii ? '-' : 0x2500);
     }
     pl_tick ticks[PL_MAX_TICKS];
-    size_t wanted = (size_t)p->area.w / 14;
-    size_t n = pl_ticks(&p->figure->x, wanted < 3 ? 3 : wanted, ticks);
+    size_t n = x_ticks(p, ticks);
     const char *label = p->figure->x.label != NULL ? p->figure->x.label : "";
-    int label_start = foot.w - (int)pl_text_width(label);
-    pl_put_right(p->surface, foot, 1, foot.w, PL_STYLE_FAINT, label);
+    int width = (int)pl_text_width(label);
+    width = width > foot.w / 2 ? foot.w / 2 : width;
+    int label_start = foot.w - width;
+    bool named = p->figure->x.names != NULL; /* names tell more than what they are names of */
     int free_from = 0;
     for (size_t i = 0; i < n; i++) {
-        double share = (ticks[i].at - p->figure->x.lo) / (p->figure->x.hi - p->figure->x.lo);
-        int col = 1 + (int)floor(share * p->area.w);
-        if (share < 0 || col >= foot.w) {
+        int col = pl_plot_col(p, ticks[i].at) + 1;
+        int text = text_width(p, ticks[i].text);
+        if (col < 1 || text == 0) {
             continue;
         }
-        int width = (int)pl_text_width(ticks[i].text);
-        int start = col - (i == 0 ? 0 : width / 2);
-        if (!ticks[i].major || start < free_from || start + width >= label_start) {
+        int start = col - text / 2;
+        start = start < 0 ? 0 : start;
+        if (!ticks[i].major || start < free_from ||
+            start + text >= (named ? foot.w + 1 : label_start)) {
             continue;
         }
         pl_put_code(p->surface, foot, 0, col, PL_STYLE_FAINT, ascii ? '+' : 0x252c);
         pl_put(p->surface, foot, 1, start, PL_STYLE_FAINT, ticks[i].text);
-        free_from = start + width + 1;
+        free_from = start + text + 1;
+    }
+    if (free_from <= label_start) {
+        pl_put_cut(p->surface, foot, 1, label_start, width, PL_STYLE_FAINT, label);
     }
 }
 
-static void draw_crosshair(plot *p)
+/* --- crosshair -------------------------------------------------------------------------------- */
+
+static void draw_pointer(pl_plot *p, int col, unsigned style)
 {
-    int from = 0;
-    int to = 0;
-    if (!p->options->crosshair || !columns_of(p, p->options->cursor, &from, &to)) {
-        return;
-    }
-    int col = from / (p->canvas.dots_x / p->canvas.cols);
+    pl_put_code(p->surface, (pl_rect){p->area.y, p->area.x, p->area.h + 1, p->area.w}, p->area.h,
+                col, style, p->surface->ascii ? '^' : 0x25b2);
+}
+
+/* The cells of a column of data; where it is empty, a dotted line if one is wanted. */
+static void draw_column(pl_plot *p, int col, bool line, unsigned style)
+{
+    bool dotted =
+        line && (p->options->marks == PL_MARKS_BRAILLE || p->options->marks == PL_MARKS_BLOCKS);
     for (int row = 0; row < p->area.h; row++) {
-        unsigned style = 0;
-        uint32_t code = pl_canvas_code(&p->canvas, row, col, &style);
-        bool dotted = p->options->line && (p->options->marks == PL_MARKS_BRAILLE ||
-                                           p->options->marks == PL_MARKS_BLOCKS);
-        if (code == ' ' && dotted) {
+        unsigned own = 0;
+        uint32_t code = pl_canvas_code(&p->canvas, row, col, &own);
+        if (code == ' ' && dotted && blank(p, row, col, 1)) {
             code = 0x250a;
         }
         if (code != ' ') {
-            pl_put_code(p->surface, p->area, row, col, PL_STYLE_CURSOR, code);
+            pl_put_code(p->surface, p->area, row, col, style, code);
         }
     }
-    pl_put_code(p->surface, (pl_rect){p->area.y, p->area.x, p->area.h + 1, p->area.w}, p->area.h,
-                col, PL_STYLE_CURSOR, p->surface->ascii ? '^' : 0x25b2);
+}
+
+static int cursor_col(const pl_plot *p, double x)
+{
+    int from = 0;
+    int to = 0;
+    if (p->figure->heat != NULL || p->figure->x.log ||
+        (p->figure->n_series > 0 && p->figure->series[0].mark != PL_MARK_STEMS)) {
+        return pl_plot_col(p, x);
+    }
+    return pl_plot_columns(p, x, &from, &to) ? from / (p->canvas.dots_x / p->canvas.cols) : -1;
+}
+
+static void draw_crosshair(pl_plot *p)
+{
+    if (p->options->marked) {
+        int col = cursor_col(p, p->options->mark);
+        if (col >= 0) {
+            draw_pointer(p, col, PL_STYLE_RULE);
+        }
+    }
+    int col = p->options->crosshair ? cursor_col(p, p->options->cursor) : -1;
+    if (col < 0) {
+        return;
+    }
+    if (p->figure->heat == NULL) {
+        draw_column(p, col, p->options->line, PL_STYLE_CURSOR);
+    }
+    draw_pointer(p, col, PL_STYLE_CURSOR);
+}
+
+static void draw_data(pl_plot *p)
+{
+    const pl_figure *figure = p->figure;
+    for (size_t i = 0; i < figure->n_series && figure->heat == NULL; i++) {
+        switch (figure->series[i].mark) {
+        case PL_MARK_FAN:
+            pl_plot_fan(p, i);
+            break;
+        case PL_MARK_BOX:
+            pl_plot_boxes(p, i);
+            break;
+        default:
+            pl_plot_series(p, i);
+            break;
+        }
+    }
+    if (figure->heat != NULL) {
+        pl_plot_heat(p);
+    }
+    draw_rules(p);
+    pl_canvas_draw(&p->canvas, p->surface, p->area);
 }
 
 pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options, pl_surface *surface,
                        pl_rect rect, pl_error *err)
 {
-    plot p = {.figure = figure,
-              .options = options,
-              .surface = surface,
-              .rect = rect,
-              .flags = options->stale ? PL_STALE : 0};
+    pl_plot p = {.figure = figure,
+                 .options = options,
+                 .surface = surface,
+                 .rect = rect,
+                 .flags = options->stale ? PL_STALE : 0};
     pl_tick ticks[PL_MAX_TICKS];
-    size_t wanted = (size_t)(rect.h > 2 ? rect.h - 2 : 1) / 3;
-    size_t n = pl_ticks(&figure->y, wanted < 3 ? 3 : wanted > 8 ? 8 : wanted, ticks);
-    int gutter = y_label_width(&p, ticks, n) + 1;
+    size_t n = y_ticks(&p, rect.h - 2, ticks);
+    int gutter = widest(&p, ticks, n);
+    int most = rect.w / 3 < NAME_COLS ? rect.w / 3 : NAME_COLS;
+    gutter = 1 + (figure->y.names != NULL && gutter > most ? most : gutter);
     p.area = (pl_rect){rect.y, rect.x + gutter, rect.h - 2, rect.w - gutter};
     if (p.area.h < 1 || p.area.w < 4) {
         return PL_OK;
@@ -250,15 +420,15 @@ pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options, 
     if (status != PL_OK) {
         return status;
     }
-    for (size_t i = 0; i < figure->n_series; i++) {
-        draw_series(&p, &figure->series[i], i == 0 && figure->n_series > 1);
-    }
-    draw_rules(&p);
-    pl_canvas_draw(&p.canvas, surface, p.area);
+    draw_data(&p);
     draw_rule_labels(&p);
+    draw_notes(&p);
     draw_y_axis(&p, ticks, n);
     draw_x_axis(&p);
     draw_crosshair(&p);
+    if (figure->heat != NULL) {
+        pl_plot_heat_cursor(&p);
+    }
     pl_canvas_deinit(&p.canvas);
     return PL_OK;
 }

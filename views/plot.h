@@ -1,5 +1,6 @@
 /* views/plot.h -- draws a figure (plots/figure.h) into a rectangle of cells: axes, ticks, rules,
- * series, a crosshair.  Bins keep maxima: the tallest stem of every column of dots is drawn. */
+ * every kind of mark, a crosshair.  Nothing is lost by thinning: of the points that share a column
+ * of dots the smallest and the largest are drawn, of the cells of a heat map the largest. */
 #ifndef PL_VIEWS_PLOT_H
 #define PL_VIEWS_PLOT_H
 
@@ -9,17 +10,37 @@
 
 typedef struct pl_plot_options {
     pl_marks marks;
+    int colours;    /* of the terminal: 256, 8 or 0 */
     bool stale;     /* the data is being replaced: drawn faint */
-    bool crosshair; /* marks a channel */
+    bool crosshair; /* marks an x */
     bool line;      /* and draws a line through it, which is no spike */
     double cursor;  /* x of the crosshair */
+    size_t row;     /* its row of a heat map */
+    bool marked;    /* the channel that is marked in all views: */
+    double mark;    /* its x, where that is not the crosshair */
 } pl_plot_options;
 
 pl_style pl_plot_style(pl_tone tone);
 
-/* Series 0 of several is drawn as caps behind the others, which are bars; a single one as bars.
- * figure->x.lo/hi is the range shown. */
+/* A line of so few points shows each of them. */
+enum { PL_PLOT_FEW = 24 };
+
+/* The character that stands for series i in legends and, where neither colour nor braille tells
+ * series apart, in the plot. */
+uint32_t pl_plot_symbol(const pl_figure *figure, size_t i, const pl_plot_options *options);
+
+/* Whether series i of stems or steps is drawn as bars; the others are outlines that show through:
+ * the last one of several that is no pinned baseline has the bars. */
+bool pl_plot_is_bars(const pl_figure *figure, size_t i);
+
+/* figure->x.lo/hi is the range of x shown, figure->y.lo/hi that of y (of a heat map: of rows).
+ * Tables are not drawn here (views/plot_table.h). */
 PL_NODISCARD pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options,
                                     pl_surface *surface, pl_rect rect, pl_error *err);
+
+/* The colours of a heat map with their ends' values, from column col of a row; returns the columns
+ * it took, 0 if it does not fit `room`. */
+int pl_plot_colour_bar(const pl_heat *heat, const pl_plot_options *options, pl_surface *surface,
+                       pl_rect rect, int row, int col, int room);
 
 #endif

@@ -5,9 +5,12 @@
 #ifndef PL_VIEWS_SCREEN_MODEL_H
 #define PL_VIEWS_SCREEN_MODEL_H
 
+#include "core/run/live.h"
 #include "core/run/picture.h"
 #include "core/run/state.h"
+#include "plots/figure.h"
 #include "views/canvas.h"
+#include "views/keymap.h"
 #include "views/layout.h"
 
 #include <stdbool.h>
@@ -24,24 +27,44 @@ typedef enum pl_sort {
 typedef struct pl_layers_view {
     pl_sort sort;
     size_t top;
+    char filter[128]; /* as typed; "" lists all */
+    bool typing;      /* it is being typed, in the prompt's line */
+    char typed[128];  /* then: the text so far, in force as far as it can be understood */
+    char wrong[160];  /* why it cannot, or "" */
 } pl_layers_view;
-
-typedef struct pl_channels_view {
-    bool sorted, log;
-    size_t cursor;       /* channel index */
-    bool placed;         /* the crosshair has been moved by hand; else it is on the largest */
-    size_t first, shown; /* zoom: ranks or indices shown; shown 0: all */
-} pl_channels_view;
-
-typedef struct pl_outliers_view {
-    size_t row, top;
-} pl_outliers_view;
 
 typedef struct pl_tuner_view {
     size_t row, top; /* of the list of parameters */
     bool editing;
     char text[32]; /* the value being typed */
+    char wrong[200]; /* why it was not taken, or "" */
 } pl_tuner_view;
+
+/* What is known of a solved layer; counts while the layer's result is still that one. */
+typedef struct pl_layer_solution {
+    pl_id result;
+    float gap, error; /* of the rounded weights where there are some */
+} pl_layer_solution;
+
+/* What a pane of the display shows of its view, and where the user is in it. */
+typedef struct pl_pane_memo {
+    double first, shown; /* zoom: the range of x; shown 0: all */
+    double row_first, row_shown; /* the same along y, for heat maps */
+    size_t row, top;     /* selected and first line of a table or heat map */
+    bool placed;         /* the crosshair has been moved by hand */
+    double cursor;       /* its x; channel views follow state->channel instead */
+} pl_pane_memo;
+
+typedef struct pl_shown {
+    const pl_figure *figure; /* NULL until it is made */
+    bool stale;              /* of an earlier state: a newer one is on its way */
+    bool working;            /* a job is making it */
+    double seconds;          /* since that job was asked for */
+    double share;            /* how far it is, 0 ... 1; 0 where it is not known */
+    const char *error;       /* why there is none, or NULL */
+    const char *needs;       /* what it waits for: "{solve} solves" (pl_keymap_say), or NULL */
+    pl_pane_memo memo;       /* changed by the view */
+} pl_shown;
 
 enum { PL_MAX_JOBS_SHOWN = 4 };
 
@@ -49,6 +72,39 @@ typedef struct pl_job_line {
     char name[48], what[24];
     double amount, total, seconds;
 } pl_job_line;
+
+typedef enum pl_job_phase {
+    PL_JOB_PHASE_RUNNING,
+    PL_JOB_PHASE_QUEUED,
+    PL_JOB_PHASE_DONE,
+    PL_JOB_PHASE_FAILED,
+    PL_JOB_PHASE_CANCELLED,
+} pl_job_phase;
+
+/* A line of the list of jobs. */
+typedef struct pl_job_row {
+    pl_job_line line;
+    uint64_t id;
+    pl_job_phase phase;
+    bool own;     /* the screen's own: pictures, scores, figures */
+    char why[96]; /* of a failure */
+} pl_job_row;
+
+/* A line of the log: a command or a job that is no command, newest last. */
+typedef struct pl_log_line {
+    int64_t at;     /* seconds since the epoch when it began */
+    double seconds; /* it took; NaN while it runs */
+    bool ok;
+    char *command;
+    char *result; /* the result or error in one line; never NULL */
+} pl_log_line;
+
+/* Perplexity as it was last measured of the solved model. */
+typedef struct pl_measured {
+    double before, before_error, after, after_error; /* before: the original's; NaN: not measured */
+    size_t solved;                                   /* layers solved then */
+    bool stale;                                      /* something was solved anew since */
+} pl_measured;
 
 typedef enum pl_message_kind {
     PL_MESSAGE_INFO,
@@ -59,9 +115,13 @@ typedef enum pl_message_kind {
 typedef struct pl_screen_model {
     const pl_state *state;
     const pl_overview *overview;  /* scores; NULL before a model is open */
+    const pl_layer_solution *solutions; /* [layers], or NULL */
     const pl_picture *picture;    /* NULL until the first has come */
     bool stale;                   /* the picture shows an earlier state */
     bool calibrated;              /* the picture has, or will have, inputs */
+    const pl_strength *strength;  /* of the selected layer's preconditioner, or NULL */
+    const pl_measured *measured;  /* perplexity, or NULL */
+    bool measuring;               /* it is being measured */
     const pl_solve_report *plain; /* the rounder alone on this layer, or NULL */
     bool solving;                 /* a solve of the selected layer is on its way */
     double solving_seconds;
@@ -76,11 +136,17 @@ typedef struct pl_screen_model {
     bool message_seen; /* a key has been pressed since: a long one gives the footer back */
     pl_pane focus;
     pl_marks marks;
+    int colours; /* of the terminal: 256, 8 or 0 */
+    const pl_keymap *keys;    /* NULL: the table as it is */
+    size_t count;             /* how often the action is meant (`10j`), 0: not said */
+    const pl_job_row *all_jobs; /* running, queued, then recently ended */
+    size_t n_all_jobs;
+    const pl_log_line *log; /* oldest first */
+    size_t n_log;
+    pl_shown shown[PL_DISPLAY_PANES]; /* main, second, table */
 
     struct {
         pl_layers_view layers;
-        pl_channels_view channels;
-        pl_outliers_view outliers;
         pl_tuner_view tuner;
     } views;
 } pl_screen_model;

@@ -50,6 +50,19 @@ static pl_cell *cell_at(pl_surface *surface, pl_rect rect, int row, int col)
     return inside ? &surface->cells[(size_t)y * (size_t)surface->cols + (size_t)x] : NULL;
 }
 
+/* Where `width` cells are about to be overwritten, half of a wide character may be left over on
+ * either side, within the rectangle or not. */
+static void free_halves(pl_surface *surface, int y, int x, int width)
+{
+    pl_cell *row = surface->cells + (size_t)y * (size_t)surface->cols;
+    if (row[x].code == 0 && x > 0) {
+        row[x - 1].code = ' ';
+    }
+    if (x + width < surface->cols && row[x + width].code == 0) {
+        row[x + width].code = ' ';
+    }
+}
+
 void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, uint32_t code)
 {
     pl_cell *cell = cell_at(surface, rect, row, col);
@@ -59,22 +72,16 @@ void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned s
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
         code = '?'; /* a control character must never reach the terminal */
     }
-    /* Half of a wide character would be left over on either side. */
-    pl_cell *left = cell_at(surface, rect, row, col - 1);
+    bool wide = pl_char_width(code) == 2;
     pl_cell *right = cell_at(surface, rect, row, col + 1);
-    if (cell->code == 0 && left != NULL) {
-        left->code = ' ';
+    if (wide && right == NULL) {
+        code = ' ';
+        wide = false;
     }
-    if (right != NULL && right->code == 0) {
-        right->code = ' ';
-    }
+    free_halves(surface, rect.y + row, rect.x + col, wide ? 2 : 1);
     *cell = (pl_cell){code, style};
-    if (pl_char_width(code) == 2) {
-        if (right == NULL) {
-            cell->code = ' ';
-        } else {
-            *right = (pl_cell){0, style};
-        }
+    if (wide) {
+        *right = (pl_cell){0, style};
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "views/rescue.h"
+#include "views/theme.h"
 
 #include <curses.h>
 #include <langinfo.h>
@@ -17,38 +18,11 @@ struct pl_terminal {
     SCREEN *screen;
     WINDOW *keys; /* a pad: reading from it never refreshes the screen */
     pl_marks marks;
+    int most_colours, colours; /* that it has, that the theme takes: 256, 8 or 0 */
+    pl_theme theme;
     attr_t attrs[PL_STYLE_COUNT];
     pl_surface shown; /* what is on the screen */
     bool afresh;
-};
-
-/* Colours of a style.  256: middle tones that are readable on dark and on light backgrounds, after
- * Okabe and Ito.  8: by number.  -1: the terminal's own. */
-typedef struct look {
-    short fg256, bg256, fg8;
-    attr_t colour_attrs; /* with colours */
-    attr_t plain_attrs;  /* without */
-} look;
-
-static const look looks[PL_STYLE_COUNT] = {
-    [PL_STYLE_TEXT] = {-1, -1, -1, A_NORMAL, A_NORMAL},
-    [PL_STYLE_FAINT] = {244, -1, -1, A_NORMAL, A_DIM},
-    [PL_STYLE_STRONG] = {-1, -1, -1, A_BOLD, A_BOLD},
-    [PL_STYLE_TITLE] = {-1, -1, -1, A_BOLD, A_BOLD},
-    [PL_STYLE_FOCUS] = {32, -1, COLOR_CYAN, A_BOLD, A_BOLD},
-    [PL_STYLE_BAR] = {255, 24, -1, A_NORMAL, A_REVERSE},
-    [PL_STYLE_KEY] = {32, -1, COLOR_CYAN, A_BOLD, A_BOLD},
-    [PL_STYLE_BEFORE] = {244, -1, -1, A_NORMAL, A_NORMAL},
-    [PL_STYLE_PRECONDITIONED] = {32, -1, COLOR_CYAN, A_NORMAL, A_BOLD},
-    [PL_STYLE_AFTER] = {32, -1, COLOR_CYAN, A_NORMAL, A_BOLD},
-    [PL_STYLE_INPUT] = {172, -1, COLOR_YELLOW, A_NORMAL, A_NORMAL},
-    [PL_STYLE_RULE] = {166, -1, COLOR_RED, A_NORMAL, A_NORMAL},
-    [PL_STYLE_CURSOR] = {132, -1, COLOR_MAGENTA, A_BOLD, A_BOLD},
-    [PL_STYLE_GOOD] = {32, -1, COLOR_CYAN, A_NORMAL, A_NORMAL},
-    [PL_STYLE_BAD] = {166, -1, COLOR_RED, A_NORMAL, A_BOLD},
-    [PL_STYLE_ERROR] = {160, -1, COLOR_RED, A_BOLD, A_BOLD},
-    [PL_STYLE_WARNING] = {172, -1, COLOR_YELLOW, A_BOLD, A_BOLD},
-    [PL_STYLE_BUSY] = {172, -1, COLOR_YELLOW, A_BOLD, A_BOLD},
 };
 
 static int colours_wanted(void)
@@ -60,7 +34,7 @@ static int colours_wanted(void)
     return COLORS >= 256 ? 256 : COLORS >= 8 ? 8 : 0;
 }
 
-/* Cyan and yellow cannot be read on white: COLORFGBG tells where a terminal sets it. */
+/* COLORFGBG tells, where a terminal sets it. */
 static bool light_background(void)
 {
     const char *value = getenv("COLORFGBG");
@@ -68,36 +42,45 @@ static bool light_background(void)
     return last != NULL && (strcmp(last, ";15") == 0 || strcmp(last, ";7") == 0);
 }
 
-static short colour8(short colour, bool light)
+static attr_t attrs_of_flags(unsigned flags)
 {
-    if (light) {
-        return colour == COLOR_CYAN ? COLOR_BLUE : colour == COLOR_YELLOW ? COLOR_RED : colour;
-    }
-    return colour;
+    return ((flags & PL_LOOK_BOLD) != 0 ? A_BOLD : A_NORMAL) |
+           ((flags & PL_LOOK_DIM) != 0 ? A_DIM : A_NORMAL) |
+           ((flags & PL_LOOK_REVERSE) != 0 ? A_REVERSE : A_NORMAL);
 }
 
 static void set_looks(pl_terminal *terminal)
 {
-    int colours = colours_wanted();
-    if (colours > 0 && use_default_colors() != OK) {
-        assume_default_colors(COLOR_WHITE, COLOR_BLACK);
-    }
     bool light = light_background();
+    terminal->colours = terminal->theme == PL_THEME_NONE ? 0 : terminal->most_colours;
     for (short s = 0; s < PL_STYLE_COUNT; s++) {
-        const look *l = &looks[s];
-        terminal->attrs[s] = colours > 0 ? l->colour_attrs : l->plain_attrs;
-        if (colours == 256) {
-            init_pair((short)(s + 1), l->fg256, l->bg256);
-        } else if (colours == 8) {
-            init_pair((short)(s + 1), colour8(l->fg8, light), -1);
+        pl_look look = pl_theme_look(terminal->theme, light, (pl_style)s);
+        terminal->attrs[s] =
+            attrs_of_flags(terminal->colours > 0 ? look.colour_flags : look.plain_flags);
+        if (terminal->colours == 256) {
+            init_pair((short)(s + 1), look.fg256, look.bg256);
+        } else if (terminal->colours == 8) {
+            init_pair((short)(s + 1), look.fg8, -1);
             if (s == PL_STYLE_BAR) {
                 terminal->attrs[s] |= A_REVERSE;
             }
         }
-        if (colours > 0) {
+        if (terminal->colours > 0) {
             terminal->attrs[s] |= (attr_t)COLOR_PAIR(s + 1);
         }
     }
+}
+
+pl_theme pl_terminal_usual_theme(void)
+{
+    return light_background() ? PL_THEME_LIGHT : PL_THEME_DARK;
+}
+
+void pl_terminal_set_theme(pl_terminal *terminal, pl_theme theme)
+{
+    terminal->theme = theme;
+    terminal->afresh = true;
+    set_looks(terminal);
 }
 
 static pl_marks choose_marks(const char *wanted)
@@ -206,7 +189,11 @@ pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
     keypad(terminal->keys, TRUE);
     nodelay(terminal->keys, TRUE);
     define_keys();
-    set_looks(terminal);
+    terminal->most_colours = colours_wanted();
+    if (terminal->most_colours > 0 && use_default_colors() != OK) {
+        assume_default_colors(COLOR_WHITE, COLOR_BLACK);
+    }
+    pl_terminal_set_theme(terminal, pl_terminal_usual_theme());
     terminal->marks = choose_marks(marks);
     terminal->afresh = true;
     *out = terminal;
@@ -233,9 +220,19 @@ void pl_terminal_close(pl_terminal *terminal)
     free(terminal);
 }
 
+void pl_terminal_set_marks(pl_terminal *terminal, const char *marks)
+{
+    terminal->marks = choose_marks(marks);
+}
+
 pl_marks pl_terminal_marks(const pl_terminal *terminal)
 {
     return terminal->marks;
+}
+
+int pl_terminal_colours(const pl_terminal *terminal)
+{
+    return terminal->colours;
 }
 
 void pl_terminal_size(const pl_terminal *terminal, int *rows, int *cols)
@@ -261,12 +258,14 @@ void pl_terminal_redraw(pl_terminal *terminal)
 static attr_t attrs_of(const pl_terminal *terminal, uint32_t style)
 {
     pl_style s = (pl_style)(style & PL_STYLE_MASK);
-    if ((style & PL_STALE) != 0) {
+    if ((style & PL_STALE) != 0 && s < PL_STYLE_HEAT) {
         s = PL_STYLE_FAINT;
     }
     attr_t attrs = terminal->attrs[s];
     attrs |= (style & PL_BOLD) != 0 ? A_BOLD : A_NORMAL;
-    attrs |= (style & PL_REVERSE) != 0 ? A_REVERSE : A_NORMAL;
+    attrs |= (style & PL_UNDERLINE) != 0 ? A_UNDERLINE : A_NORMAL;
+    /* Twice reversed is not: the bar of a terminal without colours. */
+    attrs ^= (style & PL_REVERSE) != 0 ? A_REVERSE : A_NORMAL;
     return attrs;
 }
 

@@ -6,6 +6,7 @@
 #include "views/canvas.h"
 #include "views/keys.h"
 #include "views/surface.h"
+#include "views/theme.h"
 
 typedef struct pl_terminal pl_terminal;
 
@@ -16,7 +17,15 @@ typedef struct pl_terminal pl_terminal;
 PL_NODISCARD pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err);
 void pl_terminal_close(pl_terminal *terminal); /* NULL is fine */
 
+/* At run time; as marks above. */
+void pl_terminal_set_marks(pl_terminal *terminal, const char *marks);
+
+/* The theme for this terminal's background: COLORFGBG says light, else dark. */
+pl_theme pl_terminal_usual_theme(void);
+void pl_terminal_set_theme(pl_terminal *terminal, pl_theme theme);
+
 pl_marks pl_terminal_marks(const pl_terminal *terminal);
+int pl_terminal_colours(const pl_terminal *terminal); /* 256, 8 or 0 */
 void pl_terminal_size(const pl_terminal *terminal, int *rows, int *cols);
 
 /* After SIGWINCH: asks the terminal for its size. */

@@ -1,6 +1,7 @@
 /* The tuner: methods and their parameters on the left, what they do to the layer on the right. */
 #include "views/tuner.h"
 
+#include "views/ruler.h"
 #include "views/text.h"
 
 #include <math.h>
@@ -81,132 +82,341 @@ static void draw_list(pl_screen_model *model, pl_surface *surface, pl_rect rect)
     }
 }
 
+/* Where the numbers stand and how sure they are. */
+typedef struct numbers {
+    pl_surface *surface;
+    pl_rect rect;
+    int line;        /* the next one */
+    unsigned stale;  /* PL_STALE: of an earlier value */
+    bool estimated;  /* of a preview: marked by a ~ */
+} numbers;
+
+enum { BEFORE_END = 15, AFTER_END = 23, CHANGE_END = 30, PERPLEXITY_ROWS = 12 };
+
+static bool has_room(const numbers *n)
+{
+    return n->line < n->rect.h;
+}
+
 /* One line of numbers: what, before, after, change; smaller is better. */
-static void draw_numbers(pl_surface *surface, pl_rect rect, int line, unsigned stale,
-                         const char *what, double before, double after)
+static void draw_numbers(numbers *n, const char *what, double before, double after)
 {
     char text[PL_NUMBER_TEXT];
-    pl_put(surface, rect, line, 0, PL_STYLE_TEXT, what);
+    char marked[PL_NUMBER_TEXT + 4];
+    if (!has_room(n)) {
+        return;
+    }
+    pl_put(n->surface, n->rect, n->line, 0, PL_STYLE_TEXT, what);
     pl_format_number(before, text);
-    pl_put_right(surface, rect, line, 16, PL_STYLE_FAINT | stale, text);
+    pl_put_right(n->surface, n->rect, n->line, BEFORE_END, PL_STYLE_FAINT | n->stale, text);
     pl_format_number(after, text);
-    pl_put_right(surface, rect, line, 23, PL_STYLE_STRONG | stale, text);
+    snprintf(marked, sizeof marked, "%s%s", n->estimated && isfinite(after) ? "~" : "", text);
+    pl_put_right(n->surface, n->rect, n->line, AFTER_END, PL_STYLE_STRONG | n->stale, marked);
     pl_format_change(before, after, text);
     char *minus = strchr(text, '-');
-    char real[PL_NUMBER_TEXT + 4];
-    snprintf(real, sizeof real, "%s%s", minus != NULL ? "\u2212" : "",
+    snprintf(marked, sizeof marked, "%s%s", minus != NULL ? "\u2212" : "",
              minus != NULL ? minus + 1 : text);
     unsigned tone = after < before * 0.9995   ? PL_STYLE_GOOD
                     : after > before * 1.0005 ? PL_STYLE_BAD
                                               : PL_STYLE_FAINT;
-    if (rect.w >= 30) {
-        pl_put_right(surface, rect, line, 30, tone | stale, real);
+    if (n->rect.w >= CHANGE_END) {
+        pl_put_right(n->surface, n->rect, n->line, CHANGE_END, tone | n->stale, marked);
     }
+    n->line++;
 }
 
-static void draw_time(const pl_screen_model *model, pl_surface *surface, pl_rect rect, int line,
-                      const pl_solve_report *report, unsigned stale)
+/* Where there is no room for its lines: in place of the time. */
+static void draw_short_perplexity(const pl_measured *measured, numbers *n)
 {
+    char after[PL_NUMBER_TEXT];
+    char error[PL_NUMBER_TEXT];
+    char before[PL_NUMBER_TEXT];
+    char text[128];
+    pl_format_number(measured->after, after);
+    pl_format_number(measured->after_error, error);
+    pl_format_number(measured->before, before);
+    snprintf(text, sizeof text, "ppl %s \u00b1 %s, was %s%s", after, error, before,
+             measured->stale ? ", stale" : "");
+    pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w,
+               measured->stale ? PL_STYLE_FAINT | PL_STALE : PL_STYLE_STRONG, text);
+}
+
+/* How many rows a preview has, or how long the solve takes; else how it was made. */
+static void draw_time(const pl_screen_model *model, numbers *n, const pl_picture *picture)
+{
+    const pl_solve_report *report =
+        picture != NULL && picture->solved ? &picture->report : NULL;
     char seconds[PL_NUMBER_TEXT];
+    char text[96];
+    if (picture != NULL && picture->preview_rows > 0) {
+        char some[PL_NUMBER_TEXT];
+        char all[PL_NUMBER_TEXT];
+        pl_format_count((double)picture->preview_rows, some);
+        pl_format_count((double)picture->rows, all);
+        snprintf(text, sizeof text, "%s: %s of %s rows",
+                 picture->preview_rounding ? "rounding" : "preview", some, all);
+        pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w, PL_STYLE_BUSY, text);
+        return;
+    }
     if (model->solving) {
         pl_format_seconds(model->solving_seconds, seconds);
-        pl_putf(surface, rect, line, 0, PL_STYLE_BUSY, "solving %s", seconds);
+        pl_putf(n->surface, n->rect, n->line++, 0, PL_STYLE_BUSY, "solving %s", seconds);
         return;
     }
     if (report == NULL) {
+        const char *hint = "{solve} or \u2190\u2192 solves";
+        char said[64];
+        if (!pl_can_solve(model->state)) {
+            hint = !model->calibrating  ? "solving needs :calibrate ({calibrate})"
+                   : model->solve_later ? "solves when calibrated"
+                                        : "calibrating";
+        }
+        pl_keymap_say(model->keys, PL_PANE_TUNER, hint, said, sizeof said);
+        pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w, PL_STYLE_KEY, said);
+        return;
+    }
+    if (model->measured != NULL && n->rect.h < PERPLEXITY_ROWS) {
+        draw_short_perplexity(model->measured, n);
         return;
     }
     pl_format_seconds(report->seconds, seconds);
-    char text[96];
     if (isfinite(report->iterations)) {
         snprintf(text, sizeof text, "%.0f iterations, %s", report->iterations, seconds);
     } else {
         snprintf(text, sizeof text, "%s", seconds);
     }
-    pl_put_cut(surface, rect, line, 0, rect.w, PL_STYLE_FAINT | stale, text);
+    pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w, PL_STYLE_FAINT | n->stale, text);
 }
 
-static void draw_gap(pl_surface *surface, pl_rect rect, int line, double gap, unsigned stale)
+static void draw_gap(numbers *n, double gap)
 {
-    pl_put(surface, rect, line, 0, PL_STYLE_TEXT, "gap");
-    if (isnan(gap)) {
-        pl_put_right(surface, rect, line, 23, PL_STYLE_FAINT | stale, "-");
+    char number[PL_NUMBER_TEXT];
+    char text[48];
+    if (!has_room(n)) {
         return;
     }
-    char number[PL_NUMBER_TEXT];
+    pl_put(n->surface, n->rect, n->line, 0, PL_STYLE_TEXT, "gap");
     pl_format_number(100 * gap, number);
-    char text[48];
     snprintf(text, sizeof text, "\u2264 %s %%", number);
-    pl_put_right(surface, rect, line, 23, PL_STYLE_STRONG | stale, text);
+    pl_put_right(n->surface, n->rect, n->line, AFTER_END,
+                 (isnan(gap) ? PL_STYLE_FAINT : PL_STYLE_STRONG) | n->stale,
+                 isnan(gap) ? "-" : text);
+    n->line++;
 }
 
-static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+/* What a solve minimizes, what it costs, and the rounder alone beside it. */
+static void draw_solve(const pl_screen_model *model, numbers *n, const pl_picture *picture)
 {
-    const pl_picture *picture = pl_present_picture(model);
-    const pl_solve_report *report = picture != NULL && picture->solved ? &picture->report : NULL;
-    unsigned stale = model->stale ? PL_STALE : 0;
+    const double none = (double)NAN;
+    const pl_solve_report empty = {none, none, none, none, none, none,
+                                   none, none, none, none, none, none};
+    const bool solved = picture != NULL && picture->solved;
+    const pl_solve_report *report = solved ? &picture->report : &empty;
+    const pl_solve_report *plain = model->plain != NULL ? model->plain : &empty;
     const pl_spec *round = pl_tuner_spec(model, PL_SLOT_ROUND);
-    pl_put_right(surface, rect, 0, 16, PL_STYLE_FAINT, "before");
-    pl_put_right(surface, rect, 0, 23, PL_STYLE_FAINT, "after");
-    const pl_solve_report *plain = model->plain;
-    double none = (double)NAN;
-    double group_before = picture != NULL ? picture->group_max_before : none;
-    draw_numbers(surface, rect, 1, stale, "group max", group_before,
-                 report != NULL ? report->group_max_after : none);
-    draw_numbers(surface, rect, 2, stale, "error", 0,
-                 report != NULL ? report->relative_error : none);
     char name[32] = "rounded";
     if (round->method != NULL && pl_method_param(round->method, "bits") != SIZE_MAX) {
         snprintf(name, sizeof name, "W%.0f error", pl_spec_value(round, "bits"));
     }
-    draw_numbers(surface, rect, 3, stale, name,
-                 plain != NULL ? plain->rounded_relative_error : none,
-                 report != NULL ? report->rounded_relative_error : none);
-    draw_numbers(surface, rect, 4, stale, "bound", plain != NULL ? plain->bound : none,
-                 report != NULL ? report->bound : none);
-    draw_gap(surface, rect, 5, report != NULL ? report->gap : none, stale);
-    draw_time(model, surface, rect, 6, report, stale);
-    if (report == NULL && !model->solving) {
-        const char *hint = "Space or \u2190\u2192 solves";
-        if (!pl_can_solve(model->state)) {
-            hint = !model->calibrating  ? "solving needs :calibrate (c)"
-                   : model->solve_later ? "solves when calibrated"
-                                        : "calibrating";
+    draw_numbers(n, "group max", picture != NULL ? picture->group_max_before : none,
+                 report->group_max_after);
+    draw_numbers(n, "error", 0, report->relative_error);
+    draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);
+    draw_numbers(n, "bound", plain->bound, report->bound);
+    draw_gap(n, report->gap);
+}
+
+/* Perplexity, when it was asked for: both values, how sure the second is, how old they are. */
+static void draw_perplexity(const pl_screen_model *model, numbers *n)
+{
+    const pl_measured *measured = model->measured;
+    if (!has_room(n) || (measured == NULL && !model->measuring)) {
+        return;
+    }
+    if (measured == NULL) {
+        pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w, PL_STYLE_BUSY,
+                   "perplexity is being measured");
+        return;
+    }
+    const unsigned stale = n->stale;
+    n->stale = measured->stale ? PL_STALE : 0;
+    draw_numbers(n, "perplexity", measured->before, measured->after);
+    if (has_room(n)) {
+        char error[PL_NUMBER_TEXT];
+        char text[96];
+        pl_format_number(measured->after_error, error);
+        snprintf(text, sizeof text, "%s \u00b1 %s, %zu of %zu solved",
+                 model->measuring  ? "again:"
+                 : measured->stale ? "stale"
+                                   : "",
+                 error, measured->solved,
+                 model->state->source != NULL ? pl_model_layer_count(model->state->source->model)
+                                              : 0);
+        pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w,
+                   model->measuring  ? PL_STYLE_BUSY
+                   : measured->stale ? PL_STYLE_WARNING
+                                     : PL_STYLE_FAINT,
+                   text);
+    }
+    n->stale = stale;
+}
+
+/* "0.001 > 3" of "astro beta=0.001 > gptq bits=3", for a narrow column. */
+static void short_label(const char *label, char *out, size_t capacity)
+{
+    size_t size = 0;
+    while (*label != '\0') {
+        const size_t length = strcspn(label, ">");
+        const char *value = memchr(label, '=', length);
+        const char *from = value != NULL ? value + 1 : label;
+        for (; from < label + length && size + 2 < capacity; from++) {
+            out[size++] = *from;
         }
-        pl_put_cut(surface, rect, 6, 0, rect.w, PL_STYLE_KEY, hint);
+        label += length;
+        if (*label == '>') {
+            out[size++] = *label++;
+            if (size + 2 < capacity) {
+                out[size++] = ' ';
+            }
+            label += *label == ' ';
+        }
+    }
+    out[size] = '\0';
+}
+
+/* A baseline a line, to be compared with the numbers above. */
+static void draw_pins(numbers *n, const pl_picture *picture)
+{
+    if (picture == NULL || picture->n_pins == 0 || n->line + 1 >= n->rect.h) {
+        return;
+    }
+    const int end = n->rect.w < 60 ? n->rect.w : 60;
+    pl_put(n->surface, n->rect, n->line, 0, PL_STYLE_FAINT, "pinned");
+    pl_put_right(n->surface, n->rect, n->line, end - 8, PL_STYLE_FAINT, "group max");
+    pl_put_right(n->surface, n->rect, n->line++, end, PL_STYLE_FAINT, "error");
+    for (size_t i = 0; i < picture->n_pins && has_room(n); i++) {
+        const pl_solve_report *report = &picture->pins[i].report;
+        const bool rounded = isfinite(report->rounded_relative_error);
+        char label[64];
+        char text[96];
+        snprintf(label, sizeof label, "%s", picture->pins[i].label);
+        if (end < 55) {
+            short_label(picture->pins[i].label, label, sizeof label);
+        }
+        snprintf(text, sizeof text, "%zu %s", picture->pins[i].index + 1, label);
+        pl_put_cut(n->surface, n->rect, n->line, 0, end - 15, PL_STYLE_KEY, text);
+        pl_format_number(report->group_max_after, text);
+        pl_put_right(n->surface, n->rect, n->line, end - 8, PL_STYLE_TEXT, text);
+        pl_format_number(rounded ? report->rounded_relative_error : report->relative_error, text);
+        pl_put_right(n->surface, n->rect, n->line++, end, PL_STYLE_TEXT, text);
     }
 }
 
-/* What the selected parameter means, where there is room. */
-static void draw_meaning(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+/* The lines of a text; returns how many. */
+static int draw_wrapped(pl_surface *surface, pl_rect rect, unsigned style, const char *text)
 {
-    pl_tuner_row rows[PL_TUNER_ROWS];
-    size_t n = pl_tuner_rows(model, rows);
-    size_t at = model->views.tuner.row < n ? model->views.tuner.row : n - 1;
-    const pl_method *method = rows[at].spec->method;
-    if (method == NULL || rect.h < 2) {
-        return;
-    }
-    const char *text = method->summary;
-    char line[400];
-    if (rows[at].param != SIZE_MAX) {
-        const pl_param *param = &method->params[rows[at].param];
-        snprintf(line, sizeof line, "%s%s%s%s: %s", param->name, param->unit[0] != '\0' ? " (" : "",
-                 param->unit, param->unit[0] != '\0' ? ")" : "", param->help);
-        text = line;
-    }
     int row = 0;
     while (*text != '\0' && row < rect.h) {
         size_t next = 0;
         size_t cut = pl_text_wrap(text, (size_t)rect.w, &next);
         if (cut == 0) {
-            return;
+            break;
         }
         char part[400];
         snprintf(part, sizeof part, "%.*s", (int)cut, text);
-        pl_put(surface, rect, row++, 0, PL_STYLE_FAINT, part);
+        pl_put(surface, rect, row++, 0, style, part);
         text += next;
     }
+    return row;
+}
+
+static pl_rect rest_of(const numbers *n)
+{
+    pl_rect rect = {n->rect.y + n->line, n->rect.x, n->rect.h - n->line, n->rect.w};
+    return rect;
+}
+
+/* Where the selected parameter stands in its range, and what its value means. */
+static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_row *row)
+{
+    if (!has_room(n) || row->param == SIZE_MAX) {
+        return;
+    }
+    const pl_param *param = &row->spec->method->params[row->param];
+    const double value = row->spec->values[row->param];
+    const pl_state *state = model->state;
+    const size_t columns = state->source != NULL
+                               ? pl_model_layer(state->source->model, state->layer)->cols
+                               : 0;
+    const bool strength = row->spec->method->alpha != NULL && strcmp(param->name, "beta") == 0;
+    if (param->type == PL_PARAM_CHOICE) {
+        pl_choices_draw(param, value, n->surface, n->rect, n->line++);
+        return;
+    }
+    const pl_ruler ruler =
+        pl_ruler_make(param, value, strength ? model->strength : NULL, columns);
+    pl_ruler_draw(&ruler, n->surface, n->rect, n->line++);
+    if (strength && model->strength != NULL && has_room(n)) {
+        pl_buf words = {0};
+        pl_ruler_words(value, model->strength, &words);
+        n->line += draw_wrapped(n->surface, rest_of(n), PL_STYLE_FAINT,
+                                words.data != NULL ? words.data : "");
+        pl_buf_deinit(&words);
+    }
+}
+
+/* The selected parameter or method in a sentence. */
+static void draw_meaning(numbers *n, const pl_tuner_row *row)
+{
+    const pl_method *method = row->spec->method;
+    if (method == NULL || n->line + 1 >= n->rect.h) {
+        return;
+    }
+    char line[400];
+    snprintf(line, sizeof line, "%s", method->summary);
+    if (row->param != SIZE_MAX) {
+        const pl_param *param = &method->params[row->param];
+        snprintf(line, sizeof line, "%s%s%s%s: %s", param->name, param->unit[0] != '\0' ? " (" : "",
+                 param->unit, param->unit[0] != '\0' ? ")" : "", param->help);
+    }
+    n->line += draw_wrapped(n->surface, rest_of(n), PL_STYLE_FAINT, line);
+}
+
+static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    const pl_picture *picture = pl_present_picture(model);
+    const bool solved = picture != NULL && picture->solved;
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    size_t count = pl_tuner_rows(model, rows);
+    const pl_tuner_row *row =
+        &rows[model->views.tuner.row < count ? model->views.tuner.row : count - 1];
+    numbers n = {.surface = surface,
+                 .rect = rect,
+                 .line = 1,
+                 .stale = model->stale ? PL_STALE : 0,
+                 .estimated = solved && picture->preview_rows > 0};
+    pl_put_right(surface, rect, 0, BEFORE_END, PL_STYLE_FAINT, "before");
+    pl_put_right(surface, rect, 0, AFTER_END, PL_STYLE_FAINT, "after");
+    draw_solve(model, &n, picture);
+    if (has_room(&n)) {
+        draw_time(model, &n, picture);
+    }
+    if (model->views.tuner.wrong[0] != '\0') {
+        n.line += draw_wrapped(surface, rest_of(&n), PL_STYLE_ERROR, model->views.tuner.wrong);
+    }
+    draw_ruler(model, &n, row);
+    n.estimated = false;
+    if (rect.h >= PERPLEXITY_ROWS) {
+        draw_perplexity(model, &n);
+    }
+    draw_pins(&n, picture);
+    if (picture != NULL) {
+        draw_numbers(&n, "flatness", picture->flatness_before,
+                     solved ? picture->flatness_after : (double)NAN);
+        draw_numbers(&n, "kurtosis", picture->kurtosis_before,
+                     solved ? picture->kurtosis_after : (double)NAN);
+    }
+    draw_meaning(&n, row);
 }
 
 static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
@@ -226,10 +436,8 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
     int list = rect.w - 31 > 28 ? 28 : rect.w - 31 < 18 ? 18 : rect.w - 31;
     pl_rect left = {rect.y + 1, rect.x, rect.h - 1, list};
     draw_list(model, surface, left);
-    pl_rect numbers = {rect.y + 1, rect.x + list + 1, rect.h - 1, rect.w - list - 1};
-    draw_results(model, surface, numbers);
-    pl_rect meaning = {numbers.y + 8, numbers.x, numbers.h - 8, numbers.w - 1};
-    draw_meaning(model, surface, meaning);
+    draw_results(model, surface,
+                 (pl_rect){rect.y + 1, rect.x + list + 1, rect.h - 1, rect.w - list - 1});
 }
 
 const pl_panel pl_panel_tuner = {.draw = draw, .act = pl_tuner_act, .type = pl_tuner_type};

@@ -95,29 +95,65 @@ static bool set_value(const pl_screen_model *model, const pl_tuner_row *row, dou
     return set;
 }
 
-/* The knob's positions are initial * step^k (or initial + k step), rounded to three digits: left
+/* What the positions of a logarithmic knob are counted from, and the least of them above 0. */
+static double usual_value(const pl_param *param)
+{
+    return param->initial > 0 ? param->initial : param->maximum <= 1 ? 1e-3 : 1;
+}
+
+static double least_value(const pl_param *param)
+{
+    if (param->minimum > 0) {
+        return param->minimum;
+    }
+    return param->type == PL_PARAM_INT ? 8 : usual_value(param) * 1e-3;
+}
+
+static double rounded(const pl_param *param, double value, const char *format)
+{
+    char text[32];
+    snprintf(text, sizeof text, format, value);
+    value = strtod(text, NULL);
+    return param->type == PL_PARAM_INT ? round(value) : value;
+}
+
+/* The position `steps` away that is another value: whole numbers have fewer than positions. */
+static double step_factor(const pl_param *param, double value, int steps)
+{
+    const double usual = usual_value(param);
+    const double least = least_value(param);
+    if (value <= 0) {
+        return steps > 0 ? least : 0;
+    }
+    const int way = steps > 0 ? 1 : -1;
+    for (int i = 0; i < abs(steps); i++) {
+        const double k = log(value / usual) / log(param->step);
+        double at = way > 0 ? floor(k + 0.1) : ceil(k - 0.1);
+        double next = value;
+        do {
+            at += way;
+            next = rounded(param, usual * pow(param->step, at), "%.3g");
+        } while ((next - value) * way <= 0 && (way > 0 ? next < param->maximum : next > least));
+        if (next < least * 0.999) {
+            return param->minimum;
+        }
+        value = next;
+    }
+    return value;
+}
+
+/* The knob's positions are usual * step^k (or initial + k step), rounded to three digits: left
  * undoes right, and a typed value falls in at the next position. */
 double pl_tuner_step(const pl_param *param, double value, int steps)
 {
-    double next = value + steps * (param->step > 0 ? param->step : 1);
+    double next = value;
     if (param->type == PL_PARAM_CHOICE) {
         double count = param->maximum + 1;
         next = fmod(value + steps + 16 * count, count);
-    } else if (param->logarithmic && param->step > 1 && value > 0 && param->initial > 0) {
-        double k = log(value / param->initial) / log(param->step);
-        k = steps > 0 ? floor(k + 0.1) + steps : ceil(k - 0.1) + steps;
-        char rounded[32];
-        snprintf(rounded, sizeof rounded, "%.3g", param->initial * pow(param->step, k));
-        next = strtod(rounded, NULL);
-    } else if (param->logarithmic && value <= 0 && steps > 0) {
-        next = param->minimum > 0 ? param->minimum : param->initial;
-    } else if (param->type == PL_PARAM_REAL) {
-        char rounded[32];
-        snprintf(rounded, sizeof rounded, "%.6g", next);
-        next = strtod(rounded, NULL);
-    }
-    if (param->type == PL_PARAM_INT) {
-        next = round(next);
+    } else if (param->logarithmic && param->step > 1) {
+        next = step_factor(param, value, steps);
+    } else {
+        next = rounded(param, value + steps * (param->step > 0 ? param->step : 1), "%.6g");
     }
     return next < param->minimum ? param->minimum : next > param->maximum ? param->maximum : next;
 }
@@ -155,12 +191,30 @@ bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
     if (row->param == SIZE_MAX) {
         return turn_method(model, row, steps, intent);
     }
+    if (model->count > 1) {
+        steps *= model->count < 1000 ? (int)model->count : 1000;
+        intent->counted = true;
+    }
     double value = row->spec->values[row->param];
     double next = pl_tuner_step(&row->spec->method->params[row->param], value, steps);
-    if (next != value) {
-        set_value(model, row, next, intent);
+    if (next != value && set_value(model, row, next, intent)) {
+        intent->knob = 1 + (int)row->slot * PL_MAX_PARAMS + (int)row->param;
     }
     return true;
+}
+
+/* A value that is not understood stays where it is typed, with the reason beside it. */
+static bool take_value(pl_screen_model *model, const pl_tuner_row *row, pl_intent *intent)
+{
+    pl_tuner_view *view = &model->views.tuner;
+    pl_spec spec = *row->spec;
+    pl_error why = {0};
+    if (pl_spec_set(&spec, spec.method->params[row->param].name, view->text, &why) != PL_OK) {
+        snprintf(view->wrong, sizeof view->wrong, "%.199s", why.message);
+        pl_text_trim_utf8(view->wrong);
+        return false;
+    }
+    return set_text(model, row, view->text, intent);
 }
 
 static bool type_value(pl_screen_model *model, pl_press press, pl_intent *intent)
@@ -169,6 +223,7 @@ static bool type_value(pl_screen_model *model, pl_press press, pl_intent *intent
     size_t length = strlen(view->text);
     pl_tuner_row rows[PL_TUNER_ROWS];
     size_t n = pl_tuner_rows(model, rows);
+    view->wrong[0] = '\0';
     if (press.key == PL_KEY_ESC) {
         view->editing = false;
     } else if (press.key == PL_K_BACKSPACE || press.key == 127 || press.key == 8) {
@@ -180,10 +235,8 @@ static bool type_value(pl_screen_model *model, pl_press press, pl_intent *intent
     } else if (press.key == ('u' & 0x1f)) {
         view->text[0] = '\0';
     } else if (press.key == PL_KEY_ENTER || press.key == '\n') {
-        view->editing = false;
-        if (length > 0 && view->row < n && rows[view->row].param != SIZE_MAX) {
-            set_text(model, &rows[view->row], view->text, intent);
-        }
+        view->editing = length > 0 && view->row < n && rows[view->row].param != SIZE_MAX &&
+                        !take_value(model, &rows[view->row], intent);
     } else if (press.key == '\t' || press.key == PL_K_UP || press.key == PL_K_DOWN) {
         view->editing = false;
         return false;

@@ -58,7 +58,7 @@ static void test_commands(void **ctx)
 {
     (void)ctx;
     check("pe", OFFERS("perplexity"));
-    check("s", OFFERS("select", "solve", "save"));
+    check("s", OFFERS("select", "solve", "save", "sweep"));
     check("zz", OFFERS(NULL));
     check("info; so", OFFERS("solve"));
     check("  he", OFFERS("help"));
@@ -109,7 +109,7 @@ static void test_layers(void **ctx)
     check("plot channels 0.dow", OFFERS("0.down_proj"));
     check("dump gram 0.dow", OFFERS("0.down_proj"));
     char **list = pl_complete(&demo, "select ");
-    assert_int_equal(count_of(list), DEMO_LAYERS);
+    assert_int_equal(count_of(list), DEMO_LAYERS + 1); /* and channel= */
     /* Every offer names its layer. */
     for (size_t i = 0; i < DEMO_LAYERS; i++) {
         size_t layer = 0;
@@ -120,7 +120,9 @@ static void test_layers(void **ctx)
 
     pl_state empty;
     pl_state_init(&empty);
-    assert_int_equal(count_of(pl_complete(&empty, "select ")), 0);
+    list = pl_complete(&empty, "select ");
+    assert_int_equal(count_of(list), 1); /* channel= */
+    pl_completions_free(list);
     pl_state_deinit(&empty);
 }
 
@@ -147,6 +149,36 @@ static void test_files(void **ctx)
     pl_temp_deinit(&temp);
 }
 
+/* Names that the grammar would take apart come quoted, and a typed quote is gone on from. */
+static void test_quotes(void **ctx)
+{
+    (void)ctx;
+    pl_temp temp;
+    char line[700];
+    char whole[700];
+    char folder[700];
+    pl_temp_init(&temp);
+    pl_temp_write(&temp, "my text.txt", "x", 1);
+    pl_temp_write(&temp, "it's.txt", "x", 1);
+    assert_int_equal(mkdir(pl_temp_path(&temp, "my folder"), 0700), 0);
+    snprintf(whole, sizeof whole, "text='%s/my text.txt'", temp.folder);
+    snprintf(folder, sizeof folder, "text='%s/my folder/", temp.folder);
+    snprintf(line, sizeof line, "tokenize text=%s/my", temp.folder);
+    check(line, OFFERS(whole, folder));
+    snprintf(line, sizeof line, "tokenize text='%s/my ", temp.folder);
+    assert_int_equal(pl_complete_word(line), strlen("tokenize "));
+    check(line, OFFERS(whole, folder));
+    snprintf(line, sizeof line, "info; tokenize text=\"%s/my t", temp.folder);
+    check(line, OFFERS(whole));
+    snprintf(line, sizeof line, "open %s/it", temp.folder);
+    snprintf(whole, sizeof whole, "\"%s/it's.txt\"", temp.folder);
+    check(line, OFFERS(whole));
+    /* Behind a quoted word the next one is a word of its own. */
+    snprintf(line, sizeof line, "tokenize text='%s/my text.txt' l", temp.folder);
+    check(line, OFFERS("limit="));
+    pl_temp_deinit(&temp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_keys_and_choices),
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_quotes),
     };
     return cmocka_run_group_tests(tests, open_demo, close_demo);
 }

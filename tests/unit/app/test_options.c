@@ -110,12 +110,26 @@ static void test_unknown(void **ctx)
     refuse(WORDS("--\033[2J"), "\\x1b");
 }
 
+static void test_the_screens(void **ctx)
+{
+    (void)ctx;
+    pl_options o = accept(WORDS("--keys", "my.keys", "--theme=safe", "--marks", "ascii"));
+    assert_string_equal(o.keys, "my.keys");
+    assert_string_equal(o.theme, "safe");
+    assert_string_equal(o.marks, "ascii");
+    assert_true(accept(WORDS("--actions")).actions);
+    refuse(WORDS("--theme", "puce"), "--theme puce: expected dark, light, safe or none");
+    refuse(WORDS("--marks=dots"), "--marks dots: expected braille, blocks, ascii or auto");
+    refuse(WORDS("--keys"), "--keys: needs a value");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),      cmocka_unit_test(test_before_and_after_the_model),
         cmocka_unit_test(test_every_option), cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_the_screens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The arrangement of the panes at every size from 1x1 to 300x100. */
+/* The arrangement of the panes at every size, with every focus, split and zoomed. */
 #include "views/layout.h"
 
 #include "tests/support/check.h"
@@ -15,66 +15,146 @@ static bool overlap(pl_rect a, pl_rect b)
 }
 
 static const int least[PL_PANE_COUNT][2] = {
-    {PL_LAYERS_MIN_ROWS, PL_LAYERS_MIN_COLS},
-    {PL_CHANNELS_MIN_ROWS, PL_CHANNELS_MIN_COLS},
-    {PL_OUTLIERS_MIN_ROWS, PL_OUTLIERS_MIN_COLS},
+    {PL_LAYERS_MIN_ROWS, PL_LAYERS_MIN_COLS}, {PL_MAIN_MIN_ROWS, PL_MAIN_MIN_COLS},
+    {PL_SECOND_MIN_ROWS, PL_SECOND_MIN_COLS}, {PL_TABLE_MIN_ROWS, PL_TABLE_MIN_COLS},
     {PL_TUNER_MIN_ROWS, PL_TUNER_MIN_COLS},
 };
 
-static void check_size(int rows, int cols, pl_pane focus)
+/* Rectangles are inside, apart from each other, and together as large as the body. */
+static void check_places(const pl_panes *l, int rows, int cols)
 {
-    pl_panes l = pl_panes_make(rows, cols, focus);
-    pl_rect all[PL_PANE_COUNT + 3] = {l.header, l.message, l.prompt};
-    int shown = 0;
+    enum { ALL = PL_PANE_COUNT + 3 + PL_MAX_DIVIDERS };
+    pl_rect all[ALL] = {l->header, l->message, l->prompt};
+    int n = 3;
+    int area = 0;
     for (int p = 0; p < PL_PANE_COUNT; p++) {
-        pl_rect pane = l.panes[p];
-        all[3 + p] = pane;
-        if (pane.h == 0) {
-            continue;
+        all[n++] = l->panes[p];
+        area += l->panes[p].h * l->panes[p].w;
+        if (l->panes[p].h > 0) {
+            assert_true(l->panes[p].h >= least[p][0]);
+            assert_true(l->panes[p].w >= least[p][1]);
         }
-        shown++;
-        assert_true(pane.h >= least[p][0]);
-        assert_true(pane.w >= least[p][1]);
     }
-    assert_true(inside(l.body, rows, cols));
-    for (int i = 0; i < PL_PANE_COUNT + 3; i++) {
+    assert_true(l->n_dividers <= PL_MAX_DIVIDERS);
+    for (int d = 0; d < l->n_dividers; d++) {
+        all[n++] = l->dividers[d];
+        area += l->dividers[d].h * l->dividers[d].w;
+    }
+    for (int i = 0; i < n; i++) {
         assert_true(inside(all[i], rows, cols));
         for (int j = 0; j < i; j++) {
             assert_false(overlap(all[i], all[j]));
         }
     }
-    assert_true(l.divider < cols && l.lower_divider < cols);
-    int expected = l.kind == PL_LAYOUT_NOTICE ? 0 : l.kind == PL_LAYOUT_SINGLE ? 1 : PL_PANE_COUNT;
-    assert_int_equal(shown, expected);
-    if (l.kind != PL_LAYOUT_NOTICE) {
-        assert_true(l.panes[focus].h > 0);
+    if (l->kind != PL_LAYOUT_NOTICE) {
+        assert_int_equal(area, l->body.h * l->body.w);
+    }
+}
+
+/* From any pane Tab goes to every other one that there is, and each is shown when it is there. */
+static void check_reach(int rows, int cols, bool split)
+{
+    bool seen[PL_PANE_COUNT] = {false};
+    pl_pane focus = PL_PANE_LAYERS;
+    for (int i = 0; i < PL_PANE_COUNT; i++) {
+        pl_panes l = pl_panes_make(rows, cols, focus, split, PL_PANE_COUNT);
+        assert_true(l.kind == PL_LAYOUT_NOTICE || l.panes[focus].h > 0);
+        seen[focus] = true;
+        pl_pane next = pl_panes_next(&l, focus, 1);
+        pl_panes then = pl_panes_make(rows, cols, next, split, PL_PANE_COUNT);
+        assert_int_equal(pl_panes_next(&then, next, -1), focus);
+        focus = next;
+    }
+    for (pl_pane p = 0; p < PL_PANE_COUNT; p++) {
+        bool expected = p != PL_PANE_SECOND || split;
+        if (rows >= PL_LAYOUT_MIN_ROWS && cols >= PL_LAYOUT_MIN_COLS) {
+            assert_int_equal(seen[p], expected);
+        }
+    }
+}
+
+static void check_size(int rows, int cols)
+{
+    for (int split = 0; split < 2; split++) {
+        for (pl_pane focus = 0; focus < PL_PANE_COUNT; focus++) {
+            for (pl_pane zoom = 0; zoom <= PL_PANE_COUNT; zoom++) {
+                pl_panes l = pl_panes_make(rows, cols, focus, split != 0, zoom);
+                check_places(&l, rows, cols);
+                if (l.kind == PL_LAYOUT_NOTICE) {
+                    assert_true(rows < PL_LAYOUT_MIN_ROWS || cols < PL_LAYOUT_MIN_COLS);
+                } else if (zoom < PL_PANE_COUNT) {
+                    assert_int_equal(l.panes[zoom].h, l.body.h);
+                    assert_int_equal(l.panes[zoom].w, l.body.w);
+                } else if (focus != PL_PANE_SECOND || split) {
+                    assert_true(l.panes[focus].h > 0);
+                }
+            }
+        }
+        check_reach(rows, cols, split != 0);
     }
 }
 
 static void test_every_size(void **state)
 {
     (void)state;
-    for (int rows = 1; rows <= 100; rows++) {
-        for (int cols = 1; cols <= 300; cols++) {
-            for (pl_pane focus = 0; focus < PL_PANE_COUNT; focus++) {
-                check_size(rows, cols, focus);
-            }
+    for (int rows = 1; rows <= 70; rows++) {
+        for (int cols = 1; cols <= 220; cols++) {
+            check_size(rows, cols);
         }
     }
+    for (int rows = 71; rows <= 200; rows += 43) {
+        for (int cols = 221; cols <= 500; cols += 93) {
+            check_size(rows, cols);
+        }
+    }
+    check_size(200, 500);
+}
+
+static bool beside(pl_rect a, pl_rect b)
+{
+    return a.h > 0 && b.h > 0 && a.y == b.y && a.h == b.h && a.x + a.w < b.x;
+}
+
+static void test_split(void **state)
+{
+    (void)state;
+    /* At 80x24 the layer list makes room, and comes back when it is gone to. */
+    pl_panes small = pl_panes_make(24, 80, PL_PANE_MAIN, true, PL_PANE_COUNT);
+    assert_true(beside(small.panes[PL_PANE_MAIN], small.panes[PL_PANE_SECOND]));
+    assert_int_equal(small.panes[PL_PANE_LAYERS].h, 0);
+    assert_true(small.reachable[PL_PANE_LAYERS]);
+    small = pl_panes_make(24, 80, PL_PANE_LAYERS, true, PL_PANE_COUNT);
+    assert_true(beside(small.panes[PL_PANE_LAYERS], small.panes[PL_PANE_MAIN]));
+    /* Wide: beside; narrow and high: below. */
+    pl_panes wide = pl_panes_make(50, 200, PL_PANE_MAIN, true, PL_PANE_COUNT);
+    assert_true(beside(wide.panes[PL_PANE_MAIN], wide.panes[PL_PANE_SECOND]));
+    assert_true(wide.panes[PL_PANE_LAYERS].h > 0);
+    pl_panes high = pl_panes_make(70, 90, PL_PANE_MAIN, true, PL_PANE_COUNT);
+    assert_int_equal(high.panes[PL_PANE_SECOND].x, high.panes[PL_PANE_MAIN].x);
+    assert_true(high.panes[PL_PANE_SECOND].y > high.panes[PL_PANE_MAIN].y);
 }
 
 static void test_named_sizes(void **state)
 {
     (void)state;
-    assert_int_equal(pl_panes_make(1, 1, PL_PANE_LAYERS).kind, PL_LAYOUT_NOTICE);
-    assert_int_equal(pl_panes_make(16, 60, PL_PANE_LAYERS).kind, PL_LAYOUT_SINGLE);
-    assert_int_equal(pl_panes_make(24, 80, PL_PANE_LAYERS).kind, PL_LAYOUT_NORMAL);
-    assert_int_equal(pl_panes_make(50, 200, PL_PANE_LAYERS).kind, PL_LAYOUT_WIDE);
-    pl_panes small = pl_panes_make(24, 80, PL_PANE_LAYERS);
+    static const struct {
+        int rows, cols;
+        pl_panes_kind kind;
+    } sizes[] = {
+        {1, 1, PL_LAYOUT_NOTICE},   {16, 60, PL_LAYOUT_SINGLE}, {16, 80, PL_LAYOUT_LOW},
+        {40, 60, PL_LAYOUT_NARROW}, {24, 80, PL_LAYOUT_NORMAL}, {50, 200, PL_LAYOUT_WIDE},
+        {200, 500, PL_LAYOUT_WIDE},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_int_equal(
+            pl_panes_make(sizes[i].rows, sizes[i].cols, PL_PANE_LAYERS, false, PL_PANE_COUNT).kind,
+            sizes[i].kind);
+    }
     /* The picture is the largest thing. */
+    pl_panes small = pl_panes_make(24, 80, PL_PANE_LAYERS, false, PL_PANE_COUNT);
     for (int p = 0; p < PL_PANE_COUNT; p++) {
-        if (p != PL_PANE_CHANNELS) {
-            assert_true(small.panes[PL_PANE_CHANNELS].h * small.panes[PL_PANE_CHANNELS].w >
+        if (p != PL_PANE_MAIN) {
+            assert_true(small.panes[PL_PANE_MAIN].h * small.panes[PL_PANE_MAIN].w >
                         small.panes[p].h * small.panes[p].w);
         }
     }
@@ -85,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_size),
+        cmocka_unit_test(test_split),
         cmocka_unit_test(test_named_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* The knob: its positions, its range, and that left undoes right; the key table. */
+#include "views/ruler.h"
 #include "views/tuner.h"
 
 #include <string.h>
@@ -47,6 +48,101 @@ static void test_beta(void **state)
     assert_true(pl_tuner_step(beta, typed, -1) < typed);
 }
 
+static const pl_param *param_of(const char *method, const char *name)
+{
+    const pl_method *found = pl_method_find(method);
+    assert_non_null(found);
+    return &found->params[pl_method_param(found, name)];
+}
+
+/* Down to the end and up again: no position is stuck, and a 0 that means something is reached. */
+static void check_down(const pl_param *param, double last)
+{
+    double value = param->initial;
+    for (int i = 0; i < 100 && value > param->minimum; i++) {
+        double left = pl_tuner_step(param, value, -1);
+        assert_true(left < value && left >= param->minimum);
+        value = left;
+    }
+    pl_check_close(value, last, 0, 0);
+    assert_true(pl_tuner_step(param, value, 1) > value);
+}
+
+static void test_knobs_to_the_end(void **state)
+{
+    (void)state;
+    check_down(param_of("astro", "iterations"), 1);
+    check_down(param_of("astro", "group_size"), 0);
+    check_down(param_of("astro", "gap"), 0);
+    check_down(param_of("astro", "rho"), 0);
+    check_down(param_of("gptq", "damping"), 0);
+    check_down(param_of("gptq", "bits"), 2);
+    /* Powers of two; 8 is the least, then whole rows. */
+    const pl_param *group = param_of("gptq", "group_size");
+    pl_check_close(pl_tuner_step(group, 128, -2), 32, 0, 0);
+    pl_check_close(pl_tuner_step(group, 8, -1), 0, 0, 0);
+    pl_check_close(pl_tuner_step(group, 0, 1), 8, 0, 0);
+    /* Several steps at once are as many single ones. */
+    const pl_param *beta = param_of("astro", "beta");
+    double value = 3e-4;
+    for (int i = 0; i < 4; i++) {
+        value = pl_tuner_step(beta, value, 1);
+    }
+    pl_check_close(pl_tuner_step(beta, 3e-4, 4), value, 0, 0);
+}
+
+static void test_ruler(void **state)
+{
+    (void)state;
+    const pl_strength strength = {.low = 2e-5, .zero = 0.3, .tau = 1e3};
+    pl_ruler ruler = pl_ruler_make(param_of("astro", "beta"), 3e-4, &strength, 576);
+    assert_true(ruler.logarithmic && ruler.low < strength.low && ruler.high > strength.zero);
+    int from = pl_ruler_column(&ruler, ruler.from, 40);
+    int at = pl_ruler_column(&ruler, 3e-4, 40);
+    int to = pl_ruler_column(&ruler, ruler.to, 40);
+    assert_true(0 < from && from < at && at < to && to < 39);
+    assert_int_equal(pl_ruler_column(&ruler, 1e-9, 40), 0); /* beyond the ends: at them */
+    assert_int_equal(pl_ruler_column(&ruler, 1e9, 40), 39);
+    ruler = pl_ruler_make(param_of("gptq", "bits"), 8, NULL, 576);
+    assert_int_equal(pl_ruler_column(&ruler, ruler.value, 40), 39);
+    ruler = pl_ruler_make(param_of("gptq", "group_size"), 0, NULL, 576); /* the whole row */
+    assert_int_equal(pl_ruler_column(&ruler, ruler.value, 40), 39);
+    ruler = pl_ruler_make(param_of("astro", "gap"), 0, NULL, 576);
+    assert_int_equal(pl_ruler_column(&ruler, ruler.value, 40), 0);
+    pl_buf words = {0};
+    pl_ruler_words(4e-4, &strength, &words);
+    assert_string_equal(words.data,
+                        "acts from 2.0e-5; all zero at 0.300; tau 0.400 \u00d7 mean |w|");
+    pl_buf_deinit(&words);
+}
+
+/* Every width, in both kinds of marks: nothing is drawn outside, and the value is on it. */
+static void test_ruler_fits(void **state)
+{
+    (void)state;
+    pl_error err;
+    pl_surface surface = {0};
+    for (int ascii = 0; ascii < 2; ascii++) {
+        for (int width = 1; width <= 60; width++) {
+            pl_check_ok(pl_surface_resize(&surface, 3, 64, &err), err);
+            surface.ascii = ascii != 0;
+            const pl_ruler ruler =
+                pl_ruler_make(param_of("astro", "beta"), 3e-4, NULL, 576);
+            pl_ruler_draw(&ruler, &surface, (pl_rect){1, 2, 1, width}, 0);
+            int values = 0;
+            for (int i = 0; i < 3 * 64; i++) {
+                const uint32_t code = surface.cells[i].code;
+                const bool inside = i / 64 == 1 && i % 64 >= 2 && i % 64 < 2 + width;
+                assert_true(inside || code == ' ' || code == 0);
+                assert_true(!ascii || code < 0x80);
+                values += code == (ascii ? 'O' : 0x25cf);
+            }
+            assert_int_equal(values, width >= 17 ? 1 : values > 0);
+        }
+    }
+    pl_surface_deinit(&surface);
+}
+
 static void test_choices_turn_round(void **state)
 {
     (void)state;
@@ -79,6 +175,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_parameter),
         cmocka_unit_test(test_beta),
+        cmocka_unit_test(test_knobs_to_the_end),
+        cmocka_unit_test(test_ruler),
+        cmocka_unit_test(test_ruler_fits),
         cmocka_unit_test(test_choices_turn_round),
         cmocka_unit_test(test_keys),
     };

@@ -1,0 +1,215 @@
+/* select, view: what the screen shows of the state. */
+#include "app/handlers.h"
+#include "app/usage.h"
+#include "plots/kinds.h"
+#include "views/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- select ----------------------------------------------------------------------------------- */
+
+static pl_status read_channel(const pl_call *call, const pl_layer *layer, size_t *channel,
+                              pl_error *err)
+{
+    const char *value = pl_call_value(call, "channel");
+    if (value != NULL && strcmp(value, "none") == 0) {
+        *channel = SIZE_MAX;
+        return PL_OK;
+    }
+    size_t wanted = 0;
+    pl_status status = pl_usage_size(call, "channel", 0, SIZE_MAX - 1, &wanted, err);
+    if (status == PL_OK && wanted >= layer->cols) {
+        return pl_error_set(err, PL_ERR_USAGE, "select: %s has %zu input channels, no channel %zu",
+                            layer->name, layer->cols, wanted);
+    }
+    if (status == PL_OK) {
+        *channel = wanted;
+    }
+    return status;
+}
+
+pl_status pl_apply_select(pl_call *call, pl_state *state, pl_error *err)
+{
+    size_t layer = state->layer;
+    size_t channel = state->channel;
+    bool marks = pl_call_value(call, "channel") != NULL;
+    if (call->n_words == 0 && !marks) {
+        return pl_error_set(err, PL_ERR_USAGE, "select: expected LAYER or channel=N");
+    }
+    pl_status status = pl_target_layer(call, state, 0, &layer, err);
+    const pl_layer *info = status == PL_OK ? pl_model_layer(state->source->model, layer) : NULL;
+    if (status == PL_OK && marks) {
+        status = read_channel(call, info, &channel, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    state->layer = layer;
+    /* A narrower layer has no such channel. */
+    state->channel = channel < info->cols ? channel : SIZE_MAX;
+    json_object_set_new(call->result, "name", json_string(info->name));
+    json_object_set_new(call->result, "rows", json_integer((json_int_t)info->rows));
+    json_object_set_new(call->result, "cols", json_integer((json_int_t)info->cols));
+    if (state->channel != SIZE_MAX) {
+        json_object_set_new(call->result, "channel", json_integer((json_int_t)state->channel));
+    }
+    return PL_OK;
+}
+
+/* --- view ------------------------------------------------------------------------------------- */
+
+static pl_status unknown_view(const char *name, pl_error *err)
+{
+    const char *best = NULL;
+    size_t least = 4;
+    pl_buf known = {0};
+    for (const pl_screen_view *const *view = pl_views(); *view != NULL; view++) {
+        size_t distance = pl_text_distance(name, (*view)->name);
+        distance = strncmp((*view)->name, name, strlen(name)) == 0 ? 1 : distance;
+        best = distance < least ? (*view)->name : best;
+        least = distance < least ? distance : least;
+        pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", (*view)->name);
+    }
+    pl_status status =
+        pl_error_set(err, PL_ERR_USAGE, "view: no view is named \"%s\"%s%s%s; there are %s", name,
+                     best != NULL ? " (did you mean " : "", best != NULL ? best : "",
+                     best != NULL ? "?)" : "", known.data != NULL ? known.data : "others");
+    pl_buf_deinit(&known);
+    return status;
+}
+
+static pl_status read_views(const pl_call *call, pl_display *display, pl_error *err)
+{
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        const char *name = pl_call_value(call, pl_display_pane_name(i));
+        if (name == NULL) {
+            continue;
+        }
+        if (pl_view_find(name) == NULL) {
+            return unknown_view(name, err);
+        }
+        snprintf(display->panes[i].view, sizeof display->panes[i].view, "%s", name);
+    }
+    return PL_OK;
+}
+
+static pl_status read_form(const pl_call *call, pl_pane_view *pane, pl_error *err)
+{
+    const char *form = pl_call_value(call, "form");
+    if (form == NULL) {
+        return PL_OK;
+    }
+    const pl_kind *kind = pl_kind_find(pane->view);
+    if (kind == NULL || kind->forms == NULL) {
+        return pl_error_set(err, PL_ERR_USAGE, "view: %s has only one form", pane->view);
+    }
+    if (form[0] == '\0' || pl_view_form(kind, form) < 0) {
+        return pl_error_set(err, PL_ERR_USAGE, "view: form of %s: expected %s, got \"%s\"",
+                            pane->view, kind->forms, form);
+    }
+    snprintf(pane->form, sizeof pane->form, "%s", form);
+    return PL_OK;
+}
+
+/* Order, scale and form of one pane. */
+static pl_status read_settings(const pl_call *call, pl_display *display, pl_error *err)
+{
+    size_t index = 0;
+    pl_status status = pl_usage_choice(call, "pane", &index, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_pane_view *pane = &display->panes[index];
+    size_t sorted = pane->sorted;
+    size_t log = pane->log;
+    status = pl_usage_choice(call, "order", &sorted, err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "scale", &log, err);
+    }
+    if (status == PL_OK) {
+        status = read_form(call, pane, err);
+    }
+    pane->sorted = sorted != 0;
+    pane->log = log != 0;
+    return status;
+}
+
+static pl_status read_layout(const pl_call *call, pl_display *display, pl_error *err)
+{
+    size_t split = display->split;
+    pl_status status = pl_usage_choice(call, "split", &split, err);
+    display->split = split != 0;
+    const char *zoom = pl_call_value(call, "zoom");
+    size_t index = 0;
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "zoom", &index, err);
+    }
+    if (status == PL_OK && zoom != NULL) {
+        snprintf(display->zoom, sizeof display->zoom, "%s", index > 0 ? zoom : "");
+    }
+    return status;
+}
+
+static json_t *pane_json(const pl_state *state, size_t index)
+{
+    static const pl_pane panes[PL_DISPLAY_PANES] = {PL_PANE_MAIN, PL_PANE_SECOND, PL_PANE_TABLE};
+    const pl_pane_view *pane = &state->display.panes[index];
+    const pl_kind *kind = pl_kind_find(pl_view_of(state, panes[index])->name);
+    json_t *json = json_pack("{s:s}", "view", pl_view_of(state, panes[index])->name);
+    char form[PL_VIEW_NAME];
+    int at = pl_view_form(kind, pane->form);
+    pl_view_form_name(kind, at > 0 ? at : 0, form);
+    if (kind != NULL && (kind->uses & PL_USES_ORDER) != 0) {
+        json_object_set_new(json, "order", json_string(pane->sorted ? "sorted" : "index"));
+    }
+    if (kind != NULL && (kind->uses & PL_USES_SCALE) != 0) {
+        json_object_set_new(json, "scale", json_string(pane->log ? "log" : "linear"));
+    }
+    if (form[0] != '\0') {
+        json_object_set_new(json, "form", json_string(form));
+    }
+    return json;
+}
+
+static void put_result(pl_call *call, const pl_state *state)
+{
+    static const char *const sides[] = {"weight", "input"};
+    static const char *const kinds[] = {"before", "preconditioned", "after", "both"};
+    json_object_set_new(call->result, "side", json_string(sides[state->side]));
+    json_object_set_new(call->result, "which", json_string(kinds[state->which]));
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        json_object_set_new(call->result, pl_display_pane_name(i), pane_json(state, i));
+    }
+    const pl_display *display = &state->display;
+    json_object_set_new(call->result, "split", json_boolean(display->split));
+    json_object_set_new(call->result, "zoom",
+                        json_string(display->zoom[0] != '\0' ? display->zoom : "no"));
+}
+
+pl_status pl_apply_view(pl_call *call, pl_state *state, pl_error *err)
+{
+    size_t side = state->side;
+    size_t which = state->which;
+    pl_display display = state->display;
+    pl_status status = pl_usage_choice(call, "side", &side, err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "which", &which, err);
+    }
+    if (status == PL_OK) {
+        status = read_views(call, &display, err);
+    }
+    if (status == PL_OK) {
+        status = read_settings(call, &display, err);
+    }
+    if (status == PL_OK) {
+        status = read_layout(call, &display, err);
+    }
+    if (status == PL_OK) {
+        state->side = (pl_side)side;
+        state->which = (pl_which)which;
+        state->display = display;
+        put_result(call, state);
+    }
+    return status;
+}

@@ -1,0 +1,223 @@
+/* figure, captions, CSV and rebuild: grids, the same bytes again, and why not. */
+#include "tests/e2e/run_planish.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char solved[] =
+    "method astro beta=1e-3; method gptq bits=3; select 1.down_proj; solve;";
+
+static void make(const char *script, const char *file)
+{
+    char whole[2048];
+    snprintf(whole, sizeof whole, "%s%s file=%s", solved, script, run_path(file));
+    run r = run_demo(whole);
+    run_check_keys(run_last(&r), "file");
+    run_free(&r);
+}
+
+/* Rebuilds with another store, so that nothing is found ready-made. */
+static void check_same(const char *file)
+{
+    char script[1024];
+    snprintf(script, sizeof script, "rebuild %s", run_path(file));
+    run r = RUN("--json", "--store", run_path("other-store"), "-c", script);
+    const json_t *result = run_last(&r);
+    assert_true(json_is_true(json_object_get(result, "same")));
+    assert_int_equal(json_array_size(json_object_get(result, "differs")), 0);
+    run_check_keys(result, "figure file?");
+    run_free(&r);
+}
+
+static void test_every_format_is_rebuilt(void **ctx)
+{
+    (void)ctx;
+    static const char *const files[] = {"one.png", "one.pdf", "one.svg", "one.csv"};
+    for (size_t i = 0; i < 4; i++) {
+        make("plot channels which=both preset=icml dpi=100", files[i]);
+        check_same(files[i]);
+    }
+}
+
+static void test_a_grid_is_rebuilt(void **ctx)
+{
+    (void)ctx;
+    make("figure 2x2 'channels which=before' 'histogram 0.q_proj' 'channels 2.up_proj which=before'"
+         " 'channels side=input scale=log' preset=neurips dpi=80",
+         "grid.png");
+    check_same("grid.png");
+    make("figure 1x2 'channels which=before' 'channels which=after' share=both letters=no dpi=80",
+         "shared.pdf");
+    check_same("shared.pdf");
+    char script[1024];
+    snprintf(script, sizeof script, "rebuild %s file=%s", run_path("grid.png"),
+             run_path("again.png"));
+    run r = run_demo(script);
+    assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+    run_free(&r);
+    size_t n = 0;
+    size_t m = 0;
+    char *a = run_read(run_path("grid.png"), &n);
+    char *b = run_read(run_path("again.png"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(a, b, n);
+    free(a);
+    free(b);
+}
+
+static void test_baselines_are_rebuilt(void **ctx)
+{
+    (void)ctx;
+    make("pin; method astro beta=1e-4; solve; plot channels pins=yes dpi=80", "pins.png");
+    check_same("pins.png");
+}
+
+static void test_presets(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *name;
+        int width;
+    } presets[] = {{"icml", 325}, {"icml2", 675}, {"neurips", 550}, {"nature", 350},
+                   {"nature2", 720}, {"acl", 303}, {"acl2", 630}, {"slide", 1000}};
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
+        char script[512];
+        snprintf(script, sizeof script, "plot channels preset=%s dpi=100 file=%s", presets[i].name,
+                 run_path("preset.png"));
+        run r = run_demo(script);
+        assert_true(run_number(run_last(&r), "width_px") == presets[i].width);
+        run_free(&r);
+    }
+}
+
+static void test_caption_and_csv(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script, "%splot channels which=both caption=yes file=%s", solved,
+             run_path("data.csv"));
+    run r = run_demo(script);
+    const char *caption = json_string_value(json_object_get(run_last(&r), "caption"));
+    const char *latex = json_string_value(json_object_get(run_last(&r), "latex"));
+    assert_non_null(caption);
+    assert_non_null(latex);
+    static const char *const parts[] = {"model.layers.1.mlp.down_proj", "beta 0.001", "bits 3",
+                                        "8 windows of 512 tokens of calibration.txt", "demo"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        assert_non_null(strstr(caption, parts[i]));
+    }
+    assert_non_null(strstr(latex, "\\caption{"));
+    assert_non_null(strstr(latex, "\\texttt{model.layers.1.mlp.down\\_proj}"));
+    assert_null(strstr(latex, "down_proj"));
+    run_free(&r);
+    char *csv = run_read(run_path("data.csv"), NULL);
+    const char *head = strstr(csv, "\nchannel,before,");
+    assert_non_null(head);
+    size_t lines = 0;
+    for (const char *s = strchr(head + 1, '\n'); s != NULL; s = strchr(s + 1, '\n')) {
+        lines++;
+    }
+    assert_int_equal(lines, 400 + 1); /* a line a channel, and the end of the head */
+    free(csv);
+}
+
+/* Replaces the first place of a text of the same length in a file; PNG checksums are not read. */
+static void tamper(const char *from, const char *to, const char *what, const char *with)
+{
+    size_t size = 0;
+    char *bytes = run_read(run_path(from), &size);
+    char *at = memmem(bytes, size, what, strlen(what));
+    assert_non_null(at);
+    assert_int_equal(strlen(what), strlen(with));
+    memcpy(at, with, strlen(with));
+    FILE *file = fopen(run_path(to), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    free(bytes);
+}
+
+static void check_refused(const char *file, const char *says)
+{
+    char script[1024];
+    snprintf(script, sizeof script, "rebuild %s", run_path(file));
+    run r = run_demo(script);
+    run_check_failed(&r, 1, says);
+    run_free(&r);
+}
+
+static void test_what_cannot_be_rebuilt(void **ctx)
+{
+    (void)ctx;
+    make("plot channels which=both dpi=80", "good.svg");
+    tamper("good.svg", "model.svg", "Planish-Model: demo ff", "Planish-Model: demo 00");
+    check_refused("model.svg", "open that model first");
+    tamper("good.svg", "command.svg", "select", "export");
+    check_refused("command.svg", "export");
+    tamper("good.svg", "other.svg", "Planish-Commands", "Planish-Command5");
+    check_refused("other.svg", "holds no Planish-Commands");
+    tamper("good.svg", "text.svg", "calibration.txt 4", "calibration.txt 5");
+    check_refused("text.svg", "was calibrated on");
+    run_write(run_path("plain.txt"), "a text\n");
+    check_refused("plain.txt", "expected a figure");
+    check_refused("absent.png", "absent.png");
+    char script[1024];
+    snprintf(script, sizeof script, "rebuild %s file=%s", run_path("good.svg"), run_path("x.png"));
+    run r = run_demo(script);
+    run_check_failed(&r, 1, ".svg");
+    run_free(&r);
+}
+
+static void test_a_difference_is_reported(void **ctx)
+{
+    (void)ctx;
+    make("plot channels which=both dpi=80", "plain.svg");
+    tamper("plain.svg", "odd.svg", "Planish-Threads: ", "Planish-Threads:9");
+    char script[1024];
+    snprintf(script, sizeof script, "rebuild %s", run_path("odd.svg"));
+    run r = run_demo(script);
+    assert_true(json_is_false(json_object_get(run_last(&r), "same")));
+    assert_true(json_array_size(json_object_get(run_last(&r), "differs")) >= 1);
+    run_free(&r);
+}
+
+static void test_bad_grids(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *command, *says;
+    } cases[] = {
+        {"figure 2x2 channels", "takes 4 panels, 1 are given"},
+        {"figure 9x1 channels", "expected ROWSxCOLUMNS"},
+        {"figure 1x1 pie", "no figure is named \"pie\""},
+        {"figure 1x1 'channels file=x.png'", "belongs to the whole figure"},
+        {"figure 1x2 channels histogram share=y", "cannot be shared"},
+        {"plot histogram scale=log", "means nothing"},
+        {"plot channels form=pie", "form=pie"},
+        {"plot channels channel=100000", "channel=100000"},
+        {"plot channels preset=jmlr", "preset=jmlr"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char script[512];
+        snprintf(script, sizeof script, "%s file=%s", cases[i].command, run_path("bad.png"));
+        run r = run_demo(script);
+        run_check_failed(&r, 1, cases[i].says);
+        assert_int_not_equal(access(run_path("bad.png"), F_OK), 0);
+        run_free(&r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_format_is_rebuilt),
+        cmocka_unit_test(test_a_grid_is_rebuilt),
+        cmocka_unit_test(test_baselines_are_rebuilt),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_caption_and_csv),
+        cmocka_unit_test(test_what_cannot_be_rebuilt),
+        cmocka_unit_test(test_a_difference_is_reported),
+        cmocka_unit_test(test_bad_grids),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}

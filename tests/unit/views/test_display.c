@@ -1,0 +1,305 @@
+/* Views of the panes: the registry, what keys do in them, `view` and `select channel=`. */
+#include "app/command.h"
+#include "plots/build.h"
+#include "views/view.h"
+
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/check.h"
+#include "tests/support/tiny_model.h"
+
+typedef struct scene {
+    pl_temp temp;
+    pl_state state;
+    pl_picture picture;
+    float before[TINY_HIDDEN];
+    pl_screen_model model;
+} scene;
+
+static int set_up(void **state)
+{
+    scene *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    pl_error err = {0};
+    pl_temp_init(&s->temp);
+    pl_model *model = tiny_model(&s->temp, (tiny_options){0});
+    pl_source *source = NULL;
+    pl_check_ok(pl_source_create(model, "tiny", NULL, &source, &err), err);
+    pl_state_init(&s->state);
+    pl_check_ok(pl_state_set_source(&s->state, source, &err), err);
+    pl_source_release(source);
+    for (size_t i = 0; i < TINY_HIDDEN; i++) {
+        s->before[i] = i == 7 ? 5 : i == 2 ? 3 : 1;
+    }
+    s->picture = (pl_picture){.rows = TINY_HIDDEN, .cols = TINY_HIDDEN, .before = s->before};
+    s->picture.n_weights = 2;
+    s->picture.weights[0] = (pl_channel_row){.channel = 7, .max = 5, .token_position = -1};
+    s->picture.weights[1] = (pl_channel_row){.channel = 2, .max = 3, .token_position = -1};
+    s->model = (pl_screen_model){.state = &s->state, .picture = &s->picture, .focus = PL_PANE_MAIN};
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    scene *s = *state;
+    pl_state_deinit(&s->state);
+    pl_temp_deinit(&s->temp);
+    free(s);
+    return 0;
+}
+
+static pl_status run(scene *s, const char *text, pl_error *err)
+{
+    pl_call *call = NULL;
+    *err = (pl_error){0};
+    pl_status status = pl_call_parse(text, &call, err);
+    if (status == PL_OK) {
+        status = call->command->apply(call, &s->state, err);
+    }
+    pl_call_destroy(call);
+    return status;
+}
+
+static void refuse(scene *s, const char *text, const char *part)
+{
+    pl_error err;
+    assert_int_equal(run(s, text, &err), PL_ERR_USAGE);
+    if (strstr(err.message, part) == NULL) {
+        fprintf(stderr, "\"%s\" lacks \"%s\"\n", err.message, part);
+        fail();
+    }
+}
+
+static void accept(scene *s, const char *text)
+{
+    pl_error err;
+    pl_check_ok(run(s, text, &err), err);
+}
+
+static pl_intent act(scene *s, pl_pane pane, pl_action action)
+{
+    pl_intent intent = {.focus = -1};
+    s->model.focus = pane;
+    if (!pl_display_act(&s->model, action, &intent)) {
+        pl_panel_of(pane)->act(&s->model, action, &intent);
+    }
+    if (intent.mark) {
+        s->state.channel = intent.channel;
+    }
+    return intent;
+}
+
+static void test_registry(void **state)
+{
+    scene *s = *state;
+    /* The table of commands completes exactly these names. */
+    pl_buf names = {0};
+    for (const pl_screen_view *const *view = pl_views(); *view != NULL; view++) {
+        pl_buf_printf(&names, "%s%s", names.size > 0 ? "|" : "", (*view)->name);
+        assert_ptr_equal(pl_view_find((*view)->name), *view);
+        assert_true(strlen((*view)->name) < PL_VIEW_NAME);
+        assert_true((*view)->help[strlen((*view)->help) - 1] == '.');
+    }
+    const pl_key *key = pl_command_find("view")->keys;
+    while (strcmp(key->name, "main") != 0) {
+        key++;
+    }
+    assert_string_equal(key->choices, names.data);
+    pl_buf_deinit(&names);
+    /* Every figure that can be exported has a view. */
+    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        assert_non_null(pl_view_find((*kind)->name));
+    }
+    /* A session from elsewhere may name a view that is not here. */
+    strcpy(s->state.display.panes[2].view, "nosuch");
+    assert_string_equal(pl_view_of(&s->state, PL_PANE_TABLE)->name, "outliers");
+    assert_null(pl_view_of(&s->state, PL_PANE_TUNER));
+}
+
+static void test_view_command(void **state)
+{
+    scene *s = *state;
+    pl_display *display = &s->state.display;
+    accept(s, "view main=histogram second=box split=yes zoom=main");
+    assert_string_equal(display->panes[0].view, "histogram");
+    assert_string_equal(display->panes[1].view, "box");
+    assert_true(display->split);
+    assert_int_equal(pl_zoomed_pane(&s->state), PL_PANE_MAIN);
+    accept(s, "view zoom=no split=no main=channels order=sorted scale=log form=fan");
+    assert_int_equal(pl_zoomed_pane(&s->state), PL_PANE_COUNT);
+    assert_true(display->panes[0].sorted && display->panes[0].log);
+    assert_string_equal(display->panes[0].form, "fan");
+    pl_request request;
+    assert_true(pl_view_request(&s->state, PL_PANE_MAIN, &request));
+    assert_true(request.sorted && request.log && request.form == 1);
+    accept(s, "view pane=second scale=log");
+    assert_true(display->panes[1].log);
+    refuse(s, "view main=histogramm", "did you mean histogram?");
+    refuse(s, "view form=pie", "expected maxima|fan, got \"pie\"");
+    refuse(s, "view main=histogram form=fan", "histogram has only one form");
+    assert_string_equal(display->panes[0].view, "channels"); /* nothing has changed */
+    refuse(s, "view zoom=everything", "zoom");
+}
+
+static void test_select_channel(void **state)
+{
+    scene *s = *state;
+    accept(s, "select channel=3");
+    assert_int_equal(s->state.channel, 3);
+    accept(s, "select 1.q_proj");
+    assert_int_equal(s->state.channel, 3);
+    refuse(s, "select channel=100000", "no channel 100000");
+    refuse(s, "select channel=x", "whole number");
+    refuse(s, "select", "expected LAYER or channel=N");
+    accept(s, "select 0.q_proj channel=none");
+    assert_true(s->state.channel == SIZE_MAX);
+    assert_int_equal(s->state.layer, 0);
+}
+
+static void test_keys_of_the_display(void **state)
+{
+    scene *s = *state;
+    assert_string_equal(act(s, PL_PANE_MAIN, PL_ACT_NEXT_VIEW).command, "view main=histogram");
+    assert_string_equal(act(s, PL_PANE_MAIN, PL_ACT_PREV_VIEW).command, "view main=log");
+    assert_string_equal(act(s, PL_PANE_TABLE, PL_ACT_NEXT_VIEW).command, "view table=log");
+    assert_string_equal(act(s, PL_PANE_LAYERS, PL_ACT_NEXT_VIEW).command, "view main=histogram");
+    assert_string_equal(act(s, PL_PANE_TUNER, PL_ACT_SPLIT).command, "view split=yes");
+    assert_int_equal(act(s, PL_PANE_TUNER, PL_ACT_SPLIT).focus, PL_PANE_SECOND);
+    assert_string_equal(act(s, PL_PANE_TUNER, PL_ACT_ZOOM_PANE).command, "view zoom=tuner");
+    assert_string_equal(act(s, PL_PANE_MAIN, PL_ACT_FORM).command, "view form=fan");
+    assert_string_equal(act(s, PL_PANE_MAIN, PL_ACT_SORT).command, "view order=sorted");
+    assert_string_equal(act(s, PL_PANE_MAIN, PL_ACT_LOG).command, "view scale=log");
+    accept(s, "view second=channels zoom=main");
+    assert_string_equal(act(s, PL_PANE_SECOND, PL_ACT_LOG).command, "view pane=second scale=log");
+    assert_string_equal(act(s, PL_PANE_MAIN, PL_ACT_ZOOM_PANE).command, "view zoom=no");
+}
+
+/* A channel gone to in one view is the one that all show. */
+static void test_one_channel_in_all(void **state)
+{
+    scene *s = *state;
+    act(s, PL_PANE_MAIN, PL_ACT_RIGHT); /* from the largest */
+    assert_int_equal(s->state.channel, 8);
+    act(s, PL_PANE_MAIN, PL_ACT_LEFT);
+    act(s, PL_PANE_MAIN, PL_ACT_NEXT_PEAK);
+    assert_int_equal(s->state.channel, 2);
+    act(s, PL_PANE_TABLE, PL_ACT_UP); /* its row is the second */
+    assert_int_equal(s->state.channel, 7);
+    accept(s, "view order=sorted");
+    act(s, PL_PANE_MAIN, PL_ACT_RIGHT); /* by rank */
+    assert_int_equal(s->state.channel, 2);
+    act(s, PL_PANE_MAIN, PL_ACT_FIRST);
+    assert_int_equal(s->state.channel, 7);
+    act(s, PL_PANE_MAIN, PL_ACT_LAST);
+    assert_int_equal(s->state.channel, TINY_HIDDEN - 1);
+}
+
+/* --- a figure of the worker ------------------------------------------------------------------- */
+
+static void make_tokens(pl_figure *figure)
+{
+    pl_error err = {0};
+    *figure = (pl_figure){.x = {.lo = -0.5, .hi = TINY_HIDDEN - 0.5, .whole = true},
+                          .y = {.lo = -0.5, .hi = 3.5}};
+    pl_check_ok(pl_figure_texts(figure, "tokens", "channel", "token", &err), err);
+    pl_check_ok(pl_figure_heat(figure, 4, TINY_HIDDEN, "max |x|", &err), err);
+    pl_check_ok(pl_figure_names(&figure->y, 4, &err), err);
+    for (size_t r = 0; r < 4; r++) {
+        char name[16];
+        snprintf(name, sizeof name, "word%zu", r);
+        pl_check_ok(pl_figure_text(&figure->y.names[r], name, &err), err);
+        for (size_t c = 0; c < TINY_HIDDEN; c++) {
+            figure->heat->values[r * TINY_HIDDEN + c] = (float)(r == 2 && c == 5 ? 9 : 1);
+        }
+    }
+    figure->heat->lo = 0;
+    figure->heat->hi = 9;
+}
+
+static bool shows(scene *s, const char *text)
+{
+    pl_surface surface = {.ascii = true};
+    pl_error err = {0};
+    pl_check_ok(pl_surface_resize(&surface, 20, 70, &err), err);
+    s->model.marks = PL_MARKS_ASCII;
+    pl_panel_of(PL_PANE_MAIN)->draw(&s->model, &surface, (pl_rect){0, 0, 20, 70});
+    char all[20 * 71 + 1];
+    char *to = all;
+    for (int i = 0; i < 20 * 70; i++) {
+        *to++ = (char)(surface.cells[i].code < 0x80 ? surface.cells[i].code : '?');
+        if (i % 70 == 69) {
+            *to++ = '\n';
+        }
+    }
+    *to = '\0';
+    bool found = strstr(all, text) != NULL;
+    if (!found) {
+        fprintf(stderr, "no \"%s\" in\n%s", text, all);
+    }
+    pl_surface_deinit(&surface);
+    return found;
+}
+
+static void test_heat_map_view(void **state)
+{
+    scene *s = *state;
+    pl_figure figure;
+    make_tokens(&figure);
+    accept(s, "view main=tokens");
+    s->model.shown[0].figure = &figure;
+    assert_true(shows(s, "word2  channel 5: 9.00")); /* the largest, to begin with */
+    act(s, PL_PANE_MAIN, PL_ACT_RIGHT);
+    assert_int_equal(s->state.channel, 6);
+    act(s, PL_PANE_MAIN, PL_ACT_UP);
+    assert_true(shows(s, "word3  channel 6: 1.00"));
+    act(s, PL_PANE_MAIN, PL_ACT_UP); /* there is none above */
+    assert_true(shows(s, "word3  channel 6: 1.00"));
+    accept(s, "select channel=5");
+    act(s, PL_PANE_MAIN, PL_ACT_DOWN);
+    assert_true(shows(s, "word2  channel 5: 9.00"));
+    for (int i = 0; i < 6; i++) {
+        act(s, PL_PANE_MAIN, PL_ACT_ZOOM_IN);
+    }
+    assert_true(shows(s, "word2  channel 5: 9.00"));
+    act(s, PL_PANE_MAIN, PL_ACT_ZOOM_ALL);
+    assert_true(s->model.shown[0].memo.shown == 0);
+    s->model.shown[0] = (pl_shown){0};
+    pl_figure_deinit(&figure);
+}
+
+static void test_what_is_missing(void **state)
+{
+    scene *s = *state;
+    accept(s, "view main=histogram");
+    assert_true(shows(s, "computing"));
+    s->model.shown[0].needs = "not calibrated:  c calibrates";
+    assert_true(shows(s, "c calibrates"));
+    s->model.shown[0] = (pl_shown){.error = "the file is gone"};
+    assert_true(shows(s, "the file is gone"));
+    s->model.shown[0] = (pl_shown){.working = true, .seconds = 2, .share = 0.25};
+    assert_true(shows(s, "computing  25 %  2.0 s"));
+    s->model.shown[0] = (pl_shown){0};
+    accept(s, "view main=log");
+    assert_true(shows(s, "no command has run yet"));
+    pl_log_line line = {.seconds = 0.5, .ok = true, .command = "solve", .result = "gap 0.8 %"};
+    s->model.log = &line;
+    s->model.n_log = 1;
+    assert_true(shows(s, "0.5 s  solve  gap 0.8 %"));
+}
+
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    setlocale(LC_CTYPE, "C.UTF-8");
+    const struct CMUnitTest tests[] = {
+        SCENE(test_registry),           SCENE(test_view_command),
+        SCENE(test_select_channel),     SCENE(test_keys_of_the_display),
+        SCENE(test_one_channel_in_all), SCENE(test_heat_map_view),
+        SCENE(test_what_is_missing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

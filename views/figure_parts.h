@@ -1,0 +1,22 @@
+/* views/figure_parts.h -- what figure_view.c (drawing) and figure_keys.c (keys) share.  Private to
+ * them. */
+#ifndef PL_VIEWS_FIGURE_PARTS_H
+#define PL_VIEWS_FIGURE_PARTS_H
+
+#include "views/figure_view.h"
+
+/* A value on the scale of an axis (log10 where that is logarithmic), and back. */
+double pl_axis_to(const pl_axis *axis, double x);
+double pl_axis_from(const pl_axis *axis, double t);
+
+/* The range of an axis that is shown, by what was zoomed to, on the scale of the axis. */
+void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, double *hi);
+
+/* Point i of a series: a bin's middle; a spread's maximum. */
+double pl_series_x(const pl_series *series, size_t i);
+double pl_series_y(const pl_series *series, size_t i);
+
+/* The column of a heat map at an x. */
+size_t pl_heat_col(const pl_heat *heat, double x);
+
+#endif

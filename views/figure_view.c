@@ -1,0 +1,322 @@
+#include "views/figure_view.h"
+
+#include "views/figure_legend.h"
+#include "views/figure_parts.h"
+#include "views/plot_table.h"
+#include "views/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- ranges ----------------------------------------------------------------------------------- */
+
+double pl_axis_to(const pl_axis *axis, double x)
+{
+    return axis->log ? log10(x > 0 ? x : axis->lo) : x;
+}
+
+double pl_axis_from(const pl_axis *axis, double t)
+{
+    return axis->log ? pow(10, t) : t;
+}
+
+void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, double *hi)
+{
+    double low = pl_axis_to(axis, axis->lo);
+    double high = pl_axis_to(axis, axis->hi);
+    bool zoomed = shown > 0 && shown < high - low;
+    *lo = zoomed ? fmin(fmax(first, low), high - shown) : low;
+    *hi = zoomed ? *lo + shown : high;
+}
+
+bool pl_series_at(const pl_series *series, const pl_axis *axis, double x, size_t *index)
+{
+    double nearest = INFINITY;
+    for (size_t i = 0; i < series->count; i++) {
+        double at = series->x[i];
+        if (series->mark == PL_MARK_STEPS) {
+            if (x >= series->x[i] && x <= series->x[i + 1]) {
+                *index = i;
+                return true;
+            }
+            continue;
+        }
+        double away = fabs(pl_axis_to(axis, at) - pl_axis_to(axis, x));
+        if (away < nearest) {
+            nearest = away;
+            *index = i;
+        }
+    }
+    return nearest < INFINITY;
+}
+
+/* --- crosshair -------------------------------------------------------------------------------- */
+
+double pl_series_x(const pl_series *series, size_t i)
+{
+    return series->mark == PL_MARK_STEPS ? (series->x[i] + series->x[i + 1]) / 2 : series->x[i];
+}
+
+double pl_series_y(const pl_series *series, size_t i)
+{
+    return pl_mark_width(series->mark) > 1 ? series->y[i * PL_SPREAD + PL_SPREAD - 1]
+                                           : series->y[i];
+}
+
+static size_t largest_row(const pl_heat *heat, size_t col)
+{
+    size_t best = 0;
+    for (size_t r = 1; r < heat->rows; r++) {
+        float value = heat->values[r * heat->cols + col];
+        float most = heat->values[best * heat->cols + col];
+        best = value > most || isnan(most) ? r : best;
+    }
+    return best;
+}
+
+size_t pl_heat_col(const pl_heat *heat, double x)
+{
+    double col = floor(x / heat->step + 0.5);
+    return col <= 0 ? 0 : col >= (double)heat->cols ? heat->cols - 1 : (size_t)col;
+}
+
+/* Where the eye would go: the largest value. */
+static double largest_x(const pl_figure *figure)
+{
+    if (figure->heat != NULL) {
+        const pl_heat *heat = figure->heat;
+        size_t best = 0;
+        for (size_t i = 1; i < heat->rows * heat->cols; i++) {
+            best = heat->values[i] > heat->values[best] || isnan(heat->values[best]) ? i : best;
+        }
+        return (double)(best % heat->cols) * heat->step;
+    }
+    for (size_t s = 0; s < figure->n_series; s++) {
+        const pl_series *series = &figure->series[s];
+        size_t best = 0;
+        for (size_t i = 1; i < series->count; i++) {
+            best = pl_series_y(series, i) > pl_series_y(series, best) ? i : best;
+        }
+        if (series->count > 0) {
+            return figure->x.names != NULL ? round(pl_series_x(series, best))
+                                           : pl_series_x(series, best);
+        }
+    }
+    return figure->x.lo;
+}
+
+double pl_figure_cursor(const pl_screen_model *model, pl_pane pane, const pl_figure_look *look,
+                        const pl_figure *figure, size_t *row)
+{
+    const pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+    double place = look->place != NULL ? look->place(model, figure) : NAN;
+    bool placed = memo->placed && memo->cursor >= figure->x.lo && memo->cursor <= figure->x.hi;
+    double x = look->follows && isfinite(place) ? place
+               : placed                         ? memo->cursor
+               : isfinite(place)                ? place
+                                                : largest_x(figure);
+    *row = 0;
+    if (figure->heat != NULL && figure->heat->rows > 0) {
+        *row = memo->placed ? memo->row : largest_row(figure->heat, pl_heat_col(figure->heat, x));
+        *row = *row < figure->heat->rows ? *row : figure->heat->rows - 1;
+    }
+    return x;
+}
+
+static void name_of(const pl_axis *axis, double x, pl_buf *out)
+{
+    if (axis->names != NULL && x > -0.5 && x < (double)axis->n_names - 0.5) {
+        const char *name = axis->names[(size_t)(x + 0.5)];
+        pl_buf_puts(out, name != NULL ? name : "");
+        return;
+    }
+    char number[PL_NUMBER_TEXT];
+    pl_format_number(x, number);
+    if (axis->whole || (x == floor(x) && fabs(x) < 1e6)) {
+        snprintf(number, sizeof number, "%.0f", x);
+    }
+    pl_buf_puts(out, number);
+}
+
+/* What the crosshair says before the values: a channel, a token, a strength. */
+static void say(const pl_screen_model *model, const pl_figure_look *look, const pl_figure *figure,
+                double x, size_t row, pl_buf *out)
+{
+    if (look->say != NULL) {
+        look->say(model, figure, x, row, out);
+    } else {
+        name_of(&figure->x, x, out);
+    }
+    if (figure->heat != NULL) {
+        char number[PL_NUMBER_TEXT];
+        const pl_heat *heat = figure->heat;
+        pl_format_number((double)heat->values[row * heat->cols + pl_heat_col(heat, x)], number);
+        if (look->say == NULL) {
+            pl_buf_puts(out, ", ");
+            name_of(&figure->y, (double)row, out);
+        }
+        pl_buf_printf(out, ": %s", number);
+    }
+}
+
+/* --- drawing ---------------------------------------------------------------------------------- */
+
+void pl_figure_view_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                          pl_pane pane, bool whole, const char *right)
+{
+    const pl_screen_view *view = pl_view_of(model->state, pane);
+    char title[160];
+    snprintf(title, sizeof title, "%s", view->title);
+    if (model->state->source != NULL && !whole) {
+        const pl_layer *layer = pl_model_layer(model->state->source->model, model->state->layer);
+        char name[80];
+        pl_layer_short(layer, rect.w >= 80, name, sizeof name);
+        snprintf(title, sizeof title, "%s  %s  [%zu, %zu]", view->title, name, layer->rows,
+                 layer->cols);
+    }
+    pl_panel_title(model, surface, rect, pane, title, right);
+}
+
+/* The value axis: "max |w| per input channel, log"; of the work on it while that goes on. */
+static void right_text(const pl_shown *shown, const pl_figure *figure, char *out, size_t capacity)
+{
+    out[0] = '\0';
+    if (shown->working && shown->seconds > 0.3) {
+        char seconds[PL_NUMBER_TEXT];
+        pl_format_seconds(shown->seconds, seconds);
+        if (shown->share > 0) {
+            snprintf(out, capacity, "renewing %.0f %%  %s", 100 * shown->share, seconds);
+        } else {
+            snprintf(out, capacity, "renewing  %s", seconds);
+        }
+    } else if (figure->heat != NULL && figure->y.label != NULL) {
+        snprintf(out, capacity, "%s", figure->y.label);
+    } else if (figure->table == NULL && figure->y.label != NULL) {
+        snprintf(out, capacity, "%s%s", figure->y.label, figure->y.log ? ", log" : "");
+    }
+}
+
+static pl_plot_options options_of(const pl_screen_model *model, pl_pane pane,
+                                  const pl_figure_look *look, const pl_figure *figure, bool stale)
+{
+    size_t row = 0;
+    double x = pl_figure_cursor(model, pane, look, figure, &row);
+    double mark = look->place != NULL ? look->place(model, figure) : NAN;
+    return (pl_plot_options){.marks = model->marks,
+                             .colours = model->colours,
+                             .stale = stale,
+                             .crosshair = true,
+                             .line = model->focus == pane,
+                             .cursor = x,
+                             .row = row,
+                             .marked = isfinite(mark) && mark != x,
+                             .mark = mark};
+}
+
+void pl_figure_view_plot(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                         pl_pane pane, const pl_figure_look *look, const pl_figure *figure,
+                         bool stale)
+{
+    const pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+    pl_plot_options options = options_of(model, pane, look, figure, stale);
+    pl_figure view = *figure; /* borrowed: only the ranges differ */
+    double lo = 0;
+    double hi = 0;
+    pl_axis_shown(&figure->x, memo->first, memo->shown, &lo, &hi);
+    view.x.lo = pl_axis_from(&figure->x, lo);
+    view.x.hi = pl_axis_from(&figure->x, hi);
+    if (figure->heat != NULL) {
+        pl_axis_shown(&figure->y, memo->row_first, memo->row_shown, &view.y.lo, &view.y.hi);
+    }
+    pl_error err = {0};
+    if (pl_plot_draw(&view, &options, surface, rect, &err) != PL_OK) {
+        pl_put_cut(surface, rect, 0, 1, rect.w - 2, PL_STYLE_ERROR, err.message);
+    }
+}
+
+static void draw_body(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                      const pl_figure_look *look, const pl_figure *figure, bool stale)
+{
+    pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+    if (figure->table != NULL) {
+        pl_plot_table_draw(figure->table, &memo->row, &memo->top, model->focus == pane, stale,
+                           surface, (pl_rect){rect.y + 1, rect.x, rect.h - 1, rect.w});
+        return;
+    }
+    pl_plot_options options = options_of(model, pane, look, figure, stale);
+    pl_buf said = {0};
+    say(model, look, figure, options.cursor, options.row, &said);
+    int most = rect.h >= 24 ? 3 : rect.h >= 14 ? 2 : 1;
+    int lines = pl_figure_legend(figure, &options, said.data != NULL ? said.data : "", surface,
+                                 (pl_rect){rect.y + 1, rect.x, most, rect.w});
+    pl_buf_deinit(&said);
+    pl_rect plot = {rect.y + 1 + lines, rect.x, rect.h - 1 - lines, rect.w};
+    pl_figure_view_plot(model, surface, plot, pane, look, figure, stale);
+}
+
+/* Broken at blanks, in the middle of the pane. */
+static void draw_sentence(pl_surface *surface, pl_rect rect, unsigned style, const char *text)
+{
+    int row = rect.h / 2 - (int)pl_text_width(text) / (rect.w > 2 ? 2 * (rect.w - 2) : 2);
+    for (row = row < 1 ? 1 : row; text[0] != '\0' && row < rect.h; row++) {
+        size_t next = 0;
+        size_t cut = pl_text_wrap(text, (size_t)(rect.w - 2), &next);
+        char line[400];
+        snprintf(line, sizeof line, "%.*s", (int)cut, text);
+        int width = (int)pl_text_width(line);
+        pl_put(surface, rect, row, (rect.w - width) / 2, style, line);
+        text += next > 0 ? next : strlen(text);
+    }
+}
+
+static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                         const pl_screen_view *view, const pl_shown *shown)
+{
+    char text[400];
+    unsigned style = PL_STYLE_TEXT;
+    if (model->state->source == NULL) {
+        snprintf(text, sizeof text, "no model is open:  :open PATH");
+    } else if (pl_kind_find(view->name) == NULL) {
+        snprintf(text, sizeof text, "%s: this build has no such figure", view->name);
+    } else if (shown->error != NULL) {
+        snprintf(text, sizeof text, "%s", shown->error);
+        style = PL_STYLE_ERROR;
+    } else if (shown->needs != NULL) {
+        pl_keymap_say(model->keys, model->focus, shown->needs, text, sizeof text);
+    } else if (shown->working && shown->seconds > 0.3) {
+        char seconds[PL_NUMBER_TEXT];
+        char share[16] = "";
+        pl_format_seconds(shown->seconds, seconds);
+        if (shown->share > 0) {
+            snprintf(share, sizeof share, "  %.0f %%", 100 * shown->share);
+        }
+        snprintf(text, sizeof text, "computing%s  %s", share, seconds);
+        style = PL_STYLE_FAINT;
+    } else {
+        snprintf(text, sizeof text, "computing");
+        style = PL_STYLE_FAINT;
+    }
+    draw_sentence(surface, rect, style, text);
+    if (style == PL_STYLE_TEXT && rect.h >= 12 && model->state->source != NULL) {
+        pl_rect below = {rect.y + rect.h / 2, rect.x, rect.h - rect.h / 2, rect.w};
+        draw_sentence(surface, below, PL_STYLE_FAINT, view->help);
+    }
+}
+
+void pl_figure_view_draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                         const pl_figure_look *look)
+{
+    const pl_shown *shown = &model->shown[pl_view_index(pane)];
+    const pl_screen_view *view = pl_view_of(model->state, pane);
+    char right[200] = "";
+    if (shown->figure != NULL) {
+        right_text(shown, shown->figure, right, sizeof right);
+    }
+    pl_figure_view_title(model, surface, rect, pane, look->whole, right);
+    if (shown->figure == NULL || shown->error != NULL) {
+        draw_missing(model, surface, rect, view, shown);
+        return;
+    }
+    draw_body(model, surface, rect, pane, look, shown->figure, shown->stale);
+}

@@ -1,0 +1,37 @@
+/* views/filter.h -- which layers are listed: by name, or by what is known of them.
+ *
+ *   filter     = term { ("and" | "or") term }          "and" binds tighter
+ *   term       = ["not"] ( "(" filter ")" | comparison | "solved" | name )
+ *   comparison = score (">" | ">=" | "<" | "<=" | "=" | "!=") number
+ *   score      = input_ratio | weight_ratio | weight_max | gap | error | block
+ *
+ * A name with *, ? or [ is a glob over the whole name (15.*), else a part of it (q_proj); letters
+ * of either case.  A score that is not known (NaN) makes every comparison false. */
+#ifndef PL_VIEWS_FILTER_H
+#define PL_VIEWS_FILTER_H
+
+#include "core/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_filter pl_filter;
+
+/* What a filter is asked about.  Names are borrowed: "model.layers.15.self_attn.q_proj",
+ * "15.self_attn.q_proj", "15.q_proj"; each may match. */
+typedef struct pl_filter_layer {
+    const char *names[3];
+    double input_ratio, weight_ratio, weight_max, gap, error; /* NaN: not known */
+    size_t block;
+    bool solved;
+} pl_filter_layer;
+
+/* A text of blanks gives *out NULL: everything is listed.  PL_ERR_USAGE says where the text stops
+ * making sense and what was expected.  Caller owns *out. */
+PL_NODISCARD pl_status pl_filter_parse(const char *text, pl_filter **out, pl_error *err);
+void pl_filter_destroy(pl_filter *filter); /* NULL is fine */
+
+/* filter NULL: true. */
+bool pl_filter_matches(const pl_filter *filter, const pl_filter_layer *layer);
+
+#endif

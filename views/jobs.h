@@ -1,0 +1,23 @@
+/* views/jobs.h -- the list of jobs over the panes: what runs, waits, and has ended. */
+#ifndef PL_VIEWS_JOBS_H
+#define PL_VIEWS_JOBS_H
+
+#include "views/keys.h"
+#include "views/screen_model.h"
+
+/* {0} is closed. */
+typedef struct pl_jobs_view {
+    bool open;
+    size_t row, top;
+} pl_jobs_view;
+
+/* Returns the number of the job to cancel, or 0.  Every key is taken. */
+uint64_t pl_jobs_key(pl_jobs_view *view, const pl_screen_model *model, pl_press press);
+void pl_jobs_draw(pl_jobs_view *view, const pl_screen_model *model, pl_surface *surface,
+                  pl_rect rect);
+
+/* "2,310 tokens/s" and "0:41" left; "" where nothing is known yet. */
+void pl_job_rate(const pl_job_line *job, char *out, size_t capacity);
+void pl_job_left(const pl_job_line *job, char *out, size_t capacity);
+
+#endif

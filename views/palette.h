@@ -1,0 +1,51 @@
+/* views/palette.h -- the palette: a few letters find an action, a command, a method, a layer.
+ *
+ * The event loop fills it (app/screen_palette.c) and does what is chosen. */
+#ifndef PL_VIEWS_PALETTE_H
+#define PL_VIEWS_PALETTE_H
+
+#include "core/base/error.h"
+#include "views/keys.h"
+#include "views/surface.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_palette_item {
+    char *label, *detail; /* "solve-all", "solve all layers" */
+    char *key;            /* "X", or NULL */
+    pl_action action;     /* what to do, or PL_ACT_NONE and: */
+    char *command;        /* run it; with `ask`, open the prompt with it */
+    bool ask;
+} pl_palette_item;
+
+typedef struct pl_palette_found {
+    size_t item;
+    int score;
+    uint64_t hits; /* letters of label, or of detail where in_detail is set */
+    bool in_detail;
+} pl_palette_found;
+
+/* {0} is closed. */
+typedef struct pl_palette {
+    bool open;
+    char typed[48];
+    pl_palette_item *items; /* [n], owned with their texts */
+    size_t n, capacity;
+    pl_palette_found *found; /* [n_found], best first */
+    size_t n_found, row, top;
+} pl_palette;
+
+/* Copies the texts.  Memory running out leaves the item away. */
+void pl_palette_add(pl_palette *palette, const pl_palette_item *item);
+/* Opens it on all items. */
+PL_NODISCARD pl_status pl_palette_open(pl_palette *palette, pl_error *err);
+void pl_palette_close(pl_palette *palette);
+
+/* What Enter has chosen, or NULL; it is good until the palette is closed.  Esc closes. */
+const pl_palette_item *pl_palette_key(pl_palette *palette, pl_press press);
+
+/* A box in the rectangle; sets the surface's cursor. */
+void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect);
+
+#endif

@@ -1,0 +1,24 @@
+/* The spectrum of the Gram matrix. */
+#include "views/figure_view.h"
+
+static const pl_figure_look look = {.follows = false};
+
+static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
+{
+    pl_figure_view_draw(model, surface, rect, pane, &look);
+}
+
+static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
+{
+    return pl_figure_view_act(model, pane, action, intent, &look);
+}
+
+const pl_screen_view pl_view_spectrum = {
+    .name = "spectrum",
+    .title = "Spectrum",
+    .help = "Eigenvalues of the inputs' Gram matrix: directions behind the rank cost nothing, so "
+            "weights may move along them.",
+    .figure = true,
+    .draw = draw,
+    .act = act,
+};

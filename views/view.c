@@ -1,0 +1,269 @@
+#include "views/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const pl_screen_view *const table[] = {
+    &pl_view_channels, &pl_view_histogram, &pl_view_layers,   &pl_view_box,
+    &pl_view_tokens,   &pl_view_groups,    &pl_view_spectrum, &pl_view_basin,
+    &pl_view_sweep,    &pl_view_outliers,  &pl_view_log,      NULL,
+};
+
+const pl_screen_view *const *pl_views(void)
+{
+    return table;
+}
+
+const pl_screen_view *pl_view_find(const char *name)
+{
+    for (size_t i = 0; table[i] != NULL; i++) {
+        if (strcmp(table[i]->name, name) == 0) {
+            return table[i];
+        }
+    }
+    return NULL;
+}
+
+size_t pl_view_index(pl_pane pane)
+{
+    switch (pane) {
+    case PL_PANE_MAIN:
+        return 0;
+    case PL_PANE_SECOND:
+        return 1;
+    case PL_PANE_TABLE:
+        return 2;
+    default:
+        return PL_DISPLAY_PANES;
+    }
+}
+
+const pl_pane_view *pl_view_settings(const pl_state *state, pl_pane pane)
+{
+    size_t index = pl_view_index(pane);
+    return index < PL_DISPLAY_PANES ? &state->display.panes[index] : NULL;
+}
+
+const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane)
+{
+    static const pl_screen_view *const first[PL_DISPLAY_PANES] = {
+        &pl_view_channels, &pl_view_histogram, &pl_view_outliers};
+    size_t index = pl_view_index(pane);
+    if (index == PL_DISPLAY_PANES) {
+        return NULL;
+    }
+    const pl_screen_view *view = pl_view_find(state->display.panes[index].view);
+    return view != NULL ? view : first[index];
+}
+
+/* --- forms ------------------------------------------------------------------------------------ */
+
+int pl_view_form(const pl_kind *kind, const char *name)
+{
+    size_t length = strlen(name);
+    const char *s = kind != NULL ? kind->forms : NULL;
+    for (int i = 0; s != NULL && length > 0; i++) {
+        size_t here = strcspn(s, "|");
+        if (here == length && strncmp(s, name, length) == 0) {
+            return i;
+        }
+        s = s[here] != '\0' ? s + here + 1 : NULL;
+    }
+    return length == 0 ? 0 : -1;
+}
+
+void pl_view_form_name(const pl_kind *kind, int form, char out[PL_VIEW_NAME])
+{
+    const char *s = kind != NULL ? kind->forms : NULL;
+    for (; s != NULL && form > 0; form--) {
+        s = strchr(s, '|');
+        s = s != NULL ? s + 1 : NULL;
+    }
+    snprintf(out, PL_VIEW_NAME, "%.*s", s != NULL ? (int)strcspn(s, "|") : 0, s != NULL ? s : "");
+}
+
+static int count_forms(const pl_kind *kind)
+{
+    int n = kind != NULL && kind->forms != NULL ? 1 : 0;
+    for (const char *s = n > 0 ? kind->forms : ""; *s != '\0'; s++) {
+        n += *s == '|';
+    }
+    return n;
+}
+
+/* A form of another view, kept while this one is shown, is none of this one's: its first. */
+static int shown_form(const pl_state *state, pl_pane pane, const pl_kind *kind)
+{
+    int form = pl_view_form(kind, pl_view_settings(state, pane)->form);
+    return form > 0 ? form : 0;
+}
+
+bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out)
+{
+    const pl_screen_view *view = pl_view_of(state, pane);
+    const pl_kind *kind = view != NULL ? pl_kind_find(view->name) : NULL;
+    if (kind == NULL) {
+        return false;
+    }
+    *out = pl_request_of(state, kind);
+    out->sorted = pl_view_settings(state, pane)->sorted;
+    out->log = pl_view_settings(state, pane)->log;
+    out->form = shown_form(state, pane, kind);
+    return true;
+}
+
+/* --- keys of the display ---------------------------------------------------------------------- */
+
+pl_pane pl_zoomed_pane(const pl_state *state)
+{
+    pl_pane pane = 0;
+    while (pane < PL_PANE_COUNT && strcmp(pl_pane_word(pane), state->display.zoom) != 0) {
+        pane++;
+    }
+    return pane;
+}
+
+static void next_view(const pl_state *state, pl_pane pane, size_t by, pl_intent *intent)
+{
+    const pl_screen_view *now = pl_view_of(state, pane);
+    size_t count = sizeof table / sizeof *table - 1;
+    size_t at = 0;
+    while (table[at] != now) {
+        at++;
+    }
+    snprintf(intent->command, sizeof intent->command, "view %s=%s", pl_pane_word(pane),
+             table[(at + by) % count]->name);
+}
+
+/* " pane=second": what a `view` command names where it is not the main pane. */
+static const char *pane_key(pl_pane pane)
+{
+    return pane == PL_PANE_SECOND ? " pane=second" : pane == PL_PANE_TABLE ? " pane=table" : "";
+}
+
+static void next_form(const pl_state *state, pl_pane pane, pl_intent *intent)
+{
+    const pl_kind *kind = pl_kind_find(pl_view_of(state, pane)->name);
+    int count = count_forms(kind);
+    if (count > 1) {
+        char name[PL_VIEW_NAME];
+        pl_view_form_name(kind, (shown_form(state, pane, kind) + 1) % count, name);
+        snprintf(intent->command, sizeof intent->command, "view%s form=%s", pane_key(pane), name);
+    } else {
+        intent->say = "this view has one form only";
+    }
+}
+
+bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *intent)
+{
+    const pl_state *state = model->state;
+    pl_pane pane = pl_view_index(model->focus) < PL_DISPLAY_PANES ? model->focus : PL_PANE_MAIN;
+    size_t views = sizeof table / sizeof *table - 1;
+    switch (action) {
+    case PL_ACT_NEXT_VIEW:
+        next_view(state, pane, 1, intent);
+        return true;
+    case PL_ACT_PREV_VIEW:
+        next_view(state, pane, views - 1, intent);
+        return true;
+    case PL_ACT_FORM:
+        next_form(state, pane, intent);
+        return true;
+    case PL_ACT_SPLIT:
+        snprintf(intent->command, sizeof intent->command, "view split=%s",
+                 state->display.split ? "no" : "yes");
+        /* The new pane is what one will want to turn to; a closed one cannot keep the focus. */
+        intent->focus = !state->display.split            ? (int)PL_PANE_SECOND
+                        : model->focus == PL_PANE_SECOND ? (int)PL_PANE_MAIN
+                                                         : -1;
+        return true;
+    case PL_ACT_ZOOM_PANE:
+        snprintf(intent->command, sizeof intent->command, "view zoom=%s",
+                 pl_zoomed_pane(state) < PL_PANE_COUNT ? "no" : pl_pane_word(model->focus));
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Order and scale: settings of the pane, where the view's figure knows them. */
+static bool act_on_settings(const pl_screen_model *model, pl_pane pane, pl_action action,
+                            pl_intent *intent)
+{
+    const pl_kind *kind = pl_kind_find(pl_view_of(model->state, pane)->name);
+    const pl_pane_view *settings = pl_view_settings(model->state, pane);
+    if (kind != NULL && action == PL_ACT_SORT && (kind->uses & PL_USES_ORDER) != 0) {
+        snprintf(intent->command, sizeof intent->command, "view%s order=%s", pane_key(pane),
+                 settings->sorted ? "index" : "sorted");
+        return true;
+    }
+    if (kind != NULL && action == PL_ACT_LOG && (kind->uses & PL_USES_SCALE) != 0) {
+        snprintf(intent->command, sizeof intent->command, "view%s scale=%s", pane_key(pane),
+                 settings->log ? "linear" : "log");
+        return true;
+    }
+    if (action == PL_ACT_SORT || action == PL_ACT_LOG) {
+        intent->say =
+            action == PL_ACT_SORT ? "this view has one order only" : "this view has its own scale";
+        return true;
+    }
+    return false;
+}
+
+/* --- the three panes -------------------------------------------------------------------------- */
+
+static void draw_pane(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
+{
+    pl_view_of(model->state, pane)->draw(model, surface, rect, pane);
+}
+
+static bool act_pane(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
+{
+    bool turned = pl_view_of(model->state, pane)->act(model, pane, action, intent) ||
+                  act_on_settings(model, pane, action, intent);
+    if (action == PL_ACT_SORT && intent->command[0] != '\0') {
+        /* Another order is another axis: what was zoomed into means nothing on it. */
+        pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+        memo->first = memo->shown = 0;
+        memo->placed = false;
+    }
+    if (!turned && action == PL_ACT_ENTER && pane != PL_PANE_MAIN) {
+        intent->focus = PL_PANE_MAIN;
+        turned = true;
+    }
+    return turned;
+}
+
+static void draw_main(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    draw_pane(model, surface, rect, PL_PANE_MAIN);
+}
+
+static void draw_second(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    draw_pane(model, surface, rect, PL_PANE_SECOND);
+}
+
+static void draw_table(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+{
+    draw_pane(model, surface, rect, PL_PANE_TABLE);
+}
+
+static bool act_main(pl_screen_model *model, pl_action action, pl_intent *intent)
+{
+    return act_pane(model, PL_PANE_MAIN, action, intent);
+}
+
+static bool act_second(pl_screen_model *model, pl_action action, pl_intent *intent)
+{
+    return act_pane(model, PL_PANE_SECOND, action, intent);
+}
+
+static bool act_table(pl_screen_model *model, pl_action action, pl_intent *intent)
+{
+    return act_pane(model, PL_PANE_TABLE, action, intent);
+}
+
+const pl_panel pl_panel_main = {.draw = draw_main, .act = act_main};
+const pl_panel pl_panel_second = {.draw = draw_second, .act = act_second};
+const pl_panel pl_panel_table = {.draw = draw_table, .act = act_table};

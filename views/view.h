@@ -1,0 +1,58 @@
+/* views/view.h -- the interface of a view: what the main, the second and the table pane can show.
+ *
+ * A view is one file that defines a pl_screen_view and one line in pl_views (view.c).  Most views
+ * draw the figure that the worker has made of the same name (plots/kinds.h), so that `plot` exports
+ * what is shown; the log of commands and jobs is a view without a figure. */
+#ifndef PL_VIEWS_VIEW_H
+#define PL_VIEWS_VIEW_H
+
+#include "plots/kinds.h"
+#include "views/panel.h"
+
+typedef struct pl_screen_view {
+    const char *name;  /* "channels": in `view main=channels`, sessions, and pl_kind_find */
+    const char *title; /* of its pane */
+    const char *help;  /* one sentence: what it shows, how to read it */
+    bool figure;       /* it draws model->shown[pane].figure, made by the kind of its name */
+    /* Whether the pane draws from the live picture now and needs no figure; NULL: never. */
+    bool (*live)(const pl_state *state, pl_pane pane);
+    void (*draw)(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane);
+    /* True if the action was the view's. */
+    bool (*act)(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent);
+} pl_screen_view;
+
+/* NULL-terminated, in the order in which `v` goes through them. */
+const pl_screen_view *const *pl_views(void);
+const pl_screen_view *pl_view_find(const char *name);
+
+/* The view of a pane by the state's display; the pane's first one where the name is unknown.
+ * NULL for PL_PANE_LAYERS and PL_PANE_TUNER. */
+const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane);
+
+/* What a pane's view is set to: order, scale and form; NULL as above. */
+const pl_pane_view *pl_view_settings(const pl_state *state, pl_pane pane);
+
+/* Index of a form among a kind's ("maxima|fan"), -1 if it is none of them; of "" it is 0.  The
+ * name of the form that is shown, "" for kinds without. */
+int pl_view_form(const pl_kind *kind, const char *name);
+void pl_view_form_name(const pl_kind *kind, int form, char out[PL_VIEW_NAME]);
+
+/* The request for the figure of a pane's view, the one that `plot` exports; false for views that
+ * have none. */
+bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out);
+
+/* The pane that has the screen, PL_PANE_COUNT for none. */
+pl_pane pl_zoomed_pane(const pl_state *state);
+
+/* Keys that change the display whatever pane has the focus: next view, form, split, zoom.  True if
+ * the action was one of these; the change is a command in *intent. */
+bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *intent);
+
+extern const pl_screen_view pl_view_channels, pl_view_histogram, pl_view_layers, pl_view_box,
+    pl_view_tokens, pl_view_groups, pl_view_spectrum, pl_view_basin, pl_view_sweep,
+    pl_view_outliers, pl_view_log;
+
+/* Index of a pane in pl_display.panes and model->shown; PL_DISPLAY_PANES for the others. */
+size_t pl_view_index(pl_pane pane);
+
+#endif
