@@ -2,6 +2,8 @@
 #include "app/handlers.h"
 #include "app/usage.h"
 #include "core/metrics/perplexity.h"
+#include "core/model/bare.h"
+#include "core/run/import.h"
 #include "core/run/picture.h"
 
 #include <math.h>
@@ -21,7 +23,10 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
     size_t seed = 0;
     char *owned = NULL;
     pl_protocol protocol = {0};
-    pl_status status = pl_usage_size(call, "length", 2, 1u << 20, &protocol.length, err);
+    pl_status status = pl_model_need_forward(state->source->model, "calibrate", err);
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "length", 2, 1u << 20, &protocol.length, err);
+    }
     if (status == PL_OK) {
         status = pl_usage_size(call, "windows", 1, 1u << 20, &protocol.windows, err);
     }
@@ -77,6 +82,24 @@ static json_int_t peak_bytes(void)
     return (json_int_t)kilobytes * 1024;
 }
 
+/* The errors of imported layers are against the calibration. */
+static pl_status measure_imports(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                                 pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
+        pl_solve_report report;
+        pl_id result = {0};
+        if (pl_state_is_imported(state, i)) {
+            status = pl_import_measure(lab, state, i, &report, &result, task, err);
+            if (status == PL_OK) {
+                status = pl_keep_result(call, state, i, result, &report, err);
+            }
+        }
+    }
+    return status;
+}
+
 pl_status pl_run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                            pl_error *err)
 {
@@ -96,6 +119,11 @@ pl_status pl_run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab, pl
     }
     if (status == PL_OK) {
         status = pl_lab_calibrate(lab, &wanted, &key, &report, task, err);
+    }
+    if (status == PL_OK && pl_state_import_count(&wanted) > 0) {
+        wanted.calibration.key = key;
+        wanted.calibration.known = true;
+        status = measure_imports(call, &wanted, lab, task, err);
     }
     if (status == PL_OK) {
         double seconds = pl_now() - start;
@@ -126,6 +154,9 @@ pl_status pl_apply_calibrate(pl_call *call, pl_state *state, pl_error *err)
                                     asked.n_texts, &asked.protocol, err);
         const char *key = json_string_value(json_object_get(call->result, "key"));
         state->calibration.known = key != NULL && pl_id_parse(key, &state->calibration.key);
+    }
+    for (size_t i = 0; status == PL_OK && i < call->n_solved; i++) {
+        status = pl_state_import_layer(state, call->solved[i].layer, call->solved[i].result, err);
     }
     pl_protocol none = {0};
     pl_status cleared = pl_calibration_set(&asked, NULL, 0, &none, NULL);
@@ -160,13 +191,14 @@ pl_status pl_run_outliers(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_channel_row *row = &rows[i];
         bool has = row->token_position >= 0;
+        bool known = has && row->token_id >= 0;
         json_array_append_new(
             list, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s?}", "channel",
                             (json_int_t)row->channel, "max", pl_number(row->max), "rms",
                             pl_number(row->rms), "ratio", pl_number(row->ratio), "token_position",
                             has ? json_integer(row->token_position) : json_null(), "token_id",
-                            has ? json_integer(row->token_id) : json_null(), "token",
-                            has ? row->token : NULL));
+                            known ? json_integer(row->token_id) : json_null(), "token",
+                            known ? row->token : NULL));
     }
     free(rows);
     return status;
@@ -195,7 +227,10 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
     int32_t *ids = NULL;
     size_t count = 0;
     pl_ppl_spec spec = {.memory_limit = pl_lab_memory_limit(lab)};
-    pl_status status = pl_usage_choice(call, "protocol", &protocol, err);
+    pl_status status = pl_model_need_forward(state->source->model, "perplexity", err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "protocol", &protocol, err);
+    }
     if (status == PL_OK) {
         status = pl_usage_choice(call, "which", &which, err);
     }
@@ -282,7 +317,10 @@ pl_status pl_run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
     int32_t *ids = NULL;
     size_t count = 0;
     pl_probe_token *tokens = NULL;
-    pl_status status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
+    pl_status status = pl_model_need_forward(state->source->model, "probe", err);
+    if (status == PL_OK) {
+        status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
+    }
     if (status == PL_OK) {
         status = pl_tokenizer_encode(tokenizer, text, strlen(text), &ids, &count, task, err);
     }
@@ -316,7 +354,10 @@ pl_status pl_run_massive(pl_call *call, const pl_state *state, pl_lab *lab, pl_t
     pl_massive *found = NULL;
     size_t count = 0;
     const pl_tokenizer *tokenizer = NULL;
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    pl_status status = pl_model_need_forward(state->source->model, "massive", err);
+    if (status == PL_OK) {
+        status = pl_lab_calibration(lab, state, &calibration, task, err);
+    }
     if (status == PL_OK) {
         status = pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, err);
     }

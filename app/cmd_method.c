@@ -143,6 +143,7 @@ pl_status pl_apply_method(pl_call *call, pl_state *state, pl_error *err)
         state->slots[slot] = spec;
     }
     if (status == PL_OK) {
+        pl_state_drop_imports(state, glob); /* the method takes their place */
         put_method(call->result, (pl_slot)slot, &spec, glob);
     }
     return status;
@@ -185,6 +186,14 @@ static pl_status note_solved(pl_call *call, const pl_state *state, size_t layer,
                                                          : report->relative_error);
     call->n_solved++;
     return PL_OK;
+}
+
+pl_status pl_keep_result(pl_call *call, const pl_state *state, size_t layer, pl_id result,
+                         const pl_solve_report *report, pl_error *err)
+{
+    return note_solved(call, state, layer, result, false, report) == PL_OK
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
 }
 
 typedef struct collector {
@@ -258,7 +267,8 @@ pl_status pl_apply_solve(pl_call *call, pl_state *state, pl_error *err)
         if (status != PL_OK) {
             return status;
         }
-        state->solved[call->solved[i].layer].sequential = call->solved[i].sequential;
+        state->solved[call->solved[i].layer].sequential =
+            call->solved[i].sequential && !pl_state_is_imported(state, call->solved[i].layer);
     }
     return PL_OK;
 }

@@ -2,6 +2,7 @@
 #include "app/demo.h"
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/model/bare.h"
 #include "core/run/picture.h"
 
 #include <math.h>
@@ -43,49 +44,102 @@ pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t pos
     return pl_model_find_layer(state->source->model, call->words[position], layer, err);
 }
 
+/* Weights that found no inputs though there is a file of them: a slip in the names is seen. */
+static void warn_unpaired(const pl_model *model, pl_lab *lab)
+{
+    size_t blind = 0, first = 0;
+    for (size_t i = 0; pl_model_inputs(model) != NULL && i < pl_model_layer_count(model); i++) {
+        if (pl_model_is_blind(model, i)) {
+            first = blind++ == 0 ? i : first;
+        }
+    }
+    if (blind > 0) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%zu of %zu weights (%s%s) have no inputs in %s", blind,
+                      pl_model_layer_count(model), pl_model_layer(model, first)->name,
+                      blind > 1 ? ", ..." : "", pl_model_inputs_name(model));
+        pl_lab_warn(lab, text.data != NULL ? text.data : "weights without inputs");
+        pl_buf_deinit(&text);
+    }
+}
+
+static json_t *size_or_null(size_t size)
+{
+    return size > 0 ? json_integer((json_int_t)size) : json_null();
+}
+
 static void put_info(json_t *result, const pl_model *model, double seconds)
 {
     const pl_config *config = pl_model_config(model);
     char safe[160];
+    size_t seeing = 0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        seeing += !pl_model_is_blind(model, i);
+    }
     pl_text_escape(config->architecture, strlen(config->architecture), safe, sizeof safe);
     json_object_set_new(result, "architecture", json_string(safe));
-    json_object_set_new(result, "blocks", json_integer((json_int_t)config->blocks));
-    json_object_set_new(result, "hidden_size", json_integer((json_int_t)config->hidden_size));
-    json_object_set_new(result, "vocab_size", json_integer((json_int_t)config->vocab_size));
+    json_object_set_new(result, "blocks", size_or_null(config->blocks));
+    json_object_set_new(result, "hidden_size", size_or_null(config->hidden_size));
+    json_object_set_new(result, "vocab_size", size_or_null(config->vocab_size));
+    json_object_set_new(result, "layers", json_integer((json_int_t)pl_model_layer_count(model)));
+    json_object_set_new(result, "layers_with_inputs",
+                        pl_model_is_bare(model) ? json_integer((json_int_t)seeing) : json_null());
     json_object_set_new(result, "parameters", json_integer((json_int_t)pl_model_parameters(model)));
     json_object_set_new(result, "file_bytes",
                         json_integer((json_int_t)pl_checkpoint_bytes(pl_model_checkpoint(model))));
     json_object_set_new(result, "seconds", json_real(seconds));
 }
 
+pl_status pl_open_source(const char *path, const char *inputs, pl_source **out, pl_error *err)
+{
+    pl_buf demo = {0};
+    pl_buf whole = {0};
+    pl_model *model = NULL;
+    *out = NULL;
+    pl_status status = path == NULL ? pl_demo_folder(&demo, err) : PL_OK;
+    if (status == PL_OK) {
+        status = inputs != NULL
+                     ? pl_model_open_matrices(path, inputs, &model, err)
+                     : pl_model_open(path != NULL ? path : demo.data, &model, err);
+    }
+    if (status == PL_OK) {
+        if (path != NULL) {
+            pl_put_absolute(path, &whole);
+        }
+        status = pl_source_create(model, whole.failed ? path : whole.data, demo.data, out, err);
+    }
+    if (status == PL_OK && inputs != NULL) {
+        whole.size = 0;
+        pl_put_absolute(inputs, &whole);
+        status = pl_source_set_inputs(*out, whole.failed ? inputs : whole.data, err);
+        if (status != PL_OK) {
+            pl_source_release(*out);
+            *out = NULL;
+        }
+    }
+    pl_buf_deinit(&whole);
+    pl_buf_deinit(&demo);
+    return status;
+}
+
 pl_status pl_run_open(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                       pl_error *err)
 {
     (void)state;
-    (void)lab;
     (void)task;
     double start = pl_now();
-    pl_buf demo = {0};
-    pl_model *model = NULL;
     const char *path = call->n_words > 0 ? call->words[0] : NULL;
-    pl_status status = PL_OK;
-    if (path == NULL) {
-        status = pl_demo_folder(&demo, err);
+    const char *inputs = pl_call_value(call, "inputs");
+    if (path == NULL && inputs != NULL) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "open: inputs= goes with a file of weights: open W.safetensors "
+                            "inputs=X.safetensors");
     }
+    pl_status status = pl_open_source(path, inputs, &call->source, err);
     if (status == PL_OK) {
-        status = pl_model_open(path != NULL ? path : demo.data, &model, err);
+        put_info(call->result, call->source->model, pl_now() - start);
+        warn_unpaired(call->source->model, lab);
     }
-    if (status == PL_OK) {
-        put_info(call->result, model, pl_now() - start);
-        pl_buf whole = {0};
-        if (path != NULL) {
-            pl_put_absolute(path, &whole);
-        }
-        status = pl_source_create(model, whole.failed ? path : whole.data, demo.data, &call->source,
-                                  err);
-        pl_buf_deinit(&whole);
-    }
-    pl_buf_deinit(&demo);
     return status;
 }
 
@@ -106,6 +160,20 @@ pl_status pl_run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     return PL_OK;
 }
 
+/* "astro > gptq", "import": what a solved layer was solved with; null for others. */
+static void put_method_of(json_t *line, const pl_state *state, size_t layer)
+{
+    pl_buf text = {0};
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT && pl_state_result(state, layer) != NULL; slot++) {
+        const pl_spec *spec = pl_state_spec(state, layer, slot);
+        if (spec->method != NULL) {
+            pl_buf_printf(&text, "%s%s", text.size > 0 ? " > " : "", spec->method->name);
+        }
+    }
+    json_object_set_new(line, "method", text.size > 0 ? json_string(text.data) : json_null());
+    pl_buf_deinit(&text);
+}
+
 pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                         pl_error *err)
 {
@@ -117,7 +185,14 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
     if (scores == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
-    pl_status status = pl_layer_scores(lab, state, 0, n, scores, task, err);
+    pl_id calibration = {0};
+    pl_status status = PL_OK;
+    if (pl_model_inputs(model) != NULL) { /* given inputs need no `calibrate` */
+        status = pl_lab_calibration(lab, state, &calibration, task, err);
+    }
+    if (status == PL_OK) {
+        status = pl_layer_scores(lab, state, 0, n, scores, task, err);
+    }
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         const pl_layer *layer = pl_model_layer(model, i);
         json_array_append_new(
@@ -126,6 +201,7 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
                             pl_number((double)scores[i].weight_max), "weight_ratio",
                             pl_number((double)scores[i].weight_ratio), "input_ratio",
                             pl_number((double)scores[i].input_ratio)));
+        put_method_of(json_array_get(list, i), state, i);
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
             json_object_set_new(json_array_get(list, i), "tokens",
                                 pl_number(pl_lab_site_tokens(lab, state, layer->site)));
@@ -172,7 +248,11 @@ pl_status pl_run_tokenize(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     char *owned = NULL;
     size_t limit = SIZE_MAX;
     const pl_tokens *tokens = NULL;
-    pl_status status = pl_usage_size(call, "limit", 0, SIZE_MAX, &limit, err);
+    const pl_tokenizer *tokenizer = NULL;
+    pl_status status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "limit", 0, SIZE_MAX, &limit, err);
+    }
     if (status == PL_OK) {
         status = pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err);
     }

@@ -70,9 +70,7 @@ static pl_status read_panel(const char *text, const pl_state *state, pl_request 
     if (status != PL_OK) {
         char shown[64];
         pl_text_escape(text, strlen(text), shown, sizeof shown);
-        char prefix[96];
-        snprintf(prefix, sizeof prefix, "figure: panel '%s': ", shown);
-        pl_error_prefix(err, prefix);
+        pl_error_prefix(err, "figure: panel '%s': ", shown);
     }
     pl_call_destroy(call);
     pl_buf_deinit(&whole);

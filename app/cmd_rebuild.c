@@ -85,10 +85,11 @@ static pl_status find_model(rebuild *r, const pl_state *state, pl_error *err)
     return status != PL_OK
                ? status
                : pl_error_set(err, PL_ERR_STATE,
-                              "%s: shows the model %s; the open one is %s %s and the demo is "
-                              "another, too: open that model first",
+                              "%s: shows the model %s; the open one is %s %s%s: open that model "
+                              "first",
                               r->figure, value_of(r, "Planish-Model"),
-                              pl_model_name(state->source->model), text);
+                              pl_model_name(state->source->model), text,
+                              state->source->demo == NULL ? ", and the demo is another, too" : "");
 }
 
 /* --- the text --------------------------------------------------------------------------------- */
@@ -175,12 +176,66 @@ static pl_status check_text(const rebuild *r, pl_error *err)
     return status;
 }
 
+/* --- the import ------------------------------------------------------------------------------- */
+
+/* Where a checkpoint of that name is: as with texts. */
+static pl_status place_import(const rebuild *r, const pl_state *state, pl_call *call, pl_error *err)
+{
+    for (size_t i = 0; i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "after") != 0) {
+            continue;
+        }
+        const char *name = call->values[i];
+        const char *own = state->imported.path;
+        pl_buf path = {0};
+        if (own != NULL && strcmp(last_name(own), name) == 0) {
+            pl_buf_puts(&path, own);
+        } else {
+            pl_buf_append(&path, r->figure, (size_t)(last_name(r->figure) - r->figure));
+            pl_buf_puts(&path, name);
+            if (!path.failed && access(path.data, R_OK) != 0) {
+                path.size = 0;
+                pl_buf_puts(&path, name);
+            }
+        }
+        pl_status status = pl_buf_check(&path, err);
+        if (status == PL_OK && access(path.data, R_OK) != 0) {
+            status = pl_error_set(err, PL_ERR_NOT_FOUND,
+                                  "%s: the imported checkpoint %s is missing: it is not the "
+                                  "session's, not beside the figure and not in the present folder",
+                                  r->figure, name);
+        }
+        if (status != PL_OK) {
+            pl_buf_deinit(&path);
+            return status;
+        }
+        free(call->values[i]);
+        call->values[i] = path.data;
+    }
+    return PL_OK;
+}
+
+/* The checkpoint that the commands have imported must be the figure's. */
+static pl_status check_import(const rebuild *r, pl_error *err)
+{
+    const char *line = value_of(r, "Planish-Import");
+    const char *blank = strrchr(line, ' ');
+    char id[PL_ID_TEXT];
+    pl_id_format(r->state.imported.id, id);
+    return blank == NULL || r->state.imported.path == NULL || strcmp(id, blank + 1) == 0
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_STATE,
+                              "%s: shows the import %.*s with the identity %s; the checkpoint of "
+                              "that name here has %s",
+                              r->figure, (int)(blank - line), line, blank + 1, id);
+}
+
 /* --- the commands ----------------------------------------------------------------------------- */
 
 static bool is_allowed(const char *name)
 {
-    static const char *const names[] = {"open",  "calibrate", "method", "solve", "select",
-                                        "unpin", "pin",       "sweep",  "plot",  "figure"};
+    static const char *const names[] = {"open",   "calibrate", "method", "solve", "select", "unpin",
+                                        "import", "pin",       "sweep",  "plot",  "figure"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], name) == 0) {
             return true;
@@ -205,8 +260,14 @@ static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, cons
         strcmp(call->command->name, "sweep") == 0) {
         status = place_texts(r, state, call, err);
     }
+    if (strcmp(call->command->name, "import") == 0) {
+        status = place_import(r, state, call, err);
+    }
     if (status == PL_OK && draws(call)) {
         status = check_text(r, err);
+    }
+    if (status == PL_OK && draws(call)) {
+        status = check_import(r, err);
     }
     if (status == PL_OK && draws(call)) {
         char **names = realloc(call->names, (call->n_keys + 1) * sizeof *names);
@@ -231,6 +292,28 @@ static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, cons
     return status;
 }
 
+/* A figure names texts and checkpoints without their folders: one that leads elsewhere is not
+ * Planish's own. */
+static pl_status check_call(const rebuild *r, const pl_call *call, pl_error *err)
+{
+    if (!is_allowed(call->command->name)) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: its commands hold `%s`, which no figure needs", r->figure,
+                            call->command->name);
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        const char *key = call->names[i];
+        bool file = strcmp(key, "text") == 0 || strcmp(key, "after") == 0;
+        if (strcmp(key, "file") == 0 || (file && strchr(call->values[i], '/') != NULL)) {
+            return pl_error_set(err, PL_ERR_FORMAT,
+                                "%s: its commands hold `%s` with %s=, which no figure needs%s",
+                                r->figure, call->command->name, key,
+                                file ? " but by its name alone" : "");
+        }
+    }
+    return PL_OK;
+}
+
 static pl_status run_commands(rebuild *r, const pl_state *state, const char *out, pl_error *err)
 {
     const char *rest = value_of(r, "Planish-Commands");
@@ -247,12 +330,11 @@ static pl_status run_commands(rebuild *r, const pl_state *state, const char *out
             status = pl_call_parse(text, &call, err);
         }
         free(text);
-        if (status == PL_OK &&
-            (!is_allowed(call->command->name) || pl_call_value(call, "file") != NULL)) {
-            status = pl_error_set(err, PL_ERR_FORMAT,
-                                  "%s: its commands hold `%s`, which no figure needs", r->figure,
-                                  call->command->name);
+        if (status != PL_OK) {
+            pl_error_prefix(err, "%s: its commands: ", r->figure);
+            break;
         }
+        status = check_call(r, call, err);
         if (status == PL_OK) {
             drawn = drawn || draws(call);
             status = run_call(r, state, call, out, err);

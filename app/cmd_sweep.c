@@ -1,6 +1,7 @@
 /* sweep: a parameter of a method over a range of values. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/model/bare.h"
 #include "core/run/sweep.h"
 
 #include <stdio.h>
@@ -78,7 +79,10 @@ static pl_status read_text(const pl_call *call, const pl_state *state, pl_sweep 
     if (!out->perplexity) {
         return PL_OK;
     }
-    pl_status status = pl_usage_size(call, "length", 2, 1u << 20, &out->length, err);
+    pl_status status = pl_model_need_forward(state->source->model, "perplexity=yes", err);
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "length", 2, 1u << 20, &out->length, err);
+    }
     if (status == PL_OK) {
         status = pl_usage_size(call, "windows", 0, 1u << 20, &out->windows, err);
     }

@@ -4,6 +4,7 @@
 #include "plots/kinds.h"
 #include "views/view.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ static pl_status read_channel(const pl_call *call, const pl_layer *layer, size_t
         return PL_OK;
     }
     size_t wanted = 0;
-    pl_status status = pl_usage_size(call, "channel", 0, SIZE_MAX - 1, &wanted, err);
+    pl_status status = pl_usage_size(call, "channel", 0, INT32_MAX, &wanted, err);
     if (status == PL_OK && wanted >= layer->cols) {
         return pl_error_set(err, PL_ERR_USAGE, "select: %s has %zu input channels, no channel %zu",
                             layer->name, layer->cols, wanted);
@@ -112,10 +113,24 @@ static pl_status read_form(const pl_call *call, pl_pane_view *pane, pl_error *er
     return PL_OK;
 }
 
+/* The one pane that gets a view, else the main one: `view second=groups form=bars`. */
+static size_t meant_pane(const pl_call *call)
+{
+    size_t index = 0;
+    size_t named = 0;
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        if (pl_call_value(call, pl_display_pane_name(i)) != NULL) {
+            index = i;
+            named++;
+        }
+    }
+    return named == 1 ? index : 0;
+}
+
 /* Order, scale and form of one pane. */
 static pl_status read_settings(const pl_call *call, pl_display *display, pl_error *err)
 {
-    size_t index = 0;
+    size_t index = meant_pane(call);
     pl_status status = pl_usage_choice(call, "pane", &index, err);
     if (status != PL_OK) {
         return status;
@@ -137,7 +152,8 @@ static pl_status read_settings(const pl_call *call, pl_display *display, pl_erro
 
 static pl_status read_layout(const pl_call *call, pl_display *display, pl_error *err)
 {
-    size_t split = display->split;
+    /* What is put into the second pane is wanted on the screen. */
+    size_t split = display->split || pl_call_value(call, "second") != NULL;
     pl_status status = pl_usage_choice(call, "split", &split, err);
     display->split = split != 0;
     const char *zoom = pl_call_value(call, "zoom");

@@ -1,7 +1,8 @@
 /* app/command.h -- the one table of commands, for the screen, the `:` prompt and batch.
  *
  * Grammar: blanks separate words, '...' and "..." quote, `;` or a newline ends a command, `#`
- * starts a comment; positional words come first, then key=value in any order.
+ * starts a comment, a line that ends in `\` goes on in the next; positional words come first, then
+ * key=value in any order.
  *
  * A command has two halves.  `run` computes, on the worker, from a copy of the state; `apply`
  * changes the state, on the thread that owns it, after run has succeeded.  Commands that only
@@ -52,7 +53,7 @@ typedef struct pl_call {
         pl_id plan, result;
         bool sequential;
         float gap, error; /* NaN where there is none; of the rounded weights where there are some */
-    } * solved; /* solve: what was solved */
+    } * solved;           /* solve: what was solved */
     size_t n_solved;
     char *warning; /* to tell the user beside the result, or NULL */
     bool quit;     /* quit */
@@ -66,7 +67,7 @@ struct pl_command {
     bool any_key;        /* keys are checked by the command itself (method) */
     const char *summary; /* one sentence */
     bool needs_model;    /* the demo is opened first where nothing is open */
-    bool on_screen; /* only the screen has it: history and jobs are the screen's */
+    bool on_screen;      /* only the screen has it: history and jobs are the screen's */
     pl_status (*run)(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                      pl_error *err);
     pl_status (*apply)(pl_call *call, pl_state *state, pl_error *err);

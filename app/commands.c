@@ -5,6 +5,12 @@
 
 static const pl_key no_keys[] = {{0}};
 
+static const pl_key open_keys[] = {
+    {"inputs", PL_KEY_FILE, NULL, NULL,
+     "open matrices: their inputs X [tokens, in], .safetensors or .npy"},
+    {0},
+};
+
 static const pl_key tokenize_keys[] = {
     {"text", PL_KEY_FILE, NULL, NULL, "a .txt file, or .jsonl with a `text` field"},
     {"limit", PL_KEY_INT, NULL, NULL, "show only the first ids"},
@@ -35,6 +41,12 @@ static const pl_key method_keys[] = {
 static const pl_key solve_keys[] = {
     {"sequential", PL_KEY_CHOICE, "no", "no|yes",
      "with `all`: block by block, on inputs from the quantized blocks before"},
+    {0},
+};
+
+static const pl_key import_keys[] = {
+    {"after", PL_KEY_FILE, NULL, NULL,
+     "a checkpoint of the same layers: a folder, .safetensors or .gguf"},
     {0},
 };
 
@@ -69,9 +81,10 @@ static const pl_key view_keys[] = {
     {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the views show"},
     {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both", "which weights they show"},
     {"main", PL_KEY_CHOICE, NULL, VIEWS, "view of the main pane"},
-    {"second", PL_KEY_CHOICE, NULL, VIEWS, "view of the second pane, shown by split=yes"},
+    {"second", PL_KEY_CHOICE, NULL, VIEWS, "view of the second pane, which it opens"},
     {"table", PL_KEY_CHOICE, NULL, VIEWS, "view of the pane below"},
-    {"pane", PL_KEY_CHOICE, "main", "main|second|table", "whose order, scale and form are meant"},
+    {"pane", PL_KEY_CHOICE, NULL, "main|second|table",
+     "whose order, scale and form are meant (else the pane that is named, or main)"},
     {"order", PL_KEY_CHOICE, NULL, "index|sorted", "channels by index or by falling size"},
     {"scale", PL_KEY_CHOICE, NULL, "linear|log", "the value axis"},
     {"form", PL_KEY_TEXT, NULL, NULL, "which form of the view: maxima, fan, ..."},
@@ -140,8 +153,9 @@ static const pl_key log_keys[] = {
 };
 
 static const pl_command table[] = {
-    {.name = "open", .positional = "[PATH]", .max_words = 1, .keys = no_keys,
-     .summary = "Open a model: a folder, .safetensors, .gguf or cached org/name; alone: the demo",
+    {.name = "open", .positional = "[PATH]", .max_words = 1, .keys = open_keys,
+     .summary = "Open a model: a folder, .safetensors, .gguf, .npy or cached org/name; alone: the "
+                "demo",
      .run = pl_run_open, .apply = pl_apply_open},
     {.name = "info", .positional = "", .keys = no_keys, .needs_model = true,
      .summary = "Say what the open model is", .run = pl_run_info},
@@ -169,6 +183,10 @@ static const pl_command table[] = {
     {.name = "solve", .positional = "[LAYER|all]", .max_words = 1, .keys = solve_keys,
      .needs_model = true, .summary = "Apply the methods to the selected layer, another, or all",
      .run = pl_run_solve, .apply = pl_apply_solve},
+    {.name = "import", .positional = "[LAYER|all|none]", .max_words = 1, .keys = import_keys,
+     .needs_model = true,
+     .summary = "Take another checkpoint's weights as the layers' result, instead of their methods",
+     .run = pl_run_import, .apply = pl_apply_import},
     {.name = "pin", .positional = "", .keys = no_keys, .needs_model = true,
      .summary = "Keep the layer's present result as a baseline to compare with (up to 8)",
      .apply = pl_apply_pin},

@@ -42,7 +42,11 @@ static void offer_layers(matches *m, const pl_state *state)
         const pl_layer *layer = pl_model_layer(model, i);
         const char *last = strrchr(layer->name, '.');
         pl_buf brief = {0};
-        pl_buf_printf(&brief, "%zu%s", layer->block, last != NULL ? last : "");
+        if (layer->brief != NULL) {
+            pl_buf_puts(&brief, layer->brief);
+        } else {
+            pl_buf_printf(&brief, "%zu%s", layer->block, last != NULL ? last : "");
+        }
         if (!brief.failed) {
             offer(m, brief.data);
         }

@@ -164,7 +164,9 @@ typedef struct job {
     const char *command;
     pl_figure *figures; /* [rows * cols] */
     pl_page page;
-    pl_buf commands, model, layers, methods, seed, text, threads, libraries, caption;
+    bool fit; /* a lone table without height= */
+    pl_buf commands, model, layers, methods, seed, text, threads, libraries, caption,
+        import;
 } job;
 
 static void job_deinit(job *j)
@@ -174,7 +176,8 @@ static void job_deinit(job *j)
     }
     free(j->figures);
     pl_buf *const bufs[] = {&j->commands, &j->model,   &j->layers,    &j->methods, &j->seed,
-                            &j->text,     &j->threads, &j->libraries, &j->caption};
+                            &j->text,     &j->threads, &j->libraries, &j->caption,
+                            &j->import};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
         pl_buf_deinit(bufs[i]);
     }
@@ -195,14 +198,22 @@ static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
                                 j->call->command->name, r->kind->name,
                                 pl_model_layer(j->state->source->model, r->layer)->name);
         }
+        if (r->which != PL_WHICH_BOTH && pl_request_wants_result(r) &&
+            pl_state_result(j->state, r->layer) == NULL) {
+            return pl_error_set(err, PL_ERR_STATE,
+                                "%s %s: %s is not solved: `solve` first, or which=before",
+                                j->call->command->name, r->kind->name,
+                                pl_model_layer(j->state->source->model, r->layer)->name);
+        }
         status = pl_kind_make(lab, j->state, r, &j->figures[i], task, err);
     }
     return status;
 }
 
 /* Size and resolution as given; what was not given by its default or by the preset's name. */
-static void put_size(const pl_call *call, size_t panels, pl_buf *out)
+static void put_size(const job *j, size_t panels, pl_buf *out)
 {
+    const pl_call *call = j->call;
     const char *preset = pl_call_value(call, "preset");
     bool chosen = preset != NULL && strcmp(preset, "none") != 0;
     if (chosen) {
@@ -210,7 +221,8 @@ static void put_size(const pl_call *call, size_t panels, pl_buf *out)
     }
     const char *width = chosen ? pl_call_value(call, "width") : pl_usage_text(call, "width");
     const char *height =
-        chosen || panels > 1 ? pl_call_value(call, "height") : pl_usage_text(call, "height");
+        chosen || panels > 1 || j->fit ? pl_call_value(call, "height")
+                                            : pl_usage_text(call, "height");
     if (width != NULL) {
         pl_buf_printf(out, " width=%s", width);
     }
@@ -218,6 +230,17 @@ static void put_size(const pl_call *call, size_t panels, pl_buf *out)
         pl_buf_printf(out, " height=%s", height);
     }
     pl_buf_printf(out, " dpi=%s\n", pl_usage_text(call, "dpi"));
+}
+
+/* Whether a panel shows what the layer's solve has made. */
+static bool shows_result(const job *j, const pl_request *r)
+{
+    return pl_request_wants_result(r) && pl_state_result(j->state, r->layer) != NULL;
+}
+
+static bool shows_inputs(const pl_request *r)
+{
+    return r->side == PL_SIDE_INPUT || (r->kind->uses & PL_NEEDS_INPUTS) != 0;
 }
 
 /* The layer whose methods and results a panel shows. */
@@ -231,21 +254,27 @@ static pl_status put_commands(job *j, pl_error *err)
 {
     size_t count = j->rows * j->cols;
     size_t *layers = calloc(count, sizeof *layers);
-    if (layers == NULL) {
+    bool *results = calloc(count, sizeof *results);
+    if (layers == NULL || results == NULL) {
+        free(layers);
+        free(results);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
-    pl_figure_needs needs = {.layers = layers, .n_layers = count};
+    pl_figure_needs needs = {.layers = layers, .n_layers = count, .results = results};
     for (size_t i = 0; i < count; i++) {
         const pl_request *r = &j->requests[i];
         layers[i] = layer_of(j, r);
-        needs.methods = needs.methods || (r->kind->uses & PL_USES_METHODS) != 0;
+        results[i] = shows_result(j, r);
+        needs.inputs = needs.inputs || shows_inputs(r);
+        needs.methods = needs.methods || pl_request_uses_methods(r);
         needs.pins = needs.pins || ((r->kind->uses & PL_USES_PINS) != 0 && r->pins);
         needs.sweep = needs.sweep || (r->kind->uses & PL_USES_SWEEP) != 0;
     }
     pl_state_figure_commands(j->state, &needs, &j->commands);
     pl_buf_puts(&j->commands, j->command);
-    put_size(j->call, count, &j->commands);
+    put_size(j, count, &j->commands);
     free(layers);
+    free(results);
     return PL_OK;
 }
 
@@ -253,8 +282,7 @@ static bool calibration_counts(const job *j)
 {
     for (size_t i = 0; i < j->rows * j->cols; i++) {
         const pl_request *r = &j->requests[i];
-        if (r->side == PL_SIDE_INPUT || (r->kind->uses & PL_NEEDS_INPUTS) != 0 ||
-            pl_state_result(j->state, r->layer) != NULL) {
+        if (shows_inputs(r) || shows_result(j, r)) {
             return true;
         }
     }
@@ -287,6 +315,17 @@ static pl_status put_text(job *j, pl_error *err)
     return status;
 }
 
+static void put_import(job *j, size_t layer)
+{
+    const pl_imported *imported = &j->state->imported;
+    const char *slash = imported->path != NULL ? strrchr(imported->path, '/') : NULL;
+    if (pl_state_is_imported(j->state, layer) && j->import.size == 0) {
+        char id[PL_ID_TEXT];
+        pl_id_format(imported->id, id);
+        pl_buf_printf(&j->import, "%s %s", slash != NULL ? slash + 1 : imported->path, id);
+    }
+}
+
 static void put_layer(job *j, size_t layer, bool methods)
 {
     const char *name = pl_model_layer(j->state->source->model, layer)->name;
@@ -301,6 +340,19 @@ static void put_layer(job *j, size_t layer, bool methods)
             pl_spec_format(spec, &j->methods);
         }
     }
+}
+
+/* Whether the figure's commands name the methods of a layer. */
+static bool names_methods(const job *j, size_t layer)
+{
+    bool named = false;
+    for (size_t i = 0; i < j->rows * j->cols; i++) {
+        const pl_request *r = &j->requests[i];
+        named = named || (layer_of(j, r) == layer &&
+                          (pl_request_uses_methods(r) || shows_result(j, r) ||
+                           (r->kind->uses & PL_USES_SWEEP) != 0));
+    }
+    return named;
 }
 
 static pl_status gather(job *j, pl_task *task, pl_error *err)
@@ -327,9 +379,9 @@ static pl_status gather(job *j, pl_task *task, pl_error *err)
         while (k < i && layer_of(j, &j->requests[k]) != layer) {
             k++;
         }
-        if (k == i) { /* methods that the figure's commands name, too */
-            bool named = (r->kind->uses & (PL_USES_METHODS | PL_USES_SWEEP)) != 0;
-            put_layer(j, layer, named || pl_state_result(j->state, layer) != NULL);
+        if (k == i) {
+            put_layer(j, layer, names_methods(j, layer));
+            put_import(j, layer);
         }
     }
     pl_buf_printf(&j->seed, "%llu", (unsigned long long)j->state->calibration.protocol.seed);
@@ -337,7 +389,8 @@ static pl_status gather(job *j, pl_task *task, pl_error *err)
     pl_page_libraries(&j->libraries);
     pl_caption(j->state, j->requests, j->figures, j->rows * j->cols, false, &j->caption);
     bool failed = j->commands.failed || j->model.failed || j->layers.failed || j->methods.failed ||
-                  j->text.failed || j->libraries.failed || j->caption.failed;
+                  j->text.failed || j->libraries.failed || j->caption.failed ||
+                  j->import.failed;
     return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
 }
 
@@ -358,9 +411,11 @@ static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_
         {"Planish-BLAS", pl_linalg_config()},
         {"Software", "planish " PL_VERSION},
         {"Description", j->caption.data},
+        {"Planish-Import", j->import.data}, /* where something is imported */
     };
-    pl_status status = pl_page_write_sheet(sheet, &j->page, list, sizeof list / sizeof list[0],
-                                           file, &width, &height, err);
+    const size_t count = sizeof list / sizeof list[0] - (j->import.data == NULL ? 1 : 0);
+    pl_status status =
+        pl_page_write_sheet(sheet, &j->page, list, count, file, &width, &height, err);
     if (status != PL_OK) {
         return status;
     }
@@ -423,12 +478,15 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
     if (status == PL_OK) {
         status = make_panels(&j, lab, task, err);
     }
+    j.fit = status == PL_OK && rows * cols == 1 && j.figures[0].table != NULL &&
+                 pl_call_value(call, "height") == NULL;
     pl_sheet sheet = {.rows = rows,
                       .cols = cols,
                       .panels = j.figures,
                       .letters = rows * cols > 1 && letters == 0,
                       .share_x = shares[share].x,
-                      .share_y = shares[share].y};
+                      .share_y = shares[share].y,
+                      .fit = j.fit};
     if (status == PL_OK) {
         status = pl_sheet_share(&sheet, err);
     }

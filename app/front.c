@@ -1,6 +1,6 @@
 #include "app/front.h"
 
-#include "app/demo.h"
+#include "app/handlers.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -61,22 +61,14 @@ static pl_status run_job(pl_worker *worker, const char *name, pl_job_fn fn, void
 
 pl_status pl_front_revive(const json_t *record, pl_state *out, pl_error *err)
 {
-    const char *path = json_string_value(json_object_get(record, "model"));
-    pl_buf demo = {0};
-    pl_model *model = NULL;
     pl_source *source = NULL;
-    pl_status status = path == NULL ? pl_demo_folder(&demo, err) : PL_OK;
-    if (status == PL_OK) {
-        status = pl_model_open(path != NULL ? path : demo.data, &model, err);
-    }
-    if (status == PL_OK) {
-        status = pl_source_create(model, path, demo.data, &source, err);
-    }
+    pl_status status =
+        pl_open_source(json_string_value(json_object_get(record, "model")),
+                       json_string_value(json_object_get(record, "inputs")), &source, err);
     if (status == PL_OK) {
         status = pl_state_restore(out, record, source, err);
     }
     pl_source_release(source);
-    pl_buf_deinit(&demo);
     return status;
 }
 

@@ -32,6 +32,11 @@ PL_APPLY(pl_apply_solve);
 /* What `solve` says and hands on once a layer is solved, for who has solved it by itself. */
 PL_NODISCARD pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer,
                                      pl_id result, const pl_solve_report *report, pl_error *err);
+/* The same without what `solve` says. */
+PL_NODISCARD pl_status pl_keep_result(pl_call *call, const pl_state *state, size_t layer,
+                                      pl_id result, const pl_solve_report *report, pl_error *err);
+PL_RUN(pl_run_import);
+PL_APPLY(pl_apply_import);
 PL_APPLY(pl_apply_pin);
 PL_APPLY(pl_apply_unpin);
 
@@ -46,6 +51,11 @@ PL_RUN(pl_run_export);
 
 PL_RUN(pl_run_help);
 PL_APPLY(pl_apply_quit);
+
+/* Opens a model as `open PATH inputs=FILE` does: path NULL is the demo, inputs NULL is none.  For
+ * who knows the paths and has no command. */
+PL_NODISCARD pl_status pl_open_source(const char *path, const char *inputs, pl_source **out,
+                                      pl_error *err);
 
 /* A finite number, or null. */
 json_t *pl_number(double value);

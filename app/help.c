@@ -76,10 +76,38 @@ static void put_numbers(pl_buf *out)
         "              the mean |w| of the group: what a strength means on this layer\n");
 }
 
+/* What `open W inputs=X` expects, and how any torch module is dumped so. */
+static void put_dumps(pl_buf *out)
+{
+    pl_buf_puts(out,
+        "  Any other architecture opens by dumps: `open W.safetensors inputs=X.safetensors` (or\n"
+        "  .npy for both).  W holds matrices [out, in]; the inputs X [tokens, in] of the weight\n"
+        "  NAME.weight are named NAME.weight, NAME.input or NAME; two files of one array are a\n"
+        "  pair.  Everything but perplexity, probe, tokenize, calibrate and massive works, since\n"
+        "  nothing runs the model; without inputs= the weights alone.  A dump from PyTorch:\n"
+        "\n"
+        "    import torch\n"
+        "    from safetensors.torch import save_file\n"
+        "    linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}\n"
+        "    seen = {n: [] for n in linear}\n"
+        "    for n, m in linear.items():\n"
+        "        m.register_forward_pre_hook(lambda _, x, n=n: seen[n].append(\n"
+        "            x[0].detach().reshape(-1, x[0].shape[-1]).to('cpu', torch.float32, "
+        "copy=True)))\n"
+        "    with torch.no_grad(): model(batch)  # once or more: the text to calibrate on\n"
+        "    save_file({n + '.weight': m.weight.detach().clone() for n, m in linear.items()}, "
+        "'W.safetensors')\n"
+        "    save_file({n + '.input': torch.cat(x) for n, x in seen.items() if x}, "
+        "'X.safetensors')\n");
+}
+
 void pl_help(const pl_command *command, pl_buf *out)
 {
     if (command != NULL) {
         put_command(command, out);
+        if (strcmp(command->name, "open") == 0) {
+            put_dumps(out);
+        }
         if (strcmp(command->name, "plot") == 0 || strcmp(command->name, "figure") == 0) {
             put_kinds(out);
         }

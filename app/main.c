@@ -3,6 +3,7 @@
 #include "views/keys.h"
 
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,16 @@ static void wait_without_spinning(char **argv)
         setenv("OMP_WAIT_POLICY", "passive", 0) == 0) {
         execv("/proc/self/exe", argv);
     }
+}
+
+/* glibc raises its threshold for mappings of their own, up to 32 MB, as large blocks are freed;
+ * what is freed later then stays with the program in pieces.  A fixed one gives every matrix back.
+ */
+static void give_back_large_blocks(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, 8 << 20);
+#endif
 }
 
 /* Every action once, with all its keys by the table. */
@@ -40,6 +51,7 @@ static void print_actions(void)
 int main(int argc, char **argv)
 {
     wait_without_spinning(argv);
+    give_back_large_blocks();
     /* Only the character type: numbers are written with a point everywhere. */
     setlocale(LC_CTYPE, "");
     pl_options options;

@@ -170,6 +170,28 @@ void pl_result_text(const pl_call *call, pl_buf *out)
     }
 }
 
+/* For scripts (--json has them), not for one line on a screen. */
+static bool is_for_scripts(const char *name)
+{
+    static const char *const names[] = {"key", "stored", "peak_bytes"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "tokens_per_second" as words. */
+static void put_words(const char *name, pl_buf *out)
+{
+    size_t from = out->size;
+    put_text(out, name, strlen(name), 0);
+    for (size_t i = from; !out->failed && i < out->size; i++) {
+        out->data[i] = out->data[i] == '_' ? ' ' : out->data[i];
+    }
+}
+
 void pl_result_line(const pl_call *call, pl_buf *out)
 {
     const char *name;
@@ -178,16 +200,16 @@ void pl_result_line(const pl_call *call, pl_buf *out)
     pl_buf_printf(out, "%s:", call->command->name);
     json_object_foreach(call->result, name, value)
     {
-        if (json_is_null(value)) {
+        if (json_is_null(value) || is_for_scripts(name)) {
             continue;
         }
         if (json_is_array(value)) {
             pl_buf_printf(out, "  %zu ", json_array_size(value));
-            put_text(out, name, strlen(name), 0);
+            put_words(name, out);
         } else if (!json_is_object(value)) {
             put_cell(value, cell);
             pl_buf_puts(out, "  ");
-            put_text(out, name, strlen(name), 0);
+            put_words(name, out);
             pl_buf_printf(out, " %s", cell);
         }
     }

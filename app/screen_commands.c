@@ -190,6 +190,9 @@ static void show_result(pl_screen *screen, const pl_call *call)
     }
     if (call->warning != NULL) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, call->warning);
+    } else if (strcmp(call->command->name, "view") == 0) {
+        /* What was asked for, as the keys say it: the result names every setting there is. */
+        pl_screen_say(screen, PL_MESSAGE_INFO, call->text);
     } else if (line.data != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, line.data);
     }

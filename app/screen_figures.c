@@ -2,6 +2,7 @@
 #include "app/screen_figures.h"
 
 #include "app/screen_parts.h"
+#include "core/model/bare.h"
 #include "plots/kinds.h"
 #include "views/view.h"
 
@@ -143,6 +144,9 @@ static const char *needs(const pl_screen *screen, const pl_request *request)
         return "calibrating";
     }
     if (shows_inputs(request) && !pl_can_solve(state)) {
+        if (state->source != NULL && pl_model_is_bare(state->source->model)) {
+            return "no inputs were given:  :open W inputs=X";
+        }
         return (uses & PL_NEEDS_INPUTS) == 0 && (uses & PL_USES_SIDE) != 0
                    ? "not calibrated:  {calibrate} calibrates, {side} shows the weights"
                    : "not calibrated:  {calibrate} calibrates";
@@ -404,9 +408,10 @@ void pl_screen_offer_figure(pl_screen *screen)
     }
     bool input = (uses & PL_USES_SIDE) != 0 && request.side == PL_SIDE_INPUT;
     pl_buf text = {0};
-    pl_buf_printf(&text, "plot %s file=%s-%s%s.png", request.kind->name, name, request.kind->name,
-                  input ? "-inputs" : "");
+    pl_buf_printf(&text, "plot %s", request.kind->name);
     pl_request_keys(&request, &text);
+    /* The name last: there the cursor is, and its ending chooses the format. */
+    pl_buf_printf(&text, " file=%s-%s%s.png", name, request.kind->name, input ? "-inputs" : "");
     if (!text.failed) {
         pl_screen_open_prompt(screen, text.data);
     }

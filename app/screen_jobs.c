@@ -2,6 +2,8 @@
 #include "app/screen_parts.h"
 #include "plots/kinds.h"
 
+#include "core/model/bare.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,7 +229,11 @@ static void postpone_live(pl_screen *screen)
 {
     screen->live_wanted = false;
     screen->solve_later = true;
-    if (calibrates(screen)) {
+    if (pl_model_is_bare(screen->state->source->model)) {
+        screen->solve_later = false;
+        pl_screen_say(screen, PL_MESSAGE_WARNING,
+                      "solving needs inputs:  :open W.safetensors inputs=X.safetensors");
+    } else if (calibrates(screen)) {
         pl_screen_say(screen, PL_MESSAGE_INFO, "the solve starts when the calibration is done");
     } else {
         char text[120];

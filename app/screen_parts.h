@@ -133,6 +133,7 @@ struct pl_screen {
     pl_layer_solution *solutions; /* [overview.n] */
     pl_tour_step tour;
     pl_theme theme;
+    bool tour_turned;  /* the side has been another one since */
     pl_side tour_side; /* what the tour's present step began with */
     size_t tour_layer;
     size_t count; /* digits typed so far: 10 of `10j` */

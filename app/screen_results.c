@@ -224,7 +224,7 @@ void pl_screen_new_model(pl_screen *screen)
     }
     screen->picture_wanted = true;
     screen->live_wanted = screen->solve_later = false;
-    screen->prepare_wanted = source != NULL && source->demo != NULL;
+    screen->prepare_wanted = source != NULL && pl_source_has_inputs(source);
     pl_screen_drop_figures(screen);
     screen->model.views.layers.top = 0;
 }

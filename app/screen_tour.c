@@ -22,6 +22,7 @@ void pl_screen_set_tour(pl_screen *screen, pl_tour_step step)
     screen->tour = step == PL_TOUR_DONE ? PL_TOUR_OFF : step;
     screen->tour_layer = screen->state->layer;
     screen->tour_side = screen->state->side;
+    screen->tour_turned = false;
     screen->dirty = true;
     if (screen->tour == PL_TOUR_OFF) {
         remember(screen, true);
@@ -35,7 +36,7 @@ static bool is_done(const pl_screen *screen, const pl_call *call)
     case PL_TOUR_LAYERS:
         return screen->state->layer != screen->tour_layer;
     case PL_TOUR_SIDE:
-        return screen->state->side != screen->tour_side;
+        return screen->tour_turned && screen->state->side == screen->tour_side;
     case PL_TOUR_SOLVE:
         return strcmp(name, "solve") == 0;
     case PL_TOUR_TURN:
@@ -50,6 +51,7 @@ static bool is_done(const pl_screen *screen, const pl_call *call)
 
 void pl_screen_follow_tour(pl_screen *screen, const pl_call *call)
 {
+    screen->tour_turned = screen->tour_turned || screen->state->side != screen->tour_side;
     if (screen->tour == PL_TOUR_OFF || !is_done(screen, call)) {
         return;
     }

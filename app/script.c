@@ -19,13 +19,19 @@ static bool starts_comment(const char *begin, const char *s)
     return *s == '#' && (s == begin || isspace((unsigned char)s[-1]) || s[-1] == ';');
 }
 
+/* A backslash at a line's end: the command goes on in the next line. */
+static bool goes_on(const char *s)
+{
+    return s[0] == '\\' && s[1] == '\n';
+}
+
 /* The end of the command that starts at s: its `;`, its newline, a comment or the end. */
 static pl_status command_end(const char *s, const char **end, pl_error *err)
 {
     const char *begin = s;
     while (*s != '\0' && *s != ';' && *s != '\n' && !starts_comment(begin, s)) {
         if (*s != '\'' && *s != '"') {
-            s++;
+            s += goes_on(s) ? 2 : 1;
             continue;
         }
         const char *next = after_quote(s);
@@ -36,6 +42,21 @@ static pl_status command_end(const char *s, const char **end, pl_error *err)
     }
     *end = s;
     return PL_OK;
+}
+
+/* Its lines become one; quoted texts stay as they are. */
+static void join_lines(char *text)
+{
+    for (char *s = text; *s != '\0';) {
+        if (*s == '\'' || *s == '"') {
+            s += after_quote(s) - s;
+        } else if (goes_on(s)) {
+            s[0] = s[1] = ' ';
+            s += 2;
+        } else {
+            s++;
+        }
+    }
 }
 
 pl_status pl_script_next(const char **script, char **text, pl_error *err)
@@ -68,6 +89,7 @@ pl_status pl_script_next(const char **script, char **text, pl_error *err)
     if (*text == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
+    join_lines(*text);
     *script = end;
     return PL_OK;
 }

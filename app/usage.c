@@ -11,7 +11,8 @@ static void consider(const char *name, const char *candidate, const char **best,
     if (strncmp(candidate, name, strlen(name)) == 0) {
         d = 1;
     }
-    if (d < *least) {
+    /* More than half of it other letters: that was not meant. */
+    if (d < *least && (d <= 1 || 2 * d <= strlen(name))) {
         *least = d;
         *best = candidate;
     }

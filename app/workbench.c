@@ -56,7 +56,8 @@ static pl_status on_restore(void *ctx, pl_state *state, pl_error *err)
     workbench *w = ctx;
     if (w->front.session == NULL) {
         return pl_error_set(err, PL_ERR_STATE,
-                            "the last session cannot be restored: no session is open here");
+                            "this session is not kept, so there is none to restore: another "
+                            "planish has the usual one open, or its file cannot be written");
     }
     if (w->last == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "there is no earlier session to restore");

@@ -14,9 +14,9 @@ static const struct {
     pl_tone tone;
 } directions[PL_BASIN_DIRECTIONS] = {
     [PL_BASIN_SOLVED] = {"W₀ → W", "at_W", PL_TONE_PRECONDITIONED},
-    [PL_BASIN_RANDOM] = {"random direction", "at_random", PL_TONE_EXTRA},
-    [PL_BASIN_TOP] = {"top eigenvector of G", "at_top", PL_TONE_EXTRA + 1},
-    [PL_BASIN_TAIL] = {"last eigenvector of G", "at_tail", PL_TONE_EXTRA + 2},
+    [PL_BASIN_RANDOM] = {"random", "at_random", PL_TONE_EXTRA},
+    [PL_BASIN_TOP] = {"top eigenvector", "at_top", PL_TONE_EXTRA + 1},
+    [PL_BASIN_TAIL] = {"last eigenvector", "at_tail", PL_TONE_EXTRA + 2},
 };
 
 /* Where a log axis begins: below the least loss above 0.  W0 itself has no loss and is drawn

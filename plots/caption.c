@@ -1,6 +1,7 @@
 #include "plots/caption.h"
 
 #include "core/base/text.h"
+#include "core/model/bare.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -30,6 +31,7 @@ static const struct {
     {"β", "$\\beta$"},
     {"α", "$\\alpha$"},
     {"ε", "$\\varepsilon$"},
+    {"λₘₐₓ", "$\\lambda_{\\max}$"},
     {"λ", "$\\lambda$"},
     {"σ", "$\\sigma$"},
     {"τ", "$\\tau$"},
@@ -41,9 +43,39 @@ static const struct {
     {"‖", "$\\|$"},
     {"\u2009", "\\,"},
     {"₀", "$_0$"},
-    {"²", "$^2$"},
+    {"⁽ᵏ⁾", "$^{(k)}$"},
+    {"–", "--"},
+    {"…", "\\ldots{}"},
+    {"“", "``"},
+    {"”", "''"},
     {"ᵀ", "$^\\top$"},
 };
+
+/* Superscripts, the digits in order, then the minus. */
+static const char *const raised[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "⁻"};
+
+enum { RAISED = sizeof raised / sizeof *raised };
+
+static size_t find_raised(const char *text)
+{
+    size_t i = 0;
+    while (i < RAISED && strncmp(text, raised[i], strlen(raised[i])) != 0) {
+        i++;
+    }
+    return i;
+}
+
+/* "⁻⁴" as one exponent; returns what is behind it. */
+static const char *put_raised(const writer *w, const char *text)
+{
+    pl_buf_puts(w->out, "$^{");
+    for (size_t i = find_raised(text); i < RAISED; i = find_raised(text)) {
+        pl_buf_append(w->out, i < 10 ? &"0123456789"[i] : "-", 1);
+        text += strlen(raised[i]);
+    }
+    pl_buf_puts(w->out, "}$");
+    return text;
+}
 
 static void put(const writer *w, const char *text)
 {
@@ -60,6 +92,8 @@ static void put(const writer *w, const char *text)
         if (i < n) {
             pl_buf_puts(w->out, signs[i].latex);
             text += strlen(signs[i].text);
+        } else if (find_raised(text) < RAISED) {
+            text = put_raised(w, text);
         } else {
             pl_buf_append(w->out, text++, 1);
         }
@@ -114,18 +148,73 @@ static void put_series(const writer *w, const pl_figure *figure)
     put(w, ")");
 }
 
+/* The exponent of "1.7e-05" behind its `e`. */
+static const char *raise(const char *text, pl_buf *out)
+{
+    pl_buf_puts(out, " × 10");
+    pl_buf_puts(out, *text == '-' ? raised[10] : "");
+    text++;
+    while (*text == '0' && isdigit((unsigned char)text[1])) {
+        text++;
+    }
+    for (; isdigit((unsigned char)*text); text++) {
+        pl_buf_puts(out, raised[*text - '0']);
+    }
+    return text;
+}
+
+/* A fact's text as print has it: −55 %, 1.7 × 10⁻⁵, λₘₐₓ. */
+static void put_fact(const writer *w, const char *text)
+{
+    static const struct {
+        const char *plain, *print;
+    } words[] = {{"lambda_max", "λₘₐₓ"}, {"W0", "W₀"}};
+    pl_buf out = {0};
+    for (const char *c = text; *c != '\0';) {
+        bool first = c == text || c[-1] == ' ' || c[-1] == '(';
+        bool digit = c > text && isdigit((unsigned char)c[-1]);
+        size_t i = 0;
+        while (i < 2 && strncmp(c, words[i].plain, strlen(words[i].plain)) != 0) {
+            i++;
+        }
+        if (i < 2 && first) {
+            pl_buf_puts(&out, words[i].print);
+            c += strlen(words[i].plain);
+        } else if (*c == '-' && first && isdigit((unsigned char)c[1])) {
+            pl_buf_puts(&out, "−");
+            c++;
+        } else if (*c == 'e' && digit && (c[1] == '+' || c[1] == '-') &&
+                   isdigit((unsigned char)c[2])) {
+            c = raise(c + 1, &out);
+        } else {
+            pl_buf_append(&out, c++, 1);
+        }
+    }
+    put(w, out.data != NULL ? out.data : "");
+    w->out->failed = w->out->failed || out.failed;
+    pl_buf_deinit(&out);
+}
+
+/* "max_over_median" -> "max over median". */
+static void put_fact_name(const writer *w, const pl_fact *fact)
+{
+    char name[sizeof fact->name];
+    memcpy(name, fact->name, sizeof name);
+    for (char *c = name; *c != '\0'; c++) {
+        *c = *c == '_' ? ' ' : *c;
+    }
+    put(w, strcmp(name, "eps rank") == 0     ? "ε-rank"
+           : strcmp(name, "lambda max") == 0 ? "λₘₐₓ"
+                                             : name);
+}
+
 static void put_facts(const writer *w, const pl_figure *figure)
 {
     for (size_t i = 0; i < figure->n_facts; i++) {
-        char name[sizeof figure->facts[i].name];
-        memcpy(name, figure->facts[i].name, sizeof name);
-        for (char *c = name; *c != '\0'; c++) {
-            *c = *c == '_' ? ' ' : *c;
-        }
         put(w, i == 0 ? "; " : ", ");
-        put(w, name);
+        put_fact_name(w, &figure->facts[i]);
         put(w, " ");
-        put(w, figure->facts[i].text);
+        put_fact(w, figure->facts[i].text);
     }
 }
 
@@ -137,6 +226,11 @@ static void put_panel(const writer *w, const pl_state *state, const pl_request *
     if ((kind->uses & PL_USES_LAYER) != 0) {
         put(w, " of ");
         put_code(w, pl_model_layer(state->source->model, request->layer)->name);
+    } else if ((kind->uses & PL_USES_SWEEP) != 0 && state->sweep.whole) {
+        put(w, " of all layers");
+    } else if ((kind->uses & PL_USES_SWEEP) != 0) {
+        put(w, " of ");
+        put_code(w, pl_model_layer(state->source->model, state->sweep.layer)->name);
     }
     if (figure->table == NULL) {
         const char *what = figure->heat != NULL ? figure->heat->label : figure->y.label;
@@ -161,6 +255,11 @@ static void put_methods(const writer *w, const pl_state *state, size_t layer)
         }
         put(w, count++ == 0 ? "Method: " : ", then ");
         put(w, spec->method->name);
+        if (pl_state_is_imported(state, layer)) {
+            const char *slash = strrchr(state->imported.path, '/');
+            put(w, " of ");
+            put_code(w, slash != NULL && slash[1] != '\0' ? slash + 1 : state->imported.path);
+        }
         size_t shown = 0;
         for (size_t i = 0; i < spec->method->n_params; i++) {
             if (!pl_spec_applies(spec, i)) {
@@ -184,6 +283,11 @@ static void put_calibration(const writer *w, const pl_state *state)
 {
     const pl_calibration *calibration = &state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
+    if (pl_model_inputs(state->source->model) != NULL) {
+        put(w, "Inputs: ");
+        put_code(w, pl_model_inputs_name(state->source->model));
+        put(w, ". ");
+    }
     if (calibration->n_texts == 0) {
         return;
     }
@@ -204,11 +308,16 @@ static void put_calibration(const writer *w, const pl_state *state)
     put(w, ". ");
 }
 
+static bool shows_result(const pl_state *state, const pl_request *request)
+{
+    return pl_request_wants_result(request) && pl_state_result(state, request->layer) != NULL;
+}
+
 /* Inputs are calibration's, and so is whatever was solved. */
 static bool uses_calibration(const pl_state *state, const pl_request *request)
 {
     return request->side == PL_SIDE_INPUT || (request->kind->uses & PL_NEEDS_INPUTS) != 0 ||
-           pl_state_result(state, request->layer) != NULL;
+           shows_result(state, request);
 }
 
 void pl_caption(const pl_state *state, const pl_request *requests, const pl_figure *figures,
@@ -225,9 +334,9 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
         }
         put_panel(&w, state, &requests[i], &figures[i]);
         calibrated = calibrated || uses_calibration(state, &requests[i]);
-        if (solved == SIZE_MAX && requests[i].which != PL_WHICH_BEFORE &&
-            pl_state_result(state, requests[i].layer) != NULL) {
-            solved = requests[i].layer;
+        bool swept = (requests[i].kind->uses & PL_USES_SWEEP) != 0;
+        if (solved == SIZE_MAX && (swept || shows_result(state, &requests[i]))) {
+            solved = swept ? state->sweep.layer : requests[i].layer;
         }
     }
     put(&w, "Model: ");

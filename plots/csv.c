@@ -4,24 +4,34 @@
 #include <math.h>
 #include <string.h>
 
-/* Quoted where the format needs it. */
+/* One cell without what needs quotes, which not every reader knows (numpy's does not), or starts a
+ * comment: as tokens' control characters, `,`, `"` and `#` are \xNN. */
 static void put_text(pl_buf *out, const char *text)
 {
-    if (text == NULL) {
-        return;
-    }
-    if (strpbrk(text, ",\"\n\r") == NULL) {
-        pl_buf_puts(out, text);
-        return;
-    }
-    pl_buf_puts(out, "\"");
-    for (const char *c = text; *c != '\0'; c++) {
-        pl_buf_append(out, c, 1);
-        if (*c == '"') {
-            pl_buf_puts(out, "\"");
+    for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) {
+        if (strchr(",\"#\n\r", *c) != NULL) {
+            pl_buf_printf(out, "\\x%02x", (unsigned)(unsigned char)*c);
+        } else if (strncmp(c, "\u2212", 3) == 0) { /* a table's real minus */
+            pl_buf_puts(out, "-");
+            c += 2;
+        } else {
+            pl_buf_append(out, c, 1);
         }
     }
-    pl_buf_puts(out, "\"");
+}
+
+/* A column's name: "astro, β = 0.0003" without its comma. */
+static void put_name(pl_buf *out, const char *text)
+{
+    pl_buf name = {0};
+    for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) {
+        if (*c != ',') {
+            pl_buf_append(&name, c, 1);
+        }
+    }
+    put_text(out, name.data);
+    out->failed = out->failed || name.failed;
+    pl_buf_deinit(&name);
 }
 
 static void put_number(pl_buf *out, double value)
@@ -33,8 +43,8 @@ static void put_number(pl_buf *out, double value)
 
 static void put_x(pl_buf *out, const pl_axis *axis, double x)
 {
-    double index = round(x);
-    if (axis->names != NULL && index == x && x >= 0 && x < (double)axis->n_names) {
+    double index = round(x); /* boxes of one name stand side by side */
+    if (axis->names != NULL && index >= 0 && index < (double)axis->n_names) {
         put_text(out, axis->names[(size_t)index]);
     } else {
         put_number(out, x);
@@ -46,8 +56,11 @@ static void put_table(const pl_table *table, pl_buf *out)
     for (size_t row = 0; row <= table->rows; row++) {
         for (size_t col = 0; col < table->cols; col++) {
             pl_buf_puts(out, col > 0 ? "," : "");
-            put_text(out,
-                     row == 0 ? table->heads[col] : table->cells[(row - 1) * table->cols + col]);
+            if (row == 0) {
+                put_name(out, table->heads[col]);
+            } else {
+                put_text(out, table->cells[(row - 1) * table->cols + col]);
+            }
         }
         pl_buf_puts(out, "\n");
     }
@@ -56,7 +69,7 @@ static void put_table(const pl_table *table, pl_buf *out)
 static void put_heat(const pl_figure *figure, pl_buf *out)
 {
     const pl_heat *heat = figure->heat;
-    put_text(out, figure->y.label);
+    put_name(out, figure->y.label);
     for (size_t col = 0; col < heat->cols; col++) {
         pl_buf_puts(out, ",");
         put_x(out, &figure->x, (double)col * heat->step);
@@ -72,35 +85,58 @@ static void put_heat(const pl_figure *figure, pl_buf *out)
     pl_buf_puts(out, "\n");
 }
 
-static bool same_x(const pl_series *a, const pl_series *b)
+/* Over the same x, or at the same names. */
+static bool same_x(const pl_figure *figure, const pl_series *a, const pl_series *b)
 {
-    return (a->mark == PL_MARK_STEPS) == (b->mark == PL_MARK_STEPS) && a->count == b->count &&
-           memcmp(a->x, b->x, a->count * sizeof *a->x) == 0;
+    if ((a->mark == PL_MARK_STEPS) != (b->mark == PL_MARK_STEPS) || a->count != b->count) {
+        return false;
+    }
+    bool same = true;
+    for (size_t i = 0; i < a->count; i++) {
+        same = same && (a->x[i] == b->x[i] ||
+                        (figure->x.names != NULL && round(a->x[i]) == round(b->x[i])));
+    }
+    return same;
+}
+
+/* A line without a name joins the points of the series behind it: the same numbers. */
+static bool is_repeated(const pl_figure *figure, size_t s)
+{
+    const pl_series *series = &figure->series[s];
+    return (series->label == NULL || series->label[0] == '\0') && s + 1 < figure->n_series &&
+           series->count == series[1].count &&
+           pl_mark_width(series->mark) == pl_mark_width(series[1].mark) &&
+           same_x(figure, series, series + 1) &&
+           memcmp(series->y, series[1].y,
+                  series->count * pl_mark_width(series->mark) * sizeof *series->y) == 0;
+}
+
+static void put_series_names(const pl_figure *figure, const pl_series *series, pl_buf *out)
+{
+    static const char *const parts[PL_SPREAD] = {"min", "1%", "25%", "median", "75%", "99%", "max"};
+    bool named = series->label != NULL && series->label[0] != '\0';
+    size_t width = pl_mark_width(series->mark);
+    for (size_t i = 0; i < width; i++) {
+        pl_buf_puts(out, ",");
+        put_name(out, named ? series->label : figure->y.label);
+        if (width > 1) {
+            pl_buf_printf(out, " %s", parts[i]);
+        }
+    }
 }
 
 /* Series first ... last - 1 stand over the same x. */
 static void put_head(const pl_figure *figure, size_t first, size_t last, pl_buf *out)
 {
-    static const char *const parts[PL_SPREAD] = {"min", "1%", "25%", "median", "75%", "99%", "max"};
-    put_text(out, figure->x.label);
+    put_name(out, figure->x.label);
     if (figure->series[first].mark == PL_MARK_STEPS) {
         pl_buf_puts(out, " (from),");
-        put_text(out, figure->x.label);
+        put_name(out, figure->x.label);
         pl_buf_puts(out, " (to)");
     }
     for (size_t s = first; s < last; s++) {
-        const pl_series *series = &figure->series[s];
-        size_t width = pl_mark_width(series->mark);
-        for (size_t i = 0; i < width; i++) {
-            pl_buf label = {0};
-            pl_buf_puts(&label, series->label != NULL ? series->label : "");
-            if (width > 1) {
-                pl_buf_printf(&label, " %s", parts[i]);
-            }
-            pl_buf_puts(out, ",");
-            put_text(out, label.data);
-            out->failed = out->failed || label.failed;
-            pl_buf_deinit(&label);
+        if (!is_repeated(figure, s)) {
+            put_series_names(figure, &figure->series[s], out);
         }
     }
     pl_buf_puts(out, "\n");
@@ -118,7 +154,7 @@ static void put_series(const pl_figure *figure, size_t first, size_t last, pl_bu
         }
         for (size_t s = first; s < last; s++) {
             const pl_series *series = &figure->series[s];
-            size_t width = pl_mark_width(series->mark);
+            size_t width = is_repeated(figure, s) ? 0 : pl_mark_width(series->mark);
             for (size_t j = 0; j < width; j++) {
                 pl_buf_puts(out, ",");
                 put_number(out, series->y[i * width + j]);
@@ -142,7 +178,8 @@ static void put_panel(const pl_figure *figure, pl_buf *out)
     }
     for (size_t s = 0; s < figure->n_series;) {
         size_t last = s + 1;
-        while (last < figure->n_series && same_x(&figure->series[s], &figure->series[last])) {
+        while (last < figure->n_series &&
+               same_x(figure, &figure->series[s], &figure->series[last])) {
             last++;
         }
         pl_buf_puts(out, s > 0 || figure->heat != NULL ? "\n" : "");

@@ -52,6 +52,7 @@ void pl_figure_deinit(pl_figure *figure)
     for (size_t i = 0; i < figure->n_series; i++) {
         free(figure->series[i].label);
         free(figure->series[i].x);
+        free(figure->series[i].at);
         free(figure->series[i].y);
     }
     for (size_t i = 0; i < figure->n_rules; i++) {
@@ -159,6 +160,24 @@ pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error 
     table_destroy(figure->table);
     figure->table = table;
     return PL_OK;
+}
+
+pl_status pl_figure_number(char **slot, const char *format, double value, const char *none,
+                           pl_error *err)
+{
+    char text[64];
+    char shown[80];
+    if (!isfinite(value)) {
+        return pl_figure_text(slot, none, err);
+    }
+    snprintf(text, sizeof text, format, value);
+    size_t size = strlen(text);
+    if (size > 0 && text[size - 1] == '.') {
+        text[size - 1] = '\0';
+    }
+    snprintf(shown, sizeof shown, "%s%s", text[0] == '-' ? "\u2212" : "",
+             text[0] == '-' ? text + 1 : text);
+    return pl_figure_text(slot, shown, err);
 }
 
 pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err)

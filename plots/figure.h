@@ -42,6 +42,8 @@ typedef struct pl_series {
     pl_tone tone;
     size_t count;
     double *x; /* [count], PL_MARK_STEPS: [count + 1] */
+    double *at; /* [count] what each point is of, where x does not say it: a sweep's value, a
+                   group's first channel; or NULL */
     double *y; /* [count]; PL_MARK_FAN and PL_MARK_BOX: [count, PL_SPREAD], each spread rising */
 } pl_series;
 

@@ -180,8 +180,13 @@ static pl_status add_points(const group_data *d, size_t series, const size_t *ri
     pl_series *points = NULL;
     pl_status status = pl_figure_add(out, label, mark, d->list.items[series].tone, d->n, &points,
                                      err);
+    if (status == PL_OK) {
+        points->at = malloc(d->n * sizeof *points->at);
+        status = points->at != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
     for (size_t i = 0; status == PL_OK && i < d->n; i++) {
         size_t k = rising[i];
+        points->at[i] = (double)(k * d->group_size);
         points->x[i] = fmax(d->norms[k], least);
         points->y[i] = means_of(d, series)[k];
     }
@@ -268,10 +273,7 @@ static pl_status make_bars(const group_data *d, pl_figure *out, pl_error *err)
 static pl_status put(pl_table *table, size_t row, size_t col, const char *format, double value,
                      pl_error *err)
 {
-    char text[64];
-    snprintf(text, sizeof text, format, value);
-    return pl_figure_text(&table->cells[row * table->cols + col], isfinite(value) ? text : "",
-                          err);
+    return pl_figure_number(&table->cells[row * table->cols + col], format, value, "", err);
 }
 
 enum { FIRST_COLUMNS = 3 }; /* channels, norm, alpha */
@@ -298,7 +300,7 @@ static pl_status make_row(const group_data *d, size_t row, pl_table *table, pl_e
     size_t k = d->order[row];
     pl_status status = pl_figure_text(&table->cells[row * table->cols], d->names.names[k], err);
     if (status == PL_OK) {
-        status = put(table, row, 1, "%.4g", d->norms[k], err);
+        status = put(table, row, 1, "%#.4g", d->norms[k], err);
     }
     if (status == PL_OK) {
         status = put(table, row, 2, "%.3f", d->alpha[k], err);

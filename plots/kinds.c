@@ -46,9 +46,6 @@ pl_request pl_request_of(const pl_state *state, const pl_kind *kind)
     return request;
 }
 
-static const char *const side_names[] = {"weight", "input"};
-static const char *const which_names[] = {"before", "preconditioned", "after", "both"};
-
 /* The form's name: item `form` of "maxima|fan". */
 static int form_name(const pl_kind *kind, int form, const char **name)
 {
@@ -60,6 +57,31 @@ static int form_name(const pl_kind *kind, int form, const char **name)
     *name = s;
     return s != NULL ? (int)strcspn(s, "|") : 0;
 }
+
+/* Over the depth, boxes are of the original weights, whatever the methods. */
+static bool goes_over_layers(const pl_request *request)
+{
+    const char *form = NULL;
+    form_name(request->kind, request->form, &form);
+    return request->kind == &pl_kind_box && form != NULL && strncmp(form, "layers", 6) == 0;
+}
+
+bool pl_request_wants_result(const pl_request *request)
+{
+    unsigned uses = request->kind->uses;
+    bool input = (uses & PL_USES_SIDE) != 0 && request->side == PL_SIDE_INPUT;
+    return (uses & PL_NEEDS_SOLVED) != 0 ||
+           ((uses & PL_USES_WHICH) != 0 && request->which != PL_WHICH_BEFORE && !input &&
+            !goes_over_layers(request));
+}
+
+bool pl_request_uses_methods(const pl_request *request)
+{
+    return (request->kind->uses & PL_USES_METHODS) != 0 && !goes_over_layers(request);
+}
+
+static const char *const side_names[] = {"weight", "input"};
+static const char *const which_names[] = {"before", "preconditioned", "after", "both"};
 
 void pl_request_keys(const pl_request *request, pl_buf *out)
 {

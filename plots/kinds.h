@@ -61,6 +61,12 @@ const pl_kind *pl_kind_find(const char *name);
  * channel from the state; `which` is before where the layer is not solved. */
 pl_request pl_request_of(const pl_state *state, const pl_kind *kind);
 
+/* Whether the figure draws what the layer's solve has made: not where it shows inputs or the
+ * original weights, or nothing of one layer's methods. */
+bool pl_request_wants_result(const pl_request *request);
+/* Whether the layer's methods matter though they are not solved: their group size. */
+bool pl_request_uses_methods(const pl_request *request);
+
 /* " side=weight which=both order=index ...": the keys that the kind uses, for provenance. */
 void pl_request_keys(const pl_request *request, pl_buf *out);
 

@@ -21,7 +21,7 @@ static double pick(const pl_layer_summary *summary, size_t series)
 
 static pl_status add_curves(const pl_overview_row *row, pl_figure *out, pl_error *err)
 {
-    static const char *const labels[] = {"largest channel", "2nd", "3rd", "median channel"};
+    static const char *const labels[] = {"largest", "2nd", "3rd", "median"};
     pl_status status = PL_OK;
     for (size_t s = 0; status == PL_OK && s < sizeof labels / sizeof labels[0]; s++) {
         pl_series *series = NULL;
@@ -110,6 +110,9 @@ static void find_rows(const pl_model *model, pl_side side, strip *out)
 static const char *row_name(const pl_model *model, pl_side side, size_t layer)
 {
     const pl_layer *info = pl_model_layer(model, layer);
+    if (info->brief != NULL) {
+        return "matrices";
+    }
     return side == PL_SIDE_INPUT ? site_names[pl_model_site(model, info->site)->role]
                                  : pl_overview_layer_name(info);
 }
@@ -182,7 +185,8 @@ static pl_status strip_texts(const pl_state *state, const strip *s, pl_side side
                   side == PL_SIDE_INPUT ? "inputs" : "weights");
     pl_status status = pl_buf_check(&title, err);
     if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, "block", "layer", err);
+        status = pl_figure_texts(out, title.data, pl_overview_unit(state->source->model),
+                                 "layer", err);
     }
     if (status == PL_OK) {
         status = pl_figure_names(&out->y, s->n, err);

@@ -99,7 +99,7 @@ void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
         double x = pl_layout_at_x(layout, figure, note->x);
         double y = pl_layout_at_y(layout, figure, note->y);
         pl_extent size = pl_fonts_measure(fonts, note->text, layout->small, 0);
-        double gap = radius + 0.2 * layout->small;
+        double gap = radius + 0.32 * layout->small;
         double over = y - radius - size.height;
         double beside = y - size.height / 2;
         pl_rect boxes[] = {{x + gap, beside, x + gap + size.width, beside + size.height},

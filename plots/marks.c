@@ -9,6 +9,7 @@
 
 #define BAR_MIN 0.5 /* points: thinner bars vanish in print */
 #define BAR_MAX 3.0
+#define NAMED_MAX 16.0 /* of bars that stand at names, not at numbers */
 #define STEMS_FROM 3.0 /* distance, points, from which stems stand apart ... */
 #define STEMS_PIXELS 6 /* ... and in pixels; closer ones join to a silhouette */
 #define CAP 0.45       /* height of the mark that shows a bar's top through those in front */
@@ -44,6 +45,11 @@ static bool stand_apart(const pl_layout *layout, double spacing)
     return spacing >= STEMS_FROM && spacing >= STEMS_PIXELS * layout->pixel;
 }
 
+static double widest_bar(const pl_figure *figure)
+{
+    return figure->x.names != NULL ? NAMED_MAX : BAR_MAX;
+}
+
 static double dot_radius(const pl_layout *layout)
 {
     return 0.18 * layout->small;
@@ -59,7 +65,7 @@ static size_t stem_bars(const pl_figure *figure, const pl_layout *layout, const 
                         pl_bar *bars)
 {
     double spacing = spacing_of(figure, layout, series);
-    double width = stand_apart(layout, spacing) ? fmin(0.6 * spacing, BAR_MAX) : spacing;
+    double width = stand_apart(layout, spacing) ? fmin(0.6 * spacing, widest_bar(figure)) : spacing;
     size_t count = 0;
     for (size_t i = 0; i < series->count; i++) {
         double x = pl_layout_at_x(layout, figure, series->x[i]);
@@ -248,7 +254,7 @@ static void draw_stems(cairo_t *cr, const pl_figure *figure, const pl_layout *la
                        const pl_bar *bars, size_t count)
 {
     double base = base_of(figure, layout);
-    bool dots = index > 0 || figure->n_series == 1;
+    bool dots = (index > 0 || figure->n_series == 1) && figure->x.names == NULL;
     for (size_t i = 0; i < count; i++) {
         double full = bars[i].x1 - bars[i].x0;
         double width = front_width(layout, full, index);
@@ -357,10 +363,11 @@ static void mark_line(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
 {
     const pl_style *style = pl_style_of(figure->series[index].tone);
     double distance = fmax(4.5 * layout->small, (layout->plot.x1 - layout->plot.x0) / 7);
-    if (count > 0 && distance * (double)count < 4 * (layout->plot.x1 - layout->plot.x0)) {
-        distance = 1.5 * layout->small; /* few points: nearly all of them */
+    bool few = distance * (double)count < 4 * (layout->plot.x1 - layout->plot.x0);
+    if (few) {
+        distance = 1.5 * layout->small; /* nearly all of them */
     }
-    double next = points[0].x + distance * (double)(index % 4) / 8;
+    double next = count > 0 && !few ? points[0].x + distance * (double)(index % 4) / 8 : -INFINITY;
     for (size_t i = 0; i < count; i++) {
         if (points[i].x >= next - 1e-9) {
             pl_style_marker(cr, style, points[i].x, points[i].y, 0.24 * layout->small, 0);
@@ -433,17 +440,30 @@ static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layo
     return status;
 }
 
+/* The series that are points, or the others; caps: only the tops of bars, through those in front.
+ */
+static pl_status draw_all(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                          bool points, bool caps, pl_error *err)
+{
+    pl_status status = PL_OK;
+    size_t count = figure->n_series - (caps && figure->n_series > 0 ? 1 : 0);
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        if ((figure->series[i].mark == PL_MARK_POINTS) == points) {
+            status = draw_series(cr, figure, layout, i, caps, err);
+        }
+    }
+    return status;
+}
+
 pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                         pl_error *err)
 {
-    pl_status status = PL_OK;
-    for (size_t i = 0; status == PL_OK && i < figure->n_series; i++) {
-        status = draw_series(cr, figure, layout, i, false, err);
+    pl_status status = draw_all(cr, figure, layout, false, false, err);
+    if (status == PL_OK) {
+        status = draw_all(cr, figure, layout, false, true, err);
     }
-    for (size_t i = 0; status == PL_OK && i + 1 < figure->n_series; i++) {
-        status = draw_series(cr, figure, layout, i, true, err);
-    }
-    return status;
+    /* Last: no bar of a later series hides them. */
+    return status == PL_OK ? draw_all(cr, figure, layout, true, false, err) : status;
 }
 
 static void stems_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
@@ -456,7 +476,7 @@ static void stems_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *
     bool apart = stand_apart(layout, spacing_of(figure, layout, series));
     pl_bar bars[3];
     for (int i = 0; i < 3; i++) {
-        double half = apart ? fmin(0.3 * slot, BAR_MAX / 2) : slot / 2;
+        double half = apart ? fmin(0.3 * slot, widest_bar(figure) / 2) : slot / 2;
         double middle = box.x0 + ((double)i + 0.5) * slot;
         double height = (apart ? heights[i] : 1) * (box.y1 - box.y0);
         bars[i] = (pl_bar){round_to(middle - half, layout->pixel), middle + half, box.y1 - height,

@@ -14,10 +14,7 @@ enum { ROWS = PL_PICTURE_TOP };
 static pl_status put(pl_table *table, size_t row, size_t col, const char *format, double value,
                      pl_error *err)
 {
-    char text[64];
-    snprintf(text, sizeof text, format, value);
-    return pl_figure_text(&table->cells[row * table->cols + col],
-                          isfinite(value) ? text : "\u2014", err);
+    return pl_figure_number(&table->cells[row * table->cols + col], format, value, "\u2014", err);
 }
 
 static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, pl_error *err)
@@ -27,15 +24,15 @@ static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, 
     snprintf(text, sizeof text, "%zu", row->channel);
     pl_status status = pl_figure_text(&cells[0], text, err);
     if (status == PL_OK) {
-        status = put(table, at, 1, "%.4g", row->max, err);
+        status = put(table, at, 1, "%#.4g", row->max, err);
     }
     if (status == PL_OK) {
         status = put(table, at, 2, "%.1f", row->ratio, err);
     }
     if (status == PL_OK) {
-        status = put(table, at, 3, "%.4g", row->rms, err);
+        status = put(table, at, 3, "%#.4g", row->rms, err);
     }
-    if (status == PL_OK && row->token_position >= 0) {
+    if (status == PL_OK && row->token_id >= 0) {
         snprintf(text, sizeof text, "\u201c%s\u201d", row->token);
         status = pl_figure_text(&cells[4], text, err);
     }

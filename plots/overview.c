@@ -1,5 +1,6 @@
 #include "plots/overview.h"
 
+#include "core/model/bare.h"
 #include "plots/build.h"
 
 #include <math.h>
@@ -16,6 +17,11 @@ const char *pl_overview_layer_name(const pl_layer *layer)
     name += strlen("layers.");
     size_t digits = strspn(name, "0123456789");
     return digits > 0 && name[digits] == '.' ? name + digits + 1 : layer->name;
+}
+
+const char *pl_overview_unit(const pl_model *model)
+{
+    return pl_model_is_bare(model) ? "layer" : "block";
 }
 
 void pl_overview_row_deinit(pl_overview_row *row)
@@ -63,7 +69,9 @@ pl_status pl_overview_read(pl_lab *lab, const pl_state *state, size_t layer, pl_
 {
     *out = (pl_overview_row){0};
     const pl_layer *info = pl_model_layer(state->source->model, layer);
-    snprintf(out->name, sizeof out->name, "%s", pl_overview_layer_name(info));
+    /* Matrices of a bare model have no blocks: they are one row, each in a place of its own. */
+    snprintf(out->name, sizeof out->name, "%s",
+             info->brief != NULL ? "matrices" : pl_overview_layer_name(info));
     pl_text_trim_utf8(out->name);
     out->blocks = pl_overview_blocks(state->source->model);
     out->summaries = calloc(out->blocks, sizeof *out->summaries);
@@ -86,12 +94,13 @@ pl_status pl_overview_texts(const pl_state *state, const pl_overview_row *row, p
                             pl_figure *out, pl_error *err)
 {
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  %s%s in %zu block%s", pl_model_name(state->source->model),
-                  side == PL_SIDE_INPUT ? "input of " : "", row->name, row->blocks,
+    const char *unit = pl_overview_unit(state->source->model);
+    pl_buf_printf(&title, "%s  %s%s in %zu %s%s", pl_model_name(state->source->model),
+                  side == PL_SIDE_INPUT ? "input of " : "", row->name, row->blocks, unit,
                   row->blocks == 1 ? "" : "s");
     pl_status status = pl_buf_check(&title, err);
     if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, "block",
+        status = pl_figure_texts(out, title.data, unit,
                                  side == PL_SIDE_INPUT ? "max |x| per input channel"
                                                        : "max |w| per input channel",
                                  err);
@@ -134,6 +143,6 @@ pl_status pl_overview_mark(const pl_state *state, size_t layer, pl_figure *out, 
 {
     char text[48];
     size_t block = pl_model_layer(state->source->model, layer)->block;
-    snprintf(text, sizeof text, "block %zu", block);
+    snprintf(text, sizeof text, "%s %zu", pl_overview_unit(state->source->model), block);
     return pl_figure_rule(out, (double)block, true, text, err);
 }

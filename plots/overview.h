@@ -27,7 +27,10 @@ void pl_overview_row_deinit(pl_overview_row *row);
 /* "self_attn.q_proj" of "model.layers.15.self_attn.q_proj". */
 const char *pl_overview_layer_name(const pl_layer *layer);
 
-/* Title, "block", "max |w| per input channel". */
+/* What counts along the axis: "block", or "layer" of a bare model, which has no blocks. */
+const char *pl_overview_unit(const pl_model *model);
+
+/* Title, the unit, "max |w| per input channel". */
 PL_NODISCARD pl_status pl_overview_texts(const pl_state *state, const pl_overview_row *row,
                                          pl_side side, pl_figure *out, pl_error *err);
 

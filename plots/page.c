@@ -115,6 +115,19 @@ static pl_status write_csv(const pl_job *job, pl_error *err)
     return status;
 }
 
+/* The page that is drawn: with the height of a lone table, where it is to fit. */
+static pl_page fitted(const pl_sheet *sheet, const pl_page *page, pl_fonts *fonts)
+{
+    pl_page out = *page;
+    double natural = sheet->fit && fonts != NULL
+                         ? pl_sheet_natural(sheet, fonts, page->width_in * 72) / 72
+                         : 0;
+    if (natural > 0) {
+        out.height_in = fmin(ceil(natural * 100) / 100, 40);
+    }
+    return out;
+}
+
 static pl_status check_sheet(const pl_sheet *sheet, pl_error *err)
 {
     if (sheet->rows < 1 || sheet->rows > PL_SHEET_SIDE || sheet->cols < 1 ||
@@ -156,8 +169,10 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
     if (status != PL_OK) {
         return status;
     }
-    size_t width = csv ? 0 : (size_t)round(page->width_in * 72);
-    size_t height = csv ? 0 : (size_t)round(page->height_in * 72);
+    const pl_page drawn = fitted(sheet, page, job.fonts);
+    job.page = &drawn;
+    size_t width = csv ? 0 : (size_t)round(drawn.width_in * 72);
+    size_t height = csv ? 0 : (size_t)round(drawn.height_in * 72);
     status = png   ? write_png(&job, &width, &height, err)
              : pdf ? pl_format_pdf(&job, err)
              : csv ? write_csv(&job, err)

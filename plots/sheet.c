@@ -1,6 +1,7 @@
 #include "plots/sheet.h"
 
 #include "plots/draw.h"
+#include "plots/table.h"
 
 #include <math.h>
 #include <string.h>
@@ -171,6 +172,15 @@ static pl_status draw_grid(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts, 
         cairo_restore(cr);
     }
     return status;
+}
+
+double pl_sheet_natural(const pl_sheet *sheet, pl_fonts *fonts, double width)
+{
+    if (sheet->rows * sheet->cols != 1 || sheet->panels[0].table == NULL) {
+        return 0;
+    }
+    double text = width > SLIDE ? text_size(sheet, width) : 0;
+    return pl_table_natural(&sheet->panels[0], fonts, width, text);
 }
 
 pl_status pl_sheet_draw(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts, double width,

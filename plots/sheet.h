@@ -18,6 +18,7 @@ typedef struct pl_sheet {
     bool letters;      /* a, b, ... at the panels' upper left corners */
     bool share_x;      /* panels of a column have one x axis */
     bool share_y;      /* panels of a row have one y axis */
+    bool fit;          /* a lone table's page is as high as the table, whatever it was to be */
 } pl_sheet;
 
 /* Gives shared axes their common ranges.  PL_ERR_USAGE where panels do not fit together: another
@@ -27,6 +28,10 @@ PL_NODISCARD pl_status pl_sheet_share(pl_sheet *sheet, pl_error *err);
 /* Draws the page; units as in draw.h. */
 PL_NODISCARD pl_status pl_sheet_draw(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts,
                                      double width, double height, double pixel, pl_error *err);
+
+/* Height in points of a page of that width with one table; 0 for any other sheet, whose height is
+ * free. */
+double pl_sheet_natural(const pl_sheet *sheet, pl_fonts *fonts, double width);
 
 /* The data as CSV: facts and provenance are comment lines (#) in front; one block a panel, with a
  * blank line between.  Series over the same x share their rows; spreads have one column a

@@ -89,7 +89,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
         status = pl_spectrum_load(lab, state, calibration, info->site, &spectrum, task, err);
     }
     if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, "rank", "eigenvalue of G / λ_max", err);
+        status = pl_figure_texts(out, title.data, "rank", "eigenvalue of G / λₘₐₓ", err);
     }
     if (status == PL_OK) {
         status = add_values(&spectrum, out, err);

@@ -67,9 +67,16 @@ static pl_status add_curve(const pl_sweep_result *result, number_fn x, number_fn
         return PL_OK;
     }
     pl_status status = pl_figure_add(out, label, PL_MARK_LINE, tone, count, &series, err);
+    if (status == PL_OK && x != NULL) {
+        series->at = malloc(count * sizeof *series->at);
+        status = series->at != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_sweep_point *point = &result->points[shown[i]];
         series->x[i] = x != NULL ? x(point) : point->value;
+        if (series->at != NULL) {
+            series->at[i] = point->value;
+        }
         series->y[i] = y(point) / unit;
     }
     return status;
@@ -87,11 +94,11 @@ static pl_status add_curves(const pl_sweep_result *result, pl_figure *out, pl_er
     }
     if (status == PL_OK) {
         status =
-            add_curve(result, NULL, shrunk_of, 1, "group max / before", PL_TONE_INPUT, out, err);
+            add_curve(result, NULL, shrunk_of, 1, "group max", PL_TONE_INPUT, out, err);
     }
     if (status == PL_OK && bound > 0) {
         status =
-            add_curve(result, NULL, bound_of, bound, "bound / its first", PL_TONE_EXTRA, out, err);
+            add_curve(result, NULL, bound_of, bound, "bound", PL_TONE_EXTRA, out, err);
     }
     if (status == PL_OK && least > 0) {
         snprintf(label, sizeof label, "perplexity / %.4g", least);
@@ -215,7 +222,7 @@ static pl_status make_texts(const pl_state *state, bool pareto, pl_figure *out, 
     }
     if (status == PL_OK) {
         status = pl_figure_texts(out, title.data, x.data,
-                                 pareto ? "relative output error" : "relative number", err);
+                                 pareto ? "relative output error" : "relative value", err);
     }
     pl_buf_deinit(&title);
     pl_buf_deinit(&x);

@@ -64,16 +64,36 @@ static double table_height(size_t rows, bool cut, double line)
     return ((double)rows + 1.9 + (cut ? 1.1 : 0)) * line;
 }
 
+/* Where the table begins: below the title. */
+static double top_of(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
+{
+    bool titled = has_title(figure) || text_of(layout->options.letter)[0] != '\0';
+    double title = pl_fonts_measure(fonts, "0", layout->text, 0).height + 0.8 * layout->pad;
+    return layout->pad + (titled && layout->height > 60 ? title : 0);
+}
+
+double pl_table_natural(const pl_figure *figure, pl_fonts *fonts, double width, double text)
+{
+    double height = 0.75 * width;
+    /* Texts shrink with the page: a few rounds settle it. */
+    for (int i = 0; i < 12; i++) {
+        pl_layout layout = {.width = width, .height = height};
+        layout.options.text = text;
+        pl_layout_sizes(&layout);
+        double line = LEAD * pl_fonts_measure(fonts, "0", layout.text, 0).height;
+        double whole = top_of(figure, &layout, fonts) + layout.pad +
+                       table_height(figure->table->rows, false, line);
+        height = fmax(whole + 0.5, 61); /* lower ones have no room for a title */
+    }
+    return height;
+}
+
 void pl_table_fit(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts, double *widths,
                   pl_grid *out)
 {
     const pl_table *table = figure->table;
     double room = layout->width - 2 * layout->pad;
-    double above = layout->pad;
-    bool titled = has_title(figure) || text_of(layout->options.letter)[0] != '\0';
-    if (titled && layout->height > 60) {
-        above += pl_fonts_measure(fonts, "0", layout->text, 0).height + 0.8 * layout->pad;
-    }
+    double above = top_of(figure, layout, fonts);
     double down = layout->height - above - layout->pad;
     *out = (pl_grid){.y = above, .rows = table->rows, .widths = widths};
     double step = 0.5;

@@ -21,6 +21,10 @@ typedef struct pl_grid {
 void pl_table_fit(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts, double *widths,
                   pl_grid *out);
 
+/* Height in points of a page of that width that holds the whole table and nothing else.  text: the
+ * size asked for (pl_draw_options), 0: by the page. */
+double pl_table_natural(const pl_figure *figure, pl_fonts *fonts, double width, double text);
+
 PL_NODISCARD pl_status pl_table_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                                      pl_fonts *fonts, pl_error *err);
 

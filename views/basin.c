@@ -1,6 +1,8 @@
 /* The loss along lines through the weights. */
 #include "views/figure_view.h"
 
+#include "views/text.h"
+
 /* Where the weights were: one starts there. */
 static double place(const pl_screen_model *model, const pl_figure *figure)
 {
@@ -9,7 +11,21 @@ static double place(const pl_screen_model *model, const pl_figure *figure)
     return 0;
 }
 
-static const pl_figure_look look = {.place = place};
+/* The step: along W0 -> W, 1 is where the method has gone. */
+static void say(const pl_screen_model *model, const pl_figure *figure, double x, size_t row,
+                pl_buf *out)
+{
+    (void)model;
+    (void)figure;
+    (void)row;
+    char number[PL_NUMBER_TEXT];
+    char text[PL_NUMBER_TEXT + 4];
+    pl_format_number(x, number);
+    pl_text_minus(number, text, sizeof text);
+    pl_buf_printf(out, "t = %s", text);
+}
+
+static const pl_figure_look look = {.place = place, .say = say};
 
 static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {

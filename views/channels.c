@@ -3,6 +3,7 @@
 #include "views/figure_view.h"
 
 #include "core/metrics/outliers.h"
+#include "core/model/bare.h"
 #include "views/plot.h"
 #include "views/text.h"
 
@@ -182,6 +183,41 @@ static int legend_width(const shown *s, bool brief)
     return width;
 }
 
+/* The series up to column `end`, pinned ones last; returns the column behind them. */
+static int put_names(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                     const shown *s, const pl_figure *figure, size_t cursor, bool brief, int end)
+{
+    pl_plot_options options = {.marks = model->marks, .colours = model->colours};
+    unsigned stale = model->stale ? PL_STALE : 0;
+    int col = 1;
+    size_t put = 0;
+    for (size_t k = 0; k < 2 * s->n; k++) {
+        size_t i = k % s->n;
+        if (s->pinned[i] != (k >= s->n)) {
+            continue;
+        }
+        unsigned style = (unsigned)pl_plot_style(s->tones[i]) | stale;
+        const char *label = label_of(s, i, brief);
+        int more = put + 1 < s->n ? 3 : 0; /* room to say how many are left out */
+        if (col + 2 + (int)pl_text_width(label) + more > end) {
+            char rest[24];
+            int digits = snprintf(rest, sizeof rest, "+%zu", s->n - put);
+            return col + digits <= end ? col + pl_put(surface, rect, 1, col, PL_STYLE_FAINT, rest)
+                                       : col;
+        }
+        put++;
+        pl_put_code(surface, rect, 1, col, style, pl_plot_symbol(figure, i, &options));
+        col += 2;
+        col += pl_put(surface, rect, 1, col, style, label) + 2;
+        char number[PL_NUMBER_TEXT];
+        pl_format_number((double)s->values[i][cursor], number);
+        if (s->pinned[i] && col + (int)strlen(number) + more < end) {
+            col += pl_put(surface, rect, 1, col - 1, PL_STYLE_CURSOR | stale, number) + 1;
+        }
+    }
+    return col;
+}
+
 static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
                         const shown *s, const pl_figure *figure, size_t cursor)
 {
@@ -199,27 +235,11 @@ static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_re
         }
     }
     pl_put_right(surface, rect, 1, rect.w - 1, PL_STYLE_CURSOR | stale, text);
-    pl_plot_options options = {.marks = model->marks, .colours = model->colours};
-    int col = 1;
-    for (size_t i = 0; i < s->n; i++) {
-        unsigned style = (unsigned)pl_plot_style(s->tones[i]) | stale;
-        const char *label = label_of(s, i, brief);
-        if (col + 2 + (int)pl_text_width(label) > rect.w - width - 2) {
-            return;
-        }
-        pl_put_code(surface, rect, 1, col, style, pl_plot_symbol(figure, i, &options));
-        col += 2;
-        col += pl_put(surface, rect, 1, col, style, label) + 2;
-        char number[PL_NUMBER_TEXT];
-        pl_format_number((double)s->values[i][cursor], number);
-        if (s->pinned[i] && col + (int)strlen(number) < rect.w - width - 2) {
-            col += pl_put(surface, rect, 1, col - 1, PL_STYLE_CURSOR | stale, number) + 1;
-        }
-    }
+    int col = put_names(model, surface, rect, s, figure, cursor, brief, rect.w - width - 2);
     char hint[64];
     pl_keymap_say(model->keys, model->focus,
-                  pl_can_solve(model->state) ? "{solve} solves" : "{calibrate} calibrates", hint,
-                  sizeof hint);
+                  pl_can_solve(model->state) ? "{solve} solves" : pl_calibrate_hint(model->state),
+                  hint, sizeof hint);
     if (s->unsolved && !model->solving && !model->calibrating &&
         col + (int)pl_text_width(hint) < rect.w - width - 2) {
         pl_put(surface, rect, 1, col, PL_STYLE_FAINT, hint);
@@ -283,7 +303,9 @@ static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_r
     } else if (picture != NULL && model->calibrating) {
         line = "calibrating;  {side} shows the weights";
     } else if (picture != NULL && model->state->calibration.n_texts == 0) {
-        line = "not calibrated:  {calibrate} calibrates, {side} shows the weights";
+        line = pl_model_is_bare(model->state->source->model)
+                   ? "no inputs were given (:open W inputs=X);  {side} shows the weights"
+                   : "not calibrated:  {calibrate} calibrates, {side} shows the weights";
     } else if (picture != NULL) {
         line = "the inputs are being read";
     }
@@ -320,13 +342,6 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_p
         return;
     }
     const pl_pane_view *settings = pl_view_settings(model->state, pane);
-    char title[120] = "Channels";
-    if (model->state->source != NULL) {
-        const pl_layer *layer = pl_model_layer(model->state->source->model, model->state->layer);
-        char name[80];
-        pl_layer_short(layer, rect.w >= 48, name, sizeof name);
-        snprintf(title, sizeof title, "%s  [%zu, %zu]", name, layer->rows, layer->cols);
-    }
     char right[96];
     const pl_picture *picture = pl_present_picture(model);
     if (picture != NULL && picture->preview_rows > 0) {
@@ -337,6 +352,10 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_p
                  model->state->side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
                  rect.w >= 64 ? " per channel" : "", settings->sorted ? ", sorted" : "",
                  settings->log ? ", log" : "");
+    }
+    char title[200] = "Channels";
+    if (model->state->source != NULL) {
+        pl_panel_layer_title(model, "", rect.w, right, title, sizeof title);
     }
     pl_panel_title(model, surface, rect, pane, title, right);
     shown s;

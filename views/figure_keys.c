@@ -33,8 +33,7 @@ static double next_stop(const pl_figure *figure, double x, int by)
     return best;
 }
 
-/* The stop next to a place on the scale. */
-static double nearest_stop(const pl_figure *figure, double t)
+double pl_figure_stop(const pl_figure *figure, double t)
 {
     double best = pl_axis_from(&figure->x, t);
     double away = INFINITY;
@@ -199,24 +198,24 @@ bool pl_figure_keys(pl_screen_model *model, pl_pane pane, pl_action action, pl_i
         x = next_stop(figure, x, action == PL_ACT_LEFT ? -1 : 1);
         break;
     case PL_ACT_FAR_LEFT:
-        x = fmin(nearest_stop(figure, t - far), next_stop(figure, x, -1));
+        x = fmin(pl_figure_stop(figure, t - far), next_stop(figure, x, -1));
         break;
     case PL_ACT_FAR_RIGHT:
-        x = fmax(nearest_stop(figure, t + far), next_stop(figure, x, 1));
+        x = fmax(pl_figure_stop(figure, t + far), next_stop(figure, x, 1));
         break;
     case PL_ACT_PAGE_UP:
     case PL_ACT_PAGE_DOWN:
         if (heat) {
             row += action == PL_ACT_PAGE_UP ? 8 : -8;
         } else {
-            x = nearest_stop(figure, t + (action == PL_ACT_PAGE_UP ? -4 : 4) * far);
+            x = pl_figure_stop(figure, t + (action == PL_ACT_PAGE_UP ? -4 : 4) * far);
         }
         break;
     case PL_ACT_FIRST:
-        x = nearest_stop(figure, pl_axis_to(&figure->x, figure->x.lo));
+        x = pl_figure_stop(figure, pl_axis_to(&figure->x, figure->x.lo));
         break;
     case PL_ACT_LAST:
-        x = nearest_stop(figure, pl_axis_to(&figure->x, figure->x.hi));
+        x = pl_figure_stop(figure, pl_axis_to(&figure->x, figure->x.hi));
         break;
     case PL_ACT_NEXT_PEAK:
     case PL_ACT_PREV_PEAK:

@@ -3,6 +3,7 @@
 #include "views/figure_view.h"
 #include "views/text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ enum { CUT_LABEL = 16 };
 
 typedef struct item {
     char label[128];
+    char shorter[128]; /* "astro" of "astro, β = 0.0003", where no other one starts so */
     char value[112], brief[48]; /* brief: where there is little room */
     uint32_t symbol;
     unsigned style;
@@ -39,8 +41,19 @@ static void value_at(const pl_figure *figure, size_t i, double x, char *out, siz
         return;
     }
     char number[PL_NUMBER_TEXT];
-    pl_format_number(series->y[at], number);
-    snprintf(out, capacity, "%s", number);
+    double y = series->y[at];
+    if (figure->y.log && !(y > figure->y.lo)) {
+        /* Drawn at the foot of the axis, which has no place for it: the loss at W0 is 0. */
+        pl_format_number(figure->y.lo, number);
+        snprintf(out, capacity, "\u2264 %s", number);
+        return;
+    }
+    if (series->mark == PL_MARK_STEPS && y == floor(y) && y >= 0 && y < 1e9) {
+        pl_format_count(y, number); /* a histogram's bin */
+    } else {
+        pl_format_number(y, number);
+    }
+    pl_text_minus(number, out, capacity);
 }
 
 /* A series without a label belongs to another one, whose points it joins. */
@@ -76,6 +89,22 @@ static void plain(const pl_surface *surface, char *text, size_t capacity)
     }
 }
 
+static void shorten(item items[PL_FIGURE_SERIES], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        memcpy(items[i].shorter, items[i].label, sizeof items[i].shorter);
+        items[i].shorter[strcspn(items[i].label, ",")] = '\0';
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < n; k++) {
+            size_t length = strlen(items[i].shorter);
+            if (k != i && strncmp(items[k].label, items[i].label, length) == 0) {
+                memcpy(items[i].shorter, items[i].label, sizeof items[i].shorter);
+            }
+        }
+    }
+}
+
 static size_t make_items(const pl_figure *figure, const pl_plot_options *options,
                          const pl_surface *surface, item items[PL_FIGURE_SERIES])
 {
@@ -98,6 +127,7 @@ static size_t make_items(const pl_figure *figure, const pl_plot_options *options
         }
         n++;
     }
+    shorten(items, n);
     return n;
 }
 
@@ -128,9 +158,14 @@ static const char *value_of(const item *it, bool cut)
     return cut ? it->brief : it->value;
 }
 
+static const char *label_of(const item *it, bool cut)
+{
+    return cut ? it->shorter : it->label;
+}
+
 static int item_width(const item *it, bool cut)
 {
-    int label = (int)pl_text_width(it->label);
+    int label = (int)pl_text_width(label_of(it, cut));
     label = cut && label > CUT_LABEL ? CUT_LABEL : label;
     return 2 + label + (it->value[0] != '\0' ? 1 + (int)pl_text_width(value_of(it, cut)) : 0);
 }
@@ -140,7 +175,8 @@ static void put_item(const item *it, bool cut, pl_surface *surface, pl_rect rect
     pl_put_code(surface, rect, row, col, it->style, it->symbol);
     col += 2;
     col +=
-        pl_put_cut(surface, rect, row, col, cut ? CUT_LABEL : rect.w - col, it->style, it->label);
+        pl_put_cut(surface, rect, row, col, cut ? CUT_LABEL : rect.w - col, it->style,
+                   label_of(it, cut));
     if (it->value[0] != '\0') {
         pl_put_cut(surface, rect, row, col + 1, rect.w - col - 1, PL_STYLE_CURSOR,
                    value_of(it, cut));
@@ -171,6 +207,7 @@ static int put_facts(const pl_figure *figure, pl_surface *surface, pl_rect rect,
 static int put_items(const item *items, size_t n, bool cut, int taken, pl_surface *surface,
                      pl_rect rect)
 {
+    enum { LEAST = 7 }; /* columns in which the first item still says something */
     int row = 0;
     int col = 1;
     for (size_t i = 0; i < n; i++) {
@@ -184,10 +221,19 @@ static int put_items(const item *items, size_t n, bool cut, int taken, pl_surfac
             col = 1;
             continue;
         }
-        if (col + width + more > end && (col > 1 || col + 6 > end)) {
+        bool fits = col + width + more <= end;
+        if (!fits && col == 1 && end - more - col >= LEAST) {
+            pl_rect room = {rect.y, rect.x, rect.h, end - more};
+            put_item(&items[i], cut, surface, room, row, col);
+            col = end - more + 2;
+            continue;
+        }
+        if (!fits) {
             char rest[24];
-            snprintf(rest, sizeof rest, "+%zu", n - i);
-            pl_put(surface, rect, row, col, PL_STYLE_FAINT, rest);
+            int digits = snprintf(rest, sizeof rest, "+%zu", n - i);
+            if (col + digits <= rect.w - taken + 1 || row > 0) {
+                pl_put(surface, rect, row, col, PL_STYLE_FAINT, rest);
+            }
             break;
         }
         pl_rect room = {rect.y, rect.x, rect.h, end};
@@ -198,7 +244,7 @@ static int put_items(const item *items, size_t n, bool cut, int taken, pl_surfac
 }
 
 int pl_figure_legend(const pl_figure *figure, const pl_plot_options *options, const char *said,
-                     pl_surface *surface, pl_rect rect)
+                     bool facts, pl_surface *surface, pl_rect rect)
 {
     item items[PL_FIGURE_SERIES];
     char text[240];
@@ -224,7 +270,7 @@ int pl_figure_legend(const pl_figure *figure, const pl_plot_options *options, co
         bool cut = total + width > rect.w * rect.h - 4 * rect.h;
         lines = put_items(items, n, cut, width + 3, surface, rect);
     }
-    if (lines < rect.h) {
+    if (facts && lines < rect.h) {
         lines += put_facts(figure, surface, rect, lines);
     }
     return lines;

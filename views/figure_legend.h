@@ -6,8 +6,8 @@
 #include "views/plot.h"
 
 /* Draws into the rectangle's lines, at most rect.h; said: what the crosshair says before the
- * values.  Returns how many lines it took. */
+ * values; facts: in a line of their own, if one is left.  Returns how many lines it took. */
 int pl_figure_legend(const pl_figure *figure, const pl_plot_options *options, const char *said,
-                     pl_surface *surface, pl_rect rect);
+                     bool facts, pl_surface *surface, pl_rect rect);
 
 #endif

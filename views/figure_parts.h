@@ -16,6 +16,9 @@ void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, 
 double pl_series_x(const pl_series *series, size_t i);
 double pl_series_y(const pl_series *series, size_t i);
 
+/* The data's x next to a place on the scale of its axis. */
+double pl_figure_stop(const pl_figure *figure, double t);
+
 /* The column of a heat map at an x. */
 size_t pl_heat_col(const pl_heat *heat, double x);
 

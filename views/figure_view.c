@@ -114,8 +114,9 @@ double pl_figure_cursor(const pl_screen_model *model, pl_pane pane, const pl_fig
     bool placed = memo->placed && memo->cursor >= figure->x.lo && memo->cursor <= figure->x.hi;
     double x = look->follows && isfinite(place) ? place
                : placed                         ? memo->cursor
-               : isfinite(place)                ? place
-                                                : largest_x(figure);
+               : isfinite(place)
+                   ? (look->snaps ? pl_figure_stop(figure, pl_axis_to(&figure->x, place)) : place)
+                   : largest_x(figure);
     *row = 0;
     if (figure->heat != NULL && figure->heat->rows > 0) {
         *row = memo->placed ? memo->row : largest_row(figure->heat, pl_heat_col(figure->heat, x));
@@ -132,11 +133,13 @@ static void name_of(const pl_axis *axis, double x, pl_buf *out)
         return;
     }
     char number[PL_NUMBER_TEXT];
+    char text[PL_NUMBER_TEXT + 4];
     pl_format_number(x, number);
     if (axis->whole || (x == floor(x) && fabs(x) < 1e6)) {
         snprintf(number, sizeof number, "%.0f", x);
     }
-    pl_buf_puts(out, number);
+    pl_text_minus(number, text, sizeof text);
+    pl_buf_puts(out, text);
 }
 
 /* What the crosshair says before the values: a channel, a token, a strength. */
@@ -152,6 +155,9 @@ static void say(const pl_screen_model *model, const pl_figure_look *look, const 
         char number[PL_NUMBER_TEXT];
         const pl_heat *heat = figure->heat;
         pl_format_number((double)heat->values[row * heat->cols + pl_heat_col(heat, x)], number);
+        if (strcmp(number, "-") == 0) {
+            snprintf(number, sizeof number, "none");
+        }
         if (look->say == NULL) {
             pl_buf_puts(out, ", ");
             name_of(&figure->y, (double)row, out);
@@ -166,14 +172,12 @@ void pl_figure_view_title(const pl_screen_model *model, pl_surface *surface, pl_
                           pl_pane pane, bool whole, const char *right)
 {
     const pl_screen_view *view = pl_view_of(model->state, pane);
-    char title[160];
+    char title[200];
     snprintf(title, sizeof title, "%s", view->title);
     if (model->state->source != NULL && !whole) {
-        const pl_layer *layer = pl_model_layer(model->state->source->model, model->state->layer);
-        char name[80];
-        pl_layer_short(layer, rect.w >= 80, name, sizeof name);
-        snprintf(title, sizeof title, "%s  %s  [%zu, %zu]", view->title, name, layer->rows,
-                 layer->cols);
+        char prefix[80];
+        snprintf(prefix, sizeof prefix, "%s  ", view->title);
+        pl_panel_layer_title(model, prefix, rect.w, right, title, sizeof title);
     }
     pl_panel_title(model, surface, rect, pane, title, right);
 }
@@ -190,8 +194,8 @@ static void right_text(const pl_shown *shown, const pl_figure *figure, char *out
         } else {
             snprintf(out, capacity, "renewing  %s", seconds);
         }
-    } else if (figure->heat != NULL && figure->y.label != NULL) {
-        snprintf(out, capacity, "%s", figure->y.label);
+    } else if (figure->heat != NULL && figure->heat->label != NULL) {
+        snprintf(out, capacity, "%s", figure->heat->label); /* rows name themselves */
     } else if (figure->table == NULL && figure->y.label != NULL) {
         snprintf(out, capacity, "%s%s", figure->y.label, figure->y.log ? ", log" : "");
     }
@@ -247,8 +251,9 @@ static void draw_body(pl_screen_model *model, pl_surface *surface, pl_rect rect,
     pl_plot_options options = options_of(model, pane, look, figure, stale);
     pl_buf said = {0};
     say(model, look, figure, options.cursor, options.row, &said);
-    int most = rect.h >= 24 ? 3 : rect.h >= 14 ? 2 : 1;
-    int lines = pl_figure_legend(figure, &options, said.data != NULL ? said.data : "", surface,
+    int most = rect.h >= 24 ? 3 : rect.h >= 11 ? 2 : 1;
+    int lines = pl_figure_legend(figure, &options, said.data != NULL ? said.data : "",
+                                 rect.h >= 14, surface,
                                  (pl_rect){rect.y + 1, rect.x, most, rect.w});
     pl_buf_deinit(&said);
     pl_rect plot = {rect.y + 1 + lines, rect.x, rect.h - 1 - lines, rect.w};

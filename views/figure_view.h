@@ -8,6 +8,7 @@
 
 typedef struct pl_figure_look {
     bool follows; /* the crosshair is the channel that is marked in all views */
+    bool snaps;   /* the crosshair starts at the point next to its place */
     bool whole;   /* of the whole model: the title names no layer */
     /* x of a channel, or of what is selected; NaN where it has none.  NULL: no place. */
     double (*place)(const pl_screen_model *model, const pl_figure *figure);

@@ -172,7 +172,14 @@ static pl_status parse_word(parser *p, int *out)
     if (is_operator(p->token[0]) || find_score(word) >= 0) {
         return parse_comparison(p, word, out);
     }
-    node n = {.kind = strcmp(word, "solved") == 0 ? SOLVED : NAME};
+    size_t far = pl_text_distance(word, "solved");
+    if (far > 0 && far <= 2 && strncmp("solved", word, strlen(word)) != 0) {
+        /* As a name it would match no layer, and "not" it all of them, without a word. */
+        char safe[2 * WORD];
+        pl_text_escape(word, strlen(word), safe, sizeof safe);
+        return pl_error_set(p->err, PL_ERR_USAGE, "filter: \"%s\": expected solved?", safe);
+    }
+    node n = {.kind = far == 0 ? SOLVED : NAME};
     for (size_t i = 0; word[i] != '\0'; i++) {
         n.word[i] = (char)tolower((unsigned char)word[i]);
     }

@@ -1,8 +1,10 @@
 /* The lines around the panes: header (what is open, what runs), message, footer (keys). */
 #include "views/panel.h"
 
+#include "core/model/bare.h"
 #include "views/layers.h"
 #include "views/text.h"
+#include "views/view.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -60,6 +62,13 @@ static int draw_jobs(const pl_screen_model *model, pl_surface *surface, pl_rect 
 static void calibration_text(const pl_screen_model *model, char *out, size_t capacity)
 {
     const pl_calibration *calibration = &model->state->calibration;
+    const pl_source *source = model->state->source;
+    if (source != NULL && pl_model_is_bare(source->model)) {
+        const char *name = pl_model_inputs_name(source->model);
+        snprintf(out, capacity, "%s%s", name != NULL ? "inputs " : "no inputs",
+                 name != NULL ? name : "");
+        return;
+    }
     if (calibration->n_texts == 0) {
         snprintf(out, capacity, "not calibrated");
         return;
@@ -99,9 +108,13 @@ void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect r
              pl_model_layer_count(m));
     int right_width = (int)pl_text_width(right);
     int room = rest.w - col - 2;
-    if ((int)pl_text_width(left) > room - right_width - 1) {
+    int most = room - right_width - 2; /* two blanks before what stands right */
+    if ((int)pl_text_width(left) > most || pl_model_is_bare(m)) {
         snprintf(left, sizeof left, "%s%s  %zu layers", pl_model_name(m),
                  source->demo != NULL ? " (built-in)" : "", pl_model_layer_count(m));
+    }
+    if ((int)pl_text_width(left) > most) {
+        snprintf(left, sizeof left, "%s", pl_model_name(m));
     }
     if (room - right_width < 24) {
         right_width = 0;
@@ -146,6 +159,39 @@ static int draw_hint(pl_surface *surface, pl_rect rect, int col, int end, const 
     return col + pl_put(surface, rect, 0, col, PL_STYLE_FAINT, hint) + 2;
 }
 
+/* What matters most in a pane, so that 80 columns show it; the others in the table's order. */
+static const pl_action foremost[] = {
+    PL_ACT_UP,    PL_ACT_LEFT, PL_ACT_ENTER,    PL_ACT_SOLVE, PL_ACT_NEXT_PANE,
+    PL_ACT_NEXT_VIEW, PL_ACT_FORM, PL_ACT_SIDE, PL_ACT_UNDO,
+};
+
+/* Any view can be in any pane: a plot has the main pane's hints, a list the table's. */
+static pl_pane hints_of(const pl_screen_model *model)
+{
+    size_t index = pl_view_index(model->focus);
+    if (index >= PL_DISPLAY_PANES) {
+        return model->focus;
+    }
+    const pl_figure *figure = model->shown[index].figure;
+    bool table = figure != NULL && figure->table != NULL;
+    return pl_view_of(model->state, model->focus)->figure && !table ? PL_PANE_MAIN : PL_PANE_TABLE;
+}
+
+static int draw_action(const pl_screen_model *model, pl_surface *surface, pl_rect rect, int col,
+                       pl_pane pane, pl_action action, bool hinted[PL_ACT_COUNT])
+{
+    const pl_binding *found = NULL;
+    for (const pl_binding *b = pl_keymap_bindings(model->keys); b->name != NULL; b++) {
+        bool here = b->action == action && b->hint != NULL && (b->where & 1u << pane) != 0;
+        found = here && found == NULL ? b : found;
+    }
+    if (found == NULL || hinted[action]) {
+        return col;
+    }
+    hinted[action] = true;
+    return draw_hint(surface, rect, col, rect.w - 1, found->name, found->hint);
+}
+
 void pl_footer_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     if (model->views.tuner.editing) {
@@ -157,27 +203,26 @@ void pl_footer_draw(const pl_screen_model *model, pl_surface *surface, pl_rect r
         pl_layers_draw_typing(model, surface, rect);
         return;
     }
-    const pl_binding *rows = pl_keymap_bindings(model->keys);
     int col = 1;
     const char *prompt = pl_keymap_key_of(model->keys, PL_ACT_PROMPT, model->focus);
     const char *help = pl_keymap_key_of(model->keys, PL_ACT_HELP, model->focus);
+    const char *zoom = pl_keymap_key_of(model->keys, PL_ACT_ZOOM_PANE, model->focus);
+    bool hinted[PL_ACT_COUNT] = {[PL_ACT_HELP] = true, [PL_ACT_PROMPT] = true};
     if (prompt != NULL) {
         col = draw_hint(surface, rect, col, rect.w, prompt, "command");
     }
     if (help != NULL) {
         col = draw_hint(surface, rect, col, rect.w, help, "help");
     }
-    unsigned here = 1u << model->focus;
-    bool hinted[PL_ACT_COUNT] = {[PL_ACT_HELP] = true, [PL_ACT_PROMPT] = true};
-    for (int own = 1; own >= 0; own--) {
-        for (const pl_binding *b = rows; b->name != NULL; b++) {
-            bool is_own = b->where != PL_EVERYWHERE;
-            if (b->hint == NULL || (b->where & here) == 0 || is_own != (own == 1) ||
-                hinted[b->action]) {
-                continue;
-            }
-            hinted[b->action] = true;
-            col = draw_hint(surface, rect, col, rect.w - 1, b->name, b->hint);
-        }
+    if (zoom != NULL && pl_zoomed_pane(model->state) < PL_PANE_COUNT) {
+        col = draw_hint(surface, rect, col, rect.w, zoom, "all panes");
+        hinted[PL_ACT_ZOOM_PANE] = true;
+    }
+    pl_pane pane = hints_of(model);
+    for (size_t i = 0; i < sizeof foremost / sizeof *foremost; i++) {
+        col = draw_action(model, surface, rect, col, pane, foremost[i], hinted);
+    }
+    for (const pl_binding *b = pl_keymap_bindings(model->keys); b->name != NULL; b++) {
+        col = draw_action(model, surface, rect, col, pane, b->action, hinted);
     }
 }

@@ -4,6 +4,7 @@
 #include "views/text.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static double place(const pl_screen_model *model, const pl_figure *figure)
 {
@@ -13,8 +14,24 @@ static double place(const pl_screen_model *model, const pl_figure *figure)
     if (picture == NULL || channel >= picture->cols) {
         return NAN;
     }
-    const float *values = model->state->side == PL_SIDE_INPUT ? picture->input : picture->before;
+    /* Of inputs the figure counts sizes; of weights it has both signs. */
+    const float *values = model->state->side == PL_SIDE_INPUT ? picture->input : picture->extreme;
     return values != NULL ? (double)values[channel] : NAN;
+}
+
+/* An edge to a tenth of the bin's width: three digits would not tell apart those near 0. */
+static void put_edge(const pl_axis *axis, double edge, double width, pl_buf *out)
+{
+    char number[PL_NUMBER_TEXT];
+    char text[PL_NUMBER_TEXT + 4];
+    double digits = ceil(-log10(width)) + 1;
+    if (axis->log || !(digits <= 6) || fabs(edge) >= 1e5) {
+        pl_format_number(edge, number);
+    } else {
+        snprintf(number, sizeof number, "%.*f", digits > 0 ? (int)digits : 0, edge);
+    }
+    pl_text_minus(number, text, sizeof text);
+    pl_buf_puts(out, text);
 }
 
 /* The bin: "0.12 ... 0.14". */
@@ -27,11 +44,10 @@ static void say(const pl_screen_model *model, const pl_figure *figure, double x,
     const pl_series *series = &figure->series[0];
     if (figure->n_series > 0 && series->mark == PL_MARK_STEPS &&
         pl_series_at(series, &figure->x, x, &at)) {
-        char from[PL_NUMBER_TEXT];
-        char to[PL_NUMBER_TEXT];
-        pl_format_number(series->x[at], from);
-        pl_format_number(series->x[at + 1], to);
-        pl_buf_printf(out, "%s \u2026 %s", from, to);
+        double width = series->x[at + 1] - series->x[at];
+        put_edge(&figure->x, series->x[at], width, out);
+        pl_buf_puts(out, " \u2026 ");
+        put_edge(&figure->x, series->x[at + 1], width, out);
     }
 }
 

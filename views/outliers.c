@@ -1,6 +1,7 @@
 /* The table of the largest channels: size, ratio to the median, the token that caused it. */
 #include "views/view.h"
 
+#include "core/model/bare.h"
 #include "views/text.h"
 
 #include <stdio.h>
@@ -45,13 +46,16 @@ static void draw_row(const pl_screen_model *model, pl_surface *surface, pl_rect 
         char at[32];
         snprintf(at, sizeof at, "@%lld", (long long)row->token_position);
         int width = (int)pl_text_width(at);
-        char token[64];
-        snprintf(token, sizeof token, "\"%s\"", row->token);
+        char token[64] = "";
+        if (row->token_id >= 0) { /* of given inputs only the position is known */
+            snprintf(token, sizeof token, "\"%s\"", row->token);
+        }
         int room = rect.w - c.token - width - 1;
         int used = pl_put_cut(surface, rect, line, c.token, room > 4 ? room : rect.w - c.token,
                               PL_STYLE_TEXT | stale, token);
         if (room > 4) {
-            pl_put(surface, rect, line, c.token + 1 + used, PL_STYLE_FAINT | stale, at);
+            pl_put(surface, rect, line, c.token + (used > 0 ? 1 + used : 0),
+                   PL_STYLE_FAINT | stale, at);
         }
     }
     if (selected && focused) {
@@ -74,8 +78,12 @@ static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_r
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_FAINT, "calibrating");
     } else if (model->state->side == PL_SIDE_INPUT && pl_present_picture(model) != NULL &&
                model->state->calibration.n_texts == 0) {
-        pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_TEXT, "not calibrated:");
-        pl_put_cut(surface, rect, 3, 1, rect.w - 2, PL_STYLE_KEY, ":calibrate text=FILE");
+        const pl_source *source = model->state->source;
+        bool bare = source != NULL && pl_model_is_bare(source->model);
+        pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_TEXT,
+                   bare ? "no inputs:" : "not calibrated:");
+        pl_put_cut(surface, rect, 3, 1, rect.w - 2, PL_STYLE_KEY,
+                   bare ? ":open W inputs=X" : ":calibrate text=FILE");
     } else if (model->picture_error != NULL) {
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_ERROR, model->picture_error);
     } else {

@@ -1,5 +1,6 @@
 #include "views/panel.h"
 
+#include "core/model/bare.h"
 #include "views/text.h"
 #include "views/view.h"
 
@@ -44,6 +45,23 @@ void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect r
     }
 }
 
+void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int width,
+                          const char *right, char *out, size_t capacity)
+{
+    const pl_layer *layer = pl_model_layer(model->state->source->model, model->state->layer);
+    int room = width - 7 - (right != NULL ? (int)pl_text_width(right) : 0);
+    char shape[48];
+    snprintf(shape, sizeof shape, "  [%zu, %zu]", layer->rows, layer->cols);
+    for (int words = 3; words >= 1; words--) { /* long name and shape; short name; that alone */
+        char name[80];
+        pl_layer_short(layer, words == 3, name, sizeof name);
+        snprintf(out, capacity, "%s%s%s", prefix, name, words > 1 ? shape : "");
+        if ((int)pl_text_width(out) <= room) {
+            return;
+        }
+    }
+}
+
 size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows)
 {
     size_t shown = rows > 0 ? (size_t)rows : 1;
@@ -61,6 +79,10 @@ size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows)
 
 void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity)
 {
+    if (layer->brief != NULL) {
+        snprintf(out, capacity, "%s", layer->brief);
+        return;
+    }
     const char *last = strrchr(layer->name, '.');
     const char *part = last != NULL ? last + 1 : layer->name;
     if (with_part && last != NULL) {
@@ -75,7 +97,20 @@ void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t cap
 
 bool pl_can_solve(const pl_state *state)
 {
-    return state->calibration.n_texts > 0 || (state->source != NULL && state->source->demo != NULL);
+    if (state->source == NULL || state->calibration.n_texts > 0) {
+        return state->calibration.n_texts > 0;
+    }
+    const pl_spec *round = pl_state_spec(state, state->layer, PL_SLOT_ROUND);
+    bool plain = pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL &&
+                 round->method != NULL && round->method->blind;
+    return pl_source_has_inputs(state->source) ||
+           (plain && pl_model_is_blind(state->source->model, state->layer));
+}
+
+const char *pl_calibrate_hint(const pl_state *state)
+{
+    bool bare = state->source != NULL && pl_model_is_bare(state->source->model);
+    return bare ? "needs inputs=X" : "{calibrate} calibrates";
 }
 
 const pl_picture *pl_present_picture(const pl_screen_model *model)

@@ -43,6 +43,11 @@ pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols);
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                     const char *title, const char *right);
 
+/* What a title of that width says of the selected layer behind `prefix`, so that `right` finds its
+ * place: name and shape, as much of them as fits.  A model must be open. */
+void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int width,
+                          const char *right, char *out, size_t capacity);
+
 /* Scrolls so that `row` of `count` is within `rows` lines; returns the first line shown. */
 size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows);
 
@@ -51,6 +56,8 @@ void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t cap
 
 /* There is a calibration to solve with, or the model brings its own. */
 bool pl_can_solve(const pl_state *state);
+/* What to do where not, for pl_keymap_say: "{calibrate} calibrates"; a bare model needs inputs. */
+const char *pl_calibrate_hint(const pl_state *state);
 
 /* The picture if it is of the selected layer, else NULL. */
 const pl_picture *pl_present_picture(const pl_screen_model *model);

@@ -21,8 +21,9 @@ static double level_of(const pl_heat *heat, double value)
 /* What shows a share: a coloured blank, a shade or a character of rising ink. */
 static uint32_t look_of(const pl_plot_options *options, double share, unsigned *style)
 {
-    static const char ramp[] = " .:-=+*#%@";
-    static const uint32_t shades[] = {' ', 0x2591, 0x2592, 0x2593, 0x2588};
+    /* The least has ink, too: a blank is no value. */
+    static const char ramp[] = ".:-=+*#%@";
+    static const uint32_t shades[] = {0xb7, 0x2591, 0x2592, 0x2593, 0x2588};
     bool plain = options->marks == PL_MARKS_ASCII || options->colours == 0;
     if (options->colours >= 256) {
         int level = (int)(share * PL_HEAT_LEVELS);

@@ -223,9 +223,10 @@ static void draw_line_series(pl_plot *p, size_t index, unsigned style)
     const pl_series *series = &p->figure->series[index];
     bool ascii = p->options->marks == PL_MARKS_ASCII;
     uint32_t code = pl_plot_symbol(p->figure, index, p->options);
-    draw_line(p, series, style, ascii ? code : 0);
     bool several = p->figure->n_series > 1;
-    if (series->label == NULL || series->label[0] == '\0') {
+    bool named = series->label != NULL && series->label[0] != '\0';
+    draw_line(p, series, style, !ascii ? 0 : named ? code : '.');
+    if (!named) {
         return; /* joins the points of another series */
     }
     if (series->count <= PL_PLOT_FEW) {

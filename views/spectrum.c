@@ -1,7 +1,17 @@
 /* The spectrum of the Gram matrix. */
 #include "views/figure_view.h"
 
-static const pl_figure_look look = {.follows = false};
+/* "rank 12". */
+static void say(const pl_screen_model *model, const pl_figure *figure, double x, size_t row,
+                pl_buf *out)
+{
+    (void)model;
+    (void)figure;
+    (void)row;
+    pl_buf_printf(out, "rank %.0f", x);
+}
+
+static const pl_figure_look look = {.say = say};
 
 static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {

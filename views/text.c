@@ -75,7 +75,10 @@ static const struct {
 } replacements[] = {
     {0x2212, "-"},   {0x2013, "-"},  {0x2014, "-"}, {0xd7, "x"},   {0xb7, "."},    {0x2026, "..."},
     {0x2192, "->"},  {0x2190, "<-"}, {0x2191, "^"}, {0x2193, "v"}, {0x2264, "<="}, {0x2265, ">="},
-    {0x3b2, "beta"}, {0x2016, "||"}, {0x2009, " "}, {0x202f, " "}, {0xa0, " "},    {0x2022, "*"},
+    {0x207d, "("},   {0x207e, ")"},  {0x1d4f, "k"}, {0x2080, "0"}, {0x221e, "inf"}, {0xb1, "+-"},
+    {0x201c, "\""},  {0x201d, "\""}, {0x2016, "||"}, {0x2009, " "}, {0x202f, " "}, {0xa0, " "},
+    {0x2098, "m"},   {0x2090, "a"},  {0x2093, "x"}, {0x2022, "*"},  {0x3b1, "alpha"},
+    {0x3b2, "beta"}, {0x3b5, "eps"}, {0x3bb, "lambda"},
 };
 
 /* The digit or sign that a superscript stands for, 0 if it is none. */
@@ -164,6 +167,12 @@ void pl_format_number(double value, char out[PL_NUMBER_TEXT])
                                        : 4;
         snprintf(out, PL_NUMBER_TEXT, "%.*f", digits, value);
     }
+}
+
+void pl_text_minus(const char *number, char *out, size_t capacity)
+{
+    bool negative = number[0] == '-' && number[1] != '\0';
+    snprintf(out, capacity, "%s%s", negative ? "\u2212" : "", number + negative);
 }
 
 void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT])

@@ -34,6 +34,9 @@ enum { PL_NUMBER_TEXT = 24 };
  * NaN.  ASCII. */
 void pl_format_number(double value, char out[PL_NUMBER_TEXT]);
 
+/* A number with a real minus, U+2212, where it is negative: beside axes, which have one, too. */
+void pl_text_minus(const char *number, char *out, size_t capacity);
+
 /* "-47 %", "+3.2 %" of the change from `from` to `to`; "" where it means nothing. */
 void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT]);
 

@@ -18,7 +18,7 @@ void pl_tour_text(pl_tour_step step, const pl_keymap *keys, char *out, size_t ca
     } steps[] = {
         [PL_TOUR_OFF] = {PL_ACT_NONE, ""},
         [PL_TOUR_LAYERS] = {PL_ACT_UP, "go from layer to layer"},
-        [PL_TOUR_SIDE] = {PL_ACT_SIDE, "see the layer's inputs"},
+        [PL_TOUR_SIDE] = {PL_ACT_SIDE, "the layer's inputs, and back"},
         [PL_TOUR_SOLVE] = {PL_ACT_SOLVE, "solve: before and after"},
         [PL_TOUR_TURN] = {PL_ACT_LEFT, "turn the strength"},
         [PL_TOUR_FIGURE] = {PL_ACT_FIGURE, "save a figure"},

@@ -1,6 +1,7 @@
 /* The tuner: methods and their parameters on the left, what they do to the layer on the right. */
 #include "views/tuner.h"
 
+#include "core/model/bare.h"
 #include "views/ruler.h"
 #include "views/text.h"
 
@@ -167,7 +168,10 @@ static void draw_time(const pl_screen_model *model, numbers *n, const pl_picture
         const char *hint = "{solve} or \u2190\u2192 solves";
         char said[64];
         if (!pl_can_solve(model->state)) {
-            hint = !model->calibrating  ? "solving needs :calibrate ({calibrate})"
+            const pl_source *source = model->state->source;
+            bool bare = source != NULL && pl_model_is_bare(source->model);
+            hint = bare                  ? "solving needs inputs=X"
+                   : !model->calibrating ? "solving needs :calibrate ({calibrate})"
                    : model->solve_later ? "solves when calibrated"
                                         : "calibrating";
         }

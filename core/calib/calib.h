@@ -55,6 +55,29 @@ PL_NODISCARD pl_status pl_calib_load_site(pl_store *store, pl_id calibration, si
                                           bool with_gram, bool with_sample, pl_site_stats *out,
                                           pl_error *err);
 
+/* --- inputs.c: a bare model with inputs (core/model/bare.h), which needs no pass -------------- */
+
+typedef struct pl_inputs_spec {
+    pl_model *model;
+    size_t sample_rows;  /* PL_CALIB_SAMPLE_ROWS; all rows if there are fewer */
+    size_t memory_limit; /* bytes, 0: none */
+} pl_inputs_spec;
+
+/* Key of a bare model's calibration: its inputs' identity (reads every byte of them once) and which
+ * site has which.  The same rows give the same bytes under another key. */
+PL_NODISCARD pl_status pl_calib_inputs_key(pl_model *model, size_t sample_rows, pl_id *out,
+                                           pl_task *task, pl_error *err);
+
+/* Statistics of one site, which must have inputs, from all their rows; stored as a pass does, with
+ * row numbers as positions and -1 for the ids of tokens.  PL_ERR_NUMERIC names file, tensor, row
+ * and column of a NaN or an infinity.  Progress in rows. */
+PL_NODISCARD pl_status pl_calib_inputs_site(const pl_inputs_spec *spec, pl_id key, size_t site,
+                                            pl_store *store, pl_task *task, pl_error *err);
+
+/* Removes a site's entry, if there is one, so that it can be stored again. */
+PL_NODISCARD pl_status pl_calib_drop_site(pl_store *store, pl_id calibration, size_t site,
+                                          pl_error *err);
+
 /* Massive activations of the residual stream found by a calibration.  Caller frees *out. */
 PL_NODISCARD pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out,
                                              size_t *count, pl_error *err);

@@ -88,7 +88,8 @@ pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *
                               pl_model_site(model, site)->name, "index", (json_int_t)site, "n",
                               (json_int_t)n, "tokens", stats->tokens, "sample_rows",
                               (json_int_t)stats->sample_rows);
-    float *packed = pack_triangle(stats->gram, n);
+    float *made = stats->triangle == NULL ? pack_triangle(stats->gram, n) : NULL;
+    const float *packed = stats->triangle != NULL ? stats->triangle : made;
     pl_status status;
     if (about == NULL || packed == NULL) {
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory to store the statistics of %s",
@@ -109,7 +110,7 @@ pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *
         status = pl_store_put(store, SITE, pl_calib_site_key(calibration, site), about, sections,
                               count, err);
     }
-    free(packed);
+    free(made);
     json_decref(about);
     return status;
 }

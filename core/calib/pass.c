@@ -335,7 +335,7 @@ static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, 
 {
     const size_t site = pass->first_site + i;
     pl_site_stats stats = {0};
-    pl_status status = pl_stats_finish(pass->stats[i], &stats, err);
+    pl_status status = pl_stats_finish_packed(pass->stats[i], &stats, err);
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", pl_model_site(pass->spec.model, site)->name);
     }

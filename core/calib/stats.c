@@ -25,12 +25,19 @@ typedef struct sampled {
     size_t slot; /* row of `sample` */
 } sampled;
 
+/* A square for SYRK up to WHOLE channels; beyond that it would be the largest thing in memory. */
+enum { WHOLE = 2048, BAND = 512 };
+
 struct pl_stats {
     size_t n, windows, added;
     size_t triangle; /* n (n + 1) / 2 */
     unsigned root;   /* level that covers all windows */
     bool *seen;      /* [windows] */
-    float *scratch;  /* [n, n], one window's Gram matrix, upper triangle */
+    bool spoiled;
+    size_t band;     /* rows of the Gram matrix made at a time: n, or BAND where that is large */
+    float *scratch;  /* [band, n], of one window's Gram matrix from the diagonal on */
+    pl_moments right; /* of a window whose left neighbour is there */
+    void *right_storage;
     node *nodes;     /* partials in the tree */
     node *spare;
     uint64_t histogram[PL_HIST_BINS];
@@ -42,6 +49,7 @@ struct pl_stats {
 void pl_site_stats_deinit(pl_site_stats *stats)
 {
     free(stats->gram);
+    free(stats->triangle);
     free(stats->max);
     free(stats->max_position);
     free(stats->max_token);
@@ -68,14 +76,20 @@ static size_t triangle_of(size_t n)
     return n % 2 == 0 ? n / 2 * (n + 1) : (n + 1) / 2 * n;
 }
 
+static size_t band_of(size_t n)
+{
+    return n <= WHOLE ? n : BAND;
+}
+
 size_t pl_stats_bytes(size_t n, size_t windows, size_t sample_rows)
 {
     const double triangle = 4.0 * (double)n * ((double)n + 1.0) / 2.0;
     const double partial = triangle + (double)pl_moments_bytes(n);
-    /* Partials, the scratch that becomes the result, the triangle being stored, the sample. */
-    const double bytes = ((double)levels(windows) + 2.0) * partial +
-                         4.0 * (double)n * (double)n + triangle +
-                         8.0 * (double)n * (double)sample_rows + 64.0 * (double)n;
+    const double partials = windows > 2 ? (double)levels(windows) : 1.0;
+    /* Partials, one of which becomes the result, the scratch, the sample twice. */
+    const double bytes = partials * partial + 4.0 * (double)band_of(n) * (double)n +
+                         8.0 * (double)n * (double)sample_rows +
+                         (double)pl_moments_bytes(n) + 64.0 * (double)n;
     return bytes < 9e18 ? (size_t)bytes : SIZE_MAX;
 }
 
@@ -104,6 +118,7 @@ void pl_stats_destroy(pl_stats *stats)
         list_destroy(stats->spare);
         free(stats->seen);
         free(stats->scratch);
+        free(stats->right_storage);
         free(stats->sample);
         free(stats->rows);
         free(stats);
@@ -125,17 +140,20 @@ pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows, pl_stats
         stats->root = levels(windows);
         stats->capacity = sample_rows;
         stats->seen = calloc(windows, sizeof *stats->seen);
-        stats->scratch = pl_alloc(square, sizeof(float));
+        stats->band = band_of(n);
+        stats->scratch = pl_alloc(stats->band * n, sizeof(float));
+        stats->right_storage = pl_alloc(1, pl_moments_bytes(n));
         stats->sample = pl_alloc(sampled_values, sizeof(float));
         stats->rows = pl_alloc(sample_rows, sizeof *stats->rows);
-        fits = stats->seen != NULL && stats->scratch != NULL && stats->sample != NULL &&
-               stats->rows != NULL;
+        fits = stats->seen != NULL && stats->scratch != NULL &&
+               stats->right_storage != NULL && stats->sample != NULL && stats->rows != NULL;
     }
     if (!fits) {
         pl_stats_destroy(stats);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the statistics of %zu channels",
                             n);
     }
+    pl_moments_place(&stats->right, n, stats->right_storage);
     *out = stats;
     return PL_OK;
 }
@@ -169,36 +187,6 @@ static void give_back(pl_stats *stats, node *nd)
     stats->spare = nd;
 }
 
-/* Rows between two ticks: pieces of 4 GFLOP at most, and of 128 rows at least. */
-static size_t rows_a_tick(size_t n)
-{
-    const double rows = 4e9 / ((double)n * (double)n);
-    return rows < 128.0 ? 128 : rows > 65536.0 ? 65536 : (size_t)rows / 128 * 128;
-}
-
-/* The window's Gram matrix, through the scratch, to the packed triangle. */
-static pl_status window_gram(pl_stats *stats, const float *x, size_t rows, float *packed,
-                             pl_task *task, pl_error *err)
-{
-    const size_t n = stats->n;
-    const size_t piece = rows_a_tick(n);
-    for (size_t i = 0; i < n; i++) {
-        memset(stats->scratch + i * n + i, 0, (n - i) * sizeof(float));
-    }
-    for (size_t r = 0; r < rows; r += piece) {
-        pl_status status = pl_task_tick(task, err);
-        if (status != PL_OK) {
-            return status;
-        }
-        size_t count = rows - r < piece ? rows - r : piece;
-        pl_syrk_upper(n, count, x + r * n, n, stats->scratch, n);
-    }
-    for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
-        memcpy(packed + at, stats->scratch + i * n + i, (n - i) * sizeof(float));
-    }
-    return PL_OK;
-}
-
 static void add_triangle(float *restrict a, const float *restrict b, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -206,10 +194,69 @@ static void add_triangle(float *restrict a, const float *restrict b, size_t coun
     }
 }
 
-static node *take_sibling(pl_stats *stats, const node *nd)
+/* Rows of x between two ticks: pieces of 4 GFLOP at most, and of 128 rows at least. */
+static size_t rows_a_tick(size_t n, size_t band)
+{
+    const double rows = 4e9 / ((double)n * (double)band);
+    return rows < 128.0 ? 128 : rows > 65536.0 ? 65536 : (size_t)rows / 128 * 128;
+}
+
+/* Rows [first, first + count) of the window's Gram matrix, from their diagonal on, to the scratch:
+ * row i lies n - first floats after row i - 1. */
+static pl_status make_band(pl_stats *stats, const float *x, size_t rows, size_t first, size_t count,
+                           pl_task *task, pl_error *err)
+{
+    const size_t n = stats->n, wide = n - first;
+    const size_t piece = rows_a_tick(n, stats->band);
+    for (size_t i = 0; i < count; i++) {
+        memset(stats->scratch + i * wide + i, 0, (wide - i) * sizeof(float));
+    }
+    for (size_t r = 0; r < rows; r += piece) {
+        const size_t now = rows - r < piece ? rows - r : piece;
+        const float *from = x + r * n + first;
+        pl_status status = pl_task_tick(task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        if (stats->band == n) {
+            pl_syrk_upper(n, now, from, n, stats->scratch, n);
+        } else {
+            pl_gemm_tn(count, wide, now, from, n, from, n, r > 0 ? 1.0f : 0.0f, stats->scratch,
+                       wide);
+        }
+    }
+    return PL_OK;
+}
+
+/* The window's Gram matrix, band by band, to the packed triangle, or added to what is there. */
+static pl_status window_gram(pl_stats *stats, const float *x, size_t rows, float *packed, bool add,
+                             pl_task *task, pl_error *err)
+{
+    const size_t n = stats->n;
+    for (size_t first = 0; first < n; first += stats->band) {
+        const size_t count = n - first < stats->band ? n - first : stats->band;
+        pl_status status = make_band(stats, x, rows, first, count, task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        for (size_t i = 0; i < count; i++) {
+            const size_t size = n - first - i;
+            const float *from = stats->scratch + i * (n - first) + i;
+            if (add) {
+                add_triangle(packed, from, size);
+            } else {
+                memcpy(packed, from, size * sizeof *packed);
+            }
+            packed += size;
+        }
+    }
+    return PL_OK;
+}
+
+static node *take_sibling(pl_stats *stats, unsigned level, size_t index)
 {
     for (node **at = &stats->nodes; *at != NULL; at = &(*at)->next) {
-        if ((*at)->level == nd->level && (*at)->index == (nd->index ^ 1u)) {
+        if ((*at)->level == level && (*at)->index == (index ^ 1u)) {
             node *sibling = *at;
             *at = sibling->next;
             return sibling;
@@ -225,7 +272,7 @@ static void insert(pl_stats *stats, node *nd)
     while (nd->level < stats->root) {
         const bool alone = nd->index % 2 == 0 && (nd->index + 1) << nd->level >= stats->windows;
         if (!alone) {
-            node *sibling = take_sibling(stats, nd);
+            node *sibling = take_sibling(stats, nd->level, nd->index);
             if (sibling == NULL) {
                 break;
             }
@@ -264,23 +311,50 @@ static void keep_rows(pl_stats *stats, size_t window, const float *x, size_t row
     }
 }
 
+/* A window into a node of its own, or (left, taken from the tree) into its left neighbour's. */
+static pl_status add_window(pl_stats *stats, node *left, size_t window, const float *x, size_t rows,
+                            const uint32_t *at, size_t position, const int32_t *ids,
+                            uint64_t *histogram, pl_task *task, pl_error *err)
+{
+    node *nd = left;
+    pl_status status = left != NULL ? PL_OK : take_node(stats, &nd, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_moments *moments = left != NULL ? &stats->right : &nd->moments;
+    status = pl_moments_pass(moments, x, rows, at, position, ids, histogram, err);
+    if (status == PL_OK) {
+        status = window_gram(stats, x, rows, nd->gram, left != NULL, task, err);
+    }
+    if (status != PL_OK && left != NULL) {
+        stats->spoiled = status != PL_ERR_NUMERIC && stats->band < stats->n; /* half added */
+        nd->next = stats->nodes;
+        stats->nodes = nd;
+    } else if (status != PL_OK) {
+        give_back(stats, nd);
+    } else if (left != NULL) {
+        pl_moments_join(&left->moments, moments);
+        nd->level = 1;
+        nd->index = window / 2;
+        insert(stats, nd);
+    } else {
+        nd->level = 0;
+        nd->index = window;
+        insert(stats, nd);
+    }
+    return status;
+}
+
 pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const float *x, size_t rows,
                               const uint32_t *at, size_t position, const int32_t *ids,
                               const uint32_t *keep, size_t n_keep, pl_task *task, pl_error *err)
 {
     assert(window < stats->windows && !stats->seen[window]);
     uint64_t histogram[PL_HIST_BINS] = {0};
-    node *nd = NULL;
-    pl_status status = take_node(stats, &nd, err);
+    node *left = window % 2 == 1 ? take_sibling(stats, 0, window) : NULL;
+    pl_status status =
+        add_window(stats, left, window, x, rows, at, position, ids, histogram, task, err);
     if (status != PL_OK) {
-        return status;
-    }
-    status = pl_moments_pass(&nd->moments, x, rows, at, position, ids, histogram, err);
-    if (status == PL_OK) {
-        status = window_gram(stats, x, rows, nd->gram, task, err);
-    }
-    if (status != PL_OK) {
-        give_back(stats, nd);
         return status;
     }
     for (size_t b = 0; b < PL_HIST_BINS; b++) {
@@ -289,9 +363,6 @@ pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const float *x, si
     keep_rows(stats, window, x, rows, at, position, keep, n_keep);
     stats->seen[window] = true;
     stats->added++;
-    nd->level = 0;
-    nd->index = window;
-    insert(stats, nd);
     return PL_OK;
 }
 
@@ -365,41 +436,41 @@ static pl_status finish_channels(const pl_moments *m, pl_site_stats *out, pl_err
     return PL_OK;
 }
 
-/* The scratch becomes the result's Gram matrix. */
-static pl_status finish_gram(pl_stats *stats, const node *root, pl_site_stats *out, pl_error *err)
+/* The root's triangle becomes the result's. */
+static pl_status finish_gram(node *root, pl_site_stats *out, pl_error *err)
 {
-    const size_t n = stats->n;
-    float *gram = stats->scratch;
+    const size_t n = out->n;
     const double tokens = root->moments.tokens > 0.0 ? root->moments.tokens : 1.0;
     for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
-        for (size_t j = i; j < n; j++) {
-            gram[i * n + j] = (float)((double)root->gram[at + j - i] / tokens);
+        for (size_t j = at; j < at + n - i; j++) {
+            root->gram[j] = (float)((double)root->gram[j] / tokens);
         }
-        if (!isfinite(gram[i * n + i])) {
+        if (!isfinite(root->gram[at])) {
             return pl_error_set(err, PL_ERR_NUMERIC,
                                 "the sum of squares of input channel %zu is beyond float32's range",
                                 i);
         }
     }
-    pl_symmetrize(n, gram);
-    out->gram = gram;
-    stats->scratch = NULL;
+    out->triangle = root->gram;
+    root->gram = NULL;
     return PL_OK;
 }
 
-pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
+pl_status pl_stats_finish_packed(pl_stats *stats, pl_site_stats *out, pl_error *err)
 {
     *out = (pl_site_stats){0};
-    if (stats->added != stats->windows) {
+    if (stats->spoiled || stats->added != stats->windows) {
         return pl_error_set(err, PL_ERR_STATE, "statistics of %zu windows, expected %zu",
                             stats->added, stats->windows);
     }
-    const node *root = stats->nodes;
-    assert(root != NULL && root->next == NULL && stats->scratch != NULL);
+    node *root = stats->nodes;
+    assert(root != NULL && root->next == NULL && root->gram != NULL);
     out->n = stats->n;
     out->tokens = root->moments.tokens;
     memcpy(out->histogram, stats->histogram, sizeof out->histogram);
-    pl_status status = finish_gram(stats, root, out, err);
+    free(stats->scratch);
+    stats->scratch = NULL;
+    pl_status status = finish_gram(root, out, err);
     if (status == PL_OK) {
         status = finish_channels(&root->moments, out, err);
     }
@@ -410,4 +481,26 @@ pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
         pl_site_stats_deinit(out);
     }
     return status;
+}
+
+pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
+{
+    pl_status status = pl_stats_finish_packed(stats, out, err);
+    const size_t n = out->n;
+    if (status != PL_OK) {
+        return status;
+    }
+    out->gram = pl_alloc(n * n, sizeof(float));
+    if (out->gram == NULL) {
+        pl_site_stats_deinit(out);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a Gram matrix of %zu channels",
+                            n);
+    }
+    for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
+        memcpy(out->gram + i * n + i, out->triangle + at, (n - i) * sizeof(float));
+    }
+    pl_symmetrize(n, out->gram);
+    free(out->triangle);
+    out->triangle = NULL;
+    return PL_OK;
 }

@@ -26,6 +26,8 @@ typedef struct pl_site_stats {
     size_t n;
     double tokens;          /* T; 0 for an expert that no token was routed to: all else is 0 */
     float *gram;            /* [n, n] full symmetric, X^T X / T */
+    float *triangle;        /* its upper triangle, rows one after the other: only from
+                               pl_stats_finish_packed, instead of gram */
     float *max;             /* max |x| */
     uint32_t *max_position; /* index in the text of the maximum's token, first occurrence in the
                                order of the windows */
@@ -60,7 +62,8 @@ void pl_stats_destroy(pl_stats *stats);
 /* x[rows, n]: window `window`'s input; position: the index in the text of its first token; ids its
  * tokens; keep[n_keep]: rows of this window that belong to the sample, ascending.  Windows come in
  * any order, each once.  PL_ERR_NUMERIC names channel and token on a non-finite value.  After any
- * failure, a cancel too, the accumulator is as it was. */
+ * failure the accumulator is as it was; but a cancel where n > 2048 leaves it to be destroyed, and
+ * its finish is PL_ERR_STATE. */
 PL_NODISCARD pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t rows,
                                     size_t position, const int32_t *ids, const uint32_t *keep,
                                     size_t n_keep, pl_task *task, pl_error *err);
@@ -75,6 +78,9 @@ PL_NODISCARD pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const
 /* The result of all windows (PL_ERR_STATE if some are missing); out is the caller's to deinit.
  * The accumulator is used up: only destroy may follow. */
 PL_NODISCARD pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err);
+
+/* The same with the triangle that was summed up, in half the room. */
+PL_NODISCARD pl_status pl_stats_finish_packed(pl_stats *stats, pl_site_stats *out, pl_error *err);
 
 /* Bytes an accumulator of that size holds at most while windows come in order, its result
  * included, for --memory. */

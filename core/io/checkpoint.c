@@ -142,6 +142,9 @@ static pl_status load(pl_checkpoint *checkpoint, const char *path, pl_error *err
     if (ends_with(path, ".gguf")) {
         return pl_gguf_load(checkpoint, path, err);
     }
+    if (ends_with(path, ".npy")) {
+        return pl_npy_load(checkpoint, path, err);
+    }
     if (ends_with(path, ".safetensors")) {
         return pl_safetensors_load(checkpoint, path, err);
     }

@@ -1,6 +1,7 @@
 /* core/io/checkpoint.h -- the tensors of a checkpoint, whatever its container.
  *
- * A checkpoint is one safetensors file, a set of them under an index, or one GGUF file.  Opening
+ * A checkpoint is one safetensors file, a set of them under an index, one GGUF file, or one NumPy
+ * array (.npy), whose tensor has the file's name without its ending.  Opening
  * reads headers only.  Tensor data is read by position, block by block, when asked for. */
 #ifndef PL_IO_CHECKPOINT_H
 #define PL_IO_CHECKPOINT_H
@@ -28,11 +29,11 @@ typedef struct pl_tensor {
     uint64_t bytes;
 } pl_tensor;
 
-typedef enum pl_container { PL_SAFETENSORS, PL_GGUF } pl_container;
+typedef enum pl_container { PL_SAFETENSORS, PL_GGUF, PL_NPY } pl_container;
 
 typedef struct pl_checkpoint pl_checkpoint;
 
-/* path: a .safetensors or .gguf file, a .safetensors.index.json, or a folder that holds
+/* path: a .safetensors, .gguf or .npy file, a .safetensors.index.json, or a folder that holds
  * model.safetensors.index.json or model.safetensors (in that order).  PL_ERR_UNSUPPORTED with the
  * way out for pickles, 8-bit floats and packed integers (GPTQ, AWQ).  Caller owns *out. */
 PL_NODISCARD pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *err);

@@ -47,6 +47,7 @@ PL_NODISCARD pl_status pl_safetensors_load(pl_checkpoint *checkpoint, const char
 PL_NODISCARD pl_status pl_safetensors_load_index(pl_checkpoint *checkpoint, const char *path,
                                                  pl_error *err);
 PL_NODISCARD pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *err);
+PL_NODISCARD pl_status pl_npy_load(pl_checkpoint *checkpoint, const char *path, pl_error *err);
 
 /* PL_ERR_UNSUPPORTED with the way out, else PL_OK: for a file that PyTorch pickled (name: path
  * itself, or a file in the folder path); for tensors of 8-bit floats or packed integers. */

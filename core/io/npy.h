@@ -1,4 +1,5 @@
-/* core/io/npy.h -- NumPy's .npy version 1.0, written from float32 ('<f4', C order). */
+/* core/io/npy.h -- NumPy's .npy version 1.0, written from float32 ('<f4', C order).  (Reading is
+ * behind checkpoint.h.) */
 #ifndef PL_IO_NPY_H
 #define PL_IO_NPY_H
 

@@ -221,7 +221,7 @@ pl_status pl_arch_refuse(pl_error *err, const char *where, const char *field, co
     }
     pl_status status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                                     "%s: the architecture '%.80s' (%s) is not supported; "
-                                    "supported: %s",
+                                    "supported: %s; any other opens by dumps (`help open`)",
                                     where, name, field, list.data != NULL ? list.data : "");
     pl_buf_deinit(&list);
     return status;

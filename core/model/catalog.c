@@ -89,6 +89,9 @@ bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor 
     const pl_config *config = &model->config;
     const pl_arch *arch = config->arch;
     *out = (pl_named_tensor){.layer = SIZE_MAX};
+    if (model->bare != NULL) {
+        return false; /* names are the file's own */
+    }
     for (size_t block = 0; block < config->blocks; block++) {
         size_t items = block_items(model, block);
         if (index < items) {

@@ -1,4 +1,5 @@
 /* Finding a layer by what a person types. */
+#include "core/model/bare_parts.h"
 #include "core/model/model_parts.h"
 
 #include <stdio.h>
@@ -154,6 +155,9 @@ static pl_status not_found(const pl_model *model, const char *name, const wanted
 
 pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *index, pl_error *err)
 {
+    if (model->bare != NULL) {
+        return pl_bare_find_layer(model, name, index, err);
+    }
     wanted want;
     bool parsed = parse(model->config.arch, name, &want);
     if (parsed && !want.has_block && model->config.blocks == 1) {
@@ -192,6 +196,9 @@ pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *i
 
 bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob)
 {
+    if (model->bare != NULL) {
+        return pl_bare_layer_matches(model, index, glob);
+    }
     const pl_layer *layer = &model->layers[index];
     const pl_arch *arch = model->config.arch;
     char other[128];

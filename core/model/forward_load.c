@@ -1,5 +1,6 @@
 /* Work space of the forward pass, and the weights of one block in it. */
 #include "core/base/checked.h"
+#include "core/model/bare.h"
 #include "core/model/forward_parts.h"
 #include "core/model/model_parts.h"
 #include "core/tensor/linalg.h"
@@ -110,6 +111,10 @@ pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out
 {
     *out = NULL;
     const pl_config *config = pl_model_config(model);
+    pl_status able = pl_model_need_forward(model, "this", err);
+    if (able != PL_OK) {
+        return able;
+    }
     if (max_length == 0 || max_length > (size_t)1 << 24) {
         return pl_error_set(err, PL_ERR_USAGE, "a window of %zu tokens: expected 1 to 16777216",
                             max_length);

@@ -1,6 +1,7 @@
 #include "core/model/model.h"
 
 #include "core/base/checked.h"
+#include "core/model/bare_parts.h"
 #include "core/model/model_parts.h"
 
 #include <limits.h>
@@ -11,7 +12,7 @@
 enum { MAX_CONFIG = 1 << 24 };
 
 /* The last part of a path as it is on disk, or a Hugging Face id, escaped. */
-static char *title_of(const char *path)
+char *pl_model_title(const char *path)
 {
     char resolved[PATH_MAX];
     const char *name = path;
@@ -68,7 +69,7 @@ static pl_status open_parts(pl_model *model, const char *path, pl_error *err)
     return status == PL_OK ? pl_model_build_layers(model, err) : status;
 }
 
-pl_status pl_model_open(const char *path, pl_model **out, pl_error *err)
+pl_status pl_model_new(const char *path, pl_model **out, pl_error *err)
 {
     *out = NULL;
     pl_model *model = calloc(1, sizeof *model);
@@ -77,18 +78,31 @@ pl_status pl_model_open(const char *path, pl_model **out, pl_error *err)
     }
     model->locked_ready = pthread_mutex_init(&model->lock, NULL) == 0;
     model->path = strdup(path);
-    model->name = title_of(path);
+    model->name = pl_model_title(path);
     pl_status status = PL_OK;
     if (!model->locked_ready || model->path == NULL || model->name == NULL) {
         status = pl_error_set(err, PL_ERR_MEMORY, "no memory to open %s", path);
     }
     if (status == PL_OK) {
-        status = open_parts(model, path, err);
-    }
-    if (status == PL_OK) {
         *out = model;
     } else {
         pl_model_close(model);
+    }
+    return status;
+}
+
+pl_status pl_model_open(const char *path, pl_model **out, pl_error *err)
+{
+    if (pl_model_is_matrices(path)) {
+        return pl_model_open_matrices(path, NULL, out, err);
+    }
+    pl_status status = pl_model_new(path, out, err);
+    if (status == PL_OK) {
+        status = open_parts(*out, path, err);
+        if (status != PL_OK) {
+            pl_model_close(*out);
+            *out = NULL;
+        }
     }
     return status;
 }
@@ -100,6 +114,7 @@ void pl_model_close(pl_model *model)
     }
     pl_tokenizer_destroy(model->tokenizer);
     pl_checkpoint_close(model->checkpoint);
+    pl_bare_destroy(model->bare);
     if (model->locked_ready) {
         pthread_mutex_destroy(&model->lock);
     }
@@ -145,6 +160,10 @@ uint64_t pl_model_parameters(const pl_model *model)
 
 static pl_status make_tokenizer(pl_model *model, pl_error *err)
 {
+    if (model->bare != NULL) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s holds matrices: it has no tokenizer",
+                            model->name);
+    }
     if (pl_checkpoint_container(model->checkpoint) == PL_GGUF) {
         return pl_tokenizer_from_gguf(model->checkpoint, &model->tokenizer, err);
     }
@@ -208,12 +227,20 @@ const pl_site *pl_model_site(const pl_model *model, size_t index)
 
 size_t pl_model_block_layers(const pl_model *model, size_t block, size_t *first)
 {
+    if (model->bare != NULL) {
+        *first = block;
+        return 0;
+    }
     *first = model->blocks[block].first_layer;
     return model->blocks[block].n_layers;
 }
 
 size_t pl_model_block_sites(const pl_model *model, size_t block, size_t *first)
 {
+    if (model->bare != NULL) {
+        *first = block;
+        return 0;
+    }
     *first = model->blocks[block].first_site;
     return model->blocks[block].n_sites;
 }
@@ -255,7 +282,9 @@ pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_err
 pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error *err)
 {
     if (!model->has_id) {
-        pl_status status = pl_checkpoint_identity(model->checkpoint, &model->id, task, err);
+        pl_status status = model->bare != NULL
+                               ? pl_bare_identity(model, &model->id, task, err)
+                               : pl_checkpoint_identity(model->checkpoint, &model->id, task, err);
         if (status != PL_OK) {
             return status;
         }

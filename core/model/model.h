@@ -30,6 +30,7 @@ typedef enum pl_site_role {
 
 typedef struct pl_layer {
     const char *name;        /* "model.layers.15.self_attn.q_proj"; safe to show */
+    const char *brief;       /* of a bare model: the name without what all begin with; else NULL */
     const pl_tensor *tensor; /* holds its weight [rows, cols], maybe among others' rows */
     size_t first_row;        /* of its rows in that tensor seen as [all, cols]; 0 but in a fused
                                 one (phi3's qkv_proj and gate_up_proj, GGUF's experts) */
@@ -43,7 +44,7 @@ typedef struct pl_layer {
 } pl_layer;
 
 typedef struct pl_site {
-    char name[64];       /* "model.layers.15.qkv" */
+    char name[128];      /* "model.layers.15.qkv"; of a bare model the inputs' (cut) */
     size_t block;
     pl_site_role role;
     size_t expert;       /* as in pl_layer */
@@ -54,10 +55,11 @@ typedef struct pl_site {
 
 typedef struct pl_model pl_model;
 
-/* path: a folder, a .safetensors, a .safetensors.index.json, a .gguf, or a Hugging Face id
+/* path: a folder, a .safetensors, a .safetensors.index.json, a .gguf, a .npy, or a Hugging Face id
  * `org/name` that is in the local cache ($HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub),
  * whose refs/main snapshot is opened.  Headers only.  Checks that every tensor the architecture
- * needs is there with the shape the config implies.  Caller owns *out. */
+ * needs is there with the shape the config implies.  A .npy, or a .safetensors without a
+ * config.json beside it, is a model of matrices (bare.h).  Caller owns *out. */
 PL_NODISCARD pl_status pl_model_open(const char *path, pl_model **out, pl_error *err);
 void pl_model_close(pl_model *model);
 

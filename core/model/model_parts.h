@@ -19,8 +19,11 @@ typedef struct pl_block_parts {
     size_t first_site, n_sites;
 } pl_block_parts;
 
+struct pl_bare;
+
 struct pl_model {
     pl_checkpoint *checkpoint;
+    struct pl_bare *bare; /* of a model of matrices alone (bare.h), which has no blocks; or NULL */
     pl_config config;
     char *path, *name;
     pl_layer *layers; /* [n_layers], in model order */
@@ -43,6 +46,11 @@ struct pl_model {
     pl_id *layer_ids;
     bool *has_layer_id;
 };
+
+/* A model with nothing but its path and name; and what a path is called in titles (escaped; caller
+ * frees; NULL without memory). */
+PL_NODISCARD pl_status pl_model_new(const char *path, pl_model **out, pl_error *err);
+char *pl_model_title(const char *path);
 
 /* Finds all tensors the architecture needs, checks their shapes, and fills layers and sites. */
 PL_NODISCARD pl_status pl_model_build_layers(pl_model *model, pl_error *err);

@@ -13,7 +13,7 @@ pl_status pl_linf_admm_kernel(pl_factors *factors, double beta, double rho_facto
                               pl_linf_kernel *out, pl_task *task, pl_error *err)
 {
     pl_normalized normal;
-    pl_status status = pl_factors_normalized(factors, &normal, task, err);
+    pl_status status = pl_factors_scale(factors, &normal, task, err);
     if (status != PL_OK) {
         return status;
     }

@@ -66,8 +66,9 @@ void pl_factors_destroy(pl_factors *f)
         free(f->list);
         f->list = next;
     }
-    free(f->lower);
+    pl_lower_destroy(f->lower);
     free(f->gn);
+    free(f->diagonal);
     free(f->perm);
     free(f->dead);
     free(f->label);
@@ -100,7 +101,8 @@ size_t pl_factors_bytes(const pl_factors *f)
     size_t bytes = sizeof *f + f->n * sizeof *f->dead;
     bytes += f->perm != NULL ? f->n * sizeof *f->perm : 0;
     bytes += f->gn != NULL ? single : 0;
-    bytes += f->lower != NULL ? 2 * single : 0;
+    bytes += f->diagonal != NULL ? f->n * sizeof *f->diagonal : 0;
+    bytes += f->lower != NULL ? pl_lower_bytes(f->lower) : 0;
     for (const pl_kept *entry = f->list; entry != NULL; entry = entry->next) {
         bytes += sizeof *entry + single;
     }
@@ -119,25 +121,51 @@ const pl_kept *pl_factors_find(pl_factors *f, pl_kept_kind kind, double key, boo
     return NULL;
 }
 
-/* Frees the least recently used of a kind beyond its limit, unless the factors are held. */
+/* Frees the least recently used, of a kind or of any (NULL); false if there is none. */
+static bool drop_oldest(pl_factors *f, const pl_kept_kind *kind)
+{
+    pl_kept **oldest = NULL;
+    for (pl_kept **at = &f->list; *at != NULL; at = &(*at)->next) {
+        if (kind == NULL || (*at)->kind == *kind) {
+            oldest = oldest == NULL || (*at)->used_at < (*oldest)->used_at ? at : oldest;
+        }
+    }
+    if (oldest == NULL) {
+        return false;
+    }
+    pl_kept *gone = *oldest;
+    *oldest = gone->next;
+    free(gone->data);
+    free(gone);
+    return true;
+}
+
+/* Keeps the `limit` most recently used of a kind, and all while the factors are held. */
 static void trim_kept(pl_factors *f, pl_kept_kind kind, int limit)
 {
-    while (f->holds == 0) {
-        int count = 0;
-        pl_kept **oldest = NULL;
-        for (pl_kept **at = &f->list; *at != NULL; at = &(*at)->next) {
-            if ((*at)->kind == kind) {
-                count++;
-                oldest = oldest == NULL || (*at)->used_at < (*oldest)->used_at ? at : oldest;
-            }
-        }
-        if (count <= limit) {
-            return;
-        }
-        pl_kept *gone = *oldest;
-        *oldest = gone->next;
-        free(gone->data);
-        free(gone);
+    int count = 0;
+    for (const pl_kept *entry = f->list; entry != NULL; entry = entry->next) {
+        count += entry->kind == kind ? 1 : 0;
+    }
+    while (f->holds == 0 && count > limit && drop_oldest(f, &kind)) {
+        count--;
+    }
+}
+
+void pl_factors_shrink(pl_factors *f, size_t bytes)
+{
+    if (f->holds > 0) {
+        return;
+    }
+    if (pl_factors_bytes(f) > bytes) {
+        free(f->gn);
+        f->gn = NULL;
+    }
+    if (pl_factors_bytes(f) > bytes) {
+        pl_lower_destroy(f->lower);
+        f->lower = NULL;
+    }
+    while (pl_factors_bytes(f) > bytes && drop_oldest(f, NULL)) {
     }
 }
 
@@ -175,39 +203,35 @@ const pl_kept *pl_factors_keep(pl_factors *f, pl_kept model, float *data, pl_err
     return entry;
 }
 
-/* wide[n, n] = narrow + ridge I. */
-static void widen(const float *narrow, size_t n, double ridge, double *wide)
+/* Element of Gn beside its diagonal, or there without a ridge. */
+static inline float scaled(float g, double inverse)
 {
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static) if (n >= 256)
-#endif
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            wide[i * n + j] = (double)narrow[i * n + j];
-        }
-        wide[i * n + i] += ridge;
-    }
+    return (float)((double)g * inverse);
 }
 
-static void scale_gram(const pl_factors *f, double lambda_max, float *gn)
+/* lower = Gn + add I. */
+static void fill_lower(const pl_factors *f, double lambda_max, const float *diagonal, double add,
+                       pl_lower *lower)
 {
     const size_t n = f->n;
     const double inverse = 1.0 / lambda_max;
 #ifdef _OPENMP
-#pragma omp parallel for schedule(static) if (n >= 256)
+#pragma omp parallel for schedule(dynamic, 64) if (n >= 256)
 #endif
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            gn[i * n + j] = (float)((double)f->gram[i * n + j] * inverse);
+        double *row = pl_lower_row(lower, i);
+        for (size_t j = 0; j < i; j++) {
+            row[j] = (double)scaled(f->gram[i * n + j], inverse);
         }
+        row[i] = (double)diagonal[i] + add;
     }
 }
 
-static double mean_diagonal(const float *a, size_t n)
+static double mean_of(const float *a, size_t n)
 {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++) {
-        sum += (double)a[i * n + i];
+        sum += (double)a[i];
     }
     return sum / (double)n;
 }
@@ -221,27 +245,27 @@ static bool needs_ridge(const pl_factors *f)
     return dead || f->tokens < (double)f->n;
 }
 
-/* Raises the diagonal of gn until its float64 Cholesky exists; lower receives the factor. */
-static pl_status factor_normalized(pl_factors *f, float *gn, double *lower, pl_normalized *normal,
-                                   pl_task *task, pl_error *err)
+/* Raises the diagonal until the float64 Cholesky of Gn exists; lower receives the factor. */
+static pl_status factor_normalized(pl_factors *f, float *diagonal, pl_lower *lower,
+                                   pl_normalized *normal, pl_task *task, pl_error *err)
 {
-    const size_t n = f->n;
     double ridge = needs_ridge(f) ? FIRST_RIDGE * normal->mean_diag : 0.0;
     double added = 0.0;
-    size_t column = 0;
     for (;;) {
-        pl_status status = pl_task_tick(task, err);
-        if (status != PL_OK) {
-            return status;
-        }
-        for (size_t i = 0; i < n; i++) {
-            gn[i * n + i] = (float)((double)gn[i * n + i] + (ridge - added));
+        bool positive = false;
+        size_t column = 0;
+        for (size_t i = 0; i < f->n; i++) {
+            diagonal[i] = (float)((double)diagonal[i] + (ridge - added));
         }
         added = ridge;
-        widen(gn, n, 0.0, lower);
-        if (pl_cholesky(lower, n, &column)) {
+        pl_status status = pl_task_tick(task, err);
+        if (status == PL_OK) {
+            fill_lower(f, normal->lambda_max, diagonal, 0.0, lower);
+            status = pl_lower_cholesky(lower, &positive, &column, task, err);
+        }
+        if (status != PL_OK || positive) {
             normal->ridge = ridge;
-            return PL_OK;
+            return status;
         }
         ridge = ridge > 0.0 ? 10.0 * ridge : FIRST_RIDGE * normal->mean_diag;
         if (ridge > 1.5 * LAST_RIDGE * normal->mean_diag) {
@@ -254,11 +278,11 @@ static pl_status factor_normalized(pl_factors *f, float *gn, double *lower, pl_n
     }
 }
 
-static pl_status make_normalized(pl_factors *f, pl_task *task, pl_error *err)
+static pl_status make_scale(pl_factors *f, pl_task *task, pl_error *err)
 {
     const size_t n = f->n;
-    float *gn = NULL;
-    double *lower = NULL;
+    float *diagonal = NULL;
+    pl_lower *lower = NULL;
     pl_normalized normal = {0};
     pl_status status = pl_lambda_max(f->gram, n, &normal.lambda_max, task, err);
     if (status != PL_OK) {
@@ -272,79 +296,137 @@ static pl_status make_normalized(pl_factors *f, pl_task *task, pl_error *err)
                               f->label);
         goto done;
     }
-    gn = pl_alloc(n * n, sizeof *gn);
-    lower = pl_alloc(n * n, sizeof *lower);
-    if (gn == NULL || lower == NULL) {
+    diagonal = pl_alloc(n, sizeof *diagonal);
+    lower = pl_lower_create(n);
+    if (diagonal == NULL || lower == NULL) {
         status = pl_factors_no_memory(f, err);
         goto done;
     }
-    scale_gram(f, normal.lambda_max, gn);
-    normal.mean_diag = mean_diagonal(gn, n);
-    status = factor_normalized(f, gn, lower, &normal, task, err);
-    if (status == PL_OK && f->gn == NULL) { /* a tick may have made them in the meantime */
-        normal.gn = gn;
+    for (size_t i = 0; i < n; i++) {
+        diagonal[i] = scaled(f->gram[i * n + i], 1.0 / normal.lambda_max);
+    }
+    normal.mean_diag = mean_of(diagonal, n);
+    status = factor_normalized(f, diagonal, lower, &normal, task, err);
+    if (status == PL_OK && f->diagonal == NULL) { /* a tick may have made them in the meantime */
         f->normal = normal;
-        f->gn = gn;
+        f->diagonal = diagonal;
+        diagonal = NULL;
         f->lower = lower;
-        gn = NULL;
         lower = NULL;
     }
 done:
-    free(lower);
-    free(gn);
+    pl_lower_destroy(lower);
+    free(diagonal);
     return status;
 }
 
-pl_status pl_factors_normalized(pl_factors *f, pl_normalized *out, pl_task *task, pl_error *err)
+pl_status pl_factors_scale(pl_factors *f, pl_normalized *out, pl_task *task, pl_error *err)
 {
     *out = (pl_normalized){0};
-    pl_status status = f->gn != NULL ? PL_OK : make_normalized(f, task, err);
+    pl_status status = f->diagonal != NULL ? PL_OK : make_scale(f, task, err);
     if (status == PL_OK) {
         *out = f->normal;
     }
     return status;
 }
 
-pl_status pl_factors_cholesky(pl_factors *f, const double **l, pl_task *task, pl_error *err)
+static pl_status make_gn(pl_factors *f, pl_error *err)
+{
+    const size_t n = f->n;
+    const double inverse = 1.0 / f->normal.lambda_max;
+    float *gn = pl_alloc(n * n, sizeof *gn);
+    if (gn == NULL) {
+        return pl_factors_no_memory(f, err);
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (n >= 256)
+#endif
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            gn[i * n + j] = scaled(f->gram[i * n + j], inverse);
+        }
+        gn[i * n + i] = f->diagonal[i];
+    }
+    f->gn = gn;
+    return PL_OK;
+}
+
+pl_status pl_factors_normalized(pl_factors *f, pl_normalized *out, pl_task *task, pl_error *err)
+{
+    pl_status status = pl_factors_scale(f, out, task, err);
+    if (status == PL_OK && f->gn == NULL) {
+        status = make_gn(f, err);
+    }
+    *out = status == PL_OK ? f->normal : (pl_normalized){0};
+    out->gn = status == PL_OK ? f->gn : NULL;
+    return status;
+}
+
+/* Again, after pl_factors_shrink. */
+static pl_status remake_lower(pl_factors *f, pl_task *task, pl_error *err)
+{
+    bool positive = false;
+    size_t column = 0;
+    pl_lower *lower = pl_lower_create(f->n);
+    if (lower == NULL) {
+        return pl_factors_no_memory(f, err);
+    }
+    fill_lower(f, f->normal.lambda_max, f->diagonal, 0.0, lower);
+    pl_status status = pl_lower_cholesky(lower, &positive, &column, task, err);
+    if (status == PL_OK && !positive) {
+        status = pl_error_set(err, PL_ERR_NUMERIC,
+                              "%s: the Cholesky factorization of the Gram matrix fails at channel "
+                              "%zu",
+                              f->label, column);
+    }
+    if (status == PL_OK && f->lower == NULL) {
+        f->lower = lower;
+        lower = NULL;
+    }
+    pl_lower_destroy(lower);
+    return status;
+}
+
+pl_status pl_factors_cholesky(pl_factors *f, const pl_lower **l, pl_task *task, pl_error *err)
 {
     pl_normalized normal;
-    pl_status status = pl_factors_normalized(f, &normal, task, err);
+    pl_status status = pl_factors_scale(f, &normal, task, err);
+    if (status == PL_OK && f->lower == NULL) {
+        status = remake_lower(f, task, err);
+    }
     *l = status == PL_OK ? f->lower : NULL;
     return status;
 }
 
 static pl_status make_admm(pl_factors *f, double rho, float **out, pl_task *task, pl_error *err)
 {
-    const size_t n = f->n;
     size_t column = 0;
-    float *a = pl_alloc(n * n, sizeof *a);
-    double *wide = pl_alloc(n * n, sizeof *wide);
-    pl_status status = PL_OK;
-    if (a == NULL || wide == NULL) {
-        status = pl_factors_no_memory(f, err);
-        goto done;
+    bool positive = false;
+    float *a = pl_alloc(f->n * f->n, sizeof *a);
+    pl_lower *lower = pl_lower_create(f->n);
+    pl_status status =
+        a != NULL && lower != NULL ? pl_task_tick(task, err) : pl_factors_no_memory(f, err);
+    if (status == PL_OK) {
+        fill_lower(f, f->normal.lambda_max, f->diagonal, rho, lower);
+        status = pl_lower_cholesky(lower, &positive, &column, task, err);
     }
-    widen(f->gn, n, rho, wide);
-    if ((status = pl_task_tick(task, err)) != PL_OK) {
-        goto done;
-    }
-    if (!pl_cholesky(wide, n, &column)) {
+    if (status == PL_OK && !positive) {
         status = pl_error_set(err, PL_ERR_NUMERIC,
                               "%s: the Cholesky factorization of Gn + %g I fails at channel %zu",
                               f->label, rho, column);
-        goto done;
     }
-    if ((status = pl_task_tick(task, err)) != PL_OK ||
-        (status = pl_cholesky_inverse(wide, n, err)) != PL_OK) {
-        goto done;
+    if (status == PL_OK) {
+        status = pl_task_tick(task, err);
     }
-    for (size_t i = 0; i < n * n; i++) {
-        a[i] = (float)(rho * wide[i]);
+    if (status == PL_OK) {
+        status = pl_lower_inverse(lower, rho, a, task, err);
+        lower = NULL;
     }
-    *out = a;
-    a = NULL;
-done:
-    free(wide);
+    if (status == PL_OK) {
+        *out = a;
+        a = NULL;
+    }
+    pl_lower_destroy(lower);
     free(a);
     return status;
 }
@@ -353,7 +435,7 @@ pl_status pl_factors_admm(pl_factors *f, double rho, const float **a, pl_task *t
 {
     *a = NULL;
     pl_normalized normal;
-    pl_status status = pl_factors_normalized(f, &normal, task, err);
+    pl_status status = pl_factors_scale(f, &normal, task, err);
     if (status != PL_OK) {
         return status;
     }

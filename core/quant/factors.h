@@ -7,6 +7,7 @@
 #define PL_QUANT_FACTORS_H
 
 #include "core/base/task.h"
+#include "core/tensor/lower.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,12 +36,16 @@ void pl_factors_release(pl_factors *factors);
 /* Bytes held now, for a cache's account. */
 size_t pl_factors_bytes(const pl_factors *factors);
 
+/* Lets go of what was made, what certifies first and then the least recently used, until at most
+ * `bytes` are held; does nothing while the factors are held. */
+void pl_factors_shrink(pl_factors *factors, size_t bytes);
+
 /* Gn[n, n] float32 (ridge included) and its lambda_max in G's units; ridge is delta in Gn's units,
  * 0 when none was needed (1e-6 mean(diag Gn) where T < n, a channel is dead or the Cholesky fails;
  * tenfold more, up to 1e-2, where float32 rounding of G has left it indefinite by more than that).
  * PL_ERR_NUMERIC where G is zero or no such ridge helps. */
 typedef struct pl_normalized {
-    const float *gn;
+    const float *gn; /* NULL from pl_factors_scale */
     double lambda_max;
     double mean_diag; /* of Gn, before the ridge */
     double ridge;
@@ -48,8 +53,12 @@ typedef struct pl_normalized {
 PL_NODISCARD pl_status pl_factors_normalized(pl_factors *factors, pl_normalized *out, pl_task *task,
                                              pl_error *err);
 
-/* Lower Cholesky factor of Gn, float64 [n, n], for the certificate. */
-PL_NODISCARD pl_status pl_factors_cholesky(pl_factors *factors, const double **l, pl_task *task,
+/* The same without Gn itself, a matrix that few need. */
+PL_NODISCARD pl_status pl_factors_scale(pl_factors *factors, pl_normalized *out, pl_task *task,
+                                        pl_error *err);
+
+/* Cholesky factor of Gn, for the certificate. */
+PL_NODISCARD pl_status pl_factors_cholesky(pl_factors *factors, const pl_lower **l, pl_task *task,
                                            pl_error *err);
 
 /* A = rho (Gn + rho I)^-1, float32 [n, n], rho > 0.  The four most recently used rho are kept: *a

@@ -2,7 +2,6 @@
 
 #include "core/base/checked.h"
 #include "core/base/text.h"
-#include "core/tensor/linalg.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +51,8 @@ pl_status pl_factors_order(pl_factors *f, const size_t **perm, pl_error *err)
     return PL_OK;
 }
 
-/* h[n, n] = J H J + damping mean(diag H) I in the permuted order, J reversing it. */
-static void reversed_hessian(const pl_factors *f, const size_t *perm, double damping, double *h)
+/* h = J H J + damping mean(diag H) I in the permuted order, J reversing it; its lower triangle. */
+static void reversed_hessian(const pl_factors *f, const size_t *perm, double damping, pl_lower *h)
 {
     const size_t n = f->n;
     double mean = 0.0;
@@ -63,38 +62,13 @@ static void reversed_hessian(const pl_factors *f, const size_t *perm, double dam
     for (size_t i = 0; i < n; i++) {
         const size_t row = perm != NULL ? perm[n - 1 - i] : n - 1 - i;
         const float *from = f->gram + row * n;
-        for (size_t j = 0; j < n; j++) {
+        double *to = pl_lower_row(h, i);
+        for (size_t j = 0; j < i; j++) {
             const size_t column = perm != NULL ? perm[n - 1 - j] : n - 1 - j;
-            h[i * n + j] = f->dead[column] || f->dead[row] ? 0.0 : 2.0 * (double)from[column];
+            to[j] = f->dead[column] || f->dead[row] ? 0.0 : 2.0 * (double)from[column];
         }
-        h[i * n + i] = hessian_diagonal(f, row) + damping * mean;
+        to[i] = hessian_diagonal(f, row) + damping * mean;
     }
-}
-
-/* U = J L^-1 J: rows of e become the columns of L^-1, in pieces between ticks. */
-static pl_status invert_factor(const pl_factors *f, const double *l, double *e, float *u,
-                               pl_task *task, pl_error *err)
-{
-    const size_t n = f->n;
-    size_t piece = (size_t)(1e9 / ((double)n * (double)n));
-    piece = piece < 16 ? 16 : piece;
-    memset(e, 0, n * n * sizeof *e);
-    for (size_t i = 0; i < n; i++) {
-        e[i * n + i] = 1.0;
-    }
-    for (size_t first = 0; first < n; first += piece) {
-        pl_status status = pl_task_tick(task, err);
-        if (status != PL_OK) {
-            return status;
-        }
-        pl_solve_lower(l, n, e + first * n, n - first < piece ? n - first : piece);
-    }
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            u[i * n + j] = j < i ? 0.0f : (float)e[(n - 1 - j) * n + (n - 1 - i)];
-        }
-    }
-    return PL_OK;
 }
 
 static double next_damping(double damping)
@@ -106,8 +80,8 @@ static double next_damping(double damping)
 }
 
 /* Climbs the ladder of dampings until the Cholesky of J H J exists, in h. */
-static pl_status factor_hessian(const pl_factors *f, const size_t *perm, double damping, double *h,
-                                double *used, pl_task *task, pl_error *err)
+static pl_status factor_hessian(const pl_factors *f, const size_t *perm, double damping,
+                                pl_lower *h, double *used, pl_task *task, pl_error *err)
 {
     pl_buf tried = {0};
     pl_status status = PL_OK;
@@ -116,8 +90,12 @@ static pl_status factor_hessian(const pl_factors *f, const size_t *perm, double 
             break;
         }
         size_t column = 0;
+        bool positive = false;
         reversed_hessian(f, perm, d, h);
-        if (pl_cholesky(h, f->n, &column)) {
+        if ((status = pl_lower_cholesky(h, &positive, &column, task, err)) != PL_OK) {
+            break;
+        }
+        if (positive) {
             *used = d;
             break;
         }
@@ -138,11 +116,10 @@ static pl_status factor_hessian(const pl_factors *f, const size_t *perm, double 
 
 static pl_status make_gptq(pl_factors *f, pl_kept *model, float **out, pl_task *task, pl_error *err)
 {
-    const size_t n = f->n;
     const size_t *perm = NULL;
-    float *u = pl_alloc(n * n, sizeof *u);
-    double *h = pl_alloc(n * n, sizeof *h), *e = pl_alloc(n * n, sizeof *e);
-    pl_status status = u != NULL && h != NULL && e != NULL ? PL_OK : pl_factors_no_memory(f, err);
+    float *u = pl_alloc(f->n * f->n, sizeof *u);
+    pl_lower *h = pl_lower_create(f->n);
+    pl_status status = u != NULL && h != NULL ? PL_OK : pl_factors_no_memory(f, err);
     if (status == PL_OK && model->act_order) {
         status = pl_factors_order(f, &perm, err);
     }
@@ -150,14 +127,15 @@ static pl_status make_gptq(pl_factors *f, pl_kept *model, float **out, pl_task *
         status = factor_hessian(f, perm, model->key, h, &model->used, task, err);
     }
     if (status == PL_OK) {
-        status = invert_factor(f, h, e, u, task, err);
+        status = pl_lower_invert(h, task, err);
     }
-    if (status == PL_OK) {
+    if (status == PL_OK) { /* U = J L^-1 J */
+        pl_lower_reverse(h, u);
+        h = NULL;
         *out = u;
         u = NULL;
     }
-    free(e);
-    free(h);
+    pl_lower_destroy(h);
     free(u);
     return status;
 }

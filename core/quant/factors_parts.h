@@ -26,9 +26,10 @@ struct pl_factors {
     char *label;
     bool *dead;   /* [n] */
     size_t *perm; /* NULL until asked for */
-    float *gn;    /* NULL until asked for, and so are normal and lower */
+    float *diagonal; /* [n], of Gn, ridge included; NULL until normal is known */
     pl_normalized normal;
-    double *lower;
+    float *gn;       /* NULL until asked for, and so is lower */
+    pl_lower *lower;
     pl_kept *list;
     uint64_t clock;
     int holds;

@@ -165,7 +165,7 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     pl_linf_bounds *bounds = NULL;
     frame_store store = {0};
     const bool admm = options->solver == PL_SOLVER_ADMM;
-    pl_status status = pl_factors_normalized(factors, &normal, task, err);
+    pl_status status = pl_factors_scale(factors, &normal, task, err);
     if (status == PL_OK) {
         status = admm ? pl_linf_admm_kernel(factors, problem->beta, options->rho_factor,
                                             options->rough, &kernel, task, err)

@@ -1,7 +1,7 @@
 #include "core/quant/linf_parts.h"
 
 #include "core/tensor/clones.h"
-#include "core/tensor/linalg.h"
+#include "core/tensor/lower.h"
 
 #include <math.h>
 
@@ -66,7 +66,7 @@ void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, cons
     for (size_t r = 0; r < count; r++) {
         subtract(w + r * stride, frame->w0.data + (first + r) * frame->w0.stride, n, work + r * n);
     }
-    pl_mul_lower(frame->lower, n, work, count);
+    pl_lower_mul(frame->lower, work, count);
     for (size_t r = 0; r < count; r++) {
         double penalty = 0.0;
         for (size_t k = 0, at = 0; k < frame->groups; k++, at += frame->width) {
@@ -138,7 +138,7 @@ void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const 
         }
         bounds[r].dual = linear;
     }
-    pl_solve_lower(frame->lower, n, work, count);
+    pl_lower_solve(frame->lower, work, count);
     for (size_t r = 0; r < count; r++) {
         const double linear = bounds[r].dual;
         const double square = sum_of_squares(work + r * n, n);

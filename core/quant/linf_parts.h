@@ -44,7 +44,7 @@ typedef struct pl_linf_frame {
     size_t n, width, groups;
     const double *weights; /* [groups]: beta alpha_k, which bounds ||y^(k)||_1 */
     const float *taus;     /* [groups] */
-    const double *lower;   /* Cholesky factor of Gn, [n, n] */
+    const pl_lower *lower; /* Cholesky factor of Gn */
 } pl_linf_frame;
 
 /* P for `count` rows from `first` on, w[count, n] with stride; work[count, n].  Float64. */

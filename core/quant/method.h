@@ -56,7 +56,7 @@ typedef struct pl_spec {
 /* What a solve hands to a method. */
 typedef struct pl_layer_input {
     const char *layer;   /* full name, for error sentences */
-    pl_factors *factors; /* of the layer's site */
+    pl_factors *factors; /* of the layer's site; NULL only for a method that is `blind` */
     pl_view w;           /* [out, in], finite: W0 for precondition, its result for round */
     /* What only a live solve sets; zeros are a plain solve. */
     const pl_rows_watch *watch; /* NULL: nobody watches */
@@ -76,7 +76,8 @@ struct pl_method {
     const char *summary; /* one sentence, with the source */
     const pl_param *params;
     size_t n_params;
-    bool live; /* quick enough to be turned as a knob */
+    bool live;  /* quick enough to be turned as a knob */
+    bool blind; /* needs nothing of the layer's inputs */
     /* Exactly one of these, by slot (transforms come with their own interface). */
     pl_status (*precondition)(const pl_spec *spec, const pl_layer_input *in, pl_linf_warm *warm,
                               float *w, pl_linf_report *report, pl_task *task, pl_error *err);

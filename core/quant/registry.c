@@ -29,7 +29,7 @@ const char *pl_slot_name(pl_slot slot)
 
 pl_status pl_check_layer(const pl_layer_input *in, pl_error *err)
 {
-    const size_t n = pl_factors_n(in->factors);
+    const size_t n = in->factors != NULL ? pl_factors_n(in->factors) : in->w.cols;
     if (in->w.cols != n) {
         return pl_error_set(err, PL_ERR_STATE,
                             "%s: the weights have %zu columns, the Gram matrix of its input %zu",

@@ -59,5 +59,6 @@ const pl_method pl_method_rtn = {
     .params = params,
     .n_params = sizeof params / sizeof *params,
     .live = true,
+    .blind = true,
     .round = quantize,
 };

@@ -57,6 +57,20 @@ static void put_last_name(pl_buf *out, const char *path)
     pl_buf_deinit(&name);
 }
 
+static void put_open(const pl_source *source, pl_buf *out)
+{
+    if (source->demo != NULL) {
+        return;
+    }
+    pl_buf_puts(out, "open ");
+    put_last_name(out, source->path);
+    if (source->inputs != NULL) {
+        pl_buf_puts(out, " inputs=");
+        put_last_name(out, source->inputs);
+    }
+    pl_buf_puts(out, "\n");
+}
+
 /* The demo calibrates itself on its own text: only another calibration has to be asked for. */
 static void put_calibration(const pl_state *state, pl_buf *out)
 {
@@ -100,6 +114,9 @@ static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char 
 
 static void put_slots(const pl_state *state, size_t only, pl_buf *out)
 {
+    if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
+        return;
+    }
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec =
             only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
@@ -113,23 +130,30 @@ static void put_slots(const pl_state *state, size_t only, pl_buf *out)
     }
 }
 
+/* Behind the methods, which would take an imported layer back. */
+static void put_import(const pl_state *state, const char *layer, pl_buf *out)
+{
+    pl_buf_printf(out, "import %s after=", layer);
+    put_last_name(out, state->imported.path);
+    pl_buf_puts(out, "\n");
+}
+
 void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
 {
     const pl_source *source = state->source;
     if (source == NULL) {
         return;
     }
-    if (source->demo == NULL) {
-        pl_buf_puts(out, "open ");
-        put_last_name(out, source->path);
-        pl_buf_puts(out, "\n");
-    }
+    put_open(source, out);
     put_calibration(state, out);
     size_t layers = pl_model_layer_count(source->model);
     size_t solved = 0;
     size_t sequential = 0;
+    size_t imported = 0;
     for (size_t i = whole ? 0 : state->layer; i < (whole ? layers : state->layer + 1); i++) {
-        if (pl_state_result(state, i) != NULL) {
+        if (pl_state_is_imported(state, i)) {
+            imported++;
+        } else if (pl_state_result(state, i) != NULL) {
             solved++;
             sequential += state->solved[i].sequential;
         }
@@ -143,8 +167,19 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
     if (whole && solved == layers && sequential == 0) {
         pl_buf_puts(out, "solve all\n");
     }
+    if (whole && imported == layers) {
+        put_import(state, "all", out);
+    } else if (!whole && imported > 0) {
+        put_import(state, pl_model_layer(source->model, state->layer)->name, out);
+    }
+    for (size_t i = 0; i < layers && whole && imported < layers; i++) {
+        if (pl_state_is_imported(state, i)) {
+            put_import(state, pl_model_layer(source->model, i)->name, out);
+        }
+    }
     for (size_t i = 0; i < layers && whole && (solved < layers || sequential > 0); i++) {
-        if (pl_state_result(state, i) != NULL && !state->solved[i].sequential) {
+        if (pl_state_result(state, i) != NULL && !state->solved[i].sequential &&
+            !pl_state_is_imported(state, i)) {
             pl_buf_printf(out, "solve %s\n", pl_model_layer(source->model, i)->name);
         }
     }
@@ -164,9 +199,29 @@ static bool is_needed(const pl_figure_needs *needs, size_t layer)
     return false;
 }
 
+/* Whether a panel shows the layer's result, which the commands must make then. */
+static bool is_shown(const pl_state *state, const pl_figure_needs *needs, size_t layer)
+{
+    bool shown = false;
+    for (size_t i = 0; i < needs->n_layers; i++) {
+        shown = shown || (needs->layers[i] == layer && needs->results[i]);
+    }
+    return shown && pl_state_result(state, layer) != NULL;
+}
+
+static bool needs_calibration(const pl_state *state, const pl_figure_needs *needs)
+{
+    bool needed = needs->inputs || needs->pins || needs->sweep;
+    for (size_t i = 0; i < needs->n_layers; i++) {
+        needed = needed || is_shown(state, needs, needs->layers[i]);
+    }
+    return needed;
+}
+
 /* The slots as they are, the empty ones too where a baseline has filled them before. */
 static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
 {
+    emptied = emptied && (only == SIZE_MAX || !pl_state_is_imported(state, only));
     for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec =
             only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
@@ -183,14 +238,13 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     size_t layers = pl_model_layer_count(source->model);
     size_t solved = 0;
     size_t sequential = 0;
+    size_t imported = 0;
     bool one = true;
     bool pinned = false;
-    if (source->demo == NULL) {
-        pl_buf_puts(out, "open ");
-        put_last_name(out, source->path);
-        pl_buf_puts(out, "\n");
+    put_open(source, out);
+    if (needs_calibration(state, needs)) {
+        put_calibration(state, out);
     }
-    put_calibration(state, out);
     for (size_t i = 0; i < layers; i++) {
         bool needed = is_needed(needs, i);
         if (needed && needs->pins) {
@@ -198,7 +252,10 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
             pl_pin_commands(state, i, out);
             pinned = pinned || out->size > size;
         }
-        if (needed && pl_state_result(state, i) != NULL) {
+        bool shown = is_shown(state, needs, i);
+        if (shown && pl_state_is_imported(state, i)) {
+            imported++;
+        } else if (shown) {
             solved++;
             sequential += state->solved[i].sequential;
         }
@@ -211,9 +268,14 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     if (sequential > 0) {
         pl_buf_puts(out, "solve all sequential=yes\n");
     }
+    for (size_t i = 0; i < layers && imported > 0; i++) {
+        if (is_shown(state, needs, i) && pl_state_is_imported(state, i)) {
+            put_import(state, pl_model_layer(source->model, i)->name, out);
+        }
+    }
     for (size_t i = 0; i < layers && !one; i++) {
-        if (is_needed(needs, i) && pl_state_result(state, i) != NULL &&
-            !state->solved[i].sequential) {
+        if (is_shown(state, needs, i) && !state->solved[i].sequential &&
+            !pl_state_is_imported(state, i)) {
             pl_buf_printf(out, "solve %s\n", pl_model_layer(source->model, i)->name);
         }
     }
@@ -276,9 +338,10 @@ static json_t *solved_json(const pl_state *state)
         char result[PL_ID_TEXT];
         pl_id_format(solved->plan, plan);
         pl_id_format(solved->result, result);
-        json_array_append_new(list, json_pack("[s, s, s, b]",
+        json_array_append_new(list, json_pack("[s, s, s, b, b]",
                                               pl_model_layer(state->source->model, i)->name, plan,
-                                              result, (int)solved->sequential));
+                                              result, (int)solved->sequential,
+                                              (int)solved->imported));
     }
     return list;
 }
@@ -304,8 +367,13 @@ json_t *pl_state_to_json(const pl_state *state)
     }
     const pl_source *source = state->source;
     const pl_protocol *protocol = &calibration->protocol;
-    return json_pack("{s:i, s:s?, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, s:s?, s:i, s:i, s:o}",
-                     "version", 1, "model", source != NULL ? source->path : NULL, "calibration",
+    char imported[PL_ID_TEXT] = "";
+    pl_id_format(state->imported.id, imported);
+    return json_pack("{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, "
+                     "s:s?, s:i, s:i, s:o}",
+                     "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
+                     source != NULL ? source->inputs : NULL, "import", state->imported.path,
+                     "import_id", imported, "calibration",
                      "texts", texts, "length", (json_int_t)protocol->length, "windows",
                      (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
                      (json_int_t)protocol->seed, "key", key, "slots", slots, "solved",
@@ -423,6 +491,17 @@ static pl_status restore_calibration(pl_state *state, const json_t *json, pl_err
     return PL_OK;
 }
 
+/* Before the solved layers, of which some may be imported. */
+static pl_status restore_import(pl_state *state, const json_t *json, pl_error *err)
+{
+    const char *path = json_string_value(json_object_get(json, "import"));
+    const char *text = json_string_value(json_object_get(json, "import_id"));
+    pl_id id = {0};
+    return path != NULL && text != NULL && pl_id_parse(text, &id)
+               ? pl_state_set_import(state, path, id, err)
+               : PL_OK;
+}
+
 static void restore_solved(pl_state *state, const json_t *list)
 {
     size_t index;
@@ -433,7 +512,9 @@ static void restore_solved(pl_state *state, const json_t *list)
         const char *plan = json_string_value(json_array_get(item, 1));
         const char *result = json_string_value(json_array_get(item, 2));
         size_t layer = 0;
-        pl_solved solved = {.set = true, .sequential = json_is_true(json_array_get(item, 3))};
+        pl_solved solved = {.set = true,
+                            .sequential = json_is_true(json_array_get(item, 3)),
+                            .imported = json_is_true(json_array_get(item, 4))};
         if (name != NULL && plan != NULL && result != NULL && pl_id_parse(plan, &solved.plan) &&
             pl_id_parse(result, &solved.result) &&
             pl_model_find_layer(state->source->model, name, &layer, NULL) == PL_OK) {
@@ -454,6 +535,9 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     }
     if (status == PL_OK) {
         status = restore_calibration(state, json_object_get(json, "calibration"), err);
+    }
+    if (status == PL_OK) {
+        status = restore_import(state, json, err);
     }
     if (status != PL_OK) {
         pl_state_deinit(state);

@@ -71,6 +71,10 @@ pl_status pl_state_pin(pl_state *state, pl_error *err)
     if (result == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "pin: %s is not solved, `solve` first", name);
     }
+    if (pl_state_is_imported(state, state->layer)) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "pin: %s is imported; a baseline is a result of methods", name);
+    }
     for (size_t i = 0; i < state->n_pins; i++) {
         if (state->pins[i].layer == state->layer && pl_id_equal(state->pins[i].result, *result)) {
             return PL_OK;

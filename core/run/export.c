@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/io/safetensors.h"
+#include "core/model/bare.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -305,6 +306,13 @@ static pl_status write_shard(exporter *x, const char *name, const size_t *member
     return status;
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+    size_t n = strlen(name);
+    size_t m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -324,22 +332,20 @@ static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
                 members[count++] = i;
             }
         }
-        const char *name = gguf ? "model.safetensors"
-                                : base_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, s)));
-        status = write_shard(x, name, members, count, task, err);
+        const char *from = base_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, s)));
+        pl_buf name = {0};
+        pl_buf_append(&name, from, ends_with(from, ".npy") ? strlen(from) - 4 : strlen(from));
+        pl_buf_puts(&name, ends_with(from, ".npy") ? ".safetensors" : "");
+        status = name.failed ? no_memory(err)
+                             : write_shard(x, gguf ? "model.safetensors" : name.data, members,
+                                           count, task, err);
+        pl_buf_deinit(&name);
     }
     free(members);
     return status;
 }
 
 /* --- the files beside the weights ------------------------------------------------------------- */
-
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name);
-    size_t m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
 
 /* Config, tokenizer and templates; never weights, and no index where dtypes change its sum. */
 static bool is_companion(const char *name)
@@ -429,6 +435,14 @@ static pl_status copy_companions(const exporter *x, pl_error *err)
     }
     closedir(dir);
     return status;
+}
+
+/* A file of matrices stands alone: what lies beside it is not its own. */
+static bool stands_alone(const exporter *x)
+{
+    const char *path = pl_model_path(x->model);
+    return pl_model_is_bare(x->model) &&
+           (ends_with(path, ".npy") || ends_with(path, ".safetensors"));
 }
 
 static pl_status write_gguf_companions(const exporter *x, pl_error *err)
@@ -540,7 +554,7 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
     }
     if (status == PL_OK) {
         status = write_shards(&x, task, err);
-        if (status == PL_OK) {
+        if (status == PL_OK && !stands_alone(&x)) {
             status = pl_checkpoint_container(x.checkpoint) == PL_GGUF
                          ? write_gguf_companions(&x, err)
                          : copy_companions(&x, err);

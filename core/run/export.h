@@ -2,8 +2,9 @@
  *
  * A drop-in checkpoint: from a Hugging Face folder the names, dtypes, sharding, config and
  * tokenizer files are kept as they are; from a GGUF config.json and tokenizer.json are written from
- * its metadata and names are Hugging Face's.  The folder appears whole, by one rename, after every
- * tensor has been read back. */
+ * its metadata and names are Hugging Face's; from a file of matrices (core/model/bare.h) it is one
+ * safetensors file of the same names and dtypes.  The folder appears whole, by one rename, after
+ * every tensor has been read back. */
 #ifndef PL_RUN_EXPORT_H
 #define PL_RUN_EXPORT_H
 

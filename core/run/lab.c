@@ -1,6 +1,7 @@
 #include "core/run/lab.h"
 
 #include "core/base/checked.h"
+#include "core/model/bare.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@ typedef struct bench {
     int holders;
 } bench;
 
+/* What a batch solve keeps of other sites, its own one's needs counted in. */
+enum { BATCH_BYTES = 512 << 20 };
+
 struct pl_lab {
     pl_store *store;
     size_t memory_limit;
@@ -29,10 +33,10 @@ struct pl_lab {
     pl_buf tokens_paths;
     pl_tokens tokens;
 
-    /* The demo's own calibration. */
-    pl_source *demo_source;
-    pl_protocol demo_protocol;
-    pl_id demo_key;
+    /* The calibration of a source that needs no text: the demo's own, or that of given inputs. */
+    pl_source *own_source;
+    pl_protocol own_protocol;
+    pl_id own_key;
 };
 
 static size_t default_memory(void)
@@ -79,7 +83,7 @@ void pl_lab_destroy(pl_lab *lab)
     pl_tokens_deinit(&lab->tokens);
     pl_buf_deinit(&lab->tokens_paths);
     pl_source_release(lab->tokens_source);
-    pl_source_release(lab->demo_source);
+    pl_source_release(lab->own_source);
     pl_buf_deinit(&lab->warning);
     pl_store_close(lab->store);
     free(lab);
@@ -164,6 +168,12 @@ done:
 pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_calib_report *report,
                            pl_task *task, pl_error *err)
 {
+    if (pl_model_inputs(state->source->model) != NULL) {
+        if (report != NULL) {
+            *report = (pl_calib_report){0};
+        }
+        return pl_calib_inputs_key(state->source->model, PL_CALIB_SAMPLE_ROWS, key, task, err);
+    }
     const pl_calibration *calibration = &state->calibration;
     const pl_tokens *shared = NULL;
     pl_status status =
@@ -217,9 +227,9 @@ bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key)
         *key = state->calibration.key;
         return true;
     }
-    if (state->source->demo != NULL && lab->demo_source == state->source &&
-        same_protocol(&lab->demo_protocol, &state->calibration.protocol)) {
-        *key = lab->demo_key;
+    if (pl_source_has_inputs(state->source) && lab->own_source == state->source &&
+        same_protocol(&lab->own_protocol, &state->calibration.protocol)) {
+        *key = lab->own_key;
         return true;
     }
     return false;
@@ -231,17 +241,23 @@ pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key, pl_
     if (pl_lab_is_calibrated(lab, state, key)) {
         return PL_OK;
     }
-    if (state->source->demo == NULL) {
+    if (!pl_source_has_inputs(state->source) && pl_model_is_bare(state->source->model)) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s was opened without inputs, which this needs: open it with "
+                            "inputs=X.safetensors",
+                            pl_model_name(state->source->model));
+    }
+    if (!pl_source_has_inputs(state->source)) {
         return pl_error_set(err, PL_ERR_STATE,
                             "this needs calibration: run `calibrate text=FILE` first");
     }
     pl_status status = pl_lab_calibrate(lab, state, key, NULL, task, err);
     if (status == PL_OK) {
-        pl_source *old = lab->demo_source;
-        lab->demo_source = pl_source_retain(state->source);
+        pl_source *old = lab->own_source;
+        lab->own_source = pl_source_retain(state->source);
         pl_source_release(old);
-        lab->demo_protocol = state->calibration.protocol;
-        lab->demo_key = *key;
+        lab->own_protocol = state->calibration.protocol;
+        lab->own_key = *key;
     }
     return status;
 }
@@ -282,6 +298,26 @@ static bench *find_bench(pl_lab *lab, pl_id calibration, size_t site)
     return NULL;
 }
 
+void pl_lab_make_room(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site)
+{
+    /* Of the wanted site: its Gram matrix, a factor and its inverse, and what certifies. */
+    const double n = (double)pl_model_site(state->source->model, site)->cols;
+    double total = 16.0 * n * n;
+    (void)find_bench(lab, calibration, site);
+    for (bench **at = &lab->benches; *at != NULL;) {
+        bench *entry = *at;
+        const bool wanted = entry->site == site && pl_id_equal(entry->calibration, calibration);
+        const double bytes = wanted ? 0.0 : (double)bench_bytes(entry);
+        if (!wanted && total + bytes > (double)BATCH_BYTES && entry->holders == 0) {
+            *at = entry->next;
+            bench_destroy(entry);
+        } else {
+            total += bytes;
+            at = &entry->next;
+        }
+    }
+}
+
 double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
 {
     pl_id calibration = {0};
@@ -295,10 +331,54 @@ double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
     return tokens;
 }
 
+/* A site of given inputs is read when it is first asked for, or where its entry is damaged. */
+static pl_status make_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                             pl_status found, const pl_error *why, pl_task *task, pl_error *err)
+{
+    const pl_inputs_spec spec = {.model = state->source->model,
+                                 .sample_rows = PL_CALIB_SAMPLE_ROWS,
+                                 .memory_limit = lab->memory_limit};
+    if (found == PL_ERR_FORMAT) {
+        pl_lab_warn(lab, why->message);
+    }
+    pl_status status = pl_calib_drop_site(lab->store, calibration, site, err);
+    return status == PL_OK
+               ? pl_calib_inputs_site(&spec, calibration, site, lab->store, task, err)
+               : status;
+}
+
+static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                             bool with_gram, bool with_sample, pl_site_stats *out, pl_task *task,
+                             pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    pl_error why = {0};
+    *out = (pl_site_stats){0};
+    pl_status status = pl_model_need_inputs(model, pl_model_site(model, site)->layers[0], err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out, &why);
+    if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
+        status = make_inputs(lab, state, calibration, site, status, &why, task, &why);
+        if (status == PL_OK) {
+            status = pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out,
+                                        &why);
+        }
+    }
+    if (status != PL_OK && err != NULL) {
+        *err = why;
+    }
+    return status;
+}
+
 pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
                            bool with_gram, bool with_sample, pl_site_stats *out, pl_task *task,
                            pl_error *err)
 {
+    if (pl_model_is_bare(state->source->model)) {
+        return load_inputs(lab, state, calibration, site, with_gram, with_sample, out, task, err);
+    }
     pl_error why = {0};
     pl_status status =
         pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out, &why);

@@ -30,8 +30,9 @@ void pl_lab_warn(pl_lab *lab, const char *text);
 PL_NODISCARD pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key,
                                         pl_calib_report *report, pl_task *task, pl_error *err);
 
-/* Key of the state's calibration.  The demo calibrates itself; any other model without one is
- * PL_ERR_STATE, with a sentence that names `calibrate`. */
+/* Key of the state's calibration.  The demo calibrates itself, and given inputs are a calibration
+ * (their sites are read one by one, when pl_lab_load_site or pl_lab_site is asked for them); any
+ * other model without one is PL_ERR_STATE, with a sentence that names `calibrate`. */
 PL_NODISCARD pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key,
                                           pl_task *task, pl_error *err);
 
@@ -41,6 +42,10 @@ bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key);
 /* Tokens of the files of a text, kept for the last one.  Borrowed until the next call. */
 PL_NODISCARD pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths,
                                      size_t n, const pl_tokens **out, pl_task *task, pl_error *err);
+
+/* Before a solve that no knob waits for: lets go of other sites, the least recently used first,
+ * until they and this one take half a gigabyte, or this one alone what it needs. */
+void pl_lab_make_room(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site);
 
 /* A site's factors and statistics (without the sample) under a calibration key; held until
  * released, so that an urgent job in between cannot evict them.  A damaged entry of the state's

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/metrics/outliers.h"
+#include "core/model/bare.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,6 +151,9 @@ static pl_status summarize_inputs(pl_lab *lab, const pl_state *state, size_t lay
     pl_site_stats stats = {0};
     pl_id calibration = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    if (status == PL_OK && pl_model_is_blind(state->source->model, layer)) {
+        return PL_OK; /* stays unknown */
+    }
     if (status == PL_OK) {
         status = pl_lab_load_site(lab, state, calibration, info->site, false, false, &stats, task,
                                   err);

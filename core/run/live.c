@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/metrics/recon.h"
+#include "core/model/bare.h"
 #include "core/run/picture_parts.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/preview.h"
@@ -248,6 +249,9 @@ pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_
     pl_id calibration = {0};
     if (!pl_layer_has_method(state, layer)) {
         return pl_solve_no_method(info->name, err);
+    }
+    if (pl_model_is_blind(state->source->model, layer) || pl_state_is_imported(state, layer)) {
+        return pl_solve_layer(lab, state, layer, report, result, task, err); /* without frames */
     }
     pl_status status = hold_site(lab, state, layer, &bench, &calibration, task, err);
     if (status == PL_OK) {

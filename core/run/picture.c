@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
+#include "core/model/bare.h"
 #include "core/run/picture_parts.h"
 #include "core/run/results.h"
 
@@ -49,6 +50,25 @@ static pl_status weight_scores(pl_lab *lab, const pl_state *state, size_t layer,
     return status == PL_ERR_UNSUPPORTED ? PL_OK : status;
 }
 
+/* Statistics of a layer's inputs for its score; empty where they are not at hand.  Given inputs are
+ * read here for the first time. */
+static pl_status load_scores(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                             pl_site_stats *out, pl_task *task, pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    const size_t site = pl_model_layer(model, layer)->site;
+    if (pl_model_is_bare(model)) {
+        *out = (pl_site_stats){0};
+        return pl_model_is_blind(model, layer)
+                   ? PL_OK
+                   : pl_lab_load_site(lab, state, calibration, site, false, false, out, task, err);
+    }
+    pl_status found =
+        pl_calib_load_site(pl_lab_store(lab), calibration, site, false, false, out, NULL);
+    (void)found;
+    return PL_OK;
+}
+
 pl_status pl_layer_scores(pl_lab *lab, const pl_state *state, size_t first, size_t count,
                           pl_layer_score *scores, pl_task *task, pl_error *err)
 {
@@ -68,8 +88,11 @@ pl_status pl_layer_scores(pl_lab *lab, const pl_state *state, size_t first, size
         if (calibrated && info->site != site) {
             pl_site_stats stats = {0};
             input_ratio = NAN;
-            if (pl_calib_load_site(pl_lab_store(lab), calibration, info->site, false, false,
-                                   &stats, NULL) == PL_OK) {
+            status = load_scores(lab, state, calibration, layer, &stats, task, err);
+            if (status != PL_OK) {
+                return status;
+            }
+            if (stats.max != NULL) {
                 input_ratio = (float)pl_outlier_ratio(stats.max, stats.n);
             }
             pl_site_stats_deinit(&stats);
@@ -119,7 +142,7 @@ static void add_tokens(const pl_model *model, const pl_site_stats *stats, pl_cha
         rows[i].token_position = stats->max_position[c];
         rows[i].token_id = stats->max_token[c];
         pl_buf text = {0};
-        if (named) {
+        if (named && rows[i].token_id >= 0) {
             pl_tokenizer_show(tokenizer, rows[i].token_id, &text);
         }
         snprintf(rows[i].token, sizeof rows[i].token, "%s", text.data != NULL ? text.data : "");
@@ -282,7 +305,8 @@ static pl_status picture_input(pl_lab *lab, const pl_state *state, pl_picture *p
                                pl_task *task, pl_error *err)
 {
     pl_id calibration = {0};
-    if (!pl_lab_is_calibrated(lab, state, &calibration)) {
+    if (!pl_lab_is_calibrated(lab, state, &calibration) ||
+        pl_model_is_blind(state->source->model, picture->layer)) {
         return PL_OK;
     }
     pl_bench bench = {0};
@@ -313,6 +337,17 @@ size_t pl_picture_group_size(const pl_state *state, size_t layer)
     return round->method != NULL ? pl_spec_grid(round).group_size : 0;
 }
 
+static void find_extremes(const pl_mat *w, float *out)
+{
+    memset(out, 0, w->cols * sizeof *out);
+    for (size_t r = 0; r < w->rows; r++) {
+        const float *row = w->data + r * w->cols;
+        for (size_t c = 0; c < w->cols; c++) {
+            out[c] = fabsf(row[c]) > fabsf(out[c]) ? row[c] : out[c];
+        }
+    }
+}
+
 static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_picture **out,
                        pl_error *err)
 {
@@ -326,14 +361,16 @@ static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_
     picture->cols = w->cols;
     picture->flatness_after = picture->kurtosis_after = (double)NAN;
     picture->before = pl_alloc(w->cols, sizeof(float));
-    pl_status status = picture->before == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                                               : weight_table(w, PL_PICTURE_TOP, picture->weights,
-                                                              &picture->n_weights, picture->before,
-                                                              err);
+    picture->extreme = pl_alloc(w->cols, sizeof(float));
+    bool missing = picture->before == NULL || picture->extreme == NULL;
+    pl_status status = missing ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+                               : weight_table(w, PL_PICTURE_TOP, picture->weights,
+                                              &picture->n_weights, picture->before, err);
     if (status != PL_OK) {
         pl_picture_destroy(picture);
         return status;
     }
+    find_extremes(w, picture->extreme);
     const pl_tensor_numbers numbers = pl_describe(pl_mat_view(w));
     picture->flatness_before = numbers.flatness;
     picture->kurtosis_before = numbers.kurtosis;
@@ -401,6 +438,7 @@ pl_status pl_picture_copy(const pl_picture *from, pl_picture **out, pl_error *er
     bool failed = false;
     *to = *from;
     to->before = copy_values(from->before, from->cols, &failed);
+    to->extreme = copy_values(from->extreme, from->cols, &failed);
     to->preconditioned = copy_values(from->preconditioned, from->cols, &failed);
     to->after = copy_values(from->after, from->cols, &failed);
     to->input = copy_values(from->input, from->cols, &failed);
@@ -419,6 +457,7 @@ void pl_picture_destroy(pl_picture *picture)
 {
     if (picture != NULL) {
         free(picture->before);
+        free(picture->extreme);
         free(picture->preconditioned);
         free(picture->after);
         free(picture->input);

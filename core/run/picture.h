@@ -45,6 +45,7 @@ enum { PL_PICTURE_TOP = 24 };
 typedef struct pl_picture {
     size_t layer, rows, cols;
     float *before;         /* [cols] max |w| per input channel */
+    float *extreme;        /* [cols] that weight itself, with its sign; or NULL */
     float *preconditioned; /* or NULL */
     float *after;          /* or NULL */
     float *input;          /* [cols] max |x|, or NULL before calibration */

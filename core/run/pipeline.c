@@ -1,6 +1,7 @@
 #include "core/run/pipeline.h"
 
 #include "core/metrics/recon.h"
+#include "core/model/bare.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/results.h"
 #include "core/tensor/linalg.h"
@@ -9,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* What a solve that no knob waits for leaves of its factors for the site's next layer, and what
+ * those may take with the factor that GPTQ is about to make. */
+static const size_t KEPT_BYTES = (size_t)192 << 20, ROUND_BYTES = (size_t)256 << 20;
 
 /* Workspace of one layer's solve; everything it holds is released in work_deinit. */
 typedef struct work {
@@ -26,6 +31,7 @@ typedef struct work {
     pl_solve_report report;
     const pl_solve_watch *watch;
     const pl_qweights *codes; /* while they are made and somebody watches */
+    bool blind;               /* the inputs are not known: no factors, no errors */
 } work;
 
 static void work_deinit(work *w)
@@ -98,7 +104,8 @@ static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *ta
     }
     if (status == PL_OK) {
         pl_hasher_id(hasher, weight);
-        pl_hasher_id(hasher, pl_calib_site_key(calibration, w->info->site));
+        pl_hasher_id(hasher, w->blind ? (pl_id){0}
+                                      : pl_calib_site_key(calibration, w->info->site));
         *out = pl_hasher_finish(hasher);
     }
     pl_hasher_destroy(hasher);
@@ -274,8 +281,11 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     size_t group_size = report_group_size(w);
     report->group_max_before = pl_group_max_mean(before, group_size);
     report->group_max_after = pl_group_max_mean(after, group_size);
-    report->relative_error = 0;
+    report->relative_error = w->blind ? NAN : 0;
     pl_status status = PL_OK;
+    if (w->blind) {
+        return PL_OK;
+    }
     if (w->result.has_preconditioned) {
         status =
             pl_relative_error(w->bench.factors, before, after, &report->relative_error, task, err);
@@ -313,7 +323,16 @@ static work work_of(pl_lab *lab, const pl_state *state, size_t layer)
         .precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION),
         .round = pl_state_spec(state, layer, PL_SLOT_ROUND),
         .report = pl_solve_report_empty(),
+        .blind = pl_model_is_blind(state->source->model, layer),
     };
+}
+
+bool pl_solve_sees_enough(const pl_state *state, size_t layer)
+{
+    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    return pl_state_is_imported(state, layer) || !pl_model_is_blind(state->source->model, layer) ||
+           (pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method == NULL &&
+            (round->method == NULL || round->method->blind));
 }
 
 pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
@@ -342,8 +361,15 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
 {
     work w = work_of(lab, state, layer);
     w.watch = watch;
+    if (pl_state_is_imported(state, layer)) {
+        *result = state->solved[layer].result;
+        return pl_result_report(lab, *result, report, err);
+    }
     if (!pl_layer_has_method(state, layer)) {
         return pl_solve_no_method(w.info->name, err);
+    }
+    if (!pl_solve_sees_enough(state, layer)) {
+        return pl_model_need_inputs(state->source->model, layer, err);
     }
     double start = pl_run_now();
     pl_id problem = {0};
@@ -354,7 +380,11 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }
-    if (status == PL_OK) {
+    const bool thrifty = watch == NULL && !w.blind;
+    if (status == PL_OK && thrifty) {
+        pl_lab_make_room(lab, state, calibration, w.info->site);
+    }
+    if (status == PL_OK && !w.blind) {
         status = pl_lab_site(lab, state, calibration, w.info->site, &w.bench, task, err);
     }
     if (status == PL_OK) {
@@ -363,8 +393,15 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status == PL_OK && w.precondition->method != NULL) {
         status = precondition(&w, problem, task, err);
     }
+    if (status == PL_OK && thrifty) {
+        const size_t making = 2 * w.info->cols * w.info->cols * sizeof(float);
+        pl_factors_shrink(w.bench.factors, ROUND_BYTES > making ? ROUND_BYTES - making : 0);
+    }
     if (status == PL_OK && w.round->method != NULL) {
         status = round_weights(&w, problem, task, err);
+    }
+    if (status == PL_OK && thrifty) {
+        pl_factors_shrink(w.bench.factors, KEPT_BYTES);
     }
     if (status == PL_OK) {
         status = measure(&w, task, err);
@@ -390,7 +427,10 @@ pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_so
     *report = pl_solve_report_empty();
     *result = (pl_id){0};
     pl_id calibration = {0};
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    pl_status status = PL_OK;
+    if (!pl_model_is_blind(state->source->model, layer) && !pl_state_is_imported(state, layer)) {
+        status = pl_lab_calibration(lab, state, &calibration, task, err);
+    }
     if (status == PL_OK) {
         status = pl_solve_under(lab, state, layer, calibration, NULL, report, result, task, err);
     }

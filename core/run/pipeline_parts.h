@@ -14,6 +14,9 @@ pl_solve_report pl_solve_report_empty(void);
 /* Whether a precondition or round method is set for the layer. */
 bool pl_layer_has_method(const pl_state *state, size_t layer);
 
+/* False where the layer's inputs are not known (bare.h) and its methods need them. */
+bool pl_solve_sees_enough(const pl_state *state, size_t layer);
+
 /* Sets the sentence for `name`, for which no method is set. */
 pl_status pl_solve_no_method(const char *name, pl_error *err);
 

@@ -1,4 +1,5 @@
 /* A whole model: layer after layer, or block after block on quantized inputs. */
+#include "core/model/bare.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/results.h"
 
@@ -59,7 +60,7 @@ static pl_status solve_range(pl_lab *lab, const pl_state *state, size_t first, s
 {
     size_t n = pl_model_layer_count(state->source->model);
     for (size_t layer = first; layer < last; layer++) {
-        if (!pl_layer_has_method(state, layer)) {
+        if (!pl_layer_has_method(state, layer) || !pl_solve_sees_enough(state, layer)) {
             continue;
         }
         pl_task_progress(task, "layers", (double)layer, (double)n);
@@ -180,6 +181,36 @@ static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base
     return status;
 }
 
+/* Layers without inputs, which the methods need, stay as they are, and the user is told; that is an
+ * error where no other layer is left.  *any_seeing: some layer's inputs are known. */
+static pl_status check_inputs(pl_lab *lab, const pl_state *state, bool *any_seeing, pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    size_t left = 0, skipped = 0, first = 0;
+    *any_seeing = false;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        *any_seeing = *any_seeing || !pl_model_is_blind(model, i);
+        if (pl_layer_has_method(state, i)) {
+            bool enough = pl_solve_sees_enough(state, i);
+            first = !enough && skipped == 0 ? i : first;
+            skipped += !enough;
+            left += enough;
+        }
+    }
+    if (skipped > 0 && left == 0) {
+        return pl_model_need_inputs(model, first, err);
+    }
+    if (skipped > 0) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%zu %s without inputs (%s%s) stay as they are", skipped,
+                      skipped == 1 ? "layer" : "layers", pl_model_layer(model, first)->name,
+                      skipped == 1 ? "" : ", ...");
+        pl_lab_warn(lab, text.data != NULL ? text.data : "layers without inputs stay");
+        pl_buf_deinit(&text);
+    }
+    return PL_OK;
+}
+
 pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_solved_fn each,
                        void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
 {
@@ -195,7 +226,13 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
     if (first == n) {
         return pl_solve_no_method("solve all", err);
     }
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    bool seeing = true;
+    pl_status status = sequential ? pl_model_need_forward(state->source->model,
+                                                          "solve all sequential=yes", err)
+                                  : check_inputs(lab, state, &seeing, err);
+    if (status == PL_OK && seeing) {
+        status = pl_lab_calibration(lab, state, &calibration, task, err);
+    }
     if (status == PL_OK) {
         status = sequential
                      ? solve_sequential(lab, state, calibration, &all, each, ctx, task, err)

@@ -1,5 +1,7 @@
 #include "core/run/state.h"
 
+#include "core/model/bare.h"
+
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -47,8 +49,25 @@ void pl_source_release(pl_source *source)
         pl_model_close(source->model);
         free(source->path);
         free(source->demo);
+        free(source->inputs);
         free(counted);
     }
+}
+
+pl_status pl_source_set_inputs(pl_source *source, const char *path, pl_error *err)
+{
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory while opening a model");
+    }
+    free(source->inputs);
+    source->inputs = copy;
+    return PL_OK;
+}
+
+bool pl_source_has_inputs(const pl_source *source)
+{
+    return source->demo != NULL || pl_model_inputs(source->model) != NULL;
 }
 
 static const pl_protocol default_protocol = {.length = 512, .windows = 8};
@@ -103,6 +122,7 @@ void pl_state_deinit(pl_state *state)
         free(state->overrides[i].glob);
     }
     free(state->solved);
+    free(state->imported.path);
     pl_source_release(state->source);
     *state = (pl_state){0};
 }
@@ -119,6 +139,7 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
     to->calibration = (pl_calibration){.protocol = from->calibration.protocol};
     to->n_overrides = 0;
     to->solved = NULL;
+    to->imported.path = NULL;
     pl_status status =
         pl_calibration_set(&to->calibration, (const char *const *)from->calibration.texts,
                            from->calibration.n_texts, &from->calibration.protocol, err);
@@ -131,6 +152,11 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
         } else {
             to->n_overrides = i + 1;
         }
+    }
+    if (status == PL_OK && from->imported.path != NULL) {
+        to->imported.path = strdup(from->imported.path);
+        status = to->imported.path != NULL ? PL_OK
+                                           : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
     if (status == PL_OK && from->solved != NULL) {
         size_t n = layer_count(from);
@@ -172,6 +198,8 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
     state->calibration = calibration;
     free(state->solved);
     state->solved = solved;
+    free(state->imported.path);
+    state->imported = (pl_imported){0};
     state->layer = 0;
     state->channel = SIZE_MAX;
     state->n_pins = 0;
@@ -182,8 +210,83 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
     return PL_OK;
 }
 
+/* --- imports ---------------------------------------------------------------------------------- */
+
+static size_t import_groups(const pl_spec *spec)
+{
+    (void)spec;
+    return PL_IMPORT_GROUP;
+}
+
+static const pl_method import_method = {
+    .name = "import",
+    .slot = PL_SLOT_PRECONDITION,
+    .summary = "Another checkpoint's weights.",
+    .blind = true,
+    .group_size = import_groups,
+};
+static const pl_spec import_spec = {.method = &import_method};
+static const pl_spec empty_spec = {.method = NULL};
+
+bool pl_state_is_imported(const pl_state *state, size_t layer)
+{
+    return state->solved != NULL && layer < layer_count(state) && state->solved[layer].set &&
+           state->solved[layer].imported;
+}
+
+size_t pl_state_import_count(const pl_state *state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < layer_count(state); i++) {
+        count += pl_state_is_imported(state, i);
+    }
+    return count;
+}
+
+void pl_state_drop_imports(pl_state *state, const char *glob)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < layer_count(state); i++) {
+        if (pl_state_is_imported(state, i)) {
+            bool drop = glob == NULL || pl_model_layer_matches(state->source->model, i, glob);
+            state->solved[i] = drop ? (pl_solved){0} : state->solved[i];
+            left += !drop;
+        }
+    }
+    if (left == 0) {
+        free(state->imported.path);
+        state->imported = (pl_imported){0};
+    }
+}
+
+pl_status pl_state_set_import(pl_state *state, const char *path, pl_id id, pl_error *err)
+{
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    if (!pl_id_equal(id, state->imported.id)) {
+        pl_state_drop_imports(state, NULL);
+    }
+    free(state->imported.path);
+    state->imported = (pl_imported){.path = copy, .id = id};
+    return PL_OK;
+}
+
+pl_status pl_state_import_layer(pl_state *state, size_t layer, pl_id result, pl_error *err)
+{
+    if (state->solved == NULL || layer >= layer_count(state)) {
+        return pl_error_set(err, PL_ERR_STATE, "layer %zu is not in the open model", layer);
+    }
+    state->solved[layer] = (pl_solved){.result = result, .set = true, .imported = true};
+    return PL_OK;
+}
+
 const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot)
 {
+    if (pl_state_is_imported(state, layer)) {
+        return slot == PL_SLOT_PRECONDITION ? &import_spec : &empty_spec;
+    }
     const pl_model *model = state->source->model;
     for (size_t i = state->n_overrides; i > 0; i--) {
         const pl_override *over = &state->overrides[i - 1];
@@ -224,6 +327,9 @@ static pl_id finish_plan(const pl_state *state, pl_buf *text)
 
 pl_id pl_state_plan(const pl_state *state, size_t layer)
 {
+    if (pl_state_is_imported(state, layer)) {
+        return state->solved[layer].result; /* no calibration or method changes it */
+    }
     pl_buf text = {0};
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         put_spec(&text, slot, pl_state_spec(state, layer, slot));
@@ -252,6 +358,9 @@ const pl_id *pl_state_result(const pl_state *state, size_t layer)
         return NULL;
     }
     const pl_solved *solved = &state->solved[layer];
+    if (solved->imported) {
+        return &solved->result;
+    }
     pl_id plan = solved->sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
     return pl_id_equal(plan, solved->plan) ? &solved->result : NULL;
 }
@@ -262,7 +371,9 @@ pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id r
     if (state->solved == NULL || layer >= layer_count(state)) {
         return pl_error_set(err, PL_ERR_STATE, "layer %zu is not in the open model", layer);
     }
-    state->solved[layer] = (pl_solved){.plan = plan, .result = result, .set = true};
+    if (!pl_state_is_imported(state, layer)) { /* solving such a layer only finds it again */
+        state->solved[layer] = (pl_solved){.plan = plan, .result = result, .set = true};
+    }
     return PL_OK;
 }
 

@@ -19,13 +19,18 @@
  * config, tokenizer and layer names may be read by any thread, its tensors by the worker only. */
 typedef struct pl_source {
     pl_model *model;
-    char *path;  /* as the user gave it; NULL for the built-in demo */
-    char *demo;  /* the demo's folder, or NULL */
+    char *path;   /* as the user gave it; NULL for the built-in demo */
+    char *demo;   /* the demo's folder, or NULL */
+    char *inputs; /* of a bare model: the file of its inputs, as path; or NULL */
 } pl_source;
 
 /* Takes ownership of model.  On failure the model is closed. */
 PL_NODISCARD pl_status pl_source_create(pl_model *model, const char *path, const char *demo,
                                         pl_source **out, pl_error *err);
+/* Names the file of inputs, for sessions, before anybody else holds the source. */
+PL_NODISCARD pl_status pl_source_set_inputs(pl_source *source, const char *path, pl_error *err);
+/* Whether calibration needs no text: the demo's own, or given inputs. */
+bool pl_source_has_inputs(const pl_source *source);
 pl_source *pl_source_retain(pl_source *source);
 void pl_source_release(pl_source *source); /* NULL is fine */
 
@@ -54,7 +59,16 @@ typedef struct pl_solved {
     pl_id result; /* key in the store, see pipeline.h */
     bool set;
     bool sequential; /* solved block by block: depends on the plans of all layers */
+    bool imported;   /* another checkpoint's weights (import.h), whatever the slots hold */
 } pl_solved;
+
+/* Where the imported layers come from: the path as in pl_source, NULL where nothing is imported. */
+typedef struct pl_imported {
+    char *path;
+    pl_id id; /* of the checkpoint */
+} pl_imported;
+
+enum { PL_IMPORT_GROUP = 128 }; /* columns of an imported layer's groups, for reports */
 
 typedef enum pl_side { PL_SIDE_WEIGHT, PL_SIDE_INPUT } pl_side;
 typedef enum pl_which {
@@ -107,6 +121,7 @@ typedef struct pl_state {
     pl_override overrides[PL_MAX_OVERRIDES];
     size_t n_overrides;
     pl_solved *solved; /* [layers of the model] or NULL */
+    pl_imported imported;
     size_t layer;      /* the selected one */
     pl_side side;      /* what the screen's views show */
     pl_which which;
@@ -128,7 +143,8 @@ PL_NODISCARD pl_status pl_state_set_source(pl_state *state, pl_source *source, p
 PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const char *const *texts,
                                           size_t n, const pl_protocol *protocol, pl_error *err);
 
-/* The spec of a slot for a layer, overrides applied. */
+/* The spec of a slot for a layer, overrides applied.  An imported layer has the method "import",
+ * which no registry lists, in the slot precondition and nothing else. */
 const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
 
 /* Hash of what would be done to a layer: its specs and the calibration asked for. */
@@ -143,6 +159,16 @@ PL_NODISCARD pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id 
                                            pl_error *err);
 size_t pl_state_solved_count(const pl_state *state);
 
+/* Imports: the checkpoint (another one than before drops the layers of that), then its layers;
+ * `drop` gives the layers whose name matches the glob (NULL: all) back to their methods. */
+PL_NODISCARD pl_status pl_state_set_import(pl_state *state, const char *path, pl_id id,
+                                           pl_error *err);
+PL_NODISCARD pl_status pl_state_import_layer(pl_state *state, size_t layer, pl_id result,
+                                             pl_error *err);
+void pl_state_drop_imports(pl_state *state, const char *glob);
+bool pl_state_is_imported(const pl_state *state, size_t layer);
+size_t pl_state_import_count(const pl_state *state);
+
 /* The shortest list of commands that reaches this state: the selected layer and everything it
  * needs (all layers if `whole`).  No output path, time, host or absolute path: files by their last
  * name.  Appended to out, one command a line. */
@@ -153,7 +179,9 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out);
 typedef struct pl_figure_needs {
     const size_t *layers; /* [n_layers], at least one; the first is selected */
     size_t n_layers;
-    bool methods; /* though a layer is not solved */
+    const bool *results; /* [n_layers] whether a panel shows what the layer's solve made */
+    bool inputs;         /* the calibration, though no result is shown */
+    bool methods;        /* though no result is shown */
     bool pins;    /* the baselines pinned to these layers */
     bool sweep;
 } pl_figure_needs;

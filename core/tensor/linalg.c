@@ -119,6 +119,16 @@ static void mirror_band(size_t n, float *a, size_t top)
     }
 }
 
+void pl_gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                size_t ldb, float beta, float *c, size_t ldc)
+{
+    if (m > 0 && n > 0) {
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, blas_size(m), blas_size(n),
+                    blas_size(k), 1.0f, a, blas_stride(lda), b, blas_stride(ldb), beta, c,
+                    blas_stride(ldc));
+    }
+}
+
 void pl_symmetrize(size_t n, float *a)
 {
     const size_t bands = (n + TILE - 1) / TILE;

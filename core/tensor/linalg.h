@@ -32,6 +32,10 @@ void pl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_
 void pl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                 const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
+/* C[m,n] = A[k,m]^T * B[k,n] + beta * C. */
+void pl_gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                size_t ldb, float beta, float *c, size_t ldc);
+
 /* The same as pl_gemm_nt, cut along m into pieces of at most 2 GFLOP with a tick between. */
 PL_NODISCARD pl_status pl_gemm_nt_tick(size_t m, size_t n, size_t k, const float *a, size_t lda,
                                        const float *b, size_t ldb, float *c, size_t ldc,

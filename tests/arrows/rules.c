@@ -29,15 +29,15 @@ static const struct {
 
 /* Headers that only the named files or rooms may include; NULL-terminated. */
 static const struct {
-    const char *header, *may[4];
+    const char *header, *may[5];
 } guarded[] = {
-    /* The module linalg: linalg.h and eigen.h are implemented by these four. */
+    /* The module linalg: linalg.h, eigen.h and lower.h are implemented by these five. */
     {"cblas",
      {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c",
-      "core/tensor/eigen.c"}},
+      "core/tensor/eigen.c", "core/tensor/lower.c"}},
     {"lapack",
      {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c",
-      "core/tensor/eigen.c"}},
+      "core/tensor/eigen.c", "core/tensor/lower.c"}},
     {"openblas", {"core/tensor/linalg.c", "core/tensor/lanczos.c", "core/tensor/threads.c"}},
     {"ncurses", {"views", "app"}},
     {"curses", {"views", "app"}},

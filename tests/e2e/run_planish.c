@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -142,6 +143,7 @@ run run_planish(const char *const *args)
     size_t argc = 1;
     pid_t pid = 0;
     int status = 0;
+    struct rusage usage = {0};
     assert_non_null(program);
     for (; args[argc - 1] != NULL; argc++) {
         assert_true(argc < 31);
@@ -162,7 +164,8 @@ run run_planish(const char *const *args)
     close(ends[1]);
     collect(&r, ends[0]);
     close(ends[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(wait4(pid, &status, 0, &usage), pid);
+    r.peak_bytes = (size_t)usage.ru_maxrss * 1024;
     assert_int_equal(lseek(in, 0, SEEK_CUR), 0); /* stdin was not read */
     close(in);
     r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

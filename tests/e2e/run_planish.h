@@ -17,6 +17,7 @@ typedef struct run {
     json_t **lines;  /* with --json: one object a line */
     double *seconds; /* between the end of the line before (or the start) and this one */
     size_t n_lines;
+    size_t peak_bytes; /* its greatest resident size */
 } run;
 
 int run_setup(void **ctx);

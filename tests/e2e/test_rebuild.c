@@ -1,6 +1,8 @@
 /* figure, captions, CSV and rebuild: grids, the same bytes again, and why not. */
 #include "tests/e2e/run_planish.h"
 
+#include "core/base/text.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -121,6 +123,79 @@ static void test_caption_and_csv(void **ctx)
     free(csv);
 }
 
+/* A figure's commands hold only what it shows: no solve where it draws inputs or originals. */
+static void test_commands_are_the_shortest(void **ctx)
+{
+    (void)ctx;
+    static const char *const plain[] = {"channels side=input", "channels which=before", "spectrum",
+                                        "box form=layers", "layers", "tokens"};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        char script[256];
+        snprintf(script, sizeof script, "plot %s", plain[i]);
+        make(script, "short.csv");
+        char *csv = run_read(run_path("short.csv"), NULL);
+        const char head[] = "# Planish-Commands: select model.layers.1.mlp.down_proj; plot ";
+        assert_int_equal(strncmp(csv, head, sizeof head - 1), 0);
+        assert_non_null(strstr(csv, "\n# Planish-Methods: none\n"));
+        assert_null(strstr(csv, "Method: astro"));
+        free(csv);
+        check_same("short.csv");
+    }
+    make("plot channels which=after", "long.csv");
+    char *csv = run_read(run_path("long.csv"), NULL);
+    assert_non_null(strstr(csv, "; select model.layers.1.mlp.down_proj; solve; plot channels"));
+    free(csv);
+    run r = run_demo("plot channels which=after file=x.png");
+    run_check_failed(&r, 1, "is not solved");
+    run_free(&r);
+}
+
+/* A table without height= is as high as it must be; its numbers have a real minus. */
+static void test_tables_have_their_own_height(void **ctx)
+{
+    (void)ctx;
+    make("plot groups form=table dpi=100", "low.png");
+    check_same("low.png");
+    make("plot outliers dpi=100", "high.png");
+    check_same("high.png");
+    size_t size = 0;
+    char *low = run_read(run_path("low.png"), &size);
+    char *high = run_read(run_path("high.png"), &size);
+    assert_int_equal(memcmp(low + 16, high + 16, 4), 0);
+    assert_true(memcmp(low + 20, high + 20, 4) < 0);
+    free(low);
+    free(high);
+}
+
+/* What README.md shows under "A first session, in commands" must run. */
+static void test_the_readme_runs(void **ctx)
+{
+    (void)ctx;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/README.md", getenv("PLANISH_SOURCE_ROOT"));
+    char *text = run_read(path, NULL);
+    char *block = strstr(text, "app/run -c 'method astro beta=3e-4; method gptq bits=3; select");
+    assert_non_null(block);
+    block = strchr(block, '\'') + 1;
+    *strchr(block, '\'') = '\0';
+    pl_buf script = {0};
+    for (const char *s = block; *s != '\0'; s++) {
+        const char folder[] = "plots/readme/";
+        if (strncmp(s, folder, sizeof folder - 1) == 0) {
+            pl_buf_printf(&script, "%s/", run_folder());
+            s += sizeof folder - 2;
+        } else {
+            pl_buf_append(&script, s, 1);
+        }
+    }
+    run r = run_demo(script.data);
+    run_check_keys(run_last(&r), "file width_px height_px");
+    run_free(&r);
+    check_same("page.png");
+    pl_buf_deinit(&script);
+    free(text);
+}
+
 /* Replaces the first place of a text of the same length in a file; PNG checksums are not read. */
 static void tamper(const char *from, const char *to, const char *what, const char *with)
 {
@@ -154,6 +229,14 @@ static void test_what_cannot_be_rebuilt(void **ctx)
     check_refused("model.svg", "open that model first");
     tamper("good.svg", "command.svg", "select", "export");
     check_refused("command.svg", "export");
+    char script[1024];
+    snprintf(script, sizeof script,
+             "calibrate text=%s/sessions/demo/evaluation.txt windows=4; "
+             "plot channels side=input dpi=80",
+             getenv("PLANISH_SOURCE_ROOT"));
+    make(script, "path.svg");
+    tamper("path.svg", "away.svg", "text=evaluation.txt", "text=/etc/../passwd");
+    check_refused("away.svg", "with text=, which no figure needs but by its name alone");
     tamper("good.svg", "other.svg", "Planish-Commands", "Planish-Command5");
     check_refused("other.svg", "holds no Planish-Commands");
     tamper("good.svg", "text.svg", "calibration.txt 4", "calibration.txt 5");
@@ -161,7 +244,6 @@ static void test_what_cannot_be_rebuilt(void **ctx)
     run_write(run_path("plain.txt"), "a text\n");
     check_refused("plain.txt", "expected a figure");
     check_refused("absent.png", "absent.png");
-    char script[1024];
     snprintf(script, sizeof script, "rebuild %s file=%s", run_path("good.svg"), run_path("x.png"));
     run r = run_demo(script);
     run_check_failed(&r, 1, ".svg");
@@ -215,6 +297,9 @@ int main(void)
         cmocka_unit_test(test_baselines_are_rebuilt),
         cmocka_unit_test(test_presets),
         cmocka_unit_test(test_caption_and_csv),
+        cmocka_unit_test(test_commands_are_the_shortest),
+        cmocka_unit_test(test_tables_have_their_own_height),
+        cmocka_unit_test(test_the_readme_runs),
         cmocka_unit_test(test_what_cannot_be_rebuilt),
         cmocka_unit_test(test_a_difference_is_reported),
         cmocka_unit_test(test_bad_grids),

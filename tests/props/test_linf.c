@@ -156,7 +156,7 @@ static void any_dual_is_a_bound(void **state)
     pl_error err;
     fixture x;
     setup(&x, 88, 2.0, 400, 1e-2);
-    const double *lower = NULL;
+    const pl_lower *lower = NULL;
     pl_check_ok(pl_factors_cholesky(x.factors, &lower, NULL, &err), err);
     const pl_linf_frame frame = {.w0 = x.problem.w0,
                                  .n = N,

@@ -27,6 +27,7 @@ struct pl_pty {
     bool alternate, cursor;
     bool ended;
     int status;
+    size_t bytes;
     char *text;
     size_t capacity;
 };
@@ -68,25 +69,41 @@ static void answer(const char *bytes, size_t size, void *user)
 
 static const VTermScreenCallbacks callbacks = {.settermprop = set_property};
 
-static void run_child(const char *folder, const char *term, const char *locale,
-                      const char *const *args)
+static void set_folder(const char *name, const char *folder, const char *sub)
 {
-    const char *program = getenv("PLANISH_BIN");
-    if (program == NULL) {
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, sub);
+    setenv(name, path, 1);
+}
+
+static void run_child(const char *folder, const char *term, const char *locale,
+                      const char *const *args, const pl_pty_options *options)
+{
+    const char *program = options->program != NULL ? options->program : getenv("PLANISH_BIN");
+    if (program == NULL || chdir(folder) != 0) {
         _exit(127);
     }
-    char path[1024];
     setenv("HOME", folder, 1);
-    snprintf(path, sizeof path, "%s/cache", folder);
-    setenv("XDG_CACHE_HOME", path, 1);
-    snprintf(path, sizeof path, "%s/state", folder);
-    setenv("XDG_STATE_HOME", path, 1);
+    set_folder("XDG_CACHE_HOME", folder, "cache");
+    set_folder("XDG_STATE_HOME", folder, "state");
+    set_folder("XDG_CONFIG_HOME", folder, "config");
+    if (options->cache != NULL) {
+        setenv("XDG_CACHE_HOME", options->cache, 1);
+    }
     setenv("TERM", term, 1);
     setenv("LC_ALL", locale, 1);
     unsetenv("NO_COLOR");
     unsetenv("COLORTERM");
+    unsetenv("COLORFGBG");
     unsetenv("LINES");
     unsetenv("COLUMNS");
+    for (const char *const *env = options->env; env != NULL && env[0] != NULL; env += 2) {
+        setenv(env[0], env[1], 1);
+    }
+    int err = options->err != NULL ? open(options->err, O_WRONLY | O_CREAT | O_APPEND, 0600) : -1;
+    if (err >= 0) {
+        dup2(err, STDERR_FILENO);
+    }
     const char *argv[16] = {program};
     for (int i = 0; args != NULL && args[i] != NULL && i < 14; i++) {
         argv[i + 1] = args[i];
@@ -103,6 +120,13 @@ static void run_child(const char *folder, const char *term, const char *locale,
 pl_pty *pl_pty_start(const char *folder, int rows, int cols, const char *term, const char *locale,
                      const char *const *args)
 {
+    return pl_pty_start_with(folder, rows, cols, term, locale, args, &(pl_pty_options){0});
+}
+
+pl_pty *pl_pty_start_with(const char *folder, int rows, int cols, const char *term,
+                          const char *locale, const char *const *args,
+                          const pl_pty_options *options)
+{
     pl_pty *pty = calloc(1, sizeof *pty);
     assert_non_null(pty);
     pty->rows = rows;
@@ -111,9 +135,10 @@ pl_pty *pl_pty_start(const char *folder, int rows, int cols, const char *term, c
     pty->pid = forkpty(&pty->fd, NULL, NULL, &size);
     assert_true(pty->pid >= 0);
     if (pty->pid == 0) {
-        run_child(folder, term, locale, args);
+        run_child(folder, term, locale, args, options);
     }
     fcntl(pty->fd, F_SETFL, O_NONBLOCK);
+    fcntl(pty->fd, F_SETFD, FD_CLOEXEC); /* the next child must not keep this terminal open */
     pty->term = vterm_new(rows, cols);
     assert_non_null(pty->term);
     vterm_set_utf8(pty->term, 1);
@@ -136,15 +161,21 @@ static void reap(pl_pty *pty, int options)
     }
 }
 
+/* A test that fails leaves its program behind, dead; the pty is its teardown's. */
+static void end_it(pl_pty *pty)
+{
+    if (!pty->ended) {
+        kill(pty->pid, SIGKILL);
+        reap(pty, 0);
+    }
+}
+
 void pl_pty_stop(pl_pty *pty)
 {
     if (pty == NULL) {
         return;
     }
-    if (!pty->ended) {
-        kill(pty->pid, SIGKILL);
-        reap(pty, 0);
-    }
+    end_it(pty);
     close(pty->fd);
     vterm_free(pty->term);
     free(pty->text);
@@ -171,23 +202,76 @@ void pl_pty_signal(pl_pty *pty, int signo)
     kill(pty->pid, signo);
 }
 
-/* One look at the output; waits at most so long for it. */
-static void look(pl_pty *pty, double limit)
+/* One look at the output; waits at most so long for it.  True if there was some. */
+static bool look(pl_pty *pty, double limit)
 {
     struct pollfd fd = {.fd = pty->fd, .events = POLLIN};
     int ms = (int)(1000 * limit);
     if (poll(&fd, 1, ms > 0 ? ms : 0) <= 0) {
-        return;
+        return false;
     }
     char bytes[16384];
     ssize_t n = read(pty->fd, bytes, sizeof bytes);
     if (n > 0) {
+        pty->bytes += (size_t)n;
         vterm_input_write(pty->term, bytes, (size_t)n);
         vterm_screen_flush_damage(pty->screen);
     } else if (n == 0 || errno == EIO) {
         struct timespec pause = {.tv_nsec = 5000000};
         nanosleep(&pause, NULL);
     }
+    return n > 0;
+}
+
+bool pl_pty_rest(pl_pty *pty, double quiet, double limit)
+{
+    double start = now();
+    double last = start;
+    while (now() - start < limit && !pty->ended) {
+        if (look(pty, quiet / 4)) {
+            last = now();
+        } else if (now() - last >= quiet) {
+            return true;
+        }
+        reap(pty, WNOHANG);
+    }
+    return pty->ended;
+}
+
+void pl_pty_feed(pl_pty *pty, const char *bytes, size_t size)
+{
+    double start = now();
+    while (size > 0) {
+        struct pollfd fd = {.fd = pty->fd, .events = POLLIN | POLLOUT};
+        poll(&fd, 1, 50);
+        if ((fd.revents & POLLIN) != 0) {
+            look(pty, 0);
+        }
+        ssize_t n = (fd.revents & POLLOUT) != 0 ? write(pty->fd, bytes, size) : 0;
+        if (n > 0) {
+            bytes += n;
+            size -= (size_t)n;
+        }
+        reap(pty, WNOHANG);
+        if (pty->ended || now() - start > 60) {
+            return; /* what waits for the keys' effect says so */
+        }
+    }
+}
+
+double pl_pty_wait(pl_pty *pty, bool (*there)(pl_pty *pty, const void *ctx), const void *ctx,
+                   double limit)
+{
+    double start = now();
+    while (!there(pty, ctx)) {
+        double left = start + limit - now();
+        if (left <= 0 || pty->ended) {
+            return -1;
+        }
+        look(pty, left < 0.02 ? left : 0.02);
+        reap(pty, WNOHANG);
+    }
+    return now() - start;
 }
 
 void pl_pty_run(pl_pty *pty, double seconds)
@@ -199,7 +283,7 @@ void pl_pty_run(pl_pty *pty, double seconds)
     }
 }
 
-static void put_utf8(char **to, uint32_t code)
+void pl_pty_utf8(char **to, uint32_t code)
 {
     char *s = *to;
     if (code < 0x80) {
@@ -237,7 +321,7 @@ static const char *text_of(pl_pty *pty, int top, int bottom, int from, int to)
             if (vterm_screen_get_cell(pty->screen, pos, &cell) == 0 || cell.chars[0] == 0) {
                 *out++ = ' ';
             } else if (cell.chars[0] != UINT32_MAX) {
-                put_utf8(&out, cell.chars[0]);
+                pl_pty_utf8(&out, cell.chars[0]);
             }
         }
         if (bottom - top > 1) {
@@ -271,7 +355,7 @@ static double wait_for(pl_pty *pty, const char *text, bool shown, double limit)
         if (left <= 0 || pty->ended) {
             fprintf(stderr, "waited %.1f s for \"%s\" to %s:\n%s\n", now() - start, text,
                     shown ? "come" : "go", pl_pty_text(pty));
-            pl_pty_stop(pty);
+            end_it(pty);
             fail();
         }
         look(pty, left < 0.05 ? left : 0.05);
@@ -303,13 +387,57 @@ int pl_pty_wait_end(pl_pty *pty, double limit, double *seconds)
     *seconds = now() - start;
     if (!pty->ended) {
         fprintf(stderr, "still running after %.1f s:\n%s\n", limit, pl_pty_text(pty));
-        pl_pty_stop(pty);
+        end_it(pty);
         fail();
     }
     for (int i = 0; i < 4; i++) {
         look(pty, 0.01); /* its last words */
     }
     return pty->status;
+}
+
+static short colour_of(VTermColor colour)
+{
+    if (VTERM_COLOR_IS_DEFAULT_FG(&colour) || VTERM_COLOR_IS_DEFAULT_BG(&colour)) {
+        return -1;
+    }
+    return VTERM_COLOR_IS_INDEXED(&colour) ? colour.indexed.idx : 256;
+}
+
+pl_pty_cell pl_pty_cell_at(pl_pty *pty, int row, int col)
+{
+    VTermScreenCell cell;
+    VTermPos pos = {.row = row, .col = col};
+    if (vterm_screen_get_cell(pty->screen, pos, &cell) == 0) {
+        return (pl_pty_cell){.fg = -1, .bg = -1};
+    }
+    return (pl_pty_cell){.code = cell.chars[0],
+                         .fg = colour_of(cell.fg),
+                         .bg = colour_of(cell.bg),
+                         .bold = cell.attrs.bold != 0,
+                         .underline = cell.attrs.underline != 0,
+                         .reverse = cell.attrs.reverse != 0};
+}
+
+int pl_pty_rows(const pl_pty *pty)
+{
+    return pty->rows;
+}
+
+int pl_pty_cols(const pl_pty *pty)
+{
+    return pty->cols;
+}
+
+size_t pl_pty_bytes(const pl_pty *pty)
+{
+    return pty->bytes;
+}
+
+bool pl_pty_ended(pl_pty *pty)
+{
+    reap(pty, WNOHANG);
+    return pty->ended;
 }
 
 bool pl_pty_alternate(const pl_pty *pty)

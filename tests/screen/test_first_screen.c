@@ -129,6 +129,60 @@ static void test_knob(void **state)
     leave(pty);
 }
 
+/* Presses that follow each other are one turn, and one step to undo; a typed value is its own. */
+static void test_turns_and_undo(void **state)
+{
+    (void)state;
+    pl_pty *pty = start(40, 120);
+    pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
+    pl_pty_send(pty, "\033[C\033[C\033[C");
+    pl_pty_wait_text(pty, "0.000533", patience());
+    pl_pty_wait_text(pty, "1 solved", patience());
+    pl_pty_wait_text(pty, "20 iterations", patience());
+    pl_pty_wait_text(pty, "mean |w|", patience()); /* what the strength means, once at rest */
+    pl_pty_wait_text(pty, "kurtosis", patience());
+    pl_pty_run(pty, 1.1);
+    pl_pty_send(pty, "\033[C");
+    pl_pty_wait_text(pty, "0.000646", patience());
+    pl_pty_send(pty, "u");
+    pl_pty_wait_text(pty, "0.000533", patience());
+    pl_pty_send(pty, "u");
+    pl_pty_wait_text(pty, "\u20390.0003\u203a", patience());
+    pl_pty_send(pty, "\022\022"); /* Ctrl-R */
+    pl_pty_wait_text(pty, "0.000646", patience());
+    /* A value that is not understood stays, with the reason beside it. */
+    pl_pty_send(pty, ":select 0.q_proj\r");
+    while (!pl_pty_shows(pty, "Enter edit")) {
+        pl_pty_send(pty, "\t");
+        pl_pty_run(pty, 0.1);
+    }
+    pl_pty_send(pty, "1e\r");
+    pl_pty_wait_text(pty, "beta=1e", patience());
+    pl_pty_send(pty, "-4\r");
+    pl_pty_wait_text(pty, "method astro beta=1e-4", patience());
+    pl_pty_wait_text(pty, "0.0001", patience());
+    pl_pty_send(pty, "p");
+    pl_pty_wait_text(pty, "1 0.0001 > 4", patience());
+    pl_pty_send(pty, "P");
+    pl_pty_wait_gone(pty, "1 0.0001 > 4", patience());
+    leave(pty);
+}
+
+/* The key measures what is solved; something solved anew makes the number stale. */
+static void test_perplexity_in_the_tuner(void **state)
+{
+    (void)state;
+    pl_pty *pty = start(40, 120);
+    pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
+    pl_pty_send(pty, "\033[C");
+    pl_pty_wait_text(pty, "1 solved", patience());
+    pl_pty_send(pty, "m");
+    pl_pty_wait_text(pty, "1 of 28 solved", 10 * patience());
+    pl_pty_send(pty, "\033[C");
+    pl_pty_wait_text(pty, "stale", patience());
+    leave(pty);
+}
+
 /* A model that does not calibrate itself: a knob's solve waits for the calibration. */
 static void test_knob_before_calibration(void **state)
 {
@@ -350,6 +404,8 @@ int main(void)
         SCREEN(test_200x50),
         SCREEN(test_help),
         SCREEN(test_knob),
+        SCREEN(test_turns_and_undo),
+        SCREEN(test_perplexity_in_the_tuner),
         SCREEN(test_knob_before_calibration),
         SCREEN(test_screen_commands),
         SCREEN(test_errors_in_the_line),

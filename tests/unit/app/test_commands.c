@@ -126,6 +126,7 @@ static void test_unknown_names(void **ctx)
     check_usage("calibrat", SAYS("unknown command \"calibrat\"", "`calibrate`"));
     check_usage("outlier", SAYS("`outliers`"));
     check_usage("perplexty x", SAYS("`perplexity`"));
+    check_usage("foo", SAYS("unknown command \"foo\"", "`help`")); /* `log` is not near */
     check_usage("xyzzyxyzzy", SAYS("unknown command \"xyzzyxyzzy\"", "`help`"));
     check_usage("a\033[2Jb", SAYS("\\x1b"));
     check_usage("outliers sid=input",

@@ -64,6 +64,11 @@ static void test_numbers_and_tables(void **ctx)
     check_both("method rtn",
                "{\"slot\": \"round\", \"parameters\": {\"bits\": 3, \"mse\": \"no\"}}",
                "  bits                 3\n", "slot round");
+    check_both(
+        "calibrate",
+        "{\"tokens_per_second\": 136.5, \"peak_bytes\": 7, \"stored\": false, \"key\": \"4b\","
+        "\"windows\": 48}",
+        "peak_bytes             7\n", "calibrate:  tokens per second 136.5  windows 48");
     check_both("layers", "{\"layers\": []}", "layers", "0 layers");
 }
 

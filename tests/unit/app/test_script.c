@@ -35,6 +35,14 @@ static void test_commands_end(void **ctx)
     check_commands(" \n;; \t", COMMANDS(NULL));
 }
 
+static void test_lines_go_on(void **ctx)
+{
+    (void)ctx;
+    check_commands("plot a \\\n  file=b\ninfo", COMMANDS("plot a     file=b", "info"));
+    check_commands("probe 'a\\\nb'", COMMANDS("probe 'a\\\nb'"));
+    check_commands("probe a\\b; info \\", COMMANDS("probe a\\b", "info \\"));
+}
+
 static void test_comments(void **ctx)
 {
     (void)ctx;
@@ -136,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands_end),
+        cmocka_unit_test(test_lines_go_on),
         cmocka_unit_test(test_comments),
         cmocka_unit_test(test_quotes_hide_separators),
         cmocka_unit_test(test_unclosed_quote),

@@ -6,7 +6,10 @@
 #include "tests/support/check.h"
 
 #include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { N = 150, ROWS = 70, WINDOWS = 5, KEEP = 4 };
 
@@ -285,6 +288,68 @@ static void test_overflow_is_named(void **state)
     pl_stats_destroy(stats);
 }
 
+enum { WIDE = 2100, WIDE_ROWS = 9, WIDE_WINDOWS = 3 };
+
+static pl_stats *wide_stats(const float *x, const int32_t *ids, size_t windows)
+{
+    pl_error err;
+    pl_stats *stats = NULL;
+    pl_check_ok(pl_stats_create(WIDE, WIDE_WINDOWS, 0, &stats, &err), err);
+    for (size_t w = 0; w < windows; w++) {
+        pl_check_ok(pl_stats_add(stats, w, x + w * WIDE_ROWS * WIDE, WIDE_ROWS, w * WIDE_ROWS, ids,
+                                 NULL, 0, NULL, &err),
+                    err);
+    }
+    return stats;
+}
+
+/* So many channels that the Gram matrix is made band by band; and its packed form. */
+static void test_wide(void **state)
+{
+    (void)state;
+    pl_error err;
+    const size_t count = (size_t)WIDE * WIDE_ROWS * WIDE_WINDOWS;
+    float *x = malloc(count * sizeof *x);
+    const int32_t ids[WIDE_ROWS] = {0};
+    pl_site_stats full, packed;
+    assert_non_null(x);
+    pl_rng rng;
+    pl_rng_init(&rng, 9);
+    for (size_t i = 0; i < count; i++) {
+        x[i] = (float)pl_rng_normal(&rng);
+    }
+    pl_stats *stats = wide_stats(x, ids, WIDE_WINDOWS);
+    pl_check_ok(pl_stats_finish(stats, &full, &err), err);
+    pl_stats_destroy(stats);
+    stats = wide_stats(x, ids, WIDE_WINDOWS);
+    pl_check_ok(pl_stats_finish_packed(stats, &packed, &err), err);
+    pl_stats_destroy(stats);
+    assert_null(packed.gram);
+    for (size_t i = 0, at = 0; i < WIDE; at += WIDE - i, i++) {
+        assert_memory_equal(packed.triangle + at, full.gram + i * WIDE + i,
+                            (WIDE - i) * sizeof(float));
+        for (size_t j = i; i % 97 == 0 && j < WIDE; j++) {
+            double sum = 0.0;
+            for (size_t r = 0; r < (size_t)WIDE_ROWS * WIDE_WINDOWS; r++) {
+                sum += (double)x[r * WIDE + i] * (double)x[r * WIDE + j];
+            }
+            pl_check_close(full.gram[i * WIDE + j], sum / (WIDE_ROWS * WIDE_WINDOWS), 1e-5, 1e-5);
+            assert_true(memcmp(&full.gram[i * WIDE + j], &full.gram[j * WIDE + i], 4) == 0);
+        }
+    }
+    pl_site_stats_deinit(&full);
+    pl_site_stats_deinit(&packed);
+    /* A cancel in a window that is being added to its neighbour spoils the sum, which says so. */
+    pl_task task = {0};
+    atomic_store(&task.cancel, true);
+    stats = wide_stats(x, ids, 1);
+    assert_int_equal(pl_stats_add(stats, 1, x, WIDE_ROWS, 0, ids, NULL, 0, &task, &err),
+                     PL_ERR_CANCELLED);
+    assert_int_equal(pl_stats_finish(stats, &full, &err), PL_ERR_STATE);
+    pl_stats_destroy(stats);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_bad_value_is_named),
         cmocka_unit_test(test_finish_needs_all_windows),
         cmocka_unit_test(test_overflow_is_named),
+        cmocka_unit_test(test_wide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

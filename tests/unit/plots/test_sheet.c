@@ -90,6 +90,43 @@ static void shared_axes_have_one_range(void **state)
     pl_figure_deinit(&panels[1]);
 }
 
+/* Boxes side by side share the rows of their names; a column's name has no comma; a line without a
+ * name is the points' own. */
+static void csv_is_one_plain_table(void **state)
+{
+    (void)state;
+    pl_figure figure;
+    pl_series *series = NULL;
+    make_figure(&figure, -0.2, 0.8, PL_MARK_BOX);
+    pl_check_ok(pl_figure_text(&figure.series[0].label, "astro, b = 1", NULL), (pl_error){0});
+    pl_check_ok(pl_figure_add(&figure, "after", PL_MARK_BOX, PL_TONE_AFTER, 2, &series, NULL),
+                (pl_error){0});
+    series->x[0] = 0.2;
+    series->x[1] = 1.2;
+    pl_check_ok(pl_figure_names(&figure.x, 2, NULL), (pl_error){0});
+    pl_check_ok(pl_figure_text(&figure.x.names[0], "0-127", NULL), (pl_error){0});
+    pl_check_ok(pl_figure_text(&figure.x.names[1], "#,", NULL), (pl_error){0});
+    char *csv = csv_of(&figure, 1);
+    assert_non_null(strstr(csv, "\nrank,astro b = 1 min,astro b = 1 1%,"));
+    assert_non_null(strstr(csv, ",after max\n0-127,0.5,1.5,2.5,3.5,4.5,5.5,6.5,0,0,0,0,0,0,0\n"
+                                "\\x23\\x2c,7.5,"));
+    assert_null(strstr(csv, "\n\n"));
+    free(csv);
+    pl_figure_deinit(&figure);
+
+    make_figure(&figure, 0, 1, PL_MARK_LINE);
+    pl_check_ok(pl_figure_text(&figure.series[0].label, "", NULL), (pl_error){0});
+    pl_check_ok(pl_figure_add(&figure, "named", PL_MARK_POINTS, PL_TONE_AFTER, 2, &series, NULL),
+                (pl_error){0});
+    series->x[1] = 1;
+    series->y[0] = 0.5;
+    series->y[1] = 1.5;
+    csv = csv_of(&figure, 1);
+    assert_non_null(strstr(csv, "\nrank,named\n0,0.5\n1,1.5\n"));
+    free(csv);
+    pl_figure_deinit(&figure);
+}
+
 static void csv_of_each_mark(void **state)
 {
     (void)state;
@@ -118,7 +155,7 @@ static void csv_of_each_mark(void **state)
     pl_check_ok(pl_figure_text(&figure.table->heads[0], "token", NULL), (pl_error){0});
     pl_check_ok(pl_figure_text(&figure.table->cells[0], "say \"a, b\"", NULL), (pl_error){0});
     csv = csv_of(&figure, 1);
-    assert_non_null(strstr(csv, "token,\n\"say \"\"a, b\"\"\",\n"));
+    assert_non_null(strstr(csv, "token,\nsay \\x22a\\x2c b\\x22,\n"));
     free(csv);
     pl_figure_deinit(&figure);
 }
@@ -258,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_axes_have_one_range),
+        cmocka_unit_test(csv_is_one_plain_table),
         cmocka_unit_test(csv_of_each_mark),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(damaged_files_are_refused),

@@ -39,6 +39,31 @@ static void tables_fit_their_page(void **state)
     pl_fonts_destroy(fonts);
 }
 
+static void a_page_of_its_own_height_holds_it_whole(void **state)
+{
+    (void)state;
+    const double widths_in[] = {3.25, 5.5, 10};
+    const size_t rows[] = {1, 2, 12, 24, 60};
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    for (size_t k = 0; k < 15; k++) {
+        pl_figure f = pl_sample_table(rows[k % 5], 4);
+        double width = widths_in[k / 5];
+        double height = pl_table_natural(&f, fonts, 72 * width, 0) / 72;
+        pl_layout layout = page(width, height);
+        double widths[4];
+        pl_grid grid;
+        pl_table_fit(&f, &layout, fonts, widths, &grid);
+        assert_int_equal(grid.rows, rows[k % 5]);
+        double end = grid.y + ((double)grid.rows + 1.9) * grid.line;
+        assert_true(end <= layout.height);
+        assert_true(rows[k % 5] < 4 || end > 0.85 * layout.height); /* and little more */
+        pl_figure_deinit(&f);
+    }
+    pl_fonts_destroy(fonts);
+}
+
 static void what_fits_is_whole_and_large(void **state)
 {
     (void)state;
@@ -94,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_fit_their_page),
+        cmocka_unit_test(a_page_of_its_own_height_holds_it_whole),
         cmocka_unit_test(what_fits_is_whole_and_large),
         cmocka_unit_test(three_rules_and_no_vertical_one),
     };

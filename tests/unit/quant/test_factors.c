@@ -59,8 +59,13 @@ static void normalized_and_matrices(void **state)
         }
     }
     pl_check_close(normal.mean_diag, trace / normal.lambda_max / N, 1e-6, 0);
-    const double *l = NULL;
-    pl_check_ok(pl_factors_cholesky(f, &l, NULL, &err), err);
+    const pl_lower *factor_of_gn = NULL;
+    double l[N * N] = {0};
+    pl_check_ok(pl_factors_cholesky(f, &factor_of_gn, NULL, &err), err);
+    for (size_t i = 0; i < N; i++) {
+        l[i * N + i] = 1.0;
+    }
+    pl_lower_mul(factor_of_gn, l, N); /* rows of the unit matrix times L */
     const float *a = NULL;
     const double rho = 0.3 * normal.mean_diag;
     pl_check_ok(pl_factors_admm(f, rho, &a, NULL, &err), err);
@@ -88,6 +93,47 @@ static void normalized_and_matrices(void **state)
     }
     check_gptq(g, perm, &factor);
     assert_true(pl_factors_bytes(f) >= (4 + 8 + 4 + 4 + 4) * N * N);
+    pl_factors_destroy(f);
+}
+
+/* What was let go of is made again, the same; nothing goes while the factors are held. */
+static void shrink(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N], before[N * N];
+    double row[N], again[N];
+    ref_gram(2, N, 30, 0.0, g);
+    pl_factors *f = make(g, 30);
+    const pl_lower *lower = NULL;
+    const float *a = NULL;
+    pl_gptq_factor factor;
+    pl_check_ok(pl_factors_cholesky(f, &lower, NULL, &err), err);
+    pl_check_ok(pl_factors_admm(f, 1.0, &a, NULL, &err), err);
+    pl_check_ok(pl_factors_gptq(f, 0.01, false, &factor, NULL, &err), err);
+    memcpy(before, a, sizeof before);
+    for (size_t i = 0; i < N; i++) {
+        row[i] = again[i] = (double)(i + 1);
+    }
+    pl_lower_mul(lower, row, 1);
+    pl_factors_hold(f);
+    const size_t all = pl_factors_bytes(f);
+    pl_factors_shrink(f, 0);
+    assert_int_equal(pl_factors_bytes(f), all);
+    pl_factors_release(f);
+    pl_factors_shrink(f, all);
+    assert_int_equal(pl_factors_bytes(f), all);
+    pl_factors_shrink(f, all - 1); /* the certificate's factor is enough */
+    assert_true(pl_factors_has_admm(f, 1.0));
+    assert_true(pl_factors_bytes(f) < all && pl_factors_bytes(f) > 2 * sizeof g);
+    pl_factors_shrink(f, 0);
+    assert_false(pl_factors_has_admm(f, 1.0));
+    assert_true(pl_factors_bytes(f) < sizeof g);
+    pl_check_ok(pl_factors_cholesky(f, &lower, NULL, &err), err);
+    pl_lower_mul(lower, again, 1);
+    assert_memory_equal(again, row, sizeof row);
+    pl_check_ok(pl_factors_admm(f, 1.0, &a, NULL, &err), err);
+    assert_memory_equal(a, before, sizeof before);
     pl_factors_destroy(f);
 }
 
@@ -243,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normalized_and_matrices),
         cmocka_unit_test(cache),
+        cmocka_unit_test(shrink),
         cmocka_unit_test(singular),
         cmocka_unit_test(damping_ladder),
         cmocka_unit_test(refusals),

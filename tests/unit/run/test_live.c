@@ -232,6 +232,10 @@ static void test_pins(void **ctx)
     assert_int_equal(picture->n_pins, 2);
     assert_string_equal(picture->pins[0].label, "astro beta=0.001 > rtn bits=3");
     assert_true(picture->pins[0].report.rounded_relative_error > 0);
+    for (size_t c = 0; c < picture->cols; c++) { /* the same weight, with its sign */
+        assert_true(!(fabsf(picture->extreme[c]) < picture->before[c]) &&
+                    !(fabsf(picture->extreme[c]) > picture->before[c]));
+    }
     float max = 0;
     for (size_t r = 0; r < picture->rows; r++) {
         max = fmaxf(max, fabsf(first[r * picture->cols]));

@@ -135,6 +135,12 @@ static void test_view_command(void **state)
     pl_request request;
     assert_true(pl_view_request(&s->state, PL_PANE_MAIN, &request));
     assert_true(request.sorted && request.log && request.form == 1);
+    accept(s, "view second=groups form=bars"); /* the form is that pane's */
+    assert_string_equal(display->panes[1].form, "bars");
+    assert_string_equal(display->panes[0].form, "fan");
+    assert_true(display->split);
+    accept(s, "view second=box split=no");
+    assert_false(display->split);
     accept(s, "view pane=second scale=log");
     assert_true(display->panes[1].log);
     refuse(s, "view main=histogramm", "did you mean histogram?");
@@ -270,6 +276,139 @@ static void test_heat_map_view(void **state)
     pl_figure_deinit(&figure);
 }
 
+/* --- what a place on an axis is --------------------------------------------------------------- */
+
+static pl_series *add_line(pl_figure *figure, size_t count, bool at)
+{
+    pl_error err = {0};
+    pl_series *series = NULL;
+    pl_check_ok(
+        pl_figure_add(figure, "error", PL_MARK_LINE, PL_TONE_BEFORE, count, &series, &err), err);
+    series->at = at ? calloc(count, sizeof *series->at) : NULL;
+    assert_true(!at || series->at != NULL);
+    return series;
+}
+
+/* Along a Pareto curve x is no value of the parameter; beside a point of a sweep it is none that
+ * was tried. */
+static void test_sweep_takes_what_was_tried(void **state)
+{
+    scene *s = *state;
+    accept(s, "method astro beta=0.0003");
+    s->state.sweep = (pl_sweep){.set = true, .slot = PL_SLOT_PRECONDITION, .param = "beta"};
+    accept(s, "view main=sweep");
+    for (int pareto = 0; pareto < 2; pareto++) {
+        pl_error err = {0};
+        pl_figure figure = {.x = {.lo = pareto ? 0.1 : 1e-5, .hi = 1, .log = !pareto},
+                            .y = {.lo = 0.01, .hi = 1, .log = true}};
+        pl_check_ok(pl_figure_texts(&figure, "sweep", "x", "y", &err), err);
+        pl_series *series = add_line(&figure, 3, pareto);
+        for (size_t i = 0; i < 3; i++) {
+            double value = i == 0 ? 1e-4 : i == 1 ? 4e-4 : 1e-3;
+            series->x[i] = pareto ? 0.9 - 0.3 * (double)i : value;
+            series->y[i] = 0.1 * (double)(i + 1);
+            if (pareto) {
+                series->at[i] = value;
+            }
+        }
+        s->model.shown[0] = (pl_shown){.figure = &figure};
+        if (!pareto) { /* between two points: the nearer one, with its error */
+            assert_true(shows(s, "beta 0.0004"));
+            assert_true(shows(s, ": 0.200"));
+        } else {
+            act(s, PL_PANE_MAIN, PL_ACT_FIRST);
+            assert_true(shows(s, "beta 0.001"));
+            act(s, PL_PANE_MAIN, PL_ACT_RIGHT);
+            assert_true(shows(s, "beta 0.0004"));
+        }
+        pl_intent intent = act(s, PL_PANE_MAIN, PL_ACT_ENTER);
+        assert_string_equal(intent.command, "method astro beta=0.0004");
+        s->model.shown[0] = (pl_shown){0};
+        pl_figure_deinit(&figure);
+    }
+}
+
+/* Over the norm of their input groups are points: the marked channel's, and the channels of one. */
+static void test_groups_over_their_input(void **state)
+{
+    scene *s = *state;
+    pl_error err = {0};
+    pl_figure figure = {.x = {.lo = 1, .hi = 100, .log = true}, .y = {.lo = 0, .hi = 1}};
+    pl_check_ok(pl_figure_texts(&figure, "groups", "x", "y", &err), err);
+    pl_series *series = add_line(&figure, 2, true);
+    for (size_t i = 0; i < 2; i++) { /* by rising norm: the second group comes first */
+        series->at[i] = i == 0 ? 4 : 0;
+        series->x[i] = i == 0 ? 10 : 40;
+        series->y[i] = 0.5;
+    }
+    accept(s, "view main=groups");
+    accept(s, "select channel=5");
+    s->model.shown[0] = (pl_shown){.figure = &figure};
+    char text[64];
+    snprintf(text, sizeof text, "4-%d  input norm 10.0: 0.500", TINY_HIDDEN - 1);
+    assert_true(shows(s, text));
+    act(s, PL_PANE_MAIN, PL_ACT_RIGHT);
+    assert_true(shows(s, "0-3  input norm 40.0"));
+    pl_intent intent = act(s, PL_PANE_MAIN, PL_ACT_ENTER);
+    assert_true(intent.mark);
+    assert_int_equal(intent.channel, 2);
+    s->model.shown[0] = (pl_shown){0};
+    pl_figure_deinit(&figure);
+}
+
+/* The largest weight of the marked channel may be a negative one. */
+static void test_histogram_marks_with_sign(void **state)
+{
+    scene *s = *state;
+    pl_error err = {0};
+    pl_figure figure = {.x = {.lo = -8, .hi = 8}, .y = {.lo = 0.5, .hi = 10, .log = true}};
+    float extreme[TINY_HIDDEN] = {[7] = -5};
+    pl_check_ok(pl_figure_texts(&figure, "histogram", "x", "y", &err), err);
+    pl_series *series = NULL;
+    pl_check_ok(
+        pl_figure_add(&figure, "before", PL_MARK_STEPS, PL_TONE_BEFORE, 4, &series, &err), err);
+    for (size_t i = 0; i < 5; i++) {
+        series->x[i] = -8 + 4 * (double)i;
+        if (i < 4) {
+            series->y[i] = 3;
+        }
+    }
+    s->picture.extreme = extreme;
+    accept(s, "view main=histogram");
+    accept(s, "select channel=7");
+    s->model.shown[0] = (pl_shown){.figure = &figure};
+    assert_true(shows(s, "-8.0 ... -4.0: 3"));
+    s->model.shown[0] = (pl_shown){0};
+    pl_figure_deinit(&figure);
+}
+
+/* Any view can be in any pane: the footer says what the arrows do in this one. */
+static void test_footer_follows_the_view(void **state)
+{
+    scene *s = *state;
+    static const struct {
+        const char *view;
+        const char *says;
+    } cases[] = {{"view table=histogram", "crosshair"}, {"view table=outliers", "strength"}};
+    pl_error err = {0};
+    pl_surface surface = {.ascii = true};
+    pl_check_ok(pl_surface_resize(&surface, 1, 80, &err), err);
+    s->model.focus = PL_PANE_TABLE;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[81] = "";
+        accept(s, cases[i].view);
+        pl_surface_clear(&surface);
+        pl_footer_draw(&s->model, &surface, (pl_rect){0, 0, 1, 80});
+        for (int c = 0; c < 80; c++) {
+            line[c] = (char)(surface.cells[c].code < 0x80 ? surface.cells[c].code : '?');
+        }
+        assert_non_null(strstr(line, cases[i].says));
+        assert_non_null(strstr(line, "Tab pane"));
+        assert_non_null(strstr(line, "Space solve"));
+    }
+    pl_surface_deinit(&surface);
+}
+
 static void test_what_is_missing(void **state)
 {
     scene *s = *state;
@@ -299,7 +438,10 @@ int main(void)
         SCENE(test_registry),           SCENE(test_view_command),
         SCENE(test_select_channel),     SCENE(test_keys_of_the_display),
         SCENE(test_one_channel_in_all), SCENE(test_heat_map_view),
-        SCENE(test_what_is_missing),
+        SCENE(test_what_is_missing),    SCENE(test_sweep_takes_what_was_tried),
+        SCENE(test_groups_over_their_input),
+        SCENE(test_histogram_marks_with_sign),
+        SCENE(test_footer_follows_the_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

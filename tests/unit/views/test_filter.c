@@ -116,6 +116,7 @@ static void test_errors(void **state)
         {"q_proj and", "filter: expected a name or a score at the end"},
         {"and", "filter: expected a name or a score, not \"and\""},
         {"q_proj k_proj", "filter: expected \"and\" or \"or\", not \"k_proj\""},
+        {"not soled", "filter: \"soled\": expected solved?"},
         {"(q_proj", "filter: expected \")\" at the end"},
         {"q_proj)", "filter: expected \"and\" or \"or\", not \")\""},
     };

@@ -334,7 +334,7 @@ static void test_legend(void **state)
     pl_surface surface = {.ascii = true};
     pl_plot_options options = {.marks = PL_MARKS_ASCII, .crosshair = true, .cursor = 1};
     pl_check_ok(pl_surface_resize(&surface, 6, 60, &err), err);
-    int lines = pl_figure_legend(&figure, &options, "12", &surface, (pl_rect){0, 0, 2, 60});
+    int lines = pl_figure_legend(&figure, &options, "12", true, &surface, (pl_rect){0, 0, 2, 60});
     assert_int_equal(lines, 2);
     assert_true(contains(&surface, 0, "series 0.250"));
     assert_true(contains(&surface, 0, "12"));
@@ -350,9 +350,46 @@ static void test_legend(void **state)
     }
     pl_figure_fact(&figure, "epsilon_rank", "%d of %d", 4, 9);
     pl_surface_clear(&surface);
-    pl_figure_legend(&figure, &options, "1", &surface, (pl_rect){0, 0, 2, 60});
+    pl_figure_legend(&figure, &options, "1", true, &surface, (pl_rect){0, 0, 2, 60});
     assert_true(contains(&surface, 0, "1: 0.500 -> 0.250"));
     assert_true(contains(&surface, 1, "epsilon rank 4 of 9"));
+    pl_surface_deinit(&surface);
+    pl_figure_deinit(&figure);
+}
+
+/* A long value at the crosshair in a narrow pane: nothing touches it, counts are whole, what has
+ * no room is counted. */
+static void test_narrow_legend(void **state)
+{
+    (void)state;
+    pl_error err = {0};
+    pl_figure figure;
+    start(&figure, 0, 1, 0, 9000);
+    for (size_t s = 0; s < 2; s++) {
+        pl_series *series = add(&figure, PL_MARK_STEPS, s == 0 ? PL_TONE_BEFORE : PL_TONE_AFTER, 1);
+        free(series->label);
+        series->label = strdup(s == 0 ? "before" : "astro, beta = 0.0003");
+        series->x[0] = 0;
+        series->x[1] = 1;
+        series->y[0] = s == 0 ? 2 : 5000;
+    }
+    pl_surface surface = {.ascii = true};
+    pl_plot_options options = {.marks = PL_MARKS_ASCII, .crosshair = true, .cursor = 0.5};
+    pl_check_ok(pl_surface_resize(&surface, 4, 60, &err), err);
+    for (int cols = 20; cols <= 60; cols++) {
+        for (int rows = 1; rows <= 2; rows++) {
+            pl_surface_clear(&surface);
+            pl_figure_legend(&figure, &options, "0.455 ... 0.467", false, &surface,
+                             (pl_rect){0, 0, rows, cols});
+            if (cols >= 32) {
+                assert_true(contains(&surface, 0, " 0.455 ... 0.467: 2 -> 5,000"));
+            }
+            if (rows == 2 && cols >= 34) {
+                assert_true(anywhere(&surface, "before"));
+                assert_true(anywhere(&surface, "astro"));
+            }
+        }
+    }
     pl_surface_deinit(&surface);
     pl_figure_deinit(&figure);
 }
@@ -369,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_heat_gaps_and_zoom),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_legend),
+        cmocka_unit_test(test_narrow_legend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

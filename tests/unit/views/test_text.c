@@ -24,6 +24,12 @@ static void test_ascii(void **state)
     char out[64];
     pl_text_to_ascii("10\u207b\u00b3 \u2264 \u22124 \u00d7 \u2192 \u65e5", out, sizeof out);
     assert_string_equal(out, "1e-3 <= -4 x -> ?");
+    pl_text_to_ascii("\u2016X\u207d\u1d4f\u207e\u2016 \u03bb\u2098\u2090\u2093", out, sizeof out);
+    assert_string_equal(out, "||X(k)|| lambdamax");
+    pl_text_minus("-0.25", out, sizeof out);
+    assert_string_equal(out, "\u22120.25");
+    pl_text_minus("-", out, sizeof out); /* no number */
+    assert_string_equal(out, "-");
     pl_text_to_ascii("abcdef", out, 4);
     assert_string_equal(out, "abc");
 }

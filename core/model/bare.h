@@ -1,0 +1,55 @@
+/* core/model/bare.h -- a model made of weight matrices alone, for architectures that no table here
+ * describes: no blocks, no tokenizer, no forward pass.
+ *
+ * Every matrix [out, in] of the file (F32, F16 or BF16) is a layer, in the natural order of names
+ * (2 before 10).  Its inputs X [tokens, in] (more dimensions are tokens, too) come from a second
+ * file.  The inputs of the weight NAME are the first of these that the second file has: NAME; NAME
+ * without its ending ".weight" and with ".input"; NAME without ".weight".  A .npy file holds one
+ * array and no name: beside it, two files of one matrix each are a pair.  A layer whose name is
+ * written NAME.weight is called NAME.  Layers with the same inputs are one site.
+ *
+ * The functions of model.h work on such a model, but for those that are about blocks.  Its
+ * identity covers both files. */
+#ifndef PL_MODEL_BARE_H
+#define PL_MODEL_BARE_H
+
+#include "core/model/model.h"
+
+#include <stdbool.h>
+
+/* weights, inputs: a .npy or .safetensors file, an index, or a folder with one of the latter;
+ * inputs NULL: none.  Headers only.  PL_ERR_FORMAT names both tensors and their shapes where
+ * they do not fit, and says what was looked for where nothing pairs.  Caller owns *out. */
+PL_NODISCARD pl_status pl_model_open_matrices(const char *weights, const char *inputs,
+                                              pl_model **out, pl_error *err);
+
+/* Whether pl_model_open takes a path for matrices: a .npy, or a .safetensors file that has no
+ * config.json beside it. */
+bool pl_model_is_matrices(const char *path);
+
+bool pl_model_is_bare(const pl_model *model);
+
+/* PL_ERR_UNSUPPORTED for a bare model, with the reason; what: "perplexity". */
+PL_NODISCARD pl_status pl_model_need_forward(const pl_model *model, const char *what,
+                                             pl_error *err);
+
+/* The file of inputs: NULL where there is none.  As given, and its last name, escaped. */
+pl_checkpoint *pl_model_inputs(const pl_model *model);
+const char *pl_model_inputs_path(const pl_model *model);
+const char *pl_model_inputs_name(const pl_model *model);
+
+/* A site's inputs, NULL where there are none. */
+const pl_tensor *pl_model_site_inputs(const pl_model *model, size_t site);
+
+/* A layer of a bare model whose inputs are not known. */
+bool pl_model_is_blind(const pl_model *model, size_t layer);
+
+/* PL_ERR_STATE that says how to give the layer its inputs; PL_OK where they are known, or come
+ * from a calibration. */
+PL_NODISCARD pl_status pl_model_need_inputs(const pl_model *model, size_t layer, pl_error *err);
+
+/* Identity of the inputs' file, kept while it is open (reads every byte).  There must be one. */
+PL_NODISCARD pl_status pl_model_inputs_identity(pl_model *model, pl_id *out, pl_task *task,
+                                                pl_error *err);
+
+#endif

@@ -1,0 +1,212 @@
+/* Every kind of figure in every form, as PNG, PDF, SVG and CSV: its size, its metadata, its fonts,
+ * the same bytes twice, and `rebuild` says so. */
+#include "tests/e2e/run_planish.h"
+
+#include "core/base/text.h"
+#include "plots/kinds.h"
+
+#include <stdlib.h>
+
+static const char before[] =
+    "method astro beta=1e-3; method gptq bits=3; select 1.down_proj; solve;"
+    "sweep beta=1e-4:1e-2:log3;";
+
+enum { MAX_FIGURES = 32 };
+
+/* "channels form=fan": what stands behind `plot`. */
+typedef struct figures {
+    char texts[MAX_FIGURES][64];
+    size_t count;
+} figures;
+
+static figures all_figures(void)
+{
+    figures all = {0};
+    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        const char *form = (*kind)->forms;
+        do {
+            assert_true(all.count < MAX_FIGURES);
+            char *text = all.texts[all.count++];
+            size_t length = form != NULL ? strcspn(form, "|") : 0;
+            snprintf(text, sizeof all.texts[0], "%s%s%.*s", (*kind)->name,
+                     form != NULL ? " form=" : "", (int)length, form != NULL ? form : "");
+            form = form != NULL && form[length] == '|' ? form + length + 1 : NULL;
+        } while (form != NULL);
+    }
+    return all;
+}
+
+/* All figures of one ending in one run: plot, and rebuild of what was plotted. */
+static void make_all(const figures *all, const char *ending, const char *prefix)
+{
+    pl_buf script = {0};
+    pl_buf_puts(&script, before);
+    for (size_t i = 0; i < all->count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);
+        pl_buf_printf(&script, "plot %s preset=icml dpi=100 file=%s;", all->texts[i],
+                      run_path(name));
+    }
+    for (size_t i = 0; i < all->count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);
+        pl_buf_printf(&script, "rebuild %s;", run_path(name));
+    }
+    assert_false(script.failed);
+    run r = run_demo(script.data);
+    for (size_t i = 0; i < all->count; i++) {
+        const json_t *result = run_result(&r, r.n_lines - all->count + i);
+        if (!json_is_true(json_object_get(result, "same"))) {
+            char *text = json_dumps(result, JSON_INDENT(1));
+            fprintf(stderr, "plot %s is another %s when it is rebuilt: %s\n", all->texts[i], ending,
+                    text);
+            free(text);
+            fail();
+        }
+    }
+    run_free(&r);
+    pl_buf_deinit(&script);
+}
+
+static uint32_t big_endian(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static const char *find(const char *bytes, size_t size, const char *text)
+{
+    return memmem(bytes, size, text, strlen(text));
+}
+
+static void expect(const char *bytes, size_t size, const char *text, const char *of)
+{
+    if (find(bytes, size, text) == NULL) {
+        fprintf(stderr, "plot %s: the file lacks \"%s\"\n", of, text);
+        fail();
+    }
+}
+
+/* A PDF's texts are UTF-16 in hexadecimal digits. */
+static void expect_key(const char *bytes, size_t size, const char *key, const char *of)
+{
+    char hex[256] = "";
+    for (size_t i = 0; key[i] != '\0'; i++) {
+        snprintf(hex + 4 * i, 5, "%04X", (unsigned)(unsigned char)key[i]);
+    }
+    if (find(bytes, size, hex) == NULL) {
+        expect(bytes, size, key, of);
+    }
+}
+
+/* What a figure says of itself, in whatever format; and nothing of this machine. */
+static void check_provenance(const char *bytes, size_t size, const char *of)
+{
+    static const char *const keys[] = {"Planish-Commands", "Planish-Model", "Planish-Version",
+                                       "Planish-Libraries"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        expect_key(bytes, size, keys[i], of);
+    }
+    assert_null(find(bytes, size, run_folder()));
+}
+
+static char *read_figure(const char *prefix, size_t i, const char *ending, size_t *size)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);
+    return run_read(run_path(name), size);
+}
+
+/* ICML's column is 3.25 in wide. */
+static void check_png(const char *png, size_t size, const char *of)
+{
+    const unsigned char *p = (const unsigned char *)png;
+    assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
+    assert_int_equal(big_endian(p + 16), 325);
+    assert_true(big_endian(p + 20) >= 50 && big_endian(p + 20) <= 650);
+    const char *density = find(png, size, "pHYs");
+    assert_non_null(density);
+    assert_int_equal(big_endian((const unsigned char *)density + 4), 3937);
+    expect(png, size, "tEXtPlanish-Commands", of);
+    expect(png, size, "IEND", of);
+}
+
+static void check_pdf(const char *pdf, size_t size, const char *of)
+{
+    assert_memory_equal(pdf, "%PDF-", 5);
+    expect(pdf, size, "FontFile2", of); /* TrueType, embedded */
+    expect(pdf, size, "DejaVuSans", of);
+    expect(pdf, size, "MediaBox [ 0 0 234 ", of); /* points */
+    assert_null(find(pdf, size, "/Type3"));
+}
+
+static void check_svg(const char *svg, size_t size, const char *of)
+{
+    expect(svg, size, "<svg", of);
+    expect(svg, size, "width=\"234", of);
+    expect(svg, size, "</svg>", of);
+}
+
+static void check_csv(const char *csv, size_t size, const char *of)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < size; i++) {
+        lines += csv[i] == '\n' && i > 0;
+    }
+    assert_true(csv[0] == '#' && lines > 5);
+    expect(csv, size, "\n# ", of);
+}
+
+static void check_ending(const char *ending,
+                         void (*check)(const char *bytes, size_t size, const char *of))
+{
+    figures all = all_figures();
+    make_all(&all, ending, "one");
+    make_all(&all, ending, "other");
+    for (size_t i = 0; i < all.count; i++) {
+        size_t size = 0;
+        size_t again = 0;
+        char *bytes = read_figure("one", i, ending, &size);
+        char *same = read_figure("other", i, ending, &again);
+        assert_int_equal(size, again);
+        assert_memory_equal(bytes, same, size);
+        check_provenance(bytes, size, all.texts[i]);
+        check(bytes, size, all.texts[i]);
+        free(bytes);
+        free(same);
+    }
+}
+
+static void test_png(void **ctx)
+{
+    (void)ctx;
+    check_ending("png", check_png);
+}
+
+static void test_pdf(void **ctx)
+{
+    (void)ctx;
+    check_ending("pdf", check_pdf);
+}
+
+static void test_svg(void **ctx)
+{
+    (void)ctx;
+    check_ending("svg", check_svg);
+}
+
+static void test_csv(void **ctx)
+{
+    (void)ctx;
+    check_ending("csv", check_csv);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_png),
+        cmocka_unit_test(test_pdf),
+        cmocka_unit_test(test_svg),
+        cmocka_unit_test(test_csv),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}

@@ -1,0 +1,43 @@
+/* tests/screen/shot.h -- a screen as text and looks, and files of stored ones to compare with.
+ *
+ * A file holds one scene at one size, for several modes (256, 8, none, ascii): a block of text per
+ * mode, "text 8 as 256" where it is the same, and a block of looks: per row, runs of cells that
+ * look alike ("40a3b" is forty cells of look a and three of b; what a letter means stands above).
+ * What differs from run to run is masked: durations become "#s", the digits of clock times 0.  Of
+ * numbers with five digits and more, three are compared: sums end otherwise on other processors. */
+#ifndef PL_TESTS_SHOT_H
+#define PL_TESTS_SHOT_H
+
+#include "tests/screen/pty.h"
+
+typedef struct pl_shot {
+    int rows;
+    char **text;  /* [rows] UTF-8, without the blanks at the end */
+    char **looks; /* [rows] runs */
+    char *legend; /* "a -1/-1 b 15/4+b": looks in order of their first use */
+} pl_shot;
+
+pl_shot pl_shot_take(pl_pty *pty);
+void pl_shot_deinit(pl_shot *shot);
+
+/* $PLANISH_SOURCE_ROOT/tests/screen/stored/SCENE-COLSxROWS.txt. */
+typedef struct pl_stored pl_stored;
+
+/* NULL if there is no such file. */
+pl_stored *pl_stored_read(const char *scene, int rows, int cols);
+void pl_stored_free(pl_stored *stored); /* NULL is fine */
+
+/* The shot is the stored one.  */
+bool pl_stored_is(const pl_stored *stored, const char *mode, const pl_shot *shot);
+
+/* Prints the rows that differ, expected above found, to standard error. */
+void pl_stored_explain(const pl_stored *stored, const char *scene, const char *mode,
+                       const pl_shot *shot);
+
+/* Puts the shot in the file in place of what it has for this mode. */
+void pl_stored_write(const char *scene, int rows, int cols, const char *mode, const pl_shot *shot);
+
+/* Removes all stored files: before they are written anew. */
+void pl_stored_clear(void);
+
+#endif

@@ -1,0 +1,120 @@
+/* What a key may cost: at most 4 KiB for a move of the cursor at any usual size, and frames within
+ * their limits, here with a generous factor for machines that do something else besides.
+ * tests/bench/run screen measures exactly. */
+#include "tests/screen/measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/check.h"
+#include "tests/support/temp.h"
+
+enum { KEYS = 9, CURSOR_BYTES = 4096, LAYER_BYTES = 64000, KNOB_BYTES = 64000 };
+
+static pl_temp temp;
+static pl_pty *pty;
+
+static int set_up(void **state)
+{
+    (void)state;
+    pl_temp_init(&temp);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pl_pty_stop(pty);
+    pty = NULL;
+    pl_temp_deinit(&temp);
+    return 0;
+}
+
+static double patience(void)
+{
+    return 10 * pl_pty_patience();
+}
+
+/* In milliseconds; 16 and 50 are the limits on a machine that does nothing else. */
+static double slack(double limit)
+{
+    return 6 * limit * pl_pty_patience();
+}
+
+static void start(int rows, int cols)
+{
+    pty = pl_pty_start(temp.folder, rows, cols, "xterm-256color", "C.UTF-8", NULL);
+    pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
+    pl_pty_feed(pty, "!:select 1.q_proj\r", 18);
+    pl_pty_rest(pty, 0.5, patience());
+}
+
+static void stop(void)
+{
+    pl_pty_stop(pty);
+    pty = NULL;
+}
+
+static void check(const char *what, pl_measure *m, double bytes, double ms)
+{
+    double most = 0;
+    for (int i = 0; i < m->count; i++) {
+        most = m->bytes[i] > most ? m->bytes[i] : most;
+    }
+    double middle = m->count > 0 ? pl_measure_median(m->ms, m->count) : 0;
+    if (m->lost > 0 || most > bytes || middle > ms) {
+        fprintf(stderr,
+                "%s at %dx%d: %.0f bytes (limit %.0f), median %.1f ms (limit %.1f), %d without a "
+                "frame\n",
+                what, pl_pty_cols(pty), pl_pty_rows(pty), most, bytes, middle, ms, m->lost);
+        fail();
+    }
+}
+
+static void check_size(int rows, int cols)
+{
+    static const char *const crosshair[] = {"\033OC", "\033OC", "\033OD"};
+    static const char *const layer[] = {"j", "j", "k"};
+    static const char *const knob[] = {"\033OC", "\033OD"};
+    start(rows, cols);
+    pl_measure m = pl_measure_keys(pty, layer, 3, KEYS, 0.12);
+    check("a move to the next layer", &m, LAYER_BYTES, slack(16));
+    m = pl_measure_keys(pty, knob, 2, KEYS, 0.3);
+    check("a turn of the knob", &m, KNOB_BYTES, slack(50));
+    pl_pty_feed(pty, "\t", 1);
+    pl_pty_rest(pty, 0.2, patience());
+    m = pl_measure_keys(pty, crosshair, 3, KEYS, 0.08);
+    check("a move of the crosshair", &m, CURSOR_BYTES, slack(16));
+    stop();
+}
+
+static void test_80x24(void **state)
+{
+    (void)state;
+    check_size(24, 80);
+}
+
+static void test_200x50(void **state)
+{
+    (void)state;
+    check_size(50, 200);
+}
+
+static void test_300x80(void **state)
+{
+    (void)state;
+    check_size(80, 300);
+}
+
+#define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCREEN(test_80x24),
+        SCREEN(test_200x50),
+        SCREEN(test_300x80),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
