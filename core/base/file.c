@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,16 @@ static pl_status writer_error(pl_writer *writer, const char *what, pl_error *err
     return pl_error_set(err, PL_ERR_IO, "%s: %s: %s", writer->path, what, strerror(errno));
 }
 
+/* Reading the mask sets it for a moment, which two writers at once must not do. */
+static pthread_once_t mask_known = PTHREAD_ONCE_INIT;
+static mode_t mask;
+
+static void read_mask(void)
+{
+    mask = umask(0);
+    umask(mask);
+}
+
 pl_status pl_writer_create(const char *path, pl_writer **out, pl_error *err)
 {
     *out = NULL;
@@ -174,8 +185,7 @@ pl_status pl_writer_create(const char *path, pl_writer **out, pl_error *err)
         pl_writer_destroy(writer);
         return status;
     }
-    mode_t mask = umask(0);
-    umask(mask);
+    pthread_once(&mask_known, read_mask);
     fchmod(writer->fd, 0666 & ~mask);
     *out = writer;
     return PL_OK;

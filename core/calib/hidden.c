@@ -74,6 +74,11 @@ void pl_hidden_destroy(pl_hidden *hidden)
     }
 }
 
+float *pl_hidden_place(pl_hidden *hidden, size_t window)
+{
+    return hidden->data != NULL ? hidden->data + window * hidden->values : NULL;
+}
+
 pl_status pl_hidden_read(pl_hidden *hidden, size_t window, float *out, pl_error *err)
 {
     size_t bytes = hidden->values * sizeof(float);

@@ -15,6 +15,9 @@ PL_NODISCARD pl_status pl_hidden_create(size_t windows, size_t values, const cha
                                         pl_hidden **out, pl_error *err);
 void pl_hidden_destroy(pl_hidden *hidden);
 
+/* A window's values where they are, or NULL when they are spilled. */
+float *pl_hidden_place(pl_hidden *hidden, size_t window);
+
 /* Copies a window's values out and in. */
 PL_NODISCARD pl_status pl_hidden_read(pl_hidden *hidden, size_t window, float *out, pl_error *err);
 PL_NODISCARD pl_status pl_hidden_write(pl_hidden *hidden, size_t window, const float *values,

@@ -63,18 +63,42 @@ static void add_extremes(const float *restrict x, size_t count, int32_t row, int
     }
 }
 
-PL_CLONES
-static void add_powers(const float *restrict x, size_t count, sums *restrict s)
+/* `rows` rows, stride floats apart: the sums stay in registers over them. */
+static inline __attribute__((always_inline)) void add_rows(const float *restrict x, size_t stride,
+                                                           size_t count, size_t rows,
+                                                           sums *restrict s)
 {
     for (size_t c = 0; c < count; c++) {
-        double v = (double)x[c];
-        double d = v - s->shift[c];
-        double dd = d * d;
-        s->s1[c] += d;
-        s->s2[c] += dd;
-        s->s3[c] += dd * d;
-        s->s4[c] += dd * dd;
-        s->abs[c] += fabs(v);
+        const double shift = s->shift[c];
+        double s1 = s->s1[c], s2 = s->s2[c], s3 = s->s3[c], s4 = s->s4[c], sum = s->abs[c];
+        for (size_t r = 0; r < rows; r++) {
+            const double v = (double)x[r * stride + c];
+            const double d = v - shift;
+            const double dd = d * d;
+            s1 += d;
+            s2 += dd;
+            s3 += dd * d;
+            s4 += dd * dd;
+            sum += fabs(v);
+        }
+        s->s1[c] = s1;
+        s->s2[c] = s2;
+        s->s3[c] = s3;
+        s->s4[c] = s4;
+        s->abs[c] = sum;
+    }
+}
+
+PL_CLONES
+static void add_powers(const float *restrict x, size_t stride, size_t count, size_t rows,
+                       sums *restrict s)
+{
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        add_rows(x + r * stride, stride, count, 4, s);
+    }
+    for (; r < rows; r++) {
+        add_rows(x + r * stride, stride, count, 1, s);
     }
 }
 
@@ -147,9 +171,9 @@ static void pass_block(const pl_moments *out, const float *x, size_t rows, size_
     for (size_t r = 0; r < rows; r++) {
         const float *row = x + r * out->n + first;
         add_extremes(row, count, (int32_t)r, s.max, s.row, bin);
-        add_powers(row, count, &s);
         add_counts(&n, bin, count);
     }
+    add_powers(x + first, out->n, count, rows, &s);
     flush_counts(&n, histogram);
     store_block(out, &s, first, count, rows, at, position, ids);
 }

@@ -299,13 +299,16 @@ static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const roun
     pass->note_massive = step->massive && plan->advance;
     const bool watch = plan->observe || pass->note_massive;
     for (size_t w = 0; w < p->windows; w++) {
-        pl_status status = pl_hidden_read(pass->hidden, w, pass->x, err);
+        /* What is kept in memory and goes on need not be copied out and in. */
+        float *place = plan->advance ? pl_hidden_place(pass->hidden, w) : NULL;
+        float *x = place != NULL ? place : pass->x;
+        pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
         if (status == PL_OK) {
-            status = pl_forward_run(pass->forward, pass->x, p->length, w,
+            status = pl_forward_run(pass->forward, x, p->length, w,
                                     watch ? &observe : step->hooks, task, err);
         }
-        if (status == PL_OK && plan->advance) {
-            status = pl_hidden_write(pass->hidden, w, pass->x, err);
+        if (status == PL_OK && plan->advance && place == NULL) {
+            status = pl_hidden_write(pass->hidden, w, x, err);
         }
         if (status != PL_OK) {
             return status;
@@ -331,6 +334,9 @@ static bool wanted(const pl_pass_step *step, size_t i)
     return step->want != NULL && step->want[i];
 }
 
+/* Accumulators of more channels than this are given back between two blocks. */
+enum { KEPT = 2048 };
+
 static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, pl_error *err)
 {
     const size_t site = pass->first_site + i;
@@ -339,36 +345,88 @@ static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, 
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", pl_model_site(pass->spec.model, site)->name);
     }
-    pl_stats_destroy(pass->stats[i]);
-    pass->stats[i] = NULL;
     if (status == PL_OK) {
         status = step->sink(step->ctx, site, &stats, err);
     }
+    const size_t cols = pl_model_site(pass->spec.model, site)->cols;
+    if (status == PL_OK && step->advance && cols <= KEPT) {
+        pl_stats_restart(pass->stats[i], &stats); /* for the next block */
+    } else {
+        pl_stats_destroy(pass->stats[i]);
+        pass->stats[i] = NULL;
+    }
     pl_site_stats_deinit(&stats);
     return status;
+}
+
+/* The sites of a round end together, each on one thread: what is left is copying, hashing and
+ * writing.  The error is that of the first site in order. */
+static pl_status finish_round(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
+                              pl_error *err)
+{
+    size_t failed = SIZE_MAX;
+    pl_status status = PL_OK;
+#ifdef _OPENMP
+#pragma omp parallel for schedule(dynamic, 1)
+#endif
+    for (size_t back = plan->end_site; back > plan->begin_site; back--) {
+        const size_t i = back - 1; /* the widest site of a block is its last */
+        if (!wanted(step, i)) {
+            continue;
+        }
+        pl_error mine = {0};
+        const pl_status ended = finish_site(pass, step, i, &mine);
+        if (ended != PL_OK) {
+#ifdef _OPENMP
+#pragma omp critical(pl_pass_failure)
+#endif
+            if (i < failed) {
+                failed = i;
+                status = pl_error_set(err, ended, "%s", mine.message);
+            }
+        }
+    }
+    return status;
+}
+
+/* An accumulator for a site: the one the block before has left, if it is of the same size. */
+static pl_status prepare_site(pl_pass *pass, size_t i, pl_error *err)
+{
+    const size_t windows = pass->spec.protocol.windows;
+    const size_t total = windows * pass->spec.protocol.length;
+    const size_t rows = pass->spec.sample_rows < total ? pass->spec.sample_rows : total;
+    const size_t cols = pl_model_site(pass->spec.model, pass->first_site + i)->cols;
+    if (pass->stats[i] != NULL && pl_stats_fits(pass->stats[i], cols, windows, rows)) {
+        return PL_OK;
+    }
+    pl_stats_destroy(pass->stats[i]);
+    return pl_stats_create(cols, windows, rows, &pass->stats[i], err);
 }
 
 static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
                            pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
+    for (size_t i = 0; i < pass->most_sites; i++) {
+        if (i < plan->begin_site || i >= plan->end_site || !wanted(step, i)) {
+            pl_stats_destroy(pass->stats[i]); /* what the limit allows is for this round's */
+            pass->stats[i] = NULL;
+        }
+    }
     for (size_t i = plan->begin_site; status == PL_OK && i < plan->end_site; i++) {
         if (wanted(step, i)) {
-            const size_t total = pass->spec.protocol.windows * pass->spec.protocol.length;
-            const size_t rows = pass->spec.sample_rows < total ? pass->spec.sample_rows : total;
-            status = pl_stats_create(pl_model_site(pass->spec.model, pass->first_site + i)->cols,
-                                     pass->spec.protocol.windows, rows, &pass->stats[i], err);
+            status = prepare_site(pass, i, err);
         }
     }
     if (status == PL_OK) {
         status = run_windows(pass, step, plan, task, err);
     }
-    for (size_t i = plan->begin_site; status == PL_OK && i < plan->end_site; i++) {
-        if (wanted(step, i)) {
-            status = finish_site(pass, step, i, err);
-        }
+    if (status == PL_OK && plan->observe) {
+        status = finish_round(pass, step, plan, err);
     }
-    drop_stats(pass);
+    if (status != PL_OK) {
+        drop_stats(pass);
+    }
     return status;
 }
 

@@ -19,7 +19,8 @@ PL_NODISCARD pl_status pl_pass_start(pl_pass *pass, const char *folder, pl_task 
                                      pl_error *err);
 bool pl_pass_started(const pl_pass *pass);
 
-/* Receives the finished statistics of a site, borrowed for the call. */
+/* Receives the finished statistics of a site, borrowed for the call.  Called by several threads at
+ * once, for different sites of a block. */
 typedef pl_status (*pl_site_fn)(void *ctx, size_t site, const pl_site_stats *stats, pl_error *err);
 
 /* One block of the walk. */

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/calib/moments.h"
+#include "core/tensor/clones.h"
 #include "core/tensor/linalg.h"
 
 #include <assert.h>
@@ -187,11 +188,32 @@ static void give_back(pl_stats *stats, node *nd)
     stats->spare = nd;
 }
 
-static void add_triangle(float *restrict a, const float *restrict b, size_t count)
+/* Triangles are walked by all threads, in turns of so many rows or floats: it is no more than
+ * memory traffic, but one thread cannot saturate it. */
+enum { TURN_ROWS = 16, TURN_FLOATS = 1 << 14 };
+
+PL_CLONES
+static void add_floats(float *restrict a, const float *restrict b, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         a[i] += b[i];
     }
+}
+
+static void add_triangle(float *a, const float *b, size_t count)
+{
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static)
+#endif
+    for (size_t first = 0; first < count; first += TURN_FLOATS) {
+        add_floats(a + first, b + first, count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
+    }
+}
+
+/* Where row i of a packed upper triangle begins. */
+static size_t packed_at(size_t n, size_t i)
+{
+    return i * n - i * (i - 1) / 2; /* 0 for 0 */
 }
 
 /* Rows of x between two ticks: pieces of 4 GFLOP at most, and of 128 rows at least. */
@@ -208,6 +230,9 @@ static pl_status make_band(pl_stats *stats, const float *x, size_t rows, size_t 
 {
     const size_t n = stats->n, wide = n - first;
     const size_t piece = rows_a_tick(n, stats->band);
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static, TURN_ROWS)
+#endif
     for (size_t i = 0; i < count; i++) {
         memset(stats->scratch + i * wide + i, 0, (wide - i) * sizeof(float));
     }
@@ -239,15 +264,18 @@ static pl_status window_gram(pl_stats *stats, const float *x, size_t rows, float
         if (status != PL_OK) {
             return status;
         }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static, TURN_ROWS)
+#endif
         for (size_t i = 0; i < count; i++) {
             const size_t size = n - first - i;
             const float *from = stats->scratch + i * (n - first) + i;
+            float *to = packed + packed_at(n, first + i);
             if (add) {
-                add_triangle(packed, from, size);
+                add_floats(to, from, size);
             } else {
-                memcpy(packed, from, size * sizeof *packed);
+                memcpy(to, from, size * sizeof *to);
             }
-            packed += size;
         }
     }
     return PL_OK;
@@ -391,19 +419,28 @@ static int compare_sampled(const void *a, const void *b)
 static pl_status finish_sample(pl_stats *stats, pl_site_stats *out, pl_error *err)
 {
     const size_t count = stats->n_rows;
-    out->sample_rows = count;
-    out->sample = pl_alloc(count * stats->n, sizeof(float));
-    out->sample_position = pl_alloc(count, sizeof *out->sample_position);
-    if (out->sample == NULL || out->sample_position == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu sampled rows", count);
-    }
+    bool sorted = true; /* as windows in order leave them: no copy is needed */
     if (count > 0) {
         qsort(stats->rows, count, sizeof *stats->rows, compare_sampled);
     }
     for (size_t i = 0; i < count; i++) {
+        sorted = sorted && stats->rows[i].slot == i;
+    }
+    out->sample_rows = count;
+    out->sample = sorted ? stats->sample : pl_alloc(count * stats->n, sizeof(float));
+    out->sample_position = pl_alloc(count, sizeof *out->sample_position);
+    if (sorted) {
+        stats->sample = NULL;
+    }
+    if (out->sample == NULL || out->sample_position == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu sampled rows", count);
+    }
+    for (size_t i = 0; i < count; i++) {
         out->sample_position[i] = stats->rows[i].position;
-        memcpy(out->sample + i * stats->n, stats->sample + stats->rows[i].slot * stats->n,
-               stats->n * sizeof(float));
+        if (!sorted) {
+            memcpy(out->sample + i * stats->n, stats->sample + stats->rows[i].slot * stats->n,
+                   stats->n * sizeof(float));
+        }
     }
     return PL_OK;
 }
@@ -436,16 +473,29 @@ static pl_status finish_channels(const pl_moments *m, pl_site_stats *out, pl_err
     return PL_OK;
 }
 
+PL_CLONES
+static void divide(float *x, double by, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        x[i] = (float)((double)x[i] / by);
+    }
+}
+
 /* The root's triangle becomes the result's. */
 static pl_status finish_gram(node *root, pl_site_stats *out, pl_error *err)
 {
     const size_t n = out->n;
     const double tokens = root->moments.tokens > 0.0 ? root->moments.tokens : 1.0;
-    for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
-        for (size_t j = at; j < at + n - i; j++) {
-            root->gram[j] = (float)((double)root->gram[j] / tokens);
-        }
-        if (!isfinite(root->gram[at])) {
+    const size_t count = triangle_of(n);
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static)
+#endif
+    for (size_t first = 0; first < count; first += TURN_FLOATS) {
+        divide(root->gram + first, tokens,
+               count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(root->gram[packed_at(n, i)])) {
             return pl_error_set(err, PL_ERR_NUMERIC,
                                 "the sum of squares of input channel %zu is beyond float32's range",
                                 i);
@@ -468,8 +518,10 @@ pl_status pl_stats_finish_packed(pl_stats *stats, pl_site_stats *out, pl_error *
     out->n = stats->n;
     out->tokens = root->moments.tokens;
     memcpy(out->histogram, stats->histogram, sizeof out->histogram);
-    free(stats->scratch);
-    stats->scratch = NULL;
+    if (stats->n > WHOLE) { /* the largest thing: no room beside what follows */
+        free(stats->scratch);
+        stats->scratch = NULL;
+    }
     pl_status status = finish_gram(root, out, err);
     if (status == PL_OK) {
         status = finish_channels(&root->moments, out, err);
@@ -503,4 +555,32 @@ pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
     free(out->triangle);
     out->triangle = NULL;
     return PL_OK;
+}
+
+void pl_stats_restart(pl_stats *stats, pl_site_stats *used)
+{
+    node *root = stats->nodes;
+    if (root != NULL && root->gram == NULL && used->triangle != NULL) {
+        root->gram = used->triangle;
+        used->triangle = NULL;
+        stats->nodes = root->next;
+        give_back(stats, root);
+    }
+    list_destroy(stats->nodes);
+    stats->nodes = NULL;
+    if (stats->sample == NULL) {
+        stats->sample = used->sample;
+        used->sample = NULL;
+    }
+    memset(stats->seen, 0, stats->windows * sizeof *stats->seen);
+    memset(stats->histogram, 0, sizeof stats->histogram);
+    stats->added = 0;
+    stats->n_rows = 0;
+    stats->spoiled = false;
+}
+
+bool pl_stats_fits(const pl_stats *stats, size_t n, size_t windows, size_t sample_rows)
+{
+    return stats->n == n && stats->windows == windows && stats->capacity == sample_rows &&
+           stats->scratch != NULL && stats->sample != NULL;
 }

@@ -12,6 +12,7 @@
 #include "core/base/task.h"
 #include "core/tensor/mat.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -76,11 +77,19 @@ PL_NODISCARD pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const
                                            pl_task *task, pl_error *err);
 
 /* The result of all windows (PL_ERR_STATE if some are missing); out is the caller's to deinit.
- * The accumulator is used up: only destroy may follow. */
+ * The accumulator is used up: only destroy or restart may follow. */
 PL_NODISCARD pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err);
 
 /* The same with the triangle that was summed up, in half the room. */
 PL_NODISCARD pl_status pl_stats_finish_packed(pl_stats *stats, pl_site_stats *out, pl_error *err);
+
+/* An accumulator whose packed result was taken gets the large arrays of that result back, which are
+ * NULL then, and is empty again: touching new memory for every block costs more than filling it. */
+void pl_stats_restart(pl_stats *stats, pl_site_stats *used);
+
+/* Can it be filled like one that create would make of these sizes?  Not if n > 2048: what it held
+ * was given up to make room. */
+bool pl_stats_fits(const pl_stats *stats, size_t n, size_t windows, size_t sample_rows);
 
 /* Bytes an accumulator of that size holds at most while windows come in order, its result
  * included, for --memory. */

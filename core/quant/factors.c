@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_ADMM = 4, KEPT_GPTQ = 3 };
+enum { KEPT_ADMM = 4, KEPT_METRIC = 2, KEPT_GPTQ = 3 };
 
 static const double FIRST_RIDGE = 1e-6, LAST_RIDGE = 1e-2; /* times mean(diag Gn) */
 
@@ -69,6 +69,7 @@ void pl_factors_destroy(pl_factors *f)
     pl_lower_destroy(f->lower);
     free(f->gn);
     free(f->diagonal);
+    free(f->given);
     free(f->perm);
     free(f->dead);
     free(f->label);
@@ -103,8 +104,10 @@ size_t pl_factors_bytes(const pl_factors *f)
     bytes += f->gn != NULL ? single : 0;
     bytes += f->diagonal != NULL ? f->n * sizeof *f->diagonal : 0;
     bytes += f->lower != NULL ? pl_lower_bytes(f->lower) : 0;
+    bytes += f->given != NULL ? f->n * sizeof *f->given : 0;
     for (const pl_kept *entry = f->list; entry != NULL; entry = entry->next) {
         bytes += sizeof *entry + single;
+        bytes += entry->kind == PL_KEPT_METRIC ? 2 * f->n * sizeof(float) : 0;
     }
     return bytes;
 }
@@ -172,6 +175,7 @@ void pl_factors_shrink(pl_factors *f, size_t bytes)
 static void trim_all(pl_factors *f)
 {
     trim_kept(f, PL_KEPT_ADMM, KEPT_ADMM);
+    trim_kept(f, PL_KEPT_METRIC, KEPT_METRIC);
     trim_kept(f, PL_KEPT_GPTQ, KEPT_GPTQ);
 }
 
@@ -209,9 +213,8 @@ static inline float scaled(float g, double inverse)
     return (float)((double)g * inverse);
 }
 
-/* lower = Gn + add I. */
-static void fill_lower(const pl_factors *f, double lambda_max, const float *diagonal, double add,
-                       pl_lower *lower)
+void pl_factors_fill(const pl_factors *f, double lambda_max, const float *diagonal, double add,
+                     pl_lower *lower)
 {
     const size_t n = f->n;
     const double inverse = 1.0 / lambda_max;
@@ -260,7 +263,7 @@ static pl_status factor_normalized(pl_factors *f, float *diagonal, pl_lower *low
         added = ridge;
         pl_status status = pl_task_tick(task, err);
         if (status == PL_OK) {
-            fill_lower(f, normal->lambda_max, diagonal, 0.0, lower);
+            pl_factors_fill(f, normal->lambda_max, diagonal, 0.0, lower);
             status = pl_lower_cholesky(lower, &positive, &column, task, err);
         }
         if (status != PL_OK || positive) {
@@ -310,6 +313,7 @@ static pl_status make_scale(pl_factors *f, pl_task *task, pl_error *err)
     if (status == PL_OK && f->diagonal == NULL) { /* a tick may have made them in the meantime */
         f->normal = normal;
         f->diagonal = diagonal;
+        f->normal.diagonal = diagonal;
         diagonal = NULL;
         f->lower = lower;
         lower = NULL;
@@ -371,7 +375,7 @@ static pl_status remake_lower(pl_factors *f, pl_task *task, pl_error *err)
     if (lower == NULL) {
         return pl_factors_no_memory(f, err);
     }
-    fill_lower(f, f->normal.lambda_max, f->diagonal, 0.0, lower);
+    pl_factors_fill(f, f->normal.lambda_max, f->diagonal, 0.0, lower);
     pl_status status = pl_lower_cholesky(lower, &positive, &column, task, err);
     if (status == PL_OK && !positive) {
         status = pl_error_set(err, PL_ERR_NUMERIC,
@@ -396,67 +400,6 @@ pl_status pl_factors_cholesky(pl_factors *f, const pl_lower **l, pl_task *task, 
     }
     *l = status == PL_OK ? f->lower : NULL;
     return status;
-}
-
-static pl_status make_admm(pl_factors *f, double rho, float **out, pl_task *task, pl_error *err)
-{
-    size_t column = 0;
-    bool positive = false;
-    float *a = pl_alloc(f->n * f->n, sizeof *a);
-    pl_lower *lower = pl_lower_create(f->n);
-    pl_status status =
-        a != NULL && lower != NULL ? pl_task_tick(task, err) : pl_factors_no_memory(f, err);
-    if (status == PL_OK) {
-        fill_lower(f, f->normal.lambda_max, f->diagonal, rho, lower);
-        status = pl_lower_cholesky(lower, &positive, &column, task, err);
-    }
-    if (status == PL_OK && !positive) {
-        status = pl_error_set(err, PL_ERR_NUMERIC,
-                              "%s: the Cholesky factorization of Gn + %g I fails at channel %zu",
-                              f->label, rho, column);
-    }
-    if (status == PL_OK) {
-        status = pl_task_tick(task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_lower_inverse(lower, rho, a, task, err);
-        lower = NULL;
-    }
-    if (status == PL_OK) {
-        *out = a;
-        a = NULL;
-    }
-    pl_lower_destroy(lower);
-    free(a);
-    return status;
-}
-
-pl_status pl_factors_admm(pl_factors *f, double rho, const float **a, pl_task *task, pl_error *err)
-{
-    *a = NULL;
-    pl_normalized normal;
-    pl_status status = pl_factors_scale(f, &normal, task, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    const pl_kept *entry = pl_factors_find(f, PL_KEPT_ADMM, rho, false);
-    if (entry == NULL) {
-        float *made = NULL;
-        if ((status = make_admm(f, rho, &made, task, err)) != PL_OK) {
-            return status;
-        }
-        entry = pl_factors_keep(f, (pl_kept){.kind = PL_KEPT_ADMM, .key = rho}, made, err);
-    }
-    if (entry == NULL) {
-        return PL_ERR_MEMORY;
-    }
-    *a = entry->data;
-    return PL_OK;
-}
-
-bool pl_factors_has_admm(pl_factors *f, double rho)
-{
-    return pl_factors_find(f, PL_KEPT_ADMM, rho, false) != NULL;
 }
 
 static size_t group_count(const pl_factors *f, size_t group_size)

@@ -45,7 +45,8 @@ void pl_factors_shrink(pl_factors *factors, size_t bytes);
  * tenfold more, up to 1e-2, where float32 rounding of G has left it indefinite by more than that).
  * PL_ERR_NUMERIC where G is zero or no such ridge helps. */
 typedef struct pl_normalized {
-    const float *gn; /* NULL from pl_factors_scale */
+    const float *gn;       /* NULL from pl_factors_scale */
+    const float *diagonal; /* [n], Gn's */
     double lambda_max;
     double mean_diag; /* of Gn, before the ridge */
     double ridge;
@@ -68,6 +69,23 @@ PL_NODISCARD pl_status pl_factors_admm(pl_factors *factors, double rho, const fl
 
 /* Whether that one is made already. */
 bool pl_factors_has_admm(pl_factors *factors, double rho);
+
+/* One rho a channel, R = diag(rho_i), and M = R (Gn + R)^-1, float32 [n, n]:
+ *     rho_i = h_i + theta shape_i,   h_i = 1 / (Gn^-1)_ii.
+ * h_i is what is left of channel i's energy once all other channels have explained what they can:
+ * the curvature that weight i meets while the others follow it.  theta >= 0; shape[n] >= 0, copied.
+ * The two most recently used are kept, as above. */
+typedef struct pl_metric {
+    const float *m;
+    double rho;          /* the mean of rho_i */
+    const float *metric; /* [n], rho_i over that mean, > 0 */
+} pl_metric;
+PL_NODISCARD pl_status pl_factors_metric(pl_factors *factors, double theta, const float *shape,
+                                         pl_metric *out, pl_task *task, pl_error *err);
+
+/* The theta > 0 nearest to this one (by ratio) whose M with this shape is made already; 0 if there
+ * is none. */
+double pl_factors_metric_near(const pl_factors *factors, double theta, const float *shape);
 
 /* GPTQ's factor for H = 2G: U upper triangular float32 [n, n] with H^-1 = U^T U, computed in
  * float64 (one Cholesky: J H J = L L^T, U = J L^-1 J).  Dead columns (H_ii = 0) have H_ii = 1.

@@ -1,4 +1,5 @@
-/* core/quant/factors_parts.h -- what factors.c and factors_gptq.c share; private to core/quant. */
+/* core/quant/factors_parts.h -- what factors.c, factors_admm.c and factors_gptq.c share; private to
+ * core/quant. */
 #ifndef PL_QUANT_FACTORS_PARTS_H
 #define PL_QUANT_FACTORS_PARTS_H
 
@@ -6,16 +7,16 @@
 
 #include <stdint.h>
 
-typedef enum pl_kept_kind { PL_KEPT_ADMM, PL_KEPT_GPTQ } pl_kept_kind;
+typedef enum pl_kept_kind { PL_KEPT_ADMM, PL_KEPT_METRIC, PL_KEPT_GPTQ } pl_kept_kind;
 
-/* A factor that depends on a number: rho, or GPTQ's damping (and its order). */
+/* A factor that depends on a number: rho, theta, or GPTQ's damping (and its order). */
 typedef struct pl_kept {
     struct pl_kept *next;
     pl_kept_kind kind;
     double key;
     bool act_order;
-    double used; /* the damping that worked */
-    float *data; /* [n, n] */
+    double used; /* the damping that worked; the mean rho of a metric */
+    float *data; /* [n, n]; of a metric, metric[n] and shape[n] follow */
     uint64_t used_at;
 } pl_kept;
 
@@ -30,6 +31,7 @@ struct pl_factors {
     pl_normalized normal;
     float *gn;       /* NULL until asked for, and so is lower */
     pl_lower *lower;
+    double *given; /* [n], h of the metric; NULL until asked for */
     pl_kept *list;
     uint64_t clock;
     int holds;
@@ -37,6 +39,10 @@ struct pl_factors {
 
 /* PL_ERR_MEMORY with the site's label. */
 pl_status pl_factors_no_memory(const pl_factors *factors, pl_error *err);
+
+/* lower = Gn + add I. */
+void pl_factors_fill(const pl_factors *factors, double lambda_max, const float *diagonal,
+                     double add, pl_lower *lower);
 
 /* The entry of this key, marked as used; NULL if there is none. */
 const pl_kept *pl_factors_find(pl_factors *factors, pl_kept_kind kind, double key, bool act_order);

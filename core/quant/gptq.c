@@ -54,11 +54,16 @@ typedef struct gptq_run {
     const pl_rows_watch *watch;
 } gptq_run;
 
-/* One thread's rows: the weights by position, updated as the errors come. */
+/* One thread's rows: the weights by position, updated as the errors come.  Within a block they are
+ * kept by columns, all rows of a column side by side: a column is quantized, and its errors taken
+ * to the block's later columns, in vectors of rows. */
 typedef struct gptq_space {
-    float *w;     /* [ROWS, n] */
-    float *err;   /* [ROWS, BLOCK] */
-    float *ahead; /* [n]: a group's columns with the running block's errors applied */
+    float *w;       /* [ROWS, n] */
+    float *err;     /* [ROWS, BLOCK] */
+    float *ahead;   /* [n]: a group's columns with the running block's errors applied */
+    float *columns; /* [BLOCK, ROWS] */
+    float *lost;    /* [BLOCK, ROWS]: err by columns */
+    int16_t *codes; /* [BLOCK, ROWS] */
 } gptq_space;
 
 static size_t column_at(const gptq_run *run, size_t position)
@@ -103,63 +108,162 @@ static void subtract_scaled(float *restrict to, const float *restrict from, floa
     }
 }
 
-/* Parameters of the group that begins at position i, for a row whose block began at b0 and ends at
- * b1.  Columns behind the block's end still lack the running block's errors [b0, i). */
-static pl_grid_param fit_group(const gptq_run *run, const float *w, const float *err, size_t b0,
-                               size_t b1, size_t i, float *ahead)
+/* What every row of a piece quantizes with now. */
+typedef struct row_grids {
+    uint32_t group; /* UINT32_MAX before the first */
+    float scale[ROWS], zero[ROWS];
+} row_grids;
+
+PL_CLONES
+static void divide(float *x, float by)
 {
-    const size_t end = run->n - i < run->width ? run->n : i + run->width;
-    if (end <= b1) {
-        return pl_grid_fit(run->grid, w + i, end - i, 1);
+    for (size_t r = 0; r < ROWS; r++) {
+        x[r] /= by;
     }
-    memcpy(ahead, w + i, (end - i) * sizeof *ahead);
-    for (size_t j = b0; j < i; j++) {
-        subtract_scaled(ahead + (b1 - i), run->u + j * run->n + b1, err[j - b0], end - b1);
+}
+
+/* columns[count, ROWS] -= the outer product of u[count] and lost[ROWS]. */
+PL_CLONES
+static void subtract_outer(float *restrict columns, const float *restrict u,
+                           const float *restrict lost, size_t count)
+{
+    for (size_t j = 0; j < count; j++) {
+        for (size_t r = 0; r < ROWS; r++) {
+            columns[j * ROWS + r] -= lost[r] * u[j];
+        }
+    }
+}
+
+/* Parameters of the group that begins at position i, for row r, whose block began at b0 and ends at
+ * b1.  Columns behind the block's end still lack the running block's errors [b0, i). */
+static pl_grid_param fit_group(const gptq_run *run, const gptq_space *space, size_t r, size_t b0,
+                               size_t b1, size_t i)
+{
+    const size_t n = run->n;
+    const size_t end = n - i < run->width ? n : i + run->width;
+    const size_t inside = end < b1 ? end : b1;
+    float *ahead = space->ahead;
+    if (i == b0) {
+        return pl_grid_fit(run->grid, space->w + r * n + i, end - i, 1);
+    }
+    for (size_t j = i; j < inside; j++) {
+        ahead[j - i] = space->columns[(j - b0) * ROWS + r];
+    }
+    if (end > b1) {
+        memcpy(ahead + (b1 - i), space->w + r * n + b1, (end - b1) * sizeof *ahead);
+        for (size_t j = b0; j < i; j++) {
+            subtract_scaled(ahead + (b1 - i), run->u + j * n + b1, space->lost[(j - b0) * ROWS + r],
+                            end - b1);
+        }
     }
     return pl_grid_fit(run->grid, ahead, end - i, 1);
 }
 
-/* Columns [b0, b1) of one row, in order; err[b1 - b0] receives their errors over U_ii. */
-static void quantize_block(const gptq_run *run, size_t row, size_t b0, size_t b1, float *w,
-                           float *err, float *ahead)
+/* The grids of position i: found where a group begins, else those of its group. */
+static void choose_grids(const gptq_run *run, const gptq_space *space, size_t first, size_t count,
+                         size_t b0, size_t b1, size_t i, row_grids *now)
 {
     pl_qweights *q = run->out;
-    for (size_t i = b0; i < b1; i++) {
-        const size_t column = column_at(run, i);
-        const size_t place = row * q->groups + q->group_of[column];
-        if (!run->static_groups && i % run->width == 0) {
-            const pl_grid_param found = fit_group(run, w, err, b0, b1, i, ahead);
+    const uint32_t group = q->group_of[column_at(run, i)];
+    const bool fit = !run->static_groups && i % run->width == 0;
+    if (!fit && group == now->group) {
+        return;
+    }
+    now->group = group;
+    for (size_t r = 0; r < count; r++) {
+        const size_t place = (first + r) * q->groups + group;
+        if (fit) {
+            const pl_grid_param found = fit_group(run, space, r, b0, b1, i);
             q->scales[place] = found.scale;
             q->zeros[place] = (int16_t)found.zero;
         }
-        const pl_grid_param param = {q->scales[place], q->zeros[place]};
-        const int code = pl_grid_code(run->grid, param, w[i]);
-        const float *u = run->u + i * run->n;
-        const float e = (w[i] - pl_grid_value(param, code)) / u[i];
-        q->codes[row * run->n + column] = (int16_t)code;
-        err[i - b0] = e;
-        subtract_scaled(w + i + 1, u + i + 1, e, b1 - i - 1);
+        now->scale[r] = q->scales[place];
+        now->zero[r] = (float)q->zeros[place];
     }
+}
+
+static void load_block(const gptq_run *run, const gptq_space *space, size_t count, size_t b0,
+                       size_t b1)
+{
+    for (size_t r = 0; r < count; r++) {
+        for (size_t i = b0; i < b1; i++) {
+            space->columns[(i - b0) * ROWS + r] = space->w[r * run->n + i];
+        }
+    }
+}
+
+static void store_block(const gptq_run *run, const gptq_space *space, size_t first, size_t count,
+                        size_t b0, size_t b1)
+{
+    for (size_t r = 0; r < count; r++) {
+        int16_t *codes = run->out->codes + (first + r) * run->n;
+        for (size_t i = b0; i < b1; i++) {
+            codes[column_at(run, i)] = space->codes[(i - b0) * ROWS + r];
+            space->err[r * BLOCK + i - b0] = space->lost[(i - b0) * ROWS + r];
+        }
+    }
+}
+
+/* Columns [b0, b1) of the piece's rows, in order; err receives their errors over U_ii.  Rows that a
+ * short piece lacks are zeros on a grid of scale 1. */
+static void quantize_block(const gptq_run *run, size_t first, size_t count, size_t b0, size_t b1,
+                           row_grids *now, const gptq_space *space)
+{
+    load_block(run, space, count, b0, b1);
+    for (size_t i = b0; i < b1; i++) {
+        const float *u = run->u + i * run->n;
+        float *lost = space->lost + (i - b0) * ROWS;
+        choose_grids(run, space, first, count, b0, b1, i, now);
+        pl_grid_column(run->grid, now->scale, now->zero, space->columns + (i - b0) * ROWS, ROWS,
+                       space->codes + (i - b0) * ROWS, lost);
+        divide(lost, u[i]);
+        subtract_outer(space->columns + (i + 1 - b0) * ROWS, u + i + 1, lost, b1 - i - 1);
+    }
+    store_block(run, space, first, count, b0, b1);
 }
 
 static void quantize_rows(const gptq_run *run, size_t first, size_t count, const gptq_space *space)
 {
     const size_t n = run->n;
+    row_grids now = {.group = UINT32_MAX};
+    for (size_t r = 0; r < ROWS; r++) {
+        now.scale[r] = 1.0f;
+    }
+    memset(space->columns, 0, BLOCK * ROWS * sizeof *space->columns);
     load_rows(run, first, count, space->w);
     for (size_t r = 0; run->static_groups && r < count; r++) {
         fit_static(run, first + r, space->ahead);
     }
     for (size_t b0 = 0; b0 < n; b0 += BLOCK) {
         const size_t b1 = n - b0 < BLOCK ? n : b0 + BLOCK;
-        for (size_t r = 0; r < count; r++) {
-            quantize_block(run, first + r, b0, b1, space->w + r * n, space->err + r * BLOCK,
-                           space->ahead);
-        }
+        quantize_block(run, first, count, b0, b1, &now, space);
         if (b1 < n) {
             pl_gemm_nn(count, n - b1, b1 - b0, -1.0f, space->err, BLOCK, run->u + b0 * n + b1, n,
                        1.0f, space->w + b1, n);
         }
     }
+}
+
+static bool make_space(size_t n, gptq_space *out)
+{
+    *out = (gptq_space){.w = pl_alloc(ROWS * n, sizeof(float)),
+                        .err = pl_alloc(ROWS * BLOCK, sizeof(float)),
+                        .ahead = pl_alloc(n, sizeof(float)),
+                        .columns = pl_alloc(BLOCK * ROWS, sizeof(float)),
+                        .lost = pl_alloc(BLOCK * ROWS, sizeof(float)),
+                        .codes = pl_alloc(BLOCK * ROWS, sizeof(int16_t))};
+    return out->w != NULL && out->err != NULL && out->ahead != NULL && out->columns != NULL &&
+           out->lost != NULL && out->codes != NULL;
+}
+
+static void drop_space(gptq_space *space)
+{
+    free(space->w);
+    free(space->err);
+    free(space->ahead);
+    free(space->columns);
+    free(space->lost);
+    free(space->codes);
 }
 
 static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
@@ -170,9 +274,7 @@ static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
     gptq_space *spaces = calloc((size_t)threads, sizeof *spaces);
     bool room = spaces != NULL;
     for (int i = 0; room && i < threads; i++) {
-        spaces[i] = (gptq_space){pl_alloc(ROWS * n, sizeof(float)),
-                                 pl_alloc(ROWS * BLOCK, sizeof(float)), pl_alloc(n, sizeof(float))};
-        room = spaces[i].w != NULL && spaces[i].err != NULL && spaces[i].ahead != NULL;
+        room = make_space(n, &spaces[i]);
     }
     if (!room) {
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d x %d rows of %zu weights",
@@ -198,9 +300,7 @@ static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
         status = pl_task_tick(task, err);
     }
     for (int i = 0; spaces != NULL && i < threads; i++) {
-        free(spaces[i].w);
-        free(spaces[i].err);
-        free(spaces[i].ahead);
+        drop_space(&spaces[i]);
     }
     free(spaces);
     return status;

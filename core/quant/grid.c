@@ -197,6 +197,25 @@ float pl_grid_value(pl_grid_param param, int code)
 }
 
 PL_CLONES
+static void code_column(const float *restrict w, const float *restrict scales,
+                        const float *restrict zeros, size_t count, float least, float most,
+                        int16_t *restrict codes, float *restrict lost)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float q = code_value(w[i], scales[i], zeros[i], least, most);
+        codes[i] = (int16_t)(int32_t)q;
+        lost[i] = w[i] - scales[i] * (q - zeros[i]);
+    }
+}
+
+void pl_grid_column(const pl_grid *grid, const float *scales, const float *zeros, const float *w,
+                    size_t count, int16_t *codes, float *lost)
+{
+    const code_range range = codes_of(grid);
+    code_column(w, scales, zeros, count, range.least, range.most, codes, lost);
+}
+
+PL_CLONES
 static void encode(const float *w, size_t count, float scale, float zero, float least, float most,
                    int16_t *codes)
 {

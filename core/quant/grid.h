@@ -44,6 +44,11 @@ pl_grid_param pl_grid_fit(const pl_grid *grid, const float *w, size_t count, siz
 int pl_grid_code(const pl_grid *grid, pl_grid_param param, float w);
 float pl_grid_value(pl_grid_param param, int code);
 
+/* One column of count rows, each with its own scale and zero point: codes[count], and what rounding
+ * takes away, w - w^, to lost[count].  The same numbers as code and value give. */
+void pl_grid_column(const pl_grid *grid, const float *scales, const float *zeros, const float *w,
+                    size_t count, int16_t *codes, float *lost);
+
 /* The codes of count adjacent weights. */
 void pl_grid_codes(const pl_grid *grid, pl_grid_param param, const float *w, size_t count,
                    int16_t *codes);

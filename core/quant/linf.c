@@ -18,10 +18,10 @@ pl_status pl_linf_warm_create(size_t rows, size_t cols, pl_linf_warm **out, pl_e
         warm->rows = rows;
         warm->cols = cols;
         warm->z = pl_alloc(count, sizeof *warm->z);
-        warm->u = pl_alloc(count, sizeof *warm->u);
-        warm->rho = calloc(rows + 1, sizeof *warm->rho);
+        warm->y = pl_alloc(count, sizeof *warm->y);
+        warm->full = calloc(rows + 1, sizeof *warm->full);
     }
-    if (warm == NULL || warm->z == NULL || warm->u == NULL || warm->rho == NULL) {
+    if (warm == NULL || warm->z == NULL || warm->y == NULL || warm->full == NULL) {
         pl_linf_warm_destroy(warm);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a warm start of %zu x %zu", rows,
                             cols);
@@ -34,29 +34,41 @@ void pl_linf_warm_destroy(pl_linf_warm *warm)
 {
     if (warm != NULL) {
         free(warm->z);
-        free(warm->u);
-        free(warm->rho);
+        free(warm->y);
+        free(warm->full);
         free(warm);
     }
 }
 
 void pl_linf_warm_clear(pl_linf_warm *warm)
 {
-    memset(warm->rho, 0, warm->rows * sizeof *warm->rho);
+    memset(warm->full, 0, warm->rows * sizeof *warm->full);
 }
 
 const float *pl_linf_warm_row(const pl_linf_warm *warm, size_t row)
 {
-    return warm->rho[row] > 0.0 ? warm->z + row * warm->cols : NULL;
+    return warm->full[row] ? warm->z + row * warm->cols : NULL;
 }
 
 void pl_linf_warm_put(pl_linf_warm *warm, size_t row, const float *w)
 {
-    if (!(warm->rho[row] > 0.0)) {
-        memset(warm->u + row * warm->cols, 0, warm->cols * sizeof *warm->u);
-        warm->rho[row] = 1.0; /* u = 0 means the same at every rho */
+    if (!warm->full[row]) {
+        memset(warm->y + row * warm->cols, 0, warm->cols * sizeof *warm->y);
+        warm->full[row] = true;
     }
     memcpy(warm->z + row * warm->cols, w, warm->cols * sizeof *w);
+}
+
+size_t pl_linf_width(const pl_linf_problem *problem)
+{
+    const size_t n = problem->w0.cols;
+    return problem->group_size == 0 || problem->group_size > n ? n : problem->group_size;
+}
+
+size_t pl_linf_groups(const pl_linf_problem *problem)
+{
+    const size_t width = pl_linf_width(problem);
+    return (problem->w0.cols + width - 1) / width;
 }
 
 /* The arrays a frame points to. */
@@ -93,6 +105,13 @@ static pl_status check_problem(const pl_factors *factors, const pl_linf_problem 
         return pl_error_set(err, PL_ERR_USAGE, "%s: beta is %g; a positive number is expected",
                             label, problem->beta);
     }
+    for (size_t k = 0; k < pl_linf_groups(problem); k++) {
+        if (!(problem->alpha[k] >= 0.0f) || !isfinite(problem->alpha[k])) {
+            return pl_error_set(err, PL_ERR_NUMERIC,
+                                "%s: alpha of group %zu is %g; a number >= 0 is expected", label, k,
+                                (double)problem->alpha[k]);
+        }
+    }
     return PL_OK;
 }
 
@@ -104,8 +123,8 @@ static pl_status frame_init(frame_store *store, pl_factors *factors, const pl_li
     *store = (frame_store){0};
     pl_linf_frame *f = &store->frame;
     *f = (pl_linf_frame){.w0 = problem->w0, .n = n};
-    f->width = problem->group_size == 0 || problem->group_size > n ? n : problem->group_size;
-    f->groups = (n + f->width - 1) / f->width;
+    f->width = pl_linf_width(problem);
+    f->groups = pl_linf_groups(problem);
     pl_status status = pl_factors_cholesky(factors, &f->lower, task, err);
     if (status != PL_OK) {
         return status;
@@ -117,14 +136,7 @@ static pl_status frame_init(frame_store *store, pl_factors *factors, const pl_li
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu groups", f->groups);
     }
     for (size_t k = 0; k < f->groups; k++) {
-        const float alpha = problem->alpha[k];
-        if (!(alpha >= 0.0f) || !isfinite(alpha)) {
-            frame_deinit(store);
-            return pl_error_set(err, PL_ERR_NUMERIC,
-                                "%s: alpha of group %zu is %g; a number >= 0 is expected",
-                                pl_factors_label(factors), k, (double)alpha);
-        }
-        store->weights[k] = problem->beta * (double)alpha;
+        store->weights[k] = problem->beta * (double)problem->alpha[k];
         store->taus[k] = (float)(store->weights[k] / rho);
     }
     f->weights = store->weights;
@@ -167,12 +179,13 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     const bool admm = options->solver == PL_SOLVER_ADMM;
     pl_status status = pl_factors_scale(factors, &normal, task, err);
     if (status == PL_OK) {
-        status = admm ? pl_linf_admm_kernel(factors, problem->beta, options->rho_factor,
+        status = admm ? pl_linf_admm_kernel(factors, problem, options->rho_factor,
                                             options->rough, &kernel, task, err)
                       : pl_linf_pgd_kernel(factors, &kernel, task, err);
     }
     if (status == PL_OK) {
         status = frame_init(&store, factors, problem, kernel.rho, task, err);
+        store.frame.metric = kernel.metric;
     }
     if (status != PL_OK) {
         return status;
@@ -224,11 +237,14 @@ pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
     return status;
 }
 
-pl_status pl_linf_prepare(pl_factors *factors, double beta, double rho_factor, pl_task *task,
-                          pl_error *err)
+pl_status pl_linf_prepare(pl_factors *factors, const pl_linf_problem *problem, double rho_factor,
+                          pl_task *task, pl_error *err)
 {
     pl_linf_kernel kernel;
-    return pl_linf_admm_kernel(factors, beta, rho_factor, false, &kernel, task, err);
+    pl_status status = check_problem(factors, problem, err);
+    return status == PL_OK
+               ? pl_linf_admm_kernel(factors, problem, rho_factor, false, &kernel, task, err)
+               : status;
 }
 
 pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem, pl_view w,
@@ -269,7 +285,7 @@ pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
 }
 
 PL_CLONES
-static double sum_of_magnitudes(const float *x, size_t count)
+double pl_linf_magnitudes(const float *x, size_t count)
 {
     double lanes[8] = {0};
     for (size_t i = 0; i < count; i++) {
@@ -300,7 +316,7 @@ static pl_status beta_of_zero(pl_factors *factors, const frame_store *store,
         for (size_t r = 0; r < count; r++) {
             for (size_t k = 0, at = 0; k < f->groups; k++, at += f->width) {
                 const size_t size = n - at < f->width ? n - at : f->width;
-                const double norm = sum_of_magnitudes(product + r * n + at, size);
+                const double norm = pl_linf_magnitudes(product + r * n + at, size);
                 const double alpha = (double)problem->alpha[k];
                 beta = alpha > 0.0 && norm > beta * alpha ? norm / alpha : beta;
             }
@@ -339,9 +355,10 @@ static pl_status beta_of_fall(pl_factors *factors, const pl_linf_problem *sample
     const pl_linf_options options = {
         .solver = PL_SOLVER_ADMM, .iterations = SAMPLE_ITERATIONS, .rho_factor = LOW_RHO};
     pl_linf_problem problem = *sample;
-    pl_linf_frame f = {.w0 = sample->w0, .n = sample->w0.cols};
-    f.width = sample->group_size == 0 || sample->group_size > f.n ? f.n : sample->group_size;
-    f.groups = (f.n + f.width - 1) / f.width;
+    const pl_linf_frame f = {.w0 = sample->w0,
+                             .n = sample->w0.cols,
+                             .width = pl_linf_width(sample),
+                             .groups = pl_linf_groups(sample)};
     const double before = mean_group_max(&f, sample->w0.data);
     pl_mat w = {0};
     pl_status status = pl_mat_init(&w, f.w0.rows, f.n, err);

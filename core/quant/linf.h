@@ -26,10 +26,11 @@ typedef struct pl_linf_options {
     int iterations;    /* ADMM iterations, or PGD steps */
     double gap;        /* > 0: stop once every row's gap is below (ADMM; tested every 5th
                           iteration, iterations is then the maximum); 0: run them all */
-    double rho_factor; /* rho = rho_factor * mean(diag Gn); 0: chosen from beta (methods.md 2.2) */
+    double rho_factor; /* rho = rho_factor * mean(diag Gn); 0: one rho a channel, chosen from Gn,
+                          beta, alpha and the size of the weights (admm.c) */
     bool certify;      /* compute the dual bound */
-    bool rough;        /* for a preview: no bounds at all (objective, dual and gap are NaN), and rho
-                          is whichever of the two of methods.md 2.2 is factored already */
+    bool rough;        /* for a preview: no bounds at all (objective, dual and gap are NaN), and
+                          with rho_factor 0 the nearest choice that is factored, if any is */
     const struct pl_rows_watch *watch; /* NULL: nobody watches */
     const struct pl_linf_keep *keep;   /* NULL: nothing is kept */
     size_t warm_first; /* the problem's rows are those of warm from this one on */
@@ -49,7 +50,8 @@ typedef struct pl_linf_report {
     double worst_row_gap;
     size_t worst_row;
     int iterations; /* done by the row that took most */
-    double rho, ridge, lambda_max;
+    double rho; /* with rho_factor 0 the mean over channels; 0 for PGD */
+    double ridge, lambda_max;
 } pl_linf_report;
 
 /* Warm start between nearby betas; opaque, [rows, n] twice.  NULL where none is wanted.  Rows are
@@ -85,10 +87,10 @@ PL_NODISCARD pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem 
 PL_NODISCARD pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
                                          pl_view w, double *out, pl_task *task, pl_error *err);
 
-/* Makes the factors that a solve with ADMM at this beta needs (rho_factor as in the options), and
- * nothing else: a knob's next turns then find them. */
-PL_NODISCARD pl_status pl_linf_prepare(pl_factors *factors, double beta, double rho_factor,
-                                       pl_task *task, pl_error *err);
+/* Makes the factors that a solve of this problem with ADMM needs (rho_factor as in the options),
+ * and nothing else: a knob's next turns then find them. */
+PL_NODISCARD pl_status pl_linf_prepare(pl_factors *factors, const pl_linf_problem *problem,
+                                       double rho_factor, pl_task *task, pl_error *err);
 
 /* The range of beta in which the value does anything: `low` is where the mean group maximum has
  * fallen by 0.1 % (found by solving a fixed stratified sample of rows), `zero` where all rows are

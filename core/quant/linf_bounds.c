@@ -77,29 +77,43 @@ void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, cons
     }
 }
 
-/* y = rho (v - clip(v, c)) of one group, and ||y||_1. */
-PL_CLONES
-static double group_dual(const float *v, size_t count, float c, double rho, double *y)
+/* y = rho metric (v - clip(v, c)) of one group, and ||y||_1. */
+static inline __attribute__((always_inline)) double
+dual_of(const float *v, const float *metric, size_t count, float c, double rho, double *y)
 {
     double lanes[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
         for (int lane = 0; lane < LANES; lane++) {
-            const float x = v[i + (size_t)lane];
-            const float capped = x < c ? x : c;
+            const size_t at = i + (size_t)lane;
+            const float capped = v[at] < c ? v[at] : c;
             const float z = capped > -c ? capped : -c;
-            const double value = rho * ((double)x - (double)z);
-            y[i + (size_t)lane] = value;
+            const double scale = metric != NULL ? rho * (double)metric[at] : rho;
+            const double value = scale * ((double)v[at] - (double)z);
+            y[at] = value;
             lanes[lane] += fabs(value);
         }
     }
     for (; i < count; i++) {
         const float capped = v[i] < c ? v[i] : c;
         const float z = capped > -c ? capped : -c;
-        y[i] = rho * ((double)v[i] - (double)z);
+        y[i] = (metric != NULL ? rho * (double)metric[i] : rho) * ((double)v[i] - (double)z);
         lanes[i % LANES] += fabs(y[i]);
     }
     return add_lanes(lanes);
+}
+
+PL_CLONES
+static double group_dual(const float *v, size_t count, float c, double rho, double *y)
+{
+    return dual_of(v, NULL, count, c, rho, y);
+}
+
+PL_CLONES
+static double group_dual_in(const float *v, const float *metric, size_t count, float c, double rho,
+                            double *y)
+{
+    return dual_of(v, metric, count, c, rho, y);
 }
 
 /* y := s y, and y . w0. */
@@ -131,8 +145,11 @@ void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const 
         for (size_t k = 0, at = 0; k < frame->groups; k++, at += frame->width) {
             const size_t size = n - at < frame->width ? n - at : frame->width;
             double *y = work + r * n + at;
+            const float c = levels[r * frame->groups + k], *from = v + r * n + at;
             const double norm =
-                group_dual(v + r * n + at, size, levels[r * frame->groups + k], rho, y);
+                frame->metric != NULL
+                    ? group_dual_in(from, frame->metric + at, size, c, rho, y)
+                    : group_dual(from, size, c, rho, y);
             const double s = norm > frame->weights[k] ? frame->weights[k] / norm : 1.0;
             linear += scale_and_dot(y, size, s, w0 + at);
         }

@@ -75,7 +75,7 @@ const pl_param pl_linf_params[PL_LINF_PARAMS] = {
      .logarithmic = true,
      .step = 1.7782794100389228,
      .unit = "mean diag Gn",
-     .help = "ADMM's rho over the mean of Gn's diagonal; 0: chosen from beta.",
+     .help = "ADMM's rho over the mean of Gn's diagonal; 0: one for each channel, chosen.",
      .needs = "solver",
      .needs_value = PL_SOLVER_ADMM},
 };

@@ -4,12 +4,16 @@
  *     C := C + gain D M            (one GEMM; C is then v)
  *     z := clip of v, group by group, to the level that pl_prox_linf_levels finds
  *     D := d_z z + d_v v - w0,   C := c_z z + c_v v + c_w w0
- * and u = v - z gives the dual point y = rho u.  Nothing but C (kept in the result's rows), D and
- * the levels exists between iterations. */
+ * and u = v - z gives the dual point y_i = rho metric_i u_i.  Nothing but C (kept in the result's
+ * rows), D and the levels exists between iterations. */
 #ifndef PL_QUANT_LINF_PARTS_H
 #define PL_QUANT_LINF_PARTS_H
 
 #include "core/quant/linf.h"
+
+/* Columns of a group (the last may be shorter), and groups of a row. */
+size_t pl_linf_width(const pl_linf_problem *problem);
+size_t pl_linf_groups(const pl_linf_problem *problem);
 
 typedef struct pl_linf_kernel {
     const float *matrix; /* M[n, n]: A for ADMM, Gn for PGD */
@@ -17,20 +21,21 @@ typedef struct pl_linf_kernel {
     float d_z, d_v;
     float c_z, c_v, c_w;
     double rho; /* tau_k = beta alpha_k / rho; 1 for PGD (step 1 on Gn) */
+    const float *metric; /* [n], channel i has rho metric_i; NULL: 1 everywhere */
 } pl_linf_kernel;
 
-/* rho_factor 0: 0.2 below beta = 1e-3, 1 from there on; the other one where only that is factored
- * and `ready` is set. */
-PL_NODISCARD pl_status pl_linf_admm_kernel(pl_factors *factors, double beta, double rho_factor,
-                                           bool ready, pl_linf_kernel *out, pl_task *task,
-                                           pl_error *err);
+/* rho_factor > 0: the same rho for every channel; 0: a rho for each (admm.c), with the nearest
+ * theta that is factored, if any is, where `ready` is set. */
+PL_NODISCARD pl_status pl_linf_admm_kernel(pl_factors *factors, const pl_linf_problem *problem,
+                                           double rho_factor, bool ready, pl_linf_kernel *out,
+                                           pl_task *task, pl_error *err);
 PL_NODISCARD pl_status pl_linf_pgd_kernel(pl_factors *factors, pl_linf_kernel *out, pl_task *task,
                                           pl_error *err);
 
 struct pl_linf_warm {
     size_t rows, cols;
-    double *rho;  /* [rows], of the row's state: y = rho u; 0: the row is empty */
-    float *z, *u; /* [rows, cols] */
+    bool *full;   /* [rows], whether the row has a state */
+    float *z, *y; /* [rows, cols]; y means the same at every rho */
 };
 
 /* Bounds of one row of the problem. */
@@ -44,6 +49,7 @@ typedef struct pl_linf_frame {
     size_t n, width, groups;
     const double *weights; /* [groups]: beta alpha_k, which bounds ||y^(k)||_1 */
     const float *taus;     /* [groups] */
+    const float *metric;   /* [n], of the kernel; NULL: 1 everywhere */
     const pl_lower *lower; /* Cholesky factor of Gn */
 } pl_linf_frame;
 
@@ -51,9 +57,9 @@ typedef struct pl_linf_frame {
 void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, const float *w,
                     size_t stride, double *work, pl_linf_bounds *bounds);
 
-/* D at y = rho (v - clip(v)): feasible after scaling each group by min(1, beta alpha_k /
- * ||y^(k)||_1), then scaled as a whole by the t in [0, 1] that makes D(t y) greatest (any such t
- * keeps it feasible; t = 1 at the optimum). */
+/* D at y_i = rho metric_i (v - clip(v))_i: feasible after scaling each group by
+ * min(1, beta alpha_k / ||y^(k)||_1), then scaled as a whole by the t in [0, 1] that makes D(t y)
+ * greatest (any such t keeps it feasible; t = 1 at the optimum). */
 void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const float *v,
                   const float *levels, double rho, double *work, pl_linf_bounds *bounds);
 
@@ -62,6 +68,9 @@ PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_lin
                                         const pl_linf_options *options, pl_linf_warm *warm,
                                         float *w, pl_linf_bounds *bounds, int *iterations,
                                         pl_task *task, pl_error *err);
+
+/* sum |x_i|. */
+double pl_linf_magnitudes(const float *x, size_t count);
 
 /* Rows of one block: about what a cache keeps beside M, as many blocks for every thread, and one
  * iteration within a step of the worker (50 ms at width 4096). */

@@ -68,12 +68,12 @@ static bool holds_warm(const engine *e, const block *b)
 {
     bool warm = false;
     for (size_t r = 0; e->warm != NULL && r < b->count; r++) {
-        warm = warm || e->warm->rho[e->options->warm_first + b->first + r] > 0.0;
+        warm = warm || e->warm->full[e->options->warm_first + b->first + r];
     }
     return warm;
 }
 
-/* The input of the first GEMM from a warm state, u rescaled to this rho.  An empty row among full
+/* The input of the first GEMM from a warm state, u = y / rho_i.  An empty row among full
  * ones starts from w0 with a product of zero. */
 static void start_warm(const engine *e, block *b)
 {
@@ -82,16 +82,16 @@ static void start_warm(const engine *e, block *b)
     for (size_t r = 0; r < b->count; r++) {
         const float *w0 = e->frame->w0.data + (b->first + r) * e->frame->w0.stride;
         const size_t at = e->options->warm_first + b->first + r;
-        const float *z = e->warm->z + at * n, *u = e->warm->u + at * n;
+        const float *z = e->warm->z + at * n, *y = e->warm->y + at * n;
         float *c = e->w + (b->first + r) * n, *d = b->d + r * n;
-        const float rescale = (float)(e->warm->rho[at] / k->rho);
-        if (!(e->warm->rho[at] > 0.0)) {
+        if (!e->warm->full[at]) {
             memcpy(c, w0, n * sizeof *c);
             memset(d, 0, n * sizeof *d);
             continue;
         }
         for (size_t i = 0; i < n; i++) {
-            const float v = z[i] + rescale * u[i];
+            const double rho = k->metric != NULL ? k->rho * (double)k->metric[i] : k->rho;
+            const float v = z[i] + (float)((double)y[i] / rho);
             d[i] = k->d_z * z[i] + k->d_v * v - w0[i];
             c[i] = k->c_z * z[i] + k->c_v * v + k->c_w * w0[i];
         }
@@ -125,7 +125,13 @@ static void find_levels(const engine *e, block *b)
 {
     const pl_linf_frame *f = e->frame;
     for (size_t r = b->first; r < b->first + b->count; r++) {
-        pl_prox_linf_levels(e->w + r * f->n, f->n, f->width, f->taus, e->levels + r * f->groups);
+        const float *v = e->w + r * f->n;
+        float *levels = e->levels + r * f->groups;
+        if (f->metric != NULL) {
+            pl_prox_linf_levels_in(v, f->metric, f->n, f->width, f->taus, levels);
+        } else {
+            pl_prox_linf_levels(v, f->n, f->width, f->taus, levels);
+        }
     }
 }
 
@@ -172,17 +178,19 @@ static void advance(const engine *e, block *b, int most)
     }
 }
 
-/* z and u = v - z of a row into a warm state. */
+/* z and y_i = rho_i (v - z)_i of a row into a warm state. */
 static void store_warm(const engine *e, const float *v, const float *levels, pl_linf_warm *warm,
                        size_t row)
 {
     const pl_linf_frame *f = e->frame;
-    float *z = warm->z + row * f->n, *u = warm->u + row * f->n;
+    const pl_linf_kernel *k = e->kernel;
+    float *z = warm->z + row * f->n, *y = warm->y + row * f->n;
     pl_prox_linf_clip(v, f->n, f->width, levels, z);
     for (size_t i = 0; i < f->n; i++) {
-        u[i] = v[i] - z[i];
+        const double rho = k->metric != NULL ? k->rho * (double)k->metric[i] : k->rho;
+        y[i] = (float)(rho * ((double)v[i] - (double)z[i]));
     }
-    warm->rho[row] = e->kernel->rho;
+    warm->full[row] = true;
 }
 
 /* Bounds of the block, then z in place of v; the warm state is what the next solve starts from. */

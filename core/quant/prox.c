@@ -97,6 +97,86 @@ static inline __attribute__((always_inline)) float find_level(const float *v, si
     return c;
 }
 
+/* --- in a metric ------------------------------------------------------------------------------ */
+
+typedef struct above_in {
+    float sum;    /* of metric_i |v_i| over |v_i| > c */
+    float weight; /* of metric_i over the same */
+    int32_t count;
+} above_in;
+
+static inline __attribute__((always_inline)) above_in sum_above_in(const float *v,
+                                                                   const float *metric,
+                                                                   size_t count, float c)
+{
+    lanes_f sum = {0}, weight = {0};
+    lanes_i n = {0};
+    const lanes_f level = c - (lanes_f){0};
+    const lanes_i magnitude = 0x7fffffff - (lanes_i){0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        lanes_i a, m;
+        memcpy(&a, v + i, sizeof a);
+        memcpy(&m, metric + i, sizeof m);
+        a &= magnitude;
+        const lanes_i over = (lanes_f)a > level;
+        const lanes_f taken = (lanes_f)(m & over);
+        sum += (lanes_f)a * taken;
+        weight += taken;
+        n -= over;
+    }
+    above_in all = {0};
+    for (int lane = 0; lane < LANES; lane++) {
+        all.sum += sum[lane];
+        all.weight += weight[lane];
+        all.count += n[lane];
+    }
+    for (; i < count; i++) {
+        const float a = fabsf(v[i]);
+        all.sum += a > c ? a * metric[i] : 0.0f;
+        all.weight += a > c ? metric[i] : 0.0f;
+        all.count += a > c ? 1 : 0;
+    }
+    return all;
+}
+
+/* find_level with the slope sum metric_i in place of the number of |v_i| > c. */
+static inline __attribute__((always_inline)) float
+find_level_in(const float *v, const float *metric, size_t count, float tau, float start)
+{
+    if (!(tau > 0.0f)) {
+        return largest(v, count);
+    }
+    float c = start > 0.0f ? start : 0.0f;
+    int32_t last = -1;
+    for (int pass = 0; pass < MAX_PASSES; pass++) {
+        const above_in all = sum_above_in(v, metric, count, c);
+        if (all.count == last || (all.count == 0 && last > 0)) {
+            break;
+        }
+        const float next = (all.sum - tau) / all.weight;
+        if (all.count > 0 && next > 0.0f) {
+            c = next;
+            last = all.count;
+        } else if (c > 0.0f && last < 0) {
+            c = 0.0f;
+        } else {
+            return 0.0f;
+        }
+    }
+    return c;
+}
+
+PL_CLONES
+void pl_prox_linf_levels_in(const float *v, const float *metric, size_t count, size_t width,
+                            const float *taus, float *levels)
+{
+    for (size_t k = 0, first = 0; first < count; k++, first += width) {
+        const size_t size = count - first < width ? count - first : width;
+        levels[k] = find_level_in(v + first, metric + first, size, taus[k], levels[k]);
+    }
+}
+
 PL_CLONES
 float pl_prox_linf_level(const float *v, size_t count, float tau)
 {

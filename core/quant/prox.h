@@ -22,6 +22,11 @@ float pl_prox_linf_level(const float *v, size_t count, float tau);
 void pl_prox_linf_levels(const float *v, size_t count, size_t width, const float *taus,
                          float *levels);
 
+/* The same for the prox in the metric sum metric_i (x_i - v_i)^2 / 2, metric[count] > 0, which is a
+ * clip still, at the level c where sum metric_i max(|v_i| - c, 0) = tau. */
+void pl_prox_linf_levels_in(const float *v, const float *metric, size_t count, size_t width,
+                            const float *taus, float *levels);
+
 /* v[count] clipped group by group to +-levels, into z (which may be v). */
 void pl_prox_linf_clip(const float *v, size_t count, size_t width, const float *levels, float *z);
 

@@ -278,7 +278,34 @@ pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, siz
 
 /* --- what a turn needs beforehand ------------------------------------------------------------- */
 
-/* Factors of the plan's methods, and of Astro's and MagR's for both kinds of rho. */
+/* Astro's and MagR's factors, which depend on the weights' size. */
+static pl_status prepare_linf(const pl_state *state, size_t layer, const pl_spec *spec,
+                              pl_factors *factors, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const size_t group_size = spec->method->group_size(spec);
+    float *alpha = pl_alloc(pl_grid_groups(&(pl_grid){.group_size = group_size}, info->cols),
+                            sizeof *alpha);
+    pl_mat w0 = {0};
+    pl_status status = pl_mat_init(&w0, info->rows, info->cols, err);
+    if (status == PL_OK && alpha == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", info->name);
+    }
+    if (status == PL_OK) {
+        status = pl_model_read_weight(state->source->model, layer, w0.data, err);
+    }
+    if (status == PL_OK) {
+        spec->method->alpha(spec, factors, alpha);
+        const pl_linf_problem problem = {pl_mat_view(&w0), group_size, alpha,
+                                         pl_spec_value(spec, "beta")};
+        status = pl_linf_prepare(factors, &problem, pl_spec_value(spec, "rho"), task, err);
+    }
+    pl_mat_deinit(&w0);
+    free(alpha);
+    return status;
+}
+
+/* Factors of the plan's methods. */
 static pl_status prepare_factors(const pl_state *state, size_t layer, pl_factors *factors,
                                  pl_task *task, pl_error *err)
 {
@@ -287,12 +314,7 @@ static pl_status prepare_factors(const pl_state *state, size_t layer, pl_factors
     pl_status status = PL_OK;
     if (precondition->method != NULL && precondition->method->alpha != NULL &&
         pl_spec_value(precondition, "solver") == PL_SOLVER_ADMM) {
-        const double beta = pl_spec_value(precondition, "beta");
-        const double rho = pl_spec_value(precondition, "rho");
-        status = pl_linf_prepare(factors, beta, rho, task, err);
-        if (status == PL_OK && !(rho > 0.0)) {
-            status = pl_linf_prepare(factors, beta < 1e-3 ? 1e-2 : 1e-4, rho, task, err);
-        }
+        status = prepare_linf(state, layer, precondition, factors, task, err);
     }
     if (status == PL_OK && round->method != NULL &&
         pl_method_param(round->method, "damping") != SIZE_MAX) {

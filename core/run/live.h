@@ -31,7 +31,7 @@ PL_NODISCARD pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_stat
 
 /* --- without a pl_live: these may be interrupted by a live solve at a tick -------------------- */
 
-/* The factors that the present plan needs, and those for beta on the other side of 1e-3. */
+/* The factors that the present plan needs; frames at near betas use them, too. */
 PL_NODISCARD pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer,
                                        pl_task *task, pl_error *err);
 

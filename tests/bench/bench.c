@@ -111,6 +111,15 @@ static void calibrate(void)
     }
 }
 
+void bench_site_load(size_t site, pl_site_stats *out)
+{
+    pl_error err = {0};
+    calibrate();
+    if (pl_calib_load_site(real.store, real.calibration, site, true, false, out, &err) != PL_OK) {
+        bench_fail("site", &err);
+    }
+}
+
 void bench_layer_load(const char *name, bench_layer *out)
 {
     pl_error err = {0};
@@ -138,7 +147,7 @@ void bench_layer_load(const char *name, bench_layer *out)
 
 void bench_layer_make(size_t rows, size_t cols, bench_layer *out)
 {
-    enum { TOKENS = 4096 };
+    const size_t tokens = cols > 2048 ? 2 * cols : 4096;
     pl_error err = {0};
     pl_rng rng;
     pl_mat z = {0}, mix = {0}, x = {0};
@@ -147,31 +156,32 @@ void bench_layer_make(size_t rows, size_t cols, bench_layer *out)
     snprintf(out->name, sizeof out->name, "made [%zu, %zu]", rows, cols);
     out->gram = pl_alloc(cols * cols, sizeof *out->gram);
     if (out->gram == NULL || pl_mat_init(&out->w, rows, cols, &err) != PL_OK ||
-        pl_mat_init(&z, TOKENS, cols, &err) != PL_OK ||
+        pl_mat_init(&z, tokens, cols, &err) != PL_OK ||
         pl_mat_init(&mix, cols, cols, &err) != PL_OK ||
-        pl_mat_init(&x, TOKENS, cols, &err) != PL_OK) {
+        pl_mat_init(&x, tokens, cols, &err) != PL_OK) {
         bench_fail(out->name, &err);
     }
     for (size_t i = 0; i < rows * cols; i++) {
         out->w.data[i] = (float)(0.05 * pl_rng_normal(&rng));
     }
-    for (size_t i = 0; i < TOKENS * cols; i++) {
+    for (size_t i = 0; i < tokens * cols; i++) {
         z.data[i] = (float)(pl_rng_normal(&rng) * pow((double)(i % cols + 1), -0.4));
     }
     for (size_t i = 0; i < cols * cols; i++) {
         mix.data[i] = (float)(pl_rng_normal(&rng) / sqrt((double)cols) * (i % 97 == 0 ? 8.0 : 1.0));
     }
-    pl_gemm_nn(TOKENS, cols, cols, 1.0f, z.data, cols, mix.data, cols, 0.0f, x.data, cols);
+    pl_gemm_nn(tokens, cols, cols, 1.0f, z.data, cols, mix.data, cols, 0.0f, x.data, cols);
     memset(out->gram, 0, cols * cols * sizeof *out->gram);
-    pl_syrk_upper(cols, TOKENS, x.data, cols, out->gram, cols);
+    pl_syrk_upper(cols, tokens, x.data, cols, out->gram, cols);
     for (size_t i = 0; i < cols * cols; i++) {
-        out->gram[i] /= TOKENS;
+        out->gram[i] /= (float)tokens;
     }
     pl_symmetrize(cols, out->gram);
     pl_mat_deinit(&z);
     pl_mat_deinit(&mix);
     pl_mat_deinit(&x);
-    if (pl_factors_create(out->gram, cols, TOKENS, out->name, &out->factors, &err) != PL_OK) {
+    if (pl_factors_create(out->gram, cols, (double)tokens, out->name, &out->factors, &err) !=
+        PL_OK) {
         bench_fail(out->name, &err);
     }
 }

@@ -33,6 +33,9 @@ bool bench_have_model(void);
 pl_model *bench_model(void);
 const pl_tokens *bench_tokens(void);
 
+/* The statistics of a site of SmolLM2, with its Gram matrix, the caller's to deinit. */
+void bench_site_load(size_t site, pl_site_stats *out);
+
 /* A linear layer with the factors of its input's Gram matrix. */
 typedef struct bench_layer {
     char name[64];
@@ -44,8 +47,8 @@ typedef struct bench_layer {
 /* The named layer of SmolLM2 ("15.q_proj"). */
 void bench_layer_load(const char *name, bench_layer *out);
 
-/* Gaussian weights [rows, cols], and a Gram matrix of 4,096 correlated rows whose eigenvalues fall
- * as k^-0.8 with a few strong channels: for a machine without SmolLM2. */
+/* Gaussian weights [rows, cols], and a Gram matrix of 4,096 (at least 2 cols) correlated rows whose
+ * eigenvalues fall as k^-0.8 with a few strong channels: for a machine without SmolLM2. */
 void bench_layer_make(size_t rows, size_t cols, bench_layer *out);
 void bench_layer_deinit(bench_layer *layer);
 

@@ -8,7 +8,9 @@
 #include "core/metrics/perplexity.h"
 #include "core/tensor/linalg.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/rows.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,13 +137,30 @@ static double perplexity_seconds(double *perplexity)
     return bench_now() - start;
 }
 
-static void report(const char *what, double flops, double *seconds, double *sgemm)
+/* The same windows through the same shapes in PyTorch: "calibrate" or "forward". */
+static double torch_seconds(const char *work)
 {
-    double ratio[TURNS];
+    char args[192];
+    const pl_config *c = pl_model_config(bench_model());
+    snprintf(args, sizeof args, "%s %d %d %zu %zu %zu %zu %zu %zu", work, WINDOWS, LENGTH,
+             c->blocks, c->hidden_size, c->intermediate_size, c->heads, c->kv_heads,
+             c->vocab_size);
+    return bench_torch(args);
+}
+
+static void report(const char *what, double flops, double *seconds, double *sgemm, double *torch)
+{
+    double ratio[TURNS], over[TURNS];
+    char row[96];
     for (int i = 0; i < TURNS; i++) {
         ratio[i] = flops / seconds[i] / sgemm[i];
+        over[i] = torch[i] / seconds[i];
     }
     double median = bench_median(seconds, TURNS);
+    snprintf(row, sizeof row, "%s, FLOP/s over SGEMM's", what);
+    bench_row("forward", row, bench_median(ratio, TURNS), BENCH_AT_LEAST, 0.75, NULL);
+    snprintf(row, sizeof row, "%s in PyTorch over ours", what);
+    bench_row("forward", row, bench_median(over, TURNS), BENCH_AT_LEAST, 1.5, NULL);
     bench_print(json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "bench", "forward", "what", what,
                           "flops_over_sgemm", bench_median(ratio, TURNS), "gflops",
                           1e-9 * flops / median, "sgemm_gflops", 1e-9 * bench_median(sgemm, TURNS),
@@ -151,6 +170,7 @@ static void report(const char *what, double flops, double *seconds, double *sgem
 int main(void)
 {
     double sgemm[TURNS], with_head[TURNS], calibration[TURNS], perplexity[TURNS], value = 0;
+    double torch[2][TURNS];
     bench_threads();
     if (!bench_have_model()) {
         bench_print(json_pack("{s:s, s:s}", "bench", "forward", "skipped",
@@ -165,10 +185,13 @@ int main(void)
     for (int i = 0; i < TURNS; i++) {
         sgemm[i] = sgemm_speed(bench_model(), false);
         calibration[i] = calibration_seconds();
+        torch[0][i] = torch_seconds("calibrate");
         with_head[i] = sgemm_speed(bench_model(), true);
         perplexity[i] = perplexity_seconds(&value);
+        torch[1][i] = torch_seconds("forward");
     }
-    report("calibration", tokens * (body + gram_flops(bench_model())), calibration, sgemm);
-    report("perplexity", tokens * (body + head), perplexity, with_head);
+    report("calibration", tokens * (body + gram_flops(bench_model())), calibration, sgemm,
+           torch[0]);
+    report("perplexity", tokens * (body + head), perplexity, with_head, torch[1]);
     return 0;
 }

@@ -90,7 +90,10 @@ static void measure(const bench_layer *layer)
     bool more = true;
     pl_gptq_factor factor;
     start = bench_now();
-    if (pl_linf_prepare(layer->factors, 3e-4, 0, NULL, &err) != PL_OK ||
+    float alpha[32];
+    pl_linf_problem problem = {pl_mat_view(&layer->w), 128, alpha, 3e-4};
+    pl_factors_alpha(layer->factors, 128, alpha);
+    if (pl_linf_prepare(layer->factors, &problem, 0, NULL, &err) != PL_OK ||
         pl_factors_gptq(layer->factors, 0.01, false, &factor, NULL, &err) != PL_OK) {
         bench_fail(layer->name, &err);
     }
@@ -137,7 +140,8 @@ static void measure(const bench_layer *layer)
     const double whole = bench_now() - start;
     const double far = difference(preview, c.w, layer);
     start = bench_now();
-    if (pl_linf_prepare(layer->factors, 1e-2, 0, NULL, &err) != PL_OK) {
+    problem.beta = 1e-2;
+    if (pl_linf_prepare(layer->factors, &problem, 0, NULL, &err) != PL_OK) {
         bench_fail(layer->name, &err);
     }
     const double other = bench_now() - start;

@@ -229,6 +229,12 @@ static bool shows(pl_pty *p, const void *ctx)
     return pl_pty_shows(p, ctx);
 }
 
+static bool has_header(pl_pty *p, const void *ctx)
+{
+    (void)ctx;
+    return strstr(pl_pty_row(p, 0, 0, pl_pty_cols(p)), "planish") != NULL;
+}
+
 /* Whatever was open, planish answers to a command at a usual size.  What ends in the same moment
  * may say its own word in the answer's place: it is asked again. */
 static void check_alive(int round)
@@ -254,7 +260,8 @@ static void check_alive(int round)
         wrong("planish does not answer");
     }
     send_keys("\033");
-    if (strstr(pl_pty_row(pty, 0, 0, 80), "planish") == NULL) {
+    /* The answer may have come in a last frame of the size before. */
+    if (pl_pty_wait(pty, has_header, NULL, patience()) < 0) {
         wrong("the header is gone");
     }
 }

@@ -24,7 +24,7 @@ double ref_objective(const float *gn, size_t n, const float *w0, const float *w,
 /* y^T w0 - 1/2 y^T Gn^-1 y by Gaussian elimination. */
 double ref_dual(const float *gn, size_t n, const float *w0, const double *y);
 
-/* The least objective of one row, by ADMM in float64 until it no longer moves. */
+/* The least objective of one row that ADMM in float64 with one rho reaches, for four rho. */
 double ref_optimum(const float *gn, size_t n, const float *w0, size_t width, const double *weights);
 
 /* A group's scale and zero point (no range search), and a weight's code. */

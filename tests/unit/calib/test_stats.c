@@ -350,6 +350,50 @@ static void test_wide(void **state)
     free(x);
 }
 
+/* An accumulator that was used for other windows, in another order, gives the same bytes. */
+static void test_restart(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture();
+    const size_t order[WINDOWS] = {4, 1, 0, 3, 2};
+    pl_stats *stats = NULL;
+    pl_site_stats s[3];
+    pl_error err;
+    pl_check_ok(pl_stats_create(N, WINDOWS, KEEP * WINDOWS, &stats, &err), err);
+    for (size_t round = 0; round < 3; round++) {
+        for (size_t i = 0; i < WINDOWS; i++) {
+            const size_t w = round == 0 ? order[i] : i;
+            const float *x = f->x[round == 0 ? 0 : w];
+            pl_check_ok(pl_stats_add(stats, w, x, ROWS, w * ROWS, f->ids + w * ROWS, keep_rows,
+                                     KEEP, NULL, &err),
+                        err);
+        }
+        pl_check_ok(pl_stats_finish_packed(stats, &s[round], &err), err);
+        if (round < 2) {
+            pl_stats_restart(stats, &s[round]);
+            assert_null(s[round].triangle);
+            assert_true(pl_stats_fits(stats, N, WINDOWS, KEEP * WINDOWS));
+            assert_false(pl_stats_fits(stats, N + 1, WINDOWS, KEEP * WINDOWS));
+        }
+    }
+    pl_site_stats fresh;
+    collect(f, forward_order, &fresh);
+    assert_memory_equal(s[2].histogram, fresh.histogram, sizeof fresh.histogram);
+    assert_memory_equal(s[2].rms, fresh.rms, N * sizeof(float));
+    assert_memory_equal(s[2].kurtosis, fresh.kurtosis, N * sizeof(float));
+    assert_int_equal(s[2].sample_rows, fresh.sample_rows);
+    assert_memory_equal(s[2].sample, fresh.sample, fresh.sample_rows * N * sizeof(float));
+    for (size_t i = 0, at = 0; i < N; at += N - i, i++) {
+        assert_memory_equal(s[2].triangle + at, fresh.gram + i * N + i, (N - i) * sizeof(float));
+    }
+    for (size_t round = 0; round < 3; round++) {
+        pl_site_stats_deinit(&s[round]);
+    }
+    pl_site_stats_deinit(&fresh);
+    pl_stats_destroy(stats);
+    free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_histogram_edges),
         cmocka_unit_test(test_any_order_same_bytes),
+        cmocka_unit_test(test_restart),
         cmocka_unit_test(test_sample_in_token_order),
         cmocka_unit_test(test_bad_value_is_named),
         cmocka_unit_test(test_finish_needs_all_windows),

@@ -161,6 +161,58 @@ static void cache(void **state)
     pl_factors_destroy(f);
 }
 
+/* rho_i = h_i + theta shape_i with h_i = 1 / (Gn^-1)_ii by elimination, and M (Gn + R) = R. */
+static void metric(void **state)
+{
+    (void)state;
+    pl_error err;
+    float g[N * N], shape[N], zeros[N] = {0};
+    ref_gram(5, N, 300, 4.0, g);
+    pl_factors *f = make(g, 300);
+    pl_normalized normal;
+    pl_check_ok(pl_factors_normalized(f, &normal, NULL, &err), err);
+    for (size_t i = 0; i < N; i++) {
+        shape[i] = (float)(i % 5) * 0.5f;
+    }
+    const double theta = 0.1 * normal.mean_diag;
+    pl_metric made;
+    pl_factors_hold(f);
+    pl_check_ok(pl_factors_metric(f, theta, shape, &made, NULL, &err), err);
+    double mean = 0.0;
+    for (size_t i = 0; i < N; i++) {
+        double unit[N] = {0};
+        unit[i] = 1.0;
+        const double h = -0.5 / ref_dual(normal.gn, N, zeros, unit);
+        const double rho = made.rho * (double)made.metric[i];
+        pl_check_close(rho, h + theta * (double)shape[i], 1e-5, 0);
+        mean += rho / N;
+        for (size_t j = 0; j < N; j++) {
+            double product = 0.0;
+            for (size_t k = 0; k < N; k++) {
+                const double own = k == j ? made.rho * (double)made.metric[k] : 0.0;
+                product += (double)made.m[i * N + k] * ((double)normal.gn[k * N + j] + own);
+            }
+            pl_check_close(product, i == j ? rho : 0.0, 1e-4, 1e-5 * made.rho);
+        }
+    }
+    pl_check_close(made.rho, mean, 1e-6, 0);
+    pl_metric again;
+    pl_check_ok(pl_factors_metric(f, theta, shape, &again, NULL, &err), err);
+    assert_ptr_equal(again.m, made.m);
+    assert_true(pl_factors_metric_near(f, 3.0 * theta, zeros) == 0.0);
+    pl_check_ok(pl_factors_metric(f, theta, zeros, &again, NULL, &err), err);
+    assert_ptr_not_equal(again.m, made.m);
+    pl_check_ok(pl_factors_metric(f, 8.0 * theta, shape, &again, NULL, &err), err);
+    assert_true(pl_factors_metric_near(f, 2.0 * theta, shape) == theta);
+    assert_true(pl_factors_metric_near(f, 4.0 * theta, shape) == 8.0 * theta);
+    const size_t held = pl_factors_bytes(f);
+    pl_factors_release(f); /* two are kept: the first one goes */
+    assert_true(pl_factors_bytes(f) <= held - N * N * sizeof(float));
+    assert_true(pl_factors_metric_near(f, theta, shape) == 8.0 * theta);
+    assert_true(pl_factors_metric_near(f, theta, zeros) == theta);
+    pl_factors_destroy(f);
+}
+
 /* Fewer tokens than channels, or a dead channel: a ridge of 1e-6 mean(diag Gn), reported. */
 static void singular(void **state)
 {
@@ -290,6 +342,7 @@ int main(void)
         cmocka_unit_test(normalized_and_matrices),
         cmocka_unit_test(cache),
         cmocka_unit_test(shrink),
+        cmocka_unit_test(metric),
         cmocka_unit_test(singular),
         cmocka_unit_test(damping_ladder),
         cmocka_unit_test(refusals),

@@ -171,6 +171,29 @@ static void decode(void **state)
     assert_null(q.codes);
 }
 
+/* A column in one go, against one weight at a time. */
+static void columns(void **state)
+{
+    (void)state;
+    enum { COUNT = 37 };
+    float w[COUNT], scales[COUNT], zeros[COUNT], lost[COUNT];
+    int16_t codes[COUNT];
+    for (int s = 0; s < 2; s++) {
+        const pl_grid grid = grid_of(3, s == 0 ? PL_SYMMETRIC : PL_ASYMMETRIC, PL_F16);
+        for (int i = 0; i < COUNT; i++) {
+            w[i] = sinf((float)(7 * i)) * (i % 9 == 0 ? 50.0f : 1.0f);
+            scales[i] = 0.05f + 0.01f * (float)i;
+            zeros[i] = s == 0 ? 0.0f : (float)(i % 8);
+        }
+        pl_grid_column(&grid, scales, zeros, w, COUNT, codes, lost);
+        for (int i = 0; i < COUNT; i++) {
+            const pl_grid_param param = {scales[i], (int)zeros[i]};
+            assert_int_equal(codes[i], pl_grid_code(&grid, param, w[i]));
+            assert_true(lost[i] == w[i] - pl_grid_value(param, codes[i]));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +202,7 @@ int main(void)
         cmocka_unit_test(matches_the_reference),
         cmocka_unit_test(range_search),
         cmocka_unit_test(groups_and_bits),
+        cmocka_unit_test(columns),
         cmocka_unit_test(decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,50 @@ static void groups_and_guesses(void **state)
     }
 }
 
+/* c solves sum metric_i max(|v_i| - c, 0) = tau, in float64, for groups with a short last one and
+ * any guess; a metric of ones gives the plain level. */
+static void in_a_metric(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, WIDTH = 128, GROUPS = 3 };
+    float v[COUNT], metric[COUNT], ones[COUNT], levels[GROUPS], plain[GROUPS];
+    for (int seed = 0; seed < 30; seed++) {
+        ref_weights((uint64_t)(500 + seed), COUNT, v);
+        ref_weights((uint64_t)(900 + seed), COUNT, metric);
+        for (size_t i = 0; i < COUNT; i++) {
+            metric[i] = exp2f(2.0f * metric[i]); /* six decades */
+            ones[i] = 1.0f;
+        }
+        const float tau = exp2f((float)(seed % 15) - 8.0f);
+        const float taus[GROUPS] = {tau, 0.0f, 2.0f * tau};
+        for (size_t k = 0; k < GROUPS; k++) {
+            levels[k] = plain[k] = (float)(seed % 4); /* a guess, too high at times */
+        }
+        pl_prox_linf_levels_in(v, metric, COUNT, WIDTH, taus, levels);
+        for (size_t k = 0; k < GROUPS; k++) {
+            double left = 0.0, norm = 0.0, most = 0.0;
+            for (size_t i = k * WIDTH; i < COUNT && i < (k + 1) * WIDTH; i++) {
+                const double a = fabs((double)v[i]), m = (double)metric[i];
+                left += m * fmax(a - (double)levels[k], 0.0);
+                norm += m * a;
+                most = fmax(most, a);
+            }
+            if (!(taus[k] > 0.0f)) {
+                assert_true((double)levels[k] == most);
+            } else if (levels[k] > 0.0f) {
+                pl_check_close(left, taus[k], 1e-4, 2e-6 * norm);
+            } else {
+                assert_true(norm <= (double)taus[k] * (1.0 + 1e-5));
+            }
+        }
+        pl_prox_linf_levels_in(v, ones, COUNT, WIDTH, taus, levels);
+        pl_prox_linf_levels(v, COUNT, WIDTH, taus, plain);
+        for (size_t k = 0; k < GROUPS; k++) {
+            pl_check_close(levels[k], plain[k], 2e-6, 1e-6);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +150,7 @@ int main(void)
         cmocka_unit_test(is_the_minimum),
         cmocka_unit_test(edges),
         cmocka_unit_test(groups_and_guesses),
+        cmocka_unit_test(in_a_metric),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
