@@ -236,7 +236,9 @@ static void a_vertical_rule_crosses_the_plot(void **state)
     (void)state;
     const double dpi = 144;
     pl_figure f = pl_sample_marks(PL_MARK_LINE, 1, 30);
-    f.n_rules = 0;
+    while (f.n_rules > 0) {
+        free(f.rules[--f.n_rules].label);
+    }
     pl_error err = {0};
     pl_check_ok(pl_figure_rule(&f, 20, true, "knee", &err), err);
     pl_fonts *fonts = NULL;
