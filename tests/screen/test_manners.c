@@ -253,7 +253,8 @@ static void test_keys_file(void **state)
     leave(pty);
     char path[600];
     snprintf(path, sizeof path, "%s/absent", temp.folder);
-    pty = pl_pty_start(temp.folder, 24, 80, "xterm", "C.UTF-8",
+    /* Wide enough for the sentence with the path in one line. */
+    pty = pl_pty_start(temp.folder, 24, 400, "xterm", "C.UTF-8",
                        (const char *const[]){"--keys", path, NULL});
     double seconds = 0;
     pl_pty_wait_text(pty, "absent", patience());
