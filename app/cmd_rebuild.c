@@ -94,12 +94,6 @@ static pl_status find_model(rebuild *r, const pl_state *state, pl_error *err)
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-static const char *last_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 /* Where a text of that name is: the session's calibration, beside the figure, the present folder.
  */
 static pl_status find_text(const rebuild *r, const pl_state *state, const char *name, pl_buf *out,
@@ -107,12 +101,12 @@ static pl_status find_text(const rebuild *r, const pl_state *state, const char *
 {
     const pl_calibration *calibration = &state->calibration;
     for (size_t i = 0; i < calibration->n_texts; i++) {
-        if (strcmp(last_name(calibration->texts[i]), name) == 0) {
+        if (strcmp(pl_path_name(calibration->texts[i]), name) == 0) {
             pl_buf_puts(out, calibration->texts[i]);
             return PL_OK;
         }
     }
-    pl_buf_append(out, r->figure, (size_t)(last_name(r->figure) - r->figure));
+    pl_buf_append(out, r->figure, (size_t)(pl_path_name(r->figure) - r->figure));
     pl_buf_puts(out, name);
     if (out->data != NULL && access(out->data, R_OK) == 0) {
         return PL_OK;
@@ -188,10 +182,10 @@ static pl_status place_import(const rebuild *r, const pl_state *state, pl_call *
         const char *name = call->values[i];
         const char *own = state->imported.path;
         pl_buf path = {0};
-        if (own != NULL && strcmp(last_name(own), name) == 0) {
+        if (own != NULL && strcmp(pl_path_name(own), name) == 0) {
             pl_buf_puts(&path, own);
         } else {
-            pl_buf_append(&path, r->figure, (size_t)(last_name(r->figure) - r->figure));
+            pl_buf_append(&path, r->figure, (size_t)(pl_path_name(r->figure) - r->figure));
             pl_buf_puts(&path, name);
             if (!path.failed && access(path.data, R_OK) != 0) {
                 path.size = 0;
@@ -414,7 +408,7 @@ static pl_status compare_files(rebuild *r, const char *made, bool *same, pl_erro
 
 static const char *ending_of(const char *path)
 {
-    const char *dot = strrchr(last_name(path), '.');
+    const char *dot = strrchr(pl_path_name(path), '.');
     return dot != NULL ? dot : "";
 }
 

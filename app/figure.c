@@ -2,6 +2,7 @@
 
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/file.h"
 #include "core/tensor/linalg.h"
 #include "plots/caption.h"
 
@@ -306,8 +307,7 @@ static pl_status put_text(job *j, pl_error *err)
         char id[PL_ID_TEXT];
         pl_id_format(pl_id_bytes(text.data, text.size), id);
         for (size_t i = 0; i < calibration->n_texts; i++) {
-            const char *slash = strrchr(calibration->texts[i], '/');
-            pl_buf_printf(&j->text, "%s ", slash != NULL ? slash + 1 : calibration->texts[i]);
+            pl_buf_printf(&j->text, "%s ", pl_path_name(calibration->texts[i]));
         }
         pl_buf_puts(&j->text, id);
     }

@@ -1,5 +1,6 @@
 #include "plots/caption.h"
 
+#include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/model/bare.h"
 
@@ -256,9 +257,8 @@ static void put_methods(const writer *w, const pl_state *state, size_t layer)
         put(w, count++ == 0 ? "Method: " : ", then ");
         put(w, spec->method->name);
         if (pl_state_is_imported(state, layer)) {
-            const char *slash = strrchr(state->imported.path, '/');
             put(w, " of ");
-            put_code(w, slash != NULL && slash[1] != '\0' ? slash + 1 : state->imported.path);
+            put_code(w, pl_path_name(state->imported.path));
         }
         size_t shown = 0;
         for (size_t i = 0; i < spec->method->n_params; i++) {
@@ -297,9 +297,8 @@ static void put_calibration(const writer *w, const pl_state *state)
     put_count(w, protocol->length);
     put(w, " tokens of ");
     for (size_t i = 0; i < calibration->n_texts; i++) {
-        const char *slash = strrchr(calibration->texts[i], '/');
         put(w, i > 0 ? ", " : "");
-        put_code(w, slash != NULL ? slash + 1 : calibration->texts[i]);
+        put_code(w, pl_path_name(calibration->texts[i]));
     }
     if (protocol->sample == PL_SAMPLE_RANDOM) {
         put(w, ", seed ");

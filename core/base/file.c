@@ -285,6 +285,12 @@ pl_status pl_file_make_dirs(const char *path, pl_error *err)
     return PL_OK;
 }
 
+const char *pl_path_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
 void pl_path_join(pl_buf *out, const char *folder, const char *name)
 {
     pl_buf_puts(out, folder);

@@ -59,4 +59,7 @@ PL_NODISCARD pl_status pl_file_make_dirs(const char *path, pl_error *err);
 /* Appends folder, '/' and name to out (no doubled slash). */
 void pl_path_join(pl_buf *out, const char *folder, const char *name);
 
+/* The last name of a path: what stands behind its last '/'; the whole path where nothing does. */
+const char *pl_path_name(const char *path);
+
 #endif

@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *last_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
 /* Quotes a word where the grammar needs it: '...' but for apostrophes, which stand in "...". */
 static void put_word(pl_buf *out, const char *word)
 {
@@ -478,7 +472,7 @@ static pl_status restore_calibration(pl_state *state, const json_t *json, pl_err
     }
     /* The demo's own text is found again where this build keeps it. */
     if (state->source->demo != NULL && n == 1 &&
-        strcmp(last_name(texts[0]), "calibration.txt") == 0) {
+        strcmp(pl_path_name(texts[0]), "calibration.txt") == 0) {
         state->calibration.protocol = protocol;
     } else {
         pl_status status = pl_calibration_set(&state->calibration, texts, n, &protocol, err);
