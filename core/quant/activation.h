@@ -1,0 +1,41 @@
+/* core/quant/activation.h -- fake quantization of activations, keys and values (methods.md 1).
+ *
+ * Symmetric: s = clip max|x| / (2^(b-1)-1), q = clamp(round(x/s), -2^(b-1), 2^(b-1)-1).
+ * Asymmetric: lo = clip min(x, 0), hi = clip max(x, 0), s = (hi-lo)/(2^b-1), z = round(-lo/s),
+ * q = clamp(round(x/s) + z, 0, 2^b-1).  Rounding is half to even, scales are float32.  A row of
+ * zeros stays zero. */
+#ifndef PL_QUANT_ACTIVATION_H
+#define PL_QUANT_ACTIVATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_act_grid {
+    int bits;        /* 2..8; 0: activations are not quantized */
+    bool asymmetric; /* with a zero point */
+    bool fixed;      /* one range for all tokens, from calibration; else one a token */
+    double clip;     /* (0, 1]: what is kept of a token's range */
+} pl_act_grid;
+
+/* The range that a row is quantized to where it is not the row's own (fixed, or learned clipping):
+ * lo <= 0 <= hi. */
+typedef struct pl_act_range {
+    float lo, hi;
+} pl_act_range;
+
+/* In place x <- Q(x), x[rows, n] contiguous, values finite, each row by its own range times the
+ * grid's clip.  clip: NULL, or further factors for this input's lower and upper end (learned).
+ * bits 0: nothing happens. */
+void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x, size_t rows,
+                     size_t n);
+
+/* The same with one range for all rows; `range` is used as it is. */
+void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x, size_t rows,
+                           size_t n);
+
+/* In place, groups of group_size adjacent values each with a range of its own; group_size 0: a row
+ * is one group.  n need not be a multiple of it. */
+void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
+                            size_t n);
+
+#endif
