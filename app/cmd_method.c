@@ -162,6 +162,15 @@ static void put_report(json_t *result, const pl_solve_report *report)
     json_object_set_new(result, "bound", pl_number(report->bound));
     json_object_set_new(result, "group_max_before", pl_number(report->group_max_before));
     json_object_set_new(result, "group_max_after", pl_number(report->group_max_after));
+    json_object_set_new(result, "function_error", pl_number(report->function_error));
+    json_object_set_new(result, "condition", pl_number(report->condition));
+    json_object_set_new(result, "output_error", pl_number(report->output_error));
+    json_object_set_new(result, "flatness_before",
+                        json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_before),
+                                  "input", pl_number(report->flatness_input_before)));
+    json_object_set_new(result, "flatness_after",
+                        json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_after),
+                                  "input", pl_number(report->flatness_input_after)));
     json_object_set_new(result, "ridge", pl_number(report->ridge));
     json_object_set_new(result, "damping_used", pl_number(report->damping_used));
     json_object_set_new(result, "seconds", pl_number(report->seconds));

@@ -211,9 +211,7 @@ static void draw_gap(numbers *n, double gap)
 /* What a solve minimizes, what it costs, and the rounder alone beside it. */
 static void draw_solve(const pl_screen_model *model, numbers *n, const pl_picture *picture)
 {
-    const double none = (double)NAN;
-    const pl_solve_report empty = {none, none, none, none, none, none,
-                                   none, none, none, none, none, none};
+    const pl_solve_report empty = pl_solve_report_empty();
     const bool solved = picture != NULL && picture->solved;
     const pl_solve_report *report = solved ? &picture->report : &empty;
     const pl_solve_report *plain = model->plain != NULL ? model->plain : &empty;
@@ -222,7 +220,7 @@ static void draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
     if (round->method != NULL && pl_method_param(round->method, "bits") != SIZE_MAX) {
         snprintf(name, sizeof name, "W%.0f error", pl_spec_value(round, "bits"));
     }
-    draw_numbers(n, "group max", picture != NULL ? picture->group_max_before : none,
+    draw_numbers(n, "group max", picture != NULL ? picture->group_max_before : (double)NAN,
                  report->group_max_after);
     draw_numbers(n, "error", 0, report->relative_error);
     draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);

@@ -10,6 +10,7 @@
 #include "core/quant/factors.h"
 #include "core/quant/grid.h"
 #include "core/quant/linf.h"
+#include "core/quant/transform.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -78,7 +79,11 @@ struct pl_method {
     size_t n_params;
     bool live;  /* quick enough to be turned as a knob */
     bool blind; /* needs nothing of the layer's inputs */
-    /* Exactly one of these, by slot (transforms come with their own interface). */
+    bool suits_rounder;     /* a transform: made for the rounder's grid */
+    bool suits_activations; /* a transform: made for the activations' grid */
+    /* Exactly one of these, by slot. */
+    pl_status (*transform)(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
+                           pl_task *task, pl_error *err);
     pl_status (*precondition)(const pl_spec *spec, const pl_layer_input *in, pl_linf_warm *warm,
                               float *w, pl_linf_report *report, pl_task *task, pl_error *err);
     pl_status (*round)(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,

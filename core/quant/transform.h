@@ -27,6 +27,8 @@ typedef struct pl_site_input {
     size_t n;               /* input channels */
     const pl_view *weights; /* [n_weights] the site's layers, original, each [out, n] */
     size_t n_weights;
+    const bool *whole_range; /* [n_weights] layers whose range is never shrunk (attention's q and k,
+                                as llm-awq does); NULL: none */
     const float *gram;      /* [n, n], X^T X / T */
     const float *max_abs;   /* [n] max |x| over all calibration tokens */
     const float *mean_abs;  /* [n] */
@@ -50,7 +52,8 @@ PL_NODISCARD pl_status pl_transform_orthogonal(size_t n, const float *q, pl_tran
 
 /* T = diag(scale) (P1 (x) P2); scale NULL: no diagonal.  p1[n1, n1], p2[n2, n2] and their inverses
  * i1, i2.  clip: NULL, or the learned clipping of this input.  row_clip: NULL, or [rows] factors
- * for the range of each of the site's weight rows, its layers one after the other. */
+ * for the range of each of the site's weight rows, its layers one after the other (what
+ * pl_transform_set_clip takes with groups of whole rows). */
 typedef struct pl_kron_parts {
     size_t n1, n2;
     const float *scale, *p1, *p2, *i1, *i2;
@@ -61,7 +64,15 @@ typedef struct pl_kron_parts {
 PL_NODISCARD pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out,
                                          pl_error *err);
 
-void pl_transform_destroy(pl_transform *t);
+/* Factors in (0, 1] for the range of the site's transformed weights: ranges[rows, groups], groups
+ * of clip_group_size columns (0: the whole row), rows as they are in the site's layers one after
+ * the other.  Copied. */
+PL_NODISCARD pl_status pl_transform_set_clip(pl_transform *t, const pl_act_range *ranges,
+                                             size_t rows, size_t clip_group_size, pl_error *err);
+
+/* Another reference to it, for the one worker thread that makes and destroys them. */
+pl_transform *pl_transform_retain(pl_transform *t);
+void pl_transform_destroy(pl_transform *t); /* lets go of one reference; NULL is fine */
 
 /* --- using ------------------------------------------------------------------------------------ */
 
@@ -83,9 +94,14 @@ PL_NODISCARD pl_status pl_transform_weights_back(const pl_transform *t, float *w
 PL_NODISCARD pl_status pl_transform_gram(const pl_transform *t, const float *g, float *out,
                                          pl_task *task, pl_error *err);
 
-/* The learned clipping, NULL where there is none; row_clip starts at the site's first row. */
+/* The learned clipping of the input, NULL where there is none. */
 const pl_act_range *pl_transform_clip(const pl_transform *t);
-const pl_act_range *pl_transform_row_clip(const pl_transform *t);
+
+/* In place on w[count, n], transformed rows [first, first + count) of the site: each group's values
+ * are clamped to the group's own range times the transform's factors, which is what quantizing
+ * with the clipped range does to them.  Without factors nothing happens. */
+void pl_transform_clip_weights(const pl_transform *t, size_t first, float *w, size_t count);
+bool pl_transform_clips(const pl_transform *t);
 
 /* sigma_max(T) / sigma_min(T). */
 PL_NODISCARD pl_status pl_transform_condition(const pl_transform *t, double *out, pl_error *err);
@@ -114,10 +130,12 @@ typedef struct pl_transform_array {
  * many. */
 const char *pl_transform_kind(const pl_transform *t);
 size_t pl_transform_arrays(const pl_transform *t, pl_transform_array arrays[PL_TRANSFORM_ARRAYS]);
+size_t pl_transform_clip_group_size(const pl_transform *t);
 
 /* From such a list again.  PL_ERR_FORMAT where an array is missing or of another size. */
 PL_NODISCARD pl_status pl_transform_from_arrays(const char *kind, size_t n,
                                                 const pl_transform_array *arrays, size_t count,
-                                                pl_transform **out, pl_error *err);
+                                                size_t clip_group_size, pl_transform **out,
+                                                pl_error *err);
 
 #endif

@@ -13,6 +13,7 @@ typedef struct bench {
     struct bench *next; /* most recently used first */
     pl_id calibration;
     size_t site;
+    pl_id transform; /* key; zeros for the site's own coordinates */
     pl_site_stats stats;
     pl_factors *factors;
     int holders;
@@ -176,9 +177,8 @@ pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_ca
     }
     const pl_calibration *calibration = &state->calibration;
     const pl_tokens *shared = NULL;
-    pl_status status =
-        pl_lab_tokens(lab, state, (const char *const *)calibration->texts, calibration->n_texts,
-                      &shared, task, err);
+    pl_status status = pl_lab_tokens(lab, state, (const char *const *)calibration->texts,
+                                     calibration->n_texts, &shared, task, err);
     if (status != PL_OK) {
         return status;
     }
@@ -200,11 +200,9 @@ pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_ca
     status = pl_calib_run(&spec, lab->store, key, &local, task, err);
     pl_tokens_deinit(&tokens);
     if (status == PL_OK && local.sites_rebuilt > 0) {
-        pl_buf_printf(&lab->warning,
-                      "%s%zu damaged %s of the calibration in %s computed again",
+        pl_buf_printf(&lab->warning, "%s%zu damaged %s of the calibration in %s computed again",
                       lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
-                      local.sites_rebuilt == 1 ? "entry" : "entries",
-                      pl_store_folder(lab->store));
+                      local.sites_rebuilt == 1 ? "entry" : "entries", pl_store_folder(lab->store));
     }
     if (status == PL_OK) {
         status = pl_store_trim(lab->store, err);
@@ -284,11 +282,12 @@ static void trim(pl_lab *lab)
     }
 }
 
-static bench *find_bench(pl_lab *lab, pl_id calibration, size_t site)
+static bench *find_bench(pl_lab *lab, pl_id calibration, size_t site, pl_id transform)
 {
     for (bench **at = &lab->benches; *at != NULL; at = &(*at)->next) {
         bench *entry = *at;
-        if (entry->site == site && pl_id_equal(entry->calibration, calibration)) {
+        if (entry->site == site && pl_id_equal(entry->calibration, calibration) &&
+            pl_id_equal(entry->transform, transform)) {
             *at = entry->next;
             entry->next = lab->benches;
             lab->benches = entry;
@@ -303,7 +302,7 @@ void pl_lab_make_room(pl_lab *lab, const pl_state *state, pl_id calibration, siz
     /* Of the wanted site: its Gram matrix, a factor and its inverse, and what certifies. */
     const double n = (double)pl_model_site(state->source->model, site)->cols;
     double total = 16.0 * n * n;
-    (void)find_bench(lab, calibration, site);
+    (void)find_bench(lab, calibration, site, (pl_id){0});
     for (bench **at = &lab->benches; *at != NULL;) {
         bench *entry = *at;
         const bool wanted = entry->site == site && pl_id_equal(entry->calibration, calibration);
@@ -342,9 +341,8 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
         pl_lab_warn(lab, why->message);
     }
     pl_status status = pl_calib_drop_site(lab->store, calibration, site, err);
-    return status == PL_OK
-               ? pl_calib_inputs_site(&spec, calibration, site, lab->store, task, err)
-               : status;
+    return status == PL_OK ? pl_calib_inputs_site(&spec, calibration, site, lab->store, task, err)
+                           : status;
 }
 
 static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
@@ -416,8 +414,10 @@ static void stand_in(pl_lab *lab, const pl_site *site, pl_site_stats *stats)
     stats->tokens = 1.0;
     if (lab->without_tokens++ < NAMED) {
         pl_buf text = {0};
-        pl_buf_printf(&text, "%s: no token of the calibration was routed to this expert, so the "
-                             "identity stands in for its Gram matrix", site->name);
+        pl_buf_printf(&text,
+                      "%s: no token of the calibration was routed to this expert, so the "
+                      "identity stands in for its Gram matrix",
+                      site->name);
         pl_lab_warn(lab, text.data != NULL ? text.data : site->name);
         pl_buf_deinit(&text);
     } else if (lab->without_tokens == NAMED + 1) {
@@ -428,8 +428,15 @@ static void stand_in(pl_lab *lab, const pl_site *site, pl_site_stats *stats)
 pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
                       pl_bench *out, pl_task *task, pl_error *err)
 {
+    return pl_lab_site_under(lab, state, calibration, site, NULL, (pl_id){0}, out, task, err);
+}
+
+pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                            const pl_transform *transform, pl_id key, pl_bench *out, pl_task *task,
+                            pl_error *err)
+{
     *out = (pl_bench){0};
-    bench *entry = find_bench(lab, calibration, site);
+    bench *entry = find_bench(lab, calibration, site, key);
     if (entry == NULL) {
         entry = calloc(1, sizeof *entry);
         if (entry == NULL) {
@@ -437,10 +444,17 @@ pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, siz
         }
         entry->calibration = calibration;
         entry->site = site;
-        pl_status status = pl_lab_load_site(lab, state, calibration, site, true, false,
-                                            &entry->stats, task, err);
+        entry->transform = key;
+        pl_status status =
+            pl_lab_load_site(lab, state, calibration, site, true, false, &entry->stats, task, err);
         if (status == PL_OK) {
             stand_in(lab, pl_model_site(state->source->model, site), &entry->stats);
+        }
+        if (status == PL_OK && transform != NULL) {
+            float *gram = entry->stats.gram;
+            status = pl_transform_gram(transform, gram, gram, task, err);
+        }
+        if (status == PL_OK) {
             status = pl_factors_create(entry->stats.gram, entry->stats.n, entry->stats.tokens,
                                        pl_model_site(state->source->model, site)->name,
                                        &entry->factors, err);

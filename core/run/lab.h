@@ -59,6 +59,12 @@ PL_NODISCARD pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id cal
                                    size_t site, pl_bench *out, pl_task *task, pl_error *err);
 void pl_lab_release(pl_lab *lab, pl_bench *bench); /* an empty bench is fine */
 
+/* The same in the coordinates of a transform (NULL: as above) whose key is `key`: the factors are
+ * those of T^T G T, as is stats->gram; the other statistics are the site's own. */
+PL_NODISCARD pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibration,
+                                         size_t site, const pl_transform *transform, pl_id key,
+                                         pl_bench *out, pl_task *task, pl_error *err);
+
 /* How many tokens a site saw in the state's calibration (an expert's: those routed to it); NaN
  * before the calibration. */
 double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site);

@@ -6,6 +6,7 @@
 #include "core/run/picture_parts.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/preview.h"
+#include "core/run/transformed.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ struct pl_live {
     pl_id calibration;
     pl_mat w0;
     pl_preview *preview;
-    pl_picture *base;   /* or NULL: made afresh */
+    pl_picture *base;         /* or NULL: made afresh */
     pl_pin pins[PL_MAX_PINS]; /* what base was made with */
     size_t n_pins, group_size;
 };
@@ -51,15 +52,50 @@ void pl_live_destroy(pl_live *live)
     }
 }
 
-static pl_status hold_site(pl_lab *lab, const pl_state *state, size_t layer, pl_bench *bench,
-                           pl_id *calibration, pl_task *task, pl_error *err)
+/* A layer's site in the coordinates that its methods work in. */
+typedef struct place {
+    pl_transform *transform; /* NULL without one */
+    pl_bench bench;
+    pl_id calibration;
+} place;
+
+static pl_status hold_site(pl_lab *lab, const pl_state *state, size_t layer, place *at,
+                           pl_task *task, pl_error *err)
 {
-    *bench = (pl_bench){0};
-    pl_status status = pl_lab_calibration(lab, state, calibration, task, err);
+    pl_id key = {0};
+    *at = (place){0};
+    pl_status status = pl_lab_calibration(lab, state, &at->calibration, task, err);
+    if (status == PL_OK) {
+        status = pl_site_transform(lab, state, at->calibration, layer,
+                                   pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &at->transform,
+                                   &key, task, err);
+    }
     return status != PL_OK ? status
-                           : pl_lab_site(lab, state, *calibration,
-                                         pl_model_layer(state->source->model, layer)->site, bench,
-                                         task, err);
+                           : pl_lab_site_under(lab, state, at->calibration,
+                                               pl_model_layer(state->source->model, layer)->site,
+                                               at->transform, key, &at->bench, task, err);
+}
+
+static void leave_site(pl_lab *lab, place *at)
+{
+    pl_lab_release(lab, &at->bench);
+    pl_transform_destroy(at->transform);
+    at->transform = NULL;
+}
+
+/* W0, or W0 T^-T. */
+static pl_status read_start(const pl_state *state, size_t layer, const pl_transform *transform,
+                            pl_mat *w, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_status status = pl_mat_init(w, info->rows, info->cols, err);
+    if (status == PL_OK) {
+        status = pl_model_read_weight(state->source->model, layer, w->data, err);
+    }
+    if (status == PL_OK && transform != NULL) {
+        status = pl_transform_weights(transform, w->data, w->rows, task, err);
+    }
+    return status;
 }
 
 /* Weights and rows of the layer, kept from the last turn where it was the same one. */
@@ -109,8 +145,8 @@ static pl_status take_base(pl_live *live, pl_lab *lab, const pl_state *state, pl
         live->base = NULL;
     }
     if (live->base == NULL) {
-        pl_status status = pl_picture_base(lab, state, live->layer, &live->w0, &live->base, task,
-                                           err);
+        pl_status status =
+            pl_picture_base(lab, state, live->layer, &live->w0, &live->base, task, err);
         if (status != PL_OK) {
             return status;
         }
@@ -245,23 +281,23 @@ pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_
     *result = (pl_id){0};
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     turn t = {.live = live, .state = state, .frame = frame, .ctx = ctx};
-    pl_bench bench;
-    pl_id calibration = {0};
+    place at;
     if (!pl_layer_has_method(state, layer)) {
         return pl_solve_no_method(info->name, err);
     }
-    if (pl_model_is_blind(state->source->model, layer) || pl_state_is_imported(state, layer)) {
+    if (pl_model_is_blind(state->source->model, layer) || pl_state_is_imported(state, layer) ||
+        pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method != NULL) {
         return pl_solve_layer(lab, state, layer, report, result, task, err); /* without frames */
     }
-    pl_status status = hold_site(lab, state, layer, &bench, &calibration, task, err);
+    pl_status status = hold_site(lab, state, layer, &at, task, err);
     if (status == PL_OK) {
-        status = take_layer(live, state, layer, calibration, err);
+        status = take_layer(live, state, layer, at.calibration, err);
     }
     if (status == PL_OK) {
-        t.factors = bench.factors;
+        t.factors = at.bench.factors;
         status = solve_with(&t, lab, report, result, task, err);
     }
-    pl_lab_release(lab, &bench);
+    leave_site(lab, &at);
     return status;
 }
 
@@ -280,20 +316,17 @@ pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, siz
 
 /* Astro's and MagR's factors, which depend on the weights' size. */
 static pl_status prepare_linf(const pl_state *state, size_t layer, const pl_spec *spec,
-                              pl_factors *factors, pl_task *task, pl_error *err)
+                              const place *at, pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_factors *factors = at->bench.factors;
     const size_t group_size = spec->method->group_size(spec);
-    float *alpha = pl_alloc(pl_grid_groups(&(pl_grid){.group_size = group_size}, info->cols),
-                            sizeof *alpha);
+    float *alpha =
+        pl_alloc(pl_grid_groups(&(pl_grid){.group_size = group_size}, info->cols), sizeof *alpha);
     pl_mat w0 = {0};
-    pl_status status = pl_mat_init(&w0, info->rows, info->cols, err);
-    if (status == PL_OK && alpha == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", info->name);
-    }
-    if (status == PL_OK) {
-        status = pl_model_read_weight(state->source->model, layer, w0.data, err);
-    }
+    pl_status status = alpha != NULL
+                           ? read_start(state, layer, at->transform, &w0, task, err)
+                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", info->name);
     if (status == PL_OK) {
         spec->method->alpha(spec, factors, alpha);
         const pl_linf_problem problem = {pl_mat_view(&w0), group_size, alpha,
@@ -306,7 +339,7 @@ static pl_status prepare_linf(const pl_state *state, size_t layer, const pl_spec
 }
 
 /* Factors of the plan's methods. */
-static pl_status prepare_factors(const pl_state *state, size_t layer, pl_factors *factors,
+static pl_status prepare_factors(const pl_state *state, size_t layer, const place *at,
                                  pl_task *task, pl_error *err)
 {
     const pl_spec *precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
@@ -314,12 +347,12 @@ static pl_status prepare_factors(const pl_state *state, size_t layer, pl_factors
     pl_status status = PL_OK;
     if (precondition->method != NULL && precondition->method->alpha != NULL &&
         pl_spec_value(precondition, "solver") == PL_SOLVER_ADMM) {
-        status = prepare_linf(state, layer, precondition, factors, task, err);
+        status = prepare_linf(state, layer, precondition, at, task, err);
     }
     if (status == PL_OK && round->method != NULL &&
         pl_method_param(round->method, "damping") != SIZE_MAX) {
         pl_gptq_factor factor;
-        status = pl_factors_gptq(factors, pl_spec_value(round, "damping"),
+        status = pl_factors_gptq(at->bench.factors, pl_spec_value(round, "damping"),
                                  pl_spec_value(round, "act_order") > 0.0, &factor, task, err);
     }
     return status;
@@ -328,13 +361,12 @@ static pl_status prepare_factors(const pl_state *state, size_t layer, pl_factors
 pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_task *task,
                           pl_error *err)
 {
-    pl_bench bench;
-    pl_id calibration = {0};
-    pl_status status = hold_site(lab, state, layer, &bench, &calibration, task, err);
+    place at;
+    pl_status status = hold_site(lab, state, layer, &at, task, err);
     if (status == PL_OK) {
-        status = prepare_factors(state, layer, bench.factors, task, err);
+        status = prepare_factors(state, layer, &at, task, err);
     }
-    pl_lab_release(lab, &bench);
+    leave_site(lab, &at);
     return status;
 }
 
@@ -384,8 +416,7 @@ pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_
                            pl_task *task, pl_error *err)
 {
     *out = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
-    pl_bench bench = {0};
-    pl_id calibration = {0};
+    place at;
     pl_mat w0 = {0};
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
@@ -393,17 +424,14 @@ pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_
         return pl_error_set(err, PL_ERR_STATE, "%s: no preconditioner with a strength is set",
                             info->name);
     }
-    pl_status status = hold_site(lab, state, layer, &bench, &calibration, task, err);
+    pl_status status = hold_site(lab, state, layer, &at, task, err);
     if (status == PL_OK) {
-        status = pl_mat_init(&w0, info->rows, info->cols, err);
+        status = read_start(state, layer, at.transform, &w0, task, err);
     }
     if (status == PL_OK) {
-        status = pl_model_read_weight(state->source->model, layer, w0.data, err);
-    }
-    if (status == PL_OK) {
-        status = strength(spec, bench.factors, &w0, out, task, err);
+        status = strength(spec, at.bench.factors, &w0, out, task, err);
     }
     pl_mat_deinit(&w0);
-    pl_lab_release(lab, &bench);
+    leave_site(lab, &at);
     return status;
 }

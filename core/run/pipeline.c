@@ -2,8 +2,10 @@
 
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
+#include "core/run/outputs.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/results.h"
+#include "core/run/transformed.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -21,10 +23,14 @@ typedef struct work {
     const pl_state *state;
     size_t layer;
     const pl_layer *info;
+    const pl_spec *transform;
     const pl_spec *precondition;
     const pl_spec *round;
-    pl_bench bench;
+    pl_id calibration;
+    pl_transform *t; /* NULL without a transform */
+    pl_bench bench;  /* in the coordinates of t */
     pl_mat w0;
+    pl_mat turned;         /* W0 T^-T; empty without a transform */
     pl_mat preconditioned; /* empty without a preconditioner */
     pl_mat rounded;        /* empty without a rounder */
     pl_result result;      /* keys of the stored parts */
@@ -37,7 +43,9 @@ typedef struct work {
 static void work_deinit(work *w)
 {
     pl_lab_release(w->lab, &w->bench);
+    pl_transform_destroy(w->t);
     pl_mat_deinit(&w->w0);
+    pl_mat_deinit(&w->turned);
     pl_mat_deinit(&w->preconditioned);
     pl_mat_deinit(&w->rounded);
 }
@@ -63,6 +71,13 @@ pl_solve_report pl_solve_report_empty(void)
         .group_max_after = NAN,
         .ridge = NAN,
         .damping_used = NAN,
+        .function_error = NAN,
+        .condition = NAN,
+        .output_error = NAN,
+        .flatness_weight_before = NAN,
+        .flatness_weight_after = NAN,
+        .flatness_input_before = NAN,
+        .flatness_input_after = NAN,
         .seconds = NAN,
     };
 }
@@ -80,7 +95,7 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
     pl_spec_format(spec, &text);
     status = pl_buf_check(&text, err);
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish result 2");
+        pl_hasher_text(hasher, "planish result 3");
         pl_hasher_text(hasher, kind);
         pl_hasher_text(hasher, text.data);
         pl_hasher_id(hasher, from);
@@ -92,27 +107,36 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
     return status;
 }
 
-/* Identity of a layer's problem: its original weight and its site's Gram matrix. */
+/* Identity of a layer's problem: its original weight, its site's Gram matrix and its transform,
+ * which is made or found here. */
 static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *task, pl_error *err)
 {
     pl_id weight = {0};
+    w->calibration = calibration;
     pl_status status =
         pl_model_layer_identity(w->state->source->model, w->layer, &weight, task, err);
+    if (status == PL_OK) {
+        status = pl_site_transform(w->lab, w->state, calibration, w->layer, w->transform, &w->t,
+                                   &w->result.transform, task, err);
+        w->result.has_transform = w->t != NULL;
+    }
     pl_hasher *hasher = NULL;
     if (status == PL_OK) {
         status = pl_hasher_create(&hasher, err);
     }
     if (status == PL_OK) {
         pl_hasher_id(hasher, weight);
-        pl_hasher_id(hasher, w->blind ? (pl_id){0}
-                                      : pl_calib_site_key(calibration, w->info->site));
+        pl_hasher_id(hasher, w->blind ? (pl_id){0} : pl_calib_site_key(calibration, w->info->site));
+        if (w->t != NULL) {
+            pl_hasher_id(hasher, w->result.transform);
+        }
         *out = pl_hasher_finish(hasher);
     }
     pl_hasher_destroy(hasher);
     return status;
 }
 
-static pl_status read_original(work *w, pl_error *err)
+static pl_status read_original(work *w, pl_task *task, pl_error *err)
 {
     if (w->w0.data != NULL) {
         return PL_OK;
@@ -121,7 +145,19 @@ static pl_status read_original(work *w, pl_error *err)
     if (status == PL_OK) {
         status = pl_model_read_weight(w->state->source->model, w->layer, w->w0.data, err);
     }
+    if (status == PL_OK && w->t != NULL) {
+        status = pl_mat_copy(&w->turned, pl_mat_view(&w->w0), err);
+    }
+    if (status == PL_OK && w->t != NULL) {
+        status = pl_transform_weights(w->t, w->turned.data, w->turned.rows, task, err);
+    }
     return status;
+}
+
+/* The original weights in the coordinates that the methods work in. */
+static const pl_mat *start_of(const work *w)
+{
+    return w->t != NULL ? &w->turned : &w->w0;
 }
 
 /* A damaged entry is not used; what rebuilds it says so. */
@@ -204,7 +240,7 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
     if (stored != PL_OK) {
         const pl_rows_watch watch = {.done = on_preconditioned, .ctx = w};
         pl_layer_input in = {
-            .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(&w->w0)};
+            .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(start_of(w))};
         if (w->watch != NULL) {
             in.watch = &watch;
             in.keep = w->watch->keep.warm != NULL ? &w->watch->keep : NULL;
@@ -228,7 +264,8 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
 
 static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *err)
 {
-    const pl_mat *from = w->result.has_preconditioned ? &w->preconditioned : &w->w0;
+    const pl_mat *from = w->result.has_preconditioned ? &w->preconditioned : start_of(w);
+    pl_mat clipped = {0};
     pl_id source = problem;
     pl_qweights q = {0};
     pl_round_report found = {.damping_used = NAN};
@@ -250,6 +287,15 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         w->report.damping_used = found.damping_used;
         return PL_OK;
     }
+    if (w->t != NULL && pl_transform_clips(w->t)) {
+        status = pl_mat_copy(&clipped, pl_mat_view(from), err);
+        if (status != PL_OK) {
+            return status;
+        }
+        pl_transform_clip_weights(w->t, pl_site_first_row(w->state, w->layer), clipped.data,
+                                  clipped.rows);
+        from = &clipped;
+    }
     const pl_rows_watch watch = {.done = on_rounded, .ctx = w};
     pl_layer_input in = {
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
@@ -261,25 +307,54 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         status = pl_result_write_rounded(w->lab, w->result.rounded, &q, &found, err);
     }
     w->report.damping_used = found.damping_used;
+    pl_mat_deinit(&clipped);
     pl_qweights_deinit(&q);
     return status;
 }
 
 static size_t report_group_size(const work *w)
 {
+    if (w->precondition->method == NULL && w->round->method == NULL) {
+        return PL_IMPORT_GROUP; /* a transform alone has no groups of its own */
+    }
     if (w->precondition->method != NULL) {
         return w->precondition->method->group_size(w->precondition);
     }
     return pl_spec_grid(w->round).group_size;
 }
 
+static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_error *err)
+{
+    const pl_outputs_request request = {
+        .lab = w->lab,
+        .state = w->state,
+        .calibration = w->calibration,
+        .layer = w->layer,
+        .transform = w->t,
+        .w0 = pl_mat_view(&w->w0),
+        .turned = pl_mat_view(start_of(w)),
+        .handed = handed,
+        .used = w->result.has_rounded ? pl_mat_view(&w->rounded) : handed,
+    };
+    pl_outputs found;
+    pl_status status = pl_outputs_measure(&request, &found, task, err);
+    w->report.function_error = found.function_error;
+    w->report.condition = found.condition;
+    w->report.output_error = found.output_error;
+    w->report.flatness_weight_before = found.weight_before;
+    w->report.flatness_weight_after = found.weight_after;
+    w->report.flatness_input_before = found.input_before;
+    w->report.flatness_input_after = found.input_after;
+    return status;
+}
+
 static pl_status measure(work *w, pl_task *task, pl_error *err)
 {
     pl_solve_report *report = &w->report;
-    pl_view before = pl_mat_view(&w->w0);
+    pl_view before = pl_mat_view(start_of(w));
     pl_view after = w->result.has_preconditioned ? pl_mat_view(&w->preconditioned) : before;
     size_t group_size = report_group_size(w);
-    report->group_max_before = pl_group_max_mean(before, group_size);
+    report->group_max_before = pl_group_max_mean(pl_mat_view(&w->w0), group_size);
     report->group_max_after = pl_group_max_mean(after, group_size);
     report->relative_error = w->blind ? NAN : 0;
     pl_status status = PL_OK;
@@ -292,24 +367,32 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     }
     if (status == PL_OK && w->result.has_rounded) {
         pl_grid grid = pl_spec_grid(w->round);
-        report->bound = pl_error_bound(w->bench.factors, &grid, after);
+        /* A clipped range is like a searched one: the theorem does not cover it. */
+        report->bound = w->t != NULL && pl_transform_clips(w->t)
+                            ? NAN
+                            : pl_error_bound(w->bench.factors, &grid, after);
         status = pl_relative_error(w->bench.factors, before, pl_mat_view(&w->rounded),
                                    &report->rounded_relative_error, task, err);
+    }
+    if (status == PL_OK) {
+        status = measure_outputs(w, after, task, err);
     }
     return status;
 }
 
 pl_status pl_solve_no_method(const char *name, pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_STATE,
-                        "%s: both slots, precondition and round, are empty: choose a method, "
-                        "e.g. `method astro`",
-                        name);
+    return pl_error_set(
+        err, PL_ERR_STATE,
+        "%s: all slots, transform, precondition and round, are empty: choose a method, "
+        "e.g. `method astro`",
+        name);
 }
 
 bool pl_layer_has_method(const pl_state *state, size_t layer)
 {
-    return pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method != NULL ||
+    return pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method != NULL ||
+           pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method != NULL ||
            pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
 }
 
@@ -320,6 +403,7 @@ static work work_of(pl_lab *lab, const pl_state *state, size_t layer)
         .state = state,
         .layer = layer,
         .info = pl_model_layer(state->source->model, layer),
+        .transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM),
         .precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION),
         .round = pl_state_spec(state, layer, PL_SLOT_ROUND),
         .report = pl_solve_report_empty(),
@@ -331,7 +415,8 @@ bool pl_solve_sees_enough(const pl_state *state, size_t layer)
 {
     const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
     return pl_state_is_imported(state, layer) || !pl_model_is_blind(state->source->model, layer) ||
-           (pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method == NULL &&
+           (pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method == NULL &&
+            pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method == NULL &&
             (round->method == NULL || round->method->blind));
 }
 
@@ -345,7 +430,7 @@ pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id 
     *result = (pl_id){0};
     pl_status status = problem_key(&w, calibration, &problem, task, err);
     if (status == PL_OK) {
-        status = pl_result_key(problem, w.precondition, w.round, result, err);
+        status = pl_result_key(problem, w.precondition, w.round, &state->activations, result, err);
     }
     if (status == PL_OK) {
         *found = is_stored(&w, *result);
@@ -375,7 +460,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     pl_id problem = {0};
     pl_status status = problem_key(&w, calibration, &problem, task, err);
     if (status == PL_OK) {
-        status = pl_result_key(problem, w.precondition, w.round, result, err);
+        status = pl_result_key(problem, w.precondition, w.round, &state->activations, result, err);
     }
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
@@ -385,10 +470,11 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         pl_lab_make_room(lab, state, calibration, w.info->site);
     }
     if (status == PL_OK && !w.blind) {
-        status = pl_lab_site(lab, state, calibration, w.info->site, &w.bench, task, err);
+        status = pl_lab_site_under(lab, state, calibration, w.info->site, w.t, w.result.transform,
+                                   &w.bench, task, err);
     }
     if (status == PL_OK) {
-        status = read_original(&w, err);
+        status = read_original(&w, task, err);
     }
     if (status == PL_OK && w.precondition->method != NULL) {
         status = precondition(&w, problem, task, err);

@@ -1,7 +1,11 @@
 /* core/run/pipeline.h -- transform -> precondition -> round, layer by layer.
  *
+ * With a transform T the later slots work in its coordinates, on W T^-T and T^T G T; what they made
+ * is read back as (...) T^T, weights of the original model's own coordinates, so that a forward
+ * pass, an export and an error need not know of T.
+ *
  * Results are stored in two steps, each under the hash of everything it came from: "precond"
- * (weights, Gram matrix, preconditioner) and "round" (that, and the rounder), so that two bit
+ * (weights, Gram matrix, transform, preconditioner) and "round" (that, and the rounder), so that two bit
  * widths share one preconditioned matrix.  Worker thread only. */
 #ifndef PL_RUN_PIPELINE_H
 #define PL_RUN_PIPELINE_H
@@ -17,11 +21,18 @@ typedef struct pl_solve_report {
     double relative_error, rounded_relative_error, bound;
     double group_max_before, group_max_after;
     double ridge, damping_used;
+    /* On the stored rows of X (outputs.h). */
+    double function_error, condition, output_error;
+    double flatness_weight_before, flatness_weight_after;
+    double flatness_input_before, flatness_input_after;
     double seconds;          /* of the solve that made the result, not of finding it */
 } pl_solve_report;
 
+/* Every number NaN. */
+pl_solve_report pl_solve_report_empty(void);
+
 /* Solves one layer under the state's plan, or finds the result in the store.  *result is its key.
- * At least one of the slots precondition and round must be set. */
+ * At least one of the slots must be set. */
 PL_NODISCARD pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer,
                                       pl_solve_report *report, pl_id *result, pl_task *task,
                                       pl_error *err);

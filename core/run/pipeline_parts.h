@@ -8,9 +8,6 @@
 /* Seconds on the monotonic clock. */
 double pl_run_now(void);
 
-/* Every number NaN. */
-pl_solve_report pl_solve_report_empty(void);
-
 /* Whether a precondition or round method is set for the layer. */
 bool pl_layer_has_method(const pl_state *state, size_t layer);
 

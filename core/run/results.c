@@ -1,5 +1,7 @@
 #include "core/run/results.h"
 
+#include "core/run/transformed.h"
+
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -9,19 +11,36 @@
 static const char kind_result[] = "result";
 static const char kind_precondition[] = "precondition";
 static const char kind_round[] = "round";
+static const char kind_transform[] = "transform";
 
 /* The numbers of a report, by name: one list for reading and writing. */
 static const struct {
     const char *name;
     size_t offset;
 } fields[] = {
-#define FIELD(name) {#name, offsetof(pl_solve_report, name)}
-    FIELD(objective),        FIELD(gap),
-    FIELD(iterations),       FIELD(dual),
-    FIELD(relative_error),   FIELD(rounded_relative_error),
-    FIELD(bound),            FIELD(group_max_before),
-    FIELD(group_max_after),  FIELD(ridge),
-    FIELD(damping_used),     FIELD(seconds),
+#define FIELD(name)                                                                                \
+    {                                                                                              \
+#name, offsetof(pl_solve_report, name)                                                     \
+    }
+    FIELD(objective),
+    FIELD(gap),
+    FIELD(iterations),
+    FIELD(dual),
+    FIELD(relative_error),
+    FIELD(rounded_relative_error),
+    FIELD(bound),
+    FIELD(group_max_before),
+    FIELD(group_max_after),
+    FIELD(ridge),
+    FIELD(damping_used),
+    FIELD(seconds),
+    FIELD(function_error),
+    FIELD(condition),
+    FIELD(output_error),
+    FIELD(flatness_weight_before),
+    FIELD(flatness_weight_after),
+    FIELD(flatness_input_before),
+    FIELD(flatness_input_after),
 #undef FIELD
 };
 enum { N_FIELDS = sizeof fields / sizeof fields[0] };
@@ -62,7 +81,7 @@ static void hash_spec(pl_hasher *hasher, const pl_spec *spec, bool *failed)
 }
 
 pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spec *round,
-                        pl_id *out, pl_error *err)
+                        const pl_act_grid *activations, pl_id *out, pl_error *err)
 {
     pl_hasher *hasher = NULL;
     pl_status status = pl_hasher_create(&hasher, err);
@@ -70,11 +89,19 @@ pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spe
         return status;
     }
     bool failed = false;
-    pl_hasher_text(hasher, "planish result 2");
+    pl_hasher_text(hasher, "planish result 3");
     pl_hasher_id(hasher, problem);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     hash_spec(hasher, precondition, &failed);
     hash_spec(hasher, round, &failed);
+    if (activations->bits > 0) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "A%d %d %d %.17g", activations->bits, (int)activations->asymmetric,
+                      (int)activations->fixed, activations->clip);
+        failed = failed || text.failed;
+        pl_hasher_text(hasher, text.data != NULL ? text.data : "");
+        pl_buf_deinit(&text);
+    }
     *out = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
     return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
@@ -89,11 +116,13 @@ pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts, pl_solve_repo
     }
     const json_t *about = pl_entry_about(entry);
     pl_result found = {0};
+    found.has_transform = get_id(about, "transform", &found.transform);
     found.has_preconditioned = get_id(about, "preconditioned", &found.preconditioned);
     found.has_rounded = get_id(about, "rounded", &found.rounded);
     /* A report whose parts were trimmed away is no result. */
     pl_store *store = pl_lab_store(lab);
-    if ((found.has_preconditioned &&
+    if ((found.has_transform && !pl_store_has(store, kind_transform, found.transform)) ||
+        (found.has_preconditioned &&
          !pl_store_has(store, kind_precondition, found.preconditioned)) ||
         (found.has_rounded && !pl_store_has(store, kind_round, found.rounded))) {
         status = PL_ERR_NOT_FOUND;
@@ -121,6 +150,7 @@ pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
         double value = *(const double *)((const char *)report + fields[i].offset);
         json_object_set_new(about, fields[i].name, number(value));
     }
+    set_id(about, "transform", parts->has_transform, parts->transform);
     set_id(about, "preconditioned", parts->has_preconditioned, parts->preconditioned);
     set_id(about, "rounded", parts->has_rounded, parts->rounded);
     json_object_set_new(about, "version", json_string(PL_VERSION));
@@ -137,6 +167,9 @@ pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
     json_decref(about);
     if (status == PL_OK) {
         status = pl_store_pin(store, kind_result, key, err);
+    }
+    if (status == PL_OK && parts->has_transform) {
+        status = pl_store_pin(store, kind_transform, parts->transform, err);
     }
     if (status == PL_OK && parts->has_preconditioned) {
         status = pl_store_pin(store, kind_precondition, parts->preconditioned, err);
@@ -181,12 +214,12 @@ pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w, pl_li
 pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w,
                                          const pl_linf_report *report, pl_error *err)
 {
-    json_t *about = json_pack(
-        "{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "objective", number(report->objective),
-        "dual", number(report->dual), "gap", number(report->gap), "worst_row_gap",
-        number(report->worst_row_gap), "worst_row", (json_int_t)report->worst_row, "iterations",
-        report->iterations, "rho", number(report->rho), "ridge", number(report->ridge),
-        "lambda_max", number(report->lambda_max));
+    json_t *about = json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "objective",
+                              number(report->objective), "dual", number(report->dual), "gap",
+                              number(report->gap), "worst_row_gap", number(report->worst_row_gap),
+                              "worst_row", (json_int_t)report->worst_row, "iterations",
+                              report->iterations, "rho", number(report->rho), "ridge",
+                              number(report->ridge), "lambda_max", number(report->lambda_max));
     if (about == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
@@ -283,6 +316,23 @@ pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
     return status;
 }
 
+/* From the coordinates of the result's transform to the original ones: w[elements]. */
+static pl_status read_back(pl_lab *lab, const pl_result *parts, float *w, size_t elements)
+{
+    pl_transform *t = NULL;
+    if (!parts->has_transform) {
+        return PL_OK;
+    }
+    pl_status status = pl_transform_read(lab, parts->transform, &t);
+    if (status == PL_OK) {
+        const size_t n = pl_transform_n(t);
+        status = elements % n == 0 ? pl_transform_weights_back(t, w, elements / n, NULL, NULL)
+                                   : PL_ERR_FORMAT;
+    }
+    pl_transform_destroy(t);
+    return status;
+}
+
 pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out, int *provided,
                             pl_error *err)
 {
@@ -301,12 +351,15 @@ pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out, 
         if (status == PL_OK) {
             elements = rounded ? pl_entry_section_bytes(entry, "codes") / sizeof(int16_t)
                                : pl_entry_section_bytes(entry, "w") / sizeof(float);
-            size_t cols = rounded ? pl_entry_section_bytes(entry, "group_of") / sizeof(uint32_t)
-                                  : elements;
+            size_t cols =
+                rounded ? pl_entry_section_bytes(entry, "group_of") / sizeof(uint32_t) : elements;
             pl_entry_close(entry);
             pl_mat w = {.data = out, .rows = cols > 0 ? elements / cols : 0, .cols = cols};
             status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL)
                              : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL);
+        }
+        if (status == PL_OK) {
+            status = read_back(lab, &parts, out, elements);
         }
     }
     if (status != PL_OK) {
@@ -329,14 +382,16 @@ pl_status pl_pin_weights(pl_lab *lab, const pl_state *state, const pl_pin *pin, 
     pl_result parts = {0};
     pl_status status = pl_result_read(lab, pin->result, &parts, NULL);
     bool rounded = which != PL_WHICH_PRECONDITIONED && parts.has_rounded;
-    if (which == PL_WHICH_BEFORE ||
-        (status == PL_OK && !rounded && !parts.has_preconditioned)) {
+    if (which == PL_WHICH_BEFORE || (status == PL_OK && !rounded && !parts.has_preconditioned)) {
         return pl_model_read_weight(state->source->model, pin->layer, out, err);
     }
     if (status == PL_OK) {
         /* Both check that what is stored has the layer's shape: the key may be a session file's. */
         status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL)
                          : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL);
+    }
+    if (status == PL_OK) {
+        status = read_back(lab, &parts, out, info->rows * info->cols);
     }
     return status == PL_OK
                ? PL_OK

@@ -10,13 +10,15 @@
 #include <stdbool.h>
 
 typedef struct pl_result {
-    bool has_preconditioned, has_rounded;
-    pl_id preconditioned, rounded;
+    bool has_transform, has_preconditioned, has_rounded;
+    pl_id transform, preconditioned, rounded;
 } pl_result;
 
-/* Key of a layer's result: its problem (weight and Gram matrix) and its specs. */
+/* Key of a layer's result: its problem (weight, Gram matrix, transform), its specs, and the
+ * activations' grid, which its report speaks of. */
 PL_NODISCARD pl_status pl_result_key(pl_id problem, const pl_spec *precondition,
-                                     const pl_spec *round, pl_id *out, pl_error *err);
+                                     const pl_spec *round, const pl_act_grid *activations,
+                                     pl_id *out, pl_error *err);
 
 /* The read functions fail without a sentence: absent and damaged are the same to a caller, who
  * computes again. */
@@ -35,7 +37,7 @@ PL_NODISCARD pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w,
 PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
                                                const pl_round_report *report, pl_error *err);
 
-/* Weights of a result: preconditioned; after = rounded, or preconditioned where no rounder was
+/* Weights of a result, in the original coordinates: preconditioned; after = rounded, or preconditioned where no rounder was
  * set.  *provided 0: the result has none of that kind, the original stands. */
 PL_NODISCARD pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out,
                                          int *provided, pl_error *err);

@@ -6,23 +6,29 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Numbers that are averaged over the layers, and behind them those that are added up. */
+enum { MEANS = 9, AVERAGED = 11 };
+
 typedef struct totals {
     pl_solve_report sum;
     size_t layers;
-    size_t counted[6]; /* how many had each averaged number */
+    size_t counted[AVERAGED]; /* how many had each number */
 } totals;
 
 static double *averaged(pl_solve_report *report, size_t index)
 {
     double *const all[] = {&report->relative_error,   &report->rounded_relative_error,
                            &report->group_max_before, &report->group_max_after,
+                           &report->output_error,
+                           &report->flatness_weight_before, &report->flatness_weight_after,
+                           &report->flatness_input_before, &report->flatness_input_after,
                            &report->objective,        &report->dual};
     return all[index];
 }
 
 static void add_up(totals *all, pl_solve_report report)
 {
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < AVERAGED; i++) {
         double value = *averaged(&report, i);
         if (isfinite(value)) {
             *averaged(&all->sum, i) += value;
@@ -31,6 +37,8 @@ static void add_up(totals *all, pl_solve_report report)
     }
     all->sum.iterations = fmax(all->sum.iterations, report.iterations);
     all->sum.ridge = fmax(all->sum.ridge, report.ridge);
+    all->sum.function_error = fmax(all->sum.function_error, report.function_error);
+    all->sum.condition = fmax(all->sum.condition, report.condition);
     all->sum.damping_used = fmax(all->sum.damping_used, report.damping_used);
     all->layers++;
 }
@@ -38,11 +46,11 @@ static void add_up(totals *all, pl_solve_report report)
 static pl_solve_report conclude(const totals *all, double seconds)
 {
     pl_solve_report total = all->sum;
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < AVERAGED; i++) {
         double *value = averaged(&total, i);
         if (all->counted[i] == 0) {
             *value = NAN;
-        } else if (i < 4) {
+        } else if (i < MEANS) {
             *value /= (double)all->counted[i];
         }
     }
@@ -215,7 +223,11 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
                        void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
 {
     *total = pl_solve_report_empty();
-    totals all = {.sum = {.iterations = NAN, .ridge = NAN, .damping_used = NAN}};
+    totals all = {.sum = {.iterations = NAN,
+                          .ridge = NAN,
+                          .damping_used = NAN,
+                          .function_error = NAN,
+                          .condition = NAN}};
     double start = pl_run_now();
     pl_id calibration = {0};
     size_t n = pl_model_layer_count(state->source->model);

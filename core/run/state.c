@@ -307,6 +307,16 @@ static void put_spec(pl_buf *text, pl_slot slot, const pl_spec *spec)
     pl_buf_puts(text, "\n");
 }
 
+/* Activations belong to a plan only where a transform is made for their grid. */
+static void put_activations(const pl_state *state, const pl_spec *transform, pl_buf *text)
+{
+    const pl_act_grid *a = &state->activations;
+    if (transform->method != NULL && transform->method->suits_activations) {
+        pl_buf_printf(text, "activations %d %d %d %.17g\n", a->bits, (int)a->asymmetric,
+                      (int)a->fixed, a->clip);
+    }
+}
+
 /* Hash of the specs in *text and of the calibration asked for; frees *text. */
 static pl_id finish_plan(const pl_state *state, pl_buf *text)
 {
@@ -334,6 +344,7 @@ pl_id pl_state_plan(const pl_state *state, size_t layer)
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         put_spec(&text, slot, pl_state_spec(state, layer, slot));
     }
+    put_activations(state, pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &text);
     return finish_plan(state, &text);
 }
 
@@ -344,6 +355,7 @@ pl_id pl_state_plan_sequential(const pl_state *state)
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         put_spec(&text, slot, &state->slots[slot]);
     }
+    put_activations(state, &state->slots[PL_SLOT_TRANSFORM], &text);
     for (size_t i = 0; i < state->n_overrides; i++) {
         const pl_override *over = &state->overrides[i];
         pl_buf_printf(&text, "%s ", over->glob);

@@ -118,6 +118,7 @@ typedef struct pl_state {
     pl_source *source; /* counted reference; NULL before `open` */
     pl_calibration calibration;
     pl_spec slots[PL_SLOT_COUNT];
+    pl_act_grid activations; /* how the inputs of linear layers are quantized; bits 0: not */
     pl_override overrides[PL_MAX_OVERRIDES];
     size_t n_overrides;
     pl_solved *solved; /* [layers of the model] or NULL */

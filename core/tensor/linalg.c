@@ -225,3 +225,34 @@ pl_status pl_eigenvalues(double *a, size_t n, double *values, pl_error *err)
     }
     return PL_OK;
 }
+
+pl_status pl_orthogonalize(double *a, size_t n, pl_error *err)
+{
+    double *tau = malloc(n * sizeof *tau);
+    double *sign = malloc(n * sizeof *sign);
+    pl_status status = PL_OK;
+    if (tau == NULL || sign == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a QR of %zu x %zu", n, n);
+    }
+    if (status == PL_OK && LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)n, a,
+                                          (lapack_int)n, tau) != 0) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a QR of %zu x %zu", n, n);
+    }
+    for (size_t i = 0; status == PL_OK && i < n; i++) {
+        const double r = a[i * n + i];
+        sign[i] = r < 0.0 ? -1.0 : 1.0;
+        if (!(fabs(r) > 0.0)) {
+            status = pl_error_set(err, PL_ERR_NUMERIC, "the matrix to orthogonalize is singular");
+        }
+    }
+    if (status == PL_OK && LAPACKE_dorgqr(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)n,
+                                          (lapack_int)n, a, (lapack_int)n, tau) != 0) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a QR of %zu x %zu", n, n);
+    }
+    for (size_t i = 0; status == PL_OK && i < n * n; i++) {
+        a[i] *= sign[i % n];
+    }
+    free(tau);
+    free(sign);
+    return status;
+}

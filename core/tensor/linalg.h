@@ -68,6 +68,10 @@ void pl_mul_lower(const double *l, size_t n, double *b, size_t count);
 /* In place inverse of A = L L^T from its factor: the whole symmetric A^-1 is written to a. */
 PL_NODISCARD pl_status pl_cholesky_inverse(double *l, size_t n, pl_error *err);
 
+/* In place a[n, n] (float64, row-major) <- the Q of its QR factorization whose R has a positive
+ * diagonal.  PL_ERR_NUMERIC where a is singular. */
+PL_NODISCARD pl_status pl_orthogonalize(double *a, size_t n, pl_error *err);
+
 /* Eigenvalues of the symmetric a[n,n] (float64, destroyed), ascending, to values[n]. */
 PL_NODISCARD pl_status pl_eigenvalues(double *a, size_t n, double *values, pl_error *err);
 

@@ -1,0 +1,112 @@
+#include "core/quant/activation.h"
+
+#include "core/tensor/clones.h"
+
+#include <math.h>
+
+/* A token's minimum and maximum, 0 included. */
+PL_CLONES static pl_act_range range_of(const float *restrict x, size_t n)
+{
+    enum { LANES = 16 };
+    float low[LANES] = {0}, high[LANES] = {0};
+    size_t c = 0;
+    for (; c + LANES <= n; c += LANES) {
+        for (size_t i = 0; i < LANES; i++) {
+            low[i] = x[c + i] < low[i] ? x[c + i] : low[i];
+            high[i] = x[c + i] > high[i] ? x[c + i] : high[i];
+        }
+    }
+    for (; c < n; c++) {
+        low[0] = x[c] < low[0] ? x[c] : low[0];
+        high[0] = x[c] > high[0] ? x[c] : high[0];
+    }
+    for (size_t i = 1; i < LANES; i++) {
+        low[0] = low[i] < low[0] ? low[i] : low[0];
+        high[0] = high[i] > high[0] ? high[i] : high[0];
+    }
+    return (pl_act_range){low[0], high[0]};
+}
+
+PL_CLONES static void round_row(float scale, float zero, float least, float most, float *restrict x,
+                                size_t n)
+{
+    for (size_t c = 0; c < n; c++) {
+        float q = rintf(x[c] / scale) + zero;
+        q = q < least ? least : q > most ? most : q;
+        x[c] = scale * (q - zero);
+    }
+}
+
+static void quantize_row(const pl_act_grid *grid, pl_act_range range, float *x, size_t n)
+{
+    const float levels = (float)(1 << grid->bits);
+    float scale = 0.0f, zero = 0.0f, least = -levels / 2, most = levels / 2 - 1;
+    if (grid->asymmetric) {
+        scale = (range.hi - range.lo) / (levels - 1);
+        least = 0.0f;
+        most = levels - 1;
+    } else {
+        scale = fmaxf(range.hi, -range.lo) / most;
+    }
+    if (!(scale > 0.0f)) {
+        return; /* zeros, or too small to have a scale: they stay */
+    }
+    if (grid->asymmetric) {
+        zero = rintf(-range.lo / scale);
+    }
+    round_row(scale, zero, least, most, x, n);
+}
+
+void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x, size_t rows,
+                     size_t n)
+{
+    const float lo = (float)grid->clip * (clip != NULL ? clip->lo : 1.0f);
+    const float hi = (float)grid->clip * (clip != NULL ? clip->hi : 1.0f);
+    if (grid->bits == 0) {
+        return;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (rows * n > 16384)
+#endif
+    for (size_t r = 0; r < rows; r++) {
+        pl_act_range range = range_of(x + r * n, n);
+        range.lo *= lo;
+        range.hi *= hi;
+        quantize_row(grid, range, x + r * n, n);
+    }
+}
+
+void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x, size_t rows,
+                           size_t n)
+{
+    if (grid->bits == 0) {
+        return;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (rows * n > 16384)
+#endif
+    for (size_t r = 0; r < rows; r++) {
+        quantize_row(grid, range, x + r * n, n);
+    }
+}
+
+void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
+                            size_t n)
+{
+    const size_t width = group_size == 0 || group_size > n ? n : group_size;
+    if (grid->bits == 0) {
+        return;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (rows * n > 16384)
+#endif
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t at = 0; at < n; at += width) {
+            const size_t count = n - at < width ? n - at : width;
+            pl_act_range range = range_of(x + r * n + at, count);
+            range.lo *= (float)grid->clip;
+            range.hi *= (float)grid->clip;
+            quantize_row(grid, range, x + r * n + at, count);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+#include "core/quant/method_parts.h"
+
+#include "core/base/checked.h"
+#include "core/tensor/orthogonal.h"
+
+#include <stdlib.h>
+
+static const pl_param params[] = {
+    {.name = "seed",
+     .type = PL_PARAM_INT,
+     .minimum = 0,
+     .maximum = 2147483647,
+     .initial = 0,
+     .step = 1,
+     .unit = "",
+     .help = "Which random rotation: the same seed gives the same one."},
+};
+
+static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
+                      pl_task *task, pl_error *err)
+{
+    *out = NULL;
+    float *q = pl_alloc(in->n * in->n, sizeof *q);
+    if (q == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a rotation", in->site);
+    }
+    pl_status status =
+        pl_orthogonal_random(in->n, (uint64_t)pl_spec_value(spec, "seed"), q, task, err);
+    if (status == PL_OK) {
+        status = pl_transform_orthogonal(in->n, q, out, err);
+    }
+    free(q);
+    return status;
+}
+
+const pl_method pl_method_orthogonal = {
+    .name = "orthogonal",
+    .slot = PL_SLOT_TRANSFORM,
+    .summary = "Rotates the channels by a random orthogonal matrix, QR of a seeded Gaussian.",
+    .params = params,
+    .n_params = sizeof params / sizeof *params,
+    .live = false,
+    .transform = make,
+};

@@ -1,0 +1,147 @@
+#include "core/run/outputs.h"
+
+#include "core/base/checked.h"
+#include "core/metrics/outliers.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 256 }; /* rows of X at a time */
+
+/* The largest magnitude, which a range for all tokens must hold. */
+static float largest(const float *x, size_t count)
+{
+    float most = 0.0f;
+    for (size_t i = 0; i < count; i++) {
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    }
+    return most;
+}
+
+void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform,
+                         const pl_site_stats *stats, float *x, size_t rows, size_t n)
+{
+    if (grid->bits == 0) {
+        return;
+    }
+    const pl_act_range *clip = transform != NULL ? pl_transform_clip(transform) : NULL;
+    if (!grid->fixed) {
+        pl_act_quantize(grid, clip, x, rows, n);
+        return;
+    }
+    /* In the site's own coordinates all tokens of the calibration are known, else these rows. */
+    const float most =
+        (float)grid->clip * (transform == NULL ? largest(stats->max, n) : largest(x, rows * n));
+    const pl_act_range range = {-most * (clip != NULL ? clip->lo : 1.0f),
+                                most * (clip != NULL ? clip->hi : 1.0f)};
+    pl_act_quantize_fixed(grid, range, x, rows, n);
+}
+
+typedef struct sums {
+    double lost, energy;  /* squares */
+    double moved, output; /* maxima */
+} sums;
+
+/* y and two versions of it, [count]. */
+static void add_piece(const float *y, const float *turned, const float *used, size_t count,
+                      sums *all)
+{
+    for (size_t i = 0; i < count; i++) {
+        const double was = (double)y[i], lost = was - (double)used[i];
+        all->lost += lost * lost;
+        all->energy += was * was;
+        all->output = fmax(all->output, fabs(was));
+        all->moved = fmax(all->moved, turned != NULL ? fabs(was - (double)turned[i]) : 0.0);
+    }
+}
+
+/* Rows of X, X T and Q(X T) through W, W T^-T and what is used. */
+static pl_status run_rows(const pl_outputs_request *r, const float *x, const float *turned,
+                          const float *quantized, size_t rows, sums *all, pl_task *task,
+                          pl_error *err)
+{
+    const size_t n = r->w0.cols, out = r->w0.rows;
+    float *y = pl_alloc(3 * PIECE * out, sizeof *y);
+    if (y == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for outputs of %zu rows", rows);
+    }
+    float *moved = y + PIECE * out, *used = moved + PIECE * out;
+    pl_status status = PL_OK;
+    for (size_t first = 0; status == PL_OK && first < rows; first += PIECE) {
+        const size_t count = rows - first < PIECE ? rows - first : PIECE;
+        status = pl_gemm_nt_tick(count, out, n, x + first * n, n, r->w0.data, r->w0.stride, y, out,
+                                 task, err);
+        if (status == PL_OK && r->transform != NULL) {
+            status = pl_gemm_nt_tick(count, out, n, turned + first * n, n, r->turned.data,
+                                     r->turned.stride, moved, out, task, err);
+        }
+        if (status == PL_OK) {
+            status = pl_gemm_nt_tick(count, out, n, quantized + first * n, n, r->used.data,
+                                     r->used.stride, used, out, task, err);
+        }
+        if (status == PL_OK) {
+            add_piece(y, r->transform != NULL ? moved : NULL, used, count * out, all);
+        }
+    }
+    free(y);
+    return status;
+}
+
+static double flatness(pl_view x)
+{
+    return pl_describe(x).flatness;
+}
+
+static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats *stats,
+                                pl_outputs *out, pl_task *task, pl_error *err)
+{
+    const size_t n = r->w0.cols, rows = stats->sample_rows;
+    pl_mat turned = {0}, quantized = {0};
+    sums all = {0};
+    const pl_view x = {stats->sample, rows, n, n};
+    pl_status status = pl_mat_copy(&turned, x, err);
+    if (status == PL_OK && r->transform != NULL) {
+        status = pl_transform_inputs(r->transform, turned.data, rows, task, err);
+    }
+    if (status == PL_OK) {
+        status = pl_mat_copy(&quantized, pl_mat_view(&turned), err);
+    }
+    if (status == PL_OK) {
+        pl_outputs_quantize(&r->state->activations, r->transform, stats, quantized.data, rows, n);
+        out->input_before = flatness(x);
+        out->input_after = flatness(pl_mat_view(&turned));
+        status = run_rows(r, stats->sample, turned.data, quantized.data, rows, &all, task, err);
+    }
+    if (status == PL_OK) {
+        out->function_error = all.output > 0.0 ? all.moved / all.output : 0.0;
+        out->output_error = all.energy > 0.0 ? all.lost / all.energy : 0.0;
+    }
+    pl_mat_deinit(&turned);
+    pl_mat_deinit(&quantized);
+    return status;
+}
+
+pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_task *task,
+                             pl_error *err)
+{
+    *out = (pl_outputs){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    pl_site_stats stats = {0};
+    const size_t site = pl_model_layer(r->state->source->model, r->layer)->site;
+    pl_status status =
+        pl_lab_load_site(r->lab, r->state, r->calibration, site, false, true, &stats, task, err);
+    if (status == PL_OK && stats.sample_rows > 0) {
+        out->weight_before = flatness(r->w0);
+        out->weight_after = flatness(r->handed);
+        out->condition = 1.0;
+        if (r->transform != NULL) {
+            status = pl_transform_condition(r->transform, &out->condition, err);
+        }
+        if (status == PL_OK) {
+            status = measure_sample(r, &stats, out, task, err);
+        }
+    }
+    pl_site_stats_deinit(&stats);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* core/run/outputs.h -- what a layer's output loses, on the stored rows of its input.
+ *
+ * Measured on the seeded sample of X that calibration keeps (calib.h), since activations cannot be
+ * quantized through a Gram matrix.  Worker thread only. */
+#ifndef PL_RUN_OUTPUTS_H
+#define PL_RUN_OUTPUTS_H
+
+#include "core/quant/transform.h"
+#include "core/run/lab.h"
+
+typedef struct pl_outputs_request {
+    pl_lab *lab;
+    const pl_state *state; /* its activations */
+    pl_id calibration;
+    size_t layer;
+    const pl_transform *transform; /* T, or NULL */
+    pl_view w0;                    /* W, original */
+    pl_view turned;                /* W T^-T */
+    pl_view handed;                /* what the rounder was given, before any clipping */
+    pl_view used;                  /* Q(...), or handed where there is no rounder */
+} pl_outputs_request;
+
+/* NaN throughout where no rows are stored. */
+typedef struct pl_outputs {
+    double function_error; /* max |X W^T - (X T)(W T^-T)^T| / max |X W^T|; 0 without a transform */
+    double condition;      /* of T; 1 without */
+    double output_error;   /* ||X W^T - Q(X T) used^T||^2 / ||X W^T||^2 */
+    /* mean |c_i - 1| with c_i = channel L2 norms / their mean (methods.md 4): of W and X, and of
+     * what the rounder was given and X T. */
+    double weight_before, weight_after, input_before, input_after;
+} pl_outputs;
+PL_NODISCARD pl_status pl_outputs_measure(const pl_outputs_request *request, pl_outputs *out,
+                                          pl_task *task, pl_error *err);
+
+/* In place x[rows, n] <- Q(x) as the state asks, x in the coordinates of the transform (NULL: the
+ * site's own); stats: the site's, for the range of `fixed`. */
+void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform,
+                         const pl_site_stats *stats, float *x, size_t rows, size_t n);
+
+#endif
