@@ -5,6 +5,7 @@
 #include "core/model/bare.h"
 #include "core/run/import.h"
 #include "core/run/picture.h"
+#include "core/run/quantized.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -206,7 +207,7 @@ pl_status pl_run_outliers(pl_call *call, const pl_state *state, pl_lab *lab, pl_
 
 static pl_status need_solved(const pl_state *state, pl_which which, pl_error *err)
 {
-    if (which == PL_WHICH_BEFORE || pl_state_solved_count(state) > 0) {
+    if (which == PL_WHICH_BEFORE || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
         return PL_OK;
     }
     return pl_error_set(err, PL_ERR_STATE,
@@ -267,12 +268,16 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
     }
     if (status == PL_OK) {
         spec.protocol = (pl_ppl_protocol)protocol;
-        pl_weights_ctx ctx;
-        pl_hooks hooks = pl_weights_hooks(&ctx, lab, state, (pl_which)which);
+        pl_quantized quantized;
+        pl_hooks hooks;
         pl_ppl_result found = {0};
         bool compare = which != PL_WHICH_BEFORE;
-        status = pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL,
-                               compare, &found, task, err);
+        status = pl_quantized_init(&quantized, lab, state, (pl_which)which, &hooks, task, err);
+        if (status == PL_OK) {
+            status = pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL,
+                                   compare, &found, task, err);
+        }
+        pl_quantized_deinit(&quantized);
         json_t *out = call->result;
         json_object_set_new(out, "perplexity", pl_number(found.perplexity));
         json_object_set_new(out, "perplexity_error", pl_number(found.perplexity_error));
@@ -288,6 +293,10 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
         json_object_set_new(out, "layers_solved",
                             compare ? json_integer((json_int_t)pl_state_solved_count(state))
                                     : json_null());
+        if (compare && pl_state_quantizes(state)) {
+            json_object_set_new(out, "activations", pl_activations_json(state));
+            json_object_set_new(out, "kv", pl_kv_json(state));
+        }
         json_object_set_new(out, "seconds", json_real(pl_now() - start));
     }
     free(ids);

@@ -38,6 +38,22 @@ static const pl_key method_keys[] = {
     {0},
 };
 
+static const pl_key activations_keys[] = {
+    {"bits", PL_KEY_INT, "4", NULL, "bits of one value, 2 to 8"},
+    {"symmetric", PL_KEY_CHOICE, "yes", "yes|no", "codes around 0, or with a zero point"},
+    {"clip", PL_KEY_REAL, "1", NULL, "share of the range that is kept, 0.01 to 1"},
+    {"range", PL_KEY_CHOICE, "token", "token|tensor",
+     "each token its own, or one for all from calibration"},
+    {0},
+};
+
+static const pl_key kv_keys[] = {
+    {"bits", PL_KEY_INT, "4", NULL, "bits of one value, 2 to 8"},
+    {"group_size", PL_KEY_INT, "64", NULL, "values of a head that share a range; 0: the head"},
+    {"symmetric", PL_KEY_CHOICE, "yes", "yes|no", "codes around 0, or with a zero point"},
+    {0},
+};
+
 static const pl_key solve_keys[] = {
     {"sequential", PL_KEY_CHOICE, "no", "no|yes",
      "with `all`: block by block, on inputs from the quantized blocks before"},
@@ -178,8 +194,14 @@ static const pl_command table[] = {
      .run = pl_run_massive},
     {.name = "method", .positional = "NAME", .min_words = 1, .max_words = 1, .keys = method_keys,
      .any_key = true, .needs_model = true,
-     .summary = "Put a method in its slot: astro, magr, gptq, rtn, or none slot=...",
+     .summary = "Put a method in its slot: hadamard, astro, gptq, ..., or none slot=...",
      .apply = pl_apply_method},
+    {.name = "activations", .positional = "[none]", .max_words = 1, .keys = activations_keys,
+     .needs_model = true,
+     .summary = "Quantize the inputs of the linear layers, after their transform, or none",
+     .apply = pl_apply_activations},
+    {.name = "kv", .positional = "[none]", .max_words = 1, .keys = kv_keys, .needs_model = true,
+     .summary = "Quantize keys (after RoPE) and values, or none", .apply = pl_apply_kv},
     {.name = "solve", .positional = "[LAYER|all]", .max_words = 1, .keys = solve_keys,
      .needs_model = true, .summary = "Apply the methods to the selected layer, another, or all",
      .run = pl_run_solve, .apply = pl_apply_solve},

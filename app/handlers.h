@@ -27,6 +27,8 @@ PL_RUN(pl_run_perplexity);
 PL_RUN(pl_run_probe);
 
 PL_APPLY(pl_apply_method);
+PL_APPLY(pl_apply_activations);
+PL_APPLY(pl_apply_kv);
 PL_RUN(pl_run_solve);
 PL_APPLY(pl_apply_solve);
 /* What `solve` says and hands on once a layer is solved, for who has solved it by itself. */
@@ -59,6 +61,10 @@ PL_NODISCARD pl_status pl_open_source(const char *path, const char *inputs, pl_s
 
 /* A finite number, or null. */
 json_t *pl_number(double value);
+
+/* How activations and the cache are quantized; null where they are not. */
+json_t *pl_activations_json(const pl_state *state);
+json_t *pl_kv_json(const pl_state *state);
 
 /* The layer a command is about: its word at `position`, or the selected one. */
 PL_NODISCARD pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t position,

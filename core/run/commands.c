@@ -2,6 +2,7 @@
 #include "core/run/state.h"
 
 #include "core/base/file.h"
+#include "core/run/quantized.h"
 #include "core/run/sweep.h"
 
 #include <stdlib.h>
@@ -111,6 +112,11 @@ static void put_slots(const pl_state *state, size_t only, pl_buf *out)
     if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
         return;
     }
+    const pl_spec *transform = only != SIZE_MAX ? pl_state_spec(state, only, PL_SLOT_TRANSFORM)
+                                                : &state->slots[PL_SLOT_TRANSFORM];
+    if (transform->method != NULL && transform->method->suits_activations) {
+        pl_quantized_commands(state, out);
+    }
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec =
             only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
@@ -140,6 +146,7 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
     }
     put_open(source, out);
     put_calibration(state, out);
+    pl_quantized_commands(state, out);
     size_t layers = pl_model_layer_count(source->model);
     size_t solved = 0;
     size_t sequential = 0;
@@ -332,12 +339,34 @@ static json_t *solved_json(const pl_state *state)
         char result[PL_ID_TEXT];
         pl_id_format(solved->plan, plan);
         pl_id_format(solved->result, result);
-        json_array_append_new(list, json_pack("[s, s, s, b, b]",
-                                              pl_model_layer(state->source->model, i)->name, plan,
-                                              result, (int)solved->sequential,
-                                              (int)solved->imported));
+        json_array_append_new(
+            list, json_pack("[s, s, s, b, b]", pl_model_layer(state->source->model, i)->name, plan,
+                            result, (int)solved->sequential, (int)solved->imported));
     }
     return list;
+}
+
+static json_t *grid_json(const pl_act_grid *grid, size_t group_size)
+{
+    return json_pack("{s:i, s:b, s:b, s:f, s:I}", "bits", grid->bits, "asymmetric",
+                     (int)grid->asymmetric, "fixed", (int)grid->fixed, "clip", grid->clip,
+                     "group_size", (json_int_t)group_size);
+}
+
+/* What is missing or not understood is off. */
+static pl_act_grid grid_of(const json_t *json, size_t *group_size)
+{
+    const json_int_t bits = json_integer_value(json_object_get(json, "bits"));
+    const json_int_t width = json_integer_value(json_object_get(json, "group_size"));
+    const double clip = json_number_value(json_object_get(json, "clip"));
+    *group_size = width > 0 ? (size_t)width : 0;
+    if (bits < 2 || bits > 8 || !(clip > 0.0 && clip <= 1.0)) {
+        return (pl_act_grid){0};
+    }
+    return (pl_act_grid){.bits = (int)bits,
+                         .asymmetric = json_is_true(json_object_get(json, "asymmetric")),
+                         .fixed = json_is_true(json_object_get(json, "fixed")),
+                         .clip = clip};
 }
 
 json_t *pl_state_to_json(const pl_state *state)
@@ -364,17 +393,17 @@ json_t *pl_state_to_json(const pl_state *state)
     char imported[PL_ID_TEXT] = "";
     pl_id_format(state->imported.id, imported);
     return json_pack("{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, "
-                     "s:s?, s:i, s:i, s:o}",
+                     "s:s?, s:i, s:i, s:o, s:o, s:o}",
                      "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
                      source != NULL ? source->inputs : NULL, "import", state->imported.path,
-                     "import_id", imported, "calibration",
-                     "texts", texts, "length", (json_int_t)protocol->length, "windows",
-                     (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
-                     (json_int_t)protocol->seed, "key", key, "slots", slots, "solved",
-                     solved_json(state), "layer",
+                     "import_id", imported, "calibration", "texts", texts, "length",
+                     (json_int_t)protocol->length, "windows", (json_int_t)protocol->windows,
+                     "sample", (int)protocol->sample, "seed", (json_int_t)protocol->seed, "key",
+                     key, "slots", slots, "solved", solved_json(state), "layer",
                      source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL,
                      "side", (int)state->side, "which", (int)state->which, "display",
-                     pl_display_to_json(state));
+                     pl_display_to_json(state), "activations", grid_json(&state->activations, 0),
+                     "kv", grid_json(&state->kv, state->kv_group_size));
 }
 
 pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)
@@ -547,5 +576,8 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     state->side = side == PL_SIDE_INPUT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT;
     state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
     pl_display_from_json(state, json_object_get(json, "display"));
+    size_t unused = 0;
+    state->activations = grid_of(json_object_get(json, "activations"), &unused);
+    state->kv = grid_of(json_object_get(json, "kv"), &state->kv_group_size);
     return PL_OK;
 }

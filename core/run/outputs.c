@@ -20,23 +20,38 @@ static float largest(const float *x, size_t count)
     return most;
 }
 
-void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform,
-                         const pl_site_stats *stats, float *x, size_t rows, size_t n)
+pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *stats, float *most,
+                           pl_task *task, pl_error *err)
 {
-    if (grid->bits == 0) {
-        return;
+    pl_mat x = {0};
+    *most = largest(stats->max, stats->n);
+    if (transform == NULL) {
+        return PL_OK;
     }
+    pl_status status =
+        pl_mat_copy(&x, (pl_view){stats->sample, stats->sample_rows, stats->n, stats->n}, err);
+    if (status == PL_OK) {
+        status = pl_transform_inputs(transform, x.data, x.rows, task, err);
+    }
+    if (status == PL_OK) {
+        *most = largest(x.data, x.rows * x.cols);
+    }
+    pl_mat_deinit(&x);
+    return status;
+}
+
+void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, float most,
+                         float *x, size_t rows, size_t n)
+{
     const pl_act_range *clip = transform != NULL ? pl_transform_clip(transform) : NULL;
-    if (!grid->fixed) {
+    if (grid->bits > 0 && grid->fixed) {
+        const float end = (float)grid->clip * most;
+        const pl_act_range range = {-end * (clip != NULL ? clip->lo : 1.0f),
+                                    end * (clip != NULL ? clip->hi : 1.0f)};
+        pl_act_quantize_fixed(grid, range, x, rows, n);
+    } else if (grid->bits > 0) {
         pl_act_quantize(grid, clip, x, rows, n);
-        return;
     }
-    /* In the site's own coordinates all tokens of the calibration are known, else these rows. */
-    const float most =
-        (float)grid->clip * (transform == NULL ? largest(stats->max, n) : largest(x, rows * n));
-    const pl_act_range range = {-most * (clip != NULL ? clip->lo : 1.0f),
-                                most * (clip != NULL ? clip->hi : 1.0f)};
-    pl_act_quantize_fixed(grid, range, x, rows, n);
 }
 
 typedef struct sums {
@@ -108,8 +123,12 @@ static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats
     if (status == PL_OK) {
         status = pl_mat_copy(&quantized, pl_mat_view(&turned), err);
     }
+    float most = 0.0f;
     if (status == PL_OK) {
-        pl_outputs_quantize(&r->state->activations, r->transform, stats, quantized.data, rows, n);
+        status = pl_outputs_range(r->transform, stats, &most, task, err);
+    }
+    if (status == PL_OK) {
+        pl_outputs_quantize(&r->state->activations, r->transform, most, quantized.data, rows, n);
         out->input_before = flatness(x);
         out->input_after = flatness(pl_mat_view(&turned));
         status = run_rows(r, stats->sample, turned.data, quantized.data, rows, &all, task, err);

@@ -32,9 +32,14 @@ typedef struct pl_outputs {
 PL_NODISCARD pl_status pl_outputs_measure(const pl_outputs_request *request, pl_outputs *out,
                                           pl_task *task, pl_error *err);
 
-/* In place x[rows, n] <- Q(x) as the state asks, x in the coordinates of the transform (NULL: the
- * site's own); stats: the site's, for the range of `fixed`. */
-void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform,
-                         const pl_site_stats *stats, float *x, size_t rows, size_t n);
+/* The largest magnitude of a site's X T, for grids that are `fixed`: over all calibration tokens
+ * without a transform, over the stored rows of stats with one. */
+PL_NODISCARD pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *stats,
+                                        float *most, pl_task *task, pl_error *err);
+
+/* In place x[rows, n] <- Q(x), x in the coordinates of the transform (NULL: the site's own), whose
+ * learned clipping counts; most: as above, read where the grid is `fixed`. */
+void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, float most,
+                         float *x, size_t rows, size_t n);
 
 #endif

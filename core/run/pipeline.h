@@ -5,8 +5,8 @@
  * pass, an export and an error need not know of T.
  *
  * Results are stored in two steps, each under the hash of everything it came from: "precond"
- * (weights, Gram matrix, transform, preconditioner) and "round" (that, and the rounder), so that two bit
- * widths share one preconditioned matrix.  Worker thread only. */
+ * (weights, Gram matrix, transform, preconditioner) and "round" (that, and the rounder), so that
+ * two bit widths share one preconditioned matrix.  Worker thread only. */
 #ifndef PL_RUN_PIPELINE_H
 #define PL_RUN_PIPELINE_H
 

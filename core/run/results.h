@@ -37,8 +37,9 @@ PL_NODISCARD pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w,
 PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
                                                const pl_round_report *report, pl_error *err);
 
-/* Weights of a result, in the original coordinates: preconditioned; after = rounded, or preconditioned where no rounder was
- * set.  *provided 0: the result has none of that kind, the original stands. */
+/* Weights of a result, in the original coordinates: preconditioned; after = rounded, or
+ * preconditioned where no rounder was set.  *provided 0: the result has none of that kind, the
+ * original stands. */
 PL_NODISCARD pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out,
                                          int *provided, pl_error *err);
 

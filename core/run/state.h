@@ -119,6 +119,8 @@ typedef struct pl_state {
     pl_calibration calibration;
     pl_spec slots[PL_SLOT_COUNT];
     pl_act_grid activations; /* how the inputs of linear layers are quantized; bits 0: not */
+    pl_act_grid kv;          /* the same of keys and values, in groups of kv_group_size within a */
+    size_t kv_group_size;    /* head (0: the whole head) */
     pl_override overrides[PL_MAX_OVERRIDES];
     size_t n_overrides;
     pl_solved *solved; /* [layers of the model] or NULL */

@@ -4,6 +4,7 @@
 #include "core/base/file.h"
 #include "core/metrics/perplexity.h"
 #include "core/run/piece.h"
+#include "core/run/quantized.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -349,6 +350,22 @@ static pl_status read_text(work *w, pl_error *err)
     return PL_OK;
 }
 
+/* How inputs and cache are quantized, and in which coordinates. */
+static void hash_quantized(const pl_state *state, pl_hasher *hasher)
+{
+    pl_buf text = {0};
+    pl_quantized_commands(state, &text);
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
+        if (spec->method != NULL) {
+            pl_spec_format(spec, &text);
+        }
+        pl_buf_puts(&text, "\n");
+    }
+    pl_hasher_text(hasher, text.data != NULL ? text.data : "");
+    pl_buf_deinit(&text);
+}
+
 /* What a perplexity comes from: the model, the results in it, the text and its windows. */
 static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
 {
@@ -368,6 +385,9 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
     pl_hasher_u64(hasher, (uint64_t)w->sweep->length);
     pl_hasher_u64(hasher, (uint64_t)w->sweep->windows);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+    if (pl_state_quantizes(&w->state)) {
+        hash_quantized(&w->state, hasher);
+    }
     for (size_t i = 0; i < pl_model_layer_count(model); i++) {
         const pl_id *result = pl_state_result(&w->state, i);
         pl_hasher_id(hasher, result != NULL ? *result : (pl_id){0});
@@ -421,11 +441,16 @@ static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
                         .length = w->sweep->length,
                         .windows = w->sweep->windows,
                         .memory_limit = pl_lab_memory_limit(w->lab)};
-    pl_weights_ctx ctx;
-    pl_hooks hooks = pl_weights_hooks(&ctx, w->lab, &w->state, PL_WHICH_AFTER);
+    pl_quantized quantized;
+    pl_hooks hooks;
     pl_ppl_result found = {0};
-    status = pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false, &found,
-                           &w->piece.task, err);
+    status = pl_quantized_init(&quantized, w->lab, &w->state, PL_WHICH_AFTER, &hooks,
+                               &w->piece.task, err);
+    if (status == PL_OK) {
+        status = pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false,
+                               &found, &w->piece.task, err);
+    }
+    pl_quantized_deinit(&quantized);
     if (status == PL_OK) {
         point->perplexity = found.perplexity;
         point->perplexity_error = found.perplexity_error;

@@ -118,6 +118,10 @@ static void fill(pl_state *s, bool as_demo)
     }
     demo_method(s, "astro beta=0.00123456789 solver=pgd steps=50");
     demo_method(s, "gptq bits=3 act_order=yes");
+    demo_method(s, "smoothquant alpha=0.85");
+    s->activations = (pl_act_grid){.bits = 4, .asymmetric = true, .clip = 0.9};
+    s->kv = (pl_act_grid){.bits = 3, .clip = 1.0};
+    s->kv_group_size = 16;
     demo_override(s, PL_SLOT_ROUND, "*.down_proj", "rtn bits=4 symmetric=full");
     demo_override(s, PL_SLOT_PRECONDITION, "*.1.*", "");
     solve_as_planned(s, 2);
@@ -142,6 +146,10 @@ static void check_round_trip(bool as_demo)
     assert_int_equal(b.side, PL_SIDE_INPUT);
     assert_int_equal(b.which, PL_WHICH_AFTER);
     assert_int_equal(b.n_overrides, 2);
+    assert_int_equal(b.activations.bits, 4);
+    assert_true(b.activations.asymmetric && !b.activations.fixed && b.activations.clip == 0.9);
+    assert_int_equal(b.kv.bits, 3);
+    assert_int_equal(b.kv_group_size, 16);
     assert_true(pl_spec_equal(&a.slots[PL_SLOT_PRECONDITION], &b.slots[PL_SLOT_PRECONDITION]));
     assert_int_equal(pl_state_solved_count(&b), 2);
     assert_true(b.calibration.known == a.calibration.known);

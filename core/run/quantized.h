@@ -1,0 +1,44 @@
+/* core/run/quantized.h -- the model as the state would run it: its weights, its quantized
+ * activations, its quantized cache.
+ *
+ * Inputs of a site with a transform T become Q(X T) T^-1, in the coordinates of the weights that
+ * pl_weights_hooks gives.  Keys (after RoPE) and values are quantized in groups within a head.
+ * Worker thread only. */
+#ifndef PL_RUN_QUANTIZED_H
+#define PL_RUN_QUANTIZED_H
+
+#include "core/run/pipeline.h"
+#include "core/run/transformed.h"
+
+#include <stdbool.h>
+
+/* Whether activations or the cache are quantized. */
+bool pl_state_quantizes(const pl_state *state);
+
+/* The settings as the commands that make them, "activations ...\n" and "kv ...\n"; nothing where
+ * they are off.  Appended. */
+void pl_quantized_commands(const pl_state *state, pl_buf *out);
+
+/* What the hooks remember of the sites of the block that runs. */
+enum { PL_QUANTIZED_SITES = 8 };
+typedef struct pl_quantized_site {
+    size_t site; /* SIZE_MAX: free */
+    pl_transform *transform;
+    float most; /* range=tensor: the largest magnitude of the site's X T */
+} pl_quantized_site;
+
+typedef struct pl_quantized {
+    pl_weights_ctx weights;
+    pl_id calibration;
+    pl_quantized_site sites[PL_QUANTIZED_SITES];
+    size_t next;
+} pl_quantized;
+
+/* Fills *q, which must outlive the hooks and be given to deinit afterwards.  A transform or
+ * range=tensor needs the calibration (PL_ERR_STATE without one). */
+PL_NODISCARD pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state,
+                                         pl_which which, pl_hooks *hooks, pl_task *task,
+                                         pl_error *err);
+void pl_quantized_deinit(pl_quantized *q);
+
+#endif
