@@ -91,7 +91,8 @@ static const pl_key select_keys[] = {
 };
 
 #define VIEWS                                                                                      \
-    "channels|histogram|layers|box|tokens|groups|spectrum|basin|sweep|outliers|log"
+    "channels|histogram|layers|box|tokens|groups|spectrum|basin|flatness|sweep|"           \
+    "outliers|log"
 
 static const pl_key view_keys[] = {
     {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the views show"},
@@ -200,6 +201,10 @@ static const pl_command table[] = {
      .needs_model = true,
      .summary = "Quantize the inputs of the linear layers, after their transform, or none",
      .apply = pl_apply_activations},
+    {.name = "cost", .positional = "[LAYER]", .max_words = 1, .keys = no_keys,
+     .needs_model = true,
+     .summary = "What the transform of a layer costs at inference, and what of it folds away",
+     .run = pl_run_cost},
     {.name = "kv", .positional = "[none]", .max_words = 1, .keys = kv_keys, .needs_model = true,
      .summary = "Quantize keys (after RoPE) and values, or none", .apply = pl_apply_kv},
     {.name = "solve", .positional = "[LAYER|all]", .max_words = 1, .keys = solve_keys,

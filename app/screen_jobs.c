@@ -289,7 +289,7 @@ static void start_scores(pl_screen *screen)
     }
 }
 
-/* The rounder alone on the selected layer, once that is solved with a preconditioner. */
+/* The rounder alone on the selected layer, once that is solved with something before it. */
 static void start_plain(pl_screen *screen)
 {
     const pl_state *state = screen->state;
@@ -297,7 +297,8 @@ static void start_plain(pl_screen *screen)
     if (picture == NULL || !picture->solved || picture->preview_rows > 0 ||
         picture->layer != state->layer || screen->live_wanted ||
         find_kind(screen, PL_JOB_KIND_PLAIN) != NULL ||
-        pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL ||
+        (pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL &&
+         pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM)->method == NULL) ||
         pl_state_spec(state, state->layer, PL_SLOT_ROUND)->method == NULL) {
         return;
     }
@@ -306,8 +307,9 @@ static void start_plain(pl_screen *screen)
         return;
     }
     job->state.slots[PL_SLOT_PRECONDITION].method = NULL;
+    job->state.slots[PL_SLOT_TRANSFORM].method = NULL;
     for (size_t i = 0; i < job->state.n_overrides; i++) {
-        if (job->state.overrides[i].slot == PL_SLOT_PRECONDITION) {
+        if (job->state.overrides[i].slot != PL_SLOT_ROUND) {
             job->state.overrides[i].spec.method = NULL;
         }
     }

@@ -13,6 +13,7 @@ static const pl_kind *const table[] = {
     &pl_kind_tokens,
     &pl_kind_spectrum,
     &pl_kind_basin,
+    &pl_kind_flatness,
     &pl_kind_sweep,
     NULL,
 };

@@ -88,6 +88,6 @@ size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which
 
 extern const pl_kind pl_kind_channels, pl_kind_histogram, pl_kind_layers, pl_kind_box,
     pl_kind_tokens, pl_kind_groups, pl_kind_spectrum, pl_kind_basin, pl_kind_sweep,
-    pl_kind_outliers;
+    pl_kind_outliers, pl_kind_flatness;
 
 #endif

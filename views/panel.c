@@ -102,6 +102,7 @@ bool pl_can_solve(const pl_state *state)
     }
     const pl_spec *round = pl_state_spec(state, state->layer, PL_SLOT_ROUND);
     bool plain = pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL &&
+                 pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM)->method == NULL &&
                  round->method != NULL && round->method->blind;
     return pl_source_has_inputs(state->source) ||
            (plain && pl_model_is_blind(state->source->model, state->layer));

@@ -5,6 +5,7 @@
 #include "views/ruler.h"
 #include "views/text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,9 @@ static void draw_method(pl_surface *surface, pl_rect rect, int line, const pl_tu
 {
     const char *name = row->spec->method != NULL ? row->spec->method->name : "none";
     int col = 1 + pl_put(surface, rect, line, 1, PL_STYLE_FAINT,
-                         row->slot == PL_SLOT_ROUND ? "round " : "precond ");
+                         row->slot == PL_SLOT_ROUND       ? "round "
+                         : row->slot == PL_SLOT_TRANSFORM ? "transform "
+                                                          : "precond ");
     col += pl_put(surface, rect, line, col, style | PL_BOLD, name);
     if (glob != NULL) {
         pl_put_cut(surface, rect, line, col + 1, rect.w - col - 1, PL_STYLE_FAINT, glob);
@@ -87,9 +90,9 @@ static void draw_list(pl_screen_model *model, pl_surface *surface, pl_rect rect)
 typedef struct numbers {
     pl_surface *surface;
     pl_rect rect;
-    int line;        /* the next one */
-    unsigned stale;  /* PL_STALE: of an earlier value */
-    bool estimated;  /* of a preview: marked by a ~ */
+    int line;       /* the next one */
+    unsigned stale; /* PL_STALE: of an earlier value */
+    bool estimated; /* of a preview: marked by a ~ */
 } numbers;
 
 enum { BEFORE_END = 15, AFTER_END = 23, CHANGE_END = 30, PERPLEXITY_ROWS = 12 };
@@ -145,8 +148,7 @@ static void draw_short_perplexity(const pl_measured *measured, numbers *n)
 /* How many rows a preview has, or how long the solve takes; else how it was made. */
 static void draw_time(const pl_screen_model *model, numbers *n, const pl_picture *picture)
 {
-    const pl_solve_report *report =
-        picture != NULL && picture->solved ? &picture->report : NULL;
+    const pl_solve_report *report = picture != NULL && picture->solved ? &picture->report : NULL;
     char seconds[PL_NUMBER_TEXT];
     char text[96];
     if (picture != NULL && picture->preview_rows > 0) {
@@ -172,8 +174,8 @@ static void draw_time(const pl_screen_model *model, numbers *n, const pl_picture
             bool bare = source != NULL && pl_model_is_bare(source->model);
             hint = bare                  ? "solving needs inputs=X"
                    : !model->calibrating ? "solving needs :calibrate ({calibrate})"
-                   : model->solve_later ? "solves when calibrated"
-                                        : "calibrating";
+                   : model->solve_later  ? "solves when calibrated"
+                                         : "calibrating";
         }
         pl_keymap_say(model->keys, PL_PANE_TUNER, hint, said, sizeof said);
         pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w, PL_STYLE_KEY, said);
@@ -192,6 +194,7 @@ static void draw_time(const pl_screen_model *model, numbers *n, const pl_picture
     pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w, PL_STYLE_FAINT | n->stale, text);
 }
 
+/* Weights are float32: a gap below its resolution is rounding, which differs between machines. */
 static void draw_gap(numbers *n, double gap)
 {
     char number[PL_NUMBER_TEXT];
@@ -200,7 +203,7 @@ static void draw_gap(numbers *n, double gap)
         return;
     }
     pl_put(n->surface, n->rect, n->line, 0, PL_STYLE_TEXT, "gap");
-    pl_format_number(100 * gap, number);
+    pl_format_number(100 * fmax(gap, (double)FLT_EPSILON), number);
     snprintf(text, sizeof text, "\u2264 %s %%", number);
     pl_put_right(n->surface, n->rect, n->line, AFTER_END,
                  (isnan(gap) ? PL_STYLE_FAINT : PL_STYLE_STRONG) | n->stale,
@@ -225,6 +228,10 @@ static void draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
     draw_numbers(n, "error", 0, report->relative_error);
     draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);
     draw_numbers(n, "bound", plain->bound, report->bound);
+    if (pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method != NULL ||
+        model->state->activations.bits > 0) {
+        draw_numbers(n, "output", plain->output_error, report->output_error);
+    }
     draw_gap(n, report->gap);
 }
 
@@ -347,16 +354,14 @@ static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_
     const pl_param *param = &row->spec->method->params[row->param];
     const double value = row->spec->values[row->param];
     const pl_state *state = model->state;
-    const size_t columns = state->source != NULL
-                               ? pl_model_layer(state->source->model, state->layer)->cols
-                               : 0;
+    const size_t columns =
+        state->source != NULL ? pl_model_layer(state->source->model, state->layer)->cols : 0;
     const bool strength = row->spec->method->alpha != NULL && strcmp(param->name, "beta") == 0;
     if (param->type == PL_PARAM_CHOICE) {
         pl_choices_draw(param, value, n->surface, n->rect, n->line++);
         return;
     }
-    const pl_ruler ruler =
-        pl_ruler_make(param, value, strength ? model->strength : NULL, columns);
+    const pl_ruler ruler = pl_ruler_make(param, value, strength ? model->strength : NULL, columns);
     pl_ruler_draw(&ruler, n->surface, n->rect, n->line++);
     if (strength && model->strength != NULL && has_room(n)) {
         pl_buf words = {0};
@@ -421,19 +426,35 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
     draw_meaning(&n, row);
 }
 
+/* "  A4 KV4": what is quantized beside the weights. */
+static void add_bits(const pl_state *state, char *out, size_t capacity)
+{
+    size_t length = strlen(out);
+    if (state->activations.bits > 0) {
+        length +=
+            (size_t)snprintf(out + length, capacity - length, "  A%d", state->activations.bits);
+    }
+    if (state->kv.bits > 0 && length < capacity) {
+        snprintf(out + length, capacity - length, "%sKV%d",
+                 state->activations.bits > 0 ? " " : "  ", state->kv.bits);
+    }
+}
+
 static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     pl_tuner_row rows[PL_TUNER_ROWS];
     size_t n = pl_tuner_rows(model, rows);
-    char right[64] = "";
-    const char *pre = rows[0].spec->method != NULL ? rows[0].spec->method->name : "none";
-    for (size_t i = 1; i < n; i++) {
-        if (rows[i].slot == PL_SLOT_ROUND && rows[i].param == SIZE_MAX) {
-            const pl_method *round = rows[i].spec->method;
-            snprintf(right, sizeof right, "%s \u2192 %s", pre,
-                     round != NULL ? round->name : "none");
-        }
+    char right[80] = "";
+    const pl_method *methods[PL_SLOT_COUNT] = {NULL};
+    for (size_t i = 0; i < n; i++) {
+        methods[rows[i].slot] = rows[i].spec->method;
     }
+    const pl_method *first = methods[PL_SLOT_TRANSFORM];
+    const pl_method *pre = methods[PL_SLOT_PRECONDITION], *round = methods[PL_SLOT_ROUND];
+    snprintf(right, sizeof right, "%s%s%s \u2192 %s", first != NULL ? first->name : "",
+             first != NULL ? " \u2192 " : "", pre != NULL ? pre->name : "none",
+             round != NULL ? round->name : "none");
+    add_bits(model->state, right, sizeof right);
     pl_panel_title(model, surface, rect, PL_PANE_TUNER, "Tuner", right);
     int list = rect.w - 31 > 28 ? 28 : rect.w - 31 < 18 ? 18 : rect.w - 31;
     pl_rect left = {rect.y + 1, rect.x, rect.h - 1, list};

@@ -12,7 +12,7 @@ typedef struct pl_tuner_row {
     size_t param;
 } pl_tuner_row;
 
-enum { PL_TUNER_ROWS = 2 * (PL_MAX_PARAMS + 1) };
+enum { PL_TUNER_ROWS = PL_SLOT_COUNT * (PL_MAX_PARAMS + 1) };
 
 /* A slot's spec for the selected layer; the general one while no model is open. */
 const pl_spec *pl_tuner_spec(const pl_screen_model *model, pl_slot slot);

@@ -1,4 +1,4 @@
-/* The tuner's list: the methods of the two slots and their parameters, and the knob that turns
+/* The tuner's list: the methods of the three slots and their parameters, and the knob that turns
  * them.  Every turn is a `method` command. */
 #include "views/tuner.h"
 
@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const pl_slot slots[] = {PL_SLOT_PRECONDITION, PL_SLOT_ROUND};
+/* What is turned most comes first; a transform is chosen once. */
+static const pl_slot slots[] = {PL_SLOT_PRECONDITION, PL_SLOT_ROUND, PL_SLOT_TRANSFORM};
 
 const pl_spec *pl_tuner_spec(const pl_screen_model *model, pl_slot slot)
 {

@@ -132,6 +132,26 @@ static void test_activations_and_cache(void **ctx)
     run_free(&r);
 }
 
+static void test_cost(void **ctx)
+{
+    (void)ctx;
+    run r = run_demo("select 1.q_proj; method smoothquant; cost; method hadamard; cost; "
+                     "cost 1.down_proj; method orthogonal; cost");
+    run_check_keys(run_result(&r, 2), "layer transform folds online flops_per_token bytes "
+                                      "share_of_layers seconds_per_token");
+    assert_string_equal(json_string_value(json_object_get(run_result(&r, 2), "online")), "no");
+    pl_check_close(run_number(run_result(&r, 2), "flops_per_token"), 0, 0, 0);
+    /* 144 = 36 x 2^2: two stages of butterflies, then 36 by 36. */
+    pl_check_close(run_number(run_result(&r, 4), "flops_per_token"), 144 * 2 + 2 * 144 * 36, 0, 0);
+    assert_true(run_number(run_result(&r, 4), "seconds_per_token") > 0);
+    pl_check_close(run_number(run_result(&r, 7), "flops_per_token"), 2 * 144 * 144, 0, 0);
+    pl_check_close(run_number(run_result(&r, 7), "bytes"), 4 * 144 * 144, 0, 0);
+    run_free(&r);
+    r = run_demo("cost 1.q_proj");
+    run_check_failed(&r, 1, "no transform is set");
+    run_free(&r);
+}
+
 static void test_refusals(void **ctx)
 {
     (void)ctx;
@@ -191,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_weights_come_back),
         cmocka_unit_test(test_without_a_transform),
         cmocka_unit_test(test_activations_and_cache),
+        cmocka_unit_test(test_cost),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_known_numbers),
     };

@@ -51,6 +51,7 @@ static const scene scenes[] = {
     {"groups", ":view main=groups\r", false},
     {"spectrum", ":view main=spectrum\r", false},
     {"basin", ":view main=basin\r", false},
+    {"flatness", ":view main=flatness\r", false},
     {"sweep", ":view main=sweep\r", false},
     {"outliers", ":view main=outliers\r", false},
     {"log", ":view main=log\r", false},

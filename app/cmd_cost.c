@@ -1,0 +1,121 @@
+/* cost: what a transform costs at inference. */
+#include "app/handlers.h"
+#include "core/model/bare.h"
+#include "core/run/transformed.h"
+
+#include <string.h>
+
+/* Where T's diagonal goes, so that it costs nothing; NULL: nowhere. */
+static const char *fold_of(const pl_state *state, const pl_site *site)
+{
+    const pl_model *model = state->source->model;
+    if (pl_model_is_bare(model)) {
+        return NULL; /* who makes the input is not known */
+    }
+    switch (site->role) {
+    case PL_SITE_QKV:
+    case PL_SITE_GATE_UP:
+        return "the norm's gain";
+    case PL_SITE_DOWN:
+        return "up_proj's rows";
+    case PL_SITE_O: {
+        /* Heads that share a value head would need different scales of its rows. */
+        const pl_config *config = pl_model_config(model);
+        return config->heads == config->kv_heads ? "v_proj's rows" : NULL;
+    }
+    case PL_SITE_ROLE_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+/* Seconds a token for x <- x T on the stored rows, the median of some rounds. */
+static pl_status measure(const pl_transform *t, const pl_site_stats *stats, double *out,
+                         pl_task *task, pl_error *err)
+{
+    enum { ROUNDS = 7 };
+    double times[ROUNDS];
+    const pl_view sample = {stats->sample, stats->sample_rows, stats->n, stats->n};
+    pl_mat x = {0};
+    pl_status status = pl_mat_copy(&x, sample, err);
+    for (size_t i = 0; status == PL_OK && i < ROUNDS; i++) {
+        memcpy(x.data, stats->sample, x.rows * x.cols * sizeof *x.data);
+        const double start = pl_now();
+        status = pl_transform_inputs(t, x.data, x.rows, task, err);
+        const double took = (pl_now() - start) / (double)x.rows;
+        size_t at = i;
+        for (; at > 0 && times[at - 1] > took; at--) {
+            times[at] = times[at - 1];
+        }
+        times[at] = took;
+    }
+    *out = status == PL_OK ? times[ROUNDS / 2] : 0.0;
+    pl_mat_deinit(&x);
+    return status;
+}
+
+static void put_cost(json_t *out, const pl_state *state, const pl_site *site, const pl_transform *t,
+                     double seconds)
+{
+    const pl_transform_cost cost = pl_transform_get_cost(t);
+    const char *fold = fold_of(state, site);
+    const bool diagonal_online = cost.folds_diagonal && fold == NULL;
+    double layers = 0.0;
+    pl_buf text = {0};
+    for (size_t i = 0; i < site->n_layers; i++) {
+        layers += (double)pl_model_layer(state->source->model, site->layers[i])->rows;
+    }
+    const double n = (double)site->cols;
+    const double flops = cost.flops + (diagonal_online ? n : 0.0);
+    pl_transform_describe(t, &text);
+    json_object_set_new(out, "transform", json_string(text.data != NULL ? text.data : ""));
+    json_object_set_new(out, "folds",
+                        cost.folds_diagonal && fold != NULL ? json_pack("s", fold) : json_null());
+    json_object_set_new(out, "online", json_string(cost.online || diagonal_online ? "yes" : "no"));
+    json_object_set_new(out, "flops_per_token", pl_number(flops));
+    json_object_set_new(out, "bytes",
+                        pl_number(cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0)));
+    json_object_set_new(out, "share_of_layers", pl_number(flops / (2.0 * n * layers)));
+    json_object_set_new(out, "seconds_per_token",
+                        cost.online || diagonal_online ? pl_number(seconds) : pl_number(0.0));
+    pl_buf_deinit(&text);
+}
+
+pl_status pl_run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                      pl_error *err)
+{
+    size_t layer = 0;
+    pl_id calibration = {0}, key = {0};
+    pl_transform *t = NULL;
+    pl_site_stats stats = {0};
+    double seconds = 0.0;
+    pl_status status = pl_target_layer(call, state, 0, &layer, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    if (spec->method == NULL) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s: no transform is set: choose one, e.g. `method hadamard`",
+                            info->name);
+    }
+    status = pl_lab_calibration(lab, state, &calibration, task, err);
+    if (status == PL_OK) {
+        status = pl_site_transform(lab, state, calibration, layer, spec, &t, &key, task, err);
+    }
+    if (status == PL_OK) {
+        status =
+            pl_lab_load_site(lab, state, calibration, info->site, false, true, &stats, task, err);
+    }
+    if (status == PL_OK && stats.sample_rows > 0) {
+        status = measure(t, &stats, &seconds, task, err);
+    }
+    if (status == PL_OK) {
+        json_object_set_new(call->result, "layer", json_string(info->name));
+        put_cost(call->result, state, pl_model_site(state->source->model, info->site), t, seconds);
+    }
+    pl_site_stats_deinit(&stats);
+    pl_transform_destroy(t);
+    return status;
+}
