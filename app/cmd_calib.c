@@ -37,6 +37,10 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
     if (status == PL_OK) {
         status = pl_usage_size(call, "seed", 0, SIZE_MAX, &seed, err);
     }
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "rows", 1, PL_MOST_ROWS, &protocol.rows, err);
+    }
+    protocol.rows = protocol.rows == PL_PROTOCOL_ROWS ? 0 : protocol.rows;
     protocol.sample = (pl_sample)sample;
     protocol.seed = seed;
     size_t limit = pl_model_config(state->source->model)->max_positions;

@@ -23,6 +23,7 @@ static const pl_key calibrate_keys[] = {
     {"windows", PL_KEY_INT, "8", NULL, "how many windows"},
     {"sample", PL_KEY_CHOICE, "first", "first|random", "the first windows, or seeded random ones"},
     {"seed", PL_KEY_INT, "0", NULL, "seed of sample=random"},
+    {"rows", PL_KEY_INT, "1024", NULL, "rows of each input to keep, for errors of activations"},
     {0},
 };
 

@@ -150,6 +150,10 @@ void pl_result_text(const pl_call *call, pl_buf *out)
         } else if (json_is_object(value)) {
             const char *key;
             json_t *item;
+            if (strcmp(name, "parameters") != 0) { /* a method's stand for themselves */
+                put_text(out, name, strlen(name), 0);
+                pl_buf_puts(out, "\n");
+            }
             json_object_foreach(value, key, item)
             {
                 put_cell(item, cell);

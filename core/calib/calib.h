@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-enum { PL_CALIB_SAMPLE_ROWS = 1024 };
+enum { PL_CALIB_SAMPLE_ROWS = PL_PROTOCOL_ROWS };
 
 /* What a calibration is of; its key names every result. */
 typedef struct pl_calib_spec {

@@ -38,7 +38,14 @@ typedef struct pl_protocol {
     size_t length, windows;
     pl_sample sample;
     uint64_t seed; /* random only */
+    size_t rows;   /* of each site's input that are kept; 0: PL_PROTOCOL_ROWS */
 } pl_protocol;
+
+enum { PL_PROTOCOL_ROWS = 1024 };
+static inline size_t pl_protocol_rows(const pl_protocol *protocol)
+{
+    return protocol->rows > 0 ? protocol->rows : PL_PROTOCOL_ROWS;
+}
 
 /* Start token of each window to starts[protocol->windows].  PL_ERR_STATE says how many windows
  * the text has if it has too few. */

@@ -26,6 +26,9 @@ static void put_word(pl_buf *out, const char *word)
 static void put_protocol(pl_buf *out, const pl_protocol *protocol)
 {
     pl_buf_printf(out, " length=%zu windows=%zu", protocol->length, protocol->windows);
+    if (protocol->rows > 0) {
+        pl_buf_printf(out, " rows=%zu", protocol->rows);
+    }
     if (protocol->sample == PL_SAMPLE_RANDOM) {
         pl_buf_printf(out, " sample=random seed=%llu", (unsigned long long)protocol->seed);
     }
@@ -79,7 +82,7 @@ static void put_calibration(const pl_state *state, pl_buf *out)
                     strcmp(calibration->texts[0], own.data) == 0;
     pl_buf_deinit(&own);
     bool by_itself = own_text && protocol->length == 512 && protocol->windows == 8 &&
-                     protocol->sample == PL_SAMPLE_FIRST;
+                     protocol->sample == PL_SAMPLE_FIRST && protocol->rows == 0;
     if (calibration->n_texts == 0 || by_itself) {
         return;
     }
@@ -392,18 +395,19 @@ json_t *pl_state_to_json(const pl_state *state)
     const pl_protocol *protocol = &calibration->protocol;
     char imported[PL_ID_TEXT] = "";
     pl_id_format(state->imported.id, imported);
-    return json_pack("{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:s}, s:o, s:o, "
-                     "s:s?, s:i, s:i, s:o, s:o, s:o}",
-                     "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
-                     source != NULL ? source->inputs : NULL, "import", state->imported.path,
-                     "import_id", imported, "calibration", "texts", texts, "length",
-                     (json_int_t)protocol->length, "windows", (json_int_t)protocol->windows,
-                     "sample", (int)protocol->sample, "seed", (json_int_t)protocol->seed, "key",
-                     key, "slots", slots, "solved", solved_json(state), "layer",
-                     source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL,
-                     "side", (int)state->side, "which", (int)state->which, "display",
-                     pl_display_to_json(state), "activations", grid_json(&state->activations, 0),
-                     "kv", grid_json(&state->kv, state->kv_group_size));
+    return json_pack(
+        "{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, "
+        "s:s?, s:i, s:i, s:o, s:o, s:o}",
+        "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
+        source != NULL ? source->inputs : NULL, "import", state->imported.path, "import_id",
+        imported, "calibration", "texts", texts, "length", (json_int_t)protocol->length, "windows",
+        (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
+        (json_int_t)protocol->seed, "rows", (json_int_t)protocol->rows, "key", key, "slots", slots,
+        "solved", solved_json(state), "layer",
+        source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
+        (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
+        "activations", grid_json(&state->activations, 0), "kv",
+        grid_json(&state->kv, state->kv_group_size));
 }
 
 pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)
@@ -495,8 +499,9 @@ static pl_status restore_calibration(pl_state *state, const json_t *json, pl_err
                       ? PL_SAMPLE_RANDOM
                       : PL_SAMPLE_FIRST,
         .seed = (uint64_t)json_integer_value(json_object_get(json, "seed")),
+        .rows = (size_t)json_integer_value(json_object_get(json, "rows")),
     };
-    if (protocol.length < 2 || protocol.windows < 1) {
+    if (protocol.length < 2 || protocol.windows < 1 || protocol.rows > PL_MOST_ROWS) {
         return pl_error_set(err, PL_ERR_FORMAT, "session: the calibration's windows are missing");
     }
     /* The demo's own text is found again where this build keeps it. */

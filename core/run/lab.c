@@ -193,7 +193,7 @@ pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_ca
         .model = state->source->model,
         .tokens = &tokens,
         .protocol = calibration->protocol,
-        .sample_rows = PL_CALIB_SAMPLE_ROWS,
+        .sample_rows = pl_protocol_rows(&calibration->protocol),
         .memory_limit = lab->memory_limit,
     };
     pl_calib_report local = {0};
@@ -216,6 +216,7 @@ pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_ca
 static bool same_protocol(const pl_protocol *a, const pl_protocol *b)
 {
     return a->length == b->length && a->windows == b->windows && a->sample == b->sample &&
+           pl_protocol_rows(a) == pl_protocol_rows(b) &&
            (a->sample == PL_SAMPLE_FIRST || a->seed == b->seed);
 }
 

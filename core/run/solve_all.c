@@ -148,7 +148,7 @@ static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base
     pl_calib_spec spec = {.model = model,
                           .tokens = &tokens,
                           .protocol = calibration->protocol,
-                          .sample_rows = PL_CALIB_SAMPLE_ROWS,
+                          .sample_rows = pl_protocol_rows(&calibration->protocol),
                           .memory_limit = pl_lab_memory_limit(lab)};
     pl_id present = {0};
     if (status == PL_OK) {

@@ -329,6 +329,9 @@ static pl_id finish_plan(const pl_state *state, pl_buf *text)
     const pl_protocol *protocol = &calibration->protocol;
     pl_buf_printf(text, "%zu %zu %d %llu", protocol->length, protocol->windows,
                   (int)protocol->sample, (unsigned long long)protocol->seed);
+    if (protocol->rows > 0) {
+        pl_buf_printf(text, " rows %zu", protocol->rows);
+    }
     /* Out of memory gives the plan of an empty text, which matches no solved layer. */
     pl_id id = text->failed ? (pl_id){0} : pl_id_bytes(text->data, text->size);
     pl_buf_deinit(text);

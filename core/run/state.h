@@ -34,7 +34,7 @@ bool pl_source_has_inputs(const pl_source *source);
 pl_source *pl_source_retain(pl_source *source);
 void pl_source_release(pl_source *source); /* NULL is fine */
 
-enum { PL_MAX_TEXTS = 16, PL_MAX_OVERRIDES = 32 };
+enum { PL_MAX_TEXTS = 16, PL_MAX_OVERRIDES = 32, PL_MOST_ROWS = 1 << 20 };
 
 /* What `calibrate` was given, and the key of what it found; n_texts 0: not calibrated. */
 typedef struct pl_calibration {

@@ -132,6 +132,24 @@ static void test_activations_and_cache(void **ctx)
     run_free(&r);
 }
 
+static void test_rows_are_kept(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "calibrate rows=50; dump inputs 1.q_proj file='%s'; calibrate; "
+             "dump inputs 1.q_proj file='%s'",
+             run_path("few.npy"), run_path("many.npy"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    size_t few = 0, many = 0;
+    free(run_read(run_path("few.npy"), &few));
+    free(run_read(run_path("many.npy"), &many));
+    assert_int_equal((many - few) % (144 * sizeof(float)), 0);
+    assert_int_equal((many - few) / (144 * sizeof(float)), 1024 - 50);
+}
+
 static void test_cost(void **ctx)
 {
     (void)ctx;
@@ -212,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_without_a_transform),
         cmocka_unit_test(test_activations_and_cache),
         cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_rows_are_kept),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_known_numbers),
     };

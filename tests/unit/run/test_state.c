@@ -122,6 +122,7 @@ static void fill(pl_state *s, bool as_demo)
     s->activations = (pl_act_grid){.bits = 4, .asymmetric = true, .clip = 0.9};
     s->kv = (pl_act_grid){.bits = 3, .clip = 1.0};
     s->kv_group_size = 16;
+    s->calibration.protocol.rows = 77;
     demo_override(s, PL_SLOT_ROUND, "*.down_proj", "rtn bits=4 symmetric=full");
     demo_override(s, PL_SLOT_PRECONDITION, "*.1.*", "");
     solve_as_planned(s, 2);
@@ -150,6 +151,7 @@ static void check_round_trip(bool as_demo)
     assert_true(b.activations.asymmetric && !b.activations.fixed && b.activations.clip == 0.9);
     assert_int_equal(b.kv.bits, 3);
     assert_int_equal(b.kv_group_size, 16);
+    assert_int_equal(b.calibration.protocol.rows, 77);
     assert_true(pl_spec_equal(&a.slots[PL_SLOT_PRECONDITION], &b.slots[PL_SLOT_PRECONDITION]));
     assert_int_equal(pl_state_solved_count(&b), 2);
     assert_true(b.calibration.known == a.calibration.known);
@@ -255,7 +257,7 @@ static void test_commands_name_no_folder(void **ctx)
     assert_null(strchr(said.data, '/'));
     assert_int_equal(strncmp(said.data, "open demo\n", 10), 0);
     assert_non_null(strstr(said.data, "\ncalibrate text='a b.txt' text='it'\"'\"'s;.txt' length=64 "
-                                      "windows=3 sample=random seed=7\n"));
+                                      "windows=3 rows=77 sample=random seed=7\n"));
     assert_non_null(strstr(said.data, "\nsolve model.layers.0.self_attn.v_proj\nsolve "
                                       "model.layers.1.self_attn.q_proj\n"));
     pl_buf_deinit(&said);
