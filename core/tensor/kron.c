@@ -31,16 +31,29 @@ PL_CLONES static void mix_row(const float *restrict p1, size_t n1, size_t n2,
     }
 }
 
-void pl_kron_rows(const float *p1, size_t n1, const float *p2, size_t n2, const float *x, float *y,
-                  size_t rows, float *scratch)
+/* Rows that stay in the second-level cache between the two factors. */
+enum { TILE_VALUES = 32768 };
+
+static void turn_tile(const float *p1, size_t n1, const float *p2, size_t n2, const float *x,
+                      float *y, size_t rows, float *scratch)
 {
     const size_t n = n1 * n2;
     /* All rows' rows through P2 in one product. */
     pl_gemm_nn(rows * n1, n2, n2, 1.0f, x, n2, p2, n2, 0.0f, scratch, n2);
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static) if (rows * n > 16384)
-#endif
     for (size_t r = 0; r < rows; r++) {
         mix_row(p1, n1, n2, scratch + r * n, y + r * n);
+    }
+}
+
+void pl_kron_rows(const float *p1, size_t n1, const float *p2, size_t n2, const float *x, float *y,
+                  size_t rows, float *scratch)
+{
+    const size_t n = n1 * n2, fit = TILE_VALUES / n, tile = fit > 0 ? fit : 1;
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (rows > tile)
+#endif
+    for (size_t first = 0; first < rows; first += tile) {
+        turn_tile(p1, n1, p2, n2, x + first * n, y + first * n,
+                  rows - first < tile ? rows - first : tile, scratch + first * n);
     }
 }

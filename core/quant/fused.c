@@ -1,0 +1,137 @@
+#include "core/quant/fused.h"
+
+#include "core/base/checked.h"
+#include "core/quant/transform_parts.h"
+#include "core/tensor/clones.h"
+#include "core/tensor/kron.h"
+#include "core/tensor/linalg.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows a thread takes at a time: enough for the Kronecker product's first factor to be one GEMM,
+ * few enough to stay in the second-level cache. */
+enum { TILE_BYTES = 128 << 10 };
+
+PL_CLONES static void scale_row(const float *restrict x, const float *restrict scale, size_t n,
+                                float *restrict y)
+{
+    for (size_t c = 0; c < n; c++) {
+        y[c] = x[c] * scale[c];
+    }
+}
+
+PL_CLONES static float largest(const float *restrict x, size_t n, float lo, float hi)
+{
+    enum { LANES = 16 };
+    float low[LANES] = {0}, high[LANES] = {0};
+    size_t c = 0;
+    for (; c + LANES <= n; c += LANES) {
+        for (size_t i = 0; i < LANES; i++) {
+            low[i] = x[c + i] < low[i] ? x[c + i] : low[i];
+            high[i] = x[c + i] > high[i] ? x[c + i] : high[i];
+        }
+    }
+    for (; c < n; c++) {
+        low[0] = x[c] < low[0] ? x[c] : low[0];
+        high[0] = x[c] > high[0] ? x[c] : high[0];
+    }
+    for (size_t i = 1; i < LANES; i++) {
+        low[0] = low[i] < low[0] ? low[i] : low[0];
+        high[0] = high[i] > high[0] ? high[i] : high[0];
+    }
+    return fmaxf(hi * high[0], -lo * low[0]);
+}
+
+PL_CLONES static void encode(const float *restrict x, size_t n, float scale, float most,
+                             int8_t *restrict codes)
+{
+    for (size_t c = 0; c < n; c++) {
+        const float q = rintf(x[c] / scale);
+        codes[c] = (int8_t)(q < -most - 1 ? -most - 1 : q > most ? most : q);
+    }
+}
+
+/* y[count, n] <- x T; y stays in the cache. */
+static void turn_tile(const pl_transform *t, const float *x, size_t count, float *y, float *scratch)
+{
+    for (size_t r = 0; r < count; r++) {
+        if (t->scale != NULL) {
+            scale_row(x + r * t->n, t->scale, t->n, y + r * t->n);
+        } else {
+            memcpy(y + r * t->n, x + r * t->n, t->n * sizeof *y);
+        }
+    }
+    if (t->hadamard != NULL) {
+        pl_hadamard_rows(t->hadamard, y, count, t->n);
+    } else if (t->kron != NULL) {
+        pl_kron_rows(t->kron, t->n1, t->kron + t->n1 * t->n1, t->n2, y, y, count, scratch);
+    } else if (t->q != NULL) {
+        memcpy(scratch, y, count * t->n * sizeof *y);
+        pl_gemm_nn(count, t->n, t->n, 1.0f, scratch, t->n, t->q, t->n, 0.0f, y, t->n);
+    }
+}
+
+typedef struct fused {
+    const pl_transform *t;
+    const float *x;
+    size_t rows, tile;
+    float lo, hi, most; /* shares of the range's ends; the largest code */
+    int8_t *codes;
+    float *scales;
+} fused;
+
+static void quantize_tile(const fused *f, size_t first, float *y, float *scratch)
+{
+    const size_t n = f->t->n;
+    const size_t count = f->rows - first < f->tile ? f->rows - first : f->tile;
+    turn_tile(f->t, f->x + first * n, count, y, scratch);
+    for (size_t r = 0; r < count; r++) {
+        const float scale = largest(y + r * n, n, f->lo, f->hi) / f->most;
+        f->scales[first + r] = scale;
+        if (scale > 0.0f) {
+            encode(y + r * n, n, scale, f->most, f->codes + (first + r) * n);
+        } else {
+            memset(f->codes + (first + r) * n, 0, n);
+        }
+    }
+}
+
+pl_status pl_fused_quantize(const pl_transform *t, const pl_act_grid *grid, const float *x,
+                            size_t rows, int8_t *codes, float *scales, pl_error *err)
+{
+    assert(grid->bits >= 2 && grid->bits <= 8 && !grid->asymmetric && !grid->fixed);
+    const pl_act_range *clip = pl_transform_clip(t);
+    const size_t fit = TILE_BYTES / (t->n * sizeof(float));
+    const fused f = {.t = t,
+                     .x = x,
+                     .rows = rows,
+                     .tile = fit < 1 ? 1 : fit,
+                     .lo = (float)grid->clip * (clip != NULL ? clip->lo : 1.0f),
+                     .hi = (float)grid->clip * (clip != NULL ? clip->hi : 1.0f),
+                     .most = (float)((1 << (grid->bits - 1)) - 1),
+                     .codes = codes,
+                     .scales = scales};
+    int failed = 0;
+#ifdef _OPENMP
+#pragma omp parallel reduction(| : failed) if (rows > f.tile)
+#endif
+    {
+        float *y = pl_alloc(2 * f.tile * t->n, sizeof *y);
+        failed |= y == NULL;
+#ifdef _OPENMP
+#pragma omp for schedule(static)
+#endif
+        for (size_t first = 0; first < rows; first += f.tile) {
+            if (y != NULL) {
+                quantize_tile(&f, first, y, y + f.tile * t->n);
+            }
+        }
+        free(y);
+    }
+    return failed ? pl_error_set(err, PL_ERR_MEMORY,
+                                 "out of memory for a transform of %zu channels", t->n)
+                  : PL_OK;
+}

@@ -1,0 +1,185 @@
+/* Transform and quantize fused, against the same in separate passes over a batch that does not fit
+ * the cache, and against a copy of its bytes; a Kronecker product against a dense P. */
+#include "tests/bench/bench.h"
+
+#include "core/base/rng.h"
+#include "core/quant/fused.h"
+#include "core/tensor/kron.h"
+#include "core/tensor/linalg.h"
+#include "core/tensor/orthogonal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TURNS = 9, BATCH_BYTES = 128 << 20 };
+
+typedef struct batch {
+    size_t n, rows;
+    float *x, *y, *scales;
+    int8_t *codes;
+} batch;
+
+static void *get(size_t bytes)
+{
+    void *p = malloc(bytes);
+    if (p == NULL) {
+        bench_fail("memory", NULL);
+    }
+    memset(p, 0, bytes);
+    return p;
+}
+
+static batch make_batch(size_t n)
+{
+    batch b = {.n = n, .rows = BATCH_BYTES / (n * sizeof(float))};
+    pl_rng rng;
+    pl_rng_init(&rng, n);
+    b.x = get(b.rows * n * sizeof(float));
+    b.y = get(b.rows * n * sizeof(float));
+    b.scales = get(b.rows * sizeof(float));
+    b.codes = get(b.rows * n);
+    for (size_t i = 0; i < b.rows * n; i++) {
+        b.x[i] = (float)(pl_rng_uniform(&rng) - 0.5);
+    }
+    return b;
+}
+
+static void free_batch(batch *b)
+{
+    free(b->x);
+    free(b->y);
+    free(b->scales);
+    free(b->codes);
+}
+
+/* Each pass over the whole batch: copy, transform, maxima, codes. */
+static void separate(const pl_transform *t, const batch *b)
+{
+    pl_error err = {0};
+    memcpy(b->y, b->x, b->rows * b->n * sizeof(float));
+    if (pl_transform_inputs(t, b->y, b->rows, NULL, &err) != PL_OK) {
+        bench_fail("transform", &err);
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static)
+#endif
+    for (size_t r = 0; r < b->rows; r++) {
+        float most = 0.0f;
+        for (size_t c = 0; c < b->n; c++) {
+            most = fmaxf(most, fabsf(b->y[r * b->n + c]));
+        }
+        b->scales[r] = most / 7;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static)
+#endif
+    for (size_t r = 0; r < b->rows; r++) {
+        for (size_t c = 0; c < b->n; c++) {
+            const float q = rintf(b->y[r * b->n + c] / b->scales[r]);
+            b->codes[r * b->n + c] = (int8_t)(q < -8 ? -8 : q > 7 ? 7 : q);
+        }
+    }
+}
+
+static void fused(const pl_transform *t, const batch *b)
+{
+    pl_error err = {0};
+    const pl_act_grid grid = {.bits = 4, .clip = 1.0};
+    if (pl_fused_quantize(t, &grid, b->x, b->rows, b->codes, b->scales, &err) != PL_OK) {
+        bench_fail("fused", &err);
+    }
+}
+
+static void compare(const char *name, pl_transform *t)
+{
+    batch b = make_batch(pl_transform_n(t));
+    double apart[TURNS], together[TURNS], copy[TURNS];
+    separate(t, &b);
+    fused(t, &b);
+    for (int i = 0; i < TURNS; i++) {
+        double start = bench_now();
+        separate(t, &b);
+        apart[i] = bench_now() - start;
+        start = bench_now();
+        fused(t, &b);
+        together[i] = bench_now() - start;
+        start = bench_now();
+        memcpy(b.y, b.x, b.rows * b.n * sizeof(float));
+        copy[i] = bench_now() - start;
+    }
+    const double one = bench_median(together, TURNS);
+    bench_print(json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f}", "bench", "fused", "transform",
+                          name, "n", (json_int_t)b.n, "separate_over_fused",
+                          bench_median(apart, TURNS) / one, "limit", 2.0, "fused_over_copy",
+                          one / bench_median(copy, TURNS), "fused_ns_per_token",
+                          1e9 * one / (double)b.rows));
+    free_batch(&b);
+    pl_transform_destroy(t);
+}
+
+static pl_transform *kron_of(size_t n)
+{
+    pl_error err = {0};
+    pl_transform *t = NULL;
+    size_t n1 = 0, n2 = 0;
+    pl_kron_split(n, &n1, &n2);
+    float *p1 = get(n1 * n1 * sizeof(float)), *p2 = get(n2 * n2 * sizeof(float));
+    if (pl_orthogonal_random(n1, 1, p1, NULL, &err) != PL_OK ||
+        pl_orthogonal_random(n2, 2, p2, NULL, &err) != PL_OK) {
+        bench_fail("rotation", &err);
+    }
+    const pl_kron_parts parts = {.n1 = n1, .n2 = n2, .p1 = p1, .p2 = p2, .i1 = p1, .i2 = p2};
+    if (pl_transform_kron(&parts, &t, &err) != PL_OK) {
+        bench_fail("kron", &err);
+    }
+    free(p1);
+    free(p2);
+    return t;
+}
+
+/* The same T as n1, n2 and as n x n. */
+static void against_dense(size_t n)
+{
+    enum { ROWS = 2048 };
+    pl_error err = {0};
+    pl_transform *t = kron_of(n);
+    float *x = get(ROWS * n * sizeof(float)), *y = get(ROWS * n * sizeof(float));
+    float *p = get(n * n * sizeof(float));
+    double dense[TURNS], kron[TURNS];
+    for (int i = 0; i < TURNS; i++) {
+        double start = bench_now();
+        pl_gemm_nn(ROWS, n, n, 1.0f, x, n, p, n, 0.0f, y, n);
+        dense[i] = bench_now() - start;
+        start = bench_now();
+        if (pl_transform_inputs(t, x, ROWS, NULL, &err) != PL_OK) {
+            bench_fail("kron", &err);
+        }
+        kron[i] = bench_now() - start;
+    }
+    bench_print(json_pack("{s:s, s:I, s:f}", "bench", "kron", "n", (json_int_t)n, "dense_over_kron",
+                          bench_median(dense, TURNS) / bench_median(kron, TURNS)));
+    free(x);
+    free(y);
+    free(p);
+    pl_transform_destroy(t);
+}
+
+int main(void)
+{
+    static const size_t sizes[] = {576, 1536, 4096};
+    bench_threads();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        pl_error err = {0};
+        pl_transform *t = NULL;
+        if (pl_transform_hadamard(sizes[i], &t, &err) != PL_OK) {
+            bench_fail("Hadamard", &err);
+        }
+        compare("hadamard", t);
+        compare("kronecker", kron_of(sizes[i]));
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        against_dense(sizes[i]);
+    }
+    return 0;
+}
