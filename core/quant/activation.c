@@ -1,11 +1,10 @@
-#include "core/quant/activation.h"
+#include "core/quant/activation_parts.h"
 
 #include "core/tensor/clones.h"
 
 #include <math.h>
 
-/* A token's minimum and maximum, 0 included. */
-PL_CLONES static pl_act_range range_of(const float *restrict x, size_t n)
+PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
 {
     enum { LANES = 16 };
     float low[LANES] = {0}, high[LANES] = {0};
@@ -69,7 +68,7 @@ void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
 #endif
     for (size_t r = 0; r < rows; r++) {
-        pl_act_range range = range_of(x + r * n, n);
+        pl_act_range range = pl_act_row_range(x + r * n, n);
         range.lo *= lo;
         range.hi *= hi;
         quantize_row(grid, range, x + r * n, n);
@@ -103,7 +102,7 @@ void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x
     for (size_t r = 0; r < rows; r++) {
         for (size_t at = 0; at < n; at += width) {
             const size_t count = n - at < width ? n - at : width;
-            pl_act_range range = range_of(x + r * n + at, count);
+            pl_act_range range = pl_act_row_range(x + r * n + at, count);
             range.lo *= (float)grid->clip;
             range.hi *= (float)grid->clip;
             quantize_row(grid, range, x + r * n + at, count);

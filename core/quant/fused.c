@@ -1,6 +1,7 @@
 #include "core/quant/fused.h"
 
 #include "core/base/checked.h"
+#include "core/quant/activation_parts.h"
 #include "core/quant/transform_parts.h"
 #include "core/tensor/clones.h"
 #include "core/tensor/kron.h"
@@ -21,28 +22,6 @@ PL_CLONES static void scale_row(const float *restrict x, const float *restrict s
     for (size_t c = 0; c < n; c++) {
         y[c] = x[c] * scale[c];
     }
-}
-
-PL_CLONES static float largest(const float *restrict x, size_t n, float lo, float hi)
-{
-    enum { LANES = 16 };
-    float low[LANES] = {0}, high[LANES] = {0};
-    size_t c = 0;
-    for (; c + LANES <= n; c += LANES) {
-        for (size_t i = 0; i < LANES; i++) {
-            low[i] = x[c + i] < low[i] ? x[c + i] : low[i];
-            high[i] = x[c + i] > high[i] ? x[c + i] : high[i];
-        }
-    }
-    for (; c < n; c++) {
-        low[0] = x[c] < low[0] ? x[c] : low[0];
-        high[0] = x[c] > high[0] ? x[c] : high[0];
-    }
-    for (size_t i = 1; i < LANES; i++) {
-        low[0] = low[i] < low[0] ? low[i] : low[0];
-        high[0] = high[i] > high[0] ? high[i] : high[0];
-    }
-    return fmaxf(hi * high[0], -lo * low[0]);
 }
 
 PL_CLONES static void encode(const float *restrict x, size_t n, float scale, float most,
@@ -89,7 +68,8 @@ static void quantize_tile(const fused *f, size_t first, float *y, float *scratch
     const size_t count = f->rows - first < f->tile ? f->rows - first : f->tile;
     turn_tile(f->t, f->x + first * n, count, y, scratch);
     for (size_t r = 0; r < count; r++) {
-        const float scale = largest(y + r * n, n, f->lo, f->hi) / f->most;
+        const pl_act_range range = pl_act_row_range(y + r * n, n);
+        const float scale = fmaxf(f->hi * range.hi, -f->lo * range.lo) / f->most;
         f->scales[first + r] = scale;
         if (scale > 0.0f) {
             encode(y + r * n, n, scale, f->most, f->codes + (first + r) * n);

@@ -288,3 +288,15 @@ double run_limit(void)
 #endif
     return busy > 0.75 ? limit * (1 + 2 * busy) : limit;
 }
+
+float *run_read_npy(const char *name, size_t count)
+{
+    size_t size = 0;
+    char *bytes = run_read(run_path(name), &size);
+    float *values = malloc(count * sizeof *values);
+    assert_non_null(values);
+    assert_true(size > count * sizeof *values);
+    memcpy(values, bytes + size - count * sizeof *values, count * sizeof *values);
+    free(bytes);
+    return values;
+}

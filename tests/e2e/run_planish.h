@@ -58,6 +58,10 @@ double run_limit(void);
 
 /* Whole file; caller frees. */
 char *run_read(const char *path, size_t *size);
+
+/* The count values of a .npy of float32 in the test's folder that Planish wrote; caller frees. */
+float *run_read_npy(const char *name, size_t count);
+
 void run_write(const char *path, const char *text);
 
 #endif

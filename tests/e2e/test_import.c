@@ -69,19 +69,6 @@ static void test_an_export_comes_back(void **ctx)
     run_free(&other);
 }
 
-/* Values of a two-dimensional .npy of float32 that Planish wrote; caller frees. */
-static float *read_npy(const char *name, size_t count)
-{
-    size_t size = 0;
-    char *bytes = run_read(run_path(name), &size);
-    float *values = malloc(count * sizeof *values);
-    assert_non_null(values);
-    assert_true(size > count * sizeof *values);
-    memcpy(values, bytes + size - count * sizeof *values, count * sizeof *values);
-    free(bytes);
-    return values;
-}
-
 /* tr(D G D^T) in float64. */
 static double trace(const float *a, const float *b, const float *gram, size_t rows, size_t n)
 {
@@ -119,8 +106,8 @@ static void test_the_error_is_against_the_calibration(void **ctx)
     run_check_keys(run_result(&r, 1), "relative_error? group_max_after");
     run_check_keys(run_result(&r, 2), "relative_error? bound? gap? group_max_after");
     run_check_keys(run_result(&r, 4), "relative_error bound? gap? rounded_relative_error?");
-    float *w = read_npy("after.npy", N * N), *w0 = read_npy("before.npy", N * N);
-    float *g = read_npy("gram.npy", N * N);
+    float *w = run_read_npy("after.npy", N * N), *w0 = run_read_npy("before.npy", N * N);
+    float *g = run_read_npy("gram.npy", N * N);
     pl_check_close(run_number(run_result(&r, 4), "relative_error"),
                    trace(w, w0, g, N, N) / trace(w0, NULL, g, N, N), 1e-6, 0);
     free(w);

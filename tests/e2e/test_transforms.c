@@ -27,19 +27,6 @@ static void test_function_is_kept(void **ctx)
     }
 }
 
-/* A matrix of a .npy of float32 that the program wrote; caller frees. */
-static float *read_npy(const char *name, size_t count)
-{
-    size_t size = 0;
-    char *bytes = run_read(run_path(name), &size);
-    float *values = malloc(count * sizeof *values);
-    assert_non_null(values);
-    assert_true(size > count * sizeof *values);
-    memcpy(values, bytes + size - count * sizeof *values, count * sizeof *values);
-    free(bytes);
-    return values;
-}
-
 /* tr(A G A^T) for A[rows, n] in float64. */
 static double energy(const float *a, const float *minus, const float *g, size_t rows, size_t n)
 {
@@ -73,8 +60,8 @@ static void test_weights_come_back(void **ctx)
         run r = run_demo(script);
         assert_int_equal(r.status, 0);
         const json_t *solved = run_result(&r, 4);
-        float *g = read_npy("g.npy", N * N), *w0 = read_npy("w0.npy", N * N);
-        float *w = read_npy("w.npy", N * N);
+        float *g = run_read_npy("g.npy", N * N), *w0 = run_read_npy("w0.npy", N * N);
+        float *w = run_read_npy("w.npy", N * N);
         pl_check_close(energy(w0, w, g, N, N) / energy(w0, NULL, g, N, N),
                        run_number(solved, "rounded_relative_error"), 1e-3, 0);
         free(g);

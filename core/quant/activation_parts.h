@@ -1,0 +1,10 @@
+/* core/quant/activation_parts.h -- private to core/quant. */
+#ifndef PL_QUANT_ACTIVATION_PARTS_H
+#define PL_QUANT_ACTIVATION_PARTS_H
+
+#include "core/quant/activation.h"
+
+/* A row's minimum and maximum, 0 included. */
+pl_act_range pl_act_row_range(const float *x, size_t n);
+
+#endif
