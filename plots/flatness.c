@@ -45,8 +45,7 @@ static pl_status add_curve(const pl_flatness *f, size_t index, const pl_request 
     const pl_tone tone = index == 0 ? PL_TONE_BEFORE : (pl_tone)(PL_TONE_EXTRA + index - 1);
     pl_buf label = {0};
     pl_series *series = NULL;
-    pl_buf_printf(&label, "%s: %s%.3g", curve->label, index == 0 ? "flatness " : "",
-                  curve->numbers.flatness);
+    pl_buf_printf(&label, "%s: %.3g", curve->label, curve->numbers.flatness);
     pl_status status = pl_buf_check(&label, err);
     if (status == PL_OK) {
         status = pl_figure_add(out, label.data, PL_MARK_LINE, tone, f->n, &series, err);
