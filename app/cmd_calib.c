@@ -297,6 +297,9 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
         json_object_set_new(out, "layers_solved",
                             compare ? json_integer((json_int_t)pl_state_solved_count(state))
                                     : json_null());
+        json_object_set_new(out, "layers_quantized",
+                            compare ? json_integer((json_int_t)pl_quantized_layers(state))
+                                    : json_null());
         if (compare && pl_state_quantizes(state)) {
             json_object_set_new(out, "activations", pl_activations_json(state));
             json_object_set_new(out, "kv", pl_kv_json(state));

@@ -61,7 +61,8 @@ const pl_screen_view pl_view_flatness = {
     .name = "flatness",
     .title = "Flatness",
     .help = "Channel norms over their mean, without a transform and under several: the number in "
-            "the legend is the mean distance from 1, so 0 is flat.",
+            "the legend is the mean distance from 1, so 0 is flat. A rotation's channels are new "
+            "ones: they carry no mark.",
     .figure = true,
     .draw = draw,
     .act = act,

@@ -2,6 +2,7 @@
 
 #include "core/tensor/clones.h"
 
+#include <float.h>
 #include <math.h>
 
 PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
@@ -41,7 +42,8 @@ static void quantize_row(const pl_act_grid *grid, pl_act_range range, float *x, 
     const float levels = (float)(1 << grid->bits);
     float scale = 0.0f, zero = 0.0f, least = -levels / 2, most = levels / 2 - 1;
     if (grid->asymmetric) {
-        scale = (range.hi - range.lo) / (levels - 1);
+        /* In float64: two finite ends may be further apart than float32 goes. */
+        scale = (float)(((double)range.hi - (double)range.lo) / (double)(levels - 1));
         least = 0.0f;
         most = levels - 1;
     } else {
@@ -53,6 +55,11 @@ static void quantize_row(const pl_act_grid *grid, pl_act_range range, float *x, 
     if (grid->asymmetric) {
         zero = rintf(-range.lo / scale);
     }
+    /* The end codes lie up to a step outside the range: those whose value is no float32 are left
+     * out, which only ranges near its limit have. */
+    const float reach = floorf(FLT_MAX / scale);
+    least = fmaxf(least, zero - reach);
+    most = fminf(most, zero + reach);
     round_row(scale, zero, least, most, x, n);
 }
 

@@ -3,7 +3,7 @@
  * Symmetric: s = clip max|x| / (2^(b-1)-1), q = clamp(round(x/s), -2^(b-1), 2^(b-1)-1).
  * Asymmetric: lo = clip min(x, 0), hi = clip max(x, 0), s = (hi-lo)/(2^b-1), z = round(-lo/s),
  * q = clamp(round(x/s) + z, 0, 2^b-1).  Rounding is half to even, scales are float32.  A row of
- * zeros stays zero. */
+ * zeros stays zero; finite values stay finite, also at the ends of float32. */
 #ifndef PL_QUANT_ACTIVATION_H
 #define PL_QUANT_ACTIVATION_H
 

@@ -9,6 +9,16 @@ bool pl_state_quantizes(const pl_state *state)
     return state->activations.bits > 0 || state->kv.bits > 0;
 }
 
+size_t pl_quantized_layers(const pl_state *state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        count += pl_state_result(state, i) != NULL &&
+                 pl_state_spec(state, i, PL_SLOT_ROUND)->method != NULL;
+    }
+    return count;
+}
+
 void pl_quantized_commands(const pl_state *state, pl_buf *out)
 {
     const pl_act_grid *a = &state->activations, *kv = &state->kv;

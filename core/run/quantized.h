@@ -15,6 +15,9 @@
 /* Whether activations or the cache are quantized. */
 bool pl_state_quantizes(const pl_state *state);
 
+/* Solved layers whose weights a rounder has quantized; an imported layer's are not known to be. */
+size_t pl_quantized_layers(const pl_state *state);
+
 /* The settings as the commands that make them, "activations ...\n" and "kv ...\n"; nothing where
  * they are off.  Appended. */
 void pl_quantized_commands(const pl_state *state, pl_buf *out);

@@ -110,6 +110,14 @@ static void test_activations_and_cache(void **ctx)
     const json_t *said = json_object_get(run_result(&r, 4), "activations");
     pl_check_close(run_number(said, "bits"), 4, 0, 0);
     assert_true(json_is_null(json_object_get(run_result(&r, 4), "kv")));
+    pl_check_close(run_number(run_result(&r, 4), "layers_quantized"), 0, 0, 0);
+    run_free(&r);
+    r = run_demo("method rtn on=*.q_proj; solve all; perplexity which=after windows=2; "
+                 "method none slot=round; method astro; solve 1.q_proj; "
+                 "perplexity which=after windows=2");
+    pl_check_close(run_number(run_result(&r, 2), "layers_quantized"), 4, 0, 0);
+    pl_check_close(run_number(run_result(&r, 6), "layers_solved"), 1, 0, 0);
+    pl_check_close(run_number(run_result(&r, 6), "layers_quantized"), 0, 0, 0);
     run_free(&r);
     r = run_demo("activations none; kv none; perplexity which=after");
     run_check_failed(&r, 1, "no layer is solved");

@@ -96,12 +96,55 @@ static void zeros_and_off(void **state)
     assert_true(x[0] == 0.3f);
 }
 
+/* Ends that are further apart than the largest float32. */
+static void huge_ranges_stay_finite(void **state)
+{
+    (void)state;
+    for (int bits = 2; bits <= 8; bits++) {
+        for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
+            float x[4] = {-3e38f, 3e38f, 0.0f, 1.0f};
+            const pl_act_grid grid = {.bits = bits, .asymmetric = asymmetric == 1, .clip = 1.0};
+            pl_act_quantize(&grid, NULL, x, 1, 4);
+            for (size_t c = 0; c < 4; c++) {
+                assert_true(isfinite(x[c]));
+            }
+            pl_check_close(x[2], 0.0, 0, 0);
+            /* One step of the coarsest of these grids is 6e38 / 3. */
+            pl_check_close(x[1], 3e38, 0, 2.1e38);
+        }
+    }
+}
+
+/* Asymmetric groups, an odd size and one group a row, against the formula. */
+static void groups_with_a_zero_point(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 5, 7, 36, 37, 64};
+    float x[ROWS * N], q[ROWS * N], lo = 0.0f, hi = 0.0f;
+    const pl_act_grid grid = {.bits = 4, .asymmetric = true, .clip = 1.0};
+    ref_weights(3, ROWS * N, x);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t width = sizes[s] == 0 || sizes[s] > N ? N : sizes[s];
+        memcpy(q, x, sizeof x);
+        pl_act_quantize_groups(&grid, sizes[s], q, ROWS, N);
+        for (size_t r = 0; r < ROWS; r++) {
+            for (size_t at = 0; at < N; at += width) {
+                const size_t count = N - at < width ? N - at : width;
+                least_and_most(x + r * N + at, count, &lo, &hi);
+                check_row(&grid, x + r * N + at, q + r * N + at, count, lo, hi);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_by_their_own_range),
         cmocka_unit_test(groups_and_fixed),
         cmocka_unit_test(zeros_and_off),
+        cmocka_unit_test(huge_ranges_stay_finite),
+        cmocka_unit_test(groups_with_a_zero_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
