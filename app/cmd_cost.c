@@ -60,6 +60,7 @@ static void put_cost(json_t *out, const pl_state *state, const pl_site *site, co
     const pl_transform_cost cost = pl_transform_get_cost(t);
     const char *fold = fold_of(state, site);
     const bool diagonal_online = cost.folds_diagonal && fold == NULL;
+    const bool online = cost.online || diagonal_online;
     double layers = 0.0;
     pl_buf text = {0};
     for (size_t i = 0; i < site->n_layers; i++) {
@@ -70,14 +71,13 @@ static void put_cost(json_t *out, const pl_state *state, const pl_site *site, co
     pl_transform_describe(t, &text);
     json_object_set_new(out, "transform", json_string(text.data != NULL ? text.data : ""));
     json_object_set_new(out, "folds",
-                        cost.folds_diagonal && fold != NULL ? json_pack("s", fold) : json_null());
-    json_object_set_new(out, "online", json_string(cost.online || diagonal_online ? "yes" : "no"));
+                        cost.folds_diagonal && fold != NULL ? json_string(fold) : json_null());
+    json_object_set_new(out, "online", json_string(online ? "yes" : "no"));
     json_object_set_new(out, "flops_per_token", pl_number(flops));
     json_object_set_new(out, "bytes",
                         pl_number(cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0)));
     json_object_set_new(out, "share_of_layers", pl_number(flops / (2.0 * n * layers)));
-    json_object_set_new(out, "seconds_per_token",
-                        cost.online || diagonal_online ? pl_number(seconds) : pl_number(0.0));
+    json_object_set_new(out, "seconds_per_token", pl_number(online ? seconds : 0.0));
     pl_buf_deinit(&text);
 }
 

@@ -63,11 +63,10 @@ static void quantize_row(const pl_act_grid *grid, pl_act_range range, float *x, 
     round_row(scale, zero, least, most, x, n);
 }
 
-void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x, size_t rows,
-                     size_t n)
+/* Groups of `width` values, each by its own range of which share.lo and share.hi are kept. */
+static void quantize_groups(const pl_act_grid *grid, pl_act_range share, size_t width, float *x,
+                            size_t rows, size_t n)
 {
-    const float lo = (float)grid->clip * (clip != NULL ? clip->lo : 1.0f);
-    const float hi = (float)grid->clip * (clip != NULL ? clip->hi : 1.0f);
     if (grid->bits == 0) {
         return;
     }
@@ -75,11 +74,26 @@ void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
 #endif
     for (size_t r = 0; r < rows; r++) {
-        pl_act_range range = pl_act_row_range(x + r * n, n);
-        range.lo *= lo;
-        range.hi *= hi;
-        quantize_row(grid, range, x + r * n, n);
+        for (size_t at = 0; at < n; at += width) {
+            const size_t count = n - at < width ? n - at : width;
+            pl_act_range range = pl_act_row_range(x + r * n + at, count);
+            range.lo *= share.lo;
+            range.hi *= share.hi;
+            quantize_row(grid, range, x + r * n + at, count);
+        }
     }
+}
+
+pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip)
+{
+    return (pl_act_range){(float)grid->clip * (clip != NULL ? clip->lo : 1.0f),
+                          (float)grid->clip * (clip != NULL ? clip->hi : 1.0f)};
+}
+
+void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x, size_t rows,
+                     size_t n)
+{
+    quantize_groups(grid, pl_act_share(grid, clip), n, x, rows, n);
 }
 
 void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x, size_t rows,
@@ -99,20 +113,12 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
 void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
                             size_t n)
 {
-    const size_t width = group_size == 0 || group_size > n ? n : group_size;
-    if (grid->bits == 0) {
-        return;
-    }
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static) if (rows * n > 16384)
-#endif
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t at = 0; at < n; at += width) {
-            const size_t count = n - at < width ? n - at : width;
-            pl_act_range range = pl_act_row_range(x + r * n + at, count);
-            range.lo *= (float)grid->clip;
-            range.hi *= (float)grid->clip;
-            quantize_row(grid, range, x + r * n + at, count);
-        }
-    }
+    quantize_groups(grid, pl_act_share(grid, NULL),
+                    group_size == 0 || group_size > n ? n : group_size, x, rows, n);
+}
+
+void pl_act_format(const pl_act_grid *grid, pl_buf *out)
+{
+    pl_buf_printf(out, "A%d %d %d %.17g", grid->bits, (int)grid->asymmetric, (int)grid->fixed,
+                  grid->clip);
 }

@@ -7,6 +7,8 @@
 #ifndef PL_QUANT_ACTIVATION_H
 #define PL_QUANT_ACTIVATION_H
 
+#include "core/base/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -37,5 +39,8 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
  * is one group.  n need not be a multiple of it. */
 void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
                             size_t n);
+
+/* Every setting, for the keys of what was made with it; appended. */
+void pl_act_format(const pl_act_grid *grid, pl_buf *out);
 
 #endif

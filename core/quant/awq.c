@@ -47,6 +47,11 @@ static void free_search(search *s)
     free(s->moved);
 }
 
+static pl_status no_memory(const search *s, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a search", s->in->site);
+}
+
 static pl_status ready(search *s, pl_error *err)
 {
     for (size_t i = 0; i < s->in->n_weights; i++) {
@@ -62,7 +67,7 @@ static pl_status ready(search *s, pl_error *err)
     return s->scale != NULL && s->best != NULL && s->w != NULL && s->lost != NULL &&
                    s->moved != NULL
                ? PL_OK
-               : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a search", s->in->site);
+               : no_memory(s, err);
 }
 
 /* s = (mean|X|)^a over sqrt(max min) of it. */
@@ -99,39 +104,53 @@ static void group_loss(const pl_grid *grid, const float *w, size_t count, float 
     }
 }
 
-/* (Q(s W) / s - W) of one layer, to s->lost. */
-static pl_status layer_loss(search *s, pl_view w, pl_error *err)
+/* Errors of all rows' groups at column `at` by a share of their range, to s->lost. */
+static bool lose_groups(search *s, size_t rows, size_t at, size_t size, float share)
 {
-    const size_t n = s->in->n, width = group_width(s->in);
+    const size_t n = s->in->n;
     int failed = 0;
 #ifdef _OPENMP
 #pragma omp parallel reduction(| : failed)
 #endif
     {
-        float *clamped = pl_alloc(n, sizeof *clamped);
-        int16_t *codes = pl_alloc(n, sizeof *codes);
+        float *clamped = pl_alloc(size, sizeof *clamped);
+        int16_t *codes = pl_alloc(size, sizeof *codes);
         failed |= clamped == NULL || codes == NULL;
 #ifdef _OPENMP
 #pragma omp for schedule(static)
 #endif
-        for (size_t r = 0; r < w.rows; r++) {
-            float *scaled = s->w + r * n, *lost = s->lost + r * n;
-            for (size_t c = 0; c < n; c++) {
-                scaled[c] = w.data[r * w.stride + c] * s->scale[c];
-            }
-            for (size_t at = 0; !failed && at < n; at += width) {
-                group_loss(s->in->grid, scaled + at, n - at < width ? n - at : width, 1.0f, clamped,
-                           codes, lost + at);
-            }
-            for (size_t c = 0; c < n; c++) {
-                lost[c] /= s->scale[c];
+        for (size_t r = 0; r < rows; r++) {
+            if (!failed) {
+                group_loss(s->in->grid, s->w + r * n + at, size, share, clamped, codes,
+                           s->lost + r * n + at);
             }
         }
         free(clamped);
         free(codes);
     }
-    return failed ? pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a search", s->in->site)
-                  : PL_OK;
+    return !failed;
+}
+
+/* (Q(s W) / s - W) of one layer, to s->lost. */
+static pl_status layer_loss(search *s, pl_view w, pl_error *err)
+{
+    const size_t n = s->in->n, width = group_width(s->in);
+    for (size_t r = 0; r < w.rows; r++) {
+        for (size_t c = 0; c < n; c++) {
+            s->w[r * n + c] = w.data[r * w.stride + c] * s->scale[c];
+        }
+    }
+    for (size_t at = 0; at < n; at += width) {
+        if (!lose_groups(s, w.rows, at, n - at < width ? n - at : width, 1.0f)) {
+            return no_memory(s, err);
+        }
+    }
+    for (size_t r = 0; r < w.rows; r++) {
+        for (size_t c = 0; c < n; c++) {
+            s->lost[r * n + c] /= s->scale[c];
+        }
+    }
+    return PL_OK;
 }
 
 /* tr(D G D^T) over the site's layers. */
@@ -196,49 +215,21 @@ static void group_errors(const search *s, const float *gram, size_t at, size_t w
     }
 }
 
-/* Errors of all rows' groups at column `at` by a share of their range, to s->lost. */
-static bool lose_groups(search *s, size_t rows, size_t at, size_t size, float share)
-{
-    const size_t n = s->in->n;
-    int failed = 0;
-#ifdef _OPENMP
-#pragma omp parallel reduction(| : failed)
-#endif
-    {
-        float *clamped = pl_alloc(size, sizeof *clamped);
-        int16_t *codes = pl_alloc(size, sizeof *codes);
-        failed |= clamped == NULL || codes == NULL;
-#ifdef _OPENMP
-#pragma omp for schedule(static)
-#endif
-        for (size_t r = 0; r < rows; r++) {
-            if (!failed) {
-                group_loss(s->in->grid, s->w + r * n + at, size, share, clamped, codes,
-                           s->lost + r * n + at);
-            }
-        }
-        free(clamped);
-        free(codes);
-    }
-    return !failed;
-}
-
 /* The share of the range of each group of a layer's transformed rows (in s->w) that costs least:
  * keep[rows, groups].  llm-awq measures on about 512 tokens; here all count. */
 static pl_status search_layer(search *s, const float *gram, size_t rows, int shrinks,
                               pl_act_range *keep, pl_task *task, pl_error *err)
 {
-    const size_t n = s->in->n, width = group_width(s->in), groups = (n + width - 1) / width;
+    const size_t n = s->in->n, width = group_width(s->in);
+    const size_t groups = pl_grid_groups(s->in->grid, n);
     double *least = pl_alloc(rows, sizeof *least), *e = pl_alloc(rows, sizeof *e);
-    pl_status status = least != NULL && e != NULL
-                           ? PL_OK
-                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", s->in->site);
+    pl_status status = least != NULL && e != NULL ? PL_OK : no_memory(s, err);
     for (size_t k = 0; status == PL_OK && k < groups; k++) {
         const size_t at = k * width, size = n - at < width ? n - at : width;
         for (int i = 0; status == PL_OK && i < shrinks; i++) {
             const float share = 1.0f - (float)i / SHRINK_STEPS;
             if (!lose_groups(s, rows, at, size, share)) {
-                status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", s->in->site);
+                status = no_memory(s, err);
                 break;
             }
             group_errors(s, gram, at, size, rows, e);
@@ -258,7 +249,7 @@ static pl_status search_layer(search *s, const float *gram, size_t rows, int shr
 
 static pl_status search_clip(search *s, pl_transform *t, pl_task *task, pl_error *err)
 {
-    const size_t n = s->in->n, width = group_width(s->in), groups = (n + width - 1) / width;
+    const size_t n = s->in->n, groups = pl_grid_groups(s->in->grid, n);
     size_t all = 0, first = 0;
     for (size_t i = 0; i < s->in->n_weights; i++) {
         all += s->in->weights[i].rows;
@@ -267,7 +258,7 @@ static pl_status search_clip(search *s, pl_transform *t, pl_task *task, pl_error
     pl_act_range *keep = pl_alloc(all * groups, sizeof *keep);
     pl_status status = gram != NULL && keep != NULL
                            ? pl_transform_gram(t, s->in->gram, gram, task, err)
-                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", s->in->site);
+                           : no_memory(s, err);
     for (size_t i = 0; status == PL_OK && i < s->in->n_weights; i++) {
         const pl_view w = s->in->weights[i];
         for (size_t r = 0; r < w.rows; r++) {

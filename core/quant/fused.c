@@ -4,8 +4,6 @@
 #include "core/quant/activation_parts.h"
 #include "core/quant/transform_parts.h"
 #include "core/tensor/clones.h"
-#include "core/tensor/kron.h"
-#include "core/tensor/linalg.h"
 
 #include <assert.h>
 #include <math.h>
@@ -43,21 +41,15 @@ static void turn_tile(const pl_transform *t, const float *x, size_t count, float
             memcpy(y + r * t->n, x + r * t->n, t->n * sizeof *y);
         }
     }
-    if (t->hadamard != NULL) {
-        pl_hadamard_rows(t->hadamard, y, count, t->n);
-    } else if (t->kron != NULL) {
-        pl_kron_rows(t->kron, t->n1, t->kron + t->n1 * t->n1, t->n2, y, y, count, scratch);
-    } else if (t->q != NULL) {
-        memcpy(scratch, y, count * t->n * sizeof *y);
-        pl_gemm_nn(count, t->n, t->n, 1.0f, scratch, t->n, t->q, t->n, 0.0f, y, t->n);
-    }
+    pl_transform_turn(t, y, count, scratch);
 }
 
 typedef struct fused {
     const pl_transform *t;
     const float *x;
     size_t rows, tile;
-    float lo, hi, most; /* shares of the range's ends; the largest code */
+    pl_act_range share; /* of each row's range */
+    float most;         /* the largest code */
     int8_t *codes;
     float *scales;
 } fused;
@@ -69,7 +61,7 @@ static void quantize_tile(const fused *f, size_t first, float *y, float *scratch
     turn_tile(f->t, f->x + first * n, count, y, scratch);
     for (size_t r = 0; r < count; r++) {
         const pl_act_range range = pl_act_row_range(y + r * n, n);
-        const float scale = fmaxf(f->hi * range.hi, -f->lo * range.lo) / f->most;
+        const float scale = fmaxf(f->share.hi * range.hi, -f->share.lo * range.lo) / f->most;
         f->scales[first + r] = scale;
         if (scale > 0.0f) {
             encode(y + r * n, n, scale, f->most, f->codes + (first + r) * n);
@@ -83,14 +75,12 @@ pl_status pl_fused_quantize(const pl_transform *t, const pl_act_grid *grid, cons
                             size_t rows, int8_t *codes, float *scales, pl_error *err)
 {
     assert(grid->bits >= 2 && grid->bits <= 8 && !grid->asymmetric && !grid->fixed);
-    const pl_act_range *clip = pl_transform_clip(t);
     const size_t fit = TILE_BYTES / (t->n * sizeof(float));
     const fused f = {.t = t,
                      .x = x,
                      .rows = rows,
                      .tile = fit < 1 ? 1 : fit,
-                     .lo = (float)grid->clip * (clip != NULL ? clip->lo : 1.0f),
-                     .hi = (float)grid->clip * (clip != NULL ? clip->hi : 1.0f),
+                     .share = pl_act_share(grid, pl_transform_clip(t)),
                      .most = (float)((1 << (grid->bits - 1)) - 1),
                      .codes = codes,
                      .scales = scales};

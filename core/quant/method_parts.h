@@ -8,9 +8,6 @@ extern const pl_method pl_method_smoothquant, pl_method_awq, pl_method_hadamard,
     pl_method_orthogonal;
 extern const pl_method pl_method_astro, pl_method_magr, pl_method_gptq, pl_method_rtn;
 
-/* Per input channel: max |W_c| over all layers of the site.  out[n]. */
-void pl_site_weight_max(const pl_site_input *in, float *out);
-
 /* Astro and MagR take the same parameters and differ in alpha. */
 enum { PL_LINF_PARAMS = 7 };
 extern const pl_param pl_linf_params[PL_LINF_PARAMS];

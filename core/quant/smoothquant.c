@@ -20,7 +20,8 @@ static const pl_param params[] = {
              "(LLaMA models like 0.85)."},
 };
 
-void pl_site_weight_max(const pl_site_input *in, float *out)
+/* Per input channel: max |W_c| over all layers of the site.  out[n]. */
+static void weight_max(const pl_site_input *in, float *out)
 {
     for (size_t c = 0; c < in->n; c++) {
         out[c] = 0.0f;
@@ -46,7 +47,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
     if (scale == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", in->site);
     }
-    pl_site_weight_max(in, scale);
+    weight_max(in, scale);
     for (size_t c = 0; c < in->n; c++) {
         const double x = (double)fmaxf(in->max_abs[c], LEAST);
         const double w = (double)fmaxf(scale[c], LEAST);

@@ -15,14 +15,13 @@ static pl_status no_memory(size_t n, pl_error *err)
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-pl_status pl_transform_new(size_t n, pl_transform **out, pl_error *err)
+static pl_status new_transform(size_t n, pl_transform **out, pl_error *err)
 {
     pl_transform *t = calloc(1, sizeof *t);
     *out = t;
     if (t == NULL) {
         return no_memory(n, err);
     }
-    t->references = 1;
     t->n = n;
     return PL_OK;
 }
@@ -36,7 +35,7 @@ static float *copy_floats(const float *from, size_t count)
     return copy;
 }
 
-pl_status pl_transform_set_scale(pl_transform *t, const float *scale, pl_error *err)
+static pl_status set_scale(pl_transform *t, const float *scale, pl_error *err)
 {
     for (size_t c = 0; c < t->n; c++) {
         if (!isfinite(scale[c]) || !(scale[c] > 0.0f)) {
@@ -63,9 +62,9 @@ static pl_status made(pl_transform *t, pl_status status, pl_transform **out)
 pl_status pl_transform_scaling(size_t n, const float *scale, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = pl_transform_new(n, &t, err);
+    pl_status status = new_transform(n, &t, err);
     if (status == PL_OK) {
-        status = pl_transform_set_scale(t, scale, err);
+        status = set_scale(t, scale, err);
     }
     return made(t, status, out);
 }
@@ -73,7 +72,7 @@ pl_status pl_transform_scaling(size_t n, const float *scale, pl_transform **out,
 pl_status pl_transform_hadamard(size_t n, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = pl_transform_new(n, &t, err);
+    pl_status status = new_transform(n, &t, err);
     if (status == PL_OK) {
         status = pl_hadamard_create(n, &t->hadamard, err);
     }
@@ -83,7 +82,7 @@ pl_status pl_transform_hadamard(size_t n, pl_transform **out, pl_error *err)
 pl_status pl_transform_orthogonal(size_t n, const float *q, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = pl_transform_new(n, &t, err);
+    pl_status status = new_transform(n, &t, err);
     if (status == PL_OK && (t->q = copy_floats(q, n * n)) == NULL) {
         status = no_memory(n, err);
     }
@@ -130,9 +129,9 @@ static pl_status take_factors(pl_transform *t, const pl_kron_parts *parts, pl_er
 pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = pl_transform_new(parts->n1 * parts->n2, &t, err);
+    pl_status status = new_transform(parts->n1 * parts->n2, &t, err);
     if (status == PL_OK && parts->scale != NULL) {
-        status = pl_transform_set_scale(t, parts->scale, err);
+        status = set_scale(t, parts->scale, err);
     }
     if (status == PL_OK) {
         status = take_factors(t, parts, err);
@@ -147,41 +146,30 @@ pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out, pl_e
     return made(t, status, out);
 }
 
-static size_t clip_groups(const pl_transform *t)
+size_t pl_transform_clip_groups(const pl_transform *t)
 {
-    return t->clip_group_size == 0 ? 1 : (t->n + t->clip_group_size - 1) / t->clip_group_size;
+    return pl_grid_groups(&(pl_grid){.group_size = t->clip_group_size}, t->n);
 }
 
 pl_status pl_transform_set_clip(pl_transform *t, const pl_act_range *ranges, size_t rows,
                                 size_t clip_group_size, pl_error *err)
 {
     t->clip_group_size = clip_group_size < t->n ? clip_group_size : 0;
-    const size_t count = rows * clip_groups(t);
-    float *copy = pl_alloc(2 * count, sizeof *copy);
+    const size_t count = rows * pl_transform_clip_groups(t);
+    pl_act_range *copy = pl_alloc(count, sizeof *copy);
     if (copy == NULL) {
         return no_memory(t->n, err);
     }
-    for (size_t i = 0; i < count; i++) {
-        copy[2 * i] = ranges[i].lo;
-        copy[2 * i + 1] = ranges[i].hi;
-    }
+    memcpy(copy, ranges, count * sizeof *copy);
     free(t->row_clip);
     t->row_clip = copy;
     t->rows = rows;
     return PL_OK;
 }
 
-pl_transform *pl_transform_retain(pl_transform *t)
-{
-    if (t != NULL) {
-        t->references++;
-    }
-    return t;
-}
-
 void pl_transform_destroy(pl_transform *t)
 {
-    if (t == NULL || --t->references > 0) {
+    if (t == NULL) {
         return;
     }
     pl_hadamard_destroy(t->hadamard);
@@ -225,11 +213,16 @@ static void scale_rows(const pl_transform *t, bool divide, float *x, size_t rows
     }
 }
 
+/* A Kronecker product applied from the right to rows: X~ -> a^T X~ b. */
+typedef struct kron_pair {
+    const float *a, *b;
+} kron_pair;
+
 /* Which of B, B^-1, B^-T, B^T is applied from the right. */
 typedef enum basis_form { BASIS, INVERSE, INVERSE_TRANSPOSED, TRANSPOSED } basis_form;
 
 /* The four pairs of a Kronecker product for pl_kron_rows, which applies a^T X~ b. */
-static pl_kron_pair kron_pair(const pl_transform *t, basis_form form)
+static kron_pair find_pair(const pl_transform *t, basis_form form)
 {
     const size_t a = t->n1 * t->n1, b = t->n2 * t->n2;
     const float *p = t->kron, *inverse = p + a + b, *flipped = p + 2 * (a + b);
@@ -246,7 +239,7 @@ static pl_kron_pair kron_pair(const pl_transform *t, basis_form form)
     case BASIS:
         break;
     }
-    return (pl_kron_pair){p, p + a};
+    return (kron_pair){p, p + a};
 }
 
 /* Rows of one step: about 0.1 GFLOP, so that a tick comes every few milliseconds. */
@@ -274,9 +267,14 @@ static void apply_rows(const pl_transform *t, basis_form form, float *x, size_t 
             pl_gemm_nn(rows, n, n, 1.0f, scratch, n, t->q, n, 0.0f, x, n);
         }
     } else if (t->kron != NULL) {
-        const pl_kron_pair pair = kron_pair(t, form);
+        const kron_pair pair = find_pair(t, form);
         pl_kron_rows(pair.a, t->n1, pair.b, t->n2, x, x, rows, scratch);
     }
+}
+
+void pl_transform_turn(const pl_transform *t, float *x, size_t rows, float *scratch)
+{
+    apply_rows(t, BASIS, x, rows, scratch);
 }
 
 static pl_status apply_basis(const pl_transform *t, basis_form form, float *x, size_t rows,
@@ -367,15 +365,15 @@ pl_status pl_transform_gram(const pl_transform *t, const float *g, float *out, p
     return status;
 }
 
-static void clip_group(float *w, size_t count, float lo, float hi)
+static void clip_group(float *w, size_t count, pl_act_range share)
 {
     float low = 0.0f, high = 0.0f;
     for (size_t i = 0; i < count; i++) {
         low = w[i] < low ? w[i] : low;
         high = w[i] > high ? w[i] : high;
     }
-    low *= lo;
-    high *= hi;
+    low *= share.lo;
+    high *= share.hi;
     for (size_t i = 0; i < count; i++) {
         w[i] = w[i] < low ? low : w[i] > high ? high : w[i];
     }
@@ -386,14 +384,13 @@ void pl_transform_clip_weights(const pl_transform *t, size_t first, float *w, si
     if (t->row_clip == NULL) {
         return;
     }
-    const size_t groups = clip_groups(t);
+    const size_t groups = pl_transform_clip_groups(t);
     const size_t width = t->clip_group_size == 0 ? t->n : t->clip_group_size;
     for (size_t r = 0; r < count && first + r < t->rows; r++) {
-        const float *factors = t->row_clip + 2 * (first + r) * groups;
+        const pl_act_range *shares = t->row_clip + (first + r) * groups;
         for (size_t k = 0; k < groups; k++) {
             const size_t at = k * width, left = t->n - at;
-            clip_group(w + r * t->n + at, left < width ? left : width, factors[2 * k],
-                       factors[2 * k + 1]);
+            clip_group(w + r * t->n + at, left < width ? left : width, shares[k]);
         }
     }
 }

@@ -70,9 +70,7 @@ PL_NODISCARD pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transfor
 PL_NODISCARD pl_status pl_transform_set_clip(pl_transform *t, const pl_act_range *ranges,
                                              size_t rows, size_t clip_group_size, pl_error *err);
 
-/* Another reference to it, for the one worker thread that makes and destroys them. */
-pl_transform *pl_transform_retain(pl_transform *t);
-void pl_transform_destroy(pl_transform *t); /* lets go of one reference; NULL is fine */
+void pl_transform_destroy(pl_transform *t); /* NULL is fine */
 
 /* --- using ------------------------------------------------------------------------------------ */
 

@@ -5,13 +5,7 @@
 #include "core/quant/transform.h"
 #include "core/tensor/hadamard.h"
 
-/* A Kronecker product applied from the right to rows: X~ -> a^T X~ b. */
-typedef struct pl_kron_pair {
-    const float *a, *b;
-} pl_kron_pair;
-
 struct pl_transform {
-    int references;
     size_t n;
     float *scale;          /* [n] or NULL */
     pl_hadamard *hadamard; /* at most one of these three */
@@ -20,14 +14,14 @@ struct pl_transform {
     size_t n1, n2;
     bool has_clip;
     pl_act_range clip;
-    float *row_clip; /* [rows * clip_groups, 2] or NULL */
+    pl_act_range *row_clip; /* [rows, groups of clip_group_size] or NULL */
     size_t rows, clip_group_size;
 };
 
-/* An empty one of n channels, one reference. */
-PL_NODISCARD pl_status pl_transform_new(size_t n, pl_transform **out, pl_error *err);
+/* Groups of columns that a row's clipping has. */
+size_t pl_transform_clip_groups(const pl_transform *t);
 
-/* PL_ERR_NUMERIC names the first channel whose scale is not finite and positive. */
-PL_NODISCARD pl_status pl_transform_set_scale(pl_transform *t, const float *scale, pl_error *err);
+/* In place x[rows, n] <- x B, all rows at once and without its diagonal; scratch: [rows, n]. */
+void pl_transform_turn(const pl_transform *t, float *x, size_t rows, float *scratch);
 
 #endif

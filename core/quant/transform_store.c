@@ -34,9 +34,8 @@ size_t pl_transform_arrays(const pl_transform *t, pl_transform_array arrays[PL_T
         arrays[count++] = (pl_transform_array){"clip", &t->clip.lo, 2};
     }
     if (t->row_clip != NULL) {
-        const size_t groups =
-            t->clip_group_size == 0 ? 1 : (t->n + t->clip_group_size - 1) / t->clip_group_size;
-        arrays[count++] = (pl_transform_array){"row_clip", t->row_clip, 2 * t->rows * groups};
+        arrays[count++] = (pl_transform_array){"row_clip", &t->row_clip->lo,
+                                               2 * t->rows * pl_transform_clip_groups(t)};
     }
     return count;
 }
@@ -143,8 +142,7 @@ pl_status pl_transform_from_arrays(const char *kind, size_t n, const pl_transfor
     if (status != PL_OK || clip == NULL) {
         return status;
     }
-    const size_t width = clip_group_size == 0 || clip_group_size > n ? n : clip_group_size;
-    const size_t groups = (n + width - 1) / width;
+    const size_t groups = pl_grid_groups(&(pl_grid){.group_size = clip_group_size}, n);
     if (clip->count % (2 * groups) != 0) {
         status = bad(kind, "row_clip", err);
     } else {

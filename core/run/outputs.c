@@ -109,29 +109,46 @@ static double flatness(pl_view x)
     return pl_describe(x).flatness;
 }
 
+/* X T and Q(X T), in *turned and *quantized where they differ from what they are made of. */
+static pl_status make_inputs(const pl_outputs_request *r, const pl_site_stats *stats, pl_view x,
+                             pl_mat *turned, pl_mat *quantized, pl_task *task, pl_error *err)
+{
+    const pl_act_grid *grid = &r->state->activations;
+    pl_status status = PL_OK;
+    float most = 0.0f;
+    if (r->transform != NULL) {
+        status = pl_mat_copy(turned, x, err);
+        if (status == PL_OK) {
+            status = pl_transform_inputs(r->transform, turned->data, x.rows, task, err);
+        }
+    }
+    if (status == PL_OK && grid->bits > 0) {
+        status = pl_mat_copy(quantized, r->transform != NULL ? pl_mat_view(turned) : x, err);
+        if (status == PL_OK && grid->fixed) {
+            status = pl_outputs_range(r->transform, stats, &most, task, err);
+        }
+        if (status == PL_OK) {
+            pl_outputs_quantize(grid, r->transform, most, quantized->data, x.rows, x.cols);
+        }
+    }
+    return status;
+}
+
 static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats *stats,
                                 pl_outputs *out, pl_task *task, pl_error *err)
 {
-    const size_t n = r->w0.cols, rows = stats->sample_rows;
+    const size_t n = r->w0.cols;
     pl_mat turned = {0}, quantized = {0};
     sums all = {0};
-    const pl_view x = {stats->sample, rows, n, n};
-    pl_status status = pl_mat_copy(&turned, x, err);
-    if (status == PL_OK && r->transform != NULL) {
-        status = pl_transform_inputs(r->transform, turned.data, rows, task, err);
-    }
+    const pl_view x = {stats->sample, stats->sample_rows, n, n};
+    pl_status status = make_inputs(r, stats, x, &turned, &quantized, task, err);
     if (status == PL_OK) {
-        status = pl_mat_copy(&quantized, pl_mat_view(&turned), err);
-    }
-    float most = 0.0f;
-    if (status == PL_OK) {
-        status = pl_outputs_range(r->transform, stats, &most, task, err);
-    }
-    if (status == PL_OK) {
-        pl_outputs_quantize(&r->state->activations, r->transform, most, quantized.data, rows, n);
+        const float *xt = turned.data != NULL ? turned.data : x.data;
         out->input_before = flatness(x);
-        out->input_after = flatness(pl_mat_view(&turned));
-        status = run_rows(r, stats->sample, turned.data, quantized.data, rows, &all, task, err);
+        out->input_after =
+            r->transform != NULL ? flatness(pl_mat_view(&turned)) : out->input_before;
+        status = run_rows(r, x.data, xt, quantized.data != NULL ? quantized.data : xt, x.rows, &all,
+                          task, err);
     }
     if (status == PL_OK) {
         out->function_error = all.output > 0.0 ? all.moved / all.output : 0.0;
@@ -152,7 +169,7 @@ pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_ta
         pl_lab_load_site(r->lab, r->state, r->calibration, site, false, true, &stats, task, err);
     if (status == PL_OK && stats.sample_rows > 0) {
         out->weight_before = flatness(r->w0);
-        out->weight_after = flatness(r->handed);
+        out->weight_after = r->handed.data != r->w0.data ? flatness(r->handed) : out->weight_before;
         out->condition = 1.0;
         if (r->transform != NULL) {
             status = pl_transform_condition(r->transform, &out->condition, err);

@@ -114,10 +114,8 @@ static pl_status quantize_cache(void *ctx, size_t block, float *x, size_t rows, 
 
 static pl_status weights_of(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
 {
-    pl_quantized *q = ctx;
-    const pl_hooks plain =
-        pl_weights_hooks(&q->weights, q->weights.lab, q->weights.state, q->weights.which);
-    return plain.weight(&q->weights, layer, out, provided, err);
+    const pl_hooks *plain = &((pl_quantized *)ctx)->plain;
+    return plain->weight(plain->ctx, layer, out, provided, err);
 }
 
 static bool has_transform(const pl_state *state)
@@ -133,7 +131,8 @@ static bool has_transform(const pl_state *state)
 pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
                             pl_hooks *hooks, pl_task *task, pl_error *err)
 {
-    *q = (pl_quantized){.weights = {.lab = lab, .state = state, .which = which}};
+    *q = (pl_quantized){0};
+    q->plain = pl_weights_hooks(&q->weights, lab, state, which);
     for (size_t i = 0; i < PL_QUANTIZED_SITES; i++) {
         q->sites[i].site = SIZE_MAX;
     }

@@ -32,6 +32,7 @@ typedef struct pl_quantized_site {
 
 typedef struct pl_quantized {
     pl_weights_ctx weights;
+    pl_hooks plain; /* of the weights alone, on that */
     pl_id calibration;
     pl_quantized_site sites[PL_QUANTIZED_SITES];
     size_t next;

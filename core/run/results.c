@@ -96,8 +96,7 @@ pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spe
     hash_spec(hasher, round, &failed);
     if (activations->bits > 0) {
         pl_buf text = {0};
-        pl_buf_printf(&text, "A%d %d %d %.17g", activations->bits, (int)activations->asymmetric,
-                      (int)activations->fixed, activations->clip);
+        pl_act_format(activations, &text);
         failed = failed || text.failed;
         pl_hasher_text(hasher, text.data != NULL ? text.data : "");
         pl_buf_deinit(&text);

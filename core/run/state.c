@@ -310,10 +310,9 @@ static void put_spec(pl_buf *text, pl_slot slot, const pl_spec *spec)
 /* Activations belong to a plan only where a transform is made for their grid. */
 static void put_activations(const pl_state *state, const pl_spec *transform, pl_buf *text)
 {
-    const pl_act_grid *a = &state->activations;
     if (transform->method != NULL && transform->method->suits_activations) {
-        pl_buf_printf(text, "activations %d %d %d %.17g\n", a->bits, (int)a->asymmetric,
-                      (int)a->fixed, a->clip);
+        pl_act_format(&state->activations, text);
+        pl_buf_puts(text, "\n");
     }
 }
 

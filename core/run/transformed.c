@@ -105,9 +105,8 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
         }
     }
     if (spec->method->suits_activations) {
-        const pl_act_grid *a = &state->activations;
-        pl_buf_printf(&text, " A%d %d %d %.17g", a->bits, (int)a->asymmetric, (int)a->fixed,
-                      a->clip);
+        pl_buf_puts(&text, " ");
+        pl_act_format(&state->activations, &text);
     }
     pl_status status = pl_buf_check(&text, err);
     if (status == PL_OK) {
