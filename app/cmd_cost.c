@@ -81,11 +81,32 @@ static void put_cost(json_t *out, const pl_state *state, const pl_site *site, co
     pl_buf_deinit(&text);
 }
 
+/* What a learned one costs does not depend on what it has learned: where that has not begun, its
+ * start is taken. */
+static pl_status take_transform(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                                const pl_spec *spec, pl_transform **out, pl_task *task,
+                                pl_error *err)
+{
+    pl_id key = {0};
+    pl_learning start = {0};
+    pl_status status =
+        pl_site_transform_now(lab, state, calibration, layer, spec, out, &key, task, err);
+    if (status == PL_OK && *out == NULL) {
+        status = pl_site_learn(lab, state, calibration, layer, 0, &start, task, err);
+        pl_learning_deinit(&start);
+        if (status == PL_OK) {
+            status = pl_site_transform_now(lab, state, calibration, layer, spec, out, &key, task,
+                                           err);
+        }
+    }
+    return status;
+}
+
 pl_status pl_run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                       pl_error *err)
 {
     size_t layer = 0;
-    pl_id calibration = {0}, key = {0};
+    pl_id calibration = {0};
     pl_transform *t = NULL;
     pl_site_stats stats = {0};
     double seconds = 0.0;
@@ -102,7 +123,7 @@ pl_status pl_run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     }
     status = pl_lab_calibration(lab, state, &calibration, task, err);
     if (status == PL_OK) {
-        status = pl_site_transform(lab, state, calibration, layer, spec, &t, &key, task, err);
+        status = take_transform(lab, state, calibration, layer, spec, &t, task, err);
     }
     if (status == PL_OK) {
         status =

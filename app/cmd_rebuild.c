@@ -229,6 +229,7 @@ static pl_status check_import(const rebuild *r, pl_error *err)
 static bool is_allowed(const char *name)
 {
     static const char *const names[] = {"open",   "calibrate", "method", "solve", "select", "unpin",
+                                        "learn",  "kv",        "activations",
                                         "import", "pin",       "sweep",  "plot",  "figure"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], name) == 0) {

@@ -55,6 +55,11 @@ static const pl_key kv_keys[] = {
     {0},
 };
 
+static const pl_key learn_keys[] = {
+    {"until", PL_KEY_INT, NULL, NULL, "pause behind this step, to look or to go on later"},
+    {0},
+};
+
 static const pl_key solve_keys[] = {
     {"sequential", PL_KEY_CHOICE, "no", "no|yes",
      "with `all`: block by block, on inputs from the quantized blocks before"},
@@ -92,8 +97,8 @@ static const pl_key select_keys[] = {
 };
 
 #define VIEWS                                                                                      \
-    "channels|histogram|layers|box|tokens|groups|spectrum|basin|flatness|sweep|"           \
-    "outliers|log"
+    "channels|histogram|layers|box|tokens|groups|spectrum|basin|flatness|"           \
+    "transform|learning|landscape|sweep|outliers|log"
 
 static const pl_key view_keys[] = {
     {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the views show"},
@@ -208,6 +213,10 @@ static const pl_command table[] = {
      .run = pl_run_cost},
     {.name = "kv", .positional = "[none]", .max_words = 1, .keys = kv_keys, .needs_model = true,
      .summary = "Quantize keys (after RoPE) and values, or none", .apply = pl_apply_kv},
+    {.name = "learn", .positional = "[pause|resume|reset] [LAYER]", .max_words = 2,
+     .keys = learn_keys, .needs_model = true,
+     .summary = "Learn the transform of a layer's site, go on with it, or forget it",
+     .run = pl_run_learn},
     {.name = "solve", .positional = "[LAYER|all]", .max_words = 1, .keys = solve_keys,
      .needs_model = true, .summary = "Apply the methods to the selected layer, another, or all",
      .run = pl_run_solve, .apply = pl_apply_solve},

@@ -3,6 +3,7 @@
 #include "app/handlers.h"
 #include "app/usage.h"
 #include "core/base/file.h"
+#include "core/run/transformed.h"
 #include "core/tensor/linalg.h"
 #include "plots/caption.h"
 
@@ -250,24 +251,53 @@ static size_t layer_of(const job *j, const pl_request *r)
     return (r->kind->uses & PL_USES_SWEEP) != 0 ? j->state->sweep.layer : r->layer;
 }
 
-/* The commands that rebuild the figure: no output path, no absolute path, no time, no host. */
-static pl_status put_commands(job *j, pl_error *err)
+/* The step that a panel shows the layer's learned transform at; 0: it shows none. */
+static uint64_t learned_step(const job *j, pl_lab *lab, const pl_request *r, pl_task *task)
 {
-    size_t count = j->rows * j->cols;
-    size_t *layers = calloc(count, sizeof *layers);
-    bool *results = calloc(count, sizeof *results);
-    if (layers == NULL || results == NULL) {
+    pl_id calibration = {0};
+    pl_learning reached = {0};
+    const pl_spec *spec = pl_state_spec(j->state, r->layer, PL_SLOT_TRANSFORM);
+    uint64_t step = 0;
+    if ((r->kind->uses & PL_USES_LEARNING) == 0 || spec->method == NULL || !spec->method->learned ||
+        pl_lab_calibration(lab, j->state, &calibration, task, NULL) != PL_OK ||
+        pl_site_learning(lab, j->state, calibration, r->layer, &reached, task, NULL) != PL_OK) {
+        return 0;
+    }
+    step = pl_learning_done(&reached) ? UINT64_MAX : reached.step;
+    pl_learning_deinit(&reached);
+    return step;
+}
+
+/* The commands that rebuild the figure: no output path, no absolute path, no time, no host. */
+static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
+{
+    const size_t count = j->rows * j->cols;
+    const size_t most = count * (1 + pl_model_layer_count(j->state->source->model));
+    size_t *layers = calloc(most, sizeof *layers);
+    bool *results = calloc(most, sizeof *results);
+    uint64_t *learned = calloc(most, sizeof *learned);
+    if (layers == NULL || results == NULL || learned == NULL) {
         free(layers);
         free(results);
+        free(learned);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
-    pl_figure_needs needs = {.layers = layers, .n_layers = count, .results = results};
+    pl_figure_needs needs = {
+        .layers = layers, .n_layers = count, .results = results, .learned = learned};
     for (size_t i = 0; i < count; i++) {
         const pl_request *r = &j->requests[i];
         layers[i] = layer_of(j, r);
         results[i] = shows_result(j, r);
+        learned[i] = learned_step(j, lab, r, task);
+        if (r->kind->layers != NULL) {
+            const size_t more = r->kind->layers(j->state, r, layers + needs.n_layers);
+            for (size_t k = 0; k < more; k++) {
+                results[needs.n_layers++] = true;
+            }
+        }
         needs.inputs = needs.inputs || shows_inputs(r);
         needs.methods = needs.methods || pl_request_uses_methods(r);
+        needs.activations = needs.activations || (r->kind->uses & PL_USES_ACTIVATIONS) != 0;
         needs.pins = needs.pins || ((r->kind->uses & PL_USES_PINS) != 0 && r->pins);
         needs.sweep = needs.sweep || (r->kind->uses & PL_USES_SWEEP) != 0;
     }
@@ -276,6 +306,7 @@ static pl_status put_commands(job *j, pl_error *err)
     put_size(j, count, &j->commands);
     free(layers);
     free(results);
+    free(learned);
     return PL_OK;
 }
 
@@ -355,13 +386,13 @@ static bool names_methods(const job *j, size_t layer)
     return named;
 }
 
-static pl_status gather(job *j, pl_task *task, pl_error *err)
+static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
 {
     pl_id id = {0};
     pl_model *model = j->state->source->model;
     pl_status status = pl_model_identity(model, &id, task, err);
     if (status == PL_OK) {
-        status = put_commands(j, err);
+        status = put_commands(j, lab, task, err);
     }
     if (status == PL_OK) {
         status = put_text(j, err);
@@ -491,7 +522,7 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
         status = pl_sheet_share(&sheet, err);
     }
     if (status == PL_OK) {
-        status = gather(&j, task, err);
+        status = gather(&j, lab, task, err);
     }
     if (status == PL_OK) {
         status = write_file(&j, &sheet, file, err);

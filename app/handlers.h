@@ -30,6 +30,7 @@ PL_APPLY(pl_apply_method);
 PL_APPLY(pl_apply_activations);
 PL_APPLY(pl_apply_kv);
 PL_RUN(pl_run_cost);
+PL_RUN(pl_run_learn);
 PL_RUN(pl_run_solve);
 PL_APPLY(pl_apply_solve);
 /* What `solve` says and hands on once a layer is solved, for who has solved it by itself. */

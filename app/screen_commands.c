@@ -136,6 +136,8 @@ static void follow(pl_screen *screen, const pl_call *call, const pl_source *old_
         pl_screen_new_inputs(screen);
         screen->live_wanted = screen->live_wanted || screen->solve_later || solved;
         screen->solve_later = false;
+    } else if (strcmp(name, "learn") == 0) {
+        pl_screen_end_learn(screen, PL_OK);
     } else if (strcmp(name, "method") == 0 && solved) {
         screen->live_wanted = true; /* who looks at a solved layer sees what the change does */
     } else if (call->command->apply != NULL && strcmp(name, "view") != 0) {
@@ -262,6 +264,9 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
         char text[128];
         snprintf(text, sizeof text, "%s: cancelled", call->command->name);
         pl_screen_say(screen, PL_MESSAGE_WARNING, text);
+        if (strcmp(call->command->name, "learn") == 0) {
+            pl_screen_end_learn(screen, status);
+        }
     } else {
         pl_screen_say(screen, PL_MESSAGE_ERROR, why.message);
     }

@@ -72,9 +72,17 @@ static void hash_sweep(pl_hasher *hasher, const pl_sweep *sweep)
     pl_hasher_u64(hasher, sweep->windows);
 }
 
-/* Of everything that the kind pays attention to. */
-static pl_id key_of(const pl_state *state, const pl_request *request, bool with_channel)
+/* How often what the layer's transform has learned has changed. */
+static uint64_t learned_of(const pl_screen *screen)
 {
+    const pl_spec *spec = pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM);
+    return spec->method != NULL && spec->method->learned ? screen->learned : 0;
+}
+
+/* Of everything that the kind pays attention to. */
+static pl_id key_of(const pl_screen *screen, const pl_request *request, bool with_channel)
+{
+    const pl_state *state = screen->state;
     pl_hasher *hasher = NULL;
     const pl_kind *kind = request->kind;
     if (pl_hasher_create(&hasher, NULL) != PL_OK) {
@@ -87,15 +95,23 @@ static pl_id key_of(const pl_state *state, const pl_request *request, bool with_
     pl_request_keys(&of, &keys);
     pl_hasher_text(hasher, kind->name);
     pl_hasher_text(hasher, keys.data != NULL ? keys.data : "");
-    pl_buf_deinit(&keys);
     pl_hasher_u64(hasher, (uint64_t)(uintptr_t)state->source);
     pl_hasher_u64(hasher, layered ? request->layer : 0);
     hash_calibration(hasher, &state->calibration);
     if ((kind->uses & (PL_USES_WHICH | PL_NEEDS_SOLVED)) != 0) {
-        size_t n = layered ? 1 : pl_model_layer_count(state->source->model);
+        const bool one = layered && kind->layers == NULL;
+        size_t n = one ? 1 : pl_model_layer_count(state->source->model);
         for (size_t i = 0; i < n; i++) {
-            hash_result(hasher, state, layered ? request->layer : i);
+            hash_result(hasher, state, one ? request->layer : i);
         }
+    }
+    if ((kind->uses & PL_USES_METHODS) != 0) {
+        pl_hasher_id(hasher, pl_state_plan(state, request->layer));
+        pl_hasher_u64(hasher, (kind->uses & PL_USES_LEARNING) != 0 ? learned_of(screen) : 0);
+    }
+    if ((kind->uses & PL_USES_ACTIVATIONS) != 0) {
+        pl_act_format(&state->activations, &keys);
+        pl_hasher_text(hasher, keys.data != NULL ? keys.data : "");
     }
     for (size_t i = 0; (kind->uses & PL_USES_PINS) != 0 && i < state->n_pins; i++) {
         pl_hasher_u64(hasher, state->pins[i].layer);
@@ -106,6 +122,7 @@ static pl_id key_of(const pl_state *state, const pl_request *request, bool with_
     }
     pl_id key = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
+    pl_buf_deinit(&keys);
     return key;
 }
 
@@ -207,7 +224,7 @@ static bool rested(const pl_screen *screen, const kept *k, const pl_request *req
 static void pump_pane(pl_screen *screen, size_t index, const pl_request *request)
 {
     kept *k = &screen->figures->panes[index];
-    pl_id wanted = key_of(screen->state, request, true);
+    pl_id wanted = key_of(screen, request, true);
     if (!pl_id_equal(wanted, k->wanted)) {
         stop(screen, k);
         k->wanted = wanted;
@@ -225,7 +242,7 @@ static void pump_pane(pl_screen *screen, size_t index, const pl_request *request
     }
     job->request = *request;
     job->figure_key = wanted;
-    job->figure_base = key_of(screen->state, request, false);
+    job->figure_base = key_of(screen, request, false);
     pl_urgency urgency = request->kind->slow ? PL_JOB_ORDINARY : PL_JOB_URGENT;
     if (pl_screen_submit_job(screen, job, urgency, NULL) == PL_OK) {
         k->job = job->id;
@@ -379,7 +396,7 @@ void pl_screen_fill_figures(pl_screen *screen)
         shown->needs = needs(screen, &request);
         bool keep = of_kind && (shown->needs == NULL || solves(screen));
         shown->figure = keep ? &k->figure : NULL;
-        shown->stale = !pl_id_equal(k->base, key_of(screen->state, &request, false));
+        shown->stale = !pl_id_equal(k->base, key_of(screen, &request, false));
         shown->working = job != NULL;
         shown->seconds = job != NULL ? pl_screen_now() - job->started : 0;
         shown->share =

@@ -139,7 +139,7 @@ pl_status pl_screen_submit_job(pl_screen *screen, pl_screen_job *job, pl_urgency
 bool pl_screen_is_ordinary(const pl_call *call)
 {
     static const char *const names[] = {"calibrate", "perplexity", "export", "open",
-                                        "sweep",     "figure",     "rebuild"};
+                                        "sweep",     "figure",     "rebuild", "learn"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(call->command->name, names[i]) == 0) {
             return true;
@@ -163,6 +163,15 @@ bool pl_screen_ordinary_runs(const pl_screen *screen)
     return false;
 }
 
+/* A solve that has to learn its transform first leaves room for pictures of that. */
+static bool learns(const pl_state *state, const pl_call *call)
+{
+    const pl_method *method =
+        state->source != NULL ? pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM)->method
+                              : NULL;
+    return method != NULL && method->learned && strcmp(call->command->name, "solve") == 0;
+}
+
 pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line, pl_error *err)
 {
     pl_screen_job *job = NULL;
@@ -170,12 +179,13 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
     snprintf(name, sizeof name, "%s%s", call->command->name,
              strcmp(call->command->name, "solve") == 0 && call->n_words > 0 ? " all" : "");
     const char *shown = pl_screen_is_ordinary(call) ? name : call->command->name;
+    const bool ordinary = pl_screen_is_ordinary(call) || learns(screen->state, call);
     pl_status status = pl_screen_make_job(screen, PL_JOB_KIND_COMMAND, shown, &job, err);
     if (status == PL_OK) {
         job->call = call;
         job->line = line;
         status = pl_screen_submit_job(
-            screen, job, pl_screen_is_ordinary(call) ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
+            screen, job, ordinary ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
     }
     return status;
 }

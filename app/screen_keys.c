@@ -132,6 +132,15 @@ static void global_action(pl_screen *screen, pl_action action)
     case PL_ACT_PERPLEXITY:
         pl_screen_measure(screen);
         break;
+    case PL_ACT_TRANSFORM:
+        pl_screen_next_transform(screen);
+        break;
+    case PL_ACT_LEARN:
+        pl_screen_learn(screen);
+        break;
+    case PL_ACT_FORGET:
+        pl_screen_key_command(screen, "learn reset", false);
+        break;
     case PL_ACT_TOUR_OFF:
         pl_screen_set_tour(screen, PL_TOUR_OFF);
         break;

@@ -2,6 +2,7 @@
  * it, and which turns are one step to undo. */
 #include "app/handlers.h"
 #include "app/screen_parts.h"
+#include "core/run/transformed.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +27,13 @@ pl_status pl_screen_run_live(pl_screen_job *job, pl_task *task, pl_error *err)
     const size_t layer = job->state.layer;
     pl_solve_report report;
     pl_id result;
-    pl_status status = pl_live_solve(job->live, job->lab, &job->state, layer, offer_frame, job,
+    pl_status status =
+        pl_site_learning_due(job->lab, &job->state, layer, &job->learn_first, task, err);
+    if (status != PL_OK || job->learn_first) {
+        return status != PL_OK ? status
+                               : pl_error_set(err, PL_ERR_CANCELLED, "to be learned first");
+    }
+    status = pl_live_solve(job->live, job->lab, &job->state, layer, offer_frame, job,
                                      &report, &result, task, err);
     job->call->warning = pl_lab_take_warning(job->lab);
     if (status == PL_OK) {
@@ -48,7 +55,12 @@ pl_status pl_screen_run_idle(pl_screen_job *job, pl_task *task, pl_error *err)
         return pl_live_prepare(job->live, job->lab, &job->state, layer, task, err);
     }
     job->strength = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
-    pl_status status = pl_live_factors(job->lab, &job->state, layer, task, err);
+    bool due = false;
+    pl_status status = pl_site_learning_due(job->lab, &job->state, layer, &due, task, err);
+    if (status != PL_OK || due) {
+        return status; /* without its coordinates a strength means nothing yet */
+    }
+    status = pl_live_factors(job->lab, &job->state, layer, task, err);
     const pl_spec *spec = pl_state_spec(&job->state, layer, PL_SLOT_PRECONDITION);
     if (status == PL_OK && spec->method != NULL && spec->method->alpha != NULL) {
         status = pl_live_strength(job->lab, &job->state, layer, &job->strength, task, err);
@@ -90,9 +102,10 @@ void pl_screen_take_frames(pl_screen *screen)
 
 /* --- while nothing else is to be done --------------------------------------------------------- */
 
-static pl_strength_key key_of(const pl_state *state)
+static pl_strength_key key_of(const pl_screen *screen, const pl_state *state)
 {
     pl_strength_key key = {
+        .learned = screen->learned,
         .source = state->source,
         .layer = state->layer,
         .length = state->calibration.protocol.length,
@@ -101,6 +114,12 @@ static pl_strength_key key_of(const pl_state *state)
     };
     const pl_spec *spec =
         state->source != NULL ? pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION) : NULL;
+    if (state->source != NULL) {
+        key.transform = *pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM);
+    }
+    if (key.transform.method == NULL || !key.transform.method->learned) {
+        key.learned = 0;
+    }
     if (spec != NULL && spec->method != NULL && spec->method->alpha != NULL) {
         key.method = spec->method;
         key.group_size = spec->method->group_size(spec);
@@ -112,7 +131,8 @@ static bool same_key(const pl_strength_key *a, const pl_strength_key *b)
 {
     return a->source == b->source && a->layer == b->layer && a->group_size == b->group_size &&
            a->length == b->length && a->windows == b->windows && a->method == b->method &&
-           pl_id_equal(a->calibration, b->calibration);
+           pl_id_equal(a->calibration, b->calibration) && a->learned == b->learned &&
+           pl_spec_equal(&a->transform, &b->transform);
 }
 
 static const pl_strength *find_strength(const pl_screen *screen, const pl_strength_key *key)
@@ -142,7 +162,7 @@ pl_job_kind pl_screen_idle_kind(const pl_screen *screen)
     if (live->ready_source != state->source || live->ready_layer != state->layer) {
         return PL_JOB_KIND_READY;
     }
-    const pl_strength_key key = key_of(state);
+    const pl_strength_key key = key_of(screen, state);
     return find_strength(screen, &key) == NULL && !same_key(&key, &live->asked)
                ? PL_JOB_KIND_MEANING
                : PL_JOB_KIND_COUNT;
@@ -154,7 +174,7 @@ void pl_screen_begin_idle(pl_screen *screen, pl_job_kind kind)
         screen->live.ready_source = screen->state->source;
         screen->live.ready_layer = screen->state->layer;
     } else {
-        screen->live.asked = key_of(screen->state);
+        screen->live.asked = key_of(screen, screen->state);
     }
 }
 
@@ -172,7 +192,7 @@ void pl_screen_end_idle(pl_screen *screen, const pl_screen_job *job, pl_status s
     }
     const size_t kept = live->n_strengths < PL_STRENGTHS ? live->n_strengths : PL_STRENGTHS - 1;
     memmove(live->strengths + 1, live->strengths, kept * sizeof *live->strengths);
-    live->strengths[0].key = key_of(&job->state);
+    live->strengths[0].key = key_of(screen, &job->state);
     live->strengths[0].value = job->strength;
     live->n_strengths = kept + 1;
 }
@@ -264,7 +284,7 @@ void pl_screen_fill_live(pl_screen *screen)
 {
     pl_screen_model *model = &screen->model;
     pl_screen_live *live = &screen->live;
-    const pl_strength_key key = key_of(screen->state);
+    const pl_strength_key key = key_of(screen, screen->state);
     model->strength = key.method != NULL ? find_strength(screen, &key) : NULL;
     model->measured = NULL;
     model->measuring = false;

@@ -61,6 +61,7 @@ typedef struct pl_screen_job {
     _Atomic(pl_picture *) frame;
     size_t frames;        /* taken */
     pl_strength strength; /* meaning */
+    bool learn_first;     /* live: not solved, since the transform is to be learned first */
     struct pl_screen_job *next;
 } pl_screen_job;
 
@@ -97,6 +98,8 @@ typedef struct pl_strength_key {
     const pl_source *source;
     size_t layer, group_size, length, windows;
     const pl_method *method; /* NULL: no preconditioner with a strength */
+    pl_spec transform;
+    uint64_t learned;
     pl_id calibration;
 } pl_strength_key;
 
@@ -163,7 +166,9 @@ struct pl_screen {
     bool have_plain;
     pl_screen_live live;
     bool picture_wanted, live_wanted, prepare_wanted;
-    bool solve_later; /* a wanted solve waits for a calibration */
+    bool solve_later; /* a wanted solve waits for a calibration, or for a transform to be learned */
+    uint64_t learned; /* counts what has been learned since: figures of it are made anew */
+    double learned_at;
     bool dirty, quit;
     int signal;
 };
@@ -247,6 +252,21 @@ void pl_screen_cancel_job(pl_screen *screen, uint64_t id);
 
 /* Cancels the newest thing the user started; false if nothing runs. */
 bool pl_screen_cancel(pl_screen *screen);
+
+/* --- screen_learn.c ------------------------------------------------------------------------ */
+
+/* The layer's transform slot gets the next method of the registry, behind the last one none. */
+void pl_screen_next_transform(pl_screen *screen);
+/* Learns the selected layer's transform on; pauses it where it is being learned. */
+void pl_screen_learn(pl_screen *screen);
+/* Pauses what is being learned; false if nothing is. */
+bool pl_screen_pause(pl_screen *screen);
+/* A live solve has found that its transform is to be learned: learns it, and solves behind it. */
+void pl_screen_learn_first(pl_screen *screen, const pl_screen_job *job);
+/* A running job has made progress: figures of what it learns are made anew, now and then. */
+void pl_screen_note_progress(pl_screen *screen, const pl_screen_job *job);
+/* `learn` has ended. */
+void pl_screen_end_learn(pl_screen *screen, pl_status status);
 
 /* --- screen_live.c ------------------------------------------------------------------------- */
 

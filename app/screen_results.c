@@ -35,6 +35,10 @@ static void end_live(pl_screen *screen, pl_screen_job *job, const pl_job_event *
         }
         return;
     }
+    if (job->learn_first) {
+        pl_screen_learn_first(screen, job);
+        return;
+    }
     if (event->status == PL_ERR_CANCELLED && screen->live_wanted) {
         return;
     }
@@ -133,6 +137,7 @@ void pl_screen_take_events(pl_screen *screen)
                 memcpy(job->shown.what, event.what, sizeof job->shown.what);
                 job->shown.amount = event.amount;
                 job->shown.total = event.total;
+                pl_screen_note_progress(screen, job);
             }
             break;
         }

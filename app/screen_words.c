@@ -197,6 +197,20 @@ static const struct {
     {"log", write_log},
 };
 
+/* `learn pause` is no work for the worker: it stops what the worker does. */
+static bool pause_learning(pl_screen *screen, const char *text)
+{
+    static const char pause[] = "learn pause";
+    const size_t length = strlen(pause);
+    if (strncmp(text, pause, length) != 0 || text[length + strspn(text + length, " \t")] != '\0') {
+        return false;
+    }
+    if (!pl_screen_pause(screen)) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, "nothing is being learned");
+    }
+    return true;
+}
+
 bool pl_screen_run_word(pl_screen *screen, const char *text)
 {
     pl_error err = {0};
@@ -205,6 +219,9 @@ bool pl_screen_run_word(pl_screen *screen, const char *text)
         if (filter(screen, text + 6 + strspn(text + 6, " \t"), &err) != PL_OK) {
             pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
         }
+        return true;
+    }
+    if (pause_learning(screen, text)) {
         return true;
     }
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {

@@ -172,6 +172,6 @@ const pl_kind pl_kind_flatness = {
                "layer's own: the flatter, the less a quantizer's range is wasted",
     .forms = "sorted|index|table",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_SCALE | PL_USES_CHANNEL | PL_NEEDS_INPUTS |
-            PL_USES_METHODS,
+            PL_USES_METHODS | PL_USES_LEARNING,
     .make = make,
 };

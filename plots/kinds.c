@@ -14,6 +14,9 @@ static const pl_kind *const table[] = {
     &pl_kind_spectrum,
     &pl_kind_basin,
     &pl_kind_flatness,
+    &pl_kind_transform,
+    &pl_kind_learning,
+    &pl_kind_landscape,
     &pl_kind_sweep,
     NULL,
 };

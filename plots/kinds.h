@@ -39,6 +39,8 @@ enum {
     PL_NEEDS_SOLVED = 256, /* the layer's solve */
     PL_USES_METHODS = 512, /* the layer's methods, solved or not: their groups, say */
     PL_USES_SWEEP = 1024,  /* the state's sweep */
+    PL_USES_ACTIVATIONS = 4096, /* how activations are quantized */
+    PL_USES_LEARNING = 2048, /* a learned transform of the layer as far as it has been learned */
 };
 
 struct pl_kind {
@@ -48,6 +50,9 @@ struct pl_kind {
     const char *forms;   /* "maxima|fan", or NULL: the values of form= */
     unsigned uses;
     bool slow; /* more than a few 100 ms on a large layer: never made behind each turn of a knob */
+    /* The layers whose results it shows where they are more than the request's own: out[layers of
+     * the model]; returns how many.  NULL: that one. */
+    size_t (*layers)(const pl_state *state, const pl_request *request, size_t *out);
     /* Worker thread.  Caller deinits out; empty on failure. */
     pl_status (*make)(pl_lab *lab, const pl_state *state, const pl_request *request,
                       pl_figure *out, pl_task *task, pl_error *err);
@@ -88,6 +93,6 @@ size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which
 
 extern const pl_kind pl_kind_channels, pl_kind_histogram, pl_kind_layers, pl_kind_box,
     pl_kind_tokens, pl_kind_groups, pl_kind_spectrum, pl_kind_basin, pl_kind_sweep,
-    pl_kind_outliers, pl_kind_flatness;
+    pl_kind_outliers, pl_kind_flatness, pl_kind_transform, pl_kind_learning, pl_kind_landscape;
 
 #endif

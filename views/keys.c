@@ -83,6 +83,10 @@ static const pl_binding bindings[] = {
     {'P', PL_ACT_UNPIN, ALL, "P", NULL, "take the last pinned baseline away"},
     {'m', PL_ACT_PERPLEXITY, ALL, "m", "perplexity",
      "measure the perplexity of the model as it is solved now, and of the original"},
+    {'t', PL_ACT_TRANSFORM, ALL, "t", "transform",
+     "the next transform: none, smoothquant, awq, hadamard, orthogonal, flatquant"},
+    {'r', PL_ACT_LEARN, ALL, "r", NULL, "learn the layer's transform (flatquant), pause, go on"},
+    {'R', PL_ACT_FORGET, ALL, "R", NULL, "forget what was learned"},
     {'u', PL_ACT_UNDO, ALL, "u", "undo", "undo the last command"},
     {CTRL('r'), PL_ACT_REDO, ALL, "Ctrl-R", NULL, "redo"},
     {'e', PL_ACT_FIGURE, ALL, "e", "figure",
@@ -160,6 +164,9 @@ static const char *const action_names[PL_ACT_COUNT] = {
     [PL_ACT_PIN] = "pin",
     [PL_ACT_UNPIN] = "unpin",
     [PL_ACT_PERPLEXITY] = "perplexity",
+    [PL_ACT_TRANSFORM] = "next-transform",
+    [PL_ACT_LEARN] = "learn",
+    [PL_ACT_FORGET] = "forget-learned",
 };
 
 /* Keys whose name is not their character; the first name of a key is the one that is shown. */

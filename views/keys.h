@@ -90,6 +90,9 @@ typedef enum pl_action {
     PL_ACT_PIN,
     PL_ACT_UNPIN,
     PL_ACT_PERPLEXITY,
+    PL_ACT_TRANSFORM,
+    PL_ACT_LEARN,
+    PL_ACT_FORGET,
     PL_ACT_COUNT,
 } pl_action;
 

@@ -123,6 +123,8 @@ static double step_factor(const pl_param *param, double value, int steps)
 {
     const double usual = usual_value(param);
     const double least = least_value(param);
+    /* Doubled whole numbers are themselves, 1024 and not 1020. */
+    const bool whole = param->type == PL_PARAM_INT && rint(param->step) >= param->step;
     if (value <= 0) {
         return steps > 0 ? least : 0;
     }
@@ -133,7 +135,7 @@ static double step_factor(const pl_param *param, double value, int steps)
         double next = value;
         do {
             at += way;
-            next = rounded(param, usual * pow(param->step, at), "%.3g");
+            next = rounded(param, usual * pow(param->step, at), whole ? "%.0f" : "%.3g");
         } while ((next - value) * way <= 0 && (way > 0 ? next < param->maximum : next > least));
         if (next < least * 0.999) {
             return param->minimum;
@@ -143,8 +145,8 @@ static double step_factor(const pl_param *param, double value, int steps)
     return value;
 }
 
-/* The knob's positions are usual * step^k (or initial + k step), rounded to three digits: left
- * undoes right, and a typed value falls in at the next position. */
+/* The knob's positions are usual * step^k (or initial + k step), rounded to three digits but for
+ * whole multiples: left undoes right, and a typed value falls in at the next position. */
 double pl_tuner_step(const pl_param *param, double value, int steps)
 {
     double next = value;

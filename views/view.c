@@ -6,8 +6,8 @@
 static const pl_screen_view *const table[] = {
     &pl_view_channels, &pl_view_histogram, &pl_view_layers,   &pl_view_box,
     &pl_view_tokens,   &pl_view_groups,    &pl_view_spectrum, &pl_view_basin,
-    &pl_view_flatness, &pl_view_sweep,     &pl_view_outliers, &pl_view_log,
-    NULL,
+    &pl_view_flatness, &pl_view_transform, &pl_view_learning, &pl_view_landscape,
+    &pl_view_sweep,    &pl_view_outliers,  &pl_view_log,      NULL,
 };
 
 const pl_screen_view *const *pl_views(void)

@@ -50,6 +50,7 @@ bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *i
 
 extern const pl_screen_view pl_view_channels, pl_view_histogram, pl_view_layers, pl_view_box,
     pl_view_tokens, pl_view_groups, pl_view_spectrum, pl_view_basin, pl_view_flatness,
+    pl_view_transform, pl_view_learning, pl_view_landscape,
     pl_view_sweep, pl_view_outliers, pl_view_log;
 
 /* Index of a pane in pl_display.panes and model->shown; PL_DISPLAY_PANES for the others. */

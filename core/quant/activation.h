@@ -25,6 +25,9 @@ typedef struct pl_act_range {
     float lo, hi;
 } pl_act_range;
 
+/* A row's minimum and maximum, 0 included. */
+pl_act_range pl_act_row_range(const float *x, size_t n);
+
 /* In place x <- Q(x), x[rows, n] contiguous, values finite, each row by its own range times the
  * grid's clip.  clip: NULL, or further factors for this input's lower and upper end (learned).
  * bits 0: nothing happens. */

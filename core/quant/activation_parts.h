@@ -4,9 +4,6 @@
 
 #include "core/quant/activation.h"
 
-/* A row's minimum and maximum, 0 included. */
-pl_act_range pl_act_row_range(const float *x, size_t n);
-
 /* What is kept of a range's ends: the grid's clip times the learned one (NULL: 1). */
 pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip);
 

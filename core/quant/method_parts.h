@@ -5,7 +5,7 @@
 #include "core/quant/method.h"
 
 extern const pl_method pl_method_smoothquant, pl_method_awq, pl_method_hadamard,
-    pl_method_orthogonal;
+    pl_method_orthogonal, pl_method_flatquant;
 extern const pl_method pl_method_astro, pl_method_magr, pl_method_gptq, pl_method_rtn;
 
 /* Astro and MagR take the same parameters and differ in alpha. */

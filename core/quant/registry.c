@@ -3,9 +3,9 @@
 #include <string.h>
 
 static const pl_method *const methods[] = {
-    &pl_method_smoothquant, &pl_method_awq,   &pl_method_hadamard,
-    &pl_method_orthogonal,  &pl_method_astro, &pl_method_magr,
-    &pl_method_gptq,        &pl_method_rtn,   NULL,
+    &pl_method_smoothquant, &pl_method_awq,   &pl_method_hadamard, &pl_method_orthogonal,
+    &pl_method_flatquant,   &pl_method_astro, &pl_method_magr,     &pl_method_gptq,
+    &pl_method_rtn,         NULL,
 };
 
 const pl_method *const *pl_methods(void)

@@ -110,14 +110,14 @@ static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char 
     pl_buf_puts(out, "\n");
 }
 
-static void put_slots(const pl_state *state, size_t only, pl_buf *out)
+static void put_slots(const pl_state *state, size_t only, bool activations, pl_buf *out)
 {
     if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
         return;
     }
     const pl_spec *transform = only != SIZE_MAX ? pl_state_spec(state, only, PL_SLOT_TRANSFORM)
                                                 : &state->slots[PL_SLOT_TRANSFORM];
-    if (transform->method != NULL && transform->method->suits_activations) {
+    if (activations || (transform->method != NULL && transform->method->suits_activations)) {
         pl_quantized_commands(state, out);
     }
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
@@ -163,7 +163,7 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
         }
     }
     if (solved > 0) {
-        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, out);
+        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, false, out);
     }
     if (sequential > 0) {
         pl_buf_puts(out, "solve all sequential=yes\n");
@@ -223,7 +223,8 @@ static bool needs_calibration(const pl_state *state, const pl_figure_needs *need
 }
 
 /* The slots as they are, the empty ones too where a baseline has filled them before. */
-static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
+static void put_present_slots(const pl_state *state, size_t only, bool emptied, bool activations,
+                              pl_buf *out)
 {
     emptied = emptied && (only == SIZE_MAX || !pl_state_is_imported(state, only));
     for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
@@ -233,7 +234,19 @@ static void put_present_slots(const pl_state *state, size_t only, bool emptied, 
             put_slot(out, slot, spec, NULL);
         }
     }
-    put_slots(state, only, out);
+    put_slots(state, only, activations, out);
+}
+
+static void put_learning(const pl_state *state, size_t layer, uint64_t step, pl_buf *out)
+{
+    if (step == 0) {
+        return;
+    }
+    pl_buf_printf(out, "learn %s", pl_model_layer(state->source->model, layer)->name);
+    if (step < UINT64_MAX) {
+        pl_buf_printf(out, " until=%llu", (unsigned long long)step);
+    }
+    pl_buf_puts(out, "\n");
 }
 
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out)
@@ -267,7 +280,11 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     }
     bool whole = sequential > 0 || (needs->sweep && state->sweep.whole) || !one;
     if (solved > 0 || needs->methods || needs->sweep) {
-        put_present_slots(state, whole ? SIZE_MAX : needs->layers[0], pinned, out);
+        put_present_slots(state, whole ? SIZE_MAX : needs->layers[0], pinned, needs->activations,
+                          out);
+    }
+    for (size_t i = 0; i < needs->n_layers && needs->learned != NULL; i++) {
+        put_learning(state, needs->layers[i], needs->learned[i], out);
     }
     if (sequential > 0) {
         pl_buf_puts(out, "solve all sequential=yes\n");

@@ -1,7 +1,7 @@
 #include "core/run/flatness.h"
 
 #include "core/base/checked.h"
-#include "core/run/transformed.h"
+#include "core/run/turned.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -69,58 +69,40 @@ static pl_status describe(const pl_mat *values, pl_flatness_curve *curve, pl_err
     return PL_OK;
 }
 
-static pl_status read_values(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                             pl_side side, pl_mat *out, pl_task *task, pl_error *err)
+/* Every parameter, where there is room for them: a learned method has many. */
+static void put_label(const pl_spec *spec, pl_flatness_curve *curve)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_site_stats stats = {0};
-    if (side == PL_SIDE_WEIGHT) {
-        pl_status status = pl_mat_init(out, info->rows, info->cols, err);
-        return status == PL_OK ? pl_model_read_weight(state->source->model, layer, out->data, err)
-                               : status;
+    pl_buf label = {0};
+    if (spec->method != NULL) {
+        pl_spec_format(spec, &label);
     }
-    pl_status status =
-        pl_lab_load_site(lab, state, calibration, info->site, false, true, &stats, task, err);
-    if (status == PL_OK && stats.sample_rows == 0) {
-        status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored", info->name);
+    const char *text = label.data != NULL ? label.data : "none";
+    if (strlen(text) >= sizeof curve->label) {
+        text = spec->method->name;
     }
-    if (status == PL_OK) {
-        status =
-            pl_mat_copy(out, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err);
-    }
-    pl_site_stats_deinit(&stats);
-    return status;
+    snprintf(curve->label, sizeof curve->label, "%s", text);
+    pl_buf_deinit(&label);
 }
 
+/* One that is to be learned and has not begun has no curve. */
 static pl_status add_curve(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
                            pl_side side, const pl_spec *spec, const pl_mat *values,
                            pl_flatness *out, pl_task *task, pl_error *err)
 {
-    pl_flatness_curve *curve = &out->curves[out->count++];
-    pl_transform *t = NULL;
-    pl_id key;
+    pl_flatness_curve curve = {0};
+    bool turned = false;
     pl_mat moved = {0};
-    pl_buf label = {0};
-    *curve = (pl_flatness_curve){.keeps_channels = true};
     pl_status status = pl_mat_copy(&moved, pl_mat_view(values), err);
     if (status == PL_OK) {
-        status = pl_site_transform(lab, state, calibration, layer, spec, &t, &key, task, err);
+        status = pl_turned_turn(lab, state, calibration, layer, side, spec, &moved, &turned,
+                                &curve.keeps_channels, task, err);
     }
-    if (status == PL_OK && t != NULL) {
-        curve->keeps_channels = !pl_transform_get_cost(t).online;
-        status = side == PL_SIDE_INPUT ? pl_transform_inputs(t, moved.data, moved.rows, task, err)
-                                       : pl_transform_weights(t, moved.data, moved.rows, task, err);
+    if (status == PL_OK && (turned || spec->method == NULL)) {
+        status = describe(&moved, &curve, err);
+        put_label(spec, &curve);
+        out->curves[out->count++] = curve;
     }
-    if (status == PL_OK) {
-        status = describe(&moved, curve, err);
-    }
-    if (spec->method != NULL) {
-        pl_spec_format(spec, &label);
-    }
-    snprintf(curve->label, sizeof curve->label, "%s", label.data != NULL ? label.data : "none");
-    pl_buf_deinit(&label);
     pl_mat_deinit(&moved);
-    pl_transform_destroy(t);
     return status;
 }
 
@@ -131,7 +113,7 @@ pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration
     pl_mat values = {0};
     *out = (pl_flatness){0};
     const size_t count = find_specs(state, layer, specs);
-    pl_status status = read_values(lab, state, calibration, layer, side, &values, task, err);
+    pl_status status = pl_turned_values(lab, state, calibration, layer, side, &values, task, err);
     out->n = values.cols;
     out->rows = values.rows;
     for (size_t i = 0; status == PL_OK && i < count; i++) {

@@ -27,7 +27,8 @@ typedef struct pl_flatness {
     pl_flatness_curve curves[PL_FLATNESS_CURVES];
 } pl_flatness;
 
-/* No transform, SmoothQuant, Hadamard, and the layer's own transform where it is another one.
+/* No transform, SmoothQuant, Hadamard, and the layer's own transform where it is another one: a
+ * learned one as far as it has been learned, and not at all where that has not begun.
  * Caller deinits out; empty on failure.  PL_ERR_STATE where no rows of X are stored. */
 PL_NODISCARD pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration,
                                         size_t layer, pl_side side, pl_flatness *out,

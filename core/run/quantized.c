@@ -128,6 +128,22 @@ static bool has_transform(const pl_state *state)
     return false;
 }
 
+/* Makes what is not in the store yet while it can be cancelled, which a hook cannot. */
+static pl_status make_transforms(pl_quantized *q, pl_task *task, pl_error *err)
+{
+    const pl_state *state = q->weights.state;
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < pl_model_site_count(state->source->model); i++) {
+        pl_transform *t = NULL;
+        pl_id key;
+        status = pl_site_transform(q->weights.lab, state, q->calibration,
+                                   pl_model_site(state->source->model, i)->layers[0],
+                                   transform_of(state, i), &t, &key, task, err);
+        pl_transform_destroy(t);
+    }
+    return status;
+}
+
 pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
                             pl_hooks *hooks, pl_task *task, pl_error *err)
 {
@@ -144,6 +160,9 @@ pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state,
         hooks->input = quantize_input;
         if (state->activations.fixed || has_transform(state)) {
             pl_status status = pl_lab_calibration(lab, state, &q->calibration, task, err);
+            if (status == PL_OK) {
+                status = make_transforms(q, task, err);
+            }
             if (status != PL_OK) {
                 return status;
             }

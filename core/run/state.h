@@ -185,6 +185,9 @@ typedef struct pl_figure_needs {
     const bool *results; /* [n_layers] whether a panel shows what the layer's solve made */
     bool inputs;         /* the calibration, though no result is shown */
     bool methods;        /* though no result is shown */
+    bool activations;    /* how they are quantized, whatever the methods */
+    const uint64_t *learned; /* [n_layers] the step that a layer's learned transform is shown at,
+                                UINT64_MAX: the last; 0: none is shown.  NULL: 0 for all */
     bool pins;    /* the baselines pinned to these layers */
     bool sweep;
 } pl_figure_needs;

@@ -2,6 +2,8 @@
 
 #include "core/base/checked.h"
 #include "core/model/bare.h"
+#include "core/run/learned.h"
+#include "core/run/transform_entry.h"
 #include "core/tensor/linalg.h"
 
 #include <stdlib.h>
@@ -13,58 +15,25 @@ static const char kind_transform[] = "transform";
 
 static pl_status write_transform(pl_lab *lab, pl_id key, const pl_transform *t, pl_error *err)
 {
-    pl_transform_array arrays[PL_TRANSFORM_ARRAYS];
     pl_section sections[PL_TRANSFORM_ARRAYS];
-    const size_t count = pl_transform_arrays(t, arrays);
-    for (size_t i = 0; i < count; i++) {
-        sections[i] = (pl_section){arrays[i].name, arrays[i].data, arrays[i].count * sizeof(float)};
-    }
-    json_t *about = json_pack("{s:s, s:I, s:I}", "kind", pl_transform_kind(t), "n",
-                              (json_int_t)pl_transform_n(t), "clip_group_size",
-                              (json_int_t)pl_transform_clip_group_size(t));
+    json_t *about = json_object();
     if (about == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
+    const size_t count = pl_transform_sections(t, about, sections);
     pl_status status =
         pl_store_put(pl_lab_store(lab), kind_transform, key, about, sections, count, err);
     json_decref(about);
     return status == PL_OK ? pl_store_pin(pl_lab_store(lab), kind_transform, key, err) : status;
 }
 
-static const char *const array_names[] = {"scale", "q", "p1", "p2", "i1", "i2", "clip", "row_clip"};
-
 pl_status pl_transform_read(pl_lab *lab, pl_id key, pl_transform **out)
 {
     *out = NULL;
     pl_entry *entry = NULL;
-    pl_transform_array arrays[PL_TRANSFORM_ARRAYS];
-    float *data[PL_TRANSFORM_ARRAYS] = {0};
-    size_t count = 0;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_transform, key, &entry, NULL);
-    for (size_t i = 0; status == PL_OK && i < sizeof array_names / sizeof *array_names; i++) {
-        const size_t bytes = pl_entry_section_bytes(entry, array_names[i]);
-        if (bytes == SIZE_MAX) {
-            continue;
-        }
-        data[count] = pl_alloc(bytes, 1);
-        status = data[count] == NULL
-                     ? PL_ERR_MEMORY
-                     : pl_entry_read(entry, array_names[i], data[count], bytes, NULL);
-        arrays[count] = (pl_transform_array){array_names[i], data[count], bytes / sizeof(float)};
-        count++;
-    }
     if (status == PL_OK) {
-        const json_t *about = pl_entry_about(entry);
-        const char *kind = json_string_value(json_object_get(about, "kind"));
-        const json_int_t n = json_integer_value(json_object_get(about, "n"));
-        const json_int_t width = json_integer_value(json_object_get(about, "clip_group_size"));
-        status = kind == NULL || n <= 0 || width < 0
-                     ? PL_ERR_FORMAT
-                     : pl_transform_from_arrays(kind, (size_t)n, arrays, count, (size_t)width, out,
-                                                NULL);
-    }
-    for (size_t i = 0; i < PL_TRANSFORM_ARRAYS; i++) {
-        free(data[i]);
+        status = pl_transform_from_entry(entry, out);
     }
     pl_entry_close(entry);
     return status;
@@ -99,9 +68,10 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
     pl_spec_format(spec, &text);
     if (spec->method->suits_rounder) {
         const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
-        pl_buf_puts(&text, " > ");
-        if (round->method != NULL) {
-            pl_spec_format(round, &text);
+        if (round->method != NULL) { /* RTN and GPTQ on one grid share what was made for it */
+            const pl_grid grid = pl_spec_grid(round);
+            pl_buf_printf(&text, " > W%d %zu %d %d %d", grid.bits, grid.group_size,
+                          (int)grid.symmetry, (int)grid.mse, (int)grid.scale_dtype);
         }
     }
     if (spec->method->suits_activations) {
@@ -113,7 +83,7 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
         status = pl_hasher_create(&hasher, err);
     }
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish transform 1");
+        pl_hasher_text(hasher, "planish transform 2");
         pl_hasher_text(hasher, text.data);
         pl_hasher_id(hasher,
                      pl_calib_site_key(calibration, pl_model_layer(model, site->layers[0])->site));
@@ -153,10 +123,23 @@ static pl_status read_weights(const pl_state *state, const pl_site *site, pl_mat
     return PL_OK;
 }
 
-static pl_status make_transform(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                const pl_site *site, size_t at, const pl_spec *spec,
+/* What is to be made, and for which site. */
+typedef struct order {
+    pl_lab *lab;
+    const pl_state *state;
+    pl_id calibration, key;
+    size_t at; /* the site's index */
+    const pl_site *site;
+    const pl_spec *spec;
+} order;
+
+/* reached: NULL where the spec's method learns nothing. */
+static pl_status make_transform(const order *o, uint64_t until, pl_learning *reached,
                                 pl_transform **out, pl_task *task, pl_error *err)
 {
+    const pl_state *state = o->state;
+    const pl_site *site = o->site;
+    const pl_spec *spec = o->spec;
     enum { MOST = sizeof site->layers / sizeof site->layers[0] };
     pl_mat w[MOST] = {0};
     pl_view views[MOST];
@@ -167,7 +150,8 @@ static pl_status make_transform(pl_lab *lab, const pl_state *state, pl_id calibr
     if (round->method != NULL) {
         grid = pl_spec_grid(round);
     }
-    pl_status status = pl_lab_load_site(lab, state, calibration, at, true, true, &stats, task, err);
+    pl_status status =
+        pl_lab_load_site(o->lab, state, o->calibration, o->at, true, true, &stats, task, err);
     if (status == PL_OK) {
         status = read_weights(state, site, w, views, whole_range, err);
     }
@@ -185,12 +169,62 @@ static pl_status make_transform(pl_lab *lab, const pl_state *state, pl_id calibr
             .grid = round->method != NULL ? &grid : NULL,
             .activations = state->activations,
         };
-        status = spec->method->transform(spec, &in, out, task, err);
+        status = spec->method->learned
+                     ? pl_learned_run(o->lab, o->key, spec, &in, until, reached, out, task, err)
+                     : spec->method->transform(spec, &in, out, task, err);
     }
     for (size_t i = 0; i < MOST; i++) {
         pl_mat_deinit(&w[i]);
     }
     pl_site_stats_deinit(&stats);
+    return status;
+}
+
+static pl_status begin(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                       const pl_spec *spec, order *out, pl_task *task, pl_error *err)
+{
+    const size_t at = pl_model_layer(state->source->model, layer)->site;
+    const pl_site *site = pl_model_site(state->source->model, at);
+    *out = (order){lab, state, calibration, {0}, at, site, spec};
+    pl_status status = check_site(state, site, spec, err);
+    return status == PL_OK ? transform_key(state, site, calibration, spec, &out->key, task, err)
+                           : status;
+}
+
+/* *out stays NULL where the store has no such transform of the site's width. */
+static pl_status find_whole(const order *o, pl_transform **out, pl_error *err)
+{
+    if (pl_transform_read(o->lab, o->key, out) != PL_OK) {
+        return PL_OK;
+    }
+    if (pl_transform_n(*out) == o->site->cols) {
+        return pl_store_pin(pl_lab_store(o->lab), kind_transform, o->key, err);
+    }
+    pl_transform_destroy(*out);
+    *out = NULL;
+    return PL_OK;
+}
+
+/* Makes it, to step `until` where it is learned, and stores one that is whole. */
+static pl_status make_and_keep(const order *o, uint64_t until, pl_learning *reached,
+                               pl_transform **out, pl_task *task, pl_error *err)
+{
+    pl_learning own = {0};
+    pl_learning *learning = reached != NULL ? reached : &own;
+    pl_status status = make_transform(o, until, learning, out, task, err);
+    if (status == PL_OK && (!o->spec->method->learned || pl_learning_done(learning))) {
+        status = write_transform(o->lab, o->key, *out, err);
+    }
+    pl_learning_deinit(&own);
+    return status;
+}
+
+static pl_status handed(pl_status status, pl_transform **out)
+{
+    if (status != PL_OK) {
+        pl_transform_destroy(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -203,28 +237,116 @@ pl_status pl_site_transform(pl_lab *lab, const pl_state *state, pl_id calibratio
     if (spec->method == NULL) {
         return PL_OK;
     }
-    const size_t at = pl_model_layer(state->source->model, layer)->site;
-    const pl_site *site = pl_model_site(state->source->model, at);
-    pl_status status = check_site(state, site, spec, err);
+    order o;
+    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
     if (status == PL_OK) {
-        status = transform_key(state, site, calibration, spec, key, task, err);
+        *key = o.key;
+        status = find_whole(&o, out, err);
     }
-    if (status == PL_OK && pl_transform_read(lab, *key, out) == PL_OK) {
-        if (pl_transform_n(*out) == site->cols) {
-            return pl_store_pin(pl_lab_store(lab), kind_transform, *key, err);
-        }
+    if (status == PL_OK && *out == NULL) {
+        status = make_and_keep(&o, PL_LEARN_ALL, NULL, out, task, err);
+    }
+    return handed(status, out);
+}
+
+pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                                const pl_spec *spec, pl_transform **out, pl_id *key, pl_task *task,
+                                pl_error *err)
+{
+    if (spec->method == NULL || !spec->method->learned) {
+        return pl_site_transform(lab, state, calibration, layer, spec, out, key, task, err);
+    }
+    *out = NULL;
+    order o;
+    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
+    if (status == PL_OK) {
+        *key = o.key;
+        status = find_whole(&o, out, err);
+    }
+    if (status == PL_OK && *out == NULL) {
+        status = pl_learned_read(lab, o.key, NULL, out);
+        status = status == PL_ERR_NOT_FOUND ? PL_OK : status;
+    }
+    if (status == PL_OK && *out != NULL && pl_transform_n(*out) != o.site->cols) {
         pl_transform_destroy(*out);
         *out = NULL;
     }
-    if (status == PL_OK) {
-        status = make_transform(lab, state, calibration, site, at, spec, out, task, err);
+    return handed(status, out);
+}
+
+/* The layer's own spec, which must be one that is learned. */
+static pl_status begin_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                                order *out, pl_task *task, pl_error *err)
+{
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    if (spec->method == NULL || !spec->method->learned) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s: its transform is %s, which is not learned: set method flatquant",
+                            pl_model_layer(state->source->model, layer)->name,
+                            spec->method != NULL ? spec->method->name : "none");
     }
-    if (status == PL_OK) {
-        status = write_transform(lab, *key, *out, err);
+    return begin(lab, state, calibration, layer, spec, out, task, err);
+}
+
+pl_status pl_site_learn(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                        uint64_t until, pl_learning *reached, pl_task *task, pl_error *err)
+{
+    *reached = (pl_learning){0};
+    order o;
+    pl_transform *t = NULL;
+    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    if (status == PL_OK && pl_learned_read(lab, o.key, reached, NULL) == PL_OK &&
+        (pl_learning_done(reached) ? pl_store_has(pl_lab_store(lab), kind_transform, o.key)
+                                   : reached->step >= until)) {
+        return PL_OK;
     }
-    if (status != PL_OK) {
-        pl_transform_destroy(*out);
-        *out = NULL;
+    pl_learning_deinit(reached);
+    if (status == PL_OK) {
+        status = make_and_keep(&o, until, reached, &t, task, err);
+    }
+    pl_transform_destroy(t);
+    return status;
+}
+
+pl_status pl_site_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                           pl_learning *reached, pl_task *task, pl_error *err)
+{
+    *reached = (pl_learning){0};
+    order o;
+    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    if (status == PL_OK && (pl_learned_read(lab, o.key, reached, NULL) != PL_OK)) {
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "%s: its transform has not been learned yet: `learn` does it",
+                              pl_model_layer(state->source->model, layer)->name);
+    }
+    return status;
+}
+
+pl_status pl_site_learning_due(pl_lab *lab, const pl_state *state, size_t layer, bool *due,
+                               pl_task *task, pl_error *err)
+{
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    pl_id calibration = {0};
+    order o;
+    *due = spec->method != NULL && spec->method->learned;
+    if (!*due || !pl_lab_is_calibrated(lab, state, &calibration)) {
+        return PL_OK;
+    }
+    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
+    *due = status == PL_OK && !pl_store_has(pl_lab_store(lab), kind_transform, o.key);
+    return status;
+}
+
+pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                         pl_task *task, pl_error *err)
+{
+    order o;
+    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    if (status == PL_OK) {
+        status = pl_learned_forget(lab, o.key, err);
+    }
+    if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_transform, o.key)) {
+        status = pl_store_remove(pl_lab_store(lab), kind_transform, o.key, err);
     }
     return status;
 }

@@ -256,3 +256,36 @@ pl_status pl_orthogonalize(double *a, size_t n, pl_error *err)
     free(sign);
     return status;
 }
+
+void pl_multiply(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const double *a,
+                 const double *b, double beta, double *c)
+{
+    if (m == 0 || n == 0) {
+        return;
+    }
+    cblas_dgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, 1.0, a,
+                (int)(transpose_a ? m : k), b, (int)(transpose_b ? k : n), beta, c, (int)n);
+}
+
+pl_status pl_invert(double *a, size_t n, pl_error *err)
+{
+    lapack_int *pivots = malloc(n * sizeof *pivots);
+    if (pivots == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for an inverse of %zu x %zu", n, n);
+    }
+    pl_status status = PL_OK;
+    lapack_int info =
+        LAPACKE_dgetrf(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)n, a, (lapack_int)n, pivots);
+    if (info == 0) {
+        info = LAPACKE_dgetri(LAPACK_ROW_MAJOR, (lapack_int)n, a, (lapack_int)n, pivots);
+    }
+    if (info > 0) {
+        status = pl_error_set(err, PL_ERR_NUMERIC, "the matrix is singular: pivot %d is 0",
+                              (int)info - 1);
+    } else if (info < 0) {
+        status = pl_error_set(err, PL_ERR_NUMERIC, "the matrix to invert is not finite");
+    }
+    free(pivots);
+    return status;
+}

@@ -68,6 +68,15 @@ void pl_mul_lower(const double *l, size_t n, double *b, size_t count);
 /* In place inverse of A = L L^T from its factor: the whole symmetric A^-1 is written to a. */
 PL_NODISCARD pl_status pl_cholesky_inverse(double *l, size_t n, pl_error *err);
 
+/* C[m,n] = op(A) op(B) + beta C in float64, all row-major and contiguous; op transposes where it is
+ * told to, so that op(A) is [m,k] and op(B) [k,n].  For small matrices. */
+void pl_multiply(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const double *a,
+                 const double *b, double beta, double *c);
+
+/* In place a[n, n] (float64, row-major) <- its inverse, by LU with partial pivoting.
+ * PL_ERR_NUMERIC where a pivot is 0. */
+PL_NODISCARD pl_status pl_invert(double *a, size_t n, pl_error *err);
+
 /* In place a[n, n] (float64, row-major) <- the Q of its QR factorization whose R has a positive
  * diagonal.  PL_ERR_NUMERIC where a is singular. */
 PL_NODISCARD pl_status pl_orthogonalize(double *a, size_t n, pl_error *err);

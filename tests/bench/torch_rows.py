@@ -9,6 +9,7 @@ Weights and inputs are made: the time of this work does not depend on the values
   gptq BLOCKS RxC ...        GPTQ's column loop, 3 bits, groups of 128, one factorization a layer
   calibrate ... / forward ...  WINDOWS LENGTH BLOCKS HIDDEN INNER HEADS KV_HEADS VOCABULARY:
                              the forward pass with, for calibrate, X^T X of every site
+  flatquant OUT IN ROWS      one step of learning FlatQuant's transform of a linear layer, W4A4
 """
 import sys
 import time
@@ -160,6 +161,56 @@ def forward(calibrate, windows, length, blocks, hidden, inner, heads, kv_heads, 
     return timed(lambda: window(0), lambda: [window(w) for w in range(windows)])
 
 
+def flatquant(out, width, rows, steps=5):
+    """SVD factors by torch's Cayley parametrization, diagonal, clipping, AdamW; targets once."""
+    small = max(d for d in range(1, int(width**0.5) + 1) if width % d == 0)
+    sizes = (small, width // small)
+    x, w = torch.randn(rows, width), 0.05 * torch.randn(out, width)
+    target = x @ w.T
+
+    def orthogonal(n):
+        module = torch.nn.Linear(n, n, bias=False)
+        torch.nn.init.orthogonal_(module.weight)
+        return torch.nn.utils.parametrizations.orthogonal(
+            module, orthogonal_map="cayley", use_trivialization=False)
+
+    us, vs = [orthogonal(n) for n in sizes], [orthogonal(n) for n in sizes]
+    ds = [torch.nn.Parameter(torch.ones(n)) for n in sizes]
+    scale = torch.nn.Parameter(torch.ones(width))
+    w_clip = [torch.nn.Parameter(torch.full((out, 1), 4.0)) for _ in range(2)]
+    x_clip = [torch.nn.Parameter(torch.full((1,), 4.0)) for _ in range(2)]
+    slow = [scale, *ds, *(p for m in us + vs for p in m.parameters())]
+    optimizer = torch.optim.AdamW([{"params": slow, "lr": 5e-3},
+                                   {"params": w_clip + x_clip, "lr": 5e-2}])
+
+    def kron(t, a, b):
+        return (a.T @ (t.view(-1, *sizes) @ b)).reshape(t.shape)
+
+    def quantize(t, clip):
+        high = t.amax(-1, keepdim=True).clamp(min=0) * torch.sigmoid(clip[0])
+        low = t.amin(-1, keepdim=True).clamp(max=0) * torch.sigmoid(clip[1])
+        s = torch.maximum(high, -low) / 7
+        v = t / s
+        return s * torch.clamp(v + (torch.round(v) - v).detach(), -8, 7)
+
+    def step():
+        optimizer.zero_grad()
+        p = [u.weight @ torch.diag(d) @ v.weight.T for u, d, v in zip(us, ds, vs)]
+        q = [u.weight @ torch.diag(1 / d) @ v.weight.T for u, d, v in zip(us, ds, vs)]
+        xq = quantize(kron(x * scale, *p), x_clip)
+        wq = quantize(kron(w / scale, *q), w_clip)
+        loss = (xq @ wq.T - target).square().mean()
+        (loss / loss.detach()).backward()
+        optimizer.step()
+
+    step()
+    step()
+    start = time.monotonic()
+    for _ in range(steps):
+        step()
+    return (time.monotonic() - start) / steps
+
+
 def timed(warm, run):
     with torch.inference_mode():
         warm()
@@ -178,6 +229,8 @@ def main(argv):
         seconds = pgd(*map(int, rest))
     elif work == "gptq":
         seconds = gptq(int(rest[0]), [tuple(map(int, s.split("x"))) for s in rest[1:]])
+    elif work == "flatquant":
+        seconds = flatquant(*map(int, rest))
     else:
         seconds = forward(work == "calibrate", *map(int, rest))
     print(f"{seconds:.6f}")

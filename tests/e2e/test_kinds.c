@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 static const char before[] =
-    "method astro beta=1e-3; method gptq bits=3; select 1.down_proj; solve;"
+    "activations bits=4; method flatquant steps=8 rows=256; method astro beta=1e-3;"
+    "method gptq bits=3; select 1.down_proj; solve;"
     "sweep beta=1e-4:1e-2:log3;";
 
 enum { MAX_FIGURES = 32 };

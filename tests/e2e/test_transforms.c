@@ -7,7 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const transforms[] = {"smoothquant alpha=0.85", "awq", "hadamard", "orthogonal"};
+static const char *const transforms[] = {"smoothquant alpha=0.85", "awq", "hadamard", "orthogonal",
+                                         "flatquant steps=20 rows=256"};
 enum { TRANSFORMS = sizeof transforms / sizeof *transforms };
 
 static void test_function_is_kept(void **ctx)

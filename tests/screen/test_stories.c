@@ -324,12 +324,41 @@ static void test_tune_smollm2(void **state)
 
 #define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* --- learn a transform, watched --------------------------------------------------------------- */
+
+static void test_learning(void **state)
+{
+    (void)state;
+    start_demo(40, 130);
+    type(":method rtn bits=4 group_size=0; method flatquant steps=20000; view main=learning\r");
+    sees("has not been learned yet");
+    type("r");
+    sees("of 20000");
+    sees("steps/s");
+    type("r");
+    sees("paused: `learn` goes on");
+    type("R");
+    sees("has not been learned yet");
+    type(":method flatquant steps=60; view main=transform\r");
+    sees("not learned yet");
+    type(" "); /* a solve learns first */
+    sees("1 solved");
+    type(":view main=learning\r");
+    sees("step 60 of 60");
+    type("t");
+    sees("method none slot=transform");
+    type("t");
+    sees("method smoothquant");
+    leave();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCREEN(test_inspect_demo),
         SCREEN(test_tune_demo),
         SCREEN(test_export_histogram),
+        SCREEN(test_learning),
         SCREEN(test_inspect_smollm2),
         SCREEN(test_tune_smollm2),
     };

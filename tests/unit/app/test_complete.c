@@ -75,8 +75,8 @@ static void test_commands(void **ctx)
 static void test_methods_and_their_keys(void **ctx)
 {
     (void)ctx;
-    check("method ", OFFERS("smoothquant", "awq", "hadamard", "orthogonal", "astro", "magr", "gptq",
-                            "rtn", "none"));
+    check("method ", OFFERS("smoothquant", "awq", "hadamard", "orthogonal", "flatquant", "astro",
+                            "magr", "gptq", "rtn", "none"));
     check("activations range=", OFFERS("range=token", "range=tensor"));
     check("method g", OFFERS("gptq"));
     check("method gptq d", OFFERS("damping="));

@@ -1,0 +1,96 @@
+/* learn. */
+#include "app/handlers.h"
+#include "app/usage.h"
+#include "core/run/transformed.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef enum learn_word { LEARN_ON, LEARN_PAUSE, LEARN_RESET } learn_word;
+
+/* What the first word asks for; *position is that of the layer's name. */
+static learn_word read_word(const pl_call *call, size_t *position)
+{
+    static const char *const words[] = {"resume", "pause", "reset"};
+    *position = 0;
+    for (size_t i = 0; call->n_words > 0 && i < sizeof words / sizeof *words; i++) {
+        if (strcmp(call->words[0], words[i]) == 0) {
+            *position = 1;
+            return (learn_word)i;
+        }
+    }
+    return LEARN_ON;
+}
+
+static void put_learning(json_t *out, const pl_state *state, size_t layer, const pl_learning *l)
+{
+    const pl_model *model = state->source->model;
+    const pl_site *site = pl_model_site(model, pl_model_layer(model, layer)->site);
+    double last = (double)NAN;
+    for (uint64_t i = 0; i <= l->step; i++) {
+        last = isnan(l->losses[i]) ? last : l->losses[i];
+    }
+    json_object_set_new(out, "site", json_string(site->name));
+    json_object_set_new(out, "step", json_integer((json_int_t)l->step));
+    json_object_set_new(out, "steps", json_integer((json_int_t)l->steps));
+    json_object_set_new(out, "done", json_string(pl_learning_done(l) ? "yes" : "no"));
+    json_object_set_new(out, "loss_first", pl_number(l->losses[0]));
+    json_object_set_new(out, "loss", pl_number(last));
+    json_object_set_new(out, "rollbacks", json_integer((json_int_t)l->rollbacks));
+    json_object_set_new(out, "trouble",
+                        l->trouble.message[0] != '\0' ? json_string(l->trouble.message)
+                                                      : json_null());
+}
+
+static pl_status forget(pl_call *call, const pl_state *state, pl_lab *lab, pl_id calibration,
+                        size_t layer, pl_task *task, pl_error *err)
+{
+    pl_status status = pl_site_forget(lab, state, calibration, layer, task, err);
+    if (status == PL_OK) {
+        json_object_set_new(call->result, "layer",
+                            json_string(pl_model_layer(state->source->model, layer)->name));
+        json_object_set_new(call->result, "step", json_integer(0));
+    }
+    return status;
+}
+
+pl_status pl_run_learn(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                       pl_error *err)
+{
+    size_t position = 0, layer = 0, until = SIZE_MAX;
+    pl_id calibration = {0};
+    pl_learning reached = {0};
+    const learn_word word = read_word(call, &position);
+    if (word == LEARN_PAUSE) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "learn pause: nothing is being learned (a script pauses with "
+                            "until=STEP)");
+    }
+    if (call->n_words > position + 1) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "learn: \"%s\" is one word too many, expected [pause|resume|reset] "
+                            "[LAYER]",
+                            call->words[position + 1]);
+    }
+    pl_status status = pl_target_layer(call, state, position, &layer, err);
+    if (status == PL_OK && pl_call_value(call, "until") != NULL) {
+        status = pl_usage_size(call, "until", 0, SIZE_MAX - 1, &until, err);
+    }
+    if (status == PL_OK) {
+        status = pl_lab_calibration(lab, state, &calibration, task, err);
+    }
+    if (status == PL_OK && word == LEARN_RESET) {
+        return forget(call, state, lab, calibration, layer, task, err);
+    }
+    if (status == PL_OK) {
+        status = pl_site_learn(lab, state, calibration, layer,
+                               until == SIZE_MAX ? PL_LEARN_ALL : until, &reached, task, err);
+    }
+    if (status == PL_OK) {
+        json_object_set_new(call->result, "layer",
+                            json_string(pl_model_layer(state->source->model, layer)->name));
+        put_learning(call->result, state, layer, &reached);
+    }
+    pl_learning_deinit(&reached);
+    return status;
+}

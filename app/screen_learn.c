@@ -1,0 +1,108 @@
+/* Transforms on the screen: the next one by a key, and learning one: begun, paused, gone on with,
+ * watched. */
+#include "app/screen_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Between two pictures of what is being learned. */
+static const double PICTURE_SECONDS = 0.5;
+
+static const pl_method *transform_of(const pl_screen *screen)
+{
+    return pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM)->method;
+}
+
+/* The one behind `now` among the transforms; NULL behind the last. */
+static const pl_method *next_transform(const pl_method *now)
+{
+    bool found = now == NULL;
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        if ((*m)->slot == PL_SLOT_TRANSFORM && found) {
+            return *m;
+        }
+        found = found || *m == now;
+    }
+    return NULL;
+}
+
+void pl_screen_next_transform(pl_screen *screen)
+{
+    if (screen->state->source == NULL) {
+        return;
+    }
+    const pl_method *next = next_transform(transform_of(screen));
+    char command[80];
+    snprintf(command, sizeof command, "method %s%s", next != NULL ? next->name : "none",
+             next != NULL ? "" : " slot=transform");
+    pl_screen_key_command(screen, command, false);
+}
+
+static pl_screen_job *learning_job(const pl_screen *screen)
+{
+    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        if (job->kind == PL_JOB_KIND_COMMAND && strcmp(job->call->command->name, "learn") == 0) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+bool pl_screen_pause(pl_screen *screen)
+{
+    const pl_screen_job *job = learning_job(screen);
+    if (job != NULL) {
+        pl_worker_cancel(screen->options->worker, job->id);
+    }
+    return job != NULL;
+}
+
+void pl_screen_learn(pl_screen *screen)
+{
+    if (screen->state->source == NULL || pl_screen_pause(screen)) {
+        return;
+    }
+    const pl_method *method = transform_of(screen);
+    if (method == NULL || !method->learned) {
+        pl_screen_say(screen, PL_MESSAGE_INFO,
+                      "this transform is not learned:  :method flatquant is the one that is");
+        return;
+    }
+    pl_screen_key_command(screen, "learn", false);
+}
+
+void pl_screen_learn_first(pl_screen *screen, const pl_screen_job *job)
+{
+    if (job->state.layer != screen->state->layer) {
+        return;
+    }
+    if (learning_job(screen) == NULL) {
+        pl_screen_key_command(screen, "learn", false);
+    }
+    screen->solve_later = true;
+    pl_screen_say(screen, PL_MESSAGE_INFO,
+                  "learning the transform first; the solve starts when it is done");
+}
+
+void pl_screen_note_progress(pl_screen *screen, const pl_screen_job *job)
+{
+    /* Whatever learns counts in steps: `learn`, and a solve that has to. */
+    if (strcmp(job->shown.what, "steps") == 0 &&
+        pl_screen_now() - screen->learned_at >= PICTURE_SECONDS) {
+        screen->learned++;
+        screen->learned_at = pl_screen_now();
+    }
+}
+
+void pl_screen_end_learn(pl_screen *screen, pl_status status)
+{
+    screen->learned++;
+    if (status == PL_OK) {
+        screen->live_wanted = screen->live_wanted || screen->solve_later;
+    } else {
+        pl_screen_say(screen, PL_MESSAGE_INFO,
+                      "paused: `learn` goes on where it was, "
+                      "`learn reset` forgets it");
+    }
+    screen->solve_later = false;
+}

@@ -1,0 +1,166 @@
+#include "core/learn/flatquant.h"
+
+#include "core/base/checked.h"
+#include "core/learn/adamw.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ROLLBACKS = 8 };
+
+/* A loss so many times the first one explodes. */
+static const double EXPLODES = 10.0;
+
+pl_status pl_learning_init(pl_learning *l, const pl_flat_layout *at, uint64_t steps, pl_error *err)
+{
+    *l = (pl_learning){.at = *at, .steps = steps, .rate_share = 1.0};
+    l->numbers = calloc(pl_learning_count(l), sizeof *l->numbers);
+    if (l->numbers == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory to learn a transform");
+    }
+    l->params = l->numbers;
+    l->m = l->params + at->count;
+    l->v = l->m + at->count;
+    l->losses = l->v + at->count;
+    for (uint64_t i = 0; i <= steps; i++) {
+        l->losses[i] = (double)NAN;
+    }
+    return PL_OK;
+}
+
+void pl_learning_deinit(pl_learning *l)
+{
+    free(l->numbers);
+    *l = (pl_learning){0};
+}
+
+size_t pl_learning_count(const pl_learning *l)
+{
+    return 3 * l->at.count + (size_t)l->steps + 1;
+}
+
+bool pl_learning_done(const pl_learning *l)
+{
+    return l->stopped || (l->step == l->steps && !isnan(l->losses[l->steps]));
+}
+
+static void keep_good(pl_flatquant *f)
+{
+    memcpy(f->good, f->now.params, 3 * f->now.at.count * sizeof *f->good);
+    f->good_step = f->now.step;
+}
+
+static pl_status take_over(pl_flatquant *f, const pl_learning *from, pl_error *err)
+{
+    pl_learning *now = &f->now;
+    if (from->at.count != now->at.count || from->steps != now->steps || from->step > from->steps) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: what was learned is of another layer",
+                            f->objective.site);
+    }
+    memcpy(now->numbers, from->numbers, pl_learning_count(now) * sizeof *now->numbers);
+    now->step = from->step;
+    now->rate_share = from->rate_share;
+    now->rollbacks = from->rollbacks;
+    now->stopped = from->stopped;
+    now->trouble = from->trouble;
+    return PL_OK;
+}
+
+pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_input *in,
+                            const pl_learning *from, pl_task *task, pl_error *err)
+{
+    const uint64_t seed = (uint64_t)pl_spec_value(spec, "seed");
+    *f = (pl_flatquant){.rate = pl_spec_value(spec, "rate"),
+                        .clip_rate = pl_spec_value(spec, "clip_rate")};
+    pl_status status =
+        pl_objective_init(&f->objective, in, (size_t)pl_spec_value(spec, "rows"), seed, task, err);
+    const pl_flat_layout *at = &f->objective.at;
+    if (status == PL_OK) {
+        status = pl_learning_init(&f->now, at, (uint64_t)pl_spec_value(spec, "steps"), err);
+    }
+    if (status == PL_OK) {
+        f->good = pl_alloc(3 * at->count, sizeof *f->good);
+        f->gradient = pl_alloc(at->count, sizeof *f->gradient);
+        status = f->good != NULL && f->gradient != NULL
+                     ? PL_OK
+                     : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory to learn a transform",
+                                    in->site);
+    }
+    if (status == PL_OK && from != NULL) {
+        status = take_over(f, from, err);
+    } else if (status == PL_OK) {
+        status = pl_flat_start(at, in, pl_spec_value(spec, "alpha"), seed, f->now.params, err);
+    }
+    if (status == PL_OK) {
+        keep_good(f);
+    }
+    return status;
+}
+
+void pl_flatquant_deinit(pl_flatquant *f)
+{
+    pl_objective_deinit(&f->objective);
+    pl_learning_deinit(&f->now);
+    free(f->good);
+    free(f->gradient);
+    *f = (pl_flatquant){0};
+}
+
+/* Back to the last step whose loss is known, with half the rate. */
+static void roll_back(pl_flatquant *f, const char *why)
+{
+    pl_learning *now = &f->now;
+    const uint64_t failed = now->step;
+    memcpy(now->params, f->good, 3 * now->at.count * sizeof *f->good);
+    now->step = f->good_step;
+    now->rollbacks++;
+    now->rate_share *= 0.5;
+    now->stopped = now->rollbacks >= MOST_ROLLBACKS;
+    const pl_status said = pl_error_set(
+        &now->trouble, PL_ERR_NUMERIC, "after step %llu %s; rolled back to step %llu, %s %.3g",
+        (unsigned long long)failed, why, (unsigned long long)now->step,
+        now->stopped ? "where learning stops: rates were tried down to" : "rate halved to",
+        f->rate * now->rate_share * (now->stopped ? 2.0 : 1.0));
+    (void)said;
+}
+
+static void update(pl_flatquant *f)
+{
+    pl_learning *now = &f->now;
+    const size_t clips = now->at.clips, rest = now->at.count - clips;
+    const double rate = now->rate_share * pl_cosine_rate(f->rate, now->step, now->steps);
+    const double clip_rate = now->rate_share * pl_cosine_rate(f->clip_rate, now->step, now->steps);
+    pl_adamw_step(now->params, f->gradient, now->m, now->v, clips, now->step + 1, rate, 0.0);
+    pl_adamw_step(now->params + clips, f->gradient + clips, now->m + clips, now->v + clips, rest,
+                  now->step + 1, clip_rate, 0.0);
+    now->step++;
+}
+
+pl_status pl_flatquant_step(pl_flatquant *f, pl_task *task, pl_error *err)
+{
+    pl_learning *now = &f->now;
+    pl_error why = {0};
+    double loss = 0.0;
+    const bool last = now->step == now->steps;
+    const size_t batch = (size_t)(now->step % pl_objective_batches(&f->objective));
+    pl_status status = pl_objective_value(&f->objective, now->params, batch, &loss,
+                                          last ? NULL : f->gradient, task, &why);
+    if (status == PL_OK && loss > EXPLODES * now->losses[0]) {
+        status = pl_error_set(&why, PL_ERR_NUMERIC, "the loss explodes, from %.3g to %.3g",
+                              now->losses[0], loss);
+    }
+    if (status == PL_ERR_NUMERIC && now->step > 0) {
+        roll_back(f, why.message);
+        return PL_OK;
+    }
+    if (status != PL_OK) {
+        return pl_error_set(err, status, "%s: %s", f->objective.site, why.message);
+    }
+    now->losses[now->step] = loss;
+    keep_good(f);
+    if (!last) {
+        update(f);
+    }
+    return PL_OK;
+}

@@ -1,0 +1,41 @@
+/* core/learn/layout.h -- FlatQuant's parameters on one site: where each begins, how it starts, and
+ * the transform that they mean.
+ *
+ * T = diag(exp(s)) (P1 (x) P2) with learned clipping of every weight row's groups and of the input
+ * (arXiv 2410.09426, section 3.1).  One vector of float64.  The diagonal is learned by its
+ * logarithm, which keeps it positive and makes a step relative to its size. */
+#ifndef PL_LEARN_LAYOUT_H
+#define PL_LEARN_LAYOUT_H
+
+#include "core/quant/transform.h"
+
+#include <stdint.h>
+
+/* Offsets; a part without a quantizer is empty. */
+typedef struct pl_flat_layout {
+    size_t n1, n2, n;
+    size_t rows;                    /* of all layers of the site, one after the other */
+    size_t groups, width;           /* of a weight row's scales */
+    size_t first, second;           /* factors (factor.h) */
+    size_t scale;                   /* [n], log of the diagonal */
+    size_t clips;                   /* where the clipping begins: what follows has its own rate */
+    size_t weight_low, weight_high; /* [rows, groups] */
+    size_t input_low, input_high;   /* [1] */
+    size_t count;
+} pl_flat_layout;
+
+pl_flat_layout pl_flat_layout_of(const pl_site_input *in);
+
+/* sigmoid: the share of a range's end that a clipping parameter keeps. */
+double pl_flat_share(double p);
+
+/* The parameters to start with: random orthogonal factors, exp(s_c) = max|W_c|^(1-alpha) /
+ * max|X_c|^alpha (the paper's code, alpha = 0.3), clipping at sigmoid(4). */
+PL_NODISCARD pl_status pl_flat_start(const pl_flat_layout *at, const pl_site_input *in,
+                                     double alpha, uint64_t seed, double *params, pl_error *err);
+
+/* What parameters mean.  PL_ERR_NUMERIC names a singular factor. */
+PL_NODISCARD pl_status pl_flat_transform(const pl_flat_layout *at, const double *params,
+                                         pl_transform **out, pl_error *err);
+
+#endif

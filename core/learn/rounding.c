@@ -1,0 +1,179 @@
+#include "core/learn/rounding.h"
+
+#include "core/tensor/clones.h"
+
+#include <float.h>
+#include <math.h>
+
+pl_rounding pl_rounding_of_weights(const pl_grid *grid)
+{
+    return (pl_rounding){.bits = grid->bits, .symmetry = grid->symmetry, .clamps = true};
+}
+
+pl_rounding pl_rounding_of_activations(const pl_act_grid *grid)
+{
+    return (pl_rounding){.bits = grid->bits,
+                         .symmetry = grid->asymmetric ? PL_ASYMMETRIC : PL_SYMMETRIC};
+}
+
+/* Steps of the grid from 0 to an end of its range, or over the whole range where there is a zero
+ * point. */
+static double steps_of(const pl_rounding *rounding)
+{
+    const double levels = (double)(1 << rounding->bits);
+    switch (rounding->symmetry) {
+    case PL_SYMMETRIC:
+        return levels / 2.0 - 1.0;
+    case PL_SYMMETRIC_FULL:
+        return (levels - 1.0) / 2.0;
+    case PL_ASYMMETRIC:
+        break;
+    }
+    return levels - 1.0;
+}
+
+pl_round_group pl_round_fit(const pl_rounding *rounding, pl_act_range own, pl_act_range share)
+{
+    const pl_act_range kept = {own.lo * share.lo, own.hi * share.hi};
+    const bool asymmetric = rounding->symmetry == PL_ASYMMETRIC;
+    const double reach =
+        asymmetric ? (double)kept.hi - (double)kept.lo : fmax((double)kept.hi, -(double)kept.lo);
+    pl_round_group group = {own, kept, (float)(reach / steps_of(rounding)), 0.0f};
+    if (asymmetric && group.scale > 0.0f) {
+        group.zero = (float)fmin(rint(-(double)kept.lo / (double)group.scale), steps_of(rounding));
+    }
+    return group;
+}
+
+/* What the loops below know of a group. */
+typedef struct grid_loop {
+    float low, high;   /* where values are clamped */
+    float least, most; /* codes */
+    float scale, zero;
+    float code_base;    /* what a clamped code's value moves with: kept.lo, or nothing */
+    float code_follows; /* 1: it moves with kept.lo */
+} grid_loop;
+
+static grid_loop loop_of(const pl_rounding *rounding, const pl_round_group *group)
+{
+    const float levels = (float)(1 << rounding->bits);
+    const bool asymmetric = rounding->symmetry == PL_ASYMMETRIC;
+    return (grid_loop){
+        .low = rounding->clamps ? group->kept.lo : -FLT_MAX,
+        .high = rounding->clamps ? group->kept.hi : FLT_MAX,
+        .least = asymmetric ? 0.0f : -levels / 2.0f,
+        .most = asymmetric ? levels - 1.0f : levels / 2.0f - 1.0f,
+        .scale = group->scale,
+        .zero = group->zero,
+        .code_base = asymmetric ? group->kept.lo : 0.0f,
+        .code_follows = asymmetric ? 1.0f : 0.0f,
+    };
+}
+
+PL_CLONES static void apply(const grid_loop *g, const float *x, size_t count, float *out)
+{
+    const float low = g->low, high = g->high, least = g->least, most = g->most;
+    const float scale = g->scale, zero = g->zero;
+    for (size_t i = 0; i < count; i++) {
+        const float up = x[i] > low ? x[i] : low, kept = up < high ? up : high;
+        const float code = rintf(kept / scale) + zero;
+        const float above = code > least ? code : least;
+        out[i] = scale * ((above < most ? above : most) - zero);
+    }
+}
+
+void pl_round_apply(const pl_rounding *rounding, const pl_round_group *group, const float *x,
+                    size_t count, float *out)
+{
+    if (rounding->bits == 0 || !(group->scale > 0.0f)) {
+        for (size_t i = 0; i < count; i++) {
+            out[i] = x[i];
+        }
+        return;
+    }
+    const grid_loop g = loop_of(rounding, group);
+    apply(&g, x, count, out);
+}
+
+enum { LANES = 16 };
+
+typedef struct lane_sums {
+    float scale[LANES], low[LANES], high[LANES];
+} lane_sums;
+
+static inline __attribute__((always_inline)) void one(const grid_loop *g, const float *x,
+                                                      float *grad, float *scale_sum, float *low_sum,
+                                                      float *high_sum)
+{
+    const float e = *grad, up = *x > g->low ? *x : g->low, kept = up < g->high ? up : g->high;
+    const float code = rintf(kept / g->scale) + g->zero;
+    const float above = code > g->least ? code : g->least;
+    const float inside = above < g->most ? above : g->most;
+    const float out = g->scale * (inside - g->zero);
+    const bool over = code < g->least || code > g->most;
+    const bool below = *x<g->low, beyond = *x> g->high;
+    *scale_sum += e * (out - (over ? g->code_base : kept));
+    *low_sum += over ? e * g->code_follows : below ? e : 0.0f;
+    *high_sum += !over && beyond ? e : 0.0f;
+    *grad = over || below || beyond ? 0.0f : e;
+}
+
+PL_CLONES static void differentiate(const grid_loop *from, const float *restrict x, size_t count,
+                                    float *restrict grad, lane_sums *sums)
+{
+    const grid_loop g = *from;
+    float scale[LANES] = {0}, low[LANES] = {0}, high[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            one(&g, x + i + lane, grad + i + lane, &scale[lane], &low[lane], &high[lane]);
+        }
+    }
+    for (; i < count; i++) {
+        one(&g, x + i, grad + i, &scale[0], &low[0], &high[0]);
+    }
+    for (size_t lane = 0; lane < LANES; lane++) {
+        sums->scale[lane] = scale[lane];
+        sums->low[lane] = low[lane];
+        sums->high[lane] = high[lane];
+    }
+}
+
+void pl_round_gradient(const pl_rounding *rounding, const pl_round_group *group, const float *x,
+                       size_t count, float *grad, pl_round_sums *sums)
+{
+    if (rounding->bits == 0 || !(group->scale > 0.0f)) {
+        return;
+    }
+    const grid_loop g = loop_of(rounding, group);
+    lane_sums lanes;
+    differentiate(&g, x, count, grad, &lanes);
+    double scale = 0.0;
+    for (int lane = 0; lane < LANES; lane++) {
+        scale += (double)lanes.scale[lane];
+        sums->low += (double)lanes.low[lane];
+        sums->high += (double)lanes.high[lane];
+    }
+    sums->scale += scale / (double)group->scale;
+}
+
+void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *group,
+                             const pl_round_sums *sums, double *low, double *high)
+{
+    *low = *high = 0.0;
+    if (rounding->bits == 0 || !(group->scale > 0.0f)) {
+        return;
+    }
+    const double share = sums->scale / steps_of(rounding);
+    const bool upper = group->kept.hi >= -group->kept.lo;
+    *low = sums->low;
+    *high = sums->high;
+    if (rounding->symmetry == PL_ASYMMETRIC) {
+        *low -= share;
+        *high += share;
+    } else if (upper) {
+        *high += share;
+    } else {
+        *low -= share;
+    }
+}

@@ -1,0 +1,54 @@
+/* core/learn/rounding.h -- rounding to a grid over a learned share of the values' own range, and
+ * its straight-through gradient.
+ *
+ * Rounding is taken as x -> x + s delta with delta fixed where it is differentiated, so that its
+ * slope in x is 1 and in the scale s it is delta; clamped values follow the range's end.  The
+ * values' own minimum and maximum, of which the range is a share, are differentiated, too: this is
+ * the gradient of FlatQuant's learnable clipping (arXiv 2410.09426, section 3.1). */
+#ifndef PL_LEARN_ROUNDING_H
+#define PL_LEARN_ROUNDING_H
+
+#include "core/quant/activation.h"
+#include "core/quant/grid.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_rounding {
+    int bits; /* 0: nothing is rounded */
+    pl_symmetry symmetry;
+    bool clamps; /* values are clamped to the range before they are rounded, as a transform's
+                    clipping does with weights; else their codes are, as activations' */
+} pl_rounding;
+
+pl_rounding pl_rounding_of_weights(const pl_grid *grid);
+pl_rounding pl_rounding_of_activations(const pl_act_grid *grid);
+
+/* The grid of one group of values. */
+typedef struct pl_round_group {
+    pl_act_range own;  /* lo <= 0 <= hi */
+    pl_act_range kept; /* the shares of it */
+    float scale;       /* 0: a group of zeros, which stays */
+    float zero;
+} pl_round_group;
+
+pl_round_group pl_round_fit(const pl_rounding *rounding, pl_act_range own, pl_act_range share);
+
+/* out[count] = Q(x); out may be x. */
+void pl_round_apply(const pl_rounding *rounding, const pl_round_group *group, const float *x,
+                    size_t count, float *out);
+
+/* dL/ds, and dL/d(kept.lo), dL/d(kept.hi) of what does not go through s. */
+typedef struct pl_round_sums {
+    double scale, low, high;
+} pl_round_sums;
+
+/* grad[count]: dL/dQ(x) becomes dL/dx without the range's part, which is added to *sums. */
+void pl_round_gradient(const pl_rounding *rounding, const pl_round_group *group, const float *x,
+                       size_t count, float *grad, pl_round_sums *sums);
+
+/* dL/d(kept.lo) and dL/d(kept.hi) whole, from the sums over the group. */
+void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *group,
+                             const pl_round_sums *sums, double *low, double *high);
+
+#endif

@@ -1,0 +1,16 @@
+/* core/run/transform_entry.h -- transforms as sections of store entries; private to core/run. */
+#ifndef PL_RUN_TRANSFORM_ENTRY_H
+#define PL_RUN_TRANSFORM_ENTRY_H
+
+#include "core/io/store.h"
+#include "core/quant/transform.h"
+
+/* Sections of the transform's arrays, borrowed from it; returns how many.  about gets the keys
+ * "kind", "n" and "clip_group_size". */
+size_t pl_transform_sections(const pl_transform *t, json_t *about,
+                             pl_section sections[PL_TRANSFORM_ARRAYS]);
+
+/* PL_ERR_FORMAT without a sentence where the entry is not one. */
+PL_NODISCARD pl_status pl_transform_from_entry(pl_entry *entry, pl_transform **out);
+
+#endif

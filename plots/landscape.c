@@ -1,0 +1,128 @@
+/* The error landscape: what quantization loses, over layers and tokens. */
+#include "plots/build.h"
+#include "plots/kinds.h"
+#include "plots/overview.h"
+
+#include "core/run/landscape.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { FORM_ROLE, FORM_ALL };
+
+#define DECADES 1e-4 /* colours reach so far below the largest value */
+
+static pl_status add_names(const pl_state *state, const pl_landscape *land, pl_figure *out,
+                           pl_error *err)
+{
+    pl_status status = pl_figure_names(&out->y, land->n, err);
+    for (size_t i = 0; status == PL_OK && i < land->n; i++) {
+        const pl_layer *info = pl_model_layer(state->source->model, land->layers[i]);
+        pl_buf name = {0};
+        pl_buf_printf(&name, "%zu.%s", info->block, pl_overview_layer_name(info));
+        status = pl_buf_check(&name, err);
+        if (status == PL_OK) {
+            /* From the top, as in the layer list. */
+            status = pl_figure_text(&out->y.names[land->n - 1 - i], name.data, err);
+        }
+        pl_buf_deinit(&name);
+    }
+    return status;
+}
+
+static pl_status add_heat(const pl_landscape *land, pl_figure *out, pl_error *err)
+{
+    pl_status status = pl_figure_heat(out, land->n, land->cols, "token's error / mean energy", err);
+    if (status != PL_OK) {
+        return status;
+    }
+    double lo = (double)INFINITY, hi = 0.0;
+    for (size_t i = 0; i < land->n; i++) {
+        memcpy(out->heat->values + (land->n - 1 - i) * land->cols, land->values + i * land->cols,
+               land->cols * sizeof *land->values);
+    }
+    for (size_t i = 0; i < land->n * land->cols; i++) {
+        const double value = (double)land->values[i];
+        lo = value > 0.0 ? fmin(lo, value) : lo;
+        hi = value > 0.0 ? fmax(hi, value) : hi;
+    }
+    out->heat->step = land->step;
+    out->heat->log = true;
+    out->heat->hi = hi > 0.0 ? hi : 1.0;
+    out->heat->lo = fmin(fmax(lo, DECADES * out->heat->hi), 0.5 * out->heat->hi);
+    out->x.lo = -0.5;
+    out->x.hi = (double)land->cols * land->step - 0.5;
+    out->x.whole = true;
+    out->y.lo = -0.5;
+    out->y.hi = (double)land->n - 0.5;
+    return PL_OK;
+}
+
+static void add_facts(const pl_state *state, const pl_landscape *land, pl_figure *out)
+{
+    double worst = -1.0;
+    size_t layer = 0, column = 0;
+    for (size_t i = 0; i < land->n * land->cols; i++) {
+        if ((double)land->values[i] > worst) {
+            worst = (double)land->values[i];
+            layer = land->layers[i / land->cols];
+            column = i % land->cols;
+        }
+    }
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_figure_fact(out, "worst", "%.3g: %zu.%s @%.0f", worst, info->block,
+                   pl_overview_layer_name(info), (double)column * land->step);
+    if (land->solved < land->n) {
+        pl_figure_fact(out, "not_solved", "%zu of %zu layers", land->n - land->solved, land->n);
+    }
+    pl_figure_fact(out, "tokens_per_column", "%.0f", land->step);
+}
+
+static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
+                      pl_task *task, pl_error *err)
+{
+    pl_landscape land = {0};
+    pl_id calibration = {0};
+    pl_buf title = {0};
+    pl_buf_printf(&title, "%s  error of the layers' output", pl_model_name(state->source->model));
+    pl_status status = pl_buf_check(&title, err);
+    if (status == PL_OK) {
+        status = pl_lab_calibration(lab, state, &calibration, task, err);
+    }
+    if (status == PL_OK) {
+        status = pl_landscape_load(lab, state, calibration, request->layer,
+                                   request->form == FORM_ALL, &land, task, err);
+    }
+    if (status == PL_OK) {
+        status = pl_figure_texts(out, title.data, "token of the calibration text", "layer", err);
+    }
+    if (status == PL_OK) {
+        status = add_heat(&land, out, err);
+    }
+    if (status == PL_OK) {
+        status = add_names(state, &land, out, err);
+        add_facts(state, &land, out);
+    }
+    pl_landscape_deinit(&land);
+    pl_buf_deinit(&title);
+    return status;
+}
+
+static size_t layers_of(const pl_state *state, const pl_request *request, size_t *out)
+{
+    return pl_landscape_layers(state->source->model, request->layer, request->form == FORM_ALL,
+                               out);
+}
+
+const pl_kind pl_kind_landscape = {
+    .name = "landscape",
+    .title = "Error landscape",
+    .summary = "What the solved layers lose of each stored token's output: the layers of the "
+               "selected one's role in every block, or all; tokens that stand out are lines",
+    .forms = "role|all",
+    .uses = PL_USES_LAYER | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED | PL_USES_METHODS |
+            PL_USES_ACTIVATIONS,
+    .slow = true,
+    .layers = layers_of,
+    .make = make,
+};

@@ -1,0 +1,83 @@
+/* The loss of a transform that is learned, step by step. */
+#include "plots/build.h"
+#include "plots/fit.h"
+#include "plots/kinds.h"
+
+#include "core/run/transformed.h"
+
+#include <math.h>
+
+static pl_status add_losses(const pl_learning *l, bool log, pl_figure *out, pl_error *err)
+{
+    size_t count = 0;
+    pl_series *series = NULL;
+    for (uint64_t i = 0; i <= l->steps; i++) {
+        count += isfinite(l->losses[i]);
+    }
+    pl_status status =
+        pl_figure_add(out, "loss of a batch", PL_MARK_LINE, PL_TONE_INPUT, count, &series, err);
+    size_t at = 0;
+    for (uint64_t i = 0; status == PL_OK && i <= l->steps; i++) {
+        if (isfinite(l->losses[i])) {
+            series->x[at] = (double)i;
+            series->y[at++] = l->losses[i];
+        }
+    }
+    if (status == PL_OK) {
+        pl_fit_positions(&out->x, 0, (size_t)l->steps + 1);
+        pl_fit_y(out, log, 0);
+    }
+    return status;
+}
+
+static void add_facts(const pl_learning *l, pl_figure *out)
+{
+    const pl_series *series = &out->series[0];
+    pl_figure_fact(out, "step", "%llu of %llu", (unsigned long long)l->step,
+                   (unsigned long long)l->steps);
+    pl_figure_fact(out, "loss_first", "%.4g", series->y[0]);
+    pl_figure_fact(out, "loss", "%.4g", series->y[series->count - 1]);
+    if (l->rollbacks > 0) {
+        pl_figure_fact(out, "rollbacks", "%llu%s", (unsigned long long)l->rollbacks,
+                       l->stopped ? ", stopped" : "");
+    }
+}
+
+static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
+                      pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, request->layer);
+    pl_id calibration = {0};
+    pl_learning reached = {0};
+    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    if (status == PL_OK) {
+        status = pl_site_learning(lab, state, calibration, request->layer, &reached, task, err);
+    }
+    if (status == PL_OK && !isfinite(reached.losses[0])) {
+        status =
+            pl_error_set(err, PL_ERR_STATE,
+                         "%s: its transform has not been learned yet: `learn` does it", info->name);
+    }
+    if (status == PL_OK) {
+        /* What is learned is the site's. */
+        status = pl_figure_texts(out, pl_model_site(state->source->model, info->site)->name, "step",
+                                 "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²", err);
+    }
+    if (status == PL_OK) {
+        status = add_losses(&reached, request->log, out, err);
+    }
+    if (status == PL_OK) {
+        add_facts(&reached, out);
+    }
+    pl_learning_deinit(&reached);
+    return status;
+}
+
+const pl_kind pl_kind_learning = {
+    .name = "learning",
+    .title = "Learning",
+    .summary = "The loss of a learned transform, step by step: what the quantized site gets wrong "
+               "of its output",
+    .uses = PL_USES_LAYER | PL_USES_SCALE | PL_NEEDS_INPUTS | PL_USES_METHODS | PL_USES_LEARNING,
+    .make = make,
+};

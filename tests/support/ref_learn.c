@@ -1,0 +1,231 @@
+#include "tests/support/ref_learn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t pl_ref_learn_offsets(const pl_ref_learn *r)
+{
+    return 2 * (r->samples + r->at.rows) * r->at.n + r->samples + r->at.rows * r->at.groups;
+}
+
+/* Gauss and Jordan with pivots. */
+static void invert(size_t n, double *a, double *out)
+{
+    memset(out, 0, n * n * sizeof *out);
+    for (size_t i = 0; i < n; i++) {
+        out[i * n + i] = 1.0;
+    }
+    for (size_t c = 0; c < n; c++) {
+        size_t pivot = c;
+        for (size_t r = c; r < n; r++) {
+            pivot = fabs(a[r * n + c]) > fabs(a[pivot * n + c]) ? r : pivot;
+        }
+        for (size_t j = 0; j < n; j++) {
+            double keep = a[c * n + j];
+            a[c * n + j] = a[pivot * n + j];
+            a[pivot * n + j] = keep;
+            keep = out[c * n + j];
+            out[c * n + j] = out[pivot * n + j];
+            out[pivot * n + j] = keep;
+        }
+        const double by = a[c * n + c];
+        for (size_t j = 0; j < n; j++) {
+            a[c * n + j] /= by;
+            out[c * n + j] /= by;
+        }
+        for (size_t r = 0; r < n; r++) {
+            const double f = a[r * n + c];
+            for (size_t j = 0; r != c && j < n; j++) {
+                a[r * n + j] -= f * a[c * n + j];
+                out[r * n + j] -= f * out[c * n + j];
+            }
+        }
+    }
+}
+
+/* (I - A/2)^-1 (I + A/2), A = L - L^T. */
+static void cayley(size_t n, const double *lower, double *q)
+{
+    double *minus = calloc(3 * n * n, sizeof *minus), *plus = minus + n * n, *back = plus + n * n;
+    for (size_t i = 0; i < n; i++) {
+        minus[i * n + i] = plus[i * n + i] = 1.0;
+        for (size_t j = 0; j < i; j++, lower++) {
+            plus[i * n + j] = minus[j * n + i] = *lower / 2.0;
+            plus[j * n + i] = minus[i * n + j] = -*lower / 2.0;
+        }
+    }
+    invert(n, minus, back);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            q[i * n + j] = 0.0;
+            for (size_t k = 0; k < n; k++) {
+                q[i * n + j] += back[i * n + k] * plus[k * n + j];
+            }
+        }
+    }
+    free(minus);
+}
+
+void pl_ref_learn_factor(size_t n, const double *params, double *p, double *inverse_t)
+{
+    const size_t lower = n * (n - 1) / 2;
+    double *u = malloc(2 * n * n * sizeof *u), *v = u + n * n;
+    cayley(n, params, u);
+    cayley(n, params + lower, v);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            p[i * n + j] = inverse_t[i * n + j] = 0.0;
+            for (size_t k = 0; k < n; k++) {
+                const double d = params[2 * lower + k], uv = u[i * n + k] * v[j * n + k];
+                p[i * n + j] += uv * d;
+                inverse_t[i * n + j] += uv / d;
+            }
+        }
+    }
+    free(u);
+}
+
+/* rows of x through diag(scale) (p1 (x) p2), entry by entry. */
+static void turn(const pl_flat_layout *at, const double *x, size_t rows, const double *scale,
+                 const double *p1, const double *p2, double *out)
+{
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t c = 0; c < at->n; c++) {
+            double sum = 0.0;
+            for (size_t k = 0; k < at->n; k++) {
+                sum += x[r * at->n + k] * scale[k] * p1[k / at->n2 * at->n1 + c / at->n2] *
+                       p2[k % at->n2 * at->n2 + c % at->n2];
+            }
+            out[r * at->n + c] = sum;
+        }
+    }
+}
+
+static double rounded(pl_ref_learn *r, double v, double *offset)
+{
+    if (!r->hold) {
+        *offset = rint(v) - v;
+    }
+    return v + *offset;
+}
+
+/* Which end a code was clamped to; far beyond any code where it was not.  Codes at an end are
+ * inside: held, they may go on. */
+static const double INSIDE = 1e9;
+
+typedef struct ends {
+    double low, high;
+} ends;
+
+static ends ends_of(const double *x, size_t count)
+{
+    ends e = {0.0, 0.0};
+    for (size_t i = 0; i < count; i++) {
+        e.low = fmin(e.low, x[i]);
+        e.high = fmax(e.high, x[i]);
+    }
+    return e;
+}
+
+static void quantize(pl_ref_learn *r, double *x, size_t count, ends kept, int bits,
+                     pl_symmetry symmetry, bool clamps, double *offsets, double *sides,
+                     double *zero_offset)
+{
+    const double levels = pow(2.0, bits), most = fmax(kept.high, -kept.low);
+    double scale, zero = 0.0, first = -levels / 2, last = levels / 2 - 1;
+    if (symmetry == PL_ASYMMETRIC) {
+        scale = (kept.high - kept.low) / (levels - 1.0);
+        zero = rounded(r, -kept.low / scale, zero_offset);
+        first = 0.0;
+        last = levels - 1.0;
+    } else {
+        scale = symmetry == PL_SYMMETRIC ? most / last : 2.0 * most / (levels - 1.0);
+    }
+    for (size_t i = 0; i < count; i++) {
+        double v = x[i];
+        if (clamps) {
+            v = fmin(fmax(v, kept.low), kept.high);
+        }
+        const double code = rounded(r, v / scale, &offsets[i]) + zero;
+        if (!r->hold) {
+            sides[i] = code < first ? first : code > last ? last : INSIDE;
+        }
+        x[i] = scale * ((sides[i] < INSIDE ? sides[i] : code) - zero);
+    }
+}
+
+static double share(double p)
+{
+    return 1.0 / (1.0 + exp(-p));
+}
+
+static void quantize_weights(pl_ref_learn *r, const double *params, double *wt, double *offsets,
+                             double *sides, double *zeros)
+{
+    const pl_flat_layout *at = &r->at;
+    for (size_t i = 0; r->weight_bits > 0 && i < at->rows * at->groups; i++) {
+        const size_t from = i % at->groups * at->width, first = i / at->groups * at->n + from;
+        const size_t count = at->n - from < at->width ? at->n - from : at->width;
+        ends e = ends_of(wt + first, count);
+        e.low *= share(params[at->weight_low + i]);
+        e.high *= share(params[at->weight_high + i]);
+        quantize(r, wt + first, count, e, r->weight_bits, r->weight_symmetry, true, offsets + first,
+                 sides + first, &zeros[i]);
+    }
+}
+
+static void quantize_inputs(pl_ref_learn *r, const double *params, double *xt, double *offsets,
+                            double *sides, double *zeros)
+{
+    const pl_flat_layout *at = &r->at;
+    const size_t rows = r->act_fixed ? 1 : r->samples, count = r->samples * at->n / rows;
+    for (size_t i = 0; r->act_bits > 0 && i < rows; i++) {
+        ends e = ends_of(xt + i * count, count);
+        if (r->act_fixed) {
+            e.high = fmax(e.high, -e.low);
+            e.low = -e.high;
+        }
+        e.low *= r->act_clip * share(params[at->input_low]);
+        e.high *= r->act_clip * share(params[at->input_high]);
+        quantize(r, xt + i * count, count, e, r->act_bits,
+                 r->act_asymmetric ? PL_ASYMMETRIC : PL_SYMMETRIC, false, offsets + i * count,
+                 sides + i * count, &zeros[i]);
+    }
+}
+
+double pl_ref_learn_value(pl_ref_learn *r, const double *params)
+{
+    const pl_flat_layout *at = &r->at;
+    const size_t n = at->n, a = at->n1 * at->n1, b = at->n2 * at->n2;
+    double *all = calloc(2 * (a + b + n) + (r->samples + at->rows) * n, sizeof *all);
+    double *p1 = all, *p2 = p1 + a, *g1 = p2 + b, *g2 = g1 + a, *s = g2 + b, *u = s + n;
+    double *xt = u + n, *wt = xt + r->samples * n;
+    double *x_offsets = r->offsets, *w_offsets = x_offsets + r->samples * n;
+    double *x_sides = w_offsets + at->rows * n, *w_sides = x_sides + r->samples * n;
+    double *x_zeros = w_sides + at->rows * n, *w_zeros = x_zeros + r->samples;
+    pl_ref_learn_factor(at->n1, params + at->first, p1, g1);
+    pl_ref_learn_factor(at->n2, params + at->second, p2, g2);
+    for (size_t c = 0; c < n; c++) {
+        s[c] = exp(params[at->scale + c]);
+        u[c] = 1.0 / s[c];
+    }
+    turn(at, r->x, r->samples, s, p1, p2, xt);
+    turn(at, r->w, at->rows, u, g1, g2, wt);
+    quantize_inputs(r, params, xt, x_offsets, x_sides, x_zeros);
+    quantize_weights(r, params, wt, w_offsets, w_sides, w_zeros);
+    double lost = 0.0, energy = 0.0;
+    for (size_t i = 0; i < r->samples; i++) {
+        for (size_t j = 0; j < at->rows; j++) {
+            double y = 0.0, used = 0.0;
+            for (size_t k = 0; k < n; k++) {
+                y += r->x[i * n + k] * r->w[j * n + k];
+                used += xt[i * n + k] * wt[j * n + k];
+            }
+            lost += (y - used) * (y - used);
+            energy += y * y;
+        }
+    }
+    free(all);
+    return lost / energy;
+}
