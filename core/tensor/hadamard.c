@@ -14,14 +14,38 @@ struct pl_hadamard {
     size_t n, block;
     size_t m, power; /* block = m * power, power = 2^k */
     int8_t *base;    /* [m, m], row-major; NULL for m = 1 */
+    uint16_t *picks; /* [2, m, m / 4] for H_m^T and H_m: see mix_groups; NULL where it is not used */
 };
+
+/* Four inputs have 16 signed sums; what is mixed at a time is LANES columns wide. */
+enum { GROUP = 4, SUMS = 16, LANES = 16, MOST_GROUPS = 64 };
+
+/* Where the sum with these signs lies among the group's: bit 3 - i is set where input i is taken
+ * away. */
+static void make_picks(pl_hadamard *h)
+{
+    const size_t m = h->m, groups = m / GROUP;
+    for (size_t flip = 0; flip < 2; flip++) {
+        for (size_t to = 0; to < m; to++) {
+            for (size_t g = 0; g < groups; g++) {
+                size_t sum = 0;
+                for (size_t i = 0; i < GROUP; i++) {
+                    const size_t from = g * GROUP + i;
+                    sum = 2 * sum + (h->base[flip ? to * m + from : from * m + to] < 0);
+                }
+                h->picks[(flip * m + to) * groups + g] = (uint16_t)((g * SUMS + sum) * LANES);
+            }
+        }
+    }
+}
 
 /* The smallest m of n = m 2^k whose matrix is known; 0 for none. */
 static size_t base_order(size_t n)
 {
     size_t found = 0;
     for (size_t m = n; m > 0; m /= 2) {
-        found = m <= MOST_BASE && pl_paley_is_known(m) ? m : found;
+        const bool known = pl_paley_is_known(m) || pl_hadamard_is_stored(m);
+        found = m <= MOST_BASE && known ? m : found;
         if (m % 2 != 0) {
             break;
         }
@@ -50,7 +74,15 @@ pl_status pl_hadamard_create(size_t n, pl_hadamard **out, pl_error *err)
     }
     if (made && h->m > 1) {
         h->base = pl_alloc(h->m, h->m);
-        made = h->base != NULL && pl_paley_make(h->m, h->base);
+        made = h->base != NULL &&
+               (pl_hadamard_make_stored(h->m, h->base) || pl_paley_make(h->m, h->base));
+    }
+    if (made && h->m % GROUP == 0 && h->m <= GROUP * MOST_GROUPS && h->power >= LANES) {
+        h->picks = pl_alloc(2 * h->m * (h->m / GROUP), sizeof *h->picks);
+        made = h->picks != NULL;
+        if (made) {
+            make_picks(h);
+        }
     }
     if (!made) {
         pl_hadamard_destroy(h);
@@ -65,6 +97,7 @@ void pl_hadamard_destroy(pl_hadamard *h)
 {
     if (h != NULL) {
         free(h->base);
+        free(h->picks);
         free(h);
     }
 }
@@ -122,6 +155,54 @@ PL_CLONES static void mix(const pl_hadamard *h, bool flip, float scale, float *r
     }
 }
 
+/* The signed sums of four rows of LANES values. */
+static inline __attribute__((always_inline)) void sum_group(const float *restrict x, size_t power,
+                                                            float sums[SUMS][LANES])
+{
+    const float *a = x, *b = a + power, *c = b + power, *d = c + power;
+    for (size_t j = 0; j < LANES; j++) {
+        const float more = a[j] + b[j], less = a[j] - b[j];
+        const float both = c[j] + d[j], rest = c[j] - d[j];
+        sums[0][j] = more + both;
+        sums[1][j] = more + rest;
+        sums[2][j] = more - rest;
+        sums[3][j] = more - both;
+        sums[4][j] = less + both;
+        sums[5][j] = less + rest;
+        sums[6][j] = less - rest;
+        sums[7][j] = less - both;
+    }
+    for (size_t i = 0; i < SUMS / 2; i++) {
+        for (size_t j = 0; j < LANES; j++) {
+            sums[SUMS - 1 - i][j] = -sums[i][j];
+        }
+    }
+}
+
+/* As mix, LANES columns, with a quarter of its additions: of each four inputs all signed sums are
+ * made once, and an output picks one of them (Arlazarov et al., 1970: the four Russians). */
+PL_CLONES static void mix_groups(const pl_hadamard *h, bool flip, float scale, float *restrict x)
+{
+    float sums[MOST_GROUPS][SUMS][LANES];
+    const size_t m = h->m, power = h->power, groups = m / GROUP;
+    const uint16_t *picks = h->picks + (flip ? m * groups : 0);
+    for (size_t g = 0; g < groups; g++) {
+        sum_group(x + g * GROUP * power, power, sums[g]);
+    }
+    for (size_t to = 0; to < m; to++) {
+        float all[LANES] = {0};
+        for (size_t g = 0; g < groups; g++) {
+            const float *restrict picked = &sums[0][0][0] + picks[to * groups + g];
+            for (size_t j = 0; j < LANES; j++) {
+                all[j] += picked[j];
+            }
+        }
+        for (size_t j = 0; j < LANES; j++) {
+            x[to * power + j] = scale * all[j];
+        }
+    }
+}
+
 static void apply_block(const pl_hadamard *h, bool flip, float *x, float *y)
 {
     const float scale = 1.0f / sqrtf((float)h->block);
@@ -132,6 +213,12 @@ static void apply_block(const pl_hadamard *h, bool flip, float *x, float *y)
         for (size_t i = 0; i < h->block; i++) {
             x[i] *= scale;
         }
+        return;
+    }
+    for (size_t first = 0; h->picks != NULL && first < h->power; first += LANES) {
+        mix_groups(h, flip, scale, x + first);
+    }
+    if (h->picks != NULL) {
         return;
     }
     const size_t step = MOST_BASE / h->m;

@@ -2,7 +2,8 @@
  *
  * H has entries of 1 and -1 and H H^T = n I.  Sylvester's doubling, H_{2n} = H_2 (x) H_n, and
  * Paley's two constructions from finite fields (J. Math. Phys. 12, 1933) give orders
- * n = m 2^k with m = 1, m - 1 a prime power = 3 (mod 4), or m / 2 - 1 a prime power = 1 (mod 4).
+ * n = m 2^k with m = 1, m - 1 a prime power = 3 (mod 4), or m / 2 - 1 a prime power = 1 (mod 4);
+ * a few more m are stored.
  * Where n is none of these the matrix is block-diagonal, in equal blocks of the largest order that
  * divides n. */
 #ifndef PL_TENSOR_HADAMARD_H
@@ -44,5 +45,9 @@ void pl_hadamard_describe(const pl_hadamard *h, pl_buf *out);
  * they do not, or memory is out. */
 bool pl_paley_is_known(size_t m);
 bool pl_paley_make(size_t m, int8_t *h);
+
+/* Likewise of the orders whose matrix is stored (hadamard_stored.c). */
+bool pl_hadamard_is_stored(size_t m);
+bool pl_hadamard_make_stored(size_t m, int8_t *h);
 
 #endif
