@@ -79,7 +79,7 @@ static double next_damping(double damping)
     return damping < 0.0999 ? 10.0 * damping : 1.0;
 }
 
-/* Climbs the ladder of dampings until the Cholesky of J H J exists, in h. */
+/* Climbs the ladder of dampings until the Cholesky of J H J exists; its inverse is in h then. */
 static pl_status factor_hessian(const pl_factors *f, const size_t *perm, double damping,
                                 pl_lower *h, double *used, pl_task *task, pl_error *err)
 {
@@ -92,7 +92,7 @@ static pl_status factor_hessian(const pl_factors *f, const size_t *perm, double 
         size_t column = 0;
         bool positive = false;
         reversed_hessian(f, perm, d, h);
-        if ((status = pl_lower_cholesky(h, &positive, &column, task, err)) != PL_OK) {
+        if ((status = pl_lower_cholesky_invert(h, &positive, &column, task, err)) != PL_OK) {
             break;
         }
         if (positive) {
@@ -125,9 +125,6 @@ static pl_status make_gptq(pl_factors *f, pl_kept *model, float **out, pl_task *
     }
     if (status == PL_OK) {
         status = factor_hessian(f, perm, model->key, h, &model->used, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_lower_invert(h, task, err);
     }
     if (status == PL_OK) { /* U = J L^-1 J */
         pl_lower_reverse(h, u);

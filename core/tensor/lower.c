@@ -7,6 +7,7 @@
 #include <cblas.h>
 #include <lapacke.h>
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 struct pl_lower {
@@ -212,6 +213,99 @@ pl_status pl_lower_invert(pl_lower *l, pl_task *task, pl_error *err)
         }
     }
     return PL_OK;
+}
+
+/* --- a factor's inverse, halved and halved again ----------------------------------------------- */
+
+enum { SMALL = 32, TICK_ROWS = 512 };
+
+/* a[n, n], rows ld apart, lower triangle A to L^-1; SIZE_MAX, or the column whose pivot failed. */
+static size_t invert_small(double *a, size_t n, size_t ld)
+{
+    double sums[SMALL];
+    for (size_t j = 0; j < n; j++) {
+        double *row = a + j * ld, pivot = row[j];
+        for (size_t i = 0; i < j; i++) {
+            const double *above = a + i * ld; /* its diagonal holds 1 / L_ii already */
+            double sum = row[i];
+            for (size_t k = 0; k < i; k++) {
+                sum -= row[k] * above[k];
+            }
+            row[i] = sum * above[i];
+            pivot -= row[i] * row[i];
+        }
+        if (!(pivot > 0.0)) {
+            return j;
+        }
+        row[j] = 1.0 / sqrt(pivot);
+    }
+    for (size_t i = 1; i < n; i++) {
+        double *row = a + i * ld;
+        memset(sums, 0, sizeof sums);
+        for (size_t k = 0; k < i; k++) {
+            for (size_t j = 0; j <= k; j++) {
+                sums[j] += row[k] * a[k * ld + j];
+            }
+        }
+        for (size_t j = 0; j < i; j++) {
+            row[j] = -row[i] * sums[j];
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* With A = [A11 .; A21 A22] and M = L^-1: M11 from A11, L21 = A21 M11^T, M22 from A22 - L21 L21^T,
+ * M21 = -M22 L21 M11: nothing but products, which run at GEMM's rate. */
+static pl_status invert_halves(double *a, size_t n, size_t ld, size_t *failed, pl_task *task,
+                               pl_error *err)
+{
+    if (n <= SMALL) {
+        *failed = invert_small(a, n, ld);
+        return PL_OK;
+    }
+    const size_t upper = (n / 2 + 7) / 8 * 8, lower = n - upper;
+    const int rows = size_of(lower), cols = size_of(upper), stride = size_of(ld);
+    double *left = a + upper * ld, *rest = left + upper;
+    pl_status status = invert_halves(a, upper, ld, failed, task, err);
+    if (status != PL_OK || *failed != SIZE_MAX) {
+        return status;
+    }
+    if (n >= TICK_ROWS && (status = pl_task_tick(task, err)) != PL_OK) {
+        return status;
+    }
+    cblas_dtrmm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, rows, cols, 1.0, a,
+                stride, left, stride);
+    cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, rows, cols, -1.0, left, stride, 1.0, rest,
+                stride);
+    status = invert_halves(rest, lower, ld, failed, task, err);
+    if (status != PL_OK || *failed != SIZE_MAX) {
+        *failed += *failed != SIZE_MAX ? upper : 0;
+        return status;
+    }
+    cblas_dtrmm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, rows, cols, 1.0,
+                a, stride, left, stride);
+    cblas_dtrmm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, rows, cols, -1.0,
+                rest, stride, left, stride);
+    return n >= TICK_ROWS ? pl_task_tick(task, err) : PL_OK;
+}
+
+pl_status pl_lower_cholesky_invert(pl_lower *l, bool *positive, size_t *column, pl_task *task,
+                                   pl_error *err)
+{
+    size_t failed = SIZE_MAX;
+    *positive = l->n == 0;
+    *column = 0;
+    if (l->panels > 1) {
+        pl_status status = pl_lower_cholesky(l, positive, column, task, err);
+        return status == PL_OK && *positive ? pl_lower_invert(l, task, err) : status;
+    }
+    if (l->n == 0) {
+        return PL_OK;
+    }
+    pl_status status = invert_halves(l->panel[0], l->n, l->n, &failed, task, err);
+    *positive = status == PL_OK && failed == SIZE_MAX;
+    *column = failed != SIZE_MAX ? failed : 0;
+    return status;
 }
 
 static void mirror_lower(float *a, size_t n)

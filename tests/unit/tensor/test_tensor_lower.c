@@ -151,6 +151,42 @@ static void inverses(void **state)
     check_inverse(MANY);
 }
 
+/* Both at once against one after the other. */
+static void at_once(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 2, 31, 32, 33, 70, 129, 600, MANY};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t n = sizes[s];
+        pl_error err;
+        bool positive = false;
+        size_t column = 0;
+        double *a = make_matrix(n);
+        pl_lower *l = lower_of(a, n), *apart = factor_of(a, n);
+        pl_check_ok(pl_lower_cholesky_invert(l, &positive, &column, NULL, &err), err);
+        assert_true(positive);
+        pl_check_ok(pl_lower_invert(apart, NULL, &err), err);
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j <= i; j++) {
+                pl_check_close(pl_lower_row(l, i)[j], pl_lower_row(apart, i)[j], 1e-9, 1e-11);
+            }
+        }
+        pl_lower_destroy(l);
+        pl_lower_destroy(apart);
+        /* Every column that fails is named. */
+        const size_t bad[] = {0, n / 3, n / 2, n - 1};
+        for (size_t b = 0; b < 4; b++) {
+            l = lower_of(a, n);
+            pl_lower_row(l, bad[b])[bad[b]] = -1.0;
+            pl_check_ok(pl_lower_cholesky_invert(l, &positive, &column, NULL, &err), err);
+            assert_false(positive);
+            assert_int_equal(column, bad[b]);
+            pl_lower_destroy(l);
+        }
+        free(a);
+    }
+}
+
 static void indefinite(void **state)
 {
     (void)state;
@@ -194,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors),
         cmocka_unit_test(inverses),
+        cmocka_unit_test(at_once),
         cmocka_unit_test(indefinite),
         cmocka_unit_test(room_and_cancel),
     };
