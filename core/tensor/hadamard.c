@@ -14,7 +14,7 @@ struct pl_hadamard {
     size_t n, block;
     size_t m, power; /* block = m * power, power = 2^k */
     int8_t *base;    /* [m, m], row-major; NULL for m = 1 */
-    uint16_t *picks; /* [2, m, m / 4] for H_m^T and H_m: see mix_groups; NULL where it is not used */
+    uint16_t *picks; /* [2, m, m / 4] for H_m^T and H_m (mix_groups); NULL: not used */
 };
 
 /* Four inputs have 16 signed sums; what is mixed at a time is LANES columns wide. */

@@ -215,7 +215,7 @@ pl_status pl_lower_invert(pl_lower *l, pl_task *task, pl_error *err)
     return PL_OK;
 }
 
-/* --- a factor's inverse, halved and halved again ----------------------------------------------- */
+/* --- a factor's inverse, halved and halved again ---------------------------------------------- */
 
 enum { SMALL = 32, TICK_ROWS = 512 };
 
