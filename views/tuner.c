@@ -223,8 +223,10 @@ static void draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
     if (round->method != NULL && pl_method_param(round->method, "bits") != SIZE_MAX) {
         snprintf(name, sizeof name, "W%.0f error", pl_spec_value(round, "bits"));
     }
-    draw_numbers(n, "group max", picture != NULL ? picture->group_max_before : (double)NAN,
-                 report->group_max_after);
+    const double before = isfinite(report->group_max_before) ? report->group_max_before
+                          : picture != NULL                  ? picture->group_max_before
+                                                             : (double)NAN;
+    draw_numbers(n, "group max", before, report->group_max_after);
     draw_numbers(n, "error", 0, report->relative_error);
     draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);
     draw_numbers(n, "bound", plain->bound, report->bound);

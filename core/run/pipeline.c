@@ -354,7 +354,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     pl_view before = pl_mat_view(start_of(w));
     pl_view after = w->result.has_preconditioned ? pl_mat_view(&w->preconditioned) : before;
     size_t group_size = report_group_size(w);
-    report->group_max_before = pl_group_max_mean(pl_mat_view(&w->w0), group_size);
+    report->group_max_before = pl_group_max_mean(before, group_size);
     report->group_max_after = pl_group_max_mean(after, group_size);
     report->relative_error = w->blind ? NAN : 0;
     pl_status status = PL_OK;

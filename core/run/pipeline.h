@@ -19,7 +19,7 @@ typedef struct pl_solve_report {
     double objective, gap, iterations;
     double dual;             /* sum of D, for the gap over several layers */
     double relative_error, rounded_relative_error, bound;
-    double group_max_before, group_max_after;
+    double group_max_before, group_max_after; /* in the coordinates of the transform, if any */
     double ridge, damping_used;
     /* On the stored rows of X (outputs.h). */
     double function_error, condition, output_error;

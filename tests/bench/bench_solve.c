@@ -22,7 +22,7 @@ static double run(const char *store, const char *commands)
     FILE *pipe = popen(command, "r");
     while (pipe != NULL && getline(&line, &room, pipe) > 0) {
         json_t *object = json_loads(line, 0, NULL);
-        const json_t *value = json_object_get(object, "seconds");
+        const json_t *value = json_object_get(json_object_get(object, "result"), "seconds");
         seconds = json_is_number(value) ? json_number_value(value) : seconds;
         json_decref(object);
     }
