@@ -189,3 +189,10 @@ void pl_factor_gradient(pl_factor *f, const double *params, const double *p_grad
     }
     cayley_gradient(n, f->u, f->u_solve, q_grad, f->work, gradient);
 }
+
+void pl_to_float(const double *from, size_t count, float *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] = (float)from[i];
+    }
+}

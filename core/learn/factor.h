@@ -40,4 +40,7 @@ PL_NODISCARD pl_status pl_factor_make(pl_factor *f, const double *params, const 
 void pl_factor_gradient(pl_factor *f, const double *params, const double *p_grad,
                         const double *inverse_t_grad, double *gradient);
 
+/* to[count] in float32: what meets weights and inputs. */
+void pl_to_float(const double *from, size_t count, float *to);
+
 #endif

@@ -70,13 +70,6 @@ pl_status pl_flat_start(const pl_flat_layout *at, const pl_site_input *in, doubl
     return status;
 }
 
-static void to_float(const double *from, size_t count, float *to)
-{
-    for (size_t i = 0; i < count; i++) {
-        to[i] = (float)from[i];
-    }
-}
-
 static void transpose_to_float(const double *from, size_t n, float *to)
 {
     for (size_t i = 0; i < n; i++) {
@@ -114,8 +107,8 @@ static pl_status make_kron(const pl_flat_layout *at, const double *params, const
     pl_act_range clip = {1.0f, 1.0f};
     pl_kron_parts parts = {
         .n1 = at->n1, .n2 = at->n2, .scale = floats, .p1 = f1, .p2 = f2, .i1 = i1, .i2 = i2};
-    to_float(p1->p, a, f1);
-    to_float(p2->p, b, f2);
+    pl_to_float(p1->p, a, f1);
+    pl_to_float(p2->p, b, f2);
     transpose_to_float(p1->inverse_t, at->n1, i1);
     transpose_to_float(p2->inverse_t, at->n2, i2);
     for (size_t c = 0; c < at->n; c++) {

@@ -154,13 +154,6 @@ size_t pl_objective_batches(const pl_objective *o)
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
-static void to_float(const double *from, size_t count, float *to)
-{
-    for (size_t i = 0; i < count; i++) {
-        to[i] = (float)from[i];
-    }
-}
-
 static pl_status make_factors(pl_objective *o, const double *params, pl_error *err)
 {
     const pl_flat_layout *at = &o->at;
@@ -171,10 +164,10 @@ static pl_status make_factors(pl_objective *o, const double *params, pl_error *e
     if (status != PL_OK) {
         return status;
     }
-    to_float(o->p1.p, at->n1 * at->n1, o->f1);
-    to_float(o->p2.p, at->n2 * at->n2, o->f2);
-    to_float(o->p1.inverse_t, at->n1 * at->n1, o->g1);
-    to_float(o->p2.inverse_t, at->n2 * at->n2, o->g2);
+    pl_to_float(o->p1.p, at->n1 * at->n1, o->f1);
+    pl_to_float(o->p2.p, at->n2 * at->n2, o->f2);
+    pl_to_float(o->p1.inverse_t, at->n1 * at->n1, o->g1);
+    pl_to_float(o->p2.inverse_t, at->n2 * at->n2, o->g2);
     for (size_t c = 0; c < at->n; c++) {
         o->scale[c] = (float)exp(params[at->scale + c]);
         o->unscale[c] = (float)exp(-params[at->scale + c]);
@@ -192,23 +185,38 @@ static pl_act_range share_of(const double *params, size_t low, size_t high)
     return (pl_act_range){(float)pl_flat_share(params[low]), (float)pl_flat_share(params[high])};
 }
 
+/* Group i of the weights' [rows, groups]: where its values begin, and how many they are. */
+typedef struct span {
+    size_t first, count;
+} span;
+
+static span span_of(const pl_flat_layout *at, size_t i)
+{
+    const size_t before = i % at->groups * at->width, left = at->n - before;
+    return (span){i / at->groups * at->n + before, left < at->width ? left : at->width};
+}
+
+static pl_act_range weight_share(const pl_flat_layout *at, const double *params, size_t i)
+{
+    return share_of(params, at->weight_low + i, at->weight_high + i);
+}
+
 static void round_weights(pl_objective *o, const double *params)
 {
     const pl_flat_layout *at = &o->at;
+    if (o->weights.bits == 0) {
+        memcpy(o->wq, o->wt, at->rows * at->n * sizeof *o->wq);
+        return;
+    }
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static)
 #endif
-    for (size_t r = 0; r < at->rows; r++) {
-        for (size_t k = 0; k < at->groups; k++) {
-            const size_t first = r * at->n + k * at->width, left = at->n - k * at->width;
-            const size_t count = left < at->width ? left : at->width, i = r * at->groups + k;
-            if (o->weights.bits > 0) {
-                o->groups[i] =
-                    pl_round_fit(&o->weights, pl_act_row_range(o->wt + first, count),
-                                 share_of(params, at->weight_low + i, at->weight_high + i));
-            }
-            pl_round_apply(&o->weights, &o->groups[i], o->wt + first, count, o->wq + first);
-        }
+    for (size_t i = 0; i < at->rows * at->groups; i++) {
+        const span s = span_of(at, i);
+        const float *w = o->wt + s.first;
+        o->groups[i] =
+            pl_round_fit(&o->weights, pl_act_row_range(w, s.count), weight_share(at, params, i));
+        pl_round_apply(&o->weights, &o->groups[i], w, s.count, o->wq + s.first);
     }
 }
 
@@ -353,20 +361,17 @@ static void weight_gradient(pl_objective *o, const double *params, double *gradi
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static)
 #endif
-    for (size_t r = 0; r < at->rows; r++) {
-        for (size_t k = 0; k < at->groups; k++) {
-            const size_t first = r * at->n + k * at->width, left = at->n - k * at->width;
-            const size_t count = left < at->width ? left : at->width, i = r * at->groups + k;
-            const pl_act_range share = share_of(params, at->weight_low + i, at->weight_high + i);
-            pl_round_sums sums = {0};
-            double low, high;
-            pl_round_gradient(&o->weights, &o->groups[i], o->wt + first, count, o->wg + first,
-                              &sums);
-            spread_range(&o->weights, &o->groups[i], &sums, share, o->wt + first, count,
-                         o->wg + first, &low, &high);
-            gradient[at->weight_low + i] = low * slope((double)share.lo);
-            gradient[at->weight_high + i] = high * slope((double)share.hi);
-        }
+    for (size_t i = 0; i < at->rows * at->groups; i++) {
+        const span s = span_of(at, i);
+        const pl_act_range share = weight_share(at, params, i);
+        const float *w = o->wt + s.first;
+        float *grad = o->wg + s.first;
+        pl_round_sums sums = {0};
+        double low, high;
+        pl_round_gradient(&o->weights, &o->groups[i], w, s.count, grad, &sums);
+        spread_range(&o->weights, &o->groups[i], &sums, share, w, s.count, grad, &low, &high);
+        gradient[at->weight_low + i] = low * slope((double)share.lo);
+        gradient[at->weight_high + i] = high * slope((double)share.hi);
     }
 }
 
