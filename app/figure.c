@@ -258,7 +258,7 @@ static uint64_t learned_step(const job *j, pl_lab *lab, const pl_request *r, pl_
     pl_learning reached = {0};
     const pl_spec *spec = pl_state_spec(j->state, r->layer, PL_SLOT_TRANSFORM);
     uint64_t step = 0;
-    if ((r->kind->uses & PL_USES_LEARNING) == 0 || spec->method == NULL || !spec->method->learned ||
+    if ((r->kind->uses & PL_USES_LEARNING) == 0 || !pl_spec_is_learned(spec) ||
         pl_lab_calibration(lab, j->state, &calibration, task, NULL) != PL_OK ||
         pl_site_learning(lab, j->state, calibration, r->layer, &reached, task, NULL) != PL_OK) {
         return 0;

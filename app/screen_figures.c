@@ -76,7 +76,7 @@ static void hash_sweep(pl_hasher *hasher, const pl_sweep *sweep)
 static uint64_t learned_of(const pl_screen *screen)
 {
     const pl_spec *spec = pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM);
-    return spec->method != NULL && spec->method->learned ? screen->learned : 0;
+    return pl_spec_is_learned(spec) ? screen->learned : 0;
 }
 
 /* Of everything that the kind pays attention to. */
@@ -93,8 +93,12 @@ static pl_id key_of(const pl_screen *screen, const pl_request *request, bool wit
     pl_request of = *request;
     of.channel = with_channel ? request->channel : SIZE_MAX;
     pl_request_keys(&of, &keys);
+    if ((kind->uses & PL_USES_ACTIVATIONS) != 0) {
+        pl_act_format(&state->activations, &keys);
+    }
     pl_hasher_text(hasher, kind->name);
     pl_hasher_text(hasher, keys.data != NULL ? keys.data : "");
+    pl_buf_deinit(&keys);
     pl_hasher_u64(hasher, (uint64_t)(uintptr_t)state->source);
     pl_hasher_u64(hasher, layered ? request->layer : 0);
     hash_calibration(hasher, &state->calibration);
@@ -109,10 +113,6 @@ static pl_id key_of(const pl_screen *screen, const pl_request *request, bool wit
         pl_hasher_id(hasher, pl_state_plan(state, request->layer));
         pl_hasher_u64(hasher, (kind->uses & PL_USES_LEARNING) != 0 ? learned_of(screen) : 0);
     }
-    if ((kind->uses & PL_USES_ACTIVATIONS) != 0) {
-        pl_act_format(&state->activations, &keys);
-        pl_hasher_text(hasher, keys.data != NULL ? keys.data : "");
-    }
     for (size_t i = 0; (kind->uses & PL_USES_PINS) != 0 && i < state->n_pins; i++) {
         pl_hasher_u64(hasher, state->pins[i].layer);
         pl_hasher_id(hasher, state->pins[i].result);
@@ -122,7 +122,6 @@ static pl_id key_of(const pl_screen *screen, const pl_request *request, bool wit
     }
     pl_id key = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
-    pl_buf_deinit(&keys);
     return key;
 }
 

@@ -166,10 +166,8 @@ bool pl_screen_ordinary_runs(const pl_screen *screen)
 /* A solve that has to learn its transform first leaves room for pictures of that. */
 static bool learns(const pl_state *state, const pl_call *call)
 {
-    const pl_method *method =
-        state->source != NULL ? pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM)->method
-                              : NULL;
-    return method != NULL && method->learned && strcmp(call->command->name, "solve") == 0;
+    return state->source != NULL && strcmp(call->command->name, "solve") == 0 &&
+           pl_spec_is_learned(pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM));
 }
 
 pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line, pl_error *err)

@@ -8,22 +8,9 @@
 /* Between two pictures of what is being learned. */
 static const double PICTURE_SECONDS = 0.5;
 
-static const pl_method *transform_of(const pl_screen *screen)
+static const pl_spec *transform_of(const pl_screen *screen)
 {
-    return pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM)->method;
-}
-
-/* The one behind `now` among the transforms; NULL behind the last. */
-static const pl_method *next_transform(const pl_method *now)
-{
-    bool found = now == NULL;
-    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
-        if ((*m)->slot == PL_SLOT_TRANSFORM && found) {
-            return *m;
-        }
-        found = found || *m == now;
-    }
-    return NULL;
+    return pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM);
 }
 
 void pl_screen_next_transform(pl_screen *screen)
@@ -31,7 +18,7 @@ void pl_screen_next_transform(pl_screen *screen)
     if (screen->state->source == NULL) {
         return;
     }
-    const pl_method *next = next_transform(transform_of(screen));
+    const pl_method *next = pl_method_next(PL_SLOT_TRANSFORM, transform_of(screen)->method, 1);
     char command[80];
     snprintf(command, sizeof command, "method %s%s", next != NULL ? next->name : "none",
              next != NULL ? "" : " slot=transform");
@@ -62,8 +49,7 @@ void pl_screen_learn(pl_screen *screen)
     if (screen->state->source == NULL || pl_screen_pause(screen)) {
         return;
     }
-    const pl_method *method = transform_of(screen);
-    if (method == NULL || !method->learned) {
+    if (!pl_spec_is_learned(transform_of(screen))) {
         pl_screen_say(screen, PL_MESSAGE_INFO,
                       "this transform is not learned:  :method flatquant is the one that is");
         return;

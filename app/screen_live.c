@@ -105,7 +105,6 @@ void pl_screen_take_frames(pl_screen *screen)
 static pl_strength_key key_of(const pl_screen *screen, const pl_state *state)
 {
     pl_strength_key key = {
-        .learned = screen->learned,
         .source = state->source,
         .layer = state->layer,
         .length = state->calibration.protocol.length,
@@ -117,9 +116,7 @@ static pl_strength_key key_of(const pl_screen *screen, const pl_state *state)
     if (state->source != NULL) {
         key.transform = *pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM);
     }
-    if (key.transform.method == NULL || !key.transform.method->learned) {
-        key.learned = 0;
-    }
+    key.learned = pl_spec_is_learned(&key.transform) ? screen->learned : 0;
     if (spec != NULL && spec->method != NULL && spec->method->alpha != NULL) {
         key.method = spec->method;
         key.group_size = spec->method->group_size(spec);

@@ -53,11 +53,6 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     if (status == PL_OK) {
         status = pl_site_learning(lab, state, calibration, request->layer, &reached, task, err);
     }
-    if (status == PL_OK && !isfinite(reached.losses[0])) {
-        status =
-            pl_error_set(err, PL_ERR_STATE,
-                         "%s: its transform has not been learned yet: `learn` does it", info->name);
-    }
     if (status == PL_OK) {
         /* What is learned is the site's. */
         status = pl_figure_texts(out, pl_model_site(state->source->model, info->site)->name, "step",

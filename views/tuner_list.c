@@ -165,19 +165,10 @@ double pl_tuner_step(const pl_param *param, double value, int steps)
 static bool turn_method(const pl_screen_model *model, const pl_tuner_row *row, int steps,
                         pl_intent *intent)
 {
-    const pl_method *choices[16] = {NULL};
-    size_t n = 1;
-    size_t at = 0;
-    for (const pl_method *const *m = pl_methods(); *m != NULL && n < 16; m++) {
-        if ((*m)->slot == row->slot) {
-            at = *m == row->spec->method ? n : at;
-            choices[n++] = *m;
-        }
-    }
-    size_t to = (at + n + (steps > 0 ? 1 : n - 1)) % n;
+    const pl_method *next = pl_method_next(row->slot, row->spec->method, steps > 0 ? 1 : -1);
     pl_buf buf = {0};
-    if (choices[to] != NULL) {
-        pl_buf_printf(&buf, "method %s", choices[to]->name);
+    if (next != NULL) {
+        pl_buf_printf(&buf, "method %s", next->name);
     } else {
         pl_buf_printf(&buf, "method none slot=%s", pl_slot_name(row->slot));
     }

@@ -111,7 +111,8 @@ static inline __attribute__((always_inline)) void one(const grid_loop *g, const 
     const float inside = above < g->most ? above : g->most;
     const float out = g->scale * (inside - g->zero);
     const bool over = code < g->least || code > g->most;
-    const bool below = *x<g->low, beyond = *x> g->high;
+    const bool below = *x < g->low;
+    const bool beyond = *x > g->high;
     *scale_sum += e * (out - (over ? g->code_base : kept));
     *low_sum += over ? e * g->code_follows : below ? e : 0.0f;
     *high_sum += !over && beyond ? e : 0.0f;

@@ -29,9 +29,7 @@ void pl_turn_rows(const pl_turn *turn, const float *x, size_t rows, float *out, 
 #pragma omp parallel for schedule(static) if (rows * n > 65536)
 #endif
     for (size_t r = 0; r < rows; r++) {
-        for (size_t c = 0; c < n; c++) {
-            out[r * n + c] = x[r * n + c] * turn->scale[c];
-        }
+        scale_row(x + r * n, turn->scale, n, out + r * n);
     }
     pl_kron_rows(turn->p1, turn->n1, turn->p2, turn->n2, out, out, rows, scratch);
 }
@@ -76,6 +74,13 @@ static void add(const float *from, size_t count, double *to)
 {
     for (size_t i = 0; i < count; i++) {
         to[i] += (double)from[i];
+    }
+}
+
+static void gather(const double *from, size_t count, double *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] += from[i];
     }
 }
 
@@ -130,15 +135,9 @@ pl_status pl_turn_gradient(const pl_turn *turn, const float *x, size_t rows, flo
     }
     for (size_t i = 0; i < threads; i++) {
         const bench b = bench_of(&s, floats, doubles, i);
-        for (size_t k = 0; k < s.n1 * s.n1; k++) {
-            p1_grad[k] += b.p1[k];
-        }
-        for (size_t k = 0; k < s.n2 * s.n2; k++) {
-            p2_grad[k] += b.p2[k];
-        }
-        for (size_t k = 0; k < s.n; k++) {
-            scale_grad[k] += b.scale[k];
-        }
+        gather(b.p1, s.n1 * s.n1, p1_grad);
+        gather(b.p2, s.n2 * s.n2, p2_grad);
+        gather(b.scale, s.n, scale_grad);
     }
     free(floats);
     free(doubles);

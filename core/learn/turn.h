@@ -16,7 +16,7 @@ typedef struct pl_turn {
     const float *p1, *p2; /* [n1, n1], [n2, n2] */
 } pl_turn;
 
-/* out[rows, n1 n2]; scratch of the same size.  out may be x. */
+/* out[rows, n1 n2], another array than x; scratch of the same size. */
 void pl_turn_rows(const pl_turn *turn, const float *x, size_t rows, float *out, float *scratch);
 
 /* Adds dL/dP1[n1, n1], dL/dP2[n2, n2] and dL/dscale[n1 n2] of these rows; grad[rows, n1 n2] is

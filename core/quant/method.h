@@ -95,9 +95,16 @@ struct pl_method {
     void (*alpha)(const pl_spec *spec, const pl_factors *factors, float *alpha);
 };
 
+/* Whether the spec's method is one that core/learn makes. */
+bool pl_spec_is_learned(const pl_spec *spec);
+
 /* The registry: NULL-terminated, in the order they are listed to a user. */
 const pl_method *const *pl_methods(void);
 const pl_method *pl_method_find(const char *name);
+
+/* `steps` behind `now` (before it: negative) among a slot's methods and none, which is NULL and
+ * stands between the last and the first. */
+const pl_method *pl_method_next(pl_slot slot, const pl_method *now, int steps);
 
 /* Index of a parameter, SIZE_MAX if the method has none of that name. */
 size_t pl_method_param(const pl_method *method, const char *name);

@@ -23,6 +23,24 @@ const pl_method *pl_method_find(const char *name)
     return NULL;
 }
 
+const pl_method *pl_method_next(pl_slot slot, const pl_method *now, int steps)
+{
+    const pl_method *choices[sizeof methods / sizeof *methods] = {NULL};
+    int count = 1, at = 0;
+    for (size_t i = 0; methods[i] != NULL; i++) {
+        if (methods[i]->slot == slot) {
+            at = methods[i] == now ? count : at;
+            choices[count++] = methods[i];
+        }
+    }
+    return choices[((at + steps) % count + count) % count];
+}
+
+bool pl_spec_is_learned(const pl_spec *spec)
+{
+    return spec->method != NULL && spec->method->learned;
+}
+
 const char *pl_slot_name(pl_slot slot)
 {
     static const char *const names[PL_SLOT_COUNT] = {"transform", "precondition", "round"};

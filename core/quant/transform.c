@@ -140,9 +140,6 @@ pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out, pl_e
         t->has_clip = true;
         t->clip = *parts->clip;
     }
-    if (status == PL_OK && parts->row_clip != NULL) {
-        status = pl_transform_set_clip(t, parts->row_clip, parts->rows, 0, err);
-    }
     return made(t, status, out);
 }
 

@@ -51,15 +51,11 @@ PL_NODISCARD pl_status pl_transform_orthogonal(size_t n, const float *q, pl_tran
                                                pl_error *err);
 
 /* T = diag(scale) (P1 (x) P2); scale NULL: no diagonal.  p1[n1, n1], p2[n2, n2] and their inverses
- * i1, i2.  clip: NULL, or the learned clipping of this input.  row_clip: NULL, or [rows] factors
- * for the range of each of the site's weight rows, its layers one after the other (what
- * pl_transform_set_clip takes with groups of whole rows). */
+ * i1, i2.  clip: NULL, or the learned clipping of this input. */
 typedef struct pl_kron_parts {
     size_t n1, n2;
     const float *scale, *p1, *p2, *i1, *i2;
     const pl_act_range *clip;
-    const pl_act_range *row_clip;
-    size_t rows;
 } pl_kron_parts;
 PL_NODISCARD pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out,
                                          pl_error *err);

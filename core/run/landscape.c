@@ -107,14 +107,9 @@ static pl_status quantize(const survey *s, const pl_transform *t, const pl_site_
     if (grid->fixed) {
         status = pl_outputs_range(t, stats, &most, task, err);
     }
-    if (status == PL_OK && t != NULL) {
-        status = pl_transform_inputs(t, x->data, x->rows, task, err);
-    }
-    if (status == PL_OK) {
-        pl_outputs_quantize(grid, t, most, x->data, x->rows, x->cols);
-    }
-    return status == PL_OK && t != NULL ? pl_transform_inputs_back(t, x->data, x->rows, task, err)
-                                        : status;
+    return status == PL_OK
+               ? pl_outputs_round_trip(grid, t, most, x->data, x->rows, x->cols, task, err)
+               : status;
 }
 
 /* lost[rows] and the sum of ||y||^2. */

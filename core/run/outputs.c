@@ -54,6 +54,18 @@ void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform,
     }
 }
 
+pl_status pl_outputs_round_trip(const pl_act_grid *grid, const pl_transform *transform, float most,
+                                float *x, size_t rows, size_t n, pl_task *task, pl_error *err)
+{
+    pl_status status = transform != NULL ? pl_transform_inputs(transform, x, rows, task, err)
+                                         : PL_OK;
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_outputs_quantize(grid, transform, most, x, rows, n);
+    return transform != NULL ? pl_transform_inputs_back(transform, x, rows, task, err) : PL_OK;
+}
+
 typedef struct sums {
     double lost, energy;  /* squares */
     double moved, output; /* maxima */

@@ -42,4 +42,9 @@ PL_NODISCARD pl_status pl_outputs_range(const pl_transform *transform, const pl_
 void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, float most,
                          float *x, size_t rows, size_t n);
 
+/* In place x[rows, n] <- Q(x T) T^-1: what a layer in the original coordinates is given. */
+PL_NODISCARD pl_status pl_outputs_round_trip(const pl_act_grid *grid, const pl_transform *transform,
+                                             float most, float *x, size_t rows, size_t n,
+                                             pl_task *task, pl_error *err);
+
 #endif

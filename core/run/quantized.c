@@ -88,16 +88,9 @@ static pl_status quantize_input(void *ctx, size_t site, size_t window, float *x,
         return PL_OK;
     }
     pl_status status = find_site(q, site, &at, err);
-    if (status == PL_OK && at->transform != NULL) {
-        status = pl_transform_inputs(at->transform, x, rows, NULL, err);
-    }
-    if (status == PL_OK) {
-        pl_outputs_quantize(grid, at->transform, at->most, x, rows, cols);
-    }
-    if (status == PL_OK && at->transform != NULL) {
-        status = pl_transform_inputs_back(at->transform, x, rows, NULL, err);
-    }
-    return status;
+    return status == PL_OK ? pl_outputs_round_trip(grid, at->transform, at->most, x, rows, cols,
+                                                   NULL, err)
+                           : status;
 }
 
 /* x[rows, kv_heads * head_dim] as rows of one head each. */

@@ -6,6 +6,7 @@
 #include "core/run/transform_entry.h"
 #include "core/tensor/linalg.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,7 +254,7 @@ pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibr
                                 const pl_spec *spec, pl_transform **out, pl_id *key, pl_task *task,
                                 pl_error *err)
 {
-    if (spec->method == NULL || !spec->method->learned) {
+    if (!pl_spec_is_learned(spec)) {
         return pl_site_transform(lab, state, calibration, layer, spec, out, key, task, err);
     }
     *out = NULL;
@@ -279,7 +280,7 @@ static pl_status begin_learning(pl_lab *lab, const pl_state *state, pl_id calibr
                                 order *out, pl_task *task, pl_error *err)
 {
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
-    if (spec->method == NULL || !spec->method->learned) {
+    if (!pl_spec_is_learned(spec)) {
         return pl_error_set(err, PL_ERR_STATE,
                             "%s: its transform is %s, which is not learned: set method flatquant",
                             pl_model_layer(state->source->model, layer)->name,
@@ -314,7 +315,10 @@ pl_status pl_site_learning(pl_lab *lab, const pl_state *state, pl_id calibration
     *reached = (pl_learning){0};
     order o;
     pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
-    if (status == PL_OK && (pl_learned_read(lab, o.key, reached, NULL) != PL_OK)) {
+    /* Of a mere start, which `cost` makes, no step is known. */
+    if (status == PL_OK &&
+        (pl_learned_read(lab, o.key, reached, NULL) != PL_OK || !isfinite(reached->losses[0]))) {
+        pl_learning_deinit(reached);
         status = pl_error_set(err, PL_ERR_STATE,
                               "%s: its transform has not been learned yet: `learn` does it",
                               pl_model_layer(state->source->model, layer)->name);
@@ -328,7 +332,7 @@ pl_status pl_site_learning_due(pl_lab *lab, const pl_state *state, size_t layer,
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
     pl_id calibration = {0};
     order o;
-    *due = spec->method != NULL && spec->method->learned;
+    *due = pl_spec_is_learned(spec);
     if (!*due || !pl_lab_is_calibrated(lab, state, &calibration)) {
         return PL_OK;
     }

@@ -215,10 +215,10 @@ static void apply_block(const pl_hadamard *h, bool flip, float *x, float *y)
         }
         return;
     }
-    for (size_t first = 0; h->picks != NULL && first < h->power; first += LANES) {
-        mix_groups(h, flip, scale, x + first);
-    }
     if (h->picks != NULL) {
+        for (size_t first = 0; first < h->power; first += LANES) {
+            mix_groups(h, flip, scale, x + first);
+        }
         return;
     }
     const size_t step = MOST_BASE / h->m;
