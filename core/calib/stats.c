@@ -1,8 +1,8 @@
 #include "core/calib/stats.h"
 
 #include "core/base/checked.h"
+#include "core/calib/gram.h"
 #include "core/calib/moments.h"
-#include "core/tensor/clones.h"
 #include "core/tensor/linalg.h"
 
 #include <assert.h>
@@ -26,17 +26,13 @@ typedef struct sampled {
     size_t slot; /* row of `sample` */
 } sampled;
 
-/* A square for SYRK up to WHOLE channels; beyond that it would be the largest thing in memory. */
-enum { WHOLE = 2048, BAND = 512 };
-
 struct pl_stats {
     size_t n, windows, added;
     size_t triangle; /* n (n + 1) / 2 */
     unsigned root;   /* level that covers all windows */
     bool *seen;      /* [windows] */
     bool spoiled;
-    size_t band;     /* rows of the Gram matrix made at a time: n, or BAND where that is large */
-    float *scratch;  /* [band, n], of one window's Gram matrix from the diagonal on */
+    pl_gram work;
     pl_moments right; /* of a window whose left neighbour is there */
     void *right_storage;
     node *nodes;     /* partials in the tree */
@@ -72,25 +68,15 @@ static unsigned levels(size_t windows)
     return level;
 }
 
-static size_t triangle_of(size_t n)
-{
-    return n % 2 == 0 ? n / 2 * (n + 1) : (n + 1) / 2 * n;
-}
-
-static size_t band_of(size_t n)
-{
-    return n <= WHOLE ? n : BAND;
-}
-
 size_t pl_stats_bytes(size_t n, size_t windows, size_t sample_rows)
 {
     const double triangle = 4.0 * (double)n * ((double)n + 1.0) / 2.0;
     const double partial = triangle + (double)pl_moments_bytes(n);
     const double partials = windows > 2 ? (double)levels(windows) : 1.0;
     /* Partials, one of which becomes the result, the scratch, the sample twice. */
-    const double bytes = partials * partial + 4.0 * (double)band_of(n) * (double)n +
-                         8.0 * (double)n * (double)sample_rows +
-                         (double)pl_moments_bytes(n) + 64.0 * (double)n;
+    const double bytes = partials * partial + (double)pl_gram_bytes(n) +
+                         8.0 * (double)n * (double)sample_rows + (double)pl_moments_bytes(n) +
+                         64.0 * (double)n;
     return bytes < 9e18 ? (size_t)bytes : SIZE_MAX;
 }
 
@@ -118,7 +104,7 @@ void pl_stats_destroy(pl_stats *stats)
         list_destroy(stats->nodes);
         list_destroy(stats->spare);
         free(stats->seen);
-        free(stats->scratch);
+        pl_gram_deinit(&stats->work);
         free(stats->right_storage);
         free(stats->sample);
         free(stats->rows);
@@ -137,17 +123,16 @@ pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows, pl_stats
     if (fits) {
         stats->n = n;
         stats->windows = windows;
-        stats->triangle = triangle_of(n);
+        stats->triangle = pl_gram_triangle(n);
         stats->root = levels(windows);
         stats->capacity = sample_rows;
         stats->seen = calloc(windows, sizeof *stats->seen);
-        stats->band = band_of(n);
-        stats->scratch = pl_alloc(stats->band * n, sizeof(float));
+        const bool works = pl_gram_init(&stats->work, n);
         stats->right_storage = pl_alloc(1, pl_moments_bytes(n));
         stats->sample = pl_alloc(sampled_values, sizeof(float));
         stats->rows = pl_alloc(sample_rows, sizeof *stats->rows);
-        fits = stats->seen != NULL && stats->scratch != NULL &&
-               stats->right_storage != NULL && stats->sample != NULL && stats->rows != NULL;
+        fits = works && stats->seen != NULL && stats->right_storage != NULL &&
+               stats->sample != NULL && stats->rows != NULL;
     }
     if (!fits) {
         pl_stats_destroy(stats);
@@ -188,99 +173,6 @@ static void give_back(pl_stats *stats, node *nd)
     stats->spare = nd;
 }
 
-/* Triangles are walked by all threads, in turns of so many rows or floats: it is no more than
- * memory traffic, but one thread cannot saturate it. */
-enum { TURN_ROWS = 16, TURN_FLOATS = 1 << 14 };
-
-PL_CLONES
-static void add_floats(float *restrict a, const float *restrict b, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        a[i] += b[i];
-    }
-}
-
-static void add_triangle(float *a, const float *b, size_t count)
-{
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static)
-#endif
-    for (size_t first = 0; first < count; first += TURN_FLOATS) {
-        add_floats(a + first, b + first, count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
-    }
-}
-
-/* Where row i of a packed upper triangle begins. */
-static size_t packed_at(size_t n, size_t i)
-{
-    return i * n - i * (i - 1) / 2; /* 0 for 0 */
-}
-
-/* Rows of x between two ticks: pieces of 4 GFLOP at most, and of 128 rows at least. */
-static size_t rows_a_tick(size_t n, size_t band)
-{
-    const double rows = 4e9 / ((double)n * (double)band);
-    return rows < 128.0 ? 128 : rows > 65536.0 ? 65536 : (size_t)rows / 128 * 128;
-}
-
-/* Rows [first, first + count) of the window's Gram matrix, from their diagonal on, to the scratch:
- * row i lies n - first floats after row i - 1. */
-static pl_status make_band(pl_stats *stats, const float *x, size_t rows, size_t first, size_t count,
-                           pl_task *task, pl_error *err)
-{
-    const size_t n = stats->n, wide = n - first;
-    const size_t piece = rows_a_tick(n, stats->band);
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static, TURN_ROWS)
-#endif
-    for (size_t i = 0; i < count; i++) {
-        memset(stats->scratch + i * wide + i, 0, (wide - i) * sizeof(float));
-    }
-    for (size_t r = 0; r < rows; r += piece) {
-        const size_t now = rows - r < piece ? rows - r : piece;
-        const float *from = x + r * n + first;
-        pl_status status = pl_task_tick(task, err);
-        if (status != PL_OK) {
-            return status;
-        }
-        if (stats->band == n) {
-            pl_syrk_upper(n, now, from, n, stats->scratch, n);
-        } else {
-            pl_gemm_tn(count, wide, now, from, n, from, n, r > 0 ? 1.0f : 0.0f, stats->scratch,
-                       wide);
-        }
-    }
-    return PL_OK;
-}
-
-/* The window's Gram matrix, band by band, to the packed triangle, or added to what is there. */
-static pl_status window_gram(pl_stats *stats, const float *x, size_t rows, float *packed, bool add,
-                             pl_task *task, pl_error *err)
-{
-    const size_t n = stats->n;
-    for (size_t first = 0; first < n; first += stats->band) {
-        const size_t count = n - first < stats->band ? n - first : stats->band;
-        pl_status status = make_band(stats, x, rows, first, count, task, err);
-        if (status != PL_OK) {
-            return status;
-        }
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static, TURN_ROWS)
-#endif
-        for (size_t i = 0; i < count; i++) {
-            const size_t size = n - first - i;
-            const float *from = stats->scratch + i * (n - first) + i;
-            float *to = packed + packed_at(n, first + i);
-            if (add) {
-                add_floats(to, from, size);
-            } else {
-                memcpy(to, from, size * sizeof *to);
-            }
-        }
-    }
-    return PL_OK;
-}
-
 static node *take_sibling(pl_stats *stats, unsigned level, size_t index)
 {
     for (node **at = &stats->nodes; *at != NULL; at = &(*at)->next) {
@@ -306,7 +198,7 @@ static void insert(pl_stats *stats, node *nd)
             }
             node *left = nd->index % 2 == 0 ? nd : sibling;
             node *right = nd->index % 2 == 0 ? sibling : nd;
-            add_triangle(left->gram, right->gram, stats->triangle);
+            pl_gram_join(left->gram, right->gram, stats->triangle);
             pl_moments_join(&left->moments, &right->moments);
             give_back(stats, right);
             nd = left;
@@ -352,10 +244,10 @@ static pl_status add_window(pl_stats *stats, node *left, size_t window, const fl
     pl_moments *moments = left != NULL ? &stats->right : &nd->moments;
     status = pl_moments_pass(moments, x, rows, at, position, ids, histogram, err);
     if (status == PL_OK) {
-        status = window_gram(stats, x, rows, nd->gram, left != NULL, task, err);
+        status = pl_gram_window(&stats->work, x, rows, nd->gram, left != NULL, task, err);
     }
     if (status != PL_OK && left != NULL) {
-        stats->spoiled = status != PL_ERR_NUMERIC && stats->band < stats->n; /* half added */
+        stats->spoiled = status != PL_ERR_NUMERIC && stats->n > PL_GRAM_WHOLE; /* half added */
         nd->next = stats->nodes;
         stats->nodes = nd;
     } else if (status != PL_OK) {
@@ -473,29 +365,14 @@ static pl_status finish_channels(const pl_moments *m, pl_site_stats *out, pl_err
     return PL_OK;
 }
 
-PL_CLONES
-static void divide(float *x, double by, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        x[i] = (float)((double)x[i] / by);
-    }
-}
-
 /* The root's triangle becomes the result's. */
 static pl_status finish_gram(node *root, pl_site_stats *out, pl_error *err)
 {
     const size_t n = out->n;
     const double tokens = root->moments.tokens > 0.0 ? root->moments.tokens : 1.0;
-    const size_t count = triangle_of(n);
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static)
-#endif
-    for (size_t first = 0; first < count; first += TURN_FLOATS) {
-        divide(root->gram + first, tokens,
-               count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
-    }
+    pl_gram_divide(root->gram, tokens, pl_gram_triangle(n));
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(root->gram[packed_at(n, i)])) {
+        if (!isfinite(root->gram[pl_gram_row(n, i)])) {
             return pl_error_set(err, PL_ERR_NUMERIC,
                                 "the sum of squares of input channel %zu is beyond float32's range",
                                 i);
@@ -518,9 +395,8 @@ pl_status pl_stats_finish_packed(pl_stats *stats, pl_site_stats *out, pl_error *
     out->n = stats->n;
     out->tokens = root->moments.tokens;
     memcpy(out->histogram, stats->histogram, sizeof out->histogram);
-    if (stats->n > WHOLE) { /* the largest thing: no room beside what follows */
-        free(stats->scratch);
-        stats->scratch = NULL;
+    if (stats->n > PL_GRAM_WHOLE) { /* large things need the room */
+        pl_gram_deinit(&stats->work);
     }
     pl_status status = finish_gram(root, out, err);
     if (status == PL_OK) {
@@ -582,5 +458,5 @@ void pl_stats_restart(pl_stats *stats, pl_site_stats *used)
 bool pl_stats_fits(const pl_stats *stats, size_t n, size_t windows, size_t sample_rows)
 {
     return stats->n == n && stats->windows == windows && stats->capacity == sample_rows &&
-           stats->scratch != NULL && stats->sample != NULL;
+           stats->work.scratch != NULL && stats->sample != NULL;
 }

@@ -1,6 +1,8 @@
 #include "core/model/forward_parts.h"
 #include "core/tensor/linalg.h"
 
+#include <string.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -14,34 +16,69 @@ static size_t thread_index(void)
 #endif
 }
 
-/* One head, one block of queries: P = softmax(scale Q K^T) on the keys they see, O = P V. */
-static void attend_block(const pl_attention *a, size_t head, size_t first, float *scores)
+/* Heads that see the same keys are taken together, so that keys and values are packed inside BLAS
+ * once for all of them, and then fewer queries at a time, which leaves less of the upper triangle
+ * to be made and thrown away. */
+typedef struct attend_plan {
+    size_t together; /* heads, a divisor of those of one key head */
+    size_t queries;
+} attend_plan;
+
+static attend_plan plan_of(size_t heads, size_t kv_heads)
 {
-    size_t count = a->length - first < PL_QUERY_BLOCK ? a->length - first : PL_QUERY_BLOCK;
-    size_t low = first + 1 > a->window ? first + 1 - a->window : 0; /* the first query's first */
-    size_t keys = first + count - low;
-    size_t d = a->head_dim;
-    size_t kv_stride = a->kv_heads * d;
-    size_t kv = low * kv_stride + head / (a->heads / a->kv_heads) * d;
-    pl_gemm_nt(count, keys, d, a->scale, a->q + first * a->q_stride + head * d, a->q_stride,
-               a->k + kv, kv_stride, 0.0f, scores, keys);
-    if (a->cap > 0) {
-        pl_soft_cap(scores, 1, count * keys, a->cap);
+    const size_t group = heads / kv_heads;
+    size_t together = group < PL_HEADS_TOGETHER ? group : PL_HEADS_TOGETHER;
+    while (group % together != 0) {
+        together--;
     }
-    pl_causal_softmax(scores, keys, count, first - low, keys, a->window);
-    pl_gemm_nn(count, d, keys, 1.0f, scores, keys, a->v + kv, kv_stride, 0.0f,
-               a->out + first * a->heads * d + head * d, a->heads * d);
+    const size_t queries = PL_SCORE_ROWS / together;
+    return (attend_plan){together, queries < PL_QUERY_BLOCK ? queries : PL_QUERY_BLOCK};
+}
+
+size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t max_length)
+{
+    const attend_plan plan = plan_of(heads, kv_heads);
+    return plan.together * plan.queries * (max_length + 2 * head_dim);
+}
+
+/* Some heads, one block of queries: P = softmax(scale Q K^T) on the keys they see, O = P V.  Row
+ * i * together + j of Q, P and O is of query i and head j. */
+static void attend_block(const pl_attention *a, attend_plan plan, size_t head, size_t first,
+                         float *scratch)
+{
+    const size_t count = a->length - first < plan.queries ? a->length - first : plan.queries;
+    const size_t rows = count * plan.together, d = a->head_dim;
+    const size_t low =
+        first + 1 > a->window ? first + 1 - a->window : 0; /* the first one's first */
+    const size_t keys = first + count - low;
+    const size_t kv_stride = a->kv_heads * d, out_stride = a->heads * d;
+    const size_t kv = low * kv_stride + head / (a->heads / a->kv_heads) * d;
+    const size_t wide = plan.together * d; /* the heads lie side by side */
+    float *q = scratch, *out = q + rows * d, *scores = out + rows * d;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(q + i * wide, a->q + (first + i) * a->q_stride + head * d, wide * sizeof *q);
+    }
+    pl_gemm_nt(rows, keys, d, a->scale, q, d, a->k + kv, kv_stride, 0.0f, scores, keys);
+    if (a->cap > 0) {
+        pl_soft_cap(scores, 1, rows * keys, a->cap);
+    }
+    pl_causal_softmax(scores, keys, rows, plan.together, first - low, keys, a->window);
+    pl_gemm_nn(rows, d, keys, 1.0f, scores, keys, a->v + kv, kv_stride, 0.0f, out, d);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(a->out + (first + i) * out_stride + head * d, out + i * wide, wide * sizeof *out);
+    }
 }
 
 void pl_attend(const pl_attention *a)
 {
-    size_t blocks = (a->length + PL_QUERY_BLOCK - 1) / PL_QUERY_BLOCK;
-    size_t tasks = blocks * a->heads;
+    const attend_plan plan = plan_of(a->heads, a->kv_heads);
+    const size_t blocks = (a->length + plan.queries - 1) / plan.queries;
+    const size_t parts = a->heads / plan.together;
     /* Long blocks first, so that the threads finish together; each task's result is its own. */
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)a->threads)
-    for (size_t task = 0; task < tasks; task++) {
-        size_t block = blocks - 1 - task / a->heads;
-        attend_block(a, task % a->heads, block * PL_QUERY_BLOCK,
+    for (size_t task = 0; task < blocks * parts; task++) {
+        const size_t block = blocks - 1 - task / parts;
+        attend_block(a, plan, task % parts * plan.together, block * plan.queries,
                      a->scratch + thread_index() * a->scratch_stride);
     }
 }

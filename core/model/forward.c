@@ -192,7 +192,7 @@ static pl_status run_attention(const pl_step *s, const float *x, pl_error *err)
                               .scale = (float)c->attention_scale,
                               .cap = c->attention_cap,
                               .scratch = f->scratch,
-                              .scratch_stride = PL_QUERY_BLOCK * f->max_length,
+                              .scratch_stride = f->scratch_stride,
                               .threads = f->scratch_threads});
     status = pl_task_tick(s->task, err);
     if (status == PL_OK) {

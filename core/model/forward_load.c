@@ -103,7 +103,8 @@ static bool allocate(pl_forward *f, const pl_config *c)
     f->attended = pl_forward_floats(length, f->q_rows, &failed);
     f->gate_up = pl_forward_floats(length, 2 * mlp.inner, &failed);
     f->act = pl_forward_floats(length, mlp.inner, &failed);
-    f->scratch = pl_forward_floats(f->scratch_threads * PL_QUERY_BLOCK, length, &failed);
+    f->scratch_stride = pl_attend_scratch(c->heads, c->kv_heads, c->head_dim, length);
+    f->scratch = pl_forward_floats(f->scratch_threads, f->scratch_stride, &failed);
     return !failed && (!mlp.experts || allocate_experts(f, c));
 }
 

@@ -36,10 +36,11 @@ void pl_rope(const float *x, size_t stride, size_t rows, size_t heads, size_t he
 /* x[count] += y[count]; false if a value of the sum is NaN or infinite. */
 bool pl_add_finite(float *x, const float *y, size_t count);
 
-/* Causal softmax over scores[count, ld]: of row i's first `first + i + 1` columns (at most cols)
- * the last `window` are kept; the others become 0. */
-void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t first, size_t cols,
-                       size_t window);
+/* Causal softmax over scores[count, ld], where `heads` rows are of one query: of the first
+ * `first + i / heads + 1` columns of row i (at most cols) the last `window` are kept; the others
+ * become 0. */
+void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t heads, size_t first,
+                       size_t cols, size_t window);
 
 typedef struct pl_attention {
     const float *q; /* [T, heads * D], q_stride apart */
@@ -50,14 +51,16 @@ typedef struct pl_attention {
     size_t window; /* keys a query sees, itself included; SIZE_MAX: all before it */
     float scale;   /* of Q K^T */
     double cap;    /* of the scores; 0: none */
-    float *scratch; /* [threads, PL_QUERY_BLOCK * max_length] */
-    size_t scratch_stride;
-    size_t threads; /* scratch areas */
+    float *scratch; /* [threads, scratch_stride] */
+    size_t scratch_stride; /* pl_attend_scratch() at least */
+    size_t threads;        /* scratch areas */
 } pl_attention;
 
-enum { PL_QUERY_BLOCK = 64 };
+/* Scores are kept, by thread, for so many queries and heads of one key head at a time. */
+enum { PL_QUERY_BLOCK = 64, PL_HEADS_TOGETHER = 8, PL_SCORE_ROWS = 192 };
 
-/* Scores are kept for one head and PL_QUERY_BLOCK queries at a time, by thread. */
+/* Floats of scratch that a thread needs for at most max_length tokens. */
+size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t max_length);
 void pl_attend(const pl_attention *a);
 
 struct pl_forward {
@@ -82,8 +85,8 @@ struct pl_forward {
     float *attended;            /* [max_length, q_rows] */
     float *gate_up;             /* [max_length, 2 I] */
     float *act;                 /* [max_length, I] */
-    float *scratch;             /* of attention */
-    size_t scratch_threads;
+    float *scratch;             /* [scratch_threads, scratch_stride], of attention */
+    size_t scratch_threads, scratch_stride;
 
     /* Of a mixture of experts; NULL without. */
     float *routed;     /* [max_length, H], an expert's inputs, then its outputs */

@@ -231,12 +231,12 @@ PL_CLONES static void scale_row(float *x, float by, size_t n)
     }
 }
 
-void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t first, size_t cols,
-                       size_t window)
+void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t heads, size_t first,
+                       size_t cols, size_t window)
 {
     for (size_t i = 0; i < count; i++) {
         float *row = scores + i * ld;
-        size_t end = first + i + 1;
+        size_t end = first + i / heads + 1;
         size_t begin = end > window ? end - window : 0;
         float sum = exp_and_sum(row + begin, row_max(row + begin, end - begin), end - begin);
         memset(row, 0, begin * sizeof *row);

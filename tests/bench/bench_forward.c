@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LENGTH = 512, WINDOWS = 8, TURNS = 3 };
+enum { LENGTH = 512, WINDOWS = 32, TURNS = 3 };
 
 static double linear_flops(const pl_model *model)
 {

@@ -71,84 +71,96 @@ static void silu_multiplies_by_up(void **state)
 static void softmax_sees_no_later_key(void **state)
 {
     (void)state;
-    enum { ROWS = 3, COLS = 20, FIRST = 17 };
+    enum { HEADS = 2, ROWS = 3 * HEADS, COLS = 20, FIRST = 17 };
     float x[ROWS * COLS];
     float in[ROWS * COLS];
     fill(x, ROWS * COLS, 4);
     x[2] = 90.0f;
     memcpy(in, x, sizeof x);
-    pl_causal_softmax(x, COLS, ROWS, FIRST, COLS, SIZE_MAX);
+    pl_causal_softmax(x, COLS, ROWS, HEADS, FIRST, COLS, SIZE_MAX);
     for (size_t r = 0; r < ROWS; r++) {
         double sum = 0;
-        for (size_t c = 0; c <= FIRST + r; c++) {
+        for (size_t c = 0; c <= FIRST + r / HEADS; c++) {
             sum += exp((double)in[r * COLS + c]);
         }
         for (size_t c = 0; c < COLS; c++) {
-            double expected = c <= FIRST + r ? exp((double)in[r * COLS + c]) / sum : 0;
+            double expected = c <= FIRST + r / HEADS ? exp((double)in[r * COLS + c]) / sum : 0;
             pl_check_close(x[r * COLS + c], expected, 1e-5, 1e-37);
         }
     }
 }
 
-/* Against the definition, with lengths on both sides of the block of queries and shared keys. */
+/* Query i of head h by the definition, to out[D]. */
+static void attend_plainly(const pl_attention *a, size_t i, size_t h, double *out)
+{
+    const size_t d = a->head_dim, kv = h / (a->heads / a->kv_heads) * d;
+    const size_t first = i + 1 > a->window ? i + 1 - a->window : 0;
+    double sum = 0;
+    memset(out, 0, d * sizeof *out);
+    for (size_t s = first; s <= i; s++) {
+        double dot = 0;
+        for (size_t c = 0; c < d; c++) {
+            dot += (double)a->q[i * a->q_stride + h * d + c] *
+                   (double)a->k[s * a->kv_heads * d + kv + c];
+        }
+        dot *= (double)a->scale;
+        const double weight = exp(a->cap > 0 ? a->cap * tanh(dot / a->cap) : dot);
+        sum += weight;
+        for (size_t c = 0; c < d; c++) {
+            out[c] += weight * (double)a->v[s * a->kv_heads * d + kv + c];
+        }
+    }
+    for (size_t c = 0; c < d; c++) {
+        out[c] /= sum;
+    }
+}
+
+/* With lengths on both sides of the block of queries; keys of one head, two, three, and more heads
+ * than are taken together. */
 static void attention_is_its_definition(void **state)
 {
     (void)state;
-    enum { HEADS = 4, KV = 2, D = 6, MOST = PL_QUERY_BLOCK + 3 };
-    static float q[MOST * HEADS * D];
-    static float k[MOST * KV * D];
-    static float v[MOST * KV * D];
-    static float out[MOST * HEADS * D];
-    static float scratch[PL_QUERY_BLOCK * MOST];
-    fill(q, MOST * HEADS * D, 5);
-    fill(k, MOST * KV * D, 6);
-    fill(v, MOST * KV * D, 7);
+    enum { D = 6, MOST = PL_QUERY_BLOCK + 3, MOST_HEADS = 22 };
+    static float q[MOST * (MOST_HEADS * D + 1)], k[MOST * MOST_HEADS * D], v[MOST * MOST_HEADS * D];
+    static float out[MOST * MOST_HEADS * D];
+    fill(q, sizeof q / sizeof *q, 5);
+    fill(k, sizeof k / sizeof *k, 6);
+    fill(v, sizeof v / sizeof *v, 7);
+    static const size_t shapes[][2] = {{4, 2}, {3, 3}, {9, 3}, {22, 2}, {20, 1}};
     static const struct {
         size_t length, window;
-        double scale, cap;
-    } cases[] = {{1, SIZE_MAX, 0.4, 0},   {5, SIZE_MAX, 0.4, 0}, {PL_QUERY_BLOCK, SIZE_MAX, 0.4, 0},
-                 {MOST, SIZE_MAX, 0.4, 0}, {MOST, MOST, 0.4, 0},  {MOST, 3, 0.4, 0},
-                 {MOST, 1, 0.4, 0},        {MOST, 20, 0.4, 0.7}};
-    for (size_t n = 0; n < sizeof cases / sizeof cases[0]; n++) {
-        size_t window = cases[n].window;
-        pl_attend(&(pl_attention){.q = q,
-                                  .q_stride = HEADS * D,
-                                  .k = k,
-                                  .v = v,
-                                  .out = out,
-                                  .length = cases[n].length,
-                                  .heads = HEADS,
-                                  .kv_heads = KV,
-                                  .head_dim = D,
-                                  .window = window,
-                                  .scale = (float)cases[n].scale,
-                                  .cap = cases[n].cap,
-                                  .scratch = scratch,
-                                  .threads = 1});
-        for (size_t i = 0; i < cases[n].length * HEADS; i++) {
-            size_t t = i / HEADS;
-            size_t kv = i % HEADS / (HEADS / KV) * D;
-            size_t first = t + 1 > window ? t + 1 - window : 0;
-            double weights[MOST];
-            double sum = 0;
-            for (size_t s = first; s <= t; s++) {
-                double dot = 0;
-                for (size_t d = 0; d < D; d++) {
-                    dot += (double)q[i * D + d] * (double)k[s * KV * D + kv + d];
-                }
-                dot *= cases[n].scale;
-                dot = cases[n].cap > 0 ? cases[n].cap * tanh(dot / cases[n].cap) : dot;
-                weights[s] = exp(dot);
-                sum += weights[s];
-            }
-            for (size_t d = 0; d < D; d++) {
-                double expected = 0;
-                for (size_t s = first; s <= t; s++) {
-                    expected += weights[s] / sum * (double)v[s * KV * D + kv + d];
-                }
-                pl_check_close(out[i * D + d], expected, 1e-5, 1e-6);
+        double cap;
+    } cases[] = {{1, SIZE_MAX, 0},    {5, SIZE_MAX, 0}, {PL_QUERY_BLOCK, SIZE_MAX, 0},
+                 {MOST, SIZE_MAX, 0}, {MOST, MOST, 0},  {MOST, 3, 0},
+                 {MOST, 1, 0},        {MOST, 20, 0.7}};
+    for (size_t n = 0; n < sizeof cases / sizeof *cases * (sizeof shapes / sizeof *shapes); n++) {
+        const size_t which = n % (sizeof cases / sizeof *cases);
+        const size_t *shape = shapes[n / (sizeof cases / sizeof *cases)];
+        pl_attention a = {.q = q,
+                          .q_stride = shape[0] * D + 1,
+                          .k = k,
+                          .v = v,
+                          .out = out,
+                          .length = cases[which].length,
+                          .heads = shape[0],
+                          .kv_heads = shape[1],
+                          .head_dim = D,
+                          .window = cases[which].window,
+                          .scale = 0.4f,
+                          .cap = cases[which].cap,
+                          .scratch_stride = pl_attend_scratch(shape[0], shape[1], D, MOST),
+                          .threads = 2};
+        a.scratch = calloc(a.threads * a.scratch_stride, sizeof(float));
+        assert_non_null(a.scratch);
+        pl_attend(&a);
+        for (size_t i = 0; i < a.length * a.heads; i++) {
+            double expected[D];
+            attend_plainly(&a, i / a.heads, i % a.heads, expected);
+            for (size_t c = 0; c < D; c++) {
+                pl_check_close(out[i * D + c], expected[c], 1e-5, 1e-6);
             }
         }
+        free(a.scratch);
     }
 }
 
