@@ -126,8 +126,8 @@ pl_status pl_run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
         status = take_transform(lab, state, calibration, layer, spec, &t, task, err);
     }
     if (status == PL_OK) {
-        status =
-            pl_lab_load_site(lab, state, calibration, info->site, false, true, &stats, task, err);
+        status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true, &stats,
+                                  task, err);
     }
     if (status == PL_OK && stats.sample_rows > 0) {
         status = measure(t, &stats, &seconds, task, err);

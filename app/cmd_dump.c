@@ -62,7 +62,8 @@ static pl_status load_site(pl_lab *lab, const pl_state *state, size_t layer, boo
     size_t site = pl_model_layer(state->source->model, layer)->site;
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
     if (status == PL_OK) {
-        status = pl_lab_load_site(lab, state, calibration, site, !with_sample, with_sample, out,
+        status = pl_lab_load_site(lab, state, calibration, site,
+                                  with_sample ? PL_GRAM_NONE : PL_GRAM_SQUARE, with_sample, out,
                                   task, err);
     }
     return status;

@@ -151,7 +151,7 @@ static bool read_size(const json_t *about, const char *key, size_t limit, size_t
     return number >= 0 && *out <= limit;
 }
 
-static pl_status read_site(pl_entry *entry, bool with_gram, bool with_sample, pl_site_stats *out,
+static pl_status read_site(pl_entry *entry, pl_gram_form form, bool with_sample, pl_site_stats *out,
                            pl_error *err)
 {
     const json_t *about = pl_entry_about(entry);
@@ -171,8 +171,12 @@ static pl_status read_site(pl_entry *entry, bool with_gram, bool with_sample, pl
         status = read_section(entry, channel_sections[i].name, n * 4, &array, err);
         set_array(out, channel_sections[i].offset, array);
     }
-    if (status == PL_OK && with_gram) {
+    if (status == PL_OK && form == PL_GRAM_SQUARE) {
         status = read_gram(entry, n, out, err);
+    } else if (status == PL_OK && form == PL_GRAM_PACKED) {
+        void *packed = NULL;
+        status = read_section(entry, "gram", pl_packed_size(n) * sizeof(float), &packed, err);
+        out->triangle = packed;
     }
     if (status == PL_OK && with_sample) {
         void *sample = NULL, *position = NULL;
@@ -187,7 +191,7 @@ static pl_status read_site(pl_entry *entry, bool with_gram, bool with_sample, pl
     return status;
 }
 
-pl_status pl_calib_load_site(pl_store *store, pl_id calibration, size_t site, bool with_gram,
+pl_status pl_calib_load_site(pl_store *store, pl_id calibration, size_t site, pl_gram_form form,
                              bool with_sample, pl_site_stats *out, pl_error *err)
 {
     *out = (pl_site_stats){0};
@@ -195,7 +199,7 @@ pl_status pl_calib_load_site(pl_store *store, pl_id calibration, size_t site, bo
     pl_status status =
         pl_store_get(store, SITE, pl_calib_site_key(calibration, site), &entry, err);
     if (status == PL_OK) {
-        status = read_site(entry, with_gram, with_sample, out, err);
+        status = read_site(entry, form, with_sample, out, err);
         pl_entry_close(entry);
     }
     if (status != PL_OK) {
@@ -211,7 +215,8 @@ pl_status pl_calib_verify_site(pl_store *store, pl_id calibration, const pl_cali
     *damaged = false;
     pl_site_stats stats;
     pl_error why;
-    pl_status status = pl_calib_load_site(store, calibration, site, true, true, &stats, &why);
+    pl_status status =
+        pl_calib_load_site(store, calibration, site, PL_GRAM_SQUARE, true, &stats, &why);
     const double tokens = (double)spec->protocol.windows * (double)spec->protocol.length;
     const pl_site *about = pl_model_site(spec->model, site);
     const bool routed = about->expert < PL_SHARED_EXPERT; /* sees some of the tokens */

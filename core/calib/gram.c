@@ -59,16 +59,6 @@ size_t pl_gram_bytes(size_t n)
     return sizeof(float) * count_threads() * tile_of(n) * n;
 }
 
-size_t pl_gram_triangle(size_t n)
-{
-    return n % 2 == 0 ? n / 2 * (n + 1) : (n + 1) / 2 * n;
-}
-
-size_t pl_gram_row(size_t n, size_t i)
-{
-    return i * n - i * (i - 1) / 2; /* 0 for 0 */
-}
-
 PL_CLONES
 static void add_floats(float *restrict a, const float *restrict b, size_t count)
 {
@@ -112,7 +102,7 @@ static void make_tile(const pl_gram *gram, const float *x, size_t rows, size_t f
     const size_t n = gram->n, wide = n - first;
     pl_gemm_tn(count, wide, rows, x + first, n, x + first, n, 0.0f, scratch, wide);
     for (size_t i = 0; i < count; i++) {
-        float *to = packed + pl_gram_row(n, first + i);
+        float *to = packed + pl_packed_row(n, first + i);
         const float *from = scratch + i * wide + i;
         if (add) {
             add_floats(to, from, wide - i);
@@ -138,7 +128,7 @@ pl_status pl_gram_window(pl_gram *gram, const float *x, size_t rows, float *pack
     const size_t n = gram->n, tile = tile_of(n), tiles = (n + tile - 1) / tile;
     if (rows == 0) { /* an expert that no token of the window came to */
         if (!add) {
-            memset(packed, 0, pl_gram_triangle(n) * sizeof *packed);
+            memset(packed, 0, pl_packed_size(n) * sizeof *packed);
         }
         return PL_OK;
     }

@@ -27,10 +27,6 @@ void pl_gram_deinit(pl_gram *gram);
 /* Bytes of a gram of n channels. */
 size_t pl_gram_bytes(size_t n);
 
-/* n (n + 1) / 2, and where row i begins. */
-size_t pl_gram_triangle(size_t n);
-size_t pl_gram_row(size_t n, size_t i);
-
 /* packed = X^T X of x[rows, n], or packed += (add).  Where n > PL_GRAM_WHOLE a cancel leaves it
  * half done. */
 PL_NODISCARD pl_status pl_gram_window(pl_gram *gram, const float *x, size_t rows, float *packed,

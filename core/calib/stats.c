@@ -43,6 +43,11 @@ struct pl_stats {
     size_t capacity, n_rows;
 };
 
+pl_sym pl_site_stats_gram(const pl_site_stats *stats)
+{
+    return (pl_sym){.n = stats->n, .square = stats->gram, .packed = stats->triangle};
+}
+
 void pl_site_stats_deinit(pl_site_stats *stats)
 {
     free(stats->gram);
@@ -123,7 +128,7 @@ pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows, pl_stats
     if (fits) {
         stats->n = n;
         stats->windows = windows;
-        stats->triangle = pl_gram_triangle(n);
+        stats->triangle = pl_packed_size(n);
         stats->root = levels(windows);
         stats->capacity = sample_rows;
         stats->seen = calloc(windows, sizeof *stats->seen);
@@ -370,9 +375,9 @@ static pl_status finish_gram(node *root, pl_site_stats *out, pl_error *err)
 {
     const size_t n = out->n;
     const double tokens = root->moments.tokens > 0.0 ? root->moments.tokens : 1.0;
-    pl_gram_divide(root->gram, tokens, pl_gram_triangle(n));
+    pl_gram_divide(root->gram, tokens, pl_packed_size(n));
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(root->gram[pl_gram_row(n, i)])) {
+        if (!isfinite(root->gram[pl_packed_row(n, i)])) {
             return pl_error_set(err, PL_ERR_NUMERIC,
                                 "the sum of squares of input channel %zu is beyond float32's range",
                                 i);

@@ -10,7 +10,7 @@
 
 #include "core/base/error.h"
 #include "core/base/task.h"
-#include "core/tensor/mat.h"
+#include "core/tensor/sym.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +27,7 @@ typedef struct pl_site_stats {
     size_t n;
     double tokens;          /* T; 0 for an expert that no token was routed to: all else is 0 */
     float *gram;            /* [n, n] full symmetric, X^T X / T */
-    float *triangle;        /* its upper triangle, rows one after the other: only from
-                               pl_stats_finish_packed, instead of gram */
+    float *triangle;        /* or its upper triangle, packed as in core/tensor/sym.h */
     float *max;             /* max |x| */
     uint32_t *max_position; /* index in the text of the maximum's token, first occurrence in the
                                order of the windows */
@@ -42,6 +41,12 @@ typedef struct pl_site_stats {
     size_t sample_rows;
     uint32_t *sample_position; /* [sample_rows] token index in the text */
 } pl_site_stats;
+
+/* How a site's Gram matrix is wanted. */
+typedef enum pl_gram_form { PL_GRAM_NONE, PL_GRAM_SQUARE, PL_GRAM_PACKED } pl_gram_form;
+
+/* The Gram matrix, in the form it is there. */
+pl_sym pl_site_stats_gram(const pl_site_stats *stats);
 
 void pl_site_stats_deinit(pl_site_stats *stats);
 

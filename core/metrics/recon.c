@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { BAND = 128, LANES = 64 };
+/* Rows at a time; of W beside a packed G more, since every band of it is unpacked for each. */
+enum { BAND = 128, PACKED_ROWS = 512, LANES = 64 };
 
 PL_CLONES
 static void subtract(const float *restrict a, const float *restrict b, size_t count,
@@ -42,46 +43,80 @@ static double dot(const float *a, const float *b, size_t count)
     return sum;
 }
 
-/* tr(D G D^T) of the rows of d (contiguous); product: room for them. */
-static double energy(const float *d, size_t rows, const float *gram, size_t n, float *product)
+/* Room for one band of rows D: the differences, D G, and of a packed G a band at a time. */
+typedef struct energy_work {
+    float *d, *product, *band;
+} energy_work;
+
+/* Of a packed G rows [first, first + count) are used from their diagonal block on: what is right of
+ * the block counts for both triangles. */
+static double packed_energy(const energy_work *w, size_t rows, const pl_sym *gram)
 {
-    pl_gemm_nn(rows, n, n, 1.0f, d, n, gram, n, 0.0f, product, n);
-    return dot(d, product, rows * n);
+    const size_t n = gram->n;
+    double sum = 0.0;
+    for (size_t first = 0; first < n; first += BAND) {
+        const size_t count = n - first < BAND ? n - first : BAND, wide = n - first;
+        pl_sym_band(gram, first, count, w->band);
+        pl_gemm_nn(rows, wide, count, 1.0f, w->d + first, n, w->band, wide, 0.0f, w->product, wide);
+        for (size_t r = 0; r < rows; r++) {
+            const float *d = w->d + r * n + first, *product = w->product + r * wide;
+            sum += dot(d, product, count) + 2.0 * dot(d + count, product + count, wide - count);
+        }
+    }
+    return sum;
+}
+
+/* tr(D G D^T) of the rows of d (contiguous). */
+static double energy(const energy_work *w, size_t rows, const pl_sym *gram)
+{
+    const size_t n = gram->n;
+    if (gram->square == NULL) {
+        return packed_energy(w, rows, gram);
+    }
+    pl_gemm_nn(rows, n, n, 1.0f, w->d, n, gram->square, n, 0.0f, w->product, n);
+    return dot(w->d, w->product, rows * n);
 }
 
 pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *out, pl_task *task,
                             pl_error *err)
 {
     const size_t n = pl_factors_n(factors);
-    const float *gram = pl_factors_gram(factors);
+    const pl_sym *gram = pl_factors_gram(factors);
     *out = NAN;
     assert(w0.cols == n && w.cols == n && w0.rows == w.rows);
-    float *d = pl_alloc(BAND * n, sizeof(float));
-    float *product = pl_alloc(BAND * n, sizeof(float));
+    const size_t rows_at_once = gram->square != NULL ? BAND : PACKED_ROWS;
+    const energy_work work = {
+        .d = pl_alloc(rows_at_once * n, sizeof(float)),
+        .product = pl_alloc(rows_at_once * n, sizeof(float)),
+        .band = gram->square == NULL ? pl_alloc(BAND * n, sizeof(float)) : NULL,
+    };
+    float *const d = work.d;
     double error = 0.0, whole = 0.0;
-    pl_status status = d != NULL && product != NULL
-                           ? PL_OK
-                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its error",
-                                          pl_factors_label(factors));
-    for (size_t r = 0; status == PL_OK && r < w.rows; r += BAND) {
-        const size_t rows = w.rows - r < BAND ? w.rows - r : BAND;
+    pl_status status =
+        d != NULL && work.product != NULL && (gram->square != NULL || work.band != NULL)
+            ? PL_OK
+            : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its error",
+                           pl_factors_label(factors));
+    for (size_t r = 0; status == PL_OK && r < w.rows; r += rows_at_once) {
+        const size_t rows = w.rows - r < rows_at_once ? w.rows - r : rows_at_once;
         status = pl_task_tick(task, err);
         for (size_t i = 0; i < rows; i++) {
             memcpy(d + i * n, w0.data + (r + i) * w0.stride, n * sizeof(float));
         }
-        whole += energy(d, rows, gram, n, product);
+        whole += energy(&work, rows, gram);
         for (size_t i = 0; i < rows; i++) {
             subtract(w.data + (r + i) * w.stride, w0.data + (r + i) * w0.stride, n, d + i * n);
         }
-        error += energy(d, rows, gram, n, product);
+        error += energy(&work, rows, gram);
     }
     if (status == PL_OK) {
         /* A Gram matrix has no negative energy; rounding of a nearly null one may. */
         error = error > 0.0 ? error : 0.0;
         *out = error == 0.0 ? 0.0 : error / whole;
     }
-    free(d);
-    free(product);
+    free(work.d);
+    free(work.product);
+    free(work.band);
     return status;
 }
 

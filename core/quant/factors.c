@@ -18,19 +18,20 @@ pl_status pl_factors_no_memory(const pl_factors *f, pl_error *err)
                         f->n, f->n);
 }
 
-pl_status pl_factors_create(const float *gram, size_t n, double tokens, const char *label,
-                            pl_factors **out, pl_error *err)
+pl_status pl_factors_create(const pl_sym *gram, double tokens, const char *label, pl_factors **out,
+                            pl_error *err)
 {
+    const size_t n = gram->n;
+    size_t row = 0, column = 0;
     *out = NULL;
-    size_t at = pl_view_first_nonfinite((pl_view){gram, n, n, n});
-    if (at < n * n) {
+    if (pl_sym_find_nonfinite(gram, &row, &column)) {
         return pl_error_set(err, PL_ERR_NUMERIC,
-                            "%s: element [%zu, %zu] of the Gram matrix is not finite", label,
-                            at / n, at % n);
+                            "%s: element [%zu, %zu] of the Gram matrix is not finite", label, row,
+                            column);
     }
     pl_factors *f = calloc(1, sizeof *f);
     if (f != NULL) {
-        f->gram = gram;
+        f->gram = *gram;
         f->n = n;
         f->tokens = tokens;
         f->label = strdup(label);
@@ -41,7 +42,7 @@ pl_status pl_factors_create(const float *gram, size_t n, double tokens, const ch
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", label);
     }
     for (size_t i = 0; i < n; i++) {
-        const float d = gram[i * n + i];
+        const float d = pl_sym_row(gram, i)[0];
         if (d < 0.0f) {
             pl_factors_destroy(f);
             return pl_error_set(err, PL_ERR_NUMERIC,
@@ -91,9 +92,19 @@ const char *pl_factors_label(const pl_factors *f)
     return f->label;
 }
 
-const float *pl_factors_gram(const pl_factors *f)
+const pl_sym *pl_factors_gram(const pl_factors *f)
 {
-    return f->gram;
+    return &f->gram;
+}
+
+void pl_factors_set_lean(pl_factors *f, bool lean)
+{
+    f->lean = lean;
+}
+
+bool pl_factors_are_lean(const pl_factors *f)
+{
+    return f->lean && f->holds <= 1;
 }
 
 size_t pl_factors_bytes(const pl_factors *f)
@@ -152,6 +163,19 @@ static void trim_kept(pl_factors *f, pl_kept_kind kind, int limit)
     }
     while (f->holds == 0 && count > limit && drop_oldest(f, &kind)) {
         count--;
+    }
+}
+
+void pl_factors_drop(pl_factors *f)
+{
+    if (f->holds > 1) {
+        return;
+    }
+    free(f->gn);
+    f->gn = NULL;
+    pl_lower_destroy(f->lower);
+    f->lower = NULL;
+    while (drop_oldest(f, NULL)) {
     }
 }
 
@@ -216,17 +240,25 @@ static inline float scaled(float g, double inverse)
 void pl_factors_fill(const pl_factors *f, double lambda_max, const float *diagonal, double add,
                      pl_lower *lower)
 {
+    enum { TILE = 64 };
     const size_t n = f->n;
     const double inverse = 1.0 / lambda_max;
 #ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 64) if (n >= 256)
+#pragma omp parallel for schedule(dynamic, 1) if (n >= 256)
 #endif
-    for (size_t i = 0; i < n; i++) {
-        double *row = pl_lower_row(lower, i);
-        for (size_t j = 0; j < i; j++) {
-            row[j] = (double)scaled(f->gram[i * n + j], inverse);
+    for (size_t top = 0; top < n; top += TILE) { /* rows of the lower triangle, by tiles */
+        const size_t end = n - top < TILE ? n : top + TILE;
+        double *rows[TILE];
+        for (size_t i = top; i < end; i++) {
+            rows[i - top] = pl_lower_row(lower, i);
+            rows[i - top][i] = (double)diagonal[i] + add;
         }
-        row[i] = (double)diagonal[i] + add;
+        for (size_t j = 0; j < end; j++) {
+            const float *column = pl_sym_row(&f->gram, j);
+            for (size_t i = j + 1 > top ? j + 1 : top; i < end; i++) {
+                rows[i - top][j] = (double)scaled(column[i - j], inverse);
+            }
+        }
     }
 }
 
@@ -287,7 +319,7 @@ static pl_status make_scale(pl_factors *f, pl_task *task, pl_error *err)
     float *diagonal = NULL;
     pl_lower *lower = NULL;
     pl_normalized normal = {0};
-    pl_status status = pl_lambda_max(f->gram, n, &normal.lambda_max, task, err);
+    pl_status status = pl_lambda_max(&f->gram, &normal.lambda_max, task, err);
     if (status != PL_OK) {
         pl_error_prefix(err, "%s: ", f->label);
         goto done;
@@ -306,7 +338,7 @@ static pl_status make_scale(pl_factors *f, pl_task *task, pl_error *err)
         goto done;
     }
     for (size_t i = 0; i < n; i++) {
-        diagonal[i] = scaled(f->gram[i * n + i], 1.0 / normal.lambda_max);
+        diagonal[i] = scaled(pl_sym_row(&f->gram, i)[0], 1.0 / normal.lambda_max);
     }
     normal.mean_diag = mean_of(diagonal, n);
     status = factor_normalized(f, diagonal, lower, &normal, task, err);
@@ -346,11 +378,13 @@ static pl_status make_gn(pl_factors *f, pl_error *err)
 #pragma omp parallel for schedule(static) if (n >= 256)
 #endif
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            gn[i * n + j] = scaled(f->gram[i * n + j], inverse);
+        const float *row = pl_sym_row(&f->gram, i);
+        for (size_t j = i + 1; j < n; j++) {
+            gn[i * n + j] = scaled(row[j - i], inverse);
         }
         gn[i * n + i] = f->diagonal[i];
     }
+    pl_symmetrize(n, gn);
     f->gn = gn;
     return PL_OK;
 }
@@ -413,7 +447,7 @@ void pl_factors_group_norms(const pl_factors *f, size_t group_size, double *out)
     for (size_t k = 0; k < group_count(f, group_size); k++) {
         double trace = 0.0;
         for (size_t i = k * width; i < (k + 1) * width && i < f->n; i++) {
-            trace += (double)f->gram[i * f->n + i];
+            trace += (double)pl_sym_row(&f->gram, i)[0];
         }
         out[k] = sqrt(trace);
     }
@@ -429,7 +463,7 @@ void pl_factors_alpha(const pl_factors *f, size_t group_size, float *out)
         for (size_t k = 0; k < groups; k++) {
             double trace = 0.0;
             for (size_t i = k * width; i < (k + 1) * width && i < f->n; i++) {
-                trace += (double)f->gram[i * f->n + i];
+                trace += (double)pl_sym_row(&f->gram, i)[0];
             }
             sum += sqrt(trace);
             out[k] = mean > 0.0 ? (float)(sqrt(trace) / mean) : 0.0f;

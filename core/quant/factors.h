@@ -8,17 +8,18 @@
 
 #include "core/base/task.h"
 #include "core/tensor/lower.h"
+#include "core/tensor/sym.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef struct pl_factors pl_factors;
 
-/* gram: [n, n] full symmetric float32, borrowed for the object's life.  tokens: rows of X.
- * label: names the site in error sentences; copied.  PL_ERR_NUMERIC for a non-finite element or a
- * negative one on the diagonal. */
-PL_NODISCARD pl_status pl_factors_create(const float *gram, size_t n, double tokens,
-                                         const char *label, pl_factors **out, pl_error *err);
+/* gram: what it points to is borrowed for the object's life.  tokens: rows of X.  label: names the
+ * site in error sentences; copied.  PL_ERR_NUMERIC for a non-finite element or a negative one on
+ * the diagonal. */
+PL_NODISCARD pl_status pl_factors_create(const pl_sym *gram, double tokens, const char *label,
+                                         pl_factors **out, pl_error *err);
 void pl_factors_destroy(pl_factors *factors);
 
 size_t pl_factors_n(const pl_factors *factors);
@@ -26,7 +27,7 @@ double pl_factors_tokens(const pl_factors *factors);
 const char *pl_factors_label(const pl_factors *factors);
 
 /* The Gram matrix as given. */
-const float *pl_factors_gram(const pl_factors *factors);
+const pl_sym *pl_factors_gram(const pl_factors *factors);
 
 /* Solvers hold the factors while they use pointers out of them: a tick may run another solve on
  * the same site, which must not evict what the first one works with.  Calls nest. */
@@ -39,6 +40,16 @@ size_t pl_factors_bytes(const pl_factors *factors);
 /* Lets go of what was made, what certifies first and then the least recently used, until at most
  * `bytes` are held; does nothing while the factors are held. */
 void pl_factors_shrink(pl_factors *factors, size_t bytes);
+
+/* Lean factors hold one matrix of their own at a time where more would only save time: of a wide
+ * site in a batch, every one is hundreds of megabytes.  Off at first; not while two solvers hold
+ * them. */
+void pl_factors_set_lean(pl_factors *factors, bool lean);
+bool pl_factors_are_lean(const pl_factors *factors);
+
+/* Lets go of every matrix that was made: for the one holder of lean factors, who keeps no pointer
+ * of theirs.  Does nothing where there is another. */
+void pl_factors_drop(pl_factors *factors);
 
 /* Gn[n, n] float32 (ridge included) and its lambda_max in G's units; ridge is delta in Gn's units,
  * 0 when none was needed (1e-6 mean(diag Gn) where T < n, a channel is dead or the Cholesky fails;

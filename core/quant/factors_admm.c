@@ -97,11 +97,13 @@ static pl_status need_given(pl_factors *f, pl_task *task, pl_error *err)
         return status;
     }
     double *given = calloc(n, sizeof *given);
-    pl_lower *inverse = pl_lower_create(n);
+    const bool lean = pl_factors_are_lean(f);
+    pl_lower *inverse = lean ? f->lower : pl_lower_create(n);
     status = given != NULL && inverse != NULL ? PL_OK : pl_factors_no_memory(f, err);
-    for (size_t i = 0; status == PL_OK && i < n; i++) {
+    for (size_t i = 0; status == PL_OK && !lean && i < n; i++) {
         memcpy(pl_lower_row(inverse, i), pl_lower_row(f->lower, i), (i + 1) * sizeof *given);
     }
+    f->lower = lean ? NULL : f->lower; /* is inverted in place, and made again when needed */
     if (status == PL_OK) {
         status = pl_lower_invert(inverse, task, err);
     }

@@ -9,7 +9,7 @@
 /* H's diagonal: 2 G_ii, 1 for a dead column. */
 static double hessian_diagonal(const pl_factors *f, size_t column)
 {
-    return f->dead[column] ? 1.0 : 2.0 * (double)f->gram[column * f->n + column];
+    return f->dead[column] ? 1.0 : 2.0 * (double)pl_sym_row(&f->gram, column)[0];
 }
 
 typedef struct ranked {
@@ -61,11 +61,12 @@ static void reversed_hessian(const pl_factors *f, const size_t *perm, double dam
     }
     for (size_t i = 0; i < n; i++) {
         const size_t row = perm != NULL ? perm[n - 1 - i] : n - 1 - i;
-        const float *from = f->gram + row * n;
+        const float *from = pl_sym_row(&f->gram, row);
         double *to = pl_lower_row(h, i);
         for (size_t j = 0; j < i; j++) {
             const size_t column = perm != NULL ? perm[n - 1 - j] : n - 1 - j;
-            to[j] = f->dead[column] || f->dead[row] ? 0.0 : 2.0 * (double)from[column];
+            const float g = perm != NULL ? pl_sym_at(&f->gram, row, column) : from[column - row];
+            to[j] = f->dead[column] || f->dead[row] ? 0.0 : 2.0 * (double)g;
         }
         to[i] = hessian_diagonal(f, row) + damping * mean;
     }

@@ -21,7 +21,7 @@ typedef struct pl_kept {
 } pl_kept;
 
 struct pl_factors {
-    const float *gram;
+    pl_sym gram;
     size_t n;
     double tokens;
     char *label;
@@ -35,6 +35,7 @@ struct pl_factors {
     pl_kept *list;
     uint64_t clock;
     int holds;
+    bool lean;
 };
 
 /* PL_ERR_MEMORY with the site's label. */

@@ -117,7 +117,7 @@ static pl_status check_problem(const pl_factors *factors, const pl_linf_problem 
 
 /* The problem as its row engine sees it; rho turns weights into thresholds. */
 static pl_status frame_init(frame_store *store, pl_factors *factors, const pl_linf_problem *problem,
-                            double rho, pl_task *task, pl_error *err)
+                            double rho, pl_error *err)
 {
     const size_t n = pl_factors_n(factors);
     *store = (frame_store){0};
@@ -125,10 +125,6 @@ static pl_status frame_init(frame_store *store, pl_factors *factors, const pl_li
     *f = (pl_linf_frame){.w0 = problem->w0, .n = n};
     f->width = pl_linf_width(problem);
     f->groups = pl_linf_groups(problem);
-    pl_status status = pl_factors_cholesky(factors, &f->lower, task, err);
-    if (status != PL_OK) {
-        return status;
-    }
     store->weights = pl_alloc(f->groups, sizeof *store->weights);
     store->taus = pl_alloc(f->groups, sizeof *store->taus);
     if (store->weights == NULL || store->taus == NULL) {
@@ -168,6 +164,31 @@ static void sum_up(const pl_linf_bounds *bounds, size_t rows, bool certified,
     }
 }
 
+/* The factor that certifies, of lean factors: M goes first, of which its metric is kept. */
+typedef struct late_factor {
+    pl_factors *factors;
+    frame_store *store;
+    pl_linf_kernel *kernel;
+    float *metric;
+} late_factor;
+
+static pl_status make_late(void *ctx, pl_task *task, pl_error *err)
+{
+    late_factor *late = ctx;
+    pl_linf_frame *frame = &late->store->frame;
+    if (frame->metric != NULL) {
+        late->metric = pl_alloc(frame->n, sizeof *late->metric);
+        if (late->metric == NULL) {
+            return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu channels", frame->n);
+        }
+        memcpy(late->metric, frame->metric, frame->n * sizeof *late->metric);
+        frame->metric = late->kernel->metric = late->metric;
+    }
+    late->kernel->matrix = NULL;
+    pl_factors_drop(late->factors);
+    return pl_factors_cholesky(late->factors, &frame->lower, task, err);
+}
+
 static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
                             const pl_linf_options *options, pl_linf_warm *warm, float *w,
                             pl_linf_report *report, pl_task *task, pl_error *err)
@@ -184,7 +205,7 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
                       : pl_linf_pgd_kernel(factors, &kernel, task, err);
     }
     if (status == PL_OK) {
-        status = frame_init(&store, factors, problem, kernel.rho, task, err);
+        status = frame_init(&store, factors, problem, kernel.rho, err);
         store.frame.metric = kernel.metric;
     }
     if (status != PL_OK) {
@@ -194,14 +215,21 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     plain.gap = admm && !options->rough ? options->gap : 0.0;
     plain.certify = options->certify && !options->rough;
     plain.iterations = options->iterations > 0 ? options->iterations : 1;
+    late_factor late = {factors, &store, &kernel, NULL};
+    const pl_linf_certifier certifier = {make_late, &late};
+    const bool waits = pl_factors_are_lean(factors) && admm && !options->rough && !(plain.gap > 0);
+    status = waits ? PL_OK : pl_factors_cholesky(factors, &store.frame.lower, task, err);
+    if (status != PL_OK) {
+        goto done;
+    }
     bounds = pl_alloc(problem->w0.rows, sizeof *bounds);
     if (bounds == NULL) {
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu rows", problem->w0.rows);
         goto done;
     }
     int iterations = 0;
-    status =
-        pl_linf_run_rows(&store.frame, &kernel, &plain, warm, w, bounds, &iterations, task, err);
+    status = pl_linf_run_rows(&store.frame, &kernel, &plain, waits ? &certifier : NULL, warm, w,
+                              bounds, &iterations, task, err);
     if (status == PL_OK) {
         sum_up(bounds, problem->w0.rows, plain.certify, report);
         report->iterations = iterations;
@@ -210,6 +238,7 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
         report->lambda_max = normal.lambda_max;
     }
 done:
+    free(late.metric);
     free(bounds);
     frame_deinit(&store);
     return status;
@@ -254,9 +283,13 @@ pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
     pl_status status = check_problem(factors, problem, err);
     frame_store store = {0};
     if (status == PL_OK) {
-        status = frame_init(&store, factors, problem, 1.0, task, err);
+        status = frame_init(&store, factors, problem, 1.0, err);
+    }
+    if (status == PL_OK) {
+        status = pl_factors_cholesky(factors, &store.frame.lower, task, err);
     }
     if (status != PL_OK) {
+        frame_deinit(&store);
         return status;
     }
     const size_t n = store.frame.n, piece = pl_linf_block_rows(w.rows, n);
@@ -394,7 +427,7 @@ pl_status pl_linf_beta_range(pl_factors *factors, const pl_linf_problem *problem
     checked.beta = 1.0; /* not read: the range does not depend on it */
     pl_status status = check_problem(factors, &checked, err);
     if (status == PL_OK) {
-        status = frame_init(&store, factors, &checked, 1.0, task, err);
+        status = frame_init(&store, factors, &checked, 1.0, err);
     }
     if (status == PL_OK) {
         status = beta_of_zero(factors, &store, &checked, zero, task, err);

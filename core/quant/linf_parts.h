@@ -50,8 +50,15 @@ typedef struct pl_linf_frame {
     const double *weights; /* [groups]: beta alpha_k, which bounds ||y^(k)||_1 */
     const float *taus;     /* [groups] */
     const float *metric;   /* [n], of the kernel; NULL: 1 everywhere */
-    const pl_lower *lower; /* Cholesky factor of Gn */
+    const pl_lower *lower; /* Cholesky factor of Gn; NULL: certifier makes it */
 } pl_linf_frame;
+
+/* Called where the frame has no factor, once M is of no further use and before the rows are
+ * certified: sets lower, and metric where it was M's. */
+typedef struct pl_linf_certifier {
+    pl_status (*make)(void *ctx, pl_task *task, pl_error *err);
+    void *ctx;
+} pl_linf_certifier;
 
 /* P for `count` rows from `first` on, w[count, n] with stride; work[count, n].  Float64. */
 void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, const float *w,
@@ -63,9 +70,11 @@ void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, cons
 void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const float *v,
                   const float *levels, double rho, double *work, pl_linf_bounds *bounds);
 
-/* Runs the kernel on all rows into w[rows, n], bounds[rows] (dual NaN unless certified). */
+/* Runs the kernel on all rows into w[rows, n], bounds[rows] (dual NaN unless certified).
+ * certifier: NULL where the frame has its factor; else no gap may be asked for. */
 PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
-                                        const pl_linf_options *options, pl_linf_warm *warm,
+                                        const pl_linf_options *options,
+                                        const pl_linf_certifier *certifier, pl_linf_warm *warm,
                                         float *w, pl_linf_bounds *bounds, int *iterations,
                                         pl_task *task, pl_error *err);
 

@@ -43,6 +43,9 @@ typedef struct engine {
     float *levels; /* [rows, groups] */
     pl_linf_bounds *bounds;
     pl_linf_warm *warm;
+    block *blocks; /* [threads], of the present wave */
+    size_t block_rows;
+    int threads;
 } engine;
 
 PL_CLONES
@@ -227,10 +230,26 @@ static void finish(const engine *e, block *b)
     pl_linf_primal(f, b->first, b->count, v, n, b->work, e->bounds + b->first);
 }
 
-/* As many blocks as there are threads, all their iterations, cut into steps by ticks. */
-static pl_status run_wave(const engine *e, block *blocks, int count, int a_step, pl_task *task,
-                          pl_error *err)
+/* As many blocks as there are threads: how many the rows from `first` on fill. */
+static int take_blocks(const engine *e, size_t first)
 {
+    const size_t rows = e->frame->w0.rows;
+    int count = 0;
+    for (; count < e->threads && first < rows; count++) {
+        block *b = &e->blocks[count];
+        b->first = first;
+        b->count = rows - first < e->block_rows ? rows - first : e->block_rows;
+        b->iterations = 0;
+        b->done = false;
+        first += b->count;
+    }
+    return count;
+}
+
+/* All iterations of a wave of blocks, cut into steps by ticks. */
+static pl_status iterate_wave(const engine *e, int count, int a_step, pl_task *task, pl_error *err)
+{
+    block *blocks = e->blocks;
     for (int i = 0; i < count; i++) {
         if (holds_warm(e, &blocks[i])) {
             start_warm(e, &blocks[i]);
@@ -254,6 +273,11 @@ static pl_status run_wave(const engine *e, block *blocks, int count, int a_step,
             done = done && blocks[i].done;
         }
     }
+    return PL_OK;
+}
+
+static pl_status finish_wave(const engine *e, int count, pl_task *task, pl_error *err)
+{
     pl_status status = pl_task_tick(task, err);
     if (status != PL_OK) {
         return status;
@@ -262,51 +286,58 @@ static pl_status run_wave(const engine *e, block *blocks, int count, int a_step,
 #pragma omp parallel for schedule(static, 1)
 #endif
     for (int i = 0; i < count; i++) {
-        finish(e, &blocks[i]);
+        finish(e, &e->blocks[i]);
+    }
+    const pl_rows_watch *watch = e->options->watch;
+    if (watch != NULL) {
+        const block *last = &e->blocks[count - 1];
+        watch->done(watch->ctx, e->blocks[0].first, last->first + last->count - e->blocks[0].first);
     }
     return PL_OK;
 }
 
-static pl_status run_waves(const engine *e, block *blocks, int threads, size_t block_rows,
-                           int *iterations, pl_task *task, pl_error *err)
+/* Wave by wave; a late finish comes once all of them are through with M. */
+static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier, int *iterations,
+                           pl_task *task, pl_error *err)
 {
     const size_t rows = e->frame->w0.rows, n = e->frame->n;
-    const double work = (double)block_rows * (double)n * (double)n;
+    const double work = (double)e->block_rows * (double)n * (double)n;
     const int a_step = work < STEP_WORK ? (int)fmin(STEP_WORK / work, 1000.0) : 1;
-    for (size_t first = 0; first < rows;) {
-        int count = 0;
-        for (; count < threads && first < rows; count++) {
-            block *b = &blocks[count];
-            b->first = first;
-            b->count = rows - first < block_rows ? rows - first : block_rows;
-            b->iterations = 0;
-            b->done = false;
-            first += b->count;
-        }
-        pl_status status = run_wave(e, blocks, count, a_step, task, err);
-        if (status != PL_OK) {
-            return status;
-        }
+    const size_t a_wave = (size_t)e->threads * e->block_rows;
+    pl_status status = PL_OK;
+    for (size_t first = 0; status == PL_OK && first < rows; first += a_wave) {
+        const int count = take_blocks(e, first);
+        status = iterate_wave(e, count, a_step, task, err);
         for (int i = 0; i < count; i++) {
-            *iterations = blocks[i].iterations > *iterations ? blocks[i].iterations : *iterations;
+            *iterations =
+                e->blocks[i].iterations > *iterations ? e->blocks[i].iterations : *iterations;
         }
-        const pl_rows_watch *watch = e->options->watch;
-        if (watch != NULL) {
-            watch->done(watch->ctx, blocks[0].first, first - blocks[0].first);
+        if (status == PL_OK && certifier == NULL) {
+            status = finish_wave(e, count, task, err);
         }
-        pl_task_progress(task, "rows", (double)first, (double)rows);
+        const size_t end = rows - first < a_wave ? rows : first + a_wave;
+        pl_task_progress(task, "rows", (double)end, (double)rows);
     }
-    return PL_OK;
+    if (status == PL_OK && certifier != NULL) {
+        status = certifier->make(certifier->ctx, task, err);
+    }
+    for (size_t first = 0; status == PL_OK && certifier != NULL && first < rows; first += a_wave) {
+        status = finish_wave(e, take_blocks(e, first), task, err);
+    }
+    return status;
 }
 
 pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
-                           const pl_linf_options *options, pl_linf_warm *warm, float *w,
-                           pl_linf_bounds *bounds, int *iterations, pl_task *task, pl_error *err)
+                           const pl_linf_options *options, const pl_linf_certifier *certifier,
+                           pl_linf_warm *warm, float *w, pl_linf_bounds *bounds, int *iterations,
+                           pl_task *task, pl_error *err)
 {
     const size_t rows = frame->w0.rows, n = frame->n;
     const size_t block_rows = pl_linf_block_rows(rows, n);
     const int threads = pl_linalg_threads();
-    engine e = {.frame = frame,
+    engine e = {.threads = threads,
+                .block_rows = block_rows,
+                .frame = frame,
                 .kernel = kernel,
                 .options = options,
                 .w = w,
@@ -314,7 +345,7 @@ pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *ker
                 .warm = warm};
     pl_status status = PL_OK;
     *iterations = 0;
-    block *blocks = calloc((size_t)threads, sizeof *blocks);
+    block *blocks = e.blocks = calloc((size_t)threads, sizeof *blocks);
     e.levels = calloc(rows * frame->groups + 1, sizeof *e.levels);
     bool room = blocks != NULL && e.levels != NULL;
     for (int i = 0; room && i < threads && (size_t)i * block_rows < rows; i++) {
@@ -323,7 +354,7 @@ pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *ker
         room = blocks[i].d != NULL && blocks[i].work != NULL;
     }
     if (room) {
-        status = run_waves(&e, blocks, threads, block_rows, iterations, task, err);
+        status = run_waves(&e, certifier, iterations, task, err);
     } else {
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d blocks of %zu x %zu",
                               threads, block_rows, n);

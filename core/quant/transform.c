@@ -411,7 +411,7 @@ static pl_status largest_square(const pl_transform *t, bool inverse, double *out
     if (status == PL_OK) {
         pl_gemm_nt(n, n, n, 1.0f, a, n, a, n, 0.0f, square, n);
         pl_symmetrize(n, square);
-        status = pl_lambda_max(square, n, out, NULL, err);
+        status = pl_lambda_max(&(pl_sym){.n = n, .square = square}, out, NULL, err);
     }
     free(a);
     free(square);

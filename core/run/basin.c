@@ -211,8 +211,8 @@ static pl_status multiply(work *w, const pl_mat *weights, float *y, pl_error *er
 
 static pl_status prepare_layer(work *w, pl_error *err)
 {
-    pl_status status = pl_lab_load_site(w->lab, w->state, w->calibration, w->info->site, false,
-                                        true, &w->stats, w->task, err);
+    pl_status status = pl_lab_load_site(w->lab, w->state, w->calibration, w->info->site,
+                                        PL_GRAM_NONE, true, &w->stats, w->task, err);
     if (status != PL_OK) {
         return status;
     }

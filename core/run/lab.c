@@ -22,6 +22,9 @@ typedef struct bench {
 /* What a batch solve keeps of other sites, its own one's needs counted in. */
 enum { BATCH_BYTES = 512 << 20 };
 
+/* Wider sites have packed Gram matrices: every square of theirs is felt. */
+enum { PACKED_FROM = 2048 };
+
 struct pl_lab {
     pl_store *store;
     size_t memory_limit;
@@ -263,7 +266,9 @@ pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key, pl_
 
 static size_t bench_bytes(const bench *entry)
 {
-    return entry->stats.n * entry->stats.n * sizeof(float) + pl_factors_bytes(entry->factors);
+    const size_t n = entry->stats.n;
+    const size_t gram = entry->stats.gram != NULL ? n * n : pl_packed_size(n);
+    return gram * sizeof(float) + pl_factors_bytes(entry->factors);
 }
 
 /* Sites not in use go, oldest first, while all together hold more than half of the limit. */
@@ -324,7 +329,8 @@ double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
     pl_site_stats stats = {0};
     double tokens = NAN;
     if (pl_lab_is_calibrated(lab, state, &calibration) &&
-        pl_calib_load_site(lab->store, calibration, site, false, false, &stats, NULL) == PL_OK) {
+        pl_calib_load_site(lab->store, calibration, site, PL_GRAM_NONE, false, &stats, NULL) ==
+            PL_OK) {
         tokens = stats.tokens;
     }
     pl_site_stats_deinit(&stats);
@@ -347,7 +353,7 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
 }
 
 static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                             bool with_gram, bool with_sample, pl_site_stats *out, pl_task *task,
+                             pl_gram_form form, bool with_sample, pl_site_stats *out, pl_task *task,
                              pl_error *err)
 {
     const pl_model *model = state->source->model;
@@ -357,12 +363,12 @@ static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
     if (status != PL_OK) {
         return status;
     }
-    status = pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out, &why);
+    status = pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
     if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
         status = make_inputs(lab, state, calibration, site, status, &why, task, &why);
         if (status == PL_OK) {
-            status = pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out,
-                                        &why);
+            status =
+                pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
         }
     }
     if (status != PL_OK && err != NULL) {
@@ -372,15 +378,15 @@ static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
 }
 
 pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                           bool with_gram, bool with_sample, pl_site_stats *out, pl_task *task,
+                           pl_gram_form form, bool with_sample, pl_site_stats *out, pl_task *task,
                            pl_error *err)
 {
     if (pl_model_is_bare(state->source->model)) {
-        return load_inputs(lab, state, calibration, site, with_gram, with_sample, out, task, err);
+        return load_inputs(lab, state, calibration, site, form, with_sample, out, task, err);
     }
     pl_error why = {0};
     pl_status status =
-        pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out, &why);
+        pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
     pl_id own = {0};
     bool lost = status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND;
     if (lost && pl_lab_is_calibrated(lab, state, &own) && pl_id_equal(own, calibration)) {
@@ -391,8 +397,8 @@ pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration
                                   "the calibration text changed since `calibrate`: run it again");
         }
         if (status == PL_OK) {
-            status = pl_calib_load_site(lab->store, calibration, site, with_gram, with_sample, out,
-                                        &why);
+            status =
+                pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
         }
     }
     if (status != PL_OK && err != NULL) {
@@ -410,7 +416,9 @@ static void stand_in(pl_lab *lab, const pl_site *site, pl_site_stats *stats)
         return;
     }
     for (size_t i = 0; i < stats->n; i++) {
-        stats->gram[i * stats->n + i] = 1.0f;
+        float *at = stats->gram != NULL ? stats->gram + i * stats->n + i
+                                        : stats->triangle + pl_packed_row(stats->n, i);
+        *at = 1.0f;
     }
     stats->tokens = 1.0;
     if (lab->without_tokens++ < NAMED) {
@@ -446,8 +454,10 @@ pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibratio
         entry->calibration = calibration;
         entry->site = site;
         entry->transform = key;
+        const bool wide = pl_model_site(state->source->model, site)->cols > PACKED_FROM;
+        const pl_gram_form form = wide && transform == NULL ? PL_GRAM_PACKED : PL_GRAM_SQUARE;
         pl_status status =
-            pl_lab_load_site(lab, state, calibration, site, true, false, &entry->stats, task, err);
+            pl_lab_load_site(lab, state, calibration, site, form, false, &entry->stats, task, err);
         if (status == PL_OK) {
             stand_in(lab, pl_model_site(state->source->model, site), &entry->stats);
         }
@@ -456,7 +466,8 @@ pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibratio
             status = pl_transform_gram(transform, gram, gram, task, err);
         }
         if (status == PL_OK) {
-            status = pl_factors_create(entry->stats.gram, entry->stats.n, entry->stats.tokens,
+            const pl_sym gram = pl_site_stats_gram(&entry->stats);
+            status = pl_factors_create(&gram, entry->stats.tokens,
                                        pl_model_site(state->source->model, site)->name,
                                        &entry->factors, err);
         }

@@ -72,7 +72,7 @@ double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site);
 /* The same site's statistics alone, for the caller to own: with its Gram matrix, or with its
  * sample of inputs. */
 PL_NODISCARD pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                        size_t site, bool with_gram, bool with_sample,
+                                        size_t site, pl_gram_form form, bool with_sample,
                                         pl_site_stats *out, pl_task *task, pl_error *err);
 
 #endif

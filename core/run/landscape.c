@@ -59,8 +59,8 @@ static pl_status choose_columns(const survey *s, size_t layer, pl_task *task, pl
 {
     pl_site_stats stats = {0};
     const size_t site = pl_model_layer(s->state->source->model, layer)->site;
-    pl_status status =
-        pl_lab_load_site(s->lab, s->state, s->calibration, site, false, true, &stats, task, err);
+    pl_status status = pl_lab_load_site(s->lab, s->state, s->calibration, site, PL_GRAM_NONE, true,
+                                        &stats, task, err);
     if (status == PL_OK && stats.sample_rows == 0) {
         status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored",
                               pl_model_layer(s->state->source->model, layer)->name);
@@ -172,8 +172,8 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
     double *lost = NULL, energy = 0.0;
     pl_status status = read_transform(s, result, &t, err);
     if (status == PL_OK) {
-        status = pl_lab_load_site(s->lab, s->state, s->calibration, info->site, false, true, &stats,
-                                  task, err);
+        status = pl_lab_load_site(s->lab, s->state, s->calibration, info->site, PL_GRAM_NONE, true,
+                                  &stats, task, err);
     }
     if (status == PL_OK) {
         status = pl_mat_copy(&x, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err);

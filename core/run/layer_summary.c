@@ -155,8 +155,8 @@ static pl_status summarize_inputs(pl_lab *lab, const pl_state *state, size_t lay
         return PL_OK; /* stays unknown */
     }
     if (status == PL_OK) {
-        status = pl_lab_load_site(lab, state, calibration, info->site, false, false, &stats, task,
-                                  err);
+        status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, false, &stats,
+                                  task, err);
     }
     if (status == PL_OK && stats.n != info->cols) {
         status = pl_error_set(err, PL_ERR_FORMAT,

@@ -61,10 +61,11 @@ static pl_status load_scores(pl_lab *lab, const pl_state *state, pl_id calibrati
         *out = (pl_site_stats){0};
         return pl_model_is_blind(model, layer)
                    ? PL_OK
-                   : pl_lab_load_site(lab, state, calibration, site, false, false, out, task, err);
+                   : pl_lab_load_site(lab, state, calibration, site, PL_GRAM_NONE, false, out, task,
+                                      err);
     }
     pl_status found =
-        pl_calib_load_site(pl_lab_store(lab), calibration, site, false, false, out, NULL);
+        pl_calib_load_site(pl_lab_store(lab), calibration, site, PL_GRAM_NONE, false, out, NULL);
     (void)found;
     return PL_OK;
 }

@@ -37,6 +37,7 @@ typedef struct work {
     pl_solve_report report;
     const pl_solve_watch *watch;
     const pl_qweights *codes; /* while they are made and somebody watches */
+    bool thrifty;             /* no knob waits for it: memory comes before time */
     bool blind;               /* the inputs are not known: no factors, no errors */
 } work;
 
@@ -302,6 +303,9 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
     in.watch = w->watch != NULL ? &watch : NULL;
     w->codes = &q;
     status = w->round->method->round(w->round, &in, &q, &found, task, err);
+    if (w->thrifty) { /* GPTQ's factor goes before there is one more copy of the weights */
+        pl_factors_shrink(w->bench.factors, KEPT_BYTES);
+    }
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->rounded.data);
         status = pl_result_write_rounded(w->lab, w->result.rounded, &q, &found, err);
@@ -465,8 +469,8 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }
-    const bool thrifty = watch == NULL && !w.blind;
-    if (status == PL_OK && thrifty) {
+    w.thrifty = watch == NULL && !w.blind;
+    if (status == PL_OK && w.thrifty) {
         pl_lab_make_room(lab, state, calibration, w.info->site);
     }
     if (status == PL_OK && !w.blind) {
@@ -476,18 +480,22 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status == PL_OK) {
         status = read_original(&w, task, err);
     }
+    const bool lean = w.thrifty && w.info->cols > PL_LOWER_WHOLE;
     if (status == PL_OK && w.precondition->method != NULL) {
+        if (lean) {
+            pl_factors_set_lean(w.bench.factors, true);
+        }
         status = precondition(&w, problem, task, err);
+        if (lean) {
+            pl_factors_set_lean(w.bench.factors, false);
+        }
     }
-    if (status == PL_OK && thrifty) {
+    if (status == PL_OK && w.thrifty) {
         const size_t making = 2 * w.info->cols * w.info->cols * sizeof(float);
         pl_factors_shrink(w.bench.factors, ROUND_BYTES > making ? ROUND_BYTES - making : 0);
     }
     if (status == PL_OK && w.round->method != NULL) {
         status = round_weights(&w, problem, task, err);
-    }
-    if (status == PL_OK && thrifty) {
-        pl_factors_shrink(w.bench.factors, KEPT_BYTES);
     }
     if (status == PL_OK) {
         status = measure(&w, task, err);

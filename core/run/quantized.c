@@ -43,7 +43,7 @@ static pl_status find_most(pl_quantized *q, pl_quantized_site *at, pl_error *err
 {
     pl_site_stats stats = {0};
     pl_status status = pl_lab_load_site(q->weights.lab, q->weights.state, q->calibration, at->site,
-                                        false, true, &stats, NULL, err);
+                                        PL_GRAM_NONE, true, &stats, NULL, err);
     if (status == PL_OK) {
         status = pl_outputs_range(at->transform, &stats, &at->most, NULL, err);
     }

@@ -151,8 +151,8 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     if (round->method != NULL) {
         grid = pl_spec_grid(round);
     }
-    pl_status status =
-        pl_lab_load_site(o->lab, state, o->calibration, o->at, true, true, &stats, task, err);
+    pl_status status = pl_lab_load_site(o->lab, state, o->calibration, o->at, PL_GRAM_SQUARE, true,
+                                        &stats, task, err);
     if (status == PL_OK) {
         status = read_weights(state, site, w, views, whole_range, err);
     }

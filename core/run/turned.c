@@ -12,8 +12,8 @@ pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration
         return status == PL_OK ? pl_model_read_weight(state->source->model, layer, out->data, err)
                                : status;
     }
-    pl_status status =
-        pl_lab_load_site(lab, state, calibration, info->site, false, true, &stats, task, err);
+    pl_status status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true,
+                                        &stats, task, err);
     if (status == PL_OK && stats.sample_rows == 0) {
         status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored", info->name);
     }

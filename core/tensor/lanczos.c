@@ -18,8 +18,9 @@
 enum { CYCLE = 160, CYCLES = 24, CHECK_EVERY = 4, LANES = 16 };
 
 typedef struct lanczos {
-    const float *g;
+    pl_sym g;
     size_t n, capacity;   /* basis vectors that fit: min(n, CYCLE) */
+    double *sums;         /* [threads, n], of a packed matrix */
     double *basis;        /* [capacity + 1, n], orthonormal rows */
     double *alpha, *beta; /* diagonal [capacity] and subdiagonal [capacity] */
     double *values;       /* [capacity] */
@@ -120,7 +121,11 @@ static pl_status run_cycle(lanczos *s, size_t *count, ritz *top, pl_task *task, 
         }
         double *q = s->basis + j * n;
         double *next = q + n;
-        multiply(s->g, n, q, next);
+        if (s->g.square != NULL) {
+            multiply(s->g.square, n, q, next);
+        } else {
+            pl_sym_multiply(&s->g, q, next, s->sums);
+        }
         s->alpha[j] = cblas_ddot((int)n, q, 1, next, 1);
         reorthogonalize(s, j + 1, next);
         s->beta[j] = cblas_dnrm2((int)n, next, 1);
@@ -173,18 +178,22 @@ static void random_start(lanczos *s)
     cblas_dscal((int)s->n, 1.0 / cblas_dnrm2((int)s->n, s->basis, 1), s->basis, 1);
 }
 
-static bool allocate(lanczos *s, const float *g, size_t n)
+static bool allocate(lanczos *s, const pl_sym *g)
 {
-    size_t m = n < CYCLE ? n : CYCLE;
+    const size_t n = g->n, m = n < CYCLE ? n : CYCLE;
     size_t cells = 0;
-    *s = (lanczos){.g = g, .n = n, .capacity = m};
+    *s = (lanczos){.g = *g, .n = n, .capacity = m};
     if (!pl_mul(m + 1, n, &cells)) {
         return false;
+    }
+    if (g->square == NULL) {
+        s->sums = pl_alloc((size_t)pl_linalg_threads() * n, sizeof(double));
     }
     s->basis = pl_alloc(cells, sizeof(double));
     s->alpha = pl_alloc(5 * m, sizeof(double));
     s->vectors = pl_alloc(3 * m, sizeof(double));
-    if (s->basis == NULL || s->alpha == NULL || s->vectors == NULL) {
+    if (s->basis == NULL || s->alpha == NULL || s->vectors == NULL ||
+        (g->square == NULL && s->sums == NULL)) {
         return false;
     }
     s->beta = s->alpha + m;
@@ -193,8 +202,9 @@ static bool allocate(lanczos *s, const float *g, size_t n)
     return true;
 }
 
-pl_status pl_lambda_max(const float *g, size_t n, double *out, pl_task *task, pl_error *err)
+pl_status pl_lambda_max(const pl_sym *g, double *out, pl_task *task, pl_error *err)
 {
+    const size_t n = g->n;
     *out = 0;
     if (n == 0) {
         return PL_OK;
@@ -204,7 +214,7 @@ pl_status pl_lambda_max(const float *g, size_t n, double *out, pl_task *task, pl
     }
     lanczos s;
     pl_status status = PL_OK;
-    if (!allocate(&s, g, n)) {
+    if (!allocate(&s, g)) {
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d Lanczos vectors of %zu",
                               CYCLE, n);
         goto done;
@@ -226,6 +236,7 @@ pl_status pl_lambda_max(const float *g, size_t n, double *out, pl_task *task, pl
     }
     *out = top.value;
 done:
+    free(s.sums);
     free(s.basis);
     free(s.alpha);
     free(s.vectors);

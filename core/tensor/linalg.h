@@ -8,6 +8,7 @@
 
 #include "core/base/task.h"
 #include "core/tensor/mat.h"
+#include "core/tensor/sym.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,10 +48,9 @@ void pl_syrk_upper(size_t n, size_t rows, const float *x, size_t ldx, float *c, 
 /* Copies the upper triangle of A[n,n] to the lower one. */
 void pl_symmetrize(size_t n, float *a);
 
-/* Largest eigenvalue of the symmetric G[n,n] (full storage), good to 1e-6 relative: Lanczos with
- * full reorthogonalization in float64 arithmetic, seeded start.  0 for a zero matrix. */
-PL_NODISCARD pl_status pl_lambda_max(const float *g, size_t n, double *out, pl_task *task,
-                                     pl_error *err);
+/* Largest eigenvalue of a symmetric matrix, good to 1e-6 relative: Lanczos with full
+ * reorthogonalization in float64 arithmetic, seeded start.  0 for a zero matrix. */
+PL_NODISCARD pl_status pl_lambda_max(const pl_sym *g, double *out, pl_task *task, pl_error *err);
 
 /* In place: A[n,n] = L L^T, lower triangle of A (float64, row-major) becomes L, the strict upper
  * one is left as it was.  Returns false if the matrix is not positive definite; *column is then

@@ -396,7 +396,7 @@ done:
 void pl_lower_reverse(pl_lower *l, float *out)
 {
     const size_t n = l->n;
-    for (size_t p = 0; p < l->panels; p++) {
+    for (size_t p = l->panels; p-- > 0;) { /* large panels are given back first: out fills evenly */
         const place at = place_of(l, p);
         for (size_t r = 0; r < at.rows; r++) {
             const size_t row = at.first + r;

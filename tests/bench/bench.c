@@ -115,7 +115,8 @@ void bench_site_load(size_t site, pl_site_stats *out)
 {
     pl_error err = {0};
     calibrate();
-    if (pl_calib_load_site(real.store, real.calibration, site, true, false, out, &err) != PL_OK) {
+    if (pl_calib_load_site(real.store, real.calibration, site, PL_GRAM_SQUARE, false, out, &err) !=
+        PL_OK) {
         bench_fail("site", &err);
     }
 }
@@ -134,10 +135,10 @@ void bench_layer_load(const char *name, bench_layer *out)
     snprintf(out->name, sizeof out->name, "%s", layer->name);
     if (pl_mat_init(&out->w, layer->rows, layer->cols, &err) != PL_OK ||
         pl_model_read_weight(real.model, index, out->w.data, &err) != PL_OK ||
-        pl_calib_load_site(real.store, real.calibration, layer->site, true, false, &stats, &err) !=
-            PL_OK ||
-        pl_factors_create(stats.gram, stats.n, stats.tokens, layer->name, &out->factors, &err) !=
-            PL_OK) {
+        pl_calib_load_site(real.store, real.calibration, layer->site, PL_GRAM_SQUARE, false, &stats,
+                           &err) != PL_OK ||
+        pl_factors_create(&(pl_sym){.n = stats.n, .square = stats.gram}, stats.tokens, layer->name,
+                          &out->factors, &err) != PL_OK) {
         bench_fail(name, &err);
     }
     out->gram = stats.gram; /* the factors borrow it */
@@ -180,8 +181,8 @@ void bench_layer_make(size_t rows, size_t cols, bench_layer *out)
     pl_mat_deinit(&z);
     pl_mat_deinit(&mix);
     pl_mat_deinit(&x);
-    if (pl_factors_create(out->gram, cols, (double)tokens, out->name, &out->factors, &err) !=
-        PL_OK) {
+    if (pl_factors_create(&(pl_sym){.n = cols, .square = out->gram}, (double)tokens, out->name,
+                          &out->factors, &err) != PL_OK) {
         bench_fail(out->name, &err);
     }
 }

@@ -56,7 +56,8 @@ static void prepare(const bench_layer *layer, double rho_factor, double seconds[
     pl_error err = {0};
     pl_normalized gn;
     double lambda_max = 0, start = bench_now();
-    if (pl_lambda_max(layer->gram, layer->w.cols, &lambda_max, NULL, &err) != PL_OK) {
+    if (pl_lambda_max(&(pl_sym){.n = layer->w.cols, .square = layer->gram}, &lambda_max, NULL,
+                      &err) != PL_OK) {
         bench_fail(layer->name, &err);
     }
     seconds[0] = bench_now() - start;

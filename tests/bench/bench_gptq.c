@@ -43,7 +43,8 @@ static void round_site(const pl_spec *spec, size_t index, spent *all)
     const pl_site *site = pl_model_site(model, index);
     bench_site_load(index, &stats);
     const double start = bench_now();
-    if (pl_factors_create(stats.gram, stats.n, stats.tokens, site->name, &factors, &err) != PL_OK ||
+    if (pl_factors_create(&(pl_sym){.n = stats.n, .square = stats.gram}, stats.tokens, site->name,
+                          &factors, &err) != PL_OK ||
         pl_factors_gptq(factors, pl_spec_value(spec, "damping"), false, &factor, NULL, &err) !=
             PL_OK) {
         bench_fail(site->name, &err);

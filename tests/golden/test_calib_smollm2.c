@@ -138,8 +138,8 @@ static void test_sites(void **state)
         }
         pl_site_stats s;
         pl_error err;
-        pl_check_ok(pl_calib_load_site(smol.store, smol.key, find_site(name), true, false, &s,
-                                       &err),
+        pl_check_ok(pl_calib_load_site(smol.store, smol.key, find_site(name), PL_GRAM_SQUARE, false,
+                                       &s, &err),
                     err);
         const json_t *max = json_object_get(numbers, "channel_max_top8");
         check_top(rms, s.rms, s.n, 1e-3);
@@ -149,7 +149,7 @@ static void test_sites(void **state)
         for (size_t c = 0; c < s.n; c++) {
             trace += (double)s.gram[c * s.n + c];
         }
-        pl_check_ok(pl_lambda_max(s.gram, s.n, &lambda, NULL, &err), err);
+        pl_check_ok(pl_lambda_max(&(pl_sym){.n = s.n, .square = s.gram}, &lambda, NULL, &err), err);
         pl_check_close(lambda, number(numbers, "lambda_max"), 1e-3, 0);
         pl_check_close(trace, number(numbers, "trace"), 1e-3, 0);
         pl_site_stats_deinit(&s);
@@ -174,11 +174,11 @@ static void open_layer(layer *l, const char *name)
     snprintf(full, sizeof full, "blk.%s", name);
     pl_check_ok(pl_model_find_layer(smol.model, full, &index, &err), err);
     l->layer = pl_model_layer(smol.model, index);
-    pl_check_ok(pl_calib_load_site(smol.store, smol.key, l->layer->site, true, false, &l->stats,
-                                   &err),
+    pl_check_ok(pl_calib_load_site(smol.store, smol.key, l->layer->site, PL_GRAM_SQUARE, false,
+                                   &l->stats, &err),
                 err);
-    pl_check_ok(pl_factors_create(l->stats.gram, l->stats.n, l->stats.tokens, name, &l->factors,
-                                  &err),
+    pl_check_ok(pl_factors_create(&(pl_sym){.n = l->stats.n, .square = l->stats.gram},
+                                  l->stats.tokens, name, &l->factors, &err),
                 err);
     pl_check_ok(pl_mat_init(&l->w0, l->layer->rows, l->layer->cols, &err), err);
     pl_check_ok(pl_model_read_weight(smol.model, index, l->w0.data, &err), err);

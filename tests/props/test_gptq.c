@@ -34,7 +34,7 @@ static void diagonal_gram(void **state)
         g[i * N + i] = (float)(i % 7 + 1);
     }
     pl_factors *f = NULL;
-    pl_check_ok(pl_factors_create(g, N, 1000, "site", &f, &err), err);
+    pl_check_ok(pl_factors_create(&(pl_sym){.n = N, .square = g}, 1000, "site", &f, &err), err);
     ref_weights(1, ROWS * N, w);
     const char *const bits[] = {"2", "3", "4", "8"};
     for (size_t i = 0; i < 4; i++) {
@@ -55,7 +55,7 @@ static void correlated_gram(void **state)
         ref_gram(seed + 20, N, 400, (double)seed, g);
         ref_weights(seed, ROWS * N, w);
         pl_factors *f = NULL;
-        pl_check_ok(pl_factors_create(g, N, 400, "site", &f, &err), err);
+        pl_check_ok(pl_factors_create(&(pl_sym){.n = N, .square = g}, 400, "site", &f, &err), err);
         for (size_t i = 0; i < 3; i++) {
             round_with("gptq", bits[i], "no", f, w, a);
             round_with("rtn", bits[i], "no", f, w, b);
@@ -75,7 +75,7 @@ static void nearly_singular_gram(void **state)
     ref_gram(9, N, 30, 2.0, g);
     ref_weights(9, ROWS * N, w);
     pl_factors *f = NULL;
-    pl_check_ok(pl_factors_create(g, N, 30, "site", &f, &err), err);
+    pl_check_ok(pl_factors_create(&(pl_sym){.n = N, .square = g}, 30, "site", &f, &err), err);
     pl_spec spec = pl_spec_default(pl_method_find("gptq"));
     pl_check_ok(pl_spec_set(&spec, "damping", "0", &err), err);
     pl_qweights q;

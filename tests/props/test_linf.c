@@ -24,7 +24,9 @@ static void setup(fixture *x, uint64_t seed, double spread, size_t tokens, doubl
     pl_error err;
     ref_gram(seed, N, tokens, spread, x->g);
     ref_weights(seed + 1, ROWS * N, x->w0);
-    pl_check_ok(pl_factors_create(x->g, N, (double)tokens, "site", &x->factors, &err), err);
+    pl_check_ok(pl_factors_create(&(pl_sym){.n = N, .square = x->g}, (double)tokens, "site",
+                                  &x->factors, &err),
+                err);
     pl_check_ok(pl_factors_normalized(x->factors, &x->normal, NULL, &err), err);
     pl_factors_alpha(x->factors, GROUP, x->alpha);
     for (size_t k = 0; k < GROUPS; k++) {

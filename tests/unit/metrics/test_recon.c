@@ -3,6 +3,7 @@
 
 #include "core/base/rng.h"
 #include "tests/support/check.h"
+#include "tests/support/ref_quant.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,7 +38,9 @@ static fixture *make_fixture(void)
         f->w[i] = f->w0[i] + (float)(0.01 * pl_rng_normal(&rng));
     }
     pl_error err;
-    pl_check_ok(pl_factors_create(f->gram, N, T, "x.site", &f->factors, &err), err);
+    pl_check_ok(
+        pl_factors_create(&(pl_sym){.n = N, .square = f->gram}, T, "x.site", &f->factors, &err),
+        err);
     return f;
 }
 
@@ -81,6 +84,41 @@ static void test_relative_error(void **state)
     pl_check_ok(pl_relative_error(f->factors, w0, w0, &error, NULL, &err), err);
     pl_check_close(error, 0, 0, 0);
     drop(f);
+}
+
+/* From the upper triangle alone, with more rows than are taken at once. */
+static void test_packed(void **state)
+{
+    (void)state;
+    enum { M = 300, TALL = 600 };
+    float *square = malloc(M * M * sizeof *square),
+          *packed = malloc(M * (M + 1) / 2 * sizeof *packed);
+    float *w0 = malloc(TALL * M * sizeof *w0), *w = malloc(TALL * M * sizeof *w);
+    double error[2] = {0};
+    pl_error err;
+    assert_true(square != NULL && packed != NULL && w0 != NULL && w != NULL);
+    ref_gram(5, M, 800, 2.0, square);
+    ref_weights(6, TALL * M, w0);
+    ref_weights(7, TALL * M, w);
+    for (size_t i = 0, at = 0; i < M; at += M - i, i++) {
+        memcpy(packed + at, square + i * M + i, (M - i) * sizeof *packed);
+    }
+    for (int form = 0; form < 2; form++) {
+        const pl_sym gram = {
+            .n = M, .square = form == 0 ? square : NULL, .packed = form == 0 ? NULL : packed};
+        pl_factors *factors = NULL;
+        pl_check_ok(pl_factors_create(&gram, 800, "x.site", &factors, &err), err);
+        pl_check_ok(pl_relative_error(factors, (pl_view){w0, TALL, M, M}, (pl_view){w, TALL, M, M},
+                                      &error[form], NULL, &err),
+                    err);
+        pl_factors_destroy(factors);
+    }
+    assert_true(error[0] > 0.1);
+    pl_check_close(error[1], error[0], 1e-6, 0);
+    free(square);
+    free(packed);
+    free(w0);
+    free(w);
 }
 
 static void test_cancel(void **state)
@@ -143,7 +181,7 @@ static void check_bound(fixture *f, size_t group_size)
     pl_check_close(bound, sqrt((double)T * (double)g) / 6 * sum, 1e-6, 0);
     float rms[N];
     for (size_t c = 0; c < N; c++) {
-        rms[c] = sqrtf(pl_factors_gram(f->factors)[c * N + c]);
+        rms[c] = sqrtf(pl_sym_at(pl_factors_gram(f->factors), c, c));
     }
     pl_check_close(pl_error_bound_rms(rms, T, &grid, (pl_view){f->w0, ROWS, N, STRIDE}), bound,
                    1e-5, 0);
@@ -175,9 +213,8 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relative_error),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_group_max),
+        cmocka_unit_test(test_relative_error), cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_cancel),         cmocka_unit_test(test_group_max),
         cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

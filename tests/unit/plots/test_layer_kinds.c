@@ -140,9 +140,9 @@ static pl_site_stats load_stats(demo_lab *d)
     pl_site_stats stats = {0};
     size_t site = pl_model_layer(d->state.source->model, DEMO_Q1)->site;
     pl_check_ok(pl_lab_calibration(d->lab, &d->state, &calibration, NULL, &err), err);
-    pl_check_ok(
-        pl_lab_load_site(d->lab, &d->state, calibration, site, true, true, &stats, NULL, &err),
-        err);
+    pl_check_ok(pl_lab_load_site(d->lab, &d->state, calibration, site, PL_GRAM_SQUARE, true, &stats,
+                                 NULL, &err),
+                err);
     return stats;
 }
 

@@ -97,7 +97,8 @@ static void load_sample(demo_lab *d, size_t layer, pl_site_stats *out)
     pl_id key = {0};
     pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
     size_t site = pl_model_layer(d->state.source->model, layer)->site;
-    pl_check_ok(pl_lab_load_site(d->lab, &d->state, key, site, false, true, out, NULL, &err), err);
+    pl_check_ok(pl_lab_load_site(d->lab, &d->state, key, site, PL_GRAM_NONE, true, out, NULL, &err),
+                err);
 }
 
 static float largest(const float *row, size_t n)
@@ -235,7 +236,8 @@ static void massive_tokens(void **ctx)
     pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);
     size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
     pl_site_stats own;
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, key, site, true, true, &own, NULL, &err), err);
+    pl_check_ok(
+        pl_lab_load_site(d.lab, &d.state, key, site, PL_GRAM_SQUARE, true, &own, NULL, &err), err);
     own.sample_rows = ROWS;
     for (size_t i = 0; i < ROWS * N; i++) {
         own.sample[i] = 0.01f;

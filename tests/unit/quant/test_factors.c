@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { N = 40 };
 
@@ -12,7 +13,8 @@ static pl_factors *make(const float *g, double tokens)
 {
     pl_error err;
     pl_factors *f = NULL;
-    pl_check_ok(pl_factors_create(g, N, tokens, "block.3.qkv", &f, &err), err);
+    pl_check_ok(pl_factors_create(&(pl_sym){.n = N, .square = g}, tokens, "block.3.qkv", &f, &err),
+                err);
     return f;
 }
 
@@ -287,12 +289,14 @@ static void refusals(void **state)
     pl_check_says(err, "block.3.qkv: the Gram matrix is zero");
     pl_factors_destroy(f);
     g[3 * N + 5] = NAN;
-    assert_int_equal(pl_factors_create(g, N, 9, "x", &f, &err), PL_ERR_NUMERIC);
+    assert_int_equal(pl_factors_create(&(pl_sym){.n = N, .square = g}, 9, "x", &f, &err),
+                     PL_ERR_NUMERIC);
     assert_null(f);
     pl_check_says(err, "x: element [3, 5] of the Gram matrix is not finite");
     g[3 * N + 5] = 0.0f;
     g[2 * N + 2] = -1.0f;
-    assert_int_equal(pl_factors_create(g, N, 9, "x", &f, &err), PL_ERR_NUMERIC);
+    assert_int_equal(pl_factors_create(&(pl_sym){.n = N, .square = g}, 9, "x", &f, &err),
+                     PL_ERR_NUMERIC);
     pl_check_says(err, "channel 2");
 }
 
@@ -316,6 +320,46 @@ static void alphas(void **state)
     pl_factors_alpha(f, 0, alpha);
     pl_check_close(alpha[0], 1, 1e-6, 0);
     pl_factors_destroy(f);
+}
+
+/* The same bytes of a packed Gram matrix: every factor but lambda_max, which has its own order of
+ * sums, and what it scales.  With a dead channel, at a width of two tiles. */
+static void packed(void **state)
+{
+    (void)state;
+    enum { M = 70 };
+    pl_error err;
+    float square[M * M], triangle[M * (M + 1) / 2], alpha[2][5];
+    ref_gram(8, M, 300, 2.0, square);
+    for (size_t i = 0; i < M; i++) {
+        square[i * M + 11] = square[11 * M + i] = 0.0f;
+    }
+    for (size_t i = 0, at = 0; i < M; at += M - i, i++) {
+        memcpy(triangle + at, square + i * M + i, (M - i) * sizeof *triangle);
+    }
+    const pl_sym forms[2] = {{.n = M, .square = square}, {.n = M, .packed = triangle}};
+    pl_factors *f[2];
+    pl_gptq_factor u[2][2];
+    pl_normalized normal[2];
+    const float *a[2];
+    for (int i = 0; i < 2; i++) {
+        pl_check_ok(pl_factors_create(&forms[i], 300, "site", &f[i], &err), err);
+        pl_check_ok(pl_factors_gptq(f[i], 0.01, false, &u[i][0], NULL, &err), err);
+        pl_check_ok(pl_factors_gptq(f[i], 0.01, true, &u[i][1], NULL, &err), err);
+        pl_check_ok(pl_factors_normalized(f[i], &normal[i], NULL, &err), err);
+        pl_check_ok(pl_factors_admm(f[i], 0.3, &a[i], NULL, &err), err);
+        pl_factors_alpha(f[i], 16, alpha[i]);
+    }
+    assert_memory_equal(alpha[0], alpha[1], sizeof alpha[0]);
+    assert_memory_equal(u[0][0].u, u[1][0].u, sizeof square);
+    assert_memory_equal(u[0][1].u, u[1][1].u, sizeof square);
+    pl_check_close(normal[1].lambda_max, normal[0].lambda_max, 1e-7, 0);
+    for (size_t i = 0; i < M * M; i++) {
+        pl_check_close(normal[1].gn[i], normal[0].gn[i], 1e-6, 1e-12);
+        pl_check_close(a[1][i], a[0][i], 1e-4, 1e-6);
+    }
+    pl_factors_destroy(f[0]);
+    pl_factors_destroy(f[1]);
 }
 
 static void cancel(void **state)
@@ -347,6 +391,7 @@ int main(void)
         cmocka_unit_test(damping_ladder),
         cmocka_unit_test(refusals),
         cmocka_unit_test(alphas),
+        cmocka_unit_test(packed),
         cmocka_unit_test(cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,9 @@ static void setup(fixture *x, uint64_t seed, double spread, double tokens)
                    allocate(ROWS * N, 8), NULL};
     ref_gram(seed, N, (size_t)tokens, spread, x->g);
     ref_weights(seed + 1, ROWS * N, x->w);
-    pl_check_ok(pl_factors_create(x->g, N, tokens, "block.0", &x->factors, &err), err);
+    pl_check_ok(
+        pl_factors_create(&(pl_sym){.n = N, .square = x->g}, tokens, "block.0", &x->factors, &err),
+        err);
 }
 
 static void teardown(fixture *x)
@@ -129,7 +131,8 @@ static void dead_columns(void **state)
     }
     pl_factors_destroy(x.factors);
     pl_error err;
-    pl_check_ok(pl_factors_create(x.g, N, 400, "block.0", &x.factors, &err), err);
+    pl_check_ok(
+        pl_factors_create(&(pl_sym){.n = N, .square = x.g}, 400, "block.0", &x.factors, &err), err);
     const char *const cases[] = {"bits=3 group_size=64", "bits=3 group_size=64 act_order=yes",
                                  "bits=3 group_size=64 static_groups=yes"};
     for (size_t i = 0; i < 3; i++) {

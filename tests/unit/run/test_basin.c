@@ -33,8 +33,9 @@ static double reference(demo_lab *d, double t)
     float *w0 = demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE);
     float *w = demo_weights(d, DEMO_Q1, PL_WHICH_PRECONDITIONED);
     pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
-    pl_check_ok(
-        pl_lab_load_site(d->lab, &d->state, key, info->site, false, true, &stats, NULL, &err), err);
+    pl_check_ok(pl_lab_load_site(d->lab, &d->state, key, info->site, PL_GRAM_NONE, true, &stats,
+                                 NULL, &err),
+                err);
     double moved = 0, energy = 0;
     for (size_t r = 0; r < stats.sample_rows; r++) {
         for (size_t j = 0; j < info->rows; j++) {

@@ -93,8 +93,9 @@ static void test_inputs(void **ctx)
     assert_string_equal(f.curves[3].label, "orthogonal seed=3");
     pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
     const size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
-    pl_check_ok(
-        pl_lab_load_site(d.lab, &d.state, calibration, site, false, true, &stats, NULL, &err), err);
+    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, site, PL_GRAM_NONE, true, &stats,
+                                 NULL, &err),
+                err);
     assert_int_equal(f.rows, stats.sample_rows);
     check_curve(&f.curves[0], stats.sample, stats.sample_rows);
     for (size_t i = 1; i < f.count; i++) {

@@ -99,8 +99,8 @@ static void inputs_come_from_the_calibration(void **state)
     pl_site_stats stats = {0};
     const pl_layer *info = pl_model_layer(d.state.source->model, DEMO_Q1);
     pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, info->site, false, false, &stats,
-                                 NULL, &err),
+    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, info->site, PL_GRAM_NONE, false,
+                                 &stats, NULL, &err),
                 err);
     float largest = 0;
     for (size_t c = 0; c < stats.n; c++) {

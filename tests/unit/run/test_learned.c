@@ -208,8 +208,9 @@ static void test_landscape(void **ctx)
     assert_int_equal(land.layers[1], DEMO_Q1);
 
     const size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
-    pl_check_ok(
-        pl_lab_load_site(d.lab, &d.state, calibration, site, false, true, &stats, NULL, &err), err);
+    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, site, PL_GRAM_NONE, true, &stats,
+                                 NULL, &err),
+                err);
     pl_transform *t = now(&d);
     float *w0 = demo_weights(&d, DEMO_Q1, PL_WHICH_BEFORE);
     float *w = demo_weights(&d, DEMO_Q1, PL_WHICH_AFTER);

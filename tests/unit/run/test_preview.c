@@ -41,7 +41,9 @@ static void init(fixture *f)
     pl_syrk_upper(N, 4 * N, x, N, f->gram, N);
     pl_symmetrize(N, f->gram);
     free(x);
-    pl_check_ok(pl_factors_create(f->gram, N, 4 * N, "block.0.q_proj", &f->factors, &err), err);
+    pl_check_ok(pl_factors_create(&(pl_sym){.n = N, .square = f->gram}, 4 * N, "block.0.q_proj",
+                                  &f->factors, &err),
+                err);
     pl_check_ok(pl_preview_create((pl_view){f->w0, ROWS, N, N}, &f->preview, &err), err);
 }
 

@@ -27,7 +27,9 @@ static void test_against_lapack(void **ctx)
     load(&d, DEMO_Q1, &s);
     pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);
     size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, key, site, true, false, &stats, NULL, &err), err);
+    pl_check_ok(
+        pl_lab_load_site(d.lab, &d.state, key, site, PL_GRAM_SQUARE, false, &stats, NULL, &err),
+        err);
     const size_t n = stats.n;
     double *g = pl_alloc(n * n, sizeof *g), *values = pl_alloc(n, sizeof *values), trace = 0;
     assert_true(g != NULL && values != NULL);

@@ -18,7 +18,7 @@ static void check_against_lapack(float *g, size_t n)
         a[i] = (double)g[i];
     }
     pl_check_ok(pl_eigenvalues(a, n, values, &err), err);
-    pl_check_ok(pl_lambda_max(g, n, &found, NULL, &err), err);
+    pl_check_ok(pl_lambda_max(&(pl_sym){.n = n, .square = g}, &found, NULL, &err), err);
     pl_check_close(found, values[n - 1], 1e-6, 0);
     free(a);
     free(values);
@@ -112,15 +112,17 @@ static void refuses_a_nan(void **state)
     float *g = random_gram(20, 0, 3);
     double found = 1;
     g[7] = NAN;
-    assert_int_equal(pl_lambda_max(g, 20, &found, NULL, &err), PL_ERR_NUMERIC);
+    assert_int_equal(pl_lambda_max(&(pl_sym){.n = 20, .square = g}, &found, NULL, &err),
+                     PL_ERR_NUMERIC);
     pl_check_says(err, "not finite");
     assert_true(found == 0);
     pl_task task = {0};
     atomic_store(&task.cancel, 1);
     g[7] = 0;
-    assert_int_equal(pl_lambda_max(g, 20, &found, &task, &err), PL_ERR_CANCELLED);
+    assert_int_equal(pl_lambda_max(&(pl_sym){.n = 20, .square = g}, &found, &task, &err),
+                     PL_ERR_CANCELLED);
     free(g);
-    pl_check_ok(pl_lambda_max(NULL, 0, &found, NULL, &err), err);
+    pl_check_ok(pl_lambda_max(&(pl_sym){.n = 0, .square = NULL}, &found, NULL, &err), err);
 }
 
 int main(void)
