@@ -82,7 +82,7 @@ static void put_cost(json_t *out, const pl_state *state, const pl_site *site, co
 }
 
 /* What a learned one costs does not depend on what it has learned: where that has not begun, its
- * start is taken. */
+ * start is taken, and nothing of it is left behind. */
 static pl_status take_transform(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
                                 const pl_spec *spec, pl_transform **out, pl_task *task,
                                 pl_error *err)
@@ -97,6 +97,9 @@ static pl_status take_transform(pl_lab *lab, const pl_state *state, pl_id calibr
         if (status == PL_OK) {
             status = pl_site_transform_now(lab, state, calibration, layer, spec, out, &key, task,
                                            err);
+        }
+        if (status == PL_OK) {
+            status = pl_site_forget(lab, state, calibration, layer, task, err);
         }
     }
     return status;

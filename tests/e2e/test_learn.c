@@ -1,6 +1,7 @@
 /* learn: paused, gone on with, forgotten; figures of it that can be rebuilt; the known number. */
 #include "tests/e2e/run_planish.h"
 
+#include "core/base/file.h"
 #include "tests/support/shared.h"
 
 #include <math.h>
@@ -66,6 +67,30 @@ static void test_refusals(void **ctx)
                  bad[i].script);
         run r = RUN("--json", "--store", run_path("refusals"), "-c", script);
         run_check_failed(&r, r.status == 2 ? 2 : 1, bad[i].says);
+        run_free(&r);
+    }
+}
+
+/* cost takes the start of what has not been learned, and leaves none behind: a figure after it
+ * still has no curve of it. */
+static void test_cost_leaves_nothing(void **ctx)
+{
+    (void)ctx;
+    static const char *const scripts[] = {"cost; plot flatness file=%s",
+                                          "learn until=2; cost; plot flatness file=%s"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *file = run_path("flatness.csv");
+        char script[512], *text = NULL;
+        size_t size = 0;
+        pl_error err;
+        snprintf(script, sizeof script, scripts[i], file);
+        run r = run_in("cost", script);
+        assert_int_equal(r.status, 0);
+        assert_true(run_number(run_result(&r, i == 0 ? 4 : 5), "flops_per_token") > 0);
+        pl_check_ok(pl_file_read_all(file, 1 << 20, &text, &size, &err), err);
+        assert_non_null(strstr(text, "hadamard"));
+        assert_true((strstr(text, "flatness flatquant") != NULL) == (i == 1));
+        free(text);
         run_free(&r);
     }
 }
@@ -154,9 +179,13 @@ static void test_known_number(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pauses),     cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_takes_back), cmocka_unit_test(test_figures),
-        cmocka_unit_test(test_perplexity), cmocka_unit_test(test_known_number),
+        cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_cost_leaves_nothing),
+        cmocka_unit_test(test_takes_back),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_perplexity),
+        cmocka_unit_test(test_known_number),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
