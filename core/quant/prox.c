@@ -6,11 +6,38 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Two accumulators of eight lanes each, written as vectors so that every compiler keeps them in
+/* Two accumulators of sixteen lanes each, written as vectors so that every compiler keeps them in
  * registers: the order of the sums is the same whatever the machine's width. */
-enum { LANES = 8, STEP = 2 * LANES };
+enum { LANES = 16, STEP = 2 * LANES };
 typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(int32_t))));
+typedef float half_f __attribute__((vector_size(LANES / 2 * sizeof(float))));
+typedef int32_t half_i __attribute__((vector_size(LANES / 2 * sizeof(int32_t))));
+typedef float quarter_f __attribute__((vector_size(LANES / 4 * sizeof(float))));
+typedef int32_t quarter_i __attribute__((vector_size(LANES / 4 * sizeof(int32_t))));
+
+/* The sum of all lanes, by halves. */
+static inline __attribute__((always_inline)) float fold(const lanes_f *v)
+{
+    half_f half[2];
+    memcpy(half, v, sizeof *v);
+    half[0] += half[1];
+    quarter_f quarter[2];
+    memcpy(quarter, half, sizeof *half);
+    quarter[0] += quarter[1];
+    return (quarter[0][0] + quarter[0][2]) + (quarter[0][1] + quarter[0][3]);
+}
+
+static inline __attribute__((always_inline)) int32_t fold_counts(const lanes_i *v)
+{
+    half_i half[2];
+    memcpy(half, v, sizeof *v);
+    half[0] += half[1];
+    quarter_i quarter[2];
+    memcpy(quarter, half, sizeof *half);
+    quarter[0] += quarter[1];
+    return quarter[0][0] + quarter[0][1] + quarter[0][2] + quarter[0][3];
+}
 
 /* More sets than float32 data meet in practice; a bound all the same. */
 enum { MAX_PASSES = 200 };
@@ -42,11 +69,7 @@ static inline __attribute__((always_inline)) above sum_above(const float *v, siz
     }
     sum0 += sum1;
     n0 += n1;
-    above all = {0};
-    for (int lane = 0; lane < LANES; lane++) {
-        all.sum += sum0[lane];
-        all.count += n0[lane];
-    }
+    above all = {fold(&sum0), fold_counts(&n0)};
     for (; i < count; i++) {
         float a = fabsf(v[i]);
         all.sum += a > c ? a : 0.0f;
@@ -109,28 +132,34 @@ static inline __attribute__((always_inline)) above_in sum_above_in(const float *
                                                                    const float *metric,
                                                                    size_t count, float c)
 {
-    lanes_f sum = {0}, weight = {0};
-    lanes_i n = {0};
+    lanes_f sum0 = {0}, sum1 = {0}, weight0 = {0}, weight1 = {0};
+    lanes_i n0 = {0}, n1 = {0};
     const lanes_f level = c - (lanes_f){0};
     const lanes_i magnitude = 0x7fffffff - (lanes_i){0};
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        lanes_i a, m;
-        memcpy(&a, v + i, sizeof a);
-        memcpy(&m, metric + i, sizeof m);
-        a &= magnitude;
-        const lanes_i over = (lanes_f)a > level;
-        const lanes_f taken = (lanes_f)(m & over);
-        sum += (lanes_f)a * taken;
-        weight += taken;
-        n -= over;
+    for (; i + STEP <= count; i += STEP) {
+        lanes_i a0, a1, m0, m1;
+        memcpy(&a0, v + i, sizeof a0);
+        memcpy(&a1, v + i + LANES, sizeof a1);
+        memcpy(&m0, metric + i, sizeof m0);
+        memcpy(&m1, metric + i + LANES, sizeof m1);
+        a0 &= magnitude;
+        a1 &= magnitude;
+        const lanes_i over0 = (lanes_f)a0 > level;
+        const lanes_i over1 = (lanes_f)a1 > level;
+        const lanes_f taken0 = (lanes_f)(m0 & over0);
+        const lanes_f taken1 = (lanes_f)(m1 & over1);
+        sum0 += (lanes_f)a0 * taken0;
+        sum1 += (lanes_f)a1 * taken1;
+        weight0 += taken0;
+        weight1 += taken1;
+        n0 -= over0;
+        n1 -= over1;
     }
-    above_in all = {0};
-    for (int lane = 0; lane < LANES; lane++) {
-        all.sum += sum[lane];
-        all.weight += weight[lane];
-        all.count += n[lane];
-    }
+    sum0 += sum1;
+    weight0 += weight1;
+    n0 += n1;
+    above_in all = {fold(&sum0), fold(&weight0), fold_counts(&n0)};
     for (; i < count; i++) {
         const float a = fabsf(v[i]);
         all.sum += a > c ? a * metric[i] : 0.0f;
