@@ -1,6 +1,7 @@
 /* Transform and quantize fused, against the same in separate passes over a batch that does not fit
  * the cache, and against a copy of its bytes; a Kronecker product against a dense P. */
 #include "tests/bench/bench.h"
+#include "tests/bench/rows.h"
 
 #include "core/base/rng.h"
 #include "core/quant/fused.h"
@@ -9,6 +10,7 @@
 #include "core/tensor/orthogonal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,11 +111,12 @@ static void compare(const char *name, pl_transform *t)
         copy[i] = bench_now() - start;
     }
     const double one = bench_median(together, TURNS);
-    bench_print(json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f}", "bench", "fused", "transform",
-                          name, "n", (json_int_t)b.n, "separate_over_fused",
-                          bench_median(apart, TURNS) / one, "limit", 2.0, "fused_over_copy",
-                          one / bench_median(copy, TURNS), "fused_ns_per_token",
-                          1e9 * one / (double)b.rows));
+    char row[96];
+    snprintf(row, sizeof row, "%s at %zu: turning and quantizing apart over the fused kernel", name,
+             b.n);
+    bench_row("fused", row, bench_median(apart, TURNS) / one, BENCH_AT_LEAST, 2.0,
+              json_pack("{s:f, s:f}", "fused_over_copy", one / bench_median(copy, TURNS),
+                        "fused_ns_per_token", 1e9 * one / (double)b.rows));
     free_batch(&b);
     pl_transform_destroy(t);
 }
