@@ -4,27 +4,35 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* As vectors, so that every compiler keeps them in registers. */
+enum { LANES = 16 };
+typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(int32_t))));
 
 PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
 {
-    enum { LANES = 16 };
-    float low[LANES] = {0}, high[LANES] = {0};
+    lanes_f lows = {0}, highs = {0};
     size_t c = 0;
     for (; c + LANES <= n; c += LANES) {
-        for (size_t i = 0; i < LANES; i++) {
-            low[i] = x[c + i] < low[i] ? x[c + i] : low[i];
-            high[i] = x[c + i] > high[i] ? x[c + i] : high[i];
-        }
+        lanes_f v;
+        memcpy(&v, x + c, sizeof v);
+        const lanes_i below = v < lows, above = v > highs;
+        lows = (lanes_f)(((lanes_i)v & below) | ((lanes_i)lows & ~below));
+        highs = (lanes_f)(((lanes_i)v & above) | ((lanes_i)highs & ~above));
+    }
+    float low = lows[0], high = highs[0];
+    for (int i = 1; i < LANES; i++) {
+        low = lows[i] < low ? lows[i] : low;
+        high = highs[i] > high ? highs[i] : high;
     }
     for (; c < n; c++) {
-        low[0] = x[c] < low[0] ? x[c] : low[0];
-        high[0] = x[c] > high[0] ? x[c] : high[0];
+        low = x[c] < low ? x[c] : low;
+        high = x[c] > high ? x[c] : high;
     }
-    for (size_t i = 1; i < LANES; i++) {
-        low[0] = low[i] < low[0] ? low[i] : low[0];
-        high[0] = high[i] > high[0] ? high[i] : high[0];
-    }
-    return (pl_act_range){low[0], high[0]};
+    return (pl_act_range){low, high};
 }
 
 PL_CLONES static void round_row(float scale, float zero, float least, float most, float *restrict x,

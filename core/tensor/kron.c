@@ -14,19 +14,66 @@ void pl_kron_split(size_t n, size_t *n1, size_t *n2)
     *n2 = n / *n1;
 }
 
+typedef float wide_f __attribute__((vector_size(16 * sizeof(float))));
+typedef float half_f __attribute__((vector_size(8 * sizeof(float))));
+
+enum { OUTPUTS = 4 }; /* rows of y that are summed up at a time, in registers */
+
+/* Some columns of y = P1^T x, x[n1, ld]; the order of the sums is that of the definition. */
+#define MIX_COLUMNS(name, type)                                                                    \
+    static inline __attribute__((always_inline)) void name(                                        \
+        const float *restrict p1, size_t n1, size_t ld, const float *restrict x,                   \
+        float *restrict y)                                                                         \
+    {                                                                                              \
+        size_t to = 0;                                                                             \
+        for (; to + OUTPUTS <= n1; to += OUTPUTS) {                                                \
+            type sum0 = {0}, sum1 = {0}, sum2 = {0}, sum3 = {0};                                   \
+            for (size_t from = 0; from < n1; from++) {                                             \
+                const float *c = p1 + from * n1 + to;                                              \
+                type in;                                                                           \
+                memcpy(&in, x + from * ld, sizeof in);                                             \
+                sum0 += c[0] * in;                                                                 \
+                sum1 += c[1] * in;                                                                 \
+                sum2 += c[2] * in;                                                                 \
+                sum3 += c[3] * in;                                                                 \
+            }                                                                                      \
+            memcpy(y + to * ld, &sum0, sizeof sum0);                                               \
+            memcpy(y + (to + 1) * ld, &sum1, sizeof sum1);                                         \
+            memcpy(y + (to + 2) * ld, &sum2, sizeof sum2);                                         \
+            memcpy(y + (to + 3) * ld, &sum3, sizeof sum3);                                         \
+        }                                                                                          \
+        for (; to < n1; to++) {                                                                    \
+            type sum = {0};                                                                        \
+            for (size_t from = 0; from < n1; from++) {                                             \
+                type in;                                                                           \
+                memcpy(&in, x + from * ld, sizeof in);                                             \
+                sum += p1[from * n1 + to] * in;                                                    \
+            }                                                                                      \
+            memcpy(y + to * ld, &sum, sizeof sum);                                                 \
+        }                                                                                          \
+    }
+
+MIX_COLUMNS(mix_16, wide_f)
+MIX_COLUMNS(mix_8, half_f)
+
 /* y = P1^T x of one row, x[n1, n2]. */
 PL_CLONES static void mix_row(const float *restrict p1, size_t n1, size_t n2,
                               const float *restrict x, float *restrict y)
 {
-    memset(y, 0, n1 * n2 * sizeof *y);
-    for (size_t from = 0; from < n1; from++) {
-        const float *restrict in = x + from * n2;
+    size_t j = 0;
+    for (; j + 16 <= n2; j += 16) {
+        mix_16(p1, n1, n2, x + j, y + j);
+    }
+    for (; j + 8 <= n2; j += 8) {
+        mix_8(p1, n1, n2, x + j, y + j);
+    }
+    for (; j < n2; j++) {
         for (size_t to = 0; to < n1; to++) {
-            const float c = p1[from * n1 + to];
-            float *restrict out = y + to * n2;
-            for (size_t j = 0; j < n2; j++) {
-                out[j] += c * in[j];
+            float sum = 0.0f;
+            for (size_t from = 0; from < n1; from++) {
+                sum += p1[from * n1 + to] * x[from * n2 + j];
             }
+            y[to * n2 + j] = sum;
         }
     }
 }

@@ -5,11 +5,13 @@
 
 #include "core/base/rng.h"
 #include "core/quant/fused.h"
+#include "core/tensor/clones.h"
 #include "core/tensor/kron.h"
 #include "core/tensor/linalg.h"
 #include "core/tensor/orthogonal.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +57,30 @@ static void free_batch(batch *b)
     free(b->codes);
 }
 
+/* The two passes of a row that follow the transform's, in vectors as the fused kernel has them. */
+PL_CLONES static float largest(const float *x, size_t n)
+{
+    int32_t most = 0; /* magnitudes order as their bits do */
+    float value;
+    for (size_t i = 0; i < n; i++) {
+        int32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    memcpy(&value, &most, sizeof value);
+    return value;
+}
+
+PL_CLONES static void encode(const float *restrict x, size_t n, float scale, int8_t *restrict codes)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float q = rintf(x[i] / scale);
+        const float low = q < -8.0f ? -8.0f : q;
+        codes[i] = (int8_t)(low > 7.0f ? 7.0f : low);
+    }
+}
+
 /* Each pass over the whole batch: copy, transform, maxima, codes. */
 static void separate(const pl_transform *t, const batch *b)
 {
@@ -67,20 +93,13 @@ static void separate(const pl_transform *t, const batch *b)
 #pragma omp parallel for schedule(static)
 #endif
     for (size_t r = 0; r < b->rows; r++) {
-        float most = 0.0f;
-        for (size_t c = 0; c < b->n; c++) {
-            most = fmaxf(most, fabsf(b->y[r * b->n + c]));
-        }
-        b->scales[r] = most / 7;
+        b->scales[r] = largest(b->y + r * b->n, b->n) / 7;
     }
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static)
 #endif
     for (size_t r = 0; r < b->rows; r++) {
-        for (size_t c = 0; c < b->n; c++) {
-            const float q = rintf(b->y[r * b->n + c] / b->scales[r]);
-            b->codes[r * b->n + c] = (int8_t)(q < -8 ? -8 : q > 7 ? 7 : q);
-        }
+        encode(b->y + r * b->n, b->n, b->scales[r], b->codes + r * b->n);
     }
 }
 
