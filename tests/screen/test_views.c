@@ -232,8 +232,8 @@ static void test_ascii(void **state)
 
 int main(void)
 {
-    /* The last digits on a screen are those of BLAS's kernels: the same ones everywhere, which every
-     * processor with AVX2 has. */
+    /* The last digits on a screen are those of BLAS's kernels: here of those that every processor
+     * with AVX2 has. */
     setenv("OPENBLAS_CORETYPE", "Haswell", 1);
     const struct CMUnitTest tests[] = {
         SCREEN(test_256),
