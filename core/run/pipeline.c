@@ -494,8 +494,14 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         const size_t making = 2 * w.info->cols * w.info->cols * sizeof(float);
         pl_factors_shrink(w.bench.factors, ROUND_BYTES > making ? ROUND_BYTES - making : 0);
     }
+    if (lean && w.t == NULL && w.result.has_preconditioned) {
+        pl_mat_deinit(&w.w0); /* is read again: rounding does not look at it */
+    }
     if (status == PL_OK && w.round->method != NULL) {
         status = round_weights(&w, problem, task, err);
+    }
+    if (status == PL_OK) {
+        status = read_original(&w, task, err);
     }
     if (status == PL_OK) {
         status = measure(&w, task, err);
