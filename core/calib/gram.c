@@ -7,25 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 /* Rows of a tile: enough for BLAS's packing not to count, few enough that what lies below the
  * diagonal, made and thrown away, does not either.  Memory traffic is in turns of so many floats:
  * one thread cannot saturate it. */
 enum { TILE = 144, TURN_FLOATS = 1 << 14 };
 
 #define TICK_FLOPS 4e9 /* between two ticks */
-
-static size_t thread_index(void)
-{
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
 
 static size_t tile_of(size_t n)
 {
@@ -146,7 +133,7 @@ pl_status pl_gram_window(pl_gram *gram, const float *x, size_t rows, float *pack
         for (size_t t = begin; t < end; t++) {
             const size_t first = t * tile;
             make_tile(gram, x, rows, first, n - first < tile ? n - first : tile,
-                      gram->scratch + thread_index() * tile * n, packed, add);
+                      gram->scratch + pl_linalg_thread() * tile * n, packed, add);
         }
     }
     return PL_OK;

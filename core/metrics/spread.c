@@ -1,6 +1,7 @@
 #include "core/metrics/spread.h"
 
 #include "core/base/checked.h"
+#include "core/tensor/linalg.h"
 
 #include <math.h>
 #include <string.h>
@@ -188,15 +189,6 @@ static size_t thread_count(void)
 #endif
 }
 
-static size_t thread_index(void)
-{
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 /* Chunks of groups [begin, end), each thread with a scratch of its own. */
 static void spread_range(const job *j, size_t begin, size_t end, float *scratch, size_t each)
 {
@@ -205,7 +197,7 @@ static void spread_range(const job *j, size_t begin, size_t end, float *scratch,
 #pragma omp parallel for schedule(dynamic, 1) if (chunks > 1)
 #endif
     for (size_t i = 0; i < chunks; i++) {
-        spread_groups(j, begin + i * j->step, scratch + thread_index() * each);
+        spread_groups(j, begin + i * j->step, scratch + pl_linalg_thread() * each);
     }
 }
 

@@ -3,19 +3,6 @@
 
 #include <string.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-static size_t thread_index(void)
-{
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 /* Heads that see the same keys are taken together, so that keys and values are packed inside BLAS
  * once for all of them, and then fewer queries at a time, which leaves less of the upper triangle
  * to be made and thrown away. */
@@ -79,6 +66,6 @@ void pl_attend(const pl_attention *a)
     for (size_t task = 0; task < blocks * parts; task++) {
         const size_t block = blocks - 1 - task / parts;
         attend_block(a, plan, task % parts * plan.together, block * plan.queries,
-                     a->scratch + thread_index() * a->scratch_stride);
+                     a->scratch + pl_linalg_thread() * a->scratch_stride);
     }
 }

@@ -22,6 +22,9 @@ PL_NODISCARD pl_status pl_linalg_set_threads(int n, pl_error *err);
 int pl_linalg_default_threads(void);
 int pl_linalg_threads(void);
 
+/* Which thread of the present OpenMP region this is, from 0: for scratch of its own. */
+size_t pl_linalg_thread(void);
+
 /* openblas_get_config(), for the record. */
 const char *pl_linalg_config(void);
 

@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 enum { LANES = 16 };
 
 bool pl_sym_find_nonfinite(const pl_sym *a, size_t *row, size_t *column)
@@ -73,15 +69,6 @@ static double both_ways(const float *restrict row, size_t count, const double *r
     return total + sum[0];
 }
 
-static size_t thread_index(void)
-{
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 void pl_sym_multiply(const pl_sym *a, const double *x, double *y, double *sums)
 {
     const size_t n = a->n, threads = (size_t)pl_linalg_threads();
@@ -90,7 +77,7 @@ void pl_sym_multiply(const pl_sym *a, const double *x, double *y, double *sums)
 #pragma omp parallel for schedule(static, 16) num_threads((int)threads)
 #endif
     for (size_t i = 0; i < n; i++) {
-        double *mine = sums + thread_index() * n;
+        double *mine = sums + pl_linalg_thread() * n;
         const float *row = pl_sym_row(a, i);
         const double rest = both_ways(row + 1, n - i - 1, x + i + 1, x[i], mine + i + 1);
         mine[i] += (double)row[0] * x[i] + rest;

@@ -41,6 +41,15 @@ int pl_linalg_threads(void)
     return n > 0 ? n : openblas_get_num_threads();
 }
 
+size_t pl_linalg_thread(void)
+{
+#ifdef _OPENMP
+    return (size_t)omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
 const char *pl_linalg_config(void)
 {
     return openblas_get_config();
