@@ -98,7 +98,7 @@ static pl_status compute(pl_lab *lab, const pl_state *state, pl_id calibration, 
                          pl_spectrum *s, pl_task *task, pl_error *err)
 {
     const char *name = pl_model_site(state->source->model, site)->name;
-    const double bytes = 14.0 * (double)s->n * (double)s->n;
+    const double bytes = 12.0 * (double)s->n * (double)s->n;
     if (bytes > (double)pl_lab_memory_limit(lab)) {
         return pl_error_set(err, PL_ERR_MEMORY,
                             "%s: a spectrum of %zu channels needs %.0f MB, the memory limit is "
@@ -108,19 +108,9 @@ static pl_status compute(pl_lab *lab, const pl_state *state, pl_id calibration, 
     pl_bench bench = {0};
     pl_eigen eigen = {0};
     pl_status status = pl_lab_site(lab, state, calibration, site, &bench, task, err);
-    float *square = NULL;
     if (status == PL_OK) {
-        const pl_sym *gram = pl_factors_gram(bench.factors);
-        square = gram->square == NULL ? pl_alloc(s->n * s->n, sizeof *square) : NULL;
-        if (gram->square == NULL && square == NULL) {
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu channels", s->n);
-        } else if (gram->square == NULL) {
-            pl_sym_square(gram, square);
-        }
-        if (status == PL_OK) {
-            status = pl_eigen_symmetric(square != NULL ? square : gram->square, s->n, s->ends,
-                                        s->ends, &eigen, task, err);
-        }
+        status =
+            pl_eigen_symmetric(pl_factors_gram(bench.factors), s->ends, s->ends, &eigen, task, err);
         if (status != PL_OK && status != PL_ERR_CANCELLED) {
             pl_error_prefix(err, "%s: ", name);
         }

@@ -34,8 +34,9 @@ static void reduction_deinit(reduction *r)
     free(r->w);
 }
 
-static pl_status reduction_init(reduction *r, const float *g, size_t n, pl_error *err)
+static pl_status reduction_init(reduction *r, const pl_sym *g, pl_error *err)
 {
+    const size_t n = g->n;
     size_t cells = 0;
     if (n > INT32_MAX / 2 || !pl_mul(n, n, &cells)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED, "eigenvalues: %zu is too wide", n);
@@ -51,15 +52,20 @@ static pl_status reduction_init(reduction *r, const float *g, size_t n, pl_error
     r->below = r->diagonal + n;
     r->tau = r->below + n;
     r->small = r->w + n * PANEL;
-    for (size_t i = 0; i < cells; i++) {
-        pl_status status = i % PIECE == 0 ? pl_task_tick(r->task, err) : PL_OK;
-        r->a[i] = (double)g[i];
-        if (status == PL_OK && !isfinite(r->a[i])) {
-            status = pl_error_set(err, PL_ERR_NUMERIC,
-                                  "eigenvalues: row %zu, column %zu is not finite", i / n, i % n);
-        }
+    const size_t a_tick = n < PIECE ? PIECE / n : 1; /* rows */
+    size_t row = 0, column = 0;
+    if (pl_sym_find_nonfinite(g, &row, &column)) {
+        return pl_error_set(err, PL_ERR_NUMERIC, "eigenvalues: row %zu, column %zu is not finite",
+                            row, column);
+    }
+    for (size_t i = 0; i < n; i++) {
+        pl_status status = i % a_tick == 0 ? pl_task_tick(r->task, err) : PL_OK;
         if (status != PL_OK) {
             return status;
+        }
+        const float *from = pl_sym_row(g, i);
+        for (size_t j = i; j < n; j++) {
+            r->a[i * n + j] = r->a[j * n + i] = (double)from[j - i];
         }
     }
     return PL_OK;
@@ -345,15 +351,16 @@ static pl_status find_vectors(const reduction *r, pl_eigen *out, pl_error *err)
     return status;
 }
 
-pl_status pl_eigen_symmetric(const float *g, size_t n, size_t top, size_t tail, pl_eigen *out,
-                             pl_task *task, pl_error *err)
+pl_status pl_eigen_symmetric(const pl_sym *g, size_t top, size_t tail, pl_eigen *out, pl_task *task,
+                             pl_error *err)
 {
+    const size_t n = g->n;
     *out = (pl_eigen){.n = n, .top = top, .tail = tail};
     if (n == 0) {
         return PL_OK;
     }
     reduction r = {.task = task};
-    pl_status status = reduction_init(&r, g, n, err);
+    pl_status status = reduction_init(&r, g, err);
     if (status == PL_OK) {
         out->values = pl_alloc(n, sizeof *out->values);
         out->vectors = pl_alloc((top + tail) * n, sizeof *out->vectors);

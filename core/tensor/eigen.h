@@ -6,6 +6,7 @@
 #define PL_TENSOR_EIGEN_H
 
 #include "core/base/task.h"
+#include "core/tensor/sym.h"
 
 #include <stddef.h>
 
@@ -17,12 +18,12 @@ typedef struct pl_eigen {
                         in the order of values; each one's largest element is positive */
 } pl_eigen;
 
-/* g: [n, n] full symmetric float32, finite.  top + tail <= n.  Float64 arithmetic, 8 n^2 bytes of
+/* g: finite.  top + tail <= n.  Float64 arithmetic, 8 n^2 bytes of
  * work space; progress in "columns".  Householder reduction in panels (LAPACK's dlatrd, cut by
  * columns), bisection by Sturm counts, inverse iteration (LAPACK's dstein).  Caller deinits out;
  * empty on failure.  PL_ERR_NUMERIC for a value that is not finite. */
-PL_NODISCARD pl_status pl_eigen_symmetric(const float *g, size_t n, size_t top, size_t tail,
-                                          pl_eigen *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_eigen_symmetric(const pl_sym *g, size_t top, size_t tail, pl_eigen *out,
+                                          pl_task *task, pl_error *err);
 void pl_eigen_deinit(pl_eigen *eigen);
 
 #endif

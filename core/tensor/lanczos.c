@@ -6,7 +6,6 @@
 
 #include "core/base/checked.h"
 #include "core/base/rng.h"
-#include "core/tensor/clones.h"
 
 #include <cblas.h>
 #include <lapacke.h>
@@ -15,51 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CYCLE = 160, CYCLES = 24, CHECK_EVERY = 4, LANES = 16 };
+enum { CYCLE = 160, CYCLES = 24, CHECK_EVERY = 4 };
 
 typedef struct lanczos {
     pl_sym g;
     size_t n, capacity;   /* basis vectors that fit: min(n, CYCLE) */
-    double *sums;         /* [threads, n], of a packed matrix */
+    double *sums;         /* [threads, n], of the product */
     double *basis;        /* [capacity + 1, n], orthonormal rows */
     double *alpha, *beta; /* diagonal [capacity] and subdiagonal [capacity] */
     double *values;       /* [capacity] */
     double *work;         /* [2 * capacity] */
     double *vectors;      /* the top Ritz vector [capacity], then room for two */
 } lanczos;
-
-/* Fixed lanes, so that the sum does not depend on the instruction set. */
-PL_CLONES
-static double dot_row(const float *restrict g, const double *restrict x, size_t n)
-{
-    double sum[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (size_t lane = 0; lane < LANES; lane++) {
-            sum[lane] += (double)g[i + lane] * x[i + lane];
-        }
-    }
-    double total = 0;
-    for (; i < n; i++) {
-        total += (double)g[i] * x[i];
-    }
-    for (size_t width = LANES / 2; width > 0; width /= 2) {
-        for (size_t lane = 0; lane < width; lane++) {
-            sum[lane] += sum[lane + width];
-        }
-    }
-    return total + sum[0];
-}
-
-static void multiply(const float *g, size_t n, const double *x, double *y)
-{
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static) if (n >= 256)
-#endif
-    for (size_t i = 0; i < n; i++) {
-        y[i] = dot_row(g + i * n, x, n);
-    }
-}
 
 /* y -= Q^T (Q y) for the first count basis vectors, twice. */
 static void reorthogonalize(lanczos *s, size_t count, double *y)
@@ -121,11 +87,7 @@ static pl_status run_cycle(lanczos *s, size_t *count, ritz *top, pl_task *task, 
         }
         double *q = s->basis + j * n;
         double *next = q + n;
-        if (s->g.square != NULL) {
-            multiply(s->g.square, n, q, next);
-        } else {
-            pl_sym_multiply(&s->g, q, next, s->sums);
-        }
+        pl_sym_multiply(&s->g, q, next, s->sums);
         s->alpha[j] = cblas_ddot((int)n, q, 1, next, 1);
         reorthogonalize(s, j + 1, next);
         s->beta[j] = cblas_dnrm2((int)n, next, 1);
@@ -186,14 +148,11 @@ static bool allocate(lanczos *s, const pl_sym *g)
     if (!pl_mul(m + 1, n, &cells)) {
         return false;
     }
-    if (g->square == NULL) {
-        s->sums = pl_alloc((size_t)pl_linalg_threads() * n, sizeof(double));
-    }
+    s->sums = pl_alloc((size_t)pl_linalg_threads() * n, sizeof(double));
     s->basis = pl_alloc(cells, sizeof(double));
     s->alpha = pl_alloc(5 * m, sizeof(double));
     s->vectors = pl_alloc(3 * m, sizeof(double));
-    if (s->basis == NULL || s->alpha == NULL || s->vectors == NULL ||
-        (g->square == NULL && s->sums == NULL)) {
+    if (s->sums == NULL || s->basis == NULL || s->alpha == NULL || s->vectors == NULL) {
         return false;
     }
     s->beta = s->alpha + m;

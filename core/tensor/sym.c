@@ -10,8 +10,17 @@ enum { LANES = 16 };
 
 bool pl_sym_find_nonfinite(const pl_sym *a, size_t *row, size_t *column)
 {
-    for (size_t i = 0; i < a->n; i++) {
-        const size_t size = a->n - i;
+    const size_t n = a->n;
+    if (a->square != NULL) {
+        const size_t at = pl_view_first_nonfinite((pl_view){a->square, n, n, n});
+        if (at < n * n) {
+            *row = at / n;
+            *column = at % n;
+        }
+        return at < n * n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const size_t size = n - i;
         const size_t at = pl_view_first_nonfinite((pl_view){pl_sym_row(a, i), 1, size, size});
         if (at < size) {
             *row = i;
@@ -41,6 +50,34 @@ void pl_sym_band(const pl_sym *a, size_t first, size_t count, float *out)
     }
 }
 
+/* Fixed lanes, so that a sum does not depend on the instruction set. */
+static inline __attribute__((always_inline)) double fold(double sum[LANES])
+{
+    for (size_t width = LANES / 2; width > 0; width /= 2) {
+        for (size_t lane = 0; lane < width; lane++) {
+            sum[lane] += sum[lane + width];
+        }
+    }
+    return sum[0];
+}
+
+PL_CLONES
+static double dot_row(const float *restrict row, const double *restrict x, size_t count)
+{
+    double sum[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            sum[lane] += (double)row[i + lane] * x[i + lane];
+        }
+    }
+    double total = 0.0;
+    for (; i < count; i++) {
+        total += (double)row[i] * x[i];
+    }
+    return total + fold(sum);
+}
+
 /* A row's share in both of its roles: returns row . x, and adds by * row to y. */
 PL_CLONES
 static double both_ways(const float *restrict row, size_t count, const double *restrict x,
@@ -61,15 +98,20 @@ static double both_ways(const float *restrict row, size_t count, const double *r
         total += value * x[i];
         y[i] += value * by;
     }
-    for (size_t width = LANES / 2; width > 0; width /= 2) {
-        for (size_t lane = 0; lane < width; lane++) {
-            sum[lane] += sum[lane + width];
-        }
-    }
-    return total + sum[0];
+    return total + fold(sum);
 }
 
-void pl_sym_multiply(const pl_sym *a, const double *x, double *y, double *sums)
+static void multiply_square(const pl_sym *a, const double *x, double *y)
+{
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (a->n >= 256)
+#endif
+    for (size_t i = 0; i < a->n; i++) {
+        y[i] = dot_row(a->square + i * a->n, x, a->n);
+    }
+}
+
+static void multiply_packed(const pl_sym *a, const double *x, double *y, double *sums)
 {
     const size_t n = a->n, threads = (size_t)pl_linalg_threads();
     memset(sums, 0, threads * n * sizeof *sums);
@@ -88,5 +130,14 @@ void pl_sym_multiply(const pl_sym *a, const double *x, double *y, double *sums)
             sum += sums[t * n + i];
         }
         y[i] = sum;
+    }
+}
+
+void pl_sym_multiply(const pl_sym *a, const double *x, double *y, double *sums)
+{
+    if (a->square != NULL) {
+        multiply_square(a, x, y);
+    } else {
+        multiply_packed(a, x, y, sums);
     }
 }

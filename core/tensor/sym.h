@@ -37,7 +37,7 @@ static inline float pl_sym_at(const pl_sym *a, size_t i, size_t j)
     return i < j ? pl_sym_row(a, i)[j - i] : pl_sym_row(a, j)[i - j];
 }
 
-/* The first element in row order of the upper triangle that is not finite, to *row and *column;
+/* The first element in row order of what is given that is not finite, to *row and *column;
  * false if there is none. */
 bool pl_sym_find_nonfinite(const pl_sym *a, size_t *row, size_t *column);
 
@@ -47,8 +47,8 @@ void pl_sym_square(const pl_sym *a, float *out);
 /* Rows [first, first + count) and columns [first, n) to out[count, n - first]. */
 void pl_sym_band(const pl_sym *a, size_t first, size_t count, float *out);
 
-/* y[n] = A x[n] in float64; sums[pl_linalg_threads() * n] is room for it.  The last bits depend on
- * how many threads there are. */
+/* y[n] = A x[n] in float64; sums[pl_linalg_threads() * n] is room for it.  The last bits of a
+ * packed one's depend on how many threads there are. */
 void pl_sym_multiply(const pl_sym *a, const double *x, double *y, double *sums);
 
 #endif

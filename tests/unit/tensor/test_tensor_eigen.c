@@ -62,7 +62,7 @@ static void check(float *g, size_t n, size_t top, size_t tail)
         a[i] = (double)g[i];
     }
     pl_check_ok(pl_eigenvalues(a, n, values, &err), err);
-    pl_check_ok(pl_eigen_symmetric(g, n, top, tail, &e, NULL, &err), err);
+    pl_check_ok(pl_eigen_symmetric(&(pl_sym){.n = n, .square = g}, top, tail, &e, NULL, &err), err);
     const double size = fmax(fabs(values[n - 1]), fabs(values[0]));
     for (size_t i = 0; i < n; i++) {
         pl_check_close(e.values[i], values[n - 1 - i], 0, 1e-13 * size);
@@ -112,7 +112,7 @@ static void dead_channels(void **state)
     }
     pl_eigen e;
     pl_error err;
-    pl_check_ok(pl_eigen_symmetric(g, n, 1, 1, &e, NULL, &err), err);
+    pl_check_ok(pl_eigen_symmetric(&(pl_sym){.n = n, .square = g}, 1, 1, &e, NULL, &err), err);
     pl_check_close(e.values[n - 1], 0, 0, 1e-14);
     pl_check_close(e.vectors[n + 17], 1, 1e-9, 0);
     pl_eigen_deinit(&e);
@@ -131,17 +131,18 @@ static void easy_and_empty_ones(void **state)
     check(diagonal, n, 2, 2);
     pl_eigen e;
     pl_error err;
-    pl_check_ok(pl_eigen_symmetric(zero, n, 0, 0, &e, NULL, &err), err);
+    pl_check_ok(pl_eigen_symmetric(&(pl_sym){.n = n, .square = zero}, 0, 0, &e, NULL, &err), err);
     for (size_t i = 0; i < n; i++) {
         pl_check_close(e.values[i], 0, 0, 1e-300);
     }
     pl_eigen_deinit(&e);
     zero[5 * n + 3] = zero[3 * n + 5] = NAN;
-    assert_int_equal(pl_eigen_symmetric(zero, n, 0, 0, &e, NULL, &err), PL_ERR_NUMERIC);
+    assert_int_equal(pl_eigen_symmetric(&(pl_sym){.n = n, .square = zero}, 0, 0, &e, NULL, &err),
+                     PL_ERR_NUMERIC);
     pl_check_says(err, "row 3, column 5 is not finite");
     assert_null(e.values);
     free(zero);
-    pl_check_ok(pl_eigen_symmetric(NULL, 0, 0, 0, &e, NULL, &err), err);
+    pl_check_ok(pl_eigen_symmetric(&(pl_sym){0}, 0, 0, &e, NULL, &err), err);
 }
 
 static int turns;
@@ -165,7 +166,8 @@ static void it_ticks_and_stops(void **state)
     pl_eigen e;
     pl_error err;
     turns = 0;
-    assert_int_equal(pl_eigen_symmetric(g, n, 1, 1, &e, &task, &err), PL_ERR_CANCELLED);
+    assert_int_equal(pl_eigen_symmetric(&(pl_sym){.n = n, .square = g}, 1, 1, &e, &task, &err),
+                     PL_ERR_CANCELLED);
     assert_int_equal(turns, 100);
     assert_null(e.values);
     assert_null(e.vectors);
