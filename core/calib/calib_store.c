@@ -58,7 +58,7 @@ static void set_array(pl_site_stats *stats, size_t offset, void *array)
 
 static float *pack_triangle(const float *gram, size_t n)
 {
-    float *packed = pl_alloc(n * (n + 1) / 2, sizeof(float));
+    float *packed = pl_alloc(pl_packed_size(n), sizeof(float));
     for (size_t i = 0, at = 0; packed != NULL && i < n; at += n - i, i++) {
         memcpy(packed + at, gram + i * n + i, (n - i) * sizeof(float));
     }
@@ -69,7 +69,7 @@ static float *pack_triangle(const float *gram, size_t n)
  * place, so rows move forward in order. */
 static void unpack_triangle(float *gram, size_t n)
 {
-    const float *from = gram + n * n - n * (n + 1) / 2;
+    const float *from = gram + n * n - pl_packed_size(n);
     for (size_t i = 0; i < n; i++) {
         memmove(gram + i * n + i, from, (n - i) * sizeof(float));
         from += n - i;
@@ -97,7 +97,7 @@ pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *
     } else {
         pl_section sections[CHANNEL_SECTIONS + 4];
         size_t count = 0;
-        sections[count++] = (pl_section){"gram", packed, n * (n + 1) / 2 * sizeof(float)};
+        sections[count++] = (pl_section){"gram", packed, pl_packed_size(n) * sizeof(float)};
         for (size_t i = 0; i < CHANNEL_SECTIONS; i++) {
             sections[count++] = (pl_section){channel_sections[i].name,
                                              get_array(stats, channel_sections[i].offset), n * 4};
@@ -133,7 +133,7 @@ static pl_status read_gram(pl_entry *entry, size_t n, pl_site_stats *out, pl_err
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a Gram matrix of %zu channels",
                             n);
     }
-    const size_t packed = n * (n + 1) / 2;
+    const size_t packed = pl_packed_size(n);
     pl_status status =
         pl_entry_read(entry, "gram", out->gram + n * n - packed, packed * sizeof(float), err);
     if (status == PL_OK) {
@@ -216,7 +216,7 @@ pl_status pl_calib_verify_site(pl_store *store, pl_id calibration, const pl_cali
     pl_site_stats stats;
     pl_error why;
     pl_status status =
-        pl_calib_load_site(store, calibration, site, PL_GRAM_SQUARE, true, &stats, &why);
+        pl_calib_load_site(store, calibration, site, PL_GRAM_PACKED, true, &stats, &why);
     const double tokens = (double)spec->protocol.windows * (double)spec->protocol.length;
     const pl_site *about = pl_model_site(spec->model, site);
     const bool routed = about->expert < PL_SHARED_EXPERT; /* sees some of the tokens */

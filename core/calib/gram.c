@@ -19,15 +19,9 @@ static size_t tile_of(size_t n)
     return n < TILE ? n : TILE;
 }
 
-static size_t count_threads(void)
-{
-    const int threads = pl_linalg_threads();
-    return threads > 1 ? (size_t)threads : 1;
-}
-
 bool pl_gram_init(pl_gram *gram, size_t n)
 {
-    *gram = (pl_gram){.n = n, .threads = count_threads()};
+    *gram = (pl_gram){.n = n, .threads = (size_t)pl_linalg_threads()};
     size_t floats = 0;
     if (pl_mul(tile_of(n) * gram->threads, n, &floats)) {
         gram->scratch = pl_alloc(floats, sizeof(float));
@@ -43,7 +37,7 @@ void pl_gram_deinit(pl_gram *gram)
 
 size_t pl_gram_bytes(size_t n)
 {
-    return sizeof(float) * count_threads() * tile_of(n) * n;
+    return sizeof(float) * (size_t)pl_linalg_threads() * tile_of(n) * n;
 }
 
 PL_CLONES

@@ -429,10 +429,7 @@ pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a Gram matrix of %zu channels",
                             n);
     }
-    for (size_t i = 0, at = 0; i < n; at += n - i, i++) {
-        memcpy(out->gram + i * n + i, out->triangle + at, (n - i) * sizeof(float));
-    }
-    pl_symmetrize(n, out->gram);
+    pl_sym_square(&(pl_sym){.n = n, .packed = out->triangle}, out->gram);
     free(out->triangle);
     out->triangle = NULL;
     return PL_OK;

@@ -1,30 +1,25 @@
 #include "core/quant/activation_parts.h"
 
 #include "core/tensor/clones.h"
+#include "core/tensor/lanes.h"
 
 #include <float.h>
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
-
-/* As vectors, so that every compiler keeps them in registers. */
-enum { LANES = 16 };
-typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
-typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(int32_t))));
 
 PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
 {
-    lanes_f lows = {0}, highs = {0};
+    pl_lanes lows = {0}, highs = {0};
     size_t c = 0;
-    for (; c + LANES <= n; c += LANES) {
-        lanes_f v;
+    for (; c + PL_LANES <= n; c += PL_LANES) {
+        pl_lanes v;
         memcpy(&v, x + c, sizeof v);
-        const lanes_i below = v < lows, above = v > highs;
-        lows = (lanes_f)(((lanes_i)v & below) | ((lanes_i)lows & ~below));
-        highs = (lanes_f)(((lanes_i)v & above) | ((lanes_i)highs & ~above));
+        const pl_lane_bits below = v<lows, above = v> highs;
+        lows = (pl_lanes)(((pl_lane_bits)v & below) | ((pl_lane_bits)lows & ~below));
+        highs = (pl_lanes)(((pl_lane_bits)v & above) | ((pl_lane_bits)highs & ~above));
     }
     float low = lows[0], high = highs[0];
-    for (int i = 1; i < LANES; i++) {
+    for (int i = 1; i < PL_LANES; i++) {
         low = lows[i] < low ? lows[i] : low;
         high = highs[i] > high ? highs[i] : high;
     }

@@ -166,24 +166,8 @@ static void trim_kept(pl_factors *f, pl_kept_kind kind, int limit)
     }
 }
 
-void pl_factors_drop(pl_factors *f)
+static void let_go(pl_factors *f, size_t bytes)
 {
-    if (f->holds > 1) {
-        return;
-    }
-    free(f->gn);
-    f->gn = NULL;
-    pl_lower_destroy(f->lower);
-    f->lower = NULL;
-    while (drop_oldest(f, NULL)) {
-    }
-}
-
-void pl_factors_shrink(pl_factors *f, size_t bytes)
-{
-    if (f->holds > 0) {
-        return;
-    }
     if (pl_factors_bytes(f) > bytes) {
         free(f->gn);
         f->gn = NULL;
@@ -193,6 +177,20 @@ void pl_factors_shrink(pl_factors *f, size_t bytes)
         f->lower = NULL;
     }
     while (pl_factors_bytes(f) > bytes && drop_oldest(f, NULL)) {
+    }
+}
+
+void pl_factors_shrink(pl_factors *f, size_t bytes)
+{
+    if (f->holds == 0) {
+        let_go(f, bytes);
+    }
+}
+
+void pl_factors_drop(pl_factors *f)
+{
+    if (f->holds <= 1) {
+        let_go(f, 0);
     }
 }
 

@@ -315,8 +315,10 @@ static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier, 
         if (status == PL_OK && certifier == NULL) {
             status = finish_wave(e, count, task, err);
         }
-        const size_t end = rows - first < a_wave ? rows : first + a_wave;
-        pl_task_progress(task, "rows", (double)end, (double)rows);
+        if (status == PL_OK) {
+            const size_t end = rows - first < a_wave ? rows : first + a_wave;
+            pl_task_progress(task, "rows", (double)end, (double)rows);
+        }
     }
     if (status == PL_OK && certifier != NULL) {
         status = certifier->make(certifier->ctx, task, err);

@@ -1,42 +1,34 @@
 #include "core/quant/prox.h"
 
 #include "core/tensor/clones.h"
+#include "core/tensor/lanes.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-/* Two accumulators of sixteen lanes each, written as vectors so that every compiler keeps them in
- * registers: the order of the sums is the same whatever the machine's width. */
-enum { LANES = 16, STEP = 2 * LANES };
-typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
-typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(int32_t))));
-typedef float half_f __attribute__((vector_size(LANES / 2 * sizeof(float))));
-typedef int32_t half_i __attribute__((vector_size(LANES / 2 * sizeof(int32_t))));
-typedef float quarter_f __attribute__((vector_size(LANES / 4 * sizeof(float))));
-typedef int32_t quarter_i __attribute__((vector_size(LANES / 4 * sizeof(int32_t))));
+/* Two accumulators of sixteen lanes each: the order of the sums is the same whatever the machine's
+ * width. */
+enum { LANES = PL_LANES, STEP = 2 * LANES };
+typedef float quarter_lanes __attribute__((vector_size(LANES / 4 * sizeof(float))));
 
 /* The sum of all lanes, by halves. */
-static inline __attribute__((always_inline)) float fold(const lanes_f *v)
+static inline __attribute__((always_inline)) float fold(const pl_lanes *v)
 {
-    half_f half[2];
+    pl_half_lanes half[2];
     memcpy(half, v, sizeof *v);
     half[0] += half[1];
-    quarter_f quarter[2];
+    quarter_lanes quarter[2];
     memcpy(quarter, half, sizeof *half);
     quarter[0] += quarter[1];
     return (quarter[0][0] + quarter[0][2]) + (quarter[0][1] + quarter[0][3]);
 }
 
-static inline __attribute__((always_inline)) int32_t fold_counts(const lanes_i *v)
+/* Counts as floats are exact: rows have at most 2^24 columns. */
+static inline __attribute__((always_inline)) int32_t fold_counts(const pl_lane_bits *v)
 {
-    half_i half[2];
-    memcpy(half, v, sizeof *v);
-    half[0] += half[1];
-    quarter_i quarter[2];
-    memcpy(quarter, half, sizeof *half);
-    quarter[0] += quarter[1];
-    return quarter[0][0] + quarter[0][1] + quarter[0][2] + quarter[0][3];
+    const pl_lanes counts = __builtin_convertvector(*v, pl_lanes);
+    return (int32_t)fold(&counts);
 }
 
 /* More sets than float32 data meet in practice; a bound all the same. */
@@ -49,21 +41,21 @@ typedef struct above {
 
 static inline __attribute__((always_inline)) above sum_above(const float *v, size_t count, float c)
 {
-    lanes_f sum0 = {0}, sum1 = {0};
-    lanes_i n0 = {0}, n1 = {0};
-    const lanes_f level = c - (lanes_f){0};
-    const lanes_i magnitude = 0x7fffffff - (lanes_i){0};
+    pl_lanes sum0 = {0}, sum1 = {0};
+    pl_lane_bits n0 = {0}, n1 = {0};
+    const pl_lanes level = c - (pl_lanes){0};
+    const pl_lane_bits magnitude = 0x7fffffff - (pl_lane_bits){0};
     size_t i = 0;
     for (; i + STEP <= count; i += STEP) {
-        lanes_i a0, a1;
+        pl_lane_bits a0, a1;
         memcpy(&a0, v + i, sizeof a0);
         memcpy(&a1, v + i + LANES, sizeof a1);
         a0 &= magnitude;
         a1 &= magnitude;
-        const lanes_i m0 = (lanes_f)a0 > level;
-        const lanes_i m1 = (lanes_f)a1 > level;
-        sum0 += (lanes_f)(a0 & m0);
-        sum1 += (lanes_f)(a1 & m1);
+        const pl_lane_bits m0 = (pl_lanes)a0 > level;
+        const pl_lane_bits m1 = (pl_lanes)a1 > level;
+        sum0 += (pl_lanes)(a0 & m0);
+        sum1 += (pl_lanes)(a1 & m1);
         n0 -= m0;
         n1 -= m1;
     }
@@ -132,25 +124,25 @@ static inline __attribute__((always_inline)) above_in sum_above_in(const float *
                                                                    const float *metric,
                                                                    size_t count, float c)
 {
-    lanes_f sum0 = {0}, sum1 = {0}, weight0 = {0}, weight1 = {0};
-    lanes_i n0 = {0}, n1 = {0};
-    const lanes_f level = c - (lanes_f){0};
-    const lanes_i magnitude = 0x7fffffff - (lanes_i){0};
+    pl_lanes sum0 = {0}, sum1 = {0}, weight0 = {0}, weight1 = {0};
+    pl_lane_bits n0 = {0}, n1 = {0};
+    const pl_lanes level = c - (pl_lanes){0};
+    const pl_lane_bits magnitude = 0x7fffffff - (pl_lane_bits){0};
     size_t i = 0;
     for (; i + STEP <= count; i += STEP) {
-        lanes_i a0, a1, m0, m1;
+        pl_lane_bits a0, a1, m0, m1;
         memcpy(&a0, v + i, sizeof a0);
         memcpy(&a1, v + i + LANES, sizeof a1);
         memcpy(&m0, metric + i, sizeof m0);
         memcpy(&m1, metric + i + LANES, sizeof m1);
         a0 &= magnitude;
         a1 &= magnitude;
-        const lanes_i over0 = (lanes_f)a0 > level;
-        const lanes_i over1 = (lanes_f)a1 > level;
-        const lanes_f taken0 = (lanes_f)(m0 & over0);
-        const lanes_f taken1 = (lanes_f)(m1 & over1);
-        sum0 += (lanes_f)a0 * taken0;
-        sum1 += (lanes_f)a1 * taken1;
+        const pl_lane_bits over0 = (pl_lanes)a0 > level;
+        const pl_lane_bits over1 = (pl_lanes)a1 > level;
+        const pl_lanes taken0 = (pl_lanes)(m0 & over0);
+        const pl_lanes taken1 = (pl_lanes)(m1 & over1);
+        sum0 += (pl_lanes)a0 * taken0;
+        sum1 += (pl_lanes)a1 * taken1;
         weight0 += taken0;
         weight1 += taken1;
         n0 -= over0;

@@ -22,9 +22,6 @@ typedef struct bench {
 /* What a batch solve keeps of other sites, its own one's needs counted in. */
 enum { BATCH_BYTES = 512 << 20 };
 
-/* Wider sites have packed Gram matrices: every square of theirs is felt. */
-enum { PACKED_FROM = 2048 };
-
 struct pl_lab {
     pl_store *store;
     size_t memory_limit;
@@ -454,7 +451,8 @@ pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibratio
         entry->calibration = calibration;
         entry->site = site;
         entry->transform = key;
-        const bool wide = pl_model_site(state->source->model, site)->cols > PACKED_FROM;
+        /* Every square of a wide site is felt. */
+        const bool wide = pl_model_site(state->source->model, site)->cols > PL_LOWER_WHOLE;
         const pl_gram_form form = wide && transform == NULL ? PL_GRAM_PACKED : PL_GRAM_SQUARE;
         pl_status status =
             pl_lab_load_site(lab, state, calibration, site, form, false, &entry->stats, task, err);

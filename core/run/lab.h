@@ -61,7 +61,7 @@ void pl_lab_release(pl_lab *lab, pl_bench *bench); /* an empty bench is fine */
 
 /* The same in the coordinates of a transform (NULL: as above) whose key is `key`: the factors are
  * those of T^T G T, as is the Gram matrix among the statistics; the others are the site's own.
- * Of more than 2048 channels and without a transform it is packed. */
+ * Of more than PL_LOWER_WHOLE channels and without a transform it is packed. */
 PL_NODISCARD pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibration,
                                          size_t site, const pl_transform *transform, pl_id key,
                                          pl_bench *out, pl_task *task, pl_error *err);

@@ -222,6 +222,12 @@ static void on_rounded(void *ctx, size_t first, size_t count)
     tell_rows(w, true, first, count);
 }
 
+/* Of a wide layer every matrix is felt. */
+static bool is_lean(const work *w)
+{
+    return w->thrifty && w->info->cols > PL_LOWER_WHOLE;
+}
+
 static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *err)
 {
     pl_status status =
@@ -246,8 +252,10 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
             in.watch = &watch;
             in.keep = w->watch->keep.warm != NULL ? &w->watch->keep : NULL;
         }
+        pl_factors_set_lean(in.factors, is_lean(w));
         status = w->precondition->method->precondition(w->precondition, &in, NULL,
                                                        w->preconditioned.data, &found, task, err);
+        pl_factors_set_lean(in.factors, false);
         if (status == PL_OK) {
             status = pl_result_write_preconditioned(w->lab, w->result.preconditioned,
                                                     &w->preconditioned, &found, err);
@@ -480,21 +488,14 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status == PL_OK) {
         status = read_original(&w, task, err);
     }
-    const bool lean = w.thrifty && w.info->cols > PL_LOWER_WHOLE;
     if (status == PL_OK && w.precondition->method != NULL) {
-        if (lean) {
-            pl_factors_set_lean(w.bench.factors, true);
-        }
         status = precondition(&w, problem, task, err);
-        if (lean) {
-            pl_factors_set_lean(w.bench.factors, false);
-        }
     }
     if (status == PL_OK && w.thrifty) {
         const size_t making = 2 * w.info->cols * w.info->cols * sizeof(float);
         pl_factors_shrink(w.bench.factors, ROUND_BYTES > making ? ROUND_BYTES - making : 0);
     }
-    if (lean && w.t == NULL && w.result.has_preconditioned) {
+    if (is_lean(&w) && w.t == NULL && w.result.has_preconditioned) {
         pl_mat_deinit(&w.w0); /* is read again: rounding does not look at it */
     }
     if (status == PL_OK && w.round->method != NULL) {

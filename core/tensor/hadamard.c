@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/tensor/clones.h"
+#include "core/tensor/lanes.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@ struct pl_hadamard {
 };
 
 /* Four inputs have 16 signed sums; what is mixed at a time is LANES columns wide. */
-enum { GROUP = 4, SUMS = 16, LANES = 16, MOST_GROUPS = 64 };
+enum { GROUP = 4, SUMS = 16, LANES = PL_LANES, MOST_GROUPS = 64 };
 
 /* Where the sum with these signs lies among the group's: bit 3 - i is set where input i is taken
  * away. */
@@ -108,29 +109,26 @@ size_t pl_hadamard_block(const pl_hadamard *h)
     return h->block;
 }
 
-typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
-typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(int32_t))));
-
 /* The butterflies of 16 neighbours, in a register: a lane without its partner's bit has a + b, the
  * other one a - b. */
 static inline __attribute__((always_inline)) void butterflies_of_lanes(float *x)
 {
     const int32_t minus = INT32_MIN; /* the sign's bit */
-    const lanes_i signs[4] = {
+    const pl_lane_bits signs[4] = {
         {0, minus, 0, minus, 0, minus, 0, minus, 0, minus, 0, minus, 0, minus, 0, minus},
         {0, 0, minus, minus, 0, 0, minus, minus, 0, 0, minus, minus, 0, 0, minus, minus},
         {0, 0, 0, 0, minus, minus, minus, minus, 0, 0, 0, 0, minus, minus, minus, minus},
         {0, 0, 0, 0, 0, 0, 0, 0, minus, minus, minus, minus, minus, minus, minus, minus}};
-    lanes_f v;
+    pl_lanes v;
     memcpy(&v, x, sizeof v);
     v = __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14) +
-        (lanes_f)((lanes_i)v ^ signs[0]);
+        (pl_lanes)((pl_lane_bits)v ^ signs[0]);
     v = __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13) +
-        (lanes_f)((lanes_i)v ^ signs[1]);
+        (pl_lanes)((pl_lane_bits)v ^ signs[1]);
     v = __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11) +
-        (lanes_f)((lanes_i)v ^ signs[2]);
+        (pl_lanes)((pl_lane_bits)v ^ signs[2]);
     v = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7) +
-        (lanes_f)((lanes_i)v ^ signs[3]);
+        (pl_lanes)((pl_lane_bits)v ^ signs[3]);
     memcpy(x, &v, sizeof v);
 }
 
@@ -143,15 +141,6 @@ PL_CLONES static void butterflies(float *restrict x, size_t size)
             butterflies_of_lanes(x + i);
         }
         h = LANES;
-    }
-    for (; h < 8 && h < size; h *= 2) {
-        for (size_t i = 0; i < size; i += 2 * h) {
-            for (size_t j = i; j < i + h; j++) {
-                const float a = x[j], b = x[j + h];
-                x[j] = a + b;
-                x[j + h] = a - b;
-            }
-        }
     }
     for (; h < size; h *= 2) {
         for (size_t i = 0; i < size; i += 2 * h) {
@@ -224,9 +213,9 @@ PL_CLONES static void mix_groups(const pl_hadamard *h, bool flip, float scale, f
     }
     for (size_t to = 0; to < m; to++) {
         const uint16_t *pick = picks + to * groups;
-        lanes_f all = {0};
+        pl_lanes all = {0};
         for (size_t g = 0; g < groups; g++) {
-            lanes_f picked;
+            pl_lanes picked;
             memcpy(&picked, &sums[0][0][0] + pick[g], sizeof picked);
             all += picked;
         }

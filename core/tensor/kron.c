@@ -1,6 +1,7 @@
 #include "core/tensor/kron.h"
 
 #include "core/tensor/clones.h"
+#include "core/tensor/lanes.h"
 #include "core/tensor/linalg.h"
 
 #include <string.h>
@@ -13,9 +14,6 @@ void pl_kron_split(size_t n, size_t *n1, size_t *n2)
     }
     *n2 = n / *n1;
 }
-
-typedef float wide_f __attribute__((vector_size(16 * sizeof(float))));
-typedef float half_f __attribute__((vector_size(8 * sizeof(float))));
 
 enum { OUTPUTS = 4 }; /* rows of y that are summed up at a time, in registers */
 
@@ -53,19 +51,19 @@ enum { OUTPUTS = 4 }; /* rows of y that are summed up at a time, in registers */
         }                                                                                          \
     }
 
-MIX_COLUMNS(mix_16, wide_f)
-MIX_COLUMNS(mix_8, half_f)
+MIX_COLUMNS(mix_lanes, pl_lanes)
+MIX_COLUMNS(mix_half, pl_half_lanes)
 
 /* y = P1^T x of one row, x[n1, n2]. */
 PL_CLONES static void mix_row(const float *restrict p1, size_t n1, size_t n2,
                               const float *restrict x, float *restrict y)
 {
     size_t j = 0;
-    for (; j + 16 <= n2; j += 16) {
-        mix_16(p1, n1, n2, x + j, y + j);
+    for (; j + PL_LANES <= n2; j += PL_LANES) {
+        mix_lanes(p1, n1, n2, x + j, y + j);
     }
-    for (; j + 8 <= n2; j += 8) {
-        mix_8(p1, n1, n2, x + j, y + j);
+    for (; j + PL_LANES / 2 <= n2; j += PL_LANES / 2) {
+        mix_half(p1, n1, n2, x + j, y + j);
     }
     for (; j < n2; j++) {
         for (size_t to = 0; to < n1; to++) {
