@@ -94,3 +94,8 @@ pl_status pl_run_learn(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
     pl_learning_deinit(&reached);
     return status;
 }
+
+bool pl_slow_learn(const pl_call *call)
+{
+    return call->n_words != 1 || strcmp(call->words[0], "pause") != 0;
+}

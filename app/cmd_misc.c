@@ -63,6 +63,18 @@ pl_status pl_run_help(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     return PL_OK;
 }
 
+void pl_put_help(const pl_call *call, pl_buf *out)
+{
+    const char *name = call->n_words > 0 ? call->words[0] : NULL;
+    const pl_command *one = name != NULL ? pl_command_find(name) : NULL;
+    const pl_method *method = name != NULL && one == NULL ? pl_method_find(name) : NULL;
+    if (method != NULL) {
+        pl_help_method(method, out);
+    } else {
+        pl_help(one, out);
+    }
+}
+
 pl_status pl_apply_quit(pl_call *call, pl_state *state, pl_error *err)
 {
     (void)state;

@@ -125,3 +125,9 @@ pl_status pl_run_figure(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
     pl_buf_deinit(&command);
     return status;
 }
+
+bool pl_slow_plot(const pl_call *call)
+{
+    const pl_kind *kind = call->n_words > 0 ? pl_kind_find(call->words[0]) : NULL;
+    return kind != NULL && kind->slow;
+}

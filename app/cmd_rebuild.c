@@ -226,36 +226,22 @@ static pl_status check_import(const rebuild *r, pl_error *err)
 
 /* --- the commands ----------------------------------------------------------------------------- */
 
-static bool is_allowed(const char *name)
-{
-    static const char *const names[] = {"open",   "calibrate", "method", "solve", "select", "unpin",
-                                        "learn",  "kv",        "activations",
-                                        "import", "pin",       "sweep",  "plot",  "figure"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool draws(const pl_call *call)
 {
-    return strcmp(call->command->name, "plot") == 0 || strcmp(call->command->name, "figure") == 0;
+    return call->command->rebuild == PL_REBUILD_FIGURE;
 }
 
 static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, const char *out,
                           pl_error *err)
 {
     pl_status status = PL_OK;
-    if (strcmp(call->command->name, "open") == 0) {
+    if (call->command->rebuild == PL_REBUILD_MODEL) {
         return PL_OK; /* the model is found already */
     }
-    if (strcmp(call->command->name, "calibrate") == 0 ||
-        strcmp(call->command->name, "sweep") == 0) {
+    if (call->command->rebuild == PL_REBUILD_TEXTS) {
         status = place_texts(r, state, call, err);
     }
-    if (strcmp(call->command->name, "import") == 0) {
+    if (call->command->rebuild == PL_REBUILD_CHECKPOINT) {
         status = place_import(r, state, call, err);
     }
     if (status == PL_OK && draws(call)) {
@@ -291,7 +277,7 @@ static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, cons
  * Planish's own. */
 static pl_status check_call(const rebuild *r, const pl_call *call, pl_error *err)
 {
-    if (!is_allowed(call->command->name)) {
+    if (call->command->rebuild == PL_REBUILD_REFUSED) {
         return pl_error_set(err, PL_ERR_FORMAT,
                             "%s: its commands hold `%s`, which no figure needs", r->figure,
                             call->command->name);

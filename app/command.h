@@ -11,6 +11,7 @@
 #define PL_APP_COMMAND_H
 
 #include "core/run/pipeline.h"
+#include "views/tour.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -36,6 +37,34 @@ typedef struct pl_key {
 } pl_key;
 
 typedef struct pl_command pl_command;
+typedef struct pl_screen pl_screen; /* app/screen_parts.h */
+typedef struct pl_front pl_front;   /* app/front.h */
+
+/* What undo takes back of a command with an apply half. */
+typedef enum pl_history {
+    PL_HISTORY_STEP,   /* each is a step of its own */
+    PL_HISTORY_MERGED, /* those in a row are one step, and from keys one line of the log */
+    PL_HISTORY_KNOB,   /* those of one turn of the knob are one step */
+    PL_HISTORY_NONE,   /* it adds results or ends the program: nothing to take back */
+} pl_history;
+
+/* What `rebuild` does with a command that a figure's file carries. */
+typedef enum pl_rebuilding {
+    PL_REBUILD_REFUSED, /* a file of somebody else's must not do this */
+    PL_REBUILD_RUN,
+    PL_REBUILD_MODEL,      /* open: the model is found already */
+    PL_REBUILD_TEXTS,      /* its text= names files that are looked for first */
+    PL_REBUILD_CHECKPOINT, /* its after= names a checkpoint that is looked for first */
+    PL_REBUILD_FIGURE,     /* it draws: what it reads is compared with the file's record */
+} pl_rebuilding;
+
+/* What waits for a command that runs. */
+typedef enum pl_brings {
+    PL_BRINGS_OTHER,
+    PL_BRINGS_INPUTS,     /* solves and figures that need a calibration */
+    PL_BRINGS_TRANSFORM,  /* solves that need a learned transform */
+    PL_BRINGS_PERPLEXITY, /* the header's perplexity */
+} pl_brings;
 
 /* A parsed command and what its two halves hand on. */
 typedef struct pl_call {
@@ -59,19 +88,50 @@ typedef struct pl_call {
     bool quit;     /* quit */
 } pl_call;
 
+/* A row says all that is to be known of a command: nobody compares with its name. */
 struct pl_command {
     const char *name;
-    const char *positional; /* "[LAYER|all]" for help, "" where there is none */
+    /* For help and completion: words in lower case are meant as they stand, those in upper case
+     * name a kind of word (complete.c lists the kinds): "[LAYER|all]"; "" where there is none. */
+    const char *positional;
     size_t min_words, max_words;
+    bool raw;            /* the rest of the line is one word, with its blanks, quotes and `=` */
     const pl_key *keys;  /* ends with name NULL */
     bool any_key;        /* keys are checked by the command itself (method) */
     const char *summary; /* one sentence */
     bool needs_model;    /* the demo is opened first where nothing is open */
-    bool on_screen;      /* only the screen has it: history and jobs are the screen's */
     pl_status (*run)(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                      pl_error *err);
     pl_status (*apply)(pl_call *call, pl_state *state, pl_error *err);
+
+    /* Whether this call may take long: then it waits for others like it, and quick ones go before
+     * it.  NULL: never. */
+    bool (*slow)(const pl_call *call);
+    pl_history history;
+    bool says_itself; /* on the screen: its message is the command, since its result is long */
+    pl_rebuilding rebuild;
+    pl_brings brings;
+    bool learns; /* run learns the layer's transform first, where it is a learned one */
+    void (*more_help)(pl_buf *out); /* what `help NAME` adds, or NULL */
+    /* The result as a person reads it; NULL: its object as lines and tables. */
+    void (*put_text)(const pl_call *call, pl_buf *out);
+    /* What the screen does instead of run, on its own thread; *taken says whether it did.  A
+     * command with none of the other halves is the screen's alone. */
+    pl_status (*on_screen)(pl_screen *screen, pl_call *call, bool *taken, pl_error *err);
+    /* What the screen does behind apply, `how` being how it ended; NULL: it draws anew where there
+     * is an apply half. */
+    void (*follow)(pl_screen *screen, const pl_call *call, pl_status how);
+    pl_tour_step tour; /* the step of the tour that it completes; PL_TOUR_OFF for none */
+    /* What a batch does instead of run: it has the session.  NULL: nothing else. */
+    pl_status (*in_batch)(pl_front *front, pl_call *call, pl_error *err);
 };
+
+/* Whether its first word is `all`. */
+bool pl_call_is_of_all(const pl_call *call);
+/* Whether the call may take long, see pl_command.slow. */
+bool pl_call_is_slow(const pl_call *call);
+/* Whether only the screen has the command. */
+bool pl_command_is_screen_only(const pl_command *command);
 
 /* NULL-name-terminated, in the order of help. */
 const pl_command *pl_commands(void);

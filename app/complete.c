@@ -32,8 +32,9 @@ static void offer(matches *m, const char *text)
     m->list[m->count] = NULL;
 }
 
-static void offer_layers(matches *m, const pl_state *state)
+static void offer_layers(matches *m, const pl_state *state, const char *word)
 {
+    (void)word;
     if (state->source == NULL) {
         return;
     }
@@ -149,9 +150,10 @@ static void offer_keys(matches *m, const pl_command *command, const pl_method *m
     pl_buf_deinit(&text);
 }
 
-/* `sweep` takes any number of the methods in use: "beta=". */
-static void offer_sweep(matches *m, const pl_state *state)
+/* Any number of the methods in use: "beta=". */
+static void offer_params(matches *m, const pl_state *state, const char *word)
 {
+    (void)word;
     for (pl_slot slot = 0; state->source != NULL && slot < PL_SLOT_COUNT; slot++) {
         const pl_method *method = pl_state_spec(state, state->layer, slot)->method;
         for (size_t i = 0; method != NULL && i < method->n_params; i++) {
@@ -165,46 +167,128 @@ static void offer_sweep(matches *m, const pl_state *state)
     }
 }
 
+static void offer_methods(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    (void)word;
+    for (const pl_method *const *method = pl_methods(); *method != NULL; method++) {
+        offer(m, (*method)->name);
+    }
+}
+
+static void offer_commands(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    (void)word;
+    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
+        offer(m, c->name);
+    }
+}
+
+static void offer_figures(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    (void)word;
+    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        offer(m, (*kind)->name);
+    }
+}
+
+static void offer_paths(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    offer_files(m, "", word);
+}
+
+static void offer_grids(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    (void)word;
+    offer_choices(m, "", "1x2|1x3|2x1|2x2|2x3|3x2");
+}
+
+static void offer_conditions(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    (void)word;
+    offer_choices(m, "", "input_ratio|weight_ratio|weight_max|gap|error|block|solved|not");
+}
+
+/* The kinds of words that a command's `positional` names in capitals. */
+static const struct {
+    const char *name;
+    void (*offer)(matches *m, const pl_state *state, const char *word);
+} word_kinds[] = {
+    {"LAYER", offer_layers},   {"METHOD", offer_methods}, {"COMMAND", offer_commands},
+    {"FIGURE", offer_figures}, {"PATH", offer_paths},     {"FILE", offer_paths},
+    {"ROWS", offer_grids},     {"PARAM", offer_params},   {"EXPRESSION", offer_conditions},
+};
+
+/* One alternative of a position: "LAYER" or "all". */
+static void offer_alternative(matches *m, const pl_state *state, const char *text, size_t length,
+                              const char *word)
+{
+    const size_t capitals = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    for (size_t i = 0; i < sizeof word_kinds / sizeof *word_kinds; i++) {
+        if (strlen(word_kinds[i].name) == capitals &&
+            strncmp(word_kinds[i].name, text, capitals) == 0) {
+            word_kinds[i].offer(m, state, word);
+            return;
+        }
+    }
+    if (capitals == 0) {
+        char *plain = strndup(text, length);
+        offer_choices(m, "", plain != NULL ? plain : "");
+        free(plain);
+    }
+}
+
+/* Where the positions of `positional` begin and end: "[A|b] \"C D\" ..." has three; the dots stand
+ * for the one before them.  Returns the next one's start, NULL at the end. */
+static const char *next_position(const char *at, size_t *length)
+{
+    at += strspn(at, " ");
+    *length = at[0] == '"' ? (size_t)(strchr(at + 1, '"') + 1 - at) : strcspn(at, " ");
+    return *length > 0 ? at : NULL;
+}
+
+/* What may stand at a position of the command's words.  Behind a position of fixed words that may
+ * be left out, the next one may stand, too. */
 static void offer_positional(matches *m, const pl_state *state, const pl_command *command,
                              size_t position, const char *word)
 {
-    const char *name = command->name;
-    if (strcmp(name, "method") == 0) {
-        for (const pl_method *const *method = pl_methods(); *method != NULL; method++) {
-            offer(m, (*method)->name);
+    size_t length = 0, kept_length = 0, i = 0;
+    const char *kept = NULL;
+    const char *at = next_position(command->positional, &length);
+    for (; at != NULL; at = next_position(at + length, &length), i++) {
+        if (at[0] != '.') {
+            kept = at;
+            kept_length = length;
         }
-        offer(m, "none");
-    } else if (strcmp(name, "help") == 0) {
-        for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
-            offer(m, c->name);
+        if (i < position && at[0] != '.') {
+            continue;
         }
-    } else if (strcmp(name, "theme") == 0) {
-        offer_choices(m, "", "dark|light|safe|none|auto");
-    } else if (strcmp(name, "marks") == 0) {
-        offer_choices(m, "", "braille|blocks|ascii|auto");
-    } else if (strcmp(name, "tour") == 0) {
-        offer_choices(m, "", "on|off");
-    } else if (strcmp(name, "filter") == 0) {
-        offer_choices(m, "", "input_ratio|weight_ratio|weight_max|gap|error|block|solved|not|none");
-    } else if (strcmp(name, "open") == 0) {
-        offer_files(m, "", word);
-    } else if (strcmp(name, "rebuild") == 0) {
-        offer_files(m, "", word);
-    } else if ((position == 0 && strcmp(name, "plot") == 0) ||
-               (position > 0 && strcmp(name, "figure") == 0)) {
-        for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
-            offer(m, (*kind)->name);
+        const char *s = kept + strspn(kept, "[\"");
+        const char *end = kept + kept_length;
+        const bool fixed = kept[0] == '[' && *s >= 'a' && *s <= 'z';
+        while (s < end) {
+            size_t here = strcspn(s, "|] \"");
+            offer_alternative(m, state, s, here, word);
+            s += here;
+            if (*s != '|') {
+                break;
+            }
+            s++;
         }
-    } else if (strcmp(name, "figure") == 0) {
-        offer_choices(m, "", "1x2|1x3|2x1|2x2|2x3|3x2");
-    } else if (position == 0 && strcmp(name, "dump") == 0) {
-        offer_choices(m, "", "gram|weights|inputs|stats");
-    } else if (strstr(command->positional, "LAYER") != NULL) {
-        if (strcmp(name, "solve") == 0 || strcmp(name, "sweep") == 0) {
-            offer(m, "all");
+        if (!fixed) {
+            return;
         }
-        offer_layers(m, state);
     }
+}
+
+static bool takes_params(const pl_command *command)
+{
+    return strstr(command->positional, "PARAM") != NULL;
 }
 
 size_t pl_complete_word(const char *line)
@@ -315,8 +399,8 @@ static char **complete_plain(const pl_state *state, const char *start, const cha
             }
             if (parsed == PL_OK && position >= command->min_words) {
                 offer_keys(&m, command, method);
-                if (strcmp(command->name, "sweep") == 0) {
-                    offer_sweep(&m, state);
+                if (takes_params(command)) {
+                    offer_params(&m, state, word);
                 }
             }
         }

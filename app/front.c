@@ -181,7 +181,7 @@ pl_status pl_front_open_model(pl_front *front, const char *path, pl_error *err)
     return status;
 }
 
-static pl_status save(pl_front *front, pl_call *call, pl_error *err)
+pl_status pl_front_save(pl_front *front, pl_call *call, pl_error *err)
 {
     if (front->session == NULL) {
         return pl_error_set(err, PL_ERR_STATE,
@@ -196,12 +196,12 @@ static pl_status save(pl_front *front, pl_call *call, pl_error *err)
 
 pl_status pl_front_execute(pl_front *front, pl_call *call, bool show_progress, pl_error *err)
 {
-    if (call->command->on_screen) {
+    if (pl_command_is_screen_only(call->command)) {
         return pl_error_set(err, PL_ERR_STATE, "%s: belongs to the screen; a batch has none",
                             call->command->name);
     }
-    if (strcmp(call->command->name, "save") == 0) {
-        return save(front, call, err);
+    if (call->command->in_batch != NULL) {
+        return call->command->in_batch(front, call, err);
     }
     if (call->command->needs_model && front->state.source == NULL) {
         pl_status status = pl_front_open_model(front, NULL, err);

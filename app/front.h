@@ -7,12 +7,12 @@
 #include "core/run/worker.h"
 #include "sessions/session.h"
 
-typedef struct pl_front {
+struct pl_front {
     pl_worker *worker;
     pl_lab *lab;
     pl_session *session; /* NULL: none */
     pl_state state;
-} pl_front;
+};
 
 /* Starts the worker with its threads, opens the store and, if session is not NULL, that session,
  * whose last state is restored unless a model is named. */

@@ -1,6 +1,6 @@
 /* app/handlers.h -- the two halves of every command, for the table in commands.c.
  *
- * Signatures are those of pl_command.run and pl_command.apply. */
+ * Signatures are those of pl_command's members. */
 #ifndef PL_APP_HANDLERS_H
 #define PL_APP_HANDLERS_H
 
@@ -10,6 +10,10 @@
     PL_NODISCARD pl_status name(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,  \
                                 pl_error *err)
 #define PL_APPLY(name) PL_NODISCARD pl_status name(pl_call *call, pl_state *state, pl_error *err)
+
+#define PL_WORD(name)                                                                              \
+    PL_NODISCARD pl_status name(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
+#define PL_FOLLOW(name) void name(pl_screen *screen, const pl_call *call, pl_status how)
 
 PL_RUN(pl_run_open);
 PL_APPLY(pl_apply_open);
@@ -53,7 +57,36 @@ PL_RUN(pl_run_rebuild);
 PL_RUN(pl_run_dump);
 PL_RUN(pl_run_export);
 
+bool pl_slow_learn(const pl_call *call);
+bool pl_slow_plot(const pl_call *call);
+PL_NODISCARD pl_status pl_front_save(pl_front *front, pl_call *call, pl_error *err);
+
+/* What the screen does (screen_words.c), and what it does behind a command (screen_follow.c). */
+PL_WORD(pl_screen_word_undo);
+PL_WORD(pl_screen_word_redo);
+PL_WORD(pl_screen_word_restore);
+PL_WORD(pl_screen_word_cancel);
+PL_WORD(pl_screen_word_filter);
+PL_WORD(pl_screen_word_theme);
+PL_WORD(pl_screen_word_marks);
+PL_WORD(pl_screen_word_jobs);
+PL_WORD(pl_screen_word_log);
+PL_WORD(pl_screen_word_tour);
+PL_WORD(pl_screen_word_save);
+PL_WORD(pl_screen_word_help);
+PL_WORD(pl_screen_word_learn);
+PL_FOLLOW(pl_screen_follow_inputs);
+PL_FOLLOW(pl_screen_follow_method);
+PL_FOLLOW(pl_screen_follow_learn);
+PL_FOLLOW(pl_screen_follow_view);
+
+/* What `help NAME` adds to a command's own lines. */
+void pl_help_dumps(pl_buf *out);
+void pl_help_kinds(pl_buf *out);
+void pl_help_methods(pl_buf *out);
+
 PL_RUN(pl_run_help);
+void pl_put_help(const pl_call *call, pl_buf *out);
 PL_APPLY(pl_apply_quit);
 
 /* Opens a model as `open PATH inputs=FILE` does: path NULL is the demo, inputs NULL is none.  For

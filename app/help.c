@@ -1,5 +1,5 @@
 /* Help as plain lines, made from the tables of commands and methods. */
-#include "app/command.h"
+#include "app/handlers.h"
 
 #include "plots/kinds.h"
 
@@ -46,7 +46,7 @@ static void put_command(const pl_command *command, pl_buf *out)
     put_keys(command, out);
 }
 
-static void put_kinds(pl_buf *out)
+void pl_help_kinds(pl_buf *out)
 {
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
         pl_buf_printf(out, "  figure %s%s%s\n    %s\n", (*kind)->name,
@@ -80,7 +80,7 @@ static void put_numbers(pl_buf *out)
 }
 
 /* What `open W inputs=X` expects, and how any torch module is dumped so. */
-static void put_dumps(pl_buf *out)
+void pl_help_dumps(pl_buf *out)
 {
     pl_buf_puts(out,
         "  Any other architecture opens by dumps: `open W.safetensors inputs=X.safetensors` (or\n"
@@ -104,20 +104,19 @@ static void put_dumps(pl_buf *out)
         "'X.safetensors')\n");
 }
 
+void pl_help_methods(pl_buf *out)
+{
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        pl_help_method(*m, out);
+    }
+}
+
 void pl_help(const pl_command *command, pl_buf *out)
 {
     if (command != NULL) {
         put_command(command, out);
-        if (strcmp(command->name, "open") == 0) {
-            put_dumps(out);
-        }
-        if (strcmp(command->name, "plot") == 0 || strcmp(command->name, "figure") == 0) {
-            put_kinds(out);
-        }
-        if (command->any_key) {
-            for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
-                pl_help_method(*m, out);
-            }
+        if (command->more_help != NULL) {
+            command->more_help(out);
         }
         return;
     }
@@ -127,10 +126,8 @@ void pl_help(const pl_command *command, pl_buf *out)
         put_command(c, out);
     }
     pl_buf_puts(out, "\nFigures, for `plot` and `figure`, and views of the screen\n\n");
-    put_kinds(out);
+    pl_help_kinds(out);
     put_numbers(out);
     pl_buf_puts(out, "\nMethods (a run is transform, then precondition, then round)\n\n");
-    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
-        pl_help_method(*m, out);
-    }
+    pl_help_methods(out);
 }

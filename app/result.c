@@ -127,15 +127,8 @@ static void put_list(const char *name, const json_t *list, pl_buf *out)
 
 void pl_result_text(const pl_call *call, pl_buf *out)
 {
-    if (strcmp(call->command->name, "help") == 0) {
-        const pl_command *one = call->n_words > 0 ? pl_command_find(call->words[0]) : NULL;
-        const pl_method *method =
-            call->n_words > 0 && one == NULL ? pl_method_find(call->words[0]) : NULL;
-        if (method != NULL) {
-            pl_help_method(method, out);
-        } else {
-            pl_help(one, out);
-        }
+    if (call->command->put_text != NULL) {
+        call->command->put_text(call, out);
         return;
     }
     const char *name;

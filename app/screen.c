@@ -40,7 +40,7 @@ static void show_jobs(pl_screen *screen)
     model->solving = screen->live_wanted;
     model->solving_seconds = 0;
     model->solve_later = screen->solve_later;
-    model->calibrating = false;
+    model->calibrating = pl_screen_brings(screen, PL_BRINGS_INPUTS);
     double now = pl_screen_now();
     for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
         double seconds = now - job->started;
@@ -50,7 +50,7 @@ static void show_jobs(pl_screen *screen)
             model->solving_seconds = seconds;
         }
         bool typed = job->kind == PL_JOB_KIND_COMMAND || job->kind == PL_JOB_KIND_PREPARE;
-        model->calibrating = model->calibrating || strcmp(job->shown.name, "calibrate") == 0;
+        model->calibrating = model->calibrating || job->kind == PL_JOB_KIND_PREPARE;
         if ((typed || (solves && seconds > 0.3)) && model->n_jobs < PL_MAX_JOBS_SHOWN) {
             job->shown.seconds = seconds;
             model->jobs[model->n_jobs++] = job->shown;

@@ -42,7 +42,7 @@ static void state_replaced(pl_screen *screen, const pl_state *old, const char *h
     if (solved && pl_state_result(screen->state, screen->state->layer) == NULL) {
         screen->live_wanted = true;
     }
-    screen->last_command[0] = '\0';
+    screen->last_command = NULL;
     if (screen->options->changed != NULL) {
         screen->options->changed(screen->options->ctx, how, screen->state);
     }
@@ -85,16 +85,17 @@ void pl_screen_restore(pl_screen *screen)
 
 /* --- the apply half --------------------------------------------------------------------------- */
 
-/* Results only add to a state, and are no step to undo. */
 static bool is_step(const pl_call *call)
 {
-    static const char *const none[] = {"solve", "save", "quit", "help"};
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
-        if (strcmp(call->command->name, none[i]) == 0) {
-            return false;
-        }
-    }
-    return call->command->apply != NULL;
+    return call->command->apply != NULL && call->command->history != PL_HISTORY_NONE;
+}
+
+/* Whether the call belongs to the step that the undo log ends with. */
+static bool goes_on(pl_screen *screen, const pl_command *command)
+{
+    return command == screen->last_command &&
+           (command->history == PL_HISTORY_MERGED ||
+            (command->history == PL_HISTORY_KNOB && pl_screen_knob_goes_on(screen)));
 }
 
 static pl_status apply(pl_screen *screen, pl_call *call, pl_error *err)
@@ -108,10 +109,7 @@ static pl_status apply(pl_screen *screen, pl_call *call, pl_error *err)
         return status;
     }
     status = call->command->apply(call, screen->state, err);
-    const char *name = call->command->name;
-    bool again = strcmp(name, screen->last_command) == 0 &&
-                 (strcmp(name, "select") == 0 || strcmp(name, "view") == 0 ||
-                  (strcmp(name, "method") == 0 && pl_screen_knob_goes_on(screen)));
+    bool again = goes_on(screen, call->command);
     if (is_step(call)) {
         screen->live.knob = 0; /* a command in between ends a turn */
     }
@@ -121,27 +119,19 @@ static pl_status apply(pl_screen *screen, pl_call *call, pl_error *err)
     }
     push(&screen->undo, &before);
     clear(&screen->redo);
-    snprintf(screen->last_command, sizeof screen->last_command, "%s", name);
+    screen->last_command = call->command;
     return status;
 }
 
 /* What has to be drawn or computed anew. */
 static void follow(pl_screen *screen, const pl_call *call, const pl_source *old_source)
 {
-    const char *name = call->command->name;
-    bool solved = screen->picture != NULL && screen->picture->solved;
     if (screen->state->source != old_source) {
         pl_screen_new_model(screen);
-    } else if (strcmp(name, "calibrate") == 0) {
-        pl_screen_new_inputs(screen);
-        screen->live_wanted = screen->live_wanted || screen->solve_later || solved;
-        screen->solve_later = false;
-    } else if (strcmp(name, "learn") == 0) {
-        pl_screen_end_learn(screen, PL_OK);
-    } else if (strcmp(name, "method") == 0 && solved) {
-        screen->live_wanted = true; /* who looks at a solved layer sees what the change does */
-    } else if (call->command->apply != NULL && strcmp(name, "view") != 0) {
-        screen->picture_wanted = true;
+    } else if (call->command->follow != NULL) {
+        call->command->follow(screen, call, PL_OK);
+    } else {
+        screen->picture_wanted = screen->picture_wanted || call->command->apply != NULL;
     }
     screen->quit = screen->quit || call->quit;
 }
@@ -192,8 +182,7 @@ static void show_result(pl_screen *screen, const pl_call *call)
     }
     if (call->warning != NULL) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, call->warning);
-    } else if (strcmp(call->command->name, "view") == 0) {
-        /* What was asked for, as the keys say it: the result names every setting there is. */
+    } else if (call->command->says_itself) {
         pl_screen_say(screen, PL_MESSAGE_INFO, call->text);
     } else if (line.data != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, line.data);
@@ -228,8 +217,7 @@ static void end_line_step(pl_screen *screen, uint64_t id, bool failed)
 static void log_call(pl_screen *screen, const pl_call *call, bool typed, pl_status status,
                      const pl_error *why)
 {
-    const char *name = call->command->name;
-    bool light = !typed && (strcmp(name, "select") == 0 || strcmp(name, "view") == 0);
+    bool light = !typed && call->command->history == PL_HISTORY_MERGED;
     double seconds = screen->call_began > 0 ? pl_screen_now() - screen->call_began : 0;
     pl_buf line = {0};
     if (status == PL_OK) {
@@ -264,8 +252,8 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
         char text[128];
         snprintf(text, sizeof text, "%s: cancelled", call->command->name);
         pl_screen_say(screen, PL_MESSAGE_WARNING, text);
-        if (strcmp(call->command->name, "learn") == 0) {
-            pl_screen_end_learn(screen, status);
+        if (call->command->follow != NULL) {
+            call->command->follow(screen, call, status);
         }
     } else {
         pl_screen_say(screen, PL_MESSAGE_ERROR, why.message);
@@ -285,50 +273,31 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-static pl_status save(pl_screen *screen, pl_error *err)
-{
-    if (screen->options->save == NULL) {
-        return pl_error_set(err, PL_ERR_STATE, "save: there is no session to save to");
-    }
-    return screen->options->save(screen->options->ctx, screen->state, err);
-}
-
-static pl_status show_help(pl_screen *screen, pl_call *call, pl_error *err)
-{
-    pl_status status = call->command->run(call, screen->state, NULL, NULL, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    pl_buf text = {0};
-    pl_result_text(call, &text);
-    const char *s = text.data != NULL ? text.data : "";
-    status = call->n_words > 0 ? pl_help_show(&screen->help, "Planish help", s, err)
-                               : pl_help_open(&screen->help, screen->model.keys, s, err);
-    pl_buf_deinit(&text);
-    return status;
-}
-
-/* Runs a parsed call now or hands it to the worker.  Takes it over.  line: 0 for a key's. */
+/* Runs a parsed call now or hands it to the worker.  Takes it over.  line: NULL for a key's. */
 static void start_call(pl_screen *screen, pl_call *call, pl_typed_line *line)
 {
+    const pl_command *command = call->command;
     uint64_t id = line != NULL ? line->id : 0;
     pl_error err = {0};
     pl_status status = PL_OK;
-    if (call->command->run != NULL && strcmp(call->command->name, "help") != 0) {
+    bool taken = false;
+    if (command->on_screen != NULL) {
+        status = command->on_screen(screen, call, &taken, &err);
+    }
+    if (taken) {
+        if (status != PL_OK) {
+            pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+        }
+        pl_call_destroy(call);
+        return;
+    }
+    if (status == PL_OK && command->run != NULL) {
         status = pl_screen_submit_call(screen, call, id, &err);
         if (status == PL_OK) {
             if (line != NULL) {
                 line->busy = true;
                 pl_screen_say(screen, PL_MESSAGE_INFO, "");
             }
-            return;
-        }
-    } else if (strcmp(call->command->name, "save") == 0) {
-        status = save(screen, &err);
-    } else if (strcmp(call->command->name, "help") == 0) {
-        status = show_help(screen, call, &err);
-        if (status == PL_OK) {
-            pl_call_destroy(call);
             return;
         }
     }
@@ -347,11 +316,6 @@ static bool step_line(pl_screen *screen, pl_typed_line *line)
         drop_line(screen, line->id);
         return true;
     }
-    if (status == PL_OK && pl_screen_run_word(screen, text)) {
-        line->rest = rest;
-        free(text);
-        return true;
-    }
     if (status == PL_OK) {
         status = pl_call_parse(text, &call, &err);
     }
@@ -362,8 +326,7 @@ static bool step_line(pl_screen *screen, pl_typed_line *line)
         return true;
     }
     /* One long job after another: the second may need what the first one brings. */
-    if (call->command->run != NULL && pl_screen_is_ordinary(call) &&
-        pl_screen_ordinary_runs(screen)) {
+    if (pl_call_is_slow(call) && pl_screen_slow_runs(screen)) {
         pl_call_destroy(call);
         return false;
     }

@@ -117,7 +117,7 @@ static pl_id key_of(const pl_screen *screen, const pl_request *request, bool wit
         pl_hasher_u64(hasher, state->pins[i].layer);
         pl_hasher_id(hasher, state->pins[i].result);
     }
-    if (strcmp(kind->name, "sweep") == 0) {
+    if ((kind->uses & PL_USES_SWEEP) != 0) {
         hash_sweep(hasher, &state->sweep);
     }
     pl_id key = pl_hasher_finish(hasher);
@@ -143,10 +143,9 @@ static bool solves(const pl_screen *screen)
 
 static bool prepares(const pl_screen *screen)
 {
-    bool running = screen->prepare_wanted;
+    bool running = screen->prepare_wanted || pl_screen_brings(screen, PL_BRINGS_INPUTS);
     for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        running = running || job->kind == PL_JOB_KIND_PREPARE ||
-                  (job->call != NULL && strcmp(job->call->command->name, "calibrate") == 0);
+        running = running || job->kind == PL_JOB_KIND_PREPARE;
     }
     return running;
 }
@@ -167,7 +166,7 @@ static const char *needs(const pl_screen *screen, const pl_request *request)
                    ? "not calibrated:  {calibrate} calibrates, {side} shows the weights"
                    : "not calibrated:  {calibrate} calibrates";
     }
-    if (strcmp(request->kind->name, "sweep") == 0 && !state->sweep.set) {
+    if ((uses & PL_USES_SWEEP) != 0 && !state->sweep.set) {
         return "no sweep yet:  :sweep beta=1e-5:1e-2:log12";
     }
     if ((uses & PL_NEEDS_SOLVED) != 0 && pl_state_result(state, request->layer) == NULL) {

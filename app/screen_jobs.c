@@ -136,27 +136,20 @@ pl_status pl_screen_submit_job(pl_screen *screen, pl_screen_job *job, pl_urgency
     return PL_OK;
 }
 
-bool pl_screen_is_ordinary(const pl_call *call)
+bool pl_screen_slow_runs(const pl_screen *screen)
 {
-    static const char *const names[] = {"calibrate", "perplexity", "export", "open",
-                                        "sweep",     "figure",     "rebuild", "learn"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(call->command->name, names[i]) == 0) {
+    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        if (job->kind == PL_JOB_KIND_COMMAND && pl_call_is_slow(job->call)) {
             return true;
         }
     }
-    if (strcmp(call->command->name, "plot") == 0) {
-        const pl_kind *kind = pl_kind_find(call->words[0]);
-        return kind != NULL && kind->slow;
-    }
-    return strcmp(call->command->name, "solve") == 0 && call->n_words > 0 &&
-           strcmp(call->words[0], "all") == 0;
+    return false;
 }
 
-bool pl_screen_ordinary_runs(const pl_screen *screen)
+bool pl_screen_brings(const pl_screen *screen, pl_brings what)
 {
-    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        if (job->kind == PL_JOB_KIND_COMMAND && pl_screen_is_ordinary(job->call)) {
+    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        if (job->kind == PL_JOB_KIND_COMMAND && job->call->command->brings == what) {
             return true;
         }
     }
@@ -166,18 +159,18 @@ bool pl_screen_ordinary_runs(const pl_screen *screen)
 /* A solve that has to learn its transform first leaves room for pictures of that. */
 static bool learns(const pl_state *state, const pl_call *call)
 {
-    return state->source != NULL && strcmp(call->command->name, "solve") == 0 &&
+    return state->source != NULL && call->command->learns &&
            pl_spec_is_learned(pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM));
 }
 
 pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line, pl_error *err)
 {
     pl_screen_job *job = NULL;
-    char name[48];
-    snprintf(name, sizeof name, "%s%s", call->command->name,
-             strcmp(call->command->name, "solve") == 0 && call->n_words > 0 ? " all" : "");
-    const char *shown = pl_screen_is_ordinary(call) ? name : call->command->name;
-    const bool ordinary = pl_screen_is_ordinary(call) || learns(screen->state, call);
+    const bool slow = pl_call_is_slow(call);
+    const bool ordinary = slow || learns(screen->state, call);
+    char shown[48];
+    snprintf(shown, sizeof shown, "%s%s", call->command->name,
+             slow && pl_call_is_of_all(call) ? " all" : "");
     pl_status status = pl_screen_make_job(screen, PL_JOB_KIND_COMMAND, shown, &job, err);
     if (status == PL_OK) {
         job->call = call;
@@ -221,17 +214,6 @@ static void start_live(pl_screen *screen)
     screen->picture_wanted = screen->picture_wanted && screen->picture == NULL;
 }
 
-static bool calibrates(const pl_screen *screen)
-{
-    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        if (job->kind == PL_JOB_KIND_COMMAND &&
-            strcmp(job->call->command->name, "calibrate") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A solve without a calibration is kept until there is one. */
 static void postpone_live(pl_screen *screen)
 {
@@ -241,7 +223,7 @@ static void postpone_live(pl_screen *screen)
         screen->solve_later = false;
         pl_screen_say(screen, PL_MESSAGE_WARNING,
                       "solving needs inputs:  :open W.safetensors inputs=X.safetensors");
-    } else if (calibrates(screen)) {
+    } else if (pl_screen_brings(screen, PL_BRINGS_INPUTS)) {
         pl_screen_say(screen, PL_MESSAGE_INFO, "the solve starts when the calibration is done");
     } else {
         char text[120];
@@ -282,7 +264,7 @@ static void start_scores(pl_screen *screen)
         return;
     }
     /* Behind a calibration they would wait for its end: small urgent pieces go in between. */
-    bool between = pl_screen_ordinary_runs(screen);
+    bool between = pl_screen_slow_runs(screen);
     size_t count = 0;
     while (count < (between ? 1 : PL_SCORES_PIECE) && first + count < n &&
            !screen->scored[first + count]) {

@@ -1,5 +1,6 @@
 /* Transforms on the screen: the next one by a key, and learning one: begun, paused, gone on with,
  * watched. */
+#include "app/handlers.h"
 #include "app/screen_parts.h"
 
 #include <stdio.h>
@@ -28,7 +29,8 @@ void pl_screen_next_transform(pl_screen *screen)
 static pl_screen_job *learning_job(const pl_screen *screen)
 {
     for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        if (job->kind == PL_JOB_KIND_COMMAND && strcmp(job->call->command->name, "learn") == 0) {
+        if (job->kind == PL_JOB_KIND_COMMAND &&
+            job->call->command->brings == PL_BRINGS_TRANSFORM) {
             return job;
         }
     }
@@ -80,10 +82,11 @@ void pl_screen_note_progress(pl_screen *screen, const pl_screen_job *job)
     }
 }
 
-void pl_screen_end_learn(pl_screen *screen, pl_status status)
+void pl_screen_follow_learn(pl_screen *screen, const pl_call *call, pl_status how)
 {
+    (void)call;
     screen->learned++;
-    if (status == PL_OK) {
+    if (how == PL_OK) {
         screen->live_wanted = screen->live_wanted || screen->solve_later;
     } else {
         pl_screen_say(screen, PL_MESSAGE_INFO,

@@ -224,7 +224,7 @@ void pl_screen_note_measured(pl_screen *screen, const pl_screen_job *job, pl_sta
 {
     const pl_call *call = job->call;
     pl_screen_live *live = &screen->live;
-    if (status != PL_OK || call == NULL || strcmp(call->command->name, "perplexity") != 0 ||
+    if (status != PL_OK || call == NULL || call->command->brings != PL_BRINGS_PERPLEXITY ||
         job->state.source != screen->state->source) {
         return;
     }
@@ -284,12 +284,7 @@ void pl_screen_fill_live(pl_screen *screen)
     const pl_strength_key key = key_of(screen, screen->state);
     model->strength = key.method != NULL ? find_strength(screen, &key) : NULL;
     model->measured = NULL;
-    model->measuring = false;
-    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        model->measuring =
-            model->measuring || (job->kind == PL_JOB_KIND_COMMAND &&
-                                 strcmp(job->call->command->name, "perplexity") == 0);
-    }
+    model->measuring = pl_screen_brings(screen, PL_BRINGS_PERPLEXITY);
     if (live->have_measured) {
         live->measured.stale =
             !pl_id_equal(live->measured_weights, solved_weights(screen->state));

@@ -18,8 +18,6 @@
 #include "views/terminal.h"
 #include "views/tour.h"
 
-typedef struct pl_screen pl_screen;
-
 typedef enum pl_job_kind {
     PL_JOB_KIND_COMMAND, /* a typed command's run half */
     PL_JOB_KIND_LIVE,    /* a turn of the knob: solve, then a picture */
@@ -152,7 +150,7 @@ struct pl_screen {
     pl_undo undo, redo;
     double call_began;     /* of the call that is about to end; 0: now */
     bool key_logged;       /* the log's last line is a key's command */
-    char last_command[32]; /* of the last undo entry: selects in a row are one */
+    const pl_command *last_command; /* of the last undo entry, or NULL */
 
     pl_overview overview;
     bool *scored; /* [overview.n] */
@@ -184,9 +182,6 @@ void pl_screen_act(pl_screen *screen, pl_action action);
 void pl_screen_open_prompt(pl_screen *screen, const char *text);
 
 /* --- screen_words.c ------------------------------------------------------------------------ */
-
-/* A command that only a screen has, from its text: true if it was one of these. */
-bool pl_screen_run_word(pl_screen *screen, const char *text);
 
 /* Theme and marks as the options and the settings want them. */
 void pl_screen_set_looks(pl_screen *screen);
@@ -244,8 +239,9 @@ void pl_screen_destroy_job(pl_screen_job *job);
 /* A command's run half; line: 0 or the typed line that waits for it.  Takes call over. */
 PL_NODISCARD pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
                                              pl_error *err);
-bool pl_screen_is_ordinary(const pl_call *call);
-bool pl_screen_ordinary_runs(const pl_screen *screen);
+/* Whether a command runs that waits for this, see pl_brings. */
+bool pl_screen_brings(const pl_screen *screen, pl_brings what);
+bool pl_screen_slow_runs(const pl_screen *screen);
 
 /* Cancels one job by its number. */
 void pl_screen_cancel_job(pl_screen *screen, uint64_t id);
@@ -265,8 +261,6 @@ bool pl_screen_pause(pl_screen *screen);
 void pl_screen_learn_first(pl_screen *screen, const pl_screen_job *job);
 /* A running job has made progress: figures of what it learns are made anew, now and then. */
 void pl_screen_note_progress(pl_screen *screen, const pl_screen_job *job);
-/* `learn` has ended. */
-void pl_screen_end_learn(pl_screen *screen, pl_status status);
 
 /* --- screen_live.c ------------------------------------------------------------------------- */
 

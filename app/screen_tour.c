@@ -31,21 +31,15 @@ void pl_screen_set_tour(pl_screen *screen, pl_tour_step step)
 
 static bool is_done(const pl_screen *screen, const pl_call *call)
 {
-    const char *name = call != NULL ? call->command->name : "";
     switch (screen->tour) {
     case PL_TOUR_LAYERS:
         return screen->state->layer != screen->tour_layer;
     case PL_TOUR_SIDE:
         return screen->tour_turned && screen->state->side == screen->tour_side;
-    case PL_TOUR_SOLVE:
-        return strcmp(name, "solve") == 0;
-    case PL_TOUR_TURN:
-        return strcmp(name, "method") == 0;
-    case PL_TOUR_FIGURE:
-        return strcmp(name, "plot") == 0 || strcmp(name, "figure") == 0 ||
-               strcmp(name, "export") == 0;
-    default:
+    case PL_TOUR_OFF:
         return false;
+    default:
+        return call != NULL && call->command->tour == screen->tour;
     }
 }
 

@@ -1,4 +1,5 @@
 /* Commands that only a screen has: they change what is shown, never the state's record. */
+#include "app/handlers.h"
 #include "app/screen_parts.h"
 
 #include <stdio.h>
@@ -59,8 +60,9 @@ void pl_screen_next_theme(pl_screen *screen)
     choose_theme(screen, (screen->theme + 1) % PL_THEME_COUNT);
 }
 
-static pl_status theme(pl_screen *screen, const pl_call *call, pl_error *err)
+pl_status pl_screen_word_theme(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
+    *taken = true;
     if (call->n_words == 0) {
         pl_screen_next_theme(screen);
         return PL_OK;
@@ -79,8 +81,9 @@ static pl_status theme(pl_screen *screen, const pl_call *call, pl_error *err)
     return PL_OK;
 }
 
-static pl_status marks(pl_screen *screen, const pl_call *call, pl_error *err)
+pl_status pl_screen_word_marks(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
+    *taken = true;
     static const char *const all[] = {"braille", "blocks", "ascii", "auto"};
     static const char *const shown[] = {
         [PL_MARKS_BRAILLE] = "braille",
@@ -110,8 +113,9 @@ static pl_status marks(pl_screen *screen, const pl_call *call, pl_error *err)
 
 /* --- the others ------------------------------------------------------------------------------- */
 
-static pl_status tour(pl_screen *screen, const pl_call *call, pl_error *err)
+pl_status pl_screen_word_tour(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
+    *taken = true;
     const char *word = call->n_words > 0 ? call->words[0] : "on";
     bool off = strcmp(word, "off") == 0;
     if (!off && strcmp(word, "on") != 0) {
@@ -121,16 +125,18 @@ static pl_status tour(pl_screen *screen, const pl_call *call, pl_error *err)
     return PL_OK;
 }
 
-static pl_status jobs(pl_screen *screen, const pl_call *call, pl_error *err)
+pl_status pl_screen_word_jobs(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
+    *taken = true;
     (void)call;
     (void)err;
     screen->jobs_view = (pl_jobs_view){.open = true};
     return PL_OK;
 }
 
-static pl_status write_log(pl_screen *screen, const pl_call *call, pl_error *err)
+pl_status pl_screen_word_log(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
+    *taken = true;
     const char *file = pl_call_value(call, "file");
     if (file == NULL) {
         pl_screen_show_log(screen);
@@ -149,34 +155,48 @@ static pl_status write_log(pl_screen *screen, const pl_call *call, pl_error *err
     return status;
 }
 
-static pl_status undo(pl_screen *screen, const pl_call *call, pl_error *err)
-{
-    (void)err;
-    pl_screen_step_history(screen, strcmp(call->command->name, "undo") == 0);
-    return PL_OK;
-}
-
-static pl_status restore(pl_screen *screen, const pl_call *call, pl_error *err)
+pl_status pl_screen_word_undo(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
     (void)call;
     (void)err;
+    *taken = true;
+    pl_screen_step_history(screen, true);
+    return PL_OK;
+}
+
+pl_status pl_screen_word_redo(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
+{
+    (void)call;
+    (void)err;
+    *taken = true;
+    pl_screen_step_history(screen, false);
+    return PL_OK;
+}
+
+pl_status pl_screen_word_restore(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
+{
+    (void)call;
+    (void)err;
+    *taken = true;
     pl_screen_restore(screen);
     return PL_OK;
 }
 
-static pl_status cancel(pl_screen *screen, const pl_call *call, pl_error *err)
+pl_status pl_screen_word_cancel(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
     (void)call;
     (void)err;
+    *taken = true;
     if (!pl_screen_cancel(screen)) {
         pl_screen_say(screen, PL_MESSAGE_INFO, "nothing runs");
     }
     return PL_OK;
 }
 
-/* An expression is no list of words: >= has the = of a key. */
-static pl_status filter(pl_screen *screen, const char *expression, pl_error *err)
+pl_status pl_screen_word_filter(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
+    *taken = true;
+    const char *expression = call->n_words > 0 ? call->words[0] : "";
     bool none = strcmp(expression, "none") == 0;
     pl_status status = pl_layers_filter(&screen->model, none ? "" : expression, err);
     if (status == PL_OK) {
@@ -188,56 +208,41 @@ static pl_status filter(pl_screen *screen, const char *expression, pl_error *err
     return status;
 }
 
-static const struct {
-    const char *name;
-    pl_status (*run)(pl_screen *screen, const pl_call *call, pl_error *err);
-} words[] = {
-    {"undo", undo},     {"redo", undo}, {"restore", restore}, {"cancel", cancel},
-    {"theme", theme},   {"marks", marks}, {"tour", tour},     {"jobs", jobs},
-    {"log", write_log},
-};
-
 /* `learn pause` is no work for the worker: it stops what the worker does. */
-static bool pause_learning(pl_screen *screen, const char *text)
+pl_status pl_screen_word_learn(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
-    static const char pause[] = "learn pause";
-    const size_t length = strlen(pause);
-    if (strncmp(text, pause, length) != 0 || text[length + strspn(text + length, " \t")] != '\0') {
-        return false;
-    }
-    if (!pl_screen_pause(screen)) {
+    (void)err;
+    *taken = !pl_slow_learn(call);
+    if (*taken && !pl_screen_pause(screen)) {
         pl_screen_say(screen, PL_MESSAGE_INFO, "nothing is being learned");
     }
-    return true;
+    return PL_OK;
 }
 
-bool pl_screen_run_word(pl_screen *screen, const char *text)
+/* It ends as other commands do: with a line in the log. */
+pl_status pl_screen_word_save(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
-    pl_error err = {0};
-    size_t length = strcspn(text, " \t");
-    if (length == 6 && strncmp(text, "filter", 6) == 0) {
-        if (filter(screen, text + 6 + strspn(text + 6, " \t"), &err) != PL_OK) {
-            pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
-        }
-        return true;
+    (void)call;
+    *taken = false;
+    if (screen->options->save == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "save: there is no session to save to");
     }
-    if (pause_learning(screen, text)) {
-        return true;
+    return screen->options->save(screen->options->ctx, screen->state, err);
+}
+
+pl_status pl_screen_word_help(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
+{
+    *taken = false;
+    pl_status status = call->command->run(call, screen->state, NULL, NULL, err);
+    if (status != PL_OK) {
+        return status;
     }
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strlen(words[i].name) != length || strncmp(words[i].name, text, length) != 0) {
-            continue;
-        }
-        pl_call *call = NULL;
-        pl_status status = pl_call_parse(text, &call, &err);
-        if (status == PL_OK) {
-            status = words[i].run(screen, call, &err);
-        }
-        if (status != PL_OK) {
-            pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
-        }
-        pl_call_destroy(call);
-        return true;
-    }
-    return false;
+    pl_buf text = {0};
+    pl_result_text(call, &text);
+    const char *s = text.data != NULL ? text.data : "";
+    status = call->n_words > 0 ? pl_help_show(&screen->help, "Planish help", s, err)
+                               : pl_help_open(&screen->help, screen->model.keys, s, err);
+    pl_buf_deinit(&text);
+    *taken = status == PL_OK;
+    return status;
 }

@@ -171,8 +171,12 @@ static pl_status split(pl_call *call, const char *text, char **name, pl_error *e
         while (isspace((unsigned char)*text)) {
             text++;
         }
+        const pl_command *command = *name != NULL ? pl_command_find(*name) : NULL;
         if (*text == '\0') {
             break;
+        }
+        if (command != NULL && command->raw) {
+            return push(&call->words, &call->n_words, strdup(text), err);
         }
         pl_buf word = {0};
         size_t equals = SIZE_MAX;

@@ -53,9 +53,9 @@ static void test_table_is_consistent(void **ctx)
         assert_true(c->min_words <= c->max_words);
         assert_int_equal(c->max_words == 0, c->positional[0] == '\0');
         assert_non_null(c->keys);
-        if (strcmp(c->name, "save") != 0 && !c->on_screen) {
-            assert_true(c->run != NULL || c->apply != NULL);
-        }
+        assert_true(c->run != NULL || c->apply != NULL || c->on_screen != NULL);
+        assert_true(c->apply != NULL || c->history == PL_HISTORY_NONE ||
+                    c->history == PL_HISTORY_STEP);
         for (const pl_key *key = c->keys; key->name != NULL; key++) {
             check_key(c, key);
         }
@@ -107,6 +107,46 @@ static void test_promised_commands_are_there(void **ctx)
     }
 }
 
+/* What may take long leaves room for what is quick: of every command that takes `all`, too. */
+static void test_slow_calls(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *text;
+        bool slow;
+    } calls[] = {
+        {"solve", false},          {"solve x", false},          {"solve all", true},
+        {"import all", true},      {"import x after=f", false}, {"learn", true},
+        {"learn pause", false},    {"plot basin", true},        {"plot channels", false},
+        {"perplexity", true},      {"layers", false},           {"filter input_ratio >= 2", false},
+        {"sweep beta=1e-5:1e-3:log5", true},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        pl_error err;
+        pl_call *call = NULL;
+        pl_check_ok(pl_call_parse(calls[i].text, &call, &err), err);
+        if (pl_call_is_slow(call) != calls[i].slow) {
+            fprintf(stderr, "%s: expected it to be %s\n", calls[i].text,
+                    calls[i].slow ? "slow" : "quick");
+            fail();
+        }
+        pl_call_destroy(call);
+    }
+}
+
+/* What a line without words says is one word, `=` and quotes included. */
+static void test_raw_words(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    pl_call *call = NULL;
+    pl_check_ok(pl_call_parse("filter  input_ratio >= 2 and not solved", &call, &err), err);
+    assert_int_equal(call->n_words, 1);
+    assert_int_equal(call->n_keys, 0);
+    assert_string_equal(call->words[0], "input_ratio >= 2 and not solved");
+    pl_call_destroy(call);
+}
+
 static void check_usage(const char *text, const char *const *says)
 {
     pl_error err;
@@ -142,7 +182,7 @@ static void test_word_counts(void **ctx)
     (void)ctx;
     check_usage("select a b", SAYS("select: expected `select [LAYER]`", "2 words"));
     check_usage("info all", SAYS("info: expected `info`"));
-    check_usage("method", SAYS("method: expected `method NAME`"));
+    check_usage("method", SAYS("method: expected `method METHOD|none`"));
     check_usage("outliers top=1 top=2", SAYS("outliers: key \"top\" is given twice"));
     check_usage("'' x", SAYS("unknown command \"\""));
 }
@@ -245,6 +285,8 @@ int main(void)
         cmocka_unit_test(test_table_is_consistent),
         cmocka_unit_test(test_promised_commands_are_there),
         cmocka_unit_test(test_unknown_names),
+        cmocka_unit_test(test_slow_calls),
+        cmocka_unit_test(test_raw_words),
         cmocka_unit_test(test_word_counts),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_reals_choices_lengths),

@@ -107,6 +107,12 @@ static void test_layers(void **ctx)
     check("outliers 3.", OFFERS("3.q_proj", "3.k_proj", "3.v_proj", "3.o_proj", "3.gate_proj",
                                 "3.up_proj", "3.down_proj"));
     check("solve a", OFFERS("all"));
+    check("import n", OFFERS("none"));
+    check("learn re", OFFERS("resume", "reset"));
+    check("learn 1.q", OFFERS("1.q_proj"));
+    check("learn reset 1.q", OFFERS("1.q_proj"));
+    check("filter inp", OFFERS("input_ratio"));
+    check("figure 1x2 hist", OFFERS("histogram"));
     check("select model.layers.2.mlp.u", OFFERS("model.layers.2.mlp.up_proj"));
     check("plot channels 0.dow", OFFERS("0.down_proj"));
     check("dump gram 0.dow", OFFERS("0.down_proj"));
