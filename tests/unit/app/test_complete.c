@@ -112,7 +112,6 @@ static void test_layers(void **ctx)
     check("learn 1.q", OFFERS("1.q_proj"));
     check("learn reset 1.q", OFFERS("1.q_proj"));
     check("filter inp", OFFERS("input_ratio"));
-    check("figure 1x2 hist", OFFERS("histogram"));
     check("select model.layers.2.mlp.u", OFFERS("model.layers.2.mlp.up_proj"));
     check("plot channels 0.dow", OFFERS("0.down_proj"));
     check("dump gram 0.dow", OFFERS("0.down_proj"));
