@@ -119,7 +119,7 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     return status;
 }
 
-/* Widths that journals and conferences ask for (interface.md 7): a column, or the whole page. */
+/* Widths that journals and conferences ask for: a column, or the whole page. */
 static const struct {
     const char *name;
     double width_in, single; /* height over width of one figure */
