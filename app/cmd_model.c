@@ -4,6 +4,8 @@
 #include "app/usage.h"
 #include "core/model/bare.h"
 #include "core/run/picture.h"
+#include "core/tensor/kernel.h"
+#include "core/tensor/linalg.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -155,7 +157,12 @@ pl_status pl_run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     (void)task;
     (void)err;
     double start = pl_now();
+    char processor[160];
     put_info(call->result, state->source->model, 0);
+    pl_processor_name(processor, sizeof processor);
+    json_object_set_new(call->result, "kernel", json_string(pl_kernel_name()));
+    json_object_set_new(call->result, "threads", json_integer(pl_linalg_threads()));
+    json_object_set_new(call->result, "processor", json_string(processor));
     json_object_set_new(call->result, "seconds", json_real(pl_now() - start));
     return PL_OK;
 }

@@ -187,7 +187,7 @@ static const pl_command table[] = {
      .run = pl_run_open, .apply = pl_apply_open,
      .slow = slow_always, .rebuild = PL_REBUILD_MODEL, .more_help = pl_help_dumps},
     {.name = "info", .positional = "", .keys = no_keys, .needs_model = true,
-     .summary = "Say what the open model is", .run = pl_run_info},
+     .summary = "Say what the open model is, and what computes", .run = pl_run_info},
     {.name = "layers", .positional = "", .keys = no_keys, .needs_model = true,
      .summary = "List the linear layers with their outlier scores", .run = pl_run_layers},
     {.name = "tokenize", .positional = "", .keys = tokenize_keys, .needs_model = true,

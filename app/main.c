@@ -1,5 +1,8 @@
 /* planish: the terminal workbench, its prompt and its batch front. */
 #include "app/front.h"
+#include "app/start.h"
+#include "core/tensor/kernel.h"
+#include "core/tensor/linalg.h"
 #include "views/keys.h"
 
 #include <locale.h>
@@ -7,20 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* OpenMP threads that wait by spinning make a busy machine ten times slower (a shared server, two
- * jobs at once); ones that sleep at once lose 4 % of a calibration to being woken.  These spin for
- * some 15 us, which costs a busy machine nothing to speak of.  libgomp reads its environment before
- * main, so the program starts itself once more, unless the user has said how to wait.  Should that
- * fail, only time is lost. */
-static void wait_by_sleeping(char **argv)
-{
-    if (getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
-        setenv("OMP_WAIT_POLICY", "passive", 0) == 0 && setenv("GOMP_SPINCOUNT", "1000", 0) == 0) {
-        execv("/proc/self/exe", argv);
-    }
-}
 
 /* glibc raises its threshold for mappings of their own, up to 32 MB, as large blocks are freed;
  * what is freed later then stays with the program in pieces.  A fixed one gives every matrix back.
@@ -49,9 +38,28 @@ static void print_actions(void)
     }
 }
 
+/* What a measured time or a last digit may depend on. */
+static void print_version(int threads)
+{
+    char processor[160], library[64];
+    const char *own = pl_start_own_kernel();
+    snprintf(library, sizeof library, "%s", pl_linalg_config());
+    char *space = strchr(library, ' '); /* "OpenBLAS 0.3.21 and how it was built" */
+    if (space != NULL && (space = strchr(space + 1, ' ')) != NULL) {
+        *space = '\0';
+    }
+    pl_processor_name(processor, sizeof processor);
+    printf("planish " PL_VERSION "\n%s, %s kernels", library, pl_kernel_name());
+    if (own != NULL) {
+        printf(" (%s by its own choice)", own);
+    }
+    threads = threads > 0 ? threads : pl_linalg_default_threads();
+    printf(", %d thread%s\n%s\n", threads, threads == 1 ? "" : "s", processor);
+}
+
 int main(int argc, char **argv)
 {
-    wait_by_sleeping(argv);
+    pl_start(argv);
     give_back_large_blocks();
     /* Only the character type: numbers are written with a point everywhere. */
     setlocale(LC_CTYPE, "");
@@ -66,7 +74,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (options.version) {
-        puts("planish " PL_VERSION);
+        print_version(options.threads);
         return 0;
     }
     if (options.actions) {

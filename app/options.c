@@ -25,7 +25,7 @@ const char pl_options_help[] =
     "  --actions        print the actions that keys can be mapped to, and their keys\n"
     "  --theme NAME     dark, light, safe (colour-blind) or none\n"
     "  --marks NAME     braille, blocks, ascii or auto: what plots are drawn with\n"
-    "  --version        print the version\n"
+    "  --version        print the version, OpenBLAS's kernels, the threads and the processor\n"
     "  --help           print this; `planish -c help` explains the commands\n";
 
 static pl_status parse_size(const char *text, size_t *out, pl_error *err)

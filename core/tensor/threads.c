@@ -1,5 +1,6 @@
 #include "core/tensor/linalg.h"
 
+#include "core/tensor/kernel.h"
 #include "core/tensor/threads_parts.h"
 
 #include <cblas.h>
@@ -53,6 +54,11 @@ size_t pl_linalg_thread(void)
 const char *pl_linalg_config(void)
 {
     return openblas_get_config();
+}
+
+const char *pl_kernel_name(void)
+{
+    return openblas_get_corename();
 }
 
 static int affinity_processors(void)

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/rng.h"
+#include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -32,6 +33,11 @@ double bench_median(double *values, size_t count)
 
 void bench_print(json_t *object)
 {
+    char processor[160];
+    pl_processor_name(processor, sizeof processor);
+    json_object_set_new(object, "kernel", json_string(pl_kernel_name()));
+    json_object_set_new(object, "threads", json_integer(pl_linalg_threads()));
+    json_object_set_new(object, "processor", json_string(processor));
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
     puts(text != NULL ? text : "{}");
     fflush(stdout);

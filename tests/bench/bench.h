@@ -18,7 +18,8 @@ double bench_now(void); /* seconds, monotonic */
 /* Median of count <= 64 values, which are sorted in place. */
 double bench_median(double *values, size_t count);
 
-/* Prints object on one line, numbers to 6 digits, and takes the reference. */
+/* Prints object on one line, numbers to 6 digits, with the kernels, threads and processor that it
+ * was measured with, and takes the reference. */
 void bench_print(json_t *object);
 
 /* Prints the sentence to stderr and ends the program with status 1. */

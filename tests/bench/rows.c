@@ -32,8 +32,11 @@ double bench_torch(const char *args)
     if (python == NULL || root == NULL) {
         return NAN;
     }
-    snprintf(command, sizeof command, "'%s' '%s/tests/bench/torch_rows.py' --threads %d %s", python,
-             root, pl_linalg_threads(), args);
+    /* With its own way to wait, not that of our start. */
+    snprintf(command, sizeof command,
+             "env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT "
+             "'%s' '%s/tests/bench/torch_rows.py' --threads %d %s",
+             python, root, pl_linalg_threads(), args);
     FILE *pipe = popen(command, "r");
     if (pipe == NULL || fgets(text, sizeof text, pipe) == NULL) {
         text[0] = '\0';
