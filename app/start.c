@@ -1,9 +1,11 @@
 #include "app/start.h"
 
 #include "core/tensor/kernel.h"
+#include "core/tensor/linalg.h"
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -46,6 +48,51 @@ static bool choose_kernel(void)
     }
     return false; /* not a choice of ours */
 }
+
+static const char *value_in(char **environment, const char *name)
+{
+    const size_t length = strlen(name);
+    for (; *environment != NULL; environment++) {
+        if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=') {
+            return *environment + length + 1;
+        }
+    }
+    return NULL;
+}
+
+/* Threads that OpenBLAS will make buffers for while it is loaded, as its manual has it. */
+static int threads_at_load(char **environment)
+{
+    static const char *const names[] = {"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS",
+                                        "OMP_NUM_THREADS"};
+    int threads = pl_linalg_processors();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = value_in(environment, names[i]);
+        const int asked = value != NULL ? atoi(value) : 0;
+        if (asked > 0) {
+            return asked < threads ? asked : threads;
+        }
+    }
+    return threads;
+}
+
+/* Before OpenBLAS is loaded, for it would not come back; the C library is usable by then, but has
+ * no environment of its own yet. */
+static void check_room(int argc, char **argv, char **environment)
+{
+    (void)argc;
+    (void)argv;
+    pl_error err = {0};
+    if (pl_linalg_check_room(threads_at_load(environment), 0, &err) != PL_OK) {
+        char line[sizeof err.message + 16];
+        int length = snprintf(line, sizeof line, "planish: %s\n", err.message);
+        (void)!write(STDERR_FILENO, line, length > 0 ? (size_t)length : 0);
+        _exit(1);
+    }
+}
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const before_libraries)(int, char **, char **) = check_room;
 
 void pl_start(char **argv)
 {

@@ -15,12 +15,22 @@
 
 /* Threads for BLAS and OpenMP, n >= 1.  Call it on the thread that computes (the worker): OpenMP
  * keeps the number per thread, and OpenBLAS follows its caller's.  Fails (PL_ERR_STATE) if the
- * linked OpenBLAS is not the OpenMP build (openblas_get_parallel() != 2). */
+ * linked OpenBLAS is not the OpenMP build (openblas_get_parallel() != 2), PL_ERR_MEMORY as
+ * pl_linalg_check_room does. */
 PL_NODISCARD pl_status pl_linalg_set_threads(int n, pl_error *err);
 
 /* Usable processors: affinity mask and cgroup v2/v1 quota, at least 1. */
 int pl_linalg_default_threads(void);
 int pl_linalg_threads(void);
+
+/* Processors of the affinity mask alone, at least 1: for so many OpenBLAS makes buffers while it is
+ * loaded, unless its environment says fewer. */
+int pl_linalg_processors(void);
+
+/* OpenBLAS waits for ever where it gets no memory for its buffers, so ask before: PL_ERR_MEMORY
+ * names the limit of this process (RLIMIT_AS, RLIMIT_DATA) that leaves no room for computing with
+ * so many threads, and what it would have to be.  buffered: threads that have theirs already. */
+PL_NODISCARD pl_status pl_linalg_check_room(int threads, int buffered, pl_error *err);
 
 /* Which thread of the present OpenMP region this is, from 0: for scratch of its own. */
 size_t pl_linalg_thread(void);

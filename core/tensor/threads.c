@@ -9,12 +9,69 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 static atomic_int chosen; /* 0 until set */
+
+/* OpenBLAS keeps a buffer of this size for each of its threads, and takes one more for each thread
+ * that calls it; libgomp's threads have stacks, and malloc a heap for each. */
+static const size_t buffer_bytes = (size_t)128 << 20;
+static const size_t thread_bytes = (size_t)(8 + 64) << 20;
+/* For everything else: a model smaller than the demo. */
+static const size_t least_bytes = (size_t)64 << 20;
+
+/* Bytes of address space and of private memory of this process; 0 where the kernel does not say. */
+static void used_bytes(size_t *space, size_t *data)
+{
+    unsigned long pages[6] = {0};
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%lu %lu %lu %lu %lu %lu", &pages[0], &pages[1], &pages[2], &pages[3],
+                   &pages[4], &pages[5]) != 6) {
+            pages[0] = pages[5] = 0;
+        }
+        fclose(file);
+    }
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    *space = page * pages[0];
+    *data = page * pages[5];
+}
+
+static pl_status check_limit(int resource, const char *name, size_t used, size_t more, int threads,
+                             pl_error *err)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+        limit.rlim_cur >= used + more) {
+        return PL_OK;
+    }
+    return pl_error_set(err, PL_ERR_MEMORY,
+                        "the limit %s is %llu KiB, and computing with %d thread%s needs at least "
+                        "%zu KiB: raise it, or start with OMP_NUM_THREADS=1 and --threads 1",
+                        name, (unsigned long long)limit.rlim_cur / 1024, threads,
+                        threads == 1 ? "" : "s", (used + more + 1023) / 1024);
+}
+
+pl_status pl_linalg_check_room(int threads, int buffered, pl_error *err)
+{
+    size_t space = 0, data = 0;
+    used_bytes(&space, &data);
+    const size_t count = (size_t)threads,
+                 missing = threads > buffered ? count - (size_t)buffered : 0;
+    const size_t stacks =
+        buffered > 0 ? count : count + 2; /* while loading: worker and writer too */
+    const size_t more = (missing + count) * buffer_bytes + stacks * thread_bytes + least_bytes;
+    pl_status status =
+        check_limit(RLIMIT_AS, "on address space (ulimit -v)", space, more, threads, err);
+    return status == PL_OK
+               ? check_limit(RLIMIT_DATA, "on data (ulimit -d)", data, more, threads, err)
+               : status;
+}
 
 pl_status pl_linalg_set_threads(int n, pl_error *err)
 {
@@ -26,6 +83,10 @@ pl_status pl_linalg_set_threads(int n, pl_error *err)
                             "the linked OpenBLAS is not its OpenMP build (package "
                             "libopenblas0-openmp): %s",
                             openblas_get_config());
+    }
+    pl_status status = pl_linalg_check_room(n, openblas_get_num_threads(), err);
+    if (status != PL_OK) {
+        return status;
     }
 #ifdef _OPENMP
     omp_set_dynamic(0);
@@ -61,7 +122,7 @@ const char *pl_kernel_name(void)
     return openblas_get_corename();
 }
 
-static int affinity_processors(void)
+int pl_linalg_processors(void)
 {
     /* The kernel refuses a set smaller than its own, so grow until it fits. */
     for (int bits = 1024; bits <= 1 << 20; bits *= 4) {
@@ -191,7 +252,7 @@ int pl_cgroup_processors(const char *membership, const char *root)
 
 int pl_linalg_default_threads(void)
 {
-    int count = affinity_processors();
+    int count = pl_linalg_processors();
     FILE *file = fopen("/proc/self/cgroup", "re");
     if (file != NULL) {
         char text[16384];

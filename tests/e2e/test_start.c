@@ -128,6 +128,47 @@ static void test_it_keeps_its_name(void **ctx)
     setenv("OMP_WAIT_POLICY", "passive", 1);
 }
 
+/* planish -c 'perplexity' with a limit, through a shell in its place. */
+static run with_limit(const char *flag, size_t kib)
+{
+    char program[1024], script[3000];
+    snprintf(program, sizeof program, "%s", getenv("PLANISH_BIN"));
+    snprintf(script, sizeof script,
+             "ulimit %s %zu && exec timeout 60 '%s' --threads 2 --store '%s' -c perplexity", flag,
+             kib, program, run_path("store"));
+    setenv("PLANISH_BIN", "/bin/sh", 1);
+    run r = RUN("-c", script);
+    setenv("PLANISH_BIN", program, 1);
+    return r;
+}
+
+/* OpenBLAS would ask for its buffers for ever. */
+static void test_too_little_memory_is_refused(void **ctx)
+{
+    (void)ctx;
+    static const size_t kibs[] = {150000, 200000, 300000, 400000};
+    size_t need = 0;
+    setenv("OMP_NUM_THREADS", "2", 1);
+    for (size_t i = 0; i < sizeof kibs / sizeof kibs[0]; i++) {
+        run r = with_limit("-v", kibs[i]);
+        run_check_failed(&r, 1, "planish: the limit on address space (ulimit -v) is ");
+        const char *number = strstr(r.err, "needs at least ");
+        assert_non_null(number);
+        need = strtoull(number + strlen("needs at least "), NULL, 10);
+        run_free(&r);
+    }
+    run r = with_limit("-v", need);
+    if (r.status != 0) {
+        fprintf(stderr, "%zu KiB were said to do: %s", need, r.err);
+        fail();
+    }
+    run_free(&r);
+    r = with_limit("-d", 300000);
+    run_check_failed(&r, 1, "the limit on data (ulimit -d) is 300000 KiB");
+    run_free(&r);
+    unsetenv("OMP_NUM_THREADS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_the_users_choice_stays),
         cmocka_unit_test(test_what_it_runs_on_is_told),
         cmocka_unit_test(test_it_keeps_its_name),
+        cmocka_unit_test(test_too_little_memory_is_refused),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
