@@ -44,7 +44,7 @@ static const pl_key activations_keys[] = {
     {"symmetric", PL_KEY_CHOICE, "yes", "yes|no", "codes around 0, or with a zero point"},
     {"clip", PL_KEY_REAL, "1", NULL, "share of the range that is kept, 0.01 to 1"},
     {"range", PL_KEY_CHOICE, "token", "token|tensor",
-     "each token its own, or one for all from calibration"},
+     "each token its own, or one for all: [min, max] of the stored rows, after T"},
     {0},
 };
 

@@ -2,9 +2,9 @@
  *
  * Every window gives one partial result; partials are combined in a fixed binary tree by window
  * index as soon as both children are present, so the same windows give the same bytes in whatever
- * order they come, and windows that come in order leave at most log2(windows) + 1
- * partials.  The Gram sums are float32 over 128 rows at a time, added pairwise between windows: each
- * element good to 1e-6 * sqrt(G_ii G_jj).  Moments are float64. */
+ * order they come, and windows that come in order leave at most log2(windows) + 1 partials.  The
+ * Gram sums are float32 over 128 rows at a time, added pairwise between windows: each element good
+ * to 1e-6 * sqrt(G_ii G_jj).  Moments are float64. */
 #ifndef PL_CALIB_STATS_H
 #define PL_CALIB_STATS_H
 

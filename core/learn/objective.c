@@ -228,36 +228,33 @@ static pl_act_range input_share(const pl_objective *o, const double *params)
     return share;
 }
 
-static pl_act_range own_range(const pl_objective *o, const float *x)
+/* Rows of the batch that share a range: all of them, or each has its own. */
+static size_t rows_together(const pl_objective *o)
 {
-    pl_act_range own = pl_act_row_range(x, o->act_fixed ? o->batch * o->at.n : o->at.n);
-    if (o->act_fixed) { /* as pl_outputs_quantize has it: the same at both ends */
-        own.hi = fmaxf(own.hi, -own.lo);
-        own.lo = -own.hi;
-    }
-    return own;
+    return o->act_fixed ? o->batch : 1;
 }
 
 static void round_inputs(pl_objective *o, const double *params)
 {
-    const size_t n = o->at.n;
+    const size_t n = o->at.n, together = rows_together(o);
     pl_round_group *groups = o->groups + o->at.rows * o->at.groups;
     if (o->inputs.bits == 0) {
         memcpy(o->xq, o->xt, o->batch * n * sizeof *o->xq);
         return;
     }
     const pl_act_range share = input_share(o, params);
-    if (o->act_fixed) {
-        groups[0] = pl_round_fit(&o->inputs, own_range(o, o->xt), share);
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static)
+#endif
+    for (size_t g = 0; g < o->batch / together; g++) {
+        groups[g] = pl_round_fit(&o->inputs,
+                                 pl_act_row_range(o->xt + g * together * n, together * n), share);
     }
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static)
 #endif
     for (size_t r = 0; r < o->batch; r++) {
-        if (!o->act_fixed) {
-            groups[r] = pl_round_fit(&o->inputs, own_range(o, o->xt + r * n), share);
-        }
-        pl_round_apply(&o->inputs, &groups[o->act_fixed ? 0 : r], o->xt + r * n, n, o->xq + r * n);
+        pl_round_apply(&o->inputs, &groups[r / together], o->xt + r * n, n, o->xq + r * n);
     }
 }
 
@@ -375,25 +372,6 @@ static void weight_gradient(pl_objective *o, const double *params, double *gradi
     }
 }
 
-/* One range for the whole batch: the value of largest magnitude makes both of its ends. */
-static void fixed_gradient(pl_objective *o, pl_act_range share, double *low, double *high)
-{
-    const pl_round_group *group = o->groups + o->at.rows * o->at.groups;
-    const size_t count = o->batch * o->at.n;
-    pl_round_sums sums = {0};
-    double low_grad, high_grad;
-    pl_round_gradient(&o->inputs, group, o->xt, count, o->xg, &sums);
-    pl_round_range_gradient(&o->inputs, group, &sums, &low_grad, &high_grad);
-    *low = low_grad * (double)group->own.lo;
-    *high = high_grad * (double)group->own.hi;
-    size_t at = 0;
-    while (at + 1 < count && fabsf(o->xt[at]) < group->own.hi) {
-        at++;
-    }
-    const double grown = high_grad * (double)share.hi - low_grad * (double)share.lo;
-    o->xg[at] += (float)(o->xt[at] < 0.0f ? -grown : grown);
-}
-
 static pl_status input_gradient(pl_objective *o, const double *params, double *gradient,
                                 pl_error *err)
 {
@@ -404,29 +382,26 @@ static pl_status input_gradient(pl_objective *o, const double *params, double *g
     const pl_act_range share = input_share(o, params);
     const pl_act_range learned = share_of(params, at->input_low, at->input_high);
     const pl_round_group *groups = o->groups + at->rows * at->groups;
+    const size_t together = rows_together(o), count = together * at->n;
     double low_sum = 0.0, high_sum = 0.0;
     double *ends = pl_alloc(2 * o->batch, sizeof *ends);
     if (ends == NULL) {
         return no_memory(o->site, err);
     }
-    if (o->act_fixed) {
-        fixed_gradient(o, share, &low_sum, &high_sum);
-    } else {
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static)
 #endif
-        for (size_t r = 0; r < o->batch; r++) {
-            const float *x = o->xt + r * at->n;
-            float *grad = o->xg + r * at->n;
-            pl_round_sums sums = {0};
-            pl_round_gradient(&o->inputs, &groups[r], x, at->n, grad, &sums);
-            spread_range(&o->inputs, &groups[r], &sums, share, x, at->n, grad, &ends[2 * r],
-                         &ends[2 * r + 1]);
-        }
-        for (size_t r = 0; r < o->batch; r++) {
-            low_sum += ends[2 * r];
-            high_sum += ends[2 * r + 1];
-        }
+    for (size_t g = 0; g < o->batch / together; g++) {
+        const float *x = o->xt + g * count;
+        float *grad = o->xg + g * count;
+        pl_round_sums sums = {0};
+        pl_round_gradient(&o->inputs, &groups[g], x, count, grad, &sums);
+        spread_range(&o->inputs, &groups[g], &sums, share, x, count, grad, &ends[2 * g],
+                     &ends[2 * g + 1]);
+    }
+    for (size_t g = 0; g < o->batch / together; g++) {
+        low_sum += ends[2 * g];
+        high_sum += ends[2 * g + 1];
     }
     gradient[at->input_low] = low_sum * (double)o->act_share * slope((double)learned.lo);
     gradient[at->input_high] = high_sum * (double)o->act_share * slope((double)learned.hi);

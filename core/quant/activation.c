@@ -1,4 +1,4 @@
-#include "core/quant/activation_parts.h"
+#include "core/quant/activation.h"
 
 #include "core/tensor/clones.h"
 #include "core/tensor/lanes.h"

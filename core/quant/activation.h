@@ -25,6 +25,9 @@ typedef struct pl_act_range {
     float lo, hi;
 } pl_act_range;
 
+/* What is kept of a range's ends: the grid's clip times the learned one (NULL: 1). */
+pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip);
+
 /* A row's minimum and maximum, 0 included. */
 pl_act_range pl_act_row_range(const float *x, size_t n);
 

@@ -1,7 +1,7 @@
 #include "core/quant/fused.h"
 
 #include "core/base/checked.h"
-#include "core/quant/activation_parts.h"
+#include "core/quant/activation.h"
 #include "core/quant/transform_parts.h"
 #include "core/tensor/clones.h"
 

@@ -126,6 +126,9 @@ const char *pl_transform_kind(const pl_transform *t);
 size_t pl_transform_arrays(const pl_transform *t, pl_transform_array arrays[PL_TRANSFORM_ARRAYS]);
 size_t pl_transform_clip_group_size(const pl_transform *t);
 
+/* The same to the last bit; NULL, no transform, equals only NULL. */
+bool pl_transform_equal(const pl_transform *a, const pl_transform *b);
+
 /* From such a list again.  PL_ERR_FORMAT where an array is missing or of another size. */
 PL_NODISCARD pl_status pl_transform_from_arrays(const char *kind, size_t n,
                                                 const pl_transform_array *arrays, size_t count,

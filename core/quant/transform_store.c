@@ -45,6 +45,28 @@ size_t pl_transform_clip_group_size(const pl_transform *t)
     return t->clip_group_size;
 }
 
+bool pl_transform_equal(const pl_transform *a, const pl_transform *b)
+{
+    pl_transform_array mine[PL_TRANSFORM_ARRAYS], other[PL_TRANSFORM_ARRAYS];
+    if (a == NULL || b == NULL || a == b) {
+        return a == b;
+    }
+    const size_t count = pl_transform_arrays(a, mine);
+    if (pl_transform_n(a) != pl_transform_n(b) ||
+        strcmp(pl_transform_kind(a), pl_transform_kind(b)) != 0 ||
+        pl_transform_clip_group_size(a) != pl_transform_clip_group_size(b) ||
+        pl_transform_arrays(b, other) != count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(mine[i].name, other[i].name) != 0 || mine[i].count != other[i].count ||
+            memcmp(mine[i].data, other[i].data, mine[i].count * sizeof(float)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const pl_transform_array *find(const pl_transform_array *arrays, size_t count,
                                       const char *name)
 {

@@ -252,7 +252,8 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
                                    &report->relative_error, task, err);
     }
     if (status == PL_OK) {
-        const pl_result parts = {.has_preconditioned = true, .preconditioned = weights};
+        const pl_result parts = {
+            .has_preconditioned = true, .preconditioned = weights, .range = {NAN, NAN}};
         *same = memcmp(w0.data, w->data, info->rows * info->cols * sizeof(float)) == 0;
         report->group_max_before = pl_group_max_mean(pl_mat_view(&w0), group_size);
         report->group_max_after = pl_group_max_mean(pl_mat_view(w), group_size);

@@ -79,15 +79,17 @@ static pl_status choose_columns(const survey *s, size_t layer, pl_task *task, pl
     return status;
 }
 
-/* The transform that the layer's result was made with; NULL where it had none. */
-static pl_status read_transform(const survey *s, pl_id result, pl_transform **out, pl_error *err)
+/* What the layer's result was made with: its transform, NULL where it had none, and its range. */
+static pl_status read_transform(const survey *s, pl_id result, pl_transform **out,
+                                pl_act_range *range, pl_error *err)
 {
     pl_result parts;
-    pl_solve_report report;
     *out = NULL;
-    if (pl_result_read(s->lab, result, &parts, &report) != PL_OK) {
+    *range = (pl_act_range){NAN, NAN};
+    if (pl_result_read(s->lab, result, &parts, NULL) != PL_OK) {
         return PL_OK; /* an import: weights alone */
     }
+    *range = parts.range;
     return !parts.has_transform || pl_transform_read(s->lab, parts.transform, out) == PL_OK
                ? PL_OK
                : pl_error_set(err, PL_ERR_STATE,
@@ -95,20 +97,19 @@ static pl_status read_transform(const survey *s, pl_id result, pl_transform **ou
 }
 
 /* x <- Q(x T) T^-1, all rows at once. */
-static pl_status quantize(const survey *s, const pl_transform *t, const pl_site_stats *stats,
-                          pl_mat *x, pl_task *task, pl_error *err)
+static pl_status quantize(const survey *s, const pl_transform *t, pl_act_range range,
+                          const pl_site_stats *stats, pl_mat *x, pl_task *task, pl_error *err)
 {
     const pl_act_grid *grid = &s->state->activations;
-    float most = 0.0f;
     pl_status status = PL_OK;
     if (grid->bits == 0) {
         return PL_OK;
     }
-    if (grid->fixed) {
-        status = pl_outputs_range(t, stats, &most, task, err);
+    if (grid->fixed && isnan(range.lo)) {
+        status = pl_outputs_range(t, stats, &range, task, err);
     }
     return status == PL_OK
-               ? pl_outputs_round_trip(grid, t, most, x->data, x->rows, x->cols, task, err)
+               ? pl_outputs_round_trip(grid, t, range, x->data, x->rows, x->cols, task, err)
                : status;
 }
 
@@ -167,10 +168,11 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
     const size_t layer = s->out->layers[index];
     const pl_layer *info = pl_model_layer(s->state->source->model, layer);
     pl_transform *t = NULL;
+    pl_act_range range;
     pl_site_stats stats = {0};
     pl_mat w0 = {0}, w = {0}, x = {0};
     double *lost = NULL, energy = 0.0;
-    pl_status status = read_transform(s, result, &t, err);
+    pl_status status = read_transform(s, result, &t, &range, err);
     if (status == PL_OK) {
         status = pl_lab_load_site(s->lab, s->state, s->calibration, info->site, PL_GRAM_NONE, true,
                                   &stats, task, err);
@@ -191,7 +193,7 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
         status = pl_layer_weights(s->lab, s->state, layer, PL_WHICH_AFTER, w.data, err);
     }
     if (status == PL_OK) {
-        status = quantize(s, t, &stats, &x, task, err);
+        status = quantize(s, t, range, &stats, &x, task, err);
     }
     if (status == PL_OK && (lost = pl_alloc(stats.sample_rows, sizeof *lost)) == NULL) {
         status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", info->name);

@@ -10,59 +10,50 @@
 
 enum { PIECE = 256 }; /* rows of X at a time */
 
-/* The largest magnitude, which a range for all tokens must hold. */
-static float largest(const float *x, size_t count)
+pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *stats,
+                           pl_act_range *out, pl_task *task, pl_error *err)
 {
-    float most = 0.0f;
-    for (size_t i = 0; i < count; i++) {
-        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
-    }
-    return most;
-}
-
-pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *stats, float *most,
-                           pl_task *task, pl_error *err)
-{
+    const size_t rows = stats->sample_rows, n = stats->n;
     pl_mat x = {0};
-    *most = largest(stats->max, stats->n);
-    if (transform == NULL) {
-        return PL_OK;
-    }
-    pl_status status =
-        pl_mat_copy(&x, (pl_view){stats->sample, stats->sample_rows, stats->n, stats->n}, err);
-    if (status == PL_OK) {
-        status = pl_transform_inputs(transform, x.data, x.rows, task, err);
-    }
-    if (status == PL_OK) {
-        *most = largest(x.data, x.rows * x.cols);
+    pl_status status = PL_OK;
+    *out = pl_act_row_range(stats->sample, rows * n);
+    if (transform != NULL && rows > 0) {
+        status = pl_mat_copy(&x, (pl_view){stats->sample, rows, n, n}, err);
+        if (status == PL_OK) {
+            status = pl_transform_inputs(transform, x.data, rows, task, err);
+        }
+        if (status == PL_OK) {
+            *out = pl_act_row_range(x.data, rows * n);
+        }
     }
     pl_mat_deinit(&x);
     return status;
 }
 
-void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, float most,
+void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, pl_act_range range,
                          float *x, size_t rows, size_t n)
 {
     const pl_act_range *clip = transform != NULL ? pl_transform_clip(transform) : NULL;
     if (grid->bits > 0 && grid->fixed) {
-        const float end = (float)grid->clip * most;
-        const pl_act_range range = {-end * (clip != NULL ? clip->lo : 1.0f),
-                                    end * (clip != NULL ? clip->hi : 1.0f)};
+        const pl_act_range share = pl_act_share(grid, clip);
+        range.lo *= share.lo;
+        range.hi *= share.hi;
         pl_act_quantize_fixed(grid, range, x, rows, n);
     } else if (grid->bits > 0) {
         pl_act_quantize(grid, clip, x, rows, n);
     }
 }
 
-pl_status pl_outputs_round_trip(const pl_act_grid *grid, const pl_transform *transform, float most,
-                                float *x, size_t rows, size_t n, pl_task *task, pl_error *err)
+pl_status pl_outputs_round_trip(const pl_act_grid *grid, const pl_transform *transform,
+                                pl_act_range range, float *x, size_t rows, size_t n, pl_task *task,
+                                pl_error *err)
 {
-    pl_status status = transform != NULL ? pl_transform_inputs(transform, x, rows, task, err)
-                                         : PL_OK;
+    pl_status status =
+        transform != NULL ? pl_transform_inputs(transform, x, rows, task, err) : PL_OK;
     if (status != PL_OK) {
         return status;
     }
-    pl_outputs_quantize(grid, transform, most, x, rows, n);
+    pl_outputs_quantize(grid, transform, range, x, rows, n);
     return transform != NULL ? pl_transform_inputs_back(transform, x, rows, task, err) : PL_OK;
 }
 
@@ -121,26 +112,27 @@ static double flatness(pl_view x)
     return pl_describe(x).flatness;
 }
 
-/* X T and Q(X T), in *turned and *quantized where they differ from what they are made of. */
-static pl_status make_inputs(const pl_outputs_request *r, const pl_site_stats *stats, pl_view x,
-                             pl_mat *turned, pl_mat *quantized, pl_task *task, pl_error *err)
+/* X T and Q(X T), in *turned and *quantized where they differ from what they are made of, and the
+ * range of X T. */
+static pl_status make_inputs(const pl_outputs_request *r, pl_view x, pl_mat *turned,
+                             pl_mat *quantized, pl_act_range *range, pl_task *task, pl_error *err)
 {
     const pl_act_grid *grid = &r->state->activations;
     pl_status status = PL_OK;
-    float most = 0.0f;
     if (r->transform != NULL) {
         status = pl_mat_copy(turned, x, err);
         if (status == PL_OK) {
             status = pl_transform_inputs(r->transform, turned->data, x.rows, task, err);
         }
     }
+    const pl_view xt = r->transform != NULL ? pl_mat_view(turned) : x;
+    if (status == PL_OK) {
+        *range = pl_act_row_range(xt.data, xt.rows * xt.cols);
+    }
     if (status == PL_OK && grid->bits > 0) {
-        status = pl_mat_copy(quantized, r->transform != NULL ? pl_mat_view(turned) : x, err);
-        if (status == PL_OK && grid->fixed) {
-            status = pl_outputs_range(r->transform, stats, &most, task, err);
-        }
+        status = pl_mat_copy(quantized, xt, err);
         if (status == PL_OK) {
-            pl_outputs_quantize(grid, r->transform, most, quantized->data, x.rows, x.cols);
+            pl_outputs_quantize(grid, r->transform, *range, quantized->data, x.rows, x.cols);
         }
     }
     return status;
@@ -153,7 +145,7 @@ static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats
     pl_mat turned = {0}, quantized = {0};
     sums all = {0};
     const pl_view x = {stats->sample, stats->sample_rows, n, n};
-    pl_status status = make_inputs(r, stats, x, &turned, &quantized, task, err);
+    pl_status status = make_inputs(r, x, &turned, &quantized, &out->range, task, err);
     if (status == PL_OK) {
         const float *xt = turned.data != NULL ? turned.data : x.data;
         out->input_before = flatness(x);
@@ -174,7 +166,7 @@ static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats
 pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_task *task,
                              pl_error *err)
 {
-    *out = (pl_outputs){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    *out = (pl_outputs){NAN, NAN, NAN, NAN, NAN, NAN, NAN, {NAN, NAN}};
     pl_site_stats stats = {0};
     const size_t site = pl_model_layer(r->state->source->model, r->layer)->site;
     pl_status status = pl_lab_load_site(r->lab, r->state, r->calibration, site, PL_GRAM_NONE, true,

@@ -28,23 +28,25 @@ typedef struct pl_outputs {
     /* mean |c_i - 1| with c_i = channel L2 norms / their mean (methods.md 4): of W and X, and of
      * what the rounder was given and X T. */
     double weight_before, weight_after, input_before, input_after;
+    pl_act_range range; /* of X T */
 } pl_outputs;
 PL_NODISCARD pl_status pl_outputs_measure(const pl_outputs_request *request, pl_outputs *out,
                                           pl_task *task, pl_error *err);
 
-/* The largest magnitude of a site's X T, for grids that are `fixed`: over all calibration tokens
- * without a transform, over the stored rows of stats with one. */
+/* The least and the largest value, 0 included, of a site's X T on the stored rows of stats: the one
+ * range of grids that are `fixed`.  Nothing (0, 0) where no rows are stored.  transform: T, or
+ * NULL. */
 PL_NODISCARD pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *stats,
-                                        float *most, pl_task *task, pl_error *err);
+                                        pl_act_range *out, pl_task *task, pl_error *err);
 
 /* In place x[rows, n] <- Q(x), x in the coordinates of the transform (NULL: the site's own), whose
- * learned clipping counts; most: as above, read where the grid is `fixed`. */
-void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, float most,
+ * learned clipping counts; range: as above, read where the grid is `fixed`. */
+void pl_outputs_quantize(const pl_act_grid *grid, const pl_transform *transform, pl_act_range range,
                          float *x, size_t rows, size_t n);
 
 /* In place x[rows, n] <- Q(x T) T^-1: what a layer in the original coordinates is given. */
 PL_NODISCARD pl_status pl_outputs_round_trip(const pl_act_grid *grid, const pl_transform *transform,
-                                             float most, float *x, size_t rows, size_t n,
+                                             pl_act_range range, float *x, size_t rows, size_t n,
                                              pl_task *task, pl_error *err);
 
 #endif

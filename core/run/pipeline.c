@@ -96,7 +96,7 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
     pl_spec_format(spec, &text);
     status = pl_buf_check(&text, err);
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish result 5");
+        pl_hasher_text(hasher, "planish result 6");
         pl_hasher_text(hasher, kind);
         pl_hasher_text(hasher, text.data);
         pl_hasher_id(hasher, from);
@@ -350,6 +350,7 @@ static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_erro
     };
     pl_outputs found;
     pl_status status = pl_outputs_measure(&request, &found, task, err);
+    w->result.range = found.range;
     w->report.function_error = found.function_error;
     w->report.condition = found.condition;
     w->report.output_error = found.output_error;
@@ -418,6 +419,7 @@ static work work_of(pl_lab *lab, const pl_state *state, size_t layer)
         .transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM),
         .precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION),
         .round = pl_state_spec(state, layer, PL_SLOT_ROUND),
+        .result = {.range = {NAN, NAN}},
         .report = pl_solve_report_empty(),
         .blind = pl_model_is_blind(state->source->model, layer),
     };

@@ -2,8 +2,9 @@
  * activations, its quantized cache.
  *
  * Inputs of a site with a transform T become Q(X T) T^-1, in the coordinates of the weights that
- * pl_weights_hooks gives.  Keys (after RoPE) and values are quantized in groups within a head.
- * Worker thread only. */
+ * pl_weights_hooks gives.  T, and the range of a grid that is `fixed`, are those that the site's
+ * layers were solved with; where none is solved, those that the state's own calibration gives.
+ * Keys (after RoPE) and values are quantized in groups within a head.  Worker thread only. */
 #ifndef PL_RUN_QUANTIZED_H
 #define PL_RUN_QUANTIZED_H
 
@@ -27,7 +28,7 @@ enum { PL_QUANTIZED_SITES = 8 };
 typedef struct pl_quantized_site {
     size_t site; /* SIZE_MAX: free */
     pl_transform *transform;
-    float most; /* range=tensor: the largest magnitude of the site's X T */
+    pl_act_range range; /* of the site's X T, for range=tensor */
 } pl_quantized_site;
 
 typedef struct pl_quantized {
@@ -38,8 +39,9 @@ typedef struct pl_quantized {
     size_t next;
 } pl_quantized;
 
-/* Fills *q, which must outlive the hooks and be given to deinit afterwards.  A transform or
- * range=tensor needs the calibration (PL_ERR_STATE without one). */
+/* Fills *q, which must outlive the hooks and be given to deinit afterwards.  PL_ERR_STATE where
+ * the layers of a site were solved behind different transforms, and without a calibration where a
+ * transform or range=tensor of an unsolved site needs one. */
 PL_NODISCARD pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state,
                                          pl_which which, pl_hooks *hooks, pl_task *task,
                                          pl_error *err);

@@ -89,7 +89,7 @@ pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spe
         return status;
     }
     bool failed = false;
-    pl_hasher_text(hasher, "planish result 5");
+    pl_hasher_text(hasher, "planish result 6");
     pl_hasher_id(hasher, problem);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     hash_spec(hasher, precondition, &failed);
@@ -118,6 +118,8 @@ pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts, pl_solve_repo
     found.has_transform = get_id(about, "transform", &found.transform);
     found.has_preconditioned = get_id(about, "preconditioned", &found.preconditioned);
     found.has_rounded = get_id(about, "rounded", &found.rounded);
+    found.range.lo = (float)number_of(about, "input_low");
+    found.range.hi = (float)number_of(about, "input_high");
     /* A report whose parts were trimmed away is no result. */
     pl_store *store = pl_lab_store(lab);
     if ((found.has_transform && !pl_store_has(store, kind_transform, found.transform)) ||
@@ -152,6 +154,8 @@ pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
     set_id(about, "transform", parts->has_transform, parts->transform);
     set_id(about, "preconditioned", parts->has_preconditioned, parts->preconditioned);
     set_id(about, "rounded", parts->has_rounded, parts->rounded);
+    json_object_set_new(about, "input_low", number((double)parts->range.lo));
+    json_object_set_new(about, "input_high", number((double)parts->range.hi));
     json_object_set_new(about, "version", json_string(PL_VERSION));
     json_object_set_new(about, "threads", json_integer(pl_linalg_threads()));
     json_object_set_new(about, "blas", json_string(pl_linalg_config()));

@@ -12,6 +12,7 @@
 typedef struct pl_result {
     bool has_transform, has_preconditioned, has_rounded;
     pl_id transform, preconditioned, rounded;
+    pl_act_range range; /* of X T on the stored rows it was solved with (outputs.h), or NaN */
 } pl_result;
 
 /* Key of a layer's result: its problem (weight, Gram matrix, transform), its specs, and the

@@ -84,7 +84,7 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
         status = pl_hasher_create(&hasher, err);
     }
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish transform 2");
+        pl_hasher_text(hasher, "planish transform 3");
         pl_hasher_text(hasher, text.data);
         pl_hasher_id(hasher,
                      pl_calib_site_key(calibration, pl_model_layer(model, site->layers[0])->site));

@@ -3,6 +3,8 @@
 #include "tests/e2e/run_planish.h"
 #include "tests/support/matrices.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -253,6 +255,72 @@ static void test_a_session_opens_it_again(void **ctx)
     free(png);
 }
 
+/* float32 tensors W and X of one file each: the identity, and uniform in [0, 1). */
+static void write_matrix(const char *path, const char *name, const float *x, size_t rows, size_t n)
+{
+    pl_error err;
+    const uint64_t dims[] = {rows, n};
+    const pl_st_entry entry = {.name = name, .dtype = PL_F32, .n_dims = 2, .dims = dims};
+    pl_st_writer *writer = NULL;
+    pl_check_ok(pl_st_writer_create(path, &entry, 1, NULL, &writer, &err), err);
+    pl_check_ok(pl_st_writer_put(writer, x, rows * n, NULL, &err), err);
+    pl_check_ok(pl_st_writer_commit(writer, &err), err);
+    pl_st_writer_destroy(writer);
+}
+
+/* Q of methods.md 1 for all of x at once, in float64: what is lost of its energy. */
+static double lost_to_one_range(const float *x, size_t count, bool asymmetric, int bits)
+{
+    double lo = 0.0, hi = 0.0, lost = 0.0, energy = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        lo = fmin(lo, (double)x[i]);
+        hi = fmax(hi, (double)x[i]);
+    }
+    const double levels = asymmetric ? pow(2, bits) - 1 : pow(2, bits - 1) - 1;
+    const double scale = (asymmetric ? hi - lo : fmax(hi, -lo)) / levels;
+    for (size_t i = 0; i < count; i++) { /* nothing is outside the range, so nothing is clamped */
+        const double off = (double)x[i] - scale * rint((double)x[i] / scale);
+        lost += off * off;
+        energy += (double)x[i] * (double)x[i];
+    }
+    return lost / energy;
+}
+
+/* One range for all tokens is [min, max] where there is a zero point, of one-sided inputs too. */
+static void test_one_range_for_all_tokens(void **ctx)
+{
+    (void)ctx;
+    enum { T = 1024, CHANNELS = 64 };
+    char w_path[600], x_path[600], script[2048];
+    float *w = calloc(CHANNELS * CHANNELS, sizeof *w), *x = calloc(T * CHANNELS, sizeof *x);
+    assert_true(w != NULL && x != NULL);
+    for (size_t i = 0; i < CHANNELS; i++) {
+        w[i * CHANNELS + i] = 1.0f;
+    }
+    for (size_t i = 0; i < T * CHANNELS; i++) {
+        x[i] = (float)((double)(i * 2654435761u % 1000003u) / 1000003.0);
+    }
+    snprintf(w_path, sizeof w_path, "%s", run_path("eye.safetensors"));
+    snprintf(x_path, sizeof x_path, "%s", run_path("uniform.safetensors"));
+    write_matrix(w_path, "W", w, CHANNELS, CHANNELS);
+    write_matrix(x_path, "W", x, T, CHANNELS);
+    snprintf(script, sizeof script,
+             "open %s inputs=%s; method rtn bits=8 group_size=0 scale_dtype=f32; "
+             "activations bits=4 symmetric=no range=tensor; solve; "
+             "activations bits=4 symmetric=yes range=tensor; solve",
+             w_path, x_path);
+    run r = RUN("--json", "--store", run_path("store"), "-c", script);
+    assert_int_equal(r.status, 0);
+    const double asymmetric = run_number(run_result(&r, 3), "output_error");
+    const double symmetric = run_number(run_result(&r, 5), "output_error");
+    pl_check_close(asymmetric, lost_to_one_range(x, T * CHANNELS, true, 4), 1e-3, 0);
+    pl_check_close(symmetric, lost_to_one_range(x, T * CHANNELS, false, 4), 1e-3, 0);
+    pl_check_close(asymmetric, 1.0 / (12 * 15 * 15) * 3, 2e-2, 0); /* step^2 / 12 over E x^2 */
+    run_free(&r);
+    free(w);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_export_keeps_names_and_dtypes),
         cmocka_unit_test(test_a_session_opens_it_again),
+        cmocka_unit_test(test_one_range_for_all_tokens),
     };
     return cmocka_run_group_tests(tests, setup, run_teardown);
 }

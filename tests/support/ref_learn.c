@@ -182,10 +182,6 @@ static void quantize_inputs(pl_ref_learn *r, const double *params, double *xt, d
     const size_t rows = r->act_fixed ? 1 : r->samples, count = r->samples * at->n / rows;
     for (size_t i = 0; r->act_bits > 0 && i < rows; i++) {
         ends e = ends_of(xt + i * count, count);
-        if (r->act_fixed) {
-            e.high = fmax(e.high, -e.low);
-            e.low = -e.high;
-        }
         e.low *= r->act_clip * share(params[at->input_low]);
         e.high *= r->act_clip * share(params[at->input_high]);
         quantize(r, xt + i * count, count, e, r->act_bits,

@@ -1,6 +1,8 @@
 /* The hooks of a quantized model: what they leave alone, where heads end, and Q(X T) T^-1. */
 #include "core/run/quantized.h"
 
+#include "core/run/results.h"
+
 #include "tests/unit/run/demo_lab.h"
 
 #include <math.h>
@@ -172,12 +174,159 @@ static void test_inputs(void **ctx)
     check_input("orthogonal seed=2");
 }
 
+/* One range for all tokens is that of the stored rows, after T and without one alike. */
+static void check_one_range(const char *transform, bool asymmetric)
+{
+    demo_lab d;
+    pl_quantized q;
+    pl_hooks hooks;
+    pl_error err;
+    pl_id calibration = {0}, key;
+    pl_transform *t = NULL;
+    pl_site_stats stats = {0};
+    static float x[ROWS * N], y[ROWS * N];
+    demo_lab_init(&d);
+    d.state.calibration.protocol.rows = 100;
+    const size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
+    const pl_spec spec = demo_spec(transform);
+    d.state.slots[PL_SLOT_TRANSFORM] = spec;
+    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
+    pl_check_ok(
+        pl_site_transform(d.lab, &d.state, calibration, DEMO_Q1, &spec, &t, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, site, PL_GRAM_NONE, true, &stats,
+                                 NULL, &err),
+                err);
+    assert_int_equal(stats.sample_rows, 100);
+    if (t != NULL) {
+        pl_check_ok(pl_transform_inputs(t, stats.sample, 100, NULL, &err), err);
+    }
+    double lo = 0.0, hi = 0.0;
+    for (size_t i = 0; i < 100 * N; i++) {
+        lo = fmin(lo, (double)stats.sample[i]);
+        hi = fmax(hi, (double)stats.sample[i]);
+    }
+    d.state.activations =
+        (pl_act_grid){.bits = 4, .asymmetric = asymmetric, .fixed = true, .clip = 0.5};
+    fill(x, ROWS * N);
+    for (size_t i = 0; i < ROWS * N; i++) {
+        x[i] *= 2.0f * (float)hi; /* past both ends */
+    }
+    memcpy(y, x, sizeof x);
+    start(&d, &q, PL_WHICH_AFTER, &hooks);
+    pl_check_ok(hooks.input(hooks.ctx, site, 0, y, ROWS, N, &err), err);
+    pl_quantized_deinit(&q);
+    if (t != NULL) { /* both as the grid sees them */
+        pl_check_ok(pl_transform_inputs(t, x, ROWS, NULL, &err), err);
+        pl_check_ok(pl_transform_inputs(t, y, ROWS, NULL, &err), err);
+    }
+    lo *= 0.5;
+    hi *= 0.5;
+    const double scale = asymmetric ? (hi - lo) / 15 : fmax(hi, -lo) / 7;
+    const double zero = asymmetric ? rint(-lo / scale) : 0;
+    const double least = asymmetric ? 0 : -8, most = asymmetric ? 15 : 7;
+    size_t apart = 0;
+    for (size_t i = 0; i < ROWS * N; i++) {
+        const double code = fmin(fmax(rint((double)x[i] / scale) + zero, least), most);
+        const double off = fabs((double)y[i] - scale * (code - zero));
+        assert_true(off <= 1.001 * scale); /* on a border of two codes: one step */
+        apart += off > 1e-4 * scale ? 1 : 0;
+    }
+    assert_true(apart <= 2);
+    pl_transform_destroy(t);
+    pl_site_stats_deinit(&stats);
+    demo_lab_deinit(&d);
+}
+
+static void test_one_range_for_all_tokens(void **ctx)
+{
+    (void)ctx;
+    for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
+        check_one_range("", asymmetric != 0);
+        check_one_range("hadamard", asymmetric != 0);
+        check_one_range("smoothquant alpha=0.5", asymmetric != 0);
+    }
+}
+
+typedef struct kept_results {
+    pl_id results[DEMO_LAYERS];
+} kept_results;
+
+static void keep_result(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    (void)report;
+    ((kept_results *)ctx)->results[layer] = result;
+}
+
+/* Layers solved on the quantized layers before them bring a T and a range of their own, which the
+ * original model's inputs do not give: the hooks use those. */
+static void test_results_bring_their_transform(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_quantized q;
+    pl_hooks hooks;
+    pl_error err;
+    pl_solve_report total;
+    pl_id calibration = {0}, key;
+    kept_results kept = {0};
+    pl_result parts;
+    pl_transform *own = NULL, *original = NULL;
+    static float x[ROWS * N], y[ROWS * N], want[ROWS * N];
+    enum { DEMO_Q3 = 21 };
+    demo_lab_init(&d);
+    pl_state *s = &d.state;
+    s->activations = (pl_act_grid){.bits = 4, .asymmetric = true, .fixed = true, .clip = 1.0};
+    demo_method(s, "smoothquant alpha=0.5");
+    demo_method(s, "rtn bits=2");
+    pl_check_ok(pl_solve_all(d.lab, s, true, keep_result, &kept, &total, NULL, &err), err);
+    for (size_t i = 0; i < DEMO_LAYERS; i++) {
+        pl_check_ok(pl_state_set_result(s, i, pl_state_plan_sequential(s), kept.results[i], &err),
+                    err);
+        s->solved[i].sequential = true;
+    }
+    pl_check_ok(pl_result_read(d.lab, kept.results[DEMO_Q3], &parts, NULL), err);
+    assert_true(parts.has_transform && parts.range.lo < 0.0f && parts.range.hi > 0.0f);
+    pl_check_ok(pl_transform_read(d.lab, parts.transform, &own), err);
+    pl_check_ok(pl_lab_calibration(d.lab, s, &calibration, NULL, &err), err);
+    pl_check_ok(pl_site_transform(d.lab, s, calibration, DEMO_Q3, &s->slots[PL_SLOT_TRANSFORM],
+                                  &original, &key, NULL, &err),
+                err);
+    assert_false(pl_transform_equal(own, original));
+    assert_true(pl_transform_equal(own, own));
+    fill(x, ROWS * N);
+    memcpy(y, x, sizeof x);
+    memcpy(want, x, sizeof x);
+    const size_t site = pl_model_layer(s->source->model, DEMO_Q3)->site;
+    start(&d, &q, PL_WHICH_AFTER, &hooks);
+    pl_check_ok(hooks.input(hooks.ctx, site, 0, y, ROWS, N, &err), err);
+    pl_quantized_deinit(&q);
+    pl_check_ok(pl_transform_inputs(own, want, ROWS, NULL, &err), err);
+    pl_act_quantize_fixed(&s->activations, parts.range, want, ROWS, N);
+    pl_check_ok(pl_transform_inputs_back(own, want, ROWS, NULL, &err), err);
+    assert_memory_equal(y, want, sizeof want);
+
+    /* One of the site's layers solved behind another T: there is no such model. */
+    pl_id result = {0};
+    pl_check_ok(pl_solve_layer(d.lab, s, DEMO_Q3, &total, &result, NULL, &err), err);
+    s->solved[DEMO_Q3] =
+        (pl_solved){.plan = pl_state_plan(s, DEMO_Q3), .result = result, .set = true};
+    assert_int_equal(pl_quantized_init(&q, d.lab, s, PL_WHICH_AFTER, &hooks, NULL, &err),
+                     PL_ERR_STATE);
+    pl_check_says(err, "model.layers.3.self_attn.k_proj: it shares its input");
+    pl_quantized_deinit(&q);
+    pl_transform_destroy(own);
+    pl_transform_destroy(original);
+    demo_lab_deinit(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_off_is_off),
         cmocka_unit_test(test_groups_end_with_their_head),
         cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_one_range_for_all_tokens),
+        cmocka_unit_test(test_results_bring_their_transform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
