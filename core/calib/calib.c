@@ -6,14 +6,17 @@
 #include <time.h>
 
 /* Raised whenever the numbers of a calibration of the same inputs change. */
-enum { CALIB_VERSION = 2 };
+enum { CALIB_VERSION = 3 };
 
 pl_status pl_calib_key(const pl_calib_spec *spec, pl_id *out, pl_task *task, pl_error *err)
 {
     *out = (pl_id){0};
-    pl_id model;
+    pl_id model, config;
     pl_hasher *hasher = NULL;
     pl_status status = pl_model_identity(spec->model, &model, task, err);
+    if (status == PL_OK) {
+        status = pl_config_identity(pl_model_config(spec->model), &config, err);
+    }
     if (status == PL_OK) {
         status = pl_hasher_create(&hasher, err);
     }
@@ -25,6 +28,7 @@ pl_status pl_calib_key(const pl_calib_spec *spec, pl_id *out, pl_task *task, pl_
     pl_hasher_text(hasher, "calibration");
     pl_hasher_u64(hasher, CALIB_VERSION);
     pl_hasher_id(hasher, model);
+    pl_hasher_id(hasher, config);
     pl_hasher_id(hasher, spec->tokens->text);
     /* The tokenizer is no tensor of the model: the ids stand for it. */
     pl_hasher_id(hasher,

@@ -50,6 +50,8 @@ struct pl_arch {
     const char *gguf;       /* GGUF's general.architecture, and its keys' prefix */
     const char *hf_class;   /* config.json's architectures */
     bool qkv_bias;          /* q, k and v have biases */
+    bool attention_bias;    /* config.json's attention_bias gives them and o biases */
+    bool mlp_bias;          /* its mlp_bias gives gate, up and down biases */
     bool gguf_permuted;     /* GGUF stores q and k rows in pairs for its other RoPE */
     bool whole_qk_norm;     /* q_norm and k_norm go over all heads together */
     bool unit_norms;        /* norms multiply by 1 + weight; GGUF holds 1 + weight */
@@ -107,6 +109,11 @@ PL_NODISCARD pl_status pl_config_read_arch(const json_t *json, const char *path,
 /* Checks of the numbers of experts (config_arch.c). */
 PL_NODISCARD pl_status pl_config_check_experts(const pl_config *config, const char *path,
                                                pl_error *err);
+
+/* Whether every layer of a role has a bias in Hugging Face's form of a model with these biases; and
+ * whether that form can say all of them (config_arch.c). */
+bool pl_config_role_biased(const pl_config *config, pl_role role);
+bool pl_config_says_biases(const pl_config *config);
 
 /* Scales and the activation that follow from the architecture alone. */
 void pl_config_set_arch(const pl_arch *arch, pl_config *out);

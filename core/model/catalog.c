@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Beside the layers' weights and biases, per block: the norms, the router, the shared gate. */
 enum { EXTRA = PL_NORM_COUNT + 2 };
@@ -80,15 +81,37 @@ static void block_tensor(const pl_model *model, size_t block, size_t item, pl_na
         layer_weight(model, layer, out);
         return;
     }
-    snprintf(out->name, sizeof out->name, "%s.bias", model->layers[layer].name);
-    set(out, model->layers[layer].bias, 0, model->layers[layer].rows);
+    const pl_layer *info = &model->layers[layer];
+    snprintf(out->name, sizeof out->name, "%s.bias", info->name);
+    set(out, info->bias, 0, info->rows);
+    out->bias_of = layer;
+    out->zeros = info->bias == NULL && info->expert == PL_NO_EXPERT &&
+                 pl_config_role_biased(&model->config, info->role);
+}
+
+pl_status pl_model_read_named(pl_model *model, const pl_named_tensor *named, size_t first,
+                              size_t count, float *out, pl_error *err)
+{
+    size_t cols = (size_t)named->dims[named->n_dims - 1];
+    if (named->tensor == NULL) {
+        memset(out, 0, count * cols * sizeof *out);
+        return PL_OK;
+    }
+    pl_status status =
+        named->bias_of != SIZE_MAX
+            ? pl_model_read_bias(model, named->bias_of, out, err)
+            : pl_checkpoint_read(model->checkpoint, named->tensor, first, count, out, err);
+    for (size_t i = 0; status == PL_OK && named->add != 0.0f && i < count * cols; i++) {
+        out[i] += named->add;
+    }
+    return status;
 }
 
 bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor *out)
 {
     const pl_config *config = &model->config;
     const pl_arch *arch = config->arch;
-    *out = (pl_named_tensor){.layer = SIZE_MAX};
+    *out = (pl_named_tensor){.layer = SIZE_MAX, .bias_of = SIZE_MAX};
     if (model->bare != NULL) {
         return false; /* names are the file's own */
     }

@@ -151,9 +151,9 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
         bool set;
     } switches[] = {
         {field, !act_fits},
-        {"attention_bias",
-         !config->qkv_bias && json_is_true(json_object_get(json, "attention_bias"))},
-        {"mlp_bias", json_is_true(json_object_get(json, "mlp_bias"))},
+        {"attention_bias", !arch->attention_bias && !arch->qkv_bias &&
+                               json_is_true(json_object_get(json, "attention_bias"))},
+        {"mlp_bias", !arch->mlp_bias && json_is_true(json_object_get(json, "mlp_bias"))},
         {"partial_rotary_factor",
          !arch->partial_rotary && json_is_number(partial) && json_number_value(partial) != 1.0},
         {"quantization_config", json_is_object(json_object_get(json, "quantization_config"))},

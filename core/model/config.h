@@ -6,6 +6,7 @@
 #define PL_MODEL_CONFIG_H
 
 #include "core/io/checkpoint.h"
+#include "core/io/identity.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +17,11 @@ enum { PL_MAX_HEAD_DIM = 512, PL_MAX_BLOCKS = 4096 };
 typedef enum pl_rope_kind {
     PL_ROPE_PLAIN, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_LONG,
 } pl_rope_kind;
+
+typedef enum pl_role {
+    PL_ROLE_Q, PL_ROLE_K, PL_ROLE_V, PL_ROLE_O, PL_ROLE_GATE, PL_ROLE_UP, PL_ROLE_DOWN,
+    PL_ROLE_COUNT,
+} pl_role;
 
 typedef enum pl_activation { PL_SILU, PL_GELU_TANH } pl_activation;
 
@@ -44,7 +50,7 @@ typedef struct pl_config {
     size_t expert_size, shared_size;   /* inner width of an expert, of the shared one (0: none) */
     bool experts_normalized;           /* the weights of the chosen experts are made to sum to 1 */
     bool tied_embeddings;
-    bool qkv_bias; /* q, k and v projections have biases (qwen2) */
+    bool biased[PL_ROLE_COUNT]; /* the role's layers have biases, in some blocks at least */
     pl_rope_kind rope;
     double rope_theta;
     double rope_local_theta;        /* of sliding blocks, never scaled; 0: as the others */
@@ -62,7 +68,7 @@ typedef struct pl_config {
 
 /* From a Hugging Face config.json text already parsed; path names it in errors.  Other
  * architectures are PL_ERR_UNSUPPORTED with the list of those that work.  Unsupported settings
- * (another activation, a rope type, mlp_bias) are refused by name, never ignored. */
+ * (another activation, a rope type) are refused by name, never ignored. */
 PL_NODISCARD pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *out,
                                            pl_error *err);
 
@@ -77,6 +83,10 @@ void pl_config_frequencies(const pl_config *config, float *out);
 /* The second set: of sliding blocks (gemma3: plain ones of rope_local_theta), or of windows longer
  * than the original positions (phi3's long RoPE).  False if the config has none. */
 bool pl_config_other_frequencies(const pl_config *config, float *out);
+
+/* Identity of all that the forward pass takes from a config: the same weights under another one
+ * are another model. */
+PL_NODISCARD pl_status pl_config_identity(const pl_config *config, pl_id *out, pl_error *err);
 
 /* The config.json that Hugging Face's transformers reads for this model (for export from GGUF).
  * torch_dtype: "float16", ...  Caller decrefs.  PL_ERR_UNSUPPORTED if the model's RoPE divisors

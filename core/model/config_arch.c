@@ -15,9 +15,49 @@ static bool missing(const json_t *value)
 void pl_config_set_arch(const pl_arch *arch, pl_config *out)
 {
     out->rope_amplitude = 1;
-    out->qkv_bias = arch->qkv_bias;
+    for (size_t role = PL_ROLE_Q; role <= PL_ROLE_V; role++) {
+        out->biased[role] = arch->qkv_bias;
+    }
     out->unit_norms = arch->unit_norms;
     out->activation = arch->gelu ? PL_GELU_TANH : PL_SILU;
+}
+
+/* Whether one switch of config.json gives both their biases: attention_bias or mlp_bias. */
+static bool in_group(pl_role a, pl_role b)
+{
+    return (a <= PL_ROLE_O) == (b <= PL_ROLE_O);
+}
+
+bool pl_config_role_biased(const pl_config *config, pl_role role)
+{
+    const pl_arch *arch = config->arch;
+    bool whole = role <= PL_ROLE_O ? arch->attention_bias : arch->mlp_bias;
+    bool biased = config->biased[role];
+    for (int other = 0; whole && other < PL_ROLE_COUNT; other++) {
+        biased = biased || (in_group(role, (pl_role)other) && config->biased[other]);
+    }
+    return biased;
+}
+
+bool pl_config_says_biases(const pl_config *config)
+{
+    const pl_arch *arch = config->arch;
+    bool said = true;
+    for (int role = 0; role < PL_ROLE_COUNT; role++) {
+        bool can = role <= PL_ROLE_O ? arch->attention_bias : arch->mlp_bias;
+        said = said && (can || config->biased[role] == (arch->qkv_bias && role <= PL_ROLE_V));
+    }
+    return said;
+}
+
+static void read_biases(const json_t *json, pl_config *out)
+{
+    const pl_arch *arch = out->arch;
+    bool attention = arch->attention_bias && json_is_true(json_object_get(json, "attention_bias"));
+    bool mlp = arch->mlp_bias && json_is_true(json_object_get(json, "mlp_bias"));
+    for (int role = 0; role < PL_ROLE_COUNT; role++) {
+        out->biased[role] = out->biased[role] || (role <= PL_ROLE_O ? attention : mlp);
+    }
 }
 
 void pl_config_mark_windows(pl_config *out, size_t pattern)
@@ -179,7 +219,7 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
 {
     const pl_expert_names *names = out->arch->experts;
     const json_t *bias = json_object_get(json, "qkv_bias");
-    if (out->qkv_bias && json_is_false(bias)) {
+    if (out->arch->qkv_bias && json_is_false(bias)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: qkv_bias = false is not supported", path);
     }
     pl_status status = pl_config_size(json, path, names->count, 0, &out->experts, err);
@@ -208,6 +248,7 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
 
 pl_status pl_config_read_arch(const json_t *json, const char *path, pl_config *out, pl_error *err)
 {
+    read_biases(json, out);
     pl_status status = read_windows(json, path, out, err);
     if (status == PL_OK) {
         status = read_scales(json, path, out, err);

@@ -300,7 +300,25 @@ static int64_t read_id(const json_t *metadata, const char *key)
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : -1;
 }
 
-/* What the tensors themselves say: vocabulary, tied embeddings, biases that are not supported. */
+/* The role whose layers a tensor "blk.N.<name>.bias" belongs to; PL_ROLE_COUNT: none. */
+static pl_role bias_role(const pl_arch *arch, const char *tensor)
+{
+    const char *name = strncmp(tensor, "blk.", 4) == 0 ? strchr(tensor + 4, '.') : NULL;
+    const char *end = strrchr(tensor, '.');
+    int role = name != NULL && end > name && strcmp(end, ".bias") == 0 ? 0 : PL_ROLE_COUNT;
+    for (; role < PL_ROLE_COUNT; role++) {
+        const char *fused = role <= PL_ROLE_V ? arch->fused_qkv.gguf : arch->fused_gate_up.gguf;
+        bool apart = fused == NULL || role == PL_ROLE_O || role == PL_ROLE_DOWN;
+        const char *own = arch->layers[role].gguf;
+        size_t size = strlen(own);
+        if (apart && (size_t)(end - name - 1) == size && memcmp(name + 1, own, size) == 0) {
+            break;
+        }
+    }
+    return (pl_role)role;
+}
+
+/* What the tensors themselves say: vocabulary, tied embeddings, biases. */
 static pl_status read_tensors(const source *from, pl_config *config, pl_error *err)
 {
     char name[96];
@@ -314,11 +332,11 @@ static pl_status read_tensors(const source *from, pl_config *config, pl_error *e
     config->vocab_size = (size_t)embedding->dims[0];
     snprintf(name, sizeof name, "%s.weight", config->arch->lm_head.gguf);
     config->tied_embeddings = pl_checkpoint_find(from->checkpoint, name) == NULL;
-    snprintf(name, sizeof name, "blk.0.%s.bias", config->arch->layers[PL_ROLE_Q].gguf);
-    if (!config->qkv_bias && pl_checkpoint_find(from->checkpoint, name) != NULL) {
-        return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "%s: the architecture %s with attention biases (%s) is not supported",
-                            from->path, config->architecture, name);
+    for (size_t i = 0; i < pl_checkpoint_count(from->checkpoint); i++) {
+        pl_role role = bias_role(config->arch, pl_checkpoint_tensor(from->checkpoint, i)->name);
+        if (role < PL_ROLE_COUNT) {
+            config->biased[role] = true;
+        }
     }
     return PL_OK;
 }

@@ -84,6 +84,12 @@ static void put_scales(const pl_config *config, json_t *json)
         put(json, "final_logit_softcapping",
             config->logits_cap > 0 ? json_real(config->logits_cap) : json_null());
     }
+    if (arch->attention_bias) {
+        put(json, "attention_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_O)));
+    }
+    if (arch->mlp_bias) {
+        put(json, "mlp_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_DOWN)));
+    }
     if (config->rope_local_theta > 0) {
         put(json, "rope_local_base_freq", json_real(config->rope_local_theta));
     }
@@ -138,6 +144,11 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "the model's RoPE divisors (rope_freqs.weight) are not llama3's, so no "
                             "config.json can say them");
+    }
+    if (!pl_config_says_biases(config)) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "the model has biases that no config.json of %s can say",
+                            config->arch->hf_class);
     }
     json_t *json = json_pack(
         "{s:[s], s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:b, s:b, s:s}",

@@ -83,6 +83,14 @@ static pl_status linear(const pl_step *s, const float *x, const float *w, size_t
     return pl_forward_multiply(x, s->length, w, rows, cols, y, s->task, err);
 }
 
+/* y[length, outputs], the outputs of a site's layers, gets their biases. */
+static void add_biases(const pl_step *s, pl_site_role site, float *y, size_t outputs)
+{
+    if (s->f->biased[site]) {
+        pl_add_bias(y, outputs, s->length, outputs, s->f->biases[site]);
+    }
+}
+
 static bool slides(const pl_step *s)
 {
     return (s->c->block_kind[s->f->block] & PL_BLOCK_SLIDES) != 0;
@@ -171,9 +179,7 @@ static pl_status run_attention(const pl_step *s, const float *x, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    if (c->qkv_bias) {
-        pl_add_bias(f->qkv, stride, s->length, stride, f->b_qkv);
-    }
+    add_biases(s, PL_SITE_QKV, f->qkv, stride);
     norm_heads(s);
     status = keys_and_values(s, err);
     if (status != PL_OK) {
@@ -200,6 +206,7 @@ static pl_status run_attention(const pl_step *s, const float *x, pl_error *err)
     }
     if (status == PL_OK) {
         status = linear(s, f->attended, f->w_o, hidden, f->q_rows, f->normed, err);
+        add_biases(s, PL_SITE_O, f->normed, hidden);
         norm_output(s, PL_NORM_ATTENTION_OUT);
     }
     return status;
@@ -217,10 +224,14 @@ static pl_status run_dense_mlp(const pl_step *s, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
+    add_biases(s, PL_SITE_GATE_UP, f->gate_up, 2 * inner);
     pl_gate_mul(c->activation, f->gate_up, 2 * inner, s->length, inner, f->act);
     status = see_input(s, PL_SITE_DOWN, f->act, inner, err);
-    return status == PL_OK ? linear(s, f->act, f->w_down, c->hidden_size, inner, f->normed, err)
-                           : status;
+    if (status == PL_OK) {
+        status = linear(s, f->act, f->w_down, c->hidden_size, inner, f->normed, err);
+        add_biases(s, PL_SITE_DOWN, f->normed, c->hidden_size);
+    }
+    return status;
 }
 
 static pl_status run_mlp(const pl_step *s, const float *x, pl_error *err)

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 float *pl_forward_floats(size_t rows, size_t cols, bool *failed)
 {
@@ -71,6 +72,14 @@ static bool allocate_experts(pl_forward *f, const pl_config *c)
     return !failed && f->tokens != NULL;
 }
 
+/* Outputs of all layers of a site, but for experts, which have no biases. */
+static size_t outputs_of(const pl_forward *f, const pl_config *c, pl_site_role role)
+{
+    return role == PL_SITE_QKV       ? f->q_rows + 2 * f->kv_rows
+           : role == PL_SITE_GATE_UP ? 2 * c->intermediate_size
+                                     : c->hidden_size;
+}
+
 static bool allocate(pl_forward *f, const pl_config *c)
 {
     bool failed = false;
@@ -79,7 +88,9 @@ static bool allocate(pl_forward *f, const pl_config *c)
     size_t length = f->max_length;
     size_t qkv_rows = f->q_rows + 2 * f->kv_rows;
     f->w_qkv = pl_forward_floats(qkv_rows, hidden, &failed);
-    f->b_qkv = pl_forward_floats(qkv_rows, 1, &failed);
+    for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        f->biases[role] = pl_forward_floats(outputs_of(f, c, (pl_site_role)role), 1, &failed);
+    }
     f->w_o = pl_forward_floats(hidden, f->q_rows, &failed);
     f->w_gate_up = pl_forward_floats(2 * mlp.all, hidden, &failed);
     f->w_down = pl_forward_floats(hidden, mlp.all, &failed);
@@ -147,7 +158,7 @@ void pl_forward_destroy(pl_forward *f)
         return;
     }
     float *const owned[] = {f->w_qkv,      f->w_o,         f->w_gate_up, f->w_down,
-                            f->b_qkv,      f->router,      f->final_norm, f->lm_head,
+                            f->router,     f->final_norm,  f->lm_head,
                             f->cosine[0],  f->cosine[1],   f->sine[0],   f->sine[1],
                             f->normed,     f->qkv,         f->k,         f->v,
                             f->attended,   f->gate_up,     f->act,       f->scratch,
@@ -158,6 +169,9 @@ void pl_forward_destroy(pl_forward *f)
     }
     for (size_t role = 0; role < PL_NORM_COUNT; role++) {
         free(f->norms[role]);
+    }
+    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        free(f->biases[role]);
     }
     free(f->tokens);
     free(f);
@@ -204,6 +218,15 @@ static float *place_of(const pl_forward *f, const pl_layer *layer)
     }
 }
 
+/* Where a layer's outputs begin among those of its site. */
+static size_t first_output(const pl_forward *f, const pl_layer *layer)
+{
+    return layer->role == PL_ROLE_K    ? f->q_rows
+           : layer->role == PL_ROLE_V  ? f->q_rows + f->kv_rows
+           : layer->role == PL_ROLE_UP ? layer->rows
+                                       : 0;
+}
+
 static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, pl_error *err)
 {
     const pl_layer *info = &f->model->layers[layer];
@@ -216,11 +239,10 @@ static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, 
     if (status == PL_OK && !provided) {
         status = pl_model_read_weight(f->model, layer, out, err);
     }
-    if (status == PL_OK && info->bias != NULL && info->role <= PL_ROLE_V) {
-        size_t at = info->role == PL_ROLE_Q   ? 0
-                    : info->role == PL_ROLE_K ? f->q_rows
-                                              : f->q_rows + f->kv_rows;
-        status = load_vector(f, info->bias, f->b_qkv + at, err);
+    if (status == PL_OK && info->bias != NULL) {
+        pl_site_role site = f->model->sites[info->site].role;
+        f->biased[site] = true;
+        status = pl_model_read_bias(f->model, layer, f->biases[site] + first_output(f, info), err);
     }
     return status;
 }
@@ -231,6 +253,11 @@ pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hoo
     pl_forward *f = forward;
     const pl_block_parts *parts = &f->model->blocks[block];
     f->block = SIZE_MAX;
+    for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        size_t outputs = outputs_of(f, &f->model->config, (pl_site_role)role);
+        memset(f->biases[role], 0, outputs * sizeof(float));
+        f->biased[role] = false;
+    }
     pl_status status = PL_OK;
     for (size_t i = 0; i < parts->n_layers && status == PL_OK; i++) {
         status = load_layer(f, parts->first_layer + i, hooks, err);

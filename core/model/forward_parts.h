@@ -71,7 +71,10 @@ struct pl_forward {
 
     /* Weights of one block; q, k and v are stacked in one matrix, gate and up in another.  With
      * experts those of expert e begin at e times the size of one, the shared expert's after all. */
-    float *w_qkv, *w_o, *w_gate_up, *w_down, *b_qkv;
+    float *w_qkv, *w_o, *w_gate_up, *w_down;
+    /* Biases behind a site's layers, side by side as their outputs are; 0 for a layer without. */
+    float *biases[PL_SITE_ROLE_COUNT];
+    bool biased[PL_SITE_ROLE_COUNT]; /* the loaded block has some there */
     float *norms[PL_NORM_COUNT]; /* NULL where the architecture has none */
     float *router, *shared_gate; /* [experts, H], [H]; NULL without experts */
     float *final_norm;

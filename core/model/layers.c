@@ -165,6 +165,19 @@ static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
     return need_matrix(model, name, layer->rows, layer->cols, &layer->tensor, err);
 }
 
+/* A layer's bias.  A GGUF may have some of them; what an architecture always has must be there. */
+static pl_status find_bias(pl_model *model, pl_layer *layer, pl_error *err)
+{
+    const pl_arch *arch = model->config.arch;
+    char name[128];
+    tensor_name(model, arch->layers[layer->role], layer->block, "bias", name);
+    bool optional = is_gguf(model) && !(arch->qkv_bias && layer->role <= PL_ROLE_V);
+    if (optional && pl_checkpoint_find(model->checkpoint, name) == NULL) {
+        return PL_OK;
+    }
+    return need_vector(model, name, layer->rows, &layer->bias, err);
+}
+
 /* Appends a layer, to its block's last site or a new one. */
 static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t expert,
                              size_t inner, pl_error *err)
@@ -176,11 +189,8 @@ static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t
     name_layer(model, layer, model->layer_names[index]);
     shape_of(config, role, inner, &layer->rows, &layer->cols);
     pl_status status = find_weight(model, layer, err);
-    bool qkv = role <= PL_ROLE_V;
-    if (status == PL_OK && qkv && config->qkv_bias) {
-        char name[128];
-        tensor_name(model, config->arch->layers[role], block, "bias", name);
-        status = need_vector(model, name, layer->rows, &layer->bias, err);
+    if (status == PL_OK && expert == PL_NO_EXPERT && config->biased[role]) {
+        status = find_bias(model, layer, err);
     }
     if (is_gguf(model) && config->arch->gguf_permuted && role <= PL_ROLE_K) {
         layer->unpermute_heads = role == PL_ROLE_Q ? config->heads : config->kv_heads;

@@ -279,6 +279,22 @@ pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_err
                               out, err);
 }
 
+pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out, pl_error *err)
+{
+    const pl_layer *wanted = &model->layers[layer];
+    pl_status status = pl_checkpoint_read(model->checkpoint, wanted->bias, 0, 1, out, err);
+    size_t heads = wanted->unpermute_heads;
+    size_t head_rows = heads > 0 ? wanted->rows / heads : 0;
+    float head[PL_MAX_HEAD_DIM];
+    for (size_t h = 0; h < heads && status == PL_OK; h++) {
+        memcpy(head, out + h * head_rows, head_rows * sizeof *head);
+        for (size_t i = 0; i < head_rows; i++) {
+            out[h * head_rows + (i % 2) * (head_rows / 2) + i / 2] = head[i];
+        }
+    }
+    return status;
+}
+
 pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error *err)
 {
     if (!model->has_id) {

@@ -15,11 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum pl_role {
-    PL_ROLE_Q, PL_ROLE_K, PL_ROLE_V, PL_ROLE_O, PL_ROLE_GATE, PL_ROLE_UP, PL_ROLE_DOWN,
-    PL_ROLE_COUNT,
-} pl_role;
-
 typedef enum pl_site_role {
     PL_SITE_QKV, PL_SITE_O, PL_SITE_GATE_UP, PL_SITE_DOWN, PL_SITE_ROLE_COUNT,
 } pl_site_role;
@@ -93,15 +88,20 @@ PL_NODISCARD pl_status pl_model_find_layer(const pl_model *model, const char *na
  * "15.q_proj"), or by GGUF's where the glob begins with "blk." */
 bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob);
 
-/* Decodes a layer's whole weight to out[rows, cols], q/k rows in Hugging Face's order. */
+/* Decodes a layer's whole weight to out[rows, cols], q/k rows in Hugging Face's order; and its bias
+ * to out[rows], which is for a layer that has one. */
 PL_NODISCARD pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out,
                                             pl_error *err);
+PL_NODISCARD pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out,
+                                          pl_error *err);
 
 /* One of the model's tensors under its Hugging Face name. */
 typedef struct pl_named_tensor {
     char name[96];
     const pl_tensor *tensor; /* NULL: the model has none of that name (a bias, a tied lm_head) */
+    bool zeros;              /* a bias the file lacks, but Hugging Face's form of the model has */
     size_t layer;            /* the layer whose weight it is, SIZE_MAX for any other tensor */
+    size_t bias_of;          /* the layer whose bias it is, else SIZE_MAX */
     size_t layers;           /* how many layers from there on it holds (a fused tensor: 2 or 3) */
     size_t n_dims;           /* its shape under that name */
     uint64_t dims[2];
@@ -110,6 +110,12 @@ typedef struct pl_named_tensor {
 
 /* The index-th of them; false past the last. */
 bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor *out);
+
+/* Rows [first, first + count) of one that is no layer's weight, as Hugging Face's files hold it
+ * (rows and columns as of its shape there; a vector is one row): 0 where the model has no tensor
+ * for it. */
+PL_NODISCARD pl_status pl_model_read_named(pl_model *model, const pl_named_tensor *named,
+                                           size_t first, size_t count, float *out, pl_error *err);
 
 /* Identity of a model, computed on first use (reads every byte) and kept while it is open. */
 PL_NODISCARD pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task,

@@ -21,7 +21,8 @@ typedef struct item {
     size_t n_layers;
     size_t n_dims;
     uint64_t dims[PL_MAX_DIMS];
-    float add; /* to every value of a copy */
+    size_t bias_of; /* of a copy: as in pl_named_tensor */
+    float add;
     pl_dtype dtype;
     pl_id written; /* of the values as stored, for reading back */
 } item;
@@ -61,7 +62,7 @@ static pl_status add_item(exporter *x, item given, pl_error *err)
     const pl_tensor *tensor = given.tensor;
     pl_dtype own = pl_checkpoint_container(x->checkpoint) == PL_GGUF ? PL_F16 : tensor->dtype;
     given.dtype = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : own;
-    if (tensor->dtype == PL_DTYPE_OTHER || given.dtype > PL_BF16) {
+    if (tensor != NULL && (tensor->dtype == PL_DTYPE_OTHER || given.dtype > PL_BF16)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "export: tensor %s has the dtype %s, expected F32, F16 or BF16",
                             tensor->name, tensor->dtype_name);
@@ -101,13 +102,14 @@ static pl_status list_items(exporter *x, pl_error *err)
     if (pl_checkpoint_container(x->checkpoint) == PL_GGUF) {
         pl_named_tensor named;
         for (size_t i = 0; status == PL_OK && pl_model_named_tensor(x->model, i, &named); i++) {
-            if (named.tensor != NULL) {
+            if (named.tensor != NULL || named.zeros) {
                 item it = {.name = named.name,
                            .tensor = named.tensor,
                            .layer = named.layer,
                            .n_layers = named.layers,
                            .n_dims = named.n_dims,
                            .dims = {named.dims[0], named.dims[1]},
+                           .bias_of = named.bias_of,
                            .add = named.add};
                 status = add_item(x, it, err);
             }
@@ -116,7 +118,7 @@ static pl_status list_items(exporter *x, pl_error *err)
     }
     for (size_t i = 0; status == PL_OK && i < pl_checkpoint_count(x->checkpoint); i++) {
         const pl_tensor *tensor = pl_checkpoint_tensor(x->checkpoint, i);
-        item it = {.tensor = tensor, .n_dims = tensor->n_dims};
+        item it = {.tensor = tensor, .n_dims = tensor->n_dims, .bias_of = SIZE_MAX};
         char *name = strdup(tensor->name);
         memcpy(it.dims, tensor->dims, sizeof it.dims);
         it.layer = layers_of(x, tensor, &it.n_layers);
@@ -157,9 +159,8 @@ static pl_status put_values(pl_st_writer *writer, const item *it, const float *v
 }
 
 /* Rows read at once from a tensor that is copied: about 4 MB. */
-static size_t rows_at_once(const pl_tensor *tensor)
+static size_t rows_at_once(size_t cols)
 {
-    size_t cols = pl_tensor_cols(tensor);
     return cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
 }
 
@@ -191,17 +192,16 @@ static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_ha
 static pl_status write_copy(exporter *x, pl_st_writer *writer, item *it, pl_hasher *hasher,
                             pl_task *task, pl_error *err)
 {
-    size_t rows = pl_tensor_rows(it->tensor);
-    size_t cols = pl_tensor_cols(it->tensor);
-    size_t step = rows_at_once(it->tensor);
+    size_t cols = it->n_dims > 0 ? (size_t)it->dims[it->n_dims - 1] : 1;
+    size_t rows = cols > 0 ? (size_t)elements(it) / cols : 0;
+    size_t step = rows_at_once(cols);
+    const pl_named_tensor from = {
+        .tensor = it->tensor, .bias_of = it->bias_of, .n_dims = 1, .dims = {cols}, .add = it->add};
     float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
     pl_status status = values == NULL ? no_memory(err) : PL_OK;
     for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
         size_t count = rows - r < step ? rows - r : step;
-        status = pl_checkpoint_read(x->checkpoint, it->tensor, r, count, values, err);
-        for (size_t i = 0; status == PL_OK && it->add != 0.0f && i < count * cols; i++) {
-            values[i] += it->add;
-        }
+        status = pl_model_read_named(x->model, &from, r, count, values, err);
         if (status == PL_OK) {
             status = put_values(writer, it, values, count * cols, hasher, NULL, err);
         }
@@ -247,7 +247,7 @@ static pl_status read_back(exporter *x, const char *path, const size_t *members,
         status = pl_hasher_create(&hasher, err);
         size_t rows = tensor != NULL ? pl_tensor_rows(tensor) : 0;
         size_t cols = tensor != NULL ? pl_tensor_cols(tensor) : 0;
-        size_t step = tensor != NULL ? rows_at_once(tensor) : 1;
+        size_t step = rows_at_once(cols);
         float *values = pl_alloc(step * (cols > 0 ? cols : 1), sizeof *values);
         if (status == PL_OK && values == NULL) {
             status = no_memory(err);

@@ -323,31 +323,34 @@ pl_status pl_import_measure(pl_lab *lab, const pl_state *state, size_t layer,
 
 /* --- what is no layer ------------------------------------------------------------------------- */
 
-/* The model's tensor of that name in the import; *add as in pl_named_tensor. */
-static const pl_tensor *find_other(const pl_import *import, const pl_named_tensor *own, float *add)
+/* The model's tensor of that name in the import.  A whole model without a bias has one of 0. */
+static bool find_other(const pl_import *import, const pl_named_tensor *own, pl_named_tensor *out)
 {
-    pl_named_tensor named;
-    *add = 0.0f;
     if (import->model == NULL) {
-        return pl_checkpoint_find(import->checkpoint, own->name);
+        *out = *own;
+        out->add = 0.0f;
+        out->bias_of = SIZE_MAX;
+        out->tensor = pl_checkpoint_find(import->checkpoint, own->name);
+        return out->tensor != NULL;
     }
-    for (size_t i = 0; pl_model_named_tensor(import->model, i, &named); i++) {
-        if (named.tensor != NULL && strcmp(named.name, own->name) == 0) {
-            *add = named.add;
-            return named.tensor;
+    for (size_t i = 0; pl_model_named_tensor(import->model, i, out); i++) {
+        if (strcmp(out->name, own->name) == 0) {
+            return out->tensor != NULL || out->bias_of != SIZE_MAX;
         }
     }
-    return NULL;
+    return false;
 }
 
-/* Whether two tensors of as many elements hold the same numbers. */
-static pl_status compare_tensors(pl_checkpoint *one, const pl_named_tensor *a, pl_checkpoint *two,
-                                 const pl_tensor *b, float add, bool *same, pl_task *task,
+/* Whether two tensors hold the same numbers in the same shape. */
+static pl_status compare_tensors(pl_model *one, const pl_named_tensor *a, const pl_import *import,
+                                 const pl_named_tensor *b, bool *same, pl_task *task,
                                  pl_error *err)
 {
-    const size_t rows = pl_tensor_rows(a->tensor), cols = pl_tensor_cols(a->tensor);
+    const size_t cols = (size_t)a->dims[a->n_dims - 1];
+    const size_t rows = a->n_dims == 2 ? (size_t)a->dims[0] : 1;
     const size_t step = cols < (1u << 20) ? (1u << 20) / (cols > 0 ? cols : 1) : 1;
-    *same = pl_tensor_rows(b) == rows && pl_tensor_cols(b) == cols;
+    *same = b->tensor == NULL || (pl_tensor_rows(b->tensor) == rows &&
+                                  pl_tensor_cols(b->tensor) == cols);
     float *x = pl_alloc(step * cols, sizeof *x);
     float *y = pl_alloc(step * cols, sizeof *y);
     pl_status status =
@@ -356,14 +359,15 @@ static pl_status compare_tensors(pl_checkpoint *one, const pl_named_tensor *a, p
         const size_t count = rows - r < step ? rows - r : step;
         status = pl_task_tick(task, err);
         if (status == PL_OK) {
-            status = pl_checkpoint_read(one, a->tensor, r, count, x, err);
+            status = pl_model_read_named(one, a, r, count, x, err);
         }
         if (status == PL_OK) {
-            status = pl_checkpoint_read(two, b, r, count, y, err);
+            status = import->model != NULL
+                         ? pl_model_read_named(import->model, b, r, count, y, err)
+                         : pl_checkpoint_read(import->checkpoint, b->tensor, r, count, y, err);
         }
         for (size_t e = 0; status == PL_OK && *same && e < count * cols; e++) {
-            const float p = x[e] + a->add, q = y[e] + add;
-            *same = p >= q && p <= q;
+            *same = x[e] >= y[e] && x[e] <= y[e];
         }
     }
     free(x);
@@ -376,18 +380,15 @@ static pl_status compare_others(const pl_import *import, pl_import_report *repor
                                 pl_error *err)
 {
     pl_model *model = import->state->source->model;
-    pl_named_tensor own;
+    pl_named_tensor own, other;
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && pl_model_named_tensor(model, i, &own); i++) {
-        float add = 0.0f;
-        const pl_tensor *other =
-            own.layer == SIZE_MAX && own.tensor != NULL ? find_other(import, &own, &add) : NULL;
-        if (other == NULL) {
+        bool weight = own.layer != SIZE_MAX || (own.tensor == NULL && own.bias_of == SIZE_MAX);
+        if (weight || !find_other(import, &own, &other)) {
             continue;
         }
         bool same = false;
-        status = compare_tensors(pl_model_checkpoint(model), &own, import->checkpoint, other, add,
-                                 &same, task, err);
+        status = compare_tensors(model, &own, import, &other, &same, task, err);
         if (status == PL_OK && !same) {
             memcpy(report->other, own.name, sizeof report->other);
             report->others++;

@@ -371,16 +371,20 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
 {
     pl_model *model = w->state.source->model;
     pl_hasher *hasher = NULL;
-    pl_id id = {0};
+    pl_id id = {0}, config = {0};
     pl_status status = pl_model_identity(model, &id, &w->piece.task, err);
+    if (status == PL_OK) {
+        status = pl_config_identity(pl_model_config(model), &config, err);
+    }
     if (status == PL_OK) {
         status = pl_hasher_create(&hasher, err);
     }
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, "planish perplexity 1 gptq after");
+    pl_hasher_text(hasher, "planish perplexity 2 gptq after");
     pl_hasher_id(hasher, id);
+    pl_hasher_id(hasher, config);
     pl_hasher_id(hasher, w->text);
     pl_hasher_u64(hasher, (uint64_t)w->sweep->length);
     pl_hasher_u64(hasher, (uint64_t)w->sweep->windows);

@@ -31,11 +31,11 @@ static void defaults_are_those_of_transformers(void **state)
     assert_int_equal(config.head_dim, 16);
     assert_int_equal(config.max_positions, 2048);
     assert_true(config.rope == PL_ROPE_PLAIN && config.rope_theta == 10000.0);
-    assert_false(config.tied_embeddings || config.qkv_bias);
+    assert_false(config.tied_embeddings || config.biased[PL_ROLE_Q]);
     assert_true(config.bos_id == -1);
     pl_check_ok(read("{\"model_type\": \"qwen2\", \"num_key_value_heads\": null}", &config, &err),
                 err);
-    assert_true(config.qkv_bias && config.kv_heads == 4 && config.max_positions == 32768);
+    assert_true(config.biased[PL_ROLE_Q] && config.kv_heads == 4 && config.max_positions == 32768);
 }
 
 static void rope_is_read_in_both_forms(void **state)
@@ -105,6 +105,48 @@ static void written_config_reads_back(void **state)
     json_decref(json);
 }
 
+/* attention_bias and mlp_bias go into the config and back; what no config can say is refused. */
+static void biases_come_back_from_a_written_config(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        bool attention, mlp;
+    } cases[] = {
+        {"{\"attention_bias\": true, \"mlp_bias\": true}", true, true},
+        {"{\"attention_bias\": true}", true, false},
+        {"{\"mlp_bias\": true}", false, true},
+        {"{\"model_type\": \"qwen3\", \"attention_bias\": true, \"num_key_value_heads\": 2}", true,
+         false},
+        {"{\"model_type\": \"olmo2\", \"attention_bias\": true}", true, false},
+        {"{\"model_type\": \"gemma2\", \"attention_bias\": true, \"num_key_value_heads\": 2}", true,
+         false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pl_error err;
+        pl_config config;
+        pl_config again;
+        json_t *json = NULL;
+        pl_check_ok(read(cases[i].members, &config, &err), err);
+        for (int role = 0; role < PL_ROLE_COUNT; role++) {
+            assert_int_equal(config.biased[role],
+                             role <= PL_ROLE_O ? cases[i].attention : cases[i].mlp);
+        }
+        pl_check_ok(pl_config_to_json(&config, "float16", &json, &err), err);
+        pl_check_ok(pl_config_from_json(json, "again", &again, &err), err);
+        assert_memory_equal(config.biased, again.biased, sizeof config.biased);
+        json_decref(json);
+    }
+    pl_error err;
+    pl_config config;
+    json_t *json = NULL;
+    pl_check_ok(read("{\"model_type\": \"qwen2\"}", &config, &err), err);
+    config.biased[PL_ROLE_O] = true;
+    assert_int_equal(pl_config_to_json(&config, "float16", &json, &err), PL_ERR_UNSUPPORTED);
+    assert_null(json);
+    pl_check_says(err, "biases that no config.json of Qwen2ForCausalLM can say");
+}
+
 static void divisors_without_a_name_are_not_exported(void **state)
 {
     (void)state;
@@ -136,8 +178,9 @@ static void unsupported_settings_are_refused_by_name(void **state)
         {"{\"model_type\": \"x\\u001b[31m\"}", PL_ERR_UNSUPPORTED, "x\\x1b[31m"},
         {"{\"model_type\": 3}", PL_ERR_FORMAT, "model_type"},
         {"{\"hidden_act\": \"gelu\"}", PL_ERR_UNSUPPORTED, "hidden_act = \"gelu\""},
-        {"{\"mlp_bias\": true}", PL_ERR_UNSUPPORTED, "mlp_bias"},
-        {"{\"attention_bias\": true}", PL_ERR_UNSUPPORTED, "attention_bias"},
+        {"{\"model_type\": \"qwen2\", \"mlp_bias\": true}", PL_ERR_UNSUPPORTED, "mlp_bias"},
+        {"{\"model_type\": \"mistral\", \"attention_bias\": true}", PL_ERR_UNSUPPORTED,
+         "attention_bias"},
         {"{\"quantization_config\": {\"bits\": 4}}", PL_ERR_UNSUPPORTED, "quantization_config"},
         {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}}", PL_ERR_UNSUPPORTED,
          "'yarn'"},
@@ -163,8 +206,6 @@ static void unsupported_settings_are_refused_by_name(void **state)
          PL_ERR_FORMAT, "layer_types: expected an array of 2"},
         {"{\"model_type\": \"gemma2\", \"layer_types\": [\"full_attention\", \"chunked\"]}",
          PL_ERR_UNSUPPORTED, "layer_types[1]"},
-        {"{\"model_type\": \"qwen3\", \"attention_bias\": true}", PL_ERR_UNSUPPORTED,
-         "attention_bias"},
         {"{\"model_type\": \"qwen3\", \"num_key_value_heads\": null}", PL_ERR_FORMAT,
          "num_key_value_heads"},
         {"{\"partial_rotary_factor\": 0.5}", PL_ERR_UNSUPPORTED, "partial_rotary_factor = 0.5"},
@@ -305,6 +346,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_transformers),
         cmocka_unit_test(rope_is_read_in_both_forms),
         cmocka_unit_test(written_config_reads_back),
+        cmocka_unit_test(biases_come_back_from_a_written_config),
         cmocka_unit_test(divisors_without_a_name_are_not_exported),
         cmocka_unit_test(unsupported_settings_are_refused_by_name),
         cmocka_unit_test(windows_come_from_each_architectures_setting),

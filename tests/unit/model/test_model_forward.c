@@ -85,6 +85,39 @@ static void gguf_gives_what_safetensors_gives(void **state)
     check_same(&a, &b, 0);
 }
 
+/* The same model with biases behind its projections; a GGUF that lacks some is the model whose
+ * others are 0.  They are no small matter: without them the logits are others. */
+static void biases_count_in_both_containers(void **state)
+{
+    pl_temp *temp = *state;
+    pl_error err = {0};
+    static logits plain;
+    static logits a;
+    static logits b;
+    static tiny biased;
+    static const unsigned sets[] = {0x7f, 0x78, 0x01, 0x50};
+    tiny_write_hf(&weights, temp, NULL);
+    pl_check_ok(run(temp->folder, LENGTH, NULL, &plain, &err), err);
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        biased = weights;
+        tiny_add_biases(&biased, sets[i], false);
+        tiny_write_gguf(&biased, temp, "llama", NULL);
+        biased = weights;
+        tiny_add_biases(&biased, sets[i], true);
+        tiny_write_hf(&biased, temp,
+                      "\"model_type\": \"llama\", \"attention_bias\": true,"
+                      "\"mlp_bias\": true, ");
+        pl_check_ok(run(temp->folder, LENGTH, NULL, &a, &err), err);
+        pl_check_ok(run(pl_temp_path(temp, "model.gguf"), LENGTH, NULL, &b, &err), err);
+        check_same(&a, &b, 0);
+        double far = 0;
+        for (size_t k = 0; k < a.rows * TINY_VOCAB; k++) {
+            far = fmax(far, fabs((double)a.values[k] - (double)plain.values[k]));
+        }
+        assert_true(far > 0.01);
+    }
+}
+
 /* Llama 3's scaling in a config, and the divisors that a converter makes of it. */
 static void rope_divisors_are_llama3_scaling(void **state)
 {
@@ -284,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(gguf_gives_what_safetensors_gives, make, clean),
+        cmocka_unit_test_setup_teardown(biases_count_in_both_containers, make, clean),
         cmocka_unit_test_setup_teardown(rope_divisors_are_llama3_scaling, make, clean),
         cmocka_unit_test_setup_teardown(no_token_sees_a_later_one, make, clean),
         cmocka_unit_test_setup_teardown(hooks_see_and_replace, make, clean),

@@ -21,7 +21,7 @@ enum {
     TINY_KV = 2,
     TINY_DIM = 8,
     TINY_VOCAB = 50,
-    TINY_TENSORS = 3 + 9 * TINY_BLOCKS,
+    TINY_TENSORS = 3 + (9 + 7) * TINY_BLOCKS, /* with all biases */
     TINY_LARGEST = TINY_VOCAB * TINY_HIDDEN,
 };
 
@@ -89,6 +89,29 @@ static inline void tiny_make(tiny *t)
     }
 }
 
+/* Biases for the projections of each block whose number in it is a set bit of `which`; the others
+ * get biases of 0, or none. */
+static inline void tiny_add_biases(tiny *t, unsigned which, bool zeros)
+{
+    pl_rng rng;
+    pl_rng_init(&rng, 8);
+    for (size_t b = 0; b < TINY_BLOCKS; b++) {
+        for (size_t p = 0; p < 7; p++) {
+            const tiny_tensor weight = t->tensors[3 + b * 9 + p];
+            tiny_tensor *x = tiny_add(t, &rng, "", "", 0, weight.dims[0]);
+            bool wanted = (which >> p & 1) != 0;
+            if (!wanted) {
+                memset(x->values, 0, sizeof x->values);
+                t->count -= zeros ? 0 : 1;
+            }
+            snprintf(x->hf, sizeof x->hf, "%.*s.bias", (int)strlen(weight.hf) - 7, weight.hf);
+            snprintf(x->gguf, sizeof x->gguf, "%.*s.bias", (int)strlen(weight.gguf) - 7,
+                     weight.gguf);
+            x->permuted_heads = weight.permuted_heads;
+        }
+    }
+}
+
 static inline tiny_tensor *tiny_find(tiny *t, const char *hf)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -135,7 +158,7 @@ static inline void tiny_write_hf(const tiny *t, pl_temp *temp, const char *confi
 /* Rows in GGUF's order: row 2i + j of a head is Hugging Face's j * half + i. */
 static inline void tiny_put_rows(const tiny_tensor *x, pl_buf *out)
 {
-    size_t cols = (size_t)x->dims[x->n_dims - 1];
+    size_t cols = x->n_dims == 1 && x->permuted_heads > 0 ? 1 : (size_t)x->dims[x->n_dims - 1];
     size_t rows = x->count / cols;
     size_t head = x->permuted_heads > 0 ? rows / x->permuted_heads : 1;
     for (size_t r = 0; r < rows; r++) {
