@@ -9,8 +9,8 @@ static json_t *command_json(const pl_command *command)
     json_t *keys = json_array();
     for (const pl_key *key = command->keys; key->name != NULL; key++) {
         json_array_append_new(keys, json_pack("{s:s, s:s?, s:s?, s:s}", "name", key->name,
-                                              "default", key->initial, "choices", key->choices,
-                                              "help", key->help));
+                                              "default", key->initial, "choices",
+                                              pl_key_choices(key), "help", key->help));
     }
     return json_pack("{s:s, s:s, s:s, s:o}", "name", command->name, "words", command->positional,
                      "summary", command->summary, "keys", keys);

@@ -171,7 +171,7 @@ static json_t *pane_json(const pl_state *state, size_t index)
 {
     static const pl_pane panes[PL_DISPLAY_PANES] = {PL_PANE_MAIN, PL_PANE_SECOND, PL_PANE_TABLE};
     const pl_pane_view *pane = &state->display.panes[index];
-    const pl_kind *kind = pl_kind_find(pl_view_of(state, panes[index])->name);
+    const pl_kind *kind = pl_view_of(state, panes[index])->kind;
     json_t *json = json_pack("{s:s}", "view", pl_view_of(state, panes[index])->name);
     char form[PL_VIEW_NAME];
     int at = pl_view_form(kind, pane->form);

@@ -26,6 +26,7 @@ typedef enum pl_key_kind {
     PL_KEY_CHOICE,
     PL_KEY_LENGTH,
     PL_KEY_LAYER,
+    PL_KEY_VIEW, /* its choices are the views' names */
 } pl_key_kind;
 
 typedef struct pl_key {
@@ -132,6 +133,9 @@ bool pl_call_is_of_all(const pl_call *call);
 bool pl_call_is_slow(const pl_call *call);
 /* Whether only the screen has the command. */
 bool pl_command_is_screen_only(const pl_command *command);
+
+/* "first|random", NULL where there are none. */
+const char *pl_key_choices(const pl_key *key);
 
 /* NULL-name-terminated, in the order of help. */
 const pl_command *pl_commands(void);

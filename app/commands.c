@@ -1,5 +1,6 @@
 /* The one table of commands. */
 #include "app/handlers.h"
+#include "views/view.h"
 
 #include <string.h>
 
@@ -96,16 +97,12 @@ static const pl_key select_keys[] = {
     {0},
 };
 
-#define VIEWS                                                                                      \
-    "channels|histogram|layers|box|tokens|groups|spectrum|basin|flatness|"           \
-    "transform|learning|landscape|sweep|outliers|log"
-
 static const pl_key view_keys[] = {
     {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the views show"},
     {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both", "which weights they show"},
-    {"main", PL_KEY_CHOICE, NULL, VIEWS, "view of the main pane"},
-    {"second", PL_KEY_CHOICE, NULL, VIEWS, "view of the second pane, which it opens"},
-    {"table", PL_KEY_CHOICE, NULL, VIEWS, "view of the pane below"},
+    {"main", PL_KEY_VIEW, NULL, NULL, "view of the main pane"},
+    {"second", PL_KEY_VIEW, NULL, NULL, "view of the second pane, which it opens"},
+    {"table", PL_KEY_VIEW, NULL, NULL, "view of the pane below"},
     {"pane", PL_KEY_CHOICE, NULL, "main|second|table",
      "whose order, scale and form are meant (else the pane that is named, or main)"},
     {"order", PL_KEY_CHOICE, NULL, "index|sorted", "channels by index or by falling size"},
@@ -327,6 +324,11 @@ static const pl_command table[] = {
      .history = PL_HISTORY_NONE},
     {0},
 };
+
+const char *pl_key_choices(const pl_key *key)
+{
+    return key->kind == PL_KEY_VIEW ? pl_view_names() : key->choices;
+}
 
 bool pl_call_is_of_all(const pl_call *call)
 {

@@ -111,8 +111,8 @@ static void offer_values(matches *m, const pl_command *command, const pl_method 
         if (strlen(key->name) != length || strncmp(key->name, word, length) != 0) {
             continue;
         }
-        if (key->choices != NULL) {
-            offer_choices(m, lead, key->choices);
+        if (pl_key_choices(key) != NULL) {
+            offer_choices(m, lead, pl_key_choices(key));
         } else if (strcmp(key->name, "form") == 0) {
             for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
                 offer_choices(m, lead, (*kind)->forms != NULL ? (*kind)->forms : "");

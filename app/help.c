@@ -11,13 +11,13 @@ static void put_keys(const pl_command *command, pl_buf *out)
         pl_buf_printf(out, "    %s=", key->name);
         size_t width = strlen(key->name);
         const char *value = key->initial != NULL ? key->initial
-                            : key->choices != NULL ? key->choices
+                            : pl_key_choices(key) != NULL ? pl_key_choices(key)
                                                    : "...";
         pl_buf_puts(out, value);
         width += strlen(value);
         pl_buf_printf(out, "%*s %s", width < 20 ? (int)(20 - width) : 0, "", key->help);
-        if (key->initial != NULL && key->choices != NULL) {
-            pl_buf_printf(out, " (%s)", key->choices);
+        if (key->initial != NULL && pl_key_choices(key) != NULL) {
+            pl_buf_printf(out, " (%s)", pl_key_choices(key));
         }
         pl_buf_puts(out, "\n");
     }

@@ -329,9 +329,17 @@ void pl_screen_retry_figures(pl_screen *screen)
 
 pl_status pl_screen_make_figures(pl_screen *screen, pl_error *err)
 {
+    size_t views = 0;
+    while (pl_views()[views] != NULL) {
+        views++;
+    }
     screen->figures = calloc(1, sizeof *screen->figures);
-    return screen->figures != NULL ? PL_OK
-                                   : pl_error_set(err, PL_ERR_MEMORY, "out of memory for figures");
+    bool whole = screen->figures != NULL;
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        screen->memos[i].memos = calloc(views, sizeof *screen->memos[i].memos);
+        whole = whole && screen->memos[i].memos != NULL;
+    }
+    return whole ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory for figures");
 }
 
 void pl_screen_drop_figures(pl_screen *screen)
@@ -350,6 +358,10 @@ void pl_screen_free_figures(pl_screen *screen)
     for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
         forget(&screen->figures->panes[i]);
     }
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        free(screen->memos[i].memos);
+        screen->memos[i].memos = NULL;
+    }
     free(screen->figures);
     screen->figures = NULL;
 }
@@ -360,13 +372,9 @@ void pl_screen_free_figures(pl_screen *screen)
 static void switch_memo(pl_screen *screen, size_t index)
 {
     pl_shown *shown = &screen->model.shown[index];
-    const pl_screen_view *view = pl_view_of(screen->state, display_panes[index]);
-    size_t at = 0;
-    while (pl_views()[at] != view) {
-        at++;
-    }
+    const size_t at = pl_view_place(pl_view_of(screen->state, display_panes[index]));
     pl_screen_memos *memos = &screen->memos[index];
-    if (memos->view != at && at < PL_MAX_VIEWS) {
+    if (memos->view != at) {
         memos->memos[memos->view] = shown->memo;
         shown->memo = memos->memos[at];
         memos->view = at;

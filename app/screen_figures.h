@@ -11,10 +11,9 @@ struct pl_screen_job;
 typedef struct pl_screen_figures pl_screen_figures;
 
 /* Where the user was in each view of a pane. */
-enum { PL_MAX_VIEWS = 16 };
 typedef struct pl_screen_memos {
-    size_t view; /* the one whose memo is in the model */
-    pl_pane_memo memos[PL_MAX_VIEWS];
+    size_t view;          /* the one whose memo is in the model */
+    pl_pane_memo *memos;  /* [views] */
 } pl_screen_memos;
 
 PL_NODISCARD pl_status pl_screen_make_figures(struct pl_screen *screen, pl_error *err);

@@ -133,7 +133,7 @@ pl_status pl_usage_choice(const pl_call *call, const char *key, size_t *out, pl_
         return PL_OK;
     }
     size_t index = 0;
-    for (const char *choice = entry->choices; *choice != '\0'; index++) {
+    for (const char *choice = pl_key_choices(entry); *choice != '\0'; index++) {
         size_t length = strcspn(choice, "|");
         if (strlen(text) == length && strncmp(choice, text, length) == 0) {
             *out = index;
@@ -143,7 +143,7 @@ pl_status pl_usage_choice(const pl_call *call, const char *key, size_t *out, pl_
         choice += *choice == '|';
     }
     return pl_error_set(err, PL_ERR_USAGE, "%s: %s=%s: expected one of %s", call->command->name,
-                        key, text, entry->choices);
+                        key, text, pl_key_choices(entry));
 }
 
 pl_status pl_usage_real(const pl_call *call, const char *key, double minimum, double maximum,

@@ -1,5 +1,6 @@
 /* The loss around a layer's weights, along four directions of the same length. */
 #include "plots/build.h"
+#include "core/base/number.h"
 #include "plots/kinds.h"
 
 #include "core/run/basin.h"
@@ -119,6 +120,27 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+/* Where the weights were: one starts there. */
+static double place_on_screen(const pl_looked *at)
+{
+    (void)at;
+    return 0;
+}
+
+/* The step: along W0 -> W, 1 is where the method has gone. */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)at;
+    (void)row;
+    char number[PL_NUMBER_TEXT];
+    char text[PL_NUMBER_TEXT + 4];
+    pl_format_number(x, number);
+    pl_text_minus(number, text, sizeof text);
+    pl_buf_printf(out, "t = %s", text);
+}
+
 const pl_kind pl_kind_basin = {
     .name = "basin",
     .title = "Loss basin",
@@ -128,4 +150,8 @@ const pl_kind pl_kind_basin = {
     .uses = PL_USES_LAYER | PL_USES_SCALE | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED,
     .slow = true,
     .make = make,
+    .look = {.help = "The loss along straight lines from the weights, really evaluated: flat "
+                     "directions are free to move in.",
+             .place = place_on_screen,
+             .say = say_on_screen},
 };

@@ -215,13 +215,36 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
                                         : make_groups(lab, state, request, out, task, err);
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+/* With the form "layers" an x is a block. */
+static bool of_layers(const pl_figure *figure)
+{
+    return figure->x.names == NULL;
+}
+
+static double place_on_screen(const pl_looked *at)
+{
+    return of_layers(at->figure) ? pl_look_block(at) : pl_look_group_of_channel(at);
+}
+
+static size_t channel_on_screen(const pl_looked *at, double x)
+{
+    return of_layers(at->figure) ? SIZE_MAX : pl_look_channel_of_group(at, x);
+}
+
 const pl_kind pl_kind_box = {
     .name = "box",
     .title = "Box plots",
     .summary = "Boxes of each channel group's values, before and after, or of the channel maxima "
                "of one layer in every block: long whiskers are outliers",
     .forms = "groups|layers",
+    .depth_form = "layers",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_SCALE | PL_USES_PINS |
             PL_USES_CHANNEL | PL_USES_METHODS,
     .make = make,
+    .look = {.help = "Boxes of each channel group's values, or of one kind of layer in every "
+                     "block: long whiskers are outliers.",
+             .place = place_on_screen,
+             .channel = channel_on_screen},
 };

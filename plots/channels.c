@@ -352,4 +352,6 @@ const pl_kind pl_kind_channels = {
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_ORDER | PL_USES_SCALE |
             PL_USES_PINS | PL_USES_CHANNEL,
     .make = make,
+    .look = {.help = "The largest weight or input of every channel, or their distribution: "
+                     "outlier channels stand out."},
 };

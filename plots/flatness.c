@@ -6,6 +6,7 @@
 
 #include "core/run/flatness.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,47 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+/* Rank of the marked channel on the curve without a transform; by index it is its own place. */
+static double place_on_screen(const pl_looked *at)
+{
+    const pl_series *plain = at->figure->n_series > 0 ? &at->figure->series[0] : NULL;
+    const double channel = (double)at->state->channel;
+    for (size_t i = 0; plain != NULL && plain->at != NULL && i < plain->count; i++) {
+        if (plain->at[i] >= channel && plain->at[i] <= channel) {
+            return plain->x[i];
+        }
+    }
+    return (double)NAN;
+}
+
+static size_t channel_on_screen(const pl_looked *at, double x)
+{
+    size_t point = 0;
+    const pl_series *plain = at->figure->n_series > 0 ? &at->figure->series[0] : NULL;
+    return plain != NULL && plain->at != NULL && pl_series_at(plain, &at->figure->x, x, &point)
+               ? (size_t)plain->at[point]
+               : SIZE_MAX;
+}
+
+/* "rank 12: channel 131". */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)row;
+    const size_t channel = channel_on_screen(at, x);
+    const pl_series *plain = at->figure->n_series > 0 ? &at->figure->series[0] : NULL;
+    if (plain != NULL && plain->count > 0 && plain->x[0] > 0.5) {
+        pl_buf_printf(out, "rank %.0f", x);
+        if (channel != SIZE_MAX) {
+            pl_buf_puts(out, ", without a transform ");
+        }
+    }
+    if (channel != SIZE_MAX) {
+        pl_buf_printf(out, "channel %zu", channel);
+    }
+}
+
 const pl_kind pl_kind_flatness = {
     .name = "flatness",
     .title = "Flatness",
@@ -174,4 +216,11 @@ const pl_kind pl_kind_flatness = {
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_SCALE | PL_USES_CHANNEL | PL_NEEDS_INPUTS |
             PL_USES_METHODS | PL_USES_LEARNING,
     .make = make,
+    .look = {.help = "Channel norms over their mean, without a transform and under several: the "
+                     "number in the legend is the mean distance from 1, so 0 is flat. A "
+                     "rotation's channels are new ones: they carry no mark.",
+             .snaps = true,
+             .place = place_on_screen,
+             .channel = channel_on_screen,
+             .say = say_on_screen},
 };

@@ -1,4 +1,5 @@
 /* Astro's table: where the input is large, the group maxima fall (methods.md 2). */
+#include "core/base/number.h"
 #include "plots/build.h"
 #include "plots/drawn.h"
 #include "plots/fit.h"
@@ -371,6 +372,25 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+/* "0\u2013127  input norm 505": over the norm of the input there are no names on the axis. */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)row;
+    size_t first = 0;
+    size_t last = 0;
+    if (!pl_look_group_at(at, x, &first, &last)) {
+        return;
+    }
+    pl_buf_printf(out, "%zu\u2013%zu", first, last);
+    if (at->figure->x.names == NULL) {
+        char number[PL_NUMBER_TEXT];
+        pl_format_number(x, number);
+        pl_buf_printf(out, "  input norm %s", number);
+    }
+}
+
 const pl_kind pl_kind_groups = {
     .name = "groups",
     .title = "Groups",
@@ -380,4 +400,10 @@ const pl_kind pl_kind_groups = {
     .uses = PL_USES_LAYER | PL_USES_WHICH | PL_USES_ORDER | PL_USES_SCALE | PL_USES_PINS |
             PL_NEEDS_INPUTS | PL_USES_METHODS,
     .make = make,
+    .look = {.help = "Input norm of each channel group, its strength, and the group's largest "
+                     "weight before and after: Astro lowers the groups that the inputs use least.",
+             .snaps = true,
+             .place = pl_look_group_of_channel,
+             .channel = pl_look_channel_of_group,
+             .say = say_on_screen},
 };

@@ -1,3 +1,4 @@
+#include "core/base/number.h"
 #include "plots/figure.h"
 
 #include "plots/build.h"
@@ -326,10 +327,57 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+static double place_on_screen(const pl_looked *at)
+{
+    const pl_picture *picture = at->picture;
+    size_t channel = at->state->channel;
+    if (picture == NULL || channel >= picture->cols) {
+        return NAN;
+    }
+    /* Of inputs the figure counts sizes; of weights it has both signs. */
+    const float *values = at->state->side == PL_SIDE_INPUT ? picture->input : picture->extreme;
+    return values != NULL ? (double)values[channel] : NAN;
+}
+
+/* An edge to a tenth of the bin's width: three digits would not tell apart those near 0. */
+static void put_edge(const pl_axis *axis, double edge, double width, pl_buf *out)
+{
+    char number[PL_NUMBER_TEXT];
+    char text[PL_NUMBER_TEXT + 4];
+    double digits = ceil(-log10(width)) + 1;
+    if (axis->log || !(digits <= 6) || fabs(edge) >= 1e5) {
+        pl_format_number(edge, number);
+    } else {
+        snprintf(number, sizeof number, "%.*f", digits > 0 ? (int)digits : 0, edge);
+    }
+    pl_text_minus(number, text, sizeof text);
+    pl_buf_puts(out, text);
+}
+
+/* The bin: "0.12 ... 0.14". */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)row;
+    size_t bin = 0;
+    const pl_series *series = &at->figure->series[0];
+    if (at->figure->n_series > 0 && series->mark == PL_MARK_STEPS &&
+        pl_series_at(series, &at->figure->x, x, &bin)) {
+        double width = series->x[bin + 1] - series->x[bin];
+        put_edge(&at->figure->x, series->x[bin], width, out);
+        pl_buf_puts(out, " \u2026 ");
+        put_edge(&at->figure->x, series->x[bin + 1], width, out);
+    }
+}
+
 const pl_kind pl_kind_histogram = {
     .name = "histogram",
     .title = "Histogram",
     .summary = "How many weights or inputs have which size, on a log scale: the tails are outliers",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_PINS,
     .make = make,
+    .look = {.help = "How many weights or inputs have which size: far tails are outliers.",
+             .place = place_on_screen,
+             .say = say_on_screen},
 };

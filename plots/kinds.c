@@ -3,23 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-static const pl_kind *const table[] = {
-    &pl_kind_channels,
-    &pl_kind_histogram,
-    &pl_kind_layers,
-    &pl_kind_box,
-    &pl_kind_groups,
-    &pl_kind_outliers,
-    &pl_kind_tokens,
-    &pl_kind_spectrum,
-    &pl_kind_basin,
-    &pl_kind_flatness,
-    &pl_kind_transform,
-    &pl_kind_learning,
-    &pl_kind_landscape,
-    &pl_kind_sweep,
-    NULL,
-};
+#define KIND_ENTRY(name) &pl_kind_##name,
+static const pl_kind *const table[] = {PL_KINDS(KIND_ENTRY) NULL};
+#undef KIND_ENTRY
 
 const pl_kind *const *pl_kinds(void)
 {
@@ -66,8 +52,10 @@ static int form_name(const pl_kind *kind, int form, const char **name)
 static bool goes_over_layers(const pl_request *request)
 {
     const char *form = NULL;
-    form_name(request->kind, request->form, &form);
-    return request->kind == &pl_kind_box && form != NULL && strncmp(form, "layers", 6) == 0;
+    const char *depth = request->kind->depth_form;
+    const int length = form_name(request->kind, request->form, &form);
+    return depth != NULL && (size_t)length == strlen(depth) &&
+           strncmp(form, depth, (size_t)length) == 0;
 }
 
 bool pl_request_wants_result(const pl_request *request)

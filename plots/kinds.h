@@ -1,13 +1,14 @@
 /* plots/kinds.h -- the kinds of figures: what can be shown of a state, on the screen and on paper.
  *
- * A kind is one file that turns a state into a pl_figure, and one line in kinds.c.  The screen's
- * views, `plot`, `figure` and `rebuild` all make their figures through this table, so every view
- * exports what it shows. */
+ * A kind is one file that turns a state into a pl_figure and says how it is looked at, and one line
+ * in the list below.  The screen's views, `plot`, `figure` and `rebuild` all make their figures
+ * through this list, so every view exports what it shows. */
 #ifndef PL_PLOTS_KINDS_H
 #define PL_PLOTS_KINDS_H
 
 #include "core/run/pipeline.h"
 #include "plots/figure.h"
+#include "plots/look.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,10 +46,11 @@ enum {
 
 struct pl_kind {
     const char *name;    /* "spectrum": the word after `plot`, and the view's name */
-    const char *title;   /* "Spectrum of G" for a pane's title */
+    const char *title;   /* of a pane that shows it */
     const char *summary; /* one sentence: what it shows and how to read it */
     const char *forms;   /* "maxima|fan", or NULL: the values of form= */
     unsigned uses;
+    const char *depth_form; /* the form that shows the original weights over all blocks, or NULL */
     bool slow; /* more than a few 100 ms on a large layer: never made behind each turn of a knob */
     /* The layers whose results it shows where they are more than the request's own: out[layers of
      * the model]; returns how many.  NULL: that one. */
@@ -56,9 +58,32 @@ struct pl_kind {
     /* Worker thread.  Caller deinits out; empty on failure. */
     pl_status (*make)(pl_lab *lab, const pl_state *state, const pl_request *request,
                       pl_figure *out, pl_task *task, pl_error *err);
+    pl_figure_look look; /* how it is looked at on the screen */
 };
 
-/* NULL-terminated, in the order they are listed to a user. */
+/* The figures, in the order they are listed to a user: one line each.  KIND(name) is
+ * plots/name.c's pl_kind_name. */
+#define PL_KINDS(KIND)                                                                             \
+    KIND(channels)                                                                                 \
+    KIND(histogram)                                                                                \
+    KIND(layers)                                                                                   \
+    KIND(box)                                                                                      \
+    KIND(tokens)                                                                                   \
+    KIND(groups)                                                                                   \
+    KIND(spectrum)                                                                                 \
+    KIND(basin)                                                                                    \
+    KIND(flatness)                                                                                 \
+    KIND(transform)                                                                                \
+    KIND(learning)                                                                                 \
+    KIND(landscape)                                                                                \
+    KIND(sweep)                                                                                    \
+    KIND(outliers)
+
+#define PL_KIND_DECLARATION(name) extern const pl_kind pl_kind_##name;
+PL_KINDS(PL_KIND_DECLARATION)
+#undef PL_KIND_DECLARATION
+
+/* NULL-terminated. */
 const pl_kind *const *pl_kinds(void);
 const pl_kind *pl_kind_find(const char *name);
 
@@ -90,9 +115,5 @@ pl_tone pl_kind_tone(pl_which which);
 /* The kinds of weights that `which` draws, in drawing order; returns how many.  both: before and
  * preconditioned where a preconditioner is set, else before and after. */
 size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which out[2]);
-
-extern const pl_kind pl_kind_channels, pl_kind_histogram, pl_kind_layers, pl_kind_box,
-    pl_kind_tokens, pl_kind_groups, pl_kind_spectrum, pl_kind_basin, pl_kind_sweep,
-    pl_kind_outliers, pl_kind_flatness, pl_kind_transform, pl_kind_learning, pl_kind_landscape;
 
 #endif

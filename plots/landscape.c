@@ -114,9 +114,20 @@ static size_t layers_of(const pl_state *state, const pl_request *request, size_t
                                out);
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    const pl_axis *y = &at->figure->y;
+    if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
+        pl_buf_printf(out, "%s  ", y->names[row]);
+    }
+    pl_buf_printf(out, "token %.0f", x);
+}
+
 const pl_kind pl_kind_landscape = {
     .name = "landscape",
-    .title = "Error landscape",
+    .title = "Landscape",
     .summary = "What the solved layers lose of each stored token's output: the layers of the "
                "selected one's role in every block, or all; tokens that stand out are lines",
     .forms = "role|all",
@@ -125,4 +136,8 @@ const pl_kind pl_kind_landscape = {
     .slow = true,
     .layers = layers_of,
     .make = make,
+    .look = {.help = "What the solved layers lose of each stored token's output, activations "
+                     "quantized: rows are layers, columns tokens.",
+             .follows = true,
+             .say = say_on_screen},
 };

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FORM_CURVES, FORM_STRIP };
 
@@ -236,6 +237,53 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
                                        : make_curves(lab, state, request, out, task, err);
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+static const char *part_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL ? dot + 1 : name;
+}
+
+/* The layer that a place stands for: of the row's kind in a strip, else of the selected one's kind,
+ * in the block at x; NULL if there is none. */
+static const pl_layer *layer_at(const pl_looked *at, double block, size_t row)
+{
+    const pl_model *m = at->state->source->model;
+    const char *part = part_of(pl_model_layer(m, at->state->layer)->name);
+    const pl_axis *y = &at->figure->y;
+    if (at->figure->heat != NULL && row < y->n_names && y->names[row] != NULL) {
+        part = part_of(y->names[row]);
+    }
+    for (size_t i = 0; i < pl_model_layer_count(m); i++) {
+        const pl_layer *layer = pl_model_layer(m, i);
+        if (fabs((double)layer->block - block) < 0.5 && strcmp(part_of(layer->name), part) == 0) {
+            return layer;
+        }
+    }
+    return NULL;
+}
+
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    const pl_layer *layer = layer_at(at, x, row);
+    char name[80] = "";
+    if (layer != NULL) {
+        pl_layer_short(layer, false, name, sizeof name);
+    }
+    pl_buf_puts(out, name);
+}
+
+static void enter_on_screen(const pl_looked *at, double x, size_t row, pl_buf *command,
+                            bool *solves)
+{
+    (void)solves;
+    const pl_layer *layer = layer_at(at, x, row);
+    if (layer != NULL) {
+        pl_buf_printf(command, "select %s", layer->name);
+    }
+}
+
 const pl_kind pl_kind_layers = {
     .name = "layers",
     .title = "Layers",
@@ -245,4 +293,10 @@ const pl_kind pl_kind_layers = {
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_SCALE,
     .slow = true,
     .make = make,
+    .look = {.help = "The largest channels beside the median one in every block: where a model's "
+                     "outliers live.",
+             .whole = true,
+             .place = pl_look_block,
+             .say = say_on_screen,
+             .enter = enter_on_screen},
 };

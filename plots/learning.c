@@ -68,6 +68,16 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+/* "step 120". */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)at;
+    (void)row;
+    pl_buf_printf(out, "step %.0f", x);
+}
+
 const pl_kind pl_kind_learning = {
     .name = "learning",
     .title = "Learning",
@@ -75,4 +85,7 @@ const pl_kind pl_kind_learning = {
                "of its output",
     .uses = PL_USES_LAYER | PL_USES_SCALE | PL_NEEDS_INPUTS | PL_USES_METHODS | PL_USES_LEARNING,
     .make = make,
+    .look = {.help = "The loss of a learned transform (flatquant), step by step, while it learns "
+                     "and after: r learns and pauses, R forgets.",
+             .say = say_on_screen},
 };

@@ -113,4 +113,6 @@ const pl_kind pl_kind_outliers = {
                "cause them",
     .uses = PL_USES_LAYER | PL_USES_SIDE,
     .make = make,
+    .look = {.help = "The largest channels: size, ratio to the median, and the token that caused "
+                     "each."},
 };

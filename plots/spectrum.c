@@ -103,12 +103,25 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+/* "rank 12". */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)at;
+    (void)row;
+    pl_buf_printf(out, "rank %.0f", x);
+}
+
 const pl_kind pl_kind_spectrum = {
     .name = "spectrum",
-    .title = "Spectrum of G",
+    .title = "Spectrum",
     .summary = "Eigenvalues of the input's Gram matrix: beyond the ε-rank, weights may move almost "
                "for free",
     .uses = PL_USES_LAYER | PL_NEEDS_INPUTS,
     .slow = true,
     .make = make,
+    .look = {.help = "Eigenvalues of the inputs' Gram matrix: directions behind the rank cost "
+                     "nothing, so weights may move along them.",
+             .say = say_on_screen},
 };

@@ -1,5 +1,6 @@
 /* The last sweep: what a parameter costs and buys. */
 #include "plots/build.h"
+#include "core/base/number.h"
 #include "plots/kinds.h"
 
 #include "core/run/sweep.h"
@@ -259,13 +260,94 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+static const pl_spec *spec_of(const pl_looked *at)
+{
+    const pl_state *state = at->state;
+    return state->source != NULL && state->sweep.set
+               ? pl_state_spec(state, state->layer, state->sweep.slot)
+               : NULL;
+}
+
+/* The point next to x: the value it was made with, whatever the axis is; NaN without a sweep. */
+static double value_at(const pl_figure *figure, double x)
+{
+    double nearest = INFINITY;
+    double value = NAN;
+    for (size_t s = 0; s < figure->n_series; s++) {
+        const pl_series *series = &figure->series[s];
+        size_t i = 0;
+        if (pl_series_at(series, &figure->x, x, &i) && fabs(series->x[i] - x) < nearest) {
+            nearest = fabs(series->x[i] - x);
+            value = series->at != NULL ? series->at[i] : series->x[i];
+        }
+    }
+    return value;
+}
+
+/* Where the value in force is; along a Pareto curve only if the sweep has tried it. */
+static double place_on_screen(const pl_looked *at)
+{
+    const pl_spec *spec = spec_of(at);
+    bool has = spec != NULL && spec->method != NULL &&
+               pl_method_param(spec->method, at->state->sweep.param) != SIZE_MAX;
+    double value = has ? pl_spec_value(spec, at->state->sweep.param) : NAN;
+    for (size_t s = 0; s < at->figure->n_series; s++) {
+        const pl_series *series = &at->figure->series[s];
+        for (size_t i = 0; series->at != NULL && i < series->count; i++) {
+            if (fabs(series->at[i] - value) <= 1e-9 * fabs(value)) {
+                return series->x[i];
+            }
+        }
+    }
+    bool pareto = at->figure->n_series > 0 && at->figure->series[0].at != NULL;
+    return !pareto && value >= at->figure->x.lo && value <= at->figure->x.hi ? value : NAN;
+}
+
+/* "beta 0.0004329", and in the Pareto form how far that one goes. */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)row;
+    double value = value_at(at->figure, x);
+    char number[PL_SWEEP_NUMBER];
+    if (isfinite(value)) {
+        pl_sweep_number(value, number);
+        pl_buf_printf(out, "%s %s", at->state->sweep.param, number);
+    }
+    if (at->figure->n_series > 0 && at->figure->series[0].at != NULL) {
+        char far[PL_NUMBER_TEXT];
+        pl_format_number(x, far);
+        pl_buf_printf(out, "  x %s", far);
+    }
+}
+
+static void enter_on_screen(const pl_looked *at, double x, size_t row, pl_buf *command,
+                            bool *solves)
+{
+    (void)row;
+    const pl_spec *spec = spec_of(at);
+    double value = value_at(at->figure, x);
+    if (spec != NULL && spec->method != NULL && isfinite(value)) {
+        pl_buf_printf(command, "method %s %s=%.6g", spec->method->name, at->state->sweep.param,
+                      value);
+        *solves = true;
+    }
+}
+
 const pl_kind pl_kind_sweep = {
     .name = "sweep",
-    .title = "Strength sweep",
+    .title = "Sweep",
     .summary = "Error, rounded error, group maxima and bound over the values of one parameter, the "
                "knee marked",
     .forms = "curves|pareto",
     .uses = PL_USES_SWEEP | PL_NEEDS_INPUTS,
     .slow = true,
     .make = make,
+    .look = {.help = "One parameter over a range: error, rounded error, bound and maxima; the "
+                     "knee is marked, Enter takes the value at the crosshair.",
+             .snaps = true,
+             .place = place_on_screen,
+             .say = say_on_screen,
+             .enter = enter_on_screen},
 };

@@ -365,12 +365,42 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+static double place_on_screen(const pl_looked *at)
+{
+    size_t channel = at->state->channel;
+    return (double)channel <= at->figure->x.hi ? (double)channel : NAN;
+}
+
+static size_t channel_on_screen(const pl_looked *at, double x)
+{
+    (void)at;
+    return x >= 0 ? (size_t)(x + 0.5) : SIZE_MAX;
+}
+
+/* The token whole, and where it is; the axis shows its beginning only. */
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    const pl_axis *y = &at->figure->y;
+    if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
+        pl_buf_printf(out, "%s  ", y->names[row]);
+    }
+    pl_buf_printf(out, "channel %.0f", x);
+}
+
 const pl_kind pl_kind_tokens = {
     .name = "tokens",
-    .title = "Tokens × channels",
+    .title = "Tokens",
     .summary = "The layer's inputs, token by token: which tokens make which channels large, with "
                "massive activations marked",
     .forms = "order|top",
     .uses = PL_USES_LAYER | PL_USES_CHANNEL | PL_NEEDS_INPUTS,
     .make = make,
+    .look = {.help = "The size of every channel's input at the tokens that matter: rows are "
+                     "tokens, columns channels; massive activations are marked.",
+             .follows = true,
+             .place = place_on_screen,
+             .channel = channel_on_screen,
+             .say = say_on_screen},
 };

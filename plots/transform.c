@@ -152,6 +152,31 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     return status;
 }
 
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+static bool by_channel(const pl_figure *figure)
+{
+    return figure->n_series > 0 && figure->series[0].mark == PL_MARK_STEMS;
+}
+
+static double place_on_screen(const pl_looked *at)
+{
+    const size_t channel = at->state->channel;
+    const bool shown = by_channel(at->figure) && (double)channel <= at->figure->x.hi;
+    return shown ? (double)channel : (double)NAN;
+}
+
+static size_t channel_on_screen(const pl_looked *at, double x)
+{
+    return by_channel(at->figure) && x >= 0 ? (size_t)(x + 0.5) : SIZE_MAX;
+}
+
+static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    (void)row;
+    pl_buf_printf(out, by_channel(at->figure) ? "channel %.0f" : "%.3g RMS", x);
+}
+
 const pl_kind pl_kind_transform = {
     .name = "transform",
     .title = "Transform",
@@ -161,4 +186,9 @@ const pl_kind pl_kind_transform = {
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_ORDER | PL_USES_SCALE | PL_USES_CHANNEL |
             PL_USES_METHODS | PL_USES_LEARNING,
     .make = make,
+    .look = {.help = "What the quantizers see: weights or inputs without the transform and "
+                     "behind it, each over its RMS. t switches to the next transform.",
+             .place = place_on_screen,
+             .channel = channel_on_screen,
+             .say = say_on_screen},
 };

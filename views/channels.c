@@ -45,13 +45,13 @@ static void add_pins(const pl_picture *picture, shown *s)
     }
 }
 
-static void choose(const pl_screen_model *model, const pl_picture *picture, shown *s)
+static void choose(const pl_state *state, const pl_picture *picture, shown *s)
 {
-    if (model->state->side == PL_SIDE_INPUT) {
+    if (state->side == PL_SIDE_INPUT) {
         add(s, picture->input, "inputs", PL_TONE_INPUT);
         return;
     }
-    pl_which which = model->state->which;
+    pl_which which = state->which;
     bool both = which == PL_WHICH_BOTH;
     const float *moved = which == PL_WHICH_BEFORE          ? NULL
                          : which == PL_WHICH_AFTER         ? picture->after
@@ -69,15 +69,14 @@ static void choose(const pl_screen_model *model, const pl_picture *picture, show
 }
 
 /* False if there is nothing to show. */
-static bool show(const pl_screen_model *model, shown *s)
+static bool show(const pl_looked *at, shown *s)
 {
     *s = (shown){0};
-    const pl_picture *picture = pl_present_picture(model);
-    if (picture == NULL) {
+    if (at->picture == NULL) {
         return false;
     }
-    choose(model, picture, s);
-    s->channels = picture->cols;
+    choose(at->state, at->picture, s);
+    s->channels = at->picture->cols;
     return s->n > 0;
 }
 
@@ -106,38 +105,38 @@ static size_t largest(const shown *s)
     return best;
 }
 
-static size_t cursor_of(const pl_screen_model *model, const shown *s)
+static size_t cursor_of(const pl_state *state, const shown *s)
 {
-    size_t channel = model->state->channel;
+    size_t channel = state->channel;
     return channel < s->channels ? channel : largest(s);
 }
 
-static double place(const pl_screen_model *model, const pl_figure *figure)
+static double place(const pl_looked *at)
 {
     shown s;
-    if (!show(model, &s)) {
+    if (!show(at, &s)) {
         return NAN;
     }
-    size_t channel = cursor_of(model, &s);
-    return is_sorted(figure) ? (double)rank_of(&s, channel) + 1 : (double)channel;
+    size_t channel = cursor_of(at->state, &s);
+    return is_sorted(at->figure) ? (double)rank_of(&s, channel) + 1 : (double)channel;
 }
 
-static size_t channel_at(const pl_screen_model *model, const pl_figure *figure, double x)
+static size_t channel_at(const pl_looked *at, double x)
 {
     shown s;
-    if (!show(model, &s) || x < 0) {
+    if (!show(at, &s) || x < 0) {
         return SIZE_MAX;
     }
-    size_t at = (size_t)(x + 0.5);
-    if (!is_sorted(figure)) {
-        return at < s.channels ? at : SIZE_MAX;
+    size_t rank = (size_t)(x + 0.5);
+    if (!is_sorted(at->figure)) {
+        return rank < s.channels ? rank : SIZE_MAX;
     }
-    size_t *order = at >= 1 && at <= s.channels ? malloc((at + 1) * sizeof *order) : NULL;
+    size_t *order = rank >= 1 && rank <= s.channels ? malloc((rank + 1) * sizeof *order) : NULL;
     if (order == NULL) {
         return SIZE_MAX;
     }
-    pl_top_channels(s.values[0], s.channels, at, order);
-    size_t channel = order[at - 1];
+    pl_top_channels(s.values[0], s.channels, rank, order);
+    size_t channel = order[rank - 1];
     free(order);
     return channel;
 }
@@ -287,7 +286,7 @@ static void draw_live(pl_screen_model *model, pl_surface *surface, pl_rect rect,
     }
     pl_rect plot = {rect.y + 2, rect.x, rect.h - 2, rect.w};
     pl_figure_view_plot(model, surface, plot, pane, &look, &figure, model->stale);
-    draw_legend(model, surface, rect, s, &figure, cursor_of(model, s));
+    draw_legend(model, surface, rect, s, &figure, cursor_of(model->state, s));
     pl_figure_deinit(&figure);
 }
 
@@ -359,7 +358,8 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_p
     }
     pl_panel_title(model, surface, rect, pane, title, right);
     shown s;
-    if (!show(model, &s)) {
+    const pl_looked at = pl_figure_looked(model, NULL);
+    if (!show(&at, &s)) {
         draw_missing(model, surface, rect);
         return;
     }
@@ -373,8 +373,9 @@ static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_inten
     }
     shown s;
     pl_figure figure;
+    const pl_looked at = pl_figure_looked(model, NULL);
     bool moves = action != PL_ACT_SORT && action != PL_ACT_LOG;
-    if (!moves || !show(model, &s) ||
+    if (!moves || !show(&at, &s) ||
         !make(pl_view_settings(model->state, pane), &s, &figure, NULL)) {
         return false;
     }
@@ -385,9 +386,6 @@ static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_inten
 
 const pl_screen_view pl_view_channels = {
     .name = "channels",
-    .title = "Channels",
-    .help = "The largest weight or input of every channel, or their distribution: outlier channels "
-            "stand out.",
     .figure = true,
     .live = live,
     .draw = draw,

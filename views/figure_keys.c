@@ -2,6 +2,7 @@
 #include "views/figure_parts.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* Where the crosshair stops for a point; among named places at these, not between them. */
 static double stop_of(const pl_figure *figure, const pl_series *series, size_t i)
@@ -118,12 +119,12 @@ static void move_to(pl_screen_model *model, pl_pane pane, const pl_figure_look *
         double lo = 0;
         double hi = 0;
         pl_axis_shown(&figure->y, memo->row_first, memo->row_shown, &lo, &hi);
-        double at = (double)memo->row;
-        memo->row_first = at < lo ? at - 0.5 : at > hi ? at + 0.5 - memo->row_shown : lo;
+        double to = (double)memo->row;
+        memo->row_first = to < lo ? to - 0.5 : to > hi ? to + 0.5 - memo->row_shown : lo;
     }
     pan(memo, &figure->x, x);
-    size_t channel =
-        look->follows && look->channel != NULL ? look->channel(model, figure, x) : SIZE_MAX;
+    const pl_looked at = pl_figure_looked(model, figure);
+    size_t channel = look->follows && look->channel != NULL ? look->channel(&at, x) : SIZE_MAX;
     if (channel != SIZE_MAX) {
         intent->mark = true;
         intent->channel = channel;
@@ -163,11 +164,17 @@ static bool act_on_table(pl_pane_memo *memo, const pl_table *table, pl_action ac
 static bool enter(const pl_screen_model *model, const pl_figure_look *look, const pl_figure *figure,
                   double x, size_t row, pl_intent *intent)
 {
+    const pl_looked at = pl_figure_looked(model, figure);
     if (look->enter != NULL) {
-        look->enter(model, figure, x, row, intent);
+        pl_buf command = {0};
+        look->enter(&at, x, row, &command, &intent->live);
+        if (command.data != NULL && !command.failed) {
+            snprintf(intent->command, sizeof intent->command, "%s", command.data);
+        }
+        pl_buf_deinit(&command);
         return true;
     }
-    size_t channel = look->channel != NULL ? look->channel(model, figure, x) : SIZE_MAX;
+    size_t channel = look->channel != NULL ? look->channel(&at, x) : SIZE_MAX;
     if (look->follows || channel == SIZE_MAX) {
         return false;
     }

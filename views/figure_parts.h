@@ -5,10 +5,6 @@
 
 #include "views/figure_view.h"
 
-/* A value on the scale of an axis (log10 where that is logarithmic), and back. */
-double pl_axis_to(const pl_axis *axis, double x);
-double pl_axis_from(const pl_axis *axis, double t);
-
 /* The range of an axis that is shown, by what was zoomed to, on the scale of the axis. */
 void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, double *hi);
 

@@ -11,16 +11,6 @@
 
 /* --- ranges ----------------------------------------------------------------------------------- */
 
-double pl_axis_to(const pl_axis *axis, double x)
-{
-    return axis->log ? log10(x > 0 ? x : axis->lo) : x;
-}
-
-double pl_axis_from(const pl_axis *axis, double t)
-{
-    return axis->log ? pow(10, t) : t;
-}
-
 void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, double *hi)
 {
     double low = pl_axis_to(axis, axis->lo);
@@ -28,27 +18,6 @@ void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, 
     bool zoomed = shown > 0 && shown < high - low;
     *lo = zoomed ? fmin(fmax(first, low), high - shown) : low;
     *hi = zoomed ? *lo + shown : high;
-}
-
-bool pl_series_at(const pl_series *series, const pl_axis *axis, double x, size_t *index)
-{
-    double nearest = INFINITY;
-    for (size_t i = 0; i < series->count; i++) {
-        double at = series->x[i];
-        if (series->mark == PL_MARK_STEPS) {
-            if (x >= series->x[i] && x <= series->x[i + 1]) {
-                *index = i;
-                return true;
-            }
-            continue;
-        }
-        double away = fabs(pl_axis_to(axis, at) - pl_axis_to(axis, x));
-        if (away < nearest) {
-            nearest = away;
-            *index = i;
-        }
-    }
-    return nearest < INFINITY;
 }
 
 /* --- crosshair -------------------------------------------------------------------------------- */
@@ -106,11 +75,18 @@ static double largest_x(const pl_figure *figure)
     return figure->x.lo;
 }
 
+pl_looked pl_figure_looked(const pl_screen_model *model, const pl_figure *figure)
+{
+    return (pl_looked){
+        .state = model->state, .picture = pl_present_picture(model), .figure = figure};
+}
+
 double pl_figure_cursor(const pl_screen_model *model, pl_pane pane, const pl_figure_look *look,
                         const pl_figure *figure, size_t *row)
 {
     const pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
-    double place = look->place != NULL ? look->place(model, figure) : NAN;
+    const pl_looked at = pl_figure_looked(model, figure);
+    double place = look->place != NULL ? look->place(&at) : NAN;
     bool placed = memo->placed && memo->cursor >= figure->x.lo && memo->cursor <= figure->x.hi;
     double x = look->follows && isfinite(place) ? place
                : placed                         ? memo->cursor
@@ -147,7 +123,8 @@ static void say(const pl_screen_model *model, const pl_figure_look *look, const 
                 double x, size_t row, pl_buf *out)
 {
     if (look->say != NULL) {
-        look->say(model, figure, x, row, out);
+        const pl_looked at = pl_figure_looked(model, figure);
+        look->say(&at, x, row, out);
     } else {
         name_of(&figure->x, x, out);
     }
@@ -206,7 +183,8 @@ static pl_plot_options options_of(const pl_screen_model *model, pl_pane pane,
 {
     size_t row = 0;
     double x = pl_figure_cursor(model, pane, look, figure, &row);
-    double mark = look->place != NULL ? look->place(model, figure) : NAN;
+    const pl_looked at = pl_figure_looked(model, figure);
+    double mark = look->place != NULL ? look->place(&at) : NAN;
     return (pl_plot_options){.marks = model->marks,
                              .colours = model->colours,
                              .stale = stale,
@@ -282,8 +260,6 @@ static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_r
     unsigned style = PL_STYLE_TEXT;
     if (model->state->source == NULL) {
         snprintf(text, sizeof text, "no model is open:  :open PATH");
-    } else if (pl_kind_find(view->name) == NULL) {
-        snprintf(text, sizeof text, "%s: this build has no such figure", view->name);
     } else if (shown->error != NULL) {
         snprintf(text, sizeof text, "%s", shown->error);
         style = PL_STYLE_ERROR;

@@ -201,8 +201,6 @@ static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_inten
 
 const pl_screen_view pl_view_outliers = {
     .name = "outliers",
-    .title = "Outlier channels",
-    .help = "The largest channels: size, ratio to the median, and the token that caused each.",
     .draw = draw,
     .act = act,
 };

@@ -77,24 +77,6 @@ size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows)
     return top;
 }
 
-void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity)
-{
-    if (layer->brief != NULL) {
-        snprintf(out, capacity, "%s", layer->brief);
-        return;
-    }
-    const char *last = strrchr(layer->name, '.');
-    const char *part = last != NULL ? last + 1 : layer->name;
-    if (with_part && last != NULL) {
-        const char *s = last;
-        while (s > layer->name && s[-1] != '.') {
-            s--;
-        }
-        part = s;
-    }
-    snprintf(out, capacity, "%zu.%s", layer->block, part);
-}
-
 bool pl_can_solve(const pl_state *state)
 {
     if (state->source == NULL || state->calibration.n_texts > 0) {

@@ -51,9 +51,6 @@ void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int 
 /* Scrolls so that `row` of `count` is within `rows` lines; returns the first line shown. */
 size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows);
 
-/* "15.q_proj" (with_part false) or "15.self_attn.q_proj". */
-void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity);
-
 /* There is a calibration to solve with, or the model brings its own. */
 bool pl_can_solve(const pl_state *state);
 /* What to do where not, for pl_keymap_say: "{calibrate} calibrates"; a bare model needs inputs. */

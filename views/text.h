@@ -1,9 +1,11 @@
-/* views/text.h -- UTF-8 text measured in terminal columns, and numbers as people read them.
+/* views/text.h -- UTF-8 text measured in terminal columns.
  *
  * Widths are wcwidth's of the present LC_CTYPE, the same that ncurses uses.  Strings are UTF-8 and
  * already free of control characters (core/base/text.h); what is left of them counts one column. */
 #ifndef PL_VIEWS_TEXT_H
 #define PL_VIEWS_TEXT_H
+
+#include "core/base/number.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,23 +29,5 @@ size_t pl_text_wrap(const char *utf8, size_t columns, size_t *next);
 /* Plain ASCII for terminals without UTF-8: a real minus, a times sign, arrows and powers of ten
  * become -, x, -> and 1e-3, everything else '?'.  out is always terminated. */
 void pl_text_to_ascii(const char *utf8, char *out, size_t capacity);
-
-enum { PL_NUMBER_TEXT = 24 };
-
-/* Three significant digits: "0.118", "41.2", "1.2e-3" (two digits with an exponent), "0"; "-" for
- * NaN.  ASCII. */
-void pl_format_number(double value, char out[PL_NUMBER_TEXT]);
-
-/* A number with a real minus, U+2212, where it is negative: beside axes, which have one, too. */
-void pl_text_minus(const char *number, char *out, size_t capacity);
-
-/* "-47 %", "+3.2 %" of the change from `from` to `to`; "" where it means nothing. */
-void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT]);
-
-/* "0.1 s", "12 s", "3:05", "1:02:03". */
-void pl_format_seconds(double seconds, char out[PL_NUMBER_TEXT]);
-
-/* "24,576". */
-void pl_format_count(double count, char out[PL_NUMBER_TEXT]);
 
 #endif

@@ -1,28 +1,109 @@
 #include "views/view.h"
 
+#include "views/figure_view.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-static const pl_screen_view *const table[] = {
-    &pl_view_channels, &pl_view_histogram, &pl_view_layers,   &pl_view_box,
-    &pl_view_tokens,   &pl_view_groups,    &pl_view_spectrum, &pl_view_basin,
-    &pl_view_flatness, &pl_view_transform, &pl_view_learning, &pl_view_landscape,
-    &pl_view_sweep,    &pl_view_outliers,  &pl_view_log,      NULL,
-};
+enum { MOST_VIEWS = 128, NAMES = 2048 };
+
+/* Views that draw themselves: of figures that the live picture holds, and of no figure. */
+static const pl_screen_view *const special[] = {&pl_view_channels, &pl_view_outliers, &pl_view_log};
+
+static struct {
+    pl_screen_view views[MOST_VIEWS];
+    const pl_screen_view *list[MOST_VIEWS + 1];
+    size_t count;
+    char names[NAMES];
+} all;
+
+static const pl_figure_look *look_of(const pl_screen_model *model, pl_pane pane)
+{
+    return &pl_view_of(model->state, pane)->kind->look;
+}
+
+static void draw_figure(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
+{
+    pl_figure_view_draw(model, surface, rect, pane, look_of(model, pane));
+}
+
+static bool act_on_figure(pl_screen_model *model, pl_pane pane, pl_action action,
+                          pl_intent *intent)
+{
+    return pl_figure_view_act(model, pane, action, intent, look_of(model, pane));
+}
+
+static void add_view(pl_screen_view view)
+{
+    assert(all.count < MOST_VIEWS);
+    const size_t used = strlen(all.names);
+    snprintf(all.names + used, NAMES - used, "%s%s", used > 0 ? "|" : "", view.name);
+    all.views[all.count] = view;
+    all.list[all.count] = &all.views[all.count];
+    all.count++;
+}
+
+static void add_kind(const pl_kind *kind)
+{
+    pl_screen_view view = {.name = kind->name,
+                           .title = kind->title,
+                           .help = kind->look.help,
+                           .kind = kind,
+                           .figure = true,
+                           .draw = draw_figure,
+                           .act = act_on_figure};
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        if (strcmp(special[i]->name, kind->name) == 0) {
+            view.figure = special[i]->figure;
+            view.live = special[i]->live;
+            view.draw = special[i]->draw;
+            view.act = special[i]->act;
+        }
+    }
+    add_view(view);
+}
+
+/* Figures in their own order, then views without one. */
+static void list_views(void)
+{
+    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        add_kind(*kind);
+    }
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        if (pl_kind_find(special[i]->name) == NULL) {
+            add_view(*special[i]);
+        }
+    }
+}
 
 const pl_screen_view *const *pl_views(void)
 {
-    return table;
+    if (all.count == 0) {
+        list_views();
+    }
+    return all.list;
+}
+
+const char *pl_view_names(void)
+{
+    pl_views();
+    return all.names;
 }
 
 const pl_screen_view *pl_view_find(const char *name)
 {
-    for (size_t i = 0; table[i] != NULL; i++) {
-        if (strcmp(table[i]->name, name) == 0) {
-            return table[i];
+    for (const pl_screen_view *const *view = pl_views(); *view != NULL; view++) {
+        if (strcmp((*view)->name, name) == 0) {
+            return *view;
         }
     }
     return NULL;
+}
+
+size_t pl_view_place(const pl_screen_view *view)
+{
+    return (size_t)(view - all.views);
 }
 
 size_t pl_view_index(pl_pane pane)
@@ -47,14 +128,13 @@ const pl_pane_view *pl_view_settings(const pl_state *state, pl_pane pane)
 
 const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane)
 {
-    static const pl_screen_view *const first[PL_DISPLAY_PANES] = {
-        &pl_view_channels, &pl_view_histogram, &pl_view_outliers};
+    static const char *const first[PL_DISPLAY_PANES] = {"channels", "histogram", "outliers"};
     size_t index = pl_view_index(pane);
     if (index == PL_DISPLAY_PANES) {
         return NULL;
     }
     const pl_screen_view *view = pl_view_find(state->display.panes[index].view);
-    return view != NULL ? view : first[index];
+    return view != NULL ? view : pl_view_find(first[index]);
 }
 
 /* --- forms ------------------------------------------------------------------------------------ */
@@ -102,7 +182,7 @@ static int shown_form(const pl_state *state, pl_pane pane, const pl_kind *kind)
 bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out)
 {
     const pl_screen_view *view = pl_view_of(state, pane);
-    const pl_kind *kind = view != NULL ? pl_kind_find(view->name) : NULL;
+    const pl_kind *kind = view != NULL ? view->kind : NULL;
     if (kind == NULL) {
         return false;
     }
@@ -126,14 +206,9 @@ pl_pane pl_zoomed_pane(const pl_state *state)
 
 static void next_view(const pl_state *state, pl_pane pane, size_t by, pl_intent *intent)
 {
-    const pl_screen_view *now = pl_view_of(state, pane);
-    size_t count = sizeof table / sizeof *table - 1;
-    size_t at = 0;
-    while (table[at] != now) {
-        at++;
-    }
+    const size_t at = pl_view_place(pl_view_of(state, pane));
     snprintf(intent->command, sizeof intent->command, "view %s=%s", pl_pane_word(pane),
-             table[(at + by) % count]->name);
+             all.list[(at + by) % all.count]->name);
 }
 
 /* " pane=second": what a `view` command names where it is not the main pane. */
@@ -144,7 +219,7 @@ static const char *pane_key(pl_pane pane)
 
 static void next_form(const pl_state *state, pl_pane pane, pl_intent *intent)
 {
-    const pl_kind *kind = pl_kind_find(pl_view_of(state, pane)->name);
+    const pl_kind *kind = pl_view_of(state, pane)->kind;
     int count = count_forms(kind);
     if (count > 1) {
         char name[PL_VIEW_NAME];
@@ -159,13 +234,12 @@ bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *i
 {
     const pl_state *state = model->state;
     pl_pane pane = pl_view_index(model->focus) < PL_DISPLAY_PANES ? model->focus : PL_PANE_MAIN;
-    size_t views = sizeof table / sizeof *table - 1;
     switch (action) {
     case PL_ACT_NEXT_VIEW:
         next_view(state, pane, 1, intent);
         return true;
     case PL_ACT_PREV_VIEW:
-        next_view(state, pane, views - 1, intent);
+        next_view(state, pane, all.count - 1, intent);
         return true;
     case PL_ACT_FORM:
         next_form(state, pane, intent);
@@ -191,7 +265,7 @@ bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *i
 static bool act_on_settings(const pl_screen_model *model, pl_pane pane, pl_action action,
                             pl_intent *intent)
 {
-    const pl_kind *kind = pl_kind_find(pl_view_of(model->state, pane)->name);
+    const pl_kind *kind = pl_view_of(model->state, pane)->kind;
     const pl_pane_view *settings = pl_view_settings(model->state, pane);
     if (kind != NULL && action == PL_ACT_SORT && (kind->uses & PL_USES_ORDER) != 0) {
         snprintf(intent->command, sizeof intent->command, "view%s order=%s", pane_key(pane),

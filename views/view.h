@@ -1,8 +1,8 @@
-/* views/view.h -- the interface of a view: what the main, the second and the table pane can show.
+/* views/view.h -- what the main, the second and the table pane can show.
  *
- * A view is one file that defines a pl_screen_view and one line in pl_views (view.c).  Most views
- * draw the figure that the worker has made of the same name (plots/kinds.h), so that `plot` exports
- * what is shown; the log of commands and jobs is a view without a figure. */
+ * Every figure (plots/kinds.h) is a view, drawn from what the worker has made with the figure's own
+ * look, so that `plot` exports what is shown; two of them have drawings of their own, since they
+ * show the live picture.  The log of commands and jobs is a view without a figure. */
 #ifndef PL_VIEWS_VIEW_H
 #define PL_VIEWS_VIEW_H
 
@@ -13,7 +13,8 @@ typedef struct pl_screen_view {
     const char *name;  /* "channels": in `view main=channels`, sessions, and pl_kind_find */
     const char *title; /* of its pane */
     const char *help;  /* one sentence: what it shows, how to read it */
-    bool figure;       /* it draws model->shown[pane].figure, made by the kind of its name */
+    const pl_kind *kind; /* its figure; NULL: none */
+    bool figure;         /* it draws model->shown[pane].figure */
     /* Whether the pane draws from the live picture now and needs no figure; NULL: never. */
     bool (*live)(const pl_state *state, pl_pane pane);
     void (*draw)(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane);
@@ -21,9 +22,12 @@ typedef struct pl_screen_view {
     bool (*act)(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent);
 } pl_screen_view;
 
-/* NULL-terminated, in the order in which `v` goes through them. */
+/* NULL-terminated, in the order in which `v` goes through them.  The UI thread's. */
 const pl_screen_view *const *pl_views(void);
 const pl_screen_view *pl_view_find(const char *name);
+size_t pl_view_place(const pl_screen_view *view); /* its index there */
+/* Their names, "channels|histogram|...". */
+const char *pl_view_names(void);
 
 /* The view of a pane by the state's display; the pane's first one where the name is unknown.
  * NULL for PL_PANE_LAYERS and PL_PANE_TUNER. */
@@ -48,10 +52,7 @@ pl_pane pl_zoomed_pane(const pl_state *state);
  * the action was one of these; the change is a command in *intent. */
 bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *intent);
 
-extern const pl_screen_view pl_view_channels, pl_view_histogram, pl_view_layers, pl_view_box,
-    pl_view_tokens, pl_view_groups, pl_view_spectrum, pl_view_basin, pl_view_flatness,
-    pl_view_transform, pl_view_learning, pl_view_landscape,
-    pl_view_sweep, pl_view_outliers, pl_view_log;
+extern const pl_screen_view pl_view_channels, pl_view_outliers, pl_view_log;
 
 /* Index of a pane in pl_display.panes and model->shown; PL_DISPLAY_PANES for the others. */
 size_t pl_view_index(pl_pane pane);

@@ -342,3 +342,21 @@ pl_status pl_model_build_layers(pl_model *model, pl_error *err)
     }
     return status;
 }
+
+void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity)
+{
+    if (layer->brief != NULL) {
+        snprintf(out, capacity, "%s", layer->brief);
+        return;
+    }
+    const char *last = strrchr(layer->name, '.');
+    const char *part = last != NULL ? last + 1 : layer->name;
+    if (with_part && last != NULL) {
+        const char *s = last;
+        while (s > layer->name && s[-1] != '.') {
+            s--;
+        }
+        part = s;
+    }
+    snprintf(out, capacity, "%zu.%s", layer->block, part);
+}

@@ -125,4 +125,7 @@ PL_NODISCARD pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *t
 PL_NODISCARD pl_status pl_model_layer_identity(pl_model *model, size_t layer, pl_id *out,
                                                pl_task *task, pl_error *err);
 
+/* "15.q_proj" (with_part false) or "15.self_attn.q_proj". */
+void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t capacity);
+
 #endif

@@ -25,10 +25,11 @@ static void check_key(const pl_command *command, const pl_key *key)
     for (const pl_key *other = command->keys; other != key; other++) {
         assert_string_not_equal(other->name, key->name);
     }
-    assert_int_equal(key->kind == PL_KEY_CHOICE, key->choices != NULL);
-    if (key->choices != NULL && key->initial != NULL) {
+    assert_int_equal(key->kind == PL_KEY_CHOICE || key->kind == PL_KEY_VIEW,
+                     pl_key_choices(key) != NULL);
+    if (pl_key_choices(key) != NULL && key->initial != NULL) {
         bool found = false;
-        for (const char *choice = key->choices; *choice != '\0';) {
+        for (const char *choice = pl_key_choices(key); *choice != '\0';) {
             size_t length = strcspn(choice, "|");
             assert_true(length > 0);
             found = found ||

@@ -107,7 +107,7 @@ static void test_registry(void **state)
     while (strcmp(key->name, "main") != 0) {
         key++;
     }
-    assert_string_equal(key->choices, names.data);
+    assert_string_equal(pl_key_choices(key), names.data);
     pl_buf_deinit(&names);
     /* Every figure that can be exported has a view. */
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {

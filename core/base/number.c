@@ -1,0 +1,106 @@
+#include "core/base/number.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Takes "e-04" to "e-4", in place. */
+static void shorten_exponent(char *text)
+{
+    char *e = strchr(text, 'e');
+    if (e == NULL) {
+        return;
+    }
+    char *to = e + 1;
+    char *from = e + 1;
+    if (*from == '-') {
+        to++;
+    }
+    from += *from == '-' || *from == '+';
+    while (*from == '0' && from[1] != '\0') {
+        from++;
+    }
+    memmove(to, from, strlen(from) + 1);
+}
+
+void pl_format_number(double value, char out[PL_NUMBER_TEXT])
+{
+    double size = fabs(value);
+    if (isnan(value)) {
+        snprintf(out, PL_NUMBER_TEXT, "-");
+    } else if (isinf(value)) {
+        snprintf(out, PL_NUMBER_TEXT, value > 0 ? "inf" : "-inf");
+    } else if (size == 0) {
+        snprintf(out, PL_NUMBER_TEXT, "0");
+    } else if (size < 0.00995 || size >= 99950) {
+        snprintf(out, PL_NUMBER_TEXT, "%.1e", value);
+        shorten_exponent(out);
+    } else {
+        int digits = size >= 99.95     ? 0
+                     : size >= 9.995   ? 1
+                     : size >= 0.9995  ? 2
+                     : size >= 0.09995 ? 3
+                                       : 4;
+        snprintf(out, PL_NUMBER_TEXT, "%.*f", digits, value);
+    }
+}
+
+void pl_text_minus(const char *number, char *out, size_t capacity)
+{
+    bool negative = number[0] == '-' && number[1] != '\0';
+    snprintf(out, capacity, "%s%s", negative ? "\u2212" : "", number + negative);
+}
+
+void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT])
+{
+    out[0] = '\0';
+    double percent = from > 0 ? 100 * (to / from - 1) : NAN;
+    if (!isfinite(percent)) {
+        return;
+    }
+    if (fabs(percent) < 0.05) {
+        percent = 0;
+    }
+    if (fabs(percent) >= 1000) {
+        snprintf(out, PL_NUMBER_TEXT, ">10x");
+        return;
+    }
+    snprintf(out, PL_NUMBER_TEXT, fabs(percent) < 9.95 ? "%+.1f %%" : "%+.0f %%", percent);
+}
+
+void pl_format_seconds(double seconds, char out[PL_NUMBER_TEXT])
+{
+    if (!(seconds >= 0) || seconds > 1e7) {
+        snprintf(out, PL_NUMBER_TEXT, "-");
+    } else if (seconds < 9.95) {
+        snprintf(out, PL_NUMBER_TEXT, seconds < 0.095 && seconds > 0 ? "%.2f s" : "%.1f s",
+                 seconds);
+    } else if (seconds < 59.5) {
+        snprintf(out, PL_NUMBER_TEXT, "%.0f s", seconds);
+    } else {
+        unsigned long whole = (unsigned long)(seconds + 0.5);
+        if (whole < 3600) {
+            snprintf(out, PL_NUMBER_TEXT, "%lu:%02lu", whole / 60, whole % 60);
+        } else {
+            snprintf(out, PL_NUMBER_TEXT, "%lu:%02lu:%02lu", whole / 3600, whole / 60 % 60,
+                     whole % 60);
+        }
+    }
+}
+
+void pl_format_count(double count, char out[PL_NUMBER_TEXT])
+{
+    char plain[32];
+    snprintf(plain, sizeof plain, "%.0f", count < 1e15 ? count : 1e15);
+    size_t digits = strlen(plain);
+    size_t n = 0;
+    for (size_t i = 0; i < digits && n + 2 < PL_NUMBER_TEXT; i++) {
+        out[n++] = plain[i];
+        if (digits - 1 - i > 0 && (digits - 1 - i) % 3 == 0) {
+            out[n++] = ',';
+        }
+    }
+    out[n] = '\0';
+}

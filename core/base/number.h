@@ -1,0 +1,25 @@
+/* core/base/number.h -- numbers as people read them, in one line. */
+#ifndef PL_BASE_NUMBER_H
+#define PL_BASE_NUMBER_H
+
+#include <stddef.h>
+
+enum { PL_NUMBER_TEXT = 24 };
+
+/* Three significant digits: "0.118", "41.2", "1.2e-3" (two digits with an exponent), "0"; "-" for
+ * NaN.  ASCII. */
+void pl_format_number(double value, char out[PL_NUMBER_TEXT]);
+
+/* A number with a real minus, U+2212, where it is negative: beside axes, which have one, too. */
+void pl_text_minus(const char *number, char *out, size_t capacity);
+
+/* "-47 %", "+3.2 %" of the change from `from` to `to`; "" where it means nothing. */
+void pl_format_change(double from, double to, char out[PL_NUMBER_TEXT]);
+
+/* "0.1 s", "12 s", "3:05", "1:02:03". */
+void pl_format_seconds(double seconds, char out[PL_NUMBER_TEXT]);
+
+/* "24,576". */
+void pl_format_count(double count, char out[PL_NUMBER_TEXT]);
+
+#endif

@@ -1,0 +1,56 @@
+/* plots/look.h -- how a figure is looked at on a screen: what a place on its x axis means, what the
+ * crosshair says there, what Enter does.  Small functions of the state, the live picture and the
+ * figure; they know no terminal. */
+#ifndef PL_PLOTS_LOOK_H
+#define PL_PLOTS_LOOK_H
+
+#include "core/run/picture.h"
+#include "core/run/state.h"
+#include "plots/figure.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What is looked at; borrowed. */
+typedef struct pl_looked {
+    const pl_state *state;
+    const pl_picture *picture; /* of the state's layer, or NULL */
+    const pl_figure *figure;
+} pl_looked;
+
+typedef struct pl_figure_look {
+    const char *help; /* one sentence: what the view shows, how to read it */
+    bool follows;     /* the crosshair is the channel that is marked in all views */
+    bool snaps;       /* the crosshair starts at the point next to its place */
+    bool whole;       /* of the whole model: the title names no layer */
+    /* x of the marked channel, or of what is selected; NaN where it has none.  NULL: no place. */
+    double (*place)(const pl_looked *at);
+    /* The channel at an x, SIZE_MAX for none.  NULL: x means no channel. */
+    size_t (*channel)(const pl_looked *at, double x);
+    /* Appends what the crosshair at x says instead of the x alone; NULL: the axis' name or number.
+     * row: of a heat map. */
+    void (*say)(const pl_looked *at, double x, size_t row, pl_buf *out);
+    /* Enter at x: appends a command, and sets *solves if the layer is to be solved behind it.
+     * NULL: marks the channel, if there is one. */
+    void (*enter)(const pl_looked *at, double x, size_t row, pl_buf *command, bool *solves);
+} pl_figure_look;
+
+/* A value on the scale of an axis (log10 where that is logarithmic), and back. */
+double pl_axis_to(const pl_axis *axis, double x);
+double pl_axis_from(const pl_axis *axis, double t);
+
+/* Index of the point of a series at (next to) x: false if it has none there. */
+bool pl_series_at(const pl_series *series, const pl_axis *axis, double x, size_t *index);
+
+/* The group of the marked channel, NaN without one.  The axis' names are the groups', or the
+ * series' `at` their first channels. */
+double pl_look_group_of_channel(const pl_looked *at);
+/* The largest channel of the group at x, by the side that is shown; SIZE_MAX if there is none. */
+size_t pl_look_channel_of_group(const pl_looked *at, double x);
+/* The channels first ... last of the group at x; false where there is none. */
+bool pl_look_group_at(const pl_looked *at, double x, size_t *first, size_t *last);
+
+/* The block of the selected layer, NaN without a model. */
+double pl_look_block(const pl_looked *at);
+
+#endif
