@@ -3,11 +3,13 @@
 #include "app/figure.h"
 #include "app/handlers.h"
 #include "core/base/file.h"
+#include "core/base/temporary.h"
 #include "core/tensor/linalg.h"
 #include "plots/provenance.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct rebuild {
@@ -278,18 +280,16 @@ static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, cons
 static pl_status check_call(const rebuild *r, const pl_call *call, pl_error *err)
 {
     if (call->command->rebuild == PL_REBUILD_REFUSED) {
-        return pl_error_set(err, PL_ERR_FORMAT,
-                            "%s: its commands hold `%s`, which no figure needs", r->figure,
-                            call->command->name);
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: its commands hold `%s`, which no figure needs",
+                            r->figure, call->command->name);
     }
     for (size_t i = 0; i < call->n_keys; i++) {
         const char *key = call->names[i];
         bool file = strcmp(key, "text") == 0 || strcmp(key, "after") == 0;
         if (strcmp(key, "file") == 0 || (file && strchr(call->values[i], '/') != NULL)) {
-            return pl_error_set(err, PL_ERR_FORMAT,
-                                "%s: its commands hold `%s` with %s=, which no figure needs%s",
-                                r->figure, call->command->name, key,
-                                file ? " but by its name alone" : "");
+            return pl_error_set(
+                err, PL_ERR_FORMAT, "%s: its commands hold `%s` with %s=, which no figure needs%s",
+                r->figure, call->command->name, key, file ? " but by its name alone" : "");
         }
     }
     return PL_OK;
@@ -402,15 +402,17 @@ static const char *ending_of(const char *path)
 /* Makes the figure at `out`, or at a file that is removed again. */
 static pl_status make(rebuild *r, const pl_state *state, const char *out, bool *same, pl_error *err)
 {
-    char folder[] = "/tmp/planish-XXXXXX";
+    pl_temporary folder = {0};
     pl_buf path = {0};
-    if (out == NULL && mkdtemp(folder) == NULL) {
-        return pl_error_set(err, PL_ERR_IO, "%s: no folder for a copy can be made", folder);
-    }
     if (out != NULL) {
         pl_buf_puts(&path, out);
     } else {
-        pl_buf_printf(&path, "%s/figure%s", folder, ending_of(r->figure));
+        pl_status made = pl_temporary_create("/tmp/rebuilt", true, &folder, err);
+        if (made != PL_OK) {
+            return made;
+        }
+        (void)fchmod(folder.fd, 0700);
+        pl_buf_printf(&path, "%s/figure%s", folder.path, ending_of(r->figure));
     }
     pl_status status = pl_buf_check(&path, err);
     if (status == PL_OK) {
@@ -420,12 +422,7 @@ static pl_status make(rebuild *r, const pl_state *state, const char *out, bool *
         compare_makers(r);
         status = compare_files(r, path.data, same, err);
     }
-    if (out == NULL) {
-        if (path.data != NULL) {
-            unlink(path.data);
-        }
-        rmdir(folder);
-    }
+    pl_temporary_discard(&folder);
     pl_buf_deinit(&path);
     return status;
 }

@@ -4,6 +4,8 @@
 #include "core/tensor/linalg.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,12 +96,28 @@ static void check_room(int argc, char **argv, char **environment)
 __attribute__((section(".preinit_array"),
                used)) static void (*const before_libraries)(int, char **, char **) = check_room;
 
+/* A descriptor that is closed would be that of the next file opened, and what is printed go there.
+ */
+static void open_standard_streams(void)
+{
+    int fd = 0;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 void pl_start(char **argv)
 {
+    open_standard_streams();
     const bool waits = wait_by_sleeping();
     if (choose_kernel() || waits) {
         execv("/proc/self/exe", argv); /* should it fail, only time is lost */
     }
+    /* A limit on a file's size is an error like a full disk's, not the end. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     /* The kernel names a process after the file it was started from, which now was "exe". */
     char name[16] = "";
     if (prctl(PR_GET_NAME, name) == 0 && strcmp(name, "exe") == 0) {

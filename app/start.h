@@ -1,5 +1,5 @@
-/* app/start.h -- what has to be settled before a program computes: how OpenMP's threads wait, and
- * which of OpenBLAS's kernels computes.
+/* app/start.h -- what has to be settled before a program computes: standard streams, signals, how
+ * OpenMP's threads wait, and which of OpenBLAS's kernels computes.
  *
  * Both libraries read their environment while they are loaded, so a program that wants another
  * setting starts itself once more.  The tests and benches start in the same way

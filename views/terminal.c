@@ -14,6 +14,10 @@
 #include <term.h>
 #include <unistd.h>
 
+/* Beyond this no more is drawn: a terminal may claim 32,767 rows of 32,767 columns, for which
+ * ncurses would ask for 30 GB. */
+enum { MOST_ROWS = 500, MOST_COLS = 1000 };
+
 struct pl_terminal {
     SCREEN *screen;
     WINDOW *keys; /* a pad: reading from it never refreshes the screen */
@@ -150,6 +154,39 @@ static void define_keys(void)
     }
 }
 
+static bool read_size(int *rows, int *cols)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) {
+        return false;
+    }
+    *rows = size.ws_row < MOST_ROWS ? size.ws_row : MOST_ROWS;
+    *cols = size.ws_col < MOST_COLS ? size.ws_col : MOST_COLS;
+    return true;
+}
+
+/* newterm for a screen of a size that can be drawn: it obeys LINES and COLUMNS before it asks the
+ * terminal. */
+static SCREEN *open_curses(void)
+{
+    int rows = 0, cols = 0;
+    char high[16], wide[16];
+    const bool large = read_size(&rows, &cols) && (rows == MOST_ROWS || cols == MOST_COLS);
+    if (large) {
+        snprintf(high, sizeof high, "%d", rows);
+        snprintf(wide, sizeof wide, "%d", cols);
+        if (setenv("LINES", high, 1) != 0 || setenv("COLUMNS", wide, 1) != 0) {
+            return NULL;
+        }
+    }
+    SCREEN *screen = newterm(NULL, stdout, stdin);
+    if (large) {
+        unsetenv("LINES");
+        unsetenv("COLUMNS");
+    }
+    return screen;
+}
+
 pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
 {
     *out = NULL;
@@ -165,7 +202,7 @@ pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
     setlocale(LC_CTYPE, "");
     pl_status status = pl_rescue_prepare(err);
     if (status == PL_OK) {
-        terminal->screen = newterm(NULL, stdout, stdin);
+        terminal->screen = open_curses();
     }
     if (status == PL_OK && terminal->screen == NULL) {
         const char *term = getenv("TERM");
@@ -243,9 +280,9 @@ void pl_terminal_size(const pl_terminal *terminal, int *rows, int *cols)
 
 void pl_terminal_resized(pl_terminal *terminal)
 {
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0) {
-        resizeterm(size.ws_row, size.ws_col);
+    int rows = 0, cols = 0;
+    if (read_size(&rows, &cols)) {
+        resizeterm(rows, cols);
     }
     terminal->afresh = true;
 }

@@ -1,9 +1,10 @@
 #include "core/base/file.h"
 
+#include "core/base/temporary.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,9 +146,8 @@ pl_status pl_file_read_all(const char *path, size_t limit, char **out, size_t *s
 }
 
 struct pl_writer {
-    int fd;
     char *path;
-    char *temporary;
+    pl_temporary made;
 };
 
 static pl_status writer_error(pl_writer *writer, const char *what, pl_error *err)
@@ -155,38 +155,19 @@ static pl_status writer_error(pl_writer *writer, const char *what, pl_error *err
     return pl_error_set(err, PL_ERR_IO, "%s: %s: %s", writer->path, what, strerror(errno));
 }
 
-/* Reading the mask sets it for a moment, which two writers at once must not do. */
-static pthread_once_t mask_known = PTHREAD_ONCE_INIT;
-static mode_t mask;
-
-static void read_mask(void)
-{
-    mask = umask(0);
-    umask(mask);
-}
-
 pl_status pl_writer_create(const char *path, pl_writer **out, pl_error *err)
 {
     *out = NULL;
     pl_writer *writer = calloc(1, sizeof *writer);
-    pl_buf name = {0};
-    pl_buf_printf(&name, "%s.XXXXXX", path);
-    if (writer == NULL || name.failed || (writer->path = strdup(path)) == NULL) {
+    if (writer == NULL || (writer->path = strdup(path)) == NULL) {
         free(writer);
-        pl_buf_deinit(&name);
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
     }
-    writer->temporary = name.data;
-    writer->fd = mkostemp(writer->temporary, O_CLOEXEC);
-    if (writer->fd < 0) {
-        pl_status status = writer_error(writer, "cannot be written", err);
-        free(writer->temporary);
-        writer->temporary = NULL;
+    pl_status status = pl_temporary_create(path, false, &writer->made, err);
+    if (status != PL_OK) {
         pl_writer_destroy(writer);
         return status;
     }
-    pthread_once(&mask_known, read_mask);
-    fchmod(writer->fd, 0666 & ~mask);
     *out = writer;
     return PL_OK;
 }
@@ -195,7 +176,7 @@ pl_status pl_writer_write(pl_writer *writer, const void *bytes, size_t size, pl_
 {
     const char *from = bytes;
     while (size > 0) {
-        ssize_t put = write(writer->fd, from, size < (1u << 30) ? size : (1u << 30));
+        ssize_t put = write(writer->made.fd, from, size < (1u << 30) ? size : (1u << 30));
         if (put < 0 && errno == EINTR) {
             continue;
         }
@@ -210,7 +191,7 @@ pl_status pl_writer_write(pl_writer *writer, const void *bytes, size_t size, pl_
 
 pl_status pl_writer_commit(pl_writer *writer, pl_error *err)
 {
-    if (fsync(writer->fd) != 0) {
+    if (fsync(writer->made.fd) != 0) {
         return writer_error(writer, "cannot be synced", err);
     }
     return pl_writer_publish(writer, err);
@@ -218,33 +199,21 @@ pl_status pl_writer_commit(pl_writer *writer, pl_error *err)
 
 pl_status pl_writer_publish(pl_writer *writer, pl_error *err)
 {
-    int closed = close(writer->fd);
-    writer->fd = -1;
-    if (closed != 0) {
-        return writer_error(writer, "cannot be closed", err);
+    /* Some file systems say only when a descriptor is closed that there was no room. */
+    const int copy = fcntl(writer->made.fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0 || close(copy) != 0) {
+        return writer_error(writer, "cannot be written", err);
     }
-    if (rename(writer->temporary, writer->path) != 0) {
-        return writer_error(writer, "cannot be replaced", err);
-    }
-    free(writer->temporary);
-    writer->temporary = NULL;
-    return PL_OK;
+    return pl_temporary_publish(&writer->made, writer->path, err);
 }
 
 void pl_writer_destroy(pl_writer *writer)
 {
-    if (writer == NULL) {
-        return;
+    if (writer != NULL) {
+        pl_temporary_discard(&writer->made);
+        free(writer->path);
+        free(writer);
     }
-    if (writer->fd >= 0) {
-        close(writer->fd);
-    }
-    if (writer->temporary != NULL) {
-        unlink(writer->temporary);
-    }
-    free(writer->temporary);
-    free(writer->path);
-    free(writer);
 }
 
 pl_status pl_file_write_all(const char *path, const void *bytes, size_t size, pl_error *err)

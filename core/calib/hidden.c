@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/file.h"
+#include "core/base/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,15 +22,20 @@ static pl_status open_spill(pl_hidden *hidden, const char *folder, pl_error *err
         return status;
     }
     pl_buf name = {0};
-    pl_path_join(&name, folder, "hidden.XXXXXX");
+    pl_temporary made = {0};
+    pl_path_join(&name, folder, "hidden");
     status = pl_buf_check(&name, err);
     if (status == PL_OK) {
-        hidden->fd = mkostemp(name.data, O_CLOEXEC);
-        if (hidden->fd < 0 || unlink(name.data) != 0) {
+        status = pl_temporary_create(name.data, false, &made, err);
+    }
+    if (status == PL_OK) { /* nameless from now on, and gone with the process */
+        hidden->fd = fcntl(made.fd, F_DUPFD_CLOEXEC, 0);
+        if (hidden->fd < 0) {
             status = pl_error_set(err, PL_ERR_IO, "%s: cannot be used for hidden states: %s",
                                   name.data, strerror(errno));
         }
     }
+    pl_temporary_discard(&made);
     pl_buf_deinit(&name);
     return status;
 }
@@ -119,8 +125,9 @@ pl_status pl_hidden_write(pl_hidden *hidden, size_t window, const float *values,
             continue;
         }
         if (put <= 0) {
-            return pl_error_set(err, PL_ERR_IO, "the hidden states of window %zu cannot be "
-                                                "spilled to disk: %s",
+            return pl_error_set(err, PL_ERR_IO,
+                                "the hidden states of window %zu cannot be "
+                                "spilled to disk: %s",
                                 window, put < 0 ? strerror(errno) : "nothing was written");
         }
         from += put;

@@ -1,6 +1,7 @@
 #include "core/io/store.h"
 
 #include "core/base/file.h"
+#include "core/base/temporary.h"
 #include "core/base/text.h"
 #include "core/io/store_parts.h"
 
@@ -11,12 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_LIMIT UINT64_C(20000000000)
-
-enum { STALE_SECONDS = 24 * 3600 }; /* a temporary file this old was left by a crash */
 
 typedef struct pin {
     char *kind;
@@ -289,7 +287,7 @@ static void add_candidate(candidates *all, const char *path, const struct stat *
     all->bytes += (uint64_t)st->st_size;
 }
 
-/* One file of a kind's folder: an entry, or what a crash left of one being written. */
+/* One file of a kind's folder. */
 static void visit_file(const pl_store *store, const char *kind, const char *path, const char *name,
                        candidates *all)
 {
@@ -300,9 +298,6 @@ static void visit_file(const pl_store *store, const char *kind, const char *path
     }
     if (pl_id_parse(name, &key)) {
         add_candidate(all, path, &st, is_pinned(store, kind, key));
-    } else if (strlen(name) == PL_ID_TEXT - 1 + 7 && name[PL_ID_TEXT - 1] == '.' &&
-               time(NULL) - st.st_mtim.tv_sec > STALE_SECONDS) {
-        unlink(path);
     }
 }
 
@@ -312,6 +307,7 @@ static void visit_kind(const pl_store *store, const char *kind, candidates *all)
     pl_path_join(&folder, store->folder, kind);
     DIR *dir = folder.failed ? NULL : opendir(folder.data);
     if (dir != NULL) {
+        pl_temporary_sweep(folder.data);
         for (struct dirent *item = readdir(dir); item != NULL; item = readdir(dir)) {
             pl_buf path = {0};
             pl_path_join(&path, folder.data, item->d_name);

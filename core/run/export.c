@@ -1,6 +1,7 @@
 #include "core/run/export.h"
 
 #include "core/base/checked.h"
+#include "core/base/temporary.h"
 #include "core/io/safetensors.h"
 #include "core/model/bare.h"
 
@@ -33,7 +34,7 @@ typedef struct exporter {
     const pl_export_spec *spec;
     pl_model *model;
     pl_checkpoint *checkpoint;
-    char *folder; /* the temporary one */
+    pl_temporary made; /* the folder, until it is whole */
     item *items;
     size_t n_items;
     pl_export_report report;
@@ -174,8 +175,7 @@ static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_ha
         pl_mat w = {0};
         status = pl_mat_init(&w, info->rows, info->cols, err);
         if (status == PL_OK) {
-            status =
-                pl_layer_weights(x->lab, x->state, it->layer + i, x->spec->which, w.data, err);
+            status = pl_layer_weights(x->lab, x->state, it->layer + i, x->spec->which, w.data, err);
         }
         if (status == PL_OK) {
             status = put_values(writer, it, w.data, info->rows * info->cols, hasher,
@@ -278,14 +278,12 @@ static pl_status write_shard(exporter *x, const char *name, const size_t *member
     pl_buf path = {0};
     pl_st_writer *writer = NULL;
     pl_st_entry *entries = calloc(count + 1, sizeof *entries);
-    pl_path_join(&path, x->folder, name);
+    pl_path_join(&path, x->made.path, name);
     pl_status status = entries == NULL || path.failed ? no_memory(err) : PL_OK;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const item *it = &x->items[members[i]];
-        entries[i] = (pl_st_entry){.name = it->name,
-                                   .dtype = it->dtype,
-                                   .n_dims = it->n_dims,
-                                   .dims = it->dims};
+        entries[i] = (pl_st_entry){
+            .name = it->name, .dtype = it->dtype, .n_dims = it->n_dims, .dims = it->dims};
     }
     if (status == PL_OK) {
         status = pl_st_writer_create(path.data, entries, count, metadata, &writer, err);
@@ -313,12 +311,6 @@ static bool ends_with(const char *name, const char *end)
     return n >= m && strcmp(name + n - m, end) == 0;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
 {
     bool gguf = pl_checkpoint_container(x->checkpoint) == PL_GGUF;
@@ -332,7 +324,7 @@ static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
                 members[count++] = i;
             }
         }
-        const char *from = base_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, s)));
+        const char *from = pl_path_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, s)));
         pl_buf name = {0};
         pl_buf_append(&name, from, ends_with(from, ".npy") ? strlen(from) - 4 : strlen(from));
         pl_buf_puts(&name, ends_with(from, ".npy") ? ".safetensors" : "");
@@ -347,17 +339,98 @@ static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
 
 /* --- the files beside the weights ------------------------------------------------------------- */
 
-/* Config, tokenizer and templates; never weights, and no index where dtypes change its sum. */
-static bool is_companion(const char *name)
+/* Config, tokenizer and templates, by the names that Transformers gives them. */
+static const char *const companions[] = {
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
+};
+
+/* The index that the model was opened by; NULL for a file on its own, beside which that of another
+ * checkpoint may lie. */
+static const char *index_name(const exporter *x)
 {
-    return ends_with(name, ".json") || ends_with(name, ".txt") || ends_with(name, ".model") ||
-           ends_with(name, ".jinja");
+    const char *opened = pl_path_name(pl_model_path(x->model));
+    if (ends_with(opened, ".safetensors") && pl_checkpoint_shards(x->checkpoint) == 1) {
+        return NULL;
+    }
+    return ends_with(opened, ".safetensors.index.json") ? opened : "model.safetensors.index.json";
+}
+
+/* Is path in the folder, whose last slash is not written? */
+static bool lies_in(const char *path, const char *folder)
+{
+    const size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+/* The Hugging Face cache keeps "models--org--name/snapshots/<revision>/<links>" into its own
+ * "models--org--name/blobs". */
+static bool is_hub_blob(const char *path, const char *folder)
+{
+    pl_buf blobs = {0};
+    const char *revision = strrchr(folder, '/');
+    static const char snapshots[] = "/snapshots";
+    const size_t length = revision != NULL ? (size_t)(revision - folder) : 0;
+    bool inside = length > sizeof snapshots - 1 &&
+                  strncmp(revision - (sizeof snapshots - 1), snapshots, sizeof snapshots - 1) == 0;
+    if (inside) {
+        pl_buf_append(&blobs, folder, length - (sizeof snapshots - 1));
+        pl_buf_puts(&blobs, "/blobs");
+        inside = !blobs.failed && lies_in(path, blobs.data);
+    }
+    pl_buf_deinit(&blobs);
+    return inside;
+}
+
+/* *path <- where the companion of that name is, NULL where there is none; the caller's to free.
+ * Never through a link that leaves the model's folder: it may point to anything on this machine. */
+static pl_status find_companion(const exporter *x, const char *name, char **path, pl_error *err)
+{
+    struct stat st;
+    pl_buf named = {0};
+    *path = NULL;
+    char *folder = realpath(pl_checkpoint_folder(x->checkpoint), NULL);
+    pl_path_join(&named, pl_checkpoint_folder(x->checkpoint), name);
+    pl_status status = folder == NULL || named.failed ? no_memory(err) : PL_OK;
+    if (status == PL_OK && lstat(named.data, &st) == 0) {
+        char *real = realpath(named.data, NULL);
+        if (real != NULL && S_ISLNK(st.st_mode) && !lies_in(real, folder) &&
+            !is_hub_blob(real, folder)) {
+            status =
+                pl_error_set(err, PL_ERR_IO,
+                             "export: %s is a link to %s, outside the model's folder; expected "
+                             "a file there (copy it if it is the model's)",
+                             named.data, real);
+        } else if (real != NULL && stat(real, &st) == 0 && S_ISREG(st.st_mode)) {
+            *path = real;
+            real = NULL;
+        }
+        free(real);
+    }
+    free(folder);
+    pl_buf_deinit(&named);
+    return status;
 }
 
 static pl_status write_json(const exporter *x, const char *name, const json_t *json, pl_error *err)
 {
     pl_buf path = {0};
-    pl_path_join(&path, x->folder, name);
+    pl_path_join(&path, x->made.path, name);
     char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     pl_status status = text == NULL || path.failed ? no_memory(err) : PL_OK;
     if (status == PL_OK) {
@@ -374,17 +447,16 @@ static const char *torch_name(pl_dtype dtype)
 }
 
 /* A copy, but for what a change of dtype alters in config.json and in the index. */
-static pl_status copy_companion(const exporter *x, const char *name, pl_error *err)
+static pl_status copy_companion(const exporter *x, const char *name, const char *from,
+                                pl_error *err)
 {
-    pl_buf from = {0};
     pl_buf to = {0};
     char *text = NULL;
     size_t size = 0;
-    pl_path_join(&from, pl_checkpoint_folder(x->checkpoint), name);
-    pl_path_join(&to, x->folder, name);
-    pl_status status = from.failed || to.failed ? no_memory(err) : PL_OK;
+    pl_path_join(&to, x->made.path, name);
+    pl_status status = to.failed ? no_memory(err) : PL_OK;
     if (status == PL_OK) {
-        status = pl_file_read_all(from.data, (size_t)1 << 30, &text, &size, err);
+        status = pl_file_read_all(from, (size_t)1 << 30, &text, &size, err);
     }
     bool config = strcmp(name, "config.json") == 0;
     bool index = ends_with(name, ".safetensors.index.json");
@@ -409,31 +481,24 @@ static pl_status copy_companion(const exporter *x, const char *name, pl_error *e
         status = pl_file_write_all(to.data, text, size, err);
     }
     free(text);
-    pl_buf_deinit(&from);
     pl_buf_deinit(&to);
     return status;
 }
 
-static pl_status copy_companions(const exporter *x, pl_error *err)
+/* write: copies them; else only looks whether it may. */
+static pl_status copy_companions(const exporter *x, bool write, pl_error *err)
 {
-    const char *folder = pl_checkpoint_folder(x->checkpoint);
-    DIR *dir = opendir(folder);
-    if (dir == NULL) {
-        return pl_error_set(err, PL_ERR_IO, "%s: %s", folder, strerror(errno));
-    }
+    const size_t count = sizeof companions / sizeof companions[0];
     pl_status status = PL_OK;
-    const struct dirent *entry;
-    while (status == PL_OK && (entry = readdir(dir)) != NULL) {
-        pl_buf path = {0};
-        struct stat st;
-        pl_path_join(&path, folder, entry->d_name);
-        if (!path.failed && is_companion(entry->d_name) && stat(path.data, &st) == 0 &&
-            S_ISREG(st.st_mode)) {
-            status = copy_companion(x, entry->d_name, err);
+    for (size_t i = 0; status == PL_OK && i <= count; i++) {
+        const char *name = i < count ? companions[i] : index_name(x);
+        char *from = NULL;
+        status = name != NULL ? find_companion(x, name, &from, err) : PL_OK;
+        if (status == PL_OK && from != NULL && write) {
+            status = copy_companion(x, name, from, err);
         }
-        pl_buf_deinit(&path);
+        free(from);
     }
-    closedir(dir);
     return status;
 }
 
@@ -464,7 +529,7 @@ static pl_status write_gguf_companions(const exporter *x, pl_error *err)
     if (status == PL_OK) {
         status = pl_tokenizer_to_json(tokenizer, &text, err);
     }
-    pl_path_join(&path, x->folder, "tokenizer.json");
+    pl_path_join(&path, x->made.path, "tokenizer.json");
     if (status == PL_OK) {
         status =
             path.failed ? no_memory(err) : pl_file_write_all(path.data, text.data, text.size, err);
@@ -484,56 +549,28 @@ static pl_status write_gguf_companions(const exporter *x, pl_error *err)
 
 static pl_status make_folder(exporter *x, pl_error *err)
 {
-    const char *folder = x->spec->folder;
     struct stat st;
-    if (lstat(folder, &st) == 0) {
-        return pl_error_set(err, PL_ERR_IO, "%s: is already there, expected a new folder", folder);
+    if (lstat(x->spec->folder, &st) == 0) {
+        return pl_error_set(err, PL_ERR_IO, "%s: is already there, expected a new folder",
+                            x->spec->folder);
     }
-    pl_buf name = {0};
-    size_t length = strlen(folder);
-    while (length > 1 && folder[length - 1] == '/') {
-        length--;
-    }
-    pl_buf_printf(&name, "%.*s.XXXXXX", (int)length, folder);
-    pl_status status = pl_buf_check(&name, err);
-    if (status == PL_OK && mkdtemp(name.data) == NULL) {
-        status = pl_error_set(err, PL_ERR_IO, "%s: cannot be made: %s", folder, strerror(errno));
-    }
-    if (status != PL_OK) {
-        pl_buf_deinit(&name);
-        return status;
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    chmod(name.data, 0777 & ~mask);
-    x->folder = name.data;
-    return PL_OK;
+    return pl_temporary_create(x->spec->folder, true, &x->made, err);
 }
 
-/* Removes the unfinished folder, or counts the finished one's files. */
-static void sweep(exporter *x, bool keep)
+static void count_files(exporter *x)
 {
-    DIR *dir = opendir(x->folder);
+    DIR *dir = opendir(x->made.path);
     const struct dirent *entry;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        pl_buf path = {0};
         struct stat st;
-        pl_path_join(&path, x->folder, entry->d_name);
-        if (!path.failed && lstat(path.data, &st) == 0 && S_ISREG(st.st_mode)) {
-            if (keep) {
-                x->report.files++;
-                x->report.bytes += (uint64_t)st.st_size;
-            } else {
-                unlink(path.data);
-            }
+        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode)) {
+            x->report.files++;
+            x->report.bytes += (uint64_t)st.st_size;
         }
-        pl_buf_deinit(&path);
     }
     if (dir != NULL) {
         closedir(dir);
-    }
-    if (!keep) {
-        rmdir(x->folder);
     }
 }
 
@@ -548,24 +585,29 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
         .model = state->source->model,
         .checkpoint = pl_model_checkpoint(state->source->model),
     };
+    const bool gguf = pl_checkpoint_container(x.checkpoint) == PL_GGUF;
+    const bool copies = !gguf && !stands_alone(&x);
     pl_status status = list_items(&x, err);
+    if (status == PL_OK && copies) {
+        status = copy_companions(&x, false, err); /* before the work */
+    }
     if (status == PL_OK) {
         status = make_folder(&x, err);
     }
     if (status == PL_OK) {
         status = write_shards(&x, task, err);
-        if (status == PL_OK && !stands_alone(&x)) {
-            status = pl_checkpoint_container(x.checkpoint) == PL_GGUF
-                         ? write_gguf_companions(&x, err)
-                         : copy_companions(&x, err);
-        }
-        sweep(&x, status == PL_OK);
-        if (status == PL_OK && rename(x.folder, spec->folder) != 0) {
-            status = pl_error_set(err, PL_ERR_IO, "%s: cannot be put in place: %s", spec->folder,
-                                  strerror(errno));
-            sweep(&x, false);
-        }
     }
+    if (status == PL_OK && gguf && !stands_alone(&x)) {
+        status = write_gguf_companions(&x, err);
+    }
+    if (status == PL_OK && copies) {
+        status = copy_companions(&x, true, err);
+    }
+    if (status == PL_OK) {
+        count_files(&x);
+        status = pl_temporary_publish(&x.made, spec->folder, err);
+    }
+    pl_temporary_discard(&x.made);
     if (status == PL_OK) {
         *report = x.report;
     }
@@ -573,6 +615,5 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
         free(x.items[i].name);
     }
     free(x.items);
-    free(x.folder);
     return status;
 }

@@ -3,9 +3,15 @@
  * tests/bench/run screen measures exactly. */
 #include "tests/screen/measure.h"
 
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/support/check.h"
 #include "tests/support/temp.h"
@@ -107,6 +113,51 @@ static void test_300x80(void **state)
     check_size(80, 300);
 }
 
+/* Reads until the text has come, or the time is up. */
+static bool comes(int fd, const char *text, double seconds)
+{
+    static char all[1 << 21];
+    size_t size = 0;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (int i = 0; i < (int)(10 * seconds); i++) {
+        ssize_t got = 0;
+        while (poll(&p, 1, 100) > 0 && size + 1 < sizeof all &&
+               (got = read(fd, all + size, sizeof all - 1 - size)) > 0) {
+            size += (size_t)got;
+            all[size] = '\0';
+            if (strstr(all, text) != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A terminal that claims a billion cells: it draws, and goes on when the terminal is resized. */
+static void test_a_terminal_without_measure(void **state)
+{
+    (void)state;
+    const struct winsize huge = {.ws_row = 32767, .ws_col = 32767};
+    const struct winsize usual = {.ws_row = 24, .ws_col = 80};
+    int fd = -1, status = 0;
+    const pid_t pid = forkpty(&fd, NULL, NULL, &huge);
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        setenv("HOME", temp.folder, 1);
+        setenv("TERM", "xterm-256color", 1);
+        execl(getenv("PLANISH_BIN"), "planish", "--store", temp.folder, (char *)NULL);
+        _exit(127);
+    }
+    assert_true(comes(fd, "Layers", patience()));
+    assert_int_equal(ioctl(fd, TIOCSWINSZ, &usual), 0);
+    assert_true(comes(fd, "Tuner", patience()));
+    assert_int_equal(ioctl(fd, TIOCSWINSZ, &huge), 0);
+    assert_true(comes(fd, "Tuner", patience()));
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(fd);
+}
+
 #define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -115,6 +166,7 @@ int main(void)
         SCREEN(test_80x24),
         SCREEN(test_200x50),
         SCREEN(test_300x80),
+        SCREEN(test_a_terminal_without_measure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
