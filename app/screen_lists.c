@@ -193,7 +193,7 @@ void pl_screen_read_solution(pl_lab *lab, const pl_state *state, size_t layer,
     pl_solve_report report;
     const pl_id *result = pl_state_result(state, layer);
     *out = (pl_layer_solution){.gap = NAN, .error = NAN};
-    if (result == NULL || pl_result_report(lab, *result, &report, NULL) != PL_OK) {
+    if (result == NULL || pl_result_report(lab, state, layer, *result, &report, NULL) != PL_OK) {
         return;
     }
     double error = isfinite(report.rounded_relative_error) ? report.rounded_relative_error

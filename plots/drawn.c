@@ -41,7 +41,7 @@ static void add_pins(pl_lab *lab, const pl_state *state, const pl_request *reque
         if (pin->layer != request->layer) {
             continue;
         }
-        if (pl_result_report(lab, pin->result, &report, NULL) != PL_OK) {
+        if (pl_result_report(lab, state, pin->layer, pin->result, &report, NULL) != PL_OK) {
             list->lost++;
             continue;
         }

@@ -50,10 +50,11 @@ PL_NODISCARD pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, 
 bool pl_calib_complete(pl_store *store, pl_id calibration, const pl_model *model);
 
 /* Reads one site, with the Gram matrix as out->gram or out->triangle, and its sample if asked for.
- * Caller deinits out.  PL_ERR_NOT_FOUND / PL_ERR_FORMAT (damaged) as the store says. */
-PL_NODISCARD pl_status pl_calib_load_site(pl_store *store, pl_id calibration, size_t site,
-                                          pl_gram_form form, bool with_sample, pl_site_stats *out,
-                                          pl_error *err);
+ * Caller deinits out.  PL_ERR_NOT_FOUND / PL_ERR_FORMAT (damaged, or of as many channels as another
+ * model's site has) as the store says. */
+PL_NODISCARD pl_status pl_calib_load_site(pl_store *store, pl_id calibration, const pl_model *model,
+                                          size_t site, pl_gram_form form, bool with_sample,
+                                          pl_site_stats *out, pl_error *err);
 
 /* --- inputs.c: a bare model with inputs (core/model/bare.h), which needs no pass -------------- */
 

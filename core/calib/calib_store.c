@@ -119,8 +119,9 @@ pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *
 static pl_status read_section(pl_entry *entry, const char *name, size_t bytes, void **out,
                               pl_error *err)
 {
-    *out = pl_alloc(1, bytes);
-    if (*out == NULL) {
+    *out = NULL;
+    /* Nothing is reserved for a size that the file has not: reading says what is wrong. */
+    if (pl_entry_section_bytes(entry, name) == bytes && (*out = pl_alloc(1, bytes)) == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu bytes of statistics", bytes);
     }
     return pl_entry_read(entry, name, *out, bytes, err);
@@ -151,16 +152,23 @@ static bool read_size(const json_t *about, const char *key, size_t limit, size_t
     return number >= 0 && *out <= limit;
 }
 
-static pl_status read_site(pl_entry *entry, pl_gram_form form, bool with_sample, pl_site_stats *out,
-                           pl_error *err)
+static pl_status read_site(pl_entry *entry, const pl_site *site, pl_gram_form form,
+                           bool with_sample, pl_site_stats *out, pl_error *err)
 {
     const json_t *about = pl_entry_about(entry);
     const double tokens = json_number_value(json_object_get(about, "tokens"));
     size_t n = 0, rows = 0;
-    if (!read_size(about, "n", 1u << 24, &n) || n == 0 || !(tokens >= 0.0) ||
+    if (!read_size(about, "n", 1u << 24, &n) || n == 0 || !(tokens >= 0.0) || !isfinite(tokens) ||
         !read_size(about, "sample_rows", UINT32_MAX, &rows)) {
-        return pl_error_set(err, PL_ERR_FORMAT, "stored statistics: n, tokens or sample_rows is "
-                                                "missing or out of range");
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: stored statistics: n, tokens or sample_rows is missing or out of "
+                            "range",
+                            site->name);
+    }
+    if (n != site->cols) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: the stored statistics are of %zu channels, expected %zu",
+                            site->name, n, site->cols);
     }
     out->n = n;
     out->tokens = tokens;
@@ -191,15 +199,15 @@ static pl_status read_site(pl_entry *entry, pl_gram_form form, bool with_sample,
     return status;
 }
 
-pl_status pl_calib_load_site(pl_store *store, pl_id calibration, size_t site, pl_gram_form form,
-                             bool with_sample, pl_site_stats *out, pl_error *err)
+pl_status pl_calib_load_site(pl_store *store, pl_id calibration, const pl_model *model, size_t site,
+                             pl_gram_form form, bool with_sample, pl_site_stats *out, pl_error *err)
 {
     *out = (pl_site_stats){0};
     pl_entry *entry = NULL;
     pl_status status =
         pl_store_get(store, SITE, pl_calib_site_key(calibration, site), &entry, err);
     if (status == PL_OK) {
-        status = read_site(entry, form, with_sample, out, err);
+        status = read_site(entry, pl_model_site(model, site), form, with_sample, out, err);
         pl_entry_close(entry);
     }
     if (status != PL_OK) {
@@ -215,13 +223,12 @@ pl_status pl_calib_verify_site(pl_store *store, pl_id calibration, const pl_cali
     *damaged = false;
     pl_site_stats stats;
     pl_error why;
-    pl_status status =
-        pl_calib_load_site(store, calibration, site, PL_GRAM_PACKED, true, &stats, &why);
+    pl_status status = pl_calib_load_site(store, calibration, spec->model, site, PL_GRAM_PACKED,
+                                          true, &stats, &why);
     const double tokens = (double)spec->protocol.windows * (double)spec->protocol.length;
     const pl_site *about = pl_model_site(spec->model, site);
     const bool routed = about->expert < PL_SHARED_EXPERT; /* sees some of the tokens */
-    if (status == PL_OK && (stats.n != about->cols || stats.tokens > tokens ||
-                            (stats.tokens < tokens && !routed))) {
+    if (status == PL_OK && (stats.tokens > tokens || (stats.tokens < tokens && !routed))) {
         status = PL_ERR_FORMAT;
     }
     pl_site_stats_deinit(&stats);

@@ -130,15 +130,15 @@ static bool is_sound(const char *path, const char *kind, pl_id key)
     return sound;
 }
 
-pl_status pl_store_put(pl_store *store, const char *kind, pl_id key, const json_t *about,
-                       const pl_section *sections, size_t count, pl_error *err)
+static pl_status write_entry(pl_store *store, const char *kind, pl_id key, const json_t *about,
+                             const pl_section *sections, size_t count, bool keep, pl_error *err)
 {
     pl_buf path, folder = {0};
     pl_status status = entry_path(store, kind, key, &path, err);
     if (status != PL_OK) {
         return status;
     }
-    if (is_sound(path.data, kind, key)) {
+    if (keep && is_sound(path.data, kind, key)) {
         mark_used(path.data);
         goto done;
     }
@@ -157,6 +157,18 @@ done:
     pl_buf_deinit(&folder);
     pl_buf_deinit(&path);
     return status;
+}
+
+pl_status pl_store_put(pl_store *store, const char *kind, pl_id key, const json_t *about,
+                       const pl_section *sections, size_t count, pl_error *err)
+{
+    return write_entry(store, kind, key, about, sections, count, true, err);
+}
+
+pl_status pl_store_replace(pl_store *store, const char *kind, pl_id key, const json_t *about,
+                           const pl_section *sections, size_t count, pl_error *err)
+{
+    return write_entry(store, kind, key, about, sections, count, false, err);
 }
 
 bool pl_store_has(pl_store *store, const char *kind, pl_id key)

@@ -37,6 +37,11 @@ PL_NODISCARD pl_status pl_store_put(pl_store *store, const char *kind, pl_id key
                                     const json_t *about, const pl_section *sections, size_t count,
                                     pl_error *err);
 
+/* The same whatever is there: for what a reader has refused though its checksums hold. */
+PL_NODISCARD pl_status pl_store_replace(pl_store *store, const char *kind, pl_id key,
+                                        const json_t *about, const pl_section *sections,
+                                        size_t count, pl_error *err);
+
 bool pl_store_has(pl_store *store, const char *kind, pl_id key);
 
 typedef struct pl_entry pl_entry;

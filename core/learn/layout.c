@@ -6,33 +6,52 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Channels that are silent on one side still need a scale (FlatQuant's own code). */
 static const float LEAST = 1e-5f;
 
 static const double CLIP_START = 4.0;
 
-pl_flat_layout pl_flat_layout_of(const pl_site_input *in)
+/* group_size: 0 for one group a row. */
+static pl_flat_layout lay_out(size_t n, size_t rows, bool weights, size_t group_size, bool inputs)
 {
-    pl_flat_layout at = {.n = in->n, .groups = 1, .width = in->n};
-    pl_kron_split(in->n, &at.n1, &at.n2);
-    for (size_t i = 0; i < in->n_weights; i++) {
-        at.rows += in->weights[i].rows;
-    }
+    pl_flat_layout at = {.n = n, .rows = rows, .groups = 1, .width = n};
+    pl_kron_split(n, &at.n1, &at.n2);
     size_t clipped = 0;
-    if (in->grid != NULL) {
-        at.groups = pl_grid_groups(in->grid, in->n);
-        at.width = at.groups > 1 ? in->grid->group_size : in->n;
+    if (weights) {
+        at.groups = pl_grid_groups(&(pl_grid){.group_size = group_size}, n);
+        at.width = at.groups > 1 ? group_size : n;
         clipped = at.rows * at.groups;
     }
     at.second = pl_factor_params(at.n1);
     at.scale = at.second + pl_factor_params(at.n2);
-    at.clips = at.weight_low = at.scale + in->n;
+    at.clips = at.weight_low = at.scale + n;
     at.weight_high = at.weight_low + clipped;
     at.input_low = at.weight_high + clipped;
-    at.input_high = at.input_low + (in->activations.bits > 0 ? 1 : 0);
-    at.count = at.input_high + (in->activations.bits > 0 ? 1 : 0);
+    at.input_high = at.input_low + (inputs ? 1 : 0);
+    at.count = at.input_high + (inputs ? 1 : 0);
     return at;
+}
+
+pl_flat_layout pl_flat_layout_of(const pl_site_input *in)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < in->n_weights; i++) {
+        rows += in->weights[i].rows;
+    }
+    return lay_out(in->n, rows, in->grid != NULL, in->grid != NULL ? in->grid->group_size : 0,
+                   in->activations.bits > 0);
+}
+
+bool pl_flat_layout_fits(const pl_flat_layout *at, size_t n, size_t rows)
+{
+    if (at->width == 0 || at->width > n) {
+        return false;
+    }
+    const pl_flat_layout own = lay_out(n, rows, at->weight_high > at->weight_low, at->width,
+                                       at->input_high > at->input_low);
+    return memcmp(&own, at, sizeof own) == 0; /* sizes alone: there is no padding */
 }
 
 double pl_flat_share(double p)

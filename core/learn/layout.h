@@ -26,6 +26,10 @@ typedef struct pl_flat_layout {
 
 pl_flat_layout pl_flat_layout_of(const pl_site_input *in);
 
+/* Whether it is the layout of a site of n channels and so many rows: all of its offsets follow from
+ * these and from what is quantized, in groups of whatever width. */
+bool pl_flat_layout_fits(const pl_flat_layout *at, size_t n, size_t rows);
+
 /* sigmoid: the share of a range's end that a clipping parameter keeps. */
 double pl_flat_share(double p);
 

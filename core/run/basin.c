@@ -105,9 +105,9 @@ static pl_status find_step(work *w, pl_error *err)
         status = pl_model_read_weight(w->state->source->model, w->layer, w->w0.data, err);
     }
     if (status == PL_OK) {
-        status =
-            pl_result_weights(w->lab, w->result, moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER,
-                              w->step, &provided, err);
+        status = pl_result_weights(w->lab, w->state, w->layer, w->result,
+                                   moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER, w->step,
+                                   &provided, err);
     }
     if (status != PL_OK) {
         return status;
@@ -389,12 +389,8 @@ static pl_status write_stored(pl_store *store, pl_id key, const work *w, pl_erro
     if (about == NULL) {
         return no_memory(w, err);
     }
-    pl_status status =
-        pl_store_has(store, KIND, key) ? pl_store_remove(store, KIND, key, err) : PL_OK;
     const pl_section section = {"basin", w->out, sizeof *w->out};
-    if (status == PL_OK) {
-        status = pl_store_put(store, KIND, key, about, &section, 1, err);
-    }
+    pl_status status = pl_store_replace(store, KIND, key, about, &section, 1, err);
     json_decref(about);
     return status;
 }

@@ -258,7 +258,7 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         report->group_max_before = pl_group_max_mean(pl_mat_view(&w0), group_size);
         report->group_max_after = pl_group_max_mean(pl_mat_view(w), group_size);
         report->seconds = pl_run_now() - start;
-        status = pl_result_write(lab, *result, &parts, report, err);
+        status = pl_result_write(lab, state, layer, *result, &parts, report, err);
     }
     pl_lab_release(lab, &bench);
     pl_mat_deinit(&w0);
@@ -306,8 +306,9 @@ pl_status pl_import_measure(pl_lab *lab, const pl_state *state, size_t layer,
     bool same = false;
     pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
     if (status == PL_OK &&
-        (present == NULL || pl_result_read(lab, *present, &parts, NULL) != PL_OK ||
-         pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL) != PL_OK)) {
+        (present == NULL ||
+         pl_result_read(lab, state, layer, *present, &parts, NULL, NULL) != PL_OK ||
+         pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL, NULL) != PL_OK)) {
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s: its imported weights are no longer whole in the store %s: "
                               "import again",

@@ -326,8 +326,8 @@ double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
     pl_site_stats stats = {0};
     double tokens = NAN;
     if (pl_lab_is_calibrated(lab, state, &calibration) &&
-        pl_calib_load_site(lab->store, calibration, site, PL_GRAM_NONE, false, &stats, NULL) ==
-            PL_OK) {
+        pl_calib_load_site(lab->store, calibration, state->source->model, site, PL_GRAM_NONE, false,
+                           &stats, NULL) == PL_OK) {
         tokens = stats.tokens;
     }
     pl_site_stats_deinit(&stats);
@@ -360,12 +360,13 @@ static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
     if (status != PL_OK) {
         return status;
     }
-    status = pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
+    status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                with_sample, out, &why);
     if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
         status = make_inputs(lab, state, calibration, site, status, &why, task, &why);
         if (status == PL_OK) {
-            status =
-                pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
+            status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                        with_sample, out, &why);
         }
     }
     if (status != PL_OK && err != NULL) {
@@ -382,8 +383,8 @@ pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration
         return load_inputs(lab, state, calibration, site, form, with_sample, out, task, err);
     }
     pl_error why = {0};
-    pl_status status =
-        pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
+    pl_status status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                          with_sample, out, &why);
     pl_id own = {0};
     bool lost = status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND;
     if (lost && pl_lab_is_calibrated(lab, state, &own) && pl_id_equal(own, calibration)) {
@@ -394,8 +395,8 @@ pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration
                                   "the calibration text changed since `calibrate`: run it again");
         }
         if (status == PL_OK) {
-            status =
-                pl_calib_load_site(lab->store, calibration, site, form, with_sample, out, &why);
+            status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                        with_sample, out, &why);
         }
     }
     if (status != PL_OK && err != NULL) {

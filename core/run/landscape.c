@@ -80,17 +80,19 @@ static pl_status choose_columns(const survey *s, size_t layer, pl_task *task, pl
 }
 
 /* What the layer's result was made with: its transform, NULL where it had none, and its range. */
-static pl_status read_transform(const survey *s, pl_id result, pl_transform **out,
+static pl_status read_transform(const survey *s, size_t layer, pl_id result, pl_transform **out,
                                 pl_act_range *range, pl_error *err)
 {
     pl_result parts;
     *out = NULL;
     *range = (pl_act_range){NAN, NAN};
-    if (pl_result_read(s->lab, result, &parts, NULL) != PL_OK) {
-        return PL_OK; /* an import: weights alone */
+    pl_status status = pl_result_read(s->lab, s->state, layer, result, &parts, NULL, err);
+    if (status != PL_OK) { /* gone: its weights, which are read next, say so */
+        return status == PL_ERR_CHANGED ? status : PL_OK;
     }
     *range = parts.range;
-    return !parts.has_transform || pl_transform_read(s->lab, parts.transform, out) == PL_OK
+    return !parts.has_transform ||
+                   pl_transform_read(s->lab, s->state, layer, parts.transform, out) == PL_OK
                ? PL_OK
                : pl_error_set(err, PL_ERR_STATE,
                               "a transform has gone from the store: solve the layers again");
@@ -172,7 +174,7 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
     pl_site_stats stats = {0};
     pl_mat w0 = {0}, w = {0}, x = {0};
     double *lost = NULL, energy = 0.0;
-    pl_status status = read_transform(s, result, &t, &range, err);
+    pl_status status = read_transform(s, layer, result, &t, &range, err);
     if (status == PL_OK) {
         status = pl_lab_load_site(s->lab, s->state, s->calibration, info->site, PL_GRAM_NONE, true,
                                   &stats, task, err);

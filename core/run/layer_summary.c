@@ -100,7 +100,7 @@ static pl_status write_stored(pl_lab *lab, pl_id key, const char *name,
     }
     pl_section section = {"summary", &s, sizeof s};
     pl_status status =
-        pl_store_put(pl_lab_store(lab), kind_summary, key, about, &section, 1, err);
+        pl_store_replace(pl_lab_store(lab), kind_summary, key, about, &section, 1, err);
     json_decref(about);
     return status;
 }
@@ -137,9 +137,6 @@ static pl_status summarize_weights(pl_lab *lab, const pl_state *state, size_t la
     status = compute(state, layer, out, err);
     if (status == PL_ERR_UNSUPPORTED) {
         return PL_OK;
-    }
-    if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_summary, key)) {
-        status = pl_store_remove(pl_lab_store(lab), kind_summary, key, err);
     }
     return status == PL_OK ? write_stored(lab, key, info->name, out, err) : status;
 }

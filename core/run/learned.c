@@ -73,14 +73,11 @@ static pl_status write_checkpoint(pl_lab *lab, pl_id key, uint64_t slot, const p
     if (status == PL_OK) {
         status = slot_key(key, slot, &id, err);
     }
-    if (status == PL_OK && pl_store_has(store, kind_learning, id)) {
-        status = pl_store_remove(store, kind_learning, id, err);
-    }
     if (status == PL_OK) {
         const size_t count = pl_transform_sections(t, about, sections);
         sections[count] =
             (pl_section){"numbers", l->numbers, pl_learning_count(l) * sizeof *l->numbers};
-        status = pl_store_put(store, kind_learning, id, about, sections, count + 1, err);
+        status = pl_store_replace(store, kind_learning, id, about, sections, count + 1, err);
     }
     if (status == PL_OK) {
         status = pl_store_pin(store, kind_learning, id, err);
@@ -114,17 +111,19 @@ static pl_status read_layout(const json_t *about, pl_flat_layout *at)
     return PL_OK;
 }
 
-static pl_status read_learning(pl_entry *entry, pl_learning *out)
+static pl_status read_learning(pl_entry *entry, size_t n, size_t rows, pl_learning *out)
 {
     const json_t *about = pl_entry_about(entry);
     const json_int_t step = integer(about, "step"), steps = integer(about, "steps");
+    const size_t bytes = pl_entry_section_bytes(entry, "numbers");
     pl_flat_layout at;
-    if (read_layout(about, &at) != PL_OK || step < 0 || steps < step) {
+    if (read_layout(about, &at) != PL_OK || !pl_flat_layout_fits(&at, n, rows) || step < 0 ||
+        steps < step || (uint64_t)steps > bytes / sizeof(double) ||
+        integer(about, "rollbacks") < 0) {
         return PL_ERR_FORMAT;
     }
     const pl_learning shape = {.at = at, .steps = (uint64_t)steps};
-    const size_t bytes = pl_learning_count(&shape) * sizeof(double);
-    if (pl_entry_section_bytes(entry, "numbers") != bytes) {
+    if (pl_learning_count(&shape) * sizeof(double) != bytes) {
         return PL_ERR_FORMAT;
     }
     pl_status status = pl_learning_init(out, &at, (uint64_t)steps, NULL);
@@ -176,8 +175,8 @@ static uint64_t find_slot(pl_lab *lab, pl_id key, pl_entry **entry)
 }
 
 /* *slot: where it lies, or 1 so that the first one written is 0. */
-static pl_status read_newest(pl_lab *lab, pl_id key, uint64_t *slot, pl_learning *learning,
-                             pl_transform **out)
+static pl_status read_newest(pl_lab *lab, pl_id key, size_t n, size_t rows, uint64_t *slot,
+                             pl_learning *learning, pl_transform **out)
 {
     pl_entry *entry = NULL;
     pl_status status = PL_OK;
@@ -187,10 +186,10 @@ static pl_status read_newest(pl_lab *lab, pl_id key, uint64_t *slot, pl_learning
         return PL_ERR_NOT_FOUND;
     }
     if (learning != NULL) {
-        status = read_learning(entry, learning);
+        status = read_learning(entry, n, rows, learning);
     }
     if (status == PL_OK && out != NULL) {
-        status = pl_transform_from_entry(entry, out);
+        status = pl_transform_from_entry(entry, n, rows, out);
         if (status != PL_OK && learning != NULL) {
             pl_learning_deinit(learning);
         }
@@ -199,7 +198,8 @@ static pl_status read_newest(pl_lab *lab, pl_id key, uint64_t *slot, pl_learning
     return status == PL_OK || status == PL_ERR_MEMORY ? status : PL_ERR_NOT_FOUND;
 }
 
-pl_status pl_learned_read(pl_lab *lab, pl_id key, pl_learning *learning, pl_transform **out)
+pl_status pl_learned_read(pl_lab *lab, pl_id key, size_t n, size_t rows, pl_learning *learning,
+                          pl_transform **out)
 {
     uint64_t slot = 0;
     if (learning != NULL) {
@@ -208,7 +208,7 @@ pl_status pl_learned_read(pl_lab *lab, pl_id key, pl_learning *learning, pl_tran
     if (out != NULL) {
         *out = NULL;
     }
-    return read_newest(lab, key, &slot, learning, out);
+    return read_newest(lab, key, n, rows, &slot, learning, out);
 }
 
 pl_status pl_learned_forget(pl_lab *lab, pl_id key, pl_error *err)
@@ -292,7 +292,11 @@ pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spec, const pl_s
     pl_learning stored = {0};
     *reached = (pl_learning){0};
     *out = NULL;
-    const bool found = read_newest(lab, key, &r.slot, &stored, NULL) == PL_OK;
+    size_t rows = 0;
+    for (size_t i = 0; i < in->n_weights; i++) {
+        rows += in->weights[i].rows;
+    }
+    const bool found = read_newest(lab, key, in->n, rows, &r.slot, &stored, NULL) == PL_OK;
     pl_status status = pl_flatquant_init(&r.learner, spec, in, found ? &stored : NULL, task, err);
     const uint64_t rollbacks = stored.rollbacks;
     pl_learning_deinit(&stored);

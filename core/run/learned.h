@@ -17,10 +17,11 @@ PL_NODISCARD pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spe
                                       const pl_site_input *in, uint64_t until, pl_learning *reached,
                                       pl_transform **out, pl_task *task, pl_error *err);
 
-/* What is stored: the learning (NULL: not wanted) and its transform (NULL: not wanted), both the
- * caller's.  PL_ERR_NOT_FOUND without a sentence where there is none, or none that is whole. */
-PL_NODISCARD pl_status pl_learned_read(pl_lab *lab, pl_id key, pl_learning *learning,
-                                       pl_transform **out);
+/* What is stored for a site of n channels and so many weight rows: the learning (NULL: not wanted)
+ * and its transform (NULL: not wanted), both the caller's.  PL_ERR_NOT_FOUND without a sentence
+ * where there is none, or none that is whole and of that shape. */
+PL_NODISCARD pl_status pl_learned_read(pl_lab *lab, pl_id key, size_t n, size_t rows,
+                                       pl_learning *learning, pl_transform **out);
 
 /* Forgets it, whatever was stored. */
 PL_NODISCARD pl_status pl_learned_forget(pl_lab *lab, pl_id key, pl_error *err);

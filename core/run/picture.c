@@ -64,8 +64,8 @@ static pl_status load_scores(pl_lab *lab, const pl_state *state, pl_id calibrati
                    : pl_lab_load_site(lab, state, calibration, site, PL_GRAM_NONE, false, out, task,
                                       err);
     }
-    pl_status found =
-        pl_calib_load_site(pl_lab_store(lab), calibration, site, PL_GRAM_NONE, false, out, NULL);
+    pl_status found = pl_calib_load_site(pl_lab_store(lab), calibration, model, site, PL_GRAM_NONE,
+                                         false, out, NULL);
     (void)found;
     return PL_OK;
 }
@@ -236,7 +236,8 @@ static pl_status picture_solved(pl_lab *lab, const pl_state *state, pl_picture *
                                 pl_task *task, pl_error *err)
 {
     const pl_id *result = pl_state_result(state, picture->layer);
-    if (result == NULL || pl_result_report(lab, *result, &picture->report, NULL) != PL_OK) {
+    if (result == NULL ||
+        pl_result_report(lab, state, picture->layer, *result, &picture->report, NULL) != PL_OK) {
         return PL_OK;
     }
     picture->solved = true;
@@ -264,8 +265,9 @@ static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *pic
     const pl_which which = prepared ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
     int provided = 0;
     pl_solve_report report;
-    if (pl_result_report(lab, pin->result, &report, NULL) != PL_OK ||
-        pl_result_weights(lab, pin->result, which, w->data, &provided, NULL) != PL_OK ||
+    if (pl_result_report(lab, state, pin->layer, pin->result, &report, NULL) != PL_OK ||
+        pl_result_weights(lab, state, pin->layer, pin->result, which, w->data, &provided, NULL) !=
+            PL_OK ||
         !provided) {
         return PL_OK;
     }

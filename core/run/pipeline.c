@@ -96,7 +96,7 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
     pl_spec_format(spec, &text);
     status = pl_buf_check(&text, err);
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish result 6");
+        pl_hasher_text(hasher, "planish result 7");
         pl_hasher_text(hasher, kind);
         pl_hasher_text(hasher, text.data);
         pl_hasher_id(hasher, from);
@@ -161,10 +161,10 @@ static const pl_mat *start_of(const work *w)
     return w->t != NULL ? &w->turned : &w->w0;
 }
 
-/* A damaged entry is not used; what rebuilds it says so. */
+/* A damaged entry, or one of another layer, is not used; what rebuilds it says so. */
 static void note_damage(work *w, pl_status found)
 {
-    if (found == PL_ERR_FORMAT) {
+    if (found == PL_ERR_FORMAT || found == PL_ERR_CHANGED) {
         pl_buf text = {0};
         pl_buf_printf(&text, "%s: a damaged result in %s was computed again", w->info->name,
                       pl_store_folder(pl_lab_store(w->lab)));
@@ -179,16 +179,16 @@ static bool is_stored(work *w, pl_id key)
 {
     pl_result parts = {0};
     pl_mat scratch = {0};
-    pl_status status = pl_result_read(w->lab, key, &parts, &w->report);
+    pl_status status = pl_result_read(w->lab, w->state, w->layer, key, &parts, &w->report, NULL);
     note_damage(w, status);
     if (status == PL_OK) {
         status = pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL);
     }
     if (status == PL_OK && parts.has_preconditioned) {
-        status = pl_result_read_preconditioned(w->lab, parts.preconditioned, &scratch, NULL);
+        status = pl_result_read_preconditioned(w->lab, parts.preconditioned, &scratch, NULL, NULL);
     }
     if (status == PL_OK && parts.has_rounded) {
-        status = pl_result_read_rounded(w->lab, parts.rounded, &scratch, NULL);
+        status = pl_result_read_rounded(w->lab, parts.rounded, &scratch, NULL, NULL);
     }
     pl_mat_deinit(&scratch);
     if (status != PL_OK) {
@@ -241,8 +241,8 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
         return status;
     }
     pl_linf_report found = {0};
-    pl_status stored =
-        pl_result_read_preconditioned(w->lab, w->result.preconditioned, &w->preconditioned, &found);
+    pl_status stored = pl_result_read_preconditioned(w->lab, w->result.preconditioned,
+                                                     &w->preconditioned, &found, NULL);
     note_damage(w, stored);
     if (stored != PL_OK) {
         const pl_rows_watch watch = {.done = on_preconditioned, .ctx = w};
@@ -290,7 +290,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
     if (status != PL_OK) {
         return status;
     }
-    pl_status stored = pl_result_read_rounded(w->lab, w->result.rounded, &w->rounded, &found);
+    pl_status stored = pl_result_read_rounded(w->lab, w->result.rounded, &w->rounded, &found, NULL);
     note_damage(w, stored);
     if (stored == PL_OK) {
         w->report.damping_used = found.damping_used;
@@ -462,7 +462,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     w.watch = watch;
     if (pl_state_is_imported(state, layer)) {
         *result = state->solved[layer].result;
-        return pl_result_report(lab, *result, report, err);
+        return pl_result_report(lab, state, layer, *result, report, err);
     }
     if (!pl_layer_has_method(state, layer)) {
         return pl_solve_no_method(w.info->name, err);
@@ -511,7 +511,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     }
     if (status == PL_OK) {
         w.report.seconds = pl_run_now() - start;
-        status = pl_result_write(lab, *result, &w.result, &w.report, err);
+        status = pl_result_write(lab, state, layer, *result, &w.result, &w.report, err);
     }
 done:
     if (status == PL_OK) {
@@ -542,14 +542,19 @@ pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_so
 
 /* --- weights by kind -------------------------------------------------------------------------- */
 
-pl_status pl_result_report(pl_lab *lab, pl_id result, pl_solve_report *out, pl_error *err)
+pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer, pl_id result,
+                           pl_solve_report *out, pl_error *err)
 {
     *out = pl_solve_report_empty();
-    pl_status status = pl_result_read(lab, result, NULL, out);
-    return status == PL_OK ? PL_OK
-                           : pl_error_set(err, PL_ERR_NOT_FOUND,
-                                          "a result is no longer in the store %s: solve again",
-                                          pl_store_folder(pl_lab_store(lab)));
+    pl_status status = pl_result_read(lab, state, layer, result, NULL, out, err);
+    if (status == PL_OK || status == PL_ERR_CHANGED) {
+        return status;
+    }
+    return pl_error_set(err, PL_ERR_NOT_FOUND,
+                        "%s: its result is no longer in the store %s: "
+                        "solve again",
+                        pl_model_layer(state->source->model, layer)->name,
+                        pl_store_folder(pl_lab_store(lab)));
 }
 
 pl_status pl_layer_weights(pl_lab *lab, const pl_state *state, size_t layer, pl_which which,
@@ -558,9 +563,9 @@ pl_status pl_layer_weights(pl_lab *lab, const pl_state *state, size_t layer, pl_
     int provided = 0;
     const pl_id *result = which == PL_WHICH_BEFORE ? NULL : pl_state_result(state, layer);
     if (result != NULL) {
-        pl_status status = pl_result_weights(lab, *result, which, out, &provided, err);
+        pl_status status =
+            pl_result_weights(lab, state, layer, *result, which, out, &provided, err);
         if (status != PL_OK) {
-            pl_error_prefix(err, "%s: ", pl_model_layer(state->source->model, layer)->name);
             return status;
         }
     }

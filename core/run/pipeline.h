@@ -47,9 +47,10 @@ PL_NODISCARD pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool seq
                                     pl_solved_fn each, void *ctx, pl_solve_report *total,
                                     pl_task *task, pl_error *err);
 
-/* The report of a stored result. */
-PL_NODISCARD pl_status pl_result_report(pl_lab *lab, pl_id result, pl_solve_report *out,
-                                        pl_error *err);
+/* The report of a layer's stored result.  PL_ERR_NOT_FOUND where it has gone; PL_ERR_CHANGED where
+ * the key names what another layer was solved to. */
+PL_NODISCARD pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer,
+                                        pl_id result, pl_solve_report *out, pl_error *err);
 
 /* Weights of a layer: before, preconditioned or after (original for layers without a result), to
  * out[rows, cols]. */

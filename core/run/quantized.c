@@ -53,9 +53,13 @@ static pl_status join_result(const pl_quantized *q, size_t layer, bool first, pl
     pl_lab *lab = q->weights.lab;
     pl_result parts = {0};
     pl_transform *t = NULL;
-    pl_status status = pl_result_read(lab, *pl_state_result(state, layer), &parts, NULL);
+    pl_status status =
+        pl_result_read(lab, state, layer, *pl_state_result(state, layer), &parts, NULL, err);
     if (status == PL_OK && parts.has_transform) {
-        status = pl_transform_read(lab, parts.transform, &t);
+        status = pl_transform_read(lab, state, layer, parts.transform, &t);
+    }
+    if (status == PL_ERR_CHANGED) {
+        return status;
     }
     if (status != PL_OK) {
         return pl_error_set(err, PL_ERR_NOT_FOUND,

@@ -1,7 +1,7 @@
 #include "core/run/results.h"
 
+#include "core/base/json.h"
 #include "core/run/transformed.h"
-
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -60,7 +60,7 @@ static void set_id(json_t *object, const char *name, bool has, pl_id id)
 {
     char text[PL_ID_TEXT];
     pl_id_format(id, text);
-    json_object_set_new(object, name, has ? json_string(text) : json_null());
+    pl_json_set(object, name, has ? json_string(text) : json_null());
 }
 
 static bool get_id(const json_t *object, const char *name, pl_id *out)
@@ -89,7 +89,7 @@ pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spe
         return status;
     }
     bool failed = false;
-    pl_hasher_text(hasher, "planish result 6");
+    pl_hasher_text(hasher, "planish result 7");
     pl_hasher_id(hasher, problem);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     hash_spec(hasher, precondition, &failed);
@@ -106,7 +106,46 @@ pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spe
     return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
 }
 
-pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts, pl_solve_report *report)
+/* A size that an entry states, SIZE_MAX where it states none. */
+static size_t stated(const json_t *about, const char *name)
+{
+    const json_t *value = json_object_get(about, name);
+    const json_int_t size = json_is_integer(value) ? json_integer_value(value) : -1;
+    return size >= 0 ? (size_t)size : SIZE_MAX;
+}
+
+/* Is the result of that key the layer's?  A session is a file, and so is an entry: what they name
+ * may be another layer's, or that of a model since replaced.  PL_ERR_CHANGED with a sentence, or
+ * PL_ERR_FORMAT without one where the entry does not say whose it is. */
+static pl_status check_owner(const json_t *about, const pl_state *state, size_t layer, pl_id key,
+                             pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const char *name = json_string_value(json_object_get(about, "layer"));
+    const size_t rows = stated(about, "rows"), cols = stated(about, "cols");
+    pl_id weight = {0}, own = {0};
+    if (name == NULL || rows == SIZE_MAX || cols == SIZE_MAX || !get_id(about, "weight", &weight)) {
+        return PL_ERR_FORMAT;
+    }
+    bool same = rows == info->rows && cols == info->cols;
+    /* One tensor may be met under two names: as a model's layer and as a dump of a matrix. */
+    if (same && strcmp(name, info->name) != 0) {
+        same = pl_model_layer_identity(state->source->model, layer, &own, NULL, NULL) == PL_OK &&
+               pl_id_equal(own, weight);
+    }
+    if (!same) {
+        char hex[PL_ID_TEXT];
+        pl_id_format(key, hex);
+        return pl_error_set(err, PL_ERR_CHANGED,
+                            "%s [%zu, %zu]: the result %s, which it is to have, is of %s [%zu, "
+                            "%zu] and is not used: solve the layer again",
+                            info->name, info->rows, info->cols, hex, name, rows, cols);
+    }
+    return PL_OK;
+}
+
+pl_status pl_result_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
+                         pl_result *parts, pl_solve_report *report, pl_error *err)
 {
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_result, key, &entry, NULL);
@@ -115,6 +154,10 @@ pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts, pl_solve_repo
     }
     const json_t *about = pl_entry_about(entry);
     pl_result found = {0};
+    status = check_owner(about, state, layer, key, err);
+    if (status != PL_OK) {
+        goto done;
+    }
     found.has_transform = get_id(about, "transform", &found.transform);
     found.has_preconditioned = get_id(about, "preconditioned", &found.preconditioned);
     found.has_rounded = get_id(about, "rounded", &found.rounded);
@@ -133,6 +176,7 @@ pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts, pl_solve_repo
             *(double *)((char *)report + fields[i].offset) = number_of(about, fields[i].name);
         }
     }
+done:
     if (parts != NULL) {
         *parts = found;
     }
@@ -140,32 +184,36 @@ pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts, pl_solve_repo
     return status;
 }
 
-pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
-                          const pl_solve_report *report, pl_error *err)
+pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
+                          const pl_result *parts, const pl_solve_report *report, pl_error *err)
 {
-    json_t *about = json_object();
-    if (about == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_id weight = {0};
+    pl_status status = pl_model_layer_identity(state->source->model, layer, &weight, NULL, err);
+    if (status != PL_OK) {
+        return status;
     }
+    const unsigned before = pl_json_failures();
+    json_t *about = json_pack("{s:s, s:I, s:I}", "layer", info->name, "rows",
+                              (json_int_t)info->rows, "cols", (json_int_t)info->cols);
+    set_id(about, "weight", true, weight);
     for (size_t i = 0; i < N_FIELDS; i++) {
         double value = *(const double *)((const char *)report + fields[i].offset);
-        json_object_set_new(about, fields[i].name, number(value));
+        pl_json_set(about, fields[i].name, number(value));
     }
     set_id(about, "transform", parts->has_transform, parts->transform);
     set_id(about, "preconditioned", parts->has_preconditioned, parts->preconditioned);
     set_id(about, "rounded", parts->has_rounded, parts->rounded);
-    json_object_set_new(about, "input_low", number((double)parts->range.lo));
-    json_object_set_new(about, "input_high", number((double)parts->range.hi));
-    json_object_set_new(about, "version", json_string(PL_VERSION));
-    json_object_set_new(about, "threads", json_integer(pl_linalg_threads()));
-    json_object_set_new(about, "blas", json_string(pl_linalg_config()));
+    pl_json_set(about, "input_low", number((double)parts->range.lo));
+    pl_json_set(about, "input_high", number((double)parts->range.hi));
+    pl_json_set(about, "version", json_string(PL_VERSION));
+    pl_json_set(about, "threads", json_integer(pl_linalg_threads()));
+    pl_json_set(about, "blas", json_string(pl_linalg_config()));
     pl_store *store = pl_lab_store(lab);
-    /* A stale report (its parts were trimmed) would be kept by put: replace it. */
-    pl_status status = pl_store_has(store, kind_result, key)
-                           ? pl_store_remove(store, kind_result, key, err)
-                           : PL_OK;
+    status = pl_json_check(before, err);
+    /* A stale report (its parts were trimmed) would be kept by put. */
     if (status == PL_OK) {
-        status = pl_store_put(store, kind_result, key, about, NULL, 0, err);
+        status = pl_store_replace(store, kind_result, key, about, NULL, 0, err);
     }
     json_decref(about);
     if (status == PL_OK) {
@@ -183,18 +231,44 @@ pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
     return status;
 }
 
-/* Removes an entry that is there but could not be used, so that it can be written again. */
-static pl_status drop_damaged(pl_store *store, const char *kind, pl_id key, pl_error *err)
+/* Does the entry hold a matrix of w's shape?  PL_ERR_CHANGED with a sentence where it holds
+ * another, PL_ERR_FORMAT without one where it does not say. */
+static pl_status check_shape(const pl_entry *entry, pl_id key, const pl_mat *w, pl_error *err)
 {
-    return pl_store_has(store, kind, key) ? pl_store_remove(store, kind, key, err) : PL_OK;
+    const size_t rows = stated(pl_entry_about(entry), "rows");
+    const size_t cols = stated(pl_entry_about(entry), "cols");
+    char hex[PL_ID_TEXT];
+    if (rows == w->rows && cols == w->cols) {
+        return PL_OK;
+    }
+    if (rows == SIZE_MAX || cols == SIZE_MAX) {
+        return PL_ERR_FORMAT;
+    }
+    pl_id_format(key, hex);
+    return pl_error_set(err, PL_ERR_CHANGED,
+                        "the stored matrix %s is [%zu, %zu], expected [%zu, %zu]; it is not used: "
+                        "solve the layer again",
+                        hex, rows, cols, w->rows, w->cols);
 }
 
-pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w, pl_linf_report *report)
+static pl_status check_finite(const pl_mat *w)
+{
+    return pl_view_first_nonfinite(pl_mat_view(w)) == w->rows * w->cols ? PL_OK : PL_ERR_FORMAT;
+}
+
+pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w, pl_linf_report *report,
+                                        pl_error *err)
 {
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_precondition, key, &entry, NULL);
     if (status == PL_OK) {
+        status = check_shape(entry, key, w, err);
+    }
+    if (status == PL_OK) {
         status = pl_entry_read(entry, "w", w->data, w->rows * w->cols * sizeof(float), NULL);
+    }
+    if (status == PL_OK) {
+        status = check_finite(w);
     }
     if (status == PL_OK && report != NULL) {
         const json_t *about = pl_entry_about(entry);
@@ -217,7 +291,8 @@ pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w, pl_li
 pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w,
                                          const pl_linf_report *report, pl_error *err)
 {
-    json_t *about = json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "objective",
+    json_t *about = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "rows",
+                              (json_int_t)w->rows, "cols", (json_int_t)w->cols, "objective",
                               number(report->objective), "dual", number(report->dual), "gap",
                               number(report->gap), "worst_row_gap", number(report->worst_row_gap),
                               "worst_row", (json_int_t)report->worst_row, "iterations",
@@ -228,10 +303,7 @@ pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w
     }
     pl_section section = {"w", w->data, w->rows * w->cols * sizeof(float)};
     pl_store *store = pl_lab_store(lab);
-    pl_status status = drop_damaged(store, kind_precondition, key, err);
-    if (status == PL_OK) {
-        status = pl_store_put(store, kind_precondition, key, about, &section, 1, err);
-    }
+    pl_status status = pl_store_replace(store, kind_precondition, key, about, &section, 1, err);
     json_decref(about);
     return status;
 }
@@ -243,18 +315,25 @@ static json_t *grid_json(const pl_grid *grid)
                      (int)grid->mse, "scale_dtype", (int)grid->scale_dtype);
 }
 
-static pl_grid grid_of(const json_t *json)
+/* Any number may stand in a file: a grid that is none has bits 0. */
+static pl_grid grid_of(const json_t *json, size_t cols)
 {
+    const size_t group_size = stated(json, "group_size");
+    const json_int_t bits = json_integer_value(json_object_get(json, "bits"));
+    if (bits < 2 || bits > 8 || group_size > cols) {
+        return (pl_grid){0};
+    }
     return (pl_grid){
-        .bits = (int)json_integer_value(json_object_get(json, "bits")),
-        .group_size = (size_t)json_integer_value(json_object_get(json, "group_size")),
+        .bits = (int)bits,
+        .group_size = group_size,
         .symmetry = (pl_symmetry)json_integer_value(json_object_get(json, "symmetry")),
         .mse = json_is_true(json_object_get(json, "mse")),
         .scale_dtype = (pl_dtype)json_integer_value(json_object_get(json, "scale_dtype")),
     };
 }
 
-pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_report *report)
+pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_report *report,
+                                 pl_error *err)
 {
     pl_entry *entry = NULL;
     pl_qweights q = {0};
@@ -262,8 +341,14 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_rep
     if (status != PL_OK) {
         return status;
     }
-    pl_grid grid = grid_of(json_object_get(pl_entry_about(entry), "grid"));
-    status = pl_qweights_init(&q, &grid, w->rows, w->cols, NULL);
+    status = check_shape(entry, key, w, err);
+    const pl_grid grid = grid_of(json_object_get(pl_entry_about(entry), "grid"), w->cols);
+    if (status == PL_OK && grid.bits == 0) {
+        status = PL_ERR_FORMAT;
+    }
+    if (status == PL_OK) {
+        status = pl_qweights_init(&q, &grid, w->rows, w->cols, NULL);
+    }
     size_t codes = w->rows * w->cols;
     size_t params = w->rows * q.groups;
     if (status == PL_OK) {
@@ -283,6 +368,7 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_rep
     }
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->data);
+        status = check_finite(w);
     }
     if (status == PL_OK && report != NULL) {
         const json_t *about = pl_entry_about(entry);
@@ -297,7 +383,8 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_rep
 pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
                                   const pl_round_report *report, pl_error *err)
 {
-    json_t *about = json_pack("{s:o, s:o, s:i}", "grid", grid_json(&q->grid), "damping_used",
+    json_t *about = json_pack("{s:I, s:I, s:o, s:o, s:i}", "rows", (json_int_t)q->rows, "cols",
+                              (json_int_t)q->cols, "grid", grid_json(&q->grid), "damping_used",
                               number(report->damping_used), "dead_columns", report->dead_columns);
     if (about == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
@@ -310,96 +397,88 @@ pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
         {"group_of", q->group_of, q->cols * sizeof *q->group_of},
     };
     pl_store *store = pl_lab_store(lab);
-    pl_status status = drop_damaged(store, kind_round, key, err);
-    if (status == PL_OK) {
-        status = pl_store_put(store, kind_round, key, about, sections,
-                              sizeof sections / sizeof sections[0], err);
-    }
+    pl_status status = pl_store_replace(store, kind_round, key, about, sections,
+                                        sizeof sections / sizeof sections[0], err);
     json_decref(about);
     return status;
 }
 
-/* From the coordinates of the result's transform to the original ones: w[elements]. */
-static pl_status read_back(pl_lab *lab, const pl_result *parts, float *w, size_t elements)
+/* From the coordinates of the result's transform to the original ones. */
+static pl_status read_back(pl_lab *lab, const pl_state *state, size_t layer, const pl_result *parts,
+                           pl_mat *w)
 {
     pl_transform *t = NULL;
     if (!parts->has_transform) {
         return PL_OK;
     }
-    pl_status status = pl_transform_read(lab, parts->transform, &t);
+    pl_status status = pl_transform_read(lab, state, layer, parts->transform, &t);
     if (status == PL_OK) {
-        const size_t n = pl_transform_n(t);
-        status = elements % n == 0 ? pl_transform_weights_back(t, w, elements / n, NULL, NULL)
-                                   : PL_ERR_FORMAT;
+        status = pl_transform_weights_back(t, w->data, w->rows, NULL, NULL);
     }
     pl_transform_destroy(t);
     return status;
 }
 
-pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out, int *provided,
-                            pl_error *err)
+pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
+                            pl_which which, float *out, int *provided, pl_error *err)
 {
-    *provided = 0;
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_mat w = {.data = out, .rows = info->rows, .cols = info->cols};
     pl_result parts = {0};
-    pl_status status = pl_result_read(lab, key, &parts, NULL);
-    bool rounded = which != PL_WHICH_PRECONDITIONED && parts.has_rounded;
+    pl_error why = {0};
+    *provided = 0;
+    pl_status status = pl_result_read(lab, state, layer, key, &parts, NULL, &why);
+    const bool rounded = which != PL_WHICH_PRECONDITIONED && parts.has_rounded;
     if (status == PL_OK && !rounded && !parts.has_preconditioned) {
         return PL_OK;
     }
     if (status == PL_OK) {
-        pl_entry *entry = NULL;
-        status = pl_store_get(pl_lab_store(lab), rounded ? kind_round : kind_precondition,
-                              rounded ? parts.rounded : parts.preconditioned, &entry, NULL);
-        size_t elements = 0;
-        if (status == PL_OK) {
-            elements = rounded ? pl_entry_section_bytes(entry, "codes") / sizeof(int16_t)
-                               : pl_entry_section_bytes(entry, "w") / sizeof(float);
-            size_t cols =
-                rounded ? pl_entry_section_bytes(entry, "group_of") / sizeof(uint32_t) : elements;
-            pl_entry_close(entry);
-            pl_mat w = {.data = out, .rows = cols > 0 ? elements / cols : 0, .cols = cols};
-            status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL)
-                             : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL);
-        }
-        if (status == PL_OK) {
-            status = read_back(lab, &parts, out, elements);
-        }
+        status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL, &why)
+                         : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL, &why);
     }
-    if (status != PL_OK) {
-        /* The report must not outlive its parts, or solving again would only find it again. */
-        pl_status removed = pl_store_remove(pl_lab_store(lab), kind_result, key, NULL);
-        (void)removed;
-        return pl_error_set(err, PL_ERR_NOT_FOUND,
-                            "its solved weights are no longer whole in the store %s: solve again",
-                            pl_store_folder(pl_lab_store(lab)));
+    if (status == PL_OK) {
+        status = read_back(lab, state, layer, &parts, &w);
     }
-    *provided = 1;
-    return PL_OK;
+    if (status == PL_OK) {
+        *provided = 1;
+        return PL_OK;
+    }
+    if (status == PL_ERR_MEMORY) {
+        return pl_error_set(err, status, "%s: out of memory for its solved weights", info->name);
+    }
+    if (status == PL_ERR_CHANGED) {
+        if (strstr(why.message, info->name) == NULL) {
+            pl_error_prefix(&why, "%s: ", info->name);
+        }
+        return pl_error_set(err, status, "%s", why.message);
+    }
+    /* The report must not outlive its parts, or solving again would only find it again. */
+    pl_status removed = pl_store_remove(pl_lab_store(lab), kind_result, key, NULL);
+    (void)removed;
+    return pl_error_set(err, PL_ERR_NOT_FOUND,
+                        "%s: its solved weights are no longer whole in the store %s: solve again",
+                        info->name, pl_store_folder(pl_lab_store(lab)));
 }
 
 pl_status pl_pin_weights(pl_lab *lab, const pl_state *state, const pl_pin *pin, pl_which which,
                          float *out, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, pin->layer);
-    pl_mat w = {.data = out, .rows = info->rows, .cols = info->cols};
-    pl_result parts = {0};
-    pl_status status = pl_result_read(lab, pin->result, &parts, NULL);
-    bool rounded = which != PL_WHICH_PRECONDITIONED && parts.has_rounded;
-    if (which == PL_WHICH_BEFORE || (status == PL_OK && !rounded && !parts.has_preconditioned)) {
-        return pl_model_read_weight(state->source->model, pin->layer, out, err);
-    }
+    pl_model *model = state->source->model;
+    pl_error why = {0};
+    int provided = 0;
+    pl_status status =
+        which == PL_WHICH_BEFORE
+            ? PL_OK
+            : pl_result_weights(lab, state, pin->layer, pin->result, which, out, &provided, &why);
     if (status == PL_OK) {
-        /* Both check that what is stored has the layer's shape: the key may be a session file's. */
-        status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL)
-                         : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL);
+        return provided ? PL_OK : pl_model_read_weight(model, pin->layer, out, err);
     }
-    if (status == PL_OK) {
-        status = read_back(lab, &parts, out, info->rows * info->cols);
+    if (status == PL_ERR_NOT_FOUND) {
+        return pl_error_set(err, status,
+                            "%s: the weights pinned as \"%s\" are no longer whole in the store "
+                            "%s: solve and pin again",
+                            pl_model_layer(model, pin->layer)->name, pin->label,
+                            pl_store_folder(pl_lab_store(lab)));
     }
-    return status == PL_OK
-               ? PL_OK
-               : pl_error_set(err, PL_ERR_NOT_FOUND,
-                              "%s: the weights pinned as \"%s\" are no longer whole in the store "
-                              "%s: solve and pin again",
-                              info->name, pin->label, pl_store_folder(pl_lab_store(lab)));
+    return pl_error_set(err, status, "pinned as \"%s\": %s", pin->label, why.message);
 }

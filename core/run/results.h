@@ -21,27 +21,32 @@ PL_NODISCARD pl_status pl_result_key(pl_id problem, const pl_spec *precondition,
                                      const pl_spec *round, const pl_act_grid *activations,
                                      pl_id *out, pl_error *err);
 
-/* The read functions fail without a sentence: absent and damaged are the same to a caller, who
- * computes again. */
-PL_NODISCARD pl_status pl_result_read(pl_lab *lab, pl_id key, pl_result *parts,
-                                      pl_solve_report *report);
-PL_NODISCARD pl_status pl_result_write(pl_lab *lab, pl_id key, const pl_result *parts,
-                                       const pl_solve_report *report, pl_error *err);
+/* A store is files, and a session names them: what is read is checked against the layer that asks
+ * for it.  PL_ERR_CHANGED with a sentence, which names the key and both shapes, where the entry is
+ * another layer's or of another shape.  Absent and damaged (PL_ERR_NOT_FOUND, PL_ERR_FORMAT) come
+ * without a sentence: they are the same to a caller, who computes again. */
+PL_NODISCARD pl_status pl_result_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
+                                      pl_result *parts, pl_solve_report *report, pl_error *err);
+PL_NODISCARD pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
+                                       const pl_result *parts, const pl_solve_report *report,
+                                       pl_error *err);
 
+/* w: made with the layer's shape, which the entry must have. */
 PL_NODISCARD pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w,
-                                                     pl_linf_report *report);
+                                                     pl_linf_report *report, pl_error *err);
 PL_NODISCARD pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w,
                                                       const pl_linf_report *report, pl_error *err);
 
 PL_NODISCARD pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w,
-                                              pl_round_report *report);
+                                              pl_round_report *report, pl_error *err);
 PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
                                                const pl_round_report *report, pl_error *err);
 
-/* Weights of a result, in the original coordinates: preconditioned; after = rounded, or
- * preconditioned where no rounder was set.  *provided 0: the result has none of that kind, the
- * original stands. */
-PL_NODISCARD pl_status pl_result_weights(pl_lab *lab, pl_id key, pl_which which, float *out,
-                                         int *provided, pl_error *err);
+/* Weights of a layer's result, in the original coordinates, to out[rows, cols]: preconditioned;
+ * after = rounded, or preconditioned where no rounder was set.  *provided 0: the result has none of
+ * that kind, the original stands.  An error's sentence names the layer. */
+PL_NODISCARD pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer,
+                                         pl_id key, pl_which which, float *out, int *provided,
+                                         pl_error *err);
 
 #endif

@@ -106,7 +106,8 @@ static pl_status sequence_weight(void *ctx, size_t layer, float *out, int *provi
     if (!*provided) {
         return PL_OK;
     }
-    return pl_result_weights(s->lab, s->results[layer], PL_WHICH_AFTER, out, provided, err);
+    return pl_result_weights(s->lab, s->state, layer, s->results[layer], PL_WHICH_AFTER, out,
+                             provided, err);
 }
 
 /* Key of the Gram matrices seen by `block`, whose inputs come from the results before it. */

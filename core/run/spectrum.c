@@ -89,7 +89,7 @@ static pl_status write_stored(pl_store *store, pl_id key, const char *site, cons
         {"values", s->values, s->n * sizeof(double)},
         {"vectors", s->vectors, 2 * s->ends * s->n * sizeof(double)},
     };
-    pl_status status = pl_store_put(store, KIND, key, about, sections, 2, err);
+    pl_status status = pl_store_replace(store, KIND, key, about, sections, 2, err);
     json_decref(about);
     return status;
 }
@@ -139,9 +139,6 @@ pl_status pl_spectrum_load(pl_lab *lab, const pl_state *state, pl_id calibration
     pl_store *store = pl_lab_store(lab);
     if (status == PL_OK && read_stored(store, key, out) != PL_OK) {
         status = compute(lab, state, calibration, site, out, task, err);
-        if (status == PL_OK && pl_store_has(store, KIND, key)) {
-            status = pl_store_remove(store, KIND, key, err); /* damaged */
-        }
         if (status == PL_OK) {
             status = write_stored(store, key, info->name, out, err);
         }

@@ -425,11 +425,7 @@ static pl_status write_perplexity(pl_store *store, pl_id key, const pl_sweep_poi
     const pl_section section = {"perplexity", values, sizeof values};
     json_t *about = json_pack("{s:s, s:f, s:s}", "holds", "a perplexity and its standard error",
                               "perplexity", point->perplexity, "version", PL_VERSION);
-    pl_status status =
-        pl_store_has(store, KIND, key) ? pl_store_remove(store, KIND, key, err) : PL_OK;
-    if (status == PL_OK) {
-        status = pl_store_put(store, KIND, key, about, &section, 1, err);
-    }
+    pl_status status = pl_store_replace(store, KIND, key, about, &section, 1, err);
     json_decref(about);
     return status;
 }

@@ -10,7 +10,8 @@
 size_t pl_transform_sections(const pl_transform *t, json_t *about,
                              pl_section sections[PL_TRANSFORM_ARRAYS]);
 
-/* PL_ERR_FORMAT without a sentence where the entry is not one. */
-PL_NODISCARD pl_status pl_transform_from_entry(pl_entry *entry, pl_transform **out);
+/* PL_ERR_FORMAT without a sentence where the entry is none of n channels and `rows` weight rows. */
+PL_NODISCARD pl_status pl_transform_from_entry(pl_entry *entry, size_t n, size_t rows,
+                                               pl_transform **out);
 
 #endif

@@ -23,21 +23,40 @@ static pl_status write_transform(pl_lab *lab, pl_id key, const pl_transform *t, 
     }
     const size_t count = pl_transform_sections(t, about, sections);
     pl_status status =
-        pl_store_put(pl_lab_store(lab), kind_transform, key, about, sections, count, err);
+        pl_store_replace(pl_lab_store(lab), kind_transform, key, about, sections, count, err);
     json_decref(about);
     return status == PL_OK ? pl_store_pin(pl_lab_store(lab), kind_transform, key, err) : status;
 }
 
-pl_status pl_transform_read(pl_lab *lab, pl_id key, pl_transform **out)
+/* Rows of the site's layers, up to that one where it is given. */
+static size_t site_rows(pl_model *model, const pl_site *site, size_t before)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < site->n_layers && site->layers[i] != before; i++) {
+        rows += pl_model_layer(model, site->layers[i])->rows;
+    }
+    return rows;
+}
+
+static pl_status read_transform(pl_lab *lab, pl_model *model, const pl_site *site, pl_id key,
+                                pl_transform **out)
 {
     *out = NULL;
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_transform, key, &entry, NULL);
     if (status == PL_OK) {
-        status = pl_transform_from_entry(entry, out);
+        status = pl_transform_from_entry(entry, site->cols, site_rows(model, site, SIZE_MAX), out);
     }
     pl_entry_close(entry);
     return status;
+}
+
+pl_status pl_transform_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
+                            pl_transform **out)
+{
+    pl_model *model = state->source->model;
+    return read_transform(lab, model, pl_model_site(model, pl_model_layer(model, layer)->site), key,
+                          out);
 }
 
 /* --- what it comes from ----------------------------------------------------------------------- */
@@ -192,18 +211,18 @@ static pl_status begin(pl_lab *lab, const pl_state *state, pl_id calibration, si
                            : status;
 }
 
-/* *out stays NULL where the store has no such transform of the site's width. */
+/* *out stays NULL where the store has no such transform of the site's shape. */
 static pl_status find_whole(const order *o, pl_transform **out, pl_error *err)
 {
-    if (pl_transform_read(o->lab, o->key, out) != PL_OK) {
-        return PL_OK;
-    }
-    if (pl_transform_n(*out) == o->site->cols) {
-        return pl_store_pin(pl_lab_store(o->lab), kind_transform, o->key, err);
-    }
-    pl_transform_destroy(*out);
-    *out = NULL;
-    return PL_OK;
+    return read_transform(o->lab, o->state->source->model, o->site, o->key, out) == PL_OK
+               ? pl_store_pin(pl_lab_store(o->lab), kind_transform, o->key, err)
+               : PL_OK;
+}
+
+static pl_status read_learned(const order *o, pl_learning *learning, pl_transform **out)
+{
+    return pl_learned_read(o->lab, o->key, o->site->cols,
+                           site_rows(o->state->source->model, o->site, SIZE_MAX), learning, out);
 }
 
 /* Makes it, to step `until` where it is learned, and stores one that is whole. */
@@ -265,12 +284,8 @@ pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibr
         status = find_whole(&o, out, err);
     }
     if (status == PL_OK && *out == NULL) {
-        status = pl_learned_read(lab, o.key, NULL, out);
+        status = read_learned(&o, NULL, out);
         status = status == PL_ERR_NOT_FOUND ? PL_OK : status;
-    }
-    if (status == PL_OK && *out != NULL && pl_transform_n(*out) != o.site->cols) {
-        pl_transform_destroy(*out);
-        *out = NULL;
     }
     return handed(status, out);
 }
@@ -296,7 +311,7 @@ pl_status pl_site_learn(pl_lab *lab, const pl_state *state, pl_id calibration, s
     order o;
     pl_transform *t = NULL;
     pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
-    if (status == PL_OK && pl_learned_read(lab, o.key, reached, NULL) == PL_OK &&
+    if (status == PL_OK && read_learned(&o, reached, NULL) == PL_OK &&
         (pl_learning_done(reached) ? pl_store_has(pl_lab_store(lab), kind_transform, o.key)
                                    : reached->step >= until)) {
         return PL_OK;
@@ -317,7 +332,7 @@ pl_status pl_site_learning(pl_lab *lab, const pl_state *state, pl_id calibration
     pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
     /* Of a mere start, which `cost` makes, no step is known. */
     if (status == PL_OK &&
-        (pl_learned_read(lab, o.key, reached, NULL) != PL_OK || !isfinite(reached->losses[0]))) {
+        (read_learned(&o, reached, NULL) != PL_OK || !isfinite(reached->losses[0]))) {
         pl_learning_deinit(reached);
         status = pl_error_set(err, PL_ERR_STATE,
                               "%s: its transform has not been learned yet: `learn` does it",
@@ -358,10 +373,5 @@ pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration, 
 size_t pl_site_first_row(const pl_state *state, size_t layer)
 {
     pl_model *model = state->source->model;
-    const pl_site *site = pl_model_site(model, pl_model_layer(model, layer)->site);
-    size_t first = 0;
-    for (size_t i = 0; i < site->n_layers && site->layers[i] != layer; i++) {
-        first += pl_model_layer(model, site->layers[i])->rows;
-    }
-    return first;
+    return site_rows(model, pl_model_site(model, pl_model_layer(model, layer)->site), layer);
 }

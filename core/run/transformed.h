@@ -43,8 +43,10 @@ PL_NODISCARD pl_status pl_site_learning_due(pl_lab *lab, const pl_state *state, 
 PL_NODISCARD pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration,
                                       size_t layer, pl_task *task, pl_error *err);
 
-/* A stored one by its key.  PL_ERR_NOT_FOUND or PL_ERR_FORMAT without a sentence. */
-PL_NODISCARD pl_status pl_transform_read(pl_lab *lab, pl_id key, pl_transform **out);
+/* A stored one by its key, which must be of the width and rows of the layer's site.
+ * PL_ERR_NOT_FOUND or PL_ERR_FORMAT without a sentence. */
+PL_NODISCARD pl_status pl_transform_read(pl_lab *lab, const pl_state *state, size_t layer,
+                                         pl_id key, pl_transform **out);
 
 /* Rows of the site's layers before this one: where its rows begin in a transform's clipping. */
 size_t pl_site_first_row(const pl_state *state, size_t layer);

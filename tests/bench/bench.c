@@ -121,8 +121,8 @@ void bench_site_load(size_t site, pl_site_stats *out)
 {
     pl_error err = {0};
     calibrate();
-    if (pl_calib_load_site(real.store, real.calibration, site, PL_GRAM_SQUARE, false, out, &err) !=
-        PL_OK) {
+    if (pl_calib_load_site(real.store, real.calibration, real.model, site, PL_GRAM_SQUARE, false,
+                           out, &err) != PL_OK) {
         bench_fail("site", &err);
     }
 }
@@ -141,8 +141,8 @@ void bench_layer_load(const char *name, bench_layer *out)
     snprintf(out->name, sizeof out->name, "%s", layer->name);
     if (pl_mat_init(&out->w, layer->rows, layer->cols, &err) != PL_OK ||
         pl_model_read_weight(real.model, index, out->w.data, &err) != PL_OK ||
-        pl_calib_load_site(real.store, real.calibration, layer->site, PL_GRAM_SQUARE, false, &stats,
-                           &err) != PL_OK ||
+        pl_calib_load_site(real.store, real.calibration, real.model, layer->site, PL_GRAM_SQUARE,
+                           false, &stats, &err) != PL_OK ||
         pl_factors_create(&(pl_sym){.n = stats.n, .square = stats.gram}, stats.tokens, layer->name,
                           &out->factors, &err) != PL_OK) {
         bench_fail(name, &err);

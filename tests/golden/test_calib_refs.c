@@ -50,7 +50,7 @@ static void check_channels(const reference *r, pl_store *store, pl_id key)
         pl_site_stats s;
         pl_error err;
         pl_check_ok(pl_model_find_layer(r->model, name, &layer, &err), err);
-        pl_check_ok(pl_calib_load_site(store, key, pl_model_layer(r->model, layer)->site,
+        pl_check_ok(pl_calib_load_site(store, key, r->model, pl_model_layer(r->model, layer)->site,
                                        PL_GRAM_SQUARE, false, &s, &err),
                     err);
         const json_t *max = json_object_get(numbers, "channel_max");

@@ -138,8 +138,8 @@ static void test_sites(void **state)
         }
         pl_site_stats s;
         pl_error err;
-        pl_check_ok(pl_calib_load_site(smol.store, smol.key, find_site(name), PL_GRAM_SQUARE, false,
-                                       &s, &err),
+        pl_check_ok(pl_calib_load_site(smol.store, smol.key, smol.model, find_site(name),
+                                       PL_GRAM_SQUARE, false, &s, &err),
                     err);
         const json_t *max = json_object_get(numbers, "channel_max_top8");
         check_top(rms, s.rms, s.n, 1e-3);
@@ -174,8 +174,8 @@ static void open_layer(layer *l, const char *name)
     snprintf(full, sizeof full, "blk.%s", name);
     pl_check_ok(pl_model_find_layer(smol.model, full, &index, &err), err);
     l->layer = pl_model_layer(smol.model, index);
-    pl_check_ok(pl_calib_load_site(smol.store, smol.key, l->layer->site, PL_GRAM_SQUARE, false,
-                                   &l->stats, &err),
+    pl_check_ok(pl_calib_load_site(smol.store, smol.key, smol.model, l->layer->site, PL_GRAM_SQUARE,
+                                   false, &l->stats, &err),
                 err);
     pl_check_ok(pl_factors_create(&(pl_sym){.n = l->stats.n, .square = l->stats.gram},
                                   l->stats.tokens, name, &l->factors, &err),

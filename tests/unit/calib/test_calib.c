@@ -62,11 +62,10 @@ static pl_id run(fixture *f, size_t store, pl_calib_report *report)
 
 static void check_same_site(fixture *f, pl_store *sa, pl_id ka, pl_store *sb, pl_id kb, size_t site)
 {
-    (void)f;
     pl_site_stats a, b;
     pl_error err;
-    pl_check_ok(pl_calib_load_site(sa, ka, site, PL_GRAM_SQUARE, true, &a, &err), err);
-    pl_check_ok(pl_calib_load_site(sb, kb, site, PL_GRAM_SQUARE, true, &b, &err), err);
+    pl_check_ok(pl_calib_load_site(sa, ka, f->model, site, PL_GRAM_SQUARE, true, &a, &err), err);
+    pl_check_ok(pl_calib_load_site(sb, kb, f->model, site, PL_GRAM_SQUARE, true, &b, &err), err);
     const size_t n = a.n * sizeof(float);
     assert_int_equal(a.n, b.n);
     assert_memory_equal(a.gram, b.gram, a.n * n);
@@ -136,7 +135,8 @@ static void check_site_numbers(fixture *f, pl_id key, const size_t *starts, size
     assert_int_equal(c.rows, WINDOWS * LENGTH);
     pl_site_stats s;
     pl_error err;
-    pl_check_ok(pl_calib_load_site(f->store[0], key, site, PL_GRAM_SQUARE, true, &s, &err), err);
+    pl_check_ok(
+        pl_calib_load_site(f->store[0], key, f->model, site, PL_GRAM_SQUARE, true, &s, &err), err);
     assert_int_equal(s.n, n);
     for (size_t a = 0; a < n; a++) {
         float max = -1;
@@ -215,14 +215,16 @@ static void test_small_sample(void **state)
     const pl_id key = run(f, 0, NULL);
     pl_site_stats s;
     pl_error err;
-    pl_check_ok(pl_calib_load_site(f->store[0], key, 0, PL_GRAM_NONE, true, &s, &err), err);
+    pl_check_ok(pl_calib_load_site(f->store[0], key, f->model, 0, PL_GRAM_NONE, true, &s, &err),
+                err);
     assert_null(s.gram);
     assert_int_equal(s.sample_rows, WINDOWS * LENGTH);
     for (size_t i = 0; i < s.sample_rows; i++) {
         assert_int_equal(s.sample_position[i], i);
     }
     pl_site_stats_deinit(&s);
-    pl_check_ok(pl_calib_load_site(f->store[0], key, 0, PL_GRAM_SQUARE, false, &s, &err), err);
+    pl_check_ok(pl_calib_load_site(f->store[0], key, f->model, 0, PL_GRAM_SQUARE, false, &s, &err),
+                err);
     assert_null(s.sample);
     assert_non_null(s.gram);
     pl_site_stats_deinit(&s);
@@ -288,10 +290,12 @@ static void test_damage_is_rebuilt(void **state)
     assert_false(pl_calib_complete(f->store[1], key, f->model));
     pl_site_stats s;
     pl_error err;
-    assert_int_equal(pl_calib_load_site(f->store[1], key, 6, PL_GRAM_SQUARE, true, &s, &err),
-                     PL_ERR_FORMAT);
-    assert_int_equal(pl_calib_load_site(f->store[1], key, 2, PL_GRAM_SQUARE, true, &s, &err),
-                     PL_ERR_NOT_FOUND);
+    assert_int_equal(
+        pl_calib_load_site(f->store[1], key, f->model, 6, PL_GRAM_SQUARE, true, &s, &err),
+        PL_ERR_FORMAT);
+    assert_int_equal(
+        pl_calib_load_site(f->store[1], key, f->model, 2, PL_GRAM_SQUARE, true, &s, &err),
+        PL_ERR_NOT_FOUND);
     pl_calib_report report;
     check_same(f, key, run(f, 1, &report));
     assert_int_equal(report.sites_rebuilt, 2);
@@ -456,8 +460,10 @@ static void test_walk_feeds_solved_blocks(void **state)
         check_same_site(f, f->store[0], whole, f->store[1], key, s);
     }
     pl_site_stats a, b;
-    pl_check_ok(pl_calib_load_site(f->store[0], whole, 4, PL_GRAM_SQUARE, false, &a, &err), err);
-    pl_check_ok(pl_calib_load_site(f->store[1], key, 4, PL_GRAM_SQUARE, false, &b, &err), err);
+    pl_check_ok(
+        pl_calib_load_site(f->store[0], whole, f->model, 4, PL_GRAM_SQUARE, false, &a, &err), err);
+    pl_check_ok(pl_calib_load_site(f->store[1], key, f->model, 4, PL_GRAM_SQUARE, false, &b, &err),
+                err);
     assert_memory_not_equal(a.gram, b.gram, a.n * a.n * sizeof(float));
     pl_site_stats_deinit(&a);
     pl_site_stats_deinit(&b);

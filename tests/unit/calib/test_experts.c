@@ -114,8 +114,9 @@ static void check_site(fixture *f, pl_id key, size_t site)
     pl_error err;
     pl_site_stats stats;
     walk(f, &c);
-    pl_check_ok(pl_calib_load_site(f->store[0], key, site, PL_GRAM_SQUARE, true, &stats, &err),
-                err);
+    pl_check_ok(
+        pl_calib_load_site(f->store[0], key, f->model, site, PL_GRAM_SQUARE, true, &stats, &err),
+        err);
     pl_check_close(stats.tokens, c.rows, 0, 0);
     for (size_t i = 0; i < stats.n; i++) {
         pl_check_close(stats.max[i], c.max[i], 0, 0);
@@ -149,8 +150,9 @@ static void experts_see_their_tokens(void **state)
     for (size_t s = first; s < first + count; s++) {
         const pl_site *site = pl_model_site(f->model, s);
         pl_site_stats stats;
-        pl_check_ok(pl_calib_load_site(f->store[0], key, s, PL_GRAM_NONE, false, &stats, &err),
-                    err);
+        pl_check_ok(
+            pl_calib_load_site(f->store[0], key, f->model, s, PL_GRAM_NONE, false, &stats, &err),
+            err);
         routed += site->expert < PL_SHARED_EXPERT && site->role == PL_SITE_DOWN ? stats.tokens : 0;
         if (site->expert >= PL_SHARED_EXPERT) {
             pl_check_close(stats.tokens, WINDOWS * LENGTH, 0, 0);
@@ -178,8 +180,10 @@ static void little_memory_gives_the_same_bytes(void **state)
     for (size_t s = 0; s < pl_model_site_count(f->model); s++) {
         pl_site_stats x;
         pl_site_stats y;
-        pl_check_ok(pl_calib_load_site(f->store[0], a, s, PL_GRAM_SQUARE, true, &x, &err), err);
-        pl_check_ok(pl_calib_load_site(f->store[1], b, s, PL_GRAM_SQUARE, true, &y, &err), err);
+        pl_check_ok(pl_calib_load_site(f->store[0], a, f->model, s, PL_GRAM_SQUARE, true, &x, &err),
+                    err);
+        pl_check_ok(pl_calib_load_site(f->store[1], b, f->model, s, PL_GRAM_SQUARE, true, &y, &err),
+                    err);
         assert_true(x.n == y.n && x.tokens == y.tokens && x.sample_rows == y.sample_rows);
         assert_memory_equal(x.gram, y.gram, x.n * x.n * sizeof(float));
         assert_memory_equal(x.kurtosis, y.kurtosis, x.n * sizeof(float));
@@ -200,8 +204,9 @@ static void an_expert_without_tokens_is_all_zero(void **state)
     size_t empty = 0;
     for (size_t s = 0; s < pl_model_site_count(f->model); s++) {
         pl_site_stats stats;
-        pl_check_ok(pl_calib_load_site(f->store[0], key, s, PL_GRAM_SQUARE, true, &stats, &err),
-                    err);
+        pl_check_ok(
+            pl_calib_load_site(f->store[0], key, f->model, s, PL_GRAM_SQUARE, true, &stats, &err),
+            err);
         if (!(stats.tokens > 0)) {
             empty++;
             assert_true(pl_model_site(f->model, s)->expert < PL_SHARED_EXPERT);

@@ -71,7 +71,8 @@ static void statistics_are_those_of_the_rows(void **state)
     const pl_inputs_spec spec = {.model = f.model, .sample_rows = 100};
     pl_check_ok(pl_calib_inputs_key(f.model, 100, &key, NULL, &err), err);
     pl_check_ok(pl_calib_inputs_site(&spec, key, 0, f.store, NULL, &err), err);
-    pl_check_ok(pl_calib_load_site(f.store, key, 0, PL_GRAM_SQUARE, true, &stats, &err), err);
+    pl_check_ok(pl_calib_load_site(f.store, key, f.model, 0, PL_GRAM_SQUARE, true, &stats, &err),
+                err);
     assert_int_equal(stats.n, COLS);
     pl_check_close(stats.tokens, ROWS, 0, 0);
     for (size_t i = 0; i < COLS; i++) {

@@ -213,8 +213,8 @@ static void an_expert_without_tokens_is_named(void **ctx)
     size_t empty = SIZE_MAX;
     for (size_t s = 0; s < pl_model_site_count(model); s++) {
         pl_site_stats stats;
-        pl_check_ok(pl_calib_load_site(pl_lab_store(f.lab), f.state.calibration.key, s,
-                                       PL_GRAM_NONE, false, &stats, &err),
+        pl_check_ok(pl_calib_load_site(pl_lab_store(f.lab), f.state.calibration.key,
+                                       f.state.source->model, s, PL_GRAM_NONE, false, &stats, &err),
                     err);
         empty = empty == SIZE_MAX && !(stats.tokens > 0) ? s : empty;
         pl_site_stats_deinit(&stats);

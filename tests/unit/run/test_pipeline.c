@@ -75,7 +75,9 @@ static void test_second_solve_is_found_in_the_store(void **ctx)
     pl_check_close(second.seconds, first.seconds, 1e-12, 0); /* of the solve, not of the search */
     pl_solve_report told;
     pl_error err;
-    pl_check_ok(pl_result_report(d.lab, *pl_state_result(&d.state, DEMO_DOWN1), &told, &err), err);
+    pl_check_ok(pl_result_report(d.lab, &d.state, DEMO_DOWN1,
+                                 *pl_state_result(&d.state, DEMO_DOWN1), &told, &err),
+                err);
     check_same(first, told);
     float *again = demo_weights(&d, DEMO_DOWN1, PL_WHICH_AFTER);
     assert_memory_equal(after, again, bytes);

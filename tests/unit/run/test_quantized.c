@@ -284,9 +284,9 @@ static void test_results_bring_their_transform(void **ctx)
                     err);
         s->solved[i].sequential = true;
     }
-    pl_check_ok(pl_result_read(d.lab, kept.results[DEMO_Q3], &parts, NULL), err);
+    pl_check_ok(pl_result_read(d.lab, s, DEMO_Q3, kept.results[DEMO_Q3], &parts, NULL, &err), err);
     assert_true(parts.has_transform && parts.range.lo < 0.0f && parts.range.hi > 0.0f);
-    pl_check_ok(pl_transform_read(d.lab, parts.transform, &own), err);
+    pl_check_ok(pl_transform_read(d.lab, s, DEMO_Q3, parts.transform, &own), err);
     pl_check_ok(pl_lab_calibration(d.lab, s, &calibration, NULL, &err), err);
     pl_check_ok(pl_site_transform(d.lab, s, calibration, DEMO_Q3, &s->slots[PL_SLOT_TRANSFORM],
                                   &original, &key, NULL, &err),
