@@ -37,6 +37,7 @@ pl_status pl_run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
         json_object_set_new(call->result, "files", json_integer((json_int_t)report.files));
         json_object_set_new(call->result, "bytes", json_integer((json_int_t)report.bytes));
         json_object_set_new(call->result, "max_dtype_error", pl_number(report.max_dtype_error));
+        json_object_set_new(call->result, "bits_per_weight", pl_number(report.bits_per_weight));
         json_object_set_new(call->result, "layers_solved",
                             json_integer((json_int_t)pl_state_solved_count(state)));
         json_object_set_new(call->result, "seconds", json_real(pl_now() - start));

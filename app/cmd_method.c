@@ -159,6 +159,8 @@ static void put_report(json_t *result, const pl_solve_report *report)
     json_object_set_new(result, "relative_error", pl_number(report->relative_error));
     json_object_set_new(result, "rounded_relative_error",
                         pl_number(report->rounded_relative_error));
+    json_object_set_new(result, "sqnr", pl_number(pl_report_sqnr(report)));
+    json_object_set_new(result, "bits_per_weight", pl_number(report->bits_per_weight));
     json_object_set_new(result, "bound", pl_number(report->bound));
     json_object_set_new(result, "group_max_before", pl_number(report->group_max_before));
     json_object_set_new(result, "group_max_after", pl_number(report->group_max_after));
@@ -171,6 +173,12 @@ static void put_report(json_t *result, const pl_solve_report *report)
     json_object_set_new(result, "flatness_after",
                         json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_after),
                                   "input", pl_number(report->flatness_input_after)));
+    json_object_set_new(result, "kurtosis_before",
+                        json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_before),
+                                  "input", pl_number(report->kurtosis_input_before)));
+    json_object_set_new(result, "kurtosis_after",
+                        json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_after),
+                                  "input", pl_number(report->kurtosis_input_after)));
     json_object_set_new(result, "ridge", pl_number(report->ridge));
     json_object_set_new(result, "damping_used", pl_number(report->damping_used));
     json_object_set_new(result, "seconds", pl_number(report->seconds));

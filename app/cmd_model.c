@@ -181,6 +181,18 @@ static void put_method_of(json_t *line, const pl_state *state, size_t layer)
     pl_buf_deinit(&text);
 }
 
+/* What rounding has cost and takes; null for a layer that is not solved or not rounded. */
+static void put_quality_of(json_t *line, pl_lab *lab, const pl_state *state, size_t layer)
+{
+    const pl_id *result = pl_state_result(state, layer);
+    pl_solve_report report = pl_solve_report_empty();
+    if (result != NULL && pl_result_report(lab, *result, &report, NULL) != PL_OK) {
+        report = pl_solve_report_empty();
+    }
+    json_object_set_new(line, "sqnr", pl_number(pl_report_sqnr(&report)));
+    json_object_set_new(line, "bits_per_weight", pl_number(report.bits_per_weight));
+}
+
 pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                         pl_error *err)
 {
@@ -209,6 +221,7 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
                             pl_number((double)scores[i].weight_ratio), "input_ratio",
                             pl_number((double)scores[i].input_ratio)));
         put_method_of(json_array_get(list, i), state, i);
+        put_quality_of(json_array_get(list, i), lab, state, i);
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
             json_object_set_new(json_array_get(list, i), "tokens",
                                 pl_number(pl_lab_site_tokens(lab, state, layer->site)));

@@ -200,8 +200,8 @@ static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
                                 j->call->command->name, r->kind->name,
                                 pl_model_layer(j->state->source->model, r->layer)->name);
         }
-        if (r->which != PL_WHICH_BOTH && pl_request_wants_result(r) &&
-            pl_state_result(j->state, r->layer) == NULL) {
+        if (r->which != PL_WHICH_BOTH && (r->kind->uses & PL_USES_WHICH) != 0 &&
+            pl_request_wants_result(r) && pl_state_result(j->state, r->layer) == NULL) {
             return pl_error_set(err, PL_ERR_STATE,
                                 "%s %s: %s is not solved: `solve` first, or which=before",
                                 j->call->command->name, r->kind->name,

@@ -134,6 +134,18 @@ static pl_status set_texts(const pl_state *state, const pl_request *request, pl_
     return status;
 }
 
+/* "flatness_smoothquant" of "smoothquant alpha=0.5", "flatness_hadamard_astro" of "hadamard >
+ * astro". */
+static void put_fact_name(const char *label, pl_buf *out)
+{
+    pl_buf_puts(out, "flatness");
+    for (const char *word = label; word != NULL;) {
+        pl_buf_printf(out, "_%.*s", (int)strcspn(word, " "), word);
+        word = strstr(word, " > ");
+        word = word != NULL ? word + 3 : NULL;
+    }
+}
+
 static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
                       pl_task *task, pl_error *err)
 {
@@ -153,8 +165,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     }
     for (size_t i = 0; status == PL_OK && i < f.count; i++) {
         pl_buf name = {0};
-        pl_buf_printf(&name, "flatness_%.*s", (int)strcspn(f.curves[i].label, " "),
-                      f.curves[i].label);
+        put_fact_name(f.curves[i].label, &name);
         pl_figure_fact(out, name.data != NULL ? name.data : "flatness", "%.4g",
                        f.curves[i].numbers.flatness);
         pl_buf_deinit(&name);
@@ -211,10 +222,11 @@ const pl_kind pl_kind_flatness = {
     .name = "flatness",
     .title = "Flatness",
     .summary = "Norms of the channels without a transform, under SmoothQuant, Hadamard and the "
-               "layer's own: the flatter, the less a quantizer's range is wasted",
+               "layer's own, and of the weights that a solved layer's rounder was handed: the "
+               "flatter, the less a quantizer's range is wasted",
     .forms = "sorted|index|table",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_SCALE | PL_USES_CHANNEL | PL_NEEDS_INPUTS |
-            PL_USES_METHODS | PL_USES_LEARNING,
+            PL_USES_METHODS | PL_USES_LEARNING | PL_USES_SOLVED,
     .make = make,
     .look = {.help = "Channel norms over their mean, without a transform and under several: the "
                      "number in the legend is the mean distance from 1, so 0 is flat. A "

@@ -62,7 +62,7 @@ bool pl_request_wants_result(const pl_request *request)
 {
     unsigned uses = request->kind->uses;
     bool input = (uses & PL_USES_SIDE) != 0 && request->side == PL_SIDE_INPUT;
-    return (uses & PL_NEEDS_SOLVED) != 0 ||
+    return (uses & PL_NEEDS_SOLVED) != 0 || ((uses & PL_USES_SOLVED) != 0 && !input) ||
            ((uses & PL_USES_WHICH) != 0 && request->which != PL_WHICH_BEFORE && !input &&
             !goes_over_layers(request));
 }

@@ -40,6 +40,7 @@ enum {
     PL_NEEDS_SOLVED = 256, /* the layer's solve */
     PL_USES_METHODS = 512, /* the layer's methods, solved or not: their groups, say */
     PL_USES_SWEEP = 1024,  /* the state's sweep */
+    PL_USES_SOLVED = 8192, /* weights as the layer's solve made them, where it is solved */
     PL_USES_ACTIVATIONS = 4096, /* how activations are quantized */
     PL_USES_LEARNING = 2048, /* a learned transform of the layer as far as it has been learned */
 };

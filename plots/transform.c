@@ -7,6 +7,7 @@
 #include "core/run/turned.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { FORM_HISTOGRAM, FORM_CHANNELS };
@@ -14,9 +15,10 @@ enum { FORM_HISTOGRAM, FORM_CHANNELS };
 /* Both versions, each over its own RMS: a transform may change the unit, which no quantizer minds.
  */
 typedef struct versions {
-    pl_mat plain, turned;
+    pl_mat plain, turned; /* turned: of solved weights what the rounder was handed */
     bool has_turned, keeps;
     const pl_spec *spec;
+    char label[64]; /* of turned */
     pl_tensor_numbers numbers[2];
 } versions;
 
@@ -31,6 +33,21 @@ static void normalize(pl_mat *values)
     for (size_t i = 0; i < count && rms > 0.0; i++) {
         values->data[i] = (float)((double)values->data[i] / rms);
     }
+}
+
+static pl_status load_handed(pl_lab *lab, const pl_state *state, size_t layer, versions *v,
+                             pl_error *err)
+{
+    pl_mat handed = {0};
+    pl_status status = pl_turned_handed(lab, state, layer, &handed, err);
+    if (status == PL_OK && handed.data != NULL) {
+        pl_mat_deinit(&v->turned);
+        v->turned = handed;
+        v->has_turned = true;
+        v->keeps = v->spec->method == NULL;
+        pl_turned_handed_label(state, layer, v->label, sizeof v->label);
+    }
+    return status;
 }
 
 static pl_status load(pl_lab *lab, const pl_state *state, const pl_request *request, versions *v,
@@ -50,7 +67,11 @@ static pl_status load(pl_lab *lab, const pl_state *state, const pl_request *requ
     if (status == PL_OK) {
         status = pl_mat_copy(&v->turned, pl_mat_view(&v->plain), err);
     }
-    if (status == PL_OK && v->spec->method != NULL) {
+    if (status == PL_OK && request->side == PL_SIDE_WEIGHT) {
+        status = load_handed(lab, state, layer, v, err);
+    }
+    if (status == PL_OK && v->spec->method != NULL && !v->has_turned) {
+        snprintf(v->label, sizeof v->label, "%s", v->spec->method->name);
         status = pl_turned_turn(lab, state, calibration, layer, request->side, v->spec, &v->turned,
                                 &v->has_turned, &v->keeps, task, err);
     }
@@ -72,7 +93,7 @@ static pl_status make_histogram(const versions *v, const char *title, bool input
     data.values[0] = pl_mat_view(&v->plain);
     data.values[1] = pl_mat_view(&v->turned);
     data.labels[0] = "none";
-    data.labels[1] = v->has_turned ? v->spec->method->name : NULL;
+    data.labels[1] = v->has_turned ? v->label : NULL;
     data.tones[0] = PL_TONE_BEFORE;
     data.tones[1] = PL_TONE_AFTER;
     return pl_figure_histogram(&data, out, err);
@@ -99,7 +120,7 @@ static pl_status make_channels(const versions *v, const pl_request *request, con
     data.values[0] = max;
     data.values[1] = max + n;
     data.labels[0] = "none";
-    data.labels[1] = v->has_turned ? v->spec->method->name : NULL;
+    data.labels[1] = v->has_turned ? v->label : NULL;
     data.tones[0] = PL_TONE_BEFORE;
     data.tones[1] = PL_TONE_AFTER;
     pl_status status = pl_figure_channels(&data, out, err);
@@ -180,11 +201,11 @@ static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out
 const pl_kind pl_kind_transform = {
     .name = "transform",
     .title = "Transform",
-    .summary = "What the quantizers see: weights or inputs without the layer's transform and "
-               "behind it, each over its RMS",
+    .summary = "What the quantizers see: weights or inputs as they are and behind the layer's "
+               "transform, solved weights behind its preconditioner, too, each over its RMS",
     .forms = "histogram|channels",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_ORDER | PL_USES_SCALE | PL_USES_CHANNEL |
-            PL_USES_METHODS | PL_USES_LEARNING,
+            PL_USES_METHODS | PL_USES_LEARNING | PL_USES_SOLVED,
     .make = make,
     .look = {.help = "What the quantizers see: weights or inputs without the transform and "
                      "behind it, each over its RMS. t switches to the next transform.",

@@ -139,7 +139,7 @@ static void draw_short_perplexity(const pl_measured *measured, numbers *n)
     pl_format_number(measured->after, after);
     pl_format_number(measured->after_error, error);
     pl_format_number(measured->before, before);
-    snprintf(text, sizeof text, "ppl %s \u00b1 %s, was %s%s", after, error, before,
+    snprintf(text, sizeof text, "ppl %s \u00b1 %s, original %s%s", after, error, before,
              measured->stale ? ", stale" : "");
     pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w,
                measured->stale ? PL_STYLE_FAINT | PL_STALE : PL_STYLE_STRONG, text);
@@ -217,16 +217,17 @@ static void draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
     const pl_solve_report empty = pl_solve_report_empty();
     const bool solved = picture != NULL && picture->solved;
     const pl_solve_report *report = solved ? &picture->report : &empty;
-    const pl_solve_report *plain = model->plain != NULL ? model->plain : &empty;
+    /* Where nothing but the rounder is set, its result is what it is compared with. */
+    const bool alone = pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method == NULL &&
+                       pl_tuner_spec(model, PL_SLOT_PRECONDITION)->method == NULL;
+    const pl_solve_report *plain = model->plain != NULL ? model->plain : alone ? report : &empty;
     const pl_spec *round = pl_tuner_spec(model, PL_SLOT_ROUND);
     char name[32] = "rounded";
     if (round->method != NULL && pl_method_param(round->method, "bits") != SIZE_MAX) {
         snprintf(name, sizeof name, "W%.0f error", pl_spec_value(round, "bits"));
     }
-    const double before = isfinite(report->group_max_before) ? report->group_max_before
-                          : picture != NULL                  ? picture->group_max_before
-                                                             : (double)NAN;
-    draw_numbers(n, "group max", before, report->group_max_after);
+    draw_numbers(n, "group max", picture != NULL ? picture->group_max_before : (double)NAN,
+                 report->group_max_after);
     draw_numbers(n, "error", 0, report->relative_error);
     draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);
     draw_numbers(n, "bound", plain->bound, report->bound);
@@ -251,16 +252,22 @@ static void draw_perplexity(const pl_screen_model *model, numbers *n)
     }
     const unsigned stale = n->stale;
     n->stale = measured->stale ? PL_STALE : 0;
-    draw_numbers(n, "perplexity", measured->before, measured->after);
+    draw_numbers(n, "perplexity", (double)NAN, measured->after);
     if (has_room(n)) {
         char error[PL_NUMBER_TEXT];
-        char text[96];
+        char before[PL_NUMBER_TEXT];
         pl_format_number(measured->after_error, error);
-        snprintf(text, sizeof text, "%s \u00b1 %s, %zu of %zu solved",
+        pl_format_number(measured->before, before);
+        pl_putf(n->surface, n->rect, n->line++, 1, PL_STYLE_FAINT | n->stale,
+                "\u00b1 %s, the original %s", error, before);
+    }
+    if (has_room(n)) {
+        char text[96];
+        snprintf(text, sizeof text, "%s %zu of %zu solved",
                  model->measuring  ? "again:"
-                 : measured->stale ? "stale"
+                 : measured->stale ? "stale,"
                                    : "",
-                 error, measured->solved,
+                 measured->solved,
                  model->state->source != NULL ? pl_model_layer_count(model->state->source->model)
                                               : 0);
         pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w,
@@ -404,7 +411,12 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
                  .line = 1,
                  .stale = model->stale ? PL_STALE : 0,
                  .estimated = solved && picture->preview_rows > 0};
-    pl_put_right(surface, rect, 0, BEFORE_END, PL_STYLE_FAINT, "before");
+    const pl_method *round = pl_tuner_spec(model, PL_SLOT_ROUND)->method;
+    char before[32] = "original";
+    if (round != NULL) {
+        snprintf(before, sizeof before, "%s alone", round->name);
+    }
+    pl_put_right(surface, rect, 0, BEFORE_END, PL_STYLE_FAINT, before);
     pl_put_right(surface, rect, 0, AFTER_END, PL_STYLE_FAINT, "after");
     draw_solve(model, &n, picture);
     if (has_room(&n)) {
@@ -421,9 +433,14 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
     draw_pins(&n, picture);
     if (picture != NULL) {
         draw_numbers(&n, "flatness", picture->flatness_before,
-                     solved ? picture->flatness_after : (double)NAN);
+                     solved ? picture->report.flatness_weight_after : (double)NAN);
         draw_numbers(&n, "kurtosis", picture->kurtosis_before,
-                     solved ? picture->kurtosis_after : (double)NAN);
+                     solved ? picture->report.kurtosis_weight_after : (double)NAN);
+    }
+    if (solved && has_room(&n) && isfinite(picture->report.bits_per_weight)) {
+        pl_putf(surface, rect, n.line++, 0, PL_STYLE_TEXT | n.stale,
+                "SQNR %.1f dB, %.4g bits/w", pl_report_sqnr(&picture->report),
+                picture->report.bits_per_weight);
     }
     draw_meaning(&n, row);
 }

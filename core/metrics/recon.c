@@ -166,6 +166,11 @@ void pl_group_max(pl_view w, size_t group_size, double *largest, double *mean)
     }
 }
 
+double pl_sqnr(double relative_error)
+{
+    return relative_error > 0.0 ? -10.0 * log10(relative_error) : (double)NAN;
+}
+
 double pl_group_max_mean(pl_view w, size_t group_size)
 {
     const size_t groups = groups_of(w.cols, group_size);

@@ -14,6 +14,10 @@
 PL_NODISCARD pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *out,
                                          pl_task *task, pl_error *err);
 
+/* -10 log10 of a relative output error, in dB (methods.md 5).  NaN for NaN, and for no error at
+ * all, which has no finite ratio. */
+double pl_sqnr(double relative_error);
+
 /* Means over all groups of all rows of the group maxima max|w^(k)|. */
 double pl_group_max_mean(pl_view w, size_t group_size);
 

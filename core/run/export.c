@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -574,6 +575,24 @@ static void count_files(exporter *x)
     }
 }
 
+/* Over the layers whose rounded weights are written. */
+static double bits_per_weight(const exporter *x)
+{
+    double bits = 0.0, weights = 0.0;
+    for (size_t i = 0; i < pl_model_layer_count(x->model); i++) {
+        const pl_layer *info = pl_model_layer(x->model, i);
+        const double count = (double)info->rows * (double)info->cols;
+        const pl_id *result = pl_state_result(x->state, i);
+        pl_solve_report report = pl_solve_report_empty();
+        if (result != NULL && pl_result_report(x->lab, *result, &report, NULL) == PL_OK &&
+            isfinite(report.bits_per_weight)) {
+            bits += count * report.bits_per_weight;
+            weights += count;
+        }
+    }
+    return x->spec->which == PL_WHICH_AFTER && weights > 0.0 ? bits / weights : (double)NAN;
+}
+
 pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,
                     pl_export_report *report, pl_task *task, pl_error *err)
 {
@@ -610,6 +629,7 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
     pl_temporary_discard(&x.made);
     if (status == PL_OK) {
         *report = x.report;
+        report->bits_per_weight = bits_per_weight(&x);
     }
     for (size_t i = 0; i < x.n_items; i++) {
         free(x.items[i].name);

@@ -20,6 +20,8 @@ typedef struct pl_export_report {
     size_t files;
     uint64_t bytes;
     double max_dtype_error; /* largest |written - meant| over all layers' weights */
+    double bits_per_weight; /* of the rounded layers it holds, scales and zero points counted: what
+                               their codes would take packed; NaN where it holds none */
 } pl_export_report;
 
 PL_NODISCARD pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,

@@ -106,6 +106,22 @@ static pl_status add_curve(pl_lab *lab, const pl_state *state, pl_id calibration
     return status;
 }
 
+static pl_status add_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_flatness *out,
+                            pl_error *err)
+{
+    pl_mat handed = {0};
+    pl_status status = pl_turned_handed(lab, state, layer, &handed, err);
+    if (status == PL_OK && handed.data != NULL) {
+        pl_flatness_curve *curve = &out->curves[out->count++];
+        *curve = (pl_flatness_curve){
+            .keeps_channels = pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method == NULL};
+        pl_turned_handed_label(state, layer, curve->label, sizeof curve->label);
+        status = describe(&handed, curve, err);
+    }
+    pl_mat_deinit(&handed);
+    return status;
+}
+
 pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
                            pl_side side, pl_flatness *out, pl_task *task, pl_error *err)
 {
@@ -121,6 +137,9 @@ pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration
             add_curve(lab, state, calibration, layer, side, &specs[i], &values, out, task, err);
     }
     pl_mat_deinit(&values);
+    if (status == PL_OK && side == PL_SIDE_WEIGHT) {
+        status = add_handed(lab, state, layer, out, err);
+    }
     if (status != PL_OK) {
         pl_flatness_deinit(out);
     }

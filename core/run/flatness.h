@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PL_FLATNESS_CURVES = 4, PL_FLATNESS_TOP = 8 };
+enum { PL_FLATNESS_CURVES = 5, PL_FLATNESS_TOP = 8 };
 
 typedef struct pl_flatness_curve {
-    char label[64];      /* "none", "smoothquant alpha=0.5" */
+    char label[64];      /* "none", "smoothquant alpha=0.5", "hadamard > astro" */
     bool keeps_channels; /* channel c is still channel c: no transform, or a scaling */
     float *norms;        /* [n] Frobenius norm of each column over the mean of them */
     pl_tensor_numbers numbers;
@@ -28,7 +28,8 @@ typedef struct pl_flatness {
 } pl_flatness;
 
 /* No transform, SmoothQuant, Hadamard, and the layer's own transform where it is another one: a
- * learned one as far as it has been learned, and not at all where that has not begun.
+ * learned one as far as it has been learned, and not at all where that has not begun.  Of weights
+ * that are solved with a preconditioner also what the rounder was handed.
  * Caller deinits out; empty on failure.  PL_ERR_STATE where no rows of X are stored. */
 PL_NODISCARD pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration,
                                         size_t layer, pl_side side, pl_flatness *out,

@@ -1,6 +1,7 @@
 #include "core/run/import.h"
 
 #include "core/base/checked.h"
+#include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
 #include "core/run/pipeline_parts.h"
@@ -202,7 +203,7 @@ static pl_status report_key(pl_id weights, bool calibrated, pl_id calibration, s
     pl_hasher *hasher = NULL;
     pl_status status = pl_hasher_create(&hasher, err);
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "report");
+        pl_hasher_text(hasher, "report 2");
         pl_hasher_id(hasher, weights);
         pl_hasher_id(hasher, calibrated ? pl_calib_site_key(calibration, site) : (pl_id){0});
         pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
@@ -255,6 +256,12 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         const pl_result parts = {
             .has_preconditioned = true, .preconditioned = weights, .range = {NAN, NAN}};
         *same = memcmp(w0.data, w->data, info->rows * info->cols * sizeof(float)) == 0;
+        const pl_tensor_numbers before = pl_describe(pl_mat_view(&w0));
+        const pl_tensor_numbers after = pl_describe(pl_mat_view(w));
+        report->flatness_weight_before = before.flatness;
+        report->flatness_weight_after = after.flatness;
+        report->kurtosis_weight_before = before.kurtosis;
+        report->kurtosis_weight_after = after.kurtosis;
         report->group_max_before = pl_group_max_mean(pl_mat_view(&w0), group_size);
         report->group_max_after = pl_group_max_mean(pl_mat_view(w), group_size);
         report->seconds = pl_run_now() - start;

@@ -1,7 +1,6 @@
 #include "core/run/outputs.h"
 
 #include "core/base/checked.h"
-#include "core/metrics/outliers.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -107,11 +106,6 @@ static pl_status run_rows(const pl_outputs_request *r, const float *x, const flo
     return status;
 }
 
-static double flatness(pl_view x)
-{
-    return pl_describe(x).flatness;
-}
-
 /* X T and Q(X T), in *turned and *quantized where they differ from what they are made of, and the
  * range of X T. */
 static pl_status make_inputs(const pl_outputs_request *r, pl_view x, pl_mat *turned,
@@ -148,9 +142,8 @@ static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats
     pl_status status = make_inputs(r, x, &turned, &quantized, &out->range, task, err);
     if (status == PL_OK) {
         const float *xt = turned.data != NULL ? turned.data : x.data;
-        out->input_before = flatness(x);
-        out->input_after =
-            r->transform != NULL ? flatness(pl_mat_view(&turned)) : out->input_before;
+        out->before = pl_describe(x);
+        out->after = r->transform != NULL ? pl_describe(pl_mat_view(&turned)) : out->before;
         status = run_rows(r, x.data, xt, quantized.data != NULL ? quantized.data : xt, x.rows, &all,
                           task, err);
     }
@@ -166,14 +159,13 @@ static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats
 pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_task *task,
                              pl_error *err)
 {
-    *out = (pl_outputs){NAN, NAN, NAN, NAN, NAN, NAN, NAN, {NAN, NAN}};
+    static const pl_tensor_numbers unknown = {.kurtosis = (double)NAN, .flatness = (double)NAN};
+    *out = (pl_outputs){NAN, NAN, NAN, unknown, unknown, {NAN, NAN}};
     pl_site_stats stats = {0};
     const size_t site = pl_model_layer(r->state->source->model, r->layer)->site;
     pl_status status = pl_lab_load_site(r->lab, r->state, r->calibration, site, PL_GRAM_NONE, true,
                                         &stats, task, err);
     if (status == PL_OK && stats.sample_rows > 0) {
-        out->weight_before = flatness(r->w0);
-        out->weight_after = r->handed.data != r->w0.data ? flatness(r->handed) : out->weight_before;
         out->condition = 1.0;
         if (r->transform != NULL) {
             status = pl_transform_condition(r->transform, &out->condition, err);

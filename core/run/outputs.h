@@ -5,6 +5,7 @@
 #ifndef PL_RUN_OUTPUTS_H
 #define PL_RUN_OUTPUTS_H
 
+#include "core/metrics/outliers.h"
 #include "core/quant/transform.h"
 #include "core/run/lab.h"
 
@@ -16,8 +17,7 @@ typedef struct pl_outputs_request {
     const pl_transform *transform; /* T, or NULL */
     pl_view w0;                    /* W, original */
     pl_view turned;                /* W T^-T */
-    pl_view handed;                /* what the rounder was given, before any clipping */
-    pl_view used;                  /* Q(...), or handed where there is no rounder */
+    pl_view used;                  /* Q(...), or what was handed where there is no rounder */
 } pl_outputs_request;
 
 /* NaN throughout where no rows are stored. */
@@ -25,9 +25,7 @@ typedef struct pl_outputs {
     double function_error; /* max |X W^T - (X T)(W T^-T)^T| / max |X W^T|; 0 without a transform */
     double condition;      /* of T; 1 without */
     double output_error;   /* ||X W^T - Q(X T) used^T||^2 / ||X W^T||^2 */
-    /* mean |c_i - 1| with c_i = channel L2 norms / their mean (methods.md 4): of W and X, and of
-     * what the rounder was given and X T. */
-    double weight_before, weight_after, input_before, input_after;
+    pl_tensor_numbers before, after; /* of X and of X T */
     pl_act_range range; /* of X T */
 } pl_outputs;
 PL_NODISCARD pl_status pl_outputs_measure(const pl_outputs_request *request, pl_outputs *out,

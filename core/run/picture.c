@@ -211,22 +211,15 @@ static float *column_max(const pl_mat *w)
     return max;
 }
 
-/* Of what the layer's plan has made of it. */
-static pl_status describe_after(pl_lab *lab, const pl_state *state, pl_picture *picture,
-                                pl_which which, float **max, pl_error *err)
+/* Channel maxima of what the layer's plan has made of it. */
+static pl_status maxima_after(pl_lab *lab, const pl_state *state, const pl_picture *picture,
+                              pl_which which, float **max, pl_error *err)
 {
-    const bool prepared =
-        pl_state_spec(state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL;
     pl_mat w = {0};
     pl_status status = read_weights(lab, state, picture->layer, which, &w, err);
     if (status == PL_OK) {
         *max = column_max(&w);
         status = *max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
-    }
-    if (status == PL_OK && (which == PL_WHICH_PRECONDITIONED || !prepared)) {
-        pl_tensor_numbers numbers = pl_describe(pl_mat_view(&w));
-        picture->flatness_after = numbers.flatness;
-        picture->kurtosis_after = numbers.kurtosis;
     }
     pl_mat_deinit(&w);
     return status;
@@ -244,14 +237,14 @@ static pl_status picture_solved(pl_lab *lab, const pl_state *state, pl_picture *
     pl_status status = pl_task_tick(task, err);
     if (status == PL_OK &&
         pl_state_spec(state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL) {
-        status = describe_after(lab, state, picture, PL_WHICH_PRECONDITIONED,
-                                &picture->preconditioned, err);
+        status = maxima_after(lab, state, picture, PL_WHICH_PRECONDITIONED,
+                              &picture->preconditioned, err);
     }
     if (status == PL_OK) {
         status = pl_task_tick(task, err);
     }
     if (status == PL_OK && pl_state_spec(state, picture->layer, PL_SLOT_ROUND)->method != NULL) {
-        status = describe_after(lab, state, picture, PL_WHICH_AFTER, &picture->after, err);
+        status = maxima_after(lab, state, picture, PL_WHICH_AFTER, &picture->after, err);
     }
     return status;
 }
@@ -362,7 +355,6 @@ static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_
     picture->layer = layer;
     picture->rows = w->rows;
     picture->cols = w->cols;
-    picture->flatness_after = picture->kurtosis_after = (double)NAN;
     picture->before = pl_alloc(w->cols, sizeof(float));
     picture->extreme = pl_alloc(w->cols, sizeof(float));
     bool missing = picture->before == NULL || picture->extreme == NULL;

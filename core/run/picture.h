@@ -53,7 +53,7 @@ typedef struct pl_picture {
     size_t n_weights, n_inputs;
     bool solved;            /* or, of a preview, being solved */
     pl_solve_report report; /* valid when solved; a preview's are estimates, NaN for none */
-    double group_max_before; /* on the preconditioner's groups; always valid */
+    double group_max_before; /* of the original, on the report's groups; always valid */
 
     /* A preview (preview.h): the maxima are over so many rows; 0: the picture is whole.
      * preview_rounding: the preconditioned rows are final, it is the rounded ones that are counted.
@@ -61,9 +61,7 @@ typedef struct pl_picture {
     size_t preview_rows;
     bool preview_rounding;
 
-    /* Of the original, and of what the rounder was given (of its output where nothing prepares it);
-     * metrics/outliers.h.  NaN where unknown. */
-    double flatness_before, flatness_after, kurtosis_before, kurtosis_after;
+    double flatness_before, kurtosis_before; /* of the original; after: the report's */
 
     /* The layer's pinned baselines, in the state's order. */
     size_t n_pins;

@@ -1,5 +1,6 @@
 #include "core/run/pipeline.h"
 
+#include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
 #include "core/run/outputs.h"
@@ -79,8 +80,19 @@ pl_solve_report pl_solve_report_empty(void)
         .flatness_weight_after = NAN,
         .flatness_input_before = NAN,
         .flatness_input_after = NAN,
+        .kurtosis_weight_before = NAN,
+        .kurtosis_weight_after = NAN,
+        .kurtosis_input_before = NAN,
+        .kurtosis_input_after = NAN,
+        .bits_per_weight = NAN,
         .seconds = NAN,
     };
+}
+
+double pl_report_sqnr(const pl_solve_report *report)
+{
+    return pl_sqnr(isfinite(report->rounded_relative_error) ? report->rounded_relative_error
+                                                            : report->relative_error);
 }
 
 /* What a result comes from: the version of the mathematics, weights, Gram matrix, specs. */
@@ -345,7 +357,6 @@ static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_erro
         .transform = w->t,
         .w0 = pl_mat_view(&w->w0),
         .turned = pl_mat_view(start_of(w)),
-        .handed = handed,
         .used = w->result.has_rounded ? pl_mat_view(&w->rounded) : handed,
     };
     pl_outputs found;
@@ -354,11 +365,29 @@ static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_erro
     w->report.function_error = found.function_error;
     w->report.condition = found.condition;
     w->report.output_error = found.output_error;
-    w->report.flatness_weight_before = found.weight_before;
-    w->report.flatness_weight_after = found.weight_after;
-    w->report.flatness_input_before = found.input_before;
-    w->report.flatness_input_after = found.input_after;
+    w->report.flatness_input_before = found.before.flatness;
+    w->report.flatness_input_after = found.after.flatness;
+    w->report.kurtosis_input_before = found.before.kurtosis;
+    w->report.kurtosis_input_after = found.after.kurtosis;
     return status;
+}
+
+/* The original weights, and what the rounder was handed: the one place where they are described. */
+static void describe_weights(work *w, pl_view handed)
+{
+    pl_solve_report *report = &w->report;
+    const pl_view original = pl_mat_view(&w->w0);
+    const size_t group_size = report_group_size(w);
+    const pl_tensor_numbers before = pl_describe(original);
+    const bool moved = handed.data != original.data;
+    const pl_tensor_numbers after = moved ? pl_describe(handed) : before;
+    report->group_max_before = pl_group_max_mean(original, group_size);
+    report->group_max_after =
+        moved ? pl_group_max_mean(handed, group_size) : report->group_max_before;
+    report->flatness_weight_before = before.flatness;
+    report->flatness_weight_after = after.flatness;
+    report->kurtosis_weight_before = before.kurtosis;
+    report->kurtosis_weight_after = after.kurtosis;
 }
 
 static pl_status measure(work *w, pl_task *task, pl_error *err)
@@ -366,10 +395,12 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     pl_solve_report *report = &w->report;
     pl_view before = pl_mat_view(start_of(w));
     pl_view after = w->result.has_preconditioned ? pl_mat_view(&w->preconditioned) : before;
-    size_t group_size = report_group_size(w);
-    report->group_max_before = pl_group_max_mean(before, group_size);
-    report->group_max_after = pl_group_max_mean(after, group_size);
+    describe_weights(w, after);
     report->relative_error = w->blind ? NAN : 0;
+    if (w->result.has_rounded) {
+        const pl_grid grid = pl_spec_grid(w->round);
+        report->bits_per_weight = pl_grid_bits_per_weight(&grid, w->info->cols);
+    }
     pl_status status = PL_OK;
     if (w->blind) {
         return PL_OK;

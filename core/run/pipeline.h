@@ -19,17 +19,27 @@ typedef struct pl_solve_report {
     double objective, gap, iterations;
     double dual;             /* sum of D, for the gap over several layers */
     double relative_error, rounded_relative_error, bound;
-    double group_max_before, group_max_after; /* in the coordinates of the transform, if any */
+    /* before: of the original weights and inputs as they are, what a rounder alone would be handed.
+     * after: of the weights that the rounder was handed, W T^-T preconditioned (before any learned
+     * clipping), and of X T.  Flatness and kurtosis: metrics/outliers.h. */
+    double group_max_before, group_max_after;
     double ridge, damping_used;
     /* On the stored rows of X (outputs.h). */
     double function_error, condition, output_error;
     double flatness_weight_before, flatness_weight_after;
     double flatness_input_before, flatness_input_after;
+    double kurtosis_weight_before, kurtosis_weight_after;
+    double kurtosis_input_before, kurtosis_input_after;
+    double bits_per_weight;  /* scales and zero points counted (grid.h); NaN without a rounder */
     double seconds;          /* of the solve that made the result, not of finding it */
 } pl_solve_report;
 
 /* Every number NaN. */
 pl_solve_report pl_solve_report_empty(void);
+
+/* Signal to quantization noise of the report's rounded weights, of the preconditioned ones where
+ * nothing rounds: recon.h. */
+double pl_report_sqnr(const pl_solve_report *report);
 
 /* Solves one layer under the state's plan, or finds the result in the store.  *result is its key.
  * At least one of the slots must be set. */

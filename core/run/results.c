@@ -41,6 +41,11 @@ static const struct {
     FIELD(flatness_weight_after),
     FIELD(flatness_input_before),
     FIELD(flatness_input_after),
+    FIELD(kurtosis_weight_before),
+    FIELD(kurtosis_weight_after),
+    FIELD(kurtosis_input_before),
+    FIELD(kurtosis_input_after),
+    FIELD(bits_per_weight),
 #undef FIELD
 };
 enum { N_FIELDS = sizeof fields / sizeof fields[0] };

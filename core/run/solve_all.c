@@ -7,12 +7,13 @@
 #include <stdlib.h>
 
 /* Numbers that are averaged over the layers, and behind them those that are added up. */
-enum { MEANS = 9, AVERAGED = 11 };
+enum { MEANS = 13, AVERAGED = 15 };
 
 typedef struct totals {
     pl_solve_report sum;
     size_t layers;
     size_t counted[AVERAGED]; /* how many had each number */
+    double bits, weights;     /* of the rounded layers */
 } totals;
 
 static double *averaged(pl_solve_report *report, size_t index)
@@ -22,12 +23,18 @@ static double *averaged(pl_solve_report *report, size_t index)
                            &report->output_error,
                            &report->flatness_weight_before, &report->flatness_weight_after,
                            &report->flatness_input_before, &report->flatness_input_after,
+                           &report->kurtosis_weight_before, &report->kurtosis_weight_after,
+                           &report->kurtosis_input_before, &report->kurtosis_input_after,
                            &report->objective,        &report->dual};
     return all[index];
 }
 
-static void add_up(totals *all, pl_solve_report report)
+static void add_up(totals *all, pl_solve_report report, double weights)
 {
+    if (isfinite(report.bits_per_weight)) {
+        all->bits += report.bits_per_weight * weights;
+        all->weights += weights;
+    }
     for (size_t i = 0; i < AVERAGED; i++) {
         double value = *averaged(&report, i);
         if (isfinite(value)) {
@@ -56,6 +63,7 @@ static pl_solve_report conclude(const totals *all, double seconds)
     }
     total.gap = total.objective > 0 ? (total.objective - total.dual) / total.objective : NAN;
     total.bound = NAN;
+    total.bits_per_weight = all->weights > 0 ? all->bits / all->weights : NAN;
     total.seconds = seconds;
     return total;
 }
@@ -85,7 +93,8 @@ static pl_status solve_range(pl_lab *lab, const pl_state *state, size_t first, s
         if (keys != NULL) {
             keys[layer] = result;
         }
-        add_up(all, report);
+        const pl_layer *info = pl_model_layer(state->source->model, layer);
+        add_up(all, report, (double)info->rows * (double)info->cols);
         if (each != NULL) {
             each(ctx, layer, result, &report);
         }

@@ -1,6 +1,9 @@
 #include "core/run/turned.h"
 
+#include "core/run/results.h"
 #include "core/run/transformed.h"
+
+#include <stdio.h>
 
 pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
                            pl_side side, pl_mat *out, pl_task *task, pl_error *err)
@@ -44,4 +47,44 @@ pl_status pl_turned_turn(pl_lab *lab, const pl_state *state, pl_id calibration, 
     }
     pl_transform_destroy(t);
     return status;
+}
+
+pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_mat *out,
+                           pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_id *result = pl_state_result(state, layer);
+    pl_result parts = {0};
+    *out = (pl_mat){0};
+    if (result == NULL || pl_state_is_imported(state, layer)) {
+        return PL_OK;
+    }
+    pl_status status = pl_result_read(lab, *result, &parts, NULL);
+    if (status == PL_OK && !parts.has_preconditioned) {
+        return PL_OK;
+    }
+    if (status == PL_OK) {
+        status = pl_mat_init(out, info->rows, info->cols, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        status = pl_result_read_preconditioned(lab, parts.preconditioned, out, NULL);
+    }
+    if (status != PL_OK) {
+        pl_mat_deinit(out);
+        return pl_error_set(err, PL_ERR_NOT_FOUND,
+                            "%s: its solved weights are no longer whole in the store %s: solve "
+                            "again",
+                            info->name, pl_store_folder(pl_lab_store(lab)));
+    }
+    return PL_OK;
+}
+
+void pl_turned_handed_label(const pl_state *state, size_t layer, char *out, size_t capacity)
+{
+    const pl_spec *transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    const pl_spec *precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    snprintf(out, capacity, "%s%s%s", transform->method != NULL ? transform->method->name : "",
+             transform->method != NULL ? " > " : "",
+             precondition->method != NULL ? precondition->method->name : "none");
 }

@@ -21,4 +21,14 @@ PL_NODISCARD pl_status pl_turned_turn(pl_lab *lab, const pl_state *state, pl_id 
                                       pl_mat *values, bool *turned, bool *keeps, pl_task *task,
                                       pl_error *err);
 
+/* The weights that the layer's rounder was handed, in the coordinates of its transform, where it is
+ * solved with a preconditioner: those that a solve's report describes.  Else *out is empty, since
+ * the turned weights are what it is handed.  *out is the caller's; PL_ERR_NOT_FOUND where the store
+ * no longer has them. */
+PL_NODISCARD pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer,
+                                        pl_mat *out, pl_error *err);
+
+/* "hadamard > astro": what has made them. */
+void pl_turned_handed_label(const pl_state *state, size_t layer, char *out, size_t capacity);
+
 #endif

@@ -262,6 +262,30 @@ static void test_three_bits(void **ctx)
     }
 }
 
+/* `solve all` and `export` say the same of all the layers as `layers` says of each. */
+static void check_bits(const json_t *solved, const json_t *layers, const json_t *exported)
+{
+    double bits = 0, weights = 0;
+    for (size_t i = 0; i < LAYERS; i++) {
+        const json_t *layer = json_array_get(layers, i);
+        const bool rounded = !json_is_null(json_object_get(layer, "bits_per_weight"));
+        assert_true(rounded == !json_is_null(json_object_get(layer, "method")));
+        if (rounded) {
+            const double count = run_number(layer, "rows") * run_number(layer, "cols");
+            const double groups = ceil(run_number(layer, "cols") / 128);
+            const double each = 3 + 16 * groups / run_number(layer, "cols");
+            pl_check_close(run_number(layer, "bits_per_weight"), each, 1e-9, 0);
+            assert_true(run_number(layer, "sqnr") > 5 && run_number(layer, "sqnr") < 60);
+            bits += count * each;
+            weights += count;
+        }
+    }
+    pl_check_close(run_number(solved, "bits_per_weight"), bits / weights, 1e-9, 0);
+    pl_check_close(run_number(solved, "sqnr"),
+                   -10 * log10(run_number(solved, "rounded_relative_error")), 1e-9, 0);
+    pl_check_close(run_number(exported, "bits_per_weight"), bits / weights, 1e-9, 0);
+}
+
 /* Solves, exports twice, and measures what was exported. */
 static void check_export(const char *methods, const char *name)
 {
@@ -271,16 +295,18 @@ static void check_export(const char *methods, const char *name)
     snprintf(folders[1], sizeof folders[1], "%s-half", name);
     snprintf(script, sizeof script,
              "%s; solve all; perplexity which=before windows=4; perplexity which=after windows=4;"
-             "export dir=%s dtype=f32; export dir=%s",
+             "export dir=%s dtype=f32; layers; export dir=%s",
              methods, run_path(folders[0]), run_path(folders[1]));
     run r = run_demo(script);
     assert_true(r.n_lines > 5);
     size_t n = r.n_lines;
-    double before = run_number(run_result(&r, n - 4), "perplexity");
-    double printed = run_number(run_result(&r, n - 3), "perplexity");
+    double before = run_number(run_result(&r, n - 5), "perplexity");
+    double printed = run_number(run_result(&r, n - 4), "perplexity");
     assert_true(printed > before * 1.001);
-    run_check_keys(run_result(&r, n - 2), "files bytes max_dtype_error");
-    pl_check_close(run_number(run_result(&r, n - 2), "max_dtype_error"), 0, 0, 0);
+    run_check_keys(run_result(&r, n - 3), "files bytes max_dtype_error");
+    pl_check_close(run_number(run_result(&r, n - 3), "max_dtype_error"), 0, 0, 0);
+    check_bits(run_result(&r, n - 6), json_object_get(run_result(&r, n - 2), "layers"),
+               run_result(&r, n - 1));
     /* Half a step of float16 at the largest weight, which lies between 8 and 16. */
     assert_true(run_number(run_result(&r, n - 1), "max_dtype_error") <= 0x1p-8);
     check_times(&r);

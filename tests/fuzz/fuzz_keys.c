@@ -138,7 +138,8 @@ static void make_picture(fuzz *f)
                                   .group_max_after = (double)some_size(f)};
     p->preview_rows = p->solved && one_in(f, 3) ? 1 + below(f, p->rows) : 0;
     p->flatness_before = p->kurtosis_before = (double)some_size(f);
-    p->flatness_after = p->kurtosis_after = one_in(f, 2) ? (double)NAN : (double)some_size(f);
+    p->report.flatness_weight_after = p->report.kurtosis_weight_after =
+        one_in(f, 2) ? (double)NAN : (double)some_size(f);
     f->picture = p;
 }
 

@@ -22,7 +22,7 @@ static void on_frame(void *ctx, pl_picture *frame)
     assert_true(frame->preview_rows > 0 && frame->preview_rows <= frame->rows);
     assert_true(frame->solved && frame->before != NULL);
     assert_true(isnan(frame->report.gap) && isnan(frame->report.objective));
-    assert_true(isnan(frame->flatness_after) && frame->flatness_before > 0);
+    assert_true(isnan(frame->report.flatness_weight_after) && frame->flatness_before > 0);
     if (frame->preconditioned != NULL) {
         assert_true(frame->report.group_max_after < frame->group_max_before);
     }
@@ -157,7 +157,8 @@ static void test_found_at_once_without_frames(void **ctx)
     assert_int_equal(turn(&d, live, DEMO_Q1, 0, &seen, &first), PL_OK);
     pl_check_ok(pl_picture_create(d.lab, &d.state, DEMO_Q1, &picture, NULL, &err), err);
     assert_true(picture->solved && picture->preview_rows == 0);
-    assert_true(picture->flatness_after > 0 && picture->kurtosis_after > 0);
+    assert_true(picture->report.flatness_weight_after > 0);
+    assert_true(picture->report.kurtosis_weight_after > 0);
     pl_picture_destroy(picture);
     assert_int_equal(turn(&d, live, DEMO_Q1, 0, &seen, &second), PL_OK);
     assert_int_equal(seen.frames, 0);
