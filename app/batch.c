@@ -14,6 +14,7 @@ typedef struct batch {
     pl_front front;
     bool json;
     bool show_progress;
+    bool differs; /* a command's answer was that something is not as it was */
 } batch;
 
 /* A JSON text on one line, with what a terminal would obey (DEL, C1 controls, bidirectional
@@ -108,6 +109,7 @@ static int run_call(batch *b, const char *shown, pl_call *call, bool *quit)
         err = why;
     }
     int code = finish(b, shown, call, status, true, &err);
+    b->differs = b->differs || call->differs;
     *quit = call->quit;
     pl_call_destroy(call);
     return code;
@@ -202,6 +204,10 @@ int pl_batch_run(const pl_options *options)
     }
     if (b.front.session != NULL && pl_session_flush(b.front.session, &err) != PL_OK && code == 0) {
         fprintf(stderr, "planish: %s\n", err.message);
+        code = EXIT_FAILED;
+    }
+    if (b.differs && code == 0) {
+        fputs("planish: a figure differs from what its commands make now\n", stderr);
         code = EXIT_FAILED;
     }
     pl_front_close(&b.front);

@@ -96,8 +96,8 @@ static pl_status find_model(rebuild *r, const pl_state *state, pl_error *err)
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-/* Where a text of that name is: the session's calibration, beside the figure, the present folder.
- */
+/* Where a text of that name is: the session's calibration or sweep, beside the figure, the present
+ * folder. */
 static pl_status find_text(const rebuild *r, const pl_state *state, const char *name, pl_buf *out,
                            pl_error *err)
 {
@@ -107,6 +107,10 @@ static pl_status find_text(const rebuild *r, const pl_state *state, const char *
             pl_buf_puts(out, calibration->texts[i]);
             return PL_OK;
         }
+    }
+    if (state->sweep.set && strcmp(pl_path_name(state->sweep.text), name) == 0) {
+        pl_buf_puts(out, state->sweep.text);
+        return PL_OK;
     }
     pl_buf_append(out, r->figure, (size_t)(pl_path_name(r->figure) - r->figure));
     pl_buf_puts(out, name);
@@ -146,30 +150,41 @@ static pl_status place_texts(const rebuild *r, const pl_state *state, pl_call *c
     return status;
 }
 
-/* The text that the commands have brought must be the figure's. */
-static pl_status check_text(const rebuild *r, pl_error *err)
+/* A text that the commands have brought must be the figure's. */
+static pl_status check_text(const rebuild *r, const char *key, const char *what,
+                            const char *const *paths, size_t count, pl_error *err)
 {
-    const char *line = value_of(r, "Planish-Text");
+    const char *line = value_of(r, key);
     const char *blank = strrchr(line, ' ');
-    const pl_calibration *calibration = &r->state.calibration;
-    if (blank == NULL || calibration->n_texts == 0) {
+    if (blank == NULL || count == 0) {
         return PL_OK;
     }
     pl_buf text = {0};
-    pl_status status =
-        pl_text_read((const char *const *)calibration->texts, calibration->n_texts, &text, err);
+    pl_status status = pl_text_read(paths, count, &text, err);
     if (status == PL_OK) {
         char id[PL_ID_TEXT];
         pl_id_format(pl_id_bytes(text.data, text.size), id);
         if (strcmp(id, blank + 1) != 0) {
             status = pl_error_set(err, PL_ERR_STATE,
-                                  "%s: was calibrated on %.*s with the identity %s; the text of "
-                                  "that name here has %s",
-                                  r->figure, (int)(blank - line), line, blank + 1, id);
+                                  "%s: %s %.*s with the identity %s; the text of that name here "
+                                  "has %s",
+                                  r->figure, what, (int)(blank - line), line, blank + 1, id);
         }
     }
     pl_buf_deinit(&text);
     return status;
+}
+
+static pl_status check_texts(const rebuild *r, pl_error *err)
+{
+    const pl_calibration *calibration = &r->state.calibration;
+    const char *const swept = r->state.sweep.text;
+    pl_status status =
+        check_text(r, "Planish-Text", "was calibrated on",
+                   (const char *const *)calibration->texts, calibration->n_texts, err);
+    return status != PL_OK ? status
+                           : check_text(r, "Planish-Sweep-Text", "shows perplexities of", &swept,
+                                        swept[0] != '\0' ? 1 : 0, err);
 }
 
 /* --- the import ------------------------------------------------------------------------------- */
@@ -247,7 +262,7 @@ static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, cons
         status = place_import(r, state, call, err);
     }
     if (status == PL_OK && draws(call)) {
-        status = check_text(r, err);
+        status = check_texts(r, err);
     }
     if (status == PL_OK && draws(call)) {
         status = check_import(r, err);
@@ -451,6 +466,7 @@ pl_status pl_run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, pl_t
         json_object_set_new(call->result, "file", out != NULL ? json_string(out) : json_null());
         json_object_set_new(call->result, "same", json_boolean(same));
         json_object_set(call->result, "differs", r.differs);
+        call->differs = !same;
     }
     json_decref(r.differs);
     pl_origin_deinit(&r.origin);

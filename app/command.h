@@ -87,6 +87,7 @@ typedef struct pl_call {
     size_t n_solved;
     char *warning; /* to tell the user beside the result, or NULL */
     bool quit;     /* quit */
+    bool differs;  /* rebuild: it is another figure: a batch goes on, and exits 1 */
 } pl_call;
 
 /* A row says all that is to be known of a command: nobody compares with its name. */

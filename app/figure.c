@@ -168,7 +168,7 @@ typedef struct job {
     pl_page page;
     bool fit; /* a lone table without height= */
     pl_buf commands, model, layers, methods, seed, text, threads, libraries, caption,
-        import;
+        import, swept;
 } job;
 
 static void job_deinit(job *j)
@@ -179,7 +179,7 @@ static void job_deinit(job *j)
     free(j->figures);
     pl_buf *const bufs[] = {&j->commands, &j->model,   &j->layers,    &j->methods, &j->seed,
                             &j->text,     &j->threads, &j->libraries, &j->caption,
-                            &j->import};
+                            &j->import,   &j->swept};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
         pl_buf_deinit(bufs[i]);
     }
@@ -321,28 +321,43 @@ static bool calibration_counts(const job *j)
     return false;
 }
 
-/* Names and identity of the calibration text, so that another text of that name is noticed. */
-static pl_status put_text(job *j, pl_error *err)
+/* Names and identity of a text, so that another text of that name is noticed. */
+static pl_status put_text(const char *const *paths, size_t count, pl_buf *out, pl_error *err)
 {
-    const pl_calibration *calibration = &j->state->calibration;
-    if (calibration->n_texts == 0 || !calibration_counts(j)) {
-        return PL_OK;
-    }
     pl_buf text = {0};
-    pl_status status =
-        pl_text_read((const char *const *)calibration->texts, calibration->n_texts, &text, err);
+    pl_status status = pl_text_read(paths, count, &text, err);
     if (status == PL_OK) {
         status = pl_buf_check(&text, err);
     }
     if (status == PL_OK) {
         char id[PL_ID_TEXT];
         pl_id_format(pl_id_bytes(text.data, text.size), id);
-        for (size_t i = 0; i < calibration->n_texts; i++) {
-            pl_buf_printf(&j->text, "%s ", pl_path_name(calibration->texts[i]));
+        for (size_t i = 0; i < count; i++) {
+            pl_buf_printf(out, "%s ", pl_path_name(paths[i]));
         }
-        pl_buf_puts(&j->text, id);
+        pl_buf_puts(out, id);
     }
     pl_buf_deinit(&text);
+    return status;
+}
+
+/* The calibration's, and the one that a sweep's perplexities are of. */
+static pl_status put_texts(job *j, pl_error *err)
+{
+    const pl_calibration *calibration = &j->state->calibration;
+    const char *const swept = j->state->sweep.text;
+    bool sweep = false;
+    for (size_t i = 0; i < j->rows * j->cols; i++) {
+        sweep = sweep || (j->requests[i].kind->uses & PL_USES_SWEEP) != 0;
+    }
+    pl_status status = PL_OK;
+    if (calibration->n_texts > 0 && calibration_counts(j)) {
+        status = put_text((const char *const *)calibration->texts, calibration->n_texts, &j->text,
+                          err);
+    }
+    if (status == PL_OK && sweep && j->state->sweep.perplexity && swept[0] != '\0') {
+        status = put_text(&swept, 1, &j->swept, err);
+    }
     return status;
 }
 
@@ -395,7 +410,7 @@ static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
         status = put_commands(j, lab, task, err);
     }
     if (status == PL_OK) {
-        status = put_text(j, err);
+        status = put_texts(j, err);
     }
     if (status != PL_OK) {
         return status;
@@ -420,7 +435,7 @@ static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     pl_page_libraries(&j->libraries);
     pl_caption(j->state, j->requests, j->figures, j->rows * j->cols, false, &j->caption);
     bool failed = j->commands.failed || j->model.failed || j->layers.failed || j->methods.failed ||
-                  j->text.failed || j->libraries.failed || j->caption.failed ||
+                  j->text.failed || j->swept.failed || j->libraries.failed || j->caption.failed ||
                   j->import.failed;
     return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
 }
@@ -429,7 +444,7 @@ static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_
 {
     size_t width = 0;
     size_t height = 0;
-    const pl_provenance list[] = {
+    pl_provenance list[] = {
         {"Planish-Commands", j->commands.data},
         {"Planish-Model", j->model.data},
         {"Planish-Layer", j->layers.data},
@@ -442,9 +457,14 @@ static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_
         {"Planish-BLAS", pl_linalg_config()},
         {"Software", "planish " PL_VERSION},
         {"Description", j->caption.data},
-        {"Planish-Import", j->import.data}, /* where something is imported */
+        {"Planish-Import", j->import.data},    /* where something is imported */
+        {"Planish-Sweep-Text", j->swept.data}, /* where perplexities are swept */
     };
-    const size_t count = sizeof list / sizeof list[0] - (j->import.data == NULL ? 1 : 0);
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        list[count] = list[i];
+        count += list[i].value != NULL;
+    }
     pl_status status =
         pl_page_write_sheet(sheet, &j->page, list, count, file, &width, &height, err);
     if (status != PL_OK) {

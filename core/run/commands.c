@@ -110,15 +110,10 @@ static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char 
     pl_buf_puts(out, "\n");
 }
 
-static void put_slots(const pl_state *state, size_t only, bool activations, pl_buf *out)
+static void put_slots(const pl_state *state, size_t only, pl_buf *out)
 {
     if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
         return;
-    }
-    const pl_spec *transform = only != SIZE_MAX ? pl_state_spec(state, only, PL_SLOT_TRANSFORM)
-                                                : &state->slots[PL_SLOT_TRANSFORM];
-    if (activations || (transform->method != NULL && transform->method->suits_activations)) {
-        pl_quantized_commands(state, out);
     }
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec =
@@ -163,7 +158,7 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
         }
     }
     if (solved > 0) {
-        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, false, out);
+        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, out);
     }
     if (sequential > 0) {
         pl_buf_puts(out, "solve all sequential=yes\n");
@@ -223,8 +218,7 @@ static bool needs_calibration(const pl_state *state, const pl_figure_needs *need
 }
 
 /* The slots as they are, the empty ones too where a baseline has filled them before. */
-static void put_present_slots(const pl_state *state, size_t only, bool emptied, bool activations,
-                              pl_buf *out)
+static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
 {
     emptied = emptied && (only == SIZE_MAX || !pl_state_is_imported(state, only));
     for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
@@ -234,7 +228,31 @@ static void put_present_slots(const pl_state *state, size_t only, bool emptied, 
             put_slot(out, slot, spec, NULL);
         }
     }
-    put_slots(state, only, activations, out);
+    put_slots(state, only, out);
+}
+
+static bool suits_activations(const pl_spec *transform)
+{
+    return transform->method != NULL && transform->method->suits_activations;
+}
+
+/* Whether the figure depends on how activations and cache are quantized: it shows that, or a
+ * perplexity under it, or what a transform learned under it or a sequential solve has made. */
+static bool needs_quantized(const pl_state *state, const pl_figure_needs *needs, bool methods,
+                            size_t sequential)
+{
+    bool needed = needs->activations || sequential > 0 || (needs->sweep && state->sweep.perplexity);
+    for (size_t i = 0; methods && i < pl_model_layer_count(state->source->model); i++) {
+        if (is_needed(needs, i) || (needs->sweep && state->sweep.whole)) {
+            needed = needed || suits_activations(pl_state_spec(state, i, PL_SLOT_TRANSFORM));
+        }
+    }
+    for (size_t i = 0; i < state->n_pins && needs->pins; i++) {
+        const pl_pin *pin = &state->pins[i];
+        needed = needed || (is_needed(needs, pin->layer) &&
+                            suits_activations(&pin->slots[PL_SLOT_TRANSFORM]));
+    }
+    return needed;
 }
 
 static void put_learning(const pl_state *state, size_t layer, uint64_t step, pl_buf *out)
@@ -263,12 +281,6 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
         put_calibration(state, out);
     }
     for (size_t i = 0; i < layers; i++) {
-        bool needed = is_needed(needs, i);
-        if (needed && needs->pins) {
-            size_t size = out->size;
-            pl_pin_commands(state, i, out);
-            pinned = pinned || out->size > size;
-        }
         bool shown = is_shown(state, needs, i);
         if (shown && pl_state_is_imported(state, i)) {
             imported++;
@@ -276,12 +288,22 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
             solved++;
             sequential += state->solved[i].sequential;
         }
-        one = one && (!needed || i == needs->layers[0]);
+        one = one && (!is_needed(needs, i) || i == needs->layers[0]);
     }
     bool whole = sequential > 0 || (needs->sweep && state->sweep.whole) || !one;
-    if (solved > 0 || needs->methods || needs->sweep) {
-        put_present_slots(state, whole ? SIZE_MAX : needs->layers[0], pinned, needs->activations,
-                          out);
+    bool methods = solved > 0 || needs->methods || needs->sweep;
+    if (needs_quantized(state, needs, methods, sequential)) {
+        pl_quantized_commands(state, out);
+    }
+    for (size_t i = 0; i < layers && needs->pins; i++) {
+        size_t size = out->size;
+        if (is_needed(needs, i)) {
+            pl_pin_commands(state, i, out);
+        }
+        pinned = pinned || out->size > size;
+    }
+    if (methods) {
+        put_present_slots(state, whole ? SIZE_MAX : needs->layers[0], pinned, out);
     }
     for (size_t i = 0; i < needs->n_layers && needs->learned != NULL; i++) {
         put_learning(state, needs->layers[i], needs->learned[i], out);

@@ -257,9 +257,15 @@ static void test_a_difference_is_reported(void **ctx)
     tamper("plain.svg", "odd.svg", "Planish-Threads: ", "Planish-Threads:9");
     char script[1024];
     snprintf(script, sizeof script, "rebuild %s", run_path("odd.svg"));
+    strcat(script, "; layers"); /* the batch goes on */
     run r = run_demo(script);
-    assert_true(json_is_false(json_object_get(run_last(&r), "same")));
-    assert_true(json_array_size(json_object_get(run_last(&r), "differs")) >= 1);
+    assert_int_equal(r.status, 1);
+    const json_t *rebuilt = json_object_get(r.lines[r.n_lines - 2], "result");
+    assert_true(json_is_false(json_object_get(rebuilt, "same")));
+    assert_true(json_array_size(json_object_get(rebuilt, "differs")) >= 1);
+    const json_t *behind = json_object_get(r.lines[r.n_lines - 1], "result");
+    assert_non_null(json_object_get(behind, "layers"));
+    assert_non_null(strstr(r.err, "a figure differs"));
     run_free(&r);
 }
 
