@@ -30,9 +30,9 @@ typedef struct score {
 
 typedef struct run {
     pl_model *model;
-    const int32_t *text; /* without BOS */
-    bool adds_bos;
-    int32_t bos;
+    const int32_t *text; /* [count], without the special tokens around it */
+    size_t count;
+    pl_frame frame;
     pl_ppl_protocol protocol;
     size_t length, windows, group; /* group: windows in memory together */
     size_t width, blocks;
@@ -159,13 +159,15 @@ static void add_scores(run *r, size_t window)
 /* The tokens of a window, by the protocol. */
 static void window_ids(const run *r, size_t window, int32_t *out)
 {
-    const size_t shift = r->adds_bos ? 1 : 0;
+    const pl_frame *f = &r->frame;
     for (size_t i = 0; i < r->length; i++) {
         const size_t at = window * r->length + i;
-        out[i] = at < shift ? r->bos : r->text[at - shift];
+        out[i] = at < f->n_front              ? f->front[at]
+                 : at < f->n_front + r->count ? r->text[at - f->n_front]
+                                              : f->back[at - f->n_front - r->count];
     }
-    if (r->adds_bos && r->protocol == PL_PPL_LLAMA_CPP) {
-        out[0] = r->bos;
+    if (f->n_front > 0 && r->protocol == PL_PPL_LLAMA_CPP) {
+        out[0] = f->front[0];
     }
 }
 
@@ -278,8 +280,9 @@ static pl_status check_spec(run *r, const pl_ppl_spec *spec, size_t count, pl_er
                             spec->length, llama ? 3 : 2, llama ? "llama.cpp" : "gptq");
     }
     const pl_tokenizer *tokenizer = pl_model_tokenizer(r->model);
-    r->adds_bos = tokenizer != NULL && pl_tokenizer_adds_bos(tokenizer, &r->bos);
-    const size_t has = (count + (r->adds_bos ? 1 : 0)) / spec->length;
+    r->frame = tokenizer != NULL ? *pl_tokenizer_frame(tokenizer) : (pl_frame){0};
+    r->count = count;
+    const size_t has = (r->frame.n_front + count + r->frame.n_back) / spec->length;
     if (has == 0 || has < spec->windows) {
         return pl_error_set(err, PL_ERR_STATE,
                             "the text has %zu window%s of %zu tokens, %zu were asked", has,
@@ -374,6 +377,19 @@ static void sum_up(const run *r, bool compare, pl_ppl_result *out)
     if (compare) {
         out->original = perplexity_of(all.original, all.original2, n, &out->original_error);
     }
+}
+
+pl_id pl_perplexity_text(const pl_model *model, const int32_t *ids, size_t count)
+{
+    struct {
+        pl_id ids;
+        pl_frame frame;
+    } all = {.ids = pl_id_bytes(ids, count * sizeof *ids)};
+    const pl_tokenizer *tokenizer = pl_model_tokenizer(model);
+    if (tokenizer != NULL) {
+        all.frame = *pl_tokenizer_frame(tokenizer);
+    }
+    return pl_id_bytes(&all, sizeof all);
 }
 
 pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const pl_ppl_spec *spec,

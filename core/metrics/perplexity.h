@@ -1,9 +1,9 @@
 /* core/metrics/perplexity.h -- perplexity by a named protocol; KL divergence and agreement.
  *
- * "gptq": the text tokenized once (a BOS only at the very start and only where the tokenizer adds
- * one), non-overlapping windows, tail dropped, length-1 targets a window.  "llama.cpp": targets
- * are positions n/2+1 ... n-1 counted from 0; where the tokenizer adds a BOS, the text starts with
- * one and the first token of each chunk is replaced by it. */
+ * "gptq": the text tokenized once (special tokens such as BOS only around the whole and only
+ * where the tokenizer adds them), non-overlapping windows, tail dropped, length-1 targets a window.
+ * "llama.cpp": targets are positions n/2+1 ... n-1 counted from 0; where the tokenizer adds a BOS,
+ * the text starts with one and the first token of each chunk is replaced by it. */
 #ifndef PL_METRICS_PERPLEXITY_H
 #define PL_METRICS_PERPLEXITY_H
 
@@ -39,6 +39,9 @@ typedef struct pl_ppl_result {
 PL_NODISCARD pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count,
                                      const pl_ppl_spec *spec, const pl_hooks *after, bool compare,
                                      pl_ppl_result *out, pl_task *task, pl_error *err);
+
+/* Identity of what a perplexity reads: the tokens, and those the tokenizer puts around them. */
+pl_id pl_perplexity_text(const pl_model *model, const int32_t *ids, size_t count);
 
 /* Per token of one sequence: nll of each token given those before (NaN for the first), and the
  * residual-stream channel with the largest |x| over all blocks. */

@@ -49,6 +49,7 @@ struct pl_arch {
     const char *model_type; /* config.json's */
     const char *gguf;       /* GGUF's general.architecture, and its keys' prefix */
     const char *hf_class;   /* config.json's architectures */
+    const char *tokenizer;  /* transformers' class where no file names one; NULL: of no effect */
     bool qkv_bias;          /* q, k and v have biases */
     bool attention_bias;    /* config.json's attention_bias gives them and o biases */
     bool mlp_bias;          /* its mlp_bias gives gate, up and down biases */

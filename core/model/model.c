@@ -176,7 +176,8 @@ static pl_status make_tokenizer(pl_model *model, pl_error *err)
                               "%s: the model has no tokenizer: expected a tokenizer.json", folder);
     }
     if (status == PL_OK) {
-        status = pl_tokenizer_from_json(path.data, &model->tokenizer, err);
+        status = pl_tokenizer_from_folder(folder, model->config.arch->tokenizer, &model->tokenizer,
+                                          err);
     }
     pl_buf_deinit(&path);
     return status;

@@ -104,8 +104,32 @@ size_t pl_tokenizer_vocab_size(const pl_tokenizer *tokenizer)
 
 bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos)
 {
-    *bos = tokenizer->bos;
-    return tokenizer->adds_bos && tokenizer->bos >= 0;
+    const bool adds = tokenizer->frame.n_front > 0;
+    *bos = adds ? tokenizer->frame.front[0] : tokenizer->bos;
+    return adds;
+}
+
+const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer)
+{
+    return &tokenizer->frame;
+}
+
+const char *pl_tokenizer_rule(const pl_tokenizer *tokenizer)
+{
+    return tokenizer->rule;
+}
+
+int32_t pl_tokenizer_find(const pl_tokenizer *tokenizer, const char *text, size_t size)
+{
+    const pl_vocab *vocab = &tokenizer->vocab;
+    for (size_t id = 0; id < vocab->count; id++) {
+        const pl_token *token = &vocab->tokens[id];
+        if (token->present && token->text_size == size &&
+            memcmp(vocab->bytes.data + token->text, text, size) == 0) {
+            return (int32_t)id;
+        }
+    }
+    return -1;
 }
 
 typedef struct encoding {

@@ -21,6 +21,13 @@ typedef struct pl_tokenizer pl_tokenizer;
  * type, normalizer or pre-tokenizer) is PL_ERR_UNSUPPORTED, named. */
 PL_NODISCARD pl_status pl_tokenizer_from_json(const char *path, pl_tokenizer **out, pl_error *err);
 
+/* From a checkpoint's folder as transformers' AutoTokenizer does it: tokenizer.json, and what
+ * tokenizer_config.json (class, add_bos_token, add_eos_token, add_prefix_space) and
+ * special_tokens_map.json make of it.  by_type: the class where tokenizer_config.json is there, but
+ * neither it nor config.json names one; NULL: none of those that matter. */
+PL_NODISCARD pl_status pl_tokenizer_from_folder(const char *folder, const char *by_type,
+                                                pl_tokenizer **out, pl_error *err);
+
 /* From a GGUF's metadata. */
 PL_NODISCARD pl_status pl_tokenizer_from_gguf(const pl_checkpoint *checkpoint, pl_tokenizer **out,
                                               pl_error *err);
@@ -28,8 +35,21 @@ void pl_tokenizer_destroy(pl_tokenizer *tokenizer);
 
 size_t pl_tokenizer_vocab_size(const pl_tokenizer *tokenizer);
 
-/* BOS is prepended to a text (by protocols, see metrics) only where the tokenizer says so:
- * tokenizer.json's post_processor, GGUF's add_bos_token. */
+enum { PL_MAX_FRAME = 8 };
+
+/* The special tokens that stand around a text.  Protocols put them there (see metrics). */
+typedef struct pl_frame {
+    int32_t front[PL_MAX_FRAME], back[PL_MAX_FRAME];
+    size_t n_front, n_back;
+} pl_frame;
+
+/* Around a text stand special tokens where the files say so: tokenizer.json's post_processor,
+ * tokenizer_config.json's class and flags; GGUF's add_bos_token and add_eos_token, whose defaults
+ * are the format's, by the kind of tokenizer.  The sentence says which of them ruled. */
+const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer);
+const char *pl_tokenizer_rule(const pl_tokenizer *tokenizer);
+
+/* Whether a special token begins a text, and which. */
 bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos);
 
 /* text: size bytes of UTF-8 (PL_ERR_FORMAT names the offset of the first invalid byte).  Caller

@@ -2,6 +2,7 @@
 #include "core/model/tokenizer_parts.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +22,15 @@ typedef struct gguf_pre {
     const char *pattern; /* NULL: GPT-2's, by ByteLevel itself */
     bool digits;         /* each digit alone first */
     bool nfc, ignore_merges;
+    bool adds_bos; /* where add_bos_token is missing */
 } gguf_pre;
 
 static const gguf_pre pres[] = {
-    {"smollm", NULL, true, false, false},
-    {"gpt-2", NULL, false, false, false},
-    {"llama-bpe", PL_PATTERN_LLAMA3, false, false, true},
-    {"llama3", PL_PATTERN_LLAMA3, false, false, true},
-    {"qwen2", PL_PATTERN_QWEN2, false, true, false},
+    {"smollm", NULL, true, false, false, false},
+    {"gpt-2", NULL, false, false, false, false},
+    {"llama-bpe", PL_PATTERN_LLAMA3, false, false, true, true},
+    {"llama3", PL_PATTERN_LLAMA3, false, false, true, true},
+    {"qwen2", PL_PATTERN_QWEN2, false, true, false, false},
 };
 
 /* spm: the model is "llama", SentencePiece's BPE; else "gpt2", byte-level BPE. */
@@ -180,11 +182,53 @@ static pl_status read_types(const json_t *metadata, pl_tokenizer *t, pl_error *e
     return status;
 }
 
-static int32_t id_of(const json_t *metadata, const char *key, const pl_tokenizer *t)
+/* missing: the format's own id where the key is not there, or -1. */
+static int32_t id_of(const json_t *metadata, const char *key, const pl_tokenizer *t,
+                     int32_t missing)
 {
     const json_t *value = json_object_get(metadata, key);
-    json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+    json_int_t id = value == NULL            ? missing
+                    : json_is_integer(value) ? json_integer_value(value)
+                                             : -1;
     return id >= 0 && (size_t)id < t->vocab.count ? (int32_t)id : -1;
+}
+
+/* Puts token `id` on one side of every text if the key says so; a missing key says what the kind of
+ * tokenizer says (llama.cpp, llama-vocab.cpp). */
+static pl_status read_side(const json_t *metadata, const char *key, bool missing, int32_t id,
+                           int32_t *ids, size_t *count, pl_error *err)
+{
+    const json_t *value = json_object_get(metadata, key);
+    if (value == NULL ? !missing : !json_is_true(value)) {
+        return PL_OK;
+    }
+    if (id < 0) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s is %s, but %s_id is no token", key,
+                            value == NULL ? "true for this kind of tokenizer" : "true",
+                            key + strlen("tokenizer.ggml.add_"));
+    }
+    ids[(*count)++] = id;
+    return PL_OK;
+}
+
+/* BOS and EOS.  adds_bos: the default of the kind, which is called `kind`. */
+static pl_status read_frame(const json_t *metadata, pl_tokenizer *t, bool adds_bos,
+                            const char *kind, pl_error *err)
+{
+    pl_frame *frame = &t->frame;
+    pl_status status = read_side(metadata, "tokenizer.ggml.add_bos_token", adds_bos, t->bos,
+                                 frame->front, &frame->n_front, err);
+    if (status == PL_OK) {
+        status = read_side(metadata, "tokenizer.ggml.add_eos_token", false, t->eos, frame->back,
+                           &frame->n_back, err);
+    }
+    if (json_object_get(metadata, "tokenizer.ggml.add_bos_token") != NULL) {
+        snprintf(t->rule, sizeof t->rule, "tokenizer.ggml.add_bos_token");
+    } else {
+        snprintf(t->rule, sizeof t->rule,
+                 "GGUF's default for %s: tokenizer.ggml.add_bos_token is missing", kind);
+    }
+    return status;
 }
 
 static pl_status read_byte_level(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
@@ -196,7 +240,13 @@ static pl_status read_byte_level(const pl_checkpoint *checkpoint, pl_tokenizer *
     status = status == PL_OK ? read_tokens(checkpoint, t, err) : status;
     status = status == PL_OK ? pl_vocab_index(&t->vocab, true, err) : status;
     status = status == PL_OK ? read_merges(checkpoint, t, err) : status;
-    return status == PL_OK ? read_types(metadata, t, err) : status;
+    status = status == PL_OK ? read_types(metadata, t, err) : status;
+    if (status != PL_OK) {
+        return status;
+    }
+    t->bos = id_of(metadata, "tokenizer.ggml.bos_token_id", t, -1);
+    t->eos = id_of(metadata, "tokenizer.ggml.eos_token_id", t, -1);
+    return read_frame(metadata, t, pre->adds_bos, pre->name, err);
 }
 
 /* ---- SentencePiece's BPE ---- */
@@ -246,7 +296,7 @@ static pl_status apply_types(const json_t *metadata, pl_tokenizer *t, pl_error *
         token->matchable = token->text_size > 0 && type != TYPE_UNKNOWN && type != TYPE_CONTROL &&
                            type != TYPE_BYTE && !user;
     }
-    int32_t unk = id_of(metadata, "tokenizer.ggml.unknown_token_id", t);
+    int32_t unk = id_of(metadata, "tokenizer.ggml.unknown_token_id", t, -1);
     t->bpe.unk = unk >= 0 ? unk : t->bpe.unk;
     for (size_t byte = 0; byte < 256 && t->bpe.unk < 0; byte++) {
         if (t->bpe.fallback[byte] < 0) {
@@ -318,7 +368,13 @@ static pl_status read_spm(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_e
     status = status == PL_OK ? read_types(metadata, t, err) : status;
     status = status == PL_OK ? apply_types(metadata, t, err) : status;
     status = status == PL_OK ? pl_vocab_index(&t->vocab, false, err) : status;
-    return status == PL_OK ? read_scores(metadata, t, err) : status;
+    status = status == PL_OK ? read_scores(metadata, t, err) : status;
+    if (status != PL_OK) {
+        return status;
+    }
+    t->bos = id_of(metadata, "tokenizer.ggml.bos_token_id", t, 1);
+    t->eos = id_of(metadata, "tokenizer.ggml.eos_token_id", t, 2);
+    return read_frame(metadata, t, true, "SentencePiece models", err);
 }
 
 static pl_status read_all(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
@@ -331,13 +387,6 @@ static pl_status read_all(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_e
     }
     if (status != PL_OK) {
         return status;
-    }
-    t->bos = id_of(metadata, "tokenizer.ggml.bos_token_id", t);
-    t->eos = id_of(metadata, "tokenizer.ggml.eos_token_id", t);
-    t->adds_bos = json_is_true(json_object_get(metadata, "tokenizer.ggml.add_bos_token"));
-    if (t->adds_bos && t->bos < 0) {
-        return pl_error_set(err, PL_ERR_FORMAT,
-                            "tokenizer.ggml.add_bos_token is true, but bos_token_id is no token");
     }
     return pl_tokenizer_finish(t, err);
 }

@@ -3,6 +3,7 @@
 #include "core/model/tokenizer_parts.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +160,7 @@ static pl_status read_pre_tokenizer(const json_t *json, pl_tokenizer *t, int dep
         size_t i;
         json_t *item;
         pl_status status = PL_OK;
+        t->nested_splits = true;
         json_array_foreach(json_object_get(json, "pretokenizers"), i, item)
         {
             status = status == PL_OK ? read_pre_tokenizer(item, t, depth + 1, err) : status;
@@ -258,14 +260,7 @@ static json_int_t find_text(const pl_tokenizer *t, const char *text, size_t size
     if (size <= sizeof raw && pl_bytes_unmap(text, size, raw, &raw_size)) {
         return pl_vocab_find(&t->vocab, raw, raw_size);
     }
-    for (size_t id = 0; id < t->vocab.count; id++) {
-        const pl_token *token = &t->vocab.tokens[id];
-        if (token->present && token->text_size == size &&
-            memcmp(t->vocab.bytes.data + token->text, text, size) == 0) {
-            return (json_int_t)id;
-        }
-    }
-    return -1;
+    return pl_tokenizer_find(t, text, size);
 }
 
 static pl_status read_unknown(const json_t *model, pl_tokenizer *t, pl_error *err)
@@ -384,7 +379,77 @@ static pl_status read_added(const json_t *list, pl_tokenizer *t, pl_error *err)
     return status;
 }
 
-/* Of post-processors only this is of interest: whether a text begins with a special token. */
+/* The ids of one special token of a template. */
+static pl_status read_special(const json_t *template, const char *name, const pl_tokenizer *t,
+                              int32_t *ids, size_t *count, pl_error *err)
+{
+    const json_t *token = json_object_get(json_object_get(template, "special_tokens"), name);
+    const json_t *list = json_object_get(token, "ids");
+    size_t i;
+    json_t *id;
+    if (json_array_size(list) == 0) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "post_processor: '%.80s' has no ids in special_tokens", name);
+    }
+    json_array_foreach(list, i, id)
+    {
+        if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+            (size_t)json_integer_value(id) >= t->vocab.count) {
+            return pl_error_set(err, PL_ERR_FORMAT,
+                                "post_processor: '%.80s' has no id of the vocabulary", name);
+        }
+        if (*count == PL_MAX_FRAME) {
+            return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                                "post_processor: more than %d special tokens on one side of a text",
+                                PL_MAX_FRAME);
+        }
+        ids[(*count)++] = (int32_t)json_integer_value(id);
+    }
+    return PL_OK;
+}
+
+/* A template for one text: special tokens, the text (A), special tokens.  What a template before it
+ * made stays next to the text. */
+static pl_status read_template(const json_t *json, pl_tokenizer *t, pl_error *err)
+{
+    const json_t *single = json_object_get(json, "single");
+    const pl_frame inner = t->frame;
+    pl_frame *frame = &t->frame;
+    pl_status status = PL_OK;
+    bool after = false;
+    size_t i;
+    json_t *piece;
+    *frame = (pl_frame){0};
+    json_array_foreach(single, i, piece)
+    {
+        const json_t *special = json_object_get(piece, "SpecialToken");
+        const char *name = json_string_value(json_object_get(special, "id"));
+        const char *text =
+            json_string_value(json_object_get(json_object_get(piece, "Sequence"), "id"));
+        if (name != NULL && status == PL_OK) {
+            status = read_special(json, name, t, after ? frame->back : frame->front,
+                                  after ? &frame->n_back : &frame->n_front, err);
+        } else if (text != NULL && strcmp(text, "A") == 0 && !after &&
+                   frame->n_front + inner.n_front <= PL_MAX_FRAME && inner.n_back <= PL_MAX_FRAME) {
+            memcpy(frame->front + frame->n_front, inner.front, sizeof(int32_t) * inner.n_front);
+            frame->n_front += inner.n_front;
+            memcpy(frame->back, inner.back, sizeof(int32_t) * inner.n_back);
+            frame->n_back = inner.n_back;
+            after = true;
+        } else if (status == PL_OK) {
+            return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                                "post_processor.single: entry %zu is neither a special token nor "
+                                "the one text A",
+                                i);
+        }
+    }
+    return status != PL_OK || after
+               ? status
+               : pl_error_set(err, PL_ERR_FORMAT,
+                              "post_processor.single is not an array that holds the text A");
+}
+
+/* Of post-processors only this is of interest: the special tokens around a text. */
 static pl_status read_post_processor(const json_t *json, pl_tokenizer *t, int depth, pl_error *err)
 {
     const char *type = type_of(json);
@@ -404,22 +469,7 @@ static pl_status read_post_processor(const json_t *json, pl_tokenizer *t, int de
     if (strcmp(type, "TemplateProcessing") != 0) {
         return unsupported(err, "post-processor", type, "ByteLevel, TemplateProcessing, Sequence");
     }
-    const json_t *first = json_array_get(json_object_get(json, "single"), 0);
-    const char *name =
-        json_string_value(json_object_get(json_object_get(first, "SpecialToken"), "id"));
-    if (name == NULL) {
-        return PL_OK;
-    }
-    const json_t *token = json_object_get(json_object_get(json, "special_tokens"), name);
-    const json_t *id = json_array_get(json_object_get(token, "ids"), 0);
-    if (!json_is_integer(id) || json_integer_value(id) < 0 ||
-        (size_t)json_integer_value(id) >= t->vocab.count) {
-        return pl_error_set(err, PL_ERR_FORMAT,
-                            "post_processor: '%.80s' has no id of the vocabulary", name);
-    }
-    t->adds_bos = true;
-    t->bos = (int32_t)json_integer_value(id);
-    return PL_OK;
+    return read_template(json, t, err);
 }
 
 static bool has_metaspace(const pl_tokenizer *t)
@@ -453,6 +503,8 @@ static pl_status read_all(const json_t *json, pl_tokenizer *t, pl_error *err)
         status = read_post_processor(json_object_get(json, "post_processor"), t, 0, err);
     }
     t->metaspace = status == PL_OK && has_metaspace(t);
+    t->bos = t->frame.n_front > 0 ? t->frame.front[0] : -1;
+    snprintf(t->rule, sizeof t->rule, "tokenizer.json's post_processor");
     return status == PL_OK ? pl_tokenizer_finish(t, err) : status;
 }
 

@@ -259,14 +259,18 @@ struct pl_tokenizer {
     size_t n_normalizers;
     pl_step splits[PL_MAX_STEPS];
     size_t n_splits;
-    bool metaspace; /* U+2581 stands for a blank */
-    bool adds_bos;
+    bool nested_splits; /* they stand in a Sequence */
+    bool metaspace;     /* U+2581 stands for a blank */
+    pl_frame frame;
+    char rule[160];   /* what ruled it */
     int32_t bos, eos; /* -1: not known */
 };
 
 PL_NODISCARD pl_status pl_tokenizer_create(pl_tokenizer **out, pl_error *err);
 /* Indexes what the readers have filled in: added tokens, tries, byte tokens. */
 PL_NODISCARD pl_status pl_tokenizer_finish(pl_tokenizer *tokenizer, pl_error *err);
+/* The id of a token by its text as written, or -1. */
+int32_t pl_tokenizer_find(const pl_tokenizer *tokenizer, const char *text, size_t size);
 /* Copies of size bytes, NUL-terminated; NULL when memory is out. */
 char *pl_copy_bytes(const char *bytes, size_t size);
 

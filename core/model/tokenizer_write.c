@@ -97,29 +97,41 @@ static json_t *write_decoder(const pl_tokenizer *t)
     return decoder;
 }
 
+/* Appends the special tokens of one side of a text to a template, and to its list of them. */
+static void write_side(const pl_tokenizer *t, const int32_t *ids, size_t count, int sequence,
+                       json_t *template, json_t *specials)
+{
+    for (size_t i = 0; i < count; i++) {
+        json_t *name = token_json(t, ids[i]);
+        json_array_append_new(
+            template, json_pack("{s:{s:O, s:i}}", "SpecialToken", "id", name, "type_id", sequence));
+        json_object_set_new(
+            specials, json_string_value(name),
+            json_pack("{s:O, s:[i], s:[O]}", "id", name, "ids", (int)ids[i], "tokens", name));
+        json_decref(name);
+    }
+}
+
+static void write_text(const pl_tokenizer *t, const char *text, int sequence, json_t *template,
+                       json_t *specials)
+{
+    write_side(t, t->frame.front, t->frame.n_front, sequence, template, specials);
+    json_array_append_new(template,
+                          json_pack("{s:{s:s, s:i}}", "Sequence", "id", text, "type_id", sequence));
+    write_side(t, t->frame.back, t->frame.n_back, sequence, template, specials);
+}
+
 static json_t *write_post_processor(const pl_tokenizer *t)
 {
-    int32_t bos = -1;
-    if (!pl_tokenizer_adds_bos(t, &bos)) {
+    if (t->frame.n_front + t->frame.n_back == 0) {
         return json_null();
     }
-    json_t *name = token_json(t, bos);
-    const char *key = json_string_value(name);
-    if (key == NULL) {
-        json_decref(name);
-        return NULL;
-    }
-    json_t *post =
-        json_pack("{s:s, s:[{s:{s:O, s:i}}, {s:{s:s, s:i}}],"
-                  " s:[{s:{s:O, s:i}}, {s:{s:s, s:i}}, {s:{s:O, s:i}}, {s:{s:s, s:i}}],"
-                  " s:{s:{s:O, s:[i], s:[O]}}}",
-                  "type", "TemplateProcessing", "single", "SpecialToken", "id", name, "type_id", 0,
-                  "Sequence", "id", "A", "type_id", 0, "pair", "SpecialToken", "id", name,
-                  "type_id", 0, "Sequence", "id", "A", "type_id", 0, "SpecialToken", "id", name,
-                  "type_id", 1, "Sequence", "id", "B", "type_id", 1, "special_tokens", key, "id",
-                  name, "ids", (int)bos, "tokens", name);
-    json_decref(name);
-    return post;
+    json_t *single = json_array(), *pair = json_array(), *specials = json_object();
+    write_text(t, "A", 0, single, specials);
+    write_text(t, "A", 0, pair, specials);
+    write_text(t, "B", 1, pair, specials);
+    return json_pack("{s:s, s:o, s:o, s:o}", "type", "TemplateProcessing", "single", single, "pair",
+                     pair, "special_tokens", specials);
 }
 
 /* Added tokens that are not of the model stay out of its vocabulary, as they were; SentencePiece's

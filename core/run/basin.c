@@ -276,7 +276,7 @@ static pl_status prepare_model(work *w, pl_id *text, pl_error *err)
         return no_memory(w, err);
     }
     memcpy(w->ids, tokens->ids, w->n_ids * sizeof *w->ids);
-    *text = tokens->text;
+    *text = pl_perplexity_text(w->state->source->model, w->ids, w->n_ids);
     w->ppl = (pl_ppl_spec){.protocol = PL_PPL_GPTQ,
                            .length = length,
                            .windows = w->n_ids / length < WINDOWS ? 1 : WINDOWS,
@@ -348,7 +348,7 @@ static pl_status make_key(const work *w, pl_basin_loss loss, pl_id text, pl_id *
         status = pl_hasher_create(&hasher, err);
     }
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish basin 1");
+        pl_hasher_text(hasher, "planish basin 2");
         pl_hasher_u64(hasher, (uint64_t)loss);
         pl_hasher_u64(hasher, (uint64_t)w->layer);
         pl_hasher_id(hasher, weight);

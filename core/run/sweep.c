@@ -283,7 +283,6 @@ typedef struct work {
     pl_status noted;
     int32_t *ids; /* perplexity: the text's tokens */
     size_t n_ids;
-    pl_id text;
 } work;
 
 /* The value goes into every spec that the sweep is about: the layer's own, which an override may
@@ -346,7 +345,6 @@ static pl_status read_text(work *w, pl_error *err)
     }
     memcpy(w->ids, tokens->ids, tokens->count * sizeof *w->ids);
     w->n_ids = tokens->count;
-    w->text = tokens->text;
     return PL_OK;
 }
 
@@ -382,10 +380,10 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, "planish perplexity 2 gptq after");
+    pl_hasher_text(hasher, "planish perplexity 3 gptq after");
     pl_hasher_id(hasher, id);
     pl_hasher_id(hasher, config);
-    pl_hasher_id(hasher, w->text);
+    pl_hasher_id(hasher, pl_perplexity_text(model, w->ids, w->n_ids));
     pl_hasher_u64(hasher, (uint64_t)w->sweep->length);
     pl_hasher_u64(hasher, (uint64_t)w->sweep->windows);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());

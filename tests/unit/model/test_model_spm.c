@@ -111,7 +111,7 @@ static void a_blank_goes_before_each_stretch_of_text(void **state)
     pl_tokenizer_destroy(t);
 }
 
-static void a_bos_is_added_only_where_the_file_says_so(void **state)
+static void a_bos_is_added_unless_the_file_says_not(void **state)
 {
     static const int says[] = {-1, 0, 1};
     for (size_t i = 0; i < 3; i++) {
@@ -119,7 +119,7 @@ static void a_bos_is_added_only_where_the_file_says_so(void **state)
         spm_file file = plain;
         file.bos = says[i];
         pl_tokenizer *t = open_spm(*state, &file);
-        assert_true(pl_tokenizer_adds_bos(t, &bos) == (says[i] == 1));
+        assert_true(pl_tokenizer_adds_bos(t, &bos) == (says[i] != 0));
         assert_int_equal(bos, BOS);
         TOKENS(t, "b", B);
         pl_tokenizer_destroy(t);
@@ -287,7 +287,7 @@ int main(void)
         TEST(the_best_score_merges_first_then_the_leftmost),
         TEST(unknown_characters_become_bytes_or_one_unknown),
         TEST(a_blank_goes_before_each_stretch_of_text),
-        TEST(a_bos_is_added_only_where_the_file_says_so),
+        TEST(a_bos_is_added_unless_the_file_says_not),
         TEST(unused_tokens_fall_into_their_halves),
         TEST(tokens_decode_to_their_bytes),
         TEST(bad_files_are_named),

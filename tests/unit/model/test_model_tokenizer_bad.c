@@ -131,7 +131,8 @@ static pl_status read_gguf(pl_temp *temp, const gguf_case *c, pl_tokenizer **out
     static const int32_t types[] = {1, 3, 4, 6};
     pl_buf bytes = {0};
     pl_checkpoint *checkpoint = NULL;
-    make_gguf(&bytes, 3, 0, 5);
+    make_gguf(&bytes, 3, 0, 6);
+    make_u32_key(&bytes, "tokenizer.ggml.bos_token_id", 257);
     make_key(&bytes, "tokenizer.ggml.model", 8);
     make_text(&bytes, c->model);
     make_key(&bytes, "tokenizer.ggml.pre", 8);
@@ -200,7 +201,8 @@ static void gguf_types_say_what_is_found_in_text(void **state)
         TOKENS(t, "ab<|c|><u>", 256, 257, 258);
         TOKENS(t, "<0x41>", '<', '0', 'x', '4', '1', '>');
         int32_t bos = 0;
-        assert_false(pl_tokenizer_adds_bos(t, &bos));
+        assert_true(pl_tokenizer_adds_bos(t, &bos) == (strcmp(pres[i], "llama-bpe") == 0));
+        assert_int_equal(bos, 257);
         pl_tokenizer_destroy(t);
     }
 }
