@@ -186,7 +186,7 @@ static void put_quality_of(json_t *line, pl_lab *lab, const pl_state *state, siz
 {
     const pl_id *result = pl_state_result(state, layer);
     pl_solve_report report = pl_solve_report_empty();
-    if (result != NULL && pl_result_report(lab, *result, &report, NULL) != PL_OK) {
+    if (result != NULL && pl_result_report(lab, state, layer, *result, &report, NULL) != PL_OK) {
         report = pl_solve_report_empty();
     }
     json_object_set_new(line, "sqnr", pl_number(pl_report_sqnr(&report)));

@@ -584,7 +584,8 @@ static double bits_per_weight(const exporter *x)
         const double count = (double)info->rows * (double)info->cols;
         const pl_id *result = pl_state_result(x->state, i);
         pl_solve_report report = pl_solve_report_empty();
-        if (result != NULL && pl_result_report(x->lab, *result, &report, NULL) == PL_OK &&
+        if (result != NULL &&
+            pl_result_report(x->lab, x->state, i, *result, &report, NULL) == PL_OK &&
             isfinite(report.bits_per_weight)) {
             bits += count * report.bits_per_weight;
             weights += count;

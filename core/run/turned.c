@@ -59,7 +59,7 @@ pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_
     if (result == NULL || pl_state_is_imported(state, layer)) {
         return PL_OK;
     }
-    pl_status status = pl_result_read(lab, *result, &parts, NULL);
+    pl_status status = pl_result_read(lab, state, layer, *result, &parts, NULL, err);
     if (status == PL_OK && !parts.has_preconditioned) {
         return PL_OK;
     }
@@ -68,14 +68,16 @@ pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_
         if (status != PL_OK) {
             return status;
         }
-        status = pl_result_read_preconditioned(lab, parts.preconditioned, out, NULL);
+        status = pl_result_read_preconditioned(lab, parts.preconditioned, out, NULL, err);
     }
     if (status != PL_OK) {
         pl_mat_deinit(out);
-        return pl_error_set(err, PL_ERR_NOT_FOUND,
-                            "%s: its solved weights are no longer whole in the store %s: solve "
-                            "again",
-                            info->name, pl_store_folder(pl_lab_store(lab)));
+        return status == PL_ERR_CHANGED
+                   ? status
+                   : pl_error_set(err, PL_ERR_NOT_FOUND,
+                                  "%s: its solved weights are no longer whole in the store %s: "
+                                  "solve again",
+                                  info->name, pl_store_folder(pl_lab_store(lab)));
     }
     return PL_OK;
 }
