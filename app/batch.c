@@ -87,6 +87,12 @@ static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_s
 static int finish(batch *b, const char *typed, pl_call *call, pl_status status, bool parsed,
                   pl_error *err)
 {
+    /* Said once; a command that fails over it says it itself. */
+    if (b->front.notice.code != PL_OK && status != b->front.notice.code) {
+        fprintf(stderr, "planish: warning: %s: %s\n", pl_session_path(b->front.session),
+                b->front.notice.message);
+    }
+    b->front.notice.code = PL_OK;
     if (status == PL_OK && call->warning != NULL) {
         fprintf(stderr, "planish: warning: %s\n", call->warning);
     }

@@ -211,8 +211,12 @@ pl_status pl_run_outliers(pl_call *call, const pl_state *state, pl_lab *lab, pl_
 
 static pl_status need_solved(const pl_state *state, pl_which which, pl_error *err)
 {
-    if (which == PL_WHICH_BEFORE || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
+    if (which == PL_WHICH_BEFORE) {
         return PL_OK;
+    }
+    pl_status status = pl_state_check_origin(state, false, err);
+    if (status != PL_OK || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
+        return status;
     }
     return pl_error_set(err, PL_ERR_STATE,
                         "no layer is solved with the present methods and calibration: run "

@@ -23,6 +23,9 @@ pl_status pl_run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
     if (status == PL_OK) {
         status = pl_usage_choice(call, "format", &format, err);
     }
+    if (status == PL_OK) {
+        status = pl_state_check_origin(state, false, err);
+    }
     if (status == PL_OK && pl_state_solved_count(state) == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
                               "export: no layer is solved with the present methods: run `solve "

@@ -168,6 +168,8 @@ pl_status pl_run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
 }
 
 /* "astro > gptq", "import": what a solved layer was solved with; null for others. */
+static const char of_another_model[] = "of another model";
+
 static void put_method_of(json_t *line, const pl_state *state, size_t layer)
 {
     pl_buf text = {0};
@@ -176,6 +178,9 @@ static void put_method_of(json_t *line, const pl_state *state, size_t layer)
         if (spec->method != NULL) {
             pl_buf_printf(&text, "%s%s", text.size > 0 ? " > " : "", spec->method->name);
         }
+    }
+    if (pl_state_is_foreign(state, layer)) {
+        pl_buf_puts(&text, of_another_model);
     }
     json_object_set_new(line, "method", text.size > 0 ? json_string(text.data) : json_null());
     pl_buf_deinit(&text);

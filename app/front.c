@@ -82,6 +82,8 @@ static pl_status restore(pl_front *front, pl_error *err)
         if (status == PL_OK) {
             pl_state_deinit(&front->state);
             front->state = revived;
+            pl_status ignored = pl_state_check_origin(&front->state, true, &front->notice);
+            (void)ignored;
         } else {
             pl_error_prefix(err, "%s: ", pl_session_path(front->session));
         }

@@ -12,6 +12,7 @@ struct pl_front {
     pl_lab *lab;
     pl_session *session; /* NULL: none */
     pl_state state;
+    pl_error notice; /* what of the session is not used; PL_OK where all of it is */
 };
 
 /* Starts the worker with its threads, opens the store and, if session is not NULL, that session,

@@ -80,7 +80,11 @@ void pl_screen_restore(pl_screen *screen)
     push(&screen->undo, &old);
     clear(&screen->redo);
     state_replaced(screen, &old, "restore");
-    pl_screen_say(screen, PL_MESSAGE_INFO, "the last session is restored; u undoes it");
+    if (pl_state_check_origin(screen->state, true, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_WARNING, err.message);
+    } else {
+        pl_screen_say(screen, PL_MESSAGE_INFO, "the last session is restored; u undoes it");
+    }
 }
 
 /* --- the apply half --------------------------------------------------------------------------- */

@@ -224,9 +224,10 @@ int pl_workbench_run(const pl_options *options)
             .notice = w.last != NULL && w.front.state.source->demo != NULL
                           ? "L brings the last session back"
                           : NULL,
-            .failure = files.code != PL_OK    ? files.message
-                       : notice.code != PL_OK ? notice.message
-                                              : NULL,
+            .failure = files.code != PL_OK            ? files.message
+                       : notice.code != PL_OK         ? notice.message
+                       : w.front.notice.code != PL_OK ? w.front.notice.message
+                                                      : NULL,
             .ctx = &w,
             .ended = on_ended,
             .changed = on_changed,

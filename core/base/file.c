@@ -22,6 +22,7 @@ static pl_file_stamp stamp_of(const struct stat *st)
     return (pl_file_stamp){
         .size = (uint64_t)st->st_size,
         .mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+        .ctime_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec,
         .inode = (uint64_t)st->st_ino,
         .device = (uint64_t)st->st_dev,
     };

@@ -20,9 +20,9 @@ void pl_file_close(pl_file *file);
 const char *pl_file_path(const pl_file *file);
 uint64_t pl_file_size(const pl_file *file);
 
-/* What identifies the opened file between runs: size, mtime in ns, inode and device. */
+/* What identifies the opened file between runs: size, mtime and ctime in ns, inode and device. */
 typedef struct pl_file_stamp {
-    uint64_t size, mtime_ns, inode, device;
+    uint64_t size, mtime_ns, ctime_ns, inode, device;
 } pl_file_stamp;
 pl_file_stamp pl_file_get_stamp(const pl_file *file);
 

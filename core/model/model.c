@@ -311,6 +311,13 @@ pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error
     return PL_OK;
 }
 
+bool pl_model_known_identity(const pl_model *model, pl_id *out)
+{
+    const bool known = model->has_id;
+    *out = known ? model->id : (pl_id){0};
+    return known;
+}
+
 /* A part of a fused tensor: the tensor's identity and which rows. */
 static pl_status part_identity(const pl_layer *layer, pl_id *id, pl_error *err)
 {

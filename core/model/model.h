@@ -121,6 +121,9 @@ PL_NODISCARD pl_status pl_model_read_named(pl_model *model, const pl_named_tenso
 PL_NODISCARD pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task,
                                          pl_error *err);
 
+/* The same where it has been computed already, else false.  Any thread. */
+bool pl_model_known_identity(const pl_model *model, pl_id *out);
+
 /* Identity of one layer's weight tensor, kept likewise. */
 PL_NODISCARD pl_status pl_model_layer_identity(pl_model *model, size_t layer, pl_id *out,
                                                pl_task *task, pl_error *err);

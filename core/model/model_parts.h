@@ -6,6 +6,7 @@
 #include "core/model/model.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum { PL_LAYER_NAME = 64 };
@@ -42,7 +43,7 @@ struct pl_model {
     pl_error tokenizer_error;
 
     pl_id id;
-    bool has_id;
+    atomic_bool has_id; /* id is set: the worker sets it, any thread may ask */
     pl_id *layer_ids;
     bool *has_layer_id;
 };

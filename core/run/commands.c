@@ -2,6 +2,7 @@
 #include "core/run/state.h"
 
 #include "core/base/file.h"
+#include "core/run/origin.h"
 #include "core/run/quantized.h"
 #include "core/run/sweep.h"
 
@@ -374,16 +375,17 @@ static json_t *solved_json(const pl_state *state)
     size_t n = state->source != NULL ? pl_model_layer_count(state->source->model) : 0;
     for (size_t i = 0; i < n && state->solved != NULL; i++) {
         const pl_solved *solved = &state->solved[i];
-        if (!solved->set) {
+        if (!solved->set && !solved->foreign) {
             continue;
         }
         char plan[PL_ID_TEXT];
         char result[PL_ID_TEXT];
         pl_id_format(solved->plan, plan);
         pl_id_format(solved->result, result);
-        json_array_append_new(
-            list, json_pack("[s, s, s, b, b]", pl_model_layer(state->source->model, i)->name, plan,
-                            result, (int)solved->sequential, (int)solved->imported));
+        json_array_append_new(list, json_pack("[s, s, s, b, b, b]",
+                                              pl_model_layer(state->source->model, i)->name, plan,
+                                              result, (int)solved->sequential,
+                                              (int)solved->imported, (int)solved->foreign));
     }
     return list;
 }
@@ -436,7 +438,7 @@ json_t *pl_state_to_json(const pl_state *state)
     pl_id_format(state->imported.id, imported);
     return json_pack(
         "{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, "
-        "s:s?, s:i, s:i, s:o, s:o, s:o}",
+        "s:s?, s:i, s:i, s:o, s:o, s:o, s:o}",
         "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
         source != NULL ? source->inputs : NULL, "import", state->imported.path, "import_id",
         imported, "calibration", "texts", texts, "length", (json_int_t)protocol->length, "windows",
@@ -446,7 +448,8 @@ json_t *pl_state_to_json(const pl_state *state)
         source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
         (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
         "activations", grid_json(&state->activations, 0), "kv",
-        grid_json(&state->kv, state->kv_group_size));
+        grid_json(&state->kv, state->kv_group_size), "origin",
+        source != NULL ? pl_origin_json(source) : json_null());
 }
 
 pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)
@@ -569,7 +572,8 @@ static pl_status restore_import(pl_state *state, const json_t *json, pl_error *e
                : PL_OK;
 }
 
-static void restore_solved(pl_state *state, const json_t *list)
+/* same: the model is the one that the results are of. */
+static void restore_solved(pl_state *state, const json_t *list, bool same)
 {
     size_t index;
     json_t *item;
@@ -585,7 +589,8 @@ static void restore_solved(pl_state *state, const json_t *list)
         if (name != NULL && plan != NULL && result != NULL && pl_id_parse(plan, &solved.plan) &&
             pl_id_parse(result, &solved.result) &&
             pl_model_find_layer(state->source->model, name, &layer, NULL) == PL_OK) {
-            state->solved[layer] = solved;
+            const bool foreign = !same || json_is_true(json_array_get(item, 5));
+            state->solved[layer] = foreign ? (pl_solved){.foreign = true} : solved;
         }
     }
 }
@@ -603,14 +608,20 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     if (status == PL_OK) {
         status = restore_calibration(state, json_object_get(json, "calibration"), err);
     }
+    bool same = false;
     if (status == PL_OK) {
+        status = pl_origin_check(source, json_object_get(json, "origin"), &same, err);
+    }
+    if (status == PL_OK && same) {
         status = restore_import(state, json, err);
     }
     if (status != PL_OK) {
         pl_state_deinit(state);
         return status;
     }
-    restore_solved(state, json_object_get(json, "solved"));
+    state->calibration.foreign = state->calibration.known && !same;
+    state->calibration.known = state->calibration.known && same;
+    restore_solved(state, json_object_get(json, "solved"), same);
     const char *layer = json_string_value(json_object_get(json, "layer"));
     if (layer == NULL || pl_model_find_layer(source->model, layer, &state->layer, NULL) != PL_OK) {
         state->layer = 0;
@@ -620,6 +631,7 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     state->side = side == PL_SIDE_INPUT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT;
     state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
     pl_display_from_json(state, json_object_get(json, "display"));
+    state->n_pins = same ? state->n_pins : 0;
     size_t unused = 0;
     state->activations = grid_of(json_object_get(json, "activations"), &unused);
     state->kv = grid_of(json_object_get(json, "kv"), &state->kv_group_size);

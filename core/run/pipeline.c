@@ -593,6 +593,13 @@ pl_status pl_layer_weights(pl_lab *lab, const pl_state *state, size_t layer, pl_
 {
     int provided = 0;
     const pl_id *result = which == PL_WHICH_BEFORE ? NULL : pl_state_result(state, layer);
+    if (which != PL_WHICH_BEFORE && pl_state_is_foreign(state, layer)) {
+        return pl_error_set(err, PL_ERR_CHANGED,
+                            "%s: its result is of another model: %s has changed since; solve the "
+                            "layer again",
+                            pl_model_layer(state->source->model, layer)->name,
+                            pl_model_name(state->source->model));
+    }
     if (result != NULL) {
         pl_status status =
             pl_result_weights(lab, state, layer, *result, which, out, &provided, err);
@@ -607,7 +614,8 @@ static pl_status state_weight(void *ctx, size_t layer, float *out, int *provided
 {
     const pl_weights_ctx *from = ctx;
     *provided = 0;
-    if (from->which == PL_WHICH_BEFORE || pl_state_result(from->state, layer) == NULL) {
+    if (from->which == PL_WHICH_BEFORE ||
+        (pl_state_result(from->state, layer) == NULL && !pl_state_is_foreign(from->state, layer))) {
         return PL_OK;
     }
     *provided = 1;

@@ -48,7 +48,7 @@ static const struct {
     FIELD(bits_per_weight),
 #undef FIELD
 };
-enum { N_FIELDS = sizeof fields / sizeof fields[0] };
+enum { N_FIELDS = sizeof fields / sizeof fields[0], MOST_COLS = 1 << 24 };
 
 static json_t *number(double value)
 {
@@ -321,11 +321,11 @@ static json_t *grid_json(const pl_grid *grid)
 }
 
 /* Any number may stand in a file: a grid that is none has bits 0. */
-static pl_grid grid_of(const json_t *json, size_t cols)
+static pl_grid grid_of(const json_t *json)
 {
     const size_t group_size = stated(json, "group_size");
     const json_int_t bits = json_integer_value(json_object_get(json, "bits"));
-    if (bits < 2 || bits > 8 || group_size > cols) {
+    if (bits < 2 || bits > 8 || group_size > MOST_COLS) {
         return (pl_grid){0};
     }
     return (pl_grid){
@@ -347,7 +347,7 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_rep
         return status;
     }
     status = check_shape(entry, key, w, err);
-    const pl_grid grid = grid_of(json_object_get(pl_entry_about(entry), "grid"), w->cols);
+    const pl_grid grid = grid_of(json_object_get(pl_entry_about(entry), "grid"));
     if (status == PL_OK && grid.bits == 0) {
         status = PL_ERR_FORMAT;
     }

@@ -145,6 +145,7 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
                            from->calibration.n_texts, &from->calibration.protocol, err);
     to->calibration.key = from->calibration.key;
     to->calibration.known = from->calibration.known;
+    to->calibration.foreign = from->calibration.foreign;
     for (size_t i = 0; status == PL_OK && i < from->n_overrides; i++) {
         to->overrides[i].glob = strdup(from->overrides[i].glob);
         if (to->overrides[i].glob == NULL) {
@@ -389,6 +390,36 @@ pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id r
         state->solved[layer] = (pl_solved){.plan = plan, .result = result, .set = true};
     }
     return PL_OK;
+}
+
+bool pl_state_is_foreign(const pl_state *state, size_t layer)
+{
+    return state->solved != NULL && layer < layer_count(state) && state->solved[layer].foreign;
+}
+
+pl_status pl_state_check_origin(const pl_state *state, bool calibration, pl_error *err)
+{
+    size_t count = 0, first = 0;
+    for (size_t i = 0; i < layer_count(state); i++) {
+        if (pl_state_is_foreign(state, i)) {
+            first = count == 0 ? i : first;
+            count++;
+        }
+    }
+    if (count > 0) {
+        return pl_error_set(err, PL_ERR_CHANGED,
+                            "%zu %s of the session %s of another model and not used (%s%s): %s has "
+                            "changed since; solve again",
+                            count, count == 1 ? "result" : "results", count == 1 ? "is" : "are",
+                            pl_model_layer(state->source->model, first)->name,
+                            count == 1 ? "" : ", ...", pl_model_name(state->source->model));
+    }
+    return calibration && state->calibration.foreign
+               ? pl_error_set(err, PL_ERR_CHANGED,
+                              "the calibration of the session is of another model and not used: %s "
+                              "has changed since; calibrate again",
+                              pl_model_name(state->source->model))
+               : PL_OK;
 }
 
 size_t pl_state_solved_count(const pl_state *state)

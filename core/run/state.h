@@ -43,6 +43,7 @@ typedef struct pl_calibration {
     pl_protocol protocol;
     pl_id key;  /* of the calibration in the store */
     bool known; /* key is set: true after `calibrate`, false for a demo not yet calibrated */
+    bool foreign; /* not known: a session has one, but of another model */
 } pl_calibration;
 
 /* `on=GLOB`: layers whose name matches use this spec in its slot instead of the general one; the
@@ -60,6 +61,7 @@ typedef struct pl_solved {
     bool set;
     bool sequential; /* solved block by block: depends on the plans of all layers */
     bool imported;   /* another checkpoint's weights (import.h), whatever the slots hold */
+    bool foreign;    /* not set: a session has a result here, but of another model */
 } pl_solved;
 
 /* Where the imported layers come from: the path as in pl_source, NULL where nothing is imported. */
@@ -162,6 +164,14 @@ PL_NODISCARD pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id 
                                            pl_error *err);
 size_t pl_state_solved_count(const pl_state *state);
 
+/* Whether the session that the state is from had a result of the layer, but of another model. */
+bool pl_state_is_foreign(const pl_state *state, size_t layer);
+
+/* PL_ERR_CHANGED, with a sentence, where there are such layers, or (where it is asked for) where
+ * the session's calibration was of another model. */
+PL_NODISCARD pl_status pl_state_check_origin(const pl_state *state, bool calibration,
+                                             pl_error *err);
+
 /* Imports: the checkpoint (another one than before drops the layers of that), then its layers;
  * `drop` gives the layers whose name matches the glob (NULL: all) back to their methods. */
 PL_NODISCARD pl_status pl_state_set_import(pl_state *state, const char *path, pl_id id,
@@ -219,8 +229,10 @@ json_t *pl_display_to_json(const pl_state *state);
 /* What is missing or not understood keeps its default: a session never fails over a view. */
 void pl_display_from_json(pl_state *state, const json_t *json);
 
-/* Everything, for a session: paths included.  from_json opens nothing; *model_path (caller frees;
- * NULL for the demo) tells what to open before pl_state_restore is called with its source. */
+/* Everything, for a session: paths included; NULL when memory is out.  The source to restore with
+ * is opened by its "model" (null: the demo) and "inputs", and nobody else has it yet.  Where it is
+ * another model than the results are of, its calibration is not known, and its layers are foreign
+ * (pl_state_is_foreign). */
 json_t *pl_state_to_json(const pl_state *state);
 PL_NODISCARD pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *source,
                                         pl_error *err);

@@ -176,6 +176,41 @@ static void test_json_round_trip(void **ctx)
     check_round_trip(false);
 }
 
+/* A record that does not say of which model its results are: none of them is used. */
+static void test_results_of_an_unknown_model_are_foreign(void **ctx)
+{
+    (void)ctx;
+    pl_error err = {0};
+    pl_state a, b;
+    fill(&a, false);
+    a.calibration.known = true;
+    a.imported = (pl_imported){.path = strdup("elsewhere"), .id = {1, 2}};
+    pl_check_ok(pl_state_import_layer(&a, 3, (pl_id){5, 6}, &err), err);
+    pl_check_ok(pl_state_check_origin(&a, true, &err), err);
+    json_t *json = pl_state_to_json(&a);
+    assert_int_equal(json_object_del(json, "origin"), 0);
+    for (int turn = 0; turn < 2; turn++) {
+        pl_check_ok(pl_state_restore(&b, json, a.source, &err), err);
+        assert_int_equal(pl_state_solved_count(&b), 0);
+        assert_int_equal(pl_state_import_count(&b), 0);
+        assert_true(pl_state_is_foreign(&b, 2) && pl_state_is_foreign(&b, 3) &&
+                    !pl_state_is_foreign(&b, 4));
+        assert_true(!b.calibration.known && (b.calibration.foreign || turn == 1));
+        assert_int_equal(pl_state_check_origin(&b, false, &err), PL_ERR_CHANGED);
+        pl_check_says(err, "3 results of the session are of another model");
+        /* It stays so in the session that goes on from there. */
+        json_decref(json);
+        json = pl_state_to_json(&b);
+        if (turn == 1) {
+            pl_check_ok(pl_state_set_result(&b, 2, (pl_id){1, 1}, (pl_id){2, 2}, &err), err);
+            assert_false(pl_state_is_foreign(&b, 2));
+        }
+        pl_state_deinit(&b);
+    }
+    json_decref(json);
+    pl_state_deinit(&a);
+}
+
 static void check_refused(pl_source *source, json_t *json, const char *says)
 {
     pl_error err;
@@ -311,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_sequential_result_depends_on_every_layer),
         cmocka_unit_test(test_last_matching_override_wins),
         cmocka_unit_test(test_json_round_trip),
+        cmocka_unit_test(test_results_of_an_unknown_model_are_foreign),
         cmocka_unit_test(test_restore_refuses_what_it_cannot_read),
         cmocka_unit_test(test_commands_of_a_demo_state),
         cmocka_unit_test(test_commands_name_no_folder),
