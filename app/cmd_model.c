@@ -65,9 +65,56 @@ static void warn_unpaired(const pl_model *model, pl_lab *lab)
     }
 }
 
+/* "12 tensors ... are read by nothing: blk.*.attn_q.bias (3), ..." */
+static void warn_unread(const pl_model *model, pl_lab *lab)
+{
+    const size_t shown = 5;
+    size_t kinds = 0, all = 0;
+    const pl_unread *unread = pl_model_unread(model, &kinds);
+    pl_buf text = {0};
+    for (size_t i = 0; i < kinds; i++) {
+        all += unread[i].count;
+    }
+    if (all == 0 || pl_model_is_bare(model)) { /* matrices stand alone */
+        return;
+    }
+    pl_buf_printf(&text, "%zu tensor%s of %s %s read by nothing: ", all, all > 1 ? "s" : "",
+                  pl_model_name(model), all > 1 ? "are" : "is");
+    for (size_t i = 0; i < kinds && i < shown; i++) {
+        pl_buf_printf(&text, unread[i].count > 1 ? "%s%s (%zu)" : "%s%s", i > 0 ? ", " : "",
+                      unread[i].kind, unread[i].count);
+    }
+    pl_buf_puts(&text, kinds > shown ? ", ... (`info` names all)" : "");
+    pl_lab_warn(lab, text.data != NULL ? text.data : "tensors are read by nothing");
+    pl_buf_deinit(&text);
+}
+
 static json_t *size_or_null(size_t size)
 {
     return size > 0 ? json_integer((json_int_t)size) : json_null();
+}
+
+/* The files that were read, without their folder, and the tensors in them that were not. */
+static void put_files(json_t *result, const pl_model *model)
+{
+    const pl_checkpoint *checkpoint = pl_model_checkpoint(model);
+    json_t *files = json_array();
+    json_t *list = json_array();
+    size_t kinds = 0;
+    const pl_unread *unread = pl_model_unread(model, &kinds);
+    for (size_t i = 0; i < pl_checkpoint_shards(checkpoint); i++) {
+        const char *name = pl_path_name(pl_file_path(pl_checkpoint_shard(checkpoint, i)));
+        char safe[256];
+        pl_text_escape(name, strlen(name), safe, sizeof safe);
+        json_array_append_new(files, json_string(safe));
+    }
+    for (size_t i = 0; i < kinds; i++) {
+        json_array_append_new(list, json_pack("{s:s, s:I}", "unread", unread[i].kind, "tensors",
+                                              (json_int_t)unread[i].count));
+    }
+    json_object_set_new(result, "files", files);
+    json_object_set_new(result, "unread", kinds > 0 ? json_incref(list) : json_null());
+    json_decref(list);
 }
 
 static void put_info(json_t *result, const pl_model *model, double seconds)
@@ -141,6 +188,11 @@ pl_status pl_run_open(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     if (status == PL_OK) {
         put_info(call->result, call->source->model, pl_now() - start);
         warn_unpaired(call->source->model, lab);
+        const char *note = pl_checkpoint_note(pl_model_checkpoint(call->source->model));
+        if (note != NULL) {
+            pl_lab_warn(lab, note);
+        }
+        warn_unread(call->source->model, lab);
     }
     return status;
 }
@@ -159,6 +211,7 @@ pl_status pl_run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     double start = pl_now();
     char processor[160];
     put_info(call->result, state->source->model, 0);
+    put_files(call->result, state->source->model);
     pl_processor_name(processor, sizeof processor);
     json_object_set_new(call->result, "kernel", json_string(pl_kernel_name()));
     json_object_set_new(call->result, "threads", json_integer(pl_linalg_threads()));

@@ -4,7 +4,8 @@
 #include "core/base/text.h"
 #include "core/io/checkpoint_parts.h"
 
-#include <errno.h>
+#include <dirent.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,20 +134,117 @@ static bool is_file(const char *path)
     return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
+pl_container pl_checkpoint_kind(const char *path)
+{
+    unsigned char head[9] = {0};
+    pl_file *file = NULL;
+    pl_container kind = PL_NO_CONTAINER;
+    if (!is_file(path) || pl_file_open(path, &file, NULL) != PL_OK) {
+        return kind;
+    }
+    uint64_t size = pl_file_size(file), length = 0;
+    if (size >= sizeof head && pl_file_read(file, 0, head, sizeof head, NULL) == PL_OK) {
+        memcpy(&length, head, sizeof length);
+        kind = memcmp(head, "GGUF", 4) == 0 || memcmp(head, "FUGG", 4) == 0 ? PL_GGUF
+               : memcmp(head, "\x93NUMPY", 6) == 0                          ? PL_NPY
+               : head[8] == '{' && length >= 2 && length <= size - 8        ? PL_SAFETENSORS
+                                                                            : PL_NO_CONTAINER;
+    }
+    pl_file_close(file);
+    return kind;
+}
+
+/* "-00002-of-00003" before the ending: five digits or more, as both writers have them. */
+bool pl_checkpoint_part(const char *name, const char *ending, size_t *stem, size_t *part,
+                        size_t *parts)
+{
+    static const char digits[] = "0123456789";
+    if (!ends_with(name, ending)) {
+        return false;
+    }
+    const char *end = name + strlen(name) - strlen(ending);
+    const char *of = NULL;
+    for (const char *at = name; (at = strstr(at, "-of-")) != NULL && at < end; at++) {
+        of = at;
+    }
+    const char *first = of;
+    while (first != NULL && first > name && strchr(digits, first[-1]) != NULL) {
+        first--;
+    }
+    size_t before = first != NULL ? (size_t)(of - first) : 0;
+    size_t after = first != NULL ? strspn(of + 4, digits) : 0;
+    if (before < 5 || before > 9 || after < 5 || after > 9 || of + 4 + after != end ||
+        first == name || first[-1] != '-') {
+        return false;
+    }
+    *stem = (size_t)(first - 1 - name);
+    *part = (size_t)strtoul(first, NULL, 10);
+    *parts = (size_t)strtoul(of + 4, NULL, 10);
+    return true;
+}
+
+/* The index beside a file that is named as one of its shards; empty if there is none. */
+static pl_status find_index(const char *path, pl_buf *index, pl_error *err)
+{
+    size_t stem = 0, part = 0, parts = 0;
+    if (pl_checkpoint_part(path, ".safetensors", &stem, &part, &parts)) {
+        pl_buf_append(index, path, stem);
+        pl_buf_puts(index, ".safetensors.index.json");
+    }
+    pl_status status = pl_buf_check(index, err);
+    if (status == PL_OK && index->size > 0 && !is_file(index->data)) {
+        index->size = 0;
+    }
+    return status;
+}
+
+/* One safetensors file; as a shard under an index it stands for the whole checkpoint. */
+static pl_status load_safetensors(pl_checkpoint *checkpoint, const char *path, pl_error *err)
+{
+    pl_buf index = {0};
+    pl_status status = find_index(path, &index, err);
+    if (status == PL_OK && index.size == 0) {
+        status = pl_safetensors_load(checkpoint, path, err);
+    } else if (status == PL_OK) {
+        status = pl_safetensors_load_index(checkpoint, index.data, err);
+        bool listed = false;
+        for (size_t i = 0; i < checkpoint->shard_count; i++) {
+            const char *shard = pl_path_name(pl_file_path(checkpoint->shards[i]));
+            listed = listed || strcmp(shard, pl_path_name(path)) == 0;
+        }
+        const pl_brief name = pl_brief_of(pl_path_name(path), strlen(pl_path_name(path)));
+        const pl_brief list =
+            pl_brief_of(pl_path_name(index.data), strlen(pl_path_name(index.data)));
+        if (status == PL_OK && !listed) {
+            status = pl_error_set(err, PL_ERR_FORMAT,
+                                  "%s: weight_map: lists no tensor in %s, expected that shard",
+                                  index.data, name.text);
+        } else if (status == PL_OK) {
+            pl_checkpoint_say(checkpoint, "%s is one of %zu shards: all that %s lists were read",
+                              name.text, checkpoint->shard_count, list.text);
+        }
+    }
+    pl_buf_deinit(&index);
+    return status;
+}
+
 static pl_status load(pl_checkpoint *checkpoint, const char *path, pl_error *err)
 {
-    pl_status refused = is_file(path) ? pl_refuse_pickle(path, path, err) : PL_OK;
+    pl_container kind = pl_checkpoint_kind(path);
+    pl_status refused = kind == PL_NO_CONTAINER ? pl_refuse_file(path, err) : PL_OK;
     if (refused != PL_OK) {
         return refused;
     }
-    if (ends_with(path, ".gguf")) {
+    /* The ending counts where the first bytes say nothing: then the reader says what is wrong. */
+    bool unknown = kind == PL_NO_CONTAINER;
+    if (kind == PL_GGUF || (unknown && ends_with(path, ".gguf"))) {
         return pl_gguf_load(checkpoint, path, err);
     }
-    if (ends_with(path, ".npy")) {
+    if (kind == PL_NPY || (unknown && ends_with(path, ".npy"))) {
         return pl_npy_load(checkpoint, path, err);
     }
-    if (ends_with(path, ".safetensors")) {
-        return pl_safetensors_load(checkpoint, path, err);
+    if (kind == PL_SAFETENSORS || ends_with(path, ".safetensors")) {
+        return load_safetensors(checkpoint, path, err);
     }
     if (ends_with(path, ".json")) {
         return pl_safetensors_load_index(checkpoint, path, err);
@@ -159,30 +257,63 @@ static pl_status load(pl_checkpoint *checkpoint, const char *path, pl_error *err
                                       : "there is no such file or folder");
 }
 
+/* What else in the folder could have been meant. */
+static void say_others(pl_checkpoint *checkpoint, const char *folder, bool index)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    size_t ggufs = 0;
+    bool adapter = false;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        ggufs += ends_with(entry->d_name, ".gguf");
+        adapter = adapter || strcmp(entry->d_name, "adapter_config.json") == 0;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    if (index) {
+        pl_checkpoint_say(checkpoint,
+                          "the folder holds model.safetensors and model.safetensors.index.json: "
+                          "model.safetensors was read, as transformers does, the shards were not");
+    }
+    if (ggufs > 0) {
+        pl_checkpoint_say(checkpoint, "the folder also holds %zu .gguf file%s, not read", ggufs,
+                          ggufs > 1 ? "s" : "");
+    }
+    if (adapter) {
+        pl_checkpoint_say(checkpoint,
+                          "the adapter in the folder (adapter_config.json) is not applied");
+    }
+}
+
 static pl_status load_folder(pl_checkpoint *checkpoint, const char *path, pl_error *err)
 {
-    static const char *const names[] = {"model.safetensors.index.json", "model.safetensors"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        pl_buf file = {0};
-        pl_path_join(&file, path, names[i]);
-        pl_status status = pl_buf_check(&file, err);
-        bool found = status == PL_OK && is_file(file.data);
-        if (found) {
-            status = load(checkpoint, file.data, err);
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
+    pl_buf files[2] = {{0}, {0}};
+    bool there[2] = {false, false};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < 2 && status == PL_OK; i++) {
+        pl_path_join(&files[i], path, names[i]);
+        status = pl_buf_check(&files[i], err);
+        there[i] = status == PL_OK && is_file(files[i].data);
+    }
+    if (status == PL_OK && (there[0] || there[1])) {
+        status = load(checkpoint, files[there[0] ? 0 : 1].data, err);
+        if (status == PL_OK) {
+            say_others(checkpoint, path, there[0] && there[1]);
         }
-        pl_buf_deinit(&file);
-        if (found || status != PL_OK) {
-            return status;
+    } else if (status == PL_OK) {
+        status = pl_checkpoint_refuse_folder(path, err);
+        if (status == PL_OK) {
+            status = pl_error_set(err, PL_ERR_NOT_FOUND,
+                                  "%s: the folder holds no checkpoint, expected model.safetensors "
+                                  "or model.safetensors.index.json in it",
+                                  path);
         }
     }
-    pl_status refused = pl_checkpoint_refuse_pickles(path, err);
-    if (refused != PL_OK) {
-        return refused;
-    }
-    return pl_error_set(err, PL_ERR_NOT_FOUND,
-                        "%s: the folder holds no checkpoint, expected model.safetensors.index.json "
-                        "or model.safetensors in it",
-                        path);
+    pl_buf_deinit(&files[0]);
+    pl_buf_deinit(&files[1]);
+    return status;
 }
 
 pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *err)
@@ -207,11 +338,8 @@ pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *er
     return PL_OK;
 }
 
-void pl_checkpoint_close(pl_checkpoint *checkpoint)
+void pl_checkpoint_clear(pl_checkpoint *checkpoint)
 {
-    if (checkpoint == NULL) {
-        return;
-    }
     for (size_t i = 0; i < checkpoint->count; i++) {
         free((void *)checkpoint->tensors[i].name);
     }
@@ -229,9 +357,35 @@ void pl_checkpoint_close(pl_checkpoint *checkpoint)
     free(checkpoint->shards);
     free(checkpoint->arrays);
     free(checkpoint->by_name);
-    free(checkpoint->folder);
-    json_decref(checkpoint->metadata);
-    free(checkpoint);
+    pl_buf_deinit(&checkpoint->note);
+    json_object_clear(checkpoint->metadata);
+    *checkpoint = (pl_checkpoint){.folder = checkpoint->folder, .metadata = checkpoint->metadata};
+}
+
+void pl_checkpoint_close(pl_checkpoint *checkpoint)
+{
+    if (checkpoint != NULL) {
+        pl_checkpoint_clear(checkpoint);
+        free(checkpoint->folder);
+        json_decref(checkpoint->metadata);
+        free(checkpoint);
+    }
+}
+
+const char *pl_checkpoint_note(const pl_checkpoint *checkpoint)
+{
+    return checkpoint->note.size > 0 && !checkpoint->note.failed ? checkpoint->note.data : NULL;
+}
+
+void pl_checkpoint_say(pl_checkpoint *checkpoint, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    pl_buf_puts(&checkpoint->note, checkpoint->note.size > 0 ? "; " : "");
+    pl_buf_puts(&checkpoint->note, text);
 }
 
 pl_container pl_checkpoint_container(const pl_checkpoint *checkpoint)

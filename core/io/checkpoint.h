@@ -29,19 +29,38 @@ typedef struct pl_tensor {
     uint64_t bytes;
 } pl_tensor;
 
-typedef enum pl_container { PL_SAFETENSORS, PL_GGUF, PL_NPY } pl_container;
+typedef enum pl_container {
+    PL_SAFETENSORS,
+    PL_GGUF,
+    PL_NPY,
+    PL_NO_CONTAINER, /* of a file: none of these */
+} pl_container;
+
+/* What a file is by its first bytes, whatever its name. */
+pl_container pl_checkpoint_kind(const char *path);
 
 typedef struct pl_checkpoint pl_checkpoint;
 
-/* path: a .safetensors, .gguf or .npy file, a .safetensors.index.json, or a folder that holds
- * model.safetensors.index.json or model.safetensors (in that order).  PL_ERR_UNSUPPORTED with the
- * way out for pickles, 8-bit floats and packed integers (GPTQ, AWQ).  Caller owns *out. */
+/* path: a safetensors, GGUF or npy file of any name, a .safetensors.index.json, or a folder that
+ * holds model.safetensors or model.safetensors.index.json (in that order, which is transformers').
+ * One shard under an index, or one part of a split GGUF, stands for all of them.
+ * PL_ERR_UNSUPPORTED with the way out for what is known but not read: pickles, packed weights,
+ * adapters.  Caller owns *out. */
 PL_NODISCARD pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *err);
 void pl_checkpoint_close(pl_checkpoint *checkpoint);
 
-/* For a folder without a checkpoint: PL_ERR_UNSUPPORTED with the way out where it holds weights
- * that PyTorch pickled (pytorch_model.bin), else PL_OK. */
-PL_NODISCARD pl_status pl_checkpoint_refuse_pickles(const char *folder, pl_error *err);
+/* For a folder without a checkpoint: PL_ERR_UNSUPPORTED with the way out where it holds an adapter
+ * or weights that PyTorch pickled (pytorch_model.bin), else PL_OK. */
+PL_NODISCARD pl_status pl_checkpoint_refuse_folder(const char *folder, pl_error *err);
+
+/* Of a name that ends in "-00002-of-00003" and `ending`: the length of what is before, and the two
+ * numbers; false for any other name. */
+bool pl_checkpoint_part(const char *name, const char *ending, size_t *stem, size_t *part,
+                        size_t *parts);
+
+/* What a person should know of the choice of files: NULL, or sentences without a full stop (", "
+ * between them), safe to show. */
+const char *pl_checkpoint_note(const pl_checkpoint *checkpoint);
 
 pl_container pl_checkpoint_container(const pl_checkpoint *checkpoint);
 

@@ -2,6 +2,7 @@
 #ifndef PL_IO_CHECKPOINT_PARTS_H
 #define PL_IO_CHECKPOINT_PARTS_H
 
+#include "core/base/text.h"
 #include "core/io/checkpoint.h"
 
 /* A GGUF array of strings with its raw bytes; each string is NUL-terminated in `bytes`. */
@@ -22,9 +23,16 @@ struct pl_checkpoint {
     size_t count, capacity;
     size_t *by_name; /* [count] indices into tensors, in strcmp order of their names */
     json_t *metadata;
+    pl_buf note;
     pl_string_array *arrays;
     size_t array_count;
 };
+
+/* Adds a sentence to the note. */
+void pl_checkpoint_say(pl_checkpoint *checkpoint, const char *format, ...) PL_PRINTF(2, 3);
+
+/* Empties it, but for its folder. */
+void pl_checkpoint_clear(pl_checkpoint *checkpoint);
 
 /* Opens path as the next shard. */
 PL_NODISCARD pl_status pl_checkpoint_add_shard(pl_checkpoint *checkpoint, const char *path,
@@ -49,9 +57,9 @@ PL_NODISCARD pl_status pl_safetensors_load_index(pl_checkpoint *checkpoint, cons
 PL_NODISCARD pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *err);
 PL_NODISCARD pl_status pl_npy_load(pl_checkpoint *checkpoint, const char *path, pl_error *err);
 
-/* PL_ERR_UNSUPPORTED with the way out, else PL_OK: for a file that PyTorch pickled (name: path
- * itself, or a file in the folder path); for tensors of 8-bit floats or packed integers. */
-PL_NODISCARD pl_status pl_refuse_pickle(const char *path, const char *name, pl_error *err);
+/* PL_ERR_UNSUPPORTED with the way out, else PL_OK: for a file that is no container; for what the
+ * tensors and the metadata of one say it is. */
+PL_NODISCARD pl_status pl_refuse_file(const char *path, pl_error *err);
 PL_NODISCARD pl_status pl_refuse_packed(const pl_checkpoint *checkpoint, pl_error *err);
 
 /* The product of the dimensions, false when that of the non-zero ones overflows (so that any

@@ -194,12 +194,12 @@ static pl_status read_pair(pl_gguf_reader *r, uint64_t index, pl_error *err)
     json_t *as_text = json_stringn(key, size);
     if (size == 0 || memchr(key, '\0', size) != NULL || as_text == NULL) {
         status = key_error(r, key, size, "expected a name in UTF-8 without a NUL byte", err);
-    } else if (json_object_get(r->checkpoint->metadata, key) != NULL) {
+    } else if (json_object_get(r->metadata, key) != NULL) {
         status = key_error(r, key, size, "occurs twice, expected unique keys", err);
     } else {
         status = read_value(r, key, &value, err);
     }
-    if (status == PL_OK && json_object_set(r->checkpoint->metadata, key, value) != 0) {
+    if (status == PL_OK && json_object_set(r->metadata, key, value) != 0) {
         status = out_of_memory(r, err);
     }
     json_decref(as_text);
@@ -269,11 +269,15 @@ static pl_status read_header(pl_gguf_reader *r, pl_error *err)
     return pl_gguf_read_tensors(r, counts[0], err);
 }
 
-pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *err)
+/* Adds one file: its shard, its tensors, its keys to metadata. */
+static pl_status add_file(pl_checkpoint *checkpoint, const char *path, json_t *metadata,
+                          pl_error *err)
 {
     pl_file *file = NULL;
-    pl_gguf_reader r = {.checkpoint = checkpoint, .path = path, .alignment = DEFAULT_ALIGNMENT};
-    checkpoint->container = PL_GGUF;
+    pl_gguf_reader r = {.checkpoint = checkpoint,
+                        .metadata = metadata,
+                        .path = path,
+                        .alignment = DEFAULT_ALIGNMENT};
     pl_status status = pl_checkpoint_add_shard(checkpoint, path, &file, err);
     if (status == PL_OK) {
         status = pl_cursor_init(&r.cursor, file, err);
@@ -282,8 +286,103 @@ pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *er
         status = read_header(&r, err);
         pl_cursor_deinit(&r.cursor);
     }
+    return status;
+}
+
+/* --- split files ------------------------------------------------------------------------------ */
+
+static json_int_t number_of(const json_t *metadata, const char *key)
+{
+    const json_t *value = json_object_get(metadata, key);
+    return json_is_integer(value) ? json_integer_value(value) : 0;
+}
+
+/* The path of part `no` (from 0) of a split file, from that of any part. */
+static pl_status part_path(const char *path, size_t no, size_t count, pl_buf *out, pl_error *err)
+{
+    size_t stem = 0, part = 0, parts = 0;
+    if (!pl_checkpoint_part(path, ".gguf", &stem, &part, &parts) || parts != count) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: split.count is %zu: expected a name that ends in "
+                            "-%05d-of-%05zu.gguf, as the other parts' do",
+                            path, count, 1, count);
+    }
+    pl_buf_append(out, path, stem);
+    pl_buf_printf(out, "-%05zu-of-%05zu.gguf", no + 1, count);
+    return pl_buf_check(out, err);
+}
+
+static pl_status add_part(pl_checkpoint *checkpoint, const char *first, size_t no, size_t count,
+                          pl_error *err)
+{
+    pl_buf path = {0};
+    json_t *metadata = json_object();
+    pl_status status = metadata != NULL ? part_path(first, no, count, &path, err)
+                                        : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory",
+                                                       first);
     if (status == PL_OK) {
-        status = pl_checkpoint_index_names(checkpoint, err);
+        status = add_file(checkpoint, path.data, metadata, err);
+        if (status == PL_ERR_NOT_FOUND) {
+            status = pl_error_set(err, status, "%s: part %zu of %zu, %s, is not in the folder",
+                                  first, no + 1, count, pl_path_name(path.data));
+        }
+    }
+    if (status == PL_OK && (number_of(metadata, "split.no") != (json_int_t)no ||
+                            number_of(metadata, "split.count") != (json_int_t)count)) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: split.no is %lld and split.count %lld, expected %zu and %zu",
+                              path.data, (long long)number_of(metadata, "split.no"),
+                              (long long)number_of(metadata, "split.count"), no, count);
+    }
+    json_decref(metadata);
+    pl_buf_deinit(&path);
+    return status;
+}
+
+/* The first part is read already; its metadata is the whole checkpoint's. */
+static pl_status add_other_parts(pl_checkpoint *checkpoint, const char *path, size_t count,
+                                 pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t no = 1; no < count && status == PL_OK; no++) {
+        status = add_part(checkpoint, path, no, count, err);
+    }
+    json_int_t tensors = number_of(checkpoint->metadata, "split.tensors.count");
+    if (status == PL_OK && tensors > 0 && (size_t)tensors != checkpoint->count) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: split.tensors.count is %lld, but its parts hold %zu tensors",
+                              path, (long long)tensors, checkpoint->count);
     }
     return status;
+}
+
+pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *err)
+{
+    pl_buf first = {0};
+    pl_status status = add_file(checkpoint, path, checkpoint->metadata, err);
+    json_int_t count = number_of(checkpoint->metadata, "split.count");
+    if (status == PL_OK && count > UINT16_MAX) {
+        status = pl_error_set(err, PL_ERR_FORMAT, "%s: split.count is %lld, expected at most %d",
+                              path, (long long)count, UINT16_MAX);
+    }
+    if (status == PL_OK && count > 1 && number_of(checkpoint->metadata, "split.no") != 0) {
+        pl_checkpoint_clear(checkpoint); /* another part was named: begin with the first */
+        status = part_path(path, 0, (size_t)count, &first, err);
+        if (status == PL_OK) {
+            status = add_file(checkpoint, first.data, checkpoint->metadata, err);
+        }
+        if (status == PL_OK && (number_of(checkpoint->metadata, "split.no") != 0 ||
+                                number_of(checkpoint->metadata, "split.count") != count)) {
+            status = pl_error_set(err, PL_ERR_FORMAT,
+                                  "%s: expected split.no 0 and split.count %lld", first.data,
+                                  (long long)count);
+        }
+    }
+    if (status == PL_OK && count > 1) {
+        status = add_other_parts(checkpoint, first.size > 0 ? first.data : path, (size_t)count,
+                                 err);
+    }
+    checkpoint->container = PL_GGUF;
+    pl_buf_deinit(&first);
+    return status == PL_OK ? pl_checkpoint_index_names(checkpoint, err) : status;
 }

@@ -74,6 +74,7 @@ pl_gguf_type pl_gguf_type_of(uint32_t id);
 typedef struct pl_gguf_reader {
     pl_cursor cursor;
     pl_checkpoint *checkpoint;
+    json_t *metadata; /* where its keys go */
     const char *path;
     uint64_t alignment;
     uint64_t data;    /* offset of the data section in the file */

@@ -148,6 +148,7 @@ static pl_status add_infos(pl_gguf_reader *r, info *infos, size_t count, pl_erro
             status = place(r, t, known, section, err);
         }
         if (status == PL_OK) {
+            t->tensor.shard = r->checkpoint->shard_count - 1;
             t->tensor.offset = r->data + t->offset;
             t->tensor.bytes = known ? t->tensor.bytes : UINT64_MAX;
             status =

@@ -30,14 +30,17 @@ bool pl_model_is_matrices(const char *path)
     if (stat(path, &st) != 0 || S_ISDIR(st.st_mode)) {
         return false;
     }
-    if (ends_with(path, ".npy")) {
+    pl_container kind = pl_checkpoint_kind(path);
+    bool unknown = kind == PL_NO_CONTAINER;
+    if (kind == PL_NPY || (unknown && ends_with(path, ".npy"))) {
         return true;
     }
+    bool tensors = kind == PL_SAFETENSORS || (unknown && ends_with(path, ".safetensors"));
     pl_buf config = {0};
     const char *slash = strrchr(path, '/');
     pl_buf_append(&config, path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
     pl_buf_puts(&config, "config.json");
-    bool alone = ends_with(path, ".safetensors") && !config.failed && stat(config.data, &st) != 0;
+    bool alone = tensors && !config.failed && stat(config.data, &st) != 0;
     pl_buf_deinit(&config);
     return alone;
 }
@@ -356,6 +359,9 @@ pl_status pl_model_open_matrices(const char *weights, const char *inputs, pl_mod
     }
     if (status == PL_OK) {
         status = build_layers(model, err);
+    }
+    if (status == PL_OK) {
+        status = pl_model_list_unread(model, err);
     }
     if (status != PL_OK) {
         pl_model_close(model);

@@ -279,7 +279,6 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
     config.eos_id = read_id(json, "eos_token_id");
     const json_t *text = json_object_get(json, "text_config");
     if (strcmp(type, "gemma3") == 0 && json_is_object(text)) { /* with a vision tower, left alone */
-        snprintf(config.prefix, sizeof config.prefix, "language_model.");
         type = "gemma3_text";
         json = text;
     }

@@ -34,7 +34,9 @@ typedef struct pl_arch pl_arch;
 typedef struct pl_config {
     const pl_arch *arch;
     char architecture[64]; /* "llama", "gemma3_text" */
-    char prefix[24];       /* of tensor names in safetensors: "language_model." inside gemma3 */
+    /* What stands in safetensors for the "model." that names begin with, and before lm_head: other
+     * words inside a model with a vision tower. */
+    const char *body, *head;
     size_t hidden_size, intermediate_size, blocks, heads, kv_heads, head_dim, vocab_size;
     size_t rotary_dim; /* dimensions of a head that RoPE turns; head_dim but for phi3 */
     size_t max_positions;

@@ -14,6 +14,8 @@ static bool missing(const json_t *value)
 
 void pl_config_set_arch(const pl_arch *arch, pl_config *out)
 {
+    out->body = "model.";
+    out->head = "";
     out->rope_amplitude = 1;
     for (size_t role = PL_ROLE_Q; role <= PL_ROLE_V; role++) {
         out->biased[role] = arch->qkv_bias;

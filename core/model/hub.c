@@ -22,10 +22,11 @@ static bool holds(const char *folder, const char *name)
     return found;
 }
 
-/* A folder of safetensors is opened as it is; one with a single GGUF file stands for that file. */
+/* A folder of safetensors is opened as it is; one with a single GGUF file (split or not) stands for
+ * that file. */
 static pl_status resolve_folder(const char *folder, pl_buf *out, pl_error *err)
 {
-    if (holds(folder, "model.safetensors.index.json") || holds(folder, "model.safetensors")) {
+    if (holds(folder, "model.safetensors") || holds(folder, "model.safetensors.index.json")) {
         pl_buf_puts(out, folder);
         return pl_buf_check(out, err);
     }
@@ -36,8 +37,13 @@ static pl_status resolve_folder(const char *folder, pl_buf *out, pl_error *err)
     size_t count = 0;
     pl_buf found = {0};
     for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        size_t size = strlen(entry->d_name);
-        if (size > 5 && strcmp(entry->d_name + size - 5, ".gguf") == 0 && count++ == 0) {
+        size_t size = strlen(entry->d_name), stem = 0, part = 1, parts = 1;
+        bool gguf = size > 5 && strcmp(entry->d_name + size - 5, ".gguf") == 0;
+        /* The first part of a split file stands for all. */
+        if (gguf && pl_checkpoint_part(entry->d_name, ".gguf", &stem, &part, &parts) && part > 1) {
+            continue;
+        }
+        if (gguf && count++ == 0) {
             pl_path_join(&found, folder, entry->d_name);
         }
     }
@@ -47,9 +53,10 @@ static pl_status resolve_folder(const char *folder, pl_buf *out, pl_error *err)
         pl_buf_puts(out, found.data);
         status = pl_buf_check(out, err);
     } else if (status == PL_OK && count > 1) {
-        status = pl_error_set(err, PL_ERR_USAGE, "%s: the folder holds %zu .gguf files: name one",
-                              folder, count);
-    } else if (status == PL_OK && (status = pl_checkpoint_refuse_pickles(folder, err)) == PL_OK) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "%s: the folder holds %zu models as GGUF (%s, ...): name one", folder,
+                              count, pl_path_name(found.data));
+    } else if (status == PL_OK && (status = pl_checkpoint_refuse_folder(folder, err)) == PL_OK) {
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s: the folder holds no model: expected model.safetensors, "
                               "model.safetensors.index.json or a .gguf file",

@@ -67,14 +67,60 @@ static pl_status need_matrix(const pl_model *model, const char *name, size_t row
     return need(model, name, (const uint64_t[]){rows, cols}, 2, out, err);
 }
 
+/* What files have for "model." and before lm_head: a plain model, one inside a model with a vision
+ * tower (as transformers wrote it before 4.52, and since), one saved without its head. */
+static const char *const words[][2] = {{"model.", ""},
+                                       {"language_model.model.", "language_model."},
+                                       {"model.language_model.", ""},
+                                       {"", ""}};
+
+static void put_words(const char *body, const char *head, const char *hf, const char *ending,
+                      char out[128])
+{
+    static const char model[] = "model.";
+    bool inside = strncmp(hf, model, strlen(model)) == 0;
+    snprintf(out, 128, "%s%s%s", inside ? body : head, inside ? hf + strlen(model) : hf, ending);
+}
+
+/* The weight of a name as Hugging Face has it, in the words of this checkpoint. */
+static void put_name(const pl_config *c, const char *hf, char out[128])
+{
+    put_words(c->body, c->head, hf, ".weight", out);
+}
+
+const pl_tensor *pl_model_tensor_by_name(const pl_checkpoint *checkpoint, const char *hf)
+{
+    char name[128];
+    const pl_tensor *found = NULL;
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && found == NULL; i++) {
+        put_words(words[i][0], words[i][1], hf, "", name);
+        found = pl_checkpoint_find(checkpoint, name);
+    }
+    return found;
+}
+
+/* A checkpoint's words, by where its embedding is; the plain ones where there is none. */
+static void find_words(pl_model *model)
+{
+    pl_config *c = &model->config;
+    char name[128];
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && !is_gguf(model); i++) {
+        put_words(words[i][0], words[i][1], c->arch->embedding.hf, ".weight", name);
+        if (pl_checkpoint_find(model->checkpoint, name) != NULL) {
+            c->body = words[i][0];
+            c->head = words[i][1];
+            return;
+        }
+    }
+}
+
 static void tensor_name(const pl_model *model, pl_names names, size_t block, const char *suffix,
                         char out[128])
 {
     if (is_gguf(model)) {
         snprintf(out, 128, "blk.%zu.%s.%s", block, names.gguf, suffix);
     } else {
-        snprintf(out, 128, "%smodel.layers.%zu.%s.%s", model->config.prefix, block, names.hf,
-                 suffix);
+        snprintf(out, 128, "%slayers.%zu.%s.%s", model->config.body, block, names.hf, suffix);
     }
 }
 
@@ -160,7 +206,7 @@ static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
         tensor_name(model, names_of(arch, layer->role, layer->expert), layer->block, "weight",
                     name);
     } else {
-        snprintf(name, sizeof name, "%s%s.weight", model->config.prefix, layer->name);
+        put_name(&model->config, layer->name, name);
     }
     return need_matrix(model, name, layer->rows, layer->cols, &layer->tensor, err);
 }
@@ -290,8 +336,11 @@ static pl_status find_whole(pl_model *model, pl_names names, size_t rows, const 
                             pl_error *err)
 {
     char name[128];
-    snprintf(name, sizeof name, "%s%s.weight", model->config.prefix,
-             is_gguf(model) ? names.gguf : names.hf);
+    if (is_gguf(model)) {
+        snprintf(name, sizeof name, "%s.weight", names.gguf);
+    } else {
+        put_name(&model->config, names.hf, name);
+    }
     size_t hidden = model->config.hidden_size;
     return rows > 0 ? need_matrix(model, name, rows, hidden, out, err)
                     : need_vector(model, name, hidden, out, err);
@@ -328,6 +377,7 @@ pl_status pl_model_build_layers(pl_model *model, pl_error *err)
         return pl_error_set(err, PL_ERR_MEMORY, "no memory for the list of layers");
     }
     const pl_arch *arch = config->arch;
+    find_words(model);
     pl_status status =
         find_whole(model, arch->embedding, config->vocab_size, &model->embedding, err);
     for (size_t block = 0; block < config->blocks && status == PL_OK; block++) {

@@ -66,7 +66,10 @@ static pl_status open_parts(pl_model *model, const char *path, pl_error *err)
                      ? pl_config_from_gguf(model->checkpoint, &model->config, err)
                      : read_json_config(model, err);
     }
-    return status == PL_OK ? pl_model_build_layers(model, err) : status;
+    if (status == PL_OK) {
+        status = pl_model_build_layers(model, err);
+    }
+    return status == PL_OK ? pl_model_list_unread(model, err) : status;
 }
 
 pl_status pl_model_new(const char *path, pl_model **out, pl_error *err)
@@ -118,6 +121,10 @@ void pl_model_close(pl_model *model)
     if (model->locked_ready) {
         pthread_mutex_destroy(&model->lock);
     }
+    for (size_t i = 0; i < model->n_unread; i++) {
+        free(model->unread[i].kind);
+    }
+    free(model->unread);
     free(model->path);
     free(model->name);
     free(model->layers);

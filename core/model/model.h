@@ -68,6 +68,15 @@ const char *pl_model_path(const pl_model *model); /* as given */
 const char *pl_model_name(const pl_model *model); /* file or folder name, escaped, for titles */
 uint64_t pl_model_parameters(const pl_model *model); /* elements of all its tensors */
 
+/* Tensors of the checkpoint that nothing reads, by kind: numbers between the dots of their names
+ * stand as '*'; safe to show.  Borrowed, sorted; *count may be 0.  Buffers that every reader makes
+ * anew (rotary_emb.inv_freq) are not among them. */
+typedef struct pl_unread {
+    char *kind;
+    size_t count; /* tensors of that kind */
+} pl_unread;
+const pl_unread *pl_model_unread(const pl_model *model, size_t *count);
+
 size_t pl_model_layer_count(const pl_model *model);
 const pl_layer *pl_model_layer(const pl_model *model, size_t index);
 size_t pl_model_site_count(const pl_model *model);
@@ -107,6 +116,10 @@ typedef struct pl_named_tensor {
     uint64_t dims[2];
     float add;               /* what each stored value misses: -1 for a gemma norm in GGUF */
 } pl_named_tensor;
+
+/* A checkpoint's tensor of a name as Hugging Face has it for a plain model, also where it is inside
+ * a model with a vision tower (language_model.model., model.language_model.); NULL if none. */
+const pl_tensor *pl_model_tensor_by_name(const pl_checkpoint *checkpoint, const char *hf);
 
 /* The index-th of them; false past the last. */
 bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor *out);

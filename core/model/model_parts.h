@@ -35,6 +35,9 @@ struct pl_model {
     pl_block_parts *blocks; /* [blocks] */
     const pl_tensor *embedding, *norm, *lm_head;    /* lm_head is the embedding if tied */
 
+    pl_unread *unread; /* [n_unread] */
+    size_t n_unread;
+
     /* The tokenizer is made when it is first asked for, by whichever thread asks. */
     pthread_mutex_t lock;
     bool locked_ready;
@@ -55,6 +58,9 @@ char *pl_model_title(const char *path);
 
 /* Finds all tensors the architecture needs, checks their shapes, and fills layers and sites. */
 PL_NODISCARD pl_status pl_model_build_layers(pl_model *model, pl_error *err);
+
+/* Fills unread, of a model whose layers are built. */
+PL_NODISCARD pl_status pl_model_list_unread(pl_model *model, pl_error *err);
 
 /* Rows of a norm's gain: hidden, or of q or k heads. */
 size_t pl_model_norm_size(const pl_config *config, pl_norm_role role);

@@ -328,7 +328,7 @@ static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
         const char *from = pl_path_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, s)));
         pl_buf name = {0};
         pl_buf_append(&name, from, ends_with(from, ".npy") ? strlen(from) - 4 : strlen(from));
-        pl_buf_puts(&name, ends_with(from, ".npy") ? ".safetensors" : "");
+        pl_buf_puts(&name, ends_with(from, ".safetensors") ? "" : ".safetensors");
         status = name.failed ? no_memory(err)
                              : write_shard(x, gguf ? "model.safetensors" : name.data, members,
                                            count, task, err);
@@ -507,8 +507,7 @@ static pl_status copy_companions(const exporter *x, bool write, pl_error *err)
 static bool stands_alone(const exporter *x)
 {
     const char *path = pl_model_path(x->model);
-    return pl_model_is_bare(x->model) &&
-           (ends_with(path, ".npy") || ends_with(path, ".safetensors"));
+    return pl_model_is_bare(x->model) && pl_checkpoint_kind(path) != PL_NO_CONTAINER;
 }
 
 static pl_status write_gguf_companions(const exporter *x, pl_error *err)

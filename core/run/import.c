@@ -89,10 +89,10 @@ static pl_status find_places(pl_import *import, pl_error *err)
 static const pl_tensor *find_tensor(const pl_import *import, size_t layer)
 {
     const place *at = &import->places[layer];
-    const pl_tensor *tensor = pl_checkpoint_find(import->checkpoint, at->name);
+    const pl_tensor *tensor = pl_model_tensor_by_name(import->checkpoint, at->name);
     if (tensor == NULL && ends_with(at->name, ".weight")) {
         char *stem = strndup(at->name, strlen(at->name) - strlen(".weight"));
-        tensor = stem != NULL ? pl_checkpoint_find(import->checkpoint, stem) : NULL;
+        tensor = stem != NULL ? pl_model_tensor_by_name(import->checkpoint, stem) : NULL;
         free(stem);
     }
     if (tensor == NULL && pl_checkpoint_container(import->checkpoint) == PL_NPY &&
@@ -153,7 +153,7 @@ pl_status pl_import_open(const pl_state *state, const char *path, pl_import **ou
     }
     import->state = state;
     pl_status status = PL_OK;
-    if (ends_with(path, ".gguf")) {
+    if (pl_checkpoint_kind(path) == PL_GGUF) {
         status = pl_model_open(path, &import->model, err);
         import->checkpoint = status == PL_OK ? pl_model_checkpoint(import->model) : NULL;
     } else {
@@ -338,7 +338,7 @@ static bool find_other(const pl_import *import, const pl_named_tensor *own, pl_n
         *out = *own;
         out->add = 0.0f;
         out->bias_of = SIZE_MAX;
-        out->tensor = pl_checkpoint_find(import->checkpoint, own->name);
+        out->tensor = pl_model_tensor_by_name(import->checkpoint, own->name);
         return out->tensor != NULL;
     }
     for (size_t i = 0; pl_model_named_tensor(import->model, i, out); i++) {

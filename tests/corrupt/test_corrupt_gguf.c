@@ -520,6 +520,70 @@ static void values_that_are_not_finite(void **state)
     pl_buf_deinit(&file);
 }
 
+/* Part `no` (from 0) of a split file with one tensor of its own. */
+static const char *write_part(pl_temp *temp, const char *name, uint32_t no, uint32_t count,
+                              uint32_t tensors)
+{
+    pl_buf file = {0};
+    char tensor[16];
+    snprintf(tensor, sizeof tensor, "t%u", no);
+    make_gguf(&file, 3, 1, 3);
+    make_u32_key(&file, "split.no", no);
+    make_u32_key(&file, "split.count", count);
+    make_u32_key(&file, "split.tensors.count", tensors);
+    make_info(&file, tensor, 1, two, 0, 0);
+    make_padding(&file, 32);
+    const float values[2] = {(float)no, 1};
+    pl_buf_append(&file, values, sizeof values);
+    make_padding(&file, 32);
+    const char *path = pl_temp_write(temp, name, file.data, file.size);
+    pl_buf_deinit(&file);
+    return path;
+}
+
+/* Any part opens all; what does not fit together is named. */
+static void parts_of_a_split_file(void **state)
+{
+    pl_temp *temp = *state;
+    pl_error err = {0};
+    for (uint32_t no = 0; no < 3; no++) {
+        char name[64];
+        snprintf(name, sizeof name, "m-%05u-of-00003.gguf", no + 1);
+        write_part(temp, name, no, 3, 3);
+    }
+    for (int no = 0; no < 3; no++) {
+        pl_checkpoint *checkpoint = NULL;
+        char name[64];
+        snprintf(name, sizeof name, "m-%05d-of-00003.gguf", no + 1);
+        pl_check_ok(pl_checkpoint_open(pl_temp_path(temp, name), &checkpoint, &err), err);
+        assert_int_equal(pl_checkpoint_count(checkpoint), 3);
+        assert_int_equal(pl_checkpoint_shards(checkpoint), 3);
+        for (size_t i = 0; i < 3; i++) {
+            const pl_tensor *tensor = pl_checkpoint_tensor(checkpoint, i);
+            float out[2];
+            pl_check_ok(pl_checkpoint_read(checkpoint, tensor, 0, 1, out, &err), err);
+            assert_int_equal(tensor->shard, i);
+            assert_true(out[0] >= (float)i && out[0] <= (float)i && out[1] >= 1);
+        }
+        pl_checkpoint_close(checkpoint);
+    }
+    check_refused("renamed", write_part(temp, "other.gguf", 0, 3, 3),
+                  "split.count is 3: expected a name that ends in -00001-of-00003.gguf");
+    check_refused("renamed", write_part(temp, "other.gguf", 2, 3, 3),
+                  "expected a name that ends in -00001-of-00003.gguf");
+    check_refused("too many", write_part(temp, "o.gguf", 0, 70000, 3), "expected at most 65535");
+    check_refused("other number", write_part(temp, "m-00001-of-00003.gguf", 0, 3, 9),
+                  "split.tensors.count is 9, but its parts hold 3 tensors");
+    const char *path = write_part(temp, "m-00001-of-00003.gguf", 0, 3, 3);
+    write_part(temp, "m-00002-of-00003.gguf", 2, 3, 3);
+    pl_checkpoint *checkpoint = NULL;
+    assert_int_equal(pl_checkpoint_open(path, &checkpoint, &err), PL_ERR_FORMAT);
+    pl_check_says(err, "m-00002-of-00003.gguf: split.no is 2 and split.count 3, expected 1 and 3");
+    pl_temp_write(temp, "m-00002-of-00003.gguf", "GGUF", 4);
+    assert_int_equal(pl_checkpoint_open(path, &checkpoint, &err), PL_ERR_FORMAT);
+    pl_check_says(err, "m-00002-of-00003.gguf");
+}
+
 static int set_up(void **state)
 {
     static pl_temp temp;
@@ -540,6 +604,7 @@ int main(void)
         cmocka_unit_test(every_bad_file_is_named),
         cmocka_unit_test(every_prefix_is_refused),
         cmocka_unit_test(values_that_are_not_finite),
+        cmocka_unit_test(parts_of_a_split_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

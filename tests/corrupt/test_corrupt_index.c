@@ -22,10 +22,6 @@ static const struct {
     {"no name", "{\"weight_map\":{\"a\":\"\"}}", "in the same folder"},
     {"missing shard", "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s9.safetensors\"}}",
      "weight_map|the shard s9.safetensors is not in the folder"},
-    {"missing tensor",
-     "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s2.safetensors\",\"c\":\"s2.safetensors\"}"
-     "}",
-     "weight_map: tensor 'c' is missing, expected it in s2.safetensors"},
     {"tensor in the other shard",
      "{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s1.safetensors\"}}",
      "s1.safetensors holds tensor 'a', expected it to be in the shard listed for it"},
@@ -60,6 +56,21 @@ static void every_bad_index_is_named(void **state)
         }
         check_refused(cases[i].what, temp->path, cases[i].words);
     }
+}
+
+/* A tensor that nobody may need: whoever does need it says so. */
+static void a_tensor_that_no_shard_holds_is_told(void **state)
+{
+    pl_temp *temp = *state;
+    pl_error err = {0};
+    pl_checkpoint *checkpoint = NULL;
+    const char *json = "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s2.safetensors\","
+                       "\"c\":\"s2.safetensors\"}}";
+    pl_temp_write(temp, "model.safetensors.index.json", json, strlen(json));
+    pl_check_ok(pl_checkpoint_open(temp->folder, &checkpoint, &err), err);
+    assert_int_equal(pl_checkpoint_count(checkpoint), 2);
+    assert_non_null(strstr(pl_checkpoint_note(checkpoint), "1 tensor that no shard holds (c)"));
+    pl_checkpoint_close(checkpoint);
 }
 
 static void a_bad_shard_is_named(void **state)
@@ -104,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_bad_index_is_named),
+        cmocka_unit_test(a_tensor_that_no_shard_holds_is_told),
         cmocka_unit_test(a_bad_shard_is_named),
         cmocka_unit_test(a_folder_without_a_checkpoint),
     };

@@ -45,8 +45,8 @@ json_t *run_last(const run *r); /* the last line's result; status must be 0 */
 void run_check_keys(const json_t *result, const char *keys);
 double run_number(const json_t *result, const char *key);
 
-/* The run failed: exit status, one sentence on stderr that says this; with --json an error object
- * as the last line that says the same. */
+/* The run failed: exit status, one sentence on stderr (behind warnings) that says this; with --json
+ * an error object as the last line that says the same. */
 void run_check_failed(const run *r, int status, const char *says);
 
 /* No C0 but newline, no DEL, no C1, valid UTF-8. */

@@ -2,7 +2,10 @@
  * the file is.  The right values are those of the cases' READMEs. */
 #include "tests/e2e/run_planish.h"
 
+#include "core/base/file.h"
 #include "tests/support/shared.h"
+
+#include <sys/stat.h>
 
 /* cases/NAME, which must be there. */
 static const char *case_path(const char *name, char path[PL_TEST_PATH])
@@ -75,11 +78,138 @@ static void biases_are_exported_and_imported(void **ctx)
     }
 }
 
+/* Two checkpoints in one folder: what transformers reads, and a word about it. */
+static void two_checkpoints_in_one_folder(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    check_case("05b-stale-single-file", 752.281114);
+    run r = RUN("--json", case_path("05b-stale-single-file", model), "-c", "info");
+    assert_non_null(strstr(r.err, "model.safetensors was read, as transformers does"));
+    const json_t *files = json_object_get(run_last(&r), "files");
+    assert_int_equal(json_array_size(files), 1);
+    assert_string_equal(json_string_value(json_array_get(files, 0)), "model.safetensors");
+    run_free(&r);
+}
+
+static void one_file_of_several_stands_for_all(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    static const struct {
+        const char *name, *probe;
+        double perplexity;
+        size_t files;
+    } cases[] = {
+        {"05c-one-shard-of-several/model-00001-of-00014.safetensors",
+         "05c-one-shard-of-several/probe.txt", 728.998511, 14},
+        {"05c-one-shard-of-several/model-00013-of-00014.safetensors",
+         "05c-one-shard-of-several/probe.txt", 728.998511, 14},
+        {"04-gguf-split/tiny-00001-of-00003.gguf", "09-llama-biases/probe.txt", 755.175, 3},
+        {"04-gguf-split/tiny-00002-of-00003.gguf", "09-llama-biases/probe.txt", 755.175, 3},
+        {"04-gguf-split/tiny-00003-of-00003.gguf", "09-llama-biases/probe.txt", 755.175, 3},
+        {"04-gguf-split/whole.gguf", "09-llama-biases/probe.txt", 755.175, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run r = measure(case_path(cases[i].name, model), cases[i].probe, "info;");
+        const json_t *files = json_object_get(run_result(&r, 1), "files");
+        assert_int_equal(json_array_size(files), cases[i].files);
+        pl_check_close(run_number(run_last(&r), "perplexity"), cases[i].perplexity, 2e-6, 0);
+        run_free(&r);
+    }
+}
+
+static void copy_part(const char *name, const char *folder)
+{
+    char from[PL_TEST_PATH], file[128], to[2 * PL_TEST_PATH];
+    size_t size = 0;
+    pl_error err = {0};
+    snprintf(file, sizeof file, "04-gguf-split/%s", name);
+    char *bytes = run_read(case_path(file, from), &size);
+    snprintf(to, sizeof to, "%s/%s", folder, name);
+    pl_check_ok(pl_file_write_all(to, bytes, size, &err), err);
+    free(bytes);
+}
+
+/* A folder of the parts of one GGUF is that model; without one of them it says which. */
+static void a_folder_of_the_parts_of_a_gguf(void **ctx)
+{
+    (void)ctx;
+    const char *folder = run_path("parts");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    copy_part("tiny-00001-of-00003.gguf", folder);
+    copy_part("tiny-00003-of-00003.gguf", folder);
+    run r = RUN("--json", folder, "-c", "info");
+    run_check_failed(&r, 1, "part 2 of 3, tiny-00002-of-00003.gguf, is not in the folder");
+    run_free(&r);
+    copy_part("tiny-00002-of-00003.gguf", folder);
+    r = measure(folder, "09-llama-biases/probe.txt", "");
+    pl_check_close(run_number(run_last(&r), "perplexity"), 755.175, 2e-6, 0);
+    run_free(&r);
+}
+
+static void an_index_may_list_what_nobody_needs(void **ctx)
+{
+    (void)ctx;
+    check_case("05e-index-names-absent-tensor", 728.998511);
+}
+
+/* The text model inside one with a vision tower, whose tensors are told as read by nothing. */
+static void names_inside_a_vision_model(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    check_case("23b-gemma3-vl-new-names", 1054.823089);
+    run r = RUN("--json", case_path("23b-gemma3-vl-new-names", model), "-c", "info");
+    assert_non_null(strstr(r.err, "34 tensors of 23b-gemma3-vl-new-names are read by nothing: "
+                                  "model.multi_modal_projector.mm_input_projection_weight, "));
+    size_t i, all = 0;
+    json_t *row;
+    json_array_foreach(json_object_get(run_last(&r), "unread"), i, row)
+    {
+        all += (size_t)run_number(row, "tensors");
+        const char *kind = json_string_value(json_object_get(row, "unread"));
+        assert_true(strstr(kind, "vision_tower") != NULL || strstr(kind, "projector") != NULL);
+    }
+    assert_int_equal(all, 34);
+    run_free(&r);
+}
+
+static void a_file_is_known_by_its_first_bytes(void **ctx)
+{
+    (void)ctx;
+    check_case("27-gguf-blob-without-ending/sha256-843d506c69eed7ece9a1584965be8842", 755.175);
+    check_case("27-gguf-blob-without-ending/sha256:843d506c69eed7ec", 755.175);
+}
+
+static void what_is_no_model_is_named(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    static const char *const cases[][2] = {
+        {"26-mlx-4bit", "packed MLX integers; open the model it was quantized from"},
+        {"29-gguf-lora-adapter/adapter.gguf",
+         "a LoRA adapter, which changes another model and is none itself; merge it"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run r = RUN("--json", case_path(cases[i][0], model), "-c", "info");
+        run_check_failed(&r, 1, cases[i][1]);
+        run_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(biases_behind_every_projection),
         cmocka_unit_test(biases_are_exported_and_imported),
+        cmocka_unit_test(two_checkpoints_in_one_folder),
+        cmocka_unit_test(one_file_of_several_stands_for_all),
+        cmocka_unit_test(a_folder_of_the_parts_of_a_gguf),
+        cmocka_unit_test(an_index_may_list_what_nobody_needs),
+        cmocka_unit_test(names_inside_a_vision_model),
+        cmocka_unit_test(a_file_is_known_by_its_first_bytes),
+        cmocka_unit_test(what_is_no_model_is_named),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

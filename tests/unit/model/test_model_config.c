@@ -295,7 +295,6 @@ static void gemma3_with_a_vision_tower_gives_its_text_config(void **state)
                      &config, &err),
                 err);
     assert_string_equal(config.architecture, "gemma3_text");
-    assert_string_equal(config.prefix, "language_model.");
     assert_true(config.heads == 8 && config.kv_heads == 4 && config.head_dim == 256);
     assert_true(config.vocab_size == 262208 && config.window == 1024 && config.eos_id == 1);
     assert_true(config.block_kind[4] == PL_BLOCK_SLIDES && config.block_kind[5] == 0);

@@ -188,7 +188,7 @@ static void a_folder_with_one_gguf_stands_for_it(void **state)
     pl_model_close(model);
     pl_temp_write(&inner, "second.gguf", "x", 1);
     assert_int_equal(pl_model_open(inner.folder, &model, &err), PL_ERR_USAGE);
-    pl_check_says(err, "2 .gguf files");
+    pl_check_says(err, "2 models as GGUF");
 }
 
 static void an_id_is_looked_up_in_the_cache(void **state)
