@@ -357,6 +357,7 @@ void pl_checkpoint_clear(pl_checkpoint *checkpoint)
     free(checkpoint->shards);
     free(checkpoint->arrays);
     free(checkpoint->by_name);
+    free(checkpoint->index);
     pl_buf_deinit(&checkpoint->note);
     json_object_clear(checkpoint->metadata);
     *checkpoint = (pl_checkpoint){.folder = checkpoint->folder, .metadata = checkpoint->metadata};
@@ -370,6 +371,11 @@ void pl_checkpoint_close(pl_checkpoint *checkpoint)
         json_decref(checkpoint->metadata);
         free(checkpoint);
     }
+}
+
+const char *pl_checkpoint_index(const pl_checkpoint *checkpoint)
+{
+    return checkpoint->index;
 }
 
 const char *pl_checkpoint_note(const pl_checkpoint *checkpoint)

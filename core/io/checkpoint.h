@@ -62,6 +62,9 @@ bool pl_checkpoint_part(const char *name, const char *ending, size_t *stem, size
  * between them), safe to show. */
 const char *pl_checkpoint_note(const pl_checkpoint *checkpoint);
 
+/* Path of the index that lists its shards; NULL without. */
+const char *pl_checkpoint_index(const pl_checkpoint *checkpoint);
+
 pl_container pl_checkpoint_container(const pl_checkpoint *checkpoint);
 
 /* Folder that holds the checkpoint's files. */

@@ -23,6 +23,7 @@ struct pl_checkpoint {
     size_t count, capacity;
     size_t *by_name; /* [count] indices into tensors, in strcmp order of their names */
     json_t *metadata;
+    char *index; /* path; NULL without */
     pl_buf note;
     pl_string_array *arrays;
     size_t array_count;

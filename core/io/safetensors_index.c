@@ -118,6 +118,10 @@ pl_status pl_safetensors_load_index(pl_checkpoint *checkpoint, const char *path,
     char *text = NULL;
     size_t size = 0;
     checkpoint->container = PL_SAFETENSORS;
+    checkpoint->index = strdup(path);
+    if (checkpoint->index == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    }
     pl_status status = pl_file_read_all(path, INDEX_LIMIT, &text, &size, err);
     if (status != PL_OK) {
         return status;

@@ -1,6 +1,7 @@
 #include "core/model/model.h"
 
 #include "core/base/checked.h"
+#include "core/io/json.h"
 #include "core/model/bare_parts.h"
 #include "core/model/model_parts.h"
 
@@ -40,7 +41,7 @@ static pl_status read_json_config(pl_model *model, pl_error *err)
     }
     if (status == PL_OK) {
         json_error_t why;
-        json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+        json_t *json = pl_json_load(text, size, &why);
         status = json_is_object(json)
                      ? pl_config_from_json(json, path.data, &model->config, err)
                      : pl_error_set(err, PL_ERR_FORMAT, "%s: not a JSON object: line %d: %s",

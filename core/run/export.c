@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/temporary.h"
+#include "core/io/json.h"
 #include "core/io/safetensors.h"
 #include "core/model/bare.h"
 
@@ -361,15 +362,11 @@ static const char *const companions[] = {
     "processor_config.json",
 };
 
-/* The index that the model was opened by; NULL for a file on its own, beside which that of another
- * checkpoint may lie. */
+/* The index that was read; NULL for a file on its own, beside which another's may lie. */
 static const char *index_name(const exporter *x)
 {
-    const char *opened = pl_path_name(pl_model_path(x->model));
-    if (ends_with(opened, ".safetensors") && pl_checkpoint_shards(x->checkpoint) == 1) {
-        return NULL;
-    }
-    return ends_with(opened, ".safetensors.index.json") ? opened : "model.safetensors.index.json";
+    const char *index = pl_checkpoint_index(x->checkpoint);
+    return index != NULL ? pl_path_name(index) : NULL;
 }
 
 /* Is path in the folder, whose last slash is not written? */
@@ -432,7 +429,7 @@ static pl_status write_json(const exporter *x, const char *name, const json_t *j
 {
     pl_buf path = {0};
     pl_path_join(&path, x->made.path, name);
-    char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    char *text = pl_json_dump(json);
     pl_status status = text == NULL || path.failed ? no_memory(err) : PL_OK;
     if (status == PL_OK) {
         status = pl_file_write_all(path.data, text, strlen(text), err);
@@ -462,7 +459,8 @@ static pl_status copy_companion(const exporter *x, const char *name, const char 
     bool config = strcmp(name, "config.json") == 0;
     bool index = ends_with(name, ".safetensors.index.json");
     if (status == PL_OK && x->spec->dtype != PL_DTYPE_OTHER && (config || index)) {
-        json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+        json_error_t why;
+        json_t *json = pl_json_load(text, size, &why);
         uint64_t sum = 0;
         for (size_t i = 0; i < x->n_items; i++) {
             size_t bytes = 0;

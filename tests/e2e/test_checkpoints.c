@@ -90,6 +90,20 @@ static void two_checkpoints_in_one_folder(void **ctx)
     assert_int_equal(json_array_size(files), 1);
     assert_string_equal(json_string_value(json_array_get(files, 0)), "model.safetensors");
     run_free(&r);
+
+    /* The index of the other one is not written beside what is exported. */
+    char text[PL_TEST_PATH];
+    char script[4 * PL_TEST_PATH];
+    case_path("05b-stale-single-file/probe.txt", text);
+    snprintf(script, sizeof script,
+             "calibrate text='%s' length=64 windows=1; method rtn bits=4; solve 0.q_proj;"
+             "export dir=%s",
+             text, run_path("single"));
+    r = RUN("--json", "--store", run_path("store"), model, "-c", script);
+    assert_int_equal(r.status, 0);
+    assert_int_equal(access(run_path("single/model.safetensors"), F_OK), 0);
+    assert_int_equal(access(run_path("single/model.safetensors.index.json"), F_OK), -1);
+    run_free(&r);
 }
 
 static void one_file_of_several_stands_for_all(void **ctx)
@@ -198,6 +212,30 @@ static void what_is_no_model_is_named(void **ctx)
     }
 }
 
+/* What Python reads: the last of two equal keys, and constants where no number is wanted. */
+static void a_config_is_read_as_python_reads_it(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    char text[PL_TEST_PATH];
+    char script[4 * PL_TEST_PATH];
+    check_case("24a-config-duplicate-key", 728.998511);
+    check_case("24c-config-infinity", 728.998511);
+    case_path("24c-config-infinity", model);
+    case_path("24c-config-infinity/probe.txt", text);
+    snprintf(script, sizeof script,
+             "calibrate text='%s' length=64 windows=1; method rtn bits=4; solve all;"
+             "export dir=%s dtype=bf16",
+             text, run_path("constants"));
+    run r = RUN("--json", "--store", run_path("store"), model, "-c", script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    size_t size = 0;
+    char *config = run_read(run_path("constants/config.json"), &size);
+    assert_non_null(strstr(config, ": Infinity"));
+    free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +248,7 @@ int main(void)
         cmocka_unit_test(names_inside_a_vision_model),
         cmocka_unit_test(a_file_is_known_by_its_first_bytes),
         cmocka_unit_test(what_is_no_model_is_named),
+        cmocka_unit_test(a_config_is_read_as_python_reads_it),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
