@@ -28,7 +28,7 @@ static pl_status read_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
     if (status == PL_OK) {
         status = pl_usage_choice(call, "symmetric", &symmetric, err);
     }
-    *out = (pl_act_grid){.bits = (int)bits, .asymmetric = symmetric == 1, .clip = 1.0};
+    *out = (pl_act_grid){.bits = (int)bits, .format = pl_format_at(symmetric), .clip = 1.0};
     return status;
 }
 
@@ -37,7 +37,7 @@ json_t *pl_activations_json(const pl_state *state)
     const pl_act_grid *a = &state->activations;
     return a->bits == 0 ? json_null()
                         : json_pack("{s:i, s:s, s:f, s:s}", "bits", a->bits, "symmetric",
-                                    a->asymmetric ? "no" : "yes", "clip", a->clip, "range",
+                                    a->format->key, "clip", a->clip, "range",
                                     a->fixed ? "tensor" : "token");
 }
 
@@ -46,7 +46,7 @@ json_t *pl_kv_json(const pl_state *state)
     return state->kv.bits == 0 ? json_null()
                                : json_pack("{s:i, s:I, s:s}", "bits", state->kv.bits, "group_size",
                                            (json_int_t)state->kv_group_size, "symmetric",
-                                           state->kv.asymmetric ? "no" : "yes");
+                                           state->kv.format->key);
 }
 
 pl_status pl_apply_activations(pl_call *call, pl_state *state, pl_error *err)

@@ -26,7 +26,8 @@ typedef enum pl_key_kind {
     PL_KEY_CHOICE,
     PL_KEY_LENGTH,
     PL_KEY_LAYER,
-    PL_KEY_VIEW, /* its choices are the views' names */
+    PL_KEY_VIEW,   /* its choices are the views' names */
+    PL_KEY_FORMAT, /* its choices are the number formats' keys */
 } pl_key_kind;
 
 typedef struct pl_key {

@@ -42,7 +42,8 @@ static const pl_key method_keys[] = {
 
 static const pl_key activations_keys[] = {
     {"bits", PL_KEY_INT, "4", NULL, "bits of one value, 2 to 8"},
-    {"symmetric", PL_KEY_CHOICE, "yes", "yes|no", "codes around 0, or with a zero point"},
+    {"symmetric", PL_KEY_FORMAT, "yes", NULL,
+     "codes around 0, with a zero point, or GPTQ's own grid"},
     {"clip", PL_KEY_REAL, "1", NULL, "share of the range that is kept, 0.01 to 1"},
     {"range", PL_KEY_CHOICE, "token", "token|tensor",
      "each token its own, or one for all: [min, max] of the stored rows, after T"},
@@ -52,7 +53,8 @@ static const pl_key activations_keys[] = {
 static const pl_key kv_keys[] = {
     {"bits", PL_KEY_INT, "4", NULL, "bits of one value, 2 to 8"},
     {"group_size", PL_KEY_INT, "64", NULL, "values of a head that share a range; 0: the head"},
-    {"symmetric", PL_KEY_CHOICE, "yes", "yes|no", "codes around 0, or with a zero point"},
+    {"symmetric", PL_KEY_FORMAT, "yes", NULL,
+     "codes around 0, with a zero point, or GPTQ's own grid"},
     {0},
 };
 
@@ -327,7 +329,9 @@ static const pl_command table[] = {
 
 const char *pl_key_choices(const pl_key *key)
 {
-    return key->kind == PL_KEY_VIEW ? pl_view_names() : key->choices;
+    return key->kind == PL_KEY_VIEW     ? pl_view_names()
+           : key->kind == PL_KEY_FORMAT ? PL_FORMAT_CHOICES
+                                        : key->choices;
 }
 
 bool pl_call_is_of_all(const pl_call *call)

@@ -7,35 +7,24 @@
 
 pl_rounding pl_rounding_of_weights(const pl_grid *grid)
 {
-    return (pl_rounding){.bits = grid->bits, .symmetry = grid->symmetry, .clamps = true};
+    return (pl_rounding){.bits = grid->bits, .format = grid->format, .clamps = true};
 }
 
 pl_rounding pl_rounding_of_activations(const pl_act_grid *grid)
 {
     return (pl_rounding){.bits = grid->bits,
-                         .symmetry = grid->asymmetric ? PL_ASYMMETRIC : PL_SYMMETRIC};
+                         .format = grid->bits > 0 ? grid->format : &pl_format_symmetric};
 }
 
-/* Steps of the grid from 0 to an end of its range, or over the whole range where there is a zero
- * point. */
 static double steps_of(const pl_rounding *rounding)
 {
-    const double levels = (double)(1 << rounding->bits);
-    switch (rounding->symmetry) {
-    case PL_SYMMETRIC:
-        return levels / 2.0 - 1.0;
-    case PL_SYMMETRIC_FULL:
-        return (levels - 1.0) / 2.0;
-    case PL_ASYMMETRIC:
-        break;
-    }
-    return levels - 1.0;
+    return rounding->format->steps(rounding->bits);
 }
 
 pl_round_group pl_round_fit(const pl_rounding *rounding, pl_act_range own, pl_act_range share)
 {
     const pl_act_range kept = {own.lo * share.lo, own.hi * share.hi};
-    const bool asymmetric = rounding->symmetry == PL_ASYMMETRIC;
+    const bool asymmetric = rounding->format->zero_point;
     const double reach =
         asymmetric ? (double)kept.hi - (double)kept.lo : fmax((double)kept.hi, -(double)kept.lo);
     pl_round_group group = {own, kept, (float)(reach / steps_of(rounding)), 0.0f};
@@ -57,7 +46,7 @@ typedef struct grid_loop {
 static grid_loop loop_of(const pl_rounding *rounding, const pl_round_group *group)
 {
     const float levels = (float)(1 << rounding->bits);
-    const bool asymmetric = rounding->symmetry == PL_ASYMMETRIC;
+    const bool asymmetric = rounding->format->zero_point;
     return (grid_loop){
         .low = rounding->clamps ? group->kept.lo : -FLT_MAX,
         .high = rounding->clamps ? group->kept.hi : FLT_MAX,
@@ -169,7 +158,7 @@ void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *
     const bool upper = group->kept.hi >= -group->kept.lo;
     *low = sums->low;
     *high = sums->high;
-    if (rounding->symmetry == PL_ASYMMETRIC) {
+    if (rounding->format->zero_point) {
         *low -= share;
         *high += share;
     } else if (upper) {

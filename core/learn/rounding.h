@@ -16,7 +16,7 @@
 
 typedef struct pl_rounding {
     int bits; /* 0: nothing is rounded */
-    pl_symmetry symmetry;
+    const pl_format *format;
     bool clamps; /* values are clamped to the range before they are rounded, as a transform's
                     clipping does with weights; else their codes are, as activations' */
 } pl_rounding;

@@ -213,7 +213,7 @@ typedef struct bound_inputs {
 
 static double bound_of(const bound_inputs *in, const pl_grid *grid, pl_view w)
 {
-    if (grid->symmetry == PL_ASYMMETRIC || grid->mse) {
+    if (!grid->format->has_bound || grid->mse) {
         return NAN;
     }
     const size_t groups = groups_of(w.cols, grid->group_size);

@@ -3,8 +3,6 @@
 #include "core/tensor/clones.h"
 #include "core/tensor/lanes.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
@@ -30,40 +28,13 @@ PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
     return (pl_act_range){low, high};
 }
 
-PL_CLONES static void round_row(float scale, float zero, float least, float most, float *restrict x,
-                                size_t n)
-{
-    for (size_t c = 0; c < n; c++) {
-        float q = rintf(x[c] / scale) + zero;
-        q = q < least ? least : q > most ? most : q;
-        x[c] = scale * (q - zero);
-    }
-}
-
 static void quantize_row(const pl_act_grid *grid, pl_act_range range, float *x, size_t n)
 {
-    const float levels = (float)(1 << grid->bits);
-    float scale = 0.0f, zero = 0.0f, least = -levels / 2, most = levels / 2 - 1;
-    if (grid->asymmetric) {
-        /* In float64: two finite ends may be further apart than float32 goes. */
-        scale = (float)(((double)range.hi - (double)range.lo) / (double)(levels - 1));
-        least = 0.0f;
-        most = levels - 1;
-    } else {
-        scale = fmaxf(range.hi, -range.lo) / most;
+    if (range.lo < 0.0f || range.hi > 0.0f) {
+        const pl_grid_param param =
+            grid->format->fit(grid->bits, PL_F32, (double)range.lo, (double)range.hi);
+        grid->format->round(grid->bits, param, x, n);
     }
-    if (!(scale > 0.0f)) {
-        return; /* zeros, or too small to have a scale: they stay */
-    }
-    if (grid->asymmetric) {
-        zero = rintf(-range.lo / scale);
-    }
-    /* The end codes lie up to a step outside the range: those whose value is no float32 are left
-     * out, which only ranges near its limit have. */
-    const float reach = floorf(FLT_MAX / scale);
-    least = fmaxf(least, zero - reach);
-    most = fminf(most, zero + reach);
-    round_row(scale, zero, least, most, x, n);
 }
 
 /* Groups of `width` values, each by its own range of which share.lo and share.hi are kept. */
@@ -122,6 +93,6 @@ void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x
 
 void pl_act_format(const pl_act_grid *grid, pl_buf *out)
 {
-    pl_buf_printf(out, "A%d %d %d %.17g", grid->bits, (int)grid->asymmetric, (int)grid->fixed,
-                  grid->clip);
+    pl_buf_printf(out, "A%d %s %d %.17g", grid->bits, grid->bits > 0 ? grid->format->key : "",
+                  (int)grid->fixed, grid->clip);
 }

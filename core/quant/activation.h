@@ -1,20 +1,20 @@
-/* core/quant/activation.h -- fake quantization of activations, keys and values (methods.md 1).
+/* core/quant/activation.h -- fake quantization of activations, keys and values (methods.md 1), in
+ * the formats that weights have.
  *
- * Symmetric: s = clip max|x| / (2^(b-1)-1), q = clamp(round(x/s), -2^(b-1), 2^(b-1)-1).
- * Asymmetric: lo = clip min(x, 0), hi = clip max(x, 0), s = (hi-lo)/(2^b-1), z = round(-lo/s),
- * q = clamp(round(x/s) + z, 0, 2^b-1).  Rounding is half to even, scales are float32.  A row of
+ * A row's range is clip times its minimum and maximum, 0 included; scales are float32.  A row of
  * zeros stays zero; finite values stay finite, also at the ends of float32. */
 #ifndef PL_QUANT_ACTIVATION_H
 #define PL_QUANT_ACTIVATION_H
 
 #include "core/base/text.h"
+#include "core/quant/format.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef struct pl_act_grid {
     int bits;        /* 2..8; 0: activations are not quantized */
-    bool asymmetric; /* with a zero point */
+    const pl_format *format;
     bool fixed;      /* one range for all tokens, from calibration; else one a token */
     double clip;     /* (0, 1]: what is kept of a token's range */
 } pl_act_grid;

@@ -100,7 +100,7 @@ static void group_loss(const pl_grid *grid, const float *w, size_t count, float 
     const pl_grid_param param = pl_grid_fit(grid, clamped, count, 1);
     pl_grid_codes(grid, param, clamped, count, codes);
     for (size_t i = 0; i < count; i++) {
-        lost[i] = pl_grid_value(param, codes[i]) - w[i];
+        lost[i] = pl_grid_value(grid, param, codes[i]) - w[i];
     }
 }
 

@@ -74,7 +74,8 @@ static void quantize_tile(const fused *f, size_t first, float *y, float *scratch
 pl_status pl_fused_quantize(const pl_transform *t, const pl_act_grid *grid, const float *x,
                             size_t rows, int8_t *codes, float *scales, pl_error *err)
 {
-    assert(grid->bits >= 2 && grid->bits <= 8 && !grid->asymmetric && !grid->fixed);
+    assert(grid->bits >= 2 && grid->bits <= 8 && grid->format == &pl_format_symmetric &&
+           !grid->fixed);
     const size_t fit = TILE_BYTES / (t->n * sizeof(float));
     const fused f = {.t = t,
                      .x = x,

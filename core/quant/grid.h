@@ -1,13 +1,11 @@
-/* core/quant/grid.h -- uniform grids: how one group of weights becomes integers and a scale.
+/* core/quant/grid.h -- grids of weights: a number format, its bits, the groups that share
+ * parameters (methods.md 1).
  *
- * methods.md 1.  Symmetric: s = max|w| / (2^(b-1)-1), q in [-2^(b-1), 2^(b-1)-1].  Full: s =
- * 2 max|w| / (2^b-1), same clamp (GPTQ's and MagR's own grid).  Asymmetric: range always includes
- * 0, q in [0, 2^b-1] with a zero point.  Rounding is half to even.  A zero group gets s = 1.  The
- * scale is rounded to scale_dtype before q is computed; one that rounds to 0 becomes the smallest
- * positive number of that dtype, one that overflows the largest finite. */
+ * A group's range always includes 0; a group of zeros gets scale 1 and stays zero. */
 #ifndef PL_QUANT_GRID_H
 #define PL_QUANT_GRID_H
 
+#include "core/quant/format.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/mat.h"
 
@@ -15,21 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum pl_symmetry { PL_ASYMMETRIC, PL_SYMMETRIC, PL_SYMMETRIC_FULL } pl_symmetry;
-
 typedef struct pl_grid {
     int bits;          /* 2..8 */
     size_t group_size; /* 0: one group a row */
-    pl_symmetry symmetry;
+    const pl_format *format;
     bool mse;             /* search the range: p = 1 - i/100, i = 0..79, least sum |w - w^|^2.4 */
     pl_dtype scale_dtype; /* PL_F32, PL_F16 or PL_BF16 */
 } pl_grid;
-
-/* Scale and zero point of one group. */
-typedef struct pl_grid_param {
-    float scale;
-    int zero; /* 0 for the symmetric grids */
-} pl_grid_param;
 
 /* ceil(cols / group_size), 1 for group_size 0. */
 size_t pl_grid_groups(const pl_grid *grid, size_t cols);
@@ -40,9 +30,9 @@ double pl_grid_bits_per_weight(const pl_grid *grid, size_t cols);
 /* w: count values stride apart.  Values must be finite. */
 pl_grid_param pl_grid_fit(const pl_grid *grid, const float *w, size_t count, size_t stride);
 
-/* The code of one weight (symmetric: signed; asymmetric: 0..2^b-1), and the weight of a code. */
+/* The code of one weight, and the weight of a code. */
 int pl_grid_code(const pl_grid *grid, pl_grid_param param, float w);
-float pl_grid_value(pl_grid_param param, int code);
+float pl_grid_value(const pl_grid *grid, pl_grid_param param, int code);
 
 /* One column of count rows, each with its own scale and zero point: codes[count], and what rounding
  * takes away, w - w^, to lost[count].  The same numbers as code and value give. */
@@ -53,8 +43,9 @@ void pl_grid_column(const pl_grid *grid, const float *scales, const float *zeros
 void pl_grid_codes(const pl_grid *grid, pl_grid_param param, const float *w, size_t count,
                    int16_t *codes);
 
-/* A quantized matrix: w^[r,c] = scale[r, g] * (code[r,c] - zero[r, g]) with g = group_of[c].
- * Column c's group is explicit since act_order forms groups along a permutation.  {0} is empty. */
+/* A quantized matrix: w^[r,c] is the value of code[r,c] under scale[r, g] and zero[r, g], g =
+ * group_of[c].  Column c's group is explicit since act_order forms groups along a permutation.
+ * {0} is empty. */
 typedef struct pl_qweights {
     pl_grid grid;
     size_t rows, cols, groups;

@@ -40,9 +40,9 @@ PL_NODISCARD pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input 
         {.name = "symmetric",                                                                      \
          .type = PL_PARAM_CHOICE,                                                                  \
          .minimum = 0,                                                                             \
-         .maximum = 2,                                                                             \
-         .initial = PL_SYMMETRIC,                                                                  \
-         .choices = pl_symmetry_names,                                                             \
+         .maximum = PL_FORMAT_COUNT - 1,                                                           \
+         .initial = 1,                                                                             \
+         .choices = pl_format_keys,                                                                \
          .step = 1,                                                                                \
          .unit = "",                                                                               \
          .help = "yes: codes around 0; no: a zero point; full: GPTQ's and MagR's own grid."},      \
@@ -61,7 +61,7 @@ PL_NODISCARD pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input 
         .help = "The type a scale is stored in, and rounded to before the codes are found."        \
     }
 
-extern const char *const pl_symmetry_names[], *const pl_no_yes[], *const pl_scale_names[];
+extern const char *const pl_no_yes[], *const pl_scale_names[];
 
 /* The layer's weights have the factors' width and are finite. */
 PL_NODISCARD pl_status pl_check_layer(const pl_layer_input *in, pl_error *err);

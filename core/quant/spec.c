@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const pl_symmetry_names[] = {"no", "yes", "full", NULL}; /* in pl_symmetry's order */
 const char *const pl_no_yes[] = {"no", "yes", NULL};
 const char *const pl_scale_names[] = {"f16", "f32", "bf16", NULL};
 
@@ -176,7 +175,7 @@ pl_grid pl_spec_grid(const pl_spec *spec)
 {
     return (pl_grid){.bits = (int)pl_spec_value(spec, "bits"),
                      .group_size = (size_t)pl_spec_value(spec, "group_size"),
-                     .symmetry = (pl_symmetry)pl_spec_value(spec, "symmetric"),
+                     .format = pl_format_at((size_t)pl_spec_value(spec, "symmetric")),
                      .mse = pl_spec_value(spec, "mse") > 0.0,
                      .scale_dtype = scale_dtypes[(size_t)pl_spec_value(spec, "scale_dtype")]};
 }

@@ -392,9 +392,9 @@ static json_t *solved_json(const pl_state *state)
 
 static json_t *grid_json(const pl_act_grid *grid, size_t group_size)
 {
-    return json_pack("{s:i, s:b, s:b, s:f, s:I}", "bits", grid->bits, "asymmetric",
-                     (int)grid->asymmetric, "fixed", (int)grid->fixed, "clip", grid->clip,
-                     "group_size", (json_int_t)group_size);
+    return json_pack("{s:i, s:s?, s:b, s:f, s:I}", "bits", grid->bits, "format",
+                     grid->format != NULL ? grid->format->key : NULL, "fixed", (int)grid->fixed,
+                     "clip", grid->clip, "group_size", (json_int_t)group_size);
 }
 
 /* What is missing or not understood is off. */
@@ -403,12 +403,18 @@ static pl_act_grid grid_of(const json_t *json, size_t *group_size)
     const json_int_t bits = json_integer_value(json_object_get(json, "bits"));
     const json_int_t width = json_integer_value(json_object_get(json, "group_size"));
     const double clip = json_number_value(json_object_get(json, "clip"));
+    const char *key = json_string_value(json_object_get(json, "format"));
+    /* Sessions written before there was a table of formats say whether there is a zero point. */
+    const pl_format *format = key != NULL ? pl_format_find(key)
+                              : json_is_true(json_object_get(json, "asymmetric"))
+                                  ? &pl_format_asymmetric
+                                  : &pl_format_symmetric;
     *group_size = width > 0 ? (size_t)width : 0;
-    if (bits < 2 || bits > 8 || !(clip > 0.0 && clip <= 1.0)) {
+    if (bits < 2 || bits > 8 || format == NULL || !(clip > 0.0 && clip <= 1.0)) {
         return (pl_act_grid){0};
     }
     return (pl_act_grid){.bits = (int)bits,
-                         .asymmetric = json_is_true(json_object_get(json, "asymmetric")),
+                         .format = format,
                          .fixed = json_is_true(json_object_get(json, "fixed")),
                          .clip = clip};
 }

@@ -26,11 +26,11 @@ void pl_quantized_commands(const pl_state *state, pl_buf *out)
     const pl_act_grid *a = &state->activations, *kv = &state->kv;
     if (a->bits > 0) {
         pl_buf_printf(out, "activations bits=%d symmetric=%s clip=%.17g range=%s\n", a->bits,
-                      a->asymmetric ? "no" : "yes", a->clip, a->fixed ? "tensor" : "token");
+                      a->format->key, a->clip, a->fixed ? "tensor" : "token");
     }
     if (kv->bits > 0) {
         pl_buf_printf(out, "kv bits=%d group_size=%zu symmetric=%s\n", kv->bits,
-                      state->kv_group_size, kv->asymmetric ? "no" : "yes");
+                      state->kv_group_size, kv->format->key);
     }
 }
 

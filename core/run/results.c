@@ -315,8 +315,8 @@ pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w
 
 static json_t *grid_json(const pl_grid *grid)
 {
-    return json_pack("{s:i, s:I, s:i, s:b, s:i}", "bits", grid->bits, "group_size",
-                     (json_int_t)grid->group_size, "symmetry", (int)grid->symmetry, "mse",
+    return json_pack("{s:i, s:I, s:s, s:b, s:i}", "bits", grid->bits, "group_size",
+                     (json_int_t)grid->group_size, "format", grid->format->key, "mse",
                      (int)grid->mse, "scale_dtype", (int)grid->scale_dtype);
 }
 
@@ -325,13 +325,15 @@ static pl_grid grid_of(const json_t *json)
 {
     const size_t group_size = stated(json, "group_size");
     const json_int_t bits = json_integer_value(json_object_get(json, "bits"));
-    if (bits < 2 || bits > 8 || group_size > MOST_COLS) {
+    const char *key = json_string_value(json_object_get(json, "format"));
+    const pl_format *format = key != NULL ? pl_format_find(key) : NULL;
+    if (bits < 2 || bits > 8 || group_size > MOST_COLS || format == NULL) {
         return (pl_grid){0};
     }
     return (pl_grid){
         .bits = (int)bits,
         .group_size = group_size,
-        .symmetry = (pl_symmetry)json_integer_value(json_object_get(json, "symmetry")),
+        .format = format,
         .mse = json_is_true(json_object_get(json, "mse")),
         .scale_dtype = (pl_dtype)json_integer_value(json_object_get(json, "scale_dtype")),
     };

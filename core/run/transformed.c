@@ -91,7 +91,7 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
         if (round->method != NULL) { /* RTN and GPTQ on one grid share what was made for it */
             const pl_grid grid = pl_spec_grid(round);
             pl_buf_printf(&text, " > W%d %zu %d %d %d", grid.bits, grid.group_size,
-                          (int)grid.symmetry, (int)grid.mse, (int)grid.scale_dtype);
+                          (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
         }
     }
     if (spec->method->suits_activations) {

@@ -106,7 +106,7 @@ static void separate(const pl_transform *t, const batch *b)
 static void fused(const pl_transform *t, const batch *b)
 {
     pl_error err = {0};
-    const pl_act_grid grid = {.bits = 4, .clip = 1.0};
+    const pl_act_grid grid = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     if (pl_fused_quantize(t, &grid, b->x, b->rows, b->codes, b->scales, &err) != PL_OK) {
         bench_fail("fused", &err);
     }

@@ -57,7 +57,7 @@ int main(void)
     float *dw = make(OUT * IN, 5, 1.0f), max_abs[IN];
     double ours[TURNS], gemms[TURNS], torch[TURNS], over[TURNS], faster[TURNS];
     const pl_view view = {w, OUT, IN, IN};
-    const pl_grid grid = {.bits = 4, .symmetry = PL_SYMMETRIC, .scale_dtype = PL_F32};
+    const pl_grid grid = {.bits = 4, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
     bench_threads();
     for (size_t c = 0; c < IN; c++) {
         max_abs[c] = 0.0f;
@@ -72,7 +72,8 @@ int main(void)
                               .max_abs = max_abs,
                               .sample = {x, ROWS, IN, IN},
                               .grid = &grid,
-                              .activations = {.bits = 4, .clip = 1.0}};
+                              .activations = {
+                                .bits = 4, .format = &pl_format_symmetric, .clip = 1.0}};
     const pl_spec spec = pl_spec_default(pl_method_find("flatquant"));
     if (pl_flatquant_init(&f, &spec, &in, NULL, NULL, &err) != PL_OK) {
         bench_fail("flatquant", &err);

@@ -129,18 +129,18 @@ static ends ends_of(const double *x, size_t count)
 }
 
 static void quantize(pl_ref_learn *r, double *x, size_t count, ends kept, int bits,
-                     pl_symmetry symmetry, bool clamps, double *offsets, double *sides,
+                     const pl_format *format, bool clamps, double *offsets, double *sides,
                      double *zero_offset)
 {
     const double levels = pow(2.0, bits), most = fmax(kept.high, -kept.low);
     double scale, zero = 0.0, first = -levels / 2, last = levels / 2 - 1;
-    if (symmetry == PL_ASYMMETRIC) {
+    if (format == &pl_format_asymmetric) {
         scale = (kept.high - kept.low) / (levels - 1.0);
         zero = rounded(r, -kept.low / scale, zero_offset);
         first = 0.0;
         last = levels - 1.0;
     } else {
-        scale = symmetry == PL_SYMMETRIC ? most / last : 2.0 * most / (levels - 1.0);
+        scale = format == &pl_format_symmetric ? most / last : 2.0 * most / (levels - 1.0);
     }
     for (size_t i = 0; i < count; i++) {
         double v = x[i];
@@ -170,7 +170,7 @@ static void quantize_weights(pl_ref_learn *r, const double *params, double *wt, 
         ends e = ends_of(wt + first, count);
         e.low *= share(params[at->weight_low + i]);
         e.high *= share(params[at->weight_high + i]);
-        quantize(r, wt + first, count, e, r->weight_bits, r->weight_symmetry, true, offsets + first,
+        quantize(r, wt + first, count, e, r->weight_bits, r->weight_format, true, offsets + first,
                  sides + first, &zeros[i]);
     }
 }
@@ -185,8 +185,8 @@ static void quantize_inputs(pl_ref_learn *r, const double *params, double *xt, d
         e.low *= r->act_clip * share(params[at->input_low]);
         e.high *= r->act_clip * share(params[at->input_high]);
         quantize(r, xt + i * count, count, e, r->act_bits,
-                 r->act_asymmetric ? PL_ASYMMETRIC : PL_SYMMETRIC, false, offsets + i * count,
-                 sides + i * count, &zeros[i]);
+                 r->act_asymmetric ? &pl_format_asymmetric : &pl_format_symmetric, false,
+                 offsets + i * count, sides + i * count, &zeros[i]);
     }
 }
 

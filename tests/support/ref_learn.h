@@ -15,7 +15,7 @@ typedef struct pl_ref_learn {
     size_t samples;
     const double *x, *w; /* [samples, n], [rows, n] */
     int weight_bits, act_bits;
-    pl_symmetry weight_symmetry;
+    const pl_format *weight_format;
     bool act_asymmetric, act_fixed;
     double act_clip;
     double *offsets; /* [pl_ref_learn_offsets], set by the first call */

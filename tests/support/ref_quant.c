@@ -217,8 +217,8 @@ pl_grid_param ref_fit(const pl_grid *grid, const float *w, size_t count)
         hi = fmax(hi, (double)w[i]);
     }
     double max = fmax(-lo, hi), steps = exp2(grid->bits) - 1.0;
-    double scale = grid->symmetry == PL_ASYMMETRIC  ? (hi - lo) / steps
-                   : grid->symmetry == PL_SYMMETRIC ? max / (exp2(grid->bits - 1) - 1.0)
+    double scale = grid->format == &pl_format_asymmetric  ? (hi - lo) / steps
+                   : grid->format == &pl_format_symmetric ? max / (exp2(grid->bits - 1) - 1.0)
                                                     : 2.0 * max / steps;
     if (max == 0.0) {
         return (pl_grid_param){1.0f, 0};
@@ -228,13 +228,13 @@ pl_grid_param ref_fit(const pl_grid *grid, const float *w, size_t count)
     double fraction = frexp((double)(float)scale, &exponent);
     double digits = grid->scale_dtype == PL_F16 ? 2048.0 : grid->scale_dtype == PL_BF16 ? 256.0 : 0;
     scale = digits > 0.0 ? ldexp(rint(fraction * digits) / digits, exponent) : (double)(float)scale;
-    int zero = grid->symmetry == PL_ASYMMETRIC ? (int)fmin(rint(-lo / scale), steps) : 0;
+    int zero = grid->format == &pl_format_asymmetric ? (int)fmin(rint(-lo / scale), steps) : 0;
     return (pl_grid_param){(float)scale, zero};
 }
 
 int ref_code(const pl_grid *grid, pl_grid_param param, double w)
 {
-    double least = grid->symmetry == PL_ASYMMETRIC ? 0.0 : -exp2(grid->bits - 1);
+    double least = grid->format == &pl_format_asymmetric ? 0.0 : -exp2(grid->bits - 1);
     double most = least + exp2(grid->bits) - 1.0;
     return (int)fmax(least, fmin(most, rint(w / (double)param.scale) + param.zero));
 }

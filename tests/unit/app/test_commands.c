@@ -25,7 +25,8 @@ static void check_key(const pl_command *command, const pl_key *key)
     for (const pl_key *other = command->keys; other != key; other++) {
         assert_string_not_equal(other->name, key->name);
     }
-    assert_int_equal(key->kind == PL_KEY_CHOICE || key->kind == PL_KEY_VIEW,
+    assert_int_equal(key->kind == PL_KEY_CHOICE || key->kind == PL_KEY_VIEW ||
+                         key->kind == PL_KEY_FORMAT,
                      pl_key_choices(key) != NULL);
     if (pl_key_choices(key) != NULL && key->initial != NULL) {
         bool found = false;

@@ -32,7 +32,7 @@ static void make_site(site *s)
         s->w[i] = (float)pl_rng_normal(&rng) * 0.1f;
     }
     s->view = (pl_view){s->w, ROWS, N, N};
-    s->grid = (pl_grid){.bits = 4, .symmetry = PL_SYMMETRIC, .scale_dtype = PL_F32};
+    s->grid = (pl_grid){.bits = 4, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
     s->in = (pl_site_input){.site = "block.site",
                             .n = N,
                             .weights = &s->view,
@@ -40,7 +40,8 @@ static void make_site(site *s)
                             .max_abs = s->max_abs,
                             .sample = {s->x, SAMPLES, N, N},
                             .grid = &s->grid,
-                            .activations = {.bits = 4, .clip = 1.0}};
+                            .activations = {
+                                .bits = 4, .format = &pl_format_symmetric, .clip = 1.0}};
 }
 
 static pl_spec spec_of(const char *const *settings)

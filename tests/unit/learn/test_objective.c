@@ -74,7 +74,7 @@ static void make_params(const pl_flat_layout *at, const pl_site_input *in, doubl
         params[i] -= i >= at->clips ? 2.5 : 0.0;
     }
     for (size_t i = at->weight_low; i < at->weight_high; i++) {
-        params[i] -= in->grid->symmetry == PL_SYMMETRIC_FULL ? 3.0 : 0.0;
+        params[i] -= in->grid->format == &pl_format_full ? 3.0 : 0.0;
     }
 }
 
@@ -85,12 +85,12 @@ static pl_ref_learn reference(const site *s, const pl_objective *o)
                       .x = s->x64,
                       .w = s->w64,
                       .act_bits = s->in.activations.bits,
-                      .act_asymmetric = s->in.activations.asymmetric,
+                      .act_asymmetric = s->in.activations.format == &pl_format_asymmetric,
                       .act_fixed = s->in.activations.fixed,
                       .act_clip = s->in.activations.clip};
     if (s->in.grid != NULL) {
         r.weight_bits = s->grid.bits;
-        r.weight_symmetry = s->grid.symmetry;
+        r.weight_format = s->grid.format;
     }
     r.offsets = calloc(pl_ref_learn_offsets(&r), sizeof *r.offsets);
     assert_non_null(r.offsets);
@@ -146,11 +146,11 @@ static const pl_act_grid no_act = {.clip = 1.0};
 static void test_weights(void **ctx)
 {
     (void)ctx;
-    static const pl_symmetry all[] = {PL_SYMMETRIC, PL_SYMMETRIC_FULL, PL_ASYMMETRIC};
+    const pl_format *const all[] = {&pl_format_symmetric, &pl_format_full, &pl_format_asymmetric};
     for (size_t i = 0; i < 3; i++) {
-        const pl_grid whole = {.bits = 3, .symmetry = all[i], .scale_dtype = PL_F32};
+        const pl_grid whole = {.bits = 3, .format = all[i], .scale_dtype = PL_F32};
         const pl_grid groups = {
-            .bits = 2, .group_size = 5, .symmetry = all[i], .scale_dtype = PL_F32};
+            .bits = 2, .group_size = 5, .format = all[i], .scale_dtype = PL_F32};
         check(&whole, no_act);
         check(&groups, no_act);
     }
@@ -160,8 +160,11 @@ static void test_activations(void **ctx)
 {
     (void)ctx;
     for (int i = 0; i < 4; i++) {
-        const pl_act_grid grid = {
-            .bits = 3, .asymmetric = i % 2 == 1, .fixed = i / 2 == 1, .clip = 0.9};
+        const pl_act_grid grid = {.bits = 3,
+                                  .format =
+                                      i % 2 == 1 ? &pl_format_asymmetric : &pl_format_symmetric,
+                                  .fixed = i / 2 == 1,
+                                  .clip = 0.9};
         check(NULL, grid);
     }
 }
@@ -169,9 +172,9 @@ static void test_activations(void **ctx)
 static void test_both(void **ctx)
 {
     (void)ctx;
-    const pl_grid grid = {.bits = 4, .symmetry = PL_SYMMETRIC, .scale_dtype = PL_F32};
-    check(&grid, (pl_act_grid){.bits = 4, .clip = 1.0});
-    check(&grid, (pl_act_grid){.bits = 4, .asymmetric = true, .clip = 1.0});
+    const pl_grid grid = {.bits = 4, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
+    check(&grid, (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0});
+    check(&grid, (pl_act_grid){.bits = 4, .format = &pl_format_asymmetric, .clip = 1.0});
 }
 
 /* What it measures is what the pipeline's own quantizers do to the same rows. */
@@ -184,8 +187,8 @@ static void test_value_is_the_quantizers(void **ctx)
     pl_transform *t = NULL;
     double got = 0.0, lost = 0.0, energy = 0.0;
     const pl_grid grid = {
-        .bits = 3, .group_size = 5, .symmetry = PL_SYMMETRIC, .scale_dtype = PL_F32};
-    const pl_act_grid activations = {.bits = 4, .clip = 1.0};
+        .bits = 3, .group_size = 5, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
+    const pl_act_grid activations = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     make_site(&s, &grid, activations);
     pl_check_ok(pl_objective_init(&o, &s.in, SAMPLES, 3, NULL, &err), err);
     double *params = calloc(o.at.count, sizeof *params);
@@ -205,7 +208,7 @@ static void test_value_is_the_quantizers(void **ctx)
             float *group = w + r * N + c;
             const pl_grid_param param = pl_grid_fit(&grid, group, count, 1);
             for (size_t i = 0; i < count; i++) {
-                group[i] = pl_grid_value(param, pl_grid_code(&grid, param, group[i]));
+                group[i] = pl_grid_value(&grid, param, pl_grid_code(&grid, param, group[i]));
             }
         }
     }
@@ -236,7 +239,7 @@ static void test_refusals(void **ctx)
     assert_int_equal(pl_objective_init(&o, &s.in, SAMPLES, 0, NULL, &err), PL_ERR_STATE);
     pl_check_says(err, "site: nothing is quantized");
     pl_objective_deinit(&o);
-    make_site(&s, NULL, (pl_act_grid){.bits = 4, .clip = 1.0});
+    make_site(&s, NULL, (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0});
     s.in.sample.rows = 0;
     assert_int_equal(pl_objective_init(&o, &s.in, SAMPLES, 0, NULL, &err), PL_ERR_STATE);
     pl_check_says(err, "no rows of its input are stored");

@@ -74,9 +74,9 @@ static void test_relative_error(void **state)
     const pl_view w0 = {f->w0, ROWS, N, STRIDE};
     double error = 0;
     pl_error err;
-    pl_check_ok(pl_relative_error(f->factors, w0, (pl_view){f->w, ROWS, N, STRIDE}, &error, NULL,
-                                  &err),
-                err);
+    pl_check_ok(
+        pl_relative_error(f->factors, w0, (pl_view){f->w, ROWS, N, STRIDE}, &error, NULL, &err),
+        err);
     pl_check_close(error, output_energy(f, f->w, f->w0) / output_energy(f, f->w0, NULL), 2e-5, 0);
     pl_check_ok(pl_relative_error(f->factors, w0, w0, &error, NULL, &err), err);
     pl_check_close(error, 0, 0, 0);
@@ -155,8 +155,8 @@ static void test_group_max(void **state)
 /* The bound's formula, and that it does bound symmetric round-to-nearest. */
 static void check_bound(fixture *f, size_t group_size)
 {
-    const pl_grid grid = {.bits = 3, .group_size = group_size, .symmetry = PL_SYMMETRIC,
-                          .scale_dtype = PL_F32};
+    const pl_grid grid = {
+        .bits = 3, .group_size = group_size, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
     const size_t g = group_size == 0 ? N : group_size;
     double sum = 0;
     for (size_t k = 0; k * g < N; k++) {
@@ -201,10 +201,11 @@ static void test_bound(void **state)
     fixture *f = make_fixture();
     check_bound(f, 32);
     check_bound(f, 0);
-    pl_grid grid = {.bits = 3, .group_size = 32, .symmetry = PL_ASYMMETRIC, .scale_dtype = PL_F32};
+    pl_grid grid = {
+        .bits = 3, .group_size = 32, .format = &pl_format_asymmetric, .scale_dtype = PL_F32};
     const pl_view w = {f->w0, ROWS, N, STRIDE};
     assert_true(isnan(pl_error_bound(f->factors, &grid, w)));
-    grid.symmetry = PL_SYMMETRIC;
+    grid.format = &pl_format_symmetric;
     grid.mse = true;
     assert_true(isnan(pl_error_bound(f->factors, &grid, w)));
     drop(f);

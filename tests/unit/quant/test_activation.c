@@ -10,7 +10,7 @@ enum { N = 37, ROWS = 5 };
 static float expected(const pl_act_grid *grid, float lo, float hi, float x)
 {
     const float levels = (float)(1 << grid->bits);
-    if (!grid->asymmetric) {
+    if (!(grid->format == &pl_format_asymmetric)) {
         const float most = fmaxf(hi, -lo);
         const float s = most / (levels / 2 - 1);
         return s > 0.0f ? s * fminf(fmaxf(rintf(x / s), -levels / 2), levels / 2 - 1) : x;
@@ -45,7 +45,10 @@ static void rows_by_their_own_range(void **state)
     ref_weights(1, ROWS * N, x);
     for (int bits = 2; bits <= 8; bits++) {
         for (int kind = 0; kind < 4; kind++) {
-            const pl_act_grid grid = {.bits = bits, .asymmetric = kind % 2 == 1, .clip = 0.875};
+            const pl_act_grid grid = {.bits = bits,
+                                      .format = kind % 2 == 1 ? &pl_format_asymmetric
+                                                              : &pl_format_symmetric,
+                                      .clip = 0.875};
             const pl_act_range *more = kind >= 2 ? &clip : NULL;
             memcpy(q, x, sizeof x);
             pl_act_quantize(&grid, more, q, ROWS, N);
@@ -63,7 +66,7 @@ static void groups_and_fixed(void **state)
 {
     (void)state;
     float x[ROWS * N], q[ROWS * N], lo = 0.0f, hi = 0.0f;
-    const pl_act_grid grid = {.bits = 4, .clip = 1.0};
+    const pl_act_grid grid = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     ref_weights(2, ROWS * N, x);
     memcpy(q, x, sizeof x);
     pl_act_quantize_groups(&grid, 8, q, ROWS, N);
@@ -84,7 +87,7 @@ static void zeros_and_off(void **state)
     (void)state;
     float x[3] = {0.0f, 0.0f, 0.0f};
     const float tiny = 1e-45f;
-    pl_act_grid grid = {.bits = 4, .clip = 1.0};
+    pl_act_grid grid = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     pl_act_quantize(&grid, NULL, x, 1, 3);
     assert_true(x[0] == 0.0f && x[1] == 0.0f && x[2] == 0.0f);
     x[1] = tiny; /* its scale is 0 in float32 */
@@ -103,7 +106,10 @@ static void huge_ranges_stay_finite(void **state)
     for (int bits = 2; bits <= 8; bits++) {
         for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
             float x[4] = {-3e38f, 3e38f, 0.0f, 1.0f};
-            const pl_act_grid grid = {.bits = bits, .asymmetric = asymmetric == 1, .clip = 1.0};
+            const pl_act_grid grid = {.bits = bits,
+                                      .format = asymmetric == 1 ? &pl_format_asymmetric
+                                                                : &pl_format_symmetric,
+                                      .clip = 1.0};
             pl_act_quantize(&grid, NULL, x, 1, 4);
             for (size_t c = 0; c < 4; c++) {
                 assert_true(isfinite(x[c]));
@@ -121,7 +127,7 @@ static void groups_with_a_zero_point(void **state)
     (void)state;
     static const size_t sizes[] = {0, 5, 7, 36, 37, 64};
     float x[ROWS * N], q[ROWS * N], lo = 0.0f, hi = 0.0f;
-    const pl_act_grid grid = {.bits = 4, .asymmetric = true, .clip = 1.0};
+    const pl_act_grid grid = {.bits = 4, .format = &pl_format_asymmetric, .clip = 1.0};
     ref_weights(3, ROWS * N, x);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         const size_t width = sizes[s] == 0 || sizes[s] > N ? N : sizes[s];

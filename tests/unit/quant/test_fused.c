@@ -15,7 +15,7 @@ static void check(pl_transform *t, int bits, double clip)
 {
     pl_error err;
     const size_t n = pl_transform_n(t);
-    const pl_act_grid grid = {.bits = bits, .clip = clip};
+    const pl_act_grid grid = {.bits = bits, .format = &pl_format_symmetric, .clip = clip};
     float *x = malloc(ROWS * n * sizeof *x), *y = malloc(ROWS * n * sizeof *y);
     float *scales = malloc(ROWS * sizeof *scales);
     int8_t *codes = malloc(ROWS * n);

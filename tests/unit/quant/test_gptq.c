@@ -198,7 +198,7 @@ static void rtn(void **state)
             const size_t first = i / 128 * 128, size = N - first < 128 ? N - first : 128;
             const pl_grid_param param = ref_fit(&grid, x.w + r * N + first, size);
             const int code = pl_grid_code(&grid, param, x.w[r * N + i]);
-            assert_true(x.decoded[r * N + i] == pl_grid_value(param, code));
+            assert_true(x.decoded[r * N + i] == pl_grid_value(&grid, param, code));
         }
     }
     teardown(&x);

@@ -5,9 +5,9 @@
 
 #include <math.h>
 
-static pl_grid grid_of(int bits, pl_symmetry symmetry, pl_dtype dtype)
+static pl_grid grid_of(int bits, const pl_format *format, pl_dtype dtype)
 {
-    return (pl_grid){.bits = bits, .group_size = 128, .symmetry = symmetry, .scale_dtype = dtype};
+    return (pl_grid){.bits = bits, .group_size = 128, .format = format, .scale_dtype = dtype};
 }
 
 static void check_codes(const pl_grid *grid, const float *w, size_t count, float scale, int zero,
@@ -21,7 +21,7 @@ static void check_codes(const pl_grid *grid, const float *w, size_t count, float
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(found[i], codes[i]);
         assert_int_equal(pl_grid_code(grid, param, w[i]), codes[i]);
-        assert_true(pl_grid_value(param, codes[i]) == scale * (float)(codes[i] - zero));
+        assert_true(pl_grid_value(grid, param, codes[i]) == scale * (float)(codes[i] - zero));
     }
 }
 
@@ -30,12 +30,12 @@ static void golden(void **state)
 {
     (void)state;
     const float w[6] = {-3.0f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f};
-    pl_grid grid = grid_of(3, PL_SYMMETRIC, PL_F32); /* s = 1: ties go to even */
+    pl_grid grid = grid_of(3, &pl_format_symmetric, PL_F32); /* s = 1: ties go to even */
     check_codes(&grid, w, 6, 1.0f, 0, (int[]){-3, -2, 0, 0, 2, 2});
-    grid = grid_of(3, PL_SYMMETRIC_FULL, PL_F32); /* s = 6/7: 2.5 / s = 2.92 */
+    grid = grid_of(3, &pl_format_full, PL_F32); /* s = 6/7: 2.5 / s = 2.92 */
     check_codes(&grid, w, 6, 6.0f / 7.0f, 0, (int[]){-4, -2, -1, 1, 2, 3});
     const float a[4] = {-1.0f, 0.0f, 2.0f, 6.0f};
-    grid = grid_of(3, PL_ASYMMETRIC, PL_F32); /* s = 1, z = 1 */
+    grid = grid_of(3, &pl_format_asymmetric, PL_F32); /* s = 1, z = 1 */
     check_codes(&grid, a, 4, 1.0f, 1, (int[]){0, 1, 3, 7});
     const float positive[3] = {2.0f, 7.0f, 3.5f}; /* the range includes 0; 3.5 ties to 4 */
     check_codes(&grid, positive, 3, 1.0f, 0, (int[]){2, 7, 4});
@@ -43,7 +43,7 @@ static void golden(void **state)
     check_codes(&grid, negative, 2, 1.0f, 7, (int[]){0, 5});
     const float zeros[3] = {0.0f, 0.0f, 0.0f};
     check_codes(&grid, zeros, 3, 1.0f, 0, (int[]){0, 0, 0});
-    grid = grid_of(2, PL_SYMMETRIC, PL_F16);
+    grid = grid_of(2, &pl_format_symmetric, PL_F16);
     check_codes(&grid, zeros, 3, 1.0f, 0, (int[]){0, 0, 0});
     const float two[3] = {1.0f, -1.0f, 0.4f};
     check_codes(&grid, two, 3, 1.0f, 0, (int[]){1, -1, 0});
@@ -54,7 +54,7 @@ static void scales_are_stored(void **state)
 {
     (void)state;
     const float one = 1.0f, tiny = 1e-30f, huge = 3e38f, least = 1e-42f;
-    pl_grid grid = grid_of(4, PL_SYMMETRIC, PL_F32);
+    pl_grid grid = grid_of(4, &pl_format_symmetric, PL_F32);
     assert_true(pl_grid_fit(&grid, &one, 1, 1).scale == 1.0f / 7.0f);
     assert_true(pl_grid_fit(&grid, &least, 1, 1).scale > 0.0f);
     grid.scale_dtype = PL_F16;
@@ -74,7 +74,7 @@ static void matches_the_reference(void **state)
     const pl_dtype dtypes[] = {PL_F32, PL_F16, PL_BF16};
     for (int bits = 2; bits <= 8; bits++) {
         for (int s = 0; s < 9; s++) {
-            const pl_grid grid = grid_of(bits, (pl_symmetry)(s / 3), dtypes[s % 3]);
+            const pl_grid grid = grid_of(bits, pl_format_at((size_t)(s / 3)), dtypes[s % 3]);
             ref_weights((uint64_t)(bits * 10 + s), 77, w);
             const pl_grid_param param = pl_grid_fit(&grid, w, 77, 1);
             const pl_grid_param expected = ref_fit(&grid, w, 77);
@@ -109,7 +109,7 @@ static void range_search(void **state)
     enum { COUNT = 300 };
     float w[COUNT], wide[3 * COUNT] = {0};
     for (int trial = 0; trial < 9; trial++) {
-        pl_grid grid = grid_of(2 + trial % 3, (pl_symmetry)(trial / 3), PL_F32);
+        pl_grid grid = grid_of(2 + trial % 3, pl_format_at((size_t)(trial / 3)), PL_F32);
         ref_weights((uint64_t)(trial + 40), COUNT, w);
         w[5] *= 4.0f;
         double lo = 0.0, hi = 0.0, least = INFINITY;
@@ -136,12 +136,12 @@ static void range_search(void **state)
 static void groups_and_bits(void **state)
 {
     (void)state;
-    pl_grid grid = grid_of(4, PL_SYMMETRIC, PL_F16);
+    pl_grid grid = grid_of(4, &pl_format_symmetric, PL_F16);
     assert_int_equal(pl_grid_groups(&grid, 576), 5);
     assert_int_equal(pl_grid_groups(&grid, 512), 4);
     assert_int_equal(pl_grid_groups(&grid, 5), 1);
     pl_check_close(pl_grid_bits_per_weight(&grid, 576), 4.0 + 16.0 * 5.0 / 576.0, 1e-12, 0);
-    grid.symmetry = PL_ASYMMETRIC;
+    grid.format = &pl_format_asymmetric;
     grid.scale_dtype = PL_F32;
     pl_check_close(pl_grid_bits_per_weight(&grid, 512), 4.0 + 36.0 / 128.0, 1e-12, 0);
     grid.group_size = 0;
@@ -153,7 +153,7 @@ static void decode(void **state)
     (void)state;
     pl_error err;
     pl_qweights q;
-    const pl_grid grid = {.bits = 4, .group_size = 2, .symmetry = PL_ASYMMETRIC};
+    const pl_grid grid = {.bits = 4, .group_size = 2, .format = &pl_format_asymmetric};
     pl_check_ok(pl_qweights_init(&q, &grid, 2, 3, &err), err);
     assert_int_equal(q.groups, 2);
     float out[6];
@@ -179,7 +179,8 @@ static void columns(void **state)
     float w[COUNT], scales[COUNT], zeros[COUNT], lost[COUNT];
     int16_t codes[COUNT];
     for (int s = 0; s < 2; s++) {
-        const pl_grid grid = grid_of(3, s == 0 ? PL_SYMMETRIC : PL_ASYMMETRIC, PL_F16);
+        const pl_grid grid =
+            grid_of(3, s == 0 ? &pl_format_symmetric : &pl_format_asymmetric, PL_F16);
         for (int i = 0; i < COUNT; i++) {
             w[i] = sinf((float)(7 * i)) * (i % 9 == 0 ? 50.0f : 1.0f);
             scales[i] = 0.05f + 0.01f * (float)i;
@@ -189,7 +190,7 @@ static void columns(void **state)
         for (int i = 0; i < COUNT; i++) {
             const pl_grid_param param = {scales[i], (int)zeros[i]};
             assert_int_equal(codes[i], pl_grid_code(&grid, param, w[i]));
-            assert_true(lost[i] == w[i] - pl_grid_value(param, codes[i]));
+            assert_true(lost[i] == w[i] - pl_grid_value(&grid, param, codes[i]));
         }
     }
 }

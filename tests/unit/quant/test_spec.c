@@ -89,7 +89,7 @@ static void round_trip(void **state)
     pl_check_ok(pl_spec_set(&a, "bits", "3e0", &err), err);
     const pl_grid grid = pl_spec_grid(&a);
     assert_true(grid.bits == 3 && grid.group_size == 1000000 && grid.mse &&
-                grid.symmetry == PL_SYMMETRIC_FULL && grid.scale_dtype == PL_BF16);
+                grid.format == &pl_format_full && grid.scale_dtype == PL_BF16);
     const pl_spec other = spec_of("rtn");
     assert_false(pl_spec_equal(&b, &other));
 }

@@ -299,8 +299,8 @@ static void setup(fixture *f)
         f->max_abs[c] = sqrtf(f->g[c * N + c]) * 4.0f;
     }
     f->view = (pl_view){f->w, ROWS, N, N};
-    f->grid =
-        (pl_grid){.bits = 3, .group_size = 8, .symmetry = PL_SYMMETRIC, .scale_dtype = PL_F32};
+    f->grid = (pl_grid){
+        .bits = 3, .group_size = 8, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
     f->in = (pl_site_input){.site = "site",
                             .n = N,
                             .weights = &f->view,
@@ -347,7 +347,8 @@ static double awq_loss(const fixture *f, const double *s)
             }
             const pl_grid_param param = pl_grid_fit(&f->grid, scaled, 8, 1);
             for (size_t i = 0; i < 8; i++) {
-                const float back = pl_grid_value(param, pl_grid_code(&f->grid, param, scaled[i]));
+                const float back =
+                    pl_grid_value(&f->grid, param, pl_grid_code(&f->grid, param, scaled[i]));
                 d[at + i] = (double)back / s[at + i] - (double)f->w[r * N + at + i];
             }
         }

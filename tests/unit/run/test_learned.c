@@ -13,7 +13,7 @@ enum { N = 144, STEPS = 24 };
 static void init(demo_lab *d)
 {
     demo_lab_init(d);
-    d->state.activations = (pl_act_grid){.bits = 4, .clip = 1.0};
+    d->state.activations = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     demo_method(&d->state, "flatquant steps=24 rows=256");
     demo_method(&d->state, "rtn bits=4 group_size=0");
 }

@@ -46,8 +46,8 @@ static void test_off_is_off(void **ctx)
     assert_true(hooks.input == NULL && hooks.key == NULL && hooks.value == NULL);
     pl_quantized_deinit(&q);
     /* The original is never quantized. */
-    d.state.activations = (pl_act_grid){.bits = 4, .clip = 1.0};
-    d.state.kv = (pl_act_grid){.bits = 4, .clip = 1.0};
+    d.state.activations = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
+    d.state.kv = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     start(&d, &q, PL_WHICH_BEFORE, &hooks);
     assert_true(hooks.input == NULL && hooks.key == NULL && hooks.value == NULL);
     pl_quantized_deinit(&q);
@@ -73,7 +73,7 @@ static void test_groups_end_with_their_head(void **ctx)
     float *x = malloc(ROWS * cols * sizeof *x), *y = malloc(ROWS * cols * sizeof *y);
     double *want = malloc(head * sizeof *want);
     assert_true(x != NULL && y != NULL && want != NULL && config->kv_heads > 1);
-    d.state.kv = (pl_act_grid){.bits = 4, .clip = 1.0};
+    d.state.kv = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         d.state.kv_group_size = sizes[s];
         fill(x, ROWS * cols);
@@ -129,7 +129,7 @@ static void check_input(const char *transform)
         pl_check_ok(pl_transform_inputs(t, dense, N, NULL, &err), err);
         pl_transform_destroy(t);
     }
-    d.state.activations = (pl_act_grid){.bits = 8, .clip = 1.0};
+    d.state.activations = (pl_act_grid){.bits = 8, .format = &pl_format_symmetric, .clip = 1.0};
     fill(x, ROWS * N);
     memcpy(y, x, sizeof x);
     start(&d, &q, PL_WHICH_AFTER, &hooks);
@@ -206,7 +206,10 @@ static void check_one_range(const char *transform, bool asymmetric)
         hi = fmax(hi, (double)stats.sample[i]);
     }
     d.state.activations =
-        (pl_act_grid){.bits = 4, .asymmetric = asymmetric, .fixed = true, .clip = 0.5};
+        (pl_act_grid){.bits = 4,
+                      .format = asymmetric ? &pl_format_asymmetric : &pl_format_symmetric,
+                      .fixed = true,
+                      .clip = 0.5};
     fill(x, ROWS * N);
     for (size_t i = 0; i < ROWS * N; i++) {
         x[i] *= 2.0f * (float)hi; /* past both ends */
@@ -275,7 +278,8 @@ static void test_results_bring_their_transform(void **ctx)
     enum { DEMO_Q3 = 21 };
     demo_lab_init(&d);
     pl_state *s = &d.state;
-    s->activations = (pl_act_grid){.bits = 4, .asymmetric = true, .fixed = true, .clip = 1.0};
+    s->activations =
+        (pl_act_grid){.bits = 4, .format = &pl_format_asymmetric, .fixed = true, .clip = 1.0};
     demo_method(s, "smoothquant alpha=0.5");
     demo_method(s, "rtn bits=2");
     pl_check_ok(pl_solve_all(d.lab, s, true, keep_result, &kept, &total, NULL, &err), err);

@@ -119,8 +119,8 @@ static void fill(pl_state *s, bool as_demo)
     demo_method(s, "astro beta=0.00123456789 solver=pgd steps=50");
     demo_method(s, "gptq bits=3 act_order=yes");
     demo_method(s, "smoothquant alpha=0.85");
-    s->activations = (pl_act_grid){.bits = 4, .asymmetric = true, .clip = 0.9};
-    s->kv = (pl_act_grid){.bits = 3, .clip = 1.0};
+    s->activations = (pl_act_grid){.bits = 4, .format = &pl_format_asymmetric, .clip = 0.9};
+    s->kv = (pl_act_grid){.bits = 3, .format = &pl_format_symmetric, .clip = 1.0};
     s->kv_group_size = 16;
     s->calibration.protocol.rows = 77;
     demo_override(s, PL_SLOT_ROUND, "*.down_proj", "rtn bits=4 symmetric=full");
@@ -148,7 +148,8 @@ static void check_round_trip(bool as_demo)
     assert_int_equal(b.which, PL_WHICH_AFTER);
     assert_int_equal(b.n_overrides, 2);
     assert_int_equal(b.activations.bits, 4);
-    assert_true(b.activations.asymmetric && !b.activations.fixed && b.activations.clip == 0.9);
+    assert_true(b.activations.format == &pl_format_asymmetric && !b.activations.fixed &&
+                b.activations.clip == 0.9);
     assert_int_equal(b.kv.bits, 3);
     assert_int_equal(b.kv_group_size, 16);
     assert_int_equal(b.calibration.protocol.rows, 77);
