@@ -110,8 +110,12 @@ static int run_call(batch *b, const char *shown, pl_call *call, bool *quit)
     pl_error err = {0};
     pl_status status = pl_front_execute(&b->front, call, b->show_progress, &err);
     pl_error why = err;
-    if (pl_front_record(&b->front, call, status, &err, &why) != PL_OK && status == PL_OK) {
-        status = why.code;
+    pl_status recorded = pl_front_record(&b->front, call, status, &err, &why);
+    if (recorded == PL_OK && b->front.session != NULL) {
+        recorded = pl_session_flush(b->front.session, &why); /* nothing printed is lost */
+    }
+    if (recorded != PL_OK && status == PL_OK) {
+        status = recorded;
         err = why;
     }
     int code = finish(b, shown, call, status, true, &err);
@@ -175,9 +179,21 @@ static void on_interrupt(int signo)
     raise(signo);
 }
 
+/* What was ignored from the start (nohup, a script's &) stays so. */
+static void catch_interrupts(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct sigaction now;
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            signal(ends[i], on_interrupt);
+        }
+    }
+}
+
 int pl_batch_run(const pl_options *options)
 {
-    signal(SIGINT, on_interrupt);
+    catch_interrupts();
     batch b = {.json = options->json, .show_progress = isatty(STDERR_FILENO) != 0};
     pl_error err = {0};
     char *script = NULL;

@@ -1,6 +1,7 @@
 #include "sessions/database.h"
 
 #include "core/base/file.h"
+#include "core/base/text.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -195,22 +196,88 @@ static pl_status take_text(void *ctx, sqlite3_stmt *row, pl_error *err)
     return PL_OK;
 }
 
-/* Within the transaction that holds the lock: is this whole, and ours? */
-static pl_status check_content(sqlite3 *db, const char *path, bool fresh, pl_error *err)
+/* Appends one object of a schema. */
+static pl_status take_object(void *ctx, sqlite3_stmt *row, pl_error *err)
 {
-    int64_t application = 0, tables = 0;
+    pl_buf *list = ctx;
+    for (int i = 0; i < 3; i++) {
+        const unsigned char *text = sqlite3_column_text(row, i);
+        pl_buf_puts(list, text != NULL ? (const char *)text : "");
+        pl_buf_puts(list, i < 2 ? " " : "\n");
+    }
+    return pl_buf_check(list, err);
+}
+
+static pl_status list_schema(sqlite3 *db, const char *path, pl_buf *out, pl_error *err)
+{
+    return pl_database_query(db, path, "SELECT type, name, sql FROM sqlite_schema ORDER BY rowid",
+                             take_object, out, err);
+}
+
+/* The file's version has the tables that the first steps make, and nothing else: a trigger, a view
+ * or an index of somebody else's would run with every command that is recorded. */
+static pl_status check_schema(sqlite3 *db, const char *path, pl_error *err)
+{
+    sqlite3 *model = NULL;
+    pl_buf own = {0}, expected = {0};
+    int64_t version = 0;
+    pl_status status = ask(db, path, "PRAGMA user_version", &version, err);
+    if (status == PL_OK && (version < 0 || version > MIGRATIONS)) {
+        return newer(path, version, MIGRATIONS, err);
+    }
+    if (status == PL_OK && sqlite3_open(":memory:", &model) != SQLITE_OK) {
+        status = refuse(model, path, err);
+    }
+    if (status == PL_OK) {
+        status = pl_database_migrate(model, path, migrations, (int)version, err);
+    }
+    if (status == PL_OK) {
+        status = list_schema(model, path, &expected, err);
+    }
+    if (status == PL_OK) {
+        status = list_schema(db, path, &own, err);
+    }
+    const char *known = expected.data != NULL ? expected.data : "";
+    const char *found = own.data != NULL ? own.data : "";
+    if (status == PL_OK && strcmp(known, found) != 0) {
+        size_t same = 0, line = 0; /* the first object that is another */
+        for (; known[same] != '\0' && known[same] == found[same]; same++) {
+            line = known[same] == '\n' ? same + 1 : line;
+        }
+        const char *at = found[line] != '\0' ? found + line : known + line;
+        const size_t length = strcspn(at, "\n");
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: the session's schema is not the one that Planish makes (%s "
+                              "\"%.*s%s\"), so it is not opened",
+                              path, found[line] != '\0' ? "from" : "it lacks",
+                              length < 100 ? (int)length : 100, at, length < 100 ? "" : "...");
+    }
+    sqlite3_close(model);
+    pl_buf_deinit(&own);
+    pl_buf_deinit(&expected);
+    return status;
+}
+
+/* Within the transaction that holds the lock: is this whole, and ours?  A file whose making was cut
+ * off is empty by now: its journal was rolled back when the lock was taken. */
+static pl_status check_content(sqlite3 *db, const char *path, pl_error *err)
+{
+    int64_t application = 0, objects = 0;
     char verdict[128] = "";
     pl_status status = ask(db, path, "PRAGMA application_id", &application, err);
     if (status == PL_OK) {
-        status = ask(db, path, "SELECT count(*) FROM sqlite_schema", &tables, err);
+        status = ask(db, path, "SELECT count(*) FROM sqlite_schema", &objects, err);
     }
-    if (status == PL_OK && fresh && tables == 0) {
+    if (status == PL_OK && application == 0 && objects == 0) {
         char set[64];
         sqlite3_snprintf(sizeof set, set, "PRAGMA application_id = %d", PL_SESSION_APPLICATION);
         return execute(db, path, set, err);
     }
     if (status == PL_OK && application != PL_SESSION_APPLICATION) {
         return foreign(path, err);
+    }
+    if (status == PL_OK) {
+        status = check_schema(db, path, err);
     }
     if (status == PL_OK) {
         status = pl_database_query(db, path, "PRAGMA quick_check(1)", take_text, verdict, err);
@@ -232,7 +299,7 @@ static pl_status make_folder(const char *path, pl_error *err)
     if (folder == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
     }
-    pl_status status = pl_file_make_dirs(folder, err);
+    pl_status status = pl_file_make_private_dirs(folder, err);
     free(folder);
     return status;
 }
@@ -263,6 +330,11 @@ pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,
     if (status != PL_OK) {
         return status;
     }
+    /* What is typed is the user's alone: SQLite's own files take the mode of this one. */
+    const int made = fresh ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (made >= 0) {
+        close(made);
+    }
     /* SQLite would take a file that may only be read, and fail at the first write. */
     if (!fresh && access(path, W_OK) != 0) {
         return pl_error_set(err, PL_ERR_IO,
@@ -277,7 +349,7 @@ pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,
     status = execute(db, path, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
                                "PRAGMA trusted_schema = OFF; BEGIN EXCLUSIVE", err);
     if (status == PL_OK) {
-        status = check_content(db, path, fresh, err);
+        status = check_content(db, path, err);
     }
     if (status == PL_OK) {
         status = pl_database_migrate(db, path, migrations, MIGRATIONS, err);

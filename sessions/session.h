@@ -15,10 +15,12 @@
 
 typedef struct pl_session pl_session;
 
-/* Creates the file and its folder if missing, migrates an older schema (the old file is kept
- * whole until the migration commits), refuses a newer one, another application's database, a
- * damaged file or one that is open elsewhere with a sentence that names it.  A session is used by
- * one thread, which does not wait for the disk except where a function says so. */
+/* Creates the file (mode 0600) and its folder (0700) if missing, migrates an older schema (the old
+ * file is kept whole until the migration commits), refuses a newer one, one with anything in it
+ * that Planish has not put there, another application's database, a damaged file or one that is
+ * open elsewhere with a sentence that names it.  A file whose making was cut off is made again.  A
+ * session is used by one thread, which does not wait for the disk except where a function says so.
+ */
 PL_NODISCARD pl_status pl_session_open(const char *path, pl_session **out, pl_error *err);
 
 /* Waits until everything recorded is on disk, or returns what keeps the writer from it. */

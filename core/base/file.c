@@ -231,7 +231,7 @@ pl_status pl_file_write_all(const char *path, const void *bytes, size_t size, pl
     return status;
 }
 
-pl_status pl_file_make_dirs(const char *path, pl_error *err)
+static pl_status make_dirs(const char *path, mode_t mode, pl_error *err)
 {
     char part[PATH_MAX];
     size_t length = strlen(path);
@@ -244,7 +244,7 @@ pl_status pl_file_make_dirs(const char *path, pl_error *err)
         }
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
+        if (mkdir(part, mode) != 0 && errno != EEXIST) {
             return pl_error_set(err, PL_ERR_IO, "%s: cannot be created: %s", part, strerror(errno));
         }
     }
@@ -253,6 +253,16 @@ pl_status pl_file_make_dirs(const char *path, pl_error *err)
         return pl_error_set(err, PL_ERR_IO, "%s: expected a folder", path);
     }
     return PL_OK;
+}
+
+pl_status pl_file_make_dirs(const char *path, pl_error *err)
+{
+    return make_dirs(path, 0777, err);
+}
+
+pl_status pl_file_make_private_dirs(const char *path, pl_error *err)
+{
+    return make_dirs(path, 0700, err);
 }
 
 const char *pl_path_name(const char *path)

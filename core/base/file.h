@@ -53,8 +53,9 @@ void pl_writer_destroy(pl_writer *writer);
 PL_NODISCARD pl_status pl_file_write_all(const char *path, const void *bytes, size_t size,
                                          pl_error *err);
 
-/* mkdir -p. */
+/* mkdir -p; private: what has to be made may be entered by the user alone (mode 0700). */
 PL_NODISCARD pl_status pl_file_make_dirs(const char *path, pl_error *err);
+PL_NODISCARD pl_status pl_file_make_private_dirs(const char *path, pl_error *err);
 
 /* Appends folder, '/' and name to out (no doubled slash). */
 void pl_path_join(pl_buf *out, const char *folder, const char *name);

@@ -5,8 +5,11 @@
 #include "core/base/text.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *const parts[] = {"config.json",    "model.safetensors",
@@ -217,11 +220,119 @@ static void test_another_layers_result_is_named_with_both_shapes(void **ctx)
     run_free(&r);
 }
 
+/* --- sudden ends ------------------------------------------------------------------------------ */
+
+extern char **environ;
+
+/* Runs a script of lines, sends the signal when so many lines are out, and returns how many were
+ * in all.  Its end must be that signal's. */
+static size_t interrupt(const char *session, const char *script, size_t after, int signo)
+{
+    const char *program = getenv("PLANISH_BIN");
+    const char *const args[] = {
+        "planish",   "--json", "--threads", "1",    "--store", run_path("store"),
+        "--session", session,  "-c",        script, NULL};
+    int ends[2], status = 0;
+    pid_t pid = 0;
+    posix_spawn_file_actions_t actions;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    posix_spawn_file_actions_addopen(&actions, 2, run_path("stderr"), O_WRONLY | O_CREAT | O_TRUNC,
+                                     0600);
+    assert_int_equal(
+        posix_spawn(&pid, program, &actions, NULL, (char *const *)(uintptr_t)args, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    size_t lines = 0;
+    char piece[4096];
+    ssize_t count = 0;
+    bool sent = false;
+    while ((count = read(ends[0], piece, sizeof piece)) > 0) {
+        for (ssize_t i = 0; i < count; i++) {
+            lines += piece[i] == '\n';
+        }
+        if (!sent && lines >= after) {
+            assert_int_equal(kill(pid, signo), 0);
+            sent = true;
+        }
+    }
+    close(ends[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signo);
+    return lines;
+}
+
+static void check_recorded(const char *session, size_t printed)
+{
+    char *count = NULL;
+    query(session, "SELECT count(*) FROM commands WHERE ok", NULL, &count);
+    assert_non_null(count);
+    assert_in_range(strtoul(count, NULL, 10), printed, printed + 1);
+    free(count);
+    run r = OPEN("-c", "save"); /* it is whole */
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+}
+
+static void test_what_was_printed_is_in_the_session(void **ctx)
+{
+    (void)ctx;
+    static const int signals[] = {SIGKILL, SIGINT, SIGTERM, SIGHUP};
+    pl_buf script = {0};
+    for (int i = 0; i < 120; i++) {
+        pl_buf_printf(&script, "select %d.%c_proj;", i % 4, "qkvo"[i % 3]);
+    }
+    /* However fast it is, it does not end before its signal. */
+    pl_buf_puts(&script, "calibrate windows=200; solve all sequential=yes");
+    assert_false(script.failed);
+    for (size_t s = 0; s < sizeof signals / sizeof *signals; s++) {
+        static const size_t after[] = {1, 40, 119};
+        for (size_t i = 0; i < sizeof after / sizeof *after; i++) {
+            char session[1024], name[64];
+            snprintf(name, sizeof name, "killed%zu-%zu.planish", s, i);
+            snprintf(session, sizeof session, "%s", run_path(name));
+            const size_t printed = interrupt(session, script.data, after[i], signals[s]);
+            assert_true(printed >= after[i]);
+            char *said = run_read(run_path("stderr"), NULL);
+            assert_true(
+                (strstr(said, "planish: interrupted; results that were finished are kept") !=
+                 NULL) == (signals[s] != SIGKILL));
+            free(said);
+            check_recorded(session, printed);
+        }
+    }
+    pl_buf_deinit(&script);
+}
+
+/* Whom nohup or a script's & keeps a signal from is not interrupted by it. */
+static void test_an_ignored_signal_stays_ignored(void **ctx)
+{
+    (void)ctx;
+    signal(SIGHUP, SIG_IGN);
+    char session[1024];
+    snprintf(session, sizeof session, "%s", run_path("nohup.planish"));
+    run r = OPEN("-c", "select 1.q_proj; info");
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    pl_buf command = {0};
+    pl_buf_printf(&command,
+                  "'%s' --store '%s' -c 'calibrate windows=3' >out.txt & "
+                  "p=$!; sleep 0.1; kill -HUP $p; wait $p",
+                  getenv("PLANISH_BIN"), run_path("other-store"));
+    assert_false(command.failed);
+    assert_int_equal(system(command.data), 0);
+    pl_buf_deinit(&command);
+    signal(SIGHUP, SIG_DFL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_replaced_model_is_named_and_its_results_are_not_used),
         cmocka_unit_test(test_another_layers_result_is_named_with_both_shapes),
+        cmocka_unit_test(test_what_was_printed_is_in_the_session),
+        cmocka_unit_test(test_an_ignored_signal_stays_ignored),
     };
     return cmocka_run_group_tests(tests, setup, run_teardown);
 }

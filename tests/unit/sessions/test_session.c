@@ -1,135 +1,12 @@
 /* A session on disk: what is recorded comes back, undo and redo walk its tree, and every file that
  * is not a good session is refused with its sentence and left as it was. */
-#include "tests/support/check.h"
-
-#include "core/base/file.h"
-#include "sessions/database.h"
-#include "sessions/session.h"
+#include "tests/unit/sessions/session_files.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { PATH_SIZE = 512 };
-
-static char folder[PATH_SIZE];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/planish-session-XXXXXX", tmp != NULL ? tmp : "/tmp");
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[PATH_SIZE + 16];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
-/* One at a time: the next call overwrites it. */
-static const char *in_folder(const char *name)
-{
-    static char path[PATH_SIZE + 64];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static pl_session *opened(const char *path)
-{
-    pl_error err = {0};
-    pl_session *session = NULL;
-    pl_check_ok(pl_session_open(path, &session, &err), err);
-    assert_non_null(session);
-    return session;
-}
-
-/* Records a command whose state is {"n": n}; n < 0: no state. */
-static void record(pl_session *session, const char *text, int n)
-{
-    pl_error err = {0};
-    json_t *state = n >= 0 ? json_pack("{s:i}", "n", n) : NULL;
-    json_t *result = json_pack("{s:s}", "said", text);
-    pl_check_ok(pl_session_record(session, text, true, result, NULL, state, &err), err);
-    json_decref(result);
-    json_decref(state);
-}
-
-/* n of a state, -1 for none; takes the reference. */
-static int number_of(json_t *state)
-{
-    int n = state != NULL ? (int)json_integer_value(json_object_get(state, "n")) : -1;
-    json_decref(state);
-    return n;
-}
-
-static int present(pl_session *session)
-{
-    pl_error err = {0};
-    json_t *state = NULL;
-    pl_check_ok(pl_session_state(session, &state, &err), err);
-    return number_of(state);
-}
-
-static int undo(pl_session *session)
-{
-    pl_error err = {0};
-    json_t *state = NULL;
-    pl_check_ok(pl_session_undo(session, &state, &err), err);
-    return number_of(state);
-}
-
-static int redo(pl_session *session)
-{
-    pl_error err = {0};
-    json_t *state = NULL;
-    pl_check_ok(pl_session_redo(session, &state, &err), err);
-    return number_of(state);
-}
-
-static void flush(pl_session *session)
-{
-    pl_error err = {0};
-    pl_check_ok(pl_session_flush(session, &err), err);
-}
-
-/* Runs SQL on the file of a closed session. */
-static void run_sql(const char *path, const char *sql)
-{
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-/* The first column of a query's first row, as text; caller frees. */
-static char *ask_sql(const char *path, const char *sql)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *query = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &query, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(query), SQLITE_ROW);
-    const unsigned char *text = sqlite3_column_text(query, 0);
-    char *copy = text != NULL ? strdup((const char *)text) : NULL;
-    sqlite3_finalize(query);
-    sqlite3_close(db);
-    return copy;
-}
-
-static void check_sql(const char *path, const char *sql, const char *expected)
-{
-    char *got = ask_sql(path, sql);
-    assert_non_null(got);
-    assert_string_equal(got, expected);
-    free(got);
-}
 
 /* Opening must fail with the code and the sentence, and leave the file's bytes as they are. */
 static void check_refused(const char *path, pl_status code, const char *sentence)
@@ -309,7 +186,7 @@ static void refuses_damage(void **unused)
     path = in_folder("tableless.planish");
     pl_session_close(opened(path));
     run_sql(path, "DROP TABLE states");
-    check_refused(path, PL_ERR_FORMAT, "damaged (no such table: states)");
+    check_refused(path, PL_ERR_FORMAT, "not the one that Planish makes (from \"table head");
     path = in_folder("notjson.planish");
     pl_session_close(opened(path));
     run_sql(path, "INSERT INTO states VALUES (1, NULL, 1, '{'); UPDATE head SET state = 1");
@@ -389,30 +266,6 @@ static void refuses_where_nothing_can_be_written(void **unused)
     assert_int_equal(as_nobody("locked/old.planish", message, sizeof message), PL_ERR_IO);
     assert_non_null(strstr(message, "old.planish: the session cannot be written"));
     chmod(locked, 0755);
-}
-
-static void keeps_what_cannot_be_written_yet(void **unused)
-{
-    (void)unused;
-    /* A trigger stands for a full disk. */
-    const char *path = in_folder("full.planish");
-    pl_session *session = opened(path);
-    pl_session_close(session);
-    run_sql(path, "CREATE TRIGGER full BEFORE INSERT ON commands WHEN new.text = 'x'"
-                  " BEGIN SELECT raise(ABORT, 'no room'); END");
-    session = opened(path);
-    pl_error err = {0};
-    record(session, "before", 1);
-    flush(session);
-    pl_check_ok(pl_session_record(session, "x", true, NULL, NULL, NULL, &err), err);
-    assert_int_equal(pl_session_flush(session, &err), PL_ERR_IO);
-    pl_check_says(err, "no room");
-    /* The next record tells, and is kept. */
-    assert_int_equal(pl_session_record(session, "after", true, NULL, NULL, NULL, &err), PL_ERR_IO);
-    assert_int_equal(pl_session_flush(session, &err), PL_ERR_IO);
-    assert_int_equal(present(session), 1);
-    pl_session_close(session);
-    check_sql(path, "SELECT group_concat(text) FROM commands", "before");
 }
 
 static void exports_a_script(void **unused)
@@ -578,7 +431,6 @@ int main(void)
         cmocka_unit_test(refuses_damage),
         cmocka_unit_test(refuses_a_session_that_is_open),
         cmocka_unit_test(refuses_where_nothing_can_be_written),
-        cmocka_unit_test(keeps_what_cannot_be_written_yet),
         cmocka_unit_test(exports_a_script),
         cmocka_unit_test(is_quick_with_ten_thousand_records),
         cmocka_unit_test(survives_a_sudden_end),
