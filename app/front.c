@@ -141,6 +141,7 @@ typedef struct half {
 static pl_status run_half(void *arg, pl_task *task, pl_error *err)
 {
     half *h = arg;
+    pl_lab_begin(h->lab);
     pl_status status = h->call->command->run(h->call, h->state, h->lab, task, err);
     h->call->warning = pl_lab_take_warning(h->lab);
     return status;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Set for the process that starts again: the kernels that OpenBLAS had chosen by itself.  Whoever
@@ -118,6 +119,12 @@ void pl_start(char **argv)
     }
     /* A limit on a file's size is an error like a full disk's, not the end. */
     (void)signal(SIGXFSZ, SIG_IGN);
+    /* Results that the disk refuses are files in memory, one each. */
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
     /* The kernel names a process after the file it was started from, which now was "exe". */
     char name[16] = "";
     if (prctl(PR_GET_NAME, name) == 0 && strcmp(name, "exe") == 0) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,6 +174,30 @@ pl_status pl_writer_create(const char *path, pl_writer **out, pl_error *err)
     return PL_OK;
 }
 
+pl_status pl_writer_create_in_memory(const char *label, pl_writer **out, pl_error *err)
+{
+    *out = NULL;
+    pl_writer *writer = calloc(1, sizeof *writer);
+    const int fd = memfd_create(label, MFD_CLOEXEC);
+    if (writer == NULL || fd < 0 || (writer->path = strdup(label)) == NULL) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        free(writer);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the %s", label);
+    }
+    writer->made = (pl_temporary){.fd = fd};
+    *out = writer;
+    return PL_OK;
+}
+
+int pl_writer_take_memory(pl_writer *writer)
+{
+    const int fd = writer->made.fd;
+    writer->made = (pl_temporary){.fd = -1};
+    return fd;
+}
+
 pl_status pl_writer_write(pl_writer *writer, const void *bytes, size_t size, pl_error *err)
 {
     const char *from = bytes;
@@ -211,6 +236,9 @@ pl_status pl_writer_publish(pl_writer *writer, pl_error *err)
 void pl_writer_destroy(pl_writer *writer)
 {
     if (writer != NULL) {
+        if (writer->made.path == NULL && writer->made.fd >= 0) {
+            close(writer->made.fd); /* in memory */
+        }
         pl_temporary_discard(&writer->made);
         free(writer->path);
         free(writer);

@@ -46,6 +46,12 @@ PL_NODISCARD pl_status pl_writer_commit(pl_writer *writer, pl_error *err);
 /* As commit, but leaves it to the system when the bytes reach the disk: for files that are checked
  * when read and can be made again, such as cache entries. */
 PL_NODISCARD pl_status pl_writer_publish(pl_writer *writer, pl_error *err);
+
+/* A writer to a nameless file in memory, and the end of that: the caller's descriptor of it. */
+PL_NODISCARD pl_status pl_writer_create_in_memory(const char *label, pl_writer **out,
+                                                  pl_error *err);
+int pl_writer_take_memory(pl_writer *writer);
+
 /* Removes the temporary file unless committed; NULL is fine. */
 void pl_writer_destroy(pl_writer *writer);
 

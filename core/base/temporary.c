@@ -19,7 +19,7 @@
 static const char mark[] = ".planish-";
 enum { DIGITS = 8, KEPT_NAME = 200 /* of NAME_MAX, 255 */, ATTEMPTS = 100 };
 
-static bool is_temporary(const char *name)
+bool pl_temporary_is_named(const char *name)
 {
     const size_t length = strlen(name), tail = sizeof mark - 1 + DIGITS;
     return length > tail && strncmp(name + length - tail, mark, sizeof mark - 1) == 0 &&
@@ -91,7 +91,7 @@ void pl_temporary_sweep(const char *folder)
     DIR *dir = opendir(folder);
     const struct dirent *entry;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (is_temporary(entry->d_name)) {
+        if (pl_temporary_is_named(entry->d_name)) {
             sweep_one(dirfd(dir), entry->d_name);
         }
     }

@@ -17,6 +17,9 @@ typedef struct pl_temporary {
     char *path;
 } pl_temporary;
 
+/* Is this name one of those? */
+bool pl_temporary_is_named(const char *name);
+
 /* Makes a file, or an empty folder, for `target`, which need not exist; the user's umask holds.
  * *out has no path on failure. */
 PL_NODISCARD pl_status pl_temporary_create(const char *target, bool folder, pl_temporary *out,

@@ -1,32 +1,15 @@
-#include "core/io/store.h"
-
-#include "core/base/file.h"
-#include "core/base/temporary.h"
-#include "core/base/text.h"
 #include "core/io/store_parts.h"
 
-#include <dirent.h>
+#include "core/base/file.h"
+#include "core/base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
-
-#define DEFAULT_LIMIT UINT64_C(20000000000)
-
-typedef struct pin {
-    char *kind;
-    pl_id key;
-} pin;
-
-struct pl_store {
-    char *folder;
-    uint64_t limit;
-    pin *pins;
-    size_t pin_count;
-};
 
 static char *default_folder(void)
 {
@@ -62,7 +45,8 @@ pl_status pl_store_open(const char *folder, uint64_t limit, pl_store **out, pl_e
         free(own);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the store");
     }
-    *store = (pl_store){.folder = own, .limit = limit};
+    *store = (pl_store){.folder = own, .limit = limit, .presence = {.fd = -1}};
+    pthread_mutex_init(&store->lock, NULL);
     *out = store;
     return PL_OK;
 }
@@ -76,6 +60,10 @@ void pl_store_close(pl_store *store)
         free(store->pins[i].kind);
     }
     free(store->pins);
+    pl_temporary_discard(&store->presence);
+    pl_kept_deinit(&store->kept);
+    free(store->notice);
+    pthread_mutex_destroy(&store->lock);
     free(store->folder);
     free(store);
 }
@@ -85,7 +73,7 @@ const char *pl_store_folder(const pl_store *store)
     return store->folder;
 }
 
-static bool is_kind(const char *kind)
+bool pl_store_is_kind(const char *kind)
 {
     size_t size = strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789_-");
     return size > 0 && kind[size] == '\0';
@@ -97,7 +85,7 @@ static pl_status entry_path(const pl_store *store, const char *kind, pl_id key, 
 {
     char hex[PL_ID_TEXT];
     *path = (pl_buf){0};
-    if (!is_kind(kind)) {
+    if (!pl_store_is_kind(kind)) {
         return pl_error_set(err, PL_ERR_USAGE, "store: '%s' is no kind of entry", kind);
     }
     pl_id_format(key, hex);
@@ -130,31 +118,129 @@ static bool is_sound(const char *path, const char *kind, pl_id key)
     return sound;
 }
 
-static pl_status write_entry(pl_store *store, const char *kind, pl_id key, const json_t *about,
-                             const pl_section *sections, size_t count, bool keep, pl_error *err)
+typedef enum kept_state { KEPT_NOWHERE, KEPT_HERE, KEPT_AS_REMOVED } kept_state;
+
+/* Opens it, if out is not NULL and it is kept. */
+static kept_state look_among_kept(pl_store *store, const char *kind, pl_id key, pl_entry **out,
+                                  pl_status *status)
 {
-    pl_buf path, folder = {0};
-    pl_status status = entry_path(store, kind, key, &path, err);
-    if (status != PL_OK) {
-        return status;
+    pthread_mutex_lock(&store->lock);
+    const pl_kept_entry *kept = pl_kept_find(&store->kept, kind, key);
+    const kept_state state = kept == NULL   ? KEPT_NOWHERE
+                             : kept->fd < 0 ? KEPT_AS_REMOVED
+                                            : KEPT_HERE;
+    if (state == KEPT_HERE && out != NULL) {
+        *status = pl_kept_open(kept, out);
     }
-    if (keep && is_sound(path.data, kind, key)) {
-        mark_used(path.data);
-        goto done;
-    }
-    pl_path_join(&folder, store->folder, kind);
-    status = pl_buf_check(&folder, err);
+    pthread_mutex_unlock(&store->lock);
+    return state;
+}
+
+/* Makes room first where the disk is too full, and once more where it proves to be. */
+static pl_status write_to_disk(pl_store *store, const char *path, const pl_entry_content *content,
+                               pl_error *err)
+{
+    pl_buf folder = {0};
+    const uint64_t bytes = pl_entry_size(content);
+    pl_path_join(&folder, store->folder, content->kind);
+    pl_status status = pl_buf_check(&folder, err);
     if (status == PL_OK) {
         status = pl_file_make_dirs(folder.data, err);
     }
-    if (status == PL_OK) {
-        status = pl_entry_write(path.data, kind, key, about, sections, count, err);
+    pl_buf_deinit(&folder);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_store_be_present(store);
+    (void)pl_store_make_room(store, bytes);
+    errno = 0;
+    status = pl_entry_write(path, content, err);
+    if (status == PL_ERR_IO && (errno == ENOSPC || errno == EDQUOT) &&
+        pl_store_make_room(store, 2 * bytes)) {
+        status = pl_entry_write(path, content, err);
+    }
+    return status;
+}
+
+/* What the disk refuses, for reason `why`, this process keeps to itself. */
+static pl_status keep_in_memory(pl_store *store, const pl_entry_content *content, pl_error *why)
+{
+    pthread_mutex_lock(&store->lock);
+    const pl_status status = pl_kept_add(&store->kept, content);
+    if (status == PL_OK && !store->told) {
+        pl_buf text = {0};
+        pl_buf_printf(&text,
+                      "nothing more is kept on disk (%s): what is computed stays in memory until "
+                      "planish ends; free some space there, or name another folder with --store "
+                      "DIR",
+                      why->message);
+        free(store->notice);
+        store->notice = text.data;
+        store->told = true;
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (status != PL_OK) {
+        pl_error cause = *why;
+        return pl_error_set(why, PL_ERR_IO,
+                            "%s; free some space there, or name another folder with --store DIR",
+                            cause.message);
+    }
+    return PL_OK;
+}
+
+char *pl_store_take_notice(pl_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    char *notice = store->notice;
+    store->notice = NULL;
+    pthread_mutex_unlock(&store->lock);
+    return notice;
+}
+
+void pl_store_keep_at_most(pl_store *store, uint64_t bytes)
+{
+    store->kept.limit = bytes;
+}
+
+void pl_store_begin(pl_store *store)
+{
+    pl_store_be_present(store);
+    if (store->presence.path != NULL) {
+        (void)futimens(store->presence.fd, NULL);
+    }
+    for (size_t i = 0; i < store->pin_count; i++) {
+        (void)pl_store_has(store, store->pins[i].kind, store->pins[i].key);
+    }
+}
+
+/* keep: what is there and sound stays. */
+static pl_status write_entry(pl_store *store, const pl_entry_content *content, bool keep,
+                             pl_error *err)
+{
+    pl_buf path;
+    pl_error why = {0};
+    pl_status status = entry_path(store, content->kind, content->key, &path, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    const kept_state kept = look_among_kept(store, content->kind, content->key, NULL, NULL);
+    if (keep && (kept == KEPT_HERE ||
+                 (kept == KEPT_NOWHERE && is_sound(path.data, content->kind, content->key)))) {
+        mark_used(path.data);
+        goto done;
+    }
+    status = write_to_disk(store, path.data, content, &why);
+    if (status == PL_ERR_IO) {
+        status = keep_in_memory(store, content, &why);
+    } else if (status == PL_OK && kept != KEPT_NOWHERE) {
+        pthread_mutex_lock(&store->lock);
+        pl_kept_forget(&store->kept, content->kind, content->key);
+        pthread_mutex_unlock(&store->lock);
     }
     if (status != PL_OK) {
-        pl_error_prefix(err, "the store keeps no result: ");
+        (void)pl_error_set(err, status, "the store keeps no result: %s", why.message);
     }
 done:
-    pl_buf_deinit(&folder);
     pl_buf_deinit(&path);
     return status;
 }
@@ -162,13 +248,13 @@ done:
 pl_status pl_store_put(pl_store *store, const char *kind, pl_id key, const json_t *about,
                        const pl_section *sections, size_t count, pl_error *err)
 {
-    return write_entry(store, kind, key, about, sections, count, true, err);
+    return write_entry(store, &(pl_entry_content){kind, key, about, sections, count}, true, err);
 }
 
 pl_status pl_store_replace(pl_store *store, const char *kind, pl_id key, const json_t *about,
                            const pl_section *sections, size_t count, pl_error *err)
 {
-    return write_entry(store, kind, key, about, sections, count, false, err);
+    return write_entry(store, &(pl_entry_content){kind, key, about, sections, count}, false, err);
 }
 
 bool pl_store_has(pl_store *store, const char *kind, pl_id key)
@@ -177,7 +263,12 @@ bool pl_store_has(pl_store *store, const char *kind, pl_id key)
     if (entry_path(store, kind, key, &path, NULL) != PL_OK) {
         return false;
     }
-    bool found = access(path.data, R_OK) == 0;
+    const kept_state kept = look_among_kept(store, kind, key, NULL, NULL);
+    bool found = kept == KEPT_HERE;
+    if (kept == KEPT_NOWHERE) {
+        found = access(path.data, R_OK) == 0;
+        mark_used(path.data); /* whoever asks will want it */
+    }
     pl_buf_deinit(&path);
     return found;
 }
@@ -190,9 +281,21 @@ pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **
     if (status != PL_OK) {
         return status;
     }
-    status = pl_entry_open(path.data, kind, key, out, err);
-    if (status == PL_OK) {
-        mark_used(path.data);
+    switch (look_among_kept(store, kind, key, out, &status)) {
+    case KEPT_HERE:
+        if (status != PL_OK) {
+            (void)pl_error_set(err, status, "%s: cannot be read from memory", path.data);
+        }
+        break;
+    case KEPT_AS_REMOVED:
+        status = pl_error_set(err, PL_ERR_NOT_FOUND, "%s: was removed", path.data);
+        break;
+    case KEPT_NOWHERE:
+        status = pl_entry_open(path.data, kind, key, out, err);
+        if (status == PL_OK) {
+            mark_used(path.data);
+        }
+        break;
     }
     pl_buf_deinit(&path);
     return status;
@@ -205,15 +308,23 @@ pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error
     if (status != PL_OK) {
         return status;
     }
-    if (unlink(path.data) != 0 && errno != ENOENT) {
-        status =
-            pl_error_set(err, PL_ERR_IO, "%s: cannot be removed: %s", path.data, strerror(errno));
+    /* What a disk does not give back is as good as gone, for this process. */
+    const bool stays = unlink(path.data) != 0 && errno != ENOENT;
+    pthread_mutex_lock(&store->lock);
+    if (stays) {
+        status = pl_kept_hide(&store->kept, kind, key);
+    } else {
+        pl_kept_forget(&store->kept, kind, key);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (status != PL_OK) {
+        (void)pl_error_set(err, status, "out of memory for the store");
     }
     pl_buf_deinit(&path);
     return status;
 }
 
-static bool is_pinned(const pl_store *store, const char *kind, pl_id key)
+bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key)
 {
     for (size_t i = 0; i < store->pin_count; i++) {
         if (pl_id_equal(store->pins[i].key, key) && strcmp(store->pins[i].kind, kind) == 0) {
@@ -225,10 +336,10 @@ static bool is_pinned(const pl_store *store, const char *kind, pl_id key)
 
 pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *err)
 {
-    if (is_pinned(store, kind, key)) {
+    if (pl_store_is_pinned(store, kind, key)) {
         return PL_OK;
     }
-    pin *pins = realloc(store->pins, (store->pin_count + 1) * sizeof *pins);
+    pl_pin *pins = realloc(store->pins, (store->pin_count + 1) * sizeof *pins);
     if (pins == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the store");
     }
@@ -237,159 +348,6 @@ pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *e
     if (copy == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the store");
     }
-    pins[store->pin_count++] = (pin){copy, key};
+    pins[store->pin_count++] = (pl_pin){copy, key};
     return PL_OK;
-}
-
-/* ---- trimming ---- */
-
-typedef struct candidate {
-    char *path;
-    uint64_t bytes;
-    struct timespec used;
-    bool keep;
-} candidate;
-
-typedef struct candidates {
-    candidate *list;
-    size_t count, capacity;
-    uint64_t bytes;
-    bool failed;
-} candidates;
-
-static int compare_times(struct timespec a, struct timespec b)
-{
-    if (a.tv_sec != b.tv_sec) {
-        return a.tv_sec < b.tv_sec ? -1 : 1;
-    }
-    return (a.tv_nsec > b.tv_nsec) - (a.tv_nsec < b.tv_nsec);
-}
-
-static int compare_candidates(const void *a, const void *b)
-{
-    const candidate *x = a, *y = b;
-    int order = compare_times(x->used, y->used);
-    return order != 0 ? order : strcmp(x->path, y->path);
-}
-
-static void add_candidate(candidates *all, const char *path, const struct stat *st, bool keep)
-{
-    if (all->count == all->capacity) {
-        size_t capacity = all->capacity > 0 ? 2 * all->capacity : 64;
-        candidate *list = realloc(all->list, capacity * sizeof *list);
-        if (list == NULL) {
-            all->failed = true;
-            return;
-        }
-        all->list = list;
-        all->capacity = capacity;
-    }
-    char *copy = strdup(path);
-    if (copy == NULL) {
-        all->failed = true;
-        return;
-    }
-    bool later = compare_times(st->st_atim, st->st_mtim) > 0;
-    all->list[all->count++] = (candidate){
-        .path = copy,
-        .bytes = (uint64_t)st->st_size,
-        .used = later ? st->st_atim : st->st_mtim,
-        .keep = keep,
-    };
-    all->bytes += (uint64_t)st->st_size;
-}
-
-/* One file of a kind's folder. */
-static void visit_file(const pl_store *store, const char *kind, const char *path, const char *name,
-                       candidates *all)
-{
-    struct stat st;
-    pl_id key;
-    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
-        return;
-    }
-    if (pl_id_parse(name, &key)) {
-        add_candidate(all, path, &st, is_pinned(store, kind, key));
-    }
-}
-
-static void visit_kind(const pl_store *store, const char *kind, candidates *all)
-{
-    pl_buf folder = {0};
-    pl_path_join(&folder, store->folder, kind);
-    DIR *dir = folder.failed ? NULL : opendir(folder.data);
-    if (dir != NULL) {
-        pl_temporary_sweep(folder.data);
-        for (struct dirent *item = readdir(dir); item != NULL; item = readdir(dir)) {
-            pl_buf path = {0};
-            pl_path_join(&path, folder.data, item->d_name);
-            if (path.failed) {
-                all->failed = true;
-            } else {
-                visit_file(store, kind, path.data, item->d_name, all);
-            }
-            pl_buf_deinit(&path);
-        }
-        closedir(dir);
-    }
-    pl_buf_deinit(&folder);
-}
-
-/* The limit asked for, or the default: 20 GB, and no more than what is left free beside it. */
-static uint64_t effective_limit(const pl_store *store, uint64_t used)
-{
-    struct statvfs fs;
-    if (store->limit > 0) {
-        return store->limit;
-    }
-    if (statvfs(store->folder, &fs) != 0) {
-        return DEFAULT_LIMIT;
-    }
-    uint64_t half = ((uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize + used) / 2;
-    return half < DEFAULT_LIMIT ? half : DEFAULT_LIMIT;
-}
-
-static pl_status remove_oldest(candidates *all, uint64_t limit, pl_error *err)
-{
-    qsort(all->list, all->count, sizeof *all->list, compare_candidates);
-    for (size_t i = 0; i < all->count && all->bytes > limit; i++) {
-        const candidate *c = &all->list[i];
-        if (c->keep) {
-            continue;
-        }
-        if (unlink(c->path) != 0 && errno != ENOENT) {
-            return pl_error_set(err, PL_ERR_IO, "%s: cannot be removed: %s", c->path,
-                                strerror(errno));
-        }
-        all->bytes -= c->bytes;
-    }
-    return PL_OK;
-}
-
-pl_status pl_store_trim(pl_store *store, pl_error *err)
-{
-    candidates all = {0};
-    DIR *dir = opendir(store->folder);
-    if (dir == NULL) {
-        return errno == ENOENT ? PL_OK
-                               : pl_error_set(err, PL_ERR_IO, "%s: cannot be listed: %s",
-                                              store->folder, strerror(errno));
-    }
-    for (struct dirent *item = readdir(dir); item != NULL; item = readdir(dir)) {
-        if (is_kind(item->d_name)) {
-            visit_kind(store, item->d_name, &all);
-        }
-    }
-    closedir(dir);
-    pl_status status = PL_OK;
-    if (all.failed) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for the list of the store");
-    } else if (all.count > 0) {
-        status = remove_oldest(&all, effective_limit(store, all.bytes), err);
-    }
-    for (size_t i = 0; i < all.count; i++) {
-        free(all.list[i].path);
-    }
-    free(all.list);
-    return status;
 }

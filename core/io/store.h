@@ -4,8 +4,12 @@
  * document, then named float32/float64/int8/... sections.  An entry is written atomically, once.
  * A damaged one (wrong length, wrong checksum) reads as PL_ERR_FORMAT and is for the caller to
  * rebuild.  Total size is limited: pl_store_trim removes the least recently used entries, never
- * one that is pinned.  One store may be shared by several processes: entries appear whole by
- * rename, and a file removed by another process reads as PL_ERR_NOT_FOUND. */
+ * one that is pinned or was used by a command that now runs, in this process or another.  One store
+ * may be shared by several processes: entries appear whole by rename, and a file removed by another
+ * process reads as PL_ERR_NOT_FOUND.
+ *
+ * What the disk refuses (no room left though all was removed that nobody wants, no permission)
+ * stays in the memory of this process, and one sentence says so. */
 #ifndef PL_IO_STORE_H
 #define PL_IO_STORE_H
 
@@ -31,8 +35,18 @@ typedef struct pl_section {
     size_t bytes;
 } pl_section;
 
+/* Says that a command begins: what is pinned or used from now on is wanted until the next begins.
+ */
+void pl_store_begin(pl_store *store);
+
+/* Bytes of memory for what the disk refuses; none until this is called. */
+void pl_store_keep_at_most(pl_store *store, uint64_t bytes);
+
+/* The sentence that something is kept in memory, once; the caller frees it; usually NULL. */
+char *pl_store_take_notice(pl_store *store);
+
 /* Writes an entry.  A sound one of that key is kept as it is, a damaged one is replaced.  about:
- * borrowed, may be NULL; a section's data may be NULL when it has no bytes. */
+ * borrowed, may be NULL; a section's data may be NULL when it has no bytes.  Thread-safe. */
 PL_NODISCARD pl_status pl_store_put(pl_store *store, const char *kind, pl_id key,
                                     const json_t *about, const pl_section *sections, size_t count,
                                     pl_error *err);
@@ -42,6 +56,7 @@ PL_NODISCARD pl_status pl_store_replace(pl_store *store, const char *kind, pl_id
                                         const json_t *about, const pl_section *sections,
                                         size_t count, pl_error *err);
 
+/* Is it there?  Marks it used. */
 bool pl_store_has(pl_store *store, const char *kind, pl_id key);
 
 typedef struct pl_entry pl_entry;
@@ -64,5 +79,8 @@ PL_NODISCARD pl_status pl_store_remove(pl_store *store, const char *kind, pl_id 
 /* Entries that trim must keep while this store is open. */
 PL_NODISCARD pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *err);
 PL_NODISCARD pl_status pl_store_trim(pl_store *store, pl_error *err);
+
+/* Removes what nobody wants until the disk has room for so many bytes; false if it has not. */
+bool pl_store_make_room(pl_store *store, uint64_t bytes);
 
 #endif

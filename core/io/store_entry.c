@@ -2,6 +2,7 @@
 
 #include "core/base/file.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -322,31 +323,48 @@ static pl_status write_section(pl_writer *writer, const pl_section *section, uin
     return status;
 }
 
-pl_status pl_entry_write(const char *path, const char *kind, pl_id key, const json_t *about,
-                         const pl_section *sections, size_t count, pl_error *err)
+uint64_t pl_entry_size(const pl_entry_content *content)
 {
-    pl_writer *writer = NULL;
-    char *table = table_text(kind, key, about, sections, count);
+    uint64_t bytes = (uint64_t)64 << 10;
+    for (size_t i = 0; i < content->count; i++) {
+        bytes = aligned(bytes) + content->sections[i].bytes;
+    }
+    return bytes;
+}
+
+pl_status pl_entry_put(pl_writer *writer, const pl_entry_content *content, pl_error *err)
+{
+    char *table =
+        table_text(content->kind, content->key, content->about, content->sections, content->count);
     if (table == NULL || strlen(table) > TABLE_LIMIT) {
         free(table);
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: the table of the entry cannot be made", path);
+        return pl_error_set(err, PL_ERR_MEMORY, "the table of an entry cannot be made");
     }
-    entry_header header = make_header(table, sections, count);
-    pl_status status = pl_writer_create(path, &writer, err);
-    if (status == PL_OK) {
-        status = pl_writer_write(writer, &header, sizeof header, err);
-    }
+    entry_header header = make_header(table, content->sections, content->count);
+    pl_status status = pl_writer_write(writer, &header, sizeof header, err);
     if (status == PL_OK) {
         status = pl_writer_write(writer, table, (size_t)header.table_bytes, err);
     }
     uint64_t at = sizeof header + header.table_bytes;
-    for (size_t i = 0; i < count && status == PL_OK; i++) {
-        status = write_section(writer, &sections[i], &at, err);
+    for (size_t i = 0; i < content->count && status == PL_OK; i++) {
+        status = write_section(writer, &content->sections[i], &at, err);
+    }
+    free(table);
+    return status;
+}
+
+pl_status pl_entry_write(const char *path, const pl_entry_content *content, pl_error *err)
+{
+    pl_writer *writer = NULL;
+    pl_status status = pl_writer_create(path, &writer, err);
+    if (status == PL_OK) {
+        status = pl_entry_put(writer, content, err);
     }
     if (status == PL_OK) {
         status = pl_writer_publish(writer, err);
     }
+    const int cause = errno;
     pl_writer_destroy(writer);
-    free(table);
+    errno = cause; /* for the caller who may make room */
     return status;
 }

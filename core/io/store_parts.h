@@ -6,18 +6,88 @@
 #ifndef PL_IO_STORE_PARTS_H
 #define PL_IO_STORE_PARTS_H
 
+#include "core/base/file.h"
+#include "core/base/temporary.h"
 #include "core/io/store.h"
+
+#include <pthread.h>
+
+/* What an entry is made of; borrowed. */
+typedef struct pl_entry_content {
+    const char *kind;
+    pl_id key;
+    const json_t *about;
+    const pl_section *sections;
+    size_t count;
+} pl_entry_content;
+
+/* Bytes of its file, but for the length of its table, which is taken for 64 KiB and all of about.
+ */
+uint64_t pl_entry_size(const pl_entry_content *content);
 
 /* Opens and checks the entry file at path: everything but the sections' data. */
 PL_NODISCARD pl_status pl_entry_open(const char *path, const char *kind, pl_id key, pl_entry **out,
                                      pl_error *err);
 
 /* Writes one atomically. */
-PL_NODISCARD pl_status pl_entry_write(const char *path, const char *kind, pl_id key,
-                                      const json_t *about, const pl_section *sections, size_t count,
+PL_NODISCARD pl_status pl_entry_write(const char *path, const pl_entry_content *content,
                                       pl_error *err);
+
+/* Its bytes, to any writer. */
+PL_NODISCARD pl_status pl_entry_put(pl_writer *writer, const pl_entry_content *content,
+                                    pl_error *err);
 
 /* Reads every section and tests its checksum. */
 PL_NODISCARD pl_status pl_entry_verify(pl_entry *entry, pl_error *err);
+
+/* --- store_kept.c: what the disk refused ------------------------------------------------------ */
+
+typedef struct pl_kept_entry {
+    char *kind;
+    pl_id key;
+    int fd; /* of its bytes in memory; -1: it counts as removed, though it is on disk */
+    uint64_t bytes;
+} pl_kept_entry;
+
+typedef struct pl_kept {
+    pl_kept_entry *list;
+    size_t count;
+    uint64_t bytes, limit;
+} pl_kept;
+
+void pl_kept_deinit(pl_kept *kept);
+pl_kept_entry *pl_kept_find(const pl_kept *kept, const char *kind, pl_id key);
+PL_NODISCARD pl_status pl_kept_open(const pl_kept_entry *entry, pl_entry **out);
+/* PL_ERR_MEMORY where the limit or the machine has no room for it. */
+PL_NODISCARD pl_status pl_kept_add(pl_kept *kept, const pl_entry_content *content);
+/* From now on it counts as removed. */
+PL_NODISCARD pl_status pl_kept_hide(pl_kept *kept, const char *kind, pl_id key);
+/* From now on it is as on disk. */
+void pl_kept_forget(pl_kept *kept, const char *kind, pl_id key);
+
+/* --- the store -------------------------------------------------------------------------------- */
+
+typedef struct pl_pin {
+    char *kind;
+    pl_id key;
+} pl_pin;
+
+struct pl_store {
+    char *folder;
+    uint64_t limit;
+    pl_pin *pins;
+    size_t pin_count;
+    pthread_mutex_t lock;  /* of what follows: sites are put by several threads */
+    pl_temporary presence; /* see pl_store_be_present */
+    pl_kept kept;
+    char *notice; /* a sentence that nobody has taken yet */
+    bool told;
+};
+
+bool pl_store_is_kind(const char *kind);
+bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key);
+
+/* store_room.c: says to other processes that this one uses the store, if there is a folder. */
+void pl_store_be_present(pl_store *store);
 
 #endif

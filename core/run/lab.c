@@ -38,6 +38,8 @@ struct pl_lab {
     pl_source *own_source;
     pl_protocol own_protocol;
     pl_id own_key;
+
+    pl_id known_used; /* the calibration that the present command has marked as used */
 };
 
 static size_t default_memory(void)
@@ -60,8 +62,15 @@ pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *e
         pl_lab_destroy(lab);
         return status;
     }
+    pl_store_keep_at_most(lab->store, lab->memory_limit / 4);
     *out = lab;
     return PL_OK;
+}
+
+void pl_lab_begin(pl_lab *lab)
+{
+    pl_store_begin(lab->store);
+    lab->known_used = (pl_id){0};
 }
 
 static void bench_destroy(bench *entry)
@@ -102,6 +111,11 @@ size_t pl_lab_memory_limit(const pl_lab *lab)
 
 char *pl_lab_take_warning(pl_lab *lab)
 {
+    char *notice = pl_store_take_notice(lab->store);
+    if (notice != NULL) {
+        pl_lab_warn(lab, notice);
+        free(notice);
+    }
     char *text = lab->warning.data;
     lab->warning = (pl_buf){0};
     return text;
@@ -238,6 +252,10 @@ pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key, pl_
                              pl_error *err)
 {
     if (pl_lab_is_calibrated(lab, state, key)) {
+        if (!pl_id_equal(lab->known_used, *key)) { /* all of it is wanted from now on */
+            (void)pl_calib_complete(lab->store, *key, state->source->model);
+            lab->known_used = *key;
+        }
         return PL_OK;
     }
     if (!pl_source_has_inputs(state->source) && pl_model_is_bare(state->source->model)) {

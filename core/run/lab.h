@@ -19,6 +19,9 @@ typedef struct pl_lab_options {
 PL_NODISCARD pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *err);
 void pl_lab_destroy(pl_lab *lab);
 pl_store *pl_lab_store(pl_lab *lab);
+
+/* Says that a command begins (pl_store_begin). */
+void pl_lab_begin(pl_lab *lab);
 size_t pl_lab_memory_limit(const pl_lab *lab);
 
 /* The warnings gathered since the last call ("a damaged entry was rebuilt"); caller frees, may be

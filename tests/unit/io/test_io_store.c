@@ -249,6 +249,93 @@ static void the_default_folder(void **state)
     pl_check_says(err, "XDG_CACHE_HOME");
 }
 
+/* What a command that runs has used stays, whichever store object trims; then it goes. */
+static void what_is_in_use_stays(void **state)
+{
+    fixture *f = *state;
+    pl_error err;
+    pl_store *other = NULL;
+    char folder[1100];
+    snprintf(folder, sizeof folder, "%s", pl_temp_path(&f->temp, "used"));
+    pl_store_close(f->store);
+    pl_check_ok(pl_store_open(folder, 1, &f->store, &err), err);
+    put_sized(f, 0, 1000);
+    put_sized(f, 1, 1000);
+    put_sized(f, 2, 1000);
+    pl_store_begin(f->store);
+    assert_true(pl_store_has(f->store, "solve", (pl_id){7, 1})); /* whoever asks will want it */
+    pl_check_ok(pl_store_open(folder, 1, &other, &err), err);
+    pl_check_ok(pl_store_trim(other, &err), err);
+    assert_false(pl_store_has(other, "solve", (pl_id){7, 0}));
+    assert_true(pl_store_has(other, "solve", (pl_id){7, 1}));
+    put_sized(f, 2, 1000);
+    pl_check_ok(pl_store_pin(f->store, "solve", (pl_id){7, 2}, &err), err);
+    pl_store_begin(f->store); /* what is pinned stays wanted by the next command */
+    pl_check_ok(pl_store_trim(other, &err), err);
+    assert_true(pl_store_has(other, "solve", (pl_id){7, 2}));
+    pl_store_close(f->store);
+    f->store = NULL;
+    assert_true(pl_store_make_room(other, 1));
+    pl_check_ok(pl_store_trim(other, &err), err);
+    assert_false(pl_store_has(other, "solve", (pl_id){7, 1}));
+    assert_false(pl_store_has(other, "solve", (pl_id){7, 2}));
+    pl_store_close(other);
+}
+
+static void check_kept(pl_store *store, pl_id id, float want)
+{
+    pl_error err;
+    pl_entry *entry = NULL;
+    float value = 0;
+    assert_true(pl_store_has(store, "gram", id));
+    pl_check_ok(pl_store_get(store, "gram", id, &entry, &err), err);
+    pl_check_ok(pl_entry_read(entry, "x", &value, sizeof value, &err), err);
+    pl_entry_close(entry);
+    pl_check_close(value, want, 0, 0);
+}
+
+/* Where nothing can be written, memory serves, up to its limit; one sentence says so. */
+static void what_the_disk_refuses_stays_in_memory(void **state)
+{
+    fixture *f = *state;
+    pl_error err;
+    pl_store *store = NULL;
+    static const float large[100000];
+    float value = 3;
+    const pl_section section = {"x", &value, sizeof value};
+    const pl_section too_large = {"x", large, sizeof large};
+    pl_temp_write(&f->temp, "file", "", 0);
+    pl_check_ok(pl_store_open(pl_temp_path(&f->temp, "file/sub"), 0, &store, &err), err);
+    pl_store_keep_at_most(store, 300000);
+    pl_store_begin(store);
+    pl_check_ok(pl_store_put(store, "gram", key, NULL, &section, 1, &err), err);
+    check_kept(store, key, 3);
+    value = 4;
+    pl_check_ok(pl_store_put(store, "gram", key, NULL, &section, 1, &err), err);
+    check_kept(store, key, 3); /* a sound one is kept */
+    pl_check_ok(pl_store_replace(store, "gram", key, NULL, &section, 1, &err), err);
+    check_kept(store, key, 4);
+    char *notice = pl_store_take_notice(store);
+    assert_non_null(notice);
+    assert_non_null(strstr(notice, "nothing more is kept on disk"));
+    assert_non_null(strstr(notice, "file/sub"));
+    assert_non_null(strstr(notice, "--store DIR"));
+    free(notice);
+    assert_int_equal(pl_store_put(store, "gram", (pl_id){9, 9}, NULL, &too_large, 1, &err),
+                     PL_ERR_IO);
+    pl_check_says(err, "the store keeps no result: ");
+    pl_check_says(err, "free some space there, or name another folder with --store DIR");
+    assert_false(pl_store_has(store, "gram", (pl_id){9, 9}));
+    pl_check_ok(pl_store_remove(store, "gram", key, &err), err);
+    assert_false(pl_store_has(store, "gram", key));
+    pl_entry *entry = NULL;
+    assert_int_equal(pl_store_get(store, "gram", key, &entry, &err), PL_ERR_NOT_FOUND);
+    pl_check_ok(pl_store_put(store, "gram", key, NULL, &section, 1, &err), err);
+    check_kept(store, key, 4);
+    assert_null(pl_store_take_notice(store));
+    pl_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +345,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_sound_entry_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(trim_removes_the_least_recently_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_that_cannot_be_is_a_sentence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_in_use_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_disk_refuses_stays_in_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_default_folder, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,429 @@
+/* What happens when the disk fails, is full, or the program is killed while it writes: a sentence
+ * or the right result, nothing half-written in place, nothing left over. */
+#include "core/base/text.h"
+#include "tests/e2e/run_planish.h"
+#include "tests/support/temp.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { POINTS = 15, DEATH = -9 };
+
+static const char *const fault_names[] = {"LD_PRELOAD", "PLANISH_FAULT_UNDER", "PLANISH_FAULT_AT",
+                                          "PLANISH_FAULT_ERRNO", "PLANISH_FAULT_LOG"};
+
+/* The next runs fail at that call under the folder; log: counts the calls. */
+static void set_fault(const char *under, size_t at, int code, const char *log)
+{
+    char number[32], reason[32];
+    snprintf(number, sizeof number, "%zu", at);
+    snprintf(reason, sizeof reason, "%d", code);
+    const char *const values[] = {PL_FAULTS, under, number, reason, log};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (values[i] != NULL) {
+            setenv(fault_names[i], values[i], 1);
+        }
+    }
+}
+
+static void clear_fault(void)
+{
+    for (size_t i = 0; i < sizeof fault_names / sizeof fault_names[0]; i++) {
+        unsetenv(fault_names[i]);
+    }
+}
+
+static void empty(const char *folder)
+{
+    nftw(folder, pl_temp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    assert_int_equal(mkdir(folder, 0700), 0);
+}
+
+static void check_file(const char *path, const char *want, size_t want_size)
+{
+    size_t size = 0;
+    char *bytes = run_read(path, &size);
+    assert_int_equal(size, want_size);
+    assert_memory_equal(bytes, want, size);
+    free(bytes);
+}
+
+/* 0: all went well; 1: it failed with one sentence. */
+static int outcome(const run *r)
+{
+    if (r->status != 0 && r->status != 1) {
+        fprintf(stderr, "exit status %d: %s%s", r->status, r->out, r->err);
+        fail();
+    }
+    if (r->status == 1) {
+        assert_true(strncmp(r->err, "planish: ", 9) == 0);
+    }
+    return r->status;
+}
+
+static size_t count_calls(const char *under, const char *script)
+{
+    struct stat st;
+    char log[1024];
+    snprintf(log, sizeof log, "%s", run_path("calls"));
+    unlink(log);
+    set_fault(under, 0, 0, log);
+    run r = RUN("--store", run_path("faulty"), "-c", script);
+    clear_fault();
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    assert_int_equal(stat(log, &st), 0);
+    assert_true(st.st_size > POINTS);
+    return (size_t)st.st_size;
+}
+
+/* Any call on the store's files fails: results do not depend on what could be kept, and what was
+ * kept is right. */
+static void test_a_store_that_fails(void **ctx)
+{
+    (void)ctx;
+    static const int codes[] = {ENOSPC, EIO, EACCES};
+    char store[1024], out[1024], script[2400];
+    size_t size = 0, went_well = 0;
+    snprintf(store, sizeof store, "%s", run_path("faulty"));
+    snprintf(out, sizeof out, "%s", run_path("w.npy"));
+    snprintf(script, sizeof script,
+             "method astro; method rtn bits=3; solve 1.q_proj; dump weights 1.q_proj which=after "
+             "file=%s",
+             out);
+    const size_t calls = count_calls(store, script);
+    char *want = run_read(out, &size);
+    for (size_t i = 0; i < POINTS; i++) {
+        empty(store);
+        set_fault(store, 1 + i * (calls - 1) / (POINTS - 1), codes[i % 3], NULL);
+        run r = RUN("--store", store, "-c", script);
+        clear_fault();
+        if (outcome(&r) == 0) {
+            check_file(out, want, size);
+            went_well++;
+        }
+        run_free(&r);
+        r = RUN("--store", store, "-c", script);
+        assert_int_equal(r.status, 0);
+        assert_string_equal(r.err, "");
+        check_file(out, want, size);
+        run_free(&r);
+    }
+    assert_true(went_well > POINTS / 2); /* most of it is writing, which no result needs */
+    free(want);
+}
+
+static size_t names_in(const char *folder)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(dir);
+    return count;
+}
+
+static const char *writing_script(const char *folder)
+{
+    static char script[4000];
+    snprintf(script, sizeof script,
+             "plot histogram 1.q_proj file=%s/h.png; plot channels 1.q_proj file=%s/c.svg;"
+             "method rtn; solve 1.q_proj; export dir=%s/out weights=rounded",
+             folder, folder, folder);
+    return script;
+}
+
+/* Every name there is one that was asked for, and is whole. */
+static void check_whole(const char *folder)
+{
+    static const char *const names[] = {"h.png", "c.svg", "out/model.safetensors",
+                                        "out/config.json", "out/tokenizer.json"};
+    char path[1200];
+    size_t tops = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        const bool there = access(path, F_OK) == 0;
+        tops += there && i < 3 ? 1 : 0;
+        if (there) {
+            size_t size = 0, want_size = 0;
+            char *bytes = run_read(path, &size);
+            snprintf(path, sizeof path, "%s/%s", run_path("whole"), names[i]);
+            char *want = run_read(path, &want_size);
+            assert_true(size > 0 && size == want_size);
+            if (i > 1) { /* figures name their own file */
+                assert_memory_equal(bytes, want, size);
+            }
+            free(want);
+            free(bytes);
+        }
+    }
+    assert_int_equal(names_in(folder), tops);
+}
+
+static void test_writing_that_fails_or_is_killed(void **ctx)
+{
+    (void)ctx;
+    static const int codes[] = {ENOSPC, EIO, DEATH};
+    char folder[1024], whole[1024];
+    snprintf(whole, sizeof whole, "%s", run_path("whole"));
+    snprintf(folder, sizeof folder, "%s", run_path("write")); /* as long as the other's name */
+    empty(whole);
+    run r = RUN("--store", run_path("store"), "-c", writing_script(whole));
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    empty(folder);
+    const size_t calls = count_calls(folder, writing_script(folder));
+    for (size_t i = 0; i < 2 * POINTS; i++) {
+        const int code = codes[i % 3];
+        empty(folder);
+        set_fault(folder, 1 + i * (calls - 1) / (2 * POINTS - 1), code, NULL);
+        r = RUN("--store", run_path("store"), "-c", writing_script(folder));
+        clear_fault();
+        if (code == DEATH) {
+            assert_int_equal(r.status, 128 + 9);
+            run_free(&r);
+            r = RUN("--store", run_path("store"), "-c", /* the next writing there sweeps */
+                    "dump weights 1.q_proj file=/dev/null/no");
+            run_free(&r);
+            char path[1100], script[1300];
+            snprintf(path, sizeof path, "%s/w.npy", folder);
+            snprintf(script, sizeof script, "dump weights 1.q_proj file=%s", path);
+            r = RUN("--store", run_path("store"), "-c", script);
+            assert_int_equal(r.status, 0);
+            assert_int_equal(unlink(path), 0);
+        } else {
+            (void)outcome(&r);
+        }
+        run_free(&r);
+        check_whole(folder);
+    }
+}
+
+/* --- full disks ------------------------------------------------------------------------------- */
+
+/* Runs a shell script where a folder is a tmpfs of so many MiB; skips without the right to. */
+static run on_small_disk(const char *folder, int mib, const char *body)
+{
+    char program[1024], script[6000];
+    const char *own = geteuid() == 0 ? "unshare -m" : "unshare -rm";
+    snprintf(program, sizeof program, "%s", getenv("PLANISH_BIN"));
+    snprintf(script, sizeof script, "%s true 2>/dev/null", own);
+    if (system(script) != 0) {
+        skip();
+    }
+    snprintf(script, sizeof script,
+             "exec %s sh -c 'mount -t tmpfs -o size=%dm tmpfs \"%s\" && P=\"%s\" D=\"%s\" && %s'",
+             own, mib, folder, program, folder, body);
+    setenv("PLANISH_BIN", "/bin/sh", 1);
+    run r = RUN("-c", script);
+    setenv("PLANISH_BIN", program, 1);
+    return r;
+}
+
+/* 15 MB of statistics for all, 5.5 MB of results for each: more than there is. */
+static void test_four_processes_on_a_small_disk(void **ctx)
+{
+    (void)ctx;
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s", run_path("disk"));
+    empty(folder);
+    static const char body[] =
+        "for b in 2 3 4 5; do \"$P\" --store \"$D/s\" --threads 1 -c \"method astro; method rtn "
+        "bits=$b; solve all; perplexity which=after\" >\"$D/../full.$b\" 2>\"$D/../err.$b\" & done;"
+        "wait; cd \"$D/..\"; for b in 2 3 4 5; do grep \"^perplexity \" full.$b | tail -n 1;"
+        "cat err.$b >&2; done";
+    run r = on_small_disk(folder, 26, body);
+    assert_int_equal(r.status, 0);
+    double found[4] = {0}, want = 0;
+    assert_int_equal(sscanf(r.out, "perplexity %lf perplexity %lf perplexity %lf perplexity %lf",
+                            &found[0], &found[1], &found[2], &found[3]),
+                     4);
+    assert_non_null(strstr(r.err, "nothing more is kept on disk"));
+    assert_non_null(strstr(r.err, "No space left on device"));
+    assert_non_null(strstr(r.err, "--store DIR"));
+    run_free(&r);
+    for (int bits = 2; bits < 6; bits++) {
+        char script[200];
+        snprintf(script, sizeof script,
+                 "method astro; method rtn bits=%d; solve all; perplexity which=after", bits);
+        r = RUN("--json", "--threads", "1", "--store", run_path("store"), "-c", script);
+        want = run_number(run_last(&r), "perplexity");
+        pl_check_close(found[bits - 2], want, 1e-4, 0);
+        run_free(&r);
+    }
+}
+
+/* One after the other: what the ended ones left makes room. */
+static void test_old_results_make_room(void **ctx)
+{
+    (void)ctx;
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s", run_path("disk"));
+    empty(folder);
+    static const char body[] =
+        "for b in 2 3 4; do \"$P\" --store \"$D/s\" -c \"method astro; method rtn bits=$b; "
+        "solve all\" >/dev/null || exit 1; done";
+    run r = on_small_disk(folder, 26, body);
+    assert_int_equal(r.status, 0);
+    assert_string_equal(r.err, "");
+    run_free(&r);
+}
+
+/* A folder in which nothing may be written, for a user who is not root. */
+static void test_an_unwritable_store_keeps_nothing(void **ctx)
+{
+    (void)ctx;
+    char folder[1024], script[4000], program[1024];
+    snprintf(folder, sizeof folder, "%s", run_path("closed"));
+    empty(folder);
+    assert_int_equal(chmod(folder, 0555), 0);
+    snprintf(program, sizeof program, "%s", getenv("PLANISH_BIN"));
+    snprintf(script, sizeof script,
+             "exec %s '%s' --store '%s/store' -c 'method gptq; solve 1.q_proj; solve 1.k_proj; "
+             "perplexity which=after'",
+             geteuid() == 0 ? "setpriv --reuid=65534 --clear-groups" : "", program, folder);
+    if (geteuid() == 0) {
+        char check[1300];
+        snprintf(check, sizeof check, "setpriv --reuid=65534 --clear-groups test -x '%s'", program);
+        chmod(run_folder(), 0755);
+        if (system(check) != 0) {
+            skip(); /* the build is nobody's to read */
+        }
+    }
+    setenv("PLANISH_BIN", "/bin/sh", 1);
+    run r = RUN("-c", script);
+    setenv("PLANISH_BIN", program, 1);
+    assert_int_equal(r.status, 0);
+    char *said = strstr(r.err, "nothing more is kept on disk");
+    assert_non_null(said);
+    assert_non_null(strstr(said, "Permission denied"));
+    assert_null(strstr(said + 1, "nothing more is kept")); /* once */
+    run_free(&r);
+    assert_int_equal(names_in(folder), 0);
+}
+
+/* --- what an export copies -------------------------------------------------------------------- */
+
+static void shell(const char *format, ...) PL_PRINTF(1, 2);
+static void shell(const char *format, ...)
+{
+    char command[4000];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    assert_int_equal(system(command), 0);
+}
+
+static run export_of(const char *model, const char *to)
+{
+    char script[3000];
+    shell("rm -rf '%s'", to);
+    snprintf(script, sizeof script,
+             "calibrate text=%s/calibration.txt length=64 windows=1; method rtn; solve 1.q_proj; "
+             "export dir=%s weights=rounded",
+             model, to);
+    return RUN("--store", run_path("store"), model, "-c", script);
+}
+
+static void test_export_copies_the_models_own_files(void **ctx)
+{
+    (void)ctx;
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    char model[1024], to[1024], secret[1024];
+    snprintf(model, sizeof model, "%s", run_path("model"));
+    snprintf(to, sizeof to, "%s", run_path("exported"));
+    snprintf(secret, sizeof secret, "%s", run_path("secret"));
+    run_write(secret, "root:secret");
+    shell("rm -rf '%s'; cp -r '%s/sessions/demo' '%s' && chmod -R u+w '%s'", model,
+          root != NULL ? root : ".", model, model);
+    shell("cd '%s' && echo mine >notes.txt && echo '{}' >secrets.json && ln -s '%s' passwd.json",
+          model, secret);
+    run r = export_of(model, to);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    shell("cd '%s' && test -f config.json -a -f tokenizer.json -a -f tokenizer_config.json", to);
+    shell("cd '%s' && test ! -e notes.txt -a ! -e secrets.json -a ! -e passwd.json -a ! -e "
+          "training.txt -a ! -e truth.json",
+          to);
+
+    /* A link to what lies outside, under a name that is copied. */
+    shell("ln -s '%s' '%s/chat_template.jinja'", secret, model);
+    r = export_of(model, to);
+    run_check_failed(&r, 1, "chat_template.jinja is a link to ");
+    run_free(&r);
+    assert_int_equal(access(to, F_OK), -1);
+
+    /* One to what lies inside is as the file. */
+    shell("cd '%s' && echo hello >other && ln -sf other chat_template.jinja", model);
+    r = export_of(model, to);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    shell("grep -q hello '%s/chat_template.jinja' && test ! -L '%s/chat_template.jinja'", to, to);
+
+    /* The hub's cache: links into its own blobs, and no others. */
+    shell("cd '%s' && rm -rf hub && mkdir -p hub/models--a--b/blobs hub/models--a--b/snapshots/0 "
+          "&& cd hub/models--a--b && for f in config.json tokenizer.json tokenizer_config.json "
+          "model.safetensors calibration.txt; do cp '%s'/$f blobs/$f.blob && ln -s "
+          "../../blobs/$f.blob "
+          "snapshots/0/$f; done",
+          run_folder(), model);
+    char snapshot[1200];
+    snprintf(snapshot, sizeof snapshot, "%s/hub/models--a--b/snapshots/0", run_folder());
+    r = export_of(snapshot, to);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    shell("cmp '%s/config.json' '%s/config.json' && test ! -L '%s/config.json'", model, to, to);
+    shell("ln -s '%s' '%s/merges.txt'", secret, snapshot);
+    r = export_of(snapshot, to);
+    run_check_failed(&r, 1, "merges.txt is a link to ");
+    run_free(&r);
+}
+
+/* Nobody's output goes into a file that happened to be opened next. */
+static void test_closed_streams(void **ctx)
+{
+    (void)ctx;
+    char program[1024], script[4000], out[1024];
+    size_t size = 0, other = 0;
+    snprintf(program, sizeof program, "%s", getenv("PLANISH_BIN"));
+    snprintf(out, sizeof out, "%s", run_path("closed.npy"));
+    snprintf(script, sizeof script,
+             "'%s' --store '%s' -c 'info; dump weights 1.q_proj file=%s' <&- >&- 2>&-; echo $?",
+             program, run_path("streams"), out);
+    setenv("PLANISH_BIN", "/bin/sh", 1);
+    run r = RUN("-c", script);
+    setenv("PLANISH_BIN", program, 1);
+    assert_string_equal(r.out, "0\n");
+    run_free(&r);
+    char *closed = run_read(out, &size);
+    snprintf(script, sizeof script, "info; dump weights 1.q_proj file=%s", run_path("open.npy"));
+    r = RUN("--store", run_path("streams"), "-c", script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    char *open = run_read(run_path("open.npy"), &other);
+    assert_int_equal(size, other);
+    assert_memory_equal(closed, open, size);
+    free(closed);
+    free(open);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_store_that_fails),
+        cmocka_unit_test(test_writing_that_fails_or_is_killed),
+        cmocka_unit_test(test_four_processes_on_a_small_disk),
+        cmocka_unit_test(test_old_results_make_room),
+        cmocka_unit_test(test_an_unwritable_store_keeps_nothing),
+        cmocka_unit_test(test_export_copies_the_models_own_files),
+        cmocka_unit_test(test_closed_streams),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}
