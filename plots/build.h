@@ -19,6 +19,8 @@ PL_NODISCARD pl_status pl_figure_texts(pl_figure *figure, const char *title, con
 /* A heat map with storage for rows x cols values, all NaN, step 1. */
 PL_NODISCARD pl_status pl_figure_heat(pl_figure *figure, size_t rows, size_t cols,
                                       const char *label, pl_error *err);
+/* Gives it room for whose value each cell shows (pl_heat.at), all 0. */
+PL_NODISCARD pl_status pl_figure_heat_several(pl_figure *figure, pl_error *err);
 
 /* A table with every head and cell NULL (drawn empty); fill them with pl_figure_text. */
 PL_NODISCARD pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error *err);

@@ -28,6 +28,7 @@ static void heat_destroy(pl_heat *heat)
 {
     if (heat != NULL) {
         free(heat->values);
+        free(heat->at);
         free(heat->label);
         free(heat);
     }
@@ -140,6 +141,32 @@ pl_status pl_figure_heat(pl_figure *figure, size_t rows, size_t cols, const char
     heat_destroy(figure->heat);
     figure->heat = heat;
     return pl_figure_text(&heat->label, label, err);
+}
+
+pl_status pl_figure_heat_several(pl_figure *figure, pl_error *err)
+{
+    pl_heat *heat = figure->heat;
+    heat->at = calloc(heat->rows * heat->cols, sizeof *heat->at);
+    return heat->at != NULL ? PL_OK
+                            : pl_error_set(err, PL_ERR_MEMORY,
+                                           "figure: out of memory for %zu x %zu cells", heat->rows,
+                                           heat->cols);
+}
+
+double pl_heat_left(const pl_heat *heat)
+{
+    return -0.5 * fmin(1, heat->step);
+}
+
+size_t pl_heat_col(const pl_heat *heat, double x)
+{
+    const double col = floor((x - pl_heat_left(heat)) / heat->step);
+    return col <= 0 ? 0 : col >= (double)heat->cols ? heat->cols - 1 : (size_t)col;
+}
+
+double pl_heat_x(const pl_heat *heat, size_t row, size_t col)
+{
+    return heat->at != NULL ? (double)heat->at[row * heat->cols + col] : (double)col * heat->step;
 }
 
 pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error *err)

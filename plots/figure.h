@@ -74,10 +74,19 @@ typedef struct pl_heat {
     size_t rows, cols;
     double step;   /* x units a cell is wide */
     float *values; /* [rows, cols] */
+    uint32_t *at;  /* [rows, cols]: the x whose value a cell shows, where one stands for several;
+                      NULL: its own */
     double lo, hi; /* of the colours; > 0 when log */
     bool log;
     char *label; /* of the colour bar */
 } pl_heat;
+
+/* The left edge of column 0, and the column at an x, of which there is always one. */
+double pl_heat_left(const pl_heat *heat);
+size_t pl_heat_col(const pl_heat *heat, double x);
+
+/* The x whose value cell (row, col) shows. */
+double pl_heat_x(const pl_heat *heat, size_t row, size_t col);
 
 /* A table: the first column to the left, the others to the right. */
 typedef struct pl_table {

@@ -10,11 +10,6 @@ enum { MAX_DOTS = 16 << 20, BAR_STEPS = 256 };
 
 #define DOT (72.0 / 600) /* points: no print shows finer cells */
 
-double pl_heat_left(const pl_heat *heat)
-{
-    return -0.5 * fmin(1, heat->step);
-}
-
 void pl_heat_thin(const float *cells, size_t count, size_t stride, double first, double step,
                   const double *edges, size_t n, float *columns)
 {

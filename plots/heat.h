@@ -14,7 +14,6 @@ void pl_heat_thin(const float *cells, size_t count, size_t stride, double first,
                   const double *edges, size_t n, float *columns);
 
 /* Left edge of the first cell, x of data. */
-double pl_heat_left(const pl_heat *heat);
 
 /* Cells inside the plot, thinned to device pixels (at most 600 dots an inch) with each dot showing
  * its largest cell; light grey hatching where there is no value. */

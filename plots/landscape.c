@@ -37,7 +37,14 @@ static pl_status add_heat(const pl_landscape *land, pl_figure *out, pl_error *er
         return status;
     }
     double lo = (double)INFINITY, hi = 0.0;
+    if (land->step > 1.0 && (status = pl_figure_heat_several(out, err)) != PL_OK) {
+        return status;
+    }
     for (size_t i = 0; i < land->n; i++) {
+        if (out->heat->at != NULL) {
+            memcpy(out->heat->at + (land->n - 1 - i) * land->cols, land->tokens + i * land->cols,
+                   land->cols * sizeof *land->tokens);
+        }
         memcpy(out->heat->values + (land->n - 1 - i) * land->cols, land->values + i * land->cols,
                land->cols * sizeof *land->values);
     }
@@ -61,17 +68,17 @@ static pl_status add_heat(const pl_landscape *land, pl_figure *out, pl_error *er
 static void add_facts(const pl_state *state, const pl_landscape *land, pl_figure *out)
 {
     double worst = -1.0;
-    size_t layer = 0, column = 0;
+    size_t layer = 0, token = 0;
     for (size_t i = 0; i < land->n * land->cols; i++) {
         if ((double)land->values[i] > worst) {
             worst = (double)land->values[i];
             layer = land->layers[i / land->cols];
-            column = i % land->cols;
+            token = land->tokens[i];
         }
     }
     const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_figure_fact(out, "worst", "%.3g: %zu.%s @%.0f", worst, info->block,
-                   pl_overview_layer_name(info), (double)column * land->step);
+    pl_figure_fact(out, "worst", "%.3g: %zu.%s @%zu", worst, info->block,
+                   pl_overview_layer_name(info), token);
     if (land->solved < land->n) {
         pl_figure_fact(out, "not_solved", "%zu of %zu layers", land->n - land->solved, land->n);
     }
@@ -122,7 +129,7 @@ static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out
     if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
         pl_buf_printf(out, "%s  ", y->names[row]);
     }
-    pl_buf_printf(out, "token %.0f", x);
+    pl_look_say_cell(at, "token", x, row, out);
 }
 
 const pl_kind pl_kind_landscape = {

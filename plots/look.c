@@ -41,6 +41,22 @@ double pl_look_block(const pl_looked *at)
                           : (double)NAN;
 }
 
+void pl_look_say_cell(const pl_looked *at, const char *what, double x, size_t row, pl_buf *out)
+{
+    const pl_heat *heat = at->figure->heat;
+    if (heat == NULL || heat->at == NULL || row >= heat->rows) {
+        pl_buf_printf(out, "%s %.0f", what, x);
+        return;
+    }
+    const size_t col = pl_heat_col(heat, x);
+    const double first = (double)col * heat->step;
+    pl_buf_printf(out, "%s ", what);
+    if (!isnan(heat->values[row * heat->cols + col])) {
+        pl_buf_printf(out, "%.0f of ", pl_heat_x(heat, row, col));
+    }
+    pl_buf_printf(out, "%.0f\u2013%.0f", first, first + heat->step - 1);
+}
+
 /* --- groups of channels ----------------------------------------------------------------------- */
 
 /* The channels of a named group, "128\u2013255"; false for a place without such a name. */

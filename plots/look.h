@@ -16,6 +16,7 @@ typedef struct pl_looked {
     const pl_state *state;
     const pl_picture *picture; /* of the state's layer, or NULL */
     const pl_figure *figure;
+    size_t row; /* of a heat map, under the crosshair */
 } pl_looked;
 
 typedef struct pl_figure_look {
@@ -49,6 +50,10 @@ double pl_look_group_of_channel(const pl_looked *at);
 size_t pl_look_channel_of_group(const pl_looked *at, double x);
 /* The channels first ... last of the group at x; false where there is none. */
 bool pl_look_group_at(const pl_looked *at, double x, size_t *first, size_t *last);
+
+/* "channel 1229", of a cell of several "channel 1229 of 1228–1229": whose value a heat map's cell
+ * at x shows. */
+void pl_look_say_cell(const pl_looked *at, const char *what, double x, size_t row, pl_buf *out);
 
 /* The block of the selected layer, NaN without a model. */
 double pl_look_block(const pl_looked *at);

@@ -197,15 +197,23 @@ static pl_status add_heat(const work *w, pl_figure *out, pl_error *err)
 {
     const size_t n = w->stats.n, step = (n + COLS - 1) / COLS, cols = (n + step - 1) / step;
     pl_status status = pl_figure_heat(out, w->n_rows, cols, "|x|", err);
+    if (status == PL_OK && step > 1) {
+        status = pl_figure_heat_several(out, err);
+        pl_figure_fact(out, "channels_per_column", "%zu", step);
+    }
     if (status != PL_OK) {
         return status;
     }
     for (size_t i = 0; i < w->n_rows; i++) {
         const float *row = w->stats.sample + w->rows[i] * n;
         float *cells = out->heat->values + (w->n_rows - 1 - i) * cols;
+        uint32_t *at = out->heat->at != NULL ? out->heat->at + (w->n_rows - 1 - i) * cols : NULL;
         for (size_t c = 0; c < cols; c++) {
             size_t count = n - c * step < step ? n - c * step : step;
             cells[c] = row_max(row + c * step, count);
+            for (size_t k = count; at != NULL && k-- > 0;) { /* the first of equals stays */
+                at[c] = fabsf(row[c * step + k]) >= cells[c] ? (uint32_t)(c * step + k) : at[c];
+            }
         }
     }
     out->heat->step = (double)step;
@@ -375,8 +383,10 @@ static double place_on_screen(const pl_looked *at)
 
 static size_t channel_on_screen(const pl_looked *at, double x)
 {
-    (void)at;
-    return x >= 0 ? (size_t)(x + 0.5) : SIZE_MAX;
+    const pl_heat *heat = at->figure->heat;
+    return x < 0          ? SIZE_MAX
+           : heat != NULL ? (size_t)pl_heat_x(heat, at->row, pl_heat_col(heat, x))
+                          : (size_t)(x + 0.5);
 }
 
 /* The token whole, and where it is; the axis shows its beginning only. */
@@ -386,7 +396,7 @@ static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out
     if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
         pl_buf_printf(out, "%s  ", y->names[row]);
     }
-    pl_buf_printf(out, "channel %.0f", x);
+    pl_look_say_cell(at, "channel", x, row, out);
 }
 
 const pl_kind pl_kind_tokens = {

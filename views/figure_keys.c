@@ -123,7 +123,8 @@ static void move_to(pl_screen_model *model, pl_pane pane, const pl_figure_look *
         memo->row_first = to < lo ? to - 0.5 : to > hi ? to + 0.5 - memo->row_shown : lo;
     }
     pan(memo, &figure->x, x);
-    const pl_looked at = pl_figure_looked(model, figure);
+    pl_looked at = pl_figure_looked(model, figure);
+    at.row = memo->row;
     size_t channel = look->follows && look->channel != NULL ? look->channel(&at, x) : SIZE_MAX;
     if (channel != SIZE_MAX) {
         intent->mark = true;
@@ -164,7 +165,8 @@ static bool act_on_table(pl_pane_memo *memo, const pl_table *table, pl_action ac
 static bool enter(const pl_screen_model *model, const pl_figure_look *look, const pl_figure *figure,
                   double x, size_t row, pl_intent *intent)
 {
-    const pl_looked at = pl_figure_looked(model, figure);
+    pl_looked at = pl_figure_looked(model, figure);
+    at.row = row;
     if (look->enter != NULL) {
         pl_buf command = {0};
         look->enter(&at, x, row, &command, &intent->live);

@@ -15,7 +15,4 @@ double pl_series_y(const pl_series *series, size_t i);
 /* The data's x next to a place on the scale of its axis. */
 double pl_figure_stop(const pl_figure *figure, double t);
 
-/* The column of a heat map at an x. */
-size_t pl_heat_col(const pl_heat *heat, double x);
-
 #endif

@@ -44,12 +44,6 @@ static size_t largest_row(const pl_heat *heat, size_t col)
     return best;
 }
 
-size_t pl_heat_col(const pl_heat *heat, double x)
-{
-    double col = floor(x / heat->step + 0.5);
-    return col <= 0 ? 0 : col >= (double)heat->cols ? heat->cols - 1 : (size_t)col;
-}
-
 /* Where the eye would go: the largest value. */
 static double largest_x(const pl_figure *figure)
 {
@@ -59,7 +53,7 @@ static double largest_x(const pl_figure *figure)
         for (size_t i = 1; i < heat->rows * heat->cols; i++) {
             best = heat->values[i] > heat->values[best] || isnan(heat->values[best]) ? i : best;
         }
-        return (double)(best % heat->cols) * heat->step;
+        return pl_heat_x(heat, best / heat->cols, best % heat->cols);
     }
     for (size_t s = 0; s < figure->n_series; s++) {
         const pl_series *series = &figure->series[s];

@@ -39,13 +39,13 @@ static uint32_t look_of(const pl_plot_options *options, double share, unsigned *
 }
 
 /* Indices [*from, *to) of `count` data cells under screen cell i of n that show [lo, hi]; the cell
- * of an index k covers k - 0.5 ... k + 0.5 in units of `step`. */
-static void range_of(double lo, double hi, int i, int n, double step, size_t count, size_t *from,
-                     size_t *to)
+ * of an index k begins at first + k step. */
+static void range_of(double lo, double hi, int i, int n, double first_at, double step, size_t count,
+                     size_t *from, size_t *to)
 {
     double width = (hi - lo) / n;
-    double left = (lo + i * width) / step + 0.5;
-    double right = (lo + (i + 1) * width) / step + 0.5;
+    double left = (lo + i * width - first_at) / step;
+    double right = (lo + (i + 1) * width - first_at) / step;
     /* One that is larger than the screen's cell is drawn in all the cells it covers most of. */
     double first = right - left < 1 ? floor((left + right) / 2) : ceil(left - 1e-9);
     double end = right - left < 1 ? first + 1 : ceil(right - 1e-9);
@@ -76,11 +76,12 @@ void pl_plot_heat(pl_plot *p)
     for (int line = 0; line < p->area.h; line++) {
         size_t row0 = 0;
         size_t row1 = 0;
-        range_of(y->lo, y->hi, p->area.h - 1 - line, p->area.h, 1, heat->rows, &row0, &row1);
+        range_of(y->lo, y->hi, p->area.h - 1 - line, p->area.h, -0.5, 1, heat->rows, &row0, &row1);
         for (int col = 0; col < p->area.w; col++) {
             size_t col0 = 0;
             size_t col1 = 0;
-            range_of(x->lo, x->hi, col, p->area.w, heat->step, heat->cols, &col0, &col1);
+            range_of(x->lo, x->hi, col, p->area.w, pl_heat_left(heat), heat->step, heat->cols,
+                     &col0, &col1);
             double value = largest(heat, row0, row1, col0, col1);
             if (!isnan(value)) {
                 unsigned style = 0;

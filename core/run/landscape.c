@@ -17,6 +17,7 @@ void pl_landscape_deinit(pl_landscape *landscape)
 {
     free(landscape->layers);
     free(landscape->values);
+    free(landscape->tokens);
     *landscape = (pl_landscape){0};
 }
 
@@ -44,12 +45,14 @@ static pl_status choose_layers(const survey *s, size_t layer, bool every_layer, 
     const size_t count = pl_model_layer_count(model);
     s->out->layers = pl_alloc(count, sizeof *s->out->layers);
     s->out->values = pl_alloc(count * PL_LANDSCAPE_COLS, sizeof *s->out->values);
-    if (s->out->layers == NULL || s->out->values == NULL) {
+    s->out->tokens = pl_alloc(count * PL_LANDSCAPE_COLS, sizeof *s->out->tokens);
+    if (s->out->layers == NULL || s->out->values == NULL || s->out->tokens == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a landscape");
     }
     s->out->n = pl_landscape_layers(model, layer, every_layer, s->out->layers);
     for (size_t i = 0; i < s->out->n * PL_LANDSCAPE_COLS; i++) {
         s->out->values[i] = NAN;
+        s->out->tokens[i] = 0;
     }
     return PL_OK;
 }
@@ -153,12 +156,14 @@ static void put_row(const survey *s, size_t index, const pl_site_stats *stats, c
                     double energy)
 {
     float *cells = s->out->values + index * PL_LANDSCAPE_COLS;
+    uint32_t *tokens = s->out->tokens + index * PL_LANDSCAPE_COLS;
     const double mean = energy / (double)stats->sample_rows;
     for (size_t r = 0; r < stats->sample_rows && mean > 0.0; r++) {
         const size_t c = (size_t)((double)stats->sample_position[r] / s->out->step);
         const float value = (float)(lost[r] / mean);
         if (c < s->out->cols && (isnan(cells[c]) || value > cells[c])) {
             cells[c] = value;
+            tokens[c] = stats->sample_position[r];
         }
     }
     s->out->solved++;
@@ -222,6 +227,8 @@ static void close_up(pl_landscape *out)
     for (size_t i = 0; i < out->n; i++) {
         memmove(out->values + i * out->cols, out->values + i * PL_LANDSCAPE_COLS,
                 out->cols * sizeof *out->values);
+        memmove(out->tokens + i * out->cols, out->tokens + i * PL_LANDSCAPE_COLS,
+                out->cols * sizeof *out->tokens);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { PL_LANDSCAPE_COLS = 256 };
 
@@ -18,6 +19,7 @@ typedef struct pl_landscape {
     float *values;  /* [n, cols]: the largest ||y - y^||^2 of the column's stored tokens over the
                        mean ||y||^2 of the layer's; NaN where the layer is not solved or the column
                        holds no stored token */
+    uint32_t *tokens; /* [n, cols]: the position of that token, where there is one */
     size_t solved;
 } pl_landscape;
 

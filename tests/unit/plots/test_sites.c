@@ -1,4 +1,6 @@
 /* The figures that are made of a site's inputs: spectrum, basin, tokens, sweep. */
+#include "core/io/npy.h"
+#include "core/model/bare.h"
 #include "plots/kinds.h"
 
 #include "core/calib/pass.h"
@@ -177,45 +179,52 @@ static void tokens_by_size(void **ctx)
     demo_lab_deinit(&d);
 }
 
-/* 1500 channels in the place of the site's own: a cell is two channels and shows the larger. */
+/* 1500 channels: a cell is two channels, shows the larger, and says which one that is. */
 static void wide_tokens(void **ctx)
 {
     (void)ctx;
     enum { N = 1500, ROWS = 2 };
     demo_lab d;
     pl_error err;
-    pl_id key = {0};
+    pl_model *model = NULL;
+    pl_source *source = NULL;
+    char weights[700], inputs[700];
+    float w[N] = {1.0f};
+    float x[ROWS * N] = {[11] = -3.0f, [10] = 2.0f, [20] = 1.0f, [N + N - 1] = 5.0f};
     demo_lab_init(&d);
-    d.state.layer = DEMO_Q1;
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);
-    size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
-    float *zeros = calloc(N * N, sizeof *zeros);
-    float sample[ROWS * N] = {[11] = -3.0f, [10] = 2.0f, [N + N - 1] = 5.0f};
-    uint32_t position[ROWS] = {4, 9};
-    assert_non_null(zeros);
-    pl_site_stats own = {.n = N,
-                         .tokens = 1024,
-                         .gram = zeros,
-                         .max = zeros,
-                         .max_position = (uint32_t *)zeros,
-                         .max_token = (int32_t *)zeros,
-                         .mean_abs = zeros,
-                         .rms = zeros,
-                         .mean = zeros,
-                         .kurtosis = zeros,
-                         .sample = sample,
-                         .sample_rows = ROWS,
-                         .sample_position = position};
-    pl_store *store = pl_lab_store(d.lab);
-    pl_check_ok(pl_store_remove(store, "site", pl_calib_site_key(key, site), &err), err);
-    pl_check_ok(pl_calib_put_site(store, key, d.state.source->model, site, &own, &err), err);
-    free(zeros);
+    snprintf(weights, sizeof weights, "%s/w.npy", d.temp.folder);
+    snprintf(inputs, sizeof inputs, "%s/x.npy", d.temp.folder);
+    pl_check_ok(pl_npy_write(weights, (pl_view){w, 1, N, N}, 0, &err), err);
+    pl_check_ok(pl_npy_write(inputs, (pl_view){x, ROWS, N, N}, 0, &err), err);
+    pl_check_ok(pl_model_open_matrices(weights, inputs, &model, &err), err);
+    pl_check_ok(pl_source_create(model, weights, NULL, &source, &err), err);
+    pl_check_ok(pl_source_set_inputs(source, inputs, &err), err);
+    pl_check_ok(pl_state_set_source(&d.state, source, &err), err);
+    pl_source_release(source);
     pl_figure f = make(&d, "tokens", 0, false, SIZE_MAX);
     assert_int_equal(f.heat->cols, 750);
     pl_check_close(f.heat->step, 2, 0, 0);
     pl_check_close(f.heat->values[750 + 5], 3, 0, 0);
     pl_check_close(f.heat->values[749], 5, 0, 0);
     pl_check_close(f.x.hi, 1499.5, 0, 0);
+    assert_string_equal(fact(&f, "channels_per_column"), "2");
+    static const struct {
+        double x;
+        size_t row, channel;
+        const char *says;
+    } cells[] = {{10, 1, 11, "channel 11 of 10\u201311"},
+                 {11, 1, 11, "channel 11 of 10\u201311"},
+                 {20, 1, 20, "channel 20 of 20\u201321"},
+                 {21, 1, 20, "channel 20 of 20\u201321"},
+                 {1498, 0, 1499, "channel 1499 of 1498\u20131499"}};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        const pl_looked at = {.state = &d.state, .figure = &f, .row = cells[i].row};
+        pl_buf text = {0};
+        assert_int_equal(pl_kind_tokens.look.channel(&at, cells[i].x), cells[i].channel);
+        pl_kind_tokens.look.say(&at, cells[i].x, cells[i].row, &text);
+        assert_non_null(strstr(text.data, cells[i].says));
+        pl_buf_deinit(&text);
+    }
     pl_figure_deinit(&f);
     demo_lab_deinit(&d);
 }
