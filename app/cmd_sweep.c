@@ -203,6 +203,7 @@ pl_status pl_apply_sweep(pl_call *call, pl_state *state, pl_error *err)
     pl_sweep sweep;
     pl_status status = asked_sweep(call, state, &sweep, err);
     if (status == PL_OK) {
+        sweep.plan = pl_sweep_plan(state, &sweep);
         state->sweep = sweep;
     }
     return status;

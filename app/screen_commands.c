@@ -256,11 +256,11 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, pl_stat
         char text[128];
         snprintf(text, sizeof text, "%s: cancelled", call->command->name);
         pl_screen_say(screen, PL_MESSAGE_WARNING, text);
-        if (call->command->follow != NULL) {
-            call->command->follow(screen, call, status);
-        }
     } else {
         pl_screen_say(screen, PL_MESSAGE_ERROR, why.message);
+    }
+    if (status != PL_OK && call->command->follow != NULL) {
+        call->command->follow(screen, call, status);
     }
     log_call(screen, call, line != 0, status, &why);
     if (status == PL_OK) {

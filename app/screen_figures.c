@@ -3,6 +3,7 @@
 
 #include "app/screen_parts.h"
 #include "core/model/bare.h"
+#include "core/run/sweep.h"
 #include "plots/kinds.h"
 #include "views/view.h"
 
@@ -55,8 +56,14 @@ static void hash_result(pl_hasher *hasher, const pl_state *state, size_t layer)
     pl_hasher_id(hasher, pl_state_plan(state, layer));
 }
 
-static void hash_sweep(pl_hasher *hasher, const pl_sweep *sweep)
+/* With the parameter's present value, which the figure marks. */
+static void hash_sweep(pl_hasher *hasher, const pl_state *state)
 {
+    const pl_sweep *sweep = &state->sweep;
+    if (sweep->set) {
+        pl_hasher_id(hasher, pl_sweep_plan(state, sweep));
+        pl_hasher_f64(hasher, pl_sweep_present(state, sweep));
+    }
     pl_hasher_u64(hasher, sweep->set);
     pl_hasher_u64(hasher, (uint64_t)sweep->slot);
     pl_hasher_text(hasher, sweep->param);
@@ -102,7 +109,7 @@ static pl_id key_of(const pl_screen *screen, const pl_request *request, bool wit
     pl_hasher_u64(hasher, (uint64_t)(uintptr_t)state->source);
     pl_hasher_u64(hasher, layered ? request->layer : 0);
     hash_calibration(hasher, &state->calibration);
-    if ((kind->uses & (PL_USES_WHICH | PL_NEEDS_SOLVED)) != 0) {
+    if ((kind->uses & (PL_USES_WHICH | PL_NEEDS_SOLVED | PL_USES_SOLVED)) != 0) {
         const bool one = layered && kind->layers == NULL;
         size_t n = one ? 1 : pl_model_layer_count(state->source->model);
         for (size_t i = 0; i < n; i++) {
@@ -118,7 +125,7 @@ static pl_id key_of(const pl_screen *screen, const pl_request *request, bool wit
         pl_hasher_id(hasher, state->pins[i].result);
     }
     if ((kind->uses & PL_USES_SWEEP) != 0) {
-        hash_sweep(hasher, &state->sweep);
+        hash_sweep(hasher, state);
     }
     pl_id key = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
@@ -168,6 +175,11 @@ static const char *needs(const pl_screen *screen, const pl_request *request)
     }
     if ((uses & PL_USES_SWEEP) != 0 && !state->sweep.set) {
         return "no sweep yet:  :sweep beta=1e-5:1e-2:log12";
+    }
+    /* One layer is swept again in a moment; a model, only when it is asked for. */
+    if ((uses & PL_USES_SWEEP) != 0 && state->sweep.whole &&
+        !pl_id_equal(state->sweep.plan, pl_sweep_plan(state, &state->sweep))) {
+        return "the methods are others than the sweep's:  :sweep again";
     }
     if ((uses & PL_NEEDS_SOLVED) != 0 && pl_state_result(state, request->layer) == NULL) {
         return solves(screen) ? "solving" : "not solved:  {solve} solves this layer";

@@ -68,6 +68,7 @@ void pl_screen_learn_first(pl_screen *screen, const pl_screen_job *job)
         pl_screen_key_command(screen, "learn", false);
     }
     screen->solve_later = true;
+    screen->solve_later_layer = job->state.layer;
     pl_screen_say(screen, PL_MESSAGE_INFO,
                   "learning the transform first; the solve starts when it is done");
 }
@@ -86,12 +87,16 @@ void pl_screen_follow_learn(pl_screen *screen, const pl_call *call, pl_status ho
 {
     (void)call;
     screen->learned++;
-    if (how == PL_OK) {
-        screen->live_wanted = screen->live_wanted || screen->solve_later;
-    } else {
+    if (how == PL_ERR_CANCELLED) { /* a promised solve stays promised */
         pl_screen_say(screen, PL_MESSAGE_INFO,
-                      "paused: `learn` goes on where it was, "
-                      "`learn reset` forgets it");
+                      screen->solve_later ? "paused: `learn` goes on where it was and solves then, "
+                                            "`learn reset` forgets it"
+                                          : "paused: `learn` goes on where it was, "
+                                            "`learn reset` forgets it");
+        return;
     }
+    screen->live_wanted = screen->live_wanted ||
+                          (how == PL_OK && screen->solve_later &&
+                           screen->solve_later_layer == screen->state->layer);
     screen->solve_later = false;
 }

@@ -36,6 +36,7 @@ static void end_live(pl_screen *screen, pl_screen_job *job, const pl_job_event *
         return;
     }
     if (job->learn_first) {
+        screen->picture_wanted = true; /* the former transform's numbers are none of this one's */
         pl_screen_learn_first(screen, job);
         return;
     }

@@ -176,6 +176,8 @@ static void draw_time(const pl_screen_model *model, numbers *n, const pl_picture
                    : !model->calibrating ? "solving needs :calibrate ({calibrate})"
                    : model->solve_later  ? "solves when calibrated"
                                          : "calibrating";
+        } else if (model->solve_later) {
+            hint = "solves when learned ({learn})";
         }
         pl_keymap_say(model->keys, PL_PANE_TUNER, hint, said, sizeof said);
         pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w, PL_STYLE_KEY, said);

@@ -165,13 +165,16 @@ static json_t *sweep_json(const pl_state *state)
     if (!sweep->set) {
         return json_null();
     }
-    return json_pack("{s:i, s:s, s:f, s:f, s:I, s:b, s:b, s:s, s:b, s:s, s:I, s:I}", "slot",
+    char plan[PL_ID_TEXT];
+    pl_id_format(sweep->plan, plan);
+    return json_pack("{s:i, s:s, s:f, s:f, s:I, s:b, s:b, s:s, s:b, s:s, s:I, s:I, s:s}", "slot",
                      (int)sweep->slot, "param", sweep->param, "from", sweep->from, "to", sweep->to,
                      "points", (json_int_t)sweep->points, "log", (int)sweep->logarithmic, "whole",
                      (int)sweep->whole, "layer",
                      pl_model_layer(state->source->model, sweep->layer)->name, "perplexity",
                      (int)sweep->perplexity, "text", sweep->text, "length",
-                     (json_int_t)sweep->length, "windows", (json_int_t)sweep->windows);
+                     (json_int_t)sweep->length, "windows", (json_int_t)sweep->windows, "plan",
+                     plan);
 }
 
 json_t *pl_display_to_json(const pl_state *state)
@@ -243,6 +246,10 @@ static void read_sweep(pl_state *state, const json_t *json)
     sweep.perplexity = json_is_true(json_object_get(json, "perplexity"));
     sweep.length = (size_t)json_integer_value(json_object_get(json, "length"));
     sweep.windows = (size_t)json_integer_value(json_object_get(json, "windows"));
+    const char *plan = json_string_value(json_object_get(json, "plan"));
+    if (plan == NULL || !pl_id_parse(plan, &sweep.plan)) {
+        sweep.plan = (pl_id){0};
+    }
     if (isfinite(sweep.from) && isfinite(sweep.to) && sweep.from < sweep.to) {
         state->sweep = sweep;
     }

@@ -114,6 +114,7 @@ typedef struct pl_sweep {
     bool perplexity; /* measured at each point (whole only), with the demo's or this text: */
     char text[512];  /* path, "" for the demo's own */
     size_t length, windows;
+    pl_id plan; /* what it was asked under (pl_sweep_plan) */
 } pl_sweep;
 
 typedef struct pl_state {

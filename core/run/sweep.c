@@ -202,6 +202,32 @@ double pl_sweep_present(const pl_state *state, const pl_sweep *sweep)
     return index != SIZE_MAX ? spec->values[index] : NAN;
 }
 
+pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep)
+{
+    const pl_spec *base = base_spec(state, sweep, sweep->slot);
+    const size_t last = sweep->whole ? pl_model_layer_count(state->source->model)
+                                     : sweep->layer + 1;
+    pl_buf text = {0};
+    pl_quantized_commands(state, &text);
+    for (size_t i = sweep->whole ? 0 : sweep->layer; i < last; i++) {
+        for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+            const pl_spec *own = pl_state_spec(state, i, slot);
+            pl_spec spec = *own;
+            if (own == base && spec.method != NULL &&
+                pl_method_param(spec.method, sweep->param) != SIZE_MAX) {
+                spec.values[pl_method_param(spec.method, sweep->param)] = sweep->from;
+            }
+            if (spec.method != NULL) {
+                pl_spec_format(&spec, &text);
+            }
+            pl_buf_puts(&text, "\n");
+        }
+    }
+    const pl_id id = text.failed ? (pl_id){0} : pl_id_bytes(text.data, text.size);
+    pl_buf_deinit(&text);
+    return id;
+}
+
 /* --- the knee --------------------------------------------------------------------------------- */
 
 typedef struct curve {

@@ -55,6 +55,10 @@ void pl_sweep_number(double value, char out[PL_SWEEP_NUMBER]);
 /* The parameter's present value in the state, NaN where the slot holds another method now. */
 double pl_sweep_present(const pl_state *state, const pl_sweep *sweep);
 
+/* Names what a sweep's numbers come from beside its values and its text: the other parameters and
+ * methods of its layers, and how activations and cache are quantized. */
+pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep);
+
 /* The line `sweep ...` that asks for the state's sweep, appended (commands.c).  Nothing where none
  * is set.  The methods that it varies must have been named before. */
 void pl_sweep_command(const pl_state *state, pl_buf *out);

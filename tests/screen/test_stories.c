@@ -352,6 +352,41 @@ static void test_learning(void **state)
     leave();
 }
 
+/* A solve that waits for a transform to be learned waits through a pause, too; meanwhile nothing of
+ * the former transform is shown under the new one's name. */
+static void test_promised_solve(void **state)
+{
+    (void)state;
+    start_demo(40, 130);
+    type(":select 1.q_proj; method rtn bits=4 group_size=0; method hadamard\r");
+    sees("hadamard");
+    type(" ");
+    sees("1 solved");
+    type(":method flatquant steps=600 rows=256\r");
+    sees("solves when learned");
+    pl_pty_wait_gone(pty, "1 solved", patience());
+    type("r");
+    sees("goes on where it was and solves then");
+    sees("solves when learned");
+    type("r");
+    sees("1 solved");
+    pl_pty_wait_gone(pty, "solves when learned", patience());
+    leave();
+}
+
+/* The sweep's mark follows the parameter. */
+static void test_sweep_now(void **state)
+{
+    (void)state;
+    start_demo(40, 130);
+    type(":select 1.q_proj; method astro; method rtn bits=3; sweep beta=1e-4:1e-2:log3;"
+         "view main=sweep\r");
+    sees("now 0.0003");
+    type(":method astro beta=1e-3\r");
+    sees("now 0.001");
+    leave();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +394,8 @@ int main(void)
         SCREEN(test_tune_demo),
         SCREEN(test_export_histogram),
         SCREEN(test_learning),
+        SCREEN(test_promised_solve),
+        SCREEN(test_sweep_now),
         SCREEN(test_inspect_smollm2),
         SCREEN(test_tune_smollm2),
     };
