@@ -164,8 +164,8 @@ struct pl_screen {
     bool have_plain;
     pl_screen_live live;
     bool picture_wanted, live_wanted, prepare_wanted;
-    bool solve_later; /* a wanted solve waits for a calibration, or for a transform to be learned: */
-    size_t solve_later_layer; /* this layer's */
+    bool solve_later; /* a wanted solve waits for a calibration, or for a transform to be learned */
+    size_t solve_later_layer; /* whose that is */
     uint64_t learned; /* counts what has been learned since: figures of it are made anew */
     double learned_at;
     bool dirty, quit;
