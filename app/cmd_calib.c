@@ -43,7 +43,7 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
     protocol.rows = protocol.rows == PL_PROTOCOL_ROWS ? 0 : protocol.rows;
     protocol.sample = (pl_sample)sample;
     protocol.seed = seed;
-    size_t limit = pl_model_config(state->source->model)->max_positions;
+    size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && limit > 0 && protocol.length > limit) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "calibrate: length=%zu is over the model's limit of %zu positions",
@@ -249,7 +249,7 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
     if (status == PL_OK) {
         status = pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err);
     }
-    size_t limit = pl_model_config(state->source->model)->max_positions;
+    size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && limit > 0 && spec.length > limit) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "perplexity: length=%zu is over the model's limit of %zu positions",
@@ -344,7 +344,7 @@ pl_status pl_run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
     if (status == PL_OK) {
         status = pl_tokenizer_encode(tokenizer, text, strlen(text), &ids, &count, task, err);
     }
-    size_t limit = pl_model_config(state->source->model)->max_positions;
+    size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && (count == 0 || (limit > 0 && count > limit))) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "probe: the text has %zu tokens, expected 1 to %zu", count, limit);

@@ -86,7 +86,7 @@ static pl_status read_text(const pl_call *call, const pl_state *state, pl_sweep 
     if (status == PL_OK) {
         status = pl_usage_size(call, "windows", 0, 1u << 20, &out->windows, err);
     }
-    size_t limit = pl_model_config(state->source->model)->max_positions;
+    size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && limit > 0 && out->length > limit) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "sweep: length=%zu is over the model's limit of %zu positions",

@@ -99,7 +99,14 @@ PL_NODISCARD pl_status pl_config_real(const json_t *json, const char *path, cons
 /* LongRoPE's two lists of divisors and amplitude (config_rope.c). */
 PL_NODISCARD pl_status pl_config_read_long_rope(const json_t *json, const json_t *rope,
                                                 const char *path, pl_config *out, pl_error *err);
-/* Its amplitude, from how much longer the positions are than the original ones. */
+/* YaRN and dynamic scaling of a config.json (config_rope.c); what of a model's amplitude is due to
+ * YaRN's factor: 1 + 0.1 mscale ln(factor). */
+PL_NODISCARD pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *out,
+                                           pl_error *err);
+PL_NODISCARD pl_status pl_config_read_dynamic(const json_t *rope, const char *path, pl_config *out,
+                                              pl_error *err);
+double pl_config_yarn_amplitude(double factor, double mscale);
+/* LongRoPE's amplitude, from how much longer the positions are than the original ones. */
 double pl_config_long_amplitude(const pl_config *config);
 
 /* What config.json says beyond sizes and RoPE: windows, caps, scales, experts (config_arch.c).

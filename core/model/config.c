@@ -101,12 +101,18 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
                                  strcmp(name, "yarn") == 0)) {
         return pl_config_read_long_rope(json, rope, path, out, err);
     }
+    if (!out->arch->long_rope && strcmp(name, "yarn") == 0) {
+        return pl_config_read_yarn(rope, path, out, err);
+    }
+    if (!out->arch->long_rope && strcmp(name, "dynamic") == 0) {
+        return pl_config_read_dynamic(rope, path, out, err);
+    }
     out->rope = strcmp(name, "linear") == 0 ? PL_ROPE_LINEAR : PL_ROPE_LLAMA3;
     if (out->rope == PL_ROPE_LLAMA3 && strcmp(name, "llama3") != 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "%s: the RoPE type '%.80s' is not supported; supported: default, "
                             "linear, llama3%s",
-                            path, name, out->arch->long_rope ? ", longrope" : "");
+                            path, name, out->arch->long_rope ? ", longrope" : ", yarn, dynamic");
     }
     status = pl_config_real(rope, path, "factor", 0, &out->rope_factor, err);
     return status == PL_OK && out->rope == PL_ROPE_LLAMA3 ? read_llama3(rope, path, out, err)

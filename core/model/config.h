@@ -15,7 +15,7 @@
 enum { PL_MAX_HEAD_DIM = 512, PL_MAX_BLOCKS = 4096 };
 
 typedef enum pl_rope_kind {
-    PL_ROPE_PLAIN, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_LONG,
+    PL_ROPE_PLAIN, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_LONG, PL_ROPE_YARN, PL_ROPE_DYNAMIC,
 } pl_rope_kind;
 
 typedef enum pl_role {
@@ -56,15 +56,17 @@ typedef struct pl_config {
     pl_rope_kind rope;
     double rope_theta;
     double rope_local_theta;        /* of sliding blocks, never scaled; 0: as the others */
-    double rope_factor;             /* linear, llama3 */
+    double rope_factor;             /* linear, llama3, yarn, dynamic */
+    double rope_beta_fast;          /* yarn: turns over the original positions from which on a */
+    double rope_beta_slow;          /*       frequency stays; below which it is divided whole */
     double rope_low_freq_factor;    /* llama3 */
     double rope_high_freq_factor;   /* llama3 */
-    size_t rope_original_positions; /* llama3, long */
+    size_t rope_original_positions; /* llama3, long, yarn */
     size_t rope_divisors;           /* rotary_dim / 2 if GGUF gives divisors of the frequencies */
     float rope_divisor[PL_MAX_HEAD_DIM / 2];
     float rope_long_divisor[PL_MAX_HEAD_DIM / 2]; /* long: of windows beyond the original
                                                      positions, where rope_divisor is of others */
-    double rope_amplitude; /* of cosines and sines: 1, but for long */
+    double rope_amplitude; /* of cosines and sines: 1, but for long and yarn */
     int64_t bos_id, eos_id; /* -1: not known; for the export of a config.json */
 } pl_config;
 
@@ -79,12 +81,17 @@ PL_NODISCARD pl_status pl_config_from_json(const json_t *json, const char *path,
 PL_NODISCARD pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out,
                                            pl_error *err);
 
-/* RoPE's inverse frequencies, out[rotary_dim / 2], in float32 as transformers computes them. */
-void pl_config_frequencies(const pl_config *config, float *out);
+/* RoPE's inverse frequencies, out[rotary_dim / 2], in float32 as transformers computes them.
+ * length: tokens of the window, which counts beyond max_positions for dynamic alone (every window
+ * by itself: transformers keeps those of the longest one before); 0: none so long. */
+void pl_config_frequencies(const pl_config *config, size_t length, float *out);
 
 /* The second set: of sliding blocks (gemma3: plain ones of rope_local_theta), or of windows longer
  * than the original positions (phi3's long RoPE).  False if the config has none. */
 bool pl_config_other_frequencies(const pl_config *config, float *out);
+
+/* The longest window of tokens: max_positions, times the factor of dynamic scaling. */
+size_t pl_config_longest(const pl_config *config);
 
 /* Identity of all that the forward pass takes from a config: the same weights under another one
  * are another model. */

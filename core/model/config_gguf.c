@@ -96,7 +96,7 @@ static bool explain(const pl_config *config, pl_config *out)
     float plain[PL_MAX_HEAD_DIM / 2];
     out->rope_divisors = 0;
     out->rope = PL_ROPE_PLAIN;
-    pl_config_frequencies(out, plain);
+    pl_config_frequencies(out, 0, plain);
     for (size_t i = 0; i < count && factor > 1; i++) {
         double d = (double)config->rope_divisor[i];
         if (d > 1 && d < factor) {
@@ -121,7 +121,7 @@ static bool explain(const pl_config *config, pl_config *out)
     }
     float scaled[PL_MAX_HEAD_DIM / 2];
     bool same = factor > 1 && out->rope_high_freq_factor > 1;
-    pl_config_frequencies(out, scaled);
+    pl_config_frequencies(out, 0, scaled);
     for (size_t i = 0; i < count && same; i++) {
         float wanted = plain[i] / config->rope_divisor[i];
         same = fabsf(scaled[i] - wanted) <= 2e-6f * wanted;
@@ -208,6 +208,57 @@ static pl_status read_long_rope(const source *from, pl_config *config, pl_error 
                            : status;
 }
 
+/* Keys of YaRN that change the numbers in a way no model of these architectures has. */
+static pl_status refuse_yarn_keys(const source *from, pl_error *err)
+{
+    static const char *const keys[] = {"rope.scaling.yarn_log_multiplier",
+                                       "rope.scaling.yarn_ext_factor",
+                                       "rope.scaling.yarn_attn_factor"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char name[96];
+        const json_t *value = get(from, keys[i], name);
+        double number = json_number_value(value);
+        bool neutral = i == 0 ? number == 0 : number == 1 || (i == 1 && number < 0);
+        if (value != NULL && !neutral) {
+            return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: %s = %g is not supported",
+                                from->path, name, number);
+        }
+    }
+    return PL_OK;
+}
+
+/* llama.cpp's rule: the factor as it is given, and an amplitude from it times attn_factor. */
+static pl_status read_yarn(const source *from, pl_config *config, pl_error *err)
+{
+    double factor = 1;
+    pl_status status = refuse_yarn_keys(from, err);
+    if (status == PL_OK) {
+        status = read_real(from, "rope.scaling.factor", 0, &config->rope_factor, err);
+    }
+    if (status == PL_OK) {
+        status = read_size(from, "rope.scaling.original_context_length", config->max_positions,
+                           &config->rope_original_positions, err);
+    }
+    if (status == PL_OK) {
+        status = read_real(from, "rope.scaling.yarn_beta_fast", 32, &config->rope_beta_fast, err);
+    }
+    if (status == PL_OK) {
+        status = read_real(from, "rope.scaling.yarn_beta_slow", 1, &config->rope_beta_slow, err);
+    }
+    if (status == PL_OK) {
+        status = read_real(from, "rope.scaling.attn_factor", 1, &factor, err);
+    }
+    if (status == PL_OK && pl_checkpoint_find(from->checkpoint, "rope_freqs.weight") != NULL) {
+        status = pl_error_set(err, PL_ERR_UNSUPPORTED,
+                              "%s: yarn RoPE scaling together with rope_freqs.weight is not "
+                              "supported",
+                              from->path);
+    }
+    config->rope = PL_ROPE_YARN;
+    config->rope_amplitude = factor * pl_config_yarn_amplitude(config->rope_factor, 1);
+    return status;
+}
+
 static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
 {
     char name[96];
@@ -221,10 +272,13 @@ static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
         (type != NULL && strcmp(type, "longrope") == 0)) {
         return read_long_rope(from, config, err);
     }
+    if (type != NULL && strcmp(type, "yarn") == 0) {
+        return read_yarn(from, config, err);
+    }
     if (type != NULL && strcmp(type, "none") != 0 && strcmp(type, "linear") != 0) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "%s: the RoPE type '%.80s' (%s) is not supported; supported: none, "
-                            "linear, and llama3 by rope_freqs.weight",
+                            "linear, yarn, and llama3 by rope_freqs.weight",
                             from->path, type, name);
     }
     bool linear = type != NULL && strcmp(type, "linear") == 0;

@@ -21,6 +21,7 @@ pl_status pl_config_identity(const pl_config *c, pl_id *out, pl_error *err)
                   c->rope_local_theta, c->rope_factor, c->rope_low_freq_factor,
                   c->rope_high_freq_factor, c->rope_original_positions, c->rope_divisors,
                   c->rope_amplitude);
+    pl_buf_printf(&all, "%a %a\n", c->rope_beta_fast, c->rope_beta_slow);
     pl_buf_append(&all, (const char *)c->rope_divisor, c->rope_divisors * sizeof(float));
     pl_buf_append(&all, (const char *)c->rope_long_divisor, c->rope_divisors * sizeof(float));
     pl_status status = pl_buf_check(&all, err);

@@ -1,4 +1,5 @@
-/* LongRoPE (phi3): divisors of the frequencies for short windows and for long ones. */
+/* Scalings of RoPE with parameters of their own: LongRoPE (phi3: divisors of the frequencies for
+ * short windows and for long ones), YaRN, dynamic NTK. */
 #include "core/model/arch.h"
 
 #include <math.h>
@@ -54,6 +55,76 @@ pl_status pl_config_read_long_rope(const json_t *json, const json_t *rope, const
     if (status == PL_OK) {
         status = pl_config_real(rope, path, "attention_factor", pl_config_long_amplitude(out),
                                 &out->rope_amplitude, err);
+    }
+    return status;
+}
+
+double pl_config_yarn_amplitude(double factor, double mscale)
+{
+    return factor > 1 ? 0.1 * mscale * log(factor) + 1 : 1;
+}
+
+/* A number that counts; 0 where it is missing, null or 0, which transformers takes for missing. */
+static pl_status read_optional(const json_t *rope, const char *path, const char *field,
+                               double *out, pl_error *err)
+{
+    const json_t *value = json_object_get(rope, field);
+    bool none = value == NULL || json_is_null(value) ||
+                (json_is_number(value) && json_number_value(value) == 0);
+    *out = 0;
+    return none ? PL_OK : pl_config_real(rope, path, field, 0, out, err);
+}
+
+/* As transformers 4.53 reads it: with original_max_position_embeddings the factor is what
+ * max_position_embeddings is of that, whatever the factor says. */
+pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *out, pl_error *err)
+{
+    static const char original[] = "original_max_position_embeddings";
+    double fast = 0, slow = 0, mscale = 0, mscale_all = 0;
+    bool given = json_object_get(rope, original) != NULL;
+    out->rope = PL_ROPE_YARN;
+    pl_status status = pl_config_real(rope, path, "factor", 0, &out->rope_factor, err);
+    if (status == PL_OK) {
+        status = pl_config_size(rope, path, original, given ? 0 : out->max_positions,
+                                &out->rope_original_positions, err);
+    }
+    if (status == PL_OK && given) {
+        out->rope_factor = (double)out->max_positions / (double)out->rope_original_positions;
+    }
+    if (status == PL_OK) {
+        status = read_optional(rope, path, "beta_fast", &fast, err);
+    }
+    if (status == PL_OK) {
+        status = read_optional(rope, path, "beta_slow", &slow, err);
+    }
+    if (status == PL_OK) {
+        status = read_optional(rope, path, "mscale", &mscale, err);
+    }
+    if (status == PL_OK) {
+        status = read_optional(rope, path, "mscale_all_dim", &mscale_all, err);
+    }
+    out->rope_beta_fast = fast > 0 ? fast : 32;
+    out->rope_beta_slow = slow > 0 ? slow : 1;
+    double amplitude = pl_config_yarn_amplitude(out->rope_factor, 1);
+    if (mscale > 0 && mscale_all > 0) {
+        amplitude = pl_config_yarn_amplitude(out->rope_factor, mscale) /
+                    pl_config_yarn_amplitude(out->rope_factor, mscale_all);
+    }
+    return status == PL_OK ? pl_config_real(rope, path, "attention_factor", amplitude,
+                                            &out->rope_amplitude, err)
+                           : status;
+}
+
+pl_status pl_config_read_dynamic(const json_t *rope, const char *path, pl_config *out,
+                                 pl_error *err)
+{
+    out->rope = PL_ROPE_DYNAMIC;
+    pl_status status = pl_config_real(rope, path, "factor", 0, &out->rope_factor, err);
+    if (status == PL_OK && (out->rotary_dim < 4 || out->rope_factor < 1)) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: dynamic RoPE by the factor %g over %zu dimensions; expected at "
+                              "least 1 and 4",
+                              path, out->rope_factor, out->rotary_dim);
     }
     return status;
 }

@@ -12,6 +12,16 @@ static json_t *divisors_json(const float *divisor, size_t count)
     return list;
 }
 
+static void put(json_t *json, const char *key, json_t *value)
+{
+    json_object_set_new(json, key, value); /* a NULL for want of memory fails the whole later */
+}
+
+static json_t *size_or_null(size_t value)
+{
+    return value > 0 ? json_integer((json_int_t)value) : json_null();
+}
+
 static json_t *rope_json(const pl_config *config)
 {
     if (config->rope == PL_ROPE_LONG) { /* transformers' Phi3Config wants just these three */
@@ -22,6 +32,20 @@ static json_t *rope_json(const pl_config *config)
     if (config->rope == PL_ROPE_LINEAR) {
         return json_pack("{s:s, s:f}", "rope_type", "linear", "factor", config->rope_factor);
     }
+    if (config->rope == PL_ROPE_DYNAMIC) {
+        return json_pack("{s:s, s:f}", "rope_type", "dynamic", "factor", config->rope_factor);
+    }
+    if (config->rope == PL_ROPE_YARN) {
+        json_t *yarn = json_pack("{s:s, s:f, s:f, s:f, s:f}", "rope_type", "yarn", "factor",
+                                 config->rope_factor, "beta_fast", config->rope_beta_fast,
+                                 "beta_slow", config->rope_beta_slow, "attention_factor",
+                                 config->rope_amplitude);
+        if (config->rope_original_positions != config->max_positions) {
+            put(yarn, "original_max_position_embeddings",
+                size_or_null(config->rope_original_positions));
+        }
+        return yarn;
+    }
     if (config->rope == PL_ROPE_LLAMA3) {
         return json_pack("{s:s, s:f, s:f, s:f, s:I}", "rope_type", "llama3", "factor",
                          config->rope_factor, "low_freq_factor", config->rope_low_freq_factor,
@@ -30,16 +54,6 @@ static json_t *rope_json(const pl_config *config)
                          (json_int_t)config->rope_original_positions);
     }
     return json_null();
-}
-
-static void put(json_t *json, const char *key, json_t *value)
-{
-    json_object_set_new(json, key, value); /* a NULL for want of memory fails the whole later */
-}
-
-static json_t *size_or_null(size_t value)
-{
-    return value > 0 ? json_integer((json_int_t)value) : json_null();
 }
 
 /* Which blocks slide, in the words of the architecture. */
@@ -144,6 +158,16 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "the model's RoPE divisors (rope_freqs.weight) are not llama3's, so no "
                             "config.json can say them");
+    }
+    /* transformers takes the ratio of the two for the factor, where both are there. */
+    double ratio = (double)config->max_positions / (double)config->rope_original_positions;
+    if (config->rope == PL_ROPE_YARN && config->rope_original_positions != config->max_positions &&
+        fabs(ratio - config->rope_factor) > 1e-6 * ratio) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "the model's yarn factor %g is not %zu positions over the original "
+                            "%zu, so no config.json can say it",
+                            config->rope_factor, config->max_positions,
+                            config->rope_original_positions);
     }
     if (!pl_config_says_biases(config)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,

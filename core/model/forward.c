@@ -146,6 +146,11 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
     bool other = c->rope == PL_ROPE_LONG ? s->length > c->rope_original_positions
                                          : c->rope_local_theta > 0 && slides(s);
     size_t kind = other ? 1 : 0;
+    size_t beyond = s->length > c->max_positions ? s->length : 0;
+    if (c->rope == PL_ROPE_DYNAMIC && beyond != f->angles_length) {
+        pl_forward_angles(f, 0, beyond);
+        f->angles_length = beyond;
+    }
     const float *cosine = f->cosine[kind];
     const float *sine = f->sine[kind];
     pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, c->rotary_dim, cosine, sine, f->qkv,

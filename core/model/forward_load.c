@@ -18,21 +18,23 @@ float *pl_forward_floats(size_t rows, size_t cols, bool *failed)
 }
 
 /* Angles position * frequency and their cosines, all in float32 as transformers computes them. */
-static void fill_angles(pl_forward *f, const pl_config *config)
+void pl_forward_angles(pl_forward *f, size_t kind, size_t length)
 {
+    const pl_config *config = &f->model->config;
     size_t half = config->rotary_dim / 2;
-    float amplitude = (float)config->rope_amplitude;
+    bool other = kind == 1;
+    /* Both sets of LongRoPE have the amplitude, the plain one of sliding blocks has not. */
+    bool scaled = !other || config->rope == PL_ROPE_LONG;
+    float amplitude = scaled ? (float)config->rope_amplitude : 1.0f;
     float frequencies[PL_MAX_HEAD_DIM / 2];
-    for (size_t kind = 0; kind < 2 && f->cosine[kind] != NULL; kind++) {
-        if (kind == 0 || !pl_config_other_frequencies(config, frequencies)) {
-            pl_config_frequencies(config, frequencies);
-        }
-        for (size_t t = 0; t < f->max_length; t++) {
-            for (size_t i = 0; i < half; i++) {
-                float angle = (float)t * frequencies[i];
-                f->cosine[kind][t * half + i] = cosf(angle) * amplitude;
-                f->sine[kind][t * half + i] = sinf(angle) * amplitude;
-            }
+    if (!other || !pl_config_other_frequencies(config, frequencies)) {
+        pl_config_frequencies(config, length, frequencies);
+    }
+    for (size_t t = 0; t < f->max_length; t++) {
+        for (size_t i = 0; i < half; i++) {
+            float angle = (float)t * frequencies[i];
+            f->cosine[kind][t * half + i] = cosf(angle) * amplitude;
+            f->sine[kind][t * half + i] = sinf(angle) * amplitude;
         }
     }
 }
@@ -147,7 +149,9 @@ pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out
         return pl_error_set(err, PL_ERR_MEMORY, "no memory for a forward pass over %zu tokens",
                             max_length);
     }
-    fill_angles(f, config);
+    for (size_t kind = 0; kind < 2 && f->cosine[kind] != NULL; kind++) {
+        pl_forward_angles(f, kind, 0);
+    }
     *out = f;
     return PL_OK;
 }

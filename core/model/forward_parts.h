@@ -82,6 +82,8 @@ struct pl_forward {
 
     float *cosine[2], *sine[2]; /* [max_length, rotary_dim / 2]; [1]: of the other frequencies,
                                    NULL where none are needed */
+    size_t angles_length;       /* window whose frequencies [0] has, where they depend on it; 0:
+                                   no longer than max_positions */
     float *normed;              /* [max_length, H], also the output of o and down */
     float *qkv;                 /* [max_length, q_rows + 2 kv_rows] */
     float *k, *v;               /* [max_length, kv_rows] */
@@ -118,6 +120,9 @@ float *pl_forward_floats(size_t rows, size_t cols, bool *failed);
 /* A norm's gain, with the 1 that the file leaves out; tensor [size]. */
 PL_NODISCARD pl_status pl_forward_gain(pl_forward *forward, const pl_tensor *tensor, float *out,
                                        pl_error *err);
+
+/* Fills cosine and sine [kind] for windows of so many tokens (0: any up to max_positions). */
+void pl_forward_angles(pl_forward *forward, size_t kind, size_t length);
 
 /* Calls the input hook for a site of the loaded block; x[rows, cols]. */
 PL_NODISCARD pl_status pl_forward_see(const pl_step *s, size_t site, float *x, size_t rows,

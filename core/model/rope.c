@@ -39,9 +39,65 @@ static void stretch(const pl_config *config, const float *divisor, float *out)
     }
 }
 
-void pl_config_frequencies(const pl_config *config, float *out)
+/* The dimension whose frequency turns so often over the original positions (YaRN, arXiv 2309.00071,
+ * section 3.2), a real number. */
+static double turning_dimension(const pl_config *config, double turns)
+{
+    const double two_pi = 6.28318530717958647692;
+    return (double)config->rotary_dim *
+           log((double)config->rope_original_positions / (turns * two_pi)) /
+           (2 * log(config->rope_theta));
+}
+
+/* YaRN: high frequencies stay, low ones are divided by the factor, a ramp between. */
+static void stretch_by_parts(const pl_config *config, float *out)
 {
     size_t count = config->rotary_dim / 2;
+    float low = (float)fmax(floor(turning_dimension(config, config->rope_beta_fast)), 0);
+    float high = (float)fmin(ceil(turning_dimension(config, config->rope_beta_slow)),
+                             (double)config->rotary_dim - 1);
+    float width = high - low;
+    width = width > 0 || width < 0 ? width : 0.001f;
+    for (size_t i = 0; i < count; i++) {
+        float exponent = (float)(2 * i) / (float)config->rotary_dim;
+        float wave = powf((float)config->rope_theta, exponent);
+        float ramp = fminf(fmaxf(((float)i - low) / width, 0.0f), 1.0f);
+        float kept = 1.0f - ramp;
+        out[i] = 1.0f / ((float)config->rope_factor * wave) * (1.0f - kept) + 1.0f / wave * kept;
+    }
+}
+
+/* Dynamic NTK: beyond the model's positions theta grows with the window. */
+static double dynamic_theta(const pl_config *config, size_t length)
+{
+    float factor = (float)config->rope_factor;
+    float positions = (float)config->max_positions;
+    float dim = (float)config->rotary_dim;
+    if (length <= config->max_positions) {
+        return config->rope_theta;
+    }
+    float base = factor * (float)length / positions - (float)(config->rope_factor - 1);
+    return (double)((float)config->rope_theta * powf(base, dim / (dim - 2)));
+}
+
+size_t pl_config_longest(const pl_config *config)
+{
+    double longest = (double)config->max_positions * config->rope_factor;
+    return config->rope == PL_ROPE_DYNAMIC ? (size_t)fmin(longest, 1 << 24)
+                                           : config->max_positions;
+}
+
+void pl_config_frequencies(const pl_config *config, size_t length, float *out)
+{
+    size_t count = config->rotary_dim / 2;
+    if (config->rope == PL_ROPE_YARN) {
+        stretch_by_parts(config, out);
+        return;
+    }
+    if (config->rope == PL_ROPE_DYNAMIC) {
+        plain(config, dynamic_theta(config, length), out);
+        return;
+    }
     if (config->rope == PL_ROPE_LONG) {
         stretch(config, config->rope_divisor, out);
         return;

@@ -78,6 +78,27 @@ static void biases_are_exported_and_imported(void **ctx)
     }
 }
 
+static void rope_scaled_dynamically_and_by_yarn(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    char text[PL_TEST_PATH];
+    char script[2 * PL_TEST_PATH];
+    check_case("18-rope-dynamic", 728.998511);
+    check_case("18-rope-yarn", 729.898652);
+
+    /* transformers 4.53.3 on the first 700 tokens of the text; the model has 256 positions. */
+    snprintf(script, sizeof script, "perplexity text='%s' length=700 windows=1",
+             pl_test_shared("data/wikitext2-valid.txt", text));
+    run r = RUN("--json", case_path("18-rope-dynamic", model), "-c", script);
+    pl_check_close(run_number(run_last(&r), "perplexity"), 764.496667, 2e-6, 0);
+    run_free(&r);
+    r = RUN("--json", case_path("18-rope-dynamic", model), "-c",
+            "perplexity text=none length=1025");
+    run_check_failed(&r, 1, "length=1025 is over the model's limit of 1024 positions");
+    run_free(&r);
+}
+
 /* Two checkpoints in one folder: what transformers reads, and a word about it. */
 static void two_checkpoints_in_one_folder(void **ctx)
 {
@@ -241,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(biases_behind_every_projection),
         cmocka_unit_test(biases_are_exported_and_imported),
+        cmocka_unit_test(rope_scaled_dynamically_and_by_yarn),
         cmocka_unit_test(two_checkpoints_in_one_folder),
         cmocka_unit_test(one_file_of_several_stands_for_all),
         cmocka_unit_test(a_folder_of_the_parts_of_a_gguf),

@@ -53,7 +53,27 @@ def case(name, model_type, arch=None, keys=None, permute=False, arrays=None, **m
 
 LONG = {"rope_factors_short.weight": [1.0, 1.5, 2.0], "rope_factors_long.weight": [1.5, 3.0, 5.0]}
 EXPERTS = {"expert_count": 4, "expert_used_count": 2}
+YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0}
 CASES = [
+    case("llama_biases", "llama", "llama", permute=True, attention_bias=True, mlp_bias=True),
+    case("llama_yarn", "llama", "llama", {**YARN, "rope.scaling.original_context_length": 32},
+         permute=True, head_dim=16, rope_scaling={
+             "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}),
+    case("llama_yarn_factors", "llama", "llama", {**YARN, "rope.scaling.yarn_beta_fast": 4.0,
+         "rope.scaling.yarn_beta_slow": 2.0,
+         "rope.scaling.attn_factor": float(0.9 / (1 + 0.1 * np.log(4)))}, permute=True, head_dim=24,
+         rope_scaling={"type": "yarn", "factor": 4.0, "beta_fast": 4.0, "beta_slow": 2.0,
+                       "attention_factor": 0.9}),
+    case("qwen3_yarn_mscale", "qwen3", head_dim=16, rope_scaling={
+        "rope_type": "yarn", "factor": 8.0, "mscale": 0.7, "mscale_all_dim": 0.3}),
+    case("qwen3_biases", "qwen3", "qwen3", head_dim=16, attention_bias=True),
+    case("gemma3_yarn", "gemma3_text", num_hidden_layers=6, head_dim=16, query_pre_attn_scalar=16,
+         sliding_window=9, tie_word_embeddings=True, hidden_activation="gelu_pytorch_tanh",
+         rope_scaling={"rope_type": "yarn", "factor": 4.0,
+                       "original_max_position_embeddings": 64}),
+    case("llama_dynamic_long", "llama", head_dim=16, max_position_embeddings=64,
+         rope_scaling={"rope_type": "dynamic", "factor": 3.0}),
+    case("llama_dynamic_short", "llama", rope_scaling={"type": "dynamic", "factor": 3.0}),
     case("mistral", "mistral", "llama", {"attention.sliding_window": 9}, permute=True, head_dim=12,
          sliding_window=9),
     case("mistral_no_window", "mistral", "llama", permute=True, sliding_window=None),

@@ -135,8 +135,9 @@ static inline void formula_put_tensor(const json_t *about, const char *hf, const
     uint64_t dims[3] = {0};
     const json_t *shape = json_object_get(json_object_get(about, "tensors"), hf);
     size_t count = formula_shape(shape, dims);
-    size_t cols = (size_t)dims[json_array_size(shape) - 1];
     size_t heads = (size_t)json_integer_value(json_object_get(how, "permuted_heads"));
+    bool bias = json_array_size(shape) == 1 && heads > 0; /* a row is one number */
+    size_t cols = bias ? 1 : (size_t)dims[json_array_size(shape) - 1];
     size_t head = heads > 0 ? count / cols / heads : 1;
     float add = (float)json_integer_value(json_object_get(how, "add"));
     float *values = malloc(count * sizeof *values);

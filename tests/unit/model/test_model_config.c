@@ -78,8 +78,8 @@ static void rope_is_read_in_both_forms(void **state)
     assert_int_equal(c.rotary_dim, 8);
     float fa[8];
     float fb[8];
-    pl_config_frequencies(&a, fa);
-    pl_config_frequencies(&b, fb);
+    pl_config_frequencies(&a, 0, fa);
+    pl_config_frequencies(&b, 0, fb);
     assert_memory_equal(fa, fb, sizeof fa);
     pl_check_close(fa[0], 1.0, 0, 0); /* a wave of 6 positions is shorter than 64 / 4: kept */
     pl_check_close(fa[7], pow(5e5, -14.0 / 16) / 8, 1e-6, 0); /* a long one: divided */
@@ -182,8 +182,12 @@ static void unsupported_settings_are_refused_by_name(void **state)
         {"{\"model_type\": \"mistral\", \"attention_bias\": true}", PL_ERR_UNSUPPORTED,
          "attention_bias"},
         {"{\"quantization_config\": {\"bits\": 4}}", PL_ERR_UNSUPPORTED, "quantization_config"},
-        {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}}", PL_ERR_UNSUPPORTED,
-         "'yarn'"},
+        {"{\"rope_scaling\": {\"rope_type\": \"ntk\", \"factor\": 2}}", PL_ERR_UNSUPPORTED,
+         "'ntk' is not supported; supported: default, linear, llama3, yarn, dynamic"},
+        {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2, \"beta_fast\": \"x\"}}",
+         PL_ERR_FORMAT, "beta_fast: expected a positive number"},
+        {"{\"rope_scaling\": {\"rope_type\": \"dynamic\", \"factor\": 0.5}}", PL_ERR_FORMAT,
+         "factor 0.5"},
         {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": -2}}", PL_ERR_FORMAT,
          "factor"},
         {"{\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}}", PL_ERR_FORMAT,

@@ -137,9 +137,9 @@ static void rope_divisors_are_llama3_scaling(void **state)
     pl_check_ok(pl_model_open(temp->folder, &model, &err), err);
     pl_config config = *pl_model_config(model);
     pl_model_close(model);
-    pl_config_frequencies(&config, scaled);
+    pl_config_frequencies(&config, 0, scaled);
     config.rope = PL_ROPE_PLAIN;
-    pl_config_frequencies(&config, plain);
+    pl_config_frequencies(&config, 0, plain);
     size_t ramp = 0;
     for (size_t i = 0; i < TINY_DIM / 2; i++) {
         divisors[i] = plain[i] / scaled[i];
@@ -156,6 +156,47 @@ static void rope_divisors_are_llama3_scaling(void **state)
     pl_check_close(read->rope_factor, 8, 1e-4, 0);
     pl_check_close(read->rope_high_freq_factor, 100, 1e-3, 0);
     pl_check_close((double)read->rope_original_positions, 2000, 1e-3, 0);
+    pl_model_close(model);
+}
+
+static void run_block(pl_forward *forward, size_t length, float *x)
+{
+    pl_error err = {0};
+    pl_check_ok(pl_forward_embed(forward, ids, length, x, &err), err);
+    pl_check_ok(pl_forward_run(forward, x, length, 0, NULL, NULL, &err), err);
+}
+
+/* Dynamic RoPE: what a window gives does not depend on the windows before it. */
+static void windows_of_any_length_stand_alone(void **state)
+{
+    pl_temp *temp = *state;
+    pl_error err = {0};
+    pl_model *model = NULL;
+    static const size_t lengths[] = {12, 5, 10, 12, 8, 9};
+    tiny_write_hf(&weights, temp,
+                  "\"model_type\": \"llama\", \"rope_scaling\":"
+                  "{\"rope_type\": \"dynamic\", \"factor\": 2}, ");
+    json_t *json = json_load_file(pl_temp_path(temp, "config.json"), 0, NULL);
+    json_object_set_new(json, "max_position_embeddings", json_integer(8));
+    assert_int_equal(json_dump_file(json, pl_temp_path(temp, "config.json"), 0), 0);
+    json_decref(json);
+    pl_check_ok(pl_model_open(temp->folder, &model, &err), err);
+    assert_int_equal(pl_config_longest(pl_model_config(model)), 16);
+    pl_forward *used = NULL;
+    pl_check_ok(pl_forward_create(model, LENGTH, &used, &err), err);
+    pl_check_ok(pl_forward_load(used, 0, NULL, NULL, &err), err);
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        float a[LENGTH * TINY_HIDDEN];
+        float b[LENGTH * TINY_HIDDEN];
+        pl_forward *fresh = NULL;
+        pl_check_ok(pl_forward_create(model, LENGTH, &fresh, &err), err);
+        pl_check_ok(pl_forward_load(fresh, 0, NULL, NULL, &err), err);
+        run_block(used, lengths[i], a);
+        run_block(fresh, lengths[i], b);
+        assert_memory_equal(a, b, lengths[i] * TINY_HIDDEN * sizeof *a);
+        pl_forward_destroy(fresh);
+    }
+    pl_forward_destroy(used);
     pl_model_close(model);
 }
 
@@ -318,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(gguf_gives_what_safetensors_gives, make, clean),
         cmocka_unit_test_setup_teardown(biases_count_in_both_containers, make, clean),
+        cmocka_unit_test_setup_teardown(windows_of_any_length_stand_alone, make, clean),
         cmocka_unit_test_setup_teardown(rope_divisors_are_llama3_scaling, make, clean),
         cmocka_unit_test_setup_teardown(no_token_sees_a_later_one, make, clean),
         cmocka_unit_test_setup_teardown(hooks_see_and_replace, make, clean),
