@@ -1,5 +1,6 @@
 /* The batch front: MODEL, -c and --batch, one command after another. */
 #include "app/front.h"
+#include "core/base/json.h"
 
 #include <math.h>
 #include <signal.h>
@@ -44,20 +45,24 @@ static void print_line(json_t *object)
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
     if (text != NULL) {
         print_json(text);
+    } else {
+        pl_memory_failed();
     }
     fflush(stdout);
     free(text);
 }
 
-/* `as typed` may hold anything: a name for stdout is escaped like all text. */
+/* `as typed` may hold anything: a name for stdout is escaped like all text.  An object that lacks a
+ * key is not printed: the failure is counted. */
 static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_status status,
                           const pl_error *err)
 {
+    const unsigned before = pl_memory_failures();
     if (!b->json) {
         if (status == PL_OK && call != NULL) {
             pl_buf text = {0};
             pl_result_text(call, &text);
-            fputs(text.data != NULL ? text.data : "", stdout);
+            fputs(text.data != NULL && !text.failed ? text.data : "", stdout);
             fflush(stdout);
             pl_buf_deinit(&text);
         }
@@ -70,16 +75,18 @@ static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_s
         pl_text_escape(typed, strlen(typed), safe, sizeof safe);
         command = json_string(safe);
     }
-    json_object_set_new(object, "command", command);
-    json_object_set_new(object, "ok", json_boolean(status == PL_OK));
+    pl_json_set(object, "command", command);
+    pl_json_set(object, "ok", json_boolean(status == PL_OK));
     if (status == PL_OK) {
-        json_object_set(object, "result", call->result);
+        pl_json_set(object, "result", json_incref(call->result));
     } else {
-        json_object_set_new(
+        pl_json_set(
             object, "error",
             json_pack("{s:s, s:s}", "code", pl_status_name(err->code), "message", err->message));
     }
-    print_line(object);
+    if (pl_memory_failures() == before) {
+        print_line(object);
+    }
     json_decref(object);
 }
 
@@ -96,7 +103,11 @@ static int finish(batch *b, const char *typed, pl_call *call, pl_status status, 
     if (status == PL_OK && call->warning != NULL) {
         fprintf(stderr, "planish: warning: %s\n", call->warning);
     }
+    const unsigned before = pl_memory_failures();
     print_outcome(b, typed, call, status, err);
+    if (status == PL_OK && pl_memory_check(before, err) != PL_OK) {
+        status = err->code;
+    }
     if (status != PL_OK) {
         fprintf(stderr, "planish: %s\n", err->message);
         return parsed ? EXIT_FAILED : EXIT_USAGE;

@@ -1,6 +1,7 @@
 /* activations, kv. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "core/model/bare.h"
 
 #include <string.h>
@@ -67,7 +68,7 @@ pl_status pl_apply_activations(pl_call *call, pl_state *state, pl_error *err)
     if (status == PL_OK) {
         grid.fixed = range == 1;
         state->activations = grid;
-        json_object_set_new(call->result, "activations", pl_activations_json(state));
+        pl_json_set(call->result, "activations", pl_activations_json(state));
     }
     return status;
 }
@@ -90,7 +91,7 @@ pl_status pl_apply_kv(pl_call *call, pl_state *state, pl_error *err)
     if (status == PL_OK) {
         state->kv = grid;
         state->kv_group_size = group_size;
-        json_object_set_new(call->result, "kv", pl_kv_json(state));
+        pl_json_set(call->result, "kv", pl_kv_json(state));
     }
     return status;
 }

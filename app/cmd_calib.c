@@ -1,6 +1,7 @@
 /* calibrate, outliers, perplexity, probe. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "core/metrics/perplexity.h"
 #include "core/model/bare.h"
 #include "core/run/import.h"
@@ -135,12 +136,12 @@ pl_status pl_run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab, pl
         double tokens = (double)asked.protocol.length * (double)asked.protocol.windows;
         char text[PL_ID_TEXT];
         pl_id_format(key, text);
-        json_object_set_new(call->result, "tokens", json_integer((json_int_t)tokens));
-        json_object_set_new(call->result, "seconds", json_real(seconds));
-        json_object_set_new(call->result, "tokens_per_second", pl_number(tokens / seconds));
-        json_object_set_new(call->result, "peak_bytes", json_integer(peak_bytes()));
-        json_object_set_new(call->result, "stored", json_boolean(report.sites_computed == 0));
-        json_object_set_new(call->result, "key", json_string(text));
+        pl_json_set(call->result, "tokens", json_integer((json_int_t)tokens));
+        pl_json_set(call->result, "seconds", json_real(seconds));
+        pl_json_set(call->result, "tokens_per_second", pl_number(tokens / seconds));
+        pl_json_set(call->result, "peak_bytes", json_integer(peak_bytes()));
+        pl_json_set(call->result, "stored", json_boolean(report.sites_computed == 0));
+        pl_json_set(call->result, "key", json_string(text));
     }
     pl_error ignored;
     pl_protocol none = {0};
@@ -192,12 +193,12 @@ pl_status pl_run_outliers(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     }
     status = pl_channel_table(lab, state, layer, (pl_side)side, top, rows, &count, task, err);
     json_t *list = json_array();
-    json_object_set_new(call->result, "channels", list);
+    pl_json_set(call->result, "channels", list);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_channel_row *row = &rows[i];
         bool has = row->token_position >= 0;
         bool known = has && row->token_id >= 0;
-        json_array_append_new(
+        pl_json_append(
             list, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s?}", "channel",
                             (json_int_t)row->channel, "max", pl_number(row->max), "rms",
                             pl_number(row->rms), "ratio", pl_number(row->ratio), "token_position",
@@ -287,28 +288,25 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
         }
         pl_quantized_deinit(&quantized);
         json_t *out = call->result;
-        json_object_set_new(out, "perplexity", pl_number(found.perplexity));
-        json_object_set_new(out, "perplexity_error", pl_number(found.perplexity_error));
-        json_object_set_new(out, "mean_nll", pl_number(found.mean_nll));
-        json_object_set_new(out, "tokens", json_integer((json_int_t)found.tokens));
-        json_object_set_new(out, "windows", json_integer((json_int_t)found.windows));
-        json_object_set_new(out, "kl_mean", compare ? pl_number(found.kl_mean) : json_null());
-        json_object_set_new(out, "kl_max", compare ? pl_number(found.kl_max) : json_null());
-        json_object_set_new(out, "original_perplexity", pl_number(found.original));
-        json_object_set_new(out, "original_error", pl_number(found.original_error));
-        json_object_set_new(out, "top1_agreement",
-                            compare ? pl_number(found.top1_agreement) : json_null());
-        json_object_set_new(out, "layers_solved",
-                            compare ? json_integer((json_int_t)pl_state_solved_count(state))
-                                    : json_null());
-        json_object_set_new(out, "layers_quantized",
-                            compare ? json_integer((json_int_t)pl_quantized_layers(state))
-                                    : json_null());
+        pl_json_set(out, "perplexity", pl_number(found.perplexity));
+        pl_json_set(out, "perplexity_error", pl_number(found.perplexity_error));
+        pl_json_set(out, "mean_nll", pl_number(found.mean_nll));
+        pl_json_set(out, "tokens", json_integer((json_int_t)found.tokens));
+        pl_json_set(out, "windows", json_integer((json_int_t)found.windows));
+        pl_json_set(out, "kl_mean", compare ? pl_number(found.kl_mean) : json_null());
+        pl_json_set(out, "kl_max", compare ? pl_number(found.kl_max) : json_null());
+        pl_json_set(out, "original_perplexity", pl_number(found.original));
+        pl_json_set(out, "original_error", pl_number(found.original_error));
+        pl_json_set(out, "top1_agreement", compare ? pl_number(found.top1_agreement) : json_null());
+        pl_json_set(out, "layers_solved",
+                    compare ? json_integer((json_int_t)pl_state_solved_count(state)) : json_null());
+        pl_json_set(out, "layers_quantized",
+                    compare ? json_integer((json_int_t)pl_quantized_layers(state)) : json_null());
         if (compare && pl_state_quantizes(state)) {
-            json_object_set_new(out, "activations", pl_activations_json(state));
-            json_object_set_new(out, "kv", pl_kv_json(state));
+            pl_json_set(out, "activations", pl_activations_json(state));
+            pl_json_set(out, "kv", pl_kv_json(state));
         }
-        json_object_set_new(out, "seconds", json_real(pl_now() - start));
+        pl_json_set(out, "seconds", json_real(pl_now() - start));
     }
     free(ids);
     free(owned);
@@ -319,12 +317,11 @@ static void put_probe(json_t *list, const pl_tokenizer *tokenizer, const pl_prob
 {
     pl_buf text = {0};
     pl_tokenizer_show(tokenizer, token->id, &text);
-    json_array_append_new(list,
-                          json_pack("{s:s, s:i, s:I, s:o, s:I, s:o}", "text",
-                                    text.data != NULL ? text.data : "", "id", (int)token->id,
-                                    "channel", (json_int_t)token->channel, "value",
-                                    pl_number((double)token->channel_value), "block",
-                                    (json_int_t)token->block, "loss", pl_number(token->loss)));
+    pl_json_append(list, json_pack("{s:s, s:i, s:I, s:o, s:I, s:o}", "text",
+                                   text.data != NULL ? text.data : "", "id", (int)token->id,
+                                   "channel", (json_int_t)token->channel, "value",
+                                   pl_number((double)token->channel_value), "block",
+                                   (json_int_t)token->block, "loss", pl_number(token->loss)));
     pl_buf_deinit(&text);
 }
 
@@ -357,7 +354,7 @@ pl_status pl_run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
     }
     if (status == PL_OK) {
         json_t *list = json_array();
-        json_object_set_new(call->result, "tokens", list);
+        pl_json_set(call->result, "tokens", list);
         for (size_t i = 0; i < count; i++) {
             put_probe(list, tokenizer, &tokens[i]);
         }
@@ -385,11 +382,11 @@ pl_status pl_run_massive(pl_call *call, const pl_state *state, pl_lab *lab, pl_t
         status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
     }
     json_t *list = json_array();
-    json_object_set_new(call->result, "activations", list);
+    pl_json_set(call->result, "activations", list);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         pl_buf text = {0};
         pl_tokenizer_show(tokenizer, found[i].token, &text);
-        json_array_append_new(
+        pl_json_append(
             list, json_pack("{s:I, s:I, s:o, s:o, s:I, s:i, s:s}", "block",
                             (json_int_t)found[i].block, "channel", (json_int_t)found[i].channel,
                             "value", pl_number((double)found[i].value), "median",

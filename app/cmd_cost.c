@@ -1,5 +1,6 @@
 /* cost: what a transform costs at inference. */
 #include "app/handlers.h"
+#include "core/base/json.h"
 #include "core/model/bare.h"
 #include "core/run/transformed.h"
 
@@ -69,15 +70,14 @@ static void put_cost(json_t *out, const pl_state *state, const pl_site *site, co
     const double n = (double)site->cols;
     const double flops = cost.flops + (diagonal_online ? n : 0.0);
     pl_transform_describe(t, &text);
-    json_object_set_new(out, "transform", json_string(text.data != NULL ? text.data : ""));
-    json_object_set_new(out, "folds",
-                        cost.folds_diagonal && fold != NULL ? json_string(fold) : json_null());
-    json_object_set_new(out, "online", json_string(online ? "yes" : "no"));
-    json_object_set_new(out, "flops_per_token", pl_number(flops));
-    json_object_set_new(out, "bytes",
-                        pl_number(cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0)));
-    json_object_set_new(out, "share_of_layers", pl_number(flops / (2.0 * n * layers)));
-    json_object_set_new(out, "seconds_per_token", pl_number(online ? seconds : 0.0));
+    pl_json_set(out, "transform", json_string(text.data != NULL ? text.data : ""));
+    pl_json_set(out, "folds",
+                cost.folds_diagonal && fold != NULL ? json_string(fold) : json_null());
+    pl_json_set(out, "online", json_string(online ? "yes" : "no"));
+    pl_json_set(out, "flops_per_token", pl_number(flops));
+    pl_json_set(out, "bytes", pl_number(cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0)));
+    pl_json_set(out, "share_of_layers", pl_number(flops / (2.0 * n * layers)));
+    pl_json_set(out, "seconds_per_token", pl_number(online ? seconds : 0.0));
     pl_buf_deinit(&text);
 }
 
@@ -136,7 +136,7 @@ pl_status pl_run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
         status = measure(t, &stats, &seconds, task, err);
     }
     if (status == PL_OK) {
-        json_object_set_new(call->result, "layer", json_string(info->name));
+        pl_json_set(call->result, "layer", json_string(info->name));
         put_cost(call->result, state, pl_model_site(state->source->model, info->site), t, seconds);
     }
     pl_site_stats_deinit(&stats);

@@ -2,6 +2,7 @@
 #include "app/handlers.h"
 #include "app/usage.h"
 #include "core/base/checked.h"
+#include "core/base/json.h"
 #include "core/io/npy.h"
 
 #include <stdlib.h>
@@ -137,10 +138,9 @@ pl_status pl_run_dump(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     if (status == PL_OK) {
         char safe[1024];
         pl_text_escape(file, strlen(file), safe, sizeof safe);
-        json_object_set_new(call->result, "file", json_string(safe));
-        json_object_set_new(call->result, "shape",
-                            json_pack("[I, I]", (json_int_t)values.rows,
-                                      (json_int_t)values.cols));
+        pl_json_set(call->result, "file", json_string(safe));
+        pl_json_set(call->result, "shape",
+                    json_pack("[I, I]", (json_int_t)values.rows, (json_int_t)values.cols));
     }
     pl_mat_deinit(&values);
     return status;

@@ -1,6 +1,7 @@
 /* export: the model with its solved weights, as a folder others can load. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "core/run/export.h"
 
 pl_status pl_run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
@@ -37,13 +38,13 @@ pl_status pl_run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
         status = pl_export(lab, state, &spec, &report, task, err);
     }
     if (status == PL_OK) {
-        json_object_set_new(call->result, "files", json_integer((json_int_t)report.files));
-        json_object_set_new(call->result, "bytes", json_integer((json_int_t)report.bytes));
-        json_object_set_new(call->result, "max_dtype_error", pl_number(report.max_dtype_error));
-        json_object_set_new(call->result, "bits_per_weight", pl_number(report.bits_per_weight));
-        json_object_set_new(call->result, "layers_solved",
-                            json_integer((json_int_t)pl_state_solved_count(state)));
-        json_object_set_new(call->result, "seconds", json_real(pl_now() - start));
+        pl_json_set(call->result, "files", json_integer((json_int_t)report.files));
+        pl_json_set(call->result, "bytes", json_integer((json_int_t)report.bytes));
+        pl_json_set(call->result, "max_dtype_error", pl_number(report.max_dtype_error));
+        pl_json_set(call->result, "bits_per_weight", pl_number(report.bits_per_weight));
+        pl_json_set(call->result, "layers_solved",
+                    json_integer((json_int_t)pl_state_solved_count(state)));
+        pl_json_set(call->result, "seconds", json_real(pl_now() - start));
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /* import: another checkpoint's weights as the model's "after". */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "core/run/import.h"
 
 #include <string.h>
@@ -41,16 +42,16 @@ static void put_report(json_t *result, const char *path, const pl_import_report 
     char text[PL_ID_TEXT], safe[1024];
     pl_id_format(id, text);
     pl_text_escape(path, strlen(path), safe, sizeof safe);
-    json_object_set_new(result, "after", json_string(safe));
-    json_object_set_new(result, "layers", json_integer((json_int_t)report->layers));
-    json_object_set_new(result, "missing", json_integer((json_int_t)report->missing));
-    json_object_set_new(result, "same", json_integer((json_int_t)report->same));
-    json_object_set_new(result, "others_differ", json_integer((json_int_t)report->others));
-    json_object_set_new(result, "relative_error", pl_number(report->relative_error));
-    json_object_set_new(result, "group_max_before", pl_number(report->group_max_before));
-    json_object_set_new(result, "group_max_after", pl_number(report->group_max_after));
-    json_object_set_new(result, "id", json_string(text));
-    json_object_set_new(result, "seconds", json_real(report->seconds));
+    pl_json_set(result, "after", json_string(safe));
+    pl_json_set(result, "layers", json_integer((json_int_t)report->layers));
+    pl_json_set(result, "missing", json_integer((json_int_t)report->missing));
+    pl_json_set(result, "same", json_integer((json_int_t)report->same));
+    pl_json_set(result, "others_differ", json_integer((json_int_t)report->others));
+    pl_json_set(result, "relative_error", pl_number(report->relative_error));
+    pl_json_set(result, "group_max_before", pl_number(report->group_max_before));
+    pl_json_set(result, "group_max_after", pl_number(report->group_max_after));
+    pl_json_set(result, "id", json_string(text));
+    pl_json_set(result, "seconds", json_real(report->seconds));
 }
 
 static void warn_of_others(pl_lab *lab, const pl_import_report *report)
@@ -106,8 +107,8 @@ pl_status pl_run_import(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
 pl_status pl_apply_import(pl_call *call, pl_state *state, pl_error *err)
 {
     if (removes(call)) {
-        json_object_set_new(call->result, "removed",
-                            json_integer((json_int_t)pl_state_import_count(state)));
+        pl_json_set(call->result, "removed",
+                    json_integer((json_int_t)pl_state_import_count(state)));
         pl_state_drop_imports(state, NULL);
         return PL_OK;
     }

@@ -1,6 +1,7 @@
 /* learn. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "core/run/transformed.h"
 
 #include <math.h>
@@ -30,16 +31,15 @@ static void put_learning(json_t *out, const pl_state *state, size_t layer, const
     for (uint64_t i = 0; i <= l->step; i++) {
         last = isnan(l->losses[i]) ? last : l->losses[i];
     }
-    json_object_set_new(out, "site", json_string(site->name));
-    json_object_set_new(out, "step", json_integer((json_int_t)l->step));
-    json_object_set_new(out, "steps", json_integer((json_int_t)l->steps));
-    json_object_set_new(out, "done", json_string(pl_learning_done(l) ? "yes" : "no"));
-    json_object_set_new(out, "loss_first", pl_number(l->losses[0]));
-    json_object_set_new(out, "loss", pl_number(last));
-    json_object_set_new(out, "rollbacks", json_integer((json_int_t)l->rollbacks));
-    json_object_set_new(out, "trouble",
-                        l->trouble.message[0] != '\0' ? json_string(l->trouble.message)
-                                                      : json_null());
+    pl_json_set(out, "site", json_string(site->name));
+    pl_json_set(out, "step", json_integer((json_int_t)l->step));
+    pl_json_set(out, "steps", json_integer((json_int_t)l->steps));
+    pl_json_set(out, "done", json_string(pl_learning_done(l) ? "yes" : "no"));
+    pl_json_set(out, "loss_first", pl_number(l->losses[0]));
+    pl_json_set(out, "loss", pl_number(last));
+    pl_json_set(out, "rollbacks", json_integer((json_int_t)l->rollbacks));
+    pl_json_set(out, "trouble",
+                l->trouble.message[0] != '\0' ? json_string(l->trouble.message) : json_null());
 }
 
 static pl_status forget(pl_call *call, const pl_state *state, pl_lab *lab, pl_id calibration,
@@ -47,9 +47,9 @@ static pl_status forget(pl_call *call, const pl_state *state, pl_lab *lab, pl_id
 {
     pl_status status = pl_site_forget(lab, state, calibration, layer, task, err);
     if (status == PL_OK) {
-        json_object_set_new(call->result, "layer",
-                            json_string(pl_model_layer(state->source->model, layer)->name));
-        json_object_set_new(call->result, "step", json_integer(0));
+        pl_json_set(call->result, "layer",
+                    json_string(pl_model_layer(state->source->model, layer)->name));
+        pl_json_set(call->result, "step", json_integer(0));
     }
     return status;
 }
@@ -87,8 +87,8 @@ pl_status pl_run_learn(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
                                until == SIZE_MAX ? PL_LEARN_ALL : until, &reached, task, err);
     }
     if (status == PL_OK) {
-        json_object_set_new(call->result, "layer",
-                            json_string(pl_model_layer(state->source->model, layer)->name));
+        pl_json_set(call->result, "layer",
+                    json_string(pl_model_layer(state->source->model, layer)->name));
         put_learning(call->result, state, layer, &reached);
     }
     pl_learning_deinit(&reached);

@@ -1,6 +1,7 @@
 /* method, solve. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,13 +24,13 @@ static json_t *parameter_json(const pl_spec *spec, size_t index)
 
 static void put_method(json_t *result, pl_slot slot, const pl_spec *spec, const char *glob)
 {
-    json_object_set_new(result, "slot", json_string(pl_slot_name(slot)));
+    pl_json_set(result, "slot", json_string(pl_slot_name(slot)));
     json_t *parameters = json_object();
     for (size_t i = 0; spec->method != NULL && i < spec->method->n_params; i++) {
-        json_object_set_new(parameters, spec->method->params[i].name, parameter_json(spec, i));
+        pl_json_set(parameters, spec->method->params[i].name, parameter_json(spec, i));
     }
-    json_object_set_new(result, "parameters", parameters);
-    json_object_set_new(result, "on", glob != NULL ? json_string(glob) : json_null());
+    pl_json_set(result, "parameters", parameters);
+    pl_json_set(result, "on", glob != NULL ? json_string(glob) : json_null());
 }
 
 static size_t matching_layers(const pl_state *state, const char *glob)
@@ -151,37 +152,36 @@ pl_status pl_apply_method(pl_call *call, pl_state *state, pl_error *err)
 
 static void put_report(json_t *result, const pl_solve_report *report)
 {
-    json_object_set_new(result, "objective", pl_number(report->objective));
-    json_object_set_new(result, "gap", pl_number(report->gap));
-    json_object_set_new(result, "iterations",
-                        isfinite(report->iterations) ? json_integer((json_int_t)report->iterations)
-                                                     : json_null());
-    json_object_set_new(result, "relative_error", pl_number(report->relative_error));
-    json_object_set_new(result, "rounded_relative_error",
-                        pl_number(report->rounded_relative_error));
-    json_object_set_new(result, "sqnr", pl_number(pl_report_sqnr(report)));
-    json_object_set_new(result, "bits_per_weight", pl_number(report->bits_per_weight));
-    json_object_set_new(result, "bound", pl_number(report->bound));
-    json_object_set_new(result, "group_max_before", pl_number(report->group_max_before));
-    json_object_set_new(result, "group_max_after", pl_number(report->group_max_after));
-    json_object_set_new(result, "function_error", pl_number(report->function_error));
-    json_object_set_new(result, "condition", pl_number(report->condition));
-    json_object_set_new(result, "output_error", pl_number(report->output_error));
-    json_object_set_new(result, "flatness_before",
-                        json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_before),
-                                  "input", pl_number(report->flatness_input_before)));
-    json_object_set_new(result, "flatness_after",
-                        json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_after),
-                                  "input", pl_number(report->flatness_input_after)));
-    json_object_set_new(result, "kurtosis_before",
-                        json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_before),
-                                  "input", pl_number(report->kurtosis_input_before)));
-    json_object_set_new(result, "kurtosis_after",
-                        json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_after),
-                                  "input", pl_number(report->kurtosis_input_after)));
-    json_object_set_new(result, "ridge", pl_number(report->ridge));
-    json_object_set_new(result, "damping_used", pl_number(report->damping_used));
-    json_object_set_new(result, "seconds", pl_number(report->seconds));
+    pl_json_set(result, "objective", pl_number(report->objective));
+    pl_json_set(result, "gap", pl_number(report->gap));
+    pl_json_set(result, "iterations",
+                isfinite(report->iterations) ? json_integer((json_int_t)report->iterations)
+                                             : json_null());
+    pl_json_set(result, "relative_error", pl_number(report->relative_error));
+    pl_json_set(result, "rounded_relative_error", pl_number(report->rounded_relative_error));
+    pl_json_set(result, "sqnr", pl_number(pl_report_sqnr(report)));
+    pl_json_set(result, "bits_per_weight", pl_number(report->bits_per_weight));
+    pl_json_set(result, "bound", pl_number(report->bound));
+    pl_json_set(result, "group_max_before", pl_number(report->group_max_before));
+    pl_json_set(result, "group_max_after", pl_number(report->group_max_after));
+    pl_json_set(result, "function_error", pl_number(report->function_error));
+    pl_json_set(result, "condition", pl_number(report->condition));
+    pl_json_set(result, "output_error", pl_number(report->output_error));
+    pl_json_set(result, "flatness_before",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_before),
+                          "input", pl_number(report->flatness_input_before)));
+    pl_json_set(result, "flatness_after",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_after), "input",
+                          pl_number(report->flatness_input_after)));
+    pl_json_set(result, "kurtosis_before",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_before),
+                          "input", pl_number(report->kurtosis_input_before)));
+    pl_json_set(result, "kurtosis_after",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_after), "input",
+                          pl_number(report->kurtosis_input_after)));
+    pl_json_set(result, "ridge", pl_number(report->ridge));
+    pl_json_set(result, "damping_used", pl_number(report->damping_used));
+    pl_json_set(result, "seconds", pl_number(report->seconds));
 }
 
 static pl_status note_solved(pl_call *call, const pl_state *state, size_t layer, pl_id result,
@@ -234,8 +234,8 @@ pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer, pl_i
     if (note_solved(call, state, layer, result, false, report) != PL_OK) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
-    json_object_set_new(call->result, "layer",
-                        json_string(pl_model_layer(state->source->model, layer)->name));
+    pl_json_set(call->result, "layer",
+                json_string(pl_model_layer(state->source->model, layer)->name));
     put_report(call->result, report);
     return PL_OK;
 }

@@ -1,5 +1,6 @@
 /* help, quit. */
 #include "app/handlers.h"
+#include "core/base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,9 @@ static json_t *command_json(const pl_command *command)
 {
     json_t *keys = json_array();
     for (const pl_key *key = command->keys; key->name != NULL; key++) {
-        json_array_append_new(keys, json_pack("{s:s, s:s?, s:s?, s:s}", "name", key->name,
-                                              "default", key->initial, "choices",
-                                              pl_key_choices(key), "help", key->help));
+        pl_json_append(keys,
+                       json_pack("{s:s, s:s?, s:s?, s:s}", "name", key->name, "default",
+                                 key->initial, "choices", pl_key_choices(key), "help", key->help));
     }
     return json_pack("{s:s, s:s, s:s, s:o}", "name", command->name, "words", command->positional,
                      "summary", command->summary, "keys", keys);
@@ -24,9 +25,9 @@ static json_t *method_json(const pl_method *method)
         pl_spec spec = pl_spec_default(method);
         pl_buf value = {0};
         pl_spec_format_value(&spec, i, &value);
-        json_array_append_new(keys, json_pack("{s:s, s:s, s:s, s:s}", "name", param->name,
-                                              "default", value.data != NULL ? value.data : "",
-                                              "unit", param->unit, "help", param->help));
+        pl_json_append(keys, json_pack("{s:s, s:s, s:s, s:s}", "name", param->name, "default",
+                                       value.data != NULL ? value.data : "", "unit", param->unit,
+                                       "help", param->help));
         pl_buf_deinit(&value);
     }
     return json_pack("{s:s, s:s, s:s, s:o}", "name", method->name, "slot",
@@ -50,16 +51,16 @@ pl_status pl_run_help(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     json_t *methods = json_array();
     for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
         if (name == NULL || c == one) {
-            json_array_append_new(commands, command_json(c));
+            pl_json_append(commands, command_json(c));
         }
     }
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         if (name == NULL || *m == method) {
-            json_array_append_new(methods, method_json(*m));
+            pl_json_append(methods, method_json(*m));
         }
     }
-    json_object_set_new(call->result, "commands", commands);
-    json_object_set_new(call->result, "methods", methods);
+    pl_json_set(call->result, "commands", commands);
+    pl_json_set(call->result, "methods", methods);
     return PL_OK;
 }
 

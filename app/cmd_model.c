@@ -2,6 +2,7 @@
 #include "app/demo.h"
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "core/model/bare.h"
 #include "core/run/picture.h"
 #include "core/tensor/kernel.h"
@@ -106,14 +107,14 @@ static void put_files(json_t *result, const pl_model *model)
         const char *name = pl_path_name(pl_file_path(pl_checkpoint_shard(checkpoint, i)));
         char safe[256];
         pl_text_escape(name, strlen(name), safe, sizeof safe);
-        json_array_append_new(files, json_string(safe));
+        pl_json_append(files, json_string(safe));
     }
     for (size_t i = 0; i < kinds; i++) {
-        json_array_append_new(list, json_pack("{s:s, s:I}", "unread", unread[i].kind, "tensors",
-                                              (json_int_t)unread[i].count));
+        pl_json_append(list, json_pack("{s:s, s:I}", "unread", unread[i].kind, "tensors",
+                                       (json_int_t)unread[i].count));
     }
-    json_object_set_new(result, "files", files);
-    json_object_set_new(result, "unread", kinds > 0 ? json_incref(list) : json_null());
+    pl_json_set(result, "files", files);
+    pl_json_set(result, "unread", kinds > 0 ? json_incref(list) : json_null());
     json_decref(list);
 }
 
@@ -126,17 +127,17 @@ static void put_info(json_t *result, const pl_model *model, double seconds)
         seeing += !pl_model_is_blind(model, i);
     }
     pl_text_escape(config->architecture, strlen(config->architecture), safe, sizeof safe);
-    json_object_set_new(result, "architecture", json_string(safe));
-    json_object_set_new(result, "blocks", size_or_null(config->blocks));
-    json_object_set_new(result, "hidden_size", size_or_null(config->hidden_size));
-    json_object_set_new(result, "vocab_size", size_or_null(config->vocab_size));
-    json_object_set_new(result, "layers", json_integer((json_int_t)pl_model_layer_count(model)));
-    json_object_set_new(result, "layers_with_inputs",
-                        pl_model_is_bare(model) ? json_integer((json_int_t)seeing) : json_null());
-    json_object_set_new(result, "parameters", json_integer((json_int_t)pl_model_parameters(model)));
-    json_object_set_new(result, "file_bytes",
-                        json_integer((json_int_t)pl_checkpoint_bytes(pl_model_checkpoint(model))));
-    json_object_set_new(result, "seconds", json_real(seconds));
+    pl_json_set(result, "architecture", json_string(safe));
+    pl_json_set(result, "blocks", size_or_null(config->blocks));
+    pl_json_set(result, "hidden_size", size_or_null(config->hidden_size));
+    pl_json_set(result, "vocab_size", size_or_null(config->vocab_size));
+    pl_json_set(result, "layers", json_integer((json_int_t)pl_model_layer_count(model)));
+    pl_json_set(result, "layers_with_inputs",
+                pl_model_is_bare(model) ? json_integer((json_int_t)seeing) : json_null());
+    pl_json_set(result, "parameters", json_integer((json_int_t)pl_model_parameters(model)));
+    pl_json_set(result, "file_bytes",
+                json_integer((json_int_t)pl_checkpoint_bytes(pl_model_checkpoint(model))));
+    pl_json_set(result, "seconds", json_real(seconds));
 }
 
 pl_status pl_open_source(const char *path, const char *inputs, pl_source **out, pl_error *err)
@@ -213,10 +214,10 @@ pl_status pl_run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     put_info(call->result, state->source->model, 0);
     put_files(call->result, state->source->model);
     pl_processor_name(processor, sizeof processor);
-    json_object_set_new(call->result, "kernel", json_string(pl_kernel_name()));
-    json_object_set_new(call->result, "threads", json_integer(pl_linalg_threads()));
-    json_object_set_new(call->result, "processor", json_string(processor));
-    json_object_set_new(call->result, "seconds", json_real(pl_now() - start));
+    pl_json_set(call->result, "kernel", json_string(pl_kernel_name()));
+    pl_json_set(call->result, "threads", json_integer(pl_linalg_threads()));
+    pl_json_set(call->result, "processor", json_string(processor));
+    pl_json_set(call->result, "seconds", json_real(pl_now() - start));
     return PL_OK;
 }
 
@@ -235,7 +236,7 @@ static void put_method_of(json_t *line, const pl_state *state, size_t layer)
     if (pl_state_is_foreign(state, layer)) {
         pl_buf_puts(&text, of_another_model);
     }
-    json_object_set_new(line, "method", text.size > 0 ? json_string(text.data) : json_null());
+    pl_json_set(line, "method", text.size > 0 ? json_string(text.data) : json_null());
     pl_buf_deinit(&text);
 }
 
@@ -247,8 +248,8 @@ static void put_quality_of(json_t *line, pl_lab *lab, const pl_state *state, siz
     if (result != NULL && pl_result_report(lab, state, layer, *result, &report, NULL) != PL_OK) {
         report = pl_solve_report_empty();
     }
-    json_object_set_new(line, "sqnr", pl_number(pl_report_sqnr(&report)));
-    json_object_set_new(line, "bits_per_weight", pl_number(report.bits_per_weight));
+    pl_json_set(line, "sqnr", pl_number(pl_report_sqnr(&report)));
+    pl_json_set(line, "bits_per_weight", pl_number(report.bits_per_weight));
 }
 
 pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
@@ -257,7 +258,7 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
     pl_model *model = state->source->model;
     size_t n = pl_model_layer_count(model);
     json_t *list = json_array();
-    json_object_set_new(call->result, "layers", list);
+    pl_json_set(call->result, "layers", list);
     pl_layer_score *scores = calloc(n + 1, sizeof *scores);
     if (scores == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
@@ -272,17 +273,17 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
     }
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         const pl_layer *layer = pl_model_layer(model, i);
-        json_array_append_new(
-            list, json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "name", layer->name, "rows",
-                            (json_int_t)layer->rows, "cols", (json_int_t)layer->cols, "weight_max",
-                            pl_number((double)scores[i].weight_max), "weight_ratio",
-                            pl_number((double)scores[i].weight_ratio), "input_ratio",
-                            pl_number((double)scores[i].input_ratio)));
+        pl_json_append(list,
+                       json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "name", layer->name, "rows",
+                                 (json_int_t)layer->rows, "cols", (json_int_t)layer->cols,
+                                 "weight_max", pl_number((double)scores[i].weight_max),
+                                 "weight_ratio", pl_number((double)scores[i].weight_ratio),
+                                 "input_ratio", pl_number((double)scores[i].input_ratio)));
         put_method_of(json_array_get(list, i), state, i);
         put_quality_of(json_array_get(list, i), lab, state, i);
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
-            json_object_set_new(json_array_get(list, i), "tokens",
-                                pl_number(pl_lab_site_tokens(lab, state, layer->site)));
+            pl_json_set(json_array_get(list, i), "tokens",
+                        pl_number(pl_lab_site_tokens(lab, state, layer->site)));
         }
     }
     free(scores);
@@ -340,10 +341,10 @@ pl_status pl_run_tokenize(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     if (status == PL_OK) {
         json_t *ids = json_array();
         for (size_t i = 0; i < tokens->count && i < limit; i++) {
-            json_array_append_new(ids, json_integer(tokens->ids[i]));
+            pl_json_append(ids, json_integer(tokens->ids[i]));
         }
-        json_object_set_new(call->result, "count", json_integer((json_int_t)tokens->count));
-        json_object_set_new(call->result, "ids", ids);
+        pl_json_set(call->result, "count", json_integer((json_int_t)tokens->count));
+        pl_json_set(call->result, "ids", ids);
     }
     free(owned);
     return status;

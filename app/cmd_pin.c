@@ -1,6 +1,7 @@
 /* pin, unpin. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,11 @@ static void put_pins(pl_call *call, const pl_state *state)
     json_t *list = json_array();
     for (size_t i = 0; i < state->n_pins; i++) {
         const pl_pin *pin = &state->pins[i];
-        json_array_append_new(
-            list, json_pack("{s:I, s:s, s:s}", "n", (json_int_t)i + 1, "layer",
-                            pl_model_layer(state->source->model, pin->layer)->name, "label",
-                            pin->label));
+        pl_json_append(list, json_pack("{s:I, s:s, s:s}", "n", (json_int_t)i + 1, "layer",
+                                       pl_model_layer(state->source->model, pin->layer)->name,
+                                       "label", pin->label));
     }
-    json_object_set_new(call->result, "pins", list);
+    pl_json_set(call->result, "pins", list);
 }
 
 pl_status pl_apply_pin(pl_call *call, pl_state *state, pl_error *err)

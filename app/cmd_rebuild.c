@@ -3,6 +3,7 @@
 #include "app/figure.h"
 #include "app/handlers.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/base/temporary.h"
 #include "core/tensor/linalg.h"
 #include "plots/provenance.h"
@@ -281,13 +282,10 @@ static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, cons
             return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
         }
     }
-    if (status == PL_OK && call->command->run != NULL) {
-        status = call->command->run(call, &r->state, r->lab, r->task, err);
+    if (status == PL_OK) {
+        status = pl_call_run(call, &r->state, r->lab, r->task, err);
     }
-    if (status == PL_OK && call->command->apply != NULL) {
-        status = call->command->apply(call, &r->state, err);
-    }
-    return status;
+    return status == PL_OK ? pl_call_apply(call, &r->state, err) : status;
 }
 
 /* A figure names texts and checkpoints without their folders: one that leads elsewhere is not
@@ -350,7 +348,7 @@ static void note_difference(rebuild *r, const char *what, const char *then, cons
     pl_buf text = {0};
     pl_buf_printf(&text, "made with %s %s, this is %s", what, then, now);
     if (!text.failed && strcmp(then, now) != 0) {
-        json_array_append_new(r->differs, json_string(text.data));
+        pl_json_append(r->differs, json_string(text.data));
     }
     pl_buf_deinit(&text);
 }
@@ -401,9 +399,9 @@ static pl_status compare_files(rebuild *r, const char *made, bool *same, pl_erro
         char text[160];
         snprintf(text, sizeof text, "%zu of %zu pixels differ, by at most %d of 255", differ,
                  pixels, largest);
-        json_array_append_new(r->differs, json_string(text));
+        pl_json_append(r->differs, json_string(text));
     } else {
-        json_array_append_new(r->differs, json_string("the bytes differ"));
+        pl_json_append(r->differs, json_string("the bytes differ"));
     }
     return status;
 }
@@ -462,10 +460,10 @@ pl_status pl_run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, pl_t
         status = make(&r, state, out, &same, err);
     }
     if (status == PL_OK) {
-        json_object_set_new(call->result, "figure", json_string(r.figure));
-        json_object_set_new(call->result, "file", out != NULL ? json_string(out) : json_null());
-        json_object_set_new(call->result, "same", json_boolean(same));
-        json_object_set(call->result, "differs", r.differs);
+        pl_json_set(call->result, "figure", json_string(r.figure));
+        pl_json_set(call->result, "file", out != NULL ? json_string(out) : json_null());
+        pl_json_set(call->result, "same", json_boolean(same));
+        pl_json_set(call->result, "differs", json_incref(r.differs));
         call->differs = !same;
     }
     json_decref(r.differs);

@@ -1,6 +1,7 @@
 /* sweep: a parameter of a method over a range of values. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "core/model/bare.h"
 #include "core/run/sweep.h"
 
@@ -178,20 +179,19 @@ pl_status pl_run_sweep(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
     if (status == PL_OK) {
         json_t *out = call->result;
         bool knee = found->knee != SIZE_MAX;
-        json_object_set_new(out, "parameter", json_string(sweep.param));
-        json_object_set_new(out, "slot", json_string(pl_slot_name(sweep.slot)));
-        json_object_set_new(
-            out, "layer",
-            sweep.whole ? json_null()
+        pl_json_set(out, "parameter", json_string(sweep.param));
+        pl_json_set(out, "slot", json_string(pl_slot_name(sweep.slot)));
+        pl_json_set(out, "layer",
+                    sweep.whole
+                        ? json_null()
                         : json_string(pl_model_layer(state->source->model, sweep.layer)->name));
-        json_object_set_new(out, "knee",
-                            knee ? json_integer((json_int_t)found->knee) : json_null());
-        json_object_set_new(out, "knee_value",
-                            knee ? json_real(found->points[found->knee].value) : json_null());
+        pl_json_set(out, "knee", knee ? json_integer((json_int_t)found->knee) : json_null());
+        pl_json_set(out, "knee_value",
+                    knee ? json_real(found->points[found->knee].value) : json_null());
         json_t *list = json_array();
-        json_object_set_new(out, "points", list);
+        pl_json_set(out, "points", list);
         for (size_t i = 0; i < found->count; i++) {
-            json_array_append_new(list, point_json(&found->points[i]));
+            pl_json_append(list, point_json(&found->points[i]));
         }
     }
     free(found);

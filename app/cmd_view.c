@@ -1,6 +1,7 @@
 /* select, view: what the screen shows of the state. */
 #include "app/handlers.h"
 #include "app/usage.h"
+#include "core/base/json.h"
 #include "plots/kinds.h"
 #include "views/view.h"
 
@@ -49,11 +50,11 @@ pl_status pl_apply_select(pl_call *call, pl_state *state, pl_error *err)
     state->layer = layer;
     /* A narrower layer has no such channel. */
     state->channel = channel < info->cols ? channel : SIZE_MAX;
-    json_object_set_new(call->result, "name", json_string(info->name));
-    json_object_set_new(call->result, "rows", json_integer((json_int_t)info->rows));
-    json_object_set_new(call->result, "cols", json_integer((json_int_t)info->cols));
+    pl_json_set(call->result, "name", json_string(info->name));
+    pl_json_set(call->result, "rows", json_integer((json_int_t)info->rows));
+    pl_json_set(call->result, "cols", json_integer((json_int_t)info->cols));
     if (state->channel != SIZE_MAX) {
-        json_object_set_new(call->result, "channel", json_integer((json_int_t)state->channel));
+        pl_json_set(call->result, "channel", json_integer((json_int_t)state->channel));
     }
     return PL_OK;
 }
@@ -177,13 +178,13 @@ static json_t *pane_json(const pl_state *state, size_t index)
     int at = pl_view_form(kind, pane->form);
     pl_view_form_name(kind, at > 0 ? at : 0, form);
     if (kind != NULL && (kind->uses & PL_USES_ORDER) != 0) {
-        json_object_set_new(json, "order", json_string(pane->sorted ? "sorted" : "index"));
+        pl_json_set(json, "order", json_string(pane->sorted ? "sorted" : "index"));
     }
     if (kind != NULL && (kind->uses & PL_USES_SCALE) != 0) {
-        json_object_set_new(json, "scale", json_string(pane->log ? "log" : "linear"));
+        pl_json_set(json, "scale", json_string(pane->log ? "log" : "linear"));
     }
     if (form[0] != '\0') {
-        json_object_set_new(json, "form", json_string(form));
+        pl_json_set(json, "form", json_string(form));
     }
     return json;
 }
@@ -192,15 +193,14 @@ static void put_result(pl_call *call, const pl_state *state)
 {
     static const char *const sides[] = {"weight", "input"};
     static const char *const kinds[] = {"before", "preconditioned", "after", "both"};
-    json_object_set_new(call->result, "side", json_string(sides[state->side]));
-    json_object_set_new(call->result, "which", json_string(kinds[state->which]));
+    pl_json_set(call->result, "side", json_string(sides[state->side]));
+    pl_json_set(call->result, "which", json_string(kinds[state->which]));
     for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
-        json_object_set_new(call->result, pl_display_pane_name(i), pane_json(state, i));
+        pl_json_set(call->result, pl_display_pane_name(i), pane_json(state, i));
     }
     const pl_display *display = &state->display;
-    json_object_set_new(call->result, "split", json_boolean(display->split));
-    json_object_set_new(call->result, "zoom",
-                        json_string(display->zoom[0] != '\0' ? display->zoom : "no"));
+    pl_json_set(call->result, "split", json_boolean(display->split));
+    pl_json_set(call->result, "zoom", json_string(display->zoom[0] != '\0' ? display->zoom : "no"));
 }
 
 pl_status pl_apply_view(pl_call *call, pl_state *state, pl_error *err)

@@ -152,6 +152,12 @@ PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error
 PL_NODISCARD pl_status pl_call_parse(const char *text, pl_call **out, pl_error *err);
 void pl_call_destroy(pl_call *call);
 
+/* The halves of a call's command (one that has none does nothing).  PL_ERR_MEMORY where any
+ * reservation failed on the way, though the command went on: its result may lack something. */
+PL_NODISCARD pl_status pl_call_run(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                                   pl_error *err);
+PL_NODISCARD pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err);
+
 /* Value of a key, or NULL. */
 const char *pl_call_value(const pl_call *call, const char *key);
 

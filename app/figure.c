@@ -3,6 +3,7 @@
 #include "app/handlers.h"
 #include "app/usage.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/run/transformed.h"
 #include "core/tensor/linalg.h"
 #include "plots/caption.h"
@@ -472,10 +473,10 @@ static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_
     }
     char safe[1024];
     pl_text_escape(file, strlen(file), safe, sizeof safe);
-    json_object_set_new(j->call->result, "file", json_string(safe));
+    pl_json_set(j->call->result, "file", json_string(safe));
     if (width > 0) {
-        json_object_set_new(j->call->result, "width_px", json_integer((json_int_t)width));
-        json_object_set_new(j->call->result, "height_px", json_integer((json_int_t)height));
+        pl_json_set(j->call->result, "width_px", json_integer((json_int_t)width));
+        pl_json_set(j->call->result, "height_px", json_integer((json_int_t)height));
     }
     return PL_OK;
 }
@@ -491,9 +492,8 @@ static pl_status put_caption(job *j, pl_error *err)
     pl_caption(j->state, j->requests, j->figures, j->rows * j->cols, true, &latex);
     status = pl_buf_check(&latex, err);
     if (status == PL_OK) {
-        json_object_set_new(j->call->result, "caption",
-                            json_stringn(j->caption.data, j->caption.size - 1));
-        json_object_set_new(j->call->result, "latex", json_stringn(latex.data, latex.size - 1));
+        pl_json_set(j->call->result, "caption", json_stringn(j->caption.data, j->caption.size - 1));
+        pl_json_set(j->call->result, "latex", json_stringn(latex.data, latex.size - 1));
     }
     pl_buf_deinit(&latex);
     return status;

@@ -1,6 +1,7 @@
 #include "app/front.h"
 
 #include "app/handlers.h"
+#include "core/base/json.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -142,7 +143,7 @@ static pl_status run_half(void *arg, pl_task *task, pl_error *err)
 {
     half *h = arg;
     pl_lab_begin(h->lab);
-    pl_status status = h->call->command->run(h->call, h->state, h->lab, task, err);
+    pl_status status = pl_call_run(h->call, h->state, h->lab, task, err);
     h->call->warning = pl_lab_take_warning(h->lab);
     return status;
 }
@@ -155,10 +156,7 @@ static pl_status execute(pl_front *front, pl_call *call, bool show_progress, pl_
         half h = {.call = call, .state = &front->state, .lab = front->lab};
         status = run_job(front->worker, command->name, run_half, &h, show_progress, err);
     }
-    if (status == PL_OK && command->apply != NULL) {
-        status = command->apply(call, &front->state, err);
-    }
-    return status;
+    return status == PL_OK ? pl_call_apply(call, &front->state, err) : status;
 }
 
 /* `open` with a path (NULL: the demo), as a command that nobody typed. */
@@ -193,7 +191,7 @@ pl_status pl_front_save(pl_front *front, pl_call *call, pl_error *err)
     char safe[1024];
     const char *path = pl_session_path(front->session);
     pl_text_escape(path, strlen(path), safe, sizeof safe);
-    json_object_set_new(call->result, "session", json_string(safe));
+    pl_json_set(call->result, "session", json_string(safe));
     return pl_session_flush(front->session, err);
 }
 
@@ -221,9 +219,14 @@ pl_status pl_front_record(pl_front *front, const pl_call *call, pl_status status
     if (front->session == NULL) {
         return PL_OK;
     }
-    json_t *state = status == PL_OK && call->command->apply != NULL
-                        ? pl_state_to_json(&front->state)
-                        : NULL;
+    const bool changes = status == PL_OK && call->command->apply != NULL;
+    json_t *state = changes ? pl_state_to_json(&front->state) : NULL;
+    if (changes && state == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY,
+                            "%s: what the command changed cannot be recorded: out of memory, or a "
+                            "path is not UTF-8",
+                            pl_session_path(front->session));
+    }
     pl_status recorded =
         pl_session_record(front->session, call->text, status == PL_OK, call->result,
                           status == PL_OK ? NULL : failure->message, state, err);

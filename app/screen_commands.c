@@ -112,7 +112,7 @@ static pl_status apply(pl_screen *screen, pl_call *call, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    status = call->command->apply(call, screen->state, err);
+    status = pl_call_apply(call, screen->state, err);
     bool again = goes_on(screen, call->command);
     if (is_step(call)) {
         screen->live.knob = 0; /* a command in between ends a turn */

@@ -17,7 +17,7 @@ static const double SUPERSEDED_SECONDS = 0.25;
 static pl_status run_call(pl_screen_job *job, pl_task *task, pl_error *err)
 {
     pl_lab_begin(job->lab);
-    pl_status status = job->call->command->run(job->call, &job->state, job->lab, task, err);
+    pl_status status = pl_call_run(job->call, &job->state, job->lab, task, err);
     char *warning = pl_lab_take_warning(job->lab);
     if (warning != NULL) {
         free(job->call->warning);

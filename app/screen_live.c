@@ -40,7 +40,7 @@ pl_status pl_screen_run_live(pl_screen_job *job, pl_task *task, pl_error *err)
         status = pl_note_solve(job->call, &job->state, layer, result, &report, err);
     }
     if (status == PL_OK) {
-        status = job->call->command->apply(job->call, &job->state, err);
+        status = pl_call_apply(job->call, &job->state, err);
     }
     if (status == PL_OK) {
         status = pl_picture_create(job->lab, &job->state, layer, &job->picture, task, err);

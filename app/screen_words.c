@@ -233,7 +233,7 @@ pl_status pl_screen_word_save(pl_screen *screen, pl_call *call, bool *taken, pl_
 pl_status pl_screen_word_help(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
     *taken = false;
-    pl_status status = call->command->run(call, screen->state, NULL, NULL, err);
+    pl_status status = pl_call_run(call, screen->state, NULL, NULL, err);
     if (status != PL_OK) {
         return status;
     }

@@ -1,6 +1,8 @@
 /* The grammar: from a script to commands, from a command's text to a checked call. */
 #include "app/command.h"
 
+#include "core/base/memory.h"
+
 #include "app/usage.h"
 
 #include <ctype.h>
@@ -221,6 +223,23 @@ done:
     }
     *out = call;
     return PL_OK;
+}
+
+pl_status pl_call_run(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                      pl_error *err)
+{
+    const unsigned before = pl_memory_failures();
+    pl_status status =
+        call->command->run != NULL ? call->command->run(call, state, lab, task, err) : PL_OK;
+    return status == PL_OK ? pl_memory_check(before, err) : status;
+}
+
+pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err)
+{
+    const unsigned before = pl_memory_failures();
+    pl_status status =
+        call->command->apply != NULL ? call->command->apply(call, state, err) : PL_OK;
+    return status == PL_OK ? pl_memory_check(before, err) : status;
 }
 
 void pl_call_destroy(pl_call *call)

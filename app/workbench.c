@@ -15,6 +15,7 @@ typedef struct workbench {
     json_t *last; /* the state the session ended with before this run, or NULL */
     pl_keymap *keys;
     pl_settings settings;
+    bool lost; /* the present state is not in the session: no memory, or a path that is no UTF-8 */
 } workbench;
 
 /* Failures of the record must not disturb the work: `save` reports them. */
@@ -26,7 +27,9 @@ static void on_ended(void *ctx, const pl_call *call, const pl_error *failure,
         return;
     }
     bool ok = failure == NULL;
-    json_t *record = ok && call->command->apply != NULL ? pl_state_to_json(state) : NULL;
+    const bool changes = ok && call->command->apply != NULL;
+    json_t *record = changes ? pl_state_to_json(state) : NULL;
+    w->lost = changes ? record == NULL : w->lost;
     pl_status ignored = pl_session_record(w->front.session, call->text, ok, call->result,
                                           ok ? NULL : failure->message, record, NULL);
     (void)ignored;
@@ -40,6 +43,7 @@ static void on_changed(void *ctx, const char *how, const pl_state *state)
         return;
     }
     json_t *record = pl_state_to_json(state);
+    w->lost = record == NULL;
     pl_buf text = {0};
     pl_buf_printf(&text, "# %s", how);
     if (!text.failed) {
@@ -69,9 +73,15 @@ static pl_status on_save(void *ctx, const pl_state *state, pl_error *err)
 {
     (void)state;
     workbench *w = ctx;
-    return w->front.session != NULL
-               ? pl_session_flush(w->front.session, err)
-               : pl_error_set(err, PL_ERR_STATE, "this session is not recorded");
+    if (w->front.session == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "this session is not recorded");
+    }
+    if (w->lost) {
+        return pl_error_set(err, PL_ERR_MEMORY,
+                            "what was changed last cannot be recorded: out of memory, or a path is "
+                            "not UTF-8");
+    }
+    return pl_session_flush(w->front.session, err);
 }
 
 static pl_status on_script(void *ctx, const char *path, pl_error *err)

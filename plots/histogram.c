@@ -70,13 +70,13 @@ static int rising(const void *a, const void *b)
 }
 
 /* Freedman and Diaconis, 1981: bin width 2 IQR / n^(1/3); the quartiles from an even sample. */
-static size_t choose_bins(pl_view v, double span)
+static pl_status choose_bins(pl_view v, double span, size_t *out, pl_error *err)
 {
     size_t total = v.rows * v.cols;
     size_t count = total < SAMPLE ? total : SAMPLE;
     float *sample = pl_alloc(count, sizeof *sample);
     if (sample == NULL) {
-        return BINS_MIN;
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a sample of %zu values", count);
     }
     double stride = (double)total / (double)count;
     for (size_t i = 0; i < count; i++) {
@@ -87,7 +87,8 @@ static size_t choose_bins(pl_view v, double span)
     double iqr = (double)sample[count * 3 / 4] - (double)sample[count / 4];
     free(sample);
     double bins = iqr > 0 ? span * cbrt((double)total) / (2 * iqr) : BINS_MAX;
-    return bins < BINS_MIN ? BINS_MIN : bins > BINS_MAX ? BINS_MAX : (size_t)bins;
+    *out = bins < BINS_MIN ? BINS_MIN : bins > BINS_MAX ? BINS_MAX : (size_t)bins;
+    return PL_OK;
 }
 
 static void count_values(pl_view v, double lo, double hi, size_t bins, double *counts)
@@ -153,8 +154,11 @@ pl_status pl_figure_histogram(const pl_histogram_data *data, pl_figure *out, pl_
         lo -= room;
         hi += room;
     }
-    size_t bins = data->bins > 0 ? data->bins : choose_bins(data->values[0], hi - lo);
-    status = add_counts(data, lo, hi, bins, out, err);
+    size_t bins = data->bins;
+    status = bins > 0 ? PL_OK : choose_bins(data->values[0], hi - lo, &bins, err);
+    if (status == PL_OK) {
+        status = add_counts(data, lo, hi, bins, out, err);
+    }
     if (status != PL_OK) {
         pl_figure_deinit(out);
         return status;

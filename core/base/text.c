@@ -1,5 +1,7 @@
 #include "core/base/text.h"
 
+#include "core/base/memory.h"
+
 #include <fnmatch.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -131,10 +133,16 @@ size_t pl_text_distance(const char *a, const char *b)
     return row[n];
 }
 
+static void fail(pl_buf *buf)
+{
+    buf->failed = true;
+    pl_memory_failed();
+}
+
 static bool reserve(pl_buf *buf, size_t extra)
 {
     if (buf->failed || extra > SIZE_MAX / 4 - buf->size) {
-        buf->failed = true;
+        fail(buf);
         return false;
     }
     size_t need = buf->size + extra + 1;
@@ -147,7 +155,7 @@ static bool reserve(pl_buf *buf, size_t extra)
     }
     char *data = realloc(buf->data, capacity);
     if (data == NULL) {
-        buf->failed = true;
+        fail(buf);
         return false;
     }
     buf->data = data;
@@ -181,7 +189,7 @@ void pl_buf_printf(pl_buf *buf, const char *format, ...)
     int length = vsnprintf(NULL, 0, format, args);
     va_end(args);
     if (length < 0) {
-        buf->failed = true;
+        fail(buf);
     } else if (reserve(buf, (size_t)length)) {
         vsnprintf(buf->data + buf->size, (size_t)length + 1, format, again);
         buf->size += (size_t)length;

@@ -1,3 +1,4 @@
+#include "core/base/json.h"
 #include "core/io/safetensors.h"
 
 #include "core/base/checked.h"
@@ -82,6 +83,7 @@ static json_t *metadata_object(const char *const *metadata)
 static json_t *header_object(const pl_st_writer *writer, const pl_st_entry *entries,
                              const char *const *metadata)
 {
+    const unsigned before = pl_memory_failures();
     json_t *header = json_object();
     uint64_t offset = 0;
     if (metadata != NULL &&
@@ -94,7 +96,7 @@ static json_t *header_object(const pl_st_writer *writer, const pl_st_entry *entr
         size_t bytes = 0;
         json_t *shape = json_array();
         for (size_t d = 0; d < entry->n_dims; d++) {
-            json_array_append_new(shape, json_integer((json_int_t)entry->dims[d]));
+            pl_json_append(shape, json_integer((json_int_t)entry->dims[d]));
         }
         if (!pl_dtype_bytes(it->dtype, it->elements, &bytes) || bytes > INT64_MAX - offset) {
             json_decref(shape);
@@ -108,7 +110,9 @@ static json_t *header_object(const pl_st_writer *writer, const pl_st_entry *entr
         }
         offset += bytes;
     }
-    return header;
+    if (pl_memory_failures() == before) {
+        return header;
+    }
 failed:
     json_decref(header);
     return NULL;

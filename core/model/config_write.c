@@ -1,3 +1,4 @@
+#include "core/base/json.h"
 #include "core/model/arch.h"
 #include "core/model/config.h"
 
@@ -7,14 +8,9 @@ static json_t *divisors_json(const float *divisor, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_real((double)divisor[i]));
+        pl_json_append(list, json_real((double)divisor[i]));
     }
     return list;
-}
-
-static void put(json_t *json, const char *key, json_t *value)
-{
-    json_object_set_new(json, key, value); /* a NULL for want of memory fails the whole later */
 }
 
 static json_t *size_or_null(size_t value)
@@ -41,8 +37,8 @@ static json_t *rope_json(const pl_config *config)
                                  "beta_slow", config->rope_beta_slow, "attention_factor",
                                  config->rope_amplitude);
         if (config->rope_original_positions != config->max_positions) {
-            put(yarn, "original_max_position_embeddings",
-                size_or_null(config->rope_original_positions));
+            pl_json_set(yarn, "original_max_position_embeddings",
+                        size_or_null(config->rope_original_positions));
         }
         return yarn;
     }
@@ -63,18 +59,17 @@ static void put_windows(const pl_config *config, json_t *json)
     if (rule == PL_WINDOW_NONE || rule == PL_WINDOW_REFUSED) {
         return;
     }
-    put(json, "sliding_window", size_or_null(config->window));
+    pl_json_set(json, "sliding_window", size_or_null(config->window));
     if (rule == PL_WINDOW_SWITCH) {
-        put(json, "use_sliding_window", json_boolean(config->window > 0));
+        pl_json_set(json, "use_sliding_window", json_boolean(config->window > 0));
     }
     if (rule != PL_WINDOW_ALL) {
         json_t *types = json_array();
         for (size_t b = 0; b < config->blocks; b++) {
             bool slides = (config->block_kind[b] & PL_BLOCK_SLIDES) != 0;
-            json_array_append_new(types,
-                                  json_string(slides ? "sliding_attention" : "full_attention"));
+            pl_json_append(types, json_string(slides ? "sliding_attention" : "full_attention"));
         }
-        put(json, "layer_types", types);
+        pl_json_set(json, "layer_types", types);
     }
 }
 
@@ -82,38 +77,38 @@ static void put_scales(const pl_config *config, json_t *json)
 {
     const pl_arch *arch = config->arch;
     if (arch->gelu) {
-        put(json, "hidden_activation", json_string("gelu_pytorch_tanh"));
+        pl_json_set(json, "hidden_activation", json_string("gelu_pytorch_tanh"));
     } else {
-        put(json, "hidden_act", json_string("silu"));
+        pl_json_set(json, "hidden_act", json_string("silu"));
     }
     if (arch->query_scalar) {
         double scalar = 1 / (config->attention_scale * config->attention_scale);
         bool whole = fabs(scalar - round(scalar)) < 1e-6 * scalar;
-        put(json, "query_pre_attn_scalar",
-            whole ? json_integer((json_int_t)round(scalar)) : json_real(scalar));
+        pl_json_set(json, "query_pre_attn_scalar",
+                    whole ? json_integer((json_int_t)round(scalar)) : json_real(scalar));
     }
     if (arch->soft_caps) {
-        put(json, "attn_logit_softcapping",
-            config->attention_cap > 0 ? json_real(config->attention_cap) : json_null());
-        put(json, "final_logit_softcapping",
-            config->logits_cap > 0 ? json_real(config->logits_cap) : json_null());
+        pl_json_set(json, "attn_logit_softcapping",
+                    config->attention_cap > 0 ? json_real(config->attention_cap) : json_null());
+        pl_json_set(json, "final_logit_softcapping",
+                    config->logits_cap > 0 ? json_real(config->logits_cap) : json_null());
     }
     if (arch->attention_bias) {
-        put(json, "attention_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_O)));
+        pl_json_set(json, "attention_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_O)));
     }
     if (arch->mlp_bias) {
-        put(json, "mlp_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_DOWN)));
+        pl_json_set(json, "mlp_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_DOWN)));
     }
     if (config->rope_local_theta > 0) {
-        put(json, "rope_local_base_freq", json_real(config->rope_local_theta));
+        pl_json_set(json, "rope_local_base_freq", json_real(config->rope_local_theta));
     }
     if (config->rope == PL_ROPE_LONG) {
-        put(json, "original_max_position_embeddings",
-            size_or_null(config->rope_original_positions));
+        pl_json_set(json, "original_max_position_embeddings",
+                    size_or_null(config->rope_original_positions));
     }
     if (arch->partial_rotary) {
-        put(json, "partial_rotary_factor",
-            json_real((double)config->rotary_dim / (double)config->head_dim));
+        pl_json_set(json, "partial_rotary_factor",
+                    json_real((double)config->rotary_dim / (double)config->head_dim));
     }
 }
 
@@ -123,26 +118,26 @@ static void put_experts(const pl_config *config, json_t *json)
     if (names == NULL) {
         return;
     }
-    put(json, names->count, size_or_null(config->experts));
-    put(json, "num_experts_per_tok", size_or_null(config->experts_used));
+    pl_json_set(json, names->count, size_or_null(config->experts));
+    pl_json_set(json, "num_experts_per_tok", size_or_null(config->experts_used));
     if (names->inner != NULL) {
-        put(json, names->inner, size_or_null(config->expert_size));
+        pl_json_set(json, names->inner, size_or_null(config->expert_size));
     }
     if (names->shared_gate.hf != NULL) {
-        put(json, "shared_expert_intermediate_size", size_or_null(config->shared_size));
+        pl_json_set(json, "shared_expert_intermediate_size", size_or_null(config->shared_size));
     }
     if (!names->normalized) {
-        put(json, "norm_topk_prob", json_boolean(config->experts_normalized));
+        pl_json_set(json, "norm_topk_prob", json_boolean(config->experts_normalized));
     }
     if (names->sparse_blocks) {
         json_t *dense = json_array();
         for (size_t b = 0; b < config->blocks; b++) {
             if ((config->block_kind[b] & PL_BLOCK_EXPERTS) == 0) {
-                json_array_append_new(dense, json_integer((json_int_t)b));
+                pl_json_append(dense, json_integer((json_int_t)b));
             }
         }
-        put(json, "decoder_sparse_step", json_integer(1));
-        put(json, "mlp_only_layers", dense);
+        pl_json_set(json, "decoder_sparse_step", json_integer(1));
+        pl_json_set(json, "mlp_only_layers", dense);
     }
 }
 
@@ -174,6 +169,7 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
                             "the model has biases that no config.json of %s can say",
                             config->arch->hf_class);
     }
+    const unsigned before = pl_memory_failures();
     json_t *json = json_pack(
         "{s:[s], s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:b, s:b, s:s}",
         "architectures", config->arch->hf_class, "model_type", config->arch->model_type,
@@ -188,13 +184,18 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
     if (json == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "no memory to write a config.json");
     }
-    json_object_set_new(json, "bos_token_id",
-                        config->bos_id >= 0 ? json_integer(config->bos_id) : json_null());
-    json_object_set_new(json, "eos_token_id",
-                        config->eos_id >= 0 ? json_integer(config->eos_id) : json_null());
+    pl_json_set(json, "bos_token_id",
+                config->bos_id >= 0 ? json_integer(config->bos_id) : json_null());
+    pl_json_set(json, "eos_token_id",
+                config->eos_id >= 0 ? json_integer(config->eos_id) : json_null());
     put_windows(config, json);
     put_scales(config, json);
     put_experts(config, json);
+    pl_status status = pl_memory_check(before, err);
+    if (status != PL_OK) {
+        json_decref(json);
+        return status;
+    }
     *out = json;
     return PL_OK;
 }

@@ -1,3 +1,4 @@
+#include "core/base/json.h"
 #include "core/model/tokenizer.h"
 #include "core/model/tokenizer_parts.h"
 
@@ -22,11 +23,11 @@ static json_t *write_added(const pl_tokenizer *t)
     json_t *list = json_array();
     for (size_t i = 0; i < t->n_added; i++) {
         const pl_added *added = &t->added[i];
-        json_array_append_new(
-            list, json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", (int)added->id, "content",
-                            json_stringn(added->content, added->size), "single_word",
-                            added->single_word, "lstrip", added->lstrip, "rstrip", added->rstrip,
-                            "normalized", added->normalized, "special", added->special));
+        pl_json_append(list, json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", (int)added->id,
+                                       "content", json_stringn(added->content, added->size),
+                                       "single_word", added->single_word, "lstrip", added->lstrip,
+                                       "rstrip", added->rstrip, "normalized", added->normalized,
+                                       "special", added->special));
     }
     return list;
 }
@@ -75,7 +76,7 @@ static json_t *write_steps(const pl_step *steps, size_t count, json_t *(*write)(
     }
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, write(&steps[i]));
+        pl_json_append(list, write(&steps[i]));
     }
     return json_pack("{s:s, s:o}", "type", "Sequence", key, list);
 }
@@ -90,9 +91,9 @@ static json_t *write_decoder(const pl_tokenizer *t)
                                 "decoders", "type", "Replace", "pattern", "String", PL_METASPACE,
                                 "content", " ", "type", "ByteFallback", "type", "Fuse");
     if (t->n_normalizers > 0 && t->normalizers[0].kind == PL_STEP_PREPEND) {
-        json_array_append_new(json_object_get(decoder, "decoders"),
-                              json_pack("{s:s, s:s, s:i, s:i}", "type", "Strip", "content", " ",
-                                        "start", 1, "stop", 0));
+        pl_json_append(json_object_get(decoder, "decoders"),
+                       json_pack("{s:s, s:s, s:i, s:i}", "type", "Strip", "content", " ", "start",
+                                 1, "stop", 0));
     }
     return decoder;
 }
@@ -103,9 +104,9 @@ static void write_side(const pl_tokenizer *t, const int32_t *ids, size_t count, 
 {
     for (size_t i = 0; i < count; i++) {
         json_t *name = token_json(t, ids[i]);
-        json_array_append_new(
+        pl_json_append(
             template, json_pack("{s:{s:O, s:i}}", "SpecialToken", "id", name, "type_id", sequence));
-        json_object_set_new(
+        pl_json_set(
             specials, json_string_value(name),
             json_pack("{s:O, s:[i], s:[O]}", "id", name, "ids", (int)ids[i], "tokens", name));
         json_decref(name);
@@ -116,8 +117,8 @@ static void write_text(const pl_tokenizer *t, const char *text, int sequence, js
                        json_t *specials)
 {
     write_side(t, t->frame.front, t->frame.n_front, sequence, template, specials);
-    json_array_append_new(template,
-                          json_pack("{s:{s:s, s:i}}", "Sequence", "id", text, "type_id", sequence));
+    pl_json_append(template,
+                   json_pack("{s:{s:s, s:i}}", "Sequence", "id", text, "type_id", sequence));
     write_side(t, t->frame.back, t->frame.n_back, sequence, template, specials);
 }
 
@@ -169,7 +170,7 @@ static pl_status write_model(const pl_tokenizer *t, json_t **out, pl_error *err)
         status = pl_spm_merges(&t->spm, &t->vocab, &made, err);
     }
     for (size_t i = 0; i < bpe->count; i++) {
-        json_array_append_new(
+        pl_json_append(
             merges, json_pack("[o, o]", token_json(t, bpe->left[i]), token_json(t, bpe->right[i])));
     }
     pl_bpe_deinit(&made);
@@ -186,6 +187,7 @@ static pl_status write_model(const pl_tokenizer *t, json_t **out, pl_error *err)
 
 pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_buf *out, pl_error *err)
 {
+    const unsigned before = pl_memory_failures();
     json_t *model = NULL;
     pl_status status = write_model(tokenizer, &model, err);
     if (status != PL_OK) {
@@ -203,7 +205,8 @@ pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_buf *out, pl_er
                   write_decoder(tokenizer), "model", model);
     char *text = whole != NULL ? json_dumps(whole, JSON_INDENT(1)) : NULL;
     json_decref(whole);
-    if (text == NULL) {
+    if (text == NULL || pl_memory_failures() != before) {
+        free(text);
         return pl_error_set(err, PL_ERR_FORMAT,
                             "the tokenizer cannot be written as JSON (a token is not UTF-8)");
     }

@@ -1,4 +1,5 @@
 /* A state as commands (provenance) and as JSON (sessions). */
+#include "core/base/json.h"
 #include "core/run/state.h"
 
 #include "core/base/file.h"
@@ -382,10 +383,10 @@ static json_t *solved_json(const pl_state *state)
         char result[PL_ID_TEXT];
         pl_id_format(solved->plan, plan);
         pl_id_format(solved->result, result);
-        json_array_append_new(list, json_pack("[s, s, s, b, b, b]",
-                                              pl_model_layer(state->source->model, i)->name, plan,
-                                              result, (int)solved->sequential,
-                                              (int)solved->imported, (int)solved->foreign));
+        pl_json_append(list, json_pack("[s, s, s, b, b, b]",
+                                       pl_model_layer(state->source->model, i)->name, plan, result,
+                                       (int)solved->sequential, (int)solved->imported,
+                                       (int)solved->foreign));
     }
     return list;
 }
@@ -419,12 +420,12 @@ static pl_act_grid grid_of(const json_t *json, size_t *group_size)
                          .clip = clip};
 }
 
-json_t *pl_state_to_json(const pl_state *state)
+static json_t *state_json(const pl_state *state)
 {
     const pl_calibration *calibration = &state->calibration;
     json_t *texts = json_array();
     for (size_t i = 0; i < calibration->n_texts; i++) {
-        json_array_append_new(texts, json_string(calibration->texts[i]));
+        pl_json_append(texts, json_string(calibration->texts[i]));
     }
     char key[PL_ID_TEXT] = "";
     if (calibration->known) {
@@ -432,11 +433,11 @@ json_t *pl_state_to_json(const pl_state *state)
     }
     json_t *slots = json_array();
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        json_array_append_new(slots, spec_json(slot, &state->slots[slot], NULL));
+        pl_json_append(slots, spec_json(slot, &state->slots[slot], NULL));
     }
     for (size_t i = 0; i < state->n_overrides; i++) {
         const pl_override *over = &state->overrides[i];
-        json_array_append_new(slots, spec_json(over->slot, &over->spec, over->glob));
+        pl_json_append(slots, spec_json(over->slot, &over->spec, over->glob));
     }
     const pl_source *source = state->source;
     const pl_protocol *protocol = &calibration->protocol;
@@ -456,6 +457,18 @@ json_t *pl_state_to_json(const pl_state *state)
         "activations", grid_json(&state->activations, 0), "kv",
         grid_json(&state->kv, state->kv_group_size), "origin",
         source != NULL ? pl_origin_json(source) : json_null());
+}
+
+/* A record that lacks something would restore another state. */
+json_t *pl_state_to_json(const pl_state *state)
+{
+    const unsigned before = pl_memory_failures();
+    json_t *json = state_json(state);
+    if (pl_memory_failures() != before) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
 }
 
 pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)

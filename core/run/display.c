@@ -1,4 +1,5 @@
 /* What the screen shows of a state: panes, pins, the last sweep. */
+#include "core/base/json.h"
 #include "core/run/state.h"
 
 #include <math.h>
@@ -149,7 +150,7 @@ static json_t *pin_json(const pl_state *state, const pl_pin *pin)
         if (pin->slots[slot].method != NULL) {
             pl_spec_format(&pin->slots[slot], &text);
         }
-        json_array_append_new(slots, json_string(text.data != NULL ? text.data : ""));
+        pl_json_append(slots, json_string(text.data != NULL ? text.data : ""));
         pl_buf_deinit(&text);
     }
     char id[PL_ID_TEXT];
@@ -183,13 +184,13 @@ json_t *pl_display_to_json(const pl_state *state)
     json_t *panes = json_array();
     for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
         const pl_pane_view *pane = &display->panes[i];
-        json_array_append_new(panes, json_pack("{s:s, s:s, s:b, s:b}", "view", pane->view, "form",
-                                               pane->form, "sorted", (int)pane->sorted, "log",
-                                               (int)pane->log));
+        pl_json_append(panes,
+                       json_pack("{s:s, s:s, s:b, s:b}", "view", pane->view, "form", pane->form,
+                                 "sorted", (int)pane->sorted, "log", (int)pane->log));
     }
     json_t *pins = json_array();
     for (size_t i = 0; i < state->n_pins; i++) {
-        json_array_append_new(pins, pin_json(state, &state->pins[i]));
+        pl_json_append(pins, pin_json(state, &state->pins[i]));
     }
     json_t *channel =
         state->channel == SIZE_MAX ? json_null() : json_integer((json_int_t)state->channel);

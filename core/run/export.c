@@ -1,6 +1,7 @@
 #include "core/run/export.h"
 
 #include "core/base/checked.h"
+#include "core/base/json.h"
 #include "core/base/temporary.h"
 #include "core/io/json.h"
 #include "core/io/safetensors.h"
@@ -460,6 +461,7 @@ static pl_status copy_companion(const exporter *x, const char *name, const char 
     bool index = ends_with(name, ".safetensors.index.json");
     if (status == PL_OK && x->spec->dtype != PL_DTYPE_OTHER && (config || index)) {
         json_error_t why;
+        const unsigned before = pl_memory_failures();
         json_t *json = pl_json_load(text, size, &why);
         uint64_t sum = 0;
         for (size_t i = 0; i < x->n_items; i++) {
@@ -469,12 +471,15 @@ static pl_status copy_companion(const exporter *x, const char *name, const char 
             }
         }
         if (config) {
-            json_object_set_new(json, "torch_dtype", json_string(torch_name(x->spec->dtype)));
-        } else {
-            json_object_set_new(json_object_get(json, "metadata"), "total_size",
-                                json_integer((json_int_t)sum));
+            pl_json_set(json, "torch_dtype", json_string(torch_name(x->spec->dtype)));
+        } else if (json_is_object(json_object_get(json, "metadata"))) {
+            pl_json_set(json_object_get(json, "metadata"), "total_size",
+                        json_integer((json_int_t)sum));
         }
-        status = json == NULL ? no_memory(err) : write_json(x, name, json, err);
+        status = json == NULL ? no_memory(err) : pl_memory_check(before, err);
+        if (status == PL_OK) {
+            status = write_json(x, name, json, err);
+        }
         json_decref(json);
     } else if (status == PL_OK) {
         status = pl_file_write_all(to.data, text, size, err);

@@ -256,6 +256,7 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         const pl_result parts = {
             .has_preconditioned = true, .preconditioned = weights, .range = {NAN, NAN}};
         *same = memcmp(w0.data, w->data, info->rows * info->cols * sizeof(float)) == 0;
+        const unsigned failures = pl_memory_failures();
         const pl_tensor_numbers before = pl_describe(pl_mat_view(&w0));
         const pl_tensor_numbers after = pl_describe(pl_mat_view(w));
         report->flatness_weight_before = before.flatness;
@@ -265,7 +266,10 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         report->group_max_before = pl_group_max_mean(pl_mat_view(&w0), group_size);
         report->group_max_after = pl_group_max_mean(pl_mat_view(w), group_size);
         report->seconds = pl_run_now() - start;
-        status = pl_result_write(lab, state, layer, *result, &parts, report, err);
+        status = pl_memory_check(failures, err);
+        if (status == PL_OK) {
+            status = pl_result_write(lab, state, layer, *result, &parts, report, err);
+        }
     }
     pl_lab_release(lab, &bench);
     pl_mat_deinit(&w0);

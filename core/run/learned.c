@@ -1,6 +1,7 @@
 #include "core/run/learned.h"
 
 #include "core/base/checked.h"
+#include "core/base/json.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/transform_entry.h"
 
@@ -49,7 +50,7 @@ static json_t *about_of(const pl_learning *l)
     layout_numbers(&at, numbers);
     json_t *layout = json_array();
     for (size_t i = 0; i < LAYOUT_NUMBERS; i++) {
-        json_array_append_new(layout, json_integer((json_int_t)*numbers[i]));
+        pl_json_append(layout, json_integer((json_int_t)*numbers[i]));
     }
     return json_pack("{s:o, s:I, s:I, s:f, s:I, s:b, s:s}", "layout", layout, "step",
                      (json_int_t)l->step, "steps", (json_int_t)l->steps, "rate_share",
@@ -65,6 +66,7 @@ static pl_status write_checkpoint(pl_lab *lab, pl_id key, uint64_t slot, const p
     pl_section sections[PL_TRANSFORM_ARRAYS + 1];
     pl_transform *t = NULL;
     pl_id id = {0};
+    const unsigned before = pl_memory_failures();
     json_t *about = about_of(l);
     pl_status status = about != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     if (status == PL_OK) {
@@ -77,7 +79,10 @@ static pl_status write_checkpoint(pl_lab *lab, pl_id key, uint64_t slot, const p
         const size_t count = pl_transform_sections(t, about, sections);
         sections[count] =
             (pl_section){"numbers", l->numbers, pl_learning_count(l) * sizeof *l->numbers};
-        status = pl_store_replace(store, kind_learning, id, about, sections, count + 1, err);
+        status = pl_memory_check(before, err);
+        if (status == PL_OK) {
+            status = pl_store_replace(store, kind_learning, id, about, sections, count + 1, err);
+        }
     }
     if (status == PL_OK) {
         status = pl_store_pin(store, kind_learning, id, err);

@@ -1,6 +1,7 @@
 #include "core/run/pipeline.h"
 
 #include "core/metrics/outliers.h"
+#include "core/base/memory.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
 #include "core/run/outputs.h"
@@ -395,6 +396,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     pl_solve_report *report = &w->report;
     pl_view before = pl_mat_view(start_of(w));
     pl_view after = w->result.has_preconditioned ? pl_mat_view(&w->preconditioned) : before;
+    const unsigned failures = pl_memory_failures();
     describe_weights(w, after);
     report->relative_error = w->blind ? NAN : 0;
     if (w->result.has_rounded) {
@@ -403,7 +405,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     }
     pl_status status = PL_OK;
     if (w->blind) {
-        return PL_OK;
+        return pl_memory_check(failures, err);
     }
     if (w->result.has_preconditioned) {
         status =
@@ -421,7 +423,8 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     if (status == PL_OK) {
         status = measure_outputs(w, after, task, err);
     }
-    return status;
+    /* A number that no memory was there for is no number that does not apply. */
+    return status == PL_OK ? pl_memory_check(failures, err) : status;
 }
 
 pl_status pl_solve_no_method(const char *name, pl_error *err)

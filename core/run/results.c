@@ -198,7 +198,7 @@ pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_i
     if (status != PL_OK) {
         return status;
     }
-    const unsigned before = pl_json_failures();
+    const unsigned before = pl_memory_failures();
     json_t *about = json_pack("{s:s, s:I, s:I}", "layer", info->name, "rows",
                               (json_int_t)info->rows, "cols", (json_int_t)info->cols);
     set_id(about, "weight", true, weight);
@@ -215,7 +215,8 @@ pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_i
     pl_json_set(about, "threads", json_integer(pl_linalg_threads()));
     pl_json_set(about, "blas", json_string(pl_linalg_config()));
     pl_store *store = pl_lab_store(lab);
-    status = pl_json_check(before, err);
+    status = about != NULL ? pl_memory_check(before, err)
+                           : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a result");
     /* A stale report (its parts were trimmed) would be kept by put. */
     if (status == PL_OK) {
         status = pl_store_replace(store, kind_result, key, about, NULL, 0, err);

@@ -1,6 +1,7 @@
 #include "core/run/transformed.h"
 
 #include "core/base/checked.h"
+#include "core/base/memory.h"
 #include "core/model/bare.h"
 #include "core/run/learned.h"
 #include "core/run/transform_entry.h"
@@ -17,13 +18,15 @@ static const char kind_transform[] = "transform";
 static pl_status write_transform(pl_lab *lab, pl_id key, const pl_transform *t, pl_error *err)
 {
     pl_section sections[PL_TRANSFORM_ARRAYS];
+    const unsigned before = pl_memory_failures();
     json_t *about = json_object();
-    if (about == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
-    }
     const size_t count = pl_transform_sections(t, about, sections);
-    pl_status status =
-        pl_store_replace(pl_lab_store(lab), kind_transform, key, about, sections, count, err);
+    pl_status status = about != NULL ? pl_memory_check(before, err)
+                                     : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    if (status == PL_OK) {
+        status =
+            pl_store_replace(pl_lab_store(lab), kind_transform, key, about, sections, count, err);
+    }
     json_decref(about);
     return status == PL_OK ? pl_store_pin(pl_lab_store(lab), kind_transform, key, err) : status;
 }

@@ -1,0 +1,17 @@
+/* core/base/memory.h -- reservations that failed, counted.
+ *
+ * A number, a word of a text or a key of an object that could not be made for lack of memory may
+ * be missing from a whole though each step of it went on.  Who hands the whole on asks whether any
+ * reservation has failed while it was made: what lacks something is an error, and is not stored. */
+#ifndef PL_BASE_MEMORY_H
+#define PL_BASE_MEMORY_H
+
+#include "core/base/error.h"
+
+void pl_memory_failed(void);         /* counts one; any thread */
+unsigned pl_memory_failures(void);   /* counted so far, of all threads */
+
+/* PL_ERR_MEMORY if one failed since pl_memory_failures() was `before`. */
+PL_NODISCARD pl_status pl_memory_check(unsigned before, pl_error *err);
+
+#endif
