@@ -252,6 +252,25 @@ static void put_quality_of(json_t *line, pl_lab *lab, const pl_state *state, siz
     pl_json_set(line, "bits_per_weight", pl_number(report.bits_per_weight));
 }
 
+/* Why a layer's weight cannot be read; the first few of a file are told. */
+static void warn_problem(pl_lab *lab, pl_model *model, size_t layer, size_t before)
+{
+    const size_t told = 3;
+    const pl_layer *info = pl_model_layer(model, layer);
+    pl_mat w = {0};
+    pl_error why = {0};
+    pl_status status = pl_mat_init(&w, info->rows, info->cols, &why);
+    if (status == PL_OK && before < told) {
+        status = pl_model_read_weight(model, layer, w.data, &why);
+    }
+    if (status != PL_OK) {
+        pl_lab_warn(lab, why.message);
+    } else if (before == told) {
+        pl_lab_warn(lab, "more layers cannot be read");
+    }
+    pl_mat_deinit(&w);
+}
+
 pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                         pl_error *err)
 {
@@ -264,6 +283,7 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
     pl_id calibration = {0};
+    size_t problems = 0;
     pl_status status = PL_OK;
     if (pl_model_inputs(model) != NULL) { /* given inputs need no `calibrate` */
         status = pl_lab_calibration(lab, state, &calibration, task, err);
@@ -279,6 +299,9 @@ pl_status pl_run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_ta
                                  "weight_max", pl_number((double)scores[i].weight_max),
                                  "weight_ratio", pl_number((double)scores[i].weight_ratio),
                                  "input_ratio", pl_number((double)scores[i].input_ratio)));
+        if (scores[i].problem == PL_ERR_NUMERIC) {
+            warn_problem(lab, model, i, problems++);
+        }
         put_method_of(json_array_get(list, i), state, i);
         put_quality_of(json_array_get(list, i), lab, state, i);
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */

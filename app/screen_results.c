@@ -225,7 +225,7 @@ void pl_screen_new_model(pl_screen *screen)
         screen->overview.n = n;
     }
     for (size_t i = 0; i < screen->overview.n; i++) {
-        screen->overview.scores[i] = (pl_layer_score){NAN, NAN, NAN};
+        screen->overview.scores[i] = (pl_layer_score){NAN, NAN, NAN, PL_OK};
         screen->solutions[i] = (pl_layer_solution){.gap = NAN, .error = NAN};
     }
     screen->picture_wanted = true;

@@ -345,10 +345,16 @@ static void draw_line(const pl_screen_model *model, pl_surface *surface, pl_rect
         char text[PL_NUMBER_TEXT];
         pl_format_number(score, text);
         unsigned tone = isnan(score) || i > 0 ? PL_STYLE_FAINT : style;
-        pl_put_right(surface, rect, row, col + 7, tone,
-                     isnan(score) && model->overview != NULL && c->shown[i] != PL_SORT_INPUT_RATIO
-                         ? (surface->ascii ? "..." : "\u2026")
-                         : text);
+        if (isnan(score) && model->overview != NULL && c->shown[i] != PL_SORT_INPUT_RATIO) {
+            pl_status problem = model->overview->scores[layer].problem;
+            tone = problem == PL_ERR_NUMERIC ? PL_STYLE_ERROR : tone;
+            snprintf(text, sizeof text, "%s",
+                     problem == PL_ERR_NUMERIC ? "NaN"
+                     : problem != PL_OK        ? "-"
+                     : surface->ascii          ? "..."
+                                               : "\u2026");
+        }
+        pl_put_right(surface, rect, row, col + 7, tone, text);
     }
     draw_bar(model, surface, rect, row, col + 1, c, score_of(model, layer, c->bar));
     if (selected && model->focus == PL_PANE_LAYERS) {

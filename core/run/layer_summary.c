@@ -135,8 +135,8 @@ static pl_status summarize_weights(pl_lab *lab, const pl_state *state, size_t la
     }
     *out = (pl_layer_summary){0};
     status = compute(state, layer, out, err);
-    if (status == PL_ERR_UNSUPPORTED) {
-        return PL_OK;
+    if (status == PL_ERR_UNSUPPORTED || status == PL_ERR_NUMERIC) {
+        return PL_OK; /* stays unknown: one bad layer hides no other */
     }
     return status == PL_OK ? write_stored(lab, key, info->name, out, err) : status;
 }

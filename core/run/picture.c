@@ -27,7 +27,7 @@ static pl_status read_weights(pl_lab *lab, const pl_state *state, size_t layer, 
     return status;
 }
 
-/* The weight scores of a layer; NaN where its dtype cannot be read: such a layer is listed, too. */
+/* The weight scores of a layer; NaN where it cannot be read: such a layer is listed, too. */
 static pl_status weight_scores(pl_lab *lab, const pl_state *state, size_t layer,
                                pl_layer_score *score, pl_error *err)
 {
@@ -47,7 +47,9 @@ static pl_status weight_scores(pl_lab *lab, const pl_state *state, size_t layer,
     }
     free(max);
     pl_mat_deinit(&w);
-    return status == PL_ERR_UNSUPPORTED ? PL_OK : status;
+    bool own = status == PL_ERR_UNSUPPORTED || status == PL_ERR_NUMERIC;
+    score->problem = own ? status : PL_OK;
+    return own ? PL_OK : status;
 }
 
 /* Statistics of a layer's inputs for its score; empty where they are not at hand.  Given inputs are

@@ -11,8 +11,10 @@
 
 /* One line of the layer list. */
 typedef struct pl_layer_score {
-    float weight_max, weight_ratio; /* NaN until computed, and for a dtype not read */
+    float weight_max, weight_ratio; /* NaN until computed, and where the weight cannot be read */
     float input_ratio;              /* NaN before calibration */
+    pl_status problem; /* why it cannot: PL_ERR_UNSUPPORTED (its dtype), PL_ERR_NUMERIC (NaN or
+                          infinity in it); else PL_OK */
 } pl_layer_score;
 
 typedef struct pl_overview {
@@ -21,7 +23,8 @@ typedef struct pl_overview {
 } pl_overview;
 
 /* Scores of layers [first, first + count) (pieces, so that the list fills while a big model is
- * read).  inputs only where the calibration is whole.  scores[count] is the caller's. */
+ * read).  inputs only where the calibration is whole.  scores[count] is the caller's.  A weight
+ * that cannot be read is that layer's problem, not the list's. */
 PL_NODISCARD pl_status pl_layer_scores(pl_lab *lab, const pl_state *state, size_t first,
                                        size_t count, pl_layer_score *scores, pl_task *task,
                                        pl_error *err);

@@ -257,6 +257,32 @@ static void a_config_is_read_as_python_reads_it(void **ctx)
     free(config);
 }
 
+/* One NaN: the other layers are listed, the bad one is named, and nothing computes with it. */
+static void one_bad_weight_hides_no_other(void **ctx)
+{
+    (void)ctx;
+    static const char said[] = "tensor 'model.layers.1.mlp.up_proj.weight' holds NaN at element "
+                               "1665 (row 17, column 33)";
+    char model[PL_TEST_PATH];
+    run r = RUN("--json", case_path("11a-one-nan-weight", model), "-c", "layers");
+    assert_non_null(strstr(r.err, said));
+    const json_t *layers = json_object_get(run_last(&r), "layers");
+    size_t i;
+    json_t *row;
+    assert_int_equal(json_array_size(layers), 21);
+    json_array_foreach(layers, i, row)
+    {
+        bool bad = strcmp(json_string_value(json_object_get(row, "name")),
+                          "model.layers.1.mlp.up_proj") == 0;
+        assert_true(bad == json_is_null(json_object_get(row, "weight_max")));
+        assert_true(bad == json_is_null(json_object_get(row, "weight_ratio")));
+    }
+    run_free(&r);
+    r = measure(model, "11a-one-nan-weight/probe.txt", "");
+    run_check_failed(&r, 1, said);
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_file_is_known_by_its_first_bytes),
         cmocka_unit_test(what_is_no_model_is_named),
         cmocka_unit_test(a_config_is_read_as_python_reads_it),
+        cmocka_unit_test(one_bad_weight_hides_no_other),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

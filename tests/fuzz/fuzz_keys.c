@@ -192,8 +192,12 @@ static void make_lists(fuzz *f)
 static void happen(fuzz *f)
 {
     for (size_t i = 0; i < f->overview.n; i++) {
-        f->scores[i] = one_in(f, 3) ? (pl_layer_score){(float)NAN, (float)NAN, (float)NAN}
-                                    : (pl_layer_score){some_size(f), some_size(f), some_size(f)};
+        const bool none = one_in(f, 3);
+        f->scores[i] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN,
+                                        one_in(f, 5) ? PL_ERR_NUMERIC : PL_OK};
+        if (!none) {
+            f->scores[i] = (pl_layer_score){some_size(f), some_size(f), some_size(f), PL_OK};
+        }
     }
     make_picture(f);
     make_shown(f, below(f, PL_DISPLAY_PANES));

@@ -44,7 +44,7 @@ static int set_up(void **state)
     pl_state_default_methods(&s->state);
     s->overview = (pl_overview){pl_model_layer_count(model), s->scores};
     for (size_t i = 0; i < s->overview.n; i++) {
-        s->scores[i] = (pl_layer_score){1, (float)i, (float)NAN};
+        s->scores[i] = (pl_layer_score){1, (float)i, (float)NAN, PL_OK};
     }
     for (size_t i = 0; i < TINY_HIDDEN; i++) {
         s->before[i] = i == 7 ? 5 : 1;
@@ -134,6 +134,27 @@ static void test_sizes(void **state)
             }
         }
     }
+}
+
+/* A layer with a bad number says so; one that is not read yet has dots. */
+static void test_bad_layer(void **state)
+{
+    scene *s = *state;
+    s->model.marks = PL_MARKS_ASCII;
+    s->scores[1] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN, PL_ERR_NUMERIC};
+    s->scores[2] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN, PL_ERR_UNSUPPORTED};
+    s->scores[3] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN, PL_OK};
+    char *text = draw(s, 30, 100);
+    static const char *const rows[][2] = {
+        {"0.k_proj ", " NaN "}, {"0.v_proj ", " - "}, {"0.o_proj ", " ... "}};
+    for (size_t i = 0; i < 3; i++) {
+        char *row = strstr(text, rows[i][0]);
+        assert_non_null(row);
+        char line[40];
+        snprintf(line, sizeof line, "%.30s", row);
+        assert_non_null(strstr(line, rows[i][1]));
+    }
+    free(text);
 }
 
 static void test_contents(void **state)
@@ -279,7 +300,7 @@ int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
     const struct CMUnitTest tests[] = {
-        SCENE(test_sizes),   SCENE(test_contents),
+        SCENE(test_sizes),   SCENE(test_bad_layer), SCENE(test_contents),
         SCENE(test_missing), SCENE(test_keys_make_commands),
         SCENE(test_sorting), SCENE(test_help),
         SCENE(test_uncalibrated), SCENE(test_long_message),
