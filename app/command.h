@@ -110,6 +110,8 @@ struct pl_command {
     /* Whether this call may take long: then it waits for others like it, and quick ones go before
      * it.  NULL: never. */
     bool (*slow)(const pl_call *call);
+    /* What the progress of such a call is counted in (core/run/progress.h), or NULL. */
+    const char *unit;
     pl_history history;
     bool says_itself; /* on the screen: its message is the command, since its result is long */
     pl_rebuilding rebuild;
@@ -131,6 +133,9 @@ struct pl_command {
 
 /* Whether its first word is `all`. */
 bool pl_call_is_of_all(const pl_call *call);
+
+/* What the call's progress is counted in, or NULL. */
+const char *pl_call_unit(const pl_call *call);
 /* Whether the call may take long, see pl_command.slow. */
 bool pl_call_is_slow(const pl_call *call);
 /* Whether only the screen has the command. */

@@ -194,7 +194,7 @@ static const pl_command table[] = {
     {.name = "calibrate", .positional = "", .keys = calibrate_keys, .needs_model = true,
      .summary = "Run the original model over a text: Gram matrices and input statistics",
      .run = pl_run_calibrate, .apply = pl_apply_calibrate,
-     .slow = slow_always, .rebuild = PL_REBUILD_TEXTS, .brings = PL_BRINGS_INPUTS,
+     .slow = slow_always, .unit = "tokens", .rebuild = PL_REBUILD_TEXTS, .brings = PL_BRINGS_INPUTS,
      .follow = pl_screen_follow_inputs},
     {.name = "select", .positional = "[LAYER]", .max_words = 1, .keys = select_keys,
      .summary = "Choose the layer that later commands are about, or mark a channel",
@@ -230,19 +230,20 @@ static const pl_command table[] = {
      .keys = learn_keys, .needs_model = true,
      .summary = "Learn the transform of a layer's site, go on with it, or forget it",
      .run = pl_run_learn,
-     .slow = pl_slow_learn, .rebuild = PL_REBUILD_RUN, .brings = PL_BRINGS_TRANSFORM,
+     .slow = pl_slow_learn, .unit = "steps",
+     .rebuild = PL_REBUILD_RUN, .brings = PL_BRINGS_TRANSFORM,
      .on_screen = pl_screen_word_learn, .follow = pl_screen_follow_learn},
     {.name = "solve", .positional = "[LAYER|all]", .max_words = 1, .keys = solve_keys,
      .needs_model = true, .summary = "Apply the methods to the selected layer, another, or all",
      .run = pl_run_solve, .apply = pl_apply_solve,
-     .slow = pl_call_is_of_all, .learns = true,
+     .slow = pl_call_is_of_all, .unit = "layers", .learns = true,
      .history = PL_HISTORY_NONE, .rebuild = PL_REBUILD_RUN,
      .tour = PL_TOUR_SOLVE},
     {.name = "import", .positional = "[LAYER|all|none]", .max_words = 1, .keys = import_keys,
      .needs_model = true,
      .summary = "Take another checkpoint's weights as the layers' result, instead of their methods",
      .run = pl_run_import, .apply = pl_apply_import,
-     .slow = pl_call_is_of_all, .rebuild = PL_REBUILD_CHECKPOINT},
+     .slow = pl_call_is_of_all, .unit = "layers", .rebuild = PL_REBUILD_CHECKPOINT},
     {.name = "pin", .positional = "", .keys = no_keys, .needs_model = true,
      .summary = "Keep the layer's present result as a baseline to compare with (up to 8)",
      .apply = pl_apply_pin,
@@ -255,11 +256,12 @@ static const pl_command table[] = {
      .keys = sweep_keys, .any_key = true, .needs_model = true,
      .summary = "Solve for N values of a parameter (logN or linN), and find the knee",
      .run = pl_run_sweep, .apply = pl_apply_sweep,
-     .slow = slow_always, .rebuild = PL_REBUILD_TEXTS, .more_help = pl_help_methods},
+     .slow = slow_always, .unit = "points",
+     .rebuild = PL_REBUILD_TEXTS, .more_help = pl_help_methods},
     {.name = "perplexity", .positional = "", .keys = perplexity_keys, .needs_model = true,
      .summary = "Measure perplexity by a named protocol, and KL against the original",
      .run = pl_run_perplexity,
-     .slow = slow_always, .brings = PL_BRINGS_PERPLEXITY},
+     .slow = slow_always, .unit = "scored tokens", .brings = PL_BRINGS_PERPLEXITY},
     {.name = "probe", .positional = "\"TEXT\"", .min_words = 1, .max_words = 1, .keys = no_keys,
      .needs_model = true, .summary = "Run a typed sentence: loss and largest channel per token",
      .run = pl_run_probe},
@@ -289,7 +291,7 @@ static const pl_command table[] = {
      .summary = "Write the numbers behind a layer", .run = pl_run_dump},
     {.name = "export", .positional = "", .keys = export_keys, .needs_model = true,
      .summary = "Write the model with its solved weights", .run = pl_run_export,
-     .slow = slow_always, .tour = PL_TOUR_FIGURE},
+     .slow = slow_always, .unit = "elements", .tour = PL_TOUR_FIGURE},
     {.name = "undo", .positional = "", .keys = no_keys, .on_screen = pl_screen_word_undo,
      .summary = "Take the last change of the state back (screen)"},
     {.name = "redo", .positional = "", .keys = no_keys, .on_screen = pl_screen_word_redo,
@@ -332,6 +334,12 @@ const char *pl_key_choices(const pl_key *key)
     return key->kind == PL_KEY_VIEW     ? pl_view_names()
            : key->kind == PL_KEY_FORMAT ? PL_FORMAT_CHOICES
                                         : key->choices;
+}
+
+const char *pl_call_unit(const pl_call *call)
+{
+    const pl_command *command = call->command;
+    return command->slow != NULL && command->slow(call) ? command->unit : NULL;
 }
 
 bool pl_call_is_of_all(const pl_call *call)

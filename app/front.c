@@ -18,19 +18,17 @@ static pl_status set_threads(void *arg, pl_task *task, pl_error *err)
 
 static void show(const pl_job_event *event)
 {
-    double left = event->amount > 0
-                      ? event->seconds * (event->total - event->amount) / event->amount
-                      : NAN;
+    double left = event->share > 0 ? event->seconds * (1 / event->share - 1) : NAN;
     fprintf(stderr, "\r\033[K%s %3.0f %%  %.0f of %.0f %s  %.0f s left", event->name,
-            100 * event->amount / fmax(event->total, 1), event->amount, event->total, event->what,
+            100 * event->share, event->amount, event->total, event->what,
             left);
 }
 
 /* Submits a job and drains the queue until it is done. */
-static pl_status run_job(pl_worker *worker, const char *name, pl_job_fn fn, void *arg,
-                         bool show_progress, pl_error *err)
+static pl_status run_job(pl_worker *worker, const char *name, const char *unit, pl_job_fn fn,
+                         void *arg, bool show_progress, pl_error *err)
 {
-    uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, name, fn, arg);
+    uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, name, unit, fn, arg);
     if (job == 0) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
     }
@@ -102,7 +100,7 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};
     pl_status status = pl_worker_create(&out->worker, err);
     if (status == PL_OK) {
-        status = run_job(out->worker, "threads", set_threads, &threads, false, err);
+        status = run_job(out->worker, "threads", NULL, set_threads, &threads, false, err);
     }
     if (status == PL_OK) {
         status = pl_lab_create(&lab, &out->lab, err);
@@ -154,7 +152,8 @@ static pl_status execute(pl_front *front, pl_call *call, bool show_progress, pl_
     pl_status status = PL_OK;
     if (command->run != NULL) {
         half h = {.call = call, .state = &front->state, .lab = front->lab};
-        status = run_job(front->worker, command->name, run_half, &h, show_progress, err);
+        status = run_job(front->worker, command->name, pl_call_unit(call), run_half, &h,
+                         show_progress, err);
     }
     return status == PL_OK ? pl_call_apply(call, &front->state, err) : status;
 }

@@ -417,8 +417,7 @@ void pl_screen_fill_figures(pl_screen *screen)
         shown->stale = !pl_id_equal(k->base, key_of(screen, &request, false));
         shown->working = job != NULL;
         shown->seconds = job != NULL ? pl_screen_now() - job->started : 0;
-        shown->share =
-            job != NULL && job->shown.total > 0 ? job->shown.amount / job->shown.total : 0;
+        shown->share = job != NULL ? job->shown.share : 0;
         shown->error = k->failed ? k->error : NULL;
     }
 }

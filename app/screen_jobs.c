@@ -123,7 +123,12 @@ pl_status pl_screen_submit_job(pl_screen *screen, pl_screen_job *job, pl_urgency
                                pl_error *err)
 {
     job->urgent = urgency == PL_JOB_URGENT;
-    job->id = pl_worker_submit(screen->options->worker, urgency, job->shown.name, run_job, job);
+    const char *unit = job->kind == PL_JOB_KIND_COMMAND ? pl_call_unit(job->call)
+                       : job->kind == PL_JOB_KIND_PREPARE ? "tokens"
+                       : job->kind == PL_JOB_KIND_FIGURE  ? job->request.kind->unit
+                                                          : NULL;
+    job->id =
+        pl_worker_submit(screen->options->worker, urgency, job->shown.name, unit, run_job, job);
     if (job->id == 0) {
         job->call = NULL;
         pl_screen_destroy_job(job);

@@ -73,11 +73,9 @@ void pl_screen_learn_first(pl_screen *screen, const pl_screen_job *job)
                   "learning the transform first; the solve starts when it is done");
 }
 
-void pl_screen_note_progress(pl_screen *screen, const pl_screen_job *job)
+void pl_screen_note_learning(pl_screen *screen)
 {
-    /* Whatever learns counts in steps: `learn`, and a solve that has to. */
-    if (strcmp(job->shown.what, "steps") == 0 &&
-        pl_screen_now() - screen->learned_at >= PICTURE_SECONDS) {
+    if (pl_screen_now() - screen->learned_at >= PICTURE_SECONDS) {
         screen->learned++;
         screen->learned_at = pl_screen_now();
     }

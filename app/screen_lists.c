@@ -27,7 +27,7 @@ bool pl_screen_job_is_own(const pl_screen_job *job)
 /* The worker takes urgent jobs first, and goes on with the ordinary one it has begun. */
 static bool is_running(const pl_screen *screen, const pl_screen_job *job)
 {
-    if (job->shown.amount > 0) {
+    if (job->shown.share > 0) {
         return true;
     }
     for (const pl_screen_job *other = screen->jobs; other != NULL; other = other->next) {

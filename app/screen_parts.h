@@ -260,8 +260,8 @@ void pl_screen_learn(pl_screen *screen);
 bool pl_screen_pause(pl_screen *screen);
 /* A live solve has found that its transform is to be learned: learns it, and solves behind it. */
 void pl_screen_learn_first(pl_screen *screen, const pl_screen_job *job);
-/* A running job has made progress: figures of what it learns are made anew, now and then. */
-void pl_screen_note_progress(pl_screen *screen, const pl_screen_job *job);
+/* A running job learns: figures of what it learns are made anew, now and then. */
+void pl_screen_note_learning(pl_screen *screen);
 
 /* --- screen_live.c ------------------------------------------------------------------------- */
 

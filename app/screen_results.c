@@ -138,7 +138,10 @@ void pl_screen_take_events(pl_screen *screen)
                 memcpy(job->shown.what, event.what, sizeof job->shown.what);
                 job->shown.amount = event.amount;
                 job->shown.total = event.total;
-                pl_screen_note_progress(screen, job);
+                job->shown.share = event.share;
+                if (event.learns) {
+                    pl_screen_note_learning(screen);
+                }
             }
             break;
         }

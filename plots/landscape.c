@@ -141,6 +141,7 @@ const pl_kind pl_kind_landscape = {
     .uses = PL_USES_LAYER | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED | PL_USES_METHODS |
             PL_USES_ACTIVATIONS,
     .slow = true,
+    .unit = "layers",
     .layers = layers_of,
     .make = make,
     .look = {.help = "What the solved layers lose of each stored token's output, activations "

@@ -120,6 +120,7 @@ const pl_kind pl_kind_spectrum = {
                "for free",
     .uses = PL_USES_LAYER | PL_NEEDS_INPUTS,
     .slow = true,
+    .unit = "columns",
     .make = make,
     .look = {.help = "Eigenvalues of the inputs' Gram matrix: directions behind the rank cost "
                      "nothing, so weights may move along them.",

@@ -343,6 +343,7 @@ const pl_kind pl_kind_sweep = {
     .forms = "curves|pareto",
     .uses = PL_USES_SWEEP | PL_NEEDS_INPUTS,
     .slow = true,
+    .unit = "points",
     .make = make,
     .look = {.help = "One parameter over a range: error, rounded error, bound and maxima; the "
                      "knee is marked, Enter takes the value at the crosshair.",

@@ -15,12 +15,11 @@ static void job_text(const pl_job_line *job, bool brief, char *out, size_t capac
 {
     char seconds[PL_NUMBER_TEXT];
     pl_format_seconds(job->seconds, seconds);
-    if (!(job->total > 0) || !(job->amount > 0)) {
+    if (!(job->share > 0)) {
         snprintf(out, capacity, "%s  %s", job->name, seconds);
         return;
     }
-    double share = job->amount / job->total;
-    share = share > 1 ? 1 : share;
+    const double share = job->share;
     char left[PL_NUMBER_TEXT];
     char rate[PL_NUMBER_TEXT];
     pl_format_seconds(job->seconds / share - job->seconds, left);

@@ -51,9 +51,9 @@ void pl_job_rate(const pl_job_line *job, char *out, size_t capacity)
 void pl_job_left(const pl_job_line *job, char *out, size_t capacity)
 {
     out[0] = '\0';
-    if (job->amount > 0 && job->total > job->amount && job->seconds > 0.3) {
+    if (job->share > 0 && job->share < 1 && job->seconds > 0.3) {
         char left[PL_NUMBER_TEXT];
-        pl_format_seconds(job->seconds * (job->total / job->amount - 1), left);
+        pl_format_seconds(job->seconds * (1 / job->share - 1), left);
         snprintf(out, capacity, "%s", left);
     }
 }
@@ -61,9 +61,8 @@ void pl_job_left(const pl_job_line *job, char *out, size_t capacity)
 static void draw_progress(const pl_job_row *job, pl_surface *surface, pl_rect rect, int row,
                           int col)
 {
-    double share = job->line.total > 0 ? job->line.amount / job->line.total : NAN;
-    share = share > 1 ? 1 : share;
-    if (!(share >= 0)) {
+    const double share = job->line.share;
+    if (!(job->line.total > 0)) {
         return;
     }
     for (int i = 0; i < BAR; i++) {

@@ -70,7 +70,8 @@ enum { PL_MAX_JOBS_SHOWN = 4 };
 
 typedef struct pl_job_line {
     char name[48], what[24];
-    double amount, total, seconds;
+    double amount, total, seconds; /* of the pass that runs; since the job began */
+    double share;                  /* of the whole job, 0 ... 1; 0: nothing is known */
 } pl_job_line;
 
 typedef enum pl_job_phase {

@@ -175,7 +175,7 @@ static void advance_progress(run *r, double units)
 {
     r->unit += units;
     const double total = (double)r->windows * (double)r->length;
-    pl_task_progress(r->task, "tokens", total * r->unit / r->units, total);
+    pl_task_progress(r->task, "scored tokens", total * r->unit / r->units, total);
 }
 
 static pl_status embed_group(run *r, size_t first, size_t count, pl_error *err)

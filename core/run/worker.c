@@ -1,5 +1,7 @@
 #include "core/run/worker.h"
 
+#include "core/run/progress.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,6 +28,7 @@ typedef struct job {
     pl_task task;
     struct timespec started;
     struct timespec reported;
+    pl_progress progress;
 } job;
 
 struct pl_worker {
@@ -73,6 +76,8 @@ static void post(pl_worker *worker, const pl_job_event *what, event *fresh)
 static void on_progress(void *ctx, const char *what, double done, double total)
 {
     job *running = ctx;
+    pl_progress *progress = &running->progress;
+    pl_progress_take(progress, what, done, total);
     if (seconds_since(&running->reported) < 0.05 && done < total) {
         return;
     }
@@ -81,9 +86,13 @@ static void on_progress(void *ctx, const char *what, double done, double total)
     if (fresh == NULL) {
         return;
     }
-    pl_job_event public = {.job = running->number, .amount = done, .total = total};
+    pl_job_event public = {.job = running->number,
+                           .amount = progress->done,
+                           .total = progress->total,
+                           .share = progress->share,
+                           .learns = strcmp(what, "steps") == 0};
     memcpy(public.name, running->name, sizeof public.name);
-    snprintf(public.what, sizeof public.what, "%s", what);
+    memcpy(public.what, progress->what, sizeof public.what);
     public.seconds = seconds_since(&running->started);
     pthread_mutex_lock(&running->worker->lock);
     post(running->worker, &public, fresh);
@@ -237,8 +246,8 @@ int pl_worker_fd(const pl_worker *worker)
     return worker->pipe[0];
 }
 
-uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name, pl_job_fn fn,
-                          void *arg)
+uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name,
+                          const char *unit, pl_job_fn fn, void *arg)
 {
     job *fresh = calloc(1, sizeof *fresh);
     event *done = malloc(sizeof *done);
@@ -252,6 +261,7 @@ uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *nam
     fresh->urgency = urgency;
     fresh->fn = fn;
     fresh->arg = arg;
+    fresh->progress.unit = unit;
     snprintf(fresh->name, sizeof fresh->name, "%s", name);
     atomic_init(&fresh->task.cancel, false);
     pthread_mutex_lock(&worker->lock);

@@ -23,8 +23,10 @@ typedef struct pl_job_event {
     uint64_t job;
     bool done;        /* false: progress */
     char name[48];
-    char what[24];    /* unit of progress, e.g. "tokens" */
+    char what[24];    /* unit of the pass that runs, e.g. "tokens" */
     double amount, total;
+    double share;     /* of the whole job, 0 ... 1: never less than before (progress.h) */
+    bool learns;      /* steps are being learned, as a pass or within one */
     double seconds;   /* since the job started */
     pl_status status; /* when done */
     pl_error error;
@@ -40,9 +42,10 @@ void pl_worker_destroy(pl_worker *worker, void (*drop)(void *arg));
 /* Readable when an event waits. */
 int pl_worker_fd(const pl_worker *worker);
 
-/* Returns the job's number (from 1), 0 when memory is out.  name: a short word for the job list. */
-uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name, pl_job_fn fn,
-                          void *arg);
+/* Returns the job's number (from 1), 0 when memory is out.  name: a short word for the job list.
+ * unit: what the job's progress is counted in (progress.h), a string that stays, or NULL. */
+uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name,
+                          const char *unit, pl_job_fn fn, void *arg);
 void pl_worker_cancel(pl_worker *worker, uint64_t job);
 
 /* Takes the oldest event; false if none waits.  Progress of one job is coalesced. */

@@ -290,7 +290,7 @@ typedef struct watch {
 static void progress(void *ctx, const char *what, double done, double total)
 {
     watch *w = ctx;
-    assert_string_equal(what, "tokens");
+    assert_string_equal(what, "scored tokens");
     assert_true(done > w->last && done <= total * (1 + 1e-9) && total == 5 * LENGTH);
     w->last = done;
     if (w->stop && done > 0.3 * total) {

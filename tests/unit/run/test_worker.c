@@ -102,7 +102,7 @@ static void test_jobs_run_in_order(void **ctx)
     note notes[3] = {{&j, 'A'}, {&j, 'B'}, {&j, 'C'}};
     pl_worker *worker = start();
     for (uint64_t i = 0; i < 3; i++) {
-        assert_int_equal(pl_worker_submit(worker, PL_JOB_ORDINARY, "quick", quick, &notes[i]),
+        assert_int_equal(pl_worker_submit(worker, PL_JOB_ORDINARY, "quick", NULL, quick, &notes[i]),
                          i + 1);
     }
     for (uint64_t i = 0; i < 3; i++) {
@@ -127,7 +127,7 @@ static void test_events_wake_poll(void **ctx)
     struct pollfd waiting = {.fd = pl_worker_fd(worker), .events = POLLIN};
     assert_int_equal(poll(&waiting, 1, 0), 0);
     assert_false(pl_worker_next(worker, &event));
-    assert_int_not_equal(pl_worker_submit(worker, PL_JOB_ORDINARY, "quick", quick, &n), 0);
+    assert_int_not_equal(pl_worker_submit(worker, PL_JOB_ORDINARY, "quick", NULL, quick, &n), 0);
     assert_int_equal(poll(&waiting, 1, 10000), 1);
     assert_true(pl_worker_next(worker, &event));
     assert_true(event.done);
@@ -143,14 +143,14 @@ static void test_urgent_runs_inside_a_tick(void **ctx)
     note ordinary = {&j, 'O'};
     note urgent[2] = {{&j, 'U'}, {&j, 'V'}};
     pl_worker *worker = start();
-    uint64_t first = pl_worker_submit(worker, PL_JOB_ORDINARY, "long", patient, &long_one);
+    uint64_t first = pl_worker_submit(worker, PL_JOB_ORDINARY, "long", NULL, patient, &long_one);
     wait_for(&j, 1);
-    pl_worker_submit(worker, PL_JOB_ORDINARY, "later", quick, &ordinary);
-    uint64_t second = pl_worker_submit(worker, PL_JOB_URGENT, "knob", quick, &urgent[0]);
+    pl_worker_submit(worker, PL_JOB_ORDINARY, "later", NULL, quick, &ordinary);
+    uint64_t second = pl_worker_submit(worker, PL_JOB_URGENT, "knob", NULL, quick, &urgent[0]);
     assert_int_equal(next_done(worker).job, second);
     assert_string_equal(j.entries, "lU");
     assert_int_equal(pl_worker_pending(worker), 2);
-    uint64_t third = pl_worker_submit(worker, PL_JOB_URGENT, "knob", quick, &urgent[1]);
+    uint64_t third = pl_worker_submit(worker, PL_JOB_URGENT, "knob", NULL, quick, &urgent[1]);
     assert_int_equal(next_done(worker).job, third);
     atomic_store(&j.go, true);
     assert_int_equal(next_done(worker).job, first);
@@ -166,8 +166,8 @@ static void test_cancel_running_and_queued(void **ctx)
     note running = {&j, 'R'};
     note queued = {&j, 'Q'};
     pl_worker *worker = start();
-    uint64_t first = pl_worker_submit(worker, PL_JOB_ORDINARY, "running", patient, &running);
-    uint64_t second = pl_worker_submit(worker, PL_JOB_ORDINARY, "queued", quick, &queued);
+    uint64_t first = pl_worker_submit(worker, PL_JOB_ORDINARY, "running", NULL, patient, &running);
+    uint64_t second = pl_worker_submit(worker, PL_JOB_ORDINARY, "queued", NULL, quick, &queued);
     wait_for(&j, 1);
     pl_worker_cancel(worker, second);
     pl_worker_cancel(worker, first);
@@ -191,9 +191,9 @@ static void test_cancelling_the_urgent_one_spares_the_other(void **ctx)
     note outer = {&j, 'A'};
     note inner = {&k, 'B'};
     pl_worker *worker = start();
-    uint64_t first = pl_worker_submit(worker, PL_JOB_ORDINARY, "outer", patient, &outer);
+    uint64_t first = pl_worker_submit(worker, PL_JOB_ORDINARY, "outer", NULL, patient, &outer);
     wait_for(&j, 1);
-    uint64_t second = pl_worker_submit(worker, PL_JOB_URGENT, "inner", patient, &inner);
+    uint64_t second = pl_worker_submit(worker, PL_JOB_URGENT, "inner", NULL, patient, &inner);
     wait_for(&k, 1);
     pl_worker_cancel(worker, second);
     pl_job_event event = next_done(worker);
@@ -210,7 +210,7 @@ static void test_failure_brings_its_sentence(void **ctx)
 {
     (void)ctx;
     pl_worker *worker = start();
-    pl_worker_submit(worker, PL_JOB_ORDINARY, "failing", failing, NULL);
+    pl_worker_submit(worker, PL_JOB_ORDINARY, "failing", NULL, failing, NULL);
     pl_job_event event = next_done(worker);
     assert_int_equal(event.status, PL_ERR_STATE);
     pl_check_says(event.error, "not today");
@@ -236,14 +236,15 @@ static void test_progress_is_coalesced(void **ctx)
     pl_worker *worker = start();
     journal j = {.go = true};
     note after = {&j, 'A'};
-    uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, "counting", counting, NULL);
-    pl_worker_submit(worker, PL_JOB_ORDINARY, "quick", quick, &after);
+    uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, "counting", NULL, counting, NULL);
+    pl_worker_submit(worker, PL_JOB_ORDINARY, "quick", NULL, quick, &after);
     wait_for(&j, 1);
     pl_job_event event;
     assert_true(pl_worker_next(worker, &event)); /* all that was said, in one */
     assert_false(event.done);
     assert_int_equal(event.job, job);
     assert_true(event.amount >= 20 && event.total >= 20);
+    pl_check_close(event.share, 1, 0, 0);
     assert_string_equal(event.what, "tokens");
     assert_true(event.seconds > 0.02);
     assert_true(pl_worker_next(worker, &event));
@@ -290,9 +291,9 @@ static void test_destroy_while_busy(void **ctx)
     assert_true(finished != NULL && busy != NULL && queued != NULL);
     *busy = &begun;
     atomic_store(&dropped, 0);
-    pl_worker_submit(worker, PL_JOB_ORDINARY, "finished", nothing, finished);
-    pl_worker_submit(worker, PL_JOB_ORDINARY, "busy", endless, busy);
-    pl_worker_submit(worker, PL_JOB_ORDINARY, "queued", nothing, queued);
+    pl_worker_submit(worker, PL_JOB_ORDINARY, "finished", NULL, nothing, finished);
+    pl_worker_submit(worker, PL_JOB_ORDINARY, "busy", NULL, endless, busy);
+    pl_worker_submit(worker, PL_JOB_ORDINARY, "queued", NULL, nothing, queued);
     while (!atomic_load(&begun)) {
         nap();
     }
