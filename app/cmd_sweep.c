@@ -134,7 +134,9 @@ static pl_status asked_sweep(const pl_call *call, const pl_state *state, pl_swee
     }
     snprintf(out->param, sizeof out->param, "%s", call->names[index]);
     out->whole = call->n_words > 0 && strcmp(call->words[0], "all") == 0;
-    if (!out->whole) {
+    if (out->whole) {
+        out->layer = 0; /* whatever is selected: the figure must not depend on it */
+    } else {
         status = pl_target_layer(call, state, 0, &out->layer, err);
     }
     if (status == PL_OK) {

@@ -3,6 +3,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/model/bare.h"
+#include "core/run/sweep.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -245,38 +246,121 @@ static void put_panel(const writer *w, const pl_state *state, const pl_request *
     put(w, ". ");
 }
 
-/* "astro (beta 0.0003, group_size 128, ...), then gptq (bits 3, ...)". */
-static void put_methods(const writer *w, const pl_state *state, size_t layer)
+/* "(beta 0.0003, group_size 128, ...)"; of a swept parameter its range. */
+static void put_parameters(const writer *w, const pl_spec *spec, const pl_sweep *swept)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < spec->method->n_params; i++) {
+        if (!pl_spec_applies(spec, i)) {
+            continue;
+        }
+        pl_buf value = {0};
+        if (swept != NULL && strcmp(spec->method->params[i].name, swept->param) == 0) {
+            char from[PL_SWEEP_NUMBER], to[PL_SWEEP_NUMBER];
+            pl_sweep_number(swept->from, from);
+            pl_sweep_number(swept->to, to);
+            pl_buf_printf(&value, "%s \u2026 %s", from, to);
+        } else {
+            pl_spec_format_value(spec, i, &value);
+        }
+        put(w, shown++ == 0 ? " (" : ", ");
+        put(w, spec->method->params[i].name);
+        put(w, " ");
+        put(w, value.data != NULL ? value.data : "");
+        w->out->failed = w->out->failed || value.failed;
+        pl_buf_deinit(&value);
+    }
+    put(w, shown > 0 ? ")" : "");
+}
+
+/* What the numbers of all panels together depend on. */
+typedef struct depends {
+    bool calibration, activations, cache, sequential;
+    const pl_sweep *sweep; /* NULL: no panel shows it */
+    size_t layer;          /* whose methods count, SIZE_MAX: none's */
+    bool slots[PL_SLOT_COUNT];
+    bool others; /* other layers', too, which may have methods of their own */
+} depends;
+
+/* "Method: hadamard, then astro (...), then gptq (bits 3, ...). On *.down_proj: rtn (...)." */
+static void put_methods(const writer *w, const pl_state *state, const depends *d)
 {
     size_t count = 0;
+    const bool imported = pl_state_is_imported(state, d->layer);
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        const pl_spec *spec = pl_state_spec(state, layer, slot);
-        if (spec->method == NULL) {
+        const pl_spec *spec = d->sweep != NULL && d->sweep->whole
+                                  ? &state->slots[slot]
+                                  : pl_state_spec(state, d->layer, slot);
+        if (spec->method == NULL || (!imported && !d->slots[slot])) {
             continue;
         }
         put(w, count++ == 0 ? "Method: " : ", then ");
         put(w, spec->method->name);
-        if (pl_state_is_imported(state, layer)) {
+        if (imported) {
             put(w, " of ");
             put_code(w, pl_path_name(state->imported.path));
         }
-        size_t shown = 0;
-        for (size_t i = 0; i < spec->method->n_params; i++) {
-            if (!pl_spec_applies(spec, i)) {
-                continue;
-            }
-            pl_buf value = {0};
-            pl_spec_format_value(spec, i, &value);
-            put(w, shown++ == 0 ? " (" : ", ");
-            put(w, spec->method->params[i].name);
-            put(w, " ");
-            put(w, value.data != NULL ? value.data : "");
-            w->out->failed = w->out->failed || value.failed;
-            pl_buf_deinit(&value);
-        }
-        put(w, shown > 0 ? ")" : "");
+        put_parameters(w, spec, d->sweep != NULL && d->sweep->slot == slot ? d->sweep : NULL);
     }
     put(w, count > 0 ? ". " : "");
+    for (size_t i = 0; i < state->n_overrides && d->others; i++) {
+        const pl_override *over = &state->overrides[i];
+        put(w, "On ");
+        put_code(w, over->glob);
+        put(w, ": ");
+        put(w, over->spec.method != NULL ? over->spec.method->name : "no ");
+        if (over->spec.method != NULL) {
+            put_parameters(w, &over->spec, NULL);
+        } else {
+            put(w, pl_slot_name(over->slot));
+        }
+        put(w, ". ");
+    }
+    put(w, d->sequential ? "Solved block by block on what the quantized blocks before give. " : "");
+}
+
+/* "Activations: 4 bits, symmetric no, per token, clip 0.9. Keys and values: 4 bits, ..." */
+static void put_quantized(const writer *w, const pl_state *state, const depends *d)
+{
+    const pl_act_grid *a = &state->activations, *kv = &state->kv;
+    pl_buf text = {0};
+    if (d->activations && a->bits > 0) {
+        pl_buf_printf(&text, "Activations: %d bits, symmetric %s, %s", a->bits, a->format->key,
+                      a->fixed ? "one range for all tokens" : "per token");
+        pl_buf_printf(&text, a->clip < 1.0 ? ", clip %g. " : ". ", a->clip);
+    } else if (d->activations) {
+        pl_buf_puts(&text, "Activations: not quantized. ");
+    }
+    if (d->cache && kv->bits > 0) {
+        pl_buf_printf(&text, "Keys and values: %d bits, symmetric %s, ", kv->bits, kv->format->key);
+        if (state->kv_group_size > 0) {
+            pl_buf_printf(&text, "groups of %zu. ", state->kv_group_size);
+        } else {
+            pl_buf_puts(&text, "per head. ");
+        }
+    }
+    put(w, text.data != NULL ? text.data : "");
+    w->out->failed = w->out->failed || text.failed;
+    pl_buf_deinit(&text);
+}
+
+/* "Perplexity: 20 windows of 512 tokens of test.txt, the first token of each unscored." */
+static void put_perplexity(const writer *w, const pl_sweep *sweep)
+{
+    if (sweep == NULL || !sweep->perplexity) {
+        return;
+    }
+    put(w, "Perplexity: ");
+    if (sweep->windows > 0) {
+        put_count(w, sweep->windows);
+    } else {
+        put(w, "all");
+    }
+    put(w, " windows of ");
+    put_count(w, sweep->length);
+    put(w, " tokens of ");
+    put_code(w, sweep->text[0] != '\0' ? pl_path_name(sweep->text) : "evaluation.txt");
+    put(w, ", the first token of each unscored. ");
 }
 
 static void put_calibration(const writer *w, const pl_state *state)
@@ -304,6 +388,11 @@ static void put_calibration(const writer *w, const pl_state *state)
         put(w, ", seed ");
         put_count(w, (size_t)protocol->seed);
     }
+    if (protocol->rows > 0) {
+        put(w, ", ");
+        put_count(w, protocol->rows);
+        put(w, " rows stored");
+    }
     put(w, ". ");
 }
 
@@ -312,19 +401,47 @@ static bool shows_result(const pl_state *state, const pl_request *request)
     return pl_request_wants_result(request) && pl_state_result(state, request->layer) != NULL;
 }
 
-/* Inputs are calibration's, and so is whatever was solved. */
-static bool uses_calibration(const pl_state *state, const pl_request *request)
+static bool shows_pins(const pl_state *state, const pl_request *request)
 {
-    return request->side == PL_SIDE_INPUT || (request->kind->uses & PL_NEEDS_INPUTS) != 0 ||
-           shows_result(state, request);
+    bool shown = false;
+    for (size_t i = 0; i < state->n_pins; i++) {
+        shown = shown || state->pins[i].layer == request->layer;
+    }
+    return shown && request->pins && (request->kind->uses & PL_USES_PINS) != 0;
+}
+
+/* Adds what one panel depends on.  Inputs are calibration's, and so is whatever was solved. */
+static void add_request(const pl_state *state, const pl_request *request, depends *d)
+{
+    const unsigned uses = request->kind->uses;
+    const bool swept = (uses & PL_USES_SWEEP) != 0, result = shows_result(state, request);
+    const pl_spec *transform =
+        pl_state_spec(state, swept ? state->sweep.layer : request->layer, PL_SLOT_TRANSFORM);
+    const bool learns = transform->method != NULL && transform->method->suits_activations;
+    const bool turned = (uses & PL_USES_LEARNING) != 0 && transform->method != NULL;
+    d->calibration = d->calibration || request->side == PL_SIDE_INPUT ||
+                     (uses & PL_NEEDS_INPUTS) != 0 || result || shows_pins(state, request);
+    d->sequential = d->sequential || (result && state->solved[request->layer].sequential);
+    d->others = d->others || request->kind->layers != NULL || (swept && state->sweep.whole);
+    d->sweep = swept ? &state->sweep : d->sweep;
+    const bool perplexity = swept && state->sweep.perplexity;
+    d->activations = d->activations || (uses & PL_USES_ACTIVATIONS) != 0 || perplexity ||
+                     d->sequential || (learns && (swept || result || turned));
+    d->cache = d->cache || perplexity || d->sequential;
+    if (d->layer == SIZE_MAX && (swept || result || turned)) {
+        d->layer = swept ? state->sweep.layer : request->layer;
+    }
+    /* What has not been solved shows its transform at most, which is learned for a rounder. */
+    d->slots[PL_SLOT_TRANSFORM] = d->slots[PL_SLOT_TRANSFORM] || swept || result || turned;
+    d->slots[PL_SLOT_PRECONDITION] = d->slots[PL_SLOT_PRECONDITION] || swept || result;
+    d->slots[PL_SLOT_ROUND] = d->slots[PL_SLOT_ROUND] || swept || result || (turned && learns);
 }
 
 void pl_caption(const pl_state *state, const pl_request *requests, const pl_figure *figures,
                 size_t count, bool latex, pl_buf *out)
 {
     const writer w = {out, latex};
-    bool calibrated = false;
-    size_t solved = SIZE_MAX;
+    depends d = {.layer = SIZE_MAX};
     pl_buf_puts(out, latex ? "\\caption{" : "");
     for (size_t i = 0; i < count; i++) {
         if (count > 1) {
@@ -332,21 +449,19 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
             put(&w, letter);
         }
         put_panel(&w, state, &requests[i], &figures[i]);
-        calibrated = calibrated || uses_calibration(state, &requests[i]);
-        bool swept = (requests[i].kind->uses & PL_USES_SWEEP) != 0;
-        if (solved == SIZE_MAX && (swept || shows_result(state, &requests[i]))) {
-            solved = swept ? state->sweep.layer : requests[i].layer;
-        }
+        add_request(state, &requests[i], &d);
     }
     put(&w, "Model: ");
     put_code(&w, pl_model_name(state->source->model));
     put(&w, ". ");
-    if (solved != SIZE_MAX) {
-        put_methods(&w, state, solved);
+    if (d.layer != SIZE_MAX) {
+        put_methods(&w, state, &d);
     }
-    if (calibrated) {
+    put_quantized(&w, state, &d);
+    if (d.calibration) {
         put_calibration(&w, state);
     }
+    put_perplexity(&w, d.sweep);
     put(&w, "Made with Planish " PL_VERSION ".");
     pl_buf_puts(out, latex ? "}\n" : "\n");
 }

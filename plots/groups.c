@@ -18,6 +18,7 @@ enum { FORM_SCATTER, FORM_BARS, FORM_TABLE };
 typedef struct group_data {
     pl_drawn_list list;
     size_t n, cols, group_size;
+    int bits; /* of the bounds; 0: there is none */
     double tokens;
     double *norms; /* [n] ||X^(k)||_F */
     double *alpha; /* [n] */
@@ -84,6 +85,7 @@ static pl_status read_weights(pl_lab *lab, const pl_state *state, size_t layer,
         /* The bound is of weights that are handed to the rounder. */
         if (status == PL_OK && round->method != NULL && drawn->which != PL_WHICH_AFTER) {
             pl_grid grid = pl_spec_grid(round);
+            d->bits = grid.bits;
             d->bounds[i] = pl_error_bound_rms(stats->rms, stats->tokens, &grid, pl_mat_view(&w));
         }
     }
@@ -166,6 +168,10 @@ static void add_facts(const group_data *d, pl_figure *figure)
     }
     if (isfinite(d->bounds[base]) && !(live != base && isfinite(d->bounds[live]))) {
         pl_figure_fact(figure, "bound", "%.4g", d->bounds[base]);
+    }
+    pl_figure_fact(figure, "group_size", "%zu", d->group_size > 0 ? d->group_size : d->cols);
+    if (d->bits > 0) {
+        pl_figure_fact(figure, "bits", "%d", d->bits);
     }
     pl_figure_fact(figure, "alpha", "%.3g \u2026 %.3g", d->alpha[low], d->alpha[top]);
     pl_figure_fact(figure, "tokens", "%.0f", d->tokens);

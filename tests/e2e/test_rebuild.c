@@ -295,6 +295,68 @@ static void test_bad_grids(void **ctx)
     }
 }
 
+/* A figure's commands and its caption hold all that its numbers depend on: made again with another
+ * store it is the same file. */
+static void test_what_the_numbers_depend_on(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *script, *says[6];
+    } figures[] = {
+        {"activations bits=4 symmetric=no clip=0.9; kv bits=4 group_size=24; method rtn bits=4;"
+         "method rtn bits=8 on=*.down_proj; method smoothquant;"
+         "sweep all bits=3:4:lin2 slot=round perplexity=yes length=256 windows=3; plot sweep",
+         {"Activations: 4 bits, symmetric no, per token, clip 0.9. ",
+          "Keys and values: 4 bits, symmetric yes, groups of 24. ", "rtn (bits 3 \u2026 4, ",
+          "On *.down_proj: rtn (bits 8, ",
+          "Perplexity: 3 windows of 256 tokens of evaluation.txt, the first"}},
+        {"calibrate windows=4 rows=300; activations bits=4 range=tensor;"
+         "method hadamard; method none slot=precondition; method rtn bits=4;"
+         "method rtn bits=3 on=1.*; solve all;"
+         "plot landscape form=all",
+         {"Method: hadamard, then rtn (bits 3, ", "On 1.*: rtn (bits 3, ",
+          "Activations: 4 bits, symmetric yes, one range for all tokens. ",
+          "4 windows of 512 tokens of calibration.txt, 300 rows stored. "}},
+        {"activations bits=5; method flatquant steps=6 rows=128; method rtn bits=4 group_size=0;"
+         "learn until=4; plot learning",
+         {"Method: flatquant (", "then rtn (bits 4, group_size 0, ",
+          "Activations: 5 bits, symmetric yes, per token. ", "step 4 of 6"}},
+        {"activations bits=4; method flatquant steps=6 rows=128; method rtn bits=4; solve;"
+         "plot channels which=after",
+         {"Method: flatquant (", "Activations: 4 bits"}},
+        {"activations bits=4; method flatquant steps=6 rows=128; method rtn bits=4; solve; pin;"
+         "method none slot=transform; solve; plot channels which=after pins=yes",
+         {"Calibration: 8 windows"}},
+        {"activations bits=4; kv bits=4; method rtn bits=4; solve all sequential=yes;"
+         "plot histogram which=after",
+         {"Solved block by block", "Activations: 4 bits", "Keys and values: 4 bits"}},
+        {"method hadamard; solve; plot flatness", {"hadamard > astro", "then astro (beta 0.001, "}},
+        {"method none slot=precondition; method rtn bits=3 group_size=48; plot groups",
+         {"group size 48", "bits 3"}},
+    };
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        char script[2048], name[32], store[32];
+        snprintf(name, sizeof name, "depends-%zu.csv", i);
+        snprintf(store, sizeof store, "depends-%zu", i);
+        snprintf(script, sizeof script, "%s%s file=%s caption=yes", solved, figures[i].script,
+                 run_path(name));
+        run r = run_demo(script);
+        const char *caption = json_string_value(json_object_get(run_last(&r), "caption"));
+        for (size_t k = 0; k < 6 && figures[i].says[k] != NULL; k++) {
+            if (strstr(caption, figures[i].says[k]) == NULL) {
+                fail_msg("\"%s\" is not in: %s", figures[i].says[k], caption);
+            }
+        }
+        run_free(&r);
+        snprintf(script, sizeof script, "rebuild %s", run_path(name));
+        r = RUN("--json", "--store", run_path(store), "-c", script);
+        if (r.status != 0 || !json_is_true(json_object_get(run_last(&r), "same"))) {
+            fail_msg("%s: another figure: %s%s", figures[i].script, r.out, r.err);
+        }
+        run_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_baselines_are_rebuilt),
         cmocka_unit_test(test_presets),
         cmocka_unit_test(test_caption_and_csv),
+        cmocka_unit_test(test_what_the_numbers_depend_on),
         cmocka_unit_test(test_commands_are_the_shortest),
         cmocka_unit_test(test_tables_have_their_own_height),
         cmocka_unit_test(test_the_readme_runs),
