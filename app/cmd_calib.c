@@ -339,7 +339,8 @@ pl_status pl_run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
         status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
     }
     if (status == PL_OK) {
-        status = pl_tokenizer_encode(tokenizer, text, strlen(text), &ids, &count, task, err);
+        status = pl_tokenizer_encode(tokenizer, text, strlen(text), pl_lab_memory_limit(lab), &ids,
+                                     &count, task, err);
     }
     size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && (count == 0 || (limit > 0 && count > limit))) {

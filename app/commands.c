@@ -13,13 +13,13 @@ static const pl_key open_keys[] = {
 };
 
 static const pl_key tokenize_keys[] = {
-    {"text", PL_KEY_FILE, NULL, NULL, "a .txt file, or .jsonl with a `text` field"},
+    {"text", PL_KEY_FILE, NULL, NULL, "a .txt file, or .jsonl or .json with `text` fields"},
     {"limit", PL_KEY_INT, NULL, NULL, "show only the first ids"},
     {0},
 };
 
 static const pl_key calibrate_keys[] = {
-    {"text", PL_KEY_FILE, NULL, NULL, "calibration text (.txt or .jsonl); may be given again"},
+    {"text", PL_KEY_FILE, NULL, NULL, "calibration text (.txt, .jsonl, .json); may be given again"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "8", NULL, "how many windows"},
     {"sample", PL_KEY_CHOICE, "first", "first|random", "the first windows, or seeded random ones"},

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include <strings.h>
 
 enum { TEXT_LIMIT = 1 << 30 };
 
@@ -28,6 +29,11 @@ static pl_status append_text(pl_buf *out, const char *path, const char *text, si
 static pl_status check_utf8(const char *path, const char *text, size_t size, pl_error *err)
 {
     const char *end = text + size;
+    const bool wide = size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 ||
+                                    memcmp(text, "\xfe\xff", 2) == 0);
+    if (wide) {
+        return pl_error_set(err, PL_ERR_FORMAT, "%s: the text is UTF-16, expected UTF-8", path);
+    }
     for (const char *at = text; at < end;) {
         size_t length = pl_text_utf8_length(at, end);
         if (length == 0) {
@@ -39,24 +45,28 @@ static pl_status check_utf8(const char *path, const char *text, size_t size, pl_
     return PL_OK;
 }
 
+/* One record; `what` and its number say where it stands. */
+static pl_status append_record(pl_buf *out, const char *path, const char *what, size_t number,
+                               const json_t *json, bool *first, pl_error *err)
+{
+    const json_t *text = json_object_get(json, "text");
+    return json_is_string(text)
+               ? append_text(out, path, json_string_value(text), json_string_length(text), first,
+                             err)
+               : pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: %s %zu: expected a JSON object with a string `text`", path, what,
+                              number);
+}
+
 static pl_status append_line(pl_buf *out, const char *path, size_t number, const char *line,
                              size_t size, bool *first, pl_error *err)
 {
     json_error_t why;
     json_t *json = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-    pl_status status = PL_OK;
-    if (json == NULL) {
-        status = pl_error_set(err, PL_ERR_FORMAT, "%s: line %zu: expected a JSON object: %s", path,
-                              number, why.text);
-    } else if (!json_is_string(json_object_get(json, "text"))) {
-        status = pl_error_set(err, PL_ERR_FORMAT,
-                              "%s: line %zu: expected a JSON object with a string `text`", path,
-                              number);
-    } else {
-        const json_t *text = json_object_get(json, "text");
-        status = append_text(out, path, json_string_value(text), json_string_length(text), first,
-                             err);
-    }
+    pl_status status =
+        json != NULL ? append_record(out, path, "line", number, json, first, err)
+                     : pl_error_set(err, PL_ERR_FORMAT, "%s: line %zu: expected a JSON object: %s",
+                                    path, number, why.text);
     json_decref(json);
     return status;
 }
@@ -85,11 +95,34 @@ static pl_status append_jsonl(pl_buf *out, const char *path, const char *text, s
     return PL_OK;
 }
 
-static bool is_jsonl(const char *path)
+/* A .json: an array of records, one record, or lines like a .jsonl's. */
+static pl_status append_json(pl_buf *out, const char *path, const char *text, size_t size,
+                             bool *first, pl_error *err)
 {
-    static const char ending[] = ".jsonl";
-    const size_t length = strlen(path);
-    return length >= sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0;
+    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    pl_status status = PL_OK;
+    size_t i;
+    json_t *record;
+    if (json_is_array(json)) {
+        json_array_foreach(json, i, record)
+        {
+            if (status == PL_OK) {
+                status = append_record(out, path, "record", i + 1, record, first, err);
+            }
+        }
+    } else if (json != NULL) {
+        status = append_record(out, path, "record", 1, json, first, err);
+    } else {
+        status = append_jsonl(out, path, text, size, first, err);
+    }
+    json_decref(json);
+    return status;
+}
+
+static bool ends_in(const char *path, const char *ending)
+{
+    const size_t length = strlen(path), size = strlen(ending);
+    return length >= size && strcasecmp(path + length - size, ending) == 0;
 }
 
 pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out, pl_error *err)
@@ -102,8 +135,10 @@ pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out, pl
         if (status != PL_OK) {
             return status;
         }
-        if (is_jsonl(paths[i])) {
+        if (ends_in(paths[i], ".jsonl")) {
             status = append_jsonl(out, paths[i], text, size, &first, err);
+        } else if (ends_in(paths[i], ".json")) {
+            status = append_json(out, paths[i], text, size, &first, err);
         } else {
             status = check_utf8(paths[i], text, size, err);
             if (status == PL_OK) {
@@ -119,7 +154,7 @@ pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out, pl
 }
 
 pl_status pl_tokens_read(const pl_tokenizer *tokenizer, const char *const *paths, size_t n_paths,
-                         pl_tokens *out, pl_task *task, pl_error *err)
+                         size_t memory, pl_tokens *out, pl_task *task, pl_error *err)
 {
     *out = (pl_tokens){0};
     pl_buf text = {0};
@@ -127,8 +162,8 @@ pl_status pl_tokens_read(const pl_tokenizer *tokenizer, const char *const *paths
     if (status == PL_OK) {
         const char *bytes = text.data != NULL ? text.data : "";
         out->text = pl_id_bytes(bytes, text.size);
-        status = pl_tokenizer_encode(tokenizer, bytes, text.size, &out->ids, &out->count, task,
-                                     err);
+        status = pl_tokenizer_encode(tokenizer, bytes, text.size, memory, &out->ids, &out->count,
+                                     task, err);
     }
     pl_buf_deinit(&text);
     if (status != PL_OK) {

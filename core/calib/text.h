@@ -17,12 +17,14 @@ typedef struct pl_tokens {
     pl_id text; /* identity of the text's bytes (all files, in order, joined) */
 } pl_tokens;
 
-/* paths: one or several files; one whose name ends in .jsonl holds a JSON object with a string
- * `text` on each line (blank lines are skipped), any other is text as a whole.  Several texts are
- * joined by "\n\n".  UTF-8, at most 1 GiB together.  No BOS is added.  Errors name the file, and
- * the line or the offset.  Caller deinits. */
+/* paths: one or several files.  One whose name ends in .jsonl or .json, in letters of either case,
+ * holds records: JSON objects with a string `text`, one a line (blank lines are skipped), or in a
+ * .json also in one array.  Any other file is text as a whole, byte by byte.  Several texts are
+ * joined by "\n\n".  UTF-8, at most 1 GiB together.  No BOS is added.  memory: bytes that
+ * tokenizing may take, 0: no limit.  Errors name the file, and the line or the offset.  Caller
+ * deinits. */
 PL_NODISCARD pl_status pl_tokens_read(const pl_tokenizer *tokenizer, const char *const *paths,
-                                      size_t n_paths, pl_tokens *out, pl_task *task,
+                                      size_t n_paths, size_t memory, pl_tokens *out, pl_task *task,
                                       pl_error *err);
 void pl_tokens_deinit(pl_tokens *tokens);
 

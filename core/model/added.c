@@ -108,13 +108,15 @@ static bool is_word(int32_t c)
     }
 }
 
-/* The longest token that starts at text[at]; its size, 0 if none. */
-static size_t longest(const pl_trie *trie, const char *text, size_t size, size_t at, int32_t *added)
+/* The longest token that starts at text[at]; its size, 0 if none.  *looked: bytes looked at. */
+static size_t longest(const pl_trie *trie, const char *text, size_t size, size_t at, int32_t *added,
+                      size_t *looked)
 {
     size_t found = 0;
     int32_t node = trie->first[(unsigned char)text[at]];
     for (size_t i = at; node >= 0;) {
         i++;
+        *looked = i - at;
         if (trie->nodes[node].added >= 0) {
             *added = trie->nodes[node].added;
             found = i - at;
@@ -134,16 +136,18 @@ static bool stands_alone(const char *text, size_t size, size_t start, size_t end
     return !left && !(end < size && is_word(code_at(text + end, size - end)));
 }
 
-bool pl_trie_next(const pl_trie *trie, const pl_added *added, const char *text, size_t size,
-                  size_t *from, size_t taken, pl_found *out)
+pl_status pl_trie_next(const pl_trie *trie, const pl_added *added, const char *text, size_t size,
+                       size_t *from, size_t taken, pl_found *out, pl_meter *meter, pl_error *err)
 {
-    if (!trie->ready) {
-        *from = size;
-        return false;
-    }
-    for (size_t at = *from; at < size; at++) {
+    *out = (pl_found){size, size, -1};
+    for (size_t at = trie->ready ? *from : size; at < size; at++) {
         int32_t index = -1;
-        size_t length = longest(trie, text, size, at, &index);
+        size_t looked = 0;
+        size_t length = longest(trie, text, size, at, &index, &looked);
+        pl_status status = looked < 2 ? PL_OK : pl_meter_steps(meter, looked, err);
+        if (status != PL_OK) {
+            return status;
+        }
         if (length == 0) {
             continue;
         }
@@ -165,8 +169,8 @@ bool pl_trie_next(const pl_trie *trie, const pl_added *added, const char *text, 
             end += pl_text_utf8_length(text + end, text + size);
         }
         *out = (pl_found){start > taken ? start : taken, end, index};
-        return true;
+        return PL_OK;
     }
     *from = size;
-    return false;
+    return PL_OK;
 }

@@ -104,7 +104,8 @@ void pl_bpe_deinit(pl_bpe *bpe)
 }
 
 /* Grows an array of `size`-byte items to hold need of them. */
-static pl_status grow(void **items, size_t *capacity, size_t need, size_t size, pl_error *err)
+static pl_status grow(void **items, size_t *capacity, size_t need, size_t size, pl_meter *meter,
+                      pl_error *err)
 {
     if (need <= *capacity) {
         return PL_OK;
@@ -112,6 +113,10 @@ static pl_status grow(void **items, size_t *capacity, size_t need, size_t size, 
     size_t wanted = *capacity < 64 ? 64 : *capacity;
     while (wanted < need) {
         wanted *= 2;
+    }
+    pl_status status = pl_meter_take(meter, *capacity * size, wanted * size, err);
+    if (status != PL_OK) {
+        return status;
     }
     void *grown = realloc(*items, wanted * size);
     if (grown == NULL) {
@@ -125,7 +130,8 @@ static pl_status grow(void **items, size_t *capacity, size_t need, size_t size, 
 pl_status pl_bpe_emit(pl_bpe_work *work, int32_t id, pl_error *err)
 {
     void *ids = work->ids;
-    pl_status status = grow(&ids, &work->capacity, work->count + 1, sizeof *work->ids, err);
+    pl_status status = grow(&ids, &work->capacity, work->count + 1, sizeof *work->ids, work->meter,
+                            err);
     work->ids = ids;
     if (status == PL_OK) {
         work->ids[work->count++] = id;
@@ -233,12 +239,9 @@ static pl_status merge_all(const pl_bpe *bpe, pl_bpe_work *work, size_t count, p
         if (propose(bpe, work, top.position)) {
             sift_up(work->heap, work->heap_size - 1);
         }
-        if (++work->since_tick >= 1u << 16) {
-            work->since_tick = 0;
-            pl_status status = pl_task_tick(work->task, err);
-            if (status != PL_OK) {
-                return status;
-            }
+        pl_status status = pl_meter_steps(work->meter, 1, err);
+        if (status != PL_OK) {
+            return status;
         }
     }
     return PL_OK;
@@ -295,10 +298,12 @@ pl_status pl_bpe_work_reserve(pl_bpe_work *work, size_t size, pl_error *err)
     /* Every merge removes a symbol and proposes two pairs at most. */
     void *symbols = work->symbols;
     void *heap = work->heap;
-    pl_status status = grow(&symbols, &work->symbol_capacity, size + 1, sizeof(pl_symbol), err);
+    pl_status status = grow(&symbols, &work->symbol_capacity, size + 1, sizeof(pl_symbol),
+                            work->meter, err);
     work->symbols = symbols;
     if (status == PL_OK) {
-        status = grow(&heap, &work->heap_capacity, 3 * size + 2, sizeof(pl_candidate), err);
+        status = grow(&heap, &work->heap_capacity, 3 * size + 2, sizeof(pl_candidate),
+                      work->meter, err);
         work->heap = heap;
     }
     return status;
@@ -334,6 +339,7 @@ void pl_bpe_work_deinit(pl_bpe_work *work, bool keep_ids)
     free(work->symbols);
     free(work->heap);
     free(work->halves);
+    free(work->kept);
     if (!keep_ids) {
         free(work->ids);
     }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_TOKEN = -1, DEAD = -2, TICK = 1 << 16 };
+enum { NO_TOKEN = -1, DEAD = -2 };
 
 static int by_score(const void *a, const void *b, void *scores)
 {
@@ -109,15 +109,6 @@ static void propose(run *r, int32_t at)
     pl_heap_push(r->work, (pl_candidate){r->spm->rank[id], at, id});
 }
 
-static pl_status tick(run *r, pl_error *err)
-{
-    if (++r->work->since_tick < TICK) {
-        return PL_OK;
-    }
-    r->work->since_tick = 0;
-    return pl_task_tick(r->work->task, err);
-}
-
 /* A candidate stands while its left symbol lives and, with the neighbour it has now, is as long. */
 static pl_status merge_all(run *r, pl_error *err)
 {
@@ -126,7 +117,7 @@ static pl_status merge_all(run *r, pl_error *err)
     while (r->work->heap_size > 0 && status == PL_OK) {
         const pl_candidate top = pl_heap_pop(r->work);
         pl_symbol *symbol = &symbols[top.position];
-        status = tick(r, err);
+        status = pl_meter_steps(r->work->meter, 1, err);
         if (symbol->id == DEAD || symbol->next < 0) {
             continue;
         }
@@ -212,7 +203,7 @@ static pl_status encode_word(run *r, pl_error *err)
     r->work->heap_size = 0;
     for (int32_t at = 0; at >= 0 && status == PL_OK; at = symbols[at].next) {
         propose(r, at);
-        status = tick(r, err);
+        status = pl_meter_steps(r->work->meter, 1, err);
     }
     status = status == PL_OK ? merge_all(r, err) : status;
     for (int32_t at = 0; at >= 0 && status == PL_OK; at = symbols[at].next) {

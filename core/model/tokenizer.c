@@ -81,6 +81,8 @@ pl_status pl_tokenizer_finish(pl_tokenizer *tokenizer, pl_error *err)
     pl_buf key = {0};
     for (size_t i = 0; i < tokenizer->n_added && status == PL_OK; i++) {
         const pl_added *added = &tokenizer->added[i];
+        pl_meter meter;
+        pl_meter_init(&meter, added->size, 0, 0, NULL);
         tokenizer->added_of[added->id] = (int32_t)i;
         if (!added->normalized) {
             status =
@@ -88,7 +90,7 @@ pl_status pl_tokenizer_finish(pl_tokenizer *tokenizer, pl_error *err)
             continue;
         }
         status = pl_normalize(tokenizer->normalizers, tokenizer->n_normalizers, added->content,
-                              added->size, &key, err);
+                              added->size, &key, &meter, err);
         if (status == PL_OK) {
             status = pl_trie_add(&tokenizer->normalized_trie, key.data, key.size, (int32_t)i, err);
         }
@@ -134,6 +136,7 @@ int32_t pl_tokenizer_find(const pl_tokenizer *tokenizer, const char *text, size_
 
 typedef struct encoding {
     const pl_tokenizer *tokenizer;
+    pl_meter meter;
     pl_splitter splitter;
     pl_buf normal;
     pl_bpe_work work;
@@ -150,8 +153,8 @@ static pl_status encode_plain(encoding *e, const char *text, size_t size, bool a
         pl_splitter_run(&e->splitter, t->splits, t->n_splits, text, size, at_start, err);
     for (size_t i = 0; i < e->splitter.pieces.count && status == PL_OK; i++) {
         pl_piece piece = e->splitter.pieces.items[i];
-        status = pl_bpe_piece(&t->bpe, &t->vocab, e->splitter.text.data + piece.start, piece.size,
-                              &e->work, err);
+        status = pl_bpe_piece_kept(&t->bpe, &t->vocab, e->splitter.text.data + piece.start,
+                                   piece.size, &e->work, err);
     }
     return status;
 }
@@ -166,15 +169,20 @@ static pl_status encode_between(encoding *e, const char *text, size_t size, bool
     }
     pl_status status = PL_OK;
     if (t->n_normalizers > 0) {
-        status = pl_normalize(t->normalizers, t->n_normalizers, text, size, &e->normal, err);
+        status = pl_normalize(t->normalizers, t->n_normalizers, text, size, &e->normal, &e->meter,
+                              err);
         text = e->normal.data;
         size = e->normal.size;
     }
     size_t from = 0;
     size_t taken = 0;
     pl_found found;
-    while (status == PL_OK &&
-           pl_trie_next(&t->normalized_trie, t->added, text, size, &from, taken, &found)) {
+    while (status == PL_OK) {
+        status = pl_trie_next(&t->normalized_trie, t->added, text, size, &from, taken, &found,
+                              &e->meter, err);
+        if (status != PL_OK || found.added < 0) {
+            break;
+        }
         if (found.start > taken) {
             status =
                 encode_plain(e, text + taken, found.start - taken, at_start && taken == 0, err);
@@ -205,30 +213,47 @@ static pl_status check_utf8(const char *text, size_t size, pl_error *err)
     return PL_OK;
 }
 
+/* Cuts at the raw added tokens and encodes what lies between them. */
+static pl_status encode_all(encoding *e, const char *text, size_t size, pl_error *err)
+{
+    const pl_tokenizer *t = e->tokenizer;
+    pl_status status = PL_OK;
+    size_t from = 0;
+    size_t taken = 0;
+    pl_found found;
+    while (status == PL_OK) {
+        status = pl_trie_next(&t->raw_trie, t->added, text, size, &from, taken, &found, &e->meter,
+                              err);
+        if (status == PL_OK) {
+            status = encode_between(e, text + taken, found.start - taken, taken == 0, err);
+        }
+        if (status != PL_OK || found.added < 0) {
+            break;
+        }
+        status = pl_bpe_emit(&e->work, t->added[found.added].id, err);
+        taken = found.end > taken ? found.end : taken;
+    }
+    return status;
+}
+
 pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text, size_t size,
-                              int32_t **ids, size_t *count, pl_task *task, pl_error *err)
+                              size_t memory, int32_t **ids, size_t *count, pl_task *task,
+                              pl_error *err)
 {
     *ids = NULL;
     *count = 0;
-    encoding e = {.tokenizer = tokenizer, .work = {.task = task}};
+    encoding e = {.tokenizer = tokenizer, .work = {.meter = &e.meter}};
+    pl_meter_init(&e.meter, size, tokenizer->n_splits, memory, task);
     pl_status status = check_utf8(text, size, err);
     if (status != PL_OK) {
         return status;
     }
-    status = pl_splitter_init(&e.splitter, task, err);
-    size_t from = 0;
-    size_t taken = 0;
-    pl_found found;
-    while (status == PL_OK &&
-           pl_trie_next(&tokenizer->raw_trie, tokenizer->added, text, size, &from, taken, &found)) {
-        status = encode_between(&e, text + taken, found.start - taken, taken == 0, err);
-        if (status == PL_OK) {
-            status = pl_bpe_emit(&e.work, tokenizer->added[found.added].id, err);
-        }
-        taken = found.end > taken ? found.end : taken;
+    status = pl_meter_take(&e.meter, 0, size, err);
+    if (status == PL_OK) {
+        status = pl_splitter_init(&e.splitter, &e.meter, err);
     }
     if (status == PL_OK) {
-        status = encode_between(&e, text + taken, size - taken, taken == 0, err);
+        status = encode_all(&e, text, size, err);
     }
     if (status == PL_OK && e.work.ids == NULL) {
         e.work.ids = malloc(sizeof *e.work.ids); /* an empty result is an array, too */

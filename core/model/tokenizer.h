@@ -1,9 +1,9 @@
 /* core/model/tokenizer.h -- text to token ids and back, exactly as the checkpoint's own tokenizer.
  *
- * BPE from tokenizer.json (byte-level with the split patterns of gpt2, llama3, qwen2; byte
- * fallback with U+2581) and from GGUF's metadata (model "gpt2" with pre = smollm, llama-bpe,
- * qwen2, gpt-2; model "llama", SentencePiece's BPE by scores).  Added tokens are recognised in the
- * text before splitting.  No BOS is ever added by pl_tokenizer_encode. */
+ * BPE from tokenizer.json (byte-level with any split pattern that Oniguruma takes; byte fallback
+ * with U+2581) and from GGUF's metadata (model "gpt2" with the pre-tokenizers llama.cpp names;
+ * model "llama", SentencePiece's BPE by scores).  Added tokens are recognised in the text before
+ * splitting.  No BOS is ever added by pl_tokenizer_encode. */
 #ifndef PL_MODEL_TOKENIZER_H
 #define PL_MODEL_TOKENIZER_H
 
@@ -52,11 +52,14 @@ const char *pl_tokenizer_rule(const pl_tokenizer *tokenizer);
 /* Whether a special token begins a text, and which. */
 bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos);
 
-/* text: size bytes of UTF-8 (PL_ERR_FORMAT names the offset of the first invalid byte).  Caller
- * frees *ids, an array of *count.  Linear time for long texts. */
+/* text: size bytes of UTF-8 (PL_ERR_FORMAT names the offset of the first invalid byte).  memory:
+ * bytes it may take, the text and the ids counted; 0: no limit (PL_ERR_MEMORY names it).  A
+ * normalizer that grows a text beyond measure and a pattern that backtracks without end are
+ * PL_ERR_UNSUPPORTED, after seconds.  Caller frees *ids, an array of *count.  Linear time for long
+ * texts. */
 PL_NODISCARD pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text,
-                                           size_t size, int32_t **ids, size_t *count, pl_task *task,
-                                           pl_error *err);
+                                           size_t size, size_t memory, int32_t **ids,
+                                           size_t *count, pl_task *task, pl_error *err);
 
 /* The bytes a token stands for (may be a part of a UTF-8 sequence), appended to out. */
 void pl_tokenizer_decode(const pl_tokenizer *tokenizer, int32_t id, pl_buf *out);

@@ -16,23 +16,6 @@ enum {
     TYPE_BYTE = 6
 };
 
-/* A pre-tokenizer by the name GGUF gives it. */
-typedef struct gguf_pre {
-    const char *name;
-    const char *pattern; /* NULL: GPT-2's, by ByteLevel itself */
-    bool digits;         /* each digit alone first */
-    bool nfc, ignore_merges;
-    bool adds_bos; /* where add_bos_token is missing */
-} gguf_pre;
-
-static const gguf_pre pres[] = {
-    {"smollm", NULL, true, false, false, false},
-    {"gpt-2", NULL, false, false, false, false},
-    {"llama-bpe", PL_PATTERN_LLAMA3, false, false, true, true},
-    {"llama3", PL_PATTERN_LLAMA3, false, false, true, true},
-    {"qwen2", PL_PATTERN_QWEN2, false, true, false, false},
-};
-
 /* spm: the model is "llama", SentencePiece's BPE; else "gpt2", byte-level BPE. */
 static pl_status find_model(const json_t *metadata, bool *spm, pl_error *err)
 {
@@ -50,43 +33,51 @@ static pl_status find_model(const json_t *metadata, bool *spm, pl_error *err)
     return PL_OK;
 }
 
-static pl_status find_pre(const json_t *metadata, const gguf_pre **out, pl_error *err)
+/* A missing name is "default", as in llama.cpp. */
+static pl_status find_pre(const json_t *metadata, pl_tokenizer *t, const pl_pre **out,
+                          pl_error *err)
 {
-    const char *pre = json_string_value(json_object_get(metadata, "tokenizer.ggml.pre"));
-    for (size_t i = 0; i < sizeof pres / sizeof pres[0]; i++) {
-        if (pre != NULL && strcmp(pre, pres[i].name) == 0) {
-            *out = &pres[i];
-            return PL_OK;
-        }
+    const json_t *value = json_object_get(metadata, "tokenizer.ggml.pre");
+    const char *name = json_is_string(value) ? json_string_value(value) : "default";
+    *out = pl_pre_find(name);
+    if (*out != NULL) {
+        snprintf(t->pre, sizeof t->pre, "%s%s", name, value == NULL ? " (not named)" : "");
+        return PL_OK;
     }
-    return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                        "tokenizer.ggml.pre '%.80s' is not supported; supported: smollm, "
-                        "llama-bpe, qwen2, gpt-2",
-                        pre != NULL ? pre : "(missing)");
+    pl_buf list = {0};
+    pl_pre_list(&list);
+    pl_status status = pl_error_set(err, PL_ERR_UNSUPPORTED,
+                                    "tokenizer.ggml.pre '%.80s' is not supported; supported: %s",
+                                    name, list.data != NULL ? list.data : "");
+    pl_buf_deinit(&list);
+    return status;
 }
 
-static pl_status set_splits(pl_tokenizer *t, const gguf_pre *pre, pl_error *err)
+static pl_status add_pattern(pl_tokenizer *t, const char *pattern, pl_error *err)
+{
+    pl_step *step = &t->splits[t->n_splits++];
+    *step = (pl_step){.kind = PL_STEP_SPLIT, .text_size = strlen(pattern)};
+    step->text = pl_copy_bytes(pattern, step->text_size);
+    return step->text == NULL ? pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer")
+                              : pl_pattern_create(pattern, &step->pattern, err);
+}
+
+static pl_status set_splits(pl_tokenizer *t, const pl_pre *pre, pl_error *err)
 {
     pl_status status = PL_OK;
     if (pre->nfc) {
         t->normalizers[t->n_normalizers++].kind = PL_STEP_NFC;
     }
     if (pre->digits) {
-        pl_step *step = &t->splits[t->n_splits++];
-        *step = (pl_step){.kind = PL_STEP_DIGITS, .flag = true};
-        status = pl_step_compile(step, "\\p{N}", err);
+        t->splits[t->n_splits++] = (pl_step){.kind = PL_STEP_DIGITS, .flag = true};
     }
-    if (status == PL_OK && pre->pattern != NULL) {
-        pl_step *step = &t->splits[t->n_splits++];
-        *step = (pl_step){.kind = PL_STEP_SPLIT, .text_size = strlen(pre->pattern)};
-        step->text = pl_copy_bytes(pre->pattern, step->text_size);
-        status = step->text == NULL ? pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer")
-                                    : pl_step_compile(step, NULL, err);
+    for (size_t i = 0; i < PL_MAX_PATTERNS && pre->patterns[i] != NULL && status == PL_OK; i++) {
+        status = add_pattern(t, pre->patterns[i], err);
     }
     if (status == PL_OK) {
         pl_step *step = &t->splits[t->n_splits++];
-        *step = (pl_step){.kind = PL_STEP_BYTES, .flag = pre->pattern == NULL};
-        status = step->flag ? pl_step_compile(step, PL_PATTERN_GPT2, err) : PL_OK;
+        *step = (pl_step){.kind = PL_STEP_BYTES, .flag = pre->gpt2};
+        status = pre->gpt2 ? pl_pattern_create(PL_PATTERN_GPT2, &step->pattern, err) : PL_OK;
     }
     t->bpe.byte_level = true;
     t->bpe.ignore_merges = pre->ignore_merges;
@@ -234,8 +225,8 @@ static pl_status read_frame(const json_t *metadata, pl_tokenizer *t, bool adds_b
 static pl_status read_byte_level(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)
 {
     const json_t *metadata = pl_checkpoint_metadata(checkpoint);
-    const gguf_pre *pre = NULL;
-    pl_status status = find_pre(metadata, &pre, err);
+    const pl_pre *pre = NULL;
+    pl_status status = find_pre(metadata, t, &pre, err);
     status = status == PL_OK ? set_splits(t, pre, err) : status;
     status = status == PL_OK ? read_tokens(checkpoint, t, err) : status;
     status = status == PL_OK ? pl_vocab_index(&t->vocab, true, err) : status;
@@ -246,7 +237,7 @@ static pl_status read_byte_level(const pl_checkpoint *checkpoint, pl_tokenizer *
     }
     t->bos = id_of(metadata, "tokenizer.ggml.bos_token_id", t, -1);
     t->eos = id_of(metadata, "tokenizer.ggml.eos_token_id", t, -1);
-    return read_frame(metadata, t, pre->adds_bos, pre->name, err);
+    return read_frame(metadata, t, pre->adds_bos, t->pre, err);
 }
 
 /* ---- SentencePiece's BPE ---- */

@@ -99,29 +99,40 @@ static pl_status read_normalizer(const json_t *json, pl_tokenizer *t, int depth,
                                          &step->content, &step->content_size, err);
 }
 
+/* missing: the behavior where there is none; PL_SPLIT_COUNT: it is required. */
+static pl_status read_behavior(const json_t *json, pl_behavior missing, pl_step *step,
+                               pl_error *err)
+{
+    const json_t *value = json_object_get(json, "behavior");
+    const char *name = json_string_value(value);
+    step->behavior = value == NULL ? missing : PL_SPLIT_COUNT;
+    for (size_t i = 0; i < PL_SPLIT_COUNT && name != NULL; i++) {
+        if (strcmp(name, pl_behavior_names[i]) == 0) {
+            step->behavior = (pl_behavior)i;
+        }
+    }
+    return step->behavior < PL_SPLIT_COUNT
+               ? PL_OK
+               : unsupported(err, "Split behavior", name != NULL ? name : "(none)",
+                             "Isolated, Removed, Contiguous, MergedWithPrevious, MergedWithNext");
+}
+
 static pl_status read_split(const json_t *json, pl_step *step, pl_error *err)
 {
     const json_t *pattern = json_object_get(json, "pattern");
     const json_t *regex = json_object_get(pattern, "Regex");
-    const char *behavior = json_string_value(json_object_get(json, "behavior"));
     step->literal = regex == NULL;
     step->invert = is_true(json, "invert", false);
-    step->removed = behavior != NULL && strcmp(behavior, "Removed") == 0;
-    step->merged = behavior != NULL && strcmp(behavior, "MergedWithPrevious") == 0;
-    if (!step->removed && !step->merged &&
-        (behavior == NULL || strcmp(behavior, "Isolated") != 0)) {
-        return unsupported(err, "Split behavior", behavior != NULL ? behavior : "(none)",
-                           "Isolated, Removed, MergedWithPrevious");
+    pl_status status = read_behavior(json, PL_SPLIT_COUNT, step, err);
+    if (status == PL_OK) {
+        status = copy_string(regex != NULL ? regex : json_object_get(pattern, "String"),
+                             "pre_tokenizer.pattern", &step->text, &step->text_size, err);
     }
-    if (step->merged && step->invert) {
-        return unsupported(err, "Split behavior MergedWithPrevious with invert", "true", "false");
-    }
-    pl_status status = copy_string(regex != NULL ? regex : json_object_get(pattern, "String"),
-                                   "pre_tokenizer.pattern", &step->text, &step->text_size, err);
-    if (status == PL_OK && strlen(step->text) != step->text_size) {
+    if (status == PL_OK && regex != NULL && strlen(step->text) != step->text_size) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED, "a split pattern with a NUL byte");
     }
-    return status == PL_OK ? pl_step_compile(step, NULL, err) : status;
+    return status == PL_OK && regex != NULL ? pl_pattern_create(step->text, &step->pattern, err)
+                                            : status;
 }
 
 static pl_status read_metaspace(const json_t *json, pl_step *step, pl_error *err)
@@ -147,11 +158,10 @@ static pl_status read_metaspace(const json_t *json, pl_step *step, pl_error *err
     return status;
 }
 
-/* One pre-tokenizer, or a Sequence of them.  ByteLevel must be the last: the pieces it makes are
- * raw bytes here. */
+/* One pre-tokenizer, or a Sequence of them. */
 static pl_status read_pre_tokenizer(const json_t *json, pl_tokenizer *t, int depth, pl_error *err)
 {
-    static const char known[] = "ByteLevel, Digits, Metaspace, Split, Sequence";
+    static const char known[] = "ByteLevel, Digits, Metaspace, Punctuation, Split, Sequence";
     const char *type = type_of(json);
     if (json == NULL || json_is_null(json)) {
         return PL_OK;
@@ -167,9 +177,14 @@ static pl_status read_pre_tokenizer(const json_t *json, pl_tokenizer *t, int dep
         }
         return status;
     }
-    if (t->bpe.byte_level) {
-        return unsupported(err, "after ByteLevel the pre-tokenizer", type,
-                           "ByteLevel as the last step");
+    if (t->bpe.byte_level) { /* what comes now sees the stand-ins of the bytes */
+        if (strcmp(type, "ByteLevel") == 0 || strcmp(type, "Metaspace") == 0) {
+            return unsupported(err, "after ByteLevel the pre-tokenizer", type,
+                               "Digits, Punctuation, Split");
+        }
+        for (size_t i = 0; i < t->n_splits; i++) {
+            t->splits[i].mapped = t->splits[i].kind == PL_STEP_BYTES;
+        }
     }
     pl_step *step = add_step(t->splits, &t->n_splits, PL_STEP_SPLIT, err);
     if (step == NULL) {
@@ -181,7 +196,11 @@ static pl_status read_pre_tokenizer(const json_t *json, pl_tokenizer *t, int dep
     if (strcmp(type, "Digits") == 0) {
         step->kind = PL_STEP_DIGITS;
         step->flag = is_true(json, "individual_digits", false);
-        return pl_step_compile(step, step->flag ? "\\p{N}" : "\\p{N}+", err);
+        return PL_OK;
+    }
+    if (strcmp(type, "Punctuation") == 0) {
+        step->kind = PL_STEP_PUNCTUATION;
+        return read_behavior(json, PL_SPLIT_ISOLATED, step, err);
     }
     if (strcmp(type, "Metaspace") == 0) {
         step->kind = PL_STEP_METASPACE;
@@ -192,7 +211,7 @@ static pl_status read_pre_tokenizer(const json_t *json, pl_tokenizer *t, int dep
         step->kind = PL_STEP_BYTES;
         step->prefix = is_true(json, "add_prefix_space", true);
         step->flag = is_true(json, "use_regex", true);
-        return step->flag ? pl_step_compile(step, PL_PATTERN_GPT2, err) : PL_OK;
+        return step->flag ? pl_pattern_create(PL_PATTERN_GPT2, &step->pattern, err) : PL_OK;
     }
     return unsupported(err, "pre-tokenizer", type, known);
 }

@@ -7,24 +7,35 @@
 #ifndef PL_MODEL_TOKENIZER_PARTS_H
 #define PL_MODEL_TOKENIZER_PARTS_H
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-
 #include "core/model/tokenizer.h"
-
-#include <pcre2.h>
 
 enum { PL_MAX_VOCAB = 1 << 24, PL_MAX_STEPS = 16 };
 
 #define PL_METASPACE "\xe2\x96\x81" /* U+2581 */
 
-/* The split patterns of the four pre-tokenizers that GGUF names. */
 #define PL_PATTERN_GPT2                                                                            \
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define PL_PATTERN_MODERN(digits)                                                                  \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                           \
-    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define PL_PATTERN_LLAMA3 PL_PATTERN_MODERN("\\p{N}{1,3}")
-#define PL_PATTERN_QWEN2 PL_PATTERN_MODERN("\\p{N}")
+
+/* ---- What one text takes: memory, time, a task's ticks (meter.c) ---- */
+
+typedef struct pl_meter {
+    pl_task *task;
+    size_t steps;                   /* since the last tick */
+    size_t bytes, most_bytes;       /* of memory; most 0: no limit */
+    uint64_t retries, most_retries; /* what its patterns may have backtracked */
+    uint64_t normal, most_normal;   /* bytes that normalizers made */
+} pl_meter;
+
+/* splits: how many steps cut the text.  most_bytes: memory it may take, 0: no limit. */
+void pl_meter_init(pl_meter *meter, size_t text_size, size_t splits, size_t most_bytes,
+                   pl_task *task);
+PL_NODISCARD pl_status pl_meter_tick(pl_meter *meter, pl_error *err);
+/* So many small steps; ticks now and then. */
+PL_NODISCARD pl_status pl_meter_steps(pl_meter *meter, size_t steps, pl_error *err);
+/* A step of so many retries.  PL_ERR_UNSUPPORTED over the text's budget. */
+PL_NODISCARD pl_status pl_meter_retry(pl_meter *meter, uint64_t retries, pl_error *err);
+/* An allocation of had bytes has `has` now.  PL_ERR_MEMORY over the limit. */
+PL_NODISCARD pl_status pl_meter_take(pl_meter *meter, size_t had, size_t has, pl_error *err);
 
 /* ---- Vocabulary: id <-> bytes (vocab.c) ---- */
 
@@ -107,14 +118,17 @@ typedef struct pl_bpe_work {
     uint32_t *halves; /* see spm.c */
     int32_t *ids;     /* the result, appended */
     size_t count, capacity;
-    pl_task *task;
-    size_t since_tick;
+    struct pl_kept *kept; /* see bpe_cache.c */
+    pl_meter *meter;
 } pl_bpe_work;
 
 PL_NODISCARD pl_status pl_bpe_emit(pl_bpe_work *work, int32_t id, pl_error *err);
 /* Appends the ids of one piece. */
 PL_NODISCARD pl_status pl_bpe_piece(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw,
                                     size_t size, pl_bpe_work *work, pl_error *err);
+/* The same, with the ids of short pieces kept for the next time (bpe_cache.c). */
+PL_NODISCARD pl_status pl_bpe_piece_kept(const pl_bpe *bpe, const pl_vocab *vocab, const char *raw,
+                                         size_t size, pl_bpe_work *work, pl_error *err);
 void pl_bpe_work_deinit(pl_bpe_work *work, bool keep_ids);
 
 /* Room for the symbols of a piece of size bytes and all the candidates its merges propose. */
@@ -178,36 +192,85 @@ typedef struct pl_found {
     int32_t added;
 } pl_found;
 
-/* The leftmost, longest added token at or after *from; *from advances past what was looked at.
- * taken: end of the last token found (blanks before it are not taken twice). */
-bool pl_trie_next(const pl_trie *trie, const pl_added *added, const char *text, size_t size,
-                  size_t *from, size_t taken, pl_found *out);
+/* The leftmost, longest added token at or after *from; added -1: none.  *from advances past what
+ * was looked at.  taken: end of the last token found (blanks before it are not taken twice). */
+PL_NODISCARD pl_status pl_trie_next(const pl_trie *trie, const pl_added *added, const char *text,
+                                    size_t size, size_t *from, size_t taken, pl_found *out,
+                                    pl_meter *meter, pl_error *err);
 
-/* ---- Normalizers and pre-tokenizers (split.c) ---- */
+/* ---- Patterns and classes of characters (pattern.c) ---- */
+
+typedef struct pl_pattern pl_pattern; /* compiled; shared by threads */
+typedef struct pl_matcher pl_matcher; /* what one thread matches with */
+
+typedef struct pl_span {
+    size_t start, end;
+} pl_span;
+
+/* A pattern that Oniguruma does not take is PL_ERR_UNSUPPORTED, named. */
+PL_NODISCARD pl_status pl_pattern_create(const char *source, pl_pattern **out, pl_error *err);
+void pl_pattern_destroy(pl_pattern *pattern);
+PL_NODISCARD pl_status pl_matcher_create(pl_matcher **out, const pl_meter *meter, pl_error *err);
+void pl_matcher_destroy(pl_matcher *matcher);
+
+/* The next match of text[size] that begins at `at` or behind it; start SIZE_MAX: none.  Errors name
+ * the retry limit, the budget of the text, or the memory. */
+PL_NODISCARD pl_status pl_pattern_next(const pl_pattern *pattern, pl_matcher *matcher,
+                                       const char *text, size_t size, size_t at, pl_span *out,
+                                       pl_meter *meter, pl_error *err);
+
+/* A pattern that is known to be one of the usual ones (pattern_quick.c). */
+typedef struct pl_quick {
+    bool known, modern; /* modern: Llama 3's and its like; else GPT-2's */
+    size_t digits;      /* at most so many together */
+} pl_quick;
+
+pl_quick pl_quick_find(const char *pattern);
+/* End of the match at text[at], at < size; 0 where a character beyond ASCII has a say. */
+size_t pl_quick_match(const pl_quick *quick, const char *text, size_t size, size_t at);
+
+bool pl_is_numeric(int32_t code);     /* N* */
+bool pl_is_punctuation(int32_t code); /* P*, and all of ASCII's */
+
+/* ---- Normalizers (normalize.c) and pre-tokenizers (split.c) ---- */
 
 typedef enum pl_step_kind {
     PL_STEP_NFC,
-    PL_STEP_PREPEND,   /* text */
-    PL_STEP_REPLACE,   /* text by content */
-    PL_STEP_SPLIT,     /* pattern; each match is a piece (or dropped, if removed) */
-    PL_STEP_DIGITS,    /* a split whose source is Digits */
-    PL_STEP_METASPACE, /* blanks to content, one put in front, a cut before each */
-    PL_STEP_BYTES,     /* ByteLevel: a blank in front if asked; its split is its own pattern */
+    PL_STEP_PREPEND,     /* text */
+    PL_STEP_REPLACE,     /* text by content */
+    PL_STEP_SPLIT,       /* at a pattern, or at text itself */
+    PL_STEP_DIGITS,      /* at numeric characters */
+    PL_STEP_PUNCTUATION, /* at punctuation */
+    PL_STEP_METASPACE,   /* blanks to content, one put in front, a cut before each */
+    PL_STEP_BYTES,       /* ByteLevel: a blank in front if asked; its split is its own pattern */
 } pl_step_kind;
 
 typedef enum pl_scheme { PL_PREPEND_ALWAYS, PL_PREPEND_FIRST, PL_PREPEND_NEVER } pl_scheme;
+
+/* What becomes of the matches a text is cut at. */
+typedef enum pl_behavior {
+    PL_SPLIT_ISOLATED,   /* pieces of their own */
+    PL_SPLIT_REMOVED,
+    PL_SPLIT_CONTIGUOUS, /* neighbours are one piece */
+    PL_SPLIT_PREVIOUS,   /* each goes with the text before it, but not right behind another */
+    PL_SPLIT_NEXT,       /* and with the text behind it */
+    PL_SPLIT_COUNT,
+} pl_behavior;
+
+extern const char *const pl_behavior_names[PL_SPLIT_COUNT]; /* as in tokenizer.json */
 
 typedef struct pl_step {
     pl_step_kind kind;
     char *text, *content;
     size_t text_size, content_size;
     bool literal; /* the pattern was given as a String */
-    bool removed, invert;
-    bool merged; /* a match belongs to the text before it */
+    bool invert;  /* what is between matches counts as them */
+    pl_behavior behavior;
     bool flag;   /* digits: each alone; metaspace: split; bytes: use_regex */
     bool prefix; /* bytes: add_prefix_space */
+    bool mapped; /* bytes: further steps cut the stand-ins of the bytes */
     pl_scheme scheme;
-    pcre2_code *code;
+    pl_pattern *pattern;
 } pl_step;
 
 /* One piece of the text being cut. */
@@ -220,30 +283,43 @@ typedef struct pl_pieces {
     size_t count, capacity;
 } pl_pieces;
 
-/* Compiles a step's pattern (source NULL: from its text).  A pattern that PCRE2 does not take is
- * PL_ERR_UNSUPPORTED, named. */
-PL_NODISCARD pl_status pl_step_compile(pl_step *step, const char *source, pl_error *err);
 void pl_step_deinit(pl_step *step);
 
+/* Every match of step->text becomes step->content.  PL_ERR_UNSUPPORTED over the meter's budget. */
+PL_NODISCARD pl_status pl_replace_all(const char *text, size_t size, const pl_step *step,
+                                      pl_buf *out, pl_meter *meter, pl_error *err);
 /* Normalizes text[size] into out (emptied first). */
 PL_NODISCARD pl_status pl_normalize(const pl_step *steps, size_t count, const char *text,
-                                    size_t size, pl_buf *out, pl_error *err);
+                                    size_t size, pl_buf *out, pl_meter *meter, pl_error *err);
 
 typedef struct pl_splitter {
     pl_buf text, spare; /* the text that pieces point into, and the one being rebuilt */
     pl_pieces pieces, next;
-    pcre2_match_data *match;
-    pcre2_match_context *context;
-    pcre2_jit_stack *stack;
-    pl_task *task;
-    size_t since_tick;
+    pl_matcher *matcher;
+    pl_meter *meter;
 } pl_splitter;
 
-PL_NODISCARD pl_status pl_splitter_init(pl_splitter *splitter, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_splitter_init(pl_splitter *splitter, pl_meter *meter, pl_error *err);
 void pl_splitter_deinit(pl_splitter *splitter);
 /* Cuts text[size] into splitter->pieces of splitter->text.  at_start: the text begins the whole. */
 PL_NODISCARD pl_status pl_splitter_run(pl_splitter *splitter, const pl_step *steps, size_t count,
                                        const char *text, size_t size, bool at_start, pl_error *err);
+
+/* ---- The pre-tokenizers GGUF names (tokenizer_pre.c) ---- */
+
+enum { PL_MAX_PATTERNS = 6 };
+
+typedef struct pl_pre {
+    const char *names; /* with blanks between */
+    bool digits;       /* each digit alone first */
+    const char *patterns[PL_MAX_PATTERNS]; /* then each cuts what the one before it made */
+    bool gpt2;         /* and ByteLevel cuts by its own pattern */
+    bool nfc, ignore_merges;
+    bool adds_bos; /* where add_bos_token is missing */
+} pl_pre;
+
+const pl_pre *pl_pre_find(const char *name); /* NULL: none */
+void pl_pre_list(pl_buf *out);               /* all names */
 
 /* ---- The whole ---- */
 
@@ -263,6 +339,7 @@ struct pl_tokenizer {
     bool metaspace;     /* U+2581 stands for a blank */
     pl_frame frame;
     char rule[160];   /* what ruled it */
+    char pre[48];     /* GGUF's name of its pre-tokenizer, as safe to show */
     int32_t bos, eos; /* -1: not known */
 };
 

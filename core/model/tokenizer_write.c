@@ -52,6 +52,9 @@ static json_t *write_split(const pl_step *step)
     switch (step->kind) {
     case PL_STEP_DIGITS:
         return json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", step->flag);
+    case PL_STEP_PUNCTUATION:
+        return json_pack("{s:s, s:s}", "type", "Punctuation", "behavior",
+                         pl_behavior_names[step->behavior]);
     case PL_STEP_METASPACE:
         return json_pack("{s:s, s:o, s:s, s:b}", "type", "Metaspace", "replacement",
                          json_stringn(step->content, step->content_size), "prepend_scheme",
@@ -63,7 +66,7 @@ static json_t *write_split(const pl_step *step)
         return json_pack("{s:s, s:{s:o}, s:s, s:b}", "type", "Split", "pattern",
                          step->literal ? "String" : "Regex",
                          json_stringn(step->text, step->text_size), "behavior",
-                         step->removed ? "Removed" : "Isolated", "invert", step->invert);
+                         pl_behavior_names[step->behavior], "invert", step->invert);
     }
 }
 

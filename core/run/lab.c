@@ -161,7 +161,7 @@ pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *p
     }
     status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
     if (status == PL_OK) {
-        status = pl_tokens_read(tokenizer, paths, n, &fresh, task, err);
+        status = pl_tokens_read(tokenizer, paths, n, lab->memory_limit, &fresh, task, err);
     }
     if (status != PL_OK) {
         goto done;

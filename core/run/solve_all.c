@@ -153,7 +153,8 @@ static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base
     }
     if (status == PL_OK) {
         status = pl_tokens_read(tokenizer, (const char *const *)calibration->texts,
-                                calibration->n_texts, &tokens, task, err);
+                                calibration->n_texts, pl_lab_memory_limit(lab), &tokens, task,
+                                err);
     }
     pl_calib_spec spec = {.model = model,
                           .tokens = &tokens,

@@ -93,7 +93,7 @@ const pl_tokens *bench_tokens(void)
     snprintf(text, sizeof text, "%s/data/wikitext2-valid.txt", getenv("PLANISH_SHARED"));
     if (real.tokens.ids == NULL &&
         (pl_model_need_tokenizer(bench_model(), &tokenizer, &err) != PL_OK ||
-         pl_tokens_read(tokenizer, paths, 1, &real.tokens, NULL, &err) != PL_OK)) {
+         pl_tokens_read(tokenizer, paths, 1, 0, &real.tokens, NULL, &err) != PL_OK)) {
         bench_fail(text, &err);
     }
     return &real.tokens;

@@ -73,11 +73,181 @@ static void special_tokens_in_front(void **ctx)
                      "30-two-special-tokens-in-front/probe.txt", "gptq", 684.598600, 2e-6);
 }
 
+/* `tokenize` of a text of the case. */
+static run tokenize(const char *model, const char *file)
+{
+    char text[PL_TEST_PATH];
+    char script[2 * PL_TEST_PATH];
+    snprintf(script, sizeof script, "tokenize text='%s'", case_path(file, text));
+    return RUN("--json", model, "-c", script);
+}
+
+static void patterns_are_read_as_oniguruma_reads_them(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *folder;
+        size_t count;
+        int ids; /* the case has them */
+    } cases[] = {
+        {"17a-interval-plus-cl100k", 26, 1},
+        {"17c-dollar-means-line-end", 20, 1},
+        {"17d-viking-nested-class", 25, 0},
+        {"17e-falcon3-punctuation", 17, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[PL_TEST_PATH];
+        char file[128];
+        snprintf(file, sizeof file, "%s/text.txt", cases[i].folder);
+        run r = tokenize(case_path(cases[i].folder, path), file);
+        const json_t *ids = json_object_get(run_last(&r), "ids");
+        assert_int_equal(json_array_size(ids), cases[i].count);
+        if (cases[i].ids) {
+            snprintf(file, sizeof file, "cases/%s/right-ids.json", cases[i].folder);
+            json_t *right = pl_test_shared_json(file);
+            assert_true(json_equal(ids, right));
+            json_decref(right);
+        }
+        run_free(&r);
+    }
+}
+
+/* A name of a pre-tokenizer, or none, in a GGUF. */
+static void a_gguf_names_its_pre_tokenizer(void **ctx)
+{
+    (void)ctx;
+    static const char probe[] = "03-gguf-pre-deepseek-r1-qwen/probe.txt";
+    static const char *const others[] = {"default", "llama-v3", "tekken"};
+    char path[PL_TEST_PATH];
+    run r = tokenize(case_path("03-gguf-pre-deepseek-r1-qwen/r1.gguf", path), probe);
+    run same = tokenize(case_path("03-gguf-pre-deepseek-r1-qwen/qwen2.gguf", path), probe);
+    const json_t *ids = json_object_get(run_last(&r), "ids");
+    static const int first[] = {53, 259, 270, 78, 361, 8};
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(json_integer_value(json_array_get(ids, i)), first[i]);
+    }
+    assert_true(json_equal(ids, json_object_get(run_last(&same), "ids")));
+    run_free(&r);
+    run_free(&same);
+    for (size_t i = 0; i < 3; i++) {
+        char file[128];
+        snprintf(file, sizeof file, "03-gguf-pre-deepseek-r1-qwen/others/%s.gguf", others[i]);
+        r = tokenize(case_path(file, path), probe);
+        assert_true(run_number(run_last(&r), "count") > 100);
+        run_free(&r);
+    }
+    /* Without a name it is "default". */
+    case_path("03-gguf-pre-deepseek-r1-qwen/others/default.gguf", path);
+    r = tokenize(path, probe);
+    same = tokenize(without_key(path, "tokenizer.ggml.pre", "no-pre.gguf"), probe);
+    assert_true(json_equal(json_object_get(run_last(&r), "ids"),
+                           json_object_get(run_last(&same), "ids")));
+    run_free(&r);
+    run_free(&same);
+}
+
+/* The demo with another tokenizer.json. */
+static const char *demo_with(const char *tokenizer, const char *name)
+{
+    char from[PL_TEST_PATH];
+    char command[4 * PL_TEST_PATH];
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    case_path(tokenizer, from);
+    snprintf(command, sizeof command,
+             "mkdir '%s' && cp '%s/sessions/demo/config.json' '%s/sessions/demo/model.safetensors' "
+             "'%s' && cp '%s/tokenizer.json' '%s'",
+             run_path(name), root != NULL ? root : ".", root != NULL ? root : ".", run_path(name),
+             from, run_path(name));
+    assert_int_equal(system(command), 0);
+    return run_path(name);
+}
+
+/* A sentence within seconds and within the memory, whatever tokenizer.json asks for. */
+static void hostile_tokenizers_end_soon(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *folder, *says;
+    } cases[] = {
+        {"tokenizer_regex", "split pattern backtracks"},
+        {"tokenizer_replace", "normalizer makes more than"},
+    };
+    static const char *const commands[] = {"tokenize text='%s' limit=3",
+                                           "calibrate text='%s' length=64 windows=1",
+                                           "perplexity text='%s' length=64 windows=1"};
+    char text[PL_TEST_PATH];
+    case_path("tokenizer_regex/aaa.txt", text);
+    for (size_t i = 0; i < 2; i++) {
+        const char *model = demo_with(cases[i].folder, cases[i].folder);
+        for (size_t k = 0; k < 3; k++) {
+            char script[2 * PL_TEST_PATH];
+            snprintf(script, sizeof script, commands[k], text);
+            run r = RUN("--json", "--store", run_path("store"), model, "-c", script);
+            run_check_failed(&r, 1, cases[i].says);
+            assert_true(r.peak_bytes < (size_t)400 << 20);
+            run_free(&r);
+        }
+    }
+}
+
+/* Whatever a text may be: its tokens, or a sentence. */
+static void files_of_texts(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *file;
+        int count;        /* tokens of the demo, as tokenizers counts them; -1: too few */
+        const char *says; /* then */
+    } cases[] = {
+        {"plain.txt", 241, NULL},
+        {"bom.txt", 244, NULL},
+        {"crlf.txt", 480, NULL},
+        {"nul.txt", 601, NULL},
+        {"bos.txt", 600, NULL},
+        {"empty.txt", -1, NULL}, /* no tokens, and no window to calibrate on */
+        {"short.txt", -1, NULL},
+        {"spaces.txt", -1, NULL},
+        {"empties.jsonl", 488, NULL},
+        {"upper.JSONL", 484, NULL},
+        {"arr.json", 241, NULL},
+        {"rows.jsonl", 0, "line 3: expected a JSON object with a string `text`"},
+        {"chat.jsonl", 0, "line 1: expected a JSON object with a string `text`"},
+        {"latin1.txt", 0, "byte 3 (0xe9) is not valid UTF-8"},
+        {"utf16.txt", 0, "UTF-16, expected UTF-8"},
+        {"long.txt", 3000000, NULL},
+        {"longws.txt", 1000001, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char file[128];
+        char text[PL_TEST_PATH];
+        char script[4 * PL_TEST_PATH];
+        snprintf(file, sizeof file, "14-calibration-texts/%s", cases[i].file);
+        case_path(file, text);
+        snprintf(script, sizeof script,
+                 "tokenize text='%s' limit=1; calibrate text='%s' length=64 windows=1", text, text);
+        run r = RUN("--json", "--store", run_path("store"), "-c", script);
+        if (cases[i].says != NULL) {
+            run_check_failed(&r, 1, cases[i].says);
+        } else if (cases[i].count < 0) {
+            run_check_failed(&r, 1, "the text has 0 windows of 64 tokens, 1 were asked");
+        } else {
+            const double count = run_number(run_result(&r, 0), "count");
+            assert_int_equal(run_number(run_last(&r), "tokens"), 64);
+            assert_int_equal(count, cases[i].count);
+        }
+        run_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gguf_without_add_bos_token),
         cmocka_unit_test(special_tokens_in_front),
+        cmocka_unit_test(patterns_are_read_as_oniguruma_reads_them),
+        cmocka_unit_test(a_gguf_names_its_pre_tokenizer),
+        cmocka_unit_test(hostile_tokenizers_end_soon),
+        cmocka_unit_test(files_of_texts),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

@@ -51,7 +51,7 @@ static void read_tokenizer(const pl_checkpoint *checkpoint)
     int32_t *ids = NULL;
     size_t count = 0;
     pl_buf json = {0};
-    status = pl_tokenizer_encode(tokenizer, text, sizeof text - 1, &ids, &count, NULL, &err);
+    status = pl_tokenizer_encode(tokenizer, text, sizeof text - 1, 0, &ids, &count, NULL, &err);
     promise(status == PL_OK || err.message[0] != '\0');
     for (size_t i = 0; i < count; i++) {
         promise(ids[i] >= 0 && (size_t)ids[i] < pl_tokenizer_vocab_size(tokenizer));

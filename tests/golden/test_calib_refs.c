@@ -28,7 +28,7 @@ static reference open_reference(const char *name)
     pl_check_ok(pl_model_need_tokenizer(r.model, &tokenizer, &err), err);
     snprintf(file, sizeof file, "refs/%s/probe.txt", name);
     const char *text = pl_test_shared(file, path);
-    pl_check_ok(pl_tokens_read(tokenizer, &text, 1, &r.tokens, NULL, &err), err);
+    pl_check_ok(pl_tokens_read(tokenizer, &text, 1, 0, &r.tokens, NULL, &err), err);
     return r;
 }
 

@@ -38,7 +38,7 @@ static void test_calibrates(void **state)
     pl_error err;
     pl_check_ok(pl_model_open(pl_test_smollm2(), &smol.model, &err), err);
     pl_check_ok(pl_model_need_tokenizer(smol.model, &tokenizer, &err), err);
-    pl_check_ok(pl_tokens_read(tokenizer, &text, 1, &smol.tokens, NULL, &err), err);
+    pl_check_ok(pl_tokens_read(tokenizer, &text, 1, 0, &smol.tokens, NULL, &err), err);
     pl_temp_init(&smol.temp);
     pl_check_ok(pl_store_open(smol.temp.folder, 0, &smol.store, &err), err);
     const pl_calib_spec spec = {.model = smol.model,

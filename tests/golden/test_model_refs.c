@@ -70,7 +70,7 @@ static void check_tokens(const pl_model *model, const char *name, const json_t *
     snprintf(probe, sizeof probe, "refs/%s/probe.txt", name);
     pl_check_ok(pl_file_read_all(pl_test_shared(probe, path), 1 << 20, &text, &size, &err), err);
     pl_check_ok(pl_model_need_tokenizer(model, &tokenizer, &err), err);
-    pl_check_ok(pl_tokenizer_encode(tokenizer, text, size, ids, count, NULL, &err), err);
+    pl_check_ok(pl_tokenizer_encode(tokenizer, text, size, 0, ids, count, NULL, &err), err);
     const json_t *expected = json_object_get(reference, "tokens");
     assert_int_equal(*count, json_array_size(expected));
     for (size_t i = 0; i < *count; i++) {

@@ -27,7 +27,8 @@ static void open_text(text *t)
     pl_check_ok(pl_file_read_all(path, 1 << 24, &bytes, &size, &err), err);
     pl_check_ok(pl_model_open(model, &t->model, &err), err);
     pl_check_ok(pl_model_need_tokenizer(t->model, &tokenizer, &err), err);
-    pl_check_ok(pl_tokenizer_encode(tokenizer, bytes, size, &t->ids, &t->count, NULL, &err), err);
+    pl_check_ok(pl_tokenizer_encode(tokenizer, bytes, size, 0, &t->ids, &t->count, NULL, &err),
+                err);
     free(bytes);
 }
 

@@ -43,7 +43,7 @@ static void check_file(const pl_tokenizer *t, const char *name, size_t expected,
     int32_t *ids = NULL;
     pl_error err = {0};
     pl_check_ok(pl_file_read_all(pl_test_shared(name, path), 1 << 24, &text, &size, &err), err);
-    pl_check_ok(pl_tokenizer_encode(t, text, size, &ids, &count, NULL, &err), err);
+    pl_check_ok(pl_tokenizer_encode(t, text, size, 0, &ids, &count, NULL, &err), err);
     assert_int_equal(count, expected);
     uint64_t found = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < count; i++) {

@@ -65,6 +65,34 @@ static void test_joined(void **state)
     check_text(2, both, "one\n\n\nzwei\xc3\xa9\n\n\n\nx");
 }
 
+static void test_records_of_a_json(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"c.json", "c.JSON", "c.JsonL"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        const char *paths[] = {path};
+        write_file(path, "{\"text\": \"a\"}\n{\"text\": \"b\"}\n");
+        check_text(1, paths, "a\n\nb");
+        write_file(path, "{\"text\":\n\"a\"}");
+        if (i < 2) {
+            check_text(1, paths, "a");
+            write_file(path, "[{\"text\": \"a\"},\n {\"text\": \"b\"}]");
+            check_text(1, paths, "a\n\nb");
+            write_file(path, "[{\"text\": \"a\"},\n {\"text\": null}]");
+            check_fails(path, "record 2: expected a JSON object with a string `text`");
+            write_file(path, "\"prose\"");
+            check_fails(path, "line 1: expected");
+        } else {
+            check_fails(path, "line 1: expected");
+        }
+        write_file(path, "prose");
+        check_fails(path, "line 1: expected a JSON object");
+        unlink(path);
+    }
+}
+
 static void test_bad_lines_are_numbered(void **state)
 {
     (void)state;
@@ -87,6 +115,8 @@ static void test_invalid_utf8_is_placed(void **state)
     (void)state;
     write_file(path_a, "abc\xc3\x28");
     check_fails(path_a, "byte 3 (0xc3) is not valid UTF-8");
+    write_file(path_a, "\xff\xfeh");
+    check_fails(path_a, "UTF-16, expected UTF-8");
 }
 
 static void test_missing_file(void **state)
@@ -143,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_records_of_a_json),
         cmocka_unit_test(test_bad_lines_are_numbered),
         cmocka_unit_test(test_invalid_utf8_is_placed),
         cmocka_unit_test(test_missing_file),

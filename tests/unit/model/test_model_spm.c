@@ -201,7 +201,8 @@ static void the_written_tokenizer_gives_the_same_ids(void **state)
             int32_t *ids = NULL;
             size_t count = 0;
             pl_check_ok(
-                pl_tokenizer_encode(t, texts[i], strlen(texts[i]), &ids, &count, NULL, &err), err);
+                pl_tokenizer_encode(t, texts[i], strlen(texts[i]), 0, &ids, &count, NULL, &err),
+                err);
             assert_true(count > 0);
             tokens_check(again, texts[i], ids, count);
             free(ids);
@@ -264,7 +265,7 @@ static void a_long_text_takes_linear_time(void **state)
     } cases[] = {{'a', AA, SIZE / 2}, {' ', BLANKS, SIZE / 2}, {'x', UNK, 1}};
     for (size_t i = 0; i < 3; i++) {
         memset(text, cases[i].fill, SIZE);
-        pl_check_ok(pl_tokenizer_encode(t, text, SIZE, &ids, &count, NULL, &err), err);
+        pl_check_ok(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, NULL, &err), err);
         assert_int_equal(count, cases[i].count);
         for (size_t k = 0; k < count; k++) {
             assert_int_equal(ids[k], cases[i].id);
@@ -273,7 +274,7 @@ static void a_long_text_takes_linear_time(void **state)
     }
     pl_task task = {.turn = NULL};
     atomic_store(&task.cancel, true);
-    assert_int_equal(pl_tokenizer_encode(t, text, SIZE, &ids, &count, &task, &err),
+    assert_int_equal(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, &task, &err),
                      PL_ERR_CANCELLED);
     assert_true(ids == NULL && count == 0);
     free(text);

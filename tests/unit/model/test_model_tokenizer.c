@@ -200,7 +200,7 @@ static void written_tokenizer_gives_the_same_ids(void **state)
             int32_t *ids = NULL;
             size_t count = 0;
             pl_check_ok(
-                pl_tokenizer_encode(first, texts[i], strlen(texts[i]), &ids, &count, NULL, &err),
+                pl_tokenizer_encode(first, texts[i], strlen(texts[i]), 0, &ids, &count, NULL, &err),
                 err);
             assert_true(count > 0);
             tokens_check(again, texts[i], ids, count);
@@ -226,20 +226,20 @@ static void a_long_word_takes_linear_time(void **state)
     char *text = malloc(SIZE);
     assert_non_null(text);
     memset(text, 'a', SIZE);
-    pl_check_ok(pl_tokenizer_encode(t, text, SIZE, &ids, &count, NULL, &err), err);
+    pl_check_ok(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, NULL, &err), err);
     assert_int_equal(count, SIZE / 4);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(ids[i], AAAA);
     }
     free(ids);
     memset(text, ' ', SIZE);
-    pl_check_ok(pl_tokenizer_encode(t, text, SIZE, &ids, &count, NULL, &err), err);
+    pl_check_ok(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, NULL, &err), err);
     assert_int_equal(count, SIZE);
     free(ids);
     pl_task task = {.turn = NULL};
     atomic_store(&task.cancel, true);
     memset(text, 'a', SIZE);
-    assert_int_equal(pl_tokenizer_encode(t, text, SIZE, &ids, &count, &task, &err),
+    assert_int_equal(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, &task, &err),
                      PL_ERR_CANCELLED);
     assert_true(ids == NULL && count == 0);
     free(text);

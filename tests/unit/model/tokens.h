@@ -71,7 +71,8 @@ static inline void tokens_check(const pl_tokenizer *tokenizer, const char *text,
     pl_error err = {0};
     int32_t *ids = NULL;
     size_t found = 0;
-    pl_check_ok(pl_tokenizer_encode(tokenizer, text, strlen(text), &ids, &found, NULL, &err), err);
+    pl_check_ok(pl_tokenizer_encode(tokenizer, text, strlen(text), 0, &ids, &found, NULL, &err),
+                err);
     int same = found == count && (count == 0 || memcmp(ids, expected, count * sizeof *ids) == 0);
     for (size_t i = 0; !same && i < found; i++) {
         fprintf(stderr, "%s%d", i > 0 ? " " : "ids: ", (int)ids[i]);
