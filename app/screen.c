@@ -207,6 +207,8 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     pl_screen_new_model(screen);
     if (options->failure != NULL) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, options->failure);
+    } else if (pl_terminal_notice(screen->terminal) != NULL) {
+        pl_screen_say(screen, PL_MESSAGE_WARNING, pl_terminal_notice(screen->terminal));
     } else if (options->notice != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, options->notice);
     }

@@ -1,6 +1,7 @@
 #include "views/terminal.h"
 
 #include "core/base/checked.h"
+#include "core/base/text.h"
 #include "views/rescue.h"
 #include "views/theme.h"
 
@@ -27,6 +28,7 @@ struct pl_terminal {
     attr_t attrs[PL_STYLE_COUNT];
     pl_surface shown; /* what is on the screen */
     bool afresh;
+    char notice[240]; /* empty: none */
 };
 
 static int colours_wanted(void)
@@ -167,7 +169,7 @@ static bool read_size(int *rows, int *cols)
 
 /* newterm for a screen of a size that can be drawn: it obeys LINES and COLUMNS before it asks the
  * terminal. */
-static SCREEN *open_curses(void)
+static SCREEN *open_sized(void)
 {
     int rows = 0, cols = 0;
     char high[16], wide[16];
@@ -187,6 +189,40 @@ static SCREEN *open_curses(void)
     return screen;
 }
 
+/* Opens the terminal as TERM says it is.  Names of newer terminals are missing in many databases,
+ * on the far side of an ssh, say; nearly all of them understand xterm. */
+static pl_status open_curses(pl_terminal *terminal, pl_error *err)
+{
+    static const char *const known[] = {"xterm-256color", "xterm", "vt100"};
+    const char *term = getenv("TERM");
+    char named[64], safe[80];
+    snprintf(named, sizeof named, "%s", term != NULL ? term : "");
+    pl_text_escape(named, strlen(named), safe, sizeof safe);
+    terminal->screen = open_sized();
+    for (size_t i = 0; i < sizeof known / sizeof known[0] && terminal->screen == NULL; i++) {
+        if (setenv("TERM", known[i], 1) == 0 && (terminal->screen = open_sized()) != NULL) {
+            snprintf(terminal->notice, sizeof terminal->notice,
+                     "TERM=%s is not known on this machine: drawn as %s; if that looks wrong, set "
+                     "TERM to what it knows",
+                     safe, known[i]);
+        }
+    }
+    if (terminal->screen == NULL) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "TERM=%s: this terminal is not known, nor is xterm: install a terminfo "
+                            "database (ncurses-base), or work without a screen by -c or --batch",
+                            safe);
+    }
+    if (tigetstr("cup") == NULL || tigetstr("cup") == (char *)-1) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "TERM=%s: this terminal cannot move its cursor: start planish in "
+                            "another, set TERM to what it is (TERM=xterm-256color planish), or "
+                            "work without a screen by -c or --batch",
+                            safe);
+    }
+    return PL_OK;
+}
+
 pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
 {
     *out = NULL;
@@ -202,13 +238,7 @@ pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
     setlocale(LC_CTYPE, "");
     pl_status status = pl_rescue_prepare(err);
     if (status == PL_OK) {
-        terminal->screen = open_curses();
-    }
-    if (status == PL_OK && terminal->screen == NULL) {
-        const char *term = getenv("TERM");
-        status = pl_error_set(err, PL_ERR_STATE,
-                              "TERM=%s: this terminal is not known or cannot move its cursor",
-                              term != NULL ? term : "");
+        status = open_curses(terminal, err);
     }
     if (status == PL_OK) {
         status = install_rescue(err);
@@ -255,6 +285,11 @@ void pl_terminal_close(pl_terminal *terminal)
     }
     pl_surface_deinit(&terminal->shown);
     free(terminal);
+}
+
+const char *pl_terminal_notice(const pl_terminal *terminal)
+{
+    return terminal->notice[0] != '\0' ? terminal->notice : NULL;
 }
 
 void pl_terminal_set_marks(pl_terminal *terminal, const char *marks)

@@ -12,10 +12,15 @@ typedef struct pl_terminal pl_terminal;
 
 /* marks: "braille", "blocks", "ascii", or NULL: by the locale's charset and TERM.  Colours follow
  * the terminal's description and NO_COLOR.  Sets LC_CTYPE from the environment, and no other part
- * of the locale.  PL_ERR_STATE if input or output is no terminal or TERM is unknown.  Caller owns
- * *out; the terminal is restored by pl_terminal_close, and on fatal signals by rescue.c. */
+ * of the locale.  A TERM that the terminfo database lacks is taken for an xterm, in the
+ * environment, too, and pl_terminal_notice says so.  PL_ERR_STATE if input or output is no terminal
+ * or TERM cannot move its cursor.  Caller owns *out; the terminal is restored by
+ * pl_terminal_close, and on fatal signals by rescue.c. */
 PL_NODISCARD pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err);
 void pl_terminal_close(pl_terminal *terminal); /* NULL is fine */
+
+/* What a person should know of how it was opened; NULL: nothing. */
+const char *pl_terminal_notice(const pl_terminal *terminal);
 
 /* At run time; as marks above. */
 void pl_terminal_set_marks(pl_terminal *terminal, const char *marks);

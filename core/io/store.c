@@ -171,8 +171,8 @@ static pl_status keep_in_memory(pl_store *store, const pl_entry_content *content
         pl_buf text = {0};
         pl_buf_printf(&text,
                       "nothing more is kept on disk (%s): what is computed stays in memory until "
-                      "planish ends; free some space there, or name another folder with --store "
-                      "DIR",
+                      "planish ends; make room there or make it writable, or name another "
+                      "folder with --store DIR",
                       why->message);
         free(store->notice);
         store->notice = text.data;
@@ -182,7 +182,8 @@ static pl_status keep_in_memory(pl_store *store, const pl_entry_content *content
     if (status != PL_OK) {
         pl_error cause = *why;
         return pl_error_set(why, PL_ERR_IO,
-                            "%s; free some space there, or name another folder with --store DIR",
+                            "%s; make room there or make it writable, or name another folder with "
+                            "--store DIR",
                             cause.message);
     }
     return PL_OK;
@@ -273,6 +274,12 @@ bool pl_store_has(pl_store *store, const char *kind, pl_id key)
     return found;
 }
 
+/* A folder that this user may not enter holds nothing for it: what is computed stays in memory. */
+static bool is_closed_to_us(const char *path)
+{
+    return access(path, R_OK) != 0 && (errno == EACCES || errno == ENOTDIR);
+}
+
 pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **out, pl_error *err)
 {
     pl_buf path;
@@ -294,6 +301,8 @@ pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **
         status = pl_entry_open(path.data, kind, key, out, err);
         if (status == PL_OK) {
             mark_used(path.data);
+        } else if (status == PL_ERR_IO && is_closed_to_us(path.data)) {
+            status = pl_error_set(err, PL_ERR_NOT_FOUND, "%s: is not ours to read", path.data);
         }
         break;
     }

@@ -10,7 +10,7 @@
 /* cases/NAME, which must be there. */
 static const char *case_path(const char *name, char path[PL_TEST_PATH])
 {
-    char file[256];
+    char file[300];
     snprintf(file, sizeof file, "cases/%s", name);
     return pl_test_shared(file, path);
 }
@@ -283,6 +283,37 @@ static void one_bad_weight_hides_no_other(void **ctx)
     run_free(&r);
 }
 
+/* Where nothing can be written everything computes, keeps nothing, and says so once.  A folder
+ * below a file stands for one without permission, which the superuser would not notice. */
+static void without_a_writable_home_it_computes(void **ctx)
+{
+    (void)ctx;
+    char model[PL_TEST_PATH];
+    char text[PL_TEST_PATH];
+    char script[4 * PL_TEST_PATH];
+    char store[600];
+    double perplexity[2] = {0};
+    case_path("28-read-only-home/README", text);
+    pl_test_shared("refs/llama2", model);
+    pl_test_shared("refs/llama2/probe.txt", text);
+    run_write(run_path("no-folder"), "");
+    snprintf(script, sizeof script,
+             "calibrate text='%s' length=64 windows=1; method gptq; solve all; solve 0.q_proj;"
+             "perplexity text='%s' length=64 windows=1 which=after",
+             text, text);
+    for (int kept = 0; kept < 2; kept++) {
+        snprintf(store, sizeof store, "%s/store", run_path(kept ? "kept" : "no-folder"));
+        run r = RUN("--json", "--store", store, model, "-c", script);
+        perplexity[kept] = run_number(run_last(&r), "perplexity");
+        static const char said[] = "what is computed stays in memory until planish ends";
+        const char *first = strstr(r.err, said);
+        assert_true(kept == (first == NULL));
+        assert_true(first == NULL || strstr(first + strlen(said), said) == NULL);
+        run_free(&r);
+    }
+    pl_check_close(perplexity[0], perplexity[1], 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +329,7 @@ int main(void)
         cmocka_unit_test(what_is_no_model_is_named),
         cmocka_unit_test(a_config_is_read_as_python_reads_it),
         cmocka_unit_test(one_bad_weight_hides_no_other),
+        cmocka_unit_test(without_a_writable_home_it_computes),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

@@ -158,6 +158,40 @@ static void test_a_terminal_without_measure(void **state)
     close(fd);
 }
 
+/* A TERM that this machine does not know is drawn as an xterm, and said; one that cannot move its
+ * cursor is refused with the cure. */
+static void test_terminals_not_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *term, *sees;
+    } cases[] = {
+        {"of-tomorrow", "TERM=of-tomorrow is not known on this machine: drawn as xterm"},
+        {"", "TERM= is not known on this machine: drawn as xterm"},
+        {"dumb", "TERM=dumb: this terminal cannot move its cursor: start planish in another, set"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct winsize size = {.ws_row = 24, .ws_col = 100};
+        int fd = -1, status = 0;
+        const pid_t pid = forkpty(&fd, NULL, NULL, &size);
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            setenv("HOME", temp.folder, 1);
+            setenv("LC_ALL", "C.UTF-8", 1);
+            setenv("TERM", cases[i].term, 1);
+            execl(getenv("PLANISH_BIN"), "planish", "--store", temp.folder, (char *)NULL);
+            _exit(127);
+        }
+        assert_true(comes(fd, cases[i].sees, patience()));
+        if (i < 2) {
+            assert_int_equal(kill(pid, SIGKILL), 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(i < 2 || (WIFEXITED(status) && WEXITSTATUS(status) != 0));
+        close(fd);
+    }
+}
+
 #define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -167,6 +201,7 @@ int main(void)
         SCREEN(test_200x50),
         SCREEN(test_300x80),
         SCREEN(test_a_terminal_without_measure),
+        SCREEN(test_terminals_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

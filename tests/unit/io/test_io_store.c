@@ -324,7 +324,8 @@ static void what_the_disk_refuses_stays_in_memory(void **state)
     assert_int_equal(pl_store_put(store, "gram", (pl_id){9, 9}, NULL, &too_large, 1, &err),
                      PL_ERR_IO);
     pl_check_says(err, "the store keeps no result: ");
-    pl_check_says(err, "free some space there, or name another folder with --store DIR");
+    pl_check_says(err, "make room there or make it writable, or name another folder with --store "
+                       "DIR");
     assert_false(pl_store_has(store, "gram", (pl_id){9, 9}));
     pl_check_ok(pl_store_remove(store, "gram", key, &err), err);
     assert_false(pl_store_has(store, "gram", key));
