@@ -1,6 +1,7 @@
 /* planish: the terminal workbench, its prompt and its batch front. */
 #include "app/front.h"
 #include "app/start.h"
+#include "core/base/json.h"
 #include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"
 #include "views/keys.h"
@@ -60,6 +61,7 @@ static void print_version(int threads)
 int main(int argc, char **argv)
 {
     pl_start(argv);
+    pl_json_start();
     give_back_large_blocks();
     /* Only the character type: numbers are written with a point everywhere. */
     setlocale(LC_CTYPE, "");

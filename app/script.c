@@ -225,13 +225,30 @@ done:
     return PL_OK;
 }
 
+/* What fails where memory was short fails over that, whatever it has met: half a text is no JSON.
+ */
+static pl_status conclude(pl_status status, unsigned before, pl_error *err)
+{
+    if (status == PL_OK) {
+        return pl_memory_check(before, err);
+    }
+    if (pl_memory_failures() != before && status != PL_ERR_MEMORY && status != PL_ERR_CANCELLED) {
+        pl_error_prefix(err, "out of memory: ");
+        if (err != NULL) {
+            err->code = PL_ERR_MEMORY;
+        }
+        return PL_ERR_MEMORY;
+    }
+    return status;
+}
+
 pl_status pl_call_run(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                       pl_error *err)
 {
     const unsigned before = pl_memory_failures();
     pl_status status =
         call->command->run != NULL ? call->command->run(call, state, lab, task, err) : PL_OK;
-    return status == PL_OK ? pl_memory_check(before, err) : status;
+    return conclude(status, before, err);
 }
 
 pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err)
@@ -239,7 +256,7 @@ pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err)
     const unsigned before = pl_memory_failures();
     pl_status status =
         call->command->apply != NULL ? call->command->apply(call, state, err) : PL_OK;
-    return status == PL_OK ? pl_memory_check(before, err) : status;
+    return conclude(status, before, err);
 }
 
 void pl_call_destroy(pl_call *call)

@@ -425,6 +425,10 @@ static int write_entry(const statements *to, const pl_record *entry)
 pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *first, pl_error *err)
 {
     statements to = {0};
+    /* Without memory even the end of a transaction that has failed may have failed. */
+    if (!sqlite3_get_autocommit(db)) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
     bool good = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
                 sqlite3_prepare_v2(db, "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?)", -1,
                                    &to.command, NULL) == SQLITE_OK &&

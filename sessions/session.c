@@ -1,6 +1,7 @@
 #include "sessions/session.h"
 
 #include "core/base/file.h"
+#include "core/base/memory.h"
 #include "sessions/database.h"
 
 #include <pthread.h>
@@ -331,8 +332,14 @@ pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err)
     if (session->head == 0) {
         return PL_OK;
     }
+    const unsigned before = pl_memory_failures();
     *out = json_loads(session->nodes[session->head - 1].json, 0, NULL);
-    return *out != NULL ? PL_OK : damaged(session, "a state is not JSON", err);
+    if (*out != NULL) {
+        return PL_OK;
+    }
+    return pl_memory_failures() == before
+               ? damaged(session, "a state is not JSON", err)
+               : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", session->path);
 }
 
 static pl_status move_head(pl_session *session, int64_t to, json_t **out, pl_error *err)

@@ -1,5 +1,6 @@
 #include "core/base/error.h"
 
+#include "core/base/memory.h"
 #include "core/base/text.h"
 
 #include <stdio.h>
@@ -16,6 +17,9 @@ static void set_message(pl_error *err, const char *format, va_list args)
 
 pl_status pl_error_set(pl_error *err, pl_status code, const char *format, ...)
 {
+    if (code == PL_ERR_MEMORY) {
+        pl_memory_failed(); /* also where the caller then goes on without what it wanted */
+    }
     if (err != NULL) {
         va_list args;
         va_start(args, format);

@@ -7,6 +7,9 @@
 
 #include <jansson.h>
 
+/* Before the first use of jansson: what it cannot reserve is counted, too. */
+void pl_json_start(void);
+
 /* As json_object_set_new and json_array_append_new: they take the value, which may be NULL (a step
  * that failed), and so may the object or list. */
 void pl_json_set(json_t *object, const char *key, json_t *value);

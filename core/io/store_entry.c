@@ -1,6 +1,7 @@
 #include "core/io/store_parts.h"
 
 #include "core/base/file.h"
+#include "core/base/memory.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -70,6 +71,7 @@ static pl_status read_table(pl_entry *entry, const entry_header *header, pl_erro
 {
     const char *path = pl_file_path(entry->file);
     const size_t size = (size_t)header->table_bytes;
+    const unsigned before = pl_memory_failures();
     char *text = malloc(size + 1);
     if (text == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
@@ -80,7 +82,9 @@ static pl_status read_table(pl_entry *entry, const entry_header *header, pl_erro
         if (!pl_id_equal(sum, (pl_id){header->table_sum[0], header->table_sum[1]})) {
             status = damaged(path, "wrong checksum of the table", err);
         } else if ((entry->table = json_loadb(text, size, 0, NULL)) == NULL) {
-            status = damaged(path, "its table is no JSON", err);
+            status = pl_memory_failures() == before
+                         ? damaged(path, "its table is no JSON", err)
+                         : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
         }
     }
     free(text);

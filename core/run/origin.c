@@ -54,6 +54,8 @@ json_t *pl_origin_json(const pl_source *source)
             return NULL;
         }
         pl_id_format(id, model);
+    } else if (!pl_id_equal(source->told, (pl_id){0})) {
+        pl_id_format(source->told, model);
     }
     return json_pack("{s:s, s:s}", "files", files, "model", model);
 }
@@ -73,7 +75,9 @@ pl_status pl_origin_check(pl_source *source, const json_t *json, bool *same, pl_
         return status;
     }
     *same = pl_id_equal(was, now);
-    if (*same || !get_id(json, "model", &was)) {
+    const bool told = get_id(json, "model", &was);
+    if (*same || !told) {
+        source->told = told ? was : (pl_id){0}; /* for the next session only: not for any key */
         return PL_OK;
     }
     status = pl_model_identity(source->model, &now, NULL, err);

@@ -434,6 +434,7 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
     pl_mat w = {.data = out, .rows = info->rows, .cols = info->cols};
     pl_result parts = {0};
     pl_error why = {0};
+    const unsigned before = pl_memory_failures();
     *provided = 0;
     pl_status status = pl_result_read(lab, state, layer, key, &parts, NULL, &why);
     const bool rounded = which != PL_WHICH_PRECONDITIONED && parts.has_rounded;
@@ -451,8 +452,9 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
         *provided = 1;
         return PL_OK;
     }
-    if (status == PL_ERR_MEMORY) {
-        return pl_error_set(err, status, "%s: out of memory for its solved weights", info->name);
+    if (status == PL_ERR_MEMORY || pl_memory_failures() != before) {
+        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its solved weights",
+                            info->name);
     }
     if (status == PL_ERR_CHANGED) {
         if (strstr(why.message, info->name) == NULL) {

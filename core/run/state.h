@@ -22,6 +22,7 @@ typedef struct pl_source {
     char *path;   /* as the user gave it; NULL for the built-in demo */
     char *demo;   /* the demo's folder, or NULL */
     char *inputs; /* of a bare model: the file of its inputs, as path; or NULL */
+    pl_id told;   /* identity by a session whose files are these (origin.h); zeros: none */
 } pl_source;
 
 /* Takes ownership of model.  On failure the model is closed. */
