@@ -203,6 +203,39 @@ pl_status pl_apply_open(pl_call *call, pl_state *state, pl_error *err)
     return pl_state_set_source(state, call->source, err);
 }
 
+/* Its kind, how it cuts, BOS and the like; or why there is none. */
+static void put_tokenizer(json_t *result, const pl_model *model)
+{
+    static const char *const keys[PL_TOKENIZER_FACTS] = {
+        "tokenizer", "pre_tokenizer", "special_tokens", "tokenizer_files"};
+    pl_error why = {0};
+    const pl_tokenizer *tokenizer = NULL;
+    pl_status status = pl_model_need_tokenizer(model, &tokenizer, &why);
+    for (size_t i = 0; i < PL_TOKENIZER_FACTS; i++) {
+        pl_buf text = {0};
+        if (status == PL_OK) {
+            pl_tokenizer_tell(tokenizer, (pl_tokenizer_fact)i, &text);
+        } else if (i == 0) {
+            pl_buf_printf(&text, "none: %s", why.message);
+        }
+        pl_json_set(result, keys[i], text.size > 0 ? json_string(text.data) : json_null());
+        pl_buf_deinit(&text);
+    }
+}
+
+/* The texts of the calibration that is set. */
+static void put_texts(json_t *result, const pl_state *state)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < state->calibration.n_texts; i++) {
+        char safe[1024];
+        const char *path = state->calibration.texts[i];
+        pl_text_escape(path, strlen(path), safe, sizeof safe);
+        pl_json_append(list, json_string(safe));
+    }
+    pl_json_set(result, "calibration_texts", list);
+}
+
 pl_status pl_run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                       pl_error *err)
 {
@@ -213,6 +246,8 @@ pl_status pl_run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task
     char processor[160];
     put_info(call->result, state->source->model, 0);
     put_files(call->result, state->source->model);
+    put_tokenizer(call->result, state->source->model);
+    put_texts(call->result, state);
     pl_processor_name(processor, sizeof processor);
     pl_json_set(call->result, "kernel", json_string(pl_kernel_name()));
     pl_json_set(call->result, "threads", json_integer(pl_linalg_threads()));

@@ -357,7 +357,8 @@ static int64_t read_id(const json_t *metadata, const char *key)
 /* The role whose layers a tensor "blk.N.<name>.bias" belongs to; PL_ROLE_COUNT: none. */
 static pl_role bias_role(const pl_arch *arch, const char *tensor)
 {
-    const char *name = strncmp(tensor, "blk.", 4) == 0 ? strchr(tensor + 4, '.') : NULL;
+    const char *name = strncmp(tensor, "blk.", 4) == 0 ? strchr(tensor, '.') : NULL;
+    name = name != NULL ? strchr(name + 1, '.') : NULL;
     const char *end = strrchr(tensor, '.');
     int role = name != NULL && end > name && strcmp(end, ".bias") == 0 ? 0 : PL_ROLE_COUNT;
     for (; role < PL_ROLE_COUNT; role++) {

@@ -116,11 +116,6 @@ const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer)
     return &tokenizer->frame;
 }
 
-const char *pl_tokenizer_rule(const pl_tokenizer *tokenizer)
-{
-    return tokenizer->rule;
-}
-
 int32_t pl_tokenizer_find(const pl_tokenizer *tokenizer, const char *text, size_t size)
 {
     const pl_vocab *vocab = &tokenizer->vocab;

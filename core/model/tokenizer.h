@@ -49,6 +49,15 @@ typedef struct pl_frame {
 const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer);
 const char *pl_tokenizer_rule(const pl_tokenizer *tokenizer);
 
+/* For `info`, safe to show: the kind of its vocabulary and merges; how it normalizes and cuts a text
+ * ("NFC, Split, ByteLevel", after GGUF's name for it); the special tokens around a text; the files
+ * it was read from.  Appended to out. */
+typedef enum pl_tokenizer_fact {
+    PL_TOKENIZER_KIND, PL_TOKENIZER_SPLITS, PL_TOKENIZER_SPECIALS, PL_TOKENIZER_FILES,
+    PL_TOKENIZER_FACTS,
+} pl_tokenizer_fact;
+void pl_tokenizer_tell(const pl_tokenizer *tokenizer, pl_tokenizer_fact fact, pl_buf *out);
+
 /* Whether a special token begins a text, and which. */
 bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos);
 

@@ -42,16 +42,23 @@ static const bos_class *find_class(const char *name)
     return NULL;
 }
 
+typedef struct reader {
+    const char *folder;
+    json_t *config;   /* tokenizer_config.json, or NULL */
+    json_t *specials; /* special_tokens_map.json, where it counts, or NULL */
+    pl_tokenizer *t;
+} reader;
+
 /* A JSON object of the folder, NULL where there is no such file.  Integers are read as reals: a
  * model_max_length of 1e30, written out, is usual. */
-static pl_status read_object(const char *folder, const char *name, json_t **out, pl_error *err)
+static pl_status read_object(const reader *r, const char *name, json_t **out, pl_error *err)
 {
     pl_buf path = {0};
     char *text = NULL;
     size_t size = 0;
     json_error_t why;
     *out = NULL;
-    pl_path_join(&path, folder, name);
+    pl_path_join(&path, r->folder, name);
     pl_status status = pl_buf_check(&path, err);
     if (status == PL_OK && access(path.data, F_OK) == 0) {
         status = pl_file_read_all(path.data, MAX_CONFIG, &text, &size, err);
@@ -65,6 +72,9 @@ static pl_status read_object(const char *folder, const char *name, json_t **out,
             json_decref(*out);
             *out = NULL;
         }
+        char *files = r->t->files;
+        const size_t used = strlen(files);
+        snprintf(files + used, sizeof r->t->files - used, ", %s", name);
     }
     free(text);
     pl_buf_deinit(&path);
@@ -76,13 +86,6 @@ static const json_t *token_text(const json_t *value)
 {
     return json_is_object(value) ? json_object_get(value, "content") : value;
 }
-
-typedef struct reader {
-    const char *folder;
-    json_t *config;   /* tokenizer_config.json, or NULL */
-    json_t *specials; /* special_tokens_map.json, where it counts, or NULL */
-    pl_tokenizer *t;
-} reader;
 
 /* Appends the special token `key` to ids[*count].  *missing: it is the class's own word for it, and
  * the vocabulary has none. */
@@ -171,7 +174,7 @@ static pl_status apply(reader *r, const char *by_type, pl_error *err)
     pl_status status = PL_OK;
     if (name == NULL) {
         where = "config.json";
-        status = read_object(r->folder, where, &model, err);
+        status = read_object(r, where, &model, err);
         name = json_string_value(json_object_get(model, "tokenizer_class"));
         name = name != NULL ? name : by_type;
     }
@@ -196,11 +199,11 @@ pl_status pl_tokenizer_from_folder(const char *folder, const char *by_type, pl_t
         status = pl_tokenizer_from_json(path.data, &r.t, err);
     }
     if (status == PL_OK) {
-        status = read_object(folder, "tokenizer_config.json", &r.config, err);
+        status = read_object(&r, "tokenizer_config.json", &r.config, err);
     }
     /* The older file counts only where the newer form of the other one is not used. */
     if (status == PL_OK && json_object_get(r.config, "added_tokens_decoder") == NULL) {
-        status = read_object(folder, "special_tokens_map.json", &r.specials, err);
+        status = read_object(&r, "special_tokens_map.json", &r.specials, err);
     }
     if (status == PL_OK && r.config != NULL) {
         status = apply(&r, by_type, err);

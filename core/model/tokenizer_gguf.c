@@ -379,6 +379,8 @@ static pl_status read_all(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_e
     if (status != PL_OK) {
         return status;
     }
+    const char *file = pl_path_name(pl_file_path(pl_checkpoint_shard(checkpoint, 0)));
+    pl_text_escape(file, strlen(file), t->files, sizeof t->files);
     return pl_tokenizer_finish(t, err);
 }
 

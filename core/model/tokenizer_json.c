@@ -524,6 +524,7 @@ static pl_status read_all(const json_t *json, pl_tokenizer *t, pl_error *err)
     t->metaspace = status == PL_OK && has_metaspace(t);
     t->bos = t->frame.n_front > 0 ? t->frame.front[0] : -1;
     snprintf(t->rule, sizeof t->rule, "tokenizer.json's post_processor");
+    snprintf(t->files, sizeof t->files, "tokenizer.json");
     return status == PL_OK ? pl_tokenizer_finish(t, err) : status;
 }
 

@@ -339,6 +339,7 @@ struct pl_tokenizer {
     bool metaspace;     /* U+2581 stands for a blank */
     pl_frame frame;
     char rule[160];   /* what ruled it */
+    char files[96];   /* names of the files it was read from */
     char pre[48];     /* GGUF's name of its pre-tokenizer, as safe to show */
     int32_t bos, eos; /* -1: not known */
 };

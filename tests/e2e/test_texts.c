@@ -239,6 +239,45 @@ static void files_of_texts(void **ctx)
     }
 }
 
+/* `info` says which special tokens stand around a text and why, and how it is cut. */
+static void info_names_what_rules(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *model, *pre_tokenizer, *special_tokens, *files;
+    } cases[] = {
+        {"01-gguf-no-add-bos-key/old-spm.gguf", "Prepend, Replace",
+         "<s> (1) in front, by GGUF's default for SentencePiece models: "
+         "tokenizer.ggml.add_bos_token is missing",
+         "old-spm.gguf"},
+        {"02-bos-by-tokenizer-config", "NFC, Split, ByteLevel",
+         "<|begin|> (0) in front, by add_bos_token true, add_eos_token false of LlamaTokenizer, "
+         "from tokenizer_config.json",
+         "tokenizer.json, tokenizer_config.json"},
+        {"30-two-special-tokens-in-front", "NFC, Split, ByteLevel",
+         "<|begin|> (0) <|end|> (1) in front, by tokenizer.json's post_processor",
+         "tokenizer.json, tokenizer_config.json"},
+        {"03-gguf-pre-deepseek-r1-qwen/r1.gguf", "deepseek-r1-qwen: NFC, Split, ByteLevel",
+         "<|begin|> (0) in front, by tokenizer.ggml.add_bos_token", "r1.gguf"},
+        {"17e-falcon3-punctuation", "Punctuation, ByteLevel, Digits, Split",
+         "none, by tokenizer.json's post_processor", "tokenizer.json"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[PL_TEST_PATH];
+        run r = RUN("--json", case_path(cases[i].model, path), "-c", "info");
+        const json_t *found = run_last(&r);
+        const char *const pairs[][2] = {{"pre_tokenizer", cases[i].pre_tokenizer},
+                                        {"special_tokens", cases[i].special_tokens},
+                                        {"tokenizer_files", cases[i].files}};
+        for (size_t k = 0; k < 3; k++) {
+            assert_string_equal(json_string_value(json_object_get(found, pairs[k][0])),
+                                pairs[k][1]);
+        }
+        run_check_keys(found, "tokenizer calibration_texts");
+        run_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_gguf_names_its_pre_tokenizer),
         cmocka_unit_test(hostile_tokenizers_end_soon),
         cmocka_unit_test(files_of_texts),
+        cmocka_unit_test(info_names_what_rules),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

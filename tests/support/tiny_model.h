@@ -16,7 +16,8 @@ enum { TINY_BLOCKS = 3, TINY_HIDDEN = 48, TINY_INNER = 72, TINY_VOCAB = 60, TINY
 typedef struct tiny_options {
     double up_scale;     /* of every up_proj, 0: 1 */
     double massive_row;  /* of row 5 of block 1's down_proj, 0: 1 */
-    int bos;             /* write a tokenizer.json whose post_processor adds token 1 */
+    int bos;             /* write a tokenizer.json whose post_processor adds token 1; with 2 it
+                            adds 1 and 0 in front and 2 behind */
 } tiny_options;
 
 static const struct {
@@ -84,7 +85,7 @@ static inline void tiny_fill(const tiny_names *n, size_t entry, const tiny_optio
     }
 }
 
-static inline void tiny_write_tokenizer(pl_temp *temp)
+static inline void tiny_write_tokenizer(pl_temp *temp, int bos)
 {
     pl_buf json = {0};
     pl_error err;
@@ -95,9 +96,13 @@ static inline void tiny_write_tokenizer(pl_temp *temp)
                        "\"trim_offsets\":true,\"use_regex\":true},"
                        "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":["
                        "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},"
-                       "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],"
-                       "\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],"
-                       "\"tokens\":[\"<s>\"]}}},\"decoder\":{\"type\":\"ByteLevel\"},"
+                       "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}");
+    pl_buf_printf(&json,
+                  "%s],\"pair\":[],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[%s],",
+                  bos == 2 ? ",{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":0}}" : "",
+                  bos == 2 ? "1,0" : "1");
+    pl_buf_puts(&json, "\"tokens\":[\"<s>\"]},\"</s>\":{\"id\":\"</s>\",\"ids\":[2],"
+                       "\"tokens\":[\"</s>\"]}}},\"decoder\":{\"type\":\"ByteLevel\"},"
                        "\"model\":{\"type\":\"BPE\",\"vocab\":{\"!\":0,\"<s>\":1");
     for (int i = 2; i < TINY_VOCAB; i++) {
         pl_buf_printf(&json, ",\"%c\":%d", 'A' + i - 2 == '\\' ? '#' : 'A' + i - 2, i);
@@ -125,7 +130,7 @@ static inline pl_model *tiny_model(pl_temp *temp, tiny_options options)
     pl_check_ok(pl_file_write_all(pl_temp_path(temp, "config.json"), config, strlen(config), &err),
                 err);
     if (options.bos) {
-        tiny_write_tokenizer(temp);
+        tiny_write_tokenizer(temp, options.bos);
     }
     tiny_list(&n);
     pl_st_writer *writer = NULL;

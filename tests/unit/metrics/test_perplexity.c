@@ -180,6 +180,28 @@ static void test_gptq_protocol_with_bos(void **state)
     close_fixture(&f);
 }
 
+/* Several special tokens in front, and one behind, which is the last of the last window. */
+static void test_tokens_on_both_sides(void **state)
+{
+    (void)state;
+    enum { COUNT = 2 * LENGTH - 3 };
+    fixture f = open_fixture((tiny_options){.bos = 2});
+    int32_t ids[2 * LENGTH] = {1, 0};
+    memcpy(ids + 2, f.ids, COUNT * sizeof *ids);
+    ids[2 * LENGTH - 1] = 2;
+    expected e = {0};
+    for (size_t w = 0; w < 2; w++) {
+        plain_window(&f, ids + w * LENGTH, 1, NULL, &e);
+    }
+    const pl_ppl_spec spec = {.protocol = PL_PPL_GPTQ, .length = LENGTH};
+    pl_ppl_result r;
+    pl_error err;
+    pl_check_ok(pl_perplexity(f.model, f.ids, COUNT, &spec, NULL, false, &r, NULL, &err), err);
+    assert_int_equal(r.windows, 2);
+    check_result(&r, &e, false);
+    close_fixture(&f);
+}
+
 /* Targets n/2+1 .. n-1; a BOS in front of the text and in the place of each chunk's first token. */
 static void check_llama(int bos, size_t per_window)
 {
@@ -389,6 +411,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gptq_protocol),
         cmocka_unit_test(test_gptq_protocol_with_bos),
+        cmocka_unit_test(test_tokens_on_both_sides),
         cmocka_unit_test(test_llama_protocol),
         cmocka_unit_test(test_compare),
         cmocka_unit_test(test_memory_limit_same_numbers),

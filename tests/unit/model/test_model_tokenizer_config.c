@@ -62,7 +62,7 @@ static void check_config(const config_case *c)
                     (int)frame->back[0]);
             fail();
         }
-        assert_true(strlen(pl_tokenizer_rule(t)) > 0);
+        assert_true(strlen(t->rule) > 0);
     }
     pl_tokenizer_destroy(t);
     pl_temp_deinit(&temp);
