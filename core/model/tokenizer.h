@@ -45,13 +45,12 @@ typedef struct pl_frame {
 
 /* Around a text stand special tokens where the files say so: tokenizer.json's post_processor,
  * tokenizer_config.json's class and flags; GGUF's add_bos_token and add_eos_token, whose defaults
- * are the format's, by the kind of tokenizer.  The sentence says which of them ruled. */
+ * are the format's, by the kind of tokenizer. */
 const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer);
-const char *pl_tokenizer_rule(const pl_tokenizer *tokenizer);
 
-/* For `info`, safe to show: the kind of its vocabulary and merges; how it normalizes and cuts a text
- * ("NFC, Split, ByteLevel", after GGUF's name for it); the special tokens around a text; the files
- * it was read from.  Appended to out. */
+/* For `info`, safe to show: the kind of its vocabulary and merges; how it normalizes and cuts a
+ * text ("NFC, Split, ByteLevel", after GGUF's name for it); the special tokens around a text; the
+ * files it was read from.  Appended to out. */
 typedef enum pl_tokenizer_fact {
     PL_TOKENIZER_KIND, PL_TOKENIZER_SPLITS, PL_TOKENIZER_SPECIALS, PL_TOKENIZER_FILES,
     PL_TOKENIZER_FACTS,
