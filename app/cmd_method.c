@@ -228,6 +228,13 @@ static void collect(void *ctx, size_t layer, pl_id result, const pl_solve_report
     }
 }
 
+/* Whose inputs the layers were solved on. */
+static void put_inputs(json_t *result, bool sequential)
+{
+    json_object_set_new(result, "inputs",
+                        json_string(sequential ? "of the solved model" : "of the original model"));
+}
+
 pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer, pl_id result,
                         const pl_solve_report *report, pl_error *err)
 {
@@ -237,43 +244,53 @@ pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer, pl_i
     pl_json_set(call->result, "layer",
                 json_string(pl_model_layer(state->source->model, layer)->name));
     put_report(call->result, report);
+    put_inputs(call->result, false);
     return PL_OK;
+}
+
+static pl_status solve_all(pl_call *call, const pl_state *state, pl_lab *lab, bool sequential,
+                           pl_task *task, pl_error *err)
+{
+    pl_solve_report report;
+    collector c = {.call = call, .state = state, .sequential = sequential};
+    pl_status status = pl_solve_all(lab, state, sequential, collect, &c, &report, task, err);
+    if (status == PL_OK && c.status != PL_OK) {
+        status = pl_error_set(err, c.status, "out of memory");
+    }
+    if (status == PL_OK) {
+        put_report(call->result, &report);
+        put_inputs(call->result, sequential);
+    }
+    return status;
 }
 
 pl_status pl_run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                        pl_error *err)
 {
-    pl_solve_report report;
-    size_t sequential = 0;
-    bool all = call->n_words > 0 && strcmp(call->words[0], "all") == 0;
-    pl_status status = pl_usage_choice(call, "sequential", &sequential, err);
-    if (status == PL_OK && sequential != 0 && !all) {
+    size_t choice = 0;
+    const bool all = pl_call_is_of_all(call);
+    const bool asked = pl_call_value(call, "sequential") != NULL;
+    pl_status status = pl_usage_choice(call, "sequential", &choice, err);
+    if (status == PL_OK && asked && choice == 0 && !all) {
         status = pl_error_set(err, PL_ERR_USAGE,
-                              "solve: sequential=yes goes with `all`, since every block's inputs "
-                              "come from the blocks before it");
+                              "solve: sequential=yes goes with `all`, since every layer's inputs "
+                              "come from the layers before it");
     }
     if (status != PL_OK) {
         return status;
     }
     if (all) {
-        collector c = {.call = call, .state = state, .sequential = sequential != 0};
-        status = pl_solve_all(lab, state, sequential != 0, collect, &c, &report, task, err);
-        if (status == PL_OK && c.status != PL_OK) {
-            status = pl_error_set(err, c.status, "out of memory");
-        }
-    } else {
-        size_t layer = 0;
-        pl_id result = {0};
-        status = pl_target_layer(call, state, 0, &layer, err);
-        if (status == PL_OK) {
-            status = pl_solve_layer(lab, state, layer, &report, &result, task, err);
-        }
-        return status == PL_OK ? pl_note_solve(call, state, layer, result, &report, err) : status;
+        return solve_all(call, state, lab, asked ? choice == 0 : pl_solve_runs_in_sequence(state),
+                         task, err);
     }
+    pl_solve_report report;
+    size_t layer = 0;
+    pl_id result = {0};
+    status = pl_target_layer(call, state, 0, &layer, err);
     if (status == PL_OK) {
-        put_report(call->result, &report);
+        status = pl_solve_layer(lab, state, layer, &report, &result, task, err);
     }
-    return status;
+    return status == PL_OK ? pl_note_solve(call, state, layer, result, &report, err) : status;
 }
 
 pl_status pl_apply_solve(pl_call *call, pl_state *state, pl_error *err)

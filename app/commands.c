@@ -64,8 +64,8 @@ static const pl_key learn_keys[] = {
 };
 
 static const pl_key solve_keys[] = {
-    {"sequential", PL_KEY_CHOICE, "no", "no|yes",
-     "with `all`: block by block, on inputs from the quantized blocks before"},
+    {"sequential", PL_KEY_CHOICE, "yes", "yes|no",
+     "with `all`: each layer on inputs from the layers solved before it, or on the original's"},
     {0},
 };
 

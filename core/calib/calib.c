@@ -155,7 +155,7 @@ pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
     }
     status = take_stock(&r, &whole, &blocks, task, err);
     if (status == PL_OK && blocks > 0) {
-        status = pl_pass_start(pass, pl_store_folder(store), task, err);
+        status = pl_pass_start(pass, false, pl_store_folder(store), task, err);
     }
     if (status == PL_OK) {
         status = run_blocks(&r, pass, whole, blocks, task, err);

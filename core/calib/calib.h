@@ -83,25 +83,22 @@ PL_NODISCARD pl_status pl_calib_drop_site(pl_store *store, pl_id calibration, si
 PL_NODISCARD pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out,
                                              size_t *count, pl_error *err);
 
-/* Sequential solving (GPTQ's authors' way): a walk over the blocks.  For each block: statistics of
- * its sites on the windows' present hidden states, then the caller solves, then the block is run
- * again with the provided weights so that the next block sees quantized inputs. */
+/* Sequential solving (GPTQ's "true sequential"): a walk over the parts of the blocks, which are the
+ * layers of one site role.  The caller observes a part, solves its layers, and observes the next,
+ * whose inputs come from the layers solved before. */
 typedef struct pl_calib_walk pl_calib_walk;
 
-/* The spec's pointers are borrowed for the walk's life.  Hidden states are made by the first
- * observe, which may spill them to its store's folder. */
+/* The spec's pointers are borrowed for the walk's life. */
 PL_NODISCARD pl_status pl_calib_walk_create(const pl_calib_spec *spec, pl_calib_walk **out,
                                             pl_task *task, pl_error *err);
 void pl_calib_walk_destroy(pl_calib_walk *walk);
 
-/* Statistics of the present block's sites (original weights inside the block), stored under
- * pl_calib_site_key(key, site); what is already there, whole, is kept. */
+/* Statistics of the sites of a part, on what the model with these hooks computes before it, stored
+ * under pl_calib_site_key(key, site); what is already there, whole, is kept, and where that is all
+ * nothing is run.  Parts come in rising order (PL_ERR_STATE otherwise), some may be left out; every
+ * part is run once.  Hidden states may be spilled to the store's folder. */
 PL_NODISCARD pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *store, pl_id key,
-                                             pl_task *task, pl_error *err);
-
-/* Runs the present block with hooks (of which weight gives the solved layers) and goes on to the
- * next one.  PL_ERR_STATE after the last. */
-PL_NODISCARD pl_status pl_calib_walk_advance(pl_calib_walk *walk, const pl_hooks *hooks,
-                                             pl_task *task, pl_error *err);
+                                             size_t block, pl_site_role role,
+                                             const pl_hooks *hooks, pl_task *task, pl_error *err);
 
 #endif

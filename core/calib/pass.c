@@ -13,9 +13,14 @@ struct pl_pass {
     uint32_t *keep;   /* rows of the sample, window by window */
     size_t *keep_at;  /* [windows + 1]: where a window's rows are in keep */
     pl_forward *forward;
-    pl_hidden *hidden; /* NULL before start */
-    size_t hidden_bytes; /* of it in memory */
-    float *x;          /* [length, width], the window being run */
+    pl_hidden *hidden;   /* NULL before start */
+    pl_hidden *between;  /* what a part of a block hands on; NULL where blocks are run whole */
+    size_t hidden_bytes; /* of both in memory */
+    float *x;            /* [length, width], the window being run */
+    float *y;            /* [length, pl_forward_between()], the same of between */
+    size_t loaded;       /* the block that parts are loaded of; SIZE_MAX: none */
+    pl_site_role seeing; /* in parts: the role whose inputs are observed */
+    const pl_hooks *inner; /* what the inputs of the roles before it are given to, or NULL */
     float *scratch;    /* [width] */
     pl_stats **stats;  /* [most sites of a block] accumulators of the running round */
     size_t first_site; /* of the block being run */
@@ -40,6 +45,8 @@ void pl_pass_destroy(pl_pass *pass)
     free(pass->stats);
     pl_forward_destroy(pass->forward);
     pl_hidden_destroy(pass->hidden);
+    pl_hidden_destroy(pass->between);
+    free(pass->y);
     free(pass->starts);
     free(pass->keep);
     free(pass->keep_at);
@@ -102,6 +109,7 @@ pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err
         const size_t rows = spec->sample_rows < total ? spec->sample_rows : total;
         pass->spec = *spec;
         pass->width = width;
+        pass->loaded = SIZE_MAX;
         pass->starts = pl_alloc(p->windows, sizeof *pass->starts);
         pass->keep = pl_alloc(rows, sizeof *pass->keep);
         pass->keep_at = pl_alloc(p->windows + 1, sizeof *pass->keep_at);
@@ -154,37 +162,36 @@ static double stats_bytes(const pl_pass *pass, size_t site)
                                   pass->spec.protocol.windows, pass->spec.sample_rows);
 }
 
-/* Hidden states stay in memory if they fit beside block 0 with all its accumulators. */
-static bool fits_in_memory(const pl_pass *pass)
+/* A block with all its accumulators fits the limit beside so many bytes. */
+static bool fits(const pl_pass *pass, size_t block, double bytes)
 {
-    if (pass->spec.memory_limit == 0) {
-        return true;
-    }
-    double bytes = fixed_bytes(pass, 0) + 4.0 * (double)pass->spec.protocol.windows *
-                                              (double)pass->spec.protocol.length *
-                                              (double)pass->width;
     size_t first = 0;
-    const size_t count = pl_model_block_sites(pass->spec.model, 0, &first);
+    const size_t count = pl_model_block_sites(pass->spec.model, block, &first);
+    bytes += fixed_bytes(pass, block);
     for (size_t i = 0; i < count; i++) {
         bytes += stats_bytes(pass, first + i);
     }
-    return bytes <= (double)pass->spec.memory_limit;
+    return pass->spec.memory_limit == 0 || bytes <= (double)pass->spec.memory_limit;
 }
 
-pl_status pl_pass_start(pl_pass *pass, const char *folder, pl_task *task, pl_error *err)
+pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *task, pl_error *err)
 {
     const pl_protocol *p = &pass->spec.protocol;
-    const bool in_memory = fits_in_memory(pass);
-    if (!in_memory && folder == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY,
-                            "the hidden states of %zu windows of %zu tokens are over the memory "
-                            "limit of %zu bytes",
-                            p->windows, p->length, pass->spec.memory_limit);
-    }
     const size_t values = p->length * pass->width;
-    pl_hidden *hidden = NULL;
+    const size_t between = parts ? p->length * pl_forward_between(pass->forward) : 0;
+    const bool in_memory =
+        fits(pass, 0, 4.0 * (double)p->windows * (double)(values + between));
+    pl_hidden *hidden = NULL, *second = NULL;
     pl_status status = pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden,
                                         err);
+    if (status == PL_OK && parts) {
+        pass->y = pl_alloc(between, sizeof *pass->y);
+        status = pass->y != NULL ? pl_hidden_create(p->windows, between, in_memory ? NULL : folder,
+                                                    &second, err)
+                                 : pl_error_set(err, PL_ERR_MEMORY,
+                                                "out of memory for windows of %zu tokens",
+                                                p->length);
+    }
     for (size_t w = 0; status == PL_OK && w < p->windows; w++) {
         status = pl_task_tick(task, err);
         if (status == PL_OK) {
@@ -197,10 +204,14 @@ pl_status pl_pass_start(pl_pass *pass, const char *folder, pl_task *task, pl_err
     }
     if (status != PL_OK) {
         pl_hidden_destroy(hidden);
+        pl_hidden_destroy(second);
+        free(pass->y);
+        pass->y = NULL;
         return status;
     }
     pass->hidden = hidden;
-    pass->hidden_bytes = in_memory ? p->windows * values * sizeof(float) : 0;
+    pass->between = second;
+    pass->hidden_bytes = in_memory ? p->windows * (values + between) * sizeof(float) : 0;
     return PL_OK;
 }
 
@@ -221,10 +232,14 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
     pl_pass *pass = ctx;
     const pl_site *at = pl_model_site(pass->spec.model, site);
     pl_stats *stats = pass->stats[site - pass->first_site];
+    if (at->role < pass->seeing) {
+        const bool replaced = pass->inner != NULL && pass->inner->input != NULL;
+        return replaced ? pass->inner->input(pass->inner->ctx, site, window, x, rows, cols, err)
+                        : PL_OK;
+    }
     if (stats == NULL) {
         return PL_OK;
     }
-    (void)cols;
     const size_t start = pass->starts[window];
     const size_t first = pass->keep_at[window];
     pl_status status = pl_stats_add_routed(stats, window, x, rows, pl_forward_rows(pass->forward),
@@ -286,30 +301,81 @@ typedef struct round_plan {
     size_t begin_site, end_site; /* of the block's, of which the wanted ones */
     bool observe;                /* any of them */
     bool advance;
+    bool first;                  /* of the rounds, in which a part is run */
     double begin, share; /* of the whole walk, 0..1 */
 } round_plan;
+
+/* A window through the whole block. */
+static pl_status run_window(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
+                            size_t w, pl_task *task, pl_error *err)
+{
+    const pl_hooks observe = {.ctx = pass, .input = observe_input, .residual = observe_residual};
+    const bool watch = plan->observe || pass->note_massive;
+    /* What is kept in memory and goes on need not be copied out and in. */
+    float *place = plan->advance ? pl_hidden_place(pass->hidden, w) : NULL;
+    float *x = place != NULL ? place : pass->x;
+    pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
+    if (status == PL_OK) {
+        status = pl_forward_run(pass->forward, x, pass->spec.protocol.length, w,
+                                watch ? &observe : step->hooks, task, err);
+    }
+    if (status == PL_OK && plan->advance && place == NULL) {
+        status = pl_hidden_write(pass->hidden, w, x, err);
+    }
+    return status;
+}
+
+/* Whether a part reads what the one before it has handed on, and then changes the residual stream;
+ * the others read that stream and hand something on. */
+static bool is_second(pl_site_role role)
+{
+    return role == PL_SITE_O || role == PL_SITE_DOWN;
+}
+
+/* A window through one part of the block, and on to the inputs of the next. */
+static pl_status run_part(pl_pass *pass, const pl_pass_step *step, const round_plan *plan, size_t w,
+                          pl_task *task, pl_error *err)
+{
+    const pl_hooks observe = {.ctx = pass, .input = observe_input};
+    const size_t length = pass->spec.protocol.length;
+    const bool runs = step->run != PL_SITE_ROLE_COUNT && plan->first;
+    const bool made = runs && !is_second(step->run); /* what is between the parts */
+    float *place = pl_hidden_place(pass->hidden, w), *next = pl_hidden_place(pass->between, w);
+    float *x = place != NULL ? place : pass->x, *y = next != NULL ? next : pass->y;
+    pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
+    if (status == PL_OK && next == NULL && !made &&
+        is_second(runs ? step->run : step->see)) {
+        status = pl_hidden_read(pass->between, w, y, err);
+    }
+    if (status == PL_OK && runs) {
+        status = pl_forward_part_run(pass->forward, step->run, x, y, length, w, step->hooks, task,
+                                     err);
+    }
+    if (status == PL_OK && plan->observe) {
+        status = pl_forward_part_see(pass->forward, step->see, x, y, length, w, &observe, task,
+                                     err);
+    }
+    if (status == PL_OK && next == NULL && made) {
+        status = pl_hidden_write(pass->between, w, y, err);
+    }
+    if (status == PL_OK && place == NULL && runs && !made) {
+        status = pl_hidden_write(pass->hidden, w, x, err);
+    }
+    return status;
+}
 
 static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
                              pl_task *task, pl_error *err)
 {
     const pl_protocol *p = &pass->spec.protocol;
     const double total = (double)p->windows * (double)p->length;
-    const pl_hooks observe = {.ctx = pass, .input = observe_input, .residual = observe_residual};
     pass->task = task;
     pass->note_massive = step->massive && plan->advance;
-    const bool watch = plan->observe || pass->note_massive;
+    pass->seeing = step->parts ? step->see : PL_SITE_QKV;
+    pass->inner = step->hooks;
     for (size_t w = 0; w < p->windows; w++) {
-        /* What is kept in memory and goes on need not be copied out and in. */
-        float *place = plan->advance ? pl_hidden_place(pass->hidden, w) : NULL;
-        float *x = place != NULL ? place : pass->x;
-        pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
-        if (status == PL_OK) {
-            status = pl_forward_run(pass->forward, x, p->length, w,
-                                    watch ? &observe : step->hooks, task, err);
-        }
-        if (status == PL_OK && plan->advance && place == NULL) {
-            status = pl_hidden_write(pass->hidden, w, x, err);
-        }
+        pl_status status = step->parts ? run_part(pass, step, plan, w, task, err)
+                                       : run_window(pass, step, plan, w, task, err);
         if (status != PL_OK) {
             return status;
         }
@@ -349,7 +415,7 @@ static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, 
         status = step->sink(step->ctx, site, &stats, err);
     }
     const size_t cols = pl_model_site(pass->spec.model, site)->cols;
-    if (status == PL_OK && step->advance && cols <= KEPT) {
+    if (status == PL_OK && (step->advance || step->parts) && cols <= KEPT) {
         pl_stats_restart(pass->stats[i], &stats); /* for the next block */
     } else {
         pl_stats_destroy(pass->stats[i]);
@@ -389,8 +455,9 @@ static pl_status finish_round(pl_pass *pass, const pl_pass_step *step, const rou
     return status;
 }
 
-/* An accumulator for a site: the one the block before has left, if it is of the same size. */
-static pl_status prepare_site(pl_pass *pass, size_t i, pl_error *err)
+/* An accumulator for a site: the one the block before has left, if it is of the same size, or that
+ * of a site which is not observed now. */
+static pl_status prepare_site(pl_pass *pass, const pl_pass_step *step, size_t i, pl_error *err)
 {
     const size_t windows = pass->spec.protocol.windows;
     const size_t total = windows * pass->spec.protocol.length;
@@ -400,6 +467,15 @@ static pl_status prepare_site(pl_pass *pass, size_t i, pl_error *err)
         return PL_OK;
     }
     pl_stats_destroy(pass->stats[i]);
+    pass->stats[i] = NULL;
+    for (size_t other = 0; step->parts && other < pass->most_sites; other++) {
+        if (pass->stats[other] != NULL && !wanted(step, other) &&
+            pl_stats_fits(pass->stats[other], cols, windows, rows)) {
+            pass->stats[i] = pass->stats[other];
+            pass->stats[other] = NULL;
+            return PL_OK;
+        }
+    }
     return pl_stats_create(cols, windows, rows, &pass->stats[i], err);
 }
 
@@ -407,7 +483,9 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
                            pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
-    for (size_t i = 0; i < pass->most_sites; i++) {
+    /* The other parts' may stay. */
+    const bool roomy = step->parts && fits(pass, step->block, (double)pass->hidden_bytes);
+    for (size_t i = 0; !roomy && i < pass->most_sites; i++) {
         if (i < plan->begin_site || i >= plan->end_site || !wanted(step, i)) {
             pl_stats_destroy(pass->stats[i]); /* what the limit allows is for this round's */
             pass->stats[i] = NULL;
@@ -415,7 +493,7 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
     }
     for (size_t i = plan->begin_site; status == PL_OK && i < plan->end_site; i++) {
         if (wanted(step, i)) {
-            status = prepare_site(pass, i, err);
+            status = prepare_site(pass, step, i, err);
         }
     }
     if (status == PL_OK) {
@@ -462,11 +540,29 @@ static pl_status plan_rounds(const pl_pass *pass, const pl_pass_step *step, size
     *count = round + 1;
     const double blocks = (double)pl_model_config(pass->spec.model)->blocks;
     for (size_t i = 0; i <= round; i++) {
+        plans[i].first = i == 0;
         plans[i].advance = step->advance && i == round;
         plans[i].share = 1.0 / (blocks * (double)*count);
         plans[i].begin = (double)step->block / blocks + (double)i * plans[i].share;
     }
     return PL_OK;
+}
+
+static pl_status load(pl_pass *pass, const pl_pass_step *step, pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    if (!step->parts) {
+        pass->loaded = SIZE_MAX;
+        return pl_forward_load(pass->forward, step->block, step->hooks, task, err);
+    }
+    if (pass->loaded != step->block) {
+        pass->loaded = SIZE_MAX;
+        status = pl_forward_part_begin(pass->forward, step->block, err);
+        pass->loaded = status == PL_OK ? step->block : SIZE_MAX;
+    }
+    return status == PL_OK && step->run != PL_SITE_ROLE_COUNT
+               ? pl_forward_part_load(pass->forward, step->run, step->hooks, task, err)
+               : status;
 }
 
 pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task, pl_error *err)
@@ -478,10 +574,10 @@ pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task, 
                            ? plan_rounds(pass, step, sites, plans, &rounds, err)
                            : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a block's sites");
     if (status == PL_OK) {
-        status = pl_forward_load(pass->forward, step->block, step->hooks, task, err);
+        status = load(pass, step, task, err);
     }
     for (size_t i = 0; status == PL_OK && i < rounds; i++) {
-        if (plans[i].observe || plans[i].advance) {
+        if (plans[i].observe || plans[i].advance || (step->parts && plans[i].first)) {
             status = run_round(pass, step, &plans[i], task, err);
         }
     }

@@ -13,9 +13,10 @@ typedef struct pl_pass pl_pass;
 PL_NODISCARD pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err);
 void pl_pass_destroy(pl_pass *pass);
 
-/* Embeds all windows, before block 0.  folder: where hidden states go that do not fit the memory
- * limit; NULL: nowhere, that is PL_ERR_MEMORY. */
-PL_NODISCARD pl_status pl_pass_start(pl_pass *pass, const char *folder, pl_task *task,
+/* Embeds all windows, before block 0.  parts: the walk stops within blocks, and what one part of a
+ * block hands to the next is kept for all windows as well.  folder: where hidden states go that do
+ * not fit the memory limit. */
+PL_NODISCARD pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *task,
                                      pl_error *err);
 bool pl_pass_started(const pl_pass *pass);
 
@@ -33,6 +34,10 @@ typedef struct pl_pass_step {
     const pl_hooks *hooks;         /* of the run, without observing; NULL: the original */
     pl_site_fn sink;
     void *ctx;
+    /* Not the whole block, but the layers of one site role, and then the inputs of those of the
+     * next one (forward.h); PL_SITE_ROLE_COUNT: none. */
+    bool parts;
+    pl_site_role run, see;
 } pl_pass_step;
 
 /* Several rounds over the windows where the wanted accumulators do not fit the limit together. */

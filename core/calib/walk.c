@@ -7,7 +7,7 @@
 struct pl_calib_walk {
     pl_calib_spec spec;
     pl_pass *pass;
-    size_t block; /* the present one */
+    size_t ran; /* parts that all windows are through: those of a block are its site roles */
 };
 
 pl_status pl_calib_walk_create(const pl_calib_spec *spec, pl_calib_walk **out, pl_task *task,
@@ -40,19 +40,6 @@ void pl_calib_walk_destroy(pl_calib_walk *walk)
     }
 }
 
-/* Embeds the windows the first time, and refuses to go past the last block. */
-static pl_status prepare(pl_calib_walk *walk, pl_store *store, pl_task *task, pl_error *err)
-{
-    const size_t blocks = pl_model_config(walk->spec.model)->blocks;
-    if (walk->block >= blocks) {
-        return pl_error_set(err, PL_ERR_STATE, "the walk is past the last of %zu blocks", blocks);
-    }
-    if (pl_pass_started(walk->pass)) {
-        return PL_OK;
-    }
-    return pl_pass_start(walk->pass, store != NULL ? pl_store_folder(store) : NULL, task, err);
-}
-
 typedef struct target {
     pl_store *store;
     pl_id key;
@@ -65,47 +52,84 @@ static pl_status store_site(void *ctx, size_t site, const pl_site_stats *stats, 
     return pl_calib_put_site(to->store, to->key, to->model, site, stats, err);
 }
 
-pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *store, pl_id key, pl_task *task,
-                                pl_error *err)
+/* All windows through the parts before number `end`, whole blocks at once. */
+static pl_status run_to(pl_calib_walk *walk, size_t end, const pl_hooks *hooks, pl_task *task,
+                        pl_error *err)
 {
-    target to = {.store = store, .key = key, .model = walk->spec.model};
-    pl_pass_step step = {.block = walk->block, .sink = store_site, .ctx = &to};
-    pl_status status = prepare(walk, store, task, err);
-    if (status != PL_OK) {
-        return status;
+    enum { PARTS = PL_SITE_ROLE_COUNT };
+    pl_status status = PL_OK;
+    while (status == PL_OK && walk->ran < end) {
+        const bool whole = walk->ran % PARTS == 0 && walk->ran + PARTS <= end;
+        const pl_pass_step step = {.block = walk->ran / PARTS,
+                                   .advance = whole,
+                                   .hooks = hooks,
+                                   .parts = !whole,
+                                   .run = (pl_site_role)(walk->ran % PARTS),
+                                   .see = PL_SITE_ROLE_COUNT};
+        status = pl_pass_block(walk->pass, &step, task, err);
+        walk->ran += status != PL_OK ? 0 : whole ? PARTS : 1;
     }
+    return status;
+}
+
+/* *want: [sites of the block] those of the role that the store does not hold whole. */
+static pl_status find_missing(const pl_calib_walk *walk, pl_store *store, pl_id key, size_t block,
+                              pl_site_role role, bool **want, bool *any, pl_error *err)
+{
     size_t first = 0;
-    const size_t count = pl_model_block_sites(to.model, walk->block, &first);
-    bool any = false;
-    bool *want = calloc(count, sizeof *want);
-    if (want == NULL) {
+    const size_t count = pl_model_block_sites(walk->spec.model, block, &first);
+    pl_status status = PL_OK;
+    *any = false;
+    *want = calloc(count, sizeof **want);
+    if (*want == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a block's sites");
     }
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         bool whole = false, damaged = false;
-        status = pl_calib_verify_site(store, key, &walk->spec, first + i, &whole, &damaged, err);
-        want[i] = !whole;
-        any = any || !whole;
+        if (pl_model_site(walk->spec.model, first + i)->role == role) {
+            status =
+                pl_calib_verify_site(store, key, &walk->spec, first + i, &whole, &damaged, err);
+            (*want)[i] = !whole;
+            *any = *any || !whole;
+        }
     }
-    step.want = want;
-    if (status == PL_OK && any) {
-        status = pl_pass_block(walk->pass, &step, task, err);
-    }
-    free(want);
     return status;
 }
 
-pl_status pl_calib_walk_advance(pl_calib_walk *walk, const pl_hooks *hooks, pl_task *task,
+pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *store, pl_id key, size_t block,
+                                pl_site_role role, const pl_hooks *hooks, pl_task *task,
                                 pl_error *err)
 {
-    pl_status status = prepare(walk, NULL, task, err);
-    if (status != PL_OK) {
-        return status;
+    const size_t part = block * PL_SITE_ROLE_COUNT + (size_t)role;
+    target to = {.store = store, .key = key, .model = walk->spec.model};
+    pl_pass_step step = {.block = block,
+                         .hooks = hooks,
+                         .sink = store_site,
+                         .ctx = &to,
+                         .parts = true,
+                         .run = PL_SITE_ROLE_COUNT,
+                         .see = role};
+    bool *want = NULL, any = false;
+    pl_status status = find_missing(walk, store, key, block, role, &want, &any, err);
+    if (status == PL_OK && any && walk->ran > part) {
+        status = pl_error_set(err, PL_ERR_STATE, "the walk is past the layers %zu of block %zu",
+                              (size_t)role, block);
     }
-    const pl_pass_step step = {.block = walk->block, .advance = true, .hooks = hooks};
-    status = pl_pass_block(walk->pass, &step, task, err);
-    if (status == PL_OK) {
-        walk->block++;
+    if (status == PL_OK && any && !pl_pass_started(walk->pass)) {
+        status = pl_pass_start(walk->pass, true, pl_store_folder(store), task, err);
     }
+    if (status == PL_OK && any && role == PL_SITE_QKV) {
+        status = run_to(walk, part, hooks, task, err);
+    } else if (status == PL_OK && any) {
+        /* The part before it, if it is still to run, and this one's inputs in one go. */
+        status = run_to(walk, part - 1, hooks, task, err);
+        step.run = walk->ran < part ? (pl_site_role)(role - 1) : PL_SITE_ROLE_COUNT;
+    }
+    if (status == PL_OK && any) {
+        step.want = want;
+        status = pl_pass_block(walk->pass, &step, task, err);
+        walk->ran = status == PL_OK ? part : walk->ran;
+    }
+    free(want);
     return status;
 }

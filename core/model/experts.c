@@ -69,13 +69,17 @@ static size_t gather(const pl_step *s, size_t e)
     return count;
 }
 
-/* x[count, H] through an MLP of inner width `inner` to out[count, H]; its sites come in order. */
+/* x[count, H] through an MLP of inner width `inner` to out[count, H]; its sites come in order.
+ * until: as in pl_forward_experts. */
 static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, size_t before,
-                         size_t inner, float *out, pl_error *err)
+                         size_t inner, pl_site_role until, float *out, pl_error *err)
 {
     pl_forward *f = s->f;
     size_t hidden = s->c->hidden_size;
     pl_status status = pl_forward_see(s, site, x, count, hidden, err);
+    if (until == PL_SITE_GATE_UP) {
+        return status;
+    }
     if (status == PL_OK && count > 0) {
         status = pl_forward_multiply(x, count, f->w_gate_up + 2 * before * hidden, 2 * inner,
                                      hidden, f->gate_up, s->task, err);
@@ -86,14 +90,14 @@ static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, 
     if (status == PL_OK) {
         status = pl_forward_see(s, site + 1, f->act, count, inner, err);
     }
-    if (status == PL_OK && count > 0) {
+    if (status == PL_OK && count > 0 && until != PL_SITE_DOWN) {
         status = pl_forward_multiply(f->act, count, f->w_down + before * hidden, hidden, inner, out,
                                      s->task, err);
     }
     return status;
 }
 
-static pl_status run_expert(const pl_step *s, size_t e, pl_error *err)
+static pl_status run_expert(const pl_step *s, size_t e, pl_site_role until, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
@@ -101,10 +105,10 @@ static pl_status run_expert(const pl_step *s, size_t e, pl_error *err)
     size_t count = gather(s, e);
     size_t site = f->model->blocks[f->block].first_site + PL_SITE_GATE_UP + 2 * e;
     f->rows = f->tokens;
-    pl_status status =
-        run_one(s, f->routed, count, site, e * c->expert_size, c->expert_size, f->routed, err);
+    pl_status status = run_one(s, f->routed, count, site, e * c->expert_size, c->expert_size, until,
+                               f->routed, err);
     f->rows = NULL;
-    for (size_t i = 0; status == PL_OK && i < count; i++) {
+    for (size_t i = 0; until == PL_SITE_ROLE_COUNT && status == PL_OK && i < count; i++) {
         float share = f->shares[f->tokens[i] * c->experts + e];
         float *to = f->mixed + f->tokens[i] * hidden;
         for (size_t k = 0; k < hidden; k++) {
@@ -115,7 +119,7 @@ static pl_status run_expert(const pl_step *s, size_t e, pl_error *err)
 }
 
 /* The expert that sees every token, weighted by a sigmoid of its own. */
-static pl_status run_shared(const pl_step *s, pl_error *err)
+static pl_status run_shared(const pl_step *s, pl_site_role until, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
@@ -125,8 +129,8 @@ static pl_status run_shared(const pl_step *s, pl_error *err)
     pl_gemm_nt(s->length, 1, hidden, 1.0f, f->normed, hidden, f->shared_gate, hidden, 0.0f, gates,
                1);
     pl_status status = run_one(s, f->normed, s->length, site, c->experts * c->expert_size,
-                               c->shared_size, f->routed, err);
-    for (size_t t = 0; status == PL_OK && t < s->length; t++) {
+                               c->shared_size, until, f->routed, err);
+    for (size_t t = 0; until == PL_SITE_ROLE_COUNT && status == PL_OK && t < s->length; t++) {
         float share = 1.0f / (1.0f + expf(-gates[t]));
         for (size_t k = 0; k < hidden; k++) {
             f->mixed[t * hidden + k] += share * f->routed[t * hidden + k];
@@ -135,7 +139,7 @@ static pl_status run_shared(const pl_step *s, pl_error *err)
     return status;
 }
 
-pl_status pl_forward_experts(const pl_step *s, pl_error *err)
+pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
@@ -147,10 +151,10 @@ pl_status pl_forward_experts(const pl_step *s, pl_error *err)
     memset(f->mixed, 0, s->length * c->hidden_size * sizeof *f->mixed);
     pl_status status = PL_OK;
     for (size_t e = 0; e < c->experts && status == PL_OK; e++) {
-        status = run_expert(s, e, err);
+        status = run_expert(s, e, until, err);
     }
     if (status == PL_OK && c->shared_size > 0) {
-        status = run_shared(s, err);
+        status = run_shared(s, until, err);
     }
     float *sum = f->mixed;
     f->mixed = f->normed;

@@ -170,7 +170,8 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
     return status;
 }
 
-static pl_status run_attention(const pl_step *s, const float *x, pl_error *err)
+/* q, k, v and what attention makes of them: attended[length, q_rows]. */
+static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_error *err)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
@@ -194,7 +195,7 @@ static pl_status run_attention(const pl_step *s, const float *x, pl_error *err)
                               .q_stride = stride,
                               .k = f->k,
                               .v = f->v,
-                              .out = f->attended,
+                              .out = attended,
                               .length = s->length,
                               .heads = c->heads,
                               .kv_heads = c->kv_heads,
@@ -205,49 +206,7 @@ static pl_status run_attention(const pl_step *s, const float *x, pl_error *err)
                               .scratch = f->scratch,
                               .scratch_stride = f->scratch_stride,
                               .threads = f->scratch_threads});
-    status = pl_task_tick(s->task, err);
-    if (status == PL_OK) {
-        status = see_input(s, PL_SITE_O, f->attended, f->q_rows, err);
-    }
-    if (status == PL_OK) {
-        status = linear(s, f->attended, f->w_o, hidden, f->q_rows, f->normed, err);
-        add_biases(s, PL_SITE_O, f->normed, hidden);
-        norm_output(s, PL_NORM_ATTENTION_OUT);
-    }
-    return status;
-}
-
-static pl_status run_dense_mlp(const pl_step *s, pl_error *err)
-{
-    pl_forward *f = s->f;
-    const pl_config *c = s->c;
-    size_t inner = c->intermediate_size;
-    pl_status status = see_input(s, PL_SITE_GATE_UP, f->normed, c->hidden_size, err);
-    if (status == PL_OK) {
-        status = linear(s, f->normed, f->w_gate_up, 2 * inner, c->hidden_size, f->gate_up, err);
-    }
-    if (status != PL_OK) {
-        return status;
-    }
-    add_biases(s, PL_SITE_GATE_UP, f->gate_up, 2 * inner);
-    pl_gate_mul(c->activation, f->gate_up, 2 * inner, s->length, inner, f->act);
-    status = see_input(s, PL_SITE_DOWN, f->act, inner, err);
-    if (status == PL_OK) {
-        status = linear(s, f->act, f->w_down, c->hidden_size, inner, f->normed, err);
-        add_biases(s, PL_SITE_DOWN, f->normed, c->hidden_size);
-    }
-    return status;
-}
-
-static pl_status run_mlp(const pl_step *s, const float *x, pl_error *err)
-{
-    norm_input(s, PL_NORM_MLP, x);
-    bool experts = (s->c->block_kind[s->f->block] & PL_BLOCK_EXPERTS) != 0;
-    pl_status status = experts ? pl_forward_experts(s, err) : run_dense_mlp(s, err);
-    if (status == PL_OK) {
-        norm_output(s, PL_NORM_MLP_OUT);
-    }
-    return status;
+    return pl_task_tick(s->task, err);
 }
 
 /* x += the output of a half; a value that is not finite is an error naming the block. */
@@ -262,8 +221,71 @@ static pl_status add_half(const pl_step *s, float *x, const char *half, pl_error
     return PL_OK;
 }
 
-pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t window,
-                         const pl_hooks *hooks, pl_task *task, pl_error *err)
+static pl_status run_o(const pl_step *s, float *x, float *attended, pl_error *err)
+{
+    pl_forward *f = s->f;
+    pl_status status = see_input(s, PL_SITE_O, attended, f->q_rows, err);
+    if (status == PL_OK) {
+        status = linear(s, attended, f->w_o, s->c->hidden_size, f->q_rows, f->normed, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    add_biases(s, PL_SITE_O, f->normed, s->c->hidden_size);
+    norm_output(s, PL_NORM_ATTENTION_OUT);
+    return add_half(s, x, "attention", err);
+}
+
+static bool has_experts(const pl_step *s)
+{
+    return (s->c->block_kind[s->f->block] & PL_BLOCK_EXPERTS) != 0;
+}
+
+/* The MLP up to down's input: act[length, intermediate]. */
+static pl_status run_gate_up(const pl_step *s, const float *x, float *act, pl_error *err)
+{
+    pl_forward *f = s->f;
+    const pl_config *c = s->c;
+    size_t inner = c->intermediate_size;
+    norm_input(s, PL_NORM_MLP, x);
+    pl_status status = see_input(s, PL_SITE_GATE_UP, f->normed, c->hidden_size, err);
+    if (status == PL_OK) {
+        status = linear(s, f->normed, f->w_gate_up, 2 * inner, c->hidden_size, f->gate_up, err);
+    }
+    if (status == PL_OK) {
+        add_biases(s, PL_SITE_GATE_UP, f->gate_up, 2 * inner);
+        pl_gate_mul(c->activation, f->gate_up, 2 * inner, s->length, inner, act);
+    }
+    return status;
+}
+
+static pl_status add_mlp(const pl_step *s, float *x, pl_error *err)
+{
+    norm_output(s, PL_NORM_MLP_OUT);
+    return add_half(s, x, "the MLP", err);
+}
+
+static pl_status run_down(const pl_step *s, float *x, float *act, pl_error *err)
+{
+    pl_forward *f = s->f;
+    size_t inner = s->c->intermediate_size;
+    pl_status status = see_input(s, PL_SITE_DOWN, act, inner, err);
+    if (status == PL_OK) {
+        status = linear(s, act, f->w_down, s->c->hidden_size, inner, f->normed, err);
+        add_biases(s, PL_SITE_DOWN, f->normed, s->c->hidden_size);
+    }
+    return status == PL_OK ? add_mlp(s, x, err) : status;
+}
+
+/* Up to the inputs of the experts' layers of that role, or (PL_SITE_ROLE_COUNT) all of them. */
+static pl_status run_experts(const pl_step *s, float *x, pl_site_role until, pl_error *err)
+{
+    norm_input(s, PL_NORM_MLP, x);
+    pl_status status = pl_forward_experts(s, until, err);
+    return status == PL_OK && until == PL_SITE_ROLE_COUNT ? add_mlp(s, x, err) : status;
+}
+
+static pl_status check_window(const pl_forward *forward, size_t length, pl_error *err)
 {
     if (forward->block == SIZE_MAX || length == 0 || length > forward->max_length) {
         return pl_error_set(err, PL_ERR_STATE,
@@ -271,22 +293,94 @@ pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t wi
                             "and 1 to %zu tokens",
                             length, forward->max_length);
     }
+    return PL_OK;
+}
+
+pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t window,
+                         const pl_hooks *hooks, pl_task *task, pl_error *err)
+{
     pl_step s = {forward, &forward->model->config, hooks, length, window, task};
-    pl_status status = run_attention(&s, x, err);
+    pl_status status = check_window(forward, length, err);
     if (status == PL_OK) {
-        status = add_half(&s, x, "attention", err);
+        status = run_qkv(&s, x, forward->attended, err);
     }
     if (status == PL_OK) {
-        status = run_mlp(&s, x, err);
+        status = run_o(&s, x, forward->attended, err);
     }
-    if (status == PL_OK) {
-        status = add_half(&s, x, "the MLP", err);
+    if (status == PL_OK && has_experts(&s)) {
+        status = run_experts(&s, x, PL_SITE_ROLE_COUNT, err);
+    } else if (status == PL_OK) {
+        status = run_gate_up(&s, x, forward->act, err);
+        status = status == PL_OK ? run_down(&s, x, forward->act, err) : status;
     }
     if (status == PL_OK && hooks != NULL && hooks->residual != NULL) {
         status =
             hooks->residual(hooks->ctx, forward->block, window, x, length, s.c->hidden_size, err);
     }
     return status;
+}
+
+/* --- in parts --------------------------------------------------------------------------------- */
+
+size_t pl_forward_between(const pl_forward *forward)
+{
+    const pl_config *c = &forward->model->config;
+    size_t most = forward->q_rows;
+    for (size_t b = 0; b < c->blocks; b++) {
+        bool dense = (c->block_kind[b] & PL_BLOCK_EXPERTS) == 0;
+        most = dense && c->intermediate_size > most ? c->intermediate_size : most;
+    }
+    return most;
+}
+
+pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x, float *between,
+                              size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
+                              pl_error *err)
+{
+    pl_step s = {forward, &forward->model->config, hooks, length, window, task};
+    pl_status status = check_window(forward, length, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    switch (role) {
+    case PL_SITE_QKV:
+        norm_input(&s, PL_NORM_ATTENTION, x);
+        return see_input(&s, PL_SITE_QKV, forward->normed, s.c->hidden_size, err);
+    case PL_SITE_O:
+        return see_input(&s, PL_SITE_O, between, forward->q_rows, err);
+    case PL_SITE_GATE_UP:
+        if (has_experts(&s)) {
+            return run_experts(&s, x, PL_SITE_GATE_UP, err);
+        }
+        norm_input(&s, PL_NORM_MLP, x);
+        return see_input(&s, PL_SITE_GATE_UP, forward->normed, s.c->hidden_size, err);
+    default:
+        return has_experts(&s)
+                   ? run_experts(&s, x, PL_SITE_DOWN, err)
+                   : see_input(&s, PL_SITE_DOWN, between, s.c->intermediate_size, err);
+    }
+}
+
+pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x, float *between,
+                              size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
+                              pl_error *err)
+{
+    pl_step s = {forward, &forward->model->config, hooks, length, window, task};
+    pl_status status = check_window(forward, length, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    switch (role) {
+    case PL_SITE_QKV:
+        return run_qkv(&s, x, between, err);
+    case PL_SITE_O:
+        return run_o(&s, x, between, err);
+    case PL_SITE_GATE_UP: /* what experts hand on would not fit: down runs them whole */
+        return has_experts(&s) ? PL_OK : run_gate_up(&s, x, between, err);
+    default:
+        return has_experts(&s) ? run_experts(&s, x, PL_SITE_ROLE_COUNT, err)
+                               : run_down(&s, x, between, err);
+    }
 }
 
 /* Decodes lm_head once, in pieces with a tick between. */

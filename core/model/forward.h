@@ -58,6 +58,31 @@ PL_NODISCARD pl_status pl_forward_run(pl_forward *forward, float *x, size_t leng
  * where row r is token r. */
 const uint32_t *pl_forward_rows(const pl_forward *forward);
 
+/* --- a block in parts, for a walk that solves layers on its way ---------------------------------
+ *
+ * The parts are the layers of one site role: q, k and v; o; gate and up; down (of all experts where
+ * there are any).  What a part hands to the next one is the caller's to keep with the hidden
+ * states: between[length, pl_forward_between()] a window. */
+
+size_t pl_forward_between(const pl_forward *forward);
+
+/* Makes a block the loaded one, with everything but its layers; then the layers of a part. */
+PL_NODISCARD pl_status pl_forward_part_begin(pl_forward *forward, size_t block, pl_error *err);
+PL_NODISCARD pl_status pl_forward_part_load(pl_forward *forward, pl_site_role role,
+                                            const pl_hooks *hooks, pl_task *task, pl_error *err);
+
+/* Gives the inputs of the part's layers to hooks->input; all parts before it have run on this
+ * window.  x and between do not change.  Of experts, gate and up must be loaded to see down's
+ * inputs, and hooks->input also sees those of gate and up then. */
+PL_NODISCARD pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x,
+                                           float *between, size_t length, size_t window,
+                                           const pl_hooks *hooks, pl_task *task, pl_error *err);
+
+/* Runs the part, whose layers are loaded.  The four in order give the bytes of pl_forward_run. */
+PL_NODISCARD pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x,
+                                           float *between, size_t length, size_t window,
+                                           const pl_hooks *hooks, pl_task *task, pl_error *err);
+
 /* Final norm and lm_head for rows of x: calls out(ctx, first_row, logits[count, vocab], count) in
  * pieces of at most 256 rows or 64 MB.  lm_head is decoded once and kept.  x is not changed. */
 typedef pl_status (*pl_logits_fn)(void *ctx, size_t first_row, const float *logits, size_t count,

@@ -251,24 +251,33 @@ static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, 
     return status;
 }
 
-pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hooks, pl_task *task,
-                          pl_error *err)
+/* role: of the layers; PL_SITE_ROLE_COUNT: all. */
+static pl_status load_layers(pl_forward *f, const pl_block_parts *parts, pl_site_role role,
+                             const pl_hooks *hooks, pl_task *task, pl_error *err)
 {
-    pl_forward *f = forward;
-    const pl_block_parts *parts = &f->model->blocks[block];
-    f->block = SIZE_MAX;
-    for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        size_t outputs = outputs_of(f, &f->model->config, (pl_site_role)role);
-        memset(f->biases[role], 0, outputs * sizeof(float));
-        f->biased[role] = false;
-    }
+    const pl_model *model = f->model;
     pl_status status = PL_OK;
-    for (size_t i = 0; i < parts->n_layers && status == PL_OK; i++) {
-        status = load_layer(f, parts->first_layer + i, hooks, err);
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
+    for (int r = 0; r < PL_SITE_ROLE_COUNT; r++) {
+        if (role == PL_SITE_ROLE_COUNT || r == (int)role) {
+            size_t outputs = outputs_of(f, &model->config, (pl_site_role)r);
+            memset(f->biases[r], 0, outputs * sizeof(float));
+            f->biased[r] = false;
         }
     }
+    for (size_t i = 0; i < parts->n_layers && status == PL_OK; i++) {
+        const size_t layer = parts->first_layer + i;
+        if (role == PL_SITE_ROLE_COUNT || model->sites[model->layers[layer].site].role == role) {
+            status = load_layer(f, layer, hooks, err);
+            status = status == PL_OK ? pl_task_tick(task, err) : status;
+        }
+    }
+    return status;
+}
+
+/* Everything of a block but its layers. */
+static pl_status load_rest(pl_forward *f, const pl_block_parts *parts, pl_error *err)
+{
+    pl_status status = PL_OK;
     for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
         if (parts->norms[role] != NULL) {
             status = pl_forward_gain(f, parts->norms[role], f->norms[role], err);
@@ -280,6 +289,32 @@ pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hoo
     if (status == PL_OK && parts->shared_gate != NULL) {
         status = load_vector(f, parts->shared_gate, f->shared_gate, err);
     }
-    f->block = status == PL_OK ? block : SIZE_MAX;
     return status;
+}
+
+pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hooks, pl_task *task,
+                          pl_error *err)
+{
+    const pl_block_parts *parts = &forward->model->blocks[block];
+    forward->block = SIZE_MAX;
+    pl_status status = load_layers(forward, parts, PL_SITE_ROLE_COUNT, hooks, task, err);
+    if (status == PL_OK) {
+        status = load_rest(forward, parts, err);
+    }
+    forward->block = status == PL_OK ? block : SIZE_MAX;
+    return status;
+}
+
+pl_status pl_forward_part_begin(pl_forward *forward, size_t block, pl_error *err)
+{
+    forward->block = SIZE_MAX;
+    pl_status status = load_rest(forward, &forward->model->blocks[block], err);
+    forward->block = status == PL_OK ? block : SIZE_MAX;
+    return status;
+}
+
+pl_status pl_forward_part_load(pl_forward *forward, pl_site_role role, const pl_hooks *hooks,
+                               pl_task *task, pl_error *err)
+{
+    return load_layers(forward, &forward->model->blocks[forward->block], role, hooks, task, err);
 }

@@ -134,7 +134,8 @@ PL_NODISCARD pl_status pl_forward_multiply(const float *x, size_t length, const 
                                            size_t rows, size_t cols, float *y, pl_task *task,
                                            pl_error *err);
 
-/* The loaded block's mixture of experts: in f->normed the input, then the output. */
-PL_NODISCARD pl_status pl_forward_experts(const pl_step *s, pl_error *err);
+/* The loaded block's mixture of experts: in f->normed the input, then the output.  until: ends
+ * behind the input hooks of the sites of that role, without an output; PL_SITE_ROLE_COUNT: not. */
+PL_NODISCARD pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err);
 
 #endif

@@ -138,6 +138,36 @@ static void put_import(const pl_state *state, const char *layer, pl_buf *out)
     pl_buf_puts(out, "\n");
 }
 
+/* Every imported layer. */
+static void put_imports(const pl_state *state, pl_buf *out)
+{
+    const pl_model *model = state->source->model;
+    const size_t layers = pl_model_layer_count(model);
+    if (pl_state_import_count(state) == layers) {
+        put_import(state, "all", out);
+        return;
+    }
+    for (size_t i = 0; i < layers; i++) {
+        if (pl_state_is_imported(state, i)) {
+            put_import(state, pl_model_layer(model, i)->name, out);
+        }
+    }
+}
+
+/* The solve of all layers in sequence, behind the imports that it saw; *imported says whether there
+ * are any, which then are put. */
+static void put_sequential(const pl_state *state, bool *imported, pl_buf *out)
+{
+    *imported = false;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        *imported = *imported || pl_state_solved_around_imports(state, i);
+    }
+    if (*imported) {
+        put_imports(state, out);
+    }
+    pl_buf_puts(out, "solve all\n");
+}
+
 void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
 {
     const pl_source *source = state->source;
@@ -162,21 +192,16 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
     if (solved > 0) {
         put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, out);
     }
+    bool put = false;
     if (sequential > 0) {
-        pl_buf_puts(out, "solve all sequential=yes\n");
+        put_sequential(state, &put, out);
+    } else if (whole && solved == layers) {
+        pl_buf_puts(out, "solve all sequential=no\n");
     }
-    if (whole && solved == layers && sequential == 0) {
-        pl_buf_puts(out, "solve all\n");
-    }
-    if (whole && imported == layers) {
-        put_import(state, "all", out);
-    } else if (!whole && imported > 0) {
+    if (whole && imported > 0 && !put) {
+        put_imports(state, out);
+    } else if (imported > 0 && !put) {
         put_import(state, pl_model_layer(source->model, state->layer)->name, out);
-    }
-    for (size_t i = 0; i < layers && whole && imported < layers; i++) {
-        if (pl_state_is_imported(state, i)) {
-            put_import(state, pl_model_layer(source->model, i)->name, out);
-        }
     }
     for (size_t i = 0; i < layers && whole && (solved < layers || sequential > 0); i++) {
         if (pl_state_result(state, i) != NULL && !state->solved[i].sequential &&
@@ -310,10 +335,11 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     for (size_t i = 0; i < needs->n_layers && needs->learned != NULL; i++) {
         put_learning(state, needs->layers[i], needs->learned[i], out);
     }
+    bool put = false;
     if (sequential > 0) {
-        pl_buf_puts(out, "solve all sequential=yes\n");
+        put_sequential(state, &put, out);
     }
-    for (size_t i = 0; i < layers && imported > 0; i++) {
+    for (size_t i = 0; i < layers && imported > 0 && !put; i++) {
         if (is_shown(state, needs, i) && pl_state_is_imported(state, i)) {
             put_import(state, pl_model_layer(source->model, i)->name, out);
         }

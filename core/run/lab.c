@@ -180,6 +180,35 @@ done:
     return status;
 }
 
+pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
+                            pl_tokens *tokens, pl_task *task, pl_error *err)
+{
+    const pl_calibration *calibration = &state->calibration;
+    const pl_tokens *shared = NULL;
+    *tokens = (pl_tokens){0};
+    pl_status status = pl_lab_tokens(lab, state, (const char *const *)calibration->texts,
+                                     calibration->n_texts, &shared, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    /* An urgent job at a tick may read another text: this job keeps its own copy. */
+    int32_t *ids = pl_alloc(shared->count, sizeof *ids);
+    if (ids == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a text's tokens");
+    }
+    memcpy(ids, shared->ids, shared->count * sizeof *ids);
+    *tokens = *shared;
+    tokens->ids = ids;
+    *spec = (pl_calib_spec){
+        .model = state->source->model,
+        .tokens = tokens,
+        .protocol = calibration->protocol,
+        .sample_rows = pl_protocol_rows(&calibration->protocol),
+        .memory_limit = lab->memory_limit,
+    };
+    return PL_OK;
+}
+
 pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_calib_report *report,
                            pl_task *task, pl_error *err)
 {
@@ -189,27 +218,12 @@ pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_ca
         }
         return pl_calib_inputs_key(state->source->model, PL_CALIB_SAMPLE_ROWS, key, task, err);
     }
-    const pl_calibration *calibration = &state->calibration;
-    const pl_tokens *shared = NULL;
-    pl_status status = pl_lab_tokens(lab, state, (const char *const *)calibration->texts,
-                                     calibration->n_texts, &shared, task, err);
+    pl_calib_spec spec;
+    pl_tokens tokens = {0};
+    pl_status status = pl_lab_calib_spec(lab, state, &spec, &tokens, task, err);
     if (status != PL_OK) {
         return status;
     }
-    /* An urgent job at a tick may read another text: this job keeps its own copy. */
-    pl_tokens tokens = *shared;
-    tokens.ids = pl_alloc(shared->count, sizeof *tokens.ids);
-    if (tokens.ids == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a text's tokens");
-    }
-    memcpy(tokens.ids, shared->ids, shared->count * sizeof *tokens.ids);
-    pl_calib_spec spec = {
-        .model = state->source->model,
-        .tokens = &tokens,
-        .protocol = calibration->protocol,
-        .sample_rows = pl_protocol_rows(&calibration->protocol),
-        .memory_limit = lab->memory_limit,
-    };
     pl_calib_report local = {0};
     status = pl_calib_run(&spec, lab->store, key, &local, task, err);
     pl_tokens_deinit(&tokens);
@@ -336,6 +350,21 @@ void pl_lab_make_room(pl_lab *lab, const pl_state *state, pl_id calibration, siz
             at = &entry->next;
         }
     }
+}
+
+pl_status pl_lab_forget_site(pl_lab *lab, pl_id calibration, size_t site, pl_error *err)
+{
+    for (bench **at = &lab->benches; *at != NULL;) {
+        bench *entry = *at;
+        if (entry->site == site && pl_id_equal(entry->calibration, calibration) &&
+            entry->holders == 0) {
+            *at = entry->next;
+            bench_destroy(entry);
+        } else {
+            at = &entry->next;
+        }
+    }
+    return pl_calib_drop_site(lab->store, calibration, site, err);
 }
 
 double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)

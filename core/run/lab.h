@@ -46,6 +46,15 @@ bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key);
 PL_NODISCARD pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths,
                                      size_t n, const pl_tokens **out, pl_task *task, pl_error *err);
 
+/* The state's calibration as core/calib takes it, for a walk of the caller's own: *spec points to
+ * *tokens, which the caller deinits. */
+PL_NODISCARD pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
+                                         pl_tokens *tokens, pl_task *task, pl_error *err);
+
+/* Removes a site of a calibration that was made for one solve, from memory and store. */
+PL_NODISCARD pl_status pl_lab_forget_site(pl_lab *lab, pl_id calibration, size_t site,
+                                          pl_error *err);
+
 /* Before a solve that no knob waits for: lets go of other sites, the least recently used first,
  * until they and this one take half a gigabyte, or this one alone what it needs. */
 void pl_lab_make_room(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site);

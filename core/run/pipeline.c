@@ -121,33 +121,54 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
     return status;
 }
 
-/* Identity of a layer's problem: its original weight, its site's Gram matrix and its transform,
- * which is made or found here. */
+/* The calibration that transforms are made from: the original model's inputs, as their papers have
+ * it, whatever the later slots see. */
+static pl_status transform_inputs(const work *w, pl_id *out, pl_task *task, pl_error *err)
+{
+    *out = (pl_id){0};
+    return w->transform->method != NULL ? pl_lab_calibration(w->lab, w->state, out, task, err)
+                                        : PL_OK;
+}
+
+/* Identity of a layer's problem: its original weight, its site's Gram matrix and its transform.
+ * Nothing is made. */
 static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *task, pl_error *err)
 {
-    pl_id weight = {0};
+    pl_id weight = {0}, inputs = {0};
+    pl_hasher *hasher = NULL;
     w->calibration = calibration;
+    w->result.has_transform = w->transform->method != NULL;
     pl_status status =
         pl_model_layer_identity(w->state->source->model, w->layer, &weight, task, err);
     if (status == PL_OK) {
-        status = pl_site_transform(w->lab, w->state, calibration, w->layer, w->transform, &w->t,
-                                   &w->result.transform, task, err);
-        w->result.has_transform = w->t != NULL;
+        status = transform_inputs(w, &inputs, task, err);
     }
-    pl_hasher *hasher = NULL;
+    if (status == PL_OK) {
+        status = pl_site_transform_key(w->lab, w->state, inputs, w->layer, w->transform,
+                                       &w->result.transform, task, err);
+    }
     if (status == PL_OK) {
         status = pl_hasher_create(&hasher, err);
     }
     if (status == PL_OK) {
         pl_hasher_id(hasher, weight);
         pl_hasher_id(hasher, w->blind ? (pl_id){0} : pl_calib_site_key(calibration, w->info->site));
-        if (w->t != NULL) {
+        if (w->result.has_transform) {
             pl_hasher_id(hasher, w->result.transform);
         }
         *out = pl_hasher_finish(hasher);
     }
     pl_hasher_destroy(hasher);
     return status;
+}
+
+static pl_status make_transform(work *w, pl_task *task, pl_error *err)
+{
+    pl_id inputs = {0}, key = {0};
+    pl_status status = transform_inputs(w, &inputs, task, err);
+    return status == PL_OK ? pl_site_transform(w->lab, w->state, inputs, w->layer, w->transform,
+                                               &w->t, &key, task, err)
+                           : status;
 }
 
 static pl_status read_original(work *w, pl_task *task, pl_error *err)
@@ -512,6 +533,9 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     }
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
+    }
+    if (status == PL_OK) {
+        status = make_transform(&w, task, err);
     }
     w.thrifty = watch == NULL && !w.blind;
     if (status == PL_OK && w.thrifty) {

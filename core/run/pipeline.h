@@ -51,11 +51,16 @@ typedef void (*pl_solved_fn)(void *ctx, size_t layer, pl_id result, const pl_sol
 
 /* All layers that have a method, in model order, one layer's workspace at a time; each(ctx, ...)
  * after every one.  PL_ERR_STATE if none has.
- * sequential: block by block on inputs from the quantized blocks before.  total: as `solve all`
- * reports. */
+ * sequential: each layer on the inputs that the quantized model computes for it, with the layers
+ * before it solved and, where the state quantizes them, activations and cache quantized; for models
+ * with a forward pass.  Transforms are made from the original model's inputs all the same.  total:
+ * as `solve all` reports. */
 PL_NODISCARD pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential,
                                     pl_solved_fn each, void *ctx, pl_solve_report *total,
                                     pl_task *task, pl_error *err);
+
+/* What `solve all` does by itself: in sequence wherever the model can be run. */
+bool pl_solve_runs_in_sequence(const pl_state *state);
 
 /* The report of a layer's stored result.  PL_ERR_NOT_FOUND where it has gone; PL_ERR_CHANGED where
  * the key names what another layer was solved to. */

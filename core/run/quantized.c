@@ -235,8 +235,8 @@ static pl_status prepare_sites(pl_quantized *q, pl_task *task, pl_error *err)
     return status;
 }
 
-pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
-                            pl_hooks *hooks, pl_task *task, pl_error *err)
+void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
+                        pl_hooks *hooks)
 {
     *q = (pl_quantized){0};
     q->plain = pl_weights_hooks(&q->weights, lab, state, which);
@@ -245,20 +245,22 @@ pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state,
     }
     *hooks = (pl_hooks){.ctx = q, .weight = weights_of};
     if (which == PL_WHICH_BEFORE) {
-        return PL_OK;
+        return;
     }
     if (state->activations.bits > 0) {
         hooks->input = quantize_input;
-        pl_status status = prepare_sites(q, task, err);
-        if (status != PL_OK) {
-            return status;
-        }
     }
     if (state->kv.bits > 0) {
         hooks->key = quantize_cache;
         hooks->value = quantize_cache;
     }
-    return PL_OK;
+}
+
+pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
+                            pl_hooks *hooks, pl_task *task, pl_error *err)
+{
+    pl_quantized_begin(q, lab, state, which, hooks);
+    return hooks->input != NULL ? prepare_sites(q, task, err) : PL_OK;
 }
 
 void pl_quantized_deinit(pl_quantized *q)

@@ -1,7 +1,8 @@
-/* A whole model: layer after layer, or block after block on quantized inputs. */
+/* A whole model: layer after layer on the original's inputs, or part after part of its blocks on
+ * those that the layers solved before give. */
 #include "core/model/bare.h"
 #include "core/run/pipeline_parts.h"
-#include "core/run/results.h"
+#include "core/run/quantized.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,14 +19,21 @@ typedef struct totals {
 
 static double *averaged(pl_solve_report *report, size_t index)
 {
-    double *const all[] = {&report->relative_error,   &report->rounded_relative_error,
-                           &report->group_max_before, &report->group_max_after,
+    double *const all[] = {&report->relative_error,
+                           &report->rounded_relative_error,
+                           &report->group_max_before,
+                           &report->group_max_after,
                            &report->output_error,
-                           &report->flatness_weight_before, &report->flatness_weight_after,
-                           &report->flatness_input_before, &report->flatness_input_after,
-                           &report->kurtosis_weight_before, &report->kurtosis_weight_after,
-                           &report->kurtosis_input_before, &report->kurtosis_input_after,
-                           &report->objective,        &report->dual};
+                           &report->flatness_weight_before,
+                           &report->flatness_weight_after,
+                           &report->flatness_input_before,
+                           &report->flatness_input_after,
+                           &report->kurtosis_weight_before,
+                           &report->kurtosis_weight_after,
+                           &report->kurtosis_input_before,
+                           &report->kurtosis_input_after,
+                           &report->objective,
+                           &report->dual};
     return all[index];
 }
 
@@ -68,135 +76,244 @@ static pl_solve_report conclude(const totals *all, double seconds)
     return total;
 }
 
-/* Layers [first, last) under one calibration key, but for those with no method (on=GLOB gives
- * some layers one and others none); results go to keys[] where it is not NULL. */
-static pl_status solve_range(pl_lab *lab, const pl_state *state, size_t first, size_t last,
-                             pl_id calibration, pl_id *keys, totals *all, pl_solved_fn each,
-                             void *ctx, pl_task *task, pl_error *err)
+/* What a solve of all layers tells, and whom. */
+typedef struct teller {
+    totals all;
+    const pl_model *model;
+    size_t layers; /* of the model */
+    pl_solved_fn each;
+    void *ctx;
+} teller;
+
+static pl_status begin_layer(const teller *to, pl_task *task, pl_error *err)
 {
-    size_t n = pl_model_layer_count(state->source->model);
-    for (size_t layer = first; layer < last; layer++) {
-        if (!pl_layer_has_method(state, layer) || !pl_solve_sees_enough(state, layer)) {
-            continue;
-        }
-        pl_task_progress(task, "layers", (double)layer, (double)n);
-        pl_status status = pl_task_tick(task, err);
+    pl_task_progress(task, "layers", (double)to->all.layers, (double)to->layers);
+    return pl_task_tick(task, err);
+}
+
+static void end_layer(teller *to, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    const pl_layer *info = pl_model_layer(to->model, layer);
+    add_up(&to->all, *report, (double)info->rows * (double)info->cols);
+    if (to->each != NULL) {
+        to->each(to->ctx, layer, result, report);
+    }
+}
+
+/* Whether the layer is solved: on=GLOB gives some layers methods and others none. */
+static bool is_due(const pl_state *state, size_t layer)
+{
+    return pl_layer_has_method(state, layer) && pl_solve_sees_enough(state, layer);
+}
+
+static pl_status solve_apart(pl_lab *lab, const pl_state *state, pl_id calibration, teller *to,
+                             pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t layer = 0; status == PL_OK && layer < to->layers; layer++) {
         pl_solve_report report = pl_solve_report_empty();
         pl_id result = {0};
+        if (!is_due(state, layer)) {
+            continue;
+        }
+        status = begin_layer(to, task, err);
         if (status == PL_OK) {
-            status = pl_solve_under(lab, state, layer, calibration, NULL, &report, &result, task,
-                                    err);
+            status =
+                pl_solve_under(lab, state, layer, calibration, NULL, &report, &result, task, err);
         }
-        if (status != PL_OK) {
-            return status;
-        }
-        if (keys != NULL) {
-            keys[layer] = result;
-        }
-        const pl_layer *info = pl_model_layer(state->source->model, layer);
-        add_up(all, report, (double)info->rows * (double)info->cols);
-        if (each != NULL) {
-            each(ctx, layer, result, &report);
+        if (status == PL_OK) {
+            end_layer(to, layer, result, &report);
         }
     }
-    return PL_OK;
-}
-
-typedef struct sequence {
-    pl_lab *lab;
-    const pl_state *state;
-    const pl_id *results; /* [layers] */
-} sequence;
-
-static pl_status sequence_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
-{
-    sequence *s = ctx;
-    *provided = pl_layer_has_method(s->state, layer);
-    if (!*provided) {
-        return PL_OK;
-    }
-    return pl_result_weights(s->lab, s->state, layer, s->results[layer], PL_WHICH_AFTER, out,
-                             provided, err);
-}
-
-/* Key of the Gram matrices seen by `block`, whose inputs come from the results before it. */
-static pl_status sequence_key(pl_id base, const pl_id *results, size_t count, pl_id *out,
-                              pl_error *err)
-{
-    pl_hasher *hasher = NULL;
-    pl_status status = pl_hasher_create(&hasher, err);
-    if (status == PL_OK) {
-        pl_hasher_text(hasher, "sequential");
-        pl_hasher_id(hasher, base);
-        for (size_t i = 0; i < count; i++) {
-            pl_hasher_id(hasher, results[i]);
-        }
-        *out = pl_hasher_finish(hasher);
-    }
-    pl_hasher_destroy(hasher);
     return status;
 }
 
-static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base, totals *all,
-                                  pl_solved_fn each, void *ctx, pl_task *task, pl_error *err)
+/* --- in sequence ------------------------------------------------------------------------------ */
+
+/* The layers of one site role of a block see inputs that only the layers before them make. */
+typedef struct sequence {
+    pl_lab *lab;
+    const pl_state *state;
+    pl_state now; /* the state, of whose layers only those behind are solved */
+    pl_id base;    /* the state's calibration */
+    pl_id key;     /* of the Gram matrices that the present part sees; base before all changes */
+    bool observed; /* they are in the store */
+    pl_calib_walk *walk; /* NULL until inputs have to be made */
+    pl_calib_spec spec;
+    pl_tokens tokens;
+    pl_quantized quantized;
+    pl_hooks hooks; /* of the model as `now` runs it */
+} sequence;
+
+static void sequence_deinit(sequence *s)
 {
-    pl_model *model = state->source->model;
-    size_t n = pl_model_layer_count(model);
-    const pl_calibration *calibration = &state->calibration;
-    pl_id *results = calloc(n, sizeof *results);
-    pl_calib_walk *walk = NULL;
-    pl_tokens tokens = {0};
-    const pl_tokenizer *tokenizer = NULL;
-    pl_status status = pl_model_need_tokenizer(model, &tokenizer, err);
-    if (status == PL_OK && results == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    pl_calib_walk_destroy(s->walk);
+    pl_tokens_deinit(&s->tokens);
+    pl_quantized_deinit(&s->quantized);
+    pl_state_deinit(&s->now);
+}
+
+static pl_status sequence_init(sequence *s, pl_lab *lab, const pl_state *state, pl_id base,
+                               pl_error *err)
+{
+    *s = (sequence){.lab = lab,
+                    .state = state,
+                    .base = base,
+                    .key = base};
+    pl_status status = pl_state_copy(&s->now, state, err);
+    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
+        if (!pl_state_is_imported(state, i)) {
+            s->now.solved[i] = (pl_solved){0};
+        }
     }
-    if (status == PL_OK) {
-        status = pl_tokens_read(tokenizer, (const char *const *)calibration->texts,
-                                calibration->n_texts, pl_lab_memory_limit(lab), &tokens, task,
-                                err);
-    }
-    pl_calib_spec spec = {.model = model,
-                          .tokens = &tokens,
-                          .protocol = calibration->protocol,
-                          .sample_rows = pl_protocol_rows(&calibration->protocol),
-                          .memory_limit = pl_lab_memory_limit(lab)};
+    pl_quantized_begin(&s->quantized, lab, &s->now, PL_WHICH_AFTER, &s->hooks);
+    return status;
+}
+
+static pl_status start_walk(sequence *s, pl_task *task, pl_error *err)
+{
     pl_id present = {0};
+    pl_status status = pl_lab_calib_spec(s->lab, s->state, &s->spec, &s->tokens, task, err);
     if (status == PL_OK) {
-        status = pl_calib_key(&spec, &present, task, err);
+        status = pl_calib_key(&s->spec, &present, task, err);
     }
-    if (status == PL_OK && !pl_id_equal(present, base)) {
+    if (status == PL_OK && !pl_id_equal(present, s->base)) {
         status = pl_error_set(err, PL_ERR_CHANGED,
                               "the calibration text changed since `calibrate`: run it again");
     }
+    return status == PL_OK ? pl_calib_walk_create(&s->spec, &s->walk, task, err) : status;
+}
+
+/* Makes the Gram matrices of a part, at its first layer that is not found in the store. */
+static pl_status observe(sequence *s, const pl_site *site, pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    if (s->observed) {
+        return PL_OK;
+    }
+    if (s->walk == NULL) {
+        status = start_walk(s, task, err);
+    }
     if (status == PL_OK) {
-        status = pl_calib_walk_create(&spec, &walk, task, err);
+        status = pl_calib_walk_observe(s->walk, pl_lab_store(s->lab), s->key, site->block,
+                                       site->role, &s->hooks, task, err);
     }
-    sequence seen = {.lab = lab, .state = state, .results = results};
-    pl_hooks hooks = {.ctx = &seen, .weight = sequence_weight};
+    s->observed = status == PL_OK;
+    return status;
+}
+
+static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
+                            pl_task *task, pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    const bool imported = pl_state_is_imported(s->state, layer);
+    bool found = false;
+    pl_status status = imported ? PL_OK
+                                : pl_solve_find(s->lab, s->state, layer, s->key, &found, report,
+                                                result, task, err);
+    if (status != PL_OK || found) {
+        return status;
+    }
+    if (!imported) {
+        status = observe(s, pl_model_site(model, pl_model_layer(model, layer)->site), task, err);
+    }
+    return status == PL_OK
+               ? pl_solve_under(s->lab, s->state, layer, s->key, NULL, report, result, task, err)
+               : status;
+}
+
+/* What the sites behind a part see: the sites before, and what became of the part's layers. */
+static pl_status advance_key(sequence *s, size_t block, pl_site_role role, pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    pl_hasher *hasher = NULL;
+    pl_buf settings = {0};
+    size_t first = 0, changed = 0;
+    const size_t layers = pl_model_block_layers(model, block, &first);
+    pl_quantized_commands(s->state, &settings);
+    pl_status status = pl_buf_check(&settings, err);
+    if (status == PL_OK) {
+        status = pl_hasher_create(&hasher, err);
+    }
+    if (status == PL_OK) {
+        pl_hasher_text(hasher, "sequential 2");
+        pl_hasher_id(hasher, s->key);
+        pl_hasher_text(hasher, settings.data != NULL ? settings.data : "");
+        for (size_t i = first; i < first + layers; i++) {
+            const pl_id *result = pl_state_result(&s->now, i);
+            if (pl_model_site(model, pl_model_layer(model, i)->site)->role == role &&
+                result != NULL) {
+                pl_hasher_u64(hasher, i);
+                pl_hasher_id(hasher, *result);
+                changed++;
+            }
+        }
+        const pl_id next = pl_hasher_finish(hasher);
+        s->key = changed > 0 || settings.size > 0 ? next : s->key;
+    }
+    pl_hasher_destroy(hasher);
+    pl_buf_deinit(&settings);
+    return status;
+}
+
+/* Gram matrices that nothing will ask for again: hundreds of megabytes a model. */
+static pl_status forget_part(sequence *s, size_t block, pl_site_role role, pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
     size_t first = 0;
-    while (status == PL_OK && first < n) {
-        size_t last = first;
-        while (last < n &&
-               pl_model_layer(model, last)->block == pl_model_layer(model, first)->block) {
-            last++;
+    const size_t sites = pl_model_block_sites(model, block, &first);
+    pl_status status = PL_OK;
+    for (size_t i = first; status == PL_OK && i < first + sites; i++) {
+        if (s->observed && pl_model_site(model, i)->role == role && !pl_id_equal(s->key, s->base)) {
+            status = pl_lab_forget_site(s->lab, s->key, i, err);
         }
-        pl_id key = {0};
-        status = sequence_key(base, results, first, &key, err);
-        if (status == PL_OK) {
-            status = pl_calib_walk_observe(walk, pl_lab_store(lab), key, task, err);
-        }
-        if (status == PL_OK) {
-            status = solve_range(lab, state, first, last, key, results, all, each, ctx, task, err);
-        }
-        if (status == PL_OK && last < n) {
-            status = pl_calib_walk_advance(walk, &hooks, task, err);
-        }
-        first = last;
     }
-    pl_calib_walk_destroy(walk);
-    pl_tokens_deinit(&tokens);
-    free(results);
+    s->observed = false;
+    return status;
+}
+
+static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller *to, pl_task *task,
+                            pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    size_t first = 0;
+    const size_t layers = pl_model_block_layers(model, block, &first);
+    pl_status status = PL_OK;
+    for (size_t i = first; status == PL_OK && i < first + layers; i++) {
+        pl_solve_report report = pl_solve_report_empty();
+        pl_id result = {0};
+        if (pl_model_site(model, pl_model_layer(model, i)->site)->role != role ||
+            !is_due(s->state, i)) {
+            continue;
+        }
+        status = begin_layer(to, task, err);
+        if (status == PL_OK) {
+            status = solve_next(s, i, &result, &report, task, err);
+        }
+        if (status == PL_OK) {
+            status = pl_state_set_sequential(&s->now, i, result, err);
+        }
+        if (status == PL_OK) {
+            end_layer(to, i, result, &report);
+        }
+    }
+    if (status == PL_OK) {
+        status = forget_part(s, block, role, err);
+    }
+    return status == PL_OK ? advance_key(s, block, role, err) : status;
+}
+
+static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base, teller *to,
+                                  pl_task *task, pl_error *err)
+{
+    sequence s;
+    pl_status status = sequence_init(&s, lab, state, base, err);
+    const size_t blocks = pl_model_config(state->source->model)->blocks;
+    for (size_t part = 0; status == PL_OK && part < blocks * PL_SITE_ROLE_COUNT; part++) {
+        status = solve_part(&s, part / PL_SITE_ROLE_COUNT,
+                            (pl_site_role)(part % PL_SITE_ROLE_COUNT), to, task, err);
+    }
+    sequence_deinit(&s);
     return status;
 }
 
@@ -230,42 +347,49 @@ static pl_status check_inputs(pl_lab *lab, const pl_state *state, bool *any_seei
     return PL_OK;
 }
 
+bool pl_solve_runs_in_sequence(const pl_state *state)
+{
+    return !pl_model_is_bare(state->source->model);
+}
+
 pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_solved_fn each,
                        void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
 {
     *total = pl_solve_report_empty();
-    totals all = {.sum = {.iterations = NAN,
-                          .ridge = NAN,
-                          .damping_used = NAN,
-                          .function_error = NAN,
-                          .condition = NAN}};
+    teller to = {.all = {.sum = {.iterations = NAN,
+                                 .ridge = NAN,
+                                 .damping_used = NAN,
+                                 .function_error = NAN,
+                                 .condition = NAN}},
+                 .model = state->source->model,
+                 .layers = pl_model_layer_count(state->source->model),
+                 .each = each,
+                 .ctx = ctx};
     double start = pl_run_now();
     pl_id calibration = {0};
-    size_t n = pl_model_layer_count(state->source->model);
     size_t first = 0;
-    while (first < n && !pl_layer_has_method(state, first)) {
+    while (first < to.layers && !pl_layer_has_method(state, first)) {
         first++;
     }
-    if (first == n) {
+    if (first == to.layers) {
         return pl_solve_no_method("solve all", err);
     }
     bool seeing = true;
-    pl_status status = sequential ? pl_model_need_forward(state->source->model,
-                                                          "solve all sequential=yes", err)
-                                  : check_inputs(lab, state, &seeing, err);
+    pl_status status =
+        sequential ? pl_model_need_forward(state->source->model, "solve all sequential=yes", err)
+                   : check_inputs(lab, state, &seeing, err);
     if (status == PL_OK && seeing) {
         status = pl_lab_calibration(lab, state, &calibration, task, err);
     }
     if (status == PL_OK) {
-        status = sequential
-                     ? solve_sequential(lab, state, calibration, &all, each, ctx, task, err)
-                     : solve_range(lab, state, 0, n, calibration, NULL, &all, each, ctx, task, err);
+        status = sequential ? solve_sequential(lab, state, calibration, &to, task, err)
+                            : solve_apart(lab, state, calibration, &to, task, err);
     }
     if (status == PL_OK) {
         status = pl_store_trim(pl_lab_store(lab), err);
     }
     if (status == PL_OK) {
-        *total = conclude(&all, pl_run_now() - start);
+        *total = conclude(&to.all, pl_run_now() - start);
     }
     return status;
 }

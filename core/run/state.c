@@ -1,6 +1,7 @@
 #include "core/run/state.h"
 
 #include "core/model/bare.h"
+#include "core/run/quantized.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -351,20 +352,46 @@ pl_id pl_state_plan(const pl_state *state, size_t layer)
     return finish_plan(state, &text);
 }
 
-pl_id pl_state_plan_sequential(const pl_state *state)
+/* Layers of another checkpoint give the ones behind them other inputs. */
+static void put_imports(const pl_state *state, pl_buf *text)
+{
+    for (size_t i = 0; i < layer_count(state); i++) {
+        if (pl_state_is_imported(state, i)) {
+            char id[PL_ID_TEXT];
+            pl_id_format(state->solved[i].result, id);
+            pl_buf_printf(text, "import %zu %s\n", i, id);
+        }
+    }
+}
+
+static pl_id plan_sequential(const pl_state *state, bool imports)
 {
     pl_buf text = {0};
     pl_buf_puts(&text, "sequential\n");
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         put_spec(&text, slot, &state->slots[slot]);
     }
-    put_activations(state, &state->slots[PL_SLOT_TRANSFORM], &text);
+    pl_quantized_commands(state, &text);
+    if (imports) {
+        put_imports(state, &text);
+    }
     for (size_t i = 0; i < state->n_overrides; i++) {
         const pl_override *over = &state->overrides[i];
         pl_buf_printf(&text, "%s ", over->glob);
         put_spec(&text, over->slot, &over->spec);
     }
     return finish_plan(state, &text);
+}
+
+pl_id pl_state_plan_sequential(const pl_state *state)
+{
+    return plan_sequential(state, true);
+}
+
+bool pl_state_solved_around_imports(const pl_state *state, size_t layer)
+{
+    return pl_state_import_count(state) > 0 && state->solved[layer].sequential &&
+           pl_id_equal(state->solved[layer].plan, plan_sequential(state, true));
 }
 
 const pl_id *pl_state_result(const pl_state *state, size_t layer)
@@ -376,8 +403,14 @@ const pl_id *pl_state_result(const pl_state *state, size_t layer)
     if (solved->imported) {
         return &solved->result;
     }
-    pl_id plan = solved->sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
-    return pl_id_equal(plan, solved->plan) ? &solved->result : NULL;
+    if (!solved->sequential) {
+        return pl_id_equal(pl_state_plan(state, layer), solved->plan) ? &solved->result : NULL;
+    }
+    /* What is imported later takes the place of single layers; the others stand. */
+    return pl_id_equal(plan_sequential(state, true), solved->plan) ||
+                   pl_id_equal(plan_sequential(state, false), solved->plan)
+               ? &solved->result
+               : NULL;
 }
 
 pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id result,
@@ -390,6 +423,16 @@ pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id r
         state->solved[layer] = (pl_solved){.plan = plan, .result = result, .set = true};
     }
     return PL_OK;
+}
+
+pl_status pl_state_set_sequential(pl_state *state, size_t layer, pl_id result, pl_error *err)
+{
+    pl_status status =
+        pl_state_set_result(state, layer, pl_state_plan_sequential(state), result, err);
+    if (status == PL_OK) {
+        state->solved[layer].sequential = !state->solved[layer].imported;
+    }
+    return status;
 }
 
 bool pl_state_is_foreign(const pl_state *state, size_t layer)

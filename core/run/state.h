@@ -60,7 +60,7 @@ typedef struct pl_solved {
     pl_id plan;   /* pl_state_plan, or pl_state_plan_sequential, at that time */
     pl_id result; /* key in the store, see pipeline.h */
     bool set;
-    bool sequential; /* solved block by block: depends on the plans of all layers */
+    bool sequential; /* solved on what the layers before it gave: depends on the plans of all */
     bool imported;   /* another checkpoint's weights (import.h), whatever the slots hold */
     bool foreign;    /* not set: a session has a result here, but of another model */
 } pl_solved;
@@ -157,13 +157,21 @@ const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
 /* Hash of what would be done to a layer: its specs and the calibration asked for. */
 pl_id pl_state_plan(const pl_state *state, size_t layer);
 
-/* The same for `solve all sequential=yes`, where a layer's inputs come from the blocks before. */
+/* The same for `solve all` in sequence, where a layer's inputs come from the layers before it as
+ * they are solved or imported, and from quantized activations and cache. */
 pl_id pl_state_plan_sequential(const pl_state *state);
+
+/* Whether a layer was solved so behind layers that were imported before; what is imported after a
+ * solve changes its layers alone. */
+bool pl_state_solved_around_imports(const pl_state *state, size_t layer);
 
 /* The layer's result under the present plan, or NULL. */
 const pl_id *pl_state_result(const pl_state *state, size_t layer);
 PL_NODISCARD pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id result,
                                            pl_error *err);
+/* The same of a layer solved in sequence. */
+PL_NODISCARD pl_status pl_state_set_sequential(pl_state *state, size_t layer, pl_id result,
+                                               pl_error *err);
 size_t pl_state_solved_count(const pl_state *state);
 
 /* Whether the session that the state is from had a result of the layer, but of another model. */

@@ -339,7 +339,9 @@ static void note_result(void *ctx, size_t layer, pl_id result, const pl_solve_re
     (void)report;
     work *w = ctx;
     pl_status status =
-        pl_state_set_result(&w->state, layer, pl_state_plan(&w->state, layer), result, NULL);
+        pl_solve_runs_in_sequence(&w->state)
+            ? pl_state_set_sequential(&w->state, layer, result, NULL)
+            : pl_state_set_result(&w->state, layer, pl_state_plan(&w->state, layer), result, NULL);
     w->noted = w->noted == PL_OK ? status : w->noted;
 }
 
@@ -500,7 +502,8 @@ static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
                               &w->piece.task, err);
     }
     status =
-        pl_solve_all(w->lab, &w->state, false, note_result, w, &point->report, &w->piece.task, err);
+        pl_solve_all(w->lab, &w->state, pl_solve_runs_in_sequence(&w->state), note_result, w,
+                     &point->report, &w->piece.task, err);
     if (status == PL_OK) {
         status = w->noted;
     }

@@ -272,6 +272,17 @@ pl_status pl_site_transform(pl_lab *lab, const pl_state *state, pl_id calibratio
     return handed(status, out);
 }
 
+pl_status pl_site_transform_key(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                                const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
+{
+    order o = {0};
+    pl_status status = spec->method != NULL
+                           ? begin(lab, state, calibration, layer, spec, &o, task, err)
+                           : PL_OK;
+    *out = o.key;
+    return status;
+}
+
 pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
                                 const pl_spec *spec, pl_transform **out, pl_id *key, pl_task *task,
                                 pl_error *err)

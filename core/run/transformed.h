@@ -17,8 +17,13 @@ PL_NODISCARD pl_status pl_site_transform(pl_lab *lab, const pl_state *state, pl_
                                          size_t layer, const pl_spec *spec, pl_transform **out,
                                          pl_id *key, pl_task *task, pl_error *err);
 
-/* The same without waiting for a learned one: as far as it has been learned, *out NULL where that
- * has not begun.  *key is its key all the same. */
+/* Its key alone: nothing is made. */
+PL_NODISCARD pl_status pl_site_transform_key(pl_lab *lab, const pl_state *state, pl_id calibration,
+                                             size_t layer, const pl_spec *spec, pl_id *out,
+                                             pl_task *task, pl_error *err);
+
+/* The transform without waiting for a learned one: as far as it has been learned, *out NULL where
+ * that has not begun. *key is its key all the same. */
 PL_NODISCARD pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibration,
                                              size_t layer, const pl_spec *spec, pl_transform **out,
                                              pl_id *key, pl_task *task, pl_error *err);

@@ -38,8 +38,8 @@ static void test_an_export_comes_back(void **ctx)
 {
     (void)ctx;
     char script[1024];
-    snprintf(script, sizeof script, "%s solve all; perplexity which=after windows=4; layers",
-             methods);
+    snprintf(script, sizeof script,
+             "%s solve all sequential=no; perplexity which=after windows=4; layers", methods);
     run own = run_demo(script);
     run other = run_import("import after=%s; perplexity which=after windows=4; layers");
     const json_t *solved = run_result(&own, 2), *imported = run_result(&other, 0);

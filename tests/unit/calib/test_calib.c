@@ -403,73 +403,6 @@ static void test_massive_scan(void **state)
     assert_true(seen[0] == 0);
 }
 
-static void test_walk_without_solving(void **state)
-{
-    (void)state;
-    fixture *f = open_fixture((tiny_options){0});
-    const pl_id whole = run(f, 0, NULL);
-    const pl_id key = {5, 6};
-    pl_calib_walk *walk = NULL;
-    pl_error err;
-    pl_check_ok(pl_calib_walk_create(&f->spec, &walk, NULL, &err), err);
-    for (size_t b = 0; b < TINY_BLOCKS; b++) {
-        pl_check_ok(pl_calib_walk_observe(walk, f->store[1], key, NULL, &err), err);
-        pl_check_ok(pl_calib_walk_observe(walk, f->store[1], key, NULL, &err), err);
-        pl_check_ok(pl_calib_walk_advance(walk, NULL, NULL, &err), err);
-    }
-    assert_int_equal(pl_calib_walk_advance(walk, NULL, NULL, &err), PL_ERR_STATE);
-    assert_int_equal(pl_calib_walk_observe(walk, f->store[1], key, NULL, &err), PL_ERR_STATE);
-    pl_calib_walk_destroy(walk);
-    for (size_t s = 0; s < pl_model_site_count(f->model); s++) {
-        check_same_site(f, f->store[0], whole, f->store[1], key, s);
-    }
-    close_fixture(f);
-}
-
-/* Halves every weight of block 0. */
-static pl_status halve(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
-{
-    pl_model *model = ctx;
-    const pl_layer *l = pl_model_layer(model, layer);
-    *provided = l->block == 0;
-    if (!*provided) {
-        return PL_OK;
-    }
-    pl_status status = pl_model_read_weight(model, layer, out, err);
-    for (size_t i = 0; status == PL_OK && i < l->rows * l->cols; i++) {
-        out[i] *= 0.5f;
-    }
-    return status;
-}
-
-static void test_walk_feeds_solved_blocks(void **state)
-{
-    (void)state;
-    fixture *f = open_fixture((tiny_options){0});
-    const pl_id whole = run(f, 0, NULL);
-    const pl_id key = {5, 6};
-    const pl_hooks hooks = {.ctx = f->model, .weight = halve};
-    pl_calib_walk *walk = NULL;
-    pl_error err;
-    pl_check_ok(pl_calib_walk_create(&f->spec, &walk, NULL, &err), err);
-    pl_check_ok(pl_calib_walk_observe(walk, f->store[1], key, NULL, &err), err);
-    pl_check_ok(pl_calib_walk_advance(walk, &hooks, NULL, &err), err);
-    pl_check_ok(pl_calib_walk_observe(walk, f->store[1], key, NULL, &err), err);
-    pl_calib_walk_destroy(walk);
-    for (size_t s = 0; s < 4; s++) {
-        check_same_site(f, f->store[0], whole, f->store[1], key, s);
-    }
-    pl_site_stats a, b;
-    pl_check_ok(
-        pl_calib_load_site(f->store[0], whole, f->model, 4, PL_GRAM_SQUARE, false, &a, &err), err);
-    pl_check_ok(pl_calib_load_site(f->store[1], key, f->model, 4, PL_GRAM_SQUARE, false, &b, &err),
-                err);
-    assert_memory_not_equal(a.gram, b.gram, a.n * a.n * sizeof(float));
-    pl_site_stats_deinit(&a);
-    pl_site_stats_deinit(&b);
-    close_fixture(f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,8 +416,6 @@ int main(void)
         cmocka_unit_test(test_too_short_text),
         cmocka_unit_test(test_massive_are_found),
         cmocka_unit_test(test_massive_scan),
-        cmocka_unit_test(test_walk_without_solving),
-        cmocka_unit_test(test_walk_feeds_solved_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

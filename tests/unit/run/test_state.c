@@ -265,7 +265,8 @@ static void test_commands_of_a_demo_state(void **ctx)
     s.layer = DEMO_Q1;
     pl_state_commands(&s, true, &said);
     assert_non_null(strstr(said.data, "\nmethod rtn bits=3 "));
-    assert_non_null(strstr(said.data, "\nmethod none slot=round on=*.1.*\nsolve all\nselect "));
+    assert_non_null(strstr(said.data, "\nmethod none slot=round on=*.1.*\nsolve all sequential=no\n"
+                                      "select "));
     assert_null(strstr(said.data, "calibrate"));
     pl_buf_deinit(&said);
 
@@ -327,13 +328,13 @@ static void test_commands_of_a_sequential_solve(void **ctx)
         s.solved[i].sequential = true;
     }
     pl_state_commands(&s, false, &said);
-    assert_non_null(strstr(said.data, "\nsolve all sequential=yes\nselect "
+    assert_non_null(strstr(said.data, "\nsolve all\nselect "
                                       "model.layers.0.self_attn.q_proj\n"));
     assert_null(strstr(said.data, "\nsolve\n"));
     pl_buf_deinit(&said);
     solve_as_planned(&s, 4);
     pl_state_commands(&s, true, &said);
-    assert_non_null(strstr(said.data, "\nsolve all sequential=yes\nsolve "
+    assert_non_null(strstr(said.data, "\nsolve all\nsolve "
                                       "model.layers.0.mlp.gate_proj\nselect "));
     pl_buf_deinit(&said);
     pl_state_deinit(&s);
