@@ -61,7 +61,8 @@ static void put_numbers(pl_buf *out)
     pl_buf_puts(
         out,
         "\nNumbers of the tuner: the rounder alone on the original weights -> the solve; a ~\n"
-        "marks a preview's estimate.  JSON has the same names, with _before and _after.\n\n"
+        "marks a preview's estimate, which is within 10 % of the final number, and an ellipsis\n"
+        "what is not known so well yet.  JSON has the same names, with _before and _after.\n\n"
         "  group max   mean of max|w| over the groups of all rows, of the weights that the\n"
         "              rounder is handed: behind the transform, preconditioned\n"
         "  error       relative output error of the preconditioned weights on the calibration\n"

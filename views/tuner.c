@@ -92,7 +92,7 @@ typedef struct numbers {
     pl_rect rect;
     int line;       /* the next one */
     unsigned stale; /* PL_STALE: of an earlier value */
-    bool estimated; /* of a preview: marked by a ~ */
+    bool estimated; /* of a preview: marked by a ~, and what it does not know yet by an ellipsis */
 } numbers;
 
 enum { BEFORE_END = 15, AFTER_END = 23, CHANGE_END = 30, PERPLEXITY_ROWS = 12 };
@@ -100,6 +100,11 @@ enum { BEFORE_END = 15, AFTER_END = 23, CHANGE_END = 30, PERPLEXITY_ROWS = 12 };
 static bool has_room(const numbers *n)
 {
     return n->line < n->rect.h;
+}
+
+static const char *pending(const numbers *n)
+{
+    return n->surface->ascii ? "..." : "\u2026";
 }
 
 /* One line of numbers: what, before, after, change; smaller is better. */
@@ -114,7 +119,8 @@ static void draw_numbers(numbers *n, const char *what, double before, double aft
     pl_format_number(before, text);
     pl_put_right(n->surface, n->rect, n->line, BEFORE_END, PL_STYLE_FAINT | n->stale, text);
     pl_format_number(after, text);
-    snprintf(marked, sizeof marked, "%s%s", n->estimated && isfinite(after) ? "~" : "", text);
+    snprintf(marked, sizeof marked, "%s%s", n->estimated && isfinite(after) ? "~" : "",
+             n->estimated && isnan(after) ? pending(n) : text);
     pl_put_right(n->surface, n->rect, n->line, AFTER_END, PL_STYLE_STRONG | n->stale, marked);
     pl_format_change(before, after, text);
     char *minus = strchr(text, '-');
@@ -209,7 +215,7 @@ static void draw_gap(numbers *n, double gap)
     snprintf(text, sizeof text, "\u2264 %s %%", number);
     pl_put_right(n->surface, n->rect, n->line, AFTER_END,
                  (isnan(gap) ? PL_STYLE_FAINT : PL_STYLE_STRONG) | n->stale,
-                 isnan(gap) ? "-" : text);
+                 !isnan(gap) ? text : n->estimated ? pending(n) : "-");
     n->line++;
 }
 
@@ -433,6 +439,7 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
         draw_perplexity(model, &n);
     }
     draw_pins(&n, picture);
+    n.estimated = solved && picture->preview_rows > 0;
     if (picture != NULL) {
         draw_numbers(&n, "flatness", picture->flatness_before,
                      solved ? picture->report.flatness_weight_after : (double)NAN);

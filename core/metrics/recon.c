@@ -45,12 +45,13 @@ static double dot(const float *a, const float *b, size_t count)
 
 /* Room for one band of rows D: the differences, D G, and of a packed G a band at a time. */
 typedef struct energy_work {
+    size_t rows; /* at a time */
     float *d, *product, *band;
 } energy_work;
 
 /* Of a packed G rows [first, first + count) are used from their diagonal block on: what is right of
- * the block counts for both triangles. */
-static double packed_energy(const energy_work *w, size_t rows, const pl_sym *gram)
+ * the block counts for both triangles.  energies[rows] are added to, or NULL. */
+static double packed_energy(const energy_work *w, size_t rows, const pl_sym *gram, double *energies)
 {
     const size_t n = gram->n;
     double sum = 0.0;
@@ -60,21 +61,55 @@ static double packed_energy(const energy_work *w, size_t rows, const pl_sym *gra
         pl_gemm_nn(rows, wide, count, 1.0f, w->d + first, n, w->band, wide, 0.0f, w->product, wide);
         for (size_t r = 0; r < rows; r++) {
             const float *d = w->d + r * n + first, *product = w->product + r * wide;
-            sum += dot(d, product, count) + 2.0 * dot(d + count, product + count, wide - count);
+            const double part =
+                dot(d, product, count) + 2.0 * dot(d + count, product + count, wide - count);
+            sum += part;
+            if (energies != NULL) {
+                energies[r] += part;
+            }
         }
     }
     return sum;
 }
 
+/* D G of the rows of d (contiguous), for a square G. */
+static void multiply(const energy_work *w, size_t rows, const pl_sym *gram)
+{
+    const size_t n = gram->n;
+    pl_gemm_nn(rows, n, n, 1.0f, w->d, n, gram->square, n, 0.0f, w->product, n);
+}
+
 /* tr(D G D^T) of the rows of d (contiguous). */
 static double energy(const energy_work *w, size_t rows, const pl_sym *gram)
 {
-    const size_t n = gram->n;
     if (gram->square == NULL) {
-        return packed_energy(w, rows, gram);
+        return packed_energy(w, rows, gram, NULL);
     }
-    pl_gemm_nn(rows, n, n, 1.0f, w->d, n, gram->square, n, 0.0f, w->product, n);
-    return dot(w->d, w->product, rows * n);
+    multiply(w, rows, gram);
+    return dot(w->d, w->product, rows * gram->n);
+}
+
+static pl_status energy_work_init(energy_work *work, pl_factors *factors, pl_error *err)
+{
+    const pl_sym *gram = pl_factors_gram(factors);
+    const size_t rows = gram->square != NULL ? BAND : PACKED_ROWS, n = gram->n;
+    *work = (energy_work){
+        .rows = rows,
+        .d = pl_alloc(rows * n, sizeof(float)),
+        .product = pl_alloc(rows * n, sizeof(float)),
+        .band = gram->square == NULL ? pl_alloc(BAND * n, sizeof(float)) : NULL,
+    };
+    return work->d != NULL && work->product != NULL && (gram->square != NULL || work->band != NULL)
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its error",
+                              pl_factors_label(factors));
+}
+
+static void energy_work_deinit(energy_work *work)
+{
+    free(work->d);
+    free(work->product);
+    free(work->band);
 }
 
 pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *out, pl_task *task,
@@ -84,28 +119,18 @@ pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *
     const pl_sym *gram = pl_factors_gram(factors);
     *out = NAN;
     assert(w0.cols == n && w.cols == n && w0.rows == w.rows);
-    const size_t rows_at_once = gram->square != NULL ? BAND : PACKED_ROWS;
-    const energy_work work = {
-        .d = pl_alloc(rows_at_once * n, sizeof(float)),
-        .product = pl_alloc(rows_at_once * n, sizeof(float)),
-        .band = gram->square == NULL ? pl_alloc(BAND * n, sizeof(float)) : NULL,
-    };
-    float *const d = work.d;
+    energy_work work;
     double error = 0.0, whole = 0.0;
-    pl_status status =
-        d != NULL && work.product != NULL && (gram->square != NULL || work.band != NULL)
-            ? PL_OK
-            : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its error",
-                           pl_factors_label(factors));
-    for (size_t r = 0; status == PL_OK && r < w.rows; r += rows_at_once) {
-        const size_t rows = w.rows - r < rows_at_once ? w.rows - r : rows_at_once;
+    pl_status status = energy_work_init(&work, factors, err);
+    for (size_t r = 0; status == PL_OK && r < w.rows; r += work.rows) {
+        const size_t rows = w.rows - r < work.rows ? w.rows - r : work.rows;
         status = pl_task_tick(task, err);
         for (size_t i = 0; i < rows; i++) {
-            memcpy(d + i * n, w0.data + (r + i) * w0.stride, n * sizeof(float));
+            memcpy(work.d + i * n, w0.data + (r + i) * w0.stride, n * sizeof(float));
         }
         whole += energy(&work, rows, gram);
         for (size_t i = 0; i < rows; i++) {
-            subtract(w.data + (r + i) * w.stride, w0.data + (r + i) * w0.stride, n, d + i * n);
+            subtract(w.data + (r + i) * w.stride, w0.data + (r + i) * w0.stride, n, work.d + i * n);
         }
         error += energy(&work, rows, gram);
     }
@@ -114,9 +139,42 @@ pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *
         error = error > 0.0 ? error : 0.0;
         *out = error == 0.0 ? 0.0 : error / whole;
     }
-    free(work.d);
-    free(work.product);
-    free(work.band);
+    energy_work_deinit(&work);
+    return status;
+}
+
+pl_status pl_row_energies(pl_factors *factors, pl_view w0, pl_view w, double *out, pl_task *task,
+                          pl_error *err)
+{
+    const size_t n = pl_factors_n(factors);
+    const pl_sym *gram = pl_factors_gram(factors);
+    energy_work work;
+    pl_status status = energy_work_init(&work, factors, err);
+    for (size_t first = 0; status == PL_OK && first < w.rows; first += work.rows) {
+        const size_t rows = w.rows - first < work.rows ? w.rows - first : work.rows;
+        status = pl_task_tick(task, err);
+        for (size_t i = 0; i < rows; i++) {
+            const float *row = w.data + (first + i) * w.stride;
+            if (w0.data != NULL) {
+                subtract(row, w0.data + (first + i) * w0.stride, n, work.d + i * n);
+            } else {
+                memcpy(work.d + i * n, row, n * sizeof(float));
+            }
+            out[first + i] = 0.0;
+        }
+        if (gram->square == NULL) {
+            (void)packed_energy(&work, rows, gram, out + first);
+        } else {
+            multiply(&work, rows, gram);
+            for (size_t i = 0; i < rows; i++) {
+                out[first + i] = dot(work.d + i * n, work.product + i * n, n);
+            }
+        }
+        for (size_t i = 0; i < rows; i++) {
+            out[first + i] = fmax(out[first + i], 0.0); /* rounding of a nearly null G */
+        }
+    }
+    energy_work_deinit(&work);
     return status;
 }
 

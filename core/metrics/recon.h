@@ -14,6 +14,11 @@
 PL_NODISCARD pl_status pl_relative_error(pl_factors *factors, pl_view w0, pl_view w, double *out,
                                          pl_task *task, pl_error *err);
 
+/* d G d^T of every row d of w - w0, or of w where w0.data is NULL, with the site's Gram matrix as
+ * given: out[w.rows].  Float64 sums; ticks. */
+PL_NODISCARD pl_status pl_row_energies(pl_factors *factors, pl_view w0, pl_view w, double *out,
+                                       pl_task *task, pl_error *err);
+
 /* -10 log10 of a relative output error, in dB (methods.md 5).  NaN for NaN, and for no error at
  * all, which has no finite ratio. */
 double pl_sqnr(double relative_error);

@@ -24,7 +24,7 @@ static const double THETA = 1.5;
 
 static double choose_theta(const pl_linf_problem *problem)
 {
-    const pl_view w0 = problem->w0;
+    const pl_view w0 = problem->whole.data != NULL ? problem->whole : problem->w0;
     const double groups = (double)pl_linf_groups(problem);
     double norm = 0.0;
     for (size_t r = 0; r < w0.rows; r++) {

@@ -19,6 +19,8 @@ typedef struct pl_linf_problem {
     size_t group_size;  /* 0: one group a row */
     const float *alpha; /* [groups], > 0 or 0 for a group without input */
     double beta;        /* > 0, in Gn's units */
+    pl_view whole;      /* the layer whose rows w0 are: the choice of rho goes by all of them, so
+                           that some rows are solved as in the whole; data NULL: w0 */
 } pl_linf_problem;
 
 typedef struct pl_linf_options {

@@ -93,7 +93,8 @@ static pl_status solve(const pl_spec *spec, const pl_layer_input *in, const floa
     const pl_linf_problem problem = {.w0 = in->w,
                                      .group_size = pl_linf_group_size(spec),
                                      .alpha = alpha,
-                                     .beta = pl_spec_value(spec, "beta")};
+                                     .beta = pl_spec_value(spec, "beta"),
+                                     .whole = in->whole};
     pl_linf_options options = {
         .solver = solver,
         .iterations = (int)pl_spec_value(spec, solver == PL_SOLVER_ADMM ? "iterations" : "steps"),

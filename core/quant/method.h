@@ -62,6 +62,7 @@ typedef struct pl_layer_input {
     /* What only a live solve sets; zeros are a plain solve. */
     const pl_rows_watch *watch; /* NULL: nobody watches */
     const pl_linf_keep *keep;   /* precondition: state of some rows for later warm starts */
+    pl_view whole;              /* precondition: the layer whose rows w are; data NULL: w */
     size_t warm_first;          /* precondition: w's rows are those of warm from this one on */
     int rough;                  /* > 0: a preview of so many iterations, without bounds */
 } pl_layer_input;

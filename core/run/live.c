@@ -187,7 +187,6 @@ static void show(turn *t)
     pl_picture *picture = NULL;
     const pl_live *live = t->live;
     const pl_preview_now now = pl_preview_read(live->preview);
-    const bool rounds = pl_state_spec(t->state, live->layer, PL_SLOT_ROUND)->method != NULL;
     const bool prepares =
         pl_state_spec(t->state, live->layer, PL_SLOT_PRECONDITION)->method != NULL;
     if (pl_picture_copy(live->base, &picture, NULL) != PL_OK) {
@@ -197,15 +196,10 @@ static void show(turn *t)
     picture->report = pl_solve_report_empty();
     picture->report.group_max_before = picture->group_max_before;
     picture->report.group_max_after =
-        picture->group_max_before * (prepares ? now.group_max_ratio : 1.0);
-    picture->report.relative_error = prepares ? now.relative_error : 0.0;
-    picture->report.rounded_relative_error = now.rounded_error;
-    if (rounds) {
-        /* The bound is a weighted sum of group maxima: it falls about as they do. */
-        const pl_grid grid = pl_spec_grid(pl_state_spec(t->state, live->layer, PL_SLOT_ROUND));
-        const double before = pl_error_bound(t->factors, &grid, pl_mat_view(&live->w0));
-        picture->report.bound = before * (prepares ? now.group_max_ratio : 1.0);
-    }
+        prepares ? now.numbers.group_max_after : picture->group_max_before;
+    picture->report.relative_error = prepares ? now.numbers.relative_error : 0.0;
+    picture->report.rounded_relative_error = now.numbers.rounded_relative_error;
+    picture->report.bound = now.numbers.bound;
     picture->preconditioned = copy_max(now.preconditioned, picture->cols);
     picture->after = copy_max(now.rounded, picture->cols);
     picture->preview_rounding = t->rounding || !prepares;
@@ -329,8 +323,10 @@ static pl_status prepare_linf(const pl_state *state, size_t layer, const pl_spec
                            : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", info->name);
     if (status == PL_OK) {
         spec->method->alpha(spec, factors, alpha);
-        const pl_linf_problem problem = {pl_mat_view(&w0), group_size, alpha,
-                                         pl_spec_value(spec, "beta")};
+        const pl_linf_problem problem = {.w0 = pl_mat_view(&w0),
+                                         .group_size = group_size,
+                                         .alpha = alpha,
+                                         .beta = pl_spec_value(spec, "beta")};
         status = pl_linf_prepare(factors, &problem, pl_spec_value(spec, "rho"), task, err);
     }
     pl_mat_deinit(&w0);

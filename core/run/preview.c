@@ -2,7 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/metrics/outliers.h"
-#include "core/metrics/recon.h"
+#include "core/run/row_sample.h"
 #include "core/tensor/mat.h"
 
 #include <math.h>
@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of the sample; fewer where each costs much. */
-enum { NARROW = 1024, SAMPLE_NARROW = 48, SAMPLE_WIDE = 24 };
+enum { NARROW = 1024 };
 
 /* Multiplications of one piece of a narrow layer (25 ms on two cores) and of a wide one (65 ms). */
 static const double NARROW_WORK = 2e9, WIDE_WORK = 5e9;
@@ -25,7 +24,9 @@ enum { PRECONDITIONED, ROUNDED, STAGES };
 struct pl_preview {
     pl_view w0;
     size_t *rows; /* [count], in the order they are solved */
-    size_t count, sample, piece_rows;
+    size_t count, piece_rows;
+    pl_row_sample *sample; /* where the numbers come from */
+    bool counting;     /* it wants more rows */
     size_t *place;          /* [rows of w0]: index in rows, or SIZE_MAX */
     pl_linf_warm *warm;     /* [count]; NULL until a preconditioner is turned */
     double warm_solver;     /* what its states are of */
@@ -39,7 +40,6 @@ struct pl_preview {
     unsigned char *known[STAGES]; /* [rows of w0] */
     size_t n_known[STAGES];
     float *max[STAGES];     /* [n] over the known rows */
-    double group_max_ratio, error[STAGES];
 };
 
 static size_t min_size(size_t a, size_t b)
@@ -113,13 +113,8 @@ static pl_status choose_rows(pl_preview *p, pl_error *err)
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a preview of %zu columns",
                             w0.cols);
     }
-    const size_t sample = min_size(w0.rows, w0.cols <= NARROW ? SAMPLE_NARROW : SAMPLE_WIDE);
-    for (size_t i = 0; i < sample; i++) {
-        take_row(p, (2 * i + 1) * w0.rows / (2 * sample)); /* the middle of each stratum */
-    }
-    p->sample = p->count;
     find_holders(w0, holders);
-    const size_t bins = min_size(w0.cols, p->piece_rows > sample ? p->piece_rows - sample : 1);
+    const size_t bins = min_size(w0.cols, p->piece_rows);
     if (bins < w0.cols) {
         bins_first(holders, w0.cols, bins);
     }
@@ -162,9 +157,12 @@ pl_status pl_preview_create(pl_view w0, pl_preview **out, pl_error *err)
     for (size_t r = 0; room && r < w0.rows; r++) {
         p->place[r] = SIZE_MAX;
     }
-    pl_status status = room ? choose_rows(p, err)
+    pl_status status = room ? pl_row_sample_create(w0, &p->sample, err)
                             : pl_error_set(err, PL_ERR_MEMORY,
                                            "out of memory for a preview of %zu x %zu", w0.rows, n);
+    if (status == PL_OK) {
+        status = choose_rows(p, err);
+    }
     if (status != PL_OK) {
         pl_preview_destroy(p);
         return status;
@@ -181,6 +179,7 @@ void pl_preview_destroy(pl_preview *p)
             free(p->max[s]);
         }
         pl_linf_warm_destroy(p->warm);
+        pl_row_sample_destroy(p->sample);
         free(p->rows);
         free(p->place);
         free(p->original);
@@ -189,10 +188,9 @@ void pl_preview_destroy(pl_preview *p)
     }
 }
 
-size_t pl_preview_rows(const pl_preview *p, const size_t **rows, size_t *sample)
+size_t pl_preview_rows(const pl_preview *p, const size_t **rows)
 {
     *rows = p->rows;
-    *sample = p->sample;
     return p->count;
 }
 
@@ -216,9 +214,7 @@ pl_preview_now pl_preview_read(const pl_preview *p)
         .rounded_rows = p->n_known[ROUNDED],
         .preconditioned = p->n_known[PRECONDITIONED] > 0 ? p->max[PRECONDITIONED] : NULL,
         .rounded = p->n_known[ROUNDED] > 0 ? p->max[ROUNDED] : NULL,
-        .group_max_ratio = p->group_max_ratio,
-        .relative_error = p->error[PRECONDITIONED],
-        .rounded_error = p->error[ROUNDED],
+        .numbers = pl_row_sample_read(p->sample),
     };
 }
 
@@ -229,13 +225,12 @@ void pl_preview_begin(pl_preview *p, const char *layer, const pl_spec *precondit
     p->precondition = *precondition;
     p->round = *round;
     p->first = 0;
-    p->half = false;
-    p->group_max_ratio = (double)NAN;
+    p->half = p->counting = false;
+    pl_row_sample_begin(p->sample, layer, precondition, round);
     for (int s = 0; s < STAGES; s++) {
         memset(p->known[s], 0, p->w0.rows);
         memset(p->max[s], 0, p->w0.cols * sizeof *p->max[s]);
         p->n_known[s] = 0;
-        p->error[s] = (double)NAN;
     }
 }
 
@@ -306,31 +301,13 @@ static pl_status precondition_piece(pl_preview *p, pl_factors *factors, size_t c
         .layer = p->layer,
         .factors = factors,
         .w = {p->original, count, n, n},
+        .whole = p->w0,
         .warm_first = p->first,
         .rough = iterations(p, count, warm),
     };
     pl_linf_report report;
     return p->precondition.method->precondition(&p->precondition, &in, p->warm, p->w, &report, task,
                                                 err);
-}
-
-/* How far the group maxima have fallen, and what the output has lost, over the sample. */
-static pl_status measure(pl_preview *p, pl_factors *factors, int stage, pl_task *task,
-                         pl_error *err)
-{
-    const size_t n = p->w0.cols;
-    if (p->first > 0) {
-        return PL_OK; /* the sample is in the first piece */
-    }
-    const pl_view before = {p->original, min_size(p->sample, p->piece_rows), n, n};
-    const pl_view after = {p->w, before.rows, n, n};
-    if (stage == PRECONDITIONED) {
-        const pl_spec *spec = &p->precondition;
-        const double was = pl_group_max_mean(before, spec->method->group_size(spec));
-        p->group_max_ratio =
-            was > 0.0 ? pl_group_max_mean(after, spec->method->group_size(spec)) / was : 1.0;
-    }
-    return pl_relative_error(factors, before, after, &p->error[stage], task, err);
 }
 
 static pl_status round_piece(pl_preview *p, pl_factors *factors, size_t count, pl_task *task,
@@ -348,23 +325,22 @@ static pl_status round_piece(pl_preview *p, pl_factors *factors, size_t count, p
     return status;
 }
 
-static pl_status end_stage(pl_preview *p, pl_factors *factors, int stage, size_t count,
-                           pl_task *task, pl_error *err)
+static void end_stage(pl_preview *p, int stage, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         know_row(p, stage, p->rows[p->first + i], p->w + i * p->w0.cols);
     }
-    return measure(p, factors, stage, task, err);
 }
 
-pl_status pl_preview_step(pl_preview *p, pl_factors *factors, bool *more, pl_task *task,
-                          pl_error *err)
+/* *whole: the piece is through all its stages. */
+static pl_status solve_piece(pl_preview *p, pl_factors *factors, bool *whole, pl_task *task,
+                             pl_error *err)
 {
     const size_t n = p->w0.cols;
     const size_t count = min_size(p->piece_rows, p->count - p->first);
     const bool pre = p->precondition.method != NULL, round = p->round.method != NULL;
     pl_status status = PL_OK;
-    *more = false;
+    *whole = false;
     if (!p->half) {
         for (size_t i = 0; i < count; i++) {
             memcpy(p->original + i * n, p->w0.data + p->rows[p->first + i] * p->w0.stride,
@@ -375,12 +351,11 @@ pl_status pl_preview_step(pl_preview *p, pl_factors *factors, bool *more, pl_tas
         } else {
             status = precondition_piece(p, factors, count, task, err);
             if (status == PL_OK) {
-                status = end_stage(p, factors, PRECONDITIONED, count, task, err);
+                end_stage(p, PRECONDITIONED, count);
             }
         }
         p->half = status == PL_OK && pre && round && n > NARROW;
         if (status != PL_OK || p->half) {
-            *more = status == PL_OK;
             return status;
         }
     }
@@ -388,10 +363,28 @@ pl_status pl_preview_step(pl_preview *p, pl_factors *factors, bool *more, pl_tas
     if (round) {
         status = round_piece(p, factors, count, task, err);
         if (status == PL_OK) {
-            status = end_stage(p, factors, ROUNDED, count, task, err);
+            end_stage(p, ROUNDED, count);
         }
     }
     p->first += count;
-    *more = status == PL_OK && p->first < p->count && (pre || round);
+    *whole = status == PL_OK;
+    return status;
+}
+
+pl_status pl_preview_step(pl_preview *p, pl_factors *factors, bool *more, pl_task *task,
+                          pl_error *err)
+{
+    const bool any = p->precondition.method != NULL || p->round.method != NULL;
+    const bool first = p->first == 0;
+    bool whole = false;
+    *more = false;
+    pl_status status = PL_OK;
+    if (p->counting) {
+        status = pl_row_sample_step(p->sample, factors, &p->counting, task, err);
+    } else {
+        status = solve_piece(p, factors, &whole, task, err);
+        p->counting = whole && first && any;
+    }
+    *more = status == PL_OK && any && (p->counting || p->half || p->first < p->count);
     return status;
 }

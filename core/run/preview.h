@@ -2,14 +2,15 @@
  * turn ended.
  *
  * Rows are independent, and the rounders share one factor between them: what a new value does to
- * a layer shows in the rows that hold the column maxima of W0, since those make the picture, and
- * the numbers are estimated from a fixed stratified sample.  Both are solved with a warm start and
- * few iterations.  Then the cold solve's own rows replace them as they come.  Nothing of this is
+ * a layer shows in the rows that hold the column maxima of W0, since those make the picture.  They
+ * are solved with a warm start and few iterations.  The numbers come from rows of their own
+ * (row_sample.h).  Then the cold solve's own rows replace them as they come.  Nothing of this is
  * ever recorded.  Worker thread only. */
 #ifndef PL_RUN_PREVIEW_H
 #define PL_RUN_PREVIEW_H
 
 #include "core/quant/method.h"
+#include "core/run/row_sample.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,20 +21,17 @@ typedef struct pl_preview pl_preview;
 PL_NODISCARD pl_status pl_preview_create(pl_view w0, pl_preview **out, pl_error *err);
 void pl_preview_destroy(pl_preview *preview);
 
-/* The rows in the order they are solved: first the sample (*sample of them), then those that hold
- * the column maxima: of column bins to begin with, as many as a first frame has time for (every
- * column where the layer is narrow), the largest first, then all others.  Borrowed; returns how
- * many there are. */
-size_t pl_preview_rows(const pl_preview *preview, const size_t **rows, size_t *sample);
+/* The rows in the order they are solved, those that hold the column maxima: of column bins to
+ * begin with, as many as a first frame has time for (every column where the layer is narrow), the
+ * largest first, then all others.  Borrowed; returns how many there are. */
+size_t pl_preview_rows(const pl_preview *preview, const size_t **rows);
 
 /* What is known of the present value so far. */
 typedef struct pl_preview_now {
     size_t preconditioned_rows, rounded_rows; /* rows known, previewed or final */
     const float *preconditioned, *rounded;    /* [n] maxima over those rows; NULL for an empty slot
                                                  and before its first rows */
-    /* Ratios to the original's over the sample: how far group maxima have fallen; the relative
-     * errors as they are.  NaN until known, and where the slot is empty. */
-    double group_max_ratio, relative_error, rounded_error;
+    pl_row_sample_numbers numbers;
 } pl_preview_now;
 
 /* A new value: forgets the rows known so far, keeps the warm starts.  layer: names it in error
@@ -42,7 +40,8 @@ void pl_preview_begin(pl_preview *preview, const char *layer, const pl_spec *pre
                       const pl_spec *round);
 
 /* The next piece: a narrow layer is done in one, a wide one shows its preconditioned weights
- * first.  *more tells whether anything is left to preview.  Ticks. */
+ * first.  Behind the first come the numbers, at once or in a few steps.  *more tells whether
+ * anything is left to preview.  Ticks. */
 PL_NODISCARD pl_status pl_preview_step(pl_preview *preview, pl_factors *factors, bool *more,
                                        pl_task *task, pl_error *err);
 

@@ -101,7 +101,8 @@ static void measure(bench_layer *layer)
         bench_fail(layer->name, NULL);
     }
     pl_factors_alpha(layer->factors, 128, alpha);
-    const pl_linf_problem problem = {pl_mat_view(&layer->w), 128, alpha, BETA};
+    const pl_linf_problem problem = {
+        .w0 = pl_mat_view(&layer->w), .group_size = 128, .alpha = alpha, .beta = BETA};
     pl_linf_options options = {.solver = PL_SOLVER_ADMM, .iterations = ITERATIONS};
     prepare(layer, 0.2, once, &a);
     time_solve(layer, &problem, &options, w, &admm); /* warms the caches and the threads */

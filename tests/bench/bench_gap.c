@@ -71,7 +71,11 @@ static void measure(const bench_layer *layer, size_t at)
     }
     pl_factors_alpha(layer->factors, GROUP, alpha);
     for (int b = 0; b < BETAS; b++) {
-        const pl_linf_problem problem = {pl_mat_view(&rows), GROUP, alpha, betas[b]};
+        const pl_linf_problem problem = {.w0 = pl_mat_view(&rows),
+                                         .group_size = GROUP,
+                                         .alpha = alpha,
+                                         .beta = betas[b],
+                                         .whole = pl_mat_view(&layer->w)};
         outcome *found = results[b].found[at];
         snprintf(results[b].name[at], sizeof results[b].name[at], "%s", layer->name);
         for (int kind = 0; kind < 2; kind++) {

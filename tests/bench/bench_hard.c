@@ -17,7 +17,8 @@ static pl_linf_report solve(const bench_layer *layer, double beta, int iteration
         bench_fail(layer->name, NULL);
     }
     pl_factors_alpha(layer->factors, 128, alpha);
-    const pl_linf_problem problem = {pl_mat_view(&layer->w), 128, alpha, beta};
+    const pl_linf_problem problem = {
+        .w0 = pl_mat_view(&layer->w), .group_size = 128, .alpha = alpha, .beta = beta};
     const pl_linf_options options = {.solver = PL_SOLVER_ADMM, .iterations = iterations,
                                      .certify = true};
     if (pl_linf_solve(layer->factors, &problem, &options, NULL, w, &report, NULL, &err) != PL_OK) {

@@ -76,7 +76,6 @@ static void measure(const bench_layer *layer)
     pl_error err = {0};
     pl_preview *preview = NULL;
     const size_t *rows = NULL;
-    size_t sample = 0;
     double first[TURNS], all[TURNS], give[TURNS], start = bench_now();
     cold c = {.layer = layer, .spec = pl_spec_default(pl_method_find("astro"))};
     const pl_spec gptq = pl_spec_default(pl_method_find("gptq"));
@@ -86,12 +85,13 @@ static void measure(const bench_layer *layer)
         bench_fail(layer->name, &err);
     }
     const double create = bench_now() - start;
-    const size_t count = pl_preview_rows(preview, &rows, &sample);
+    const size_t count = pl_preview_rows(preview, &rows);
     bool more = true;
     pl_gptq_factor factor;
     start = bench_now();
     float alpha[32];
-    pl_linf_problem problem = {pl_mat_view(&layer->w), 128, alpha, 3e-4};
+    pl_linf_problem problem = {
+        .w0 = pl_mat_view(&layer->w), .group_size = 128, .alpha = alpha, .beta = 3e-4};
     pl_factors_alpha(layer->factors, 128, alpha);
     if (pl_linf_prepare(layer->factors, &problem, 0, NULL, &err) != PL_OK ||
         pl_factors_gptq(layer->factors, 0.01, false, &factor, NULL, &err) != PL_OK) {
@@ -164,7 +164,8 @@ int main(int argc, char **argv)
     bench_layer layer;
     bench_threads();
     if (bench_have_model()) {
-        static const char *const names[] = {"15.q_proj", "15.gate_proj", "15.down_proj"};
+        static const char *const names[] = {"15.q_proj", "15.gate_proj", "15.down_proj",
+                                            "11.down_proj"};
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             bench_layer_load(names[i], &layer);
             measure(&layer);

@@ -35,7 +35,8 @@ static void setup(fixture *x, uint64_t seed, double spread, size_t tokens, doubl
     for (size_t r = 0; r < ROWS; r++) {
         x->optimum[r] = ref_optimum(x->normal.gn, N, x->w0 + r * N, GROUP, x->weights);
     }
-    x->problem = (pl_linf_problem){{x->w0, ROWS, N, N}, GROUP, x->alpha, beta};
+    x->problem = (pl_linf_problem){
+        .w0 = {x->w0, ROWS, N, N}, .group_size = GROUP, .alpha = x->alpha, .beta = beta};
 }
 
 static pl_linf_report solve_with(fixture *x, pl_solver solver, int iterations, double rho_factor)

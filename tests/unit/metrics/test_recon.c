@@ -95,6 +95,7 @@ static void test_packed(void **state)
           *packed = malloc(M * (M + 1) / 2 * sizeof *packed);
     float *w0 = malloc(TALL * M * sizeof *w0), *w = malloc(TALL * M * sizeof *w);
     double error[2] = {0};
+    static double energies[2][2 * TALL]; /* of every row of W - W0, then of W0 */
     pl_error err;
     assert_true(square != NULL && packed != NULL && w0 != NULL && w != NULL);
     ref_gram(5, M, 800, 2.0, square);
@@ -111,10 +112,26 @@ static void test_packed(void **state)
         pl_check_ok(pl_relative_error(factors, (pl_view){w0, TALL, M, M}, (pl_view){w, TALL, M, M},
                                       &error[form], NULL, &err),
                     err);
+        pl_check_ok(pl_row_energies(factors, (pl_view){w0, TALL, M, M}, (pl_view){w, TALL, M, M},
+                                    energies[form], NULL, &err),
+                    err);
+        pl_check_ok(pl_row_energies(factors, (pl_view){0}, (pl_view){w0, TALL, M, M},
+                                    energies[form] + TALL, NULL, &err),
+                    err);
         pl_factors_destroy(factors);
     }
     assert_true(error[0] > 0.1);
     pl_check_close(error[1], error[0], 1e-6, 0);
+    double lost = 0, whole = 0;
+    for (size_t r = 0; r < TALL; r++) {
+        lost += energies[1][r];
+        whole += energies[0][TALL + r];
+        for (size_t i = r; i < 2 * TALL; i += TALL) {
+            assert_true(energies[0][i] > 0);
+            pl_check_close(energies[1][i], energies[0][i], 1e-5, 0);
+        }
+    }
+    pl_check_close(lost / whole, error[0], 1e-6, 0);
     free(square);
     free(packed);
     free(w0);

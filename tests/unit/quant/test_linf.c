@@ -23,7 +23,8 @@ static void setup(fixture *x, uint64_t seed, double beta)
     pl_check_ok(
         pl_factors_create(&(pl_sym){.n = N, .square = x->g}, 400, "site", &x->factors, &err), err);
     pl_factors_alpha(x->factors, GROUP, x->alpha);
-    x->problem = (pl_linf_problem){{x->w0, ROWS, N, N}, GROUP, x->alpha, beta};
+    x->problem = (pl_linf_problem){
+        .w0 = {x->w0, ROWS, N, N}, .group_size = GROUP, .alpha = x->alpha, .beta = beta};
 }
 
 static pl_linf_report solve(fixture *x, pl_solver solver, int iterations, double gap)

@@ -13,6 +13,7 @@ typedef struct watcher {
     bool rounding;
     size_t cancel_at; /* this frame cancels; 0: none */
     pl_task *task;
+    pl_solve_report shown[64]; /* the frames' numbers */
 } watcher;
 
 static void on_frame(void *ctx, pl_picture *frame)
@@ -23,8 +24,8 @@ static void on_frame(void *ctx, pl_picture *frame)
     assert_true(frame->solved && frame->before != NULL);
     assert_true(isnan(frame->report.gap) && isnan(frame->report.objective));
     assert_true(isnan(frame->report.flatness_weight_after) && frame->flatness_before > 0);
-    if (frame->preconditioned != NULL) {
-        assert_true(frame->report.group_max_after < frame->group_max_before);
+    if (w->frames <= sizeof w->shown / sizeof *w->shown) {
+        w->shown[w->frames - 1] = frame->report;
     }
     w->last_rows = frame->preview_rows;
     w->rows = frame->rows;
@@ -167,6 +168,57 @@ static void test_found_at_once_without_frames(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* Counts a number that a frame shows, which is near the final one. */
+static void check_shown(double shown, double final, size_t *count)
+{
+    if (isfinite(shown)) {
+        assert_true(fabs(shown - final) <= 0.1 * fabs(final));
+        (*count)++;
+    }
+}
+
+/* Every layer of the demo, from a beta that does little to one that leaves few weights: what a
+ * frame shows is within 10 % of the final number, or it shows none. */
+static void test_numbers_of_frames_are_near_the_final_ones(void **ctx)
+{
+    (void)ctx;
+    static const char *const methods[] = {"astro beta=1e-5", "astro beta=1e-3", "astro beta=0.03",
+                                          "magr beta=1e-3 solver=pgd steps=50", ""};
+    pl_error err;
+    demo_lab d;
+    pl_live *live = NULL;
+    size_t shown[4] = {0};
+    size_t turns = 0;
+    demo_lab_init(&d);
+    pl_check_ok(pl_live_create(&live, &err), err);
+    demo_method(&d.state, "gptq bits=3");
+    for (size_t layer = 0; layer < DEMO_LAYERS; layer += 3) {
+        for (size_t m = 0; m < sizeof methods / sizeof *methods; m++, turns++) {
+            watcher seen;
+            pl_id result;
+            pl_solve_report final;
+            d.state.slots[PL_SLOT_PRECONDITION] = demo_spec(methods[m]);
+            seen = (watcher){0};
+            pl_check_ok(pl_live_solve(live, d.lab, &d.state, layer, on_frame, &seen, &final,
+                                      &result, NULL, &err),
+                        err);
+            assert_true(seen.frames > 1 && seen.frames <= 64);
+            for (size_t f = 0; f < seen.frames; f++) {
+                const pl_solve_report *r = &seen.shown[f];
+                check_shown(r->group_max_after, final.group_max_after, &shown[0]);
+                check_shown(r->relative_error, final.relative_error, &shown[1]);
+                check_shown(r->rounded_relative_error, final.rounded_relative_error, &shown[2]);
+                check_shown(r->bound, final.bound, &shown[3]);
+            }
+        }
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(shown[i] >= turns / 2);
+    }
+    pl_live_destroy(live);
+    demo_lab_deinit(&d);
+}
+
 /* A rounder alone: the rounded rows are what is counted. */
 static void test_rounder_alone(void **ctx)
 {
@@ -266,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_the_record_is_the_cold_solve),
         cmocka_unit_test(test_given_up_nothing_is_stored),
         cmocka_unit_test(test_found_at_once_without_frames),
+        cmocka_unit_test(test_numbers_of_frames_are_near_the_final_ones),
         cmocka_unit_test(test_rounder_alone),
         cmocka_unit_test(test_strength),
         cmocka_unit_test(test_pins),

@@ -4,6 +4,7 @@
 #include "tests/support/check.h"
 
 #include "core/base/rng.h"
+#include "core/metrics/recon.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -80,9 +81,8 @@ static void test_rows_hold_every_column_maximum(void **ctx)
     fixture f;
     init(&f);
     const size_t *rows = NULL;
-    size_t sample = 0;
-    const size_t count = pl_preview_rows(f.preview, &rows, &sample);
-    assert_true(sample == 48 && count > sample && count < ROWS);
+    const size_t count = pl_preview_rows(f.preview, &rows);
+    assert_true(count > 0 && count < ROWS);
     for (size_t c = 0; c < N; c++) {
         assert_true(holds(rows, count, holder_of(f.w0, ROWS, N, c)));
     }
@@ -102,13 +102,11 @@ static void test_wide_rows_begin_with_the_largest(void **ctx)
     pl_error err;
     pl_preview *preview = NULL;
     const size_t *rows = NULL;
-    size_t sample = 0;
     float *w = random_values((size_t)TALL * WIDE, 3);
     w[123 * WIDE + 2000] = 50.0f;
     pl_check_ok(pl_preview_create((pl_view){w, TALL, WIDE, WIDE}, &preview, &err), err);
-    const size_t count = pl_preview_rows(preview, &rows, &sample);
-    assert_int_equal(sample, 24);
-    assert_true(rows[sample] == 123 || holds(rows, sample, 123));
+    const size_t count = pl_preview_rows(preview, &rows);
+    assert_int_equal(rows[0], 123);
     for (size_t c = 0; c < WIDE; c += 7) {
         assert_true(holds(rows, count, holder_of(w, TALL, WIDE, c)));
     }
@@ -141,8 +139,7 @@ static void test_preview_is_a_warm_solve_of_its_rows(void **ctx)
     fixture f;
     init(&f);
     const size_t *rows = NULL;
-    size_t sample = 0;
-    const size_t count = pl_preview_rows(f.preview, &rows, &sample);
+    const size_t count = pl_preview_rows(f.preview, &rows);
     float *some = calloc(count * N, sizeof *some);
     float *w = calloc(count * N, sizeof *w);
     pl_linf_warm *warm = NULL;
@@ -157,6 +154,7 @@ static void test_preview_is_a_warm_solve_of_its_rows(void **ctx)
         const pl_layer_input in = {.layer = "block.0.q_proj",
                                    .factors = f.factors,
                                    .w = {some, count, N, N},
+                                   .whole = {f.w0, ROWS, N, N},
                                    .rough = rough[turn]};
         pl_linf_report report;
         pl_check_ok(spec.method->precondition(&spec, &in, warm, w, &report, NULL, &err), err);
@@ -167,8 +165,6 @@ static void test_preview_is_a_warm_solve_of_its_rows(void **ctx)
         const pl_preview_now now = pl_preview_read(f.preview);
         assert_int_equal(now.preconditioned_rows, count);
         assert_null(now.rounded);
-        assert_true(now.group_max_ratio > 0 && now.group_max_ratio < 1);
-        assert_true(now.relative_error > 0 && now.relative_error < 1);
         for (size_t c = 0; c < N; c++) {
             const float max = fabsf(w[holder_of(w, count, N, c) * N + c]);
             assert_true(!(now.preconditioned[c] < max || now.preconditioned[c] > max));
@@ -209,8 +205,7 @@ static void test_rounder_alone_keeps_the_final_rows(void **ctx)
     step_all(&f);
     const pl_preview_now now = pl_preview_read(f.preview);
     const size_t *rows = NULL;
-    size_t sample = 0;
-    const size_t count = pl_preview_rows(f.preview, &rows, &sample);
+    const size_t count = pl_preview_rows(f.preview, &rows);
     for (size_t c = 0; c < N; c++) {
         float max = 0;
         for (size_t i = 0; i < count; i++) {
@@ -218,7 +213,71 @@ static void test_rounder_alone_keeps_the_final_rows(void **ctx)
         }
         assert_true(!(now.preconditioned[c] < max || now.preconditioned[c] > max));
     }
-    assert_true(now.rounded_error > now.relative_error);
+    assert_true(now.numbers.rounded_relative_error > now.numbers.relative_error);
+    free(w);
+    deinit(&f);
+}
+
+/* One channel has nearly all of the energy and one row most of the weight on it, as on a layer with
+ * a massive activation: a few warm iterations leave an error many times the final one.  Every
+ * number that is shown is near that of the cold solve, and with so few rows that all are solved it
+ * is the same. */
+static void test_numbers_beside_a_massive_channel(void **ctx)
+{
+    (void)ctx;
+    static const size_t heights[] = {ROWS, 40};
+    pl_error err;
+    fixture f;
+    init(&f);
+    for (size_t i = 0; i < N; i++) {
+        f.gram[i * N + 17] *= 300.0f;
+        f.gram[17 * N + i] *= 300.0f;
+    }
+    f.w0[5 * N + 17] = 60.0f;
+    pl_spec gptq = pl_spec_default(pl_method_find("gptq"));
+    gptq.values[pl_method_param(gptq.method, "bits")] = 3;
+    const pl_grid grid = pl_spec_grid(&gptq);
+    float *w = calloc(ROWS * N, sizeof *w);
+    assert_non_null(w);
+    for (size_t h = 0; h < 2; h++) {
+        for (double beta = 1e-6; beta < 1e-2; beta *= 10) {
+            const pl_view w0 = {f.w0, heights[h], N, N}, after = {w, heights[h], N, N};
+            const pl_spec spec = astro(beta);
+            pl_linf_report report;
+            pl_round_report rounding;
+            pl_qweights q = {0};
+            double error = 0, rounded = 0;
+            pl_layer_input in = {.layer = "block.0.q_proj", .factors = f.factors, .w = w0};
+            pl_check_ok(
+                spec.method->precondition(&spec, &in, NULL, w, &report, NULL, &err), err);
+            pl_check_ok(pl_relative_error(f.factors, w0, after, &error, NULL, &err), err);
+            const double group_max = pl_group_max_mean(after, spec.method->group_size(&spec));
+            const double bound = pl_error_bound(f.factors, &grid, after);
+            in.w = after;
+            pl_check_ok(gptq.method->round(&gptq, &in, &q, &rounding, NULL, &err), err);
+            pl_qweights_decode(&q, w);
+            pl_qweights_deinit(&q);
+            pl_check_ok(pl_relative_error(f.factors, w0, after, &rounded, NULL, &err), err);
+            pl_preview *preview = NULL;
+            pl_check_ok(pl_preview_create(w0, &preview, &err), err);
+            pl_preview_begin(preview, "block.0.q_proj", &spec, &gptq);
+            for (bool more = true; more;) {
+                pl_check_ok(pl_preview_step(preview, f.factors, &more, NULL, &err), err);
+                const pl_row_sample_numbers now = pl_preview_read(preview).numbers;
+                const double pairs[4][2] = {{now.group_max_after, group_max},
+                                            {now.relative_error, error},
+                                            {now.rounded_relative_error, rounded},
+                                            {now.bound, bound}};
+                const double allowed = heights[h] < ROWS ? 1e-4 : 0.1;
+                for (int i = 0; i < 4; i++) {
+                    assert_true(isnan(pairs[i][0]) ||
+                                fabs(pairs[i][0] - pairs[i][1]) <= allowed * pairs[i][1]);
+                    assert_true(now.rows < heights[h] || isfinite(pairs[i][0]));
+                }
+            }
+            pl_preview_destroy(preview);
+        }
+    }
     free(w);
     deinit(&f);
 }
@@ -230,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_wide_rows_begin_with_the_largest),
         cmocka_unit_test(test_preview_is_a_warm_solve_of_its_rows),
         cmocka_unit_test(test_rounder_alone_keeps_the_final_rows),
+        cmocka_unit_test(test_numbers_beside_a_massive_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
