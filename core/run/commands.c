@@ -631,8 +631,9 @@ static void restore_solved(pl_state *state, const json_t *list, bool same)
         pl_solved solved = {.set = true,
                             .sequential = json_is_true(json_array_get(item, 3)),
                             .imported = json_is_true(json_array_get(item, 4))};
-        if (name != NULL && plan != NULL && result != NULL && pl_id_parse(plan, &solved.plan) &&
-            pl_id_parse(result, &solved.result) &&
+        const bool from_somewhere = !solved.imported || !same || state->imported.path != NULL;
+        if (from_somewhere && name != NULL && plan != NULL && result != NULL &&
+            pl_id_parse(plan, &solved.plan) && pl_id_parse(result, &solved.result) &&
             pl_model_find_layer(state->source->model, name, &layer, NULL) == PL_OK) {
             const bool foreign = !same || json_is_true(json_array_get(item, 5));
             state->solved[layer] = foreign ? (pl_solved){.foreign = true} : solved;

@@ -326,6 +326,48 @@ static void test_an_ignored_signal_stays_ignored(void **ctx)
     signal(SIGHUP, SIG_DFL);
 }
 
+/* Several runs on one empty store, each writing what the others do: all end well, with one result,
+ * and what they leave is whole. */
+static void test_several_programs_share_a_store(void **ctx)
+{
+    (void)ctx;
+    static const char shared[] =
+        "'%s' --threads 1 --json --store shared -c 'calibrate windows=2; method astro; "
+        "method gptq bits=3; solve all; perplexity which=after windows=2' >%d.out 2>%d.err & ";
+    pl_buf command = {0};
+    for (int i = 0; i < 4; i++) {
+        pl_buf_printf(&command, shared, getenv("PLANISH_BIN"), i, i);
+    }
+    pl_buf_puts(&command, "wait");
+    assert_false(command.failed);
+    assert_int_equal(system(command.data), 0);
+    pl_buf_deinit(&command);
+    double first = 0;
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%d.err", i);
+        char *said = run_read(name, NULL);
+        assert_string_equal(said, "");
+        free(said);
+        snprintf(name, sizeof name, "%d.out", i);
+        char *out = run_read(name, NULL);
+        out[strlen(out) - 1] = '\0';
+        json_t *line = json_loads(strrchr(out, '\n') + 1, 0, NULL);
+        const double now =
+            json_number_value(json_object_get(json_object_get(line, "result"), "perplexity"));
+        first = i == 0 ? now : first;
+        assert_true(now > 1.0 && now == first);
+        json_decref(line);
+        free(out);
+    }
+    run r = RUN("--json", "--threads", "1", "--store", "shared", "-c",
+                "calibrate windows=2; method astro; method gptq bits=3; solve all; "
+                "perplexity which=after windows=2");
+    assert_true(run_number(run_last(&r), "perplexity") == first);
+    assert_string_equal(r.err, "");
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_another_layers_result_is_named_with_both_shapes),
         cmocka_unit_test(test_what_was_printed_is_in_the_session),
         cmocka_unit_test(test_an_ignored_signal_stays_ignored),
+        cmocka_unit_test(test_several_programs_share_a_store),
     };
     return cmocka_run_group_tests(tests, setup, run_teardown);
 }

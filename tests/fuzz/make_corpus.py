@@ -127,6 +127,99 @@ def all_gguf():
                                     bytes(64)))
 
 
+
+def forged(name, kind, index=0, about=None, sections=None):
+    save("store", name, json.dumps({"kind": kind, "index": index, "about": about or {},
+                                    "sections": sections or []}).encode())
+
+
+def all_store():
+    """Entries with right checksums that are not what their name promises (fuzz_store.c)."""
+    forged("result_as_it_is", "result")
+    forged("result_of_another", "result", 0, {"layer": "b.10.fc", "rows": 8, "cols": 24})
+    forged("result_other_parts", "result", 1,
+           {"preconditioned": "0" * 32, "rounded": "f" * 32, "transform": "1" * 32})
+    forged("result_no_numbers", "result", 0, {"gap": "much", "bound": [], "rows": 2**63 - 1})
+    forged("matrix_other_shape", "precondition", 0, {"rows": 16, "cols": 12})
+    forged("matrix_too_large", "precondition", 0, {"rows": 1024, "cols": 16},
+           [{"name": "w", "bytes": 65536, "fill": "other"}])
+    forged("matrix_too_long", "precondition", 1, {}, [{"name": "w", "bytes": 65536, "fill": "own"}])
+    forged("matrix_nan", "precondition", 0, {}, [{"name": "w", "fill": "ones"}])
+    forged("codes_grid", "round", 0, {"grid": {"bits": 60, "group_size": 2**62, "symmetry": 9,
+                                               "mse": True, "scale_dtype": -1}})
+    forged("codes_one_group", "round", 1, {"grid": {"bits": 3, "group_size": 0}})
+    forged("codes_groups", "round", 0, {}, [{"name": "group_of", "fill": "ones"},
+                                            {"name": "codes", "fill": "other"}])
+    forged("codes_scales", "round", 0, {}, [{"name": "scales", "fill": "ones"}])
+    forged("transform_wide", "transform", 0, {"n": 400, "kind": "scaling"},
+           [{"name": "scale", "bytes": 1600, "fill": "other"}])
+    forged("transform_kind", "transform", 1, {"kind": "orthogonal", "clip_group_size": 2**40})
+    forged("transform_clips", "transform", 0, {}, [{"name": "row_clip", "bytes": 8, "fill": "zero"}])
+    forged("learning_layout", "learning", 0, {"layout": [2**40] * 15})
+    forged("learning_steps", "learning", 1, {"steps": 2**61, "step": 0, "rollbacks": -5})
+    forged("learning_numbers", "learning", 0, {}, [{"name": "numbers", "fill": "ones"}])
+    forged("site_wide", "site", 0, {"n": 2**23}, [{"name": "gram", "bytes": 65536, "fill": "other"}])
+    forged("site_rows", "site", 1, {"sample_rows": 2**31, "tokens": -1.5})
+    forged("site_no_sample", "site", 0, {"sample_rows": 0}, [{"name": "sample", "bytes": 0},
+                                                             {"name": "sample_position", "bytes": 0}])
+    forged("site_gram", "site", 0, {}, [{"name": "gram", "fill": "ones"}])
+    forged("spectrum_zero", "spectrum", 0, {}, [{"name": "values", "fill": "zero"}])
+    forged("spectrum_nan", "spectrum", 0, {}, [{"name": "vectors", "fill": "ones"}])
+    forged("basin_other", "basin", 0, {}, [{"name": "basin", "fill": "other"}])
+
+
+def session(name, **changes):
+    def key(word):
+        return word + "." * (32 - len(word))
+
+    state = {
+        "version": 1, "model": "w.safetensors", "inputs": "x.safetensors", "import": None,
+        "import_id": "0" * 32,
+        "calibration": {"texts": [], "length": 512, "windows": 8, "sample": 0, "seed": 0, "rows": 0,
+                        "key": ""},
+        "slots": [{"slot": "transform", "spec": "flatquant steps=4", "on": None},
+                  {"slot": "precondition", "spec": "astro beta=0.001", "on": None},
+                  {"slot": "round", "spec": "rtn bits=3 group_size=8", "on": None}],
+        "solved": [["b.2.fc", key("PLAN0"), key("RESULT0"), False, False, False],
+                   ["b.10.fc", key("PLAN1"), key("RESULT1"), False, False, False]],
+        "layer": "b.2.fc", "side": 0, "which": 2,
+        "display": {"panes": [{"view": "channels", "form": "", "sorted": False, "log": False}],
+                    "split": False, "zoom": "", "channel": None,
+                    "pins": [{"layer": "b.2.fc", "result": key("RESULT0"),
+                              "slots": ["", "astro beta=0.001", "rtn bits=3"]}], "sweep": None},
+        "activations": {"bits": 4, "clip": 1.0, "asymmetric": False, "fixed": False},
+        "kv": {"bits": 0}, "origin": {"files": key("FILES"), "model": ""}}
+    state.update(changes)
+    save("session", name, json.dumps(state).encode())
+
+
+def all_sessions():
+    """States as a session holds them (fuzz_session.c)."""
+    def key(word):
+        return word + "." * (32 - len(word))
+
+    session("as_it_is")
+    session("another_layers_result",
+            solved=[["b.2.fc", key("PLAN0"), key("RESULT1"), False, False, False],
+                    ["b.10.fc", key("PLAN1"), key("RESULT0"), False, True, False]])
+    session("another_model", origin={"files": "0" * 32, "model": "1" * 32})
+    session("no_origin", origin=None)
+    session("imports", solved=[["b.2.fc", key("PLAN0"), key("RESULT1"), True, True, False]],
+            **{"import": "nowhere", "import_id": "2" * 32})
+    session("pins", display={"pins": [
+        {"layer": "b.10.fc", "result": key("RESULT0"), "slots": ["", "", "rtn bits=3"]}] * 12,
+        "channel": 2**62, "zoom": "x" * 200, "panes": [{}] * 9,
+        "sweep": {"param": "beta", "layer": "b.2.fc", "text": "", "slot": 1, "points": 64,
+                  "from": 1e-300, "to": 1e300, "length": -1, "windows": 2**62}})
+    session("calibrated", calibration={"texts": ["/nowhere"] * 40, "length": 2, "windows": 1,
+                                       "sample": 5, "seed": -1, "rows": 2**20, "key": "a" * 32})
+    session("grids", activations={"bits": 8, "clip": 1e-320, "group_size": -1},
+            kv={"bits": 2**40, "clip": 0.5, "group_size": 2**62})
+    session("slots", slots=[{"slot": "round", "spec": "gptq bits=8 group_size=1", "on": "*"}] * 60)
+
+
 if __name__ == "__main__":
     all_safetensors()
     all_gguf()
+    all_store()
+    all_sessions()

@@ -2,6 +2,8 @@
  * else has had in hand. */
 #include "tests/unit/sessions/session_files.h"
 
+#include "core/base/rng.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -183,12 +185,63 @@ static void refuses_a_planted_schema(void **unused)
     }
 }
 
+/* Bytes changed anywhere: refused with a sentence, or a session that works. */
+static void a_changed_file_is_refused_or_works(void **unused)
+{
+    (void)unused;
+    char path[PATH_SIZE + 64];
+    snprintf(path, sizeof path, "%s", in_folder("bytes.planish"));
+    pl_session *session = opened(path);
+    for (int i = 0; i < 30; i++) {
+        record(session, "a command", i);
+    }
+    flush(session);
+    pl_session_close(session);
+    char *bytes = NULL;
+    size_t size = 0;
+    pl_error err = {0};
+    pl_rng rng;
+    pl_rng_init(&rng, 7);
+    pl_check_ok(pl_file_read_all(path, 1 << 24, &bytes, &size, &err), err);
+    int refused = 0;
+    for (int round = 0; round < 80; round++) {
+        char *copy = malloc(size);
+        assert_non_null(copy);
+        memcpy(copy, bytes, size);
+        for (int k = 0; k < 1 + round % 8; k++) {
+            /* The first page twice as often as the others. */
+            const size_t at = (size_t)pl_rng_below(&rng, round % 3 == 0 ? 200 : size);
+            copy[at] = (char)pl_rng_below(&rng, 256);
+        }
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(copy, 1, size, file), size);
+        assert_int_equal(fclose(file), 0);
+        free(copy);
+        err = (pl_error){0};
+        session = NULL;
+        pl_status status = pl_session_open(path, &session, &err);
+        assert_true((status == PL_OK) == (session != NULL));
+        if (status == PL_OK) {
+            json_t *state = NULL;
+            status = pl_session_undo(session, &state, &err);
+            json_decref(state);
+            pl_session_close(session);
+        }
+        assert_true(status == PL_OK || err.message[0] != '\0');
+        refused += status != PL_OK;
+    }
+    assert_true(refused > 20 && refused < 80);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_cannot_be_written_yet),
         cmocka_unit_test(a_session_cut_off_in_the_making_can_be_opened),
         cmocka_unit_test(refuses_a_planted_schema),
+        cmocka_unit_test(a_changed_file_is_refused_or_works),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
