@@ -21,7 +21,8 @@ static int setup(void **ctx)
 {
     int failed = run_setup(ctx);
     char script[1024];
-    snprintf(script, sizeof script, "%s solve all; export dir=%s weights=rounded", methods,
+    snprintf(script, sizeof script,
+             "%s solve all sequential=no; export dir=%s weights=rounded", methods,
              run_path("quantized"));
     run r = run_demo(script);
     failed |= r.status;
