@@ -202,8 +202,8 @@ static pl_status observe(sequence *s, const pl_site *site, pl_task *task, pl_err
     return status;
 }
 
-static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
-                            pl_task *task, pl_error *err)
+static pl_status find_or_solve(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
+                               pl_task *task, pl_error *err)
 {
     const pl_model *model = s->state->source->model;
     const bool imported = pl_state_is_imported(s->state, layer);
@@ -220,6 +220,20 @@ static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_r
     return status == PL_OK
                ? pl_solve_under(s->lab, s->state, layer, s->key, NULL, report, result, task, err)
                : status;
+}
+
+/* Another program that solves the same model may have ended a part, and forgotten its Gram matrices,
+ * while this one was about to read them: then its results are in the store, or are made anew. */
+static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
+                            pl_task *task, pl_error *err)
+{
+    enum { TRIES = 4 };
+    pl_status status = find_or_solve(s, layer, result, report, task, err);
+    for (int i = 1; i < TRIES && status == PL_ERR_NOT_FOUND; i++) {
+        s->observed = false;
+        status = find_or_solve(s, layer, result, report, task, err);
+    }
+    return status;
 }
 
 /* What the sites behind a part see: the sites before, and what became of the part's layers. */
