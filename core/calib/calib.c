@@ -6,7 +6,7 @@
 #include <time.h>
 
 /* Raised whenever the numbers of a calibration of the same inputs change. */
-enum { CALIB_VERSION = 3 };
+enum { CALIB_VERSION = 4 };
 
 pl_status pl_calib_key(const pl_calib_spec *spec, pl_id *out, pl_task *task, pl_error *err)
 {

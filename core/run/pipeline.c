@@ -109,7 +109,7 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
     pl_spec_format(spec, &text);
     status = pl_buf_check(&text, err);
     if (status == PL_OK) {
-        pl_hasher_text(hasher, "planish result 7");
+        pl_hasher_text(hasher, "planish result 8");
         pl_hasher_text(hasher, kind);
         pl_hasher_text(hasher, text.data);
         pl_hasher_id(hasher, from);

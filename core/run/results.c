@@ -94,7 +94,7 @@ pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spe
         return status;
     }
     bool failed = false;
-    pl_hasher_text(hasher, "planish result 7");
+    pl_hasher_text(hasher, "planish result 8");
     pl_hasher_id(hasher, problem);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     hash_spec(hasher, precondition, &failed);

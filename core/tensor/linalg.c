@@ -6,6 +6,10 @@
 #include <limits.h>
 #include <math.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 /* BLAS takes 32-bit sizes; a matrix side beyond them is a programmer's error (checkpoints are
  * checked against it when a model is opened). */
 static int blas_size(size_t n)
@@ -20,24 +24,85 @@ static int blas_stride(size_t stride)
     return stride > 0 ? blas_size(stride) : 1;
 }
 
+/* What a product's tiles share. */
+typedef struct product {
+    enum CBLAS_TRANSPOSE transpose_a, transpose_b;
+    size_t m, n, k, lda, ldb, ldc;
+    const float *a, *b;
+    float *c;
+    float alpha, beta;
+} product;
+
+/* Rows first to first + rows of C, and its columns from `left` on. */
+static void multiply_tile(const product *p, size_t first, size_t rows, size_t left, size_t cols)
+{
+    const float *a = p->a + (p->transpose_a == CblasNoTrans ? first * p->lda : first);
+    const float *b = p->b + (p->transpose_b == CblasNoTrans ? left : left * p->ldb);
+    cblas_sgemm(CblasRowMajor, p->transpose_a, p->transpose_b, blas_size(rows), blas_size(cols),
+                blas_size(p->k), p->alpha, a, blas_stride(p->lda), b, blas_stride(p->ldb), p->beta,
+                p->c + first * p->ldc + left, blas_stride(p->ldc));
+}
+
+/* Cuts the longer side of the tiles in two until there are `wanted` or they are small. */
+static void cut(const product *p, size_t wanted, size_t *rows, size_t *cols)
+{
+    enum { LEAST = 128, UNIT = 16 /* rows or columns that a kernel keeps in registers */ };
+    size_t down = 1, across = 1;
+    *rows = p->m;
+    *cols = p->n;
+    while (down * across < wanted && (*rows > LEAST || *cols > LEAST)) {
+        if (*rows >= *cols) {
+            down *= 2;
+            *rows = ((p->m + down - 1) / down + UNIT - 1) / UNIT * UNIT;
+        } else {
+            across *= 2;
+            *cols = ((p->n + across - 1) / across + UNIT - 1) / UNIT * UNIT;
+        }
+    }
+}
+
+/* Tiles on several threads, each by single-threaded BLAS.  OpenBLAS's own threads wait for each
+ * other inside a product, spinning: beside other work on the machine one of them is seldom
+ * running.  Here whoever runs takes the next tile, and who has none sleeps. */
+static void multiply(const product *p)
+{
+    size_t rows = p->m, cols = p->n;
+    if (p->m == 0 || p->n == 0) {
+        return;
+    }
+#ifdef _OPENMP
+    const double small = 1e6; /* FLOP that cost less than to wake a thread */
+    if (!omp_in_parallel() && 2.0 * (double)p->m * (double)p->n * (double)p->k > small) {
+        cut(p, 2 * (size_t)omp_get_max_threads(), &rows, &cols);
+    }
+#endif
+    const size_t down = (p->m + rows - 1) / rows, across = (p->n + cols - 1) / cols;
+    if (down * across == 1) {
+        multiply_tile(p, 0, p->m, 0, p->n);
+        return;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+#endif
+    for (size_t i = 0; i < down; i++) {
+        for (size_t j = 0; j < across; j++) {
+            const size_t first = i * rows, left = j * cols;
+            multiply_tile(p, first, p->m - first < rows ? p->m - first : rows, left,
+                          p->n - left < cols ? p->n - left : cols);
+        }
+    }
+}
+
 void pl_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                 const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    if (m > 0 && n > 0) {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, blas_size(m), blas_size(n),
-                    blas_size(k), alpha, a, blas_stride(lda), b, blas_stride(ldb), beta, c,
-                    blas_stride(ldc));
-    }
+    multiply(&(product){CblasNoTrans, CblasTrans, m, n, k, lda, ldb, ldc, a, b, c, alpha, beta});
 }
 
 void pl_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
                 const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    if (m > 0 && n > 0) {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blas_size(m), blas_size(n),
-                    blas_size(k), alpha, a, blas_stride(lda), b, blas_stride(ldb), beta, c,
-                    blas_stride(ldc));
-    }
+    multiply(&(product){CblasNoTrans, CblasNoTrans, m, n, k, lda, ldb, ldc, a, b, c, alpha, beta});
 }
 
 pl_status pl_gemm_nt_tick(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
@@ -122,11 +187,7 @@ static void mirror_band(size_t n, float *a, size_t top)
 void pl_gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                 size_t ldb, float beta, float *c, size_t ldc)
 {
-    if (m > 0 && n > 0) {
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, blas_size(m), blas_size(n),
-                    blas_size(k), 1.0f, a, blas_stride(lda), b, blas_stride(ldb), beta, c,
-                    blas_stride(ldc));
-    }
+    multiply(&(product){CblasTrans, CblasNoTrans, m, n, k, lda, ldb, ldc, a, b, c, 1, beta});
 }
 
 void pl_symmetrize(size_t n, float *a)

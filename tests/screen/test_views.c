@@ -101,13 +101,14 @@ static int tear_down(void **state)
 /* Three screens with homes of their own and one store. */
 static void start_all(const mode *m)
 {
+    static const char *const threads[] = {"--threads", "2", NULL};
     char cache[600];
     snprintf(cache, sizeof cache, "%s/cache", temp.folder);
     for (int i = 0; i < SIZES; i++) {
         char home[600];
         snprintf(home, sizeof home, "%s/%d", temp.folder, i);
         assert_int_equal(mkdir(home, 0700), 0);
-        ptys[i] = pl_pty_start_with(home, sizes[i].rows, sizes[i].cols, m->term, m->locale, NULL,
+        ptys[i] = pl_pty_start_with(home, sizes[i].rows, sizes[i].cols, m->term, m->locale, threads,
                                     &(pl_pty_options){.cache = cache, .env = m->env});
     }
 }
@@ -232,8 +233,8 @@ static void test_ascii(void **state)
 
 int main(void)
 {
-    /* The last digits on a screen are those of BLAS's kernels: here of those that every processor
-     * with AVX2 has. */
+    /* The last digits on a screen are those of BLAS's kernels and of how many threads share its
+     * products: here of the kernels that every processor with AVX2 has, and of two threads. */
     setenv("OPENBLAS_CORETYPE", "Haswell", 1);
     const struct CMUnitTest tests[] = {
         SCREEN(test_256),

@@ -73,6 +73,73 @@ static void gemms_agree_with_their_definition(void **state)
     free(old);
 }
 
+/* The three products against plain loops, on one thread and on several, where they are cut into
+ * tiles: whole numbers, so that any order of summation gives the same. */
+static void check_product(size_t m, size_t n, size_t k, int threads)
+{
+    pl_error err;
+    const size_t lda = k + 3, ldb = n + k + 5, ldc = n + 2;
+    float *a = pl_alloc(m * lda, sizeof *a), *at = pl_alloc(k * (m + 1), sizeof *at);
+    float *b = pl_alloc((n + k) * ldb, sizeof *b), *bt = pl_alloc((n + k) * ldb, sizeof *bt);
+    float *c = pl_alloc(m * ldc, sizeof *c);
+    assert_true(a != NULL && at != NULL && b != NULL && bt != NULL && c != NULL);
+    pl_rng rng;
+    pl_rng_init(&rng, m + n + k);
+    for (size_t i = 0; i < m * k; i++) {
+        const float value = (float)pl_rng_below(&rng, 9) - 4;
+        a[i / k * lda + i % k] = value;
+        at[i % k * (m + 1) + i / k] = value;
+    }
+    for (size_t i = 0; i < n * k; i++) {
+        const float value = (float)pl_rng_below(&rng, 9) - 4;
+        b[i / k * ldb + i % k] = value;
+        bt[i % k * ldb + i / k] = value;
+    }
+    pl_check_ok(pl_linalg_set_threads(threads, &err), err);
+    for (int form = 0; form < 3; form++) {
+        for (size_t i = 0; i < m * ldc; i++) {
+            c[i] = 7;
+        }
+        const float beta = form == 0 ? 2 : 0;
+        if (form == 0) {
+            pl_gemm_nt(m, n, k, 3, a, lda, b, ldb, beta, c, ldc);
+        } else if (form == 1) {
+            pl_gemm_nn(m, n, k, 3, a, lda, bt, ldb, beta, c, ldc);
+        } else {
+            pl_gemm_tn(m, n, k, at, m + 1, bt, ldb, beta, c, ldc);
+        }
+        for (size_t i = 0; i < m; i++) {
+            for (size_t j = 0; j < ldc; j++) {
+                float sum = 0;
+                for (size_t l = 0; l < k && j < n; l++) {
+                    sum += a[i * lda + l] * b[j * ldb + l];
+                }
+                const float want = j < n ? (form == 2 ? 1 : 3) * sum + beta * 7 : 7;
+                assert_true(c[i * ldc + j] == want);
+            }
+        }
+    }
+    pl_check_ok(pl_linalg_set_threads(1, &err), err);
+    free(a);
+    free(at);
+    free(b);
+    free(bt);
+    free(c);
+}
+
+static void tiled_products_are_exact(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {{1, 700, 900},  {700, 1, 900},  {130, 257, 65},
+                                       {512, 192, 40}, {300, 300, 30}, {1000, 129, 17},
+                                       {17, 1000, 129}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        for (int threads = 1; threads < 8; threads += 3) {
+            check_product(shapes[i][0], shapes[i][1], shapes[i][2], threads);
+        }
+    }
+}
+
 static void count_turn(void *ctx)
 {
     ++*(int *)ctx;
@@ -237,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemms_agree_with_their_definition),
+        cmocka_unit_test(tiled_products_are_exact),
         cmocka_unit_test(cut_gemm_equals_the_whole),
         cmocka_unit_test(syrk_adds_to_the_upper_triangle),
         cmocka_unit_test(symmetrize_mirrors_the_upper_triangle),
