@@ -139,10 +139,15 @@ pl_status pl_apply_method(pl_call *call, pl_state *state, pl_error *err)
     }
     if (glob != NULL) {
         status = add_override(state, (pl_slot)slot, &spec, glob, err);
-    } else {
+    }
+    if (status == PL_OK && spec.method != NULL) {
+        pl_state_drop_suggestion(state);
+    }
+    if (status == PL_OK && glob == NULL) {
         clear_overrides(state, (pl_slot)slot);
         state->slots[slot] = spec;
     }
+    state->suggested = state->suggested && status != PL_OK; /* `none` takes from what was there */
     if (status == PL_OK) {
         pl_state_drop_imports(state, glob); /* the method takes their place */
         put_method(call->result, (pl_slot)slot, &spec, glob);
@@ -270,6 +275,9 @@ pl_status pl_run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl_tas
     size_t choice = 0;
     const bool all = pl_call_is_of_all(call);
     const bool asked = pl_call_value(call, "sequential") != NULL;
+    if (state->suggested) {
+        pl_lab_warn(lab, "no method was named: solved with the default, astro, then gptq");
+    }
     pl_status status = pl_usage_choice(call, "sequential", &choice, err);
     if (status == PL_OK && asked && choice == 0 && !all) {
         status = pl_error_set(err, PL_ERR_USAGE,

@@ -96,6 +96,7 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
 {
     *out = (pl_front){0};
     pl_state_init(&out->state);
+    pl_state_default_methods(&out->state);
     int threads = options->threads;
     pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};
     pl_status status = pl_worker_create(&out->worker, err);

@@ -193,13 +193,6 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     pl_screen_set_looks(screen);
     screen->model.keys = options->keys;
     screen->model.views.tuner.row = 1; /* the first parameter: the strength */
-    bool empty = screen->state->n_overrides == 0;
-    for (size_t slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        empty = empty && screen->state->slots[slot].method == NULL;
-    }
-    if (empty) {
-        pl_state_default_methods(screen->state); /* knobs to turn from the first key on */
-    }
     status = pl_screen_make_figures(screen, err);
     if (status != PL_OK) {
         return status;

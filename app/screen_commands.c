@@ -383,6 +383,9 @@ void pl_screen_key_command(pl_screen *screen, const char *text, bool live)
         return;
     }
     pl_screen_say(screen, PL_MESSAGE_INFO, text);
+    if (call->command->history == PL_HISTORY_KNOB) {
+        screen->state->suggested = false; /* who turns at what is shown has taken it */
+    }
     start_call(screen, call, NULL);
     screen->live_wanted = screen->live_wanted || (live && screen->state->source != NULL);
 }

@@ -147,7 +147,6 @@ static pl_status start(workbench *w, const pl_options *options, pl_error *notice
     }
     if (status == PL_OK && w->front.state.source == NULL) {
         status = pl_front_open_model(&w->front, options->model, err);
-        pl_state_default_methods(&w->front.state);
     }
     return status;
 }

@@ -471,7 +471,7 @@ static json_t *state_json(const pl_state *state)
     pl_id_format(state->imported.id, imported);
     return json_pack(
         "{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, "
-        "s:s?, s:i, s:i, s:o, s:o, s:o, s:o}",
+        "s:s?, s:i, s:i, s:o, s:o, s:o, s:o, s:b}",
         "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
         source != NULL ? source->inputs : NULL, "import", state->imported.path, "import_id",
         imported, "calibration", "texts", texts, "length", (json_int_t)protocol->length, "windows",
@@ -482,7 +482,8 @@ static json_t *state_json(const pl_state *state)
         (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
         "activations", grid_json(&state->activations, 0), "kv",
         grid_json(&state->kv, state->kv_group_size), "origin",
-        source != NULL ? pl_origin_json(source) : json_null());
+        source != NULL ? pl_origin_json(source) : json_null(), "suggested",
+        (int)state->suggested);
 }
 
 /* A record that lacks something would restore another state. */
@@ -641,6 +642,19 @@ static void restore_solved(pl_state *state, const json_t *list, bool same)
     }
 }
 
+/* A session of before there was a suggestion, in which nobody has named a method, has it, too. */
+static void restore_suggestion(pl_state *state, const json_t *suggested)
+{
+    bool empty = state->n_overrides == 0;
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        empty = empty && state->slots[slot].method == NULL;
+    }
+    if (suggested == NULL && empty) {
+        pl_state_default_methods(state);
+    }
+    state->suggested = state->suggested || json_is_true(suggested);
+}
+
 pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *source, pl_error *err)
 {
     pl_state_init(state);
@@ -652,6 +666,7 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
         status = restore_slots(state, json_object_get(json, "slots"), err);
     }
     if (status == PL_OK) {
+        restore_suggestion(state, json_object_get(json, "suggested"));
         status = restore_calibration(state, json_object_get(json, "calibration"), err);
     }
     bool same = false;

@@ -84,6 +84,15 @@ void pl_state_default_methods(pl_state *state)
 {
     state->slots[PL_SLOT_PRECONDITION] = pl_spec_default(pl_method_find("astro"));
     state->slots[PL_SLOT_ROUND] = pl_spec_default(pl_method_find("gptq"));
+    state->suggested = true;
+}
+
+void pl_state_drop_suggestion(pl_state *state)
+{
+    if (state->suggested) {
+        memset(state->slots, 0, sizeof state->slots);
+        state->suggested = false;
+    }
 }
 
 static void calibration_deinit(pl_calibration *calibration)

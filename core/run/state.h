@@ -122,6 +122,7 @@ typedef struct pl_state {
     pl_source *source; /* counted reference; NULL before `open` */
     pl_calibration calibration;
     pl_spec slots[PL_SLOT_COUNT];
+    bool suggested; /* nobody has named a method: the slots hold the default */
     pl_act_grid activations; /* how the inputs of linear layers are quantized; bits 0: not */
     pl_act_grid kv;          /* the same of keys and values, in groups of kv_group_size within a */
     size_t kv_group_size;    /* head (0: the whole head) */
@@ -140,7 +141,12 @@ typedef struct pl_state {
 } pl_state;
 
 void pl_state_init(pl_state *state);            /* nothing open, every slot empty */
-void pl_state_default_methods(pl_state *state); /* Astro, then GPTQ: where the screen starts */
+/* Astro, then GPTQ: where screen and batch start.  It is a suggestion: it stays until the first
+ * method is named, which takes its place whole, so that a script gets what it names and nothing
+ * else; a key of the screen that changes a shown method keeps the others. */
+void pl_state_default_methods(pl_state *state);
+/* A method was named: what was only suggested goes. */
+void pl_state_drop_suggestion(pl_state *state);
 PL_NODISCARD pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err);
 void pl_state_deinit(pl_state *state);
 

@@ -167,7 +167,46 @@ static void test_demo_calibrates_itself_and_others_ask(void **ctx)
     r = run_demo("perplexity which=after");
     run_check_failed(&r, 1, "`solve all`");
     run_free(&r);
-    r = run_demo("solve");
+    r = run_demo("method none slot=precondition; method none slot=round; solve");
+    run_check_failed(&r, 1, "`method astro`");
+    run_free(&r);
+}
+
+/* What nobody names is astro, then gptq, as on the screen, and said; the first method that is named
+ * takes its place whole, `none` takes from it. */
+static void test_one_default(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *script, *same_as;
+        bool warned;
+    } cases[] = {
+        {"solve", "method astro; method gptq; solve", true},
+        {"method rtn; solve", "method astro; method none slot=precondition; method rtn; solve",
+         false},
+        {"method none slot=precondition; solve", "method gptq; solve", false},
+        {"method rtn on=*.q_proj; solve", "method rtn; solve", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run a = run_demo(cases[i].script), b = run_demo(cases[i].same_as);
+        static const char *const numbers[] = {"relative_error", "rounded_relative_error"};
+        for (size_t k = 0; k < 2; k++) {
+            pl_check_close(run_number(run_last(&a), numbers[k]),
+                           run_number(run_last(&b), numbers[k]), 0, 0);
+        }
+        assert_true((strstr(a.err, "no method was named") != NULL) == cases[i].warned);
+        run_free(&a);
+        run_free(&b);
+    }
+    /* A session keeps that nobody has named one, and that somebody has emptied the slots. */
+    run r = RUN("--json", "--session", run_path("default.planish"), "-c", "select 1.q_proj");
+    run_free(&r);
+    r = RUN("--json", "--session", run_path("default.planish"), "-c", "method rtn; solve");
+    pl_check_close(run_number(run_last(&r), "relative_error"), 0, 0, 0);
+    run_free(&r);
+    r = RUN("--json", "--session", run_path("default.planish"), "-c", "method none slot=round");
+    run_free(&r);
+    r = RUN("--json", "--session", run_path("default.planish"), "-c", "solve");
     run_check_failed(&r, 1, "`method astro`");
     run_free(&r);
 }
@@ -316,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_bad_models_are_exit_1),
         cmocka_unit_test(test_batch_files),
         cmocka_unit_test(test_demo_calibrates_itself_and_others_ask),
+        cmocka_unit_test(test_one_default),
         cmocka_unit_test(test_sessions),
         cmocka_unit_test(test_demo_session),
         cmocka_unit_test(test_session_from_another_folder),

@@ -374,6 +374,24 @@ static void test_promised_solve(void **state)
     leave();
 }
 
+/* A typed line does what it does in a batch: a method that is named takes the default's place; a
+ * key that turns what is shown keeps the rest. */
+static void test_one_default(void **state)
+{
+    (void)state;
+    start_demo(40, 130);
+    sees("astro \u2192 gptq");
+    type(":method rtn bits=3\r");
+    sees("none \u2192 rtn");
+    type(":undo\r");
+    sees("astro \u2192 gptq");
+    type("\033OC"); /* the strength */
+    sees(" iterations,");
+    type(":method rtn bits=3\r");
+    sees("astro \u2192 rtn");
+    leave();
+}
+
 /* The sweep's mark follows the parameter. */
 static void test_sweep_now(void **state)
 {
@@ -396,6 +414,7 @@ int main(void)
         SCREEN(test_learning),
         SCREEN(test_promised_solve),
         SCREEN(test_sweep_now),
+        SCREEN(test_one_default),
         SCREEN(test_inspect_smollm2),
         SCREEN(test_tune_smollm2),
     };
