@@ -115,9 +115,9 @@ void pl_help_dumps(pl_buf *out)
 void pl_help_methods(pl_buf *out)
 {
     pl_buf_puts(
-        out, "  Until a method is named, screen and batch use astro, then gptq; the first `method`\n"
-             "  takes their place whole, `method none slot=...` takes from them, and the keys of\n"
-             "  the tuner change one and keep the other.\n");
+        out, "  Until a method is named, screen and batch use astro, then gptq; the first\n"
+             "  `method` takes their place whole, `method none slot=...` takes from them, and\n"
+             "  the keys of the tuner change one and keep the other.\n");
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         pl_help_method(*m, out);
     }
