@@ -218,6 +218,11 @@ static bool is_stored(work *w, pl_id key)
     if (status == PL_OK) {
         status = pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL);
     }
+    if (status == PL_OK && parts.has_transform) {
+        pl_transform *transform = NULL;
+        status = pl_transform_read(w->lab, w->state, w->layer, parts.transform, &transform);
+        pl_transform_destroy(transform);
+    }
     if (status == PL_OK && parts.has_preconditioned) {
         status = pl_result_read_preconditioned(w->lab, parts.preconditioned, &scratch, NULL, NULL);
     }

@@ -222,8 +222,9 @@ static pl_status find_or_solve(sequence *s, size_t layer, pl_id *result, pl_solv
                : status;
 }
 
-/* Another program that solves the same model may have ended a part, and forgotten its Gram matrices,
- * while this one was about to read them: then its results are in the store, or are made anew. */
+/* Another program that solves the same model may have ended a part, and forgotten its Gram
+ * matrices, while this one was about to read them: then its results are in the store, or are made
+ * anew. */
 static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
                             pl_task *task, pl_error *err)
 {
