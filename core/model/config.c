@@ -142,6 +142,25 @@ static const json_t *find_partial(const json_t *json)
                                            "partial_rotary_factor");
 }
 
+/* Weights that some tool packed, in a way their tensors' names do not tell. */
+static pl_status refuse_quantized(const json_t *json, const char *path, pl_error *err)
+{
+    const json_t *quantized = json_object_get(json, "quantization_config");
+    bool mlx = !json_is_object(quantized) && json_is_object(json_object_get(json, "quantization"));
+    if (!json_is_object(quantized) && !mlx) {
+        return PL_OK;
+    }
+    const char *by = json_string_value(json_object_get(quantized, "quant_method"));
+    return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                        "%s: %s: the weights are quantized (by %.40s); open the model they were "
+                        "made from, or dequantize them to F16, BF16 or F32 safetensors with the "
+                        "tool that made them",
+                        path, mlx ? "quantization" : "quantization_config",
+                        mlx          ? "MLX"
+                        : by != NULL ? by
+                                     : "a tool it does not name");
+}
+
 static pl_status check_switches(const json_t *json, const char *path, const pl_config *config,
                                 pl_error *err)
 {
@@ -162,7 +181,6 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
         {"mlp_bias", !arch->mlp_bias && json_is_true(json_object_get(json, "mlp_bias"))},
         {"partial_rotary_factor",
          !arch->partial_rotary && json_is_number(partial) && json_number_value(partial) != 1.0},
-        {"quantization_config", json_is_object(json_object_get(json, "quantization_config"))},
         {"use_sliding_window", arch->windows == PL_WINDOW_REFUSED &&
                                    json_is_true(json_object_get(json, "use_sliding_window"))},
     };
@@ -306,6 +324,9 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
     }
     if (status == PL_OK) {
         status = check_switches(json, path, &config, err);
+    }
+    if (status == PL_OK) {
+        status = refuse_quantized(json, path, err);
     }
     if (status == PL_OK) {
         status = pl_config_check(&config, path, err);

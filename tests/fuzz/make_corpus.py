@@ -53,6 +53,9 @@ def all_safetensors():
     save("safetensors", "good", safetensors(good, values))
     save("safetensors", "nan", safetensors({"w": entry("F32", [2], 0, 8)},
                                            struct.pack("<2f", 1, float("nan"))))
+    save("safetensors", "packed", safetensors({"l.weight": entry("U32", [1, 1], 0, 4),
+                                               "l.scales": entry("F16", [1, 1], 4, 6),
+                                               "l.biases": entry("F16", [1, 1], 6, 8)}, bytes(8)))
     save("safetensors", "empty", safetensors({}, b""))
     save("safetensors", "huge_length", struct.pack("<Q", 2**63) + b"{}")
     save("safetensors", "overlap", safetensors({"a": entry("F32", [2], 0, 8),
@@ -100,6 +103,14 @@ def all_gguf():
         data += bytes((i * 7 + kind) % 60 for i in range(2 * size)) + b"\0" * (-2 * size % 32)
         offset = len(data)
     infos.append(info("unknown", [5], 77, len(data)))
+    for name, no, count in (("split_first", 0, 2), ("split_second", 1, 2), ("split_many", 0, 65535)):
+        keys = [key("split.no", 2, struct.pack("<H", no)),
+                key("split.count", 2, struct.pack("<H", count)),
+                key("split.tensors.count", 5, struct.pack("<i", 2))]
+        save("gguf", name, gguf(3, keys, [info("t", [2], 0, 0)], struct.pack("<2f", 1, 2)))
+    adapter = [key("general.type", 8, text("adapter"))]
+    save("gguf", "adapter", gguf(3, adapter, [info("t.lora_a", [2], 0, 0)],
+                                 struct.pack("<2f", 1, 2)))
     save("gguf", "good_v3", gguf(3, plain, infos, data + bytes(32)))
     save("gguf", "good_v2", gguf(2, plain, infos, data + bytes(32)))
     save("gguf", "no_tensors", gguf(3, plain, [], b""))
