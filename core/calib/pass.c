@@ -8,22 +8,22 @@
 
 struct pl_pass {
     pl_calib_spec spec;
-    size_t width;     /* of the residual stream */
-    size_t *starts;   /* [windows] */
-    uint32_t *keep;   /* rows of the sample, window by window */
-    size_t *keep_at;  /* [windows + 1]: where a window's rows are in keep */
+    size_t width;    /* of the residual stream */
+    size_t *starts;  /* [windows] */
+    uint32_t *keep;  /* rows of the sample, window by window */
+    size_t *keep_at; /* [windows + 1]: where a window's rows are in keep */
     pl_forward *forward;
-    pl_hidden *hidden;   /* NULL before start */
-    pl_hidden *between;  /* what a part of a block hands on; NULL where blocks are run whole */
-    size_t hidden_bytes; /* of both in memory */
-    float *x;            /* [length, width], the window being run */
-    float *y;            /* [length, pl_forward_between()], the same of between */
-    size_t loaded;       /* the block that parts are loaded of; SIZE_MAX: none */
-    pl_site_role seeing; /* in parts: the role whose inputs are observed */
+    pl_hidden *hidden;     /* NULL before start */
+    pl_hidden *between;    /* what a part of a block hands on; NULL where blocks are run whole */
+    size_t hidden_bytes;   /* of both in memory */
+    float *x;              /* [length, width], the window being run */
+    float *y;              /* [length, pl_forward_between()], the same of between */
+    size_t loaded;         /* the block that parts are loaded of; SIZE_MAX: none */
+    pl_site_role seeing;   /* in parts: the role whose inputs are observed */
     const pl_hooks *inner; /* what the inputs of the roles before it are given to, or NULL */
-    float *scratch;    /* [width] */
-    pl_stats **stats;  /* [most sites of a block] accumulators of the running round */
-    size_t first_site; /* of the block being run */
+    float *scratch;        /* [width] */
+    pl_stats **stats;      /* [most sites of a block] accumulators of the running round */
+    size_t first_site;     /* of the block being run */
     size_t most_sites;
     pl_massive *massive;
     size_t n_massive, massive_capacity;
@@ -179,18 +179,17 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
     const pl_protocol *p = &pass->spec.protocol;
     const size_t values = p->length * pass->width;
     const size_t between = parts ? p->length * pl_forward_between(pass->forward) : 0;
-    const bool in_memory =
-        fits(pass, 0, 4.0 * (double)p->windows * (double)(values + between));
+    const bool in_memory = fits(pass, 0, 4.0 * (double)p->windows * (double)(values + between));
     pl_hidden *hidden = NULL, *second = NULL;
-    pl_status status = pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden,
-                                        err);
+    pl_status status =
+        pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden, err);
     if (status == PL_OK && parts) {
         pass->y = pl_alloc(between, sizeof *pass->y);
-        status = pass->y != NULL ? pl_hidden_create(p->windows, between, in_memory ? NULL : folder,
-                                                    &second, err)
-                                 : pl_error_set(err, PL_ERR_MEMORY,
-                                                "out of memory for windows of %zu tokens",
-                                                p->length);
+        status =
+            pass->y != NULL
+                ? pl_hidden_create(p->windows, between, in_memory ? NULL : folder, &second, err)
+                : pl_error_set(err, PL_ERR_MEMORY, "out of memory for windows of %zu tokens",
+                               p->length);
     }
     for (size_t w = 0; status == PL_OK && w < p->windows; w++) {
         status = pl_task_tick(task, err);
@@ -242,10 +241,10 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
     }
     const size_t start = pass->starts[window];
     const size_t first = pass->keep_at[window];
-    pl_status status = pl_stats_add_routed(stats, window, x, rows, pl_forward_rows(pass->forward),
-                                           start, pass->spec.tokens->ids + start,
-                                           pass->keep + first, pass->keep_at[window + 1] - first,
-                                           pass->task, err);
+    pl_status status =
+        pl_stats_add_routed(stats, window, x, rows, pl_forward_rows(pass->forward), start,
+                            pass->spec.tokens->ids + start, pass->keep + first,
+                            pass->keep_at[window + 1] - first, pass->task, err);
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", at->name);
     }
@@ -301,7 +300,7 @@ typedef struct round_plan {
     size_t begin_site, end_site; /* of the block's, of which the wanted ones */
     bool observe;                /* any of them */
     bool advance;
-    bool first;                  /* of the rounds, in which a part is run */
+    bool first;          /* of the rounds, in which a part is run */
     double begin, share; /* of the whole walk, 0..1 */
 } round_plan;
 
@@ -343,17 +342,16 @@ static pl_status run_part(pl_pass *pass, const pl_pass_step *step, const round_p
     float *place = pl_hidden_place(pass->hidden, w), *next = pl_hidden_place(pass->between, w);
     float *x = place != NULL ? place : pass->x, *y = next != NULL ? next : pass->y;
     pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
-    if (status == PL_OK && next == NULL && !made &&
-        is_second(runs ? step->run : step->see)) {
+    if (status == PL_OK && next == NULL && !made && is_second(runs ? step->run : step->see)) {
         status = pl_hidden_read(pass->between, w, y, err);
     }
     if (status == PL_OK && runs) {
-        status = pl_forward_part_run(pass->forward, step->run, x, y, length, w, step->hooks, task,
-                                     err);
+        status =
+            pl_forward_part_run(pass->forward, step->run, x, y, length, w, step->hooks, task, err);
     }
     if (status == PL_OK && plan->observe) {
-        status = pl_forward_part_see(pass->forward, step->see, x, y, length, w, &observe, task,
-                                     err);
+        status =
+            pl_forward_part_see(pass->forward, step->see, x, y, length, w, &observe, task, err);
     }
     if (status == PL_OK && next == NULL && made) {
         status = pl_hidden_write(pass->between, w, y, err);
@@ -483,7 +481,7 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
                            pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
-    /* The other parts' may stay. */
+    /* The accumulators of other parts may stay where there is room. */
     const bool roomy = step->parts && fits(pass, step->block, (double)pass->hidden_bytes);
     for (size_t i = 0; !roomy && i < pass->most_sites; i++) {
         if (i < plan->begin_site || i >= plan->end_site || !wanted(step, i)) {

@@ -85,7 +85,9 @@ pl_status pl_state_pin(pl_state *state, pl_error *err)
         return pl_error_set(err, PL_ERR_STATE,
                             "pin: all %d baselines are set, `unpin` takes one away", PL_MAX_PINS);
     }
-    pl_pin pin = {.layer = state->layer, .result = *result};
+    pl_pin pin = {.layer = state->layer,
+                  .result = *result,
+                  .sequential = state->solved[state->layer].sequential};
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         pin.slots[slot] = *pl_state_spec(state, state->layer, slot);
     }
@@ -136,7 +138,7 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
             }
             filled[slot] = spec->method != NULL;
         }
-        pl_buf_puts(out, "solve\npin\n");
+        pl_buf_puts(out, pin->sequential ? "solve all\npin\n" : "solve\npin\n");
     }
 }
 
@@ -155,9 +157,9 @@ static json_t *pin_json(const pl_state *state, const pl_pin *pin)
     }
     char id[PL_ID_TEXT];
     pl_id_format(pin->result, id);
-    return json_pack("{s:s, s:s, s:o}", "layer",
+    return json_pack("{s:s, s:s, s:o, s:b}", "layer",
                      pl_model_layer(state->source->model, pin->layer)->name, "result", id, "slots",
-                     slots);
+                     slots, "sequential", (int)pin->sequential);
 }
 
 static json_t *sweep_json(const pl_state *state)
@@ -209,7 +211,7 @@ static void copy_name(const json_t *value, char out[PL_VIEW_NAME])
 
 static bool read_pin(const pl_state *state, const json_t *json, pl_pin *pin)
 {
-    *pin = (pl_pin){0};
+    *pin = (pl_pin){.sequential = json_is_true(json_object_get(json, "sequential"))};
     const char *layer = json_string_value(json_object_get(json, "layer"));
     const char *result = json_string_value(json_object_get(json, "result"));
     bool read = layer != NULL && result != NULL && pl_id_parse(result, &pin->result) &&

@@ -99,6 +99,7 @@ typedef struct pl_pin {
     size_t layer;
     pl_spec slots[PL_SLOT_COUNT]; /* what it was solved with */
     pl_id result;
+    bool sequential; /* of a solve of all layers in sequence */
     char label[48]; /* "astro beta=0.0003 > gptq bits=3" */
 } pl_pin;
 

@@ -408,7 +408,7 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, "planish perplexity 3 gptq after");
+    pl_hasher_text(hasher, "planish perplexity 4 gptq after");
     pl_hasher_id(hasher, id);
     pl_hasher_id(hasher, config);
     pl_hasher_id(hasher, pl_perplexity_text(model, w->ids, w->n_ids));

@@ -109,11 +109,14 @@ static void test_many_layers_of_another_model(void **ctx)
 static void test_a_sequential_solve(void **ctx)
 {
     (void)ctx;
-    check_replay("calibrate windows=1; method rtn bits=3; solve all sequential=yes;"
+    check_replay("calibrate windows=1; method rtn bits=3; solve all;"
                  "select 3.down_proj",
                  false);
-    check_replay("calibrate windows=1; method rtn bits=3; solve all sequential=yes; solve 0.q_proj",
-                 true);
+    check_replay("calibrate windows=1; method rtn bits=3; solve all; solve 0.q_proj", true);
+    check_replay("calibrate windows=1; activations bits=4 range=tensor; kv bits=3; "
+                 "method smoothquant; method rtn bits=3 on=*.1.*; solve all; select 3.down_proj",
+                 false);
+    check_replay("calibrate windows=1; method rtn bits=3; solve all sequential=no", true);
 }
 
 int main(void)

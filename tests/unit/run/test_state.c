@@ -332,6 +332,19 @@ static void test_commands_of_a_sequential_solve(void **ctx)
                                       "model.layers.0.self_attn.q_proj\n"));
     assert_null(strstr(said.data, "\nsolve\n"));
     pl_buf_deinit(&said);
+    /* A baseline of it is one solve of all layers away, and one of a single layer is not. */
+    pl_check_ok(pl_state_pin(&s, &err), err);
+    pl_pin_commands(&s, 0, &said);
+    assert_non_null(strstr(said.data, "\nsolve all\npin\n"));
+    pl_buf_deinit(&said);
+    s.layer = 3;
+    solve_as_planned(&s, 3);
+    pl_check_ok(pl_state_pin(&s, &err), err);
+    pl_pin_commands(&s, 3, &said);
+    assert_non_null(strstr(said.data, "\nsolve\npin\n"));
+    pl_buf_deinit(&said);
+    pl_check_ok(pl_state_set_sequential(&s, 3, some_result, &err), err);
+    s.layer = 0;
     solve_as_planned(&s, 4);
     pl_state_commands(&s, true, &said);
     assert_non_null(strstr(said.data, "\nsolve all\nsolve "
