@@ -224,6 +224,43 @@ static pl_status need_solved(const pl_state *state, pl_which which, pl_error *er
                         "`solve all` first");
 }
 
+static json_t *spread_json(const pl_ppl_spec *spec, const pl_ppl_result *found)
+{
+    return json_pack("{s:I, s:o, s:o, s:o, s:i}", "runs", (json_int_t)spec->spread, "least",
+                     pl_number(found->spread_least), "largest", pl_number(found->spread_largest),
+                     "deviation", pl_number(found->spread_deviation), "digits",
+                     pl_digits_of(found->perplexity, found->spread_deviation));
+}
+
+void pl_format_digits(double value, int digits, char *out, size_t capacity)
+{
+    const int behind = digits - 1 - (int)floor(log10(fabs(value)));
+    const double unit = pow(10.0, -behind);
+    snprintf(out, capacity, "%.*f", behind > 0 ? behind : 0,
+             behind < 0 ? rint(value / unit) * unit : value);
+}
+
+int pl_perplexity_digits(const pl_call *call)
+{
+    const json_t *digits = json_object_get(json_object_get(call->result, "spread"), "digits");
+    return json_is_integer(digits) ? (int)json_integer_value(digits) : 5;
+}
+
+/* The digits that the spread leaves, and no more. */
+void pl_put_perplexity(const pl_call *call, pl_buf *out)
+{
+    const double value = json_number_value(json_object_get(call->result, "perplexity"));
+    const int digits = pl_perplexity_digits(call);
+    json_t *shown = digits < 5 && value > 0.0 ? json_copy(call->result) : NULL;
+    if (shown != NULL) {
+        char text[48];
+        pl_format_digits(value, digits, text, sizeof text);
+        pl_json_set(shown, "perplexity", json_string(text));
+    }
+    pl_result_object(shown != NULL ? shown : call->result, out);
+    json_decref(shown);
+}
+
 pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                             pl_error *err)
 {
@@ -249,6 +286,9 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
     }
     if (status == PL_OK) {
         status = pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "spread", 0, 1000, &spec.spread, err);
     }
     size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && limit > 0 && spec.length > limit) {
@@ -290,6 +330,9 @@ pl_status pl_run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, p
         json_t *out = call->result;
         pl_json_set(out, "perplexity", pl_number(found.perplexity));
         pl_json_set(out, "perplexity_error", pl_number(found.perplexity_error));
+        if (spec.spread > 0) {
+            pl_json_set(out, "spread", spread_json(&spec, &found));
+        }
         pl_json_set(out, "mean_nll", pl_number(found.mean_nll));
         pl_json_set(out, "tokens", json_integer((json_int_t)found.tokens));
         pl_json_set(out, "windows", json_integer((json_int_t)found.windows));

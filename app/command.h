@@ -181,6 +181,8 @@ void pl_help_method(const pl_method *method, pl_buf *out);
 
 /* A result for a person, over several lines: numbers by name, lists as aligned tables. */
 void pl_result_text(const pl_call *call, pl_buf *out);
+/* An object as lines and tables. */
+void pl_result_object(json_t *result, pl_buf *out);
 
 /* One line that tells a person what a result object says ("gap 0.8 %, relative_error 1.2e-3"). */
 void pl_result_line(const pl_call *call, pl_buf *out);

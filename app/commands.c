@@ -91,6 +91,8 @@ static const pl_key perplexity_keys[] = {
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "20", NULL, "how many windows; 0: all the text has"},
     {"which", PL_KEY_CHOICE, "before", "before|preconditioned|after", "whose weights"},
+    {"spread", PL_KEY_INT, "0", NULL,
+     "runs more, each with embeddings moved by 1e-7: how much of the number is noise"},
     {0},
 };
 
@@ -260,7 +262,7 @@ static const pl_command table[] = {
      .rebuild = PL_REBUILD_TEXTS, .more_help = pl_help_methods},
     {.name = "perplexity", .positional = "", .keys = perplexity_keys, .needs_model = true,
      .summary = "Measure perplexity by a named protocol, and KL against the original",
-     .run = pl_run_perplexity,
+     .run = pl_run_perplexity, .put_text = pl_put_perplexity,
      .slow = slow_always, .unit = "scored tokens", .brings = PL_BRINGS_PERPLEXITY},
     {.name = "probe", .positional = "\"TEXT\"", .min_words = 1, .max_words = 1, .keys = no_keys,
      .needs_model = true, .summary = "Run a typed sentence: loss and largest channel per token",

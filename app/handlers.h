@@ -118,4 +118,10 @@ PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,
                                      const char *demo_file, const char *files[PL_MAX_TEXTS],
                                      size_t *count, char **owned, pl_error *err);
 
+/* A perplexity with the digits that its spread leaves (cmd_calib.c); 5 where that is not known.  At
+ * least one digit is written, zeros stand for the others before the point. */
+int pl_perplexity_digits(const pl_call *call);
+void pl_format_digits(double value, int digits, char *out, size_t capacity);
+void pl_put_perplexity(const pl_call *call, pl_buf *out);
+
 #endif

@@ -129,12 +129,17 @@ void pl_result_text(const pl_call *call, pl_buf *out)
 {
     if (call->command->put_text != NULL) {
         call->command->put_text(call, out);
-        return;
+    } else {
+        pl_result_object(call->result, out);
     }
+}
+
+void pl_result_object(json_t *result, pl_buf *out)
+{
     const char *name;
     json_t *value;
     char cell[CELL];
-    json_object_foreach(call->result, name, value)
+    json_object_foreach(result, name, value)
     {
         if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
             put_table(value, out);

@@ -242,9 +242,10 @@ void pl_screen_note_measured(pl_screen *screen, const pl_screen_job *job, pl_sta
     live->have_measured = true;
     live->measured_weights = solved_weights(&job->state);
     snprintf(live->measure, sizeof live->measure, "%s", call->text);
-    char text[160];
-    snprintf(text, sizeof text, "perplexity %.5g \u00b1 %.2g, of the original %.5g",
-             live->measured.after, live->measured.after_error, live->measured.before);
+    char text[160], after[48];
+    pl_format_digits(live->measured.after, pl_perplexity_digits(call), after, sizeof after);
+    snprintf(text, sizeof text, "perplexity %s \u00b1 %.2g, of the original %.5g", after,
+             live->measured.after_error, live->measured.before);
     pl_screen_say(screen, PL_MESSAGE_INFO, text);
 }
 

@@ -1,6 +1,7 @@
 #include "core/metrics/perplexity.h"
 
 #include "core/base/checked.h"
+#include "core/base/rng.h"
 #include "core/metrics/softmax.h"
 
 #include <math.h>
@@ -46,7 +47,9 @@ typedef struct run {
     score *scores;         /* [length - 1] of the running window */
     float *kept;           /* [kept_rows, vocab] logits of the original */
     size_t kept_rows;
+    uint64_t nudge;     /* seed of what moves the embeddings, 0: nothing does */
     double unit, units; /* progress: done and total, in blocks of one window */
+    double head;        /* what the logits of a window take, in those */
     pl_task *task;
 } run;
 
@@ -178,6 +181,17 @@ static void advance_progress(run *r, double units)
     pl_task_progress(r->task, "scored tokens", total * r->unit / r->units, total);
 }
 
+/* Whatever windows run together, a window's values are moved alike. */
+static void nudge(const run *r, size_t window, float *x, size_t values)
+{
+    pl_rng rng;
+    pl_rng_init(&rng, r->nudge * 0x9e3779b97f4a7c15u + window);
+    for (size_t i = 0; i < values; i++) {
+        x[i] = (float)((double)x[i] *
+                       (1.0 + PL_PPL_NUDGE * (2.0 * pl_rng_uniform(&rng) - 1.0)));
+    }
+}
+
 static pl_status embed_group(run *r, size_t first, size_t count, pl_error *err)
 {
     const size_t values = r->length * r->width;
@@ -188,6 +202,9 @@ static pl_status embed_group(run *r, size_t first, size_t count, pl_error *err)
             pl_forward_embed(r->forward[0], ids, r->length, r->x[0] + w * values, err);
         if (status != PL_OK) {
             return status;
+        }
+        if (r->nudge > 0) {
+            nudge(r, first + w, r->x[0] + w * values, values);
         }
         if (r->streams == 2) {
             memcpy(r->x[1] + w * values, r->x[0] + w * values, values * sizeof(float));
@@ -213,8 +230,7 @@ static pl_status run_group(run *r, size_t first, size_t count, pl_error *err)
             return status;
         }
     }
-    const double share = (r->units - (double)(r->windows * r->blocks * r->streams)) /
-                         (double)r->windows;
+    const double share = r->head * (double)r->streams;
     for (size_t w = 0; status == PL_OK && w < count; w++) {
         status = score_window(r, w, err);
         if (status == PL_ERR_NUMERIC) {
@@ -263,8 +279,9 @@ static pl_status plan_groups(run *r, const pl_ppl_spec *spec, pl_error *err)
     }
     const double fit = floor(room / window);
     r->group = fit >= (double)r->windows ? r->windows : fit > 1.0 ? (size_t)fit : 1;
-    r->units = (double)r->windows * streams *
-               ((double)r->blocks + (block > 0.0 ? head / block : 1.0));
+    r->head = block > 0.0 ? head / block : 1.0;
+    r->units = (double)r->windows * (streams + (double)spec->spread) *
+               ((double)r->blocks + r->head);
     if (r->streams == 2) {
         const double rows = floor(LOGITS_BYTES / (4.0 * (double)config->vocab_size));
         r->kept_rows = rows >= (double)r->length ? r->length : rows > 1.0 ? (size_t)rows : 1;
@@ -372,11 +389,59 @@ static void sum_up(const run *r, bool compare, pl_ppl_result *out)
                                             : (double)all.agreed / n,
         .original = (double)NAN,
         .original_error = (double)NAN,
+        .spread_least = (double)NAN,
+        .spread_largest = (double)NAN,
+        .spread_deviation = (double)NAN,
     };
     out->perplexity = perplexity_of(all.nll, all.nll2, n, &out->perplexity_error);
     if (compare) {
         out->original = perplexity_of(all.original, all.original2, n, &out->original_error);
     }
+}
+
+static pl_status run_windows(run *r, pl_error *err)
+{
+    pl_status status = PL_OK;
+    memset(r->sums, 0, r->windows * sizeof *r->sums);
+    for (size_t w = 0; status == PL_OK && w < r->windows; w += r->group) {
+        status = run_group(r, w, r->windows - w < r->group ? r->windows - w : r->group, err);
+    }
+    return status;
+}
+
+/* The same windows again and again, each time from embeddings that are as good. */
+static pl_status run_spread(run *r, size_t runs, pl_ppl_result *out, pl_error *err)
+{
+    double sum = 0.0, squares = 0.0; /* of the distances to the first */
+    double least = out->perplexity, largest = out->perplexity;
+    for (size_t i = 0; i < runs; i++) {
+        pl_ppl_result one;
+        r->nudge = i + 1;
+        pl_status status = run_windows(r, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        sum_up(r, false, &one);
+        const double away = one.perplexity - out->perplexity;
+        sum += away;
+        squares += away * away;
+        least = fmin(least, one.perplexity);
+        largest = fmax(largest, one.perplexity);
+    }
+    const double n = (double)(runs + 1);
+    out->spread_least = least;
+    out->spread_largest = largest;
+    out->spread_deviation = sqrt(fmax(squares - sum * sum / n, 0.0) / (n - 1.0));
+    return PL_OK;
+}
+
+int pl_digits_of(double value, double deviation)
+{
+    if (!(deviation > 0.0) || !(fabs(value) > 0.0) || !isfinite(value)) {
+        return 17;
+    }
+    const double digits = floor(log10(fabs(value))) - floor(log10(deviation)) + 1.0;
+    return digits < 1.0 ? 1 : digits > 17.0 ? 17 : (int)digits;
 }
 
 pl_id pl_perplexity_text(const pl_model *model, const int32_t *ids, size_t count)
@@ -409,11 +474,16 @@ pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const
     if (status == PL_OK) {
         status = allocate(&r, err);
     }
-    for (size_t w = 0; status == PL_OK && w < r.windows; w += r.group) {
-        status = run_group(&r, w, r.windows - w < r.group ? r.windows - w : r.group, err);
+    if (status == PL_OK) {
+        status = run_windows(&r, err);
     }
     if (status == PL_OK) {
         sum_up(&r, compare, out);
+    }
+    if (status == PL_OK && spec->spread > 0) {
+        r.streams = 1; /* the original was compared with once */
+        r.hooks[0] = after;
+        status = run_spread(&r, spec->spread, out, err);
     }
     release(&r);
     return status;

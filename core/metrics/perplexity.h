@@ -20,7 +20,13 @@ typedef struct pl_ppl_spec {
     size_t length;       /* tokens a window, >= 2 */
     size_t windows;      /* 0: all the text has */
     size_t memory_limit; /* bytes for hidden states, 0: none */
+    size_t spread;       /* runs more, each with other embeddings (PL_PPL_NUDGE); 0: none */
 } pl_ppl_spec;
+
+/* How far a run of `spread` moves every value of the embeddings: by a factor of 1 + PL_PPL_NUDGE u
+ * with u uniform in [-1, 1), seeded by the run and the window.  That is what float32 cannot tell
+ * apart: what it does to the perplexity is noise. */
+#define PL_PPL_NUDGE 1e-7
 
 typedef struct pl_ppl_result {
     double perplexity, mean_nll;
@@ -30,6 +36,9 @@ typedef struct pl_ppl_result {
     /* Against the original on the same targets; NaN without a `compare` pass. */
     double kl_mean, kl_max, top1_agreement;
     double original, original_error; /* the original's perplexity and its standard error */
+    /* Of the perplexities of the spread's runs: the least, the largest and the standard deviation
+     * of all of them with the first; NaN without. */
+    double spread_least, spread_largest, spread_deviation;
 } pl_ppl_result;
 
 /* ids: the text's tokens, without BOS.  `after`: hooks of the weights to measure, NULL for the
@@ -39,6 +48,10 @@ typedef struct pl_ppl_result {
 PL_NODISCARD pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count,
                                      const pl_ppl_spec *spec, const pl_hooks *after, bool compare,
                                      pl_ppl_result *out, pl_task *task, pl_error *err);
+
+/* How many digits of a value a deviation leaves: the last one is of its order.  1 ... 17; 17 where
+ * there is no deviation. */
+int pl_digits_of(double value, double deviation);
 
 /* Identity of what a perplexity reads: the tokens, and those the tokenizer puts around them. */
 pl_id pl_perplexity_text(const pl_model *model, const int32_t *ids, size_t count);

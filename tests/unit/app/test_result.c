@@ -124,10 +124,35 @@ static void test_long_text_is_cut_whole(void **ctx)
     pl_buf_deinit(&json);
 }
 
+/* A perplexity has the digits that its spread leaves; without one those of any number. */
+static void test_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *result, *shown;
+    } cases[] = {{"{\"perplexity\": 1286.23, \"spread\": {\"digits\": 3}}", " 1290\n"},
+                 {"{\"perplexity\": 39.87, \"spread\": {\"digits\": 2}}", " 40\n"},
+                 {"{\"perplexity\": 1.8205, \"spread\": {\"digits\": 2}}", " 1.8\n"},
+                 {"{\"perplexity\": 7.4, \"spread\": {\"digits\": 1}}", " 7\n"},
+                 {"{\"perplexity\": 1.82049, \"spread\": {\"digits\": 17}}", " 1.8205\n"},
+                 {"{\"perplexity\": 1286.23}", " 1286.2\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_buf text = {0};
+        pl_call *call = call_with("perplexity", cases[i].result);
+        pl_result_text(call, &text);
+        if (strstr(text.data, cases[i].shown) == NULL) {
+            fail_msg("no \"%s\" in %s", cases[i].shown, text.data);
+        }
+        pl_buf_deinit(&text);
+        pl_call_destroy(call);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_and_tables),
+        cmocka_unit_test(test_digits),
         cmocka_unit_test(test_no_control_characters),
         cmocka_unit_test(test_long_text_is_cut_whole),
     };

@@ -276,7 +276,44 @@ static void test_memory_limit_same_numbers(void **state)
     spec.memory_limit = high;
     r = measure(&f, spec, &hooks, true);
     assert_true(r.mean_nll == free_run.mean_nll && r.kl_mean == free_run.kl_mean);
+    spec.spread = 3; /* a window is moved alike wherever it stands */
+    r = measure(&f, spec, &hooks, true);
+    const pl_ppl_result one_by_one = r;
+    spec.memory_limit = 0;
+    r = measure(&f, spec, &hooks, true);
+    assert_true(r.spread_deviation == one_by_one.spread_deviation);
     close_fixture(&f);
+}
+
+/* What float32 cannot tell apart moves a number by its noise and no more; the number itself stays
+ * that of a run without a spread. */
+static void test_spread(void **state)
+{
+    (void)state;
+    fixture f = open_fixture((tiny_options){0});
+    const pl_hooks hooks = flip_hooks(&f);
+    pl_ppl_spec spec = {.protocol = PL_PPL_GPTQ, .length = LENGTH};
+    const pl_ppl_result plain = measure(&f, spec, &hooks, true);
+    assert_true(isnan(plain.spread_least) && isnan(plain.spread_deviation));
+    spec.spread = 5;
+    const pl_ppl_result r = measure(&f, spec, &hooks, true);
+    const pl_ppl_result again = measure(&f, spec, &hooks, true);
+    assert_true(r.perplexity == plain.perplexity && r.kl_mean == plain.kl_mean);
+    assert_true(r.spread_least <= r.perplexity && r.perplexity <= r.spread_largest);
+    assert_true(r.spread_deviation > 0 && r.spread_deviation < 1e-5 * r.perplexity);
+    assert_true(r.spread_deviation <= r.spread_largest - r.spread_least);
+    assert_true(r.spread_deviation == again.spread_deviation);
+    assert_true(r.spread_least == again.spread_least);
+    spec.spread = 6; /* the first five are the same ones */
+    const pl_ppl_result more = measure(&f, spec, &hooks, true);
+    assert_true(more.spread_least <= r.spread_least && more.spread_largest >= r.spread_largest);
+    close_fixture(&f);
+    assert_int_equal(pl_digits_of(1286.23, 40), 3);
+    assert_int_equal(pl_digits_of(39.87, 1.2), 2);
+    assert_int_equal(pl_digits_of(1.8205, 8e-5), 6);
+    assert_int_equal(pl_digits_of(5, 50), 1);
+    assert_int_equal(pl_digits_of(5, 0), 17);
+    assert_int_equal(pl_digits_of(5, (double)NAN), 17);
 }
 
 static void check_fails(const fixture *f, pl_ppl_spec spec, pl_status status, const char *says)
@@ -415,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_llama_protocol),
         cmocka_unit_test(test_compare),
         cmocka_unit_test(test_memory_limit_same_numbers),
+        cmocka_unit_test(test_spread),
         cmocka_unit_test(test_bad_specs),
         cmocka_unit_test(test_progress_and_cancel),
         cmocka_unit_test(test_nonfinite_logits),
