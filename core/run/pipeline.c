@@ -213,8 +213,13 @@ static bool is_stored(work *w, pl_id key)
 {
     pl_result parts = {0};
     pl_mat scratch = {0};
+    pl_transform *t = NULL;
     pl_status status = pl_result_read(w->lab, w->state, w->layer, key, &parts, &w->report, NULL);
     note_damage(w, status);
+    if (status == PL_OK && parts.has_transform) {
+        status = pl_transform_read(w->lab, w->state, w->layer, parts.transform, &t);
+        pl_transform_destroy(t);
+    }
     if (status == PL_OK) {
         status = pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL);
     }

@@ -15,6 +15,11 @@ static void remove_all(void)
     pl_temp_deinit(&temp);
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const made_entry *)a)->path, ((const made_entry *)b)->path);
+}
+
 static void add_entries(made_store *made, const char *kind)
 {
     char folder[650];
@@ -82,7 +87,7 @@ made_store *made_store_get(void)
         return &made;
     }
     pl_error err;
-    pl_temp_init(&temp);
+    pl_temp_init_fast(&temp);
     atexit(remove_all);
     assert_int_equal(chdir(temp.folder), 0);
     snprintf(store_folder, sizeof store_folder, "%s/store", temp.folder);
@@ -105,6 +110,7 @@ made_store *made_store_get(void)
             fprintf(stderr, "no entry of the kind %s was made\n", kinds[i]);
             abort();
         }
+        qsort(made.entries + before, made.n_entries - before, sizeof *made.entries, by_path);
     }
     return &made;
 }

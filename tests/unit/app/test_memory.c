@@ -163,7 +163,7 @@ static void test_memory_that_is_not_there(void **ctx)
     (void)ctx;
     pl_temp temp;
     outcome expected = {0};
-    pl_temp_init(&temp);
+    pl_temp_init_fast(&temp);
     assert_int_equal(chdir(temp.folder), 0);
     PL_WRITE_MATRICES("w.safetensors", {"b.2.fc.weight", 12, 16, 1, PL_F32},
                       {"b.10.fc.weight", 8, 16, 3, PL_F32});
