@@ -227,12 +227,13 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu rows", problem->w0.rows);
         goto done;
     }
-    int iterations = 0;
+    pl_linf_effort effort;
     status = pl_linf_run_rows(&store.frame, &kernel, &plain, waits ? &certifier : NULL, warm, w,
-                              bounds, &iterations, task, err);
+                              bounds, &effort, task, err);
     if (status == PL_OK) {
         sum_up(bounds, problem->w0.rows, plain.certify, report);
-        report->iterations = iterations;
+        report->iterations = effort.most;
+        report->mean_iterations = (double)effort.all / fmax(1.0, (double)problem->w0.rows);
         report->rho = admm ? kernel.rho : 0.0;
         report->ridge = normal.ridge;
         report->lambda_max = normal.lambda_max;
@@ -301,7 +302,9 @@ pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
     }
     for (size_t first = 0; status == PL_OK && first < w.rows; first += piece) {
         const size_t count = w.rows - first < piece ? w.rows - first : piece;
-        pl_linf_primal(&store.frame, first, count, w.data + first * w.stride, w.stride, work,
+        const pl_view w0 = problem->w0;
+        const pl_view rows = {w0.data + first * w0.stride, count, n, w0.stride};
+        pl_linf_primal(&store.frame, rows, count, w.data + first * w.stride, w.stride, work,
                        bounds);
         for (size_t r = 0; r < count; r++) {
             sum += bounds[r].primal;

@@ -26,7 +26,7 @@ typedef struct pl_linf_problem {
 typedef struct pl_linf_options {
     pl_solver solver;
     int iterations;    /* ADMM iterations, or PGD steps */
-    double gap;        /* > 0: stop once every row's gap is below (ADMM; tested every 5th
+    double gap;        /* > 0: each row stops once its gap is below (ADMM; tested every 5th
                           iteration, iterations is then the maximum); 0: run them all */
     double rho_factor; /* rho = rho_factor * mean(diag Gn); 0: one rho a channel, chosen from Gn,
                           beta, alpha and the size of the weights (admm.c) */
@@ -52,6 +52,7 @@ typedef struct pl_linf_report {
     double worst_row_gap;
     size_t worst_row;
     int iterations; /* done by the row that took most */
+    double mean_iterations; /* over rows: what the products cost */
     double rho; /* with rho_factor 0 the mean over channels; 0 for PGD */
     double ridge, lambda_max;
 } pl_linf_report;

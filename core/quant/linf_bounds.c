@@ -59,12 +59,12 @@ static float largest(const float *w, size_t count)
     return max;
 }
 
-void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, const float *w,
+void pl_linf_primal(const pl_linf_frame *frame, pl_view w0, size_t count, const float *w,
                     size_t stride, double *work, pl_linf_bounds *bounds)
 {
     const size_t n = frame->n;
     for (size_t r = 0; r < count; r++) {
-        subtract(w + r * stride, frame->w0.data + (first + r) * frame->w0.stride, n, work + r * n);
+        subtract(w + r * stride, w0.data + r * w0.stride, n, work + r * n);
     }
     pl_lower_mul(frame->lower, work, count);
     for (size_t r = 0; r < count; r++) {
@@ -135,12 +135,12 @@ static double scale_and_dot(double *y, size_t count, double s, const float *w0)
     return add_lanes(lanes);
 }
 
-void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const float *v,
+void pl_linf_dual(const pl_linf_frame *frame, pl_view w0, size_t count, const float *v,
                   const float *levels, double rho, double *work, pl_linf_bounds *bounds)
 {
     const size_t n = frame->n;
     for (size_t r = 0; r < count; r++) {
-        const float *w0 = frame->w0.data + (first + r) * frame->w0.stride;
+        const float *start = w0.data + r * w0.stride;
         double linear = 0.0;
         for (size_t k = 0, at = 0; k < frame->groups; k++, at += frame->width) {
             const size_t size = n - at < frame->width ? n - at : frame->width;
@@ -151,7 +151,7 @@ void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const 
                     ? group_dual_in(from, frame->metric + at, size, c, rho, y)
                     : group_dual(from, size, c, rho, y);
             const double s = norm > frame->weights[k] ? frame->weights[k] / norm : 1.0;
-            linear += scale_and_dot(y, size, s, w0 + at);
+            linear += scale_and_dot(y, size, s, start + at);
         }
         bounds[r].dual = linear;
     }

@@ -60,22 +60,28 @@ typedef struct pl_linf_certifier {
     void *ctx;
 } pl_linf_certifier;
 
-/* P for `count` rows from `first` on, w[count, n] with stride; work[count, n].  Float64. */
-void pl_linf_primal(const pl_linf_frame *frame, size_t first, size_t count, const float *w,
+/* P for `count` rows that begin at w0's, w[count, n] with stride; work[count, n].  Float64. */
+void pl_linf_primal(const pl_linf_frame *frame, pl_view w0, size_t count, const float *w,
                     size_t stride, double *work, pl_linf_bounds *bounds);
 
 /* D at y_i = rho metric_i (v - clip(v))_i: feasible after scaling each group by
  * min(1, beta alpha_k / ||y^(k)||_1), then scaled as a whole by the t in [0, 1] that makes D(t y)
  * greatest (any such t keeps it feasible; t = 1 at the optimum). */
-void pl_linf_dual(const pl_linf_frame *frame, size_t first, size_t count, const float *v,
+void pl_linf_dual(const pl_linf_frame *frame, pl_view w0, size_t count, const float *v,
                   const float *levels, double rho, double *work, pl_linf_bounds *bounds);
+
+/* Iterations of the row that took most, and of all rows together. */
+typedef struct pl_linf_effort {
+    int most;
+    size_t all;
+} pl_linf_effort;
 
 /* Runs the kernel on all rows into w[rows, n], bounds[rows] (dual NaN unless certified).
  * certifier: NULL where the frame has its factor; else no gap may be asked for. */
 PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
                                         const pl_linf_options *options,
                                         const pl_linf_certifier *certifier, pl_linf_warm *warm,
-                                        float *w, pl_linf_bounds *bounds, int *iterations,
+                                        float *w, pl_linf_bounds *bounds, pl_linf_effort *effort,
                                         pl_task *task, pl_error *err);
 
 /* sum |x_i|. */

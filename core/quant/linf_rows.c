@@ -25,10 +25,15 @@ size_t pl_linf_block_rows(size_t rows, size_t n)
     return blocks > 0 ? (rows + blocks - 1) / blocks : 1;
 }
 
-/* One thread's block of rows in the present wave. */
+/* One thread's block of rows in the present wave.  Where a gap is asked for, rows stop one by one:
+ * the first `active` places hold those that go on, and what belongs to a row moves with it. */
 typedef struct block {
-    size_t first, count;
+    size_t first, count, active;
+    size_t *row;  /* [count], which row of the block a place holds */
+    pl_view w0;   /* [count, n], by place: the frame's rows, or own */
+    float *own;   /* [block_rows, n] where a gap is asked for, else NULL */
     int iterations;
+    size_t row_iterations; /* of all its rows together */
     bool ready; /* C and D hold the next iteration's input; otherwise C = v = w0 (cold) */
     bool done;
     float *d;     /* [count, n] */
@@ -83,7 +88,7 @@ static void start_warm(const engine *e, block *b)
     const pl_linf_kernel *k = e->kernel;
     const size_t n = e->frame->n;
     for (size_t r = 0; r < b->count; r++) {
-        const float *w0 = e->frame->w0.data + (b->first + r) * e->frame->w0.stride;
+        const float *w0 = b->w0.data + r * b->w0.stride;
         const size_t at = e->options->warm_first + b->first + r;
         const float *z = e->warm->z + at * n, *y = e->warm->y + at * n;
         float *c = e->w + (b->first + r) * n, *d = b->d + r * n;
@@ -107,8 +112,7 @@ static void start_cold(const engine *e, block *b)
 {
     const size_t n = e->frame->n;
     for (size_t r = 0; r < b->count; r++) {
-        memcpy(e->w + (b->first + r) * n, e->frame->w0.data + (b->first + r) * e->frame->w0.stride,
-               n * sizeof(float));
+        memcpy(e->w + (b->first + r) * n, b->w0.data + r * b->w0.stride, n * sizeof(float));
     }
     b->ready = false;
 }
@@ -116,10 +120,9 @@ static void start_cold(const engine *e, block *b)
 static void combine(const engine *e, block *b)
 {
     const pl_linf_frame *f = e->frame;
-    for (size_t r = 0; r < b->count; r++) {
+    for (size_t r = 0; r < b->active; r++) {
         combine_row(e->kernel, f->n, f->width, e->levels + (b->first + r) * f->groups,
-                    f->w0.data + (b->first + r) * f->w0.stride, e->w + (b->first + r) * f->n,
-                    b->d + r * f->n);
+                    b->w0.data + r * b->w0.stride, e->w + (b->first + r) * f->n, b->d + r * f->n);
     }
     b->ready = true;
 }
@@ -127,7 +130,7 @@ static void combine(const engine *e, block *b)
 static void find_levels(const engine *e, block *b)
 {
     const pl_linf_frame *f = e->frame;
-    for (size_t r = b->first; r < b->first + b->count; r++) {
+    for (size_t r = b->first; r < b->first + b->active; r++) {
         const float *v = e->w + r * f->n;
         float *levels = e->levels + r * f->groups;
         if (f->metric != NULL) {
@@ -138,25 +141,49 @@ static void find_levels(const engine *e, block *b)
     }
 }
 
-/* Whether every row's gap is below the one asked for.  v stays as it is: z goes into d, which the
- * next combine overwrites. */
-static bool small_gap(const engine *e, block *b)
+static void swap(float *a, float *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
+}
+
+/* Exchanges what two places hold; d and work hold nothing now. */
+static void swap_places(const engine *e, block *b, size_t p, size_t q)
+{
+    const size_t n = e->frame->n, groups = e->frame->groups, kept = b->row[p];
+    b->row[p] = b->row[q];
+    b->row[q] = kept;
+    swap(b->own + p * n, b->own + q * n, n);
+    swap(e->w + (b->first + p) * n, e->w + (b->first + q) * n, n);
+    swap(e->levels + (b->first + p) * groups, e->levels + (b->first + q) * groups, groups);
+    const pl_linf_bounds bounds = e->bounds[b->first + p];
+    e->bounds[b->first + p] = e->bounds[b->first + q];
+    e->bounds[b->first + q] = bounds;
+}
+
+/* Puts the rows whose gap is as small as asked for behind those that go on.  A row's result depends
+ * on no other row, whatever block it is in.  v stays as it is: z goes into d, which the next
+ * combine overwrites. */
+static void stop_rows(const engine *e, block *b)
 {
     const pl_linf_frame *f = e->frame;
     pl_linf_bounds *bounds = e->bounds + b->first;
     const float *v = e->w + b->first * f->n;
     const float *levels = e->levels + b->first * f->groups;
-    for (size_t r = 0; r < b->count; r++) {
+    for (size_t r = 0; r < b->active; r++) {
         pl_prox_linf_clip(v + r * f->n, f->n, f->width, levels + r * f->groups, b->d + r * f->n);
     }
-    pl_linf_primal(f, b->first, b->count, b->d, f->n, b->work, bounds);
-    pl_linf_dual(f, b->first, b->count, v, levels, e->kernel->rho, b->work, bounds);
-    for (size_t r = 0; r < b->count; r++) {
-        if (!(bounds[r].primal - bounds[r].dual <= e->options->gap * bounds[r].primal)) {
-            return false;
+    pl_linf_primal(f, b->w0, b->active, b->d, f->n, b->work, bounds);
+    pl_linf_dual(f, b->w0, b->active, v, levels, e->kernel->rho, b->work, bounds);
+    for (size_t r = b->active; r-- > 0;) {
+        if (bounds[r].primal - bounds[r].dual <= e->options->gap * bounds[r].primal) {
+            b->active--;
+            swap_places(e, b, r, b->active);
         }
     }
-    return true;
 }
 
 /* At most `most` iterations of one block. */
@@ -169,14 +196,16 @@ static void advance(const engine *e, block *b, int most)
             combine(e, b);
         }
         if (b->ready) {
-            pl_gemm_nn(b->count, n, n, kernel->gain, b->d, n, kernel->matrix, n, 1.0f,
+            pl_gemm_nn(b->active, n, n, kernel->gain, b->d, n, kernel->matrix, n, 1.0f,
                        e->w + b->first * n, n);
         }
         find_levels(e, b);
         b->iterations++;
+        b->row_iterations += b->active;
         b->done = b->iterations >= e->options->iterations;
         if (!b->done && e->options->gap > 0.0 && b->iterations % GAP_EVERY == 0) {
-            b->done = small_gap(e, b);
+            stop_rows(e, b);
+            b->done = b->active == 0;
         }
     }
 }
@@ -204,18 +233,17 @@ static void finish(const engine *e, block *b)
     float *v = e->w + b->first * n;
     const float *levels = e->levels + b->first * f->groups;
     if (e->options->certify) {
-        pl_linf_dual(f, b->first, b->count, v, levels, e->kernel->rho, b->work,
-                     e->bounds + b->first);
+        pl_linf_dual(f, b->w0, b->count, v, levels, e->kernel->rho, b->work, e->bounds + b->first);
     }
     for (size_t r = 0; r < b->count; r++) {
         float *row = v + r * n;
+        const size_t at = b->first + b->row[r];
         const pl_linf_keep *keep = e->options->keep;
         if (e->warm != NULL) {
-            store_warm(e, row, levels + r * f->groups, e->warm,
-                       e->options->warm_first + b->first + r);
+            store_warm(e, row, levels + r * f->groups, e->warm, e->options->warm_first + at);
         }
-        if (keep != NULL && keep->place[b->first + r] != SIZE_MAX) {
-            store_warm(e, row, levels + r * f->groups, keep->warm, keep->place[b->first + r]);
+        if (keep != NULL && keep->place[at] != SIZE_MAX) {
+            store_warm(e, row, levels + r * f->groups, keep->warm, keep->place[at]);
         }
         pl_prox_linf_clip(row, n, f->width, levels + r * f->groups, row);
         e->bounds[b->first + r].dual =
@@ -227,7 +255,12 @@ static void finish(const engine *e, block *b)
         }
         return;
     }
-    pl_linf_primal(f, b->first, b->count, v, n, b->work, e->bounds + b->first);
+    pl_linf_primal(f, b->w0, b->count, v, n, b->work, e->bounds + b->first);
+    for (size_t r = 0; r < b->count; r++) { /* back to where they belong */
+        while (b->row[r] != r) {
+            swap_places(e, b, r, b->row[r]);
+        }
+    }
 }
 
 /* As many blocks as there are threads: how many the rows from `first` on fill. */
@@ -239,11 +272,28 @@ static int take_blocks(const engine *e, size_t first)
         block *b = &e->blocks[count];
         b->first = first;
         b->count = rows - first < e->block_rows ? rows - first : e->block_rows;
+        b->active = b->count;
         b->iterations = 0;
+        b->row_iterations = 0;
         b->done = false;
+        b->w0 = (pl_view){e->frame->w0.data + first * e->frame->w0.stride, b->count,
+                          e->frame->n, e->frame->w0.stride};
+        for (size_t r = 0; r < b->count; r++) {
+            b->row[r] = r;
+        }
         first += b->count;
     }
     return count;
+}
+
+static void own_rows(block *b)
+{
+    const size_t n = b->w0.cols;
+    for (size_t r = 0; r < b->count; r++) {
+        memcpy(b->own + r * n, b->w0.data + r * b->w0.stride, n * sizeof *b->own);
+    }
+    b->w0.data = b->own;
+    b->w0.stride = n;
 }
 
 /* All iterations of a wave of blocks, cut into steps by ticks. */
@@ -251,6 +301,9 @@ static pl_status iterate_wave(const engine *e, int count, int a_step, pl_task *t
 {
     block *blocks = e->blocks;
     for (int i = 0; i < count; i++) {
+        if (blocks[i].own != NULL) {
+            own_rows(&blocks[i]);
+        }
         if (holds_warm(e, &blocks[i])) {
             start_warm(e, &blocks[i]);
         } else {
@@ -297,8 +350,8 @@ static pl_status finish_wave(const engine *e, int count, pl_task *task, pl_error
 }
 
 /* Wave by wave; a late finish comes once all of them are through with M. */
-static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier, int *iterations,
-                           pl_task *task, pl_error *err)
+static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier,
+                           pl_linf_effort *effort, pl_task *task, pl_error *err)
 {
     const size_t rows = e->frame->w0.rows, n = e->frame->n;
     const double work = (double)e->block_rows * (double)n * (double)n;
@@ -309,8 +362,9 @@ static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier, 
         const int count = take_blocks(e, first);
         status = iterate_wave(e, count, a_step, task, err);
         for (int i = 0; i < count; i++) {
-            *iterations =
-                e->blocks[i].iterations > *iterations ? e->blocks[i].iterations : *iterations;
+            const block *b = &e->blocks[i];
+            effort->most = b->iterations > effort->most ? b->iterations : effort->most;
+            effort->all += b->row_iterations;
         }
         if (status == PL_OK && certifier == NULL) {
             status = finish_wave(e, count, task, err);
@@ -331,8 +385,8 @@ static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier, 
 
 pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
                            const pl_linf_options *options, const pl_linf_certifier *certifier,
-                           pl_linf_warm *warm, float *w, pl_linf_bounds *bounds, int *iterations,
-                           pl_task *task, pl_error *err)
+                           pl_linf_warm *warm, float *w, pl_linf_bounds *bounds,
+                           pl_linf_effort *effort, pl_task *task, pl_error *err)
 {
     const size_t rows = frame->w0.rows, n = frame->n;
     const size_t block_rows = pl_linf_block_rows(rows, n);
@@ -345,18 +399,22 @@ pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *ker
                 .w = w,
                 .bounds = bounds,
                 .warm = warm};
+    const bool stops = options->gap > 0.0;
     pl_status status = PL_OK;
-    *iterations = 0;
+    *effort = (pl_linf_effort){0};
     block *blocks = e.blocks = calloc((size_t)threads, sizeof *blocks);
     e.levels = calloc(rows * frame->groups + 1, sizeof *e.levels);
     bool room = blocks != NULL && e.levels != NULL;
     for (int i = 0; room && i < threads && (size_t)i * block_rows < rows; i++) {
         blocks[i].d = pl_alloc(block_rows * n, sizeof *blocks[i].d);
         blocks[i].work = pl_alloc(block_rows * n, sizeof *blocks[i].work);
-        room = blocks[i].d != NULL && blocks[i].work != NULL;
+        blocks[i].row = pl_alloc(block_rows, sizeof *blocks[i].row);
+        blocks[i].own = stops ? pl_alloc(block_rows * n, sizeof *blocks[i].own) : NULL;
+        room = blocks[i].d != NULL && blocks[i].work != NULL && blocks[i].row != NULL &&
+               (blocks[i].own != NULL || !stops);
     }
     if (room) {
-        status = run_waves(&e, certifier, iterations, task, err);
+        status = run_waves(&e, certifier, effort, task, err);
     } else {
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d blocks of %zu x %zu",
                               threads, block_rows, n);
@@ -364,6 +422,8 @@ pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *ker
     for (int i = 0; blocks != NULL && i < threads; i++) {
         free(blocks[i].d);
         free(blocks[i].work);
+        free(blocks[i].row);
+        free(blocks[i].own);
     }
     free(e.levels);
     free(blocks);

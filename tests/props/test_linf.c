@@ -266,7 +266,7 @@ static void any_dual_is_a_bound(void **state)
         for (size_t k = 0; k < ROWS * GROUPS; k++) {
             levels[k] = 0.1f * (float)seed;
         }
-        pl_linf_dual(&frame, 0, ROWS, v, levels, 0.01, work, bounds);
+        pl_linf_dual(&frame, frame.w0, ROWS, v, levels, 0.01, work, bounds);
         for (size_t r = 0; r < ROWS; r++) {
             assert_true(bounds[r].dual <= x.optimum[r] * (1.0 + 1e-6));
             assert_true(bounds[r].dual >= 0.0);

@@ -87,6 +87,55 @@ static void rows_are_independent(void **state)
     pl_factors_destroy(x.factors);
 }
 
+/* With a gap each row stops by itself: its result, iterations and warm state are those it has
+ * alone, whatever rows are beside it. */
+static void rows_stop_by_themselves(void **state)
+{
+    (void)state;
+    pl_error err;
+    fixture x;
+    setup(&x, 23, 2e-3);
+    for (size_t i = 0; i < N; i++) { /* some are easy, some hard */
+        x.w0[3 * N + i] *= 1e-3f;
+        x.w0[11 * N + i] *= 30.0f;
+    }
+    pl_linf_warm *warm = NULL;
+    pl_check_ok(pl_linf_warm_create(ROWS, N, &warm, &err), err);
+    pl_linf_options options = {
+        .solver = PL_SOLVER_ADMM, .iterations = 400, .gap = 0.02, .certify = true};
+    pl_linf_report all;
+    pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &all, NULL, &err), err);
+    assert_true(all.worst_row_gap <= 0.02);
+    double sum = 0;
+    double objective = 0;
+    int most = 0;
+    int least = 1000;
+    for (size_t r = 0; r < ROWS; r++) {
+        float alone[N];
+        pl_linf_report report;
+        pl_linf_problem one = x.problem;
+        one.whole = x.problem.w0;
+        one.w0 = (pl_view){x.w0 + r * N, 1, N, N};
+        pl_check_ok(pl_linf_solve(x.factors, &one, &options, NULL, alone, &report, NULL, &err),
+                    err);
+        const float *kept = pl_linf_warm_row(warm, r);
+        assert_memory_equal(kept, x.w + r * N, sizeof alone);
+        for (size_t i = 0; i < N; i++) {
+            pl_check_close(alone[i], x.w[r * N + i], 1e-4, 1e-5);
+        }
+        sum += report.iterations;
+        objective += report.objective;
+        most = report.iterations > most ? report.iterations : most;
+        least = report.iterations < least ? report.iterations : least;
+    }
+    assert_true(least < most);
+    assert_int_equal(all.iterations, most);
+    pl_check_close(all.mean_iterations, sum / ROWS, 1e-12, 0);
+    pl_check_close(all.objective, objective, 1e-5, 0);
+    pl_linf_warm_destroy(warm);
+    pl_factors_destroy(x.factors);
+}
+
 static void warm_start(void **state)
 {
     (void)state;
@@ -257,7 +306,7 @@ int main(void)
         cmocka_unit_test(gap_option),     cmocka_unit_test(rows_are_independent),
         cmocka_unit_test(warm_start),     cmocka_unit_test(beta_range),
         cmocka_unit_test(special_inputs), cmocka_unit_test(dead_group),
-        cmocka_unit_test(lean),
+        cmocka_unit_test(lean),           cmocka_unit_test(rows_stop_by_themselves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
