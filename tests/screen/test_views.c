@@ -40,6 +40,7 @@ static const scene scenes[] = {
     {"first", "", false},
     {NULL, "!", false},
     {NULL, ":select 1.q_proj\r", false},
+    {NULL, ":method gptq\r", false},
     {NULL, ":method astro beta=1e-3\r", false},
     {NULL, ":solve\r", false},
     {NULL, ":sweep beta=1e-4:1e-2:log5\r", false},
