@@ -42,7 +42,7 @@ static void print_json(const char *text)
 
 static void print_line(json_t *object)
 {
-    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    char *text = pl_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
     if (text != NULL) {
         print_json(text);
     } else {

@@ -1,3 +1,4 @@
+#include "core/base/memory.h"
 #include "plots/format.h"
 
 #include "core/base/file.h"
@@ -25,6 +26,8 @@ static void set_metadata(cairo_surface_t *surface, cairo_pdf_metadata_t key, con
     if (safe != NULL) {
         pl_text_escape(text, strlen(text), safe, size);
         cairo_pdf_surface_set_metadata(surface, key, safe);
+    } else {
+        pl_memory_failed();
     }
     free(safe);
 }

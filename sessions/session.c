@@ -1,6 +1,7 @@
 #include "sessions/session.h"
 
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "sessions/database.h"
 
@@ -292,8 +293,8 @@ static bool fill_entry(pl_record *entry, const char *command, const json_t *resu
 {
     entry->text = strdup(command);
     entry->error = error != NULL ? strdup(error) : NULL;
-    entry->result = result != NULL ? json_dumps(result, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    entry->json = state != NULL ? json_dumps(state, JSON_COMPACT) : NULL;
+    entry->result = result != NULL ? pl_json_text(result, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    entry->json = state != NULL ? pl_json_text(state, JSON_COMPACT) : NULL;
     return entry->text != NULL && (entry->error != NULL) == (error != NULL) &&
            (entry->result != NULL) == (result != NULL) && (entry->json != NULL) == (state != NULL);
 }

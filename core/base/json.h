@@ -7,8 +7,13 @@
 
 #include <jansson.h>
 
-/* Before the first use of jansson: what it cannot reserve is counted, too. */
+/* Before the first use of jansson: what it cannot reserve is counted, too, and comes out of a
+ * reserve, since jansson 2.14 leaks and crashes where a parse runs out of memory. */
 void pl_json_start(void);
+
+/* As json_dumps, whose text would be jansson's to free: this one is free()'s.  NULL, and counted,
+ * without memory or for a value that JSON cannot hold; NULL alone for NULL. */
+char *pl_json_text(const json_t *json, size_t flags);
 
 /* As json_object_set_new and json_array_append_new: they take the value, which may be NULL (a step
  * that failed), and so may the object or list. */

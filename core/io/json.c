@@ -1,5 +1,6 @@
 #include "core/io/json.h"
 
+#include "core/base/json.h"
 #include "core/base/text.h"
 
 #include <stdlib.h>
@@ -73,7 +74,7 @@ json_t *pl_json_load(const char *text, size_t size, json_error_t *why)
 
 char *pl_json_dump(const json_t *json)
 {
-    char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    char *text = pl_json_text(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     for (char *at = text; at != NULL && (at = strstr(at, MARK)) != NULL;) {
         char *from = at + strlen(MARK);
         char *end = strchr(from, '"');

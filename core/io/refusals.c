@@ -1,5 +1,6 @@
 /* Checkpoints that are known, but not read: each refused in one sentence that says what it is and
  * what to do. */
+#include "core/base/memory.h"
 #include "core/io/checkpoint_parts.h"
 
 #include <dirent.h>
@@ -125,6 +126,7 @@ static const pl_tensor *sibling(const pl_checkpoint *checkpoint, const char *nam
 {
     char *whole = malloc(stem + strlen(last) + 1);
     if (whole == NULL) {
+        pl_memory_failed();
         return NULL;
     }
     memcpy(whole, name, stem);

@@ -120,7 +120,7 @@ failed:
 
 static pl_status write_header(pl_st_writer *writer, json_t *header, pl_error *err)
 {
-    char *text = header != NULL ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = header != NULL ? pl_json_text(header, JSON_COMPACT) : NULL;
     if (text == NULL) {
         return pl_error_set(err, PL_ERR_FORMAT,
                             "%s: the header cannot be made, expected names in UTF-8 and sizes that "

@@ -1,3 +1,4 @@
+#include "core/base/json.h"
 #include "core/io/store_parts.h"
 
 #include "core/base/file.h"
@@ -292,7 +293,7 @@ static char *table_text(const char *kind, pl_id key, const json_t *about,
     json_t *table = json_pack("{s:s, s:s, s:o, s:o}", "kind", kind, "key", hex, "about",
                               about != NULL ? json_deep_copy(about) : json_null(), "sections",
                               section_list(sections, count));
-    char *text = table != NULL ? json_dumps(table, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = table != NULL ? pl_json_text(table, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(table);
     return text;
 }

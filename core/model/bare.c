@@ -1,6 +1,7 @@
 /* Opening files of matrices: which tensors are layers, and which inputs are theirs. */
 #include "core/model/bare.h"
 
+#include "core/base/memory.h"
 #include "core/model/bare_parts.h"
 #include "core/model/model_parts.h"
 
@@ -91,8 +92,10 @@ static char *layer_name(const pl_checkpoint *checkpoint, const char *name)
 {
     size_t stem = stem_of(name);
     char *plain = strndup(name, stem);
-    bool taken =
-        plain != NULL && name[stem] != '\0' && pl_checkpoint_find(checkpoint, plain) != NULL;
+    if (plain == NULL) {
+        return NULL;
+    }
+    bool taken = name[stem] != '\0' && pl_checkpoint_find(checkpoint, plain) != NULL;
     free(plain);
     stem = taken ? strlen(name) : stem;
     size_t size = pl_text_escape(name, stem, NULL, 0);

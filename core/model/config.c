@@ -1,5 +1,6 @@
 #include "core/model/config.h"
 
+#include "core/base/json.h"
 #include "core/model/arch.h"
 
 #include <math.h>
@@ -126,7 +127,7 @@ static pl_status refuse_if(const json_t *json, const char *path, const char *fie
     if (!set) {
         return PL_OK;
     }
-    char *text = json_dumps(json_object_get(json, field), JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = pl_json_text(json_object_get(json, field), JSON_ENCODE_ANY | JSON_COMPACT);
     pl_status status = pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: %s = %.80s is not supported",
                                     path, field, text != NULL ? text : "");
     free(text);

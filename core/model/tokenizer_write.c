@@ -206,7 +206,7 @@ pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_buf *out, pl_er
                   write_steps(tokenizer->splits, tokenizer->n_splits, write_split, "pretokenizers"),
                   "post_processor", write_post_processor(tokenizer), "decoder",
                   write_decoder(tokenizer), "model", model);
-    char *text = whole != NULL ? json_dumps(whole, JSON_INDENT(1)) : NULL;
+    char *text = whole != NULL ? pl_json_text(whole, JSON_INDENT(1)) : NULL;
     json_decref(whole);
     if (text == NULL || pl_memory_failures() != before) {
         free(text);

@@ -92,6 +92,9 @@ static const pl_tensor *find_tensor(const pl_import *import, size_t layer)
     const pl_tensor *tensor = pl_model_tensor_by_name(import->checkpoint, at->name);
     if (tensor == NULL && ends_with(at->name, ".weight")) {
         char *stem = strndup(at->name, strlen(at->name) - strlen(".weight"));
+        if (stem == NULL) {
+            pl_memory_failed(); /* a layer that was not looked for is not missing */
+        }
         tensor = stem != NULL ? pl_model_tensor_by_name(import->checkpoint, stem) : NULL;
         free(stem);
     }

@@ -116,6 +116,7 @@ static size_t top_rows(const float *max, const float *rms, size_t n, size_t top,
 {
     size_t *order = calloc(top > 0 ? top : 1, sizeof *order);
     if (order == NULL) {
+        pl_memory_failed();
         return 0;
     }
     size_t count = pl_top_channels(max, n, top, order);

@@ -152,7 +152,10 @@ static void spread(const ranked *list, size_t rows, size_t *order)
 {
     const double golden = 0.61803398874989485;
     const size_t first = min_size(TAKEN, rows), rest = rows - first;
-    bool *used = calloc(rest + 1, sizeof *used);
+    bool *used = pl_alloc(rest + 1, sizeof *used);
+    if (used != NULL) {
+        memset(used, 0, rest + 1);
+    }
     for (size_t i = 0; i < first; i++) {
         order[i] = list[i].row;
     }
