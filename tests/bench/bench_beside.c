@@ -2,14 +2,10 @@
  * windows beside 0, 1 and 4 processes that do nothing but compute, in turns.  With two threads on
  * two cores its fair share makes it take 1.5 times as long beside one, and 3 times beside four. */
 #include "tests/bench/bench.h"
+#include "tests/bench/program.h"
 #include "tests/bench/rows.h"
 
-#include "core/tensor/linalg.h"
-
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,30 +38,13 @@ static void stop_busy(const pid_t *pids, int count)
 /* Seconds of a calibration into an empty store, beside so many busy processes. */
 static double calibrate_beside(int busy)
 {
-    char store[] = "/tmp/planish-bench-XXXXXX", command[4096], line[4096];
+    char store[BENCH_STORE_SIZE];
     pid_t pids[MOST_BUSY];
-    double seconds = -1;
-    if (mkdtemp(store) == NULL) {
-        bench_fail("store", NULL);
-    }
-    snprintf(command, sizeof command,
-             "'%s' '%s' --json --store '%s' -c 'calibrate text=%s/data/wikitext2-valid.txt "
-             "length=512 windows=8'",
-             getenv("PLANISH_BIN"), getenv("PLANISH_SMOLLM2"), store, getenv("PLANISH_SHARED"));
+    bench_store_make(store);
     start_busy(pids, busy);
-    FILE *pipe = popen(command, "r");
-    while (pipe != NULL && fgets(line, sizeof line, pipe) != NULL) {
-        json_t *object = json_loads(line, 0, NULL);
-        const json_t *value = json_object_get(json_object_get(object, "result"), "seconds");
-        seconds = json_is_number(value) ? json_number_value(value) : seconds;
-        json_decref(object);
-    }
-    const int status = pipe != NULL ? pclose(pipe) : -1;
+    const double seconds = bench_planish_seconds(store, "calibrate text=$TEXT length=512 windows=8");
     stop_busy(pids, busy);
-    snprintf(command, sizeof command, "rm -rf '%s'", store);
-    if (status != 0 || seconds < 0 || system(command) != 0) {
-        bench_fail("calibrate", NULL);
-    }
+    bench_store_remove(store);
     return seconds;
 }
 
@@ -73,9 +52,7 @@ int main(void)
 {
     static const int counts[] = {0, 1, MOST_BUSY};
     double seconds[3][TURNS], median[3];
-    if (!bench_have_model() || getenv("PLANISH_BIN") == NULL) {
-        bench_print(json_pack("{s:s, s:s}", "bench", "beside", "skipped",
-                              "needs PLANISH_BIN, PLANISH_SMOLLM2 and PLANISH_SHARED"));
+    if (!bench_have_planish("beside")) {
         return 0;
     }
     bench_threads();
