@@ -1,4 +1,5 @@
-/* app/command.h -- the one table of commands, for the screen, the `:` prompt and batch.
+/* app/command.h -- what a command is and how it is called: on the screen, at the `:` prompt, in a
+ * batch.
  *
  * Grammar: blanks separate words, '...' and "..." quote, `;` or a newline ends a command, `#`
  * starts a comment, a line that ends in `\` goes on in the next; positional words come first, then
@@ -39,7 +40,7 @@ typedef struct pl_key {
 } pl_key;
 
 typedef struct pl_command pl_command;
-typedef struct pl_screen pl_screen; /* app/screen_parts.h */
+typedef struct pl_screen pl_screen; /* app/workbench/parts.h */
 typedef struct pl_front pl_front;   /* app/front.h */
 
 /* What undo takes back of a command with an apply half. */
@@ -144,8 +145,11 @@ bool pl_command_is_screen_only(const pl_command *command);
 /* "first|random", NULL where there are none. */
 const char *pl_key_choices(const pl_key *key);
 
-/* NULL-name-terminated, in the order of help. */
-const pl_command *pl_commands(void);
+/* Of a command without keys. */
+extern const pl_key pl_no_keys[];
+
+/* NULL-terminated, in the order of help. */
+const pl_command *const *pl_commands(void);
 const pl_command *pl_command_find(const char *name);
 
 /* Takes the next command off *script: *text (caller frees) is it as typed, trimmed, NULL at the
@@ -176,8 +180,10 @@ void pl_completions_free(char **list);
 /* Help of one command, or of all (command NULL), as plain lines. */
 void pl_help(const pl_command *command, pl_buf *out);
 
-/* The same for a method and its parameters. */
+/* The same for a method and its parameters; for all of them, and for all figures. */
 void pl_help_method(const pl_method *method, pl_buf *out);
+void pl_help_methods(pl_buf *out);
+void pl_help_kinds(pl_buf *out);
 
 /* A result for a person, over several lines: numbers by name, lists as aligned tables. */
 void pl_result_text(const pl_call *call, pl_buf *out);

@@ -180,8 +180,8 @@ static void offer_commands(matches *m, const pl_state *state, const char *word)
 {
     (void)state;
     (void)word;
-    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
-        offer(m, c->name);
+    for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
+        offer(m, (*c)->name);
     }
 }
 
@@ -374,8 +374,8 @@ static char **complete_plain(const pl_state *state, const char *start, const cha
 {
     matches m = {.prefix = word, .prefix_length = strlen(word)};
     if (head_end == start) {
-        for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
-            offer(&m, c->name);
+        for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
+            offer(&m, (*c)->name);
         }
         return m.list;
     }

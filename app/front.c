@@ -1,6 +1,6 @@
 #include "app/front.h"
 
-#include "app/handlers.h"
+#include "app/source.h"
 #include "core/base/json.h"
 #include "core/tensor/linalg.h"
 
@@ -180,19 +180,6 @@ pl_status pl_front_open_model(pl_front *front, const char *path, pl_error *err)
     }
     pl_call_destroy(call);
     return status;
-}
-
-pl_status pl_front_save(pl_front *front, pl_call *call, pl_error *err)
-{
-    if (front->session == NULL) {
-        return pl_error_set(err, PL_ERR_STATE,
-                            "save: there is no session here; start with --session FILE");
-    }
-    char safe[1024];
-    const char *path = pl_session_path(front->session);
-    pl_text_escape(path, strlen(path), safe, sizeof safe);
-    pl_json_set(call->result, "session", json_string(safe));
-    return pl_session_flush(front->session, err);
 }
 
 pl_status pl_front_execute(pl_front *front, pl_call *call, bool show_progress, pl_error *err)

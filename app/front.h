@@ -37,9 +37,6 @@ PL_NODISCARD pl_status pl_front_record(pl_front *front, const pl_call *call, pl_
 /* Opens a model (NULL: the demo) as `open` does, without a record. */
 PL_NODISCARD pl_status pl_front_open_model(pl_front *front, const char *path, pl_error *err);
 
-/* app/workbench.c: the screen, with its session; the process's exit status. */
-int pl_workbench_run(const pl_options *options);
-
 /* app/batch.c: runs MODEL, -c and --batch; the process's exit status. */
 int pl_batch_run(const pl_options *options);
 

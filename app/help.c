@@ -1,5 +1,5 @@
 /* Help as plain lines, made from the tables of commands and methods. */
-#include "app/handlers.h"
+#include "app/command.h"
 
 #include "plots/kinds.h"
 
@@ -87,31 +87,6 @@ static void put_numbers(pl_buf *out)
         "              the mean |w| of the group: what a strength means on this layer\n");
 }
 
-/* What `open W inputs=X` expects, and how any torch module is dumped so. */
-void pl_help_dumps(pl_buf *out)
-{
-    pl_buf_puts(out,
-        "  Any other architecture opens by dumps: `open W.safetensors inputs=X.safetensors` (or\n"
-        "  .npy for both).  W holds matrices [out, in]; the inputs X [tokens, in] of the weight\n"
-        "  NAME.weight are named NAME.weight, NAME.input or NAME; two files of one array are a\n"
-        "  pair.  Everything but perplexity, probe, tokenize, calibrate and massive works, since\n"
-        "  nothing runs the model; without inputs= the weights alone.  A dump from PyTorch:\n"
-        "\n"
-        "    import torch\n"
-        "    from safetensors.torch import save_file\n"
-        "    linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}\n"
-        "    seen = {n: [] for n in linear}\n"
-        "    for n, m in linear.items():\n"
-        "        m.register_forward_pre_hook(lambda _, x, n=n: seen[n].append(\n"
-        "            x[0].detach().reshape(-1, x[0].shape[-1]).to('cpu', torch.float32, "
-        "copy=True)))\n"
-        "    with torch.no_grad(): model(batch)  # once or more: the text to calibrate on\n"
-        "    save_file({n + '.weight': m.weight.detach().clone() for n, m in linear.items()}, "
-        "'W.safetensors')\n"
-        "    save_file({n + '.input': torch.cat(x) for n, x in seen.items() if x}, "
-        "'X.safetensors')\n");
-}
-
 void pl_help_methods(pl_buf *out)
 {
     pl_buf_puts(
@@ -134,8 +109,8 @@ void pl_help(const pl_command *command, pl_buf *out)
     }
     pl_buf_puts(out, "Commands: words first, then key=value; `;` ends a command, `#` starts a "
                      "comment.\nThe values shown are the defaults.\n\n");
-    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
-        put_command(c, out);
+    for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
+        put_command(*c, out);
     }
     pl_buf_puts(out, "\nFigures, for `plot` and `figure`, and views of the screen\n\n");
     pl_help_kinds(out);

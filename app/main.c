@@ -1,6 +1,7 @@
 /* planish: the terminal workbench, its prompt and its batch front. */
 #include "app/front.h"
 #include "app/start.h"
+#include "app/workbench/workbench.h"
 #include "core/base/json.h"
 #include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"

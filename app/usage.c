@@ -22,8 +22,8 @@ pl_status pl_usage_unknown_command(const char *name, pl_error *err)
 {
     const char *best = NULL;
     size_t least = 4;
-    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
-        consider(name, c->name, &best, &least);
+    for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
+        consider(name, (*c)->name, &best, &least);
     }
     return best != NULL
                ? pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": did you mean `%s`?",

@@ -8,7 +8,8 @@ enum { MAX_LINES = 700, MAX_COLUMNS = 100 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Which rooms a room may include besides itself; a slash at the end: a whole folder. */
+/* Which rooms a room may include besides itself; a slash at the end: a whole folder; slash and dot:
+ * its own files, none of its rooms. */
 static const struct {
     const char *room, *may[8];
 } arrows[] = {
@@ -24,7 +25,12 @@ static const struct {
     {"plots", {"core/"}},
     {"sessions", {"core/"}},
     {"views", {"core/", "plots"}},
-    {"app", {"core/", "plots", "sessions", "views"}},
+    /* A command asks the screen through services.h; the table of commands alone lists them. */
+    {"app/commands",
+     {"core/", "plots", "sessions", "views", "app/.", "app/workbench/services.h"}},
+    {"app/workbench", {"core/", "plots", "sessions", "views", "app/."}},
+    {"app",
+     {"core/", "plots", "sessions", "views", "app/commands/list.h", "app/workbench/workbench.h"}},
 };
 
 /* Headers that only the named files or rooms may include; NULL-terminated. */
@@ -86,10 +92,13 @@ static bool begins(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Is path in the room (or folder, or is it the file) of that name? */
+/* Whether path is in the room or folder of that name, or is the file. */
 static bool inside(const char *path, const char *name)
 {
     size_t length = strlen(name);
+    if (length > 2 && strcmp(name + length - 2, "/.") == 0) {
+        return strncmp(path, name, length - 1) == 0 && strchr(path + length - 1, '/') == NULL;
+    }
     return begins(path, name) &&
            (path[length] == '/' || path[length] == '\0' || (length > 0 && name[length - 1] == '/'));
 }

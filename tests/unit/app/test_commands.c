@@ -45,7 +45,8 @@ static void test_table_is_consistent(void **ctx)
 {
     (void)ctx;
     size_t count = 0;
-    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
+    for (const pl_command *const *at = pl_commands(); *at != NULL; at++) {
+        const pl_command *c = *at;
         count++;
         assert_true(is_name(c->name));
         assert_ptr_equal(pl_command_find(c->name), c);
@@ -265,7 +266,8 @@ static void test_help_names_everything(void **ctx)
     pl_buf all = {0};
     pl_help(NULL, &all);
     assert_int_equal(pl_buf_check(&all, NULL), PL_OK);
-    for (const pl_command *c = pl_commands(); c->name != NULL; c++) {
+    for (const pl_command *const *at = pl_commands(); *at != NULL; at++) {
+        const pl_command *c = *at;
         pl_buf one = {0};
         pl_help(c, &one);
         assert_non_null(strstr(one.data, c->summary));

@@ -64,7 +64,7 @@ static void test_commands(void **ctx)
     check("  he", OFFERS("help"));
     char **all = pl_complete(&demo, "");
     size_t commands = 0;
-    while (pl_commands()[commands].name != NULL) {
+    while (pl_commands()[commands] != NULL) {
         commands++;
     }
     assert_int_equal(count_of(all), commands);

@@ -1,0 +1,55 @@
+#include "app/command.h"
+
+#include "app/commands/list.h"
+#include "views/view.h"
+
+#include <string.h>
+
+#define PL_COMMAND_POINTER(name) &pl_command_##name,
+static const pl_command *const command_table[] = {PL_COMMANDS(PL_COMMAND_POINTER) NULL};
+#undef PL_COMMAND_POINTER
+
+const pl_key pl_no_keys[] = {{0}};
+
+const char *pl_key_choices(const pl_key *key)
+{
+    return key->kind == PL_KEY_VIEW     ? pl_view_names()
+           : key->kind == PL_KEY_FORMAT ? PL_FORMAT_CHOICES
+                                        : key->choices;
+}
+
+const char *pl_call_unit(const pl_call *call)
+{
+    const pl_command *command = call->command;
+    return command->slow != NULL && command->slow(call) ? command->unit : NULL;
+}
+
+bool pl_call_is_of_all(const pl_call *call)
+{
+    return call->n_words > 0 && strcmp(call->words[0], "all") == 0;
+}
+
+bool pl_call_is_slow(const pl_call *call)
+{
+    return call->command->slow != NULL && call->command->slow(call);
+}
+
+bool pl_command_is_screen_only(const pl_command *command)
+{
+    return command->on_screen != NULL && command->run == NULL && command->in_batch == NULL;
+}
+
+const pl_command *const *pl_commands(void)
+{
+    return command_table;
+}
+
+const pl_command *pl_command_find(const char *name)
+{
+    for (const pl_command *const *command = command_table; *command != NULL; command++) {
+        if (strcmp((*command)->name, name) == 0) {
+            return *command;
+        }
+    }
+    return NULL;
+}

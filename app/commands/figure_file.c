@@ -1,0 +1,555 @@
+#include "app/commands/figure_file.h"
+
+#include "app/commands/parts.h"
+#include "app/usage.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/run/transformed.h"
+#include "core/tensor/linalg.h"
+#include "plots/caption.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- from words and keys ---------------------------------------------------------------------- */
+
+static pl_status unknown_kind(const char *command, const char *name, pl_error *err)
+{
+    pl_buf names = {0};
+    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        pl_buf_printf(&names, "%s%s",
+                      names.size == 0   ? ""
+                      : kind[1] == NULL ? " or "
+                                        : ", ",
+                      (*kind)->name);
+    }
+    pl_status status = pl_error_set(err, PL_ERR_USAGE, "%s: no figure is named \"%s\", expected %s",
+                                    command, name, names.data != NULL ? names.data : "another");
+    pl_buf_deinit(&names);
+    return status;
+}
+
+/* Keys that only some kinds use. */
+static pl_status check_keys(const pl_call *call, const pl_kind *kind, pl_error *err)
+{
+    static const struct {
+        const char *key;
+        unsigned uses;
+    } keys[] = {{"side", PL_USES_SIDE},   {"which", PL_USES_WHICH}, {"order", PL_USES_ORDER},
+                {"scale", PL_USES_SCALE}, {"pins", PL_USES_PINS},   {"channel", PL_USES_CHANNEL}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (pl_call_value(call, keys[i].key) != NULL && (kind->uses & keys[i].uses) == 0) {
+            return pl_error_set(err, PL_ERR_USAGE, "%s %s: %s= means nothing in this figure",
+                                call->command->name, kind->name, keys[i].key);
+        }
+    }
+    if (pl_call_value(call, "form") != NULL && kind->forms == NULL) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s %s: this figure has one form only",
+                            call->command->name, kind->name);
+    }
+    return PL_OK;
+}
+
+static pl_status read_form(const pl_call *call, const pl_kind *kind, int *out, pl_error *err)
+{
+    const char *text = pl_call_value(call, "form");
+    const char *form = kind->forms;
+    if (text == NULL) {
+        return PL_OK;
+    }
+    for (int i = 0; form != NULL && *form != '\0'; i++) {
+        size_t length = strcspn(form, "|");
+        if (strlen(text) == length && strncmp(form, text, length) == 0) {
+            *out = i;
+            return PL_OK;
+        }
+        form += length;
+        form += *form == '|';
+    }
+    return pl_error_set(err, PL_ERR_USAGE, "%s %s: form=%s: expected one of %s",
+                        call->command->name, kind->name, text, kind->forms);
+}
+
+static pl_status read_channel(const pl_call *call, const pl_state *state, pl_request *out,
+                              pl_error *err)
+{
+    if (pl_call_value(call, "channel") == NULL) {
+        return PL_OK;
+    }
+    size_t cols = pl_model_layer(state->source->model, out->layer)->cols;
+    return pl_usage_size(call, "channel", 0, cols - 1, &out->channel, err);
+}
+
+pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *state,
+                            pl_request *out, pl_error *err)
+{
+    size_t side = 0;
+    size_t sorted = 0;
+    size_t log = 0;
+    size_t pins = 0;
+    *out = (pl_request){0};
+    const pl_kind *kind = pl_kind_find(call->words[first]);
+    if (kind == NULL) {
+        return unknown_kind(call->command->name, call->words[first], err);
+    }
+    *out = pl_request_of(state, kind);
+    out->channel = SIZE_MAX;
+    pl_status status = check_keys(call, kind, err);
+    if (status == PL_OK) {
+        status = pl_target_layer(call, state, first + 1, &out->layer, err);
+    }
+    size_t which = status == PL_OK && pl_state_result(state, out->layer) != NULL ? PL_WHICH_BOTH
+                                                                                 : PL_WHICH_BEFORE;
+    static const char *const keys[] = {"side", "which", "order", "scale", "pins"};
+    size_t *const values[] = {&side, &which, &sorted, &log, &pins};
+    for (size_t i = 0; status == PL_OK && i < sizeof keys / sizeof *keys; i++) {
+        status = pl_usage_choice(call, keys[i], values[i], err);
+    }
+    if (status == PL_OK) {
+        status = read_form(call, kind, &out->form, err);
+    }
+    if (status == PL_OK) {
+        status = read_channel(call, state, out, err);
+    }
+    out->side = (pl_side)side;
+    out->which = (pl_which)which;
+    out->sorted = sorted != 0;
+    out->log = log != 0;
+    out->pins = pins != 0;
+    return status;
+}
+
+/* Widths that journals and conferences ask for: a column, or the whole page. */
+static const struct {
+    const char *name;
+    double width_in, single; /* height over width of one figure */
+} presets[] = {
+    {"icml", 3.25, 0.75},        {"icml2", 6.75, 0.5},         {"neurips", 5.5, 0.6},
+    {"nature", 89 / 25.4, 0.75}, {"nature2", 183 / 25.4, 0.5}, {"acl", 7.7 / 2.54, 0.75},
+    {"acl2", 16 / 2.54, 0.5},    {"slide", 10, 0.5625},
+};
+
+pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out, pl_error *err)
+{
+    *out = (pl_page){0};
+    size_t preset = 0;
+    pl_status status = pl_usage_choice(call, "preset", &preset, err);
+    bool chosen = pl_call_value(call, "preset") != NULL && preset > 0;
+    if (status == PL_OK) {
+        status = pl_usage_inches(call, "width", &out->width_in, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_inches(call, "height", &out->height_in, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_real(call, "dpi", 30, 2400, &out->dpi, err);
+    }
+    if (chosen && pl_call_value(call, "width") == NULL) {
+        out->width_in = presets[preset - 1].width_in;
+    }
+    if ((chosen || rows * cols > 1) && pl_call_value(call, "height") == NULL) {
+        double shape = rows * cols > 1 ? 0.75 * (double)rows / (double)cols
+                       : chosen        ? presets[preset - 1].single
+                                       : 0.75;
+        out->height_in = fmin(out->width_in * shape, 9.0);
+    }
+    return status;
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+typedef struct job {
+    pl_call *call;
+    const pl_state *state;
+    const pl_request *requests;
+    size_t rows, cols;
+    const char *command;
+    pl_figure *figures; /* [rows * cols] */
+    pl_page page;
+    bool fit; /* a lone table without height= */
+    pl_buf commands, model, layers, methods, seed, text, threads, libraries, caption,
+        import, swept;
+} job;
+
+static void job_deinit(job *j)
+{
+    for (size_t i = 0; j->figures != NULL && i < j->rows * j->cols; i++) {
+        pl_figure_deinit(&j->figures[i]);
+    }
+    free(j->figures);
+    pl_buf *const bufs[] = {&j->commands, &j->model,   &j->layers,    &j->methods, &j->seed,
+                            &j->text,     &j->threads, &j->libraries, &j->caption,
+                            &j->import,   &j->swept};
+    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
+        pl_buf_deinit(bufs[i]);
+    }
+}
+
+static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
+{
+    size_t count = j->rows * j->cols;
+    j->figures = calloc(count, sizeof *j->figures);
+    if (j->figures == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const pl_request *r = &j->requests[i];
+        if ((r->kind->uses & PL_NEEDS_SOLVED) != 0 && pl_state_result(j->state, r->layer) == NULL) {
+            return pl_error_set(err, PL_ERR_STATE, "%s %s: %s is not solved, `solve` first",
+                                j->call->command->name, r->kind->name,
+                                pl_model_layer(j->state->source->model, r->layer)->name);
+        }
+        if (r->which != PL_WHICH_BOTH && (r->kind->uses & PL_USES_WHICH) != 0 &&
+            pl_request_wants_result(r) && pl_state_result(j->state, r->layer) == NULL) {
+            return pl_error_set(err, PL_ERR_STATE,
+                                "%s %s: %s is not solved: `solve` first, or which=before",
+                                j->call->command->name, r->kind->name,
+                                pl_model_layer(j->state->source->model, r->layer)->name);
+        }
+        status = pl_kind_make(lab, j->state, r, &j->figures[i], task, err);
+    }
+    return status;
+}
+
+/* Size and resolution as given; what was not given by its default or by the preset's name. */
+static void put_size(const job *j, size_t panels, pl_buf *out)
+{
+    const pl_call *call = j->call;
+    const char *preset = pl_call_value(call, "preset");
+    bool chosen = preset != NULL && strcmp(preset, "none") != 0;
+    if (chosen) {
+        pl_buf_printf(out, " preset=%s", preset);
+    }
+    const char *width = chosen ? pl_call_value(call, "width") : pl_usage_text(call, "width");
+    const char *height =
+        chosen || panels > 1 || j->fit ? pl_call_value(call, "height")
+                                            : pl_usage_text(call, "height");
+    if (width != NULL) {
+        pl_buf_printf(out, " width=%s", width);
+    }
+    if (height != NULL) {
+        pl_buf_printf(out, " height=%s", height);
+    }
+    pl_buf_printf(out, " dpi=%s\n", pl_usage_text(call, "dpi"));
+}
+
+/* Whether a panel shows what the layer's solve has made. */
+static bool shows_result(const job *j, const pl_request *r)
+{
+    return pl_request_wants_result(r) && pl_state_result(j->state, r->layer) != NULL;
+}
+
+static bool shows_inputs(const pl_request *r)
+{
+    return r->side == PL_SIDE_INPUT || (r->kind->uses & PL_NEEDS_INPUTS) != 0;
+}
+
+/* The layer whose methods and results a panel shows. */
+static size_t layer_of(const job *j, const pl_request *r)
+{
+    return (r->kind->uses & PL_USES_SWEEP) != 0 ? j->state->sweep.layer : r->layer;
+}
+
+/* The step that a panel shows the layer's learned transform at; 0: it shows none. */
+static uint64_t learned_step(const job *j, pl_lab *lab, const pl_request *r, pl_task *task)
+{
+    pl_id calibration = {0};
+    pl_learning reached = {0};
+    const pl_spec *spec = pl_state_spec(j->state, r->layer, PL_SLOT_TRANSFORM);
+    uint64_t step = 0;
+    if ((r->kind->uses & PL_USES_LEARNING) == 0 || !pl_spec_is_learned(spec) ||
+        pl_lab_calibration(lab, j->state, &calibration, task, NULL) != PL_OK ||
+        pl_site_learning(lab, j->state, calibration, r->layer, &reached, task, NULL) != PL_OK) {
+        return 0;
+    }
+    step = pl_learning_done(&reached) ? UINT64_MAX : reached.step;
+    pl_learning_deinit(&reached);
+    return step;
+}
+
+/* The commands that rebuild the figure: no output path, no absolute path, no time, no host. */
+static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
+{
+    const size_t count = j->rows * j->cols;
+    const size_t most = count * (1 + pl_model_layer_count(j->state->source->model));
+    size_t *layers = calloc(most, sizeof *layers);
+    bool *results = calloc(most, sizeof *results);
+    uint64_t *learned = calloc(most, sizeof *learned);
+    if (layers == NULL || results == NULL || learned == NULL) {
+        free(layers);
+        free(results);
+        free(learned);
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    pl_figure_needs needs = {
+        .layers = layers, .n_layers = count, .results = results, .learned = learned};
+    for (size_t i = 0; i < count; i++) {
+        const pl_request *r = &j->requests[i];
+        layers[i] = layer_of(j, r);
+        results[i] = shows_result(j, r);
+        learned[i] = learned_step(j, lab, r, task);
+        if (r->kind->layers != NULL) {
+            const size_t more = r->kind->layers(j->state, r, layers + needs.n_layers);
+            for (size_t k = 0; k < more; k++) {
+                results[needs.n_layers++] = true;
+            }
+        }
+        needs.inputs = needs.inputs || shows_inputs(r);
+        needs.methods = needs.methods || pl_request_uses_methods(r);
+        needs.activations = needs.activations || (r->kind->uses & PL_USES_ACTIVATIONS) != 0;
+        needs.pins = needs.pins || ((r->kind->uses & PL_USES_PINS) != 0 && r->pins);
+        needs.sweep = needs.sweep || (r->kind->uses & PL_USES_SWEEP) != 0;
+    }
+    pl_state_figure_commands(j->state, &needs, &j->commands);
+    pl_buf_puts(&j->commands, j->command);
+    put_size(j, count, &j->commands);
+    free(layers);
+    free(results);
+    free(learned);
+    return PL_OK;
+}
+
+static bool calibration_counts(const job *j)
+{
+    for (size_t i = 0; i < j->rows * j->cols; i++) {
+        const pl_request *r = &j->requests[i];
+        if (shows_inputs(r) || shows_result(j, r)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Names and identity of a text, so that another text of that name is noticed. */
+static pl_status put_text(const char *const *paths, size_t count, pl_buf *out, pl_error *err)
+{
+    pl_buf text = {0};
+    pl_status status = pl_text_read(paths, count, &text, err);
+    if (status == PL_OK) {
+        status = pl_buf_check(&text, err);
+    }
+    if (status == PL_OK) {
+        char id[PL_ID_TEXT];
+        pl_id_format(pl_id_bytes(text.data, text.size), id);
+        for (size_t i = 0; i < count; i++) {
+            pl_buf_printf(out, "%s ", pl_path_name(paths[i]));
+        }
+        pl_buf_puts(out, id);
+    }
+    pl_buf_deinit(&text);
+    return status;
+}
+
+/* The calibration's, and the one that a sweep's perplexities are of. */
+static pl_status put_texts(job *j, pl_error *err)
+{
+    const pl_calibration *calibration = &j->state->calibration;
+    const char *const swept = j->state->sweep.text;
+    bool sweep = false;
+    for (size_t i = 0; i < j->rows * j->cols; i++) {
+        sweep = sweep || (j->requests[i].kind->uses & PL_USES_SWEEP) != 0;
+    }
+    pl_status status = PL_OK;
+    if (calibration->n_texts > 0 && calibration_counts(j)) {
+        status = put_text((const char *const *)calibration->texts, calibration->n_texts, &j->text,
+                          err);
+    }
+    if (status == PL_OK && sweep && j->state->sweep.perplexity && swept[0] != '\0') {
+        status = put_text(&swept, 1, &j->swept, err);
+    }
+    return status;
+}
+
+static void put_import(job *j, size_t layer)
+{
+    const pl_imported *imported = &j->state->imported;
+    const char *slash = imported->path != NULL ? strrchr(imported->path, '/') : NULL;
+    if (pl_state_is_imported(j->state, layer) && j->import.size == 0) {
+        char id[PL_ID_TEXT];
+        pl_id_format(imported->id, id);
+        pl_buf_printf(&j->import, "%s %s", slash != NULL ? slash + 1 : imported->path, id);
+    }
+}
+
+static void put_layer(job *j, size_t layer, bool methods)
+{
+    const char *name = pl_model_layer(j->state->source->model, layer)->name;
+    pl_buf_printf(&j->layers, "%s%s", j->layers.size > 0 ? ", " : "", name);
+    if (j->methods.size > 0 || !methods) {
+        return;
+    }
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec = pl_state_spec(j->state, layer, slot);
+        if (spec->method != NULL) {
+            pl_buf_puts(&j->methods, j->methods.size > 0 ? " > " : "");
+            pl_spec_format(spec, &j->methods);
+        }
+    }
+}
+
+/* Whether the figure's commands name the methods of a layer. */
+static bool names_methods(const job *j, size_t layer)
+{
+    bool named = false;
+    for (size_t i = 0; i < j->rows * j->cols; i++) {
+        const pl_request *r = &j->requests[i];
+        named = named || (layer_of(j, r) == layer &&
+                          (pl_request_uses_methods(r) || shows_result(j, r) ||
+                           (r->kind->uses & PL_USES_SWEEP) != 0));
+    }
+    return named;
+}
+
+static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
+{
+    pl_id id = {0};
+    pl_model *model = j->state->source->model;
+    pl_status status = pl_model_identity(model, &id, task, err);
+    if (status == PL_OK) {
+        status = put_commands(j, lab, task, err);
+    }
+    if (status == PL_OK) {
+        status = put_texts(j, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    char text[PL_ID_TEXT];
+    pl_id_format(id, text);
+    pl_buf_printf(&j->model, "%s %s", pl_model_name(model), text);
+    for (size_t i = 0; i < j->rows * j->cols; i++) {
+        const pl_request *r = &j->requests[i];
+        size_t layer = layer_of(j, r);
+        size_t k = 0;
+        while (k < i && layer_of(j, &j->requests[k]) != layer) {
+            k++;
+        }
+        if (k == i) {
+            put_layer(j, layer, names_methods(j, layer));
+            put_import(j, layer);
+        }
+    }
+    pl_buf_printf(&j->seed, "%llu", (unsigned long long)j->state->calibration.protocol.seed);
+    pl_buf_printf(&j->threads, "%d", pl_linalg_threads());
+    pl_page_libraries(&j->libraries);
+    pl_caption(j->state, j->requests, j->figures, j->rows * j->cols, false, &j->caption);
+    bool failed = j->commands.failed || j->model.failed || j->layers.failed || j->methods.failed ||
+                  j->text.failed || j->swept.failed || j->libraries.failed || j->caption.failed ||
+                  j->import.failed;
+    return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+}
+
+static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_error *err)
+{
+    size_t width = 0;
+    size_t height = 0;
+    pl_provenance list[] = {
+        {"Planish-Commands", j->commands.data},
+        {"Planish-Model", j->model.data},
+        {"Planish-Layer", j->layers.data},
+        {"Planish-Methods", j->methods.data != NULL ? j->methods.data : "none"},
+        {"Planish-Seed", j->seed.data},
+        {"Planish-Text", j->text.data != NULL ? j->text.data : "none"},
+        {"Planish-Threads", j->threads.data},
+        {"Planish-Version", PL_VERSION},
+        {"Planish-Libraries", j->libraries.data},
+        {"Planish-BLAS", pl_linalg_config()},
+        {"Software", "planish " PL_VERSION},
+        {"Description", j->caption.data},
+        {"Planish-Import", j->import.data},    /* where something is imported */
+        {"Planish-Sweep-Text", j->swept.data}, /* where perplexities are swept */
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        list[count] = list[i];
+        count += list[i].value != NULL;
+    }
+    pl_status status =
+        pl_page_write_sheet(sheet, &j->page, list, count, file, &width, &height, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    char safe[1024];
+    pl_text_escape(file, strlen(file), safe, sizeof safe);
+    pl_json_set(j->call->result, "file", json_string(safe));
+    if (width > 0) {
+        pl_json_set(j->call->result, "width_px", json_integer((json_int_t)width));
+        pl_json_set(j->call->result, "height_px", json_integer((json_int_t)height));
+    }
+    return PL_OK;
+}
+
+static pl_status put_caption(job *j, pl_error *err)
+{
+    size_t wanted = 0;
+    pl_status status = pl_usage_choice(j->call, "caption", &wanted, err);
+    if (status != PL_OK || wanted == 0) {
+        return status;
+    }
+    pl_buf latex = {0};
+    pl_caption(j->state, j->requests, j->figures, j->rows * j->cols, true, &latex);
+    status = pl_buf_check(&latex, err);
+    if (status == PL_OK) {
+        pl_json_set(j->call->result, "caption", json_stringn(j->caption.data, j->caption.size - 1));
+        pl_json_set(j->call->result, "latex", json_stringn(latex.data, latex.size - 1));
+    }
+    pl_buf_deinit(&latex);
+    return status;
+}
+
+pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request *requests,
+                          size_t rows, size_t cols, const char *command, pl_lab *lab, pl_task *task,
+                          pl_error *err)
+{
+    static const struct {
+        bool x, y;
+    } shares[] = {{false, false}, {true, false}, {false, true}, {true, true}};
+    const char *file = pl_call_value(call, "file");
+    if (file == NULL) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: needs file=PATH (.png, .pdf, .svg or .csv)",
+                            call->command->name);
+    }
+    job j = {.call = call,
+             .state = state,
+             .requests = requests,
+             .rows = rows,
+             .cols = cols,
+             .command = command};
+    size_t share = 0;
+    size_t letters = 1;
+    pl_status status = pl_figure_page(call, rows, cols, &j.page, err);
+    if (status == PL_OK && rows * cols > 1) {
+        status = pl_usage_choice(call, "share", &share, err);
+    }
+    if (status == PL_OK && rows * cols > 1) {
+        status = pl_usage_choice(call, "letters", &letters, err);
+    }
+    if (status == PL_OK) {
+        status = make_panels(&j, lab, task, err);
+    }
+    j.fit = status == PL_OK && rows * cols == 1 && j.figures[0].table != NULL &&
+                 pl_call_value(call, "height") == NULL;
+    pl_sheet sheet = {.rows = rows,
+                      .cols = cols,
+                      .panels = j.figures,
+                      .letters = rows * cols > 1 && letters == 0,
+                      .share_x = shares[share].x,
+                      .share_y = shares[share].y,
+                      .fit = j.fit};
+    if (status == PL_OK) {
+        status = pl_sheet_share(&sheet, err);
+    }
+    if (status == PL_OK) {
+        status = gather(&j, lab, task, err);
+    }
+    if (status == PL_OK) {
+        status = write_file(&j, &sheet, file, err);
+    }
+    if (status == PL_OK) {
+        status = put_caption(&j, err);
+    }
+    job_deinit(&j);
+    return status;
+}

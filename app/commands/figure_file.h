@@ -1,0 +1,39 @@
+/* app/commands/figure_file.h -- what `plot`, `figure` and `rebuild` share: from words and keys to a
+ * written file with its provenance. */
+#ifndef PL_APP_COMMANDS_FIGURE_FILE_H
+#define PL_APP_COMMANDS_FIGURE_FILE_H
+
+#include "app/command.h"
+#include "plots/kinds.h"
+#include "plots/page.h"
+
+/* What both `plot` and `figure` take. */
+#define PL_PAGE_KEYS                                                                               \
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "figure to write: .png, .pdf or .svg; .csv: its data"},  \
+        {"preset", PL_KEY_CHOICE, "none", "none|icml|icml2|neurips|nature|nature2|acl|acl2|slide", \
+         "a venue's width: one column, or with 2 the whole page"},                                 \
+        {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},                                \
+        {"height", PL_KEY_LENGTH, "4.8in", NULL, "height, in or mm (by the preset or the grid)"},  \
+        {"dpi", PL_KEY_REAL, "300", NULL, "dots per inch of a PNG"},                               \
+    {                                                                                              \
+        "caption", PL_KEY_CHOICE, "no", "no|yes", "give the caption, too, as text and LaTeX"       \
+    }
+
+/* The panel that a call's words and keys describe; the kind is word `first`.  Keys that the kind
+ * does not use are refused by name. */
+PL_NODISCARD pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *state,
+                                         pl_request *out, pl_error *err);
+
+/* Size and resolution: preset=, width=, height=, dpi=.  rows and cols: of the grid. */
+PL_NODISCARD pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out,
+                                      pl_error *err);
+
+/* Makes the panels and writes the file of file=.  command: the text that goes to the provenance
+ * behind the commands that reach the state, without size and output.  The result gets file,
+ * width_px, height_px, and with caption=yes caption and latex. */
+PL_NODISCARD pl_status pl_figure_write(pl_call *call, const pl_state *state,
+                                       const pl_request *requests, size_t rows, size_t cols,
+                                       const char *command, pl_lab *lab, pl_task *task,
+                                       pl_error *err);
+
+#endif

@@ -1,0 +1,61 @@
+/* app/commands/list.h -- the commands, in the order they are listed to a user: one line each.
+ *
+ * COMMAND(name) is app/commands/name.c's row pl_command_name, which says all that is to be known
+ * of it. */
+#ifndef PL_APP_COMMANDS_LIST_H
+#define PL_APP_COMMANDS_LIST_H
+
+#include "app/command.h"
+
+/* A build may add lines: tests/toy does. */
+#ifndef PL_EXTRA_COMMANDS
+#define PL_EXTRA_COMMANDS(COMMAND)
+#endif
+
+#define PL_COMMANDS(COMMAND)                                                                       \
+    COMMAND(open)                                                                                  \
+    COMMAND(info)                                                                                  \
+    COMMAND(layers)                                                                                \
+    COMMAND(tokenize)                                                                              \
+    COMMAND(calibrate)                                                                             \
+    COMMAND(select)                                                                                \
+    COMMAND(outliers)                                                                              \
+    COMMAND(massive)                                                                               \
+    COMMAND(method)                                                                                \
+    COMMAND(activations)                                                                           \
+    COMMAND(cost)                                                                                  \
+    COMMAND(kv)                                                                                    \
+    COMMAND(learn)                                                                                 \
+    COMMAND(solve)                                                                                 \
+    COMMAND(import)                                                                                \
+    COMMAND(pin)                                                                                   \
+    COMMAND(unpin)                                                                                 \
+    COMMAND(sweep)                                                                                 \
+    COMMAND(perplexity)                                                                            \
+    COMMAND(probe)                                                                                 \
+    COMMAND(view)                                                                                  \
+    COMMAND(plot)                                                                                  \
+    COMMAND(figure)                                                                                \
+    COMMAND(rebuild)                                                                               \
+    COMMAND(dump)                                                                                  \
+    COMMAND(export)                                                                                \
+    COMMAND(undo)                                                                                  \
+    COMMAND(redo)                                                                                  \
+    COMMAND(restore)                                                                               \
+    COMMAND(cancel)                                                                                \
+    COMMAND(filter)                                                                                \
+    COMMAND(theme)                                                                                 \
+    COMMAND(marks)                                                                                 \
+    COMMAND(jobs)                                                                                  \
+    COMMAND(log)                                                                                   \
+    COMMAND(tour)                                                                                  \
+    COMMAND(save)                                                                                  \
+    COMMAND(help)                                                                                  \
+    COMMAND(quit)                                                                                  \
+    PL_EXTRA_COMMANDS(COMMAND)
+
+#define PL_COMMAND_DECLARATION(name) extern const pl_command pl_command_##name;
+PL_COMMANDS(PL_COMMAND_DECLARATION)
+#undef PL_COMMAND_DECLARATION
+
+#endif

@@ -1,0 +1,188 @@
+/* method: which method fills a slot, for all layers or some. */
+#include "app/commands/parts.h"
+#include "app/report.h"
+#include "app/usage.h"
+#include "app/workbench/services.h"
+#include "core/base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *parameter_json(const pl_spec *spec, size_t index)
+{
+    const pl_param *param = &spec->method->params[index];
+    double value = spec->values[index];
+    switch (param->type) {
+    case PL_PARAM_INT:
+        return json_integer((json_int_t)value);
+    case PL_PARAM_CHOICE:
+        return json_string(param->choices[(size_t)value]);
+    case PL_PARAM_REAL:
+        break;
+    }
+    return pl_number(value);
+}
+
+static void put_method(json_t *result, pl_slot slot, const pl_spec *spec, const char *glob)
+{
+    pl_json_set(result, "slot", json_string(pl_slot_name(slot)));
+    json_t *parameters = json_object();
+    for (size_t i = 0; spec->method != NULL && i < spec->method->n_params; i++) {
+        pl_json_set(parameters, spec->method->params[i].name, parameter_json(spec, i));
+    }
+    pl_json_set(result, "parameters", parameters);
+    pl_json_set(result, "on", glob != NULL ? json_string(glob) : json_null());
+}
+
+static size_t matching_layers(const pl_state *state, const char *glob)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        count += pl_model_layer_matches(state->source->model, i, glob);
+    }
+    return count;
+}
+
+static pl_status add_override(pl_state *state, pl_slot slot, const pl_spec *spec, const char *glob,
+                              pl_error *err)
+{
+    if (matching_layers(state, glob) == 0) {
+        return pl_error_set(err, PL_ERR_NOT_FOUND,
+                            "method: on=%s matches no layer, expected a glob over names such as "
+                            "*.down_proj",
+                            glob);
+    }
+    /* The same glob and slot again replaces the earlier one. */
+    size_t at = 0;
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        pl_override *old = &state->overrides[i];
+        if (old->slot == slot && strcmp(old->glob, glob) == 0) {
+            free(old->glob);
+        } else {
+            state->overrides[at++] = *old;
+        }
+    }
+    state->n_overrides = at;
+    if (at == PL_MAX_OVERRIDES) {
+        return pl_error_set(err, PL_ERR_USAGE, "method: more than %d settings with on=GLOB",
+                            PL_MAX_OVERRIDES);
+    }
+    char *copy = strdup(glob);
+    if (copy == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    state->overrides[state->n_overrides++] =
+        (pl_override){.glob = copy, .slot = slot, .spec = *spec};
+    return PL_OK;
+}
+
+/* A method for every layer also ends what on=GLOB had set in its slot. */
+static void clear_overrides(pl_state *state, pl_slot slot)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        if (state->overrides[i].slot == slot) {
+            free(state->overrides[i].glob);
+        } else {
+            state->overrides[at++] = state->overrides[i];
+        }
+    }
+    state->n_overrides = at;
+}
+
+static pl_status unknown_method(const char *name, pl_error *err)
+{
+    pl_buf known = {0};
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        pl_buf_printf(&known, "%s, ", (*m)->name);
+    }
+    pl_status status =
+        pl_error_set(err, PL_ERR_USAGE, "method: no method is named \"%s\", expected one of %snone",
+                     name, known.data != NULL ? known.data : "");
+    pl_buf_deinit(&known);
+    return status;
+}
+
+static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
+{
+    const char *name = call->words[0];
+    const char *glob = pl_call_value(call, "on");
+    pl_spec spec = {0};
+    size_t slot = PL_SLOT_COUNT;
+    pl_status status = pl_usage_choice(call, "slot", &slot, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    if (strcmp(name, "none") == 0) {
+        if (slot == PL_SLOT_COUNT) {
+            return pl_error_set(err, PL_ERR_USAGE,
+                                "method none: needs slot=transform, precondition or round");
+        }
+    } else {
+        const pl_method *method = pl_method_find(name);
+        if (method == NULL) {
+            return unknown_method(name, err);
+        }
+        if (slot != PL_SLOT_COUNT && slot != method->slot) {
+            return pl_error_set(err, PL_ERR_USAGE, "method %s: fills the slot %s, not %s", name,
+                                pl_slot_name(method->slot), pl_slot_name((pl_slot)slot));
+        }
+        slot = method->slot;
+        spec = pl_spec_default(method);
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "on") != 0 && strcmp(call->names[i], "slot") != 0) {
+            status = pl_spec_set(&spec, call->names[i], call->values[i], err);
+            if (status != PL_OK) {
+                return status;
+            }
+        }
+    }
+    if (glob != NULL) {
+        status = add_override(state, (pl_slot)slot, &spec, glob, err);
+    }
+    if (status == PL_OK && spec.method != NULL) {
+        pl_state_drop_suggestion(state);
+    }
+    if (status == PL_OK && glob == NULL) {
+        clear_overrides(state, (pl_slot)slot);
+        state->slots[slot] = spec;
+    }
+    state->suggested = state->suggested && status != PL_OK; /* `none` takes from what was there */
+    if (status == PL_OK) {
+        pl_state_drop_imports(state, glob); /* the method takes their place */
+        put_method(call->result, (pl_slot)slot, &spec, glob);
+    }
+    return status;
+}
+
+static void follow_method(pl_screen *screen, const pl_call *call, pl_status how)
+{
+    (void)call;
+    if (how == PL_OK) {
+        pl_screen_follow_methods(screen);
+    }
+}
+
+static const pl_key method_keys[] = {
+    {"on", PL_KEY_TEXT, NULL, NULL, "only for layers whose name matches this glob"},
+    {"slot", PL_KEY_CHOICE, NULL, "transform|precondition|round", "with `none`: which to empty"},
+    {0},
+};
+
+const pl_command pl_command_method = {
+    .name = "method",
+    .positional = "METHOD|none",
+    .min_words = 1,
+    .max_words = 1,
+    .keys = method_keys,
+    .any_key = true,
+    .needs_model = true,
+    .summary = "Put a method in its slot: hadamard, astro, gptq, ..., or none slot=...",
+    .apply = apply_method,
+    .history = PL_HISTORY_KNOB,
+    .rebuild = PL_REBUILD_RUN,
+    .tour = PL_TOUR_TURN,
+    .follow = follow_method,
+    .more_help = pl_help_methods,
+};

@@ -1,0 +1,133 @@
+#include "app/commands/parts.h"
+
+#include "app/usage.h"
+#include "core/base/json.h"
+#include "core/model/bare.h"
+
+#include <string.h>
+
+bool pl_slow_always(const pl_call *call)
+{
+    return call != NULL;
+}
+
+pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t position,
+                          size_t *layer, pl_error *err)
+{
+    if (call->n_words <= position) {
+        *layer = state->layer;
+        return PL_OK;
+    }
+    return pl_model_find_layer(state->source->model, call->words[position], layer, err);
+}
+
+pl_status pl_text_files(const pl_call *call, const pl_state *state, const char *demo_file,
+                        const char *files[PL_MAX_TEXTS], size_t *count, char **owned, pl_error *err)
+{
+    *owned = NULL;
+    *count = 0;
+    for (size_t i = 0; i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "text") != 0) {
+            continue;
+        }
+        if (*count == PL_MAX_TEXTS) {
+            return pl_error_set(err, PL_ERR_USAGE, "%s: more than %d texts", call->command->name,
+                                PL_MAX_TEXTS);
+        }
+        files[(*count)++] = call->values[i];
+    }
+    if (*count > 0) {
+        return PL_OK;
+    }
+    if (state->source->demo == NULL) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: needs text=FILE", call->command->name);
+    }
+    pl_buf path = {0};
+    pl_path_join(&path, state->source->demo, demo_file);
+    pl_status status = pl_buf_check(&path, err);
+    *owned = path.data;
+    files[(*count)++] = path.data;
+    return status;
+}
+
+static json_t *size_or_null(size_t size)
+{
+    return size > 0 ? json_integer((json_int_t)size) : json_null();
+}
+
+void pl_put_info(json_t *result, const pl_model *model, double seconds)
+{
+    const pl_config *config = pl_model_config(model);
+    char safe[160];
+    size_t seeing = 0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        seeing += !pl_model_is_blind(model, i);
+    }
+    pl_text_escape(config->architecture, strlen(config->architecture), safe, sizeof safe);
+    pl_json_set(result, "architecture", json_string(safe));
+    pl_json_set(result, "blocks", size_or_null(config->blocks));
+    pl_json_set(result, "hidden_size", size_or_null(config->hidden_size));
+    pl_json_set(result, "vocab_size", size_or_null(config->vocab_size));
+    pl_json_set(result, "layers", json_integer((json_int_t)pl_model_layer_count(model)));
+    pl_json_set(result, "layers_with_inputs",
+                pl_model_is_bare(model) ? json_integer((json_int_t)seeing) : json_null());
+    pl_json_set(result, "parameters", json_integer((json_int_t)pl_model_parameters(model)));
+    pl_json_set(result, "file_bytes",
+                json_integer((json_int_t)pl_checkpoint_bytes(pl_model_checkpoint(model))));
+    pl_json_set(result, "seconds", json_real(seconds));
+}
+
+void pl_put_pins(pl_call *call, const pl_state *state)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < state->n_pins; i++) {
+        const pl_pin *pin = &state->pins[i];
+        pl_json_append(list, json_pack("{s:I, s:s, s:s}", "n", (json_int_t)i + 1, "layer",
+                                       pl_model_layer(state->source->model, pin->layer)->name,
+                                       "label", pin->label));
+    }
+    pl_json_set(call->result, "pins", list);
+}
+
+pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err)
+{
+    *none = call->n_words > 0;
+    if (*none && strcmp(call->words[0], "none") != 0) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: found \"%s\", expected none or keys such as "
+                            "bits=4",
+                            call->command->name, call->words[0]);
+    }
+    if (*none && call->n_keys > 0) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s none: takes no keys", call->command->name);
+    }
+    return PL_OK;
+}
+
+pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
+{
+    size_t bits = 0, symmetric = 0;
+    pl_status status = pl_usage_size(call, "bits", 2, 8, &bits, err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "symmetric", &symmetric, err);
+    }
+    *out = (pl_act_grid){.bits = (int)bits, .format = pl_format_at(symmetric), .clip = 1.0};
+    return status;
+}
+
+json_t *pl_activations_json(const pl_state *state)
+{
+    const pl_act_grid *a = &state->activations;
+    return a->bits == 0
+               ? json_null()
+               : json_pack("{s:i, s:s, s:f, s:s}", "bits", a->bits, "symmetric", a->format->key,
+                           "clip", a->clip, "range", a->fixed ? "tensor" : "token");
+}
+
+json_t *pl_kv_json(const pl_state *state)
+{
+    return state->kv.bits == 0
+               ? json_null()
+               : json_pack("{s:i, s:I, s:s}", "bits", state->kv.bits, "group_size",
+                           (json_int_t)state->kv_group_size, "symmetric", state->kv.format->key);
+}

@@ -1,0 +1,35 @@
+/* app/commands/parts.h -- what several commands' files share. */
+#ifndef PL_APP_COMMANDS_PARTS_H
+#define PL_APP_COMMANDS_PARTS_H
+
+#include "app/commands/list.h"
+
+/* For pl_command.slow. */
+bool pl_slow_always(const pl_call *call);
+
+/* The layer a command is about: its word at `position`, or the selected one. */
+PL_NODISCARD pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t position,
+                                       size_t *layer, pl_error *err);
+
+/* The values of text=..., in order; the demo's own file of that name where none is given.
+ * *owned (caller frees) holds the demo's path, if that was used. */
+PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,
+                                     const char *demo_file, const char *files[PL_MAX_TEXTS],
+                                     size_t *count, char **owned, pl_error *err);
+
+/* What a model is; seconds: it took to say. */
+void pl_put_info(json_t *result, const pl_model *model, double seconds);
+
+/* All baselines as they are now, numbered as `unpin` counts them. */
+void pl_put_pins(pl_call *call, const pl_state *state);
+
+/* Whether the word is `none`, which takes no keys; another word is PL_ERR_USAGE. */
+PL_NODISCARD pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err);
+/* bits= and symmetric=. */
+PL_NODISCARD pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err);
+
+/* How activations and the cache are quantized; null where they are not. */
+json_t *pl_activations_json(const pl_state *state);
+json_t *pl_kv_json(const pl_state *state);
+
+#endif

@@ -1,0 +1,168 @@
+/* perplexity: of the model, as it was or as it is solved. */
+#include "app/commands/parts.h"
+#include "app/report.h"
+#include "app/usage.h"
+#include "core/base/clock.h"
+#include "core/base/json.h"
+#include "core/metrics/perplexity.h"
+#include "core/model/bare.h"
+#include "core/run/quantized.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static pl_status need_solved(const pl_state *state, pl_which which, pl_error *err)
+{
+    if (which == PL_WHICH_BEFORE) {
+        return PL_OK;
+    }
+    pl_status status = pl_state_check_origin(state, false, err);
+    if (status != PL_OK || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
+        return status;
+    }
+    return pl_error_set(err, PL_ERR_STATE,
+                        "no layer is solved with the present methods and calibration: run "
+                        "`solve all` first");
+}
+
+static json_t *spread_json(const pl_ppl_spec *spec, const pl_ppl_result *found)
+{
+    return json_pack("{s:I, s:o, s:o, s:o, s:i}", "runs", (json_int_t)spec->spread, "least",
+                     pl_number(found->spread_least), "largest", pl_number(found->spread_largest),
+                     "deviation", pl_number(found->spread_deviation), "digits",
+                     pl_digits_of(found->perplexity, found->spread_deviation));
+}
+
+/* The digits that the spread leaves, and no more. */
+static void put_perplexity(const pl_call *call, pl_buf *out)
+{
+    const double value = json_number_value(json_object_get(call->result, "perplexity"));
+    const int digits = pl_perplexity_digits(call);
+    json_t *shown = digits < 5 && value > 0.0 ? json_copy(call->result) : NULL;
+    if (shown != NULL) {
+        char text[48];
+        pl_format_digits(value, digits, text, sizeof text);
+        pl_json_set(shown, "perplexity", json_string(text));
+    }
+    pl_result_object(shown != NULL ? shown : call->result, out);
+    json_decref(shown);
+}
+
+static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                                pl_error *err)
+{
+    double start = pl_clock_now();
+    const char *files[PL_MAX_TEXTS];
+    size_t n_files = 0;
+    size_t protocol = PL_PPL_GPTQ;
+    size_t which = PL_WHICH_BEFORE;
+    char *owned = NULL;
+    const pl_tokens *shared = NULL;
+    int32_t *ids = NULL;
+    size_t count = 0;
+    pl_ppl_spec spec = {.memory_limit = pl_lab_memory_limit(lab)};
+    pl_status status = pl_model_need_forward(state->source->model, "perplexity", err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "protocol", &protocol, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "which", &which, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "length", 2, 1u << 20, &spec.length, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err);
+    }
+    if (status == PL_OK) {
+        status = pl_usage_size(call, "spread", 0, 1000, &spec.spread, err);
+    }
+    size_t limit = pl_config_longest(pl_model_config(state->source->model));
+    if (status == PL_OK && limit > 0 && spec.length > limit) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "perplexity: length=%zu is over the model's limit of %zu positions",
+                              spec.length, limit);
+    }
+    if (status == PL_OK) {
+        status = need_solved(state, (pl_which)which, err);
+    }
+    if (status == PL_OK) {
+        status = pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err);
+    }
+    if (status == PL_OK) {
+        status = pl_lab_tokens(lab, state, files, n_files, &shared, task, err);
+    }
+    if (status == PL_OK) {
+        /* The shared tokens may be replaced by an urgent job at a tick. */
+        count = shared->count;
+        ids = malloc(count * sizeof *ids + 1);
+        if (ids == NULL) {
+            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        } else {
+            memcpy(ids, shared->ids, count * sizeof *ids);
+        }
+    }
+    if (status == PL_OK) {
+        spec.protocol = (pl_ppl_protocol)protocol;
+        pl_quantized quantized;
+        pl_hooks hooks;
+        pl_ppl_result found = {0};
+        bool compare = which != PL_WHICH_BEFORE;
+        status = pl_quantized_init(&quantized, lab, state, (pl_which)which, &hooks, task, err);
+        if (status == PL_OK) {
+            status = pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL,
+                                   compare, &found, task, err);
+        }
+        pl_quantized_deinit(&quantized);
+        json_t *out = call->result;
+        pl_json_set(out, "perplexity", pl_number(found.perplexity));
+        pl_json_set(out, "perplexity_error", pl_number(found.perplexity_error));
+        if (spec.spread > 0) {
+            pl_json_set(out, "spread", spread_json(&spec, &found));
+        }
+        pl_json_set(out, "mean_nll", pl_number(found.mean_nll));
+        pl_json_set(out, "tokens", json_integer((json_int_t)found.tokens));
+        pl_json_set(out, "windows", json_integer((json_int_t)found.windows));
+        pl_json_set(out, "kl_mean", compare ? pl_number(found.kl_mean) : json_null());
+        pl_json_set(out, "kl_max", compare ? pl_number(found.kl_max) : json_null());
+        pl_json_set(out, "original_perplexity", pl_number(found.original));
+        pl_json_set(out, "original_error", pl_number(found.original_error));
+        pl_json_set(out, "top1_agreement", compare ? pl_number(found.top1_agreement) : json_null());
+        pl_json_set(out, "layers_solved",
+                    compare ? json_integer((json_int_t)pl_state_solved_count(state)) : json_null());
+        pl_json_set(out, "layers_quantized",
+                    compare ? json_integer((json_int_t)pl_quantized_layers(state)) : json_null());
+        if (compare && pl_state_quantizes(state)) {
+            pl_json_set(out, "activations", pl_activations_json(state));
+            pl_json_set(out, "kv", pl_kv_json(state));
+        }
+        pl_json_set(out, "seconds", json_real(pl_clock_now() - start));
+    }
+    free(ids);
+    free(owned);
+    return status;
+}
+
+static const pl_key perplexity_keys[] = {
+    {"text", PL_KEY_FILE, NULL, NULL, "the text to score; may be given again"},
+    {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
+    {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
+    {"windows", PL_KEY_INT, "20", NULL, "how many windows; 0: all the text has"},
+    {"which", PL_KEY_CHOICE, "before", "before|preconditioned|after", "whose weights"},
+    {"spread", PL_KEY_INT, "0", NULL,
+     "runs more, each with embeddings moved by 1e-7: how much of the number is noise"},
+    {0},
+};
+
+const pl_command pl_command_perplexity = {
+    .name = "perplexity",
+    .positional = "",
+    .keys = perplexity_keys,
+    .needs_model = true,
+    .summary = "Measure perplexity by a named protocol, and KL against the original",
+    .run = run_perplexity,
+    .put_text = put_perplexity,
+    .slow = pl_slow_always,
+    .unit = "scored tokens",
+    .brings = PL_BRINGS_PERPLEXITY,
+};

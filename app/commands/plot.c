@@ -1,0 +1,58 @@
+/* plot: one figure, written with its provenance. */
+#include "app/commands/figure_file.h"
+#include "app/commands/parts.h"
+
+#include <string.h>
+
+static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                          pl_error *err)
+{
+    pl_request request;
+    pl_buf command = {0};
+    pl_status status = pl_figure_request(call, 0, state, &request, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_buf_printf(&command, "plot %s", request.kind->name);
+    pl_request_keys(&request, &command);
+    status = pl_buf_check(&command, err);
+    if (status == PL_OK) {
+        status = pl_figure_write(call, state, &request, 1, 1, command.data, lab, task, err);
+    }
+    pl_buf_deinit(&command);
+    return status;
+}
+
+static bool plot_is_slow(const pl_call *call)
+{
+    const pl_kind *kind = call->n_words > 0 ? pl_kind_find(call->words[0]) : NULL;
+    return kind != NULL && kind->slow;
+}
+
+static const pl_key plot_keys[] = {
+    {"side", PL_KEY_CHOICE, "weight", "weight|input", "weights or inputs"},
+    {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both",
+     "which weights (both = before and preconditioned; the default once the layer is solved)"},
+    {"order", PL_KEY_CHOICE, "index", "index|sorted", "channels by index or by falling size"},
+    {"scale", PL_KEY_CHOICE, "linear", "linear|log", "the value axis"},
+    {"form", PL_KEY_TEXT, NULL, NULL, "which form of the figure (`help plot` lists them)"},
+    {"pins", PL_KEY_CHOICE, "no", "no|yes", "the pinned baselines, too"},
+    {"channel", PL_KEY_INT, NULL, NULL, "mark this input channel"},
+    PL_PAGE_KEYS,
+    {0},
+};
+
+const pl_command pl_command_plot = {
+    .name = "plot",
+    .positional = "FIGURE [LAYER]",
+    .min_words = 1,
+    .max_words = 2,
+    .keys = plot_keys,
+    .needs_model = true,
+    .summary = "Write a figure for the paper: what the view of that name shows",
+    .run = run_plot,
+    .slow = plot_is_slow,
+    .rebuild = PL_REBUILD_FIGURE,
+    .tour = PL_TOUR_FIGURE,
+    .more_help = pl_help_kinds,
+};

@@ -1,0 +1,87 @@
+/* solve: the methods applied to a layer, or to all. */
+#include "app/commands/parts.h"
+#include "app/report.h"
+#include "app/usage.h"
+#include "core/base/json.h"
+
+static pl_status solve_all(pl_call *call, const pl_state *state, pl_lab *lab, bool sequential,
+                           pl_task *task, pl_error *err)
+{
+    pl_solve_report report;
+    pl_collector c = {.call = call, .state = state, .sequential = sequential, .err = err};
+    pl_status status =
+        pl_solve_all(lab, state, sequential, pl_collect_result, &c, &report, task, err);
+    if (status == PL_OK && c.status == PL_OK) {
+        pl_put_solve(call->result, &report, sequential);
+    }
+    return status == PL_OK ? c.status : status;
+}
+
+static pl_status run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                           pl_error *err)
+{
+    size_t choice = 0;
+    const bool all = pl_call_is_of_all(call);
+    const bool asked = pl_call_value(call, "sequential") != NULL;
+    if (state->suggested) {
+        pl_lab_warn(lab, "no method was named: solved with the default, astro, then gptq");
+    }
+    pl_status status = pl_usage_choice(call, "sequential", &choice, err);
+    if (status == PL_OK && asked && choice == 0 && !all) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "solve: sequential=yes goes with `all`, since every layer's inputs "
+                              "come from the layers before it");
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    if (all) {
+        return solve_all(call, state, lab, asked ? choice == 0 : pl_solve_runs_in_sequence(state),
+                         task, err);
+    }
+    pl_solve_report report;
+    size_t layer = 0;
+    pl_id result = {0};
+    status = pl_target_layer(call, state, 0, &layer, err);
+    if (status == PL_OK) {
+        status = pl_solve_layer(lab, state, layer, &report, &result, task, err);
+    }
+    return status == PL_OK ? pl_note_solve(call, state, layer, result, &report, err) : status;
+}
+
+static pl_status apply_solve(pl_call *call, pl_state *state, pl_error *err)
+{
+    for (size_t i = 0; i < call->n_solved; i++) {
+        pl_status status = pl_state_set_result(state, call->solved[i].layer, call->solved[i].plan,
+                                               call->solved[i].result, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        state->solved[call->solved[i].layer].sequential =
+            call->solved[i].sequential && !pl_state_is_imported(state, call->solved[i].layer);
+    }
+    return PL_OK;
+}
+
+static const pl_key solve_keys[] = {
+    {"sequential", PL_KEY_CHOICE, "yes", "yes|no",
+     "with `all`: each layer on inputs from the layers solved before it, or on the original's"},
+    {0},
+};
+
+const pl_command pl_command_solve = {
+    .name = "solve",
+    .positional = "[LAYER|all]",
+    .max_words = 1,
+    .keys = solve_keys,
+    .needs_model = true,
+    .summary = "Apply the methods to the selected layer, another, or all",
+    .run = run_solve,
+    .apply = apply_solve,
+    .slow = pl_call_is_of_all,
+    .unit = "layers",
+    .learns = true,
+    .history = PL_HISTORY_NONE,
+    .rebuild = PL_REBUILD_RUN,
+    .tour = PL_TOUR_SOLVE,
+};

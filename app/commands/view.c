@@ -1,0 +1,214 @@
+/* view: what the panes of the screen show. */
+#include "app/commands/parts.h"
+#include "app/usage.h"
+#include "core/base/json.h"
+#include "plots/kinds.h"
+#include "views/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static pl_status unknown_view(const char *name, pl_error *err)
+{
+    const char *best = NULL;
+    size_t least = 4;
+    pl_buf known = {0};
+    for (const pl_screen_view *const *view = pl_views(); *view != NULL; view++) {
+        size_t distance = pl_text_distance(name, (*view)->name);
+        distance = strncmp((*view)->name, name, strlen(name)) == 0 ? 1 : distance;
+        best = distance < least ? (*view)->name : best;
+        least = distance < least ? distance : least;
+        pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", (*view)->name);
+    }
+    pl_status status =
+        pl_error_set(err, PL_ERR_USAGE, "view: no view is named \"%s\"%s%s%s; there are %s", name,
+                     best != NULL ? " (did you mean " : "", best != NULL ? best : "",
+                     best != NULL ? "?)" : "", known.data != NULL ? known.data : "others");
+    pl_buf_deinit(&known);
+    return status;
+}
+
+static pl_status read_views(const pl_call *call, pl_display *display, pl_error *err)
+{
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        const char *name = pl_call_value(call, pl_display_pane_name(i));
+        if (name == NULL) {
+            continue;
+        }
+        if (pl_view_find(name) == NULL) {
+            return unknown_view(name, err);
+        }
+        snprintf(display->panes[i].view, sizeof display->panes[i].view, "%s", name);
+    }
+    return PL_OK;
+}
+
+static pl_status read_pane_form(const pl_call *call, pl_pane_view *pane, pl_error *err)
+{
+    const char *form = pl_call_value(call, "form");
+    if (form == NULL) {
+        return PL_OK;
+    }
+    const pl_kind *kind = pl_kind_find(pane->view);
+    if (kind == NULL || kind->forms == NULL) {
+        return pl_error_set(err, PL_ERR_USAGE, "view: %s has only one form", pane->view);
+    }
+    if (form[0] == '\0' || pl_view_form(kind, form) < 0) {
+        return pl_error_set(err, PL_ERR_USAGE, "view: form of %s: expected %s, got \"%s\"",
+                            pane->view, kind->forms, form);
+    }
+    snprintf(pane->form, sizeof pane->form, "%s", form);
+    return PL_OK;
+}
+
+/* The one pane that gets a view, else the main one: `view second=groups form=bars`. */
+static size_t meant_pane(const pl_call *call)
+{
+    size_t index = 0;
+    size_t named = 0;
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        if (pl_call_value(call, pl_display_pane_name(i)) != NULL) {
+            index = i;
+            named++;
+        }
+    }
+    return named == 1 ? index : 0;
+}
+
+/* Order, scale and form of one pane. */
+static pl_status read_pane_settings(const pl_call *call, pl_display *display, pl_error *err)
+{
+    size_t index = meant_pane(call);
+    pl_status status = pl_usage_choice(call, "pane", &index, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_pane_view *pane = &display->panes[index];
+    size_t sorted = pane->sorted;
+    size_t log = pane->log;
+    status = pl_usage_choice(call, "order", &sorted, err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "scale", &log, err);
+    }
+    if (status == PL_OK) {
+        status = read_pane_form(call, pane, err);
+    }
+    pane->sorted = sorted != 0;
+    pane->log = log != 0;
+    return status;
+}
+
+static pl_status read_split_and_zoom(const pl_call *call, pl_display *display, pl_error *err)
+{
+    /* What is put into the second pane is wanted on the screen. */
+    size_t split = display->split || pl_call_value(call, "second") != NULL;
+    pl_status status = pl_usage_choice(call, "split", &split, err);
+    display->split = split != 0;
+    const char *zoom = pl_call_value(call, "zoom");
+    size_t index = 0;
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "zoom", &index, err);
+    }
+    if (status == PL_OK && zoom != NULL) {
+        snprintf(display->zoom, sizeof display->zoom, "%s", index > 0 ? zoom : "");
+    }
+    return status;
+}
+
+static json_t *pane_json(const pl_state *state, size_t index)
+{
+    static const pl_pane panes[PL_DISPLAY_PANES] = {PL_PANE_MAIN, PL_PANE_SECOND, PL_PANE_TABLE};
+    const pl_pane_view *pane = &state->display.panes[index];
+    const pl_kind *kind = pl_view_of(state, panes[index])->kind;
+    json_t *json = json_pack("{s:s}", "view", pl_view_of(state, panes[index])->name);
+    char form[PL_VIEW_NAME];
+    int at = pl_view_form(kind, pane->form);
+    pl_view_form_name(kind, at > 0 ? at : 0, form);
+    if (kind != NULL && (kind->uses & PL_USES_ORDER) != 0) {
+        pl_json_set(json, "order", json_string(pane->sorted ? "sorted" : "index"));
+    }
+    if (kind != NULL && (kind->uses & PL_USES_SCALE) != 0) {
+        pl_json_set(json, "scale", json_string(pane->log ? "log" : "linear"));
+    }
+    if (form[0] != '\0') {
+        pl_json_set(json, "form", json_string(form));
+    }
+    return json;
+}
+
+static void put_view(pl_call *call, const pl_state *state)
+{
+    static const char *const sides[] = {"weight", "input"};
+    static const char *const kinds[] = {"before", "preconditioned", "after", "both"};
+    pl_json_set(call->result, "side", json_string(sides[state->side]));
+    pl_json_set(call->result, "which", json_string(kinds[state->which]));
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        pl_json_set(call->result, pl_display_pane_name(i), pane_json(state, i));
+    }
+    const pl_display *display = &state->display;
+    pl_json_set(call->result, "split", json_boolean(display->split));
+    pl_json_set(call->result, "zoom", json_string(display->zoom[0] != '\0' ? display->zoom : "no"));
+}
+
+static pl_status apply_view(pl_call *call, pl_state *state, pl_error *err)
+{
+    size_t side = state->side;
+    size_t which = state->which;
+    pl_display display = state->display;
+    pl_status status = pl_usage_choice(call, "side", &side, err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "which", &which, err);
+    }
+    if (status == PL_OK) {
+        status = read_views(call, &display, err);
+    }
+    if (status == PL_OK) {
+        status = read_pane_settings(call, &display, err);
+    }
+    if (status == PL_OK) {
+        status = read_split_and_zoom(call, &display, err);
+    }
+    if (status == PL_OK) {
+        state->side = (pl_side)side;
+        state->which = (pl_which)which;
+        state->display = display;
+        put_view(call, state);
+    }
+    return status;
+}
+
+/* Panes take what they show from the state: nothing is to be made. */
+static void follow_view(pl_screen *screen, const pl_call *call, pl_status how)
+{
+    (void)screen;
+    (void)call;
+    (void)how;
+}
+
+static const pl_key view_keys[] = {
+    {"side", PL_KEY_CHOICE, NULL, "weight|input", "what the views show"},
+    {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both", "which weights they show"},
+    {"main", PL_KEY_VIEW, NULL, NULL, "view of the main pane"},
+    {"second", PL_KEY_VIEW, NULL, NULL, "view of the second pane, which it opens"},
+    {"table", PL_KEY_VIEW, NULL, NULL, "view of the pane below"},
+    {"pane", PL_KEY_CHOICE, NULL, "main|second|table",
+     "whose order, scale and form are meant (else the pane that is named, or main)"},
+    {"order", PL_KEY_CHOICE, NULL, "index|sorted", "channels by index or by falling size"},
+    {"scale", PL_KEY_CHOICE, NULL, "linear|log", "the value axis"},
+    {"form", PL_KEY_TEXT, NULL, NULL, "which form of the view: maxima, fan, ..."},
+    {"split", PL_KEY_CHOICE, NULL, "no|yes", "the second pane beside the main one"},
+    {"zoom", PL_KEY_CHOICE, NULL, "no|layers|main|second|table|tuner", "one pane alone"},
+    {0},
+};
+
+const pl_command pl_command_view = {
+    .name = "view",
+    .positional = "",
+    .keys = view_keys,
+    .needs_model = true,
+    .summary = "Choose what the screen shows: views, their side, order and form, split and zoom",
+    .apply = apply_view,
+    .history = PL_HISTORY_MERGED,
+    .says_itself = true,
+    .follow = follow_view,
+};

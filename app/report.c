@@ -1,0 +1,103 @@
+#include "app/report.h"
+
+#include "core/base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+json_t *pl_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+void pl_format_digits(double value, int digits, char *out, size_t capacity)
+{
+    const int behind = digits - 1 - (int)floor(log10(fabs(value)));
+    const double unit = pow(10.0, -behind);
+    snprintf(out, capacity, "%.*f", behind > 0 ? behind : 0,
+             behind < 0 ? rint(value / unit) * unit : value);
+}
+
+int pl_perplexity_digits(const pl_call *call)
+{
+    const json_t *digits = json_object_get(json_object_get(call->result, "spread"), "digits");
+    return json_is_integer(digits) ? (int)json_integer_value(digits) : 5;
+}
+
+void pl_put_solve(json_t *result, const pl_solve_report *report, bool sequential)
+{
+    pl_json_set(result, "objective", pl_number(report->objective));
+    pl_json_set(result, "gap", pl_number(report->gap));
+    pl_json_set(result, "iterations",
+                isfinite(report->iterations) ? json_integer((json_int_t)report->iterations)
+                                             : json_null());
+    pl_json_set(result, "relative_error", pl_number(report->relative_error));
+    pl_json_set(result, "rounded_relative_error", pl_number(report->rounded_relative_error));
+    pl_json_set(result, "sqnr", pl_number(pl_report_sqnr(report)));
+    pl_json_set(result, "bits_per_weight", pl_number(report->bits_per_weight));
+    pl_json_set(result, "bound", pl_number(report->bound));
+    pl_json_set(result, "group_max_before", pl_number(report->group_max_before));
+    pl_json_set(result, "group_max_after", pl_number(report->group_max_after));
+    pl_json_set(result, "function_error", pl_number(report->function_error));
+    pl_json_set(result, "condition", pl_number(report->condition));
+    pl_json_set(result, "output_error", pl_number(report->output_error));
+    pl_json_set(result, "flatness_before",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_before),
+                          "input", pl_number(report->flatness_input_before)));
+    pl_json_set(result, "flatness_after",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_after), "input",
+                          pl_number(report->flatness_input_after)));
+    pl_json_set(result, "kurtosis_before",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_before),
+                          "input", pl_number(report->kurtosis_input_before)));
+    pl_json_set(result, "kurtosis_after",
+                json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_after), "input",
+                          pl_number(report->kurtosis_input_after)));
+    pl_json_set(result, "ridge", pl_number(report->ridge));
+    pl_json_set(result, "damping_used", pl_number(report->damping_used));
+    pl_json_set(result, "seconds", pl_number(report->seconds));
+    json_object_set_new(result, "inputs",
+                        json_string(sequential ? "of the solved model" : "of the original model"));
+}
+
+pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer, pl_id result,
+                         bool sequential, const pl_solve_report *report, pl_error *err)
+{
+    void *grown = realloc(call->solved, (call->n_solved + 1) * sizeof *call->solved);
+    if (grown == NULL) {
+        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    }
+    call->solved = grown;
+    call->solved[call->n_solved].layer = layer;
+    call->solved[call->n_solved].plan =
+        sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
+    call->solved[call->n_solved].sequential = sequential;
+    call->solved[call->n_solved].result = result;
+    call->solved[call->n_solved].gap = (float)report->gap;
+    call->solved[call->n_solved].error =
+        (float)(isfinite(report->rounded_relative_error) ? report->rounded_relative_error
+                                                         : report->relative_error);
+    call->n_solved++;
+    return PL_OK;
+}
+
+void pl_collect_result(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    pl_collector *c = ctx;
+    if (c->status == PL_OK) {
+        c->status = pl_note_result(c->call, c->state, layer, result, c->sequential, report, c->err);
+    }
+}
+
+pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer, pl_id result,
+                        const pl_solve_report *report, pl_error *err)
+{
+    pl_status status = pl_note_result(call, state, layer, result, false, report, err);
+    if (status == PL_OK) {
+        pl_json_set(call->result, "layer",
+                    json_string(pl_model_layer(state->source->model, layer)->name));
+        pl_put_solve(call->result, report, false);
+    }
+    return status;
+}

@@ -1,0 +1,37 @@
+/* app/report.h -- results as the commands and the screen say them. */
+#ifndef PL_APP_REPORT_H
+#define PL_APP_REPORT_H
+
+#include "app/command.h"
+
+/* A finite number, or null. */
+json_t *pl_number(double value);
+
+/* A perplexity with the digits that its spread leaves; 5 where that is not known.  At least one
+ * digit is written, zeros stand for the others before the point. */
+int pl_perplexity_digits(const pl_call *call);
+void pl_format_digits(double value, int digits, char *out, size_t capacity);
+
+/* What `solve` says of a layer, or of all.  sequential: they were solved on the inputs that the
+ * layers solved before them give. */
+void pl_put_solve(json_t *result, const pl_solve_report *report, bool sequential);
+
+/* Adds a solved layer to what the call hands on to its apply half. */
+PL_NODISCARD pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer,
+                                      pl_id result, bool sequential, const pl_solve_report *report,
+                                      pl_error *err);
+/* The same as a pl_solved_fn's ctx: the first failure stays in status and err. */
+typedef struct pl_collector {
+    pl_call *call;
+    const pl_state *state;
+    bool sequential;
+    pl_status status;
+    pl_error *err;
+} pl_collector;
+void pl_collect_result(void *ctx, size_t layer, pl_id result, const pl_solve_report *report);
+
+/* What `solve` says and hands on once a layer is solved, for who has solved it by itself. */
+PL_NODISCARD pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer,
+                                     pl_id result, const pl_solve_report *report, pl_error *err);
+
+#endif

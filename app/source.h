@@ -1,0 +1,15 @@
+/* app/source.h -- models as their paths name them. */
+#ifndef PL_APP_SOURCE_H
+#define PL_APP_SOURCE_H
+
+#include "core/run/state.h"
+
+/* Opens a model as `open PATH inputs=FILE` does: path NULL is the demo, inputs NULL is none. */
+PL_NODISCARD pl_status pl_open_source(const char *path, const char *inputs, pl_source **out,
+                                      pl_error *err);
+
+/* Appends a path that holds from any working folder, since a session may be opened from another
+ * one.  What names no file (an id org/name) stays as it is. */
+void pl_put_absolute(const char *path, pl_buf *out);
+
+#endif

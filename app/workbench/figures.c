@@ -1,0 +1,454 @@
+/* The figures of the visible panes: asked for, kept, shown stale until newer ones have come. */
+#include "app/workbench/figures.h"
+
+#include "app/workbench/parts.h"
+#include "core/base/clock.h"
+#include "core/model/bare.h"
+#include "core/run/sweep.h"
+#include "plots/kinds.h"
+#include "views/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A slow figure is made when what it shows has been left alone for so long. */
+static const double REST_SECONDS = 0.4;
+
+typedef struct kept {
+    pl_figure figure;
+    const pl_kind *kind; /* it is of */
+    bool made;
+    pl_id key; /* of what it shows; without the marked channel: `base` */
+    pl_id base;
+    pl_id wanted; /* of what it should show */
+    double since; /* when that was wanted first */
+    uint64_t job; /* 0: none runs */
+    bool failed;  /* making `wanted` failed, with this sentence */
+    char error[PL_ERROR_TEXT];
+} kept;
+
+struct pl_screen_figures {
+    kept panes[PL_DISPLAY_PANES];
+    bool split; /* when the focus was settled last */
+};
+
+static const pl_pane display_panes[PL_DISPLAY_PANES] = {PL_PANE_MAIN, PL_PANE_SECOND,
+                                                        PL_PANE_TABLE};
+
+/* --- what a figure depends on ----------------------------------------------------------------- */
+
+static void hash_calibration(pl_hasher *hasher, const pl_calibration *calibration)
+{
+    pl_hasher_u64(hasher, calibration->n_texts);
+    for (size_t i = 0; i < calibration->n_texts; i++) {
+        pl_hasher_text(hasher, calibration->texts[i]);
+    }
+    pl_hasher_u64(hasher, calibration->protocol.length);
+    pl_hasher_u64(hasher, calibration->protocol.windows);
+    pl_hasher_u64(hasher, calibration->known);
+    pl_hasher_id(hasher, calibration->key);
+}
+
+static void hash_result(pl_hasher *hasher, const pl_state *state, size_t layer)
+{
+    const pl_id *result = pl_state_result(state, layer);
+    pl_hasher_id(hasher, result != NULL ? *result : (pl_id){0});
+    pl_hasher_id(hasher, pl_state_plan(state, layer));
+}
+
+/* With the parameter's present value, which the figure marks. */
+static void hash_sweep(pl_hasher *hasher, const pl_state *state)
+{
+    const pl_sweep *sweep = &state->sweep;
+    if (sweep->set) {
+        pl_hasher_id(hasher, pl_sweep_plan(state, sweep));
+        pl_hasher_f64(hasher, pl_sweep_present(state, sweep));
+    }
+    pl_hasher_u64(hasher, sweep->set);
+    pl_hasher_u64(hasher, (uint64_t)sweep->slot);
+    pl_hasher_text(hasher, sweep->param);
+    pl_hasher_f64(hasher, sweep->from);
+    pl_hasher_f64(hasher, sweep->to);
+    pl_hasher_u64(hasher, sweep->points);
+    pl_hasher_u64(hasher, sweep->logarithmic);
+    pl_hasher_u64(hasher, sweep->whole);
+    pl_hasher_u64(hasher, sweep->layer);
+    pl_hasher_u64(hasher, sweep->perplexity);
+    pl_hasher_text(hasher, sweep->text);
+    pl_hasher_u64(hasher, sweep->length);
+    pl_hasher_u64(hasher, sweep->windows);
+}
+
+/* How often what the layer's transform has learned has changed. */
+static uint64_t learned_of(const pl_screen *screen)
+{
+    const pl_spec *spec = pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM);
+    return pl_spec_is_learned(spec) ? screen->learned : 0;
+}
+
+/* Of everything that the kind pays attention to. */
+static pl_id key_of(const pl_screen *screen, const pl_request *request, bool with_channel)
+{
+    const pl_state *state = screen->state;
+    pl_hasher *hasher = NULL;
+    const pl_kind *kind = request->kind;
+    if (pl_hasher_create(&hasher, NULL) != PL_OK) {
+        return (pl_id){0};
+    }
+    bool layered = (kind->uses & PL_USES_LAYER) != 0;
+    pl_buf keys = {0};
+    pl_request of = *request;
+    of.channel = with_channel ? request->channel : SIZE_MAX;
+    pl_request_keys(&of, &keys);
+    if ((kind->uses & PL_USES_ACTIVATIONS) != 0) {
+        pl_act_format(&state->activations, &keys);
+    }
+    pl_hasher_text(hasher, kind->name);
+    pl_hasher_text(hasher, keys.data != NULL ? keys.data : "");
+    pl_buf_deinit(&keys);
+    pl_hasher_u64(hasher, (uint64_t)(uintptr_t)state->source);
+    pl_hasher_u64(hasher, layered ? request->layer : 0);
+    hash_calibration(hasher, &state->calibration);
+    if ((kind->uses & (PL_USES_WHICH | PL_NEEDS_SOLVED | PL_USES_SOLVED)) != 0) {
+        const bool one = layered && kind->layers == NULL;
+        size_t n = one ? 1 : pl_model_layer_count(state->source->model);
+        for (size_t i = 0; i < n; i++) {
+            hash_result(hasher, state, one ? request->layer : i);
+        }
+    }
+    if ((kind->uses & PL_USES_METHODS) != 0) {
+        pl_hasher_id(hasher, pl_state_plan(state, request->layer));
+        pl_hasher_u64(hasher, (kind->uses & PL_USES_LEARNING) != 0 ? learned_of(screen) : 0);
+    }
+    for (size_t i = 0; (kind->uses & PL_USES_PINS) != 0 && i < state->n_pins; i++) {
+        pl_hasher_u64(hasher, state->pins[i].layer);
+        pl_hasher_id(hasher, state->pins[i].result);
+    }
+    if ((kind->uses & PL_USES_SWEEP) != 0) {
+        hash_sweep(hasher, state);
+    }
+    pl_id key = pl_hasher_finish(hasher);
+    pl_hasher_destroy(hasher);
+    return key;
+}
+
+static bool shows_inputs(const pl_request *request)
+{
+    unsigned uses = request->kind->uses;
+    return (uses & (PL_NEEDS_INPUTS | PL_NEEDS_SOLVED)) != 0 ||
+           ((uses & PL_USES_SIDE) != 0 && request->side == PL_SIDE_INPUT);
+}
+
+static bool solves(const pl_screen *screen)
+{
+    bool running = screen->live_wanted;
+    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        running = running || job->kind == PL_JOB_KIND_LIVE;
+    }
+    return running;
+}
+
+static bool prepares(const pl_screen *screen)
+{
+    bool running = screen->prepare_wanted || pl_screen_brings(screen, PL_BRINGS_INPUTS);
+    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+        running = running || job->kind == PL_JOB_KIND_PREPARE;
+    }
+    return running;
+}
+
+/* Why there can be no figure now, as what to do about it; NULL if there can. */
+static const char *needs(const pl_screen *screen, const pl_request *request)
+{
+    const pl_state *state = screen->state;
+    unsigned uses = request->kind->uses;
+    if (shows_inputs(request) && prepares(screen)) {
+        return "calibrating";
+    }
+    if (shows_inputs(request) && !pl_can_solve(state)) {
+        if (state->source != NULL && pl_model_is_bare(state->source->model)) {
+            return "no inputs were given:  :open W inputs=X";
+        }
+        return (uses & PL_NEEDS_INPUTS) == 0 && (uses & PL_USES_SIDE) != 0
+                   ? "not calibrated:  {calibrate} calibrates, {side} shows the weights"
+                   : "not calibrated:  {calibrate} calibrates";
+    }
+    if ((uses & PL_USES_SWEEP) != 0 && !state->sweep.set) {
+        return "no sweep yet:  :sweep beta=1e-5:1e-2:log12";
+    }
+    /* One layer is swept again in a moment; a model, only when it is asked for. */
+    if ((uses & PL_USES_SWEEP) != 0 && state->sweep.whole &&
+        !pl_id_equal(state->sweep.plan, pl_sweep_plan(state, &state->sweep))) {
+        return "the methods are others than the sweep's:  :sweep again";
+    }
+    if ((uses & PL_NEEDS_SOLVED) != 0 && pl_state_result(state, request->layer) == NULL) {
+        return solves(screen) ? "solving" : "not solved:  {solve} solves this layer";
+    }
+    return NULL;
+}
+
+/* --- jobs ------------------------------------------------------------------------------------- */
+
+static pl_screen_job *job_of(const pl_screen *screen, uint64_t id)
+{
+    pl_screen_job *job = id != 0 ? screen->jobs : NULL;
+    while (job != NULL && job->id != id) {
+        job = job->next;
+    }
+    return job;
+}
+
+static void stop(pl_screen *screen, kept *k)
+{
+    if (k->job != 0) {
+        pl_worker_cancel(screen->options->worker, k->job);
+        k->job = 0;
+    }
+}
+
+static bool wants(const pl_screen *screen, size_t index, const pl_panes *panes, pl_request *request)
+{
+    pl_pane pane = display_panes[index];
+    const pl_screen_view *view = pl_view_of(screen->state, pane);
+    return panes->panes[pane].h > 0 && view->figure &&
+           (view->live == NULL || !view->live(screen->state, pane)) &&
+           pl_view_request(screen->state, pane, request);
+}
+
+static void forget(kept *k)
+{
+    pl_figure_deinit(&k->figure);
+    k->figure = (pl_figure){0};
+    k->made = k->failed = false;
+}
+
+static bool rested(const pl_screen *screen, const kept *k, const pl_request *request)
+{
+    bool weights = (request->kind->uses & (PL_USES_WHICH | PL_NEEDS_SOLVED)) != 0;
+    if (weights && solves(screen)) {
+        return false; /* what it would show is being solved */
+    }
+    return !request->kind->slow || (!solves(screen) && pl_clock_now() - k->since >= REST_SECONDS);
+}
+
+static void pump_pane(pl_screen *screen, size_t index, const pl_request *request)
+{
+    kept *k = &screen->figures->panes[index];
+    pl_id wanted = key_of(screen, request, true);
+    if (!pl_id_equal(wanted, k->wanted)) {
+        stop(screen, k);
+        k->wanted = wanted;
+        k->since = pl_clock_now();
+        k->failed = false;
+    }
+    bool current = k->made && pl_id_equal(k->key, wanted);
+    if (current || k->failed || k->job != 0 || needs(screen, request) != NULL ||
+        !rested(screen, k, request)) {
+        return;
+    }
+    pl_screen_job *job = NULL;
+    if (pl_screen_make_job(screen, PL_JOB_KIND_FIGURE, request->kind->name, &job, NULL) != PL_OK) {
+        return; /* tried again at the next turn */
+    }
+    job->request = *request;
+    job->figure_key = wanted;
+    job->figure_base = key_of(screen, request, false);
+    pl_urgency urgency = request->kind->slow ? PL_JOB_ORDINARY : PL_JOB_URGENT;
+    if (pl_screen_submit_job(screen, job, urgency, NULL) == PL_OK) {
+        k->job = job->id;
+    }
+}
+
+/* The focus is on a pane that is there: the zoomed one, no second one that is closed; and a screen
+ * that has just been split by a command shows that. */
+static void settle_focus(pl_screen *screen)
+{
+    pl_screen_model *model = &screen->model;
+    pl_pane zoom = pl_zoomed_pane(screen->state);
+    bool split = screen->state->display.split;
+    if (zoom < PL_PANE_COUNT) {
+        model->focus = zoom;
+    } else if (model->focus == PL_PANE_SECOND && !split) {
+        model->focus = PL_PANE_MAIN;
+    } else if (split && !screen->figures->split && model->focus == PL_PANE_LAYERS) {
+        model->focus = PL_PANE_MAIN;
+    }
+    screen->figures->split = split;
+}
+
+void pl_screen_pump_figures(pl_screen *screen)
+{
+    if (screen->state->source == NULL || screen->figures == NULL) {
+        return;
+    }
+    settle_focus(screen);
+    int rows = 0; /* of the next frame, which may be of another size than the last */
+    int cols = 0;
+    pl_terminal_size(screen->terminal, &rows, &cols);
+    pl_panes panes = pl_screen_panes(&screen->model, rows, cols);
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        pl_request request;
+        if (wants(screen, i, &panes, &request)) {
+            pump_pane(screen, i, &request);
+        } else {
+            stop(screen, &screen->figures->panes[i]);
+        }
+    }
+}
+
+bool pl_screen_figures_rest(const pl_screen *screen)
+{
+    bool waits = false;
+    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+        const kept *k = &screen->figures->panes[i];
+        waits = waits || (k->job == 0 && !pl_id_equal(k->wanted, k->key) && !k->failed &&
+                          pl_clock_now() - k->since < 2 * REST_SECONDS);
+    }
+    return waits;
+}
+
+void pl_screen_end_figure(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
+{
+    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+        kept *k = &screen->figures->panes[i];
+        if (k->job != job->id) {
+            continue;
+        }
+        k->job = 0;
+        if (event->status == PL_OK) {
+            forget(k);
+            k->figure = job->figure;
+            job->figure = (pl_figure){0};
+            k->made = true;
+            k->kind = job->request.kind;
+            k->key = job->figure_key;
+            k->base = job->figure_base;
+        } else {
+            k->failed = true;
+            snprintf(k->error, sizeof k->error, "%s",
+                     event->status == PL_ERR_CANCELLED ? "cancelled:  Ctrl-L tries again"
+                                                       : event->error.message);
+        }
+    }
+}
+
+void pl_screen_retry_figures(pl_screen *screen)
+{
+    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+        screen->figures->panes[i].failed = false;
+    }
+}
+
+pl_status pl_screen_make_figures(pl_screen *screen, pl_error *err)
+{
+    size_t views = 0;
+    while (pl_views()[views] != NULL) {
+        views++;
+    }
+    screen->figures = calloc(1, sizeof *screen->figures);
+    bool whole = screen->figures != NULL;
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        screen->memos[i].memos = calloc(views, sizeof *screen->memos[i].memos);
+        whole = whole && screen->memos[i].memos != NULL;
+    }
+    return whole ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory for figures");
+}
+
+void pl_screen_drop_figures(pl_screen *screen)
+{
+    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+        kept *k = &screen->figures->panes[i];
+        stop(screen, k);
+        forget(k);
+        *k = (kept){0};
+        screen->model.shown[i] = (pl_shown){0};
+    }
+}
+
+void pl_screen_free_figures(pl_screen *screen)
+{
+    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+        forget(&screen->figures->panes[i]);
+    }
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        free(screen->memos[i].memos);
+        screen->memos[i].memos = NULL;
+    }
+    free(screen->figures);
+    screen->figures = NULL;
+}
+
+/* --- what the panes see ----------------------------------------------------------------------- */
+
+/* Each view keeps its own place in a pane: where it was zoomed to, its crosshair. */
+static void switch_memo(pl_screen *screen, size_t index)
+{
+    pl_shown *shown = &screen->model.shown[index];
+    const size_t at = pl_view_place(pl_view_of(screen->state, display_panes[index]));
+    pl_screen_memos *memos = &screen->memos[index];
+    if (memos->view != at) {
+        memos->memos[memos->view] = shown->memo;
+        shown->memo = memos->memos[at];
+        memos->view = at;
+    }
+}
+
+void pl_screen_fill_figures(pl_screen *screen)
+{
+    if (screen->figures != NULL) {
+        settle_focus(screen);
+    }
+    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+        const kept *k = &screen->figures->panes[i];
+        pl_shown *shown = &screen->model.shown[i];
+        switch_memo(screen, i);
+        pl_pane_memo memo = shown->memo;
+        *shown = (pl_shown){.memo = memo};
+        pl_request request;
+        if (screen->state->source == NULL ||
+            !pl_view_request(screen->state, display_panes[i], &request)) {
+            continue;
+        }
+        bool of_kind = k->made && k->kind == request.kind;
+        const pl_screen_job *job = job_of(screen, k->job);
+        shown->needs = needs(screen, &request);
+        bool keep = of_kind && (shown->needs == NULL || solves(screen));
+        shown->figure = keep ? &k->figure : NULL;
+        shown->stale = !pl_id_equal(k->base, key_of(screen, &request, false));
+        shown->working = job != NULL;
+        shown->seconds = job != NULL ? pl_clock_now() - job->started : 0;
+        shown->share = job != NULL ? job->shown.share : 0;
+        shown->error = k->failed ? k->error : NULL;
+    }
+}
+
+/* --- export ----------------------------------------------------------------------------------- */
+
+void pl_screen_offer_figure(pl_screen *screen)
+{
+    const pl_state *state = screen->state;
+    pl_pane pane = screen->model.focus;
+    pane = pl_view_index(pane) < PL_DISPLAY_PANES ? pane : PL_PANE_MAIN;
+    pl_request request;
+    if (state->source == NULL || !pl_view_request(state, pane, &request)) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, "this view is no figure");
+        return;
+    }
+    char name[80] = "model";
+    unsigned uses = request.kind->uses;
+    if ((uses & PL_USES_LAYER) != 0) {
+        pl_layer_short(pl_model_layer(state->source->model, state->layer), false, name,
+                       sizeof name);
+    }
+    bool input = (uses & PL_USES_SIDE) != 0 && request.side == PL_SIDE_INPUT;
+    pl_buf text = {0};
+    pl_buf_printf(&text, "plot %s", request.kind->name);
+    pl_request_keys(&request, &text);
+    /* The name last: there the cursor is, and its ending chooses the format. */
+    pl_buf_printf(&text, " file=%s-%s%s.png", name, request.kind->name, input ? "-inputs" : "");
+    if (!text.failed) {
+        pl_screen_open_prompt(screen, text.data);
+    }
+    pl_buf_deinit(&text);
+}

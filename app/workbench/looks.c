@@ -1,0 +1,79 @@
+/* Theme and marks, and their memory. */
+#include "app/workbench/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void save_settings(pl_screen *screen)
+{
+    pl_error err = {0};
+    if (screen->options->settings != NULL &&
+        pl_settings_write(screen->options->settings, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_WARNING, err.message);
+    }
+}
+
+static void set_marks(pl_screen *screen, const char *marks)
+{
+    pl_terminal_set_marks(screen->terminal, marks);
+    screen->model.marks = pl_terminal_marks(screen->terminal);
+    screen->surface.ascii = screen->model.marks == PL_MARKS_ASCII;
+}
+
+void pl_screen_set_looks(pl_screen *screen)
+{
+    const pl_screen_options *options = screen->options;
+    const pl_settings *settings = options->settings;
+    const char *theme = options->theme != NULL ? options->theme
+                        : settings != NULL     ? settings->theme
+                                               : "";
+    const char *marks = options->marks != NULL ? options->marks
+                        : settings != NULL     ? settings->marks
+                                               : "";
+    pl_theme found = pl_theme_find(theme);
+    screen->theme = found < PL_THEME_COUNT ? found : pl_terminal_usual_theme();
+    pl_terminal_set_theme(screen->terminal, screen->theme);
+    const bool usual = marks[0] == '\0' || strcmp(marks, "auto") == 0;
+    set_marks(screen, usual ? NULL : marks);
+}
+
+void pl_screen_choose_theme(pl_screen *screen, pl_theme theme)
+{
+    char text[80];
+    const bool usual = theme == PL_THEME_COUNT;
+    screen->theme = usual ? pl_terminal_usual_theme() : theme;
+    pl_terminal_set_theme(screen->terminal, screen->theme);
+    pl_settings *settings = screen->options->settings;
+    bool colours = pl_terminal_colours(screen->terminal) > 0 || screen->theme == PL_THEME_NONE;
+    snprintf(text, sizeof text, "theme %s%s", pl_theme_name(screen->theme),
+             colours ? "" : "; this terminal shows no colours");
+    pl_screen_say(screen, PL_MESSAGE_INFO, text);
+    if (settings != NULL) {
+        snprintf(settings->theme, sizeof settings->theme, "%s",
+                 usual ? "" : pl_theme_name(screen->theme));
+        save_settings(screen);
+    }
+}
+
+void pl_screen_next_theme(pl_screen *screen)
+{
+    pl_screen_choose_theme(screen, (screen->theme + 1) % PL_THEME_COUNT);
+}
+
+void pl_screen_choose_marks(pl_screen *screen, const char *marks)
+{
+    static const char *const shown[] = {[PL_MARKS_BRAILLE] = "braille",
+                                        [PL_MARKS_BLOCKS] = "blocks",
+                                        [PL_MARKS_HALVES] =
+                                            "half blocks, as this terminal's font has them",
+                                        [PL_MARKS_ASCII] = "ascii"};
+    pl_settings *settings = screen->options->settings;
+    char text[96];
+    set_marks(screen, marks);
+    snprintf(text, sizeof text, "marks: %s", shown[screen->model.marks]);
+    pl_screen_say(screen, PL_MESSAGE_INFO, text);
+    if (settings != NULL) {
+        snprintf(settings->marks, sizeof settings->marks, "%s", marks != NULL ? marks : "");
+        save_settings(screen);
+    }
+}

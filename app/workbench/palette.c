@@ -1,0 +1,164 @@
+/* What the palette offers: the tables of keys, commands, methods and figures, and the layers. */
+#include "app/workbench/parts.h"
+
+#include "plots/kinds.h"
+#include "views/view.h"
+#include "views/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void add_command(pl_palette *palette, const char *label, const char *detail, bool ask)
+{
+    pl_palette_item item = {.label = NULL, .detail = NULL, .ask = ask};
+    char shown[200];
+    char text[200];
+    char summary[400];
+    /* The item's texts are copied, so that these may go. */
+    snprintf(shown, sizeof shown, ":%s", label);
+    snprintf(text, sizeof text, "%s", label);
+    snprintf(summary, sizeof summary, "%s", detail);
+    item.label = shown;
+    item.detail = summary;
+    item.command = text;
+    pl_palette_add(palette, &item);
+}
+
+/* Nobody looks for the arrow keys. */
+static bool moves(pl_action action)
+{
+    return (action >= PL_ACT_UP && action <= PL_ACT_LAST) || action == PL_ACT_PALETTE;
+}
+
+/* Every action once, the focused pane's keys first: the help and key that are valid there. */
+static void add_actions(pl_screen *screen)
+{
+    bool seen[PL_ACT_COUNT] = {false};
+    for (int here = 1; here >= 0; here--) {
+        for (const pl_binding *b = pl_keymap_bindings(screen->model.keys); b->name != NULL; b++) {
+            bool valid = (b->where & (1u << screen->model.focus)) != 0;
+            if (b->help == NULL || seen[b->action] || moves(b->action) || valid != (here == 1) ||
+                b->action == PL_ACT_NONE) {
+                continue;
+            }
+            seen[b->action] = true;
+            char label[64];
+            char detail[200];
+            char key[PL_KEY_NAME + 16];
+            snprintf(label, sizeof label, "%s", pl_action_name(b->action));
+            snprintf(detail, sizeof detail, "%s", b->help);
+            snprintf(key, sizeof key, "%s", b->name);
+            pl_palette_add(&screen->palette, &(pl_palette_item){.label = label,
+                                                                .detail = detail,
+                                                                .key = valid ? key : NULL,
+                                                                .action = b->action});
+        }
+    }
+}
+
+static void add_commands(pl_palette *palette)
+{
+    for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
+        bool bare = (*c)->positional[0] == '\0' && (*c)->keys->name == NULL && !(*c)->any_key;
+        char text[64];
+        snprintf(text, sizeof text, "%s%s", (*c)->name, bare ? "" : " ");
+        add_command(palette, text, (*c)->summary, !bare);
+    }
+    static const struct {
+        const char *text, *detail;
+    } ready[] = {
+        {"filter none", "List all layers"},
+        {"theme dark", "For dark backgrounds"},
+        {"theme light", "For light backgrounds"},
+        {"theme safe", "Colours that the colour-blind tell apart"},
+        {"theme none", "No colours"},
+        {"marks braille", "Plots of braille dots"},
+        {"marks blocks", "Plots of blocks"},
+        {"marks ascii", "Plots of plain characters"},
+        {"tour on", "Show the five steps of the tour"},
+    };
+    for (size_t i = 0; i < sizeof ready / sizeof *ready; i++) {
+        add_command(palette, ready[i].text, ready[i].detail, false);
+    }
+}
+
+/* Methods and their parameters, views, figures. */
+static void add_tables(pl_palette *palette)
+{
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        char text[128];
+        snprintf(text, sizeof text, "method %s", (*m)->name);
+        add_command(palette, text, (*m)->summary, false);
+        for (size_t i = 0; i < (*m)->n_params; i++) {
+            snprintf(text, sizeof text, "method %s %s=", (*m)->name, (*m)->params[i].name);
+            add_command(palette, text, (*m)->params[i].help, true);
+        }
+    }
+    for (const pl_screen_view *const *view = pl_views(); *view != NULL; view++) {
+        char text[64];
+        snprintf(text, sizeof text, "view main=%s", (*view)->name);
+        add_command(palette, text, (*view)->help, false);
+    }
+    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        char text[64];
+        snprintf(text, sizeof text, "plot %s file=", (*kind)->name);
+        add_command(palette, text, (*kind)->summary, true);
+    }
+}
+
+static void add_layers(pl_screen *screen)
+{
+    const pl_source *source = screen->state->source;
+    size_t n = source != NULL ? pl_model_layer_count(source->model) : 0;
+    for (size_t i = 0; i < n; i++) {
+        char name[80];
+        char text[120];
+        char detail[120] = "";
+        pl_layer_short(pl_model_layer(source->model, i), false, name, sizeof name);
+        snprintf(text, sizeof text, "select %s", name);
+        if (i < screen->overview.n) {
+            char input[PL_NUMBER_TEXT];
+            char weight[PL_NUMBER_TEXT];
+            pl_format_number((double)screen->overview.scores[i].input_ratio, input);
+            pl_format_number((double)screen->overview.scores[i].weight_ratio, weight);
+            snprintf(detail, sizeof detail,
+                     "largest channel over the median: inputs %s, weights %s", input, weight);
+        }
+        add_command(&screen->palette, text, detail, false);
+    }
+}
+
+void pl_screen_open_palette(pl_screen *screen)
+{
+    pl_error err = {0};
+    pl_palette_close(&screen->palette);
+    add_actions(screen);
+    add_commands(&screen->palette);
+    add_tables(&screen->palette);
+    add_layers(screen);
+    if (pl_palette_open(&screen->palette, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+    }
+}
+
+void pl_screen_palette_key(pl_screen *screen, pl_press press)
+{
+    const pl_palette_item *item = pl_palette_key(&screen->palette, press);
+    if (item == NULL) {
+        return;
+    }
+    pl_action action = item->action;
+    bool ask = item->ask;
+    char command[200] = "";
+    if (item->command != NULL) {
+        snprintf(command, sizeof command, "%s", item->command);
+    }
+    pl_palette_close(&screen->palette);
+    if (action != PL_ACT_NONE) {
+        pl_screen_act(screen, action);
+    } else if (ask) {
+        pl_screen_open_prompt(screen, command);
+    } else {
+        pl_screen_type_line(screen, command);
+    }
+}

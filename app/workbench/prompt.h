@@ -1,0 +1,36 @@
+/* app/workbench/prompt.h -- the `:` line: GNU Readline inside ncurses.
+ *
+ * Readline never touches the terminal: keys are handed to it byte by byte through its callback
+ * interface, and the line is drawn on a surface.  A lone Escape never reaches it; it closes the
+ * prompt.  Readline is global, so there is one prompt; UI thread only. */
+#ifndef PL_APP_WORKBENCH_PROMPT_H
+#define PL_APP_WORKBENCH_PROMPT_H
+
+#include "app/command.h"
+#include "views/keys.h"
+#include "views/surface.h"
+
+typedef struct pl_prompt pl_prompt;
+
+/* history: the file that keeps what was typed (made with its folder), or NULL.  A history that
+ * cannot be read or written is no error.  To be called before the terminal is opened.  state is
+ * borrowed, for completion.  Caller owns *out. */
+PL_NODISCARD pl_status pl_prompt_create(const char *history, const pl_state *state, pl_prompt **out,
+                                        pl_error *err);
+void pl_prompt_destroy(pl_prompt *prompt);
+
+/* Opens the line with a text to go on from. */
+void pl_prompt_open(pl_prompt *prompt, const char *text);
+void pl_prompt_close(pl_prompt *prompt);
+bool pl_prompt_is_open(const pl_prompt *prompt);
+
+/* Hands a key on.  *line (caller frees) is what was entered, when Enter ended it; else NULL. */
+void pl_prompt_key(pl_prompt *prompt, pl_press press, char **line);
+
+/* The line, scrolled so that the cursor is in it; sets the surface's cursor. */
+void pl_prompt_draw(pl_prompt *prompt, pl_surface *surface, pl_rect rect);
+
+/* The candidates of the last Tab, "" if there are none to choose from. */
+const char *pl_prompt_candidates(const pl_prompt *prompt);
+
+#endif

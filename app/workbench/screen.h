@@ -1,0 +1,43 @@
+/* app/workbench/screen.h -- the workbench on a terminal: one event loop over keys, the worker's
+ * events and signals. */
+#ifndef PL_APP_WORKBENCH_SCREEN_H
+#define PL_APP_WORKBENCH_SCREEN_H
+
+#include "app/command.h"
+#include "app/settings.h"
+#include "core/run/worker.h"
+#include "views/keymap.h"
+
+typedef struct pl_screen_options {
+    pl_worker *worker;   /* borrowed; the screen takes all its events while it runs */
+    pl_lab *lab;         /* borrowed; used on the worker only */
+    pl_state *state;     /* taken over and changed; holds the last state when the screen is left */
+    const char *history; /* file of what was typed at the prompt, or NULL */
+    const char *marks;   /* "braille", "blocks", "ascii", or NULL: by locale and terminal */
+    const char *theme;   /* "dark", ..., or NULL: as remembered, else by the background */
+    const pl_keymap *keys; /* borrowed; NULL: the table as it is */
+    pl_settings *settings; /* borrowed, changed and written; NULL: nothing is remembered */
+    bool first_run;        /* the tour is shown */
+    const char *notice;  /* first message, or NULL */
+    const char *failure; /* first message, shown as a warning, or NULL */
+
+    /* The session; each may be NULL.  Called on the UI thread; none may take long. */
+    void *ctx;
+    /* A command has ended: call with its result, or err with why it failed (else NULL). */
+    void (*ended)(void *ctx, const pl_call *call, const pl_error *err, const pl_state *state);
+    /* The state has changed by undo, redo or restore. */
+    void (*changed)(void *ctx, const char *how, const pl_state *state);
+    /* The last session's state to *state (initialised by the callee on success). */
+    pl_status (*restore)(void *ctx, pl_state *state, pl_error *err);
+    pl_status (*save)(void *ctx, const pl_state *state, pl_error *err);
+    /* The session's commands to a batch script. */
+    pl_status (*script)(void *ctx, const char *path, pl_error *err);
+} pl_screen_options;
+
+/* Runs until the user leaves.  *exit_status: 0, or 128 + the signal that ended it.  The terminal is
+ * restored and no job of the screen runs any more when it returns.  PL_ERR_STATE if there is no
+ * usable terminal. */
+PL_NODISCARD pl_status pl_screen_run(const pl_screen_options *options, int *exit_status,
+                                     pl_error *err);
+
+#endif
