@@ -63,6 +63,11 @@ struct pl_kind {
     pl_figure_look look; /* how it is looked at on the screen */
 };
 
+/* A build may add lines: tests/toy does. */
+#ifndef PL_EXTRA_KINDS
+#define PL_EXTRA_KINDS(KIND)
+#endif
+
 /* The figures, in the order they are listed to a user: one line each.  KIND(name) is
  * plots/name.c's pl_kind_name. */
 #define PL_KINDS(KIND)                                                                             \
@@ -79,7 +84,8 @@ struct pl_kind {
     KIND(learning)                                                                                 \
     KIND(landscape)                                                                                \
     KIND(sweep)                                                                                    \
-    KIND(outliers)
+    KIND(outliers)                                                                                 \
+    PL_EXTRA_KINDS(KIND)
 
 #define PL_KIND_DECLARATION(name) extern const pl_kind pl_kind_##name;
 PL_KINDS(PL_KIND_DECLARATION)
