@@ -116,7 +116,7 @@ static int finish(batch *b, const char *typed, pl_call *call, pl_status status, 
 }
 
 /* Runs one parsed call; takes its ownership. */
-static int run_call(batch *b, const char *shown, pl_call *call, bool *quit)
+static int run_batch_call(batch *b, const char *shown, pl_call *call, bool *quit)
 {
     pl_error err = {0};
     pl_status status = pl_front_execute(&b->front, call, b->show_progress, &err);
@@ -131,7 +131,7 @@ static int run_call(batch *b, const char *shown, pl_call *call, bool *quit)
     }
     int code = finish(b, shown, call, status, true, &err);
     b->differs = b->differs || call->differs;
-    *quit = call->quit;
+    *quit = call->command->ends_run;
     pl_call_destroy(call);
     return code;
 }
@@ -150,7 +150,7 @@ static int run_script(batch *b, const char *script, bool *quit)
         if (status == PL_OK) {
             status = pl_call_parse(text, &call, &err);
         }
-        code = status == PL_OK ? run_call(b, text, call, quit)
+        code = status == PL_OK ? run_batch_call(b, text, call, quit)
                                : finish(b, text != NULL ? text : script, NULL, status,
                                         status == PL_ERR_MEMORY, &err);
         free(text);
@@ -177,7 +177,7 @@ static int open_model(batch *b, const char *path, bool *quit)
     call->n_words = 1;
     free(call->text);
     call->text = text.data;
-    return run_call(b, "open", call, quit);
+    return run_batch_call(b, "open", call, quit);
 }
 
 /* One sentence, and the death that the shell expects. */

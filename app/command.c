@@ -3,6 +3,7 @@
 #include "app/commands/list.h"
 #include "views/view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PL_COMMAND_POINTER(name) &pl_command_##name,
@@ -37,6 +38,17 @@ bool pl_call_is_slow(const pl_call *call)
 bool pl_command_is_screen_only(const pl_command *command)
 {
     return command->on_screen != NULL && command->run == NULL && command->in_batch == NULL;
+}
+
+bool pl_text_ends_run(const char *text)
+{
+    char *first = NULL;
+    pl_call *call = NULL;
+    const bool ends = pl_script_next(&text, &first, NULL) == PL_OK && first != NULL &&
+                      pl_call_parse(first, &call, NULL) == PL_OK && call->command->ends_run;
+    pl_call_destroy(call);
+    free(first);
+    return ends;
 }
 
 const pl_command *const *pl_commands(void)

@@ -27,6 +27,7 @@ typedef enum pl_key_kind {
     PL_KEY_CHOICE,
     PL_KEY_LENGTH,
     PL_KEY_LAYER,
+    PL_KEY_FORM,   /* of a figure: each has its own */
     PL_KEY_VIEW,   /* its choices are the views' names */
     PL_KEY_FORMAT, /* its choices are the number formats' keys */
 } pl_key_kind;
@@ -88,7 +89,6 @@ typedef struct pl_call {
     } * solved;           /* solve: what was solved */
     size_t n_solved;
     char *warning; /* to tell the user beside the result, or NULL */
-    bool quit;     /* quit */
     bool differs;  /* rebuild: it is another figure: a batch goes on, and exits 1 */
 } pl_call;
 
@@ -114,6 +114,7 @@ struct pl_command {
     /* What the progress of such a call is counted in (core/run/progress.h), or NULL. */
     const char *unit;
     pl_history history;
+    bool ends_run;    /* it ends a run, not the work: a session's script leaves it out */
     bool says_itself; /* on the screen: its message is the command, since its result is long */
     pl_rebuilding rebuild;
     pl_brings brings;
@@ -141,6 +142,8 @@ const char *pl_call_unit(const pl_call *call);
 bool pl_call_is_slow(const pl_call *call);
 /* Whether only the screen has the command. */
 bool pl_command_is_screen_only(const pl_command *command);
+/* Whether its first command ends a run; false where it cannot be parsed. */
+bool pl_text_ends_run(const char *text);
 
 /* "first|random", NULL where there are none. */
 const char *pl_key_choices(const pl_key *key);

@@ -113,7 +113,7 @@ static void offer_values(matches *m, const pl_command *command, const pl_method 
         }
         if (pl_key_choices(key) != NULL) {
             offer_choices(m, lead, pl_key_choices(key));
-        } else if (strcmp(key->name, "form") == 0) {
+        } else if (key->kind == PL_KEY_FORM) {
             for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
                 offer_choices(m, lead, (*kind)->forms != NULL ? (*kind)->forms : "");
             }

@@ -16,7 +16,7 @@ static pl_status set_threads(void *arg, pl_task *task, pl_error *err)
     return pl_linalg_set_threads(*wanted > 0 ? *wanted : pl_linalg_default_threads(), err);
 }
 
-static void show(const pl_job_event *event)
+static void show_progress_line(const pl_job_event *event)
 {
     double left = event->share > 0 ? event->seconds * (1 / event->share - 1) : NAN;
     fprintf(stderr, "\r\033[K%s %3.0f %%  %.0f of %.0f %s  %.0f s left", event->name,
@@ -42,7 +42,7 @@ static pl_status run_job(pl_worker *worker, const char *name, const char *unit, 
             }
             if (!event.done) {
                 if (show_progress) {
-                    show(&event);
+                    show_progress_line(&event);
                     shown = true;
                 }
                 continue;

@@ -39,7 +39,7 @@ static void put_cell(const json_t *value, char out[CELL])
 
 /* Commands escape what comes from a file before they put it into a result; escaping again changes
  * nothing then, and a terminal is safe whatever a command forgot. */
-static void put_text(pl_buf *out, const char *text, size_t size, size_t width)
+static void put_result_text(pl_buf *out, const char *text, size_t size, size_t width)
 {
     size_t length = pl_text_escape(text, size, NULL, 0);
     char *safe = malloc(length + 1);
@@ -117,7 +117,7 @@ static void put_table(const json_t *rows, pl_buf *out)
 static void put_list(const char *name, const json_t *list, pl_buf *out)
 {
     char cell[CELL];
-    put_text(out, name, strlen(name), 0);
+    put_result_text(out, name, strlen(name), 0);
     for (size_t i = 0; i < json_array_size(list) && i < 16; i++) {
         put_cell(json_array_get(list, i), cell);
         pl_buf_printf(out, " %s", cell);
@@ -149,24 +149,24 @@ void pl_result_object(json_t *result, pl_buf *out)
             const char *key;
             json_t *item;
             if (strcmp(name, "parameters") != 0) { /* a method's stand for themselves */
-                put_text(out, name, strlen(name), 0);
+                put_result_text(out, name, strlen(name), 0);
                 pl_buf_puts(out, "\n");
             }
             json_object_foreach(value, key, item)
             {
                 put_cell(item, cell);
                 pl_buf_puts(out, "  ");
-                put_text(out, key, strlen(key), 20);
+                put_result_text(out, key, strlen(key), 20);
                 pl_buf_printf(out, " %s\n", cell);
             }
         } else if (json_is_string(value)) {
-            put_text(out, name, strlen(name), 22);
+            put_result_text(out, name, strlen(name), 22);
             pl_buf_puts(out, " ");
-            put_text(out, json_string_value(value), json_string_length(value), 0);
+            put_result_text(out, json_string_value(value), json_string_length(value), 0);
             pl_buf_puts(out, "\n");
         } else {
             put_cell(value, cell);
-            put_text(out, name, strlen(name), 22);
+            put_result_text(out, name, strlen(name), 22);
             pl_buf_printf(out, " %s\n", cell);
         }
     }
@@ -188,7 +188,7 @@ static bool is_for_scripts(const char *name)
 static void put_words(const char *name, pl_buf *out)
 {
     size_t from = out->size;
-    put_text(out, name, strlen(name), 0);
+    put_result_text(out, name, strlen(name), 0);
     for (size_t i = from; !out->failed && i < out->size; i++) {
         out->data[i] = out->data[i] == '_' ? ' ' : out->data[i];
     }

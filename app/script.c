@@ -128,7 +128,7 @@ static pl_status take_word(const char **text, pl_buf *word, size_t *equals, pl_e
     return pl_buf_check(word, err);
 }
 
-static pl_status push(char ***list, size_t *count, char *item, pl_error *err)
+static pl_status push_text(char ***list, size_t *count, char *item, pl_error *err)
 {
     char **grown = item != NULL ? realloc(*list, (*count + 1) * sizeof *grown) : NULL;
     if (grown == NULL) {
@@ -149,15 +149,15 @@ static pl_status add_word(pl_call *call, const pl_buf *word, size_t equals, pl_e
                                 "\"%s\" stands after a key=value: positional words come first",
                                 word->data);
         }
-        return push(&call->words, &call->n_words, strdup(word->data), err);
+        return push_text(&call->words, &call->n_words, strdup(word->data), err);
     }
     size_t names = call->n_keys;
-    pl_status status = push(&call->names, &names, strndup(word->data, equals), err);
+    pl_status status = push_text(&call->names, &names, strndup(word->data, equals), err);
     if (status != PL_OK) {
         return status;
     }
     size_t values = call->n_keys;
-    status = push(&call->values, &values, strdup(word->data + equals + 1), err);
+    status = push_text(&call->values, &values, strdup(word->data + equals + 1), err);
     if (status != PL_OK) {
         free(call->names[call->n_keys]);
         return status;
@@ -166,7 +166,7 @@ static pl_status add_word(pl_call *call, const pl_buf *word, size_t equals, pl_e
     return PL_OK;
 }
 
-static pl_status split(pl_call *call, const char *text, char **name, pl_error *err)
+static pl_status split_words(pl_call *call, const char *text, char **name, pl_error *err)
 {
     pl_status status = PL_OK;
     while (status == PL_OK) {
@@ -178,7 +178,7 @@ static pl_status split(pl_call *call, const char *text, char **name, pl_error *e
             break;
         }
         if (command != NULL && command->raw) {
-            return push(&call->words, &call->n_words, strdup(text), err);
+            return push_text(&call->words, &call->n_words, strdup(text), err);
         }
         pl_buf word = {0};
         size_t equals = SIZE_MAX;
@@ -205,7 +205,7 @@ pl_status pl_call_parse(const char *text, pl_call **out, pl_error *err)
         status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
         goto done;
     }
-    status = split(call, text, &name, err);
+    status = split_words(call, text, &name, err);
     if (status == PL_OK && name == NULL) {
         status = pl_error_set(err, PL_ERR_USAGE, "an empty command");
     }

@@ -34,7 +34,8 @@ static double find_floor(const pl_basin *basin)
     return isfinite(least) ? least / 4 : LOWEST;
 }
 
-static pl_status add_series(const pl_basin *basin, double floor, pl_figure *out, pl_error *err)
+static pl_status add_basin_series(const pl_basin *basin, double floor, pl_figure *out,
+                                  pl_error *err)
 {
     for (size_t d = 0; d < PL_BASIN_DIRECTIONS; d++) {
         pl_series *series = NULL;
@@ -68,7 +69,7 @@ static void set_axes(const pl_basin *basin, bool log, pl_figure *out)
     out->y.hi = log ? hi * 1.5 : hi + 0.04 * (hi - lo);
 }
 
-static void add_facts(const pl_basin *basin, pl_basin_loss loss, pl_figure *out)
+static void add_basin_facts(const pl_basin *basin, pl_basin_loss loss, pl_figure *out)
 {
     size_t zero = 0, one = 0;
     for (size_t i = 0; i < basin->points; i++) {
@@ -92,8 +93,8 @@ static void add_facts(const pl_basin *basin, pl_basin_loss loss, pl_figure *out)
     }
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_basin(pl_lab *lab, const pl_state *state, const pl_request *request,
+                            pl_figure *out, pl_task *task, pl_error *err)
 {
     const pl_basin_loss loss = request->form == 1 ? PL_BASIN_MODEL : PL_BASIN_LAYER;
     const char *y_label = loss == PL_BASIN_MODEL ? "mean negative log-likelihood of the model"
@@ -109,12 +110,12 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
         status = pl_figure_texts(out, title.data, "step t, in units of ‖W − W₀‖", y_label, err);
     }
     if (status == PL_OK) {
-        status = add_series(&basin, request->log ? find_floor(&basin) : 0, out, err);
+        status = add_basin_series(&basin, request->log ? find_floor(&basin) : 0, out, err);
     }
     if (status == PL_OK) {
         set_axes(&basin, request->log, out);
         status = pl_figure_rule(out, 1.0, true, "W", err);
-        add_facts(&basin, loss, out);
+        add_basin_facts(&basin, loss, out);
     }
     pl_buf_deinit(&title);
     return status;
@@ -123,14 +124,14 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
 /* --- on the screen ---------------------------------------------------------------------------- */
 
 /* Where the weights were: one starts there. */
-static double place_on_screen(const pl_looked *at)
+static double place_in_basin(const pl_looked *at)
 {
     (void)at;
     return 0;
 }
 
 /* The step: along W0 -> W, 1 is where the method has gone. */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_basin(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)at;
     (void)row;
@@ -149,9 +150,9 @@ const pl_kind pl_kind_basin = {
     .forms = "layer|model",
     .uses = PL_USES_LAYER | PL_USES_SCALE | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED,
     .slow = true,
-    .make = make,
+    .make = make_basin,
     .look = {.help = "The loss along straight lines from the weights, really evaluated: flat "
                      "directions are free to move in.",
-             .place = place_on_screen,
-             .say = say_on_screen},
+             .place = place_in_basin,
+             .say = say_basin},
 };

@@ -123,8 +123,8 @@ static void add_group_facts(const pl_request *request, pl_figure *out)
     }
 }
 
-static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                 pl_figure *out, pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, request->layer);
     size_t group_size = pl_drawn_group_size(state, request->layer);
@@ -186,8 +186,8 @@ static pl_status add_layers(const pl_overview_row *row, pl_side side, pl_figure 
     return status;
 }
 
-static pl_status make_layers(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_box_layers(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                 pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_overview_row row = {0};
     pl_status status =
@@ -208,11 +208,11 @@ static pl_status make_layers(pl_lab *lab, const pl_state *state, const pl_reques
     return status;
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_box(pl_lab *lab, const pl_state *state, const pl_request *request,
+                          pl_figure *out, pl_task *task, pl_error *err)
 {
-    return request->form == FORM_LAYERS ? make_layers(lab, state, request, out, task, err)
-                                        : make_groups(lab, state, request, out, task, err);
+    return request->form == FORM_LAYERS ? make_box_layers(lab, state, request, out, task, err)
+                                        : make_box_groups(lab, state, request, out, task, err);
 }
 
 /* --- on the screen ---------------------------------------------------------------------------- */
@@ -223,12 +223,12 @@ static bool of_layers(const pl_figure *figure)
     return figure->x.names == NULL;
 }
 
-static double place_on_screen(const pl_looked *at)
+static double place_in_box(const pl_looked *at)
 {
     return of_layers(at->figure) ? pl_look_block(at) : pl_look_group_of_channel(at);
 }
 
-static size_t channel_on_screen(const pl_looked *at, double x)
+static size_t channel_in_box(const pl_looked *at, double x)
 {
     return of_layers(at->figure) ? SIZE_MAX : pl_look_channel_of_group(at, x);
 }
@@ -242,9 +242,9 @@ const pl_kind pl_kind_box = {
     .depth_form = "layers",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_SCALE | PL_USES_PINS |
             PL_USES_CHANNEL | PL_USES_METHODS,
-    .make = make,
+    .make = make_box,
     .look = {.help = "Boxes of each channel group's values, or of one kind of layer in every "
                      "block: long whiskers are outliers.",
-             .place = place_on_screen,
-             .channel = channel_on_screen},
+             .place = place_in_box,
+             .channel = channel_in_box},
 };

@@ -79,7 +79,7 @@ static const char *put_raised(const writer *w, const char *text)
     return text;
 }
 
-static void put(const writer *w, const char *text)
+static void put_words(const writer *w, const char *text)
 {
     if (!w->latex) {
         pl_buf_puts(w->out, text);
@@ -107,7 +107,7 @@ static void put_code(const writer *w, const char *text)
     if (w->latex) {
         pl_buf_puts(w->out, "\\texttt{");
     }
-    put(w, text);
+    put_words(w, text);
     if (w->latex) {
         pl_buf_puts(w->out, "}");
     }
@@ -117,7 +117,7 @@ static void put_count(const writer *w, size_t value)
 {
     char text[32];
     snprintf(text, sizeof text, "%zu", value);
-    put(w, text);
+    put_words(w, text);
 }
 
 /* "Largest weight per channel" -> with a small first letter inside a sentence. */
@@ -125,8 +125,8 @@ static void put_small(const writer *w, const char *text)
 {
     char first[2] = {(char)tolower((unsigned char)text[0]), '\0'};
     bool word = text[0] != '\0' && text[1] != '\0' && islower((unsigned char)text[1]);
-    put(w, word ? first : "");
-    put(w, word ? text + 1 : text);
+    put_words(w, word ? first : "");
+    put_words(w, word ? text + 1 : text);
 }
 
 static void put_series(const writer *w, const pl_figure *figure)
@@ -138,16 +138,16 @@ static void put_series(const writer *w, const pl_figure *figure)
     if (named < 2) {
         return;
     }
-    put(w, " (");
+    put_words(w, " (");
     size_t put_so_far = 0;
     for (size_t i = 0; i < figure->n_series; i++) {
         if (figure->series[i].label != NULL && figure->series[i].label[0] != '\0') {
-            put(w, put_so_far == 0 ? "" : "; ");
-            put(w, figure->series[i].label);
+            put_words(w, put_so_far == 0 ? "" : "; ");
+            put_words(w, figure->series[i].label);
             put_so_far++;
         }
     }
-    put(w, ")");
+    put_words(w, ")");
 }
 
 /* The exponent of "1.7e-05" behind its `e`. */
@@ -192,7 +192,7 @@ static void put_fact(const writer *w, const char *text)
             pl_buf_append(&out, c++, 1);
         }
     }
-    put(w, out.data != NULL ? out.data : "");
+    put_words(w, out.data != NULL ? out.data : "");
     w->out->failed = w->out->failed || out.failed;
     pl_buf_deinit(&out);
 }
@@ -205,45 +205,45 @@ static void put_fact_name(const writer *w, const pl_fact *fact)
     for (char *c = name; *c != '\0'; c++) {
         *c = *c == '_' ? ' ' : *c;
     }
-    put(w, strcmp(name, "eps rank") == 0     ? "ε-rank"
-           : strcmp(name, "lambda max") == 0 ? "λₘₐₓ"
-                                             : name);
+    put_words(w, strcmp(name, "eps rank") == 0     ? "ε-rank"
+                 : strcmp(name, "lambda max") == 0 ? "λₘₐₓ"
+                                                   : name);
 }
 
 static void put_facts(const writer *w, const pl_figure *figure)
 {
     for (size_t i = 0; i < figure->n_facts; i++) {
-        put(w, i == 0 ? "; " : ", ");
+        put_words(w, i == 0 ? "; " : ", ");
         put_fact_name(w, &figure->facts[i]);
-        put(w, " ");
+        put_words(w, " ");
         put_fact(w, figure->facts[i].text);
     }
 }
 
-static void put_panel(const writer *w, const pl_state *state, const pl_request *request,
-                      const pl_figure *figure)
+static void put_caption_panel(const writer *w, const pl_state *state, const pl_request *request,
+                              const pl_figure *figure)
 {
     const pl_kind *kind = request->kind;
-    put(w, kind->title);
+    put_words(w, kind->title);
     if ((kind->uses & PL_USES_LAYER) != 0) {
-        put(w, " of ");
+        put_words(w, " of ");
         put_code(w, pl_model_layer(state->source->model, request->layer)->name);
     } else if ((kind->uses & PL_USES_SWEEP) != 0 && state->sweep.whole) {
-        put(w, " of all layers");
+        put_words(w, " of all layers");
     } else if ((kind->uses & PL_USES_SWEEP) != 0) {
-        put(w, " of ");
+        put_words(w, " of ");
         put_code(w, pl_model_layer(state->source->model, state->sweep.layer)->name);
     }
     if (figure->table == NULL) {
         const char *what = figure->heat != NULL ? figure->heat->label : figure->y.label;
         if (what != NULL && what[0] != '\0') {
-            put(w, ": ");
+            put_words(w, ": ");
             put_small(w, what);
         }
         put_series(w, figure);
     }
     put_facts(w, figure);
-    put(w, ". ");
+    put_words(w, ". ");
 }
 
 /* "(beta 0.0003, group_size 128, ...)"; of a swept parameter its range. */
@@ -263,14 +263,14 @@ static void put_parameters(const writer *w, const pl_spec *spec, const pl_sweep 
         } else {
             pl_spec_format_value(spec, i, &value);
         }
-        put(w, shown++ == 0 ? " (" : ", ");
-        put(w, spec->method->params[i].name);
-        put(w, " ");
-        put(w, value.data != NULL ? value.data : "");
+        put_words(w, shown++ == 0 ? " (" : ", ");
+        put_words(w, spec->method->params[i].name);
+        put_words(w, " ");
+        put_words(w, value.data != NULL ? value.data : "");
         w->out->failed = w->out->failed || value.failed;
         pl_buf_deinit(&value);
     }
-    put(w, shown > 0 ? ")" : "");
+    put_words(w, shown > 0 ? ")" : "");
 }
 
 /* What the numbers of all panels together depend on. */
@@ -294,29 +294,30 @@ static void put_methods(const writer *w, const pl_state *state, const depends *d
         if (spec->method == NULL || (!imported && !d->slots[slot])) {
             continue;
         }
-        put(w, count++ == 0 ? "Method: " : ", then ");
-        put(w, spec->method->name);
+        put_words(w, count++ == 0 ? "Method: " : ", then ");
+        put_words(w, spec->method->name);
         if (imported) {
-            put(w, " of ");
+            put_words(w, " of ");
             put_code(w, pl_path_name(state->imported.path));
         }
         put_parameters(w, spec, d->sweep != NULL && d->sweep->slot == slot ? d->sweep : NULL);
     }
-    put(w, count > 0 ? ". " : "");
+    put_words(w, count > 0 ? ". " : "");
     for (size_t i = 0; i < state->n_overrides && d->others; i++) {
         const pl_override *over = &state->overrides[i];
-        put(w, "On ");
+        put_words(w, "On ");
         put_code(w, over->glob);
-        put(w, ": ");
-        put(w, over->spec.method != NULL ? over->spec.method->name : "no ");
+        put_words(w, ": ");
+        put_words(w, over->spec.method != NULL ? over->spec.method->name : "no ");
         if (over->spec.method != NULL) {
             put_parameters(w, &over->spec, NULL);
         } else {
-            put(w, pl_slot_name(over->slot));
+            put_words(w, pl_slot_name(over->slot));
         }
-        put(w, ". ");
+        put_words(w, ". ");
     }
-    put(w, d->sequential ? "Solved block by block on what the quantized blocks before give. " : "");
+    put_words(w, d->sequential ? "Solved block by block on what the quantized blocks before give. "
+                               : "");
 }
 
 /* "Activations: 4 bits, symmetric no, per token, clip 0.9. Keys and values: 4 bits, ..." */
@@ -339,7 +340,7 @@ static void put_quantized(const writer *w, const pl_state *state, const depends 
             pl_buf_puts(&text, "per head. ");
         }
     }
-    put(w, text.data != NULL ? text.data : "");
+    put_words(w, text.data != NULL ? text.data : "");
     w->out->failed = w->out->failed || text.failed;
     pl_buf_deinit(&text);
 }
@@ -350,17 +351,17 @@ static void put_perplexity(const writer *w, const pl_sweep *sweep)
     if (sweep == NULL || !sweep->perplexity) {
         return;
     }
-    put(w, "Perplexity: ");
+    put_words(w, "Perplexity: ");
     if (sweep->windows > 0) {
         put_count(w, sweep->windows);
     } else {
-        put(w, "all");
+        put_words(w, "all");
     }
-    put(w, " windows of ");
+    put_words(w, " windows of ");
     put_count(w, sweep->length);
-    put(w, " tokens of ");
+    put_words(w, " tokens of ");
     put_code(w, sweep->text[0] != '\0' ? pl_path_name(sweep->text) : "evaluation.txt");
-    put(w, ", the first token of each unscored. ");
+    put_words(w, ", the first token of each unscored. ");
 }
 
 static void put_calibration(const writer *w, const pl_state *state)
@@ -368,32 +369,32 @@ static void put_calibration(const writer *w, const pl_state *state)
     const pl_calibration *calibration = &state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
     if (pl_model_inputs(state->source->model) != NULL) {
-        put(w, "Inputs: ");
+        put_words(w, "Inputs: ");
         put_code(w, pl_model_inputs_name(state->source->model));
-        put(w, ". ");
+        put_words(w, ". ");
     }
     if (calibration->n_texts == 0) {
         return;
     }
-    put(w, "Calibration: ");
+    put_words(w, "Calibration: ");
     put_count(w, protocol->windows);
-    put(w, protocol->sample == PL_SAMPLE_RANDOM ? " random windows of " : " windows of ");
+    put_words(w, protocol->sample == PL_SAMPLE_RANDOM ? " random windows of " : " windows of ");
     put_count(w, protocol->length);
-    put(w, " tokens of ");
+    put_words(w, " tokens of ");
     for (size_t i = 0; i < calibration->n_texts; i++) {
-        put(w, i > 0 ? ", " : "");
+        put_words(w, i > 0 ? ", " : "");
         put_code(w, pl_path_name(calibration->texts[i]));
     }
     if (protocol->sample == PL_SAMPLE_RANDOM) {
-        put(w, ", seed ");
+        put_words(w, ", seed ");
         put_count(w, (size_t)protocol->seed);
     }
     if (protocol->rows > 0) {
-        put(w, ", ");
+        put_words(w, ", ");
         put_count(w, protocol->rows);
-        put(w, " rows stored");
+        put_words(w, " rows stored");
     }
-    put(w, ". ");
+    put_words(w, ". ");
 }
 
 static bool shows_result(const pl_state *state, const pl_request *request)
@@ -446,14 +447,14 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
     for (size_t i = 0; i < count; i++) {
         if (count > 1) {
             const char letter[] = {'(', (char)('a' + (int)(i % 26)), ')', ' ', '\0'};
-            put(&w, letter);
+            put_words(&w, letter);
         }
-        put_panel(&w, state, &requests[i], &figures[i]);
+        put_caption_panel(&w, state, &requests[i], &figures[i]);
         add_request(state, &requests[i], &d);
     }
-    put(&w, "Model: ");
+    put_words(&w, "Model: ");
     put_code(&w, pl_model_name(state->source->model));
-    put(&w, ". ");
+    put_words(&w, ". ");
     if (d.layer != SIZE_MAX) {
         put_methods(&w, state, &d);
     }
@@ -462,6 +463,6 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
         put_calibration(&w, state);
     }
     put_perplexity(&w, d.sweep);
-    put(&w, "Made with Planish " PL_VERSION ".");
+    put_words(&w, "Made with Planish " PL_VERSION ".");
     pl_buf_puts(out, latex ? "}\n" : "\n");
 }

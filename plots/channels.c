@@ -83,7 +83,7 @@ static pl_status put_falling(const float *values, size_t n, double *out, pl_erro
     return PL_OK;
 }
 
-static pl_status add_series(const pl_channels_data *data, pl_figure *figure, pl_error *err)
+static pl_status add_channel_series(const pl_channels_data *data, pl_figure *figure, pl_error *err)
 {
     for (size_t s = 0; s < data->n_series; s++) {
         pl_series *series = NULL;
@@ -121,7 +121,7 @@ static void set_x(pl_axis *axis, const pl_channels_data *data)
     pl_fit_positions(axis, data->sorted ? 1 : 0, data->n);
 }
 
-static double largest(const pl_channels_data *data)
+static double largest_channel(const pl_channels_data *data)
 {
     double top = 0;
     for (size_t s = 0; s < data->n_series; s++) {
@@ -136,7 +136,7 @@ static double largest(const pl_channels_data *data)
 static double find_rule(const pl_channels_data *data, double median)
 {
     double at = OUTLIER_FACTOR * median;
-    bool near = data->log || largest(data) > 0.5 * at;
+    bool near = data->log || largest_channel(data) > 0.5 * at;
     return data->median_rule && at > 0 && isfinite(at) && near ? at : 0;
 }
 
@@ -185,7 +185,7 @@ pl_status pl_figure_channels(const pl_channels_data *data, pl_figure *out, pl_er
                                  data->y_label, err);
     }
     if (status == PL_OK) {
-        status = add_series(data, out, err);
+        status = add_channel_series(data, out, err);
     }
     if (status != PL_OK) {
         pl_figure_deinit(out);
@@ -215,7 +215,7 @@ pl_status pl_figure_channels(const pl_channels_data *data, pl_figure *out, pl_er
 enum { FORM_MAXIMA, FORM_FAN };
 
 /* What stands out in one series; `suffix` tells it from the others. */
-static void add_facts(const float *max, size_t n, const char *suffix, pl_figure *figure)
+static void add_channels_facts(const float *max, size_t n, const char *suffix, pl_figure *figure)
 {
     size_t top = 0;
     char name[64];
@@ -283,9 +283,9 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
         status = pl_figure_channels(data, out, err);
     }
     if (status == PL_OK) {
-        add_facts(data->values[list.base], data->n, list.items[list.base].suffix, out);
+        add_channels_facts(data->values[list.base], data->n, list.items[list.base].suffix, out);
         if (list.live != list.base) {
-            add_facts(data->values[list.live], data->n, list.items[list.live].suffix, out);
+            add_channels_facts(data->values[list.live], data->n, list.items[list.live].suffix, out);
         }
         add_channel_fact(data, list.live, out);
         pl_drawn_facts(&list, out);
@@ -307,7 +307,7 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_reques
         status = pl_figure_channels(data, out, err);
     }
     if (status == PL_OK) {
-        add_facts(stats.max, stats.n, "", out);
+        add_channels_facts(stats.max, stats.n, "", out);
         add_channel_fact(data, 0, out);
         pl_figure_fact(out, "tokens", "%.0f", stats.tokens);
     }
@@ -315,8 +315,8 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_reques
     return status;
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_channels(pl_lab *lab, const pl_state *state, const pl_request *request,
+                               pl_figure *out, pl_task *task, pl_error *err)
 {
     if (request->form == FORM_FAN) {
         return pl_fan_make(lab, state, request, out, task, err);
@@ -351,7 +351,7 @@ const pl_kind pl_kind_channels = {
     .forms = "maxima|fan",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_ORDER | PL_USES_SCALE |
             PL_USES_PINS | PL_USES_CHANNEL,
-    .make = make,
+    .make = make_channels,
     .look = {.help = "The largest weight or input of every channel, or their distribution: "
                      "outlier channels stand out."},
 };

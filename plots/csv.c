@@ -6,7 +6,7 @@
 
 /* One cell without what needs quotes, which not every reader knows (numpy's does not), or starts a
  * comment: as tokens' control characters, `,`, `"` and `#` are \xNN. */
-static void put_text(pl_buf *out, const char *text)
+static void put_csv_text(pl_buf *out, const char *text)
 {
     for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) {
         if (strchr(",\"#\n\r", *c) != NULL) {
@@ -21,7 +21,7 @@ static void put_text(pl_buf *out, const char *text)
 }
 
 /* A column's name: "astro, β = 0.0003" without its comma. */
-static void put_name(pl_buf *out, const char *text)
+static void put_csv_name(pl_buf *out, const char *text)
 {
     pl_buf name = {0};
     for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) {
@@ -29,12 +29,12 @@ static void put_name(pl_buf *out, const char *text)
             pl_buf_append(&name, c, 1);
         }
     }
-    put_text(out, name.data);
+    put_csv_text(out, name.data);
     out->failed = out->failed || name.failed;
     pl_buf_deinit(&name);
 }
 
-static void put_number(pl_buf *out, double value)
+static void put_csv_number(pl_buf *out, double value)
 {
     if (!isnan(value)) {
         pl_buf_printf(out, "%.9g", value);
@@ -45,9 +45,9 @@ static void put_x(pl_buf *out, const pl_axis *axis, double x)
 {
     double index = round(x); /* boxes of one name stand side by side */
     if (axis->names != NULL && index >= 0 && index < (double)axis->n_names) {
-        put_text(out, axis->names[(size_t)index]);
+        put_csv_text(out, axis->names[(size_t)index]);
     } else {
-        put_number(out, x);
+        put_csv_number(out, x);
     }
 }
 
@@ -57,9 +57,9 @@ static void put_table(const pl_table *table, pl_buf *out)
         for (size_t col = 0; col < table->cols; col++) {
             pl_buf_puts(out, col > 0 ? "," : "");
             if (row == 0) {
-                put_name(out, table->heads[col]);
+                put_csv_name(out, table->heads[col]);
             } else {
-                put_text(out, table->cells[(row - 1) * table->cols + col]);
+                put_csv_text(out, table->cells[(row - 1) * table->cols + col]);
             }
         }
         pl_buf_puts(out, "\n");
@@ -69,7 +69,7 @@ static void put_table(const pl_table *table, pl_buf *out)
 static void put_heat(const pl_figure *figure, pl_buf *out)
 {
     const pl_heat *heat = figure->heat;
-    put_name(out, figure->y.label);
+    put_csv_name(out, figure->y.label);
     for (size_t col = 0; col < heat->cols; col++) {
         pl_buf_puts(out, ",");
         put_x(out, &figure->x, (double)col * heat->step);
@@ -79,7 +79,7 @@ static void put_heat(const pl_figure *figure, pl_buf *out)
         put_x(out, &figure->y, (double)row);
         for (size_t col = 0; col < heat->cols; col++) {
             pl_buf_puts(out, ",");
-            put_number(out, (double)heat->values[row * heat->cols + col]);
+            put_csv_number(out, (double)heat->values[row * heat->cols + col]);
         }
     }
     pl_buf_puts(out, "\n");
@@ -118,7 +118,7 @@ static void put_series_names(const pl_figure *figure, const pl_series *series, p
     size_t width = pl_mark_width(series->mark);
     for (size_t i = 0; i < width; i++) {
         pl_buf_puts(out, ",");
-        put_name(out, named ? series->label : figure->y.label);
+        put_csv_name(out, named ? series->label : figure->y.label);
         if (width > 1) {
             pl_buf_printf(out, " %s", parts[i]);
         }
@@ -128,10 +128,10 @@ static void put_series_names(const pl_figure *figure, const pl_series *series, p
 /* Series first ... last - 1 stand over the same x. */
 static void put_head(const pl_figure *figure, size_t first, size_t last, pl_buf *out)
 {
-    put_name(out, figure->x.label);
+    put_csv_name(out, figure->x.label);
     if (figure->series[first].mark == PL_MARK_STEPS) {
         pl_buf_puts(out, " (from),");
-        put_name(out, figure->x.label);
+        put_csv_name(out, figure->x.label);
         pl_buf_puts(out, " (to)");
     }
     for (size_t s = first; s < last; s++) {
@@ -150,21 +150,21 @@ static void put_series(const pl_figure *figure, size_t first, size_t last, pl_bu
         put_x(out, &figure->x, lead->x[i]);
         if (lead->mark == PL_MARK_STEPS) {
             pl_buf_puts(out, ",");
-            put_number(out, lead->x[i + 1]);
+            put_csv_number(out, lead->x[i + 1]);
         }
         for (size_t s = first; s < last; s++) {
             const pl_series *series = &figure->series[s];
             size_t width = is_repeated(figure, s) ? 0 : pl_mark_width(series->mark);
             for (size_t j = 0; j < width; j++) {
                 pl_buf_puts(out, ",");
-                put_number(out, series->y[i * width + j]);
+                put_csv_number(out, series->y[i * width + j]);
             }
         }
         pl_buf_puts(out, "\n");
     }
 }
 
-static void put_panel(const pl_figure *figure, pl_buf *out)
+static void put_csv_panel(const pl_figure *figure, pl_buf *out)
 {
     for (size_t i = 0; i < figure->n_facts; i++) {
         pl_buf_printf(out, "# %s: %s\n", figure->facts[i].name, figure->facts[i].text);
@@ -200,6 +200,6 @@ void pl_sheet_csv(const pl_sheet *sheet, pl_buf *out)
         } else {
             pl_buf_printf(out, "# %s\n", figure->title != NULL ? figure->title : "");
         }
-        put_panel(figure, out);
+        put_csv_panel(figure, out);
     }
 }

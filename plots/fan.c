@@ -166,8 +166,8 @@ static void add_facts(const order *o, pl_figure *out)
                    series->y[widest * PL_SPREAD], series->y[widest * PL_SPREAD + PL_SPREAD - 1]);
 }
 
-static pl_status set_texts(const pl_state *state, const pl_request *request, const char *first,
-                           pl_figure *out, pl_error *err)
+static pl_status set_fan_texts(const pl_state *state, const pl_request *request, const char *first,
+                               pl_figure *out, pl_error *err)
 {
     bool input = request->side == PL_SIDE_INPUT;
     pl_buf title = {0};
@@ -200,9 +200,10 @@ pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *requ
     bool input = request->side == PL_SIDE_INPUT;
     pl_drawn_find(lab, state, request, &list);
     o.channels = calloc(o.n, sizeof *o.channels);
-    pl_status status = o.channels == NULL
-                           ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                           : set_texts(state, request, input ? "" : list.items[0].label, out, err);
+    pl_status status =
+        o.channels == NULL
+            ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+            : set_fan_texts(state, request, input ? "" : list.items[0].label, out, err);
     if (status == PL_OK) {
         status = input ? add_inputs(lab, state, request, &o, out, task, err)
                        : add_weights(lab, state, request, &list, &o, out, task, err);

@@ -116,8 +116,8 @@ static pl_status make_table(const pl_flatness *f, pl_figure *out, pl_error *err)
 
 /* --- the kind --------------------------------------------------------------------------------- */
 
-static pl_status set_texts(const pl_state *state, const pl_request *request, pl_figure *out,
-                           pl_error *err)
+static pl_status set_flatness_texts(const pl_state *state, const pl_request *request,
+                                    pl_figure *out, pl_error *err)
 {
     pl_buf title = {0};
     const bool input = request->side == PL_SIDE_INPUT;
@@ -146,8 +146,8 @@ static void put_fact_name(const char *label, pl_buf *out)
     }
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_flatness(pl_lab *lab, const pl_state *state, const pl_request *request,
+                               pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_id calibration = {0};
     pl_flatness f = {0};
@@ -157,7 +157,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
             pl_flatness_load(lab, state, calibration, request->layer, request->side, &f, task, err);
     }
     if (status == PL_OK) {
-        status = set_texts(state, request, out, err);
+        status = set_flatness_texts(state, request, out, err);
     }
     if (status == PL_OK) {
         status = request->form == FORM_TABLE ? make_table(&f, out, err)
@@ -180,7 +180,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
 /* --- on the screen ---------------------------------------------------------------------------- */
 
 /* Rank of the marked channel on the curve without a transform; by index it is its own place. */
-static double place_on_screen(const pl_looked *at)
+static double place_in_flatness(const pl_looked *at)
 {
     const pl_series *plain = at->figure->n_series > 0 ? &at->figure->series[0] : NULL;
     const double channel = (double)at->state->channel;
@@ -192,7 +192,7 @@ static double place_on_screen(const pl_looked *at)
     return (double)NAN;
 }
 
-static size_t channel_on_screen(const pl_looked *at, double x)
+static size_t channel_in_flatness(const pl_looked *at, double x)
 {
     size_t point = 0;
     const pl_series *plain = at->figure->n_series > 0 ? &at->figure->series[0] : NULL;
@@ -202,10 +202,10 @@ static size_t channel_on_screen(const pl_looked *at, double x)
 }
 
 /* "rank 12: channel 131". */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_flatness(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)row;
-    const size_t channel = channel_on_screen(at, x);
+    const size_t channel = channel_in_flatness(at, x);
     const pl_series *plain = at->figure->n_series > 0 ? &at->figure->series[0] : NULL;
     if (plain != NULL && plain->count > 0 && plain->x[0] > 0.5) {
         pl_buf_printf(out, "rank %.0f", x);
@@ -227,12 +227,12 @@ const pl_kind pl_kind_flatness = {
     .forms = "sorted|index|table",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_SCALE | PL_USES_CHANNEL | PL_NEEDS_INPUTS |
             PL_USES_METHODS | PL_USES_LEARNING | PL_USES_SOLVED,
-    .make = make,
+    .make = make_flatness,
     .look = {.help = "Channel norms over their mean, without a transform and under several: the "
                      "number in the legend is the mean distance from 1, so 0 is flat. A "
                      "rotation's channels are new ones: they carry no mark.",
              .snaps = true,
-             .place = place_on_screen,
-             .channel = channel_on_screen,
-             .say = say_on_screen},
+             .place = place_in_flatness,
+             .channel = channel_in_flatness,
+             .say = say_flatness},
 };

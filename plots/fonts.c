@@ -190,7 +190,7 @@ static pl_extent measure(PangoLayout *layout)
     return (pl_extent){(double)logical.width / PANGO_SCALE, (double)logical.height / PANGO_SCALE};
 }
 
-static void draw(const pl_fonts *fonts, cairo_t *cr, PangoLayout *layout, double x, double y)
+static void draw_text(const pl_fonts *fonts, cairo_t *cr, PangoLayout *layout, double x, double y)
 {
     cairo_move_to(cr, x, y);
     if (fonts->as_paths) {
@@ -210,7 +210,7 @@ pl_extent pl_fonts_measure(pl_fonts *fonts, const char *text, double size, doubl
 void pl_fonts_draw(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double max_width,
                    double x, double y)
 {
-    draw(fonts, cr, make_layout(fonts, text, size, max_width, PANGO_WEIGHT_NORMAL), x, y);
+    draw_text(fonts, cr, make_layout(fonts, text, size, max_width, PANGO_WEIGHT_NORMAL), x, y);
 }
 
 pl_extent pl_fonts_measure_bold(pl_fonts *fonts, const char *text, double size)
@@ -221,5 +221,5 @@ pl_extent pl_fonts_measure_bold(pl_fonts *fonts, const char *text, double size)
 void pl_fonts_draw_bold(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double x,
                         double y)
 {
-    draw(fonts, cr, make_layout(fonts, text, size, 0, PANGO_WEIGHT_BOLD), x, y);
+    draw_text(fonts, cr, make_layout(fonts, text, size, 0, PANGO_WEIGHT_BOLD), x, y);
 }

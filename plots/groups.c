@@ -147,7 +147,7 @@ static void add_change(pl_figure *figure, const char *name, double before, doubl
     }
 }
 
-static void add_facts(const group_data *d, pl_figure *figure)
+static void add_groups_facts(const group_data *d, pl_figure *figure)
 {
     size_t base = d->list.base;
     size_t live = d->list.live;
@@ -277,8 +277,8 @@ static pl_status make_bars(const group_data *d, pl_figure *out, pl_error *err)
 
 /* --- table ------------------------------------------------------------------------------------ */
 
-static pl_status put(pl_table *table, size_t row, size_t col, const char *format, double value,
-                     pl_error *err)
+static pl_status put_group_cell(pl_table *table, size_t row, size_t col, const char *format,
+                                double value, pl_error *err)
 {
     return pl_figure_number(&table->cells[row * table->cols + col], format, value, "", err);
 }
@@ -307,17 +307,18 @@ static pl_status make_row(const group_data *d, size_t row, pl_table *table, pl_e
     size_t k = d->order[row];
     pl_status status = pl_figure_text(&table->cells[row * table->cols], d->names.names[k], err);
     if (status == PL_OK) {
-        status = put(table, row, 1, "%#.4g", d->norms[k], err);
+        status = put_group_cell(table, row, 1, "%#.4g", d->norms[k], err);
     }
     if (status == PL_OK) {
-        status = put(table, row, 2, "%.3f", d->alpha[k], err);
+        status = put_group_cell(table, row, 2, "%.3f", d->alpha[k], err);
     }
     for (size_t i = 0; status == PL_OK && i < d->list.count; i++) {
-        status = put(table, row, FIRST_COLUMNS + i, "%.4f", means_of(d, i)[k], err);
+        status = put_group_cell(table, row, FIRST_COLUMNS + i, "%.4f", means_of(d, i)[k], err);
     }
     if (status == PL_OK && d->list.live != d->list.base) {
-        status = put(table, row, FIRST_COLUMNS + d->list.count, "%+.1f",
-                     change(means_of(d, d->list.base)[k], means_of(d, d->list.live)[k]), err);
+        status =
+            put_group_cell(table, row, FIRST_COLUMNS + d->list.count, "%+.1f",
+                           change(means_of(d, d->list.base)[k], means_of(d, d->list.live)[k]), err);
     }
     return status;
 }
@@ -337,8 +338,8 @@ static pl_status make_table(const group_data *d, pl_figure *out, pl_error *err)
 
 /* --- the kind --------------------------------------------------------------------------------- */
 
-static pl_status set_texts(const pl_state *state, const pl_request *request, pl_figure *out,
-                           pl_error *err)
+static pl_status set_group_texts(const pl_state *state, const pl_request *request, pl_figure *out,
+                                 pl_error *err)
 {
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
@@ -357,13 +358,13 @@ static pl_status set_texts(const pl_state *state, const pl_request *request, pl_
     return status;
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_request *request,
+                             pl_figure *out, pl_task *task, pl_error *err)
 {
     group_data d = {0};
     pl_status status = read_data(lab, state, request, &d, task, err);
     if (status == PL_OK) {
-        status = set_texts(state, request, out, err);
+        status = set_group_texts(state, request, out, err);
     }
     if (status == PL_OK) {
         status = request->form == FORM_TABLE  ? make_table(&d, out, err)
@@ -372,7 +373,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     }
     if (status == PL_OK) {
         pl_fit_y(out, request->log, 0);
-        add_facts(&d, out);
+        add_groups_facts(&d, out);
     }
     data_deinit(&d);
     return status;
@@ -381,7 +382,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
 /* --- on the screen ---------------------------------------------------------------------------- */
 
 /* "0\u2013127  input norm 505": over the norm of the input there are no names on the axis. */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_groups(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)row;
     size_t first = 0;
@@ -405,11 +406,11 @@ const pl_kind pl_kind_groups = {
     .forms = "scatter|bars|table",
     .uses = PL_USES_LAYER | PL_USES_WHICH | PL_USES_ORDER | PL_USES_SCALE | PL_USES_PINS |
             PL_NEEDS_INPUTS | PL_USES_METHODS,
-    .make = make,
+    .make = make_groups,
     .look = {.help = "Input norm of each channel group, its strength, and the group's largest "
                      "weight before and after: Astro lowers the groups that the inputs use least.",
              .snaps = true,
              .place = pl_look_group_of_channel,
              .channel = pl_look_channel_of_group,
-             .say = say_on_screen},
+             .say = say_groups},
 };

@@ -15,7 +15,7 @@ enum { SAMPLE = 1 << 16, BINS_MIN = 60, BINS_MAX = 200, BINS_LIMIT = 4096 };
 
 #define COUNT_FLOOR 0.5 /* log counts start below 1, so that a bin of one value shows */
 
-static const char *label_of(const pl_histogram_data *data, size_t s)
+static const char *label_of_bins(const pl_histogram_data *data, size_t s)
 {
     return data->labels[s] != NULL ? data->labels[s] : "";
 }
@@ -32,13 +32,13 @@ static pl_status check_data(const pl_histogram_data *data, pl_error *err)
         pl_view v = data->values[s];
         if (v.rows == 0 || v.cols == 0) {
             return pl_error_set(err, PL_ERR_USAGE, "histogram: \"%s\" holds no values",
-                                label_of(data, s));
+                                label_of_bins(data, s));
         }
         size_t bad = pl_view_first_nonfinite(v);
         if (bad < v.rows * v.cols) {
             return pl_error_set(err, PL_ERR_NUMERIC,
                                 "histogram: \"%s\": row %zu, column %zu is not finite",
-                                label_of(data, s), bad / v.cols, bad % v.cols);
+                                label_of_bins(data, s), bad / v.cols, bad % v.cols);
         }
     }
     return PL_OK;
@@ -108,8 +108,8 @@ static pl_status add_counts(const pl_histogram_data *data, double lo, double hi,
 {
     for (size_t s = 0; s < data->n_series; s++) {
         pl_series *series = NULL;
-        pl_status status = pl_figure_add(figure, label_of(data, s), PL_MARK_STEPS, data->tones[s],
-                                         bins, &series, err);
+        pl_status status = pl_figure_add(figure, label_of_bins(data, s), PL_MARK_STEPS,
+                                         data->tones[s], bins, &series, err);
         if (status != PL_OK) {
             return status;
         }
@@ -215,7 +215,7 @@ pl_status pl_figure_input_histogram(const char *title, const uint64_t counts[PL_
 /* --- the kind --------------------------------------------------------------------------------- */
 
 /* The numbers that say how heavy the tails are. */
-static void add_facts(pl_view w, const char *suffix, pl_figure *figure)
+static void add_histogram_facts(pl_view w, const char *suffix, pl_figure *figure)
 {
     pl_tensor_numbers numbers = pl_describe(w);
     char name[64];
@@ -265,9 +265,9 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
         status = pl_figure_histogram(&data, out, err);
     }
     if (status == PL_OK) {
-        add_facts(data.values[list.base], list.items[list.base].suffix, out);
+        add_histogram_facts(data.values[list.base], list.items[list.base].suffix, out);
         if (list.live != list.base) {
-            add_facts(data.values[list.live], list.items[list.live].suffix, out);
+            add_histogram_facts(data.values[list.live], list.items[list.live].suffix, out);
         }
         pl_drawn_facts(&list, out);
     }
@@ -316,8 +316,8 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_reques
     return status;
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_histogram(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
@@ -333,7 +333,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-static double place_on_screen(const pl_looked *at)
+static double place_in_histogram(const pl_looked *at)
 {
     const pl_picture *picture = at->picture;
     size_t channel = at->state->channel;
@@ -361,7 +361,7 @@ static void put_edge(const pl_axis *axis, double edge, double width, pl_buf *out
 }
 
 /* The bin: "0.12 ... 0.14". */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_histogram(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)row;
     size_t bin = 0;
@@ -380,8 +380,8 @@ const pl_kind pl_kind_histogram = {
     .title = "Histogram",
     .summary = "How many weights or inputs have which size, on a log scale: the tails are outliers",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_PINS,
-    .make = make,
+    .make = make_histogram,
     .look = {.help = "How many weights or inputs have which size: far tails are outliers.",
-             .place = place_on_screen,
-             .say = say_on_screen},
+             .place = place_in_histogram,
+             .say = say_histogram},
 };

@@ -127,7 +127,7 @@ static void add_spreads(pl_ink *ink, const pl_column *columns, size_t count, dou
     }
 }
 
-static pl_status add_series(pl_ink *ink, const pl_figure *figure, const pl_layout *layout,
+static pl_status ink_series(pl_ink *ink, const pl_figure *figure, const pl_layout *layout,
                             const pl_series *series, pl_error *err)
 {
     pl_bar *bars = NULL;
@@ -164,7 +164,7 @@ pl_status pl_ink_figure(pl_ink *ink, const pl_figure *figure, const pl_layout *l
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < figure->n_series; i++) {
-        status = add_series(ink, figure, layout, &figure->series[i], err);
+        status = ink_series(ink, figure, layout, &figure->series[i], err);
     }
     return status;
 }

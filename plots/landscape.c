@@ -65,7 +65,7 @@ static pl_status add_heat(const pl_landscape *land, pl_figure *out, pl_error *er
     return PL_OK;
 }
 
-static void add_facts(const pl_state *state, const pl_landscape *land, pl_figure *out)
+static void add_landscape_facts(const pl_state *state, const pl_landscape *land, pl_figure *out)
 {
     double worst = -1.0;
     size_t layer = 0, token = 0;
@@ -85,8 +85,8 @@ static void add_facts(const pl_state *state, const pl_landscape *land, pl_figure
     pl_figure_fact(out, "tokens_per_column", "%.0f", land->step);
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_landscape(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_landscape land = {0};
     pl_id calibration = {0};
@@ -108,7 +108,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     }
     if (status == PL_OK) {
         status = add_names(state, &land, out, err);
-        add_facts(state, &land, out);
+        add_landscape_facts(state, &land, out);
     }
     pl_landscape_deinit(&land);
     pl_buf_deinit(&title);
@@ -123,7 +123,7 @@ static size_t layers_of(const pl_state *state, const pl_request *request, size_t
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_landscape(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     const pl_axis *y = &at->figure->y;
     if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
@@ -138,14 +138,14 @@ const pl_kind pl_kind_landscape = {
     .summary = "What the solved layers lose of each stored token's output: the layers of the "
                "selected one's role in every block, or all; tokens that stand out are lines",
     .forms = "role|all",
-    .uses = PL_USES_LAYER | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED | PL_USES_METHODS |
-            PL_USES_ACTIVATIONS,
+    .uses =
+        PL_USES_LAYER | PL_NEEDS_INPUTS | PL_NEEDS_SOLVED | PL_USES_METHODS | PL_USES_ACTIVATIONS,
     .slow = true,
     .unit = "layers",
     .layers = layers_of,
-    .make = make,
+    .make = make_landscape,
     .look = {.help = "What the solved layers lose of each stored token's output, activations "
                      "quantized: rows are layers, columns tokens.",
              .follows = true,
-             .say = say_on_screen},
+             .say = say_landscape},
 };

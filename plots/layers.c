@@ -230,8 +230,8 @@ static pl_status make_strip(pl_lab *lab, const pl_state *state, const pl_request
     return status;
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_layers(pl_lab *lab, const pl_state *state, const pl_request *request,
+                             pl_figure *out, pl_task *task, pl_error *err)
 {
     return request->form == FORM_STRIP ? make_strip(lab, state, request, out, task, err)
                                        : make_curves(lab, state, request, out, task, err);
@@ -264,7 +264,7 @@ static const pl_layer *layer_at(const pl_looked *at, double block, size_t row)
     return NULL;
 }
 
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_layers(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     const pl_layer *layer = layer_at(at, x, row);
     char name[80] = "";
@@ -274,7 +274,7 @@ static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out
     pl_buf_puts(out, name);
 }
 
-static void enter_on_screen(const pl_looked *at, double x, size_t row, pl_buf *command,
+static void enter_in_layers(const pl_looked *at, double x, size_t row, pl_buf *command,
                             bool *solves)
 {
     (void)solves;
@@ -292,11 +292,11 @@ const pl_kind pl_kind_layers = {
     .forms = "curves|strip",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_SCALE,
     .slow = true,
-    .make = make,
+    .make = make_layers,
     .look = {.help = "The largest channels beside the median one in every block: where a model's "
                      "outliers live.",
              .whole = true,
              .place = pl_look_block,
-             .say = say_on_screen,
-             .enter = enter_on_screen},
+             .say = say_layers,
+             .enter = enter_in_layers},
 };

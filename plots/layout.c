@@ -32,7 +32,7 @@ static double part_of(const pl_axis *axis, double value)
     return part < 0 ? 0 : part > 1 ? 1 : part;
 }
 
-static double value_at(const pl_axis *axis, double part)
+static double axis_value_at(const pl_axis *axis, double part)
 {
     return axis->log ? axis->lo * pow(axis->hi / axis->lo, part)
                      : axis->lo + part * (axis->hi - axis->lo);
@@ -59,13 +59,13 @@ double pl_layout_at_colour(const pl_layout *layout, const pl_heat *heat, double 
 double pl_layout_x_of(const pl_layout *layout, const pl_figure *figure, double at)
 {
     const pl_rect *plot = &layout->plot;
-    return value_at(&figure->x, (at - plot->x0) / (plot->x1 - plot->x0));
+    return axis_value_at(&figure->x, (at - plot->x0) / (plot->x1 - plot->x0));
 }
 
 double pl_layout_y_of(const pl_layout *layout, const pl_figure *figure, double at)
 {
     const pl_rect *plot = &layout->plot;
-    return value_at(&figure->y, (plot->y1 - at) / (plot->y1 - plot->y0));
+    return axis_value_at(&figure->y, (plot->y1 - at) / (plot->y1 - plot->y0));
 }
 
 bool pl_layout_x_numbers(const pl_layout *layout)
@@ -340,7 +340,7 @@ static void place_across(const pl_figure *figure, pl_layout *layout, pl_fonts *f
     }
 }
 
-static void place(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts, double strip)
+static void place_box(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts, double strip)
 {
     const pl_rect *least = &layout->options.margins;
     pl_rect *plot = &layout->plot;
@@ -404,7 +404,7 @@ void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width,
         out->title = drop < 1 && has_text(figure->title);
         out->labels = drop < 2;
         out->numbers = drop < 3;
-        place(figure, out, fonts, strip);
+        place_box(figure, out, fonts, strip);
         const pl_rect *plot = &out->plot;
         double down = (strip > 0 ? 0.3 : 0.4) * height;
         if (plot->x1 - plot->x0 >= 0.4 * width && plot->y1 - plot->y0 >= down) {

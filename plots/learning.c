@@ -30,7 +30,7 @@ static pl_status add_losses(const pl_learning *l, bool log, pl_figure *out, pl_e
     return status;
 }
 
-static void add_facts(const pl_learning *l, pl_figure *out)
+static void add_learning_facts(const pl_learning *l, pl_figure *out)
 {
     const pl_series *series = &out->series[0];
     pl_figure_fact(out, "step", "%llu of %llu", (unsigned long long)l->step,
@@ -43,8 +43,8 @@ static void add_facts(const pl_learning *l, pl_figure *out)
     }
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_request *request,
+                               pl_figure *out, pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, request->layer);
     pl_id calibration = {0};
@@ -62,7 +62,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
         status = add_losses(&reached, request->log, out, err);
     }
     if (status == PL_OK) {
-        add_facts(&reached, out);
+        add_learning_facts(&reached, out);
     }
     pl_learning_deinit(&reached);
     return status;
@@ -71,7 +71,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
 /* --- on the screen ---------------------------------------------------------------------------- */
 
 /* "step 120". */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_learning(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)at;
     (void)row;
@@ -84,8 +84,8 @@ const pl_kind pl_kind_learning = {
     .summary = "The loss of a learned transform, step by step: what the quantized site gets wrong "
                "of its output",
     .uses = PL_USES_LAYER | PL_USES_SCALE | PL_NEEDS_INPUTS | PL_USES_METHODS | PL_USES_LEARNING,
-    .make = make,
+    .make = make_learning,
     .look = {.help = "The loss of a learned transform (flatquant), step by step, while it learns "
                      "and after: r learns and pauses, R forgets.",
-             .say = say_on_screen},
+             .say = say_learning},
 };

@@ -11,8 +11,8 @@ enum { ROWS = PL_PICTURE_TOP };
 
 #define OUTLIER_FACTOR 6.0 /* methods.md 4 */
 
-static pl_status put(pl_table *table, size_t row, size_t col, const char *format, double value,
-                     pl_error *err)
+static pl_status put_cell(pl_table *table, size_t row, size_t col, const char *format, double value,
+                          pl_error *err)
 {
     return pl_figure_number(&table->cells[row * table->cols + col], format, value, "\u2014", err);
 }
@@ -24,13 +24,13 @@ static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, 
     snprintf(text, sizeof text, "%zu", row->channel);
     pl_status status = pl_figure_text(&cells[0], text, err);
     if (status == PL_OK) {
-        status = put(table, at, 1, "%#.4g", row->max, err);
+        status = put_cell(table, at, 1, "%#.4g", row->max, err);
     }
     if (status == PL_OK) {
-        status = put(table, at, 2, "%.1f", row->ratio, err);
+        status = put_cell(table, at, 2, "%.1f", row->ratio, err);
     }
     if (status == PL_OK) {
-        status = put(table, at, 3, "%#.4g", row->rms, err);
+        status = put_cell(table, at, 3, "%#.4g", row->rms, err);
     }
     if (status == PL_OK && row->token_id >= 0) {
         snprintf(text, sizeof text, "\u201c%s\u201d", row->token);
@@ -58,8 +58,8 @@ static pl_status put_heads(pl_side side, pl_table *table, pl_error *err)
     return status;
 }
 
-static void add_facts(const pl_channel_row *rows, size_t count, size_t channels,
-                      pl_figure *figure)
+static void add_outliers_facts(const pl_channel_row *rows, size_t count, size_t channels,
+                               pl_figure *figure)
 {
     size_t outliers = 0;
     for (size_t i = 0; i < count; i++) {
@@ -72,8 +72,8 @@ static void add_facts(const pl_channel_row *rows, size_t count, size_t channels,
     }
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_outliers(pl_lab *lab, const pl_state *state, const pl_request *request,
+                               pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_channel_row rows[ROWS];
     size_t count = 0;
@@ -100,7 +100,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
         status = put_row(&rows[i], i, out->table, err);
     }
     if (status == PL_OK) {
-        add_facts(rows, count, channels, out);
+        add_outliers_facts(rows, count, channels, out);
     }
     pl_buf_deinit(&title);
     return status;
@@ -112,7 +112,7 @@ const pl_kind pl_kind_outliers = {
     .summary = "The largest channels, how far they are from the median one, and the tokens that "
                "cause them",
     .uses = PL_USES_LAYER | PL_USES_SIDE,
-    .make = make,
+    .make = make_outliers,
     .look = {.help = "The largest channels: size, ratio to the median, and the token that caused "
                      "each."},
 };

@@ -11,7 +11,7 @@
 /* A figure says what made it, never when: the same commands give the same bytes. */
 #define FIXED_DATE "2000-01-01T00:00:00Z"
 
-static cairo_status_t on_write(void *closure, const unsigned char *bytes, unsigned int size)
+static cairo_status_t on_pdf_write(void *closure, const unsigned char *bytes, unsigned int size)
 {
     pl_buf *out = closure;
     pl_buf_append(out, bytes, size);
@@ -60,7 +60,8 @@ pl_status pl_format_pdf(const pl_job *job, pl_error *err)
     double width = job->page->width_in * 72;
     double height = job->page->height_in * 72;
     pl_buf bytes = {0};
-    cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(on_write, &bytes, width, height);
+    cairo_surface_t *surface =
+        cairo_pdf_surface_create_for_stream(on_pdf_write, &bytes, width, height);
     set_provenance(surface, job);
     cairo_t *cr = cairo_create(surface);
     pl_status status =

@@ -41,7 +41,7 @@ static void on_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
-static void on_write(png_structp png, png_bytep bytes, size_t size)
+static void on_png_write(png_structp png, png_bytep bytes, size_t size)
 {
     output *o = png_get_io_ptr(png);
     o->status = pl_writer_write(o->writer, bytes, size, o->err);
@@ -110,7 +110,7 @@ static pl_status make_texts(output *o, pl_error *err)
 
 static void write_header(output *o)
 {
-    png_set_write_fn(o->png, o, on_write, on_flush);
+    png_set_write_fn(o->png, o, on_png_write, on_flush);
     png_set_compression_level(o->png, 6);
     png_set_filter(o->png, PNG_FILTER_TYPE_BASE, PNG_FILTER_UP);
     png_set_IHDR(o->png, o->info, (png_uint_32)o->width, (png_uint_32)o->height, 8,

@@ -12,7 +12,7 @@ typedef struct picture {
     unsigned char *pixels; /* [height, width, 3] */
 } picture;
 
-static pl_status load(const char *path, picture *out, pl_error *err)
+static pl_status load_png(const char *path, picture *out, pl_error *err)
 {
     *out = (picture){0};
     out->image.version = PNG_IMAGE_VERSION;
@@ -43,9 +43,9 @@ pl_status pl_png_compare(const char *a, const char *b, size_t *pixels, size_t *d
     picture y = {0};
     *pixels = *differ = 0;
     *largest = 0;
-    pl_status status = load(a, &x, err);
+    pl_status status = load_png(a, &x, err);
     if (status == PL_OK) {
-        status = load(b, &y, err);
+        status = load_png(b, &y, err);
     }
     if (status == PL_OK) {
         *pixels = (size_t)x.image.width * x.image.height;

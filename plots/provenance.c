@@ -9,8 +9,8 @@
 
 enum { FILE_LIMIT = 1 << 30 };
 
-static pl_status add(pl_origin *origin, const char *key, size_t key_size, const char *value,
-                     size_t value_size, pl_error *err)
+static pl_status add_origin_line(pl_origin *origin, const char *key, size_t key_size,
+                                 const char *value, size_t value_size, pl_error *err)
 {
     if (origin->n == PL_PROVENANCE_ENTRIES) {
         return PL_OK;
@@ -108,7 +108,8 @@ static pl_status read_png(const char *path, const char *bytes, size_t size, pl_o
             pl_buf_puts(&value, "");
             status = pl_buf_check(&value, err);
             if (status == PL_OK) {
-                status = add(out, data, (size_t)(zero - data), value.data, value.size, err);
+                status =
+                    add_origin_line(out, data, (size_t)(zero - data), value.data, value.size, err);
             }
             pl_buf_deinit(&value);
         }
@@ -172,7 +173,7 @@ static pl_status split_keywords(const char *text, pl_origin *out, pl_error *err)
             stop = at != NULL && (stop == NULL || at < stop) ? at : stop;
         }
         size_t length = stop != NULL ? (size_t)(stop - colon - 2) : strlen(colon + 2);
-        status = add(out, text, (size_t)(colon - text), colon + 2, length, err);
+        status = add_origin_line(out, text, (size_t)(colon - text), colon + 2, length, err);
         text = stop != NULL ? stop + 3 : colon + 2 + length;
     }
     return status;
@@ -214,8 +215,8 @@ static pl_status read_lines(const char *text, const char *end, const char *prefi
         }
         const char *colon = memmem(text, (size_t)(stop - text), ": ", 2);
         if (colon != NULL) {
-            status = add(out, text + skip, (size_t)(colon - text) - skip, colon + 2,
-                         (size_t)(stop - colon - 2), err);
+            status = add_origin_line(out, text + skip, (size_t)(colon - text) - skip, colon + 2,
+                                     (size_t)(stop - colon - 2), err);
         }
         text = stop + 1;
     }

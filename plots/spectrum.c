@@ -55,7 +55,7 @@ static pl_status add_rules(const pl_spectrum *s, pl_figure *out, pl_error *err)
     return status;
 }
 
-static void add_facts(const pl_spectrum *s, pl_figure *out)
+static void add_spectrum_facts(const pl_spectrum *s, pl_figure *out)
 {
     double least = s->values[s->n - 1];
     pl_figure_fact(out, "eps_rank", "%zu of %zu", s->eps_rank, s->n);
@@ -73,8 +73,8 @@ static void add_facts(const pl_spectrum *s, pl_figure *out)
     }
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_spectrum(pl_lab *lab, const pl_state *state, const pl_request *request,
+                               pl_figure *out, pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, request->layer);
     pl_buf title = {0};
@@ -96,7 +96,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     }
     if (status == PL_OK) {
         status = add_rules(&spectrum, out, err);
-        add_facts(&spectrum, out);
+        add_spectrum_facts(&spectrum, out);
     }
     pl_spectrum_deinit(&spectrum);
     pl_buf_deinit(&title);
@@ -106,7 +106,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
 /* --- on the screen ---------------------------------------------------------------------------- */
 
 /* "rank 12". */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_spectrum(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)at;
     (void)row;
@@ -121,8 +121,8 @@ const pl_kind pl_kind_spectrum = {
     .uses = PL_USES_LAYER | PL_NEEDS_INPUTS,
     .slow = true,
     .unit = "columns",
-    .make = make,
+    .make = make_spectrum,
     .look = {.help = "Eigenvalues of the inputs' Gram matrix: directions behind the rank cost "
                      "nothing, so weights may move along them.",
-             .say = say_on_screen},
+             .say = say_spectrum},
 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cairo_status_t on_write(void *closure, const unsigned char *bytes, unsigned int size)
+static cairo_status_t on_svg_write(void *closure, const unsigned char *bytes, unsigned int size)
 {
     pl_buf *out = closure;
     pl_buf_append(out, bytes, size);
@@ -160,7 +160,8 @@ pl_status pl_format_svg(const pl_job *job, pl_error *err)
     double height = job->page->height_in * 72;
     pl_buf body = {0};
     pl_buf document = {0};
-    cairo_surface_t *surface = cairo_svg_surface_create_for_stream(on_write, &body, width, height);
+    cairo_surface_t *surface =
+        cairo_svg_surface_create_for_stream(on_svg_write, &body, width, height);
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PT);
     cairo_t *cr = cairo_create(surface);
     pl_status status =

@@ -188,7 +188,7 @@ static void put_best(const pl_sweep_result *result, number_fn number, const char
     }
 }
 
-static void add_facts(const pl_sweep *sweep, const pl_sweep_result *result, pl_figure *out)
+static void add_sweep_facts(const pl_sweep *sweep, const pl_sweep_result *result, pl_figure *out)
 {
     char at[PL_SWEEP_NUMBER] = "none";
     if (result->knee != SIZE_MAX) {
@@ -230,8 +230,8 @@ static pl_status make_texts(const pl_state *state, bool pareto, pl_figure *out, 
     return status;
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_sweep(pl_lab *lab, const pl_state *state, const pl_request *request,
+                            pl_figure *out, pl_task *task, pl_error *err)
 {
     const bool pareto = request->form == 1;
     if (!state->sweep.set) {
@@ -254,7 +254,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     }
     if (status == PL_OK) {
         status = add_rules(state, result, pareto, out, err);
-        add_facts(&state->sweep, result, out);
+        add_sweep_facts(&state->sweep, result, out);
     }
     free(result);
     return status;
@@ -271,7 +271,7 @@ static const pl_spec *spec_of(const pl_looked *at)
 }
 
 /* The point next to x: the value it was made with, whatever the axis is; NaN without a sweep. */
-static double value_at(const pl_figure *figure, double x)
+static double swept_value_at(const pl_figure *figure, double x)
 {
     double nearest = INFINITY;
     double value = NAN;
@@ -287,7 +287,7 @@ static double value_at(const pl_figure *figure, double x)
 }
 
 /* Where the value in force is; along a Pareto curve only if the sweep has tried it. */
-static double place_on_screen(const pl_looked *at)
+static double place_in_sweep(const pl_looked *at)
 {
     const pl_spec *spec = spec_of(at);
     bool has = spec != NULL && spec->method != NULL &&
@@ -306,10 +306,10 @@ static double place_on_screen(const pl_looked *at)
 }
 
 /* "beta 0.0004329", and in the Pareto form how far that one goes. */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_sweep(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)row;
-    double value = value_at(at->figure, x);
+    double value = swept_value_at(at->figure, x);
     char number[PL_SWEEP_NUMBER];
     if (isfinite(value)) {
         pl_sweep_number(value, number);
@@ -322,12 +322,11 @@ static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out
     }
 }
 
-static void enter_on_screen(const pl_looked *at, double x, size_t row, pl_buf *command,
-                            bool *solves)
+static void enter_in_sweep(const pl_looked *at, double x, size_t row, pl_buf *command, bool *solves)
 {
     (void)row;
     const pl_spec *spec = spec_of(at);
-    double value = value_at(at->figure, x);
+    double value = swept_value_at(at->figure, x);
     if (spec != NULL && spec->method != NULL && isfinite(value)) {
         pl_buf_printf(command, "method %s %s=%.6g", spec->method->name, at->state->sweep.param,
                       value);
@@ -344,11 +343,11 @@ const pl_kind pl_kind_sweep = {
     .uses = PL_USES_SWEEP | PL_NEEDS_INPUTS,
     .slow = true,
     .unit = "points",
-    .make = make,
+    .make = make_sweep,
     .look = {.help = "One parameter over a range: error, rounded error, bound and maxima; the "
                      "knee is marked, Enter takes the value at the crosshair.",
              .snaps = true,
-             .place = place_on_screen,
-             .say = say_on_screen,
-             .enter = enter_on_screen},
+             .place = place_in_sweep,
+             .say = say_sweep,
+             .enter = enter_in_sweep},
 };

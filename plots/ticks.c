@@ -76,7 +76,7 @@ static void put_superscript(char *out, size_t size, int n)
 }
 
 /* value with that many decimals, times 10^exponent if exponent is not 0. */
-static void put_number(char out[PL_TICK_TEXT], double value, int decimals, int exponent)
+static void put_tick_number(char out[PL_TICK_TEXT], double value, int decimals, int exponent)
 {
     if (value == 0) {
         snprintf(out, PL_TICK_TEXT, "0");
@@ -100,7 +100,7 @@ static int decimal_exponent(double value)
 }
 
 /* A name, cut with an ellipsis where it is longer than a tick's text. */
-static void put_name(char out[PL_TICK_TEXT], const char *name)
+static void put_tick_name(char out[PL_TICK_TEXT], const char *name)
 {
     static const char dots[] = "\u2026";
     name = name != NULL ? name : "";
@@ -120,7 +120,7 @@ static bool is_scientific(double largest)
     return largest > 1e6 * (1 + 1e-9) || largest < 1e-5 * (1 - 1e-9);
 }
 
-static void add(pl_tick out[PL_MAX_TICKS], size_t *count, double at, bool major)
+static void add_tick(pl_tick out[PL_MAX_TICKS], size_t *count, double at, bool major)
 {
     bool rising = *count == 0 || at > out[*count - 1].at;
     if (rising && *count < PL_MAX_TICKS) {
@@ -162,7 +162,7 @@ static size_t linear_ticks(const pl_axis *axis, size_t wanted, pl_tick out[PL_MA
             at = major && k == 0 && at < axis->lo ? axis->lo : at;
             at = major && at > axis->hi && at - axis->hi < 1e-6 * size ? axis->hi : at;
             if (at >= axis->lo && at <= axis->hi) {
-                add(out, &count, at, major);
+                add_tick(out, &count, at, major);
             }
         }
     }
@@ -177,7 +177,7 @@ static size_t linear_ticks(const pl_axis *axis, size_t wanted, pl_tick out[PL_MA
         if (out[i].major) {
             /* Where rounding left 1e-17 instead of 0. */
             double at = fabs(out[i].at) < 1e-9 * size ? 0 : out[i].at;
-            put_number(out[i].text, at, decimals, exponent);
+            put_tick_number(out[i].text, at, decimals, exponent);
         }
     }
     return count;
@@ -194,7 +194,7 @@ static void put_log(char out[PL_TICK_TEXT], int m, int d, bool powers)
     }
     nice one = {m, d};
     double value = nice_at(one, 1);
-    put_number(out, value, is_scientific(value) ? 0 : -d, is_scientific(value) ? d : 0);
+    put_tick_number(out, value, is_scientific(value) ? 0 : -d, is_scientific(value) ? d : 0);
 }
 
 /* Majors at 1 (and 2, 5 if `fine`) in each decade that `stride` divides, minors between. */
@@ -213,7 +213,7 @@ static size_t log_ticks_by(const pl_axis *axis, int stride, bool fine, bool mino
                 continue;
             }
             size_t at_count = count;
-            add(out, &count, at, major);
+            add_tick(out, &count, at, major);
             if (major && count > at_count) {
                 put_log(out[at_count].text, m, d, !fine);
             }
@@ -272,7 +272,7 @@ static size_t name_ticks(const pl_axis *axis, size_t wanted, pl_tick out[PL_MAX_
             continue;
         }
         out[count] = (pl_tick){.at = (double)i, .major = true};
-        put_name(out[count].text, axis->names[i]);
+        put_tick_name(out[count].text, axis->names[i]);
         count++;
     }
     return count;

@@ -293,7 +293,7 @@ static pl_status add_channel(const pl_request *request, size_t n, pl_figure *out
     return pl_figure_rule(out, (double)request->channel, true, label, err);
 }
 
-static void add_facts(const work *w, pl_figure *out)
+static void add_tokens_facts(const work *w, pl_figure *out)
 {
     const size_t n = w->stats.n;
     float largest = -1.0f;
@@ -333,14 +333,14 @@ static pl_status fill(work *w, pl_lab *lab, pl_id calibration, const pl_request 
         status = add_heat(w, out, err);
     }
     if (status == PL_OK) {
-        add_facts(w, out);
+        add_tokens_facts(w, out);
         status = add_marks(w, out, err);
     }
     return status == PL_OK ? add_channel(request, w->stats.n, out, err) : status;
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_tokens(pl_lab *lab, const pl_state *state, const pl_request *request,
+                             pl_figure *out, pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, request->layer);
     work w = {.state = state, .site = pl_model_site(state->source->model, info->site)};
@@ -375,13 +375,13 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-static double place_on_screen(const pl_looked *at)
+static double place_in_tokens(const pl_looked *at)
 {
     size_t channel = at->state->channel;
     return (double)channel <= at->figure->x.hi ? (double)channel : NAN;
 }
 
-static size_t channel_on_screen(const pl_looked *at, double x)
+static size_t channel_in_tokens(const pl_looked *at, double x)
 {
     const pl_heat *heat = at->figure->heat;
     return x < 0          ? SIZE_MAX
@@ -390,7 +390,7 @@ static size_t channel_on_screen(const pl_looked *at, double x)
 }
 
 /* The token whole, and where it is; the axis shows its beginning only. */
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_tokens(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     const pl_axis *y = &at->figure->y;
     if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
@@ -406,11 +406,11 @@ const pl_kind pl_kind_tokens = {
                "massive activations marked",
     .forms = "order|top",
     .uses = PL_USES_LAYER | PL_USES_CHANNEL | PL_NEEDS_INPUTS,
-    .make = make,
+    .make = make_tokens,
     .look = {.help = "The size of every channel's input at the tokens that matter: rows are "
                      "tokens, columns channels; massive activations are marked.",
              .follows = true,
-             .place = place_on_screen,
-             .channel = channel_on_screen,
-             .say = say_on_screen},
+             .place = place_in_tokens,
+             .channel = channel_in_tokens,
+             .say = say_tokens},
 };

@@ -50,8 +50,8 @@ static pl_status load_handed(pl_lab *lab, const pl_state *state, size_t layer, v
     return status;
 }
 
-static pl_status load(pl_lab *lab, const pl_state *state, const pl_request *request, versions *v,
-                      pl_task *task, pl_error *err)
+static pl_status load_transform(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                versions *v, pl_task *task, pl_error *err)
 {
     pl_id calibration = {0};
     const size_t layer = request->layer;
@@ -128,7 +128,7 @@ static pl_status make_channels(const versions *v, const pl_request *request, con
     return status;
 }
 
-static void add_facts(const versions *v, pl_figure *out)
+static void add_transform_facts(const versions *v, pl_figure *out)
 {
     static const char *const suffix[] = {"_none", ""};
     for (size_t i = 0; i < (v->has_turned ? 2 : 1); i++) {
@@ -147,8 +147,8 @@ static void add_facts(const versions *v, pl_figure *out)
     }
 }
 
-static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status make_transform(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                pl_figure *out, pl_task *task, pl_error *err)
 {
     versions v = {0};
     pl_buf title = {0};
@@ -157,7 +157,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
     pl_buf_puts(&title, input ? "  input" : "  weights");
     pl_status status = pl_buf_check(&title, err);
     if (status == PL_OK) {
-        status = load(lab, state, request, &v, task, err);
+        status = load_transform(lab, state, request, &v, task, err);
     }
     if (status == PL_OK) {
         status = request->form == FORM_HISTOGRAM
@@ -165,7 +165,7 @@ static pl_status make(pl_lab *lab, const pl_state *state, const pl_request *requ
                      : make_channels(&v, request, title.data, input, out, err);
     }
     if (status == PL_OK) {
-        add_facts(&v, out);
+        add_transform_facts(&v, out);
     }
     pl_mat_deinit(&v.plain);
     pl_mat_deinit(&v.turned);
@@ -180,19 +180,19 @@ static bool by_channel(const pl_figure *figure)
     return figure->n_series > 0 && figure->series[0].mark == PL_MARK_STEMS;
 }
 
-static double place_on_screen(const pl_looked *at)
+static double place_in_transform(const pl_looked *at)
 {
     const size_t channel = at->state->channel;
     const bool shown = by_channel(at->figure) && (double)channel <= at->figure->x.hi;
     return shown ? (double)channel : (double)NAN;
 }
 
-static size_t channel_on_screen(const pl_looked *at, double x)
+static size_t channel_in_transform(const pl_looked *at, double x)
 {
     return by_channel(at->figure) && x >= 0 ? (size_t)(x + 0.5) : SIZE_MAX;
 }
 
-static void say_on_screen(const pl_looked *at, double x, size_t row, pl_buf *out)
+static void say_transform(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)row;
     pl_buf_printf(out, by_channel(at->figure) ? "channel %.0f" : "%.3g RMS", x);
@@ -206,10 +206,10 @@ const pl_kind pl_kind_transform = {
     .forms = "histogram|channels",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_ORDER | PL_USES_SCALE | PL_USES_CHANNEL |
             PL_USES_METHODS | PL_USES_LEARNING | PL_USES_SOLVED,
-    .make = make,
+    .make = make_transform,
     .look = {.help = "What the quantizers see: weights or inputs without the transform and "
                      "behind it, each over its RMS. t switches to the next transform.",
-             .place = place_on_screen,
-             .channel = channel_on_screen,
-             .say = say_on_screen},
+             .place = place_in_transform,
+             .channel = channel_in_transform,
+             .say = say_transform},
 };

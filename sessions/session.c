@@ -188,7 +188,7 @@ static pl_status load_number(void *ctx, sqlite3_stmt *row, pl_error *err)
     return PL_OK;
 }
 
-static pl_status load(pl_session *session, pl_error *err)
+static pl_status load_nodes(pl_session *session, pl_error *err)
 {
     const char *path = session->path;
     pl_status status =
@@ -228,7 +228,7 @@ pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
         status = pl_database_open(path, &session->db, &session->notice, err);
     }
     if (status == PL_OK) {
-        status = load(session, err);
+        status = load_nodes(session, err);
     }
     if (status == PL_OK) {
         status = start_writer(session, err);
@@ -384,38 +384,38 @@ pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err)
 
 /* ---- export ---- */
 
-/* `quit` ends a run, not the work: left out, or a script would stop where the first run did. */
-static bool is_quit(const char *text)
-{
-    size_t skip = strspn(text, " \t");
-    return strncmp(text + skip, "quit", 4) == 0 && strchr(" \t;#", text[skip + 4]) != NULL;
-}
+typedef struct script {
+    pl_buf text;
+    bool (*leaves_out)(const char *command);
+} script;
 
 static pl_status export_command(void *ctx, sqlite3_stmt *row, pl_error *err)
 {
-    pl_buf *script = ctx;
+    script *to = ctx;
     const char *text = (const char *)sqlite3_column_text(row, 0);
-    if (text != NULL && !is_quit(text)) {
-        pl_buf_puts(script, text);
-        pl_buf_puts(script, "\n");
+    if (text != NULL && !to->leaves_out(text)) {
+        pl_buf_puts(&to->text, text);
+        pl_buf_puts(&to->text, "\n");
     }
-    return pl_buf_check(script, err);
+    return pl_buf_check(&to->text, err);
 }
 
-pl_status pl_session_export(pl_session *session, const char *path, pl_error *err)
+pl_status pl_session_export(pl_session *session, const char *path,
+                            bool (*leaves_out)(const char *command), pl_error *err)
 {
-    pl_buf script = {0};
+    script made = {.leaves_out = leaves_out};
     pl_status status = pl_session_flush(session, err);
     /* The queue is empty and its only source is this thread: the writer leaves SQLite alone. */
     if (status == PL_OK) {
         status = pl_database_query(session->db, session->path,
-                                   "SELECT text FROM commands WHERE ok ORDER BY id",
-                                   export_command, &script, err);
+                                   "SELECT text FROM commands WHERE ok ORDER BY id", export_command,
+                                   &made, err);
     }
     if (status == PL_OK) {
-        status = pl_file_write_all(path, script.data != NULL ? script.data : "", script.size, err);
+        status = pl_file_write_all(path, made.text.data != NULL ? made.text.data : "",
+                                   made.text.size, err);
     }
-    pl_buf_deinit(&script);
+    pl_buf_deinit(&made.text);
     return status;
 }
 

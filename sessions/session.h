@@ -49,9 +49,10 @@ PL_NODISCARD pl_status pl_session_state(pl_session *session, json_t **out, pl_er
 PL_NODISCARD pl_status pl_session_undo(pl_session *session, json_t **out, pl_error *err);
 PL_NODISCARD pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err);
 
-/* Flushes, and writes the commands recorded as ok, in order and without `quit`, as a batch script
- * (atomically). */
-PL_NODISCARD pl_status pl_session_export(pl_session *session, const char *path, pl_error *err);
+/* Flushes, and writes the commands recorded as ok, in order, as a batch script (atomically); those
+ * for which leaves_out is true are not in it. */
+PL_NODISCARD pl_status pl_session_export(pl_session *session, const char *path,
+                                         bool (*leaves_out)(const char *command), pl_error *err);
 
 /* $XDG_STATE_HOME/planish/last.planish, else ~/.local/state/planish/last.planish; appended. */
 void pl_session_default_path(pl_buf *out);

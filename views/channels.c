@@ -25,7 +25,7 @@ typedef struct shown {
     bool unsolved;                          /* a series was asked for that only a solve makes */
 } shown;
 
-static void add(shown *s, const float *values, const char *label, pl_tone tone)
+static void add_shown(shown *s, const float *values, const char *label, pl_tone tone)
 {
     if (values != NULL && s->n < SERIES) {
         s->values[s->n] = values;
@@ -40,15 +40,15 @@ static void add_pins(const pl_picture *picture, shown *s)
     for (size_t i = 0; i < picture->n_pins && i < PL_MAX_PINS; i++) {
         snprintf(s->pins[i], sizeof s->pins[i], "pin %zu", picture->pins[i].index + 1);
         s->pinned[s->n] = true;
-        add(s, picture->pins[i].max, s->pins[i],
-            (pl_tone)(PL_TONE_EXTRA + picture->pins[i].index % 8));
+        add_shown(s, picture->pins[i].max, s->pins[i],
+                  (pl_tone)(PL_TONE_EXTRA + picture->pins[i].index % 8));
     }
 }
 
 static void choose(const pl_state *state, const pl_picture *picture, shown *s)
 {
     if (state->side == PL_SIDE_INPUT) {
-        add(s, picture->input, "inputs", PL_TONE_INPUT);
+        add_shown(s, picture->input, "inputs", PL_TONE_INPUT);
         return;
     }
     pl_which which = state->which;
@@ -61,15 +61,15 @@ static void choose(const pl_state *state, const pl_picture *picture, shown *s)
     bool rounded = moved != NULL && moved == picture->after;
     s->unsolved = moved == NULL && which != PL_WHICH_BEFORE;
     if (both || moved == NULL) {
-        add(s, picture->before, "before", PL_TONE_BEFORE);
+        add_shown(s, picture->before, "before", PL_TONE_BEFORE);
     }
     add_pins(picture, s);
-    add(s, moved, rounded ? "after" : "preconditioned",
-        rounded ? PL_TONE_AFTER : PL_TONE_PRECONDITIONED);
+    add_shown(s, moved, rounded ? "after" : "preconditioned",
+              rounded ? PL_TONE_AFTER : PL_TONE_PRECONDITIONED);
 }
 
 /* False if there is nothing to show. */
-static bool show(const pl_looked *at, shown *s)
+static bool show_channels(const pl_looked *at, shown *s)
 {
     *s = (shown){0};
     if (at->picture == NULL) {
@@ -96,7 +96,7 @@ static size_t rank_of(const shown *s, size_t channel)
     return rank;
 }
 
-static size_t largest(const shown *s)
+static size_t largest_shown(const shown *s)
 {
     size_t best = 0;
     for (size_t i = 1; i < s->channels; i++) {
@@ -108,13 +108,13 @@ static size_t largest(const shown *s)
 static size_t cursor_of(const pl_state *state, const shown *s)
 {
     size_t channel = state->channel;
-    return channel < s->channels ? channel : largest(s);
+    return channel < s->channels ? channel : largest_shown(s);
 }
 
-static double place(const pl_looked *at)
+static double place_channel(const pl_looked *at)
 {
     shown s;
-    if (!show(at, &s)) {
+    if (!show_channels(at, &s)) {
         return NAN;
     }
     size_t channel = cursor_of(at->state, &s);
@@ -124,7 +124,7 @@ static double place(const pl_looked *at)
 static size_t channel_at(const pl_looked *at, double x)
 {
     shown s;
-    if (!show(at, &s) || x < 0) {
+    if (!show_channels(at, &s) || x < 0) {
         return SIZE_MAX;
     }
     size_t rank = (size_t)(x + 0.5);
@@ -141,13 +141,13 @@ static size_t channel_at(const pl_looked *at, double x)
     return channel;
 }
 
-static const pl_figure_look look = {.follows = true, .place = place, .channel = channel_at};
+static const pl_figure_look look = {.follows = true, .place = place_channel, .channel = channel_at};
 
 /* A fan by index shows channels, too; a sorted one ranks of each number by itself. */
 static const pl_figure_look ranks = {.follows = false};
 
 /* A series' name where there is room for it, and where there is less. */
-static const char *label_of(const shown *s, size_t i, bool brief)
+static const char *label_of_shown(const shown *s, size_t i, bool brief)
 {
     bool shorten = brief && strcmp(s->labels[i], "preconditioned") == 0;
     return shorten ? "precond" : s->labels[i];
@@ -177,7 +177,7 @@ static int legend_width(const shown *s, bool brief)
 {
     int width = 0;
     for (size_t i = 0; i < s->n; i++) {
-        width += 4 + (int)pl_text_width(label_of(s, i, brief));
+        width += 4 + (int)pl_text_width(label_of_shown(s, i, brief));
     }
     return width;
 }
@@ -196,7 +196,7 @@ static int put_names(const pl_screen_model *model, pl_surface *surface, pl_rect 
             continue;
         }
         unsigned style = (unsigned)pl_plot_style(s->tones[i]) | stale;
-        const char *label = label_of(s, i, brief);
+        const char *label = label_of_shown(s, i, brief);
         int more = put + 1 < s->n ? 3 : 0; /* room to say how many are left out */
         if (col + 2 + (int)pl_text_width(label) + more > end) {
             char rest[24];
@@ -246,7 +246,7 @@ static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_re
 }
 
 /* The live figure; false with a sentence. */
-static bool make(const pl_pane_view *settings, const shown *s, pl_figure *out, pl_error *err)
+static bool make_shown(const pl_pane_view *settings, const shown *s, pl_figure *out, pl_error *err)
 {
     pl_channels_data data = {.title = "",
                              .y_label = "",
@@ -280,7 +280,7 @@ static void draw_live(pl_screen_model *model, pl_surface *surface, pl_rect rect,
 {
     pl_figure figure;
     pl_error err = {0};
-    if (!make(pl_view_settings(model->state, pane), s, &figure, &err)) {
+    if (!make_shown(pl_view_settings(model->state, pane), s, &figure, &err)) {
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_ERROR, err.message);
         return;
     }
@@ -290,7 +290,7 @@ static void draw_live(pl_screen_model *model, pl_surface *surface, pl_rect rect,
     pl_figure_deinit(&figure);
 }
 
-static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+static void draw_no_channels(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     const pl_picture *picture = pl_present_picture(model);
     int middle = rect.h / 2;
@@ -334,7 +334,7 @@ static const pl_figure_look *fan_look(const pl_screen_model *model, pl_pane pane
     return pl_view_settings(model->state, pane)->sorted ? &ranks : &look;
 }
 
-static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
+static void draw_channels(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {
     if (is_fan(model->state, pane)) {
         pl_figure_view_draw(model, surface, rect, pane, fan_look(model, pane));
@@ -359,14 +359,15 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_p
     pl_panel_title(model, surface, rect, pane, title, right);
     shown s;
     const pl_looked at = pl_figure_looked(model, NULL);
-    if (!show(&at, &s)) {
-        draw_missing(model, surface, rect);
+    if (!show_channels(&at, &s)) {
+        draw_no_channels(model, surface, rect);
         return;
     }
     draw_live(model, surface, rect, pane, &s);
 }
 
-static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
+static bool act_in_channels(pl_screen_model *model, pl_pane pane, pl_action action,
+                            pl_intent *intent)
 {
     if (is_fan(model->state, pane)) {
         return pl_figure_view_act(model, pane, action, intent, fan_look(model, pane));
@@ -375,8 +376,8 @@ static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_inten
     pl_figure figure;
     const pl_looked at = pl_figure_looked(model, NULL);
     bool moves = action != PL_ACT_SORT && action != PL_ACT_LOG;
-    if (!moves || !show(&at, &s) ||
-        !make(pl_view_settings(model->state, pane), &s, &figure, NULL)) {
+    if (!moves || !show_channels(&at, &s) ||
+        !make_shown(pl_view_settings(model->state, pane), &s, &figure, NULL)) {
         return false;
     }
     bool taken = pl_figure_keys(model, pane, action, intent, &look, &figure);
@@ -388,6 +389,6 @@ const pl_screen_view pl_view_channels = {
     .name = "channels",
     .figure = true,
     .live = live,
-    .draw = draw,
-    .act = act,
+    .draw = draw_channels,
+    .act = act_in_channels,
 };

@@ -107,8 +107,8 @@ static void zoom(pl_pane_memo *memo, const pl_figure *figure, double x, size_t r
     }
 }
 
-static void move_to(pl_screen_model *model, pl_pane pane, const pl_figure_look *look,
-                    const pl_figure *figure, double x, long row, pl_intent *intent)
+static void move_crosshair_to(pl_screen_model *model, pl_pane pane, const pl_figure_look *look,
+                              const pl_figure *figure, double x, long row, pl_intent *intent)
 {
     pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
     memo->cursor = x;
@@ -250,7 +250,7 @@ bool pl_figure_keys(pl_screen_model *model, pl_pane pane, pl_action action, pl_i
     default:
         return false;
     }
-    move_to(model, pane, look, figure, x, row, intent);
+    move_crosshair_to(model, pane, look, figure, x, row, intent);
     return true;
 }
 

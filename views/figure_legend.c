@@ -28,7 +28,7 @@ static void put_spread(const double *y, char *out, size_t capacity)
     snprintf(out, capacity, "median %s, 99 %% %s, max %s", median, high, most);
 }
 
-static void value_at(const pl_figure *figure, size_t i, double x, char *out, size_t capacity)
+static void series_value_at(const pl_figure *figure, size_t i, double x, char *out, size_t capacity)
 {
     const pl_series *series = &figure->series[i];
     size_t at = 0;
@@ -121,7 +121,7 @@ static size_t make_items(const pl_figure *figure, const pl_plot_options *options
         pl_text_trim_utf8(it->label);
         plain(surface, it->label, sizeof it->label);
         if (options->crosshair && !is_pair(figure)) {
-            value_at(figure, i, options->cursor, it->value, sizeof it->value);
+            series_value_at(figure, i, options->cursor, it->value, sizeof it->value);
             const char *most = strstr(it->value, "max ");
             snprintf(it->brief, sizeof it->brief, "%.40s", most != NULL ? most : it->value);
         }
@@ -141,7 +141,7 @@ static void said_text(const pl_figure *figure, const pl_plot_options *options, c
     bool first = true;
     for (size_t i = 0; values && i < figure->n_series && used > 0 && (size_t)used < capacity; i++) {
         char value[112];
-        value_at(figure, i, options->cursor, value, sizeof value);
+        series_value_at(figure, i, options->cursor, value, sizeof value);
         if (value[0] != '\0' && is_named(&figure->series[i])) {
             used += snprintf(out + used, capacity - (size_t)used, "%s %s",
                              !first     ? " \u2192"
@@ -158,14 +158,14 @@ static const char *value_of(const item *it, bool cut)
     return cut ? it->brief : it->value;
 }
 
-static const char *label_of(const item *it, bool cut)
+static const char *label_of_series(const item *it, bool cut)
 {
     return cut ? it->shorter : it->label;
 }
 
 static int item_width(const item *it, bool cut)
 {
-    int label = (int)pl_text_width(label_of(it, cut));
+    int label = (int)pl_text_width(label_of_series(it, cut));
     label = cut && label > CUT_LABEL ? CUT_LABEL : label;
     return 2 + label + (it->value[0] != '\0' ? 1 + (int)pl_text_width(value_of(it, cut)) : 0);
 }
@@ -174,9 +174,8 @@ static void put_item(const item *it, bool cut, pl_surface *surface, pl_rect rect
 {
     pl_put_code(surface, rect, row, col, it->style, it->symbol);
     col += 2;
-    col +=
-        pl_put_cut(surface, rect, row, col, cut ? CUT_LABEL : rect.w - col, it->style,
-                   label_of(it, cut));
+    col += pl_put_cut(surface, rect, row, col, cut ? CUT_LABEL : rect.w - col, it->style,
+                      label_of_series(it, cut));
     if (it->value[0] != '\0') {
         pl_put_cut(surface, rect, row, col + 1, rect.w - col - 1, PL_STYLE_CURSOR,
                    value_of(it, cut));

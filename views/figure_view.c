@@ -247,8 +247,8 @@ static void draw_sentence(pl_surface *surface, pl_rect rect, unsigned style, con
     }
 }
 
-static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
-                         const pl_screen_view *view, const pl_shown *shown)
+static void draw_no_figure(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                           const pl_screen_view *view, const pl_shown *shown)
 {
     char text[400];
     unsigned style = PL_STYLE_TEXT;
@@ -290,7 +290,7 @@ void pl_figure_view_draw(pl_screen_model *model, pl_surface *surface, pl_rect re
     }
     pl_figure_view_title(model, surface, rect, pane, look->whole, right);
     if (shown->figure == NULL || shown->error != NULL) {
-        draw_missing(model, surface, rect, view, shown);
+        draw_no_figure(model, surface, rect, view, shown);
         return;
     }
     draw_body(model, surface, rect, pane, look, shown->figure, shown->stale);

@@ -87,7 +87,7 @@ static pl_status expected(parser *p, const char *what)
                : pl_error_set(p->err, PL_ERR_USAGE, "filter: expected %s, not \"%s\"", what, safe);
 }
 
-static pl_status add(parser *p, const node *n, int *out)
+static pl_status add_node(parser *p, const node *n, int *out)
 {
     if (p->filter->count == MAX_NODES) {
         return pl_error_set(p->err, PL_ERR_USAGE, "filter: more than %d terms", MAX_NODES);
@@ -158,7 +158,7 @@ static pl_status parse_comparison(parser *p, const char *word, int *out)
         return expected(p, "a number");
     }
     status = advance(p);
-    return status == PL_OK ? add(p, &n, out) : status;
+    return status == PL_OK ? add_node(p, &n, out) : status;
 }
 
 static pl_status parse_word(parser *p, int *out)
@@ -183,7 +183,7 @@ static pl_status parse_word(parser *p, int *out)
     for (size_t i = 0; word[i] != '\0'; i++) {
         n.word[i] = (char)tolower((unsigned char)word[i]);
     }
-    return add(p, &n, out);
+    return add_node(p, &n, out);
 }
 
 static pl_status parse_or(parser *p, int *out);
@@ -198,7 +198,7 @@ static pl_status parse_term(parser *p, int *out)
         node n = {.kind = NOT};
         status = advance(p);
         status = status == PL_OK ? parse_term(p, &n.a) : status;
-        status = status == PL_OK ? add(p, &n, out) : status;
+        status = status == PL_OK ? add_node(p, &n, out) : status;
     } else if (strcmp(p->token, "(") == 0) {
         status = advance(p);
         status = status == PL_OK ? parse_or(p, out) : status;
@@ -222,7 +222,7 @@ static pl_status parse_and(parser *p, int *out)
         node n = {.kind = AND, .a = *out};
         status = advance(p);
         status = status == PL_OK ? parse_term(p, &n.b) : status;
-        status = status == PL_OK ? add(p, &n, out) : status;
+        status = status == PL_OK ? add_node(p, &n, out) : status;
     }
     return status;
 }
@@ -234,7 +234,7 @@ static pl_status parse_or(parser *p, int *out)
         node n = {.kind = OR, .a = *out};
         status = advance(p);
         status = status == PL_OK ? parse_and(p, &n.b) : status;
-        status = status == PL_OK ? add(p, &n, out) : status;
+        status = status == PL_OK ? add_node(p, &n, out) : status;
     }
     return status;
 }

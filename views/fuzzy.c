@@ -17,7 +17,7 @@ static bool starts_word(const char *text, size_t i)
     return i == 0 || !isalnum((unsigned char)text[i - 1]);
 }
 
-static int place(const char *text, size_t i)
+static int place_of_letter(const char *text, size_t i)
 {
     return 1 + (starts_word(text, i) ? WORD_START : 0) + (i == 0 ? TEXT_START : 0);
 }
@@ -49,13 +49,13 @@ bool pl_fuzzy_match(const char *typed, const char *text, int *score, uint64_t *h
                 continue;
             }
             if (k == 0) {
-                now[i] = place(text, i);
+                now[i] = place_of_letter(text, i);
             }
             for (size_t j = 0; k > 0 && j < i; j++) {
                 int gap = (int)(i - j - 1);
                 int sum = best[j] + (gap == 0 ? IN_A_ROW : SKIPPED * (gap < 8 ? gap : 8));
-                if (best[j] > NEVER && sum + place(text, i) > now[i]) {
-                    now[i] = sum + place(text, i);
+                if (best[j] > NEVER && sum + place_of_letter(text, i) > now[i]) {
+                    now[i] = sum + place_of_letter(text, i);
                     from[k][i] = (signed char)j;
                 }
             }

@@ -149,8 +149,8 @@ static void mark_word(const pl_help_view *view, pl_surface *surface, pl_rect rec
 
 /* Draws one line of the text, broken where it must be, from row `row` of the rectangle, which may
  * be above or below it; returns how many rows that took. */
-static int draw_line(const pl_help_view *view, pl_surface *surface, pl_rect rect, int row,
-                     char *text)
+static int draw_help_line(const pl_help_view *view, pl_surface *surface, pl_rect rect, int row,
+                          char *text)
 {
     bool heading = text[0] == '#';
     unsigned style = heading ? PL_STYLE_TITLE : PL_STYLE_TEXT;
@@ -188,7 +188,7 @@ static size_t draw_text(const pl_help_view *view, pl_surface *surface, pl_rect r
         memcpy(text, s, size);
         text[size] = '\0';
         pl_text_trim_utf8(text);
-        row += draw_line(view, surface, rect, row - (int)view->top, text);
+        row += draw_help_line(view, surface, rect, row - (int)view->top, text);
         s += length + (s[length] == '\n');
     }
     return (size_t)row;
@@ -215,7 +215,7 @@ static size_t find_word(const pl_help_view *view, size_t from, bool back)
         } else if (here && !back && row > from) {
             return row;
         }
-        row += (size_t)draw_line(view, &none, rect, -1000000, text);
+        row += (size_t)draw_help_line(view, &none, rect, -1000000, text);
         s += length + (s[length] == '\n');
     }
     return found;

@@ -134,7 +134,8 @@ static pl_status unmap(pl_keymap *map, uint32_t key, unsigned where, pl_error *e
 }
 
 /* The new row goes behind the action's others: it is hinted only where they are gone. */
-static pl_status add(pl_keymap *map, uint32_t key, unsigned where, pl_action action, pl_error *err)
+static pl_status add_mapping(pl_keymap *map, uint32_t key, unsigned where, pl_action action,
+                             pl_error *err)
 {
     pl_binding row = {.key = key, .action = action, .where = where};
     row.name = own_name(map, key);
@@ -162,7 +163,7 @@ typedef struct line_of {
     size_t count;
 } line_of;
 
-static line_of split(char *text)
+static line_of split_line(char *text)
 {
     line_of line = {.count = 0};
     char *rest = NULL;
@@ -245,7 +246,7 @@ static pl_status take_line(pl_keymap *map, const line_of *line, pl_buf *why, pl_
         return PL_OK;
     }
     pl_status status = unmap(map, key, where, err);
-    return status == PL_OK && maps ? add(map, key, where, action, err) : status;
+    return status == PL_OK && maps ? add_mapping(map, key, where, action, err) : status;
 }
 
 pl_status pl_keymap_read(pl_keymap *map, const char *name, const char *text, pl_buf *wrong,
@@ -263,7 +264,7 @@ pl_status pl_keymap_read(pl_keymap *map, const char *name, const char *text, pl_
             *end = '\0';
         }
         number++;
-        line_of line = split(s);
+        line_of line = split_line(s);
         pl_buf why = {0};
         if (line.count > 0) {
             status = take_line(map, &line, &why, err);

@@ -326,8 +326,8 @@ static void draw_bar(const pl_screen_model *model, pl_surface *surface, pl_rect 
     }
 }
 
-static void draw_line(const pl_screen_model *model, pl_surface *surface, pl_rect rect, int row,
-                      const columns *c, size_t layer)
+static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                            int row, const columns *c, size_t layer)
 {
     bool selected = layer == model->state->layer;
     const pl_layer *info = pl_model_layer(model->state->source->model, layer);
@@ -392,7 +392,7 @@ static void draw_title(const pl_screen_model *model, pl_surface *surface, pl_rec
     pl_panel_title(model, surface, rect, PL_PANE_LAYERS, title, right);
 }
 
-static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+static void draw_layers(pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     pl_layers_view *view = &model->views.layers;
     listing l;
@@ -408,7 +408,7 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
     pl_rect body = {rect.y + 2, rect.x, rect.h - 2, rect.w};
     view->top = pl_panel_scroll(view->top, l.at, l.count, body.h);
     for (int row = 0; row < body.h && view->top + (size_t)row < l.count; row++) {
-        draw_line(model, surface, body, row, &c, l.layers[view->top + (size_t)row]);
+        draw_layer_line(model, surface, body, row, &c, l.layers[view->top + (size_t)row]);
     }
     if (l.count == 0) {
         pl_put_cut(surface, body, 0, 1, rect.w - 2, PL_STYLE_WARNING, "no layer passes the filter");
@@ -418,7 +418,7 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
     free(l.layers);
 }
 
-static bool move_to(pl_screen_model *model, long by, bool absolute, pl_intent *intent)
+static bool move_to_layer(pl_screen_model *model, long by, bool absolute, pl_intent *intent)
 {
     listing l;
     intent->counted = true;
@@ -437,22 +437,22 @@ static bool move_to(pl_screen_model *model, long by, bool absolute, pl_intent *i
     return true;
 }
 
-static bool act(pl_screen_model *model, pl_action action, pl_intent *intent)
+static bool act_in_layers(pl_screen_model *model, pl_action action, pl_intent *intent)
 {
     long n = model->count > 0 ? (long)model->count : 1;
     switch (action) {
     case PL_ACT_UP:
-        return move_to(model, -n, false, intent);
+        return move_to_layer(model, -n, false, intent);
     case PL_ACT_DOWN:
-        return move_to(model, n, false, intent);
+        return move_to_layer(model, n, false, intent);
     case PL_ACT_PAGE_UP:
-        return move_to(model, -10 * n, false, intent);
+        return move_to_layer(model, -10 * n, false, intent);
     case PL_ACT_PAGE_DOWN:
-        return move_to(model, 10 * n, false, intent);
+        return move_to_layer(model, 10 * n, false, intent);
     case PL_ACT_FIRST:
-        return move_to(model, n - 1, true, intent);
+        return move_to_layer(model, n - 1, true, intent);
     case PL_ACT_LAST:
-        return move_to(model, model->count > 0 ? n - 1 : LONG_MAX, true, intent);
+        return move_to_layer(model, model->count > 0 ? n - 1 : LONG_MAX, true, intent);
     case PL_ACT_ENTER:
         intent->focus = PL_PANE_MAIN;
         return true;
@@ -472,4 +472,4 @@ static bool act(pl_screen_model *model, pl_action action, pl_intent *intent)
     }
 }
 
-const pl_panel pl_panel_layers = {.draw = draw, .act = act};
+const pl_panel pl_panel_layers = {.draw = draw_layers, .act = act_in_layers};

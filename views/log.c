@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-static void draw_line(const pl_log_line *line, pl_surface *surface, pl_rect rect, int row)
+static void draw_log_line(const pl_log_line *line, pl_surface *surface, pl_rect rect, int row)
 {
     char clock[16] = "";
     char took[PL_NUMBER_TEXT] = "";
@@ -44,7 +44,7 @@ static void draw_line(const pl_log_line *line, pl_surface *surface, pl_rect rect
 }
 
 /* memo.top counts from the end: 0 keeps the newest in sight. */
-static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
+static void draw_log(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {
     char right[64];
     snprintf(right, sizeof right, "%zu commands", model->n_log);
@@ -60,11 +60,11 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_p
     size_t end = model->n_log - *back;
     size_t first = end > lines ? end - lines : 0;
     for (size_t i = first; i < end; i++) {
-        draw_line(&model->log[i], surface, rect, 1 + (int)(i - first));
+        draw_log_line(&model->log[i], surface, rect, 1 + (int)(i - first));
     }
 }
 
-static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
+static bool act_in_log(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
 {
     (void)intent;
     size_t *back = &model->shown[pl_view_index(pane)].memo.top;
@@ -96,6 +96,6 @@ const pl_screen_view pl_view_log = {
     .name = "log",
     .title = "Log",
     .help = "Every command and job, with what it brought.",
-    .draw = draw,
-    .act = act,
+    .draw = draw_log,
+    .act = act_in_log,
 };

@@ -72,7 +72,7 @@ static void draw_weight_side(const pl_screen_model *model, pl_surface *surface, 
                  PL_STYLE_FAINT | (model->stale ? PL_STALE : 0), number);
 }
 
-static void draw_missing(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
+static void draw_no_outliers(const pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     if (model->calibrating && model->state->side == PL_SIDE_INPUT) {
         pl_put_cut(surface, rect, 2, 1, rect.w - 2, PL_STYLE_FAINT, "calibrating");
@@ -125,14 +125,14 @@ static size_t selected_row(const pl_screen_model *model, const pl_channel_row *r
     return row;
 }
 
-static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
+static void draw_outliers(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {
     bool input = model->state->side == PL_SIDE_INPUT;
     pl_panel_title(model, surface, rect, pane, "Outlier channels", input ? "inputs" : "weights");
     size_t count = 0;
     const pl_channel_row *rows = rows_of(model, &count);
     if (count == 0) {
-        draw_missing(model, surface, rect);
+        draw_no_outliers(model, surface, rect);
         return;
     }
     draw_heads(surface, rect, input);
@@ -150,7 +150,8 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_p
     }
 }
 
-static bool move_to(pl_screen_model *model, pl_pane pane, long by, bool absolute, pl_intent *intent)
+static bool move_to_outlier(pl_screen_model *model, pl_pane pane, long by, bool absolute,
+                            pl_intent *intent)
 {
     size_t count = 0;
     const pl_channel_row *rows = rows_of(model, &count);
@@ -167,25 +168,26 @@ static bool move_to(pl_screen_model *model, pl_pane pane, long by, bool absolute
     return true;
 }
 
-static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
+static bool act_in_outliers(pl_screen_model *model, pl_pane pane, pl_action action,
+                            pl_intent *intent)
 {
     switch (action) {
     case PL_ACT_UP:
-        return move_to(model, pane, -1, false, intent);
+        return move_to_outlier(model, pane, -1, false, intent);
     case PL_ACT_DOWN:
-        return move_to(model, pane, 1, false, intent);
+        return move_to_outlier(model, pane, 1, false, intent);
     case PL_ACT_PAGE_UP:
-        return move_to(model, pane, -8, false, intent);
+        return move_to_outlier(model, pane, -8, false, intent);
     case PL_ACT_PAGE_DOWN:
-        return move_to(model, pane, 8, false, intent);
+        return move_to_outlier(model, pane, 8, false, intent);
     case PL_ACT_FIRST:
-        return move_to(model, pane, 0, true, intent);
+        return move_to_outlier(model, pane, 0, true, intent);
     case PL_ACT_LAST:
-        return move_to(model, pane, 1000000L, true, intent);
+        return move_to_outlier(model, pane, 1000000L, true, intent);
     case PL_ACT_NEXT_PEAK:
-        return move_to(model, pane, 1, false, intent);
+        return move_to_outlier(model, pane, 1, false, intent);
     case PL_ACT_PREV_PEAK:
-        return move_to(model, pane, -1, false, intent);
+        return move_to_outlier(model, pane, -1, false, intent);
     case PL_ACT_LEFT:
         return pl_tuner_turn(model, -1, intent);
     case PL_ACT_RIGHT:
@@ -201,6 +203,6 @@ static bool act(pl_screen_model *model, pl_pane pane, pl_action action, pl_inten
 
 const pl_screen_view pl_view_outliers = {
     .name = "outliers",
-    .draw = draw,
-    .act = act,
+    .draw = draw_outliers,
+    .act = act_in_outliers,
 };

@@ -55,7 +55,8 @@ static void range_of(double lo, double hi, int i, int n, double first_at, double
     *from = right < 0 || first >= (double)count ? *to : *from;
 }
 
-static double largest(const pl_heat *heat, size_t row0, size_t row1, size_t col0, size_t col1)
+static double largest_in_heat(const pl_heat *heat, size_t row0, size_t row1, size_t col0,
+                              size_t col1)
 {
     double most = NAN;
     for (size_t r = row0; r < row1; r++) {
@@ -82,7 +83,7 @@ void pl_plot_heat(pl_plot *p)
             size_t col1 = 0;
             range_of(x->lo, x->hi, col, p->area.w, pl_heat_left(heat), heat->step, heat->cols,
                      &col0, &col1);
-            double value = largest(heat, row0, row1, col0, col1);
+            double value = largest_in_heat(heat, row0, row1, col0, col1);
             if (!isnan(value)) {
                 unsigned style = 0;
                 uint32_t code = look_of(p->options, level_of(heat, value), &style);

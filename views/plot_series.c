@@ -146,7 +146,7 @@ static bool shows(const pl_axis *axis, double value)
     return isfinite(value) && (!axis->log || value > 0);
 }
 
-static void draw_line(pl_plot *p, const pl_series *series, unsigned style, uint32_t code)
+static void draw_series_line(pl_plot *p, const pl_series *series, unsigned style, uint32_t code)
 {
     size_t n = (size_t)p->canvas.dots_x;
     extent e = {malloc(n * sizeof(int)), malloc(n * sizeof(int)), p->canvas.dots_x};
@@ -225,7 +225,7 @@ static void draw_line_series(pl_plot *p, size_t index, unsigned style)
     uint32_t code = pl_plot_symbol(p->figure, index, p->options);
     bool several = p->figure->n_series > 1;
     bool named = series->label != NULL && series->label[0] != '\0';
-    draw_line(p, series, style, !ascii ? 0 : named ? code : '.');
+    draw_series_line(p, series, style, !ascii ? 0 : named ? code : '.');
     if (!named) {
         return; /* joins the points of another series */
     }

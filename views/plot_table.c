@@ -30,8 +30,8 @@ static size_t measure(const pl_table *table, int room, int width[MAX_COLS])
     return cols;
 }
 
-static void draw_line(const char *const *cells, const int *width, size_t cols, unsigned style,
-                      pl_surface *surface, pl_rect rect, int line)
+static void draw_table_line(const char *const *cells, const int *width, size_t cols, unsigned style,
+                            pl_surface *surface, pl_rect rect, int line)
 {
     int col = 1;
     for (size_t c = 0; c < cols; c++) {
@@ -48,7 +48,8 @@ void pl_plot_table_draw(const pl_table *table, size_t *row, size_t *top, bool fo
 {
     int width[MAX_COLS];
     size_t cols = measure(table, rect.w - 1, width);
-    draw_line((const char *const *)table->heads, width, cols, PL_STYLE_FAINT, surface, rect, 0);
+    draw_table_line((const char *const *)table->heads, width, cols, PL_STYLE_FAINT, surface, rect,
+                    0);
     if (table->rows == 0) {
         pl_put_cut(surface, rect, 1, 1, rect.w - 2, PL_STYLE_FAINT, "nothing to list");
         return;
@@ -60,8 +61,8 @@ void pl_plot_table_draw(const pl_table *table, size_t *row, size_t *top, bool fo
         size_t at = *top + (size_t)line;
         bool selected = at == *row;
         unsigned style = PL_STYLE_TEXT | (stale ? PL_STALE : 0);
-        draw_line((const char *const *)table->cells + at * table->cols, width, cols, style, surface,
-                  rect, line + 1);
+        draw_table_line((const char *const *)table->cells + at * table->cols, width, cols, style,
+                        surface, rect, line + 1);
         if (selected) {
             pl_put(surface, rect, line + 1, 0, PL_STYLE_STRONG, ">");
         }

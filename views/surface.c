@@ -85,8 +85,8 @@ void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned s
     }
 }
 
-static int put(pl_surface *surface, pl_rect rect, int row, int col, unsigned style,
-               const char *text)
+static int put_glyph(pl_surface *surface, pl_rect rect, int row, int col, unsigned style,
+                     const char *text)
 {
     int start = col;
     for (uint32_t code = 0; col < rect.w && (code = pl_text_next(&text)) != 0;) {
@@ -102,11 +102,11 @@ static int put(pl_surface *surface, pl_rect rect, int row, int col, unsigned sty
 int pl_put(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, const char *utf8)
 {
     if (!surface->ascii) {
-        return put(surface, rect, row, col, style, utf8);
+        return put_glyph(surface, rect, row, col, style, utf8);
     }
     char plain[1024];
     pl_text_to_ascii(utf8, plain, sizeof plain);
-    return put(surface, rect, row, col, style, plain);
+    return put_glyph(surface, rect, row, col, style, plain);
 }
 
 int pl_putf(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, const char *format,
@@ -129,7 +129,7 @@ int pl_put_right(pl_surface *surface, pl_rect rect, int row, int end, unsigned s
         utf8 = plain;
     }
     int width = (int)pl_text_width(utf8);
-    return put(surface, rect, row, end - width, style, utf8);
+    return put_glyph(surface, rect, row, end - width, style, utf8);
 }
 
 int pl_put_cut(pl_surface *surface, pl_rect rect, int row, int col, int columns, unsigned style,
@@ -144,15 +144,15 @@ int pl_put_cut(pl_surface *surface, pl_rect rect, int row, int col, int columns,
         utf8 = plain;
     }
     if (pl_text_width(utf8) <= (size_t)columns) {
-        return put(surface, rect, row, col, style, utf8);
+        return put_glyph(surface, rect, row, col, style, utf8);
     }
     char text[1024];
     size_t size = pl_text_fit(utf8, (size_t)columns - 1);
     size = size < sizeof text - 1 ? size : sizeof text - 1;
     memcpy(text, utf8, size);
     text[size] = '\0';
-    int used = put(surface, rect, row, col, style, text);
-    return used + put(surface, rect, row, col + used, style, surface->ascii ? "~" : "\u2026");
+    int used = put_glyph(surface, rect, row, col, style, text);
+    return used + put_glyph(surface, rect, row, col + used, style, surface->ascii ? "~" : "\u2026");
 }
 
 void pl_fill(pl_surface *surface, pl_rect rect, unsigned style, uint32_t code)

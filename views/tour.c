@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static const char *key_of(const pl_keymap *keys, pl_action action)
+static const char *key_of_step(const pl_keymap *keys, pl_action action)
 {
     const char *name = pl_keymap_key_of(keys, action, PL_PANE_LAYERS);
     return name != NULL ? name : ":";
@@ -29,7 +29,8 @@ void pl_tour_text(pl_tour_step step, const pl_keymap *keys, char *out, size_t ca
         return;
     }
     snprintf(out, capacity, "Tour %d of 5:  %s  %s  (%s ends it)", (int)step,
-             key_of(keys, steps[step].action), steps[step].what, key_of(keys, PL_ACT_TOUR_OFF));
+             key_of_step(keys, steps[step].action), steps[step].what,
+             key_of_step(keys, PL_ACT_TOUR_OFF));
 }
 
 void pl_tour_draw(pl_tour_step step, const pl_keymap *keys, pl_surface *surface, pl_rect rect,

@@ -468,7 +468,7 @@ static void add_bits(const pl_state *state, char *out, size_t capacity)
     }
 }
 
-static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
+static void draw_tuner(pl_screen_model *model, pl_surface *surface, pl_rect rect)
 {
     pl_tuner_row rows[PL_TUNER_ROWS];
     size_t n = pl_tuner_rows(model, rows);
@@ -491,4 +491,4 @@ static void draw(pl_screen_model *model, pl_surface *surface, pl_rect rect)
                  (pl_rect){rect.y + 1, rect.x + list + 1, rect.h - 1, rect.w - list - 1});
 }
 
-const pl_panel pl_panel_tuner = {.draw = draw, .act = pl_tuner_act, .type = pl_tuner_type};
+const pl_panel pl_panel_tuner = {.draw = draw_tuner, .act = pl_tuner_act, .type = pl_tuner_type};

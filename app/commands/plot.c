@@ -35,7 +35,7 @@ static const pl_key plot_keys[] = {
      "which weights (both = before and preconditioned; the default once the layer is solved)"},
     {"order", PL_KEY_CHOICE, "index", "index|sorted", "channels by index or by falling size"},
     {"scale", PL_KEY_CHOICE, "linear", "linear|log", "the value axis"},
-    {"form", PL_KEY_TEXT, NULL, NULL, "which form of the figure (`help plot` lists them)"},
+    {"form", PL_KEY_FORM, NULL, NULL, "which form of the figure (`help plot` lists them)"},
     {"pins", PL_KEY_CHOICE, "no", "no|yes", "the pinned baselines, too"},
     {"channel", PL_KEY_INT, NULL, NULL, "mark this input channel"},
     PL_PAGE_KEYS,

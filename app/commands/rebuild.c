@@ -22,7 +22,7 @@ typedef struct rebuild {
     pl_task *task;
 } rebuild;
 
-static const char *value_of(const rebuild *r, const char *key)
+static const char *origin_value(const rebuild *r, const char *key)
 {
     const char *value = pl_origin_value(&r->origin, key);
     return value != NULL ? value : "";
@@ -34,7 +34,7 @@ static bool is_model(const rebuild *r, pl_id id)
 {
     char text[PL_ID_TEXT];
     pl_id_format(id, text);
-    const char *line = value_of(r, "Planish-Model");
+    const char *line = origin_value(r, "Planish-Model");
     const char *blank = strrchr(line, ' ');
     return blank != NULL && strcmp(blank + 1, text) == 0;
 }
@@ -90,7 +90,7 @@ static pl_status find_model(rebuild *r, const pl_state *state, pl_error *err)
                : pl_error_set(err, PL_ERR_STATE,
                               "%s: shows the model %s; the open one is %s %s%s: open that model "
                               "first",
-                              r->figure, value_of(r, "Planish-Model"),
+                              r->figure, origin_value(r, "Planish-Model"),
                               pl_model_name(state->source->model), text,
                               state->source->demo == NULL ? ", and the demo is another, too" : "");
 }
@@ -155,7 +155,7 @@ static pl_status place_texts(const rebuild *r, const pl_state *state, pl_call *c
 static pl_status check_text(const rebuild *r, const char *key, const char *what,
                             const char *const *paths, size_t count, pl_error *err)
 {
-    const char *line = value_of(r, key);
+    const char *line = origin_value(r, key);
     const char *blank = strrchr(line, ' ');
     if (blank == NULL || count == 0) {
         return PL_OK;
@@ -230,7 +230,7 @@ static pl_status place_import(const rebuild *r, const pl_state *state, pl_call *
 /* The checkpoint that the commands have imported must be the figure's. */
 static pl_status check_import(const rebuild *r, pl_error *err)
 {
-    const char *line = value_of(r, "Planish-Import");
+    const char *line = origin_value(r, "Planish-Import");
     const char *blank = strrchr(line, ' ');
     char id[PL_ID_TEXT];
     pl_id_format(r->state.imported.id, id);
@@ -249,8 +249,8 @@ static bool draws(const pl_call *call)
     return call->command->rebuild == PL_REBUILD_FIGURE;
 }
 
-static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, const char *out,
-                          pl_error *err)
+static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *call, const char *out,
+                                  pl_error *err)
 {
     pl_status status = PL_OK;
     if (call->command->rebuild == PL_REBUILD_MODEL) {
@@ -290,7 +290,7 @@ static pl_status run_call(rebuild *r, const pl_state *state, pl_call *call, cons
 
 /* A figure names texts and checkpoints without their folders: one that leads elsewhere is not
  * Planish's own. */
-static pl_status check_call(const rebuild *r, const pl_call *call, pl_error *err)
+static pl_status check_carried_call(const rebuild *r, const pl_call *call, pl_error *err)
 {
     if (call->command->rebuild == PL_REBUILD_REFUSED) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: its commands hold `%s`, which no figure needs",
@@ -310,7 +310,7 @@ static pl_status check_call(const rebuild *r, const pl_call *call, pl_error *err
 
 static pl_status run_commands(rebuild *r, const pl_state *state, const char *out, pl_error *err)
 {
-    const char *rest = value_of(r, "Planish-Commands");
+    const char *rest = origin_value(r, "Planish-Commands");
     bool drawn = false;
     pl_status status = PL_OK;
     while (status == PL_OK) {
@@ -328,10 +328,10 @@ static pl_status run_commands(rebuild *r, const pl_state *state, const char *out
             pl_error_prefix(err, "%s: its commands: ", r->figure);
             break;
         }
-        status = check_call(r, call, err);
+        status = check_carried_call(r, call, err);
         if (status == PL_OK) {
             drawn = drawn || draws(call);
-            status = run_call(r, state, call, out, err);
+            status = run_carried_call(r, state, call, out, err);
         }
         pl_call_destroy(call);
     }
@@ -360,11 +360,11 @@ static void compare_makers(rebuild *r)
     snprintf(threads, sizeof threads, "%d", pl_linalg_threads());
     pl_buf libraries = {0};
     pl_page_libraries(&libraries);
-    note_difference(r, "planish", value_of(r, "Planish-Version"), PL_VERSION);
-    note_difference(r, "libraries", value_of(r, "Planish-Libraries"),
+    note_difference(r, "planish", origin_value(r, "Planish-Version"), PL_VERSION);
+    note_difference(r, "libraries", origin_value(r, "Planish-Libraries"),
                     libraries.data != NULL ? libraries.data : "");
-    note_difference(r, "BLAS", value_of(r, "Planish-BLAS"), pl_linalg_config());
-    note_difference(r, "threads", value_of(r, "Planish-Threads"), threads);
+    note_difference(r, "BLAS", origin_value(r, "Planish-BLAS"), pl_linalg_config());
+    note_difference(r, "threads", origin_value(r, "Planish-Threads"), threads);
     pl_buf_deinit(&libraries);
 }
 

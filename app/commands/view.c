@@ -195,7 +195,7 @@ static const pl_key view_keys[] = {
      "whose order, scale and form are meant (else the pane that is named, or main)"},
     {"order", PL_KEY_CHOICE, NULL, "index|sorted", "channels by index or by falling size"},
     {"scale", PL_KEY_CHOICE, NULL, "linear|log", "the value axis"},
-    {"form", PL_KEY_TEXT, NULL, NULL, "which form of the view: maxima, fan, ..."},
+    {"form", PL_KEY_FORM, NULL, NULL, "which form of the view: maxima, fan, ..."},
     {"split", PL_KEY_CHOICE, NULL, "no|yes", "the second pane beside the main one"},
     {"zoom", PL_KEY_CHOICE, NULL, "no|layers|main|second|table|tuner", "one pane alone"},
     {0},

@@ -138,7 +138,7 @@ static void follow(pl_screen *screen, const pl_call *call, const pl_source *old_
     } else {
         screen->picture_wanted = screen->picture_wanted || call->command->apply != NULL;
     }
-    screen->quit = screen->quit || call->quit;
+    screen->quit = screen->quit || call->command->ends_run;
 }
 
 /* Where a file with a relative name has gone: who sits in tmux need not know the folder. */

@@ -90,7 +90,7 @@ static pl_status on_script(void *ctx, const char *path, pl_error *err)
 {
     workbench *w = ctx;
     return w->front.session != NULL
-               ? pl_session_export(w->front.session, path, err)
+               ? pl_session_export(w->front.session, path, pl_text_ends_run, err)
                : pl_error_set(err, PL_ERR_STATE, "log: this session is not recorded");
 }
 

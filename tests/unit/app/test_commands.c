@@ -41,6 +41,16 @@ static void check_key(const pl_command *command, const pl_key *key)
     }
 }
 
+static void test_what_ends_a_run(void **ctx)
+{
+    (void)ctx;
+    assert_true(pl_text_ends_run("quit"));
+    assert_true(pl_text_ends_run("  quit # enough"));
+    assert_false(pl_text_ends_run("quite"));
+    assert_false(pl_text_ends_run("solve all"));
+    assert_false(pl_text_ends_run(""));
+}
+
 static void test_table_is_consistent(void **ctx)
 {
     (void)ctx;
@@ -56,7 +66,7 @@ static void test_table_is_consistent(void **ctx)
         assert_true(c->min_words <= c->max_words);
         assert_int_equal(c->max_words == 0, c->positional[0] == '\0');
         assert_non_null(c->keys);
-        assert_true(c->run != NULL || c->apply != NULL || c->on_screen != NULL);
+        assert_true(c->run != NULL || c->apply != NULL || c->on_screen != NULL || c->ends_run);
         assert_true(c->apply != NULL || c->history == PL_HISTORY_NONE ||
                     c->history == PL_HISTORY_STEP);
         for (const pl_key *key = c->keys; key->name != NULL; key++) {
@@ -287,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_is_consistent),
+        cmocka_unit_test(test_what_ends_a_run),
         cmocka_unit_test(test_promised_commands_are_there),
         cmocka_unit_test(test_unknown_names),
         cmocka_unit_test(test_slow_calls),
