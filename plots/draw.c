@@ -10,7 +10,7 @@
 
 static void draw_spines(cairo_t *cr, const pl_layout *layout)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     cairo_rectangle(cr, plot->x0, plot->y0, plot->x1 - plot->x0, plot->y1 - plot->y0);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_MITER);
     cairo_set_line_width(cr, pl_layout_width(layout, layout->spine));
@@ -90,7 +90,7 @@ static void draw_centred(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, 
 static void draw_heading(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                          pl_fonts *fonts)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     if (layout->letter > 0) {
         pl_fonts_draw_bold(fonts, cr, layout->options.letter, layout->text, 0.5 * layout->pad,
                            0.8 * layout->pad);
@@ -104,7 +104,7 @@ static void draw_heading(cairo_t *cr, const pl_figure *figure, const pl_layout *
 static void draw_labels(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                         pl_fonts *fonts)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     bool x_label = layout->labels && !layout->options.no_x_label;
     bool y_label = layout->labels && !layout->options.no_y_label;
     if (x_label && figure->x.label != NULL) {
@@ -128,7 +128,7 @@ static void draw_labels(cairo_t *cr, const pl_figure *figure, const pl_layout *l
 static pl_status draw_data(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                            pl_error *err)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     cairo_save(cr);
     cairo_rectangle(cr, plot->x0, plot->y0, plot->x1 - plot->x0, plot->y1 - plot->y0);
     cairo_clip(cr);
@@ -198,7 +198,7 @@ static pl_status draw_table(cairo_t *cr, const pl_figure *figure, pl_fonts *font
     if (letter != NULL && letter[0] != '\0' && layout->height > 60) {
         layout->letter = pl_fonts_measure_bold(fonts, letter, layout->text).width + layout->text;
     }
-    layout->plot = (pl_rect){0, 0, layout->width, layout->height};
+    layout->plot = (pl_area){0, 0, layout->width, layout->height};
     cairo_set_source_rgb(cr, 0, 0, 0);
     draw_heading(cr, figure, layout, fonts);
     return pl_table_draw(cr, figure, layout, fonts, err);
@@ -260,9 +260,9 @@ pl_status pl_draw_figure(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, 
 }
 
 pl_status pl_draw_margins(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                          double pixel, const pl_draw_options *options, pl_rect *out, pl_error *err)
+                          double pixel, const pl_draw_options *options, pl_area *out, pl_error *err)
 {
-    *out = (pl_rect){0};
+    *out = (pl_area){0};
     if (figure->table != NULL) {
         return PL_OK;
     }
@@ -270,7 +270,7 @@ pl_status pl_draw_margins(const pl_figure *figure, pl_fonts *fonts, double width
     pl_ink ink = {0};
     pl_status status = prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
     if (status == PL_OK) {
-        *out = (pl_rect){layout.plot.x0, layout.plot.y0, width - layout.plot.x1,
+        *out = (pl_area){layout.plot.x0, layout.plot.y0, width - layout.plot.x1,
                          height - layout.plot.y1};
     }
     pl_ink_deinit(&ink);

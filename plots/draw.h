@@ -25,6 +25,6 @@ PL_NODISCARD pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fo
  * axes align; giving panels widths of margins plus a common plot makes the plots equal. */
 PL_NODISCARD pl_status pl_draw_margins(const pl_figure *figure, pl_fonts *fonts, double width,
                                        double height, double pixel, const pl_draw_options *options,
-                                       pl_rect *out, pl_error *err);
+                                       pl_area *out, pl_error *err);
 
 #endif

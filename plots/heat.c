@@ -67,7 +67,7 @@ static void raster_edges(const pl_figure *figure, const pl_layout *layout, raste
 static pl_status raster_init(raster *r, cairo_t *cr, const pl_figure *figure,
                              const pl_layout *layout, pl_error *err)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     double wide = plot->x1 - plot->x0;
     double high = plot->y1 - plot->y0;
     double dot = layout->pixel * ceil(DOT / layout->pixel - 1e-9);
@@ -127,7 +127,7 @@ static bool paint_dots(const pl_heat *heat, pl_palette palette, const raster *r,
 
 static void hatch_holes(cairo_t *cr, const pl_layout *layout)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     double distance = 4 * layout->scale;
     double high = plot->y1 - plot->y0;
     for (double x = plot->x0 - high; x < plot->x1; x += distance) {
@@ -183,7 +183,7 @@ pl_status pl_heat_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *la
 
 static void fill_bar(cairo_t *cr, const pl_layout *layout)
 {
-    const pl_rect *bar = &layout->bar;
+    const pl_area *bar = &layout->bar;
     cairo_surface_t *image = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 1, BAR_STEPS);
     if (cairo_surface_status(image) == CAIRO_STATUS_SUCCESS) {
         unsigned char *pixels = cairo_image_surface_get_data(image);
@@ -207,7 +207,7 @@ static void fill_bar(cairo_t *cr, const pl_layout *layout)
 static void bar_ticks(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                       pl_fonts *fonts, double *right)
 {
-    const pl_rect *bar = &layout->bar;
+    const pl_area *bar = &layout->bar;
     double gap = layout->tick + 0.3 * layout->pad;
     *right = bar->x1 + gap;
     for (size_t i = 0; i < layout->n_colour; i++) {
@@ -230,7 +230,7 @@ static void bar_ticks(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
 
 void pl_heat_bar(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
 {
-    const pl_rect *bar = &layout->bar;
+    const pl_area *bar = &layout->bar;
     if (!(bar->x1 > bar->x0)) {
         return;
     }

@@ -16,7 +16,7 @@ static size_t cells_along(double length)
     return cells < 1 ? 1 : cells > MAX_CELLS ? MAX_CELLS : (size_t)cells;
 }
 
-pl_status pl_ink_init(pl_ink *ink, pl_rect area, pl_error *err)
+pl_status pl_ink_init(pl_ink *ink, pl_area area, pl_error *err)
 {
     *ink = (pl_ink){.area = area,
                     .cols = cells_along(area.x1 - area.x0),
@@ -50,7 +50,7 @@ static span cells_of(double a, double b, double lo, double hi, size_t count)
     return (span){(size_t)first, (size_t)end};
 }
 
-void pl_ink_add(pl_ink *ink, pl_rect rect, double weight)
+void pl_ink_add(pl_ink *ink, pl_area rect, double weight)
 {
     span c = cells_of(rect.x0, rect.x1, ink->area.x0, ink->area.x1, ink->cols);
     span r = cells_of(rect.y0, rect.y1, ink->area.y0, ink->area.y1, ink->rows);
@@ -61,9 +61,9 @@ void pl_ink_add(pl_ink *ink, pl_rect rect, double weight)
     }
 }
 
-double pl_ink_cost(const pl_ink *ink, pl_rect rect)
+double pl_ink_cost(const pl_ink *ink, pl_area rect)
 {
-    const pl_rect *area = &ink->area;
+    const pl_area *area = &ink->area;
     if (!(rect.x0 >= area->x0 && rect.x1 <= area->x1 && rect.y0 >= area->y0 &&
           rect.y1 <= area->y1)) {
         return INFINITY;
@@ -82,8 +82,8 @@ double pl_ink_cost(const pl_ink *ink, pl_rect rect)
 static void add_bars(pl_ink *ink, const pl_bar *bars, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        pl_ink_add(ink, (pl_rect){bars[i].x0, bars[i].y0, bars[i].x1, bars[i].y1}, PL_INK_BODY);
-        pl_ink_add(ink, (pl_rect){bars[i].x0, bars[i].y0, bars[i].x1, bars[i].y0}, PL_INK_EDGE);
+        pl_ink_add(ink, (pl_area){bars[i].x0, bars[i].y0, bars[i].x1, bars[i].y1}, PL_INK_BODY);
+        pl_ink_add(ink, (pl_area){bars[i].x0, bars[i].y0, bars[i].x1, bars[i].y0}, PL_INK_EDGE);
     }
 }
 
@@ -91,7 +91,7 @@ static void add_dots(pl_ink *ink, const pl_point *points, size_t count, double r
 {
     for (size_t i = 0; i < count; i++) {
         pl_point p = points[i];
-        pl_ink_add(ink, (pl_rect){p.x - radius, p.y - radius, p.x + radius, p.y + radius},
+        pl_ink_add(ink, (pl_area){p.x - radius, p.y - radius, p.x + radius, p.y + radius},
                    PL_INK_EDGE);
     }
 }
@@ -105,7 +105,7 @@ static void add_line(pl_ink *ink, const pl_point *points, size_t count)
         for (int k = 0; k < steps; k++) {
             double x = p.x + (q.x - p.x) * k / steps;
             double y = p.y + (q.y - p.y) * k / steps;
-            pl_ink_add(ink, (pl_rect){x, y, x, y}, PL_INK_EDGE);
+            pl_ink_add(ink, (pl_area){x, y, x, y}, PL_INK_EDGE);
         }
     }
 }
@@ -118,7 +118,7 @@ static void add_spreads(pl_ink *ink, const pl_column *columns, size_t count, dou
         const pl_column *next = width == 0 && i + 1 < count ? &columns[i + 1] : c;
         double x0 = c->x - width / 2;
         double x1 = next->x + width / 2;
-        pl_ink_add(ink, (pl_rect){x0, fmin(c->y[5], next->y[5]), x1, fmax(c->y[1], next->y[1])},
+        pl_ink_add(ink, (pl_area){x0, fmin(c->y[5], next->y[5]), x1, fmax(c->y[1], next->y[1])},
                    PL_INK_BODY);
         for (size_t k = 0; k < PL_SPREAD; k += 3) {
             pl_point ends[2] = {{x0, c->y[k]}, {x1, next->y[k]}};

@@ -10,22 +10,22 @@
 #define PL_INK_TEXT 1e6 /* another text: never */
 
 typedef struct pl_ink {
-    pl_rect area;
+    pl_area area;
     size_t cols, rows;
     double *cells; /* [rows, cols] weights, row 0 on top */
 } pl_ink;
 
-PL_NODISCARD pl_status pl_ink_init(pl_ink *ink, pl_rect area, pl_error *err);
+PL_NODISCARD pl_status pl_ink_init(pl_ink *ink, pl_area area, pl_error *err);
 void pl_ink_deinit(pl_ink *ink);
 
 /* Adds a weight to every cell the rectangle touches. */
-void pl_ink_add(pl_ink *ink, pl_rect rect, double weight);
+void pl_ink_add(pl_ink *ink, pl_area rect, double weight);
 
 /* All series of a figure. */
 PL_NODISCARD pl_status pl_ink_figure(pl_ink *ink, const pl_figure *figure, const pl_layout *layout,
                                      pl_error *err);
 
 /* The sum of the weights below a rectangle; infinite if it leaves the area. */
-double pl_ink_cost(const pl_ink *ink, pl_rect rect);
+double pl_ink_cost(const pl_ink *ink, pl_area rect);
 
 #endif

@@ -40,31 +40,31 @@ static double axis_value_at(const pl_axis *axis, double part)
 
 double pl_layout_at_x(const pl_layout *layout, const pl_figure *figure, double value)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     return plot->x0 + part_of(&figure->x, value) * (plot->x1 - plot->x0);
 }
 
 double pl_layout_at_y(const pl_layout *layout, const pl_figure *figure, double value)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     return plot->y1 - part_of(&figure->y, value) * (plot->y1 - plot->y0);
 }
 
 double pl_layout_at_colour(const pl_layout *layout, const pl_heat *heat, double value)
 {
-    const pl_rect *bar = &layout->bar;
+    const pl_area *bar = &layout->bar;
     return bar->y1 - pl_heat_part(heat, value) * (bar->y1 - bar->y0);
 }
 
 double pl_layout_x_of(const pl_layout *layout, const pl_figure *figure, double at)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     return axis_value_at(&figure->x, (at - plot->x0) / (plot->x1 - plot->x0));
 }
 
 double pl_layout_y_of(const pl_layout *layout, const pl_figure *figure, double at)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     return axis_value_at(&figure->y, (plot->y1 - at) / (plot->y1 - plot->y0));
 }
 
@@ -261,7 +261,7 @@ static double space_above(pl_layout *layout, pl_fonts *fonts, double strip)
     double gap = 0.6 * layout->pad;
     bool line = layout->title || lettered;
     double above = layout->pad + (line ? text + gap : layout->numbers ? 0.3 * small : 0);
-    layout->strip = (pl_rect){0, above, 0, above + strip};
+    layout->strip = (pl_area){0, above, 0, above + strip};
     return above + strip;
 }
 
@@ -300,7 +300,7 @@ static double space_left(const pl_figure *figure, pl_layout *layout, pl_fonts *f
 static double space_right(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts)
 {
     const pl_heat *heat = figure->heat;
-    layout->bar = (pl_rect){0};
+    layout->bar = (pl_area){0};
     layout->n_colour = 0;
     if (heat == NULL || !layout->numbers) {
         return layout->pad;
@@ -314,7 +314,7 @@ static double space_right(const pl_figure *figure, pl_layout *layout, pl_fonts *
     choose_ticks(&r, layout->small, fonts);
     double from = 1.6 * layout->pad;
     double to = from + 1.1 * layout->small;
-    layout->bar = (pl_rect){from, 0, to, 0};
+    layout->bar = (pl_area){from, 0, to, 0};
     double right = to + layout->tick + 0.5 * gap + widest(&r, layout->small, fonts) + layout->pad;
     if (layout->labels && has_text(heat->label)) {
         right += gap + line_height(fonts, layout->text);
@@ -324,8 +324,8 @@ static double space_right(const pl_figure *figure, pl_layout *layout, pl_fonts *
 
 static void place_across(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts)
 {
-    const pl_rect *least = &layout->options.margins;
-    pl_rect *plot = &layout->plot;
+    const pl_area *least = &layout->options.margins;
+    pl_area *plot = &layout->plot;
     double right = space_right(figure, layout, fonts);
     plot->x0 = fmax(space_left(figure, layout, fonts), least->x0);
     plot->x1 = fmax(layout->width - fmax(right, least->x1), plot->x0 + 1);
@@ -342,8 +342,8 @@ static void place_across(const pl_figure *figure, pl_layout *layout, pl_fonts *f
 
 static void place_box(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts, double strip)
 {
-    const pl_rect *least = &layout->options.margins;
-    pl_rect *plot = &layout->plot;
+    const pl_area *least = &layout->options.margins;
+    pl_area *plot = &layout->plot;
     layout->upright = false;
     layout->n_x = 0;
     layout->x_most = figure->x.names != NULL ? NAME_SHARE * layout->height : 0;
@@ -369,7 +369,7 @@ static void place_box(const pl_figure *figure, pl_layout *layout, pl_fonts *font
 
 static void snap_plot(pl_layout *layout)
 {
-    pl_rect *plot = &layout->plot;
+    pl_area *plot = &layout->plot;
     plot->x0 = pl_layout_snap(layout, plot->x0, layout->spine);
     plot->x1 = pl_layout_snap(layout, plot->x1, layout->spine);
     plot->y0 = pl_layout_snap(layout, plot->y0, layout->spine);
@@ -377,14 +377,14 @@ static void snap_plot(pl_layout *layout)
     /* On a page of a few pixels the spines may fall together. */
     plot->x1 = fmax(plot->x1, plot->x0 + layout->pixel);
     plot->y1 = fmax(plot->y1, plot->y0 + layout->pixel);
-    pl_rect *bar = &layout->bar;
+    pl_area *bar = &layout->bar;
     if (bar->x1 > bar->x0) {
         bar->x0 = pl_layout_snap(layout, plot->x1 + bar->x0, layout->spine);
         bar->x1 = pl_layout_snap(layout, plot->x1 + bar->x1, layout->spine);
         bar->y0 = plot->y0;
         bar->y1 = plot->y1;
     }
-    pl_rect *strip = &layout->strip;
+    pl_area *strip = &layout->strip;
     strip->x0 = plot->x0;
     strip->x1 = fmax(plot->x1, bar->x1);
     double height = strip->y1 - strip->y0;
@@ -405,7 +405,7 @@ void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width,
         out->labels = drop < 2;
         out->numbers = drop < 3;
         place_box(figure, out, fonts, strip);
-        const pl_rect *plot = &out->plot;
+        const pl_area *plot = &out->plot;
         double down = (strip > 0 ? 0.3 : 0.4) * height;
         if (plot->x1 - plot->x0 >= 0.4 * width && plot->y1 - plot->y0 >= down) {
             break;

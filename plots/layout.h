@@ -9,15 +9,15 @@
 #include "plots/fonts.h"
 #include "plots/palette.h"
 
-typedef struct pl_rect {
+typedef struct pl_area {
     double x0, y0, x1, y1;
-} pl_rect;
+} pl_area;
 
 /* How a figure is drawn, beside its data; all zero: alone on its page. */
 typedef struct pl_draw_options {
     bool no_x_label, no_y_label; /* without label and numbers: the neighbour's axis is shared */
     const char *letter;          /* "a": bold in the upper left corner, or NULL */
-    pl_rect margins;    /* at least these left, top, right and bottom of the plot, points */
+    pl_area margins;    /* at least these left, top, right and bottom of the plot, points */
     double text;        /* size of labels and title, points; 0: 5 ... 10 by the page */
     pl_palette palette; /* of a heat map */
 } pl_draw_options;
@@ -35,9 +35,9 @@ typedef struct pl_layout {
     double letter;         /* width to keep free for the panel's letter */
     double x_most, y_most; /* widest tick label: longer ones end in an ellipsis; 0: any */
     bool upright;          /* x tick labels read upwards */
-    pl_rect strip;         /* of the legend above the plot; empty: the legend is inside */
-    pl_rect plot;          /* centres of the spines */
-    pl_rect bar;           /* the colour bar; empty: none */
+    pl_area strip;         /* of the legend above the plot; empty: the legend is inside */
+    pl_area plot;          /* centres of the spines */
+    pl_area bar;           /* the colour bar; empty: none */
     pl_tick x[PL_MAX_TICKS], y[PL_MAX_TICKS], colour[PL_MAX_TICKS];
     size_t n_x, n_y, n_colour;
 } pl_layout;

@@ -8,7 +8,7 @@
 #define SHARE 0.5 /* the largest share of the plot's width or height that a text may take */
 
 /* The cheaper of a row of boxes; returns count if none is free of other texts. */
-static size_t cheapest(const pl_ink *ink, const pl_rect *boxes, size_t count)
+static size_t cheapest(const pl_ink *ink, const pl_area *boxes, size_t count)
 {
     size_t best = count;
     double least = PL_INK_TEXT;
@@ -22,31 +22,31 @@ static size_t cheapest(const pl_ink *ink, const pl_rect *boxes, size_t count)
     return best;
 }
 
-bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_rect *out)
+bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_area *out)
 {
     /* In twelfths across and eighths down: the corners, the middles of the edges, then the rest
      * row by row; the earlier place wins a tie. */
     static const signed char first[][2] = {{12, 0}, {0, 0},  {12, 8}, {0, 8},
                                            {6, 0},  {12, 4}, {0, 4},  {6, 8}};
     enum { FIRST = sizeof first / sizeof first[0], ACROSS = 13, DOWN = 9 };
-    const pl_rect *a = &ink->area;
+    const pl_area *a = &ink->area;
     double room_x = a->x1 - a->x0 - width - 2 * gap;
     double room_y = a->y1 - a->y0 - height - 2 * gap;
-    pl_rect boxes[FIRST + ACROSS * DOWN];
+    pl_area boxes[FIRST + ACROSS * DOWN];
     for (int i = 0; i < FIRST + ACROSS * DOWN; i++) {
         int column = i < FIRST ? first[i][0] : ACROSS - 1 - (i - FIRST) % ACROSS;
         int row = i < FIRST ? first[i][1] : (i - FIRST) / ACROSS;
         double x = a->x0 + gap + room_x * column / (ACROSS - 1);
         double y = a->y0 + gap + room_y * row / (DOWN - 1);
         /* With half the gap around it, so that it does not touch its neighbours. */
-        boxes[i] = (pl_rect){x - gap / 2, y - gap / 2, x + width + gap / 2, y + height + gap / 2};
+        boxes[i] = (pl_area){x - gap / 2, y - gap / 2, x + width + gap / 2, y + height + gap / 2};
     }
     size_t best = cheapest(ink, boxes, FIRST + ACROSS * DOWN);
     if (room_x < 0 || room_y < 0 || best == FIRST + ACROSS * DOWN) {
         return false;
     }
-    pl_rect *b = &boxes[best];
-    *out = (pl_rect){b->x0 + gap / 2, b->y0 + gap / 2, b->x1 - gap / 2, b->y1 - gap / 2};
+    pl_area *b = &boxes[best];
+    *out = (pl_area){b->x0 + gap / 2, b->y0 + gap / 2, b->x1 - gap / 2, b->y1 - gap / 2};
     return true;
 }
 
@@ -62,15 +62,15 @@ static void ring(cairo_t *cr, const pl_layout *layout, double x, double y, doubl
 }
 
 /* A rule's line on the page. */
-static pl_rect rule_line(const pl_figure *figure, const pl_layout *layout, const pl_rule *rule)
+static pl_area rule_line(const pl_figure *figure, const pl_layout *layout, const pl_rule *rule)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     if (rule->vertical) {
         double x = pl_layout_at_x(layout, figure, rule->at);
-        return (pl_rect){x, plot->y0, x, plot->y1};
+        return (pl_area){x, plot->y0, x, plot->y1};
     }
     double y = pl_layout_at_y(layout, figure, rule->at);
-    return (pl_rect){plot->x0, y, plot->x1, y};
+    return (pl_area){plot->x0, y, plot->x1, y};
 }
 
 static void add_rule(pl_ink *ink, const pl_figure *figure, const pl_layout *layout, size_t rule,
@@ -80,7 +80,7 @@ static void add_rule(pl_ink *ink, const pl_figure *figure, const pl_layout *layo
 }
 
 /* White below a text, so that it reads on a line or a heat map. */
-static void backing(cairo_t *cr, pl_rect box, double opacity)
+static void backing(cairo_t *cr, pl_area box, double opacity)
 {
     cairo_rectangle(cr, box.x0 - 1, box.y0, box.x1 - box.x0 + 2, box.y1 - box.y0);
     cairo_set_source_rgba(cr, 1, 1, 1, opacity);
@@ -102,7 +102,7 @@ void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
         double gap = radius + 0.32 * layout->small;
         double over = y - radius - size.height;
         double beside = y - size.height / 2;
-        pl_rect boxes[] = {{x + gap, beside, x + gap + size.width, beside + size.height},
+        pl_area boxes[] = {{x + gap, beside, x + gap + size.width, beside + size.height},
                            {x - gap - size.width, beside, x - gap, beside + size.height},
                            {x - size.width / 2, over, x + size.width / 2, over + size.height}};
         enum { PLACES = sizeof boxes / sizeof boxes[0] };
@@ -116,7 +116,7 @@ void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
             pl_fonts_draw(fonts, cr, note->text, layout->small, 0, boxes[best].x0, boxes[best].y0);
             pl_ink_add(ink, boxes[best], PL_INK_TEXT);
         }
-        pl_rect mark = {x - radius, y - radius, x + radius, y + radius};
+        pl_area mark = {x - radius, y - radius, x + radius, y + radius};
         pl_ink_add(ink, mark, PL_INK_TEXT);
     }
 }
@@ -125,17 +125,17 @@ void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
  * horizontal one. */
 enum { RULE_PLACES = 14 };
 
-static size_t rule_places(const pl_layout *layout, pl_rect line, bool vertical, pl_extent size,
-                          pl_rect boxes[RULE_PLACES])
+static size_t rule_places(const pl_layout *layout, pl_area line, bool vertical, pl_extent size,
+                          pl_area boxes[RULE_PLACES])
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     double gap = 0.4 * layout->small;
     if (vertical) {
         double room = plot->y1 - plot->y0 - size.height - 2 * gap;
         for (size_t i = 0; i < RULE_PLACES; i++) {
             double x = i % 2 == 0 ? line.x0 + gap : line.x0 - gap - size.width;
             double y = plot->y0 + gap + room * (double)(i / 2) / (RULE_PLACES / 2 - 1);
-            boxes[i] = (pl_rect){x, y, x + size.width, y + size.height};
+            boxes[i] = (pl_area){x, y, x + size.width, y + size.height};
         }
         return RULE_PLACES;
     }
@@ -145,17 +145,17 @@ static size_t rule_places(const pl_layout *layout, pl_rect line, bool vertical, 
     for (size_t i = 0; i < 2 * PARTS; i++) {
         double x = plot->x0 + gap + room * parts[i % PARTS];
         double top = i < PARTS ? line.y0 - size.height - 0.8 : line.y0 + 0.8;
-        boxes[i] = (pl_rect){x, top, x + size.width, top + size.height};
+        boxes[i] = (pl_area){x, top, x + size.width, top + size.height};
     }
     return RULE_PLACES;
 }
 
 static void rule_label(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, pl_ink *ink,
-                       const pl_rule *rule, pl_rect line)
+                       const pl_rule *rule, pl_area line)
 {
     pl_extent size = pl_fonts_measure(fonts, rule->label, layout->small, 0);
-    const pl_rect *plot = &layout->plot;
-    pl_rect boxes[RULE_PLACES];
+    const pl_area *plot = &layout->plot;
+    pl_area boxes[RULE_PLACES];
     size_t places = rule_places(layout, line, rule->vertical, size, boxes);
     size_t best = cheapest(ink, boxes, places);
     if (best == places || size.width > SHARE * (plot->x1 - plot->x0)) {
@@ -172,7 +172,7 @@ static void draw_rule(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
 {
     static const double dashes[] = {4, 2};
     double width = pl_layout_width(layout, 0.8 * layout->spine);
-    pl_rect line = rule_line(figure, layout, rule);
+    pl_area line = rule_line(figure, layout, rule);
     if (rule->vertical) {
         line.x0 = line.x1 = pl_layout_snap(layout, line.x0, width);
     } else {
@@ -224,7 +224,7 @@ typedef struct box {
     size_t labels, rows, columns;
     bool flows; /* one row, each entry as wide as its own label */
     bool cut;   /* a label ends in an ellipsis */
-    pl_rect at;
+    pl_area at;
 } box;
 
 static double swatch_width(const pl_layout *layout)
@@ -269,7 +269,7 @@ static box measure_box(const pl_figure *figure, const pl_layout *layout, pl_font
 static bool fit_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                     const pl_ink *ink, double share, size_t columns, box *out)
 {
-    const pl_rect *plot = &layout->plot;
+    const pl_area *plot = &layout->plot;
     double most = share * (plot->x1 - plot->x0) / (double)columns - around(layout);
     if (most < 3 * layout->small) {
         return false;
@@ -403,7 +403,7 @@ static void draw_entries(cairo_t *cr, const pl_figure *figure, const pl_layout *
         const char *label = figure->series[i].label;
         double x = b->flows ? flow : b->at.x0 + inner + (double)(entry / b->rows) * b->column;
         double y = b->at.y0 + 0.6 * inner + (double)(entry % b->rows) * b->row;
-        pl_rect sample = {x, y + 0.24 * b->row, x + swatch, y + 0.76 * b->row};
+        pl_area sample = {x, y + 0.24 * b->row, x + swatch, y + 0.76 * b->row};
         pl_marks_swatch(cr, figure, layout, i, sample);
         cairo_set_source_rgb(cr, 0, 0, 0);
         pl_fonts_draw(fonts, cr, label, layout->small, b->most, x + swatch + inner,
@@ -417,11 +417,11 @@ void pl_legend_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
                     pl_ink *ink)
 {
     box b;
-    const pl_rect *strip = &layout->strip;
+    const pl_area *strip = &layout->strip;
     if (strip->y1 > strip->y0) {
         b = strip_box(figure, layout, fonts);
         if (b.labels > 0) {
-            b.at = (pl_rect){strip->x0 - inner_gap(layout), strip->y0, strip->x1, strip->y1};
+            b.at = (pl_area){strip->x0 - inner_gap(layout), strip->y0, strip->x1, strip->y1};
             draw_entries(cr, figure, layout, fonts, &b);
         }
         return;

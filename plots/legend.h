@@ -8,7 +8,7 @@
 /* The box of that size that hides least, `gap` away from the frame; ties go to the upper right
  * corner, then upper left, lower right, lower left, the middles of the edges.  False if the box is
  * too large or would hide another text everywhere. */
-bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_rect *out);
+bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_area *out);
 
 /* Mean weight of what a legend inside the plot would hide, per cell of ink: 0 if it has a free
  * place (or no label), infinite if it has none. */

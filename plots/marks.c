@@ -303,7 +303,7 @@ static void step_path(cairo_t *cr, const pl_bar *bars, size_t count)
     }
 }
 
-void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_rect area)
+void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_area area)
 {
     double distance = fabs(style->hatch) * layout->scale * M_SQRT2;
     double height = area.y1 - area.y0;
@@ -467,7 +467,7 @@ pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *l
 }
 
 static void stems_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
-                         size_t index, pl_rect box)
+                         size_t index, pl_area box)
 {
     static const double heights[] = {0.5, 1, 0.7};
     const pl_series *series = &figure->series[index];
@@ -495,7 +495,7 @@ static void stems_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *
 }
 
 void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
-                     pl_rect box)
+                     pl_area box)
 {
     const pl_series *series = &figure->series[index];
     const pl_style *style = pl_style_of(series->tone);

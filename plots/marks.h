@@ -38,10 +38,10 @@ PL_NODISCARD pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const
                                      pl_error *err);
 
 /* Lines across an area in the style's hatch; the caller clips. */
-void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_rect area);
+void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_area area);
 
 /* A sample of the series' look inside a box, for the legend. */
 void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
-                     pl_rect box);
+                     pl_area box);
 
 #endif

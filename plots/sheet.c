@@ -122,7 +122,7 @@ static pl_status find_margins(const pl_sheet *sheet, pl_fonts *fonts, double wid
                               double pixel, grid *g, pl_error *err)
 {
     for (size_t i = 0; i < sheet->rows * sheet->cols; i++) {
-        pl_rect m;
+        pl_area m;
         pl_status status =
             pl_draw_margins(&sheet->panels[i], fonts, width / (double)sheet->cols,
                             height / (double)sheet->rows, pixel, &g->options[i], &m, err);

@@ -214,7 +214,7 @@ static void draw_box(cairo_t *cr, const pl_layout *layout, const pl_style *style
     double line = pl_layout_width(layout, fmin(0.7 * layout->scale, width / 6));
     double half = width / 2;
     double x = pl_layout_snap(layout, c->x, line);
-    pl_rect box = {pl_layout_snap(layout, x - half, line), pl_layout_snap(layout, c->y[P75], line),
+    pl_area box = {pl_layout_snap(layout, x - half, line), pl_layout_snap(layout, c->y[P75], line),
                    pl_layout_snap(layout, x + half, line), pl_layout_snap(layout, c->y[P25], line)};
     cairo_new_path(cr);
     whisker(cr, x, 0.5 * half, box.y1, pl_layout_snap(layout, c->y[P1], line));
@@ -281,7 +281,7 @@ void pl_spread_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
 }
 
 void pl_spread_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
-                      const pl_series *series, pl_rect box)
+                      const pl_series *series, pl_area box)
 {
     const pl_style *style = pl_style_of(series->tone);
     double shift = 0;

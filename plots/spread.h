@@ -36,6 +36,6 @@ void pl_spread_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
 
 /* A sample inside a box, for the legend. */
 void pl_spread_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
-                      const pl_series *series, pl_rect box);
+                      const pl_series *series, pl_area box);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef PL_VIEWS_KEYS_H
 #define PL_VIEWS_KEYS_H
 
-#include "views/layout.h"
+#include "views/panes.h"
 
 #include <stdbool.h>
 #include <stddef.h>

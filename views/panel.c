@@ -106,8 +106,8 @@ static void draw_notice(pl_surface *surface)
 {
     pl_rect all = {0, 0, surface->rows, surface->cols};
     char text[96];
-    snprintf(text, sizeof text, "planish needs %dx%d, this is %dx%d", PL_LAYOUT_MIN_COLS,
-             PL_LAYOUT_MIN_ROWS, surface->cols, surface->rows);
+    snprintf(text, sizeof text, "planish needs %dx%d, this is %dx%d", PL_PANES_MIN_COLS,
+             PL_PANES_MIN_ROWS, surface->cols, surface->rows);
     /* Broken at blanks into the lines there are. */
     int row = 0;
     int col = 0;
@@ -122,32 +122,32 @@ static void draw_notice(pl_surface *surface)
     }
 }
 
-static void draw_dividers(pl_surface *surface, const pl_panes *layout)
+static void draw_dividers(pl_surface *surface, const pl_panes *panes)
 {
-    for (int i = 0; i < layout->n_dividers; i++) {
-        pl_fill(surface, layout->dividers[i], PL_STYLE_FAINT, surface->ascii ? '|' : 0x2502);
+    for (int i = 0; i < panes->n_dividers; i++) {
+        pl_fill(surface, panes->dividers[i], PL_STYLE_FAINT, surface->ascii ? '|' : 0x2502);
     }
 }
 
 void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open)
 {
     pl_surface_clear(surface);
-    pl_panes layout = pl_screen_panes(model, surface->rows, surface->cols);
-    if (layout.kind == PL_LAYOUT_NOTICE) {
+    pl_panes panes = pl_screen_panes(model, surface->rows, surface->cols);
+    if (panes.kind == PL_PANES_NOTICE) {
         draw_notice(surface);
         return;
     }
-    pl_header_draw(model, surface, layout.header);
+    pl_header_draw(model, surface, panes.header);
     for (pl_pane pane = 0; pane < PL_PANE_COUNT; pane++) {
-        if (layout.panes[pane].h > 0) {
-            pl_panel_of(pane)->draw(model, surface, layout.panes[pane]);
+        if (panes.panes[pane].h > 0) {
+            pl_panel_of(pane)->draw(model, surface, panes.panes[pane]);
         }
     }
-    draw_dividers(surface, &layout);
+    draw_dividers(surface, &panes);
     /* A long message has the footer's line, too, until a key has been pressed. */
-    pl_rect message = layout.message;
+    pl_rect message = panes.message;
     message.h += !prompt_open && !model->message_seen && !model->views.tuner.editing;
     if (pl_message_draw(model, surface, message) < 2 && !prompt_open) {
-        pl_footer_draw(model, surface, layout.prompt);
+        pl_footer_draw(model, surface, panes.prompt);
     }
 }

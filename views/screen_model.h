@@ -11,7 +11,7 @@
 #include "plots/figure.h"
 #include "views/canvas.h"
 #include "views/keymap.h"
-#include "views/layout.h"
+#include "views/panes.h"
 
 #include <stdbool.h>
 #include <stddef.h>

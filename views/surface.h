@@ -1,4 +1,4 @@
-/* views/surface.h -- the grid of cells that panels draw on.
+/* views/surface.h -- the cells that panels draw on.
  *
  * Panels never call ncurses: they write text with a style into a rectangle of a surface, clipped
  * to it, and terminal.c puts the cells that changed on the screen.  So every panel is tested

@@ -249,7 +249,7 @@ static void pump_pane(pl_screen *screen, size_t index, const pl_request *request
     }
     pl_screen_job *job = NULL;
     if (pl_screen_make_job(screen, PL_JOB_KIND_FIGURE, request->kind->name, &job, NULL) != PL_OK) {
-        return; /* tried again at the next turn */
+        return; /* tried again in the next round */
     }
     job->request = *request;
     job->figure_key = wanted;

@@ -188,7 +188,8 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
     return status;
 }
 
-/* Submits a job of the screen's own; one that cannot be made is tried again at the next turn. */
+/* Submits a job of the screen's own; one that cannot be made is tried again in the next round
+ * of the loop. */
 static bool start(pl_screen *screen, pl_screen_job *job, pl_urgency urgency)
 {
     return pl_screen_submit_job(screen, job, urgency, NULL) == PL_OK;
@@ -282,7 +283,7 @@ static void start_scores(pl_screen *screen)
         job->first = first;
         job->count = count;
         bool started = start(screen, job, between ? PL_JOB_URGENT : PL_JOB_ORDINARY);
-        (void)started; /* tried again at the next turn */
+        (void)started; /* tried again in the next round */
     }
 }
 

@@ -93,21 +93,21 @@ static pl_status draw(pl_screen *screen, pl_error *err)
         screen->model.message_kind = PL_MESSAGE_INFO;
     }
     pl_screen_draw_with_tour(screen, open);
-    pl_panes layout = pl_screen_panes(&screen->model, rows, cols);
+    pl_panes panes = pl_screen_panes(&screen->model, rows, cols);
     if (screen->help.open) {
         surface->cursor_y = -1;
-        pl_help_draw(&screen->help, surface, layout.body);
+        pl_help_draw(&screen->help, surface, panes.body);
     }
-    if (layout.kind != PL_LAYOUT_NOTICE && screen->jobs_view.open) {
-        pl_jobs_draw(&screen->jobs_view, &screen->model, surface, layout.body);
+    if (panes.kind != PL_PANES_NOTICE && screen->jobs_view.open) {
+        pl_jobs_draw(&screen->jobs_view, &screen->model, surface, panes.body);
     }
-    if (layout.kind != PL_LAYOUT_NOTICE && screen->palette.open) {
-        pl_palette_draw(&screen->palette, surface, layout.body);
+    if (panes.kind != PL_PANES_NOTICE && screen->palette.open) {
+        pl_palette_draw(&screen->palette, surface, panes.body);
     }
     if (open) {
         pl_prompt_draw(screen->prompt, surface,
-                       layout.kind == PL_LAYOUT_NOTICE ? (pl_rect){rows - 1, 0, 1, cols}
-                                                       : layout.prompt);
+                       panes.kind == PL_PANES_NOTICE ? (pl_rect){rows - 1, 0, 1, cols}
+                                                     : panes.prompt);
     }
     screen->model.message = message;
     screen->model.message_kind = kind;
@@ -137,7 +137,7 @@ static void take_signals(pl_screen *screen)
     }
 }
 
-static pl_status turn(pl_screen *screen, pl_error *err)
+static pl_status go_round(pl_screen *screen, pl_error *err)
 {
     pl_screen_pump_lines(screen);
     pl_screen_pump_jobs(screen);
@@ -233,7 +233,7 @@ pl_status pl_screen_run(const pl_screen_options *options, int *exit_status, pl_e
     screen->state = options->state;
     pl_status status = open_screen(screen, err);
     while (status == PL_OK && !screen->quit) {
-        status = turn(screen, err);
+        status = go_round(screen, err);
     }
     *exit_status = screen->signal != 0 ? 128 + screen->signal : 0;
     close_screen(screen);

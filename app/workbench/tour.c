@@ -88,7 +88,7 @@ static void draw_with_line(pl_screen *screen, bool prompt_open)
 void pl_screen_draw_with_tour(pl_screen *screen, bool prompt_open)
 {
     pl_surface *surface = &screen->surface;
-    bool room = surface->rows >= PL_LAYOUT_MIN_ROWS && surface->cols >= PL_LAYOUT_MIN_COLS;
+    bool room = surface->rows >= PL_PANES_MIN_ROWS && surface->cols >= PL_PANES_MIN_COLS;
     if (screen->tour == PL_TOUR_OFF || !room) {
         pl_screen_draw(&screen->model, surface, prompt_open);
         return;

@@ -440,7 +440,7 @@ static void check_focus(const fuzz *f)
 {
     pl_panes panes = pl_screen_panes(&f->model, f->surface.rows, f->surface.cols);
     pl_rect r = panes.panes[f->model.focus];
-    if (panes.kind == PL_LAYOUT_NOTICE) {
+    if (panes.kind == PL_PANES_NOTICE) {
         return;
     }
     bool seen = false;
@@ -462,7 +462,7 @@ static void settle_focus(fuzz *f)
     pl_panes panes = pl_screen_panes(&f->model, f->surface.rows, f->surface.cols);
     if (zoom < PL_PANE_COUNT) {
         f->model.focus = zoom;
-    } else if (panes.kind != PL_LAYOUT_NOTICE && !panes.reachable[f->model.focus]) {
+    } else if (panes.kind != PL_PANES_NOTICE && !panes.reachable[f->model.focus]) {
         f->model.focus = PL_PANE_MAIN;
     }
 }
@@ -482,14 +482,14 @@ static void draw(fuzz *f)
     pl_screen_draw(&f->model, &f->surface, one_in(f, 4));
     check_cells(f);
     pl_panes panes = pl_screen_panes(&f->model, rows, cols);
-    if (panes.kind != PL_LAYOUT_NOTICE && !panes.reachable[f->model.focus]) {
+    if (panes.kind != PL_PANES_NOTICE && !panes.reachable[f->model.focus]) {
         wrong(f, "the focus is on a pane that cannot be shown");
     }
     check_focus(f);
     if (f->help.open) {
         pl_help_draw(&f->help, &f->surface, panes.body);
     }
-    if (f->jobs_view.open && panes.kind != PL_LAYOUT_NOTICE) {
+    if (f->jobs_view.open && panes.kind != PL_PANES_NOTICE) {
         pl_jobs_draw(&f->jobs_view, &f->model, &f->surface, panes.body);
     }
     check_cells(f);

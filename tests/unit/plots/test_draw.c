@@ -111,14 +111,14 @@ static void shared_axes_give_their_room_back(void **state)
     pl_error err = {0};
     pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
     pl_figure f = sample(4);
-    pl_rect own;
-    pl_rect bare;
-    pl_rect kept;
+    pl_area own;
+    pl_area bare;
+    pl_area kept;
     pl_draw_options options = {.no_x_label = true, .no_y_label = true};
     pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, NULL, &own, &err), err);
     pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, &options, &bare, &err), err);
     assert_true(bare.x0 < 0.4 * own.x0 && bare.y1 < 0.4 * own.y1);
-    options.margins = (pl_rect){own.x0 + 7, own.y0 + 5, own.x1 + 3, own.y1 + 2};
+    options.margins = (pl_area){own.x0 + 7, own.y0 + 5, own.x1 + 3, own.y1 + 2};
     pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, &options, &kept, &err), err);
     pl_check_close(kept.x0, own.x0 + 7, 0, 0.25);
     pl_check_close(kept.y0, own.y0 + 5, 0, 0.25);
@@ -202,7 +202,7 @@ static void names_never_overlap(void **state)
 
 static double margin_above(const pl_figure *f, pl_fonts *fonts)
 {
-    pl_rect margins;
+    pl_area margins;
     pl_error err = {0};
     pl_check_ok(pl_draw_margins(f, fonts, 3.25 * 72, 2.5 * 72, 0.24, NULL, &margins, &err), err);
     return margins.y0;

@@ -140,21 +140,21 @@ static void legend_goes_where_it_hides_least(void **state)
     (void)state;
     pl_ink ink;
     pl_error err = {0};
-    pl_check_ok(pl_ink_init(&ink, (pl_rect){0, 0, 200, 100}, &err), err);
-    pl_rect box;
+    pl_check_ok(pl_ink_init(&ink, (pl_area){0, 0, 200, 100}, &err), err);
+    pl_area box;
     assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
     assert_true(box.x1 > 190 && box.y0 < 10); /* empty: upper right */
-    pl_ink_add(&ink, (pl_rect){100, 0, 200, 30}, PL_INK_EDGE);
+    pl_ink_add(&ink, (pl_area){100, 0, 200, 30}, PL_INK_EDGE);
     assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
     assert_true(box.x0 < 10 && box.y0 < 10); /* then upper left */
-    pl_ink_add(&ink, (pl_rect){0, 0, 100, 40}, PL_INK_BODY);
+    pl_ink_add(&ink, (pl_area){0, 0, 100, 40}, PL_INK_BODY);
     assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
     assert_true(box.x1 > 190 && box.y1 > 90); /* then lower right */
     pl_check_close(pl_ink_cost(&ink, box), 0, 0, 0);
     assert_false(pl_legend_place(&ink, 250, 20, 4, &box));
-    pl_ink_add(&ink, (pl_rect){0, 0, 200, 100}, PL_INK_TEXT);
+    pl_ink_add(&ink, (pl_area){0, 0, 200, 100}, PL_INK_TEXT);
     assert_false(pl_legend_place(&ink, 50, 20, 4, &box));
-    assert_true(isinf(pl_ink_cost(&ink, (pl_rect){190, 0, 201, 10})));
+    assert_true(isinf(pl_ink_cost(&ink, (pl_area){190, 0, 201, 10})));
     pl_ink_deinit(&ink);
 }
 

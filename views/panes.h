@@ -1,14 +1,14 @@
-/* views/layout.h -- where the panes are: pure geometry, a function of the terminal's size.
+/* views/panes.h -- where the panes are: pure geometry, a function of the terminal's size.
  *
  * Wide screens give the layer list the whole height; 80x24 puts it beside the plot; low ones show
  * the list and the focused pane, narrow ones the plot and the focused pane below it, small ones the
- * focused pane alone; below PL_LAYOUT_MIN_* there is room for a notice only.
+ * focused pane alone; below PL_PANES_MIN_* there is room for a notice only.
  *
  * A split screen shows the second pane beside the main one, or below it where it is high rather
  * than wide; where there is room for neither, the layer list gives its place up until it is gone
  * to. A zoomed pane has the whole body. */
-#ifndef PL_VIEWS_LAYOUT_H
-#define PL_VIEWS_LAYOUT_H
+#ifndef PL_VIEWS_PANES_H
+#define PL_VIEWS_PANES_H
 
 #include "views/surface.h"
 
@@ -22,15 +22,15 @@ typedef enum pl_pane {
 } pl_pane;
 
 typedef enum pl_panes_kind {
-    PL_LAYOUT_NOTICE,
-    PL_LAYOUT_SINGLE, /* one pane: a small screen, or a zoomed pane */
-    PL_LAYOUT_LOW,    /* the list beside one pane */
-    PL_LAYOUT_NARROW, /* the main pane above another one */
-    PL_LAYOUT_NORMAL,
-    PL_LAYOUT_WIDE,
+    PL_PANES_NOTICE,
+    PL_PANES_SINGLE, /* one pane: a small screen, or a zoomed pane */
+    PL_PANES_LOW,    /* the list beside one pane */
+    PL_PANES_NARROW, /* the main pane above another one */
+    PL_PANES_NORMAL,
+    PL_PANES_WIDE,
 } pl_panes_kind;
 
-enum { PL_LAYOUT_MIN_ROWS = 12, PL_LAYOUT_MIN_COLS = 44 };
+enum { PL_PANES_MIN_ROWS = 12, PL_PANES_MIN_COLS = 44 };
 
 /* Sizes below which a pane is never drawn: rows, columns, title line included. */
 enum {

@@ -1,5 +1,5 @@
 /* The arrangement of the panes at every size, with every focus, split and zoomed. */
-#include "views/layout.h"
+#include "views/panes.h"
 
 #include "tests/support/check.h"
 
@@ -46,7 +46,7 @@ static void check_places(const pl_panes *l, int rows, int cols)
             assert_false(overlap(all[i], all[j]));
         }
     }
-    if (l->kind != PL_LAYOUT_NOTICE) {
+    if (l->kind != PL_PANES_NOTICE) {
         assert_int_equal(area, l->body.h * l->body.w);
     }
 }
@@ -58,7 +58,7 @@ static void check_reach(int rows, int cols, bool split)
     pl_pane focus = PL_PANE_LAYERS;
     for (int i = 0; i < PL_PANE_COUNT; i++) {
         pl_panes l = pl_panes_make(rows, cols, focus, split, PL_PANE_COUNT);
-        assert_true(l.kind == PL_LAYOUT_NOTICE || l.panes[focus].h > 0);
+        assert_true(l.kind == PL_PANES_NOTICE || l.panes[focus].h > 0);
         seen[focus] = true;
         pl_pane next = pl_panes_next(&l, focus, 1);
         pl_panes then = pl_panes_make(rows, cols, next, split, PL_PANE_COUNT);
@@ -67,7 +67,7 @@ static void check_reach(int rows, int cols, bool split)
     }
     for (pl_pane p = 0; p < PL_PANE_COUNT; p++) {
         bool expected = p != PL_PANE_SECOND || split;
-        if (rows >= PL_LAYOUT_MIN_ROWS && cols >= PL_LAYOUT_MIN_COLS) {
+        if (rows >= PL_PANES_MIN_ROWS && cols >= PL_PANES_MIN_COLS) {
             assert_int_equal(seen[p], expected);
         }
     }
@@ -80,8 +80,8 @@ static void check_size(int rows, int cols)
             for (pl_pane zoom = 0; zoom <= PL_PANE_COUNT; zoom++) {
                 pl_panes l = pl_panes_make(rows, cols, focus, split != 0, zoom);
                 check_places(&l, rows, cols);
-                if (l.kind == PL_LAYOUT_NOTICE) {
-                    assert_true(rows < PL_LAYOUT_MIN_ROWS || cols < PL_LAYOUT_MIN_COLS);
+                if (l.kind == PL_PANES_NOTICE) {
+                    assert_true(rows < PL_PANES_MIN_ROWS || cols < PL_PANES_MIN_COLS);
                 } else if (zoom < PL_PANE_COUNT) {
                     assert_int_equal(l.panes[zoom].h, l.body.h);
                     assert_int_equal(l.panes[zoom].w, l.body.w);
@@ -141,9 +141,9 @@ static void test_named_sizes(void **state)
         int rows, cols;
         pl_panes_kind kind;
     } sizes[] = {
-        {1, 1, PL_LAYOUT_NOTICE},   {16, 60, PL_LAYOUT_SINGLE}, {16, 80, PL_LAYOUT_LOW},
-        {40, 60, PL_LAYOUT_NARROW}, {24, 80, PL_LAYOUT_NORMAL}, {50, 200, PL_LAYOUT_WIDE},
-        {200, 500, PL_LAYOUT_WIDE},
+        {1, 1, PL_PANES_NOTICE},   {16, 60, PL_PANES_SINGLE}, {16, 80, PL_PANES_LOW},
+        {40, 60, PL_PANES_NARROW}, {24, 80, PL_PANES_NORMAL}, {50, 200, PL_PANES_WIDE},
+        {200, 500, PL_PANES_WIDE},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         assert_int_equal(
