@@ -1,5 +1,6 @@
 #include "core/calib/calib.h"
 
+#include "core/base/clock.h"
 #include "core/calib/pass.h"
 
 #include <stdlib.h>
@@ -123,17 +124,10 @@ static pl_status run_blocks(run *r, pl_pass *pass, bool whole, size_t blocks, pl
     return pl_calib_put_whole(r->store, r->key, r->spec, massive, count, err);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
                        pl_calib_report *report, pl_task *task, pl_error *err)
 {
-    const double begin = now();
+    const double begin = pl_clock_now();
     pl_calib_report mine;
     run r = {.spec = spec, .store = store, .report = report != NULL ? report : &mine};
     *r.report = (pl_calib_report){0};
@@ -165,7 +159,7 @@ pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
         r.report->tokens = spec->protocol.windows * spec->protocol.length;
     }
 done:
-    r.report->seconds = now() - begin;
+    r.report->seconds = pl_clock_now() - begin;
     free(r.missing);
     pl_pass_destroy(pass);
     return status;

@@ -1,6 +1,7 @@
 #include "core/run/import.h"
 
 #include "core/base/checked.h"
+#include "core/base/clock.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
@@ -231,7 +232,7 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
                          pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
-    const double start = pl_run_now();
+    const double start = pl_clock_now();
     const size_t group_size = PL_IMPORT_GROUP;
     pl_bench bench = {0};
     pl_mat w0 = {0};
@@ -268,7 +269,7 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         report->kurtosis_weight_after = after.kurtosis;
         report->group_max_before = pl_group_max_mean(pl_mat_view(&w0), group_size);
         report->group_max_after = pl_group_max_mean(pl_mat_view(w), group_size);
-        report->seconds = pl_run_now() - start;
+        report->seconds = pl_clock_now() - start;
         status = pl_memory_check(failures, err);
         if (status == PL_OK) {
             status = pl_result_write(lab, state, layer, *result, &parts, report, err);
@@ -437,7 +438,7 @@ pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import
 {
     const size_t n = pl_model_layer_count(state->source->model);
     const size_t first = only != SIZE_MAX ? only : 0, last = only != SIZE_MAX ? only + 1 : n;
-    const double start = pl_run_now();
+    const double start = pl_clock_now();
     *report = (pl_import_report){0};
     pl_status status = PL_OK;
     for (size_t i = first; status == PL_OK && i < last; i++) {
@@ -466,7 +467,7 @@ pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import
         report->relative_error /= count;
         report->group_max_before /= count;
         report->group_max_after /= count;
-        report->seconds = pl_run_now() - start;
+        report->seconds = pl_clock_now() - start;
         status = pl_store_trim(pl_lab_store(lab), err);
     }
     return status;

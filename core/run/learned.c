@@ -1,6 +1,7 @@
 #include "core/run/learned.h"
 
 #include "core/base/checked.h"
+#include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/transform_entry.h"
@@ -249,7 +250,7 @@ static pl_status keep(run *r, pl_error *err)
     }
     if (status == PL_OK) {
         r->slot = 1 - r->slot;
-        r->written_at = pl_run_now();
+        r->written_at = pl_clock_now();
     }
     return status;
 }
@@ -261,7 +262,7 @@ static pl_status learn(run *r, uint64_t until, pl_task *task, pl_error *err)
     while (status == PL_OK && !pl_learning_done(now) &&
            (now->step < until || until >= now->steps)) {
         status = pl_flatquant_step(&r->learner, task, err);
-        if (status == PL_OK && pl_run_now() - r->written_at >= CHECKPOINT_SECONDS) {
+        if (status == PL_OK && pl_clock_now() - r->written_at >= CHECKPOINT_SECONDS) {
             status = keep(r, err);
         }
         pl_task_progress(task, "steps", (double)now->step, (double)now->steps);
@@ -293,7 +294,7 @@ pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spec, const pl_s
                          uint64_t until, pl_learning *reached, pl_transform **out, pl_task *task,
                          pl_error *err)
 {
-    run r = {.lab = lab, .key = key, .written_at = pl_run_now()};
+    run r = {.lab = lab, .key = key, .written_at = pl_clock_now()};
     pl_learning stored = {0};
     *reached = (pl_learning){0};
     *out = NULL;

@@ -1,6 +1,7 @@
 #include "core/run/live.h"
 
 #include "core/base/checked.h"
+#include "core/base/clock.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
 #include "core/run/picture_parts.h"
@@ -206,7 +207,7 @@ static void show(turn *t)
     const size_t rows = picture->preview_rounding ? now.rounded_rows : now.preconditioned_rows;
     picture->preview_rows = rows > 0 ? rows : 1;
     t->frame(t->ctx, picture);
-    t->shown_at = pl_run_now();
+    t->shown_at = pl_clock_now();
 }
 
 static void on_rows(void *ctx, bool rounded, size_t first, size_t count, const float *w)
@@ -216,7 +217,7 @@ static void on_rows(void *ctx, bool rounded, size_t first, size_t count, const f
     pl_preview_add(t->live->preview, rounded, first, count, w);
     t->final[rounded] += count;
     t->rounding = rounds && t->final[0] >= t->live->w0.rows;
-    if (pl_run_now() - t->shown_at >= FRAME_SECONDS) {
+    if (pl_clock_now() - t->shown_at >= FRAME_SECONDS) {
         show(t);
     }
 }

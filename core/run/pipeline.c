@@ -1,5 +1,6 @@
 #include "core/run/pipeline.h"
 
+#include "core/base/clock.h"
 #include "core/metrics/outliers.h"
 #include "core/base/memory.h"
 #include "core/metrics/recon.h"
@@ -51,13 +52,6 @@ static void work_deinit(work *w)
     pl_mat_deinit(&w->turned);
     pl_mat_deinit(&w->preconditioned);
     pl_mat_deinit(&w->rounded);
-}
-
-double pl_run_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 pl_solve_report pl_solve_report_empty(void)
@@ -535,7 +529,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (!pl_solve_sees_enough(state, layer)) {
         return pl_model_need_inputs(state->source->model, layer, err);
     }
-    double start = pl_run_now();
+    double start = pl_clock_now();
     pl_id problem = {0};
     pl_status status = problem_key(&w, calibration, &problem, task, err);
     if (status == PL_OK) {
@@ -578,7 +572,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         status = measure(&w, task, err);
     }
     if (status == PL_OK) {
-        w.report.seconds = pl_run_now() - start;
+        w.report.seconds = pl_clock_now() - start;
         status = pl_result_write(lab, state, layer, *result, &w.result, &w.report, err);
     }
 done:

@@ -5,9 +5,6 @@
 
 #include "core/run/pipeline.h"
 
-/* Seconds on the monotonic clock. */
-double pl_run_now(void);
-
 /* Whether a precondition or round method is set for the layer. */
 bool pl_layer_has_method(const pl_state *state, size_t layer);
 

@@ -1,6 +1,7 @@
 /* A whole model: layer after layer on the original's inputs, or part after part of its blocks on
  * those that the layers solved before give. */
 #include "core/model/bare.h"
+#include "core/base/clock.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/quantized.h"
 
@@ -380,7 +381,7 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
                  .layers = pl_model_layer_count(state->source->model),
                  .each = each,
                  .ctx = ctx};
-    double start = pl_run_now();
+    double start = pl_clock_now();
     pl_id calibration = {0};
     size_t first = 0;
     while (first < to.layers && !pl_layer_has_method(state, first)) {
@@ -404,7 +405,7 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
         status = pl_store_trim(pl_lab_store(lab), err);
     }
     if (status == PL_OK) {
-        *total = conclude(&to.all, pl_run_now() - start);
+        *total = conclude(&to.all, pl_clock_now() - start);
     }
     return status;
 }

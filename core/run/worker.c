@@ -1,5 +1,6 @@
 #include "core/run/worker.h"
 
+#include "core/base/clock.h"
 #include "core/run/progress.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct event {
@@ -26,8 +26,8 @@ typedef struct job {
     pl_job_fn fn;
     void *arg;
     pl_task task;
-    struct timespec started;
-    struct timespec reported;
+    double started;
+    double reported;
     pl_progress progress;
 } job;
 
@@ -43,13 +43,6 @@ struct pl_worker {
     int pipe[2];
     bool stop;
 };
-
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) + 1e-9 * (double)(now.tv_nsec - from->tv_nsec);
-}
 
 /* Lock held.  Progress replaces an earlier, untaken progress of the same job. */
 static void post(pl_worker *worker, const pl_job_event *what, event *fresh)
@@ -78,10 +71,11 @@ static void on_progress(void *ctx, const char *what, double done, double total)
     job *running = ctx;
     pl_progress *progress = &running->progress;
     pl_progress_take(progress, what, done, total);
-    if (seconds_since(&running->reported) < 0.05 && done < total) {
+    const double now = pl_clock_now();
+    if (now - running->reported < 0.05 && done < total) {
         return;
     }
-    clock_gettime(CLOCK_MONOTONIC, &running->reported);
+    running->reported = now;
     event *fresh = malloc(sizeof *fresh);
     if (fresh == NULL) {
         return;
@@ -93,7 +87,7 @@ static void on_progress(void *ctx, const char *what, double done, double total)
                            .learns = strcmp(what, "steps") == 0};
     memcpy(public.name, running->name, sizeof public.name);
     memcpy(public.what, progress->what, sizeof public.what);
-    public.seconds = seconds_since(&running->started);
+    public.seconds = now - running->started;
     pthread_mutex_lock(&running->worker->lock);
     post(running->worker, &public, fresh);
     pthread_mutex_unlock(&running->worker->lock);
@@ -133,7 +127,7 @@ static void run_job(pl_worker *worker, job *taken, int depth)
     pthread_mutex_lock(&worker->lock);
     worker->running[depth] = taken;
     pthread_mutex_unlock(&worker->lock);
-    clock_gettime(CLOCK_MONOTONIC, &taken->started);
+    taken->started = pl_clock_now();
     taken->reported = taken->started;
     taken->task.progress = on_progress;
     taken->task.turn = taken->urgency == PL_JOB_ORDINARY ? on_turn : NULL;
@@ -144,7 +138,7 @@ static void run_job(pl_worker *worker, job *taken, int depth)
     public.status = atomic_load(&taken->task.cancel)
                         ? pl_error_set(&public.error, PL_ERR_CANCELLED, "cancelled")
                         : taken->fn(taken->arg, &taken->task, &public.error);
-    public.seconds = seconds_since(&taken->started);
+    public.seconds = pl_clock_now() - taken->started;
 
     pthread_mutex_lock(&worker->lock);
     worker->running[depth] = NULL;
