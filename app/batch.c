@@ -24,16 +24,14 @@ static void print_json(const char *text)
 {
     const char *end = text + strlen(text);
     while (text < end) {
-        size_t length = pl_text_utf8_length(text, end);
+        uint32_t code = 0;
+        size_t length = pl_text_utf8_decode(text, end, &code);
+        code = length > 0 ? code : (unsigned char)*text;
         length = length > 0 ? length : 1;
-        const unsigned char *b = (const unsigned char *)text;
         if (pl_text_escape(text, length, NULL, 0) == length) {
             fwrite(text, 1, length, stdout);
         } else {
-            printf("\\u%04x", length == 1 ? (unsigned)b[0]
-                              : length == 2
-                                  ? (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu)
-                                  : (b[0] & 0x0fu) << 12 | (b[1] & 0x3fu) << 6 | (b[2] & 0x3fu));
+            printf("\\u%04x", (unsigned)code);
         }
         text += length;
     }

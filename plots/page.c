@@ -1,5 +1,6 @@
 #include "plots/page.h"
 
+#include "core/base/text.h"
 #include "plots/format.h"
 
 #include "core/base/file.h"
@@ -9,7 +10,6 @@
 #include <pango/pango.h>
 #include <png.h>
 #include <string.h>
-#include <strings.h>
 
 #define MAX_PIXELS 200e6
 #define MAX_SIDE 32000.0 /* Cairo's image surfaces end at 32767 */
@@ -62,13 +62,6 @@ static pl_status check_provenance(const pl_provenance *provenance, size_t count,
         }
     }
     return PL_OK;
-}
-
-static bool ends_with(const char *path, const char *ending)
-{
-    size_t size = strlen(path);
-    size_t length = strlen(ending);
-    return size > length && strcasecmp(path + size - length, ending) == 0;
 }
 
 static pl_status write_png(const pl_job *job, size_t *width, size_t *height, pl_error *err)
@@ -146,10 +139,10 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
                               const pl_provenance *provenance, size_t n_provenance,
                               const char *path, size_t *width_px, size_t *height_px, pl_error *err)
 {
-    bool png = ends_with(path, ".png");
-    bool pdf = ends_with(path, ".pdf");
-    bool csv = ends_with(path, ".csv");
-    if (!png && !pdf && !csv && !ends_with(path, ".svg")) {
+    bool png = pl_text_ends_nocase(path, ".png");
+    bool pdf = pl_text_ends_nocase(path, ".pdf");
+    bool csv = pl_text_ends_nocase(path, ".csv");
+    if (!png && !pdf && !csv && !pl_text_ends_nocase(path, ".svg")) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "%s: unknown figure format, expected a name that ends in .png, .pdf, "
                             ".svg or .csv",

@@ -55,22 +55,14 @@ static void on_flush(png_structp png)
     (void)png;
 }
 
-static unsigned decode(const char *s, size_t length)
-{
-    unsigned code = (unsigned char)s[0] & (length == 1 ? 0x7fu : 0xffu >> (length + 1));
-    for (size_t i = 1; i < length; i++) {
-        code = code << 6 | ((unsigned char)s[i] & 0x3fu);
-    }
-    return code;
-}
-
 /* UTF-8 to Latin-1; what it lacks becomes \u{HEX}, control characters and stray bytes \xHH. */
 static void put_latin1(pl_buf *out, const char *text)
 {
     const char *end = text + strlen(text);
     while (text < end) {
-        size_t length = pl_text_utf8_length(text, end);
-        unsigned code = length > 0 ? decode(text, length) : (unsigned char)*text;
+        uint32_t code = 0;
+        size_t length = pl_text_utf8_decode(text, end, &code);
+        code = length > 0 ? code : (unsigned char)*text;
         bool printable = (code >= 0x20 && code < 0x7f) || code >= 0xa0 || code == '\n';
         if (length == 0 || !printable) {
             pl_buf_printf(out, "\\x%02x", code);

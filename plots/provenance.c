@@ -60,12 +60,7 @@ static int hex_digit(char c)
 static void put_utf8(pl_buf *out, unsigned code)
 {
     char bytes[4];
-    size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = n; i-- > 0; code >>= 6) {
-        bytes[i] = (char)(i > 0 ? 0x80u | (code & 0x3f) : lead[n] | code);
-    }
-    pl_buf_append(out, bytes, n);
+    pl_buf_append(out, bytes, pl_text_utf8_encode(code, bytes));
 }
 
 /* Latin-1, where \u{HEX} stands for what Latin-1 lacks (plots/png.c), to UTF-8. */

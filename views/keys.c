@@ -253,28 +253,15 @@ void pl_key_name(uint32_t key, char out[PL_KEY_NAME])
         snprintf(out, PL_KEY_NAME, "Ctrl-%c", (char)(key + '@'));
         return;
     }
-    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    int n = key < 0x80 ? 1 : key < 0x800 ? 2 : key < 0x10000 ? 3 : 4;
-    for (int i = n - 1; i > 0; i--, key >>= 6) {
-        out[i] = (char)(0x80 | (key & 0x3f));
-    }
-    out[0] = (char)(n == 1 ? key : leads[n] | key);
-    out[n] = '\0';
+    out[pl_text_utf8_encode(key, out)] = '\0';
 }
 
 /* The code of a text that is one UTF-8 character, else 0. */
 static uint32_t single_character(const char *text)
 {
-    size_t n = strlen(text);
-    if (n == 0 || pl_text_utf8_length(text, text + n) != n) {
-        return 0;
-    }
-    const unsigned char *s = (const unsigned char *)text;
-    uint32_t code = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        code = code << 6 | (s[i] & 0x3fu);
-    }
-    return code;
+    uint32_t code = 0;
+    const size_t n = strlen(text);
+    return n > 0 && pl_text_utf8_decode(text, text + n, &code) == n ? code : 0;
 }
 
 uint32_t pl_key_find(const char *name)

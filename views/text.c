@@ -9,21 +9,13 @@
 
 uint32_t pl_text_next(const char **s)
 {
-    const unsigned char *u = (const unsigned char *)*s;
-    if (u[0] == '\0') {
+    uint32_t code = 0;
+    if (**s == '\0') {
         return 0;
     }
-    size_t length = pl_text_utf8_length(*s, *s + strnlen(*s, 4));
-    if (length == 0) {
-        (*s)++;
-        return 0xfffd;
-    }
-    uint32_t code = length == 1 ? u[0] : u[0] & (0xffu >> (length + 1));
-    for (size_t i = 1; i < length; i++) {
-        code = (code << 6) | (u[i] & 0x3fu);
-    }
-    *s += length;
-    return code;
+    size_t length = pl_text_utf8_decode(*s, *s + strnlen(*s, 4), &code);
+    *s += length > 0 ? length : 1;
+    return length > 0 ? code : 0xfffd;
 }
 
 int pl_char_width(uint32_t code)

@@ -3,6 +3,7 @@
 #include "app/usage.h"
 #include "core/base/checked.h"
 #include "core/base/json.h"
+#include "core/base/text.h"
 #include "core/io/npy.h"
 
 #include <stdlib.h>
@@ -16,13 +17,6 @@ static const char *const kind_names[] = {"gram", "weights", "inputs", "stats"};
 static const char *const stats_columns[] = {"max",      "mean_abs",       "rms",
                                             "kurtosis", "token_position", "token_id"};
 enum { STATS_COLUMNS = sizeof stats_columns / sizeof stats_columns[0] };
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text);
-    size_t m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 static pl_status write_csv(const char *path, pl_view view, const char *const *columns,
                            pl_error *err)
@@ -119,7 +113,7 @@ static pl_status run_dump(pl_call *call, const pl_state *state, pl_lab *lab, pl_
                             "dump: \"%s\": expected gram, weights, inputs or stats",
                             call->words[0]);
     }
-    if (file == NULL || (!ends_with(file, ".npy") && !ends_with(file, ".csv"))) {
+    if (file == NULL || (!pl_text_ends(file, ".npy") && !pl_text_ends(file, ".csv"))) {
         return pl_error_set(err, PL_ERR_USAGE, "dump: needs file=PATH that ends in .npy or .csv");
     }
     pl_mat values = {0};
@@ -132,7 +126,7 @@ static pl_status run_dump(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     }
     if (status == PL_OK) {
         pl_view view = pl_mat_view(&values);
-        status = ends_with(file, ".npy")
+        status = pl_text_ends(file, ".npy")
                      ? pl_npy_write(file, view, 0, err)
                      : write_csv(file, view, kind == DUMP_STATS ? stats_columns : NULL, err);
     }

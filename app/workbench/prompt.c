@@ -254,22 +254,7 @@ void pl_prompt_close(pl_prompt *p)
 static void push(pl_prompt *p, uint32_t code)
 {
     char out[4];
-    int n = 0;
-    if (code < 0x80) {
-        out[n++] = (char)code;
-    } else if (code < 0x800) {
-        out[n++] = (char)(0xc0 | (code >> 6));
-        out[n++] = (char)(0x80 | (code & 0x3f));
-    } else if (code < 0x10000) {
-        out[n++] = (char)(0xe0 | (code >> 12));
-        out[n++] = (char)(0x80 | ((code >> 6) & 0x3f));
-        out[n++] = (char)(0x80 | (code & 0x3f));
-    } else {
-        out[n++] = (char)(0xf0 | (code >> 18));
-        out[n++] = (char)(0x80 | ((code >> 12) & 0x3f));
-        out[n++] = (char)(0x80 | ((code >> 6) & 0x3f));
-        out[n++] = (char)(0x80 | (code & 0x3f));
-    }
+    const int n = (int)pl_text_utf8_encode(code, out);
     if (p->n_bytes + n <= BYTES) {
         memcpy(p->bytes + p->n_bytes, out, (size_t)n);
         p->n_bytes += n;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 size_t pl_text_utf8_length(const char *s, const char *end)
 {
@@ -33,17 +34,44 @@ size_t pl_text_utf8_length(const char *s, const char *end)
     return overlong || surrogate || beyond ? 0 : need;
 }
 
-static uint32_t decode(const char *s, size_t length)
+size_t pl_text_utf8_decode(const char *s, const char *end, uint32_t *code)
 {
     const unsigned char *u = (const unsigned char *)s;
-    if (length == 1) {
-        return u[0];
-    }
-    uint32_t code = u[0] & (0xffu >> (length + 1));
+    const size_t length = pl_text_utf8_length(s, end);
+    *code = length == 0 ? UINT32_MAX : length == 1 ? u[0] : u[0] & (0xffu >> (length + 1));
     for (size_t i = 1; i < length; i++) {
-        code = (code << 6) | (u[i] & 0x3fu);
+        *code = (*code << 6) | (u[i] & 0x3fu);
     }
-    return code;
+    return length;
+}
+
+size_t pl_text_utf8_encode(uint32_t code, char *out)
+{
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    const size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = n; i-- > 0; code >>= 6) {
+        out[i] = (char)(i > 0 ? 0x80u | (code & 0x3f) : lead[n] | code);
+    }
+    return n;
+}
+
+/* Where the ending would begin; NULL where the text is shorter. */
+static const char *ending_of(const char *text, const char *ending)
+{
+    const size_t size = strlen(text), need = strlen(ending);
+    return size >= need ? text + size - need : NULL;
+}
+
+bool pl_text_ends(const char *text, const char *ending)
+{
+    const char *end = ending_of(text, ending);
+    return end != NULL && strcmp(end, ending) == 0;
+}
+
+bool pl_text_ends_nocase(const char *text, const char *ending)
+{
+    const char *end = ending_of(text, ending);
+    return end != NULL && strcasecmp(end, ending) == 0;
 }
 
 static bool is_unsafe(uint32_t code)
@@ -60,9 +88,10 @@ size_t pl_text_escape(const char *raw, size_t size, char *out, size_t capacity)
     bool full = capacity == 0;
     while (raw < end) {
         char piece[20];
-        size_t used = pl_text_utf8_length(raw, end);
+        uint32_t code = 0;
+        size_t used = pl_text_utf8_decode(raw, end, &code);
         size_t length = 0;
-        if (used > 0 && !is_unsafe(decode(raw, used))) {
+        if (used > 0 && !is_unsafe(code)) {
             memcpy(piece, raw, used);
             length = used;
         } else if (*raw == '\n' || *raw == '\t' || *raw == '\r') {

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Escapes size bytes of raw into out (capacity bytes, always terminated when capacity > 0, never
  * cut inside an escape or a UTF-8 sequence).  C0 and C1 controls, DEL, bidirectional overrides
@@ -22,6 +23,16 @@ void pl_text_trim_utf8(char *text);
 
 /* Bytes of the valid UTF-8 sequence that starts at s (1..4), 0 if it is invalid or cut at end. */
 size_t pl_text_utf8_length(const char *s, const char *end);
+
+/* The same, and in *code the code point that it stands for; UINT32_MAX where 0 is returned. */
+size_t pl_text_utf8_decode(const char *s, const char *end, uint32_t *code);
+
+/* The UTF-8 sequence of a code point below U+110000, to out; returns its bytes (1..4). */
+size_t pl_text_utf8_encode(uint32_t code, char *out);
+
+/* Whether text ends in `ending`; the second one takes upper and lower ASCII letters as the same. */
+bool pl_text_ends(const char *text, const char *ending);
+bool pl_text_ends_nocase(const char *text, const char *ending);
 
 /* fnmatch-style glob over a whole name: '*' any run, '?' one byte, [set]. '.' is not special. */
 bool pl_text_glob(const char *pattern, const char *name);

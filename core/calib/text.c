@@ -3,10 +3,10 @@
 #include "core/base/checked.h"
 #include "core/base/file.h"
 #include "core/base/rng.h"
+#include "core/base/text.h"
 
 #include <jansson.h>
 #include <string.h>
-#include <strings.h>
 
 enum { TEXT_LIMIT = 1 << 30 };
 
@@ -119,12 +119,6 @@ static pl_status append_json(pl_buf *out, const char *path, const char *text, si
     return status;
 }
 
-static bool ends_in(const char *path, const char *ending)
-{
-    const size_t length = strlen(path), size = strlen(ending);
-    return length >= size && strcasecmp(path + length - size, ending) == 0;
-}
-
 pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out, pl_error *err)
 {
     bool first = true;
@@ -135,9 +129,9 @@ pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out, pl
         if (status != PL_OK) {
             return status;
         }
-        if (ends_in(paths[i], ".jsonl")) {
+        if (pl_text_ends_nocase(paths[i], ".jsonl")) {
             status = append_jsonl(out, paths[i], text, size, &first, err);
-        } else if (ends_in(paths[i], ".json")) {
+        } else if (pl_text_ends_nocase(paths[i], ".json")) {
             status = append_json(out, paths[i], text, size, &first, err);
         } else {
             status = check_utf8(paths[i], text, size, err);

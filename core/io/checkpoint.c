@@ -113,12 +113,6 @@ pl_status pl_checkpoint_index_names(pl_checkpoint *checkpoint, pl_error *err)
     return PL_OK;
 }
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), need = strlen(ending);
-    return size >= need && strcmp(text + size - need, ending) == 0;
-}
-
 static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -159,7 +153,7 @@ bool pl_checkpoint_part(const char *name, const char *ending, size_t *stem, size
                         size_t *parts)
 {
     static const char digits[] = "0123456789";
-    if (!ends_with(name, ending)) {
+    if (!pl_text_ends(name, ending)) {
         return false;
     }
     const char *end = name + strlen(name) - strlen(ending);
@@ -237,16 +231,16 @@ static pl_status load(pl_checkpoint *checkpoint, const char *path, pl_error *err
     }
     /* The ending counts where the first bytes say nothing: then the reader says what is wrong. */
     bool unknown = kind == PL_NO_CONTAINER;
-    if (kind == PL_GGUF || (unknown && ends_with(path, ".gguf"))) {
+    if (kind == PL_GGUF || (unknown && pl_text_ends(path, ".gguf"))) {
         return pl_gguf_load(checkpoint, path, err);
     }
-    if (kind == PL_NPY || (unknown && ends_with(path, ".npy"))) {
+    if (kind == PL_NPY || (unknown && pl_text_ends(path, ".npy"))) {
         return pl_npy_load(checkpoint, path, err);
     }
-    if (kind == PL_SAFETENSORS || ends_with(path, ".safetensors")) {
+    if (kind == PL_SAFETENSORS || pl_text_ends(path, ".safetensors")) {
         return load_safetensors(checkpoint, path, err);
     }
-    if (ends_with(path, ".json")) {
+    if (pl_text_ends(path, ".json")) {
         return pl_safetensors_load_index(checkpoint, path, err);
     }
     return pl_error_set(err, is_file(path) ? PL_ERR_UNSUPPORTED : PL_ERR_NOT_FOUND,
@@ -265,7 +259,7 @@ static void say_others(pl_checkpoint *checkpoint, const char *folder, bool index
     size_t ggufs = 0;
     bool adapter = false;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        ggufs += ends_with(entry->d_name, ".gguf");
+        ggufs += pl_text_ends(entry->d_name, ".gguf");
         adapter = adapter || strcmp(entry->d_name, "adapter_config.json") == 0;
     }
     if (dir != NULL) {

@@ -1,17 +1,12 @@
 /* Checkpoints that are known, but not read: each refused in one sentence that says what it is and
  * what to do. */
 #include "core/base/memory.h"
+#include "core/base/text.h"
 #include "core/io/checkpoint_parts.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), need = strlen(ending);
-    return size >= need && strcmp(text + size - need, ending) == 0;
-}
 
 /* --- files that are no container -------------------------------------------------------------- */
 
@@ -20,7 +15,7 @@ static bool is_pickle(const char *name)
 {
     static const char *const endings[] = {".bin", ".pt", ".pth", ".ckpt", ".bin.index.json"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        if (ends_with(name, endings[i])) {
+        if (pl_text_ends(name, endings[i])) {
             return true;
         }
     }
@@ -64,7 +59,7 @@ pl_status pl_refuse_file(const char *path, pl_error *err)
                             "itself with `git lfs pull`",
                             path);
     }
-    bool zip = read && count > 4 && memcmp(head, "PK\3\4", 4) == 0 && !ends_with(path, ".npz");
+    bool zip = read && count > 4 && memcmp(head, "PK\3\4", 4) == 0 && !pl_text_ends(path, ".npz");
     return zip || is_pickle(path) ? refuse_pickle(NULL, path, err) : PL_OK;
 }
 
@@ -141,7 +136,7 @@ static const pl_tensor *sibling(const pl_checkpoint *checkpoint, const char *nam
 static const char *rows_or_columns(const pl_checkpoint *checkpoint, const pl_tensor *tensor)
 {
     static const char ending[] = ".qweight";
-    if (!ends_with(tensor->name, ending)) {
+    if (!pl_text_ends(tensor->name, ending)) {
         return NULL;
     }
     size_t stem = strlen(tensor->name) - strlen(ending);
@@ -156,7 +151,7 @@ static const char *packing_of(const pl_checkpoint *checkpoint, const pl_tensor *
 {
     for (size_t i = 0; i < sizeof packings / sizeof packings[0]; i++) {
         size_t stem = strlen(tensor->name) - strlen(packings[i].ending);
-        if (ends_with(tensor->name, packings[i].ending) &&
+        if (pl_text_ends(tensor->name, packings[i].ending) &&
             strncmp(tensor->dtype_name, packings[i].dtype, strlen(packings[i].dtype)) == 0 &&
             (packings[i].beside == NULL ||
              sibling(checkpoint, tensor->name, stem, packings[i].beside) != NULL)) {
@@ -189,7 +184,7 @@ static pl_status refuse_type(const pl_checkpoint *checkpoint, const char *path, 
 
 static bool is_adapter(const char *name)
 {
-    return ends_with(name, ".lora_a") || ends_with(name, ".lora_b") ||
+    return pl_text_ends(name, ".lora_a") || pl_text_ends(name, ".lora_b") ||
            strstr(name, ".lora_A.") != NULL || strstr(name, ".lora_B.") != NULL;
 }
 

@@ -61,9 +61,9 @@ void pl_trie_deinit(pl_trie *trie)
 
 static int32_t code_at(const char *text, size_t size)
 {
-    utf8proc_int32_t code = -1;
-    utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size, &code);
-    return code;
+    uint32_t code = 0;
+    pl_text_utf8_decode(text, text + size, &code);
+    return (int32_t)code; /* -1 where there is none */
 }
 
 /* Start of the character that ends at `end` (end > 0). */

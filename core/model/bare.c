@@ -2,6 +2,7 @@
 #include "core/model/bare.h"
 
 #include "core/base/memory.h"
+#include "core/base/text.h"
 #include "core/model/bare_parts.h"
 #include "core/model/model_parts.h"
 
@@ -12,17 +13,11 @@
 
 static const char WEIGHT[] = ".weight";
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), need = strlen(ending);
-    return size >= need && strcmp(text + size - need, ending) == 0;
-}
-
 /* Length of a name without ".weight". */
 static size_t stem_of(const char *name)
 {
     size_t size = strlen(name);
-    return ends_with(name, WEIGHT) && size > strlen(WEIGHT) ? size - strlen(WEIGHT) : size;
+    return pl_text_ends(name, WEIGHT) && size > strlen(WEIGHT) ? size - strlen(WEIGHT) : size;
 }
 
 bool pl_model_is_matrices(const char *path)
@@ -33,10 +28,10 @@ bool pl_model_is_matrices(const char *path)
     }
     pl_container kind = pl_checkpoint_kind(path);
     bool unknown = kind == PL_NO_CONTAINER;
-    if (kind == PL_NPY || (unknown && ends_with(path, ".npy"))) {
+    if (kind == PL_NPY || (unknown && pl_text_ends(path, ".npy"))) {
         return true;
     }
-    bool tensors = kind == PL_SAFETENSORS || (unknown && ends_with(path, ".safetensors"));
+    bool tensors = kind == PL_SAFETENSORS || (unknown && pl_text_ends(path, ".safetensors"));
     pl_buf config = {0};
     const char *slash = strrchr(path, '/');
     pl_buf_append(&config, path, slash != NULL ? (size_t)(slash - path) + 1 : 0);

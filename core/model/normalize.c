@@ -50,11 +50,12 @@ static pl_status check_marks(const char *text, size_t size, pl_error *err)
 {
     size_t marks = 0;
     for (size_t i = 0; i < size;) {
-        utf8proc_int32_t code = -1;
-        utf8proc_ssize_t length = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
-                                                   (utf8proc_ssize_t)(size - i), &code);
-        marks = code >= 0 && utf8proc_get_property(code)->combining_class > 0 ? marks + 1 : 0;
-        i += length > 0 ? (size_t)length : 1;
+        uint32_t code = 0;
+        size_t length = pl_text_utf8_decode(text + i, text + size, &code);
+        const bool mark =
+            length > 0 && utf8proc_get_property((utf8proc_int32_t)code)->combining_class > 0;
+        marks = mark ? marks + 1 : 0;
+        i += length > 0 ? length : 1;
         if (marks > MOST_MARKS) {
             return pl_error_set(err, PL_ERR_UNSUPPORTED,
                                 "the text has more than %d combining marks on one character",

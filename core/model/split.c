@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 const char *const pl_behavior_names[PL_SPLIT_COUNT] = {
     "Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext",
@@ -74,13 +73,10 @@ static pl_status put(pl_splitter *splitter, size_t start, size_t end, pl_error *
 
 static size_t char_at(const char *text, size_t size, size_t at, int32_t *code)
 {
-    utf8proc_ssize_t length = 1;
-    *code = (unsigned char)text[at];
-    if (*code >= 0x80) {
-        length = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
-                                  (utf8proc_ssize_t)(size - at), code);
-    }
-    return length > 0 ? (size_t)length : 1;
+    uint32_t point = 0;
+    size_t length = pl_text_utf8_decode(text + at, text + size, &point);
+    *code = (int32_t)point;
+    return length > 0 ? length : 1;
 }
 
 /* The next character of a class, or run of them. */

@@ -34,28 +34,16 @@ static int byte_of(unsigned code)
 
 size_t pl_byte_stand_in(unsigned char byte, char out[2])
 {
-    unsigned code = stand_in(byte);
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    out[0] = (char)(0xc0 | (code >> 6));
-    out[1] = (char)(0x80 | (code & 0x3f));
-    return 2;
+    return pl_text_utf8_encode(stand_in(byte), out);
 }
 
 bool pl_bytes_unmap(const char *text, size_t size, char *out, size_t *out_size)
 {
-    const unsigned char *u = (const unsigned char *)text;
+    const char *end = text + size;
     size_t n = 0;
-    for (size_t i = 0; i < size; i++) {
-        unsigned code = u[i];
-        if (code >= 0x80) {
-            if (code < 0xc2 || code > 0xc5 || i + 1 == size || (u[i + 1] & 0xc0) != 0x80) {
-                return false;
-            }
-            code = ((code & 0x1fu) << 6) | (u[++i] & 0x3fu);
-        }
+    while (text < end) {
+        uint32_t code = 0;
+        text += pl_text_utf8_decode(text, end, &code);
         int byte = byte_of(code);
         if (byte < 0) {
             return false;

@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/base/json.h"
 #include "core/base/temporary.h"
+#include "core/base/text.h"
 #include "core/io/json.h"
 #include "core/io/safetensors.h"
 #include "core/model/bare.h"
@@ -307,13 +308,6 @@ static pl_status write_shard(exporter *x, const char *name, const size_t *member
     return status;
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name);
-    size_t m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
 static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
 {
     bool gguf = pl_checkpoint_container(x->checkpoint) == PL_GGUF;
@@ -329,8 +323,8 @@ static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
         }
         const char *from = pl_path_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, s)));
         pl_buf name = {0};
-        pl_buf_append(&name, from, ends_with(from, ".npy") ? strlen(from) - 4 : strlen(from));
-        pl_buf_puts(&name, ends_with(from, ".safetensors") ? "" : ".safetensors");
+        pl_buf_append(&name, from, pl_text_ends(from, ".npy") ? strlen(from) - 4 : strlen(from));
+        pl_buf_puts(&name, pl_text_ends(from, ".safetensors") ? "" : ".safetensors");
         status = name.failed ? no_memory(err)
                              : write_shard(x, gguf ? "model.safetensors" : name.data, members,
                                            count, task, err);
@@ -458,7 +452,7 @@ static pl_status copy_companion(const exporter *x, const char *name, const char 
         status = pl_file_read_all(from, (size_t)1 << 30, &text, &size, err);
     }
     bool config = strcmp(name, "config.json") == 0;
-    bool index = ends_with(name, ".safetensors.index.json");
+    bool index = pl_text_ends(name, ".safetensors.index.json");
     if (status == PL_OK && x->spec->dtype != PL_DTYPE_OTHER && (config || index)) {
         json_error_t why;
         const unsigned before = pl_memory_failures();

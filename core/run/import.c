@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/clock.h"
+#include "core/base/text.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
@@ -49,12 +50,6 @@ pl_id pl_import_id(const pl_import *import)
     return import->id;
 }
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), need = strlen(ending);
-    return size >= need && strcmp(text + size - need, ending) == 0;
-}
-
 /* --- which tensor ----------------------------------------------------------------------------- */
 
 static pl_status find_places(pl_import *import, pl_error *err)
@@ -91,7 +86,7 @@ static const pl_tensor *find_tensor(const pl_import *import, size_t layer)
 {
     const place *at = &import->places[layer];
     const pl_tensor *tensor = pl_model_tensor_by_name(import->checkpoint, at->name);
-    if (tensor == NULL && ends_with(at->name, ".weight")) {
+    if (tensor == NULL && pl_text_ends(at->name, ".weight")) {
         char *stem = strndup(at->name, strlen(at->name) - strlen(".weight"));
         if (stem == NULL) {
             pl_memory_failed(); /* a layer that was not looked for is not missing */

@@ -89,6 +89,30 @@ static void trims_an_unfinished_sequence(void **state)
     }
 }
 
+static void every_code_point_comes_back(void **state)
+{
+    (void)state;
+    for (uint32_t code = 0; code < 0x110000; code++) {
+        char bytes[4];
+        uint32_t back = 0;
+        const size_t n = pl_text_utf8_encode(code, bytes);
+        const bool surrogate = code >= 0xd800 && code < 0xe000;
+        assert_int_equal(pl_text_utf8_decode(bytes, bytes + n, &back), surrogate ? 0 : n);
+        assert_int_equal(back, surrogate ? UINT32_MAX : code);
+    }
+}
+
+static void endings_are_whole(void **state)
+{
+    (void)state;
+    assert_true(pl_text_ends("w.npy", ".npy"));
+    assert_true(pl_text_ends("w", ""));
+    assert_false(pl_text_ends("npy", ".npy"));
+    assert_false(pl_text_ends("w.NPY", ".npy"));
+    assert_true(pl_text_ends_nocase("w.NPY", ".npy"));
+    assert_false(pl_text_ends_nocase("w.npy.gz", ".npy"));
+}
+
 static void globs_whole_names(void **state)
 {
     (void)state;
@@ -131,6 +155,8 @@ int main(void)
         cmocka_unit_test(never_cuts_inside_an_escape),
         cmocka_unit_test(knows_valid_utf8),
         cmocka_unit_test(trims_an_unfinished_sequence),
+        cmocka_unit_test(every_code_point_comes_back),
+        cmocka_unit_test(endings_are_whole),
         cmocka_unit_test(globs_whole_names),
         cmocka_unit_test(builder_grows_and_fails_once),
     };
