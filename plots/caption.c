@@ -1,9 +1,9 @@
 #include "plots/caption.h"
 
 #include "core/base/file.h"
+#include "core/base/number.h"
 #include "core/base/text.h"
 #include "core/model/bare.h"
-#include "core/run/sweep.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -256,9 +256,9 @@ static void put_parameters(const writer *w, const pl_spec *spec, const pl_sweep 
         }
         pl_buf value = {0};
         if (swept != NULL && strcmp(spec->method->params[i].name, swept->param) == 0) {
-            char from[PL_SWEEP_NUMBER], to[PL_SWEEP_NUMBER];
-            pl_sweep_number(swept->from, from);
-            pl_sweep_number(swept->to, to);
+            char from[PL_EXACT_TEXT], to[PL_EXACT_TEXT];
+            pl_format_exact(swept->from, from);
+            pl_format_exact(swept->to, to);
             pl_buf_printf(&value, "%s \u2026 %s", from, to);
         } else {
             pl_spec_format_value(spec, i, &value);

@@ -154,17 +154,17 @@ static pl_status add_rules(const pl_state *state, const pl_sweep_result *result,
                            pl_figure *out, pl_error *err)
 {
     const pl_sweep *sweep = &state->sweep;
-    char number[PL_SWEEP_NUMBER], label[80];
+    char number[PL_EXACT_TEXT], label[80];
     double present = pl_sweep_present(state, sweep);
     pl_status status = PL_OK;
     if (result->knee != SIZE_MAX) {
         const pl_sweep_point *knee = &result->points[result->knee];
-        pl_sweep_number(knee->value, number);
+        pl_format_exact(knee->value, number);
         snprintf(label, sizeof label, "knee %s", number);
         status = pl_figure_rule(out, pareto ? shrunk_of(knee) : knee->value, true, label, err);
     }
     if (status == PL_OK && !pareto && present >= out->x.lo && present <= out->x.hi) {
-        pl_sweep_number(present, number);
+        pl_format_exact(present, number);
         snprintf(label, sizeof label, "now %s", number);
         status = pl_figure_rule(out, present, true, label, err);
     }
@@ -182,17 +182,17 @@ static void put_best(const pl_sweep_result *result, number_fn number, const char
         }
     }
     if (best != SIZE_MAX) {
-        char at[PL_SWEEP_NUMBER];
-        pl_sweep_number(result->points[best].value, at);
+        char at[PL_EXACT_TEXT];
+        pl_format_exact(result->points[best].value, at);
         pl_figure_fact(out, name, "%.4g at %s = %s", number(&result->points[best]), param, at);
     }
 }
 
 static void add_sweep_facts(const pl_sweep *sweep, const pl_sweep_result *result, pl_figure *out)
 {
-    char at[PL_SWEEP_NUMBER] = "none";
+    char at[PL_EXACT_TEXT] = "none";
     if (result->knee != SIZE_MAX) {
-        pl_sweep_number(result->points[result->knee].value, at);
+        pl_format_exact(result->points[result->knee].value, at);
     }
     pl_figure_fact(out, "knee", "%s%s%s", result->knee != SIZE_MAX ? sweep->param : "",
                    result->knee != SIZE_MAX ? " = " : "", at);
@@ -310,9 +310,9 @@ static void say_sweep(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)row;
     double value = swept_value_at(at->figure, x);
-    char number[PL_SWEEP_NUMBER];
+    char number[PL_EXACT_TEXT];
     if (isfinite(value)) {
-        pl_sweep_number(value, number);
+        pl_format_exact(value, number);
         pl_buf_printf(out, "%s %s", at->state->sweep.param, number);
     }
     if (at->figure->n_series > 0 && at->figure->series[0].at != NULL) {

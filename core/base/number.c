@@ -104,3 +104,15 @@ void pl_format_count(double count, char out[PL_NUMBER_TEXT])
     }
     out[n] = '\0';
 }
+
+void pl_format_exact(double value, char out[PL_EXACT_TEXT])
+{
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(out, PL_EXACT_TEXT, "%.*g", digits, value);
+        const double back = strtod(out, NULL);
+        const bool plain = strstr(out, "e+") == NULL || fabs(value) >= 1e15; /* 20, not 2e+01 */
+        if (plain && !(back < value) && !(back > value)) {
+            break;
+        }
+    }
+}

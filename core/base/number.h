@@ -22,4 +22,8 @@ void pl_format_seconds(double seconds, char out[PL_NUMBER_TEXT]);
 /* "24,576". */
 void pl_format_count(double count, char out[PL_NUMBER_TEXT]);
 
+/* The shortest text that reads back to the same number: "0.0003", "1000". */
+enum { PL_EXACT_TEXT = 40 };
+void pl_format_exact(double value, char out[PL_EXACT_TEXT]);
+
 #endif

@@ -1,5 +1,7 @@
 #include "core/quant/method_parts.h"
 
+#include "core/base/number.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
@@ -131,15 +133,12 @@ void pl_spec_format_value(const pl_spec *spec, size_t param, pl_buf *out)
         pl_buf_puts(out, p->choices[(size_t)value]);
         return;
     }
-    char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", p->type == PL_PARAM_INT ? 17 : digits, value);
-        const double back = strtod(text, NULL);
-        const bool plain = strstr(text, "e+") == NULL || value >= 1e15; /* 1000, not 1e+03 */
-        if (plain && !(back < value) && !(back > value)) {
-            break;
-        }
+    if (p->type == PL_PARAM_INT) {
+        pl_buf_printf(out, "%.0f", value);
+        return;
     }
+    char text[PL_EXACT_TEXT];
+    pl_format_exact(value, text);
     pl_buf_puts(out, text);
 }
 

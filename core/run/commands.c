@@ -2,8 +2,7 @@
 #include "core/run/state.h"
 
 #include "core/base/file.h"
-#include "core/run/quantized.h"
-#include "core/run/sweep.h"
+#include "core/base/number.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +165,19 @@ static void put_sequential(const pl_state *state, bool *imported, pl_buf *out)
     pl_buf_puts(out, "solve all\n");
 }
 
+void pl_state_quantized_commands(const pl_state *state, pl_buf *out)
+{
+    const pl_act_grid *a = &state->activations, *kv = &state->kv;
+    if (a->bits > 0) {
+        pl_buf_printf(out, "activations bits=%d symmetric=%s clip=%.17g range=%s\n", a->bits,
+                      a->format->key, a->clip, a->fixed ? "tensor" : "token");
+    }
+    if (kv->bits > 0) {
+        pl_buf_printf(out, "kv bits=%d group_size=%zu symmetric=%s\n", kv->bits,
+                      state->kv_group_size, kv->format->key);
+    }
+}
+
 void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
 {
     const pl_source *source = state->source;
@@ -174,7 +186,7 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
     }
     put_open(source, out);
     put_calibration(state, out);
-    pl_quantized_commands(state, out);
+    pl_state_quantized_commands(state, out);
     size_t layers = pl_model_layer_count(source->model);
     size_t solved = 0;
     size_t sequential = 0;
@@ -318,7 +330,7 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     bool whole = sequential > 0 || (needs->sweep && state->sweep.whole) || !one;
     bool methods = solved > 0 || needs->methods || needs->sweep;
     if (needs_quantized(state, needs, methods, sequential)) {
-        pl_quantized_commands(state, out);
+        pl_state_quantized_commands(state, out);
     }
     for (size_t i = 0; i < layers && needs->pins; i++) {
         size_t size = out->size;
@@ -349,7 +361,7 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
         }
     }
     if (needs->sweep && state->sweep.set) {
-        pl_sweep_command(state, out);
+        pl_state_sweep_command(state, out);
     }
     pl_buf_printf(out, "select %s\n", pl_model_layer(source->model, needs->layers[0])->name);
     if (one && solved > sequential) {
@@ -357,7 +369,7 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
     }
 }
 
-void pl_sweep_command(const pl_state *state, pl_buf *out)
+void pl_state_sweep_command(const pl_state *state, pl_buf *out)
 {
     const pl_sweep *sweep = &state->sweep;
     if (!sweep->set || state->source == NULL) {
@@ -366,9 +378,9 @@ void pl_sweep_command(const pl_state *state, pl_buf *out)
     pl_buf_printf(out, "sweep %s %s=",
                   sweep->whole ? "all" : pl_model_layer(state->source->model, sweep->layer)->name,
                   sweep->param);
-    char from[PL_SWEEP_NUMBER], to[PL_SWEEP_NUMBER];
-    pl_sweep_number(sweep->from, from);
-    pl_sweep_number(sweep->to, to);
+    char from[PL_EXACT_TEXT], to[PL_EXACT_TEXT];
+    pl_format_exact(sweep->from, from);
+    pl_format_exact(sweep->to, to);
     pl_buf_printf(out, "%s:%s:%s%zu slot=%s", from, to, sweep->logarithmic ? "log" : "lin",
                   sweep->points, pl_slot_name(sweep->slot));
     if (sweep->perplexity) {

@@ -6,11 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-bool pl_state_quantizes(const pl_state *state)
-{
-    return state->activations.bits > 0 || state->kv.bits > 0;
-}
-
 size_t pl_quantized_layers(const pl_state *state)
 {
     size_t count = 0;
@@ -19,19 +14,6 @@ size_t pl_quantized_layers(const pl_state *state)
                  pl_state_spec(state, i, PL_SLOT_ROUND)->method != NULL;
     }
     return count;
-}
-
-void pl_quantized_commands(const pl_state *state, pl_buf *out)
-{
-    const pl_act_grid *a = &state->activations, *kv = &state->kv;
-    if (a->bits > 0) {
-        pl_buf_printf(out, "activations bits=%d symmetric=%s clip=%.17g range=%s\n", a->bits,
-                      a->format->key, a->clip, a->fixed ? "tensor" : "token");
-    }
-    if (kv->bits > 0) {
-        pl_buf_printf(out, "kv bits=%d group_size=%zu symmetric=%s\n", kv->bits,
-                      state->kv_group_size, kv->format->key);
-    }
 }
 
 static const pl_spec *transform_of(const pl_state *state, size_t site)

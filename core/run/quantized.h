@@ -13,15 +13,8 @@
 
 #include <stdbool.h>
 
-/* Whether activations or the cache are quantized. */
-bool pl_state_quantizes(const pl_state *state);
-
 /* Solved layers whose weights a rounder has quantized; an imported layer's are not known to be. */
 size_t pl_quantized_layers(const pl_state *state);
-
-/* The settings as the commands that make them, "activations ...\n" and "kv ...\n"; nothing where
- * they are off.  Appended. */
-void pl_quantized_commands(const pl_state *state, pl_buf *out);
 
 /* What the hooks remember of the sites of the block that runs. */
 enum { PL_QUANTIZED_SITES = 8 };

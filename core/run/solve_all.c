@@ -246,7 +246,7 @@ static pl_status advance_key(sequence *s, size_t block, pl_site_role role, pl_er
     pl_buf settings = {0};
     size_t first = 0, changed = 0;
     const size_t layers = pl_model_block_layers(model, block, &first);
-    pl_quantized_commands(s->state, &settings);
+    pl_state_quantized_commands(s->state, &settings);
     pl_status status = pl_buf_check(&settings, err);
     if (status == PL_OK) {
         status = pl_hasher_create(&hasher, err);

@@ -1,7 +1,6 @@
 #include "core/run/state.h"
 
 #include "core/model/bare.h"
-#include "core/run/quantized.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -380,7 +379,7 @@ static pl_id plan_sequential(const pl_state *state, bool imports)
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         put_spec(&text, slot, &state->slots[slot]);
     }
-    pl_quantized_commands(state, &text);
+    pl_state_quantized_commands(state, &text);
     if (imports) {
         put_imports(state, &text);
     }
@@ -442,6 +441,11 @@ pl_status pl_state_set_sequential(pl_state *state, size_t layer, pl_id result, p
         state->solved[layer].sequential = !state->solved[layer].imported;
     }
     return status;
+}
+
+bool pl_state_quantizes(const pl_state *state)
+{
+    return state->activations.bits > 0 || state->kv.bits > 0;
 }
 
 bool pl_state_is_foreign(const pl_state *state, size_t layer)

@@ -220,6 +220,15 @@ typedef struct pl_figure_needs {
 } pl_figure_needs;
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
 
+/* Whether activations or the cache are quantized, and the commands that set it, "activations ...\n"
+ * and "kv ...\n" (nothing where they are off), appended. */
+bool pl_state_quantizes(const pl_state *state);
+void pl_state_quantized_commands(const pl_state *state, pl_buf *out);
+
+/* The line `sweep ...` that asks for the state's sweep, appended; nothing where none is set.  The
+ * methods that it varies must have been named before. */
+void pl_state_sweep_command(const pl_state *state, pl_buf *out);
+
 /* --- display.c: panes, pins and sweep ------------------------------------------------------- */
 
 /* The panes as a new session shows them: channels, histogram beside it when split, outliers. */

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/file.h"
+#include "core/base/number.h"
 #include "core/metrics/perplexity.h"
 #include "core/run/piece.h"
 #include "core/run/quantized.h"
@@ -93,24 +94,10 @@ static pl_status find_slot(const pl_state *state, pl_sweep *sweep, bool any_slot
     return found == 0 ? unknown_param(state, sweep, err) : PL_OK;
 }
 
-void pl_sweep_number(double value, char out[PL_SWEEP_NUMBER])
-{
-    char text[PL_SWEEP_NUMBER] = "";
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        double back = strtod(text, NULL);
-        bool plain = strstr(text, "e+") == NULL || fabs(value) >= 1e15; /* 20, not 2e+01 */
-        if (plain && !(back < value) && !(back > value)) {
-            break;
-        }
-    }
-    memcpy(out, text, sizeof text);
-}
-
 static pl_status set_value(pl_spec *spec, const char *param, double value, pl_error *err)
 {
-    char text[PL_SWEEP_NUMBER];
-    pl_sweep_number(value, text);
+    char text[PL_EXACT_TEXT];
+    pl_format_exact(value, text);
     return pl_spec_set(spec, param, text, err);
 }
 
@@ -208,7 +195,7 @@ pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep)
     const size_t last = sweep->whole ? pl_model_layer_count(state->source->model)
                                      : sweep->layer + 1;
     pl_buf text = {0};
-    pl_quantized_commands(state, &text);
+    pl_state_quantized_commands(state, &text);
     for (size_t i = sweep->whole ? 0 : sweep->layer; i < last; i++) {
         for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
             const pl_spec *own = pl_state_spec(state, i, slot);
@@ -380,7 +367,7 @@ static pl_status read_text(work *w, pl_error *err)
 static void hash_quantized(const pl_state *state, pl_hasher *hasher)
 {
     pl_buf text = {0};
-    pl_quantized_commands(state, &text);
+    pl_state_quantized_commands(state, &text);
     for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
         const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
         if (spec->method != NULL) {

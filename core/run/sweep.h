@@ -2,7 +2,7 @@
  *
  * Every value is an ordinary solve of a copy of the state: it is found in the store next time, and
  * the user's own solved layers are not touched.  Perplexities are stored, too.  Worker thread
- * only, but for pl_sweep_check, pl_sweep_values and pl_sweep_command. */
+ * only, but for pl_sweep_check and pl_sweep_values. */
 #ifndef PL_RUN_SWEEP_H
 #define PL_RUN_SWEEP_H
 
@@ -48,19 +48,11 @@ PL_NODISCARD pl_status pl_sweep_run(pl_lab *lab, const pl_state *state, const pl
  * point (Satopaa et al., 2011), if that is more than 0.02 below it.  SIZE_MAX: there is none. */
 size_t pl_sweep_knee(const pl_sweep_point *points, size_t count, bool logarithmic);
 
-/* The shortest text that reads back to the same number. */
-enum { PL_SWEEP_NUMBER = 40 };
-void pl_sweep_number(double value, char out[PL_SWEEP_NUMBER]);
-
 /* The parameter's present value in the state, NaN where the slot holds another method now. */
 double pl_sweep_present(const pl_state *state, const pl_sweep *sweep);
 
 /* Names what a sweep's numbers come from beside its values and its text: the other parameters and
  * methods of its layers, and how activations and cache are quantized. */
 pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep);
-
-/* The line `sweep ...` that asks for the state's sweep, appended (commands.c).  Nothing where none
- * is set.  The methods that it varies must have been named before. */
-void pl_sweep_command(const pl_state *state, pl_buf *out);
 
 #endif

@@ -193,11 +193,11 @@ static void test_the_command(void **ctx)
     pl_buf text = {0};
     demo_lab_init(&d);
     d.state.layer = DEMO_Q1;
-    pl_sweep_command(&d.state, &text);
+    pl_state_sweep_command(&d.state, &text);
     assert_int_equal(text.size, 0);
     demo_method(&d.state, "magr beta=0.0003");
     d.state.sweep = beta(DEMO_Q1);
-    pl_sweep_command(&d.state, &text);
+    pl_state_sweep_command(&d.state, &text);
     assert_string_equal(text.data, "sweep model.layers.1.self_attn.q_proj "
                                    "beta=0.0001:0.01:log4 slot=precondition\n");
     d.state.sweep.whole = d.state.sweep.perplexity = true;
@@ -206,7 +206,7 @@ static void test_the_command(void **ctx)
     d.state.sweep.windows = 20;
     snprintf(d.state.sweep.text, sizeof d.state.sweep.text, "/some/where/a b.txt");
     text.size = 0;
-    pl_sweep_command(&d.state, &text);
+    pl_state_sweep_command(&d.state, &text);
     assert_string_equal(text.data, "sweep all beta=0.0001:0.01:lin4 slot=precondition "
                                    "perplexity=yes text='a b.txt' length=512 windows=20\n");
     pl_buf_deinit(&text);
