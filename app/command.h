@@ -11,7 +11,7 @@
 #ifndef PL_APP_COMMAND_H
 #define PL_APP_COMMAND_H
 
-#include "core/run/pipeline.h"
+#include "core/run/layer_table.h"
 #include "views/tour.h"
 
 #include <jansson.h>
@@ -85,8 +85,8 @@ typedef struct pl_call {
         size_t layer;
         pl_id plan, result;
         bool sequential;
-        float gap, error; /* NaN where there is none; of the rounded weights where there are some */
-    } * solved;           /* solve: what was solved */
+        pl_solve_report report;
+    } * solved; /* solve: what was solved */
     size_t n_solved;
     char *warning; /* to tell the user beside the result, or NULL */
     bool differs;  /* rebuild: it is another figure: a batch goes on, and exits 1 */

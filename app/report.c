@@ -74,10 +74,7 @@ pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer, pl_
         sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
     call->solved[call->n_solved].sequential = sequential;
     call->solved[call->n_solved].result = result;
-    call->solved[call->n_solved].gap = (float)report->gap;
-    call->solved[call->n_solved].error =
-        (float)(isfinite(report->rounded_relative_error) ? report->rounded_relative_error
-                                                         : report->relative_error);
+    call->solved[call->n_solved].report = *report;
     call->n_solved++;
     return PL_OK;
 }

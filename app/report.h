@@ -34,4 +34,7 @@ void pl_collect_result(void *ctx, size_t layer, pl_id result, const pl_solve_rep
 PL_NODISCARD pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer,
                                      pl_id result, const pl_solve_report *report, pl_error *err);
 
+/* Writes an array of objects as .csv, a column for each key of the first; null is empty. */
+PL_NODISCARD pl_status pl_rows_write_csv(json_t *rows, const char *path, pl_error *err);
+
 #endif

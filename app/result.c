@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 64, MAX_COLUMNS = 12 };
+enum { CELL = 64, MAX_COLUMNS = 24 };
 
 static void put_cell(const json_t *value, char out[CELL])
 {

@@ -11,23 +11,10 @@ enum { MAX_NODES = 64, MAX_DEPTH = 16, WORD = 96 };
 
 typedef enum node_kind { AND, OR, NOT, SOLVED, NAME, COMPARE } node_kind;
 
-typedef enum score {
-    INPUT_RATIO,
-    WEIGHT_RATIO,
-    WEIGHT_MAX,
-    GAP,
-    ERROR,
-    BLOCK,
-    SCORE_COUNT,
-} score;
-
-static const char *const score_names[SCORE_COUNT] = {"input_ratio", "weight_ratio", "weight_max",
-                                                     "gap",         "error",        "block"};
-
 typedef struct node {
     node_kind kind;
     int a, b; /* operands */
-    score score;
+    pl_column column;
     char op[3];
     double value;
     char word[WORD]; /* NAME, in lower case */
@@ -97,53 +84,24 @@ static pl_status add_node(parser *p, const node *n, int *out)
     return PL_OK;
 }
 
-static int find_score(const char *word)
+static bool is_column(const char *word)
 {
-    for (int i = 0; i < SCORE_COUNT; i++) {
-        if (strcmp(score_names[i], word) == 0) {
-            return i;
-        }
-    }
-    return -1;
+    return pl_column_find(word, strlen(word)) != PL_COLUMN_COUNT;
 }
 
-static pl_status no_such_score(parser *p, const char *word)
-{
-    const char *best = NULL;
-    size_t least = 4;
-    for (int i = 0; i < SCORE_COUNT; i++) {
-        size_t distance = pl_text_distance(word, score_names[i]);
-        if (distance < least) {
-            least = distance;
-            best = score_names[i];
-        }
-    }
-    char safe[2 * WORD];
-    pl_text_escape(word, strlen(word), safe, sizeof safe);
-    if (best != NULL) {
-        return pl_error_set(p->err, PL_ERR_USAGE, "filter: no score is named \"%s\", expected %s?",
-                            safe, best);
-    }
-    return pl_error_set(p->err, PL_ERR_USAGE,
-                        "filter: no score is named \"%s\", expected input_ratio, weight_ratio, "
-                        "weight_max, gap, error or block",
-                        safe);
-}
-
-/* Behind the score's name: operator and number. */
+/* Behind the column's name: operator and number. */
 static pl_status parse_comparison(parser *p, const char *word, int *out)
 {
     node n = {.kind = COMPARE};
-    int which = find_score(word);
-    if (which < 0) {
-        return no_such_score(p, word);
+    pl_status status = pl_column_parse("filter", word, strlen(word), &n.column, p->err);
+    if (status != PL_OK) {
+        return status;
     }
-    n.score = (score)which;
     if (strcmp(p->token, "!") == 0 || !is_operator(p->token[0])) {
         return expected(p, "> >= < <= = or !=");
     }
     strcpy(n.op, p->token[1] == '=' && p->token[0] == '=' ? "=" : p->token);
-    pl_status status = advance(p);
+    status = advance(p);
     if (status != PL_OK) {
         return status;
     }
@@ -169,7 +127,7 @@ static pl_status parse_word(parser *p, int *out)
     if (status != PL_OK) {
         return status;
     }
-    if (is_operator(p->token[0]) || find_score(word) >= 0) {
+    if (is_operator(p->token[0]) || is_column(word)) {
         return parse_comparison(p, word, out);
     }
     size_t far = pl_text_distance(word, "solved");
@@ -207,7 +165,7 @@ static pl_status parse_term(parser *p, int *out)
         }
     } else if (p->token[0] == '\0' || p->token[0] == ')' || is_operator(p->token[0]) ||
                strcmp(p->token, "and") == 0 || strcmp(p->token, "or") == 0) {
-        status = expected(p, "a name or a score");
+        status = expected(p, "a name or a column");
     } else {
         status = parse_word(p, out);
     }
@@ -286,9 +244,7 @@ static bool matches_name(const char *pattern, const char *name)
 
 static bool compare(const node *n, const pl_filter_layer *layer)
 {
-    const double values[SCORE_COUNT] = {layer->input_ratio, layer->weight_ratio, layer->weight_max,
-                                        layer->gap,         layer->error, (double)layer->block};
-    double x = values[n->score];
+    const double x = layer->values[n->column];
     if (isnan(x)) {
         return false;
     }

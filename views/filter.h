@@ -3,14 +3,14 @@
  *   filter     = term { ("and" | "or") term }          "and" binds tighter
  *   term       = ["not"] ( "(" filter ")" | comparison | "solved" | name )
  *   comparison = score (">" | ">=" | "<" | "<=" | "=" | "!=") number
- *   score      = input_ratio | weight_ratio | weight_max | gap | error | block
+ *   score      = the name of a column (core/run/layer_table.h): input_ratio, error, block, ...
  *
  * A name with *, ? or [ is a glob over the whole name (15.*), else a part of it (q_proj); letters
  * of either case.  A score that is not known (NaN) makes every comparison false. */
 #ifndef PL_VIEWS_FILTER_H
 #define PL_VIEWS_FILTER_H
 
-#include "core/base/error.h"
+#include "core/run/layer_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,8 +21,7 @@ typedef struct pl_filter pl_filter;
  * "15.self_attn.q_proj", "15.q_proj"; each may match. */
 typedef struct pl_filter_layer {
     const char *names[3];
-    double input_ratio, weight_ratio, weight_max, gap, error; /* NaN: not known */
-    size_t block;
+    double values[PL_COLUMN_COUNT]; /* NaN: not known */
     bool solved;
 } pl_filter_layer;
 

@@ -53,6 +53,8 @@ typedef enum pl_action {
     PL_ACT_LAST,
     PL_ACT_ENTER,
     PL_ACT_SORT,
+    PL_ACT_COLUMN_BEFORE,
+    PL_ACT_COLUMN_AFTER,
     PL_ACT_LOG,
     PL_ACT_ZOOM_IN,
     PL_ACT_ZOOM_OUT,

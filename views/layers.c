@@ -10,47 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sort_names[PL_SORT_COUNT] = {"model order", "by input", "by weight",
-                                                      "by max |w|"};
-
-static double score_of(const pl_screen_model *model, size_t layer, pl_sort sort)
+static double number_of(const pl_screen_model *model, size_t layer, pl_column column)
 {
     if (model->overview == NULL || layer >= model->overview->n) {
         return NAN;
     }
-    const pl_layer_score *score = &model->overview->scores[layer];
-    switch (sort) {
-    case PL_SORT_INPUT_RATIO:
-        return score->input_ratio;
-    case PL_SORT_WEIGHT_MAX:
-        return score->weight_max;
-    default:
-        return score->weight_ratio;
-    }
+    return pl_layer_number(&model->overview->rows[layer], column,
+                           pl_state_result(model->state, layer));
 }
 
-typedef struct ranking {
-    const pl_screen_model *model;
-    pl_sort sort;
-} ranking;
-
-/* Falling scores, unknown ones last, ties in model order. */
-static int compare(const void *a, const void *b, void *ctx)
+static bool is_known(const pl_screen_model *model, pl_column column)
 {
-    const ranking *r = ctx;
-    size_t i = *(const size_t *)a;
-    size_t j = *(const size_t *)b;
-    if (r->sort != PL_SORT_MODEL) {
-        double x = score_of(r->model, i, r->sort);
-        double y = score_of(r->model, j, r->sort);
-        if (isnan(x) != isnan(y)) {
-            return isnan(x) ? 1 : -1;
-        }
-        if (x != y && !isnan(x)) {
-            return x > y ? -1 : 1;
+    const size_t n = model->overview != NULL ? model->overview->n : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isnan(number_of(model, i, column))) {
+            return true;
         }
     }
-    return i < j ? -1 : i > j;
+    return false;
 }
 
 /* --- the filter ------------------------------------------------------------------------------ */
@@ -65,19 +42,12 @@ static bool passes(const pl_screen_model *model, const pl_filter *filter, size_t
     char without[80];
     pl_layer_short(layer, true, with_part, sizeof with_part);
     pl_layer_short(layer, false, without, sizeof without);
-    const pl_id *result = pl_state_result(model->state, i);
-    const pl_layer_solution *known = model->solutions != NULL ? &model->solutions[i] : NULL;
-    bool same = result != NULL && known != NULL && pl_id_equal(known->result, *result);
-    pl_filter_layer about = {
-        .names = {layer->name, with_part, without},
-        .input_ratio = score_of(model, i, PL_SORT_INPUT_RATIO),
-        .weight_ratio = score_of(model, i, PL_SORT_WEIGHT_RATIO),
-        .weight_max = score_of(model, i, PL_SORT_WEIGHT_MAX),
-        .gap = same ? (double)known->gap : NAN,
-        .error = same ? (double)known->error : NAN,
-        .block = layer->block,
-        .solved = result != NULL,
-    };
+    pl_filter_layer about = {.names = {layer->name, with_part, without},
+                             .solved = pl_state_result(model->state, i) != NULL};
+    for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
+        about.values[c] = number_of(model, i, c);
+    }
+    about.values[PL_COLUMN_BLOCK] = (double)layer->block; /* also before anything was read */
     return pl_filter_matches(filter, &about);
 }
 
@@ -95,14 +65,19 @@ static bool list(const pl_screen_model *model, listing *out)
     const pl_source *source = model->state->source;
     size_t n = source != NULL ? pl_model_layer_count(source->model) : 0;
     size_t *order = n > 0 ? malloc(n * sizeof *order) : NULL;
-    if (order == NULL) {
+    double *values = n > 0 ? malloc(n * sizeof *values) : NULL;
+    if (order == NULL || values == NULL) {
+        free(order);
+        free(values);
         return false;
     }
     for (size_t i = 0; i < n; i++) {
         order[i] = i;
+        values[i] = number_of(model, i, model->views.layers.column);
     }
-    ranking r = {model, model->views.layers.sort};
-    qsort_r(order, n, sizeof *order, compare, &r);
+    pl_layers_order(order, n, model->views.layers.sorted ? values : NULL,
+                    model->views.layers.rising);
+    free(values);
     pl_filter *filter = NULL;
     if (pl_filter_parse(model->views.layers.filter, &filter, NULL) != PL_OK) {
         filter = NULL;
@@ -154,8 +129,10 @@ pl_status pl_layers_filter(pl_screen_model *model, const char *text, pl_error *e
 void pl_layers_type_start(pl_screen_model *model)
 {
     pl_layers_view *view = &model->views.layers;
-    snprintf(view->typed, sizeof view->typed, "%s", view->filter);
-    view->wrong[0] = '\0';
+    if (view->filter[0] != '\0') {
+        snprintf(view->last, sizeof view->last, "%s", view->filter);
+    }
+    view->typed[0] = view->filter[0] = view->wrong[0] = '\0';
     view->typing = true;
     model->focus = PL_PANE_LAYERS;
 }
@@ -192,6 +169,9 @@ void pl_layers_type(pl_screen_model *model, pl_press press, pl_intent *intent)
     switch (press.key) {
     case PL_KEY_ESC:
     case 3:
+        if (view->filter[0] != '\0') {
+            snprintf(view->last, sizeof view->last, "%s", view->filter);
+        }
         view->typed[0] = view->filter[0] = '\0';
         view->typing = false;
         return;
@@ -201,6 +181,10 @@ void pl_layers_type(pl_screen_model *model, pl_press press, pl_intent *intent)
         return;
     case PL_K_UP:
     case PL_K_DOWN:
+        if (press.key == PL_K_UP && n == 0 && view->last[0] != '\0') {
+            snprintf(view->typed, sizeof view->typed, "%s", view->last);
+            break;
+        }
         model->count = 0;
         (void)pl_panel_layers.act(model, press.key == PL_K_UP ? PL_ACT_UP : PL_ACT_DOWN, intent);
         return;
@@ -241,7 +225,8 @@ int pl_layers_draw_typing(const pl_screen_model *model, pl_surface *surface, pl_
     if (view->wrong[0] != '\0') {
         snprintf(right, sizeof right, "%s", view->wrong);
     } else if (view->typed[0] == '\0') {
-        snprintf(right, sizeof right, "q_proj   15.*   input_ratio > 20   solved and error < 0.01");
+        snprintf(right, sizeof right, "%sq_proj   15.*   input_ratio > 20   rounded_error < 0.01",
+                 view->last[0] == '\0' ? "" : surface->ascii ? "Up recalls   " : "\u2191 recalls   ");
     } else {
         snprintf(right, sizeof right, "%zu of %zu  Enter keeps  Esc lists all", l.count, l.total);
     }
@@ -265,39 +250,72 @@ int pl_layers_draw_typing(const pl_screen_model *model, pl_surface *surface, pl_
 
 /* --- drawing --------------------------------------------------------------------------------- */
 
-/* Which scores are shown as columns; the sorted one has the bar. */
+/* What is shown of each layer; the sorted column has the bar. */
 typedef struct columns {
-    pl_sort shown[3];
+    pl_column shown[PL_COLUMN_COUNT + 1];
     size_t n;
-    pl_sort bar;
-    double largest; /* of the bar's */
+    pl_column bar;
+    double smallest, largest; /* of the bar's, above 0 */
     int name_width, bar_width;
 } columns;
 
-static columns choose_columns(const pl_screen_model *model, size_t count, int width)
+enum { BAR_WIDTH = 12 };
+
+/* Those behind the second are there in wide panes only, and stand further apart. */
+static int width_of_columns(size_t n)
 {
-    columns c = {.bar = model->views.layers.sort};
-    if (c.bar == PL_SORT_MODEL) {
-        c.bar = PL_SORT_WEIGHT_RATIO;
-        for (size_t i = 0; i < count; i++) {
-            if (!isnan(score_of(model, i, PL_SORT_INPUT_RATIO))) {
-                c.bar = PL_SORT_INPUT_RATIO;
-            }
+    return 7 * (int)n + (n > 2 ? (int)n - 2 : 0);
+}
+
+static pl_column column_of_bar(const pl_screen_model *model)
+{
+    return model->views.layers.sorted              ? model->views.layers.column
+           : is_known(model, PL_COLUMN_INPUT_RATIO) ? PL_COLUMN_INPUT_RATIO
+                                                    : PL_COLUMN_WEIGHT_RATIO;
+}
+
+/* Behind the bar's column: the chosen ones, as far as they fit; else the other ratio, and in a wide
+ * pane whatever is known. */
+static void choose_others(const pl_screen_model *model, int width, columns *c)
+{
+    const pl_layers_view *view = &model->views.layers;
+    const pl_column ratio =
+        c->bar == PL_COLUMN_WEIGHT_RATIO ? PL_COLUMN_INPUT_RATIO : PL_COLUMN_WEIGHT_RATIO;
+    const int room = width - 2 - c->name_width - 1;
+    for (size_t i = 0; i < view->n_chosen; i++) {
+        if (view->chosen[i] != c->bar && width_of_columns(c->n + 1) <= room) {
+            c->shown[c->n++] = view->chosen[i];
         }
     }
+    if (view->n_chosen > 0) {
+        return;
+    }
+    if (width - c->name_width >= 22) {
+        c->shown[c->n++] = ratio;
+    }
+    for (pl_column k = 0; k < PL_COLUMN_BLOCK; k++) {
+        if (k != c->bar && k != ratio && width_of_columns(c->n + 1) + BAR_WIDTH <= room &&
+            is_known(model, k)) {
+            c->shown[c->n++] = k;
+        }
+    }
+}
+
+static columns choose_columns(const pl_screen_model *model, size_t count, int width)
+{
+    columns c = {.bar = column_of_bar(model), .smallest = INFINITY};
     for (size_t i = 0; i < count; i++) {
-        double score = score_of(model, i, c.bar);
-        c.largest = score > c.largest && isfinite(score) ? score : c.largest;
+        const double number = number_of(model, i, c.bar);
+        if (number > 0 && isfinite(number)) {
+            c.largest = fmax(c.largest, number);
+            c.smallest = fmin(c.smallest, number);
+        }
     }
     c.name_width = width >= 34 ? 19 : 12;
     c.shown[c.n++] = c.bar;
-    if (width - c.name_width >= 22) {
-        c.shown[c.n++] = c.bar == PL_SORT_INPUT_RATIO    ? PL_SORT_WEIGHT_RATIO
-                         : c.bar == PL_SORT_WEIGHT_RATIO ? PL_SORT_INPUT_RATIO
-                                                         : PL_SORT_WEIGHT_RATIO;
-    }
-    c.bar_width = width - 2 - c.name_width - 7 * (int)c.n - 1;
-    c.bar_width = c.bar_width > 12 ? 12 : c.bar_width;
+    choose_others(model, width, &c);
+    c.bar_width = width - 2 - c.name_width - width_of_columns(c.n) - 1;
+    c.bar_width = c.bar_width > BAR_WIDTH ? BAR_WIDTH : c.bar_width;
     return c;
 }
 
@@ -307,12 +325,14 @@ static void draw_bar(const pl_screen_model *model, pl_surface *surface, pl_rect 
     if (!(score > 0) || !(c->largest > 0) || c->bar_width < 1) {
         return;
     }
-    /* Ratios span decades: one extreme layer must not hide the others. */
-    bool ratio = c->bar != PL_SORT_WEIGHT_MAX && c->largest > 1;
+    /* What spans decades: one extreme layer must not hide the others.  Ratios begin at 1. */
+    const pl_column_info *info = &pl_columns[c->bar];
+    const double from = c->smallest >= 1 ? 1 : c->smallest / 2;
+    const bool decades = info->scale == PL_DECADES && c->largest > from;
     double share = isinf(score) ? 1
-                   : ratio      ? log(fmax(score, 1)) / log(c->largest)
+                   : decades    ? log(score / from) / log(c->largest / from)
                                 : score / c->largest;
-    unsigned style = c->bar == PL_SORT_INPUT_RATIO ? PL_STYLE_INPUT : PL_STYLE_AFTER;
+    unsigned style = info->source == PL_OF_INPUTS ? PL_STYLE_INPUT : PL_STYLE_AFTER;
     bool ascii = model->marks == PL_MARKS_ASCII;
     int eighths = (int)lround(share * c->bar_width * 8);
     eighths = eighths < 1 ? 1 : eighths;
@@ -339,14 +359,19 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
         pl_put(surface, rect, row, 1, PL_STYLE_AFTER, surface->ascii ? "*" : "\u2022");
     }
     pl_put_cut(surface, rect, row, 2, c->name_width, style, name);
-    int col = 2 + c->name_width;
-    for (size_t i = 0; i < c->n; i++, col += 7) {
-        double score = score_of(model, layer, c->shown[i]);
+    const int col = 2 + c->name_width;
+    for (size_t i = 0; i < c->n; i++) {
+        double score = number_of(model, layer, c->shown[i]);
         char text[PL_NUMBER_TEXT];
-        pl_format_number(score, text);
+        if (pl_columns[c->shown[i]].scale == PL_COUNTED && isfinite(score)) {
+            snprintf(text, sizeof text, "%.0f", score);
+        } else {
+            pl_format_number(score, text);
+        }
         unsigned tone = isnan(score) || i > 0 ? PL_STYLE_FAINT : style;
-        if (isnan(score) && model->overview != NULL && c->shown[i] != PL_SORT_INPUT_RATIO) {
-            pl_status problem = model->overview->scores[layer].problem;
+        if (isnan(score) && model->overview != NULL && layer < model->overview->n &&
+            pl_columns[c->shown[i]].source == PL_OF_WEIGHTS) {
+            pl_status problem = model->overview->rows[layer].problem;
             tone = problem == PL_ERR_NUMERIC ? PL_STYLE_ERROR : tone;
             snprintf(text, sizeof text, "%s",
                      problem == PL_ERR_NUMERIC ? "NaN"
@@ -354,9 +379,9 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
                      : surface->ascii          ? "..."
                                                : "\u2026");
         }
-        pl_put_right(surface, rect, row, col + 7, tone, text);
+        pl_put_right(surface, rect, row, col + width_of_columns(i + 1), tone, text);
     }
-    draw_bar(model, surface, rect, row, col + 1, c, score_of(model, layer, c->bar));
+    draw_bar(model, surface, rect, row, col + width_of_columns(c->n) + 1, c, number_of(model, layer, c->bar));
     if (selected && model->focus == PL_PANE_LAYERS) {
         pl_mark_row(surface, rect, row, PL_REVERSE);
     }
@@ -364,14 +389,15 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
 
 static void draw_heads(pl_surface *surface, pl_rect rect, const columns *c)
 {
-    static const char *const heads[PL_SORT_COUNT] = {"", "input", "weight", "max |w|"};
     pl_put(surface, rect, 1, 2, PL_STYLE_FAINT, "layer");
-    int col = 2 + c->name_width;
-    for (size_t i = 0; i < c->n; i++, col += 7) {
-        pl_put_right(surface, rect, 1, col + 7, PL_STYLE_FAINT, heads[c->shown[i]]);
+    const int col = 2 + c->name_width;
+    for (size_t i = 0; i < c->n; i++) {
+        pl_put_right(surface, rect, 1, col + width_of_columns(i + 1), PL_STYLE_FAINT,
+                     pl_columns[c->shown[i]].head);
     }
-    if (c->bar != PL_SORT_WEIGHT_MAX && c->bar_width >= 8) {
-        pl_put_cut(surface, rect, 1, col + 1, c->bar_width, PL_STYLE_FAINT,
+    const bool ratio = c->bar == PL_COLUMN_INPUT_RATIO || c->bar == PL_COLUMN_WEIGHT_RATIO;
+    if (ratio && c->bar_width >= 8) {
+        pl_put_cut(surface, rect, 1, col + width_of_columns(c->n) + 1, c->bar_width, PL_STYLE_FAINT,
                    surface->ascii ? "x median" : "\u00d7 median");
     }
 }
@@ -383,7 +409,9 @@ static void draw_title(const pl_screen_model *model, pl_surface *surface, pl_rec
     char title[200] = "Layers";
     char right[200] = "";
     if (view->filter[0] == '\0') {
-        snprintf(right, sizeof right, "%s", sort_names[view->sort]);
+        const char *rising = surface->ascii ? " ^" : " \u2191";
+        snprintf(right, sizeof right, view->sorted ? "by %s%s" : "model order",
+                 pl_columns[view->column].head, view->rising ? rising : "");
     } else if (rect.w < 60) {
         snprintf(title, sizeof title, "%zu of %zu /%s", l->count, l->total, view->filter);
     } else {
@@ -437,6 +465,33 @@ static bool move_to_layer(pl_screen_model *model, long by, bool absolute, pl_int
     return true;
 }
 
+/* Falling and rising; in model order by what has the bar. */
+static void turn_order(pl_screen_model *model)
+{
+    pl_layers_view *view = &model->views.layers;
+    if (!view->sorted) {
+        view->column = column_of_bar(model);
+        view->sorted = true;
+        view->rising = false;
+    } else {
+        view->rising = !view->rising;
+    }
+}
+
+/* The next column with numbers, model order standing before the first. */
+static void choose_sorted(pl_screen_model *model, int by)
+{
+    pl_layers_view *view = &model->views.layers;
+    int at = view->sorted ? (int)view->column : -1;
+    do {
+        at += by;
+        at = at < -1 ? PL_COLUMN_BLOCK - 1 : at >= PL_COLUMN_BLOCK ? -1 : at;
+    } while (at >= 0 && !is_known(model, (pl_column)at));
+    view->sorted = at >= 0;
+    view->column = at >= 0 ? (pl_column)at : view->column;
+    view->rising = false;
+}
+
 static bool act_in_layers(pl_screen_model *model, pl_action action, pl_intent *intent)
 {
     long n = model->count > 0 ? (long)model->count : 1;
@@ -457,7 +512,13 @@ static bool act_in_layers(pl_screen_model *model, pl_action action, pl_intent *i
         intent->focus = PL_PANE_MAIN;
         return true;
     case PL_ACT_SORT:
-        model->views.layers.sort = (model->views.layers.sort + 1) % PL_SORT_COUNT;
+        turn_order(model);
+        return true;
+    case PL_ACT_COLUMN_BEFORE:
+        choose_sorted(model, -1);
+        return true;
+    case PL_ACT_COLUMN_AFTER:
+        choose_sorted(model, 1);
         return true;
     case PL_ACT_LEFT: /* the tuner heeds the count */
         return pl_tuner_turn(model, -1, intent);

@@ -5,6 +5,7 @@
 #ifndef PL_VIEWS_SCREEN_MODEL_H
 #define PL_VIEWS_SCREEN_MODEL_H
 
+#include "core/run/layer_table.h"
 #include "core/run/live.h"
 #include "core/run/picture.h"
 #include "core/run/state.h"
@@ -16,20 +17,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum pl_sort {
-    PL_SORT_MODEL,
-    PL_SORT_INPUT_RATIO,
-    PL_SORT_WEIGHT_RATIO,
-    PL_SORT_WEIGHT_MAX,
-    PL_SORT_COUNT,
-} pl_sort;
-
 typedef struct pl_layers_view {
-    pl_sort sort;
+    bool sorted;      /* by the column; else in model order */
+    pl_column column;
+    bool rising;
+    pl_column chosen[PL_COLUMN_COUNT]; /* columns to show behind the sorted one; none: by room */
+    size_t n_chosen;
     size_t top;
     char filter[128]; /* as typed; "" lists all */
     bool typing;      /* it is being typed, in the prompt's line */
     char typed[128];  /* then: the text so far, in force as far as it can be understood */
+    char last[128];   /* the filter before, which up recalls */
     char wrong[160];  /* why it cannot, or "" */
 } pl_layers_view;
 
@@ -39,12 +37,6 @@ typedef struct pl_tuner_view {
     char text[32]; /* the value being typed */
     char wrong[200]; /* why it was not taken, or "" */
 } pl_tuner_view;
-
-/* What is known of a solved layer; counts while the layer's result is still that one. */
-typedef struct pl_layer_solution {
-    pl_id result;
-    float gap, error; /* of the rounded weights where there are some */
-} pl_layer_solution;
 
 /* What a pane of the display shows of its view, and where the user is in it. */
 typedef struct pl_pane_memo {
@@ -116,7 +108,6 @@ typedef enum pl_message_kind {
 typedef struct pl_screen_model {
     const pl_state *state;
     const pl_overview *overview;  /* scores; NULL before a model is open */
-    const pl_layer_solution *solutions; /* [layers], or NULL */
     const pl_picture *picture;    /* NULL until the first has come */
     bool stale;                   /* the picture shows an earlier state */
     bool calibrated;              /* the picture has, or will have, inputs */

@@ -1,10 +1,12 @@
 /* layers: the linear layers with their scores. */
 #include "app/commands/parts.h"
 #include "app/report.h"
+#include "app/usage.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
-#include "core/run/picture.h"
+#include "core/run/layer_table.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,53 +60,196 @@ static void warn_problem(pl_lab *lab, pl_model *model, size_t layer, size_t befo
     pl_mat_deinit(&w);
 }
 
+/* What is listed, and how. */
+typedef struct listing {
+    pl_column sort; /* PL_COLUMN_COUNT: model order */
+    bool rising;
+    size_t top;
+    pl_column columns[PL_COLUMN_COUNT]; /* none: the usual ones */
+    size_t n_columns;
+    const char *glob, *file;
+} listing;
+
+static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
+{
+    size_t sort = 0, rising = 0;
+    *out = (listing){.top = SIZE_MAX,
+                     .glob = pl_call_value(call, "on"),
+                     .file = pl_call_value(call, "file")};
+    const char *columns = pl_call_value(call, "columns");
+    pl_status status = pl_usage_choice(call, "sort", &sort, err);
+    if (status == PL_OK) {
+        status = pl_usage_choice(call, "order", &rising, err);
+    }
+    if (status == PL_OK && pl_call_value(call, "top") != NULL) {
+        status = pl_usage_size(call, "top", 1, SIZE_MAX, &out->top, err);
+    }
+    if (status == PL_OK && columns != NULL) {
+        status = pl_read_columns(call, columns, out->columns, &out->n_columns, err);
+    }
+    if (status == PL_OK && out->file != NULL && !pl_text_ends(out->file, ".csv")) {
+        status = pl_error_set(err, PL_ERR_USAGE, "layers: file=%s: expected a name that ends in .csv",
+                              out->file);
+    }
+    out->sort = sort == 0 ? PL_COLUMN_COUNT : (pl_column)(sort - 1);
+    out->rising = rising == 1;
+    return status;
+}
+
+static bool asks_for_inputs(const listing *l)
+{
+    bool asks = l->sort != PL_COLUMN_COUNT && pl_columns[l->sort].source == PL_OF_INPUTS;
+    for (size_t i = 0; i < l->n_columns && l->n_columns < PL_COLUMN_COUNT; i++) {
+        asks = asks || pl_columns[l->columns[i]].source == PL_OF_INPUTS;
+    }
+    return asks;
+}
+
+static double number_of(const pl_state *state, const pl_layer_row *rows, size_t layer, pl_column c)
+{
+    return pl_layer_number(&rows[layer], c, pl_state_result(state, layer));
+}
+
+static void put_numbers(json_t *line, const pl_state *state, const pl_layer_row *rows, size_t layer,
+                        const pl_column *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const pl_column_info *info = &pl_columns[columns[i]];
+        const double number = number_of(state, rows, layer, columns[i]);
+        const bool whole = info->scale == PL_COUNTED && isfinite(number);
+        if (json_object_get(line, info->name) == NULL) {
+            pl_json_set(line, info->name,
+                        whole ? json_integer((json_int_t)number) : pl_number(number));
+        }
+    }
+}
+
+static json_t *line_of(const pl_state *state, pl_lab *lab, const pl_layer_row *rows, size_t layer,
+                       const listing *l)
+{
+    static const pl_column usual[] = {PL_COLUMN_WEIGHT_MAX, PL_COLUMN_WEIGHT_RATIO,
+                                      PL_COLUMN_INPUT_RATIO};
+    const pl_model *model = state->source->model;
+    const pl_layer *info = pl_model_layer(model, layer);
+    json_t *line = json_pack("{s:s, s:I, s:I}", "name", info->name, "rows", (json_int_t)info->rows,
+                             "cols", (json_int_t)info->cols);
+    if (l->n_columns > 0) {
+        put_numbers(line, state, rows, layer, l->columns, l->n_columns);
+    } else {
+        for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+            pl_json_set(line, pl_columns[usual[i]].name,
+                        pl_number(number_of(state, rows, layer, usual[i])));
+        }
+        put_method_of(line, state, layer);
+        put_quality_of(line, lab, state, layer);
+        if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
+            pl_json_set(line, "tokens", pl_number(pl_lab_site_tokens(lab, state, info->site)));
+        }
+    }
+    if (l->sort != PL_COLUMN_COUNT) {
+        put_numbers(line, state, rows, layer, &l->sort, 1);
+    }
+    return line;
+}
+
+/* The layers to list, in order: out[n]; returns how many. */
+static size_t choose_layers(const pl_state *state, const pl_layer_row *rows, const listing *l,
+                            size_t *out, double *values)
+{
+    const pl_model *model = state->source->model;
+    size_t count = 0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        values[i] = l->sort == PL_COLUMN_COUNT ? 0 : number_of(state, rows, i, l->sort);
+        if (l->glob == NULL || pl_model_layer_matches(model, i, l->glob)) {
+            out[count++] = i;
+        }
+    }
+    pl_layers_order(out, count, l->sort == PL_COLUMN_COUNT ? NULL : values, l->rising);
+    return count < l->top ? count : l->top;
+}
+
+static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, const listing *l,
+                             const pl_layer_row *rows, pl_error *err)
+{
+    const size_t n = pl_model_layer_count(state->source->model);
+    size_t *layers = calloc(n + 1, sizeof *layers), problems = 0;
+    double *values = calloc(n + 1, sizeof *values);
+    json_t *list = json_array();
+    pl_status status = PL_OK;
+    pl_json_set(call->result, "layers", list);
+    if (layers == NULL || values == NULL) {
+        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    } else {
+        const size_t count = choose_layers(state, rows, l, layers, values);
+        for (size_t i = 0; i < count; i++) {
+            if (rows[layers[i]].problem == PL_ERR_NUMERIC) {
+                warn_problem(lab, state->source->model, layers[i], problems++);
+            }
+            pl_json_append(list, line_of(state, lab, rows, layers[i], l));
+        }
+        if (count == 0 && l->glob != NULL) {
+            status = pl_error_set(err, PL_ERR_NOT_FOUND, "layers: no layer matches on=%s", l->glob);
+        }
+    }
+    if (status == PL_OK && l->file != NULL) {
+        status = pl_rows_write_csv(list, l->file, err);
+        pl_json_set(call->result, "file", json_string(l->file));
+    }
+    free(layers);
+    free(values);
+    return status;
+}
+
 static pl_status run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                             pl_error *err)
 {
+    listing l;
     pl_model *model = state->source->model;
-    size_t n = pl_model_layer_count(model);
-    json_t *list = json_array();
-    pl_json_set(call->result, "layers", list);
-    pl_layer_score *scores = calloc(n + 1, sizeof *scores);
-    if (scores == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
-    }
+    const size_t n = pl_model_layer_count(model);
+    pl_layer_row *rows = NULL;
     pl_id calibration = {0};
-    size_t problems = 0;
-    pl_status status = PL_OK;
-    if (pl_model_inputs(model) != NULL) { /* given inputs need no `calibrate` */
+    pl_status status = read_listing(call, &l, err);
+    /* Given inputs need no `calibrate`. */
+    if (status == PL_OK && (asks_for_inputs(&l) || pl_model_inputs(model) != NULL)) {
         status = pl_lab_calibration(lab, state, &calibration, task, err);
     }
     if (status == PL_OK) {
-        status = pl_layer_scores(lab, state, 0, n, scores, task, err);
+        rows = calloc(n + 1, sizeof *rows);
+        status = rows == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+                              : pl_layer_rows(lab, state, 0, n, rows, task, err);
     }
-    for (size_t i = 0; status == PL_OK && i < n; i++) {
-        const pl_layer *layer = pl_model_layer(model, i);
-        pl_json_append(list,
-                       json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "name", layer->name, "rows",
-                                 (json_int_t)layer->rows, "cols", (json_int_t)layer->cols,
-                                 "weight_max", pl_number((double)scores[i].weight_max),
-                                 "weight_ratio", pl_number((double)scores[i].weight_ratio),
-                                 "input_ratio", pl_number((double)scores[i].input_ratio)));
-        if (scores[i].problem == PL_ERR_NUMERIC) {
-            warn_problem(lab, model, i, problems++);
-        }
-        put_method_of(json_array_get(list, i), state, i);
-        put_quality_of(json_array_get(list, i), lab, state, i);
-        if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
-            pl_json_set(json_array_get(list, i), "tokens",
-                        pl_number(pl_lab_site_tokens(lab, state, layer->site)));
-        }
+    if (status == PL_OK) {
+        status = list_layers(call, state, lab, &l, rows, err);
     }
-    free(scores);
+    free(rows);
     return status;
+}
+
+static const pl_key layers_keys[] = {
+    {"sort", PL_KEY_CHOICE, "model", "model" PL_COLUMN_CHOICES, "order by a column"},
+    {"order", PL_KEY_CHOICE, "falling", "falling|rising", "the largest or the smallest first"},
+    {"top", PL_KEY_INT, NULL, NULL, "so many of them only"},
+    {"columns", PL_KEY_TEXT, NULL, NULL, "these columns, separated by commas, or all"},
+    {"on", PL_KEY_TEXT, NULL, NULL, "only layers whose name matches this glob"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "also as a table: .csv"},
+    {0},
+};
+
+/* The columns there are, for help. */
+static void help_layers(pl_buf *out)
+{
+    pl_buf_puts(out, "columns:\n");
+    for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
+        pl_buf_printf(out, "  %-16s %s\n", pl_columns[c].name, pl_columns[c].help);
+    }
 }
 
 const pl_command pl_command_layers = {
     .name = "layers",
     .positional = "",
-    .keys = pl_no_keys,
+    .keys = layers_keys,
     .needs_model = true,
-    .summary = "List the linear layers with their outlier scores",
+    .summary = "List the linear layers with what is known of them",
     .run = run_layers,
+    .more_help = help_layers,
 };

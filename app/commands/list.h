@@ -44,6 +44,7 @@
     COMMAND(restore)                                                                               \
     COMMAND(cancel)                                                                                \
     COMMAND(filter)                                                                                \
+    COMMAND(columns)                                                                               \
     COMMAND(theme)                                                                                 \
     COMMAND(marks)                                                                                 \
     COMMAND(jobs)                                                                                  \

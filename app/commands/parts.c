@@ -131,3 +131,29 @@ json_t *pl_kv_json(const pl_state *state)
                : json_pack("{s:i, s:I, s:s}", "bits", state->kv.bits, "group_size",
                            (json_int_t)state->kv_group_size, "symmetric", state->kv.format->key);
 }
+
+pl_status pl_read_columns(const pl_call *call, const char *text, pl_column columns[PL_COLUMN_COUNT],
+                          size_t *count, pl_error *err)
+{
+    bool taken[PL_COLUMN_COUNT] = {false};
+    pl_status status = PL_OK;
+    *count = 0;
+    if (strcmp(text, "all") == 0) {
+        for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
+            columns[(*count)++] = c;
+        }
+        return PL_OK;
+    }
+    for (const char *name = text; status == PL_OK; name += strcspn(name, ",") + 1) {
+        pl_column column = PL_COLUMN_COUNT;
+        status = pl_column_parse(call->command->name, name, strcspn(name, ","), &column, err);
+        if (status == PL_OK && !taken[column]) {
+            taken[column] = true;
+            columns[(*count)++] = column;
+        }
+        if (name[strcspn(name, ",")] == '\0') {
+            break;
+        }
+    }
+    return status;
+}

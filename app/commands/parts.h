@@ -20,6 +20,11 @@ PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,
 /* What a model is; seconds: it took to say. */
 void pl_put_info(json_t *result, const pl_model *model, double seconds);
 
+/* Columns of the layer table by name, "a,b" or "all": columns[PL_COLUMN_COUNT], each once. */
+PL_NODISCARD pl_status pl_read_columns(const pl_call *call, const char *text,
+                                       pl_column columns[PL_COLUMN_COUNT], size_t *count,
+                                       pl_error *err);
+
 /* All baselines as they are now, numbered as `unpin` counts them. */
 void pl_put_pins(pl_call *call, const pl_state *state);
 

@@ -3,6 +3,36 @@
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
+#include "core/run/layer_table.h"
+
+/* What each layer was solved to: the columns of `layers` that are of a solution. */
+static void put_layers(pl_call *call, const pl_state *state)
+{
+    json_t *list = json_array();
+    pl_json_set(call->result, "layers", list);
+    for (size_t i = 0; i < call->n_solved; i++) {
+        pl_layer_row row = pl_layer_row_empty();
+        json_t *line = json_object();
+        pl_layer_row_solved(&row, call->solved[i].result, &call->solved[i].report);
+        pl_json_set(line, "name",
+                    json_string(pl_model_layer(state->source->model, call->solved[i].layer)->name));
+        for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
+            if (pl_columns[c].source == PL_OF_SOLUTION) {
+                pl_json_set(line, pl_columns[c].name, pl_number(row.number[c]));
+            }
+        }
+        pl_json_append(list, line);
+    }
+}
+
+/* A person asks `layers` for the list. */
+static void put_solve_text(const pl_call *call, pl_buf *out)
+{
+    json_t *shown = json_copy(call->result);
+    json_object_del(shown, "layers");
+    pl_result_object(shown, out);
+    json_decref(shown);
+}
 
 static pl_status solve_all(pl_call *call, const pl_state *state, pl_lab *lab, bool sequential,
                            pl_task *task, pl_error *err)
@@ -13,6 +43,7 @@ static pl_status solve_all(pl_call *call, const pl_state *state, pl_lab *lab, bo
         pl_solve_all(lab, state, sequential, pl_collect_result, &c, &report, task, err);
     if (status == PL_OK && c.status == PL_OK) {
         pl_put_solve(call->result, &report, sequential);
+        put_layers(call, state);
     }
     return status == PL_OK ? c.status : status;
 }
@@ -78,6 +109,7 @@ const pl_command pl_command_solve = {
     .summary = "Apply the methods to the selected layer, another, or all",
     .run = run_solve,
     .apply = apply_solve,
+    .put_text = put_solve_text,
     .slow = pl_call_is_of_all,
     .unit = "layers",
     .learns = true,

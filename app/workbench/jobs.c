@@ -42,10 +42,7 @@ static pl_status run_prepare(pl_screen_job *job, pl_task *task, pl_error *err)
 
 static pl_status run_scores(pl_screen_job *job, pl_task *task, pl_error *err)
 {
-    for (size_t i = 0; i < job->count; i++) {
-        pl_screen_read_solution(job->lab, &job->state, job->first + i, &job->solutions[i]);
-    }
-    return pl_layer_scores(job->lab, &job->state, job->first, job->count, job->scores, task, err);
+    return pl_layer_rows(job->lab, &job->state, job->first, job->count, job->rows, task, err);
 }
 
 static pl_status run_job(void *arg, pl_task *task, pl_error *err)

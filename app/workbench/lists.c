@@ -173,31 +173,16 @@ void pl_screen_free_lists(pl_screen *screen)
         free_line(&screen->lists.log[i]);
     }
     free(screen->lists.rows);
-    free(screen->solutions);
 }
 
 /* --- solved layers --------------------------------------------------------------------------- */
 
 void pl_screen_keep_solutions(pl_screen *screen, const pl_call *call)
 {
-    for (size_t i = 0; i < call->n_solved && screen->solutions != NULL; i++) {
+    for (size_t i = 0; i < call->n_solved; i++) {
         if (call->solved[i].layer < screen->overview.n) {
-            screen->solutions[call->solved[i].layer] = (pl_layer_solution){
-                call->solved[i].result, call->solved[i].gap, call->solved[i].error};
+            pl_layer_row_solved(&screen->overview.rows[call->solved[i].layer],
+                                call->solved[i].result, &call->solved[i].report);
         }
     }
-}
-
-void pl_screen_read_solution(pl_lab *lab, const pl_state *state, size_t layer,
-                             pl_layer_solution *out)
-{
-    pl_solve_report report;
-    const pl_id *result = pl_state_result(state, layer);
-    *out = (pl_layer_solution){.gap = NAN, .error = NAN};
-    if (result == NULL || pl_result_report(lab, state, layer, *result, &report, NULL) != PL_OK) {
-        return;
-    }
-    double error = isfinite(report.rounded_relative_error) ? report.rounded_relative_error
-                                                           : report.relative_error;
-    *out = (pl_layer_solution){*result, (float)report.gap, (float)error};
 }

@@ -64,7 +64,6 @@ static void fill_model(pl_screen *screen)
     model->calibrated = screen->picture != NULL && screen->picture->input != NULL;
     model->plain =
         screen->have_plain && screen->plain_layer == state->layer ? &screen->plain : NULL;
-    model->solutions = screen->solutions;
     model->colours = pl_terminal_colours(screen->terminal);
     show_jobs(screen);
     pl_screen_fill_live(screen);
@@ -216,7 +215,7 @@ static void close_screen(pl_screen *screen)
     pl_screen_free_lists(screen);
     pl_screen_free_figures(screen);
     pl_picture_destroy(screen->picture);
-    free(screen->overview.scores);
+    free(screen->overview.rows);
     free(screen->scored);
     pl_surface_deinit(&screen->surface);
     free(screen);

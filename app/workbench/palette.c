@@ -119,8 +119,8 @@ static void add_layers(pl_screen *screen)
         if (i < screen->overview.n) {
             char input[PL_NUMBER_TEXT];
             char weight[PL_NUMBER_TEXT];
-            pl_format_number((double)screen->overview.scores[i].input_ratio, input);
-            pl_format_number((double)screen->overview.scores[i].weight_ratio, weight);
+            pl_format_number(screen->overview.rows[i].number[PL_COLUMN_INPUT_RATIO], input);
+            pl_format_number(screen->overview.rows[i].number[PL_COLUMN_WEIGHT_RATIO], weight);
             snprintf(detail, sizeof detail,
                      "largest channel over the median: inputs %s, weights %s", input, weight);
         }

@@ -44,8 +44,7 @@ typedef struct pl_screen_job {
     pl_id plan; /* of the state's selected layer */
     pl_picture *picture;
     size_t first, count; /* scores */
-    pl_layer_score scores[PL_SCORES_PIECE];
-    pl_layer_solution solutions[PL_SCORES_PIECE];
+    pl_layer_row rows[PL_SCORES_PIECE];
     pl_solve_report report; /* plain */
     pl_request request;     /* figure */
     pl_figure figure;
@@ -132,7 +131,6 @@ struct pl_screen {
     pl_palette palette;
     pl_jobs_view jobs_view;
     pl_screen_lists lists;
-    pl_layer_solution *solutions; /* [overview.n] */
     pl_tour_step tour;
     pl_theme theme;
     bool tour_turned;  /* the side has been another one since */
@@ -214,8 +212,6 @@ void pl_screen_log(pl_screen *screen, const char *command, const char *result, b
 void pl_screen_free_lists(pl_screen *screen);
 /* Gaps and errors of what a call has solved; of a layer solved earlier (on the worker). */
 void pl_screen_keep_solutions(pl_screen *screen, const pl_call *call);
-void pl_screen_read_solution(pl_lab *lab, const pl_state *state, size_t layer,
-                             pl_layer_solution *out);
 
 /* --- screen_jobs.c ------------------------------------------------------------------------- */
 

@@ -63,8 +63,7 @@ static void end_scores(pl_screen *screen, const pl_screen_job *job, const pl_job
         return;
     }
     for (size_t i = 0; i < job->count; i++) {
-        screen->overview.scores[job->first + i] = job->scores[i];
-        screen->solutions[job->first + i] = job->solutions[i];
+        screen->overview.rows[job->first + i] = job->rows[i];
         screen->scored[job->first + i] = true;
     }
 }
@@ -197,7 +196,11 @@ void pl_screen_new_inputs(pl_screen *screen)
 {
     for (size_t i = 0; i < screen->overview.n; i++) {
         screen->scored[i] = false;
-        screen->overview.scores[i].input_ratio = NAN;
+        for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
+            if (pl_columns[c].source == PL_OF_INPUTS) {
+                screen->overview.rows[i].number[c] = NAN;
+            }
+        }
     }
     screen->picture_wanted = true;
     screen->scores_failed = false;
@@ -207,9 +210,8 @@ void pl_screen_new_model(pl_screen *screen)
 {
     pl_picture_destroy(screen->picture);
     screen->picture = NULL;
-    free(screen->overview.scores);
+    free(screen->overview.rows);
     free(screen->scored);
-    free(screen->solutions);
     screen->overview = (pl_overview){0};
     screen->scored = NULL;
     screen->scores_failed = false;
@@ -221,15 +223,13 @@ void pl_screen_new_model(pl_screen *screen)
     screen->live.ready_source = NULL;
     const pl_source *source = screen->state->source;
     size_t n = source != NULL ? pl_model_layer_count(source->model) : 0;
-    screen->overview.scores = calloc(n + 1, sizeof *screen->overview.scores);
+    screen->overview.rows = calloc(n + 1, sizeof *screen->overview.rows);
     screen->scored = calloc(n + 1, sizeof *screen->scored);
-    screen->solutions = calloc(n + 1, sizeof *screen->solutions);
-    if (screen->overview.scores != NULL && screen->scored != NULL && screen->solutions != NULL) {
+    if (screen->overview.rows != NULL && screen->scored != NULL) {
         screen->overview.n = n;
     }
     for (size_t i = 0; i < screen->overview.n; i++) {
-        screen->overview.scores[i] = (pl_layer_score){NAN, NAN, NAN, PL_OK};
-        screen->solutions[i] = (pl_layer_solution){.gap = NAN, .error = NAN};
+        screen->overview.rows[i] = pl_layer_row_empty();
     }
     screen->picture_wanted = true;
     screen->live_wanted = screen->solve_later = false;

@@ -24,6 +24,15 @@ pl_status pl_screen_filter(pl_screen *screen, const char *expression, pl_error *
     return status;
 }
 
+void pl_screen_choose_columns(pl_screen *screen, const pl_column *columns, size_t count)
+{
+    pl_layers_view *view = &screen->model.views.layers;
+    for (size_t i = 0; i < count; i++) {
+        view->chosen[i] = columns[i];
+    }
+    view->n_chosen = count;
+}
+
 void pl_screen_show_jobs(pl_screen *screen)
 {
     screen->jobs_view = (pl_jobs_view){.open = true};

@@ -24,6 +24,9 @@ bool pl_screen_pause(pl_screen *screen);
 /* "" lists all layers.  PL_ERR_USAGE where the expression cannot be understood. */
 PL_NODISCARD pl_status pl_screen_filter(pl_screen *screen, const char *expression, pl_error *err);
 
+/* The columns that the layer list shows behind the sorted one; none: what there is room for. */
+void pl_screen_choose_columns(pl_screen *screen, const pl_column *columns, size_t count);
+
 /* Shows a theme, says which and remembers it; PL_THEME_COUNT: the terminal's usual one. */
 void pl_screen_choose_theme(pl_screen *screen, pl_theme theme);
 void pl_screen_next_theme(pl_screen *screen);

@@ -1,33 +1,13 @@
 /* core/run/picture.h -- snapshots for the screen: immutable, small, counted.
  *
  * The worker makes them, any thread may read them.  They hold only what is drawn: numbers per
- * layer, numbers per channel, a table. */
+ * channel, a table. */
 #ifndef PL_RUN_PICTURE_H
 #define PL_RUN_PICTURE_H
 
 #include "core/run/pipeline.h"
 
 #include <stddef.h>
-
-/* One line of the layer list. */
-typedef struct pl_layer_score {
-    float weight_max, weight_ratio; /* NaN until computed, and where the weight cannot be read */
-    float input_ratio;              /* NaN before calibration */
-    pl_status problem; /* why it cannot: PL_ERR_UNSUPPORTED (its dtype), PL_ERR_NUMERIC (NaN or
-                          infinity in it); else PL_OK */
-} pl_layer_score;
-
-typedef struct pl_overview {
-    size_t n;
-    pl_layer_score *scores; /* [n], model order */
-} pl_overview;
-
-/* Scores of layers [first, first + count) (pieces, so that the list fills while a big model is
- * read).  inputs only where the calibration is whole.  scores[count] is the caller's.  A weight
- * that cannot be read is that layer's problem, not the list's. */
-PL_NODISCARD pl_status pl_layer_scores(pl_lab *lab, const pl_state *state, size_t first,
-                                       size_t count, pl_layer_score *scores, pl_task *task,
-                                       pl_error *err);
 
 typedef struct pl_channel_row {
     size_t channel;

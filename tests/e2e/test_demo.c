@@ -208,6 +208,70 @@ static void test_outliers_are_the_planted_ones(void **ctx)
 }
 
 /* Sizes and tokens of the planted channels, as the independent program saw them. */
+/* Which layers are worst: by an input's ratio before a solve, by its error after, as a table in a
+ * file; and `solve all` tells of each layer what `layers` then lists. */
+static void test_layers_are_ranked(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "calibrate windows=8; layers sort=input_ratio top=5; method rtn bits=3; solve all;"
+             "layers sort=rounded_error order=rising columns=rounded_error,seconds file=%s;"
+             "layers columns=all on=1.down_proj",
+             run_path("layers.csv"));
+    run r = run_demo(script);
+    double last = INFINITY;
+    const json_t *ranked = json_object_get(run_result(&r, 1), "layers");
+    assert_int_equal(json_array_size(ranked), 5);
+    for (size_t i = 0; i < 5; i++) {
+        const double ratio = run_number(json_array_get(ranked, i), "input_ratio");
+        assert_true(ratio <= last && ratio > 1);
+        last = ratio;
+    }
+    const json_t *solved = json_object_get(run_result(&r, 3), "layers");
+    const json_t *listed = json_object_get(run_result(&r, 4), "layers");
+    assert_int_equal(json_array_size(solved), LAYERS);
+    assert_int_equal(json_array_size(listed), LAYERS);
+    last = 0;
+    for (size_t i = 0; i < LAYERS; i++) {
+        const json_t *row = json_array_get(listed, i);
+        const char *name = json_string_value(json_object_get(row, "name"));
+        const double error = run_number(row, "rounded_error");
+        assert_true(error >= last);
+        last = error;
+        size_t k = 0;
+        while (strcmp(json_string_value(json_object_get(json_array_get(solved, k), "name")), name)) {
+            k++;
+        }
+        pl_check_close(run_number(json_array_get(solved, k), "rounded_error"), error, 0, 0);
+        assert_int_equal(json_object_size(row), 5); /* name, rows, cols and the two */
+    }
+    size_t size = 0;
+    char *table = run_read(run_path("layers.csv"), &size);
+    static const char head[] = "name,rows,cols,rounded_error,seconds\r\n";
+    assert_memory_equal(table, head, sizeof head - 1);
+    size_t lines = 0;
+    for (size_t i = 0; i < size; i++) {
+        lines += table[i] == '\n';
+    }
+    assert_int_equal(lines, LAYERS + 1);
+    free(table);
+    const json_t *whole = json_array_get(json_object_get(run_result(&r, 5), "layers"), 0);
+    run_check_keys(whole, "input_max weight_outliers kurtosis massive rounded_error block");
+    run_free(&r);
+
+    /* What the demo is not calibrated for yet is computed. */
+    r = RUN("--json", "-c", "layers sort=input_ratio top=1");
+    run_check_keys(json_array_get(json_object_get(run_result(&r, 0), "layers"), 0), "input_ratio");
+    run_free(&r);
+    r = RUN("--json", "-c", "layers columns=weight_max,eror");
+    run_check_failed(&r, 1, "no column is named \"eror\", expected error?");
+    run_free(&r);
+    r = RUN("--json", "-c", "layers on=99.*");
+    run_check_failed(&r, 1, "no layer matches on=99.*");
+    run_free(&r);
+}
+
 static void test_planted_channels_have_the_known_numbers(void **ctx)
 {
     (void)ctx;
@@ -341,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_outliers_are_the_planted_ones),
         cmocka_unit_test(test_planted_channels_have_the_known_numbers),
         cmocka_unit_test(test_three_bits),
+        cmocka_unit_test(test_layers_are_ranked),
         cmocka_unit_test(test_export_gives_what_was_printed),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

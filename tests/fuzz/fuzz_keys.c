@@ -30,8 +30,7 @@ typedef struct fuzz {
     pl_state state, undone;
     bool has_undone;
     pl_keymap *keys;
-    pl_layer_score scores[64];
-    pl_layer_solution solutions[64];
+    pl_layer_row rows[64];
     pl_overview overview;
     pl_picture *picture;
     pl_solve_report plain;
@@ -192,11 +191,12 @@ static void make_lists(fuzz *f)
 static void happen(fuzz *f)
 {
     for (size_t i = 0; i < f->overview.n; i++) {
-        const bool none = one_in(f, 3);
-        f->scores[i] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN,
-                                        one_in(f, 5) ? PL_ERR_NUMERIC : PL_OK};
-        if (!none) {
-            f->scores[i] = (pl_layer_score){some_size(f), some_size(f), some_size(f), PL_OK};
+        const pl_id *result = pl_state_result(&f->state, i);
+        f->rows[i] = pl_layer_row_empty();
+        f->rows[i].problem = one_in(f, 5) ? PL_ERR_NUMERIC : PL_OK;
+        f->rows[i].result = result != NULL ? *result : (pl_id){0};
+        for (pl_column c = 0; c < PL_COLUMN_COUNT && one_in(f, 2); c++) {
+            f->rows[i].number[c] = (double)some_size(f);
         }
     }
     make_picture(f);
@@ -205,7 +205,6 @@ static void happen(fuzz *f)
     pl_screen_model *model = &f->model;
     model->picture = f->picture;
     model->overview = one_in(f, 10) ? NULL : &f->overview;
-    model->solutions = one_in(f, 10) ? NULL : f->solutions;
     model->stale = one_in(f, 3);
     model->calibrated = one_in(f, 2);
     model->plain = one_in(f, 2) ? &f->plain : NULL;
@@ -514,7 +513,7 @@ static int set_up(void **state)
     pl_source_release(source);
     pl_state_default_methods(&f->state);
     pl_check_ok(pl_keymap_create(&f->keys, &err), err);
-    f->overview = (pl_overview){pl_model_layer_count(model), f->scores};
+    f->overview = (pl_overview){pl_model_layer_count(model), f->rows};
     f->plain = (pl_solve_report){.relative_error = 0.01, .rounded_relative_error = 0.02};
     f->model = (pl_screen_model){.state = &f->state,
                                  .overview = &f->overview,

@@ -8,22 +8,22 @@
 
 static const pl_filter_layer q15 = {
     .names = {"model.layers.15.self_attn.q_proj", "15.self_attn.q_proj", "15.q_proj"},
-    .input_ratio = 14.1,
-    .weight_ratio = 2.75,
-    .weight_max = 2.41,
-    .gap = 5.6e-4,
-    .error = 8.3e-3,
-    .block = 15,
+    .values = {[PL_COLUMN_INPUT_RATIO] = 14.1,
+               [PL_COLUMN_WEIGHT_RATIO] = 2.75,
+               [PL_COLUMN_WEIGHT_MAX] = 2.41,
+               [PL_COLUMN_GAP] = 5.6e-4,
+               [PL_COLUMN_ERROR] = 8.3e-3,
+               [PL_COLUMN_BLOCK] = 15},
     .solved = true,
 };
 static const pl_filter_layer down5 = {
     .names = {"model.layers.5.mlp.down_proj", "5.mlp.down_proj", "5.down_proj"},
-    .input_ratio = NAN,
-    .weight_ratio = 9,
-    .weight_max = 1.5,
-    .gap = NAN,
-    .error = NAN,
-    .block = 5,
+    .values = {[PL_COLUMN_INPUT_RATIO] = NAN,
+               [PL_COLUMN_WEIGHT_RATIO] = 9,
+               [PL_COLUMN_WEIGHT_MAX] = 1.5,
+               [PL_COLUMN_GAP] = NAN,
+               [PL_COLUMN_ERROR] = NAN,
+               [PL_COLUMN_BLOCK] = 5},
 };
 
 static bool passes(const char *text, const pl_filter_layer *layer)
@@ -109,12 +109,14 @@ static void test_errors(void **state)
         {"input_ratio > nan", "filter: expected a number, not \"nan\""},
         {"input_ratio ! 3", "filter: expected > >= < <= = or !=, not \"!\""},
         {"input_ratoi > 20",
-         "filter: no score is named \"input_ratoi\", expected input_ratio?"},
-        {"zzzzzzzz > 20", "filter: no score is named \"zzzzzzzz\", expected input_ratio, "
-                          "weight_ratio, weight_max, gap, error or block"},
-        {"> 20", "filter: expected a name or a score, not \">\""},
-        {"q_proj and", "filter: expected a name or a score at the end"},
-        {"and", "filter: expected a name or a score, not \"and\""},
+         "filter: no column is named \"input_ratoi\", expected input_ratio?"},
+        {"zzzzzzzz > 20", "filter: no column is named \"zzzzzzzz\", expected input_ratio, "
+                          "weight_ratio, weight_max, weight_outliers, kurtosis, input_max, "
+                          "input_outliers, massive, error, rounded_error, output_error, gap, "
+                          "bits_per_weight, seconds or block"},
+        {"> 20", "filter: expected a name or a column, not \">\""},
+        {"q_proj and", "filter: expected a name or a column at the end"},
+        {"and", "filter: expected a name or a column, not \"and\""},
         {"q_proj k_proj", "filter: expected \"and\" or \"or\", not \"k_proj\""},
         {"not soled", "filter: \"soled\": expected solved?"},
         {"(q_proj", "filter: expected \")\" at the end"},

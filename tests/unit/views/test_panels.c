@@ -1,5 +1,6 @@
 /* The whole screen, drawn on a surface: every size, no empty pane, and what the panes say. */
 #include "views/help.h"
+#include "views/layers.h"
 #include "views/panel.h"
 
 #include <locale.h>
@@ -13,7 +14,7 @@
 typedef struct scene {
     pl_temp temp;
     pl_state state;
-    pl_layer_score scores[64];
+    pl_layer_row rows[64];
     pl_overview overview;
     pl_picture picture;
     float before[TINY_HIDDEN], after[TINY_HIDDEN];
@@ -42,9 +43,11 @@ static int set_up(void **state)
     pl_check_ok(pl_state_set_source(&s->state, source, &err), err);
     pl_source_release(source);
     pl_state_default_methods(&s->state);
-    s->overview = (pl_overview){pl_model_layer_count(model), s->scores};
+    s->overview = (pl_overview){pl_model_layer_count(model), s->rows};
     for (size_t i = 0; i < s->overview.n; i++) {
-        s->scores[i] = (pl_layer_score){1, (float)i, (float)NAN, PL_OK};
+        s->rows[i] = pl_layer_row_empty();
+        s->rows[i].number[PL_COLUMN_WEIGHT_MAX] = 1;
+        s->rows[i].number[PL_COLUMN_WEIGHT_RATIO] = (double)i;
     }
     for (size_t i = 0; i < TINY_HIDDEN; i++) {
         s->before[i] = i == 7 ? 5 : 1;
@@ -141,9 +144,11 @@ static void test_bad_layer(void **state)
 {
     scene *s = *state;
     s->model.marks = PL_MARKS_ASCII;
-    s->scores[1] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN, PL_ERR_NUMERIC};
-    s->scores[2] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN, PL_ERR_UNSUPPORTED};
-    s->scores[3] = (pl_layer_score){(float)NAN, (float)NAN, (float)NAN, PL_OK};
+    static const pl_status problems[] = {PL_OK, PL_ERR_NUMERIC, PL_ERR_UNSUPPORTED, PL_OK};
+    for (size_t i = 1; i < 4; i++) {
+        s->rows[i] = pl_layer_row_empty();
+        s->rows[i].problem = problems[i];
+    }
     char *text = draw(s, 30, 100);
     static const char *const rows[][2] = {
         {"0.k_proj ", " NaN "}, {"0.v_proj ", " - "}, {"0.o_proj ", " ... "}};
@@ -258,10 +263,59 @@ static void test_keys_make_commands(void **state)
 static void test_sorting(void **state)
 {
     scene *s = *state;
-    s->model.views.layers.sort = PL_SORT_WEIGHT_RATIO;
+    pl_layers_view *view = &s->model.views.layers;
     pl_intent intent = {.focus = -1};
+    /* Turned, model order becomes that of the bar: falling weight ratios, then rising. */
+    pl_panel_layers.act(&s->model, PL_ACT_SORT, &intent);
+    assert_true(view->sorted);
+    assert_int_equal(view->column, PL_COLUMN_WEIGHT_RATIO);
     pl_panel_layers.act(&s->model, PL_ACT_FIRST, &intent);
     assert_string_equal(intent.command, "select 2.down_proj");
+    pl_panel_layers.act(&s->model, PL_ACT_SORT, &intent);
+    pl_panel_layers.act(&s->model, PL_ACT_LAST, &intent);
+    assert_string_equal(intent.command, "select 2.down_proj");
+    /* Only what is known can be chosen; model order stands between the last and the first. */
+    pl_panel_layers.act(&s->model, PL_ACT_COLUMN_AFTER, &intent);
+    assert_int_equal(view->column, PL_COLUMN_WEIGHT_MAX);
+    assert_false(view->rising);
+    pl_panel_layers.act(&s->model, PL_ACT_COLUMN_AFTER, &intent);
+    assert_false(view->sorted);
+    pl_panel_layers.act(&s->model, PL_ACT_COLUMN_BEFORE, &intent);
+    assert_int_equal(view->column, PL_COLUMN_WEIGHT_MAX);
+    /* A solution's numbers count while the layer's result is the one they are of. */
+    s->rows[3].number[PL_COLUMN_GAP] = 0.5;
+    pl_panel_layers.act(&s->model, PL_ACT_COLUMN_AFTER, &intent);
+    assert_false(view->sorted);
+}
+
+/* `/` starts empty; up recalls the filter before. */
+static void test_filter_is_recalled(void **state)
+{
+    scene *s = *state;
+    pl_intent intent = {.focus = -1};
+    pl_layers_view *view = &s->model.views.layers;
+    pl_error err = {0};
+    pl_check_ok(pl_layers_filter(&s->model, "q_proj", &err), err);
+    pl_layers_type_start(&s->model);
+    assert_string_equal(view->typed, "");
+    assert_string_equal(view->filter, "");
+    pl_layers_type(&s->model, (pl_press){.key = PL_K_UP}, &intent);
+    assert_string_equal(view->typed, "q_proj");
+    assert_string_equal(view->filter, "q_proj");
+    pl_layers_type(&s->model, (pl_press){.key = PL_KEY_ESC}, &intent);
+    assert_string_equal(view->filter, "");
+    assert_false(view->typing);
+    /* What cannot be understood is said, and the line goes on. */
+    pl_layers_type_start(&s->model);
+    for (const char *c = "eror > 1"; *c != '\0'; c++) {
+        pl_layers_type(&s->model, (pl_press){.key = (uint32_t)*c}, &intent);
+    }
+    assert_string_equal(view->wrong, "no column is named \"eror\", expected error?");
+    pl_layers_type(&s->model, (pl_press){.key = PL_KEY_ENTER}, &intent);
+    assert_true(view->typing);
+    pl_layers_type(&s->model, (pl_press){.key = 'U' & 0x1f}, &intent);
+    assert_string_equal(view->wrong, "");
+    pl_layers_type(&s->model, (pl_press){.key = PL_KEY_ESC}, &intent);
 }
 
 static void test_help(void **state)
@@ -302,7 +356,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(test_sizes),   SCENE(test_bad_layer), SCENE(test_contents),
         SCENE(test_missing), SCENE(test_keys_make_commands),
-        SCENE(test_sorting), SCENE(test_help),
+        SCENE(test_sorting),
+        SCENE(test_filter_is_recalled), SCENE(test_help),
         SCENE(test_uncalibrated), SCENE(test_long_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
