@@ -76,19 +76,24 @@ static void put_help(const pl_call *call, pl_buf *out)
     }
 }
 
-/* Over the panes.  It needs neither state nor lab. */
+/* Over the panes, all of it behind the keys.  It needs neither state nor lab. */
 static pl_status help_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
     pl_buf text = {0};
     pl_status status = pl_call_run(call, NULL, NULL, NULL, err);
-    if (status == PL_OK) {
-        pl_result_text(call, &text);
-        status = pl_screen_show_help(screen, text.data != NULL ? text.data : "", call->n_words == 0,
-                                     err);
+    *taken = status == PL_OK;
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_result_text(call, &text);
+    const char *s = text.data != NULL ? text.data : "";
+    if (call->n_words > 0) {
+        pl_screen_show_text(screen, "Planish help", s);
+    } else {
+        pl_screen_show_keys(screen, s);
     }
     pl_buf_deinit(&text);
-    *taken = status == PL_OK;
-    return status;
+    return PL_OK;
 }
 
 const pl_command pl_command_help = {

@@ -1,7 +1,7 @@
-/* The figures of the visible panes: asked for, kept, shown stale until newer ones have come. */
 #include "app/workbench/figures.h"
 
 #include "app/workbench/parts.h"
+#include "app/workbench/say.h"
 #include "core/base/clock.h"
 #include "core/model/bare.h"
 #include "core/run/sweep.h"
@@ -31,6 +31,10 @@ typedef struct kept {
 struct pl_screen_figures {
     kept panes[PL_DISPLAY_PANES];
     bool split; /* when the focus was settled last */
+    struct {
+        size_t view;         /* the one whose memo is in the model */
+        pl_pane_memo *memos; /* [views]: where the user was in each view of a pane */
+    } places[PL_DISPLAY_PANES];
 };
 
 static const pl_pane display_panes[PL_DISPLAY_PANES] = {PL_PANE_MAIN, PL_PANE_SECOND,
@@ -84,11 +88,11 @@ static void hash_sweep(pl_hasher *hasher, const pl_state *state)
 static uint64_t learned_of(const pl_screen *screen)
 {
     const pl_spec *spec = pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM);
-    return pl_spec_is_learned(spec) ? screen->learned : 0;
+    return pl_spec_is_learned(spec) ? screen->learned.count : 0;
 }
 
 /* Of everything that the kind pays attention to. */
-static pl_id key_of(const pl_screen *screen, const pl_request *request, bool with_channel)
+static pl_id figure_key(const pl_screen *screen, const pl_request *request, bool with_channel)
 {
     const pl_state *state = screen->state;
     pl_hasher *hasher = NULL;
@@ -142,24 +146,17 @@ static bool shows_inputs(const pl_request *request)
 
 static bool solves(const pl_screen *screen)
 {
-    bool running = screen->live_wanted;
-    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        running = running || job->kind == PL_JOB_KIND_LIVE;
-    }
-    return running;
+    return screen->wants.solve || pl_jobs_find(&screen->jobs, PL_JOB_KIND_LIVE) != NULL;
 }
 
 static bool prepares(const pl_screen *screen)
 {
-    bool running = screen->prepare_wanted || pl_screen_brings(screen, PL_BRINGS_INPUTS);
-    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        running = running || job->kind == PL_JOB_KIND_PREPARE;
-    }
-    return running;
+    return screen->wants.calibration || pl_jobs_bringing(&screen->jobs, PL_BRINGS_INPUTS) != NULL ||
+           pl_jobs_find(&screen->jobs, PL_JOB_KIND_PREPARE) != NULL;
 }
 
 /* Why there can be no figure now, as what to do about it; NULL if there can. */
-static const char *needs(const pl_screen *screen, const pl_request *request)
+static const char *what_it_needs(const pl_screen *screen, const pl_request *request)
 {
     const pl_state *state = screen->state;
     unsigned uses = request->kind->uses;
@@ -190,24 +187,16 @@ static const char *needs(const pl_screen *screen, const pl_request *request)
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
-static pl_screen_job *job_of(const pl_screen *screen, uint64_t id)
-{
-    pl_screen_job *job = id != 0 ? screen->jobs : NULL;
-    while (job != NULL && job->id != id) {
-        job = job->next;
-    }
-    return job;
-}
-
-static void stop(pl_screen *screen, kept *k)
+static void stop_figure(pl_screen *screen, kept *k)
 {
     if (k->job != 0) {
-        pl_worker_cancel(screen->options->worker, k->job);
+        pl_worker_cancel(screen->jobs.worker, k->job);
         k->job = 0;
     }
 }
 
-static bool wants(const pl_screen *screen, size_t index, const pl_panes *panes, pl_request *request)
+static bool wants_figure(const pl_screen *screen, size_t index, const pl_panes *panes,
+                         pl_request *request)
 {
     pl_pane pane = display_panes[index];
     const pl_screen_view *view = pl_view_of(screen->state, pane);
@@ -216,7 +205,7 @@ static bool wants(const pl_screen *screen, size_t index, const pl_panes *panes, 
            pl_view_request(screen->state, pane, request);
 }
 
-static void forget(kept *k)
+static void forget_figure(kept *k)
 {
     pl_figure_deinit(&k->figure);
     k->figure = (pl_figure){0};
@@ -232,30 +221,37 @@ static bool rested(const pl_screen *screen, const kept *k, const pl_request *req
     return !request->kind->slow || (!solves(screen) && pl_clock_now() - k->since >= REST_SECONDS);
 }
 
+static pl_status run_figure(void *arg, pl_task *task, pl_error *err)
+{
+    pl_screen_job *job = arg;
+    return pl_kind_make(job->lab, &job->state, &job->request, &job->figure, task, err);
+}
+
 static void pump_pane(pl_screen *screen, size_t index, const pl_request *request)
 {
     kept *k = &screen->figures->panes[index];
-    pl_id wanted = key_of(screen, request, true);
+    pl_id wanted = figure_key(screen, request, true);
     if (!pl_id_equal(wanted, k->wanted)) {
-        stop(screen, k);
+        stop_figure(screen, k);
         k->wanted = wanted;
         k->since = pl_clock_now();
         k->failed = false;
     }
     bool current = k->made && pl_id_equal(k->key, wanted);
-    if (current || k->failed || k->job != 0 || needs(screen, request) != NULL ||
+    if (current || k->failed || k->job != 0 || what_it_needs(screen, request) != NULL ||
         !rested(screen, k, request)) {
         return;
     }
     pl_screen_job *job = NULL;
-    if (pl_screen_make_job(screen, PL_JOB_KIND_FIGURE, request->kind->name, &job, NULL) != PL_OK) {
+    if (pl_jobs_create(&screen->jobs, PL_JOB_KIND_FIGURE, request->kind->name, screen->state, &job,
+                       NULL) != PL_OK) {
         return; /* tried again in the next round */
     }
     job->request = *request;
     job->figure_key = wanted;
-    job->figure_base = key_of(screen, request, false);
+    job->figure_base = figure_key(screen, request, false);
     pl_urgency urgency = request->kind->slow ? PL_JOB_ORDINARY : PL_JOB_URGENT;
-    if (pl_screen_submit_job(screen, job, urgency, NULL) == PL_OK) {
+    if (pl_jobs_submit(&screen->jobs, job, urgency, run_figure, NULL) == PL_OK) {
         k->job = job->id;
     }
 }
@@ -277,7 +273,7 @@ static void settle_focus(pl_screen *screen)
     screen->figures->split = split;
 }
 
-void pl_screen_pump_figures(pl_screen *screen)
+void pl_figures_pump(pl_screen *screen)
 {
     if (screen->state->source == NULL || screen->figures == NULL) {
         return;
@@ -285,19 +281,19 @@ void pl_screen_pump_figures(pl_screen *screen)
     settle_focus(screen);
     int rows = 0; /* of the next frame, which may be of another size than the last */
     int cols = 0;
-    pl_terminal_size(screen->terminal, &rows, &cols);
+    pl_terminal_size(screen->face.terminal, &rows, &cols);
     pl_panes panes = pl_screen_panes(&screen->model, rows, cols);
     for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
         pl_request request;
-        if (wants(screen, i, &panes, &request)) {
+        if (wants_figure(screen, i, &panes, &request)) {
             pump_pane(screen, i, &request);
         } else {
-            stop(screen, &screen->figures->panes[i]);
+            stop_figure(screen, &screen->figures->panes[i]);
         }
     }
 }
 
-bool pl_screen_figures_rest(const pl_screen *screen)
+bool pl_figures_rest(const pl_screen *screen)
 {
     bool waits = false;
     for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
@@ -308,7 +304,7 @@ bool pl_screen_figures_rest(const pl_screen *screen)
     return waits;
 }
 
-void pl_screen_end_figure(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
+void pl_figures_take(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
 {
     for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
         kept *k = &screen->figures->panes[i];
@@ -317,7 +313,7 @@ void pl_screen_end_figure(pl_screen *screen, pl_screen_job *job, const pl_job_ev
         }
         k->job = 0;
         if (event->status == PL_OK) {
-            forget(k);
+            forget_figure(k);
             k->figure = job->figure;
             job->figure = (pl_figure){0};
             k->made = true;
@@ -333,14 +329,14 @@ void pl_screen_end_figure(pl_screen *screen, pl_screen_job *job, const pl_job_ev
     }
 }
 
-void pl_screen_retry_figures(pl_screen *screen)
+void pl_figures_retry(pl_screen *screen)
 {
     for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
         screen->figures->panes[i].failed = false;
     }
 }
 
-pl_status pl_screen_make_figures(pl_screen *screen, pl_error *err)
+pl_status pl_figures_create(pl_screen *screen, pl_error *err)
 {
     size_t views = 0;
     while (pl_views()[views] != NULL) {
@@ -348,32 +344,30 @@ pl_status pl_screen_make_figures(pl_screen *screen, pl_error *err)
     }
     screen->figures = calloc(1, sizeof *screen->figures);
     bool whole = screen->figures != NULL;
-    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
-        screen->memos[i].memos = calloc(views, sizeof *screen->memos[i].memos);
-        whole = whole && screen->memos[i].memos != NULL;
+    for (size_t i = 0; whole && i < PL_DISPLAY_PANES; i++) {
+        pl_pane_memo **memos = &screen->figures->places[i].memos;
+        *memos = calloc(views, sizeof **memos);
+        whole = *memos != NULL;
     }
     return whole ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory for figures");
 }
 
-void pl_screen_drop_figures(pl_screen *screen)
+void pl_figures_drop(pl_screen *screen)
 {
     for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
         kept *k = &screen->figures->panes[i];
-        stop(screen, k);
-        forget(k);
+        stop_figure(screen, k);
+        forget_figure(k);
         *k = (kept){0};
         screen->model.shown[i] = (pl_shown){0};
     }
 }
 
-void pl_screen_free_figures(pl_screen *screen)
+void pl_figures_free(pl_screen *screen)
 {
     for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
-        forget(&screen->figures->panes[i]);
-    }
-    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
-        free(screen->memos[i].memos);
-        screen->memos[i].memos = NULL;
+        forget_figure(&screen->figures->panes[i]);
+        free(screen->figures->places[i].memos);
     }
     free(screen->figures);
     screen->figures = NULL;
@@ -382,19 +376,20 @@ void pl_screen_free_figures(pl_screen *screen)
 /* --- what the panes see ----------------------------------------------------------------------- */
 
 /* Each view keeps its own place in a pane: where it was zoomed to, its crosshair. */
-static void switch_memo(pl_screen *screen, size_t index)
+static void switch_place(pl_screen *screen, size_t index)
 {
     pl_shown *shown = &screen->model.shown[index];
     const size_t at = pl_view_place(pl_view_of(screen->state, display_panes[index]));
-    pl_screen_memos *memos = &screen->memos[index];
-    if (memos->view != at) {
-        memos->memos[memos->view] = shown->memo;
-        shown->memo = memos->memos[at];
-        memos->view = at;
+    size_t *view = &screen->figures->places[index].view;
+    pl_pane_memo *memos = screen->figures->places[index].memos;
+    if (*view != at) {
+        memos[*view] = shown->memo;
+        shown->memo = memos[at];
+        *view = at;
     }
 }
 
-void pl_screen_fill_figures(pl_screen *screen)
+void pl_figures_fill(pl_screen *screen)
 {
     if (screen->figures != NULL) {
         settle_focus(screen);
@@ -402,7 +397,7 @@ void pl_screen_fill_figures(pl_screen *screen)
     for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
         const kept *k = &screen->figures->panes[i];
         pl_shown *shown = &screen->model.shown[i];
-        switch_memo(screen, i);
+        switch_place(screen, i);
         pl_pane_memo memo = shown->memo;
         *shown = (pl_shown){.memo = memo};
         pl_request request;
@@ -411,11 +406,11 @@ void pl_screen_fill_figures(pl_screen *screen)
             continue;
         }
         bool of_kind = k->made && k->kind == request.kind;
-        const pl_screen_job *job = job_of(screen, k->job);
-        shown->needs = needs(screen, &request);
+        const pl_screen_job *job = (k->job != 0 ? pl_jobs_of_id(&screen->jobs, k->job) : NULL);
+        shown->needs = what_it_needs(screen, &request);
         bool keep = of_kind && (shown->needs == NULL || solves(screen));
         shown->figure = keep ? &k->figure : NULL;
-        shown->stale = !pl_id_equal(k->base, key_of(screen, &request, false));
+        shown->stale = !pl_id_equal(k->base, figure_key(screen, &request, false));
         shown->working = job != NULL;
         shown->seconds = job != NULL ? pl_clock_now() - job->started : 0;
         shown->share = job != NULL ? job->shown.share : 0;
@@ -425,7 +420,7 @@ void pl_screen_fill_figures(pl_screen *screen)
 
 /* --- export ----------------------------------------------------------------------------------- */
 
-void pl_screen_offer_figure(pl_screen *screen)
+void pl_figures_offer(pl_screen *screen)
 {
     const pl_state *state = screen->state;
     pl_pane pane = screen->model.focus;

@@ -1,77 +1,14 @@
-/* What the screen lets the worker do: pictures, scores, live solves, typed commands. */
-#include "app/workbench/parts.h"
-#include "plots/kinds.h"
+#include "app/workbench/jobs.h"
 
 #include "core/base/clock.h"
-#include "core/model/bare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A superseded live solve is cancelled as soon as it has shown a frame, so that a held key shows
- * frames on its way, or has run so long without one. */
-static const double SUPERSEDED_SECONDS = 0.25;
+/* --- one job ---------------------------------------------------------------------------------- */
 
-/* --- on the worker ---------------------------------------------------------------------------- */
-
-static pl_status run_call(pl_screen_job *job, pl_task *task, pl_error *err)
-{
-    pl_lab_begin(job->lab);
-    pl_status status = pl_call_run(job->call, &job->state, job->lab, task, err);
-    char *warning = pl_lab_take_warning(job->lab);
-    if (warning != NULL) {
-        free(job->call->warning);
-        job->call->warning = warning;
-    }
-    return status;
-}
-
-static pl_status run_plain(pl_screen_job *job, pl_task *task, pl_error *err)
-{
-    pl_id result;
-    return pl_solve_layer(job->lab, &job->state, job->state.layer, &job->report, &result, task,
-                          err);
-}
-
-static pl_status run_prepare(pl_screen_job *job, pl_task *task, pl_error *err)
-{
-    pl_id key;
-    return pl_lab_calibration(job->lab, &job->state, &key, task, err);
-}
-
-static pl_status run_scores(pl_screen_job *job, pl_task *task, pl_error *err)
-{
-    return pl_layer_rows(job->lab, &job->state, job->first, job->count, job->rows, task, err);
-}
-
-static pl_status run_job(void *arg, pl_task *task, pl_error *err)
-{
-    pl_screen_job *job = arg;
-    switch (job->kind) {
-    case PL_JOB_KIND_COMMAND:
-        return run_call(job, task, err);
-    case PL_JOB_KIND_LIVE:
-        return pl_screen_run_live(job, task, err);
-    case PL_JOB_KIND_PICTURE:
-        return pl_picture_create(job->lab, &job->state, job->state.layer, &job->picture, task, err);
-    case PL_JOB_KIND_SCORES:
-        return run_scores(job, task, err);
-    case PL_JOB_KIND_PLAIN:
-        return run_plain(job, task, err);
-    case PL_JOB_KIND_READY:
-    case PL_JOB_KIND_MEANING:
-        return pl_screen_run_idle(job, task, err);
-    case PL_JOB_KIND_FIGURE:
-        return pl_kind_make(job->lab, &job->state, &job->request, &job->figure, task, err);
-    default:
-        return run_prepare(job, task, err);
-    }
-}
-
-/* --- submitting ------------------------------------------------------------------------------- */
-
-void pl_screen_destroy_job(pl_screen_job *job)
+void pl_jobs_destroy(pl_screen_job *job)
 {
     if (job != NULL) {
         pl_state_deinit(&job->state);
@@ -83,31 +20,22 @@ void pl_screen_destroy_job(pl_screen_job *job)
     }
 }
 
-static pl_screen_job *find_kind(const pl_screen *screen, pl_job_kind kind)
-{
-    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        if (job->kind == kind) {
-            return job;
-        }
-    }
-    return NULL;
-}
-
-pl_status pl_screen_make_job(pl_screen *screen, pl_job_kind kind, const char *name,
-                             pl_screen_job **out, pl_error *err)
+pl_status pl_jobs_create(const pl_jobs *jobs, pl_job_kind kind, const char *name,
+                         const pl_state *state, pl_screen_job **out, pl_error *err)
 {
     *out = NULL;
     pl_screen_job *job = calloc(1, sizeof *job);
     if (job == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a job");
     }
-    pl_status status = pl_state_copy(&job->state, screen->state, err);
+    pl_status status = pl_state_copy(&job->state, state, err);
     if (status != PL_OK) {
         free(job);
         return status;
     }
     job->kind = kind;
-    job->lab = screen->options->lab;
+    job->worker = jobs->worker;
+    job->lab = jobs->lab;
     job->started = pl_clock_now();
     snprintf(job->shown.name, sizeof job->shown.name, "%s", name);
     if (job->state.source != NULL) {
@@ -117,22 +45,21 @@ pl_status pl_screen_make_job(pl_screen *screen, pl_job_kind kind, const char *na
     return PL_OK;
 }
 
-pl_status pl_screen_submit_job(pl_screen *screen, pl_screen_job *job, pl_urgency urgency,
-                               pl_error *err)
+pl_status pl_jobs_submit(pl_jobs *jobs, pl_screen_job *job, pl_urgency urgency,
+                         pl_status (*run)(void *job, pl_task *task, pl_error *err), pl_error *err)
 {
     job->urgent = urgency == PL_JOB_URGENT;
-    const char *unit = job->kind == PL_JOB_KIND_COMMAND ? pl_call_unit(job->call)
+    const char *unit = job->kind == PL_JOB_KIND_COMMAND   ? pl_call_unit(job->call)
                        : job->kind == PL_JOB_KIND_PREPARE ? "tokens"
                        : job->kind == PL_JOB_KIND_FIGURE  ? job->request.kind->unit
                                                           : NULL;
-    job->id =
-        pl_worker_submit(screen->options->worker, urgency, job->shown.name, unit, run_job, job);
+    job->id = pl_worker_submit(jobs->worker, urgency, job->shown.name, unit, run, job);
     if (job->id == 0) {
         job->call = NULL;
-        pl_screen_destroy_job(job);
+        pl_jobs_destroy(job);
         return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a job");
     }
-    pl_screen_job **end = &screen->jobs;
+    pl_screen_job **end = &jobs->first;
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -140,9 +67,63 @@ pl_status pl_screen_submit_job(pl_screen *screen, pl_screen_job *job, pl_urgency
     return PL_OK;
 }
 
-bool pl_screen_slow_runs(const pl_screen *screen)
+/* --- looking for one -------------------------------------------------------------------------- */
+
+/* The screen's own: nobody asked for it or waits for it. */
+static bool is_own(const pl_screen_job *job)
 {
-    for (pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
+    switch (job->kind) {
+    case PL_JOB_KIND_COMMAND:
+    case PL_JOB_KIND_LIVE:
+    case PL_JOB_KIND_PREPARE:
+        return false;
+    case PL_JOB_KIND_FIGURE:
+        return !job->request.kind->slow; /* one waits for a slow one */
+    default:
+        return true;
+    }
+}
+
+pl_screen_job *pl_jobs_find(const pl_jobs *jobs, pl_job_kind kind)
+{
+    pl_screen_job *job = jobs->first;
+    while (job != NULL && job->kind != kind) {
+        job = job->next;
+    }
+    return job;
+}
+
+pl_screen_job *pl_jobs_of_id(const pl_jobs *jobs, uint64_t id)
+{
+    pl_screen_job *job = jobs->first;
+    while (job != NULL && job->id != id) {
+        job = job->next;
+    }
+    return job;
+}
+
+pl_screen_job *pl_jobs_bringing(const pl_jobs *jobs, pl_brings what)
+{
+    pl_screen_job *job = jobs->first;
+    while (job != NULL &&
+           (job->kind != PL_JOB_KIND_COMMAND || job->call->command->brings != what)) {
+        job = job->next;
+    }
+    return job;
+}
+
+pl_screen_job *pl_jobs_newest(const pl_jobs *jobs)
+{
+    pl_screen_job *newest = NULL;
+    for (pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
+        newest = is_own(job) ? newest : job;
+    }
+    return newest;
+}
+
+bool pl_jobs_slow_run(const pl_jobs *jobs)
+{
+    for (const pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
         if (job->kind == PL_JOB_KIND_COMMAND && pl_call_is_slow(job->call)) {
             return true;
         }
@@ -150,224 +131,120 @@ bool pl_screen_slow_runs(const pl_screen *screen)
     return false;
 }
 
-bool pl_screen_brings(const pl_screen *screen, pl_brings what)
+void pl_jobs_cancel(const pl_jobs *jobs, const pl_screen_job *job)
 {
-    for (const pl_screen_job *job = screen->jobs; job != NULL; job = job->next) {
-        if (job->kind == PL_JOB_KIND_COMMAND && job->call->command->brings == what) {
-            return true;
+    pl_worker_cancel(jobs->worker, job->id);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+pl_screen_job *pl_jobs_take(pl_jobs *jobs, const pl_job_event *event)
+{
+    pl_screen_job **at = &jobs->first;
+    while (*at != NULL && (*at)->id != event->job) {
+        at = &(*at)->next;
+    }
+    pl_screen_job *job = *at;
+    if (job == NULL) {
+        return NULL;
+    }
+    if (event->done) {
+        *at = job->next;
+        return job;
+    }
+    memcpy(job->shown.what, event->what, sizeof job->shown.what);
+    job->shown.amount = event->amount;
+    job->shown.total = event->total;
+    job->shown.share = event->share;
+    return NULL;
+}
+
+void pl_jobs_stop(pl_jobs *jobs)
+{
+    for (const pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
+        pl_jobs_cancel(jobs, job);
+    }
+    while (jobs->first != NULL) {
+        pl_worker_wait(jobs->worker);
+        pl_job_event event;
+        while (pl_worker_next(jobs->worker, &event)) {
+            pl_jobs_destroy(pl_jobs_take(jobs, &event));
+        }
+    }
+    free(jobs->rows);
+    jobs->rows = NULL;
+    jobs->capacity = 0;
+}
+
+/* --- the list --------------------------------------------------------------------------------- */
+
+/* The worker takes urgent jobs first, and goes on with the ordinary one it has begun. */
+static bool is_running(const pl_jobs *jobs, const pl_screen_job *job)
+{
+    if (job->shown.share > 0) {
+        return true;
+    }
+    for (const pl_screen_job *other = jobs->first; other != NULL; other = other->next) {
+        if (other == job) {
+            return true; /* none before it in its class */
+        }
+        if (other->urgent || !job->urgent) {
+            return false;
         }
     }
     return false;
 }
 
-/* A solve that has to learn its transform first leaves room for pictures of that. */
-static bool learns(const pl_state *state, const pl_call *call)
+static pl_job_row row_of(const pl_jobs *jobs, const pl_screen_job *job)
 {
-    return state->source != NULL && call->command->learns &&
-           pl_spec_is_learned(pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM));
+    pl_job_row row = {.line = job->shown, .id = job->id, .own = is_own(job)};
+    row.line.seconds = pl_clock_now() - job->started;
+    row.phase = is_running(jobs, job) ? PL_JOB_PHASE_RUNNING : PL_JOB_PHASE_QUEUED;
+    return row;
 }
 
-pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line, pl_error *err)
+const pl_job_row *pl_jobs_list(pl_jobs *jobs, size_t *count)
 {
-    pl_screen_job *job = NULL;
-    const bool slow = pl_call_is_slow(call);
-    const bool ordinary = slow || learns(screen->state, call);
-    char shown[48];
-    snprintf(shown, sizeof shown, "%s%s", call->command->name,
-             slow && pl_call_is_of_all(call) ? " all" : "");
-    pl_status status = pl_screen_make_job(screen, PL_JOB_KIND_COMMAND, shown, &job, err);
-    if (status == PL_OK) {
-        job->call = call;
-        job->line = line;
-        status = pl_screen_submit_job(
-            screen, job, ordinary ? PL_JOB_ORDINARY : PL_JOB_URGENT, err);
+    size_t need = jobs->n_ended;
+    *count = 0;
+    for (const pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
+        need++;
     }
-    return status;
-}
-
-/* Submits a job of the screen's own; one that cannot be made is tried again in the next round
- * of the loop. */
-static bool start(pl_screen *screen, pl_screen_job *job, pl_urgency urgency)
-{
-    return pl_screen_submit_job(screen, job, urgency, NULL) == PL_OK;
-}
-
-static void start_live(pl_screen *screen)
-{
-    pl_screen_job *running = find_kind(screen, PL_JOB_KIND_LIVE);
-    pl_screen_job *plain = find_kind(screen, PL_JOB_KIND_PLAIN);
-    if (plain != NULL) {
-        pl_worker_cancel(screen->options->worker, plain->id);
-    }
-    if (running != NULL) {
-        bool other = running->state.layer != screen->state->layer;
-        if (other || running->frames > 0 ||
-            pl_clock_now() - running->started > SUPERSEDED_SECONDS) {
-            pl_worker_cancel(screen->options->worker, running->id);
+    if (need > jobs->capacity) {
+        pl_job_row *rows = realloc(jobs->rows, (need + 16) * sizeof *rows);
+        if (rows == NULL) {
+            return jobs->rows;
         }
-        return;
+        jobs->rows = rows;
+        jobs->capacity = need + 16;
     }
-    pl_screen_job *job = NULL;
-    if (pl_screen_make_job(screen, PL_JOB_KIND_LIVE, "solve", &job, NULL) != PL_OK) {
-        return;
-    }
-    if (!pl_screen_lend_live(screen, job) || pl_call_parse("solve", &job->call, NULL) != PL_OK) {
-        pl_screen_destroy_job(job);
-        return;
-    }
-    screen->live_wanted = !start(screen, job, PL_JOB_URGENT);
-    screen->picture_wanted = screen->picture_wanted && screen->picture == NULL;
-}
-
-/* A solve without a calibration is kept until there is one. */
-static void postpone_live(pl_screen *screen)
-{
-    screen->live_wanted = false;
-    screen->solve_later = true;
-    if (pl_model_is_bare(screen->state->source->model)) {
-        screen->solve_later = false;
-        pl_screen_say(screen, PL_MESSAGE_WARNING,
-                      "solving needs inputs:  :open W.safetensors inputs=X.safetensors");
-    } else if (pl_screen_brings(screen, PL_BRINGS_INPUTS)) {
-        pl_screen_say(screen, PL_MESSAGE_INFO, "the solve starts when the calibration is done");
-    } else {
-        char text[120];
-        pl_keymap_say(screen->model.keys, screen->model.focus,
-                      "solving needs a calibration:  :calibrate text=FILE  (key {calibrate})", text,
-                      sizeof text);
-        pl_screen_say(screen, PL_MESSAGE_WARNING, text);
-    }
-}
-
-static void start_picture(pl_screen *screen)
-{
-    const pl_screen_job *live = find_kind(screen, PL_JOB_KIND_LIVE);
-    if (live != NULL && live->state.layer == screen->state->layer) {
-        return; /* it brings its own, solved */
-    }
-    pl_screen_job *job = NULL;
-    if (find_kind(screen, PL_JOB_KIND_PICTURE) == NULL &&
-        pl_screen_make_job(screen, PL_JOB_KIND_PICTURE, "picture", &job, NULL) == PL_OK) {
-        screen->picture_wanted = !start(screen, job, PL_JOB_URGENT);
-    }
-}
-
-/* The next piece of layers without scores, the selected one's first. */
-static void start_scores(pl_screen *screen)
-{
-    size_t n = screen->overview.n;
-    if (screen->scores_failed || n == 0 || find_kind(screen, PL_JOB_KIND_SCORES) != NULL) {
-        return;
-    }
-    size_t first = screen->state->layer < n ? screen->state->layer : 0;
-    size_t tried = 0;
-    while (tried < n && screen->scored[first]) {
-        first = (first + 1) % n;
-        tried++;
-    }
-    if (tried == n) {
-        return;
-    }
-    /* Behind a calibration they would wait for its end: small urgent pieces go in between. */
-    bool between = pl_screen_slow_runs(screen);
-    size_t count = 0;
-    while (count < (between ? 1 : PL_SCORES_PIECE) && first + count < n &&
-           !screen->scored[first + count]) {
-        count++;
-    }
-    pl_screen_job *job = NULL;
-    if (pl_screen_make_job(screen, PL_JOB_KIND_SCORES, "scores", &job, NULL) == PL_OK) {
-        job->first = first;
-        job->count = count;
-        bool started = start(screen, job, between ? PL_JOB_URGENT : PL_JOB_ORDINARY);
-        (void)started; /* tried again in the next round */
-    }
-}
-
-/* The rounder alone on the selected layer, once that is solved with something before it. */
-static void start_plain(pl_screen *screen)
-{
-    const pl_state *state = screen->state;
-    const pl_picture *picture = screen->picture;
-    if (picture == NULL || !picture->solved || picture->preview_rows > 0 ||
-        picture->layer != state->layer || screen->live_wanted ||
-        find_kind(screen, PL_JOB_KIND_PLAIN) != NULL ||
-        (pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL &&
-         pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM)->method == NULL) ||
-        pl_state_spec(state, state->layer, PL_SLOT_ROUND)->method == NULL) {
-        return;
-    }
-    pl_screen_job *job = NULL;
-    if (pl_screen_make_job(screen, PL_JOB_KIND_PLAIN, "solve", &job, NULL) != PL_OK) {
-        return;
-    }
-    job->state.slots[PL_SLOT_PRECONDITION].method = NULL;
-    job->state.slots[PL_SLOT_TRANSFORM].method = NULL;
-    for (size_t i = 0; i < job->state.n_overrides; i++) {
-        if (job->state.overrides[i].slot != PL_SLOT_ROUND) {
-            job->state.overrides[i].spec.method = NULL;
+    for (int running = 1; running >= 0; running--) {
+        for (const pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
+            pl_job_row row = row_of(jobs, job);
+            if ((row.phase == PL_JOB_PHASE_RUNNING) == (running == 1)) {
+                jobs->rows[(*count)++] = row;
+            }
         }
     }
-    pl_id plan = pl_state_plan(&job->state, job->state.layer);
-    if (pl_id_equal(plan, screen->plain_plan) && screen->plain_layer == state->layer) {
-        pl_screen_destroy_job(job);
-        return;
+    for (size_t i = 0; i < jobs->n_ended; i++) {
+        jobs->rows[(*count)++] = jobs->ended[i];
     }
-    job->plan = screen->plain_plan = plan;
-    screen->plain_layer = state->layer;
-    screen->have_plain = false;
-    bool started = start(screen, job, PL_JOB_URGENT);
-    (void)started; /* without it the numbers to compare with stay away */
+    return jobs->rows;
 }
 
-static void start_prepare(pl_screen *screen)
+void pl_jobs_remember(pl_jobs *jobs, const pl_screen_job *job, pl_status status, const char *why)
 {
-    pl_screen_job *job = NULL;
-    if (find_kind(screen, PL_JOB_KIND_PREPARE) == NULL &&
-        pl_screen_make_job(screen, PL_JOB_KIND_PREPARE, "calibrate", &job, NULL) == PL_OK) {
-        screen->prepare_wanted = !start(screen, job, PL_JOB_ORDINARY);
+    pl_job_row row = row_of(jobs, job);
+    row.phase = status == PL_OK              ? PL_JOB_PHASE_DONE
+                : status == PL_ERR_CANCELLED ? PL_JOB_PHASE_CANCELLED
+                                             : PL_JOB_PHASE_FAILED;
+    if (row.own && row.phase != PL_JOB_PHASE_FAILED) {
+        return; /* many, small, and nobody asked for them */
     }
-}
-
-static void start_idle(pl_screen *screen)
-{
-    const pl_job_kind kind = pl_screen_idle_kind(screen);
-    pl_screen_job *job = NULL;
-    const char *name = kind == PL_JOB_KIND_READY ? "weights" : "ruler";
-    if (kind == PL_JOB_KIND_COUNT || pl_screen_make_job(screen, kind, name, &job, NULL) != PL_OK) {
-        return;
-    }
-    if (!pl_screen_lend_live(screen, job)) {
-        pl_screen_destroy_job(job);
-        return;
-    }
-    /* The knob is the live solves' own, which nothing interrupts; the rest may be interrupted. */
-    if (start(screen, job, kind == PL_JOB_KIND_READY ? PL_JOB_URGENT : PL_JOB_ORDINARY)) {
-        pl_screen_begin_idle(screen, kind);
-    }
-}
-
-void pl_screen_pump_jobs(pl_screen *screen)
-{
-    if (screen->state->source == NULL) {
-        return;
-    }
-    if (screen->live_wanted && !pl_can_solve(screen->state)) {
-        postpone_live(screen);
-    }
-    if (screen->live_wanted) {
-        start_live(screen);
-    } else if (screen->picture_wanted) {
-        start_picture(screen);
-    }
-    if (screen->picture == NULL) {
-        return; /* the first picture comes first */
-    }
-    start_scores(screen);
-    if (screen->prepare_wanted) {
-        start_prepare(screen);
-    }
-    start_plain(screen);
-    pl_screen_pump_figures(screen);
-    start_idle(screen);
+    snprintf(row.why, sizeof row.why, "%.*s", (int)sizeof row.why - 1, why != NULL ? why : "");
+    pl_text_trim_utf8(row.why);
+    size_t keep = jobs->n_ended < PL_ENDED_JOBS ? jobs->n_ended : PL_ENDED_JOBS - 1;
+    memmove(jobs->ended + 1, jobs->ended, keep * sizeof *jobs->ended);
+    jobs->ended[0] = row;
+    jobs->n_ended = keep + 1;
 }

@@ -1,16 +1,24 @@
-/* What a key does: the prompt, overlays, the focused pane and the table, in this order. */
+#include "app/workbench/keys.h"
+
+#include "app/workbench/acts.h"
+#include "app/workbench/figures.h"
+#include "app/workbench/lines.h"
+#include "app/workbench/looks.h"
+#include "app/workbench/palette.h"
 #include "app/workbench/parts.h"
+#include "app/workbench/say.h"
+#include "app/workbench/show.h"
+#include "app/workbench/steps.h"
+#include "app/workbench/tour.h"
+#include "app/workbench/work.h"
+#include "views/layers.h"
 #include "views/view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void pl_screen_open_prompt(pl_screen *screen, const char *text)
-{
-    pl_screen_say(screen, PL_MESSAGE_INFO, "");
-    pl_prompt_open(screen->prompt, text);
-}
+enum { MOST_COUNT = 9999 };
 
 static void cycle_view(pl_screen *screen, bool side)
 {
@@ -34,17 +42,14 @@ static void open_help(pl_screen *screen)
 {
     pl_buf text = {0};
     pl_help(NULL, &text);
-    pl_error err = {0};
-    if (pl_help_open(&screen->help, screen->model.keys, text.data != NULL ? text.data : "", &err) !=
-        PL_OK) {
-        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
-    }
+    pl_screen_show_keys(screen, text.data != NULL ? text.data : "");
     pl_buf_deinit(&text);
 }
 
 static void change_pane(pl_screen *screen, int by)
 {
-    pl_panes panes = pl_screen_panes(&screen->model, screen->surface.rows, screen->surface.cols);
+    pl_panes panes =
+        pl_screen_panes(&screen->model, screen->face.surface.rows, screen->face.surface.cols);
     screen->model.focus = pl_panes_next(&panes, screen->model.focus, by);
     if (pl_zoomed_pane(screen->state) < PL_PANE_COUNT) { /* the zoom goes along */
         char text[32];
@@ -68,7 +73,9 @@ static void global_action(pl_screen *screen, pl_action action)
         cycle_view(screen, action == PL_ACT_SIDE);
         break;
     case PL_ACT_SOLVE:
-        screen->live_wanted = screen->state->source != NULL;
+        if (screen->state->source != NULL) {
+            pl_wants_solve(&screen->wants);
+        }
         break;
     case PL_ACT_SOLVE_ALL:
         pl_screen_type_line(screen, "solve all");
@@ -77,7 +84,7 @@ static void global_action(pl_screen *screen, pl_action action)
         pl_screen_open_prompt(screen, "calibrate text=");
         break;
     case PL_ACT_FIGURE:
-        pl_screen_offer_figure(screen);
+        pl_figures_offer(screen);
         break;
     case PL_ACT_PROMPT:
         pl_screen_open_prompt(screen, "");
@@ -102,14 +109,14 @@ static void global_action(pl_screen *screen, pl_action action)
         pl_screen_restore(screen);
         break;
     case PL_ACT_REDRAW:
-        pl_terminal_redraw(screen->terminal);
-        pl_screen_retry_figures(screen);
+        pl_terminal_redraw(screen->face.terminal);
+        pl_figures_retry(screen);
         break;
     case PL_ACT_SUSPEND:
-        pl_terminal_suspend(screen->terminal);
+        pl_terminal_suspend(screen->face.terminal);
         break;
     case PL_ACT_QUIT:
-        screen->quit = true;
+        screen->loop.quit = true;
         break;
     case PL_ACT_FILTER:
         pl_layers_type_start(&screen->model);
@@ -118,7 +125,7 @@ static void global_action(pl_screen *screen, pl_action action)
         pl_screen_open_palette(screen);
         break;
     case PL_ACT_JOBS:
-        screen->jobs_view = (pl_jobs_view){.open = true};
+        pl_screen_show_jobs(screen);
         break;
     case PL_ACT_THEME:
         pl_screen_next_theme(screen);
@@ -235,7 +242,8 @@ static void act_counted(pl_screen *screen, pl_action action, size_t count)
     }
 }
 
-void pl_screen_act(pl_screen *screen, pl_action action)
+/* Does what a key of the table does, in a pane where it does. */
+static void act_from_palette(pl_screen *screen, pl_action action)
 {
     const pl_keymap *keys = screen->model.keys;
     if (pl_keymap_key_of(keys, action, screen->model.focus) == NULL) {
@@ -252,17 +260,17 @@ void pl_screen_act(pl_screen *screen, pl_action action)
 /* Digits before an action say how often; 0 goes on a number only. */
 static bool count_digit(pl_screen *screen, uint32_t key)
 {
-    if (key < '0' || key > '9' || (key == '0' && screen->count == 0)) {
+    if (key < '0' || key > '9' || (key == '0' && screen->typing.count == 0)) {
         return false;
     }
-    if (screen->count == 0 &&
+    if (screen->typing.count == 0 &&
         pl_keymap_action(screen->model.keys, key, screen->model.focus) != PL_ACT_NONE) {
         return false; /* mapped */
     }
-    screen->count = 10 * screen->count + (key - '0');
-    screen->count = screen->count < PL_MOST_COUNT ? screen->count : PL_MOST_COUNT;
+    screen->typing.count = 10 * screen->typing.count + (key - '0');
+    screen->typing.count = screen->typing.count < MOST_COUNT ? screen->typing.count : MOST_COUNT;
     char text[64];
-    snprintf(text, sizeof text, "%zu: how often, or which line for g", screen->count);
+    snprintf(text, sizeof text, "%zu: how often, or which line for g", screen->typing.count);
     pl_screen_say(screen, PL_MESSAGE_INFO, text);
     return true;
 }
@@ -271,44 +279,67 @@ static void pane_key(pl_screen *screen, pl_press press)
 {
     const pl_panel *panel = pl_panel_of(screen->model.focus);
     pl_intent intent = {.focus = -1};
-    if (screen->count == 0 && panel->type != NULL && panel->type(&screen->model, press, &intent)) {
+    if (screen->typing.count == 0 && panel->type != NULL &&
+        panel->type(&screen->model, press, &intent)) {
         follow_intent(screen, &intent);
         return;
     }
     if (count_digit(screen, press.key)) {
         return;
     }
-    size_t count = screen->count;
+    size_t count = screen->typing.count;
     if (count > 0) {
-        screen->count = 0;
+        screen->typing.count = 0;
         pl_screen_say(screen, PL_MESSAGE_INFO, "");
         if (press.key == PL_KEY_ESC) {
             return;
         }
     }
     pl_action action = pl_keymap_action(screen->model.keys, press.key, screen->model.focus);
-    bool second_g = press.key == 'g' && action == PL_ACT_FIRST && screen->went_first;
-    screen->went_first = press.key == 'g' && action == PL_ACT_FIRST && !second_g;
+    bool second_g = press.key == 'g' && action == PL_ACT_FIRST && screen->typing.went_first;
+    screen->typing.went_first = press.key == 'g' && action == PL_ACT_FIRST && !second_g;
     if (action != PL_ACT_NONE && !second_g) {
         act_counted(screen, action, count);
+    }
+}
+
+static void palette_key(pl_screen *screen, pl_press press)
+{
+    const pl_palette_item *item = pl_palette_key(&screen->over.palette, press);
+    if (item == NULL) {
+        return;
+    }
+    pl_action action = item->action;
+    bool ask = item->ask;
+    char command[200] = "";
+    if (item->command != NULL) {
+        snprintf(command, sizeof command, "%s", item->command);
+    }
+    pl_palette_close(&screen->over.palette);
+    if (action != PL_ACT_NONE) {
+        act_from_palette(screen, action);
+    } else if (ask) {
+        pl_screen_open_prompt(screen, command);
+    } else {
+        pl_screen_type_line(screen, command);
     }
 }
 
 /* True if the key was for something that lies over the panes. */
 static bool overlay_key(pl_screen *screen, pl_press press)
 {
-    if (screen->palette.open) {
-        pl_screen_palette_key(screen, press);
-    } else if (screen->jobs_view.open) {
-        uint64_t id = pl_jobs_key(&screen->jobs_view, &screen->model, press);
+    if (screen->over.palette.open) {
+        palette_key(screen, press);
+    } else if (screen->over.jobs.open) {
+        uint64_t id = pl_jobs_key(&screen->over.jobs, &screen->model, press);
         if (id != 0) {
             pl_screen_cancel_job(screen, id);
         }
-    } else if (screen->help.open) {
+    } else if (screen->over.help.open) {
         int rows = 0;
         int cols = 0;
-        pl_terminal_size(screen->terminal, &rows, &cols);
-        pl_help_key(&screen->help, press, rows - 3);
+        pl_terminal_size(screen->face.terminal, &rows, &cols);
+        pl_help_key(&screen->over.help, press, rows - 3);
     } else if (screen->model.views.layers.typing) {
         pl_intent intent = {.focus = -1};
         pl_layers_type(&screen->model, press, &intent);
@@ -335,7 +366,6 @@ static bool prompt_key(pl_screen *screen, pl_press press)
 
 void pl_screen_key(pl_screen *screen, pl_press press)
 {
-    screen->dirty = true;
     if (press.key == PL_K_RESIZE) {
         return; /* ncurses' echo of a resize that take_signals has followed */
     }

@@ -1,5 +1,7 @@
-/* Theme and marks, and their memory. */
+#include "app/workbench/looks.h"
+
 #include "app/workbench/parts.h"
+#include "app/workbench/say.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +17,9 @@ static void save_settings(pl_screen *screen)
 
 static void set_marks(pl_screen *screen, const char *marks)
 {
-    pl_terminal_set_marks(screen->terminal, marks);
-    screen->model.marks = pl_terminal_marks(screen->terminal);
-    screen->surface.ascii = screen->model.marks == PL_MARKS_ASCII;
+    pl_terminal_set_marks(screen->face.terminal, marks);
+    screen->model.marks = pl_terminal_marks(screen->face.terminal);
+    screen->face.surface.ascii = screen->model.marks == PL_MARKS_ASCII;
 }
 
 void pl_screen_set_looks(pl_screen *screen)
@@ -31,8 +33,8 @@ void pl_screen_set_looks(pl_screen *screen)
                         : settings != NULL     ? settings->marks
                                                : "";
     pl_theme found = pl_theme_find(theme);
-    screen->theme = found < PL_THEME_COUNT ? found : pl_terminal_usual_theme();
-    pl_terminal_set_theme(screen->terminal, screen->theme);
+    screen->face.theme = found < PL_THEME_COUNT ? found : pl_terminal_usual_theme();
+    pl_terminal_set_theme(screen->face.terminal, screen->face.theme);
     const bool usual = marks[0] == '\0' || strcmp(marks, "auto") == 0;
     set_marks(screen, usual ? NULL : marks);
 }
@@ -41,23 +43,24 @@ void pl_screen_choose_theme(pl_screen *screen, pl_theme theme)
 {
     char text[80];
     const bool usual = theme == PL_THEME_COUNT;
-    screen->theme = usual ? pl_terminal_usual_theme() : theme;
-    pl_terminal_set_theme(screen->terminal, screen->theme);
+    screen->face.theme = usual ? pl_terminal_usual_theme() : theme;
+    pl_terminal_set_theme(screen->face.terminal, screen->face.theme);
     pl_settings *settings = screen->options->settings;
-    bool colours = pl_terminal_colours(screen->terminal) > 0 || screen->theme == PL_THEME_NONE;
-    snprintf(text, sizeof text, "theme %s%s", pl_theme_name(screen->theme),
+    bool colours =
+        pl_terminal_colours(screen->face.terminal) > 0 || screen->face.theme == PL_THEME_NONE;
+    snprintf(text, sizeof text, "theme %s%s", pl_theme_name(screen->face.theme),
              colours ? "" : "; this terminal shows no colours");
     pl_screen_say(screen, PL_MESSAGE_INFO, text);
     if (settings != NULL) {
         snprintf(settings->theme, sizeof settings->theme, "%s",
-                 usual ? "" : pl_theme_name(screen->theme));
+                 usual ? "" : pl_theme_name(screen->face.theme));
         save_settings(screen);
     }
 }
 
 void pl_screen_next_theme(pl_screen *screen)
 {
-    pl_screen_choose_theme(screen, (screen->theme + 1) % PL_THEME_COUNT);
+    pl_screen_choose_theme(screen, (screen->face.theme + 1) % PL_THEME_COUNT);
 }
 
 void pl_screen_choose_marks(pl_screen *screen, const char *marks)

@@ -1,6 +1,8 @@
-/* What the palette offers: the tables of keys, commands, methods and figures, and the layers. */
-#include "app/workbench/parts.h"
+/* The tables of keys, commands, methods and figures, and the layers. */
+#include "app/workbench/palette.h"
 
+#include "app/workbench/parts.h"
+#include "app/workbench/say.h"
 #include "plots/kinds.h"
 #include "views/view.h"
 #include "views/text.h"
@@ -48,10 +50,10 @@ static void add_actions(pl_screen *screen)
             snprintf(label, sizeof label, "%s", pl_action_name(b->action));
             snprintf(detail, sizeof detail, "%s", b->help);
             snprintf(key, sizeof key, "%s", b->name);
-            pl_palette_add(&screen->palette, &(pl_palette_item){.label = label,
-                                                                .detail = detail,
-                                                                .key = valid ? key : NULL,
-                                                                .action = b->action});
+            pl_palette_add(&screen->over.palette, &(pl_palette_item){.label = label,
+                                                                     .detail = detail,
+                                                                     .key = valid ? key : NULL,
+                                                                     .action = b->action});
         }
     }
 }
@@ -116,49 +118,27 @@ static void add_layers(pl_screen *screen)
         char detail[120] = "";
         pl_layer_short(pl_model_layer(source->model, i), false, name, sizeof name);
         snprintf(text, sizeof text, "select %s", name);
-        if (i < screen->overview.n) {
+        if (i < screen->scores.overview.n) {
             char input[PL_NUMBER_TEXT];
             char weight[PL_NUMBER_TEXT];
-            pl_format_number(screen->overview.rows[i].number[PL_COLUMN_INPUT_RATIO], input);
-            pl_format_number(screen->overview.rows[i].number[PL_COLUMN_WEIGHT_RATIO], weight);
+            pl_format_number(screen->scores.overview.rows[i].number[PL_COLUMN_INPUT_RATIO], input);
+            pl_format_number(screen->scores.overview.rows[i].number[PL_COLUMN_WEIGHT_RATIO], weight);
             snprintf(detail, sizeof detail,
                      "largest channel over the median: inputs %s, weights %s", input, weight);
         }
-        add_command(&screen->palette, text, detail, false);
+        add_command(&screen->over.palette, text, detail, false);
     }
 }
 
 void pl_screen_open_palette(pl_screen *screen)
 {
     pl_error err = {0};
-    pl_palette_close(&screen->palette);
+    pl_palette_close(&screen->over.palette);
     add_actions(screen);
-    add_commands(&screen->palette);
-    add_tables(&screen->palette);
+    add_commands(&screen->over.palette);
+    add_tables(&screen->over.palette);
     add_layers(screen);
-    if (pl_palette_open(&screen->palette, &err) != PL_OK) {
+    if (pl_palette_open(&screen->over.palette, &err) != PL_OK) {
         pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
-    }
-}
-
-void pl_screen_palette_key(pl_screen *screen, pl_press press)
-{
-    const pl_palette_item *item = pl_palette_key(&screen->palette, press);
-    if (item == NULL) {
-        return;
-    }
-    pl_action action = item->action;
-    bool ask = item->ask;
-    char command[200] = "";
-    if (item->command != NULL) {
-        snprintf(command, sizeof command, "%s", item->command);
-    }
-    pl_palette_close(&screen->palette);
-    if (action != PL_ACT_NONE) {
-        pl_screen_act(screen, action);
-    } else if (ask) {
-        pl_screen_open_prompt(screen, command);
-    } else {
-        pl_screen_type_line(screen, command);
     }
 }

@@ -18,8 +18,8 @@ typedef struct pl_screen_options {
     const pl_keymap *keys; /* borrowed; NULL: the table as it is */
     pl_settings *settings; /* borrowed, changed and written; NULL: nothing is remembered */
     bool first_run;        /* the tour is shown */
-    const char *notice;  /* first message, or NULL */
-    const char *failure; /* first message, shown as a warning, or NULL */
+    const char *notice;    /* first message, or NULL */
+    const char *failure;   /* first message, shown as a warning, or NULL */
 
     /* The session; each may be NULL.  Called on the UI thread; none may take long. */
     void *ctx;

@@ -1,6 +1,7 @@
 #include "app/workbench/services.h"
 
 #include "app/workbench/parts.h"
+#include "views/layers.h"
 
 #include <stdio.h>
 
@@ -33,11 +34,6 @@ void pl_screen_choose_columns(pl_screen *screen, const pl_column *columns, size_
     view->n_chosen = count;
 }
 
-void pl_screen_show_jobs(pl_screen *screen)
-{
-    screen->jobs_view = (pl_jobs_view){.open = true};
-}
-
 pl_status pl_screen_write_log(pl_screen *screen, const char *file, pl_error *err)
 {
     if (screen->options->script == NULL) {
@@ -53,29 +49,17 @@ pl_status pl_screen_write_log(pl_screen *screen, const char *file, pl_error *err
     return status;
 }
 
-pl_status pl_screen_show_help(pl_screen *screen, const char *text, bool keys, pl_error *err)
-{
-    return keys ? pl_help_open(&screen->help, screen->model.keys, text, err)
-                : pl_help_show(&screen->help, "Planish help", text, err);
-}
-
-static bool shows_solved(const pl_screen *screen)
-{
-    return screen->picture != NULL && screen->picture->solved;
-}
-
 void pl_screen_follow_inputs(pl_screen *screen)
 {
     pl_screen_new_inputs(screen);
-    screen->live_wanted = screen->live_wanted || screen->solve_later || shows_solved(screen);
-    screen->solve_later = false;
+    pl_wants_now(&screen->wants, pl_sight_is_solved(&screen->sight));
 }
 
 void pl_screen_follow_methods(pl_screen *screen)
 {
-    if (shows_solved(screen)) {
-        screen->live_wanted = true; /* who looks at a solved layer sees what the change does */
+    if (pl_sight_is_solved(&screen->sight)) {
+        pl_wants_solve(&screen->wants); /* who looks at a solved layer sees what the change does */
     } else {
-        screen->picture_wanted = true;
+        pl_wants_picture(&screen->wants);
     }
 }

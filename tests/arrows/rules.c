@@ -26,11 +26,19 @@ static const struct {
     {"sessions", {"core/"}},
     {"views", {"core/", "plots"}},
     /* A command asks the screen through services.h; the table of commands alone lists them. */
-    {"app/commands",
-     {"core/", "plots", "sessions", "views", "app/.", "app/workbench/services.h"}},
+    {"app/commands", {"core/", "plots", "sessions", "views", "app/.", "app/workbench/services.h"}},
     {"app/workbench", {"core/", "plots", "sessions", "views", "app/."}},
     {"app",
      {"core/", "plots", "sessions", "views", "app/commands/list.h", "app/workbench/workbench.h"}},
+};
+
+/* The screen's files in layers, its parts first: each includes headers of those before it. */
+static const char layered[] = "app/workbench/";
+static const char *const layers[] = {
+    "wants", "scores",   "sight",   "measuring", "log",  "undo",  "typed",
+    "jobs",  "prompt",   "screen",  "parts",     "say",  "looks", "tour",
+    "knob",  "learning", "figures", "work",      "show", "steps", "services",
+    "lines", "acts",     "results", "palette",   "keys", "loop",  "workbench",
 };
 
 /* Headers that only the named files or rooms may include; NULL-terminated. */
@@ -123,6 +131,19 @@ static size_t room_of(const char *path)
     return i;
 }
 
+/* Index of a layered file's layer, or their count. */
+static size_t layer_of(const char *path)
+{
+    const char *name = path + strlen(layered);
+    const size_t length = strcspn(name, ".");
+    size_t i = 0;
+    while (i < COUNT(layers) &&
+           (strlen(layers[i]) != length || strncmp(layers[i], name, length) != 0)) {
+        i++;
+    }
+    return i;
+}
+
 /* What is being written: one violation a line. */
 typedef struct report {
     const char *path;
@@ -150,6 +171,10 @@ static void check_own_include(report *to, const char *header)
     }
     if (from != target && !listed(header, arrows[from].may, COUNT(arrows[from].may))) {
         complain(to, "goes against the arrows: ", header);
+    }
+    if (begins(to->path, layered) && begins(header, layered) &&
+        (layer_of(to->path) == COUNT(layers) || layer_of(header) > layer_of(to->path))) {
+        complain(to, "goes against the layers of its room: ", header);
     }
     if (strcmp(arrows[from].room, "views") == 0 && listed(header, solvers, COUNT(solvers))) {
         complain(to, "a view may not call solvers: ", header);

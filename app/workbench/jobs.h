@@ -1,0 +1,101 @@
+/* app/workbench/jobs.h -- what the screen lets the worker do: each with a copy of the state, in
+ * order of submission. */
+#ifndef PL_APP_WORKBENCH_JOBS_H
+#define PL_APP_WORKBENCH_JOBS_H
+
+#include "app/command.h"
+#include "core/run/live.h"
+#include "core/run/picture.h"
+#include "core/run/worker.h"
+#include "plots/kinds.h"
+#include "views/screen_model.h"
+
+#include <stdatomic.h>
+
+typedef enum pl_job_kind {
+    PL_JOB_KIND_COMMAND, /* a typed command's run half */
+    PL_JOB_KIND_LIVE,    /* a turn of the knob: solve, then a picture */
+    PL_JOB_KIND_PICTURE,
+    PL_JOB_KIND_SCORES,
+    PL_JOB_KIND_PLAIN,   /* the rounder alone, to compare with */
+    PL_JOB_KIND_PREPARE, /* the demo calibrates itself */
+    PL_JOB_KIND_READY,   /* what the knob's next turn needs of the layer */
+    PL_JOB_KIND_MEANING, /* its factors, and what a strength means on it */
+    PL_JOB_KIND_FIGURE,  /* what a pane shows */
+    PL_JOB_KIND_COUNT,
+} pl_job_kind;
+
+enum { PL_SCORES_PIECE = 8, PL_ENDED_JOBS = 20 };
+
+/* One job, with its own copy of the state. */
+typedef struct pl_screen_job {
+    pl_job_kind kind;
+    uint64_t id;
+    pl_lab *lab;
+    pl_state state;
+    pl_call *call;
+    pl_id plan; /* of the state's selected layer */
+    pl_picture *picture;
+    size_t first, count; /* scores */
+    pl_layer_row rows[PL_SCORES_PIECE];
+    pl_solve_report report; /* plain */
+    pl_request request;     /* figure */
+    pl_figure figure;
+    pl_id figure_key, figure_base;
+    uint64_t line;     /* typed line it belongs to, 0: none */
+    pl_job_line shown; /* name and progress, for the header */
+    double started;
+    bool urgent;
+    /* Live: frames on the way; whoever exchanges the newest for NULL owns it. */
+    pl_worker *worker;
+    pl_live *live;
+    _Atomic(pl_picture *) frame;
+    size_t frames;        /* taken */
+    pl_strength strength; /* meaning */
+    bool learn_first;     /* live: not solved, since the transform is to be learned first */
+    struct pl_screen_job *next;
+} pl_screen_job;
+
+typedef struct pl_jobs {
+    pl_worker *worker; /* borrowed */
+    pl_lab *lab;       /* borrowed, the worker's */
+    pl_screen_job *first;
+    pl_job_row ended[PL_ENDED_JOBS]; /* newest first */
+    size_t n_ended;
+    pl_job_row *rows; /* running, queued, ended: made anew for every frame */
+    size_t capacity;
+} pl_jobs;
+
+/* A job with a copy of the state; submitting takes it over, failing destroys it (its call is left
+ * alone).  run gets the job. */
+PL_NODISCARD pl_status pl_jobs_create(const pl_jobs *jobs, pl_job_kind kind, const char *name,
+                                      const pl_state *state, pl_screen_job **out, pl_error *err);
+PL_NODISCARD pl_status pl_jobs_submit(pl_jobs *jobs, pl_screen_job *job, pl_urgency urgency,
+                                      pl_status (*run)(void *job, pl_task *task, pl_error *err),
+                                      pl_error *err);
+/* NULL is fine. */
+void pl_jobs_destroy(pl_screen_job *job);
+
+/* The first of a kind; of that number; the first command that brings this; or NULL. */
+pl_screen_job *pl_jobs_find(const pl_jobs *jobs, pl_job_kind kind);
+pl_screen_job *pl_jobs_of_id(const pl_jobs *jobs, uint64_t id);
+pl_screen_job *pl_jobs_bringing(const pl_jobs *jobs, pl_brings what);
+/* The newest that the user has asked for, or NULL. */
+pl_screen_job *pl_jobs_newest(const pl_jobs *jobs);
+/* Whether a slow command runs. */
+bool pl_jobs_slow_run(const pl_jobs *jobs);
+void pl_jobs_cancel(const pl_jobs *jobs, const pl_screen_job *job);
+
+/* Takes an event in: progress is noted.  A job that has ended is given out, no longer listed; the
+ * caller destroys it. */
+pl_screen_job *pl_jobs_take(pl_jobs *jobs, const pl_job_event *event);
+/* Remembers an ended job for the list; why: of a failure. */
+void pl_jobs_remember(pl_jobs *jobs, const pl_screen_job *job, pl_status status, const char *why);
+
+/* The list, good until the next call; *count 0 where memory is out. */
+const pl_job_row *pl_jobs_list(pl_jobs *jobs, size_t *count);
+
+/* Cancels all, waits until nothing runs, and frees the list. */
+void pl_jobs_stop(pl_jobs *jobs);
+
+#endif

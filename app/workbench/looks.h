@@ -1,0 +1,17 @@
+/* app/workbench/looks.h -- theme and marks, and their memory. */
+#ifndef PL_APP_WORKBENCH_LOOKS_H
+#define PL_APP_WORKBENCH_LOOKS_H
+
+#include "app/command.h"
+#include "views/theme.h"
+
+/* As the options and the settings want them. */
+void pl_screen_set_looks(pl_screen *screen);
+
+/* Shows a theme, says which and remembers it; PL_THEME_COUNT: the terminal's usual one. */
+void pl_screen_choose_theme(pl_screen *screen, pl_theme theme);
+void pl_screen_next_theme(pl_screen *screen);
+/* "braille", "blocks" or "ascii"; NULL: what the locale and the terminal can show. */
+void pl_screen_choose_marks(pl_screen *screen, const char *marks);
+
+#endif

@@ -1,0 +1,10 @@
+/* app/workbench/results.h -- what the worker's jobs bring to the screen. */
+#ifndef PL_APP_WORKBENCH_RESULTS_H
+#define PL_APP_WORKBENCH_RESULTS_H
+
+#include "app/command.h"
+
+/* Takes the worker's events; whether there were any. */
+bool pl_screen_take_events(pl_screen *screen);
+
+#endif

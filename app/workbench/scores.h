@@ -1,0 +1,31 @@
+/* app/workbench/scores.h -- what is known of all layers, as the layer list shows it. */
+#ifndef PL_APP_WORKBENCH_SCORES_H
+#define PL_APP_WORKBENCH_SCORES_H
+
+#include "app/command.h"
+#include "core/run/layer_table.h"
+#include "views/screen_model.h"
+
+typedef struct pl_scores {
+    pl_overview overview; /* n: 0 before a model is open */
+    bool *scored;         /* [overview.n] */
+    bool failed; /* nothing more is asked for */
+} pl_scores;
+
+/* For another model (NULL: none).  Out of memory: n stays 0. */
+void pl_scores_reset(pl_scores *scores, const pl_source *source);
+void pl_scores_deinit(pl_scores *scores);
+
+/* The calibration is another one: all are to be computed again. */
+void pl_scores_forget(pl_scores *scores);
+
+/* The next piece without scores, from that layer on around, of at most so many layers; 0: none. */
+size_t pl_scores_next(const pl_scores *scores, size_t from, size_t most, size_t *first);
+void pl_scores_take(pl_scores *scores, size_t first, size_t count, const pl_layer_row *found);
+/* They cannot be computed, or (false) may be tried again. */
+void pl_scores_fail(pl_scores *scores, bool failed);
+
+/* The numbers of what a call has solved. */
+void pl_scores_keep_solved(pl_scores *scores, const pl_call *call);
+
+#endif

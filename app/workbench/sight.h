@@ -1,0 +1,34 @@
+/* app/workbench/sight.h -- the picture of the layer that is looked at, and the rounder alone on it
+ * to compare with. */
+#ifndef PL_APP_WORKBENCH_SIGHT_H
+#define PL_APP_WORKBENCH_SIGHT_H
+
+#include "core/run/picture.h"
+#include "core/run/pipeline.h"
+
+typedef struct pl_sight {
+    pl_picture *picture; /* NULL until the first has come */
+    pl_id plan;          /* that it shows */
+    char error[PL_ERROR_TEXT];
+    pl_solve_report plain;
+    pl_id plain_plan; /* of the state without preconditioner that `plain` is, or will be, of */
+    size_t plain_layer;
+    bool have_plain;
+} pl_sight;
+
+/* Another model is open, or the screen is left. */
+void pl_sight_reset(pl_sight *sight);
+
+/* Takes the picture over. */
+void pl_sight_take(pl_sight *sight, pl_picture *picture, pl_id plan);
+void pl_sight_fail(pl_sight *sight, const char *message);
+/* Whether a solved layer is looked at. */
+bool pl_sight_is_solved(const pl_sight *sight);
+
+/* False if the rounder alone has been asked for with this plan already; else it is now. */
+bool pl_sight_asks_plain(pl_sight *sight, pl_id plan, size_t layer);
+/* What became of it; a cancelled one may be asked for again. */
+void pl_sight_take_plain(pl_sight *sight, const pl_solve_report *report, pl_id plan, size_t layer,
+                         pl_status status);
+
+#endif
