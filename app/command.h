@@ -119,6 +119,9 @@ struct pl_command {
     pl_rebuilding rebuild;
     pl_brings brings;
     bool learns; /* run learns the layer's transform first, where it is a learned one */
+    /* Calls that the palette offers ready to run: pairs of a word and what it does, then NULL; or
+     * NULL for none. */
+    const char *const *ready;
     void (*more_help)(pl_buf *out); /* what `help NAME` adds, or NULL */
     /* The result as a person reads it; NULL: its object as lines and tables. */
     void (*put_text)(const pl_call *call, pl_buf *out);

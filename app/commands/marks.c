@@ -22,6 +22,11 @@ static pl_status marks_on_screen(pl_screen *screen, pl_call *call, bool *taken, 
     return PL_OK;
 }
 
+static const char *const marks_ready[] = {
+    "braille", "Plots of braille dots",     "blocks", "Plots of blocks",
+    "ascii",   "Plots of plain characters", NULL,
+};
+
 const pl_command pl_command_marks = {
     .name = "marks",
     .positional = "braille|blocks|ascii|auto",
@@ -29,5 +34,6 @@ const pl_command pl_command_marks = {
     .max_words = 1,
     .keys = pl_no_keys,
     .on_screen = marks_on_screen,
+    .ready = marks_ready,
     .summary = "What plots are drawn with (screen)",
 };

@@ -21,11 +21,20 @@ static pl_status theme_on_screen(pl_screen *screen, pl_call *call, bool *taken, 
     return PL_OK;
 }
 
+static const char *const theme_ready[] = {
+    "dark",  "For dark backgrounds",
+    "light", "For light backgrounds",
+    "safe",  "Colours that the colour-blind tell apart",
+    "none",  "No colours",
+    NULL,
+};
+
 const pl_command pl_command_theme = {
     .name = "theme",
     .positional = "[dark|light|safe|none|auto]",
     .max_words = 1,
     .keys = pl_no_keys,
     .on_screen = theme_on_screen,
+    .ready = theme_ready,
     .summary = "Colours for a dark or light background, safe, or none (screen)",
 };

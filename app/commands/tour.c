@@ -16,11 +16,18 @@ static pl_status tour_on_screen(pl_screen *screen, pl_call *call, bool *taken, p
     return PL_OK;
 }
 
+static const char *const tour_ready[] = {
+    "on",
+    "Show the five steps of the tour",
+    NULL,
+};
+
 const pl_command pl_command_tour = {
     .name = "tour",
     .positional = "[on|off]",
     .max_words = 1,
     .keys = pl_no_keys,
     .on_screen = tour_on_screen,
+    .ready = tour_ready,
     .summary = "Show the five steps of the tour, or end it (screen)",
 };

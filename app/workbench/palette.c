@@ -66,21 +66,12 @@ static void add_commands(pl_palette *palette)
         snprintf(text, sizeof text, "%s%s", (*c)->name, bare ? "" : " ");
         add_command(palette, text, (*c)->summary, !bare);
     }
-    static const struct {
-        const char *text, *detail;
-    } ready[] = {
-        {"filter none", "List all layers"},
-        {"theme dark", "For dark backgrounds"},
-        {"theme light", "For light backgrounds"},
-        {"theme safe", "Colours that the colour-blind tell apart"},
-        {"theme none", "No colours"},
-        {"marks braille", "Plots of braille dots"},
-        {"marks blocks", "Plots of blocks"},
-        {"marks ascii", "Plots of plain characters"},
-        {"tour on", "Show the five steps of the tour"},
-    };
-    for (size_t i = 0; i < sizeof ready / sizeof *ready; i++) {
-        add_command(palette, ready[i].text, ready[i].detail, false);
+    for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
+        for (const char *const *r = (*c)->ready; r != NULL && *r != NULL; r += 2) {
+            char text[64];
+            snprintf(text, sizeof text, "%s %s", (*c)->name, r[0]);
+            add_command(palette, text, r[1], false);
+        }
     }
 }
 
