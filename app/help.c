@@ -37,6 +37,14 @@ void pl_help_method(const pl_method *method, pl_buf *out)
                       width < 20 ? (int)(20 - width) : 0, "", param->help);
         pl_buf_deinit(&value);
     }
+    for (size_t i = 0; i < method->n_reported; i++) {
+        const pl_reported *number = &method->reported[i];
+        if (number->told) {
+            pl_buf_printf(out, "    reports %s%s%s%s: %s\n", number->name,
+                          number->unit[0] != '\0' ? " (" : "", number->unit,
+                          number->unit[0] != '\0' ? ")" : "", number->help);
+        }
+    }
 }
 
 static void put_command(const pl_command *command, pl_buf *out)

@@ -54,8 +54,12 @@ void pl_put_solve(json_t *result, const pl_solve_report *report, bool sequential
     pl_json_set(result, "kurtosis_after",
                 json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_after), "input",
                           pl_number(report->kurtosis_input_after)));
-    pl_json_set(result, "ridge", pl_number(report->ridge));
-    pl_json_set(result, "damping_used", pl_number(report->damping_used));
+    for (size_t i = 0; pl_told(i) != NULL; i++) {
+        const double value = report->told[i];
+        pl_json_set(result, pl_told(i)->name,
+                    pl_told(i)->whole && isfinite(value) ? json_integer((json_int_t)value)
+                                                         : pl_number(value));
+    }
     pl_json_set(result, "seconds", pl_number(report->seconds));
     json_object_set_new(result, "inputs",
                         json_string(sequential ? "of the solved model" : "of the original model"));

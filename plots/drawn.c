@@ -102,11 +102,8 @@ void pl_drawn_facts(const pl_drawn_list *list, pl_figure *figure)
 
 size_t pl_drawn_group_size(const pl_state *state, size_t layer)
 {
-    const pl_spec *first = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
-    const pl_spec *last = pl_state_spec(state, layer, PL_SLOT_ROUND);
-    return first->method != NULL  ? first->method->group_size(first)
-           : last->method != NULL ? pl_spec_grid(last).group_size
-                                  : GROUP_SIZE;
+    return pl_spec_group_size(pl_state_spec(state, layer, PL_SLOT_PRECONDITION),
+                              pl_state_spec(state, layer, PL_SLOT_ROUND), GROUP_SIZE);
 }
 
 pl_status pl_drawn_group_names(pl_axis *axis, size_t cols, size_t group_size, pl_error *err)

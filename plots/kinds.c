@@ -166,14 +166,16 @@ void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *
     }
     if (first->method != NULL) {
         pl_buf_puts(out, first->method->name);
-        if (!rounded && pl_method_param(first->method, "beta") != SIZE_MAX) {
-            pl_buf_puts(out, ", β = ");
-            pl_spec_format_value(first, pl_method_param(first->method, "beta"), out);
+        const size_t telling = pl_method_telling(first->method);
+        if (!rounded && telling != SIZE_MAX) {
+            const pl_param *param = &first->method->params[telling];
+            pl_buf_printf(out, ", %s = ", param->symbol != NULL ? param->symbol : param->name);
+            pl_spec_format_value(first, telling, out);
         }
     }
     if (rounded) {
         pl_buf_printf(out, "%s%s, %g bits", first->method != NULL ? " + " : "",
-                      last->method->name, pl_spec_value(last, "bits"));
+                      last->method->name, last->values[PL_GRID_BITS]);
     } else if (first->method == NULL) {
         pl_buf_puts(out, "no preconditioner: original");
     }

@@ -290,9 +290,10 @@ static double swept_value_at(const pl_figure *figure, double x)
 static double place_in_sweep(const pl_looked *at)
 {
     const pl_spec *spec = spec_of(at);
-    bool has = spec != NULL && spec->method != NULL &&
-               pl_method_param(spec->method, at->state->sweep.param) != SIZE_MAX;
-    double value = has ? pl_spec_value(spec, at->state->sweep.param) : NAN;
+    const size_t param = spec != NULL && spec->method != NULL
+                             ? pl_method_param(spec->method, at->state->sweep.param)
+                             : SIZE_MAX;
+    const double value = param != SIZE_MAX ? spec->values[param] : NAN;
     for (size_t s = 0; s < at->figure->n_series; s++) {
         const pl_series *series = &at->figure->series[s];
         for (size_t i = 0; series->at != NULL && i < series->count; i++) {

@@ -49,7 +49,7 @@ pl_ruler pl_ruler_make(const pl_param *param, double value, const pl_strength *s
         ruler.to = strength->zero;
         ruler.low = decade_below(fmin(strength->low / 3, value > 0 ? value : strength->low));
         ruler.high = decade_above(fmax(strength->zero * 2, value));
-    } else if (strcmp(param->name, "group_size") == 0 && columns > 1) {
+    } else if (param->counts_columns && columns > 1) {
         ruler.high = fmax((double)columns, value);
         ruler.value = value > 0 ? value : ruler.high; /* 0 is the whole row */
     }

@@ -231,8 +231,8 @@ static void draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
     const pl_solve_report *plain = model->plain != NULL ? model->plain : alone ? report : &empty;
     const pl_spec *round = pl_tuner_spec(model, PL_SLOT_ROUND);
     char name[32] = "rounded";
-    if (round->method != NULL && pl_method_param(round->method, "bits") != SIZE_MAX) {
-        snprintf(name, sizeof name, "W%.0f error", pl_spec_value(round, "bits"));
+    if (round->method != NULL) {
+        snprintf(name, sizeof name, "W%d error", pl_spec_grid(round).bits);
     }
     draw_numbers(n, "group max", picture != NULL ? picture->group_max_before : (double)NAN,
                  report->group_max_after);
@@ -373,7 +373,7 @@ static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_
     const pl_state *state = model->state;
     const size_t columns =
         state->source != NULL ? pl_model_layer(state->source->model, state->layer)->cols : 0;
-    const bool strength = row->spec->method->alpha != NULL && strcmp(param->name, "beta") == 0;
+    const bool strength = row->spec->method->strength != NULL && param->telling;
     if (param->type == PL_PARAM_CHOICE) {
         pl_choices_draw(param, value, n->surface, n->rect, n->line++);
         return;

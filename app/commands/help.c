@@ -30,8 +30,17 @@ static json_t *method_json(const pl_method *method)
                                        "help", param->help));
         pl_buf_deinit(&value);
     }
-    return json_pack("{s:s, s:s, s:s, s:o}", "name", method->name, "slot",
-                     pl_slot_name(method->slot), "summary", method->summary, "keys", keys);
+    json_t *reports = json_array();
+    for (size_t i = 0; i < method->n_reported; i++) {
+        const pl_reported *number = &method->reported[i];
+        if (number->told) {
+            pl_json_append(reports, json_pack("{s:s, s:s, s:s}", "name", number->name, "unit",
+                                              number->unit, "help", number->help));
+        }
+    }
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", method->name, "slot",
+                     pl_slot_name(method->slot), "summary", method->summary, "keys", keys,
+                     "reports", reports);
 }
 
 static pl_status run_help(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,

@@ -56,7 +56,7 @@ pl_status pl_knob_run_idle(pl_screen_job *job, pl_task *task, pl_error *err)
     }
     status = pl_live_factors(job->lab, &job->state, layer, task, err);
     const pl_spec *spec = pl_state_spec(&job->state, layer, PL_SLOT_PRECONDITION);
-    if (status == PL_OK && spec->method != NULL && spec->method->alpha != NULL) {
+    if (status == PL_OK && spec->method != NULL && spec->method->strength != NULL) {
         status = pl_live_strength(job->lab, &job->state, layer, &job->strength, task, err);
     }
     return status;
@@ -109,9 +109,9 @@ static pl_strength_key strength_key(const pl_screen *screen, const pl_state *sta
         key.transform = *pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM);
     }
     key.learned = pl_spec_is_learned(&key.transform) ? screen->learned.count : 0;
-    if (spec != NULL && spec->method != NULL && spec->method->alpha != NULL) {
+    if (spec != NULL && spec->method != NULL && spec->method->strength != NULL) {
         key.method = spec->method;
-        key.group_size = spec->method->group_size(spec);
+        key.group_size = pl_spec_group_size(spec, &(pl_spec){0}, 0);
     }
     return key;
 }

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/learn/adamw.h"
+#include "core/quant/flatquant.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,14 +71,14 @@ static pl_status take_over(pl_flatquant *f, const pl_learning *from, pl_error *e
 pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_input *in,
                             const pl_learning *from, pl_task *task, pl_error *err)
 {
-    const uint64_t seed = (uint64_t)pl_spec_value(spec, "seed");
-    *f = (pl_flatquant){.rate = pl_spec_value(spec, "rate"),
-                        .clip_rate = pl_spec_value(spec, "clip_rate")};
-    pl_status status =
-        pl_objective_init(&f->objective, in, (size_t)pl_spec_value(spec, "rows"), seed, task, err);
+    const uint64_t seed = (uint64_t)spec->values[PL_FLATQUANT_SEED];
+    *f = (pl_flatquant){.rate = spec->values[PL_FLATQUANT_RATE],
+                        .clip_rate = spec->values[PL_FLATQUANT_CLIP_RATE]};
+    const size_t rows = (size_t)spec->values[PL_FLATQUANT_ROWS];
+    pl_status status = pl_objective_init(&f->objective, in, rows, seed, task, err);
     const pl_flat_layout *at = &f->objective.at;
     if (status == PL_OK) {
-        status = pl_learning_init(&f->now, at, (uint64_t)pl_spec_value(spec, "steps"), err);
+        status = pl_learning_init(&f->now, at, (uint64_t)spec->values[PL_FLATQUANT_STEPS], err);
     }
     if (status == PL_OK) {
         f->good = pl_alloc(3 * at->count, sizeof *f->good);
@@ -90,7 +91,7 @@ pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_
     if (status == PL_OK && from != NULL) {
         status = take_over(f, from, err);
     } else if (status == PL_OK) {
-        status = pl_flat_start(at, in, pl_spec_value(spec, "alpha"), seed, f->now.params, err);
+        status = pl_flat_start(at, in, spec->values[PL_FLATQUANT_ALPHA], seed, f->now.params, err);
     }
     if (status == PL_OK) {
         keep_good(f);

@@ -13,16 +13,10 @@
 enum { ALPHAS = 20, SHRINKS = 10, SHRINK_STEPS = 20 };
 static const float LEAST = 1e-4f; /* llm-awq's clamp of a scale */
 
-static const pl_param params[] = {
-    {.name = "clip",
-     .type = PL_PARAM_CHOICE,
-     .minimum = 0,
-     .maximum = 1,
-     .initial = 1,
-     .choices = pl_no_yes,
-     .step = 1,
-     .unit = "",
-     .help = "Search each group's range, too: the whole one down to 55 % of it."},
+enum { CLIP, PARAMS };
+static const pl_param params[PARAMS] = {
+    [CLIP] = PL_CHOICE("clip", pl_no_yes, 1,
+                       "Search each group's range, too: the whole one down to 55 % of it."),
 };
 
 typedef struct search {
@@ -302,7 +296,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
     if (status == PL_OK) {
         status = pl_transform_scaling(in->n, s.scale, &t, err);
     }
-    if (status == PL_OK && pl_spec_value(spec, "clip") > 0.0) {
+    if (status == PL_OK && spec->values[CLIP] > 0.0) {
         status = search_clip(&s, t, task, err);
     }
     free_search(&s);
@@ -320,8 +314,7 @@ const pl_method pl_method_awq = {
     .summary = "A scale a channel by mean |X|, searched for the rounder's grid, with its ranges "
                "(Lin et al., MLSys 2024).",
     .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .live = false,
+    .n_params = PARAMS,
     .suits_rounder = true,
     .transform = make,
 };

@@ -9,8 +9,12 @@ static const pl_format *const formats[] = {PL_FORMATS(FORMAT_ROW)};
 #undef FORMAT_ROW
 
 #define FORMAT_KEY(name, key) key,
-const char *const pl_format_keys[] = {PL_FORMATS(FORMAT_KEY) NULL};
+const char *const pl_format_keys[PL_FORMAT_COUNT + 1] = {PL_FORMATS(FORMAT_KEY) NULL};
 #undef FORMAT_KEY
+
+#define FORMAT_CHOICE(name, key) "|" key
+const char *const pl_format_choices = &("" PL_FORMATS(FORMAT_CHOICE))[1];
+#undef FORMAT_CHOICE
 
 const pl_format *pl_format_at(size_t index)
 {

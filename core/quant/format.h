@@ -1,11 +1,12 @@
 /* core/quant/format.h -- the table of number formats: how a range of values becomes codes, and
  * codes become values again.  Weights, activations and the cache use the same table.
  *
- * A format is one file that defines its rows and one line for each in the list below.  Nobody
- * outside a format's file knows how its values come from scale, zero point and code. */
+ * A format is one file that defines its rows and one line for each in list.h.  Nobody outside a
+ * format's file knows how its values come from scale, zero point and code. */
 #ifndef PL_QUANT_FORMAT_H
 #define PL_QUANT_FORMAT_H
 
+#include "core/quant/list.h"
 #include "core/tensor/dtype.h"
 
 #include <stdbool.h>
@@ -47,12 +48,6 @@ typedef struct pl_format {
     double (*steps)(int bits);
 } pl_format;
 
-/* FORMAT(name, key): pl_format_name, a row of the format's file. */
-#define PL_FORMATS(FORMAT)                                                                         \
-    FORMAT(asymmetric, "no")                                                                       \
-    FORMAT(symmetric, "yes")                                                                       \
-    FORMAT(full, "full")
-
 #define PL_FORMAT_DECLARATION(name, key) extern const pl_format pl_format_##name;
 PL_FORMATS(PL_FORMAT_DECLARATION)
 #undef PL_FORMAT_DECLARATION
@@ -61,13 +56,11 @@ PL_FORMATS(PL_FORMAT_DECLARATION)
 enum { PL_FORMAT_COUNT = 0 PL_FORMATS(PL_FORMAT_ONE) };
 #undef PL_FORMAT_ONE
 
-/* "no|yes|full": the keys as the choices of a command's key. */
-#define PL_FORMAT_CHOICE(name, key) "|" key
-#define PL_FORMAT_CHOICES (&("" PL_FORMATS(PL_FORMAT_CHOICE))[1])
-
-/* By the place in the list; their keys, NULL-terminated, in the same order. */
+/* By the place in the list; their keys in the same order, NULL-terminated, and "no|yes|full": the
+ * choices of a parameter and of a command's key. */
 const pl_format *pl_format_at(size_t index);
-extern const char *const pl_format_keys[];
+extern const char *const pl_format_keys[PL_FORMAT_COUNT + 1];
+extern const char *const pl_format_choices;
 
 /* The place of a format in the list. */
 size_t pl_format_index(const pl_format *format);

@@ -6,35 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const pl_param params[] = {
+enum { DAMPING = PL_GRID_COUNT, ACT_ORDER, STATIC_GROUPS, PARAMS };
+static const pl_param params[PARAMS] = {
     PL_GRID_PARAMS,
-    {.name = "damping",
-     .type = PL_PARAM_REAL,
-     .minimum = 0,
-     .maximum = 1,
-     .initial = 0.01,
-     .logarithmic = true,
-     .step = 1.7782794100389228, /* 10^(1/4) */
-     .unit = "mean diag H",
-     .help = "Added to the Hessian's diagonal; raised tenfold while its Cholesky fails."},
-    {.name = "act_order",
-     .type = PL_PARAM_CHOICE,
-     .minimum = 0,
-     .maximum = 1,
-     .initial = 0,
-     .choices = pl_no_yes,
-     .step = 1,
-     .unit = "",
-     .help = "Take columns by falling energy of their input; groups form along that order."},
-    {.name = "static_groups",
-     .type = PL_PARAM_CHOICE,
-     .minimum = 0,
-     .maximum = 1,
-     .initial = 0,
-     .choices = pl_no_yes,
-     .step = 1,
-     .unit = "",
-     .help = "Keep the original groups, with scales from the weights before any update."},
+    [DAMPING] = PL_REAL("damping", 0, 1, 0.01, "mean diag H",
+                        "Added to the Hessian's diagonal; raised tenfold while its Cholesky fails.",
+                        PL_BY(PL_QUARTER_OF_10)),
+    [ACT_ORDER] =
+        PL_CHOICE("act_order", pl_no_yes, 0,
+                  "Take columns by falling energy of their input; groups form along that order."),
+    [STATIC_GROUPS] = PL_CHOICE(
+        "static_groups", pl_no_yes, 0,
+        "Keep the original groups, with scales from the weights before any update."),
+};
+
+enum { DAMPING_USED, DEAD_COLUMNS, REPORTED };
+static const pl_reported reported[REPORTED] = {
+    [DAMPING_USED] = {.name = "damping_used",
+                      .unit = "mean diag H",
+                      .help = "The damping with which the Cholesky factorization succeeded.",
+                      .told = true},
+    [DEAD_COLUMNS] = {.name = "dead_columns",
+                      .unit = "columns",
+                      .help = "Input channels that are always 0, whose weights become 0.",
+                      .whole = true},
 };
 
 enum { BLOCK = 128, ROWS = 64 };
@@ -306,14 +301,27 @@ static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
     return status;
 }
 
+static pl_status take_factor(const pl_spec *spec, const pl_layer_input *in, pl_gptq_factor *out,
+                             pl_task *task, pl_error *err)
+{
+    return pl_factors_gptq(in->factors, spec->values[DAMPING], spec->values[ACT_ORDER] > 0.0, out,
+                           task, err);
+}
+
+static pl_status prepare(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
+                         pl_error *err)
+{
+    pl_gptq_factor factor;
+    return take_factor(spec, in, &factor, task, err);
+}
+
 static pl_status quantize_held(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
-                               pl_round_report *report, pl_task *task, pl_error *err)
+                               pl_method_report *report, pl_task *task, pl_error *err)
 {
     const pl_grid grid = pl_spec_grid(spec);
-    const bool act_order = pl_spec_value(spec, "act_order") > 0.0;
+    const bool act_order = spec->values[ACT_ORDER] > 0.0;
     pl_gptq_factor factor;
-    pl_status status =
-        pl_factors_gptq(in->factors, pl_spec_value(spec, "damping"), act_order, &factor, task, err);
+    pl_status status = take_factor(spec, in, &factor, task, err);
     if (status != PL_OK) {
         return status;
     }
@@ -324,7 +332,7 @@ static pl_status quantize_held(const pl_spec *spec, const pl_layer_input *in, pl
                     .dead = factor.dead,
                     .out = out,
                     .watch = in->watch};
-    run.static_groups = pl_spec_value(spec, "static_groups") > 0.0;
+    run.static_groups = spec->values[STATIC_GROUPS] > 0.0;
     run.width = grid.group_size == 0 || grid.group_size > run.n ? run.n : grid.group_size;
     if (act_order && (status = pl_factors_order(in->factors, &run.perm, err)) != PL_OK) {
         return status;
@@ -335,18 +343,19 @@ static pl_status quantize_held(const pl_spec *spec, const pl_layer_input *in, pl
     for (size_t i = 0; act_order && !run.static_groups && i < run.n; i++) {
         out->group_of[run.perm[i]] = (uint32_t)(i / run.width);
     }
-    report->damping_used = factor.used;
+    report->own[DAMPING_USED] = factor.used;
+    report->own[DEAD_COLUMNS] = 0.0;
     for (size_t i = 0; i < run.n; i++) {
-        report->dead_columns += factor.dead[i] ? 1 : 0;
+        report->own[DEAD_COLUMNS] += factor.dead[i] ? 1.0 : 0.0;
     }
     return run_all(&run, task, err);
 }
 
 static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
-                          pl_round_report *report, pl_task *task, pl_error *err)
+                          pl_method_report *report, pl_task *task, pl_error *err)
 {
     *out = (pl_qweights){0};
-    *report = (pl_round_report){0};
+    *report = pl_method_report_empty();
     pl_status status = pl_check_layer(in, err);
     if (status != PL_OK) {
         return status;
@@ -365,7 +374,9 @@ const pl_method pl_method_gptq = {
     .slot = PL_SLOT_ROUND,
     .summary = "Column by column, later columns make up for the error (Frantar et al., ICLR 2023).",
     .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .live = true,
+    .n_params = PARAMS,
+    .reported = reported,
+    .n_reported = REPORTED,
     .round = quantize,
+    .prepare = prepare,
 };

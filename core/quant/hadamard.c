@@ -14,6 +14,5 @@ const pl_method pl_method_hadamard = {
     .name = "hadamard",
     .slot = PL_SLOT_TRANSFORM,
     .summary = "Rotates the channels by a Hadamard matrix (QuaRot, Ashkboos et al., NeurIPS 2024).",
-    .live = true,
     .transform = make,
 };

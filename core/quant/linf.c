@@ -6,58 +6,9 @@
 #include "core/tensor/linalg.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-pl_status pl_linf_warm_create(size_t rows, size_t cols, pl_linf_warm **out, pl_error *err)
-{
-    *out = NULL;
-    size_t count = 0;
-    pl_linf_warm *warm = calloc(1, sizeof *warm);
-    if (warm != NULL && pl_mul(rows, cols, &count)) {
-        warm->rows = rows;
-        warm->cols = cols;
-        warm->z = pl_alloc(count, sizeof *warm->z);
-        warm->y = pl_alloc(count, sizeof *warm->y);
-        warm->full = calloc(rows + 1, sizeof *warm->full);
-    }
-    if (warm == NULL || warm->z == NULL || warm->y == NULL || warm->full == NULL) {
-        pl_linf_warm_destroy(warm);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a warm start of %zu x %zu", rows,
-                            cols);
-    }
-    *out = warm;
-    return PL_OK;
-}
-
-void pl_linf_warm_destroy(pl_linf_warm *warm)
-{
-    if (warm != NULL) {
-        free(warm->z);
-        free(warm->y);
-        free(warm->full);
-        free(warm);
-    }
-}
-
-void pl_linf_warm_clear(pl_linf_warm *warm)
-{
-    memset(warm->full, 0, warm->rows * sizeof *warm->full);
-}
-
-const float *pl_linf_warm_row(const pl_linf_warm *warm, size_t row)
-{
-    return warm->full[row] ? warm->z + row * warm->cols : NULL;
-}
-
-void pl_linf_warm_put(pl_linf_warm *warm, size_t row, const float *w)
-{
-    if (!warm->full[row]) {
-        memset(warm->y + row * warm->cols, 0, warm->cols * sizeof *warm->y);
-        warm->full[row] = true;
-    }
-    memcpy(warm->z + row * warm->cols, w, warm->cols * sizeof *w);
-}
 
 size_t pl_linf_width(const pl_linf_problem *problem)
 {
@@ -189,19 +140,34 @@ static pl_status make_late(void *ctx, pl_task *task, pl_error *err)
     return pl_factors_cholesky(late->factors, &frame->lower, task, err);
 }
 
+/* Iterations of a preview; rows that begin warm need fewer. */
+enum { ROUGH_LEAST = 2, ROUGH_WARM = 5, ROUGH_COLD = 10 };
+
+static int rough_iterations(const pl_linf_problem *problem, const pl_linf_options *options,
+                            const pl_warm *warm)
+{
+    const double n = (double)problem->w0.cols;
+    const double fit = options->rough / (n * n * (double)problem->w0.rows);
+    const size_t first = options->place != NULL ? options->place[0] : 0;
+    const bool begins = warm != NULL && first != SIZE_MAX && pl_warm_row(warm, first) != NULL;
+    const int most = begins ? ROUGH_WARM : ROUGH_COLD;
+    const int count = fit < ROUGH_LEAST ? ROUGH_LEAST : fit > most ? most : (int)fit;
+    return count < options->iterations ? count : options->iterations;
+}
+
 static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
-                            const pl_linf_options *options, pl_linf_warm *warm, float *w,
+                            const pl_linf_options *options, pl_warm *warm, float *w,
                             pl_linf_report *report, pl_task *task, pl_error *err)
 {
     pl_normalized normal;
     pl_linf_kernel kernel;
     pl_linf_bounds *bounds = NULL;
     frame_store store = {0};
-    const bool admm = options->solver == PL_SOLVER_ADMM;
+    const bool admm = options->solver == PL_SOLVER_ADMM, rough = options->rough > 0.0;
     pl_status status = pl_factors_scale(factors, &normal, task, err);
     if (status == PL_OK) {
         status = admm ? pl_linf_admm_kernel(factors, problem, options->rho_factor,
-                                            options->rough, &kernel, task, err)
+                                            rough, &kernel, task, err)
                       : pl_linf_pgd_kernel(factors, &kernel, task, err);
     }
     if (status == PL_OK) {
@@ -212,12 +178,13 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
         return status;
     }
     pl_linf_options plain = *options;
-    plain.gap = admm && !options->rough ? options->gap : 0.0;
-    plain.certify = options->certify && !options->rough;
-    plain.iterations = options->iterations > 0 ? options->iterations : 1;
+    plain.gap = admm && !rough ? options->gap : 0.0;
+    plain.certify = options->certify && !rough;
+    plain.iterations = rough ? rough_iterations(problem, options, warm) : options->iterations;
+    plain.iterations = plain.iterations > 0 ? plain.iterations : 1;
     late_factor late = {factors, &store, &kernel, NULL};
     const pl_linf_certifier certifier = {make_late, &late};
-    const bool waits = pl_factors_are_lean(factors) && admm && !options->rough && !(plain.gap > 0);
+    const bool waits = pl_factors_are_lean(factors) && admm && !rough && !(plain.gap > 0);
     status = waits ? PL_OK : pl_factors_cholesky(factors, &store.frame.lower, task, err);
     if (status != PL_OK) {
         goto done;
@@ -246,13 +213,12 @@ done:
 }
 
 pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
-                        const pl_linf_options *options, pl_linf_warm *warm, float *w,
+                        const pl_linf_options *options, pl_warm *warm, float *w,
                         pl_linf_report *report, pl_task *task, pl_error *err)
 {
     *report = (pl_linf_report){0};
-    if (warm != NULL &&
-        (warm->cols != problem->w0.cols || warm->rows < options->warm_first ||
-         warm->rows - options->warm_first < problem->w0.rows)) {
+    if (warm != NULL && (warm->cols != problem->w0.cols ||
+                         (options->place == NULL && warm->rows < problem->w0.rows))) {
         return pl_error_set(
             err, PL_ERR_STATE, "%s: the warm start has shape %zu x %zu, the weights %zu x %zu",
             pl_factors_label(factors), warm->rows, warm->cols, problem->w0.rows, problem->w0.cols);
@@ -260,6 +226,10 @@ pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
     pl_status status = check_problem(factors, problem, err);
     if (status != PL_OK) {
         return status;
+    }
+    if (warm != NULL) { /* the y of one solver is none of the other's */
+        static const char owners[] = {[PL_SOLVER_ADMM] = 'a', [PL_SOLVER_PGD] = 'p'};
+        pl_warm_claim(warm, &owners[options->solver]);
     }
     pl_factors_hold(factors);
     status = solve_held(factors, problem, options, warm, w, report, task, err);

@@ -7,6 +7,7 @@
 #define PL_QUANT_LINF_H
 
 #include "core/quant/factors.h"
+#include "core/quant/rows.h"
 #include "core/tensor/mat.h"
 
 #include <stdbool.h>
@@ -31,19 +32,13 @@ typedef struct pl_linf_options {
     double rho_factor; /* rho = rho_factor * mean(diag Gn); 0: one rho a channel, chosen from Gn,
                           beta, alpha and the size of the weights (admm.c) */
     bool certify;      /* compute the dual bound */
-    bool rough;        /* for a preview: no bounds at all (objective, dual and gap are NaN), and
-                          with rho_factor 0 the nearest choice that is factored, if any is */
-    const struct pl_rows_watch *watch; /* NULL: nobody watches */
-    const struct pl_linf_keep *keep;   /* NULL: nothing is kept */
-    size_t warm_first; /* the problem's rows are those of warm from this one on */
+    double rough;      /* > 0: a preview of as many iterations as about so many multiplications
+                          allow, without bounds (objective, dual and gap are NaN), and with
+                          rho_factor 0 by the nearest choice that is factored, if any is */
+    const pl_rows_watch *watch; /* NULL: nobody watches */
+    const size_t *place; /* [rows]: the row of warm, SIZE_MAX for none; NULL: the same */
+    bool cold;           /* rows are left in warm, but do not begin from it */
 } pl_linf_options;
-
-/* Told by a solve, on its thread and between its steps, that rows [first, first + count) of the
- * result are final. */
-typedef struct pl_rows_watch {
-    void (*done)(void *ctx, size_t first, size_t count);
-    void *ctx;
-} pl_rows_watch;
 
 typedef struct pl_linf_report {
     double objective; /* sum over rows of P(w) */
@@ -57,33 +52,12 @@ typedef struct pl_linf_report {
     double ridge, lambda_max;
 } pl_linf_report;
 
-/* Warm start between nearby betas; opaque, [rows, n] twice.  NULL where none is wanted.  Rows are
- * independent: each one is empty (it starts cold) or holds the end of some solve of it. */
-typedef struct pl_linf_warm pl_linf_warm;
-PL_NODISCARD pl_status pl_linf_warm_create(size_t rows, size_t cols, pl_linf_warm **out,
-                                           pl_error *err);
-void pl_linf_warm_destroy(pl_linf_warm *warm);
-
-/* Empties every row: the next solve starts cold. */
-void pl_linf_warm_clear(pl_linf_warm *warm);
-
-/* What a row's last solve gave, [n], borrowed; NULL for an empty row. */
-const float *pl_linf_warm_row(const pl_linf_warm *warm, size_t row);
-
-/* Puts w[n] in place of what the row's last solve gave. */
-void pl_linf_warm_put(pl_linf_warm *warm, size_t row, const float *w);
-
-/* Where a solve leaves the state of some of its rows, for warm starts of those rows alone. */
-typedef struct pl_linf_keep {
-    pl_linf_warm *warm;
-    const size_t *place; /* [rows of the problem]: a row of `warm`, or SIZE_MAX */
-} pl_linf_keep;
-
 /* w: [rows, n] contiguous, may not alias w0.  Rows are independent and always cut into the same
- * blocks.  Cold start but for the rows of warm that hold a state; warm (if any; at
- * least as many rows, from warm_first on) is updated block by block. */
+ * blocks.  Cold start but for the rows of warm that hold a state of the same solver; warm (NULL:
+ * none) is updated block by block.  Its `own` is y, the dual point, which means the same at every
+ * rho. */
 PL_NODISCARD pl_status pl_linf_solve(pl_factors *factors, const pl_linf_problem *problem,
-                                     const pl_linf_options *options, pl_linf_warm *warm, float *w,
+                                     const pl_linf_options *options, pl_warm *warm, float *w,
                                      pl_linf_report *report, pl_task *task, pl_error *err);
 
 /* P(w) summed over rows, evaluated directly in float64: for reports and tests. */

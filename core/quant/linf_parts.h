@@ -32,12 +32,6 @@ PL_NODISCARD pl_status pl_linf_admm_kernel(pl_factors *factors, const pl_linf_pr
 PL_NODISCARD pl_status pl_linf_pgd_kernel(pl_factors *factors, pl_linf_kernel *out, pl_task *task,
                                           pl_error *err);
 
-struct pl_linf_warm {
-    size_t rows, cols;
-    bool *full;   /* [rows], whether the row has a state */
-    float *z, *y; /* [rows, cols]; y means the same at every rho */
-};
-
 /* Bounds of one row of the problem. */
 typedef struct pl_linf_bounds {
     double primal, dual;
@@ -80,7 +74,7 @@ typedef struct pl_linf_effort {
  * certifier: NULL where the frame has its factor; else no gap may be asked for. */
 PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
                                         const pl_linf_options *options,
-                                        const pl_linf_certifier *certifier, pl_linf_warm *warm,
+                                        const pl_linf_certifier *certifier, pl_warm *warm,
                                         float *w, pl_linf_bounds *bounds, pl_linf_effort *effort,
                                         pl_task *task, pl_error *err);
 

@@ -47,7 +47,7 @@ typedef struct engine {
     float *w;      /* C, that is v, then the result */
     float *levels; /* [rows, groups] */
     pl_linf_bounds *bounds;
-    pl_linf_warm *warm;
+    pl_warm *warm;
     block *blocks; /* [threads], of the present wave */
     size_t block_rows;
     int threads;
@@ -72,11 +72,26 @@ static void combine_row(const pl_linf_kernel *kernel, size_t n, size_t width, co
     }
 }
 
+/* The row of warm where a row is left, SIZE_MAX for none. */
+static size_t place_of(const engine *e, size_t row)
+{
+    return e->warm == NULL             ? SIZE_MAX
+           : e->options->place != NULL ? e->options->place[row]
+                                       : row;
+}
+
+/* The row of warm that a row begins from, SIZE_MAX for none. */
+static size_t start_of(const engine *e, size_t row)
+{
+    const size_t at = e->options->cold ? SIZE_MAX : place_of(e, row);
+    return at != SIZE_MAX && e->warm->full[at] ? at : SIZE_MAX;
+}
+
 static bool holds_warm(const engine *e, const block *b)
 {
     bool warm = false;
-    for (size_t r = 0; e->warm != NULL && r < b->count; r++) {
-        warm = warm || e->warm->full[e->options->warm_first + b->first + r];
+    for (size_t r = 0; r < b->count; r++) {
+        warm = warm || start_of(e, b->first + r) != SIZE_MAX;
     }
     return warm;
 }
@@ -89,14 +104,14 @@ static void start_warm(const engine *e, block *b)
     const size_t n = e->frame->n;
     for (size_t r = 0; r < b->count; r++) {
         const float *w0 = b->w0.data + r * b->w0.stride;
-        const size_t at = e->options->warm_first + b->first + r;
-        const float *z = e->warm->z + at * n, *y = e->warm->y + at * n;
+        const size_t at = start_of(e, b->first + r);
         float *c = e->w + (b->first + r) * n, *d = b->d + r * n;
-        if (!e->warm->full[at]) {
+        if (at == SIZE_MAX) {
             memcpy(c, w0, n * sizeof *c);
             memset(d, 0, n * sizeof *d);
             continue;
         }
+        const float *z = e->warm->w + at * n, *y = e->warm->own + at * n;
         for (size_t i = 0; i < n; i++) {
             const double rho = k->metric != NULL ? k->rho * (double)k->metric[i] : k->rho;
             const float v = z[i] + (float)((double)y[i] / rho);
@@ -210,19 +225,18 @@ static void advance(const engine *e, block *b, int most)
     }
 }
 
-/* z and y_i = rho_i (v - z)_i of a row into a warm state. */
-static void store_warm(const engine *e, const float *v, const float *levels, pl_linf_warm *warm,
-                       size_t row)
+/* z and y_i = rho_i (v - z)_i of a row into its warm state. */
+static void store_warm(const engine *e, const float *v, const float *levels, size_t row)
 {
     const pl_linf_frame *f = e->frame;
     const pl_linf_kernel *k = e->kernel;
-    float *z = warm->z + row * f->n, *y = warm->y + row * f->n;
+    float *z = e->warm->w + row * f->n, *y = e->warm->own + row * f->n;
     pl_prox_linf_clip(v, f->n, f->width, levels, z);
     for (size_t i = 0; i < f->n; i++) {
         const double rho = k->metric != NULL ? k->rho * (double)k->metric[i] : k->rho;
         y[i] = (float)(rho * ((double)v[i] - (double)z[i]));
     }
-    warm->full[row] = true;
+    e->warm->full[row] = true;
 }
 
 /* Bounds of the block, then z in place of v; the warm state is what the next solve starts from. */
@@ -237,19 +251,15 @@ static void finish(const engine *e, block *b)
     }
     for (size_t r = 0; r < b->count; r++) {
         float *row = v + r * n;
-        const size_t at = b->first + b->row[r];
-        const pl_linf_keep *keep = e->options->keep;
-        if (e->warm != NULL) {
-            store_warm(e, row, levels + r * f->groups, e->warm, e->options->warm_first + at);
-        }
-        if (keep != NULL && keep->place[at] != SIZE_MAX) {
-            store_warm(e, row, levels + r * f->groups, keep->warm, keep->place[at]);
+        const size_t at = place_of(e, b->first + b->row[r]);
+        if (at != SIZE_MAX) {
+            store_warm(e, row, levels + r * f->groups, at);
         }
         pl_prox_linf_clip(row, n, f->width, levels + r * f->groups, row);
         e->bounds[b->first + r].dual =
             e->options->certify ? e->bounds[b->first + r].dual : (double)NAN;
     }
-    if (e->options->rough) {
+    if (e->options->rough > 0.0) {
         for (size_t r = 0; r < b->count; r++) {
             e->bounds[b->first + r].primal = (double)NAN;
         }
@@ -385,7 +395,7 @@ static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier,
 
 pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
                            const pl_linf_options *options, const pl_linf_certifier *certifier,
-                           pl_linf_warm *warm, float *w, pl_linf_bounds *bounds,
+                           pl_warm *warm, float *w, pl_linf_bounds *bounds,
                            pl_linf_effort *effort, pl_task *task, pl_error *err)
 {
     const size_t rows = frame->w0.rows, n = frame->n;

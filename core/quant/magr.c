@@ -1,4 +1,4 @@
-#include "core/quant/method_parts.h"
+#include "core/quant/linf_method.h"
 
 /* alpha_k = 1: every group is flattened alike. */
 static void weights(const pl_spec *spec, const pl_factors *factors, float *alpha)
@@ -12,12 +12,7 @@ static void weights(const pl_spec *spec, const pl_factors *factors, float *alpha
 
 const pl_method pl_method_magr = {
     .name = "magr",
-    .slot = PL_SLOT_PRECONDITION,
     .summary = "Same output, smaller group maxima (MagR, Zhang et al., NeurIPS 2024).",
-    .params = pl_linf_params,
-    .n_params = PL_LINF_PARAMS,
-    .live = true,
-    .precondition = pl_linf_method,
-    .group_size = pl_linf_group_size,
     .alpha = weights,
+    PL_LINF_COMMON,
 };

@@ -5,15 +5,10 @@
 
 #include <stdlib.h>
 
-static const pl_param params[] = {
-    {.name = "seed",
-     .type = PL_PARAM_INT,
-     .minimum = 0,
-     .maximum = 2147483647,
-     .initial = 0,
-     .step = 1,
-     .unit = "",
-     .help = "Which random rotation: the same seed gives the same one."},
+enum { SEED, PARAMS };
+static const pl_param params[PARAMS] = {
+    [SEED] = PL_INT("seed", 0, 2147483647, 0, "",
+                    "Which random rotation: the same seed gives the same one.", .step = 1),
 };
 
 static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
@@ -25,7 +20,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a rotation", in->site);
     }
     pl_status status =
-        pl_orthogonal_random(in->n, (uint64_t)pl_spec_value(spec, "seed"), q, task, err);
+        pl_orthogonal_random(in->n, (uint64_t)spec->values[SEED], q, task, err);
     if (status == PL_OK) {
         status = pl_transform_orthogonal(in->n, q, out, err);
     }
@@ -38,7 +33,6 @@ const pl_method pl_method_orthogonal = {
     .slot = PL_SLOT_TRANSFORM,
     .summary = "Rotates the channels by a random orthogonal matrix, QR of a seeded Gaussian.",
     .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .live = false,
+    .n_params = PARAMS,
     .transform = make,
 };

@@ -1,12 +1,13 @@
 #include "core/quant/method_parts.h"
 
+#include <assert.h>
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
-static const pl_method *const methods[] = {
-    &pl_method_smoothquant, &pl_method_awq,   &pl_method_hadamard, &pl_method_orthogonal,
-    &pl_method_flatquant,   &pl_method_astro, &pl_method_magr,     &pl_method_gptq,
-    &pl_method_rtn,         NULL,
-};
+#define METHOD_ROW(name) &pl_method_##name,
+static const pl_method *const methods[] = {PL_METHODS(METHOD_ROW) NULL};
+#undef METHOD_ROW
 
 const pl_method *const *pl_methods(void)
 {
@@ -45,6 +46,59 @@ const char *pl_slot_name(pl_slot slot)
 {
     static const char *const names[PL_SLOT_COUNT] = {"transform", "precondition", "round"};
     return names[slot];
+}
+
+size_t pl_method_telling(const pl_method *method)
+{
+    for (size_t i = 0; method != NULL && i < method->n_params; i++) {
+        if (method->params[i].telling) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+const pl_reported *pl_told(size_t index)
+{
+    const pl_reported *told[PL_MAX_TOLD] = {NULL};
+    size_t count = 0;
+    for (size_t m = 0; methods[m] != NULL; m++) {
+        for (size_t i = 0; i < methods[m]->n_reported; i++) {
+            const pl_reported *one = &methods[m]->reported[i];
+            size_t at = 0;
+            while (at < count && strcmp(told[at]->name, one->name) != 0) {
+                at++;
+            }
+            if (one->told && at == count) {
+                assert(count < PL_MAX_TOLD);
+                told[count++] = one;
+            }
+        }
+    }
+    return index < count ? told[index] : NULL;
+}
+
+void pl_method_tell(const pl_method *method, const pl_method_report *report, double *told)
+{
+    for (size_t at = 0; pl_told(at) != NULL; at++) {
+        for (size_t i = 0; i < method->n_reported; i++) {
+            if (strcmp(method->reported[i].name, pl_told(at)->name) == 0) {
+                told[at] = report->own[i];
+            }
+        }
+    }
+}
+
+pl_method_report pl_method_report_empty(void)
+{
+    pl_method_report report = {.objective = (double)NAN,
+                               .dual = (double)NAN,
+                               .gap = (double)NAN,
+                               .worst_row_gap = (double)NAN};
+    for (size_t i = 0; i < PL_MAX_REPORTED; i++) {
+        report.own[i] = (double)NAN;
+    }
+    return report;
 }
 
 pl_status pl_check_layer(const pl_layer_input *in, pl_error *err)

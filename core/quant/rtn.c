@@ -1,8 +1,6 @@
 #include "core/quant/method_parts.h"
 
-#include <math.h>
-
-static const pl_param params[] = {PL_GRID_PARAMS};
+static const pl_param params[PL_GRID_COUNT] = {PL_GRID_PARAMS};
 
 /* Weights of one step of the worker, by the cost of a plain and of a searched range. */
 static const double STEP_WEIGHTS = 4e6, STEP_WEIGHTS_MSE = 4e5;
@@ -21,12 +19,12 @@ static void quantize_row(const pl_grid *grid, pl_view w, size_t r, pl_qweights *
 }
 
 static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
-                          pl_round_report *report, pl_task *task, pl_error *err)
+                          pl_method_report *report, pl_task *task, pl_error *err)
 {
     const pl_grid grid = pl_spec_grid(spec);
     const pl_view w = in->w;
     *out = (pl_qweights){0};
-    *report = (pl_round_report){.damping_used = (double)NAN};
+    *report = pl_method_report_empty();
     pl_status status = pl_check_layer(in, err);
     if (status == PL_OK) {
         status = pl_qweights_init(out, &grid, w.rows, w.cols, err);
@@ -57,8 +55,7 @@ const pl_method pl_method_rtn = {
     .slot = PL_SLOT_ROUND,
     .summary = "Round to nearest: each group as it stands.",
     .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .live = true,
+    .n_params = PL_GRID_COUNT,
     .blind = true,
     .round = quantize,
 };

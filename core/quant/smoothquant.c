@@ -8,17 +8,14 @@
 /* Channels that are silent on one side still need a scale (SmoothQuant's own code). */
 static const float LEAST = 1e-5f;
 
-static const pl_param params[] = {
-    {.name = "alpha",
-     .type = PL_PARAM_REAL,
-     .minimum = 0.0,
-     .maximum = 1.0,
-     .initial = 0.5,
-     .step = 0.05,
-     .unit = "",
-     .help = "How much of the activations' spread moves into the weights: 0 none, 1 all of it "
-             "(LLaMA models like 0.85)."},
+enum { ALPHA, PARAMS };
+static const pl_param params[PARAMS] = {
+    [ALPHA] = PL_REAL("alpha", 0.0, 1.0, 0.5, "",
+                      "How much of the activations' spread moves into the weights: 0 none, 1 all "
+                      "of it (LLaMA models like 0.85).",
+                      .step = 0.05, .telling = true),
 };
+
 
 /* Per input channel: max |W_c| over all layers of the site.  out[n]. */
 static void weight_max(const pl_site_input *in, float *out)
@@ -42,7 +39,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
                       pl_task *task, pl_error *err)
 {
     *out = NULL;
-    const double alpha = pl_spec_value(spec, "alpha");
+    const double alpha = spec->values[ALPHA];
     float *scale = pl_alloc(in->n, sizeof *scale);
     if (scale == NULL) {
         return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", in->site);
@@ -67,7 +64,6 @@ const pl_method pl_method_smoothquant = {
     .summary = "A scale a channel moves outliers from activations into weights (Xiao et al., ICML "
                "2023).",
     .params = params,
-    .n_params = sizeof params / sizeof *params,
-    .live = true,
+    .n_params = PARAMS,
     .transform = make,
 };

@@ -2,6 +2,7 @@
 
 #include "core/base/number.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const pl_no_yes[] = {"no", "yes", NULL};
-const char *const pl_scale_names[] = {"f16", "f32", "bf16", NULL};
+const char *const pl_no_yes[3] = {"no", "yes", NULL};
+const char *const pl_scale_names[4] = {"f16", "f32", "bf16", NULL};
 
 static const pl_dtype scale_dtypes[] = {PL_F16, PL_F32, PL_BF16};
 
@@ -33,15 +34,10 @@ pl_spec pl_spec_default(const pl_method *method)
     return spec;
 }
 
-double pl_spec_value(const pl_spec *spec, const char *name)
-{
-    return spec->values[pl_method_param(spec->method, name)];
-}
-
 bool pl_spec_applies(const pl_spec *spec, size_t param)
 {
     const pl_param *p = &spec->method->params[param];
-    return p->needs == NULL || (int)pl_spec_value(spec, p->needs) == p->needs_value;
+    return !p->conditional || (int)spec->values[p->needs] == p->needs_value;
 }
 
 /* The names of a table, or a parameter's choices, as "a, b, c". */
@@ -172,9 +168,20 @@ bool pl_spec_equal(const pl_spec *a, const pl_spec *b)
 
 pl_grid pl_spec_grid(const pl_spec *spec)
 {
-    return (pl_grid){.bits = (int)pl_spec_value(spec, "bits"),
-                     .group_size = (size_t)pl_spec_value(spec, "group_size"),
-                     .format = pl_format_at((size_t)pl_spec_value(spec, "symmetric")),
-                     .mse = pl_spec_value(spec, "mse") > 0.0,
-                     .scale_dtype = scale_dtypes[(size_t)pl_spec_value(spec, "scale_dtype")]};
+    const double *values = spec->values;
+    assert(spec->method != NULL && spec->method->slot == PL_SLOT_ROUND);
+    return (pl_grid){.bits = (int)values[PL_GRID_BITS],
+                     .group_size = (size_t)values[PL_GRID_GROUP_SIZE],
+                     .format = pl_format_at((size_t)values[PL_GRID_FORMAT]),
+                     .mse = values[PL_GRID_MSE] > 0.0,
+                     .scale_dtype = scale_dtypes[(size_t)values[PL_GRID_SCALE_DTYPE]]};
+}
+
+size_t pl_spec_group_size(const pl_spec *precondition, const pl_spec *round, size_t neither)
+{
+    const pl_method *first = precondition->method;
+    if (first != NULL) {
+        return first->group_size != NULL ? first->group_size(precondition) : 0;
+    }
+    return round->method != NULL ? pl_spec_grid(round).group_size : neither;
 }

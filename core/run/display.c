@@ -31,20 +31,16 @@ size_t pl_display_pane_find(const char *name)
 /* "astro beta=0.0003 > gptq bits=3": each method with the parameter one looks for first. */
 static void put_label(const pl_pin *pin, pl_buf *out)
 {
-    static const char *const telling[] = {"beta", "bits", "alpha"};
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec = &pin->slots[slot];
         if (spec->method == NULL) {
             continue;
         }
         pl_buf_printf(out, "%s%s", out->size > 0 ? " > " : "", spec->method->name);
-        for (size_t i = 0; i < sizeof telling / sizeof *telling; i++) {
-            size_t param = pl_method_param(spec->method, telling[i]);
-            if (param != SIZE_MAX) {
-                pl_buf_printf(out, " %s=", telling[i]);
-                pl_spec_format_value(spec, param, out);
-                break;
-            }
+        const size_t telling = pl_method_telling(spec->method);
+        if (telling != SIZE_MAX) {
+            pl_buf_printf(out, " %s=", spec->method->params[telling].name);
+            pl_spec_format_value(spec, telling, out);
         }
     }
 }

@@ -280,13 +280,7 @@ static pl_status import_layer(pl_lab *lab, const pl_state *state, pl_import *imp
                               pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
-    static const pl_linf_report nothing = {.objective = (double)NAN,
-                                           .dual = (double)NAN,
-                                           .gap = (double)NAN,
-                                           .worst_row_gap = (double)NAN,
-                                           .rho = (double)NAN,
-                                           .ridge = (double)NAN,
-                                           .lambda_max = (double)NAN};
+    const pl_method_report nothing = pl_method_report_empty();
     pl_mat w = {0};
     pl_id key = {0};
     pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
@@ -296,7 +290,7 @@ static pl_status import_layer(pl_lab *lab, const pl_state *state, pl_import *imp
     if (status == PL_OK && *found) {
         status = weights_key(state, import->id, layer, &key, task, err);
         if (status == PL_OK) {
-            status = pl_result_write_preconditioned(lab, key, &w, &nothing, err);
+            status = pl_result_write_preconditioned(lab, key, NULL, &w, &nothing, err);
         }
         if (status == PL_OK) {
             status = measure(lab, state, layer, key, &w, same, report, result, task, err);
@@ -318,7 +312,7 @@ pl_status pl_import_measure(pl_lab *lab, const pl_state *state, size_t layer,
     if (status == PL_OK &&
         (present == NULL ||
          pl_result_read(lab, state, layer, *present, &parts, NULL, NULL) != PL_OK ||
-         pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL, NULL) != PL_OK)) {
+         pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, NULL) != PL_OK)) {
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s: its imported weights are no longer whole in the store %s: "
                               "import again",

@@ -258,8 +258,8 @@ static pl_status solve_with(turn *t, pl_lab *lab, pl_solve_report *report, pl_id
     if (status != PL_OK) {
         return status;
     }
-    const pl_solve_watch watch = {
-        .rows = on_rows, .ctx = t, .keep = pl_preview_keep(live->preview)};
+    pl_solve_watch watch = {.rows = on_rows, .ctx = t};
+    watch.warm = pl_preview_warm(live->preview, &watch.place);
     status = pl_solve_under(lab, t->state, live->layer, live->calibration, &watch, report, result,
                             task, err);
     if (status == PL_OK && t->final[0] >= live->w0.rows) {
@@ -309,29 +309,14 @@ pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, siz
 
 /* --- what a turn needs beforehand ------------------------------------------------------------- */
 
-/* Astro's and MagR's factors, which depend on the weights' size. */
-static pl_status prepare_linf(const pl_state *state, size_t layer, const pl_spec *spec,
-                              const place *at, pl_task *task, pl_error *err)
+/* The layer as its preconditioner finds it: its weights are the caller's to free. */
+static pl_status read_layer(const pl_state *state, size_t layer, const place *at, pl_mat *w0,
+                            pl_layer_input *out, pl_task *task, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_factors *factors = at->bench.factors;
-    const size_t group_size = spec->method->group_size(spec);
-    float *alpha =
-        pl_alloc(pl_grid_groups(&(pl_grid){.group_size = group_size}, info->cols), sizeof *alpha);
-    pl_mat w0 = {0};
-    pl_status status = alpha != NULL
-                           ? read_start(state, layer, at->transform, &w0, task, err)
-                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", info->name);
-    if (status == PL_OK) {
-        spec->method->alpha(spec, factors, alpha);
-        const pl_linf_problem problem = {.w0 = pl_mat_view(&w0),
-                                         .group_size = group_size,
-                                         .alpha = alpha,
-                                         .beta = pl_spec_value(spec, "beta")};
-        status = pl_linf_prepare(factors, &problem, pl_spec_value(spec, "rho"), task, err);
-    }
-    pl_mat_deinit(&w0);
-    free(alpha);
+    pl_status status = read_start(state, layer, at->transform, w0, task, err);
+    *out = (pl_layer_input){.layer = pl_model_layer(state->source->model, layer)->name,
+                            .factors = at->bench.factors,
+                            .w = pl_mat_view(w0)};
     return status;
 }
 
@@ -339,18 +324,22 @@ static pl_status prepare_linf(const pl_state *state, size_t layer, const pl_spec
 static pl_status prepare_factors(const pl_state *state, size_t layer, const place *at,
                                  pl_task *task, pl_error *err)
 {
-    const pl_spec *precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    const pl_spec *first = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
     const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    pl_mat w0 = {0};
+    pl_layer_input in;
     pl_status status = PL_OK;
-    if (precondition->method != NULL && precondition->method->alpha != NULL &&
-        pl_spec_value(precondition, "solver") == PL_SOLVER_ADMM) {
-        status = prepare_linf(state, layer, precondition, at, task, err);
+    if (first->method != NULL && first->method->prepare != NULL) {
+        status = read_layer(state, layer, at, &w0, &in, task, err);
+        if (status == PL_OK) {
+            status = first->method->prepare(first, &in, task, err);
+        }
     }
-    if (status == PL_OK && round->method != NULL &&
-        pl_method_param(round->method, "damping") != SIZE_MAX) {
-        pl_gptq_factor factor;
-        status = pl_factors_gptq(at->bench.factors, pl_spec_value(round, "damping"),
-                                 pl_spec_value(round, "act_order") > 0.0, &factor, task, err);
+    pl_mat_deinit(&w0);
+    if (status == PL_OK && round->method != NULL && round->method->prepare != NULL) {
+        in = (pl_layer_input){.layer = pl_model_layer(state->source->model, layer)->name,
+                              .factors = at->bench.factors};
+        status = round->method->prepare(round, &in, task, err);
     }
     return status;
 }
@@ -369,64 +358,24 @@ pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_t
 
 /* --- what a strength means -------------------------------------------------------------------- */
 
-/* Mean over the groups of alpha_k / mean |w^(k)|; groups without weights or inputs are left out. */
-static double tau_ratio(pl_view w0, size_t group_size, const float *alpha)
-{
-    const size_t width = group_size == 0 || group_size > w0.cols ? w0.cols : group_size;
-    double sum = 0.0;
-    size_t counted = 0;
-    for (size_t k = 0, first = 0; first < w0.cols; k++, first += width) {
-        const size_t size = w0.cols - first < width ? w0.cols - first : width;
-        double total = 0.0;
-        for (size_t r = 0; r < w0.rows; r++) {
-            for (size_t c = first; c < first + size; c++) {
-                total += fabs((double)w0.data[r * w0.stride + c]);
-            }
-        }
-        if (total > 0.0 && alpha[k] > 0.0f) {
-            sum += (double)alpha[k] * (double)w0.rows * (double)size / total;
-            counted++;
-        }
-    }
-    return counted > 0 ? sum / (double)counted : (double)NAN;
-}
-
-static pl_status strength(const pl_spec *spec, pl_factors *factors, const pl_mat *w0,
-                          pl_strength *out, pl_task *task, pl_error *err)
-{
-    const size_t group_size = spec->method->group_size(spec);
-    const pl_grid grid = {.group_size = group_size};
-    float *alpha = pl_alloc(pl_grid_groups(&grid, w0->cols), sizeof *alpha);
-    if (alpha == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
-    }
-    spec->method->alpha(spec, factors, alpha);
-    const pl_linf_problem problem = {
-        .w0 = pl_mat_view(w0), .group_size = group_size, .alpha = alpha, .beta = 1.0};
-    pl_status status = pl_linf_beta_range(factors, &problem, &out->low, &out->zero, task, err);
-    out->tau = tau_ratio(problem.w0, group_size, alpha);
-    free(alpha);
-    return status;
-}
-
 pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_strength *out,
                            pl_task *task, pl_error *err)
 {
     *out = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
     place at;
     pl_mat w0 = {0};
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_layer_input in;
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
-    if (spec->method == NULL || spec->method->alpha == NULL) {
+    if (spec->method == NULL || spec->method->strength == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "%s: no preconditioner with a strength is set",
-                            info->name);
+                            pl_model_layer(state->source->model, layer)->name);
     }
     pl_status status = hold_site(lab, state, layer, &at, task, err);
     if (status == PL_OK) {
-        status = read_start(state, layer, at.transform, &w0, task, err);
+        status = read_layer(state, layer, &at, &w0, &in, task, err);
     }
     if (status == PL_OK) {
-        status = strength(spec, at.bench.factors, &w0, out, task, err);
+        status = spec->method->strength(spec, &in, out, task, err);
     }
     pl_mat_deinit(&w0);
     leave_site(lab, &at);

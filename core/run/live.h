@@ -35,15 +35,8 @@ PL_NODISCARD pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_stat
 PL_NODISCARD pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer,
                                        pl_task *task, pl_error *err);
 
-/* What a strength means on a layer: the range of beta in which the value does anything
- * (linf.h), and tau_k = beta alpha_k of one step of length 1 on Gn over the mean |w| of the group,
- * in the mean over the groups and for beta = 1 (methods.md 2.1). */
-typedef struct pl_strength {
-    double low, zero;
-    double tau;
-} pl_strength;
-
-/* For the layer's preconditioner, whatever its beta.  PL_ERR_STATE where it has none or no beta. */
+/* What the telling parameter of the layer's preconditioner means there, whatever its value.
+ * PL_ERR_STATE where it has none, or its method does not know. */
 PL_NODISCARD pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_strength *out, pl_task *task, pl_error *err);
 

@@ -245,12 +245,8 @@ static pl_status picture_input(pl_lab *lab, const pl_state *state, pl_picture *p
 
 size_t pl_picture_group_size(const pl_state *state, size_t layer)
 {
-    const pl_spec *precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
-    if (precondition->method != NULL) {
-        return precondition->method->group_size(precondition);
-    }
-    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
-    return round->method != NULL ? pl_spec_grid(round).group_size : 0;
+    return pl_spec_group_size(pl_state_spec(state, layer, PL_SLOT_PRECONDITION),
+                              pl_state_spec(state, layer, PL_SLOT_ROUND), 0);
 }
 
 static void find_extremes(const pl_mat *w, float *out)

@@ -56,32 +56,14 @@ static void work_deinit(work *w)
 
 pl_solve_report pl_solve_report_empty(void)
 {
-    return (pl_solve_report){
-        .objective = NAN,
-        .gap = NAN,
-        .iterations = NAN,
-        .dual = NAN,
-        .relative_error = NAN,
-        .rounded_relative_error = NAN,
-        .bound = NAN,
-        .group_max_before = NAN,
-        .group_max_after = NAN,
-        .ridge = NAN,
-        .damping_used = NAN,
-        .function_error = NAN,
-        .condition = NAN,
-        .output_error = NAN,
-        .flatness_weight_before = NAN,
-        .flatness_weight_after = NAN,
-        .flatness_input_before = NAN,
-        .flatness_input_after = NAN,
-        .kurtosis_weight_before = NAN,
-        .kurtosis_weight_after = NAN,
-        .kurtosis_input_before = NAN,
-        .kurtosis_input_after = NAN,
-        .bits_per_weight = NAN,
-        .seconds = NAN,
-    };
+    enum { NUMBERS = sizeof(pl_solve_report) / sizeof(double) };
+    pl_solve_report report;
+    double numbers[NUMBERS];
+    for (size_t i = 0; i < NUMBERS; i++) {
+        numbers[i] = NAN;
+    }
+    memcpy(&report, numbers, sizeof report);
+    return report;
 }
 
 double pl_report_sqnr(const pl_solve_report *report)
@@ -223,10 +205,11 @@ static bool is_stored(work *w, pl_id key)
         pl_transform_destroy(transform);
     }
     if (status == PL_OK && parts.has_preconditioned) {
-        status = pl_result_read_preconditioned(w->lab, parts.preconditioned, &scratch, NULL, NULL);
+        status = pl_result_read_preconditioned(w->lab, parts.preconditioned, NULL, &scratch, NULL,
+                                               NULL);
     }
     if (status == PL_OK && parts.has_rounded) {
-        status = pl_result_read_rounded(w->lab, parts.rounded, &scratch, NULL, NULL);
+        status = pl_result_read_rounded(w->lab, parts.rounded, NULL, &scratch, NULL, NULL);
     }
     pl_mat_deinit(&scratch);
     if (status != PL_OK) {
@@ -278,8 +261,9 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
     if (status != PL_OK) {
         return status;
     }
-    pl_linf_report found = {0};
-    pl_status stored = pl_result_read_preconditioned(w->lab, w->result.preconditioned,
+    const pl_method *method = w->precondition->method;
+    pl_method_report found = pl_method_report_empty();
+    pl_status stored = pl_result_read_preconditioned(w->lab, w->result.preconditioned, method,
                                                      &w->preconditioned, &found, NULL);
     note_damage(w, stored);
     if (stored != PL_OK) {
@@ -288,14 +272,15 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
             .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(start_of(w))};
         if (w->watch != NULL) {
             in.watch = &watch;
-            in.keep = w->watch->keep.warm != NULL ? &w->watch->keep : NULL;
+            in.warm = w->watch->warm;
+            in.place = w->watch->place;
         }
         pl_factors_set_lean(in.factors, is_lean(w));
-        status = w->precondition->method->precondition(w->precondition, &in, NULL,
-                                                       w->preconditioned.data, &found, task, err);
+        status = method->precondition(w->precondition, &in, w->preconditioned.data, &found, task,
+                                      err);
         pl_factors_set_lean(in.factors, false);
         if (status == PL_OK) {
-            status = pl_result_write_preconditioned(w->lab, w->result.preconditioned,
+            status = pl_result_write_preconditioned(w->lab, w->result.preconditioned, method,
                                                     &w->preconditioned, &found, err);
         }
     } else {
@@ -304,8 +289,8 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
     w->report.objective = found.objective;
     w->report.dual = found.dual;
     w->report.gap = found.gap;
-    w->report.iterations = found.iterations;
-    w->report.ridge = found.ridge;
+    w->report.iterations = found.iterations > 0 ? (double)found.iterations : NAN;
+    pl_method_tell(method, &found, w->report.told);
     return status;
 }
 
@@ -315,7 +300,8 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
     pl_mat clipped = {0};
     pl_id source = problem;
     pl_qweights q = {0};
-    pl_round_report found = {.damping_used = NAN};
+    const pl_method *method = w->round->method;
+    pl_method_report found = pl_method_report_empty();
     if (w->result.has_preconditioned) {
         source = w->result.preconditioned;
     }
@@ -328,10 +314,11 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
     if (status != PL_OK) {
         return status;
     }
-    pl_status stored = pl_result_read_rounded(w->lab, w->result.rounded, &w->rounded, &found, NULL);
+    pl_status stored =
+        pl_result_read_rounded(w->lab, w->result.rounded, method, &w->rounded, &found, NULL);
     note_damage(w, stored);
     if (stored == PL_OK) {
-        w->report.damping_used = found.damping_used;
+        pl_method_tell(method, &found, w->report.told);
         return PL_OK;
     }
     if (w->t != NULL && pl_transform_clips(w->t)) {
@@ -348,29 +335,18 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
     in.watch = w->watch != NULL ? &watch : NULL;
     w->codes = &q;
-    status = w->round->method->round(w->round, &in, &q, &found, task, err);
-    if (w->thrifty) { /* GPTQ's factor goes before there is one more copy of the weights */
+    status = method->round(w->round, &in, &q, &found, task, err);
+    if (w->thrifty) { /* the rounder's factor goes before there is one more copy of the weights */
         pl_factors_shrink(w->bench.factors, KEPT_BYTES);
     }
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->rounded.data);
-        status = pl_result_write_rounded(w->lab, w->result.rounded, &q, &found, err);
+        status = pl_result_write_rounded(w->lab, w->result.rounded, method, &q, &found, err);
     }
-    w->report.damping_used = found.damping_used;
+    pl_method_tell(method, &found, w->report.told);
     pl_mat_deinit(&clipped);
     pl_qweights_deinit(&q);
     return status;
-}
-
-static size_t report_group_size(const work *w)
-{
-    if (w->precondition->method == NULL && w->round->method == NULL) {
-        return PL_IMPORT_GROUP; /* a transform alone has no groups of its own */
-    }
-    if (w->precondition->method != NULL) {
-        return w->precondition->method->group_size(w->precondition);
-    }
-    return pl_spec_grid(w->round).group_size;
 }
 
 static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_error *err)
@@ -403,7 +379,8 @@ static void describe_weights(work *w, pl_view handed)
 {
     pl_solve_report *report = &w->report;
     const pl_view original = pl_mat_view(&w->w0);
-    const size_t group_size = report_group_size(w);
+    /* A transform alone has no groups of its own. */
+    const size_t group_size = pl_spec_group_size(w->precondition, w->round, PL_IMPORT_GROUP);
     const pl_tensor_numbers before = pl_describe(original);
     const bool moved = handed.data != original.data;
     const pl_tensor_numbers after = moved ? pl_describe(handed) : before;

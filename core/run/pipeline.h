@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-/* NaN where a number does not apply (then null in JSON). */
+/* NaN where a number does not apply (then null in JSON).  Nothing but doubles. */
 typedef struct pl_solve_report {
     double objective, gap, iterations;
     double dual;             /* sum of D, for the gap over several layers */
@@ -23,7 +23,7 @@ typedef struct pl_solve_report {
      * after: of the weights that the rounder was handed, W T^-T preconditioned (before any learned
      * clipping), and of X T.  Flatness and kurtosis: metrics/outliers.h. */
     double group_max_before, group_max_after;
-    double ridge, damping_used;
+    double told[PL_MAX_TOLD]; /* what the methods tell beside that, by pl_told's index */
     /* On the stored rows of X (outputs.h). */
     double function_error, condition, output_error;
     double flatness_weight_before, flatness_weight_after;

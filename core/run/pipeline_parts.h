@@ -19,7 +19,8 @@ typedef struct pl_solve_watch {
     /* w[count, cols]: preconditioned or rounded weights, borrowed for the call. */
     void (*rows)(void *ctx, bool rounded, size_t first, size_t count, const float *w);
     void *ctx;
-    pl_linf_keep keep; /* warm NULL: nothing is kept */
+    pl_warm *warm;       /* where rows of the preconditioner are left; NULL: nowhere */
+    const size_t *place; /* [rows]: the row of warm, SIZE_MAX for none */
 } pl_solve_watch;
 
 /* Solves one layer with the Gram matrix of a calibration key, or finds it in the store.  Its

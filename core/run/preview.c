@@ -16,8 +16,8 @@ enum { NARROW = 1024 };
 /* Multiplications of one piece of a narrow layer (25 ms on two cores) and of a wide one (65 ms). */
 static const double NARROW_WORK = 2e9, WIDE_WORK = 5e9;
 
-/* Iterations of a preview, within the work of a piece. */
-enum { LEAST = 2, WARM_MOST = 5, COLD_MOST = 10 };
+/* Products with G that a piece has time for, at least. */
+enum { LEAST = 2 };
 
 enum { PRECONDITIONED, ROUNDED, STAGES };
 
@@ -28,8 +28,7 @@ struct pl_preview {
     pl_row_sample *sample; /* where the numbers come from */
     bool counting;     /* it wants more rows */
     size_t *place;          /* [rows of w0]: index in rows, or SIZE_MAX */
-    pl_linf_warm *warm;     /* [count]; NULL until a preconditioner is turned */
-    double warm_solver;     /* what its states are of */
+    pl_warm *warm;          /* [count]; NULL until a preconditioner is turned */
     pl_spec exact;          /* the preconditioner whose final rows it holds; method NULL: none */
 
     char layer[128];
@@ -37,6 +36,7 @@ struct pl_preview {
     size_t first;           /* of the piece in hand, in rows */
     bool half;              /* the piece is preconditioned, not yet rounded */
     float *original, *w;    /* [piece_rows, n]: the piece in hand */
+    size_t *warm_rows;      /* [piece_rows]: where its rows are in warm */
     unsigned char *known[STAGES]; /* [rows of w0] */
     size_t n_known[STAGES];
     float *max[STAGES];     /* [n] over the known rows */
@@ -148,7 +148,9 @@ pl_status pl_preview_create(pl_view w0, pl_preview **out, pl_error *err)
     p->place = pl_alloc(w0.rows, sizeof *p->place);
     p->original = pl_alloc(p->piece_rows * n, sizeof *p->original);
     p->w = pl_alloc(p->piece_rows * n, sizeof *p->w);
-    bool room = p->rows != NULL && p->place != NULL && p->original != NULL && p->w != NULL;
+    p->warm_rows = pl_alloc(p->piece_rows, sizeof *p->warm_rows);
+    bool room = p->rows != NULL && p->place != NULL && p->original != NULL && p->w != NULL &&
+                p->warm_rows != NULL;
     for (int s = 0; s < STAGES; s++) {
         p->known[s] = calloc(w0.rows + 1, 1);
         p->max[s] = pl_alloc(n, sizeof *p->max[s]);
@@ -178,12 +180,13 @@ void pl_preview_destroy(pl_preview *p)
             free(p->known[s]);
             free(p->max[s]);
         }
-        pl_linf_warm_destroy(p->warm);
+        pl_warm_destroy(p->warm);
         pl_row_sample_destroy(p->sample);
         free(p->rows);
         free(p->place);
         free(p->original);
         free(p->w);
+        free(p->warm_rows);
         free(p);
     }
 }
@@ -234,9 +237,10 @@ void pl_preview_begin(pl_preview *p, const char *layer, const pl_spec *precondit
     }
 }
 
-pl_linf_keep pl_preview_keep(pl_preview *p)
+pl_warm *pl_preview_warm(pl_preview *p, const size_t **place)
 {
-    return (pl_linf_keep){.warm = p->warm, .place = p->place};
+    *place = p->place;
+    return p->warm;
 }
 
 void pl_preview_add(pl_preview *p, bool rounded, size_t first, size_t count, const float *w)
@@ -245,7 +249,7 @@ void pl_preview_add(pl_preview *p, bool rounded, size_t first, size_t count, con
         const size_t place = p->place[first + r];
         know_row(p, rounded ? ROUNDED : PRECONDITIONED, first + r, w + r * p->w0.cols);
         if (!rounded && place != SIZE_MAX && p->warm != NULL) {
-            pl_linf_warm_put(p->warm, place, w + r * p->w0.cols);
+            pl_warm_put(p->warm, place, w + r * p->w0.cols);
         }
     }
 }
@@ -257,57 +261,34 @@ void pl_preview_finish(pl_preview *p)
 
 /* --- solving ---------------------------------------------------------------------------------- */
 
-static pl_status ready_warm(pl_preview *p, pl_error *err)
-{
-    const size_t at = pl_method_param(p->precondition.method, "solver");
-    const double solver = at != SIZE_MAX ? p->precondition.values[at] : 0.0;
-    if (p->warm == NULL) {
-        p->warm_solver = solver;
-        return pl_linf_warm_create(p->count, p->w0.cols, &p->warm, err);
-    }
-    if (p->warm_solver < solver || p->warm_solver > solver) {
-        pl_linf_warm_clear(p->warm); /* another solver's u means something else */
-        p->warm_solver = solver;
-    }
-    return PL_OK;
-}
-
-/* As many iterations as the piece has time for. */
-static int iterations(const pl_preview *p, size_t count, bool warm)
-{
-    const double n = (double)p->w0.cols;
-    const double fit = piece_work(p->w0.cols) / (n * n * (double)count);
-    const int most = warm ? WARM_MOST : COLD_MOST;
-    return fit < LEAST ? LEAST : fit > most ? most : (int)fit;
-}
-
 static pl_status precondition_piece(pl_preview *p, pl_factors *factors, size_t count,
                                     pl_task *task, pl_error *err)
 {
     const size_t n = p->w0.cols;
-    pl_status status = ready_warm(p, err);
-    if (status != PL_OK) {
-        return status;
+    pl_method_report report;
+    if (p->warm == NULL) {
+        pl_status status = pl_warm_create(p->count, n, &p->warm, err);
+        if (status != PL_OK) {
+            return status;
+        }
     }
     if (p->exact.method != NULL && pl_spec_equal(&p->exact, &p->precondition)) {
         for (size_t i = 0; i < count; i++) {
-            memcpy(p->w + i * n, pl_linf_warm_row(p->warm, p->first + i), n * sizeof(float));
+            memcpy(p->w + i * n, pl_warm_row(p->warm, p->first + i), n * sizeof(float));
         }
         return PL_OK;
     }
     p->exact = (pl_spec){0};
-    const bool warm = pl_linf_warm_row(p->warm, p->first) != NULL;
     const pl_layer_input in = {
         .layer = p->layer,
         .factors = factors,
         .w = {p->original, count, n, n},
         .whole = p->w0,
-        .warm_first = p->first,
-        .rough = iterations(p, count, warm),
+        .rough = piece_work(n),
+        .warm = p->warm,
+        .place = p->warm_rows,
     };
-    pl_linf_report report;
-    return p->precondition.method->precondition(&p->precondition, &in, p->warm, p->w, &report, task,
-                                                err);
+    return p->precondition.method->precondition(&p->precondition, &in, p->w, &report, task, err);
 }
 
 static pl_status round_piece(pl_preview *p, pl_factors *factors, size_t count, pl_task *task,
@@ -315,7 +296,7 @@ static pl_status round_piece(pl_preview *p, pl_factors *factors, size_t count, p
 {
     const size_t n = p->w0.cols;
     pl_qweights q = {0};
-    pl_round_report report;
+    pl_method_report report;
     const pl_layer_input in = {.layer = p->layer, .factors = factors, .w = {p->w, count, n, n}};
     pl_status status = p->round.method->round(&p->round, &in, &q, &report, task, err);
     if (status == PL_OK) {
@@ -345,6 +326,7 @@ static pl_status solve_piece(pl_preview *p, pl_factors *factors, bool *whole, pl
         for (size_t i = 0; i < count; i++) {
             memcpy(p->original + i * n, p->w0.data + p->rows[p->first + i] * p->w0.stride,
                    n * sizeof(float));
+            p->warm_rows[i] = p->first + i;
         }
         if (!pre) {
             memcpy(p->w, p->original, count * n * sizeof(float));

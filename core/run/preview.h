@@ -47,8 +47,9 @@ PL_NODISCARD pl_status pl_preview_step(pl_preview *preview, pl_factors *factors,
 
 pl_preview_now pl_preview_read(const pl_preview *preview);
 
-/* For the cold solve of the present value: where it leaves the state of the previewed rows. */
-pl_linf_keep pl_preview_keep(pl_preview *preview);
+/* For the cold solve of the present value: where it leaves the previewed rows, and which those are
+ * (place[rows of w0], borrowed).  NULL: nowhere. */
+pl_warm *pl_preview_warm(pl_preview *preview, const size_t **place);
 
 /* Rows [first, first + count) of the cold solve are final: w[count, n]. */
 void pl_preview_add(pl_preview *preview, bool rounded, size_t first, size_t count, const float *w);

@@ -13,7 +13,8 @@ static const char kind_precondition[] = "precondition";
 static const char kind_round[] = "round";
 static const char kind_transform[] = "transform";
 
-/* The numbers of a report, by name: one list for reading and writing. */
+/* The numbers of a report, by name: one list for reading and writing.  In the row without a name
+ * stand those that methods tell. */
 static const struct {
     const char *name;
     size_t offset;
@@ -31,8 +32,7 @@ static const struct {
     FIELD(bound),
     FIELD(group_max_before),
     FIELD(group_max_after),
-    FIELD(ridge),
-    FIELD(damping_used),
+    {NULL, offsetof(pl_solve_report, told)},
     FIELD(seconds),
     FIELD(function_error),
     FIELD(condition),
@@ -59,6 +59,57 @@ static double number_of(const json_t *object, const char *name)
 {
     const json_t *value = json_object_get(object, name);
     return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* A report's numbers from or into an entry. */
+static void read_report(const json_t *about, pl_solve_report *report)
+{
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        double *values = (double *)((char *)report + fields[i].offset);
+        if (fields[i].name != NULL) {
+            *values = number_of(about, fields[i].name);
+        }
+        for (size_t t = 0; fields[i].name == NULL && pl_told(t) != NULL; t++) {
+            values[t] = number_of(about, pl_told(t)->name);
+        }
+    }
+}
+
+static void write_report(json_t *about, const pl_solve_report *report)
+{
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        const double *values = (const double *)((const char *)report + fields[i].offset);
+        if (fields[i].name != NULL) {
+            pl_json_set(about, fields[i].name, number(*values));
+        }
+        for (size_t t = 0; fields[i].name == NULL && pl_told(t) != NULL; t++) {
+            pl_json_set(about, pl_told(t)->name, number(values[t]));
+        }
+    }
+}
+
+/* The same for what a method reports of its own; method NULL: nothing. */
+static void read_own(const json_t *about, const pl_method *method, pl_method_report *report)
+{
+    for (size_t i = 0; method != NULL && i < method->n_reported; i++) {
+        report->own[i] = number_of(about, method->reported[i].name);
+    }
+}
+
+static void write_own(json_t *about, const pl_method *method, const pl_method_report *report)
+{
+    for (size_t i = 0; method != NULL && i < method->n_reported; i++) {
+        const bool whole = method->reported[i].whole && isfinite(report->own[i]);
+        pl_json_set(about, method->reported[i].name,
+                    whole ? json_integer((json_int_t)report->own[i]) : number(report->own[i]));
+    }
+}
+
+/* Whether nothing of an entry's object was lost for lack of memory since `before`. */
+static pl_status whole_entry(const json_t *about, unsigned before, pl_error *err)
+{
+    return about != NULL ? pl_memory_check(before, err)
+                         : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a result");
 }
 
 static void set_id(json_t *object, const char *name, bool has, pl_id id)
@@ -177,9 +228,8 @@ pl_status pl_result_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         status = PL_ERR_NOT_FOUND;
     }
     if (status == PL_OK && report != NULL) {
-        for (size_t i = 0; i < N_FIELDS; i++) {
-            *(double *)((char *)report + fields[i].offset) = number_of(about, fields[i].name);
-        }
+        *report = pl_solve_report_empty();
+        read_report(about, report);
     }
 done:
     if (parts != NULL) {
@@ -202,10 +252,7 @@ pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_i
     json_t *about = json_pack("{s:s, s:I, s:I}", "layer", info->name, "rows",
                               (json_int_t)info->rows, "cols", (json_int_t)info->cols);
     set_id(about, "weight", true, weight);
-    for (size_t i = 0; i < N_FIELDS; i++) {
-        double value = *(const double *)((const char *)report + fields[i].offset);
-        pl_json_set(about, fields[i].name, number(value));
-    }
+    write_report(about, report);
     set_id(about, "transform", parts->has_transform, parts->transform);
     set_id(about, "preconditioned", parts->has_preconditioned, parts->preconditioned);
     set_id(about, "rounded", parts->has_rounded, parts->rounded);
@@ -215,8 +262,7 @@ pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_i
     pl_json_set(about, "threads", json_integer(pl_linalg_threads()));
     pl_json_set(about, "blas", json_string(pl_linalg_config()));
     pl_store *store = pl_lab_store(lab);
-    status = about != NULL ? pl_memory_check(before, err)
-                           : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a result");
+    status = whole_entry(about, before, err);
     /* A stale report (its parts were trimmed) would be kept by put. */
     if (status == PL_OK) {
         status = pl_store_replace(store, kind_result, key, about, NULL, 0, err);
@@ -262,8 +308,8 @@ static pl_status check_finite(const pl_mat *w)
     return pl_view_first_nonfinite(pl_mat_view(w)) == w->rows * w->cols ? PL_OK : PL_ERR_FORMAT;
 }
 
-pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w, pl_linf_report *report,
-                                        pl_error *err)
+pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, const pl_method *method, pl_mat *w,
+                                        pl_method_report *report, pl_error *err)
 {
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_precondition, key, &entry, NULL);
@@ -278,38 +324,38 @@ pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w, pl_li
     }
     if (status == PL_OK && report != NULL) {
         const json_t *about = pl_entry_about(entry);
-        *report = (pl_linf_report){
+        *report = (pl_method_report){
             .objective = number_of(about, "objective"),
             .dual = number_of(about, "dual"),
             .gap = number_of(about, "gap"),
             .worst_row_gap = number_of(about, "worst_row_gap"),
             .worst_row = (size_t)json_integer_value(json_object_get(about, "worst_row")),
             .iterations = (int)json_integer_value(json_object_get(about, "iterations")),
-            .rho = number_of(about, "rho"),
-            .ridge = number_of(about, "ridge"),
-            .lambda_max = number_of(about, "lambda_max"),
         };
+        read_own(about, method, report);
     }
     pl_entry_close(entry);
     return status;
 }
 
-pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w,
-                                         const pl_linf_report *report, pl_error *err)
+pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_method *method,
+                                         const pl_mat *w, const pl_method_report *report,
+                                         pl_error *err)
 {
-    json_t *about = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "rows",
+    const unsigned before = pl_memory_failures();
+    json_t *about = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:i}", "rows",
                               (json_int_t)w->rows, "cols", (json_int_t)w->cols, "objective",
                               number(report->objective), "dual", number(report->dual), "gap",
                               number(report->gap), "worst_row_gap", number(report->worst_row_gap),
                               "worst_row", (json_int_t)report->worst_row, "iterations",
-                              report->iterations, "rho", number(report->rho), "ridge",
-                              number(report->ridge), "lambda_max", number(report->lambda_max));
-    if (about == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+                              report->iterations);
+    write_own(about, method, report);
+    const pl_section section = {"w", w->data, w->rows * w->cols * sizeof(float)};
+    pl_status status = whole_entry(about, before, err);
+    if (status == PL_OK) {
+        status =
+            pl_store_replace(pl_lab_store(lab), kind_precondition, key, about, &section, 1, err);
     }
-    pl_section section = {"w", w->data, w->rows * w->cols * sizeof(float)};
-    pl_store *store = pl_lab_store(lab);
-    pl_status status = pl_store_replace(store, kind_precondition, key, about, &section, 1, err);
     json_decref(about);
     return status;
 }
@@ -340,8 +386,8 @@ static pl_grid grid_of(const json_t *json)
     };
 }
 
-pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_report *report,
-                                 pl_error *err)
+pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method, pl_mat *w,
+                                 pl_method_report *report, pl_error *err)
 {
     pl_entry *entry = NULL;
     pl_qweights q = {0};
@@ -379,34 +425,33 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w, pl_round_rep
         status = check_finite(w);
     }
     if (status == PL_OK && report != NULL) {
-        const json_t *about = pl_entry_about(entry);
-        report->damping_used = number_of(about, "damping_used");
-        report->dead_columns = (int)json_integer_value(json_object_get(about, "dead_columns"));
+        read_own(pl_entry_about(entry), method, report);
     }
     pl_qweights_deinit(&q);
     pl_entry_close(entry);
     return status;
 }
 
-pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
-                                  const pl_round_report *report, pl_error *err)
+pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *method,
+                                  const pl_qweights *q, const pl_method_report *report,
+                                  pl_error *err)
 {
-    json_t *about = json_pack("{s:I, s:I, s:o, s:o, s:i}", "rows", (json_int_t)q->rows, "cols",
-                              (json_int_t)q->cols, "grid", grid_json(&q->grid), "damping_used",
-                              number(report->damping_used), "dead_columns", report->dead_columns);
-    if (about == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
-    }
-    size_t params = q->rows * q->groups;
+    const unsigned before = pl_memory_failures();
+    json_t *about = json_pack("{s:I, s:I, s:o}", "rows", (json_int_t)q->rows, "cols",
+                              (json_int_t)q->cols, "grid", grid_json(&q->grid));
+    write_own(about, method, report);
+    const size_t params = q->rows * q->groups;
     const pl_section sections[] = {
         {"codes", q->codes, q->rows * q->cols * sizeof *q->codes},
         {"scales", q->scales, params * sizeof *q->scales},
         {"zeros", q->zeros, params * sizeof *q->zeros},
         {"group_of", q->group_of, q->cols * sizeof *q->group_of},
     };
-    pl_store *store = pl_lab_store(lab);
-    pl_status status = pl_store_replace(store, kind_round, key, about, sections,
-                                        sizeof sections / sizeof sections[0], err);
+    pl_status status = whole_entry(about, before, err);
+    if (status == PL_OK) {
+        status = pl_store_replace(pl_lab_store(lab), kind_round, key, about, sections,
+                                  sizeof sections / sizeof sections[0], err);
+    }
     json_decref(about);
     return status;
 }
@@ -442,8 +487,9 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
         return PL_OK;
     }
     if (status == PL_OK) {
-        status = rounded ? pl_result_read_rounded(lab, parts.rounded, &w, NULL, &why)
-                         : pl_result_read_preconditioned(lab, parts.preconditioned, &w, NULL, &why);
+        status = rounded ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why)
+                         : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL,
+                                                         &why);
     }
     if (status == PL_OK) {
         status = read_back(lab, state, layer, &parts, &w);

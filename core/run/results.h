@@ -31,16 +31,21 @@ PL_NODISCARD pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_
                                        const pl_result *parts, const pl_solve_report *report,
                                        pl_error *err);
 
-/* w: made with the layer's shape, which the entry must have. */
-PL_NODISCARD pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, pl_mat *w,
-                                                     pl_linf_report *report, pl_error *err);
-PL_NODISCARD pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_mat *w,
-                                                      const pl_linf_report *report, pl_error *err);
+/* w: made with the layer's shape, which the entry must have.  method: whose report is read or
+ * written; NULL where none made the weights or nobody wants its report (report NULL, too). */
+PL_NODISCARD pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key,
+                                                     const pl_method *method, pl_mat *w,
+                                                     pl_method_report *report, pl_error *err);
+PL_NODISCARD pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key,
+                                                      const pl_method *method, const pl_mat *w,
+                                                      const pl_method_report *report,
+                                                      pl_error *err);
 
-PL_NODISCARD pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, pl_mat *w,
-                                              pl_round_report *report, pl_error *err);
-PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_qweights *q,
-                                               const pl_round_report *report, pl_error *err);
+PL_NODISCARD pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method,
+                                              pl_mat *w, pl_method_report *report, pl_error *err);
+PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *method,
+                                               const pl_qweights *q,
+                                               const pl_method_report *report, pl_error *err);
 
 /* Weights of a layer's result, in the original coordinates, to out[rows, cols]: preconditioned;
  * after = rounded, or preconditioned where no rounder was set.  *provided 0: the result has none of

@@ -94,9 +94,8 @@ static pl_view row_of(pl_view w, size_t row)
     return (pl_view){w.data + row * w.stride, 1, w.cols, w.stride};
 }
 
-/* sum_k weight_k max|w^(k)|^power of every row. */
-static void add_group_maxima(pl_view w, size_t group_size, const double *weight, int power,
-                             double *out)
+/* sum_k weight_k max|w^(k)|^2 of every row. */
+static void add_group_maxima(pl_view w, size_t group_size, const double *weight, double *out)
 {
     const size_t width = group_size == 0 || group_size > w.cols ? w.cols : group_size;
     for (size_t r = 0; r < w.rows; r++) {
@@ -108,7 +107,7 @@ static void add_group_maxima(pl_view w, size_t group_size, const double *weight,
                 const float a = fabsf(row[i]);
                 max = a > max ? a : max;
             }
-            out[r] += weight[k] * (power == 2 ? (double)max * (double)max : (double)max);
+            out[r] += weight[k] * ((double)max * (double)max);
         }
     }
 }
@@ -127,7 +126,7 @@ static pl_status rounding_scale(pl_factors *factors, pl_view w, size_t group_siz
     for (size_t k = 0; k < groups; k++) {
         weight[k] *= weight[k];
     }
-    add_group_maxima(w, group_size, weight, 2, out);
+    add_group_maxima(w, group_size, weight, out);
     free(weight);
     return PL_OK;
 }
@@ -206,32 +205,19 @@ static pl_status rank_rows(pl_row_sample *s, pl_factors *factors, pl_task *task,
 
 /* --- what W0 says of every row ---------------------------------------------------------------- */
 
-/* The optimum loses at most P(w0) = beta R(w0), and at most what zero weights lose:
- *     e = (w - w0) G (w - w0)^T <= min(2 lambda_max beta sum_k alpha_k max|w0^(k)|, w0 G w0^T). */
+/* What each row's result may lose: at most what zero weights lose, and what the method knows. */
 static pl_status expect_error(pl_row_sample *s, pl_factors *factors, pl_task *task, pl_error *err)
 {
     const pl_spec *spec = &s->precondition;
-    const size_t group_size = spec->method->group_size(spec);
-    const size_t groups = pl_grid_groups(&(pl_grid){.group_size = group_size}, s->w0.cols);
-    double *weight = pl_alloc(groups, sizeof *weight);
-    float *alpha = pl_alloc(groups, sizeof *alpha);
-    pl_normalized normal;
-    pl_status status =
-        weight != NULL && alpha != NULL
-            ? pl_factors_scale(factors, &normal, task, err)
-            : pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu groups", groups);
-    if (status == PL_OK) {
-        spec->method->alpha(spec, factors, alpha);
-        for (size_t k = 0; k < groups; k++) {
-            weight[k] = 2.0 * normal.lambda_max * pl_spec_value(spec, "beta") * (double)alpha[k];
-        }
-        add_group_maxima(s->w0, group_size, weight, 1, s->x[ERROR]);
-        for (size_t r = 0; r < s->w0.rows; r++) {
-            s->x[ERROR][r] = fmin(s->x[ERROR][r], s->energies[r]);
-        }
+    double *most = s->x[ERROR];
+    const pl_layer_input in = {.layer = s->layer, .factors = factors, .w = s->w0};
+    pl_status status = spec->method->most_lost != NULL
+                           ? spec->method->most_lost(spec, &in, most, task, err)
+                           : PL_OK;
+    for (size_t r = 0; status == PL_OK && r < s->w0.rows; r++) {
+        most[r] =
+            spec->method->most_lost != NULL ? fmin(most[r], s->energies[r]) : s->energies[r];
     }
-    free(weight);
-    free(alpha);
     return status;
 }
 
@@ -239,7 +225,7 @@ static pl_status expect(pl_row_sample *s, pl_factors *factors, pl_task *task, pl
 {
     pl_status status = PL_OK;
     if (s->precondition.method != NULL) {
-        const size_t group_size = s->precondition.method->group_size(&s->precondition);
+        const size_t group_size = pl_spec_group_size(&s->precondition, &s->round, 0);
         for (size_t r = 0; r < s->w0.rows; r++) {
             s->x[GROUP_MAX][r] = pl_group_max_mean(row_of(s->w0, r), group_size);
         }
@@ -274,7 +260,7 @@ static pl_status round_rows(pl_row_sample *s, pl_factors *factors, size_t count,
                             pl_error *err)
 {
     pl_qweights q = {0};
-    pl_round_report report;
+    pl_method_report report;
     const pl_layer_input in = {
         .layer = s->layer, .factors = factors, .w = {s->w, count, s->w0.cols, s->w0.cols}};
     pl_status status = s->round.method->round(&s->round, &in, &q, &report, task, err);
@@ -300,17 +286,17 @@ static pl_status solve_rows(pl_row_sample *s, pl_factors *factors, size_t count,
     }
     memcpy(s->w, s->original, count * n * sizeof(float));
     if (pre->method != NULL) {
-        pl_linf_report report;
+        pl_method_report report;
+        const size_t group_size = pl_spec_group_size(pre, round, 0);
         const pl_layer_input in = {
             .layer = s->layer, .factors = factors, .w = before, .whole = s->w0};
-        status = pre->method->precondition(pre, &in, NULL, s->w, &report, task, err);
+        status = pre->method->precondition(pre, &in, s->w, &report, task, err);
         if (status == PL_OK) {
             status = pl_row_energies(factors, before, after, energies, task, err);
         }
         for (size_t i = 0; status == PL_OK && i < count; i++) {
             s->y[ERROR][rows[i]] = energies[i];
-            s->y[GROUP_MAX][rows[i]] =
-                pl_group_max_mean(row_of(after, i), pre->method->group_size(pre));
+            s->y[GROUP_MAX][rows[i]] = pl_group_max_mean(row_of(after, i), group_size);
         }
     }
     if (status == PL_OK && round->method != NULL) {

@@ -52,10 +52,11 @@ static void add_up(totals *all, pl_solve_report report, double weights)
         }
     }
     all->sum.iterations = fmax(all->sum.iterations, report.iterations);
-    all->sum.ridge = fmax(all->sum.ridge, report.ridge);
     all->sum.function_error = fmax(all->sum.function_error, report.function_error);
     all->sum.condition = fmax(all->sum.condition, report.condition);
-    all->sum.damping_used = fmax(all->sum.damping_used, report.damping_used);
+    for (size_t i = 0; i < PL_MAX_TOLD; i++) {
+        all->sum.told[i] = fmax(all->sum.told[i], report.told[i]);
+    }
     all->layers++;
 }
 
@@ -372,11 +373,7 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
                        void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
 {
     *total = pl_solve_report_empty();
-    teller to = {.all = {.sum = {.iterations = NAN,
-                                 .ridge = NAN,
-                                 .damping_used = NAN,
-                                 .function_error = NAN,
-                                 .condition = NAN}},
+    teller to = {.all = {.sum = pl_solve_report_empty()},
                  .model = state->source->model,
                  .layers = pl_model_layer_count(state->source->model),
                  .each = each,
@@ -384,6 +381,9 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
     double start = pl_clock_now();
     pl_id calibration = {0};
     size_t first = 0;
+    for (size_t i = 0; i < AVERAGED; i++) {
+        *averaged(&to.all.sum, i) = 0;
+    }
     while (first < to.layers && !pl_layer_has_method(state, first)) {
         first++;
     }

@@ -112,7 +112,7 @@ static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_er
                             spec.method->name);
     }
     if (!pl_spec_applies(&spec, index)) {
-        const pl_param *other = &spec.method->params[pl_method_param(spec.method, param->needs)];
+        const pl_param *other = &spec.method->params[param->needs];
         return pl_error_set(err, PL_ERR_USAGE, "sweep: %s of %s has a meaning only with %s=%s",
                             param->name, spec.method->name, other->name,
                             other->choices[param->needs_value]);

@@ -22,7 +22,7 @@ static void round_layer(const pl_spec *spec, const char *name, const pl_mat *w,
 {
     pl_error err = {0};
     pl_qweights out = {0};
-    pl_round_report report;
+    pl_method_report report;
     const pl_layer_input in = {.layer = name, .factors = factors, .w = pl_mat_view(w)};
     const double start = bench_now();
     if (spec->method->round(spec, &in, &out, &report, NULL, &err) != PL_OK) {
@@ -38,15 +38,14 @@ static void round_site(const pl_spec *spec, size_t index, spent *all)
     pl_error err = {0};
     pl_site_stats stats;
     pl_factors *factors = NULL;
-    pl_gptq_factor factor;
     pl_model *model = bench_model();
     const pl_site *site = pl_model_site(model, index);
     bench_site_load(index, &stats);
     const double start = bench_now();
     if (pl_factors_create(&(pl_sym){.n = stats.n, .square = stats.gram}, stats.tokens, site->name,
                           &factors, &err) != PL_OK ||
-        pl_factors_gptq(factors, pl_spec_value(spec, "damping"), false, &factor, NULL, &err) !=
-            PL_OK) {
+        spec->method->prepare(spec, &(pl_layer_input){.layer = site->name, .factors = factors},
+                              NULL, &err) != PL_OK) {
         bench_fail(site->name, &err);
     }
     all->factors += bench_now() - start;

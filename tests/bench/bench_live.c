@@ -2,6 +2,7 @@
  * the last piece of the preview, to the end of the cold solve behind it; and how soon a cold solve
  * that is superseded gives the thread back.  Beside them, how near the previewed column maxima
  * were.  Factors are ready; what the other rho costs is reported apart. */
+#include "core/quant/linf.h"
 #include "core/run/preview.h"
 #include "tests/bench/bench.h"
 
@@ -18,21 +19,23 @@ typedef struct cold {
     pl_task task;
     float *w;
     double ended;
-    pl_linf_keep keep;
+    pl_warm *warm;
+    const size_t *place;
 } cold;
 
 static void *run_cold(void *arg)
 {
     cold *c = arg;
     pl_error err = {0};
-    pl_linf_report report;
+    pl_method_report report;
     const pl_layer_input in = {.layer = c->layer->name,
                                .factors = c->layer->factors,
                                .w = pl_mat_view(&c->layer->w),
-                               .keep = c->keep.warm != NULL ? &c->keep : NULL};
+                               .warm = c->warm,
+                               .place = c->place};
     bench_threads(); /* OpenMP keeps the number per thread */
     pl_status status =
-        c->spec.method->precondition(&c->spec, &in, NULL, c->w, &report, &c->task, &err);
+        c->spec.method->precondition(&c->spec, &in, c->w, &report, &c->task, &err);
     c->ended = bench_now();
     if (status != PL_OK && status != PL_ERR_CANCELLED) {
         bench_fail("the cold solve", &err);
@@ -106,7 +109,7 @@ static void measure(const bench_layer *layer)
         /* A cold solve is under way, as behind the last turn, somewhere in the middle. */
         pthread_t thread;
         atomic_store(&c.task.cancel, false);
-        c.keep = i >= 0 ? pl_preview_keep(preview) : (pl_linf_keep){0};
+        c.warm = i >= 0 ? pl_preview_warm(preview, &c.place) : NULL;
         if (pthread_create(&thread, NULL, run_cold, &c) != 0) {
             bench_fail("a thread", NULL);
         }
@@ -134,7 +137,7 @@ static void measure(const bench_layer *layer)
         }
     }
     atomic_store(&c.task.cancel, false);
-    c.keep = (pl_linf_keep){0};
+    c.warm = NULL;
     start = bench_now();
     run_cold(&c);
     const double whole = bench_now() - start;

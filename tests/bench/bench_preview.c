@@ -55,16 +55,10 @@ static void prepare(const turn *t)
 {
     pl_error err = {0};
     const bench_layer *layer = t->layer;
-    float alpha[64];
-    pl_gptq_factor factor;
-    const pl_linf_problem problem = {.w0 = pl_mat_view(&layer->w),
-                                     .group_size = t->astro.method->group_size(&t->astro),
-                                     .alpha = alpha,
-                                     .beta = pl_spec_value(&t->astro, "beta")};
-    t->astro.method->alpha(&t->astro, layer->factors, alpha);
-    if (pl_linf_prepare(layer->factors, &problem, 0, NULL, &err) != PL_OK ||
-        pl_factors_gptq(layer->factors, pl_spec_value(&t->gptq, "damping"), false, &factor, NULL,
-                        &err) != PL_OK) {
+    const pl_layer_input in = {
+        .layer = layer->name, .factors = layer->factors, .w = pl_mat_view(&layer->w)};
+    if (t->astro.method->prepare(&t->astro, &in, NULL, &err) != PL_OK ||
+        t->gptq.method->prepare(&t->gptq, &in, NULL, &err) != PL_OK) {
         bench_fail(layer->name, &err);
     }
 }
@@ -73,17 +67,14 @@ static void solve(turn *t, pl_preview *preview)
 {
     pl_error err = {0};
     const bench_layer *layer = t->layer;
-    const pl_linf_keep keep = pl_preview_keep(preview);
-    pl_layer_input in = {.layer = layer->name,
-                         .factors = layer->factors,
-                         .w = pl_mat_view(&layer->w),
-                         .keep = &keep};
+    pl_layer_input in = {
+        .layer = layer->name, .factors = layer->factors, .w = pl_mat_view(&layer->w)};
+    in.warm = pl_preview_warm(preview, &in.place);
     const pl_view w = {t->w, layer->w.rows, layer->w.cols, layer->w.cols};
     const pl_grid grid = pl_spec_grid(&t->gptq);
-    pl_linf_report report;
-    pl_round_report rounding;
+    pl_method_report report, rounding;
     pl_qweights q = {0};
-    if (t->astro.method->precondition(&t->astro, &in, NULL, t->w, &report, NULL, &err) != PL_OK ||
+    if (t->astro.method->precondition(&t->astro, &in, t->w, &report, NULL, &err) != PL_OK ||
         pl_relative_error(layer->factors, in.w, w, &t->final[1], NULL, &err) != PL_OK) {
         bench_fail(layer->name, &err);
     }
@@ -119,7 +110,7 @@ static void measure(const bench_layer *layer, size_t at)
     turn t = {.layer = layer,
               .astro = pl_spec_default(pl_method_find("astro")),
               .gptq = pl_spec_default(pl_method_find("gptq"))};
-    t.gptq.values[pl_method_param(t.gptq.method, "bits")] = 3;
+    t.gptq.values[PL_GRID_BITS] = 3;
     t.w = malloc(layer->w.rows * layer->w.cols * sizeof *t.w);
     if (t.w == NULL || pl_preview_create(pl_mat_view(&layer->w), &preview, &err) != PL_OK) {
         bench_fail(layer->name, &err);

@@ -5,6 +5,7 @@
 #include "core/metrics/outliers.h"
 #include "core/metrics/perplexity.h"
 #include "core/metrics/recon.h"
+#include "core/quant/linf.h"
 #include "core/quant/method.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/shared.h"
@@ -208,7 +209,7 @@ static double rounded_error(layer *l, const pl_mat *w, const char *method, const
     const pl_layer_input in = {
         .layer = l->layer->name, .factors = l->factors, .w = pl_mat_view(w)};
     pl_qweights q;
-    pl_round_report report;
+    pl_method_report report;
     pl_mat rounded;
     pl_error err;
     pl_check_ok(pl_spec_set(&spec, "bits", bits, &err), err);

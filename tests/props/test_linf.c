@@ -194,10 +194,10 @@ static void warm_across_rho(void **state)
     setup(&x, 70, 2.0, 200, 3e-3);
     const double best = optimum(&x), cold = solve(&x, PL_SOLVER_ADMM, 4).objective;
     for (int kind = 0; kind < 2; kind++) {
-        pl_linf_warm *warm = NULL;
+        pl_warm *warm = NULL;
         pl_linf_report report;
         pl_linf_options options = {.solver = PL_SOLVER_ADMM, .iterations = 2000};
-        pl_check_ok(pl_linf_warm_create(ROWS, N, &warm, &err), err);
+        pl_check_ok(pl_warm_create(ROWS, N, &warm, &err), err);
         options.rho_factor = kind;
         pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &report, NULL, &err),
                     err);
@@ -206,7 +206,7 @@ static void warm_across_rho(void **state)
         pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &report, NULL, &err),
                     err);
         assert_true(report.objective - best < 0.01 * (cold - best));
-        pl_linf_warm_destroy(warm);
+        pl_warm_destroy(warm);
     }
     pl_factors_destroy(x.factors);
 }

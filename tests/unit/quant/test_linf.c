@@ -99,8 +99,8 @@ static void rows_stop_by_themselves(void **state)
         x.w0[3 * N + i] *= 1e-3f;
         x.w0[11 * N + i] *= 30.0f;
     }
-    pl_linf_warm *warm = NULL;
-    pl_check_ok(pl_linf_warm_create(ROWS, N, &warm, &err), err);
+    pl_warm *warm = NULL;
+    pl_check_ok(pl_warm_create(ROWS, N, &warm, &err), err);
     pl_linf_options options = {
         .solver = PL_SOLVER_ADMM, .iterations = 400, .gap = 0.02, .certify = true};
     pl_linf_report all;
@@ -118,7 +118,7 @@ static void rows_stop_by_themselves(void **state)
         one.w0 = (pl_view){x.w0 + r * N, 1, N, N};
         pl_check_ok(pl_linf_solve(x.factors, &one, &options, NULL, alone, &report, NULL, &err),
                     err);
-        const float *kept = pl_linf_warm_row(warm, r);
+        const float *kept = pl_warm_row(warm, r);
         assert_memory_equal(kept, x.w + r * N, sizeof alone);
         for (size_t i = 0; i < N; i++) {
             pl_check_close(alone[i], x.w[r * N + i], 1e-4, 1e-5);
@@ -132,7 +132,7 @@ static void rows_stop_by_themselves(void **state)
     assert_int_equal(all.iterations, most);
     pl_check_close(all.mean_iterations, sum / ROWS, 1e-12, 0);
     pl_check_close(all.objective, objective, 1e-5, 0);
-    pl_linf_warm_destroy(warm);
+    pl_warm_destroy(warm);
     pl_factors_destroy(x.factors);
 }
 
@@ -144,8 +144,8 @@ static void warm_start(void **state)
     setup(&x, 31, 1e-2);
     const double optimum = solve(&x, PL_SOLVER_ADMM, 2000, 0.0).objective;
     const double cold = solve(&x, PL_SOLVER_ADMM, 3, 0.0).objective;
-    pl_linf_warm *warm = NULL;
-    pl_check_ok(pl_linf_warm_create(ROWS, N, &warm, &err), err);
+    pl_warm *warm = NULL;
+    pl_check_ok(pl_warm_create(ROWS, N, &warm, &err), err);
     pl_linf_report report;
     pl_linf_options options = {.solver = PL_SOLVER_ADMM, .iterations = 300, .certify = true};
     x.problem.beta = 0.9e-2;
@@ -158,12 +158,12 @@ static void warm_start(void **state)
                 err);
     assert_true(report.objective - optimum < 0.1 * (cold - optimum));
     assert_true(report.dual <= optimum * (1.0 + 1e-6));
-    pl_linf_warm_destroy(warm);
-    pl_check_ok(pl_linf_warm_create(ROWS - 1, N, &warm, &err), err);
+    pl_warm_destroy(warm);
+    pl_check_ok(pl_warm_create(ROWS - 1, N, &warm, &err), err);
     assert_int_equal(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &report, NULL, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "warm start");
-    pl_linf_warm_destroy(warm);
+    pl_warm_destroy(warm);
     pl_factors_destroy(x.factors);
 }
 

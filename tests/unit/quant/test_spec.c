@@ -57,7 +57,20 @@ static void tables(void **state)
                 choices++;
             }
             assert_true(p->type != PL_PARAM_CHOICE || p->maximum == (double)choices - 1.0);
-            assert_true(p->needs == NULL || pl_method_param(*m, p->needs) != SIZE_MAX);
+            assert_true(!p->conditional || ((*m)->params[p->needs].type == PL_PARAM_CHOICE &&
+                                            p->needs_value <= (*m)->params[p->needs].maximum));
+            assert_true(!p->telling || pl_method_telling(*m) == i); /* one of them at most */
+        }
+        assert_true((*m)->n_reported <= PL_MAX_REPORTED);
+        for (size_t i = 0; i < (*m)->n_reported; i++) {
+            const pl_reported *r = &(*m)->reported[i];
+            assert_true(r->name[0] != '\0' && r->help[0] != '\0' && r->unit != NULL);
+        }
+        if ((*m)->slot == PL_SLOT_ROUND) { /* begins as every rounder's table */
+            const pl_method *rtn = pl_method_find("rtn");
+            for (size_t i = 0; i < PL_GRID_COUNT; i++) {
+                assert_string_equal((*m)->params[i].name, rtn->params[i].name);
+            }
         }
     }
     assert_string_equal(pl_slot_name(PL_SLOT_ROUND), "round");

@@ -134,7 +134,6 @@ static void test_preview_is_a_warm_solve_of_its_rows(void **ctx)
 {
     (void)ctx;
     static const double betas[] = {3e-3, 5e-3};
-    static const int rough[] = {10, 5}; /* a cold start takes more */
     pl_error err;
     fixture f;
     init(&f);
@@ -142,10 +141,12 @@ static void test_preview_is_a_warm_solve_of_its_rows(void **ctx)
     const size_t count = pl_preview_rows(f.preview, &rows);
     float *some = calloc(count * N, sizeof *some);
     float *w = calloc(count * N, sizeof *w);
-    pl_linf_warm *warm = NULL;
-    assert_true(some != NULL && w != NULL);
-    pl_check_ok(pl_linf_warm_create(count, N, &warm, &err), err);
+    size_t *place = calloc(count, sizeof *place);
+    pl_warm *warm = NULL;
+    assert_true(some != NULL && w != NULL && place != NULL);
+    pl_check_ok(pl_warm_create(count, N, &warm, &err), err);
     for (size_t i = 0; i < count; i++) {
+        place[i] = i;
         memcpy(some + i * N, f.w0 + rows[i] * N, N * sizeof *some);
     }
     for (int turn = 0; turn < 2; turn++) {
@@ -155,9 +156,11 @@ static void test_preview_is_a_warm_solve_of_its_rows(void **ctx)
                                    .factors = f.factors,
                                    .w = {some, count, N, N},
                                    .whole = {f.w0, ROWS, N, N},
-                                   .rough = rough[turn]};
-        pl_linf_report report;
-        pl_check_ok(spec.method->precondition(&spec, &in, warm, w, &report, NULL, &err), err);
+                                   .rough = 2e9,
+                                   .warm = warm,
+                                   .place = place};
+        pl_method_report report;
+        pl_check_ok(spec.method->precondition(&spec, &in, w, &report, NULL, &err), err);
         assert_true(isnan(report.objective) && isnan(report.gap));
         pl_preview_begin(f.preview, "block.0.q_proj", &spec, &none);
         assert_null(pl_preview_read(f.preview).preconditioned);
@@ -170,7 +173,8 @@ static void test_preview_is_a_warm_solve_of_its_rows(void **ctx)
             assert_true(!(now.preconditioned[c] < max || now.preconditioned[c] > max));
         }
     }
-    pl_linf_warm_destroy(warm);
+    pl_warm_destroy(warm);
+    free(place);
     free(some);
     free(w);
     deinit(&f);
@@ -190,13 +194,11 @@ static void test_rounder_alone_keeps_the_final_rows(void **ctx)
     pl_preview_begin(f.preview, "block.0.q_proj", &spec, &rtn);
     step_all(&f);
     assert_non_null(pl_preview_read(f.preview).rounded);
-    const pl_linf_keep keep = pl_preview_keep(f.preview);
-    const pl_layer_input in = {.layer = "block.0.q_proj",
-                               .factors = f.factors,
-                               .w = {f.w0, ROWS, N, N},
-                               .keep = &keep};
-    pl_linf_report report;
-    pl_check_ok(spec.method->precondition(&spec, &in, NULL, w, &report, NULL, &err), err);
+    pl_layer_input in = {
+        .layer = "block.0.q_proj", .factors = f.factors, .w = {f.w0, ROWS, N, N}};
+    in.warm = pl_preview_warm(f.preview, &in.place);
+    pl_method_report report;
+    pl_check_ok(spec.method->precondition(&spec, &in, w, &report, NULL, &err), err);
     pl_preview_add(f.preview, false, 0, ROWS, w);
     assert_int_equal(pl_preview_read(f.preview).preconditioned_rows, ROWS);
     pl_preview_finish(f.preview);
@@ -243,13 +245,11 @@ static void test_numbers_beside_a_massive_channel(void **ctx)
         for (double beta = 1e-6; beta < 1e-2; beta *= 10) {
             const pl_view w0 = {f.w0, heights[h], N, N}, after = {w, heights[h], N, N};
             const pl_spec spec = astro(beta);
-            pl_linf_report report;
-            pl_round_report rounding;
+            pl_method_report report, rounding;
             pl_qweights q = {0};
             double error = 0, rounded = 0;
             pl_layer_input in = {.layer = "block.0.q_proj", .factors = f.factors, .w = w0};
-            pl_check_ok(
-                spec.method->precondition(&spec, &in, NULL, w, &report, NULL, &err), err);
+            pl_check_ok(spec.method->precondition(&spec, &in, w, &report, NULL, &err), err);
             pl_check_ok(pl_relative_error(f.factors, w0, after, &error, NULL, &err), err);
             const double group_max = pl_group_max_mean(after, spec.method->group_size(&spec));
             const double bound = pl_error_bound(f.factors, &grid, after);

@@ -95,9 +95,9 @@ static void test_last_matching_override_wins(void **ctx)
     demo_override(&s, PL_SLOT_ROUND, "*.1.*", "rtn bits=4");
     demo_override(&s, PL_SLOT_PRECONDITION, "*", "magr");
     demo_override(&s, PL_SLOT_ROUND, "*.3.*", "");
-    assert_int_equal(pl_spec_value(pl_state_spec(&s, 4, PL_SLOT_ROUND), "bits"), 2);
-    assert_int_equal(pl_spec_value(pl_state_spec(&s, 0, PL_SLOT_ROUND), "bits"), 3);
-    assert_int_equal(pl_spec_value(pl_state_spec(&s, DEMO_Q1, PL_SLOT_ROUND), "bits"), 4);
+    assert_int_equal(pl_state_spec(&s, 4, PL_SLOT_ROUND)->values[PL_GRID_BITS], 2);
+    assert_int_equal(pl_state_spec(&s, 0, PL_SLOT_ROUND)->values[PL_GRID_BITS], 3);
+    assert_int_equal(pl_state_spec(&s, DEMO_Q1, PL_SLOT_ROUND)->values[PL_GRID_BITS], 4);
     assert_null(pl_state_spec(&s, 21, PL_SLOT_ROUND)->method);
     assert_string_equal(pl_state_spec(&s, 21, PL_SLOT_PRECONDITION)->method->name, "magr");
     assert_null(pl_state_spec(&s, 0, PL_SLOT_TRANSFORM)->method);
