@@ -16,6 +16,17 @@ static pl_status no_memory(const char *site, pl_error *err)
     return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory to learn a transform", site);
 }
 
+/* The gradient goes through rounding as if it were not there, for which steps must be even. */
+static pl_status check_format(const char *site, const pl_format *format, pl_error *err)
+{
+    return format == NULL || format->steps != NULL
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_USAGE,
+                              "%s: nothing is learned for symmetric=%s, whose values are not "
+                              "evenly spaced: choose another format",
+                              site, format->key);
+}
+
 static pl_status check_site(const pl_site_input *in, pl_error *err)
 {
     if (in->sample.rows == 0) {
@@ -118,6 +129,12 @@ pl_status pl_objective_init(pl_objective *o, const pl_site_input *in, size_t bat
         o->weights = pl_rounding_of_weights(in->grid);
     }
     pl_status status = check_site(in, err);
+    if (status == PL_OK) {
+        status = check_format(in->site, o->inputs.format, err);
+    }
+    if (status == PL_OK) {
+        status = check_format(in->site, o->weights.format, err);
+    }
     if (status == PL_OK) {
         status = allocate(o, err);
     }

@@ -1,0 +1,5 @@
+/* One line a toy, as it would stand in core/quant/list.h. */
+#define PL_EXTRA_METHODS(METHOD)                                                                   \
+    METHOD(press)                                                                                  \
+    METHOD(toy)
+#define PL_EXTRA_FORMATS(FORMAT) FORMAT(octaves, "octaves")
