@@ -1,8 +1,9 @@
 /* tests/screen/shot.h -- a screen as text and looks, and files of stored ones to compare with.
  *
  * A file holds one scene at one size, for several modes (256, 8, none, ascii): a block of text per
- * mode, "text 8 as 256" where it is the same, and a block of looks: per row, runs of cells that
- * look alike ("40a3b" is forty cells of look a and three of b; what a letter means stands above).
+ * mode, "text 8 as 256" where it is the same, and, of screens of PL_LOOKS_ROWS rows, a block of
+ * looks under it: a letter a cell, ' ' for one that looks as the terminal does by itself.  What a
+ * letter means stands in the file "looks", for all scenes ("a 255/24+bold": colour, background).
  * What differs from run to run is masked: durations become "#s", the digits of clock times 0.  Of
  * numbers with five digits and more, three are compared: sums end otherwise on other processors. */
 #ifndef PL_TESTS_SHOT_H
@@ -10,11 +11,13 @@
 
 #include "tests/screen/pty.h"
 
+/* Looks are stored at the smallest size only: a larger screen has the same styles. */
+enum { PL_LOOKS_ROWS = 24 };
+
 typedef struct pl_shot {
     int rows;
     char **text;  /* [rows] UTF-8, without the blanks at the end */
-    char **looks; /* [rows] runs */
-    char *legend; /* "a -1/-1 b 15/4+b": looks in order of their first use */
+    char **looks; /* [rows] letters, the same */
 } pl_shot;
 
 pl_shot pl_shot_take(pl_pty *pty);

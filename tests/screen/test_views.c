@@ -189,7 +189,8 @@ static void check_mode(const mode *m)
         }
         for (int i = 0; i < SIZES; i++) {
             if (scenes[s].name == NULL || (scenes[s].small && i > 0)) {
-                come_to_rest(ptys[i], 0.1);
+                /* The others had the same keys before the first came to rest. */
+                come_to_rest(ptys[i], i == 0 ? 0.1 : 0.03);
             } else if (storing()) {
                 store(ptys[i], scenes[s].name, m->name);
             } else {
