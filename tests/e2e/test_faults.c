@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { POINTS = 15, DEATH = -9 };
+enum { POINTS = 10, DEATH = -9 };
 
 static const char *const fault_names[] = {"LD_PRELOAD", "PLANISH_FAULT_UNDER", "PLANISH_FAULT_AT",
                                           "PLANISH_FAULT_ERRNO", "PLANISH_FAULT_LOG"};

@@ -41,11 +41,11 @@ static void test_calibrates(void **state)
     pl_check_ok(pl_model_need_tokenizer(smol.model, &tokenizer, &err), err);
     pl_check_ok(pl_tokens_read(tokenizer, &text, 1, 0, &smol.tokens, NULL, &err), err);
     pl_temp_init(&smol.temp);
-    pl_check_ok(pl_store_open(smol.temp.folder, 0, &smol.store, &err), err);
+    pl_check_ok(pl_store_open(pl_test_smollm2_store(smol.temp.folder), 0, &smol.store, &err), err);
     const pl_calib_spec spec = {.model = smol.model,
                                 .tokens = &smol.tokens,
                                 .protocol = {.length = 512, .windows = 8},
-                                .sample_rows = PL_CALIB_SAMPLE_ROWS};
+                                .sample_rows = 4096};
     pl_check_ok(pl_calib_run(&spec, smol.store, &smol.key, &report, NULL, &err), err);
     assert_int_equal(report.tokens, 4096);
     assert_int_equal(report.sites_computed, 120);
@@ -253,7 +253,7 @@ static void check_astro(layer *l, const char *key, const json_t *numbers)
     pl_check_ok(pl_mat_init(&w, l->w0.rows, l->w0.cols, &err), err);
     pl_check_close(solve(l, &problem, PL_SOLVER_PGD, 200, &w), number(numbers, "pgd200"), 1e-3, 0);
     pl_check_close(relative_error(l, &w), number(numbers, "pgd200_relerr"), 1e-2, 0);
-    pl_check_close(solve(l, &problem, PL_SOLVER_ADMM, 600, &w), number(numbers, "optimum"), 1e-3,
+    pl_check_close(solve(l, &problem, PL_SOLVER_ADMM, 200, &w), number(numbers, "optimum"), 1e-3,
                    0);
     pl_check_close(relative_error(l, &w), number(numbers, "optimum_relerr"), 1e-2, 0);
     pl_check_close(pl_group_max_mean(pl_mat_view(&l->w0), 128),

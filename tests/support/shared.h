@@ -68,4 +68,12 @@ static inline const char *pl_test_smollm2(void)
     return "";
 }
 
+/* Where the calibration of SmolLM2 on 8 windows of 512 tokens with 4,096 rows kept is, or will be:
+ * $PLANISH_TEST_STORE, which tests/run gives to all that need it, else a folder of one's own. */
+static inline const char *pl_test_smollm2_store(const char *own)
+{
+    const char *store = getenv("PLANISH_TEST_STORE");
+    return store != NULL && store[0] != '\0' ? store : own;
+}
+
 #endif
