@@ -80,7 +80,7 @@ extern const pl_column_info pl_columns[PL_COLUMN_COUNT];
 /* PL_COLUMN_COUNT where none has that name. */
 pl_column pl_column_find(const char *name, size_t length);
 
-/* PL_ERR_USAGE: "what: no column is named ..., expected ..." -- the nearest name, or all of them. */
+/* PL_ERR_USAGE: "what: no column is named ..., expected ..." and the nearest name, or all. */
 PL_NODISCARD pl_status pl_column_parse(const char *what, const char *name, size_t length,
                                        pl_column *out, pl_error *err);
 
@@ -112,8 +112,8 @@ double pl_layer_number(const pl_layer_row *row, pl_column column, const pl_id *n
 PL_NODISCARD pl_status pl_layer_rows(pl_lab *lab, const pl_state *state, size_t first, size_t count,
                                      pl_layer_row *rows, pl_task *task, pl_error *err);
 
-/* Orders layers[n] by values[layer], falling or rising; unknown ones (NaN) last, equal ones in model
- * order.  values NULL: model order. */
+/* Orders layers[n] by values[layer], falling or rising; unknown ones (NaN) last, equal ones in
+ * model order.  values NULL: model order. */
 void pl_layers_order(size_t *layers, size_t n, const double *values, bool rising);
 
 #endif

@@ -1,6 +1,6 @@
-/* What a solve of all layers in sequence costs: SmolLM2, 16 windows, GPTQ at W4.  In sequence it has
- * the inputs of each part of a block made anew by the layers solved before it; the alternative is
- * one calibration and a solve of each layer on the original's inputs. */
+/* What a solve of all layers in sequence costs: SmolLM2, 16 windows, GPTQ at W4.  In sequence it
+ * has the inputs of each part of a block made anew by the layers solved before it; the alternative
+ * is one calibration and a solve of each layer on the original's inputs. */
 #include "tests/bench/bench.h"
 #include "tests/bench/program.h"
 #include "tests/bench/rows.h"
