@@ -6,7 +6,7 @@
 #ifndef PL_QUANT_FORMAT_H
 #define PL_QUANT_FORMAT_H
 
-#include "core/quant/list.h"
+#include "core/quant/format_list.h"
 #include "core/tensor/dtype.h"
 
 #include <stdbool.h>

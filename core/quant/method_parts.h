@@ -2,7 +2,7 @@
 #ifndef PL_QUANT_METHOD_PARTS_H
 #define PL_QUANT_METHOD_PARTS_H
 
-#include "core/quant/list.h"
+#include "core/quant/method_list.h"
 #include "core/quant/method.h"
 
 #define PL_METHOD_DECLARATION(name) extern const pl_method pl_method_##name;
