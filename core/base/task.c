@@ -7,8 +7,8 @@ pl_status pl_task_tick(pl_task *task, pl_error *err)
     if (task == NULL) {
         return PL_OK;
     }
-    if (task->turn != NULL && !atomic_load(&task->cancel)) {
-        task->turn(task->ctx);
+    if (task->give_way != NULL && !atomic_load(&task->cancel)) {
+        task->give_way(task->ctx);
     }
     return atomic_load(&task->cancel) ? pl_error_set(err, PL_ERR_CANCELLED, "cancelled") : PL_OK;
 }

@@ -275,14 +275,14 @@ static void round_inputs(pl_objective *o, const double *params)
     }
 }
 
-static pl_turn input_turn(const pl_objective *o)
+static pl_scaled_kron input_product(const pl_objective *o)
 {
-    return (pl_turn){o->at.n1, o->at.n2, o->scale, o->f1, o->f2};
+    return (pl_scaled_kron){o->at.n1, o->at.n2, o->scale, o->f1, o->f2};
 }
 
-static pl_turn weight_turn(const pl_objective *o)
+static pl_scaled_kron weight_product(const pl_objective *o)
 {
-    return (pl_turn){o->at.n1, o->at.n2, o->unscale, o->g1, o->g2};
+    return (pl_scaled_kron){o->at.n1, o->at.n2, o->unscale, o->g1, o->g2};
 }
 
 /* lost <- what the quantized site gives less what it should, and the sums of both squares. */
@@ -316,12 +316,12 @@ static pl_status forward(pl_objective *o, const double *params, size_t batch, do
 {
     const pl_flat_layout *at = &o->at;
     const size_t n = at->n, m = at->rows, first = batch * o->batch;
-    const pl_turn inputs = input_turn(o), weights = weight_turn(o);
-    pl_turn_rows(&inputs, o->x + first * n, o->batch, o->xt, o->xg);
+    const pl_scaled_kron inputs = input_product(o), weights = weight_product(o);
+    pl_scaled_kron_rows(&inputs, o->x + first * n, o->batch, o->xt, o->xg);
     round_inputs(o, params);
     pl_status status = pl_task_tick(task, err);
     if (status == PL_OK) {
-        pl_turn_rows(&weights, o->w, m, o->wt, o->wg);
+        pl_scaled_kron_rows(&weights, o->w, m, o->wt, o->wg);
         round_weights(o, params);
         status = pl_gemm_nt_tick(o->batch, m, n, o->xq, n, o->wq, n, o->lost, m, task, err);
     }
@@ -454,15 +454,15 @@ static pl_status factor_gradients(pl_objective *o, const double *params, size_t 
     const pl_flat_layout *at = &o->at;
     const size_t a = at->n1 * at->n1, b = at->n2 * at->n2;
     double *f1 = o->sums, *f2 = f1 + a, *g1 = f2 + b, *g2 = g1 + a, *s = g2 + b, *u = s + at->n;
-    const pl_turn inputs = input_turn(o), weights = weight_turn(o);
+    const pl_scaled_kron inputs = input_product(o), weights = weight_product(o);
     memset(o->sums, 0, sums_count(at) * sizeof *o->sums);
-    pl_status status =
-        pl_turn_gradient(&inputs, o->x + batch * o->batch * at->n, o->batch, o->xg, f1, f2, s, err);
+    pl_status status = pl_scaled_kron_gradient(&inputs, o->x + batch * o->batch * at->n, o->batch,
+                                               o->xg, f1, f2, s, err);
     if (status == PL_OK) {
         status = pl_task_tick(task, err);
     }
     if (status == PL_OK) {
-        status = pl_turn_gradient(&weights, o->w, at->rows, o->wg, g1, g2, u, err);
+        status = pl_scaled_kron_gradient(&weights, o->w, at->rows, o->wg, g1, g2, u, err);
     }
     if (status == PL_OK) {
         pl_factor_gradient(&o->p1, params + at->first, f1, g1, gradient + at->first);

@@ -11,7 +11,7 @@
 #include "core/learn/factor.h"
 #include "core/learn/layout.h"
 #include "core/learn/rounding.h"
-#include "core/learn/turn.h"
+#include "core/learn/scaled_kron.h"
 
 typedef struct pl_objective {
     const char *site; /* borrowed */

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 /* The whole's tick: what it refuses, the part refuses at its own next one. */
-static void take_turn(void *ctx)
+static void give_way_to_owner(void *ctx)
 {
     pl_piece *piece = ctx;
     if (pl_task_tick(piece->whole, NULL) != PL_OK) {
@@ -25,7 +25,7 @@ static void take_progress(void *ctx, const char *what, double done, double total
 void pl_piece_init(pl_piece *piece, pl_task *whole, const char *what, size_t total)
 {
     *piece = (pl_piece){.whole = whole, .what = what, .total = total};
-    piece->task.turn = take_turn;
+    piece->task.give_way = give_way_to_owner;
     piece->task.progress = take_progress;
     piece->task.ctx = piece;
     atomic_init(&piece->task.cancel, false);

@@ -1,4 +1,4 @@
-/* core/run/sweep.h -- a sweep: one parameter of one method over a range, everything else as it is.
+/* core/run/sweep.h -- a sweep: one parameter of one method over a range, all else as it is.
  *
  * Every value is an ordinary solve of a copy of the state: it is found in the store next time, and
  * the user's own solved layers are not touched.  Perplexities are stored, too.  Worker thread

@@ -107,7 +107,7 @@ static job *take(pl_worker *worker, bool urgent_only)
 }
 
 /* An ordinary job's tick: urgent ones run here, whole. */
-static void on_turn(void *ctx)
+static void give_way_to_urgent(void *ctx)
 {
     job *running = ctx;
     pl_worker *worker = running->worker;
@@ -130,7 +130,7 @@ static void run_job(pl_worker *worker, job *taken, int depth)
     taken->started = pl_clock_now();
     taken->reported = taken->started;
     taken->task.progress = on_progress;
-    taken->task.turn = taken->urgency == PL_JOB_ORDINARY ? on_turn : NULL;
+    taken->task.give_way = taken->urgency == PL_JOB_ORDINARY ? give_way_to_urgent : NULL;
     taken->task.ctx = taken;
 
     pl_job_event public = {.job = taken->number, .done = true, .arg = taken->arg};

@@ -11,7 +11,7 @@ typedef struct log {
     pl_task *cancel_in_turn;
 } log;
 
-static void take_turn(void *ctx)
+static void give_way_to_owner(void *ctx)
 {
     log *seen = ctx;
     seen->turns++;
@@ -43,7 +43,7 @@ static void ticks_give_turns_until_cancelled(void **state)
     (void)state;
     log seen = {0};
     pl_error err = {0};
-    pl_task task = {.turn = take_turn, .progress = hear, .ctx = &seen};
+    pl_task task = {.give_way = give_way_to_owner, .progress = hear, .ctx = &seen};
     assert_int_equal(pl_task_tick(&task, &err), PL_OK);
     pl_task_progress(&task, "tokens", 3, 4);
     assert_string_equal(seen.what, "tokens");
@@ -58,7 +58,7 @@ static void a_turn_may_cancel(void **state)
 {
     (void)state;
     log seen = {0};
-    pl_task task = {.turn = take_turn, .ctx = &seen};
+    pl_task task = {.give_way = give_way_to_owner, .ctx = &seen};
     seen.cancel_in_turn = &task;
     assert_int_equal(pl_task_tick(&task, NULL), PL_ERR_CANCELLED);
 }

@@ -347,7 +347,7 @@ static void ids_and_lengths_are_checked(void **state)
     assert_int_equal(pl_forward_run(forward, x, 4, 0, NULL, NULL, &err), PL_ERR_STATE);
     pl_check_ok(pl_forward_load(forward, 0, NULL, NULL, &err), err);
     assert_int_equal(pl_forward_run(forward, x, 5, 0, NULL, NULL, &err), PL_ERR_STATE);
-    pl_task task = {.turn = NULL};
+    pl_task task = {.give_way = NULL};
     atomic_store(&task.cancel, true);
     assert_int_equal(pl_forward_run(forward, x, 4, 0, NULL, &task, &err), PL_ERR_CANCELLED);
     pl_forward_destroy(forward);

@@ -87,7 +87,7 @@ static void a_pattern_may_not_backtrack_without_end(void **state)
     pl_check_says(err, "split pattern backtracks");
     assert_int_equal(encode(t, shorter, strlen(shorter), 0, NULL, &err), PL_ERR_UNSUPPORTED);
     pl_check_says(err, "too much on this text");
-    pl_task task = {.turn = NULL};
+    pl_task task = {.give_way = NULL};
     atomic_store(&task.cancel, true);
     assert_int_equal(encode(t, shorter, strlen(shorter), 0, &task, &err), PL_ERR_CANCELLED);
     free(word);

@@ -272,7 +272,7 @@ static void a_long_text_takes_linear_time(void **state)
         }
         free(ids);
     }
-    pl_task task = {.turn = NULL};
+    pl_task task = {.give_way = NULL};
     atomic_store(&task.cancel, true);
     assert_int_equal(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, &task, &err),
                      PL_ERR_CANCELLED);

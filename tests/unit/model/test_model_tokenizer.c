@@ -236,7 +236,7 @@ static void a_long_word_takes_linear_time(void **state)
     pl_check_ok(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, NULL, &err), err);
     assert_int_equal(count, SIZE);
     free(ids);
-    pl_task task = {.turn = NULL};
+    pl_task task = {.give_way = NULL};
     atomic_store(&task.cancel, true);
     memset(text, 'a', SIZE);
     assert_int_equal(pl_tokenizer_encode(t, text, SIZE, 0, &ids, &count, &task, &err),

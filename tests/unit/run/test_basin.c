@@ -110,7 +110,7 @@ static void test_the_model_and_the_store(void **ctx)
     pl_error err;
     pl_basin again;
     watch seen = {0};
-    pl_task task = {.turn = count_turns, .progress = note, .ctx = &seen};
+    pl_task task = {.give_way = count_turns, .progress = note, .ctx = &seen};
     demo_lab_init(&d);
     d.state.calibration.protocol.length = 48;
     demo_method(&d.state, "astro beta=0.01"); /* the layer's solve is done on the way */

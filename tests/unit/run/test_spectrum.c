@@ -80,7 +80,7 @@ static void test_found_in_the_store(void **ctx)
     pl_error err;
     pl_spectrum first, second;
     pl_id key = {0};
-    pl_task task = {.turn = count_turns};
+    pl_task task = {.give_way = count_turns};
     demo_lab_init(&d);
     load(&d, DEMO_Q1, &first);
     pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);

@@ -70,7 +70,7 @@ static void test_the_model_with_perplexity(void **ctx)
     demo_lab d;
     pl_error err;
     pl_sweep_result first, second;
-    pl_task task = {.turn = count_turns};
+    pl_task task = {.give_way = count_turns};
     demo_lab_init(&d);
     demo_method(&d.state, "rtn");
     demo_override(&d.state, PL_SLOT_ROUND, "*.down_proj", "rtn bits=8");

@@ -161,7 +161,7 @@ static void it_ticks_and_stops(void **state)
     (void)state;
     const size_t n = 150;
     float *g = random_gram(n, 2 * n, 0, 1);
-    pl_task task = {.turn = cancel_late};
+    pl_task task = {.give_way = cancel_late};
     task.ctx = &task;
     pl_eigen e;
     pl_error err;

@@ -153,7 +153,7 @@ static void cut_gemm_equals_the_whole(void **state)
     float *c = random_floats(m * n, 3), *whole = random_floats(m * n, 4);
     int turns = 0;
     pl_error err;
-    pl_task task = {.turn = count_turn, .ctx = &turns};
+    pl_task task = {.give_way = count_turn, .ctx = &turns};
     pl_check_ok(pl_gemm_nt_tick(m, n, k, a, k, b, k, c, n, &task, &err), err);
     assert_int_equal(turns, 2);
     pl_gemm_nt(m, n, k, 1, a, k, b, k, 0, whole, n);

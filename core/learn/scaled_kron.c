@@ -1,4 +1,4 @@
-#include "core/learn/turn.h"
+#include "core/learn/scaled_kron.h"
 
 #include "core/base/checked.h"
 #include "core/tensor/clones.h"
@@ -22,16 +22,17 @@ PL_CLONES static void scale_row(const float *restrict x, const float *restrict s
     }
 }
 
-void pl_turn_rows(const pl_turn *turn, const float *x, size_t rows, float *out, float *scratch)
+void pl_scaled_kron_rows(const pl_scaled_kron *product, const float *x, size_t rows, float *out,
+                         float *scratch)
 {
-    const size_t n = turn->n1 * turn->n2;
+    const size_t n = product->n1 * product->n2;
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (rows * n > 65536)
 #endif
     for (size_t r = 0; r < rows; r++) {
-        scale_row(x + r * n, turn->scale, n, out + r * n);
+        scale_row(x + r * n, product->scale, n, out + r * n);
     }
-    pl_kron_rows(turn->p1, turn->n1, turn->p2, turn->n2, out, out, rows, scratch);
+    pl_kron_rows(product->p1, product->n1, product->p2, product->n2, out, out, rows, scratch);
 }
 
 /* One thread's tile and sums. */
@@ -46,9 +47,9 @@ typedef struct sizes {
     size_t floats, doubles; /* of one thread */
 } sizes;
 
-static sizes sizes_of(const pl_turn *turn)
+static sizes sizes_of(const pl_scaled_kron *product)
 {
-    const size_t n1 = turn->n1, n2 = turn->n2, n = n1 * n2;
+    const size_t n1 = product->n1, n2 = product->n2, n = n1 * n2;
     const size_t fit = TILE_VALUES / n, tile = fit > 0 ? fit : 1;
     return (sizes){n1, n2, n, tile, 3 * tile * n + n1 * n1 + n2 * n2, n1 * n1 + n2 * n2 + n};
 }
@@ -84,22 +85,22 @@ static void gather(const double *from, size_t count, double *to)
     }
 }
 
-static void do_tile(const pl_turn *turn, const sizes *s, const bench *b, const float *x,
+static void do_tile(const pl_scaled_kron *product, const sizes *s, const bench *b, const float *x,
                     float *grad, size_t rows)
 {
     const size_t n1 = s->n1, n2 = s->n2, n = s->n;
     for (size_t r = 0; r < rows; r++) {
-        scale_row(x + r * n, turn->scale, n, b->scaled + r * n);
+        scale_row(x + r * n, product->scale, n, b->scaled + r * n);
     }
-    pl_gemm_nn(rows * n1, n2, n2, 1.0f, b->scaled, n2, turn->p2, n2, 0.0f, b->half, n2);
+    pl_gemm_nn(rows * n1, n2, n2, 1.0f, b->scaled, n2, product->p2, n2, 0.0f, b->half, n2);
     for (size_t r = 0; r < rows; r++) {
         const float *g = grad + r * n;
         pl_gemm_nt(n1, n1, n2, 1.0f, b->half + r * n, n2, g, n2, r == 0 ? 0.0f : 1.0f, b->p1_sum,
                    n1);
-        pl_gemm_nn(n1, n2, n1, 1.0f, turn->p1, n1, g, n2, 0.0f, b->half_grad + r * n, n2);
+        pl_gemm_nn(n1, n2, n1, 1.0f, product->p1, n1, g, n2, 0.0f, b->half_grad + r * n, n2);
     }
     pl_gemm_tn(n2, n2, rows * n1, b->scaled, n2, b->half_grad, n2, 0.0f, b->p2_sum, n2);
-    pl_gemm_nt(rows * n1, n2, n2, 1.0f, b->half_grad, n2, turn->p2, n2, 0.0f, grad, n2);
+    pl_gemm_nt(rows * n1, n2, n2, 1.0f, b->half_grad, n2, product->p2, n2, 0.0f, grad, n2);
     for (size_t r = 0; r < rows; r++) {
         add_products(grad + r * n, x + r * n, n, b->scale);
     }
@@ -107,10 +108,11 @@ static void do_tile(const pl_turn *turn, const sizes *s, const bench *b, const f
     add(b->p2_sum, n2 * n2, b->p2);
 }
 
-pl_status pl_turn_gradient(const pl_turn *turn, const float *x, size_t rows, float *grad,
-                           double *p1_grad, double *p2_grad, double *scale_grad, pl_error *err)
+pl_status pl_scaled_kron_gradient(const pl_scaled_kron *product, const float *x, size_t rows,
+                                  float *grad, double *p1_grad, double *p2_grad, double *scale_grad,
+                                  pl_error *err)
 {
-    const sizes s = sizes_of(turn);
+    const sizes s = sizes_of(product);
     const size_t threads = (size_t)pl_linalg_threads();
     float *floats = pl_alloc(threads * s.floats, sizeof *floats);
     double *doubles = calloc(threads * s.doubles, sizeof *doubles);
@@ -130,7 +132,7 @@ pl_status pl_turn_gradient(const pl_turn *turn, const float *x, size_t rows, flo
         const size_t thread = 0;
 #endif
         const bench b = bench_of(&s, floats, doubles, thread);
-        do_tile(turn, &s, &b, x + first * s.n, grad + first * s.n,
+        do_tile(product, &s, &b, x + first * s.n, grad + first * s.n,
                 rows - first < s.tile ? rows - first : s.tile);
     }
     for (size_t i = 0; i < threads; i++) {
