@@ -1,4 +1,5 @@
 #include "tests/corrupt/open_bad.h"
+#include "tests/support/own_folder.h"
 
 /* Each builder makes one bad file.  The seeds that broke other parsers are named by what they do:
  * unchecked lengths and counts, size sums and byte counts that wrap, dimensions beyond the data,
@@ -582,20 +583,6 @@ static void parts_of_a_split_file(void **state)
     pl_temp_write(temp, "m-00002-of-00003.gguf", "GGUF", 4);
     assert_int_equal(pl_checkpoint_open(path, &checkpoint, &err), PL_ERR_FORMAT);
     pl_check_says(err, "m-00002-of-00003.gguf");
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

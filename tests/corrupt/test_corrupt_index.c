@@ -1,4 +1,5 @@
 #include "tests/corrupt/open_bad.h"
+#include "tests/support/own_folder.h"
 
 #define ENTRY(name) "{\"" name "\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
 
@@ -95,20 +96,6 @@ static void a_folder_without_a_checkpoint(void **state)
     check_refused("absent", pl_temp_path(&empty, "absent.gguf"), "No such file");
     check_refused("other", pl_temp_write(&empty, "a.onnx", "x", 1), "expected a folder");
     pl_temp_deinit(&empty);
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

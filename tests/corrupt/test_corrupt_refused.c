@@ -1,5 +1,6 @@
 /* Checkpoints of known kinds that are not read: the sentence says what it is and what to do. */
 #include "tests/corrupt/open_bad.h"
+#include "tests/support/own_folder.h"
 
 #include "core/model/model.h"
 
@@ -161,20 +162,6 @@ static void pickles_are_named(void **state)
         pl_check_says(err, names[i]);
         pl_temp_deinit(&temp);
     }
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 #include "tests/corrupt/open_bad.h"
+#include "tests/support/own_folder.h"
 
 #include <math.h>
 
@@ -176,20 +177,6 @@ static void a_file_cut_after_opening(void **state)
     pl_check_says(err, "changed since it was opened");
     pl_checkpoint_close(checkpoint);
     pl_buf_deinit(&file);
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

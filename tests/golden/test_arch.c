@@ -3,6 +3,7 @@
 #include "core/model/forward.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/formula_cases.h"
+#include "tests/support/own_folder.h"
 
 #include <math.h>
 
@@ -165,12 +166,6 @@ static int make(void **state)
     return 0;
 }
 
-static int clean(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
-}
-
 int main(void)
 {
     pl_error err = {0};
@@ -180,8 +175,9 @@ int main(void)
     }
     values = formula_cases();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_architecture_agrees_with_transformers, make, clean),
-        cmocka_unit_test_setup_teardown(the_same_from_gguf, make, clean),
+        cmocka_unit_test_setup_teardown(each_architecture_agrees_with_transformers, make,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_same_from_gguf, make, tear_down),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(values);

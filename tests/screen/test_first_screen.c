@@ -7,23 +7,7 @@
 #include <string.h>
 
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
-
-static pl_temp temp;
-
-static int set_up(void **state)
-{
-    (void)state;
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_temp_deinit(&temp);
-    return 0;
-}
+#include "tests/support/own_folder.h"
 
 static double patience(void)
 {
@@ -32,7 +16,7 @@ static double patience(void)
 
 static pl_pty *start(int rows, int cols)
 {
-    return pl_pty_start(temp.folder, rows, cols, "xterm-256color", "C.UTF-8", NULL);
+    return pl_pty_start(own_folder.folder, rows, cols, "xterm-256color", "C.UTF-8", NULL);
 }
 
 /* Leaves by :quit, and checks that everything is given back. */
@@ -192,7 +176,7 @@ static void test_knob_before_calibration(void **state)
     char line[1200];
     snprintf(demo, sizeof demo, "%s/sessions/demo", root != NULL ? root : ".");
     snprintf(line, sizeof line, ":calibrate text=%s/calibration.txt windows=2\r", demo);
-    pl_pty *pty = pl_pty_start(temp.folder, 24, 80, "xterm-256color", "C.UTF-8",
+    pl_pty *pty = pl_pty_start(own_folder.folder, 24, 80, "xterm-256color", "C.UTF-8",
                                (const char *const[]){demo, NULL});
     pl_pty_wait_text(pty, "before  c calibrates", patience());
     pl_pty_send(pty, "s");
@@ -325,13 +309,13 @@ static void test_small_from_the_start(void **state)
 static void test_plain_terminals(void **state)
 {
     (void)state;
-    pl_pty *pty = pl_pty_start(temp.folder, 24, 80, "vt100", "C", NULL);
+    pl_pty *pty = pl_pty_start(own_folder.folder, 24, 80, "vt100", "C", NULL);
     pl_pty_wait_text(pty, "x median", patience());
     for (const char *s = pl_pty_text(pty); *s != '\0'; s++) {
         assert_true((unsigned char)*s < 0x80);
     }
     leave(pty);
-    pty = pl_pty_start(temp.folder, 24, 80, "linux", "C.UTF-8", NULL);
+    pty = pl_pty_start(own_folder.folder, 24, 80, "linux", "C.UTF-8", NULL);
     pl_pty_wait_text(pty, "\u00d7 median", patience());
     assert_false(is_braille(pl_pty_text(pty)));
     assert_true(pl_pty_shows(pty, "\u2588"));

@@ -9,23 +9,7 @@
 #include <unistd.h>
 
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
-
-static pl_temp temp;
-
-static int set_up(void **state)
-{
-    (void)state;
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_temp_deinit(&temp);
-    return 0;
-}
+#include "tests/support/own_folder.h"
 
 static double patience(void)
 {
@@ -34,8 +18,8 @@ static double patience(void)
 
 static pl_pty *start_as(int rows, int cols, const char *const *args, const char *const *env)
 {
-    pl_pty *pty = pl_pty_start_with(temp.folder, rows, cols, "xterm-256color", "C.UTF-8", args,
-                                    &(pl_pty_options){.env = env});
+    pl_pty *pty = pl_pty_start_with(own_folder.folder, rows, cols, "xterm-256color", "C.UTF-8",
+                                    args, &(pl_pty_options){.env = env});
     pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
     pl_pty_wait_text(pty, "3.00", patience()); /* scores of the inputs */
     return pty;
@@ -162,10 +146,10 @@ static void test_jobs(void **state)
     send_wait(pty, ":log\r", "error: cancelled");
     send_wait(pty, "\033:jobs\r", " Jobs ");
     char line[700];
-    snprintf(line, sizeof line, "\033:log file=%s/session.txt\r", temp.folder);
+    snprintf(line, sizeof line, "\033:log file=%s/session.txt\r", own_folder.folder);
     pl_pty_send(pty, line);
     pl_pty_wait_text(pty, "the session's commands are in", patience());
-    assert_int_equal(access(pl_temp_path(&temp, "session.txt"), R_OK), 0);
+    assert_int_equal(access(pl_temp_path(&own_folder, "session.txt"), R_OK), 0);
     leave(pty);
 }
 
@@ -181,7 +165,7 @@ static void test_tour(void **state)
     send_wait(pty, " ", "Tour 4 of 5");
     send_wait(pty, "\033[C", "Tour 5 of 5");
     char line[700];
-    snprintf(line, sizeof line, ":plot channels file=%s/figure.png\r", temp.folder);
+    snprintf(line, sizeof line, ":plot channels file=%s/figure.png\r", own_folder.folder);
     pl_pty_send(pty, line);
     pl_pty_wait_gone(pty, "Tour 5 of 5", patience());
     send_wait(pty, ":tour\r", "Tour 1 of 5");
@@ -238,10 +222,10 @@ static void test_themes(void **state)
 static void test_keys_file(void **state)
 {
     (void)state;
-    assert_int_equal(mkdir(pl_temp_path(&temp, "config"), 0700), 0);
-    assert_int_equal(mkdir(pl_temp_path(&temp, "config/planish"), 0700), 0);
+    assert_int_equal(mkdir(pl_temp_path(&own_folder, "config"), 0700), 0);
+    assert_int_equal(mkdir(pl_temp_path(&own_folder, "config/planish"), 0700), 0);
     static const char keys[] = "# mine\nmap all x solve\nunmap all Space\nmap all y sovle\n";
-    pl_temp_write(&temp, "config/planish/keys", keys, sizeof keys - 1);
+    pl_temp_write(&own_folder, "config/planish/keys", keys, sizeof keys - 1);
     pl_pty *pty = start(30, 120);
     pl_pty_wait_text(pty, "keys: line 4: no action is named \"sovle\", expected solve?",
                      patience());
@@ -252,9 +236,9 @@ static void test_keys_file(void **state)
     pl_pty_send(pty, "\r\033");
     leave(pty);
     char path[600];
-    snprintf(path, sizeof path, "%s/absent", temp.folder);
+    snprintf(path, sizeof path, "%s/absent", own_folder.folder);
     /* Wide enough for the sentence with the path in one line. */
-    pty = pl_pty_start(temp.folder, 24, 400, "xterm", "C.UTF-8",
+    pty = pl_pty_start(own_folder.folder, 24, 400, "xterm", "C.UTF-8",
                        (const char *const[]){"--keys", path, NULL});
     double seconds = 0;
     pl_pty_wait_text(pty, "absent", patience());

@@ -1,7 +1,7 @@
 #include "core/base/file.h"
 
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
+#include "tests/support/own_folder.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -162,20 +162,6 @@ static void joins_paths_with_one_slash(void **state)
     pl_path_join(&path, "a", "b");
     assert_string_equal(path.data, "a/b");
     pl_buf_deinit(&path);
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

@@ -3,7 +3,7 @@
 
 #include "core/base/file.h"
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
+#include "tests/support/own_folder.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -196,20 +196,6 @@ static void too_large_a_file_is_a_sentence(void **state)
     assert_string_equal(text, "old");
     free(text);
     assert_int_equal(left_in(temp, "limited"), 0);
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

@@ -2,7 +2,7 @@
 
 #include "tests/support/check.h"
 #include "tests/support/make_files.h"
-#include "tests/support/temp.h"
+#include "tests/support/own_folder.h"
 
 static pl_checkpoint *open_file(pl_temp *temp, const char *name, pl_buf *file)
 {
@@ -292,20 +292,6 @@ static void long_tensors_are_read_in_pieces(void **state)
     }
     free(out);
     pl_checkpoint_close(c);
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

@@ -2,7 +2,7 @@
 
 #include "core/io/checkpoint.h"
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
+#include "tests/support/own_folder.h"
 
 #include <math.h>
 
@@ -111,20 +111,6 @@ static void bad_lists_are_refused(void **state)
     assert_int_equal(pl_st_writer_create(path, &raw, 1, NULL, &writer, &err), PL_ERR_FORMAT);
     pl_check_says(err, "UTF-8");
     assert_int_equal(access(path, F_OK), -1);
-}
-
-static int set_up(void **state)
-{
-    static pl_temp temp;
-    pl_temp_init(&temp);
-    *state = &temp;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    pl_temp_deinit(*state);
-    return 0;
 }
 
 int main(void)

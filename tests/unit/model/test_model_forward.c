@@ -1,5 +1,6 @@
 #include "core/model/forward.h"
 #include "tests/unit/model/tiny.h"
+#include "tests/support/own_folder.h"
 
 #include <math.h>
 
@@ -14,12 +15,6 @@ static int make(void **state)
     pl_temp_init(&temp);
     tiny_make(&weights);
     *state = &temp;
-    return 0;
-}
-
-static int clean(void **state)
-{
-    pl_temp_deinit(*state);
     return 0;
 }
 
@@ -357,14 +352,15 @@ static void ids_and_lengths_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(gguf_gives_what_safetensors_gives, make, clean),
-        cmocka_unit_test_setup_teardown(biases_count_in_both_containers, make, clean),
-        cmocka_unit_test_setup_teardown(windows_of_any_length_stand_alone, make, clean),
-        cmocka_unit_test_setup_teardown(rope_divisors_are_llama3_scaling, make, clean),
-        cmocka_unit_test_setup_teardown(no_token_sees_a_later_one, make, clean),
-        cmocka_unit_test_setup_teardown(hooks_see_and_replace, make, clean),
-        cmocka_unit_test_setup_teardown(a_value_that_is_not_finite_names_the_block, make, clean),
-        cmocka_unit_test_setup_teardown(ids_and_lengths_are_checked, make, clean),
+        cmocka_unit_test_setup_teardown(gguf_gives_what_safetensors_gives, make, tear_down),
+        cmocka_unit_test_setup_teardown(biases_count_in_both_containers, make, tear_down),
+        cmocka_unit_test_setup_teardown(windows_of_any_length_stand_alone, make, tear_down),
+        cmocka_unit_test_setup_teardown(rope_divisors_are_llama3_scaling, make, tear_down),
+        cmocka_unit_test_setup_teardown(no_token_sees_a_later_one, make, tear_down),
+        cmocka_unit_test_setup_teardown(hooks_see_and_replace, make, tear_down),
+        cmocka_unit_test_setup_teardown(a_value_that_is_not_finite_names_the_block, make,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(ids_and_lengths_are_checked, make, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "core/model/model.h"
 #include "tests/unit/model/tiny.h"
+#include "tests/support/own_folder.h"
 
 #include <sys/stat.h>
 
@@ -11,12 +12,6 @@ static int make(void **state)
     pl_temp_init(&temp);
     tiny_make(&weights);
     *state = &temp;
-    return 0;
-}
-
-static int clean(void **state)
-{
-    pl_temp_deinit(*state);
     return 0;
 }
 
@@ -228,14 +223,15 @@ static void an_id_is_looked_up_in_the_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(opens_and_lists_layers_and_sites, make, clean),
-        cmocka_unit_test_setup_teardown(finds_layers_by_what_people_type, make, clean),
-        cmocka_unit_test_setup_teardown(gguf_rows_come_in_hugging_faces_order, make, clean),
-        cmocka_unit_test_setup_teardown(missing_and_misshapen_tensors_are_named, make, clean),
-        cmocka_unit_test_setup_teardown(a_model_without_tokenizer_opens, make, clean),
-        cmocka_unit_test_setup_teardown(refused_architectures_name_those_that_work, make, clean),
-        cmocka_unit_test_setup_teardown(a_folder_with_one_gguf_stands_for_it, make, clean),
-        cmocka_unit_test_setup_teardown(an_id_is_looked_up_in_the_cache, make, clean),
+        cmocka_unit_test_setup_teardown(opens_and_lists_layers_and_sites, make, tear_down),
+        cmocka_unit_test_setup_teardown(finds_layers_by_what_people_type, make, tear_down),
+        cmocka_unit_test_setup_teardown(gguf_rows_come_in_hugging_faces_order, make, tear_down),
+        cmocka_unit_test_setup_teardown(missing_and_misshapen_tensors_are_named, make, tear_down),
+        cmocka_unit_test_setup_teardown(a_model_without_tokenizer_opens, make, tear_down),
+        cmocka_unit_test_setup_teardown(refused_architectures_name_those_that_work, make,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_with_one_gguf_stands_for_it, make, tear_down),
+        cmocka_unit_test_setup_teardown(an_id_is_looked_up_in_the_cache, make, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* GGUF's "llama" tokenizer on a few tokens; the golden tests have a real vocabulary. */
 #include "tests/support/make_spm.h"
 #include "tests/unit/model/tokens.h"
+#include "tests/support/own_folder.h"
 
 #include <math.h>
 
@@ -34,12 +35,6 @@ static int make(void **state)
     static pl_temp temp;
     pl_temp_init(&temp);
     *state = &temp;
-    return 0;
-}
-
-static int clean(void **state)
-{
-    pl_temp_deinit(*state);
     return 0;
 }
 
@@ -283,7 +278,7 @@ static void a_long_text_takes_linear_time(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, clean)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_best_score_merges_first_then_the_leftmost),
         TEST(unknown_characters_become_bytes_or_one_unknown),

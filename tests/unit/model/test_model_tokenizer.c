@@ -1,4 +1,5 @@
 #include "tests/unit/model/tokens.h"
+#include "tests/support/own_folder.h"
 
 static const char *const merges[] = {"a b", "ab c", "b c", "Ġ a", "a a", "aa aa", NULL};
 enum { AB = 256, ABC, BC, SPACE_A, AA, AAAA };
@@ -8,12 +9,6 @@ static int make(void **state)
     static pl_temp temp;
     pl_temp_init(&temp);
     *state = &temp;
-    return 0;
-}
-
-static int clean(void **state)
-{
-    pl_temp_deinit(*state);
     return 0;
 }
 
@@ -266,17 +261,19 @@ static void matches_can_belong_to_the_text_before_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(merges_go_by_rank_then_position, make, clean),
-        cmocka_unit_test_setup_teardown(gpt2s_pattern_splits, make, clean),
-        cmocka_unit_test_setup_teardown(matches_can_belong_to_the_text_before_them, make, clean),
-        cmocka_unit_test_setup_teardown(unicodes_blanks_are_those_of_its_property, make, clean),
-        cmocka_unit_test_setup_teardown(whole_pieces_come_first_with_ignore_merges, make, clean),
-        cmocka_unit_test_setup_teardown(added_tokens_are_cut_out_first, make, clean),
-        cmocka_unit_test_setup_teardown(nfc_composes, make, clean),
-        cmocka_unit_test_setup_teardown(metaspace_and_byte_fallback, make, clean),
-        cmocka_unit_test_setup_teardown(tokens_are_shown_safely, make, clean),
-        cmocka_unit_test_setup_teardown(written_tokenizer_gives_the_same_ids, make, clean),
-        cmocka_unit_test_setup_teardown(a_long_word_takes_linear_time, make, clean),
+        cmocka_unit_test_setup_teardown(merges_go_by_rank_then_position, make, tear_down),
+        cmocka_unit_test_setup_teardown(gpt2s_pattern_splits, make, tear_down),
+        cmocka_unit_test_setup_teardown(matches_can_belong_to_the_text_before_them, make,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(unicodes_blanks_are_those_of_its_property, make, tear_down),
+        cmocka_unit_test_setup_teardown(whole_pieces_come_first_with_ignore_merges, make,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(added_tokens_are_cut_out_first, make, tear_down),
+        cmocka_unit_test_setup_teardown(nfc_composes, make, tear_down),
+        cmocka_unit_test_setup_teardown(metaspace_and_byte_fallback, make, tear_down),
+        cmocka_unit_test_setup_teardown(tokens_are_shown_safely, make, tear_down),
+        cmocka_unit_test_setup_teardown(written_tokenizer_gives_the_same_ids, make, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_word_takes_linear_time, make, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,29 +10,13 @@
 #include <string.h>
 
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
+#include "tests/support/own_folder.h"
 
 enum { PATH = 1024 };
 
-static pl_temp temp;
-
-static int set_up(void **state)
-{
-    (void)state;
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_temp_deinit(&temp);
-    return 0;
-}
-
 static void path_in(const char *name, char out[PATH])
 {
-    snprintf(out, PATH, "%s/%s", temp.folder, name);
+    snprintf(out, PATH, "%s/%s", own_folder.folder, name);
 }
 
 /* Two points, x from lo to hi. */
