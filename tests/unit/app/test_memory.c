@@ -33,8 +33,14 @@ static const char *const varying[] = {"seconds", "peak_bytes", "origin"};
 
 static char *text_of(json_t *result)
 {
+    size_t layer = 0;
+    json_t *row = NULL;
     for (size_t i = 0; i < sizeof varying / sizeof *varying; i++) {
         json_object_del(result, varying[i]);
+    }
+    json_array_foreach(json_object_get(result, "layers"), layer, row)
+    {
+        json_object_del(row, "seconds");
     }
     char *text = json_dumps(result, JSON_SORT_KEYS | JSON_COMPACT);
     assert_non_null(text);
