@@ -1,5 +1,6 @@
 #include "plots/drawn.h"
 
+#include "core/run/weights.h"
 #include "plots/build.h"
 
 #include "core/metrics/spread.h"
@@ -88,9 +89,9 @@ pl_status pl_drawn_weights(pl_lab *lab, const pl_state *state, size_t layer, con
     if (status != PL_OK) {
         return status;
     }
-    return drawn->pin != NULL
-               ? pl_pin_weights(lab, state, drawn->pin, drawn->which, w->data, err)
-               : pl_layer_weights(lab, state, layer, drawn->which, w->data, err);
+    return pl_weights_read(lab, state, layer,
+                           (pl_weights_of){.which = drawn->which, .pin = drawn->pin}, w->data, NULL,
+                           err);
 }
 
 void pl_drawn_facts(const pl_drawn_list *list, pl_figure *figure)

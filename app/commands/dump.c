@@ -5,6 +5,7 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/io/npy.h"
+#include "core/run/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,9 +72,7 @@ static pl_status gather_dump(pl_lab *lab, const pl_state *state, size_t layer, d
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     if (kind == DUMP_WEIGHTS) {
-        pl_status status = pl_mat_init(out, info->rows, info->cols, err);
-        return status == PL_OK ? pl_layer_weights(lab, state, layer, which, out->data, err)
-                               : status;
+        return pl_weights_make(lab, state, layer, (pl_weights_of){.which = which}, out, NULL, err);
     }
     pl_site_stats stats = {0};
     pl_status status = load_dumped_site(lab, state, layer, kind == DUMP_INPUTS, &stats, task, err);

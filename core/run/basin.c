@@ -7,6 +7,7 @@
 #include "core/run/pipeline.h"
 #include "core/run/results.h"
 #include "core/run/spectrum.h"
+#include "core/run/weights.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -88,8 +89,8 @@ static pl_status find_step(work *w, pl_error *err)
 {
     const size_t rows = w->info->rows, cols = w->info->cols;
     bool moved = pl_state_spec(w->state, w->layer, PL_SLOT_PRECONDITION)->method != NULL;
-    int provided = 0;
-    pl_status status = pl_mat_init(&w->w0, rows, cols, err);
+    pl_status status = pl_weights_make(
+        w->lab, w->state, w->layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, NULL, err);
     if (status == PL_OK) {
         status = pl_mat_init(&w->d, rows, cols, err);
     }
@@ -102,12 +103,9 @@ static pl_status find_step(work *w, pl_error *err)
         status = w->step == NULL || w->lengths == NULL ? no_memory(w, err) : PL_OK;
     }
     if (status == PL_OK) {
-        status = pl_model_read_weight(w->state->source->model, w->layer, w->w0.data, err);
-    }
-    if (status == PL_OK) {
-        status = pl_result_weights(w->lab, w->state, w->layer, w->result,
-                                   moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER, w->step,
-                                   &provided, err);
+        const pl_weights_of of = {.which = moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER,
+                                  .result = &w->result};
+        status = pl_weights_read(w->lab, w->state, w->layer, of, w->step, NULL, err);
     }
     if (status != PL_OK) {
         return status;
@@ -117,7 +115,7 @@ static pl_status find_step(work *w, pl_error *err)
         double length = 0.0;
         for (size_t i = j * cols; i < (j + 1) * cols; i++) {
             double w0 = (double)w->w0.data[i];
-            w->step[i] = provided ? w->step[i] - w->w0.data[i] : 0.0f;
+            w->step[i] -= w->w0.data[i];
             length += (double)w->step[i] * (double)w->step[i];
             size += w0 * w0;
         }

@@ -7,6 +7,7 @@
 #include "core/io/json.h"
 #include "core/io/safetensors.h"
 #include "core/model/bare.h"
+#include "core/run/weights.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -177,10 +178,8 @@ static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_ha
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
         const pl_layer *info = pl_model_layer(x->model, it->layer + i);
         pl_mat w = {0};
-        status = pl_mat_init(&w, info->rows, info->cols, err);
-        if (status == PL_OK) {
-            status = pl_layer_weights(x->lab, x->state, it->layer + i, x->spec->which, w.data, err);
-        }
+        status = pl_weights_make(x->lab, x->state, it->layer + i,
+                                 (pl_weights_of){.which = x->spec->which}, &w, NULL, err);
         if (status == PL_OK) {
             status = put_values(writer, it, w.data, info->rows * info->cols, hasher,
                                 &x->report.max_dtype_error, err);

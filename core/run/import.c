@@ -8,6 +8,7 @@
 #include "core/model/bare.h"
 #include "core/run/pipeline_parts.h"
 #include "core/run/results.h"
+#include "core/run/weights.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -239,10 +240,8 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         status = report_key(weights, calibrated, calibration, info->site, result, err);
     }
     if (status == PL_OK) {
-        status = pl_mat_init(&w0, info->rows, info->cols, err);
-    }
-    if (status == PL_OK) {
-        status = pl_model_read_weight(state->source->model, layer, w0.data, err);
+        status = pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0,
+                                 NULL, err);
     }
     if (status == PL_OK && calibrated) {
         status = pl_lab_site(lab, state, calibration, info->site, &bench, task, err);

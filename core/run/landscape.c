@@ -5,6 +5,7 @@
 #include "core/run/pipeline.h"
 #include "core/run/results.h"
 #include "core/run/transformed.h"
+#include "core/run/weights.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -188,16 +189,12 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
         status = pl_mat_copy(&x, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err);
     }
     if (status == PL_OK) {
-        status = pl_mat_init(&w0, info->rows, info->cols, err);
+        status = pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
+                                 &w0, NULL, err);
     }
     if (status == PL_OK) {
-        status = pl_model_read_weight(s->state->source->model, layer, w0.data, err);
-    }
-    if (status == PL_OK) {
-        status = pl_mat_init(&w, info->rows, info->cols, err);
-    }
-    if (status == PL_OK) {
-        status = pl_layer_weights(s->lab, s->state, layer, PL_WHICH_AFTER, w.data, err);
+        status = pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_AFTER},
+                                 &w, NULL, err);
     }
     if (status == PL_OK) {
         status = quantize(s, t, range, &stats, &x, task, err);

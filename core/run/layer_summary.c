@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/metrics/outliers.h"
 #include "core/model/bare.h"
+#include "core/run/weights.h"
 
 #include <math.h>
 #include <string.h>
@@ -110,11 +111,9 @@ static pl_status compute(const pl_state *state, size_t layer, pl_layer_summary *
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     pl_mat w = {0};
     float *max = pl_alloc(info->cols, sizeof *max);
+    const pl_weights_of before = {.which = PL_WHICH_BEFORE};
     pl_status status = max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                                   : pl_mat_init(&w, info->rows, info->cols, err);
-    if (status == PL_OK) {
-        status = pl_model_read_weight(state->source->model, layer, w.data, err);
-    }
+                                   : pl_weights_make(NULL, state, layer, before, &w, NULL, err);
     if (status == PL_OK) {
         pl_column_stats(pl_mat_view(&w), max, NULL, NULL);
         status = pl_summary_of(max, info->cols, out, err);

@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/metrics/outliers.h"
 #include "core/model/bare.h"
+#include "core/run/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -91,11 +92,10 @@ static pl_status fill_weights(pl_lab *lab, const pl_state *state, size_t layer, 
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     pl_mat w = {0};
     float *max = pl_alloc(info->cols, sizeof *max);
-    pl_status status = max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                                   : pl_mat_init(&w, info->rows, info->cols, err);
-    if (status == PL_OK) {
-        status = pl_layer_weights(lab, state, layer, PL_WHICH_BEFORE, w.data, err);
-    }
+    pl_status status =
+        max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+                    : pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
+                                      &w, NULL, err);
     if (status == PL_OK) {
         const pl_tensor_numbers whole = pl_describe(pl_mat_view(&w));
         pl_column_stats(pl_mat_view(&w), max, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "core/run/pipeline_parts.h"
 #include "core/run/preview.h"
 #include "core/run/transformed.h"
+#include "core/run/weights.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,21 +85,6 @@ static void leave_site(pl_lab *lab, place *at)
     at->transform = NULL;
 }
 
-/* W0, or W0 T^-T. */
-static pl_status read_start(const pl_state *state, size_t layer, const pl_transform *transform,
-                            pl_mat *w, pl_task *task, pl_error *err)
-{
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_status status = pl_mat_init(w, info->rows, info->cols, err);
-    if (status == PL_OK) {
-        status = pl_model_read_weight(state->source->model, layer, w->data, err);
-    }
-    if (status == PL_OK && transform != NULL) {
-        status = pl_transform_weights(transform, w->data, w->rows, task, err);
-    }
-    return status;
-}
-
 /* Weights and rows of the layer, kept from the last turn where it was the same one. */
 static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, pl_id calibration,
                             pl_error *err)
@@ -108,11 +94,8 @@ static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, 
         return PL_OK;
     }
     forget(live);
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_status status = pl_mat_init(&live->w0, info->rows, info->cols, err);
-    if (status == PL_OK) {
-        status = pl_model_read_weight(state->source->model, layer, live->w0.data, err);
-    }
+    pl_status status = pl_weights_make(
+        NULL, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &live->w0, NULL, err);
     if (status == PL_OK) {
         status = pl_preview_create(pl_mat_view(&live->w0), &live->preview, err);
     }
@@ -313,7 +296,8 @@ pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, siz
 static pl_status read_layer(const pl_state *state, size_t layer, const place *at, pl_mat *w0,
                             pl_layer_input *out, pl_task *task, pl_error *err)
 {
-    pl_status status = read_start(state, layer, at->transform, w0, task, err);
+    pl_status status = pl_weights_make(
+        NULL, state, layer, (pl_weights_of){.transform = at->transform}, w0, task, err);
     *out = (pl_layer_input){.layer = pl_model_layer(state->source->model, layer)->name,
                             .factors = at->bench.factors,
                             .w = pl_mat_view(w0)};

@@ -6,26 +6,12 @@
 #include "core/model/bare.h"
 #include "core/run/picture_parts.h"
 #include "core/run/results.h"
+#include "core/run/weights.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Decodes a layer's weights of some kind into a fresh matrix. */
-static pl_status read_weights(pl_lab *lab, const pl_state *state, size_t layer, pl_which which,
-                              pl_mat *out, pl_error *err)
-{
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_status status = pl_mat_init(out, info->rows, info->cols, err);
-    if (status == PL_OK) {
-        status = pl_layer_weights(lab, state, layer, which, out->data, err);
-    }
-    if (status != PL_OK) {
-        pl_mat_deinit(out);
-    }
-    return status;
-}
 
 /* Rows of the table from per-channel maxima; token columns are filled by the caller. */
 static size_t top_rows(const float *max, const float *rms, size_t n, size_t top,
@@ -100,7 +86,8 @@ pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_
     pl_model *model = state->source->model;
     if (side == PL_SIDE_WEIGHT) {
         pl_mat w = {0};
-        pl_status status = read_weights(lab, state, layer, PL_WHICH_BEFORE, &w, err);
+        pl_status status = pl_weights_make(
+            lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, NULL, err);
         if (status == PL_OK) {
             status = weight_table(&w, top, rows, count, NULL, err);
         }
@@ -136,7 +123,8 @@ static pl_status maxima_after(pl_lab *lab, const pl_state *state, const pl_pictu
                               pl_which which, float **max, pl_error *err)
 {
     pl_mat w = {0};
-    pl_status status = read_weights(lab, state, picture->layer, which, &w, err);
+    pl_status status =
+        pl_weights_make(lab, state, picture->layer, (pl_weights_of){.which = which}, &w, NULL, err);
     if (status == PL_OK) {
         *max = column_max(&w);
         status = *max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
@@ -176,12 +164,10 @@ static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *pic
     const pl_pin *pin = &state->pins[index];
     const bool prepared = pin->slots[PL_SLOT_PRECONDITION].method != NULL;
     const pl_which which = prepared ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
-    int provided = 0;
     pl_solve_report report;
     if (pl_result_report(lab, state, pin->layer, pin->result, &report, NULL) != PL_OK ||
-        pl_result_weights(lab, state, pin->layer, pin->result, which, w->data, &provided, NULL) !=
-            PL_OK ||
-        !provided) {
+        pl_weights_read(lab, state, pin->layer, (pl_weights_of){.which = which, .pin = pin},
+                        w->data, NULL, NULL) != PL_OK) {
         return PL_OK;
     }
     float *max = column_max(w);
@@ -313,7 +299,8 @@ pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer, pl
 {
     *out = NULL;
     pl_mat w = {0};
-    pl_status status = read_weights(lab, state, layer, PL_WHICH_BEFORE, &w, err);
+    pl_status status = pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
+                                       &w, NULL, err);
     if (status == PL_OK) {
         status = pl_picture_base(lab, state, layer, &w, out, task, err);
     }

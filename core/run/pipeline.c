@@ -9,6 +9,7 @@
 #include "core/run/pipeline_parts.h"
 #include "core/run/results.h"
 #include "core/run/transformed.h"
+#include "core/run/weights.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -152,10 +153,8 @@ static pl_status read_original(work *w, pl_task *task, pl_error *err)
     if (w->w0.data != NULL) {
         return PL_OK;
     }
-    pl_status status = pl_mat_init(&w->w0, w->info->rows, w->info->cols, err);
-    if (status == PL_OK) {
-        status = pl_model_read_weight(w->state->source->model, w->layer, w->w0.data, err);
-    }
+    pl_status status = pl_weights_make(
+        w->lab, w->state, w->layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, NULL, err);
     if (status == PL_OK && w->t != NULL) {
         status = pl_mat_copy(&w->turned, pl_mat_view(&w->w0), err);
     }
@@ -579,8 +578,6 @@ pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_so
     return status;
 }
 
-/* --- weights by kind -------------------------------------------------------------------------- */
-
 pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer, pl_id result,
                            pl_solve_report *out, pl_error *err)
 {
@@ -594,44 +591,4 @@ pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer, pl_
                         "solve again",
                         pl_model_layer(state->source->model, layer)->name,
                         pl_store_folder(pl_lab_store(lab)));
-}
-
-pl_status pl_layer_weights(pl_lab *lab, const pl_state *state, size_t layer, pl_which which,
-                           float *out, pl_error *err)
-{
-    int provided = 0;
-    const pl_id *result = which == PL_WHICH_BEFORE ? NULL : pl_state_result(state, layer);
-    if (which != PL_WHICH_BEFORE && pl_state_is_foreign(state, layer)) {
-        return pl_error_set(err, PL_ERR_CHANGED,
-                            "%s: its result is of another model: %s has changed since; solve the "
-                            "layer again",
-                            pl_model_layer(state->source->model, layer)->name,
-                            pl_model_name(state->source->model));
-    }
-    if (result != NULL) {
-        pl_status status =
-            pl_result_weights(lab, state, layer, *result, which, out, &provided, err);
-        if (status != PL_OK) {
-            return status;
-        }
-    }
-    return provided ? PL_OK : pl_model_read_weight(state->source->model, layer, out, err);
-}
-
-static pl_status state_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
-{
-    const pl_weights_ctx *from = ctx;
-    *provided = 0;
-    if (from->which == PL_WHICH_BEFORE ||
-        (pl_state_result(from->state, layer) == NULL && !pl_state_is_foreign(from->state, layer))) {
-        return PL_OK;
-    }
-    *provided = 1;
-    return pl_layer_weights(from->lab, from->state, layer, from->which, out, err);
-}
-
-pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_lab *lab, const pl_state *state, pl_which which)
-{
-    *ctx = (pl_weights_ctx){.lab = lab, .state = state, .which = which};
-    return (pl_hooks){.ctx = ctx, .weight = state_weight};
 }

@@ -67,24 +67,4 @@ bool pl_solve_runs_in_sequence(const pl_state *state);
 PL_NODISCARD pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_id result, pl_solve_report *out, pl_error *err);
 
-/* Weights of a layer: before, preconditioned or after (original for layers without a result), to
- * out[rows, cols]. */
-PL_NODISCARD pl_status pl_layer_weights(pl_lab *lab, const pl_state *state, size_t layer,
-                                        pl_which which, float *out, pl_error *err);
-
-/* Weights of a pinned baseline: preconditioned (the original where it had no preconditioner) or
- * after, to out[rows, cols] of its layer.  PL_ERR_NOT_FOUND, with a sentence that names the pin,
- * where the store no longer has them whole. */
-PL_NODISCARD pl_status pl_pin_weights(pl_lab *lab, const pl_state *state, const pl_pin *pin,
-                                      pl_which which, float *out, pl_error *err);
-
-/* Hooks whose weight() gives the state's weights of that kind; ctx is initialised by the call and
- * must outlive the hooks. */
-typedef struct pl_weights_ctx {
-    pl_lab *lab;
-    const pl_state *state;
-    pl_which which;
-} pl_weights_ctx;
-pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_lab *lab, const pl_state *state, pl_which which);
-
 #endif

@@ -2,6 +2,7 @@
 
 #include "core/run/outputs.h"
 #include "core/run/results.h"
+#include "core/run/weights.h"
 
 #include <math.h>
 #include <string.h>

@@ -10,6 +10,7 @@
 
 #include "core/run/pipeline.h"
 #include "core/run/transformed.h"
+#include "core/run/weights.h"
 
 #include <stdbool.h>
 

@@ -515,26 +515,3 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
                         "%s: its solved weights are no longer whole in the store %s: solve again",
                         info->name, pl_store_folder(pl_lab_store(lab)));
 }
-
-pl_status pl_pin_weights(pl_lab *lab, const pl_state *state, const pl_pin *pin, pl_which which,
-                         float *out, pl_error *err)
-{
-    pl_model *model = state->source->model;
-    pl_error why = {0};
-    int provided = 0;
-    pl_status status =
-        which == PL_WHICH_BEFORE
-            ? PL_OK
-            : pl_result_weights(lab, state, pin->layer, pin->result, which, out, &provided, &why);
-    if (status == PL_OK) {
-        return provided ? PL_OK : pl_model_read_weight(model, pin->layer, out, err);
-    }
-    if (status == PL_ERR_NOT_FOUND) {
-        return pl_error_set(err, status,
-                            "%s: the weights pinned as \"%s\" are no longer whole in the store "
-                            "%s: solve and pin again",
-                            pl_model_layer(model, pin->layer)->name, pin->label,
-                            pl_store_folder(pl_lab_store(lab)));
-    }
-    return pl_error_set(err, status, "pinned as \"%s\": %s", pin->label, why.message);
-}

@@ -2,6 +2,7 @@
 
 #include "core/run/results.h"
 #include "core/run/transformed.h"
+#include "core/run/weights.h"
 
 #include <stdio.h>
 
@@ -11,9 +12,8 @@ pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     pl_site_stats stats = {0};
     if (side == PL_SIDE_WEIGHT) {
-        pl_status status = pl_mat_init(out, info->rows, info->cols, err);
-        return status == PL_OK ? pl_model_read_weight(state->source->model, layer, out->data, err)
-                               : status;
+        return pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, out,
+                               NULL, err);
     }
     pl_status status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true,
                                         &stats, task, err);

@@ -1,6 +1,7 @@
 /* A state as a session file holds it.  RESULT0, RESULT1, PLAN0, PLAN1 and FILES stand for what the
  * made store and its model really have.  Whatever it says, it is refused with a sentence, or every
  * layer's weights are its own or refused; what was restored is written as it is read. */
+#include "core/run/weights.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/made_store.h"
 #include "tests/support/check.h"
@@ -55,7 +56,8 @@ static void use(made_store *made, const char *text)
         const pl_layer *info = pl_model_layer(state->source->model, i);
         for (pl_which which = PL_WHICH_BEFORE; which <= PL_WHICH_AFTER; which++) {
             float *out = malloc(info->rows * info->cols * sizeof *out);
-            pl_status status = pl_layer_weights(made->front.lab, state, i, which, out, &err);
+            pl_status status = pl_weights_read(made->front.lab, state, i,
+                                               (pl_weights_of){.which = which}, out, NULL, &err);
             promise(status == PL_OK || err.message[0] != '\0', "no sentence", text);
             free(out);
         }

@@ -1,4 +1,5 @@
 /* rows: a toy figure with its look on the screen, all of it. */
+#include "core/run/weights.h"
 #include "plots/build.h"
 #include "plots/kinds.h"
 
@@ -30,17 +31,13 @@ static pl_status add_norms(const pl_mat *w, pl_figure *out, pl_error *err)
 static pl_status make_rows(pl_lab *lab, const pl_state *state, const pl_request *request,
                            pl_figure *out, pl_task *task, pl_error *err)
 {
-    (void)task;
-    const pl_layer *layer = pl_model_layer(state->source->model, request->layer);
     pl_mat w = {0};
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
     if (status == PL_OK) {
-        status = pl_mat_init(&w, layer->rows, layer->cols, err);
-    }
-    if (status == PL_OK) {
-        status = pl_layer_weights(lab, state, request->layer, PL_WHICH_BEFORE, w.data, err);
+        status = pl_weights_make(lab, state, request->layer,
+                                 (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, task, err);
     }
     if (status == PL_OK) {
         status = pl_figure_texts(out, title.data, "row", "norm of a row", err);

@@ -2,6 +2,7 @@
 #ifndef PL_TESTS_KINDS_FIXTURE_H
 #define PL_TESTS_KINDS_FIXTURE_H
 
+#include "core/run/weights.h"
 #include "plots/kinds.h"
 #include "tests/unit/run/demo_lab.h"
 
@@ -64,7 +65,10 @@ static inline float *pin_weights(demo_lab *d, pl_which which)
     pl_error err;
     float *w = calloc(1, demo_bytes(d, DEMO_Q1));
     assert_non_null(w);
-    pl_check_ok(pl_pin_weights(d->lab, &d->state, &d->state.pins[0], which, w, &err), err);
+    pl_check_ok(pl_weights_read(d->lab, &d->state, d->state.pins[0].layer,
+                                (pl_weights_of){.which = which, .pin = &d->state.pins[0]}, w, NULL,
+                                &err),
+                err);
     return w;
 }
 

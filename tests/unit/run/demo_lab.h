@@ -2,6 +2,7 @@
 #ifndef PL_TESTS_DEMO_LAB_H
 #define PL_TESTS_DEMO_LAB_H
 
+#include "core/run/weights.h"
 #include "tests/support/check.h"
 
 #include "core/run/pipeline.h"
@@ -127,7 +128,9 @@ static inline float *demo_weights(demo_lab *d, size_t layer, pl_which which)
     const pl_layer *info = pl_model_layer(d->state.source->model, layer);
     float *w = calloc(info->rows * info->cols, sizeof *w);
     assert_non_null(w);
-    pl_check_ok(pl_layer_weights(d->lab, &d->state, layer, which, w, &err), err);
+    pl_check_ok(
+        pl_weights_read(d->lab, &d->state, layer, (pl_weights_of){.which = which}, w, NULL, &err),
+        err);
     return w;
 }
 

@@ -1,3 +1,4 @@
+#include "core/run/weights.h"
 #include "tests/unit/run/demo_lab.h"
 
 #include "core/metrics/perplexity.h"

@@ -3,6 +3,7 @@
 #include "core/metrics/perplexity.h"
 #include "core/run/export.h"
 #include "core/run/pipeline.h"
+#include "core/run/weights.h"
 #include "tests/support/formula_cases.h"
 
 enum { TEXT = 200 };
@@ -99,7 +100,9 @@ static size_t check_weights(fixture *f, pl_model *written, pl_which which)
         float *before = malloc(count * sizeof *before);
         assert_true(meant != NULL && found != NULL && before != NULL);
         assert_string_equal(layer->name, pl_model_layer(model, i)->name);
-        pl_check_ok(pl_layer_weights(f->lab, &f->state, i, which, meant, &err), err);
+        pl_check_ok(pl_weights_read(f->lab, &f->state, i, (pl_weights_of){.which = which}, meant,
+                                    NULL, &err),
+                    err);
         pl_check_ok(pl_model_read_weight(model, i, before, &err), err);
         pl_check_ok(pl_model_read_weight(written, i, found, &err), err);
         assert_memory_equal(meant, found, count * sizeof *found);

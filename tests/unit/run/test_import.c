@@ -2,6 +2,7 @@
 #include "core/run/import.h"
 
 #include "core/model/bare.h"
+#include "core/run/weights.h"
 #include "tests/support/matrices.h"
 #include "tests/unit/run/demo_lab.h"
 
@@ -76,7 +77,9 @@ static void part_of_the_layers(void **ctx)
     assert_true(pl_state_is_imported(&d.state, 0));
     assert_false(pl_state_is_imported(&d.state, 1));
     assert_int_equal(pl_state_solved_count(&d.state), 2);
-    pl_check_ok(pl_layer_weights(d.lab, &d.state, 0, PL_WHICH_AFTER, w, &err), err);
+    pl_check_ok(pl_weights_read(d.lab, &d.state, 0, (pl_weights_of){.which = PL_WHICH_AFTER}, w,
+                                NULL, &err),
+                err);
     for (size_t e = 0; e < 6 * 16; e++) {
         pl_check_close(w[e], pl_test_value(9, e / 16, e % 16), 0, 0);
     }

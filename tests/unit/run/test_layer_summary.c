@@ -1,6 +1,7 @@
 #include "core/run/layer_summary.h"
 
 #include "core/metrics/outliers.h"
+#include "core/run/weights.h"
 #include "tests/unit/run/demo_lab.h"
 
 #include <dirent.h>
@@ -155,18 +156,24 @@ static void pins_keep_their_weights(void **state)
     pl_pin *pin = &d.state.pins[0];
     const float *expected[] = {before, moved, after, after};
     for (pl_which which = PL_WHICH_BEFORE; which <= PL_WHICH_BOTH; which++) {
-        pl_check_ok(pl_pin_weights(d.lab, &d.state, pin, which, now, &err), err);
+        pl_check_ok(pl_weights_read(d.lab, &d.state, pin->layer,
+                                    (pl_weights_of){.which = which, .pin = pin}, now, NULL, &err),
+                    err);
         assert_memory_equal(now, expected[which], demo_bytes(&d, DEMO_Q1));
     }
     /* A key that belongs to a layer of another shape, as a session file may hold. */
     pin->layer = DEMO_Q1 + 6;
-    assert_int_equal(pl_pin_weights(d.lab, &d.state, pin, PL_WHICH_AFTER, now, &err),
+    assert_int_equal(pl_weights_read(d.lab, &d.state, pin->layer,
+                                     (pl_weights_of){.which = PL_WHICH_AFTER, .pin = pin}, now,
+                                     NULL, &err),
                      PL_ERR_CHANGED);
     pl_check_says(err, "pinned as \"astro");
     pl_check_says(err, "model.layers.1.mlp.down_proj [144, 400]: the result");
     pin->layer = DEMO_Q1;
     pin->result.low ^= 1;
-    assert_int_equal(pl_pin_weights(d.lab, &d.state, pin, PL_WHICH_AFTER, now, &err),
+    assert_int_equal(pl_weights_read(d.lab, &d.state, pin->layer,
+                                     (pl_weights_of){.which = PL_WHICH_AFTER, .pin = pin}, now,
+                                     NULL, &err),
                      PL_ERR_NOT_FOUND);
     free(now);
     free(before);

@@ -1,3 +1,4 @@
+#include "core/run/weights.h"
 #include "tests/unit/run/demo_lab.h"
 
 #include <dirent.h>
@@ -176,7 +177,8 @@ static void check_damaged_part(const char *kind, bool use_first)
     demo_lab_restart(&d);
     pl_which damaged = strcmp(kind, "round") == 0 ? PL_WHICH_AFTER : PL_WHICH_PRECONDITIONED;
     if (use_first) {
-        assert_int_equal(pl_layer_weights(d.lab, &d.state, DEMO_Q1, damaged, read, &err),
+        assert_int_equal(pl_weights_read(d.lab, &d.state, DEMO_Q1,
+                                         (pl_weights_of){.which = damaged}, read, NULL, &err),
                          PL_ERR_NOT_FOUND);
         pl_check_says(err, "model.layers.1.self_attn.q_proj");
         pl_check_says(err, "solve again");

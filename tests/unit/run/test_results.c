@@ -3,6 +3,7 @@
 #include "core/calib/pass.h"
 #include "core/run/results.h"
 #include "core/run/transformed.h"
+#include "core/run/weights.h"
 #include "tests/unit/run/demo_lab.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@ static pl_status weights(demo_lab *d, size_t layer, pl_which which, pl_error *er
     /* Of the layer's size to the byte, so that the sanitizers see what is written behind it. */
     float *out = malloc(info->rows * info->cols * sizeof *out);
     assert_non_null(out);
-    pl_status status = pl_layer_weights(d->lab, &d->state, layer, which, out, err);
+    pl_status status =
+        pl_weights_read(d->lab, &d->state, layer, (pl_weights_of){.which = which}, out, NULL, err);
     free(out);
     return status;
 }
@@ -61,7 +63,9 @@ static void test_a_result_of_another_layer_is_named_and_not_used(void **ctx)
     /* A pin names a result too. */
     const pl_pin pin = {.layer = DEMO_K1, .result = other, .label = "rtn bits=3"};
     float *out = malloc(48 * 144 * sizeof *out);
-    assert_int_equal(pl_pin_weights(d.lab, &d.state, &pin, PL_WHICH_AFTER, out, &err),
+    assert_int_equal(pl_weights_read(d.lab, &d.state, pin.layer,
+                                     (pl_weights_of){.which = PL_WHICH_AFTER, .pin = &pin}, out,
+                                     NULL, &err),
                      PL_ERR_CHANGED);
     assert_non_null(strstr(err.message, "rtn bits=3"));
     assert_non_null(strstr(err.message, "[144, 400]"));
