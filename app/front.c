@@ -30,7 +30,7 @@ static pl_status run_job(pl_worker *worker, const char *name, const char *unit, 
 {
     uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, name, unit, fn, arg);
     if (job == 0) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "the state");
     }
     bool shown = false;
     for (;;) {
@@ -169,7 +169,7 @@ pl_status pl_front_open_model(pl_front *front, const char *path, pl_error *err)
         char *copy = strdup(path);
         if (call->words == NULL || copy == NULL) {
             free(copy);
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            status = pl_error_memory(err, "the state");
         } else {
             call->words[0] = copy;
             call->n_words = 1;

@@ -70,7 +70,7 @@ pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer, pl_
 {
     void *grown = realloc(call->solved, (call->n_solved + 1) * sizeof *call->solved);
     if (grown == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a result");
     }
     call->solved = grown;
     call->solved[call->n_solved].layer = layer;

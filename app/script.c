@@ -89,7 +89,7 @@ pl_status pl_script_next(const char **script, char **text, pl_error *err)
     }
     *text = strndup(s, (size_t)(last - s));
     if (*text == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a command");
     }
     join_lines(*text);
     *script = end;
@@ -133,7 +133,7 @@ static pl_status push_text(char ***list, size_t *count, char *item, pl_error *er
     char **grown = item != NULL ? realloc(*list, (*count + 1) * sizeof *grown) : NULL;
     if (grown == NULL) {
         free(item);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a command");
     }
     grown[*count] = item;
     *list = grown;
@@ -185,7 +185,7 @@ static pl_status split_words(pl_call *call, const char *text, char **name, pl_er
         status = take_word(&text, &word, &equals, err);
         if (status == PL_OK && *name == NULL) {
             *name = strdup(word.data);
-            status = *name == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+            status = *name == NULL ? pl_error_memory(err, "a command") : PL_OK;
         } else if (status == PL_OK) {
             status = add_word(call, &word, equals, err);
         }
@@ -202,7 +202,7 @@ pl_status pl_call_parse(const char *text, pl_call **out, pl_error *err)
     pl_status status = PL_OK;
     if (call == NULL || (call->text = strdup(text)) == NULL ||
         (call->result = json_object()) == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        status = pl_error_memory(err, "a command");
         goto done;
     }
     status = split_words(call, text, &name, err);

@@ -64,7 +64,7 @@ pl_status pl_settings_read(const char *path, pl_settings *out, pl_error *err)
     out->path = strdup(path);
     if (out->path == NULL || out->rest.failed) {
         pl_settings_deinit(out);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the settings");
+        return pl_error_memory(err, "the settings");
     }
     return PL_OK;
 }
@@ -90,8 +90,8 @@ pl_status pl_settings_write(const pl_settings *settings, pl_error *err)
     char *folder = slash != NULL && slash > settings->path
                        ? strndup(settings->path, (size_t)(slash - settings->path))
                        : strdup(".");
-    pl_status status = folder != NULL ? pl_buf_check(&text, err)
-                                      : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    pl_status status =
+        folder != NULL ? pl_buf_check(&text, err) : pl_error_memory(err, "the settings");
     if (status == PL_OK) {
         status = pl_file_make_dirs(folder, err);
     }

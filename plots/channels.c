@@ -51,7 +51,7 @@ static pl_status put_falling(const float *values, size_t n, double *out, pl_erro
     enum { DIGITS = 1 << 11, PASSES = 3 };
     uint32_t *keys = pl_alloc(2 * n, sizeof *keys);
     if (keys == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu sorted channels", n);
+        return pl_error_memory(err, "%zu sorted channels", n);
     }
     uint32_t *from = keys;
     uint32_t *to = keys + n;
@@ -268,9 +268,9 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
     pl_drawn_list list;
     pl_drawn_find(lab, state, request, &list);
     float *maxima = pl_alloc(list.count * data->n, sizeof *maxima);
-    pl_status status = maxima == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                                      : read_maxima(lab, state, request->layer, &list, maxima,
-                                                    data->n, task, err);
+    pl_status status =
+        maxima == NULL ? pl_error_memory(err, "a figure")
+                       : read_maxima(lab, state, request->layer, &list, maxima, data->n, task, err);
     for (size_t i = 0; status == PL_OK && i < list.count; i++) {
         data->values[i] = maxima + i * data->n;
         data->labels[i] = list.items[i].label;

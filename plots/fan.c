@@ -28,7 +28,7 @@ pl_status pl_fan_add(pl_figure *figure, const pl_spread_series *series, pl_task 
     size_t groups = pl_group_count(series->w.cols, series->group_size);
     pl_series *out = NULL;
     double *spreads = pl_alloc(groups * PL_SPREAD, sizeof *spreads);
-    pl_status status = spreads == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+    pl_status status = spreads == NULL ? pl_error_memory(err, "a figure")
                                        : pl_group_spreads(series->w, series->group_size,
                                                           series->magnitudes, spreads, task, err);
     if (status == PL_ERR_NUMERIC) {
@@ -65,7 +65,7 @@ static pl_status add_weights(pl_lab *lab, const pl_state *state, const pl_reques
 {
     pl_mat w = {0};
     float *max = pl_alloc(o->n, sizeof *max);
-    pl_status status = max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+    pl_status status = max == NULL ? pl_error_memory(err, "a figure") : PL_OK;
     for (size_t i = 0; status == PL_OK && i < list->count; i++) {
         const pl_drawn *drawn = &list->items[i];
         status = pl_drawn_weights(lab, state, request->layer, drawn, &w, err);
@@ -183,7 +183,7 @@ static pl_status set_fan_texts(const pl_state *state, const pl_request *request,
     }
     pl_buf_printf(&y, "%s%s%s: median, 25\u201375, 1\u201399, 0\u2013100 %%", bar, value, bar);
     pl_status status = title.failed || x.failed || y.failed
-                           ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+                           ? pl_error_memory(err, "a figure")
                            : pl_figure_texts(out, title.data, x.data, y.data, err);
     pl_buf_deinit(&title);
     pl_buf_deinit(&x);
@@ -202,7 +202,7 @@ pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *requ
     o.channels = calloc(o.n, sizeof *o.channels);
     pl_status status =
         o.channels == NULL
-            ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+            ? pl_error_memory(err, "a figure")
             : set_fan_texts(state, request, input ? "" : list.items[0].label, out, err);
     if (status == PL_OK) {
         status = input ? add_inputs(lab, state, request, &o, out, task, err)

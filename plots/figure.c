@@ -71,7 +71,7 @@ pl_status pl_figure_text(char **slot, const char *text, pl_error *err)
 {
     char *copy = strdup(text != NULL ? text : "");
     if (copy == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for a text");
+        return pl_error_memory(err, "a text");
     }
     free(*slot);
     *slot = copy;
@@ -110,7 +110,7 @@ pl_status pl_figure_add(pl_figure *figure, const char *label, pl_mark mark, pl_t
     }
     figure->n_series++;
     if (series->x == NULL || series->y == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu points", count);
+        return pl_error_memory(err, "%zu points", count);
     }
     pl_status status = pl_figure_text(&series->label, label, err);
     if (status == PL_OK) {
@@ -129,8 +129,7 @@ pl_status pl_figure_heat(pl_figure *figure, size_t rows, size_t cols, const char
     }
     if (heat == NULL || heat->values == NULL) {
         free(heat);
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu x %zu cells", rows,
-                            cols);
+        return pl_error_memory(err, "%zu x %zu cells", rows, cols);
     }
     heat->rows = rows;
     heat->cols = cols;
@@ -148,9 +147,7 @@ pl_status pl_figure_heat_several(pl_figure *figure, pl_error *err)
     pl_heat *heat = figure->heat;
     heat->at = calloc(heat->rows * heat->cols, sizeof *heat->at);
     return heat->at != NULL ? PL_OK
-                            : pl_error_set(err, PL_ERR_MEMORY,
-                                           "figure: out of memory for %zu x %zu cells", heat->rows,
-                                           heat->cols);
+                            : pl_error_memory(err, "%zu x %zu cells", heat->rows, heat->cols);
 }
 
 double pl_heat_left(const pl_heat *heat)
@@ -181,8 +178,7 @@ pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error 
     }
     if (table == NULL || table->heads == NULL || table->cells == NULL) {
         table_destroy(table);
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for a table of %zu x %zu",
-                            rows, cols);
+        return pl_error_memory(err, "a table of %zu x %zu", rows, cols);
     }
     table_destroy(figure->table);
     figure->table = table;
@@ -211,7 +207,7 @@ pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err)
 {
     char **names = calloc(n > 0 ? n : 1, sizeof *names);
     if (names == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu names", n);
+        return pl_error_memory(err, "%zu names", n);
     }
     free_texts(axis->names, axis->n_names);
     axis->names = names;

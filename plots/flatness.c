@@ -54,9 +54,8 @@ static pl_status add_curve(const pl_flatness *f, size_t index, const pl_request 
     size_t *order = order_of(f, curve, sorted);
     if (status == PL_OK) {
         series->at = malloc(f->n * sizeof *series->at);
-        status = order != NULL && series->at != NULL
-                     ? PL_OK
-                     : pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu channels", f->n);
+        status = order != NULL && series->at != NULL ? PL_OK
+                                                     : pl_error_memory(err, "%zu channels", f->n);
     }
     for (size_t i = 0; status == PL_OK && i < f->n; i++) {
         series->x[i] = (double)(i + (sorted ? 1 : 0));

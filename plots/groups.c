@@ -106,7 +106,7 @@ static pl_status read_data(pl_lab *lab, const pl_state *state, const pl_request 
     d->means = calloc(d->n * d->list.count, sizeof *d->means);
     d->order = calloc(d->n, sizeof *d->order);
     if (d->norms == NULL || d->alpha == NULL || d->means == NULL || d->order == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu groups", d->n);
+        return pl_error_memory(err, "%zu groups", d->n);
     }
     pl_status status = pl_drawn_inputs(lab, state, request->layer, false, &stats, task, err);
     if (status == PL_OK) {
@@ -189,7 +189,7 @@ static pl_status add_points(const group_data *d, size_t series, const size_t *ri
                                      err);
     if (status == PL_OK) {
         points->at = malloc(d->n * sizeof *points->at);
-        status = points->at != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        status = points->at != NULL ? PL_OK : pl_error_memory(err, "a figure");
     }
     for (size_t i = 0; status == PL_OK && i < d->n; i++) {
         size_t k = rising[i];
@@ -235,7 +235,7 @@ static pl_status make_scatter(const group_data *d, pl_figure *out, pl_error *err
     double least = set_norm_axis(d, &out->x);
     size_t *rising = calloc(d->n, sizeof *rising);
     if (rising == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a figure");
     }
     rising_norms(d, rising);
     pl_status status = PL_OK;

@@ -94,7 +94,7 @@ static pl_status raster_init(raster *r, cairo_t *cr, const pl_figure *figure,
     if (r->across == NULL || r->down == NULL || r->row == NULL || r->lines == NULL) {
         raster_deinit(r);
         *r = (raster){0};
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for a heat map");
+        return pl_error_memory(err, "a heat map");
     }
     raster_edges(figure, layout, r);
     return PL_OK;
@@ -171,7 +171,7 @@ pl_status pl_heat_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *la
         }
         paint_image(cr, image, r.x, r.y + (double)r.first * r.dot, r.dot, r.dot);
     } else {
-        status = pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for a heat map");
+        status = pl_error_memory(err, "a heat map");
     }
     cairo_surface_destroy(image);
     raster_deinit(&r);

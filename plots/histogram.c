@@ -76,7 +76,7 @@ static pl_status choose_bins(pl_view v, double span, size_t *out, pl_error *err)
     size_t count = total < SAMPLE ? total : SAMPLE;
     float *sample = pl_alloc(count, sizeof *sample);
     if (sample == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a sample of %zu values", count);
+        return pl_error_memory(err, "a sample of %zu values", count);
     }
     double stride = (double)total / (double)count;
     for (size_t i = 0; i < count; i++) {

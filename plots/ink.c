@@ -22,7 +22,7 @@ pl_status pl_ink_init(pl_ink *ink, pl_area area, pl_error *err)
                     .cols = cells_along(area.x1 - area.x0),
                     .rows = cells_along(area.y1 - area.y0)};
     ink->cells = calloc(ink->cols * ink->rows, sizeof *ink->cells);
-    return ink->cells != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory");
+    return ink->cells != NULL ? PL_OK : pl_error_memory(err, "the text of a figure");
 }
 
 void pl_ink_deinit(pl_ink *ink)

@@ -140,7 +140,7 @@ pl_status pl_marks_bars(const pl_figure *figure, const pl_layout *layout, const 
         columns ? (size_t)ceil((layout->plot.x1 - layout->plot.x0) / width) + 1 : series->count;
     pl_bar *bars = pl_alloc(n, sizeof *bars);
     if (bars == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu bars", n);
+        return pl_error_memory(err, "%zu bars", n);
     }
     *count = !stems    ? step_bars(figure, layout, series, bars)
              : columns ? column_bars(figure, layout, series, width, n, bars)
@@ -227,8 +227,7 @@ pl_status pl_marks_points(const pl_figure *figure, const pl_layout *layout, cons
     size_t n = 0;
     pl_point *p = pl_mul(series->count, 4, &n) ? pl_alloc(n, sizeof *p) : NULL;
     if (p == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu points",
-                            series->count);
+        return pl_error_memory(err, "%zu points", series->count);
     }
     *count = series->mark == PL_MARK_LINE ? thin_points(figure, layout, series, p)
                                           : all_points(figure, layout, series, p);

@@ -76,9 +76,8 @@ pl_status pl_overview_read(pl_lab *lab, const pl_state *state, size_t layer, pl_
     out->blocks = pl_overview_blocks(state->source->model);
     out->summaries = calloc(out->blocks, sizeof *out->summaries);
     pl_status status = out->summaries == NULL
-                           ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                           : read_row(lab, state, info->role, side, part, parts, out,
-                                      task, err);
+                           ? pl_error_memory(err, "a figure")
+                           : read_row(lab, state, info->role, side, part, parts, out, task, err);
     if (status == PL_OK && out->known == 0) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: no block's weights are in a dtype that Planish reads",

@@ -82,7 +82,7 @@ static pl_status make_texts(output *o, pl_error *err)
     o->texts = calloc(count > 0 ? count : 1, sizeof *o->texts);
     o->values = calloc(count > 0 ? count : 1, sizeof *o->values);
     if (o->texts == NULL || o->values == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", o->job->path);
+        return pl_error_memory(err, "%s", o->job->path);
     }
     for (size_t i = 0; i < count; i++) {
         put_latin1(&o->values[i], o->job->provenance[i].value);

@@ -26,7 +26,7 @@ static pl_status load_png(const char *path, picture *out, pl_error *err)
     }
     if (out->pixels == NULL) {
         png_image_free(&out->image);
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its pixels", path);
+        return pl_error_memory(err, "its pixels of %s", path);
     }
     if (png_image_finish_read(&out->image, NULL, out->pixels, 0, NULL) == 0) {
         free(out->pixels);

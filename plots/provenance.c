@@ -20,7 +20,7 @@ static pl_status add_origin_line(pl_origin *origin, const char *key, size_t key_
     origin->n++;
     return origin->keys[origin->n - 1] != NULL && origin->values[origin->n - 1] != NULL
                ? PL_OK
-               : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+               : pl_error_memory(err, "a figure's provenance");
 }
 
 void pl_origin_deinit(pl_origin *origin)

@@ -109,8 +109,7 @@ pl_status pl_spread_columns(const pl_figure *figure, const pl_layout *layout,
     }
     pl_column *columns = pl_alloc(series->count, sizeof *columns);
     if (columns == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for %zu spreads",
-                            series->count);
+        return pl_error_memory(err, "%zu spreads", series->count);
     }
     double shift = 0;
     bool boxes = pl_spread_width(figure, layout, series, &shift) > 0;

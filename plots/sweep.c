@@ -70,7 +70,7 @@ static pl_status add_curve(const pl_sweep_result *result, number_fn x, number_fn
     pl_status status = pl_figure_add(out, label, PL_MARK_LINE, tone, count, &series, err);
     if (status == PL_OK && x != NULL) {
         series->at = malloc(count * sizeof *series->at);
-        status = series->at != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        status = series->at != NULL ? PL_OK : pl_error_memory(err, "a sweep");
     }
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_sweep_point *point = &result->points[shown[i]];
@@ -240,7 +240,7 @@ static pl_status make_sweep(pl_lab *lab, const pl_state *state, const pl_request
     }
     pl_sweep_result *result = calloc(1, sizeof *result);
     if (result == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a sweep");
     }
     pl_status status = pl_sweep_run(lab, state, &state->sweep, result, task, err);
     if (status == PL_OK) {

@@ -180,7 +180,7 @@ pl_status pl_table_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *l
 {
     double *widths = pl_alloc(figure->table->cols, sizeof *widths);
     if (widths == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "figure: out of memory for a table");
+        return pl_error_memory(err, "a table");
     }
     pl_grid grid;
     pl_table_fit(figure, layout, fonts, widths, &grid);

@@ -75,7 +75,7 @@ static pl_status choose_rows(work *w, bool top, pl_error *err)
         free(taken);
         return all == 0
                    ? pl_error_set(err, PL_ERR_STATE, "%s: no sample rows are stored", w->site->name)
-                   : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+                   : pl_error_memory(err, "a figure");
     }
     for (size_t r = 0; r < all; r++) {
         list[r] = (candidate){r, row_max(w->stats.sample + r * w->stats.n, w->stats.n)};
@@ -179,7 +179,7 @@ static pl_status set_colours(pl_heat *heat, pl_error *err)
     const size_t count = heat->rows * heat->cols;
     float *sorted = pl_alloc(count, sizeof *sorted);
     if (sorted == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a figure");
     }
     memcpy(sorted, heat->values, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, by_size);
@@ -322,9 +322,7 @@ static pl_status fill(work *w, pl_lab *lab, pl_id calibration, const pl_request 
     if (status == PL_OK) {
         w->scratch = pl_alloc(w->stats.n, sizeof *w->scratch);
         w->marks = pl_alloc(2 * POINTS, sizeof *w->marks);
-        status = w->scratch == NULL || w->marks == NULL
-                     ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
-                     : PL_OK;
+        status = w->scratch == NULL || w->marks == NULL ? pl_error_memory(err, "a figure") : PL_OK;
     }
     if (status == PL_OK) {
         status = add_names(w, out, err);

@@ -105,7 +105,7 @@ static pl_status make_channels(const versions *v, const pl_request *request, con
     const size_t n = v->plain.cols;
     float *max = pl_alloc(2 * n, sizeof *max);
     if (max == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu channels", n);
+        return pl_error_memory(err, "%zu channels", n);
     }
     pl_column_stats(pl_mat_view(&v->plain), max, NULL, NULL);
     pl_column_stats(pl_mat_view(&v->turned), max + n, NULL, NULL);

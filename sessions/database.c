@@ -58,7 +58,7 @@ static pl_status refuse(sqlite3 *db, const char *path, pl_error *err)
                             "%s: the session cannot be written (it needs a writable file in a "
                             "writable folder)", path);
     case SQLITE_NOMEM:
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     case SQLITE_ERROR: /* a table or column that should be there is not */
         return pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", path,
                             sqlite3_errmsg(db));
@@ -297,7 +297,7 @@ static pl_status make_folder(const char *path, pl_error *err)
     }
     char *folder = strndup(path, (size_t)(slash - path));
     if (folder == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     pl_status status = pl_file_make_private_dirs(folder, err);
     free(folder);

@@ -176,7 +176,7 @@ static pl_status load_state(void *ctx, sqlite3_stmt *row, pl_error *err)
     }
     char *copy = strdup((const char *)json);
     if (copy == NULL || !add_node(session, parent, copy)) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", session->path);
+        return pl_error_memory(err, "%s", session->path);
     }
     return PL_OK;
 }
@@ -214,16 +214,14 @@ pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
     *out = NULL;
     pl_session *session = calloc(1, sizeof *session);
     if (session == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     session->last = &session->first;
     pthread_mutex_init(&session->lock, NULL);
     pthread_cond_init(&session->wake, NULL);
     pthread_cond_init(&session->idle, NULL);
     session->path = strdup(path);
-    pl_status status = session->path != NULL
-                           ? PL_OK
-                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+    pl_status status = session->path != NULL ? PL_OK : pl_error_memory(err, "%s", path);
     if (status == PL_OK) {
         status = pl_database_open(path, &session->db, &session->notice, err);
     }
@@ -306,8 +304,7 @@ pl_status pl_session_record(pl_session *session, const char *command, bool ok,
     pl_record *entry = calloc(1, sizeof *entry);
     if (entry == NULL || !fill_entry(entry, command, result, error, state)) {
         pl_record_free(entry);
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a command's record",
-                            session->path);
+        return pl_error_memory(err, "a command's record of %s", session->path);
     }
     const char *present = session->head > 0 ? session->nodes[session->head - 1].json : NULL;
     /* A command that leaves everything as it was is no step for undo. */
@@ -315,8 +312,7 @@ pl_status pl_session_record(pl_session *session, const char *command, bool ok,
         char *copy = strdup(entry->json);
         if (copy == NULL || !add_node(session, session->head, copy)) {
             pl_record_free(entry);
-            return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a state",
-                                session->path);
+            return pl_error_memory(err, "a state of %s", session->path);
         }
         entry->parent = session->head;
         entry->state = entry->head = session->head = (int64_t)session->n_nodes;
@@ -338,9 +334,8 @@ pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err)
     if (*out != NULL) {
         return PL_OK;
     }
-    return pl_memory_failures() == before
-               ? damaged(session, "a state is not JSON", err)
-               : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", session->path);
+    return pl_memory_failures() == before ? damaged(session, "a state is not JSON", err)
+                                          : pl_error_memory(err, "%s", session->path);
 }
 
 static pl_status move_head(pl_session *session, int64_t to, json_t **out, pl_error *err)
@@ -352,9 +347,8 @@ static pl_status move_head(pl_session *session, int64_t to, json_t **out, pl_err
     pl_record *entry = calloc(1, sizeof *entry);
     int64_t before = session->head;
     session->head = to;
-    pl_status status = entry != NULL
-                           ? pl_session_state(session, out, err)
-                           : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", session->path);
+    pl_status status = entry != NULL ? pl_session_state(session, out, err)
+                                     : pl_error_memory(err, "%s", session->path);
     if (status != PL_OK) {
         session->head = before;
         free(entry);

@@ -24,7 +24,7 @@ pl_status pl_canvas_init(pl_canvas *canvas, pl_marks marks, int rows, int cols, 
     canvas->cells = pl_alloc(n, sizeof *canvas->cells);
     if (canvas->cells == NULL) {
         *canvas = (pl_canvas){.marks = marks};
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a plot of %d x %d", cols, rows);
+        return pl_error_memory(err, "a plot of %d x %d", cols, rows);
     }
     memset(canvas->cells, 0, n * sizeof *canvas->cells);
     return PL_OK;

@@ -205,7 +205,7 @@ pl_status pl_filter_parse(const char *text, pl_filter **out, pl_error *err)
     }
     pl_filter *filter = calloc(1, sizeof *filter);
     if (filter == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a filter");
+        return pl_error_memory(err, "a filter");
     }
     parser p = {.filter = filter, .at = text, .err = err};
     pl_status status = advance(&p);

@@ -13,7 +13,7 @@ struct pl_keymap {
 
 static pl_status out_of_memory(pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the keys");
+    return pl_error_memory(err, "the keys");
 }
 
 static pl_status reserve(pl_keymap *map, size_t count, pl_error *err)

@@ -90,7 +90,7 @@ pl_status pl_palette_open(pl_palette *palette, pl_error *err)
     palette->found = calloc(palette->n + 1, sizeof *palette->found);
     if (palette->found == NULL) {
         pl_palette_close(palette);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the palette");
+        return pl_error_memory(err, "the palette");
     }
     palette->typed[0] = '\0';
     palette->open = true;

@@ -78,7 +78,7 @@ pl_status pl_rescue_install(const char *strings, pl_error *err)
     memcpy(rescue.strings, strings, rescue.strings_size);
     rescue.stack = malloc(STACK_BYTES);
     if (rescue.stack == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a signal stack");
+        return pl_error_memory(err, "a signal stack");
     }
     stack_t stack = {.ss_sp = rescue.stack, .ss_size = STACK_BYTES};
     sigaltstack(&stack, &rescue.old_stack);

@@ -17,8 +17,7 @@ pl_status pl_surface_resize(pl_surface *surface, int rows, int cols, pl_error *e
     }
     surface->cells = pl_alloc((size_t)rows * (size_t)cols, sizeof *surface->cells);
     if (surface->cells == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a screen of %d x %d", cols,
-                            rows);
+        return pl_error_memory(err, "a screen of %d x %d", cols, rows);
     }
     surface->rows = rows;
     surface->cols = cols;

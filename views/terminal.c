@@ -233,7 +233,7 @@ pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
     }
     pl_terminal *terminal = calloc(1, sizeof *terminal);
     if (terminal == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the terminal");
+        return pl_error_memory(err, "the terminal");
     }
     setlocale(LC_CTYPE, "");
     pl_status status = pl_rescue_prepare(err);

@@ -191,7 +191,7 @@ static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     size_t count = j->rows * j->cols;
     j->figures = calloc(count, sizeof *j->figures);
     if (j->figures == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a result");
     }
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
@@ -281,7 +281,7 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
         free(layers);
         free(results);
         free(learned);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a result");
     }
     pl_figure_needs needs = {
         .layers = layers, .n_layers = count, .results = results, .learned = learned};
@@ -438,7 +438,7 @@ static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     bool failed = j->commands.failed || j->model.failed || j->layers.failed || j->methods.failed ||
                   j->text.failed || j->swept.failed || j->libraries.failed || j->caption.failed ||
                   j->import.failed;
-    return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+    return failed ? pl_error_memory(err, "a result") : PL_OK;
 }
 
 static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_error *err)

@@ -178,7 +178,7 @@ static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, 
     pl_status status = PL_OK;
     pl_json_set(call->result, "layers", list);
     if (layers == NULL || values == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        status = pl_error_memory(err, "a result");
     } else {
         const size_t count = choose_layers(state, rows, l, layers, values);
         for (size_t i = 0; i < count; i++) {
@@ -215,7 +215,7 @@ static pl_status run_layers(pl_call *call, const pl_state *state, pl_lab *lab, p
     }
     if (status == PL_OK) {
         rows = calloc(n + 1, sizeof *rows);
-        status = rows == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+        status = rows == NULL ? pl_error_memory(err, "a result")
                               : pl_layer_rows(lab, state, 0, n, rows, task, err);
     }
     if (status == PL_OK) {

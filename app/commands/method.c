@@ -69,7 +69,7 @@ static pl_status add_override(pl_state *state, pl_slot slot, const pl_spec *spec
     }
     char *copy = strdup(glob);
     if (copy == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a method");
     }
     state->overrides[state->n_overrides++] =
         (pl_override){.glob = copy, .slot = slot, .spec = *spec};

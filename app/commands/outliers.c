@@ -26,7 +26,7 @@ static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab,
     }
     pl_channel_row *rows = calloc(top, sizeof *rows);
     if (rows == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a result");
     }
     status = pl_channel_table(lab, state, layer, (pl_side)side, top, rows, &count, task, err);
     json_t *list = json_array();

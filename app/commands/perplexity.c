@@ -97,7 +97,7 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
         count = shared->count;
         ids = malloc(count * sizeof *ids + 1);
         if (ids == NULL) {
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            status = pl_error_memory(err, "a result");
         } else {
             memcpy(ids, shared->ids, count * sizeof *ids);
         }

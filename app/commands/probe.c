@@ -44,7 +44,7 @@ static pl_status run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl
                               "probe: the text has %zu tokens, expected 1 to %zu", count, limit);
     }
     if (status == PL_OK && (tokens = calloc(count, sizeof *tokens)) == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        status = pl_error_memory(err, "a result");
     }
     if (status == PL_OK) {
         status = pl_probe(state->source->model, ids, count, NULL, tokens, task, err);

@@ -274,12 +274,12 @@ static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *ca
         char **values = realloc(call->values, (call->n_keys + 1) * sizeof *values);
         call->values = values != NULL ? values : call->values;
         if (names == NULL || values == NULL || (names[call->n_keys] = strdup("file")) == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            return pl_error_memory(err, "a figure");
         }
         values[call->n_keys] = strdup(out);
         call->n_keys++;
         if (values[call->n_keys - 1] == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            return pl_error_memory(err, "a figure");
         }
     }
     if (status == PL_OK) {

@@ -179,7 +179,7 @@ static pl_status run_sweep(pl_call *call, const pl_state *state, pl_lab *lab, pl
     }
     pl_sweep_result *found = calloc(1, sizeof *found);
     if (found == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a sweep");
     }
     status = pl_sweep_run(lab, state, &sweep, found, task, err);
     if (status == PL_OK) {

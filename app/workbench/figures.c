@@ -349,7 +349,7 @@ pl_status pl_figures_create(pl_screen *screen, pl_error *err)
         *memos = calloc(views, sizeof **memos);
         whole = *memos != NULL;
     }
-    return whole ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory for figures");
+    return whole ? PL_OK : pl_error_memory(err, "figures");
 }
 
 void pl_figures_drop(pl_screen *screen)

@@ -26,7 +26,7 @@ pl_status pl_jobs_create(const pl_jobs *jobs, pl_job_kind kind, const char *name
     *out = NULL;
     pl_screen_job *job = calloc(1, sizeof *job);
     if (job == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a job");
+        return pl_error_memory(err, "a job");
     }
     pl_status status = pl_state_copy(&job->state, state, err);
     if (status != PL_OK) {
@@ -57,7 +57,7 @@ pl_status pl_jobs_submit(pl_jobs *jobs, pl_screen_job *job, pl_urgency urgency,
     if (job->id == 0) {
         job->call = NULL;
         pl_jobs_destroy(job);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a job");
+        return pl_error_memory(err, "a job");
     }
     pl_screen_job **end = &jobs->first;
     while (*end != NULL) {

@@ -140,7 +140,7 @@ pl_status pl_screen_run(const pl_screen_options *options, int *exit_status, pl_e
     *exit_status = 0;
     pl_screen *screen = calloc(1, sizeof *screen);
     if (screen == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the screen");
+        return pl_error_memory(err, "the screen");
     }
     screen->options = options;
     screen->state = options->state;

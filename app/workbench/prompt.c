@@ -183,7 +183,7 @@ pl_status pl_prompt_create(const char *history, const pl_state *state, pl_prompt
     *out = NULL;
     pl_prompt *p = calloc(1, sizeof *p);
     if (p == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the prompt");
+        return pl_error_memory(err, "the prompt");
     }
     p->state = state;
     p->history = history != NULL ? strdup(history) : NULL;

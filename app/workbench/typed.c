@@ -10,7 +10,7 @@ pl_status pl_typed_add(pl_typed *typed, const char *text, pl_error *err)
     if (line == NULL || copy == NULL) {
         free(line);
         free(copy);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a result");
     }
     line->id = ++typed->last_id;
     line->text = copy;

@@ -30,6 +30,18 @@ pl_status pl_error_set(pl_error *err, pl_status code, const char *format, ...)
     return code;
 }
 
+pl_status pl_error_memory(pl_error *err, const char *what, ...)
+{
+    pl_error named = {.code = PL_ERR_MEMORY};
+    if (err != NULL) {
+        va_list args;
+        va_start(args, what);
+        set_message(&named, what, args);
+        va_end(args);
+    }
+    return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %s", named.message);
+}
+
 void pl_error_prefix(pl_error *err, const char *format, ...)
 {
     if (err == NULL) {

@@ -36,6 +36,9 @@ typedef struct pl_error {
 /* Writes code and the formatted, escaped message to err (if not NULL); returns code. */
 pl_status pl_error_set(pl_error *err, pl_status code, const char *format, ...) PL_PRINTF(3, 4);
 
+/* Says "out of memory for " and what, formatted; returns PL_ERR_MEMORY. */
+pl_status pl_error_memory(pl_error *err, const char *what, ...) PL_PRINTF(2, 3);
+
 /* Puts the formatted text in front of the present message ("layer 3: " + message). */
 void pl_error_prefix(pl_error *err, const char *format, ...) PL_PRINTF(2, 3);
 

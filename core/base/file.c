@@ -48,7 +48,7 @@ pl_status pl_file_open(const char *path, pl_file **out, pl_error *err)
         free(file);
         free(copy);
         close(fd);
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     *file = (pl_file){.fd = fd, .path = copy, .stamp = stamp_of(&st)};
     *out = file;
@@ -132,7 +132,7 @@ pl_status pl_file_read_all(const char *path, size_t limit, char **out, size_t *s
         status = pl_error_set(err, PL_ERR_FORMAT, "%s: has %llu bytes, expected at most %zu", path,
                               (unsigned long long)bytes, limit);
     } else if ((text = malloc((size_t)bytes + 1)) == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        status = pl_error_memory(err, "%s", path);
     } else {
         status = pl_file_read(file, 0, text, (size_t)bytes, err);
     }
@@ -163,7 +163,7 @@ pl_status pl_writer_create(const char *path, pl_writer **out, pl_error *err)
     pl_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL || (writer->path = strdup(path)) == NULL) {
         free(writer);
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     pl_status status = pl_temporary_create(path, false, &writer->made, err);
     if (status != PL_OK) {
@@ -184,7 +184,7 @@ pl_status pl_writer_create_in_memory(const char *label, pl_writer **out, pl_erro
             close(fd);
         }
         free(writer);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the %s", label);
+        return pl_error_memory(err, "the %s", label);
     }
     writer->made = (pl_temporary){.fd = fd};
     *out = writer;

@@ -16,7 +16,5 @@ unsigned pl_memory_failures(void)
 
 pl_status pl_memory_check(unsigned before, pl_error *err)
 {
-    return pl_memory_failures() == before
-               ? PL_OK
-               : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a result");
+    return pl_memory_failures() == before ? PL_OK : pl_error_memory(err, "a result");
 }

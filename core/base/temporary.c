@@ -187,7 +187,7 @@ pl_status pl_temporary_create(const char *target, bool folder, pl_temporary *out
     }
     if (fd < 0) {
         const pl_status status = path.failed
-                                     ? pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", target)
+                                     ? pl_error_memory(err, "%s", target)
                                      : pl_error_set(err, PL_ERR_IO, "%s: cannot be %s: %s", target,
                                                     folder ? "made" : "written", strerror(errno));
         pl_buf_deinit(&path);

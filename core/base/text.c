@@ -234,6 +234,5 @@ void pl_buf_deinit(pl_buf *buf)
 
 pl_status pl_buf_check(const pl_buf *buf, pl_error *err)
 {
-    return buf->failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory while building a text")
-                       : PL_OK;
+    return buf->failed ? pl_error_memory(err, "a text") : PL_OK;
 }

@@ -144,7 +144,7 @@ pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
     }
     r.missing = calloc(pl_model_site_count(spec->model), sizeof *r.missing);
     if (r.missing == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a calibration");
+        status = pl_error_memory(err, "a calibration");
         goto done;
     }
     status = take_stock(&r, &whole, &blocks, task, err);

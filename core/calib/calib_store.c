@@ -92,8 +92,8 @@ pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *
     const float *packed = stats->triangle != NULL ? stats->triangle : made;
     pl_status status;
     if (about == NULL || packed == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory to store the statistics of %s",
-                              pl_model_site(model, site)->name);
+        status =
+            pl_error_memory(err, "the stored statistics of %s", pl_model_site(model, site)->name);
     } else {
         pl_section sections[CHANNEL_SECTIONS + 4];
         size_t count = 0;
@@ -122,7 +122,7 @@ static pl_status read_section(pl_entry *entry, const char *name, size_t bytes, v
     *out = NULL;
     /* Nothing is reserved for a size that the file has not: reading says what is wrong. */
     if (pl_entry_section_bytes(entry, name) == bytes && (*out = pl_alloc(1, bytes)) == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu bytes of statistics", bytes);
+        return pl_error_memory(err, "%zu bytes of statistics", bytes);
     }
     return pl_entry_read(entry, name, *out, bytes, err);
 }
@@ -131,8 +131,7 @@ static pl_status read_gram(pl_entry *entry, size_t n, pl_site_stats *out, pl_err
 {
     out->gram = pl_alloc(n * n, sizeof(float));
     if (out->gram == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a Gram matrix of %zu channels",
-                            n);
+        return pl_error_memory(err, "a Gram matrix of %zu channels", n);
     }
     const size_t packed = pl_packed_size(n);
     pl_status status =
@@ -263,7 +262,7 @@ pl_status pl_calib_put_whole(pl_store *store, pl_id calibration, const pl_calib_
 {
     json_t *about = describe(spec, count);
     if (about == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory to store a calibration");
+        return pl_error_memory(err, "a stored calibration");
     }
     const pl_section section = {"massive", massive, count * sizeof *massive};
     pl_status status = pl_store_put(store, WHOLE, calibration, about, &section, 1, err);

@@ -48,7 +48,7 @@ pl_status pl_hidden_create(size_t windows, size_t values, const char *folder, pl
     size_t count = 0;
     if (hidden == NULL || !pl_mul(windows, values, &count)) {
         free(hidden);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the hidden states");
+        return pl_error_memory(err, "the hidden states");
     }
     *hidden = (pl_hidden){.values = values, .fd = -1};
     pl_status status = PL_OK;
@@ -57,8 +57,7 @@ pl_status pl_hidden_create(size_t windows, size_t values, const char *folder, pl
     } else {
         hidden->data = pl_alloc(count, sizeof(float));
         if (hidden->data == NULL) {
-            status = pl_error_set(err, PL_ERR_MEMORY,
-                                  "out of memory for the hidden states of %zu windows", windows);
+            status = pl_error_memory(err, "the hidden states of %zu windows", windows);
         }
     }
     if (status != PL_OK) {

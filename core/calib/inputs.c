@@ -103,7 +103,7 @@ static pl_status prepare(reading *r, size_t sample_rows, size_t memory_limit, co
     r->ids = pl_alloc(ROWS, sizeof *r->ids);
     r->sample = pl_alloc(ROWS, sizeof *r->sample);
     if (r->x == NULL || r->ids == NULL || r->sample == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its inputs", name);
+        return pl_error_memory(err, "its inputs of %s", name);
     }
     memset(r->ids, 0xff, ROWS * sizeof *r->ids);
     return pl_stats_create(r->cols, windows, r->keep, &r->stats, err);

@@ -121,8 +121,7 @@ pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err
                pass->x != NULL && pass->scratch != NULL && pass->stats != NULL;
     }
     pl_status status = fits ? pl_protocol_starts(p, spec->tokens->count, pass->starts, err)
-                            : pl_error_set(err, PL_ERR_MEMORY,
-                                           "out of memory for windows of %zu tokens", p->length);
+                            : pl_error_memory(err, "windows of %zu tokens", p->length);
     if (status == PL_OK) {
         draw_sample(pass);
         status = pl_forward_create(spec->model, p->length, &pass->forward, err);
@@ -185,11 +184,9 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
         pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden, err);
     if (status == PL_OK && parts) {
         pass->y = pl_alloc(between, sizeof *pass->y);
-        status =
-            pass->y != NULL
-                ? pl_hidden_create(p->windows, between, in_memory ? NULL : folder, &second, err)
-                : pl_error_set(err, PL_ERR_MEMORY, "out of memory for windows of %zu tokens",
-                               p->length);
+        status = pass->y != NULL ? pl_hidden_create(p->windows, between, in_memory ? NULL : folder,
+                                                    &second, err)
+                                 : pl_error_memory(err, "windows of %zu tokens", p->length);
     }
     for (size_t w = 0; status == PL_OK && w < p->windows; w++) {
         status = pl_task_tick(task, err);
@@ -290,9 +287,7 @@ static pl_status observe_residual(void *ctx, size_t block, size_t window, const 
         pass->massive_token = pass->spec.tokens->ids[pass->starts[window] + r];
         pl_massive_scan(x + r * hidden, hidden, pass->scratch, note_massive, pass);
     }
-    return pass->massive_failed
-               ? pl_error_set(err, PL_ERR_MEMORY, "out of memory for the massive activations")
-               : PL_OK;
+    return pass->massive_failed ? pl_error_memory(err, "the massive activations") : PL_OK;
 }
 
 /* One round: which sites it observes, and how far the walk has come, for the progress. */
@@ -568,9 +563,8 @@ pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task, 
     size_t rounds = 0;
     const size_t sites = pl_model_block_sites(pass->spec.model, step->block, &pass->first_site);
     round_plan *plans = calloc(sites + 1, sizeof *plans);
-    pl_status status = plans != NULL
-                           ? plan_rounds(pass, step, sites, plans, &rounds, err)
-                           : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a block's sites");
+    pl_status status = plans != NULL ? plan_rounds(pass, step, sites, plans, &rounds, err)
+                                     : pl_error_memory(err, "a block's sites");
     if (status == PL_OK) {
         status = load(pass, step, task, err);
     }

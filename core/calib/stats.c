@@ -141,8 +141,7 @@ pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows, pl_stats
     }
     if (!fits) {
         pl_stats_destroy(stats);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the statistics of %zu channels",
-                            n);
+        return pl_error_memory(err, "the statistics of %zu channels", n);
     }
     pl_moments_place(&stats->right, n, stats->right_storage);
     *out = stats;
@@ -164,8 +163,7 @@ static pl_status take_node(pl_stats *stats, node **out, pl_error *err)
     }
     if (nd == NULL || nd->gram == NULL || nd->storage == NULL) {
         node_destroy(nd);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the Gram matrix of %zu channels",
-                            stats->n);
+        return pl_error_memory(err, "the Gram matrix of %zu channels", stats->n);
     }
     pl_moments_place(&nd->moments, stats->n, nd->storage);
     *out = nd;
@@ -330,7 +328,7 @@ static pl_status finish_sample(pl_stats *stats, pl_site_stats *out, pl_error *er
         stats->sample = NULL;
     }
     if (out->sample == NULL || out->sample_position == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu sampled rows", count);
+        return pl_error_memory(err, "%zu sampled rows", count);
     }
     for (size_t i = 0; i < count; i++) {
         out->sample_position[i] = stats->rows[i].position;
@@ -354,8 +352,7 @@ static pl_status finish_channels(const pl_moments *m, pl_site_stats *out, pl_err
     out->max_position = pl_alloc(n, sizeof *out->max_position);
     out->max_token = pl_alloc(n, sizeof *out->max_token);
     if (!fits || out->max_position == NULL || out->max_token == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the statistics of %zu channels",
-                            n);
+        return pl_error_memory(err, "the statistics of %zu channels", n);
     }
     const double t = m->tokens > 0.0 ? m->tokens : 1.0;
     for (size_t c = 0; c < n; c++) {
@@ -426,8 +423,7 @@ pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err)
     out->gram = pl_alloc(n * n, sizeof(float));
     if (out->gram == NULL) {
         pl_site_stats_deinit(out);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a Gram matrix of %zu channels",
-                            n);
+        return pl_error_memory(err, "a Gram matrix of %zu channels", n);
     }
     pl_sym_square(&(pl_sym){.n = n, .packed = out->triangle}, out->gram);
     free(out->triangle);

@@ -20,7 +20,7 @@ pl_status pl_calib_walk_create(const pl_calib_spec *spec, pl_calib_walk **out, p
     }
     pl_calib_walk *walk = calloc(1, sizeof *walk);
     if (walk == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a sequential calibration");
+        return pl_error_memory(err, "a sequential calibration");
     }
     walk->spec = *spec;
     status = pl_pass_create(&walk->spec, &walk->pass, err);
@@ -82,7 +82,7 @@ static pl_status find_missing(const pl_calib_walk *walk, pl_store *store, pl_id 
     *any = false;
     *want = calloc(count, sizeof **want);
     if (*want == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a block's sites");
+        return pl_error_memory(err, "a block's sites");
     }
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         bool whole = false, damaged = false;

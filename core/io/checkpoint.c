@@ -43,7 +43,7 @@ pl_status pl_checkpoint_add_shard(pl_checkpoint *checkpoint, const char *path, p
     size_t count = checkpoint->shard_count;
     pl_file **shards = realloc(checkpoint->shards, (count + 1) * sizeof *shards);
     if (shards == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     checkpoint->shards = shards;
     pl_status status = pl_file_open(path, file, err);
@@ -61,7 +61,7 @@ pl_status pl_checkpoint_add_tensor(pl_checkpoint *checkpoint, const pl_tensor *t
         size_t capacity = checkpoint->capacity > 0 ? 2 * checkpoint->capacity : 64;
         pl_tensor *tensors = realloc(checkpoint->tensors, capacity * sizeof *tensors);
         if (tensors == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the list of tensors");
+            return pl_error_memory(err, "the list of tensors");
         }
         checkpoint->tensors = tensors;
         checkpoint->capacity = capacity;
@@ -69,7 +69,7 @@ pl_status pl_checkpoint_add_tensor(pl_checkpoint *checkpoint, const pl_tensor *t
     size_t dtype_size = strlen(tensor->dtype_name) + 1;
     char *words = malloc(size + 1 + dtype_size);
     if (words == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the list of tensors");
+        return pl_error_memory(err, "the list of tensors");
     }
     memcpy(words, name, size);
     words[size] = '\0';
@@ -92,7 +92,7 @@ pl_status pl_checkpoint_index_names(pl_checkpoint *checkpoint, pl_error *err)
     const size_t count = checkpoint->count;
     size_t *order = calloc(count > 0 ? count : 1, sizeof *order);
     if (order == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the list of tensors");
+        return pl_error_memory(err, "the list of tensors");
     }
     for (size_t i = 0; i < count; i++) {
         order[i] = i;
@@ -320,7 +320,7 @@ pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *er
         (checkpoint->folder = folder ? strdup(path) : folder_of(path)) == NULL ||
         (checkpoint->metadata = json_object()) == NULL) {
         pl_checkpoint_close(checkpoint);
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     pl_status status = folder ? load_folder(checkpoint, path, err) : load(checkpoint, path, err);
     status = status == PL_OK ? pl_refuse_packed(checkpoint, err) : status;

@@ -23,7 +23,7 @@ static pl_status key_error(const pl_gguf_reader *r, const char *key, size_t size
 
 static pl_status out_of_memory(const pl_gguf_reader *r, pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", r->path);
+    return pl_error_memory(err, "%s", r->path);
 }
 
 static pl_status read_scalar(pl_gguf_reader *r, const char *key, uint32_t type, json_t **out,
@@ -318,8 +318,7 @@ static pl_status add_part(pl_checkpoint *checkpoint, const char *first, size_t n
     pl_buf path = {0};
     json_t *metadata = json_object();
     pl_status status = metadata != NULL ? part_path(first, no, count, &path, err)
-                                        : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory",
-                                                       first);
+                                        : pl_error_memory(err, "%s", first);
     if (status == PL_OK) {
         status = add_file(checkpoint, path.data, metadata, err);
         if (status == PL_ERR_NOT_FOUND) {

@@ -12,9 +12,7 @@ enum { WINDOW = 256 * 1024 };
 pl_status pl_cursor_init(pl_cursor *cursor, pl_file *file, pl_error *err)
 {
     *cursor = (pl_cursor){.file = file, .window = malloc(WINDOW)};
-    return cursor->window != NULL
-               ? PL_OK
-               : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", pl_file_path(file));
+    return cursor->window != NULL ? PL_OK : pl_error_memory(err, "%s", pl_file_path(file));
 }
 
 void pl_cursor_deinit(pl_cursor *cursor)
@@ -88,7 +86,7 @@ pl_status pl_cursor_string(pl_cursor *cursor, uint64_t limit, char **out, size_t
     }
     char *text = malloc((size_t)length + 1);
     if (text == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", pl_file_path(cursor->file));
+        return pl_error_memory(err, "%s", pl_file_path(cursor->file));
     }
     status = pl_cursor_take(cursor, text, (size_t)length, what, err);
     if (status != PL_OK) {

@@ -178,7 +178,7 @@ pl_status pl_gguf_read_tensors(pl_gguf_reader *r, uint64_t count, pl_error *err)
     /* count was bounded by the file's size, so the table is at most about as large as the file. */
     info *infos = calloc((size_t)count + 1, sizeof *infos);
     if (infos == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", r->path);
+        return pl_error_memory(err, "%s", r->path);
     }
     pl_status status = PL_OK;
     for (uint64_t i = 0; i < count && status == PL_OK; i++) {

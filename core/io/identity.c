@@ -59,7 +59,7 @@ pl_status pl_hasher_create(pl_hasher **out, pl_error *err)
     if (hasher == NULL || (hasher->state = XXH3_createState()) == NULL ||
         XXH3_128bits_reset(hasher->state) != XXH_OK) {
         pl_hasher_destroy(hasher);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a hash");
+        return pl_error_memory(err, "a hash");
     }
     *out = hasher;
     return PL_OK;
@@ -164,7 +164,7 @@ pl_status pl_tensor_identity(pl_checkpoint *checkpoint, const pl_tensor *tensor,
     *out = (pl_id){0};
     char *piece = malloc(PIECE);
     if (piece == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a hash");
+        return pl_error_memory(err, "a hash");
     }
     pl_status status = identify(checkpoint, tensor, piece, out, task, err);
     free(piece);
@@ -187,7 +187,7 @@ pl_status pl_checkpoint_identity(pl_checkpoint *checkpoint, pl_id *out, pl_task 
     pl_hasher *hasher = NULL;
     pl_status status = PL_OK;
     if (piece == NULL || order == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a hash");
+        status = pl_error_memory(err, "a hash");
         goto done;
     }
     status = pl_hasher_create(&hasher, err);

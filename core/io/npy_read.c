@@ -84,7 +84,7 @@ static pl_status read_header(pl_file *file, char **text, uint64_t *data, pl_erro
     }
     *text = calloc((size_t)length + 1, 1);
     if (*text == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     *data = begin + length;
     return pl_file_read(file, begin, *text, (size_t)length, err);

@@ -87,7 +87,7 @@ static pl_status load_shards(pl_checkpoint *checkpoint, const char *path, json_t
     size_t count = 0;
     const char **names = calloc(json_object_size(map) + 1, sizeof *names);
     if (names == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     pl_status status = list_files(path, map, names, &count, err);
     for (size_t i = 0; i < count && status == PL_OK; i++) {
@@ -120,7 +120,7 @@ pl_status pl_safetensors_load_index(pl_checkpoint *checkpoint, const char *path,
     checkpoint->container = PL_SAFETENSORS;
     checkpoint->index = strdup(path);
     if (checkpoint->index == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     pl_status status = pl_file_read_all(path, INDEX_LIMIT, &text, &size, err);
     if (status != PL_OK) {

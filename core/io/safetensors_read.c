@@ -190,7 +190,7 @@ static pl_status add_metadata(pl_checkpoint *checkpoint, const char *path, json_
     }
     return json_object_update_missing(checkpoint->metadata, metadata) == 0
                ? PL_OK
-               : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+               : pl_error_memory(err, "%s", path);
 }
 
 /* Reads the 8-byte length and the JSON; *data becomes the offset of the first data byte. */
@@ -219,7 +219,7 @@ static pl_status read_header(pl_file *file, json_t **out, uint64_t *data, pl_err
     }
     char *text = malloc((size_t)length + 1);
     if (text == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     status = pl_file_read(file, 8, text, (size_t)length, err);
     if (status == PL_OK) {
@@ -275,7 +275,7 @@ pl_status pl_safetensors_add_file(pl_checkpoint *checkpoint, const char *path, p
     }
     entries = calloc(json_object_size(header) + 1, sizeof *entries);
     if (entries == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        status = pl_error_memory(err, "%s", path);
         goto done;
     }
     status = read_entries(checkpoint, path, header, entries, &count, err);

@@ -54,7 +54,7 @@ static pl_status make_items(pl_st_writer *writer, const pl_st_entry *entries, pl
         }
         *it = (item){strdup(entry->name), entry->dtype, i, elements};
         if (it->name == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", writer->path);
+            return pl_error_memory(err, "%s", writer->path);
         }
     }
     qsort(writer->items, writer->count, sizeof *writer->items, compare_items);
@@ -168,7 +168,7 @@ pl_status pl_st_writer_create(const char *path, const pl_st_entry *entries, size
         (writer->items = calloc(count + 1, sizeof *writer->items)) == NULL ||
         (writer->encoded = malloc(PIECE * sizeof(float))) == NULL ||
         (writer->decoded = malloc(PIECE * sizeof(float))) == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        status = pl_error_memory(err, "%s", path);
         goto done;
     }
     writer->count = count;

@@ -43,7 +43,7 @@ pl_status pl_store_open(const char *folder, uint64_t limit, pl_store **out, pl_e
     pl_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         free(own);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the store");
+        return pl_error_memory(err, "the store");
     }
     *store = (pl_store){.folder = own, .limit = limit, .presence = {.fd = -1}};
     pthread_mutex_init(&store->lock, NULL);
@@ -350,12 +350,12 @@ pl_status pl_store_pin(pl_store *store, const char *kind, pl_id key, pl_error *e
     }
     pl_pin *pins = realloc(store->pins, (store->pin_count + 1) * sizeof *pins);
     if (pins == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the store");
+        return pl_error_memory(err, "the store");
     }
     store->pins = pins;
     char *copy = strdup(kind);
     if (copy == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the store");
+        return pl_error_memory(err, "the store");
     }
     pins[store->pin_count++] = (pl_pin){copy, key};
     return PL_OK;

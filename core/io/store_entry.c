@@ -75,7 +75,7 @@ static pl_status read_table(pl_entry *entry, const entry_header *header, pl_erro
     const unsigned before = pl_memory_failures();
     char *text = malloc(size + 1);
     if (text == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     pl_status status = pl_file_read(entry->file, sizeof *header, text, size, err);
     if (status == PL_OK) {
@@ -83,9 +83,8 @@ static pl_status read_table(pl_entry *entry, const entry_header *header, pl_erro
         if (!pl_id_equal(sum, (pl_id){header->table_sum[0], header->table_sum[1]})) {
             status = damaged(path, "wrong checksum of the table", err);
         } else if ((entry->table = json_loadb(text, size, 0, NULL)) == NULL) {
-            status = pl_memory_failures() == before
-                         ? damaged(path, "its table is no JSON", err)
-                         : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+            status = pl_memory_failures() == before ? damaged(path, "its table is no JSON", err)
+                                                    : pl_error_memory(err, "%s", path);
         }
     }
     free(text);
@@ -127,7 +126,7 @@ pl_status pl_entry_open(const char *path, const char *kind, pl_id key, pl_entry 
     entry_header header;
     pl_entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", path);
+        return pl_error_memory(err, "%s", path);
     }
     pl_status status = pl_file_open(path, &entry->file, err);
     if (status == PL_OK) {
@@ -248,7 +247,7 @@ pl_status pl_entry_verify(pl_entry *entry, pl_error *err)
 {
     char *scratch = malloc(PIECE);
     if (scratch == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", pl_file_path(entry->file));
+        return pl_error_memory(err, "%s", pl_file_path(entry->file));
     }
     pl_status status = PL_OK;
     uint64_t at = entry->data;

@@ -230,8 +230,7 @@ pl_status pl_store_trim(pl_store *store, pl_error *err)
     }
     const bool failed = all.failed;
     free_all(&all);
-    return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory for the list of the store")
-                  : PL_OK;
+    return failed ? pl_error_memory(err, "the list of the store") : PL_OK;
 }
 
 static bool has_room(const pl_store *store, uint64_t bytes)

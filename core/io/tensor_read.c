@@ -73,7 +73,7 @@ pl_status pl_checkpoint_read(pl_checkpoint *checkpoint, const pl_tensor *tensor,
     pl_file *file = checkpoint->shards[tensor->shard];
     void *raw = tensor->dtype == PL_F32 ? NULL : pl_alloc(piece / block, block_bytes);
     if (raw == NULL && tensor->dtype != PL_F32) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", pl_file_path(file));
+        return pl_error_memory(err, "%s", pl_file_path(file));
     }
     for (size_t done = 0; done < total && status == PL_OK;) {
         size_t now = total - done < piece ? total - done : piece;

@@ -17,7 +17,7 @@ pl_status pl_factor_init(pl_factor *f, size_t n, pl_error *err)
     *f = (pl_factor){.n = n};
     double *all = pl_alloc((KEPT + WORK) * n * n, sizeof *all);
     if (all == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a factor of %zu x %zu", n, n);
+        return pl_error_memory(err, "a factor of %zu x %zu", n, n);
     }
     double **const parts[KEPT] = {&f->u, &f->v, &f->u_solve, &f->v_solve, &f->p, &f->inverse_t};
     for (size_t i = 0; i < KEPT; i++) {
@@ -46,8 +46,7 @@ static size_t lower_count(size_t n)
 pl_status pl_factor_start(size_t n, uint64_t seed, double *params, pl_error *err)
 {
     float *q = pl_alloc(n * n, sizeof *q);
-    pl_status status =
-        q != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a factor");
+    pl_status status = q != NULL ? PL_OK : pl_error_memory(err, "a factor");
     for (uint64_t side = 0; status == PL_OK && side < 2; side++) {
         status = pl_orthogonal_random(n, 2 * seed + side, q, NULL, err);
         for (size_t i = 0; status == PL_OK && i < n; i++) {

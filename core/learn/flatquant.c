@@ -18,7 +18,7 @@ pl_status pl_learning_init(pl_learning *l, const pl_flat_layout *at, uint64_t st
     *l = (pl_learning){.at = *at, .steps = steps, .rate_share = 1.0};
     l->numbers = calloc(pl_learning_count(l), sizeof *l->numbers);
     if (l->numbers == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory to learn a transform");
+        return pl_error_memory(err, "learning a transform");
     }
     l->params = l->numbers;
     l->m = l->params + at->count;
@@ -85,8 +85,7 @@ pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_
         f->gradient = pl_alloc(at->count, sizeof *f->gradient);
         status = f->good != NULL && f->gradient != NULL
                      ? PL_OK
-                     : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory to learn a transform",
-                                    in->site);
+                     : pl_error_memory(err, "learning a transform of %s", in->site);
     }
     if (status == PL_OK && from != NULL) {
         status = take_over(f, from, err);

@@ -149,7 +149,7 @@ static pl_status set_clips(const pl_flat_layout *at, const double *params, pl_tr
     }
     pl_act_range *shares = pl_alloc(count, sizeof *shares);
     if (shares == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a transform's clipping");
+        return pl_error_memory(err, "a transform's clipping");
     }
     for (size_t i = 0; i < count; i++) {
         shares[i] = shares_at(params, at->weight_low + i, at->weight_high + i);
@@ -166,8 +166,7 @@ pl_status pl_flat_transform(const pl_flat_layout *at, const double *params, pl_t
     *out = NULL;
     pl_factor p1 = {0}, p2 = {0};
     float *floats = pl_alloc(at->n + 2 * (at->n1 * at->n1 + at->n2 * at->n2), sizeof *floats);
-    pl_status status =
-        floats != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a transform");
+    pl_status status = floats != NULL ? PL_OK : pl_error_memory(err, "a transform");
     if (status == PL_OK) {
         status = make_factors(at, params, &p1, &p2, err);
     }

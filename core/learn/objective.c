@@ -13,7 +13,7 @@
 
 static pl_status no_memory(const char *site, pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory to learn a transform", site);
+    return pl_error_memory(err, "learning a transform of %s", site);
 }
 
 /* The gradient goes through rounding as if it were not there, for which steps must be even. */

@@ -119,8 +119,7 @@ pl_status pl_scaled_kron_gradient(const pl_scaled_kron *product, const float *x,
     if (floats == NULL || doubles == NULL) {
         free(floats);
         free(doubles);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a gradient of %zu channels",
-                            s.n);
+        return pl_error_memory(err, "a gradient of %zu channels", s.n);
     }
 #ifdef _OPENMP
 #pragma omp parallel for schedule(static) num_threads((int)threads)

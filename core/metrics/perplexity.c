@@ -330,8 +330,7 @@ static pl_status allocate(run *r, pl_error *err)
         fits = r->x[s] != NULL;
     }
     if (!fits) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for windows of %zu tokens",
-                            r->length);
+        return pl_error_memory(err, "windows of %zu tokens", r->length);
     }
     for (size_t s = 0; s < r->streams; s++) {
         pl_status status = pl_forward_create(r->model, r->length, &r->forward[s], err);

@@ -56,9 +56,7 @@ pl_status pl_probe(pl_model *model, const int32_t *ids, size_t count, const pl_h
     size_t values = 0;
     pl_forward *forward = NULL;
     float *x = pl_mul(count, width, &values) ? pl_alloc(values, sizeof(float)) : NULL;
-    pl_status status = x != NULL ? PL_OK
-                                 : pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu tokens",
-                                                count);
+    pl_status status = x != NULL ? PL_OK : pl_error_memory(err, "%zu tokens", count);
     if (status == PL_OK) {
         status = pl_forward_create(model, count, &forward, err);
     }

@@ -101,8 +101,7 @@ static pl_status energy_work_init(energy_work *work, pl_factors *factors, pl_err
     };
     return work->d != NULL && work->product != NULL && (gram->square != NULL || work->band != NULL)
                ? PL_OK
-               : pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its error",
-                              pl_factors_label(factors));
+               : pl_error_memory(err, "its error of %s", pl_factors_label(factors));
 }
 
 static void energy_work_deinit(energy_work *work)

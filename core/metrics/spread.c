@@ -219,8 +219,7 @@ pl_status pl_group_spreads(pl_view w, size_t group_size, bool magnitudes, double
         scratch = pl_alloc(whole, sizeof *scratch);
     }
     if (scratch == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for the spread of %zu x %zu values",
-                            w.rows, w.cols);
+        return pl_error_memory(err, "the spread of %zu x %zu values", w.rows, w.cols);
     }
     /* Pieces of a few milliseconds between ticks, whole chunks for every thread. */
     const size_t chunks = each > 0 ? (PIECE / each + 1) * thread_count() : 1;

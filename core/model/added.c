@@ -41,7 +41,7 @@ pl_status pl_trie_add(pl_trie *trie, const char *key, size_t size, int32_t added
         if (child < 0) {
             child = new_node(trie, byte, node < 0 ? -1 : trie->nodes[node].child);
             if (child < 0) {
-                return pl_error_set(err, PL_ERR_MEMORY, "no memory for the added tokens");
+                return pl_error_memory(err, "the added tokens");
             }
             *(node < 0 ? &trie->first[byte] : &trie->nodes[node].child) = child;
         }

@@ -272,7 +272,7 @@ static pl_status build(pl_model *model, const pl_tensor **matrices, size_t count
         room = bare->names[i] != NULL && make_unique(bare, i);
     }
     if (!room) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the list of layers");
+        return pl_error_memory(err, "the list of layers");
     }
     size_t prefix = common_prefix(bare->names, count);
     for (size_t i = 0; i < count; i++) {
@@ -293,7 +293,7 @@ static pl_status build_layers(pl_model *model, pl_error *err)
     size_t all = pl_checkpoint_count(model->checkpoint), count = 0;
     const pl_tensor **matrices = calloc(all + 1, sizeof *matrices);
     if (matrices == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the list of layers");
+        return pl_error_memory(err, "the list of layers");
     }
     for (size_t i = 0; i < all; i++) {
         const pl_tensor *tensor = pl_checkpoint_tensor(model->checkpoint, i);
@@ -331,7 +331,7 @@ static pl_status open_inputs(pl_model *model, const char *path, pl_error *err)
     bare->inputs_path = strdup(path);
     bare->inputs_name = pl_model_title(path);
     if (bare->inputs_path == NULL || bare->inputs_name == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory to open %s", path);
+        return pl_error_memory(err, "%s", path);
     }
     return open_file(path, &bare->inputs, err);
 }
@@ -346,7 +346,7 @@ pl_status pl_model_open_matrices(const char *weights, const char *inputs, pl_mod
     pl_model *model = *out;
     model->bare = calloc(1, sizeof *model->bare);
     if (model->bare == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "no memory to open %s", weights);
+        status = pl_error_memory(err, "%s", weights);
     }
     snprintf(model->config.architecture, sizeof model->config.architecture, "matrices");
     if (status == PL_OK) {

@@ -35,7 +35,7 @@ pl_status pl_bpe_reserve(pl_bpe *bpe, size_t count, pl_error *err)
     bpe->right = malloc((count + 1) * sizeof *bpe->right);
     bpe->table = malloc(capacity * sizeof *bpe->table);
     if (bpe->left == NULL || bpe->right == NULL || bpe->table == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for %zu merges", count);
+        return pl_error_memory(err, "%zu merges", count);
     }
     memset(bpe->table, 0xff, capacity * sizeof *bpe->table);
     bpe->mask = capacity - 1;
@@ -120,7 +120,7 @@ static pl_status grow(void **items, size_t *capacity, size_t need, size_t size, 
     }
     void *grown = realloc(*items, wanted * size);
     if (grown == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory to tokenize a text of this size");
+        return pl_error_memory(err, "the tokens of a text of this size");
     }
     *items = grown;
     *capacity = wanted;

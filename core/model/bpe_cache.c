@@ -19,9 +19,8 @@ _Static_assert(sizeof(struct pl_kept) == 64, "a place is a cache line");
 static pl_status make(pl_bpe_work *work, pl_error *err)
 {
     work->kept = calloc(PLACES, sizeof *work->kept);
-    return work->kept == NULL
-               ? pl_error_set(err, PL_ERR_MEMORY, "no memory to tokenize a text of this size")
-               : pl_meter_take(work->meter, 0, PLACES * sizeof *work->kept, err);
+    return work->kept == NULL ? pl_error_memory(err, "the tokens of a text of this size")
+                              : pl_meter_take(work->meter, 0, PLACES * sizeof *work->kept, err);
 }
 
 static pl_status emit(pl_bpe_work *work, const struct pl_kept *kept, pl_error *err)

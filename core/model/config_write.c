@@ -182,7 +182,7 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
         config->rope_theta, "rope_scaling", rope_json(config), "tie_word_embeddings",
         config->tied_embeddings, "use_cache", 1, "torch_dtype", torch_dtype);
     if (json == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory to write a config.json");
+        return pl_error_memory(err, "a written config.json");
     }
     pl_json_set(json, "bos_token_id",
                 config->bos_id >= 0 ? json_integer(config->bos_id) : json_null());

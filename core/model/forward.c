@@ -397,9 +397,9 @@ static pl_status load_head(pl_forward *f, pl_task *task, pl_error *err)
     free(f->logits_in);
     f->logits = pl_forward_floats(f->logits_rows, c->vocab_size, &failed);
     f->logits_in = pl_forward_floats(f->logits_rows, c->hidden_size, &failed);
-    pl_status status = failed ? pl_error_set(err, PL_ERR_MEMORY, "no memory for lm_head [%zu, %zu]",
-                                             c->vocab_size, c->hidden_size)
-                              : pl_forward_gain(f, f->model->norm, f->final_norm, err);
+    pl_status status =
+        failed ? pl_error_memory(err, "lm_head [%zu, %zu]", c->vocab_size, c->hidden_size)
+               : pl_forward_gain(f, f->model->norm, f->final_norm, err);
     for (size_t row = 0; row < c->vocab_size && status == PL_OK; row += piece) {
         size_t count = c->vocab_size - row < piece ? c->vocab_size - row : piece;
         status = pl_checkpoint_read(f->model->checkpoint, f->model->lm_head, row, count,

@@ -135,7 +135,7 @@ pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out
     }
     pl_forward *f = calloc(1, sizeof *f);
     if (f == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the forward pass");
+        return pl_error_memory(err, "the forward pass");
     }
     f->model = model;
     f->max_length = max_length;
@@ -146,8 +146,7 @@ pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out
     f->scratch_threads = threads > 0 ? (size_t)threads : 1;
     if (!allocate(f, config)) {
         pl_forward_destroy(f);
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a forward pass over %zu tokens",
-                            max_length);
+        return pl_error_memory(err, "a forward pass over %zu tokens", max_length);
     }
     for (size_t kind = 0; kind < 2 && f->cosine[kind] != NULL; kind++) {
         pl_forward_angles(f, kind, 0);

@@ -374,7 +374,7 @@ pl_status pl_model_build_layers(pl_model *model, pl_error *err)
     model->has_layer_id = calloc(count, sizeof *model->has_layer_id);
     if (model->layers == NULL || model->layer_names == NULL || model->sites == NULL ||
         model->blocks == NULL || model->layer_ids == NULL || model->has_layer_id == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the list of layers");
+        return pl_error_memory(err, "the list of layers");
     }
     const pl_arch *arch = config->arch;
     find_words(model);

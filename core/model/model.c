@@ -78,14 +78,14 @@ pl_status pl_model_new(const char *path, pl_model **out, pl_error *err)
     *out = NULL;
     pl_model *model = calloc(1, sizeof *model);
     if (model == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory to open %s", path);
+        return pl_error_memory(err, "%s", path);
     }
     model->locked_ready = pthread_mutex_init(&model->lock, NULL) == 0;
     model->path = strdup(path);
     model->name = pl_model_title(path);
     pl_status status = PL_OK;
     if (!model->locked_ready || model->path == NULL || model->name == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "no memory to open %s", path);
+        status = pl_error_memory(err, "%s", path);
     }
     if (status == PL_OK) {
         *out = model;
@@ -264,7 +264,7 @@ static pl_status read_unpermuted(pl_model *model, const pl_layer *layer, float *
     pl_status status = PL_OK;
     float *head = pl_alloc(head_rows * cols, sizeof *head);
     if (head == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory to read %s", layer->name);
+        return pl_error_memory(err, "%s", layer->name);
     }
     for (size_t h = 0; h < layer->unpermute_heads && status == PL_OK; h++) {
         status = pl_checkpoint_read(model->checkpoint, layer->tensor,

@@ -53,7 +53,7 @@ pl_status pl_pattern_create(const char *source, pl_pattern **out, pl_error *err)
     *out = NULL;
     pthread_once(&once, initialize);
     if (pattern == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+        return pl_error_memory(err, "a tokenizer");
     }
     const OnigUChar *text = (const OnigUChar *)source;
     int code = onig_new(&pattern->regex, text, text + strlen(source), ONIG_OPTION_NONE,
@@ -91,7 +91,7 @@ pl_status pl_matcher_create(pl_matcher **out, const pl_meter *meter, pl_error *e
     if (matcher == NULL || matcher->region == NULL || matcher->param == NULL) {
         pl_matcher_destroy(matcher);
         *out = NULL;
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for splitting a text");
+        return pl_error_memory(err, "splitting a text");
     }
     size_t entries = meter->most_bytes > 0 ? meter->most_bytes / STACK_BYTES : MOST_STACK;
     entries = entries < 1024 ? 1024 : entries < MOST_STACK ? entries : MOST_STACK;

@@ -45,7 +45,7 @@ static pl_status grow(pl_splitter *splitter, pl_pieces *pieces, pl_error *err)
     }
     pl_piece *items = fits ? realloc(pieces->items, bytes) : NULL;
     if (items == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory to tokenize a text of this size");
+        return pl_error_memory(err, "the tokens of a text of this size");
     }
     pieces->items = items;
     pieces->capacity = capacity;

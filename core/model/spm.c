@@ -40,7 +40,7 @@ pl_status pl_spm_init(pl_spm *spm, const pl_vocab *vocab, const float *scores, p
     spm->rank = pl_alloc(count, sizeof *spm->rank);
     if (order == NULL || spm->rank == NULL) {
         free(order);
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the scores of %zu tokens", count);
+        return pl_error_memory(err, "the scores of %zu tokens", count);
     }
     for (size_t i = 0; i < count; i++) {
         order[i] = (int32_t)i;
@@ -232,7 +232,7 @@ pl_status pl_spm_encode(const pl_spm *spm, const pl_bpe *bpe, const pl_vocab *vo
     if (spm->has_unused && work->halves == NULL) {
         work->halves = pl_alloc(vocab->count, sizeof *work->halves);
         if (work->halves == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "no memory to tokenize a text of this size");
+            return pl_error_memory(err, "the tokens of a text of this size");
         }
     }
     pl_status status = PL_OK;

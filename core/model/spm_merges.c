@@ -38,7 +38,7 @@ static pl_status put(splits *list, split item, pl_error *err)
         const size_t capacity = list->capacity > 0 ? 2 * list->capacity : 1024;
         split *items = realloc(list->items, capacity * sizeof *items);
         if (items == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "no memory for the merges of a tokenizer");
+            return pl_error_memory(err, "the merges of a tokenizer");
         }
         list->items = items;
         list->capacity = capacity;

@@ -19,7 +19,7 @@ pl_status pl_tokenizer_create(pl_tokenizer **out, pl_error *err)
 {
     *out = calloc(1, sizeof **out);
     if (*out == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+        return pl_error_memory(err, "a tokenizer");
     }
     (*out)->bpe.unk = -1;
     (*out)->bos = -1;
@@ -75,7 +75,7 @@ pl_status pl_tokenizer_finish(pl_tokenizer *tokenizer, pl_error *err)
     size_t count = tokenizer->vocab.count;
     tokenizer->added_of = malloc((count + 1) * sizeof *tokenizer->added_of);
     if (tokenizer->added_of == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+        return pl_error_memory(err, "a tokenizer");
     }
     memset(tokenizer->added_of, 0xff, (count + 1) * sizeof *tokenizer->added_of);
     pl_buf key = {0};
@@ -252,7 +252,7 @@ pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text, s
     }
     if (status == PL_OK && e.work.ids == NULL) {
         e.work.ids = malloc(sizeof *e.work.ids); /* an empty result is an array, too */
-        status = e.work.ids != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "no memory");
+        status = e.work.ids != NULL ? PL_OK : pl_error_memory(err, "a tokenizer");
     }
     if (status == PL_OK) {
         *ids = e.work.ids;

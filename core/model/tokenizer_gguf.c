@@ -58,7 +58,7 @@ static pl_status add_pattern(pl_tokenizer *t, const char *pattern, pl_error *err
     pl_step *step = &t->splits[t->n_splits++];
     *step = (pl_step){.kind = PL_STEP_SPLIT, .text_size = strlen(pattern)};
     step->text = pl_copy_bytes(pattern, step->text_size);
-    return step->text == NULL ? pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer")
+    return step->text == NULL ? pl_error_memory(err, "a tokenizer")
                               : pl_pattern_create(pattern, &step->pattern, err);
 }
 
@@ -142,7 +142,7 @@ static pl_status add_token(pl_tokenizer *t, size_t id, json_int_t type, pl_error
     *added = (pl_added){.size = token->text_size, .id = (int32_t)id, .special = type != TYPE_USER};
     added->content = pl_copy_bytes(t->vocab.bytes.data + token->text, token->text_size);
     if (added->content == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the added tokens");
+        return pl_error_memory(err, "the added tokens");
     }
     t->n_added++;
     return PL_OK;
@@ -162,7 +162,7 @@ static pl_status read_types(const json_t *metadata, pl_tokenizer *t, pl_error *e
     }
     t->added = calloc(t->vocab.count + 1, sizeof *t->added);
     if (t->added == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the added tokens");
+        return pl_error_memory(err, "the added tokens");
     }
     pl_status status = PL_OK;
     for (size_t id = 0; id < t->vocab.count && status == PL_OK; id++) {
@@ -313,7 +313,7 @@ static pl_status read_scores(const json_t *metadata, pl_tokenizer *t, pl_error *
     }
     float *scores = malloc(count * sizeof *scores);
     if (scores == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+        return pl_error_memory(err, "a tokenizer");
     }
     pl_status status = PL_OK;
     for (size_t id = 0; id < count && status == PL_OK; id++) {
@@ -348,7 +348,7 @@ static pl_status set_normalizers(const json_t *metadata, pl_tokenizer *t, pl_err
     t->metaspace = true;
     return t->normalizers[0].text != NULL && step->text != NULL && step->content != NULL
                ? PL_OK
-               : pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+               : pl_error_memory(err, "a tokenizer");
 }
 
 static pl_status read_spm(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_error *err)

@@ -35,7 +35,7 @@ static pl_status copy_string(const json_t *value, const char *what, char **out, 
     }
     *size = json_string_length(value);
     *out = pl_copy_bytes(json_string_value(value), *size);
-    return *out != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+    return *out != NULL ? PL_OK : pl_error_memory(err, "a tokenizer");
 }
 
 /* The next free step of a list; the list is at most PL_MAX_STEPS long. */
@@ -147,7 +147,7 @@ static pl_status read_metaspace(const json_t *json, pl_step *step, pl_error *err
     step->text = pl_copy_bytes(" ", 1);
     step->text_size = 1;
     if (step->text == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a tokenizer");
+        return pl_error_memory(err, "a tokenizer");
     }
     pl_status status =
         copy_string(json_object_get(json, "replacement"), "pre_tokenizer.replacement",
@@ -365,7 +365,7 @@ static pl_status read_added_token(const json_t *json, pl_tokenizer *t, pl_error 
     *added = (pl_added){.size = size, .id = (int32_t)id};
     added->content = pl_copy_bytes(text, size);
     if (added->content == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the added tokens");
+        return pl_error_memory(err, "the added tokens");
     }
     t->n_added++;
     added->special = is_true(json, "special", false);
@@ -386,7 +386,7 @@ static pl_status read_added(const json_t *list, pl_tokenizer *t, pl_error *err)
     }
     t->added = calloc(json_array_size(list) + 1, sizeof *t->added);
     if (t->added == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the added tokens");
+        return pl_error_memory(err, "the added tokens");
     }
     size_t i;
     json_t *item;

@@ -183,7 +183,7 @@ static pl_status write_model(const pl_tokenizer *t, json_t **out, pl_error *err)
                      "fuse_unk", t->bpe.fuse_unk, "byte_fallback", t->bpe.byte_fallback,
                      "ignore_merges", t->bpe.ignore_merges, "vocab", vocab, "merges", merges);
     if (status == PL_OK && *out == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "no memory to write the tokenizer");
+        status = pl_error_memory(err, "a written tokenizer");
     }
     return status;
 }

@@ -102,7 +102,7 @@ pl_status pl_model_list_unread(pl_model *model, pl_error *err)
     if (read == NULL || list == NULL) {
         free(read);
         free(list);
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for the list of tensors");
+        return pl_error_memory(err, "the list of tensors");
     }
     mark_read(model, read);
     for (size_t i = 0; i < all && !failed; i++) {
@@ -116,7 +116,7 @@ pl_status pl_model_list_unread(pl_model *model, pl_error *err)
     free(read);
     model->unread = list;
     model->n_unread = failed ? count : merge(list, count);
-    return failed ? pl_error_set(err, PL_ERR_MEMORY, "no memory for the list of tensors") : PL_OK;
+    return failed ? pl_error_memory(err, "the list of tensors") : PL_OK;
 }
 
 const pl_unread *pl_model_unread(const pl_model *model, size_t *count)

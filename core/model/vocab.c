@@ -61,7 +61,7 @@ pl_status pl_vocab_reserve(pl_vocab *vocab, size_t count, pl_error *err)
     }
     pl_token *tokens = realloc(vocab->tokens, count * sizeof *tokens);
     if (tokens == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a vocabulary of %zu tokens", count);
+        return pl_error_memory(err, "a vocabulary of %zu tokens", count);
     }
     memset(tokens + vocab->count, 0, (count - vocab->count) * sizeof *tokens);
     vocab->tokens = tokens;
@@ -99,7 +99,7 @@ static pl_status map_to_raw(pl_vocab *vocab, pl_error *err)
 {
     char *raw = malloc(vocab->bytes.size + 1);
     if (raw == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a vocabulary's bytes");
+        return pl_error_memory(err, "a vocabulary's bytes");
     }
     size_t base = vocab->bytes.size;
     size_t total = 0;
@@ -137,7 +137,7 @@ pl_status pl_vocab_index(pl_vocab *vocab, bool byte_level, pl_error *err)
     }
     vocab->table = malloc(capacity * sizeof *vocab->table);
     if (vocab->table == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "no memory for a vocabulary's table");
+        return pl_error_memory(err, "a vocabulary's table");
     }
     memset(vocab->table, 0xff, capacity * sizeof *vocab->table);
     vocab->mask = capacity - 1;

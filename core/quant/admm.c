@@ -56,8 +56,7 @@ static pl_status take_metric(pl_factors *factors, const pl_linf_problem *problem
 {
     float *shape = pl_alloc(problem->w0.cols, sizeof *shape);
     if (shape == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu channels",
-                            problem->w0.cols);
+        return pl_error_memory(err, "%zu channels", problem->w0.cols);
     }
     double theta = choose_theta(problem);
     choose_shape(problem, diagonal, shape);

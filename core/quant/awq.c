@@ -43,7 +43,7 @@ static void free_search(search *s)
 
 static pl_status no_memory(const search *s, pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a search", s->in->site);
+    return pl_error_memory(err, "a search of %s", s->in->site);
 }
 
 static pl_status ready(search *s, pl_error *err)

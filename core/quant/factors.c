@@ -39,7 +39,7 @@ pl_status pl_factors_create(const pl_sym *gram, double tokens, const char *label
     }
     if (f == NULL || f->label == NULL || f->dead == NULL) {
         pl_factors_destroy(f);
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", label);
+        return pl_error_memory(err, "%s", label);
     }
     for (size_t i = 0; i < n; i++) {
         const float d = pl_sym_row(gram, i)[0];

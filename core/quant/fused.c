@@ -102,7 +102,5 @@ pl_status pl_fused_quantize(const pl_transform *t, const pl_act_grid *grid, cons
         }
         free(y);
     }
-    return failed ? pl_error_set(err, PL_ERR_MEMORY,
-                                 "out of memory for a transform of %zu channels", t->n)
-                  : PL_OK;
+    return failed ? pl_error_memory(err, "a transform of %zu channels", t->n) : PL_OK;
 }

@@ -272,8 +272,7 @@ static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
         room = make_space(n, &spaces[i]);
     }
     if (!room) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d x %d rows of %zu weights",
-                              threads, ROWS, n);
+        status = pl_error_memory(err, "%d x %d rows of %zu weights", threads, ROWS, n);
     }
     const double wave_work = 0.5 * (double)n * (double)n * ROWS * threads;
     const size_t waves = wave_work < STEP_WORK ? (size_t)(STEP_WORK / (wave_work + 1.0)) + 1 : 1;

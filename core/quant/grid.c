@@ -126,8 +126,7 @@ pl_status pl_qweights_init(pl_qweights *q, const pl_grid *grid, size_t rows, siz
     }
     if (q->codes == NULL || q->scales == NULL || q->zeros == NULL || q->group_of == NULL) {
         pl_qweights_deinit(q);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu x %zu quantized weights",
-                            rows, cols);
+        return pl_error_memory(err, "%zu x %zu quantized weights", rows, cols);
     }
     memset(q->codes, 0, weights * sizeof *q->codes);
     memset(q->zeros, 0, params * sizeof *q->zeros);

@@ -80,7 +80,7 @@ static pl_status frame_init(frame_store *store, pl_factors *factors, const pl_li
     store->taus = pl_alloc(f->groups, sizeof *store->taus);
     if (store->weights == NULL || store->taus == NULL) {
         frame_deinit(store);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu groups", f->groups);
+        return pl_error_memory(err, "%zu groups", f->groups);
     }
     for (size_t k = 0; k < f->groups; k++) {
         store->weights[k] = problem->beta * (double)problem->alpha[k];
@@ -130,7 +130,7 @@ static pl_status make_late(void *ctx, pl_task *task, pl_error *err)
     if (frame->metric != NULL) {
         late->metric = pl_alloc(frame->n, sizeof *late->metric);
         if (late->metric == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu channels", frame->n);
+            return pl_error_memory(err, "%zu channels", frame->n);
         }
         memcpy(late->metric, frame->metric, frame->n * sizeof *late->metric);
         frame->metric = late->kernel->metric = late->metric;
@@ -191,7 +191,7 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     }
     bounds = pl_alloc(problem->w0.rows, sizeof *bounds);
     if (bounds == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu rows", problem->w0.rows);
+        status = pl_error_memory(err, "%zu rows", problem->w0.rows);
         goto done;
     }
     pl_linf_effort effort;
@@ -268,7 +268,7 @@ pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
     pl_linf_bounds *bounds = pl_alloc(piece, sizeof *bounds);
     double sum = 0.0;
     if (work == NULL || bounds == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu x %zu", piece, n);
+        status = pl_error_memory(err, "%zu x %zu", piece, n);
     }
     for (size_t first = 0; status == PL_OK && first < w.rows; first += piece) {
         const size_t count = w.rows - first < piece ? w.rows - first : piece;
@@ -313,7 +313,7 @@ static pl_status beta_of_zero(pl_factors *factors, const frame_store *store,
     float *product = pl_alloc(piece * n, sizeof *product);
     double beta = 0.0;
     if (status == PL_OK && product == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu x %zu", piece, n);
+        status = pl_error_memory(err, "%zu x %zu", piece, n);
     }
     for (size_t first = 0; status == PL_OK && first < f->w0.rows; first += piece) {
         const size_t count = f->w0.rows - first < piece ? f->w0.rows - first : piece;

@@ -65,7 +65,7 @@ static pl_status pose(const pl_spec *spec, const pl_layer_input *in, pl_linf_pro
     const pl_grid grid = {.group_size = out->group_size};
     out->alpha = *alpha = pl_alloc(pl_grid_groups(&grid, in->w.cols), sizeof **alpha);
     if (*alpha == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", in->layer);
+        return pl_error_memory(err, "%s", in->layer);
     }
     spec->method->alpha(spec, in->factors, *alpha);
     return PL_OK;

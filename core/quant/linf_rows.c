@@ -426,8 +426,7 @@ pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *ker
     if (room) {
         status = run_waves(&e, certifier, effort, task, err);
     } else {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d blocks of %zu x %zu",
-                              threads, block_rows, n);
+        status = pl_error_memory(err, "%d blocks of %zu x %zu", threads, block_rows, n);
     }
     for (int i = 0; blocks != NULL && i < threads; i++) {
         free(blocks[i].d);

@@ -17,7 +17,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
     *out = NULL;
     float *q = pl_alloc(in->n * in->n, sizeof *q);
     if (q == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for a rotation", in->site);
+        return pl_error_memory(err, "a rotation of %s", in->site);
     }
     pl_status status =
         pl_orthogonal_random(in->n, (uint64_t)spec->values[SEED], q, task, err);

@@ -19,8 +19,7 @@ pl_status pl_warm_create(size_t rows, size_t cols, pl_warm **out, pl_error *err)
     }
     if (warm == NULL || warm->w == NULL || warm->own == NULL || warm->full == NULL) {
         pl_warm_destroy(warm);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a warm start of %zu x %zu", rows,
-                            cols);
+        return pl_error_memory(err, "a warm start of %zu x %zu", rows, cols);
     }
     *out = warm;
     return PL_OK;

@@ -42,7 +42,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
     const double alpha = spec->values[ALPHA];
     float *scale = pl_alloc(in->n, sizeof *scale);
     if (scale == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", in->site);
+        return pl_error_memory(err, "%s", in->site);
     }
     weight_max(in, scale);
     for (size_t c = 0; c < in->n; c++) {

@@ -10,7 +10,7 @@
 
 static pl_status no_memory(size_t n, pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a transform of %zu channels", n);
+    return pl_error_memory(err, "a transform of %zu channels", n);
 }
 
 /* --- making ----------------------------------------------------------------------------------- */

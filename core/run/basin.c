@@ -68,7 +68,7 @@ static void work_deinit(work *w)
 
 static pl_status no_memory(const work *w, pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for the basin", w->info->name);
+    return pl_error_memory(err, "the basin of %s", w->info->name);
 }
 
 /* --- directions ------------------------------------------------------------------------------- */

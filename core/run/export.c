@@ -48,7 +48,7 @@ typedef struct exporter {
 
 static pl_status no_memory(pl_error *err)
 {
-    return pl_error_set(err, PL_ERR_MEMORY, "export: out of memory");
+    return pl_error_memory(err, "an export");
 }
 
 /* --- what there is to write ------------------------------------------------------------------- */

@@ -48,7 +48,7 @@ static pl_status describe(const pl_mat *values, pl_flatness_curve *curve, pl_err
     curve->norms = pl_alloc(n, sizeof *curve->norms);
     if (max == NULL || curve->norms == NULL) {
         free(max);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu channels", n);
+        return pl_error_memory(err, "%zu channels", n);
     }
     pl_column_stats(pl_mat_view(values), max, curve->norms, NULL);
     curve->numbers = pl_describe(pl_mat_view(values));

@@ -60,7 +60,7 @@ static pl_status find_places(pl_import *import, pl_error *err)
     import->places = calloc(n, sizeof *import->places);
     import->names = calloc(n, sizeof *import->names);
     if (import->places == NULL || import->names == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "an import");
     }
     pl_named_tensor named;
     for (size_t i = 0; pl_model_named_tensor(model, i, &named); i++) {
@@ -149,7 +149,7 @@ pl_status pl_import_open(const pl_state *state, const char *path, pl_import **ou
     pl_import *import = calloc(1, sizeof *import);
     if (import == NULL || (import->path = strdup(path)) == NULL) {
         free(import);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "an import");
     }
     import->state = state;
     pl_status status = PL_OK;
@@ -357,8 +357,7 @@ static pl_status compare_tensors(pl_model *one, const pl_named_tensor *a, const 
                                   pl_tensor_cols(b->tensor) == cols);
     float *x = pl_alloc(step * cols, sizeof *x);
     float *y = pl_alloc(step * cols, sizeof *y);
-    pl_status status =
-        x == NULL || y == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+    pl_status status = x == NULL || y == NULL ? pl_error_memory(err, "an import") : PL_OK;
     for (size_t r = 0; status == PL_OK && *same && r < rows; r += step) {
         const size_t count = rows - r < step ? rows - r : step;
         status = pl_task_tick(task, err);

@@ -54,7 +54,7 @@ pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *e
     *out = NULL;
     pl_lab *lab = calloc(1, sizeof *lab);
     if (lab == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "the calibration");
     }
     lab->memory_limit = options->memory_limit > 0 ? options->memory_limit : default_memory();
     pl_status status = pl_store_open(options->store, 0, &lab->store, err);
@@ -194,7 +194,7 @@ pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *s
     /* An urgent job at a tick may read another text: this job keeps its own copy. */
     int32_t *ids = pl_alloc(shared->count, sizeof *ids);
     if (ids == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a text's tokens");
+        return pl_error_memory(err, "a text's tokens");
     }
     memcpy(ids, shared->ids, shared->count * sizeof *ids);
     *tokens = *shared;
@@ -494,7 +494,7 @@ pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibratio
     if (entry == NULL) {
         entry = calloc(1, sizeof *entry);
         if (entry == NULL) {
-            return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            return pl_error_memory(err, "the calibration");
         }
         entry->calibration = calibration;
         entry->site = site;

@@ -48,7 +48,7 @@ static pl_status choose_layers(const survey *s, size_t layer, bool every_layer, 
     s->out->values = pl_alloc(count * PL_LANDSCAPE_COLS, sizeof *s->out->values);
     s->out->tokens = pl_alloc(count * PL_LANDSCAPE_COLS, sizeof *s->out->tokens);
     if (s->out->layers == NULL || s->out->values == NULL || s->out->tokens == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a landscape");
+        return pl_error_memory(err, "a landscape");
     }
     s->out->n = pl_landscape_layers(model, layer, every_layer, s->out->layers);
     for (size_t i = 0; i < s->out->n * PL_LANDSCAPE_COLS; i++) {
@@ -127,7 +127,7 @@ static pl_status measure_rows(const float *x, const float *quantized, size_t row
     const size_t n = w0->cols, m = w0->rows;
     float *y = pl_alloc(2 * PIECE * m, sizeof *y);
     if (y == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for outputs of %zu rows", rows);
+        return pl_error_memory(err, "outputs of %zu rows", rows);
     }
     float *used = y + PIECE * m;
     pl_status status = PL_OK;
@@ -200,7 +200,7 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
         status = quantize(s, t, range, &stats, &x, task, err);
     }
     if (status == PL_OK && (lost = pl_alloc(stats.sample_rows, sizeof *lost)) == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory", info->name);
+        status = pl_error_memory(err, "%s", info->name);
     }
     if (status == PL_OK && stats.sample_rows > 0) {
         status = measure_rows(stats.sample, x.data, stats.sample_rows, &w0, &w, lost, &energy, task,

@@ -22,7 +22,7 @@ pl_status pl_summary_of(const float *max, size_t n, pl_layer_summary *out, pl_er
     *out = (pl_layer_summary){0};
     float *copy = pl_alloc(n, sizeof *copy);
     if (copy == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "the summary of a layer");
     }
     memcpy(copy, max, n * sizeof *copy);
     pl_spread(copy, n, out->spread);
@@ -97,7 +97,7 @@ static pl_status write_stored(pl_lab *lab, pl_id key, const char *name,
     json_t *about = json_pack("{s:s, s:s}", "holds", "channel maxima of a layer in ten numbers",
                               "layer", name);
     if (about == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "the summary of a layer");
     }
     pl_section section = {"summary", &s, sizeof s};
     pl_status status =
@@ -112,7 +112,7 @@ static pl_status compute(const pl_state *state, size_t layer, pl_layer_summary *
     pl_mat w = {0};
     float *max = pl_alloc(info->cols, sizeof *max);
     const pl_weights_of before = {.which = PL_WHICH_BEFORE};
-    pl_status status = max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+    pl_status status = max == NULL ? pl_error_memory(err, "the summary of a layer")
                                    : pl_weights_make(NULL, state, layer, before, &w, NULL, err);
     if (status == PL_OK) {
         pl_column_stats(pl_mat_view(&w), max, NULL, NULL);

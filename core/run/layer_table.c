@@ -93,7 +93,7 @@ static pl_status fill_weights(pl_lab *lab, const pl_state *state, size_t layer, 
     pl_mat w = {0};
     float *max = pl_alloc(info->cols, sizeof *max);
     pl_status status =
-        max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+        max == NULL ? pl_error_memory(err, "a result")
                     : pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
                                       &w, NULL, err);
     if (status == PL_OK) {

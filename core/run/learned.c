@@ -69,7 +69,7 @@ static pl_status write_checkpoint(pl_lab *lab, pl_id key, uint64_t slot, const p
     pl_id id = {0};
     const unsigned before = pl_memory_failures();
     json_t *about = about_of(l);
-    pl_status status = about != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    pl_status status = about != NULL ? PL_OK : pl_error_memory(err, "a learned transform");
     if (status == PL_OK) {
         status = pl_flat_transform(&l->at, params, &t, err);
     }

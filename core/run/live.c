@@ -34,7 +34,7 @@ struct pl_live {
 pl_status pl_live_create(pl_live **out, pl_error *err)
 {
     *out = calloc(1, sizeof **out);
-    return *out != NULL ? PL_OK : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    return *out != NULL ? PL_OK : pl_error_memory(err, "a preview");
 }
 
 static void forget(pl_live *live)

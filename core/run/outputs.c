@@ -82,7 +82,7 @@ static pl_status run_rows(const pl_outputs_request *r, const float *x, const flo
     const size_t n = r->w0.cols, out = r->w0.rows;
     float *y = pl_alloc(3 * PIECE * out, sizeof *y);
     if (y == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for outputs of %zu rows", rows);
+        return pl_error_memory(err, "outputs of %zu rows", rows);
     }
     float *moved = y + PIECE * out, *used = moved + PIECE * out;
     pl_status status = PL_OK;

@@ -65,7 +65,7 @@ static pl_status weight_table(const pl_mat *w, size_t top, pl_channel_row *rows,
     float *rms = pl_alloc(w->cols, sizeof *rms);
     pl_status status = PL_OK;
     if (max == NULL || rms == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        status = pl_error_memory(err, "a picture");
     } else {
         pl_column_stats(pl_mat_view(w), max, rms, NULL);
         *count = top_rows(max, rms, w->cols, top, rows);
@@ -127,7 +127,7 @@ static pl_status maxima_after(pl_lab *lab, const pl_state *state, const pl_pictu
         pl_weights_make(lab, state, picture->layer, (pl_weights_of){.which = which}, &w, NULL, err);
     if (status == PL_OK) {
         *max = column_max(&w);
-        status = *max == NULL ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+        status = *max == NULL ? pl_error_memory(err, "a picture") : PL_OK;
     }
     pl_mat_deinit(&w);
     return status;
@@ -172,7 +172,7 @@ static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *pic
     }
     float *max = column_max(w);
     if (max == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a picture");
     }
     const size_t at = picture->n_pins++;
     picture->pins[at].max = max;
@@ -217,7 +217,7 @@ static pl_status picture_input(pl_lab *lab, const pl_state *state, pl_picture *p
     if (status == PL_OK) {
         picture->input = pl_alloc(info->cols, sizeof(float));
         if (picture->input == NULL) {
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            status = pl_error_memory(err, "a picture");
         } else {
             memcpy(picture->input, bench.stats->max, info->cols * sizeof(float));
             picture->n_inputs = top_rows(bench.stats->max, bench.stats->rms, info->cols,
@@ -252,7 +252,7 @@ static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_
     *out = NULL;
     pl_picture *picture = calloc(1, sizeof *picture);
     if (picture == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a picture");
     }
     picture->layer = layer;
     picture->rows = w->rows;
@@ -260,7 +260,7 @@ static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_
     picture->before = pl_alloc(w->cols, sizeof(float));
     picture->extreme = pl_alloc(w->cols, sizeof(float));
     bool missing = picture->before == NULL || picture->extreme == NULL;
-    pl_status status = missing ? pl_error_set(err, PL_ERR_MEMORY, "out of memory")
+    pl_status status = missing ? pl_error_memory(err, "a picture")
                                : weight_table(w, PL_PICTURE_TOP, picture->weights,
                                               &picture->n_weights, picture->before, err);
     if (status != PL_OK) {
@@ -331,7 +331,7 @@ pl_status pl_picture_copy(const pl_picture *from, pl_picture **out, pl_error *er
     *out = NULL;
     pl_picture *to = malloc(sizeof *to);
     if (to == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a picture");
     }
     bool failed = false;
     *to = *from;
@@ -345,7 +345,7 @@ pl_status pl_picture_copy(const pl_picture *from, pl_picture **out, pl_error *er
     }
     if (failed) {
         pl_picture_destroy(to);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a picture");
     }
     *out = to;
     return PL_OK;

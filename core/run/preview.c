@@ -110,8 +110,7 @@ static pl_status choose_rows(pl_preview *p, pl_error *err)
     const pl_view w0 = p->w0;
     holder *holders = pl_alloc(w0.cols, sizeof *holders);
     if (holders == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a preview of %zu columns",
-                            w0.cols);
+        return pl_error_memory(err, "a preview of %zu columns", w0.cols);
     }
     find_holders(w0, holders);
     const size_t bins = min_size(w0.cols, p->piece_rows);
@@ -138,7 +137,7 @@ pl_status pl_preview_create(pl_view w0, pl_preview **out, pl_error *err)
     const size_t n = w0.cols;
     pl_preview *p = calloc(1, sizeof *p);
     if (p == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a preview");
+        return pl_error_memory(err, "a preview");
     }
     p->w0 = w0;
     const double fit = piece_work(n) / (LEAST * (double)n * (double)n);
@@ -160,8 +159,7 @@ pl_status pl_preview_create(pl_view w0, pl_preview **out, pl_error *err)
         p->place[r] = SIZE_MAX;
     }
     pl_status status = room ? pl_row_sample_create(w0, &p->sample, err)
-                            : pl_error_set(err, PL_ERR_MEMORY,
-                                           "out of memory for a preview of %zu x %zu", w0.rows, n);
+                            : pl_error_memory(err, "a preview of %zu x %zu", w0.rows, n);
     if (status == PL_OK) {
         status = choose_rows(p, err);
     }

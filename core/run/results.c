@@ -108,8 +108,7 @@ static void write_own(json_t *about, const pl_method *method, const pl_method_re
 /* Whether nothing of an entry's object was lost for lack of memory since `before`. */
 static pl_status whole_entry(const json_t *about, unsigned before, pl_error *err)
 {
-    return about != NULL ? pl_memory_check(before, err)
-                         : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a result");
+    return about != NULL ? pl_memory_check(before, err) : pl_error_memory(err, "a result");
 }
 
 static void set_id(json_t *object, const char *name, bool has, pl_id id)
@@ -159,7 +158,7 @@ pl_status pl_result_key(pl_id problem, const pl_spec *precondition, const pl_spe
     }
     *out = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
-    return failed ? pl_error_set(err, PL_ERR_MEMORY, "out of memory") : PL_OK;
+    return failed ? pl_error_memory(err, "a result") : PL_OK;
 }
 
 /* A size that an entry states, SIZE_MAX where it states none. */
@@ -499,8 +498,7 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
         return PL_OK;
     }
     if (status == PL_ERR_MEMORY || pl_memory_failures() != before) {
-        return pl_error_set(err, PL_ERR_MEMORY, "%s: out of memory for its solved weights",
-                            info->name);
+        return pl_error_memory(err, "its solved weights of %s", info->name);
     }
     if (status == PL_ERR_CHANGED) {
         if (strstr(why.message, info->name) == NULL) {

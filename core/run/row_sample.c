@@ -64,8 +64,7 @@ pl_status pl_row_sample_create(pl_view w0, pl_row_sample **out, pl_error *err)
     }
     if (!room) {
         pl_row_sample_destroy(s);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a sample of %zu x %zu", w0.rows,
-                            w0.cols);
+        return pl_error_memory(err, "a sample of %zu x %zu", w0.rows, w0.cols);
     }
     *out = s;
     return PL_OK;
@@ -120,7 +119,7 @@ static pl_status rounding_scale(pl_factors *factors, pl_view w, size_t group_siz
     const size_t groups = pl_grid_groups(&grid, w.cols);
     double *weight = pl_alloc(groups, sizeof *weight);
     if (weight == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu groups", groups);
+        return pl_error_memory(err, "%zu groups", groups);
     }
     pl_factors_group_norms(factors, group_size, weight);
     for (size_t k = 0; k < groups; k++) {
@@ -177,9 +176,9 @@ static pl_status rank_rows(pl_row_sample *s, pl_factors *factors, pl_task *task,
     const size_t rows = s->w0.rows;
     ranked *list = pl_alloc(rows, sizeof *list);
     double *scale = s->x[ROUNDED]; /* is set anew behind this */
-    pl_status status =
-        list != NULL ? pl_row_energies(factors, (pl_view){0}, s->w0, s->energies, task, err)
-                     : pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu rows", rows);
+    pl_status status = list != NULL
+                           ? pl_row_energies(factors, (pl_view){0}, s->w0, s->energies, task, err)
+                           : pl_error_memory(err, "%zu rows", rows);
     if (status == PL_OK) {
         status = rounding_scale(factors, s->w0, RANK_GROUP, scale, err);
     }

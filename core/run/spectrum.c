@@ -83,7 +83,7 @@ static pl_status write_stored(pl_store *store, pl_id key, const char *site, cons
                   "site", site, "n", (json_int_t)s->n, "ends", (json_int_t)s->ends, "threads",
                   pl_linalg_threads(), "version", PL_VERSION);
     if (about == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a spectrum");
     }
     const pl_section sections[] = {
         {"values", s->values, s->n * sizeof(double)},
@@ -134,7 +134,7 @@ pl_status pl_spectrum_load(pl_lab *lab, const pl_state *state, pl_id calibration
     out->values = pl_alloc(out->n, sizeof(double));
     out->vectors = pl_alloc(2 * out->ends * out->n, sizeof(double));
     if (status == PL_OK && (out->values == NULL || out->vectors == NULL)) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a spectrum");
+        status = pl_error_memory(err, "a spectrum");
     }
     pl_store *store = pl_lab_store(lab);
     if (status == PL_OK && read_stored(store, key, out) != PL_OK) {

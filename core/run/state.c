@@ -26,7 +26,7 @@ pl_status pl_source_create(pl_model *model, const char *path, const char *demo, 
         free(path_copy);
         free(demo_copy);
         pl_model_close(model);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory while opening a model");
+        return pl_error_memory(err, "a model");
     }
     counted->source = (pl_source){.model = model, .path = path_copy, .demo = demo_copy};
     atomic_init(&counted->count, 1);
@@ -58,7 +58,7 @@ pl_status pl_source_set_inputs(pl_source *source, const char *path, pl_error *er
 {
     char *copy = strdup(path);
     if (copy == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory while opening a model");
+        return pl_error_memory(err, "a model");
     }
     free(source->inputs);
     source->inputs = copy;
@@ -116,7 +116,7 @@ pl_status pl_calibration_set(pl_calibration *calibration, const char *const *tex
         if (next.texts[i] == NULL) {
             next.n_texts = i;
             calibration_deinit(&next);
-            return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            return pl_error_memory(err, "the state");
         }
     }
     calibration_deinit(calibration);
@@ -158,21 +158,20 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
     for (size_t i = 0; status == PL_OK && i < from->n_overrides; i++) {
         to->overrides[i].glob = strdup(from->overrides[i].glob);
         if (to->overrides[i].glob == NULL) {
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            status = pl_error_memory(err, "the state");
         } else {
             to->n_overrides = i + 1;
         }
     }
     if (status == PL_OK && from->imported.path != NULL) {
         to->imported.path = strdup(from->imported.path);
-        status = to->imported.path != NULL ? PL_OK
-                                           : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        status = to->imported.path != NULL ? PL_OK : pl_error_memory(err, "the state");
     }
     if (status == PL_OK && from->solved != NULL) {
         size_t n = layer_count(from);
         to->solved = calloc(n, sizeof *to->solved);
         if (to->solved == NULL) {
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+            status = pl_error_memory(err, "the state");
         } else {
             memcpy(to->solved, from->solved, n * sizeof *to->solved);
         }
@@ -187,7 +186,7 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
 {
     pl_solved *solved = calloc(pl_model_layer_count(source->model) + 1, sizeof *solved);
     if (solved == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "the state");
     }
     pl_calibration calibration = {.protocol = default_protocol};
     if (source->demo != NULL) {
@@ -273,7 +272,7 @@ pl_status pl_state_set_import(pl_state *state, const char *path, pl_id id, pl_er
 {
     char *copy = strdup(path);
     if (copy == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "the state");
     }
     if (!pl_id_equal(id, state->imported.id)) {
         pl_state_drop_imports(state, NULL);

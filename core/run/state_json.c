@@ -127,7 +127,7 @@ pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)
     *spec = (pl_spec){0};
     char *copy = strdup(text);
     if (copy == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "the state");
     }
     char *rest = NULL;
     char *word = strtok_r(copy, " ", &rest);
@@ -182,7 +182,7 @@ static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *e
             pl_override *over = &state->overrides[state->n_overrides];
             over->glob = strdup(glob);
             if (over->glob == NULL) {
-                return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+                return pl_error_memory(err, "the state");
             }
             over->slot = slot;
             over->spec = spec;

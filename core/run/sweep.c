@@ -356,7 +356,7 @@ static pl_status read_text(work *w, pl_error *err)
     }
     w->ids = pl_alloc(tokens->count, sizeof *w->ids);
     if (w->ids == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a sweep");
     }
     memcpy(w->ids, tokens->ids, tokens->count * sizeof *w->ids);
     w->n_ids = tokens->count;
@@ -438,9 +438,8 @@ static pl_status write_perplexity(pl_store *store, pl_id key, const pl_sweep_poi
     const pl_section section = {"perplexity", values, sizeof values};
     json_t *about = json_pack("{s:s, s:f, s:s}", "holds", "a perplexity and its standard error",
                               "perplexity", point->perplexity, "version", PL_VERSION);
-    pl_status status = about != NULL
-                           ? pl_store_replace(store, KIND, key, about, &section, 1, err)
-                           : pl_error_set(err, PL_ERR_MEMORY, "out of memory for a perplexity");
+    pl_status status = about != NULL ? pl_store_replace(store, KIND, key, about, &section, 1, err)
+                                     : pl_error_memory(err, "a perplexity");
     json_decref(about);
     return status;
 }

@@ -21,8 +21,8 @@ static pl_status write_transform(pl_lab *lab, pl_id key, const pl_transform *t, 
     const unsigned before = pl_memory_failures();
     json_t *about = json_object();
     const size_t count = pl_transform_sections(t, about, sections);
-    pl_status status = about != NULL ? pl_memory_check(before, err)
-                                     : pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+    pl_status status =
+        about != NULL ? pl_memory_check(before, err) : pl_error_memory(err, "a transform");
     if (status == PL_OK) {
         status =
             pl_store_replace(pl_lab_store(lab), kind_transform, key, about, sections, count, err);

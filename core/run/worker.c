@@ -170,7 +170,7 @@ pl_status pl_worker_create(pl_worker **out, pl_error *err)
     *out = NULL;
     pl_worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory");
+        return pl_error_memory(err, "a job");
     }
     if (pipe2(worker->pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
         free(worker);

@@ -46,8 +46,7 @@ static pl_status reduction_init(reduction *r, const pl_sym *g, pl_error *err)
     r->diagonal = pl_alloc(3 * n, sizeof(double));
     r->w = pl_alloc((n + 1) * PANEL, sizeof(double));
     if (r->a == NULL || r->diagonal == NULL || r->w == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY,
-                            "out of memory for the eigenvalues of a %zu x %zu matrix", n, n);
+        return pl_error_memory(err, "the eigenvalues of a %zu x %zu matrix", n, n);
     }
     r->below = r->diagonal + n;
     r->tau = r->below + n;
@@ -277,7 +276,7 @@ static pl_status tridiagonal_vectors(const reduction *r, const double *values, s
     lapack_int *block = calloc(2 * n + count, sizeof *block);
     pl_status status = PL_OK;
     if (rising == NULL || block == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for eigenvectors");
+        status = pl_error_memory(err, "eigenvectors");
         goto done;
     }
     lapack_int *split = block + n, *failed = split + n;
@@ -365,7 +364,7 @@ pl_status pl_eigen_symmetric(const pl_sym *g, size_t top, size_t tail, pl_eigen 
         out->values = pl_alloc(n, sizeof *out->values);
         out->vectors = pl_alloc((top + tail) * n, sizeof *out->vectors);
         if (out->values == NULL || out->vectors == NULL) {
-            status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %zu eigenvalues", n);
+            status = pl_error_memory(err, "%zu eigenvalues", n);
         }
     }
     if (status == PL_OK) {

@@ -88,8 +88,7 @@ pl_status pl_hadamard_create(size_t n, pl_hadamard **out, pl_error *err)
     }
     if (!made) {
         pl_hadamard_destroy(h);
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a Hadamard matrix of order %zu",
-                            n);
+        return pl_error_memory(err, "a Hadamard matrix of order %zu", n);
     }
     *out = h;
     return PL_OK;

@@ -174,8 +174,7 @@ pl_status pl_lambda_max(const pl_sym *g, double *out, pl_task *task, pl_error *e
     lanczos s;
     pl_status status = PL_OK;
     if (!allocate(&s, g)) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for %d Lanczos vectors of %zu",
-                              CYCLE, n);
+        status = pl_error_memory(err, "%d Lanczos vectors of %zu", CYCLE, n);
         goto done;
     }
     random_start(&s);

@@ -293,11 +293,11 @@ pl_status pl_orthogonalize(double *a, size_t n, pl_error *err)
     double *sign = malloc(n * sizeof *sign);
     pl_status status = PL_OK;
     if (tau == NULL || sign == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a QR of %zu x %zu", n, n);
+        status = pl_error_memory(err, "a QR of %zu x %zu", n, n);
     }
     if (status == PL_OK && LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)n, a,
                                           (lapack_int)n, tau) != 0) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a QR of %zu x %zu", n, n);
+        status = pl_error_memory(err, "a QR of %zu x %zu", n, n);
     }
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         const double r = a[i * n + i];
@@ -308,7 +308,7 @@ pl_status pl_orthogonalize(double *a, size_t n, pl_error *err)
     }
     if (status == PL_OK && LAPACKE_dorgqr(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)n,
                                           (lapack_int)n, a, (lapack_int)n, tau) != 0) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for a QR of %zu x %zu", n, n);
+        status = pl_error_memory(err, "a QR of %zu x %zu", n, n);
     }
     for (size_t i = 0; status == PL_OK && i < n * n; i++) {
         a[i] *= sign[i % n];
@@ -333,7 +333,7 @@ pl_status pl_invert(double *a, size_t n, pl_error *err)
 {
     lapack_int *pivots = malloc(n * sizeof *pivots);
     if (pivots == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for an inverse of %zu x %zu", n, n);
+        return pl_error_memory(err, "an inverse of %zu x %zu", n, n);
     }
     pl_status status = PL_OK;
     lapack_int info =

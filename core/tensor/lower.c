@@ -159,8 +159,7 @@ pl_status pl_lower_cholesky(pl_lower *l, bool *positive, size_t *column, pl_task
     }
     square = pl_alloc(l->width * l->width, sizeof *square);
     if (square == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a factor of %zu x %zu", l->n,
-                            l->n);
+        return pl_error_memory(err, "a factor of %zu x %zu", l->n, l->n);
     }
     for (size_t p = 0; p < l->panels; p++) {
         const place at = place_of(l, p);
@@ -368,8 +367,7 @@ pl_status pl_lower_inverse(pl_lower *l, double scale, float *out, pl_task *task,
     }
     product = pl_alloc(l->width * l->n, sizeof *product);
     if (product == NULL) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "out of memory for an inverse of %zu x %zu", l->n,
-                              l->n);
+        status = pl_error_memory(err, "an inverse of %zu x %zu", l->n, l->n);
         goto done;
     }
     for (size_t p = 0; p < l->panels; p++) {

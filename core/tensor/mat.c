@@ -14,8 +14,7 @@ static pl_status allocate(pl_mat *mat, size_t rows, size_t cols, pl_error *err)
     size_t count = 0;
     float *data = pl_mul(rows, cols, &count) ? pl_alloc(count, sizeof(float)) : NULL;
     if (data == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a matrix of %zu x %zu", rows,
-                            cols);
+        return pl_error_memory(err, "a matrix of %zu x %zu", rows, cols);
     }
     *mat = (pl_mat){.data = data, .rows = rows, .cols = cols};
     return PL_OK;

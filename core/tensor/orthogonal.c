@@ -10,7 +10,7 @@ pl_status pl_orthogonal_random(size_t n, uint64_t seed, float *q, pl_task *task,
 {
     double *a = pl_alloc(n * n, sizeof *a);
     if (a == NULL) {
-        return pl_error_set(err, PL_ERR_MEMORY, "out of memory for a rotation of %zu channels", n);
+        return pl_error_memory(err, "a rotation of %zu channels", n);
     }
     pl_rng rng;
     pl_rng_init(&rng, seed);
