@@ -51,8 +51,8 @@ static void test_looking(void **ctx)
             const json_t *layer = json_array_get(layers, i);
             run_check_keys(layer, "name rows cols weight_max weight_ratio");
             run_check_keys(layer, when == 1 ? "input_ratio?" : "input_ratio");
-            assert_true(run_number(layer, "weight_max") > 0);
-            assert_true(run_number(layer, "weight_ratio") >= 1);
+            expect_less(0, run_number(layer, "weight_max"));
+            expect_at_most(1, run_number(layer, "weight_ratio"));
         }
         const json_t *down = json_array_get(layers, 13);
         assert_string_equal(json_string_value(json_object_get(down, "name")),
@@ -74,7 +74,7 @@ static void test_looking(void **ctx)
     assert_string_equal(json_string_value(json_object_get(channel, "token")), "#");
 
     const json_t *tokens = json_object_get(run_result(&r, 10), "tokens");
-    assert_true(json_array_size(tokens) >= 4);
+    expect_at_most(4, json_array_size(tokens));
     run_check_keys(json_array_get(tokens, 0), "text id channel loss?");
     run_check_keys(json_array_get(tokens, 1), "text id channel loss");
     check_times(&r);
@@ -94,8 +94,8 @@ static void test_calibrate(void **ctx)
     json_t *result = run_result(&r, 0);
     run_check_keys(result, "tokens seconds tokens_per_second peak_bytes");
     assert_int_equal(run_number(result, "tokens"), 8 * 512);
-    assert_true(run_number(result, "peak_bytes") > 1e6);
-    assert_true(run_number(result, "peak_bytes") < (double)held);
+    expect_less(1e6, run_number(result, "peak_bytes"));
+    expect_less(run_number(result, "peak_bytes"), (double)held);
     assert_int_equal(ballast[held - 1], 1);
     free(ballast);
     assert_int_equal(run_number(run_result(&r, 1), "tokens"), 5 * 64);
@@ -107,13 +107,14 @@ static void check_report(const json_t *result, const char *keys)
 {
     run_check_keys(result, keys);
     run_check_keys(result, "relative_error group_max_before group_max_after seconds");
-    assert_true(run_number(result, "relative_error") >= 0);
-    assert_true(run_number(result, "relative_error") < 1);
+    expect_at_most(0, run_number(result, "relative_error"));
+    expect_less(run_number(result, "relative_error"), 1);
     if (json_is_number(json_object_get(result, "gap"))) {
-        assert_true(run_number(result, "objective") > 0);
-        assert_true(run_number(result, "gap") >= 0 && run_number(result, "gap") < 0.2);
+        expect_less(0, run_number(result, "objective"));
+        expect_at_most(0, run_number(result, "gap"));
+        expect_less(run_number(result, "gap"), 0.2);
         assert_int_equal(run_number(result, "iterations"), 20);
-        assert_true(run_number(result, "group_max_after") < run_number(result, "group_max_before"));
+        expect_less(run_number(result, "group_max_after"), run_number(result, "group_max_before"));
     }
 }
 
@@ -154,9 +155,10 @@ static void test_methods_and_solving(void **ctx)
     for (size_t i = 11; i <= 15; i += 4) {
         json_t *after = run_result(&r, i);
         run_check_keys(after, "perplexity mean_nll tokens seconds kl_mean top1_agreement");
-        assert_true(run_number(after, "kl_mean") > 0 && run_number(after, "kl_mean") < 0.5);
-        assert_true(run_number(after, "top1_agreement") > 0.8);
-        assert_true(run_number(after, "top1_agreement") <= 1);
+        expect_less(0, run_number(after, "kl_mean"));
+        expect_less(run_number(after, "kl_mean"), 0.5);
+        expect_less(0.8, run_number(after, "top1_agreement"));
+        expect_at_most(run_number(after, "top1_agreement"), 1);
     }
     assert_int_equal(run_number(run_result(&r, 12), "tokens"), 3 * 255);
     check_times(&r);
@@ -225,7 +227,8 @@ static void test_layers_are_ranked(void **ctx)
     assert_int_equal(json_array_size(ranked), 5);
     for (size_t i = 0; i < 5; i++) {
         const double ratio = run_number(json_array_get(ranked, i), "input_ratio");
-        assert_true(ratio <= last && ratio > 1);
+        expect_at_most(ratio, last);
+        expect_less(1, ratio);
         last = ratio;
     }
     const json_t *solved = json_object_get(run_result(&r, 3), "layers");
@@ -237,7 +240,7 @@ static void test_layers_are_ranked(void **ctx)
         const json_t *row = json_array_get(listed, i);
         const char *name = json_string_value(json_object_get(row, "name"));
         const double error = run_number(row, "rounded_error");
-        assert_true(error >= last);
+        expect_at_most(last, error);
         last = error;
         size_t k = 0;
         while (strcmp(json_string_value(json_object_get(json_array_get(solved, k), "name")), name)) {
@@ -339,7 +342,8 @@ static void check_bits(const json_t *solved, const json_t *layers, const json_t 
             const double groups = ceil(run_number(layer, "cols") / 128);
             const double each = 3 + 16 * groups / run_number(layer, "cols");
             pl_check_close(run_number(layer, "bits_per_weight"), each, 1e-9, 0);
-            assert_true(run_number(layer, "sqnr") > 5 && run_number(layer, "sqnr") < 60);
+            expect_less(5, run_number(layer, "sqnr"));
+            expect_less(run_number(layer, "sqnr"), 60);
             bits += count * each;
             weights += count;
         }
@@ -362,17 +366,17 @@ static void check_export(const char *methods, const char *name)
              "export dir=%s dtype=f32; layers; export dir=%s",
              methods, run_path(folders[0]), run_path(folders[1]));
     run r = run_demo(script);
-    assert_true(r.n_lines > 5);
+    expect_less(5, r.n_lines);
     size_t n = r.n_lines;
     double before = run_number(run_result(&r, n - 5), "perplexity");
     double printed = run_number(run_result(&r, n - 4), "perplexity");
-    assert_true(printed > before * 1.001);
+    expect_less(before * 1.001, printed);
     run_check_keys(run_result(&r, n - 3), "files bytes max_dtype_error");
     pl_check_close(run_number(run_result(&r, n - 3), "max_dtype_error"), 0, 0, 0);
     check_bits(run_result(&r, n - 6), json_object_get(run_result(&r, n - 2), "layers"),
                run_result(&r, n - 1));
     /* Half a step of float16 at the largest weight, which lies between 8 and 16. */
-    assert_true(run_number(run_result(&r, n - 1), "max_dtype_error") <= 0x1p-8);
+    expect_at_most(run_number(run_result(&r, n - 1), "max_dtype_error"), 0x1p-8);
     check_times(&r);
     run_free(&r);
     for (int half = 0; half < 2; half++) {

@@ -33,7 +33,7 @@ static char *png_chunk(const char *path, const char *type, const char *keyword)
     for (size_t at = 8; found == NULL && at + 12 <= size;) {
         size_t length = big_endian((unsigned char *)png + at);
         const char *data = png + at + 8;
-        assert_true(length <= size - at - 12);
+        expect_at_most(length, size - at - 12);
         size_t skip = keyword != NULL ? strlen(keyword) + 1 : 0;
         if (memcmp(png + at + 4, type, 4) == 0 &&
             (keyword == NULL || (length >= skip && memcmp(data, keyword, skip) == 0))) {
@@ -92,7 +92,7 @@ static void test_sizes(void **ctx)
     assert_int_equal(run_number(run_result(&r, 1), "width_px"), 200);
     assert_int_equal(run_number(run_result(&r, 1), "height_px"), 300);
     for (size_t i = 0; i < r.n_lines; i++) {
-        assert_true(r.seconds[i] < run_limit());
+        expect_less(r.seconds[i], run_limit());
     }
     run_free(&r);
     unsigned char *header = (unsigned char *)png_chunk(run_path("size2.png"), "IHDR", NULL);
@@ -210,7 +210,7 @@ static void check_npy(const char *what, const char *name, size_t rows, size_t co
     assert_int_equal(json_array_size(list), 2);
     assert_int_equal(json_integer_value(json_array_get(list, 0)), rows);
     assert_int_equal(json_integer_value(json_array_get(list, 1)), cols);
-    assert_true(r.seconds[0] < run_limit());
+    expect_less(r.seconds[0], run_limit());
     run_free(&r);
     char *npy = run_read(run_path(name), &size);
     assert_memory_equal(npy, "\x93NUMPY\x01\x00", 8);

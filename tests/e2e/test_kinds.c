@@ -26,7 +26,7 @@ static figures all_figures(void)
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
         const char *form = (*kind)->forms;
         do {
-            assert_true(all.count < MAX_FIGURES);
+            expect_less(all.count, MAX_FIGURES);
             char *text = all.texts[all.count++];
             size_t length = form != NULL ? strcspn(form, "|") : 0;
             snprintf(text, sizeof all.texts[0], "%s%s%.*s", (*kind)->name,
@@ -123,7 +123,8 @@ static void check_png(const char *png, size_t size, const char *of)
     const unsigned char *p = (const unsigned char *)png;
     assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
     assert_int_equal(big_endian(p + 16), 325);
-    assert_true(big_endian(p + 20) >= 50 && big_endian(p + 20) <= 650);
+    expect_at_most(50, big_endian(p + 20));
+    expect_at_most(big_endian(p + 20), 650);
     const char *density = find(png, size, "pHYs");
     assert_non_null(density);
     assert_int_equal(big_endian((const unsigned char *)density + 4), 3937);

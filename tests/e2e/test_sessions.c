@@ -43,7 +43,7 @@ static void change_weights(const char *folder)
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     assert_int_equal(stat(path, &before), 0);
     int fd = open(path, O_RDWR);
-    assert_true(fd >= 0);
+    expect_at_most(0, fd);
     const off_t end = before.st_size;
     for (off_t at = end / 2 + 1; at < end; at += 1000) { /* a mantissa's bit of an element */
         unsigned char byte = 0;
@@ -293,7 +293,7 @@ static void test_what_was_printed_is_in_the_session(void **ctx)
             snprintf(name, sizeof name, "killed%zu-%zu.planish", s, i);
             snprintf(session, sizeof session, "%s", run_path(name));
             const size_t printed = interrupt(session, script.data, after[i], signals[s]);
-            assert_true(printed >= after[i]);
+            expect_at_most(after[i], printed);
             char *said = run_read(run_path("stderr"), NULL);
             assert_true(
                 (strstr(said, "planish: interrupted; results that were finished are kept") !=

@@ -70,7 +70,7 @@ static void test_tokens(void **ctx)
     assert_int_equal(run_number(info, "blocks"), 30);
     assert_int_equal(run_number(info, "hidden_size"), 576);
     assert_int_equal(run_number(info, "vocab_size"), 49152);
-    assert_true(run_number(run_result(&r, 0), "seconds") < 2);
+    expect_less(run_number(run_result(&r, 0), "seconds"), 2);
     run_free(&r);
     json_decref(reference);
 }
@@ -98,15 +98,16 @@ static void test_from_outliers_to_weights(void **ctx)
     assert_int_equal(run_number(run_result(&r, 2), "tokens"), 4096);
     const json_t *top = json_array_get(json_object_get(run_result(&r, 3), "channels"), 0);
     assert_int_equal(run_number(top, "channel"), 247);
-    assert_true(run_number(top, "ratio") > 6);
+    expect_less(6, run_number(top, "ratio"));
     const json_t *solved = run_result(&r, 7);
     run_check_keys(solved, "objective gap iterations relative_error rounded_relative_error bound "
                            "group_max_before group_max_after seconds");
-    assert_true(run_number(solved, "gap") >= 0 && run_number(solved, "gap") < 1);
-    assert_true(run_number(solved, "group_max_after") < run_number(solved, "group_max_before"));
+    expect_at_most(0, run_number(solved, "gap"));
+    expect_less(run_number(solved, "gap"), 1);
+    expect_less(run_number(solved, "group_max_after"), run_number(solved, "group_max_before"));
     check_first_windows(2, reference, run_result(&r, 9));
-    assert_true(run_number(run_result(&r, 10), "kl_mean") > 0);
-    assert_true(run_number(run_result(&r, 10), "top1_agreement") > 0.9);
+    expect_less(0, run_number(run_result(&r, 10), "kl_mean"));
+    expect_less(0.9, run_number(run_result(&r, 10), "top1_agreement"));
     layers = json_object_get(run_result(&r, 11), "layers");
     run_check_keys(json_array_get(layers, 209), "input_ratio");
     run_free(&r);
@@ -117,10 +118,10 @@ static void check_astro(const json_t *solved, const json_t *known)
 {
     /* 20 iterations: above the optimum, below 200 steps of gradient descent. */
     double optimum = run_number(known, "optimum");
-    assert_true(run_number(solved, "objective") >= optimum * (1 - 1e-4));
-    assert_true(run_number(solved, "objective") < run_number(known, "pgd200"));
+    expect_at_most(optimum * (1 - 1e-4), run_number(solved, "objective"));
+    expect_less(run_number(solved, "objective"), run_number(known, "pgd200"));
     double objective = run_number(solved, "objective");
-    assert_true(objective * (1 - run_number(solved, "gap")) <= optimum * (1 + 1e-4));
+    expect_at_most(objective * (1 - run_number(solved, "gap")), optimum * (1 + 1e-4));
 }
 
 static void test_known_numbers(void **ctx)
@@ -189,7 +190,7 @@ static void test_known_transforms(void **ctx)
         const json_t *solved = run_result(&r, 5 + 2 * i);
         found[i] = run_number(solved, "output_error");
         pl_check_close(found[i], known[i], 0.1, 0);
-        assert_true(run_number(solved, "function_error") < 1e-4);
+        expect_less(run_number(solved, "function_error"), 1e-4);
     }
     pl_check_close(found[KNOWN - 1] / found[KNOWN - 2], known[KNOWN - 1] / known[KNOWN - 2], 0.05,
                    0);
@@ -200,7 +201,7 @@ static void test_known_transforms(void **ctx)
         snprintf(script, sizeof script, "%s; method rtn; method %s; solve all", line,
                  transforms[i]);
         r = RUN("--json", "--store", pl_test_smollm2_store(run_path("store")), model, "-c", script);
-        assert_true(run_number(run_last(&r), "function_error") < 1e-4);
+        expect_less(run_number(run_last(&r), "function_error"), 1e-4);
         run_free(&r);
     }
 }

@@ -18,10 +18,10 @@ static void test_function_is_kept(void **ctx)
         run r = run_demo(script);
         const json_t *all = run_last(&r);
         run_check_keys(all, "function_error condition output_error flatness_before flatness_after");
-        assert_true(run_number(all, "function_error") > 0);
-        assert_true(run_number(all, "function_error") < 1e-4);
-        assert_true(run_number(all, "condition") >= 1);
-        assert_true(run_number(all, "output_error") < 1e-2);
+        expect_less(0, run_number(all, "function_error"));
+        expect_less(run_number(all, "function_error"), 1e-4);
+        expect_at_most(1, run_number(all, "condition"));
+        expect_less(run_number(all, "output_error"), 1e-2);
         run_free(&r);
     }
 }
@@ -81,8 +81,8 @@ static void test_without_a_transform(void **ctx)
     /* The stored rows are a sample of the tokens behind the Gram matrix. */
     pl_check_close(run_number(plain, "output_error"), run_number(plain, "rounded_relative_error"),
                    0.2, 0);
-    assert_true(run_number(alone, "output_error") < 1e-9);
-    assert_true(run_number(run_result(&r, 6), "kl_mean") < 1e-6);
+    expect_less(run_number(alone, "output_error"), 1e-9);
+    expect_less(run_number(run_result(&r, 6), "kl_mean"), 1e-6);
     run_free(&r);
 }
 
@@ -102,10 +102,10 @@ static void test_activations_and_cache(void **ctx)
     const double before = perplexity_of(&r, 0);
     const double a8 = perplexity_of(&r, 2), a4 = perplexity_of(&r, 4);
     pl_check_close(a8, before, 2e-3, 0);
-    assert_true(a4 > before * 1.05);
-    assert_true(perplexity_of(&r, 6) < before + 0.5 * (a4 - before));
+    expect_less(before * 1.05, a4);
+    expect_less(perplexity_of(&r, 6), before + 0.5 * (a4 - before));
     pl_check_close(perplexity_of(&r, 9), before, 1e-3, 0);
-    assert_true(perplexity_of(&r, 11) > perplexity_of(&r, 9));
+    expect_less(perplexity_of(&r, 9), perplexity_of(&r, 11));
     const json_t *said = json_object_get(run_result(&r, 4), "activations");
     pl_check_close(run_number(said, "bits"), 4, 0, 0);
     assert_true(json_is_null(json_object_get(run_result(&r, 4), "kv")));
@@ -155,7 +155,7 @@ static void test_cost(void **ctx)
     pl_check_close(run_number(run_result(&r, 2), "flops_per_token"), 0, 0, 0);
     /* 144 = 36 x 2^2: two stages of butterflies, then 36 by 36. */
     pl_check_close(run_number(run_result(&r, 4), "flops_per_token"), 144 * 2 + 2 * 144 * 36, 0, 0);
-    assert_true(run_number(run_result(&r, 4), "seconds_per_token") > 0);
+    expect_less(0, run_number(run_result(&r, 4), "seconds_per_token"));
     pl_check_close(run_number(run_result(&r, 7), "flops_per_token"), 2 * 144 * 144, 0, 0);
     pl_check_close(run_number(run_result(&r, 7), "bytes"), 4 * 144 * 144, 0, 0);
     run_free(&r);

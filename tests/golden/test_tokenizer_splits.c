@@ -114,7 +114,8 @@ static void texts_are_cut_as_by_tokenizers(void **state)
     size_t i, named = 0;
     json_t *kind;
     pl_temp_init(&temp);
-    assert_true(json_array_size(kinds) > 30 && json_array_size(texts) > 30);
+    expect_less(30, json_array_size(kinds));
+    expect_less(30, json_array_size(texts));
     json_array_foreach(kinds, i, kind)
     {
         const char *pre = json_string_value(json_object_get(kind, "pre"));
@@ -128,7 +129,7 @@ static void texts_are_cut_as_by_tokenizers(void **state)
             named++;
         }
     }
-    assert_true(named >= 12);
+    expect_at_most(12, named);
     json_decref(values);
     pl_temp_deinit(&temp);
 }
@@ -150,7 +151,7 @@ static void every_name_can_be_read(void **state)
         pl_tokenizer_destroy(t);
         count++;
     }
-    assert_true(count >= 75);
+    expect_at_most(75, count);
     assert_null(pl_pre_find(""));
     assert_null(pl_pre_find("llama"));
     pl_buf_deinit(&names);

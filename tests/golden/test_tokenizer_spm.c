@@ -24,7 +24,8 @@ static json_t *make_tokens(spm_token tokens[COUNT])
     {
         const json_int_t id = json_integer_value(value);
         const bool normal = id >= SPECIAL + BYTES;
-        assert_true(id >= 0 && id < COUNT);
+        expect_at_most(0, id);
+        expect_less(id, COUNT);
         tokens[id] = (spm_token){text, normal ? (float)(SPECIAL + BYTES - id) : 0,
                                  normal          ? SPM_NORMAL
                                  : id >= SPECIAL ? SPM_BYTE

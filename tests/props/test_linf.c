@@ -85,9 +85,9 @@ static void pgd_never_rises(void **state)
         for (int steps = 1; steps <= MOST; steps++) {
             const pl_linf_report report = solve(&x, PL_SOLVER_PGD, steps);
             const double now = objective(&x);
-            assert_true(now <= last * (1.0 + 2e-7));
+            expect_at_most(now, last * (1.0 + 2e-7));
             pl_check_close(report.objective, now, 1e-6, 0);
-            assert_true(report.dual <= optimum(&x) * (1.0 + 1e-6));
+            expect_at_most(report.dual, optimum(&x) * (1.0 + 1e-6));
             last = now;
         }
         pl_factors_destroy(x.factors);
@@ -112,14 +112,14 @@ static void check_bracket(double rho_factor)
             report = solve_with(&x, PL_SOLVER_ADMM, i, rho_factor);
             const double primal = objective(&x);
             pl_check_close(report.objective, primal, 1e-6, 0);
-            assert_true(primal >= best * (1.0 - 2e-6));
-            assert_true(report.dual <= best * (1.0 + 2e-6));
-            assert_true(report.dual >= 0.0);
+            expect_at_most(best * (1.0 - 2e-6), primal);
+            expect_at_most(report.dual, best * (1.0 + 2e-6));
+            expect_at_most(0.0, report.dual);
             pl_check_close(report.gap, (report.objective - report.dual) / report.objective, 1e-9,
                            1e-12);
         }
         if (cases[c].spread < 1.0) {
-            assert_true(report.gap < 1e-4);
+            expect_less(report.gap, 1e-4);
         }
         pl_factors_destroy(x.factors);
     }
@@ -153,12 +153,12 @@ static void rho_for_each_channel(void **state)
                 pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, NULL, x.w, &report, NULL,
                                           &err),
                             err);
-                assert_true(report.worst_row_gap <= 1e-3);
+                expect_at_most(report.worst_row_gap, 1e-3);
                 pl_check_close(objective(&x), optimum(&x), 1.1e-3, 0);
                 needed[kind] = report.iterations;
             }
-            assert_true(needed[0] <= 60);
-            assert_true(2 * needed[0] <= needed[1]);
+            expect_at_most(needed[0], 60);
+            expect_at_most(2 * needed[0], needed[1]);
             pl_factors_destroy(x.factors);
         }
     }
@@ -205,7 +205,7 @@ static void warm_across_rho(void **state)
         options.iterations = 1;
         pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &report, NULL, &err),
                     err);
-        assert_true(report.objective - best < 0.01 * (cold - best));
+        expect_less(report.objective - best, 0.01 * (cold - best));
         pl_warm_destroy(warm);
     }
     pl_factors_destroy(x.factors);
@@ -234,7 +234,7 @@ static void dual_of_the_optimum(void **state)
             for (size_t i = k * GROUP; i < N && i < (k + 1) * GROUP; i++) {
                 norm += fabs(y[i]);
             }
-            assert_true(norm <= x.weights[k] * (1.0 + 1e-3));
+            expect_at_most(norm, x.weights[k] * (1.0 + 1e-3));
         }
         sum += ref_dual(x.normal.gn, N, x.w0 + r * N, y);
     }
@@ -268,8 +268,8 @@ static void any_dual_is_a_bound(void **state)
         }
         pl_linf_dual(&frame, frame.w0, ROWS, v, levels, 0.01, work, bounds);
         for (size_t r = 0; r < ROWS; r++) {
-            assert_true(bounds[r].dual <= x.optimum[r] * (1.0 + 1e-6));
-            assert_true(bounds[r].dual >= 0.0);
+            expect_at_most(bounds[r].dual, x.optimum[r] * (1.0 + 1e-6));
+            expect_at_most(0.0, bounds[r].dual);
         }
     }
     pl_factors_destroy(x.factors);

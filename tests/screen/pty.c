@@ -133,7 +133,7 @@ pl_pty *pl_pty_start_with(const char *folder, int rows, int cols, const char *te
     pty->cols = cols;
     struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
     pty->pid = forkpty(&pty->fd, NULL, NULL, &size);
-    assert_true(pty->pid >= 0);
+    expect_at_most(0, pty->pid);
     if (pty->pid == 0) {
         run_child(folder, term, locale, args, options);
     }

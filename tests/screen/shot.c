@@ -186,7 +186,7 @@ static char letter_of(cell c)
     while (i < legend.count && legend.looks[i] != c.look) {
         i++;
     }
-    assert_true(i < MAX_LOOKS);
+    expect_less(i, MAX_LOOKS);
     legend.looks[i] = c.look;
     legend.count = i < legend.count ? legend.count : i + 1;
     return letters[i];
@@ -326,12 +326,12 @@ pl_stored *pl_stored_read(const char *scene, int rows, int cols)
     char *rest = whole;
     for (char *line = NULL; (line = strsep(&rest, "\n")) != NULL;) {
         if (line[0] == '|') {
-            assert_true(stored->count > 0);
+            expect_less(0, stored->count);
             block *last = &stored->blocks[stored->count - 1];
-            assert_true(last->count < rows);
+            expect_less(last->count, rows);
             last->lines[last->count++] = line + 1;
         } else if (line[0] != '\0') {
-            assert_true(stored->count < MAX_BLOCKS);
+            expect_less(stored->count, MAX_BLOCKS);
             block *next = &stored->blocks[stored->count++];
             next->head = line;
             next->lines = calloc((size_t)rows, sizeof *next->lines);

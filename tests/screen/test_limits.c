@@ -141,7 +141,7 @@ static void test_a_terminal_without_measure(void **state)
     const struct winsize usual = {.ws_row = 24, .ws_col = 80};
     int fd = -1, status = 0;
     const pid_t pid = forkpty(&fd, NULL, NULL, &huge);
-    assert_true(pid >= 0);
+    expect_at_most(0, pid);
     if (pid == 0) {
         setenv("HOME", temp.folder, 1);
         setenv("TERM", "xterm-256color", 1);
@@ -174,7 +174,7 @@ static void test_terminals_not_known(void **state)
         const struct winsize size = {.ws_row = 24, .ws_col = 100};
         int fd = -1, status = 0;
         const pid_t pid = forkpty(&fd, NULL, NULL, &size);
-        assert_true(pid >= 0);
+        expect_at_most(0, pid);
         if (pid == 0) {
             setenv("HOME", temp.folder, 1);
             setenv("LC_ALL", "C.UTF-8", 1);

@@ -40,10 +40,10 @@ static void test_solve(void **ctx)
                                "relative_error rounded_relative_error group_max_after");
         check_number(run_number(report, "taken"), 0.25);
         check_number(run_number(report, "relative_error"), 0.0625);
-        assert_true(run_number(report, "clipped") > 0);
+        expect_less(0, run_number(report, "clipped"));
         assert_true(turn == 0 || run_number(report, "clipped") == clipped);
         clipped = run_number(report, "clipped");
-        assert_true(run_number(report, "rounded_relative_error") > 0);
+        expect_less(0, run_number(report, "rounded_relative_error"));
         run_check_keys(run_result(&r, 4), "taken clipped? damping_used");
         run_free(&r);
     }
@@ -121,13 +121,13 @@ static void test_format_and_export(void **ctx)
     run r = run_demo(script);
     assert_int_equal(r.status, 0);
     const double after = run_number(run_result(&r, 3), "perplexity");
-    assert_true(after > run_number(run_result(&r, 3), "original_perplexity"));
+    expect_less(run_number(run_result(&r, 3), "original_perplexity"), after);
     pl_check_close(run_number(run_last(&r), "perplexity"), after, 1e-9, 0);
     run_free(&r);
     r = run_demo("activations bits=4 symmetric=octaves; kv bits=4 symmetric=octaves; "
                  "method rtn bits=8; solve 1.q_proj; perplexity which=after windows=1");
     assert_int_equal(r.status, 0);
-    assert_true(run_number(run_result(&r, 3), "output_error") > 1e-4);
+    expect_less(1e-4, run_number(run_result(&r, 3), "output_error"));
     run_free(&r);
 }
 
@@ -194,7 +194,7 @@ static void test_knob(void **ctx)
                     err);
         const double share = turn == 0 ? 0.2 : 0.3;
         check_number(report.relative_error, share * share);
-        assert_true(seen.count > 0);
+        expect_less(0, seen.count);
         pl_check_close(seen.group_max, report.group_max_after, 0.1, 0);
         pl_check_close(seen.error, report.relative_error, 0.1, 0);
         assert_true(isnan(seen.rounded) ||

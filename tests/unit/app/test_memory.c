@@ -182,7 +182,7 @@ static void test_memory_that_is_not_there(void **ctx)
         outcome o = {0};
         run_all(&temp, at, 0, false, &o, &expected, &count);
         outcome_free(&o);
-        assert_true(count > 0);
+        expect_less(0, count);
         const long step = count / most + 1;
         for (long n = 1; n <= count; n += step) {
             run_all(&temp, at, n, false, &o, &expected, NULL);

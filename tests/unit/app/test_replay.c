@@ -80,7 +80,7 @@ static void check_replay(const char *script, bool whole)
         assert_true(a == NULL || pl_id_equal(*a, *b));
         solved += a != NULL;
     }
-    assert_true(solved > 0);
+    expect_less(0, solved);
     pl_buf_deinit(&said);
     pl_buf_deinit(&again);
     pl_front_close(&first);

@@ -44,7 +44,7 @@ static void below_is_even(void **state)
     int seen[6] = {0};
     for (int i = 0; i < 60000; i++) {
         uint64_t x = pl_rng_below(&rng, 6);
-        assert_true(x < 6);
+        expect_less(x, 6);
         seen[x]++;
     }
     for (int i = 0; i < 6; i++) {
@@ -62,7 +62,8 @@ static void uniform_and_normal_have_their_moments(void **state)
     double sum = 0, square = 0, fourth = 0, uniform = 0;
     for (int i = 0; i < COUNT; i++) {
         double u = pl_rng_uniform(&rng);
-        assert_true(u >= 0 && u < 1);
+        expect_at_most(0, u);
+        expect_less(u, 1);
         uniform += u;
         double z = pl_rng_normal(&rng);
         sum += z;

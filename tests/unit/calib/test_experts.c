@@ -128,9 +128,10 @@ static void check_site(fixture *f, pl_id key, size_t site)
                            1e-5 * scale);
         }
     }
-    assert_true(stats.sample_rows <= SAMPLE && stats.sample_rows < c.rows);
+    expect_at_most(stats.sample_rows, SAMPLE);
+    expect_less(stats.sample_rows, c.rows);
     for (size_t r = 1; r < stats.sample_rows; r++) {
-        assert_true(stats.sample_position[r] > stats.sample_position[r - 1]);
+        expect_less(stats.sample_position[r - 1], stats.sample_position[r]);
     }
     pl_site_stats_deinit(&stats);
 }
@@ -209,7 +210,7 @@ static void an_expert_without_tokens_is_all_zero(void **state)
             err);
         if (!(stats.tokens > 0)) {
             empty++;
-            assert_true(pl_model_site(f->model, s)->expert < PL_SHARED_EXPERT);
+            expect_less(pl_model_site(f->model, s)->expert, PL_SHARED_EXPERT);
             assert_int_equal(stats.sample_rows, 0);
             for (size_t i = 0; i < stats.n * stats.n; i++) {
                 pl_check_close(stats.gram[i], 0, 0, 0);

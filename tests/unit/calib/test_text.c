@@ -156,7 +156,7 @@ static void test_random_windows(void **state)
     pl_check_ok(pl_protocol_starts(&p, 15, b, &err), err);
     assert_memory_equal(a, b, sizeof a);
     for (size_t i = 0; i < MANY; i++) {
-        assert_true(a[i] <= 5);
+        expect_at_most(a[i], 5);
         seen[a[i]]++;
     }
     for (size_t i = 0; i < 6; i++) {

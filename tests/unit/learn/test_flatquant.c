@@ -87,7 +87,7 @@ static void test_learns(void **ctx)
         first += f.now.losses[i];
         last += f.now.losses[192 + i];
     }
-    assert_true(last < 0.6 * first);
+    expect_less(last, 0.6 * first);
     pl_flatquant_deinit(&f);
 }
 
@@ -131,8 +131,8 @@ static void test_takes_back(void **ctx)
     const pl_spec wild = SPEC("steps", "60", "rate", "3", "seed", "1");
     begin(&f, &wild, &s, NULL);
     learn(&f, UINT64_MAX);
-    assert_true(f.now.rollbacks > 0);
-    assert_true(f.now.rate_share < 1.0);
+    expect_less(0, f.now.rollbacks);
+    expect_less(f.now.rate_share, 1.0);
     pl_check_says(f.now.trouble, "rolled back to step");
     assert_true(f.now.stopped || f.now.step == 60);
     pl_check_ok(pl_flat_transform(&f.now.at, f.good, &t, &err), err);
@@ -141,7 +141,7 @@ static void test_takes_back(void **ctx)
         assert_true(isfinite(f.now.losses[i]));
         worst = fmax(worst, f.now.losses[i]);
     }
-    assert_true(worst <= 10.0 * f.now.losses[0]);
+    expect_at_most(worst, 10.0 * f.now.losses[0]);
     pl_transform_destroy(t);
     pl_flatquant_deinit(&f);
 

@@ -66,7 +66,7 @@ static void plain_log_p(const fixture *f, const int32_t *ids, size_t length, con
     static float x[LENGTH * TINY_HIDDEN];
     pl_forward *forward = NULL;
     pl_error err;
-    assert_true(length <= LENGTH);
+    expect_at_most(length, LENGTH);
     pl_check_ok(pl_forward_create(f->model, length, &forward, &err), err);
     pl_check_ok(pl_forward_embed(forward, ids, length, x, &err), err);
     for (size_t b = 0; b < TINY_BLOCKS; b++) {
@@ -238,7 +238,8 @@ static void test_compare(void **state)
     for (size_t w = 0; w < 5; w++) {
         plain_window(&f, f.ids + w * LENGTH, 1, &hooks, &e);
     }
-    assert_true(e.kl > 0.01 && e.agreed < (double)e.tokens);
+    expect_less(0.01, e.kl);
+    expect_less(e.agreed, (double)e.tokens);
     const pl_ppl_spec spec = {.protocol = PL_PPL_GPTQ, .length = LENGTH, .windows = 5};
     const pl_ppl_result both = measure(&f, spec, &hooks, true);
     check_result(&both, &e, true);
@@ -299,14 +300,17 @@ static void test_spread(void **state)
     const pl_ppl_result r = measure(&f, spec, &hooks, true);
     const pl_ppl_result again = measure(&f, spec, &hooks, true);
     assert_true(r.perplexity == plain.perplexity && r.kl_mean == plain.kl_mean);
-    assert_true(r.spread_least <= r.perplexity && r.perplexity <= r.spread_largest);
-    assert_true(r.spread_deviation > 0 && r.spread_deviation < 1e-5 * r.perplexity);
-    assert_true(r.spread_deviation <= r.spread_largest - r.spread_least);
+    expect_at_most(r.spread_least, r.perplexity);
+    expect_at_most(r.perplexity, r.spread_largest);
+    expect_less(0, r.spread_deviation);
+    expect_less(r.spread_deviation, 1e-5 * r.perplexity);
+    expect_at_most(r.spread_deviation, r.spread_largest - r.spread_least);
     assert_true(r.spread_deviation == again.spread_deviation);
     assert_true(r.spread_least == again.spread_least);
     spec.spread = 6; /* the first five are the same ones */
     const pl_ppl_result more = measure(&f, spec, &hooks, true);
-    assert_true(more.spread_least <= r.spread_least && more.spread_largest >= r.spread_largest);
+    expect_at_most(more.spread_least, r.spread_least);
+    expect_at_most(r.spread_largest, more.spread_largest);
     close_fixture(&f);
     assert_int_equal(pl_digits_of(1286.23, 40), 3);
     assert_int_equal(pl_digits_of(39.87, 1.2), 2);
@@ -373,7 +377,7 @@ static void test_progress_and_cancel(void **state)
     w.stop = true;
     assert_int_equal(pl_perplexity(f.model, f.ids, TEXT, &spec, &hooks, true, &r, &w.task, &err),
                      PL_ERR_CANCELLED);
-    assert_true(w.last < 4 * LENGTH);
+    expect_less(w.last, 4 * LENGTH);
     close_fixture(&f);
 }
 
@@ -432,7 +436,7 @@ static void test_probe(void **state)
             pl_check_close(out[t].loss, -p[(t - 1) * TINY_VOCAB + (size_t)f.ids[t]], 1e-5, 1e-5);
         }
     }
-    assert_true(massive > 0);
+    expect_less(0, massive);
     pl_check_ok(pl_probe(f.model, f.ids, 1, NULL, out, NULL, &err), err);
     assert_true(isnan(out[0].loss));
     assert_int_equal(pl_probe(f.model, f.ids, 0, NULL, out, NULL, &err), PL_ERR_USAGE);

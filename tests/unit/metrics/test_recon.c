@@ -120,14 +120,14 @@ static void test_packed(void **state)
                     err);
         pl_factors_destroy(factors);
     }
-    assert_true(error[0] > 0.1);
+    expect_less(0.1, error[0]);
     pl_check_close(error[1], error[0], 1e-6, 0);
     double lost = 0, whole = 0;
     for (size_t r = 0; r < TALL; r++) {
         lost += energies[1][r];
         whole += energies[0][TALL + r];
         for (size_t i = r; i < 2 * TALL; i += TALL) {
-            assert_true(energies[0][i] > 0);
+            expect_less(0, energies[0][i]);
             pl_check_close(energies[1][i], energies[0][i], 1e-5, 0);
         }
     }
@@ -209,7 +209,8 @@ static void check_bound(fixture *f, size_t group_size)
         pl_check_close(norms[k], sqrt((double)T) * from_factors[k], 1e-6, 0);
     }
     const double error = sqrt(output_energy(f, f->w0, f->w) * T);
-    assert_true(error > 0 && error <= bound);
+    expect_less(0, error);
+    expect_at_most(error, bound);
 }
 
 static void test_bound(void **state)

@@ -210,7 +210,7 @@ static void quick_matches_are_onigurumas(void **state)
                 at = span.end;
             }
         }
-        assert_true(answered > asked / 2);
+        expect_less(asked / 2, answered);
         pl_pattern_destroy(plain);
         pl_matcher_destroy(matcher);
     }

@@ -198,7 +198,7 @@ static void the_written_tokenizer_gives_the_same_ids(void **state)
             pl_check_ok(
                 pl_tokenizer_encode(t, texts[i], strlen(texts[i]), 0, &ids, &count, NULL, &err),
                 err);
-            assert_true(count > 0);
+            expect_less(0, count);
             tokens_check(again, texts[i], ids, count);
             free(ids);
         }

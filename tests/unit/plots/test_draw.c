@@ -46,7 +46,7 @@ static void nothing_reaches_the_edges(void **state)
                     ink += white ? 0u : 1u;
                 }
             }
-            assert_true(ink > 100);
+            expect_less(100, ink);
             free(p.at);
         }
         pl_figure_deinit(&f);
@@ -90,8 +90,11 @@ static void text_is_5_to_10_points_for_every_preset(void **state)
                 double w = 72 * widths[i] / (double)grid;
                 pl_layout l;
                 pl_layout_make(&f, fonts, w, w * shapes[j], 0.24, &l);
-                assert_true(l.text >= 5 && l.text <= 10 && l.small >= 5 && l.small <= l.text);
-                assert_true(l.spine >= 0.25); /* a hairline that print shows */
+                expect_at_most(5, l.text);
+                expect_at_most(l.text, 10);
+                expect_at_most(5, l.small);
+                expect_at_most(l.small, l.text);
+                expect_at_most(0.25, l.spine); /* a hairline that print shows */
             }
         }
     }
@@ -99,7 +102,8 @@ static void text_is_5_to_10_points_for_every_preset(void **state)
     pl_layout l;
     pl_layout_make_with(&f, fonts, 720, 405, 0.24, &slide, 0, &l);
     pl_check_close(l.text, 16, 0, 0);
-    assert_true(l.small > 12 && l.tick > 4);
+    expect_less(12, l.small);
+    expect_less(4, l.tick);
     pl_fonts_destroy(fonts);
     pl_figure_deinit(&f);
 }
@@ -117,7 +121,8 @@ static void shared_axes_give_their_room_back(void **state)
     pl_draw_options options = {.no_x_label = true, .no_y_label = true};
     pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, NULL, &own, &err), err);
     pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, &options, &bare, &err), err);
-    assert_true(bare.x0 < 0.4 * own.x0 && bare.y1 < 0.4 * own.y1);
+    expect_less(bare.x0, 0.4 * own.x0);
+    expect_less(bare.y1, 0.4 * own.y1);
     options.margins = (pl_area){own.x0 + 7, own.y0 + 5, own.x1 + 3, own.y1 + 2};
     pl_check_ok(pl_draw_margins(&f, fonts, 240, 180, 0.24, &options, &kept, &err), err);
     pl_check_close(kept.x0, own.x0 + 7, 0, 0.25);
@@ -147,12 +152,12 @@ static void the_letter_is_bold_in_the_corner(void **state)
     pl_pixels without = pl_sample_draw(&f, 3, 2.5, 200, 0, 0, 0, NULL);
     pl_pixels with = pl_sample_draw(&f, 3, 2.5, 200, 0, 0, 0, &options);
     assert_int_equal(dark_in_corner(&without, 28), 0);
-    assert_true(dark_in_corner(&with, 28) > 20);
+    expect_less(20, dark_in_corner(&with, 28));
     pl_fonts *fonts = NULL;
     pl_error err = {0};
     pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
-    assert_true(pl_fonts_measure_bold(fonts, "a", 8).width >
-                1.05 * pl_fonts_measure(fonts, "a", 8, 0).width);
+    expect_less(1.05 * pl_fonts_measure(fonts, "a", 8, 0).width,
+                pl_fonts_measure_bold(fonts, "a", 8).width);
     pl_fonts_destroy(fonts);
     free(without.at);
     free(with.at);
@@ -191,8 +196,10 @@ static void names_never_overlap(void **state)
                 pl_layout_make(&f, fonts, 72 * w, 72 * h, 0.24, &l);
                 assert_true(!l.numbers ||
                             (rows_fit(&f, &l, fonts, true) && rows_fit(&f, &l, fonts, false)));
-                assert_true(l.plot.x1 > l.plot.x0 && l.plot.y1 > l.plot.y0);
-                assert_true(fmax(l.plot.x1, l.bar.x1) <= l.width && l.plot.y1 <= l.height);
+                expect_less(l.plot.x0, l.plot.x1);
+                expect_less(l.plot.y0, l.plot.y1);
+                expect_at_most(fmax(l.plot.x1, l.bar.x1), l.width);
+                expect_at_most(l.plot.y1, l.height);
             }
         }
         pl_figure_deinit(&f);
@@ -223,8 +230,8 @@ static void a_legend_that_would_hide_data_stands_above(void **state)
     pl_figure twelve = pl_sample_marks(PL_MARK_LINE, PL_FIGURE_SERIES, 30);
     pl_figure heat = sample(7);
     double plain = margin_above(&free_corner, fonts);
-    assert_true(margin_above(&twelve, fonts) > plain + 30);
-    assert_true(margin_above(&heat, fonts) > plain + 6);
+    expect_less(plain + 30, margin_above(&twelve, fonts));
+    expect_less(plain + 6, margin_above(&heat, fonts));
     pl_figure_deinit(&free_corner);
     pl_figure_deinit(&twelve);
     pl_figure_deinit(&heat);
@@ -257,7 +264,8 @@ static void a_vertical_rule_crosses_the_plot(void **state)
         dark += ink ? 1 : 0;
         rows++;
     }
-    assert_true(dark > 0.55 * rows && dark < 0.85 * rows); /* dashes: 4 on, 2 off */
+    expect_less(0.55 * rows, dark);
+    expect_less(dark, 0.85 * rows); /* dashes: 4 on, 2 off */
     free(p.at);
     pl_fonts_destroy(fonts);
     pl_figure_deinit(&f);

@@ -45,7 +45,8 @@ static void the_brightest_cell_is_at_its_place(void **state)
         double y;
         size_t count = find_bright(&f, &p, dpis[k], &x, &y);
         double cell = 3.25 * 2.5 * dpis[k] * dpis[k] / 200;
-        assert_true((double)count > 0.3 * cell && (double)count < cell);
+        expect_less(0.3 * cell, (double)count);
+        expect_less((double)count, cell);
         pl_check_close(x, 3.5 / 20, 0, 0.01);
         pl_check_close(y, 7.5 / 10, 0, 0.015);
         free(p.at);
@@ -68,7 +69,8 @@ static void one_cell_of_millions_is_drawn(void **state)
         double x;
         double y;
         size_t count = find_bright(&f, &p, dpi, &x, &y);
-        assert_true(count >= 1 && count <= 4);
+        expect_at_most(1, count);
+        expect_at_most(count, 4);
         pl_check_close(x, ((double)places[k][1] + 0.5) / 4096, 0, 0.012);
         pl_check_close(y, ((double)places[k][0] + 0.5) / 512, 0, 0.018);
         free(p.at);
@@ -98,7 +100,8 @@ static void thinning_puts_every_cell_somewhere(void **state)
             for (size_t i = 0; i < n; i++) {
                 found += columns[i] == 5 ? 1u : 0u;
             }
-            assert_true(found >= 1 && found <= n / CELLS + 2);
+            expect_at_most(1, found);
+            expect_at_most(found, n / CELLS + 2);
         }
     }
 }
@@ -117,12 +120,13 @@ static void cells_without_value_are_background(void **state)
         for (int x = 100; x < 250; x++) {
             uint32_t c = pl_pixel(&p, x, y);
             assert_true(pl_pixel_near(c, 0x010101u * (c & 255), 1)); /* no colour */
-            assert_true((c & 255) > 190);
+            expect_less(190, (c & 255));
             white += (c & 255) > 250 ? 1u : 0u;
             grey += (c & 255) < 240 ? 1u : 0u;
         }
     }
-    assert_true(white > grey && grey > 300);
+    expect_less(grey, white);
+    expect_less(300, grey);
     free(p.at);
     pl_figure_deinit(&f);
 }
@@ -137,10 +141,13 @@ static void the_bar_shows_the_palette(void **state)
     pl_draw_options options = {.palette = PL_PALETTE_CIVIDIS};
     pl_layout l;
     pl_layout_make_with(&f, fonts, 4 * 72, 4 * 72, 0.72, &options, 0, &l);
-    assert_true(l.bar.x0 > l.plot.x1 && l.bar.x1 < l.width && l.n_colour >= 3);
+    expect_less(l.plot.x1, l.bar.x0);
+    expect_less(l.bar.x1, l.width);
+    expect_at_most(3, l.n_colour);
     for (size_t i = 0; i < l.n_colour; i++) {
         double y = pl_layout_at_colour(&l, f.heat, l.colour[i].at);
-        assert_true(y >= l.bar.y0 - 1e-6 && y <= l.bar.y1 + 1e-6);
+        expect_at_most(l.bar.y0 - 1e-6, y);
+        expect_at_most(y, l.bar.y1 + 1e-6);
     }
     pl_pixels p = pl_sample_draw(&f, 4, 4, 100, 0, 0, 0, &options);
     for (int i = 1; i < 10; i++) {

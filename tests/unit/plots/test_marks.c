@@ -80,7 +80,7 @@ static void one_spike_of_100000_is_drawn(void **state)
             found += rows[y] > 0 ? 1u : 0u;
         }
         /* The plot is about 0.85 of the page, the spike 1 / 1.06 of it. */
-        assert_true(found > (size_t)(0.7 * height));
+        expect_less((size_t)(0.7 * height), found);
         pl_figure_deinit(&figure);
         free(rows);
     }
@@ -95,13 +95,15 @@ static void bars_keep_the_maximum(void **state)
     size_t count = 0;
     pl_error err = {0};
     pl_check_ok(pl_marks_bars(&figure, &layout, &figure.series[0], &bars, &count, &err), err);
-    assert_true(count > 100 && count < 2000);
+    expect_less(100, count);
+    expect_less(count, 2000);
     size_t tall = 0;
     for (size_t i = 0; i < count; i++) {
         if (bars[i].y0 < 100) {
             pl_check_close(bars[i].y0, pl_layout_at_y(&layout, &figure, 1), 0, 1e-9);
             double x = pl_layout_at_x(&layout, &figure, 54321);
-            assert_true(bars[i].x0 <= x && x <= bars[i].x1);
+            expect_at_most(bars[i].x0, x);
+            expect_at_most(x, bars[i].x1);
             tall++;
         }
     }
@@ -122,7 +124,7 @@ static void lines_keep_both_extremes(void **state)
     size_t count = 0;
     pl_error err = {0};
     pl_check_ok(pl_marks_points(&figure, &layout, series, &points, &count, &err), err);
-    assert_true(count < 4 * 1300);
+    expect_less(count, 4 * 1300);
     bool high = false;
     bool low = false;
     for (size_t i = 0; i < count; i++) {
@@ -143,13 +145,16 @@ static void legend_goes_where_it_hides_least(void **state)
     pl_check_ok(pl_ink_init(&ink, (pl_area){0, 0, 200, 100}, &err), err);
     pl_area box;
     assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
-    assert_true(box.x1 > 190 && box.y0 < 10); /* empty: upper right */
+    expect_less(190, box.x1);
+    expect_less(box.y0, 10); /* empty: upper right */
     pl_ink_add(&ink, (pl_area){100, 0, 200, 30}, PL_INK_EDGE);
     assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
-    assert_true(box.x0 < 10 && box.y0 < 10); /* then upper left */
+    expect_less(box.x0, 10);
+    expect_less(box.y0, 10); /* then upper left */
     pl_ink_add(&ink, (pl_area){0, 0, 100, 40}, PL_INK_BODY);
     assert_true(pl_legend_place(&ink, 50, 20, 4, &box));
-    assert_true(box.x1 > 190 && box.y1 > 90); /* then lower right */
+    expect_less(190, box.x1);
+    expect_less(90, box.y1); /* then lower right */
     pl_check_close(pl_ink_cost(&ink, box), 0, 0, 0);
     assert_false(pl_legend_place(&ink, 250, 20, 4, &box));
     pl_ink_add(&ink, (pl_area){0, 0, 200, 100}, PL_INK_TEXT);
@@ -172,9 +177,15 @@ static void layout_fits_every_page(void **state)
         for (double h = 0.5; h <= 40; h *= 1.7) {
             pl_layout l;
             pl_layout_make(&figure, fonts, 72 * w, 72 * h, 0.24, &l);
-            assert_true(l.plot.x0 >= 0 && l.plot.x1 <= 72 * w && l.plot.x0 < l.plot.x1);
-            assert_true(l.plot.y0 >= 0 && l.plot.y1 <= 72 * h && l.plot.y0 < l.plot.y1);
-            assert_true(l.text >= 5 && l.text <= 10 && l.small >= 5);
+            expect_at_most(0, l.plot.x0);
+            expect_at_most(l.plot.x1, 72 * w);
+            expect_less(l.plot.x0, l.plot.x1);
+            expect_at_most(0, l.plot.y0);
+            expect_at_most(l.plot.y1, 72 * h);
+            expect_less(l.plot.y0, l.plot.y1);
+            expect_at_most(5, l.text);
+            expect_at_most(l.text, 10);
+            expect_at_most(5, l.small);
             double end = -INFINITY;
             for (size_t i = 0; l.numbers && i < l.n_x; i++) {
                 if (l.x[i].major) {
@@ -211,7 +222,9 @@ static void long_texts_end_in_an_ellipsis(void **state)
     const char *text = "model.layers.15.self_attn.q_proj";
     double whole = pl_fonts_measure(fonts, text, 9, 0).width;
     double cut = pl_fonts_measure(fonts, text, 9, 60).width;
-    assert_true(whole > 100 && cut <= 60 && cut > 30);
+    expect_less(100, whole);
+    expect_at_most(cut, 60);
+    expect_less(30, cut);
     /* Bytes that are no UTF-8 and controls are measured escaped. */
     pl_check_close(pl_fonts_measure(fonts, "a\xff\n", 9, 0).width,
                    pl_fonts_measure(fonts, "a\\xff\\n", 9, 0).width, 0, 0);

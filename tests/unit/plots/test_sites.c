@@ -131,7 +131,7 @@ static void tokens_in_order(void **ctx)
     assert_non_null(f.heat);
     assert_int_equal(f.heat->rows, 96);
     assert_int_equal(f.heat->cols, 400);
-    assert_true(f.heat->rows * f.heat->cols * sizeof(float) < 1 << 20);
+    expect_less(f.heat->rows * f.heat->cols * sizeof(float), 1 << 20);
     assert_int_equal(f.y.n_names, 96);
     float top = 0;
     size_t before = SIZE_MAX;
@@ -143,7 +143,7 @@ static void tokens_in_order(void **ctx)
         while (row < stats.sample_rows && stats.sample_position[row] != position) {
             row++;
         }
-        assert_true(row < stats.sample_rows);
+        expect_less(row, stats.sample_rows);
         for (size_t c = 0; c < 400; c++) {
             pl_check_close(f.heat->values[r * 400 + c], fabsf(stats.sample[row * 400 + c]), 0, 0);
         }
@@ -172,7 +172,7 @@ static void tokens_by_size(void **ctx)
     float before = 0;
     for (size_t r = 0; r < 96; r++) {
         float max = largest(f.heat->values + r * f.heat->cols, f.heat->cols);
-        assert_true(max >= before); /* the largest on top */
+        expect_at_most(before, max); /* the largest on top */
         before = max;
     }
     pl_figure_deinit(&f);
@@ -302,7 +302,8 @@ static void sweep(void **ctx)
         pl_check_close(f.series[s].x[0], 1e-5, 1e-15, 0);
         pl_check_close(f.series[s].x[4], 0.1, 1e-15, 0);
     }
-    assert_true(f.series[0].y[4] > f.series[0].y[0] && f.series[2].y[4] < f.series[2].y[0]);
+    expect_less(f.series[0].y[0], f.series[0].y[4]);
+    expect_less(f.series[2].y[4], f.series[2].y[0]);
     pl_check_close(f.series[3].y[0], 1, 0, 0); /* the bound, by its first */
     assert_int_equal(f.n_rules, 2);
     assert_non_null(strstr(f.rules[0].label, "knee 0.0"));
@@ -312,7 +313,7 @@ static void sweep(void **ctx)
     pl_figure_deinit(&f);
     f = make(&d, "sweep", 1, false, SIZE_MAX);
     assert_int_equal(f.n_series, 2);
-    assert_true(f.series[0].x[4] < f.series[0].x[0]);
+    expect_less(f.series[0].x[4], f.series[0].x[0]);
     pl_figure_deinit(&f);
     demo_lab_deinit(&d);
 }

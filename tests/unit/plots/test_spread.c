@@ -23,13 +23,16 @@ static void fans_keep_all_extremes(void **state)
     size_t count = 0;
     pl_error err = {0};
     pl_check_ok(pl_spread_columns(&f, &layout, series, &columns, &count, &err), err);
-    assert_true(count > 1000 && count <= 1251);
+    expect_less(1000, count);
+    expect_at_most(count, 1251);
     double x = pl_layout_at_x(&layout, &f, AT);
     bool found = false;
     for (size_t i = 0; i < count; i++) {
         const pl_column *c = &columns[i];
         for (size_t k = 1; k < PL_SPREAD; k++) {
-            assert_true(c->y[k] <= c->y[k - 1] && c->top <= c->y[3] && c->top >= c->y[4]);
+            expect_at_most(c->y[k], c->y[k - 1]);
+            expect_at_most(c->top, c->y[3]);
+            expect_at_most(c->y[4], c->top);
         }
         if (fabs(c->x - x) <= layout.pixel) {
             found = found || (fabs(c->y[0] - pl_layout_at_y(&layout, &f, 0.01)) < 1e-9 &&
@@ -66,7 +69,8 @@ static void boxes_stand_side_by_side(void **state)
     }
     double shift = 1;
     double width = pl_spread_width(&f, &layout, &f.series[1], &shift);
-    assert_true(width <= 9 && width > 2);
+    expect_at_most(width, 9);
+    expect_less(2, width);
     pl_check_close(shift, 0, 0, 0);
     pl_figure_deinit(&f);
 }
@@ -112,8 +116,10 @@ static void bands_are_darker_inside(void **state)
     int narrow = ink_at(&p, x, pl_layout_at_y(&l, &f, 0.85), dpi);
     int median = ink_at(&p, x, pl_layout_at_y(&l, &f, 1.0), dpi);
     assert_int_equal(outside, 0);
-    assert_true(wide > 10 && narrow > wide + 20 && median > narrow + 30);
-    assert_true(ink_at(&p, x, pl_layout_at_y(&l, &f, 1.8), dpi) > 30);
+    expect_less(10, wide);
+    expect_less(wide + 20, narrow);
+    expect_less(narrow + 30, median);
+    expect_less(30, ink_at(&p, x, pl_layout_at_y(&l, &f, 1.8), dpi));
     free(p.at);
     pl_fonts_destroy(fonts);
     pl_figure_deinit(&f);

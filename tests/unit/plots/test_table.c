@@ -23,16 +23,18 @@ static void tables_fit_their_page(void **state)
         double widths[5];
         pl_grid grid;
         pl_table_fit(&f, &layout, fonts, widths, &grid);
-        assert_true(grid.size >= 5 && grid.size <= 10);
-        assert_true(grid.x >= 0 && grid.x + grid.width <= layout.width);
+        expect_at_most(5, grid.size);
+        expect_at_most(grid.size, 10);
+        expect_at_most(0, grid.x);
+        expect_at_most(grid.x + grid.width, layout.width);
         double sum = 4 * grid.gap;
         for (size_t j = 0; j < 5; j++) {
-            assert_true(widths[j] > 0);
+            expect_less(0, widths[j]);
             sum += widths[j];
         }
-        assert_true(sum <= grid.width + 0.01);
-        assert_true(grid.rows <= rows[k / 6]);
-        assert_true(grid.y + (double)(grid.rows + 1) * grid.line <= layout.height);
+        expect_at_most(sum, grid.width + 0.01);
+        expect_at_most(grid.rows, rows[k / 6]);
+        expect_at_most(grid.y + (double)(grid.rows + 1) * grid.line, layout.height);
         assert_true(grid.rows > 0 || rows[k / 6] == 0 || layout.height < 80);
         pl_figure_deinit(&f);
     }
@@ -109,7 +111,7 @@ static void three_rules_and_no_vertical_one(void **state)
         for (int y = 0; y < p.height; y++) {
             dark += (pl_pixel(&p, x, y) & 255) < 100 ? 1 : 0;
         }
-        assert_true(dark < p.height / 2);
+        expect_less(dark, p.height / 2);
     }
     free(p.at);
     pl_figure_deinit(&f);

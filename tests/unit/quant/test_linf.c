@@ -44,7 +44,8 @@ static void gap_option(void **state)
     fixture x;
     setup(&x, 11, 1e-2);
     pl_linf_report report = solve(&x, PL_SOLVER_ADMM, 5000, 1e-4);
-    assert_true(report.worst_row_gap <= 1e-4 && report.gap <= 1e-4);
+    expect_at_most(report.worst_row_gap, 1e-4);
+    expect_at_most(report.gap, 1e-4);
     assert_true(report.iterations < 5000 && report.iterations % 5 == 0);
     report = solve(&x, PL_SOLVER_ADMM, 7, 1e-12);
     assert_int_equal(report.iterations, 7);
@@ -105,7 +106,7 @@ static void rows_stop_by_themselves(void **state)
         .solver = PL_SOLVER_ADMM, .iterations = 400, .gap = 0.02, .certify = true};
     pl_linf_report all;
     pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &all, NULL, &err), err);
-    assert_true(all.worst_row_gap <= 0.02);
+    expect_at_most(all.worst_row_gap, 0.02);
     double sum = 0;
     double objective = 0;
     int most = 0;
@@ -128,7 +129,7 @@ static void rows_stop_by_themselves(void **state)
         most = report.iterations > most ? report.iterations : most;
         least = report.iterations < least ? report.iterations : least;
     }
-    assert_true(least < most);
+    expect_less(least, most);
     assert_int_equal(all.iterations, most);
     pl_check_close(all.mean_iterations, sum / ROWS, 1e-12, 0);
     pl_check_close(all.objective, objective, 1e-5, 0);
@@ -156,8 +157,8 @@ static void warm_start(void **state)
     options.rho_factor = 0.7; /* the kept u must be rescaled */
     pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &report, NULL, &err),
                 err);
-    assert_true(report.objective - optimum < 0.1 * (cold - optimum));
-    assert_true(report.dual <= optimum * (1.0 + 1e-6));
+    expect_less(report.objective - optimum, 0.1 * (cold - optimum));
+    expect_at_most(report.dual, optimum * (1.0 + 1e-6));
     pl_warm_destroy(warm);
     pl_check_ok(pl_warm_create(ROWS - 1, N, &warm, &err), err);
     assert_int_equal(pl_linf_solve(x.factors, &x.problem, &options, warm, x.w, &report, NULL, &err),
@@ -176,7 +177,8 @@ static void beta_range(void **state)
     setup(&x, 41, 1.0);
     double low = 0.0, zero = 0.0;
     pl_check_ok(pl_linf_beta_range(x.factors, &x.problem, &low, &zero, NULL, &err), err);
-    assert_true(low > 0.0 && low < zero);
+    expect_less(0.0, low);
+    expect_less(low, zero);
     for (int above = 0; above < 2; above++) {
         x.problem.beta = zero * (above ? 1.01 : 0.95);
         solve(&x, PL_SOLVER_ADMM, 3000, 0.0);
@@ -255,7 +257,8 @@ static void dead_group(void **state)
     pl_factors_alpha(x.factors, GROUP, x.alpha);
     assert_true(x.alpha[2] == 0.0f);
     const pl_linf_report report = solve(&x, PL_SOLVER_ADMM, 300, 0.0);
-    assert_true(report.ridge > 0.0 && report.gap < 1e-3);
+    expect_less(0.0, report.ridge);
+    expect_less(report.gap, 1e-3);
     for (size_t r = 0; r < ROWS; r++) {
         for (size_t i = 32; i < 48; i++) {
             pl_check_close(x.w[r * N + i], x.w0[r * N + i], 1e-5, 1e-6);
@@ -282,15 +285,16 @@ static void lean(void **state)
         pl_check_close(spare.worst_row_gap, plain.worst_row_gap, 0, 0);
         assert_int_equal(spare.iterations, 30);
         if (holders == 1) {
-            assert_true(pl_factors_bytes(y.factors) < N * N * sizeof(double) + 64 * N);
-            assert_true(pl_factors_bytes(y.factors) < pl_factors_bytes(x.factors));
+            expect_less(pl_factors_bytes(y.factors), N * N * sizeof(double) + 64 * N);
+            expect_less(pl_factors_bytes(y.factors), pl_factors_bytes(x.factors));
             pl_factors_hold(y.factors);
         }
     }
-    assert_true(pl_factors_bytes(y.factors) > N * N * sizeof(double) + 64 * N);
+    expect_less(N * N * sizeof(double) + 64 * N, pl_factors_bytes(y.factors));
     pl_factors_release(y.factors);
     const pl_linf_report small = solve(&y, PL_SOLVER_ADMM, 5000, 1e-4);
-    assert_true(small.worst_row_gap <= 1e-4 && small.iterations < 5000);
+    expect_at_most(small.worst_row_gap, 1e-4);
+    expect_less(small.iterations, 5000);
     pl_factors_destroy(x.factors);
     pl_factors_destroy(y.factors);
 }

@@ -43,13 +43,14 @@ static void tables(void **state)
 {
     (void)state;
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
-        assert_true((*m)->n_params <= PL_MAX_PARAMS);
+        expect_at_most((*m)->n_params, PL_MAX_PARAMS);
         assert_ptr_equal(pl_method_find((*m)->name), *m);
         assert_true(((*m)->slot == PL_SLOT_PRECONDITION) == ((*m)->precondition != NULL));
         assert_true(((*m)->slot == PL_SLOT_ROUND) == ((*m)->round != NULL));
         for (size_t i = 0; i < (*m)->n_params; i++) {
             const pl_param *p = &(*m)->params[i];
-            assert_true(p->initial >= p->minimum && p->initial <= p->maximum);
+            expect_at_most(p->minimum, p->initial);
+            expect_at_most(p->initial, p->maximum);
             assert_true(p->step > 0.0 && p->help[0] != '\0' && p->unit != NULL);
             assert_int_equal(pl_method_param(*m, p->name), i);
             size_t choices = 0;
@@ -61,7 +62,7 @@ static void tables(void **state)
                                             p->needs_value <= (*m)->params[p->needs].maximum));
             assert_true(!p->telling || pl_method_telling(*m) == i); /* one of them at most */
         }
-        assert_true((*m)->n_reported <= PL_MAX_REPORTED);
+        expect_at_most((*m)->n_reported, PL_MAX_REPORTED);
         for (size_t i = 0; i < (*m)->n_reported; i++) {
             const pl_reported *r = &(*m)->reported[i];
             assert_true(r->name[0] != '\0' && r->help[0] != '\0' && r->unit != NULL);

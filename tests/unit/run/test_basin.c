@@ -19,7 +19,7 @@ static size_t index_of(const pl_basin *basin, double t)
     while (i < basin->points && !(fabs(basin->t[i] - t) < 1e-12)) {
         i++;
     }
-    assert_true(i < basin->points);
+    expect_less(i, basin->points);
     return i;
 }
 
@@ -69,14 +69,15 @@ static void test_the_layer_against_float64(void **ctx)
     pl_check_close(basin.loss[PL_BASIN_SOLVED][index_of(&basin, 1)], reference(&d, 1), 1e-5, 0);
     pl_check_close(basin.loss[PL_BASIN_SOLVED][index_of(&basin, -0.5)], reference(&d, -0.5), 1e-5,
                    0);
-    assert_true(basin.norm > 0 && basin.norm < 1);
+    expect_less(0, basin.norm);
+    expect_less(basin.norm, 1);
     /* The directions in their order of cost, all of them 0 at W0 and equal on both sides. */
     size_t one = index_of(&basin, 1), zero = index_of(&basin, 0);
     double top = basin.loss[PL_BASIN_TOP][one], tail = basin.loss[PL_BASIN_TAIL][one];
-    assert_true(top > basin.loss[PL_BASIN_RANDOM][one]);
-    assert_true(basin.loss[PL_BASIN_RANDOM][one] > basin.loss[PL_BASIN_SOLVED][one]);
-    assert_true(basin.loss[PL_BASIN_SOLVED][one] > tail);
-    assert_true(tail < 1e-2 * top);
+    expect_less(basin.loss[PL_BASIN_RANDOM][one], top);
+    expect_less(basin.loss[PL_BASIN_SOLVED][one], basin.loss[PL_BASIN_RANDOM][one]);
+    expect_less(tail, basin.loss[PL_BASIN_SOLVED][one]);
+    expect_less(tail, 1e-2 * top);
     for (size_t k = 0; k < PL_BASIN_DIRECTIONS; k++) {
         pl_check_close(basin.loss[k][zero], 0, 0, 1e-300);
         pl_check_close(basin.loss[k][index_of(&basin, -1)], basin.loss[k][one], 1e-3, 1e-9);
@@ -99,7 +100,8 @@ static void note(void *ctx, const char *what, double done, double total)
 {
     watch *w = ctx;
     w->told++;
-    assert_true(done >= 0 && done <= total);
+    expect_at_most(0, done);
+    expect_at_most(done, total);
     snprintf(w->what, sizeof w->what, "%s", what);
 }
 
@@ -118,19 +120,20 @@ static void test_the_model_and_the_store(void **ctx)
     assert_int_equal(basin.rows, 2 * 47);
     size_t one = index_of(&basin, 1), zero = index_of(&basin, 0);
     for (size_t k = 0; k < PL_BASIN_DIRECTIONS; k++) {
-        assert_true(basin.loss[k][zero] > 0.5 && basin.loss[k][zero] < 20);
+        expect_less(0.5, basin.loss[k][zero]);
+        expect_less(basin.loss[k][zero], 20);
         pl_check_close(basin.loss[k][zero], basin.loss[0][zero], 0, 0);
     }
-    assert_true(fabs(basin.loss[PL_BASIN_TOP][one] - basin.loss[PL_BASIN_TOP][zero]) > 1e-6);
+    expect_less(1e-6, fabs(basin.loss[PL_BASIN_TOP][one] - basin.loss[PL_BASIN_TOP][zero]));
     demo_lab_restart(&d);
     pl_check_ok(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_MODEL, &again, &task, &err), err);
     assert_memory_equal(&basin, &again, sizeof basin);
     /* Other weights are another basin, and its progress is told in points. */
     demo_method(&d.state, "astro beta=0.02");
     pl_check_ok(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_MODEL, &again, &task, &err), err);
-    assert_true(again.norm > basin.norm);
+    expect_less(basin.norm, again.norm);
     assert_string_equal(seen.what, "points");
-    assert_true(seen.turns > 36);
+    expect_less(36, seen.turns);
     demo_lab_deinit(&d);
 }
 
@@ -160,7 +163,8 @@ static void test_refusals_and_cancel(void **ctx)
     d.state.slots[PL_SLOT_PRECONDITION] = (pl_spec){0};
     demo_method(&d.state, "rtn bits=8 scale_dtype=f32");
     pl_check_ok(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_LAYER, &basin, NULL, &err), err);
-    assert_true(basin.norm > 0 && basin.norm < 0.02); /* of the rounded weights */
+    expect_less(0, basin.norm);
+    expect_less(basin.norm, 0.02); /* of the rounded weights */
     demo_lab_deinit(&d);
 }
 

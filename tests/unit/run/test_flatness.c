@@ -45,7 +45,8 @@ static void check_curve(const pl_flatness_curve *curve, const float *values, siz
         pl_check_close(curve->norms[c], norms[c], 1e-5, 0);
     }
     pl_check_close(curve->numbers.flatness, flatness, 1e-5, 0);
-    assert_true(curve->top_energy > 0.0 && curve->top_energy <= 1.0);
+    expect_less(0.0, curve->top_energy);
+    expect_at_most(curve->top_energy, 1.0);
 }
 
 static void test_weights(void **ctx)
@@ -101,7 +102,7 @@ static void test_inputs(void **ctx)
     assert_int_equal(f.rows, stats.sample_rows);
     check_curve(&f.curves[0], stats.sample, stats.sample_rows);
     for (size_t i = 1; i < f.count; i++) {
-        assert_true(f.curves[i].numbers.flatness < f.curves[0].numbers.flatness);
+        expect_less(f.curves[i].numbers.flatness, f.curves[0].numbers.flatness);
     }
     pl_site_stats_deinit(&stats);
     pl_flatness_deinit(&f);

@@ -20,7 +20,8 @@ static void on_frame(void *ctx, pl_picture *frame)
 {
     watcher *w = ctx;
     w->frames++;
-    assert_true(frame->preview_rows > 0 && frame->preview_rows <= frame->rows);
+    expect_less(0, frame->preview_rows);
+    expect_at_most(frame->preview_rows, frame->rows);
     assert_true(frame->solved && frame->before != NULL);
     assert_true(isnan(frame->report.gap) && isnan(frame->report.objective));
     assert_true(isnan(frame->report.flatness_weight_after) && frame->flatness_before > 0);
@@ -86,7 +87,7 @@ static void test_the_record_is_the_cold_solve(void **ctx)
     demo_method(&knob.state, "gptq bits=3");
     demo_method(&knob.state, "magr beta=0.01");
     assert_int_equal(turn(&knob, live, DEMO_GATE1, 0, &seen, &result), PL_OK);
-    assert_true(seen.frames > 0);
+    expect_less(0, seen.frames);
     demo_method(&knob.state, "astro beta=0.0005");
     assert_int_equal(turn(&knob, live, DEMO_GATE1, 1, &seen, &result), PL_ERR_CANCELLED);
     demo_method(&knob.state, "astro beta=0.004 solver=pgd steps=20");
@@ -128,7 +129,7 @@ static void test_given_up_nothing_is_stored(void **ctx)
     demo_method(&d.state, "rtn");
     assert_int_equal(turn(&d, live, DEMO_Q1, 1, &seen, &result), PL_ERR_CANCELLED);
     assert_int_equal(seen.frames, 1);
-    assert_true(seen.last_rows < seen.rows);
+    expect_less(seen.last_rows, seen.rows);
     assert_int_equal(stored(&d, "precondition"), 0);
     assert_int_equal(stored(&d, "result"), 0);
     /* And the picture of the state is that of an unsolved layer. */
@@ -158,8 +159,8 @@ static void test_found_at_once_without_frames(void **ctx)
     assert_int_equal(turn(&d, live, DEMO_Q1, 0, &seen, &first), PL_OK);
     pl_check_ok(pl_picture_create(d.lab, &d.state, DEMO_Q1, &picture, NULL, &err), err);
     assert_true(picture->solved && picture->preview_rows == 0);
-    assert_true(picture->report.flatness_weight_after > 0);
-    assert_true(picture->report.kurtosis_weight_after > 0);
+    expect_less(0, picture->report.flatness_weight_after);
+    expect_less(0, picture->report.kurtosis_weight_after);
     pl_picture_destroy(picture);
     assert_int_equal(turn(&d, live, DEMO_Q1, 0, &seen, &second), PL_OK);
     assert_int_equal(seen.frames, 0);
@@ -172,7 +173,7 @@ static void test_found_at_once_without_frames(void **ctx)
 static void check_shown(double shown, double final, size_t *count)
 {
     if (isfinite(shown)) {
-        assert_true(fabs(shown - final) <= 0.1 * fabs(final));
+        expect_at_most(fabs(shown - final), 0.1 * fabs(final));
         (*count)++;
     }
 }
@@ -202,7 +203,8 @@ static void test_numbers_of_frames_are_near_the_final_ones(void **ctx)
             pl_check_ok(pl_live_solve(live, d.lab, &d.state, layer, on_frame, &seen, &final,
                                       &result, NULL, &err),
                         err);
-            assert_true(seen.frames > 1 && seen.frames <= 64);
+            expect_less(1, seen.frames);
+            expect_at_most(seen.frames, 64);
             for (size_t f = 0; f < seen.frames; f++) {
                 const pl_solve_report *r = &seen.shown[f];
                 check_shown(r->group_max_after, final.group_max_after, &shown[0]);
@@ -213,7 +215,7 @@ static void test_numbers_of_frames_are_near_the_final_ones(void **ctx)
         }
     }
     for (size_t i = 0; i < 4; i++) {
-        assert_true(shown[i] >= turns / 2);
+        expect_at_most(turns / 2, shown[i]);
     }
     pl_live_destroy(live);
     demo_lab_deinit(&d);
@@ -252,15 +254,16 @@ static void test_strength(void **ctx)
     demo_method(&d.state, "astro");
     pl_check_ok(pl_live_factors(d.lab, &d.state, DEMO_Q1, NULL, &err), err);
     pl_check_ok(pl_live_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err), err);
-    assert_true(strength.low > 0 && strength.low < strength.zero);
-    assert_true(strength.tau > 0);
+    expect_less(0, strength.low);
+    expect_less(strength.low, strength.zero);
+    expect_less(0, strength.tau);
     /* From `zero` on all rows are zero; below, not. */
     char text[64];
     snprintf(text, sizeof text, "astro iterations=200 beta=%.9g", strength.zero * 1.001);
     demo_method(&d.state, text);
     d.state.slots[PL_SLOT_ROUND] = (pl_spec){0};
     pl_solve_report report = demo_solve(&d, DEMO_Q1);
-    assert_true(report.group_max_after < 1e-3 * report.group_max_before);
+    expect_less(report.group_max_after, 1e-3 * report.group_max_before);
     demo_lab_deinit(&d);
 }
 
@@ -284,7 +287,7 @@ static void test_pins(void **ctx)
     pl_check_ok(pl_picture_create(d.lab, &d.state, DEMO_Q1, &picture, NULL, &err), err);
     assert_int_equal(picture->n_pins, 2);
     assert_string_equal(picture->pins[0].label, "astro beta=0.001 > rtn bits=3");
-    assert_true(picture->pins[0].report.rounded_relative_error > 0);
+    expect_less(0, picture->pins[0].report.rounded_relative_error);
     for (size_t c = 0; c < picture->cols; c++) { /* the same weight, with its sign */
         assert_true(!(fabsf(picture->extreme[c]) < picture->before[c]) &&
                     !(fabsf(picture->extreme[c]) > picture->before[c]));

@@ -57,11 +57,15 @@ static void test_second_solve_is_found_in_the_store(void **ctx)
     demo_method(&d.state, "astro beta=0.001");
     demo_method(&d.state, "gptq bits=3");
     pl_solve_report first = demo_solve(&d, DEMO_DOWN1);
-    assert_true(first.objective > 0 && first.gap >= 0 && first.gap < 0.5);
-    assert_true(first.relative_error > 0 && first.relative_error < 1);
-    assert_true(first.rounded_relative_error > 0 && first.rounded_relative_error < 1);
-    assert_true(first.bound > 0);
-    assert_true(first.group_max_after < first.group_max_before);
+    expect_less(0, first.objective);
+    expect_at_most(0, first.gap);
+    expect_less(first.gap, 0.5);
+    expect_less(0, first.relative_error);
+    expect_less(first.relative_error, 1);
+    expect_less(0, first.rounded_relative_error);
+    expect_less(first.rounded_relative_error, 1);
+    expect_less(0, first.bound);
+    expect_less(first.group_max_after, first.group_max_before);
     assert_int_equal((int)first.iterations, 20);
     float *after = demo_weights(&d, DEMO_DOWN1, PL_WHICH_AFTER);
     float *between = demo_weights(&d, DEMO_DOWN1, PL_WHICH_PRECONDITIONED);
@@ -107,7 +111,7 @@ static void test_bit_widths_share_the_preconditioned_weights(void **ctx)
     assert_int_equal(entries(&d, "precondition", false), 1);
     assert_int_equal(entries(&d, "round", false), 2);
     assert_memory_equal(from3, from4, demo_bytes(&d, DEMO_Q1));
-    assert_true(w4.rounded_relative_error < w3.rounded_relative_error);
+    expect_less(w4.rounded_relative_error, w3.rounded_relative_error);
     pl_check_close(w4.objective, w3.objective, 0, 0);
     free(from3);
     free(from4);
@@ -215,7 +219,7 @@ static void test_damaged_calibration_is_rebuilt_with_a_warning(void **ctx)
     pl_solve_report first = demo_solve(&d, DEMO_DOWN1);
     char *warning = pl_lab_take_warning(d.lab);
     assert_null(warning);
-    assert_true(entries(&d, "site", true) > 0);
+    expect_less(0, entries(&d, "site", true));
     assert_int_equal(entries(&d, "result", true), 1);
     assert_int_equal(entries(&d, "round", true), 1);
     demo_lab_restart(&d);
@@ -322,7 +326,7 @@ static void test_solve_all_leaves_layers_without_a_method(void **ctx)
         assert_int_equal(s.count, DEMO_LAYERS / 7);
         assert_true(pl_id_equal(s.results[DEMO_Q1], (pl_id){0}));
         assert_false(pl_id_equal(s.results[DEMO_DOWN1], (pl_id){0}));
-        assert_true(total.rounded_relative_error > 0);
+        expect_less(0, total.rounded_relative_error);
     }
     demo_lab_deinit(&d);
 }
@@ -342,7 +346,7 @@ static void test_sequential_sees_the_quantized_blocks(void **ctx)
     size_t sites = entries(&d, "site", false);
     pl_check_ok(pl_solve_all(d.lab, &d.state, true, on_layer, &chained, &total, NULL, &err), err);
     assert_int_equal(chained.count, DEMO_LAYERS);
-    assert_true(total.rounded_relative_error > 0);
+    expect_less(0, total.rounded_relative_error);
     assert_int_equal(entries(&d, "site", false), sites); /* Gram matrices of its own have gone */
     /* The first part's inputs are the original's either way: the same results; later ones' are not,
      * of the same block too. */

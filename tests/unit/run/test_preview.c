@@ -82,12 +82,13 @@ static void test_rows_hold_every_column_maximum(void **ctx)
     init(&f);
     const size_t *rows = NULL;
     const size_t count = pl_preview_rows(f.preview, &rows);
-    assert_true(count > 0 && count < ROWS);
+    expect_less(0, count);
+    expect_less(count, ROWS);
     for (size_t c = 0; c < N; c++) {
         assert_true(holds(rows, count, holder_of(f.w0, ROWS, N, c)));
     }
     for (size_t i = 0; i < count; i++) {
-        assert_true(rows[i] < ROWS);
+        expect_less(rows[i], ROWS);
         assert_false(holds(rows, i, rows[i])); /* none twice */
     }
     deinit(&f);
@@ -215,7 +216,7 @@ static void test_rounder_alone_keeps_the_final_rows(void **ctx)
         }
         assert_true(!(now.preconditioned[c] < max || now.preconditioned[c] > max));
     }
-    assert_true(now.numbers.rounded_relative_error > now.numbers.relative_error);
+    expect_less(now.numbers.relative_error, now.numbers.rounded_relative_error);
     free(w);
     deinit(&f);
 }

@@ -11,11 +11,12 @@ static void run_pass(pl_progress *p, const char *what, int total, const char *in
     for (int i = 0; i <= total; i++) {
         const double before = p->share;
         pl_progress_take(p, what, i, total);
-        assert_true(p->share >= before);
+        expect_at_most(before, p->share);
         for (int k = 0; inner != NULL && i < total && k <= 4; k++) {
             const double now = p->share;
             pl_progress_take(p, inner, k, 4);
-            assert_true(p->share >= now && p->share <= 1);
+            expect_at_most(now, p->share);
+            expect_at_most(p->share, 1);
             assert_string_equal(p->what, what); /* what is counted is the pass */
             pl_check_close(p->done, i, 0, 0);
         }
@@ -27,9 +28,11 @@ static void test_own_unit_has_most(void **ctx)
     (void)ctx;
     pl_progress p = {.unit = "layers"};
     run_pass(&p, "bytes", 10, NULL);
-    assert_true(p.share > 0 && p.share <= 0.1);
+    expect_less(0, p.share);
+    expect_at_most(p.share, 0.1);
     run_pass(&p, "tokens", 7, "rows");
-    assert_true(p.share > 0.1 && p.share <= 0.2);
+    expect_less(0.1, p.share);
+    expect_at_most(p.share, 0.2);
     const double before = p.share;
     pl_progress_take(&p, "layers", 0, 28);
     pl_check_close(p.share, before, 0, 0);
@@ -64,10 +67,12 @@ static void test_left_pass(void **ctx)
     pl_progress_take(&p, "bytes", 3, 10);
     pl_progress_take(&p, "points", 1, 2);
     assert_string_equal(p.what, "points");
-    assert_true(p.share > 0.5 && p.share < 0.6);
+    expect_less(0.5, p.share);
+    expect_less(p.share, 0.6);
     pl_progress_take(&p, "points", NAN, 2); /* nothing is known: nothing changes */
     pl_progress_take(&p, "points", 1, 0);
-    assert_true(p.share > 0.5 && p.share < 0.6);
+    expect_less(0.5, p.share);
+    expect_less(p.share, 0.6);
 }
 
 int main(void)

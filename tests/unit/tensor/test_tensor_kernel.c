@@ -42,7 +42,7 @@ static void kernels_as_good_stay(void **state)
 static void kernels_in_use_are_right(void **state)
 {
     (void)state;
-    assert_true(strlen(pl_kernel_name()) > 0);
+    expect_less(0, strlen(pl_kernel_name()));
     assert_true(pl_kernel_is_right());
     /* Tests start as planish does. */
     if (getenv("OPENBLAS_CORETYPE") == NULL) {
@@ -74,7 +74,7 @@ static void processors_are_named(void **state)
     assert_string_equal(shorter, "much lo");
     char real[160];
     pl_processor_name(real, sizeof real);
-    assert_true(strlen(real) > 0);
+    expect_less(0, strlen(real));
 }
 
 int main(void)

@@ -146,7 +146,7 @@ static void test_lines_are_joined(void **state)
             empty += styled(&surface, row, PL_STYLE_BEFORE) == 0;
         }
         assert_int_equal(empty, 0);
-        assert_true(styled_all(&surface, PL_STYLE_BEFORE) >= COLS - 10);
+        expect_at_most(COLS - 10, styled_all(&surface, PL_STYLE_BEFORE));
         pl_surface_deinit(&surface);
         pl_figure_deinit(&figure);
     }
@@ -171,7 +171,7 @@ static void test_rules_and_notes(void **state)
     assert_true(anywhere(&surface, "knee"));
     assert_true(anywhere(&surface, "peak"));
     for (int row = 1; row < ROWS - 2; row++) {
-        assert_true(styled(&surface, row, PL_STYLE_RULE) >= 1);
+        expect_at_most(1, styled(&surface, row, PL_STYLE_RULE));
     }
     pl_surface_deinit(&surface);
     pl_figure_deinit(&figure);
@@ -237,7 +237,7 @@ static void test_heat_keeps_the_largest(void **state)
         low += style == (unsigned)PL_STYLE_HEAT;
     }
     assert_int_equal(top, 1);
-    assert_true(low > (ROWS - 3) * (COLS - 10));
+    expect_less((ROWS - 3) * (COLS - 10), low);
     draw_with(&figure, (pl_plot_options){.marks = PL_MARKS_BRAILLE, .colours = 8}, &surface);
     int block = 0;
     for (int i = 0; i < ROWS * COLS; i++) {
@@ -264,8 +264,8 @@ static void test_heat_gaps_and_zoom(void **state)
     pl_surface surface = {0};
     draw(&view, PL_MARKS_BRAILLE, &surface);
     for (int x = 6; x < COLS; x++) {
-        assert_true((surface.cells[(ROWS - 3) * COLS + x].style & PL_STYLE_MASK) < PL_STYLE_HEAT);
-        assert_true((surface.cells[2 * COLS + x].style & PL_STYLE_MASK) >= PL_STYLE_HEAT);
+        expect_less((surface.cells[(ROWS - 3) * COLS + x].style & PL_STYLE_MASK), PL_STYLE_HEAT);
+        expect_at_most(PL_STYLE_HEAT, (surface.cells[2 * COLS + x].style & PL_STYLE_MASK));
     }
     /* The crosshair is on the cell that it says. */
     draw_with(&view,

@@ -31,11 +31,11 @@ static void check_places(const pl_panes *l, int rows, int cols)
         all[n++] = l->panes[p];
         area += l->panes[p].h * l->panes[p].w;
         if (l->panes[p].h > 0) {
-            assert_true(l->panes[p].h >= least[p][0]);
-            assert_true(l->panes[p].w >= least[p][1]);
+            expect_at_most(least[p][0], l->panes[p].h);
+            expect_at_most(least[p][1], l->panes[p].w);
         }
     }
-    assert_true(l->n_dividers <= PL_MAX_DIVIDERS);
+    expect_at_most(l->n_dividers, PL_MAX_DIVIDERS);
     for (int d = 0; d < l->n_dividers; d++) {
         all[n++] = l->dividers[d];
         area += l->dividers[d].h * l->dividers[d].w;
@@ -86,7 +86,7 @@ static void check_size(int rows, int cols)
                     assert_int_equal(l.panes[zoom].h, l.body.h);
                     assert_int_equal(l.panes[zoom].w, l.body.w);
                 } else if (focus != PL_PANE_SECOND || split) {
-                    assert_true(l.panes[focus].h > 0);
+                    expect_less(0, l.panes[focus].h);
                 }
             }
         }
@@ -128,10 +128,10 @@ static void test_split(void **state)
     /* Wide: beside; narrow and high: below. */
     pl_panes wide = pl_panes_make(50, 200, PL_PANE_MAIN, true, PL_PANE_COUNT);
     assert_true(beside(wide.panes[PL_PANE_MAIN], wide.panes[PL_PANE_SECOND]));
-    assert_true(wide.panes[PL_PANE_LAYERS].h > 0);
+    expect_less(0, wide.panes[PL_PANE_LAYERS].h);
     pl_panes high = pl_panes_make(70, 90, PL_PANE_MAIN, true, PL_PANE_COUNT);
     assert_int_equal(high.panes[PL_PANE_SECOND].x, high.panes[PL_PANE_MAIN].x);
-    assert_true(high.panes[PL_PANE_SECOND].y > high.panes[PL_PANE_MAIN].y);
+    expect_less(high.panes[PL_PANE_MAIN].y, high.panes[PL_PANE_SECOND].y);
 }
 
 static void test_named_sizes(void **state)
@@ -154,8 +154,8 @@ static void test_named_sizes(void **state)
     pl_panes small = pl_panes_make(24, 80, PL_PANE_LAYERS, false, PL_PANE_COUNT);
     for (int p = 0; p < PL_PANE_COUNT; p++) {
         if (p != PL_PANE_MAIN) {
-            assert_true(small.panes[PL_PANE_MAIN].h * small.panes[PL_PANE_MAIN].w >
-                        small.panes[p].h * small.panes[p].w);
+            expect_less(small.panes[p].h * small.panes[p].w,
+                        small.panes[PL_PANE_MAIN].h * small.panes[PL_PANE_MAIN].w);
         }
     }
     assert_int_equal(small.prompt.y, 23);

@@ -11,11 +11,12 @@ static void check_param(const pl_param *param)
     double value = param->initial;
     for (int i = 0; i < 40; i++) {
         double right = pl_tuner_step(param, value, 1);
-        assert_true(right >= param->minimum && right <= param->maximum);
+        expect_at_most(param->minimum, right);
+        expect_at_most(right, param->maximum);
         if (right == value || param->type == PL_PARAM_CHOICE) {
             break;
         }
-        assert_true(right > value);
+        expect_less(value, right);
         if (right < param->maximum && value > param->minimum) {
             pl_check_close(pl_tuner_step(param, right, -1), value, 1e-9, 0);
         }
@@ -40,12 +41,12 @@ static void test_beta(void **state)
     assert_non_null(astro);
     const pl_param *beta = &astro->params[pl_method_param(astro, "beta")];
     double up = pl_tuner_step(beta, beta->initial, 1);
-    assert_true(up > beta->initial);
+    expect_less(beta->initial, up);
     pl_check_close(pl_tuner_step(beta, up, -1), beta->initial, 1e-12, 0);
     /* A typed value falls in at the next position. */
     double typed = beta->initial * 1.05;
-    assert_true(pl_tuner_step(beta, typed, 1) > typed);
-    assert_true(pl_tuner_step(beta, typed, -1) < typed);
+    expect_less(typed, pl_tuner_step(beta, typed, 1));
+    expect_less(pl_tuner_step(beta, typed, -1), typed);
 }
 
 static const pl_param *param_of(const char *method, const char *name)
@@ -61,11 +62,12 @@ static void check_down(const pl_param *param, double last)
     double value = param->initial;
     for (int i = 0; i < 100 && value > param->minimum; i++) {
         double left = pl_tuner_step(param, value, -1);
-        assert_true(left < value && left >= param->minimum);
+        expect_less(left, value);
+        expect_at_most(param->minimum, left);
         value = left;
     }
     pl_check_close(value, last, 0, 0);
-    assert_true(pl_tuner_step(param, value, 1) > value);
+    expect_less(value, pl_tuner_step(param, value, 1));
 }
 
 static void test_knobs_to_the_end(void **state)
