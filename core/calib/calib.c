@@ -58,9 +58,7 @@ static pl_status store_site(void *ctx, size_t site, const pl_site_stats *stats, 
     run *r = ctx;
     pl_status status = pl_calib_put_site(r->store, r->key, r->spec->model, site, stats, err);
     if (status == PL_OK) {
-#ifdef _OPENMP
 #pragma omp atomic
-#endif
         r->report->sites_computed++;
     }
     return status;

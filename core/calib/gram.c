@@ -50,9 +50,7 @@ static void add_floats(float *restrict a, const float *restrict b, size_t count)
 
 void pl_gram_join(float *a, const float *b, size_t count)
 {
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t first = 0; first < count; first += TURN_FLOATS) {
         add_floats(a + first, b + first, count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
     }
@@ -68,9 +66,7 @@ static void divide(float *x, double by, size_t count)
 
 void pl_gram_divide(float *a, double by, size_t count)
 {
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t first = 0; first < count; first += TURN_FLOATS) {
         divide(a + first, by, count - first < TURN_FLOATS ? count - first : TURN_FLOATS);
     }
@@ -121,9 +117,7 @@ pl_status pl_gram_window(pl_gram *gram, const float *x, size_t rows, float *pack
             return status;
         }
         /* Long ones first, so that the threads finish together. */
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)gram->threads)
-#endif
         for (size_t t = begin; t < end; t++) {
             const size_t first = t * tile;
             make_tile(gram, x, rows, first, n - first < tile ? n - first : tile,

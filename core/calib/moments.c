@@ -127,9 +127,7 @@ static void flush_counts(counts *from, uint64_t *histogram)
         uint64_t sum = (uint64_t)from->bins[0][b] + from->bins[1][b] + from->bins[2][b] +
                        from->bins[3][b];
         if (sum > 0) {
-#ifdef _OPENMP
 #pragma omp atomic
-#endif
             histogram[b] += sum;
         }
     }
@@ -202,9 +200,7 @@ pl_status pl_moments_pass(pl_moments *moments, const float *x, size_t rows, cons
         memset(moments->mean, 0, pl_moments_bytes(n)); /* the first of its arrays */
         return PL_OK;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (n * rows >= 16384)
-#endif
     for (size_t b = 0; b < blocks; b++) {
         size_t first = b * LANES;
         size_t count = n - first < LANES ? n - first : LANES;

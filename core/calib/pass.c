@@ -425,9 +425,7 @@ static pl_status finish_round(pl_pass *pass, const pl_pass_step *step, const rou
 {
     size_t failed = SIZE_MAX;
     pl_status status = PL_OK;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1)
-#endif
     for (size_t back = plan->end_site; back > plan->begin_site; back--) {
         const size_t i = back - 1; /* the widest site of a block is its last */
         if (!wanted(step, i)) {
@@ -436,9 +434,7 @@ static pl_status finish_round(pl_pass *pass, const pl_pass_step *step, const rou
         pl_error mine = {0};
         const pl_status ended = finish_site(pass, step, i, &mine);
         if (ended != PL_OK) {
-#ifdef _OPENMP
 #pragma omp critical(pl_pass_failure)
-#endif
             if (i < failed) {
                 failed = i;
                 status = pl_error_set(err, ended, "%s", mine.message);

@@ -225,9 +225,7 @@ static void round_weights(pl_objective *o, const double *params)
         memcpy(o->wq, o->wt, at->rows * at->n * sizeof *o->wq);
         return;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t i = 0; i < at->rows * at->groups; i++) {
         const span s = span_of(at, i);
         const float *w = o->wt + s.first;
@@ -260,16 +258,12 @@ static void round_inputs(pl_objective *o, const double *params)
         return;
     }
     const pl_act_range share = input_share(o, params);
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t g = 0; g < o->batch / together; g++) {
         groups[g] = pl_round_fit(&o->inputs,
                                  pl_act_row_range(o->xt + g * together * n, together * n), share);
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t r = 0; r < o->batch; r++) {
         pl_round_apply(&o->inputs, &groups[r / together], o->xt + r * n, n, o->xq + r * n);
     }
@@ -372,9 +366,7 @@ static void weight_gradient(pl_objective *o, const double *params, double *gradi
     if (o->weights.bits == 0) {
         return;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t i = 0; i < at->rows * at->groups; i++) {
         const span s = span_of(at, i);
         const pl_act_range share = weight_share(at, params, i);
@@ -405,9 +397,7 @@ static pl_status input_gradient(pl_objective *o, const double *params, double *g
     if (ends == NULL) {
         return no_memory(o->site, err);
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t g = 0; g < o->batch / together; g++) {
         const float *x = o->xt + g * count;
         float *grad = o->xg + g * count;

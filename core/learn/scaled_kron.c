@@ -26,9 +26,7 @@ void pl_scaled_kron_rows(const pl_scaled_kron *product, const float *x, size_t r
                          float *scratch)
 {
     const size_t n = product->n1 * product->n2;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (rows * n > 65536)
-#endif
     for (size_t r = 0; r < rows; r++) {
         scale_row(x + r * n, product->scale, n, out + r * n);
     }
@@ -121,9 +119,7 @@ pl_status pl_scaled_kron_gradient(const pl_scaled_kron *product, const float *x,
         free(doubles);
         return pl_error_memory(err, "a gradient of %zu channels", s.n);
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) num_threads((int)threads)
-#endif
     for (size_t first = 0; first < rows; first += s.tile) {
 #ifdef _OPENMP
         const size_t thread = (size_t)omp_get_thread_num();

@@ -52,9 +52,7 @@ static void column_block(pl_view w, size_t first, float *max, float *rms, float 
 void pl_column_stats(pl_view w, float *max, float *rms, float *mean_abs)
 {
     const size_t blocks = (w.cols + LANES - 1) / LANES;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (w.rows * w.cols >= 65536)
-#endif
     for (size_t b = 0; b < blocks; b++) {
         column_block(w, b * LANES, max, rms, mean_abs);
     }
@@ -234,9 +232,7 @@ static band_sums sum_band(pl_view w, size_t first, pass which, double mean, doub
 static band_sums sum_tensor(pl_view w, pass which, double mean, double limit, band_sums *bands)
 {
     const size_t count = (w.rows + BAND - 1) / BAND;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (count > 1)
-#endif
     for (size_t b = 0; b < count; b++) {
         bands[b] = sum_band(w, b * BAND, which, mean, limit);
     }

@@ -74,9 +74,7 @@ static pl_status score_rows(void *ctx, size_t first, const float *logits, size_t
                             size_t vocab, pl_error *err)
 {
     const piece *p = ctx;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t i = 0; i < count; i++) {
         const float *row = logits + i * vocab;
         const float max = pl_row_max(row, vocab);
@@ -100,9 +98,7 @@ static pl_status compare_rows(void *ctx, size_t first, const float *logits, size
                               size_t vocab, pl_error *err)
 {
     const piece *p = ctx;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t i = 0; i < count; i++) {
         const float *q = logits + i * vocab;
         const float *o = p->r->kept + (first + i) * vocab;

@@ -202,9 +202,7 @@ void pl_group_max(pl_view w, size_t group_size, double *largest, double *mean)
 {
     const size_t groups = groups_of(w.cols, group_size);
     const size_t size = group_size == 0 ? w.cols : group_size;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (w.rows * w.cols >= 65536)
-#endif
     for (size_t k = 0; k < groups; k++) {
         const size_t first = k * size;
         const size_t count = w.cols - first < size ? w.cols - first : size;

@@ -193,9 +193,7 @@ static size_t thread_count(void)
 static void spread_range(const job *j, size_t begin, size_t end, float *scratch, size_t each)
 {
     const size_t chunks = (end - begin + j->step - 1) / j->step;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (chunks > 1)
-#endif
     for (size_t i = 0; i < chunks; i++) {
         spread_groups(j, begin + i * j->step, scratch + pl_linalg_thread() * each);
     }

@@ -44,9 +44,7 @@ static void quantize_groups(const pl_act_grid *grid, pl_act_range share, size_t 
     if (grid->bits == 0) {
         return;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
-#endif
     for (size_t r = 0; r < rows; r++) {
         for (size_t at = 0; at < n; at += width) {
             const size_t count = n - at < width ? n - at : width;
@@ -76,9 +74,7 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
     if (grid->bits == 0) {
         return;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
-#endif
     for (size_t r = 0; r < rows; r++) {
         quantize_row(grid, range, x + r * n, n);
     }

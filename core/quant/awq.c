@@ -103,16 +103,12 @@ static bool lose_groups(search *s, size_t rows, size_t at, size_t size, float sh
 {
     const size_t n = s->in->n;
     int failed = 0;
-#ifdef _OPENMP
 #pragma omp parallel reduction(| : failed)
-#endif
     {
         float *clamped = pl_alloc(size, sizeof *clamped);
         int16_t *codes = pl_alloc(size, sizeof *codes);
         failed |= clamped == NULL || codes == NULL;
-#ifdef _OPENMP
 #pragma omp for schedule(static)
-#endif
         for (size_t r = 0; r < rows; r++) {
             if (!failed) {
                 group_loss(s->in->grid, s->w + r * n + at, size, share, clamped, codes,

@@ -241,9 +241,7 @@ void pl_factors_fill(const pl_factors *f, double lambda_max, const float *diagon
     enum { TILE = 64 };
     const size_t n = f->n;
     const double inverse = 1.0 / lambda_max;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (n >= 256)
-#endif
     for (size_t top = 0; top < n; top += TILE) { /* rows of the lower triangle, by tiles */
         const size_t end = n - top < TILE ? n : top + TILE;
         double *rows[TILE];
@@ -372,9 +370,7 @@ static pl_status make_gn(pl_factors *f, pl_error *err)
     if (gn == NULL) {
         return pl_factors_no_memory(f, err);
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (n >= 256)
-#endif
     for (size_t i = 0; i < n; i++) {
         const float *row = pl_sym_row(&f->gram, i);
         for (size_t j = i + 1; j < n; j++) {

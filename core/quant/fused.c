@@ -86,15 +86,11 @@ pl_status pl_fused_quantize(const pl_transform *t, const pl_act_grid *grid, cons
                      .codes = codes,
                      .scales = scales};
     int failed = 0;
-#ifdef _OPENMP
 #pragma omp parallel reduction(| : failed) if (rows > f.tile)
-#endif
     {
         float *y = pl_alloc(2 * f.tile * t->n, sizeof *y);
         failed |= y == NULL;
-#ifdef _OPENMP
 #pragma omp for schedule(static)
-#endif
         for (size_t first = 0; first < rows; first += f.tile) {
             if (y != NULL) {
                 quantize_tile(&f, first, y, y + f.tile * t->n);

@@ -280,9 +280,7 @@ static pl_status run_all(const gptq_run *run, pl_task *task, pl_error *err)
     for (size_t first = 0; status == PL_OK && first < rows; first += step) {
         const size_t end = rows - first < step ? rows : first + step;
         /* Thread i takes every threads-th piece: which rows share a piece never changes. */
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static, 1)
-#endif
         for (int i = 0; i < threads; i++) {
             for (size_t at = first + (size_t)i * ROWS; at < end; at += (size_t)threads * ROWS) {
                 quantize_rows(run, at, end - at < ROWS ? end - at : ROWS, &spaces[i]);

@@ -325,9 +325,7 @@ static pl_status iterate_wave(const engine *e, int count, int a_step, pl_task *t
         if (status != PL_OK) {
             return status;
         }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static, 1)
-#endif
         for (int i = 0; i < count; i++) {
             advance(e, &blocks[i], a_step);
         }
@@ -345,9 +343,7 @@ static pl_status finish_wave(const engine *e, int count, pl_task *task, pl_error
     if (status != PL_OK) {
         return status;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static, 1)
-#endif
     for (int i = 0; i < count; i++) {
         finish(e, &e->blocks[i]);
     }

@@ -33,9 +33,7 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
     const size_t piece = w.cols > 0 && budget > (double)w.cols ? (size_t)budget / w.cols : 1;
     for (size_t first = 0; status == PL_OK && first < w.rows; first += piece) {
         const size_t end = w.rows - first < piece ? w.rows : first + piece;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
         for (size_t r = first; r < end; r++) {
             quantize_row(&grid, w, r, out);
         }

@@ -199,9 +199,7 @@ static void scale_rows(const pl_transform *t, bool divide, float *x, size_t rows
     if (t->scale == NULL) {
         return;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (rows * t->n > 65536)
-#endif
     for (size_t r = 0; r < rows; r++) {
         float *row = x + r * t->n;
         for (size_t c = 0; c < t->n; c++) {

@@ -249,9 +249,7 @@ static void apply_block(const pl_hadamard *h, bool flip, float *x, float *y)
 
 static void apply(const pl_hadamard *h, bool flip, float *x, size_t rows, size_t ld)
 {
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (rows * h->n > 16384)
-#endif
     for (size_t r = 0; r < rows; r++) {
         float scratch[MOST_BASE];
         for (size_t at = 0; at < h->n; at += h->block) {

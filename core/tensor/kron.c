@@ -94,9 +94,7 @@ void pl_kron_rows(const float *p1, size_t n1, const float *p2, size_t n2, const 
                   size_t rows, float *scratch)
 {
     const size_t n = n1 * n2, fit = TILE_VALUES / n, tile = fit > 0 ? fit : 1;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (rows > tile)
-#endif
     for (size_t first = 0; first < rows; first += tile) {
         turn_tile(p1, n1, p2, n2, x + first * n, y + first * n,
                   rows - first < tile ? rows - first : tile, scratch + first * n);

@@ -81,9 +81,7 @@ static void multiply(const product *p)
         multiply_tile(p, 0, p->m, 0, p->n);
         return;
     }
-#ifdef _OPENMP
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
-#endif
     for (size_t i = 0; i < down; i++) {
         for (size_t j = 0; j < across; j++) {
             const size_t first = i * rows, left = j * cols;
@@ -155,9 +153,7 @@ void pl_syrk_upper(size_t n, size_t rows, const float *x, size_t ldx, float *c, 
     size_t size = (n / 4 + 15) / 16 * 16;
     size = size < 96 ? 96 : size > 384 ? 384 : size;
     const size_t side = (n + size - 1) / size;
-#ifdef _OPENMP
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
-#endif
     for (size_t ti = 0; ti < side; ti++) {
         for (size_t tj = 0; tj < side; tj++) {
             if (tj >= ti) {
@@ -193,9 +189,7 @@ void pl_gemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const 
 void pl_symmetrize(size_t n, float *a)
 {
     const size_t bands = (n + TILE - 1) / TILE;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (n >= 512)
-#endif
     for (size_t band = 0; band < bands; band++) {
         mirror_band(n, a, band * TILE);
     }

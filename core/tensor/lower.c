@@ -311,9 +311,7 @@ static void mirror_lower(float *a, size_t n)
 {
     enum { TILE = 64 };
     const size_t bands = (n + TILE - 1) / TILE;
-#ifdef _OPENMP
 #pragma omp parallel for schedule(dynamic, 1) if (n >= 512)
-#endif
     for (size_t band = 0; band < bands; band++) {
         const size_t end = n - band * TILE < TILE ? n : (band + 1) * TILE;
         for (size_t left = 0; left < end; left += TILE) {

@@ -103,9 +103,7 @@ static double both_ways(const float *restrict row, size_t count, const double *r
 
 static void multiply_square(const pl_sym *a, const double *x, double *y)
 {
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static) if (a->n >= 256)
-#endif
     for (size_t i = 0; i < a->n; i++) {
         y[i] = dot_row(a->square + i * a->n, x, a->n);
     }
@@ -115,9 +113,7 @@ static void multiply_packed(const pl_sym *a, const double *x, double *y, double 
 {
     const size_t n = a->n, threads = (size_t)pl_linalg_threads();
     memset(sums, 0, threads * n * sizeof *sums);
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static, 16) num_threads((int)threads)
-#endif
     for (size_t i = 0; i < n; i++) {
         double *mine = sums + pl_linalg_thread() * n;
         const float *row = pl_sym_row(a, i);

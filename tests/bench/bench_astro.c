@@ -24,9 +24,7 @@ static double time_gemms(const bench_layer *layer, const float *a, float *w)
     size_t threads = (size_t)pl_linalg_threads();
     double start = bench_now();
     for (size_t first = 0; first < rows; first += threads * block) {
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static, 1)
-#endif
         for (size_t i = 0; i < threads; i++) {
             size_t from = first + i * block < rows ? first + i * block : rows;
             size_t count = rows - from < block ? rows - from : block;

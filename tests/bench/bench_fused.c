@@ -89,15 +89,11 @@ static void separate(const pl_transform *t, const batch *b)
     if (pl_transform_inputs(t, b->y, b->rows, NULL, &err) != PL_OK) {
         bench_fail("transform", &err);
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t r = 0; r < b->rows; r++) {
         b->scales[r] = largest(b->y + r * b->n, b->n) / 7;
     }
-#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
-#endif
     for (size_t r = 0; r < b->rows; r++) {
         encode(b->y + r * b->n, b->n, b->scales[r], b->codes + r * b->n);
     }
