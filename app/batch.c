@@ -145,9 +145,7 @@ static int run_script(batch *b, const char *script, bool *quit)
         if (status == PL_OK && text == NULL) {
             break;
         }
-        if (status == PL_OK) {
-            status = pl_call_parse(text, &call, &err);
-        }
+        PL_THEN(pl_call_parse(text, &call, &err));
         code = status == PL_OK ? run_batch_call(b, text, call, quit)
                                : finish(b, text != NULL ? text : script, NULL, status,
                                         status == PL_ERR_MEMORY, &err);

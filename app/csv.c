@@ -47,15 +47,9 @@ pl_status pl_rows_write_csv(json_t *rows, const char *path, pl_error *err)
         pl_buf_puts(&text, "\r\n");
     }
     pl_status status = pl_buf_check(&text, err);
-    if (status == PL_OK) {
-        status = pl_writer_create(path, &writer, err);
-    }
-    if (status == PL_OK) {
-        status = pl_writer_write(writer, text.data, text.size, err);
-    }
-    if (status == PL_OK) {
-        status = pl_writer_commit(writer, err);
-    }
+    PL_THEN(pl_writer_create(path, &writer, err));
+    PL_THEN(pl_writer_write(writer, text.data, text.size, err));
+    PL_THEN(pl_writer_commit(writer, err));
     pl_writer_destroy(writer);
     pl_buf_deinit(&text);
     return status;

@@ -64,9 +64,7 @@ pl_status pl_front_revive(const json_t *record, pl_state *out, pl_error *err)
     pl_status status =
         pl_open_source(json_string_value(json_object_get(record, "model")),
                        json_string_value(json_object_get(record, "inputs")), &source, err);
-    if (status == PL_OK) {
-        status = pl_state_restore(out, record, source, err);
-    }
+    PL_THEN(pl_state_restore(out, record, source, err));
     pl_source_release(source);
     return status;
 }
@@ -100,9 +98,7 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     int threads = options->threads;
     pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};
     pl_status status = pl_worker_create(&out->worker, err);
-    if (status == PL_OK) {
-        status = run_job(out->worker, "threads", NULL, set_threads, &threads, false, err);
-    }
+    PL_THEN(run_job(out->worker, "threads", NULL, set_threads, &threads, false, err));
     if (status == PL_OK) {
         status = pl_lab_create(&lab, &out->lab, err);
         if (status == PL_ERR_IO && err != NULL && strstr(err->message, "--store") == NULL) {
@@ -175,9 +171,7 @@ pl_status pl_front_open_model(pl_front *front, const char *path, pl_error *err)
             call->n_words = 1;
         }
     }
-    if (status == PL_OK) {
-        status = execute(front, call, false, err);
-    }
+    PL_THEN(execute(front, call, false, err));
     pl_call_destroy(call);
     return status;
 }

@@ -103,15 +103,9 @@ static pl_status make_basin(pl_lab *lab, const pl_state *state, const pl_request
     pl_basin basin;
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = pl_basin_load(lab, state, request->layer, loss, &basin, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, "step t, in units of ‖W − W₀‖", y_label, err);
-    }
-    if (status == PL_OK) {
-        status = add_basin_series(&basin, request->log ? find_floor(&basin) : 0, out, err);
-    }
+    PL_THEN(pl_basin_load(lab, state, request->layer, loss, &basin, task, err));
+    PL_THEN(pl_figure_texts(out, title.data, "step t, in units of ‖W − W₀‖", y_label, err));
+    PL_THEN(add_basin_series(&basin, request->log ? find_floor(&basin) : 0, out, err));
     if (status == PL_OK) {
         set_axes(&basin, request->log, out);
         status = pl_figure_rule(out, 1.0, true, "W", err);

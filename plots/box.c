@@ -41,9 +41,7 @@ static pl_status add_weights(pl_lab *lab, const pl_state *state, const pl_reques
                                    .group_size = group_size,
                                    .magnitudes = request->log,
                                    .first = offset(i, list.count)};
-        if (status == PL_OK) {
-            status = pl_fan_add(out, &series, task, err);
-        }
+        PL_THEN(pl_fan_add(out, &series, task, err));
     }
     pl_drawn_facts(&list, out);
     pl_mat_deinit(&w);
@@ -86,9 +84,7 @@ static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request
                                .w = {stats.sample, stats.sample_rows, stats.n, stats.n},
                                .group_size = group_size,
                                .magnitudes = request->log};
-    if (status == PL_OK) {
-        status = pl_fan_add(out, &series, task, err);
-    }
+    PL_THEN(pl_fan_add(out, &series, task, err));
     if (status == PL_OK && sampled) {
         status = add_maxima(&stats, group_size, out, err);
     }
@@ -137,13 +133,8 @@ static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_re
                               : (request->log ? "|w|" : "weight w");
         status = pl_figure_texts(out, title.data, "group (channels)", y, err);
     }
-    if (status == PL_OK) {
-        status = pl_drawn_group_names(&out->x, info->cols, group_size, err);
-    }
-    if (status == PL_OK) {
-        status = input ? add_inputs(lab, state, request, group_size, out, task, err)
-                       : add_weights(lab, state, request, group_size, out, task, err);
-    }
+    PL_THEN(pl_drawn_group_names(&out->x, info->cols, group_size, err));
+    PL_THEN(input ? add_inputs(lab, state, request, group_size, out, task, err) : add_weights(lab, state, request, group_size, out, task, err));
     if (status == PL_OK) {
         add_group_facts(request, out);
         pl_fit_positions(&out->x, 0, out->x.n_names);
@@ -192,12 +183,8 @@ static pl_status make_box_layers(pl_lab *lab, const pl_state *state, const pl_re
     pl_overview_row row = {0};
     pl_status status =
         pl_overview_read(lab, state, request->layer, request->side, 0, 1, &row, task, err);
-    if (status == PL_OK) {
-        status = pl_overview_texts(state, &row, request->side, out, err);
-    }
-    if (status == PL_OK) {
-        status = add_layers(&row, request->side, out, err);
-    }
+    PL_THEN(pl_overview_texts(state, &row, request->side, out, err));
+    PL_THEN(add_layers(&row, request->side, out, err));
     if (status == PL_OK) {
         pl_overview_facts(&row, out);
         pl_fit_positions(&out->x, 0, row.blocks);

@@ -179,14 +179,8 @@ pl_status pl_figure_channels(const pl_channels_data *data, pl_figure *out, pl_er
 {
     *out = (pl_figure){0};
     pl_status status = check_data(data, err);
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, data->title,
-                                 data->sorted ? "channel rank (by falling maximum)" : "channel",
-                                 data->y_label, err);
-    }
-    if (status == PL_OK) {
-        status = add_channel_series(data, out, err);
-    }
+    PL_THEN(pl_figure_texts(out, data->title, data->sorted ? "channel rank (by falling maximum)" : "channel", data->y_label, err));
+    PL_THEN(add_channel_series(data, out, err));
     if (status != PL_OK) {
         pl_figure_deinit(out);
         return status;
@@ -201,9 +195,7 @@ pl_status pl_figure_channels(const pl_channels_data *data, pl_figure *out, pl_er
     if (rule > 0) {
         status = pl_figure_rule(out, rule, false, "6\u2009\u00d7\u2009median", err);
     }
-    if (status == PL_OK) {
-        status = add_mark(data, out, err);
-    }
+    PL_THEN(add_mark(data, out, err));
     if (status != PL_OK) {
         pl_figure_deinit(out);
     }
@@ -279,9 +271,7 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
     }
     data->n_series = list.count;
     data->base = list.base;
-    if (status == PL_OK) {
-        status = pl_figure_channels(data, out, err);
-    }
+    PL_THEN(pl_figure_channels(data, out, err));
     if (status == PL_OK) {
         add_channels_facts(data->values[list.base], data->n, list.items[list.base].suffix, out);
         if (list.live != list.base) {
@@ -335,10 +325,7 @@ static pl_status make_channels(pl_lab *lab, const pl_state *state, const pl_requ
         .mark = request->channel != SIZE_MAX,
         .channel = request->channel,
     };
-    if (status == PL_OK) {
-        status = input ? make_inputs(lab, state, request, &data, out, task, err)
-                       : make_weights(lab, state, request, &data, out, task, err);
-    }
+    PL_THEN(input ? make_inputs(lab, state, request, &data, out, task, err) : make_weights(lab, state, request, &data, out, task, err));
     pl_buf_deinit(&title);
     return status;
 }

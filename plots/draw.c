@@ -136,9 +136,7 @@ static pl_status draw_data(cairo_t *cr, const pl_figure *figure, const pl_layout
     if (figure->heat != NULL) {
         status = pl_heat_draw(cr, figure, layout, err);
     }
-    if (status == PL_OK) {
-        status = pl_marks_draw(cr, figure, layout, err);
-    }
+    PL_THEN(pl_marks_draw(cr, figure, layout, err));
     cairo_restore(cr);
     return status;
 }
@@ -242,9 +240,7 @@ pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, d
         status = draw_table(cr, figure, fonts, &layout, err);
     } else {
         status = prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
-        if (status == PL_OK) {
-            status = draw_plot(cr, figure, &layout, fonts, &ink, err);
-        }
+        PL_THEN(draw_plot(cr, figure, &layout, fonts, &ink, err));
     }
     pl_ink_deinit(&ink);
     cairo_restore(cr);

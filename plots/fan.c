@@ -34,10 +34,7 @@ pl_status pl_fan_add(pl_figure *figure, const pl_spread_series *series, pl_task 
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "\"%s\": ", series->label);
     }
-    if (status == PL_OK) {
-        status = pl_figure_add(figure, series->label, series->mark, series->tone, groups, &out,
-                               err);
-    }
+    PL_THEN(pl_figure_add(figure, series->label, series->mark, series->tone, groups, &out, err));
     for (size_t k = 0; status == PL_OK && k < groups; k++) {
         size_t from = series->order != NULL ? series->order[k] : k;
         out->x[k] = series->first + (double)k;
@@ -81,9 +78,7 @@ static pl_status add_weights(pl_lab *lab, const pl_state *state, const pl_reques
                                    .magnitudes = request->log,
                                    .first = o->sorted ? 1 : 0,
                                    .order = o->channels};
-        if (status == PL_OK) {
-            status = pl_fan_add(out, &series, task, err);
-        }
+        PL_THEN(pl_fan_add(out, &series, task, err));
     }
     free(max);
     pl_mat_deinit(&w);
@@ -204,10 +199,7 @@ pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *requ
         o.channels == NULL
             ? pl_error_memory(err, "a figure")
             : set_fan_texts(state, request, input ? "" : list.items[0].label, out, err);
-    if (status == PL_OK) {
-        status = input ? add_inputs(lab, state, request, &o, out, task, err)
-                       : add_weights(lab, state, request, &list, &o, out, task, err);
-    }
+    PL_THEN(input ? add_inputs(lab, state, request, &o, out, task, err) : add_weights(lab, state, request, &list, &o, out, task, err));
     if (status == PL_OK) {
         add_facts(&o, out);
         pl_fit_positions(&out->x, o.sorted ? 1 : 0, o.n);

@@ -82,12 +82,8 @@ pl_status pl_figure_texts(pl_figure *figure, const char *title, const char *x_la
                           const char *y_label, pl_error *err)
 {
     pl_status status = pl_figure_text(&figure->title, title, err);
-    if (status == PL_OK) {
-        status = pl_figure_text(&figure->x.label, x_label, err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_text(&figure->y.label, y_label, err);
-    }
+    PL_THEN(pl_figure_text(&figure->x.label, x_label, err));
+    PL_THEN(pl_figure_text(&figure->y.label, y_label, err));
     return status;
 }
 
@@ -320,9 +316,7 @@ pl_status pl_figure_check(const pl_figure *figure, pl_error *err)
                             PL_FIGURE_SERIES, PL_FIGURE_RULES, PL_FIGURE_NOTES);
     }
     pl_status status = check_axis(&figure->x, "x", err);
-    if (status == PL_OK) {
-        status = check_axis(&figure->y, "y", err);
-    }
+    PL_THEN(check_axis(&figure->y, "y", err));
     if (status == PL_OK && figure->heat != NULL) {
         status = check_heat(figure->heat, err);
     }

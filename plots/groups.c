@@ -116,9 +116,7 @@ static pl_status read_data(pl_lab *lab, const pl_state *state, const pl_request 
         set_order(d, request->sorted);
         status = read_weights(lab, state, request->layer, &stats, d, task, err);
     }
-    if (status == PL_OK) {
-        status = pl_drawn_group_names(&d->names, d->cols, d->group_size, err);
-    }
+    PL_THEN(pl_drawn_group_names(&d->names, d->cols, d->group_size, err));
     pl_site_stats_deinit(&stats);
     return status;
 }
@@ -244,9 +242,7 @@ static pl_status make_scatter(const group_data *d, pl_figure *out, pl_error *err
         if (drawn->pin == NULL && d->n > 1) {
             status = add_points(d, i, rising, least, PL_MARK_LINE, "", out, err);
         }
-        if (status == PL_OK) {
-            status = add_points(d, i, rising, least, PL_MARK_POINTS, drawn->label, out, err);
-        }
+        PL_THEN(add_points(d, i, rising, least, PL_MARK_POINTS, drawn->label, out, err));
     }
     free(rising);
     return status;
@@ -306,12 +302,8 @@ static pl_status make_row(const group_data *d, size_t row, pl_table *table, pl_e
 {
     size_t k = d->order[row];
     pl_status status = pl_figure_text(&table->cells[row * table->cols], d->names.names[k], err);
-    if (status == PL_OK) {
-        status = put_group_cell(table, row, 1, "%#.4g", d->norms[k], err);
-    }
-    if (status == PL_OK) {
-        status = put_group_cell(table, row, 2, "%.3f", d->alpha[k], err);
-    }
+    PL_THEN(put_group_cell(table, row, 1, "%#.4g", d->norms[k], err));
+    PL_THEN(put_group_cell(table, row, 2, "%.3f", d->alpha[k], err));
     for (size_t i = 0; status == PL_OK && i < d->list.count; i++) {
         status = put_group_cell(table, row, FIRST_COLUMNS + i, "%.4f", means_of(d, i)[k], err);
     }
@@ -327,9 +319,7 @@ static pl_status make_table(const group_data *d, pl_figure *out, pl_error *err)
 {
     size_t cols = FIRST_COLUMNS + d->list.count + (d->list.live != d->list.base ? 1 : 0);
     pl_status status = pl_figure_table(out, d->n, cols, err);
-    if (status == PL_OK) {
-        status = make_heads(d, out->table, err);
-    }
+    PL_THEN(make_heads(d, out->table, err));
     for (size_t k = 0; status == PL_OK && k < d->n; k++) {
         status = make_row(d, k, out->table, err);
     }
@@ -351,9 +341,7 @@ static pl_status set_group_texts(const pl_state *state, const pl_request *reques
                         ? "input of the group, \u2016X\u207d\u1d4f\u207e\u2016 (Frobenius)"
                     : request->sorted ? "group (channels), by falling \u03b1"
                                       : "group (channels)";
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, x, "mean group maximum of |w|", err);
-    }
+    PL_THEN(pl_figure_texts(out, title.data, x, "mean group maximum of |w|", err));
     pl_buf_deinit(&title);
     return status;
 }
@@ -363,14 +351,8 @@ static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_reques
 {
     group_data d = {0};
     pl_status status = read_data(lab, state, request, &d, task, err);
-    if (status == PL_OK) {
-        status = set_group_texts(state, request, out, err);
-    }
-    if (status == PL_OK) {
-        status = request->form == FORM_TABLE  ? make_table(&d, out, err)
-                 : request->form == FORM_BARS ? make_bars(&d, out, err)
-                                              : make_scatter(&d, out, err);
-    }
+    PL_THEN(set_group_texts(state, request, out, err));
+    PL_THEN(request->form == FORM_TABLE  ? make_table(&d, out, err) : request->form == FORM_BARS ? make_bars(&d, out, err) : make_scatter(&d, out, err));
     if (status == PL_OK) {
         pl_fit_y(out, request->log, 0);
         add_groups_facts(&d, out);

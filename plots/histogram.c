@@ -139,9 +139,7 @@ pl_status pl_figure_histogram(const pl_histogram_data *data, pl_figure *out, pl_
 {
     *out = (pl_figure){0};
     pl_status status = check_data(data, err);
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, data->title, data->x_label, "count per bin", err);
-    }
+    PL_THEN(pl_figure_texts(out, data->title, data->x_label, "count per bin", err));
     if (status != PL_OK) {
         pl_figure_deinit(out);
         return status;
@@ -156,9 +154,7 @@ pl_status pl_figure_histogram(const pl_histogram_data *data, pl_figure *out, pl_
     }
     size_t bins = data->bins;
     status = bins > 0 ? PL_OK : choose_bins(data->values[0], hi - lo, &bins, err);
-    if (status == PL_OK) {
-        status = add_counts(data, lo, hi, bins, out, err);
-    }
+    PL_THEN(add_counts(data, lo, hi, bins, out, err));
     if (status != PL_OK) {
         pl_figure_deinit(out);
         return status;
@@ -191,9 +187,7 @@ pl_status pl_figure_input_histogram(const char *title, const uint64_t counts[PL_
     }
     pl_status status = pl_figure_texts(out, title, "|x|, layer input", "count per 1/8 octave", err);
     pl_series *series = NULL;
-    if (status == PL_OK) {
-        status = pl_figure_add(out, "", PL_MARK_STEPS, PL_TONE_INPUT, last - first, &series, err);
-    }
+    PL_THEN(pl_figure_add(out, "", PL_MARK_STEPS, PL_TONE_INPUT, last - first, &series, err));
     if (status != PL_OK) {
         pl_figure_deinit(out);
         return status;
@@ -241,9 +235,7 @@ static pl_status read_all(pl_lab *lab, const pl_state *state, size_t layer,
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < list->count; i++) {
         status = pl_drawn_weights(lab, state, layer, &list->items[i], &weights[i], err);
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
-        }
+        PL_THEN(pl_task_tick(task, err));
     }
     return status;
 }
@@ -261,9 +253,7 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
         data.labels[i] = list.items[i].label;
         data.tones[i] = list.items[i].tone;
     }
-    if (status == PL_OK) {
-        status = pl_figure_histogram(&data, out, err);
-    }
+    PL_THEN(pl_figure_histogram(&data, out, err));
     if (status == PL_OK) {
         add_histogram_facts(data.values[list.base], list.items[list.base].suffix, out);
         if (list.live != list.base) {
@@ -306,9 +296,7 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_reques
 {
     pl_site_stats stats = {0};
     pl_status status = pl_drawn_inputs(lab, state, request->layer, true, &stats, task, err);
-    if (status == PL_OK) {
-        status = pl_figure_input_histogram(title, stats.histogram, out, err);
-    }
+    PL_THEN(pl_figure_input_histogram(title, stats.histogram, out, err));
     if (status == PL_OK) {
         add_input_facts(&stats, out);
     }
@@ -322,11 +310,7 @@ static pl_status make_histogram(pl_lab *lab, const pl_state *state, const pl_req
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = request->side == PL_SIDE_INPUT
-                     ? make_inputs(lab, state, request, title.data, out, task, err)
-                     : make_weights(lab, state, request, title.data, out, task, err);
-    }
+    PL_THEN(request->side == PL_SIDE_INPUT ? make_inputs(lab, state, request, title.data, out, task, err) : make_weights(lab, state, request, title.data, out, task, err));
     pl_buf_deinit(&title);
     return status;
 }

@@ -137,9 +137,7 @@ static pl_status ink_series(pl_ink *ink, const pl_figure *figure, const pl_layou
     size_t n_points = 0;
     size_t n_columns = 0;
     pl_status status = pl_marks_bars(figure, layout, series, &bars, &n_bars, err);
-    if (status == PL_OK) {
-        status = pl_marks_points(figure, layout, series, &points, &n_points, err);
-    }
+    PL_THEN(pl_marks_points(figure, layout, series, &points, &n_points, err));
     if (status == PL_OK) {
         add_bars(ink, bars, n_bars);
         if (series->mark == PL_MARK_LINE) {

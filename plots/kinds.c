@@ -117,9 +117,7 @@ pl_status pl_kind_make(pl_lab *lab, const pl_state *state, const pl_request *req
                             request->form);
     }
     pl_status status = kind->make(lab, state, request, out, task, err);
-    if (status == PL_OK) {
-        status = pl_figure_check(out, err);
-    }
+    PL_THEN(pl_figure_check(out, err));
     if (status != PL_OK) {
         pl_figure_deinit(out);
     }

@@ -93,19 +93,10 @@ static pl_status make_landscape(pl_lab *lab, const pl_state *state, const pl_req
     pl_buf title = {0};
     pl_buf_printf(&title, "%s  error of the layers' output", pl_model_name(state->source->model));
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_landscape_load(lab, state, calibration, request->layer,
-                                   request->form == FORM_ALL, &land, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, "token of the calibration text", "layer", err);
-    }
-    if (status == PL_OK) {
-        status = add_heat(&land, out, err);
-    }
+    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
+    PL_THEN(pl_landscape_load(lab, state, calibration, request->layer, request->form == FORM_ALL, &land, task, err));
+    PL_THEN(pl_figure_texts(out, title.data, "token of the calibration text", "layer", err));
+    PL_THEN(add_heat(&land, out, err));
     if (status == PL_OK) {
         status = add_names(state, &land, out, err);
         add_landscape_facts(state, &land, out);

@@ -64,12 +64,8 @@ static pl_status make_curves(pl_lab *lab, const pl_state *state, const pl_reques
     pl_overview_row row = {0};
     pl_status status =
         pl_overview_read(lab, state, request->layer, request->side, 0, 1, &row, task, err);
-    if (status == PL_OK) {
-        status = pl_overview_texts(state, &row, request->side, out, err);
-    }
-    if (status == PL_OK) {
-        status = add_curves(&row, out, err);
-    }
+    PL_THEN(pl_overview_texts(state, &row, request->side, out, err));
+    PL_THEN(add_curves(&row, out, err));
     if (status == PL_OK) {
         add_notes(&row, out);
         pl_overview_facts(&row, out);
@@ -152,10 +148,7 @@ static pl_status fill(pl_lab *lab, const pl_state *state, pl_side side, strip *s
         } else if (status == PL_OK) {
             put_row(s, &row, i, out->heat);
         }
-        if (status == PL_OK) {
-            status = pl_figure_text(&out->y.names[s->n - 1 - i],
-                                    row_name(model, side, s->layers[i]), err);
-        }
+        PL_THEN(pl_figure_text(&out->y.names[s->n - 1 - i], row_name(model, side, s->layers[i]), err));
         pl_overview_row_deinit(&row);
     }
     return status;
@@ -185,13 +178,8 @@ static pl_status strip_texts(const pl_state *state, const strip *s, pl_side side
     pl_buf_printf(&title, "%s  outlier ratio of the %s", pl_model_name(state->source->model),
                   side == PL_SIDE_INPUT ? "inputs" : "weights");
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, pl_overview_unit(state->source->model),
-                                 "layer", err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_names(&out->y, s->n, err);
-    }
+    PL_THEN(pl_figure_texts(out, title.data, pl_overview_unit(state->source->model), "layer", err));
+    PL_THEN(pl_figure_names(&out->y, s->n, err));
     pl_buf_deinit(&title);
     return status;
 }
@@ -203,12 +191,8 @@ static pl_status make_strip(pl_lab *lab, const pl_state *state, const pl_request
     strip s = {.blocks = pl_overview_blocks(model)};
     find_rows(model, request->side, &s);
     pl_status status = strip_texts(state, &s, request->side, out, err);
-    if (status == PL_OK) {
-        status = pl_figure_heat(out, s.n, s.blocks, "largest / median channel", err);
-    }
-    if (status == PL_OK) {
-        status = fill(lab, state, request->side, &s, out, task, err);
-    }
+    PL_THEN(pl_figure_heat(out, s.n, s.blocks, "largest / median channel", err));
+    PL_THEN(fill(lab, state, request->side, &s, out, task, err));
     if (status == PL_OK && s.not_read == s.n * s.blocks) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "layers: no weights are in a dtype that Planish reads");

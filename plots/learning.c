@@ -50,17 +50,13 @@ static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_requ
     pl_id calibration = {0};
     pl_learning reached = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    if (status == PL_OK) {
-        status = pl_site_learning(lab, state, calibration, request->layer, &reached, task, err);
-    }
+    PL_THEN(pl_site_learning(lab, state, calibration, request->layer, &reached, task, err));
     if (status == PL_OK) {
         /* What is learned is the site's. */
         status = pl_figure_texts(out, pl_model_site(state->source->model, info->site)->name, "step",
                                  "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²", err);
     }
-    if (status == PL_OK) {
-        status = add_losses(&reached, request->log, out, err);
-    }
+    PL_THEN(add_losses(&reached, request->log, out, err));
     if (status == PL_OK) {
         add_learning_facts(&reached, out);
     }

@@ -418,9 +418,7 @@ static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layo
     size_t n_points = 0;
     size_t n_columns = 0;
     pl_status status = pl_marks_bars(figure, layout, series, &bars, &n_bars, err);
-    if (status == PL_OK) {
-        status = pl_marks_points(figure, layout, series, &points, &n_points, err);
-    }
+    PL_THEN(pl_marks_points(figure, layout, series, &points, &n_points, err));
     if (status == PL_OK && n_bars > 0) {
         draw_bars(cr, figure, layout, index, bars, n_bars, caps);
     }
@@ -458,9 +456,7 @@ pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *l
                         pl_error *err)
 {
     pl_status status = draw_all(cr, figure, layout, false, false, err);
-    if (status == PL_OK) {
-        status = draw_all(cr, figure, layout, false, true, err);
-    }
+    PL_THEN(draw_all(cr, figure, layout, false, true, err));
     /* Last: no bar of a later series hides them. */
     return status == PL_OK ? draw_all(cr, figure, layout, true, false, err) : status;
 }

@@ -23,15 +23,9 @@ static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, 
     char **cells = table->cells + at * table->cols;
     snprintf(text, sizeof text, "%zu", row->channel);
     pl_status status = pl_figure_text(&cells[0], text, err);
-    if (status == PL_OK) {
-        status = put_cell(table, at, 1, "%#.4g", row->max, err);
-    }
-    if (status == PL_OK) {
-        status = put_cell(table, at, 2, "%.1f", row->ratio, err);
-    }
-    if (status == PL_OK) {
-        status = put_cell(table, at, 3, "%#.4g", row->rms, err);
-    }
+    PL_THEN(put_cell(table, at, 1, "%#.4g", row->max, err));
+    PL_THEN(put_cell(table, at, 2, "%.1f", row->ratio, err));
+    PL_THEN(put_cell(table, at, 3, "%#.4g", row->rms, err));
     if (status == PL_OK && row->token_id >= 0) {
         snprintf(text, sizeof text, "\u201c%s\u201d", row->token);
         status = pl_figure_text(&cells[4], text, err);
@@ -84,18 +78,10 @@ static pl_status make_outliers(pl_lab *lab, const pl_state *state, const pl_requ
                                                        : "  outlier channels of the weights");
     pl_status status = pl_channel_table(lab, state, request->layer, request->side, ROWS, rows,
                                         &count, task, err);
-    if (status == PL_OK) {
-        status = pl_buf_check(&title, err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, "", "", err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_table(out, count, request->side == PL_SIDE_INPUT ? 6 : 4, err);
-    }
-    if (status == PL_OK) {
-        status = put_heads(request->side, out->table, err);
-    }
+    PL_THEN(pl_buf_check(&title, err));
+    PL_THEN(pl_figure_texts(out, title.data, "", "", err));
+    PL_THEN(pl_figure_table(out, count, request->side == PL_SIDE_INPUT ? 6 : 4, err));
+    PL_THEN(put_heads(request->side, out->table, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         status = put_row(&rows[i], i, out->table, err);
     }

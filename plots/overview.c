@@ -56,9 +56,7 @@ static pl_status read_row(pl_lab *lab, const pl_state *state, pl_role role, pl_s
         pl_layer_summary *summary = &row->summaries[info->block];
         status = pl_layer_summarize(lab, state, i, side, summary, task, err);
         row->known += summary->known ? 1 : 0;
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
-        }
+        PL_THEN(pl_task_tick(task, err));
     }
     return status;
 }
@@ -98,12 +96,7 @@ pl_status pl_overview_texts(const pl_state *state, const pl_overview_row *row, p
                   side == PL_SIDE_INPUT ? "input of " : "", row->name, row->blocks, unit,
                   row->blocks == 1 ? "" : "s");
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, unit,
-                                 side == PL_SIDE_INPUT ? "max |x| per input channel"
-                                                       : "max |w| per input channel",
-                                 err);
-    }
+    PL_THEN(pl_figure_texts(out, title.data, unit, side == PL_SIDE_INPUT ? "max |x| per input channel" : "max |w| per input channel", err));
     pl_buf_deinit(&title);
     return status;
 }

@@ -101,9 +101,7 @@ static pl_status write_csv(const pl_job *job, pl_error *err)
     }
     pl_sheet_csv(job->sheet, &text);
     pl_status status = pl_buf_check(&text, err);
-    if (status == PL_OK) {
-        status = pl_file_write_all(job->path, text.data, text.size, err);
-    }
+    PL_THEN(pl_file_write_all(job->path, text.data, text.size, err));
     pl_buf_deinit(&text);
     return status;
 }
@@ -149,12 +147,8 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
                             path);
     }
     pl_status status = check_page(page, err);
-    if (status == PL_OK) {
-        status = check_provenance(provenance, n_provenance, err);
-    }
-    if (status == PL_OK) {
-        status = check_sheet(sheet, err);
-    }
+    PL_THEN(check_provenance(provenance, n_provenance, err));
+    PL_THEN(check_sheet(sheet, err));
     pl_job job = {sheet, sheet->panels[0].title, page, provenance, n_provenance, path, NULL};
     if (status == PL_OK && !csv) {
         status = pl_fonts_create(png, &job.fonts, err);

@@ -75,9 +75,7 @@ pl_status pl_format_pdf(const pl_job *job, pl_error *err)
         status = pl_error_set(err, PL_ERR_MEMORY, "%s: Cairo: %s", job->path,
                               cairo_status_to_string(drawn));
     }
-    if (status == PL_OK) {
-        status = pl_file_write_all(job->path, bytes.data, bytes.size, err);
-    }
+    PL_THEN(pl_file_write_all(job->path, bytes.data, bytes.size, err));
     pl_buf_deinit(&bytes);
     return status;
 }

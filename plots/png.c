@@ -212,12 +212,8 @@ pl_status pl_format_png(const pl_job *job, size_t width, size_t height, pl_error
     size_t band_rows = BAND_PIXELS / width;
     band_rows = band_rows < 1 ? 1 : band_rows > height ? height : band_rows;
     pl_status status = prepare(&o, band_rows, err);
-    if (status == PL_OK) {
-        status = write_file(&o, band_rows);
-    }
-    if (status == PL_OK) {
-        status = pl_writer_commit(o.writer, err);
-    }
+    PL_THEN(write_file(&o, band_rows));
+    PL_THEN(pl_writer_commit(o.writer, err));
     release(&o);
     return status;
 }

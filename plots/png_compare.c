@@ -44,9 +44,7 @@ pl_status pl_png_compare(const char *a, const char *b, size_t *pixels, size_t *d
     *pixels = *differ = 0;
     *largest = 0;
     pl_status status = load_png(a, &x, err);
-    if (status == PL_OK) {
-        status = load_png(b, &y, err);
-    }
+    PL_THEN(load_png(b, &y, err));
     if (status == PL_OK) {
         *pixels = (size_t)x.image.width * x.image.height;
         bool same_size = x.image.width == y.image.width && x.image.height == y.image.height;

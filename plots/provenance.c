@@ -102,10 +102,7 @@ static pl_status read_png(const char *path, const char *bytes, size_t size, pl_o
             put_latin1(&value, zero + 1, (size_t)(data + length - zero - 1));
             pl_buf_puts(&value, "");
             status = pl_buf_check(&value, err);
-            if (status == PL_OK) {
-                status =
-                    add_origin_line(out, data, (size_t)(zero - data), value.data, value.size, err);
-            }
+            PL_THEN(add_origin_line(out, data, (size_t)(zero - data), value.data, value.size, err));
             pl_buf_deinit(&value);
         }
         at += length + 12;
@@ -253,9 +250,7 @@ static pl_status read_svg(const char *bytes, size_t size, pl_origin *out, pl_err
     put_plain(&text, line + 1, to);
     pl_buf_puts(&text, "");
     pl_status status = pl_buf_check(&text, err);
-    if (status == PL_OK) {
-        status = read_lines(text.data, text.data + text.size, "", out, err);
-    }
+    PL_THEN(read_lines(text.data, text.data + text.size, "", out, err));
     pl_buf_deinit(&text);
     return status;
 }

@@ -42,12 +42,8 @@ static pl_status add_rules(const pl_spectrum *s, pl_figure *out, pl_error *err)
     pl_buf rank = {0};
     pl_buf_printf(&rank, "ε-rank %zu", s->eps_rank);
     pl_status status = pl_buf_check(&rank, err);
-    if (status == PL_OK) {
-        status = pl_figure_rule(out, PL_SPECTRUM_EPSILON, false, "ε = 10⁻⁴", err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_rule(out, (double)s->eps_rank, true, rank.data, err);
-    }
+    PL_THEN(pl_figure_rule(out, PL_SPECTRUM_EPSILON, false, "ε = 10⁻⁴", err));
+    PL_THEN(pl_figure_rule(out, (double)s->eps_rank, true, rank.data, err));
     if (status == PL_OK && out->y.lo < (double)FLT_EPSILON) {
         status = pl_figure_rule(out, (double)FLT_EPSILON, false, "float32", err);
     }
@@ -82,18 +78,10 @@ static pl_status make_spectrum(pl_lab *lab, const pl_state *state, const pl_requ
     pl_spectrum spectrum = {0};
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_spectrum_load(lab, state, calibration, info->site, &spectrum, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, "rank", "eigenvalue of G / λₘₐₓ", err);
-    }
-    if (status == PL_OK) {
-        status = add_values(&spectrum, out, err);
-    }
+    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
+    PL_THEN(pl_spectrum_load(lab, state, calibration, info->site, &spectrum, task, err));
+    PL_THEN(pl_figure_texts(out, title.data, "rank", "eigenvalue of G / λₘₐₓ", err));
+    PL_THEN(add_values(&spectrum, out, err));
     if (status == PL_OK) {
         status = add_rules(&spectrum, out, err);
         add_spectrum_facts(&spectrum, out);

@@ -178,9 +178,7 @@ pl_status pl_format_svg(const pl_job *job, pl_error *err)
         put_document(&document, job, &body);
         status = pl_buf_check(&document, err);
     }
-    if (status == PL_OK) {
-        status = pl_file_write_all(job->path, document.data, document.size, err);
-    }
+    PL_THEN(pl_file_write_all(job->path, document.data, document.size, err));
     pl_buf_deinit(&body);
     pl_buf_deinit(&document);
     return status;

@@ -90,13 +90,8 @@ static pl_status add_curves(const pl_sweep_result *result, pl_figure *out, pl_er
     char label[64];
     pl_status status =
         add_curve(result, NULL, error_of, 1, "error", PL_TONE_PRECONDITIONED, out, err);
-    if (status == PL_OK) {
-        status = add_curve(result, NULL, rounded_of, 1, "rounded error", PL_TONE_AFTER, out, err);
-    }
-    if (status == PL_OK) {
-        status =
-            add_curve(result, NULL, shrunk_of, 1, "group max", PL_TONE_INPUT, out, err);
-    }
+    PL_THEN(add_curve(result, NULL, rounded_of, 1, "rounded error", PL_TONE_AFTER, out, err));
+    PL_THEN(add_curve(result, NULL, shrunk_of, 1, "group max", PL_TONE_INPUT, out, err));
     if (status == PL_OK && bound > 0) {
         status =
             add_curve(result, NULL, bound_of, bound, "bound", PL_TONE_EXTRA, out, err);
@@ -218,13 +213,8 @@ static pl_status make_texts(const pl_state *state, bool pareto, pl_figure *out, 
         pl_buf_printf(&x, "%s of %s", sweep->param, spec->method->name);
     }
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = pl_buf_check(&x, err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_texts(out, title.data, x.data,
-                                 pareto ? "relative output error" : "relative value", err);
-    }
+    PL_THEN(pl_buf_check(&x, err));
+    PL_THEN(pl_figure_texts(out, title.data, x.data, pareto ? "relative output error" : "relative value", err));
     pl_buf_deinit(&title);
     pl_buf_deinit(&x);
     return status;
@@ -243,15 +233,9 @@ static pl_status make_sweep(pl_lab *lab, const pl_state *state, const pl_request
         return pl_error_memory(err, "a sweep");
     }
     pl_status status = pl_sweep_run(lab, state, &state->sweep, result, task, err);
-    if (status == PL_OK) {
-        status = make_texts(state, pareto, out, err);
-    }
-    if (status == PL_OK) {
-        status = pareto ? add_pareto(result, out, err) : add_curves(result, out, err);
-    }
-    if (status == PL_OK) {
-        status = set_axes(&state->sweep, pareto, out, err);
-    }
+    PL_THEN(make_texts(state, pareto, out, err));
+    PL_THEN(pareto ? add_pareto(result, out, err) : add_curves(result, out, err));
+    PL_THEN(set_axes(&state->sweep, pareto, out, err));
     if (status == PL_OK) {
         status = add_rules(state, result, pareto, out, err);
         add_sweep_facts(&state->sweep, result, out);

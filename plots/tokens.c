@@ -159,9 +159,7 @@ static pl_status add_names(const work *w, pl_figure *out, pl_error *err)
         }
         pl_buf_printf(&name, "@%u", (unsigned)w->stats.sample_position[w->rows[i]]);
         status = pl_buf_check(&name, err);
-        if (status == PL_OK) {
-            status = pl_figure_text(&out->y.names[w->n_rows - 1 - i], name.data, err);
-        }
+        PL_THEN(pl_figure_text(&out->y.names[w->n_rows - 1 - i], name.data, err));
         pl_buf_deinit(&name);
         pl_buf_deinit(&shown);
     }
@@ -316,20 +314,14 @@ static pl_status fill(work *w, pl_lab *lab, pl_id calibration, const pl_request 
                       pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_status status = choose_rows(w, request->form == 1, err);
-    if (status == PL_OK) {
-        status = find_tokens(w, lab, calibration, task, err);
-    }
+    PL_THEN(find_tokens(w, lab, calibration, task, err));
     if (status == PL_OK) {
         w->scratch = pl_alloc(w->stats.n, sizeof *w->scratch);
         w->marks = pl_alloc(2 * POINTS, sizeof *w->marks);
         status = w->scratch == NULL || w->marks == NULL ? pl_error_memory(err, "a figure") : PL_OK;
     }
-    if (status == PL_OK) {
-        status = add_names(w, out, err);
-    }
-    if (status == PL_OK) {
-        status = add_heat(w, out, err);
-    }
+    PL_THEN(add_names(w, out, err));
+    PL_THEN(add_heat(w, out, err));
     if (status == PL_OK) {
         add_tokens_facts(w, out);
         status = add_marks(w, out, err);
@@ -346,13 +338,8 @@ static pl_status make_tokens(pl_lab *lab, const pl_state *state, const pl_reques
     pl_id calibration = {0};
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
-    }
-    if (status == PL_OK) {
-        status =
-            pl_lab_load_site(lab, state, calibration, info->site, false, true, &w.stats, task, err);
-    }
+    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
+    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, false, true, &w.stats, task, err));
     if (status == PL_OK) {
         /* An old calibration may lack the list: its figure is whole without it. */
         pl_status listed =
@@ -360,9 +347,7 @@ static pl_status make_tokens(pl_lab *lab, const pl_state *state, const pl_reques
         w.n_massive = listed == PL_OK ? w.n_massive : 0;
         status = pl_figure_texts(out, title.data, "input channel", "token", err);
     }
-    if (status == PL_OK) {
-        status = fill(&w, lab, calibration, request, out, task, err);
-    }
+    PL_THEN(fill(&w, lab, calibration, request, out, task, err));
     pl_site_stats_deinit(&w.stats);
     pl_buf_deinit(&title);
     free(w.massive);

@@ -60,13 +60,8 @@ static pl_status load_transform(pl_lab *lab, const pl_state *state, const pl_req
     if (request->side == PL_SIDE_INPUT || v->spec->method != NULL) {
         status = pl_lab_calibration(lab, state, &calibration, task, err);
     }
-    if (status == PL_OK) {
-        status =
-            pl_turned_values(lab, state, calibration, layer, request->side, &v->plain, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_mat_copy(&v->turned, pl_mat_view(&v->plain), err);
-    }
+    PL_THEN(pl_turned_values(lab, state, calibration, layer, request->side, &v->plain, task, err));
+    PL_THEN(pl_mat_copy(&v->turned, pl_mat_view(&v->plain), err));
     if (status == PL_OK && request->side == PL_SIDE_WEIGHT) {
         status = load_handed(lab, state, layer, v, err);
     }
@@ -156,14 +151,8 @@ static pl_status make_transform(pl_lab *lab, const pl_state *state, const pl_req
     pl_kind_layer_title(state, request->layer, &title);
     pl_buf_puts(&title, input ? "  input" : "  weights");
     pl_status status = pl_buf_check(&title, err);
-    if (status == PL_OK) {
-        status = load_transform(lab, state, request, &v, task, err);
-    }
-    if (status == PL_OK) {
-        status = request->form == FORM_HISTOGRAM
-                     ? make_histogram(&v, title.data, input, out, err)
-                     : make_channels(&v, request, title.data, input, out, err);
-    }
+    PL_THEN(load_transform(lab, state, request, &v, task, err));
+    PL_THEN(request->form == FORM_HISTOGRAM ? make_histogram(&v, title.data, input, out, err) : make_channels(&v, request, title.data, input, out, err));
     if (status == PL_OK) {
         add_transform_facts(&v, out);
     }

@@ -118,9 +118,7 @@ pl_status pl_database_migrate(sqlite3 *db, const char *path, const pl_migration 
         char set[64];
         sqlite3_snprintf(sizeof set, set, "PRAGMA user_version = %d", (int)version + 1);
         status = execute(db, path, steps[version].sql, err);
-        if (status == PL_OK) {
-            status = execute(db, path, set, err);
-        }
+        PL_THEN(execute(db, path, set, err));
     }
     return status;
 }
@@ -228,15 +226,9 @@ static pl_status check_schema(sqlite3 *db, const char *path, pl_error *err)
     if (status == PL_OK && sqlite3_open(":memory:", &model) != SQLITE_OK) {
         status = refuse(model, path, err);
     }
-    if (status == PL_OK) {
-        status = pl_database_migrate(model, path, migrations, (int)version, err);
-    }
-    if (status == PL_OK) {
-        status = list_schema(model, path, &expected, err);
-    }
-    if (status == PL_OK) {
-        status = list_schema(db, path, &own, err);
-    }
+    PL_THEN(pl_database_migrate(model, path, migrations, (int)version, err));
+    PL_THEN(list_schema(model, path, &expected, err));
+    PL_THEN(list_schema(db, path, &own, err));
     const char *known = expected.data != NULL ? expected.data : "";
     const char *found = own.data != NULL ? own.data : "";
     if (status == PL_OK && strcmp(known, found) != 0) {
@@ -265,9 +257,7 @@ static pl_status check_content(sqlite3 *db, const char *path, pl_error *err)
     int64_t application = 0, objects = 0;
     char verdict[128] = "";
     pl_status status = ask(db, path, "PRAGMA application_id", &application, err);
-    if (status == PL_OK) {
-        status = ask(db, path, "SELECT count(*) FROM sqlite_schema", &objects, err);
-    }
+    PL_THEN(ask(db, path, "SELECT count(*) FROM sqlite_schema", &objects, err));
     if (status == PL_OK && application == 0 && objects == 0) {
         char set[64];
         sqlite3_snprintf(sizeof set, set, "PRAGMA application_id = %d", PL_SESSION_APPLICATION);
@@ -276,12 +266,8 @@ static pl_status check_content(sqlite3 *db, const char *path, pl_error *err)
     if (status == PL_OK && application != PL_SESSION_APPLICATION) {
         return foreign(path, err);
     }
-    if (status == PL_OK) {
-        status = check_schema(db, path, err);
-    }
-    if (status == PL_OK) {
-        status = pl_database_query(db, path, "PRAGMA quick_check(1)", take_text, verdict, err);
-    }
+    PL_THEN(check_schema(db, path, err));
+    PL_THEN(pl_database_query(db, path, "PRAGMA quick_check(1)", take_text, verdict, err));
     if (status == PL_OK && strcmp(verdict, "ok") != 0) {
         status = pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", path,
                               verdict);
@@ -348,18 +334,10 @@ pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,
     /* Exclusive locking: one writer, and no shared memory beside the log. */
     status = execute(db, path, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
                                "PRAGMA trusted_schema = OFF; BEGIN EXCLUSIVE", err);
-    if (status == PL_OK) {
-        status = check_content(db, path, err);
-    }
-    if (status == PL_OK) {
-        status = pl_database_migrate(db, path, migrations, MIGRATIONS, err);
-    }
-    if (status == PL_OK) {
-        status = execute(db, path, "COMMIT", err);
-    }
-    if (status == PL_OK) {
-        status = set_journal(db, path, notice, err);
-    }
+    PL_THEN(check_content(db, path, err));
+    PL_THEN(pl_database_migrate(db, path, migrations, MIGRATIONS, err));
+    PL_THEN(execute(db, path, "COMMIT", err));
+    PL_THEN(set_journal(db, path, notice, err));
 done:
     if (status != PL_OK) {
         sqlite3_close(db); /* rolls back */
@@ -444,9 +422,7 @@ pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *firs
     sqlite3_finalize(to.command);
     sqlite3_finalize(to.state);
     sqlite3_finalize(to.head);
-    if (status == PL_OK) {
-        status = execute(db, path, "COMMIT", err);
-    }
+    PL_THEN(execute(db, path, "COMMIT", err));
     if (status != PL_OK && !sqlite3_get_autocommit(db)) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     }

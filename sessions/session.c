@@ -195,14 +195,8 @@ static pl_status load_nodes(pl_session *session, pl_error *err)
         pl_database_query(session->db, path, "SELECT id, parent, json FROM states ORDER BY id",
                           load_state, session, err);
     session->head = -1;
-    if (status == PL_OK) {
-        status = pl_database_query(session->db, path, "SELECT coalesce(max(id), 0) FROM commands",
-                                   load_number, &session->commands, err);
-    }
-    if (status == PL_OK) {
-        status = pl_database_query(session->db, path, "SELECT coalesce(state, 0) FROM head",
-                                   load_number, &session->head, err);
-    }
+    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(max(id), 0) FROM commands", load_number, &session->commands, err));
+    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(state, 0) FROM head", load_number, &session->head, err));
     if (status == PL_OK && (session->head < 0 || session->head > (int64_t)session->n_nodes)) {
         status = damaged(session, "its present state is missing", err);
     }
@@ -222,15 +216,9 @@ pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
     pthread_cond_init(&session->idle, NULL);
     session->path = strdup(path);
     pl_status status = session->path != NULL ? PL_OK : pl_error_memory(err, "%s", path);
-    if (status == PL_OK) {
-        status = pl_database_open(path, &session->db, &session->notice, err);
-    }
-    if (status == PL_OK) {
-        status = load_nodes(session, err);
-    }
-    if (status == PL_OK) {
-        status = start_writer(session, err);
-    }
+    PL_THEN(pl_database_open(path, &session->db, &session->notice, err));
+    PL_THEN(load_nodes(session, err));
+    PL_THEN(start_writer(session, err));
     if (status != PL_OK) {
         pl_session_close(session);
         return status;
@@ -400,15 +388,8 @@ pl_status pl_session_export(pl_session *session, const char *path,
     script made = {.leaves_out = leaves_out};
     pl_status status = pl_session_flush(session, err);
     /* The queue is empty and its only source is this thread: the writer leaves SQLite alone. */
-    if (status == PL_OK) {
-        status = pl_database_query(session->db, session->path,
-                                   "SELECT text FROM commands WHERE ok ORDER BY id", export_command,
-                                   &made, err);
-    }
-    if (status == PL_OK) {
-        status = pl_file_write_all(path, made.text.data != NULL ? made.text.data : "",
-                                   made.text.size, err);
-    }
+    PL_THEN(pl_database_query(session->db, session->path, "SELECT text FROM commands WHERE ok ORDER BY id", export_command, &made, err));
+    PL_THEN(pl_file_write_all(path, made.text.data != NULL ? made.text.data : "", made.text.size, err));
     pl_buf_deinit(&made.text);
     return status;
 }

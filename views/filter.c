@@ -155,14 +155,12 @@ static pl_status parse_term(parser *p, int *out)
     if (strcmp(p->token, "not") == 0) {
         node n = {.kind = NOT};
         status = advance(p);
-        status = status == PL_OK ? parse_term(p, &n.a) : status;
-        status = status == PL_OK ? add_node(p, &n, out) : status;
+        PL_THEN(parse_term(p, &n.a));
+        PL_THEN(add_node(p, &n, out));
     } else if (strcmp(p->token, "(") == 0) {
         status = advance(p);
-        status = status == PL_OK ? parse_or(p, out) : status;
-        if (status == PL_OK) {
-            status = strcmp(p->token, ")") == 0 ? advance(p) : expected(p, "\")\"");
-        }
+        PL_THEN(parse_or(p, out));
+        PL_THEN(strcmp(p->token, ")") == 0 ? advance(p) : expected(p, "\")\""));
     } else if (p->token[0] == '\0' || p->token[0] == ')' || is_operator(p->token[0]) ||
                strcmp(p->token, "and") == 0 || strcmp(p->token, "or") == 0) {
         status = expected(p, "a name or a column");
@@ -179,8 +177,8 @@ static pl_status parse_and(parser *p, int *out)
     while (status == PL_OK && strcmp(p->token, "and") == 0) {
         node n = {.kind = AND, .a = *out};
         status = advance(p);
-        status = status == PL_OK ? parse_term(p, &n.b) : status;
-        status = status == PL_OK ? add_node(p, &n, out) : status;
+        PL_THEN(parse_term(p, &n.b));
+        PL_THEN(add_node(p, &n, out));
     }
     return status;
 }
@@ -191,8 +189,8 @@ static pl_status parse_or(parser *p, int *out)
     while (status == PL_OK && strcmp(p->token, "or") == 0) {
         node n = {.kind = OR, .a = *out};
         status = advance(p);
-        status = status == PL_OK ? parse_and(p, &n.b) : status;
-        status = status == PL_OK ? add_node(p, &n, out) : status;
+        PL_THEN(parse_and(p, &n.b));
+        PL_THEN(add_node(p, &n, out));
     }
     return status;
 }
@@ -209,9 +207,7 @@ pl_status pl_filter_parse(const char *text, pl_filter **out, pl_error *err)
     }
     parser p = {.filter = filter, .at = text, .err = err};
     pl_status status = advance(&p);
-    if (status == PL_OK) {
-        status = parse_or(&p, &filter->root);
-    }
+    PL_THEN(parse_or(&p, &filter->root));
     if (status == PL_OK && p.token[0] != '\0') {
         status = expected(&p, "\"and\" or \"or\"");
     }

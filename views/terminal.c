@@ -237,12 +237,8 @@ pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
     }
     setlocale(LC_CTYPE, "");
     pl_status status = pl_rescue_prepare(err);
-    if (status == PL_OK) {
-        status = open_curses(terminal, err);
-    }
-    if (status == PL_OK) {
-        status = install_rescue(err);
-    }
+    PL_THEN(open_curses(terminal, err));
+    PL_THEN(install_rescue(err));
     if (status != PL_OK) {
         pl_terminal_close(terminal);
         return status;

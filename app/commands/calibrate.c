@@ -26,21 +26,11 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
     char *owned = NULL;
     pl_protocol protocol = {0};
     pl_status status = pl_model_need_forward(state->source->model, "calibrate", err);
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "length", 2, 1u << 20, &protocol.length, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "windows", 1, 1u << 20, &protocol.windows, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "sample", &sample, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "seed", 0, SIZE_MAX, &seed, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "rows", 1, PL_MOST_ROWS, &protocol.rows, err);
-    }
+    PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &protocol.length, err));
+    PL_THEN(pl_usage_size(call, "windows", 1, 1u << 20, &protocol.windows, err));
+    PL_THEN(pl_usage_choice(call, "sample", &sample, err));
+    PL_THEN(pl_usage_size(call, "seed", 0, SIZE_MAX, &seed, err));
+    PL_THEN(pl_usage_size(call, "rows", 1, PL_MOST_ROWS, &protocol.rows, err));
     protocol.rows = protocol.rows == PL_PROTOCOL_ROWS ? 0 : protocol.rows;
     protocol.sample = (pl_sample)sample;
     protocol.seed = seed;
@@ -50,9 +40,7 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
                               "calibrate: length=%zu is over the model's limit of %zu positions",
                               protocol.length, limit);
     }
-    if (status == PL_OK) {
-        status = pl_text_files(call, state, "calibration.txt", files, &count, &owned, err);
-    }
+    PL_THEN(pl_text_files(call, state, "calibration.txt", files, &count, &owned, err));
     if (status == PL_OK) {
         pl_buf whole[PL_MAX_TEXTS] = {{0}};
         for (size_t i = 0; i < count; i++) {
@@ -98,9 +86,7 @@ static pl_status measure_imports(pl_call *call, const pl_state *state, pl_lab *l
         pl_id result = {0};
         if (pl_state_is_imported(state, i)) {
             status = pl_import_measure(lab, state, i, &report, &result, task, err);
-            if (status == PL_OK) {
-                status = pl_note_result(call, state, i, result, false, &report, err);
-            }
+            PL_THEN(pl_note_result(call, state, i, result, false, &report, err));
         }
     }
     return status;
@@ -119,13 +105,8 @@ static pl_status run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab
     pl_id key = {0};
     pl_calib_report report = {0};
     status = asked_calibration(call, state, &asked, err);
-    if (status == PL_OK) {
-        status = pl_calibration_set(&wanted.calibration, (const char *const *)asked.texts,
-                                    asked.n_texts, &asked.protocol, err);
-    }
-    if (status == PL_OK) {
-        status = pl_lab_calibrate(lab, &wanted, &key, &report, task, err);
-    }
+    PL_THEN(pl_calibration_set(&wanted.calibration, (const char *const *)asked.texts, asked.n_texts, &asked.protocol, err));
+    PL_THEN(pl_lab_calibrate(lab, &wanted, &key, &report, task, err));
     if (status == PL_OK && pl_state_import_count(&wanted) > 0) {
         wanted.calibration.key = key;
         wanted.calibration.known = true;

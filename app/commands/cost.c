@@ -96,13 +96,8 @@ static pl_status take_transform(pl_lab *lab, const pl_state *state, pl_id calibr
     if (status == PL_OK && *out == NULL) {
         status = pl_site_learn(lab, state, calibration, layer, 0, &start, task, err);
         pl_learning_deinit(&start);
-        if (status == PL_OK) {
-            status =
-                pl_site_transform_now(lab, state, calibration, layer, spec, out, &key, task, err);
-        }
-        if (status == PL_OK) {
-            status = pl_site_forget(lab, state, calibration, layer, task, err);
-        }
+        PL_THEN(pl_site_transform_now(lab, state, calibration, layer, spec, out, &key, task, err));
+        PL_THEN(pl_site_forget(lab, state, calibration, layer, task, err));
     }
     return status;
 }
@@ -127,13 +122,8 @@ static pl_status run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_
                             info->name);
     }
     status = pl_lab_calibration(lab, state, &calibration, task, err);
-    if (status == PL_OK) {
-        status = take_transform(lab, state, calibration, layer, spec, &t, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true, &stats,
-                                  task, err);
-    }
+    PL_THEN(take_transform(lab, state, calibration, layer, spec, &t, task, err));
+    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true, &stats, task, err));
     if (status == PL_OK && stats.sample_rows > 0) {
         status = measure_transform(t, &stats, &seconds, task, err);
     }

@@ -38,14 +38,10 @@ static pl_status write_csv(const char *path, pl_view view, const char *const *co
         }
         pl_buf_puts(&line, "\n");
         status = pl_buf_check(&line, err);
-        if (status == PL_OK) {
-            status = pl_writer_write(writer, line.data, line.size, err);
-        }
+        PL_THEN(pl_writer_write(writer, line.data, line.size, err));
         line.size = 0;
     }
-    if (status == PL_OK) {
-        status = pl_writer_commit(writer, err);
-    }
+    PL_THEN(pl_writer_commit(writer, err));
     pl_writer_destroy(writer);
     pl_buf_deinit(&line);
     return status;
@@ -58,11 +54,7 @@ static pl_status load_dumped_site(pl_lab *lab, const pl_state *state, size_t lay
     pl_id calibration = {0};
     size_t site = pl_model_layer(state->source->model, layer)->site;
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    if (status == PL_OK) {
-        status = pl_lab_load_site(lab, state, calibration, site,
-                                  with_sample ? PL_GRAM_NONE : PL_GRAM_SQUARE, with_sample, out,
-                                  task, err);
-    }
+    PL_THEN(pl_lab_load_site(lab, state, calibration, site, with_sample ? PL_GRAM_NONE : PL_GRAM_SQUARE, with_sample, out, task, err));
     return status;
 }
 
@@ -117,12 +109,8 @@ static pl_status run_dump(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     }
     pl_mat values = {0};
     pl_status status = pl_target_layer(call, state, 1, &layer, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "which", &which, err);
-    }
-    if (status == PL_OK) {
-        status = gather_dump(lab, state, layer, kind, (pl_which)which, &values, task, err);
-    }
+    PL_THEN(pl_usage_choice(call, "which", &which, err));
+    PL_THEN(gather_dump(lab, state, layer, kind, (pl_which)which, &values, task, err));
     if (status == PL_OK) {
         pl_view view = pl_mat_view(&values);
         status = pl_text_ends(file, ".npy")

@@ -20,15 +20,9 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     }
     size_t format = 0;
     pl_status status = pl_usage_choice(call, "weights", &weights, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "dtype", &dtype, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "format", &format, err);
-    }
-    if (status == PL_OK) {
-        status = pl_state_check_origin(state, false, err);
-    }
+    PL_THEN(pl_usage_choice(call, "dtype", &dtype, err));
+    PL_THEN(pl_usage_choice(call, "format", &format, err));
+    PL_THEN(pl_state_check_origin(state, false, err));
     if (status == PL_OK && pl_state_solved_count(state) == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
                               "export: no layer is solved with the present methods: run `solve "

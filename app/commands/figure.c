@@ -34,18 +34,14 @@ static pl_status read_panel(const char *text, const pl_state *state, pl_request 
     pl_call *call = NULL;
     pl_buf_printf(&whole, "plot %s", text);
     pl_status status = pl_buf_check(&whole, err);
-    if (status == PL_OK) {
-        status = pl_call_parse(whole.data, &call, err);
-    }
+    PL_THEN(pl_call_parse(whole.data, &call, err));
     for (size_t i = 0; status == PL_OK && i < sizeof refused / sizeof *refused; i++) {
         if (pl_call_value(call, refused[i]) != NULL) {
             status = pl_error_set(err, PL_ERR_USAGE,
                                   "%s= belongs to the whole figure, behind its panels", refused[i]);
         }
     }
-    if (status == PL_OK) {
-        status = pl_figure_request(call, 0, state, out, err);
-    }
+    PL_THEN(pl_figure_request(call, 0, state, out, err));
     if (status != PL_OK) {
         char shown[64];
         pl_text_escape(text, strlen(text), shown, sizeof shown);
@@ -95,12 +91,8 @@ static pl_status run_figure(pl_call *call, const pl_state *state, pl_lab *lab, p
     }
     put_choice(call, "share", &command);
     put_choice(call, "letters", &command);
-    if (status == PL_OK) {
-        status = pl_buf_check(&command, err);
-    }
-    if (status == PL_OK) {
-        status = pl_figure_write(call, state, requests, rows, cols, command.data, lab, task, err);
-    }
+    PL_THEN(pl_buf_check(&command, err));
+    PL_THEN(pl_figure_write(call, state, requests, rows, cols, command.data, lab, task, err));
     pl_buf_deinit(&command);
     return status;
 }

@@ -96,9 +96,7 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     *out = pl_request_of(state, kind);
     out->channel = SIZE_MAX;
     pl_status status = check_keys(call, kind, err);
-    if (status == PL_OK) {
-        status = pl_target_layer(call, state, first + 1, &out->layer, err);
-    }
+    PL_THEN(pl_target_layer(call, state, first + 1, &out->layer, err));
     size_t which = status == PL_OK && pl_state_result(state, out->layer) != NULL ? PL_WHICH_BOTH
                                                                                  : PL_WHICH_BEFORE;
     static const char *const keys[] = {"side", "which", "order", "scale", "pins"};
@@ -106,12 +104,8 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     for (size_t i = 0; status == PL_OK && i < sizeof keys / sizeof *keys; i++) {
         status = pl_usage_choice(call, keys[i], values[i], err);
     }
-    if (status == PL_OK) {
-        status = read_form(call, kind, &out->form, err);
-    }
-    if (status == PL_OK) {
-        status = read_channel(call, state, out, err);
-    }
+    PL_THEN(read_form(call, kind, &out->form, err));
+    PL_THEN(read_channel(call, state, out, err));
     out->side = (pl_side)side;
     out->which = (pl_which)which;
     out->sorted = sorted != 0;
@@ -136,15 +130,9 @@ pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page 
     size_t preset = 0;
     pl_status status = pl_usage_choice(call, "preset", &preset, err);
     bool chosen = pl_call_value(call, "preset") != NULL && preset > 0;
-    if (status == PL_OK) {
-        status = pl_usage_inches(call, "width", &out->width_in, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_inches(call, "height", &out->height_in, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_real(call, "dpi", 30, 2400, &out->dpi, err);
-    }
+    PL_THEN(pl_usage_inches(call, "width", &out->width_in, err));
+    PL_THEN(pl_usage_inches(call, "height", &out->height_in, err));
+    PL_THEN(pl_usage_real(call, "dpi", 30, 2400, &out->dpi, err));
     if (chosen && pl_call_value(call, "width") == NULL) {
         out->width_in = presets[preset - 1].width_in;
     }
@@ -327,9 +315,7 @@ static pl_status put_text(const char *const *paths, size_t count, pl_buf *out, p
 {
     pl_buf text = {0};
     pl_status status = pl_text_read(paths, count, &text, err);
-    if (status == PL_OK) {
-        status = pl_buf_check(&text, err);
-    }
+    PL_THEN(pl_buf_check(&text, err));
     if (status == PL_OK) {
         char id[PL_ID_TEXT];
         pl_id_format(pl_id_bytes(text.data, text.size), id);
@@ -407,12 +393,8 @@ static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     pl_id id = {0};
     pl_model *model = j->state->source->model;
     pl_status status = pl_model_identity(model, &id, task, err);
-    if (status == PL_OK) {
-        status = put_commands(j, lab, task, err);
-    }
-    if (status == PL_OK) {
-        status = put_texts(j, err);
-    }
+    PL_THEN(put_commands(j, lab, task, err));
+    PL_THEN(put_texts(j, err));
     if (status != PL_OK) {
         return status;
     }
@@ -526,9 +508,7 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
     if (status == PL_OK && rows * cols > 1) {
         status = pl_usage_choice(call, "letters", &letters, err);
     }
-    if (status == PL_OK) {
-        status = make_panels(&j, lab, task, err);
-    }
+    PL_THEN(make_panels(&j, lab, task, err));
     j.fit = status == PL_OK && rows * cols == 1 && j.figures[0].table != NULL &&
                  pl_call_value(call, "height") == NULL;
     pl_sheet sheet = {.rows = rows,
@@ -538,18 +518,10 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
                       .share_x = shares[share].x,
                       .share_y = shares[share].y,
                       .fit = j.fit};
-    if (status == PL_OK) {
-        status = pl_sheet_share(&sheet, err);
-    }
-    if (status == PL_OK) {
-        status = gather(&j, lab, task, err);
-    }
-    if (status == PL_OK) {
-        status = write_file(&j, &sheet, file, err);
-    }
-    if (status == PL_OK) {
-        status = put_caption(&j, err);
-    }
+    PL_THEN(pl_sheet_share(&sheet, err));
+    PL_THEN(gather(&j, lab, task, err));
+    PL_THEN(write_file(&j, &sheet, file, err));
+    PL_THEN(put_caption(&j, err));
     job_deinit(&j);
     return status;
 }

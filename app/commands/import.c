@@ -75,16 +75,9 @@ static pl_status run_import(pl_call *call, const pl_state *state, pl_lab *lab, p
     pl_import_report report = {0};
     pl_collector c = {.call = call, .state = state, .err = err};
     pl_status status = asked_layer(call, state, &only, err);
-    if (status == PL_OK) {
-        status = pl_import_open(state, path, &import, task, err);
-    }
-    if (status == PL_OK) {
-        status =
-            pl_import_layers(lab, state, import, only, pl_collect_result, &c, &report, task, err);
-    }
-    if (status == PL_OK) {
-        status = c.status;
-    }
+    PL_THEN(pl_import_open(state, path, &import, task, err));
+    PL_THEN(pl_import_layers(lab, state, import, only, pl_collect_result, &c, &report, task, err));
+    PL_THEN(c.status);
     if (status == PL_OK) {
         put_import_report(call->result, path, &report, pl_import_id(import));
         warn_of_others(lab, &report);
@@ -112,9 +105,7 @@ static pl_status apply_import(pl_call *call, pl_state *state, pl_error *err)
     if (status == PL_OK && (text == NULL || !pl_id_parse(text, &id))) {
         status = pl_error_set(err, PL_ERR_STATE, "import: nothing was imported");
     }
-    if (status == PL_OK) {
-        status = pl_state_set_import(state, path.data, id, err);
-    }
+    PL_THEN(pl_state_set_import(state, path.data, id, err));
     for (size_t i = 0; status == PL_OK && i < call->n_solved; i++) {
         status = pl_state_import_layer(state, call->solved[i].layer, call->solved[i].result, err);
     }

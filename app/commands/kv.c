@@ -10,9 +10,7 @@ static pl_status apply_kv(pl_call *call, pl_state *state, pl_error *err)
     bool none = false;
     size_t group_size = 0;
     pl_status status = pl_model_need_forward(state->source->model, "kv", err);
-    if (status == PL_OK) {
-        status = pl_asks_for_none(call, &none, err);
-    }
+    PL_THEN(pl_asks_for_none(call, &none, err));
     if (status == PL_OK && !none) {
         status = pl_read_act_grid(call, &grid, err);
     }

@@ -78,9 +78,7 @@ static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
                      .file = pl_call_value(call, "file")};
     const char *columns = pl_call_value(call, "columns");
     pl_status status = pl_usage_choice(call, "sort", &sort, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "order", &rising, err);
-    }
+    PL_THEN(pl_usage_choice(call, "order", &rising, err));
     if (status == PL_OK && pl_call_value(call, "top") != NULL) {
         status = pl_usage_size(call, "top", 1, SIZE_MAX, &out->top, err);
     }
@@ -218,9 +216,7 @@ static pl_status run_layers(pl_call *call, const pl_state *state, pl_lab *lab, p
         status = rows == NULL ? pl_error_memory(err, "a result")
                               : pl_layer_rows(lab, state, 0, n, rows, task, err);
     }
-    if (status == PL_OK) {
-        status = list_layers(call, state, lab, &l, rows, err);
-    }
+    PL_THEN(list_layers(call, state, lab, &l, rows, err));
     free(rows);
     return status;
 }

@@ -78,16 +78,11 @@ static pl_status run_learn(pl_call *call, const pl_state *state, pl_lab *lab, pl
     if (status == PL_OK && pl_call_value(call, "until") != NULL) {
         status = pl_usage_size(call, "until", 0, SIZE_MAX - 1, &until, err);
     }
-    if (status == PL_OK) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
-    }
+    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
     if (status == PL_OK && word == LEARN_RESET) {
         return forget_learning(call, state, lab, calibration, layer, task, err);
     }
-    if (status == PL_OK) {
-        status = pl_site_learn(lab, state, calibration, layer,
-                               until == SIZE_MAX ? PL_LEARN_ALL : until, &reached, task, err);
-    }
+    PL_THEN(pl_site_learn(lab, state, calibration, layer, until == SIZE_MAX ? PL_LEARN_ALL : until, &reached, task, err));
     if (status == PL_OK) {
         pl_json_set(call->result, "layer",
                     json_string(pl_model_layer(state->source->model, layer)->name));

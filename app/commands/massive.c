@@ -14,15 +14,9 @@ static pl_status run_massive(pl_call *call, const pl_state *state, pl_lab *lab, 
     size_t count = 0;
     const pl_tokenizer *tokenizer = NULL;
     pl_status status = pl_model_need_forward(state->source->model, "massive", err);
-    if (status == PL_OK) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, err);
-    }
-    if (status == PL_OK) {
-        status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
-    }
+    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
+    PL_THEN(pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, err));
+    PL_THEN(pl_model_need_tokenizer(state->source->model, &tokenizer, err));
     json_t *list = json_array();
     pl_json_set(call->result, "activations", list);
     for (size_t i = 0; status == PL_OK && i < count; i++) {

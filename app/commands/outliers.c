@@ -15,12 +15,8 @@ static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab,
     size_t top = 0;
     size_t count = 0;
     pl_status status = pl_target_layer(call, state, 0, &layer, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "side", &side, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "top", 1, 1u << 20, &top, err);
-    }
+    PL_THEN(pl_usage_choice(call, "side", &side, err));
+    PL_THEN(pl_usage_size(call, "top", 1, 1u << 20, &top, err));
     if (status != PL_OK) {
         return status;
     }

@@ -108,9 +108,7 @@ pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
 {
     size_t bits = 0, symmetric = 0;
     pl_status status = pl_usage_size(call, "bits", 2, 8, &bits, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "symmetric", &symmetric, err);
-    }
+    PL_THEN(pl_usage_choice(call, "symmetric", &symmetric, err));
     *out = (pl_act_grid){.bits = (int)bits, .format = pl_format_at(symmetric), .clip = 1.0};
     return status;
 }

@@ -62,36 +62,20 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
     size_t count = 0;
     pl_ppl_spec spec = {.memory_limit = pl_lab_memory_limit(lab)};
     pl_status status = pl_model_need_forward(state->source->model, "perplexity", err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "protocol", &protocol, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "which", &which, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "length", 2, 1u << 20, &spec.length, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "spread", 0, 1000, &spec.spread, err);
-    }
+    PL_THEN(pl_usage_choice(call, "protocol", &protocol, err));
+    PL_THEN(pl_usage_choice(call, "which", &which, err));
+    PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &spec.length, err));
+    PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err));
+    PL_THEN(pl_usage_size(call, "spread", 0, 1000, &spec.spread, err));
     size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && limit > 0 && spec.length > limit) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "perplexity: length=%zu is over the model's limit of %zu positions",
                               spec.length, limit);
     }
-    if (status == PL_OK) {
-        status = need_solved(state, (pl_which)which, err);
-    }
-    if (status == PL_OK) {
-        status = pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err);
-    }
-    if (status == PL_OK) {
-        status = pl_lab_tokens(lab, state, files, n_files, &shared, task, err);
-    }
+    PL_THEN(need_solved(state, (pl_which)which, err));
+    PL_THEN(pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err));
+    PL_THEN(pl_lab_tokens(lab, state, files, n_files, &shared, task, err));
     if (status == PL_OK) {
         /* The shared tokens may be replaced by an urgent job at a tick. */
         count = shared->count;
@@ -109,10 +93,7 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
         pl_ppl_result found = {0};
         bool compare = which != PL_WHICH_BEFORE;
         status = pl_quantized_init(&quantized, lab, state, (pl_which)which, &hooks, task, err);
-        if (status == PL_OK) {
-            status = pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL,
-                                   compare, &found, task, err);
-        }
+        PL_THEN(pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL, compare, &found, task, err));
         pl_quantized_deinit(&quantized);
         json_t *out = call->result;
         pl_json_set(out, "perplexity", pl_number(found.perplexity));

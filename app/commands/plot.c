@@ -16,9 +16,7 @@ static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     pl_buf_printf(&command, "plot %s", request.kind->name);
     pl_request_keys(&request, &command);
     status = pl_buf_check(&command, err);
-    if (status == PL_OK) {
-        status = pl_figure_write(call, state, &request, 1, 1, command.data, lab, task, err);
-    }
+    PL_THEN(pl_figure_write(call, state, &request, 1, 1, command.data, lab, task, err));
     pl_buf_deinit(&command);
     return status;
 }

@@ -31,13 +31,8 @@ static pl_status run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl
     size_t count = 0;
     pl_probe_token *tokens = NULL;
     pl_status status = pl_model_need_forward(state->source->model, "probe", err);
-    if (status == PL_OK) {
-        status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
-    }
-    if (status == PL_OK) {
-        status = pl_tokenizer_encode(tokenizer, text, strlen(text), pl_lab_memory_limit(lab), &ids,
-                                     &count, task, err);
-    }
+    PL_THEN(pl_model_need_tokenizer(state->source->model, &tokenizer, err));
+    PL_THEN(pl_tokenizer_encode(tokenizer, text, strlen(text), pl_lab_memory_limit(lab), &ids, &count, task, err));
     size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && (count == 0 || (limit > 0 && count > limit))) {
         status = pl_error_set(err, PL_ERR_USAGE,
@@ -46,9 +41,7 @@ static pl_status run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl
     if (status == PL_OK && (tokens = calloc(count, sizeof *tokens)) == NULL) {
         status = pl_error_memory(err, "a result");
     }
-    if (status == PL_OK) {
-        status = pl_probe(state->source->model, ids, count, NULL, tokens, task, err);
-    }
+    PL_THEN(pl_probe(state->source->model, ids, count, NULL, tokens, task, err));
     if (status == PL_OK) {
         json_t *list = json_array();
         pl_json_set(call->result, "tokens", list);

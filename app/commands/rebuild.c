@@ -56,15 +56,9 @@ static pl_status try_demo(rebuild *r, bool *found, pl_error *err)
     pl_model *model = NULL;
     pl_source *source = NULL;
     pl_status status = pl_demo_folder(&folder, err);
-    if (status == PL_OK) {
-        status = pl_model_open(folder.data, &model, err);
-    }
-    if (status == PL_OK) {
-        status = pl_source_create(model, NULL, folder.data, &source, err);
-    }
-    if (status == PL_OK) {
-        status = use_source(r, source, found, err);
-    }
+    PL_THEN(pl_model_open(folder.data, &model, err));
+    PL_THEN(pl_source_create(model, NULL, folder.data, &source, err));
+    PL_THEN(use_source(r, source, found, err));
     pl_source_release(source);
     pl_buf_deinit(&folder);
     return status;
@@ -138,9 +132,7 @@ static pl_status place_texts(const rebuild *r, const pl_state *state, pl_call *c
         }
         pl_buf path = {0};
         status = find_text(r, state, call->values[i], &path, err);
-        if (status == PL_OK) {
-            status = pl_buf_check(&path, err);
-        }
+        PL_THEN(pl_buf_check(&path, err));
         if (status == PL_OK) {
             free(call->values[i]);
             call->values[i] = path.data;
@@ -282,9 +274,7 @@ static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *ca
             return pl_error_memory(err, "a figure");
         }
     }
-    if (status == PL_OK) {
-        status = pl_call_run(call, &r->state, r->lab, r->task, err);
-    }
+    PL_THEN(pl_call_run(call, &r->state, r->lab, r->task, err));
     return status == PL_OK ? pl_call_apply(call, &r->state, err) : status;
 }
 
@@ -320,9 +310,7 @@ static pl_status run_commands(rebuild *r, const pl_state *state, const char *out
         if (status == PL_OK && text == NULL) {
             break;
         }
-        if (status == PL_OK) {
-            status = pl_call_parse(text, &call, err);
-        }
+        PL_THEN(pl_call_parse(text, &call, err));
         free(text);
         if (status != PL_OK) {
             pl_error_prefix(err, "%s: its commands: ", r->figure);
@@ -375,9 +363,7 @@ static pl_status same_bytes(const char *a, const char *b, bool *same, pl_error *
     size_t nx = 0;
     size_t ny = 0;
     pl_status status = pl_file_read_all(a, (size_t)1 << 30, &x, &nx, err);
-    if (status == PL_OK) {
-        status = pl_file_read_all(b, (size_t)1 << 30, &y, &ny, err);
-    }
+    PL_THEN(pl_file_read_all(b, (size_t)1 << 30, &y, &ny, err));
     *same = status == PL_OK && nx == ny && memcmp(x, y, nx) == 0;
     free(x);
     free(y);
@@ -429,9 +415,7 @@ static pl_status make_again(rebuild *r, const pl_state *state, const char *out, 
         pl_buf_printf(&path, "%s/figure%s", folder.path, ending_of(r->figure));
     }
     pl_status status = pl_buf_check(&path, err);
-    if (status == PL_OK) {
-        status = run_commands(r, state, path.data, err);
-    }
+    PL_THEN(run_commands(r, state, path.data, err));
     if (status == PL_OK) {
         compare_makers(r);
         status = compare_files(r, path.data, same, err);
@@ -454,12 +438,8 @@ static pl_status run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, 
             pl_error_set(err, PL_ERR_USAGE, "rebuild: file=%s: expected a name that ends in %s",
                          out, ending_of(r.figure));
     }
-    if (status == PL_OK) {
-        status = find_model(&r, state, err);
-    }
-    if (status == PL_OK) {
-        status = make_again(&r, state, out, &same, err);
-    }
+    PL_THEN(find_model(&r, state, err));
+    PL_THEN(make_again(&r, state, out, &same, err));
     if (status == PL_OK) {
         pl_json_set(call->result, "figure", json_string(r.figure));
         pl_json_set(call->result, "file", out != NULL ? json_string(out) : json_null());

@@ -74,9 +74,7 @@ static pl_status run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl
     size_t layer = 0;
     pl_id result = {0};
     status = pl_target_layer(call, state, 0, &layer, err);
-    if (status == PL_OK) {
-        status = pl_solve_layer(lab, state, layer, &report, &result, task, err);
-    }
+    PL_THEN(pl_solve_layer(lab, state, layer, &report, &result, task, err));
     return status == PL_OK ? pl_note_solve(call, state, layer, result, &report, err) : status;
 }
 

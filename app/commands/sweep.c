@@ -85,12 +85,8 @@ static pl_status read_sweep_text(const pl_call *call, const pl_state *state, pl_
         return PL_OK;
     }
     pl_status status = pl_model_need_forward(state->source->model, "perplexity=yes", err);
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "length", 2, 1u << 20, &out->length, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "windows", 0, 1u << 20, &out->windows, err);
-    }
+    PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &out->length, err));
+    PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &out->windows, err));
     size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && limit > 0 && out->length > limit) {
         status = pl_error_set(err, PL_ERR_USAGE,
@@ -143,17 +139,11 @@ static pl_status asked_sweep(const pl_call *call, const pl_state *state, pl_swee
     } else {
         status = pl_target_layer(call, state, 0, &out->layer, err);
     }
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "slot", &slot, err);
-    }
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "perplexity", &perplexity, err);
-    }
+    PL_THEN(pl_usage_choice(call, "slot", &slot, err));
+    PL_THEN(pl_usage_choice(call, "perplexity", &perplexity, err));
     out->perplexity = perplexity != 0;
     out->slot = slot == PL_SLOT_COUNT ? PL_SLOT_TRANSFORM : (pl_slot)slot;
-    if (status == PL_OK) {
-        status = read_sweep_text(call, state, out, err);
-    }
+    PL_THEN(read_sweep_text(call, state, out, err));
     return status == PL_OK ? pl_sweep_check(state, out, slot == PL_SLOT_COUNT, err) : status;
 }
 

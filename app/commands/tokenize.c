@@ -15,15 +15,9 @@ static pl_status run_tokenize(pl_call *call, const pl_state *state, pl_lab *lab,
     const pl_tokens *tokens = NULL;
     const pl_tokenizer *tokenizer = NULL;
     pl_status status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
-    if (status == PL_OK) {
-        status = pl_usage_size(call, "limit", 0, SIZE_MAX, &limit, err);
-    }
-    if (status == PL_OK) {
-        status = pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err);
-    }
-    if (status == PL_OK) {
-        status = pl_lab_tokens(lab, state, files, n_files, &tokens, task, err);
-    }
+    PL_THEN(pl_usage_size(call, "limit", 0, SIZE_MAX, &limit, err));
+    PL_THEN(pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err));
+    PL_THEN(pl_lab_tokens(lab, state, files, n_files, &tokens, task, err));
     if (status == PL_OK) {
         json_t *ids = json_array();
         for (size_t i = 0; i < tokens->count && i < limit; i++) {

@@ -87,12 +87,8 @@ static pl_status read_pane_settings(const pl_call *call, pl_display *display, pl
     size_t sorted = pane->sorted;
     size_t log = pane->log;
     status = pl_usage_choice(call, "order", &sorted, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "scale", &log, err);
-    }
-    if (status == PL_OK) {
-        status = read_pane_form(call, pane, err);
-    }
+    PL_THEN(pl_usage_choice(call, "scale", &log, err));
+    PL_THEN(read_pane_form(call, pane, err));
     pane->sorted = sorted != 0;
     pane->log = log != 0;
     return status;
@@ -106,9 +102,7 @@ static pl_status read_split_and_zoom(const pl_call *call, pl_display *display, p
     display->split = split != 0;
     const char *zoom = pl_call_value(call, "zoom");
     size_t index = 0;
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "zoom", &index, err);
-    }
+    PL_THEN(pl_usage_choice(call, "zoom", &index, err));
     if (status == PL_OK && zoom != NULL) {
         snprintf(display->zoom, sizeof display->zoom, "%s", index > 0 ? zoom : "");
     }
@@ -156,18 +150,10 @@ static pl_status apply_view(pl_call *call, pl_state *state, pl_error *err)
     size_t which = state->which;
     pl_display display = state->display;
     pl_status status = pl_usage_choice(call, "side", &side, err);
-    if (status == PL_OK) {
-        status = pl_usage_choice(call, "which", &which, err);
-    }
-    if (status == PL_OK) {
-        status = read_views(call, &display, err);
-    }
-    if (status == PL_OK) {
-        status = read_pane_settings(call, &display, err);
-    }
-    if (status == PL_OK) {
-        status = read_split_and_zoom(call, &display, err);
-    }
+    PL_THEN(pl_usage_choice(call, "which", &which, err));
+    PL_THEN(read_views(call, &display, err));
+    PL_THEN(read_pane_settings(call, &display, err));
+    PL_THEN(read_split_and_zoom(call, &display, err));
     if (status == PL_OK) {
         state->side = (pl_side)side;
         state->which = (pl_which)which;

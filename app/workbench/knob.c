@@ -30,15 +30,9 @@ pl_status pl_knob_run_solve(pl_screen_job *job, pl_task *task, pl_error *err)
     status = pl_live_solve(job->live, job->lab, &job->state, layer, offer_frame, job, &report,
                            &result, task, err);
     job->call->warning = pl_lab_take_warning(job->lab);
-    if (status == PL_OK) {
-        status = pl_note_solve(job->call, &job->state, layer, result, &report, err);
-    }
-    if (status == PL_OK) {
-        status = pl_call_apply(job->call, &job->state, err);
-    }
-    if (status == PL_OK) {
-        status = pl_picture_create(job->lab, &job->state, layer, &job->picture, task, err);
-    }
+    PL_THEN(pl_note_solve(job->call, &job->state, layer, result, &report, err));
+    PL_THEN(pl_call_apply(job->call, &job->state, err));
+    PL_THEN(pl_picture_create(job->lab, &job->state, layer, &job->picture, task, err));
     return status;
 }
 

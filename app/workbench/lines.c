@@ -115,9 +115,7 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, double 
 {
     pl_error why = err != NULL ? *err : (pl_error){0};
     const pl_source *source = screen->state->source;
-    if (status == PL_OK) {
-        status = apply_call(screen, call, &why);
-    }
+    PL_THEN(apply_call(screen, call, &why));
     if (status == PL_OK) {
         pl_scores_keep_solved(&screen->scores, call);
         follow_call(screen, call, source);
@@ -194,9 +192,7 @@ static bool step_line(pl_screen *screen, pl_typed_line *line)
         pl_typed_drop(&screen->typed, line->id);
         return true;
     }
-    if (status == PL_OK) {
-        status = pl_call_parse(text, &call, &err);
-    }
+    PL_THEN(pl_call_parse(text, &call, &err));
     free(text);
     if (status != PL_OK) {
         pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);

@@ -89,9 +89,7 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
 {
     const pl_screen_options *options = screen->options;
     pl_status status = pl_prompt_create(options->history, options->state, &screen->prompt, err);
-    if (status == PL_OK) {
-        status = pl_terminal_open(options->marks, &screen->face.terminal, err);
-    }
+    PL_THEN(pl_terminal_open(options->marks, &screen->face.terminal, err));
     if (status != PL_OK) {
         return status;
     }

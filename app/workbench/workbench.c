@@ -119,12 +119,8 @@ static pl_status open_session(workbench *w, const pl_options *options, pl_error 
     pl_buf path = {0};
     pl_session_default_path(&path);
     pl_status status = pl_buf_check(&path, notice);
-    if (status == PL_OK) {
-        status = pl_session_open(path.data, &w->front.session, notice);
-    }
-    if (status == PL_OK) {
-        status = pl_session_state(w->front.session, &w->last, notice);
-    }
+    PL_THEN(pl_session_open(path.data, &w->front.session, notice));
+    PL_THEN(pl_session_state(w->front.session, &w->last, notice));
     pl_buf_deinit(&path);
     say_not_kept(notice);
     return PL_OK;
@@ -144,9 +140,7 @@ static void history_path(pl_buf *out)
 static pl_status start(workbench *w, const pl_options *options, pl_error *notice, pl_error *err)
 {
     pl_status status = pl_front_open(options, options->session, &w->front, err);
-    if (status == PL_OK) {
-        status = open_session(w, options, notice, err);
-    }
+    PL_THEN(open_session(w, options, notice, err));
     if (status == PL_OK && w->front.state.source == NULL) {
         status = pl_front_open_model(&w->front, options->model, err);
     }
@@ -217,9 +211,7 @@ int pl_workbench_run(const pl_options *options)
     pl_error files = {0}; /* what is wrong in the files of keys and settings */
     read_settings(&w, &files);
     pl_status status = read_keys(&w, options->keys, &files, &err);
-    if (status == PL_OK) {
-        status = start(&w, options, &notice, &err);
-    }
+    PL_THEN(start(&w, options, &notice, &err));
     if (status == PL_OK) {
         history_path(&history);
         pl_screen_options screen = {

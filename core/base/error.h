@@ -45,4 +45,13 @@ void pl_error_prefix(pl_error *err, const char *format, ...) PL_PRINTF(2, 3);
 /* A stable lower-case word for a code ("usage", "io", ...), as in --json's error.code. */
 const char *pl_status_name(pl_status code);
 
+/* The next step of a function whose steps end at the first failure: evaluated only while the
+ * function's `status` is PL_OK, which becomes what the step returns. */
+#define PL_THEN(...)                                                                               \
+    do {                                                                                           \
+        if (status == PL_OK) {                                                                     \
+            status = (__VA_ARGS__);                                                                \
+        }                                                                                          \
+    } while (0)
+
 #endif

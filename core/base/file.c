@@ -249,12 +249,8 @@ pl_status pl_file_write_all(const char *path, const void *bytes, size_t size, pl
 {
     pl_writer *writer = NULL;
     pl_status status = pl_writer_create(path, &writer, err);
-    if (status == PL_OK) {
-        status = pl_writer_write(writer, bytes, size, err);
-    }
-    if (status == PL_OK) {
-        status = pl_writer_commit(writer, err);
-    }
+    PL_THEN(pl_writer_write(writer, bytes, size, err));
+    PL_THEN(pl_writer_commit(writer, err));
     pl_writer_destroy(writer);
     return status;
 }

@@ -15,12 +15,8 @@ pl_status pl_calib_key(const pl_calib_spec *spec, pl_id *out, pl_task *task, pl_
     pl_id model, config;
     pl_hasher *hasher = NULL;
     pl_status status = pl_model_identity(spec->model, &model, task, err);
-    if (status == PL_OK) {
-        status = pl_config_identity(pl_model_config(spec->model), &config, err);
-    }
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_config_identity(pl_model_config(spec->model), &config, err));
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status != PL_OK) {
         return status;
     }
@@ -72,9 +68,7 @@ static pl_status take_stock(run *r, bool *whole, size_t *blocks, pl_task *task, 
     for (size_t s = 0; s < pl_model_site_count(model); s++) {
         bool found = false, damaged = false;
         pl_status status = pl_task_tick(task, err);
-        if (status == PL_OK) {
-            status = pl_calib_verify_site(r->store, r->key, r->spec, s, &found, &damaged, err);
-        }
+        PL_THEN(pl_calib_verify_site(r->store, r->key, r->spec, s, &found, &damaged, err));
         if (status != PL_OK) {
             return status;
         }
@@ -134,9 +128,7 @@ pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
     bool whole = false;
     size_t blocks = 0;
     pl_status status = pl_pass_create(spec, &pass, err);
-    if (status == PL_OK) {
-        status = pl_calib_key(spec, &r.key, task, err);
-    }
+    PL_THEN(pl_calib_key(spec, &r.key, task, err));
     if (status != PL_OK) {
         goto done;
     }
@@ -149,9 +141,7 @@ pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
     if (status == PL_OK && blocks > 0) {
         status = pl_pass_start(pass, false, pl_store_folder(store), task, err);
     }
-    if (status == PL_OK) {
-        status = run_blocks(&r, pass, whole, blocks, task, err);
-    }
+    PL_THEN(run_blocks(&r, pass, whole, blocks, task, err));
     if (status == PL_OK) {
         *key = r.key;
         r.report->tokens = spec->protocol.windows * spec->protocol.length;

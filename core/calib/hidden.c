@@ -25,9 +25,7 @@ static pl_status open_spill(pl_hidden *hidden, const char *folder, pl_error *err
     pl_temporary made = {0};
     pl_path_join(&name, folder, "hidden");
     status = pl_buf_check(&name, err);
-    if (status == PL_OK) {
-        status = pl_temporary_create(name.data, false, &made, err);
-    }
+    PL_THEN(pl_temporary_create(name.data, false, &made, err));
     if (status == PL_OK) { /* nameless from now on, and gone with the process */
         hidden->fd = fcntl(made.fd, F_DUPFD_CLOEXEC, 0);
         if (hidden->fd < 0) {

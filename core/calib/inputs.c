@@ -21,9 +21,7 @@ pl_status pl_calib_inputs_key(pl_model *model, size_t sample_rows, pl_id *out, p
     pl_id inputs = {0};
     pl_hasher *hasher = NULL;
     pl_status status = pl_model_inputs_identity(model, &inputs, task, err);
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status != PL_OK) {
         return status;
     }
@@ -72,9 +70,7 @@ static pl_status read_rows(reading *r, pl_task *task, pl_error *err)
     for (size_t first = 0; status == PL_OK && first < r->rows; first += ROWS) {
         size_t count = r->rows - first < ROWS ? r->rows - first : ROWS;
         status = pl_task_tick(task, err);
-        if (status == PL_OK) {
-            status = pl_checkpoint_read(r->checkpoint, r->tensor, first, count, r->x, err);
-        }
+        PL_THEN(pl_checkpoint_read(r->checkpoint, r->tensor, first, count, r->x, err));
         if (status == PL_OK) {
             size_t kept = choose(r, first, count);
             status = pl_stats_add(r->stats, first / ROWS, r->x, count, first, r->ids, r->sample,
@@ -117,18 +113,14 @@ pl_status pl_calib_inputs_site(const pl_inputs_spec *spec, pl_id key, size_t sit
     const char *name = pl_model_site(spec->model, site)->name;
     pl_site_stats stats = {0};
     pl_status status = prepare(&r, spec->sample_rows, spec->memory_limit, name, err);
-    if (status == PL_OK) {
-        status = read_rows(&r, task, err);
-    }
+    PL_THEN(read_rows(&r, task, err));
     if (status == PL_OK) {
         status = pl_stats_finish(r.stats, &stats, err);
         if (status == PL_ERR_NUMERIC) {
             pl_error_prefix(err, "%s: ", name);
         }
     }
-    if (status == PL_OK) {
-        status = pl_calib_put_site(store, key, spec->model, site, &stats, err);
-    }
+    PL_THEN(pl_calib_put_site(store, key, spec->model, site, &stats, err));
     pl_site_stats_deinit(&stats);
     pl_stats_destroy(r.stats);
     free(r.x);

@@ -190,13 +190,8 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
     }
     for (size_t w = 0; status == PL_OK && w < p->windows; w++) {
         status = pl_task_tick(task, err);
-        if (status == PL_OK) {
-            status = pl_forward_embed(pass->forward, pass->spec.tokens->ids + pass->starts[w],
-                                      p->length, pass->x, err);
-        }
-        if (status == PL_OK) {
-            status = pl_hidden_write(hidden, w, pass->x, err);
-        }
+        PL_THEN(pl_forward_embed(pass->forward, pass->spec.tokens->ids + pass->starts[w], p->length, pass->x, err));
+        PL_THEN(pl_hidden_write(hidden, w, pass->x, err));
     }
     if (status != PL_OK) {
         pl_hidden_destroy(hidden);
@@ -309,10 +304,7 @@ static pl_status run_window(pl_pass *pass, const pl_pass_step *step, const round
     float *place = plan->advance ? pl_hidden_place(pass->hidden, w) : NULL;
     float *x = place != NULL ? place : pass->x;
     pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
-    if (status == PL_OK) {
-        status = pl_forward_run(pass->forward, x, pass->spec.protocol.length, w,
-                                watch ? &observe : step->hooks, task, err);
-    }
+    PL_THEN(pl_forward_run(pass->forward, x, pass->spec.protocol.length, w, watch ? &observe : step->hooks, task, err));
     if (status == PL_OK && plan->advance && place == NULL) {
         status = pl_hidden_write(pass->hidden, w, x, err);
     }
@@ -404,9 +396,7 @@ static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, 
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", pl_model_site(pass->spec.model, site)->name);
     }
-    if (status == PL_OK) {
-        status = step->sink(step->ctx, site, &stats, err);
-    }
+    PL_THEN(step->sink(step->ctx, site, &stats, err));
     const size_t cols = pl_model_site(pass->spec.model, site)->cols;
     if (status == PL_OK && (step->advance || step->parts) && cols <= KEPT) {
         pl_stats_restart(pass->stats[i], &stats); /* for the next block */
@@ -485,9 +475,7 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
             status = prepare_site(pass, step, i, err);
         }
     }
-    if (status == PL_OK) {
-        status = run_windows(pass, step, plan, task, err);
-    }
+    PL_THEN(run_windows(pass, step, plan, task, err));
     if (status == PL_OK && plan->observe) {
         status = finish_round(pass, step, plan, err);
     }
@@ -561,9 +549,7 @@ pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task, 
     round_plan *plans = calloc(sites + 1, sizeof *plans);
     pl_status status = plans != NULL ? plan_rounds(pass, step, sites, plans, &rounds, err)
                                      : pl_error_memory(err, "a block's sites");
-    if (status == PL_OK) {
-        status = load(pass, step, task, err);
-    }
+    PL_THEN(load(pass, step, task, err));
     for (size_t i = 0; status == PL_OK && i < rounds; i++) {
         if (plans[i].observe || plans[i].advance || (step->parts && plans[i].first)) {
             status = run_round(pass, step, &plans[i], task, err);

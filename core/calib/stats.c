@@ -246,9 +246,7 @@ static pl_status add_window(pl_stats *stats, node *left, size_t window, const fl
     }
     pl_moments *moments = left != NULL ? &stats->right : &nd->moments;
     status = pl_moments_pass(moments, x, rows, at, position, ids, histogram, err);
-    if (status == PL_OK) {
-        status = pl_gram_window(&stats->work, x, rows, nd->gram, left != NULL, task, err);
-    }
+    PL_THEN(pl_gram_window(&stats->work, x, rows, nd->gram, left != NULL, task, err));
     if (status != PL_OK && left != NULL) {
         stats->spoiled = status != PL_ERR_NUMERIC && stats->n > PL_GRAM_WHOLE; /* half added */
         nd->next = stats->nodes;
@@ -401,12 +399,8 @@ pl_status pl_stats_finish_packed(pl_stats *stats, pl_site_stats *out, pl_error *
         pl_gram_deinit(&stats->work);
     }
     pl_status status = finish_gram(root, out, err);
-    if (status == PL_OK) {
-        status = finish_channels(&root->moments, out, err);
-    }
-    if (status == PL_OK) {
-        status = finish_sample(stats, out, err);
-    }
+    PL_THEN(finish_channels(&root->moments, out, err));
+    PL_THEN(finish_sample(stats, out, err));
     if (status != PL_OK) {
         pl_site_stats_deinit(out);
     }

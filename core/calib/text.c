@@ -106,9 +106,7 @@ static pl_status append_json(pl_buf *out, const char *path, const char *text, si
     if (json_is_array(json)) {
         json_array_foreach(json, i, record)
         {
-            if (status == PL_OK) {
-                status = append_record(out, path, "record", i + 1, record, first, err);
-            }
+            PL_THEN(append_record(out, path, "record", i + 1, record, first, err));
         }
     } else if (json != NULL) {
         status = append_record(out, path, "record", 1, json, first, err);
@@ -135,9 +133,7 @@ pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out, pl
             status = append_json(out, paths[i], text, size, &first, err);
         } else {
             status = check_utf8(paths[i], text, size, err);
-            if (status == PL_OK) {
-                status = append_text(out, paths[i], text, size, &first, err);
-            }
+            PL_THEN(append_text(out, paths[i], text, size, &first, err));
         }
         free(text);
         if (status != PL_OK) {

@@ -298,12 +298,7 @@ static pl_status load_folder(pl_checkpoint *checkpoint, const char *path, pl_err
         }
     } else if (status == PL_OK) {
         status = pl_checkpoint_refuse_folder(path, err);
-        if (status == PL_OK) {
-            status = pl_error_set(err, PL_ERR_NOT_FOUND,
-                                  "%s: the folder holds no checkpoint, expected model.safetensors "
-                                  "or model.safetensors.index.json in it",
-                                  path);
-        }
+        PL_THEN(pl_error_set(err, PL_ERR_NOT_FOUND, "%s: the folder holds no checkpoint, expected model.safetensors " "or model.safetensors.index.json in it", path));
     }
     pl_buf_deinit(&files[0]);
     pl_buf_deinit(&files[1]);
@@ -323,7 +318,7 @@ pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *er
         return pl_error_memory(err, "%s", path);
     }
     pl_status status = folder ? load_folder(checkpoint, path, err) : load(checkpoint, path, err);
-    status = status == PL_OK ? pl_refuse_packed(checkpoint, err) : status;
+    PL_THEN(pl_refuse_packed(checkpoint, err));
     if (status != PL_OK) {
         pl_checkpoint_close(checkpoint);
         return status;

@@ -110,9 +110,7 @@ static pl_status read_array(pl_gguf_reader *r, const char *key, json_t **out, pl
     uint32_t type = 0;
     uint64_t count = 0;
     pl_status status = pl_cursor_take(&r->cursor, &type, sizeof type, key, err);
-    if (status == PL_OK) {
-        status = pl_cursor_take(&r->cursor, &count, sizeof count, key, err);
-    }
+    PL_THEN(pl_cursor_take(&r->cursor, &count, sizeof count, key, err));
     if (status != PL_OK) {
         return status;
     }
@@ -213,9 +211,7 @@ static pl_status read_magic(pl_gguf_reader *r, pl_error *err)
     char magic[4];
     uint32_t version = 0;
     pl_status status = pl_cursor_take(&r->cursor, magic, sizeof magic, "the magic number", err);
-    if (status == PL_OK) {
-        status = pl_cursor_take(&r->cursor, &version, sizeof version, "the version", err);
-    }
+    PL_THEN(pl_cursor_take(&r->cursor, &version, sizeof version, "the version", err));
     if (status != PL_OK) {
         return status;
     }
@@ -238,9 +234,7 @@ static pl_status read_header(pl_gguf_reader *r, pl_error *err)
 {
     uint64_t counts[2] = {0}; /* tensors, keys */
     pl_status status = read_magic(r, err);
-    if (status == PL_OK) {
-        status = pl_cursor_take(&r->cursor, counts, sizeof counts, "the counts", err);
-    }
+    PL_THEN(pl_cursor_take(&r->cursor, counts, sizeof counts, "the counts", err));
     if (status != PL_OK) {
         return status;
     }
@@ -279,9 +273,7 @@ static pl_status add_file(pl_checkpoint *checkpoint, const char *path, json_t *m
                         .path = path,
                         .alignment = DEFAULT_ALIGNMENT};
     pl_status status = pl_checkpoint_add_shard(checkpoint, path, &file, err);
-    if (status == PL_OK) {
-        status = pl_cursor_init(&r.cursor, file, err);
-    }
+    PL_THEN(pl_cursor_init(&r.cursor, file, err));
     if (status == PL_OK) {
         status = read_header(&r, err);
         pl_cursor_deinit(&r.cursor);
@@ -367,9 +359,7 @@ pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *er
     if (status == PL_OK && count > 1 && number_of(checkpoint->metadata, "split.no") != 0) {
         pl_checkpoint_clear(checkpoint); /* another part was named: begin with the first */
         status = part_path(path, 0, (size_t)count, &first, err);
-        if (status == PL_OK) {
-            status = add_file(checkpoint, first.data, checkpoint->metadata, err);
-        }
+        PL_THEN(add_file(checkpoint, first.data, checkpoint->metadata, err));
         if (status == PL_OK && (number_of(checkpoint->metadata, "split.no") != 0 ||
                                 number_of(checkpoint->metadata, "split.count") != count)) {
             status = pl_error_set(err, PL_ERR_FORMAT,

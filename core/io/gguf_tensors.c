@@ -65,15 +65,9 @@ static pl_status read_info(pl_gguf_reader *r, uint64_t index, info *t, pl_error 
         snprintf(what, sizeof what, "%u dimensions, expected at most 4", n_dims);
         return info_error(r, t, what, err);
     }
-    if (status == PL_OK) {
-        status = pl_cursor_take(&r->cursor, dims, n_dims * sizeof dims[0], what, err);
-    }
-    if (status == PL_OK) {
-        status = pl_cursor_take(&r->cursor, &t->type, sizeof t->type, what, err);
-    }
-    if (status == PL_OK) {
-        status = pl_cursor_take(&r->cursor, &t->offset, sizeof t->offset, what, err);
-    }
+    PL_THEN(pl_cursor_take(&r->cursor, dims, n_dims * sizeof dims[0], what, err));
+    PL_THEN(pl_cursor_take(&r->cursor, &t->type, sizeof t->type, what, err));
+    PL_THEN(pl_cursor_take(&r->cursor, &t->offset, sizeof t->offset, what, err));
     t->tensor.n_dims = n_dims;
     for (size_t i = 0; i < n_dims; i++) {
         t->tensor.dims[i] = dims[n_dims - 1 - i]; /* the file has the fastest first */
@@ -184,9 +178,7 @@ pl_status pl_gguf_read_tensors(pl_gguf_reader *r, uint64_t count, pl_error *err)
     for (uint64_t i = 0; i < count && status == PL_OK; i++) {
         status = read_info(r, i, &infos[i], err);
     }
-    if (status == PL_OK) {
-        status = add_infos(r, infos, (size_t)count, err);
-    }
+    PL_THEN(add_infos(r, infos, (size_t)count, err));
     if (status == PL_OK) {
         close_gaps(r);
     }

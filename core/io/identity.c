@@ -122,9 +122,7 @@ static pl_status add_data(pl_hasher *hasher, pl_file *file, const pl_tensor *ten
         uint64_t left = tensor->bytes - done;
         size_t now = left < PIECE ? (size_t)left : PIECE;
         pl_status status = pl_task_tick(task, err);
-        if (status == PL_OK) {
-            status = pl_file_read(file, tensor->offset + done, piece, now, err);
-        }
+        PL_THEN(pl_file_read(file, tensor->offset + done, piece, now, err));
         if (status != PL_OK) {
             return status;
         }

@@ -37,18 +37,14 @@ pl_status pl_npy_write(const char *path, pl_view view, int flat, pl_error *err)
     size_t size = make_header(header, sizeof header, view, flat);
     pl_writer *writer = NULL;
     pl_status status = pl_writer_create(path, &writer, err);
-    if (status == PL_OK) {
-        status = pl_writer_write(writer, header, size, err);
-    }
+    PL_THEN(pl_writer_write(writer, header, size, err));
     const bool whole = view.stride == view.cols;
     const size_t pieces = whole ? 1 : view.rows;
     const size_t length = whole ? view.rows * view.cols : view.cols;
     for (size_t i = 0; i < pieces && status == PL_OK; i++) {
         status = pl_writer_write(writer, view.data + i * view.stride, length * sizeof(float), err);
     }
-    if (status == PL_OK) {
-        status = pl_writer_commit(writer, err);
-    }
+    PL_THEN(pl_writer_commit(writer, err));
     pl_writer_destroy(writer);
     return status;
 }

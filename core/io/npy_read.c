@@ -114,12 +114,8 @@ pl_status pl_npy_load(pl_checkpoint *checkpoint, const char *path, pl_error *err
     pl_tensor tensor = {0};
     checkpoint->container = PL_NPY;
     pl_status status = pl_checkpoint_add_shard(checkpoint, path, &file, err);
-    if (status == PL_OK) {
-        status = read_header(file, &header, &tensor.offset, err);
-    }
-    if (status == PL_OK) {
-        status = read_dtype(path, value_of(header, "'descr'"), &tensor, err);
-    }
+    PL_THEN(read_header(file, &header, &tensor.offset, err));
+    PL_THEN(read_dtype(path, value_of(header, "'descr'"), &tensor, err));
     if (status == PL_OK) {
         const char *order = value_of(header, "'fortran_order'");
         if (order == NULL || strncmp(order, "False", 5) != 0) {
@@ -129,12 +125,8 @@ pl_status pl_npy_load(pl_checkpoint *checkpoint, const char *path, pl_error *err
                                   path);
         }
     }
-    if (status == PL_OK) {
-        status = read_shape(path, value_of(header, "'shape'"), &tensor, err);
-    }
-    if (status == PL_OK) {
-        status = check_size(file, &tensor, err);
-    }
+    PL_THEN(read_shape(path, value_of(header, "'shape'"), &tensor, err));
+    PL_THEN(check_size(file, &tensor, err));
     if (status == PL_OK) {
         const char *slash = strrchr(path, '/');
         const char *name = slash != NULL ? slash + 1 : path;

@@ -94,21 +94,15 @@ static pl_status load_shards(pl_checkpoint *checkpoint, const char *path, json_t
         pl_buf file = {0};
         pl_path_join(&file, checkpoint->folder, names[i]);
         status = pl_buf_check(&file, err);
-        if (status == PL_OK) {
-            status = pl_safetensors_add_file(checkpoint, file.data, err);
-        }
+        PL_THEN(pl_safetensors_add_file(checkpoint, file.data, err));
         pl_buf_deinit(&file);
         if (status == PL_ERR_NOT_FOUND) {
             status = pl_error_set(err, status, "%s: weight_map: the shard %s is not in the folder",
                                   path, pl_brief_of(names[i], strlen(names[i])).text);
         }
     }
-    if (status == PL_OK) {
-        status = pl_checkpoint_index_names(checkpoint, err);
-    }
-    if (status == PL_OK) {
-        status = check_map(checkpoint, path, map, names, err);
-    }
+    PL_THEN(pl_checkpoint_index_names(checkpoint, err));
+    PL_THEN(check_map(checkpoint, path, map, names, err));
     free(names);
     return status;
 }

@@ -267,9 +267,7 @@ pl_status pl_safetensors_add_file(pl_checkpoint *checkpoint, const char *path, p
     uint64_t data = 0;
     size_t count = 0;
     pl_status status = pl_checkpoint_add_shard(checkpoint, path, &file, err);
-    if (status == PL_OK) {
-        status = read_header(file, &header, &data, err);
-    }
+    PL_THEN(read_header(file, &header, &data, err));
     if (status != PL_OK) {
         return status;
     }

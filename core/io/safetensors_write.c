@@ -135,15 +135,9 @@ static pl_status write_header(pl_st_writer *writer, json_t *header, pl_error *er
             pl_error_set(err, PL_ERR_FORMAT, "%s: the header has %llu bytes, expected at most %d",
                          writer->path, (unsigned long long)padded, HEADER_LIMIT);
     }
-    if (status == PL_OK) {
-        status = pl_writer_write(writer->file, &padded, sizeof padded, err);
-    }
-    if (status == PL_OK) {
-        status = pl_writer_write(writer->file, text, length, err);
-    }
-    if (status == PL_OK) {
-        status = pl_writer_write(writer->file, "       ", (size_t)padded - length, err);
-    }
+    PL_THEN(pl_writer_write(writer->file, &padded, sizeof padded, err));
+    PL_THEN(pl_writer_write(writer->file, text, length, err));
+    PL_THEN(pl_writer_write(writer->file, "       ", (size_t)padded - length, err));
     free(text);
     return status;
 }
@@ -232,10 +226,7 @@ pl_status pl_st_writer_put(pl_st_writer *writer, const float *values, size_t cou
         now = now < PIECE ? now : PIECE;
         pl_dtype_encode(it->dtype, values, now, writer->encoded);
         pl_status status = check_stored(writer, it, values, now, max_error, err);
-        if (status == PL_OK) {
-            status = pl_writer_write(writer->file, writer->encoded,
-                                     now * pl_dtype_block_bytes(it->dtype), err);
-        }
+        PL_THEN(pl_writer_write(writer->file, writer->encoded, now * pl_dtype_block_bytes(it->dtype), err));
         if (status != PL_OK) {
             return status;
         }

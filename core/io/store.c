@@ -144,9 +144,7 @@ static pl_status write_to_disk(pl_store *store, const char *path, const pl_entry
     const uint64_t bytes = pl_entry_size(content);
     pl_path_join(&folder, store->folder, content->kind);
     pl_status status = pl_buf_check(&folder, err);
-    if (status == PL_OK) {
-        status = pl_file_make_dirs(folder.data, err);
-    }
+    PL_THEN(pl_file_make_dirs(folder.data, err));
     pl_buf_deinit(&folder);
     if (status != PL_OK) {
         return status;

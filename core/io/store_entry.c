@@ -129,16 +129,12 @@ pl_status pl_entry_open(const char *path, const char *kind, pl_id key, pl_entry 
         return pl_error_memory(err, "%s", path);
     }
     pl_status status = pl_file_open(path, &entry->file, err);
-    if (status == PL_OK) {
-        status = read_header(entry->file, &header, err);
-    }
+    PL_THEN(read_header(entry->file, &header, err));
     if (status == PL_OK) {
         entry->data = sizeof header + header.table_bytes;
         status = read_table(entry, &header, err);
     }
-    if (status == PL_OK) {
-        status = check_table(entry, kind, key, err);
-    }
+    PL_THEN(check_table(entry, kind, key, err));
     if (status != PL_OK) {
         pl_entry_close(entry);
         return status;
@@ -256,9 +252,7 @@ pl_status pl_entry_verify(pl_entry *entry, pl_error *err)
     json_array_foreach(json_object_get(entry->table, "sections"), index, section)
     {
         at = aligned(at);
-        if (status == PL_OK) {
-            status = read_section(entry, section, at, NULL, scratch, err);
-        }
+        PL_THEN(read_section(entry, section, at, NULL, scratch, err));
         at += section_bytes(section);
     }
     free(scratch);
@@ -320,9 +314,7 @@ static pl_status write_section(pl_writer *writer, const pl_section *section, uin
     static const char zeros[ALIGN];
     size_t gap = (size_t)(aligned(*at) - *at);
     pl_status status = pl_writer_write(writer, zeros, gap, err);
-    if (status == PL_OK) {
-        status = pl_writer_write(writer, section->data, section->bytes, err);
-    }
+    PL_THEN(pl_writer_write(writer, section->data, section->bytes, err));
     *at += gap + section->bytes;
     return status;
 }
@@ -346,9 +338,7 @@ pl_status pl_entry_put(pl_writer *writer, const pl_entry_content *content, pl_er
     }
     entry_header header = make_header(table, content->sections, content->count);
     pl_status status = pl_writer_write(writer, &header, sizeof header, err);
-    if (status == PL_OK) {
-        status = pl_writer_write(writer, table, (size_t)header.table_bytes, err);
-    }
+    PL_THEN(pl_writer_write(writer, table, (size_t)header.table_bytes, err));
     uint64_t at = sizeof header + header.table_bytes;
     for (size_t i = 0; i < content->count && status == PL_OK; i++) {
         status = write_section(writer, &content->sections[i], &at, err);
@@ -361,12 +351,8 @@ pl_status pl_entry_write(const char *path, const pl_entry_content *content, pl_e
 {
     pl_writer *writer = NULL;
     pl_status status = pl_writer_create(path, &writer, err);
-    if (status == PL_OK) {
-        status = pl_entry_put(writer, content, err);
-    }
-    if (status == PL_OK) {
-        status = pl_writer_publish(writer, err);
-    }
+    PL_THEN(pl_entry_put(writer, content, err));
+    PL_THEN(pl_writer_publish(writer, err));
     const int cause = errno;
     pl_writer_destroy(writer);
     errno = cause; /* for the caller who may make room */

@@ -85,9 +85,7 @@ pl_status pl_kept_add(pl_kept *kept, const pl_entry_content *content)
         return PL_ERR_MEMORY;
     }
     pl_status status = pl_writer_create_in_memory("entries of the store", &writer, NULL);
-    if (status == PL_OK) {
-        status = pl_entry_put(writer, content, NULL);
-    }
+    PL_THEN(pl_entry_put(writer, content, NULL));
     if (status == PL_OK) {
         const int fd = pl_writer_take_memory(writer);
         status = put(kept, content->kind, content->key, fd, bytes);

@@ -121,12 +121,8 @@ pl_status pl_factor_make(pl_factor *f, const double *params, const char *name, p
 {
     const size_t n = f->n, lower = lower_count(n);
     pl_status status = check_params(f, params, name, err);
-    if (status == PL_OK) {
-        status = cayley(n, params, f->u, f->u_solve, f->work, err);
-    }
-    if (status == PL_OK) {
-        status = cayley(n, params + lower, f->v, f->v_solve, f->work, err);
-    }
+    PL_THEN(cayley(n, params, f->u, f->u_solve, f->work, err));
+    PL_THEN(cayley(n, params + lower, f->v, f->v_solve, f->work, err));
     if (status == PL_OK) {
         compose(f, params + 2 * lower, false, f->p);
         compose(f, params + 2 * lower, true, f->inverse_t);

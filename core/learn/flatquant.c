@@ -77,9 +77,7 @@ pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_
     const size_t rows = (size_t)spec->values[PL_FLATQUANT_ROWS];
     pl_status status = pl_objective_init(&f->objective, in, rows, seed, task, err);
     const pl_flat_layout *at = &f->objective.at;
-    if (status == PL_OK) {
-        status = pl_learning_init(&f->now, at, (uint64_t)spec->values[PL_FLATQUANT_STEPS], err);
-    }
+    PL_THEN(pl_learning_init(&f->now, at, (uint64_t)spec->values[PL_FLATQUANT_STEPS], err));
     if (status == PL_OK) {
         f->good = pl_alloc(3 * at->count, sizeof *f->good);
         f->gradient = pl_alloc(at->count, sizeof *f->gradient);

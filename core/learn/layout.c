@@ -76,9 +76,7 @@ pl_status pl_flat_start(const pl_flat_layout *at, const pl_site_input *in, doubl
                         uint64_t seed, double *params, pl_error *err)
 {
     pl_status status = pl_factor_start(at->n1, 2 * seed, params + at->first, err);
-    if (status == PL_OK) {
-        status = pl_factor_start(at->n2, 2 * seed + 1, params + at->second, err);
-    }
+    PL_THEN(pl_factor_start(at->n2, 2 * seed + 1, params + at->second, err));
     for (size_t c = 0; status == PL_OK && c < at->n; c++) {
         params[at->scale + c] = (1.0 - alpha) * log((double)fmaxf(column_max(in, c), LEAST)) -
                                 alpha * log((double)fmaxf(in->max_abs[c], LEAST));
@@ -103,12 +101,8 @@ static pl_status make_factors(const pl_flat_layout *at, const double *params, pl
                               pl_factor *p2, pl_error *err)
 {
     pl_status status = pl_factor_init(p1, at->n1, err);
-    if (status == PL_OK) {
-        status = pl_factor_init(p2, at->n2, err);
-    }
-    if (status == PL_OK) {
-        status = pl_factor_make(p1, params + at->first, "factor P1", err);
-    }
+    PL_THEN(pl_factor_init(p2, at->n2, err));
+    PL_THEN(pl_factor_make(p1, params + at->first, "factor P1", err));
     return status == PL_OK ? pl_factor_make(p2, params + at->second, "factor P2", err) : status;
 }
 
@@ -167,15 +161,9 @@ pl_status pl_flat_transform(const pl_flat_layout *at, const double *params, pl_t
     pl_factor p1 = {0}, p2 = {0};
     float *floats = pl_alloc(at->n + 2 * (at->n1 * at->n1 + at->n2 * at->n2), sizeof *floats);
     pl_status status = floats != NULL ? PL_OK : pl_error_memory(err, "a transform");
-    if (status == PL_OK) {
-        status = make_factors(at, params, &p1, &p2, err);
-    }
-    if (status == PL_OK) {
-        status = make_kron(at, params, &p1, &p2, floats, out, err);
-    }
-    if (status == PL_OK) {
-        status = set_clips(at, params, *out, err);
-    }
+    PL_THEN(make_factors(at, params, &p1, &p2, err));
+    PL_THEN(make_kron(at, params, &p1, &p2, floats, out, err));
+    PL_THEN(set_clips(at, params, *out, err));
     if (status != PL_OK) {
         pl_transform_destroy(*out);
         *out = NULL;

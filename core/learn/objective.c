@@ -129,18 +129,10 @@ pl_status pl_objective_init(pl_objective *o, const pl_site_input *in, size_t bat
         o->weights = pl_rounding_of_weights(in->grid);
     }
     pl_status status = check_site(in, err);
-    if (status == PL_OK) {
-        status = check_format(in->site, o->inputs.format, err);
-    }
-    if (status == PL_OK) {
-        status = check_format(in->site, o->weights.format, err);
-    }
-    if (status == PL_OK) {
-        status = allocate(o, err);
-    }
-    if (status == PL_OK) {
-        status = shuffle_rows(in, seed, o->x, err);
-    }
+    PL_THEN(check_format(in->site, o->inputs.format, err));
+    PL_THEN(check_format(in->site, o->weights.format, err));
+    PL_THEN(allocate(o, err));
+    PL_THEN(shuffle_rows(in, seed, o->x, err));
     if (status == PL_OK) {
         copy_weights(in, o->w);
         status = pl_gemm_nt_tick(samples, o->at.rows, in->n, o->x, in->n, o->w, in->n, o->y,
@@ -175,9 +167,7 @@ static pl_status make_factors(pl_objective *o, const double *params, pl_error *e
 {
     const pl_flat_layout *at = &o->at;
     pl_status status = pl_factor_make(&o->p1, params + at->first, "factor P1", err);
-    if (status == PL_OK) {
-        status = pl_factor_make(&o->p2, params + at->second, "factor P2", err);
-    }
+    PL_THEN(pl_factor_make(&o->p2, params + at->second, "factor P2", err));
     if (status != PL_OK) {
         return status;
     }
@@ -448,12 +438,8 @@ static pl_status factor_gradients(pl_objective *o, const double *params, size_t 
     memset(o->sums, 0, sums_count(at) * sizeof *o->sums);
     pl_status status = pl_scaled_kron_gradient(&inputs, o->x + batch * o->batch * at->n, o->batch,
                                                o->xg, f1, f2, s, err);
-    if (status == PL_OK) {
-        status = pl_task_tick(task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_scaled_kron_gradient(&weights, o->w, at->rows, o->wg, g1, g2, u, err);
-    }
+    PL_THEN(pl_task_tick(task, err));
+    PL_THEN(pl_scaled_kron_gradient(&weights, o->w, at->rows, o->wg, g1, g2, u, err));
     if (status == PL_OK) {
         pl_factor_gradient(&o->p1, params + at->first, f1, g1, gradient + at->first);
         pl_factor_gradient(&o->p2, params + at->second, f2, g2, gradient + at->second);
@@ -473,9 +459,7 @@ static pl_status backward(pl_objective *o, const double *params, size_t batch, d
         weight_gradient(o, params, gradient);
         status = input_gradient(o, params, gradient, err);
     }
-    if (status == PL_OK) {
-        status = factor_gradients(o, params, batch, gradient, task, err);
-    }
+    PL_THEN(factor_gradients(o, params, batch, gradient, task, err));
     /* The matrices hold dL/d. / 2: of log L it is 2 / L times that. */
     const double by = error > 0.0 ? 2.0 / error : 0.0;
     for (size_t i = 0; status == PL_OK && i < o->at.count; i++) {
@@ -493,9 +477,7 @@ pl_status pl_objective_value(pl_objective *o, const double *params, size_t batch
     double error = 0.0, energy = 0.0;
     *value = (double)NAN;
     pl_status status = make_factors(o, params, err);
-    if (status == PL_OK) {
-        status = forward(o, params, batch, &error, &energy, task, err);
-    }
+    PL_THEN(forward(o, params, batch, &error, &energy, task, err));
     if (status == PL_OK && !isfinite(error)) {
         status = pl_error_set(err, PL_ERR_NUMERIC, "the loss is not finite");
     }

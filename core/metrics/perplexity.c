@@ -132,10 +132,7 @@ static pl_status score_window(run *r, size_t in_group, pl_error *err)
         const size_t at = skip + i * r->width;
         piece p = {.r = r, .targets = targets + i, .scores = r->scores + i};
         status = pl_forward_logits(r->forward[0], r->x[0] + at, count, keep_rows, &p, r->task, err);
-        if (status == PL_OK) {
-            status = pl_forward_logits(r->forward[1], r->x[1] + at, count, compare_rows, &p,
-                                       r->task, err);
-        }
+        PL_THEN(pl_forward_logits(r->forward[1], r->x[1] + at, count, compare_rows, &p, r->task, err));
     }
     return status;
 }
@@ -463,15 +460,9 @@ pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const
     r.streams = compare && after != NULL ? 2 : 1;
     r.hooks[r.streams - 1] = after;
     pl_status status = check_spec(&r, spec, count, err);
-    if (status == PL_OK) {
-        status = plan_groups(&r, spec, err);
-    }
-    if (status == PL_OK) {
-        status = allocate(&r, err);
-    }
-    if (status == PL_OK) {
-        status = run_windows(&r, err);
-    }
+    PL_THEN(plan_groups(&r, spec, err));
+    PL_THEN(allocate(&r, err));
+    PL_THEN(run_windows(&r, err));
     if (status == PL_OK) {
         sum_up(&r, compare, out);
     }

@@ -57,17 +57,11 @@ pl_status pl_probe(pl_model *model, const int32_t *ids, size_t count, const pl_h
     pl_forward *forward = NULL;
     float *x = pl_mul(count, width, &values) ? pl_alloc(values, sizeof(float)) : NULL;
     pl_status status = x != NULL ? PL_OK : pl_error_memory(err, "%zu tokens", count);
-    if (status == PL_OK) {
-        status = pl_forward_create(model, count, &forward, err);
-    }
-    if (status == PL_OK) {
-        status = pl_forward_embed(forward, ids, count, x, err);
-    }
+    PL_THEN(pl_forward_create(model, count, &forward, err));
+    PL_THEN(pl_forward_embed(forward, ids, count, x, err));
     for (size_t b = 0; status == PL_OK && b < config->blocks; b++) {
         status = pl_forward_load(forward, b, after, task, err);
-        if (status == PL_OK) {
-            status = pl_forward_run(forward, x, count, 0, after, task, err);
-        }
+        PL_THEN(pl_forward_run(forward, x, count, 0, after, task, err));
         for (size_t i = 0; status == PL_OK && i < count; i++) {
             note_largest(&out[i], x + i * width, width, b);
         }

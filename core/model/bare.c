@@ -349,18 +349,12 @@ pl_status pl_model_open_matrices(const char *weights, const char *inputs, pl_mod
         status = pl_error_memory(err, "%s", weights);
     }
     snprintf(model->config.architecture, sizeof model->config.architecture, "matrices");
-    if (status == PL_OK) {
-        status = open_file(weights, &model->checkpoint, err);
-    }
+    PL_THEN(open_file(weights, &model->checkpoint, err));
     if (status == PL_OK && inputs != NULL) {
         status = open_inputs(model, inputs, err);
     }
-    if (status == PL_OK) {
-        status = build_layers(model, err);
-    }
-    if (status == PL_OK) {
-        status = pl_model_list_unread(model, err);
-    }
+    PL_THEN(build_layers(model, err));
+    PL_THEN(pl_model_list_unread(model, err));
     if (status != PL_OK) {
         pl_model_close(model);
         *out = NULL;

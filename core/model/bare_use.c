@@ -87,9 +87,7 @@ pl_status pl_bare_identity(pl_model *model, pl_id *out, pl_task *task, pl_error 
     }
     status = pl_model_inputs_identity(model, &inputs, task, err);
     pl_hasher *hasher = NULL;
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "weights and inputs");
         pl_hasher_id(hasher, *out);

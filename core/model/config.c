@@ -56,14 +56,8 @@ static pl_status read_llama3(const json_t *rope, const char *path, pl_config *ou
 {
     pl_status status =
         pl_config_real(rope, path, "low_freq_factor", 0, &out->rope_low_freq_factor, err);
-    if (status == PL_OK) {
-        status =
-            pl_config_real(rope, path, "high_freq_factor", 0, &out->rope_high_freq_factor, err);
-    }
-    if (status == PL_OK) {
-        status = pl_config_size(rope, path, "original_max_position_embeddings", out->max_positions,
-                           &out->rope_original_positions, err);
-    }
+    PL_THEN(pl_config_real(rope, path, "high_freq_factor", 0, &out->rope_high_freq_factor, err));
+    PL_THEN(pl_config_size(rope, path, "original_max_position_embeddings", out->max_positions, &out->rope_original_positions, err));
     if (status == PL_OK && !(out->rope_high_freq_factor > out->rope_low_freq_factor)) {
         status = refuse(err, path, "high_freq_factor", "more than low_freq_factor");
     }
@@ -245,11 +239,7 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
                               path, out->hidden_size, out->heads);
     }
     head_dim = head_dim > 0 ? head_dim : out->hidden_size / out->heads;
-    if (status == PL_OK) {
-        status =
-            pl_config_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim,
-                           err);
-    }
+    PL_THEN(pl_config_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim, err));
     out->rotary_dim = out->head_dim;
     if (status == PL_OK && arch->partial_rotary && json_is_number(partial)) {
         double share = json_number_value(partial);
@@ -320,21 +310,11 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
         double eps = config.arch->default_eps > 0 ? config.arch->default_eps : 1e-6;
         status = pl_config_real(json, path, "rms_norm_eps", eps, &config.rms_norm_eps, err);
     }
-    if (status == PL_OK) {
-        status = read_rope(json, path, &config, err);
-    }
-    if (status == PL_OK) {
-        status = check_switches(json, path, &config, err);
-    }
-    if (status == PL_OK) {
-        status = refuse_quantized(json, path, err);
-    }
-    if (status == PL_OK) {
-        status = pl_config_check(&config, path, err);
-    }
-    if (status == PL_OK) {
-        status = pl_config_read_arch(json, path, &config, err);
-    }
+    PL_THEN(read_rope(json, path, &config, err));
+    PL_THEN(check_switches(json, path, &config, err));
+    PL_THEN(refuse_quantized(json, path, err));
+    PL_THEN(pl_config_check(&config, path, err));
+    PL_THEN(pl_config_read_arch(json, path, &config, err));
     if (status == PL_OK) {
         *out = config;
     }

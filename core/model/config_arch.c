@@ -225,9 +225,7 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
         return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: qkv_bias = false is not supported", path);
     }
     pl_status status = pl_config_size(json, path, names->count, 0, &out->experts, err);
-    if (status == PL_OK) {
-        status = pl_config_size(json, path, "num_experts_per_tok", 0, &out->experts_used, err);
-    }
+    PL_THEN(pl_config_size(json, path, "num_experts_per_tok", 0, &out->experts_used, err));
     out->expert_size = out->intermediate_size;
     if (status == PL_OK && names->inner != NULL) {
         status = pl_config_size(json, path, names->inner, 0, &out->expert_size, err);
@@ -252,9 +250,7 @@ pl_status pl_config_read_arch(const json_t *json, const char *path, pl_config *o
 {
     read_biases(json, out);
     pl_status status = read_windows(json, path, out, err);
-    if (status == PL_OK) {
-        status = read_scales(json, path, out, err);
-    }
+    PL_THEN(read_scales(json, path, out, err));
     return status == PL_OK && out->arch->experts != NULL ? read_experts(json, path, out, err)
                                                          : status;
 }

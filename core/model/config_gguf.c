@@ -192,14 +192,8 @@ static pl_status read_long_rope(const source *from, pl_config *config, pl_error 
     size_t count = config->rotary_dim / 2;
     pl_status status =
         read_factors(from, "rope_factors_short.weight", count, config->rope_divisor, err);
-    if (status == PL_OK) {
-        status =
-            read_factors(from, "rope_factors_long.weight", count, config->rope_long_divisor, err);
-    }
-    if (status == PL_OK) {
-        status = read_size(from, "rope.scaling.original_context_length", config->max_positions,
-                           &config->rope_original_positions, err);
-    }
+    PL_THEN(read_factors(from, "rope_factors_long.weight", count, config->rope_long_divisor, err));
+    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions, &config->rope_original_positions, err));
     config->rope = PL_ROPE_LONG;
     config->rope_divisors = count;
     return status == PL_OK ? read_real(from, "rope.scaling.attn_factor",
@@ -232,22 +226,11 @@ static pl_status read_yarn(const source *from, pl_config *config, pl_error *err)
 {
     double factor = 1;
     pl_status status = refuse_yarn_keys(from, err);
-    if (status == PL_OK) {
-        status = read_real(from, "rope.scaling.factor", 0, &config->rope_factor, err);
-    }
-    if (status == PL_OK) {
-        status = read_size(from, "rope.scaling.original_context_length", config->max_positions,
-                           &config->rope_original_positions, err);
-    }
-    if (status == PL_OK) {
-        status = read_real(from, "rope.scaling.yarn_beta_fast", 32, &config->rope_beta_fast, err);
-    }
-    if (status == PL_OK) {
-        status = read_real(from, "rope.scaling.yarn_beta_slow", 1, &config->rope_beta_slow, err);
-    }
-    if (status == PL_OK) {
-        status = read_real(from, "rope.scaling.attn_factor", 1, &factor, err);
-    }
+    PL_THEN(read_real(from, "rope.scaling.factor", 0, &config->rope_factor, err));
+    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions, &config->rope_original_positions, err));
+    PL_THEN(read_real(from, "rope.scaling.yarn_beta_fast", 32, &config->rope_beta_fast, err));
+    PL_THEN(read_real(from, "rope.scaling.yarn_beta_slow", 1, &config->rope_beta_slow, err));
+    PL_THEN(read_real(from, "rope.scaling.attn_factor", 1, &factor, err));
     if (status == PL_OK && pl_checkpoint_find(from->checkpoint, "rope_freqs.weight") != NULL) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: yarn RoPE scaling together with rope_freqs.weight is not "
@@ -288,9 +271,7 @@ static pl_status read_rope(const source *from, pl_config *config, pl_error *err)
                            &config->rope_factor, err);
         config->rope = config->rope_factor == 1.0 ? PL_ROPE_PLAIN : PL_ROPE_LINEAR;
     }
-    if (status == PL_OK) {
-        status = read_divisors(from, config, err);
-    }
+    PL_THEN(read_divisors(from, config, err));
     if (status == PL_OK && config->rope == PL_ROPE_LINEAR && config->rope_divisors > 0) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: linear RoPE scaling together with rope_freqs.weight is not "
@@ -325,21 +306,15 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
     head_dim = head_dim > 0 ? head_dim : 1;
     pl_status status =
         read_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
-    if (status == PL_OK) {
-        status = read_size(from, "attention.key_length", head_dim, &config->head_dim, err);
-    }
-    if (status == PL_OK) {
-        status = read_size(from, "rope.dimension_count", config->head_dim, &rotated, err);
-    }
+    PL_THEN(read_size(from, "attention.key_length", head_dim, &config->head_dim, err));
+    PL_THEN(read_size(from, "rope.dimension_count", config->head_dim, &rotated, err));
     config->rotary_dim = rotated;
     if (status == PL_OK && rotated != config->head_dim && !config->arch->partial_rotary) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: RoPE over %zu of %zu dimensions is not supported", from->path,
                               rotated, config->head_dim);
     }
-    if (status == PL_OK) {
-        status = read_size(from, "attention.value_length", config->head_dim, &rotated, err);
-    }
+    PL_THEN(read_size(from, "attention.value_length", config->head_dim, &rotated, err));
     if (status == PL_OK && rotated != config->head_dim) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: values of %zu beside keys of %zu dimensions are not supported",
@@ -479,9 +454,7 @@ static pl_status read_experts(const source *from, pl_config *config, pl_error *e
     const pl_expert_names *names = config->arch->experts;
     char name[96];
     pl_status status = read_size(from, "expert_count", 0, &config->experts, err);
-    if (status == PL_OK) {
-        status = read_size(from, "expert_used_count", 0, &config->experts_used, err);
-    }
+    PL_THEN(read_size(from, "expert_used_count", 0, &config->experts_used, err));
     config->expert_size = config->intermediate_size;
     if (status == PL_OK && names->inner != NULL) {
         status = read_size(from, "expert_feed_forward_length", 0, &config->expert_size, err);
@@ -544,24 +517,14 @@ pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out, pl_erro
     config.bos_id = read_id(from.metadata, "tokenizer.ggml.bos_token_id");
     config.eos_id = read_id(from.metadata, "tokenizer.ggml.eos_token_id");
     pl_status status = read_sizes(&from, &config, err);
-    if (status == PL_OK) {
-        status = read_real(&from, "attention.layer_norm_rms_epsilon", 0, &config.rms_norm_eps, err);
-    }
-    if (status == PL_OK) {
-        status = read_tensors(&from, &config, err);
-    }
+    PL_THEN(read_real(&from, "attention.layer_norm_rms_epsilon", 0, &config.rms_norm_eps, err));
+    PL_THEN(read_tensors(&from, &config, err));
     if (status == PL_OK) {
         status = pl_config_check(&config, from.path, err); /* before head_dim sizes a buffer */
     }
-    if (status == PL_OK) {
-        status = read_rope(&from, &config, err);
-    }
-    if (status == PL_OK) {
-        status = read_windows(&from, &config, err);
-    }
-    if (status == PL_OK) {
-        status = read_scales(&from, &config, err);
-    }
+    PL_THEN(read_rope(&from, &config, err));
+    PL_THEN(read_windows(&from, &config, err));
+    PL_THEN(read_scales(&from, &config, err));
     if (status == PL_OK && config.arch->experts != NULL) {
         status = read_experts(&from, &config, err);
     }

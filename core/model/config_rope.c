@@ -42,20 +42,12 @@ pl_status pl_config_read_long_rope(const json_t *json, const json_t *rope, const
     out->rope_divisors = count;
     pl_status status =
         read_divisors(rope, path, "short_factor", count, out->rope_divisor, err);
-    if (status == PL_OK) {
-        status = read_divisors(rope, path, "long_factor", count, out->rope_long_divisor, err);
-    }
+    PL_THEN(read_divisors(rope, path, "long_factor", count, out->rope_long_divisor, err));
     /* phi3's configs say it beside rope_scaling; rope_parameters (new) inside. */
     const char *field = "original_max_position_embeddings";
     bool inside = json_object_get(rope, field) != NULL;
-    if (status == PL_OK) {
-        status = pl_config_size(inside ? rope : json, path, field, 4096,
-                                &out->rope_original_positions, err);
-    }
-    if (status == PL_OK) {
-        status = pl_config_real(rope, path, "attention_factor", pl_config_long_amplitude(out),
-                                &out->rope_amplitude, err);
-    }
+    PL_THEN(pl_config_size(inside ? rope : json, path, field, 4096, &out->rope_original_positions, err));
+    PL_THEN(pl_config_real(rope, path, "attention_factor", pl_config_long_amplitude(out), &out->rope_amplitude, err));
     return status;
 }
 
@@ -84,25 +76,14 @@ pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *o
     bool given = json_object_get(rope, original) != NULL;
     out->rope = PL_ROPE_YARN;
     pl_status status = pl_config_real(rope, path, "factor", 0, &out->rope_factor, err);
-    if (status == PL_OK) {
-        status = pl_config_size(rope, path, original, given ? 0 : out->max_positions,
-                                &out->rope_original_positions, err);
-    }
+    PL_THEN(pl_config_size(rope, path, original, given ? 0 : out->max_positions, &out->rope_original_positions, err));
     if (status == PL_OK && given) {
         out->rope_factor = (double)out->max_positions / (double)out->rope_original_positions;
     }
-    if (status == PL_OK) {
-        status = read_optional(rope, path, "beta_fast", &fast, err);
-    }
-    if (status == PL_OK) {
-        status = read_optional(rope, path, "beta_slow", &slow, err);
-    }
-    if (status == PL_OK) {
-        status = read_optional(rope, path, "mscale", &mscale, err);
-    }
-    if (status == PL_OK) {
-        status = read_optional(rope, path, "mscale_all_dim", &mscale_all, err);
-    }
+    PL_THEN(read_optional(rope, path, "beta_fast", &fast, err));
+    PL_THEN(read_optional(rope, path, "beta_slow", &slow, err));
+    PL_THEN(read_optional(rope, path, "mscale", &mscale, err));
+    PL_THEN(read_optional(rope, path, "mscale_all_dim", &mscale_all, err));
     out->rope_beta_fast = fast > 0 ? fast : 32;
     out->rope_beta_slow = slow > 0 ? slow : 1;
     double amplitude = pl_config_yarn_amplitude(out->rope_factor, 1);

@@ -87,9 +87,7 @@ static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, 
     if (status == PL_OK && count > 0) {
         pl_gate_mul(s->c->activation, f->gate_up, 2 * inner, count, inner, f->act);
     }
-    if (status == PL_OK) {
-        status = pl_forward_see(s, site + 1, f->act, count, inner, err);
-    }
+    PL_THEN(pl_forward_see(s, site + 1, f->act, count, inner, err));
     if (status == PL_OK && count > 0 && until != PL_SITE_DOWN) {
         status = pl_forward_multiply(f->act, count, f->w_down + before * hidden, hidden, inner, out,
                                      s->task, err);

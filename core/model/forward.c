@@ -179,9 +179,7 @@ static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_e
     size_t stride = f->q_rows + 2 * f->kv_rows;
     norm_input(s, PL_NORM_ATTENTION, x);
     pl_status status = see_input(s, PL_SITE_QKV, f->normed, hidden, err);
-    if (status == PL_OK) {
-        status = linear(s, f->normed, f->w_qkv, stride, hidden, f->qkv, err);
-    }
+    PL_THEN(linear(s, f->normed, f->w_qkv, stride, hidden, f->qkv, err));
     if (status != PL_OK) {
         return status;
     }
@@ -225,9 +223,7 @@ static pl_status run_o(const pl_step *s, float *x, float *attended, pl_error *er
 {
     pl_forward *f = s->f;
     pl_status status = see_input(s, PL_SITE_O, attended, f->q_rows, err);
-    if (status == PL_OK) {
-        status = linear(s, attended, f->w_o, s->c->hidden_size, f->q_rows, f->normed, err);
-    }
+    PL_THEN(linear(s, attended, f->w_o, s->c->hidden_size, f->q_rows, f->normed, err));
     if (status != PL_OK) {
         return status;
     }
@@ -249,9 +245,7 @@ static pl_status run_gate_up(const pl_step *s, const float *x, float *act, pl_er
     size_t inner = c->intermediate_size;
     norm_input(s, PL_NORM_MLP, x);
     pl_status status = see_input(s, PL_SITE_GATE_UP, f->normed, c->hidden_size, err);
-    if (status == PL_OK) {
-        status = linear(s, f->normed, f->w_gate_up, 2 * inner, c->hidden_size, f->gate_up, err);
-    }
+    PL_THEN(linear(s, f->normed, f->w_gate_up, 2 * inner, c->hidden_size, f->gate_up, err));
     if (status == PL_OK) {
         add_biases(s, PL_SITE_GATE_UP, f->gate_up, 2 * inner);
         pl_gate_mul(c->activation, f->gate_up, 2 * inner, s->length, inner, act);
@@ -301,17 +295,13 @@ pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t wi
 {
     pl_step s = {forward, &forward->model->config, hooks, length, window, task};
     pl_status status = check_window(forward, length, err);
-    if (status == PL_OK) {
-        status = run_qkv(&s, x, forward->attended, err);
-    }
-    if (status == PL_OK) {
-        status = run_o(&s, x, forward->attended, err);
-    }
+    PL_THEN(run_qkv(&s, x, forward->attended, err));
+    PL_THEN(run_o(&s, x, forward->attended, err));
     if (status == PL_OK && has_experts(&s)) {
         status = run_experts(&s, x, PL_SITE_ROLE_COUNT, err);
     } else if (status == PL_OK) {
         status = run_gate_up(&s, x, forward->act, err);
-        status = status == PL_OK ? run_down(&s, x, forward->act, err) : status;
+        PL_THEN(run_down(&s, x, forward->act, err));
     }
     if (status == PL_OK && hooks != NULL && hooks->residual != NULL) {
         status =
@@ -404,9 +394,7 @@ static pl_status load_head(pl_forward *f, pl_task *task, pl_error *err)
         size_t count = c->vocab_size - row < piece ? c->vocab_size - row : piece;
         status = pl_checkpoint_read(f->model->checkpoint, f->model->lm_head, row, count,
                                     head + row * c->hidden_size, err);
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
-        }
+        PL_THEN(pl_task_tick(task, err));
     }
     if (status != PL_OK) {
         free(head);
@@ -431,9 +419,7 @@ pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows, pl
         if (status == PL_OK && c->logits_cap > 0) {
             pl_soft_cap(f->logits, count, c->vocab_size, c->logits_cap);
         }
-        if (status == PL_OK) {
-            status = out(ctx, row, f->logits, count, c->vocab_size, err);
-        }
+        PL_THEN(out(ctx, row, f->logits, count, c->vocab_size, err));
     }
     return status;
 }

@@ -267,7 +267,7 @@ static pl_status load_layers(pl_forward *f, const pl_block_parts *parts, pl_site
         const size_t layer = parts->first_layer + i;
         if (role == PL_SITE_ROLE_COUNT || model->sites[model->layers[layer].site].role == role) {
             status = load_layer(f, layer, hooks, err);
-            status = status == PL_OK ? pl_task_tick(task, err) : status;
+            PL_THEN(pl_task_tick(task, err));
         }
     }
     return status;
@@ -297,9 +297,7 @@ pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hoo
     const pl_block_parts *parts = &forward->model->blocks[block];
     forward->block = SIZE_MAX;
     pl_status status = load_layers(forward, parts, PL_SITE_ROLE_COUNT, hooks, task, err);
-    if (status == PL_OK) {
-        status = load_rest(forward, parts, err);
-    }
+    PL_THEN(load_rest(forward, parts, err));
     forward->block = status == PL_OK ? block : SIZE_MAX;
     return status;
 }

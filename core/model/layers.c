@@ -315,11 +315,7 @@ static pl_status build_block(pl_model *model, size_t block, pl_error *err)
     for (int role = PL_ROLE_Q; role <= PL_ROLE_O && status == PL_OK; role++) {
         status = build_layer(model, block, (pl_role)role, PL_NO_EXPERT, 0, err);
     }
-    if (status == PL_OK) {
-        status = (config->block_kind[block] & PL_BLOCK_EXPERTS) != 0
-                     ? build_experts(model, block, err)
-                     : build_mlp(model, block, PL_NO_EXPERT, config->intermediate_size, err);
-    }
+    PL_THEN((config->block_kind[block] & PL_BLOCK_EXPERTS) != 0 ? build_experts(model, block, err) : build_mlp(model, block, PL_NO_EXPERT, config->intermediate_size, err));
     for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
         if (config->arch->norms[role].hf != NULL) {
             tensor_name(model, config->arch->norms[role], block, "weight", name);
@@ -383,9 +379,7 @@ pl_status pl_model_build_layers(pl_model *model, pl_error *err)
     for (size_t block = 0; block < config->blocks && status == PL_OK; block++) {
         status = build_block(model, block, err);
     }
-    if (status == PL_OK) {
-        status = find_whole(model, arch->norm, 0, &model->norm, err);
-    }
+    PL_THEN(find_whole(model, arch->norm, 0, &model->norm, err));
     model->lm_head = model->embedding;
     if (status == PL_OK && !config->tied_embeddings) {
         status = find_whole(model, arch->lm_head, config->vocab_size, &model->lm_head, err);

@@ -36,9 +36,7 @@ static pl_status read_json_config(pl_model *model, pl_error *err)
     size_t size = 0;
     pl_path_join(&path, pl_checkpoint_folder(model->checkpoint), "config.json");
     pl_status status = pl_buf_check(&path, err);
-    if (status == PL_OK) {
-        status = pl_file_read_all(path.data, MAX_CONFIG, &text, &size, err);
-    }
+    PL_THEN(pl_file_read_all(path.data, MAX_CONFIG, &text, &size, err));
     if (status == PL_OK) {
         json_error_t why;
         json_t *json = pl_json_load(text, size, &why);
@@ -58,18 +56,10 @@ static pl_status open_parts(pl_model *model, const char *path, pl_error *err)
 {
     pl_buf resolved = {0};
     pl_status status = pl_hub_resolve(path, &resolved, err);
-    if (status == PL_OK) {
-        status = pl_checkpoint_open(resolved.data, &model->checkpoint, err);
-    }
+    PL_THEN(pl_checkpoint_open(resolved.data, &model->checkpoint, err));
     pl_buf_deinit(&resolved);
-    if (status == PL_OK) {
-        status = pl_checkpoint_container(model->checkpoint) == PL_GGUF
-                     ? pl_config_from_gguf(model->checkpoint, &model->config, err)
-                     : read_json_config(model, err);
-    }
-    if (status == PL_OK) {
-        status = pl_model_build_layers(model, err);
-    }
+    PL_THEN(pl_checkpoint_container(model->checkpoint) == PL_GGUF ? pl_config_from_gguf(model->checkpoint, &model->config, err) : read_json_config(model, err));
+    PL_THEN(pl_model_build_layers(model, err));
     return status == PL_OK ? pl_model_list_unread(model, err) : status;
 }
 
@@ -183,10 +173,7 @@ static pl_status make_tokenizer(pl_model *model, pl_error *err)
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s: the model has no tokenizer: expected a tokenizer.json", folder);
     }
-    if (status == PL_OK) {
-        status = pl_tokenizer_from_folder(folder, model->config.arch->tokenizer, &model->tokenizer,
-                                          err);
-    }
+    PL_THEN(pl_tokenizer_from_folder(folder, model->config.arch->tokenizer, &model->tokenizer, err));
     pl_buf_deinit(&path);
     return status;
 }

@@ -29,7 +29,7 @@ pl_status pl_replace_all(const char *text, size_t size, const pl_step *step, pl_
             break;
         }
         pl_status status = count_made(meter, more, err);
-        status = status == PL_OK ? pl_meter_steps(meter, REPLACE_STEP, err) : status;
+        PL_THEN(pl_meter_steps(meter, REPLACE_STEP, err));
         if (status == PL_OK && meter->most_bytes > 0 && out->size > meter->most_bytes) {
             status = pl_meter_take(meter, 0, out->size, err);
         }
@@ -78,7 +78,7 @@ static pl_status compose(const char *text, size_t size, pl_buf *out, pl_meter *m
     }
     /* utf8proc decomposes into code points of four bytes, and a code point into 18 at most. */
     pl_status status = check_marks(text, size, err);
-    status = status == PL_OK ? pl_meter_take(meter, 0, 8 * size, err) : status;
+    PL_THEN(pl_meter_take(meter, 0, 8 * size, err));
     if (status != PL_OK) {
         return status;
     }
@@ -126,9 +126,7 @@ pl_status pl_normalize(const pl_step *steps, size_t count, const char *text, siz
         *out = swap;
         out->size = 0;
         status = run_step(&steps[i], &from, out, meter, err);
-        if (status == PL_OK) {
-            status = pl_buf_check(from.failed ? &from : out, err);
-        }
+        PL_THEN(pl_buf_check(from.failed ? &from : out, err));
         if (status == PL_OK) {
             const size_t has = from.capacity + out->capacity;
             status = pl_meter_take(meter, had, has, err);
@@ -137,6 +135,6 @@ pl_status pl_normalize(const pl_step *steps, size_t count, const char *text, siz
     }
     const size_t spare = from.capacity;
     pl_buf_deinit(&from);
-    status = status == PL_OK ? pl_meter_take(meter, spare, 0, err) : status;
+    PL_THEN(pl_meter_take(meter, spare, 0, err));
     return status == PL_OK ? pl_buf_check(out, err) : status;
 }

@@ -304,9 +304,7 @@ static pl_status rebuild(pl_splitter *splitter, const pl_step *step, change to, 
         } else {
             put_unmapped(splitter, piece);
         }
-        if (status == PL_OK) {
-            status = pl_buf_check(&splitter->spare, err);
-        }
+        PL_THEN(pl_buf_check(&splitter->spare, err));
         if (status == PL_OK && to == TO_METASPACE && step->flag) {
             status = cut_before(splitter, step, start, splitter->spare.size, err);
         } else if (status == PL_OK) {
@@ -315,9 +313,7 @@ static pl_status rebuild(pl_splitter *splitter, const pl_step *step, change to, 
         status =
             status == PL_OK ? pl_meter_steps(splitter->meter, 1 + piece.size / 16, err) : status;
     }
-    if (status == PL_OK) {
-        status = pl_meter_take(splitter->meter, had, splitter->spare.capacity, err);
-    }
+    PL_THEN(pl_meter_take(splitter->meter, had, splitter->spare.capacity, err));
     pl_buf swap = splitter->text;
     splitter->text = splitter->spare;
     splitter->spare = swap;
@@ -380,9 +376,7 @@ pl_status pl_splitter_run(pl_splitter *splitter, const pl_step *steps, size_t co
     splitter->next.count = 0;
     pl_buf_append(&splitter->text, text, size);
     pl_status status = pl_buf_check(&splitter->text, err);
-    if (status == PL_OK) {
-        status = pl_meter_take(splitter->meter, had, splitter->text.capacity, err);
-    }
+    PL_THEN(pl_meter_take(splitter->meter, had, splitter->text.capacity, err));
     if (status == PL_OK) {
         status = put(splitter, 0, size, err);
         swap_pieces(splitter);

@@ -205,7 +205,7 @@ static pl_status encode_word(run *r, pl_error *err)
         propose(r, at);
         status = pl_meter_steps(r->work->meter, 1, err);
     }
-    status = status == PL_OK ? merge_all(r, err) : status;
+    PL_THEN(merge_all(r, err));
     for (int32_t at = 0; at >= 0 && status == PL_OK; at = symbols[at].next) {
         const size_t end = symbols[at].next < 0 ? r->size : (size_t)symbols[at].next;
         status = emit(r, (size_t)at, end - (size_t)at, err);

@@ -125,9 +125,7 @@ pl_status pl_spm_merges(const pl_spm *spm, const pl_vocab *vocab, pl_bpe *out, p
     splits list = {0};
     *out = (pl_bpe){0};
     pl_status status = list_splits(spm, vocab, &list, err);
-    if (status == PL_OK) {
-        status = pl_bpe_reserve(out, list.count, err);
-    }
+    PL_THEN(pl_bpe_reserve(out, list.count, err));
     for (size_t i = 0; i < list.count && status == PL_OK; i++) {
         pl_bpe_put(out, list.items[i].left, list.items[i].right, list.items[i].id);
     }

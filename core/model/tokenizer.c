@@ -91,9 +91,7 @@ pl_status pl_tokenizer_finish(pl_tokenizer *tokenizer, pl_error *err)
         }
         status = pl_normalize(tokenizer->normalizers, tokenizer->n_normalizers, added->content,
                               added->size, &key, &meter, err);
-        if (status == PL_OK) {
-            status = pl_trie_add(&tokenizer->normalized_trie, key.data, key.size, (int32_t)i, err);
-        }
+        PL_THEN(pl_trie_add(&tokenizer->normalized_trie, key.data, key.size, (int32_t)i, err));
     }
     pl_buf_deinit(&key);
     return status;
@@ -182,9 +180,7 @@ static pl_status encode_between(encoding *e, const char *text, size_t size, bool
             status =
                 encode_plain(e, text + taken, found.start - taken, at_start && taken == 0, err);
         }
-        if (status == PL_OK) {
-            status = pl_bpe_emit(&e->work, t->added[found.added].id, err);
-        }
+        PL_THEN(pl_bpe_emit(&e->work, t->added[found.added].id, err));
         taken = found.end > taken ? found.end : taken;
     }
     if (status == PL_OK && taken < size) {
@@ -219,9 +215,7 @@ static pl_status encode_all(encoding *e, const char *text, size_t size, pl_error
     while (status == PL_OK) {
         status = pl_trie_next(&t->raw_trie, t->added, text, size, &from, taken, &found, &e->meter,
                               err);
-        if (status == PL_OK) {
-            status = encode_between(e, text + taken, found.start - taken, taken == 0, err);
-        }
+        PL_THEN(encode_between(e, text + taken, found.start - taken, taken == 0, err));
         if (status != PL_OK || found.added < 0) {
             break;
         }
@@ -244,12 +238,8 @@ pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text, s
         return status;
     }
     status = pl_meter_take(&e.meter, 0, size, err);
-    if (status == PL_OK) {
-        status = pl_splitter_init(&e.splitter, &e.meter, err);
-    }
-    if (status == PL_OK) {
-        status = encode_all(&e, text, size, err);
-    }
+    PL_THEN(pl_splitter_init(&e.splitter, &e.meter, err));
+    PL_THEN(encode_all(&e, text, size, err));
     if (status == PL_OK && e.work.ids == NULL) {
         e.work.ids = malloc(sizeof *e.work.ids); /* an empty result is an array, too */
         status = e.work.ids != NULL ? PL_OK : pl_error_memory(err, "a tokenizer");

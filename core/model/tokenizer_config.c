@@ -195,12 +195,8 @@ pl_status pl_tokenizer_from_folder(const char *folder, const char *by_type, pl_t
     *out = NULL;
     pl_path_join(&path, folder, "tokenizer.json");
     pl_status status = pl_buf_check(&path, err);
-    if (status == PL_OK) {
-        status = pl_tokenizer_from_json(path.data, &r.t, err);
-    }
-    if (status == PL_OK) {
-        status = read_object(&r, "tokenizer_config.json", &r.config, err);
-    }
+    PL_THEN(pl_tokenizer_from_json(path.data, &r.t, err));
+    PL_THEN(read_object(&r, "tokenizer_config.json", &r.config, err));
     /* The older file counts only where the newer form of the other one is not used. */
     if (status == PL_OK && json_object_get(r.config, "added_tokens_decoder") == NULL) {
         status = read_object(&r, "special_tokens_map.json", &r.specials, err);

@@ -209,10 +209,7 @@ static pl_status read_frame(const json_t *metadata, pl_tokenizer *t, bool adds_b
     pl_frame *frame = &t->frame;
     pl_status status = read_side(metadata, "tokenizer.ggml.add_bos_token", adds_bos, t->bos,
                                  frame->front, &frame->n_front, err);
-    if (status == PL_OK) {
-        status = read_side(metadata, "tokenizer.ggml.add_eos_token", false, t->eos, frame->back,
-                           &frame->n_back, err);
-    }
+    PL_THEN(read_side(metadata, "tokenizer.ggml.add_eos_token", false, t->eos, frame->back, &frame->n_back, err));
     if (json_object_get(metadata, "tokenizer.ggml.add_bos_token") != NULL) {
         snprintf(t->rule, sizeof t->rule, "tokenizer.ggml.add_bos_token");
     } else {
@@ -227,11 +224,11 @@ static pl_status read_byte_level(const pl_checkpoint *checkpoint, pl_tokenizer *
     const json_t *metadata = pl_checkpoint_metadata(checkpoint);
     const pl_pre *pre = NULL;
     pl_status status = find_pre(metadata, t, &pre, err);
-    status = status == PL_OK ? set_splits(t, pre, err) : status;
-    status = status == PL_OK ? read_tokens(checkpoint, t, err) : status;
-    status = status == PL_OK ? pl_vocab_index(&t->vocab, true, err) : status;
-    status = status == PL_OK ? read_merges(checkpoint, t, err) : status;
-    status = status == PL_OK ? read_types(metadata, t, err) : status;
+    PL_THEN(set_splits(t, pre, err));
+    PL_THEN(read_tokens(checkpoint, t, err));
+    PL_THEN(pl_vocab_index(&t->vocab, true, err));
+    PL_THEN(read_merges(checkpoint, t, err));
+    PL_THEN(read_types(metadata, t, err));
     if (status != PL_OK) {
         return status;
     }
@@ -324,9 +321,7 @@ static pl_status read_scores(const json_t *metadata, pl_tokenizer *t, pl_error *
                                   "tokenizer.ggml.scores: entry %zu is not a finite number", id);
         }
     }
-    if (status == PL_OK) {
-        status = pl_spm_init(&t->spm, &t->vocab, scores, err);
-    }
+    PL_THEN(pl_spm_init(&t->spm, &t->vocab, scores, err));
     free(scores);
     return status;
 }
@@ -355,11 +350,11 @@ static pl_status read_spm(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_e
 {
     const json_t *metadata = pl_checkpoint_metadata(checkpoint);
     pl_status status = set_normalizers(metadata, t, err);
-    status = status == PL_OK ? read_tokens(checkpoint, t, err) : status;
-    status = status == PL_OK ? read_types(metadata, t, err) : status;
-    status = status == PL_OK ? apply_types(metadata, t, err) : status;
-    status = status == PL_OK ? pl_vocab_index(&t->vocab, false, err) : status;
-    status = status == PL_OK ? read_scores(metadata, t, err) : status;
+    PL_THEN(read_tokens(checkpoint, t, err));
+    PL_THEN(read_types(metadata, t, err));
+    PL_THEN(apply_types(metadata, t, err));
+    PL_THEN(pl_vocab_index(&t->vocab, false, err));
+    PL_THEN(read_scores(metadata, t, err));
     if (status != PL_OK) {
         return status;
     }
@@ -373,9 +368,7 @@ static pl_status read_all(const pl_checkpoint *checkpoint, pl_tokenizer *t, pl_e
     const json_t *metadata = pl_checkpoint_metadata(checkpoint);
     bool spm = false;
     pl_status status = find_model(metadata, &spm, err);
-    if (status == PL_OK) {
-        status = spm ? read_spm(checkpoint, t, err) : read_byte_level(checkpoint, t, err);
-    }
+    PL_THEN(spm ? read_spm(checkpoint, t, err) : read_byte_level(checkpoint, t, err));
     if (status != PL_OK) {
         return status;
     }

@@ -64,7 +64,7 @@ static pl_status read_normalizer(const json_t *json, pl_tokenizer *t, int depth,
         pl_status status = PL_OK;
         json_array_foreach(json_object_get(json, "normalizers"), i, item)
         {
-            status = status == PL_OK ? read_normalizer(item, t, depth + 1, err) : status;
+            PL_THEN(read_normalizer(item, t, depth + 1, err));
         }
         return status;
     }
@@ -124,10 +124,7 @@ static pl_status read_split(const json_t *json, pl_step *step, pl_error *err)
     step->literal = regex == NULL;
     step->invert = is_true(json, "invert", false);
     pl_status status = read_behavior(json, PL_SPLIT_COUNT, step, err);
-    if (status == PL_OK) {
-        status = copy_string(regex != NULL ? regex : json_object_get(pattern, "String"),
-                             "pre_tokenizer.pattern", &step->text, &step->text_size, err);
-    }
+    PL_THEN(copy_string(regex != NULL ? regex : json_object_get(pattern, "String"), "pre_tokenizer.pattern", &step->text, &step->text_size, err));
     if (status == PL_OK && regex != NULL && strlen(step->text) != step->text_size) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED, "a split pattern with a NUL byte");
     }
@@ -173,7 +170,7 @@ static pl_status read_pre_tokenizer(const json_t *json, pl_tokenizer *t, int dep
         t->nested_splits = true;
         json_array_foreach(json_object_get(json, "pretokenizers"), i, item)
         {
-            status = status == PL_OK ? read_pre_tokenizer(item, t, depth + 1, err) : status;
+            PL_THEN(read_pre_tokenizer(item, t, depth + 1, err));
         }
         return status;
     }
@@ -315,11 +312,11 @@ static pl_status read_model(const json_t *model, pl_tokenizer *t, pl_error *err)
     t->bpe.fuse_unk = is_true(model, "fuse_unk", false);
     t->bpe.ignore_merges = is_true(model, "ignore_merges", false);
     pl_status status = read_vocab(json_object_get(model, "vocab"), t, err);
-    status = status == PL_OK ? read_unknown(model, t, err) : status;
+    PL_THEN(read_unknown(model, t, err));
     if (status == PL_OK && !json_is_array(merges)) {
         status = pl_error_set(err, PL_ERR_FORMAT, "model.merges is not an array");
     }
-    status = status == PL_OK ? pl_bpe_reserve(&t->bpe, json_array_size(merges), err) : status;
+    PL_THEN(pl_bpe_reserve(&t->bpe, json_array_size(merges), err));
     size_t i;
     json_t *merge;
     json_array_foreach(merges, i, merge)
@@ -393,7 +390,7 @@ static pl_status read_added(const json_t *list, pl_tokenizer *t, pl_error *err)
     pl_status status = PL_OK;
     json_array_foreach(list, i, item)
     {
-        status = status == PL_OK ? read_added_token(item, t, err) : status;
+        PL_THEN(read_added_token(item, t, err));
     }
     return status;
 }
@@ -481,7 +478,7 @@ static pl_status read_post_processor(const json_t *json, pl_tokenizer *t, int de
         pl_status status = PL_OK;
         json_array_foreach(json_object_get(json, "processors"), i, item)
         {
-            status = status == PL_OK ? read_post_processor(item, t, depth + 1, err) : status;
+            PL_THEN(read_post_processor(item, t, depth + 1, err));
         }
         return status;
     }
@@ -509,18 +506,10 @@ static bool has_metaspace(const pl_tokenizer *t)
 static pl_status read_all(const json_t *json, pl_tokenizer *t, pl_error *err)
 {
     pl_status status = read_normalizer(json_object_get(json, "normalizer"), t, 0, err);
-    if (status == PL_OK) {
-        status = read_pre_tokenizer(json_object_get(json, "pre_tokenizer"), t, 0, err);
-    }
-    if (status == PL_OK) {
-        status = read_model(json_object_get(json, "model"), t, err);
-    }
-    if (status == PL_OK) {
-        status = read_added(json_object_get(json, "added_tokens"), t, err);
-    }
-    if (status == PL_OK) {
-        status = read_post_processor(json_object_get(json, "post_processor"), t, 0, err);
-    }
+    PL_THEN(read_pre_tokenizer(json_object_get(json, "pre_tokenizer"), t, 0, err));
+    PL_THEN(read_model(json_object_get(json, "model"), t, err));
+    PL_THEN(read_added(json_object_get(json, "added_tokens"), t, err));
+    PL_THEN(read_post_processor(json_object_get(json, "post_processor"), t, 0, err));
     t->metaspace = status == PL_OK && has_metaspace(t);
     t->bos = t->frame.n_front > 0 ? t->frame.front[0] : -1;
     snprintf(t->rule, sizeof t->rule, "tokenizer.json's post_processor");

@@ -151,10 +151,7 @@ static pl_status site_loss(search *s, double *out, pl_task *task, pl_error *err)
     for (size_t i = 0; i < s->in->n_weights; i++) {
         const size_t rows = s->in->weights[i].rows;
         pl_status status = layer_loss(s, s->in->weights[i], err);
-        if (status == PL_OK) {
-            status =
-                pl_gemm_nt_tick(rows, n, n, s->lost, n, s->in->gram, n, s->moved, n, task, err);
-        }
+        PL_THEN(pl_gemm_nt_tick(rows, n, n, s->lost, n, s->in->gram, n, s->moved, n, task, err));
         if (status != PL_OK) {
             return status;
         }
@@ -262,9 +259,7 @@ static pl_status search_clip(search *s, pl_transform *t, pl_task *task, pl_error
         }
         first += w.rows;
     }
-    if (status == PL_OK) {
-        status = pl_transform_set_clip(t, keep, all, s->in->grid->group_size, err);
-    }
+    PL_THEN(pl_transform_set_clip(t, keep, all, s->in->grid->group_size, err));
     free(gram);
     free(keep);
     return status;
@@ -283,15 +278,11 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
     search s = {.in = in};
     pl_transform *t = NULL;
     pl_status status = ready(&s, err);
-    if (status == PL_OK) {
-        status = search_scale(&s, task, err);
-    }
+    PL_THEN(search_scale(&s, task, err));
     for (size_t c = 0; status == PL_OK && c < in->n; c++) {
         s.scale[c] = 1.0f / s.best[c];
     }
-    if (status == PL_OK) {
-        status = pl_transform_scaling(in->n, s.scale, &t, err);
-    }
+    PL_THEN(pl_transform_scaling(in->n, s.scale, &t, err));
     if (status == PL_OK && spec->values[CLIP] > 0.0) {
         status = search_clip(&s, t, task, err);
     }

@@ -27,9 +27,7 @@ static pl_status invert(const pl_factors *f, double add, const double *rho, doub
                               "where rho is %g",
                               f->label, column, rho != NULL ? rho[column] : add);
     }
-    if (status == PL_OK) {
-        status = pl_task_tick(task, err);
-    }
+    PL_THEN(pl_task_tick(task, err));
     if (status == PL_OK) {
         status = pl_lower_inverse(lower, scale, out, task, err);
         lower = NULL;
@@ -104,9 +102,7 @@ static pl_status need_given(pl_factors *f, pl_task *task, pl_error *err)
         memcpy(pl_lower_row(inverse, i), pl_lower_row(f->lower, i), (i + 1) * sizeof *given);
     }
     f->lower = lean ? NULL : f->lower; /* is inverted in place, and made again when needed */
-    if (status == PL_OK) {
-        status = pl_lower_invert(inverse, task, err);
-    }
+    PL_THEN(pl_lower_invert(inverse, task, err));
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         add_squares(pl_lower_row(inverse, i), i + 1, given);
     }
@@ -190,9 +186,7 @@ pl_status pl_factors_metric(pl_factors *f, double theta, const float *shape, pl_
     pl_normalized normal;
     pl_status status = pl_factors_scale(f, &normal, task, err);
     const pl_kept *entry = NULL;
-    if (status == PL_OK) {
-        status = need_given(f, task, err);
-    }
+    PL_THEN(need_given(f, task, err));
     if (status == PL_OK) {
         entry = find_metric(f, theta, shape);
         status = entry == NULL ? make_metric(f, theta, shape, &entry, task, err) : PL_OK;

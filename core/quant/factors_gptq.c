@@ -124,9 +124,7 @@ static pl_status make_gptq(pl_factors *f, pl_kept *model, float **out, pl_task *
     if (status == PL_OK && model->act_order) {
         status = pl_factors_order(f, &perm, err);
     }
-    if (status == PL_OK) {
-        status = factor_hessian(f, perm, model->key, h, &model->used, task, err);
-    }
+    PL_THEN(factor_hessian(f, perm, model->key, h, &model->used, task, err));
     if (status == PL_OK) { /* U = J L^-1 J */
         pl_lower_reverse(h, u);
         h = NULL;

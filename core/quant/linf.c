@@ -165,11 +165,7 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     frame_store store = {0};
     const bool admm = options->solver == PL_SOLVER_ADMM, rough = options->rough > 0.0;
     pl_status status = pl_factors_scale(factors, &normal, task, err);
-    if (status == PL_OK) {
-        status = admm ? pl_linf_admm_kernel(factors, problem, options->rho_factor,
-                                            rough, &kernel, task, err)
-                      : pl_linf_pgd_kernel(factors, &kernel, task, err);
-    }
+    PL_THEN(admm ? pl_linf_admm_kernel(factors, problem, options->rho_factor, rough, &kernel, task, err) : pl_linf_pgd_kernel(factors, &kernel, task, err));
     if (status == PL_OK) {
         status = frame_init(&store, factors, problem, kernel.rho, err);
         store.frame.metric = kernel.metric;
@@ -253,12 +249,8 @@ pl_status pl_linf_objective(pl_factors *factors, const pl_linf_problem *problem,
     *out = (double)NAN;
     pl_status status = check_problem(factors, problem, err);
     frame_store store = {0};
-    if (status == PL_OK) {
-        status = frame_init(&store, factors, problem, 1.0, err);
-    }
-    if (status == PL_OK) {
-        status = pl_factors_cholesky(factors, &store.frame.lower, task, err);
-    }
+    PL_THEN(frame_init(&store, factors, problem, 1.0, err));
+    PL_THEN(pl_factors_cholesky(factors, &store.frame.lower, task, err));
     if (status != PL_OK) {
         frame_deinit(&store);
         return status;
@@ -399,12 +391,8 @@ pl_status pl_linf_beta_range(pl_factors *factors, const pl_linf_problem *problem
     pl_linf_problem checked = *problem;
     checked.beta = 1.0; /* not read: the range does not depend on it */
     pl_status status = check_problem(factors, &checked, err);
-    if (status == PL_OK) {
-        status = frame_init(&store, factors, &checked, 1.0, err);
-    }
-    if (status == PL_OK) {
-        status = beta_of_zero(factors, &store, &checked, zero, task, err);
-    }
+    PL_THEN(frame_init(&store, factors, &checked, 1.0, err));
+    PL_THEN(beta_of_zero(factors, &store, &checked, zero, task, err));
     frame_deinit(&store);
     if (status != PL_OK || !(*zero > 0.0)) {
         return status;

@@ -90,9 +90,7 @@ pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in, float *w
     float *alpha = NULL;
     *report = pl_method_report_empty();
     pl_status status = pose(spec, in, &problem, &alpha, err);
-    if (status == PL_OK) {
-        status = pl_linf_solve(in->factors, &problem, &options, in->warm, w, &found, task, err);
-    }
+    PL_THEN(pl_linf_solve(in->factors, &problem, &options, in->warm, w, &found, task, err));
     if (status == PL_OK) {
         *report = (pl_method_report){.objective = found.objective,
                                      .dual = found.dual,
@@ -117,9 +115,7 @@ pl_status pl_linf_factor(const pl_spec *spec, const pl_layer_input *in, pl_task 
         return PL_OK;
     }
     pl_status status = pose(spec, in, &problem, &alpha, err);
-    if (status == PL_OK) {
-        status = pl_linf_prepare(in->factors, &problem, spec->values[PL_LINF_RHO], task, err);
-    }
+    PL_THEN(pl_linf_prepare(in->factors, &problem, spec->values[PL_LINF_RHO], task, err));
     free(alpha);
     return status;
 }
@@ -133,9 +129,7 @@ pl_status pl_linf_most_lost(const pl_spec *spec, const pl_layer_input *in, doubl
     pl_normalized normal;
     float *alpha = NULL;
     pl_status status = pose(spec, in, &problem, &alpha, err);
-    if (status == PL_OK) {
-        status = pl_factors_scale(in->factors, &normal, task, err);
-    }
+    PL_THEN(pl_factors_scale(in->factors, &normal, task, err));
     for (size_t r = 0; status == PL_OK && r < in->w.rows; r++) {
         const float *row = in->w.data + r * in->w.stride;
         const size_t n = in->w.cols;

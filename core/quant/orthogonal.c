@@ -21,9 +21,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
     }
     pl_status status =
         pl_orthogonal_random(in->n, (uint64_t)spec->values[SEED], q, task, err);
-    if (status == PL_OK) {
-        status = pl_transform_orthogonal(in->n, q, out, err);
-    }
+    PL_THEN(pl_transform_orthogonal(in->n, q, out, err));
     free(q);
     return status;
 }

@@ -26,9 +26,7 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
     *out = (pl_qweights){0};
     *report = pl_method_report_empty();
     pl_status status = pl_check_layer(in, err);
-    if (status == PL_OK) {
-        status = pl_qweights_init(out, &grid, w.rows, w.cols, err);
-    }
+    PL_THEN(pl_qweights_init(out, &grid, w.rows, w.cols, err));
     const double budget = grid.mse ? STEP_WEIGHTS_MSE : STEP_WEIGHTS;
     const size_t piece = w.cols > 0 && budget > (double)w.cols ? (size_t)budget / w.cols : 1;
     for (size_t first = 0; status == PL_OK && first < w.rows; first += piece) {

@@ -51,9 +51,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
         scale[c] = 1.0f / fmaxf((float)(pow(x, alpha) / pow(w, 1.0 - alpha)), LEAST);
     }
     pl_status status = pl_task_tick(task, err);
-    if (status == PL_OK) {
-        status = pl_transform_scaling(in->n, scale, out, err);
-    }
+    PL_THEN(pl_transform_scaling(in->n, scale, out, err));
     free(scale);
     return status;
 }

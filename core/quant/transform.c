@@ -63,9 +63,7 @@ pl_status pl_transform_scaling(size_t n, const float *scale, pl_transform **out,
 {
     pl_transform *t = NULL;
     pl_status status = new_transform(n, &t, err);
-    if (status == PL_OK) {
-        status = set_scale(t, scale, err);
-    }
+    PL_THEN(set_scale(t, scale, err));
     return made(t, status, out);
 }
 
@@ -73,9 +71,7 @@ pl_status pl_transform_hadamard(size_t n, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
     pl_status status = new_transform(n, &t, err);
-    if (status == PL_OK) {
-        status = pl_hadamard_create(n, &t->hadamard, err);
-    }
+    PL_THEN(pl_hadamard_create(n, &t->hadamard, err));
     return made(t, status, out);
 }
 
@@ -133,9 +129,7 @@ pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out, pl_e
     if (status == PL_OK && parts->scale != NULL) {
         status = set_scale(t, parts->scale, err);
     }
-    if (status == PL_OK) {
-        status = take_factors(t, parts, err);
-    }
+    PL_THEN(take_factors(t, parts, err));
     if (status == PL_OK && parts->clip != NULL) {
         t->has_clip = true;
         t->clip = *parts->clip;
@@ -402,10 +396,7 @@ static pl_status largest_square(const pl_transform *t, bool inverse, double *out
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         a[i * n + i] = 1.0f;
     }
-    if (status == PL_OK) {
-        status = inverse ? pl_transform_inputs_back(t, a, n, NULL, err)
-                         : pl_transform_inputs(t, a, n, NULL, err);
-    }
+    PL_THEN(inverse ? pl_transform_inputs_back(t, a, n, NULL, err) : pl_transform_inputs(t, a, n, NULL, err));
     if (status == PL_OK) {
         pl_gemm_nt(n, n, n, 1.0f, a, n, a, n, 0.0f, square, n);
         pl_symmetrize(n, square);
@@ -430,9 +421,7 @@ pl_status pl_transform_condition(const pl_transform *t, double *out, pl_error *e
     }
     double forward = 0.0, back = 0.0;
     pl_status status = largest_square(t, false, &forward, err);
-    if (status == PL_OK) {
-        status = largest_square(t, true, &back, err);
-    }
+    PL_THEN(largest_square(t, true, &back, err));
     *out = sqrt(forward * back);
     return status;
 }

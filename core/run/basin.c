@@ -91,12 +91,8 @@ static pl_status find_step(work *w, pl_error *err)
     bool moved = pl_state_spec(w->state, w->layer, PL_SLOT_PRECONDITION)->method != NULL;
     pl_status status = pl_weights_make(
         w->lab, w->state, w->layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, NULL, err);
-    if (status == PL_OK) {
-        status = pl_mat_init(&w->d, rows, cols, err);
-    }
-    if (status == PL_OK) {
-        status = pl_mat_init(&w->moved, rows, cols, err);
-    }
+    PL_THEN(pl_mat_init(&w->d, rows, cols, err));
+    PL_THEN(pl_mat_init(&w->moved, rows, cols, err));
     if (status == PL_OK) {
         w->step = pl_alloc(rows * cols, sizeof *w->step);
         w->lengths = pl_alloc(rows, sizeof *w->lengths);
@@ -336,15 +332,8 @@ static pl_status make_key(const work *w, pl_basin_loss loss, pl_id text, pl_id *
     pl_hasher *hasher = NULL;
     pl_id spectrum = {0}, weight = {0};
     pl_status status = pl_spectrum_key(w->calibration, w->info->site, &spectrum, err);
-    if (status == PL_OK) {
-        status =
-            loss == PL_BASIN_MODEL
-                ? pl_model_identity(w->state->source->model, &weight, w->task, err)
-                : pl_model_layer_identity(w->state->source->model, w->layer, &weight, w->task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(loss == PL_BASIN_MODEL ? pl_model_identity(w->state->source->model, &weight, w->task, err) : pl_model_layer_identity(w->state->source->model, w->layer, &weight, w->task, err));
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish basin 2");
         pl_hasher_u64(hasher, (uint64_t)loss);
@@ -396,10 +385,7 @@ static pl_status write_stored(pl_store *store, pl_id key, const work *w, pl_erro
 static pl_status compute(work *w, pl_basin_loss loss, pl_error *err)
 {
     pl_status status = find_step(w, err);
-    if (status == PL_OK) {
-        status = pl_spectrum_load(w->lab, w->state, w->calibration, w->info->site, &w->spectrum,
-                                  w->task, err);
-    }
+    PL_THEN(pl_spectrum_load(w->lab, w->state, w->calibration, w->info->site, &w->spectrum, w->task, err));
     if (status == PL_OK && w->spectrum.ends == 0) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: one input channel has no directions to compare", w->info->name);
@@ -426,20 +412,14 @@ pl_status pl_basin_load(pl_lab *lab, const pl_state *state, size_t layer, pl_bas
     pl_piece_init(&w.piece, task, "points", PL_BASIN_DIRECTIONS * out->points);
     pl_id key = {0}, text = {0};
     pl_status status = pl_lab_calibration(lab, state, &w.calibration, task, err);
-    if (status == PL_OK) {
-        status = find_result(&w, err);
-    }
+    PL_THEN(find_result(&w, err));
     if (status == PL_OK && loss == PL_BASIN_MODEL) {
         status = prepare_model(&w, &text, err);
     }
-    if (status == PL_OK) {
-        status = make_key(&w, loss, text, &key, err);
-    }
+    PL_THEN(make_key(&w, loss, text, &key, err));
     if (status == PL_OK && read_stored(pl_lab_store(lab), key, out) != PL_OK) {
         status = compute(&w, loss, err);
-        if (status == PL_OK) {
-            status = write_stored(pl_lab_store(lab), key, &w, err);
-        }
+        PL_THEN(write_stored(pl_lab_store(lab), key, &w, err));
     }
     work_deinit(&w);
     return status;

@@ -180,13 +180,8 @@ static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_ha
         pl_mat w = {0};
         status = pl_weights_make(x->lab, x->state, it->layer + i,
                                  (pl_weights_of){.which = x->spec->which}, &w, NULL, err);
-        if (status == PL_OK) {
-            status = put_values(writer, it, w.data, info->rows * info->cols, hasher,
-                                &x->report.max_dtype_error, err);
-        }
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
-        }
+        PL_THEN(put_values(writer, it, w.data, info->rows * info->cols, hasher, &x->report.max_dtype_error, err));
+        PL_THEN(pl_task_tick(task, err));
         pl_mat_deinit(&w);
     }
     return status;
@@ -205,12 +200,8 @@ static pl_status write_copy(exporter *x, pl_st_writer *writer, item *it, pl_hash
     for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
         size_t count = rows - r < step ? rows - r : step;
         status = pl_model_read_named(x->model, &from, r, count, values, err);
-        if (status == PL_OK) {
-            status = put_values(writer, it, values, count * cols, hasher, NULL, err);
-        }
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
-        }
+        PL_THEN(put_values(writer, it, values, count * cols, hasher, NULL, err));
+        PL_THEN(pl_task_tick(task, err));
     }
     free(values);
     return status;
@@ -222,13 +213,8 @@ static pl_status write_item(exporter *x, pl_st_writer *writer, item *it, pl_task
     pl_hasher *hasher = NULL;
     pl_task_progress(task, "elements", (double)x->done, (double)x->total);
     pl_status status = pl_task_tick(task, err);
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
-    if (status == PL_OK) {
-        status = it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err)
-                                       : write_copy(x, writer, it, hasher, task, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
+    PL_THEN(it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err) : write_copy(x, writer, it, hasher, task, err));
     if (status == PL_OK) {
         it->written = pl_hasher_finish(hasher);
         x->done += elements(it);
@@ -288,20 +274,14 @@ static pl_status write_shard(exporter *x, const char *name, const size_t *member
         entries[i] = (pl_st_entry){
             .name = it->name, .dtype = it->dtype, .n_dims = it->n_dims, .dims = it->dims};
     }
-    if (status == PL_OK) {
-        status = pl_st_writer_create(path.data, entries, count, metadata, &writer, err);
-    }
+    PL_THEN(pl_st_writer_create(path.data, entries, count, metadata, &writer, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         status =
             write_item(x, writer, &x->items[members[pl_st_writer_order(writer, i)]], task, err);
     }
-    if (status == PL_OK) {
-        status = pl_st_writer_commit(writer, err);
-    }
+    PL_THEN(pl_st_writer_commit(writer, err));
     pl_st_writer_destroy(writer);
-    if (status == PL_OK) {
-        status = read_back(x, path.data, members, count, task, err);
-    }
+    PL_THEN(read_back(x, path.data, members, count, task, err));
     free(entries);
     pl_buf_deinit(&path);
     return status;
@@ -425,9 +405,7 @@ static pl_status write_json(const exporter *x, const char *name, const json_t *j
     pl_path_join(&path, x->made.path, name);
     char *text = pl_json_dump(json);
     pl_status status = text == NULL || path.failed ? no_memory(err) : PL_OK;
-    if (status == PL_OK) {
-        status = pl_file_write_all(path.data, text, strlen(text), err);
-    }
+    PL_THEN(pl_file_write_all(path.data, text, strlen(text), err));
     free(text);
     pl_buf_deinit(&path);
     return status;
@@ -447,9 +425,7 @@ static pl_status copy_companion(const exporter *x, const char *name, const char 
     size_t size = 0;
     pl_path_join(&to, x->made.path, name);
     pl_status status = to.failed ? no_memory(err) : PL_OK;
-    if (status == PL_OK) {
-        status = pl_file_read_all(from, (size_t)1 << 30, &text, &size, err);
-    }
+    PL_THEN(pl_file_read_all(from, (size_t)1 << 30, &text, &size, err));
     bool config = strcmp(name, "config.json") == 0;
     bool index = pl_text_ends(name, ".safetensors.index.json");
     if (status == PL_OK && x->spec->dtype != PL_DTYPE_OTHER && (config || index)) {
@@ -470,9 +446,7 @@ static pl_status copy_companion(const exporter *x, const char *name, const char 
                         json_integer((json_int_t)sum));
         }
         status = json == NULL ? no_memory(err) : pl_memory_check(before, err);
-        if (status == PL_OK) {
-            status = write_json(x, name, json, err);
-        }
+        PL_THEN(write_json(x, name, json, err));
         json_decref(json);
     } else if (status == PL_OK) {
         status = pl_file_write_all(to.data, text, size, err);
@@ -512,24 +486,15 @@ static pl_status write_gguf_companions(const exporter *x, pl_error *err)
     json_t *config = NULL;
     pl_status status =
         pl_config_to_json(pl_model_config(x->model), torch_name(dtype), &config, err);
-    if (status == PL_OK) {
-        status = write_json(x, "config.json", config, err);
-    }
+    PL_THEN(write_json(x, "config.json", config, err));
     json_decref(config);
     const pl_tokenizer *tokenizer = NULL;
-    if (status == PL_OK) {
-        status = pl_model_need_tokenizer(x->model, &tokenizer, err);
-    }
+    PL_THEN(pl_model_need_tokenizer(x->model, &tokenizer, err));
     pl_buf text = {0};
     pl_buf path = {0};
-    if (status == PL_OK) {
-        status = pl_tokenizer_to_json(tokenizer, &text, err);
-    }
+    PL_THEN(pl_tokenizer_to_json(tokenizer, &text, err));
     pl_path_join(&path, x->made.path, "tokenizer.json");
-    if (status == PL_OK) {
-        status =
-            path.failed ? no_memory(err) : pl_file_write_all(path.data, text.data, text.size, err);
-    }
+    PL_THEN(path.failed ? no_memory(err) : pl_file_write_all(path.data, text.data, text.size, err));
     pl_buf_deinit(&text);
     pl_buf_deinit(&path);
     if (status == PL_OK) {
@@ -606,12 +571,8 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
     if (status == PL_OK && copies) {
         status = copy_companions(&x, false, err); /* before the work */
     }
-    if (status == PL_OK) {
-        status = make_folder(&x, err);
-    }
-    if (status == PL_OK) {
-        status = write_shards(&x, task, err);
-    }
+    PL_THEN(make_folder(&x, err));
+    PL_THEN(write_shards(&x, task, err));
     if (status == PL_OK && gguf && !stands_alone(&x)) {
         status = write_gguf_companions(&x, err);
     }

@@ -158,13 +158,9 @@ pl_status pl_import_open(const pl_state *state, const char *path, pl_import **ou
         import->checkpoint = status == PL_OK ? pl_model_checkpoint(import->model) : NULL;
     } else {
         status = pl_checkpoint_open(path, &import->checkpoint, err);
-        if (status == PL_OK) {
-            status = find_places(import, err);
-        }
+        PL_THEN(find_places(import, err));
     }
-    if (status == PL_OK) {
-        status = pl_checkpoint_identity(import->checkpoint, &import->id, task, err);
-    }
+    PL_THEN(pl_checkpoint_identity(import->checkpoint, &import->id, task, err));
     if (status != PL_OK) {
         pl_import_close(import);
         return status;
@@ -182,9 +178,7 @@ static pl_status weights_key(const pl_state *state, pl_id imported, size_t layer
     pl_id own = {0};
     pl_hasher *hasher = NULL;
     pl_status status = pl_model_layer_identity(state->source->model, layer, &own, task, err);
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish import 1");
         pl_hasher_id(hasher, own);
@@ -236,13 +230,8 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     bool calibrated = false;
     *report = pl_solve_report_empty();
     pl_status status = find_calibration(lab, state, layer, &calibrated, &calibration, task, err);
-    if (status == PL_OK) {
-        status = report_key(weights, calibrated, calibration, info->site, result, err);
-    }
-    if (status == PL_OK) {
-        status = pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0,
-                                 NULL, err);
-    }
+    PL_THEN(report_key(weights, calibrated, calibration, info->site, result, err));
+    PL_THEN(pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, NULL, err));
     if (status == PL_OK && calibrated) {
         status = pl_lab_site(lab, state, calibration, info->site, &bench, task, err);
     }
@@ -265,9 +254,7 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         report->group_max_after = pl_group_max_mean(pl_mat_view(w), group_size);
         report->seconds = pl_clock_now() - start;
         status = pl_memory_check(failures, err);
-        if (status == PL_OK) {
-            status = pl_result_write(lab, state, layer, *result, &parts, report, err);
-        }
+        PL_THEN(pl_result_write(lab, state, layer, *result, &parts, report, err));
     }
     pl_lab_release(lab, &bench);
     pl_mat_deinit(&w0);
@@ -283,17 +270,11 @@ static pl_status import_layer(pl_lab *lab, const pl_state *state, pl_import *imp
     pl_mat w = {0};
     pl_id key = {0};
     pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
-    if (status == PL_OK) {
-        status = read_layer(import, layer, w.data, found, err);
-    }
+    PL_THEN(read_layer(import, layer, w.data, found, err));
     if (status == PL_OK && *found) {
         status = weights_key(state, import->id, layer, &key, task, err);
-        if (status == PL_OK) {
-            status = pl_result_write_preconditioned(lab, key, NULL, &w, &nothing, err);
-        }
-        if (status == PL_OK) {
-            status = measure(lab, state, layer, key, &w, same, report, result, task, err);
-        }
+        PL_THEN(pl_result_write_preconditioned(lab, key, NULL, &w, &nothing, err));
+        PL_THEN(measure(lab, state, layer, key, &w, same, report, result, task, err));
     }
     pl_mat_deinit(&w);
     return status;
@@ -317,10 +298,7 @@ pl_status pl_import_measure(pl_lab *lab, const pl_state *state, size_t layer,
                               "import again",
                               info->name, pl_store_folder(pl_lab_store(lab)));
     }
-    if (status == PL_OK) {
-        status =
-            measure(lab, state, layer, parts.preconditioned, &w, &same, report, result, task, err);
-    }
+    PL_THEN(measure(lab, state, layer, parts.preconditioned, &w, &same, report, result, task, err));
     pl_mat_deinit(&w);
     return status;
 }
@@ -361,14 +339,8 @@ static pl_status compare_tensors(pl_model *one, const pl_named_tensor *a, const 
     for (size_t r = 0; status == PL_OK && *same && r < rows; r += step) {
         const size_t count = rows - r < step ? rows - r : step;
         status = pl_task_tick(task, err);
-        if (status == PL_OK) {
-            status = pl_model_read_named(one, a, r, count, x, err);
-        }
-        if (status == PL_OK) {
-            status = import->model != NULL
-                         ? pl_model_read_named(import->model, b, r, count, y, err)
-                         : pl_checkpoint_read(import->checkpoint, b->tensor, r, count, y, err);
-        }
+        PL_THEN(pl_model_read_named(one, a, r, count, x, err));
+        PL_THEN(import->model != NULL ? pl_model_read_named(import->model, b, r, count, y, err) : pl_checkpoint_read(import->checkpoint, b->tensor, r, count, y, err));
         for (size_t e = 0; status == PL_OK && *same && e < count * cols; e++) {
             *same = x[e] >= y[e] && x[e] <= y[e];
         }
@@ -434,9 +406,7 @@ pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import
         bool found = false, same = false;
         pl_task_progress(task, "layers", (double)(i - first), (double)(last - first));
         status = pl_task_tick(task, err);
-        if (status == PL_OK) {
-            status = import_layer(lab, state, import, i, &found, &same, &one, &result, task, err);
-        }
+        PL_THEN(import_layer(lab, state, import, i, &found, &same, &one, &result, task, err));
         if (status == PL_OK && found) {
             add_up(report, &one, same);
             each(ctx, i, result, &one);

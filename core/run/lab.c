@@ -160,9 +160,7 @@ pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *p
         goto done;
     }
     status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
-    if (status == PL_OK) {
-        status = pl_tokens_read(tokenizer, paths, n, lab->memory_limit, &fresh, task, err);
-    }
+    PL_THEN(pl_tokens_read(tokenizer, paths, n, lab->memory_limit, &fresh, task, err));
     if (status != PL_OK) {
         goto done;
     }
@@ -232,9 +230,7 @@ pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_ca
                       lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
                       local.sites_rebuilt == 1 ? "entry" : "entries", pl_store_folder(lab->store));
     }
-    if (status == PL_OK) {
-        status = pl_store_trim(lab->store, err);
-    }
+    PL_THEN(pl_store_trim(lab->store, err));
     if (report != NULL) {
         *report = local;
     }
@@ -411,10 +407,7 @@ static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
                                 with_sample, out, &why);
     if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
         status = make_inputs(lab, state, calibration, site, status, &why, task, &why);
-        if (status == PL_OK) {
-            status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
-                                        with_sample, out, &why);
-        }
+        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form, with_sample, out, &why));
     }
     if (status != PL_OK && err != NULL) {
         *err = why;
@@ -441,10 +434,7 @@ pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration
             status = pl_error_set(&why, PL_ERR_CHANGED,
                                   "the calibration text changed since `calibrate`: run it again");
         }
-        if (status == PL_OK) {
-            status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
-                                        with_sample, out, &why);
-        }
+        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form, with_sample, out, &why));
     }
     if (status != PL_OK && err != NULL) {
         *err = why;

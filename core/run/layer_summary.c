@@ -50,9 +50,7 @@ static pl_status summary_key(const pl_state *state, size_t layer, pl_id *out, pl
     pl_id weight = {0};
     pl_hasher *hasher = NULL;
     pl_status status = pl_model_layer_identity(state->source->model, layer, &weight, task, err);
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish layer summary 1");
         pl_hasher_id(hasher, weight);
@@ -150,18 +148,13 @@ static pl_status summarize_inputs(pl_lab *lab, const pl_state *state, size_t lay
     if (status == PL_OK && pl_model_is_blind(state->source->model, layer)) {
         return PL_OK; /* stays unknown */
     }
-    if (status == PL_OK) {
-        status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, false, &stats,
-                                  task, err);
-    }
+    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, false, &stats, task, err));
     if (status == PL_OK && stats.n != info->cols) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: its stored input statistics are of %zu channels, expected %zu",
                               info->name, stats.n, info->cols);
     }
-    if (status == PL_OK) {
-        status = pl_summary_of(stats.max, stats.n, out, err);
-    }
+    PL_THEN(pl_summary_of(stats.max, stats.n, out, err));
     pl_site_stats_deinit(&stats);
     return status;
 }

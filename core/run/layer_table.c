@@ -207,9 +207,7 @@ pl_status pl_layer_rows(pl_lab *lab, const pl_state *state, size_t first, size_t
         if (massive != NULL) {
             rows[i].number[PL_COLUMN_MASSIVE] = massive[info->block];
         }
-        if (status == PL_OK) {
-            status = pl_task_tick(task, err);
-        }
+        PL_THEN(pl_task_tick(task, err));
     }
     free(massive);
     return status;

@@ -70,24 +70,16 @@ static pl_status write_checkpoint(pl_lab *lab, pl_id key, uint64_t slot, const p
     const unsigned before = pl_memory_failures();
     json_t *about = about_of(l);
     pl_status status = about != NULL ? PL_OK : pl_error_memory(err, "a learned transform");
-    if (status == PL_OK) {
-        status = pl_flat_transform(&l->at, params, &t, err);
-    }
-    if (status == PL_OK) {
-        status = slot_key(key, slot, &id, err);
-    }
+    PL_THEN(pl_flat_transform(&l->at, params, &t, err));
+    PL_THEN(slot_key(key, slot, &id, err));
     if (status == PL_OK) {
         const size_t count = pl_transform_sections(t, about, sections);
         sections[count] =
             (pl_section){"numbers", l->numbers, pl_learning_count(l) * sizeof *l->numbers};
         status = pl_memory_check(before, err);
-        if (status == PL_OK) {
-            status = pl_store_replace(store, kind_learning, id, about, sections, count + 1, err);
-        }
+        PL_THEN(pl_store_replace(store, kind_learning, id, about, sections, count + 1, err));
     }
-    if (status == PL_OK) {
-        status = pl_store_pin(store, kind_learning, id, err);
-    }
+    PL_THEN(pl_store_pin(store, kind_learning, id, err));
     pl_transform_destroy(t);
     json_decref(about);
     return status;
@@ -133,9 +125,7 @@ static pl_status read_learning(pl_entry *entry, size_t n, size_t rows, pl_learni
         return PL_ERR_FORMAT;
     }
     pl_status status = pl_learning_init(out, &at, (uint64_t)steps, NULL);
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "numbers", out->numbers, bytes, NULL);
-    }
+    PL_THEN(pl_entry_read(entry, "numbers", out->numbers, bytes, NULL));
     if (status == PL_OK) {
         const char *trouble = json_string_value(json_object_get(about, "trouble"));
         out->step = (uint64_t)step;
@@ -306,12 +296,8 @@ pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spec, const pl_s
     pl_status status = pl_flatquant_init(&r.learner, spec, in, found ? &stored : NULL, task, err);
     const uint64_t rollbacks = stored.rollbacks;
     pl_learning_deinit(&stored);
-    if (status == PL_OK) {
-        status = learn(&r, until, task, err);
-    }
-    if (status == PL_OK) {
-        status = hand_over(&r.learner, reached, out, err);
-    }
+    PL_THEN(learn(&r, until, task, err));
+    PL_THEN(hand_over(&r.learner, reached, out, err));
     if (status == PL_OK && reached->rollbacks > rollbacks) {
         pl_buf text = {0};
         pl_buf_printf(&text, "%s on %s: %s", spec->method->name, in->site,

@@ -67,11 +67,7 @@ static pl_status hold_site(pl_lab *lab, const pl_state *state, size_t layer, pla
     pl_id key = {0};
     *at = (place){0};
     pl_status status = pl_lab_calibration(lab, state, &at->calibration, task, err);
-    if (status == PL_OK) {
-        status = pl_site_transform(lab, state, at->calibration, layer,
-                                   pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &at->transform,
-                                   &key, task, err);
-    }
+    PL_THEN(pl_site_transform(lab, state, at->calibration, layer, pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &at->transform, &key, task, err));
     return status != PL_OK ? status
                            : pl_lab_site_under(lab, state, at->calibration,
                                                pl_model_layer(state->source->model, layer)->site,
@@ -96,9 +92,7 @@ static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, 
     forget(live);
     pl_status status = pl_weights_make(
         NULL, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &live->w0, NULL, err);
-    if (status == PL_OK) {
-        status = pl_preview_create(pl_mat_view(&live->w0), &live->preview, err);
-    }
+    PL_THEN(pl_preview_create(pl_mat_view(&live->w0), &live->preview, err));
     if (status != PL_OK) {
         forget(live);
         return status;
@@ -235,9 +229,7 @@ static pl_status solve_with(turn *t, pl_lab *lab, pl_solve_report *report, pl_id
         }
     }
     status = take_base(live, lab, t->state, task, err);
-    if (status == PL_OK) {
-        status = preview(t, task, err);
-    }
+    PL_THEN(preview(t, task, err));
     if (status != PL_OK) {
         return status;
     }
@@ -268,9 +260,7 @@ pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_
         return pl_solve_layer(lab, state, layer, report, result, task, err); /* without frames */
     }
     pl_status status = hold_site(lab, state, layer, &at, task, err);
-    if (status == PL_OK) {
-        status = take_layer(live, state, layer, at.calibration, err);
-    }
+    PL_THEN(take_layer(live, state, layer, at.calibration, err));
     if (status == PL_OK) {
         t.factors = at.bench.factors;
         status = solve_with(&t, lab, report, result, task, err);
@@ -284,9 +274,7 @@ pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, siz
 {
     pl_id calibration = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    if (status == PL_OK) {
-        status = take_layer(live, state, layer, calibration, err);
-    }
+    PL_THEN(take_layer(live, state, layer, calibration, err));
     return status == PL_OK ? take_base(live, lab, state, task, err) : status;
 }
 
@@ -315,9 +303,7 @@ static pl_status prepare_factors(const pl_state *state, size_t layer, const plac
     pl_status status = PL_OK;
     if (first->method != NULL && first->method->prepare != NULL) {
         status = read_layer(state, layer, at, &w0, &in, task, err);
-        if (status == PL_OK) {
-            status = first->method->prepare(first, &in, task, err);
-        }
+        PL_THEN(first->method->prepare(first, &in, task, err));
     }
     pl_mat_deinit(&w0);
     if (status == PL_OK && round->method != NULL && round->method->prepare != NULL) {
@@ -333,9 +319,7 @@ pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_t
 {
     place at;
     pl_status status = hold_site(lab, state, layer, &at, task, err);
-    if (status == PL_OK) {
-        status = prepare_factors(state, layer, &at, task, err);
-    }
+    PL_THEN(prepare_factors(state, layer, &at, task, err));
     leave_site(lab, &at);
     return status;
 }
@@ -355,12 +339,8 @@ pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_
                             pl_model_layer(state->source->model, layer)->name);
     }
     pl_status status = hold_site(lab, state, layer, &at, task, err);
-    if (status == PL_OK) {
-        status = read_layer(state, layer, &at, &w0, &in, task, err);
-    }
-    if (status == PL_OK) {
-        status = spec->method->strength(spec, &in, out, task, err);
-    }
+    PL_THEN(read_layer(state, layer, &at, &w0, &in, task, err));
+    PL_THEN(spec->method->strength(spec, &in, out, task, err));
     pl_mat_deinit(&w0);
     leave_site(lab, &at);
     return status;

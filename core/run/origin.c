@@ -20,9 +20,7 @@ static pl_status files_id(const pl_source *source, pl_id *out, pl_error *err)
     pl_hasher *hasher = NULL;
     pl_id config = {0};
     pl_status status = pl_config_identity(pl_model_config(source->model), &config, err);
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_id(hasher, config);
         hash_files(hasher, pl_model_checkpoint(source->model));
@@ -81,9 +79,7 @@ pl_status pl_origin_check(pl_source *source, const json_t *json, bool *same, pl_
         return PL_OK;
     }
     status = pl_model_identity(source->model, &now, NULL, err);
-    if (status == PL_OK) {
-        status = join_config(source, &now, err);
-    }
+    PL_THEN(join_config(source, &now, err));
     *same = status == PL_OK && pl_id_equal(was, now);
     return status;
 }

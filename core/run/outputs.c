@@ -18,9 +18,7 @@ pl_status pl_outputs_range(const pl_transform *transform, const pl_site_stats *s
     *out = pl_act_row_range(stats->sample, rows * n);
     if (transform != NULL && rows > 0) {
         status = pl_mat_copy(&x, (pl_view){stats->sample, rows, n, n}, err);
-        if (status == PL_OK) {
-            status = pl_transform_inputs(transform, x.data, rows, task, err);
-        }
+        PL_THEN(pl_transform_inputs(transform, x.data, rows, task, err));
         if (status == PL_OK) {
             *out = pl_act_row_range(x.data, rows * n);
         }
@@ -94,10 +92,7 @@ static pl_status run_rows(const pl_outputs_request *r, const float *x, const flo
             status = pl_gemm_nt_tick(count, out, n, turned + first * n, n, r->turned.data,
                                      r->turned.stride, moved, out, task, err);
         }
-        if (status == PL_OK) {
-            status = pl_gemm_nt_tick(count, out, n, quantized + first * n, n, r->used.data,
-                                     r->used.stride, used, out, task, err);
-        }
+        PL_THEN(pl_gemm_nt_tick(count, out, n, quantized + first * n, n, r->used.data, r->used.stride, used, out, task, err));
         if (status == PL_OK) {
             add_piece(y, r->transform != NULL ? moved : NULL, used, count * out, all);
         }
@@ -115,9 +110,7 @@ static pl_status make_inputs(const pl_outputs_request *r, pl_view x, pl_mat *tur
     pl_status status = PL_OK;
     if (r->transform != NULL) {
         status = pl_mat_copy(turned, x, err);
-        if (status == PL_OK) {
-            status = pl_transform_inputs(r->transform, turned->data, x.rows, task, err);
-        }
+        PL_THEN(pl_transform_inputs(r->transform, turned->data, x.rows, task, err));
     }
     const pl_view xt = r->transform != NULL ? pl_mat_view(turned) : x;
     if (status == PL_OK) {
@@ -170,9 +163,7 @@ pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_ta
         if (r->transform != NULL) {
             status = pl_transform_condition(r->transform, &out->condition, err);
         }
-        if (status == PL_OK) {
-            status = measure_sample(r, &stats, out, task, err);
-        }
+        PL_THEN(measure_sample(r, &stats, out, task, err));
     }
     pl_site_stats_deinit(&stats);
     return status;

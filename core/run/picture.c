@@ -88,19 +88,14 @@ pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_
         pl_mat w = {0};
         pl_status status = pl_weights_make(
             lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, NULL, err);
-        if (status == PL_OK) {
-            status = weight_table(&w, top, rows, count, NULL, err);
-        }
+        PL_THEN(weight_table(&w, top, rows, count, NULL, err));
         pl_mat_deinit(&w);
         return status;
     }
     pl_id calibration = {0};
     pl_bench bench = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    if (status == PL_OK) {
-        status = pl_lab_site(lab, state, calibration, pl_model_layer(model, layer)->site, &bench,
-                             task, err);
-    }
+    PL_THEN(pl_lab_site(lab, state, calibration, pl_model_layer(model, layer)->site, &bench, task, err));
     if (status == PL_OK) {
         *count = top_rows(bench.stats->max, bench.stats->rms, bench.stats->n, top, rows);
         add_tokens(model, bench.stats, rows, *count);
@@ -148,9 +143,7 @@ static pl_status picture_solved(pl_lab *lab, const pl_state *state, pl_picture *
         status = maxima_after(lab, state, picture, PL_WHICH_PRECONDITIONED,
                               &picture->preconditioned, err);
     }
-    if (status == PL_OK) {
-        status = pl_task_tick(task, err);
-    }
+    PL_THEN(pl_task_tick(task, err));
     if (status == PL_OK && pl_state_spec(state, picture->layer, PL_SLOT_ROUND)->method != NULL) {
         status = maxima_after(lab, state, picture, PL_WHICH_AFTER, &picture->after, err);
     }
@@ -195,9 +188,7 @@ static pl_status picture_pins(pl_lab *lab, const pl_state *state, pl_picture *pi
         if (status == PL_OK && w.data == NULL) {
             status = pl_mat_init(&w, picture->rows, picture->cols, err);
         }
-        if (status == PL_OK) {
-            status = picture_pin(lab, state, picture, i, &w, err);
-        }
+        PL_THEN(picture_pin(lab, state, picture, i, &w, err));
     }
     pl_mat_deinit(&w);
     return status;
@@ -281,12 +272,8 @@ pl_status pl_picture_base(pl_lab *lab, const pl_state *state, size_t layer, cons
                           pl_picture **out, pl_task *task, pl_error *err)
 {
     pl_status status = begin(state, layer, w0, out, err);
-    if (status == PL_OK) {
-        status = picture_pins(lab, state, *out, task, err);
-    }
-    if (status == PL_OK) {
-        status = picture_input(lab, state, *out, task, err);
-    }
+    PL_THEN(picture_pins(lab, state, *out, task, err));
+    PL_THEN(picture_input(lab, state, *out, task, err));
     if (status != PL_OK) {
         pl_picture_destroy(*out);
         *out = NULL;
@@ -301,13 +288,9 @@ pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer, pl
     pl_mat w = {0};
     pl_status status = pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
                                        &w, NULL, err);
-    if (status == PL_OK) {
-        status = pl_picture_base(lab, state, layer, &w, out, task, err);
-    }
+    PL_THEN(pl_picture_base(lab, state, layer, &w, out, task, err));
     pl_mat_deinit(&w);
-    if (status == PL_OK) {
-        status = picture_solved(lab, state, *out, task, err);
-    }
+    PL_THEN(picture_solved(lab, state, *out, task, err));
     if (status != PL_OK) {
         pl_picture_destroy(*out);
         *out = NULL;

@@ -117,16 +117,9 @@ static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *ta
     w->result.has_transform = w->transform->method != NULL;
     pl_status status =
         pl_model_layer_identity(w->state->source->model, w->layer, &weight, task, err);
-    if (status == PL_OK) {
-        status = transform_inputs(w, &inputs, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_site_transform_key(w->lab, w->state, inputs, w->layer, w->transform,
-                                       &w->result.transform, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(transform_inputs(w, &inputs, task, err));
+    PL_THEN(pl_site_transform_key(w->lab, w->state, inputs, w->layer, w->transform, &w->result.transform, task, err));
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_id(hasher, weight);
         pl_hasher_id(hasher, w->blind ? (pl_id){0} : pl_calib_site_key(calibration, w->info->site));
@@ -195,9 +188,7 @@ static bool is_stored(work *w, pl_id key)
         status = pl_transform_read(w->lab, w->state, w->layer, parts.transform, &t);
         pl_transform_destroy(t);
     }
-    if (status == PL_OK) {
-        status = pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL);
-    }
+    PL_THEN(pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL));
     if (status == PL_OK && parts.has_transform) {
         pl_transform *transform = NULL;
         status = pl_transform_read(w->lab, w->state, w->layer, parts.transform, &transform);
@@ -278,10 +269,7 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
         status = method->precondition(w->precondition, &in, w->preconditioned.data, &found, task,
                                       err);
         pl_factors_set_lean(in.factors, false);
-        if (status == PL_OK) {
-            status = pl_result_write_preconditioned(w->lab, w->result.preconditioned, method,
-                                                    &w->preconditioned, &found, err);
-        }
+        PL_THEN(pl_result_write_preconditioned(w->lab, w->result.preconditioned, method, &w->preconditioned, &found, err));
     } else {
         tell_rows(w, false, 0, w->info->rows);
     }
@@ -421,9 +409,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
         status = pl_relative_error(w->bench.factors, before, pl_mat_view(&w->rounded),
                                    &report->rounded_relative_error, task, err);
     }
-    if (status == PL_OK) {
-        status = measure_outputs(w, after, task, err);
-    }
+    PL_THEN(measure_outputs(w, after, task, err));
     /* A number that no memory was there for is no number that does not apply. */
     return status == PL_OK ? pl_memory_check(failures, err) : status;
 }
@@ -478,9 +464,7 @@ pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id 
     *found = false;
     *result = (pl_id){0};
     pl_status status = problem_key(&w, calibration, &problem, task, err);
-    if (status == PL_OK) {
-        status = pl_result_key(problem, w.precondition, w.round, &state->activations, result, err);
-    }
+    PL_THEN(pl_result_key(problem, w.precondition, w.round, &state->activations, result, err));
     if (status == PL_OK) {
         *found = is_stored(&w, *result);
         *report = w.report;
@@ -508,15 +492,11 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     double start = pl_clock_now();
     pl_id problem = {0};
     pl_status status = problem_key(&w, calibration, &problem, task, err);
-    if (status == PL_OK) {
-        status = pl_result_key(problem, w.precondition, w.round, &state->activations, result, err);
-    }
+    PL_THEN(pl_result_key(problem, w.precondition, w.round, &state->activations, result, err));
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }
-    if (status == PL_OK) {
-        status = make_transform(&w, task, err);
-    }
+    PL_THEN(make_transform(&w, task, err));
     w.thrifty = watch == NULL && !w.blind;
     if (status == PL_OK && w.thrifty) {
         pl_lab_make_room(lab, state, calibration, w.info->site);
@@ -525,9 +505,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         status = pl_lab_site_under(lab, state, calibration, w.info->site, w.t, w.result.transform,
                                    &w.bench, task, err);
     }
-    if (status == PL_OK) {
-        status = read_original(&w, task, err);
-    }
+    PL_THEN(read_original(&w, task, err));
     if (status == PL_OK && w.precondition->method != NULL) {
         status = precondition(&w, problem, task, err);
     }
@@ -541,12 +519,8 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status == PL_OK && w.round->method != NULL) {
         status = round_weights(&w, problem, task, err);
     }
-    if (status == PL_OK) {
-        status = read_original(&w, task, err);
-    }
-    if (status == PL_OK) {
-        status = measure(&w, task, err);
-    }
+    PL_THEN(read_original(&w, task, err));
+    PL_THEN(measure(&w, task, err));
     if (status == PL_OK) {
         w.report.seconds = pl_clock_now() - start;
         status = pl_result_write(lab, state, layer, *result, &w.result, &w.report, err);
@@ -572,9 +546,7 @@ pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_so
     if (!pl_model_is_blind(state->source->model, layer) && !pl_state_is_imported(state, layer)) {
         status = pl_lab_calibration(lab, state, &calibration, task, err);
     }
-    if (status == PL_OK) {
-        status = pl_solve_under(lab, state, layer, calibration, NULL, report, result, task, err);
-    }
+    PL_THEN(pl_solve_under(lab, state, layer, calibration, NULL, report, result, task, err));
     return status;
 }
 

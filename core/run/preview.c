@@ -160,9 +160,7 @@ pl_status pl_preview_create(pl_view w0, pl_preview **out, pl_error *err)
     }
     pl_status status = room ? pl_row_sample_create(w0, &p->sample, err)
                             : pl_error_memory(err, "a preview of %zu x %zu", w0.rows, n);
-    if (status == PL_OK) {
-        status = choose_rows(p, err);
-    }
+    PL_THEN(choose_rows(p, err));
     if (status != PL_OK) {
         pl_preview_destroy(p);
         return status;

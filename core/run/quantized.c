@@ -92,13 +92,8 @@ static pl_status find_range(pl_quantized *q, pl_quantized_site *at, pl_task *tas
 {
     pl_site_stats stats = {0};
     pl_status status = need_calibration(q, task, err);
-    if (status == PL_OK) {
-        status = pl_lab_load_site(q->weights.lab, q->weights.state, q->calibration, at->site,
-                                  PL_GRAM_NONE, true, &stats, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_outputs_range(at->transform, &stats, &at->range, task, err);
-    }
+    PL_THEN(pl_lab_load_site(q->weights.lab, q->weights.state, q->calibration, at->site, PL_GRAM_NONE, true, &stats, task, err));
+    PL_THEN(pl_outputs_range(at->transform, &stats, &at->range, task, err));
     pl_site_stats_deinit(&stats);
     return status;
 }
@@ -114,11 +109,7 @@ static pl_status fill_site(pl_quantized *q, pl_quantized_site *at, pl_task *task
     pl_status status = read_results(q, at, &solved, err);
     if (status == PL_OK && !solved && spec->method != NULL) {
         status = need_calibration(q, task, err);
-        if (status == PL_OK) {
-            status = pl_site_transform(q->weights.lab, state, q->calibration,
-                                       pl_model_site(state->source->model, at->site)->layers[0],
-                                       spec, &at->transform, &key, task, err);
-        }
+        PL_THEN(pl_site_transform(q->weights.lab, state, q->calibration, pl_model_site(state->source->model, at->site)->layers[0], spec, &at->transform, &key, task, err));
     }
     if (status == PL_OK && state->activations.fixed && isnan(at->range.lo)) {
         status = find_range(q, at, task, err);
@@ -197,9 +188,7 @@ static pl_status prepare_sites(pl_quantized *q, pl_task *task, pl_error *err)
     for (size_t i = 0; status == PL_OK && i < pl_model_site_count(model); i++) {
         pl_quantized_site at = {.site = i};
         status = pl_task_tick(task, err);
-        if (status == PL_OK) {
-            status = fill_site(q, &at, task, err);
-        }
+        PL_THEN(fill_site(q, &at, task, err));
         if (status == PL_OK && fixed && !(at.range.lo < at.range.hi)) {
             first = rangeless++ == 0 ? i : first;
         }

@@ -263,13 +263,9 @@ pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_i
     pl_store *store = pl_lab_store(lab);
     status = whole_entry(about, before, err);
     /* A stale report (its parts were trimmed) would be kept by put. */
-    if (status == PL_OK) {
-        status = pl_store_replace(store, kind_result, key, about, NULL, 0, err);
-    }
+    PL_THEN(pl_store_replace(store, kind_result, key, about, NULL, 0, err));
     json_decref(about);
-    if (status == PL_OK) {
-        status = pl_store_pin(store, kind_result, key, err);
-    }
+    PL_THEN(pl_store_pin(store, kind_result, key, err));
     if (status == PL_OK && parts->has_transform) {
         status = pl_store_pin(store, kind_transform, parts->transform, err);
     }
@@ -312,15 +308,9 @@ pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, const pl_method 
 {
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_precondition, key, &entry, NULL);
-    if (status == PL_OK) {
-        status = check_shape(entry, key, w, err);
-    }
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "w", w->data, w->rows * w->cols * sizeof(float), NULL);
-    }
-    if (status == PL_OK) {
-        status = check_finite(w);
-    }
+    PL_THEN(check_shape(entry, key, w, err));
+    PL_THEN(pl_entry_read(entry, "w", w->data, w->rows * w->cols * sizeof(float), NULL));
+    PL_THEN(check_finite(w));
     if (status == PL_OK && report != NULL) {
         const json_t *about = pl_entry_about(entry);
         *report = (pl_method_report){
@@ -351,10 +341,7 @@ pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_method
     write_own(about, method, report);
     const pl_section section = {"w", w->data, w->rows * w->cols * sizeof(float)};
     pl_status status = whole_entry(about, before, err);
-    if (status == PL_OK) {
-        status =
-            pl_store_replace(pl_lab_store(lab), kind_precondition, key, about, &section, 1, err);
-    }
+    PL_THEN(pl_store_replace(pl_lab_store(lab), kind_precondition, key, about, &section, 1, err));
     json_decref(about);
     return status;
 }
@@ -399,23 +386,13 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method
     if (status == PL_OK && grid.bits == 0) {
         status = PL_ERR_FORMAT;
     }
-    if (status == PL_OK) {
-        status = pl_qweights_init(&q, &grid, w->rows, w->cols, NULL);
-    }
+    PL_THEN(pl_qweights_init(&q, &grid, w->rows, w->cols, NULL));
     size_t codes = w->rows * w->cols;
     size_t params = w->rows * q.groups;
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "codes", q.codes, codes * sizeof *q.codes, NULL);
-    }
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "scales", q.scales, params * sizeof *q.scales, NULL);
-    }
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "zeros", q.zeros, params * sizeof *q.zeros, NULL);
-    }
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "group_of", q.group_of, w->cols * sizeof *q.group_of, NULL);
-    }
+    PL_THEN(pl_entry_read(entry, "codes", q.codes, codes * sizeof *q.codes, NULL));
+    PL_THEN(pl_entry_read(entry, "scales", q.scales, params * sizeof *q.scales, NULL));
+    PL_THEN(pl_entry_read(entry, "zeros", q.zeros, params * sizeof *q.zeros, NULL));
+    PL_THEN(pl_entry_read(entry, "group_of", q.group_of, w->cols * sizeof *q.group_of, NULL));
     for (size_t c = 0; status == PL_OK && c < w->cols; c++) {
         status = q.group_of[c] < q.groups ? PL_OK : PL_ERR_FORMAT;
     }
@@ -447,10 +424,7 @@ pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *metho
         {"group_of", q->group_of, q->cols * sizeof *q->group_of},
     };
     pl_status status = whole_entry(about, before, err);
-    if (status == PL_OK) {
-        status = pl_store_replace(pl_lab_store(lab), kind_round, key, about, sections,
-                                  sizeof sections / sizeof sections[0], err);
-    }
+    PL_THEN(pl_store_replace(pl_lab_store(lab), kind_round, key, about, sections, sizeof sections / sizeof sections[0], err));
     json_decref(about);
     return status;
 }
@@ -464,9 +438,7 @@ static pl_status read_back(pl_lab *lab, const pl_state *state, size_t layer, con
         return PL_OK;
     }
     pl_status status = pl_transform_read(lab, state, layer, parts->transform, &t);
-    if (status == PL_OK) {
-        status = pl_transform_weights_back(t, w->data, w->rows, NULL, NULL);
-    }
+    PL_THEN(pl_transform_weights_back(t, w->data, w->rows, NULL, NULL));
     pl_transform_destroy(t);
     return status;
 }
@@ -485,14 +457,8 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
     if (status == PL_OK && !rounded && !parts.has_preconditioned) {
         return PL_OK;
     }
-    if (status == PL_OK) {
-        status = rounded ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why)
-                         : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL,
-                                                         &why);
-    }
-    if (status == PL_OK) {
-        status = read_back(lab, state, layer, &parts, &w);
-    }
+    PL_THEN(rounded ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why) : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, &why));
+    PL_THEN(read_back(lab, state, layer, &parts, &w));
     if (status == PL_OK) {
         *provided = 1;
         return PL_OK;

@@ -179,9 +179,7 @@ static pl_status rank_rows(pl_row_sample *s, pl_factors *factors, pl_task *task,
     pl_status status = list != NULL
                            ? pl_row_energies(factors, (pl_view){0}, s->w0, s->energies, task, err)
                            : pl_error_memory(err, "%zu rows", rows);
-    if (status == PL_OK) {
-        status = rounding_scale(factors, s->w0, RANK_GROUP, scale, err);
-    }
+    PL_THEN(rounding_scale(factors, s->w0, RANK_GROUP, scale, err));
     if (status == PL_OK) {
         double scales = 0.0;
         s->energy = 0.0;
@@ -290,9 +288,7 @@ static pl_status solve_rows(pl_row_sample *s, pl_factors *factors, size_t count,
         const pl_layer_input in = {
             .layer = s->layer, .factors = factors, .w = before, .whole = s->w0};
         status = pre->method->precondition(pre, &in, s->w, &report, task, err);
-        if (status == PL_OK) {
-            status = pl_row_energies(factors, before, after, energies, task, err);
-        }
+        PL_THEN(pl_row_energies(factors, before, after, energies, task, err));
         for (size_t i = 0; status == PL_OK && i < count; i++) {
             s->y[ERROR][rows[i]] = energies[i];
             s->y[GROUP_MAX][rows[i]] = pl_group_max_mean(row_of(after, i), group_size);
@@ -304,9 +300,7 @@ static pl_status solve_rows(pl_row_sample *s, pl_factors *factors, size_t count,
             s->y[BOUND][rows[i]] = pl_error_bound(factors, &grid, row_of(after, i));
         }
         status = round_rows(s, factors, count, task, err);
-        if (status == PL_OK) {
-            status = pl_row_energies(factors, before, after, energies, task, err);
-        }
+        PL_THEN(pl_row_energies(factors, before, after, energies, task, err));
         for (size_t i = 0; status == PL_OK && i < count; i++) {
             s->y[ROUNDED][rows[i]] = energies[i];
         }
@@ -351,9 +345,7 @@ pl_status pl_row_sample_step(pl_row_sample *s, pl_factors *factors, bool *more, 
     if (status == PL_OK && s->solved == 0) {
         status = expect(s, factors, task, err);
     }
-    if (status == PL_OK) {
-        status = solve_rows(s, factors, count, task, err);
-    }
+    PL_THEN(solve_rows(s, factors, count, task, err));
     if (status != PL_OK) {
         return status;
     }

@@ -119,10 +119,7 @@ static pl_status solve_apart(pl_lab *lab, const pl_state *state, pl_id calibrati
             continue;
         }
         status = begin_layer(to, task, err);
-        if (status == PL_OK) {
-            status =
-                pl_solve_under(lab, state, layer, calibration, NULL, &report, &result, task, err);
-        }
+        PL_THEN(pl_solve_under(lab, state, layer, calibration, NULL, &report, &result, task, err));
         if (status == PL_OK) {
             end_layer(to, layer, result, &report);
         }
@@ -176,9 +173,7 @@ static pl_status start_walk(sequence *s, pl_task *task, pl_error *err)
 {
     pl_id present = {0};
     pl_status status = pl_lab_calib_spec(s->lab, s->state, &s->spec, &s->tokens, task, err);
-    if (status == PL_OK) {
-        status = pl_calib_key(&s->spec, &present, task, err);
-    }
+    PL_THEN(pl_calib_key(&s->spec, &present, task, err));
     if (status == PL_OK && !pl_id_equal(present, s->base)) {
         status = pl_error_set(err, PL_ERR_CHANGED,
                               "the calibration text changed since `calibrate`: run it again");
@@ -196,10 +191,7 @@ static pl_status observe(sequence *s, const pl_site *site, pl_task *task, pl_err
     if (s->walk == NULL) {
         status = start_walk(s, task, err);
     }
-    if (status == PL_OK) {
-        status = pl_calib_walk_observe(s->walk, pl_lab_store(s->lab), s->key, site->block,
-                                       site->role, &s->hooks, task, err);
-    }
+    PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->lab), s->key, site->block, site->role, &s->hooks, task, err));
     s->observed = status == PL_OK;
     return status;
 }
@@ -249,9 +241,7 @@ static pl_status advance_key(sequence *s, size_t block, pl_site_role role, pl_er
     const size_t layers = pl_model_block_layers(model, block, &first);
     pl_state_quantized_commands(s->state, &settings);
     pl_status status = pl_buf_check(&settings, err);
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "sequential 2");
         pl_hasher_id(hasher, s->key);
@@ -304,19 +294,13 @@ static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller
             continue;
         }
         status = begin_layer(to, task, err);
-        if (status == PL_OK) {
-            status = solve_next(s, i, &result, &report, task, err);
-        }
-        if (status == PL_OK) {
-            status = pl_state_set_sequential(&s->now, i, result, err);
-        }
+        PL_THEN(solve_next(s, i, &result, &report, task, err));
+        PL_THEN(pl_state_set_sequential(&s->now, i, result, err));
         if (status == PL_OK) {
             end_layer(to, i, result, &report);
         }
     }
-    if (status == PL_OK) {
-        status = forget_part(s, block, role, err);
-    }
+    PL_THEN(forget_part(s, block, role, err));
     return status == PL_OK ? advance_key(s, block, role, err) : status;
 }
 
@@ -397,13 +381,8 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
     if (status == PL_OK && seeing) {
         status = pl_lab_calibration(lab, state, &calibration, task, err);
     }
-    if (status == PL_OK) {
-        status = sequential ? solve_sequential(lab, state, calibration, &to, task, err)
-                            : solve_apart(lab, state, calibration, &to, task, err);
-    }
-    if (status == PL_OK) {
-        status = pl_store_trim(pl_lab_store(lab), err);
-    }
+    PL_THEN(sequential ? solve_sequential(lab, state, calibration, &to, task, err) : solve_apart(lab, state, calibration, &to, task, err));
+    PL_THEN(pl_store_trim(pl_lab_store(lab), err));
     if (status == PL_OK) {
         *total = conclude(&to.all, pl_clock_now() - start);
     }

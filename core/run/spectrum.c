@@ -65,12 +65,8 @@ static pl_status read_stored(pl_store *store, pl_id key, pl_spectrum *s)
     pl_entry *entry = NULL;
     const size_t vectors = 2 * s->ends * s->n * sizeof(double);
     pl_status status = pl_store_get(store, KIND, key, &entry, NULL);
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "values", s->values, s->n * sizeof(double), NULL);
-    }
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "vectors", s->vectors, vectors, NULL);
-    }
+    PL_THEN(pl_entry_read(entry, "values", s->values, s->n * sizeof(double), NULL));
+    PL_THEN(pl_entry_read(entry, "vectors", s->vectors, vectors, NULL));
     pl_entry_close(entry);
     return status;
 }
@@ -139,13 +135,9 @@ pl_status pl_spectrum_load(pl_lab *lab, const pl_state *state, pl_id calibration
     pl_store *store = pl_lab_store(lab);
     if (status == PL_OK && read_stored(store, key, out) != PL_OK) {
         status = compute(lab, state, calibration, site, out, task, err);
-        if (status == PL_OK) {
-            status = write_stored(store, key, info->name, out, err);
-        }
+        PL_THEN(write_stored(store, key, info->name, out, err));
     }
-    if (status == PL_OK) {
-        status = conclude(out, info->name, err);
-    }
+    PL_THEN(conclude(out, info->name, err));
     if (status != PL_OK) {
         pl_spectrum_deinit(out);
     }

@@ -194,9 +194,7 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
         pl_path_join(&text, source->demo, "calibration.txt");
         const char *texts[] = {text.data};
         pl_status status = pl_buf_check(&text, err);
-        if (status == PL_OK) {
-            status = pl_calibration_set(&calibration, texts, 1, &default_protocol, err);
-        }
+        PL_THEN(pl_calibration_set(&calibration, texts, 1, &default_protocol, err));
         pl_buf_deinit(&text);
         if (status != PL_OK) {
             free(solved);

@@ -286,17 +286,13 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
         return pl_error_set(err, PL_ERR_FORMAT, "session: expected a state of version 1");
     }
     pl_status status = pl_state_set_source(state, source, err);
-    if (status == PL_OK) {
-        status = restore_slots(state, json_object_get(json, "slots"), err);
-    }
+    PL_THEN(restore_slots(state, json_object_get(json, "slots"), err));
     if (status == PL_OK) {
         restore_suggestion(state, json_object_get(json, "suggested"));
         status = restore_calibration(state, json_object_get(json, "calibration"), err);
     }
     bool same = false;
-    if (status == PL_OK) {
-        status = pl_origin_check(source, json_object_get(json, "origin"), &same, err);
-    }
+    PL_THEN(pl_origin_check(source, json_object_get(json, "origin"), &same, err));
     if (status == PL_OK && same) {
         status = restore_import(state, json, err);
     }

@@ -146,9 +146,7 @@ pl_status pl_sweep_check(const pl_state *state, pl_sweep *sweep, bool any_slot, 
                             "model");
     }
     pl_status status = find_slot(state, sweep, any_slot, err);
-    if (status == PL_OK) {
-        status = check_param(state, sweep, err);
-    }
+    PL_THEN(check_param(state, sweep, err));
     if (status == PL_OK && pl_sweep_values(state, sweep, values) < PL_SWEEP_MIN) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "sweep: %s from %g to %g has a single value with four digits",
@@ -347,9 +345,7 @@ static pl_status read_text(work *w, pl_error *err)
     }
     const char *paths[] = {path.data};
     pl_status status = pl_buf_check(&path, err);
-    if (status == PL_OK) {
-        status = pl_lab_tokens(w->lab, &w->state, paths, 1, &tokens, w->piece.whole, err);
-    }
+    PL_THEN(pl_lab_tokens(w->lab, &w->state, paths, 1, &tokens, w->piece.whole, err));
     pl_buf_deinit(&path);
     if (status != PL_OK) {
         return status;
@@ -386,12 +382,8 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
     pl_hasher *hasher = NULL;
     pl_id id = {0}, config = {0};
     pl_status status = pl_model_identity(model, &id, &w->piece.task, err);
-    if (status == PL_OK) {
-        status = pl_config_identity(pl_model_config(model), &config, err);
-    }
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_config_identity(pl_model_config(model), &config, err));
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status != PL_OK) {
         return status;
     }
@@ -419,9 +411,7 @@ static bool read_perplexity(pl_store *store, pl_id key, pl_sweep_point *point)
     pl_entry *entry = NULL;
     double found[2] = {NAN, NAN};
     pl_status status = pl_store_get(store, KIND, key, &entry, NULL);
-    if (status == PL_OK) {
-        status = pl_entry_read(entry, "perplexity", found, sizeof found, NULL);
-    }
+    PL_THEN(pl_entry_read(entry, "perplexity", found, sizeof found, NULL));
     pl_entry_close(entry);
     if (status != PL_OK || !isfinite(found[0])) {
         return false;
@@ -460,10 +450,7 @@ static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
     pl_ppl_result found = {0};
     status = pl_quantized_init(&quantized, w->lab, &w->state, PL_WHICH_AFTER, &hooks,
                                &w->piece.task, err);
-    if (status == PL_OK) {
-        status = pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false,
-                               &found, &w->piece.task, err);
-    }
+    PL_THEN(pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false, &found, &w->piece.task, err));
     pl_quantized_deinit(&quantized);
     if (status == PL_OK) {
         point->perplexity = found.perplexity;
@@ -490,9 +477,7 @@ static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
     status =
         pl_solve_all(w->lab, &w->state, pl_solve_runs_in_sequence(&w->state), note_result, w,
                      &point->report, &w->piece.task, err);
-    if (status == PL_OK) {
-        status = w->noted;
-    }
+    PL_THEN(w->noted);
     return status == PL_OK && w->sweep->perplexity ? measure(w, point, err) : status;
 }
 

@@ -66,9 +66,7 @@ pl_status pl_transform_from_entry(pl_entry *entry, size_t n, size_t rows, pl_tra
         arrays[count] = (pl_transform_array){array_names[i], data[count], values};
         count++;
     }
-    if (status == PL_OK) {
-        status = pl_transform_from_arrays(kind, n, arrays, count, (size_t)width, out, NULL);
-    }
+    PL_THEN(pl_transform_from_arrays(kind, n, arrays, count, (size_t)width, out, NULL));
     for (size_t i = 0; i < PL_TRANSFORM_ARRAYS; i++) {
         free(data[i]);
     }

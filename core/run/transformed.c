@@ -23,10 +23,7 @@ static pl_status write_transform(pl_lab *lab, pl_id key, const pl_transform *t, 
     const size_t count = pl_transform_sections(t, about, sections);
     pl_status status =
         about != NULL ? pl_memory_check(before, err) : pl_error_memory(err, "a transform");
-    if (status == PL_OK) {
-        status =
-            pl_store_replace(pl_lab_store(lab), kind_transform, key, about, sections, count, err);
-    }
+    PL_THEN(pl_store_replace(pl_lab_store(lab), kind_transform, key, about, sections, count, err));
     json_decref(about);
     return status == PL_OK ? pl_store_pin(pl_lab_store(lab), kind_transform, key, err) : status;
 }
@@ -47,9 +44,7 @@ static pl_status read_transform(pl_lab *lab, pl_model *model, const pl_site *sit
     *out = NULL;
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_transform, key, &entry, NULL);
-    if (status == PL_OK) {
-        status = pl_transform_from_entry(entry, site->cols, site_rows(model, site, SIZE_MAX), out);
-    }
+    PL_THEN(pl_transform_from_entry(entry, site->cols, site_rows(model, site, SIZE_MAX), out));
     pl_entry_close(entry);
     return status;
 }
@@ -102,9 +97,7 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
         pl_act_format(&state->activations, &text);
     }
     pl_status status = pl_buf_check(&text, err);
-    if (status == PL_OK) {
-        status = pl_hasher_create(&hasher, err);
-    }
+    PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish transform 3");
         pl_hasher_text(hasher, text.data);
@@ -134,9 +127,7 @@ static pl_status read_weights(const pl_state *state, const pl_site *site, pl_mat
     for (size_t i = 0; i < site->n_layers; i++) {
         const pl_layer *info = pl_model_layer(model, site->layers[i]);
         pl_status status = pl_mat_init(&w[i], info->rows, info->cols, err);
-        if (status == PL_OK) {
-            status = pl_model_read_weight(model, site->layers[i], w[i].data, err);
-        }
+        PL_THEN(pl_model_read_weight(model, site->layers[i], w[i].data, err));
         if (status != PL_OK) {
             return status;
         }
@@ -175,9 +166,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     }
     pl_status status = pl_lab_load_site(o->lab, state, o->calibration, o->at, PL_GRAM_SQUARE, true,
                                         &stats, task, err);
-    if (status == PL_OK) {
-        status = read_weights(state, site, w, views, whole_range, err);
-    }
+    PL_THEN(read_weights(state, site, w, views, whole_range, err));
     if (status == PL_OK) {
         const pl_site_input in = {
             .site = site->name,
@@ -331,9 +320,7 @@ pl_status pl_site_learn(pl_lab *lab, const pl_state *state, pl_id calibration, s
         return PL_OK;
     }
     pl_learning_deinit(reached);
-    if (status == PL_OK) {
-        status = make_and_keep(&o, until, reached, &t, task, err);
-    }
+    PL_THEN(make_and_keep(&o, until, reached, &t, task, err));
     pl_transform_destroy(t);
     return status;
 }
@@ -375,9 +362,7 @@ pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration, 
 {
     order o;
     pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
-    if (status == PL_OK) {
-        status = pl_learned_forget(lab, o.key, err);
-    }
+    PL_THEN(pl_learned_forget(lab, o.key, err));
     if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_transform, o.key)) {
         status = pl_store_remove(pl_lab_store(lab), kind_transform, o.key, err);
     }

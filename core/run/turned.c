@@ -20,10 +20,7 @@ pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration
     if (status == PL_OK && stats.sample_rows == 0) {
         status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored", info->name);
     }
-    if (status == PL_OK) {
-        status =
-            pl_mat_copy(out, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err);
-    }
+    PL_THEN(pl_mat_copy(out, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err));
     pl_site_stats_deinit(&stats);
     return status;
 }

@@ -341,9 +341,7 @@ static pl_status find_vectors(const reduction *r, pl_eigen *out, pl_error *err)
         status = tridiagonal_vectors(r, out->values + n - out->tail, out->tail,
                                      out->vectors + out->top * n, err);
     }
-    if (status == PL_OK) {
-        status = back_transform(r, count, out->vectors, err);
-    }
+    PL_THEN(back_transform(r, count, out->vectors, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         normalize(out->vectors + i * n, n);
     }
@@ -367,15 +365,9 @@ pl_status pl_eigen_symmetric(const pl_sym *g, size_t top, size_t tail, pl_eigen 
             status = pl_error_memory(err, "%zu eigenvalues", n);
         }
     }
-    if (status == PL_OK) {
-        status = reduce(&r, err);
-    }
-    if (status == PL_OK) {
-        status = find_values(&r, out->values, err);
-    }
-    if (status == PL_OK) {
-        status = find_vectors(&r, out, err);
-    }
+    PL_THEN(reduce(&r, err));
+    PL_THEN(find_values(&r, out->values, err));
+    PL_THEN(find_vectors(&r, out, err));
     reduction_deinit(&r);
     if (status != PL_OK) {
         pl_eigen_deinit(out);

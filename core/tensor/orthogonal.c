@@ -18,9 +18,7 @@ pl_status pl_orthogonal_random(size_t n, uint64_t seed, float *q, pl_task *task,
         a[i] = pl_rng_normal(&rng);
     }
     pl_status status = pl_task_tick(task, err);
-    if (status == PL_OK) {
-        status = pl_orthogonalize(a, n, err);
-    }
+    PL_THEN(pl_orthogonalize(a, n, err));
     for (size_t i = 0; status == PL_OK && i < n * n; i++) {
         q[i] = (float)a[i];
     }
