@@ -37,8 +37,7 @@ pl_status pl_demo_folder(pl_buf *out, pl_error *err)
     for (char *slash = strrchr(program, '/'); slash != NULL; slash = strrchr(program, '/')) {
         *slash = '\0';
         const char *base = program[0] != '\0' ? program : "/";
-        if (holds_demo(base, "share/planish/demo", out) ||
-            holds_demo(base, "sessions/demo", out)) {
+        if (holds_demo(base, "share/planish/demo", out) || holds_demo(base, "sessions/demo", out)) {
             return pl_buf_check(out, err);
         }
     }

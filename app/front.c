@@ -20,8 +20,7 @@ static void show_progress_line(const pl_job_event *event)
 {
     double left = event->share > 0 ? event->seconds * (1 / event->share - 1) : NAN;
     fprintf(stderr, "\r\033[K%s %3.0f %%  %.0f of %.0f %s  %.0f s left", event->name,
-            100 * event->share, event->amount, event->total, event->what,
-            left);
+            100 * event->share, event->amount, event->total, event->what, left);
 }
 
 /* Submits a job and drains the queue until it is done. */
@@ -103,8 +102,8 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
         status = pl_lab_create(&lab, &out->lab, err);
         if (status == PL_ERR_IO && err != NULL && strstr(err->message, "--store") == NULL) {
             pl_error why = *err;
-            status = pl_error_set(err, status, "%s; --store DIR keeps results elsewhere",
-                                  why.message);
+            status =
+                pl_error_set(err, status, "%s; --store DIR keeps results elsewhere", why.message);
         }
     }
     if (status == PL_OK && session != NULL) {

@@ -17,8 +17,8 @@ struct pl_front {
 
 /* Starts the worker with its threads, opens the store and, if session is not NULL, that session,
  * whose last state is restored unless a model is named. */
-PL_NODISCARD pl_status pl_front_open(const pl_options *options, const char *session,
-                                     pl_front *out, pl_error *err);
+PL_NODISCARD pl_status pl_front_open(const pl_options *options, const char *session, pl_front *out,
+                                     pl_error *err);
 void pl_front_close(pl_front *front);
 
 /* The state that a session's record describes: opens its model's headers, computes nothing.

@@ -10,9 +10,9 @@ static void put_keys(const pl_command *command, pl_buf *out)
     for (const pl_key *key = command->keys; key->name != NULL; key++) {
         pl_buf_printf(out, "    %s=", key->name);
         size_t width = strlen(key->name);
-        const char *value = key->initial != NULL ? key->initial
+        const char *value = key->initial != NULL          ? key->initial
                             : pl_key_choices(key) != NULL ? pl_key_choices(key)
-                                                   : "...";
+                                                          : "...";
         pl_buf_puts(out, value);
         width += strlen(value);
         pl_buf_printf(out, "%*s %s", width < 20 ? (int)(20 - width) : 0, "", key->help);
@@ -97,10 +97,10 @@ static void put_numbers(pl_buf *out)
 
 void pl_help_methods(pl_buf *out)
 {
-    pl_buf_puts(
-        out, "  Until a method is named, screen and batch use astro, then gptq; the first\n"
-             "  `method` takes their place whole, `method none slot=...` takes from them, and\n"
-             "  the keys of the tuner change one and keep the other.\n");
+    pl_buf_puts(out,
+                "  Until a method is named, screen and batch use astro, then gptq; the first\n"
+                "  `method` takes their place whole, `method none slot=...` takes from them, and\n"
+                "  the keys of the tuner change one and keep the other.\n");
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         pl_help_method(*m, out);
     }

@@ -17,8 +17,8 @@ typedef struct pl_options {
     const char *keys;  /* file of keys */
     const char *theme; /* one of pl_theme_name */
     const char *marks; /* braille, blocks, ascii, auto */
-    size_t memory; /* bytes, 0: default */
-    int threads;   /* 0: default */
+    size_t memory;     /* bytes, 0: default */
+    int threads;       /* 0: default */
     bool json, help, version, actions;
 } pl_options;
 

@@ -213,8 +213,8 @@ pl_status pl_call_parse(const char *text, pl_call **out, pl_error *err)
         goto done;
     }
     call->command = pl_command_find(name);
-    status = call->command == NULL ? pl_usage_unknown_command(name, err)
-                                   : pl_usage_check(call, err);
+    status =
+        call->command == NULL ? pl_usage_unknown_command(name, err) : pl_usage_check(call, err);
 done:
     free(name);
     if (status != PL_OK) {

@@ -27,8 +27,8 @@ static void take_line(pl_settings *settings, char *line)
     char name[16];
     char value[16];
     int used = 0;
-    bool whole = sscanf(line, " %15[a-z] = %15[a-z] %n", name, value, &used) == 2 &&
-                 line[used] == '\0';
+    bool whole =
+        sscanf(line, " %15[a-z] = %15[a-z] %n", name, value, &used) == 2 && line[used] == '\0';
     if (whole && strcmp(name, "theme") == 0) {
         strcpy(settings->theme, value);
     } else if (whole && strcmp(name, "marks") == 0) {

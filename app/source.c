@@ -24,7 +24,8 @@ pl_status pl_open_source(const char *path, const char *inputs, pl_source **out, 
     pl_model *model = NULL;
     *out = NULL;
     pl_status status = path == NULL ? pl_demo_folder(&demo, err) : PL_OK;
-    PL_THEN(inputs != NULL ? pl_model_open_matrices(path, inputs, &model, err) : pl_model_open(path != NULL ? path : demo.data, &model, err));
+    PL_THEN(inputs != NULL ? pl_model_open_matrices(path, inputs, &model, err)
+                           : pl_model_open(path != NULL ? path : demo.data, &model, err));
     if (status == PL_OK) {
         if (path != NULL) {
             pl_put_absolute(path, &whole);

@@ -26,8 +26,8 @@ pl_status pl_usage_unknown_command(const char *name, pl_error *err)
         consider(name, (*c)->name, &best, &least);
     }
     return best != NULL
-               ? pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": did you mean `%s`?",
-                              name, best)
+               ? pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": did you mean `%s`?", name,
+                              best)
                : pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": see `help`", name);
 }
 

@@ -112,9 +112,8 @@ static void add_group_facts(const pl_request *request, pl_figure *out)
             }
         }
         if (own) {
-            pl_figure_fact(out, s == 0 ? "widest_group" : "widest_group_after",
-                           "%s: max |%s| %.4g", out->x.names[worst],
-                           request->side == PL_SIDE_INPUT ? "x" : "w", far);
+            pl_figure_fact(out, s == 0 ? "widest_group" : "widest_group_after", "%s: max |%s| %.4g",
+                           out->x.names[worst], request->side == PL_SIDE_INPUT ? "x" : "w", far);
         }
     }
 }
@@ -134,7 +133,8 @@ static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_re
         status = pl_figure_texts(out, title.data, "group (channels)", y, err);
     }
     PL_THEN(pl_drawn_group_names(&out->x, info->cols, group_size, err));
-    PL_THEN(input ? add_inputs(lab, state, request, group_size, out, task, err) : add_weights(lab, state, request, group_size, out, task, err));
+    PL_THEN(input ? add_inputs(lab, state, request, group_size, out, task, err)
+                  : add_weights(lab, state, request, group_size, out, task, err));
     if (status == PL_OK) {
         add_group_facts(request, out);
         pl_fit_positions(&out->x, 0, out->x.n_names);
@@ -156,8 +156,7 @@ static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_re
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
-static pl_status add_layers(const pl_overview_row *row, pl_side side, pl_figure *out,
-                            pl_error *err)
+static pl_status add_layers(const pl_overview_row *row, pl_side side, pl_figure *out, pl_error *err)
 {
     pl_series *series = NULL;
     pl_status status = pl_figure_add(

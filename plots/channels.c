@@ -90,8 +90,8 @@ static pl_status add_channel_series(const pl_channels_data *data, pl_figure *fig
         pl_mark mark = data->sorted      ? PL_MARK_LINE
                        : data->points[s] ? PL_MARK_POINTS
                                          : PL_MARK_STEMS;
-        pl_status status = pl_figure_add(figure, data->labels[s], mark, data->tones[s], data->n,
-                                         &series, err);
+        pl_status status =
+            pl_figure_add(figure, data->labels[s], mark, data->tones[s], data->n, &series, err);
         if (status != PL_OK) {
             return status;
         }
@@ -179,7 +179,9 @@ pl_status pl_figure_channels(const pl_channels_data *data, pl_figure *out, pl_er
 {
     *out = (pl_figure){0};
     pl_status status = check_data(data, err);
-    PL_THEN(pl_figure_texts(out, data->title, data->sorted ? "channel rank (by falling maximum)" : "channel", data->y_label, err));
+    PL_THEN(pl_figure_texts(out, data->title,
+                            data->sorted ? "channel rank (by falling maximum)" : "channel",
+                            data->y_label, err));
     PL_THEN(add_channel_series(data, out, err));
     if (status != PL_OK) {
         pl_figure_deinit(out);
@@ -325,7 +327,8 @@ static pl_status make_channels(pl_lab *lab, const pl_state *state, const pl_requ
         .mark = request->channel != SIZE_MAX,
         .channel = request->channel,
     };
-    PL_THEN(input ? make_inputs(lab, state, request, &data, out, task, err) : make_weights(lab, state, request, &data, out, task, err));
+    PL_THEN(input ? make_inputs(lab, state, request, &data, out, task, err)
+                  : make_weights(lab, state, request, &data, out, task, err));
     pl_buf_deinit(&title);
     return status;
 }

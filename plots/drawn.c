@@ -128,7 +128,8 @@ pl_status pl_drawn_inputs(pl_lab *lab, const pl_state *state, size_t layer, bool
     pl_id calibration = {0};
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, false, with_sample, out, task, err));
+    PL_THEN(
+        pl_lab_load_site(lab, state, calibration, info->site, false, with_sample, out, task, err));
     if (status == PL_OK && out->n != info->cols) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: its stored input statistics are of %zu channels, expected %zu",

@@ -100,8 +100,8 @@ static pl_status add_all_tokens(const pl_site_stats *stats, const order *o, pl_f
     return status;
 }
 
-static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            order *o, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request *request, order *o,
+                            pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_site_stats stats = {0};
     char label[64] = "input";
@@ -111,15 +111,14 @@ static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request
     }
     if (status == PL_OK) {
         set_order(o, stats.max);
-        pl_spread_series series = {
-            .label = label,
-            .mark = PL_MARK_FAN,
-            .tone = PL_TONE_INPUT,
-            .w = {stats.sample, stats.sample_rows, stats.n, stats.n},
-            .group_size = 1,
-            .magnitudes = request->log,
-            .first = o->sorted ? 1 : 0,
-            .order = o->channels};
+        pl_spread_series series = {.label = label,
+                                   .mark = PL_MARK_FAN,
+                                   .tone = PL_TONE_INPUT,
+                                   .w = {stats.sample, stats.sample_rows, stats.n, stats.n},
+                                   .group_size = 1,
+                                   .magnitudes = request->log,
+                                   .first = o->sorted ? 1 : 0,
+                                   .order = o->channels};
         status = pl_fan_add(out, &series, task, err);
     }
     if (status == PL_OK && (double)stats.sample_rows < stats.tokens) {
@@ -186,8 +185,8 @@ static pl_status set_fan_texts(const pl_state *state, const pl_request *request,
     return status;
 }
 
-pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err)
+pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
+                      pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, request->layer);
     order o = {.n = info->cols, .sorted = request->sorted};
@@ -199,7 +198,8 @@ pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *requ
         o.channels == NULL
             ? pl_error_memory(err, "a figure")
             : set_fan_texts(state, request, input ? "" : list.items[0].label, out, err);
-    PL_THEN(input ? add_inputs(lab, state, request, &o, out, task, err) : add_weights(lab, state, request, &list, &o, out, task, err));
+    PL_THEN(input ? add_inputs(lab, state, request, &o, out, task, err)
+                  : add_weights(lab, state, request, &list, &o, out, task, err));
     if (status == PL_OK) {
         add_facts(&o, out);
         pl_fit_positions(&out->x, o.sorted ? 1 : 0, o.n);

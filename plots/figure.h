@@ -32,7 +32,7 @@ typedef enum pl_tone {
     PL_TONE_PRECONDITIONED,
     PL_TONE_AFTER,
     PL_TONE_INPUT,
-    PL_TONE_EXTRA,                         /* + 0 ... 7: pinned baselines, directions, orders */
+    PL_TONE_EXTRA, /* + 0 ... 7: pinned baselines, directions, orders */
     PL_TONE_COUNT = PL_TONE_EXTRA + 8,
 } pl_tone;
 
@@ -41,10 +41,10 @@ typedef struct pl_series {
     pl_mark mark;
     pl_tone tone;
     size_t count;
-    double *x; /* [count], PL_MARK_STEPS: [count + 1] */
+    double *x;  /* [count], PL_MARK_STEPS: [count + 1] */
     double *at; /* [count] what each point is of, where x does not say it: a sweep's value, a
                    group's first channel; or NULL */
-    double *y; /* [count]; PL_MARK_FAN and PL_MARK_BOX: [count, PL_SPREAD], each spread rising */
+    double *y;  /* [count]; PL_MARK_FAN and PL_MARK_BOX: [count, PL_SPREAD], each spread rising */
 } pl_series;
 
 /* Numbers of y a point has: PL_SPREAD or 1. */
@@ -155,10 +155,10 @@ typedef struct pl_channels_data {
     const char *labels[PL_FIGURE_SERIES];
     pl_tone tones[PL_FIGURE_SERIES];
     size_t n_series;
-    size_t n;    /* channels */
-    bool sorted; /* every series by its own falling value, as lines over the rank from 1 */
-    bool log;    /* y */
-    bool log_x;  /* sorted only */
+    size_t n;         /* channels */
+    bool sorted;      /* every series by its own falling value, as lines over the rank from 1 */
+    bool log;         /* y */
+    bool log_x;       /* sorted only */
     bool median_rule; /* draw 6 x the median of series `base`, where it falls near the data */
     size_t base;      /* the series whose outliers are noted, and whose median is the rule's */
     bool points[PL_FIGURE_SERIES]; /* by index: points in place of stems (pinned baselines) */

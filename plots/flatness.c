@@ -121,7 +121,10 @@ static pl_status set_flatness_texts(const pl_state *state, const pl_request *req
     pl_kind_layer_title(state, request->layer, &title);
     pl_buf_puts(&title, input ? "  input" : "  weights");
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_figure_texts( out, title.data, request->form == FORM_SORTED ? "rank of the channel, by falling norm" : "input channel", input ? "channel norm of X T / mean" : "channel norm of W T\u207b\u1d40 / mean", err));
+    PL_THEN(pl_figure_texts(
+        out, title.data,
+        request->form == FORM_SORTED ? "rank of the channel, by falling norm" : "input channel",
+        input ? "channel norm of X T / mean" : "channel norm of W T\u207b\u1d40 / mean", err));
     pl_buf_deinit(&title);
     return status;
 }
@@ -144,9 +147,11 @@ static pl_status make_flatness(pl_lab *lab, const pl_state *state, const pl_requ
     pl_id calibration = {0};
     pl_flatness f = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_flatness_load(lab, state, calibration, request->layer, request->side, &f, task, err));
+    PL_THEN(
+        pl_flatness_load(lab, state, calibration, request->layer, request->side, &f, task, err));
     PL_THEN(set_flatness_texts(state, request, out, err));
-    PL_THEN(request->form == FORM_TABLE ? make_table(&f, out, err) : make_curves(&f, request, out, err));
+    PL_THEN(request->form == FORM_TABLE ? make_table(&f, out, err)
+                                        : make_curves(&f, request, out, err));
     for (size_t i = 0; status == PL_OK && i < f.count; i++) {
         pl_buf name = {0};
         put_fact_name(f.curves[i].label, &name);

@@ -20,12 +20,12 @@ typedef struct group_data {
     size_t n, cols, group_size;
     int bits; /* of the bounds; 0: there is none */
     double tokens;
-    double *norms; /* [n] ||X^(k)||_F */
-    double *alpha; /* [n] */
-    double *means; /* [list.count, n] mean over rows of ||w^(k)||_inf */
+    double *norms;                  /* [n] ||X^(k)||_F */
+    double *alpha;                  /* [n] */
+    double *means;                  /* [list.count, n] mean over rows of ||w^(k)||_inf */
     double bounds[2 + PL_MAX_PINS]; /* NaN where the rounder has none */
-    size_t *order; /* [n] position -> group */
-    pl_axis names; /* of the groups */
+    size_t *order;                  /* [n] position -> group */
+    pl_axis names;                  /* of the groups */
 } group_data;
 
 static void data_deinit(group_data *d)
@@ -183,8 +183,8 @@ static pl_status add_points(const group_data *d, size_t series, const size_t *ri
                             pl_mark mark, const char *label, pl_figure *out, pl_error *err)
 {
     pl_series *points = NULL;
-    pl_status status = pl_figure_add(out, label, mark, d->list.items[series].tone, d->n, &points,
-                                     err);
+    pl_status status =
+        pl_figure_add(out, label, mark, d->list.items[series].tone, d->n, &points, err);
     if (status == PL_OK) {
         points->at = malloc(d->n * sizeof *points->at);
         status = points->at != NULL ? PL_OK : pl_error_memory(err, "a figure");
@@ -256,9 +256,9 @@ static pl_status make_bars(const group_data *d, pl_figure *out, pl_error *err)
     for (size_t i = 0; status == PL_OK && i < d->list.count; i++) {
         const pl_drawn *drawn = &d->list.items[i];
         pl_series *series = NULL;
-        status = pl_figure_add(out, drawn->label,
-                               drawn->pin != NULL ? PL_MARK_POINTS : PL_MARK_STEMS, drawn->tone,
-                               d->n, &series, err);
+        status =
+            pl_figure_add(out, drawn->label, drawn->pin != NULL ? PL_MARK_POINTS : PL_MARK_STEMS,
+                          drawn->tone, d->n, &series, err);
         for (size_t k = 0; status == PL_OK && k < d->n; k++) {
             series->x[k] = (double)k;
             series->y[k] = means_of(d, i)[d->order[k]];
@@ -352,7 +352,9 @@ static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_reques
     group_data d = {0};
     pl_status status = read_data(lab, state, request, &d, task, err);
     PL_THEN(set_group_texts(state, request, out, err));
-    PL_THEN(request->form == FORM_TABLE  ? make_table(&d, out, err) : request->form == FORM_BARS ? make_bars(&d, out, err) : make_scatter(&d, out, err));
+    PL_THEN(request->form == FORM_TABLE  ? make_table(&d, out, err)
+            : request->form == FORM_BARS ? make_bars(&d, out, err)
+                                         : make_scatter(&d, out, err));
     if (status == PL_OK) {
         pl_fit_y(out, request->log, 0);
         add_groups_facts(&d, out);

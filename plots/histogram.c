@@ -310,7 +310,9 @@ static pl_status make_histogram(pl_lab *lab, const pl_state *state, const pl_req
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(request->side == PL_SIDE_INPUT ? make_inputs(lab, state, request, title.data, out, task, err) : make_weights(lab, state, request, title.data, out, task, err));
+    PL_THEN(request->side == PL_SIDE_INPUT
+                ? make_inputs(lab, state, request, title.data, out, task, err)
+                : make_weights(lab, state, request, title.data, out, task, err));
     pl_buf_deinit(&title);
     return status;
 }

@@ -172,8 +172,8 @@ void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *
         }
     }
     if (rounded) {
-        pl_buf_printf(out, "%s%s, %g bits", first->method != NULL ? " + " : "",
-                      last->method->name, last->values[PL_GRID_BITS]);
+        pl_buf_printf(out, "%s%s, %g bits", first->method != NULL ? " + " : "", last->method->name,
+                      last->values[PL_GRID_BITS]);
     } else if (first->method == NULL) {
         pl_buf_puts(out, "no preconditioner: original");
     }

@@ -32,17 +32,17 @@ enum {
     PL_USES_LAYER = 1,
     PL_USES_SIDE = 2,
     PL_USES_WHICH = 4,
-    PL_USES_ORDER = 8,   /* order=index|sorted */
-    PL_USES_SCALE = 16,  /* scale=linear|log */
+    PL_USES_ORDER = 8,  /* order=index|sorted */
+    PL_USES_SCALE = 16, /* scale=linear|log */
     PL_USES_PINS = 32,
     PL_USES_CHANNEL = 64,
-    PL_NEEDS_INPUTS = 128, /* a calibration, whatever the side */
-    PL_NEEDS_SOLVED = 256, /* the layer's solve */
-    PL_USES_METHODS = 512, /* the layer's methods, solved or not: their groups, say */
-    PL_USES_SWEEP = 1024,  /* the state's sweep */
-    PL_USES_SOLVED = 8192, /* weights as the layer's solve made them, where it is solved */
+    PL_NEEDS_INPUTS = 128,      /* a calibration, whatever the side */
+    PL_NEEDS_SOLVED = 256,      /* the layer's solve */
+    PL_USES_METHODS = 512,      /* the layer's methods, solved or not: their groups, say */
+    PL_USES_SWEEP = 1024,       /* the state's sweep */
+    PL_USES_SOLVED = 8192,      /* weights as the layer's solve made them, where it is solved */
     PL_USES_ACTIVATIONS = 4096, /* how activations are quantized */
-    PL_USES_LEARNING = 2048, /* a learned transform of the layer as far as it has been learned */
+    PL_USES_LEARNING = 2048,    /* a learned transform of the layer as far as it has been learned */
 };
 
 struct pl_kind {
@@ -58,8 +58,8 @@ struct pl_kind {
      * the model]; returns how many.  NULL: that one. */
     size_t (*layers)(const pl_state *state, const pl_request *request, size_t *out);
     /* Worker thread.  Caller deinits out; empty on failure. */
-    pl_status (*make)(pl_lab *lab, const pl_state *state, const pl_request *request,
-                      pl_figure *out, pl_task *task, pl_error *err);
+    pl_status (*make)(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
+                      pl_task *task, pl_error *err);
     pl_figure_look look; /* how it is looked at on the screen */
 };
 

@@ -94,7 +94,8 @@ static pl_status make_landscape(pl_lab *lab, const pl_state *state, const pl_req
     pl_buf_printf(&title, "%s  error of the layers' output", pl_model_name(state->source->model));
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_landscape_load(lab, state, calibration, request->layer, request->form == FORM_ALL, &land, task, err));
+    PL_THEN(pl_landscape_load(lab, state, calibration, request->layer, request->form == FORM_ALL,
+                              &land, task, err));
     PL_THEN(pl_figure_texts(out, title.data, "token of the calibration text", "layer", err));
     PL_THEN(add_heat(&land, out, err));
     if (status == PL_OK) {

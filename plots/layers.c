@@ -16,8 +16,7 @@ enum { FORM_CURVES, FORM_STRIP };
 /* series 0, 1, 2: the largest channels; 3: their median. */
 static double pick(const pl_layer_summary *summary, size_t series)
 {
-    return series < PL_SUMMARY_TOP ? summary->top[series]
-                                   : summary->spread[PL_SPREAD_NUMBERS / 2];
+    return series < PL_SUMMARY_TOP ? summary->top[series] : summary->spread[PL_SPREAD_NUMBERS / 2];
 }
 
 static pl_status add_curves(const pl_overview_row *row, pl_figure *out, pl_error *err)
@@ -148,7 +147,8 @@ static pl_status fill(pl_lab *lab, const pl_state *state, pl_side side, strip *s
         } else if (status == PL_OK) {
             put_row(s, &row, i, out->heat);
         }
-        PL_THEN(pl_figure_text(&out->y.names[s->n - 1 - i], row_name(model, side, s->layers[i]), err));
+        PL_THEN(
+            pl_figure_text(&out->y.names[s->n - 1 - i], row_name(model, side, s->layers[i]), err));
         pl_overview_row_deinit(&row);
     }
     return status;

@@ -253,8 +253,8 @@ static box measure_box(const pl_figure *figure, const pl_layout *layout, pl_font
             pl_extent size = pl_fonts_measure(fonts, figure->series[i].label, layout->small, most);
             b.column = fmax(b.column, size.width + around(layout));
             b.row = fmax(b.row, 1.1 * size.height);
-            b.cut = b.cut || pl_fonts_measure(fonts, figure->series[i].label, layout->small, 0)
-                                     .width > most;
+            b.cut = b.cut ||
+                    pl_fonts_measure(fonts, figure->series[i].label, layout->small, 0).width > most;
             b.labels++;
         }
     }

@@ -39,12 +39,9 @@ static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, 
 
 static pl_status put_heads(pl_side side, pl_table *table, pl_error *err)
 {
-    const char *const heads[] = {"channel",
-                                 side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
-                                 "\u00d7 median",
-                                 "RMS",
-                                 "token",
-                                 "position"};
+    const char *const heads[] = {"channel",       side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
+                                 "\u00d7 median", "RMS",
+                                 "token",         "position"};
     pl_status status = PL_OK;
     for (size_t c = 0; status == PL_OK && c < table->cols; c++) {
         status = pl_figure_text(&table->heads[c], heads[c], err);
@@ -76,8 +73,8 @@ static pl_status make_outliers(pl_lab *lab, const pl_state *state, const pl_requ
     pl_kind_layer_title(state, request->layer, &title);
     pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? "  outlier channels of the input"
                                                        : "  outlier channels of the weights");
-    pl_status status = pl_channel_table(lab, state, request->layer, request->side, ROWS, rows,
-                                        &count, task, err);
+    pl_status status =
+        pl_channel_table(lab, state, request->layer, request->side, ROWS, rows, &count, task, err);
     PL_THEN(pl_buf_check(&title, err));
     PL_THEN(pl_figure_texts(out, title.data, "", "", err));
     PL_THEN(pl_figure_table(out, count, request->side == PL_SIDE_INPUT ? 6 : 4, err));

@@ -77,9 +77,9 @@ pl_status pl_overview_read(pl_lab *lab, const pl_state *state, size_t layer, pl_
                            ? pl_error_memory(err, "a figure")
                            : read_row(lab, state, info->role, side, part, parts, out, task, err);
     if (status == PL_OK && out->known == 0) {
-        status = pl_error_set(err, PL_ERR_UNSUPPORTED,
-                              "%s: no block's weights are in a dtype that Planish reads",
-                              out->name);
+        status =
+            pl_error_set(err, PL_ERR_UNSUPPORTED,
+                         "%s: no block's weights are in a dtype that Planish reads", out->name);
     }
     if (status != PL_OK) {
         pl_overview_row_deinit(out);
@@ -96,7 +96,9 @@ pl_status pl_overview_texts(const pl_state *state, const pl_overview_row *row, p
                   side == PL_SIDE_INPUT ? "input of " : "", row->name, row->blocks, unit,
                   row->blocks == 1 ? "" : "s");
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_figure_texts(out, title.data, unit, side == PL_SIDE_INPUT ? "max |x| per input channel" : "max |w| per input channel", err));
+    PL_THEN(pl_figure_texts(
+        out, title.data, unit,
+        side == PL_SIDE_INPUT ? "max |x| per input channel" : "max |w| per input channel", err));
     pl_buf_deinit(&title);
     return status;
 }
@@ -123,11 +125,10 @@ void pl_overview_facts(const pl_overview_row *row, pl_figure *out)
     pl_figure_fact(out, "worst_max_over_median", "%.4g in block %zu, channel %zu",
                    pl_summary_ratio(&row->summaries[worst]), worst,
                    row->summaries[worst].channels[0]);
-    pl_figure_fact(out, "largest", "%.4g in block %zu, channel %zu",
-                   row->summaries[highest].top[0], highest, row->summaries[highest].channels[0]);
+    pl_figure_fact(out, "largest", "%.4g in block %zu, channel %zu", row->summaries[highest].top[0],
+                   highest, row->summaries[highest].channels[0]);
     if (row->known < row->blocks) {
-        pl_figure_fact(out, "not_read", "%zu of %zu blocks", row->blocks - row->known,
-                       row->blocks);
+        pl_figure_fact(out, "not_read", "%zu of %zu blocks", row->blocks - row->known, row->blocks);
     }
 }
 

@@ -110,9 +110,8 @@ static pl_status write_csv(const pl_job *job, pl_error *err)
 static pl_page fitted(const pl_sheet *sheet, const pl_page *page, pl_fonts *fonts)
 {
     pl_page out = *page;
-    double natural = sheet->fit && fonts != NULL
-                         ? pl_sheet_natural(sheet, fonts, page->width_in * 72) / 72
-                         : 0;
+    double natural =
+        sheet->fit && fonts != NULL ? pl_sheet_natural(sheet, fonts, page->width_in * 72) / 72 : 0;
     if (natural > 0) {
         out.height_in = fmin(ceil(natural * 100) / 100, 40);
     }

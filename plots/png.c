@@ -125,7 +125,7 @@ static pl_status draw_band(output *o, size_t first, pl_error *err)
     cairo_scale(cr, page->dpi / 72, page->dpi / 72);
     pl_status status =
         pl_sheet_draw(cr, o->job->sheet, o->job->fonts, (double)o->width * 72 / page->dpi,
-                       (double)o->height * 72 / page->dpi, 72 / page->dpi, err);
+                      (double)o->height * 72 / page->dpi, 72 / page->dpi, err);
     cairo_status_t drawn = cairo_status(cr);
     cairo_destroy(cr);
     cairo_surface_flush(o->band);

@@ -93,8 +93,7 @@ static pl_status add_curves(const pl_sweep_result *result, pl_figure *out, pl_er
     PL_THEN(add_curve(result, NULL, rounded_of, 1, "rounded error", PL_TONE_AFTER, out, err));
     PL_THEN(add_curve(result, NULL, shrunk_of, 1, "group max", PL_TONE_INPUT, out, err));
     if (status == PL_OK && bound > 0) {
-        status =
-            add_curve(result, NULL, bound_of, bound, "bound", PL_TONE_EXTRA, out, err);
+        status = add_curve(result, NULL, bound_of, bound, "bound", PL_TONE_EXTRA, out, err);
     }
     if (status == PL_OK && least > 0) {
         snprintf(label, sizeof label, "perplexity / %.4g", least);
@@ -214,7 +213,8 @@ static pl_status make_texts(const pl_state *state, bool pareto, pl_figure *out, 
     }
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_buf_check(&x, err));
-    PL_THEN(pl_figure_texts(out, title.data, x.data, pareto ? "relative output error" : "relative value", err));
+    PL_THEN(pl_figure_texts(out, title.data, x.data,
+                            pareto ? "relative output error" : "relative value", err));
     pl_buf_deinit(&title);
     pl_buf_deinit(&x);
     return status;

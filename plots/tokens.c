@@ -339,7 +339,8 @@ static pl_status make_tokens(pl_lab *lab, const pl_state *state, const pl_reques
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, false, true, &w.stats, task, err));
+    PL_THEN(
+        pl_lab_load_site(lab, state, calibration, info->site, false, true, &w.stats, task, err));
     if (status == PL_OK) {
         /* An old calibration may lack the list: its figure is whole without it. */
         pl_status listed =

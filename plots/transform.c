@@ -152,7 +152,9 @@ static pl_status make_transform(pl_lab *lab, const pl_state *state, const pl_req
     pl_buf_puts(&title, input ? "  input" : "  weights");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(load_transform(lab, state, request, &v, task, err));
-    PL_THEN(request->form == FORM_HISTOGRAM ? make_histogram(&v, title.data, input, out, err) : make_channels(&v, request, title.data, input, out, err));
+    PL_THEN(request->form == FORM_HISTOGRAM
+                ? make_histogram(&v, title.data, input, out, err)
+                : make_channels(&v, request, title.data, input, out, err));
     if (status == PL_OK) {
         add_transform_facts(&v, out);
     }

@@ -25,7 +25,8 @@ static pl_status newer(const char *path, int64_t found, int known, pl_error *err
 {
     return pl_error_set(err, PL_ERR_UNSUPPORTED,
                         "%s: this session was written by a newer Planish (schema %lld; this one "
-                        "knows up to %d)", path, (long long)found, known);
+                        "knows up to %d)",
+                        path, (long long)found, known);
 }
 
 static pl_status foreign(const char *path, pl_error *err)
@@ -50,13 +51,15 @@ static pl_status refuse(sqlite3 *db, const char *path, pl_error *err)
     case SQLITE_LOCKED:
         return pl_error_set(err, PL_ERR_STATE,
                             "%s: the session is open in another program; close it there, or name "
-                            "another file", path);
+                            "another file",
+                            path);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
         return pl_error_set(err, PL_ERR_IO,
                             "%s: the session cannot be written (it needs a writable file in a "
-                            "writable folder)", path);
+                            "writable folder)",
+                            path);
     case SQLITE_NOMEM:
         return pl_error_memory(err, "%s", path);
     case SQLITE_ERROR: /* a table or column that should be there is not */
@@ -325,15 +328,18 @@ pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,
     if (!fresh && access(path, W_OK) != 0) {
         return pl_error_set(err, PL_ERR_IO,
                             "%s: the session cannot be written (it needs a writable file in a "
-                            "writable folder)", path);
+                            "writable folder)",
+                            path);
     }
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
         status = refuse(db, path, err);
         goto done;
     }
     /* Exclusive locking: one writer, and no shared memory beside the log. */
-    status = execute(db, path, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
-                               "PRAGMA trusted_schema = OFF; BEGIN EXCLUSIVE", err);
+    status = execute(db, path,
+                     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
+                     "PRAGMA trusted_schema = OFF; BEGIN EXCLUSIVE",
+                     err);
     PL_THEN(check_content(db, path, err));
     PL_THEN(pl_database_migrate(db, path, migrations, MIGRATIONS, err));
     PL_THEN(execute(db, path, "COMMIT", err));
@@ -407,13 +413,13 @@ pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *firs
     if (!sqlite3_get_autocommit(db)) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     }
-    bool good = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
-                sqlite3_prepare_v2(db, "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?)", -1,
-                                   &to.command, NULL) == SQLITE_OK &&
-                sqlite3_prepare_v2(db, "INSERT INTO states VALUES (?, ?, ?, ?)", -1, &to.state,
-                                   NULL) == SQLITE_OK &&
-                sqlite3_prepare_v2(db, "UPDATE head SET state = ?", -1, &to.head, NULL) ==
-                    SQLITE_OK;
+    bool good =
+        sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?)", -1, &to.command,
+                           NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "INSERT INTO states VALUES (?, ?, ?, ?)", -1, &to.state, NULL) ==
+            SQLITE_OK &&
+        sqlite3_prepare_v2(db, "UPDATE head SET state = ?", -1, &to.head, NULL) == SQLITE_OK;
     for (const pl_record *entry = first; good && entry != NULL; entry = entry->next) {
         good = write_entry(&to, entry) == SQLITE_OK;
     }

@@ -26,8 +26,8 @@ PL_NODISCARD pl_status pl_database_open(const char *path, sqlite3 **out, const c
 
 /* Brings user_version up to count in one transaction, which the caller has begun and ends.
  * PL_ERR_UNSUPPORTED if it is above count. */
-PL_NODISCARD pl_status pl_database_migrate(sqlite3 *db, const char *path,
-                                           const pl_migration *steps, int count, pl_error *err);
+PL_NODISCARD pl_status pl_database_migrate(sqlite3 *db, const char *path, const pl_migration *steps,
+                                           int count, pl_error *err);
 
 /* "wal", or "truncate" where the file system (statfs's f_type) is one over a network. */
 const char *pl_database_journal(uint64_t file_system);
@@ -35,15 +35,15 @@ const char *pl_database_journal(uint64_t file_system);
 /* One thing to write.  Identifiers are given by the session, from 1 without holes. */
 typedef struct pl_record {
     struct pl_record *next;
-    int64_t command;     /* > 0: insert this command */
-    int64_t time_ms;     /* since 1970 */
-    char *text;          /* the command's */
+    int64_t command; /* > 0: insert this command */
+    int64_t time_ms; /* since 1970 */
+    char *text;      /* the command's */
     bool ok;
     char *result, *error; /* or NULL */
     int64_t state;        /* > 0: insert this state, with `json` */
     int64_t parent;       /* of the state; 0: it has none */
     char *json;
-    int64_t head;         /* > 0: the state pointed to from now on */
+    int64_t head; /* > 0: the state pointed to from now on */
 } pl_record;
 
 void pl_record_free(pl_record *entry); /* NULL is fine; `next` is left alone */

@@ -37,9 +37,9 @@ struct pl_session {
     pthread_cond_t wake;  /* the writer: there is something to do */
     pthread_cond_t idle;  /* the others: an attempt has ended */
     pl_record *first, **last;
-    bool stop, again;     /* again: try once more what failed */
+    bool stop, again; /* again: try once more what failed */
     bool writing;
-    pl_error failure;     /* of the last attempt; code PL_OK if it went well */
+    pl_error failure; /* of the last attempt; code PL_OK if it went well */
 };
 
 /* ---- the writer ---- */
@@ -195,8 +195,10 @@ static pl_status load_nodes(pl_session *session, pl_error *err)
         pl_database_query(session->db, path, "SELECT id, parent, json FROM states ORDER BY id",
                           load_state, session, err);
     session->head = -1;
-    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(max(id), 0) FROM commands", load_number, &session->commands, err));
-    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(state, 0) FROM head", load_number, &session->head, err));
+    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(max(id), 0) FROM commands",
+                              load_number, &session->commands, err));
+    PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(state, 0) FROM head", load_number,
+                              &session->head, err));
     if (status == PL_OK && (session->head < 0 || session->head > (int64_t)session->n_nodes)) {
         status = damaged(session, "its present state is missing", err);
     }
@@ -285,9 +287,8 @@ static bool fill_entry(pl_record *entry, const char *command, const json_t *resu
            (entry->result != NULL) == (result != NULL) && (entry->json != NULL) == (state != NULL);
 }
 
-pl_status pl_session_record(pl_session *session, const char *command, bool ok,
-                            const json_t *result, const char *error, const json_t *state,
-                            pl_error *err)
+pl_status pl_session_record(pl_session *session, const char *command, bool ok, const json_t *result,
+                            const char *error, const json_t *state, pl_error *err)
 {
     pl_record *entry = calloc(1, sizeof *entry);
     if (entry == NULL || !fill_entry(entry, command, result, error, state)) {
@@ -359,9 +360,8 @@ pl_status pl_session_undo(pl_session *session, json_t **out, pl_error *err)
 
 pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err)
 {
-    return move_head(session,
-                     session->head > 0 ? session->nodes[session->head - 1].newest_child : 0, out,
-                     err);
+    return move_head(
+        session, session->head > 0 ? session->nodes[session->head - 1].newest_child : 0, out, err);
 }
 
 /* ---- export ---- */
@@ -388,8 +388,11 @@ pl_status pl_session_export(pl_session *session, const char *path,
     script made = {.leaves_out = leaves_out};
     pl_status status = pl_session_flush(session, err);
     /* The queue is empty and its only source is this thread: the writer leaves SQLite alone. */
-    PL_THEN(pl_database_query(session->db, session->path, "SELECT text FROM commands WHERE ok ORDER BY id", export_command, &made, err));
-    PL_THEN(pl_file_write_all(path, made.text.data != NULL ? made.text.data : "", made.text.size, err));
+    PL_THEN(pl_database_query(session->db, session->path,
+                              "SELECT text FROM commands WHERE ok ORDER BY id", export_command,
+                              &made, err));
+    PL_THEN(
+        pl_file_write_all(path, made.text.data != NULL ? made.text.data : "", made.text.size, err));
     pl_buf_deinit(&made.text);
     return status;
 }

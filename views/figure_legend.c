@@ -11,7 +11,7 @@ enum { CUT_LABEL = 16 };
 
 typedef struct item {
     char label[128];
-    char shorter[128]; /* "astro" of "astro, β = 0.0003", where no other one starts so */
+    char shorter[128];          /* "astro" of "astro, β = 0.0003", where no other one starts so */
     char value[112], brief[48]; /* brief: where there is little room */
     uint32_t symbol;
     unsigned style;

@@ -224,9 +224,8 @@ static void draw_body(pl_screen_model *model, pl_surface *surface, pl_rect rect,
     pl_buf said = {0};
     say(model, look, figure, options.cursor, options.row, &said);
     int most = rect.h >= 24 ? 3 : rect.h >= 11 ? 2 : 1;
-    int lines = pl_figure_legend(figure, &options, said.data != NULL ? said.data : "",
-                                 rect.h >= 14, surface,
-                                 (pl_rect){rect.y + 1, rect.x, most, rect.w});
+    int lines = pl_figure_legend(figure, &options, said.data != NULL ? said.data : "", rect.h >= 14,
+                                 surface, (pl_rect){rect.y + 1, rect.x, most, rect.w});
     pl_buf_deinit(&said);
     pl_rect plot = {rect.y + 1 + lines, rect.x, rect.h - 1 - lines, rect.w};
     pl_figure_view_plot(model, surface, plot, pane, look, figure, stale);

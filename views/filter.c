@@ -29,7 +29,7 @@ struct pl_filter {
 
 typedef struct parser {
     pl_filter *filter;
-    const char *at; /* behind the present token */
+    const char *at;   /* behind the present token */
     char token[WORD]; /* "" at the end */
     int depth;
     pl_error *err;

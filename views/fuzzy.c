@@ -38,8 +38,8 @@ bool pl_fuzzy_match(const char *typed, const char *text, int *score, uint64_t *h
     if (n == 0) {
         return true;
     }
-    int best[PL_FUZZY_BYTES];                           /* of the letter before, ending there */
-    signed char from[PL_FUZZY_BYTES][PL_FUZZY_BYTES];   /* where the letter before was */
+    int best[PL_FUZZY_BYTES];                         /* of the letter before, ending there */
+    signed char from[PL_FUZZY_BYTES][PL_FUZZY_BYTES]; /* where the letter before was */
     for (size_t k = 0; k < n; k++) {
         int now[PL_FUZZY_BYTES];
         for (size_t i = 0; i < length; i++) {

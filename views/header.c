@@ -160,8 +160,8 @@ static int draw_hint(pl_surface *surface, pl_rect rect, int col, int end, const 
 
 /* What matters most in a pane, so that 80 columns show it; the others in the table's order. */
 static const pl_action foremost[] = {
-    PL_ACT_UP,    PL_ACT_LEFT, PL_ACT_ENTER,    PL_ACT_SOLVE, PL_ACT_NEXT_PANE,
-    PL_ACT_NEXT_VIEW, PL_ACT_FORM, PL_ACT_SIDE, PL_ACT_UNDO,
+    PL_ACT_UP,        PL_ACT_LEFT, PL_ACT_ENTER, PL_ACT_SOLVE, PL_ACT_NEXT_PANE,
+    PL_ACT_NEXT_VIEW, PL_ACT_FORM, PL_ACT_SIDE,  PL_ACT_UNDO,
 };
 
 /* Any view can be in any pane: a plot has the main pane's hints, a list the table's. */

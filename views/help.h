@@ -10,9 +10,9 @@
 /* A page of text over the panes; {0} is closed. */
 typedef struct pl_help_view {
     bool open;
-    char *text; /* lines; a line that starts with '#' is a heading */
-    size_t top; /* first row shown; SIZE_MAX: the last page */
-    int width;  /* of the page as it was drawn last */
+    char *text;     /* lines; a line that starts with '#' is a heading */
+    size_t top;     /* first row shown; SIZE_MAX: the last page */
+    int width;      /* of the page as it was drawn last */
     bool typing;    /* a word to find is being typed */
     char word[48];  /* it, or "" */
     bool not_found; /* it does not come (again) */

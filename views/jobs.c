@@ -18,8 +18,8 @@ uint64_t pl_jobs_key(pl_jobs_view *view, const pl_screen_model *model, pl_press 
         view->open = false;
     } else if (press.key == 'x' || press.key == PL_K_DELETE) {
         const pl_job_row *job = view->row < n ? &model->all_jobs[view->row] : NULL;
-        bool alive = job != NULL && (job->phase == PL_JOB_PHASE_RUNNING ||
-                                     job->phase == PL_JOB_PHASE_QUEUED);
+        bool alive = job != NULL &&
+                     (job->phase == PL_JOB_PHASE_RUNNING || job->phase == PL_JOB_PHASE_QUEUED);
         return alive ? job->id : 0;
     } else if (action == PL_ACT_UP) {
         view->row -= view->row > 0;

@@ -226,7 +226,9 @@ int pl_layers_draw_typing(const pl_screen_model *model, pl_surface *surface, pl_
         snprintf(right, sizeof right, "%s", view->wrong);
     } else if (view->typed[0] == '\0') {
         snprintf(right, sizeof right, "%sq_proj   15.*   input_ratio > 20   rounded_error < 0.01",
-                 view->last[0] == '\0' ? "" : surface->ascii ? "Up recalls   " : "\u2191 recalls   ");
+                 view->last[0] == '\0' ? ""
+                 : surface->ascii      ? "Up recalls   "
+                                       : "\u2191 recalls   ");
     } else {
         snprintf(right, sizeof right, "%zu of %zu  Enter keeps  Esc lists all", l.count, l.total);
     }
@@ -269,7 +271,7 @@ static int width_of_columns(size_t n)
 
 static pl_column column_of_bar(const pl_screen_model *model)
 {
-    return model->views.layers.sorted              ? model->views.layers.column
+    return model->views.layers.sorted               ? model->views.layers.column
            : is_known(model, PL_COLUMN_INPUT_RATIO) ? PL_COLUMN_INPUT_RATIO
                                                     : PL_COLUMN_WEIGHT_RATIO;
 }
@@ -381,7 +383,8 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
         }
         pl_put_right(surface, rect, row, col + width_of_columns(i + 1), tone, text);
     }
-    draw_bar(model, surface, rect, row, col + width_of_columns(c->n) + 1, c, number_of(model, layer, c->bar));
+    draw_bar(model, surface, rect, row, col + width_of_columns(c->n) + 1, c,
+             number_of(model, layer, c->bar));
     if (selected && model->focus == PL_PANE_LAYERS) {
         pl_mark_row(surface, rect, row, PL_REVERSE);
     }

@@ -54,8 +54,8 @@ static void draw_row(const pl_screen_model *model, pl_surface *surface, pl_rect 
         int used = pl_put_cut(surface, rect, line, c.token, room > 4 ? room : rect.w - c.token,
                               PL_STYLE_TEXT | stale, token);
         if (room > 4) {
-            pl_put(surface, rect, line, c.token + (used > 0 ? 1 + used : 0),
-                   PL_STYLE_FAINT | stale, at);
+            pl_put(surface, rect, line, c.token + (used > 0 ? 1 + used : 0), PL_STYLE_FAINT | stale,
+                   at);
         }
     }
     if (selected && focused) {

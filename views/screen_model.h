@@ -18,7 +18,7 @@
 #include <stddef.h>
 
 typedef struct pl_layers_view {
-    bool sorted;      /* by the column; else in model order */
+    bool sorted; /* by the column; else in model order */
     pl_column column;
     bool rising;
     pl_column chosen[PL_COLUMN_COUNT]; /* columns to show behind the sorted one; none: by room */
@@ -34,17 +34,17 @@ typedef struct pl_layers_view {
 typedef struct pl_tuner_view {
     size_t row, top; /* of the list of parameters */
     bool editing;
-    char text[32]; /* the value being typed */
+    char text[32];   /* the value being typed */
     char wrong[200]; /* why it was not taken, or "" */
 } pl_tuner_view;
 
 /* What a pane of the display shows of its view, and where the user is in it. */
 typedef struct pl_pane_memo {
-    double first, shown; /* zoom: the range of x; shown 0: all */
+    double first, shown;         /* zoom: the range of x; shown 0: all */
     double row_first, row_shown; /* the same along y, for heat maps */
-    size_t row, top;     /* selected and first line of a table or heat map */
-    bool placed;         /* the crosshair has been moved by hand */
-    double cursor;       /* its x; channel views follow state->channel instead */
+    size_t row, top;             /* selected and first line of a table or heat map */
+    bool placed;                 /* the crosshair has been moved by hand */
+    double cursor;               /* its x; channel views follow state->channel instead */
 } pl_pane_memo;
 
 typedef struct pl_shown {
@@ -128,9 +128,9 @@ typedef struct pl_screen_model {
     bool message_seen; /* a key has been pressed since: a long one gives the footer back */
     pl_pane focus;
     pl_marks marks;
-    int colours; /* of the terminal: 256, 8 or 0 */
-    const pl_keymap *keys;    /* NULL: the table as it is */
-    size_t count;             /* how often the action is meant (`10j`), 0: not said */
+    int colours;                /* of the terminal: 256, 8 or 0 */
+    const pl_keymap *keys;      /* NULL: the table as it is */
+    size_t count;               /* how often the action is meant (`10j`), 0: not said */
     const pl_job_row *all_jobs; /* running, queued, then recently ended */
     size_t n_all_jobs;
     const pl_log_line *log; /* oldest first */

@@ -35,7 +35,7 @@ typedef enum pl_style {
     PL_STYLE_ERROR,
     PL_STYLE_WARNING,
     PL_STYLE_BUSY,
-    PL_STYLE_EXTRA, /* + 0 ... 7: pinned baselines, directions, orders */
+    PL_STYLE_EXTRA,                     /* + 0 ... 7: pinned baselines, directions, orders */
     PL_STYLE_HEAT = PL_STYLE_EXTRA + 8, /* + 0 ... PL_HEAT_LEVELS - 1: cells of a heat map, low to
                                            high, as backgrounds; only with 256 colours */
     PL_STYLE_COUNT = PL_STYLE_HEAT + 12,
@@ -44,8 +44,13 @@ typedef enum pl_style {
 enum { PL_HEAT_LEVELS = PL_STYLE_COUNT - PL_STYLE_HEAT };
 
 /* May be or-ed to a style. */
-enum { PL_STYLE_MASK = 0xff, PL_REVERSE = 0x100, PL_BOLD = 0x200, PL_STALE = 0x400,
-       PL_UNDERLINE = 0x800 };
+enum {
+    PL_STYLE_MASK = 0xff,
+    PL_REVERSE = 0x100,
+    PL_BOLD = 0x200,
+    PL_STALE = 0x400,
+    PL_UNDERLINE = 0x800
+};
 
 typedef struct pl_cell {
     uint32_t code;  /* 0: the right half of a wide character */

@@ -215,7 +215,9 @@ static void draw_gap(numbers *n, double gap)
     snprintf(text, sizeof text, "\u2264 %s %%", number);
     pl_put_right(n->surface, n->rect, n->line, AFTER_END,
                  (isnan(gap) ? PL_STYLE_FAINT : PL_STYLE_STRONG) | n->stale,
-                 !isnan(gap) ? text : n->estimated ? pending(n) : "-");
+                 !isnan(gap)    ? text
+                 : n->estimated ? pending(n)
+                                : "-");
     n->line++;
 }
 
@@ -447,9 +449,8 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
                      solved ? picture->report.kurtosis_weight_after : (double)NAN);
     }
     if (solved && has_room(&n) && isfinite(picture->report.bits_per_weight)) {
-        pl_putf(surface, rect, n.line++, 0, PL_STYLE_TEXT | n.stale,
-                "SQNR %.1f dB, %.4g bits/w", pl_report_sqnr(&picture->report),
-                picture->report.bits_per_weight);
+        pl_putf(surface, rect, n.line++, 0, PL_STYLE_TEXT | n.stale, "SQNR %.1f dB, %.4g bits/w",
+                pl_report_sqnr(&picture->report), picture->report.bits_per_weight);
     }
     draw_meaning(&n, row);
 }

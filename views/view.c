@@ -28,8 +28,7 @@ static void draw_figure(pl_screen_model *model, pl_surface *surface, pl_rect rec
     pl_figure_view_draw(model, surface, rect, pane, look_of(model, pane));
 }
 
-static bool act_on_figure(pl_screen_model *model, pl_pane pane, pl_action action,
-                          pl_intent *intent)
+static bool act_on_figure(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
 {
     return pl_figure_view_act(model, pane, action, intent, look_of(model, pane));
 }

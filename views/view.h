@@ -10,9 +10,9 @@
 #include "views/panel.h"
 
 typedef struct pl_screen_view {
-    const char *name;  /* "channels": in `view main=channels`, sessions, and pl_kind_find */
-    const char *title; /* of its pane */
-    const char *help;  /* one sentence: what it shows, how to read it */
+    const char *name;    /* "channels": in `view main=channels`, sessions, and pl_kind_find */
+    const char *title;   /* of its pane */
+    const char *help;    /* one sentence: what it shows, how to read it */
     const pl_kind *kind; /* its figure; NULL: none */
     bool figure;         /* it draws model->shown[pane].figure */
     /* Whether the pane draws from the live picture now and needs no figure; NULL: never. */

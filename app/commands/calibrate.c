@@ -105,7 +105,8 @@ static pl_status run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab
     pl_id key = {0};
     pl_calib_report report = {0};
     status = asked_calibration(call, state, &asked, err);
-    PL_THEN(pl_calibration_set(&wanted.calibration, (const char *const *)asked.texts, asked.n_texts, &asked.protocol, err));
+    PL_THEN(pl_calibration_set(&wanted.calibration, (const char *const *)asked.texts, asked.n_texts,
+                               &asked.protocol, err));
     PL_THEN(pl_lab_calibrate(lab, &wanted, &key, &report, task, err));
     if (status == PL_OK && pl_state_import_count(&wanted) > 0) {
         wanted.calibration.key = key;

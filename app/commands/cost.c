@@ -123,7 +123,8 @@ static pl_status run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     }
     status = pl_lab_calibration(lab, state, &calibration, task, err);
     PL_THEN(take_transform(lab, state, calibration, layer, spec, &t, task, err));
-    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true, &stats, task, err));
+    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true, &stats, task,
+                             err));
     if (status == PL_OK && stats.sample_rows > 0) {
         status = measure_transform(t, &stats, &seconds, task, err);
     }

@@ -54,7 +54,9 @@ static pl_status load_dumped_site(pl_lab *lab, const pl_state *state, size_t lay
     pl_id calibration = {0};
     size_t site = pl_model_layer(state->source->model, layer)->site;
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_lab_load_site(lab, state, calibration, site, with_sample ? PL_GRAM_NONE : PL_GRAM_SQUARE, with_sample, out, task, err));
+    PL_THEN(pl_lab_load_site(lab, state, calibration, site,
+                             with_sample ? PL_GRAM_NONE : PL_GRAM_SQUARE, with_sample, out, task,
+                             err));
     return status;
 }
 

@@ -156,8 +156,7 @@ typedef struct job {
     pl_figure *figures; /* [rows * cols] */
     pl_page page;
     bool fit; /* a lone table without height= */
-    pl_buf commands, model, layers, methods, seed, text, threads, libraries, caption,
-        import, swept;
+    pl_buf commands, model, layers, methods, seed, text, threads, libraries, caption, import, swept;
 } job;
 
 static void job_deinit(job *j)
@@ -166,9 +165,9 @@ static void job_deinit(job *j)
         pl_figure_deinit(&j->figures[i]);
     }
     free(j->figures);
-    pl_buf *const bufs[] = {&j->commands, &j->model,   &j->layers,    &j->methods, &j->seed,
-                            &j->text,     &j->threads, &j->libraries, &j->caption,
-                            &j->import,   &j->swept};
+    pl_buf *const bufs[] = {&j->commands, &j->model,  &j->layers,  &j->methods,
+                            &j->seed,     &j->text,   &j->threads, &j->libraries,
+                            &j->caption,  &j->import, &j->swept};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
         pl_buf_deinit(bufs[i]);
     }
@@ -211,9 +210,8 @@ static void put_size(const job *j, size_t panels, pl_buf *out)
         pl_buf_printf(out, " preset=%s", preset);
     }
     const char *width = chosen ? pl_call_value(call, "width") : pl_usage_text(call, "width");
-    const char *height =
-        chosen || panels > 1 || j->fit ? pl_call_value(call, "height")
-                                            : pl_usage_text(call, "height");
+    const char *height = chosen || panels > 1 || j->fit ? pl_call_value(call, "height")
+                                                        : pl_usage_text(call, "height");
     if (width != NULL) {
         pl_buf_printf(out, " width=%s", width);
     }
@@ -339,8 +337,8 @@ static pl_status put_texts(job *j, pl_error *err)
     }
     pl_status status = PL_OK;
     if (calibration->n_texts > 0 && calibration_counts(j)) {
-        status = put_text((const char *const *)calibration->texts, calibration->n_texts, &j->text,
-                          err);
+        status =
+            put_text((const char *const *)calibration->texts, calibration->n_texts, &j->text, err);
     }
     if (status == PL_OK && sweep && j->state->sweep.perplexity && swept[0] != '\0') {
         status = put_text(&swept, 1, &j->swept, err);
@@ -381,9 +379,9 @@ static bool names_methods(const job *j, size_t layer)
     bool named = false;
     for (size_t i = 0; i < j->rows * j->cols; i++) {
         const pl_request *r = &j->requests[i];
-        named = named || (layer_of(j, r) == layer &&
-                          (pl_request_uses_methods(r) || shows_result(j, r) ||
-                           (r->kind->uses & PL_USES_SWEEP) != 0));
+        named = named ||
+                (layer_of(j, r) == layer && (pl_request_uses_methods(r) || shows_result(j, r) ||
+                                             (r->kind->uses & PL_USES_SWEEP) != 0));
     }
     return named;
 }
@@ -510,7 +508,7 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
     }
     PL_THEN(make_panels(&j, lab, task, err));
     j.fit = status == PL_OK && rows * cols == 1 && j.figures[0].table != NULL &&
-                 pl_call_value(call, "height") == NULL;
+            pl_call_value(call, "height") == NULL;
     pl_sheet sheet = {.rows = rows,
                       .cols = cols,
                       .panels = j.figures,

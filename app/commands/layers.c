@@ -73,9 +73,8 @@ typedef struct listing {
 static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
 {
     size_t sort = 0, rising = 0;
-    *out = (listing){.top = SIZE_MAX,
-                     .glob = pl_call_value(call, "on"),
-                     .file = pl_call_value(call, "file")};
+    *out = (listing){
+        .top = SIZE_MAX, .glob = pl_call_value(call, "on"), .file = pl_call_value(call, "file")};
     const char *columns = pl_call_value(call, "columns");
     pl_status status = pl_usage_choice(call, "sort", &sort, err);
     PL_THEN(pl_usage_choice(call, "order", &rising, err));
@@ -86,8 +85,8 @@ static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
         status = pl_read_columns(call, columns, out->columns, &out->n_columns, err);
     }
     if (status == PL_OK && out->file != NULL && !pl_text_ends(out->file, ".csv")) {
-        status = pl_error_set(err, PL_ERR_USAGE, "layers: file=%s: expected a name that ends in .csv",
-                              out->file);
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "layers: file=%s: expected a name that ends in .csv", out->file);
     }
     out->sort = sort == 0 ? PL_COLUMN_COUNT : (pl_column)(sort - 1);
     out->rising = rising == 1;

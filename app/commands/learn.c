@@ -82,7 +82,8 @@ static pl_status run_learn(pl_call *call, const pl_state *state, pl_lab *lab, pl
     if (status == PL_OK && word == LEARN_RESET) {
         return forget_learning(call, state, lab, calibration, layer, task, err);
     }
-    PL_THEN(pl_site_learn(lab, state, calibration, layer, until == SIZE_MAX ? PL_LEARN_ALL : until, &reached, task, err));
+    PL_THEN(pl_site_learn(lab, state, calibration, layer, until == SIZE_MAX ? PL_LEARN_ALL : until,
+                          &reached, task, err));
     if (status == PL_OK) {
         pl_json_set(call->result, "layer",
                     json_string(pl_model_layer(state->source->model, layer)->name));

@@ -93,7 +93,8 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
         pl_ppl_result found = {0};
         bool compare = which != PL_WHICH_BEFORE;
         status = pl_quantized_init(&quantized, lab, state, (pl_which)which, &hooks, task, err);
-        PL_THEN(pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL, compare, &found, task, err));
+        PL_THEN(pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL,
+                              compare, &found, task, err));
         pl_quantized_deinit(&quantized);
         json_t *out = call->result;
         pl_json_set(out, "perplexity", pl_number(found.perplexity));

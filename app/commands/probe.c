@@ -32,7 +32,8 @@ static pl_status run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl
     pl_probe_token *tokens = NULL;
     pl_status status = pl_model_need_forward(state->source->model, "probe", err);
     PL_THEN(pl_model_need_tokenizer(state->source->model, &tokenizer, err));
-    PL_THEN(pl_tokenizer_encode(tokenizer, text, strlen(text), pl_lab_memory_limit(lab), &ids, &count, task, err));
+    PL_THEN(pl_tokenizer_encode(tokenizer, text, strlen(text), pl_lab_memory_limit(lab), &ids,
+                                &count, task, err));
     size_t limit = pl_config_longest(pl_model_config(state->source->model));
     if (status == PL_OK && (count == 0 || (limit > 0 && count > limit))) {
         status = pl_error_set(err, PL_ERR_USAGE,

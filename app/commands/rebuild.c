@@ -173,8 +173,8 @@ static pl_status check_texts(const rebuild *r, pl_error *err)
     const pl_calibration *calibration = &r->state.calibration;
     const char *const swept = r->state.sweep.text;
     pl_status status =
-        check_text(r, "Planish-Text", "was calibrated on",
-                   (const char *const *)calibration->texts, calibration->n_texts, err);
+        check_text(r, "Planish-Text", "was calibrated on", (const char *const *)calibration->texts,
+                   calibration->n_texts, err);
     return status != PL_OK ? status
                            : check_text(r, "Planish-Sweep-Text", "shows perplexities of", &swept,
                                         swept[0] != '\0' ? 1 : 0, err);

@@ -113,7 +113,8 @@ static void add_layers(pl_screen *screen)
             char input[PL_NUMBER_TEXT];
             char weight[PL_NUMBER_TEXT];
             pl_format_number(screen->scores.overview.rows[i].number[PL_COLUMN_INPUT_RATIO], input);
-            pl_format_number(screen->scores.overview.rows[i].number[PL_COLUMN_WEIGHT_RATIO], weight);
+            pl_format_number(screen->scores.overview.rows[i].number[PL_COLUMN_WEIGHT_RATIO],
+                             weight);
             snprintf(detail, sizeof detail,
                      "largest channel over the median: inputs %s, weights %s", input, weight);
         }

@@ -21,8 +21,7 @@ typedef struct workbench {
 } workbench;
 
 /* Failures of the record must not disturb the work: `save` reports them. */
-static void on_ended(void *ctx, const pl_call *call, const pl_error *failure,
-                     const pl_state *state)
+static void on_ended(void *ctx, const pl_call *call, const pl_error *failure, const pl_state *state)
 {
     workbench *w = ctx;
     if (w->front.session == NULL) {
@@ -101,8 +100,8 @@ static void say_not_kept(pl_error *notice)
         *notice = (pl_error){0};
         pl_status said =
             pl_error_set(notice, PL_ERR_STATE,
-                     "another planish has the usual session open, so this one is not kept "
-                     "(--session FILE keeps it)");
+                         "another planish has the usual session open, so this one is not kept "
+                         "(--session FILE keeps it)");
         (void)said;
     } else if (notice->code != PL_OK) {
         pl_error_prefix(notice, "this session is not kept: ");
@@ -176,9 +175,8 @@ static pl_status read_keys(workbench *w, const char *file, pl_error *notice, pl_
         if (lines > 1) {
             snprintf(more, sizeof more, " (and %zu more)", lines - 1);
         }
-        pl_status said =
-            pl_error_set(notice, PL_ERR_USAGE, "%.*s%s", (int)strcspn(wrong.data, "\n"),
-                         wrong.data, more);
+        pl_status said = pl_error_set(notice, PL_ERR_USAGE, "%.*s%s",
+                                      (int)strcspn(wrong.data, "\n"), wrong.data, more);
         (void)said;
     }
     free(text);

@@ -98,7 +98,7 @@ void pl_calib_walk_destroy(pl_calib_walk *walk);
  * nothing is run.  Parts come in rising order (PL_ERR_STATE otherwise), some may be left out; every
  * part is run once.  Hidden states may be spilled to the store's folder. */
 PL_NODISCARD pl_status pl_calib_walk_observe(pl_calib_walk *walk, pl_store *store, pl_id key,
-                                             size_t block, pl_site_role role,
-                                             const pl_hooks *hooks, pl_task *task, pl_error *err);
+                                             size_t block, pl_site_role role, const pl_hooks *hooks,
+                                             pl_task *task, pl_error *err);
 
 #endif

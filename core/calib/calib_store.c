@@ -83,11 +83,10 @@ pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *
     const size_t n = stats->n;
     char id[PL_ID_TEXT];
     pl_id_format(calibration, id);
-    json_t *about = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "holds",
-                              "statistics of a site's input", "calibration", id, "site",
-                              pl_model_site(model, site)->name, "index", (json_int_t)site, "n",
-                              (json_int_t)n, "tokens", stats->tokens, "sample_rows",
-                              (json_int_t)stats->sample_rows);
+    json_t *about = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:f, s:I}", "holds", "statistics of a site's input",
+        "calibration", id, "site", pl_model_site(model, site)->name, "index", (json_int_t)site, "n",
+        (json_int_t)n, "tokens", stats->tokens, "sample_rows", (json_int_t)stats->sample_rows);
     float *made = stats->triangle == NULL ? pack_triangle(stats->gram, n) : NULL;
     const float *packed = stats->triangle != NULL ? stats->triangle : made;
     pl_status status;
@@ -203,8 +202,7 @@ pl_status pl_calib_load_site(pl_store *store, pl_id calibration, const pl_model 
 {
     *out = (pl_site_stats){0};
     pl_entry *entry = NULL;
-    pl_status status =
-        pl_store_get(store, SITE, pl_calib_site_key(calibration, site), &entry, err);
+    pl_status status = pl_store_get(store, SITE, pl_calib_site_key(calibration, site), &entry, err);
     if (status == PL_OK) {
         status = read_site(entry, pl_model_site(model, site), form, with_sample, out, err);
         pl_entry_close(entry);
@@ -251,10 +249,9 @@ static json_t *describe(const pl_calib_spec *spec, size_t massive)
                      "a calibration", "model", pl_model_name(spec->model), "text", text, "length",
                      (json_int_t)p->length, "windows", (json_int_t)p->windows, "sample",
                      p->sample == PL_SAMPLE_RANDOM ? "random" : "first", "seed",
-                     (json_int_t)p->seed, "tokens", (json_int_t)(p->length * p->windows),
-                     "massive", (json_int_t)massive, "massive_cut", massive == PL_PASS_MASSIVE,
-                     "threads", pl_linalg_threads(), "blas", pl_linalg_config(), "version",
-                     PL_VERSION);
+                     (json_int_t)p->seed, "tokens", (json_int_t)(p->length * p->windows), "massive",
+                     (json_int_t)massive, "massive_cut", massive == PL_PASS_MASSIVE, "threads",
+                     pl_linalg_threads(), "blas", pl_linalg_config(), "version", PL_VERSION);
 }
 
 pl_status pl_calib_put_whole(pl_store *store, pl_id calibration, const pl_calib_spec *spec,
@@ -270,8 +267,8 @@ pl_status pl_calib_put_whole(pl_store *store, pl_id calibration, const pl_calib_
     return status;
 }
 
-pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out,
-                                size_t *count, pl_error *err)
+pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out, size_t *count,
+                                pl_error *err)
 {
     *out = NULL;
     *count = 0;
@@ -281,12 +278,12 @@ pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive *
     pl_status status = pl_store_get(store, WHOLE, calibration, &entry, err);
     if (status == PL_OK) {
         bytes = pl_entry_section_bytes(entry, "massive");
-        status = bytes == SIZE_MAX || bytes % sizeof **out != 0 ||
-                         bytes / sizeof **out > PL_PASS_MASSIVE
-                     ? pl_error_set(err, PL_ERR_FORMAT,
-                                    "stored calibration: its list of massive activations is "
-                                    "missing")
-                     : read_section(entry, "massive", bytes, &list, err);
+        status =
+            bytes == SIZE_MAX || bytes % sizeof **out != 0 || bytes / sizeof **out > PL_PASS_MASSIVE
+                ? pl_error_set(err, PL_ERR_FORMAT,
+                               "stored calibration: its list of massive activations is "
+                               "missing")
+                : read_section(entry, "massive", bytes, &list, err);
         pl_entry_close(entry);
     }
     if (status != PL_OK) {

@@ -54,8 +54,8 @@ void pl_massive_scan(const float *x, size_t count, float *scratch,
         scratch[i] = fabsf(x[i]);
     }
     qsort(scratch, count, sizeof *scratch, compare_floats);
-    const float median = count % 2 == 1 ? scratch[count / 2]
-                                        : 0.5f * (scratch[count / 2 - 1] + scratch[count / 2]);
+    const float median =
+        count % 2 == 1 ? scratch[count / 2] : 0.5f * (scratch[count / 2 - 1] + scratch[count / 2]);
     for (size_t i = 0; i < count; i++) {
         if (fabsf(x[i]) > LEAST && fabsf(x[i]) > RATIO * median) {
             note(ctx, i, x[i], median);

@@ -124,8 +124,8 @@ static void add_counts(counts *to, const int32_t *bin, size_t count)
 static void flush_counts(counts *from, uint64_t *histogram)
 {
     for (size_t b = 0; b < PL_HIST_BINS; b++) {
-        uint64_t sum = (uint64_t)from->bins[0][b] + from->bins[1][b] + from->bins[2][b] +
-                       from->bins[3][b];
+        uint64_t sum =
+            (uint64_t)from->bins[0][b] + from->bins[1][b] + from->bins[2][b] + from->bins[3][b];
         if (sum > 0) {
 #pragma omp atomic
             histogram[b] += sum;
@@ -228,8 +228,8 @@ void pl_moments_join(pl_moments *a, const pl_moments *b)
         const double a2 = a->m2[c], b2 = b->m2[c], a3 = a->m3[c], b3 = b->m3[c];
         a->mean[c] += d * nb / n;
         a->m2[c] = a2 + b2 + d2 * na * nb / n;
-        a->m3[c] = a3 + b3 + d2 * d * na * nb * (na - nb) / (n * n) +
-                   3.0 * d * (na * b2 - nb * a2) / n;
+        a->m3[c] =
+            a3 + b3 + d2 * d * na * nb * (na - nb) / (n * n) + 3.0 * d * (na * b2 - nb * a2) / n;
         a->m4[c] += b->m4[c] + d2 * d2 * na * nb * (na * na - na * nb + nb * nb) / (n * n * n) +
                     6.0 * d2 * (na * na * b2 + nb * nb * a2) / (n * n) +
                     4.0 * d * (na * b3 - nb * a3) / n;

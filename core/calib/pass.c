@@ -190,7 +190,8 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
     }
     for (size_t w = 0; status == PL_OK && w < p->windows; w++) {
         status = pl_task_tick(task, err);
-        PL_THEN(pl_forward_embed(pass->forward, pass->spec.tokens->ids + pass->starts[w], p->length, pass->x, err));
+        PL_THEN(pl_forward_embed(pass->forward, pass->spec.tokens->ids + pass->starts[w], p->length,
+                                 pass->x, err));
         PL_THEN(pl_hidden_write(hidden, w, pass->x, err));
     }
     if (status != PL_OK) {
@@ -304,7 +305,8 @@ static pl_status run_window(pl_pass *pass, const pl_pass_step *step, const round
     float *place = plan->advance ? pl_hidden_place(pass->hidden, w) : NULL;
     float *x = place != NULL ? place : pass->x;
     pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
-    PL_THEN(pl_forward_run(pass->forward, x, pass->spec.protocol.length, w, watch ? &observe : step->hooks, task, err));
+    PL_THEN(pl_forward_run(pass->forward, x, pass->spec.protocol.length, w,
+                           watch ? &observe : step->hooks, task, err));
     if (status == PL_OK && plan->advance && place == NULL) {
         status = pl_hidden_write(pass->hidden, w, x, err);
     }

@@ -27,11 +27,11 @@ typedef pl_status (*pl_site_fn)(void *ctx, size_t site, const pl_site_stats *sta
 /* One block of the walk. */
 typedef struct pl_pass_step {
     size_t block;
-    const bool *want;              /* [sites of the block] which to observe; NULL: none */
-    bool advance;                  /* hidden states become the block's output */
-    bool massive;                  /* note the massive activations of that output */
-    bool progress;                 /* report progress in tokens */
-    const pl_hooks *hooks;         /* of the run, without observing; NULL: the original */
+    const bool *want;      /* [sites of the block] which to observe; NULL: none */
+    bool advance;          /* hidden states become the block's output */
+    bool massive;          /* note the massive activations of that output */
+    bool progress;         /* report progress in tokens */
+    const pl_hooks *hooks; /* of the run, without observing; NULL: the original */
     pl_site_fn sink;
     void *ctx;
     /* Not the whole block, but the layers of one site role, and then the inputs of those of the
@@ -61,8 +61,7 @@ PL_NODISCARD pl_status pl_calib_verify_site(pl_store *store, pl_id calibration,
                                             const pl_calib_spec *spec, size_t site, bool *whole,
                                             bool *damaged, pl_error *err);
 PL_NODISCARD pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole,
-                                             bool *damaged,
-                                             pl_error *err);
+                                             bool *damaged, pl_error *err);
 
 /* Finds massive activations in one row of the residual stream (massive.c): for each channel with
  * |x| > 100 and |x| > 1000 * median calls note(ctx, channel, value, median).  scratch: [count]. */

@@ -35,7 +35,7 @@ struct pl_stats {
     pl_gram work;
     pl_moments right; /* of a window whose left neighbour is there */
     void *right_storage;
-    node *nodes;     /* partials in the tree */
+    node *nodes; /* partials in the tree */
     node *spare;
     uint64_t histogram[PL_HIST_BINS];
     float *sample; /* [capacity, n] */

@@ -19,8 +19,12 @@
 /* Histogram of |x| over a site: PL_HIST_BINS bins, log2 spaced, 8 an octave, the first one also
  * holds everything below 2^PL_HIST_LOW (0 too), the last one everything above.  Bin b covers
  * [2^(PL_HIST_LOW + b/8), 2^(PL_HIST_LOW + (b+1)/8)), exactly. */
-enum { PL_HIST_PER_OCTAVE = 8, PL_HIST_LOW = -24, PL_HIST_OCTAVES = 40,
-       PL_HIST_BINS = PL_HIST_PER_OCTAVE * PL_HIST_OCTAVES };
+enum {
+    PL_HIST_PER_OCTAVE = 8,
+    PL_HIST_LOW = -24,
+    PL_HIST_OCTAVES = 40,
+    PL_HIST_BINS = PL_HIST_PER_OCTAVE * PL_HIST_OCTAVES
+};
 
 /* Finished statistics of a site.  Arrays of n are per input channel. */
 typedef struct pl_site_stats {
@@ -35,9 +39,9 @@ typedef struct pl_site_stats {
     float *mean_abs;        /* mean |x| */
     float *rms;
     float *mean;
-    float *kurtosis;        /* E(x-mu)^4 / sigma^4, not minus 3; 0 for a constant channel */
+    float *kurtosis; /* E(x-mu)^4 / sigma^4, not minus 3; 0 for a constant channel */
     uint64_t histogram[PL_HIST_BINS];
-    float *sample;          /* [sample_rows, n], seeded choice of rows of X, in token order */
+    float *sample; /* [sample_rows, n], seeded choice of rows of X, in token order */
     size_t sample_rows;
     uint32_t *sample_position; /* [sample_rows] token index in the text */
 } pl_site_stats;
@@ -61,8 +65,8 @@ typedef struct pl_massive {
 typedef struct pl_stats pl_stats; /* the accumulator of one site */
 
 /* windows: how many will be added.  sample_rows: rows of X kept in all.  Caller owns *out. */
-PL_NODISCARD pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows,
-                                       pl_stats **out, pl_error *err);
+PL_NODISCARD pl_status pl_stats_create(size_t n, size_t windows, size_t sample_rows, pl_stats **out,
+                                       pl_error *err);
 void pl_stats_destroy(pl_stats *stats);
 
 /* x[rows, n]: window `window`'s input; position: the index in the text of its first token; ids its

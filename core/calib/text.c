@@ -29,8 +29,8 @@ static pl_status append_text(pl_buf *out, const char *path, const char *text, si
 static pl_status check_utf8(const char *path, const char *text, size_t size, pl_error *err)
 {
     const char *end = text + size;
-    const bool wide = size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 ||
-                                    memcmp(text, "\xfe\xff", 2) == 0);
+    const bool wide =
+        size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
     if (wide) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: the text is UTF-16, expected UTF-8", path);
     }

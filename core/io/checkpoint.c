@@ -298,7 +298,10 @@ static pl_status load_folder(pl_checkpoint *checkpoint, const char *path, pl_err
         }
     } else if (status == PL_OK) {
         status = pl_checkpoint_refuse_folder(path, err);
-        PL_THEN(pl_error_set(err, PL_ERR_NOT_FOUND, "%s: the folder holds no checkpoint, expected model.safetensors " "or model.safetensors.index.json in it", path));
+        PL_THEN(pl_error_set(err, PL_ERR_NOT_FOUND,
+                             "%s: the folder holds no checkpoint, expected model.safetensors "
+                             "or model.safetensors.index.json in it",
+                             path));
     }
     pl_buf_deinit(&files[0]);
     pl_buf_deinit(&files[1]);

@@ -362,14 +362,14 @@ pl_status pl_gguf_load(pl_checkpoint *checkpoint, const char *path, pl_error *er
         PL_THEN(add_file(checkpoint, first.data, checkpoint->metadata, err));
         if (status == PL_OK && (number_of(checkpoint->metadata, "split.no") != 0 ||
                                 number_of(checkpoint->metadata, "split.count") != count)) {
-            status = pl_error_set(err, PL_ERR_FORMAT,
-                                  "%s: expected split.no 0 and split.count %lld", first.data,
-                                  (long long)count);
+            status =
+                pl_error_set(err, PL_ERR_FORMAT, "%s: expected split.no 0 and split.count %lld",
+                             first.data, (long long)count);
         }
     }
     if (status == PL_OK && count > 1) {
-        status = add_other_parts(checkpoint, first.size > 0 ? first.data : path, (size_t)count,
-                                 err);
+        status =
+            add_other_parts(checkpoint, first.size > 0 ? first.data : path, (size_t)count, err);
     }
     checkpoint->container = PL_GGUF;
     pl_buf_deinit(&first);

@@ -166,17 +166,15 @@ static const char *packing_of(const pl_checkpoint *checkpoint, const pl_tensor *
 /* What a GGUF of another type than a model says of itself. */
 static pl_status refuse_type(const pl_checkpoint *checkpoint, const char *path, pl_error *err)
 {
-    const char *type =
-        json_string_value(json_object_get(checkpoint->metadata, "general.type"));
+    const char *type = json_string_value(json_object_get(checkpoint->metadata, "general.type"));
     if (checkpoint->container != PL_GGUF || type == NULL || strcmp(type, "model") == 0) {
         return PL_OK;
     }
     if (strcmp(type, "adapter") == 0) {
         return refuse_adapter(path, err);
     }
-    return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                        "%s: general.type is '%.60s'%s, expected 'model'", path,
-                        pl_brief_of(type, strlen(type)).text,
+    return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: general.type is '%.60s'%s, expected 'model'",
+                        path, pl_brief_of(type, strlen(type)).text,
                         strcmp(type, "mmproj") == 0    ? " (the vision or audio part of a model)"
                         : strcmp(type, "imatrix") == 0 ? " (statistics of a calibration)"
                                                        : "");
@@ -204,20 +202,19 @@ pl_status pl_refuse_packed(const pl_checkpoint *checkpoint, pl_error *err)
                                   "%s: tensor '%s' holds %s; open the model it was quantized "
                                   "from, or dequantize it to F16, BF16 or F32 safetensors with "
                                   "the tool that made it",
-                                  path, pl_brief_of(tensor->name, strlen(tensor->name)).text,
-                                  what);
+                                  path, pl_brief_of(tensor->name, strlen(tensor->name)).text, what);
         }
         bool is_float8 = strncmp(tensor->dtype_name, "F8_", 3) == 0;
         float8 = float8 == NULL && is_float8 ? tensor : float8;
     }
     if (status == PL_OK && float8 != NULL) {
-        status = pl_error_set(err, PL_ERR_UNSUPPORTED,
-                              "%s: tensor '%s' has dtype %.16s, an 8-bit float whose scales are "
-                              "kept apart; convert the checkpoint to BF16 or F32 (dequantized by "
-                              "the tool that made it) and open that",
-                              pl_file_path(checkpoint->shards[float8->shard]),
-                              pl_brief_of(float8->name, strlen(float8->name)).text,
-                              float8->dtype_name);
+        status =
+            pl_error_set(err, PL_ERR_UNSUPPORTED,
+                         "%s: tensor '%s' has dtype %.16s, an 8-bit float whose scales are "
+                         "kept apart; convert the checkpoint to BF16 or F32 (dequantized by "
+                         "the tool that made it) and open that",
+                         pl_file_path(checkpoint->shards[float8->shard]),
+                         pl_brief_of(float8->name, strlen(float8->name)).text, float8->dtype_name);
     }
     return status;
 }

@@ -226,7 +226,8 @@ pl_status pl_st_writer_put(pl_st_writer *writer, const float *values, size_t cou
         now = now < PIECE ? now : PIECE;
         pl_dtype_encode(it->dtype, values, now, writer->encoded);
         pl_status status = check_stored(writer, it, values, now, max_error, err);
-        PL_THEN(pl_writer_write(writer->file, writer->encoded, now * pl_dtype_block_bytes(it->dtype), err));
+        PL_THEN(pl_writer_write(writer->file, writer->encoded,
+                                now * pl_dtype_block_bytes(it->dtype), err));
         if (status != PL_OK) {
             return status;
         }

@@ -24,12 +24,12 @@ size_t pl_outlier_count(const float *channel_max, size_t count, double factor);
 
 typedef struct pl_tensor_numbers {
     double max, rms, mean_abs;
-    double kurtosis;          /* E(x-mu)^4/sigma^4; a Gaussian has 3 */
+    double kurtosis; /* E(x-mu)^4/sigma^4; a Gaussian has 3 */
     double max_over_rms;
     double share_above_6_sigma;
-    double incoherence;       /* max|W| sqrt(rows cols) / ||W||_F */
-    double flatness;          /* mean |c_i - 1|, c_i = column norms / their mean; 0 is flat */
-    double flatness_max;      /* max c_i */
+    double incoherence;  /* max|W| sqrt(rows cols) / ||W||_F */
+    double flatness;     /* mean |c_i - 1|, c_i = column norms / their mean; 0 is flat */
+    double flatness_max; /* max c_i */
 } pl_tensor_numbers;
 
 /* Float64 sums over the whole of w. */

@@ -85,8 +85,8 @@ static pl_status score_rows(void *ctx, size_t first, const float *logits, size_t
     return check_finite(p->scores + first, count, err);
 }
 
-static pl_status keep_rows(void *ctx, size_t first, const float *logits, size_t count,
-                           size_t vocab, pl_error *err)
+static pl_status keep_rows(void *ctx, size_t first, const float *logits, size_t count, size_t vocab,
+                           pl_error *err)
 {
     (void)err;
     const piece *p = ctx;
@@ -132,7 +132,8 @@ static pl_status score_window(run *r, size_t in_group, pl_error *err)
         const size_t at = skip + i * r->width;
         piece p = {.r = r, .targets = targets + i, .scores = r->scores + i};
         status = pl_forward_logits(r->forward[0], r->x[0] + at, count, keep_rows, &p, r->task, err);
-        PL_THEN(pl_forward_logits(r->forward[1], r->x[1] + at, count, compare_rows, &p, r->task, err));
+        PL_THEN(
+            pl_forward_logits(r->forward[1], r->x[1] + at, count, compare_rows, &p, r->task, err));
     }
     return status;
 }
@@ -180,8 +181,7 @@ static void nudge(const run *r, size_t window, float *x, size_t values)
     pl_rng rng;
     pl_rng_init(&rng, r->nudge * 0x9e3779b97f4a7c15u + window);
     for (size_t i = 0; i < values; i++) {
-        x[i] = (float)((double)x[i] *
-                       (1.0 + PL_PPL_NUDGE * (2.0 * pl_rng_uniform(&rng) - 1.0)));
+        x[i] = (float)((double)x[i] * (1.0 + PL_PPL_NUDGE * (2.0 * pl_rng_uniform(&rng) - 1.0)));
     }
 }
 
@@ -273,8 +273,8 @@ static pl_status plan_groups(run *r, const pl_ppl_spec *spec, pl_error *err)
     const double fit = floor(room / window);
     r->group = fit >= (double)r->windows ? r->windows : fit > 1.0 ? (size_t)fit : 1;
     r->head = block > 0.0 ? head / block : 1.0;
-    r->units = (double)r->windows * (streams + (double)spec->spread) *
-               ((double)r->blocks + r->head);
+    r->units =
+        (double)r->windows * (streams + (double)spec->spread) * ((double)r->blocks + r->head);
     if (r->streams == 2) {
         const double rows = floor(LOGITS_BYTES / (4.0 * (double)config->vocab_size));
         r->kept_rows = rows >= (double)r->length ? r->length : rows > 1.0 ? (size_t)rows : 1;
@@ -294,10 +294,9 @@ static pl_status check_spec(run *r, const pl_ppl_spec *spec, size_t count, pl_er
     r->count = count;
     const size_t has = (r->frame.n_front + count + r->frame.n_back) / spec->length;
     if (has == 0 || has < spec->windows) {
-        return pl_error_set(err, PL_ERR_STATE,
-                            "the text has %zu window%s of %zu tokens, %zu were asked", has,
-                            has == 1 ? "" : "s", spec->length,
-                            spec->windows > 0 ? spec->windows : 1);
+        return pl_error_set(
+            err, PL_ERR_STATE, "the text has %zu window%s of %zu tokens, %zu were asked", has,
+            has == 1 ? "" : "s", spec->length, spec->windows > 0 ? spec->windows : 1);
     }
     r->protocol = spec->protocol;
     r->length = spec->length;
@@ -376,7 +375,7 @@ static void sum_up(const run *r, bool compare, pl_ppl_result *out)
         .windows = r->windows,
         .kl_mean = compare ? all.kl / n : NAN,
         .kl_max = compare ? all.kl_max : NAN,
-        .top1_agreement = !compare            ? NAN
+        .top1_agreement = !compare          ? NAN
                           : r->streams == 1 ? 1.0 /* the original against itself */
                                             : (double)all.agreed / n,
         .original = (double)NAN,
@@ -455,7 +454,10 @@ pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const
 {
     memset(out, 0, sizeof *out);
     const pl_config *config = pl_model_config(model);
-    run r = {.model = model, .text = ids, .task = task, .width = config->hidden_size,
+    run r = {.model = model,
+             .text = ids,
+             .task = task,
+             .width = config->hidden_size,
              .blocks = config->blocks};
     r.streams = compare && after != NULL ? 2 : 1;
     r.hooks[r.streams - 1] = after;

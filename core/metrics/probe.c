@@ -18,11 +18,11 @@ static pl_status score_rows(void *ctx, size_t first, const float *logits, size_t
         const float *row = logits + i * vocab;
         const float max = pl_row_max(row, vocab);
         const size_t next = first + i + 1;
-        const double loss =
-            pl_row_log_sum_exp(row, vocab, max) - (double)row[p->ids[next]];
+        const double loss = pl_row_log_sum_exp(row, vocab, max) - (double)row[p->ids[next]];
         if (!isfinite(loss)) {
-            return pl_error_set(err, PL_ERR_NUMERIC, "the model's logits at token %zu are not "
-                                                     "finite",
+            return pl_error_set(err, PL_ERR_NUMERIC,
+                                "the model's logits at token %zu are not "
+                                "finite",
                                 next - 1);
         }
         p->out[next].loss = loss;

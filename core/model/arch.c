@@ -4,24 +4,26 @@
 
 #define ATTENTION_LAYERS                                                                           \
     [PL_ROLE_Q] = {"self_attn.q_proj", "attn_q"}, [PL_ROLE_K] = {"self_attn.k_proj", "attn_k"},    \
-    [PL_ROLE_V] = {"self_attn.v_proj", "attn_v"}, [PL_ROLE_O] = {"self_attn.o_proj", "attn_output"}
+    [PL_ROLE_V] = {"self_attn.v_proj", "attn_v"},                                                  \
+    [PL_ROLE_O] = {"self_attn.o_proj", "attn_output"}
 
 #define LAYERS                                                                                     \
-    .layers = {ATTENTION_LAYERS, [PL_ROLE_GATE] = {"mlp.gate_proj", "ffn_gate"},                   \
-               [PL_ROLE_UP] = {"mlp.up_proj", "ffn_up"},                                           \
-               [PL_ROLE_DOWN] = {"mlp.down_proj", "ffn_down"}}
+    .layers = {                                                                                    \
+        ATTENTION_LAYERS, [PL_ROLE_GATE] = {"mlp.gate_proj", "ffn_gate"},                          \
+        [PL_ROLE_UP] = {"mlp.up_proj", "ffn_up"}, [PL_ROLE_DOWN] = {"mlp.down_proj", "ffn_down"}}
 
 #define ENDS                                                                                       \
     .embedding = {"model.embed_tokens", "token_embd"}, .norm = {"model.norm", "output_norm"},      \
     .lm_head = {"lm_head", "output"}
 
 #define PRE_NORMS                                                                                  \
-    [PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"},                                        \
-    [PL_NORM_MLP] = {"post_attention_layernorm", "ffn_norm"}
+    [PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"}, [PL_NORM_MLP] = {                      \
+                                                                "post_attention_layernorm",        \
+                                                                "ffn_norm"}
 
 #define QK_NORMS                                                                                   \
-    [PL_NORM_Q] = {"self_attn.q_norm", "attn_q_norm"},                                             \
-    [PL_NORM_K] = {"self_attn.k_norm", "attn_k_norm"}
+    [PL_NORM_Q] = {"self_attn.q_norm", "attn_q_norm"}, [PL_NORM_K] = {"self_attn.k_norm",          \
+                                                                      "attn_k_norm"}
 
 #define POST_NORMS                                                                                 \
     [PL_NORM_ATTENTION_OUT] = {"post_attention_layernorm", "post_attention_norm"},                 \

@@ -34,13 +34,13 @@ typedef enum pl_window_rule {
 
 /* Mixtures of experts: in HF's names the expert's number stands between prefix and layer name. */
 typedef struct pl_expert_names {
-    pl_names prefix;                  /* "mlp.experts" */
-    pl_names layers[PL_ROLE_COUNT];   /* gate, up, down; GGUF's hold all experts in one tensor */
-    pl_names router;                  /* [experts, hidden] */
-    pl_names shared[PL_ROLE_COUNT];   /* gate, up, down of the shared expert; NULL: none */
-    pl_names shared_gate;             /* [1, hidden] */
-    const char *count;  /* config.json's field for their number */
-    const char *inner;  /* and for their width; NULL: intermediate_size */
+    pl_names prefix;                /* "mlp.experts" */
+    pl_names layers[PL_ROLE_COUNT]; /* gate, up, down; GGUF's hold all experts in one tensor */
+    pl_names router;                /* [experts, hidden] */
+    pl_names shared[PL_ROLE_COUNT]; /* gate, up, down of the shared expert; NULL: none */
+    pl_names shared_gate;           /* [1, hidden] */
+    const char *count;              /* config.json's field for their number */
+    const char *inner;              /* and for their width; NULL: intermediate_size */
     bool normalized;    /* the chosen weights always sum to 1; else norm_topk_prob says */
     bool sparse_blocks; /* decoder_sparse_step and mlp_only_layers leave some blocks without */
 } pl_expert_names;
@@ -63,11 +63,11 @@ struct pl_arch {
     bool query_scalar;      /* has query_pre_attn_scalar */
     bool soft_caps;         /* has attn_logit_softcapping, final_logit_softcapping */
     bool tied_by_default;
-    bool kv_heads_needed;   /* transformers' default for num_key_value_heads is a number */
+    bool kv_heads_needed; /* transformers' default for num_key_value_heads is a number */
     pl_window_rule windows;
-    size_t default_window;  /* 0: none */
+    size_t default_window; /* 0: none */
     size_t window_pattern;
-    size_t default_positions, default_head_dim; /* 0: hidden size / heads */
+    size_t default_positions, default_head_dim;            /* 0: hidden size / heads */
     size_t default_heads, default_kv_heads, default_vocab; /* 0: they must be given */
     size_t wide_blocks; /* GGUF: so many blocks mean query_pre_attn_scalar = hidden / heads */
     double default_theta, default_local_theta; /* 0: 10000; no RoPE of its own in windows */

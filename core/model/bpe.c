@@ -130,8 +130,8 @@ static pl_status grow(void **items, size_t *capacity, size_t need, size_t size, 
 pl_status pl_bpe_emit(pl_bpe_work *work, int32_t id, pl_error *err)
 {
     void *ids = work->ids;
-    pl_status status = grow(&ids, &work->capacity, work->count + 1, sizeof *work->ids, work->meter,
-                            err);
+    pl_status status =
+        grow(&ids, &work->capacity, work->count + 1, sizeof *work->ids, work->meter, err);
     work->ids = ids;
     if (status == PL_OK) {
         work->ids[work->count++] = id;
@@ -298,12 +298,12 @@ pl_status pl_bpe_work_reserve(pl_bpe_work *work, size_t size, pl_error *err)
     /* Every merge removes a symbol and proposes two pairs at most. */
     void *symbols = work->symbols;
     void *heap = work->heap;
-    pl_status status = grow(&symbols, &work->symbol_capacity, size + 1, sizeof(pl_symbol),
-                            work->meter, err);
+    pl_status status =
+        grow(&symbols, &work->symbol_capacity, size + 1, sizeof(pl_symbol), work->meter, err);
     work->symbols = symbols;
     if (status == PL_OK) {
-        status = grow(&heap, &work->heap_capacity, 3 * size + 2, sizeof(pl_candidate),
-                      work->meter, err);
+        status =
+            grow(&heap, &work->heap_capacity, 3 * size + 2, sizeof(pl_candidate), work->meter, err);
         work->heap = heap;
     }
     return status;

@@ -32,8 +32,8 @@ static void layer_weight(const pl_model *model, size_t layer, pl_named_tensor *o
 {
     const pl_layer *info = &model->layers[layer];
     const pl_arch *arch = model->config.arch;
-    pl_names fused = info->role <= PL_ROLE_V    ? arch->fused_qkv
-                     : info->role == PL_ROLE_O  ? (pl_names){NULL, NULL}
+    pl_names fused = info->role <= PL_ROLE_V     ? arch->fused_qkv
+                     : info->role == PL_ROLE_O   ? (pl_names){NULL, NULL}
                      : info->role < PL_ROLE_DOWN ? arch->fused_gate_up
                                                  : (pl_names){NULL, NULL};
     out->layer = layer;

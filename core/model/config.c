@@ -57,7 +57,8 @@ static pl_status read_llama3(const json_t *rope, const char *path, pl_config *ou
     pl_status status =
         pl_config_real(rope, path, "low_freq_factor", 0, &out->rope_low_freq_factor, err);
     PL_THEN(pl_config_real(rope, path, "high_freq_factor", 0, &out->rope_high_freq_factor, err));
-    PL_THEN(pl_config_size(rope, path, "original_max_position_embeddings", out->max_positions, &out->rope_original_positions, err));
+    PL_THEN(pl_config_size(rope, path, "original_max_position_embeddings", out->max_positions,
+                           &out->rope_original_positions, err));
     if (status == PL_OK && !(out->rope_high_freq_factor > out->rope_low_freq_factor)) {
         status = refuse(err, path, "high_freq_factor", "more than low_freq_factor");
     }
@@ -92,8 +93,8 @@ static pl_status read_rope(const json_t *json, const char *path, pl_config *out,
     if (strcmp(name, "default") == 0) {
         return PL_OK;
     }
-    if (out->arch->long_rope && (strcmp(name, "longrope") == 0 || strcmp(name, "su") == 0 ||
-                                 strcmp(name, "yarn") == 0)) {
+    if (out->arch->long_rope &&
+        (strcmp(name, "longrope") == 0 || strcmp(name, "su") == 0 || strcmp(name, "yarn") == 0)) {
         return pl_config_read_long_rope(json, rope, path, out, err);
     }
     if (!out->arch->long_rope && strcmp(name, "yarn") == 0) {
@@ -132,9 +133,9 @@ static pl_status refuse_if(const json_t *json, const char *path, const char *fie
 static const json_t *find_partial(const json_t *json)
 {
     const json_t *value = json_object_get(json, "partial_rotary_factor");
-    return value != NULL ? value
-                         : json_object_get(json_object_get(json, "rope_parameters"),
-                                           "partial_rotary_factor");
+    return value != NULL
+               ? value
+               : json_object_get(json_object_get(json, "rope_parameters"), "partial_rotary_factor");
 }
 
 /* Weights that some tool packed, in a way their tensors' names do not tell. */
@@ -162,9 +163,9 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
     const pl_arch *arch = config->arch;
     const char *field = arch->gelu ? "hidden_activation" : "hidden_act";
     const char *act = json_string_value(json_object_get(json, field));
-    bool act_fits = act == NULL || (arch->gelu ? strcmp(act, "gelu_pytorch_tanh") == 0
-                                               : strcmp(act, "silu") == 0 ||
-                                                     strcmp(act, "swish") == 0);
+    bool act_fits =
+        act == NULL || (arch->gelu ? strcmp(act, "gelu_pytorch_tanh") == 0
+                                   : strcmp(act, "silu") == 0 || strcmp(act, "swish") == 0);
     const json_t *partial = find_partial(json);
     const struct {
         const char *field;
@@ -239,7 +240,8 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
                               path, out->hidden_size, out->heads);
     }
     head_dim = head_dim > 0 ? head_dim : out->hidden_size / out->heads;
-    PL_THEN(pl_config_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim, err));
+    PL_THEN(
+        pl_config_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim, err));
     out->rotary_dim = out->head_dim;
     if (status == PL_OK && arch->partial_rotary && json_is_number(partial)) {
         double share = json_number_value(partial);

@@ -15,11 +15,22 @@
 enum { PL_MAX_HEAD_DIM = 512, PL_MAX_BLOCKS = 4096 };
 
 typedef enum pl_rope_kind {
-    PL_ROPE_PLAIN, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_LONG, PL_ROPE_YARN, PL_ROPE_DYNAMIC,
+    PL_ROPE_PLAIN,
+    PL_ROPE_LINEAR,
+    PL_ROPE_LLAMA3,
+    PL_ROPE_LONG,
+    PL_ROPE_YARN,
+    PL_ROPE_DYNAMIC,
 } pl_rope_kind;
 
 typedef enum pl_role {
-    PL_ROLE_Q, PL_ROLE_K, PL_ROLE_V, PL_ROLE_O, PL_ROLE_GATE, PL_ROLE_UP, PL_ROLE_DOWN,
+    PL_ROLE_Q,
+    PL_ROLE_K,
+    PL_ROLE_V,
+    PL_ROLE_O,
+    PL_ROLE_GATE,
+    PL_ROLE_UP,
+    PL_ROLE_DOWN,
     PL_ROLE_COUNT,
 } pl_role;
 
@@ -41,12 +52,12 @@ typedef struct pl_config {
     size_t rotary_dim; /* dimensions of a head that RoPE turns; head_dim but for phi3 */
     size_t max_positions;
     double rms_norm_eps;
-    bool unit_norms;        /* norms multiply by 1 + the stored gain (gemma in safetensors) */
+    bool unit_norms; /* norms multiply by 1 + the stored gain (gemma in safetensors) */
     pl_activation activation;
-    double attention_scale; /* of q k^T: 1 / sqrt(head_dim) but for gemma */
-    double embedding_scale; /* 1, or gemma's sqrt(hidden size) */
+    double attention_scale;           /* of q k^T: 1 / sqrt(head_dim) but for gemma */
+    double embedding_scale;           /* 1, or gemma's sqrt(hidden size) */
     double attention_cap, logits_cap; /* x -> cap tanh(x / cap) of scores and logits; 0: none */
-    size_t window;          /* keys that a query of a sliding block sees; 0: no block slides */
+    size_t window; /* keys that a query of a sliding block sees; 0: no block slides */
     uint8_t block_kind[PL_MAX_BLOCKS]; /* PL_BLOCK_ flags of each block */
     size_t experts, experts_used;      /* of a mixture of experts, else 0 */
     size_t expert_size, shared_size;   /* inner width of an expert, of the shared one (0: none) */
@@ -66,7 +77,7 @@ typedef struct pl_config {
     float rope_divisor[PL_MAX_HEAD_DIM / 2];
     float rope_long_divisor[PL_MAX_HEAD_DIM / 2]; /* long: of windows beyond the original
                                                      positions, where rope_divisor is of others */
-    double rope_amplitude; /* of cosines and sines: 1, but for long and yarn */
+    double rope_amplitude;  /* of cosines and sines: 1, but for long and yarn */
     int64_t bos_id, eos_id; /* -1: not known; for the export of a config.json */
 } pl_config;
 

@@ -231,8 +231,8 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
         status = pl_config_size(json, path, names->inner, 0, &out->expert_size, err);
     }
     if (status == PL_OK && names->shared_gate.hf != NULL) {
-        status = pl_config_size(json, path, "shared_expert_intermediate_size", 0,
-                                &out->shared_size, err);
+        status = pl_config_size(json, path, "shared_expert_intermediate_size", 0, &out->shared_size,
+                                err);
     }
     out->experts_normalized =
         names->normalized || json_is_true(json_object_get(json, "norm_topk_prob"));

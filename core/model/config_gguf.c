@@ -193,13 +193,14 @@ static pl_status read_long_rope(const source *from, pl_config *config, pl_error 
     pl_status status =
         read_factors(from, "rope_factors_short.weight", count, config->rope_divisor, err);
     PL_THEN(read_factors(from, "rope_factors_long.weight", count, config->rope_long_divisor, err));
-    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions, &config->rope_original_positions, err));
+    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions,
+                      &config->rope_original_positions, err));
     config->rope = PL_ROPE_LONG;
     config->rope_divisors = count;
-    return status == PL_OK ? read_real(from, "rope.scaling.attn_factor",
-                                       pl_config_long_amplitude(config), &config->rope_amplitude,
-                                       err)
-                           : status;
+    return status == PL_OK
+               ? read_real(from, "rope.scaling.attn_factor", pl_config_long_amplitude(config),
+                           &config->rope_amplitude, err)
+               : status;
 }
 
 /* Keys of YaRN that change the numbers in a way no model of these architectures has. */
@@ -214,8 +215,8 @@ static pl_status refuse_yarn_keys(const source *from, pl_error *err)
         double number = json_number_value(value);
         bool neutral = i == 0 ? number == 0 : number == 1 || (i == 1 && number < 0);
         if (value != NULL && !neutral) {
-            return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: %s = %g is not supported",
-                                from->path, name, number);
+            return pl_error_set(err, PL_ERR_UNSUPPORTED, "%s: %s = %g is not supported", from->path,
+                                name, number);
         }
     }
     return PL_OK;
@@ -227,7 +228,8 @@ static pl_status read_yarn(const source *from, pl_config *config, pl_error *err)
     double factor = 1;
     pl_status status = refuse_yarn_keys(from, err);
     PL_THEN(read_real(from, "rope.scaling.factor", 0, &config->rope_factor, err));
-    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions, &config->rope_original_positions, err));
+    PL_THEN(read_size(from, "rope.scaling.original_context_length", config->max_positions,
+                      &config->rope_original_positions, err));
     PL_THEN(read_real(from, "rope.scaling.yarn_beta_fast", 32, &config->rope_beta_fast, err));
     PL_THEN(read_real(from, "rope.scaling.yarn_beta_slow", 1, &config->rope_beta_slow, err));
     PL_THEN(read_real(from, "rope.scaling.attn_factor", 1, &factor, err));
@@ -430,8 +432,8 @@ static pl_status read_scales(const source *from, pl_config *config, pl_error *er
     size_t scalar = arch->wide_blocks > 0 && config->blocks == arch->wide_blocks
                         ? config->hidden_size / config->heads
                         : config->head_dim;
-    pl_status status = read_real(from, "attention.scale", 1 / sqrt((double)scalar),
-                                 &config->attention_scale, err);
+    pl_status status =
+        read_real(from, "attention.scale", 1 / sqrt((double)scalar), &config->attention_scale, err);
     config->embedding_scale = arch->scaled_embedding ? sqrt((double)config->hidden_size) : 1;
     if (status == PL_OK && arch->soft_caps) {
         status = read_cap(from, "attn_logit_softcapping", arch->default_attention_cap,

@@ -40,14 +40,15 @@ pl_status pl_config_read_long_rope(const json_t *json, const json_t *rope, const
     }
     out->rope = PL_ROPE_LONG;
     out->rope_divisors = count;
-    pl_status status =
-        read_divisors(rope, path, "short_factor", count, out->rope_divisor, err);
+    pl_status status = read_divisors(rope, path, "short_factor", count, out->rope_divisor, err);
     PL_THEN(read_divisors(rope, path, "long_factor", count, out->rope_long_divisor, err));
     /* phi3's configs say it beside rope_scaling; rope_parameters (new) inside. */
     const char *field = "original_max_position_embeddings";
     bool inside = json_object_get(rope, field) != NULL;
-    PL_THEN(pl_config_size(inside ? rope : json, path, field, 4096, &out->rope_original_positions, err));
-    PL_THEN(pl_config_real(rope, path, "attention_factor", pl_config_long_amplitude(out), &out->rope_amplitude, err));
+    PL_THEN(pl_config_size(inside ? rope : json, path, field, 4096, &out->rope_original_positions,
+                           err));
+    PL_THEN(pl_config_real(rope, path, "attention_factor", pl_config_long_amplitude(out),
+                           &out->rope_amplitude, err));
     return status;
 }
 
@@ -57,8 +58,8 @@ double pl_config_yarn_amplitude(double factor, double mscale)
 }
 
 /* A number that counts; 0 where it is missing, null or 0, which transformers takes for missing. */
-static pl_status read_optional(const json_t *rope, const char *path, const char *field,
-                               double *out, pl_error *err)
+static pl_status read_optional(const json_t *rope, const char *path, const char *field, double *out,
+                               pl_error *err)
 {
     const json_t *value = json_object_get(rope, field);
     bool none = value == NULL || json_is_null(value) ||
@@ -76,7 +77,8 @@ pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *o
     bool given = json_object_get(rope, original) != NULL;
     out->rope = PL_ROPE_YARN;
     pl_status status = pl_config_real(rope, path, "factor", 0, &out->rope_factor, err);
-    PL_THEN(pl_config_size(rope, path, original, given ? 0 : out->max_positions, &out->rope_original_positions, err));
+    PL_THEN(pl_config_size(rope, path, original, given ? 0 : out->max_positions,
+                           &out->rope_original_positions, err));
     if (status == PL_OK && given) {
         out->rope_factor = (double)out->max_positions / (double)out->rope_original_positions;
     }

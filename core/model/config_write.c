@@ -32,10 +32,10 @@ static json_t *rope_json(const pl_config *config)
         return json_pack("{s:s, s:f}", "rope_type", "dynamic", "factor", config->rope_factor);
     }
     if (config->rope == PL_ROPE_YARN) {
-        json_t *yarn = json_pack("{s:s, s:f, s:f, s:f, s:f}", "rope_type", "yarn", "factor",
-                                 config->rope_factor, "beta_fast", config->rope_beta_fast,
-                                 "beta_slow", config->rope_beta_slow, "attention_factor",
-                                 config->rope_amplitude);
+        json_t *yarn =
+            json_pack("{s:s, s:f, s:f, s:f, s:f}", "rope_type", "yarn", "factor",
+                      config->rope_factor, "beta_fast", config->rope_beta_fast, "beta_slow",
+                      config->rope_beta_slow, "attention_factor", config->rope_amplitude);
         if (config->rope_original_positions != config->max_positions) {
             pl_json_set(yarn, "original_max_position_embeddings",
                         size_or_null(config->rope_original_positions));

@@ -79,8 +79,8 @@ static bool read_number(const char *word, size_t size, bool experts, wanted *out
  * "15.experts.3.w1", "15.3.down", "blk.15.ffn_up_exps.3". */
 static bool parse(const pl_arch *arch, const char *name, wanted *out)
 {
-    static const char *const fillers[] = {"model",     "layers", "blk",
-                                          "self_attn", "mlp",    "experts", "block_sparse_moe"};
+    static const char *const fillers[] = {"model",   "layers",          "blk", "self_attn", "mlp",
+                                          "experts", "block_sparse_moe"};
     const size_t plain_fillers = 5;
     bool experts = arch->experts != NULL;
     size_t n_fillers = experts ? sizeof fillers / sizeof fillers[0] : plain_fillers;
@@ -184,12 +184,12 @@ pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *i
         mixed = mixed || (layer->role == want.role && want.expert == PL_NO_EXPERT);
     }
     if (mixed) {
-        return pl_error_set(err, PL_ERR_USAGE,
-                            "'%.100s' names a layer of every expert of block %zu; name the expert "
-                            "as well, as in %zu.0.%s",
-                            name, want.block, want.block,
-                            strrchr(model->layers[first + 4 + (size_t)(want.role - PL_ROLE_GATE)]
-                                        .name, '.') + 1);
+        return pl_error_set(
+            err, PL_ERR_USAGE,
+            "'%.100s' names a layer of every expert of block %zu; name the expert "
+            "as well, as in %zu.0.%s",
+            name, want.block, want.block,
+            strrchr(model->layers[first + 4 + (size_t)(want.role - PL_ROLE_GATE)].name, '.') + 1);
     }
     return not_found(model, name, &want, err);
 }

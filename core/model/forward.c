@@ -345,9 +345,8 @@ pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x, 
         norm_input(&s, PL_NORM_MLP, x);
         return see_input(&s, PL_SITE_GATE_UP, forward->normed, s.c->hidden_size, err);
     default:
-        return has_experts(&s)
-                   ? run_experts(&s, x, PL_SITE_DOWN, err)
-                   : see_input(&s, PL_SITE_DOWN, between, s.c->intermediate_size, err);
+        return has_experts(&s) ? run_experts(&s, x, PL_SITE_DOWN, err)
+                               : see_input(&s, PL_SITE_DOWN, between, s.c->intermediate_size, err);
     }
 }
 

@@ -88,7 +88,6 @@ PL_NODISCARD pl_status pl_forward_part_run(pl_forward *forward, pl_site_role rol
 typedef pl_status (*pl_logits_fn)(void *ctx, size_t first_row, const float *logits, size_t count,
                                   size_t vocab, pl_error *err);
 PL_NODISCARD pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows,
-                                         pl_logits_fn out, void *ctx, pl_task *task,
-                                         pl_error *err);
+                                         pl_logits_fn out, void *ctx, pl_task *task, pl_error *err);
 
 #endif

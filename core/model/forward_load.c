@@ -51,7 +51,7 @@ static mlp_sizes measure_mlp(const pl_config *c)
     mlp_sizes m = {0};
     for (size_t b = 0; b < c->blocks; b++) {
         bool mixed = (c->block_kind[b] & PL_BLOCK_EXPERTS) != 0;
-        size_t inner = !mixed                           ? c->intermediate_size
+        size_t inner = !mixed                            ? c->intermediate_size
                        : c->shared_size > c->expert_size ? c->shared_size
                                                          : c->expert_size;
         size_t all = mixed ? c->experts * c->expert_size + c->shared_size : inner;
@@ -103,8 +103,8 @@ static bool allocate(pl_forward *f, const pl_config *c)
         }
     }
     f->final_norm = pl_forward_floats(hidden, 1, &failed);
-    bool two = c->rope_local_theta > 0 ||
-               (c->rope == PL_ROPE_LONG && length > c->rope_original_positions);
+    bool two =
+        c->rope_local_theta > 0 || (c->rope == PL_ROPE_LONG && length > c->rope_original_positions);
     for (size_t kind = 0; kind < (two ? 2 : 1); kind++) {
         f->cosine[kind] = pl_forward_floats(length, c->rotary_dim / 2, &failed);
         f->sine[kind] = pl_forward_floats(length, c->rotary_dim / 2, &failed);
@@ -160,13 +160,11 @@ void pl_forward_destroy(pl_forward *f)
     if (f == NULL) {
         return;
     }
-    float *const owned[] = {f->w_qkv,      f->w_o,         f->w_gate_up, f->w_down,
-                            f->router,     f->final_norm,  f->lm_head,
-                            f->cosine[0],  f->cosine[1],   f->sine[0],   f->sine[1],
-                            f->normed,     f->qkv,         f->k,         f->v,
-                            f->attended,   f->gate_up,     f->act,       f->scratch,
-                            f->shared_gate, f->routed,     f->mixed,     f->shares,
-                            f->logits,     f->logits_in};
+    float *const owned[] = {f->w_qkv,      f->w_o,     f->w_gate_up, f->w_down,    f->router,
+                            f->final_norm, f->lm_head, f->cosine[0], f->cosine[1], f->sine[0],
+                            f->sine[1],    f->normed,  f->qkv,       f->k,         f->v,
+                            f->attended,   f->gate_up, f->act,       f->scratch,   f->shared_gate,
+                            f->routed,     f->mixed,   f->shares,    f->logits,    f->logits_in};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         free(owned[i]);
     }

@@ -48,10 +48,10 @@ typedef struct pl_attention {
     const float *k, *v; /* [T, kv_heads * D] */
     float *out;         /* [T, heads * D] */
     size_t length, heads, kv_heads, head_dim;
-    size_t window; /* keys a query sees, itself included; SIZE_MAX: all before it */
-    float scale;   /* of Q K^T */
-    double cap;    /* of the scores; 0: none */
-    float *scratch; /* [threads, scratch_stride] */
+    size_t window;         /* keys a query sees, itself included; SIZE_MAX: all before it */
+    float scale;           /* of Q K^T */
+    double cap;            /* of the scores; 0: none */
+    float *scratch;        /* [threads, scratch_stride] */
     size_t scratch_stride; /* pl_attend_scratch() at least */
     size_t threads;        /* scratch areas */
 } pl_attention;
@@ -75,8 +75,8 @@ struct pl_forward {
     /* Biases behind a site's layers, side by side as their outputs are; 0 for a layer without. */
     float *biases[PL_SITE_ROLE_COUNT];
     bool biased[PL_SITE_ROLE_COUNT]; /* the loaded block has some there */
-    float *norms[PL_NORM_COUNT]; /* NULL where the architecture has none */
-    float *router, *shared_gate; /* [experts, H], [H]; NULL without experts */
+    float *norms[PL_NORM_COUNT];     /* NULL where the architecture has none */
+    float *router, *shared_gate;     /* [experts, H], [H]; NULL without experts */
     float *final_norm;
     float *lm_head; /* [vocab, H] or NULL until it is needed */
 
@@ -94,10 +94,10 @@ struct pl_forward {
     size_t scratch_threads, scratch_stride;
 
     /* Of a mixture of experts; NULL without. */
-    float *routed;     /* [max_length, H], an expert's inputs, then its outputs */
-    float *mixed;      /* [max_length, H], the sum over experts */
-    float *shares;     /* [max_length, experts], the weights of the chosen ones, else 0 */
-    uint32_t *tokens;  /* [max_length], the rows of the window an expert gets */
+    float *routed;        /* [max_length, H], an expert's inputs, then its outputs */
+    float *mixed;         /* [max_length, H], the sum over experts */
+    float *shares;        /* [max_length, experts], the weights of the chosen ones, else 0 */
+    uint32_t *tokens;     /* [max_length], the rows of the window an expert gets */
     const uint32_t *rows; /* what an input hook now sees: tokens, or NULL for the whole window */
 
     float *logits;    /* [logits_rows, vocab] or NULL until needed */

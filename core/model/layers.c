@@ -246,8 +246,8 @@ static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t
         site->expert != expert) {
         const char *what = site_names[site_of[role]];
         site = &model->sites[model->n_sites++];
-        *site = (pl_site){.block = block, .role = site_of[role], .expert = expert,
-                          .cols = layer->cols};
+        *site =
+            (pl_site){.block = block, .role = site_of[role], .expert = expert, .cols = layer->cols};
         if (expert < PL_SHARED_EXPERT) {
             snprintf(site->name, sizeof site->name, "model.layers.%zu.experts.%zu.%s", block,
                      expert, what);
@@ -315,7 +315,9 @@ static pl_status build_block(pl_model *model, size_t block, pl_error *err)
     for (int role = PL_ROLE_Q; role <= PL_ROLE_O && status == PL_OK; role++) {
         status = build_layer(model, block, (pl_role)role, PL_NO_EXPERT, 0, err);
     }
-    PL_THEN((config->block_kind[block] & PL_BLOCK_EXPERTS) != 0 ? build_experts(model, block, err) : build_mlp(model, block, PL_NO_EXPERT, config->intermediate_size, err));
+    PL_THEN((config->block_kind[block] & PL_BLOCK_EXPERTS) != 0
+                ? build_experts(model, block, err)
+                : build_mlp(model, block, PL_NO_EXPERT, config->intermediate_size, err));
     for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
         if (config->arch->norms[role].hf != NULL) {
             tensor_name(model, config->arch->norms[role], block, "weight", name);

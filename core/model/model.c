@@ -58,7 +58,9 @@ static pl_status open_parts(pl_model *model, const char *path, pl_error *err)
     pl_status status = pl_hub_resolve(path, &resolved, err);
     PL_THEN(pl_checkpoint_open(resolved.data, &model->checkpoint, err));
     pl_buf_deinit(&resolved);
-    PL_THEN(pl_checkpoint_container(model->checkpoint) == PL_GGUF ? pl_config_from_gguf(model->checkpoint, &model->config, err) : read_json_config(model, err));
+    PL_THEN(pl_checkpoint_container(model->checkpoint) == PL_GGUF
+                ? pl_config_from_gguf(model->checkpoint, &model->config, err)
+                : read_json_config(model, err));
     PL_THEN(pl_model_build_layers(model, err));
     return status == PL_OK ? pl_model_list_unread(model, err) : status;
 }
@@ -173,7 +175,8 @@ static pl_status make_tokenizer(pl_model *model, pl_error *err)
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s: the model has no tokenizer: expected a tokenizer.json", folder);
     }
-    PL_THEN(pl_tokenizer_from_folder(folder, model->config.arch->tokenizer, &model->tokenizer, err));
+    PL_THEN(
+        pl_tokenizer_from_folder(folder, model->config.arch->tokenizer, &model->tokenizer, err));
     pl_buf_deinit(&path);
     return status;
 }

@@ -16,7 +16,11 @@
 #include <stddef.h>
 
 typedef enum pl_site_role {
-    PL_SITE_QKV, PL_SITE_O, PL_SITE_GATE_UP, PL_SITE_DOWN, PL_SITE_ROLE_COUNT,
+    PL_SITE_QKV,
+    PL_SITE_O,
+    PL_SITE_GATE_UP,
+    PL_SITE_DOWN,
+    PL_SITE_ROLE_COUNT,
 } pl_site_role;
 
 /* pl_layer.expert and pl_site.expert where it is no expert's number. */
@@ -33,18 +37,18 @@ typedef struct pl_layer {
     size_t rows, cols;       /* out, in */
     size_t block;
     pl_role role;
-    size_t expert;           /* its number, PL_SHARED_EXPERT or PL_NO_EXPERT */
-    size_t site;             /* index of its site */
-    size_t unpermute_heads;  /* GGUF llama q/k: rows stored permuted over so many heads; 0: not */
+    size_t expert;          /* its number, PL_SHARED_EXPERT or PL_NO_EXPERT */
+    size_t site;            /* index of its site */
+    size_t unpermute_heads; /* GGUF llama q/k: rows stored permuted over so many heads; 0: not */
 } pl_layer;
 
 typedef struct pl_site {
-    char name[128];      /* "model.layers.15.qkv"; of a bare model the inputs' (cut) */
+    char name[128]; /* "model.layers.15.qkv"; of a bare model the inputs' (cut) */
     size_t block;
     pl_site_role role;
-    size_t expert;       /* as in pl_layer */
-    size_t cols;         /* width of the shared input */
-    size_t layers[3];    /* indices */
+    size_t expert;    /* as in pl_layer */
+    size_t cols;      /* width of the shared input */
+    size_t layers[3]; /* indices */
     size_t n_layers;
 } pl_site;
 
@@ -64,8 +68,8 @@ const pl_tokenizer *pl_model_tokenizer(const pl_model *model); /* NULL if the fo
 PL_NODISCARD pl_status pl_model_need_tokenizer(const pl_model *model, const pl_tokenizer **out,
                                                pl_error *err);
 pl_checkpoint *pl_model_checkpoint(const pl_model *model);
-const char *pl_model_path(const pl_model *model); /* as given */
-const char *pl_model_name(const pl_model *model); /* file or folder name, escaped, for titles */
+const char *pl_model_path(const pl_model *model);    /* as given */
+const char *pl_model_name(const pl_model *model);    /* file or folder name, escaped, for titles */
 uint64_t pl_model_parameters(const pl_model *model); /* elements of all its tensors */
 
 /* Tensors of the checkpoint that nothing reads, by kind: numbers between the dots of their names
@@ -101,8 +105,7 @@ bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glo
  * to out[rows], which is for a layer that has one. */
 PL_NODISCARD pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out,
                                             pl_error *err);
-PL_NODISCARD pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out,
-                                          pl_error *err);
+PL_NODISCARD pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out, pl_error *err);
 
 /* One of the model's tensors under its Hugging Face name. */
 typedef struct pl_named_tensor {
@@ -114,7 +117,7 @@ typedef struct pl_named_tensor {
     size_t layers;           /* how many layers from there on it holds (a fused tensor: 2 or 3) */
     size_t n_dims;           /* its shape under that name */
     uint64_t dims[2];
-    float add;               /* what each stored value misses: -1 for a gemma norm in GGUF */
+    float add; /* what each stored value misses: -1 for a gemma norm in GGUF */
 } pl_named_tensor;
 
 /* A checkpoint's tensor of a name as Hugging Face has it for a plain model, also where it is inside
@@ -131,8 +134,7 @@ PL_NODISCARD pl_status pl_model_read_named(pl_model *model, const pl_named_tenso
                                            size_t first, size_t count, float *out, pl_error *err);
 
 /* Identity of a model, computed on first use (reads every byte) and kept while it is open. */
-PL_NODISCARD pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task,
-                                         pl_error *err);
+PL_NODISCARD pl_status pl_model_identity(pl_model *model, pl_id *out, pl_task *task, pl_error *err);
 
 /* The same where it has been computed already, else false.  Any thread. */
 bool pl_model_known_identity(const pl_model *model, pl_id *out);

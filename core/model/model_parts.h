@@ -32,8 +32,8 @@ struct pl_model {
     size_t n_layers;
     pl_site *sites; /* [n_sites] */
     size_t n_sites;
-    pl_block_parts *blocks; /* [blocks] */
-    const pl_tensor *embedding, *norm, *lm_head;    /* lm_head is the embedding if tied */
+    pl_block_parts *blocks;                      /* [blocks] */
+    const pl_tensor *embedding, *norm, *lm_head; /* lm_head is the embedding if tied */
 
     pl_unread *unread; /* [n_unread] */
     size_t n_unread;

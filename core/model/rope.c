@@ -83,8 +83,7 @@ static double dynamic_theta(const pl_config *config, size_t length)
 size_t pl_config_longest(const pl_config *config)
 {
     double longest = (double)config->max_positions * config->rope_factor;
-    return config->rope == PL_ROPE_DYNAMIC ? (size_t)fmin(longest, 1 << 24)
-                                           : config->max_positions;
+    return config->rope == PL_ROPE_DYNAMIC ? (size_t)fmin(longest, 1 << 24) : config->max_positions;
 }
 
 void pl_config_frequencies(const pl_config *config, size_t length, float *out)

@@ -162,8 +162,8 @@ static pl_status encode_between(encoding *e, const char *text, size_t size, bool
     }
     pl_status status = PL_OK;
     if (t->n_normalizers > 0) {
-        status = pl_normalize(t->normalizers, t->n_normalizers, text, size, &e->normal, &e->meter,
-                              err);
+        status =
+            pl_normalize(t->normalizers, t->n_normalizers, text, size, &e->normal, &e->meter, err);
         text = e->normal.data;
         size = e->normal.size;
     }
@@ -213,8 +213,8 @@ static pl_status encode_all(encoding *e, const char *text, size_t size, pl_error
     size_t taken = 0;
     pl_found found;
     while (status == PL_OK) {
-        status = pl_trie_next(&t->raw_trie, t->added, text, size, &from, taken, &found, &e->meter,
-                              err);
+        status =
+            pl_trie_next(&t->raw_trie, t->added, text, size, &from, taken, &found, &e->meter, err);
         PL_THEN(encode_between(e, text + taken, found.start - taken, taken == 0, err));
         if (status != PL_OK || found.added < 0) {
             break;

@@ -52,7 +52,10 @@ const pl_frame *pl_tokenizer_frame(const pl_tokenizer *tokenizer);
  * text ("NFC, Split, ByteLevel", after GGUF's name for it); the special tokens around a text; the
  * files it was read from.  Appended to out. */
 typedef enum pl_tokenizer_fact {
-    PL_TOKENIZER_KIND, PL_TOKENIZER_SPLITS, PL_TOKENIZER_SPECIALS, PL_TOKENIZER_FILES,
+    PL_TOKENIZER_KIND,
+    PL_TOKENIZER_SPLITS,
+    PL_TOKENIZER_SPECIALS,
+    PL_TOKENIZER_FILES,
     PL_TOKENIZER_FACTS,
 } pl_tokenizer_fact;
 void pl_tokenizer_tell(const pl_tokenizer *tokenizer, pl_tokenizer_fact fact, pl_buf *out);
@@ -66,8 +69,8 @@ bool pl_tokenizer_adds_bos(const pl_tokenizer *tokenizer, int32_t *bos);
  * PL_ERR_UNSUPPORTED, after seconds.  Caller frees *ids, an array of *count.  Linear time for long
  * texts. */
 PL_NODISCARD pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text,
-                                           size_t size, size_t memory, int32_t **ids,
-                                           size_t *count, pl_task *task, pl_error *err);
+                                           size_t size, size_t memory, int32_t **ids, size_t *count,
+                                           pl_task *task, pl_error *err);
 
 /* The bytes a token stands for (may be a part of a UTF-8 sequence), appended to out. */
 void pl_tokenizer_decode(const pl_tokenizer *tokenizer, int32_t id, pl_buf *out);

@@ -209,7 +209,8 @@ static pl_status read_frame(const json_t *metadata, pl_tokenizer *t, bool adds_b
     pl_frame *frame = &t->frame;
     pl_status status = read_side(metadata, "tokenizer.ggml.add_bos_token", adds_bos, t->bos,
                                  frame->front, &frame->n_front, err);
-    PL_THEN(read_side(metadata, "tokenizer.ggml.add_eos_token", false, t->eos, frame->back, &frame->n_back, err));
+    PL_THEN(read_side(metadata, "tokenizer.ggml.add_eos_token", false, t->eos, frame->back,
+                      &frame->n_back, err));
     if (json_object_get(metadata, "tokenizer.ggml.add_bos_token") != NULL) {
         snprintf(t->rule, sizeof t->rule, "tokenizer.ggml.add_bos_token");
     } else {

@@ -124,7 +124,8 @@ static pl_status read_split(const json_t *json, pl_step *step, pl_error *err)
     step->literal = regex == NULL;
     step->invert = is_true(json, "invert", false);
     pl_status status = read_behavior(json, PL_SPLIT_COUNT, step, err);
-    PL_THEN(copy_string(regex != NULL ? regex : json_object_get(pattern, "String"), "pre_tokenizer.pattern", &step->text, &step->text_size, err));
+    PL_THEN(copy_string(regex != NULL ? regex : json_object_get(pattern, "String"),
+                        "pre_tokenizer.pattern", &step->text, &step->text_size, err));
     if (status == PL_OK && regex != NULL && strlen(step->text) != step->text_size) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED, "a split pattern with a NUL byte");
     }

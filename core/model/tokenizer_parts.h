@@ -249,7 +249,7 @@ typedef enum pl_scheme { PL_PREPEND_ALWAYS, PL_PREPEND_FIRST, PL_PREPEND_NEVER }
 
 /* What becomes of the matches a text is cut at. */
 typedef enum pl_behavior {
-    PL_SPLIT_ISOLATED,   /* pieces of their own */
+    PL_SPLIT_ISOLATED, /* pieces of their own */
     PL_SPLIT_REMOVED,
     PL_SPLIT_CONTIGUOUS, /* neighbours are one piece */
     PL_SPLIT_PREVIOUS,   /* each goes with the text before it, but not right behind another */
@@ -310,10 +310,10 @@ PL_NODISCARD pl_status pl_splitter_run(pl_splitter *splitter, const pl_step *ste
 enum { PL_MAX_PATTERNS = 6 };
 
 typedef struct pl_pre {
-    const char *names; /* with blanks between */
-    bool digits;       /* each digit alone first */
+    const char *names;                     /* with blanks between */
+    bool digits;                           /* each digit alone first */
     const char *patterns[PL_MAX_PATTERNS]; /* then each cuts what the one before it made */
-    bool gpt2;         /* and ByteLevel cuts by its own pattern */
+    bool gpt2;                             /* and ByteLevel cuts by its own pattern */
     bool nfc, ignore_merges;
     bool adds_bos; /* where add_bos_token is missing */
 } pl_pre;

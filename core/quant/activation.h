@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 typedef struct pl_act_grid {
-    int bits;        /* 2..8; 0: activations are not quantized */
+    int bits; /* 2..8; 0: activations are not quantized */
     const pl_format *format;
-    bool fixed;      /* one range for all tokens, from calibration; else one a token */
-    double clip;     /* (0, 1]: what is kept of a token's range */
+    bool fixed;  /* one range for all tokens, from calibration; else one a token */
+    double clip; /* (0, 1]: what is kept of a token's range */
 } pl_act_grid;
 
 /* The range that a row is quantized to where it is not the row's own (fixed, or learned clipping):

@@ -40,8 +40,8 @@ static pl_status make_admm(pl_factors *f, double rho, const pl_kept **out, pl_ta
                            pl_error *err)
 {
     float *a = pl_alloc(f->n * f->n, sizeof *a);
-    pl_status status = a != NULL ? invert(f, rho, NULL, rho, a, task, err)
-                                 : pl_factors_no_memory(f, err);
+    pl_status status =
+        a != NULL ? invert(f, rho, NULL, rho, a, task, err) : pl_factors_no_memory(f, err);
     if (status != PL_OK) {
         free(a);
         return status;

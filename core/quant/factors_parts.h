@@ -25,11 +25,11 @@ struct pl_factors {
     size_t n;
     double tokens;
     char *label;
-    bool *dead;   /* [n] */
-    size_t *perm; /* NULL until asked for */
+    bool *dead;      /* [n] */
+    size_t *perm;    /* NULL until asked for */
     float *diagonal; /* [n], of Gn, ridge included; NULL until normal is known */
     pl_normalized normal;
-    float *gn;       /* NULL until asked for, and so is lower */
+    float *gn; /* NULL until asked for, and so is lower */
     pl_lower *lower;
     double *given; /* [n], h of the metric; NULL until asked for */
     pl_kept *list;

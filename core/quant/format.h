@@ -22,9 +22,9 @@ typedef struct pl_grid_param {
 /* bits: of one code, 2 to 8.  Values are finite.  Threads may call any of these at once. */
 typedef struct pl_format {
     const char *name;
-    const char *key;  /* as the value of symmetric= */
-    bool zero_point;  /* one of `bits` bits is stored beside each scale */
-    bool has_bound;   /* Astro's Theorem 4.5 speaks of it, without a range search */
+    const char *key; /* as the value of symmetric= */
+    bool zero_point; /* one of `bits` bits is stored beside each scale */
+    bool has_bound;  /* Astro's Theorem 4.5 speaks of it, without a range search */
     /* The parameters over lo ... hi, lo <= 0 <= hi and not both 0.  The scale is rounded to its
      * dtype: one that rounds to 0 is the smallest positive number of it, one that overflows the
      * largest finite. */

@@ -15,9 +15,9 @@ static const pl_param params[PARAMS] = {
     [ACT_ORDER] =
         PL_CHOICE("act_order", pl_no_yes, 0,
                   "Take columns by falling energy of their input; groups form along that order."),
-    [STATIC_GROUPS] = PL_CHOICE(
-        "static_groups", pl_no_yes, 0,
-        "Keep the original groups, with scales from the weights before any update."),
+    [STATIC_GROUPS] =
+        PL_CHOICE("static_groups", pl_no_yes, 0,
+                  "Keep the original groups, with scales from the weights before any update."),
 };
 
 enum { DAMPING_USED, DEAD_COLUMNS, REPORTED };

@@ -165,7 +165,9 @@ static pl_status solve_held(pl_factors *factors, const pl_linf_problem *problem,
     frame_store store = {0};
     const bool admm = options->solver == PL_SOLVER_ADMM, rough = options->rough > 0.0;
     pl_status status = pl_factors_scale(factors, &normal, task, err);
-    PL_THEN(admm ? pl_linf_admm_kernel(factors, problem, options->rho_factor, rough, &kernel, task, err) : pl_linf_pgd_kernel(factors, &kernel, task, err));
+    PL_THEN(
+        admm ? pl_linf_admm_kernel(factors, problem, options->rho_factor, rough, &kernel, task, err)
+             : pl_linf_pgd_kernel(factors, &kernel, task, err));
     if (status == PL_OK) {
         status = frame_init(&store, factors, problem, kernel.rho, err);
         store.frame.metric = kernel.metric;

@@ -36,8 +36,8 @@ typedef struct pl_linf_options {
                           allow, without bounds (objective, dual and gap are NaN), and with
                           rho_factor 0 by the nearest choice that is factored, if any is */
     const pl_rows_watch *watch; /* NULL: nobody watches */
-    const size_t *place; /* [rows]: the row of warm, SIZE_MAX for none; NULL: the same */
-    bool cold;           /* rows are left in warm, but do not begin from it */
+    const size_t *place;        /* [rows]: the row of warm, SIZE_MAX for none; NULL: the same */
+    bool cold;                  /* rows are left in warm, but do not begin from it */
 } pl_linf_options;
 
 typedef struct pl_linf_report {
@@ -46,9 +46,9 @@ typedef struct pl_linf_report {
     double gap;       /* (objective - dual) / objective; 0 for objective 0 */
     double worst_row_gap;
     size_t worst_row;
-    int iterations; /* done by the row that took most */
+    int iterations;         /* done by the row that took most */
     double mean_iterations; /* over rows: what the products cost */
-    double rho; /* with rho_factor 0 the mean over channels; 0 for PGD */
+    double rho;             /* with rho_factor 0 the mean over channels; 0 for PGD */
     double ridge, lambda_max;
 } pl_linf_report;
 

@@ -78,8 +78,9 @@ void pl_linf_primal(const pl_linf_frame *frame, pl_view w0, size_t count, const 
 }
 
 /* y = rho metric (v - clip(v, c)) of one group, and ||y||_1. */
-static inline __attribute__((always_inline)) double
-dual_of(const float *v, const float *metric, size_t count, float c, double rho, double *y)
+static inline __attribute__((always_inline)) double dual_of(const float *v, const float *metric,
+                                                            size_t count, float c, double rho,
+                                                            double *y)
 {
     double lanes[LANES] = {0};
     size_t i = 0;
@@ -146,10 +147,9 @@ void pl_linf_dual(const pl_linf_frame *frame, pl_view w0, size_t count, const fl
             const size_t size = n - at < frame->width ? n - at : frame->width;
             double *y = work + r * n + at;
             const float c = levels[r * frame->groups + k], *from = v + r * n + at;
-            const double norm =
-                frame->metric != NULL
-                    ? group_dual_in(from, frame->metric + at, size, c, rho, y)
-                    : group_dual(from, size, c, rho, y);
+            const double norm = frame->metric != NULL
+                                    ? group_dual_in(from, frame->metric + at, size, c, rho, y)
+                                    : group_dual(from, size, c, rho, y);
             const double s = norm > frame->weights[k] ? frame->weights[k] / norm : 1.0;
             linear += scale_and_dot(y, size, s, start + at);
         }

@@ -18,10 +18,9 @@ const pl_param pl_linf_params[PL_LINF_PARAMS] = {
     [PL_LINF_SOLVER] = PL_CHOICE(
         "solver", solver_names, PL_SOLVER_ADMM,
         "admm: near the optimum, with a certificate; pgd: the papers' proximal gradient."),
-    [PL_LINF_ITERATIONS] = PL_INT("iterations", 1, 100000, 20, "",
-                                  "ADMM iterations; with gap=... the most that are made.",
-                                  PL_BY(PL_HALF_OF_2),
-                                  PL_ONLY_WITH(PL_LINF_SOLVER, PL_SOLVER_ADMM)),
+    [PL_LINF_ITERATIONS] = PL_INT(
+        "iterations", 1, 100000, 20, "", "ADMM iterations; with gap=... the most that are made.",
+        PL_BY(PL_HALF_OF_2), PL_ONLY_WITH(PL_LINF_SOLVER, PL_SOLVER_ADMM)),
     [PL_LINF_STEPS] = PL_INT("steps", 1, 100000, 200, "", "Proximal gradient steps.",
                              PL_BY(PL_HALF_OF_2), PL_ONLY_WITH(PL_LINF_SOLVER, PL_SOLVER_PGD)),
     [PL_LINF_GAP] =
@@ -92,15 +91,14 @@ pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in, float *w
     pl_status status = pose(spec, in, &problem, &alpha, err);
     PL_THEN(pl_linf_solve(in->factors, &problem, &options, in->warm, w, &found, task, err));
     if (status == PL_OK) {
-        *report = (pl_method_report){.objective = found.objective,
-                                     .dual = found.dual,
-                                     .gap = found.gap,
-                                     .worst_row_gap = found.worst_row_gap,
-                                     .worst_row = found.worst_row,
-                                     .iterations = found.iterations,
-                                     .own = {[RHO] = found.rho,
-                                             [RIDGE] = found.ridge,
-                                             [LAMBDA_MAX] = found.lambda_max}};
+        *report = (pl_method_report){
+            .objective = found.objective,
+            .dual = found.dual,
+            .gap = found.gap,
+            .worst_row_gap = found.worst_row_gap,
+            .worst_row = found.worst_row,
+            .iterations = found.iterations,
+            .own = {[RHO] = found.rho, [RIDGE] = found.ridge, [LAMBDA_MAX] = found.lambda_max}};
     }
     free(alpha);
     return status;

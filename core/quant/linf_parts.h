@@ -20,7 +20,7 @@ typedef struct pl_linf_kernel {
     float gain;
     float d_z, d_v;
     float c_z, c_v, c_w;
-    double rho; /* tau_k = beta alpha_k / rho; 1 for PGD (step 1 on Gn) */
+    double rho;          /* tau_k = beta alpha_k / rho; 1 for PGD (step 1 on Gn) */
     const float *metric; /* [n], channel i has rho metric_i; NULL: 1 everywhere */
 } pl_linf_kernel;
 
@@ -74,8 +74,8 @@ typedef struct pl_linf_effort {
  * certifier: NULL where the frame has its factor; else no gap may be asked for. */
 PL_NODISCARD pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
                                         const pl_linf_options *options,
-                                        const pl_linf_certifier *certifier, pl_warm *warm,
-                                        float *w, pl_linf_bounds *bounds, pl_linf_effort *effort,
+                                        const pl_linf_certifier *certifier, pl_warm *warm, float *w,
+                                        pl_linf_bounds *bounds, pl_linf_effort *effort,
                                         pl_task *task, pl_error *err);
 
 /* sum |x_i|. */

@@ -29,9 +29,9 @@ size_t pl_linf_block_rows(size_t rows, size_t n)
  * the first `active` places hold those that go on, and what belongs to a row moves with it. */
 typedef struct block {
     size_t first, count, active;
-    size_t *row;  /* [count], which row of the block a place holds */
-    pl_view w0;   /* [count, n], by place: the frame's rows, or own */
-    float *own;   /* [block_rows, n] where a gap is asked for, else NULL */
+    size_t *row; /* [count], which row of the block a place holds */
+    pl_view w0;  /* [count, n], by place: the frame's rows, or own */
+    float *own;  /* [block_rows, n] where a gap is asked for, else NULL */
     int iterations;
     size_t row_iterations; /* of all its rows together */
     bool ready; /* C and D hold the next iteration's input; otherwise C = v = w0 (cold) */
@@ -75,9 +75,7 @@ static void combine_row(const pl_linf_kernel *kernel, size_t n, size_t width, co
 /* The row of warm where a row is left, SIZE_MAX for none. */
 static size_t place_of(const engine *e, size_t row)
 {
-    return e->warm == NULL             ? SIZE_MAX
-           : e->options->place != NULL ? e->options->place[row]
-                                       : row;
+    return e->warm == NULL ? SIZE_MAX : e->options->place != NULL ? e->options->place[row] : row;
 }
 
 /* The row of warm that a row begins from, SIZE_MAX for none. */
@@ -286,8 +284,8 @@ static int take_blocks(const engine *e, size_t first)
         b->iterations = 0;
         b->row_iterations = 0;
         b->done = false;
-        b->w0 = (pl_view){e->frame->w0.data + first * e->frame->w0.stride, b->count,
-                          e->frame->n, e->frame->w0.stride};
+        b->w0 = (pl_view){e->frame->w0.data + first * e->frame->w0.stride, b->count, e->frame->n,
+                          e->frame->w0.stride};
         for (size_t r = 0; r < b->count; r++) {
             b->row[r] = r;
         }
@@ -391,8 +389,8 @@ static pl_status run_waves(const engine *e, const pl_linf_certifier *certifier,
 
 pl_status pl_linf_run_rows(const pl_linf_frame *frame, const pl_linf_kernel *kernel,
                            const pl_linf_options *options, const pl_linf_certifier *certifier,
-                           pl_warm *warm, float *w, pl_linf_bounds *bounds,
-                           pl_linf_effort *effort, pl_task *task, pl_error *err)
+                           pl_warm *warm, float *w, pl_linf_bounds *bounds, pl_linf_effort *effort,
+                           pl_task *task, pl_error *err)
 {
     const size_t rows = frame->w0.rows, n = frame->n;
     const size_t block_rows = pl_linf_block_rows(rows, n);

@@ -41,11 +41,11 @@ typedef struct pl_param {
     double step;                /* a knob's step: a factor (e.g. 10^(1/12)) or a difference */
     const char *unit;           /* "" where it has none */
     const char *help;           /* one sentence */
-    bool telling;       /* what one asks for first: a label has it beside the method's name */
-    const char *symbol; /* "β": its name in a figure; NULL: `name` */
+    bool telling;        /* what one asks for first: a label has it beside the method's name */
+    const char *symbol;  /* "β": its name in a figure; NULL: `name` */
     bool counts_columns; /* of a layer, of which 0 is all */
-    bool conditional;   /* applies only while the choice with the index `needs` has the value */
-    size_t needs;       /* needs_value */
+    bool conditional;    /* applies only while the choice with the index `needs` has the value */
+    size_t needs;        /* needs_value */
     int needs_value;
 } pl_param;
 
@@ -101,7 +101,7 @@ typedef struct pl_method_report {
     double gap;       /* (objective - dual) / objective */
     double worst_row_gap;
     size_t worst_row;
-    int iterations;   /* done by the row that took most; 0 where the method makes none */
+    int iterations;              /* done by the row that took most; 0 where the method makes none */
     double own[PL_MAX_REPORTED]; /* as the method's `reported` lists them; NaN: none */
 } pl_method_report;
 

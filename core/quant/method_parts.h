@@ -11,14 +11,20 @@ PL_METHODS(PL_METHOD_DECLARATION)
 
 /* Rows of a parameter table.  A number's further members, a knob's step at least, end the row. */
 #define PL_REAL(key, low, high, start, of, words, ...)                                             \
-    {.name = key, .type = PL_PARAM_REAL, .minimum = low, .maximum = high, .initial = start,        \
-     .unit = of, .help = words, __VA_ARGS__}
+    {                                                                                              \
+        .name = key, .type = PL_PARAM_REAL, .minimum = low, .maximum = high, .initial = start,     \
+        .unit = of, .help = words, __VA_ARGS__                                                     \
+    }
 #define PL_INT(key, low, high, start, of, words, ...)                                              \
-    {.name = key, .type = PL_PARAM_INT, .minimum = low, .maximum = high, .initial = start,         \
-     .unit = of, .help = words, __VA_ARGS__}
+    {                                                                                              \
+        .name = key, .type = PL_PARAM_INT, .minimum = low, .maximum = high, .initial = start,      \
+        .unit = of, .help = words, __VA_ARGS__                                                     \
+    }
 #define PL_CHOICE(key, names, start, words)                                                        \
-    {.name = key, .type = PL_PARAM_CHOICE, .maximum = sizeof(names) / sizeof(names)[0] - 2,        \
-     .initial = start, .choices = names, .step = 1, .unit = "", .help = words}
+    {                                                                                              \
+        .name = key, .type = PL_PARAM_CHOICE, .maximum = sizeof(names) / sizeof(names)[0] - 2,     \
+        .initial = start, .choices = names, .step = 1, .unit = "", .help = words                   \
+    }
 #define PL_GROUP_SIZE(words)                                                                       \
     PL_INT("group_size", 0, 1048576, 128, "columns", words, PL_BY(2), .counts_columns = true)
 
@@ -33,17 +39,17 @@ PL_METHODS(PL_METHOD_DECLARATION)
 
 /* The parameters of a grid, which every rounder's table begins with. */
 #define PL_GRID_PARAMS                                                                             \
-    [PL_GRID_BITS] = PL_INT("bits", 2, 8, 4, "bits", "Bits of one weight's code.", .step = 1,      \
-                            .telling = true),                                                      \
+    [PL_GRID_BITS] =                                                                               \
+        PL_INT("bits", 2, 8, 4, "bits", "Bits of one weight's code.", .step = 1, .telling = true), \
     [PL_GRID_GROUP_SIZE] = PL_GROUP_SIZE("Columns that share one scale; 0 is one group a row."),   \
     [PL_GRID_FORMAT] =                                                                             \
         PL_CHOICE("symmetric", pl_format_keys, 1,                                                  \
                   "yes: codes around 0; no: a zero point; full: GPTQ's and MagR's own grid."),     \
     [PL_GRID_MSE] = PL_CHOICE("mse", pl_no_yes, 0,                                                 \
                               "Search each group's range for the least sum of |error|^2.4."),      \
-    [PL_GRID_SCALE_DTYPE] = PL_CHOICE(                                                             \
-        "scale_dtype", pl_scale_names, 0,                                                          \
-        "The type a scale is stored in, and rounded to before the codes are found.")
+    [PL_GRID_SCALE_DTYPE] =                                                                        \
+        PL_CHOICE("scale_dtype", pl_scale_names, 0,                                                \
+                  "The type a scale is stored in, and rounded to before the codes are found.")
 
 extern const char *const pl_no_yes[3], *const pl_scale_names[4];
 

@@ -19,8 +19,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
     if (q == NULL) {
         return pl_error_memory(err, "a rotation of %s", in->site);
     }
-    pl_status status =
-        pl_orthogonal_random(in->n, (uint64_t)spec->values[SEED], q, task, err);
+    pl_status status = pl_orthogonal_random(in->n, (uint64_t)spec->values[SEED], q, task, err);
     PL_THEN(pl_transform_orthogonal(in->n, q, out, err));
     free(q);
     return status;

@@ -162,8 +162,9 @@ static inline __attribute__((always_inline)) above_in sum_above_in(const float *
 }
 
 /* find_level with the slope sum metric_i in place of the number of |v_i| > c. */
-static inline __attribute__((always_inline)) float
-find_level_in(const float *v, const float *metric, size_t count, float tau, float start)
+static inline __attribute__((always_inline)) float find_level_in(const float *v,
+                                                                 const float *metric, size_t count,
+                                                                 float tau, float start)
 {
     if (!(tau > 0.0f)) {
         return largest(v, count);

@@ -16,7 +16,6 @@ static const pl_param params[PARAMS] = {
                       .step = 0.05, .telling = true),
 };
 
-
 /* Per input channel: max |W_c| over all layers of the site.  out[n]. */
 static void weight_max(const pl_site_input *in, float *out)
 {

@@ -396,7 +396,8 @@ static pl_status largest_square(const pl_transform *t, bool inverse, double *out
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         a[i * n + i] = 1.0f;
     }
-    PL_THEN(inverse ? pl_transform_inputs_back(t, a, n, NULL, err) : pl_transform_inputs(t, a, n, NULL, err));
+    PL_THEN(inverse ? pl_transform_inputs_back(t, a, n, NULL, err)
+                    : pl_transform_inputs(t, a, n, NULL, err));
     if (status == PL_OK) {
         pl_gemm_nt(n, n, n, 1.0f, a, n, a, n, 0.0f, square, n);
         pl_symmetrize(n, square);

@@ -29,11 +29,11 @@ typedef struct pl_site_input {
     size_t n_weights;
     const bool *whole_range; /* [n_weights] layers whose range is never shrunk (attention's q and k,
                                 as llm-awq does); NULL: none */
-    const float *gram;      /* [n, n], X^T X / T */
-    const float *max_abs;   /* [n] max |x| over all calibration tokens */
-    const float *mean_abs;  /* [n] */
-    pl_view sample;         /* [rows, n] stored rows of X; rows may be 0 */
-    const pl_grid *grid;    /* of the rounder; NULL without one */
+    const float *gram;       /* [n, n], X^T X / T */
+    const float *max_abs;    /* [n] max |x| over all calibration tokens */
+    const float *mean_abs;   /* [n] */
+    pl_view sample;          /* [rows, n] stored rows of X; rows may be 0 */
+    const pl_grid *grid;     /* of the rounder; NULL without one */
     pl_act_grid activations;
 } pl_site_input;
 

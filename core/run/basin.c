@@ -332,7 +332,10 @@ static pl_status make_key(const work *w, pl_basin_loss loss, pl_id text, pl_id *
     pl_hasher *hasher = NULL;
     pl_id spectrum = {0}, weight = {0};
     pl_status status = pl_spectrum_key(w->calibration, w->info->site, &spectrum, err);
-    PL_THEN(loss == PL_BASIN_MODEL ? pl_model_identity(w->state->source->model, &weight, w->task, err) : pl_model_layer_identity(w->state->source->model, w->layer, &weight, w->task, err));
+    PL_THEN(
+        loss == PL_BASIN_MODEL
+            ? pl_model_identity(w->state->source->model, &weight, w->task, err)
+            : pl_model_layer_identity(w->state->source->model, w->layer, &weight, w->task, err));
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish basin 2");
@@ -385,7 +388,8 @@ static pl_status write_stored(pl_store *store, pl_id key, const work *w, pl_erro
 static pl_status compute(work *w, pl_basin_loss loss, pl_error *err)
 {
     pl_status status = find_step(w, err);
-    PL_THEN(pl_spectrum_load(w->lab, w->state, w->calibration, w->info->site, &w->spectrum, w->task, err));
+    PL_THEN(pl_spectrum_load(w->lab, w->state, w->calibration, w->info->site, &w->spectrum, w->task,
+                             err));
     if (status == PL_OK && w->spectrum.ends == 0) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: one input channel has no directions to compare", w->info->name);

@@ -10,8 +10,8 @@ static const char *const pane_names[PL_DISPLAY_PANES] = {"main", "second", "tabl
 
 void pl_display_init(pl_display *display)
 {
-    *display = (pl_display){.panes = {{.view = "channels"}, {.view = "histogram"},
-                                      {.view = "outliers"}}};
+    *display =
+        (pl_display){.panes = {{.view = "channels"}, {.view = "histogram"}, {.view = "outliers"}}};
 }
 
 const char *pl_display_pane_name(size_t pane)
@@ -166,14 +166,13 @@ static json_t *sweep_json(const pl_state *state)
     }
     char plan[PL_ID_TEXT];
     pl_id_format(sweep->plan, plan);
-    return json_pack("{s:i, s:s, s:f, s:f, s:I, s:b, s:b, s:s, s:b, s:s, s:I, s:I, s:s}", "slot",
-                     (int)sweep->slot, "param", sweep->param, "from", sweep->from, "to", sweep->to,
-                     "points", (json_int_t)sweep->points, "log", (int)sweep->logarithmic, "whole",
-                     (int)sweep->whole, "layer",
-                     pl_model_layer(state->source->model, sweep->layer)->name, "perplexity",
-                     (int)sweep->perplexity, "text", sweep->text, "length",
-                     (json_int_t)sweep->length, "windows", (json_int_t)sweep->windows, "plan",
-                     plan);
+    return json_pack(
+        "{s:i, s:s, s:f, s:f, s:I, s:b, s:b, s:s, s:b, s:s, s:I, s:I, s:s}", "slot",
+        (int)sweep->slot, "param", sweep->param, "from", sweep->from, "to", sweep->to, "points",
+        (json_int_t)sweep->points, "log", (int)sweep->logarithmic, "whole", (int)sweep->whole,
+        "layer", pl_model_layer(state->source->model, sweep->layer)->name, "perplexity",
+        (int)sweep->perplexity, "text", sweep->text, "length", (json_int_t)sweep->length, "windows",
+        (json_int_t)sweep->windows, "plan", plan);
 }
 
 json_t *pl_display_to_json(const pl_state *state)
@@ -192,9 +191,9 @@ json_t *pl_display_to_json(const pl_state *state)
     }
     json_t *channel =
         state->channel == SIZE_MAX ? json_null() : json_integer((json_int_t)state->channel);
-    return json_pack("{s:o, s:b, s:s, s:o, s:o, s:o}", "panes", panes, "split",
-                     (int)display->split, "zoom", display->zoom, "channel", channel, "pins", pins,
-                     "sweep", state->source != NULL ? sweep_json(state) : json_null());
+    return json_pack("{s:o, s:b, s:s, s:o, s:o, s:o}", "panes", panes, "split", (int)display->split,
+                     "zoom", display->zoom, "channel", channel, "pins", pins, "sweep",
+                     state->source != NULL ? sweep_json(state) : json_null());
 }
 
 static void copy_name(const json_t *value, char out[PL_VIEW_NAME])

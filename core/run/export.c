@@ -180,7 +180,8 @@ static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_ha
         pl_mat w = {0};
         status = pl_weights_make(x->lab, x->state, it->layer + i,
                                  (pl_weights_of){.which = x->spec->which}, &w, NULL, err);
-        PL_THEN(put_values(writer, it, w.data, info->rows * info->cols, hasher, &x->report.max_dtype_error, err));
+        PL_THEN(put_values(writer, it, w.data, info->rows * info->cols, hasher,
+                           &x->report.max_dtype_error, err));
         PL_THEN(pl_task_tick(task, err));
         pl_mat_deinit(&w);
     }
@@ -214,7 +215,8 @@ static pl_status write_item(exporter *x, pl_st_writer *writer, item *it, pl_task
     pl_task_progress(task, "elements", (double)x->done, (double)x->total);
     pl_status status = pl_task_tick(task, err);
     PL_THEN(pl_hasher_create(&hasher, err));
-    PL_THEN(it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err) : write_copy(x, writer, it, hasher, task, err));
+    PL_THEN(it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err)
+                                  : write_copy(x, writer, it, hasher, task, err));
     if (status == PL_OK) {
         it->written = pl_hasher_finish(hasher);
         x->done += elements(it);

@@ -93,7 +93,8 @@ static pl_status add_curve(pl_lab *lab, const pl_state *state, pl_id calibration
     bool turned = false;
     pl_mat moved = {0};
     pl_status status = pl_mat_copy(&moved, pl_mat_view(values), err);
-    PL_THEN(pl_turned_turn(lab, state, calibration, layer, side, spec, &moved, &turned, &curve.keeps_channels, task, err));
+    PL_THEN(pl_turned_turn(lab, state, calibration, layer, side, spec, &moved, &turned,
+                           &curve.keeps_channels, task, err));
     if (status == PL_OK && (turned || spec->method == NULL)) {
         status = describe(&moved, &curve, err);
         put_label(spec, &curve);

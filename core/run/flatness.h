@@ -17,8 +17,8 @@ typedef struct pl_flatness_curve {
     bool keeps_channels; /* channel c is still channel c: no transform, or a scaling */
     float *norms;        /* [n] Frobenius norm of each column over the mean of them */
     pl_tensor_numbers numbers;
-    double ratio;        /* largest over median channel maximum */
-    double top_energy;   /* share of the PL_FLATNESS_TOP largest channels in the squared norm */
+    double ratio;      /* largest over median channel maximum */
+    double top_energy; /* share of the PL_FLATNESS_TOP largest channels in the squared norm */
 } pl_flatness_curve;
 
 typedef struct pl_flatness {
@@ -32,8 +32,8 @@ typedef struct pl_flatness {
  * that are solved with a preconditioner also what the rounder was handed.
  * Caller deinits out; empty on failure.  PL_ERR_STATE where no rows of X are stored. */
 PL_NODISCARD pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                        size_t layer, pl_side side, pl_flatness *out,
-                                        pl_task *task, pl_error *err);
+                                        size_t layer, pl_side side, pl_flatness *out, pl_task *task,
+                                        pl_error *err);
 void pl_flatness_deinit(pl_flatness *flatness);
 
 #endif

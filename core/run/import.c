@@ -231,7 +231,8 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     *report = pl_solve_report_empty();
     pl_status status = find_calibration(lab, state, layer, &calibrated, &calibration, task, err);
     PL_THEN(report_key(weights, calibrated, calibration, info->site, result, err));
-    PL_THEN(pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, NULL, err));
+    PL_THEN(pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, NULL,
+                            err));
     if (status == PL_OK && calibrated) {
         status = pl_lab_site(lab, state, calibration, info->site, &bench, task, err);
     }
@@ -325,14 +326,13 @@ static bool find_other(const pl_import *import, const pl_named_tensor *own, pl_n
 
 /* Whether two tensors hold the same numbers in the same shape. */
 static pl_status compare_tensors(pl_model *one, const pl_named_tensor *a, const pl_import *import,
-                                 const pl_named_tensor *b, bool *same, pl_task *task,
-                                 pl_error *err)
+                                 const pl_named_tensor *b, bool *same, pl_task *task, pl_error *err)
 {
     const size_t cols = (size_t)a->dims[a->n_dims - 1];
     const size_t rows = a->n_dims == 2 ? (size_t)a->dims[0] : 1;
     const size_t step = cols < (1u << 20) ? (1u << 20) / (cols > 0 ? cols : 1) : 1;
-    *same = b->tensor == NULL || (pl_tensor_rows(b->tensor) == rows &&
-                                  pl_tensor_cols(b->tensor) == cols);
+    *same = b->tensor == NULL ||
+            (pl_tensor_rows(b->tensor) == rows && pl_tensor_cols(b->tensor) == cols);
     float *x = pl_alloc(step * cols, sizeof *x);
     float *y = pl_alloc(step * cols, sizeof *y);
     pl_status status = x == NULL || y == NULL ? pl_error_memory(err, "an import") : PL_OK;
@@ -340,7 +340,9 @@ static pl_status compare_tensors(pl_model *one, const pl_named_tensor *a, const 
         const size_t count = rows - r < step ? rows - r : step;
         status = pl_task_tick(task, err);
         PL_THEN(pl_model_read_named(one, a, r, count, x, err));
-        PL_THEN(import->model != NULL ? pl_model_read_named(import->model, b, r, count, y, err) : pl_checkpoint_read(import->checkpoint, b->tensor, r, count, y, err));
+        PL_THEN(import->model != NULL
+                    ? pl_model_read_named(import->model, b, r, count, y, err)
+                    : pl_checkpoint_read(import->checkpoint, b->tensor, r, count, y, err));
         for (size_t e = 0; status == PL_OK && *same && e < count * cols; e++) {
             *same = x[e] >= y[e] && x[e] <= y[e];
         }

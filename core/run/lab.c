@@ -407,7 +407,8 @@ static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
                                 with_sample, out, &why);
     if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
         status = make_inputs(lab, state, calibration, site, status, &why, task, &why);
-        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form, with_sample, out, &why));
+        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                   with_sample, out, &why));
     }
     if (status != PL_OK && err != NULL) {
         *err = why;
@@ -434,7 +435,8 @@ pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration
             status = pl_error_set(&why, PL_ERR_CHANGED,
                                   "the calibration text changed since `calibrate`: run it again");
         }
-        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form, with_sample, out, &why));
+        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                   with_sample, out, &why));
     }
     if (status != PL_OK && err != NULL) {
         *err = why;

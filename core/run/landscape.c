@@ -135,7 +135,8 @@ static pl_status measure_rows(const float *x, const float *quantized, size_t row
     for (size_t first = 0; status == PL_OK && first < rows; first += PIECE) {
         const size_t count = rows - first < PIECE ? rows - first : PIECE;
         status = pl_gemm_nt_tick(count, m, n, x + first * n, n, w0->data, n, y, m, task, err);
-        PL_THEN(pl_gemm_nt_tick(count, m, n, quantized + first * n, n, w->data, n, used, m, task, err));
+        PL_THEN(
+            pl_gemm_nt_tick(count, m, n, quantized + first * n, n, w->data, n, used, m, task, err));
         for (size_t r = 0; status == PL_OK && r < count; r++) {
             lost[first + r] = 0.0;
             for (size_t j = 0; j < m; j++) {
@@ -178,10 +179,13 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
     pl_mat w0 = {0}, w = {0}, x = {0};
     double *lost = NULL, energy = 0.0;
     pl_status status = read_transform(s, layer, result, &t, &range, err);
-    PL_THEN(pl_lab_load_site(s->lab, s->state, s->calibration, info->site, PL_GRAM_NONE, true, &stats, task, err));
+    PL_THEN(pl_lab_load_site(s->lab, s->state, s->calibration, info->site, PL_GRAM_NONE, true,
+                             &stats, task, err));
     PL_THEN(pl_mat_copy(&x, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err));
-    PL_THEN(pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, NULL, err));
-    PL_THEN(pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_AFTER}, &w, NULL, err));
+    PL_THEN(pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0,
+                            NULL, err));
+    PL_THEN(pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_AFTER}, &w,
+                            NULL, err));
     PL_THEN(quantize(s, t, range, &stats, &x, task, err));
     if (status == PL_OK && (lost = pl_alloc(stats.sample_rows, sizeof *lost)) == NULL) {
         status = pl_error_memory(err, "%s", info->name);

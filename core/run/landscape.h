@@ -12,13 +12,13 @@
 enum { PL_LANDSCAPE_COLS = 256 };
 
 typedef struct pl_landscape {
-    size_t n;       /* layers, in model order */
-    size_t *layers; /* [n] */
-    size_t cols;    /* of positions in the calibrated text */
-    double step;    /* positions a column is wide */
-    float *values;  /* [n, cols]: the largest ||y - y^||^2 of the column's stored tokens over the
-                       mean ||y||^2 of the layer's; NaN where the layer is not solved or the column
-                       holds no stored token */
+    size_t n;         /* layers, in model order */
+    size_t *layers;   /* [n] */
+    size_t cols;      /* of positions in the calibrated text */
+    double step;      /* positions a column is wide */
+    float *values;    /* [n, cols]: the largest ||y - y^||^2 of the column's stored tokens over the
+                         mean ||y||^2 of the layer's; NaN where the layer is not solved or the column
+                         holds no stored token */
     uint32_t *tokens; /* [n, cols]: the position of that token, where there is one */
     size_t solved;
 } pl_landscape;

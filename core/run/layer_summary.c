@@ -92,8 +92,8 @@ static pl_status write_stored(pl_lab *lab, pl_id key, const char *name,
     for (size_t i = 0; i < PL_SUMMARY_TOP; i++) {
         s.channels[i] = summary->channels[i];
     }
-    json_t *about = json_pack("{s:s, s:s}", "holds", "channel maxima of a layer in ten numbers",
-                              "layer", name);
+    json_t *about =
+        json_pack("{s:s, s:s}", "holds", "channel maxima of a layer in ten numbers", "layer", name);
     if (about == NULL) {
         return pl_error_memory(err, "the summary of a layer");
     }
@@ -148,7 +148,8 @@ static pl_status summarize_inputs(pl_lab *lab, const pl_state *state, size_t lay
     if (status == PL_OK && pl_model_is_blind(state->source->model, layer)) {
         return PL_OK; /* stays unknown */
     }
-    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, false, &stats, task, err));
+    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, false, &stats, task,
+                             err));
     if (status == PL_OK && stats.n != info->cols) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: its stored input statistics are of %zu channels, expected %zu",

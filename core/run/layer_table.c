@@ -139,8 +139,8 @@ static double *count_massive(pl_lab *lab, const pl_state *state, pl_id calibrati
     pl_massive *found = NULL;
     size_t count = 0;
     double *of_block = NULL;
-    if (blocks > 0 && pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, NULL) ==
-                          PL_OK) {
+    if (blocks > 0 &&
+        pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, NULL) == PL_OK) {
         of_block = calloc(blocks, sizeof *of_block);
     }
     for (size_t i = 0; of_block != NULL && i < count; i++) {

@@ -17,14 +17,12 @@
            "largest over median channel maximum of the inputs")                                    \
     COLUMN(WEIGHT_RATIO, "weight_ratio", "weight", PL_OF_WEIGHTS, PL_DECADES,                      \
            "largest over median channel maximum of the weights")                                   \
-    COLUMN(WEIGHT_MAX, "weight_max", "max |w|", PL_OF_WEIGHTS, PL_LINEAR,                          \
-           "largest weight")                                                                       \
+    COLUMN(WEIGHT_MAX, "weight_max", "max |w|", PL_OF_WEIGHTS, PL_LINEAR, "largest weight")        \
     COLUMN(WEIGHT_OUTLIERS, "weight_outliers", "w > 6x", PL_OF_WEIGHTS, PL_COUNTED,                \
            "input channels of the weights above 6 x the median")                                   \
     COLUMN(KURTOSIS, "kurtosis", "kurt", PL_OF_WEIGHTS, PL_DECADES,                                \
            "kurtosis of the weights; a Gaussian has 3")                                            \
-    COLUMN(INPUT_MAX, "input_max", "max |x|", PL_OF_INPUTS, PL_DECADES,                            \
-           "largest input")                                                                        \
+    COLUMN(INPUT_MAX, "input_max", "max |x|", PL_OF_INPUTS, PL_DECADES, "largest input")           \
     COLUMN(INPUT_OUTLIERS, "input_outliers", "x > 6x", PL_OF_INPUTS, PL_COUNTED,                   \
            "channels of the inputs above 6 x the median")                                          \
     COLUMN(MASSIVE, "massive", "massive", PL_OF_INPUTS, PL_COUNTED,                                \
@@ -41,8 +39,7 @@
            "bits that a weight takes, scales counted")                                             \
     COLUMN(SECONDS, "seconds", "seconds", PL_OF_SOLUTION, PL_LINEAR,                               \
            "seconds that the solve took")                                                          \
-    COLUMN(BLOCK, "block", "block", PL_OF_WEIGHTS, PL_COUNTED,                                     \
-           "number of the layer's block")
+    COLUMN(BLOCK, "block", "block", PL_OF_WEIGHTS, PL_COUNTED, "number of the layer's block")
 
 typedef enum pl_column {
 #define PL_COLUMN_ID(id, name, head, source, scale, help) PL_COLUMN_##id,
@@ -87,7 +84,7 @@ PL_NODISCARD pl_status pl_column_parse(const char *what, const char *name, size_
 /* One layer. */
 typedef struct pl_layer_row {
     double number[PL_COLUMN_COUNT]; /* NaN: not known (yet), or there is none */
-    pl_id result;      /* whose numbers those of PL_OF_SOLUTION are */
+    pl_id result;                   /* whose numbers those of PL_OF_SOLUTION are */
     pl_status problem; /* why the weights cannot be read: PL_ERR_UNSUPPORTED (their dtype),
                           PL_ERR_NUMERIC (NaN or infinity in them); else PL_OK */
 } pl_layer_row;

@@ -67,7 +67,9 @@ static pl_status hold_site(pl_lab *lab, const pl_state *state, size_t layer, pla
     pl_id key = {0};
     *at = (place){0};
     pl_status status = pl_lab_calibration(lab, state, &at->calibration, task, err);
-    PL_THEN(pl_site_transform(lab, state, at->calibration, layer, pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &at->transform, &key, task, err));
+    PL_THEN(pl_site_transform(lab, state, at->calibration, layer,
+                              pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &at->transform, &key,
+                              task, err));
     return status != PL_OK ? status
                            : pl_lab_site_under(lab, state, at->calibration,
                                                pl_model_layer(state->source->model, layer)->site,
@@ -284,8 +286,8 @@ pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, siz
 static pl_status read_layer(const pl_state *state, size_t layer, const place *at, pl_mat *w0,
                             pl_layer_input *out, pl_task *task, pl_error *err)
 {
-    pl_status status = pl_weights_make(
-        NULL, state, layer, (pl_weights_of){.transform = at->transform}, w0, task, err);
+    pl_status status = pl_weights_make(NULL, state, layer,
+                                       (pl_weights_of){.transform = at->transform}, w0, task, err);
     *out = (pl_layer_input){.layer = pl_model_layer(state->source->model, layer)->name,
                             .factors = at->bench.factors,
                             .w = pl_mat_view(w0)};

@@ -92,7 +92,8 @@ static pl_status run_rows(const pl_outputs_request *r, const float *x, const flo
             status = pl_gemm_nt_tick(count, out, n, turned + first * n, n, r->turned.data,
                                      r->turned.stride, moved, out, task, err);
         }
-        PL_THEN(pl_gemm_nt_tick(count, out, n, quantized + first * n, n, r->used.data, r->used.stride, used, out, task, err));
+        PL_THEN(pl_gemm_nt_tick(count, out, n, quantized + first * n, n, r->used.data,
+                                r->used.stride, used, out, task, err));
         if (status == PL_OK) {
             add_piece(y, r->transform != NULL ? moved : NULL, used, count * out, all);
         }

@@ -26,7 +26,7 @@ typedef struct pl_outputs {
     double condition;      /* of T; 1 without */
     double output_error;   /* ||X W^T - Q(X T) used^T||^2 / ||X W^T||^2 */
     pl_tensor_numbers before, after; /* of X and of X T */
-    pl_act_range range; /* of X T */
+    pl_act_range range;              /* of X T */
 } pl_outputs;
 PL_NODISCARD pl_status pl_outputs_measure(const pl_outputs_request *request, pl_outputs *out,
                                           pl_task *task, pl_error *err);

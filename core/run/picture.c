@@ -95,7 +95,8 @@ pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_
     pl_id calibration = {0};
     pl_bench bench = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_lab_site(lab, state, calibration, pl_model_layer(model, layer)->site, &bench, task, err));
+    PL_THEN(pl_lab_site(lab, state, calibration, pl_model_layer(model, layer)->site, &bench, task,
+                        err));
     if (status == PL_OK) {
         *count = top_rows(bench.stats->max, bench.stats->rms, bench.stats->n, top, rows);
         add_tokens(model, bench.stats, rows, *count);

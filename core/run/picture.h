@@ -11,10 +11,10 @@
 
 typedef struct pl_channel_row {
     size_t channel;
-    double max, rms, ratio;  /* ratio to the median channel maximum */
-    int64_t token_position;  /* -1 for weights */
+    double max, rms, ratio; /* ratio to the median channel maximum */
+    int64_t token_position; /* -1 for weights */
     int32_t token_id;
-    char token[48];          /* escaped, valid UTF-8 */
+    char token[48]; /* escaped, valid UTF-8 */
 } pl_channel_row;
 
 /* The `top` channels of a layer by size; rows[top] is the caller's; *count how many. */
@@ -34,8 +34,8 @@ typedef struct pl_picture {
     float *input;          /* [cols] max |x|, or NULL before calibration */
     pl_channel_row weights[PL_PICTURE_TOP], inputs[PL_PICTURE_TOP];
     size_t n_weights, n_inputs;
-    bool solved;            /* or, of a preview, being solved */
-    pl_solve_report report; /* valid when solved; a preview's are estimates, NaN for none */
+    bool solved;             /* or, of a preview, being solved */
+    pl_solve_report report;  /* valid when solved; a preview's are estimates, NaN for none */
     double group_max_before; /* of the original, on the report's groups; always valid */
 
     /* A preview (preview.h): the maxima are over so many rows; 0: the picture is whole.

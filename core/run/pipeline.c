@@ -118,7 +118,8 @@ static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *ta
     pl_status status =
         pl_model_layer_identity(w->state->source->model, w->layer, &weight, task, err);
     PL_THEN(transform_inputs(w, &inputs, task, err));
-    PL_THEN(pl_site_transform_key(w->lab, w->state, inputs, w->layer, w->transform, &w->result.transform, task, err));
+    PL_THEN(pl_site_transform_key(w->lab, w->state, inputs, w->layer, w->transform,
+                                  &w->result.transform, task, err));
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_id(hasher, weight);
@@ -195,8 +196,8 @@ static bool is_stored(work *w, pl_id key)
         pl_transform_destroy(transform);
     }
     if (status == PL_OK && parts.has_preconditioned) {
-        status = pl_result_read_preconditioned(w->lab, parts.preconditioned, NULL, &scratch, NULL,
-                                               NULL);
+        status =
+            pl_result_read_preconditioned(w->lab, parts.preconditioned, NULL, &scratch, NULL, NULL);
     }
     if (status == PL_OK && parts.has_rounded) {
         status = pl_result_read_rounded(w->lab, parts.rounded, NULL, &scratch, NULL, NULL);
@@ -266,10 +267,11 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
             in.place = w->watch->place;
         }
         pl_factors_set_lean(in.factors, is_lean(w));
-        status = method->precondition(w->precondition, &in, w->preconditioned.data, &found, task,
-                                      err);
+        status =
+            method->precondition(w->precondition, &in, w->preconditioned.data, &found, task, err);
         pl_factors_set_lean(in.factors, false);
-        PL_THEN(pl_result_write_preconditioned(w->lab, w->result.preconditioned, method, &w->preconditioned, &found, err));
+        PL_THEN(pl_result_write_preconditioned(w->lab, w->result.preconditioned, method,
+                                               &w->preconditioned, &found, err));
     } else {
         tell_rows(w, false, 0, w->info->rows);
     }

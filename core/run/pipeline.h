@@ -17,7 +17,7 @@
 /* NaN where a number does not apply (then null in JSON).  Nothing but doubles. */
 typedef struct pl_solve_report {
     double objective, gap, iterations;
-    double dual;             /* sum of D, for the gap over several layers */
+    double dual; /* sum of D, for the gap over several layers */
     double relative_error, rounded_relative_error, bound;
     /* before: of the original weights and inputs as they are, what a rounder alone would be handed.
      * after: of the weights that the rounder was handed, W T^-T preconditioned (before any learned
@@ -30,8 +30,8 @@ typedef struct pl_solve_report {
     double flatness_input_before, flatness_input_after;
     double kurtosis_weight_before, kurtosis_weight_after;
     double kurtosis_input_before, kurtosis_input_after;
-    double bits_per_weight;  /* scales and zero points counted (grid.h); NaN without a rounder */
-    double seconds;          /* of the solve that made the result, not of finding it */
+    double bits_per_weight; /* scales and zero points counted (grid.h); NaN without a rounder */
+    double seconds;         /* of the solve that made the result, not of finding it */
 } pl_solve_report;
 
 /* Every number NaN. */

@@ -26,20 +26,20 @@ struct pl_preview {
     size_t *rows; /* [count], in the order they are solved */
     size_t count, piece_rows;
     pl_row_sample *sample; /* where the numbers come from */
-    bool counting;     /* it wants more rows */
-    size_t *place;          /* [rows of w0]: index in rows, or SIZE_MAX */
-    pl_warm *warm;          /* [count]; NULL until a preconditioner is turned */
-    pl_spec exact;          /* the preconditioner whose final rows it holds; method NULL: none */
+    bool counting;         /* it wants more rows */
+    size_t *place;         /* [rows of w0]: index in rows, or SIZE_MAX */
+    pl_warm *warm;         /* [count]; NULL until a preconditioner is turned */
+    pl_spec exact;         /* the preconditioner whose final rows it holds; method NULL: none */
 
     char layer[128];
     pl_spec precondition, round;
-    size_t first;           /* of the piece in hand, in rows */
-    bool half;              /* the piece is preconditioned, not yet rounded */
-    float *original, *w;    /* [piece_rows, n]: the piece in hand */
-    size_t *warm_rows;      /* [piece_rows]: where its rows are in warm */
+    size_t first;                 /* of the piece in hand, in rows */
+    bool half;                    /* the piece is preconditioned, not yet rounded */
+    float *original, *w;          /* [piece_rows, n]: the piece in hand */
+    size_t *warm_rows;            /* [piece_rows]: where its rows are in warm */
     unsigned char *known[STAGES]; /* [rows of w0] */
     size_t n_known[STAGES];
-    float *max[STAGES];     /* [n] over the known rows */
+    float *max[STAGES]; /* [n] over the known rows */
 };
 
 static size_t min_size(size_t a, size_t b)
@@ -257,8 +257,8 @@ void pl_preview_finish(pl_preview *p)
 
 /* --- solving ---------------------------------------------------------------------------------- */
 
-static pl_status precondition_piece(pl_preview *p, pl_factors *factors, size_t count,
-                                    pl_task *task, pl_error *err)
+static pl_status precondition_piece(pl_preview *p, pl_factors *factors, size_t count, pl_task *task,
+                                    pl_error *err)
 {
     const size_t n = p->w0.cols;
     pl_method_report report;

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 
 typedef struct pl_progress {
-    const char *unit;    /* the job's own: "layers"; NULL: the first pass is the job */
-    char what[24];       /* unit of the pass; "" before the first */
-    double done, total;  /* of the pass */
-    double base, span;   /* its place in the bar */
-    double share;        /* of the bar, 0 ... 1 */
+    const char *unit;   /* the job's own: "layers"; NULL: the first pass is the job */
+    char what[24];      /* unit of the pass; "" before the first */
+    double done, total; /* of the pass */
+    double base, span;  /* its place in the bar */
+    double share;       /* of the bar, 0 ... 1 */
 } pl_progress;
 
 /* A report; total > 0. */

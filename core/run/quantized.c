@@ -92,7 +92,8 @@ static pl_status find_range(pl_quantized *q, pl_quantized_site *at, pl_task *tas
 {
     pl_site_stats stats = {0};
     pl_status status = need_calibration(q, task, err);
-    PL_THEN(pl_lab_load_site(q->weights.lab, q->weights.state, q->calibration, at->site, PL_GRAM_NONE, true, &stats, task, err));
+    PL_THEN(pl_lab_load_site(q->weights.lab, q->weights.state, q->calibration, at->site,
+                             PL_GRAM_NONE, true, &stats, task, err));
     PL_THEN(pl_outputs_range(at->transform, &stats, &at->range, task, err));
     pl_site_stats_deinit(&stats);
     return status;
@@ -109,7 +110,9 @@ static pl_status fill_site(pl_quantized *q, pl_quantized_site *at, pl_task *task
     pl_status status = read_results(q, at, &solved, err);
     if (status == PL_OK && !solved && spec->method != NULL) {
         status = need_calibration(q, task, err);
-        PL_THEN(pl_site_transform(q->weights.lab, state, q->calibration, pl_model_site(state->source->model, at->site)->layers[0], spec, &at->transform, &key, task, err));
+        PL_THEN(pl_site_transform(q->weights.lab, state, q->calibration,
+                                  pl_model_site(state->source->model, at->site)->layers[0], spec,
+                                  &at->transform, &key, task, err));
     }
     if (status == PL_OK && state->activations.fixed && isnan(at->range.lo)) {
         status = find_range(q, at, task, err);

@@ -332,12 +332,11 @@ pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_method
                                          pl_error *err)
 {
     const unsigned before = pl_memory_failures();
-    json_t *about = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:i}", "rows",
-                              (json_int_t)w->rows, "cols", (json_int_t)w->cols, "objective",
-                              number(report->objective), "dual", number(report->dual), "gap",
-                              number(report->gap), "worst_row_gap", number(report->worst_row_gap),
-                              "worst_row", (json_int_t)report->worst_row, "iterations",
-                              report->iterations);
+    json_t *about = json_pack(
+        "{s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:i}", "rows", (json_int_t)w->rows, "cols",
+        (json_int_t)w->cols, "objective", number(report->objective), "dual", number(report->dual),
+        "gap", number(report->gap), "worst_row_gap", number(report->worst_row_gap), "worst_row",
+        (json_int_t)report->worst_row, "iterations", report->iterations);
     write_own(about, method, report);
     const pl_section section = {"w", w->data, w->rows * w->cols * sizeof(float)};
     pl_status status = whole_entry(about, before, err);
@@ -424,7 +423,8 @@ pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *metho
         {"group_of", q->group_of, q->cols * sizeof *q->group_of},
     };
     pl_status status = whole_entry(about, before, err);
-    PL_THEN(pl_store_replace(pl_lab_store(lab), kind_round, key, about, sections, sizeof sections / sizeof sections[0], err));
+    PL_THEN(pl_store_replace(pl_lab_store(lab), kind_round, key, about, sections,
+                             sizeof sections / sizeof sections[0], err));
     json_decref(about);
     return status;
 }
@@ -457,7 +457,9 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
     if (status == PL_OK && !rounded && !parts.has_preconditioned) {
         return PL_OK;
     }
-    PL_THEN(rounded ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why) : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, &why));
+    PL_THEN(rounded
+                ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why)
+                : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, &why));
     PL_THEN(read_back(lab, state, layer, &parts, &w));
     if (status == PL_OK) {
         *provided = 1;

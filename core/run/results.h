@@ -44,8 +44,8 @@ PL_NODISCARD pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key,
 PL_NODISCARD pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method,
                                               pl_mat *w, pl_method_report *report, pl_error *err);
 PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *method,
-                                               const pl_qweights *q,
-                                               const pl_method_report *report, pl_error *err);
+                                               const pl_qweights *q, const pl_method_report *report,
+                                               pl_error *err);
 
 /* Weights of a layer's result, in the original coordinates, to out[rows, cols]: preconditioned;
  * after = rounded, or preconditioned where no rounder was set.  *provided 0: the result has none of

@@ -32,7 +32,7 @@ struct pl_row_sample {
     char layer[128];
     pl_spec precondition, round;
     size_t solved;
-    unsigned char *known; /* [rows], pl_row_known */
+    unsigned char *known;            /* [rows], pl_row_known */
     double *x[NUMBERS], *y[NUMBERS]; /* [rows] */
     double number[NUMBERS];
 };
@@ -54,8 +54,8 @@ pl_status pl_row_sample_create(pl_view w0, pl_row_sample **out, pl_error *err)
         s->known = calloc(w0.rows + 1, 1);
         s->original = pl_alloc(STEP_ROWS * w0.cols, sizeof *s->original);
         s->w = pl_alloc(STEP_ROWS * w0.cols, sizeof *s->w);
-        room = s->order != NULL && s->energies != NULL && s->known != NULL &&
-               s->original != NULL && s->w != NULL;
+        room = s->order != NULL && s->energies != NULL && s->known != NULL && s->original != NULL &&
+               s->w != NULL;
         for (int i = 0; i < NUMBERS; i++) {
             s->x[i] = pl_alloc(w0.rows, sizeof *s->x[i]);
             s->y[i] = pl_alloc(w0.rows, sizeof *s->y[i]);
@@ -212,8 +212,7 @@ static pl_status expect_error(pl_row_sample *s, pl_factors *factors, pl_task *ta
                            ? spec->method->most_lost(spec, &in, most, task, err)
                            : PL_OK;
     for (size_t r = 0; status == PL_OK && r < s->w0.rows; r++) {
-        most[r] =
-            spec->method->most_lost != NULL ? fmin(most[r], s->energies[r]) : s->energies[r];
+        most[r] = spec->method->most_lost != NULL ? fmin(most[r], s->energies[r]) : s->energies[r];
     }
     return status;
 }
@@ -241,7 +240,7 @@ static pl_status expect(pl_row_sample *s, pl_factors *factors, pl_task *task, pl
 /* --- solving ---------------------------------------------------------------------------------- */
 
 void pl_row_sample_begin(pl_row_sample *s, const char *layer, const pl_spec *precondition,
-                     const pl_spec *round)
+                         const pl_spec *round)
 {
     snprintf(s->layer, sizeof s->layer, "%s", layer);
     s->precondition = *precondition;
@@ -332,12 +331,12 @@ static void estimate_all(pl_row_sample *s, bool *all)
 }
 
 pl_status pl_row_sample_step(pl_row_sample *s, pl_factors *factors, bool *more, pl_task *task,
-                         pl_error *err)
+                             pl_error *err)
 {
     const size_t rows = s->w0.rows;
     const size_t some = min_size(rows / SHARE, MOST_STEPS * STEP_ROWS);
-    const size_t most = min_size(rows, some > LEAST_STEPS * STEP_ROWS ? some
-                                                                      : LEAST_STEPS * STEP_ROWS);
+    const size_t most =
+        min_size(rows, some > LEAST_STEPS * STEP_ROWS ? some : LEAST_STEPS * STEP_ROWS);
     const size_t count = min_size(STEP_ROWS, most - s->solved);
     pl_status status = s->ranked ? PL_OK : rank_rows(s, factors, task, err);
     bool all = false;
@@ -360,8 +359,8 @@ pl_status pl_row_sample_step(pl_row_sample *s, pl_factors *factors, bool *more, 
 pl_row_sample_numbers pl_row_sample_read(const pl_row_sample *s)
 {
     return (pl_row_sample_numbers){.group_max_after = s->number[GROUP_MAX],
-                               .relative_error = s->number[ERROR],
-                               .rounded_relative_error = s->number[ROUNDED],
-                               .bound = s->number[BOUND],
-                               .rows = s->solved};
+                                   .relative_error = s->number[ERROR],
+                                   .rounded_relative_error = s->number[ROUNDED],
+                                   .bound = s->number[BOUND],
+                                   .rows = s->solved};
 }

@@ -21,12 +21,12 @@ void pl_row_sample_destroy(pl_row_sample *sample);
 
 /* A new value: forgets what is known. */
 void pl_row_sample_begin(pl_row_sample *sample, const char *layer, const pl_spec *precondition,
-                     const pl_spec *round);
+                         const pl_spec *round);
 
 /* Solves the next rows.  *more: some number is not known well enough, and there is time for more
  * rows.  The factors are the same in every step of the sample's life.  Ticks. */
 PL_NODISCARD pl_status pl_row_sample_step(pl_row_sample *sample, pl_factors *factors, bool *more,
-                                      pl_task *task, pl_error *err);
+                                          pl_task *task, pl_error *err);
 
 /* As in the report of the solve (pipeline.h); NaN for what is not known well enough, and where the
  * slot is empty. */

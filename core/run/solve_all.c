@@ -133,7 +133,7 @@ static pl_status solve_apart(pl_lab *lab, const pl_state *state, pl_id calibrati
 typedef struct sequence {
     pl_lab *lab;
     const pl_state *state;
-    pl_state now; /* the state, of whose layers only those behind are solved */
+    pl_state now;  /* the state, of whose layers only those behind are solved */
     pl_id base;    /* the state's calibration */
     pl_id key;     /* of the Gram matrices that the present part sees; base before all changes */
     bool observed; /* they are in the store */
@@ -155,10 +155,7 @@ static void sequence_deinit(sequence *s)
 static pl_status sequence_init(sequence *s, pl_lab *lab, const pl_state *state, pl_id base,
                                pl_error *err)
 {
-    *s = (sequence){.lab = lab,
-                    .state = state,
-                    .base = base,
-                    .key = base};
+    *s = (sequence){.lab = lab, .state = state, .base = base, .key = base};
     pl_status status = pl_state_copy(&s->now, state, err);
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
         if (!pl_state_is_imported(state, i)) {
@@ -191,7 +188,8 @@ static pl_status observe(sequence *s, const pl_site *site, pl_task *task, pl_err
     if (s->walk == NULL) {
         status = start_walk(s, task, err);
     }
-    PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->lab), s->key, site->block, site->role, &s->hooks, task, err));
+    PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->lab), s->key, site->block, site->role,
+                                  &s->hooks, task, err));
     s->observed = status == PL_OK;
     return status;
 }
@@ -381,7 +379,8 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
     if (status == PL_OK && seeing) {
         status = pl_lab_calibration(lab, state, &calibration, task, err);
     }
-    PL_THEN(sequential ? solve_sequential(lab, state, calibration, &to, task, err) : solve_apart(lab, state, calibration, &to, task, err));
+    PL_THEN(sequential ? solve_sequential(lab, state, calibration, &to, task, err)
+                       : solve_apart(lab, state, calibration, &to, task, err));
     PL_THEN(pl_store_trim(pl_lab_store(lab), err));
     if (status == PL_OK) {
         *total = conclude(&to.all, pl_clock_now() - start);

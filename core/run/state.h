@@ -42,8 +42,8 @@ typedef struct pl_calibration {
     char *texts[PL_MAX_TEXTS]; /* owned paths */
     size_t n_texts;
     pl_protocol protocol;
-    pl_id key;  /* of the calibration in the store */
-    bool known; /* key is set: true after `calibrate`, false for a demo not yet calibrated */
+    pl_id key;    /* of the calibration in the store */
+    bool known;   /* key is set: true after `calibrate`, false for a demo not yet calibrated */
     bool foreign; /* not known: a session has one, but of another model */
 } pl_calibration;
 
@@ -75,7 +75,10 @@ enum { PL_IMPORT_GROUP = 128 }; /* columns of an imported layer's groups, for re
 
 typedef enum pl_side { PL_SIDE_WEIGHT, PL_SIDE_INPUT } pl_side;
 typedef enum pl_which {
-    PL_WHICH_BEFORE, PL_WHICH_PRECONDITIONED, PL_WHICH_AFTER, PL_WHICH_BOTH,
+    PL_WHICH_BEFORE,
+    PL_WHICH_PRECONDITIONED,
+    PL_WHICH_AFTER,
+    PL_WHICH_BOTH,
 } pl_which;
 
 /* What a pane of the screen shows.  The names are those of views (views/view.h) and, for the main,
@@ -100,7 +103,7 @@ typedef struct pl_pin {
     pl_spec slots[PL_SLOT_COUNT]; /* what it was solved with */
     pl_id result;
     bool sequential; /* of a solve of all layers in sequence */
-    char label[48]; /* "astro beta=0.0003 > gptq bits=3" */
+    char label[48];  /* "astro beta=0.0003 > gptq bits=3" */
 } pl_pin;
 
 /* What `sweep` was asked for last: values of one parameter of the method in a slot. */
@@ -123,7 +126,7 @@ typedef struct pl_state {
     pl_source *source; /* counted reference; NULL before `open` */
     pl_calibration calibration;
     pl_spec slots[PL_SLOT_COUNT];
-    bool suggested; /* nobody has named a method: the slots hold the default */
+    bool suggested;          /* nobody has named a method: the slots hold the default */
     pl_act_grid activations; /* how the inputs of linear layers are quantized; bits 0: not */
     pl_act_grid kv;          /* the same of keys and values, in groups of kv_group_size within a */
     size_t kv_group_size;    /* head (0: the whole head) */
@@ -131,8 +134,8 @@ typedef struct pl_state {
     size_t n_overrides;
     pl_solved *solved; /* [layers of the model] or NULL */
     pl_imported imported;
-    size_t layer;      /* the selected one */
-    pl_side side;      /* what the screen's views show */
+    size_t layer; /* the selected one */
+    pl_side side; /* what the screen's views show */
     pl_which which;
     size_t channel; /* the input channel marked in all views, SIZE_MAX: none */
     pl_display display;
@@ -141,7 +144,7 @@ typedef struct pl_state {
     pl_sweep sweep;
 } pl_state;
 
-void pl_state_init(pl_state *state);            /* nothing open, every slot empty */
+void pl_state_init(pl_state *state); /* nothing open, every slot empty */
 /* Astro, then GPTQ: where screen and batch start.  It is a suggestion: it stays until the first
  * method is named, which takes its place whole, so that a script gets what it names and nothing
  * else; a key of the screen that changes a shown method keeps the others. */
@@ -209,13 +212,13 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out);
 typedef struct pl_figure_needs {
     const size_t *layers; /* [n_layers], at least one; the first is selected */
     size_t n_layers;
-    const bool *results; /* [n_layers] whether a panel shows what the layer's solve made */
-    bool inputs;         /* the calibration, though no result is shown */
-    bool methods;        /* though no result is shown */
-    bool activations;    /* how they are quantized, whatever the methods */
+    const bool *results;     /* [n_layers] whether a panel shows what the layer's solve made */
+    bool inputs;             /* the calibration, though no result is shown */
+    bool methods;            /* though no result is shown */
+    bool activations;        /* how they are quantized, whatever the methods */
     const uint64_t *learned; /* [n_layers] the step that a layer's learned transform is shown at,
                                 UINT64_MAX: the last; 0: none is shown.  NULL: 0 for all */
-    bool pins;    /* the baselines pinned to these layers */
+    bool pins;               /* the baselines pinned to these layers */
     bool sweep;
 } pl_figure_needs;
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);

@@ -106,8 +106,7 @@ static json_t *state_json(const pl_state *state)
         (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
         "activations", grid_json(&state->activations, 0), "kv",
         grid_json(&state->kv, state->kv_group_size), "origin",
-        source != NULL ? pl_origin_json(source) : json_null(), "suggested",
-        (int)state->suggested);
+        source != NULL ? pl_origin_json(source) : json_null(), "suggested", (int)state->suggested);
 }
 
 /* A record that lacks something would restore another state. */

@@ -190,8 +190,8 @@ double pl_sweep_present(const pl_state *state, const pl_sweep *sweep)
 pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep)
 {
     const pl_spec *base = base_spec(state, sweep, sweep->slot);
-    const size_t last = sweep->whole ? pl_model_layer_count(state->source->model)
-                                     : sweep->layer + 1;
+    const size_t last =
+        sweep->whole ? pl_model_layer_count(state->source->model) : sweep->layer + 1;
     pl_buf text = {0};
     pl_state_quantized_commands(state, &text);
     for (size_t i = sweep->whole ? 0 : sweep->layer; i < last; i++) {
@@ -450,7 +450,8 @@ static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
     pl_ppl_result found = {0};
     status = pl_quantized_init(&quantized, w->lab, &w->state, PL_WHICH_AFTER, &hooks,
                                &w->piece.task, err);
-    PL_THEN(pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false, &found, &w->piece.task, err));
+    PL_THEN(pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false, &found,
+                          &w->piece.task, err));
     pl_quantized_deinit(&quantized);
     if (status == PL_OK) {
         point->perplexity = found.perplexity;
@@ -474,9 +475,8 @@ static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
         return pl_solve_layer(w->lab, &w->state, w->sweep->layer, &point->report, &result,
                               &w->piece.task, err);
     }
-    status =
-        pl_solve_all(w->lab, &w->state, pl_solve_runs_in_sequence(&w->state), note_result, w,
-                     &point->report, &w->piece.task, err);
+    status = pl_solve_all(w->lab, &w->state, pl_solve_runs_in_sequence(&w->state), note_result, w,
+                          &point->report, &w->piece.task, err);
     PL_THEN(w->noted);
     return status == PL_OK && w->sweep->perplexity ? measure(w, point, err) : status;
 }

@@ -265,9 +265,8 @@ pl_status pl_site_transform_key(pl_lab *lab, const pl_state *state, pl_id calibr
                                 const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
 {
     order o = {0};
-    pl_status status = spec->method != NULL
-                           ? begin(lab, state, calibration, layer, spec, &o, task, err)
-                           : PL_OK;
+    pl_status status =
+        spec->method != NULL ? begin(lab, state, calibration, layer, spec, &o, task, err) : PL_OK;
     *out = o.key;
     return status;
 }

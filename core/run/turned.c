@@ -65,8 +65,7 @@ pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_
         if (status != PL_OK) {
             return status;
         }
-        status = pl_result_read_preconditioned(lab, parts.preconditioned, NULL, out, NULL,
-                                               err);
+        status = pl_result_read_preconditioned(lab, parts.preconditioned, NULL, out, NULL, err);
     }
     if (status != PL_OK) {
         pl_mat_deinit(out);

@@ -240,8 +240,8 @@ int pl_worker_fd(const pl_worker *worker)
     return worker->pipe[0];
 }
 
-uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name,
-                          const char *unit, pl_job_fn fn, void *arg)
+uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name, const char *unit,
+                          pl_job_fn fn, void *arg)
 {
     job *fresh = calloc(1, sizeof *fresh);
     event *done = malloc(sizeof *done);

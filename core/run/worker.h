@@ -21,16 +21,16 @@ typedef enum pl_urgency { PL_JOB_ORDINARY, PL_JOB_URGENT } pl_urgency;
 
 typedef struct pl_job_event {
     uint64_t job;
-    bool done;        /* false: progress */
+    bool done; /* false: progress */
     char name[48];
-    char what[24];    /* unit of the pass that runs, e.g. "tokens" */
+    char what[24]; /* unit of the pass that runs, e.g. "tokens" */
     double amount, total;
     double share;     /* of the whole job, 0 ... 1: never less than before (progress.h) */
     bool learns;      /* steps are being learned, as a pass or within one */
     double seconds;   /* since the job started */
     pl_status status; /* when done */
     pl_error error;
-    void *arg;        /* the submitted one, when done */
+    void *arg; /* the submitted one, when done */
 } pl_job_event;
 
 PL_NODISCARD pl_status pl_worker_create(pl_worker **out, pl_error *err);
@@ -44,8 +44,8 @@ int pl_worker_fd(const pl_worker *worker);
 
 /* Returns the job's number (from 1), 0 when memory is out.  name: a short word for the job list.
  * unit: what the job's progress is counted in (progress.h), a string that stays, or NULL. */
-uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name,
-                          const char *unit, pl_job_fn fn, void *arg);
+uint64_t pl_worker_submit(pl_worker *worker, pl_urgency urgency, const char *name, const char *unit,
+                          pl_job_fn fn, void *arg);
 void pl_worker_cancel(pl_worker *worker, uint64_t job);
 
 /* Takes the oldest event; false if none waits.  Progress of one job is coalesced. */

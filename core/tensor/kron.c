@@ -19,9 +19,9 @@ enum { OUTPUTS = 4 }; /* rows of y that are summed up at a time, in registers */
 
 /* Some columns of y = P1^T x, x[n1, ld]; the order of the sums is that of the definition. */
 #define MIX_COLUMNS(name, type)                                                                    \
-    static inline __attribute__((always_inline)) void name(                                        \
-        const float *restrict p1, size_t n1, size_t ld, const float *restrict x,                   \
-        float *restrict y)                                                                         \
+    static inline __attribute__((always_inline)) void name(const float *restrict p1, size_t n1,    \
+                                                           size_t ld, const float *restrict x,     \
+                                                           float *restrict y)                      \
     {                                                                                              \
         size_t to = 0;                                                                             \
         for (; to + OUTPUTS <= n1; to += OUTPUTS) {                                                \

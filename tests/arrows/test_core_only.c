@@ -24,8 +24,8 @@ static int run(const char *argument, char *output, size_t size)
 static void loads_no_library_of_the_other_rooms(void **unused)
 {
     (void)unused;
-    static const char *const foreign[] = {"curses", "tinfo", "sqlite", "cairo", "pango",
-                                          "readline", "png", "fontconfig", "vterm"};
+    static const char *const foreign[] = {"curses",   "tinfo", "sqlite",     "cairo", "pango",
+                                          "readline", "png",   "fontconfig", "vterm"};
     char libraries[16384];
     assert_int_equal(run("--libraries", libraries, sizeof libraries), 0);
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {

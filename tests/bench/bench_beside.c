@@ -42,7 +42,8 @@ static double calibrate_beside(int busy)
     pid_t pids[MOST_BUSY];
     bench_store_make(store);
     start_busy(pids, busy);
-    const double seconds = bench_planish_seconds(store, "calibrate text=$TEXT length=512 windows=8");
+    const double seconds =
+        bench_planish_seconds(store, "calibrate text=$TEXT length=512 windows=8");
     stop_busy(pids, busy);
     bench_store_remove(store);
     return seconds;

@@ -143,8 +143,7 @@ static double torch_seconds(const char *work)
     char args[192];
     const pl_config *c = pl_model_config(bench_model());
     snprintf(args, sizeof args, "%s %d %d %zu %zu %zu %zu %zu %zu", work, WINDOWS, LENGTH,
-             c->blocks, c->hidden_size, c->intermediate_size, c->heads, c->kv_heads,
-             c->vocab_size);
+             c->blocks, c->hidden_size, c->intermediate_size, c->heads, c->kv_heads, c->vocab_size);
     return bench_torch(args);
 }
 

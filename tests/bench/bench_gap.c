@@ -126,15 +126,14 @@ static void report(int b, size_t count)
         }
         mean = found[0].mean > mean ? found[0].mean : mean;
     }
-    bench_print(json_pack(
-        "{s:s, s:f, s:I, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f}", "bench", "gap", "beta",
-        betas[b], "layers", (json_int_t)count, "share_within_1e-3",
-        (double)within[0] / (double)count,
-        "worst_row_gap", worst, "iterations_median", middle(its[0], count), "iterations_most", most,
-        "slowest", results[b].name[slowest], "mean_over_rows_most", mean,
-        "plain_share_within_1e-3_in_200",
-        (double)within[1] / (double)count, "plain_iterations_median", middle(its[1], count),
-        "plain_over_auto_seconds_median_layer", middle(ratio, count)));
+    bench_print(json_pack("{s:s, s:f, s:I, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f}", "bench",
+                          "gap", "beta", betas[b], "layers", (json_int_t)count, "share_within_1e-3",
+                          (double)within[0] / (double)count, "worst_row_gap", worst,
+                          "iterations_median", middle(its[0], count), "iterations_most", most,
+                          "slowest", results[b].name[slowest], "mean_over_rows_most", mean,
+                          "plain_share_within_1e-3_in_200", (double)within[1] / (double)count,
+                          "plain_iterations_median", middle(its[1], count),
+                          "plain_over_auto_seconds_median_layer", middle(ratio, count)));
 }
 
 /* What M costs beside A, at the first beta, mean of all layers.  What a site pays once (Gn, its

@@ -17,8 +17,8 @@ typedef struct spent {
     size_t sites, layers;
 } spent;
 
-static void round_layer(const pl_spec *spec, const char *name, const pl_mat *w,
-                        pl_factors *factors, spent *all)
+static void round_layer(const pl_spec *spec, const char *name, const pl_mat *w, pl_factors *factors,
+                        spent *all)
 {
     pl_error err = {0};
     pl_qweights out = {0};
@@ -109,8 +109,8 @@ int main(void)
     bench_row("gptq", "PyTorch's column loop over GPTQ of all layers", bench_median(ratio, TURNS),
               BENCH_AT_LEAST, 7,
               json_pack("{s:I, s:I, s:f, s:f, s:o}", "layers", (json_int_t)turns[0].layers,
-                        "factors", (json_int_t)turns[0].sites, "seconds", median,
-                        "columns_seconds", bench_median(columns, TURNS), "torch_seconds",
+                        "factors", (json_int_t)turns[0].sites, "seconds", median, "columns_seconds",
+                        bench_median(columns, TURNS), "torch_seconds",
                         torch[0] > 0 ? json_real(bench_median(torch, TURNS)) : json_null()));
     return 0;
 }

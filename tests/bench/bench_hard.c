@@ -19,8 +19,8 @@ static pl_linf_report solve(const bench_layer *layer, double beta, int iteration
     pl_factors_alpha(layer->factors, 128, alpha);
     const pl_linf_problem problem = {
         .w0 = pl_mat_view(&layer->w), .group_size = 128, .alpha = alpha, .beta = beta};
-    const pl_linf_options options = {.solver = PL_SOLVER_ADMM, .iterations = iterations,
-                                     .gap = gap, .certify = true};
+    const pl_linf_options options = {
+        .solver = PL_SOLVER_ADMM, .iterations = iterations, .gap = gap, .certify = true};
     if (pl_linf_solve(layer->factors, &problem, &options, NULL, w, &report, NULL, &err) != PL_OK) {
         bench_fail(layer->name, &err);
     }
@@ -51,11 +51,10 @@ int main(void)
             /* The lower bound of the longer run bounds the shorter one's excess, too. */
             bench_print(json_pack(
                 "{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:f, s:f, s:f}", "bench",
-                "hard", "layer",
-                layer.name, "beta", betas[b], "gap_20", few.gap, "worst_row_gap_20",
-                few.worst_row_gap, "gap_200", many.gap, "worst_row_gap_200", many.worst_row_gap,
-                "excess_20", (few.objective - many.dual) / many.dual, "objective_20_over_200",
-                few.objective / many.objective, "ridge", many.ridge,
+                "hard", "layer", layer.name, "beta", betas[b], "gap_20", few.gap,
+                "worst_row_gap_20", few.worst_row_gap, "gap_200", many.gap, "worst_row_gap_200",
+                many.worst_row_gap, "excess_20", (few.objective - many.dual) / many.dual,
+                "objective_20_over_200", few.objective / many.objective, "ridge", many.ridge,
                 "iterations_1e-3", near.iterations, "mean_over_rows_1e-3", near.mean_iterations,
                 "worst_row_gap_1e-3", near.worst_row_gap, "seconds_1e-3", seconds));
         }

@@ -65,15 +65,15 @@ int main(void)
             max_abs[c] = fmaxf(max_abs[c], fabsf(x[r * IN + c]));
         }
     }
-    const pl_site_input in = {.site = "bench",
-                              .n = IN,
-                              .weights = &view,
-                              .n_weights = 1,
-                              .max_abs = max_abs,
-                              .sample = {x, ROWS, IN, IN},
-                              .grid = &grid,
-                              .activations = {
-                                .bits = 4, .format = &pl_format_symmetric, .clip = 1.0}};
+    const pl_site_input in = {
+        .site = "bench",
+        .n = IN,
+        .weights = &view,
+        .n_weights = 1,
+        .max_abs = max_abs,
+        .sample = {x, ROWS, IN, IN},
+        .grid = &grid,
+        .activations = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0}};
     const pl_spec spec = pl_spec_default(pl_method_find("flatquant"));
     if (pl_flatquant_init(&f, &spec, &in, NULL, NULL, &err) != PL_OK) {
         bench_fail("flatquant", &err);

@@ -34,8 +34,7 @@ static void *run_cold(void *arg)
                                .warm = c->warm,
                                .place = c->place};
     bench_threads(); /* OpenMP keeps the number per thread */
-    pl_status status =
-        c->spec.method->precondition(&c->spec, &in, c->w, &report, &c->task, &err);
+    pl_status status = c->spec.method->precondition(&c->spec, &in, c->w, &report, &c->task, &err);
     c->ended = bench_now();
     if (status != PL_OK && status != PL_ERR_CANCELLED) {
         bench_fail("the cold solve", &err);

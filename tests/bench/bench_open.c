@@ -154,13 +154,12 @@ static void solve_block(big_shape shape)
     const double need = weights + grams + activations;
     const cost first = measure(shape.name, calibrate);
     const cost all = measure(shape.name, script);
-    bench_print(json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench",
-                          "open", "work", "calibrate and solve a block", "model", shape.name,
-                          "seconds", first.seconds + all.seconds, "weights_mb", weights / 1e6,
-                          "gram_mb", grams / 1e6, "activations_mb", activations / 1e6,
-                          "calibrate_mb", first.bytes / 1e6, "solve_mb", all.bytes / 1e6,
-                          "calibrate_ratio", first.bytes / need, "ratio", all.bytes / need,
-                          "limit", 1.2));
+    bench_print(json_pack(
+        "{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench", "open", "work",
+        "calibrate and solve a block", "model", shape.name, "seconds", first.seconds + all.seconds,
+        "weights_mb", weights / 1e6, "gram_mb", grams / 1e6, "activations_mb", activations / 1e6,
+        "calibrate_mb", first.bytes / 1e6, "solve_mb", all.bytes / 1e6, "calibrate_ratio",
+        first.bytes / need, "ratio", all.bytes / need, "limit", 1.2));
     drop(shape.name);
     drop("store");
 }

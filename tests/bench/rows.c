@@ -13,11 +13,10 @@ void bench_row(const char *bench, const char *row, double ratio, bench_sense sen
 {
     const bool known = isfinite(ratio);
     const bool met = sense == BENCH_AT_MOST ? ratio <= limit : ratio >= limit;
-    json_t *line =
-        json_pack("{s:s, s:s, s:o, s:f, s:s, s:o}", "bench", bench, "row", row, "ratio",
-                  known ? json_real(ratio) : json_null(), "limit", limit, "sense",
-                  sense == BENCH_AT_MOST ? "at most" : "at least", "met",
-                  known ? json_boolean(met) : json_null());
+    json_t *line = json_pack("{s:s, s:s, s:o, s:f, s:s, s:o}", "bench", bench, "row", row, "ratio",
+                             known ? json_real(ratio) : json_null(), "limit", limit, "sense",
+                             sense == BENCH_AT_MOST ? "at most" : "at least", "met",
+                             known ? json_boolean(met) : json_null());
     if (more != NULL) {
         json_object_update(line, more);
         json_decref(more);

@@ -243,7 +243,8 @@ static void test_layers_are_ranked(void **ctx)
         expect_at_most(last, error);
         last = error;
         size_t k = 0;
-        while (strcmp(json_string_value(json_object_get(json_array_get(solved, k), "name")), name)) {
+        while (
+            strcmp(json_string_value(json_object_get(json_array_get(solved, k), "name")), name)) {
             k++;
         }
         pl_check_close(run_number(json_array_get(solved, k), "rounded_error"), error, 0, 0);

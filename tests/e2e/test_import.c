@@ -21,9 +21,8 @@ static int setup(void **ctx)
 {
     int failed = run_setup(ctx);
     char script[1024];
-    snprintf(script, sizeof script,
-             "%s solve all sequential=no; export dir=%s weights=rounded", methods,
-             run_path("quantized"));
+    snprintf(script, sizeof script, "%s solve all sequential=no; export dir=%s weights=rounded",
+             methods, run_path("quantized"));
     run r = run_demo(script);
     failed |= r.status;
     run_free(&r);

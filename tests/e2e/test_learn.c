@@ -101,8 +101,8 @@ static void test_takes_back(void **ctx)
     run r = run_in("wild", "method flatquant steps=60 rows=256 rate=3; solve; learn");
     const json_t *learned = run_result(&r, 6);
     expect_at_most(1, run_number(learned, "rollbacks"));
-    assert_non_null(strstr(json_string_value(json_object_get(learned, "trouble")),
-                           "rolled back to step"));
+    assert_non_null(
+        strstr(json_string_value(json_object_get(learned, "trouble")), "rolled back to step"));
     assert_non_null(strstr(r.err, "flatquant on model.layers.1"));
     expect_less(run_number(run_result(&r, 5), "function_error"), 1e-4);
     run_free(&r);
@@ -145,13 +145,13 @@ static void test_perplexity(void **ctx)
 {
     (void)ctx;
     run r = run_in("figures", "solve all; perplexity which=after windows=4; method none "
-                          "slot=transform; solve all; perplexity which=after windows=4");
+                              "slot=transform; solve all; perplexity which=after windows=4");
     const double learned = run_number(run_result(&r, 5), "perplexity");
     expect_less(learned, run_number(run_result(&r, 8), "perplexity"));
     expect_less(run_number(run_result(&r, 4), "function_error"), 1e-4);
     run_free(&r);
     r = run_in("figures", "method astro beta=1e-4; method gptq bits=4 group_size=0; solve all; "
-                      "perplexity which=after windows=4");
+                          "perplexity which=after windows=4");
     expect_less(run_number(run_last(&r), "perplexity"), 1.1 * learned);
     run_free(&r);
 }

@@ -80,8 +80,8 @@ static void test_presets(void **ctx)
     static const struct {
         const char *name;
         int width;
-    } presets[] = {{"icml", 325}, {"icml2", 675}, {"neurips", 550}, {"nature", 350},
-                   {"nature2", 720}, {"acl", 303}, {"acl2", 630}, {"slide", 1000}};
+    } presets[] = {{"icml", 325},    {"icml2", 675}, {"neurips", 550}, {"nature", 350},
+                   {"nature2", 720}, {"acl", 303},   {"acl2", 630},    {"slide", 1000}};
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
         char script[512];
         snprintf(script, sizeof script, "plot channels preset=%s dpi=100 file=%s", presets[i].name,
@@ -127,8 +127,12 @@ static void test_caption_and_csv(void **ctx)
 static void test_commands_are_the_shortest(void **ctx)
 {
     (void)ctx;
-    static const char *const plain[] = {"channels side=input", "channels which=before", "spectrum",
-                                        "box form=layers", "layers", "tokens"};
+    static const char *const plain[] = {"channels side=input",
+                                        "channels which=before",
+                                        "spectrum",
+                                        "box form=layers",
+                                        "layers",
+                                        "tokens"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         char script[256];
         snprintf(script, sizeof script, "plot %s", plain[i]);

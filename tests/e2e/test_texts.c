@@ -140,8 +140,8 @@ static void a_gguf_names_its_pre_tokenizer(void **ctx)
     case_path("03-gguf-pre-deepseek-r1-qwen/others/default.gguf", path);
     r = tokenize(path, probe);
     same = tokenize(without_key(path, "tokenizer.ggml.pre", "no-pre.gguf"), probe);
-    assert_true(json_equal(json_object_get(run_last(&r), "ids"),
-                           json_object_get(run_last(&same), "ids")));
+    assert_true(
+        json_equal(json_object_get(run_last(&r), "ids"), json_object_get(run_last(&same), "ids")));
     run_free(&r);
     run_free(&same);
 }

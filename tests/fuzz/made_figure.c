@@ -19,9 +19,17 @@ static bool one_in(pl_rng *rng, size_t n)
 static const char *some_text(pl_rng *rng)
 {
     static const char *const texts[] = {
-        "", "channel", "\u03b2 = 0.0003", "\u5b57\u5b57\u5b57", "max |w| per input channel",
-        "e\u0301\u0301", "15.self_attn.q_proj, astro beta=0.0003 > gptq bits=3 group_size=128 mse",
-        "\u2212", " ", "%s%n", "token \u201c\xf0\x9f\x98\x80\u201d",
+        "",
+        "channel",
+        "\u03b2 = 0.0003",
+        "\u5b57\u5b57\u5b57",
+        "max |w| per input channel",
+        "e\u0301\u0301",
+        "15.self_attn.q_proj, astro beta=0.0003 > gptq bits=3 group_size=128 mse",
+        "\u2212",
+        " ",
+        "%s%n",
+        "token \u201c\xf0\x9f\x98\x80\u201d",
     };
     return texts[below(rng, sizeof texts / sizeof *texts)];
 }

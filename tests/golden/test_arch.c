@@ -125,7 +125,6 @@ static void check_model(const char *path, const json_t *about)
 
 static json_t *values;
 
-
 static void each_architecture_agrees_with_transformers(void **state)
 {
     pl_temp *temp = *state;

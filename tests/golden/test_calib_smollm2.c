@@ -196,9 +196,9 @@ static double relative_error(layer *l, const pl_mat *w)
 {
     double error = NAN;
     pl_error err;
-    pl_check_ok(pl_relative_error(l->factors, pl_mat_view(&l->w0), pl_mat_view(w), &error, NULL,
-                                  &err),
-                err);
+    pl_check_ok(
+        pl_relative_error(l->factors, pl_mat_view(&l->w0), pl_mat_view(w), &error, NULL, &err),
+        err);
     return error;
 }
 
@@ -206,8 +206,7 @@ static double relative_error(layer *l, const pl_mat *w)
 static double rounded_error(layer *l, const pl_mat *w, const char *method, const char *bits)
 {
     pl_spec spec = pl_spec_default(pl_method_find(method));
-    const pl_layer_input in = {
-        .layer = l->layer->name, .factors = l->factors, .w = pl_mat_view(w)};
+    const pl_layer_input in = {.layer = l->layer->name, .factors = l->factors, .w = pl_mat_view(w)};
     pl_qweights q;
     pl_method_report report;
     pl_mat rounded;
@@ -340,14 +339,14 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest quick[] = {
-        cmocka_unit_test(test_calibrates),  cmocka_unit_test(test_sites),
-        cmocka_unit_test(test_attn_q),      cmocka_unit_test(test_attn_output),
+        cmocka_unit_test(test_calibrates), cmocka_unit_test(test_sites),
+        cmocka_unit_test(test_attn_q),     cmocka_unit_test(test_attn_output),
         cmocka_unit_test(test_perplexity),
     };
     const struct CMUnitTest every[] = {
-        cmocka_unit_test(test_calibrates),  cmocka_unit_test(test_sites),
-        cmocka_unit_test(test_attn_q),      cmocka_unit_test(test_attn_output),
-        cmocka_unit_test(test_ffn_down),    cmocka_unit_test(test_perplexity),
+        cmocka_unit_test(test_calibrates), cmocka_unit_test(test_sites),
+        cmocka_unit_test(test_attn_q),     cmocka_unit_test(test_attn_output),
+        cmocka_unit_test(test_ffn_down),   cmocka_unit_test(test_perplexity),
     };
     return all() ? cmocka_run_group_tests(every, NULL, close_all)
                  : cmocka_run_group_tests(quick, NULL, close_all);

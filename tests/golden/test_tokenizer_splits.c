@@ -86,8 +86,7 @@ static void check_kind(const pl_tokenizer *t, const json_t *kind, const json_t *
     json_t *text;
     json_array_foreach(texts, i, text)
     {
-        const char *expected =
-            json_string_value(json_array_get(json_object_get(kind, "sizes"), i));
+        const char *expected = json_string_value(json_array_get(json_object_get(kind, "sizes"), i));
         put_sizes(t, json_string_value(text), json_string_length(text), &sizes);
         if (strcmp(sizes.data, expected) != 0) {
             char *shown = json_dumps(kind, JSON_COMPACT);

@@ -150,9 +150,9 @@ static void rho_for_each_channel(void **state)
                                                  .gap = 1e-3,
                                                  .rho_factor = kind,
                                                  .certify = true};
-                pl_check_ok(pl_linf_solve(x.factors, &x.problem, &options, NULL, x.w, &report, NULL,
-                                          &err),
-                            err);
+                pl_check_ok(
+                    pl_linf_solve(x.factors, &x.problem, &options, NULL, x.w, &report, NULL, &err),
+                    err);
                 expect_at_most(report.worst_row_gap, 1e-3);
                 pl_check_close(objective(&x), optimum(&x), 1.1e-3, 0);
                 needed[kind] = report.iterations;
@@ -283,12 +283,9 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pgd_never_rises),
-        cmocka_unit_test(admm_is_bracketed),
-        cmocka_unit_test(rho_for_each_channel),
-        cmocka_unit_test(scales_with_the_weights),
-        cmocka_unit_test(warm_across_rho),
-        cmocka_unit_test(dual_of_the_optimum),
+        cmocka_unit_test(pgd_never_rises),      cmocka_unit_test(admm_is_bracketed),
+        cmocka_unit_test(rho_for_each_channel), cmocka_unit_test(scales_with_the_weights),
+        cmocka_unit_test(warm_across_rho),      cmocka_unit_test(dual_of_the_optimum),
         cmocka_unit_test(any_dual_is_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

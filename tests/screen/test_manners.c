@@ -251,9 +251,8 @@ static void test_keys_file(void **state)
 static void test_sizes(void **state)
 {
     (void)state;
-    static const int sizes[][2] = {{1, 1},    {2, 300}, {200, 2},  {11, 43}, {12, 44},
-                                   {25, 80},  {26, 44}, {26, 200}, {80, 44}, {200, 500},
-                                   {24, 80}};
+    static const int sizes[][2] = {{1, 1},   {2, 300},  {200, 2}, {11, 43},   {12, 44}, {25, 80},
+                                   {26, 44}, {26, 200}, {80, 44}, {200, 500}, {24, 80}};
     static const char *const opened[] = {"", "\020sol", "J", "?/solve", "/q_proj", ":sel"};
     pl_pty *pty = start(24, 80);
     for (size_t i = 0; i < sizeof opened / sizeof *opened; i++) {
@@ -332,10 +331,11 @@ static void test_held_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCREEN(test_palette),   SCREEN(test_filter), SCREEN(test_counts),
-        SCREEN(test_jobs),      SCREEN(test_tour),   SCREEN(test_themes),
-        SCREEN(test_keys_file), SCREEN(test_held_key), SCREEN(test_sizes),
-        SCREEN(test_bytes_of_a_cursor_move),
+        SCREEN(test_palette),   SCREEN(test_filter),
+        SCREEN(test_counts),    SCREEN(test_jobs),
+        SCREEN(test_tour),      SCREEN(test_themes),
+        SCREEN(test_keys_file), SCREEN(test_held_key),
+        SCREEN(test_sizes),     SCREEN(test_bytes_of_a_cursor_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

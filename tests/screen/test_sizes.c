@@ -40,8 +40,7 @@ static double patience(void)
 
 static _Noreturn void wrong(const char *what)
 {
-    fprintf(stderr, "%dx%d: %s:\n%s\n", pl_pty_cols(pty), pl_pty_rows(pty), what,
-            pl_pty_text(pty));
+    fprintf(stderr, "%dx%d: %s:\n%s\n", pl_pty_cols(pty), pl_pty_rows(pty), what, pl_pty_text(pty));
     fail();
     abort(); /* never reached: fail() jumps */
 }
@@ -125,9 +124,9 @@ static void test_many_sizes(void **state)
 {
     (void)state;
     static const int edges[][2] = {
-        {1, 1},    {1, 500},  {200, 1},  {2, 2},    {11, 43},  {12, 43},   {11, 44},  {12, 44},
-        {13, 60},  {15, 59},  {16, 60},  {17, 61},  {20, 44},  {23, 79},   {23, 80},  {24, 79},
-        {24, 80},  {25, 81},  {26, 80},  {40, 44},  {12, 500}, {200, 44},  {30, 100}, {40, 120},
+        {1, 1},    {1, 500},  {200, 1},  {2, 2},    {11, 43},   {12, 43},  {11, 44},  {12, 44},
+        {13, 60},  {15, 59},  {16, 60},  {17, 61},  {20, 44},   {23, 79},  {23, 80},  {24, 79},
+        {24, 80},  {25, 81},  {26, 80},  {40, 44},  {12, 500},  {200, 44}, {30, 100}, {40, 120},
         {50, 200}, {80, 300}, {24, 300}, {100, 80}, {200, 500}, {60, 160}, {12, 120}, {1, 2},
     };
     static const char *const between[] = {"\t", "|", "\t", "z", "\t", "v", "z", "|", "\t"};

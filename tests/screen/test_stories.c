@@ -408,15 +408,9 @@ static void test_sweep_now(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCREEN(test_inspect_demo),
-        SCREEN(test_tune_demo),
-        SCREEN(test_export_histogram),
-        SCREEN(test_learning),
-        SCREEN(test_promised_solve),
-        SCREEN(test_sweep_now),
-        SCREEN(test_one_default),
-        SCREEN(test_inspect_smollm2),
-        SCREEN(test_tune_smollm2),
+        SCREEN(test_inspect_demo), SCREEN(test_tune_demo),       SCREEN(test_export_histogram),
+        SCREEN(test_learning),     SCREEN(test_promised_solve),  SCREEN(test_sweep_now),
+        SCREEN(test_one_default),  SCREEN(test_inspect_smollm2), SCREEN(test_tune_smollm2),
     };
     /* The real model's belong to the long sweeps: without --all they are not among the tests. */
     size_t count = sizeof tests / sizeof tests[0];

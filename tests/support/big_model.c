@@ -69,9 +69,9 @@ static void add_block(list *l, const big_shape *s, size_t block, const big_optio
     for (size_t i = 0; i < PER_BLOCK; i++) {
         char name[NAME];
         const bool norm = i < 2;
-        const fill how = norm && o->filled > 0                           ? FILL_ONES
+        const fill how = norm && o->filled > 0                    ? FILL_ONES
                          : parts[i].cols > 0 && block < o->filled ? FILL_WEIGHTS
-                                                                         : FILL_NONE;
+                                                                  : FILL_NONE;
         snprintf(name, sizeof name, "model.layers.%zu.%s", block, parts[i].name);
         if (parts[i].here) {
             add(l, name, parts[i].rows, parts[i].cols, how);

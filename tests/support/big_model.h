@@ -20,8 +20,8 @@ extern const big_shape big_llama_7b;  /* LLaMA-2 7B: 13.5 GB */
 extern const big_shape big_qwen_1_5b; /* Qwen2 1.5B: 3.1 GB */
 
 typedef struct big_options {
-    size_t filled;     /* so many blocks have weights; with any, norms and embeddings have, too */
-    bool whole_vocab;  /* a tokenizer of shape->vocab tokens; else one of the BIG_TOKENS */
+    size_t filled;    /* so many blocks have weights; with any, norms and embeddings have, too */
+    bool whole_vocab; /* a tokenizer of shape->vocab tokens; else one of the BIG_TOKENS */
 } big_options;
 
 /* One token a character from space to '~' and the newline; embeddings of these are filled. */

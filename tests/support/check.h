@@ -19,8 +19,8 @@
     pl_check_close_at((double)(actual), (double)(expected), (rel_tol), (abs_tol), #actual,         \
                       __FILE__, __LINE__)
 
-static inline void pl_check_close_at(double actual, double expected, double rel_tol,
-                                     double abs_tol, const char *text, const char *file, int line)
+static inline void pl_check_close_at(double actual, double expected, double rel_tol, double abs_tol,
+                                     const char *text, const char *file, int line)
 {
     double distance = actual > expected ? actual - expected : expected - actual;
     double size = expected < 0 ? -expected : expected;

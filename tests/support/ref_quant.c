@@ -219,7 +219,7 @@ pl_grid_param ref_fit(const pl_grid *grid, const float *w, size_t count)
     double max = fmax(-lo, hi), steps = exp2(grid->bits) - 1.0;
     double scale = grid->format == &pl_format_asymmetric  ? (hi - lo) / steps
                    : grid->format == &pl_format_symmetric ? max / (exp2(grid->bits - 1) - 1.0)
-                                                    : 2.0 * max / steps;
+                                                          : 2.0 * max / steps;
     if (max == 0.0) {
         return (pl_grid_param){1.0f, 0};
     }

@@ -10,14 +10,21 @@
 #include "tests/support/check.h"
 #include "tests/support/temp.h"
 
-enum { TINY_BLOCKS = 3, TINY_HIDDEN = 48, TINY_INNER = 72, TINY_VOCAB = 60, TINY_KV = 24,
-       TINY_PER_BLOCK = 9, TINY_TENSORS = 3 + TINY_PER_BLOCK * TINY_BLOCKS };
+enum {
+    TINY_BLOCKS = 3,
+    TINY_HIDDEN = 48,
+    TINY_INNER = 72,
+    TINY_VOCAB = 60,
+    TINY_KV = 24,
+    TINY_PER_BLOCK = 9,
+    TINY_TENSORS = 3 + TINY_PER_BLOCK * TINY_BLOCKS
+};
 
 typedef struct tiny_options {
-    double up_scale;     /* of every up_proj, 0: 1 */
-    double massive_row;  /* of row 5 of block 1's down_proj, 0: 1 */
-    int bos;             /* write a tokenizer.json whose post_processor adds token 1; with 2 it
-                            adds 1 and 0 in front and 2 behind */
+    double up_scale;    /* of every up_proj, 0: 1 */
+    double massive_row; /* of row 5 of block 1's down_proj, 0: 1 */
+    int bos;            /* write a tokenizer.json whose post_processor adds token 1; with 2 it
+                           adds 1 and 0 in front and 2 behind */
 } tiny_options;
 
 static const struct {

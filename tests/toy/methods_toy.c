@@ -55,8 +55,8 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
             const size_t size = n - first < width ? n - first : width;
             pl_grid_param param = {1.0f, 0};
             const float *w = in->w.data + r * in->w.stride + first;
-            const size_t clipped = round_group(&grid, spec->values[KEPT], w, size, &param,
-                                               out->codes + r * n + first);
+            const size_t clipped =
+                round_group(&grid, spec->values[KEPT], w, size, &param, out->codes + r * n + first);
             report->own[CLIPPED] += (double)clipped;
             out->scales[r * out->groups + k] = param.scale;
             out->zeros[r * out->groups + k] = (int16_t)param.zero;

@@ -17,8 +17,8 @@
 
 static void check_object(json_t *result, const char *name, const char *key, const char *value)
 {
-    assert_string_equal(
-        json_string_value(json_object_get(json_object_get(result, name), key)), value);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(result, name), key)),
+                        value);
 }
 
 static void check_number(double found, double expected)
@@ -222,7 +222,10 @@ static void test_screen(void **ctx)
     pl_pty_wait_text(pty, "press \xe2\x86\x92 toy", limit);
     pl_pty_wait_text(pty, "octaves", limit);
     pl_pty_send(pty, ":select 1.q_proj\r \033[C");
-    pl_pty_wait_text(pty, "\xe2\x80\xb9" "0.3\xe2\x80\xba", limit); /* a step of 0.05 */
+    pl_pty_wait_text(pty,
+                     "\xe2\x80\xb9"
+                     "0.3\xe2\x80\xba",
+                     limit); /* a step of 0.05 */
     pl_pty_wait_text(pty, "W3 error", limit);
     pl_pty_wait_text(pty, "acts from 1.0e-3; all zero at", limit);
     pl_pty_send(pty, "p");

@@ -128,10 +128,18 @@ static void test_slow_calls(void **ctx)
         const char *text;
         bool slow;
     } calls[] = {
-        {"solve", false},          {"solve x", false},          {"solve all", true},
-        {"import all", true},      {"import x after=f", false}, {"learn", true},
-        {"learn pause", false},    {"plot basin", true},        {"plot channels", false},
-        {"perplexity", true},      {"layers", false},           {"filter input_ratio >= 2", false},
+        {"solve", false},
+        {"solve x", false},
+        {"solve all", true},
+        {"import all", true},
+        {"import x after=f", false},
+        {"learn", true},
+        {"learn pause", false},
+        {"plot basin", true},
+        {"plot channels", false},
+        {"perplexity", true},
+        {"layers", false},
+        {"filter input_ratio >= 2", false},
         {"sweep beta=1e-5:1e-3:log5", true},
     };
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {

@@ -128,8 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),      cmocka_unit_test(test_before_and_after_the_model),
         cmocka_unit_test(test_every_option), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_the_screens),
+        cmocka_unit_test(test_unknown),      cmocka_unit_test(test_the_screens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

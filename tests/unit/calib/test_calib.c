@@ -242,8 +242,7 @@ static void test_memory_limit_same_bytes(void **state)
         f->spec.memory_limit = low + (high - low) / 2;
         pl_id other;
         pl_error err;
-        const pl_status status =
-            pl_calib_run(&f->spec, f->store[1], &other, NULL, NULL, &err);
+        const pl_status status = pl_calib_run(&f->spec, f->store[1], &other, NULL, NULL, &err);
         if (status == PL_OK) {
             high = f->spec.memory_limit;
             for (size_t s = 0; s < pl_model_site_count(f->model); s++) {

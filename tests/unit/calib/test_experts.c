@@ -98,9 +98,9 @@ static void walk(fixture *f, collected *c)
     for (size_t b = 0; b < pl_model_config(f->model)->blocks; b++) {
         pl_check_ok(pl_forward_load(forward, b, NULL, NULL, &err), err);
         for (size_t w = 0; w < WINDOWS; w++) {
-            pl_check_ok(pl_forward_run(forward, x + w * LENGTH * hidden, LENGTH, w, &hooks, NULL,
-                                       &err),
-                        err);
+            pl_check_ok(
+                pl_forward_run(forward, x + w * LENGTH * hidden, LENGTH, w, &hooks, NULL, &err),
+                err);
         }
     }
     pl_forward_destroy(forward);

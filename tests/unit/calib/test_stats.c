@@ -229,9 +229,9 @@ static void add_bad_value(float value, const char *word)
     pl_check_ok(pl_stats_create(N, WINDOWS, KEEP * WINDOWS, &stats, &err), err);
     const float good = f->x[1][17 * N + 33];
     f->x[1][17 * N + 33] = value;
-    assert_int_equal(pl_stats_add(stats, 1, f->x[1], ROWS, ROWS, f->ids + ROWS, keep_rows, KEEP,
-                                  NULL, &err),
-                     PL_ERR_NUMERIC);
+    assert_int_equal(
+        pl_stats_add(stats, 1, f->x[1], ROWS, ROWS, f->ids + ROWS, keep_rows, KEEP, NULL, &err),
+        PL_ERR_NUMERIC);
     pl_check_says(err, "channel 33");
     pl_check_says(err, "token 87");
     pl_check_says(err, word);

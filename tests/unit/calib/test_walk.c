@@ -233,10 +233,10 @@ static void check_same(fixture *f, pl_id ka, pl_id kb, size_t site)
 {
     pl_error err;
     pl_site_stats a, b;
-    pl_check_ok(
-        pl_calib_load_site(f->store, ka, f->model, site, PL_GRAM_SQUARE, true, &a, &err), err);
-    pl_check_ok(
-        pl_calib_load_site(f->store, kb, f->model, site, PL_GRAM_SQUARE, true, &b, &err), err);
+    pl_check_ok(pl_calib_load_site(f->store, ka, f->model, site, PL_GRAM_SQUARE, true, &a, &err),
+                err);
+    pl_check_ok(pl_calib_load_site(f->store, kb, f->model, site, PL_GRAM_SQUARE, true, &b, &err),
+                err);
     assert_memory_equal(a.gram, b.gram, a.n * a.n * sizeof(float));
     assert_memory_equal(a.max_position, b.max_position, a.n * sizeof *a.max_position);
     assert_int_equal(a.sample_rows, b.sample_rows);
@@ -273,10 +273,9 @@ static void test_bytes_do_not_depend_on_the_way(void **ctx)
                 if (seen) {
                     check_same(&f, all, some, s);
                 } else {
-                    assert_int_equal(
-                        pl_calib_load_site(f.store, some, f.model, s, PL_GRAM_NONE, false,
-                                           &stats, &err),
-                        PL_ERR_NOT_FOUND);
+                    assert_int_equal(pl_calib_load_site(f.store, some, f.model, s, PL_GRAM_NONE,
+                                                        false, &stats, &err),
+                                     PL_ERR_NOT_FOUND);
                 }
             }
         }

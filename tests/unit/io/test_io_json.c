@@ -40,9 +40,17 @@ static void constants_and_keys_as_python_has_them(void **state)
 static void what_python_refuses_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",      "{",          "{\"a\": Nan}", "{\"a\": infinity}",
-                                      "{'a'}", "{\"a\": 01}", "{\"a\": \"b}", "[1,]",
-                                      "{\"a\": 99999999999999999999x}", "\"", "\\"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "{\"a\": Nan}",
+                                      "{\"a\": infinity}",
+                                      "{'a'}",
+                                      "{\"a\": 01}",
+                                      "{\"a\": \"b}",
+                                      "[1,]",
+                                      "{\"a\": 99999999999999999999x}",
+                                      "\"",
+                                      "\\"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_null(load(bad[i]));
     }

@@ -33,15 +33,15 @@ static void make_site(site *s)
     }
     s->view = (pl_view){s->w, ROWS, N, N};
     s->grid = (pl_grid){.bits = 4, .format = &pl_format_symmetric, .scale_dtype = PL_F32};
-    s->in = (pl_site_input){.site = "block.site",
-                            .n = N,
-                            .weights = &s->view,
-                            .n_weights = 1,
-                            .max_abs = s->max_abs,
-                            .sample = {s->x, SAMPLES, N, N},
-                            .grid = &s->grid,
-                            .activations = {
-                                .bits = 4, .format = &pl_format_symmetric, .clip = 1.0}};
+    s->in =
+        (pl_site_input){.site = "block.site",
+                        .n = N,
+                        .weights = &s->view,
+                        .n_weights = 1,
+                        .max_abs = s->max_abs,
+                        .sample = {s->x, SAMPLES, N, N},
+                        .grid = &s->grid,
+                        .activations = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0}};
 }
 
 static pl_spec spec_of(const char *const *settings)

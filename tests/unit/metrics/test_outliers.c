@@ -157,9 +157,11 @@ static void test_top(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns),  cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_describe),
         cmocka_unit_test(test_describe_degenerate),
-        cmocka_unit_test(test_median),   cmocka_unit_test(test_ratio),
+        cmocka_unit_test(test_median),
+        cmocka_unit_test(test_ratio),
         cmocka_unit_test(test_top),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

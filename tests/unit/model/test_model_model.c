@@ -70,8 +70,13 @@ static void finds_layers_by_what_people_type(void **state)
         pl_check_ok(pl_model_find_layer(model, good[i].name, &index, &err), err);
         assert_int_equal(index, good[i].index);
     }
-    static const char *const globs[] = {"model.layers.1.self_attn.q_proj", "*.q_proj", "*q_proj",
-                                        "1.*", "1.q_proj", "1.self_attn.?_proj", "blk.1.attn_q",
+    static const char *const globs[] = {"model.layers.1.self_attn.q_proj",
+                                        "*.q_proj",
+                                        "*q_proj",
+                                        "1.*",
+                                        "1.q_proj",
+                                        "1.self_attn.?_proj",
+                                        "blk.1.attn_q",
                                         "blk.*"};
     for (size_t i = 0; i < sizeof globs / sizeof globs[0]; i++) {
         assert_true(pl_model_layer_matches(model, 7, globs[i]));

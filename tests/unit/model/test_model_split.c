@@ -166,10 +166,35 @@ static void quick_matches_are_onigurumas(void **state)
         "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
         "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
     };
-    static const char *const parts[] = {
-        "a", "B", "re", "LL", "'", "'s", "'T", " ", "  ", "\n", "\r\n", "\t", "\v", "\x1c", "7",
-        "1234", ".", "?!", "{", "_", "\x7f", "\xc3\xa9", "\xc5\xbf", "\xc2\xa0", "\xe2\x80\x83",
-        "\xd9\xa3", "\xcc\x81", "\xe3\x80\x82", "\xf0\x9f\x98\x80"};
+    static const char *const parts[] = {"a",
+                                        "B",
+                                        "re",
+                                        "LL",
+                                        "'",
+                                        "'s",
+                                        "'T",
+                                        " ",
+                                        "  ",
+                                        "\n",
+                                        "\r\n",
+                                        "\t",
+                                        "\v",
+                                        "\x1c",
+                                        "7",
+                                        "1234",
+                                        ".",
+                                        "?!",
+                                        "{",
+                                        "_",
+                                        "\x7f",
+                                        "\xc3\xa9",
+                                        "\xc5\xbf",
+                                        "\xc2\xa0",
+                                        "\xe2\x80\x83",
+                                        "\xd9\xa3",
+                                        "\xcc\x81",
+                                        "\xe3\x80\x82",
+                                        "\xf0\x9f\x98\x80"};
     enum { PARTS = sizeof parts / sizeof parts[0] };
     pl_error err = {0};
     pl_rng rng;

@@ -100,10 +100,9 @@ static void invalid_utf8_is_refused_with_its_offset(void **state)
     for (size_t i = 0; i < 4; i++) {
         int32_t *ids = NULL;
         size_t count = 7;
-        assert_int_equal(
-            pl_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), 0, &ids, &count, NULL,
-                                &err),
-            PL_ERR_FORMAT);
+        assert_int_equal(pl_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), 0, &ids,
+                                             &count, NULL, &err),
+                         PL_ERR_FORMAT);
         assert_true(ids == NULL && count == 0);
         pl_check_says(err, cases[i].says);
     }

@@ -252,15 +252,14 @@ static void boxes_stand_side_by_side(void **state)
         float *w = demo_weights(d, DEMO_Q1, s == 0 ? PL_WHICH_BEFORE : PL_WHICH_PRECONDITIONED);
         double expected[GROUPS * PL_SPREAD];
         pl_error err;
-        pl_check_ok(pl_group_spreads((pl_view){w, ROWS, COLS, COLS}, GROUP, false, expected, NULL,
-                                     &err),
-                    err);
+        pl_check_ok(
+            pl_group_spreads((pl_view){w, ROWS, COLS, COLS}, GROUP, false, expected, NULL, &err),
+            err);
         assert_int_equal(f.series[s].mark, PL_MARK_BOX);
         for (size_t k = 0; k < GROUPS; k++) {
             pl_check_close(f.series[s].x[k], (double)k + (s == 0 ? -0.2 : 0.2), 0, 1e-12);
             for (size_t q = 0; q < PL_SPREAD; q++) {
-                pl_check_close(f.series[s].y[k * PL_SPREAD + q], expected[k * PL_SPREAD + q], 0,
-                               0);
+                pl_check_close(f.series[s].y[k * PL_SPREAD + q], expected[k * PL_SPREAD + q], 0, 0);
             }
         }
         free(w);
@@ -360,8 +359,7 @@ static void outliers_name_their_tokens(void **state)
         pl_request request = request_of(d, &pl_kind_outliers);
         request.side = side;
         pl_figure f = make_figure(d, &request);
-        pl_check_ok(pl_channel_table(d->lab, &d->state, DEMO_Q1, side, 3, rows, &count, NULL,
-                                     &err),
+        pl_check_ok(pl_channel_table(d->lab, &d->state, DEMO_Q1, side, 3, rows, &count, NULL, &err),
                     err);
         assert_int_equal(f.table->cols, side == PL_SIDE_INPUT ? 6 : 4);
         assert_int_equal(f.table->rows, PL_PICTURE_TOP);

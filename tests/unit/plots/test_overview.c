@@ -142,8 +142,7 @@ static void reading_a_model_reports_and_stops(void **state)
     pl_check_close(p.total, BLOCKS * ROLES, 0, 0);
     p = (progress){0};
     atomic_store(&task.cancel, true);
-    assert_int_equal(pl_kind_make(d->lab, &d->state, &request, &f, &task, &err),
-                     PL_ERR_CANCELLED);
+    assert_int_equal(pl_kind_make(d->lab, &d->state, &request, &f, &task, &err), PL_ERR_CANCELLED);
     assert_int_equal(p.calls, 1);
 }
 

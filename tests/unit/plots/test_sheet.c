@@ -162,9 +162,8 @@ static void what_is_written_is_read_back(void **state)
         pl_error err = {0};
         pl_origin origin;
         path_in(names[i], path);
-        pl_check_ok(pl_page_write(&figure, &(pl_page){3, 2, 72}, entries, 4, path, NULL, NULL,
-                                  &err),
-                    err);
+        pl_check_ok(
+            pl_page_write(&figure, &(pl_page){3, 2, 72}, entries, 4, path, NULL, NULL, &err), err);
         pl_check_ok(pl_origin_read(path, &origin, &err), err);
         const char *commands = pl_origin_value(&origin, "Planish-Commands");
         assert_non_null(commands);

@@ -185,7 +185,7 @@ static void zero_rows_and_refusals(void **state)
         pl_qweights q;
         pl_method_report report;
         pl_layer_input in = {
-        .layer = "block.0.q_proj", .factors = x.factors, .w = {x.w, ROWS, N, N}};
+            .layer = "block.0.q_proj", .factors = x.factors, .w = {x.w, ROWS, N, N}};
         assert_int_equal(spec.method->round(&spec, &in, &q, &report, NULL, &err), PL_ERR_NUMERIC);
         pl_check_says(err, "block.0.q_proj: weight [1, 3] is not finite");
         assert_null(q.codes);

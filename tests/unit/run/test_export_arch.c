@@ -161,9 +161,9 @@ static void gguf_becomes_the_same_hugging_face_folder(void **ctx)
 {
     (void)ctx;
     static const char *const names[] = {
-        "mistral", "qwen3",          "phi3",    "phi3_long", "olmo2",        "gemma2",
-        "gemma3",  "gemma3_pattern", "mixtral", "qwen2_moe", "llama_biases", "qwen3_biases",
-        "llama_yarn", "llama_yarn_factors"};
+        "mistral",      "qwen3",        "phi3",           "phi3_long",         "olmo2",
+        "gemma2",       "gemma3",       "gemma3_pattern", "mixtral",           "qwen2_moe",
+        "llama_biases", "qwen3_biases", "llama_yarn",     "llama_yarn_factors"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         fixture f;
         print_message("  %s\n", names[i]);

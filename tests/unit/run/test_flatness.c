@@ -167,8 +167,8 @@ static void test_one_definition(void **ctx)
         const pl_tensor_numbers after = pl_describe((pl_view){handed, N, N, N});
         pl_check_close(report.flatness_weight_after, after.flatness, 1e-5, 0);
         pl_check_close(report.kurtosis_weight_after, after.kurtosis, 1e-4, 0);
-        pl_check_close(report.group_max_after,
-                       pl_group_max_mean((pl_view){handed, N, N, N}, 128), 1e-5, 0);
+        pl_check_close(report.group_max_after, pl_group_max_mean((pl_view){handed, N, N, N}, 128),
+                       1e-5, 0);
         pl_check_close(picture->report.flatness_weight_after, report.flatness_weight_after, 0, 0);
         pl_check_close(picture->report.kurtosis_weight_after, report.kurtosis_weight_after, 0, 0);
         const pl_flatness_curve *curve = &f.curves[f.count - 1];

@@ -68,13 +68,13 @@ static void weights_are_read_once(void **state)
     pl_error err;
     pl_layer_summary first, again;
     demo_lab_init(&d);
-    pl_check_ok(
-        pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_WEIGHT, &first, NULL, &err), err);
+    pl_check_ok(pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_WEIGHT, &first, NULL, &err),
+                err);
     check_weights(&d, DEMO_Q1, &first);
     assert_int_equal(entries(&d, false), 1);
     demo_lab_restart(&d);
-    pl_check_ok(
-        pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_WEIGHT, &again, NULL, &err), err);
+    pl_check_ok(pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_WEIGHT, &again, NULL, &err),
+                err);
     assert_int_equal(entries(&d, false), 1);
     assert_memory_equal(first.spread, again.spread, sizeof first.spread);
     assert_memory_equal(first.top, again.top, sizeof first.top);

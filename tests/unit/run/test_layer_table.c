@@ -90,9 +90,9 @@ static void test_names(void **ctx)
     for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
         pl_column found = PL_COLUMN_COUNT;
         pl_error err = {0};
-        pl_check_ok(pl_column_parse("layers", pl_columns[c].name, strlen(pl_columns[c].name),
-                                    &found, &err),
-                    err);
+        pl_check_ok(
+            pl_column_parse("layers", pl_columns[c].name, strlen(pl_columns[c].name), &found, &err),
+            err);
         assert_int_equal(found, c);
         expect_at_most(strlen(pl_columns[c].head), 7);
     }

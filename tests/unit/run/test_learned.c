@@ -30,9 +30,9 @@ static pl_learning learn(demo_lab *d, uint64_t until)
 {
     pl_error err;
     pl_learning reached;
-    pl_check_ok(pl_site_learn(d->lab, &d->state, calibration_of(d), DEMO_Q1, until, &reached, NULL,
-                              &err),
-                err);
+    pl_check_ok(
+        pl_site_learn(d->lab, &d->state, calibration_of(d), DEMO_Q1, until, &reached, NULL, &err),
+        err);
     return reached;
 }
 
@@ -130,16 +130,15 @@ static void test_cut_off(void **ctx)
     init(&d);
     s.task.ctx = &s;
     const pl_id calibration = calibration_of(&d);
-    assert_int_equal(pl_site_learn(d.lab, &d.state, calibration, DEMO_Q1, PL_LEARN_ALL, &reached,
-                                   &s.task, &err),
-                     PL_ERR_CANCELLED);
+    assert_int_equal(
+        pl_site_learn(d.lab, &d.state, calibration, DEMO_Q1, PL_LEARN_ALL, &reached, &s.task, &err),
+        PL_ERR_CANCELLED);
     pl_check_ok(pl_site_learning(d.lab, &d.state, calibration, DEMO_Q1, &reached, NULL, &err), err);
     assert_int_equal(reached.step, 9);
     pl_learning_deinit(&reached);
     pl_check_ok(pl_site_forget(d.lab, &d.state, calibration, DEMO_Q1, NULL, &err), err);
-    assert_int_equal(
-        pl_site_learning(d.lab, &d.state, calibration, DEMO_Q1, &reached, NULL, &err),
-        PL_ERR_STATE);
+    assert_int_equal(pl_site_learning(d.lab, &d.state, calibration, DEMO_Q1, &reached, NULL, &err),
+                     PL_ERR_STATE);
     pl_check_says(err, "has not been learned yet");
     pl_transform *t = now(&d);
     assert_null(t);
@@ -197,13 +196,13 @@ static void test_landscape(void **ctx)
     init(&d);
     demo_method(&d.state, "hadamard");
     const pl_id calibration = calibration_of(&d);
-    assert_int_equal(pl_landscape_load(d.lab, &d.state, calibration, DEMO_Q1, false, &land, NULL,
-                                       &err),
-                     PL_ERR_STATE);
+    assert_int_equal(
+        pl_landscape_load(d.lab, &d.state, calibration, DEMO_Q1, false, &land, NULL, &err),
+        PL_ERR_STATE);
     pl_check_says(err, "no layer of the landscape is solved");
     const pl_solve_report report = demo_solve(&d, DEMO_Q1);
-    pl_check_ok(
-        pl_landscape_load(d.lab, &d.state, calibration, DEMO_Q1, false, &land, NULL, &err), err);
+    pl_check_ok(pl_landscape_load(d.lab, &d.state, calibration, DEMO_Q1, false, &land, NULL, &err),
+                err);
     assert_int_equal(land.n, 4);
     assert_int_equal(land.solved, 1);
     assert_int_equal(land.layers[1], DEMO_Q1);
@@ -245,8 +244,8 @@ static void test_landscape(void **ctx)
         if (isnan(most)) {
             assert_true(isnan(land.values[land.cols + c]));
         } else {
-            pl_check_close(land.values[land.cols + c],
-                           most * (double)stats.sample_rows / energy, 1e-3, 0);
+            pl_check_close(land.values[land.cols + c], most * (double)stats.sample_rows / energy,
+                           1e-3, 0);
         }
     }
     free(w0);
@@ -262,8 +261,10 @@ static void test_landscape(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goes_on), cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_landscape),
+        cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_landscape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

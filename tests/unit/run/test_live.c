@@ -64,9 +64,9 @@ static pl_status turn(demo_lab *d, pl_live *live, size_t layer, size_t cancel_at
         pl_live_solve(live, d->lab, &d->state, layer, on_frame, seen, &report, result, &task, &err);
     if (status == PL_OK) {
         assert_true(report.gap >= 0 || isnan(report.gap));
-        pl_check_ok(pl_state_set_result(&d->state, layer, pl_state_plan(&d->state, layer), *result,
-                                        &err),
-                    err);
+        pl_check_ok(
+            pl_state_set_result(&d->state, layer, pl_state_plan(&d->state, layer), *result, &err),
+            err);
     }
     return status;
 }

@@ -320,9 +320,9 @@ static void test_solve_all_leaves_layers_without_a_method(void **ctx)
     demo_override(&d.state, PL_SLOT_ROUND, "*.down_proj", "gptq bits=4");
     for (int sequential = 0; sequential < 2; sequential++) {
         seen s = {0};
-        pl_check_ok(pl_solve_all(d.lab, &d.state, sequential != 0, note_layer, &s, &total, NULL,
-                                 &err),
-                    err);
+        pl_check_ok(
+            pl_solve_all(d.lab, &d.state, sequential != 0, note_layer, &s, &total, NULL, &err),
+            err);
         assert_int_equal(s.count, DEMO_LAYERS / 7);
         assert_true(pl_id_equal(s.results[DEMO_Q1], (pl_id){0}));
         assert_false(pl_id_equal(s.results[DEMO_DOWN1], (pl_id){0}));

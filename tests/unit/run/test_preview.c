@@ -195,8 +195,7 @@ static void test_rounder_alone_keeps_the_final_rows(void **ctx)
     pl_preview_begin(f.preview, "block.0.q_proj", &spec, &rtn);
     step_all(&f);
     assert_non_null(pl_preview_read(f.preview).rounded);
-    pl_layer_input in = {
-        .layer = "block.0.q_proj", .factors = f.factors, .w = {f.w0, ROWS, N, N}};
+    pl_layer_input in = {.layer = "block.0.q_proj", .factors = f.factors, .w = {f.w0, ROWS, N, N}};
     in.warm = pl_preview_warm(f.preview, &in.place);
     pl_method_report report;
     pl_check_ok(spec.method->precondition(&spec, &in, w, &report, NULL, &err), err);

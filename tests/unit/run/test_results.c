@@ -205,8 +205,8 @@ static void test_a_calibration_of_another_model_is_not_used(void **ctx)
                                    true, &stats, &err),
                 err);
     pl_check_ok(pl_calib_drop_site(pl_lab_store(d.lab), calibration, site, &err), err);
-    pl_check_ok(
-        pl_calib_put_site(pl_lab_store(d.lab), calibration, model, site, &stats, &err), err);
+    pl_check_ok(pl_calib_put_site(pl_lab_store(d.lab), calibration, model, site, &stats, &err),
+                err);
     pl_site_stats_deinit(&stats);
     assert_int_equal(pl_calib_load_site(pl_lab_store(d.lab), calibration, model, site,
                                         PL_GRAM_SQUARE, true, &stats, &err),

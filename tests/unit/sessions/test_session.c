@@ -224,8 +224,7 @@ static int as_nobody(const char *path, char *message, size_t size)
     if (child == 0) {
         pl_error err = {0};
         pl_session *session = NULL;
-        if (chdir(folder) != 0 ||
-            (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))) {
+        if (chdir(folder) != 0 || (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))) {
             _exit(99);
         }
         pl_status status = pl_session_open(path, &session, &err);
@@ -397,10 +396,10 @@ static void migrates_step_by_step(void **unused)
 static void chooses_the_journal_by_file_system(void **unused)
 {
     (void)unused;
-    assert_string_equal(pl_database_journal(0xef53), "wal");      /* ext4 */
-    assert_string_equal(pl_database_journal(0x9123683e), "wal");  /* btrfs */
-    assert_string_equal(pl_database_journal(0x6969), "truncate"); /* NFS */
-    assert_string_equal(pl_database_journal(0xff534d42), "truncate"); /* CIFS */
+    assert_string_equal(pl_database_journal(0xef53), "wal");                   /* ext4 */
+    assert_string_equal(pl_database_journal(0x9123683e), "wal");               /* btrfs */
+    assert_string_equal(pl_database_journal(0x6969), "truncate");              /* NFS */
+    assert_string_equal(pl_database_journal(0xff534d42), "truncate");          /* CIFS */
     assert_string_equal(pl_database_journal(0xffffffffff534d42u), "truncate"); /* sign-extended */
 }
 

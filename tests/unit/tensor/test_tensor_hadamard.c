@@ -147,10 +147,8 @@ static void says_what_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_orders),
-        cmocka_unit_test(paley_orders),
-        cmocka_unit_test(stored_orders),
-        cmocka_unit_test(real_widths),
+        cmocka_unit_test(small_orders),    cmocka_unit_test(paley_orders),
+        cmocka_unit_test(stored_orders),   cmocka_unit_test(real_widths),
         cmocka_unit_test(says_what_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,11 +228,8 @@ static void room_and_cancel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(factors),
-        cmocka_unit_test(inverses),
-        cmocka_unit_test(at_once),
-        cmocka_unit_test(indefinite),
-        cmocka_unit_test(room_and_cancel),
+        cmocka_unit_test(factors),    cmocka_unit_test(inverses),        cmocka_unit_test(at_once),
+        cmocka_unit_test(indefinite), cmocka_unit_test(room_and_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,8 +282,8 @@ static pl_series *add_line(pl_figure *figure, size_t count, bool at)
 {
     pl_error err = {0};
     pl_series *series = NULL;
-    pl_check_ok(
-        pl_figure_add(figure, "error", PL_MARK_LINE, PL_TONE_BEFORE, count, &series, &err), err);
+    pl_check_ok(pl_figure_add(figure, "error", PL_MARK_LINE, PL_TONE_BEFORE, count, &series, &err),
+                err);
     series->at = at ? calloc(count, sizeof *series->at) : NULL;
     assert_true(!at || series->at != NULL);
     return series;
@@ -365,8 +365,8 @@ static void test_histogram_marks_with_sign(void **state)
     float extreme[TINY_HIDDEN] = {[7] = -5};
     pl_check_ok(pl_figure_texts(&figure, "histogram", "x", "y", &err), err);
     pl_series *series = NULL;
-    pl_check_ok(
-        pl_figure_add(&figure, "before", PL_MARK_STEPS, PL_TONE_BEFORE, 4, &series, &err), err);
+    pl_check_ok(pl_figure_add(&figure, "before", PL_MARK_STEPS, PL_TONE_BEFORE, 4, &series, &err),
+                err);
     for (size_t i = 0; i < 5; i++) {
         series->x[i] = -8 + 4 * (double)i;
         if (i < 4) {
@@ -435,10 +435,14 @@ int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
     const struct CMUnitTest tests[] = {
-        SCENE(test_registry),           SCENE(test_view_command),
-        SCENE(test_select_channel),     SCENE(test_keys_of_the_display),
-        SCENE(test_one_channel_in_all), SCENE(test_heat_map_view),
-        SCENE(test_what_is_missing),    SCENE(test_sweep_takes_what_was_tried),
+        SCENE(test_registry),
+        SCENE(test_view_command),
+        SCENE(test_select_channel),
+        SCENE(test_keys_of_the_display),
+        SCENE(test_one_channel_in_all),
+        SCENE(test_heat_map_view),
+        SCENE(test_what_is_missing),
+        SCENE(test_sweep_takes_what_was_tried),
         SCENE(test_groups_over_their_input),
         SCENE(test_histogram_marks_with_sign),
         SCENE(test_footer_follows_the_view),

@@ -108,8 +108,7 @@ static void test_errors(void **state)
         {"input_ratio > 20x", "filter: expected a number, not \"20x\""},
         {"input_ratio > nan", "filter: expected a number, not \"nan\""},
         {"input_ratio ! 3", "filter: expected > >= < <= = or !=, not \"!\""},
-        {"input_ratoi > 20",
-         "filter: no column is named \"input_ratoi\", expected input_ratio?"},
+        {"input_ratoi > 20", "filter: no column is named \"input_ratoi\", expected input_ratio?"},
         {"zzzzzzzz > 20", "filter: no column is named \"zzzzzzzz\", expected input_ratio, "
                           "weight_ratio, weight_max, weight_outliers, kurtosis, input_max, "
                           "input_outliers, massive, error, rounded_error, output_error, gap, "
@@ -157,7 +156,7 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_scores),
         cmocka_unit_test(test_precedence), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_limits),
     };

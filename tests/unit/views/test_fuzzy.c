@@ -66,9 +66,8 @@ static void fill(pl_palette *palette)
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
         char label[32];
         snprintf(label, sizeof label, "%s", labels[i]);
-        pl_palette_add(palette, &(pl_palette_item){.label = label,
-                                                   .detail = label,
-                                                   .action = (pl_action)(i + 1)});
+        pl_palette_add(palette, &(pl_palette_item){
+                                    .label = label, .detail = label, .action = (pl_action)(i + 1)});
     }
 }
 

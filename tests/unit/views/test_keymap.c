@@ -37,10 +37,11 @@ static void test_names_of_keys(void **state)
     static const struct {
         const char *name;
         uint32_t key;
-    } cases[] = {{"Up", PL_K_UP},        {"shift-left", PL_K_SHIFT_LEFT}, {"Space", ' '},
-                 {"Ctrl-P", 16},         {"ctrl-p", 16},                  {"\u00e9", 0xe9},
-                 {"\u2192", PL_K_RIGHT}, {"x", 'x'},                      {"Hash", '#'},
-                 {"Delete", PL_K_DELETE}};
+    } cases[] = {{"Up", PL_K_UP},        {"shift-left", PL_K_SHIFT_LEFT},
+                 {"Space", ' '},         {"Ctrl-P", 16},
+                 {"ctrl-p", 16},         {"\u00e9", 0xe9},
+                 {"\u2192", PL_K_RIGHT}, {"x", 'x'},
+                 {"Hash", '#'},          {"Delete", PL_K_DELETE}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(pl_key_find(cases[i].name), cases[i].key);
     }

@@ -175,8 +175,7 @@ static void test_contents(void **state)
     expect(s, 30, 100, (const char *const[]){"' before  : precond", "x median", NULL});
     expect(s, 50, 200,
            (const char *const[]){"' before  : preconditioned", "2.mlp.down_proj",
-                                  "0.self_attn.q_proj", "static_groups",
-                                 "20 iterations", NULL});
+                                 "0.self_attn.q_proj", "static_groups", "20 iterations", NULL});
 }
 
 static void test_missing(void **state)
@@ -354,11 +353,16 @@ int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
     const struct CMUnitTest tests[] = {
-        SCENE(test_sizes),   SCENE(test_bad_layer), SCENE(test_contents),
-        SCENE(test_missing), SCENE(test_keys_make_commands),
+        SCENE(test_sizes),
+        SCENE(test_bad_layer),
+        SCENE(test_contents),
+        SCENE(test_missing),
+        SCENE(test_keys_make_commands),
         SCENE(test_sorting),
-        SCENE(test_filter_is_recalled), SCENE(test_help),
-        SCENE(test_uncalibrated), SCENE(test_long_message),
+        SCENE(test_filter_is_recalled),
+        SCENE(test_help),
+        SCENE(test_uncalibrated),
+        SCENE(test_long_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

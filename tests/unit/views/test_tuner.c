@@ -128,8 +128,7 @@ static void test_ruler_fits(void **state)
         for (int width = 1; width <= 60; width++) {
             pl_check_ok(pl_surface_resize(&surface, 3, 64, &err), err);
             surface.ascii = ascii != 0;
-            const pl_ruler ruler =
-                pl_ruler_make(param_of("astro", "beta"), 3e-4, NULL, 576);
+            const pl_ruler ruler = pl_ruler_make(param_of("astro", "beta"), 3e-4, NULL, 576);
             pl_ruler_draw(&ruler, &surface, (pl_rect){1, 2, 1, width}, 0);
             int values = 0;
             for (int i = 0; i < 3 * 64; i++) {
