@@ -1,4 +1,5 @@
 #include "core/base/error.h"
+#include "core/base/memory.h"
 
 #include "core/base/text.h"
 #include "tests/support/check.h"
@@ -81,6 +82,18 @@ static void every_code_has_a_name(void **state)
     assert_string_equal(pl_status_name((pl_status)99), "unknown");
 }
 
+static void lack_of_memory_names_what_and_counts_once(void **state)
+{
+    (void)state;
+    pl_error err = {0};
+    const unsigned before = pl_memory_failures();
+    assert_int_equal(pl_error_memory(&err, "%d rows", 3), PL_ERR_MEMORY);
+    assert_string_equal(err.message, "out of memory for 3 rows");
+    assert_int_equal(err.code, PL_ERR_MEMORY);
+    assert_int_equal(pl_error_memory(NULL, "%d rows", 3), PL_ERR_MEMORY);
+    assert_int_equal(pl_memory_failures(), before + 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +103,7 @@ int main(void)
         cmocka_unit_test(may_quote_itself),
         cmocka_unit_test(long_messages_stay_utf8),
         cmocka_unit_test(every_code_has_a_name),
+        cmocka_unit_test(lack_of_memory_names_what_and_counts_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
