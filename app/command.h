@@ -11,7 +11,7 @@
 #ifndef PL_APP_COMMAND_H
 #define PL_APP_COMMAND_H
 
-#include "core/run/layer_table.h"
+#include "core/study/layer_table.h"
 #include "views/tour.h"
 
 #include <jansson.h>
@@ -111,7 +111,7 @@ struct pl_command {
     /* Whether this call may take long: then it waits for others like it, and quick ones go before
      * it.  NULL: never. */
     bool (*slow)(const pl_call *call);
-    /* What the progress of such a call is counted in (core/run/progress.h), or NULL. */
+    /* What the progress of such a call is counted in (core/jobs/progress.h), or NULL. */
     const char *unit;
     pl_history history;
     bool ends_run;    /* it ends a run, not the work: a session's script leaves it out */

@@ -4,7 +4,7 @@
 
 #include "app/command.h"
 #include "app/options.h"
-#include "core/run/worker.h"
+#include "core/jobs/worker.h"
 #include "sessions/session.h"
 
 struct pl_front {

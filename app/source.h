@@ -2,7 +2,7 @@
 #ifndef PL_APP_SOURCE_H
 #define PL_APP_SOURCE_H
 
-#include "core/run/state.h"
+#include "core/state/state.h"
 
 /* Opens a model as `open PATH inputs=FILE` does: path NULL is the demo, inputs NULL is none. */
 PL_NODISCARD pl_status pl_open_source(const char *path, const char *inputs, pl_source **out,

@@ -1,9 +1,9 @@
 /* The loss around a layer's weights, along four directions of the same length. */
-#include "plots/build.h"
 #include "core/base/number.h"
+#include "plots/build.h"
 #include "plots/kinds.h"
 
-#include "core/run/basin.h"
+#include "core/study/basin.h"
 
 #include <math.h>
 

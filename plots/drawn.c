@@ -1,6 +1,6 @@
 #include "plots/drawn.h"
 
-#include "core/run/weights.h"
+#include "core/lab/weights.h"
 #include "plots/build.h"
 
 #include "core/metrics/spread.h"

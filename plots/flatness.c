@@ -4,7 +4,7 @@
 #include "plots/fit.h"
 #include "plots/kinds.h"
 
-#include "core/run/flatness.h"
+#include "core/study/flatness.h"
 
 #include <math.h>
 #include <stdio.h>

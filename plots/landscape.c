@@ -3,7 +3,7 @@
 #include "plots/kinds.h"
 #include "plots/overview.h"
 
-#include "core/run/landscape.h"
+#include "core/study/landscape.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "plots/fit.h"
 #include "plots/kinds.h"
 
-#include "core/run/transformed.h"
+#include "core/lab/transformed.h"
 
 #include <math.h>
 

@@ -4,8 +4,8 @@
 #ifndef PL_PLOTS_LOOK_H
 #define PL_PLOTS_LOOK_H
 
-#include "core/run/picture.h"
-#include "core/run/state.h"
+#include "core/live/picture.h"
+#include "core/state/state.h"
 #include "plots/figure.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #include "plots/build.h"
 #include "plots/kinds.h"
 
-#include "core/run/picture.h"
+#include "core/live/picture.h"
 
 #include <math.h>
 #include <stdio.h>

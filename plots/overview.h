@@ -4,7 +4,7 @@
 
 #include "plots/kinds.h"
 
-#include "core/run/layer_summary.h"
+#include "core/study/layer_summary.h"
 
 /* The layers of one role ("self_attn.q_proj"), one a block. */
 typedef struct pl_overview_row {

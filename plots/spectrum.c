@@ -2,7 +2,7 @@
 #include "plots/build.h"
 #include "plots/kinds.h"
 
-#include "core/run/spectrum.h"
+#include "core/study/spectrum.h"
 
 #include <float.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* The last sweep: what a parameter costs and buys. */
-#include "plots/build.h"
 #include "core/base/number.h"
+#include "plots/build.h"
 #include "plots/kinds.h"
 
-#include "core/run/sweep.h"
+#include "core/study/sweep.h"
 
 #include <math.h>
 #include <stdio.h>

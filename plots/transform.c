@@ -3,8 +3,8 @@
 #include "plots/kinds.h"
 
 #include "core/base/checked.h"
+#include "core/lab/turned.h"
 #include "core/metrics/outliers.h"
-#include "core/run/turned.h"
 
 #include <math.h>
 #include <stdio.h>

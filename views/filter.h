@@ -3,14 +3,14 @@
  *   filter     = term { ("and" | "or") term }          "and" binds tighter
  *   term       = ["not"] ( "(" filter ")" | comparison | "solved" | name )
  *   comparison = score (">" | ">=" | "<" | "<=" | "=" | "!=") number
- *   score      = the name of a column (core/run/layer_table.h): input_ratio, error, block, ...
+ *   score      = the name of a column (core/study/layer_table.h): input_ratio, error, block, ...
  *
  * A name with *, ? or [ is a glob over the whole name (15.*), else a part of it (q_proj); letters
  * of either case.  A score that is not known (NaN) makes every comparison false. */
 #ifndef PL_VIEWS_FILTER_H
 #define PL_VIEWS_FILTER_H
 
-#include "core/run/layer_table.h"
+#include "core/study/layer_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #ifndef PL_VIEWS_RULER_H
 #define PL_VIEWS_RULER_H
 
-#include "core/quant/method.h"
-#include "core/run/live.h"
+#include "core/live/live.h"
+#include "core/method/method.h"
 #include "views/surface.h"
 
 typedef struct pl_ruler {

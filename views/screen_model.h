@@ -5,10 +5,10 @@
 #ifndef PL_VIEWS_SCREEN_MODEL_H
 #define PL_VIEWS_SCREEN_MODEL_H
 
-#include "core/run/layer_table.h"
-#include "core/run/live.h"
-#include "core/run/picture.h"
-#include "core/run/state.h"
+#include "core/live/live.h"
+#include "core/live/picture.h"
+#include "core/state/state.h"
+#include "core/study/layer_table.h"
 #include "plots/figure.h"
 #include "views/canvas.h"
 #include "views/keymap.h"

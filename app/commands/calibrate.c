@@ -6,8 +6,8 @@
 #include "app/workbench/services.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/lab/import.h"
 #include "core/model/bare.h"
-#include "core/run/import.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "app/report.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/lab/transformed.h"
 #include "core/model/bare.h"
-#include "core/run/transformed.h"
 
 #include <string.h>
 

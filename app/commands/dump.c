@@ -5,7 +5,7 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/io/npy.h"
-#include "core/run/weights.h"
+#include "core/lab/weights.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "app/usage.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
-#include "core/run/export.h"
+#include "core/lab/export.h"
 
 static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                             pl_error *err)

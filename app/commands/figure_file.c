@@ -4,7 +4,7 @@
 #include "app/usage.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
-#include "core/run/transformed.h"
+#include "core/lab/transformed.h"
 #include "core/tensor/linalg.h"
 #include "plots/caption.h"
 

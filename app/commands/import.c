@@ -4,7 +4,7 @@
 #include "app/source.h"
 #include "app/usage.h"
 #include "core/base/json.h"
-#include "core/run/import.h"
+#include "core/lab/import.h"
 
 #include <string.h>
 

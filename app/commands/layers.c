@@ -4,7 +4,7 @@
 #include "app/usage.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
-#include "core/run/layer_table.h"
+#include "core/study/layer_table.h"
 
 #include <math.h>
 #include <stdlib.h>

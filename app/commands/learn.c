@@ -4,7 +4,7 @@
 #include "app/usage.h"
 #include "app/workbench/services.h"
 #include "core/base/json.h"
-#include "core/run/transformed.h"
+#include "core/lab/transformed.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
-#include "core/run/picture.h"
+#include "core/live/picture.h"
 
 #include <stdlib.h>
 

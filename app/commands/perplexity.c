@@ -4,9 +4,9 @@
 #include "app/usage.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/lab/quantized.h"
 #include "core/metrics/perplexity.h"
 #include "core/model/bare.h"
-#include "core/run/quantized.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
-#include "core/run/layer_table.h"
+#include "core/study/layer_table.h"
 
 /* What each layer was solved to: the columns of `layers` that are of a solution. */
 static void put_layers(pl_call *call, const pl_state *state)

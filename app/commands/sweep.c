@@ -1,11 +1,11 @@
 /* sweep: a parameter of a method over a range of values. */
 #include "app/commands/parts.h"
 #include "app/report.h"
+#include "app/source.h"
 #include "app/usage.h"
 #include "core/base/json.h"
-#include "app/source.h"
 #include "core/model/bare.h"
-#include "core/run/sweep.h"
+#include "core/study/sweep.h"
 
 #include <stdio.h>
 #include <stdlib.h>

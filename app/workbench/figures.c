@@ -4,7 +4,7 @@
 #include "app/workbench/say.h"
 #include "core/base/clock.h"
 #include "core/model/bare.h"
-#include "core/run/sweep.h"
+#include "core/study/sweep.h"
 #include "plots/kinds.h"
 #include "views/view.h"
 

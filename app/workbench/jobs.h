@@ -4,9 +4,9 @@
 #define PL_APP_WORKBENCH_JOBS_H
 
 #include "app/command.h"
-#include "core/run/live.h"
-#include "core/run/picture.h"
-#include "core/run/worker.h"
+#include "core/jobs/worker.h"
+#include "core/live/live.h"
+#include "core/live/picture.h"
 #include "plots/kinds.h"
 #include "views/screen_model.h"
 

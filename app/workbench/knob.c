@@ -1,7 +1,7 @@
 #include "app/workbench/knob.h"
 
 #include "app/report.h"
-#include "core/run/transformed.h"
+#include "core/lab/transformed.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #define PL_APP_WORKBENCH_SCORES_H
 
 #include "app/command.h"
-#include "core/run/layer_table.h"
+#include "core/study/layer_table.h"
 #include "views/screen_model.h"
 
 typedef struct pl_scores {

@@ -5,7 +5,7 @@
 
 #include "app/command.h"
 #include "app/settings.h"
-#include "core/run/worker.h"
+#include "core/jobs/worker.h"
 #include "views/keymap.h"
 
 typedef struct pl_screen_options {

@@ -3,8 +3,8 @@
 #ifndef PL_APP_WORKBENCH_SIGHT_H
 #define PL_APP_WORKBENCH_SIGHT_H
 
-#include "core/run/picture.h"
-#include "core/run/pipeline.h"
+#include "core/lab/pipeline.h"
+#include "core/live/picture.h"
 
 typedef struct pl_sight {
     pl_picture *picture; /* NULL until the first has come */

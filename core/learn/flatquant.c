@@ -1,8 +1,8 @@
 #include "core/learn/flatquant.h"
 
 #include "core/base/checked.h"
-#include "core/learn/adamw.h"
-#include "core/quant/flatquant.h"
+#include "core/method/flatquant.h"
+#include "core/solve/adamw.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #define PL_LEARN_FLATQUANT_H
 
 #include "core/learn/objective.h"
-#include "core/quant/method.h"
+#include "core/method/method.h"
 
 /* Everything that the next step depends on beside the site. */
 typedef struct pl_learning {

@@ -7,7 +7,7 @@
 #ifndef PL_LEARN_LAYOUT_H
 #define PL_LEARN_LAYOUT_H
 
-#include "core/quant/transform.h"
+#include "core/method/transform.h"
 
 #include <stdint.h>
 

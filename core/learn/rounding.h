@@ -8,8 +8,8 @@
 #ifndef PL_LEARN_ROUNDING_H
 #define PL_LEARN_ROUNDING_H
 
-#include "core/quant/activation.h"
-#include "core/quant/grid.h"
+#include "core/format/activation.h"
+#include "core/format/grid.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #define PL_METRICS_RECON_H
 
 #include "core/base/task.h"
-#include "core/quant/factors.h"
-#include "core/quant/grid.h"
+#include "core/format/grid.h"
+#include "core/solve/factors.h"
 #include "core/tensor/mat.h"
 
 #include <stddef.h>

@@ -11,17 +11,34 @@ enum { MAX_LINES = 700, MAX_COLUMNS = 100 };
 /* Which rooms a room may include besides itself; a slash at the end: a whole folder; slash and dot:
  * its own files, none of its rooms. */
 static const struct {
-    const char *room, *may[8];
+    const char *room, *may[12];
 } arrows[] = {
     {"core/base", {NULL}},
     {"core/tensor", {"core/base"}},
     {"core/io", {"core/base", "core/tensor"}},
     {"core/model", {"core/base", "core/tensor", "core/io"}},
     {"core/calib", {"core/base", "core/tensor", "core/io", "core/model"}},
-    {"core/quant", {"core/base", "core/tensor"}},
-    {"core/learn", {"core/base", "core/tensor", "core/io", "core/model", "core/quant"}},
-    {"core/metrics", {"core/base", "core/tensor", "core/io", "core/model", "core/quant"}},
-    {"core/run", {"core/"}},
+    {"core/format", {"core/base", "core/tensor"}},
+    {"core/solve", {"core/base", "core/tensor"}},
+    {"core/method", {"core/base", "core/tensor", "core/format", "core/solve"}},
+    {"core/learn",
+     {"core/base", "core/tensor", "core/io", "core/model", "core/format", "core/solve",
+      "core/method"}},
+    {"core/metrics",
+     {"core/base", "core/tensor", "core/io", "core/model", "core/format", "core/solve"}},
+    {"core/state",
+     {"core/base", "core/tensor", "core/io", "core/model", "core/calib", "core/format",
+      "core/method"}},
+    {"core/lab",
+     {"core/base", "core/tensor", "core/io", "core/model", "core/calib", "core/format",
+      "core/solve", "core/method", "core/learn", "core/metrics", "core/state"}},
+    {"core/live",
+     {"core/base", "core/tensor", "core/io", "core/model", "core/calib", "core/format",
+      "core/solve", "core/method", "core/metrics", "core/state", "core/lab"}},
+    {"core/study",
+     {"core/base", "core/tensor", "core/io", "core/model", "core/calib", "core/format",
+      "core/solve", "core/method", "core/metrics", "core/state", "core/lab"}},
+    {"core/jobs", {"core/base", "core/tensor"}},
     {"plots", {"core/"}},
     {"sessions", {"core/"}},
     {"views", {"core/", "plots"}},
@@ -92,8 +109,8 @@ static const struct {
 };
 
 /* Solvers are the worker's: a view asks for them through a command or a job. */
-static const char *const solvers[] = {"core/quant/linf.h", "core/quant/factors.h",
-                                      "core/quant/prox.h", "core/tensor/linalg.h"};
+static const char *const solvers[] = {"core/solve/linf.h", "core/solve/factors.h",
+                                      "core/solve/prox.h", "core/tensor/linalg.h"};
 
 static bool begins(const char *text, const char *prefix)
 {

@@ -6,7 +6,7 @@
 #include "core/base/text.h"
 
 /* Appends a line "path:line: what is wrong" to out for each violation; returns their number.
- * path: from the root, "core/quant/gptq.c".  text: the file's content. */
+ * path: from the root, "core/method/gptq.c".  text: the file's content. */
 size_t pl_rules_check(const char *path, const char *text, pl_buf *out);
 
 #endif

@@ -7,7 +7,7 @@
 #define PL_TESTS_BENCH_H
 
 #include "core/calib/calib.h"
-#include "core/quant/factors.h"
+#include "core/solve/factors.h"
 #include "core/tensor/mat.h"
 
 #include <jansson.h>

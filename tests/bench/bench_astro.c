@@ -3,7 +3,7 @@
  * site pays once, are reported apart, and so is the certificate.  Where a step takes long (width
  * 4096) 20 of the 200 are run, and their time taken ten times; PyTorch takes few of its own
  * everywhere. */
-#include "core/quant/linf_parts.h"
+#include "core/solve/linf_parts.h"
 #include "core/tensor/linalg.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/rows.h"

@@ -4,7 +4,7 @@
 #include "tests/bench/rows.h"
 
 #include "core/base/rng.h"
-#include "core/quant/fused.h"
+#include "core/method/fused.h"
 #include "core/tensor/clones.h"
 #include "core/tensor/kron.h"
 #include "core/tensor/linalg.h"

@@ -3,7 +3,7 @@
  * of SmolLM2, a stratified sample of its rows; both in turns, iterations and certificates only.
  * Factors are ready; what they cost is reported apart. */
 #include "core/model/model.h"
-#include "core/quant/linf.h"
+#include "core/solve/linf.h"
 #include "tests/bench/bench.h"
 
 #include <stdio.h>

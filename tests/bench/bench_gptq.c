@@ -3,7 +3,7 @@
  * a layer.  Both times are for factors and columns together.  PyTorch works on two of the thirty
  * blocks, which are all of the same shapes: the whole model takes it minutes. */
 #include "core/base/text.h"
-#include "core/quant/method.h"
+#include "core/method/method.h"
 #include "core/tensor/linalg.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/rows.h"

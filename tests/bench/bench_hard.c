@@ -1,6 +1,6 @@
 /* The hard layers of methods.md 2.2 (massive activations, a nearly singular Gram matrix): what gap
  * 20 and 200 ADMM iterations leave, and what it takes until every row is certified within 1e-3. */
-#include "core/quant/linf.h"
+#include "core/solve/linf.h"
 #include "tests/bench/bench.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * the last piece of the preview, to the end of the cold solve behind it; and how soon a cold solve
  * that is superseded gives the thread back.  Beside them, how near the previewed column maxima
  * were.  Factors are ready; what the other rho costs is reported apart. */
-#include "core/quant/linf.h"
-#include "core/run/preview.h"
+#include "core/live/preview.h"
+#include "core/solve/linf.h"
 #include "tests/bench/bench.h"
 
 #include <math.h>

@@ -2,9 +2,9 @@
  * betas in the order a knob goes through them, each number of each frame against the one that the
  * cold solve then reports.  A number is withheld where no frame of a turn had it.  Beside them,
  * what the preview costs over the cold solve. */
+#include "core/live/preview.h"
 #include "core/metrics/recon.h"
 #include "core/model/model.h"
-#include "core/run/preview.h"
 #include "tests/bench/bench.h"
 
 #include <math.h>

@@ -1,12 +1,12 @@
 /* A state as a session file holds it.  RESULT0, RESULT1, PLAN0, PLAN1 and FILES stand for what the
  * made store and its model really have.  Whatever it says, it is refused with a sentence, or every
  * layer's weights are its own or refused; what was restored is written as it is read. */
-#include "core/run/weights.h"
+#include "core/lab/weights.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/made_store.h"
 #include "tests/support/check.h"
 
-#include "core/run/origin.h"
+#include "core/state/origin.h"
 
 static void put_in(char *text, const char *name, const char *value)
 {

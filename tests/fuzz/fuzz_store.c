@@ -2,7 +2,7 @@
  * kind, "about": keys laid over its own (null takes one away), "sections": [{"name", "bytes",
  * "fill": "own", "zero", "ones", or "other"}] in place of its own of that name}.  Whatever it says,
  * every command that reads it works or ends with a sentence, and a solve makes it anew. */
-#include "core/run/weights.h"
+#include "core/lab/weights.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/made_store.h"
 #include "tests/support/check.h"

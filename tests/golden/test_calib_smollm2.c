@@ -2,11 +2,11 @@
  * against an independent program: ../shared/refs/smollm2.json.  With PLANISH_TEST_ALL every layer
  * of the file and all ten perplexity windows. */
 #include "core/calib/calib.h"
+#include "core/method/method.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/perplexity.h"
 #include "core/metrics/recon.h"
-#include "core/quant/linf.h"
-#include "core/quant/method.h"
+#include "core/solve/linf.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/shared.h"
 #include "tests/support/temp.h"

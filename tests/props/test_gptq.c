@@ -1,5 +1,5 @@
 /* GPTQ against RTN: the same on a diagonal Gram matrix, better on a correlated one. */
-#include "core/quant/method.h"
+#include "core/method/method.h"
 #include "core/tensor/linalg.h"
 
 #include "tests/support/check.h"

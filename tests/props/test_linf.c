@@ -1,6 +1,6 @@
 /* Properties of the solvers of Astro's and MagR's problem, evaluated independently in float64. */
-#include "core/quant/linf.h"
-#include "core/quant/linf_parts.h"
+#include "core/solve/linf.h"
+#include "core/solve/linf_parts.h"
 #include "core/tensor/linalg.h"
 
 #include "tests/support/check.h"

@@ -1,9 +1,10 @@
-/* tests/support/ref_quant.h -- plain, slow float64 versions of what core/quant computes, written
- * from methods.md and sharing no code with it (sorts, eliminations, triple loops). */
+/* tests/support/ref_quant.h -- plain, slow float64 versions of what core/format, core/solve and
+ * core/method compute, written from methods.md and sharing no code with it (sorts, eliminations,
+ * triple loops). */
 #ifndef PL_TESTS_REF_QUANT_H
 #define PL_TESTS_REF_QUANT_H
 
-#include "core/quant/grid.h"
+#include "core/format/grid.h"
 
 #include <stdbool.h>
 #include <stddef.h>

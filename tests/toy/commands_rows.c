@@ -1,5 +1,5 @@
 /* rows: a toy figure with its look on the screen, all of it. */
-#include "core/run/weights.h"
+#include "core/lab/weights.h"
 #include "plots/build.h"
 #include "plots/kinds.h"
 

@@ -1,4 +1,4 @@
-/* One line a toy, as it would stand in core/quant/method_list.h or format_list.h. */
+/* One line a toy, as it would stand in core/method/method_list.h or format_list.h. */
 #define PL_EXTRA_METHODS(METHOD)                                                                   \
     METHOD(press)                                                                                  \
     METHOD(toy)

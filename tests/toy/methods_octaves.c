@@ -1,6 +1,6 @@
 /* A number format: 0 and powers of two, which are not evenly spaced.  Code c > 0 is the value
  * scale 2^(1 - c), -c is minus that. */
-#include "core/quant/format.h"
+#include "core/format/format.h"
 
 #include <math.h>
 

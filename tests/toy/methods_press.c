@@ -1,5 +1,5 @@
 /* A preconditioner: takes a share of every weight away. */
-#include "core/quant/method_parts.h"
+#include "core/method/method_parts.h"
 
 enum { SHARE, PARAMS };
 static const pl_param params[PARAMS] = {

@@ -1,5 +1,5 @@
 /* A rounder: to nearest, in a range of which a share is kept. */
-#include "core/quant/method_parts.h"
+#include "core/method/method_parts.h"
 
 #include <math.h>
 #include <stdlib.h>

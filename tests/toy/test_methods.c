@@ -1,12 +1,12 @@
 /* Methods that are one file and one line each, and a number format that is: everything that works
  * with methods and formats works with them. */
 #include "app/command.h"
-#include "core/run/live.h"
+#include "core/live/live.h"
 #include "views/tuner.h"
 
 #include "tests/e2e/run_planish.h"
 #include "tests/screen/pty.h"
-#include "tests/unit/run/demo_lab.h"
+#include "tests/support/demo_lab.h"
 
 #include <math.h>
 #include <stdio.h>

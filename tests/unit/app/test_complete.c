@@ -1,5 +1,5 @@
 /* Completion comes from the tables that run the commands. */
-#include "tests/unit/run/demo_lab.h"
+#include "tests/support/demo_lab.h"
 
 #include "app/command.h"
 

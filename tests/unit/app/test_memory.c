@@ -1,6 +1,6 @@
 /* Memory that is not there, at any reservation: a command says so, or gives what it gives with
  * memory; what it leaves in store and session is whole; the next try gives the right result. */
-#include "tests/unit/run/demo_lab.h"
+#include "tests/support/demo_lab.h"
 
 #include "app/front.h"
 #include "tests/support/matrices.h"

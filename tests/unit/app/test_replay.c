@@ -1,5 +1,5 @@
 /* The commands that a state says of itself lead to that state again. */
-#include "tests/unit/run/demo_lab.h"
+#include "tests/support/demo_lab.h"
 
 #include "app/front.h"
 

@@ -3,7 +3,7 @@
 #include "core/learn/factor.h"
 
 #include "core/base/rng.h"
-#include "core/learn/adamw.h"
+#include "core/solve/adamw.h"
 #include "tests/support/check.h"
 #include "tests/support/ref_learn.h"
 

@@ -2,9 +2,9 @@
 #ifndef PL_TESTS_KINDS_FIXTURE_H
 #define PL_TESTS_KINDS_FIXTURE_H
 
-#include "core/run/weights.h"
+#include "core/lab/weights.h"
 #include "plots/kinds.h"
-#include "tests/unit/run/demo_lab.h"
+#include "tests/support/demo_lab.h"
 
 enum { GROUP = 48, ROWS = 144, COLS = 144, GROUPS = 3 };
 

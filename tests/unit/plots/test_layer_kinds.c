@@ -1,10 +1,10 @@
 /* Figures of one layer: channels, fan, histogram, boxes, groups, outliers; against the weights. */
 #include "tests/unit/plots/kinds_fixture.h"
 
+#include "core/live/picture.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/metrics/spread.h"
-#include "core/run/picture.h"
 
 #include <math.h>
 

@@ -4,7 +4,7 @@
 #include "plots/kinds.h"
 
 #include "core/calib/pass.h"
-#include "tests/unit/run/demo_lab.h"
+#include "tests/support/demo_lab.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,0 +1,94 @@
+#include "core/format/activation.h"
+
+#include "core/tensor/clones.h"
+#include "core/tensor/lanes.h"
+
+#include <string.h>
+
+PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
+{
+    pl_lanes lows = {0}, highs = {0};
+    size_t c = 0;
+    for (; c + PL_LANES <= n; c += PL_LANES) {
+        pl_lanes v;
+        memcpy(&v, x + c, sizeof v);
+        const pl_lane_bits below = v<lows, above = v> highs;
+        lows = (pl_lanes)(((pl_lane_bits)v & below) | ((pl_lane_bits)lows & ~below));
+        highs = (pl_lanes)(((pl_lane_bits)v & above) | ((pl_lane_bits)highs & ~above));
+    }
+    float low = lows[0], high = highs[0];
+    for (int i = 1; i < PL_LANES; i++) {
+        low = lows[i] < low ? lows[i] : low;
+        high = highs[i] > high ? highs[i] : high;
+    }
+    for (; c < n; c++) {
+        low = x[c] < low ? x[c] : low;
+        high = x[c] > high ? x[c] : high;
+    }
+    return (pl_act_range){low, high};
+}
+
+static void quantize_row(const pl_act_grid *grid, pl_act_range range, float *x, size_t n)
+{
+    if (range.lo < 0.0f || range.hi > 0.0f) {
+        const pl_grid_param param =
+            grid->format->fit(grid->bits, PL_F32, (double)range.lo, (double)range.hi);
+        grid->format->round(grid->bits, param, x, n);
+    }
+}
+
+/* Groups of `width` values, each by its own range of which share.lo and share.hi are kept. */
+static void quantize_groups(const pl_act_grid *grid, pl_act_range share, size_t width, float *x,
+                            size_t rows, size_t n)
+{
+    if (grid->bits == 0) {
+        return;
+    }
+#pragma omp parallel for schedule(static) if (rows * n > 16384)
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t at = 0; at < n; at += width) {
+            const size_t count = n - at < width ? n - at : width;
+            pl_act_range range = pl_act_row_range(x + r * n + at, count);
+            range.lo *= share.lo;
+            range.hi *= share.hi;
+            quantize_row(grid, range, x + r * n + at, count);
+        }
+    }
+}
+
+pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip)
+{
+    return (pl_act_range){(float)grid->clip * (clip != NULL ? clip->lo : 1.0f),
+                          (float)grid->clip * (clip != NULL ? clip->hi : 1.0f)};
+}
+
+void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x, size_t rows,
+                     size_t n)
+{
+    quantize_groups(grid, pl_act_share(grid, clip), n, x, rows, n);
+}
+
+void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x, size_t rows,
+                           size_t n)
+{
+    if (grid->bits == 0) {
+        return;
+    }
+#pragma omp parallel for schedule(static) if (rows * n > 16384)
+    for (size_t r = 0; r < rows; r++) {
+        quantize_row(grid, range, x + r * n, n);
+    }
+}
+
+void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
+                            size_t n)
+{
+    quantize_groups(grid, pl_act_share(grid, NULL),
+                    group_size == 0 || group_size > n ? n : group_size, x, rows, n);
+}
+
+void pl_act_format(const pl_act_grid *grid, pl_buf *out)
+{
+    pl_buf_printf(out, "A%d %s %d %.17g", grid->bits, grid->bits > 0 ? grid->format->key : "",
+                  (int)grid->fixed, grid->clip);
+}

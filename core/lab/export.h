@@ -1,0 +1,30 @@
+/* core/lab/export.h -- a Hugging Face folder with a state's weights in place of the original ones.
+ *
+ * A drop-in checkpoint: from a Hugging Face folder the names, dtypes, sharding, config and
+ * tokenizer files are kept as they are; from a GGUF config.json and tokenizer.json are written from
+ * its metadata and names are Hugging Face's; from a file of matrices (core/model/bare.h) it is one
+ * safetensors file of the same names and dtypes.  The folder appears whole, by one rename, after
+ * every tensor has been read back. */
+#ifndef PL_LAB_EXPORT_H
+#define PL_LAB_EXPORT_H
+
+#include "core/lab/pipeline.h"
+
+typedef struct pl_export_spec {
+    const char *folder; /* must not exist yet */
+    pl_which which;     /* PL_WHICH_PRECONDITIONED or PL_WHICH_AFTER (rounded) */
+    pl_dtype dtype;     /* PL_DTYPE_OTHER: the checkpoint's own (f16 from a GGUF) */
+} pl_export_spec;
+
+typedef struct pl_export_report {
+    size_t files;
+    uint64_t bytes;
+    double max_dtype_error; /* largest |written - meant| over all layers' weights */
+    double bits_per_weight; /* of the rounded layers it holds, scales and zero points counted: what
+                               their codes would take packed; NaN where it holds none */
+} pl_export_report;
+
+PL_NODISCARD pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,
+                                 pl_export_report *report, pl_task *task, pl_error *err);
+
+#endif

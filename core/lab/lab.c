@@ -1,0 +1,533 @@
+#include "core/lab/lab.h"
+
+#include "core/base/checked.h"
+#include "core/model/bare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One site in memory. */
+typedef struct bench {
+    struct bench *next; /* most recently used first */
+    pl_id calibration;
+    size_t site;
+    pl_id transform; /* key; zeros for the site's own coordinates */
+    pl_site_stats stats;
+    pl_factors *factors;
+    int holders;
+} bench;
+
+/* What a batch solve keeps of other sites, its own one's needs counted in. */
+enum { BATCH_BYTES = 512 << 20 };
+
+struct pl_lab {
+    pl_store *store;
+    size_t memory_limit;
+    bench *benches;
+    pl_buf warning;
+    size_t without_tokens; /* experts that no token was routed to, met so far */
+
+    /* The last text read, for whom, and from which files. */
+    pl_source *tokens_source;
+    pl_buf tokens_paths;
+    pl_tokens tokens;
+
+    /* The calibration of a source that needs no text: the demo's own, or that of given inputs. */
+    pl_source *own_source;
+    pl_protocol own_protocol;
+    pl_id own_key;
+
+    pl_id known_used; /* the calibration that the present command has marked as used */
+};
+
+static size_t default_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages / 4 * 3 * (size_t)size : (size_t)4 << 30;
+}
+
+pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *err)
+{
+    *out = NULL;
+    pl_lab *lab = calloc(1, sizeof *lab);
+    if (lab == NULL) {
+        return pl_error_memory(err, "the calibration");
+    }
+    lab->memory_limit = options->memory_limit > 0 ? options->memory_limit : default_memory();
+    pl_status status = pl_store_open(options->store, 0, &lab->store, err);
+    if (status != PL_OK) {
+        pl_lab_destroy(lab);
+        return status;
+    }
+    pl_store_keep_at_most(lab->store, lab->memory_limit / 4);
+    *out = lab;
+    return PL_OK;
+}
+
+void pl_lab_begin(pl_lab *lab)
+{
+    pl_store_begin(lab->store);
+    lab->known_used = (pl_id){0};
+}
+
+static void bench_destroy(bench *entry)
+{
+    pl_factors_destroy(entry->factors);
+    pl_site_stats_deinit(&entry->stats);
+    free(entry);
+}
+
+void pl_lab_destroy(pl_lab *lab)
+{
+    if (lab == NULL) {
+        return;
+    }
+    while (lab->benches != NULL) {
+        bench *next = lab->benches->next;
+        bench_destroy(lab->benches);
+        lab->benches = next;
+    }
+    pl_tokens_deinit(&lab->tokens);
+    pl_buf_deinit(&lab->tokens_paths);
+    pl_source_release(lab->tokens_source);
+    pl_source_release(lab->own_source);
+    pl_buf_deinit(&lab->warning);
+    pl_store_close(lab->store);
+    free(lab);
+}
+
+pl_store *pl_lab_store(pl_lab *lab)
+{
+    return lab->store;
+}
+
+size_t pl_lab_memory_limit(const pl_lab *lab)
+{
+    return lab->memory_limit;
+}
+
+char *pl_lab_take_warning(pl_lab *lab)
+{
+    char *notice = pl_store_take_notice(lab->store);
+    if (notice != NULL) {
+        pl_lab_warn(lab, notice);
+        free(notice);
+    }
+    char *text = lab->warning.data;
+    lab->warning = (pl_buf){0};
+    return text;
+}
+
+void pl_lab_warn(pl_lab *lab, const char *text)
+{
+    pl_buf_printf(&lab->warning, "%s%s", lab->warning.size > 0 ? "; " : "", text);
+}
+
+/* Names the files with what tells one version of them from another. */
+static pl_status describe_paths(const char *const *paths, size_t n, pl_buf *out, pl_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        pl_file *file = NULL;
+        pl_status status = pl_file_open(paths[i], &file, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        pl_file_stamp stamp = pl_file_get_stamp(file);
+        pl_file_close(file);
+        pl_buf_printf(out, "%s\n%llu %llu %llu\n", paths[i], (unsigned long long)stamp.size,
+                      (unsigned long long)stamp.mtime_ns, (unsigned long long)stamp.inode);
+    }
+    return pl_buf_check(out, err);
+}
+
+pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths, size_t n,
+                        const pl_tokens **out, pl_task *task, pl_error *err)
+{
+    *out = NULL;
+    pl_buf wanted = {0};
+    pl_tokens fresh = {0};
+    const pl_tokenizer *tokenizer = NULL;
+    pl_status status = describe_paths(paths, n, &wanted, err);
+    if (status != PL_OK) {
+        goto done;
+    }
+    if (lab->tokens_source == state->source && lab->tokens_paths.size == wanted.size &&
+        memcmp(lab->tokens_paths.data, wanted.data, wanted.size) == 0) {
+        *out = &lab->tokens;
+        goto done;
+    }
+    status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
+    PL_THEN(pl_tokens_read(tokenizer, paths, n, lab->memory_limit, &fresh, task, err));
+    if (status != PL_OK) {
+        goto done;
+    }
+    pl_tokens_deinit(&lab->tokens);
+    lab->tokens = fresh;
+    pl_source *old = lab->tokens_source;
+    lab->tokens_source = pl_source_retain(state->source);
+    pl_source_release(old);
+    pl_buf_deinit(&lab->tokens_paths);
+    lab->tokens_paths = wanted;
+    wanted = (pl_buf){0};
+    *out = &lab->tokens;
+done:
+    pl_buf_deinit(&wanted);
+    return status;
+}
+
+pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
+                            pl_tokens *tokens, pl_task *task, pl_error *err)
+{
+    const pl_calibration *calibration = &state->calibration;
+    const pl_tokens *shared = NULL;
+    *tokens = (pl_tokens){0};
+    pl_status status = pl_lab_tokens(lab, state, (const char *const *)calibration->texts,
+                                     calibration->n_texts, &shared, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    /* An urgent job at a tick may read another text: this job keeps its own copy. */
+    int32_t *ids = pl_alloc(shared->count, sizeof *ids);
+    if (ids == NULL) {
+        return pl_error_memory(err, "a text's tokens");
+    }
+    memcpy(ids, shared->ids, shared->count * sizeof *ids);
+    *tokens = *shared;
+    tokens->ids = ids;
+    *spec = (pl_calib_spec){
+        .model = state->source->model,
+        .tokens = tokens,
+        .protocol = calibration->protocol,
+        .sample_rows = pl_protocol_rows(&calibration->protocol),
+        .memory_limit = lab->memory_limit,
+    };
+    return PL_OK;
+}
+
+pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_calib_report *report,
+                           pl_task *task, pl_error *err)
+{
+    if (pl_model_inputs(state->source->model) != NULL) {
+        if (report != NULL) {
+            *report = (pl_calib_report){0};
+        }
+        return pl_calib_inputs_key(state->source->model, PL_CALIB_SAMPLE_ROWS, key, task, err);
+    }
+    pl_calib_spec spec;
+    pl_tokens tokens = {0};
+    pl_status status = pl_lab_calib_spec(lab, state, &spec, &tokens, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_calib_report local = {0};
+    status = pl_calib_run(&spec, lab->store, key, &local, task, err);
+    pl_tokens_deinit(&tokens);
+    if (status == PL_OK && local.sites_rebuilt > 0) {
+        pl_buf_printf(&lab->warning, "%s%zu damaged %s of the calibration in %s computed again",
+                      lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
+                      local.sites_rebuilt == 1 ? "entry" : "entries", pl_store_folder(lab->store));
+    }
+    PL_THEN(pl_store_trim(lab->store, err));
+    if (report != NULL) {
+        *report = local;
+    }
+    return status;
+}
+
+static bool same_protocol(const pl_protocol *a, const pl_protocol *b)
+{
+    return a->length == b->length && a->windows == b->windows && a->sample == b->sample &&
+           pl_protocol_rows(a) == pl_protocol_rows(b) &&
+           (a->sample == PL_SAMPLE_FIRST || a->seed == b->seed);
+}
+
+bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key)
+{
+    if (state->calibration.known) {
+        *key = state->calibration.key;
+        return true;
+    }
+    if (pl_source_has_inputs(state->source) && lab->own_source == state->source &&
+        same_protocol(&lab->own_protocol, &state->calibration.protocol)) {
+        *key = lab->own_key;
+        return true;
+    }
+    return false;
+}
+
+pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key, pl_task *task,
+                             pl_error *err)
+{
+    if (pl_lab_is_calibrated(lab, state, key)) {
+        if (!pl_id_equal(lab->known_used, *key)) { /* all of it is wanted from now on */
+            (void)pl_calib_complete(lab->store, *key, state->source->model);
+            lab->known_used = *key;
+        }
+        return PL_OK;
+    }
+    if (!pl_source_has_inputs(state->source) && pl_model_is_bare(state->source->model)) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s was opened without inputs, which this needs: open it with "
+                            "inputs=X.safetensors",
+                            pl_model_name(state->source->model));
+    }
+    if (!pl_source_has_inputs(state->source)) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "this needs calibration: run `calibrate text=FILE` first");
+    }
+    pl_status status = pl_lab_calibrate(lab, state, key, NULL, task, err);
+    if (status == PL_OK) {
+        pl_source *old = lab->own_source;
+        lab->own_source = pl_source_retain(state->source);
+        pl_source_release(old);
+        lab->own_protocol = state->calibration.protocol;
+        lab->own_key = *key;
+    }
+    return status;
+}
+
+static size_t bench_bytes(const bench *entry)
+{
+    const size_t n = entry->stats.n;
+    const size_t gram = entry->stats.gram != NULL ? n * n : pl_packed_size(n);
+    return gram * sizeof(float) + pl_factors_bytes(entry->factors);
+}
+
+/* Sites not in use go, oldest first, while all together hold more than half of the limit. */
+static void trim(pl_lab *lab)
+{
+    size_t total = 0;
+    for (bench **at = &lab->benches; *at != NULL;) {
+        bench *entry = *at;
+        total += bench_bytes(entry);
+        if (total > lab->memory_limit / 2 && entry->holders == 0 && entry != lab->benches) {
+            total -= bench_bytes(entry);
+            *at = entry->next;
+            bench_destroy(entry);
+        } else {
+            at = &entry->next;
+        }
+    }
+}
+
+static bench *find_bench(pl_lab *lab, pl_id calibration, size_t site, pl_id transform)
+{
+    for (bench **at = &lab->benches; *at != NULL; at = &(*at)->next) {
+        bench *entry = *at;
+        if (entry->site == site && pl_id_equal(entry->calibration, calibration) &&
+            pl_id_equal(entry->transform, transform)) {
+            *at = entry->next;
+            entry->next = lab->benches;
+            lab->benches = entry;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+void pl_lab_make_room(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site)
+{
+    /* Of the wanted site: its Gram matrix, a factor and its inverse, and what certifies. */
+    const double n = (double)pl_model_site(state->source->model, site)->cols;
+    double total = 16.0 * n * n;
+    (void)find_bench(lab, calibration, site, (pl_id){0});
+    for (bench **at = &lab->benches; *at != NULL;) {
+        bench *entry = *at;
+        const bool wanted = entry->site == site && pl_id_equal(entry->calibration, calibration);
+        const double bytes = wanted ? 0.0 : (double)bench_bytes(entry);
+        if (!wanted && total + bytes > (double)BATCH_BYTES && entry->holders == 0) {
+            *at = entry->next;
+            bench_destroy(entry);
+        } else {
+            total += bytes;
+            at = &entry->next;
+        }
+    }
+}
+
+pl_status pl_lab_forget_site(pl_lab *lab, pl_id calibration, size_t site, pl_error *err)
+{
+    for (bench **at = &lab->benches; *at != NULL;) {
+        bench *entry = *at;
+        if (entry->site == site && pl_id_equal(entry->calibration, calibration) &&
+            entry->holders == 0) {
+            *at = entry->next;
+            bench_destroy(entry);
+        } else {
+            at = &entry->next;
+        }
+    }
+    return pl_calib_drop_site(lab->store, calibration, site, err);
+}
+
+double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
+{
+    pl_id calibration = {0};
+    pl_site_stats stats = {0};
+    double tokens = NAN;
+    if (pl_lab_is_calibrated(lab, state, &calibration) &&
+        pl_calib_load_site(lab->store, calibration, state->source->model, site, PL_GRAM_NONE, false,
+                           &stats, NULL) == PL_OK) {
+        tokens = stats.tokens;
+    }
+    pl_site_stats_deinit(&stats);
+    return tokens;
+}
+
+/* A site of given inputs is read when it is first asked for, or where its entry is damaged. */
+static pl_status make_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                             pl_status found, const pl_error *why, pl_task *task, pl_error *err)
+{
+    const pl_inputs_spec spec = {.model = state->source->model,
+                                 .sample_rows = PL_CALIB_SAMPLE_ROWS,
+                                 .memory_limit = lab->memory_limit};
+    if (found == PL_ERR_FORMAT) {
+        pl_lab_warn(lab, why->message);
+    }
+    pl_status status = pl_calib_drop_site(lab->store, calibration, site, err);
+    return status == PL_OK ? pl_calib_inputs_site(&spec, calibration, site, lab->store, task, err)
+                           : status;
+}
+
+static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                             pl_gram_form form, bool with_sample, pl_site_stats *out, pl_task *task,
+                             pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    pl_error why = {0};
+    *out = (pl_site_stats){0};
+    pl_status status = pl_model_need_inputs(model, pl_model_site(model, site)->layers[0], err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                with_sample, out, &why);
+    if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
+        status = make_inputs(lab, state, calibration, site, status, &why, task, &why);
+        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                   with_sample, out, &why));
+    }
+    if (status != PL_OK && err != NULL) {
+        *err = why;
+    }
+    return status;
+}
+
+pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                           pl_gram_form form, bool with_sample, pl_site_stats *out, pl_task *task,
+                           pl_error *err)
+{
+    if (pl_model_is_bare(state->source->model)) {
+        return load_inputs(lab, state, calibration, site, form, with_sample, out, task, err);
+    }
+    pl_error why = {0};
+    pl_status status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                          with_sample, out, &why);
+    pl_id own = {0};
+    bool lost = status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND;
+    if (lost && pl_lab_is_calibrated(lab, state, &own) && pl_id_equal(own, calibration)) {
+        pl_lab_warn(lab, why.message);
+        status = pl_lab_calibrate(lab, state, &own, NULL, task, &why);
+        if (status == PL_OK && !pl_id_equal(own, calibration)) {
+            status = pl_error_set(&why, PL_ERR_CHANGED,
+                                  "the calibration text changed since `calibrate`: run it again");
+        }
+        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+                                   with_sample, out, &why));
+    }
+    if (status != PL_OK && err != NULL) {
+        *err = why;
+    }
+    return status;
+}
+
+/* An expert that no token was routed to has no inputs: its layers are solved as if all input
+ * channels were independent and alike, and the user is told (of the first few by name). */
+static void stand_in(pl_lab *lab, const pl_site *site, pl_site_stats *stats)
+{
+    enum { NAMED = 3 };
+    if (stats->tokens > 0.0) {
+        return;
+    }
+    for (size_t i = 0; i < stats->n; i++) {
+        float *at = stats->gram != NULL ? stats->gram + i * stats->n + i
+                                        : stats->triangle + pl_packed_row(stats->n, i);
+        *at = 1.0f;
+    }
+    stats->tokens = 1.0;
+    if (lab->without_tokens++ < NAMED) {
+        pl_buf text = {0};
+        pl_buf_printf(&text,
+                      "%s: no token of the calibration was routed to this expert, so the "
+                      "identity stands in for its Gram matrix",
+                      site->name);
+        pl_lab_warn(lab, text.data != NULL ? text.data : site->name);
+        pl_buf_deinit(&text);
+    } else if (lab->without_tokens == NAMED + 1) {
+        pl_lab_warn(lab, "more experts got no token");
+    }
+}
+
+pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                      pl_bench *out, pl_task *task, pl_error *err)
+{
+    return pl_lab_site_under(lab, state, calibration, site, NULL, (pl_id){0}, out, task, err);
+}
+
+pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
+                            const pl_transform *transform, pl_id key, pl_bench *out, pl_task *task,
+                            pl_error *err)
+{
+    *out = (pl_bench){0};
+    bench *entry = find_bench(lab, calibration, site, key);
+    if (entry == NULL) {
+        entry = calloc(1, sizeof *entry);
+        if (entry == NULL) {
+            return pl_error_memory(err, "the calibration");
+        }
+        entry->calibration = calibration;
+        entry->site = site;
+        entry->transform = key;
+        /* Every square of a wide site is felt. */
+        const bool wide = pl_model_site(state->source->model, site)->cols > PL_LOWER_WHOLE;
+        const pl_gram_form form = wide && transform == NULL ? PL_GRAM_PACKED : PL_GRAM_SQUARE;
+        pl_status status =
+            pl_lab_load_site(lab, state, calibration, site, form, false, &entry->stats, task, err);
+        if (status == PL_OK) {
+            stand_in(lab, pl_model_site(state->source->model, site), &entry->stats);
+        }
+        if (status == PL_OK && transform != NULL) {
+            float *gram = entry->stats.gram;
+            status = pl_transform_gram(transform, gram, gram, task, err);
+        }
+        if (status == PL_OK) {
+            const pl_sym gram = pl_site_stats_gram(&entry->stats);
+            status = pl_factors_create(&gram, entry->stats.tokens,
+                                       pl_model_site(state->source->model, site)->name,
+                                       &entry->factors, err);
+        }
+        if (status != PL_OK) {
+            bench_destroy(entry);
+            return status;
+        }
+        entry->next = lab->benches;
+        lab->benches = entry;
+    }
+    entry->holders++;
+    trim(lab);
+    *out = (pl_bench){.factors = entry->factors, .stats = &entry->stats, .hold = entry};
+    return PL_OK;
+}
+
+void pl_lab_release(pl_lab *lab, pl_bench *out)
+{
+    bench *entry = out->hold;
+    if (entry != NULL) {
+        entry->holders--;
+        trim(lab);
+    }
+    *out = (pl_bench){0};
+}

@@ -1,0 +1,389 @@
+/* A whole model: layer after layer on the original's inputs, or part after part of its blocks on
+ * those that the layers solved before give. */
+#include "core/base/clock.h"
+#include "core/lab/pipeline_parts.h"
+#include "core/lab/quantized.h"
+#include "core/model/bare.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Numbers that are averaged over the layers, and behind them those that are added up. */
+enum { MEANS = 13, AVERAGED = 15 };
+
+typedef struct totals {
+    pl_solve_report sum;
+    size_t layers;
+    size_t counted[AVERAGED]; /* how many had each number */
+    double bits, weights;     /* of the rounded layers */
+} totals;
+
+static double *averaged(pl_solve_report *report, size_t index)
+{
+    double *const all[] = {&report->relative_error,
+                           &report->rounded_relative_error,
+                           &report->group_max_before,
+                           &report->group_max_after,
+                           &report->output_error,
+                           &report->flatness_weight_before,
+                           &report->flatness_weight_after,
+                           &report->flatness_input_before,
+                           &report->flatness_input_after,
+                           &report->kurtosis_weight_before,
+                           &report->kurtosis_weight_after,
+                           &report->kurtosis_input_before,
+                           &report->kurtosis_input_after,
+                           &report->objective,
+                           &report->dual};
+    return all[index];
+}
+
+static void add_up(totals *all, pl_solve_report report, double weights)
+{
+    if (isfinite(report.bits_per_weight)) {
+        all->bits += report.bits_per_weight * weights;
+        all->weights += weights;
+    }
+    for (size_t i = 0; i < AVERAGED; i++) {
+        double value = *averaged(&report, i);
+        if (isfinite(value)) {
+            *averaged(&all->sum, i) += value;
+            all->counted[i]++;
+        }
+    }
+    all->sum.iterations = fmax(all->sum.iterations, report.iterations);
+    all->sum.function_error = fmax(all->sum.function_error, report.function_error);
+    all->sum.condition = fmax(all->sum.condition, report.condition);
+    for (size_t i = 0; i < PL_MAX_TOLD; i++) {
+        all->sum.told[i] = fmax(all->sum.told[i], report.told[i]);
+    }
+    all->layers++;
+}
+
+static pl_solve_report conclude(const totals *all, double seconds)
+{
+    pl_solve_report total = all->sum;
+    for (size_t i = 0; i < AVERAGED; i++) {
+        double *value = averaged(&total, i);
+        if (all->counted[i] == 0) {
+            *value = NAN;
+        } else if (i < MEANS) {
+            *value /= (double)all->counted[i];
+        }
+    }
+    total.gap = total.objective > 0 ? (total.objective - total.dual) / total.objective : NAN;
+    total.bound = NAN;
+    total.bits_per_weight = all->weights > 0 ? all->bits / all->weights : NAN;
+    total.seconds = seconds;
+    return total;
+}
+
+/* What a solve of all layers tells, and whom. */
+typedef struct teller {
+    totals all;
+    const pl_model *model;
+    size_t layers; /* of the model */
+    pl_solved_fn each;
+    void *ctx;
+} teller;
+
+static pl_status begin_layer(const teller *to, pl_task *task, pl_error *err)
+{
+    pl_task_progress(task, "layers", (double)to->all.layers, (double)to->layers);
+    return pl_task_tick(task, err);
+}
+
+static void end_layer(teller *to, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    const pl_layer *info = pl_model_layer(to->model, layer);
+    add_up(&to->all, *report, (double)info->rows * (double)info->cols);
+    if (to->each != NULL) {
+        to->each(to->ctx, layer, result, report);
+    }
+}
+
+/* Whether the layer is solved: on=GLOB gives some layers methods and others none. */
+static bool is_due(const pl_state *state, size_t layer)
+{
+    return pl_layer_has_method(state, layer) && pl_solve_sees_enough(state, layer);
+}
+
+static pl_status solve_apart(pl_lab *lab, const pl_state *state, pl_id calibration, teller *to,
+                             pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t layer = 0; status == PL_OK && layer < to->layers; layer++) {
+        pl_solve_report report = pl_solve_report_empty();
+        pl_id result = {0};
+        if (!is_due(state, layer)) {
+            continue;
+        }
+        status = begin_layer(to, task, err);
+        PL_THEN(pl_solve_under(lab, state, layer, calibration, NULL, &report, &result, task, err));
+        if (status == PL_OK) {
+            end_layer(to, layer, result, &report);
+        }
+    }
+    return status;
+}
+
+/* --- in sequence ------------------------------------------------------------------------------ */
+
+/* The layers of one site role of a block see inputs that only the layers before them make. */
+typedef struct sequence {
+    pl_lab *lab;
+    const pl_state *state;
+    pl_state now;  /* the state, of whose layers only those behind are solved */
+    pl_id base;    /* the state's calibration */
+    pl_id key;     /* of the Gram matrices that the present part sees; base before all changes */
+    bool observed; /* they are in the store */
+    pl_calib_walk *walk; /* NULL until inputs have to be made */
+    pl_calib_spec spec;
+    pl_tokens tokens;
+    pl_quantized quantized;
+    pl_hooks hooks; /* of the model as `now` runs it */
+} sequence;
+
+static void sequence_deinit(sequence *s)
+{
+    pl_calib_walk_destroy(s->walk);
+    pl_tokens_deinit(&s->tokens);
+    pl_quantized_deinit(&s->quantized);
+    pl_state_deinit(&s->now);
+}
+
+static pl_status sequence_init(sequence *s, pl_lab *lab, const pl_state *state, pl_id base,
+                               pl_error *err)
+{
+    *s = (sequence){.lab = lab, .state = state, .base = base, .key = base};
+    pl_status status = pl_state_copy(&s->now, state, err);
+    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
+        if (!pl_state_is_imported(state, i)) {
+            s->now.solved[i] = (pl_solved){0};
+        }
+    }
+    pl_quantized_begin(&s->quantized, lab, &s->now, PL_WHICH_AFTER, &s->hooks);
+    return status;
+}
+
+static pl_status start_walk(sequence *s, pl_task *task, pl_error *err)
+{
+    pl_id present = {0};
+    pl_status status = pl_lab_calib_spec(s->lab, s->state, &s->spec, &s->tokens, task, err);
+    PL_THEN(pl_calib_key(&s->spec, &present, task, err));
+    if (status == PL_OK && !pl_id_equal(present, s->base)) {
+        status = pl_error_set(err, PL_ERR_CHANGED,
+                              "the calibration text changed since `calibrate`: run it again");
+    }
+    return status == PL_OK ? pl_calib_walk_create(&s->spec, &s->walk, task, err) : status;
+}
+
+/* Makes the Gram matrices of a part, at its first layer that is not found in the store. */
+static pl_status observe(sequence *s, const pl_site *site, pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    if (s->observed) {
+        return PL_OK;
+    }
+    if (s->walk == NULL) {
+        status = start_walk(s, task, err);
+    }
+    PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->lab), s->key, site->block, site->role,
+                                  &s->hooks, task, err));
+    s->observed = status == PL_OK;
+    return status;
+}
+
+static pl_status find_or_solve(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
+                               pl_task *task, pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    const bool imported = pl_state_is_imported(s->state, layer);
+    bool found = false;
+    pl_status status = imported ? PL_OK
+                                : pl_solve_find(s->lab, s->state, layer, s->key, &found, report,
+                                                result, task, err);
+    if (status != PL_OK || found) {
+        return status;
+    }
+    if (!imported) {
+        status = observe(s, pl_model_site(model, pl_model_layer(model, layer)->site), task, err);
+    }
+    return status == PL_OK
+               ? pl_solve_under(s->lab, s->state, layer, s->key, NULL, report, result, task, err)
+               : status;
+}
+
+/* Another program that solves the same model may have ended a part, and forgotten its Gram
+ * matrices, while this one was about to read them: then its results are in the store, or are made
+ * anew. */
+static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
+                            pl_task *task, pl_error *err)
+{
+    enum { TRIES = 4 };
+    pl_status status = find_or_solve(s, layer, result, report, task, err);
+    for (int i = 1; i < TRIES && status == PL_ERR_NOT_FOUND; i++) {
+        s->observed = false;
+        status = find_or_solve(s, layer, result, report, task, err);
+    }
+    return status;
+}
+
+/* What the sites behind a part see: the sites before, and what became of the part's layers. */
+static pl_status advance_key(sequence *s, size_t block, pl_site_role role, pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    pl_hasher *hasher = NULL;
+    pl_buf settings = {0};
+    size_t first = 0, changed = 0;
+    const size_t layers = pl_model_block_layers(model, block, &first);
+    pl_state_quantized_commands(s->state, &settings);
+    pl_status status = pl_buf_check(&settings, err);
+    PL_THEN(pl_hasher_create(&hasher, err));
+    if (status == PL_OK) {
+        pl_hasher_text(hasher, "sequential 2");
+        pl_hasher_id(hasher, s->key);
+        pl_hasher_text(hasher, settings.data != NULL ? settings.data : "");
+        for (size_t i = first; i < first + layers; i++) {
+            const pl_id *result = pl_state_result(&s->now, i);
+            if (pl_model_site(model, pl_model_layer(model, i)->site)->role == role &&
+                result != NULL) {
+                pl_hasher_u64(hasher, i);
+                pl_hasher_id(hasher, *result);
+                changed++;
+            }
+        }
+        const pl_id next = pl_hasher_finish(hasher);
+        s->key = changed > 0 || settings.size > 0 ? next : s->key;
+    }
+    pl_hasher_destroy(hasher);
+    pl_buf_deinit(&settings);
+    return status;
+}
+
+/* Gram matrices that nothing will ask for again: hundreds of megabytes a model. */
+static pl_status forget_part(sequence *s, size_t block, pl_site_role role, pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    size_t first = 0;
+    const size_t sites = pl_model_block_sites(model, block, &first);
+    pl_status status = PL_OK;
+    for (size_t i = first; status == PL_OK && i < first + sites; i++) {
+        if (s->observed && pl_model_site(model, i)->role == role && !pl_id_equal(s->key, s->base)) {
+            status = pl_lab_forget_site(s->lab, s->key, i, err);
+        }
+    }
+    s->observed = false;
+    return status;
+}
+
+static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller *to, pl_task *task,
+                            pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    size_t first = 0;
+    const size_t layers = pl_model_block_layers(model, block, &first);
+    pl_status status = PL_OK;
+    for (size_t i = first; status == PL_OK && i < first + layers; i++) {
+        pl_solve_report report = pl_solve_report_empty();
+        pl_id result = {0};
+        if (pl_model_site(model, pl_model_layer(model, i)->site)->role != role ||
+            !is_due(s->state, i)) {
+            continue;
+        }
+        status = begin_layer(to, task, err);
+        PL_THEN(solve_next(s, i, &result, &report, task, err));
+        PL_THEN(pl_state_set_sequential(&s->now, i, result, err));
+        if (status == PL_OK) {
+            end_layer(to, i, result, &report);
+        }
+    }
+    PL_THEN(forget_part(s, block, role, err));
+    return status == PL_OK ? advance_key(s, block, role, err) : status;
+}
+
+static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base, teller *to,
+                                  pl_task *task, pl_error *err)
+{
+    sequence s;
+    pl_status status = sequence_init(&s, lab, state, base, err);
+    const size_t blocks = pl_model_config(state->source->model)->blocks;
+    for (size_t part = 0; status == PL_OK && part < blocks * PL_SITE_ROLE_COUNT; part++) {
+        status = solve_part(&s, part / PL_SITE_ROLE_COUNT,
+                            (pl_site_role)(part % PL_SITE_ROLE_COUNT), to, task, err);
+    }
+    sequence_deinit(&s);
+    return status;
+}
+
+/* Layers without inputs, which the methods need, stay as they are, and the user is told; that is an
+ * error where no other layer is left.  *any_seeing: some layer's inputs are known. */
+static pl_status check_inputs(pl_lab *lab, const pl_state *state, bool *any_seeing, pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    size_t left = 0, skipped = 0, first = 0;
+    *any_seeing = false;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        *any_seeing = *any_seeing || !pl_model_is_blind(model, i);
+        if (pl_layer_has_method(state, i)) {
+            bool enough = pl_solve_sees_enough(state, i);
+            first = !enough && skipped == 0 ? i : first;
+            skipped += !enough;
+            left += enough;
+        }
+    }
+    if (skipped > 0 && left == 0) {
+        return pl_model_need_inputs(model, first, err);
+    }
+    if (skipped > 0) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%zu %s without inputs (%s%s) stay as they are", skipped,
+                      skipped == 1 ? "layer" : "layers", pl_model_layer(model, first)->name,
+                      skipped == 1 ? "" : ", ...");
+        pl_lab_warn(lab, text.data != NULL ? text.data : "layers without inputs stay");
+        pl_buf_deinit(&text);
+    }
+    return PL_OK;
+}
+
+bool pl_solve_runs_in_sequence(const pl_state *state)
+{
+    return !pl_model_is_bare(state->source->model);
+}
+
+pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_solved_fn each,
+                       void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
+{
+    *total = pl_solve_report_empty();
+    teller to = {.all = {.sum = pl_solve_report_empty()},
+                 .model = state->source->model,
+                 .layers = pl_model_layer_count(state->source->model),
+                 .each = each,
+                 .ctx = ctx};
+    double start = pl_clock_now();
+    pl_id calibration = {0};
+    size_t first = 0;
+    for (size_t i = 0; i < AVERAGED; i++) {
+        *averaged(&to.all.sum, i) = 0;
+    }
+    while (first < to.layers && !pl_layer_has_method(state, first)) {
+        first++;
+    }
+    if (first == to.layers) {
+        return pl_solve_no_method("solve all", err);
+    }
+    bool seeing = true;
+    pl_status status =
+        sequential ? pl_model_need_forward(state->source->model, "solve all sequential=yes", err)
+                   : check_inputs(lab, state, &seeing, err);
+    if (status == PL_OK && seeing) {
+        status = pl_lab_calibration(lab, state, &calibration, task, err);
+    }
+    PL_THEN(sequential ? solve_sequential(lab, state, calibration, &to, task, err)
+                       : solve_apart(lab, state, calibration, &to, task, err));
+    PL_THEN(pl_store_trim(pl_lab_store(lab), err));
+    if (status == PL_OK) {
+        *total = conclude(&to.all, pl_clock_now() - start);
+    }
+    return status;
+}

@@ -1,0 +1,375 @@
+#include "core/lab/transformed.h"
+
+#include "core/base/checked.h"
+#include "core/base/memory.h"
+#include "core/lab/learned.h"
+#include "core/lab/transform_entry.h"
+#include "core/model/bare.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char kind_transform[] = "transform";
+
+/* --- in the store ----------------------------------------------------------------------------- */
+
+static pl_status write_transform(pl_lab *lab, pl_id key, const pl_transform *t, pl_error *err)
+{
+    pl_section sections[PL_TRANSFORM_ARRAYS];
+    const unsigned before = pl_memory_failures();
+    json_t *about = json_object();
+    const size_t count = pl_transform_sections(t, about, sections);
+    pl_status status =
+        about != NULL ? pl_memory_check(before, err) : pl_error_memory(err, "a transform");
+    PL_THEN(pl_store_replace(pl_lab_store(lab), kind_transform, key, about, sections, count, err));
+    json_decref(about);
+    return status == PL_OK ? pl_store_pin(pl_lab_store(lab), kind_transform, key, err) : status;
+}
+
+/* Rows of the site's layers, up to that one where it is given. */
+static size_t site_rows(pl_model *model, const pl_site *site, size_t before)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < site->n_layers && site->layers[i] != before; i++) {
+        rows += pl_model_layer(model, site->layers[i])->rows;
+    }
+    return rows;
+}
+
+static pl_status read_transform(pl_lab *lab, pl_model *model, const pl_site *site, pl_id key,
+                                pl_transform **out)
+{
+    *out = NULL;
+    pl_entry *entry = NULL;
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_transform, key, &entry, NULL);
+    PL_THEN(pl_transform_from_entry(entry, site->cols, site_rows(model, site, SIZE_MAX), out));
+    pl_entry_close(entry);
+    return status;
+}
+
+pl_status pl_transform_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
+                            pl_transform **out)
+{
+    pl_model *model = state->source->model;
+    return read_transform(lab, model, pl_model_site(model, pl_model_layer(model, layer)->site), key,
+                          out);
+}
+
+/* --- what it comes from ----------------------------------------------------------------------- */
+
+static pl_status check_site(const pl_state *state, const pl_site *site, const pl_spec *spec,
+                            pl_error *err)
+{
+    for (size_t i = 0; i < site->n_layers; i++) {
+        const pl_spec *other = pl_state_spec(state, site->layers[i], PL_SLOT_TRANSFORM);
+        const pl_spec *first = pl_state_spec(state, site->layers[0], PL_SLOT_TRANSFORM);
+        if (!pl_spec_equal(other, first)) {
+            return pl_error_set(err, PL_ERR_STATE,
+                                "%s and %s share one input and so one transform, but on=GLOB gives "
+                                "them different ones (here %s)",
+                                pl_model_layer(state->source->model, site->layers[0])->name,
+                                pl_model_layer(state->source->model, site->layers[i])->name,
+                                spec->method->name);
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id calibration,
+                               const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
+{
+    pl_model *model = state->source->model;
+    pl_hasher *hasher = NULL;
+    pl_buf text = {0};
+    pl_spec_format(spec, &text);
+    if (spec->method->suits_rounder) {
+        const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
+        if (round->method != NULL) { /* RTN and GPTQ on one grid share what was made for it */
+            const pl_grid grid = pl_spec_grid(round);
+            pl_buf_printf(&text, " > W%d %zu %d %d %d", grid.bits, grid.group_size,
+                          (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
+        }
+    }
+    if (spec->method->suits_activations) {
+        pl_buf_puts(&text, " ");
+        pl_act_format(&state->activations, &text);
+    }
+    pl_status status = pl_buf_check(&text, err);
+    PL_THEN(pl_hasher_create(&hasher, err));
+    if (status == PL_OK) {
+        pl_hasher_text(hasher, "planish transform 3");
+        pl_hasher_text(hasher, text.data);
+        pl_hasher_id(hasher,
+                     pl_calib_site_key(calibration, pl_model_layer(model, site->layers[0])->site));
+        pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+    }
+    for (size_t i = 0; status == PL_OK && i < site->n_layers; i++) {
+        pl_id weight = {0};
+        status = pl_model_layer_identity(model, site->layers[i], &weight, task, err);
+        pl_hasher_id(hasher, weight);
+    }
+    if (status == PL_OK) {
+        *out = pl_hasher_finish(hasher);
+    }
+    pl_hasher_destroy(hasher);
+    pl_buf_deinit(&text);
+    return status;
+}
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static pl_status read_weights(const pl_state *state, const pl_site *site, pl_mat *w, pl_view *views,
+                              bool *whole_range, pl_error *err)
+{
+    pl_model *model = state->source->model;
+    for (size_t i = 0; i < site->n_layers; i++) {
+        const pl_layer *info = pl_model_layer(model, site->layers[i]);
+        pl_status status = pl_mat_init(&w[i], info->rows, info->cols, err);
+        PL_THEN(pl_model_read_weight(model, site->layers[i], w[i].data, err));
+        if (status != PL_OK) {
+            return status;
+        }
+        views[i] = pl_mat_view(&w[i]);
+        whole_range[i] = info->role == PL_ROLE_Q || info->role == PL_ROLE_K;
+    }
+    return PL_OK;
+}
+
+/* What is to be made, and for which site. */
+typedef struct order {
+    pl_lab *lab;
+    const pl_state *state;
+    pl_id calibration, key;
+    size_t at; /* the site's index */
+    const pl_site *site;
+    const pl_spec *spec;
+} order;
+
+/* reached: NULL where the spec's method learns nothing. */
+static pl_status make_transform(const order *o, uint64_t until, pl_learning *reached,
+                                pl_transform **out, pl_task *task, pl_error *err)
+{
+    const pl_state *state = o->state;
+    const pl_site *site = o->site;
+    const pl_spec *spec = o->spec;
+    enum { MOST = sizeof site->layers / sizeof site->layers[0] };
+    pl_mat w[MOST] = {0};
+    pl_view views[MOST];
+    bool whole_range[MOST];
+    pl_site_stats stats = {0};
+    const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
+    pl_grid grid = {0};
+    if (round->method != NULL) {
+        grid = pl_spec_grid(round);
+    }
+    pl_status status = pl_lab_load_site(o->lab, state, o->calibration, o->at, PL_GRAM_SQUARE, true,
+                                        &stats, task, err);
+    PL_THEN(read_weights(state, site, w, views, whole_range, err));
+    if (status == PL_OK) {
+        const pl_site_input in = {
+            .site = site->name,
+            .n = site->cols,
+            .weights = views,
+            .n_weights = site->n_layers,
+            .whole_range = whole_range,
+            .gram = stats.gram,
+            .max_abs = stats.max,
+            .mean_abs = stats.mean_abs,
+            .sample = {stats.sample, stats.sample_rows, site->cols, site->cols},
+            .grid = round->method != NULL ? &grid : NULL,
+            .activations = state->activations,
+        };
+        status = spec->method->learned
+                     ? pl_learned_run(o->lab, o->key, spec, &in, until, reached, out, task, err)
+                     : spec->method->transform(spec, &in, out, task, err);
+    }
+    for (size_t i = 0; i < MOST; i++) {
+        pl_mat_deinit(&w[i]);
+    }
+    pl_site_stats_deinit(&stats);
+    return status;
+}
+
+static pl_status begin(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                       const pl_spec *spec, order *out, pl_task *task, pl_error *err)
+{
+    const size_t at = pl_model_layer(state->source->model, layer)->site;
+    const pl_site *site = pl_model_site(state->source->model, at);
+    *out = (order){lab, state, calibration, {0}, at, site, spec};
+    pl_status status = check_site(state, site, spec, err);
+    return status == PL_OK ? transform_key(state, site, calibration, spec, &out->key, task, err)
+                           : status;
+}
+
+/* *out stays NULL where the store has no such transform of the site's shape. */
+static pl_status find_whole(const order *o, pl_transform **out, pl_error *err)
+{
+    return read_transform(o->lab, o->state->source->model, o->site, o->key, out) == PL_OK
+               ? pl_store_pin(pl_lab_store(o->lab), kind_transform, o->key, err)
+               : PL_OK;
+}
+
+static pl_status read_learned(const order *o, pl_learning *learning, pl_transform **out)
+{
+    return pl_learned_read(o->lab, o->key, o->site->cols,
+                           site_rows(o->state->source->model, o->site, SIZE_MAX), learning, out);
+}
+
+/* Makes it, to step `until` where it is learned, and stores one that is whole. */
+static pl_status make_and_keep(const order *o, uint64_t until, pl_learning *reached,
+                               pl_transform **out, pl_task *task, pl_error *err)
+{
+    pl_learning own = {0};
+    pl_learning *learning = reached != NULL ? reached : &own;
+    pl_status status = make_transform(o, until, learning, out, task, err);
+    if (status == PL_OK && (!o->spec->method->learned || pl_learning_done(learning))) {
+        status = write_transform(o->lab, o->key, *out, err);
+    }
+    pl_learning_deinit(&own);
+    return status;
+}
+
+static pl_status handed(pl_status status, pl_transform **out)
+{
+    if (status != PL_OK) {
+        pl_transform_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+pl_status pl_site_transform(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                            const pl_spec *spec, pl_transform **out, pl_id *key, pl_task *task,
+                            pl_error *err)
+{
+    *out = NULL;
+    *key = (pl_id){0};
+    if (spec->method == NULL) {
+        return PL_OK;
+    }
+    order o;
+    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
+    if (status == PL_OK) {
+        *key = o.key;
+        status = find_whole(&o, out, err);
+    }
+    if (status == PL_OK && *out == NULL) {
+        status = make_and_keep(&o, PL_LEARN_ALL, NULL, out, task, err);
+    }
+    return handed(status, out);
+}
+
+pl_status pl_site_transform_key(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                                const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
+{
+    order o = {0};
+    pl_status status =
+        spec->method != NULL ? begin(lab, state, calibration, layer, spec, &o, task, err) : PL_OK;
+    *out = o.key;
+    return status;
+}
+
+pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                                const pl_spec *spec, pl_transform **out, pl_id *key, pl_task *task,
+                                pl_error *err)
+{
+    if (!pl_spec_is_learned(spec)) {
+        return pl_site_transform(lab, state, calibration, layer, spec, out, key, task, err);
+    }
+    *out = NULL;
+    order o;
+    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
+    if (status == PL_OK) {
+        *key = o.key;
+        status = find_whole(&o, out, err);
+    }
+    if (status == PL_OK && *out == NULL) {
+        status = read_learned(&o, NULL, out);
+        status = status == PL_ERR_NOT_FOUND ? PL_OK : status;
+    }
+    return handed(status, out);
+}
+
+/* The layer's own spec, which must be one that is learned. */
+static pl_status begin_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                                order *out, pl_task *task, pl_error *err)
+{
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    if (!pl_spec_is_learned(spec)) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s: its transform is %s, which is not learned: set method flatquant",
+                            pl_model_layer(state->source->model, layer)->name,
+                            spec->method != NULL ? spec->method->name : "none");
+    }
+    return begin(lab, state, calibration, layer, spec, out, task, err);
+}
+
+pl_status pl_site_learn(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                        uint64_t until, pl_learning *reached, pl_task *task, pl_error *err)
+{
+    *reached = (pl_learning){0};
+    order o;
+    pl_transform *t = NULL;
+    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    if (status == PL_OK && read_learned(&o, reached, NULL) == PL_OK &&
+        (pl_learning_done(reached) ? pl_store_has(pl_lab_store(lab), kind_transform, o.key)
+                                   : reached->step >= until)) {
+        return PL_OK;
+    }
+    pl_learning_deinit(reached);
+    PL_THEN(make_and_keep(&o, until, reached, &t, task, err));
+    pl_transform_destroy(t);
+    return status;
+}
+
+pl_status pl_site_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                           pl_learning *reached, pl_task *task, pl_error *err)
+{
+    *reached = (pl_learning){0};
+    order o;
+    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    /* Of a mere start, which `cost` makes, no step is known. */
+    if (status == PL_OK &&
+        (read_learned(&o, reached, NULL) != PL_OK || !isfinite(reached->losses[0]))) {
+        pl_learning_deinit(reached);
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "%s: its transform has not been learned yet: `learn` does it",
+                              pl_model_layer(state->source->model, layer)->name);
+    }
+    return status;
+}
+
+pl_status pl_site_learning_due(pl_lab *lab, const pl_state *state, size_t layer, bool *due,
+                               pl_task *task, pl_error *err)
+{
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    pl_id calibration = {0};
+    order o;
+    *due = pl_spec_is_learned(spec);
+    if (!*due || !pl_lab_is_calibrated(lab, state, &calibration)) {
+        return PL_OK;
+    }
+    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
+    *due = status == PL_OK && !pl_store_has(pl_lab_store(lab), kind_transform, o.key);
+    return status;
+}
+
+pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                         pl_task *task, pl_error *err)
+{
+    order o;
+    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    PL_THEN(pl_learned_forget(lab, o.key, err));
+    if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_transform, o.key)) {
+        status = pl_store_remove(pl_lab_store(lab), kind_transform, o.key, err);
+    }
+    return status;
+}
+
+size_t pl_site_first_row(const pl_state *state, size_t layer)
+{
+    pl_model *model = state->source->model;
+    return site_rows(model, pl_model_site(model, pl_model_layer(model, layer)->site), layer);
+}

@@ -1,0 +1,89 @@
+#include "core/lab/turned.h"
+
+#include "core/lab/results.h"
+#include "core/lab/transformed.h"
+#include "core/lab/weights.h"
+
+#include <stdio.h>
+
+pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                           pl_side side, pl_mat *out, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_site_stats stats = {0};
+    if (side == PL_SIDE_WEIGHT) {
+        return pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, out,
+                               NULL, err);
+    }
+    pl_status status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true,
+                                        &stats, task, err);
+    if (status == PL_OK && stats.sample_rows == 0) {
+        status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored", info->name);
+    }
+    PL_THEN(pl_mat_copy(out, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err));
+    pl_site_stats_deinit(&stats);
+    return status;
+}
+
+pl_status pl_turned_turn(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                         pl_side side, const pl_spec *spec, pl_mat *values, bool *turned,
+                         bool *keeps, pl_task *task, pl_error *err)
+{
+    pl_transform *t = NULL;
+    pl_id key;
+    *turned = false;
+    *keeps = true;
+    pl_status status =
+        pl_site_transform_now(lab, state, calibration, layer, spec, &t, &key, task, err);
+    if (status == PL_OK && t != NULL) {
+        *turned = true;
+        *keeps = !pl_transform_get_cost(t).online;
+        status = side == PL_SIDE_INPUT
+                     ? pl_transform_inputs(t, values->data, values->rows, task, err)
+                     : pl_transform_weights(t, values->data, values->rows, task, err);
+    }
+    pl_transform_destroy(t);
+    return status;
+}
+
+pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_mat *out,
+                           pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_id *result = pl_state_result(state, layer);
+    pl_result parts = {0};
+    *out = (pl_mat){0};
+    if (result == NULL || pl_state_is_imported(state, layer)) {
+        return PL_OK;
+    }
+    pl_status status = pl_result_read(lab, state, layer, *result, &parts, NULL, err);
+    if (status == PL_OK && !parts.has_preconditioned) {
+        return PL_OK;
+    }
+    if (status == PL_OK) {
+        status = pl_mat_init(out, info->rows, info->cols, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        status = pl_result_read_preconditioned(lab, parts.preconditioned, NULL, out, NULL, err);
+    }
+    if (status != PL_OK) {
+        pl_mat_deinit(out);
+        return status == PL_ERR_CHANGED
+                   ? status
+                   : pl_error_set(err, PL_ERR_NOT_FOUND,
+                                  "%s: its solved weights are no longer whole in the store %s: "
+                                  "solve again",
+                                  info->name, pl_store_folder(pl_lab_store(lab)));
+    }
+    return PL_OK;
+}
+
+void pl_turned_handed_label(const pl_state *state, size_t layer, char *out, size_t capacity)
+{
+    const pl_spec *transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    const pl_spec *precondition = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    snprintf(out, capacity, "%s%s%s", transform->method != NULL ? transform->method->name : "",
+             transform->method != NULL ? " > " : "",
+             precondition->method != NULL ? precondition->method->name : "none");
+}

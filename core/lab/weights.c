@@ -1,0 +1,83 @@
+#include "core/lab/weights.h"
+
+#include "core/lab/results.h"
+
+/* A failure to read a pinned result, told as the pin's. */
+static pl_status pin_failed(pl_lab *lab, const pl_state *state, const pl_pin *pin,
+                            const pl_error *why, pl_error *err)
+{
+    if (why->code == PL_ERR_NOT_FOUND) {
+        return pl_error_set(err, why->code,
+                            "%s: the weights pinned as \"%s\" are no longer whole in the store "
+                            "%s: solve and pin again",
+                            pl_model_layer(state->source->model, pin->layer)->name, pin->label,
+                            pl_store_folder(pl_lab_store(lab)));
+    }
+    return pl_error_set(err, why->code, "pinned as \"%s\": %s", pin->label, why->message);
+}
+
+pl_status pl_weights_read(pl_lab *lab, const pl_state *state, size_t layer, pl_weights_of of,
+                          float *out, pl_task *task, pl_error *err)
+{
+    pl_model *model = state->source->model;
+    const pl_layer *info = pl_model_layer(model, layer);
+    const pl_id *result = of.pin != NULL ? &of.pin->result : of.result;
+    pl_error why = {0};
+    pl_status status = PL_OK;
+    int provided = 0;
+    if (of.which != PL_WHICH_BEFORE && result == NULL) {
+        if (pl_state_is_foreign(state, layer)) {
+            return pl_error_set(err, PL_ERR_CHANGED,
+                                "%s: its result is of another model: %s has changed since; solve "
+                                "the layer again",
+                                info->name, pl_model_name(model));
+        }
+        result = pl_state_result(state, layer);
+    }
+    if (of.which != PL_WHICH_BEFORE && result != NULL) {
+        status = pl_result_weights(lab, state, layer, *result, of.which, out, &provided,
+                                   of.pin != NULL ? &why : err);
+    }
+    if (status != PL_OK) {
+        return of.pin != NULL ? pin_failed(lab, state, of.pin, &why, err) : status;
+    }
+    if (!provided) {
+        status = pl_model_read_weight(model, layer, out, err);
+    }
+    return status == PL_OK && of.transform != NULL
+               ? pl_transform_weights(of.transform, out, info->rows, task, err)
+               : status;
+}
+
+pl_status pl_weights_make(pl_lab *lab, const pl_state *state, size_t layer, pl_weights_of of,
+                          pl_mat *out, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_status status = pl_mat_init(out, info->rows, info->cols, err);
+    if (status == PL_OK) {
+        status = pl_weights_read(lab, state, layer, of, out->data, task, err);
+        if (status != PL_OK) {
+            pl_mat_deinit(out);
+        }
+    }
+    return status;
+}
+
+static pl_status state_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
+{
+    const pl_weights_ctx *from = ctx;
+    *provided = 0;
+    if (from->which == PL_WHICH_BEFORE ||
+        (pl_state_result(from->state, layer) == NULL && !pl_state_is_foreign(from->state, layer))) {
+        return PL_OK;
+    }
+    *provided = 1;
+    return pl_weights_read(from->lab, from->state, layer, (pl_weights_of){.which = from->which},
+                           out, NULL, err);
+}
+
+pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_lab *lab, const pl_state *state, pl_which which)
+{
+    *ctx = (pl_weights_ctx){.lab = lab, .state = state, .which = which};
+    return (pl_hooks){.ctx = ctx, .weight = state_weight};
+}

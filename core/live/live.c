@@ -1,0 +1,349 @@
+#include "core/live/live.h"
+
+#include "core/base/checked.h"
+#include "core/base/clock.h"
+#include "core/lab/pipeline_parts.h"
+#include "core/lab/transformed.h"
+#include "core/lab/weights.h"
+#include "core/live/picture_parts.h"
+#include "core/live/preview.h"
+#include "core/metrics/recon.h"
+#include "core/model/bare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Weights of a layer whose stored result is read within a frame's time. */
+enum { READ_AT_ONCE = 1 << 22 };
+
+/* Between two frames of the rows that stream in. */
+static const double FRAME_SECONDS = 0.06;
+
+struct pl_live {
+    pl_source *source; /* of what is kept, or NULL */
+    size_t layer;
+    pl_id calibration;
+    pl_mat w0;
+    pl_preview *preview;
+    pl_picture *base;         /* or NULL: made afresh */
+    pl_pin pins[PL_MAX_PINS]; /* what base was made with */
+    size_t n_pins, group_size;
+};
+
+pl_status pl_live_create(pl_live **out, pl_error *err)
+{
+    *out = calloc(1, sizeof **out);
+    return *out != NULL ? PL_OK : pl_error_memory(err, "a preview");
+}
+
+static void forget(pl_live *live)
+{
+    pl_preview_destroy(live->preview);
+    pl_picture_destroy(live->base);
+    pl_mat_deinit(&live->w0);
+    pl_source_release(live->source);
+    *live = (pl_live){0};
+}
+
+void pl_live_destroy(pl_live *live)
+{
+    if (live != NULL) {
+        forget(live);
+        free(live);
+    }
+}
+
+/* A layer's site in the coordinates that its methods work in. */
+typedef struct place {
+    pl_transform *transform; /* NULL without one */
+    pl_bench bench;
+    pl_id calibration;
+} place;
+
+static pl_status hold_site(pl_lab *lab, const pl_state *state, size_t layer, place *at,
+                           pl_task *task, pl_error *err)
+{
+    pl_id key = {0};
+    *at = (place){0};
+    pl_status status = pl_lab_calibration(lab, state, &at->calibration, task, err);
+    PL_THEN(pl_site_transform(lab, state, at->calibration, layer,
+                              pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &at->transform, &key,
+                              task, err));
+    return status != PL_OK ? status
+                           : pl_lab_site_under(lab, state, at->calibration,
+                                               pl_model_layer(state->source->model, layer)->site,
+                                               at->transform, key, &at->bench, task, err);
+}
+
+static void leave_site(pl_lab *lab, place *at)
+{
+    pl_lab_release(lab, &at->bench);
+    pl_transform_destroy(at->transform);
+    at->transform = NULL;
+}
+
+/* Weights and rows of the layer, kept from the last turn where it was the same one. */
+static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, pl_id calibration,
+                            pl_error *err)
+{
+    if (live->source == state->source && live->layer == layer &&
+        pl_id_equal(live->calibration, calibration)) {
+        return PL_OK;
+    }
+    forget(live);
+    pl_status status = pl_weights_make(
+        NULL, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &live->w0, NULL, err);
+    PL_THEN(pl_preview_create(pl_mat_view(&live->w0), &live->preview, err));
+    if (status != PL_OK) {
+        forget(live);
+        return status;
+    }
+    live->source = pl_source_retain(state->source);
+    live->layer = layer;
+    live->calibration = calibration;
+    return PL_OK;
+}
+
+static bool same_pins(const pl_live *live, const pl_state *state)
+{
+    bool same = live->n_pins == state->n_pins;
+    for (size_t i = 0; same && i < state->n_pins; i++) {
+        same = live->pins[i].layer == state->pins[i].layer &&
+               pl_id_equal(live->pins[i].result, state->pins[i].result);
+    }
+    return same;
+}
+
+/* The picture that every frame begins with. */
+static pl_status take_base(pl_live *live, pl_lab *lab, const pl_state *state, pl_task *task,
+                           pl_error *err)
+{
+    const size_t group_size = pl_picture_group_size(state, live->layer);
+    if (live->base != NULL && !same_pins(live, state)) {
+        pl_picture_destroy(live->base);
+        live->base = NULL;
+    }
+    if (live->base == NULL) {
+        pl_status status =
+            pl_picture_base(lab, state, live->layer, &live->w0, &live->base, task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        memcpy(live->pins, state->pins, sizeof live->pins);
+        live->n_pins = state->n_pins;
+    } else if (group_size != live->group_size) {
+        live->base->group_max_before = pl_group_max_mean(pl_mat_view(&live->w0), group_size);
+    }
+    live->group_size = group_size;
+    return PL_OK;
+}
+
+/* --- frames ----------------------------------------------------------------------------------- */
+
+typedef struct turn {
+    pl_live *live;
+    pl_factors *factors;
+    const pl_state *state;
+    pl_frame_fn frame;
+    void *ctx;
+    bool rounding; /* the cold solve has all its preconditioned rows */
+    size_t final[2];
+    double shown_at;
+} turn;
+
+static float *copy_max(const float *max, size_t n)
+{
+    float *copy = max != NULL ? pl_alloc(n, sizeof *copy) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, max, n * sizeof *copy);
+    }
+    return copy;
+}
+
+/* Out of memory costs a frame, no more. */
+static void show(turn *t)
+{
+    pl_picture *picture = NULL;
+    const pl_live *live = t->live;
+    const pl_preview_now now = pl_preview_read(live->preview);
+    const bool prepares =
+        pl_state_spec(t->state, live->layer, PL_SLOT_PRECONDITION)->method != NULL;
+    if (pl_picture_copy(live->base, &picture, NULL) != PL_OK) {
+        return;
+    }
+    picture->solved = true;
+    picture->report = pl_solve_report_empty();
+    picture->report.group_max_before = picture->group_max_before;
+    picture->report.group_max_after =
+        prepares ? now.numbers.group_max_after : picture->group_max_before;
+    picture->report.relative_error = prepares ? now.numbers.relative_error : 0.0;
+    picture->report.rounded_relative_error = now.numbers.rounded_relative_error;
+    picture->report.bound = now.numbers.bound;
+    picture->preconditioned = copy_max(now.preconditioned, picture->cols);
+    picture->after = copy_max(now.rounded, picture->cols);
+    picture->preview_rounding = t->rounding || !prepares;
+    const size_t rows = picture->preview_rounding ? now.rounded_rows : now.preconditioned_rows;
+    picture->preview_rows = rows > 0 ? rows : 1;
+    t->frame(t->ctx, picture);
+    t->shown_at = pl_clock_now();
+}
+
+static void on_rows(void *ctx, bool rounded, size_t first, size_t count, const float *w)
+{
+    turn *t = ctx;
+    const bool rounds = pl_state_spec(t->state, t->live->layer, PL_SLOT_ROUND)->method != NULL;
+    pl_preview_add(t->live->preview, rounded, first, count, w);
+    t->final[rounded] += count;
+    t->rounding = rounds && t->final[0] >= t->live->w0.rows;
+    if (pl_clock_now() - t->shown_at >= FRAME_SECONDS) {
+        show(t);
+    }
+}
+
+static pl_status preview(turn *t, pl_task *task, pl_error *err)
+{
+    pl_live *live = t->live;
+    pl_preview_begin(live->preview, pl_model_layer(t->state->source->model, live->layer)->name,
+                     pl_state_spec(t->state, live->layer, PL_SLOT_PRECONDITION),
+                     pl_state_spec(t->state, live->layer, PL_SLOT_ROUND));
+    pl_status status = PL_OK;
+    for (bool more = true; status == PL_OK && more;) {
+        status = pl_preview_step(live->preview, t->factors, &more, task, err);
+        if (status == PL_OK) {
+            show(t);
+        }
+    }
+    return status;
+}
+
+static pl_status solve_with(turn *t, pl_lab *lab, pl_solve_report *report, pl_id *result,
+                            pl_task *task, pl_error *err)
+{
+    pl_live *live = t->live;
+    bool found = false;
+    pl_status status = PL_OK;
+    if (live->w0.rows * live->w0.cols <= READ_AT_ONCE) {
+        status = pl_solve_find(lab, t->state, live->layer, live->calibration, &found, report,
+                               result, task, err);
+        if (status != PL_OK || found) {
+            return status;
+        }
+    }
+    status = take_base(live, lab, t->state, task, err);
+    PL_THEN(preview(t, task, err));
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_solve_watch watch = {.rows = on_rows, .ctx = t};
+    watch.warm = pl_preview_warm(live->preview, &watch.place);
+    status = pl_solve_under(lab, t->state, live->layer, live->calibration, &watch, report, result,
+                            task, err);
+    if (status == PL_OK && t->final[0] >= live->w0.rows) {
+        pl_preview_finish(live->preview);
+    }
+    return status;
+}
+
+pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_t layer,
+                        pl_frame_fn frame, void *ctx, pl_solve_report *report, pl_id *result,
+                        pl_task *task, pl_error *err)
+{
+    *report = pl_solve_report_empty();
+    *result = (pl_id){0};
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    turn t = {.live = live, .state = state, .frame = frame, .ctx = ctx};
+    place at;
+    if (!pl_layer_has_method(state, layer)) {
+        return pl_solve_no_method(info->name, err);
+    }
+    if (pl_model_is_blind(state->source->model, layer) || pl_state_is_imported(state, layer) ||
+        pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method != NULL) {
+        return pl_solve_layer(lab, state, layer, report, result, task, err); /* without frames */
+    }
+    pl_status status = hold_site(lab, state, layer, &at, task, err);
+    PL_THEN(take_layer(live, state, layer, at.calibration, err));
+    if (status == PL_OK) {
+        t.factors = at.bench.factors;
+        status = solve_with(&t, lab, report, result, task, err);
+    }
+    leave_site(lab, &at);
+    return status;
+}
+
+pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, size_t layer,
+                          pl_task *task, pl_error *err)
+{
+    pl_id calibration = {0};
+    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    PL_THEN(take_layer(live, state, layer, calibration, err));
+    return status == PL_OK ? take_base(live, lab, state, task, err) : status;
+}
+
+/* --- what a turn needs beforehand ------------------------------------------------------------- */
+
+/* The layer as its preconditioner finds it: its weights are the caller's to free. */
+static pl_status read_layer(const pl_state *state, size_t layer, const place *at, pl_mat *w0,
+                            pl_layer_input *out, pl_task *task, pl_error *err)
+{
+    pl_status status = pl_weights_make(NULL, state, layer,
+                                       (pl_weights_of){.transform = at->transform}, w0, task, err);
+    *out = (pl_layer_input){.layer = pl_model_layer(state->source->model, layer)->name,
+                            .factors = at->bench.factors,
+                            .w = pl_mat_view(w0)};
+    return status;
+}
+
+/* Factors of the plan's methods. */
+static pl_status prepare_factors(const pl_state *state, size_t layer, const place *at,
+                                 pl_task *task, pl_error *err)
+{
+    const pl_spec *first = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    pl_mat w0 = {0};
+    pl_layer_input in;
+    pl_status status = PL_OK;
+    if (first->method != NULL && first->method->prepare != NULL) {
+        status = read_layer(state, layer, at, &w0, &in, task, err);
+        PL_THEN(first->method->prepare(first, &in, task, err));
+    }
+    pl_mat_deinit(&w0);
+    if (status == PL_OK && round->method != NULL && round->method->prepare != NULL) {
+        in = (pl_layer_input){.layer = pl_model_layer(state->source->model, layer)->name,
+                              .factors = at->bench.factors};
+        status = round->method->prepare(round, &in, task, err);
+    }
+    return status;
+}
+
+pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_task *task,
+                          pl_error *err)
+{
+    place at;
+    pl_status status = hold_site(lab, state, layer, &at, task, err);
+    PL_THEN(prepare_factors(state, layer, &at, task, err));
+    leave_site(lab, &at);
+    return status;
+}
+
+/* --- what a strength means -------------------------------------------------------------------- */
+
+pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_strength *out,
+                           pl_task *task, pl_error *err)
+{
+    *out = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
+    place at;
+    pl_mat w0 = {0};
+    pl_layer_input in;
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    if (spec->method == NULL || spec->method->strength == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "%s: no preconditioner with a strength is set",
+                            pl_model_layer(state->source->model, layer)->name);
+    }
+    pl_status status = hold_site(lab, state, layer, &at, task, err);
+    PL_THEN(read_layer(state, layer, &at, &w0, &in, task, err));
+    PL_THEN(spec->method->strength(spec, &in, out, task, err));
+    pl_mat_deinit(&w0);
+    leave_site(lab, &at);
+    return status;
+}

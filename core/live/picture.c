@@ -1,0 +1,351 @@
+#include "core/live/picture.h"
+
+#include "core/base/checked.h"
+#include "core/lab/results.h"
+#include "core/lab/weights.h"
+#include "core/live/picture_parts.h"
+#include "core/metrics/outliers.h"
+#include "core/metrics/recon.h"
+#include "core/model/bare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of the table from per-channel maxima; token columns are filled by the caller. */
+static size_t top_rows(const float *max, const float *rms, size_t n, size_t top,
+                       pl_channel_row *rows)
+{
+    size_t *order = calloc(top > 0 ? top : 1, sizeof *order);
+    if (order == NULL) {
+        pl_memory_failed();
+        return 0;
+    }
+    size_t count = pl_top_channels(max, n, top, order);
+    double median = pl_median(max, n);
+    for (size_t i = 0; i < count; i++) {
+        size_t c = order[i];
+        rows[i] = (pl_channel_row){
+            .channel = c,
+            .max = (double)max[c],
+            .rms = (double)rms[c],
+            .ratio = (double)max[c] / median,
+            .token_position = -1,
+            .token_id = -1,
+        };
+    }
+    free(order);
+    return count;
+}
+
+static void add_tokens(const pl_model *model, const pl_site_stats *stats, pl_channel_row *rows,
+                       size_t count)
+{
+    const pl_tokenizer *tokenizer = NULL;
+    bool named = pl_model_need_tokenizer(model, &tokenizer, NULL) == PL_OK;
+    for (size_t i = 0; i < count; i++) {
+        size_t c = rows[i].channel;
+        rows[i].token_position = stats->max_position[c];
+        rows[i].token_id = stats->max_token[c];
+        pl_buf text = {0};
+        if (named && rows[i].token_id >= 0) {
+            pl_tokenizer_show(tokenizer, rows[i].token_id, &text);
+        }
+        snprintf(rows[i].token, sizeof rows[i].token, "%s", text.data != NULL ? text.data : "");
+        pl_text_trim_utf8(rows[i].token);
+        pl_buf_deinit(&text);
+    }
+}
+
+static pl_status weight_table(const pl_mat *w, size_t top, pl_channel_row *rows, size_t *count,
+                              float *max_out, pl_error *err)
+{
+    float *max = pl_alloc(w->cols, sizeof *max);
+    float *rms = pl_alloc(w->cols, sizeof *rms);
+    pl_status status = PL_OK;
+    if (max == NULL || rms == NULL) {
+        status = pl_error_memory(err, "a picture");
+    } else {
+        pl_column_stats(pl_mat_view(w), max, rms, NULL);
+        *count = top_rows(max, rms, w->cols, top, rows);
+        if (max_out != NULL) {
+            memcpy(max_out, max, w->cols * sizeof *max);
+        }
+    }
+    free(max);
+    free(rms);
+    return status;
+}
+
+pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_side side,
+                           size_t top, pl_channel_row *rows, size_t *count, pl_task *task,
+                           pl_error *err)
+{
+    *count = 0;
+    pl_model *model = state->source->model;
+    if (side == PL_SIDE_WEIGHT) {
+        pl_mat w = {0};
+        pl_status status = pl_weights_make(
+            lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, NULL, err);
+        PL_THEN(weight_table(&w, top, rows, count, NULL, err));
+        pl_mat_deinit(&w);
+        return status;
+    }
+    pl_id calibration = {0};
+    pl_bench bench = {0};
+    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    PL_THEN(pl_lab_site(lab, state, calibration, pl_model_layer(model, layer)->site, &bench, task,
+                        err));
+    if (status == PL_OK) {
+        *count = top_rows(bench.stats->max, bench.stats->rms, bench.stats->n, top, rows);
+        add_tokens(model, bench.stats, rows, *count);
+    }
+    pl_lab_release(lab, &bench);
+    return status;
+}
+
+static float *column_max(const pl_mat *w)
+{
+    float *max = pl_alloc(w->cols, sizeof *max);
+    if (max != NULL) {
+        pl_column_stats(pl_mat_view(w), max, NULL, NULL);
+    }
+    return max;
+}
+
+/* Channel maxima of what the layer's plan has made of it. */
+static pl_status maxima_after(pl_lab *lab, const pl_state *state, const pl_picture *picture,
+                              pl_which which, float **max, pl_error *err)
+{
+    pl_mat w = {0};
+    pl_status status =
+        pl_weights_make(lab, state, picture->layer, (pl_weights_of){.which = which}, &w, NULL, err);
+    if (status == PL_OK) {
+        *max = column_max(&w);
+        status = *max == NULL ? pl_error_memory(err, "a picture") : PL_OK;
+    }
+    pl_mat_deinit(&w);
+    return status;
+}
+
+static pl_status picture_solved(pl_lab *lab, const pl_state *state, pl_picture *picture,
+                                pl_task *task, pl_error *err)
+{
+    const pl_id *result = pl_state_result(state, picture->layer);
+    if (result == NULL ||
+        pl_result_report(lab, state, picture->layer, *result, &picture->report, NULL) != PL_OK) {
+        return PL_OK;
+    }
+    picture->solved = true;
+    pl_status status = pl_task_tick(task, err);
+    if (status == PL_OK &&
+        pl_state_spec(state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL) {
+        status = maxima_after(lab, state, picture, PL_WHICH_PRECONDITIONED,
+                              &picture->preconditioned, err);
+    }
+    PL_THEN(pl_task_tick(task, err));
+    if (status == PL_OK && pl_state_spec(state, picture->layer, PL_SLOT_ROUND)->method != NULL) {
+        status = maxima_after(lab, state, picture, PL_WHICH_AFTER, &picture->after, err);
+    }
+    return status;
+}
+
+/* One pinned baseline; one whose result has left the store is not shown. */
+static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *picture, size_t index,
+                             pl_mat *w, pl_error *err)
+{
+    const pl_pin *pin = &state->pins[index];
+    const bool prepared = pin->slots[PL_SLOT_PRECONDITION].method != NULL;
+    const pl_which which = prepared ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
+    pl_solve_report report;
+    if (pl_result_report(lab, state, pin->layer, pin->result, &report, NULL) != PL_OK ||
+        pl_weights_read(lab, state, pin->layer, (pl_weights_of){.which = which, .pin = pin},
+                        w->data, NULL, NULL) != PL_OK) {
+        return PL_OK;
+    }
+    float *max = column_max(w);
+    if (max == NULL) {
+        return pl_error_memory(err, "a picture");
+    }
+    const size_t at = picture->n_pins++;
+    picture->pins[at].max = max;
+    picture->pins[at].index = index;
+    picture->pins[at].report = report;
+    memcpy(picture->pins[at].label, pin->label, sizeof pin->label);
+    return PL_OK;
+}
+
+static pl_status picture_pins(pl_lab *lab, const pl_state *state, pl_picture *picture,
+                              pl_task *task, pl_error *err)
+{
+    pl_mat w = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < state->n_pins; i++) {
+        if (state->pins[i].layer != picture->layer) {
+            continue;
+        }
+        status = pl_task_tick(task, err);
+        if (status == PL_OK && w.data == NULL) {
+            status = pl_mat_init(&w, picture->rows, picture->cols, err);
+        }
+        PL_THEN(picture_pin(lab, state, picture, i, &w, err));
+    }
+    pl_mat_deinit(&w);
+    return status;
+}
+
+static pl_status picture_input(pl_lab *lab, const pl_state *state, pl_picture *picture,
+                               pl_task *task, pl_error *err)
+{
+    pl_id calibration = {0};
+    if (!pl_lab_is_calibrated(lab, state, &calibration) ||
+        pl_model_is_blind(state->source->model, picture->layer)) {
+        return PL_OK;
+    }
+    pl_bench bench = {0};
+    const pl_layer *info = pl_model_layer(state->source->model, picture->layer);
+    pl_status status = pl_lab_site(lab, state, calibration, info->site, &bench, task, err);
+    if (status == PL_OK) {
+        picture->input = pl_alloc(info->cols, sizeof(float));
+        if (picture->input == NULL) {
+            status = pl_error_memory(err, "a picture");
+        } else {
+            memcpy(picture->input, bench.stats->max, info->cols * sizeof(float));
+            picture->n_inputs = top_rows(bench.stats->max, bench.stats->rms, info->cols,
+                                         PL_PICTURE_TOP, picture->inputs);
+            add_tokens(state->source->model, bench.stats, picture->inputs, picture->n_inputs);
+        }
+    }
+    pl_lab_release(lab, &bench);
+    return status;
+}
+
+size_t pl_picture_group_size(const pl_state *state, size_t layer)
+{
+    return pl_spec_group_size(pl_state_spec(state, layer, PL_SLOT_PRECONDITION),
+                              pl_state_spec(state, layer, PL_SLOT_ROUND), 0);
+}
+
+static void find_extremes(const pl_mat *w, float *out)
+{
+    memset(out, 0, w->cols * sizeof *out);
+    for (size_t r = 0; r < w->rows; r++) {
+        const float *row = w->data + r * w->cols;
+        for (size_t c = 0; c < w->cols; c++) {
+            out[c] = fabsf(row[c]) > fabsf(out[c]) ? row[c] : out[c];
+        }
+    }
+}
+
+static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_picture **out,
+                       pl_error *err)
+{
+    *out = NULL;
+    pl_picture *picture = calloc(1, sizeof *picture);
+    if (picture == NULL) {
+        return pl_error_memory(err, "a picture");
+    }
+    picture->layer = layer;
+    picture->rows = w->rows;
+    picture->cols = w->cols;
+    picture->before = pl_alloc(w->cols, sizeof(float));
+    picture->extreme = pl_alloc(w->cols, sizeof(float));
+    bool missing = picture->before == NULL || picture->extreme == NULL;
+    pl_status status = missing ? pl_error_memory(err, "a picture")
+                               : weight_table(w, PL_PICTURE_TOP, picture->weights,
+                                              &picture->n_weights, picture->before, err);
+    if (status != PL_OK) {
+        pl_picture_destroy(picture);
+        return status;
+    }
+    find_extremes(w, picture->extreme);
+    const pl_tensor_numbers numbers = pl_describe(pl_mat_view(w));
+    picture->flatness_before = numbers.flatness;
+    picture->kurtosis_before = numbers.kurtosis;
+    picture->group_max_before =
+        pl_group_max_mean(pl_mat_view(w), pl_picture_group_size(state, layer));
+    *out = picture;
+    return PL_OK;
+}
+
+pl_status pl_picture_base(pl_lab *lab, const pl_state *state, size_t layer, const pl_mat *w0,
+                          pl_picture **out, pl_task *task, pl_error *err)
+{
+    pl_status status = begin(state, layer, w0, out, err);
+    PL_THEN(picture_pins(lab, state, *out, task, err));
+    PL_THEN(picture_input(lab, state, *out, task, err));
+    if (status != PL_OK) {
+        pl_picture_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer, pl_picture **out,
+                            pl_task *task, pl_error *err)
+{
+    *out = NULL;
+    pl_mat w = {0};
+    pl_status status = pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
+                                       &w, NULL, err);
+    PL_THEN(pl_picture_base(lab, state, layer, &w, out, task, err));
+    pl_mat_deinit(&w);
+    PL_THEN(picture_solved(lab, state, *out, task, err));
+    if (status != PL_OK) {
+        pl_picture_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* A copy of from[count], or NULL for NULL. */
+static float *copy_values(const float *from, size_t count, bool *failed)
+{
+    float *to = from != NULL ? pl_alloc(count, sizeof *to) : NULL;
+    if (to != NULL) {
+        memcpy(to, from, count * sizeof *to);
+    }
+    *failed = *failed || (from != NULL && to == NULL);
+    return to;
+}
+
+pl_status pl_picture_copy(const pl_picture *from, pl_picture **out, pl_error *err)
+{
+    *out = NULL;
+    pl_picture *to = malloc(sizeof *to);
+    if (to == NULL) {
+        return pl_error_memory(err, "a picture");
+    }
+    bool failed = false;
+    *to = *from;
+    to->before = copy_values(from->before, from->cols, &failed);
+    to->extreme = copy_values(from->extreme, from->cols, &failed);
+    to->preconditioned = copy_values(from->preconditioned, from->cols, &failed);
+    to->after = copy_values(from->after, from->cols, &failed);
+    to->input = copy_values(from->input, from->cols, &failed);
+    for (size_t i = 0; i < from->n_pins; i++) {
+        to->pins[i].max = copy_values(from->pins[i].max, from->cols, &failed);
+    }
+    if (failed) {
+        pl_picture_destroy(to);
+        return pl_error_memory(err, "a picture");
+    }
+    *out = to;
+    return PL_OK;
+}
+
+void pl_picture_destroy(pl_picture *picture)
+{
+    if (picture != NULL) {
+        free(picture->before);
+        free(picture->extreme);
+        free(picture->preconditioned);
+        free(picture->after);
+        free(picture->input);
+        for (size_t i = 0; i < picture->n_pins; i++) {
+            free(picture->pins[i].max);
+        }
+        free(picture);
+    }
+}

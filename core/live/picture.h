@@ -1,0 +1,64 @@
+/* core/live/picture.h -- snapshots for the screen: immutable, small, counted.
+ *
+ * The worker makes them, any thread may read them.  They hold only what is drawn: numbers per
+ * channel, a table. */
+#ifndef PL_LIVE_PICTURE_H
+#define PL_LIVE_PICTURE_H
+
+#include "core/lab/pipeline.h"
+
+#include <stddef.h>
+
+typedef struct pl_channel_row {
+    size_t channel;
+    double max, rms, ratio; /* ratio to the median channel maximum */
+    int64_t token_position; /* -1 for weights */
+    int32_t token_id;
+    char token[48]; /* escaped, valid UTF-8 */
+} pl_channel_row;
+
+/* The `top` channels of a layer by size; rows[top] is the caller's; *count how many. */
+PL_NODISCARD pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer,
+                                        pl_side side, size_t top, pl_channel_row *rows,
+                                        size_t *count, pl_task *task, pl_error *err);
+
+enum { PL_PICTURE_TOP = 24 };
+
+/* Everything the first screen shows of one layer. */
+typedef struct pl_picture {
+    size_t layer, rows, cols;
+    float *before;         /* [cols] max |w| per input channel */
+    float *extreme;        /* [cols] that weight itself, with its sign; or NULL */
+    float *preconditioned; /* or NULL */
+    float *after;          /* or NULL */
+    float *input;          /* [cols] max |x|, or NULL before calibration */
+    pl_channel_row weights[PL_PICTURE_TOP], inputs[PL_PICTURE_TOP];
+    size_t n_weights, n_inputs;
+    bool solved;             /* or, of a preview, being solved */
+    pl_solve_report report;  /* valid when solved; a preview's are estimates, NaN for none */
+    double group_max_before; /* of the original, on the report's groups; always valid */
+
+    /* A preview (preview.h): the maxima are over so many rows; 0: the picture is whole.
+     * preview_rounding: the preconditioned rows are final, it is the rounded ones that are counted.
+     */
+    size_t preview_rows;
+    bool preview_rounding;
+
+    double flatness_before, kurtosis_before; /* of the original; after: the report's */
+
+    /* The layer's pinned baselines, in the state's order. */
+    size_t n_pins;
+    struct {
+        float *max;   /* [cols], owned: of the preconditioned weights, else of the rounded */
+        size_t index; /* in the state's pins */
+        char label[sizeof((pl_pin *)0)->label];
+        pl_solve_report report;
+    } pins[PL_MAX_PINS];
+} pl_picture;
+
+/* Caller owns *out. */
+PL_NODISCARD pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer,
+                                         pl_picture **out, pl_task *task, pl_error *err);
+void pl_picture_destroy(pl_picture *picture); /* NULL is fine */
+
+#endif

@@ -1,0 +1,59 @@
+/* core/method/method_parts.h -- what the methods' files share. */
+#ifndef PL_METHOD_METHOD_PARTS_H
+#define PL_METHOD_METHOD_PARTS_H
+
+#include "core/method/method.h"
+#include "core/method/method_list.h"
+
+#define PL_METHOD_DECLARATION(name) extern const pl_method pl_method_##name;
+PL_METHODS(PL_METHOD_DECLARATION)
+#undef PL_METHOD_DECLARATION
+
+/* Rows of a parameter table.  A number's further members, a knob's step at least, end the row. */
+#define PL_REAL(key, low, high, start, of, words, ...)                                             \
+    {                                                                                              \
+        .name = key, .type = PL_PARAM_REAL, .minimum = low, .maximum = high, .initial = start,     \
+        .unit = of, .help = words, __VA_ARGS__                                                     \
+    }
+#define PL_INT(key, low, high, start, of, words, ...)                                              \
+    {                                                                                              \
+        .name = key, .type = PL_PARAM_INT, .minimum = low, .maximum = high, .initial = start,      \
+        .unit = of, .help = words, __VA_ARGS__                                                     \
+    }
+#define PL_CHOICE(key, names, start, words)                                                        \
+    {                                                                                              \
+        .name = key, .type = PL_PARAM_CHOICE, .maximum = sizeof(names) / sizeof(names)[0] - 2,     \
+        .initial = start, .choices = names, .step = 1, .unit = "", .help = words                   \
+    }
+#define PL_GROUP_SIZE(words)                                                                       \
+    PL_INT("group_size", 0, 1048576, 128, "columns", words, PL_BY(2), .counts_columns = true)
+
+/* A knob that steps by factors; factors of so many steps. */
+#define PL_BY(factor) .logarithmic = true, .step = factor
+#define PL_TWELFTH_OF_10 1.2115276586285884
+#define PL_QUARTER_OF_10 1.7782794100389228
+#define PL_HALF_OF_2 1.4142135623730951
+
+/* The parameter has a meaning only while the choice with that index has the value. */
+#define PL_ONLY_WITH(param, value) .conditional = true, .needs = param, .needs_value = value
+
+/* The parameters of a grid, which every rounder's table begins with. */
+#define PL_GRID_PARAMS                                                                             \
+    [PL_GRID_BITS] =                                                                               \
+        PL_INT("bits", 2, 8, 4, "bits", "Bits of one weight's code.", .step = 1, .telling = true), \
+    [PL_GRID_GROUP_SIZE] = PL_GROUP_SIZE("Columns that share one scale; 0 is one group a row."),   \
+    [PL_GRID_FORMAT] =                                                                             \
+        PL_CHOICE("symmetric", pl_format_keys, 1,                                                  \
+                  "yes: codes around 0; no: a zero point; full: GPTQ's and MagR's own grid."),     \
+    [PL_GRID_MSE] = PL_CHOICE("mse", pl_no_yes, 0,                                                 \
+                              "Search each group's range for the least sum of |error|^2.4."),      \
+    [PL_GRID_SCALE_DTYPE] =                                                                        \
+        PL_CHOICE("scale_dtype", pl_scale_names, 0,                                                \
+                  "The type a scale is stored in, and rounded to before the codes are found.")
+
+extern const char *const pl_no_yes[3], *const pl_scale_names[4];
+
+/* The layer's weights have the factors' width and are finite. */
+PL_NODISCARD pl_status pl_check_layer(const pl_layer_input *in, pl_error *err);
+
+#endif

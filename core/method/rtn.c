@@ -1,0 +1,57 @@
+#include "core/method/method_parts.h"
+
+static const pl_param params[PL_GRID_COUNT] = {PL_GRID_PARAMS};
+
+/* Weights of one step of the worker, by the cost of a plain and of a searched range. */
+static const double STEP_WEIGHTS = 4e6, STEP_WEIGHTS_MSE = 4e5;
+
+static void quantize_row(const pl_grid *grid, pl_view w, size_t r, pl_qweights *out)
+{
+    const size_t width = grid->group_size == 0 ? w.cols : grid->group_size;
+    const float *row = w.data + r * w.stride;
+    for (size_t k = 0, first = 0; first < w.cols; k++, first += width) {
+        const size_t size = w.cols - first < width ? w.cols - first : width;
+        const pl_grid_param param = pl_grid_fit(grid, row + first, size, 1);
+        pl_grid_codes(grid, param, row + first, size, out->codes + r * w.cols + first);
+        out->scales[r * out->groups + k] = param.scale;
+        out->zeros[r * out->groups + k] = (int16_t)param.zero;
+    }
+}
+
+static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                          pl_method_report *report, pl_task *task, pl_error *err)
+{
+    const pl_grid grid = pl_spec_grid(spec);
+    const pl_view w = in->w;
+    *out = (pl_qweights){0};
+    *report = pl_method_report_empty();
+    pl_status status = pl_check_layer(in, err);
+    PL_THEN(pl_qweights_init(out, &grid, w.rows, w.cols, err));
+    const double budget = grid.mse ? STEP_WEIGHTS_MSE : STEP_WEIGHTS;
+    const size_t piece = w.cols > 0 && budget > (double)w.cols ? (size_t)budget / w.cols : 1;
+    for (size_t first = 0; status == PL_OK && first < w.rows; first += piece) {
+        const size_t end = w.rows - first < piece ? w.rows : first + piece;
+#pragma omp parallel for schedule(static)
+        for (size_t r = first; r < end; r++) {
+            quantize_row(&grid, w, r, out);
+        }
+        if (in->watch != NULL) {
+            in->watch->done(in->watch->ctx, first, end - first);
+        }
+        status = pl_task_tick(task, err);
+    }
+    if (status != PL_OK) {
+        pl_qweights_deinit(out);
+    }
+    return status;
+}
+
+const pl_method pl_method_rtn = {
+    .name = "rtn",
+    .slot = PL_SLOT_ROUND,
+    .summary = "Round to nearest: each group as it stands.",
+    .params = params,
+    .n_params = PL_GRID_COUNT,
+    .blind = true,
+    .round = quantize,
+};

@@ -1,0 +1,187 @@
+#include "core/method/method_parts.h"
+
+#include "core/base/number.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const pl_no_yes[3] = {"no", "yes", NULL};
+const char *const pl_scale_names[4] = {"f16", "f32", "bf16", NULL};
+
+static const pl_dtype scale_dtypes[] = {PL_F16, PL_F32, PL_BF16};
+
+size_t pl_method_param(const pl_method *method, const char *name)
+{
+    for (size_t i = 0; i < method->n_params; i++) {
+        if (strcmp(method->params[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+pl_spec pl_spec_default(const pl_method *method)
+{
+    pl_spec spec = {.method = method};
+    for (size_t i = 0; method != NULL && i < method->n_params; i++) {
+        spec.values[i] = method->params[i].initial;
+    }
+    return spec;
+}
+
+bool pl_spec_applies(const pl_spec *spec, size_t param)
+{
+    const pl_param *p = &spec->method->params[param];
+    return !p->conditional || (int)spec->values[p->needs] == p->needs_value;
+}
+
+/* The names of a table, or a parameter's choices, as "a, b, c". */
+static void list_names(const pl_method *method, const char *const *choices, pl_buf *out)
+{
+    for (size_t i = 0; choices != NULL ? choices[i] != NULL : i < method->n_params; i++) {
+        pl_buf_printf(out, "%s%s", i > 0 ? ", " : "",
+                      choices != NULL ? choices[i] : method->params[i].name);
+    }
+}
+
+static pl_status refuse_key(const pl_method *method, const char *key, pl_error *err)
+{
+    pl_buf names = {0};
+    list_names(method, NULL, &names);
+    pl_error_set(err, PL_ERR_USAGE, "method %s has no parameter \"%s\"; it has %s", method->name,
+                 key, names.data != NULL ? names.data : "none");
+    pl_buf_deinit(&names);
+    return PL_ERR_USAGE;
+}
+
+static pl_status refuse_value(const pl_method *method, const pl_param *p, const char *text,
+                              pl_error *err)
+{
+    if (p->type != PL_PARAM_CHOICE) {
+        return pl_error_set(err, PL_ERR_USAGE, "method %s: %s=%s: %s from %.10g to %.10g expected",
+                            method->name, p->name, text,
+                            p->type == PL_PARAM_INT ? "a whole number" : "a number", p->minimum,
+                            p->maximum);
+    }
+    pl_buf names = {0};
+    list_names(method, p->choices, &names);
+    pl_error_set(err, PL_ERR_USAGE, "method %s: %s=%s: one of %s expected", method->name, p->name,
+                 text, names.data != NULL ? names.data : "its choices");
+    pl_buf_deinit(&names);
+    return PL_ERR_USAGE;
+}
+
+static bool parse_choice(const pl_param *p, const char *text, double *value)
+{
+    for (size_t i = 0; p->choices[i] != NULL; i++) {
+        if (strcmp(p->choices[i], text) == 0) {
+            *value = (double)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Decimal notation only: no blanks, hexadecimal, inf or nan, which strtod would take. */
+static bool parse_number(const pl_param *p, const char *text, double *value)
+{
+    if (*text == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') {
+        return false;
+    }
+    char *end = NULL;
+    const double number = strtod(text, &end);
+    if (end == text || *end != '\0' || !(number >= p->minimum && number <= p->maximum)) {
+        return false;
+    }
+    if (p->type == PL_PARAM_INT && (number < floor(number) || number > floor(number))) {
+        return false;
+    }
+    *value = number + 0.0; /* no negative zero */
+    return true;
+}
+
+pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error *err)
+{
+    const size_t param = pl_method_param(spec->method, key);
+    if (param == SIZE_MAX) {
+        return refuse_key(spec->method, key, err);
+    }
+    const pl_param *p = &spec->method->params[param];
+    double value = 0.0;
+    if (!(p->type == PL_PARAM_CHOICE ? parse_choice(p, text, &value)
+                                     : parse_number(p, text, &value))) {
+        return refuse_value(spec->method, p, text, err);
+    }
+    spec->values[param] = value;
+    return PL_OK;
+}
+
+void pl_spec_format_value(const pl_spec *spec, size_t param, pl_buf *out)
+{
+    const pl_param *p = &spec->method->params[param];
+    const double value = spec->values[param];
+    if (p->type == PL_PARAM_CHOICE) {
+        pl_buf_puts(out, p->choices[(size_t)value]);
+        return;
+    }
+    if (p->type == PL_PARAM_INT) {
+        pl_buf_printf(out, "%.0f", value);
+        return;
+    }
+    char text[PL_EXACT_TEXT];
+    pl_format_exact(value, text);
+    pl_buf_puts(out, text);
+}
+
+void pl_spec_format(const pl_spec *spec, pl_buf *out)
+{
+    if (spec->method == NULL) {
+        pl_buf_puts(out, "none");
+        return;
+    }
+    pl_buf_puts(out, spec->method->name);
+    for (size_t i = 0; i < spec->method->n_params; i++) {
+        if (pl_spec_applies(spec, i)) {
+            pl_buf_printf(out, " %s=", spec->method->params[i].name);
+            pl_spec_format_value(spec, i, out);
+        }
+    }
+}
+
+bool pl_spec_equal(const pl_spec *a, const pl_spec *b)
+{
+    if (a->method != b->method) {
+        return false;
+    }
+    for (size_t i = 0; a->method != NULL && i < a->method->n_params; i++) {
+        if (a->values[i] < b->values[i] || a->values[i] > b->values[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+pl_grid pl_spec_grid(const pl_spec *spec)
+{
+    const double *values = spec->values;
+    assert(spec->method != NULL && spec->method->slot == PL_SLOT_ROUND);
+    return (pl_grid){.bits = (int)values[PL_GRID_BITS],
+                     .group_size = (size_t)values[PL_GRID_GROUP_SIZE],
+                     .format = pl_format_at((size_t)values[PL_GRID_FORMAT]),
+                     .mse = values[PL_GRID_MSE] > 0.0,
+                     .scale_dtype = scale_dtypes[(size_t)values[PL_GRID_SCALE_DTYPE]]};
+}
+
+size_t pl_spec_group_size(const pl_spec *precondition, const pl_spec *round, size_t neither)
+{
+    const pl_method *first = precondition->method;
+    if (first != NULL) {
+        return first->group_size != NULL ? first->group_size(precondition) : 0;
+    }
+    return round->method != NULL ? pl_spec_grid(round).group_size : neither;
+}

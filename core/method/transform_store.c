@@ -1,0 +1,180 @@
+/* A transform as named arrays, and back. */
+#include "core/method/transform_parts.h"
+
+#include <string.h>
+
+static const char kind_scaling[] = "scaling", kind_hadamard[] = "hadamard",
+                  kind_orthogonal[] = "orthogonal", kind_kron[] = "kron";
+
+const char *pl_transform_kind(const pl_transform *t)
+{
+    return t->hadamard != NULL ? kind_hadamard
+           : t->q != NULL      ? kind_orthogonal
+           : t->kron != NULL   ? kind_kron
+                               : kind_scaling;
+}
+
+size_t pl_transform_arrays(const pl_transform *t, pl_transform_array arrays[PL_TRANSFORM_ARRAYS])
+{
+    size_t count = 0;
+    if (t->scale != NULL) {
+        arrays[count++] = (pl_transform_array){"scale", t->scale, t->n};
+    }
+    if (t->q != NULL) {
+        arrays[count++] = (pl_transform_array){"q", t->q, t->n * t->n};
+    }
+    if (t->kron != NULL) {
+        const size_t a = t->n1 * t->n1, b = t->n2 * t->n2;
+        arrays[count++] = (pl_transform_array){"p1", t->kron, a};
+        arrays[count++] = (pl_transform_array){"p2", t->kron + a, b};
+        arrays[count++] = (pl_transform_array){"i1", t->kron + a + b, a};
+        arrays[count++] = (pl_transform_array){"i2", t->kron + 2 * a + b, b};
+    }
+    if (t->has_clip) {
+        arrays[count++] = (pl_transform_array){"clip", &t->clip.lo, 2};
+    }
+    if (t->row_clip != NULL) {
+        arrays[count++] = (pl_transform_array){"row_clip", &t->row_clip->lo,
+                                               2 * t->rows * pl_transform_clip_groups(t)};
+    }
+    return count;
+}
+
+size_t pl_transform_clip_group_size(const pl_transform *t)
+{
+    return t->clip_group_size;
+}
+
+bool pl_transform_equal(const pl_transform *a, const pl_transform *b)
+{
+    pl_transform_array mine[PL_TRANSFORM_ARRAYS], other[PL_TRANSFORM_ARRAYS];
+    if (a == NULL || b == NULL || a == b) {
+        return a == b;
+    }
+    const size_t count = pl_transform_arrays(a, mine);
+    if (pl_transform_n(a) != pl_transform_n(b) ||
+        strcmp(pl_transform_kind(a), pl_transform_kind(b)) != 0 ||
+        pl_transform_clip_group_size(a) != pl_transform_clip_group_size(b) ||
+        pl_transform_arrays(b, other) != count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(mine[i].name, other[i].name) != 0 || mine[i].count != other[i].count ||
+            memcmp(mine[i].data, other[i].data, mine[i].count * sizeof(float)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const pl_transform_array *find(const pl_transform_array *arrays, size_t count,
+                                      const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(arrays[i].name, name) == 0) {
+            return &arrays[i];
+        }
+    }
+    return NULL;
+}
+
+static pl_status bad(const char *kind, const char *name, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_FORMAT,
+                        "a stored %s transform: the array \"%s\" is missing or of another size",
+                        kind, name);
+}
+
+/* The side of a square array, 0 where it is none. */
+static size_t side_of(const pl_transform_array *array)
+{
+    size_t side = 0;
+    while (array != NULL && side * side < array->count) {
+        side++;
+    }
+    return array != NULL && side * side == array->count ? side : 0;
+}
+
+static pl_status make_kron(size_t n, const pl_transform_array *arrays, size_t count,
+                           const float *scale, pl_transform **out, pl_error *err)
+{
+    static const char *const names[4] = {"p1", "p2", "i1", "i2"};
+    const pl_transform_array *found[4];
+    for (size_t i = 0; i < 4; i++) {
+        found[i] = find(arrays, count, names[i]);
+        if (side_of(found[i]) == 0 || side_of(found[i]) != side_of(found[i % 2])) {
+            return bad(kind_kron, names[i], err);
+        }
+    }
+    const size_t n1 = side_of(found[0]), n2 = side_of(found[1]);
+    const pl_transform_array *clip = find(arrays, count, "clip");
+    if (n1 > n || n2 > n || n1 * n2 != n) {
+        return bad(kind_kron, "p1", err);
+    }
+    if (clip != NULL && clip->count != 2) {
+        return bad(kind_kron, "clip", err);
+    }
+    pl_act_range range = {1.0f, 1.0f};
+    if (clip != NULL) {
+        range = (pl_act_range){clip->data[0], clip->data[1]};
+    }
+    const pl_kron_parts parts = {.n1 = n1,
+                                 .n2 = n2,
+                                 .scale = scale,
+                                 .p1 = found[0]->data,
+                                 .p2 = found[1]->data,
+                                 .i1 = found[2]->data,
+                                 .i2 = found[3]->data,
+                                 .clip = clip != NULL ? &range : NULL};
+    return pl_transform_kron(&parts, out, err);
+}
+
+static pl_status make_basis(const char *kind, size_t n, const pl_transform_array *arrays,
+                            size_t count, const float *scale, pl_transform **out, pl_error *err)
+{
+    const pl_transform_array *q = find(arrays, count, "q");
+    if (strcmp(kind, kind_kron) == 0) {
+        return make_kron(n, arrays, count, scale, out, err);
+    }
+    if (strcmp(kind, kind_hadamard) == 0) {
+        return pl_transform_hadamard(n, out, err);
+    }
+    if (strcmp(kind, kind_orthogonal) == 0) {
+        return q == NULL || q->count != n * n ? bad(kind, "q", err)
+                                              : pl_transform_orthogonal(n, q->data, out, err);
+    }
+    if (strcmp(kind, kind_scaling) == 0) {
+        return scale == NULL ? bad(kind, "scale", err) : pl_transform_scaling(n, scale, out, err);
+    }
+    return pl_error_set(err, PL_ERR_FORMAT, "a stored transform is of an unknown kind");
+}
+
+pl_status pl_transform_from_arrays(const char *kind, size_t n, const pl_transform_array *arrays,
+                                   size_t count, size_t clip_group_size, pl_transform **out,
+                                   pl_error *err)
+{
+    *out = NULL;
+    const pl_transform_array *scale = find(arrays, count, "scale");
+    const pl_transform_array *clip = find(arrays, count, "row_clip");
+    if (scale != NULL && scale->count != n) {
+        return bad(kind, "scale", err);
+    }
+    pl_status status =
+        make_basis(kind, n, arrays, count, scale != NULL ? scale->data : NULL, out, err);
+    if (status != PL_OK || clip == NULL) {
+        return status;
+    }
+    const size_t groups = pl_grid_groups(&(pl_grid){.group_size = clip_group_size}, n);
+    if (clip->count % (2 * groups) != 0) {
+        status = bad(kind, "row_clip", err);
+    } else {
+        /* A range is two floats, as the array has them. */
+        status = pl_transform_set_clip(*out, (const pl_act_range *)(const void *)clip->data,
+                                       clip->count / (2 * groups), clip_group_size, err);
+    }
+    if (status != PL_OK) {
+        pl_transform_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,395 @@
+/* A state as commands: its provenance. */
+#include "core/state/state.h"
+
+#include "core/base/file.h"
+#include "core/base/number.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Quotes a word where the grammar needs it: '...' but for apostrophes, which stand in "...". */
+static void put_word(pl_buf *out, const char *word)
+{
+    if (word[0] != '\0' && strpbrk(word, " \t\n\v\f\r;#'\"=") == NULL) {
+        pl_buf_puts(out, word);
+        return;
+    }
+    do {
+        char quote = *word == '\'' ? '"' : '\'';
+        size_t length = quote == '"' ? strspn(word, "'") : strcspn(word, "'");
+        pl_buf_printf(out, "%c%.*s%c", quote, (int)length, word, quote);
+        word += length;
+    } while (*word != '\0');
+}
+
+static void put_protocol(pl_buf *out, const pl_protocol *protocol)
+{
+    pl_buf_printf(out, " length=%zu windows=%zu", protocol->length, protocol->windows);
+    if (protocol->rows > 0) {
+        pl_buf_printf(out, " rows=%zu", protocol->rows);
+    }
+    if (protocol->sample == PL_SAMPLE_RANDOM) {
+        pl_buf_printf(out, " sample=random seed=%llu", (unsigned long long)protocol->seed);
+    }
+}
+
+/* The last name of a path, also of "folder/". */
+static void put_last_name(pl_buf *out, const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/') {
+        start--;
+    }
+    pl_buf name = {0};
+    pl_buf_append(&name, path + start, end - start);
+    pl_buf_append(&name, "", 0);
+    out->failed = out->failed || name.failed;
+    if (!name.failed) {
+        put_word(out, name.data);
+    }
+    pl_buf_deinit(&name);
+}
+
+static void put_open(const pl_source *source, pl_buf *out)
+{
+    if (source->demo != NULL) {
+        return;
+    }
+    pl_buf_puts(out, "open ");
+    put_last_name(out, source->path);
+    if (source->inputs != NULL) {
+        pl_buf_puts(out, " inputs=");
+        put_last_name(out, source->inputs);
+    }
+    pl_buf_puts(out, "\n");
+}
+
+/* The demo calibrates itself on its own text: only another calibration has to be asked for. */
+static void put_calibration(const pl_state *state, pl_buf *out)
+{
+    const pl_calibration *calibration = &state->calibration;
+    const pl_protocol *protocol = &calibration->protocol;
+    pl_buf own = {0};
+    if (state->source->demo != NULL) {
+        pl_path_join(&own, state->source->demo, "calibration.txt");
+    }
+    bool own_text = own.data != NULL && calibration->n_texts == 1 &&
+                    strcmp(calibration->texts[0], own.data) == 0;
+    pl_buf_deinit(&own);
+    bool by_itself = own_text && protocol->length == 512 && protocol->windows == 8 &&
+                     protocol->sample == PL_SAMPLE_FIRST && protocol->rows == 0;
+    if (calibration->n_texts == 0 || by_itself) {
+        return;
+    }
+    pl_buf_puts(out, "calibrate");
+    for (size_t i = 0; i < calibration->n_texts && !own_text; i++) {
+        pl_buf_puts(out, " text=");
+        put_last_name(out, calibration->texts[i]);
+    }
+    put_protocol(out, protocol);
+    pl_buf_puts(out, "\n");
+}
+
+static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char *glob)
+{
+    pl_buf_puts(out, "method ");
+    if (spec->method == NULL) {
+        pl_buf_printf(out, "none slot=%s", pl_slot_name(slot));
+    } else {
+        pl_spec_format(spec, out);
+    }
+    if (glob != NULL) {
+        pl_buf_puts(out, " on=");
+        put_word(out, glob);
+    }
+    pl_buf_puts(out, "\n");
+}
+
+static void put_slots(const pl_state *state, size_t only, pl_buf *out)
+{
+    if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
+        return;
+    }
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec =
+            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
+        if (spec->method != NULL) {
+            put_slot(out, slot, spec, NULL);
+        }
+    }
+    for (size_t i = 0; only == SIZE_MAX && i < state->n_overrides; i++) {
+        const pl_override *over = &state->overrides[i];
+        put_slot(out, over->slot, &over->spec, over->glob);
+    }
+}
+
+/* Behind the methods, which would take an imported layer back. */
+static void put_import(const pl_state *state, const char *layer, pl_buf *out)
+{
+    pl_buf_printf(out, "import %s after=", layer);
+    put_last_name(out, state->imported.path);
+    pl_buf_puts(out, "\n");
+}
+
+/* Every imported layer. */
+static void put_imports(const pl_state *state, pl_buf *out)
+{
+    const pl_model *model = state->source->model;
+    const size_t layers = pl_model_layer_count(model);
+    if (pl_state_import_count(state) == layers) {
+        put_import(state, "all", out);
+        return;
+    }
+    for (size_t i = 0; i < layers; i++) {
+        if (pl_state_is_imported(state, i)) {
+            put_import(state, pl_model_layer(model, i)->name, out);
+        }
+    }
+}
+
+/* The solve of all layers in sequence, behind the imports that it saw; *imported says whether there
+ * are any, which then are put. */
+static void put_sequential(const pl_state *state, bool *imported, pl_buf *out)
+{
+    *imported = false;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        *imported = *imported || pl_state_solved_around_imports(state, i);
+    }
+    if (*imported) {
+        put_imports(state, out);
+    }
+    pl_buf_puts(out, "solve all\n");
+}
+
+void pl_state_quantized_commands(const pl_state *state, pl_buf *out)
+{
+    const pl_act_grid *a = &state->activations, *kv = &state->kv;
+    if (a->bits > 0) {
+        pl_buf_printf(out, "activations bits=%d symmetric=%s clip=%.17g range=%s\n", a->bits,
+                      a->format->key, a->clip, a->fixed ? "tensor" : "token");
+    }
+    if (kv->bits > 0) {
+        pl_buf_printf(out, "kv bits=%d group_size=%zu symmetric=%s\n", kv->bits,
+                      state->kv_group_size, kv->format->key);
+    }
+}
+
+void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
+{
+    const pl_source *source = state->source;
+    if (source == NULL) {
+        return;
+    }
+    put_open(source, out);
+    put_calibration(state, out);
+    pl_state_quantized_commands(state, out);
+    size_t layers = pl_model_layer_count(source->model);
+    size_t solved = 0;
+    size_t sequential = 0;
+    size_t imported = 0;
+    for (size_t i = whole ? 0 : state->layer; i < (whole ? layers : state->layer + 1); i++) {
+        if (pl_state_is_imported(state, i)) {
+            imported++;
+        } else if (pl_state_result(state, i) != NULL) {
+            solved++;
+            sequential += state->solved[i].sequential;
+        }
+    }
+    if (solved > 0) {
+        put_slots(state, whole || sequential > 0 ? SIZE_MAX : state->layer, out);
+    }
+    bool put = false;
+    if (sequential > 0) {
+        put_sequential(state, &put, out);
+    } else if (whole && solved == layers) {
+        pl_buf_puts(out, "solve all sequential=no\n");
+    }
+    if (whole && imported > 0 && !put) {
+        put_imports(state, out);
+    } else if (imported > 0 && !put) {
+        put_import(state, pl_model_layer(source->model, state->layer)->name, out);
+    }
+    for (size_t i = 0; i < layers && whole && (solved < layers || sequential > 0); i++) {
+        if (pl_state_result(state, i) != NULL && !state->solved[i].sequential &&
+            !pl_state_is_imported(state, i)) {
+            pl_buf_printf(out, "solve %s\n", pl_model_layer(source->model, i)->name);
+        }
+    }
+    pl_buf_printf(out, "select %s\n", pl_model_layer(source->model, state->layer)->name);
+    if (!whole && solved > sequential) {
+        pl_buf_puts(out, "solve\n");
+    }
+}
+
+static bool is_needed(const pl_figure_needs *needs, size_t layer)
+{
+    for (size_t i = 0; i < needs->n_layers; i++) {
+        if (needs->layers[i] == layer) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a panel shows the layer's result, which the commands must make then. */
+static bool is_shown(const pl_state *state, const pl_figure_needs *needs, size_t layer)
+{
+    bool shown = false;
+    for (size_t i = 0; i < needs->n_layers; i++) {
+        shown = shown || (needs->layers[i] == layer && needs->results[i]);
+    }
+    return shown && pl_state_result(state, layer) != NULL;
+}
+
+static bool needs_calibration(const pl_state *state, const pl_figure_needs *needs)
+{
+    bool needed = needs->inputs || needs->pins || needs->sweep;
+    for (size_t i = 0; i < needs->n_layers; i++) {
+        needed = needed || is_shown(state, needs, needs->layers[i]);
+    }
+    return needed;
+}
+
+/* The slots as they are, the empty ones too where a baseline has filled them before. */
+static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
+{
+    emptied = emptied && (only == SIZE_MAX || !pl_state_is_imported(state, only));
+    for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec =
+            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
+        if (spec->method == NULL) {
+            put_slot(out, slot, spec, NULL);
+        }
+    }
+    put_slots(state, only, out);
+}
+
+static bool suits_activations(const pl_spec *transform)
+{
+    return transform->method != NULL && transform->method->suits_activations;
+}
+
+/* Whether the figure depends on how activations and cache are quantized: it shows that, or a
+ * perplexity under it, or what a transform learned under it or a sequential solve has made. */
+static bool needs_quantized(const pl_state *state, const pl_figure_needs *needs, bool methods,
+                            size_t sequential)
+{
+    bool needed = needs->activations || sequential > 0 || (needs->sweep && state->sweep.perplexity);
+    for (size_t i = 0; methods && i < pl_model_layer_count(state->source->model); i++) {
+        if (is_needed(needs, i) || (needs->sweep && state->sweep.whole)) {
+            needed = needed || suits_activations(pl_state_spec(state, i, PL_SLOT_TRANSFORM));
+        }
+    }
+    for (size_t i = 0; i < state->n_pins && needs->pins; i++) {
+        const pl_pin *pin = &state->pins[i];
+        needed = needed || (is_needed(needs, pin->layer) &&
+                            suits_activations(&pin->slots[PL_SLOT_TRANSFORM]));
+    }
+    return needed;
+}
+
+static void put_learning(const pl_state *state, size_t layer, uint64_t step, pl_buf *out)
+{
+    if (step == 0) {
+        return;
+    }
+    pl_buf_printf(out, "learn %s", pl_model_layer(state->source->model, layer)->name);
+    if (step < UINT64_MAX) {
+        pl_buf_printf(out, " until=%llu", (unsigned long long)step);
+    }
+    pl_buf_puts(out, "\n");
+}
+
+void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out)
+{
+    const pl_source *source = state->source;
+    size_t layers = pl_model_layer_count(source->model);
+    size_t solved = 0;
+    size_t sequential = 0;
+    size_t imported = 0;
+    bool one = true;
+    bool pinned = false;
+    put_open(source, out);
+    if (needs_calibration(state, needs)) {
+        put_calibration(state, out);
+    }
+    for (size_t i = 0; i < layers; i++) {
+        bool shown = is_shown(state, needs, i);
+        if (shown && pl_state_is_imported(state, i)) {
+            imported++;
+        } else if (shown) {
+            solved++;
+            sequential += state->solved[i].sequential;
+        }
+        one = one && (!is_needed(needs, i) || i == needs->layers[0]);
+    }
+    bool whole = sequential > 0 || (needs->sweep && state->sweep.whole) || !one;
+    bool methods = solved > 0 || needs->methods || needs->sweep;
+    if (needs_quantized(state, needs, methods, sequential)) {
+        pl_state_quantized_commands(state, out);
+    }
+    for (size_t i = 0; i < layers && needs->pins; i++) {
+        size_t size = out->size;
+        if (is_needed(needs, i)) {
+            pl_pin_commands(state, i, out);
+        }
+        pinned = pinned || out->size > size;
+    }
+    if (methods) {
+        put_present_slots(state, whole ? SIZE_MAX : needs->layers[0], pinned, out);
+    }
+    for (size_t i = 0; i < needs->n_layers && needs->learned != NULL; i++) {
+        put_learning(state, needs->layers[i], needs->learned[i], out);
+    }
+    bool put = false;
+    if (sequential > 0) {
+        put_sequential(state, &put, out);
+    }
+    for (size_t i = 0; i < layers && imported > 0 && !put; i++) {
+        if (is_shown(state, needs, i) && pl_state_is_imported(state, i)) {
+            put_import(state, pl_model_layer(source->model, i)->name, out);
+        }
+    }
+    for (size_t i = 0; i < layers && !one; i++) {
+        if (is_shown(state, needs, i) && !state->solved[i].sequential &&
+            !pl_state_is_imported(state, i)) {
+            pl_buf_printf(out, "solve %s\n", pl_model_layer(source->model, i)->name);
+        }
+    }
+    if (needs->sweep && state->sweep.set) {
+        pl_state_sweep_command(state, out);
+    }
+    pl_buf_printf(out, "select %s\n", pl_model_layer(source->model, needs->layers[0])->name);
+    if (one && solved > sequential) {
+        pl_buf_puts(out, "solve\n");
+    }
+}
+
+void pl_state_sweep_command(const pl_state *state, pl_buf *out)
+{
+    const pl_sweep *sweep = &state->sweep;
+    if (!sweep->set || state->source == NULL) {
+        return;
+    }
+    pl_buf_printf(out, "sweep %s %s=",
+                  sweep->whole ? "all" : pl_model_layer(state->source->model, sweep->layer)->name,
+                  sweep->param);
+    char from[PL_EXACT_TEXT], to[PL_EXACT_TEXT];
+    pl_format_exact(sweep->from, from);
+    pl_format_exact(sweep->to, to);
+    pl_buf_printf(out, "%s:%s:%s%zu slot=%s", from, to, sweep->logarithmic ? "log" : "lin",
+                  sweep->points, pl_slot_name(sweep->slot));
+    if (sweep->perplexity) {
+        pl_buf_puts(out, " perplexity=yes");
+        if (sweep->text[0] != '\0') {
+            pl_buf_puts(out, " text=");
+            put_last_name(out, sweep->text);
+        }
+        pl_buf_printf(out, " length=%zu windows=%zu", sweep->length, sweep->windows);
+    }
+    pl_buf_puts(out, "\n");
+}

@@ -1,0 +1,20 @@
+/* core/state/origin.h -- which model a session's results are of.
+ *
+ * A session names results in the store by their keys, which were made from a model's weights.  It
+ * also holds what tells that model from another one under the same path: of its files the size, the
+ * times and the inode, and the identity of its weights, inputs and config where that is known. */
+#ifndef PL_STATE_ORIGIN_H
+#define PL_STATE_ORIGIN_H
+
+#include "core/state/state.h"
+
+/* {"files": ..., "model": ...}; NULL when memory is out.  Reads nothing. */
+json_t *pl_origin_json(const pl_source *source);
+
+/* *same: the source is what pl_origin_json described.  Where its files are the same ones, nothing
+ * is read; where they are not, and its identity is known, the whole model is, by the caller's
+ * thread, so nobody else may have the source yet. */
+PL_NODISCARD pl_status pl_origin_check(pl_source *source, const json_t *json, bool *same,
+                                       pl_error *err);
+
+#endif

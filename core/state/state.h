@@ -1,0 +1,269 @@
+/* core/state/state.h -- the small value that says what the user is looking at.
+ *
+ * A command is a function from state to state.  Undo, redo, sessions and a figure's provenance are
+ * lists of states.  Results are never in it: a state names them by key, and they live in the
+ * store. */
+#ifndef PL_STATE_STATE_H
+#define PL_STATE_STATE_H
+
+#include "core/calib/text.h"
+#include "core/io/identity.h"
+#include "core/method/method.h"
+#include "core/model/model.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* An opened model, shared by states and jobs; counted, thread-safe to retain and release.  Its
+ * config, tokenizer and layer names may be read by any thread, its tensors by the worker only. */
+typedef struct pl_source {
+    pl_model *model;
+    char *path;   /* as the user gave it; NULL for the built-in demo */
+    char *demo;   /* the demo's folder, or NULL */
+    char *inputs; /* of a bare model: the file of its inputs, as path; or NULL */
+    pl_id told;   /* identity by a session whose files are these (origin.h); zeros: none */
+} pl_source;
+
+/* Takes ownership of model.  On failure the model is closed. */
+PL_NODISCARD pl_status pl_source_create(pl_model *model, const char *path, const char *demo,
+                                        pl_source **out, pl_error *err);
+/* Names the file of inputs, for sessions, before anybody else holds the source. */
+PL_NODISCARD pl_status pl_source_set_inputs(pl_source *source, const char *path, pl_error *err);
+/* Whether calibration needs no text: the demo's own, or given inputs. */
+bool pl_source_has_inputs(const pl_source *source);
+pl_source *pl_source_retain(pl_source *source);
+void pl_source_release(pl_source *source); /* NULL is fine */
+
+enum { PL_MAX_TEXTS = 16, PL_MAX_OVERRIDES = 32, PL_MOST_ROWS = 1 << 20 };
+
+/* What `calibrate` was given, and the key of what it found; n_texts 0: not calibrated. */
+typedef struct pl_calibration {
+    char *texts[PL_MAX_TEXTS]; /* owned paths */
+    size_t n_texts;
+    pl_protocol protocol;
+    pl_id key;    /* of the calibration in the store */
+    bool known;   /* key is set: true after `calibrate`, false for a demo not yet calibrated */
+    bool foreign; /* not known: a session has one, but of another model */
+} pl_calibration;
+
+/* `on=GLOB`: layers whose name matches use this spec in its slot instead of the general one; the
+ * last match wins.  spec.method NULL: the slot is empty for them. */
+typedef struct pl_override {
+    char *glob;
+    pl_slot slot;
+    pl_spec spec;
+} pl_override;
+
+/* A solved layer: the result's key, valid while the layer's plan is the one it was solved with. */
+typedef struct pl_solved {
+    pl_id plan;   /* pl_state_plan, or pl_state_plan_sequential, at that time */
+    pl_id result; /* key in the store, see pipeline.h */
+    bool set;
+    bool sequential; /* solved on what the layers before it gave: depends on the plans of all */
+    bool imported;   /* another checkpoint's weights (import.h), whatever the slots hold */
+    bool foreign;    /* not set: a session has a result here, but of another model */
+} pl_solved;
+
+/* Where the imported layers come from: the path as in pl_source, NULL where nothing is imported. */
+typedef struct pl_imported {
+    char *path;
+    pl_id id; /* of the checkpoint */
+} pl_imported;
+
+enum { PL_IMPORT_GROUP = 128 }; /* columns of an imported layer's groups, for reports */
+
+typedef enum pl_side { PL_SIDE_WEIGHT, PL_SIDE_INPUT } pl_side;
+typedef enum pl_which {
+    PL_WHICH_BEFORE,
+    PL_WHICH_PRECONDITIONED,
+    PL_WHICH_AFTER,
+    PL_WHICH_BOTH,
+} pl_which;
+
+/* What a pane of the screen shows.  The names are those of views (views/view.h) and, for the main,
+ * second and table pane, of figures (plots/kinds.h); core knows none of them. */
+enum { PL_DISPLAY_PANES = 3, PL_VIEW_NAME = 16 };
+typedef struct pl_pane_view {
+    char view[PL_VIEW_NAME]; /* "channels" */
+    char form[PL_VIEW_NAME]; /* "" for the view's first */
+    bool sorted, log;
+} pl_pane_view;
+
+typedef struct pl_display {
+    pl_pane_view panes[PL_DISPLAY_PANES]; /* main, second, table */
+    bool split;                           /* the second pane is shown */
+    char zoom[PL_VIEW_NAME];              /* name of the pane that has the screen, "": none */
+} pl_display;
+
+/* A baseline to compare with: a solved layer as it was.  The result's key names it in the store. */
+enum { PL_MAX_PINS = 8 };
+typedef struct pl_pin {
+    size_t layer;
+    pl_spec slots[PL_SLOT_COUNT]; /* what it was solved with */
+    pl_id result;
+    bool sequential; /* of a solve of all layers in sequence */
+    char label[48];  /* "astro beta=0.0003 > gptq bits=3" */
+} pl_pin;
+
+/* What `sweep` was asked for last: values of one parameter of the method in a slot. */
+typedef struct pl_sweep {
+    bool set;
+    pl_slot slot;
+    char param[24]; /* "beta" */
+    double from, to;
+    size_t points; /* 2 ... 64 */
+    bool logarithmic;
+    bool whole; /* of the whole model; else of `layer` */
+    size_t layer;
+    bool perplexity; /* measured at each point (whole only), with the demo's or this text: */
+    char text[512];  /* path, "" for the demo's own */
+    size_t length, windows;
+    pl_id plan; /* what it was asked under (pl_sweep_plan) */
+} pl_sweep;
+
+typedef struct pl_state {
+    pl_source *source; /* counted reference; NULL before `open` */
+    pl_calibration calibration;
+    pl_spec slots[PL_SLOT_COUNT];
+    bool suggested;          /* nobody has named a method: the slots hold the default */
+    pl_act_grid activations; /* how the inputs of linear layers are quantized; bits 0: not */
+    pl_act_grid kv;          /* the same of keys and values, in groups of kv_group_size within a */
+    size_t kv_group_size;    /* head (0: the whole head) */
+    pl_override overrides[PL_MAX_OVERRIDES];
+    size_t n_overrides;
+    pl_solved *solved; /* [layers of the model] or NULL */
+    pl_imported imported;
+    size_t layer; /* the selected one */
+    pl_side side; /* what the screen's views show */
+    pl_which which;
+    size_t channel; /* the input channel marked in all views, SIZE_MAX: none */
+    pl_display display;
+    pl_pin pins[PL_MAX_PINS];
+    size_t n_pins;
+    pl_sweep sweep;
+} pl_state;
+
+void pl_state_init(pl_state *state); /* nothing open, every slot empty */
+/* Astro, then GPTQ: where screen and batch start.  It is a suggestion: it stays until the first
+ * method is named, which takes its place whole, so that a script gets what it names and nothing
+ * else; a key of the screen that changes a shown method keeps the others. */
+void pl_state_default_methods(pl_state *state);
+/* A method was named: what was only suggested goes. */
+void pl_state_drop_suggestion(pl_state *state);
+PL_NODISCARD pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err);
+void pl_state_deinit(pl_state *state);
+
+/* Puts a source in: resets calibration (the demo's is its own text), solved layers, selection. */
+PL_NODISCARD pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err);
+
+PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const char *const *texts,
+                                          size_t n, const pl_protocol *protocol, pl_error *err);
+
+/* The spec of a slot for a layer, overrides applied.  An imported layer has the method "import",
+ * which no registry lists, in the slot precondition and nothing else. */
+const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
+
+/* Hash of what would be done to a layer: its specs and the calibration asked for. */
+pl_id pl_state_plan(const pl_state *state, size_t layer);
+
+/* The same for `solve all` in sequence, where a layer's inputs come from the layers before it as
+ * they are solved or imported, and from quantized activations and cache. */
+pl_id pl_state_plan_sequential(const pl_state *state);
+
+/* Whether a layer was solved so behind layers that were imported before; what is imported after a
+ * solve changes its layers alone. */
+bool pl_state_solved_around_imports(const pl_state *state, size_t layer);
+
+/* The layer's result under the present plan, or NULL. */
+const pl_id *pl_state_result(const pl_state *state, size_t layer);
+PL_NODISCARD pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id result,
+                                           pl_error *err);
+/* The same of a layer solved in sequence. */
+PL_NODISCARD pl_status pl_state_set_sequential(pl_state *state, size_t layer, pl_id result,
+                                               pl_error *err);
+size_t pl_state_solved_count(const pl_state *state);
+
+/* Whether the session that the state is from had a result of the layer, but of another model. */
+bool pl_state_is_foreign(const pl_state *state, size_t layer);
+
+/* PL_ERR_CHANGED, with a sentence, where there are such layers, or (where it is asked for) where
+ * the session's calibration was of another model. */
+PL_NODISCARD pl_status pl_state_check_origin(const pl_state *state, bool calibration,
+                                             pl_error *err);
+
+/* Imports: the checkpoint (another one than before drops the layers of that), then its layers;
+ * `drop` gives the layers whose name matches the glob (NULL: all) back to their methods. */
+PL_NODISCARD pl_status pl_state_set_import(pl_state *state, const char *path, pl_id id,
+                                           pl_error *err);
+PL_NODISCARD pl_status pl_state_import_layer(pl_state *state, size_t layer, pl_id result,
+                                             pl_error *err);
+void pl_state_drop_imports(pl_state *state, const char *glob);
+bool pl_state_is_imported(const pl_state *state, size_t layer);
+size_t pl_state_import_count(const pl_state *state);
+
+/* The shortest list of commands that reaches this state: the selected layer and everything it
+ * needs (all layers if `whole`).  No output path, time, host or absolute path: files by their last
+ * name.  Appended to out, one command a line. */
+void pl_state_commands(const pl_state *state, bool whole, pl_buf *out);
+
+/* The same for a figure: what its panels' layers need (each once, in model order), nothing of the
+ * others. */
+typedef struct pl_figure_needs {
+    const size_t *layers; /* [n_layers], at least one; the first is selected */
+    size_t n_layers;
+    const bool *results;     /* [n_layers] whether a panel shows what the layer's solve made */
+    bool inputs;             /* the calibration, though no result is shown */
+    bool methods;            /* though no result is shown */
+    bool activations;        /* how they are quantized, whatever the methods */
+    const uint64_t *learned; /* [n_layers] the step that a layer's learned transform is shown at,
+                                UINT64_MAX: the last; 0: none is shown.  NULL: 0 for all */
+    bool pins;               /* the baselines pinned to these layers */
+    bool sweep;
+} pl_figure_needs;
+void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
+
+/* Whether activations or the cache are quantized, and the commands that set it, "activations ...\n"
+ * and "kv ...\n" (nothing where they are off), appended. */
+bool pl_state_quantizes(const pl_state *state);
+void pl_state_quantized_commands(const pl_state *state, pl_buf *out);
+
+/* The line `sweep ...` that asks for the state's sweep, appended; nothing where none is set.  The
+ * methods that it varies must have been named before. */
+void pl_state_sweep_command(const pl_state *state, pl_buf *out);
+
+/* --- display.c: panes, pins and sweep ------------------------------------------------------- */
+
+/* The panes as a new session shows them: channels, histogram beside it when split, outliers. */
+void pl_display_init(pl_display *display);
+
+/* "main", "second", "table"; PL_DISPLAY_PANES where there is no such name. */
+const char *pl_display_pane_name(size_t pane);
+size_t pl_display_pane_find(const char *name);
+
+/* Pins the present result of the selected layer under a label made of its specs.  PL_ERR_STATE if
+ * the layer is not solved or PL_MAX_PINS are set; the same result twice is one pin. */
+PL_NODISCARD pl_status pl_state_pin(pl_state *state, pl_error *err);
+/* Takes one away (index as listed, from 0), or all (SIZE_MAX).  PL_ERR_USAGE if there is none. */
+PL_NODISCARD pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *err);
+
+/* The commands that pin a layer's baselines again: `select`, then for each one its methods, `solve`
+ * and `pin`.  Nothing where the layer has none.  The slots are the last baseline's afterwards. */
+void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
+
+/* A spec from "astro beta=3e-4 ..." as pl_spec_format writes it; "" is an empty slot. */
+PL_NODISCARD pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err);
+
+json_t *pl_display_to_json(const pl_state *state);
+/* What is missing or not understood keeps its default: a session never fails over a view. */
+void pl_display_from_json(pl_state *state, const json_t *json);
+
+/* Everything, for a session: paths included; NULL when memory is out.  The source to restore with
+ * is opened by its "model" (null: the demo) and "inputs", and nobody else has it yet.  Where it is
+ * another model than the results are of, its calibration is not known, and its layers are foreign
+ * (pl_state_is_foreign). */
+json_t *pl_state_to_json(const pl_state *state);
+PL_NODISCARD pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *source,
+                                        pl_error *err);
+
+#endif

@@ -1,0 +1,319 @@
+/* A state as JSON, as sessions keep it. */
+#include "core/base/json.h"
+#include "core/state/state.h"
+
+#include "core/base/file.h"
+#include "core/state/origin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *spec_json(pl_slot slot, const pl_spec *spec, const char *glob)
+{
+    pl_buf text = {0};
+    if (spec->method != NULL) {
+        pl_spec_format(spec, &text);
+    }
+    json_t *json = json_pack("{s:s, s:s, s:s?}", "slot", pl_slot_name(slot), "spec",
+                             text.data != NULL ? text.data : "", "on", glob);
+    pl_buf_deinit(&text);
+    return json;
+}
+
+static json_t *solved_json(const pl_state *state)
+{
+    json_t *list = json_array();
+    size_t n = state->source != NULL ? pl_model_layer_count(state->source->model) : 0;
+    for (size_t i = 0; i < n && state->solved != NULL; i++) {
+        const pl_solved *solved = &state->solved[i];
+        if (!solved->set && !solved->foreign) {
+            continue;
+        }
+        char plan[PL_ID_TEXT];
+        char result[PL_ID_TEXT];
+        pl_id_format(solved->plan, plan);
+        pl_id_format(solved->result, result);
+        pl_json_append(list, json_pack("[s, s, s, b, b, b]",
+                                       pl_model_layer(state->source->model, i)->name, plan, result,
+                                       (int)solved->sequential, (int)solved->imported,
+                                       (int)solved->foreign));
+    }
+    return list;
+}
+
+static json_t *grid_json(const pl_act_grid *grid, size_t group_size)
+{
+    return json_pack("{s:i, s:s?, s:b, s:f, s:I}", "bits", grid->bits, "format",
+                     grid->format != NULL ? grid->format->key : NULL, "fixed", (int)grid->fixed,
+                     "clip", grid->clip, "group_size", (json_int_t)group_size);
+}
+
+/* What is missing or not understood is off. */
+static pl_act_grid grid_of(const json_t *json, size_t *group_size)
+{
+    const json_int_t bits = json_integer_value(json_object_get(json, "bits"));
+    const json_int_t width = json_integer_value(json_object_get(json, "group_size"));
+    const double clip = json_number_value(json_object_get(json, "clip"));
+    const char *key = json_string_value(json_object_get(json, "format"));
+    /* Sessions written before there was a table of formats say whether there is a zero point. */
+    const pl_format *format = key != NULL ? pl_format_find(key)
+                              : json_is_true(json_object_get(json, "asymmetric"))
+                                  ? &pl_format_asymmetric
+                                  : &pl_format_symmetric;
+    *group_size = width > 0 ? (size_t)width : 0;
+    if (bits < 2 || bits > 8 || format == NULL || !(clip > 0.0 && clip <= 1.0)) {
+        return (pl_act_grid){0};
+    }
+    return (pl_act_grid){.bits = (int)bits,
+                         .format = format,
+                         .fixed = json_is_true(json_object_get(json, "fixed")),
+                         .clip = clip};
+}
+
+static json_t *state_json(const pl_state *state)
+{
+    const pl_calibration *calibration = &state->calibration;
+    json_t *texts = json_array();
+    for (size_t i = 0; i < calibration->n_texts; i++) {
+        pl_json_append(texts, json_string(calibration->texts[i]));
+    }
+    char key[PL_ID_TEXT] = "";
+    if (calibration->known) {
+        pl_id_format(calibration->key, key);
+    }
+    json_t *slots = json_array();
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        pl_json_append(slots, spec_json(slot, &state->slots[slot], NULL));
+    }
+    for (size_t i = 0; i < state->n_overrides; i++) {
+        const pl_override *over = &state->overrides[i];
+        pl_json_append(slots, spec_json(over->slot, &over->spec, over->glob));
+    }
+    const pl_source *source = state->source;
+    const pl_protocol *protocol = &calibration->protocol;
+    char imported[PL_ID_TEXT] = "";
+    pl_id_format(state->imported.id, imported);
+    return json_pack(
+        "{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, "
+        "s:s?, s:i, s:i, s:o, s:o, s:o, s:o, s:b}",
+        "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
+        source != NULL ? source->inputs : NULL, "import", state->imported.path, "import_id",
+        imported, "calibration", "texts", texts, "length", (json_int_t)protocol->length, "windows",
+        (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
+        (json_int_t)protocol->seed, "rows", (json_int_t)protocol->rows, "key", key, "slots", slots,
+        "solved", solved_json(state), "layer",
+        source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
+        (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
+        "activations", grid_json(&state->activations, 0), "kv",
+        grid_json(&state->kv, state->kv_group_size), "origin",
+        source != NULL ? pl_origin_json(source) : json_null(), "suggested", (int)state->suggested);
+}
+
+/* A record that lacks something would restore another state. */
+json_t *pl_state_to_json(const pl_state *state)
+{
+    const unsigned before = pl_memory_failures();
+    json_t *json = state_json(state);
+    if (pl_memory_failures() != before) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)
+{
+    *spec = (pl_spec){0};
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return pl_error_memory(err, "the state");
+    }
+    char *rest = NULL;
+    char *word = strtok_r(copy, " ", &rest);
+    pl_status status = PL_OK;
+    if (word != NULL) {
+        const pl_method *method = pl_method_find(word);
+        if (method == NULL) {
+            status = pl_error_set(err, PL_ERR_FORMAT, "session: no method is named \"%s\"", word);
+        } else {
+            *spec = pl_spec_default(method);
+        }
+    }
+    while (status == PL_OK && word != NULL && (word = strtok_r(NULL, " ", &rest)) != NULL) {
+        char *equals = strchr(word, '=');
+        if (equals == NULL) {
+            status =
+                pl_error_set(err, PL_ERR_FORMAT, "session: expected key=value, found \"%s\"", word);
+        } else {
+            *equals = '\0';
+            status = pl_spec_set(spec, word, equals + 1, err);
+        }
+    }
+    free(copy);
+    return status;
+}
+
+static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *err)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach(slots, index, item)
+    {
+        const char *slot_name = json_string_value(json_object_get(item, "slot"));
+        const char *text = json_string_value(json_object_get(item, "spec"));
+        const char *glob = json_string_value(json_object_get(item, "on"));
+        pl_slot slot = 0;
+        while (slot < PL_SLOT_COUNT &&
+               (slot_name == NULL || strcmp(pl_slot_name(slot), slot_name) != 0)) {
+            slot++;
+        }
+        if (slot == PL_SLOT_COUNT || text == NULL) {
+            return pl_error_set(err, PL_ERR_FORMAT, "session: slot %zu is not readable", index);
+        }
+        pl_spec spec;
+        pl_status status = pl_spec_parse(text, &spec, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        if (glob == NULL) {
+            state->slots[slot] = spec;
+        } else if (state->n_overrides < PL_MAX_OVERRIDES) {
+            pl_override *over = &state->overrides[state->n_overrides];
+            over->glob = strdup(glob);
+            if (over->glob == NULL) {
+                return pl_error_memory(err, "the state");
+            }
+            over->slot = slot;
+            over->spec = spec;
+            state->n_overrides++;
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status restore_calibration(pl_state *state, const json_t *json, pl_error *err)
+{
+    const char *texts[PL_MAX_TEXTS];
+    size_t n = 0;
+    size_t index;
+    json_t *item;
+    json_array_foreach(json_object_get(json, "texts"), index, item)
+    {
+        if (n < PL_MAX_TEXTS && json_is_string(item)) {
+            texts[n++] = json_string_value(item);
+        }
+    }
+    pl_protocol protocol = {
+        .length = (size_t)json_integer_value(json_object_get(json, "length")),
+        .windows = (size_t)json_integer_value(json_object_get(json, "windows")),
+        .sample = json_integer_value(json_object_get(json, "sample")) == PL_SAMPLE_RANDOM
+                      ? PL_SAMPLE_RANDOM
+                      : PL_SAMPLE_FIRST,
+        .seed = (uint64_t)json_integer_value(json_object_get(json, "seed")),
+        .rows = (size_t)json_integer_value(json_object_get(json, "rows")),
+    };
+    if (protocol.length < 2 || protocol.windows < 1 || protocol.rows > PL_MOST_ROWS) {
+        return pl_error_set(err, PL_ERR_FORMAT, "session: the calibration's windows are missing");
+    }
+    /* The demo's own text is found again where this build keeps it. */
+    if (state->source->demo != NULL && n == 1 &&
+        strcmp(pl_path_name(texts[0]), "calibration.txt") == 0) {
+        state->calibration.protocol = protocol;
+    } else {
+        pl_status status = pl_calibration_set(&state->calibration, texts, n, &protocol, err);
+        if (status != PL_OK) {
+            return status;
+        }
+    }
+    const char *key = json_string_value(json_object_get(json, "key"));
+    state->calibration.known = key != NULL && pl_id_parse(key, &state->calibration.key);
+    return PL_OK;
+}
+
+/* Before the solved layers, of which some may be imported. */
+static pl_status restore_import(pl_state *state, const json_t *json, pl_error *err)
+{
+    const char *path = json_string_value(json_object_get(json, "import"));
+    const char *text = json_string_value(json_object_get(json, "import_id"));
+    pl_id id = {0};
+    return path != NULL && text != NULL && pl_id_parse(text, &id)
+               ? pl_state_set_import(state, path, id, err)
+               : PL_OK;
+}
+
+/* same: the model is the one that the results are of. */
+static void restore_solved(pl_state *state, const json_t *list, bool same)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        const char *name = json_string_value(json_array_get(item, 0));
+        const char *plan = json_string_value(json_array_get(item, 1));
+        const char *result = json_string_value(json_array_get(item, 2));
+        size_t layer = 0;
+        pl_solved solved = {.set = true,
+                            .sequential = json_is_true(json_array_get(item, 3)),
+                            .imported = json_is_true(json_array_get(item, 4))};
+        const bool from_somewhere = !solved.imported || !same || state->imported.path != NULL;
+        if (from_somewhere && name != NULL && plan != NULL && result != NULL &&
+            pl_id_parse(plan, &solved.plan) && pl_id_parse(result, &solved.result) &&
+            pl_model_find_layer(state->source->model, name, &layer, NULL) == PL_OK) {
+            const bool foreign = !same || json_is_true(json_array_get(item, 5));
+            state->solved[layer] = foreign ? (pl_solved){.foreign = true} : solved;
+        }
+    }
+}
+
+/* A session of before there was a suggestion, in which nobody has named a method, has it, too. */
+static void restore_suggestion(pl_state *state, const json_t *suggested)
+{
+    bool empty = state->n_overrides == 0;
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        empty = empty && state->slots[slot].method == NULL;
+    }
+    if (suggested == NULL && empty) {
+        pl_state_default_methods(state);
+    }
+    state->suggested = state->suggested || json_is_true(suggested);
+}
+
+pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *source, pl_error *err)
+{
+    pl_state_init(state);
+    if (json_integer_value(json_object_get(json, "version")) != 1) {
+        return pl_error_set(err, PL_ERR_FORMAT, "session: expected a state of version 1");
+    }
+    pl_status status = pl_state_set_source(state, source, err);
+    PL_THEN(restore_slots(state, json_object_get(json, "slots"), err));
+    if (status == PL_OK) {
+        restore_suggestion(state, json_object_get(json, "suggested"));
+        status = restore_calibration(state, json_object_get(json, "calibration"), err);
+    }
+    bool same = false;
+    PL_THEN(pl_origin_check(source, json_object_get(json, "origin"), &same, err));
+    if (status == PL_OK && same) {
+        status = restore_import(state, json, err);
+    }
+    if (status != PL_OK) {
+        pl_state_deinit(state);
+        return status;
+    }
+    state->calibration.foreign = state->calibration.known && !same;
+    state->calibration.known = state->calibration.known && same;
+    restore_solved(state, json_object_get(json, "solved"), same);
+    const char *layer = json_string_value(json_object_get(json, "layer"));
+    if (layer == NULL || pl_model_find_layer(source->model, layer, &state->layer, NULL) != PL_OK) {
+        state->layer = 0;
+    }
+    json_int_t side = json_integer_value(json_object_get(json, "side"));
+    json_int_t which = json_integer_value(json_object_get(json, "which"));
+    state->side = side == PL_SIDE_INPUT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT;
+    state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
+    pl_display_from_json(state, json_object_get(json, "display"));
+    state->n_pins = same ? state->n_pins : 0;
+    size_t unused = 0;
+    state->activations = grid_of(json_object_get(json, "activations"), &unused);
+    state->kv = grid_of(json_object_get(json, "kv"), &state->kv_group_size);
+    return PL_OK;
+}

@@ -1,0 +1,520 @@
+#include "core/study/sweep.h"
+
+#include "core/base/checked.h"
+#include "core/base/file.h"
+#include "core/base/number.h"
+#include "core/lab/quantized.h"
+#include "core/metrics/perplexity.h"
+#include "core/study/piece.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char KIND[] = "perplexity";
+
+/* --- what is swept ---------------------------------------------------------------------------- */
+
+/* The spec that a sweep varies: the layer's, or the general one. */
+static const pl_spec *base_spec(const pl_state *state, const pl_sweep *sweep, pl_slot slot)
+{
+    return sweep->whole ? &state->slots[slot] : pl_state_spec(state, sweep->layer, slot);
+}
+
+static pl_status unknown_param(const pl_state *state, const pl_sweep *sweep, pl_error *err)
+{
+    pl_buf known = {0};
+    const char *best = NULL;
+    size_t least = 4;
+    bool any = false;
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_method *method = base_spec(state, sweep, slot)->method;
+        for (size_t i = 0; method != NULL && i < method->n_params; i++) {
+            const pl_param *param = &method->params[i];
+            if (param->type == PL_PARAM_CHOICE) {
+                continue;
+            }
+            size_t distance = pl_text_distance(sweep->param, param->name);
+            if (distance < least) {
+                least = distance;
+                best = param->name;
+            }
+            pl_buf_printf(&known, "%s%s of %s", any ? ", " : "", param->name, method->name);
+            any = true;
+        }
+    }
+    const char *with = "astro";
+    for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
+        if (pl_method_param(*m, sweep->param) != SIZE_MAX) {
+            with = (*m)->name;
+            break;
+        }
+    }
+    pl_status status =
+        !any ? pl_error_set(err, PL_ERR_STATE,
+                            "sweep: no method with a parameter \"%s\" is set: choose one, e.g. "
+                            "`method %s`",
+                            sweep->param, with)
+             : pl_error_set(err, PL_ERR_USAGE,
+                            "sweep: no method in use has a parameter \"%s\"; there are %s%s%s%s",
+                            sweep->param, known.data != NULL ? known.data : "others",
+                            best != NULL ? " (did you mean " : "", best != NULL ? best : "",
+                            best != NULL ? "?)" : "");
+    pl_buf_deinit(&known);
+    return status;
+}
+
+static pl_status find_slot(const pl_state *state, pl_sweep *sweep, bool any_slot, pl_error *err)
+{
+    size_t found = 0;
+    const char *names[PL_SLOT_COUNT] = {NULL};
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_method *method = base_spec(state, sweep, slot)->method;
+        if ((any_slot || slot == sweep->slot) && method != NULL &&
+            pl_method_param(method, sweep->param) != SIZE_MAX) {
+            names[found++] = method->name;
+            sweep->slot = found == 1 ? slot : sweep->slot;
+        }
+    }
+    if (found > 1) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "sweep: both %s and %s have a parameter %s: say slot=precondition or "
+                            "slot=round",
+                            names[0], names[1], sweep->param);
+    }
+    const pl_method *method = any_slot ? NULL : base_spec(state, sweep, sweep->slot)->method;
+    if (found == 0 && method != NULL) {
+        pl_spec spec = pl_spec_default(method);
+        pl_status status = pl_spec_set(&spec, sweep->param, "", err);
+        pl_error_prefix(err, "sweep: ");
+        return status;
+    }
+    return found == 0 ? unknown_param(state, sweep, err) : PL_OK;
+}
+
+static pl_status set_value(pl_spec *spec, const char *param, double value, pl_error *err)
+{
+    char text[PL_EXACT_TEXT];
+    pl_format_exact(value, text);
+    return pl_spec_set(spec, param, text, err);
+}
+
+static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_error *err)
+{
+    pl_spec spec = *base_spec(state, sweep, sweep->slot);
+    size_t index = pl_method_param(spec.method, sweep->param);
+    const pl_param *param = &spec.method->params[index];
+    if (param->type == PL_PARAM_CHOICE) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "sweep: %s of %s is a choice, only a number can be swept", param->name,
+                            spec.method->name);
+    }
+    if (!pl_spec_applies(&spec, index)) {
+        const pl_param *other = &spec.method->params[param->needs];
+        return pl_error_set(err, PL_ERR_USAGE, "sweep: %s of %s has a meaning only with %s=%s",
+                            param->name, spec.method->name, other->name,
+                            other->choices[param->needs_value]);
+    }
+    const double ends[] = {sweep->from, sweep->to};
+    for (size_t i = 0; i < 2; i++) {
+        pl_status status = set_value(&spec, sweep->param, ends[i], err);
+        if (status != PL_OK) {
+            pl_error_prefix(err, "sweep: ");
+            return status;
+        }
+    }
+    return PL_OK;
+}
+
+pl_status pl_sweep_check(const pl_state *state, pl_sweep *sweep, bool any_slot, pl_error *err)
+{
+    double values[PL_SWEEP_MAX];
+    if (sweep->points < PL_SWEEP_MIN || sweep->points > PL_SWEEP_MAX) {
+        return pl_error_set(err, PL_ERR_USAGE, "sweep: %zu points asked for, expected %d to %d",
+                            sweep->points, PL_SWEEP_MIN, PL_SWEEP_MAX);
+    }
+    if (!(sweep->from < sweep->to) || (sweep->logarithmic && !(sweep->from > 0))) {
+        return pl_error_set(err, PL_ERR_USAGE, "sweep: %s from %g to %g, expected a rising range%s",
+                            sweep->param, sweep->from, sweep->to,
+                            sweep->logarithmic ? " above 0" : "");
+    }
+    if (sweep->perplexity && !sweep->whole) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "sweep: perplexity=yes goes with `all`: it is a number of the whole "
+                            "model");
+    }
+    pl_status status = find_slot(state, sweep, any_slot, err);
+    PL_THEN(check_param(state, sweep, err));
+    if (status == PL_OK && pl_sweep_values(state, sweep, values) < PL_SWEEP_MIN) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "sweep: %s from %g to %g has a single value with four digits",
+                              sweep->param, sweep->from, sweep->to);
+    }
+    return status;
+}
+
+size_t pl_sweep_values(const pl_state *state, const pl_sweep *sweep, double *out)
+{
+    const pl_method *method = base_spec(state, sweep, sweep->slot)->method;
+    size_t index = method != NULL ? pl_method_param(method, sweep->param) : SIZE_MAX;
+    bool whole = index != SIZE_MAX && method->params[index].type == PL_PARAM_INT;
+    size_t count = 0;
+    for (size_t i = 0; i < sweep->points; i++) {
+        double share = (double)i / (double)(sweep->points - 1);
+        double value = sweep->logarithmic ? sweep->from * pow(sweep->to / sweep->from, share)
+                                          : sweep->from + (sweep->to - sweep->from) * share;
+        if (whole) {
+            value = rint(value);
+        } else if (i > 0 && i + 1 < sweep->points) {
+            char text[40];
+            snprintf(text, sizeof text, "%.4g", value);
+            value = strtod(text, NULL);
+        }
+        value = i == 0 ? sweep->from : i + 1 == sweep->points ? sweep->to : value;
+        if (count == 0 || value > out[count - 1]) {
+            out[count++] = value;
+        }
+    }
+    return count;
+}
+
+double pl_sweep_present(const pl_state *state, const pl_sweep *sweep)
+{
+    const pl_spec *spec = base_spec(state, sweep, sweep->slot);
+    size_t index = spec->method != NULL ? pl_method_param(spec->method, sweep->param) : SIZE_MAX;
+    return index != SIZE_MAX ? spec->values[index] : NAN;
+}
+
+pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep)
+{
+    const pl_spec *base = base_spec(state, sweep, sweep->slot);
+    const size_t last =
+        sweep->whole ? pl_model_layer_count(state->source->model) : sweep->layer + 1;
+    pl_buf text = {0};
+    pl_state_quantized_commands(state, &text);
+    for (size_t i = sweep->whole ? 0 : sweep->layer; i < last; i++) {
+        for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+            const pl_spec *own = pl_state_spec(state, i, slot);
+            pl_spec spec = *own;
+            if (own == base && spec.method != NULL &&
+                pl_method_param(spec.method, sweep->param) != SIZE_MAX) {
+                spec.values[pl_method_param(spec.method, sweep->param)] = sweep->from;
+            }
+            if (spec.method != NULL) {
+                pl_spec_format(&spec, &text);
+            }
+            pl_buf_puts(&text, "\n");
+        }
+    }
+    const pl_id id = text.failed ? (pl_id){0} : pl_id_bytes(text.data, text.size);
+    pl_buf_deinit(&text);
+    return id;
+}
+
+/* --- the knee --------------------------------------------------------------------------------- */
+
+typedef struct curve {
+    double x[PL_SWEEP_MAX], y[PL_SWEEP_MAX];
+    size_t index[PL_SWEEP_MAX];
+    size_t count;
+} curve;
+
+static void add_point(curve *c, double x, double y, size_t index)
+{
+    if (isfinite(x) && isfinite(y)) {
+        c->x[c->count] = x;
+        c->y[c->count] = y;
+        c->index[c->count++] = index;
+    }
+}
+
+static void span(const double *values, size_t count, double *lo, double *size)
+{
+    double hi = values[0];
+    *lo = values[0];
+    for (size_t i = 1; i < count; i++) {
+        *lo = fmin(*lo, values[i]);
+        hi = fmax(hi, values[i]);
+    }
+    *size = hi - *lo;
+}
+
+static size_t farthest_below(const curve *c)
+{
+    double x0, y0, width, height, best = 0.02;
+    size_t knee = SIZE_MAX;
+    if (c->count < 3) {
+        return SIZE_MAX;
+    }
+    span(c->x, c->count, &x0, &width);
+    span(c->y, c->count, &y0, &height);
+    if (!(width > 0.0 && height > 0.0)) {
+        return SIZE_MAX;
+    }
+    const size_t last = c->count - 1;
+    const double dx = (c->x[last] - c->x[0]) / width, dy = (c->y[last] - c->y[0]) / height;
+    const double length = hypot(dx, dy);
+    for (size_t i = 1; length > 0.0 && i < last; i++) {
+        double px = (c->x[i] - c->x[0]) / width, py = (c->y[i] - c->y[0]) / height;
+        double below = (dy * px - dx * py) / length * (dx < 0.0 ? -1.0 : 1.0);
+        if (below > best) {
+            best = below;
+            knee = c->index[i];
+        }
+    }
+    return knee;
+}
+
+size_t pl_sweep_knee(const pl_sweep_point *points, size_t count, bool logarithmic)
+{
+    curve c = {.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        add_point(&c, logarithmic ? log(points[i].value) : points[i].value,
+                  log(points[i].report.rounded_relative_error), i);
+    }
+    if (c.count < 3) {
+        c.count = 0;
+        for (size_t i = 0; i < count; i++) {
+            add_point(&c, log(points[i].report.relative_error),
+                      log(points[i].report.group_max_after), i);
+        }
+    }
+    return farthest_below(&c);
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+typedef struct work {
+    pl_lab *lab;
+    const pl_sweep *sweep;
+    pl_state state; /* the copy whose parameter is set */
+    pl_piece piece;
+    pl_status noted;
+    int32_t *ids; /* perplexity: the text's tokens */
+    size_t n_ids;
+} work;
+
+/* The value goes into every spec that the sweep is about: the layer's own, which an override may
+ * hold, or in the whole model all of the same method. */
+static pl_status put_value(work *w, double value, pl_error *err)
+{
+    const pl_sweep *sweep = w->sweep;
+    pl_state *state = &w->state;
+    const pl_spec *base = base_spec(state, sweep, sweep->slot);
+    const pl_method *method = base->method;
+    pl_status status = PL_OK;
+    if (base == &state->slots[sweep->slot]) {
+        status = set_value(&state->slots[sweep->slot], sweep->param, value, err);
+    }
+    for (size_t i = 0; status == PL_OK && i < state->n_overrides; i++) {
+        pl_override *over = &state->overrides[i];
+        bool meant = sweep->whole ? over->slot == sweep->slot && over->spec.method == method
+                                  : &over->spec == base;
+        if (meant) {
+            status = set_value(&over->spec, sweep->param, value, err);
+        }
+    }
+    return status;
+}
+
+static void note_result(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    (void)report;
+    work *w = ctx;
+    pl_status status =
+        pl_solve_runs_in_sequence(&w->state)
+            ? pl_state_set_sequential(&w->state, layer, result, NULL)
+            : pl_state_set_result(&w->state, layer, pl_state_plan(&w->state, layer), result, NULL);
+    w->noted = w->noted == PL_OK ? status : w->noted;
+}
+
+/* Copied, since an urgent job at a tick may read another text. */
+static pl_status read_text(work *w, pl_error *err)
+{
+    const pl_sweep *sweep = w->sweep;
+    const pl_tokens *tokens = NULL;
+    pl_buf path = {0};
+    if (sweep->text[0] != '\0') {
+        pl_buf_puts(&path, sweep->text);
+    } else if (w->state.source->demo != NULL) {
+        pl_path_join(&path, w->state.source->demo, "evaluation.txt");
+    } else {
+        return pl_error_set(err, PL_ERR_USAGE, "sweep: perplexity=yes needs text=FILE");
+    }
+    const char *paths[] = {path.data};
+    pl_status status = pl_buf_check(&path, err);
+    PL_THEN(pl_lab_tokens(w->lab, &w->state, paths, 1, &tokens, w->piece.whole, err));
+    pl_buf_deinit(&path);
+    if (status != PL_OK) {
+        return status;
+    }
+    w->ids = pl_alloc(tokens->count, sizeof *w->ids);
+    if (w->ids == NULL) {
+        return pl_error_memory(err, "a sweep");
+    }
+    memcpy(w->ids, tokens->ids, tokens->count * sizeof *w->ids);
+    w->n_ids = tokens->count;
+    return PL_OK;
+}
+
+/* How inputs and cache are quantized, and in which coordinates. */
+static void hash_quantized(const pl_state *state, pl_hasher *hasher)
+{
+    pl_buf text = {0};
+    pl_state_quantized_commands(state, &text);
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
+        if (spec->method != NULL) {
+            pl_spec_format(spec, &text);
+        }
+        pl_buf_puts(&text, "\n");
+    }
+    pl_hasher_text(hasher, text.data != NULL ? text.data : "");
+    pl_buf_deinit(&text);
+}
+
+/* What a perplexity comes from: the model, the results in it, the text and its windows. */
+static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
+{
+    pl_model *model = w->state.source->model;
+    pl_hasher *hasher = NULL;
+    pl_id id = {0}, config = {0};
+    pl_status status = pl_model_identity(model, &id, &w->piece.task, err);
+    PL_THEN(pl_config_identity(pl_model_config(model), &config, err));
+    PL_THEN(pl_hasher_create(&hasher, err));
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_hasher_text(hasher, "planish perplexity 4 gptq after");
+    pl_hasher_id(hasher, id);
+    pl_hasher_id(hasher, config);
+    pl_hasher_id(hasher, pl_perplexity_text(model, w->ids, w->n_ids));
+    pl_hasher_u64(hasher, (uint64_t)w->sweep->length);
+    pl_hasher_u64(hasher, (uint64_t)w->sweep->windows);
+    pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+    if (pl_state_quantizes(&w->state)) {
+        hash_quantized(&w->state, hasher);
+    }
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_id *result = pl_state_result(&w->state, i);
+        pl_hasher_id(hasher, result != NULL ? *result : (pl_id){0});
+    }
+    *out = pl_hasher_finish(hasher);
+    pl_hasher_destroy(hasher);
+    return PL_OK;
+}
+
+static bool read_perplexity(pl_store *store, pl_id key, pl_sweep_point *point)
+{
+    pl_entry *entry = NULL;
+    double found[2] = {NAN, NAN};
+    pl_status status = pl_store_get(store, KIND, key, &entry, NULL);
+    PL_THEN(pl_entry_read(entry, "perplexity", found, sizeof found, NULL));
+    pl_entry_close(entry);
+    if (status != PL_OK || !isfinite(found[0])) {
+        return false;
+    }
+    point->perplexity = found[0];
+    point->perplexity_error = found[1];
+    return true;
+}
+
+static pl_status write_perplexity(pl_store *store, pl_id key, const pl_sweep_point *point,
+                                  pl_error *err)
+{
+    const double values[2] = {point->perplexity, point->perplexity_error};
+    const pl_section section = {"perplexity", values, sizeof values};
+    json_t *about = json_pack("{s:s, s:f, s:s}", "holds", "a perplexity and its standard error",
+                              "perplexity", point->perplexity, "version", PL_VERSION);
+    pl_status status = about != NULL ? pl_store_replace(store, KIND, key, about, &section, 1, err)
+                                     : pl_error_memory(err, "a perplexity");
+    json_decref(about);
+    return status;
+}
+
+static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
+{
+    pl_id key = {0};
+    pl_status status = perplexity_key(w, &key, err);
+    if (status != PL_OK || read_perplexity(pl_lab_store(w->lab), key, point)) {
+        return status;
+    }
+    pl_ppl_spec spec = {.protocol = PL_PPL_GPTQ,
+                        .length = w->sweep->length,
+                        .windows = w->sweep->windows,
+                        .memory_limit = pl_lab_memory_limit(w->lab)};
+    pl_quantized quantized;
+    pl_hooks hooks;
+    pl_ppl_result found = {0};
+    status = pl_quantized_init(&quantized, w->lab, &w->state, PL_WHICH_AFTER, &hooks,
+                               &w->piece.task, err);
+    PL_THEN(pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false, &found,
+                          &w->piece.task, err));
+    pl_quantized_deinit(&quantized);
+    if (status == PL_OK) {
+        point->perplexity = found.perplexity;
+        point->perplexity_error = found.perplexity_error;
+        /* Infinite: not to be stored as JSON, and quick to find again in any case. */
+        if (isfinite(found.perplexity)) {
+            status = write_perplexity(pl_lab_store(w->lab), key, point, err);
+        }
+    }
+    return status;
+}
+
+static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
+{
+    pl_id result = {0};
+    pl_status status = put_value(w, point->value, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    if (!w->sweep->whole) {
+        return pl_solve_layer(w->lab, &w->state, w->sweep->layer, &point->report, &result,
+                              &w->piece.task, err);
+    }
+    status = pl_solve_all(w->lab, &w->state, pl_solve_runs_in_sequence(&w->state), note_result, w,
+                          &point->report, &w->piece.task, err);
+    PL_THEN(w->noted);
+    return status == PL_OK && w->sweep->perplexity ? measure(w, point, err) : status;
+}
+
+pl_status pl_sweep_run(pl_lab *lab, const pl_state *state, const pl_sweep *sweep,
+                       pl_sweep_result *out, pl_task *task, pl_error *err)
+{
+    double values[PL_SWEEP_MAX];
+    pl_sweep checked = *sweep;
+    work w = {.lab = lab, .sweep = &checked, .noted = PL_OK};
+    *out = (pl_sweep_result){.knee = SIZE_MAX};
+    pl_status status = pl_sweep_check(state, &checked, false, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_state_copy(&w.state, state, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    const size_t count = pl_sweep_values(state, &checked, values);
+    pl_piece_init(&w.piece, task, "points", count);
+    if (checked.perplexity) {
+        status = read_text(&w, err);
+    }
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        out->points[i] =
+            (pl_sweep_point){.value = values[i], .perplexity = NAN, .perplexity_error = NAN};
+        status = run_point(&w, &out->points[i], err);
+        if (status != PL_OK && status != PL_ERR_CANCELLED) {
+            pl_error_prefix(err, "sweep: %s=%g: ", checked.param, values[i]);
+        }
+        pl_piece_step(&w.piece);
+        out->count = i + 1;
+    }
+    if (status == PL_OK) {
+        out->knee = pl_sweep_knee(out->points, count, checked.logarithmic);
+    }
+    free(w.ids);
+    pl_state_deinit(&w.state);
+    return status;
+}

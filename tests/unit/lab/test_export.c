@@ -1,0 +1,191 @@
+#include "core/lab/weights.h"
+#include "tests/support/demo_lab.h"
+
+#include "core/lab/export.h"
+#include "core/metrics/perplexity.h"
+
+#include <dirent.h>
+
+enum { EVALUATED = 129 }; /* tokens of the text that are measured */
+
+static size_t files_in(const char *folder)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(dir);
+    return count;
+}
+
+/* Two layers solved: one preconditioned and rounded, one rounded only. */
+static void solve_two(demo_lab *d)
+{
+    demo_lab_init(d);
+    demo_method(&d->state, "astro beta=0.003");
+    demo_method(&d->state, "gptq bits=3");
+    demo_override(&d->state, PL_SLOT_PRECONDITION, "*.k_proj", "");
+    demo_solve(d, DEMO_Q1);
+    demo_solve(d, DEMO_Q1 + 1);
+}
+
+static double measure(demo_lab *d, pl_model *model, const pl_hooks *hooks)
+{
+    pl_error err;
+    pl_buf path = {0};
+    const pl_tokens *tokens = NULL;
+    pl_path_join(&path, d->state.source->demo, "evaluation.txt");
+    const char *paths[] = {path.data};
+    pl_check_ok(pl_lab_tokens(d->lab, &d->state, paths, 1, &tokens, NULL, &err), err);
+    pl_ppl_spec spec = {.length = EVALUATED, .windows = 1};
+    pl_ppl_result found = {0};
+    pl_check_ok(
+        pl_perplexity(model, tokens->ids, tokens->count, &spec, hooks, false, &found, NULL, &err),
+        err);
+    pl_buf_deinit(&path);
+    return found.perplexity;
+}
+
+/* Weights of the written folder are the state's, to the tolerance; perplexity to 1e-4. */
+static void check_reopened(demo_lab *d, const char *folder, pl_which which, double tolerance,
+                           pl_dtype dtype)
+{
+    pl_error err;
+    pl_model *written = NULL;
+    pl_check_ok(pl_model_open(folder, &written, &err), err);
+    for (size_t i = 0; i < DEMO_LAYERS; i++) {
+        const pl_layer *layer = pl_model_layer(written, i);
+        assert_int_equal(layer->tensor->dtype, dtype);
+        float *meant = demo_weights(d, i, which);
+        float *found = calloc(layer->rows * layer->cols, sizeof *found);
+        assert_non_null(found);
+        pl_check_ok(pl_model_read_weight(written, i, found, &err), err);
+        for (size_t k = 0; k < layer->rows * layer->cols; k++) {
+            pl_check_close(found[k], meant[k], 0, tolerance);
+        }
+        free(meant);
+        free(found);
+    }
+    pl_weights_ctx ctx;
+    pl_hooks hooks = pl_weights_hooks(&ctx, d->lab, &d->state, which);
+    pl_check_close(measure(d, written, NULL), measure(d, d->state.source->model, &hooks), 1e-4, 0);
+    pl_model_close(written);
+}
+
+static void test_f32_is_exact(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    demo_lab d;
+    pl_export_report report;
+    solve_two(&d);
+    char folder[600];
+    snprintf(folder, sizeof folder, "%s/out", d.temp.folder);
+    pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
+    pl_check_ok(pl_export(d.lab, &d.state, &spec, &report, NULL, &err), err);
+    pl_check_close(report.max_dtype_error, 0, 0, 0);
+    assert_int_equal(report.files, files_in(folder));
+    expect_less(4 * 1098000, report.bytes);
+    check_reopened(&d, folder, PL_WHICH_AFTER, 0, PL_F32);
+
+    json_t *config = json_load_file(pl_temp_path(&d.temp, "out/config.json"), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(config, "torch_dtype")), "float32");
+    json_decref(config);
+    demo_lab_deinit(&d);
+}
+
+static void test_own_dtype_is_kept(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    demo_lab d;
+    pl_export_report report;
+    char folder[600];
+    char *text = NULL;
+    char *copy = NULL;
+    size_t size = 0;
+    size_t copied = 0;
+    solve_two(&d);
+    snprintf(folder, sizeof folder, "%s/out", d.temp.folder);
+    pl_export_spec spec = {
+        .folder = folder, .which = PL_WHICH_PRECONDITIONED, .dtype = PL_DTYPE_OTHER};
+    pl_check_ok(pl_export(d.lab, &d.state, &spec, &report, NULL, &err), err);
+    expect_less(0, report.max_dtype_error);
+    expect_less(report.max_dtype_error, 1e-3);
+    check_reopened(&d, folder, PL_WHICH_PRECONDITIONED, report.max_dtype_error, PL_F16);
+    static const char *const same[] = {"config.json", "tokenizer.json", "tokenizer_config.json"};
+    for (size_t i = 0; i < 3; i++) {
+        pl_buf from = {0};
+        pl_buf to = {0};
+        pl_path_join(&from, d.state.source->demo, same[i]);
+        pl_path_join(&to, folder, same[i]);
+        pl_check_ok(pl_file_read_all(from.data, 1 << 20, &text, &size, &err), err);
+        pl_check_ok(pl_file_read_all(to.data, 1 << 20, &copy, &copied, &err), err);
+        assert_int_equal(size, copied);
+        assert_memory_equal(text, copy, size);
+        free(text);
+        free(copy);
+        pl_buf_deinit(&from);
+        pl_buf_deinit(&to);
+    }
+    demo_lab_deinit(&d);
+}
+
+static void check_refused(demo_lab *d, const char *folder, pl_status code, const char *says)
+{
+    pl_error err;
+    pl_export_report report;
+    size_t before = files_in(d->temp.folder);
+    pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
+    assert_int_equal(pl_export(d->lab, &d->state, &spec, &report, NULL, &err), code);
+    pl_check_says(err, says);
+    assert_int_equal(files_in(d->temp.folder), before); /* nothing half-written stays */
+}
+
+static void test_refuses_and_leaves_nothing(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    char folder[1100];
+    solve_two(&d);
+    snprintf(folder, sizeof folder, "%s", pl_temp_write(&d.temp, "there", "mine", 4));
+    check_refused(&d, folder, PL_ERR_IO, "already there");
+    snprintf(folder, sizeof folder, "%s/no/such", d.temp.folder);
+    check_refused(&d, folder, PL_ERR_IO, "No such file");
+    /* A result that the store has lost. */
+    d.state.solved[DEMO_Q1].result = (pl_id){.high = 1, .low = 2};
+    snprintf(folder, sizeof folder, "%s/lost", d.temp.folder);
+    check_refused(&d, folder, PL_ERR_NOT_FOUND, "model.layers.1.self_attn.q_proj");
+    demo_lab_deinit(&d);
+}
+
+static void test_cancelled_leaves_nothing(void **ctx)
+{
+    (void)ctx;
+    pl_error err;
+    demo_lab d;
+    char folder[700];
+    pl_export_report report;
+    pl_task task = {0};
+    solve_two(&d);
+    snprintf(folder, sizeof folder, "%s/out", d.temp.folder);
+    size_t before = files_in(d.temp.folder);
+    pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
+    atomic_store(&task.cancel, true);
+    assert_int_equal(pl_export(d.lab, &d.state, &spec, &report, &task, &err), PL_ERR_CANCELLED);
+    assert_int_equal(files_in(d.temp.folder), before);
+    demo_lab_deinit(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f32_is_exact),
+        cmocka_unit_test(test_own_dtype_is_kept),
+        cmocka_unit_test(test_refuses_and_leaves_nothing),
+        cmocka_unit_test(test_cancelled_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

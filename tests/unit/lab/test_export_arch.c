@@ -1,0 +1,249 @@
+/* Exports of architectures whose files hold more than one layer a tensor, or other numbers than
+ * Hugging Face's: fused projections, stacked experts, gemma's norms. */
+#include "core/lab/export.h"
+#include "core/lab/pipeline.h"
+#include "core/lab/weights.h"
+#include "core/metrics/perplexity.h"
+#include "tests/support/formula_cases.h"
+
+enum { TEXT = 200 };
+
+static json_t *values;
+
+typedef struct fixture {
+    pl_temp temp, store;
+    char out[600];
+    pl_lab *lab;
+    pl_state state;
+} fixture;
+
+static void open_fixture(fixture *f, const char *name, bool gguf, size_t length)
+{
+    pl_error err;
+    pl_model *model = NULL;
+    pl_source *source = NULL;
+    const json_t *about = formula_case(values, name);
+    memset(f, 0, sizeof *f);
+    pl_temp_init(&f->temp);
+    pl_temp_init(&f->store);
+    snprintf(f->out, sizeof f->out, "%s/out", f->temp.folder);
+    char path[600];
+    if (gguf) {
+        formula_write_gguf(about, &f->temp);
+        snprintf(path, sizeof path, "%s/model.gguf", f->temp.folder);
+    } else {
+        formula_write_hf(about, &f->temp);
+        formula_write_tokenizer(&f->temp);
+        snprintf(path, sizeof path, "%s", f->temp.folder);
+    }
+    formula_write_text(&f->temp, "text.txt", TEXT);
+    pl_check_ok(pl_model_open(path, &model, &err), err);
+    pl_check_ok(pl_source_create(model, path, NULL, &source, &err), err);
+    pl_state_init(&f->state);
+    pl_check_ok(pl_state_set_source(&f->state, source, &err), err);
+    pl_source_release(source);
+    pl_lab_options options = {.store = f->store.folder};
+    pl_check_ok(pl_lab_create(&options, &f->lab, &err), err);
+    const char *text = pl_temp_path(&f->temp, "text.txt");
+    pl_protocol protocol = {.length = length, .windows = 1};
+    pl_check_ok(pl_calibration_set(&f->state.calibration, &text, 1, &protocol, &err), err);
+    pl_check_ok(pl_lab_calibrate(f->lab, &f->state, &f->state.calibration.key, NULL, NULL, &err),
+                err);
+    f->state.calibration.known = true;
+}
+
+static void close_fixture(fixture *f)
+{
+    pl_state_deinit(&f->state);
+    pl_lab_destroy(f->lab);
+    pl_temp_deinit(&f->store);
+    pl_temp_deinit(&f->temp);
+}
+
+static void solve(fixture *f, const char *name)
+{
+    pl_error err;
+    size_t layer = 0;
+    pl_solve_report report;
+    pl_id result = {0};
+    f->state.slots[PL_SLOT_ROUND] = pl_spec_default(pl_method_find("gptq"));
+    pl_check_ok(pl_model_find_layer(f->state.source->model, name, &layer, &err), err);
+    pl_check_ok(pl_solve_layer(f->lab, &f->state, layer, &report, &result, NULL, &err), err);
+    pl_check_ok(
+        pl_state_set_result(&f->state, layer, pl_state_plan(&f->state, layer), result, &err), err);
+    expect_less(0, report.rounded_relative_error);
+}
+
+static pl_model *export_f32(fixture *f, pl_which which)
+{
+    pl_error err;
+    pl_model *written = NULL;
+    pl_export_report report;
+    pl_export_spec spec = {.folder = f->out, .which = which, .dtype = PL_F32};
+    pl_check_ok(pl_export(f->lab, &f->state, &spec, &report, NULL, &err), err);
+    pl_check_ok(pl_model_open(f->out, &written, &err), err);
+    return written;
+}
+
+/* The written weights are the state's; how many layers differ from the model's own. */
+static size_t check_weights(fixture *f, pl_model *written, pl_which which)
+{
+    pl_error err;
+    size_t changed = 0;
+    pl_model *model = f->state.source->model;
+    assert_int_equal(pl_model_layer_count(model), pl_model_layer_count(written));
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_layer *layer = pl_model_layer(written, i);
+        size_t count = layer->rows * layer->cols;
+        float *meant = malloc(count * sizeof *meant);
+        float *found = malloc(count * sizeof *found);
+        float *before = malloc(count * sizeof *before);
+        assert_true(meant != NULL && found != NULL && before != NULL);
+        assert_string_equal(layer->name, pl_model_layer(model, i)->name);
+        pl_check_ok(pl_weights_read(f->lab, &f->state, i, (pl_weights_of){.which = which}, meant,
+                                    NULL, &err),
+                    err);
+        pl_check_ok(pl_model_read_weight(model, i, before, &err), err);
+        pl_check_ok(pl_model_read_weight(written, i, found, &err), err);
+        assert_memory_equal(meant, found, count * sizeof *found);
+        changed += memcmp(before, found, count * sizeof *found) != 0 ? 1 : 0;
+        free(meant);
+        free(found);
+        free(before);
+    }
+    return changed;
+}
+
+static double measure(pl_model *model)
+{
+    pl_error err;
+    int32_t ids[TEXT];
+    pl_ppl_spec spec = {.length = 100, .windows = 1};
+    pl_ppl_result found = {0};
+    formula_ids(FORMULA_VOCAB, ids, TEXT);
+    pl_check_ok(pl_perplexity(model, ids, TEXT, &spec, NULL, false, &found, NULL, &err), err);
+    return found.perplexity;
+}
+
+static void fused_tensors_are_written_whole(void **ctx)
+{
+    (void)ctx;
+    fixture f;
+    open_fixture(&f, "phi3", false, 100);
+    solve(&f, "1.k_proj");
+    solve(&f, "0.up");
+    pl_model *written = export_f32(&f, PL_WHICH_AFTER);
+    assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), 2);
+    const pl_layer *k = pl_model_layer(written, 8);
+    assert_string_equal(k->name, "model.layers.1.self_attn.k_proj");
+    assert_string_equal(k->tensor->name, "model.layers.1.self_attn.qkv_proj.weight");
+    assert_true(k->first_row == 32 && k->tensor->dims[0] == 64 && k->rows == 16);
+    assert_int_equal(pl_checkpoint_count(pl_model_checkpoint(written)), 15);
+    pl_model_close(written);
+    close_fixture(&f);
+}
+
+static void parts_of_a_fused_tensor_have_identities_of_their_own(void **ctx)
+{
+    (void)ctx;
+    fixture f;
+    pl_error err;
+    pl_id a;
+    pl_id b;
+    open_fixture(&f, "phi3", false, 100);
+    pl_check_ok(pl_model_layer_identity(f.state.source->model, 1, &a, NULL, &err), err);
+    pl_check_ok(pl_model_layer_identity(f.state.source->model, 2, &b, NULL, &err), err);
+    assert_false(pl_id_equal(a, b));
+    close_fixture(&f);
+}
+
+static void gguf_becomes_the_same_hugging_face_folder(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[] = {
+        "mistral",      "qwen3",        "phi3",           "phi3_long",         "olmo2",
+        "gemma2",       "gemma3",       "gemma3_pattern", "mixtral",           "qwen2_moe",
+        "llama_biases", "qwen3_biases", "llama_yarn",     "llama_yarn_factors"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fixture f;
+        print_message("  %s\n", names[i]);
+        open_fixture(&f, names[i], true, 100);
+        solve(&f, "1.q_proj");
+        pl_model *written = export_f32(&f, PL_WHICH_BEFORE);
+        const json_t *about = formula_case(values, names[i]);
+        const json_t *config = json_object_get(about, "config");
+        assert_string_equal(pl_model_config(written)->architecture,
+                            json_string_value(json_object_get(config, "model_type")));
+        pl_check_close(measure(written), json_number_value(json_object_get(about, "perplexity")),
+                       1e-4, 0);
+        const char *name;
+        json_t *shape;
+        json_object_foreach(json_object_get(about, "tensors"), name, shape)
+        {
+            const pl_tensor *tensor = pl_checkpoint_find(pl_model_checkpoint(written), name);
+            assert_non_null(tensor);
+            assert_int_equal(tensor->n_dims, json_array_size(shape));
+        }
+        pl_model_close(written);
+        close_fixture(&f);
+    }
+}
+
+static void one_expert_is_solved_and_written(void **ctx)
+{
+    (void)ctx;
+    static const char *const cases[][2] = {{"mixtral", "1.3.w1"},
+                                           {"qwen2_moe", "1.shared_expert.up"}};
+    for (size_t i = 0; i < 2; i++) {
+        for (int gguf = 0; gguf < 2; gguf++) {
+            fixture f;
+            open_fixture(&f, cases[i][0], gguf != 0, 100);
+            solve(&f, cases[i][1]);
+            pl_model *written = export_f32(&f, PL_WHICH_AFTER);
+            assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), 1);
+            pl_model_close(written);
+            close_fixture(&f);
+        }
+    }
+}
+
+static void an_expert_without_tokens_is_named(void **ctx)
+{
+    (void)ctx;
+    fixture f;
+    pl_error err;
+    open_fixture(&f, "mixtral", false, 1);
+    const pl_model *model = f.state.source->model;
+    size_t empty = SIZE_MAX;
+    for (size_t s = 0; s < pl_model_site_count(model); s++) {
+        pl_site_stats stats;
+        pl_check_ok(pl_calib_load_site(pl_lab_store(f.lab), f.state.calibration.key,
+                                       f.state.source->model, s, PL_GRAM_NONE, false, &stats, &err),
+                    err);
+        empty = empty == SIZE_MAX && !(stats.tokens > 0) ? s : empty;
+        pl_site_stats_deinit(&stats);
+    }
+    assert_true(empty != SIZE_MAX);
+    solve(&f, pl_model_layer(model, pl_model_site(model, empty)->layers[0])->name);
+    char *warning = pl_lab_take_warning(f.lab);
+    assert_non_null(warning);
+    assert_non_null(strstr(warning, pl_model_site(model, empty)->name));
+    assert_non_null(strstr(warning, "no token of the calibration was routed to this expert"));
+    free(warning);
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    values = formula_cases();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fused_tensors_are_written_whole),
+        cmocka_unit_test(parts_of_a_fused_tensor_have_identities_of_their_own),
+        cmocka_unit_test(gguf_becomes_the_same_hugging_face_folder),
+        cmocka_unit_test(one_expert_is_solved_and_written),
+        cmocka_unit_test(an_expert_without_tokens_is_named),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    json_decref(values);
+    return failed;
+}
