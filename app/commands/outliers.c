@@ -3,58 +3,100 @@
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
-#include "core/live/picture.h"
+#include "core/study/channel_table.h"
 
 #include <stdlib.h>
 
-static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                              pl_error *err)
+static json_t *json_of_channel(const pl_channel_row *row)
 {
-    size_t layer = 0;
-    size_t side = PL_SIDE_INPUT;
-    size_t top = 0;
-    size_t count = 0;
-    pl_status status = pl_target_layer(call, state, 0, &layer, err);
-    PL_THEN(pl_usage_choice(call, "side", &side, err));
-    PL_THEN(pl_usage_size(call, "top", 1, 1u << 20, &top, err));
-    if (status != PL_OK) {
-        return status;
-    }
+    const bool has = row->token_position >= 0;
+    const bool known = has && row->token_id >= 0;
+    return json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o, s:s?}", "channel", (json_int_t)row->channel, "max",
+        pl_number(row->max), "rms", pl_number(row->rms), "ratio", pl_number(row->ratio),
+        "token_position", has ? json_integer(row->token_position) : json_null(), "token_id",
+        known ? json_integer(row->token_id) : json_null(), "token", known ? row->token : NULL);
+}
+
+static pl_status list_layer(const pl_call *call, const pl_state *state, pl_lab *lab, pl_side side,
+                            size_t top, json_t *list, pl_task *task, pl_error *err)
+{
+    size_t layer = 0, count = 0;
     pl_channel_row *rows = calloc(top, sizeof *rows);
-    if (rows == NULL) {
-        return pl_error_memory(err, "a result");
-    }
-    status = pl_channel_table(lab, state, layer, (pl_side)side, top, rows, &count, task, err);
-    json_t *list = json_array();
-    pl_json_set(call->result, "channels", list);
+    pl_status status = rows != NULL ? pl_target_layer(call, state, 0, &layer, err)
+                                    : pl_error_memory(err, "a table of channels");
+    PL_THEN(pl_channel_table(lab, state, layer, side, top, rows, &count, task, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        const pl_channel_row *row = &rows[i];
-        bool has = row->token_position >= 0;
-        bool known = has && row->token_id >= 0;
-        pl_json_append(
-            list, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s?}", "channel",
-                            (json_int_t)row->channel, "max", pl_number(row->max), "rms",
-                            pl_number(row->rms), "ratio", pl_number(row->ratio), "token_position",
-                            has ? json_integer(row->token_position) : json_null(), "token_id",
-                            known ? json_integer(row->token_id) : json_null(), "token",
-                            known ? row->token : NULL));
+        pl_json_append(list, json_of_channel(&rows[i]));
     }
     free(rows);
     return status;
 }
 
+/* All layers: each row says where it is, and in how many inputs of the residual stream its channel
+ * is an outlier. */
+static pl_status list_all(const pl_call *call, const pl_state *state, pl_lab *lab, pl_side side,
+                          size_t top, json_t *list, pl_task *task, pl_error *err)
+{
+    size_t count = 0;
+    pl_ranked_channel *rows = calloc(top, sizeof *rows);
+    pl_status status = rows == NULL ? pl_error_memory(err, "a table of channels")
+                                    : pl_rank_channels(lab, state, side, pl_call_value(call, "on"),
+                                                       top, rows, &count, task, err);
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const pl_layer *layer = pl_model_layer(state->source->model, rows[i].layer);
+        json_t *line = json_pack("{s:s}", "layer", layer->name);
+        json_t *channel = json_of_channel(&rows[i].row);
+        if (json_object_update(line, channel) != 0) {
+            pl_memory_failed();
+        }
+        json_decref(channel);
+        if (side == PL_SIDE_INPUT) {
+            const bool residual = rows[i].inputs > 0;
+            pl_json_set(line, "outlier_in",
+                        residual ? json_integer((json_int_t)rows[i].outlier_in) : json_null());
+            pl_json_set(line, "of",
+                        residual ? json_integer((json_int_t)rows[i].inputs) : json_null());
+        }
+        pl_json_append(list, line);
+    }
+    free(rows);
+    return status;
+}
+
+static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                              pl_error *err)
+{
+    size_t side = PL_SIDE_INPUT, top = 0;
+    const bool all = pl_call_is_of_all(call);
+    json_t *list = json_array();
+    pl_json_set(call->result, "channels", list);
+    pl_status status = pl_usage_choice(call, "side", &side, err);
+    PL_THEN(pl_usage_size(call, "top", 1, 1u << 20, &top, err));
+    if (status == PL_OK && !all && pl_call_value(call, "on") != NULL) {
+        status = pl_error_set(err, PL_ERR_USAGE, "outliers: on= goes with `all`");
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    return all ? list_all(call, state, lab, (pl_side)side, top, list, task, err)
+               : list_layer(call, state, lab, (pl_side)side, top, list, task, err);
+}
+
 static const pl_key outliers_keys[] = {
     {"side", PL_KEY_CHOICE, "input", "weight|input", "channels of the weights or of the inputs"},
     {"top", PL_KEY_INT, "8", NULL, "how many channels"},
+    {"on", PL_KEY_TEXT, NULL, NULL, "with `all`: of the layers whose name matches this glob"},
     {0},
 };
 
 const pl_command pl_command_outliers = {
     .name = "outliers",
-    .positional = "[LAYER]",
+    .positional = "[LAYER|all]",
     .max_words = 1,
     .keys = outliers_keys,
     .needs_model = true,
-    .summary = "The largest channels, and the tokens that cause them",
+    .summary = "The largest channels of a layer or of all, and the tokens that cause them",
     .run = run_outliers,
+    .slow = pl_call_is_of_all,
 };

@@ -13,98 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of the table from per-channel maxima; token columns are filled by the caller. */
-static size_t top_rows(const float *max, const float *rms, size_t n, size_t top,
-                       pl_channel_row *rows)
-{
-    size_t *order = calloc(top > 0 ? top : 1, sizeof *order);
-    if (order == NULL) {
-        pl_memory_failed();
-        return 0;
-    }
-    size_t count = pl_top_channels(max, n, top, order);
-    double median = pl_median(max, n);
-    for (size_t i = 0; i < count; i++) {
-        size_t c = order[i];
-        rows[i] = (pl_channel_row){
-            .channel = c,
-            .max = (double)max[c],
-            .rms = (double)rms[c],
-            .ratio = (double)max[c] / median,
-            .token_position = -1,
-            .token_id = -1,
-        };
-    }
-    free(order);
-    return count;
-}
-
-static void add_tokens(const pl_model *model, const pl_site_stats *stats, pl_channel_row *rows,
-                       size_t count)
-{
-    const pl_tokenizer *tokenizer = NULL;
-    bool named = pl_model_need_tokenizer(model, &tokenizer, NULL) == PL_OK;
-    for (size_t i = 0; i < count; i++) {
-        size_t c = rows[i].channel;
-        rows[i].token_position = stats->max_position[c];
-        rows[i].token_id = stats->max_token[c];
-        pl_buf text = {0};
-        if (named && rows[i].token_id >= 0) {
-            pl_tokenizer_show(tokenizer, rows[i].token_id, &text);
-        }
-        snprintf(rows[i].token, sizeof rows[i].token, "%s", text.data != NULL ? text.data : "");
-        pl_text_trim_utf8(rows[i].token);
-        pl_buf_deinit(&text);
-    }
-}
-
-static pl_status weight_table(const pl_mat *w, size_t top, pl_channel_row *rows, size_t *count,
-                              float *max_out, pl_error *err)
-{
-    float *max = pl_alloc(w->cols, sizeof *max);
-    float *rms = pl_alloc(w->cols, sizeof *rms);
-    pl_status status = PL_OK;
-    if (max == NULL || rms == NULL) {
-        status = pl_error_memory(err, "a picture");
-    } else {
-        pl_column_stats(pl_mat_view(w), max, rms, NULL);
-        *count = top_rows(max, rms, w->cols, top, rows);
-        if (max_out != NULL) {
-            memcpy(max_out, max, w->cols * sizeof *max);
-        }
-    }
-    free(max);
-    free(rms);
-    return status;
-}
-
-pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_side side,
-                           size_t top, pl_channel_row *rows, size_t *count, pl_task *task,
-                           pl_error *err)
-{
-    *count = 0;
-    pl_model *model = state->source->model;
-    if (side == PL_SIDE_WEIGHT) {
-        pl_mat w = {0};
-        pl_status status = pl_weights_make(
-            lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, NULL, err);
-        PL_THEN(weight_table(&w, top, rows, count, NULL, err));
-        pl_mat_deinit(&w);
-        return status;
-    }
-    pl_id calibration = {0};
-    pl_bench bench = {0};
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_lab_site(lab, state, calibration, pl_model_layer(model, layer)->site, &bench, task,
-                        err));
-    if (status == PL_OK) {
-        *count = top_rows(bench.stats->max, bench.stats->rms, bench.stats->n, top, rows);
-        add_tokens(model, bench.stats, rows, *count);
-    }
-    pl_lab_release(lab, &bench);
-    return status;
-}
-
 static float *column_max(const pl_mat *w)
 {
     float *max = pl_alloc(w->cols, sizeof *max);
@@ -212,9 +120,8 @@ static pl_status picture_input(pl_lab *lab, const pl_state *state, pl_picture *p
             status = pl_error_memory(err, "a picture");
         } else {
             memcpy(picture->input, bench.stats->max, info->cols * sizeof(float));
-            picture->n_inputs = top_rows(bench.stats->max, bench.stats->rms, info->cols,
-                                         PL_PICTURE_TOP, picture->inputs);
-            add_tokens(state->source->model, bench.stats, picture->inputs, picture->n_inputs);
+            picture->n_inputs = pl_channels_of_inputs(state->source->model, bench.stats,
+                                                      PL_PICTURE_TOP, picture->inputs);
         }
     }
     pl_lab_release(lab, &bench);
@@ -253,8 +160,8 @@ static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_
     picture->extreme = pl_alloc(w->cols, sizeof(float));
     bool missing = picture->before == NULL || picture->extreme == NULL;
     pl_status status = missing ? pl_error_memory(err, "a picture")
-                               : weight_table(w, PL_PICTURE_TOP, picture->weights,
-                                              &picture->n_weights, picture->before, err);
+                               : pl_channels_of_weights(w, PL_PICTURE_TOP, picture->weights,
+                                                        &picture->n_weights, picture->before, err);
     if (status != PL_OK) {
         pl_picture_destroy(picture);
         return status;

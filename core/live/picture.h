@@ -6,21 +6,9 @@
 #define PL_LIVE_PICTURE_H
 
 #include "core/lab/pipeline.h"
+#include "core/study/channel_table.h"
 
 #include <stddef.h>
-
-typedef struct pl_channel_row {
-    size_t channel;
-    double max, rms, ratio; /* ratio to the median channel maximum */
-    int64_t token_position; /* -1 for weights */
-    int32_t token_id;
-    char token[48]; /* escaped, valid UTF-8 */
-} pl_channel_row;
-
-/* The `top` channels of a layer by size; rows[top] is the caller's; *count how many. */
-PL_NODISCARD pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer,
-                                        pl_side side, size_t top, pl_channel_row *rows,
-                                        size_t *count, pl_task *task, pl_error *err);
 
 enum { PL_PICTURE_TOP = 24 };
 

@@ -264,6 +264,37 @@ static void test_layers_are_ranked(void **ctx)
     run_check_keys(whole, "input_max weight_outliers kurtosis massive rounded_error block");
     run_free(&r);
 
+    /* The largest channels of all layers are those of each: 1.down_proj's first, whose input is no
+     * residual stream; a planted one of 1.q_proj is an outlier in one input of that stream of 8. */
+    r = run_demo("outliers all top=9; outliers 1.down_proj top=1; layers sort=input_ratio top=1;"
+                 "outliers all top=2 side=weight on=1.*; outliers 1.up_proj side=weight top=1");
+    const json_t *all = json_object_get(run_result(&r, 0), "channels");
+    const json_t *one = json_array_get(json_object_get(run_result(&r, 1), "channels"), 0);
+    const json_t *top = json_array_get(json_object_get(run_result(&r, 2), "layers"), 0);
+    assert_int_equal(json_array_size(all), 9);
+    for (size_t i = 1; i < 9; i++) {
+        expect_at_most(run_number(json_array_get(all, i), "ratio"),
+                       run_number(json_array_get(all, i - 1), "ratio"));
+    }
+    const json_t *first = json_array_get(all, 0), *second = json_array_get(all, 1);
+    assert_string_equal(json_string_value(json_object_get(first, "layer")),
+                        json_string_value(json_object_get(top, "name")));
+    pl_check_close(run_number(first, "ratio"), run_number(top, "input_ratio"), 1e-6, 0);
+    assert_int_equal(run_number(first, "channel"), run_number(one, "channel"));
+    assert_int_equal(run_number(first, "token_position"), run_number(one, "token_position"));
+    assert_true(json_is_null(json_object_get(first, "of")));
+    assert_int_equal(run_number(second, "outlier_in"), 1);
+    assert_int_equal(run_number(second, "of"), 8);
+    first = json_array_get(json_object_get(run_result(&r, 3), "channels"), 0);
+    one = json_array_get(json_object_get(run_result(&r, 4), "channels"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "layer")),
+                        "model.layers.1.mlp.up_proj");
+    assert_int_equal(run_number(first, "channel"), run_number(one, "channel"));
+    run_free(&r);
+    r = RUN("--json", "-c", "outliers 1.q_proj on=2.*");
+    run_check_failed(&r, 1, "on= goes with `all`");
+    run_free(&r);
+
     /* What the demo is not calibrated for yet is computed. */
     r = RUN("--json", "-c", "layers sort=input_ratio top=1");
     run_check_keys(json_array_get(json_object_get(run_result(&r, 0), "layers"), 0), "input_ratio");
