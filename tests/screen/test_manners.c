@@ -89,13 +89,15 @@ static void test_filter(void **state)
 {
     (void)state;
     pl_pty *pty = start(50, 200);
-    send_wait(pty, "/", "solved and error < 0.01");
+    send_wait(pty, "/", "rounded_error < 0.01");
     send_wait(pty, "down", "4 of 28");
     send_wait(pty, "\r", "> 0.mlp.down_proj");
     send_wait(pty, "j", "> 1.mlp.down_proj");
     send_wait(pty, "2k", "> 0.mlp.down_proj");
-    send_wait(pty, "/\025input_ratio > 5 and q_p", "1 of 28");
-    send_wait(pty, " and", "expected a name or a score at the end");
+    send_wait(pty, "/", "recalls"); /* empty; the filter before is a key away */
+    send_wait(pty, "\033[A", "4 of 28  Enter keeps");
+    send_wait(pty, "\025input_ratio > 5 and q_p", "1 of 28");
+    send_wait(pty, " and", "expected a name or a column at the end");
     pl_pty_send(pty, "\r"); /* stays until it can be understood */
     send_wait(pty, "\025input_ratoi > 2", "expected input_ratio?");
     pl_pty_send(pty, "\033");
@@ -106,7 +108,15 @@ static void test_filter(void **state)
     send_wait(pty, ":filter block >\r", "error: filter: expected a number at the end");
     /* What is known of solved layers. */
     send_wait(pty, ":select 1.v_proj; solve\r", "1 solved");
-    send_wait(pty, ":filter solved and error < 0.5 and gap < 0.5\r", "1 of 28");
+    send_wait(pty, ":filter solved and rounded_error < 0.5 and gap < 0.5\r", "1 of 28");
+    /* The list's order: by the column behind, both ways, and back. */
+    send_wait(pty, ":filter none\r", "model order");
+    send_wait(pty, ">", "by input");
+    send_wait(pty, "o", "by input \u2191");
+    send_wait(pty, ">", "by weight");
+    send_wait(pty, "<<", "model order");
+    send_wait(pty, ":columns kurt\r", "no column is named \"kurt\"");
+    send_wait(pty, ":columns kurtosis,gap\rz", "kurt");
     leave(pty);
 }
 
