@@ -176,7 +176,8 @@ static int channel_of_row(int row)
 static void inspect(const char *worst)
 {
     char text[64];
-    type("o"); /* by input ratio */
+    sees("input \u00d7 median"); /* known of some layer */
+    type("o");
     sees("by input");
     for (int i = 0; i < 40 && !selects(pty, worst); i++) { /* scores come in by and by */
         type("g");
