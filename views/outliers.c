@@ -109,8 +109,8 @@ static void draw_heads(pl_surface *surface, pl_rect rect, bool input)
     }
 }
 
-/* The row of the marked channel, else the one gone to last; count where another channel is marked
- * than these. */
+/* The row of the marked channel, else the row selected last; count where the marked channel is none
+ * of these. */
 static size_t selected_row(const pl_screen_model *model, const pl_channel_row *rows, size_t count,
                            size_t last)
 {

@@ -5,8 +5,8 @@
  * focused pane alone; below PL_PANES_MIN_* there is room for a notice only.
  *
  * A split screen shows the second pane beside the main one, or below it where it is high rather
- * than wide; where there is room for neither, the layer list gives its place up until it is gone
- * to. A zoomed pane has the whole body. */
+ * than wide; where there is room for neither, it takes the layer list's place until the user
+ * selects that list. A zoomed pane has the whole body. */
 #ifndef PL_VIEWS_PANES_H
 #define PL_VIEWS_PANES_H
 

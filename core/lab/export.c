@@ -66,7 +66,8 @@ static uint64_t elements(const item *it)
 static pl_status add_item(exporter *x, item given, pl_error *err)
 {
     const pl_tensor *tensor = given.tensor;
-    pl_dtype own = pl_checkpoint_container(x->checkpoint) == PL_GGUF ? PL_F16 : tensor->dtype;
+    const bool floats = tensor != NULL && pl_checkpoint_container(x->checkpoint) != PL_GGUF;
+    const pl_dtype own = floats ? tensor->dtype : PL_F16;
     given.dtype = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : own;
     if (tensor != NULL && (tensor->dtype == PL_DTYPE_OTHER || given.dtype > PL_BF16)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,

@@ -491,7 +491,7 @@ pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibratio
         entry->calibration = calibration;
         entry->site = site;
         entry->transform = key;
-        /* Every square of a wide site is felt. */
+        /* A wide site has room for its packed half only. */
         const bool wide = pl_model_site(state->source->model, site)->cols > PL_LOWER_WHOLE;
         const pl_gram_form form = wide && transform == NULL ? PL_GRAM_PACKED : PL_GRAM_SQUARE;
         pl_status status =

@@ -234,7 +234,7 @@ static void on_rounded(void *ctx, size_t first, size_t count)
     tell_rows(w, true, first, count);
 }
 
-/* Of a wide layer every matrix is felt. */
+/* A wide layer keeps no matrix that it can read again. */
 static bool is_lean(const work *w)
 {
     return w->thrifty && w->info->cols > PL_LOWER_WHOLE;

@@ -183,7 +183,7 @@ static void test_keys_of_the_display(void **state)
     assert_string_equal(act(s, PL_PANE_MAIN, PL_ACT_ZOOM_PANE).command, "view zoom=no");
 }
 
-/* A channel gone to in one view is the one that all show. */
+/* A channel selected in one view is marked in all. */
 static void test_one_channel_in_all(void **state)
 {
     scene *s = *state;

@@ -118,7 +118,7 @@ static bool beside(pl_rect a, pl_rect b)
 static void test_split(void **state)
 {
     (void)state;
-    /* At 80x24 the layer list makes room, and comes back when it is gone to. */
+    /* At 80x24 the second pane takes the layer list's place until that list is selected. */
     pl_panes small = pl_panes_make(24, 80, PL_PANE_MAIN, true, PL_PANE_COUNT);
     assert_true(beside(small.panes[PL_PANE_MAIN], small.panes[PL_PANE_SECOND]));
     assert_int_equal(small.panes[PL_PANE_LAYERS].h, 0);
