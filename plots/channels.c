@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OUTLIER_FACTOR 6.0 /* methods.md 4: channel maximum > 6 x the median channel maximum */
-
 static pl_status check_data(const pl_channels_data *data, pl_error *err)
 {
     if (data->n_series == 0 || data->n_series > PL_FIGURE_SERIES || data->n == 0 ||
@@ -135,7 +133,7 @@ static double largest_channel(const pl_channels_data *data)
 /* The rule is drawn where it explains the data: a linear axis is not stretched to twice them. */
 static double find_rule(const pl_channels_data *data, double median)
 {
-    double at = OUTLIER_FACTOR * median;
+    double at = PL_OUTLIER_FACTOR * median;
     bool near = data->log || largest_channel(data) > 0.5 * at;
     return data->median_rule && at > 0 && isfinite(at) && near ? at : 0;
 }
@@ -147,7 +145,7 @@ static void add_notes(const pl_channels_data *data, double median, pl_figure *fi
     size_t count = pl_top_channels(values, data->n, PL_FIGURE_NOTES, top);
     for (size_t i = 0; i < count; i++) {
         double value = (double)values[top[i]];
-        if (!(value > OUTLIER_FACTOR * median)) {
+        if (!(value > PL_OUTLIER_FACTOR * median)) {
             break;
         }
         pl_note *note = &figure->notes[figure->n_notes++];
@@ -218,7 +216,7 @@ static void add_channels_facts(const float *max, size_t n, const char *suffix, p
     }
     snprintf(name, sizeof name, "outlier_channels%s", suffix);
     pl_figure_fact(figure, name, "%zu of %zu above 6 \u00d7 median",
-                   pl_outlier_count(max, n, OUTLIER_FACTOR), n);
+                   pl_outlier_count(max, n, PL_OUTLIER_FACTOR), n);
     snprintf(name, sizeof name, "max_over_median%s", suffix);
     pl_figure_fact(figure, name, "%.4g (channel %zu)", pl_outlier_ratio(max, n), top);
 }

@@ -3,13 +3,12 @@
 #include "plots/kinds.h"
 
 #include "core/live/picture.h"
+#include "core/metrics/outliers.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum { ROWS = PL_PICTURE_TOP };
-
-#define OUTLIER_FACTOR 6.0 /* methods.md 4 */
 
 static pl_status put_cell(pl_table *table, size_t row, size_t col, const char *format, double value,
                           pl_error *err)
@@ -54,7 +53,7 @@ static void add_outliers_facts(const pl_channel_row *rows, size_t count, size_t 
 {
     size_t outliers = 0;
     for (size_t i = 0; i < count; i++) {
-        outliers += rows[i].ratio > OUTLIER_FACTOR ? 1 : 0;
+        outliers += rows[i].ratio > PL_OUTLIER_FACTOR ? 1 : 0;
     }
     pl_figure_fact(figure, "outlier_channels", "%zu%s of %zu above 6 \u00d7 median", outliers,
                    outliers == ROWS ? " or more" : "", channels);

@@ -3,6 +3,7 @@
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
+#include "core/metrics/recon.h"
 #include "core/model/bare.h"
 #include "core/study/layer_table.h"
 
@@ -27,18 +28,6 @@ static void put_method_of(json_t *line, const pl_state *state, size_t layer)
     }
     pl_json_set(line, "method", text.size > 0 ? json_string(text.data) : json_null());
     pl_buf_deinit(&text);
-}
-
-/* What rounding has cost and takes; null for a layer that is not solved or not rounded. */
-static void put_quality_of(json_t *line, pl_lab *lab, const pl_state *state, size_t layer)
-{
-    const pl_id *result = pl_state_result(state, layer);
-    pl_solve_report report = pl_solve_report_empty();
-    if (result != NULL && pl_result_report(lab, state, layer, *result, &report, NULL) != PL_OK) {
-        report = pl_solve_report_empty();
-    }
-    pl_json_set(line, "sqnr", pl_number(pl_report_sqnr(&report)));
-    pl_json_set(line, "bits_per_weight", pl_number(report.bits_per_weight));
 }
 
 /* Why a layer's weight cannot be read; the first few of a file are told. */
@@ -138,7 +127,11 @@ static json_t *line_of(const pl_state *state, pl_lab *lab, const pl_layer_row *r
                         pl_number(number_of(state, rows, layer, usual[i])));
         }
         put_method_of(line, state, layer);
-        put_quality_of(line, lab, state, layer);
+        const double rounded = number_of(state, rows, layer, PL_COLUMN_ROUNDED_ERROR);
+        const double error = number_of(state, rows, layer, PL_COLUMN_ERROR);
+        pl_json_set(line, "sqnr", pl_number(pl_sqnr(isfinite(rounded) ? rounded : error)));
+        pl_json_set(line, "bits_per_weight",
+                    pl_number(number_of(state, rows, layer, PL_COLUMN_BITS)));
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
             pl_json_set(line, "tokens", pl_number(pl_lab_site_tokens(lab, state, info->site)));
         }

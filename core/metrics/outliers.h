@@ -19,7 +19,11 @@ double pl_outlier_ratio(const float *channel_max, size_t count);
 /* Indices of the `top` largest values, by falling value, ties by lower index; returns how many. */
 size_t pl_top_channels(const float *values, size_t count, size_t top, size_t *out);
 
-/* Default rule: channel maximum > factor (6) times the median channel maximum. */
+/* A channel is an outlier where its maximum is above so many times the median channel maximum
+ * (methods.md 4). */
+#define PL_OUTLIER_FACTOR 6.0
+
+/* How many channels are, by that or another factor. */
 size_t pl_outlier_count(const float *channel_max, size_t count, double factor);
 
 typedef struct pl_tensor_numbers {

@@ -111,13 +111,11 @@ pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_
 
 /* --- all layers ------------------------------------------------------------------------------- */
 
-static const double outlier_factor = 6;
-
 typedef struct channel_ranking {
     pl_lab *lab;
     const pl_state *state;
     pl_side side;
-    const char *glob;
+    pl_id calibration; /* of inputs */
     size_t top;
     pl_channel_row *found; /* [top] of the layer at hand */
     pl_ranked_channel *rows;
@@ -150,11 +148,10 @@ static void insert_channel(channel_ranking *r, size_t layer, const pl_channel_ro
 static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_task *task, pl_error *err)
 {
     const pl_model *model = r->state->source->model;
-    pl_id calibration = {0};
     pl_site_stats stats = {0};
-    pl_status status = pl_lab_calibration(r->lab, r->state, &calibration, task, err);
-    PL_THEN(pl_lab_load_site(r->lab, r->state, calibration, pl_model_layer(model, layer)->site,
-                             PL_GRAM_NONE, false, &stats, task, err));
+    pl_status status =
+        pl_lab_load_site(r->lab, r->state, r->calibration, pl_model_layer(model, layer)->site,
+                         PL_GRAM_NONE, false, &stats, task, err);
     if (status == PL_OK) {
         const size_t found = pl_channels_of_inputs(model, &stats, r->top, r->found);
         for (size_t i = 0; i < found; i++) {
@@ -164,7 +161,7 @@ static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_task *task, pl
     if (status == PL_OK && reads_residual(model, layer)) {
         const double median = pl_median(stats.max, stats.n);
         for (size_t c = 0; c < stats.n; c++) {
-            r->outlier_in[c] += (double)stats.max[c] > outlier_factor * median;
+            r->outlier_in[c] += (double)stats.max[c] > PL_OUTLIER_FACTOR * median;
         }
         r->inputs++;
     }
@@ -192,7 +189,6 @@ pl_status pl_rank_channels(pl_lab *lab, const pl_state *state, pl_side side, con
     channel_ranking r = {.lab = lab,
                          .state = state,
                          .side = side,
-                         .glob = glob,
                          .top = top,
                          .rows = rows,
                          .found = calloc(top, sizeof *r.found),
@@ -201,6 +197,9 @@ pl_status pl_rank_channels(pl_lab *lab, const pl_state *state, pl_side side, con
                            ? PL_OK
                            : pl_error_memory(err, "a table of channels");
     size_t site = SIZE_MAX;
+    if (status == PL_OK && side == PL_SIDE_INPUT) {
+        status = pl_lab_calibration(lab, state, &r.calibration, task, err);
+    }
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(model); i++) {
         const size_t own = pl_model_layer(model, i)->site;
         const bool again = side == PL_SIDE_INPUT && own == site; /* shares the inputs just seen */

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A channel counts as an outlier above so many times the median channel maximum. */
-static const double outlier_factor = 6;
-
 const pl_column_info pl_columns[PL_COLUMN_COUNT] = {
 #define PL_COLUMN_INFO(id, name, head, source, scale, help) {name, head, source, scale, help},
     PL_COLUMN_LIST(PL_COLUMN_INFO)
@@ -102,7 +99,7 @@ static pl_status fill_weights(pl_lab *lab, const pl_state *state, size_t layer, 
         row->number[PL_COLUMN_WEIGHT_RATIO] = pl_outlier_ratio(max, info->cols);
         row->number[PL_COLUMN_WEIGHT_MAX] = whole.max;
         row->number[PL_COLUMN_WEIGHT_OUTLIERS] =
-            (double)pl_outlier_count(max, info->cols, outlier_factor);
+            (double)pl_outlier_count(max, info->cols, PL_OUTLIER_FACTOR);
         row->number[PL_COLUMN_KURTOSIS] = whole.kurtosis;
     }
     free(max);
@@ -165,7 +162,7 @@ static pl_status fill_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
         row->number[PL_COLUMN_INPUT_RATIO] = pl_outlier_ratio(stats.max, stats.n);
         row->number[PL_COLUMN_INPUT_MAX] = largest;
         row->number[PL_COLUMN_INPUT_OUTLIERS] =
-            (double)pl_outlier_count(stats.max, stats.n, outlier_factor);
+            (double)pl_outlier_count(stats.max, stats.n, PL_OUTLIER_FACTOR);
     }
     pl_site_stats_deinit(&stats);
     return status;
