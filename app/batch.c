@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, SCRIPT_LIMIT = 64 << 20 };
@@ -50,6 +51,13 @@ static void print_line(json_t *object)
     free(text);
 }
 
+/* Of standard output, 0 where that is no terminal. */
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 /* `as typed` may hold anything: a name for stdout is escaped like all text.  An object that lacks a
  * key is not printed: the failure is counted. */
 static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_status status,
@@ -59,6 +67,7 @@ static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_s
     if (!b->json) {
         if (status == PL_OK && call != NULL) {
             pl_buf text = {0};
+            call->columns = terminal_columns();
             pl_result_text(call, &text);
             fputs(text.data != NULL && !text.failed ? text.data : "", stdout);
             fflush(stdout);

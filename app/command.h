@@ -88,8 +88,9 @@ typedef struct pl_call {
         pl_solve_report report;
     } * solved; /* solve: what was solved */
     size_t n_solved;
-    char *warning; /* to tell the user beside the result, or NULL */
-    bool differs;  /* rebuild: it is another figure: a batch goes on, and exits 1 */
+    size_t columns; /* of the terminal that the result's text is for, 0: any; tables fit it */
+    char *warning;  /* to tell the user beside the result, or NULL */
+    bool differs;   /* rebuild: it is another figure: a batch goes on, and exits 1 */
 } pl_call;
 
 /* A row says all that is to be known of a command: nobody compares with its name. */
@@ -123,6 +124,8 @@ struct pl_command {
      * NULL for none. */
     const char *const *ready;
     void (*more_help)(pl_buf *out); /* what `help NAME` adds, or NULL */
+    /* Columns of its table that a narrow terminal leaves out first: "rms token_id"; or NULL. */
+    const char *least;
     /* The result as a person reads it; NULL: its object as lines and tables. */
     void (*put_text)(const pl_call *call, pl_buf *out);
     /* What the screen does instead of run, on its own thread; *taken says whether it did.  A
@@ -195,6 +198,8 @@ void pl_help_kinds(pl_buf *out);
 void pl_result_text(const pl_call *call, pl_buf *out);
 /* An object as lines and tables. */
 void pl_result_object(json_t *result, pl_buf *out);
+/* An array of objects as a table that fits the call's terminal. */
+void pl_result_table(const pl_call *call, json_t *rows, pl_buf *out);
 
 /* One line that tells a person what a result object says ("gap 0.8 %, relative_error 1.2e-3"). */
 void pl_result_line(const pl_call *call, pl_buf *out);

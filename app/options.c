@@ -25,6 +25,7 @@ const char pl_options_help[] =
     "  --actions        print the actions that keys can be mapped to, and their keys\n"
     "  --theme NAME     dark, light, safe (colour-blind) or none\n"
     "  --marks NAME     braille, blocks, ascii or auto: what plots are drawn with\n"
+    "  --mouse yes|no   whether planish or the terminal's own selection has the mouse\n"
     "  --version        print the version, OpenBLAS's kernels, the threads and the processor\n"
     "  --help           print this; `planish -c help` explains the commands\n";
 
@@ -104,6 +105,8 @@ static pl_status take_value(pl_options *o, const char *name, const char *value, 
         return take_choice(name, value,
                            (const char *const[]){"braille", "blocks", "ascii", "auto", NULL},
                            &o->marks, err);
+    } else if (strcmp(name, "--mouse") == 0) {
+        return take_choice(name, value, (const char *const[]){"yes", "no", NULL}, &o->mouse, err);
     } else if (strcmp(name, "--threads") == 0) {
         return parse_threads(value, &o->threads, err);
     } else {
@@ -116,7 +119,7 @@ static pl_status take_value(pl_options *o, const char *name, const char *value, 
 static const char *valued_option(const char *text, size_t length)
 {
     static const char *const names[] = {"-c",        "--batch",  "--session", "--store", "--keys",
-                                        "--threads", "--memory", "--theme",   "--marks"};
+                                        "--threads", "--memory", "--theme",   "--marks", "--mouse"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0) {
             return names[i];

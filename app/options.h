@@ -17,6 +17,7 @@ typedef struct pl_options {
     const char *keys;  /* file of keys */
     const char *theme; /* one of pl_theme_name */
     const char *marks; /* braille, blocks, ascii, auto */
+    const char *mouse; /* yes, no */
     size_t memory;     /* bytes, 0: default */
     int threads;       /* 0: default */
     bool json, help, version, actions;

@@ -11,6 +11,22 @@ json_t *pl_number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+void pl_put_token_context(json_t *line, const pl_token_context *context, size_t position)
+{
+    size_t window = 0, at = 0;
+    pl_buf words = {0};
+    if (context->tokens == NULL) {
+        return;
+    }
+    const bool known = pl_token_context_window(context, position, &window, &at);
+    pl_token_context_words(context, position, &words);
+    pl_json_set(line, "window", known ? json_integer((json_int_t)window) : json_null());
+    pl_json_set(line, "window_position", known ? json_integer((json_int_t)at) : json_null());
+    pl_json_set(line, "context",
+                known && words.data != NULL ? json_string(words.data) : json_null());
+    pl_buf_deinit(&words);
+}
+
 void pl_format_digits(double value, int digits, char *out, size_t capacity)
 {
     const int behind = digits - 1 - (int)floor(log10(fabs(value)));

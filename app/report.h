@@ -3,6 +3,8 @@
 #define PL_APP_REPORT_H
 
 #include "app/command.h"
+#include "core/base/table.h"
+#include "core/study/token_context.h"
 
 /* A finite number, or null. */
 json_t *pl_number(double value);
@@ -34,7 +36,19 @@ void pl_collect_result(void *ctx, size_t layer, pl_id result, const pl_solve_rep
 PL_NODISCARD pl_status pl_note_solve(pl_call *call, const pl_state *state, size_t layer,
                                      pl_id result, const pl_solve_report *report, pl_error *err);
 
-/* Writes an array of objects as .csv, a column for each key of the first; null is empty. */
-PL_NODISCARD pl_status pl_rows_write_csv(json_t *rows, const char *path, pl_error *err);
+/* Adds where a token of the text stands: "window", "window_position", "context", where
+ * its text is at hand; null where no window holds it. */
+void pl_put_token_context(json_t *line, const pl_token_context *context, size_t position);
+
+/* An array of objects as a table: a column for each plain key of the first, null is nothing.
+ * Caller deinits out; empty on failure. */
+PL_NODISCARD pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err);
+
+/* PL_ERR_USAGE unless the path ends in .csv or .tex. */
+PL_NODISCARD pl_status pl_rows_check_path(const char *command, const char *path, pl_error *err);
+
+/* Writes that table to such a path; LaTeX behind a comment with the commands that make it again. */
+PL_NODISCARD pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows,
+                                     const char *path, pl_error *err);
 
 #endif

@@ -1,12 +1,12 @@
 /* Results for a person: from the JSON object to text. */
-#include "app/command.h"
+#include "app/report.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 64, MAX_COLUMNS = 24 };
+enum { CELL = 64 };
 
 static void put_cell(const json_t *value, char out[CELL])
 {
@@ -52,65 +52,20 @@ static void put_result_text(pl_buf *out, const char *text, size_t size, size_t w
     free(safe);
 }
 
-static size_t width_of(const char *text)
+static void put_table(json_t *rows, size_t columns, const char *least, pl_buf *out)
 {
-    size_t width = 0;
-    for (; *text != '\0'; text++) {
-        width += ((unsigned char)*text & 0xc0) != 0x80;
+    pl_table table = {0};
+    if (pl_rows_table(rows, &table, NULL) == PL_OK) {
+        pl_table_put_text(&table, columns, least, out);
+    } else {
+        out->failed = true;
     }
-    return width;
+    pl_table_deinit(&table);
 }
 
-static void put_padded(pl_buf *out, const char *text, size_t width, bool left)
+void pl_result_table(const pl_call *call, json_t *rows, pl_buf *out)
 {
-    size_t pad = width > width_of(text) ? width - width_of(text) : 0;
-    pl_buf_printf(out, "%*s%s%*s", left ? 0 : (int)pad, "", text, left ? (int)pad : 0, "");
-}
-
-static void put_table(const json_t *rows, pl_buf *out)
-{
-    const json_t *first = json_array_get(rows, 0);
-    size_t widths[MAX_COLUMNS] = {0};
-    const char *names[MAX_COLUMNS];
-    char titles[MAX_COLUMNS][CELL];
-    bool left[MAX_COLUMNS];
-    size_t n = 0;
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)first, name, value)
-    {
-        if (n < MAX_COLUMNS && !json_is_object(value) && !json_is_array(value)) {
-            names[n] = name;
-            pl_text_escape(name, strlen(name), titles[n], CELL);
-            left[n] = json_is_string(value);
-            widths[n] = width_of(titles[n]);
-            n++;
-        }
-    }
-    size_t index;
-    json_t *row;
-    char cell[CELL];
-    json_array_foreach(rows, index, row)
-    {
-        for (size_t c = 0; c < n; c++) {
-            put_cell(json_object_get(row, names[c]), cell);
-            widths[c] = widths[c] > width_of(cell) ? widths[c] : width_of(cell);
-        }
-    }
-    for (size_t c = 0; c < n; c++) {
-        pl_buf_puts(out, c > 0 ? "  " : "");
-        put_padded(out, titles[c], widths[c], left[c]);
-    }
-    pl_buf_puts(out, "\n");
-    json_array_foreach(rows, index, row)
-    {
-        for (size_t c = 0; c < n; c++) {
-            put_cell(json_object_get(row, names[c]), cell);
-            pl_buf_puts(out, c > 0 ? "  " : "");
-            put_padded(out, cell, widths[c], left[c]);
-        }
-        pl_buf_puts(out, "\n");
-    }
+    put_table(rows, call->columns, call->command->least, out);
 }
 
 /* A list of plain values: the first ones, and how many there are. */
@@ -125,16 +80,7 @@ static void put_list(const char *name, const json_t *list, pl_buf *out)
     pl_buf_puts(out, json_array_size(list) > 16 ? " ...\n" : "\n");
 }
 
-void pl_result_text(const pl_call *call, pl_buf *out)
-{
-    if (call->command->put_text != NULL) {
-        call->command->put_text(call, out);
-    } else {
-        pl_result_object(call->result, out);
-    }
-}
-
-void pl_result_object(json_t *result, pl_buf *out)
+static void put_object(json_t *result, size_t columns, const char *least, pl_buf *out)
 {
     const char *name;
     json_t *value;
@@ -142,7 +88,7 @@ void pl_result_object(json_t *result, pl_buf *out)
     json_object_foreach(result, name, value)
     {
         if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
-            put_table(value, out);
+            put_table(value, columns, least, out);
         } else if (json_is_array(value)) {
             put_list(name, value, out);
         } else if (json_is_object(value)) {
@@ -170,6 +116,20 @@ void pl_result_object(json_t *result, pl_buf *out)
             pl_buf_printf(out, " %s\n", cell);
         }
     }
+}
+
+void pl_result_text(const pl_call *call, pl_buf *out)
+{
+    if (call->command->put_text != NULL) {
+        call->command->put_text(call, out);
+    } else {
+        put_object(call->result, call->columns, call->command->least, out);
+    }
+}
+
+void pl_result_object(json_t *result, pl_buf *out)
+{
+    put_object(result, 0, NULL, out);
 }
 
 /* For scripts (--json has them), not for one line on a screen. */

@@ -2,6 +2,7 @@
 
 #include "app/demo.h"
 #include "core/model/bare.h"
+#include "core/state/origin.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,6 +41,11 @@ pl_status pl_open_source(const char *path, const char *inputs, pl_source **out, 
             pl_source_release(*out);
             *out = NULL;
         }
+    }
+    if (status == PL_OK) {
+        /* Without it the model only has no session of its own. */
+        pl_status ignored = pl_origin_print(*out, &(*out)->print, NULL);
+        (void)ignored;
     }
     pl_buf_deinit(&whole);
     pl_buf_deinit(&demo);

@@ -22,13 +22,9 @@ PL_NODISCARD pl_status pl_figure_heat(pl_figure *figure, size_t rows, size_t col
 /* Gives it room for whose value each cell shows (pl_heat.at), all 0. */
 PL_NODISCARD pl_status pl_figure_heat_several(pl_figure *figure, pl_error *err);
 
-/* A table with every head and cell NULL (drawn empty); fill them with pl_figure_text. */
+/* A table with every head and cell NULL (drawn empty); fill them with pl_table_head, _text and
+ * _number. */
 PL_NODISCARD pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error *err);
-
-/* A number in a table: printf's, with a real minus, without the point that "%#.4g" may leave at its
- * end; `none` for what is not finite. */
-PL_NODISCARD pl_status pl_figure_number(char **slot, const char *format, double value,
-                                        const char *none, pl_error *err);
 
 /* Room for n names of an axis, all NULL; fill them with pl_figure_text. */
 PL_NODISCARD pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err);

@@ -4,23 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One cell without what needs quotes, which not every reader knows (numpy's does not), or starts a
- * comment: as tokens' control characters, `,`, `"` and `#` are \xNN. */
-static void put_csv_text(pl_buf *out, const char *text)
-{
-    for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) {
-        if (strchr(",\"#\n\r", *c) != NULL) {
-            pl_buf_printf(out, "\\x%02x", (unsigned)(unsigned char)*c);
-        } else if (strncmp(c, "\u2212", 3) == 0) { /* a table's real minus */
-            pl_buf_puts(out, "-");
-            c += 2;
-        } else {
-            pl_buf_append(out, c, 1);
-        }
-    }
-}
-
-/* A column's name: "astro, β = 0.0003" without its comma. */
+/* A column's name: "astro, β = 0.0003" without its comma; numpy's genfromtxt knows no quotes. */
 static void put_csv_name(pl_buf *out, const char *text)
 {
     pl_buf name = {0};
@@ -29,40 +13,18 @@ static void put_csv_name(pl_buf *out, const char *text)
             pl_buf_append(&name, c, 1);
         }
     }
-    put_csv_text(out, name.data);
+    pl_csv_put_text(out, name.data);
     out->failed = out->failed || name.failed;
     pl_buf_deinit(&name);
-}
-
-static void put_csv_number(pl_buf *out, double value)
-{
-    if (!isnan(value)) {
-        pl_buf_printf(out, "%.9g", value);
-    }
 }
 
 static void put_x(pl_buf *out, const pl_axis *axis, double x)
 {
     double index = round(x); /* boxes of one name stand side by side */
     if (axis->names != NULL && index >= 0 && index < (double)axis->n_names) {
-        put_csv_text(out, axis->names[(size_t)index]);
+        pl_csv_put_text(out, axis->names[(size_t)index]);
     } else {
-        put_csv_number(out, x);
-    }
-}
-
-static void put_table(const pl_table *table, pl_buf *out)
-{
-    for (size_t row = 0; row <= table->rows; row++) {
-        for (size_t col = 0; col < table->cols; col++) {
-            pl_buf_puts(out, col > 0 ? "," : "");
-            if (row == 0) {
-                put_csv_name(out, table->heads[col]);
-            } else {
-                put_csv_text(out, table->cells[(row - 1) * table->cols + col]);
-            }
-        }
-        pl_buf_puts(out, "\n");
+        pl_csv_put_number(out, x);
     }
 }
 
@@ -79,7 +41,7 @@ static void put_heat(const pl_figure *figure, pl_buf *out)
         put_x(out, &figure->y, (double)row);
         for (size_t col = 0; col < heat->cols; col++) {
             pl_buf_puts(out, ",");
-            put_csv_number(out, (double)heat->values[row * heat->cols + col]);
+            pl_csv_put_number(out, (double)heat->values[row * heat->cols + col]);
         }
     }
     pl_buf_puts(out, "\n");
@@ -150,14 +112,14 @@ static void put_series(const pl_figure *figure, size_t first, size_t last, pl_bu
         put_x(out, &figure->x, lead->x[i]);
         if (lead->mark == PL_MARK_STEPS) {
             pl_buf_puts(out, ",");
-            put_csv_number(out, lead->x[i + 1]);
+            pl_csv_put_number(out, lead->x[i + 1]);
         }
         for (size_t s = first; s < last; s++) {
             const pl_series *series = &figure->series[s];
             size_t width = is_repeated(figure, s) ? 0 : pl_mark_width(series->mark);
             for (size_t j = 0; j < width; j++) {
                 pl_buf_puts(out, ",");
-                put_csv_number(out, series->y[i * width + j]);
+                pl_csv_put_number(out, series->y[i * width + j]);
             }
         }
         pl_buf_puts(out, "\n");
@@ -170,7 +132,7 @@ static void put_csv_panel(const pl_figure *figure, pl_buf *out)
         pl_buf_printf(out, "# %s: %s\n", figure->facts[i].name, figure->facts[i].text);
     }
     if (figure->table != NULL) {
-        put_table(figure->table, out);
+        pl_table_put_csv(figure->table, out);
         return;
     }
     if (figure->heat != NULL) {

@@ -37,8 +37,7 @@ static void heat_destroy(pl_heat *heat)
 static void table_destroy(pl_table *table)
 {
     if (table != NULL) {
-        free_texts(table->heads, table->cols);
-        free_texts(table->cells, table->rows * table->cols);
+        pl_table_deinit(table);
         free(table);
     }
 }
@@ -164,39 +163,16 @@ double pl_heat_x(const pl_heat *heat, size_t row, size_t col)
 
 pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error *err)
 {
-    size_t count = 0;
     pl_table *table = calloc(1, sizeof *table);
-    if (table != NULL && cols > 0 && pl_mul(rows, cols, &count)) {
-        table->rows = rows;
-        table->cols = cols;
-        table->heads = calloc(cols, sizeof *table->heads);
-        table->cells = calloc(count > 0 ? count : 1, sizeof *table->cells);
-    }
-    if (table == NULL || table->heads == NULL || table->cells == NULL) {
-        table_destroy(table);
-        return pl_error_memory(err, "a table of %zu x %zu", rows, cols);
+    pl_status status = table != NULL && cols > 0 ? pl_table_init(table, rows, cols, err)
+                                                 : pl_error_memory(err, "a table");
+    if (status != PL_OK) {
+        free(table);
+        return status;
     }
     table_destroy(figure->table);
     figure->table = table;
     return PL_OK;
-}
-
-pl_status pl_figure_number(char **slot, const char *format, double value, const char *none,
-                           pl_error *err)
-{
-    char text[64];
-    char shown[80];
-    if (!isfinite(value)) {
-        return pl_figure_text(slot, none, err);
-    }
-    snprintf(text, sizeof text, format, value);
-    size_t size = strlen(text);
-    if (size > 0 && text[size - 1] == '.') {
-        text[size - 1] = '\0';
-    }
-    snprintf(shown, sizeof shown, "%s%s", text[0] == '-' ? "\u2212" : "",
-             text[0] == '-' ? text + 1 : text);
-    return pl_figure_text(slot, shown, err);
 }
 
 pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err)

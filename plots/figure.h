@@ -7,6 +7,7 @@
 #define PL_PLOTS_FIGURE_H
 
 #include "core/base/error.h"
+#include "core/base/table.h"
 #include "core/base/text.h"
 #include "core/calib/stats.h"
 #include "core/tensor/mat.h"
@@ -87,13 +88,6 @@ size_t pl_heat_col(const pl_heat *heat, double x);
 
 /* The x whose value cell (row, col) shows. */
 double pl_heat_x(const pl_heat *heat, size_t row, size_t col);
-
-/* A table: the first column to the left, the others to the right. */
-typedef struct pl_table {
-    size_t rows, cols;
-    char **heads; /* [cols] */
-    char **cells; /* [rows, cols] */
-} pl_table;
 
 /* One number about what is shown, for the screen's corner, the caption and the CSV's head. */
 typedef struct pl_fact {

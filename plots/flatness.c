@@ -95,17 +95,16 @@ static pl_status make_table(const pl_flatness *f, pl_figure *out, pl_error *err)
     enum { COLS = sizeof heads / sizeof *heads };
     pl_status status = pl_figure_table(out, f->count, COLS, err);
     for (size_t c = 0; status == PL_OK && c < COLS; c++) {
-        status = pl_figure_text(&out->table->heads[c], heads[c], err);
+        status = pl_table_head(out->table, c, heads[c], err);
     }
     for (size_t r = 0; status == PL_OK && r < f->count; r++) {
         const pl_flatness_curve *curve = &f->curves[r];
         const double numbers[COLS - 1] = {
             curve->numbers.flatness,    curve->numbers.flatness_max, curve->ratio,
             curve->numbers.incoherence, curve->numbers.kurtosis,     curve->top_energy};
-        char **cells = out->table->cells + r * COLS;
-        status = pl_figure_text(&cells[0], curve->label, err);
+        status = pl_table_text(out->table, r, 0, curve->label, err);
         for (size_t c = 1; status == PL_OK && c < COLS; c++) {
-            status = pl_figure_number(&cells[c], "%#.4g", numbers[c - 1], "-", err);
+            status = pl_table_number(out->table, r, c, "%#.4g", numbers[c - 1], "-", err);
         }
     }
     return status;

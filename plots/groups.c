@@ -276,7 +276,7 @@ static pl_status make_bars(const group_data *d, pl_figure *out, pl_error *err)
 static pl_status put_group_cell(pl_table *table, size_t row, size_t col, const char *format,
                                 double value, pl_error *err)
 {
-    return pl_figure_number(&table->cells[row * table->cols + col], format, value, "", err);
+    return pl_table_number(table, row, col, format, value, "", err);
 }
 
 enum { FIRST_COLUMNS = 3 }; /* channels, norm, alpha */

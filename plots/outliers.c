@@ -13,25 +13,22 @@ enum { ROWS = PL_PICTURE_TOP };
 static pl_status put_cell(pl_table *table, size_t row, size_t col, const char *format, double value,
                           pl_error *err)
 {
-    return pl_figure_number(&table->cells[row * table->cols + col], format, value, "\u2014", err);
+    return pl_table_number(table, row, col, format, value, "\u2014", err);
 }
 
 static pl_status put_row(const pl_channel_row *row, size_t at, pl_table *table, pl_error *err)
 {
     char text[72];
-    char **cells = table->cells + at * table->cols;
-    snprintf(text, sizeof text, "%zu", row->channel);
-    pl_status status = pl_figure_text(&cells[0], text, err);
+    pl_status status = put_cell(table, at, 0, "%.0f", (double)row->channel, err);
     PL_THEN(put_cell(table, at, 1, "%#.4g", row->max, err));
     PL_THEN(put_cell(table, at, 2, "%.1f", row->ratio, err));
     PL_THEN(put_cell(table, at, 3, "%#.4g", row->rms, err));
     if (status == PL_OK && row->token_id >= 0) {
         snprintf(text, sizeof text, "\u201c%s\u201d", row->token);
-        status = pl_figure_text(&cells[4], text, err);
+        status = pl_table_text(table, at, 4, text, err);
     }
     if (status == PL_OK && row->token_position >= 0) {
-        snprintf(text, sizeof text, "%lld", (long long)row->token_position);
-        status = pl_figure_text(&cells[5], text, err);
+        status = put_cell(table, at, 5, "%.0f", (double)row->token_position, err);
     }
     return status;
 }
@@ -43,7 +40,7 @@ static pl_status put_heads(pl_side side, pl_table *table, pl_error *err)
                                  "token",         "position"};
     pl_status status = PL_OK;
     for (size_t c = 0; status == PL_OK && c < table->cols; c++) {
-        status = pl_figure_text(&table->heads[c], heads[c], err);
+        status = pl_table_head(table, c, heads[c], err);
     }
     return status;
 }

@@ -91,15 +91,20 @@ void pl_provenance_line(const char *value, pl_buf *out)
     pl_buf_puts(out, "");
 }
 
-static pl_status write_csv(const pl_job *job, pl_error *err)
+/* CSV, or the one table of the sheet as LaTeX, behind its provenance as comments. */
+static pl_status write_numbers(const pl_job *job, bool tex, pl_error *err)
 {
     pl_buf text = {0};
     for (size_t i = 0; i < job->n_provenance; i++) {
-        pl_buf_printf(&text, "# %s: ", job->provenance[i].key);
+        pl_buf_printf(&text, "%s %s: ", tex ? "%" : "#", job->provenance[i].key);
         pl_provenance_line(job->provenance[i].value, &text);
         pl_buf_puts(&text, "\n");
     }
-    pl_sheet_csv(job->sheet, &text);
+    if (tex) {
+        pl_table_put_latex(job->sheet->panels[0].table, &text);
+    } else {
+        pl_sheet_csv(job->sheet, &text);
+    }
     pl_status status = pl_buf_check(&text, err);
     PL_THEN(pl_file_write_all(job->path, text.data, text.size, err));
     pl_buf_deinit(&text);
@@ -138,18 +143,25 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
 {
     bool png = pl_text_ends_nocase(path, ".png");
     bool pdf = pl_text_ends_nocase(path, ".pdf");
-    bool csv = pl_text_ends_nocase(path, ".csv");
-    if (!png && !pdf && !csv && !pl_text_ends_nocase(path, ".svg")) {
+    bool tex = pl_text_ends_nocase(path, ".tex");
+    bool numbers = tex || pl_text_ends_nocase(path, ".csv");
+    if (!png && !pdf && !numbers && !pl_text_ends_nocase(path, ".svg")) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "%s: unknown figure format, expected a name that ends in .png, .pdf, "
-                            ".svg or .csv",
+                            ".svg or .csv, or of a table in .tex",
+                            path);
+    }
+    if (tex && (sheet->rows * sheet->cols != 1 || sheet->panels[0].table == NULL)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: only one table becomes .tex, expected a name that ends in .png, "
+                            ".pdf, .svg or .csv",
                             path);
     }
     pl_status status = check_page(page, err);
     PL_THEN(check_provenance(provenance, n_provenance, err));
     PL_THEN(check_sheet(sheet, err));
     pl_job job = {sheet, sheet->panels[0].title, page, provenance, n_provenance, path, NULL};
-    if (status == PL_OK && !csv) {
+    if (status == PL_OK && !numbers) {
         status = pl_fonts_create(png, &job.fonts, err);
     }
     if (status != PL_OK) {
@@ -157,12 +169,12 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
     }
     const pl_page drawn = fitted(sheet, page, job.fonts);
     job.page = &drawn;
-    size_t width = csv ? 0 : (size_t)round(drawn.width_in * 72);
-    size_t height = csv ? 0 : (size_t)round(drawn.height_in * 72);
-    status = png   ? write_png(&job, &width, &height, err)
-             : pdf ? pl_format_pdf(&job, err)
-             : csv ? write_csv(&job, err)
-                   : pl_format_svg(&job, err);
+    size_t width = numbers ? 0 : (size_t)round(drawn.width_in * 72);
+    size_t height = numbers ? 0 : (size_t)round(drawn.height_in * 72);
+    status = png       ? write_png(&job, &width, &height, err)
+             : pdf     ? pl_format_pdf(&job, err)
+             : numbers ? write_numbers(&job, tex, err)
+                       : pl_format_svg(&job, err);
     pl_fonts_destroy(job.fonts);
     if (status == PL_OK && width_px != NULL) {
         *width_px = width;

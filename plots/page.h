@@ -21,7 +21,8 @@ typedef struct pl_provenance {
     const char *value;
 } pl_provenance;
 
-/* Format by path's ending: .png, .pdf, .svg or .csv (PL_ERR_USAGE names them otherwise).  Written
+/* Format by path's ending: .png, .pdf, .svg or .csv, or .tex for one table (PL_ERR_USAGE names them
+ * otherwise).  Written
  * atomically.  Pixel size (PNG: inches x dpi, rounded; points for the others) to the out
  * parameters if not NULL.  A PNG holds at most 200 million pixels and 32,000 a side.  Draws in
  * bands of bounded memory.  PL_ERR_NOT_FOUND if DejaVu Sans is not installed.  Thread-safe. */
@@ -31,7 +32,8 @@ PL_NODISCARD pl_status pl_page_write(const pl_figure *figure, const pl_page *pag
                                      pl_error *err);
 
 /* The same for a grid of figures.  A path that ends in .csv gets the data behind it
- * (pl_sheet_csv), with the provenance as comment lines in front; the sizes are then 0. */
+ * (pl_sheet_csv), one in .tex the table, with the provenance as comment lines in front; the sizes
+ * are then 0. */
 PL_NODISCARD pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
                                            const pl_provenance *provenance, size_t n_provenance,
                                            const char *path, size_t *width_px, size_t *height_px,

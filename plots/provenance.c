@@ -277,10 +277,12 @@ pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err)
         status = read_svg(bytes, size, out, err);
     } else if (begins(bytes, size, "# ")) {
         status = read_lines(bytes, bytes + size, "# ", out, err);
+    } else if (begins(bytes, size, "% ")) {
+        status = read_lines(bytes, bytes + size, "% ", out, err);
     } else {
         status = pl_error_set(
             err, PL_ERR_FORMAT,
-            "%s: expected a figure: a PNG, PDF, SVG or CSV file that Planish wrote", path);
+            "%s: expected a figure: a PNG, PDF, SVG, CSV or LaTeX file that Planish wrote", path);
     }
     free(bytes);
     if (status == PL_OK && pl_origin_value(out, "Planish-Commands") == NULL) {

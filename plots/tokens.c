@@ -4,6 +4,7 @@
 
 #include "core/base/checked.h"
 #include "core/calib/pass.h"
+#include "core/study/token_context.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -103,42 +104,16 @@ static pl_status choose_rows(work *w, bool top, pl_error *err)
     return PL_OK;
 }
 
-/* Identity of the text a calibration was made of. */
-static bool calibrated_text(pl_lab *lab, pl_id calibration, pl_id *out)
-{
-    pl_entry *entry = NULL;
-    bool found = false;
-    if (pl_store_get(pl_lab_store(lab), "calib", calibration, &entry, NULL) == PL_OK) {
-        const char *text = json_string_value(json_object_get(pl_entry_about(entry), "text"));
-        found = text != NULL && pl_id_parse(text, out);
-    }
-    pl_entry_close(entry);
-    return found;
-}
-
 /* The rows' token ids, where the calibration's text is still as it was. */
 static pl_status find_tokens(work *w, pl_lab *lab, pl_id calibration, pl_task *task, pl_error *err)
 {
-    const pl_calibration *asked = &w->state->calibration;
-    const pl_tokens *tokens = NULL;
-    pl_id text = {0};
+    pl_token_context context = {0};
+    pl_status status = pl_token_context_init(lab, w->state, calibration, &context, task, err);
     for (size_t i = 0; i < w->n_rows; i++) {
-        w->ids[i] = -1;
+        w->ids[i] = pl_token_context_id(&context, w->stats.sample_position[w->rows[i]]);
     }
-    pl_status status = pl_lab_tokens(lab, w->state, (const char *const *)asked->texts,
-                                     asked->n_texts, &tokens, task, err);
-    if (status == PL_ERR_CANCELLED || status == PL_ERR_MEMORY) {
-        return status;
-    }
-    if (status != PL_OK || !calibrated_text(lab, calibration, &text) ||
-        !pl_id_equal(text, tokens->text)) {
-        return PL_OK;
-    }
-    for (size_t i = 0; i < w->n_rows; i++) {
-        size_t at = w->stats.sample_position[w->rows[i]];
-        w->ids[i] = at < tokens->count ? tokens->ids[at] : -1;
-    }
-    return PL_OK;
+    pl_token_context_deinit(&context);
+    return status;
 }
 
 /* ' the @88'; names stand from the bottom up, the first row on top. */

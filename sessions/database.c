@@ -18,6 +18,7 @@ static const pl_migration migrations[] = {
      "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1),"
      " state INTEGER REFERENCES states(id));"
      "INSERT INTO head VALUES (1, NULL);"},
+    {"CREATE TABLE begun(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, text TEXT NOT NULL);"},
 };
 enum { MIGRATIONS = sizeof migrations / sizeof migrations[0] };
 
@@ -335,6 +336,8 @@ pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,
         status = refuse(db, path, err);
         goto done;
     }
+    /* Files that older versions made are made private, too, where they are the user's. */
+    (void)chmod(path, 0600);
     /* Exclusive locking: one writer, and no shared memory beside the log. */
     status = execute(db, path,
                      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
@@ -364,9 +367,9 @@ void pl_record_free(pl_record *entry)
     }
 }
 
-/* The three statements of a write, prepared once a transaction. */
+/* The statements of a write, prepared once a transaction. */
 typedef struct statements {
-    sqlite3_stmt *command, *state, *head;
+    sqlite3_stmt *command, *state, *head, *begin, *end;
 } statements;
 
 static int step_once(sqlite3_stmt *statement)
@@ -379,7 +382,17 @@ static int step_once(sqlite3_stmt *statement)
 static int write_entry(const statements *to, const pl_record *entry)
 {
     int code = SQLITE_OK;
-    if (entry->command > 0) {
+    if (entry->begun > 0) {
+        sqlite3_bind_int64(to->begin, 1, entry->begun);
+        sqlite3_bind_int64(to->begin, 2, entry->time_ms);
+        sqlite3_bind_text(to->begin, 3, entry->text, -1, SQLITE_STATIC);
+        code = step_once(to->begin);
+    }
+    if (code == SQLITE_OK && entry->ended > 0) {
+        sqlite3_bind_int64(to->end, 1, entry->ended);
+        code = step_once(to->end);
+    }
+    if (code == SQLITE_OK && entry->command > 0) {
         sqlite3_bind_int64(to->command, 1, entry->command);
         sqlite3_bind_int64(to->command, 2, entry->time_ms);
         sqlite3_bind_text(to->command, 3, entry->text, -1, SQLITE_STATIC);
@@ -419,7 +432,10 @@ pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *firs
                            NULL) == SQLITE_OK &&
         sqlite3_prepare_v2(db, "INSERT INTO states VALUES (?, ?, ?, ?)", -1, &to.state, NULL) ==
             SQLITE_OK &&
-        sqlite3_prepare_v2(db, "UPDATE head SET state = ?", -1, &to.head, NULL) == SQLITE_OK;
+        sqlite3_prepare_v2(db, "UPDATE head SET state = ?", -1, &to.head, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "INSERT INTO begun VALUES (?, ?, ?)", -1, &to.begin, NULL) ==
+            SQLITE_OK &&
+        sqlite3_prepare_v2(db, "DELETE FROM begun WHERE id = ?", -1, &to.end, NULL) == SQLITE_OK;
     for (const pl_record *entry = first; good && entry != NULL; entry = entry->next) {
         good = write_entry(&to, entry) == SQLITE_OK;
     }
@@ -428,6 +444,8 @@ pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *firs
     sqlite3_finalize(to.command);
     sqlite3_finalize(to.state);
     sqlite3_finalize(to.head);
+    sqlite3_finalize(to.begin);
+    sqlite3_finalize(to.end);
     PL_THEN(execute(db, path, "COMMIT", err));
     if (status != PL_OK && !sqlite3_get_autocommit(db)) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);

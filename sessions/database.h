@@ -43,7 +43,8 @@ typedef struct pl_record {
     int64_t state;        /* > 0: insert this state, with `json` */
     int64_t parent;       /* of the state; 0: it has none */
     char *json;
-    int64_t head; /* > 0: the state pointed to from now on */
+    int64_t head;         /* > 0: the state pointed to from now on */
+    int64_t begun, ended; /* > 0: a long command, `text`, has begun; this one is no longer so */
 } pl_record;
 
 void pl_record_free(pl_record *entry); /* NULL is fine; `next` is left alone */

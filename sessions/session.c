@@ -20,6 +20,12 @@ typedef struct node {
     char *json; /* compact */
 } node;
 
+/* A long command that has begun. */
+typedef struct begun {
+    int64_t id;
+    char *text;
+} begun;
+
 struct pl_session {
     char *path;
     const char *notice;
@@ -30,6 +36,10 @@ struct pl_session {
     size_t n_nodes, capacity;
     int64_t head;
     int64_t commands; /* recorded so far */
+    begun *begun;     /* long commands that have not ended, [n_begun] oldest first */
+    size_t n_begun;
+    size_t n_left; /* of which these were cut off: a run before this one had begun them */
+    int64_t last_begun;
 
     pthread_t writer;
     bool running;
@@ -41,6 +51,13 @@ struct pl_session {
     bool writing;
     pl_error failure; /* of the last attempt; code PL_OK if it went well */
 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* ---- the writer ---- */
 
@@ -188,6 +205,35 @@ static pl_status load_number(void *ctx, sqlite3_stmt *row, pl_error *err)
     return PL_OK;
 }
 
+/* Takes text.  False, with nothing changed but text freed, when memory is out. */
+static bool add_begun(pl_session *session, int64_t id, char *text)
+{
+    begun *grown = realloc(session->begun, (session->n_begun + 1) * sizeof *grown);
+    if (grown == NULL) {
+        free(text);
+        return false;
+    }
+    session->begun = grown;
+    session->begun[session->n_begun++] = (begun){.id = id, .text = text};
+    session->last_begun = id;
+    return true;
+}
+
+static pl_status load_begun(void *ctx, sqlite3_stmt *row, pl_error *err)
+{
+    pl_session *session = ctx;
+    const unsigned char *text = sqlite3_column_text(row, 1);
+    char *copy = text != NULL ? strdup((const char *)text) : NULL;
+    if (text == NULL) {
+        return damaged(session, "a command that had begun has no text", err);
+    }
+    if (copy == NULL || !add_begun(session, sqlite3_column_int64(row, 0), copy)) {
+        return pl_error_memory(err, "%s", session->path);
+    }
+    session->n_left = session->n_begun;
+    return PL_OK;
+}
+
 static pl_status load_nodes(pl_session *session, pl_error *err)
 {
     const char *path = session->path;
@@ -220,6 +266,8 @@ pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
     pl_status status = session->path != NULL ? PL_OK : pl_error_memory(err, "%s", path);
     PL_THEN(pl_database_open(path, &session->db, &session->notice, err));
     PL_THEN(load_nodes(session, err));
+    PL_THEN(pl_database_query(session->db, path, "SELECT id, text FROM begun ORDER BY id",
+                              load_begun, session, err));
     PL_THEN(start_writer(session, err));
     if (status != PL_OK) {
         pl_session_close(session);
@@ -227,6 +275,59 @@ pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
     }
     *out = session;
     return PL_OK;
+}
+
+/* --- commands that have begun ----------------------------------------------------------------- */
+
+/* The index-th of them is no longer one. */
+static void drop_begun(pl_session *session, size_t index)
+{
+    free(session->begun[index].text);
+    session->n_begun--;
+    session->n_left -= index < session->n_left;
+    memmove(&session->begun[index], &session->begun[index + 1],
+            (session->n_begun - index) * sizeof *session->begun);
+}
+
+/* What an earlier run had begun is not asked for any more.  Without memory it stays on disk. */
+static void forget_left(pl_session *session)
+{
+    while (session->n_left > 0) {
+        pl_record *entry = calloc(1, sizeof *entry);
+        if (entry == NULL) {
+            return;
+        }
+        entry->ended = session->begun[0].id;
+        drop_begun(session, 0);
+        pl_status ignored = enqueue(session, entry, NULL);
+        (void)ignored; /* tried again with all that waits */
+    }
+}
+
+pl_status pl_session_begin(pl_session *session, const char *command, pl_error *err)
+{
+    forget_left(session);
+    pl_record *entry = calloc(1, sizeof *entry);
+    char *copy = strdup(command);
+    if (entry != NULL) {
+        entry->text = strdup(command);
+    }
+    const bool room = entry != NULL && entry->text != NULL && copy != NULL;
+    if (!room) {
+        free(copy);
+    }
+    if (!room || !add_begun(session, session->last_begun + 1, copy)) {
+        pl_record_free(entry);
+        return pl_error_memory(err, "a command's record of %s", session->path);
+    }
+    entry->begun = session->last_begun;
+    entry->time_ms = now_ms();
+    return enqueue(session, entry, err);
+}
+
+const char *pl_session_cut_off(const pl_session *session)
+{
+    return session->n_left > 0 ? session->begun[session->n_left - 1].text : NULL;
 }
 
 void pl_session_close(pl_session *session)
@@ -250,6 +351,10 @@ void pl_session_close(pl_session *session)
         free(session->nodes[i].json);
     }
     free(session->nodes);
+    for (size_t i = 0; i < session->n_begun; i++) {
+        free(session->begun[i].text);
+    }
+    free(session->begun);
     sqlite3_close(session->db);
     pthread_cond_destroy(&session->idle);
     pthread_cond_destroy(&session->wake);
@@ -266,13 +371,6 @@ const char *pl_session_path(const pl_session *session)
 const char *pl_session_notice(const pl_session *session)
 {
     return session->notice;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Copies the optional texts; false when memory is out (or a result that JSON cannot hold). */
@@ -305,6 +403,12 @@ pl_status pl_session_record(pl_session *session, const char *command, bool ok, c
         }
         entry->parent = session->head;
         entry->state = entry->head = session->head = (int64_t)session->n_nodes;
+    }
+    for (size_t i = session->n_left; i < session->n_begun && entry->ended == 0; i++) {
+        if (strcmp(session->begun[i].text, command) == 0) {
+            entry->ended = session->begun[i].id;
+            drop_begun(session, i);
+        }
     }
     entry->command = ++session->commands;
     entry->time_ms = now_ms();
@@ -362,6 +466,42 @@ pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err)
 {
     return move_head(
         session, session->head > 0 ? session->nodes[session->head - 1].newest_child : 0, out, err);
+}
+
+/* ---- what is in it ---- */
+
+typedef struct receiver {
+    void (*each)(void *ctx, const pl_session_command *one);
+    void *ctx;
+} receiver;
+
+static pl_status hand_on_command(void *ctx, sqlite3_stmt *row, pl_error *err)
+{
+    (void)err;
+    const receiver *to = ctx;
+    const char *text = (const char *)sqlite3_column_text(row, 0);
+    const pl_session_command one = {.text = text != NULL ? text : "",
+                                    .ok = sqlite3_column_int(row, 1) != 0,
+                                    .result = (const char *)sqlite3_column_text(row, 2),
+                                    .error = (const char *)sqlite3_column_text(row, 3),
+                                    .time_ms = sqlite3_column_int64(row, 4)};
+    to->each(to->ctx, &one);
+    return PL_OK;
+}
+
+pl_status pl_session_commands(pl_session *session, size_t most,
+                              void (*each)(void *ctx, const pl_session_command *one), void *ctx,
+                              pl_error *err)
+{
+    char query[160];
+    receiver to = {each, ctx};
+    sqlite3_snprintf(sizeof query, query,
+                     "SELECT text, ok, result, error, time FROM commands WHERE id > %lld "
+                     "ORDER BY id",
+                     (long long)(session->commands - (int64_t)most));
+    pl_status status = pl_session_flush(session, err);
+    PL_THEN(pl_database_query(session->db, session->path, query, hand_on_command, &to, err));
+    return status;
 }
 
 /* ---- export ---- */

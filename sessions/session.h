@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct pl_session pl_session;
 
@@ -39,6 +40,27 @@ const char *pl_session_notice(const pl_session *session);
 PL_NODISCARD pl_status pl_session_record(pl_session *session, const char *command, bool ok,
                                          const json_t *result, const char *error,
                                          const json_t *state, pl_error *err);
+
+/* A long command begins: where nothing is recorded as its end, by a kill or a power cut, the next
+ * to open the session is told.  Ended by the record of the same text.  What an earlier run had
+ * begun is forgotten. */
+PL_NODISCARD pl_status pl_session_begin(pl_session *session, const char *command, pl_error *err);
+/* The newest command that a run before this one had begun and not ended, or NULL.  Good until the
+ * next pl_session_begin. */
+const char *pl_session_cut_off(const pl_session *session);
+
+/* A recorded command as pl_session_record was given it, and when. */
+typedef struct pl_session_command {
+    const char *text;
+    bool ok;
+    const char *result, *error; /* JSON; the sentence; or NULL */
+    int64_t time_ms;            /* since 1970 */
+} pl_session_command;
+
+/* Flushes, and hands on the newest `most` commands, oldest first. */
+PL_NODISCARD pl_status pl_session_commands(pl_session *session, size_t most,
+                                           void (*each)(void *ctx, const pl_session_command *one),
+                                           void *ctx, pl_error *err);
 
 /* The present state (*out NULL if none was recorded yet), read when the session was opened or
  * recorded since.  Caller decrefs. */

@@ -385,10 +385,29 @@ static bool act_in_channels(pl_screen_model *model, pl_pane pane, pl_action acti
     return taken;
 }
 
+static bool mouse_in_channels(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
+                              pl_intent *intent)
+{
+    if (is_fan(model->state, pane)) {
+        return pl_figure_view_mouse(model, pane, rect, mouse, intent, fan_look(model, pane));
+    }
+    shown s;
+    pl_figure figure;
+    const pl_looked at = pl_figure_looked(model, NULL);
+    if (!show_channels(&at, &s) ||
+        !make_shown(pl_view_settings(model->state, pane), &s, &figure, NULL)) {
+        return false;
+    }
+    const bool taken = pl_figure_mouse(model, pane, mouse, intent, &look, &figure);
+    pl_figure_deinit(&figure);
+    return taken;
+}
+
 const pl_screen_view pl_view_channels = {
     .name = "channels",
     .figure = true,
     .live = live,
     .draw = draw_channels,
     .act = act_in_channels,
+    .mouse = mouse_in_channels,
 };

@@ -98,16 +98,21 @@ static void zoom_axis(const pl_axis *axis, double *first, double *shown, double 
     *first = t - next / 2;
 }
 
+double pl_figure_least(const pl_figure *figure)
+{
+    return figure->x.log ? 0.2 : figure->x.whole ? 8 : (figure->x.hi - figure->x.lo) / 256;
+}
+
 static void zoom(pl_pane_memo *memo, const pl_figure *figure, double x, size_t row, bool in)
 {
-    double least = figure->x.log ? 0.2 : figure->x.whole ? 8 : (figure->x.hi - figure->x.lo) / 256;
+    const double least = pl_figure_least(figure);
     zoom_axis(&figure->x, &memo->first, &memo->shown, pl_axis_to(&figure->x, x), in, least);
     if (figure->heat != NULL) {
         zoom_axis(&figure->y, &memo->row_first, &memo->row_shown, (double)row, in, 8);
     }
 }
 
-static void move_crosshair_to(pl_screen_model *model, pl_pane pane, const pl_figure_look *look,
+void pl_figure_move_crosshair(pl_screen_model *model, pl_pane pane, const pl_figure_look *look,
                               const pl_figure *figure, double x, long row, pl_intent *intent)
 {
     pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
@@ -250,7 +255,7 @@ bool pl_figure_keys(pl_screen_model *model, pl_pane pane, pl_action action, pl_i
     default:
         return false;
     }
-    move_crosshair_to(model, pane, look, figure, x, row, intent);
+    pl_figure_move_crosshair(model, pane, look, figure, x, row, intent);
     return true;
 }
 

@@ -190,12 +190,12 @@ static pl_plot_options options_of(const pl_screen_model *model, pl_pane pane,
                              .mark = mark};
 }
 
-void pl_figure_view_plot(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
-                         pl_pane pane, const pl_figure_look *look, const pl_figure *figure,
-                         bool stale)
+void pl_figure_view_plot(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                         const pl_figure_look *look, const pl_figure *figure, bool stale)
 {
-    const pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+    pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
     pl_plot_options options = options_of(model, pane, look, figure, stale);
+    options.area = &memo->area;
     pl_figure view = *figure; /* borrowed: only the ranges differ */
     double lo = 0;
     double hi = 0;
@@ -208,6 +208,9 @@ void pl_figure_view_plot(const pl_screen_model *model, pl_surface *surface, pl_r
     pl_error err = {0};
     if (pl_plot_draw(&view, &options, surface, rect, &err) != PL_OK) {
         pl_put_cut(surface, rect, 0, 1, rect.w - 2, PL_STYLE_ERROR, err.message);
+    }
+    if (model->pressed == pane) {
+        pl_figure_mark_drag(memo, figure, surface);
     }
 }
 

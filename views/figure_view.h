@@ -12,13 +12,14 @@ pl_looked pl_figure_looked(const pl_screen_model *model, const pl_figure *figure
 /* The view of the pane's kind. */
 void pl_figure_view_draw(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                          const pl_figure_look *look);
+bool pl_figure_view_mouse(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
+                          pl_intent *intent, const pl_figure_look *look);
 bool pl_figure_view_act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent,
                         const pl_figure_look *look);
 
 /* The plot alone: crosshair, marked channel and zoom of the pane. */
-void pl_figure_view_plot(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
-                         pl_pane pane, const pl_figure_look *look, const pl_figure *figure,
-                         bool stale);
+void pl_figure_view_plot(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                         const pl_figure_look *look, const pl_figure *figure, bool stale);
 
 /* Title line: the view or `title`, the layer, the value axis with its scale. */
 void pl_figure_view_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
@@ -28,7 +29,9 @@ void pl_figure_view_title(const pl_screen_model *model, pl_surface *surface, pl_
 double pl_figure_cursor(const pl_screen_model *model, pl_pane pane, const pl_figure_look *look,
                         const pl_figure *figure, size_t *row);
 
-/* The keys of a plot on a figure that the caller has. */
+/* The mouse and the keys in a plot of a figure that the caller has. */
+bool pl_figure_mouse(pl_screen_model *model, pl_pane pane, pl_mouse mouse, pl_intent *intent,
+                     const pl_figure_look *look, const pl_figure *figure);
 bool pl_figure_keys(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent,
                     const pl_figure_look *look, const pl_figure *figure);
 

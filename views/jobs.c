@@ -1,5 +1,6 @@
 #include "views/jobs.h"
 
+#include "views/mouse.h"
 #include "views/panel.h"
 #include "views/text.h"
 
@@ -31,6 +32,14 @@ uint64_t pl_jobs_key(pl_jobs_view *view, const pl_screen_model *model, pl_press 
         view->row = n > 0 ? n - 1 : 0;
     }
     return 0;
+}
+
+void pl_jobs_point(pl_jobs_view *view, const pl_screen_model *model, pl_mouse mouse)
+{
+    const int line = pl_mouse_line(mouse, view->list, 0);
+    if (line >= 0 && view->top + (size_t)line < model->n_all_jobs) {
+        view->row = view->top + (size_t)line;
+    }
 }
 
 void pl_job_rate(const pl_job_line *job, char *out, size_t capacity)
@@ -152,6 +161,7 @@ void pl_jobs_draw(pl_jobs_view *view, const pl_screen_model *model, pl_surface *
     pl_put(surface, top, 0, 1, PL_STYLE_FOCUS | PL_REVERSE, " Jobs ");
     pl_put_right(surface, top, 0, box.w - 1, PL_STYLE_FAINT, " x cancels  Esc closes ");
     pl_rect list = {box.y + 1, box.x, box.h - 2, box.w};
+    view->list = list;
     view->top = pl_panel_scroll(view->top, view->row, n, list.h);
     for (int row = 0; row < list.h && view->top + (size_t)row < n; row++) {
         size_t i = view->top + (size_t)row;

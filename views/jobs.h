@@ -9,10 +9,13 @@
 typedef struct pl_jobs_view {
     bool open;
     size_t row, top;
+    pl_rect list; /* where its lines were drawn */
 } pl_jobs_view;
 
 /* Returns the number of the job to cancel, or 0.  Every key is taken. */
 uint64_t pl_jobs_key(pl_jobs_view *view, const pl_screen_model *model, pl_press press);
+/* Chooses the job under the mouse. */
+void pl_jobs_point(pl_jobs_view *view, const pl_screen_model *model, pl_mouse mouse);
 void pl_jobs_draw(pl_jobs_view *view, const pl_screen_model *model, pl_surface *surface,
                   pl_rect rect);
 

@@ -29,14 +29,33 @@ enum {
     PL_K_DELETE,
     PL_K_F1,
     PL_K_RESIZE,
+    PL_K_MOUSE, /* the press's `mouse` says what */
 };
 
 enum { PL_KEY_ESC = 27, PL_KEY_ENTER = '\r' };
+
+typedef enum pl_mouse_kind {
+    PL_MOUSE_NONE,
+    PL_MOUSE_PRESS, /* of the left button; it is held until the release */
+    PL_MOUSE_DRAG,
+    PL_MOUSE_RELEASE,
+    PL_MOUSE_WHEEL_UP,
+    PL_MOUSE_WHEEL_DOWN,
+    PL_MOUSE_WHEEL_LEFT, /* or Shift and the wheel */
+    PL_MOUSE_WHEEL_RIGHT,
+} pl_mouse_kind;
+
+typedef struct pl_mouse {
+    pl_mouse_kind kind;
+    int y, x;   /* cell of the screen, from 0 */
+    bool twice; /* a press right behind another one there */
+} pl_mouse;
 
 /* One key press: a character or a PL_K_ value; alt: Escape came right before it. */
 typedef struct pl_press {
     uint32_t key;
     bool alt;
+    pl_mouse mouse; /* of PL_K_MOUSE */
 } pl_press;
 
 typedef enum pl_action {

@@ -2,6 +2,7 @@
 #include "views/layers.h"
 
 #include "views/filter.h"
+#include "views/mouse.h"
 #include "views/text.h"
 
 #include <limits.h>
@@ -437,7 +438,7 @@ static void draw_layers(pl_screen_model *model, pl_surface *surface, pl_rect rec
     columns c = choose_columns(model, l.total, rect.w);
     draw_heads(surface, rect, &c);
     pl_rect body = {rect.y + 2, rect.x, rect.h - 2, rect.w};
-    view->top = pl_panel_scroll(view->top, l.at, l.count, body.h);
+    view->top = pl_panel_scroll_held(view->top, l.at, &view->held, l.count, body.h);
     for (int row = 0; row < body.h && view->top + (size_t)row < l.count; row++) {
         draw_layer_line(model, surface, body, row, &c, l.layers[view->top + (size_t)row]);
     }
@@ -536,4 +537,43 @@ static bool act_in_layers(pl_screen_model *model, pl_action action, pl_intent *i
     }
 }
 
-const pl_panel pl_panel_layers = {.draw = draw_layers, .act = act_in_layers};
+/* On the head of the column that orders it: the other way round. */
+static void sort_by_head(pl_screen_model *model, pl_rect rect, size_t count, int x)
+{
+    pl_layers_view *view = &model->views.layers;
+    const columns c = choose_columns(model, count, rect.w);
+    const int col = x - rect.x - 2 - c.name_width;
+    size_t i = 0;
+    while (i + 1 < c.n && col >= width_of_columns(i + 1)) {
+        i++;
+    }
+    const bool bar = i + 1 == c.n && col > width_of_columns(c.n); /* it is the first column's */
+    const pl_column column = c.shown[bar ? 0 : i];
+    view->rising = col >= 0 && view->sorted && view->column == column && !view->rising;
+    view->sorted = col >= 0; /* else by the names: in model order */
+    view->column = column;
+}
+
+static bool mouse_in_layers(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent)
+{
+    pl_layers_view *view = &model->views.layers;
+    listing l;
+    if (!list(model, &l)) {
+        return false;
+    }
+    const int line = pl_mouse_line(mouse, rect, 2);
+    bool row = false;
+    if (!pl_mouse_scroll(mouse, l.at, &view->top, &view->held) && mouse.kind == PL_MOUSE_PRESS) {
+        row = line >= 0 && view->top + (size_t)line < l.count;
+        if (row) {
+            select_layer(model, l.layers[view->top + (size_t)line], intent);
+        } else if (mouse.y == rect.y + 1) {
+            sort_by_head(model, rect, l.total, mouse.x);
+        }
+    }
+    free(l.layers);
+    return row;
+}
+
+const pl_panel pl_panel_layers = {
+    .draw = draw_layers, .act = act_in_layers, .mouse = mouse_in_layers};

@@ -1,6 +1,7 @@
 /* The log: what was asked for and what became of it, newest last. */
 #include "views/view.h"
 
+#include "views/mouse.h"
 #include "views/text.h"
 
 #include <math.h>
@@ -92,10 +93,24 @@ static bool act_in_log(pl_screen_model *model, pl_pane pane, pl_action action, p
     }
 }
 
+static bool mouse_in_log(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
+                         pl_intent *intent)
+{
+    (void)rect;
+    if (mouse.kind == PL_MOUSE_WHEEL_UP || mouse.kind == PL_MOUSE_WHEEL_DOWN) {
+        for (int i = 0; i < PL_WHEEL_LINES; i++) {
+            (void)act_in_log(model, pane, mouse.kind == PL_MOUSE_WHEEL_UP ? PL_ACT_UP : PL_ACT_DOWN,
+                             intent);
+        }
+    }
+    return false;
+}
+
 const pl_screen_view pl_view_log = {
     .name = "log",
     .title = "Log",
     .help = "Every command and job, with what it brought.",
     .draw = draw_log,
     .act = act_in_log,
+    .mouse = mouse_in_log,
 };

@@ -1,6 +1,8 @@
 /* The table of the largest channels: size, ratio to the median, the token that caused it. */
 #include "views/view.h"
 
+#include "views/mouse.h"
+
 #include "core/model/bare.h"
 #include "views/text.h"
 
@@ -140,7 +142,7 @@ static void draw_outliers(pl_screen_model *model, pl_surface *surface, pl_rect r
     size_t selected = selected_row(model, rows, count, memo->row);
     memo->row = selected < count ? selected : memo->row < count ? memo->row : count - 1;
     pl_rect body = {rect.y + 2, rect.x, rect.h - 2, rect.w};
-    memo->top = pl_panel_scroll(memo->top, memo->row, count, body.h);
+    memo->top = pl_panel_scroll_held(memo->top, memo->row, &memo->held, count, body.h);
     for (int line = 0; line < body.h && memo->top + (size_t)line < count; line++) {
         size_t at = memo->top + (size_t)line;
         if (!input) {
@@ -201,8 +203,24 @@ static bool act_in_outliers(pl_screen_model *model, pl_pane pane, pl_action acti
     }
 }
 
+static bool mouse_in_outliers(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
+                              pl_intent *intent)
+{
+    pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
+    size_t count = 0;
+    (void)rows_of(model, &count);
+    const int line = pl_mouse_line(mouse, rect, 2);
+    const bool row = line >= 0 && memo->top + (size_t)line < count;
+    if (pl_mouse_scroll(mouse, memo->row, &memo->top, &memo->held) ||
+        mouse.kind != PL_MOUSE_PRESS || !row) {
+        return false;
+    }
+    return move_to_outlier(model, pane, (long)memo->top + line, true, intent);
+}
+
 const pl_screen_view pl_view_outliers = {
     .name = "outliers",
     .draw = draw_outliers,
     .act = act_in_outliers,
+    .mouse = mouse_in_outliers,
 };

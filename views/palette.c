@@ -1,6 +1,7 @@
 #include "views/palette.h"
 
 #include "views/fuzzy.h"
+#include "views/mouse.h"
 #include "views/panel.h"
 #include "views/text.h"
 
@@ -176,6 +177,14 @@ const pl_palette_item *pl_palette_key(pl_palette *palette, pl_press press)
     return NULL;
 }
 
+bool pl_palette_point(pl_palette *palette, pl_mouse mouse)
+{
+    const int line = pl_mouse_line(mouse, palette->list, 0);
+    const bool there = line >= 0 && palette->top + (size_t)line < palette->n_found;
+    palette->row = there ? palette->top + (size_t)line : palette->row;
+    return there;
+}
+
 /* --- drawing --------------------------------------------------------------------------------- */
 
 /* The text, its found letters bold and underlined; returns the columns it took. */
@@ -248,6 +257,7 @@ void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect)
                    "a few letters of an action, command, method, parameter or layer");
     }
     pl_rect list = {box.y + 2, box.x, box.h - 2, box.w};
+    palette->list = list;
     palette->top = pl_panel_scroll(palette->top, palette->row, palette->n_found, list.h);
     for (int row = 0; row < list.h && palette->top + (size_t)row < palette->n_found; row++) {
         draw_item(palette, surface, list, row, palette->top + (size_t)row);

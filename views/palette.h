@@ -34,6 +34,7 @@ typedef struct pl_palette {
     size_t n, capacity;
     pl_palette_found *found; /* [n_found], best first */
     size_t n_found, row, top;
+    pl_rect list; /* where its lines were drawn */
 } pl_palette;
 
 /* Copies the texts.  Memory running out leaves the item away. */
@@ -44,6 +45,9 @@ void pl_palette_close(pl_palette *palette);
 
 /* What Enter has chosen, or NULL; it is good until the palette is closed.  Esc closes. */
 const pl_palette_item *pl_palette_key(pl_palette *palette, pl_press press);
+
+/* Chooses the line under the mouse; false where there is none. */
+bool pl_palette_point(pl_palette *palette, pl_mouse mouse);
 
 /* A box in the rectangle; sets the surface's cursor. */
 void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect);

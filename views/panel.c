@@ -77,6 +77,17 @@ size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows)
     return top;
 }
 
+size_t pl_panel_scroll_held(size_t top, size_t row, size_t *held, size_t count, int rows)
+{
+    const size_t shown = rows > 0 ? (size_t)rows : 1;
+    if (*held != row + 1) {
+        *held = 0;
+        return pl_panel_scroll(top, row, count, rows);
+    }
+    const size_t most = count > shown ? count - shown : 0;
+    return top < most ? top : most;
+}
+
 bool pl_can_solve(const pl_state *state)
 {
     if (state->source == NULL || state->calibration.n_texts > 0) {
@@ -133,6 +144,7 @@ void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_ope
 {
     pl_surface_clear(surface);
     pl_panes panes = pl_screen_panes(model, surface->rows, surface->cols);
+    model->panes = panes;
     if (panes.kind == PL_PANES_NOTICE) {
         draw_notice(surface);
         return;

@@ -28,6 +28,9 @@ typedef struct pl_panel {
     bool (*act)(pl_screen_model *model, pl_action action, pl_intent *intent);
     /* Sees every key before the table does; true if it was taken.  NULL: none. */
     bool (*type)(pl_screen_model *model, pl_press press, pl_intent *intent);
+    /* What the mouse does in the pane, which is that rectangle.  True if it went down on something
+     * that Enter is for. */
+    bool (*mouse)(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent);
 } pl_panel;
 
 /* The main, second and table pane show the views that the state's display names (view.c). */
@@ -50,6 +53,10 @@ void pl_panel_layer_title(const pl_screen_model *model, const char *prefix, int 
 
 /* Scrolls so that `row` of `count` is within `rows` lines; returns the first line shown. */
 size_t pl_panel_scroll(size_t top, size_t row, size_t count, int rows);
+
+/* The same for a list that the wheel may have scrolled: it stays there until another row is
+ * selected.  *held: 0, or the row that was selected when it was scrolled, and 1. */
+size_t pl_panel_scroll_held(size_t top, size_t row, size_t *held, size_t count, int rows);
 
 /* There is a calibration to solve with, or the model brings its own. */
 bool pl_can_solve(const pl_state *state);

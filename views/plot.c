@@ -420,6 +420,9 @@ pl_status pl_plot_draw(const pl_figure *figure, const pl_plot_options *options, 
     if (status != PL_OK) {
         return status;
     }
+    if (options->area != NULL) {
+        *options->area = p.area;
+    }
     draw_data(&p);
     draw_rule_labels(&p);
     draw_notes(&p);

@@ -18,6 +18,7 @@ typedef struct pl_plot_options {
     size_t row;     /* its row of a heat map */
     bool marked;    /* the channel that is marked in all views: */
     double mark;    /* its x, where that is not the crosshair */
+    pl_rect *area;  /* where data was drawn is put here; NULL: nobody asks */
 } pl_plot_options;
 
 pl_style pl_plot_style(pl_tone tone);

@@ -23,7 +23,7 @@ typedef struct pl_layers_view {
     bool rising;
     pl_column chosen[PL_COLUMN_COUNT]; /* columns to show behind the sorted one; none: by room */
     size_t n_chosen;
-    size_t top;
+    size_t top, held; /* held: pl_panel_scroll_held */
     char filter[128]; /* as typed; "" lists all */
     bool typing;      /* it is being typed, in the prompt's line */
     char typed[128];  /* then: the text so far, in force as far as it can be understood */
@@ -32,7 +32,7 @@ typedef struct pl_layers_view {
 } pl_layers_view;
 
 typedef struct pl_tuner_view {
-    size_t row, top; /* of the list of parameters */
+    size_t row, top, held; /* of the list of parameters */
     bool editing;
     char text[32];   /* the value being typed */
     char wrong[200]; /* why it was not taken, or "" */
@@ -42,9 +42,12 @@ typedef struct pl_tuner_view {
 typedef struct pl_pane_memo {
     double first, shown;         /* zoom: the range of x; shown 0: all */
     double row_first, row_shown; /* the same along y, for heat maps */
-    size_t row, top;             /* selected and first line of a table or heat map */
+    size_t row, top, held;       /* selected and first line of a table or heat map */
     bool placed;                 /* the crosshair has been moved by hand */
     double cursor;               /* its x; channel views follow state->channel instead */
+    pl_rect area;                /* where the plot's data was drawn; h == 0: nowhere */
+    bool dragging;               /* a range is being drawn with the mouse: */
+    pl_mouse from, to;           /* from here to there */
 } pl_pane_memo;
 
 typedef struct pl_shown {
@@ -127,6 +130,8 @@ typedef struct pl_screen_model {
     pl_message_kind message_kind;
     bool message_seen; /* a key has been pressed since: a long one gives the footer back */
     pl_pane focus;
+    pl_panes panes;  /* as they were drawn last */
+    pl_pane pressed; /* where the mouse's button went down; PL_PANE_COUNT: it is up */
     pl_marks marks;
     int colours;                /* of the terminal: 256, 8 or 0 */
     const pl_keymap *keys;      /* NULL: the table as it is */

@@ -3,11 +3,13 @@
 #include "core/base/checked.h"
 #include "core/base/text.h"
 #include "views/rescue.h"
+#include "views/sequence.h"
 #include "views/theme.h"
 
 #include <curses.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,9 @@ struct pl_terminal {
     attr_t attrs[PL_STYLE_COUNT];
     pl_surface shown; /* what is on the screen */
     bool afresh;
-    char notice[240]; /* empty: none */
+    bool has_mouse, mouse; /* the terminal reports it; it is wanted */
+    bool sync;             /* it shows at once what stands between two marks */
+    char notice[240];      /* empty: none */
 };
 
 static int colours_wanted(void)
@@ -131,7 +135,7 @@ static pl_status install_rescue(pl_error *err)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         add_string(strings, sizeof strings, names[i]);
     }
-    strncat(strings, "\r\n", sizeof strings - strlen(strings) - 1);
+    strncat(strings, PL_SYNC_END PL_MOUSE_OFF "\r\n", sizeof strings - strlen(strings) - 1);
     return pl_rescue_install(strings, err);
 }
 
@@ -153,6 +157,34 @@ static void define_keys(void)
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         define_key(keys[i].sequence, keys[i].key);
+    }
+    /* Reports of the mouse come as they are: ncurses would wait for a second click. */
+    define_key(NULL, KEY_MOUSE);
+}
+
+/* Past ncurses, whose buffer is empty between two refreshes. */
+static void tell(const char *text)
+{
+    const ssize_t n = write(STDOUT_FILENO, text, strlen(text));
+    (void)n;
+}
+
+static bool describes(const char *capability)
+{
+    char copy[16];
+    snprintf(copy, sizeof copy, "%s", capability);
+    const char *s = tigetstr(copy);
+    return s != NULL && s != (const char *)-1;
+}
+
+/* Mouse and synchronized output.  The question stands before the first clearing of the screen,
+ * which takes away what a terminal makes of it that does not know such questions. */
+static void find_abilities(pl_terminal *terminal)
+{
+    terminal->has_mouse = describes("kmous");
+    terminal->sync = describes("Sync");
+    if (terminal->has_mouse && !terminal->sync) {
+        putp(PL_SYNC_ASK);
     }
 }
 
@@ -252,6 +284,7 @@ pl_status pl_terminal_open(const char *marks, pl_terminal **out, pl_error *err)
     keypad(terminal->keys, TRUE);
     nodelay(terminal->keys, TRUE);
     define_keys();
+    find_abilities(terminal);
     terminal->most_colours = colours_wanted();
     if (terminal->most_colours > 0 && use_default_colors() != OK) {
         assume_default_colors(COLOR_WHITE, COLOR_BLACK);
@@ -269,6 +302,7 @@ void pl_terminal_close(pl_terminal *terminal)
         return;
     }
     if (terminal->screen != NULL) {
+        pl_terminal_set_mouse(terminal, false);
         curs_set(1);
         endwin();
         if (terminal->keys != NULL) {
@@ -291,6 +325,15 @@ const char *pl_terminal_notice(const pl_terminal *terminal)
 void pl_terminal_set_marks(pl_terminal *terminal, const char *marks)
 {
     terminal->marks = choose_marks(marks);
+}
+
+bool pl_terminal_set_mouse(pl_terminal *terminal, bool on)
+{
+    if (terminal->has_mouse && on != terminal->mouse) {
+        tell(on ? PL_MOUSE_ON : PL_MOUSE_OFF);
+        terminal->mouse = on;
+    }
+    return terminal->has_mouse;
 }
 
 pl_marks pl_terminal_marks(const pl_terminal *terminal)
@@ -385,19 +428,28 @@ pl_status pl_terminal_show(pl_terminal *terminal, const pl_surface *surface, pl_
     if (cursor) {
         move(surface->cursor_y, surface->cursor_x);
     }
+    if (terminal->sync) {
+        tell(PL_SYNC_BEGIN);
+    }
     refresh();
     /* Behind the refresh: some terminals save the cursor's state as the screen is entered. */
     curs_set(cursor ? 1 : 0);
+    if (terminal->sync) {
+        tell(PL_SYNC_END);
+    }
     return PL_OK;
 }
 
 void pl_terminal_suspend(pl_terminal *terminal)
 {
+    const bool mouse = terminal->mouse;
+    pl_terminal_set_mouse(terminal, false);
     def_prog_mode();
     curs_set(1);
     endwin();
     kill(getpid(), SIGSTOP);
     reset_prog_mode();
+    pl_terminal_set_mouse(terminal, mouse);
     pl_terminal_resized(terminal);
 }
 
@@ -443,6 +495,42 @@ static bool read_one(pl_terminal *terminal, uint32_t *key)
     return true;
 }
 
+/* The rest of a sequence may come in another piece. */
+static bool read_more(pl_terminal *terminal, uint32_t *key)
+{
+    enum { REST_MS = 20 };
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return read_one(terminal, key) || (poll(&input, 1, REST_MS) > 0 &&
+                                       (input.revents & POLLIN) != 0 && read_one(terminal, key));
+}
+
+/* What stands behind ESC [: a report of the mouse, an answer, or a sequence that nobody knows,
+ * which is no text.  It is taken to its last byte. */
+static void read_sequence(pl_terminal *terminal, uint32_t next, pl_press *press)
+{
+    char text[32];
+    unsigned char bytes[3];
+    size_t n = 0;
+    pl_mouse mouse = {0};
+    for (bool first = true; first || (next < 0x40 && read_more(terminal, &next)); first = false) {
+        if (n + 1 < sizeof text) {
+            text[n++] = next < 0x80 ? (char)next : '?';
+        }
+    }
+    text[n] = '\0';
+    if (strcmp(text, "M") == 0) {
+        for (n = 0; n < sizeof bytes && read_more(terminal, &next); n++) {
+            bytes[n] = (unsigned char)(next < 0x100 ? next : 0);
+        }
+        (void)(n == sizeof bytes && pl_mouse_from_bytes(bytes, &mouse));
+    } else {
+        (void)pl_mouse_parse(text, &mouse);
+    }
+    terminal->sync = terminal->sync || pl_mode_is_known(text, PL_MODE_SYNC);
+    const bool heard = mouse.kind != PL_MOUSE_NONE && terminal->mouse;
+    *press = (pl_press){.key = heard ? PL_K_MOUSE : PL_K_NONE, .mouse = mouse};
+}
+
 bool pl_terminal_key(pl_terminal *terminal, pl_press *press)
 {
     *press = (pl_press){0};
@@ -452,11 +540,8 @@ bool pl_terminal_key(pl_terminal *terminal, pl_press *press)
     uint32_t next = 0;
     if (press->key == PL_KEY_ESC && read_one(terminal, &next)) {
         *press = (pl_press){.key = next, .alt = true};
-        if (next == '[' && read_one(terminal, &next)) {
-            /* A sequence that nobody knows is no text: taken to its last byte. */
-            while (next < 0x40 && read_one(terminal, &next)) {
-            }
-            *press = (pl_press){.key = PL_K_NONE};
+        if (next == '[' && read_more(terminal, &next)) {
+            read_sequence(terminal, next, press);
         }
     }
     return true;

@@ -29,6 +29,9 @@ void pl_terminal_set_marks(pl_terminal *terminal, const char *marks);
 pl_theme pl_terminal_usual_theme(void);
 void pl_terminal_set_theme(pl_terminal *terminal, pl_theme theme);
 
+/* Presses come as PL_K_MOUSE, or the terminal's own selection works.  False if it has no mouse. */
+bool pl_terminal_set_mouse(pl_terminal *terminal, bool on);
+
 pl_marks pl_terminal_marks(const pl_terminal *terminal);
 int pl_terminal_colours(const pl_terminal *terminal); /* 256, 8 or 0 */
 void pl_terminal_size(const pl_terminal *terminal, int *rows, int *cols);
@@ -46,7 +49,8 @@ void pl_terminal_redraw(pl_terminal *terminal);
 /* Gives the terminal back to the shell, stops the process, and takes it again on SIGCONT. */
 void pl_terminal_suspend(pl_terminal *terminal);
 
-/* The next key, if one waits; never blocks (an Escape waits 25 ms for what may belong to it). */
+/* The next key or report of the mouse, if one waits; never blocks (an Escape waits 25 ms for what
+ * may belong to it). */
 bool pl_terminal_key(pl_terminal *terminal, pl_press *press);
 
 #endif

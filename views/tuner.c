@@ -33,7 +33,7 @@ static void draw_param(const pl_screen_model *model, pl_surface *surface, pl_rec
     pl_spec_format_value(row->spec, row->param, &value);
     const char *text = value.data != NULL ? value.data : "";
     int end = rect.w - 1;
-    int room = end - 3 - (int)strlen(text) - (selected ? 2 : 0);
+    int room = end - 3 - (int)strlen(text) - selected; /* the knob's mark is gap enough */
     pl_put_cut(surface, rect, line, 2, room, selected ? PL_STYLE_STRONG : PL_STYLE_TEXT,
                param->name);
     if (selected && view->editing) {
@@ -60,7 +60,7 @@ static void draw_list(pl_screen_model *model, pl_surface *surface, pl_rect rect)
     pl_tuner_row rows[PL_TUNER_ROWS];
     size_t n = pl_tuner_rows(model, rows);
     view->row = view->row < n ? view->row : n - 1;
-    view->top = pl_panel_scroll(view->top, view->row, n, rect.h);
+    view->top = pl_panel_scroll_held(view->top, view->row, &view->held, n, rect.h);
     for (int line = 0; line < rect.h && view->top + (size_t)line < n; line++) {
         size_t i = view->top + (size_t)line;
         bool selected = i == view->row;
@@ -485,11 +485,11 @@ static void draw_tuner(pl_screen_model *model, pl_surface *surface, pl_rect rect
              round != NULL ? round->name : "none");
     add_bits(model->state, right, sizeof right);
     pl_panel_title(model, surface, rect, PL_PANE_TUNER, "Tuner", right);
-    int list = rect.w - 31 > 28 ? 28 : rect.w - 31 < 18 ? 18 : rect.w - 31;
-    pl_rect left = {rect.y + 1, rect.x, rect.h - 1, list};
+    const pl_rect left = pl_tuner_list_rect(rect);
     draw_list(model, surface, left);
     draw_results(model, surface,
-                 (pl_rect){rect.y + 1, rect.x + list + 1, rect.h - 1, rect.w - list - 1});
+                 (pl_rect){left.y, left.x + left.w + 1, left.h, rect.w - left.w - 1});
 }
 
-const pl_panel pl_panel_tuner = {.draw = draw_tuner, .act = pl_tuner_act, .type = pl_tuner_type};
+const pl_panel pl_panel_tuner = {
+    .draw = draw_tuner, .act = pl_tuner_act, .type = pl_tuner_type, .mouse = pl_tuner_mouse};

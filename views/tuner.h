@@ -25,5 +25,9 @@ double pl_tuner_step(const pl_param *param, double value, int steps);
 
 bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent);
 bool pl_tuner_type(pl_screen_model *model, pl_press press, pl_intent *intent);
+bool pl_tuner_mouse(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent);
+
+/* Where the list is in the pane. */
+pl_rect pl_tuner_list_rect(pl_rect rect);
 
 #endif

@@ -2,6 +2,7 @@
  * them.  Every turn is a `method` command. */
 #include "views/tuner.h"
 
+#include "views/mouse.h"
 #include "views/text.h"
 
 #include <math.h>
@@ -315,4 +316,25 @@ bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent)
     default:
         return false;
     }
+}
+
+pl_rect pl_tuner_list_rect(pl_rect rect)
+{
+    const int room = rect.w - 31;
+    return (pl_rect){rect.y + 1, rect.x, rect.h - 1, room > 28 ? 28 : room < 18 ? 18 : room};
+}
+
+bool pl_tuner_mouse(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent)
+{
+    (void)intent;
+    pl_tuner_view *view = &model->views.tuner;
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    const size_t n = pl_tuner_rows(model, rows);
+    const int line = pl_mouse_line(mouse, pl_tuner_list_rect(rect), 0);
+    if (pl_mouse_scroll(mouse, view->row, &view->top, &view->held) ||
+        mouse.kind != PL_MOUSE_PRESS || line < 0 || view->top + (size_t)line >= n) {
+        return false;
+    }
+    view->row = view->top + (size_t)line;
+    return true;
 }

@@ -33,6 +33,12 @@ static bool act_on_figure(pl_screen_model *model, pl_pane pane, pl_action action
     return pl_figure_view_act(model, pane, action, intent, look_of(model, pane));
 }
 
+static bool point_at_figure(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
+                            pl_intent *intent)
+{
+    return pl_figure_view_mouse(model, pane, rect, mouse, intent, look_of(model, pane));
+}
+
 static void add_view(pl_screen_view view)
 {
     assert(all.count < MOST_VIEWS);
@@ -51,13 +57,15 @@ static void add_kind(const pl_kind *kind)
                            .kind = kind,
                            .figure = true,
                            .draw = draw_figure,
-                           .act = act_on_figure};
+                           .act = act_on_figure,
+                           .mouse = point_at_figure};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
         if (strcmp(special[i]->name, kind->name) == 0) {
             view.figure = special[i]->figure;
             view.live = special[i]->live;
             view.draw = special[i]->draw;
             view.act = special[i]->act;
+            view.mouse = special[i]->mouse;
         }
     }
     add_view(view);
@@ -288,7 +296,14 @@ static bool act_on_settings(const pl_screen_model *model, pl_pane pane, pl_actio
 
 static void draw_pane(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {
+    model->shown[pl_view_index(pane)].memo.area = (pl_rect){0};
     pl_view_of(model->state, pane)->draw(model, surface, rect, pane);
+}
+
+static bool point_at_pane(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
+                          pl_intent *intent)
+{
+    return pl_view_of(model->state, pane)->mouse(model, pane, rect, mouse, intent);
 }
 
 static bool act_pane(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
@@ -338,6 +353,21 @@ static bool act_table(pl_screen_model *model, pl_action action, pl_intent *inten
     return act_pane(model, PL_PANE_TABLE, action, intent);
 }
 
-const pl_panel pl_panel_main = {.draw = draw_main, .act = act_main};
-const pl_panel pl_panel_second = {.draw = draw_second, .act = act_second};
-const pl_panel pl_panel_table = {.draw = draw_table, .act = act_table};
+static bool mouse_in_main(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent)
+{
+    return point_at_pane(model, PL_PANE_MAIN, rect, mouse, intent);
+}
+
+static bool mouse_in_second(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent)
+{
+    return point_at_pane(model, PL_PANE_SECOND, rect, mouse, intent);
+}
+
+static bool mouse_in_table(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent)
+{
+    return point_at_pane(model, PL_PANE_TABLE, rect, mouse, intent);
+}
+
+const pl_panel pl_panel_main = {.draw = draw_main, .act = act_main, .mouse = mouse_in_main};
+const pl_panel pl_panel_second = {.draw = draw_second, .act = act_second, .mouse = mouse_in_second};
+const pl_panel pl_panel_table = {.draw = draw_table, .act = act_table, .mouse = mouse_in_table};

@@ -20,6 +20,9 @@ typedef struct pl_screen_view {
     void (*draw)(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane);
     /* True if the action was the view's. */
     bool (*act)(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent);
+    /* As pl_panel's. */
+    bool (*mouse)(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
+                  pl_intent *intent);
 } pl_screen_view;
 
 /* NULL-terminated, in the order in which `v` goes through them.  The UI thread's. */

@@ -488,7 +488,8 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
     } shares[] = {{false, false}, {true, false}, {false, true}, {true, true}};
     const char *file = pl_call_value(call, "file");
     if (file == NULL) {
-        return pl_error_set(err, PL_ERR_USAGE, "%s: needs file=PATH (.png, .pdf, .svg or .csv)",
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: needs file=PATH (.png, .pdf, .svg, .csv or .tex)",
                             call->command->name);
     }
     job j = {.call = call,

@@ -9,7 +9,8 @@
 
 /* What both `plot` and `figure` take. */
 #define PL_PAGE_KEYS                                                                               \
-    {"file", PL_KEY_NEW_FILE, NULL, NULL, "figure to write: .png, .pdf or .svg; .csv: its data"},  \
+    {"file", PL_KEY_NEW_FILE, NULL, NULL,                                                          \
+     "figure to write: .png, .pdf or .svg; its data: .csv; its table: .csv or .tex"},              \
         {"preset", PL_KEY_CHOICE, "none", "none|icml|icml2|neurips|nature|nature2|acl|acl2|slide", \
          "a venue's width: one column, or with 2 the whole page"},                                 \
         {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},                                \

@@ -73,9 +73,8 @@ static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
     if (status == PL_OK && columns != NULL) {
         status = pl_read_columns(call, columns, out->columns, &out->n_columns, err);
     }
-    if (status == PL_OK && out->file != NULL && !pl_text_ends(out->file, ".csv")) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "layers: file=%s: expected a name that ends in .csv", out->file);
+    if (status == PL_OK && out->file != NULL) {
+        status = pl_rows_check_path("layers", out->file, err);
     }
     out->sort = sort == 0 ? PL_COLUMN_COUNT : (pl_column)(sort - 1);
     out->rising = rising == 1;
@@ -182,7 +181,7 @@ static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, 
         }
     }
     if (status == PL_OK && l->file != NULL) {
-        status = pl_rows_write_csv(list, l->file, err);
+        status = pl_rows_write(call, state, list, l->file, err);
         pl_json_set(call->result, "file", json_string(l->file));
     }
     free(layers);
@@ -219,7 +218,7 @@ static const pl_key layers_keys[] = {
     {"top", PL_KEY_INT, NULL, NULL, "so many of them only"},
     {"columns", PL_KEY_TEXT, NULL, NULL, "these columns, separated by commas, or all"},
     {"on", PL_KEY_TEXT, NULL, NULL, "only layers whose name matches this glob"},
-    {"file", PL_KEY_NEW_FILE, NULL, NULL, "also as a table: .csv"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "also as a table: .csv or .tex"},
     {0},
 };
 
@@ -238,6 +237,7 @@ const pl_command pl_command_layers = {
     .keys = layers_keys,
     .needs_model = true,
     .summary = "List the linear layers with what is known of them",
+    .least = "rows cols sqnr weight_max",
     .run = run_layers,
     .more_help = help_layers,
 };

@@ -32,6 +32,7 @@
     COMMAND(unpin)                                                                                 \
     COMMAND(sweep)                                                                                 \
     COMMAND(perplexity)                                                                            \
+    COMMAND(sensitivity)                                                                           \
     COMMAND(probe)                                                                                 \
     COMMAND(view)                                                                                  \
     COMMAND(plot)                                                                                  \
@@ -47,6 +48,7 @@
     COMMAND(columns)                                                                               \
     COMMAND(theme)                                                                                 \
     COMMAND(marks)                                                                                 \
+    COMMAND(mouse)                                                                                 \
     COMMAND(jobs)                                                                                  \
     COMMAND(log)                                                                                   \
     COMMAND(tour)                                                                                  \

@@ -7,28 +7,45 @@
 
 #include <stdlib.h>
 
-static json_t *json_of_channel(const pl_channel_row *row)
+static json_t *json_of_channel(const pl_channel_row *row, const pl_token_context *context)
 {
     const bool has = row->token_position >= 0;
     const bool known = has && row->token_id >= 0;
-    return json_pack(
+    json_t *line = json_pack(
         "{s:I, s:o, s:o, s:o, s:o, s:o, s:s?}", "channel", (json_int_t)row->channel, "max",
         pl_number(row->max), "rms", pl_number(row->rms), "ratio", pl_number(row->ratio),
         "token_position", has ? json_integer(row->token_position) : json_null(), "token_id",
         known ? json_integer(row->token_id) : json_null(), "token", known ? row->token : NULL);
+    if (has) {
+        pl_put_token_context(line, context, (size_t)row->token_position);
+    }
+    return line;
+}
+
+/* Of the state's calibration, where there is one. */
+static pl_status find_context(pl_lab *lab, const pl_state *state, pl_token_context *out,
+                              pl_task *task, pl_error *err)
+{
+    pl_id calibration = {0};
+    return pl_lab_is_calibrated(lab, state, &calibration)
+               ? pl_token_context_init(lab, state, calibration, out, task, err)
+               : PL_OK;
 }
 
 static pl_status list_layer(const pl_call *call, const pl_state *state, pl_lab *lab, pl_side side,
                             size_t top, json_t *list, pl_task *task, pl_error *err)
 {
     size_t layer = 0, count = 0;
+    pl_token_context context = {0};
     pl_channel_row *rows = calloc(top, sizeof *rows);
     pl_status status = rows != NULL ? pl_target_layer(call, state, 0, &layer, err)
                                     : pl_error_memory(err, "a table of channels");
     PL_THEN(pl_channel_table(lab, state, layer, side, top, rows, &count, task, err));
+    PL_THEN(find_context(lab, state, &context, task, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        pl_json_append(list, json_of_channel(&rows[i]));
+        pl_json_append(list, json_of_channel(&rows[i], &context));
     }
+    pl_token_context_deinit(&context);
     free(rows);
     return status;
 }
@@ -39,14 +56,16 @@ static pl_status list_all(const pl_call *call, const pl_state *state, pl_lab *la
                           size_t top, json_t *list, pl_task *task, pl_error *err)
 {
     size_t count = 0;
+    pl_token_context context = {0};
     pl_ranked_channel *rows = calloc(top, sizeof *rows);
     pl_status status = rows == NULL ? pl_error_memory(err, "a table of channels")
                                     : pl_rank_channels(lab, state, side, pl_call_value(call, "on"),
                                                        top, rows, &count, task, err);
+    PL_THEN(find_context(lab, state, &context, task, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_layer *layer = pl_model_layer(state->source->model, rows[i].layer);
         json_t *line = json_pack("{s:s}", "layer", layer->name);
-        json_t *channel = json_of_channel(&rows[i].row);
+        json_t *channel = json_of_channel(&rows[i].row, &context);
         if (json_object_update(line, channel) != 0) {
             pl_memory_failed();
         }
@@ -60,6 +79,7 @@ static pl_status list_all(const pl_call *call, const pl_state *state, pl_lab *la
         }
         pl_json_append(list, line);
     }
+    pl_token_context_deinit(&context);
     free(rows);
     return status;
 }
@@ -97,6 +117,7 @@ const pl_command pl_command_outliers = {
     .keys = outliers_keys,
     .needs_model = true,
     .summary = "The largest channels of a layer or of all, and the tokens that cause them",
+    .least = "token_id rms token_position window token window_position of outlier_in",
     .run = run_outliers,
     .slow = pl_call_is_of_all,
 };

@@ -166,7 +166,7 @@ static void mark_channel(pl_state *state, size_t channel)
     }
 }
 
-static void follow_intent(pl_screen *screen, const pl_intent *intent)
+void pl_screen_follow_intent(pl_screen *screen, const pl_intent *intent)
 {
     if (intent->focus >= 0) {
         screen->model.focus = (pl_pane)intent->focus;
@@ -196,7 +196,7 @@ static bool act_once(pl_screen *screen, pl_action action)
         return action != PL_ACT_UNDO && action != PL_ACT_REDO && action != PL_ACT_NEXT_PANE &&
                action != PL_ACT_PREV_PANE;
     }
-    follow_intent(screen, &intent);
+    pl_screen_follow_intent(screen, &intent);
     return intent.counted;
 }
 
@@ -281,7 +281,7 @@ static void pane_key(pl_screen *screen, pl_press press)
     pl_intent intent = {.focus = -1};
     if (screen->typing.count == 0 && panel->type != NULL &&
         panel->type(&screen->model, press, &intent)) {
-        follow_intent(screen, &intent);
+        pl_screen_follow_intent(screen, &intent);
         return;
     }
     if (count_digit(screen, press.key)) {
@@ -343,7 +343,7 @@ static bool overlay_key(pl_screen *screen, pl_press press)
     } else if (screen->model.views.layers.typing) {
         pl_intent intent = {.focus = -1};
         pl_layers_type(&screen->model, press, &intent);
-        follow_intent(screen, &intent);
+        pl_screen_follow_intent(screen, &intent);
     } else {
         return false;
     }

@@ -37,6 +37,9 @@ void pl_screen_set_looks(pl_screen *screen)
     pl_terminal_set_theme(screen->face.terminal, screen->face.theme);
     const bool usual = marks[0] == '\0' || strcmp(marks, "auto") == 0;
     set_marks(screen, usual ? NULL : marks);
+    screen->face.mouse = options->mouse != NULL ? strcmp(options->mouse, "no") != 0
+                                                : settings == NULL || !settings->mouse_off;
+    (void)pl_terminal_set_mouse(screen->face.terminal, screen->face.mouse);
 }
 
 void pl_screen_choose_theme(pl_screen *screen, pl_theme theme)
@@ -77,6 +80,21 @@ void pl_screen_choose_marks(pl_screen *screen, const char *marks)
     pl_screen_say(screen, PL_MESSAGE_INFO, text);
     if (settings != NULL) {
         snprintf(settings->marks, sizeof settings->marks, "%s", marks != NULL ? marks : "");
+        save_settings(screen);
+    }
+}
+
+void pl_screen_choose_mouse(pl_screen *screen, bool on)
+{
+    pl_settings *settings = screen->options->settings;
+    screen->face.mouse = on;
+    const bool has = pl_terminal_set_mouse(screen->face.terminal, on);
+    pl_screen_say(screen, PL_MESSAGE_INFO,
+                  !has ? "this terminal reports no mouse"
+                  : on ? "mouse on; with Shift the terminal's own selection works"
+                       : "mouse off: the terminal's own selection works");
+    if (settings != NULL) {
+        settings->mouse_off = !on;
         save_settings(screen);
     }
 }

@@ -5,6 +5,7 @@
 #include "app/workbench/knob.h"
 #include "app/workbench/lines.h"
 #include "app/workbench/looks.h"
+#include "app/workbench/mouse.h"
 #include "app/workbench/parts.h"
 #include "app/workbench/results.h"
 #include "app/workbench/say.h"
@@ -73,7 +74,11 @@ static pl_status go_round(pl_screen *screen, pl_error *err)
     for (int i = 0; i < 256 && !screen->loop.quit && pl_terminal_key(screen->face.terminal, &press);
          i++) {
         screen->loop.dirty = true;
-        pl_screen_key(screen, press);
+        if (press.key == PL_K_MOUSE) {
+            pl_screen_take_mouse(screen, press.mouse);
+        } else {
+            pl_screen_key(screen, press);
+        }
     }
     if ((fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
         screen->loop.signal = SIGHUP; /* the terminal is gone */

@@ -65,6 +65,7 @@ typedef struct pl_face {
     pl_terminal *terminal;
     pl_surface surface;
     pl_theme theme;
+    bool mouse;
 } pl_face;
 
 /* What lies over the panes (keys.c, palette.c, show.c). */
@@ -79,6 +80,12 @@ typedef struct pl_typing {
     size_t count;    /* digits typed so far: 10 of `10j` */
     bool went_first; /* the last key was g: a second one belongs to it */
 } pl_typing;
+
+/* The press before, so that a second one is known (mouse.c). */
+typedef struct pl_clicks {
+    double at; /* 0: there is none */
+    int y, x;
+} pl_clicks;
 
 /* Whether the loop draws, and whether it ends (loop.c; say.c, tour.c, keys.c and lines.c ask). */
 typedef struct pl_loop {
@@ -109,6 +116,7 @@ struct pl_screen {
     pl_face face;
     pl_overlays over;
     pl_typing typing;
+    pl_clicks clicks;
     pl_loop loop;
 };
 

@@ -37,6 +37,14 @@ void pl_scores_forget(pl_scores *scores)
     scores->failed = false;
 }
 
+void pl_scores_again(pl_scores *scores)
+{
+    for (size_t i = 0; i < scores->overview.n; i++) {
+        scores->scored[i] = false;
+    }
+    scores->failed = false;
+}
+
 size_t pl_scores_next(const pl_scores *scores, size_t from, size_t most, size_t *first)
 {
     const size_t n = scores->overview.n;

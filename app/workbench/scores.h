@@ -19,6 +19,9 @@ void pl_scores_deinit(pl_scores *scores);
 /* The calibration is another one: all are to be computed again. */
 void pl_scores_forget(pl_scores *scores);
 
+/* What is known stays shown until it has been computed again. */
+void pl_scores_again(pl_scores *scores);
+
 /* The next piece without scores, from that layer on around, of at most so many layers; 0: none. */
 size_t pl_scores_next(const pl_scores *scores, size_t from, size_t most, size_t *first);
 void pl_scores_take(pl_scores *scores, size_t first, size_t count, const pl_layer_row *found);

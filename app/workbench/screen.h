@@ -15,6 +15,7 @@ typedef struct pl_screen_options {
     const char *history; /* file of what was typed at the prompt, or NULL */
     const char *marks;   /* "braille", "blocks", "ascii", or NULL: by locale and terminal */
     const char *theme;   /* "dark", ..., or NULL: as remembered, else by the background */
+    const char *mouse;   /* "yes", "no", or NULL: as remembered, else yes */
     const pl_keymap *keys; /* borrowed; NULL: the table as it is */
     pl_settings *settings; /* borrowed, changed and written; NULL: nothing is remembered */
     bool first_run;        /* the tour is shown */

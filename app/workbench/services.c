@@ -55,6 +55,11 @@ void pl_screen_follow_inputs(pl_screen *screen)
     pl_wants_now(&screen->wants, pl_sight_is_solved(&screen->sight));
 }
 
+void pl_screen_follow_scores(pl_screen *screen)
+{
+    pl_scores_again(&screen->scores);
+}
+
 void pl_screen_follow_methods(pl_screen *screen)
 {
     if (pl_sight_is_solved(&screen->sight)) {

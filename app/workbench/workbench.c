@@ -219,6 +219,7 @@ int pl_workbench_run(const pl_options *options)
             .history = history.failed ? NULL : history.data,
             .marks = options->marks,
             .theme = options->theme,
+            .mouse = options->mouse,
             .keys = w.keys,
             .settings = &w.settings,
             .first_run = w.last == NULL && !w.settings.exists,

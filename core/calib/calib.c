@@ -113,7 +113,8 @@ static pl_status run_blocks(run *r, pl_pass *pass, bool whole, size_t blocks, pl
     }
     size_t count = 0;
     const pl_massive *massive = pl_pass_massive(pass, &count);
-    return pl_calib_put_whole(r->store, r->key, r->spec, massive, count, err);
+    return pl_calib_put_whole(r->store, r->key, r->spec, massive, count, pl_pass_nearest(pass),
+                              err);
 }
 
 pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,

@@ -83,6 +83,11 @@ PL_NODISCARD pl_status pl_calib_drop_site(pl_store *store, pl_id calibration, si
 PL_NODISCARD pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out,
                                              size_t *count, pl_error *err);
 
+/* What came nearest to being one, where none is in its token's hidden state: *found false where a
+ * calibration of an earlier version did not note it. */
+PL_NODISCARD pl_status pl_calib_load_nearest(pl_store *store, pl_id calibration, pl_massive *out,
+                                             bool *found, pl_error *err);
+
 /* Sequential solving (GPTQ's "true sequential"): a walk over the parts of the blocks, which are the
  * layers of one site role.  The caller observes a part, solves its layers, and observes the next,
  * whose inputs come from the layers solved before. */

@@ -9,6 +9,7 @@
 
 static const char SITE[] = "site";
 static const char WHOLE[] = "calib";
+static const char NEAREST[] = "nearest";
 
 pl_id pl_calib_site_key(pl_id calibration, size_t site)
 {
@@ -255,14 +256,17 @@ static json_t *describe(const pl_calib_spec *spec, size_t massive)
 }
 
 pl_status pl_calib_put_whole(pl_store *store, pl_id calibration, const pl_calib_spec *spec,
-                             const pl_massive *massive, size_t count, pl_error *err)
+                             const pl_massive *massive, size_t count, const pl_massive *nearest,
+                             pl_error *err)
 {
     json_t *about = describe(spec, count);
     if (about == NULL) {
         return pl_error_memory(err, "a stored calibration");
     }
-    const pl_section section = {"massive", massive, count * sizeof *massive};
-    pl_status status = pl_store_put(store, WHOLE, calibration, about, &section, 1, err);
+    const pl_section sections[] = {{"massive", massive, count * sizeof *massive},
+                                   {NEAREST, nearest, sizeof *nearest}};
+    pl_status status =
+        pl_store_put(store, WHOLE, calibration, about, sections, nearest != NULL ? 2 : 1, err);
     json_decref(about);
     return status;
 }
@@ -293,6 +297,20 @@ pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive *
     *out = list;
     *count = bytes / sizeof **out;
     return PL_OK;
+}
+
+pl_status pl_calib_load_nearest(pl_store *store, pl_id calibration, pl_massive *out, bool *found,
+                                pl_error *err)
+{
+    pl_entry *entry = NULL;
+    *found = false;
+    pl_status status = pl_store_get(store, WHOLE, calibration, &entry, err);
+    if (status == PL_OK && pl_entry_section_bytes(entry, NEAREST) != SIZE_MAX) {
+        status = pl_entry_read(entry, NEAREST, out, sizeof *out, err);
+        *found = status == PL_OK;
+    }
+    pl_entry_close(entry);
+    return status;
 }
 
 pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration, bool *whole, bool *damaged,

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const float LEAST = 100.0f;
-static const float RATIO = 1000.0f;
-
 PL_CLONES
 static int32_t largest_bits(const float *x, size_t count)
 {
@@ -39,25 +36,63 @@ static int compare_floats(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-void pl_massive_scan(const float *x, size_t count, float *scratch,
-                     void (*note)(void *ctx, size_t channel, float value, float median), void *ctx)
+static float largest(const float *x, size_t count)
 {
     const int32_t bits = largest_bits(x, count);
     float max;
     memcpy(&max, &bits, sizeof max);
-    /* The median is only looked for where it can be small enough: at least half of the values
-     * must be.  That leaves few rows to sort. */
-    if (!(max > LEAST) || 2 * (size_t)count_below(x, count, max / RATIO) < count) {
-        return;
-    }
+    return max;
+}
+
+/* Whether the largest may be above that share of both thresholds.  The median is only looked for
+ * where it can be small enough: at least half of the values must be.  That leaves few rows to
+ * sort. */
+static bool may_exceed(const float *x, size_t count, float max, float share)
+{
+    return max > share * PL_MASSIVE_LEAST &&
+           2 * (size_t)count_below(x, count, max / (share * PL_MASSIVE_RATIO)) >= count;
+}
+
+static float median_of(const float *x, size_t count, float *scratch)
+{
     for (size_t i = 0; i < count; i++) {
         scratch[i] = fabsf(x[i]);
     }
     qsort(scratch, count, sizeof *scratch, compare_floats);
-    const float median =
-        count % 2 == 1 ? scratch[count / 2] : 0.5f * (scratch[count / 2 - 1] + scratch[count / 2]);
+    return count % 2 == 1 ? scratch[count / 2]
+                          : 0.5f * (scratch[count / 2 - 1] + scratch[count / 2]);
+}
+
+bool pl_massive_nearer(const float *x, size_t count, float *scratch, float *share, size_t *channel,
+                       float *median)
+{
+    const float max = largest(x, count);
+    if (!may_exceed(x, count, max, *share)) {
+        return false;
+    }
+    *median = median_of(x, count, scratch);
+    const float own = fminf(max / PL_MASSIVE_LEAST, max / (PL_MASSIVE_RATIO * *median));
+    if (!(own > *share && own <= 1.0f)) {
+        return false;
+    }
+    *share = own;
+    *channel = 0;
+    while (fabsf(x[*channel]) < max) {
+        (*channel)++;
+    }
+    return true;
+}
+
+void pl_massive_scan(const float *x, size_t count, float *scratch,
+                     void (*note)(void *ctx, size_t channel, float value, float median), void *ctx)
+{
+    const float max = largest(x, count);
+    if (!may_exceed(x, count, max, 1.0f)) {
+        return;
+    }
+    const float median = median_of(x, count, scratch);
     for (size_t i = 0; i < count; i++) {
-        if (fabsf(x[i]) > LEAST && fabsf(x[i]) > RATIO * median) {
+        if (fabsf(x[i]) > PL_MASSIVE_LEAST && fabsf(x[i]) > PL_MASSIVE_RATIO * median) {
             note(ctx, i, x[i], median);
         }
     }

@@ -30,6 +30,8 @@ struct pl_pass {
     uint32_t massive_block, massive_position; /* of the row being scanned */
     int32_t massive_token;
     bool massive_failed;
+    pl_massive nearest; /* to being one, where none is in its row */
+    float nearest_share;
     bool note_massive;
     pl_task *task;
 };
@@ -218,6 +220,11 @@ const pl_massive *pl_pass_massive(const pl_pass *pass, size_t *count)
     return pass->massive;
 }
 
+const pl_massive *pl_pass_nearest(const pl_pass *pass)
+{
+    return pass->nearest_share > 0.0f ? &pass->nearest : NULL;
+}
+
 static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
                                size_t cols, pl_error *err)
 {
@@ -244,6 +251,19 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
     return status;
 }
 
+/* In the row being scanned. */
+static pl_massive massive_at(const pl_pass *pass, size_t channel, float value, float median)
+{
+    return (pl_massive){
+        .block = pass->massive_block,
+        .position = pass->massive_position,
+        .channel = (uint32_t)channel,
+        .token = pass->massive_token,
+        .value = value,
+        .median = median,
+    };
+}
+
 static void note_massive(void *ctx, size_t channel, float value, float median)
 {
     pl_pass *pass = ctx;
@@ -260,20 +280,15 @@ static void note_massive(void *ctx, size_t channel, float value, float median)
         pass->massive = more;
         pass->massive_capacity = capacity;
     }
-    pass->massive[pass->n_massive++] = (pl_massive){
-        .block = pass->massive_block,
-        .position = pass->massive_position,
-        .channel = (uint32_t)channel,
-        .token = pass->massive_token,
-        .value = value,
-        .median = median,
-    };
+    pass->massive[pass->n_massive++] = massive_at(pass, channel, value, median);
 }
 
 static pl_status observe_residual(void *ctx, size_t block, size_t window, const float *x,
                                   size_t rows, size_t hidden, pl_error *err)
 {
     pl_pass *pass = ctx;
+    size_t channel = 0;
+    float median = 0;
     if (!pass->note_massive) {
         return PL_OK;
     }
@@ -282,6 +297,10 @@ static pl_status observe_residual(void *ctx, size_t block, size_t window, const 
         pass->massive_position = (uint32_t)(pass->starts[window] + r);
         pass->massive_token = pass->spec.tokens->ids[pass->starts[window] + r];
         pl_massive_scan(x + r * hidden, hidden, pass->scratch, note_massive, pass);
+        if (pl_massive_nearer(x + r * hidden, hidden, pass->scratch, &pass->nearest_share, &channel,
+                              &median)) {
+            pass->nearest = massive_at(pass, channel, x[r * hidden + channel], median);
+        }
     }
     return pass->massive_failed ? pl_error_memory(err, "the massive activations") : PL_OK;
 }

@@ -47,13 +47,15 @@ PL_NODISCARD pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl
 /* Massive activations noted so far, borrowed; at most PL_PASS_MASSIVE. */
 enum { PL_PASS_MASSIVE = 65536 };
 const pl_massive *pl_pass_massive(const pl_pass *pass, size_t *count);
+/* What came nearest to being one, borrowed; NULL where every row is 0 or has one. */
+const pl_massive *pl_pass_nearest(const pl_pass *pass);
 
 /* Reads, checks, and writes what is in the store (calib_store.c). */
 PL_NODISCARD pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *model,
                                          size_t site, const pl_site_stats *stats, pl_error *err);
 PL_NODISCARD pl_status pl_calib_put_whole(pl_store *store, pl_id calibration,
                                           const pl_calib_spec *spec, const pl_massive *massive,
-                                          size_t count, pl_error *err);
+                                          size_t count, const pl_massive *nearest, pl_error *err);
 
 /* PL_OK and *whole if a site's entry is there, of the right shape, and every byte of it checks.
  * A damaged entry is removed and *damaged set. */
@@ -67,5 +69,10 @@ PL_NODISCARD pl_status pl_calib_verify_whole(pl_store *store, pl_id calibration,
  * |x| > 100 and |x| > 1000 * median calls note(ctx, channel, value, median).  scratch: [count]. */
 void pl_massive_scan(const float *x, size_t count, float *scratch,
                      void (*note)(void *ctx, size_t channel, float value, float median), void *ctx);
+
+/* Whether the row's largest |x| is none, but nearer to one than *share: the smaller of |x| / 100
+ * and |x| / (1000 * median), at most 1.  Then that becomes *share. */
+bool pl_massive_nearer(const float *x, size_t count, float *scratch, float *share, size_t *channel,
+                       float *median);
 
 #endif

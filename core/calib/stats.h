@@ -62,6 +62,9 @@ typedef struct pl_massive {
     float value, median;
 } pl_massive;
 
+#define PL_MASSIVE_LEAST 100.0f
+#define PL_MASSIVE_RATIO 1000.0f
+
 typedef struct pl_stats pl_stats; /* the accumulator of one site */
 
 /* windows: how many will be added.  sample_rows: rows of X kept in all.  Caller owns *out. */

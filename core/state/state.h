@@ -23,6 +23,7 @@ typedef struct pl_source {
     char *demo;   /* the demo's folder, or NULL */
     char *inputs; /* of a bare model: the file of its inputs, as path; or NULL */
     pl_id told;   /* identity by a session whose files are these (origin.h); zeros: none */
+    pl_id print;  /* what the model is by its headers and some of its bytes (origin.h); or zeros */
 } pl_source;
 
 /* Takes ownership of model.  On failure the model is closed. */

@@ -4,6 +4,7 @@
 #include "core/lab/weights.h"
 #include "core/metrics/outliers.h"
 #include "core/model/bare.h"
+#include "core/study/sensitivity.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -65,6 +66,9 @@ pl_layer_row pl_layer_row_empty(void)
 
 void pl_layer_row_solved(pl_layer_row *row, pl_id result, const pl_solve_report *report)
 {
+    if (!pl_id_equal(row->result, result)) {
+        row->number[PL_COLUMN_KL] = NAN; /* it was the former result's */
+    }
     row->result = result;
     row->number[PL_COLUMN_ERROR] = report->relative_error;
     row->number[PL_COLUMN_ROUNDED_ERROR] = report->rounded_relative_error;
@@ -174,6 +178,7 @@ static void fill_solution(pl_lab *lab, const pl_state *state, size_t layer, pl_l
     const pl_id *result = pl_state_result(state, layer);
     if (result != NULL && pl_result_report(lab, state, layer, *result, &report, NULL) == PL_OK) {
         pl_layer_row_solved(row, *result, &report);
+        row->number[PL_COLUMN_KL] = pl_sensitivity_of_result(lab, state, *result);
     }
 }
 

@@ -35,6 +35,8 @@
            "relative error of the outputs, activations quantized as they are set")                 \
     COLUMN(GAP, "gap", "gap", PL_OF_SOLUTION, PL_DECADES,                                          \
            "how far from the optimum the solution can be at most")                                 \
+    COLUMN(KL, "kl", "KL", PL_OF_SOLUTION, PL_DECADES,                                             \
+           "KL divergence to the original with this layer alone quantized (`sensitivity`)")        \
     COLUMN(BITS, "bits_per_weight", "bits", PL_OF_SOLUTION, PL_LINEAR,                             \
            "bits that a weight takes, scales counted")                                             \
     COLUMN(SECONDS, "seconds", "seconds", PL_OF_SOLUTION, PL_LINEAR,                               \

@@ -252,7 +252,7 @@ static void test_layers_are_ranked(void **ctx)
     }
     size_t size = 0;
     char *table = run_read(run_path("layers.csv"), &size);
-    static const char head[] = "name,rows,cols,rounded_error,seconds\r\n";
+    static const char head[] = "name,rows,cols,rounded_error,seconds\n";
     assert_memory_equal(table, head, sizeof head - 1);
     size_t lines = 0;
     for (size_t i = 0; i < size; i++) {

@@ -8,6 +8,7 @@
 #include "views/help.h"
 #include "views/jobs.h"
 #include "views/layers.h"
+#include "views/mouse.h"
 #include "views/text.h"
 #include "views/tour.h"
 #include "views/tuner.h"
@@ -356,6 +357,18 @@ static void press(fuzz *f, uint32_t key)
     }
 }
 
+/* Also beyond the screen's edges. */
+static void use_mouse(fuzz *f)
+{
+    pl_intent intent = {.focus = -1};
+    const pl_mouse mouse = {.kind = (pl_mouse_kind)below(f, PL_MOUSE_WHEEL_RIGHT + 1),
+                            .y = (int)below(f, (size_t)f->surface.rows + 3) - 1,
+                            .x = (int)below(f, (size_t)f->surface.cols + 3) - 1,
+                            .twice = one_in(f, 3)};
+    pl_screen_mouse(&f->model, mouse, &intent);
+    follow(f, &intent);
+}
+
 /* --- what must hold --------------------------------------------------------------------------- */
 
 static void check_state(const fuzz *f)
@@ -553,6 +566,9 @@ static void test_random_keys(void **state)
     draw(f);
     while (f->count < KEYS) {
         press(f, some_key(f));
+        if (one_in(f, 4)) {
+            use_mouse(f);
+        }
         check_state(f);
         if (one_in(f, 12)) {
             happen(f);

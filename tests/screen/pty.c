@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <vterm.h>
 
+#include "core/base/text.h"
 #include "tests/support/check.h"
 
 struct pl_pty {
@@ -28,6 +29,9 @@ struct pl_pty {
     bool ended;
     int status;
     size_t bytes;
+    int mouse;
+    bool recording;
+    pl_buf record[2]; /* the present one and the one handed out */
     char *text;
     size_t capacity;
 };
@@ -55,6 +59,8 @@ static int set_property(VTermProp prop, VTermValue *value, void *user)
         pty->alternate = value->boolean != 0;
     } else if (prop == VTERM_PROP_CURSORVISIBLE) {
         pty->cursor = value->boolean != 0;
+    } else if (prop == VTERM_PROP_MOUSE) {
+        pty->mouse = value->number;
     }
     return 1;
 }
@@ -179,6 +185,8 @@ void pl_pty_stop(pl_pty *pty)
     close(pty->fd);
     vterm_free(pty->term);
     free(pty->text);
+    pl_buf_deinit(&pty->record[0]);
+    pl_buf_deinit(&pty->record[1]);
     free(pty);
 }
 
@@ -214,6 +222,9 @@ static bool look(pl_pty *pty, double limit)
     ssize_t n = read(pty->fd, bytes, sizeof bytes);
     if (n > 0) {
         pty->bytes += (size_t)n;
+        if (pty->recording) {
+            pl_buf_append(&pty->record[0], bytes, (size_t)n);
+        }
         vterm_input_write(pty->term, bytes, (size_t)n);
         vterm_screen_flush_damage(pty->screen);
     } else if (n == 0 || errno == EIO) {
@@ -448,6 +459,20 @@ bool pl_pty_alternate(const pl_pty *pty)
 bool pl_pty_cursor_visible(const pl_pty *pty)
 {
     return pty->cursor;
+}
+
+int pl_pty_mouse(const pl_pty *pty)
+{
+    return pty->mouse;
+}
+
+const char *pl_pty_record(pl_pty *pty)
+{
+    pl_buf_deinit(&pty->record[1]);
+    pty->record[1] = pty->record[0];
+    pty->record[0] = (pl_buf){0};
+    pty->recording = true;
+    return pty->record[1].data != NULL ? pty->record[1].data : "";
 }
 
 bool pl_pty_cooked(const pl_pty *pty)

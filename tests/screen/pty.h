@@ -83,6 +83,13 @@ bool pl_pty_ended(pl_pty *pty);
 
 bool pl_pty_alternate(const pl_pty *pty); /* the alternate screen is on */
 bool pl_pty_cursor_visible(const pl_pty *pty);
+/* Which reports of the mouse the program has asked for: 0 none, 1 presses, 2 drags, too. */
+int pl_pty_mouse(const pl_pty *pty);
+
+/* Every byte that came since the last call, as it came; good until the next one.  The first call
+ * begins it. */
+const char *pl_pty_record(pl_pty *pty);
+
 bool pl_pty_cooked(const pl_pty *pty); /* the line discipline edits and echoes */
 
 /* Limits are for a machine that does nothing else; they grow under sanitizers. */

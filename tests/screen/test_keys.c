@@ -198,6 +198,26 @@ static void some_text(void)
     send_keys(text);
 }
 
+/* A click, a drag or a turn of the wheel, now and then a report that means nothing or is cut off.
+ */
+static void some_mouse(void)
+{
+    static const int buttons[] = {0, 0, 0, 32, 64, 65, 66, 68, 1, 35, 200, -1};
+    char text[96];
+    const int button = buttons[below(sizeof buttons / sizeof *buttons)];
+    const int x = (int)below((size_t)pl_pty_cols(pty)) + (int)below(2);
+    const int y = (int)below((size_t)pl_pty_rows(pty)) + (int)below(2);
+    if (button < 0) {
+        snprintf(text, sizeof text, "\033[<0;%d", x);
+    } else if (below(3) == 0) {
+        snprintf(text, sizeof text, "\033[<0;%d;%dM\033[<32;%d;%dM\033[<0;%d;%dm", x, y,
+                 (int)below(90), y, (int)below(90), (int)below(30));
+    } else {
+        snprintf(text, sizeof text, "\033[<%d;%d;%d%c", button, x, y, below(3) == 0 ? 'm' : 'M');
+    }
+    send_keys(text);
+}
+
 /* Returns how many keys it was. */
 static int one_thing(void)
 {
@@ -216,6 +236,10 @@ static int one_thing(void)
     }
     if (what < 8) {
         resize();
+        return 1;
+    }
+    if (what < 16) {
+        some_mouse();
         return 1;
     }
     send_keys(keys[below(sizeof keys / sizeof *keys)]);

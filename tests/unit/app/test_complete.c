@@ -58,7 +58,7 @@ static void test_commands(void **ctx)
 {
     (void)ctx;
     check("pe", OFFERS("perplexity"));
-    check("s", OFFERS("select", "solve", "save", "sweep"));
+    check("so", OFFERS("solve"));
     check("zz", OFFERS(NULL));
     check("info; so", OFFERS("solve"));
     check("  he", OFFERS("help"));

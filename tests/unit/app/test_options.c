@@ -113,13 +113,16 @@ static void test_unknown(void **ctx)
 static void test_the_screens(void **ctx)
 {
     (void)ctx;
-    pl_options o = accept(WORDS("--keys", "my.keys", "--theme=safe", "--marks", "ascii"));
+    pl_options o =
+        accept(WORDS("--keys", "my.keys", "--theme=safe", "--marks", "ascii", "--mouse=no"));
     assert_string_equal(o.keys, "my.keys");
     assert_string_equal(o.theme, "safe");
     assert_string_equal(o.marks, "ascii");
+    assert_string_equal(o.mouse, "no");
     assert_true(accept(WORDS("--actions")).actions);
     refuse(WORDS("--theme", "puce"), "--theme puce: expected dark, light, safe or none");
     refuse(WORDS("--marks=dots"), "--marks dots: expected braille, blocks, ascii or auto");
+    refuse(WORDS("--mouse=off"), "--mouse off: expected yes or no");
     refuse(WORDS("--keys"), "--keys: needs a value");
 }
 

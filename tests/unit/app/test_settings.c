@@ -32,12 +32,13 @@ static void test_round_trip(void **state)
     assert_false(settings.exists);
     assert_string_equal(settings.theme, "");
     strcpy(settings.theme, "safe");
-    settings.tour_done = true;
+    settings.tour_done = settings.mouse_off = true;
     pl_check_ok(pl_settings_write(&settings, &err), err);
     pl_settings_deinit(&settings);
     pl_check_ok(pl_settings_read(path, &settings, &err), err);
     assert_true(settings.exists);
     assert_true(settings.tour_done);
+    assert_true(settings.mouse_off);
     assert_string_equal(settings.theme, "safe");
     assert_string_equal(settings.marks, "");
     pl_settings_deinit(&settings);

@@ -2,6 +2,7 @@
  * memory is short, a file is damaged, or the user stops it. */
 #include "core/calib/calib.h"
 
+#include "core/base/rng.h"
 #include "core/calib/pass.h"
 #include "tests/support/tiny_model.h"
 
@@ -375,6 +376,13 @@ static void test_massive_are_found(void **state)
         expect_less(0.0f, list[i].median);
     }
     free(list);
+    pl_massive nearest = {0};
+    bool found = false;
+    pl_check_ok(pl_calib_load_nearest(f->store[0], key, &nearest, &found, &err), err);
+    assert_true(found);
+    assert_int_equal(nearest.token, f->ids[nearest.position]);
+    const float size = fabsf(nearest.value);
+    assert_true(size <= 100.0f || size <= 1000.0f * nearest.median);
     close_fixture(f);
 }
 
@@ -403,6 +411,56 @@ static void test_massive_scan(void **state)
     assert_true(seen[0] == 0);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The share of the thresholds that a row reaches, the plain way. */
+static float share_of(const float *x, size_t count)
+{
+    float sorted[9];
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = fabsf(x[i]);
+    }
+    qsort(sorted, count, sizeof *sorted, by_size);
+    const float max = sorted[count - 1];
+    const float median =
+        count % 2 == 1 ? sorted[count / 2] : 0.5f * (sorted[count / 2 - 1] + sorted[count / 2]);
+    return fminf(max / 100.0f, max / (1000.0f * median));
+}
+
+/* Of many rows the one that comes nearest, and none that holds a massive activation. */
+static void test_nearest_to_massive(void **state)
+{
+    (void)state;
+    pl_rng rng;
+    pl_rng_init(&rng, 7);
+    float best = 0, share = 0, x[9], scratch[9], median = 0;
+    size_t channel = 0, nearer = 0;
+    for (size_t row = 0; row < 2000; row++) {
+        const size_t count = 2 + (size_t)(pl_rng_next(&rng) % 8);
+        for (size_t i = 0; i < count; i++) {
+            x[i] = (float)pl_rng_normal(&rng) * (i == row % count ? 90.0f : 0.1f);
+        }
+        const float own = share_of(x, count);
+        const bool expected = own > best && own <= 1.0f;
+        best = expected ? own : best;
+        assert_int_equal(pl_massive_nearer(x, count, scratch, &share, &channel, &median), expected);
+        pl_check_close(share, best, 0, 0);
+        nearer += expected;
+        if (expected) {
+            for (size_t i = 0; i < count; i++) {
+                expect_at_most(fabsf(x[i]), fabsf(x[channel]));
+            }
+        }
+    }
+    expect_less(3, nearer);
+    float zeros[4] = {0};
+    assert_false(pl_massive_nearer(zeros, 4, scratch, &best, &channel, &median));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_too_short_text),
         cmocka_unit_test(test_massive_are_found),
         cmocka_unit_test(test_massive_scan),
+        cmocka_unit_test(test_nearest_to_massive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,7 +219,7 @@ static void bad_requests_are_sentences(void **state)
     pl_figure figure = make_figure();
     pl_page page = {6.4, 4.8, 300};
     says(&figure, page, "x.jpg", PL_ERR_USAGE,
-         "expected a name that ends in .png, .pdf, .svg or .csv");
+         "expected a name that ends in .png, .pdf, .svg or .csv, or of a table in .tex");
     says(&figure, page, "png", PL_ERR_USAGE, "unknown figure format");
     says(&figure, page, "none/x.png", PL_ERR_IO, "none/x.png");
     says(&figure, page, "none/x.pdf", PL_ERR_IO, "none/x.pdf");

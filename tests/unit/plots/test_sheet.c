@@ -93,7 +93,7 @@ static void csv_is_one_plain_table(void **state)
     char *csv = csv_of(&figure, 1);
     assert_non_null(strstr(csv, "\nrank,astro b = 1 min,astro b = 1 1%,"));
     assert_non_null(strstr(csv, ",after max\n0-127,0.5,1.5,2.5,3.5,4.5,5.5,6.5,0,0,0,0,0,0,0\n"
-                                "\\x23\\x2c,7.5,"));
+                                "\"#,\",7.5,"));
     assert_null(strstr(csv, "\n\n"));
     free(csv);
     pl_figure_deinit(&figure);
@@ -139,7 +139,7 @@ static void csv_of_each_mark(void **state)
     pl_check_ok(pl_figure_text(&figure.table->heads[0], "token", NULL), (pl_error){0});
     pl_check_ok(pl_figure_text(&figure.table->cells[0], "say \"a, b\"", NULL), (pl_error){0});
     csv = csv_of(&figure, 1);
-    assert_non_null(strstr(csv, "token,\nsay \\x22a\\x2c b\\x22,\n"));
+    assert_non_null(strstr(csv, "token,\n\"say \"\"a, b\"\"\",\n"));
     free(csv);
     pl_figure_deinit(&figure);
 }

@@ -63,7 +63,7 @@ static void creates_and_reopens(void **unused)
     check_sql(path, "SELECT error FROM commands WHERE NOT ok", "it failed");
     check_sql(path, "SELECT result FROM commands WHERE id = 2", "{\"said\":\"layers\"}");
     check_sql(path, "PRAGMA application_id", "1349283443");
-    check_sql(path, "PRAGMA user_version", "1");
+    check_sql(path, "PRAGMA user_version", "2");
     check_sql(path, "PRAGMA journal_mode", "wal");
 }
 
@@ -104,7 +104,7 @@ static void refuses_newer_and_foreign(void **unused)
     const char *path = in_folder("newer.planish");
     pl_session_close(opened(path));
     run_sql(path, "PRAGMA user_version = 7");
-    check_refused(path, PL_ERR_UNSUPPORTED, "newer Planish (schema 7; this one knows up to 1)");
+    check_refused(path, PL_ERR_UNSUPPORTED, "newer Planish (schema 7; this one knows up to 2)");
 
     path = in_folder("foreign.db");
     run_sql(path, "CREATE TABLE t(x); PRAGMA application_id = 4711");

@@ -156,8 +156,8 @@ static void refuses_a_planted_schema(void **unused)
         "ALTER TABLE head RENAME TO tail; CREATE VIEW head AS SELECT * FROM tail",
         "PRAGMA user_version = 0",
     };
-    static const char *const says[] = {"trigger t",  "view more", "table more", "index i",
-                                       "table head", "states",    "table tail", "commands"};
+    static const char *const says[] = {"trigger t",   "view more", "table more", "index i",
+                                       "table begun", "states",    "table tail", "commands"};
     for (size_t i = 0; i < sizeof planted / sizeof *planted; i++) {
         char name[32];
         char path[PATH_SIZE + 64];

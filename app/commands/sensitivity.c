@@ -1,0 +1,250 @@
+/* sensitivity: what each layer, role, block or input costs the model when it is quantized. */
+#include "app/commands/parts.h"
+#include "app/report.h"
+#include "app/usage.h"
+#include "app/workbench/services.h"
+#include "core/base/checked.h"
+#include "core/base/clock.h"
+#include "core/base/json.h"
+#include "core/model/bare.h"
+#include "core/study/sensitivity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN = 20 }; /* of the units, in text */
+
+static pl_status read_asked(const pl_call *call, const pl_state *state, pl_sensitivity *out,
+                            pl_error *err)
+{
+    size_t unit = 0, mode = 0, protocol = 0;
+    const size_t limit = pl_config_longest(pl_model_config(state->source->model));
+    *out = (pl_sensitivity){0};
+    pl_status status = pl_usage_choice(call, "unit", &unit, err);
+    PL_THEN(pl_usage_choice(call, "mode", &mode, err));
+    PL_THEN(pl_usage_choice(call, "protocol", &protocol, err));
+    PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &out->text.length, err));
+    PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &out->text.windows, err));
+    if (status == PL_OK && limit > 0 && out->text.length > limit) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "sensitivity: length=%zu is over the model's limit of %zu positions",
+                              out->text.length, limit);
+    }
+    out->unit = (pl_unit)unit;
+    out->without = mode == 1;
+    out->text.protocol = (pl_ppl_protocol)protocol;
+    out->glob = call->n_words > 0 && !pl_call_is_of_all(call) ? call->words[0] : NULL;
+    return status;
+}
+
+/* The shared tokens may be replaced by an urgent job at a tick: *ids is a copy, the caller's. */
+static pl_status read_text(const pl_call *call, const pl_state *state, pl_lab *lab, int32_t **ids,
+                           size_t *count, pl_task *task, pl_error *err)
+{
+    const char *files[PL_MAX_TEXTS];
+    size_t n = 0;
+    char *owned = NULL;
+    const pl_tokens *shared = NULL;
+    pl_status status = pl_text_files(call, state, "evaluation.txt", files, &n, &owned, err);
+    PL_THEN(pl_lab_tokens(lab, state, files, n, &shared, task, err));
+    free(owned);
+    if (status != PL_OK) {
+        return status;
+    }
+    *ids = pl_alloc(shared->count + 1, sizeof **ids);
+    if (*ids == NULL) {
+        return pl_error_memory(err, "a text");
+    }
+    memcpy(*ids, shared->ids, shared->count * sizeof **ids);
+    *count = shared->count;
+    return PL_OK;
+}
+
+static void put_loss(json_t *line, const pl_loss *loss)
+{
+    pl_json_set(line, "kl", pl_number(loss->kl));
+    pl_json_set(line, "kl_max", pl_number(loss->kl_max));
+    pl_json_set(line, "perplexity", pl_number(loss->perplexity));
+    pl_json_set(line, "perplexity_error", pl_number(loss->perplexity_error));
+    pl_json_set(line, "top1_agreement", pl_number(loss->agreement));
+}
+
+static json_t *units_json(const pl_sensitivities *found)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < found->count; i++) {
+        const pl_unit_loss *u = &found->units[i];
+        json_t *line = json_object();
+        pl_json_set(line, "unit", json_string(u->name));
+        pl_json_set(line, "block",
+                    u->block != SIZE_MAX ? json_integer((json_int_t)u->block) : json_null());
+        pl_json_set(line, "layers", json_integer((json_int_t)u->layers));
+        put_loss(line, &u->loss);
+        pl_json_append(list, line);
+    }
+    return list;
+}
+
+/* Which score of a layer ranks the layers as their measured loss does. */
+static pl_status put_correlations(pl_call *call, const pl_state *state, pl_lab *lab,
+                                  const pl_sensitivities *found, pl_task *task, pl_error *err)
+{
+    const size_t n = pl_model_layer_count(state->source->model);
+    pl_layer_row *rows = calloc(n + 1, sizeof *rows);
+    double *values = pl_alloc(2 * (n + 1), sizeof *values);
+    json_t *out = json_object();
+    pl_json_set(call->result, "rank_correlation", out);
+    pl_status status = rows == NULL || values == NULL
+                           ? pl_error_memory(err, "a result")
+                           : pl_layer_rows(lab, state, 0, n, rows, task, err);
+    for (pl_column c = 0; status == PL_OK && c < PL_COLUMN_COUNT; c++) {
+        double rho = 0.0;
+        if (c == PL_COLUMN_KL || c == PL_COLUMN_SECONDS || c == PL_COLUMN_BITS) {
+            continue;
+        }
+        for (size_t i = 0; i < found->count; i++) {
+            const size_t layer = found->units[i].layer;
+            values[i] = found->units[i].loss.kl;
+            values[found->count + i] =
+                pl_layer_number(&rows[layer], c, pl_state_result(state, layer));
+        }
+        status = pl_rank_correlation(values, values + found->count, found->count, &rho, err);
+        pl_json_set(out, pl_columns[c].name, pl_number(rho));
+    }
+    free(rows);
+    free(values);
+    return status;
+}
+
+static pl_status put_found(pl_call *call, const pl_state *state, pl_lab *lab,
+                           const pl_sensitivity *asked, const pl_sensitivities *found,
+                           pl_task *task, pl_error *err)
+{
+    json_t *out = call->result, *together = json_object();
+    size_t known = 0;
+    for (size_t i = 0; i < found->count; i++) {
+        known += found->units[i].found;
+    }
+    pl_json_set(out, "mode", json_string(pl_usage_text(call, "mode")));
+    pl_json_set(out, "unit", json_string(pl_usage_text(call, "unit")));
+    pl_json_set(out, "original_perplexity", pl_number(found->original));
+    pl_json_set(out, "original_error", pl_number(found->original_error));
+    pl_json_set(out, "tokens", json_integer((json_int_t)found->tokens));
+    pl_json_set(out, "windows", json_integer((json_int_t)found->windows));
+    pl_json_set(out, "measured", json_integer((json_int_t)(found->count - known)));
+    pl_json_set(out, "from_store", json_integer((json_int_t)known));
+    pl_json_set(out, "not_solved", json_integer((json_int_t)found->unsolved));
+    put_loss(together, &found->together);
+    pl_json_set(out, "together", together);
+    json_t *units = units_json(found);
+    pl_json_set(out, "units", units);
+    pl_status status =
+        asked->unit == PL_UNIT_LAYER ? put_correlations(call, state, lab, found, task, err) : PL_OK;
+    const char *file = pl_call_value(call, "file");
+    if (status == PL_OK && file != NULL) {
+        status = pl_rows_write(call, state, units, file, err);
+        pl_json_set(out, "file", json_string(file));
+    }
+    return status;
+}
+
+static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                                 pl_error *err)
+{
+    const double start = pl_clock_now();
+    const char *file = pl_call_value(call, "file");
+    pl_sensitivity asked;
+    pl_sensitivities found = {0};
+    int32_t *ids = NULL;
+    size_t count = 0;
+    pl_status status = pl_model_need_forward(state->source->model, "sensitivity", err);
+    if (status == PL_OK && file != NULL) {
+        status = pl_rows_check_path("sensitivity", file, err);
+    }
+    PL_THEN(read_asked(call, state, &asked, err));
+    PL_THEN(pl_state_check_origin(state, false, err));
+    PL_THEN(read_text(call, state, lab, &ids, &count, task, err));
+    PL_THEN(pl_sensitivity_run(lab, state, &asked, ids, count, &found, task, err));
+    PL_THEN(put_found(call, state, lab, &asked, &found, task, err));
+    pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
+    pl_sensitivities_deinit(&found);
+    free(ids);
+    return status;
+}
+
+static int compare_costs(const void *a, const void *b)
+{
+    const double x = json_number_value(json_object_get(*(json_t *const *)a, "kl"));
+    const double y = json_number_value(json_object_get(*(json_t *const *)b, "kl"));
+    return (x < y) - (x > y);
+}
+
+/* The costliest units, the first of them first. */
+static json_t *costliest(const json_t *units)
+{
+    const size_t n = json_array_size(units);
+    json_t **sorted = calloc(n + 1, sizeof(json_t *));
+    json_t *list = json_array();
+    for (size_t i = 0; sorted != NULL && i < n; i++) {
+        sorted[i] = json_array_get(units, i);
+    }
+    if (sorted != NULL) {
+        qsort(sorted, n, sizeof(json_t *), compare_costs);
+    }
+    for (size_t i = 0; sorted != NULL && i < n && i < SHOWN; i++) {
+        pl_json_append(list, json_incref(sorted[i]));
+    }
+    free(sorted);
+    return list;
+}
+
+/* The table, at the end, begins with what costs most. */
+static void put_sensitivity(const pl_call *call, pl_buf *out)
+{
+    const json_t *units = json_object_get(call->result, "units");
+    const size_t n = json_array_size(units);
+    json_t *shown = json_copy(call->result), *list = costliest(units);
+    json_object_del(shown, "units");
+    pl_result_object(shown, out);
+    pl_result_table(call, list, out);
+    if (n > SHOWN) {
+        pl_buf_printf(out, "and %zu units that cost less: file=NAME.csv has all\n", n - SHOWN);
+    }
+    json_decref(list);
+    json_decref(shown);
+}
+
+static void follow_sensitivity(pl_screen *screen, const pl_call *call, pl_status how)
+{
+    (void)call;
+    if (how == PL_OK) {
+        pl_screen_follow_scores(screen);
+    }
+}
+
+static const pl_key sensitivity_keys[] = {
+    {"unit", PL_KEY_CHOICE, "layer", PL_UNIT_CHOICES, "what is quantized at a time"},
+    {"mode", PL_KEY_CHOICE, "only", "only|without",
+     "the unit alone is quantized, or everything but it"},
+    {"text", PL_KEY_FILE, NULL, NULL, "the text to score; may be given again"},
+    {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
+    {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
+    {"windows", PL_KEY_INT, "4", NULL, "how many windows; 0: all the text has"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "also as a table: .csv or .tex"},
+    {0},
+};
+
+const pl_command pl_command_sensitivity = {
+    .name = "sensitivity",
+    .positional = "[LAYER|all]",
+    .max_words = 1,
+    .keys = sensitivity_keys,
+    .needs_model = true,
+    .summary = "Measure what each layer (or role, block, input) costs the model: KL and perplexity",
+    .run = run_sensitivity,
+    .least = "block layers kl_max perplexity_error top1_agreement",
+    .put_text = put_sensitivity,
+    .slow = pl_slow_always,
+    .unit = "units",
+    .follow = follow_sensitivity,
+};

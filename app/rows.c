@@ -1,0 +1,129 @@
+/* Rows of a result, an array of objects, as a table. */
+#include "app/report.h"
+
+#include "core/base/file.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool is_plain(const json_t *value)
+{
+    return !json_is_object(value) && !json_is_array(value);
+}
+
+/* Whether any row has a text there. */
+static bool has_text(json_t *rows, const char *name)
+{
+    size_t i = 0;
+    json_t *row = NULL;
+    bool text = false;
+    json_array_foreach(rows, i, row)
+    {
+        const json_t *value = json_object_get(row, name);
+        text = text || json_is_string(value) || json_is_boolean(value);
+    }
+    return text;
+}
+
+static pl_status put_column(json_t *rows, const char *name, size_t col, pl_table *out,
+                            pl_error *err)
+{
+    const bool texts = has_text(rows, name);
+    size_t i = 0;
+    json_t *row = NULL;
+    char number[64];
+    pl_status status = pl_table_head(out, col, name, err);
+    json_array_foreach(rows, i, row)
+    {
+        const json_t *value = json_object_get(row, name);
+        if (!texts) {
+            PL_THEN(pl_table_number(out, i, col, json_is_integer(value) ? "%.0f" : "%.5g",
+                                    json_is_number(value) ? json_number_value(value) : (double)NAN,
+                                    "-", err));
+        } else if (json_is_string(value)) {
+            PL_THEN(pl_table_text(out, i, col, json_string_value(value), err));
+        } else if (json_is_boolean(value)) {
+            PL_THEN(pl_table_text(out, i, col, json_is_true(value) ? "yes" : "no", err));
+        } else if (json_is_number(value)) {
+            snprintf(number, sizeof number, "%.9g", json_number_value(value));
+            PL_THEN(pl_table_text(out, i, col, number, err));
+        }
+    }
+    return status;
+}
+
+pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err)
+{
+    json_t *first = json_array_get(rows, 0), *value = NULL;
+    const char *name = NULL;
+    size_t cols = 0;
+    json_object_foreach(first, name, value)
+    {
+        cols += is_plain(value);
+    }
+    pl_status status = pl_table_init(out, json_array_size(rows), cols, err);
+    cols = 0;
+    json_object_foreach(first, name, value)
+    {
+        if (is_plain(value)) {
+            PL_THEN(put_column(rows, name, cols++, out, err));
+        }
+    }
+    if (status != PL_OK) {
+        pl_table_deinit(out);
+    }
+    return status;
+}
+
+pl_status pl_rows_check_path(const char *command, const char *path, pl_error *err)
+{
+    return pl_text_ends(path, ".csv") || pl_text_ends(path, ".tex")
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_USAGE,
+                              "%s: file=%s: expected a name that ends in .csv or .tex", command,
+                              path);
+}
+
+/* The state's commands and the call, without the file it writes. */
+static void put_made_by(const pl_call *call, const pl_state *state, pl_buf *out)
+{
+    pl_buf commands = {0};
+    pl_state_commands(state, true, &commands);
+    pl_buf_puts(&commands, call->command->name);
+    for (size_t i = 0; i < call->n_words; i++) {
+        pl_buf_printf(&commands, " %s", call->words[i]);
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "file") != 0) {
+            pl_buf_printf(&commands, " %s=%s", call->names[i], call->values[i]);
+        }
+    }
+    pl_buf_puts(out, "% Planish-Commands: ");
+    for (const char *c = commands.data; !commands.failed && *c != '\0'; c++) {
+        pl_buf_append(out, *c == '\n' ? "; " : c, *c == '\n' ? 2 : 1);
+    }
+    pl_buf_printf(out, "\n%% Planish-Model: %s\n%% Planish-Version: %s\n",
+                  pl_model_name(state->source->model), PL_VERSION);
+    out->failed = out->failed || commands.failed;
+    pl_buf_deinit(&commands);
+}
+
+pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows, const char *path,
+                        pl_error *err)
+{
+    pl_buf text = {0};
+    pl_table table = {0};
+    const bool latex = pl_text_ends(path, ".tex");
+    pl_status status = pl_rows_table(rows, &table, err);
+    if (status == PL_OK && latex) {
+        put_made_by(call, state, &text);
+        pl_table_put_latex(&table, &text);
+    } else if (status == PL_OK) {
+        pl_table_put_csv(&table, &text);
+    }
+    PL_THEN(pl_buf_check(&text, err));
+    PL_THEN(pl_file_write_all(path, text.data, text.size, err));
+    pl_table_deinit(&table);
+    pl_buf_deinit(&text);
+    return status;
+}

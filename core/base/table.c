@@ -1,0 +1,327 @@
+#include "core/base/table.h"
+
+#include "core/base/checked.h"
+#include "core/base/latex.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char minus[] = "\u2212";
+
+pl_status pl_table_init(pl_table *table, size_t rows, size_t cols, pl_error *err)
+{
+    size_t count = 0;
+    *table = (pl_table){0};
+    if (pl_mul(rows, cols, &count)) {
+        const size_t some = count > 0 ? count : 1;
+        table->heads = calloc(cols + 1, sizeof *table->heads);
+        table->cells = calloc(some, sizeof *table->cells);
+        table->numbers = pl_alloc(some, sizeof *table->numbers);
+        table->numeric = calloc(cols + 1, sizeof *table->numeric);
+    }
+    if (table->heads == NULL || table->cells == NULL || table->numbers == NULL ||
+        table->numeric == NULL) {
+        pl_table_deinit(table);
+        return pl_error_memory(err, "a table of %zu x %zu", rows, cols);
+    }
+    table->rows = rows;
+    table->cols = cols;
+    for (size_t i = 0; i < count; i++) {
+        table->numbers[i] = (double)NAN;
+    }
+    return PL_OK;
+}
+
+void pl_table_deinit(pl_table *table)
+{
+    for (size_t c = 0; c < table->cols; c++) {
+        free(table->heads[c]);
+    }
+    for (size_t i = 0; i < table->rows * table->cols; i++) {
+        free(table->cells[i]);
+    }
+    free(table->heads);
+    free(table->cells);
+    free(table->numbers);
+    free(table->numeric);
+    *table = (pl_table){0};
+}
+
+static pl_status set_slot(char **slot, const char *text, pl_error *err)
+{
+    char *copy = strdup(text != NULL ? text : "");
+    if (copy == NULL) {
+        return pl_error_memory(err, "a table");
+    }
+    free(*slot);
+    *slot = copy;
+    return PL_OK;
+}
+
+pl_status pl_table_head(pl_table *table, size_t col, const char *text, pl_error *err)
+{
+    return set_slot(&table->heads[col], text, err);
+}
+
+pl_status pl_table_text(pl_table *table, size_t row, size_t col, const char *text, pl_error *err)
+{
+    return set_slot(&table->cells[row * table->cols + col], text, err);
+}
+
+pl_status pl_table_number(pl_table *table, size_t row, size_t col, const char *format, double value,
+                          const char *none, pl_error *err)
+{
+    char text[64];
+    char shown[80];
+    char **slot = &table->cells[row * table->cols + col];
+    table->numeric[col] = true;
+    table->numbers[row * table->cols + col] = value;
+    if (!isfinite(value)) {
+        return set_slot(slot, none, err);
+    }
+    snprintf(text, sizeof text, format, value);
+    const size_t size = strlen(text);
+    if (size > 0 && text[size - 1] == '.') {
+        text[size - 1] = '\0';
+    }
+    snprintf(shown, sizeof shown, "%s%s", text[0] == '-' ? minus : "",
+             text[0] == '-' ? text + 1 : text);
+    return set_slot(slot, shown, err);
+}
+
+static const char *cell_at(const pl_table *table, size_t row, size_t col)
+{
+    const char *text = table->cells[row * table->cols + col];
+    return text != NULL ? text : "";
+}
+
+static const char *head_at(const pl_table *table, size_t col)
+{
+    return table->heads[col] != NULL ? table->heads[col] : "";
+}
+
+/* Nothing is a dash. */
+static const char *shown_at(const pl_table *table, size_t row, size_t col)
+{
+    const char *text = table->cells[row * table->cols + col];
+    return text != NULL ? text : "-";
+}
+
+/* --- for a terminal --------------------------------------------------------------------------- */
+
+/* Appends the text escaped; returns how many characters it has. */
+static size_t put_safe(pl_buf *out, const char *text)
+{
+    const size_t length = pl_text_escape(text, strlen(text), NULL, 0);
+    char *safe = malloc(length + 1);
+    size_t width = 0;
+    if (safe == NULL) {
+        out->failed = true;
+        return 0;
+    }
+    pl_text_escape(text, strlen(text), safe, length + 1);
+    for (const char *c = safe; *c != '\0'; c++) {
+        const bool real = strncmp(c, minus, sizeof minus - 1) == 0; /* not every terminal has it */
+        width += ((unsigned char)*c & 0xc0) != 0x80;
+        pl_buf_append(out, real ? "-" : c, 1);
+        c += real ? sizeof minus - 2 : 0;
+    }
+    free(safe);
+    return width;
+}
+
+static size_t width_of(const char *text)
+{
+    pl_buf safe = {0};
+    const size_t width = put_safe(&safe, text);
+    pl_buf_deinit(&safe);
+    return width;
+}
+
+static size_t width_of_column(const pl_table *table, size_t col)
+{
+    size_t width = width_of(head_at(table, col));
+    for (size_t r = 0; r < table->rows; r++) {
+        const size_t own = width_of(shown_at(table, r, col));
+        width = own > width ? own : width;
+    }
+    return width;
+}
+
+static bool has_value(const pl_table *table, size_t col)
+{
+    bool has = false;
+    for (size_t r = 0; r < table->rows; r++) {
+        has = has || (table->numeric[col] ? isfinite(table->numbers[r * table->cols + col])
+                                          : cell_at(table, r, col)[0] != '\0');
+    }
+    return has;
+}
+
+/* Width of the line; widths 0 are left out. */
+static size_t width_of_line(const size_t *widths, size_t cols)
+{
+    size_t sum = 0, shown = 0;
+    for (size_t c = 0; c < cols; c++) {
+        sum += widths[c];
+        shown += widths[c] > 0;
+    }
+    return sum + (shown > 0 ? 2 * (shown - 1) : 0);
+}
+
+/* The column of the n-th name of "rms token_id"; cols where there is no such column or name. */
+static size_t find_least(const pl_table *table, const char *least)
+{
+    const size_t length = strcspn(least, " ");
+    size_t col = 0;
+    while (col < table->cols && (strlen(head_at(table, col)) != length ||
+                                 strncmp(head_at(table, col), least, length) != 0)) {
+        col++;
+    }
+    return col;
+}
+
+static void leave_out(const pl_table *table, size_t columns, const char *least, size_t *widths)
+{
+    for (size_t c = table->cols; c-- > 1 && width_of_line(widths, table->cols) > columns;) {
+        widths[c] = has_value(table, c) ? widths[c] : 0;
+    }
+    while (least != NULL && *least != '\0' && width_of_line(widths, table->cols) > columns) {
+        const size_t col = find_least(table, least);
+        if (col > 0 && col < table->cols) {
+            widths[col] = 0;
+        }
+        least += strcspn(least, " ");
+        least += strspn(least, " ");
+    }
+    for (size_t c = table->cols; c-- > 1 && width_of_line(widths, table->cols) > columns;) {
+        widths[c] = 0;
+    }
+}
+
+static void put_line(const pl_table *table, size_t row, const size_t *widths, pl_buf *out)
+{
+    for (size_t c = 0; c < table->cols; c++) {
+        if (widths[c] == 0) {
+            continue;
+        }
+        const char *text = row == SIZE_MAX ? head_at(table, c) : shown_at(table, row, c);
+        const size_t own = width_of(text);
+        const int pad = own < widths[c] ? (int)(widths[c] - own) : 0;
+        pl_buf_puts(out, c > 0 ? "  " : "");
+        pl_buf_printf(out, "%*s", table->numeric[c] ? pad : 0, "");
+        put_safe(out, text);
+        pl_buf_printf(out, "%*s", table->numeric[c] ? 0 : pad, "");
+    }
+    pl_buf_puts(out, "\n");
+}
+
+void pl_table_put_text(const pl_table *table, size_t columns, const char *least, pl_buf *out)
+{
+    size_t *widths = calloc(table->cols + 1, sizeof *widths), hidden = 0;
+    if (widths == NULL) {
+        out->failed = true;
+        return;
+    }
+    for (size_t c = 0; c < table->cols; c++) {
+        widths[c] = width_of_column(table, c);
+    }
+    if (columns > 0) {
+        leave_out(table, columns, least, widths);
+    }
+    for (size_t r = 0; r <= table->rows; r++) {
+        put_line(table, r == 0 ? SIZE_MAX : r - 1, widths, out);
+    }
+    for (size_t c = 0; c < table->cols; c++) {
+        if (widths[c] == 0 && head_at(table, c)[0] != '\0') {
+            pl_buf_puts(out, hidden++ == 0 ? "(wider than the terminal: without " : ", ");
+            put_safe(out, head_at(table, c));
+        }
+    }
+    pl_buf_puts(out, hidden > 0 ? ")\n" : "");
+    free(widths);
+}
+
+/* --- CSV -------------------------------------------------------------------------------------- */
+
+void pl_csv_put_text(pl_buf *out, const char *text)
+{
+    const bool quoted = text != NULL && strpbrk(text, ",\"#\r\n") != NULL;
+    pl_buf_puts(out, quoted ? "\"" : "");
+    for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) {
+        if (strncmp(c, minus, sizeof minus - 1) == 0) {
+            pl_buf_puts(out, "-");
+            c += sizeof minus - 2;
+        } else {
+            pl_buf_append(out, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
+        }
+    }
+    pl_buf_puts(out, quoted ? "\"" : "");
+}
+
+void pl_csv_put_number(pl_buf *out, double value)
+{
+    if (isfinite(value)) {
+        const bool whole = floor(value) == value && fabs(value) < 1e15;
+        pl_buf_printf(out, whole ? "%.0f" : "%.9g", value);
+    }
+}
+
+void pl_table_put_csv(const pl_table *table, pl_buf *out)
+{
+    for (size_t row = 0; row <= table->rows; row++) {
+        for (size_t col = 0; col < table->cols; col++) {
+            pl_buf_puts(out, col > 0 ? "," : "");
+            if (row == 0) {
+                pl_csv_put_text(out, head_at(table, col));
+            } else if (table->numeric[col]) {
+                pl_csv_put_number(out, table->numbers[(row - 1) * table->cols + col]);
+            } else {
+                pl_csv_put_text(out, cell_at(table, row - 1, col));
+            }
+        }
+        pl_buf_puts(out, "\n");
+    }
+}
+
+/* --- LaTeX ------------------------------------------------------------------------------------ */
+
+/* "1.2e-05" as $1.2 \times 10^{-5}$. */
+static void put_latex_number(pl_buf *out, const char *text)
+{
+    const char *e = strchr(text, 'e');
+    if (e == NULL || (e[1] != '-' && e[1] != '+')) {
+        pl_latex_put(out, text);
+        return;
+    }
+    const char *digits = e + 2 + strspn(e + 2, "0");
+    pl_buf mantissa = {0};
+    pl_buf_append(&mantissa, text, (size_t)(e - text));
+    pl_latex_put(out, mantissa.data != NULL ? mantissa.data : "");
+    pl_buf_printf(out, " $\\times 10^{%s%s}$", e[1] == '-' ? "-" : "", digits);
+    out->failed = out->failed || mantissa.failed;
+    pl_buf_deinit(&mantissa);
+}
+
+void pl_table_put_latex(const pl_table *table, pl_buf *out)
+{
+    pl_buf_puts(out, "\\begin{tabular}{");
+    for (size_t col = 0; col < table->cols; col++) {
+        pl_buf_puts(out, table->numeric[col] ? "r" : "l");
+    }
+    pl_buf_puts(out, "}\n\\toprule\n");
+    for (size_t row = 0; row <= table->rows; row++) {
+        for (size_t col = 0; col < table->cols; col++) {
+            pl_buf_puts(out, col > 0 ? " & " : "");
+            if (row > 0 && table->numeric[col]) {
+                put_latex_number(out, cell_at(table, row - 1, col));
+            } else {
+                pl_latex_put(out, row == 0 ? head_at(table, col) : cell_at(table, row - 1, col));
+            }
+        }
+        pl_buf_puts(out, row == 0 ? " \\\\\n\\midrule\n" : " \\\\\n");
+    }
+    pl_buf_puts(out, "\\bottomrule\n\\end{tabular}\n");
+}

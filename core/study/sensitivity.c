@@ -1,0 +1,505 @@
+#include "core/study/sensitivity.h"
+
+#include "core/base/checked.h"
+#include "core/lab/quantized.h"
+#include "core/metrics/variants.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char KIND[] = "sensitivity";
+static const char SECTION[] = "loss";
+
+enum { NO_UNIT = -1 };
+
+typedef struct measuring {
+    pl_lab *lab;
+    const pl_state *state;
+    const pl_model *model;
+    const pl_sensitivity *asked;
+    pl_sensitivities *out;
+    long *unit_of;  /* [layers] index of a layer's unit, NO_UNIT */
+    size_t *wanted; /* [count + 1] units to measure; out->count is all of them together */
+    size_t n_wanted;
+    pl_id *keys;  /* [count + 1] in the store */
+    pl_id common; /* hash of what all units share */
+    pl_quantized quantized;
+    pl_hooks all;      /* everything quantized */
+    pl_hooks filtered; /* the same for the present unit */
+    size_t unit;       /* out->count: all together */
+} measuring;
+
+/* --- units ------------------------------------------------------------------------------------ */
+
+static const char *last_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL ? dot + 1 : name;
+}
+
+static void name_unit(const measuring *m, size_t layer, pl_unit_loss *unit)
+{
+    const pl_layer *info = pl_model_layer(m->model, layer);
+    const size_t room = sizeof unit->name;
+    *unit = (pl_unit_loss){.block = info->block, .layer = layer};
+    if (m->asked->unit == PL_UNIT_LAYER) {
+        pl_layer_short(info, info->expert != PL_NO_EXPERT, unit->name, room);
+    } else if (m->asked->unit == PL_UNIT_ROLE) {
+        snprintf(unit->name, room, "%s", last_name(info->name));
+        unit->block = SIZE_MAX;
+    } else if (m->asked->unit == PL_UNIT_BLOCK) {
+        snprintf(unit->name, room, "%zu", info->block);
+    } else {
+        snprintf(unit->name, room, "%zu.%.40s", info->block,
+                 last_name(pl_model_site(m->model, info->site)->name));
+    }
+}
+
+static bool are_one_unit(const measuring *m, size_t a, size_t b)
+{
+    const pl_layer *x = pl_model_layer(m->model, a), *y = pl_model_layer(m->model, b);
+    switch (m->asked->unit) {
+    case PL_UNIT_LAYER:
+        return a == b;
+    case PL_UNIT_ROLE:
+        return strcmp(last_name(x->name), last_name(y->name)) == 0;
+    case PL_UNIT_BLOCK:
+        return x->block == y->block;
+    case PL_UNIT_SITE:
+        break;
+    }
+    return x->site == y->site;
+}
+
+static bool is_rounded(const pl_state *state, size_t layer)
+{
+    return pl_state_result(state, layer) != NULL &&
+           pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
+}
+
+static pl_status find_units(measuring *m, pl_error *err)
+{
+    const size_t n = pl_model_layer_count(m->model);
+    pl_sensitivities *out = m->out;
+    m->unit_of = pl_alloc(n, sizeof *m->unit_of);
+    m->wanted = calloc(n + 1, sizeof *m->wanted);
+    m->keys = calloc(n + 1, sizeof *m->keys);
+    out->units = calloc(n + 1, sizeof *out->units);
+    if (m->unit_of == NULL || m->wanted == NULL || m->keys == NULL || out->units == NULL) {
+        return pl_error_memory(err, "the units of a model");
+    }
+    for (size_t i = 0; i < n; i++) {
+        m->unit_of[i] = NO_UNIT;
+        if (m->asked->glob != NULL && !pl_model_layer_matches(m->model, i, m->asked->glob)) {
+            continue;
+        }
+        if (!is_rounded(m->state, i)) {
+            out->unsolved++;
+            continue;
+        }
+        size_t u = out->count;
+        while (u > 0 && !are_one_unit(m, out->units[u - 1].layer, i)) {
+            u--;
+        }
+        if (u == 0) {
+            u = ++out->count;
+            name_unit(m, i, &out->units[u - 1]);
+        }
+        m->unit_of[i] = (long)(u - 1);
+        out->units[u - 1].layers++;
+    }
+    if (out->count > 0) {
+        return PL_OK;
+    }
+    return out->unsolved > 0
+               ? pl_error_set(err, PL_ERR_STATE,
+                              "sensitivity: none of the %zu layers is rounded with the present "
+                              "methods: run `solve all` first",
+                              out->unsolved)
+               : pl_error_set(err, PL_ERR_NOT_FOUND, "sensitivity: no layer matches %s",
+                              m->asked->glob);
+}
+
+/* An input is quantized for all layers that read it, or for none. */
+static pl_status check_inputs(const measuring *m, pl_error *err)
+{
+    const bool closed = m->asked->unit == PL_UNIT_BLOCK || m->asked->unit == PL_UNIT_SITE;
+    if (m->state->activations.bits == 0 || closed) {
+        return PL_OK;
+    }
+    return pl_error_set(err, PL_ERR_STATE,
+                        "sensitivity: activations are quantized once for all layers that share an "
+                        "input: expected unit=site or unit=block, or `activations none`");
+}
+
+/* --- what a unit's model is ------------------------------------------------------------------- */
+
+static bool is_in(const measuring *m, size_t layer)
+{
+    const long unit = m->unit_of[layer];
+    return unit != NO_UNIT && (m->unit == m->out->count || (size_t)unit == m->unit);
+}
+
+static bool is_quantized_layer(const measuring *m, size_t layer)
+{
+    return is_in(m, layer) != m->asked->without;
+}
+
+static pl_status unit_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
+{
+    const measuring *m = ctx;
+    if (!is_quantized_layer(m, layer)) {
+        *provided = 0;
+        return PL_OK;
+    }
+    return m->all.weight(m->all.ctx, layer, out, provided, err);
+}
+
+static pl_status unit_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
+                            size_t cols, pl_error *err)
+{
+    const measuring *m = ctx;
+    const pl_site *info = pl_model_site(m->model, site);
+    bool quantized = m->asked->without;
+    for (size_t i = 0; i < info->n_layers; i++) {
+        if (is_in(m, info->layers[i])) {
+            quantized = !m->asked->without;
+        }
+    }
+    return quantized ? m->all.input(m->all.ctx, site, window, x, rows, cols, err) : PL_OK;
+}
+
+/* Whether the cache is quantized that a block's layer of the role fills. */
+static bool fills_quantized_cache(const measuring *m, size_t block, pl_role role)
+{
+    size_t first = 0;
+    const size_t count = pl_model_block_layers(m->model, block, &first);
+    for (size_t i = first; i < first + count; i++) {
+        if (pl_model_layer(m->model, i)->role == role) {
+            return is_quantized_layer(m, i);
+        }
+    }
+    return m->asked->without;
+}
+
+static pl_status unit_key(void *ctx, size_t block, float *x, size_t rows, size_t cols,
+                          pl_error *err)
+{
+    const measuring *m = ctx;
+    return fills_quantized_cache(m, block, PL_ROLE_K)
+               ? m->all.key(m->all.ctx, block, x, rows, cols, err)
+               : PL_OK;
+}
+
+static pl_status unit_value(void *ctx, size_t block, float *x, size_t rows, size_t cols,
+                            pl_error *err)
+{
+    const measuring *m = ctx;
+    return fills_quantized_cache(m, block, PL_ROLE_V)
+               ? m->all.value(m->all.ctx, block, x, rows, cols, err)
+               : PL_OK;
+}
+
+static bool unit_touches(void *ctx, size_t variant, size_t block)
+{
+    measuring *m = ctx;
+    size_t first = 0;
+    const size_t count = pl_model_block_layers(m->model, block, &first);
+    m->unit = m->wanted[variant];
+    bool touches = false;
+    for (size_t i = first; i < first + count; i++) {
+        touches = touches || is_in(m, i);
+    }
+    return touches;
+}
+
+static const pl_hooks *unit_hooks(void *ctx, size_t variant)
+{
+    measuring *m = ctx;
+    m->unit = m->wanted[variant];
+    return &m->filtered;
+}
+
+static pl_status begin_hooks(measuring *m, pl_task *task, pl_error *err)
+{
+    pl_status status =
+        pl_quantized_init(&m->quantized, m->lab, m->state, PL_WHICH_AFTER, &m->all, task, err);
+    m->filtered = (pl_hooks){
+        .ctx = m,
+        .weight = unit_weight,
+        .input = m->all.input != NULL ? unit_input : NULL,
+        .key = m->all.key != NULL ? unit_key : NULL,
+        .value = m->all.value != NULL ? unit_value : NULL,
+    };
+    return status;
+}
+
+/* --- the store -------------------------------------------------------------------------------- */
+
+static void hash_results(const measuring *m, pl_hasher *hasher, bool all)
+{
+    for (size_t i = 0; i < pl_model_layer_count(m->model); i++) {
+        const pl_id *result = pl_state_result(m->state, i);
+        if (result != NULL && (all || is_in(m, i))) {
+            pl_hasher_u64(hasher, (uint64_t)i);
+            pl_hasher_id(hasher, *result);
+        }
+    }
+}
+
+/* How inputs and cache are quantized, and in which coordinates. */
+static void hash_how_quantized(const pl_state *state, pl_hasher *hasher)
+{
+    pl_buf text = {0};
+    pl_state_quantized_commands(state, &text);
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
+        if (spec->method != NULL) {
+            pl_spec_format(spec, &text);
+        }
+        pl_buf_puts(&text, "\n");
+    }
+    pl_hasher_text(hasher, text.data != NULL ? text.data : "");
+    pl_buf_deinit(&text);
+}
+
+static pl_status hash_common(measuring *m, const int32_t *ids, size_t count, pl_task *task,
+                             pl_error *err)
+{
+    pl_model *model = m->state->source->model;
+    pl_hasher *hasher = NULL;
+    pl_id id = {0}, config = {0};
+    pl_status status = pl_model_identity(model, &id, task, err);
+    PL_THEN(pl_config_identity(pl_model_config(model), &config, err));
+    PL_THEN(pl_hasher_create(&hasher, err));
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_hasher_text(hasher, m->asked->without ? "planish sensitivity 1 without"
+                                             : "planish sensitivity 1 only");
+    pl_hasher_id(hasher, id);
+    pl_hasher_id(hasher, config);
+    pl_hasher_id(hasher, pl_perplexity_text(model, ids, count));
+    pl_hasher_u64(hasher, (uint64_t)m->asked->text.protocol);
+    pl_hasher_u64(hasher, (uint64_t)m->asked->text.length);
+    pl_hasher_u64(hasher, (uint64_t)m->asked->text.windows);
+    pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+    if (pl_state_quantizes(m->state)) {
+        hash_how_quantized(m->state, hasher);
+    }
+    if (m->asked->without) {
+        hash_results(m, hasher, true);
+    }
+    m->common = pl_hasher_finish(hasher);
+    pl_hasher_destroy(hasher);
+    return PL_OK;
+}
+
+static pl_status unit_id(measuring *m, size_t unit, pl_id *out, pl_error *err)
+{
+    pl_hasher *hasher = NULL;
+    pl_status status = pl_hasher_create(&hasher, err);
+    if (status == PL_OK) {
+        m->unit = unit;
+        pl_hasher_id(hasher, m->common);
+        hash_results(m, hasher, false);
+        *out = pl_hasher_finish(hasher);
+        pl_hasher_destroy(hasher);
+    }
+    return status;
+}
+
+/* The original's perplexity stands with every unit's, since a run may find them all. */
+typedef struct stored_loss {
+    pl_loss loss;
+    double original, original_error, tokens, windows;
+} stored_loss;
+
+static pl_id alone_key(pl_id result)
+{
+    struct {
+        char what[32];
+        pl_id result;
+    } all = {.what = "planish sensitivity alone 1", .result = result};
+    return pl_id_bytes(&all, sizeof all);
+}
+
+static bool read_loss(pl_lab *lab, pl_id key, stored_loss *out)
+{
+    pl_entry *entry = NULL;
+    pl_status status = pl_store_get(pl_lab_store(lab), KIND, key, &entry, NULL);
+    PL_THEN(pl_entry_read(entry, SECTION, out, sizeof *out, NULL));
+    pl_entry_close(entry);
+    return status == PL_OK && isfinite(out->loss.kl) && isfinite(out->loss.perplexity);
+}
+
+static pl_status write_loss(const measuring *m, pl_id key, const char *unit, const void *data,
+                            size_t bytes, pl_error *err)
+{
+    const pl_section section = {SECTION, data, bytes};
+    json_t *about = json_pack("{s:s, s:s, s:s}", "holds", "what a unit costs the model", "unit",
+                              unit, "version", PL_VERSION);
+    pl_status status =
+        about != NULL ? pl_store_replace(pl_lab_store(m->lab), KIND, key, about, &section, 1, err)
+                      : pl_error_memory(err, "a measurement");
+    json_decref(about);
+    return status;
+}
+
+/* What a layer's own result costs by itself, for the table of layers; of this model alone. */
+typedef struct alone_loss {
+    pl_id model;
+    double kl;
+} alone_loss;
+
+static pl_status write_alone(measuring *m, size_t unit, double kl, pl_error *err)
+{
+    const pl_unit_loss *u = &m->out->units[unit];
+    alone_loss alone = {.kl = kl};
+    if (m->asked->unit != PL_UNIT_LAYER || m->asked->without || pl_state_quantizes(m->state) ||
+        !pl_model_known_identity(m->model, &alone.model)) {
+        return PL_OK;
+    }
+    return write_loss(m, alone_key(*pl_state_result(m->state, u->layer)), u->name, &alone,
+                      sizeof alone, err);
+}
+
+double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result)
+{
+    alone_loss found = {.kl = NAN};
+    pl_id model = {0};
+    pl_entry *entry = NULL;
+    if (!pl_model_known_identity(state->source->model, &model)) {
+        return (double)NAN;
+    }
+    pl_status status = pl_store_get(pl_lab_store(lab), KIND, alone_key(result), &entry, NULL);
+    PL_THEN(pl_entry_read(entry, SECTION, &found, sizeof found, NULL));
+    pl_entry_close(entry);
+    return status == PL_OK && pl_id_equal(found.model, model) ? found.kl : (double)NAN;
+}
+
+/* --- measuring -------------------------------------------------------------------------------- */
+
+static void take_loss(measuring *m, size_t unit, const stored_loss *s)
+{
+    pl_sensitivities *out = m->out;
+    if (unit == out->count) {
+        out->together = s->loss;
+    } else {
+        out->units[unit].loss = s->loss;
+    }
+    out->original = s->original;
+    out->original_error = s->original_error;
+    out->tokens = (size_t)s->tokens;
+    out->windows = (size_t)s->windows;
+}
+
+static stored_loss loss_of(const pl_ppl_result *r)
+{
+    return (stored_loss){.loss = {.kl = r->kl_mean,
+                                  .kl_max = r->kl_max,
+                                  .perplexity = r->perplexity,
+                                  .perplexity_error = r->perplexity_error,
+                                  .agreement = r->top1_agreement},
+                         .original = r->original,
+                         .original_error = r->original_error,
+                         .tokens = (double)r->tokens,
+                         .windows = (double)r->windows};
+}
+
+static pl_status keep_loss(measuring *m, size_t unit, const pl_ppl_result *result, pl_error *err)
+{
+    const stored_loss s = loss_of(result);
+    const bool all = unit == m->out->count;
+    take_loss(m, unit, &s);
+    /* An infinite perplexity is a finding, but not one to be trusted from a file. */
+    pl_status status = isfinite(s.loss.perplexity)
+                           ? write_loss(m, m->keys[unit], all ? "all" : m->out->units[unit].name,
+                                        &s, sizeof s, err)
+                           : PL_OK;
+    return status == PL_OK && !all ? write_alone(m, unit, s.loss.kl, err) : status;
+}
+
+static pl_status unit_done(void *ctx, size_t variant, const pl_ppl_result *result, pl_error *err)
+{
+    measuring *m = ctx;
+    return keep_loss(m, m->wanted[variant], result, err);
+}
+
+/* What the store has need not be measured. */
+static pl_status find_known(measuring *m, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t u = 0; status == PL_OK && u <= m->out->count; u++) {
+        stored_loss s;
+        status = unit_id(m, u, &m->keys[u], err);
+        if (status == PL_OK && read_loss(m->lab, m->keys[u], &s)) {
+            take_loss(m, u, &s);
+            if (u < m->out->count) {
+                m->out->units[u].found = true;
+                status = write_alone(m, u, s.loss.kl, err);
+            }
+        } else {
+            m->wanted[m->n_wanted++] = u;
+        }
+    }
+    return status;
+}
+
+static pl_status measure_units(measuring *m, const int32_t *ids, size_t count, pl_task *task,
+                               pl_error *err)
+{
+    pl_sensitivities *out = m->out;
+    pl_ppl_spec spec = m->asked->text;
+    pl_ppl_result of_base;
+    spec.memory_limit = pl_lab_memory_limit(m->lab);
+    /* Everything quantized is what the units of `without` differ from: the walk's own result. */
+    const bool base_known = m->n_wanted == 0 || m->wanted[m->n_wanted - 1] != out->count;
+    if (m->asked->without && !base_known) {
+        m->n_wanted--;
+    }
+    const pl_variants variants = {.count = m->n_wanted,
+                                  .ctx = m,
+                                  .touches = unit_touches,
+                                  .hooks = unit_hooks,
+                                  .done = unit_done};
+    pl_status status = begin_hooks(m, task, err);
+    PL_THEN(pl_variants_run(m->state->source->model, ids, count, &spec,
+                            m->asked->without ? &m->all : NULL, &variants, &of_base, task, err));
+    pl_quantized_deinit(&m->quantized);
+    return status == PL_OK && m->asked->without && !base_known
+               ? keep_loss(m, out->count, &of_base, err)
+               : status;
+}
+
+pl_status pl_sensitivity_run(pl_lab *lab, const pl_state *state, const pl_sensitivity *asked,
+                             const int32_t *ids, size_t count, pl_sensitivities *out, pl_task *task,
+                             pl_error *err)
+{
+    *out = (pl_sensitivities){0};
+    measuring m = {
+        .lab = lab, .state = state, .model = state->source->model, .asked = asked, .out = out};
+    pl_status status = find_units(&m, err);
+    PL_THEN(check_inputs(&m, err));
+    PL_THEN(hash_common(&m, ids, count, task, err));
+    PL_THEN(find_known(&m, err));
+    if (status == PL_OK && m.n_wanted > 0) {
+        status = measure_units(&m, ids, count, task, err);
+    }
+    free(m.unit_of);
+    free(m.wanted);
+    free(m.keys);
+    if (status != PL_OK) {
+        pl_sensitivities_deinit(out);
+    }
+    return status;
+}
+
+void pl_sensitivities_deinit(pl_sensitivities *s)
+{
+    free(s->units);
+    *s = (pl_sensitivities){0};
+}

@@ -1,0 +1,57 @@
+/* Tables of a batch on a terminal: columns are left out rather than wrapped. */
+#include "tests/screen/pty.h"
+
+#include <string.h>
+
+#include "tests/support/check.h"
+#include "tests/support/temp.h"
+
+static pl_temp temp;
+
+static int set_up(void **state)
+{
+    (void)state;
+    pl_temp_init(&temp);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pl_temp_deinit(&temp);
+    return 0;
+}
+
+static void check_at(int cols, const char *head, const char *last)
+{
+    static const char *const args[] = {"-c", "layers top=3", NULL};
+    pl_pty *pty = pl_pty_start(temp.folder, 24, cols, "xterm-256color", "C.UTF-8", args);
+    double seconds = 0;
+    assert_int_equal(pl_pty_wait_end(pty, 20 * pl_pty_patience(), &seconds), 0);
+    const char *shown = pl_pty_row(pty, 0, 0, cols);
+    if (strncmp(shown, head, strlen(head)) != 0) {
+        fail_msg("%d columns: %s", cols, shown);
+    }
+    shown = pl_pty_row(pty, 4, 0, cols);
+    assert_int_equal(strncmp(shown, last, strlen(last)), 0);
+    pl_pty_stop(pty);
+}
+
+static void test_narrow_and_wide(void **state)
+{
+    (void)state;
+    check_at(80, "name                             rows  cols  weight_max  weight_ratio        ",
+             "(wider than the terminal: without input_ratio, method, sqnr, bits_per_weight)");
+    check_at(160,
+             "name                             rows  cols  weight_max  weight_ratio  input_ratio  "
+             "method  sqnr  bits_per_weight",
+             "        ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_narrow_and_wide, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

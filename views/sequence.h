@@ -1,0 +1,29 @@
+/* views/sequence.h -- what a terminal sends that is no key: reports of the mouse, answers to
+ * questions.  Texts are what stands behind ESC [, the final byte included. */
+#ifndef PL_VIEWS_SEQUENCE_H
+#define PL_VIEWS_SEQUENCE_H
+
+#include "views/keys.h"
+
+/* Switches reports of presses, drags and the wheel on and off, with coordinates in decimals (xterm
+ * control sequences, modes 1000, 1002, 1006). */
+#define PL_MOUSE_ON "\033[?1000h\033[?1002h\033[?1006h"
+#define PL_MOUSE_OFF "\033[?1006l\033[?1002l\033[?1000l"
+
+/* Synchronized output: what stands between is shown at once (mode 2026). */
+enum { PL_MODE_SYNC = 2026 };
+#define PL_SYNC_BEGIN "\033[?2026h"
+#define PL_SYNC_END "\033[?2026l"
+#define PL_SYNC_ASK "\033[?2026$p" /* DECRQM: the answer says whether the terminal knows it */
+
+/* "<0;12;5M" (SGR 1006).  False for what is no report of the left button or the wheel; then the
+ * kind is PL_MOUSE_NONE. */
+bool pl_mouse_parse(const char *text, pl_mouse *out);
+
+/* The three bytes behind ESC [ M of terminals without mode 1006, 32 added to each. */
+bool pl_mouse_from_bytes(const unsigned char bytes[3], pl_mouse *out);
+
+/* Whether "?2026;2$y" says that the terminal knows a mode and lets it be changed. */
+bool pl_mode_is_known(const char *text, int mode);
+
+#endif
