@@ -90,8 +90,17 @@ typedef struct pl_call {
     size_t n_solved;
     size_t columns; /* of the terminal that the result's text is for, 0: any; tables fit it */
     char *warning;  /* to tell the user beside the result, or NULL */
+    bool unchanged; /* its apply half changed nothing: there is no step to undo */
     bool differs;   /* rebuild: it is another figure: a batch goes on, and exits 1 */
 } pl_call;
+
+/* A call of a command under another word, by which the palette finds it. */
+typedef struct pl_alias {
+    const char *name; /* "worst" */
+    const char *call; /* what stands behind the command's name: "sort=input_ratio top=10" */
+    const char *help; /* what it does, a few words */
+    bool ask;         /* it is put into the prompt to be finished */
+} pl_alias;
 
 /* A row says all that is to be known of a command: nobody compares with its name. */
 struct pl_command {
@@ -123,6 +132,7 @@ struct pl_command {
     /* Calls that the palette offers ready to run: pairs of a word and what it does, then NULL; or
      * NULL for none. */
     const char *const *ready;
+    const pl_alias *aliases;        /* ends with name NULL; or NULL */
     void (*more_help)(pl_buf *out); /* what `help NAME` adds, or NULL */
     /* Columns of its table that a narrow terminal leaves out first: "rms token_id"; or NULL. */
     const char *least;

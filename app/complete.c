@@ -1,6 +1,7 @@
 /* Completion of a command line, from the same tables that run it. */
 #include "app/command.h"
 
+#include "core/state/kept.h"
 #include "plots/kinds.h"
 
 #include <dirent.h>
@@ -214,14 +215,25 @@ static void offer_conditions(matches *m, const pl_state *state, const char *word
     offer_choices(m, "", "input_ratio|weight_ratio|weight_max|gap|error|block|solved|not");
 }
 
+static void offer_settings(matches *m, const pl_state *state, const char *word)
+{
+    (void)word;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        char name[PL_KEPT_NAME];
+        pl_kept_name(state, i, name);
+        offer(m, name);
+    }
+}
+
 /* The kinds of words that a command's `positional` names in capitals. */
 static const struct {
     const char *name;
     void (*offer)(matches *m, const pl_state *state, const char *word);
 } word_kinds[] = {
-    {"LAYER", offer_layers},   {"METHOD", offer_methods}, {"COMMAND", offer_commands},
-    {"FIGURE", offer_figures}, {"PATH", offer_paths},     {"FILE", offer_paths},
-    {"ROWS", offer_grids},     {"PARAM", offer_params},   {"EXPRESSION", offer_conditions},
+    {"LAYER", offer_layers},     {"METHOD", offer_methods}, {"COMMAND", offer_commands},
+    {"FIGURE", offer_figures},   {"PATH", offer_paths},     {"FILE", offer_paths},
+    {"ROWS", offer_grids},       {"PARAM", offer_params},   {"EXPRESSION", offer_conditions},
+    {"SETTING", offer_settings},
 };
 
 /* One alternative of a position: "LAYER" or "all". */

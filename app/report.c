@@ -1,5 +1,7 @@
 #include "app/report.h"
 
+#include "core/state/record.h"
+
 #include "core/base/json.h"
 
 #include <math.h>
@@ -96,6 +98,7 @@ pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer, pl_
     call->solved[call->n_solved].result = result;
     call->solved[call->n_solved].report = *report;
     call->n_solved++;
+    pl_record_solved(state, layer, sequential, result);
     return PL_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "core/base/number.h"
 #include "core/base/text.h"
 #include "core/model/bare.h"
+#include "core/state/kept.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -329,8 +330,8 @@ static bool shows_result(const pl_state *state, const pl_request *request)
 static bool shows_pins(const pl_state *state, const pl_request *request)
 {
     bool shown = false;
-    for (size_t i = 0; i < state->n_pins; i++) {
-        shown = shown || state->pins[i].layer == request->layer;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        shown = shown || pl_kept_pin(state->kept[i], request->layer) != NULL;
     }
     return shown && request->pins && (request->kind->uses & PL_USES_PINS) != 0;
 }

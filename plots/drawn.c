@@ -1,6 +1,7 @@
 #include "plots/drawn.h"
 
 #include "core/lab/weights.h"
+#include "core/state/kept.h"
 #include "plots/build.h"
 
 #include "core/metrics/spread.h"
@@ -36,17 +37,18 @@ static void add_own(pl_drawn_list *list, const pl_state *state, size_t layer, pl
 static void add_pins(pl_lab *lab, const pl_state *state, const pl_request *request, pl_which last,
                      pl_drawn_list *list)
 {
-    for (size_t i = 0; request->pins && i < state->n_pins; i++) {
-        const pl_pin *pin = &state->pins[i];
+    for (size_t i = 0; request->pins && i < state->n_kept; i++) {
+        const pl_pin *pin = pl_kept_pin(state->kept[i], request->layer);
         pl_solve_report report;
-        if (pin->layer != request->layer) {
+        if (pin == NULL) {
             continue;
         }
         if (pl_result_report(lab, state, pin->layer, pin->result, &report, NULL) != PL_OK) {
             list->lost++;
             continue;
         }
-        bool moved = pin->slots[PL_SLOT_PRECONDITION].method != NULL;
+        const pl_state *is = &pin->of->is;
+        bool moved = pl_state_spec(is, pin->layer, PL_SLOT_PRECONDITION)->method != NULL;
         pl_drawn *drawn = &list->items[list->count++];
         *drawn = (pl_drawn){.pin = pin, .tone = (pl_tone)(PL_TONE_EXTRA + i)};
         drawn->which = last == PL_WHICH_AFTER || !moved ? PL_WHICH_AFTER : PL_WHICH_PRECONDITIONED;
@@ -54,7 +56,7 @@ static void add_pins(pl_lab *lab, const pl_state *state, const pl_request *reque
         size_t length = strlen(pin->label);
         const char *rounder = strrchr(pin->label, '>');
         if (drawn->which == PL_WHICH_PRECONDITIONED && rounder != NULL && rounder != pin->label &&
-            pin->slots[PL_SLOT_ROUND].method != NULL) {
+            pl_state_spec(is, pin->layer, PL_SLOT_ROUND)->method != NULL) {
             length = (size_t)(rounder - pin->label) - 1;
         }
         snprintf(drawn->label, sizeof drawn->label, "%.*s", (int)length, pin->label);

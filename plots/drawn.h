@@ -1,5 +1,5 @@
 /* plots/drawn.h -- the weights that a figure of one layer draws: the kinds it was asked for, and
- * the baselines pinned to that layer. */
+ * what kept settings have of that layer. */
 #ifndef PL_PLOTS_DRAWN_H
 #define PL_PLOTS_DRAWN_H
 
@@ -15,7 +15,7 @@ typedef struct pl_drawn {
 
 /* In drawing order: before, the pins, then what the state's methods made of it. */
 typedef struct pl_drawn_list {
-    pl_drawn items[2 + PL_MAX_PINS];
+    pl_drawn items[2 + PL_MAX_KEPT];
     size_t count; /* at least 1 */
     size_t base;  /* what the others are compared with: before, or the only one of the state's */
     size_t live;  /* the state's own last one; base where there is only one */

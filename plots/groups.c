@@ -23,7 +23,7 @@ typedef struct group_data {
     double *norms;                  /* [n] ||X^(k)||_F */
     double *alpha;                  /* [n] */
     double *means;                  /* [list.count, n] mean over rows of ||w^(k)||_inf */
-    double bounds[2 + PL_MAX_PINS]; /* NaN where the rounder has none */
+    double bounds[2 + PL_MAX_KEPT]; /* NaN where the rounder has none */
     size_t *order;                  /* [n] position -> group */
     pl_axis names;                  /* of the groups */
 } group_data;

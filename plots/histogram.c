@@ -244,7 +244,7 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
                               const char *title, pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_drawn_list list;
-    pl_mat weights[2 + PL_MAX_PINS] = {{0}};
+    pl_mat weights[2 + PL_MAX_KEPT] = {{0}};
     pl_drawn_find(lab, state, request, &list);
     pl_histogram_data data = {.title = title, .x_label = "weight w", .n_series = list.count};
     pl_status status = read_all(lab, state, request->layer, &list, weights, task, err);

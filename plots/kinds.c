@@ -28,7 +28,7 @@ pl_request pl_request_of(const pl_state *state, const pl_kind *kind)
                           .layer = state->layer,
                           .side = state->side,
                           .which = state->which,
-                          .pins = state->n_pins > 0,
+                          .pins = state->n_kept > 0,
                           .channel = state->channel};
     if (state->source == NULL || pl_state_result(state, state->layer) == NULL) {
         request.which = PL_WHICH_BEFORE;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERIES = 2 + PL_MAX_PINS };
+enum { SERIES = 2 + PL_MAX_KEPT };
 
 /* The series shown, the reference first, pinned baselines before the last. */
 typedef struct shown {
@@ -21,7 +21,7 @@ typedef struct shown {
     pl_tone tones[SERIES];
     size_t n, channels;
     bool pinned[SERIES];
-    char pins[PL_MAX_PINS][PL_NUMBER_TEXT]; /* their labels */
+    char pins[PL_MAX_KEPT][PL_NUMBER_TEXT]; /* their names */
     bool unsolved;                          /* a series was asked for that only a solve makes */
 } shown;
 
@@ -37,8 +37,13 @@ static void add_shown(shown *s, const float *values, const char *label, pl_tone 
 
 static void add_pins(const pl_picture *picture, shown *s)
 {
-    for (size_t i = 0; i < picture->n_pins && i < PL_MAX_PINS; i++) {
-        snprintf(s->pins[i], sizeof s->pins[i], "pin %zu", picture->pins[i].index + 1);
+    for (size_t i = 0; i < picture->n_pins && i < PL_MAX_KEPT; i++) {
+        if (picture->pins[i].named) {
+            snprintf(s->pins[i], sizeof s->pins[i], "%.*s", (int)sizeof s->pins[i] - 1,
+                     picture->pins[i].label);
+        } else {
+            snprintf(s->pins[i], sizeof s->pins[i], "pin %zu", picture->pins[i].index + 1);
+        }
         s->pinned[s->n] = true;
         add_shown(s, picture->pins[i].max, s->pins[i],
                   (pl_tone)(PL_TONE_EXTRA + picture->pins[i].index % 8));

@@ -81,7 +81,7 @@ static const pl_binding bindings[] = {
     {'w', PL_ACT_WHICH, ALL, "w", "which", "weights: both, before, preconditioned, after"},
     {' ', PL_ACT_SOLVE, ALL, "Space", "solve", "solve the selected layer"},
     {'X', PL_ACT_SOLVE_ALL, ALL, "X", NULL, "solve all layers"},
-    {'p', PL_ACT_PIN, ALL, "p", "pin", "pin the layer's present result as a baseline"},
+    {'p', PL_ACT_PIN, ALL, "p", "pin", "keep the present setting as a baseline"},
     {'P', PL_ACT_UNPIN, ALL, "P", NULL, "take the last pinned baseline away"},
     {'m', PL_ACT_PERPLEXITY, ALL, "m", "perplexity",
      "measure the perplexity of the model as it is solved now, and of the original"},

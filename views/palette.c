@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { IN_DETAIL = 60, LABEL_COLS = 30, MOST_ROWS = 22, MOST_COLS = 110 };
+enum { IN_DETAIL = 60, EXACT = 1 << 20, LABEL_COLS = 30, MOST_ROWS = 22, MOST_COLS = 110 };
 
 static char *copy_of(const char *text)
 {
@@ -31,11 +32,13 @@ void pl_palette_add(pl_palette *palette, const pl_palette_item *item)
     *to = *item;
     to->label = copy_of(item->label);
     to->detail = copy_of(item->detail != NULL ? item->detail : "");
+    to->name = copy_of(item->name);
     to->key = copy_of(item->key);
     to->command = copy_of(item->command);
     if (to->label == NULL || to->detail == NULL) {
         free(to->label);
         free(to->detail);
+        free(to->name);
         free(to->key);
         free(to->command);
         palette->n--;
@@ -62,6 +65,12 @@ static bool is_close(const char *typed, const char *text, int score)
     return score + (int)strnlen(text, PL_FUZZY_BYTES) >= 40 * letters;
 }
 
+static bool is_exact(const char *typed, const pl_palette_item *item)
+{
+    typed += strspn(typed, " :");
+    return item->name != NULL && strcasecmp(typed, item->name) == 0;
+}
+
 static void search(pl_palette *palette)
 {
     palette->n_found = palette->row = palette->top = 0;
@@ -76,11 +85,13 @@ static void search(pl_palette *palette)
         if (palette->typed[0] == '\0') {
             found.score = 0; /* in the order of the tables */
         }
-        if (!label && !detail) {
+        const bool exact = is_exact(palette->typed, item);
+        if (!label && !detail && !exact) {
             continue;
         }
-        palette->found[palette->n_found++] =
-            label && (!detail || found.score >= other.score) ? found : other;
+        found = label && (!detail || found.score >= other.score) ? found : other;
+        found.score = exact ? EXACT : found.score;
+        palette->found[palette->n_found++] = found;
     }
     qsort(palette->found, palette->n_found, sizeof *palette->found, by_score);
 }
@@ -104,6 +115,7 @@ void pl_palette_close(pl_palette *palette)
     for (size_t i = 0; i < palette->n; i++) {
         free(palette->items[i].label);
         free(palette->items[i].detail);
+        free(palette->items[i].name);
         free(palette->items[i].key);
         free(palette->items[i].command);
     }

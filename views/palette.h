@@ -13,6 +13,7 @@
 
 typedef struct pl_palette_item {
     char *label, *detail; /* "solve-all", "solve all layers" */
+    char *name;           /* what is typed whole brings it to the top; or NULL */
     char *key;            /* "X", or NULL */
     pl_action action;     /* what to do, or PL_ACT_NONE and: */
     char *command;        /* run it; with `ask`, open the prompt with it */

@@ -22,6 +22,7 @@ static pl_status apply_activations(pl_call *call, pl_state *state, pl_error *err
         grid.fixed = range == 1;
         state->activations = grid;
         pl_json_set(call->result, "activations", pl_activations_json(state));
+        pl_put_setting(call, state);
     }
     return status;
 }
@@ -44,5 +45,6 @@ const pl_command pl_command_activations = {
     .needs_model = true,
     .summary = "Quantize the inputs of the linear layers, after their transform, or none",
     .apply = apply_activations,
+    .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,
 };

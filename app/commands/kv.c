@@ -21,6 +21,7 @@ static pl_status apply_kv(pl_call *call, pl_state *state, pl_error *err)
         state->kv = grid;
         state->kv_group_size = group_size;
         pl_json_set(call->result, "kv", pl_kv_json(state));
+        pl_put_setting(call, state);
     }
     return status;
 }
@@ -41,5 +42,6 @@ const pl_command pl_command_kv = {
     .needs_model = true,
     .summary = "Quantize keys (after RoPE) and values, or none",
     .apply = apply_kv,
+    .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,
 };

@@ -231,6 +231,11 @@ static void help_layers(pl_buf *out)
     }
 }
 
+static const pl_alias layers_aliases[] = {
+    {"worst", "sort=input_ratio top=10", "the layers with the largest outliers", false},
+    {0},
+};
+
 const pl_command pl_command_layers = {
     .name = "layers",
     .positional = "",
@@ -239,5 +244,6 @@ const pl_command pl_command_layers = {
     .summary = "List the linear layers with what is known of them",
     .least = "rows cols sqnr weight_max",
     .run = run_layers,
+    .aliases = layers_aliases,
     .more_help = help_layers,
 };

@@ -28,12 +28,16 @@
     COMMAND(learn)                                                                                 \
     COMMAND(solve)                                                                                 \
     COMMAND(import)                                                                                \
+    COMMAND(keep)                                                                                  \
+    COMMAND(unkeep)                                                                                \
+    COMMAND(use)                                                                                   \
     COMMAND(pin)                                                                                   \
     COMMAND(unpin)                                                                                 \
     COMMAND(sweep)                                                                                 \
     COMMAND(perplexity)                                                                            \
     COMMAND(sensitivity)                                                                           \
     COMMAND(probe)                                                                                 \
+    COMMAND(generate)                                                                              \
     COMMAND(view)                                                                                  \
     COMMAND(plot)                                                                                  \
     COMMAND(figure)                                                                                \

@@ -152,6 +152,7 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
     if (status == PL_OK) {
         pl_state_drop_imports(state, glob); /* the method takes their place */
         put_method(call->result, (pl_slot)slot, &spec, glob);
+        pl_put_setting(call, state);
     }
     return status;
 }
@@ -180,6 +181,7 @@ const pl_command pl_command_method = {
     .needs_model = true,
     .summary = "Put a method in its slot: hadamard, astro, gptq, ..., or none slot=...",
     .apply = apply_method,
+    .put_text = pl_put_setting_text,
     .history = PL_HISTORY_KNOB,
     .rebuild = PL_REBUILD_RUN,
     .tour = PL_TOUR_TURN,

@@ -3,6 +3,8 @@
 #include "app/usage.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
+#include "core/state/kept.h"
+#include "core/state/record.h"
 
 #include <string.h>
 
@@ -77,16 +79,57 @@ void pl_put_info(json_t *result, const pl_model *model, double seconds)
     pl_json_set(result, "seconds", json_real(seconds));
 }
 
-void pl_put_pins(pl_call *call, const pl_state *state)
+static size_t layers_of(const pl_state *state, const pl_kept *kept, size_t *first)
+{
+    size_t count = 0;
+    for (size_t i = pl_model_layer_count(state->source->model); i > 0; i--) {
+        if (pl_state_result(&kept->is, i - 1) != NULL) {
+            *first = i - 1;
+            count++;
+        }
+    }
+    return count;
+}
+
+void pl_put_kept(pl_call *call, const pl_state *state, const char *key)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < state->n_pins; i++) {
-        const pl_pin *pin = &state->pins[i];
-        pl_json_append(list, json_pack("{s:I, s:s, s:s}", "n", (json_int_t)i + 1, "layer",
-                                       pl_model_layer(state->source->model, pin->layer)->name,
-                                       "label", pin->label));
+    for (size_t i = 0; i < state->n_kept; i++) {
+        char name[PL_KEPT_NAME];
+        size_t first = 0;
+        const size_t count = layers_of(state, state->kept[i], &first);
+        pl_buf label = {0};
+        pl_kept_name(state, i, name);
+        pl_state_label(&state->kept[i]->is, count == 1 ? first : SIZE_MAX, &label);
+        const char *layer = pl_model_layer(state->source->model, first)->name;
+        pl_json_append(list,
+                       json_pack("{s:I, s:s, s:I, s:s?, s:s}", "n", (json_int_t)i + 1, "name", name,
+                                 "layers", (json_int_t)count, "layer", count == 1 ? layer : NULL,
+                                 "label", label.data != NULL ? label.data : ""));
+        pl_buf_deinit(&label);
     }
-    pl_json_set(call->result, "pins", list);
+    pl_json_set(call->result, key, list);
+}
+
+void pl_put_setting(pl_call *call, pl_state *state)
+{
+    const size_t given = pl_state_recall(state);
+    const size_t solved = pl_state_solved_count(state) - pl_state_import_count(state);
+    (void)given;
+    pl_json_set(call->result, "layers_solved", json_integer((json_int_t)solved));
+}
+
+void pl_put_setting_text(const pl_call *call, pl_buf *out)
+{
+    const json_int_t solved = json_integer_value(json_object_get(call->result, "layers_solved"));
+    json_t *shown = json_copy(call->result);
+    json_object_del(shown, "layers_solved");
+    pl_result_object(shown, out);
+    json_decref(shown);
+    if (solved > 0) {
+        pl_buf_printf(out, "%lld %s of this setting %s in the store\n", (long long)solved,
+                      solved == 1 ? "layer" : "layers", solved == 1 ? "is" : "are");
+    }
 }
 
 pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err)

@@ -25,8 +25,13 @@ PL_NODISCARD pl_status pl_read_columns(const pl_call *call, const char *text,
                                        pl_column columns[PL_COLUMN_COUNT], size_t *count,
                                        pl_error *err);
 
-/* All baselines as they are now, numbered as `unpin` counts them. */
-void pl_put_pins(pl_call *call, const pl_state *state);
+/* All kept settings as they are now, numbered as `unpin` counts them. */
+void pl_put_kept(pl_call *call, const pl_state *state, const char *key);
+
+/* Behind a change of the setting: takes what has been found under it before; the result says
+ * layers_solved, and as text "28 layers of this setting are in the store". */
+void pl_put_setting(pl_call *call, pl_state *state);
+void pl_put_setting_text(const pl_call *call, pl_buf *out);
 
 /* Whether the word is `none`, which takes no keys; another word is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err);

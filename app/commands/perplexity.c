@@ -136,10 +136,16 @@ static const pl_key perplexity_keys[] = {
     {0},
 };
 
+static const pl_alias perplexity_aliases[] = {
+    {"ppl", "which=after text=", "the solved model's perplexity on a text", true},
+    {0},
+};
+
 const pl_command pl_command_perplexity = {
     .name = "perplexity",
     .positional = "",
     .keys = perplexity_keys,
+    .aliases = perplexity_aliases,
     .needs_model = true,
     .summary = "Measure perplexity by a named protocol, and KL against the original",
     .run = run_perplexity,

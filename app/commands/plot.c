@@ -34,9 +34,17 @@ static const pl_key plot_keys[] = {
     {"order", PL_KEY_CHOICE, "index", "index|sorted", "channels by index or by falling size"},
     {"scale", PL_KEY_CHOICE, "linear", "linear|log", "the value axis"},
     {"form", PL_KEY_FORM, NULL, NULL, "which form of the figure (`help plot` lists them)"},
-    {"pins", PL_KEY_CHOICE, "no", "no|yes", "the pinned baselines, too"},
+    {"pins", PL_KEY_CHOICE, "no", "no|yes", "kept settings and pins, too"},
     {"channel", PL_KEY_INT, NULL, NULL, "mark this input channel"},
     PL_PAGE_KEYS,
+    {0},
+};
+
+static const pl_alias plot_aliases[] = {
+    {"png", "channels file=channels.png", "a figure as PNG", true},
+    {"pdf", "channels file=channels.pdf", "a figure as PDF", true},
+    {"svg", "channels file=channels.svg", "a figure as SVG", true},
+    {"csv", "channels file=channels.csv", "the numbers of a figure", true},
     {0},
 };
 
@@ -52,5 +60,6 @@ const pl_command pl_command_plot = {
     .slow = plot_is_slow,
     .rebuild = PL_REBUILD_FIGURE,
     .tour = PL_TOUR_FIGURE,
+    .aliases = plot_aliases,
     .more_help = pl_help_kinds,
 };

@@ -78,9 +78,22 @@ static pl_status run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl
     return status == PL_OK ? pl_note_solve(call, state, layer, result, &report, err) : status;
 }
 
+/* A result of methods that have been changed meanwhile does not take the place of one of the
+ * present methods. */
+static bool is_late(const pl_call *call, size_t i, const pl_state *state)
+{
+    const size_t layer = call->solved[i].layer;
+    return pl_state_result(state, layer) != NULL &&
+           !pl_id_equal(call->solved[i].plan, pl_state_plan(state, layer)) &&
+           !pl_id_equal(call->solved[i].plan, pl_state_plan_sequential(state));
+}
+
 static pl_status apply_solve(pl_call *call, pl_state *state, pl_error *err)
 {
     for (size_t i = 0; i < call->n_solved; i++) {
+        if (is_late(call, i, state)) {
+            continue;
+        }
         pl_status status = pl_state_set_result(state, call->solved[i].layer, call->solved[i].plan,
                                                call->solved[i].result, err);
         if (status != PL_OK) {

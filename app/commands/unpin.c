@@ -1,32 +1,46 @@
 /* unpin: a baseline less. */
 #include "app/commands/parts.h"
+#include "core/state/kept.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* The last pin, SIZE_MAX for none. */
+static size_t last_pin(const pl_state *state)
+{
+    size_t at = state->n_kept;
+    while (at > 0 && state->kept[at - 1]->name[0] != '\0') {
+        at--;
+    }
+    return at > 0 ? at - 1 : SIZE_MAX;
+}
+
 static pl_status apply_unpin(pl_call *call, pl_state *state, pl_error *err)
 {
-    size_t index = state->n_pins - 1;
-    if (state->n_pins == 0) {
+    const char *word = call->n_words > 0 ? call->words[0] : "";
+    const bool all = strcmp(word, "all") == 0;
+    size_t index = last_pin(state);
+    pl_status status = PL_OK;
+    if (state->n_kept == 0 || (index == SIZE_MAX && (all || word[0] == '\0'))) {
         return pl_error_set(err, PL_ERR_STATE, "unpin: no baseline is pinned");
     }
-    if (call->n_words > 0 && strcmp(call->words[0], "all") == 0) {
-        index = SIZE_MAX;
-    } else if (call->n_words > 0) {
+    if (!all && word[0] != '\0') {
         char *end = NULL;
-        const char *word = call->words[0];
         unsigned long number = strtoul(word, &end, 10);
         if (word[0] < '0' || word[0] > '9' || *end != '\0' || number == 0) {
             return pl_error_set(err, PL_ERR_USAGE,
                                 "unpin: \"%s\" is no baseline, expected a number from 1 to %zu, "
                                 "or all",
-                                word, state->n_pins);
+                                word, state->n_kept);
         }
         index = number - 1;
     }
-    pl_status status = pl_state_unpin(state, index, err);
+    do {
+        status = pl_state_unpin(state, index, err);
+        index = last_pin(state);
+    } while (status == PL_OK && all && index != SIZE_MAX);
     if (status == PL_OK) {
-        pl_put_pins(call, state);
+        pl_put_kept(call, state, "pins");
     }
     return status;
 }
@@ -37,7 +51,8 @@ const pl_command pl_command_unpin = {
     .max_words = 1,
     .keys = pl_no_keys,
     .needs_model = true,
-    .summary = "Take a pinned baseline away: the last one, the N-th as `pin` lists them, or all",
+    .summary =
+        "Take a pinned baseline away: the last one, the N-th as `keep` lists them, or all pins",
     .apply = apply_unpin,
     .rebuild = PL_REBUILD_RUN,
 };

@@ -4,6 +4,7 @@
 #include "app/workbench/say.h"
 #include "core/base/clock.h"
 #include "core/model/bare.h"
+#include "core/state/kept.h"
 #include "core/study/sweep.h"
 #include "plots/kinds.h"
 #include "views/view.h"
@@ -125,9 +126,8 @@ static pl_id figure_key(const pl_screen *screen, const pl_request *request, bool
         pl_hasher_id(hasher, pl_state_plan(state, request->layer));
         pl_hasher_u64(hasher, (kind->uses & PL_USES_LEARNING) != 0 ? learned_of(screen) : 0);
     }
-    for (size_t i = 0; (kind->uses & PL_USES_PINS) != 0 && i < state->n_pins; i++) {
-        pl_hasher_u64(hasher, state->pins[i].layer);
-        pl_hasher_id(hasher, state->pins[i].result);
+    for (size_t i = 0; (kind->uses & PL_USES_PINS) != 0 && i < state->n_kept; i++) {
+        pl_hasher_id(hasher, state->kept[i]->id);
     }
     if ((kind->uses & PL_USES_SWEEP) != 0) {
         hash_sweep(hasher, state);

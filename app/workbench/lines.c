@@ -25,7 +25,7 @@ static pl_status apply_call(pl_screen *screen, pl_call *call, pl_error *err)
     pl_status status = pl_state_copy(&before, screen->state, err);
     if (status == PL_OK) {
         status = pl_call_apply(call, screen->state, err);
-        pl_undo_add(&screen->undo, call->command, &before, status == PL_OK);
+        pl_undo_add(&screen->undo, call->command, &before, status == PL_OK && !call->unchanged);
     }
     return status;
 }

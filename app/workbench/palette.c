@@ -10,16 +10,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_command(pl_palette *palette, const char *label, const char *detail, bool ask)
+/* name: what one types who knows it. */
+static void add_command(pl_palette *palette, const char *name, const char *label,
+                        const char *detail, bool ask)
 {
     pl_palette_item item = {.label = NULL, .detail = NULL, .ask = ask};
+    char known[100];
     char shown[200];
     char text[200];
     char summary[400];
     /* The item's texts are copied, so that these may go. */
+    snprintf(known, sizeof known, "%s", name);
     snprintf(shown, sizeof shown, ":%s", label);
     snprintf(text, sizeof text, "%s", label);
     snprintf(summary, sizeof summary, "%s", detail);
+    item.name = known;
     item.label = shown;
     item.detail = summary;
     item.command = text;
@@ -52,6 +57,7 @@ static void add_actions(pl_screen *screen)
             snprintf(key, sizeof key, "%s", b->name);
             pl_palette_add(&screen->over.palette, &(pl_palette_item){.label = label,
                                                                      .detail = detail,
+                                                                     .name = label,
                                                                      .key = valid ? key : NULL,
                                                                      .action = b->action});
         }
@@ -64,13 +70,20 @@ static void add_commands(pl_palette *palette)
         bool bare = (*c)->positional[0] == '\0' && (*c)->keys->name == NULL && !(*c)->any_key;
         char text[64];
         snprintf(text, sizeof text, "%s%s", (*c)->name, bare ? "" : " ");
-        add_command(palette, text, (*c)->summary, !bare);
+        add_command(palette, (*c)->name, text, (*c)->summary, !bare);
     }
     for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
         for (const char *const *r = (*c)->ready; r != NULL && *r != NULL; r += 2) {
             char text[64];
             snprintf(text, sizeof text, "%s %s", (*c)->name, r[0]);
-            add_command(palette, text, r[1], false);
+            add_command(palette, r[0], text, r[1], false);
+        }
+        for (const pl_alias *a = (*c)->aliases; a != NULL && a->name != NULL; a++) {
+            char text[100];
+            char detail[200];
+            snprintf(text, sizeof text, "%s %s", (*c)->name, a->call);
+            snprintf(detail, sizeof detail, "%s: %s", a->name, a->help);
+            add_command(palette, a->name, text, detail, a->ask);
         }
     }
 }
@@ -81,21 +94,21 @@ static void add_tables(pl_palette *palette)
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         char text[128];
         snprintf(text, sizeof text, "method %s", (*m)->name);
-        add_command(palette, text, (*m)->summary, false);
+        add_command(palette, (*m)->name, text, (*m)->summary, false);
         for (size_t i = 0; i < (*m)->n_params; i++) {
             snprintf(text, sizeof text, "method %s %s=", (*m)->name, (*m)->params[i].name);
-            add_command(palette, text, (*m)->params[i].help, true);
+            add_command(palette, (*m)->params[i].name, text, (*m)->params[i].help, true);
         }
     }
     for (const pl_screen_view *const *view = pl_views(); *view != NULL; view++) {
         char text[64];
         snprintf(text, sizeof text, "view main=%s", (*view)->name);
-        add_command(palette, text, (*view)->help, false);
+        add_command(palette, (*view)->name, text, (*view)->help, false);
     }
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
         char text[64];
         snprintf(text, sizeof text, "plot %s file=", (*kind)->name);
-        add_command(palette, text, (*kind)->summary, true);
+        add_command(palette, (*kind)->name, text, (*kind)->summary, true);
     }
 }
 
@@ -118,7 +131,7 @@ static void add_layers(pl_screen *screen)
             snprintf(detail, sizeof detail,
                      "largest channel over the median: inputs %s, weights %s", input, weight);
         }
-        add_command(&screen->over.palette, text, detail, false);
+        add_command(&screen->over.palette, name, text, detail, false);
     }
 }
 

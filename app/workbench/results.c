@@ -39,8 +39,11 @@ static void end_live(pl_screen *screen, pl_screen_job *job, const pl_job_event *
         pl_call *call = job->call;
         job->call = NULL;
         pl_screen_end_call(screen, call, 0, job->started, PL_OK, NULL);
-        /* The picture has it already, unless another layer has been selected meanwhile. */
-        screen->wants.picture = screen->state->layer != job->state.layer;
+        /* The picture has it already, unless another layer or other methods have been chosen
+         * meanwhile. */
+        screen->wants.picture =
+            screen->state->layer != job->state.layer ||
+            !pl_id_equal(job->plan, pl_state_plan(screen->state, job->state.layer));
         if (screen->wants.pin && !screen->wants.solve) {
             pl_screen_pin(screen);
         }

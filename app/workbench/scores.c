@@ -45,6 +45,16 @@ void pl_scores_again(pl_scores *scores)
     scores->failed = false;
 }
 
+void pl_scores_renew(pl_scores *scores, const pl_state *state)
+{
+    for (size_t i = 0; i < scores->overview.n; i++) {
+        const pl_id *result = pl_state_result(state, i);
+        if (result != NULL && !pl_id_equal(*result, scores->overview.rows[i].result)) {
+            scores->scored[i] = false;
+        }
+    }
+}
+
 size_t pl_scores_next(const pl_scores *scores, size_t from, size_t most, size_t *first)
 {
     const size_t n = scores->overview.n;

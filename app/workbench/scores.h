@@ -21,6 +21,8 @@ void pl_scores_forget(pl_scores *scores);
 
 /* What is known stays shown until it has been computed again. */
 void pl_scores_again(pl_scores *scores);
+/* The layers whose results are others are to be computed again. */
+void pl_scores_renew(pl_scores *scores, const pl_state *state);
 
 /* The next piece without scores, from that layer on around, of at most so many layers; 0: none. */
 size_t pl_scores_next(const pl_scores *scores, size_t from, size_t most, size_t *first);

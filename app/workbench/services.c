@@ -62,7 +62,12 @@ void pl_screen_follow_scores(pl_screen *screen)
 
 void pl_screen_follow_methods(pl_screen *screen)
 {
-    if (pl_sight_is_solved(&screen->sight)) {
+    const pl_state *state = screen->state;
+    pl_scores_renew(&screen->scores, state);
+    if (pl_state_result(state, state->layer) != NULL) {
+        pl_wants_no_solve(&screen->wants); /* the setting was solved before */
+        pl_wants_picture(&screen->wants);
+    } else if (pl_sight_is_solved(&screen->sight)) {
         pl_wants_solve(&screen->wants); /* who looks at a solved layer sees what the change does */
     } else {
         pl_wants_picture(&screen->wants);

@@ -3,6 +3,7 @@
 #include "app/workbench/parts.h"
 #include "app/workbench/say.h"
 #include "app/workbench/work.h"
+#include "core/state/record.h"
 
 /* Follows a change of the whole state. */
 static void state_replaced(pl_screen *screen, const pl_state *old, const char *how)
@@ -14,6 +15,7 @@ static void state_replaced(pl_screen *screen, const pl_state *old, const char *h
     } else {
         pl_screen_new_inputs(screen);
     }
+    pl_state_recall(screen->state);
     /* A step that never got its result while the knob was turned is solved now. */
     if (solved && pl_state_result(screen->state, screen->state->layer) == NULL) {
         pl_wants_solve(&screen->wants);

@@ -9,6 +9,7 @@
 #include "core/live/preview.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
+#include "core/state/kept.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,9 +27,9 @@ struct pl_live {
     pl_id calibration;
     pl_mat w0;
     pl_preview *preview;
-    pl_picture *base;         /* or NULL: made afresh */
-    pl_pin pins[PL_MAX_PINS]; /* what base was made with */
-    size_t n_pins, group_size;
+    pl_picture *base;        /* or NULL: made afresh */
+    pl_id kept[PL_MAX_KEPT]; /* the settings that base was made with */
+    size_t n_kept, group_size;
 };
 
 pl_status pl_live_create(pl_live **out, pl_error *err)
@@ -105,12 +106,11 @@ static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, 
     return PL_OK;
 }
 
-static bool same_pins(const pl_live *live, const pl_state *state)
+static bool same_kept(const pl_live *live, const pl_state *state)
 {
-    bool same = live->n_pins == state->n_pins;
-    for (size_t i = 0; same && i < state->n_pins; i++) {
-        same = live->pins[i].layer == state->pins[i].layer &&
-               pl_id_equal(live->pins[i].result, state->pins[i].result);
+    bool same = live->n_kept == state->n_kept;
+    for (size_t i = 0; same && i < state->n_kept; i++) {
+        same = pl_id_equal(live->kept[i], state->kept[i]->id);
     }
     return same;
 }
@@ -120,7 +120,7 @@ static pl_status take_base(pl_live *live, pl_lab *lab, const pl_state *state, pl
                            pl_error *err)
 {
     const size_t group_size = pl_picture_group_size(state, live->layer);
-    if (live->base != NULL && !same_pins(live, state)) {
+    if (live->base != NULL && !same_kept(live, state)) {
         pl_picture_destroy(live->base);
         live->base = NULL;
     }
@@ -130,8 +130,10 @@ static pl_status take_base(pl_live *live, pl_lab *lab, const pl_state *state, pl
         if (status != PL_OK) {
             return status;
         }
-        memcpy(live->pins, state->pins, sizeof live->pins);
-        live->n_pins = state->n_pins;
+        for (size_t i = 0; i < state->n_kept; i++) {
+            live->kept[i] = state->kept[i]->id;
+        }
+        live->n_kept = state->n_kept;
     } else if (group_size != live->group_size) {
         live->base->group_max_before = pl_group_max_mean(pl_mat_view(&live->w0), group_size);
     }

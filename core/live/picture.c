@@ -7,6 +7,7 @@
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
+#include "core/state/kept.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -63,8 +64,9 @@ static pl_status picture_solved(pl_lab *lab, const pl_state *state, pl_picture *
 static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *picture, size_t index,
                              pl_mat *w, pl_error *err)
 {
-    const pl_pin *pin = &state->pins[index];
-    const bool prepared = pin->slots[PL_SLOT_PRECONDITION].method != NULL;
+    const pl_pin *pin = pl_kept_pin(state->kept[index], picture->layer);
+    const bool prepared =
+        pl_state_spec(&pin->of->is, pin->layer, PL_SLOT_PRECONDITION)->method != NULL;
     const pl_which which = prepared ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
     pl_solve_report report;
     if (pl_result_report(lab, state, pin->layer, pin->result, &report, NULL) != PL_OK ||
@@ -79,6 +81,7 @@ static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *pic
     const size_t at = picture->n_pins++;
     picture->pins[at].max = max;
     picture->pins[at].index = index;
+    picture->pins[at].named = pin->of->name[0] != '\0';
     picture->pins[at].report = report;
     memcpy(picture->pins[at].label, pin->label, sizeof pin->label);
     return PL_OK;
@@ -89,8 +92,8 @@ static pl_status picture_pins(pl_lab *lab, const pl_state *state, pl_picture *pi
 {
     pl_mat w = {0};
     pl_status status = PL_OK;
-    for (size_t i = 0; status == PL_OK && i < state->n_pins; i++) {
-        if (state->pins[i].layer != picture->layer) {
+    for (size_t i = 0; status == PL_OK && i < state->n_kept; i++) {
+        if (pl_kept_pin(state->kept[i], picture->layer) == NULL) {
             continue;
         }
         status = pl_task_tick(task, err);

@@ -34,14 +34,15 @@ typedef struct pl_picture {
 
     double flatness_before, kurtosis_before; /* of the original; after: the report's */
 
-    /* The layer's pinned baselines, in the state's order. */
+    /* What kept settings have of the layer, in the state's order. */
     size_t n_pins;
     struct {
         float *max;   /* [cols], owned: of the preconditioned weights, else of the rounded */
-        size_t index; /* in the state's pins */
+        bool named;   /* the label is the name that `keep` gave */
+        size_t index; /* in the state's kept settings */
         char label[sizeof((pl_pin *)0)->label];
         pl_solve_report report;
-    } pins[PL_MAX_PINS];
+    } pins[PL_MAX_KEPT];
 } pl_picture;
 
 /* Caller owns *out. */

@@ -35,9 +35,9 @@ static void attend_block(const pl_attention *a, attend_plan plan, size_t head, s
 {
     const size_t count = a->length - first < plan.queries ? a->length - first : plan.queries;
     const size_t rows = count * plan.together, d = a->head_dim;
-    const size_t low =
-        first + 1 > a->window ? first + 1 - a->window : 0; /* the first one's first */
-    const size_t keys = first + count - low;
+    const size_t at = a->past + first;                              /* position of the first one */
+    const size_t low = at + 1 > a->window ? at + 1 - a->window : 0; /* the first key it sees */
+    const size_t keys = at + count - low;
     const size_t kv_stride = a->kv_heads * d, out_stride = a->heads * d;
     const size_t kv = low * kv_stride + head / (a->heads / a->kv_heads) * d;
     const size_t wide = plan.together * d; /* the heads lie side by side */
@@ -49,7 +49,7 @@ static void attend_block(const pl_attention *a, attend_plan plan, size_t head, s
     if (a->cap > 0) {
         pl_soft_cap(scores, 1, rows * keys, a->cap);
     }
-    pl_causal_softmax(scores, keys, rows, plan.together, first - low, keys, a->window);
+    pl_causal_softmax(scores, keys, rows, plan.together, at - low, keys, a->window);
     pl_gemm_nn(rows, d, keys, 1.0f, scores, keys, a->v + kv, kv_stride, 0.0f, out, d);
     for (size_t i = 0; i < count; i++) {
         memcpy(a->out + (first + i) * out_stride + head * d, out + i * wide, wide * sizeof *out);

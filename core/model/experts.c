@@ -81,7 +81,7 @@ static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, 
         return status;
     }
     if (status == PL_OK && count > 0) {
-        status = pl_forward_multiply(x, count, f->w_gate_up + 2 * before * hidden, 2 * inner,
+        status = pl_forward_multiply(x, count, f->w.gate_up + 2 * before * hidden, 2 * inner,
                                      hidden, f->gate_up, s->task, err);
     }
     if (status == PL_OK && count > 0) {
@@ -89,7 +89,7 @@ static pl_status run_one(const pl_step *s, float *x, size_t count, size_t site, 
     }
     PL_THEN(pl_forward_see(s, site + 1, f->act, count, inner, err));
     if (status == PL_OK && count > 0 && until != PL_SITE_DOWN) {
-        status = pl_forward_multiply(f->act, count, f->w_down + before * hidden, hidden, inner, out,
+        status = pl_forward_multiply(f->act, count, f->w.down + before * hidden, hidden, inner, out,
                                      s->task, err);
     }
     return status;
@@ -101,7 +101,7 @@ static pl_status run_expert(const pl_step *s, size_t e, pl_site_role until, pl_e
     const pl_config *c = s->c;
     size_t hidden = c->hidden_size;
     size_t count = gather(s, e);
-    size_t site = f->model->blocks[f->block].first_site + PL_SITE_GATE_UP + 2 * e;
+    size_t site = f->model->blocks[f->w.block].first_site + PL_SITE_GATE_UP + 2 * e;
     f->rows = f->tokens;
     pl_status status = run_one(s, f->routed, count, site, e * c->expert_size, c->expert_size, until,
                                f->routed, err);
@@ -122,9 +122,9 @@ static pl_status run_shared(const pl_step *s, pl_site_role until, pl_error *err)
     pl_forward *f = s->f;
     const pl_config *c = s->c;
     size_t hidden = c->hidden_size;
-    size_t site = f->model->blocks[f->block].first_site + PL_SITE_GATE_UP + 2 * c->experts;
+    size_t site = f->model->blocks[f->w.block].first_site + PL_SITE_GATE_UP + 2 * c->experts;
     float *gates = f->shares; /* no longer needed: [length] */
-    pl_gemm_nt(s->length, 1, hidden, 1.0f, f->normed, hidden, f->shared_gate, hidden, 0.0f, gates,
+    pl_gemm_nt(s->length, 1, hidden, 1.0f, f->normed, hidden, f->w.shared_gate, hidden, 0.0f, gates,
                1);
     pl_status status = run_one(s, f->normed, s->length, site, c->experts * c->expert_size,
                                c->shared_size, until, f->routed, err);
@@ -141,7 +141,7 @@ pl_status pl_forward_experts(const pl_step *s, pl_site_role until, pl_error *err
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
-    pl_gemm_nt(s->length, c->experts, c->hidden_size, 1.0f, f->normed, c->hidden_size, f->router,
+    pl_gemm_nt(s->length, c->experts, c->hidden_size, 1.0f, f->normed, c->hidden_size, f->w.router,
                c->hidden_size, 0.0f, f->shares, c->experts);
     for (size_t t = 0; t < s->length; t++) {
         choose(f->shares + t * c->experts, c->experts, c->experts_used, c->experts_normalized);

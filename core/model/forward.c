@@ -51,7 +51,7 @@ pl_status pl_forward_see(const pl_step *s, size_t site, float *x, size_t rows, s
 /* The input hook of a site that sees the whole window; which: of the block's sites. */
 static pl_status see_input(const pl_step *s, size_t which, float *x, size_t cols, pl_error *err)
 {
-    return pl_forward_see(s, s->f->model->blocks[s->f->block].first_site + which, x, s->length,
+    return pl_forward_see(s, s->f->model->blocks[s->f->w.block].first_site + which, x, s->length,
                           cols, err);
 }
 
@@ -80,20 +80,24 @@ pl_status pl_forward_multiply(const float *x, size_t length, const float *w, siz
 static pl_status linear(const pl_step *s, const float *x, const float *w, size_t rows, size_t cols,
                         float *y, pl_error *err)
 {
+    if (s->f->reads_on && s->length == 1) {
+        pl_matvec(rows, cols, w, x, y);
+        return pl_task_tick(s->task, err);
+    }
     return pl_forward_multiply(x, s->length, w, rows, cols, y, s->task, err);
 }
 
 /* y[length, outputs], the outputs of a site's layers, gets their biases. */
 static void add_biases(const pl_step *s, pl_site_role site, float *y, size_t outputs)
 {
-    if (s->f->biased[site]) {
-        pl_add_bias(y, outputs, s->length, outputs, s->f->biases[site]);
+    if (s->f->w.biased[site]) {
+        pl_add_bias(y, outputs, s->length, outputs, s->f->w.biases[site]);
     }
 }
 
 static bool slides(const pl_step *s)
 {
-    return (s->c->block_kind[s->f->block] & PL_BLOCK_SLIDES) != 0;
+    return (s->c->block_kind[s->f->w.block] & PL_BLOCK_SLIDES) != 0;
 }
 
 /* f->normed = the norm of x, or x itself where the architecture has no norm there: an input hook
@@ -102,8 +106,8 @@ static void norm_input(const pl_step *s, pl_norm_role role, const float *x)
 {
     pl_forward *f = s->f;
     size_t hidden = s->c->hidden_size;
-    if (f->norms[role] != NULL) {
-        pl_rms_norm(x, f->norms[role], s->c->rms_norm_eps, s->length, hidden, f->normed);
+    if (f->w.norms[role] != NULL) {
+        pl_rms_norm(x, f->w.norms[role], s->c->rms_norm_eps, s->length, hidden, f->normed);
     } else {
         memcpy(f->normed, x, s->length * hidden * sizeof *x);
     }
@@ -112,8 +116,8 @@ static void norm_input(const pl_step *s, pl_norm_role role, const float *x)
 static void norm_output(const pl_step *s, pl_norm_role role)
 {
     pl_forward *f = s->f;
-    if (f->norms[role] != NULL) {
-        pl_rms_norm(f->normed, f->norms[role], s->c->rms_norm_eps, s->length, s->c->hidden_size,
+    if (f->w.norms[role] != NULL) {
+        pl_rms_norm(f->normed, f->w.norms[role], s->c->rms_norm_eps, s->length, s->c->hidden_size,
                     f->normed);
     }
 }
@@ -130,11 +134,21 @@ static void norm_heads(const pl_step *s)
     } parts[] = {{PL_NORM_Q, f->qkv, f->q_rows}, {PL_NORM_K, f->qkv + f->q_rows, f->kv_rows}};
     for (size_t i = 0; i < 2; i++) {
         size_t size = pl_model_norm_size(c, parts[i].role);
-        if (f->norms[parts[i].role] != NULL) {
+        if (f->w.norms[parts[i].role] != NULL) {
             pl_head_norm(parts[i].x, stride, s->length, parts[i].rows / size, size,
-                         f->norms[parts[i].role], c->rms_norm_eps);
+                         f->w.norms[parts[i].role], c->rms_norm_eps);
         }
     }
+}
+
+static float *keys_of(const pl_step *s)
+{
+    return s->keys != NULL ? s->keys : s->f->k;
+}
+
+static float *values_of(const pl_step *s)
+{
+    return s->values != NULL ? s->values : s->f->v;
 }
 
 static pl_status keys_and_values(const pl_step *s, pl_error *err)
@@ -143,29 +157,31 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
     const pl_config *c = s->c;
     size_t stride = f->q_rows + 2 * f->kv_rows;
     const float *v = f->qkv + f->q_rows + f->kv_rows;
-    bool other = c->rope == PL_ROPE_LONG ? s->length > c->rope_original_positions
+    const size_t all = s->past + s->length;
+    bool other = c->rope == PL_ROPE_LONG ? all > c->rope_original_positions
                                          : c->rope_local_theta > 0 && slides(s);
     size_t kind = other ? 1 : 0;
-    size_t beyond = s->length > c->max_positions ? s->length : 0;
+    size_t beyond = all > c->max_positions ? all : 0;
     if (c->rope == PL_ROPE_DYNAMIC && beyond != f->angles_length) {
         pl_forward_angles(f, 0, beyond);
         f->angles_length = beyond;
     }
-    const float *cosine = f->cosine[kind];
-    const float *sine = f->sine[kind];
+    const float *cosine = f->cosine[kind] + s->past * c->rotary_dim / 2;
+    const float *sine = f->sine[kind] + s->past * c->rotary_dim / 2;
+    float *keys = keys_of(s) + s->past * f->kv_rows, *values = values_of(s) + s->past * f->kv_rows;
     pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, c->rotary_dim, cosine, sine, f->qkv,
             stride);
     pl_rope(f->qkv + f->q_rows, stride, s->length, c->kv_heads, c->head_dim, c->rotary_dim, cosine,
-            sine, f->k, f->kv_rows);
+            sine, keys, f->kv_rows);
     for (size_t t = 0; t < s->length; t++) {
-        memcpy(f->v + t * f->kv_rows, v + t * stride, f->kv_rows * sizeof *v);
+        memcpy(values + t * f->kv_rows, v + t * stride, f->kv_rows * sizeof *v);
     }
     pl_status status = PL_OK;
     if (s->hooks != NULL && s->hooks->key != NULL) {
-        status = s->hooks->key(s->hooks->ctx, f->block, f->k, s->length, f->kv_rows, err);
+        status = s->hooks->key(s->hooks->ctx, f->w.block, keys, s->length, f->kv_rows, err);
     }
     if (status == PL_OK && s->hooks != NULL && s->hooks->value != NULL) {
-        status = s->hooks->value(s->hooks->ctx, f->block, f->v, s->length, f->kv_rows, err);
+        status = s->hooks->value(s->hooks->ctx, f->w.block, values, s->length, f->kv_rows, err);
     }
     return status;
 }
@@ -179,7 +195,7 @@ static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_e
     size_t stride = f->q_rows + 2 * f->kv_rows;
     norm_input(s, PL_NORM_ATTENTION, x);
     pl_status status = see_input(s, PL_SITE_QKV, f->normed, hidden, err);
-    PL_THEN(linear(s, f->normed, f->w_qkv, stride, hidden, f->qkv, err));
+    PL_THEN(linear(s, f->normed, f->w.qkv, stride, hidden, f->qkv, err));
     if (status != PL_OK) {
         return status;
     }
@@ -191,10 +207,11 @@ static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_e
     }
     pl_attend(&(pl_attention){.q = f->qkv,
                               .q_stride = stride,
-                              .k = f->k,
-                              .v = f->v,
+                              .k = keys_of(s),
+                              .v = values_of(s),
                               .out = attended,
                               .length = s->length,
+                              .past = s->past,
                               .heads = c->heads,
                               .kv_heads = c->kv_heads,
                               .head_dim = c->head_dim,
@@ -214,7 +231,7 @@ static pl_status add_half(const pl_step *s, float *x, const char *half, pl_error
         return pl_error_set(err, PL_ERR_NUMERIC,
                             "model.layers.%zu: the residual stream is not finite after %s (window "
                             "%zu)",
-                            s->f->block, half, s->window);
+                            s->f->w.block, half, s->window);
     }
     return PL_OK;
 }
@@ -223,7 +240,7 @@ static pl_status run_o(const pl_step *s, float *x, float *attended, pl_error *er
 {
     pl_forward *f = s->f;
     pl_status status = see_input(s, PL_SITE_O, attended, f->q_rows, err);
-    PL_THEN(linear(s, attended, f->w_o, s->c->hidden_size, f->q_rows, f->normed, err));
+    PL_THEN(linear(s, attended, f->w.o, s->c->hidden_size, f->q_rows, f->normed, err));
     if (status != PL_OK) {
         return status;
     }
@@ -234,7 +251,7 @@ static pl_status run_o(const pl_step *s, float *x, float *attended, pl_error *er
 
 static bool has_experts(const pl_step *s)
 {
-    return (s->c->block_kind[s->f->block] & PL_BLOCK_EXPERTS) != 0;
+    return (s->c->block_kind[s->f->w.block] & PL_BLOCK_EXPERTS) != 0;
 }
 
 /* The MLP up to down's input: act[length, intermediate]. */
@@ -245,7 +262,7 @@ static pl_status run_gate_up(const pl_step *s, const float *x, float *act, pl_er
     size_t inner = c->intermediate_size;
     norm_input(s, PL_NORM_MLP, x);
     pl_status status = see_input(s, PL_SITE_GATE_UP, f->normed, c->hidden_size, err);
-    PL_THEN(linear(s, f->normed, f->w_gate_up, 2 * inner, c->hidden_size, f->gate_up, err));
+    PL_THEN(linear(s, f->normed, f->w.gate_up, 2 * inner, c->hidden_size, f->gate_up, err));
     if (status == PL_OK) {
         add_biases(s, PL_SITE_GATE_UP, f->gate_up, 2 * inner);
         pl_gate_mul(c->activation, f->gate_up, 2 * inner, s->length, inner, act);
@@ -265,7 +282,7 @@ static pl_status run_down(const pl_step *s, float *x, float *act, pl_error *err)
     size_t inner = s->c->intermediate_size;
     pl_status status = see_input(s, PL_SITE_DOWN, act, inner, err);
     if (status == PL_OK) {
-        status = linear(s, act, f->w_down, s->c->hidden_size, inner, f->normed, err);
+        status = linear(s, act, f->w.down, s->c->hidden_size, inner, f->normed, err);
         add_biases(s, PL_SITE_DOWN, f->normed, s->c->hidden_size);
     }
     return status == PL_OK ? add_mlp(s, x, err) : status;
@@ -281,7 +298,7 @@ static pl_status run_experts(const pl_step *s, float *x, pl_site_role until, pl_
 
 static pl_status check_window(const pl_forward *forward, size_t length, pl_error *err)
 {
-    if (forward->block == SIZE_MAX || length == 0 || length > forward->max_length) {
+    if (forward->w.block == SIZE_MAX || length == 0 || length > forward->max_length) {
         return pl_error_set(err, PL_ERR_STATE,
                             "a forward pass over %zu tokens needs a loaded block "
                             "and 1 to %zu tokens",
@@ -290,24 +307,51 @@ static pl_status check_window(const pl_forward *forward, size_t length, pl_error
     return PL_OK;
 }
 
+static pl_status run_step(const pl_step *s, float *x, pl_error *err)
+{
+    pl_forward *f = s->f;
+    const pl_hooks *hooks = s->hooks;
+    pl_status status = check_window(f, s->length, err);
+    PL_THEN(run_qkv(s, x, f->attended, err));
+    PL_THEN(run_o(s, x, f->attended, err));
+    if (status == PL_OK && has_experts(s)) {
+        status = run_experts(s, x, PL_SITE_ROLE_COUNT, err);
+    } else if (status == PL_OK) {
+        status = run_gate_up(s, x, f->act, err);
+        PL_THEN(run_down(s, x, f->act, err));
+    }
+    if (status == PL_OK && hooks != NULL && hooks->residual != NULL) {
+        status = hooks->residual(hooks->ctx, f->w.block, s->window, x, s->length, s->c->hidden_size,
+                                 err);
+    }
+    return status;
+}
+
 pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t window,
                          const pl_hooks *hooks, pl_task *task, pl_error *err)
 {
-    pl_step s = {forward, &forward->model->config, hooks, length, window, task};
-    pl_status status = check_window(forward, length, err);
-    PL_THEN(run_qkv(&s, x, forward->attended, err));
-    PL_THEN(run_o(&s, x, forward->attended, err));
-    if (status == PL_OK && has_experts(&s)) {
-        status = run_experts(&s, x, PL_SITE_ROLE_COUNT, err);
-    } else if (status == PL_OK) {
-        status = run_gate_up(&s, x, forward->act, err);
-        PL_THEN(run_down(&s, x, forward->act, err));
-    }
-    if (status == PL_OK && hooks != NULL && hooks->residual != NULL) {
-        status =
-            hooks->residual(hooks->ctx, forward->block, window, x, length, s.c->hidden_size, err);
-    }
-    return status;
+    const pl_step s = {.f = forward,
+                       .c = &forward->model->config,
+                       .hooks = hooks,
+                       .length = length,
+                       .window = window,
+                       .task = task};
+    return run_step(&s, x, err);
+}
+
+pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length, size_t past,
+                                float *keys, float *values, const pl_hooks *hooks, pl_task *task,
+                                pl_error *err)
+{
+    const pl_step s = {.f = forward,
+                       .c = &forward->model->config,
+                       .hooks = hooks,
+                       .length = length,
+                       .task = task,
+                       .past = past,
+                       .keys = keys,
+                       .values = values};
+    return run_step(&s, x, err);
 }
 
 /* --- in parts --------------------------------------------------------------------------------- */
@@ -327,7 +371,12 @@ pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x, 
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    pl_step s = {forward, &forward->model->config, hooks, length, window, task};
+    pl_step s = {.f = forward,
+                 .c = &forward->model->config,
+                 .hooks = hooks,
+                 .length = length,
+                 .window = window,
+                 .task = task};
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;
@@ -354,7 +403,12 @@ pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x, 
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    pl_step s = {forward, &forward->model->config, hooks, length, window, task};
+    pl_step s = {.f = forward,
+                 .c = &forward->model->config,
+                 .hooks = hooks,
+                 .length = length,
+                 .window = window,
+                 .task = task};
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;
@@ -413,8 +467,9 @@ pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows, pl
         size_t count = rows - row < f->logits_rows ? rows - row : f->logits_rows;
         pl_rms_norm(x + row * c->hidden_size, f->final_norm, c->rms_norm_eps, count, c->hidden_size,
                     f->logits_in);
-        status = pl_forward_multiply(f->logits_in, count, f->lm_head, c->vocab_size, c->hidden_size,
-                                     f->logits, task, err);
+        const pl_step s = {.f = f, .length = count, .task = task};
+        status =
+            linear(&s, f->logits_in, f->lm_head, c->vocab_size, c->hidden_size, f->logits, err);
         if (status == PL_OK && c->logits_cap > 0) {
             pl_soft_cap(f->logits, count, c->vocab_size, c->logits_cap);
         }

@@ -30,7 +30,7 @@ void pl_forward_angles(pl_forward *f, size_t kind, size_t length)
     if (!other || !pl_config_other_frequencies(config, frequencies)) {
         pl_config_frequencies(config, length, frequencies);
     }
-    for (size_t t = 0; t < f->max_length; t++) {
+    for (size_t t = 0; t < f->positions; t++) {
         for (size_t i = 0; i < half; i++) {
             float angle = (float)t * frequencies[i];
             f->cosine[kind][t * half + i] = cosf(angle) * amplitude;
@@ -65,8 +65,6 @@ static mlp_sizes measure_mlp(const pl_config *c)
 static bool allocate_experts(pl_forward *f, const pl_config *c)
 {
     bool failed = false;
-    f->router = pl_forward_floats(c->experts, c->hidden_size, &failed);
-    f->shared_gate = pl_forward_floats(1, c->hidden_size, &failed);
     f->routed = pl_forward_floats(f->max_length, c->hidden_size, &failed);
     f->mixed = pl_forward_floats(f->max_length, c->hidden_size, &failed);
     f->shares = pl_forward_floats(f->max_length, c->experts, &failed);
@@ -82,32 +80,62 @@ static size_t outputs_of(const pl_forward *f, const pl_config *c, pl_site_role r
                                      : c->hidden_size;
 }
 
+bool pl_block_weights_init(pl_block_weights *weights, const pl_forward *f)
+{
+    const pl_config *c = &f->model->config;
+    const mlp_sizes mlp = measure_mlp(c);
+    bool failed = false;
+    *weights = (pl_block_weights){.block = SIZE_MAX};
+    weights->qkv = pl_forward_floats(f->q_rows + 2 * f->kv_rows, c->hidden_size, &failed);
+    for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        weights->biases[role] = pl_forward_floats(outputs_of(f, c, (pl_site_role)role), 1, &failed);
+    }
+    weights->o = pl_forward_floats(c->hidden_size, f->q_rows, &failed);
+    weights->gate_up = pl_forward_floats(2 * mlp.all, c->hidden_size, &failed);
+    weights->down = pl_forward_floats(c->hidden_size, mlp.all, &failed);
+    for (size_t role = 0; role < PL_NORM_COUNT; role++) {
+        if (c->arch->norms[role].hf != NULL) {
+            weights->norms[role] =
+                pl_forward_floats(pl_model_norm_size(c, (pl_norm_role)role), 1, &failed);
+        }
+    }
+    if (mlp.experts) {
+        weights->router = pl_forward_floats(c->experts, c->hidden_size, &failed);
+        weights->shared_gate = pl_forward_floats(1, c->hidden_size, &failed);
+    }
+    return !failed;
+}
+
+void pl_block_weights_free(pl_block_weights *weights)
+{
+    free(weights->qkv);
+    free(weights->o);
+    free(weights->gate_up);
+    free(weights->down);
+    free(weights->router);
+    free(weights->shared_gate);
+    for (size_t role = 0; role < PL_NORM_COUNT; role++) {
+        free(weights->norms[role]);
+    }
+    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        free(weights->biases[role]);
+    }
+    *weights = (pl_block_weights){.block = SIZE_MAX};
+}
+
 static bool allocate(pl_forward *f, const pl_config *c)
 {
-    bool failed = false;
+    bool failed = !pl_block_weights_init(&f->w, f);
     mlp_sizes mlp = measure_mlp(c);
     size_t hidden = c->hidden_size;
     size_t length = f->max_length;
     size_t qkv_rows = f->q_rows + 2 * f->kv_rows;
-    f->w_qkv = pl_forward_floats(qkv_rows, hidden, &failed);
-    for (int role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        f->biases[role] = pl_forward_floats(outputs_of(f, c, (pl_site_role)role), 1, &failed);
-    }
-    f->w_o = pl_forward_floats(hidden, f->q_rows, &failed);
-    f->w_gate_up = pl_forward_floats(2 * mlp.all, hidden, &failed);
-    f->w_down = pl_forward_floats(hidden, mlp.all, &failed);
-    for (size_t role = 0; role < PL_NORM_COUNT; role++) {
-        if (c->arch->norms[role].hf != NULL) {
-            f->norms[role] =
-                pl_forward_floats(pl_model_norm_size(c, (pl_norm_role)role), 1, &failed);
-        }
-    }
     f->final_norm = pl_forward_floats(hidden, 1, &failed);
-    bool two =
-        c->rope_local_theta > 0 || (c->rope == PL_ROPE_LONG && length > c->rope_original_positions);
+    bool two = c->rope_local_theta > 0 ||
+               (c->rope == PL_ROPE_LONG && f->positions > c->rope_original_positions);
     for (size_t kind = 0; kind < (two ? 2 : 1); kind++) {
-        f->cosine[kind] = pl_forward_floats(length, c->rotary_dim / 2, &failed);
-        f->sine[kind] = pl_forward_floats(length, c->rotary_dim / 2, &failed);
+        f->cosine[kind] = pl_forward_floats(f->positions, c->rotary_dim / 2, &failed);
+        f->sine[kind] = pl_forward_floats(f->positions, c->rotary_dim / 2, &failed);
     }
     f->normed = pl_forward_floats(length, hidden, &failed);
     f->qkv = pl_forward_floats(length, qkv_rows, &failed);
@@ -116,12 +144,18 @@ static bool allocate(pl_forward *f, const pl_config *c)
     f->attended = pl_forward_floats(length, f->q_rows, &failed);
     f->gate_up = pl_forward_floats(length, 2 * mlp.inner, &failed);
     f->act = pl_forward_floats(length, mlp.inner, &failed);
-    f->scratch_stride = pl_attend_scratch(c->heads, c->kv_heads, c->head_dim, length);
+    f->scratch_stride = pl_attend_scratch(c->heads, c->kv_heads, c->head_dim, f->positions);
     f->scratch = pl_forward_floats(f->scratch_threads, f->scratch_stride, &failed);
     return !failed && (!mlp.experts || allocate_experts(f, c));
 }
 
 pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out, pl_error *err)
+{
+    return pl_forward_create_at(model, max_length, max_length, out, err);
+}
+
+pl_status pl_forward_create_at(pl_model *model, size_t max_length, size_t positions,
+                               pl_forward **out, pl_error *err)
 {
     *out = NULL;
     const pl_config *config = pl_model_config(model);
@@ -139,7 +173,7 @@ pl_status pl_forward_create(pl_model *model, size_t max_length, pl_forward **out
     }
     f->model = model;
     f->max_length = max_length;
-    f->block = SIZE_MAX;
+    f->positions = positions;
     f->q_rows = config->heads * config->head_dim;
     f->kv_rows = config->kv_heads * config->head_dim;
     int threads = pl_linalg_threads();
@@ -160,20 +194,14 @@ void pl_forward_destroy(pl_forward *f)
     if (f == NULL) {
         return;
     }
-    float *const owned[] = {f->w_qkv,      f->w_o,     f->w_gate_up, f->w_down,    f->router,
-                            f->final_norm, f->lm_head, f->cosine[0], f->cosine[1], f->sine[0],
+    float *const owned[] = {f->final_norm, f->lm_head, f->cosine[0], f->cosine[1], f->sine[0],
                             f->sine[1],    f->normed,  f->qkv,       f->k,         f->v,
-                            f->attended,   f->gate_up, f->act,       f->scratch,   f->shared_gate,
-                            f->routed,     f->mixed,   f->shares,    f->logits,    f->logits_in};
+                            f->attended,   f->gate_up, f->act,       f->scratch,   f->routed,
+                            f->mixed,      f->shares,  f->logits,    f->logits_in};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         free(owned[i]);
     }
-    for (size_t role = 0; role < PL_NORM_COUNT; role++) {
-        free(f->norms[role]);
-    }
-    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        free(f->biases[role]);
-    }
+    pl_block_weights_free(&f->w);
     free(f->tokens);
     free(f);
 }
@@ -203,19 +231,19 @@ static float *place_of(const pl_forward *f, const pl_layer *layer)
                                                         : layer->expert * c->expert_size;
     switch (layer->role) {
     case PL_ROLE_K:
-        return f->w_qkv + f->q_rows * hidden;
+        return f->w.qkv + f->q_rows * hidden;
     case PL_ROLE_V:
-        return f->w_qkv + (f->q_rows + f->kv_rows) * hidden;
+        return f->w.qkv + (f->q_rows + f->kv_rows) * hidden;
     case PL_ROLE_O:
-        return f->w_o;
+        return f->w.o;
     case PL_ROLE_GATE:
-        return f->w_gate_up + 2 * before * hidden;
+        return f->w.gate_up + 2 * before * hidden;
     case PL_ROLE_UP:
-        return f->w_gate_up + (2 * before + layer->rows) * hidden;
+        return f->w.gate_up + (2 * before + layer->rows) * hidden;
     case PL_ROLE_DOWN:
-        return f->w_down + before * hidden;
+        return f->w.down + before * hidden;
     default:
-        return f->w_qkv;
+        return f->w.qkv;
     }
 }
 
@@ -242,8 +270,9 @@ static pl_status load_layer(pl_forward *f, size_t layer, const pl_hooks *hooks, 
     }
     if (status == PL_OK && info->bias != NULL) {
         pl_site_role site = f->model->sites[info->site].role;
-        f->biased[site] = true;
-        status = pl_model_read_bias(f->model, layer, f->biases[site] + first_output(f, info), err);
+        f->w.biased[site] = true;
+        status =
+            pl_model_read_bias(f->model, layer, f->w.biases[site] + first_output(f, info), err);
     }
     return status;
 }
@@ -257,8 +286,8 @@ static pl_status load_layers(pl_forward *f, const pl_block_parts *parts, pl_site
     for (int r = 0; r < PL_SITE_ROLE_COUNT; r++) {
         if (role == PL_SITE_ROLE_COUNT || r == (int)role) {
             size_t outputs = outputs_of(f, &model->config, (pl_site_role)r);
-            memset(f->biases[r], 0, outputs * sizeof(float));
-            f->biased[r] = false;
+            memset(f->w.biases[r], 0, outputs * sizeof(float));
+            f->w.biased[r] = false;
         }
     }
     for (size_t i = 0; i < parts->n_layers && status == PL_OK; i++) {
@@ -277,14 +306,14 @@ static pl_status load_rest(pl_forward *f, const pl_block_parts *parts, pl_error 
     pl_status status = PL_OK;
     for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
         if (parts->norms[role] != NULL) {
-            status = pl_forward_gain(f, parts->norms[role], f->norms[role], err);
+            status = pl_forward_gain(f, parts->norms[role], f->w.norms[role], err);
         }
     }
     if (status == PL_OK && parts->router != NULL) {
-        status = load_vector(f, parts->router, f->router, err);
+        status = load_vector(f, parts->router, f->w.router, err);
     }
     if (status == PL_OK && parts->shared_gate != NULL) {
-        status = load_vector(f, parts->shared_gate, f->shared_gate, err);
+        status = load_vector(f, parts->shared_gate, f->w.shared_gate, err);
     }
     return status;
 }
@@ -293,23 +322,23 @@ pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hoo
                           pl_error *err)
 {
     const pl_block_parts *parts = &forward->model->blocks[block];
-    forward->block = SIZE_MAX;
+    forward->w.block = SIZE_MAX;
     pl_status status = load_layers(forward, parts, PL_SITE_ROLE_COUNT, hooks, task, err);
     PL_THEN(load_rest(forward, parts, err));
-    forward->block = status == PL_OK ? block : SIZE_MAX;
+    forward->w.block = status == PL_OK ? block : SIZE_MAX;
     return status;
 }
 
 pl_status pl_forward_part_begin(pl_forward *forward, size_t block, pl_error *err)
 {
-    forward->block = SIZE_MAX;
+    forward->w.block = SIZE_MAX;
     pl_status status = load_rest(forward, &forward->model->blocks[block], err);
-    forward->block = status == PL_OK ? block : SIZE_MAX;
+    forward->w.block = status == PL_OK ? block : SIZE_MAX;
     return status;
 }
 
 pl_status pl_forward_part_load(pl_forward *forward, pl_site_role role, const pl_hooks *hooks,
                                pl_task *task, pl_error *err)
 {
-    return load_layers(forward, &forward->model->blocks[forward->block], role, hooks, task, err);
+    return load_layers(forward, &forward->model->blocks[forward->w.block], role, hooks, task, err);
 }

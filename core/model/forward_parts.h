@@ -45,9 +45,10 @@ void pl_causal_softmax(float *scores, size_t ld, size_t count, size_t heads, siz
 typedef struct pl_attention {
     const float *q; /* [T, heads * D], q_stride apart */
     size_t q_stride;
-    const float *k, *v; /* [T, kv_heads * D] */
+    const float *k, *v; /* [past + T, kv_heads * D] */
     float *out;         /* [T, heads * D] */
     size_t length, heads, kv_heads, head_dim;
+    size_t past;           /* keys and values before the first query's own */
     size_t window;         /* keys a query sees, itself included; SIZE_MAX: all before it */
     float scale;           /* of Q K^T */
     double cap;            /* of the scores; 0: none */
@@ -63,24 +64,29 @@ enum { PL_QUERY_BLOCK = 64, PL_HEADS_TOGETHER = 8, PL_SCORE_ROWS = 192 };
 size_t pl_attend_scratch(size_t heads, size_t kv_heads, size_t head_dim, size_t max_length);
 void pl_attend(const pl_attention *a);
 
-struct pl_forward {
-    pl_model *model; /* borrowed */
-    size_t max_length;
-    size_t block; /* the loaded one; SIZE_MAX: none */
-    size_t q_rows, kv_rows;
-
-    /* Weights of one block; q, k and v are stacked in one matrix, gate and up in another.  With
-     * experts those of expert e begin at e times the size of one, the shared expert's after all. */
-    float *w_qkv, *w_o, *w_gate_up, *w_down;
+/* The weights of one block; q, k and v are stacked in one matrix, gate and up in another.  With
+ * experts those of expert e begin at e times the size of one, the shared expert's after all. */
+typedef struct pl_block_weights {
+    size_t block; /* whose they are; SIZE_MAX: nobody's yet */
+    float *qkv, *o, *gate_up, *down;
     /* Biases behind a site's layers, side by side as their outputs are; 0 for a layer without. */
     float *biases[PL_SITE_ROLE_COUNT];
-    bool biased[PL_SITE_ROLE_COUNT]; /* the loaded block has some there */
+    bool biased[PL_SITE_ROLE_COUNT]; /* the block has some there */
     float *norms[PL_NORM_COUNT];     /* NULL where the architecture has none */
     float *router, *shared_gate;     /* [experts, H], [H]; NULL without experts */
+} pl_block_weights;
+
+struct pl_forward {
+    pl_model *model;   /* borrowed */
+    size_t max_length; /* tokens of a run */
+    size_t positions;  /* tokens that the last of them may see, itself included */
+    bool reads_on;     /* of a decoder: products of one token are those of a vector */
+    size_t q_rows, kv_rows;
+    pl_block_weights w; /* the loaded block's */
     float *final_norm;
     float *lm_head; /* [vocab, H] or NULL until it is needed */
 
-    float *cosine[2], *sine[2]; /* [max_length, rotary_dim / 2]; [1]: of the other frequencies,
+    float *cosine[2], *sine[2]; /* [positions, rotary_dim / 2]; [1]: of the other frequencies,
                                    NULL where none are needed */
     size_t angles_length;       /* window whose frequencies [0] has, where they depend on it; 0:
                                    no longer than max_positions */
@@ -112,7 +118,24 @@ typedef struct pl_step {
     const pl_hooks *hooks;
     size_t length, window;
     pl_task *task;
+    /* A run that goes on behind tokens whose keys and values are kept. */
+    size_t past;          /* how many; 0 for a window by itself */
+    float *keys, *values; /* [positions, kv_rows] of the block; NULL for a window by itself */
 } pl_step;
+
+/* Room for the weights of any block; false where memory is out.  The caller frees them. */
+bool pl_block_weights_init(pl_block_weights *weights, const pl_forward *forward);
+void pl_block_weights_free(pl_block_weights *weights);
+
+/* As pl_forward_create, for runs of at most max_length tokens behind others: positions in all. */
+PL_NODISCARD pl_status pl_forward_create_at(pl_model *model, size_t max_length, size_t positions,
+                                            pl_forward **out, pl_error *err);
+
+/* As pl_forward_run, behind `past` tokens whose keys and values are kept[positions, kv_rows]; those
+ * of these tokens are added. */
+PL_NODISCARD pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length,
+                                             size_t past, float *keys, float *values,
+                                             const pl_hooks *hooks, pl_task *task, pl_error *err);
 
 /* A matrix of floats; *failed is set where there is no memory. */
 float *pl_forward_floats(size_t rows, size_t cols, bool *failed);

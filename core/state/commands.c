@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "core/base/number.h"
+#include "core/state/kept.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -284,10 +285,13 @@ static bool needs_quantized(const pl_state *state, const pl_figure_needs *needs,
             needed = needed || suits_activations(pl_state_spec(state, i, PL_SLOT_TRANSFORM));
         }
     }
-    for (size_t i = 0; i < state->n_pins && needs->pins; i++) {
-        const pl_pin *pin = &state->pins[i];
-        needed = needed || (is_needed(needs, pin->layer) &&
-                            suits_activations(&pin->slots[PL_SLOT_TRANSFORM]));
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model) && needs->pins; i++) {
+        for (size_t k = 0; k < state->n_kept && is_needed(needs, i); k++) {
+            const pl_pin *pin = pl_kept_pin(state->kept[k], i);
+            needed = needed ||
+                     (pin != NULL && (pin->sequential || suits_activations(pl_state_spec(
+                                                             &pin->of->is, i, PL_SLOT_TRANSFORM))));
+        }
     }
     return needed;
 }

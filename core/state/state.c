@@ -1,6 +1,8 @@
 #include "core/state/state.h"
 
 #include "core/model/bare.h"
+#include "core/state/kept.h"
+#include "core/state/record.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -17,18 +19,22 @@ pl_status pl_source_create(pl_model *model, const char *path, const char *demo, 
                            pl_error *err)
 {
     *out = NULL;
+    pl_record *record = NULL;
+    pl_status status = pl_record_create(pl_model_layer_count(model), &record, err);
     counted_source *counted = calloc(1, sizeof *counted);
     char *path_copy = path != NULL ? strdup(path) : NULL;
     char *demo_copy = demo != NULL ? strdup(demo) : NULL;
-    if (counted == NULL || (path != NULL && path_copy == NULL) ||
+    if (status != PL_OK || counted == NULL || (path != NULL && path_copy == NULL) ||
         (demo != NULL && demo_copy == NULL)) {
         free(counted);
         free(path_copy);
         free(demo_copy);
+        pl_record_destroy(record);
         pl_model_close(model);
         return pl_error_memory(err, "a model");
     }
-    counted->source = (pl_source){.model = model, .path = path_copy, .demo = demo_copy};
+    counted->source =
+        (pl_source){.model = model, .path = path_copy, .demo = demo_copy, .record = record};
     atomic_init(&counted->count, 1);
     *out = &counted->source;
     return PL_OK;
@@ -50,6 +56,7 @@ void pl_source_release(pl_source *source)
         free(source->path);
         free(source->demo);
         free(source->inputs);
+        pl_record_destroy(source->record);
         free(counted);
     }
 }
@@ -132,6 +139,7 @@ void pl_state_deinit(pl_state *state)
     }
     free(state->solved);
     free(state->imported.path);
+    pl_state_drop_kept(state);
     pl_source_release(state->source);
     *state = (pl_state){0};
 }
@@ -145,6 +153,9 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
 {
     *to = *from;
     to->source = pl_source_retain(from->source);
+    for (size_t i = 0; i < from->n_kept; i++) {
+        to->kept[i] = pl_kept_retain(from->kept[i]);
+    }
     to->calibration = (pl_calibration){.protocol = from->calibration.protocol};
     to->n_overrides = 0;
     to->solved = NULL;
@@ -209,7 +220,7 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
     state->imported = (pl_imported){0};
     state->layer = 0;
     state->channel = SIZE_MAX;
-    state->n_pins = 0;
+    pl_state_drop_kept(state);
     state->sweep = (pl_sweep){0};
     pl_source *old = state->source;
     state->source = pl_source_retain(source);

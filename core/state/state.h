@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+typedef struct pl_record pl_record; /* record.h */
+
 /* An opened model, shared by states and jobs; counted, thread-safe to retain and release.  Its
  * config, tokenizer and layer names may be read by any thread, its tensors by the worker only. */
 typedef struct pl_source {
@@ -24,6 +26,7 @@ typedef struct pl_source {
     char *inputs; /* of a bare model: the file of its inputs, as path; or NULL */
     pl_id told;   /* identity by a session whose files are these (origin.h); zeros: none */
     pl_id print;  /* what the model is by its headers and some of its bytes (origin.h); or zeros */
+    pl_record *record; /* what has been found out about it */
 } pl_source;
 
 /* Takes ownership of model.  On failure the model is closed. */
@@ -97,14 +100,18 @@ typedef struct pl_display {
     char zoom[PL_VIEW_NAME];              /* name of the pane that has the screen, "": none */
 } pl_display;
 
-/* A baseline to compare with: a solved layer as it was.  The result's key names it in the store. */
-enum { PL_MAX_PINS = 8 };
+/* A setting under a name, as `keep` and `pin` make it (kept.h): methods, activations, cache and the
+ * results of all layers, never changed, shared by states and jobs. */
+enum { PL_MAX_KEPT = 8 };
+typedef struct pl_kept pl_kept;
+
+/* A layer's result in a kept setting. */
 typedef struct pl_pin {
+    const pl_kept *of; /* NULL: the setting has none of that layer */
     size_t layer;
-    pl_spec slots[PL_SLOT_COUNT]; /* what it was solved with */
     pl_id result;
     bool sequential; /* of a solve of all layers in sequence */
-    char label[48];  /* "astro beta=0.0003 > gptq bits=3" */
+    char label[48];  /* the setting's name; of a pin "astro beta=0.0003 > gptq bits=3" */
 } pl_pin;
 
 /* What `sweep` was asked for last: values of one parameter of the method in a slot. */
@@ -140,8 +147,8 @@ typedef struct pl_state {
     pl_which which;
     size_t channel; /* the input channel marked in all views, SIZE_MAX: none */
     pl_display display;
-    pl_pin pins[PL_MAX_PINS];
-    size_t n_pins;
+    pl_kept *kept[PL_MAX_KEPT]; /* counted references */
+    size_t n_kept;
     pl_sweep sweep;
 } pl_state;
 
@@ -219,7 +226,7 @@ typedef struct pl_figure_needs {
     bool activations;        /* how they are quantized, whatever the methods */
     const uint64_t *learned; /* [n_layers] the step that a layer's learned transform is shown at,
                                 UINT64_MAX: the last; 0: none is shown.  NULL: 0 for all */
-    bool pins;               /* the baselines pinned to these layers */
+    bool pins;               /* what kept settings have of these layers */
     bool sweep;
 } pl_figure_needs;
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
@@ -233,7 +240,7 @@ void pl_state_quantized_commands(const pl_state *state, pl_buf *out);
  * methods that it varies must have been named before. */
 void pl_state_sweep_command(const pl_state *state, pl_buf *out);
 
-/* --- display.c: panes, pins and sweep ------------------------------------------------------- */
+/* --- display.c: panes and sweep ------ ------------------------------------------------------- */
 
 /* The panes as a new session shows them: channels, histogram beside it when split, outliers. */
 void pl_display_init(pl_display *display);
@@ -241,16 +248,6 @@ void pl_display_init(pl_display *display);
 /* "main", "second", "table"; PL_DISPLAY_PANES where there is no such name. */
 const char *pl_display_pane_name(size_t pane);
 size_t pl_display_pane_find(const char *name);
-
-/* Pins the present result of the selected layer under a label made of its specs.  PL_ERR_STATE if
- * the layer is not solved or PL_MAX_PINS are set; the same result twice is one pin. */
-PL_NODISCARD pl_status pl_state_pin(pl_state *state, pl_error *err);
-/* Takes one away (index as listed, from 0), or all (SIZE_MAX).  PL_ERR_USAGE if there is none. */
-PL_NODISCARD pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *err);
-
-/* The commands that pin a layer's baselines again: `select`, then for each one its methods, `solve`
- * and `pin`.  Nothing where the layer has none.  The slots are the last baseline's afterwards. */
-void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
 
 /* A spec from "astro beta=3e-4 ..." as pl_spec_format writes it; "" is an empty slot. */
 PL_NODISCARD pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err);

@@ -3,7 +3,9 @@
 #include "core/state/state.h"
 
 #include "core/base/file.h"
+#include "core/state/kept.h"
 #include "core/state/origin.h"
+#include "core/state/record.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +72,7 @@ static pl_act_grid grid_of(const json_t *json, size_t *group_size)
                          .clip = clip};
 }
 
-static json_t *state_json(const pl_state *state)
+json_t *pl_setting_to_json(const pl_state *state)
 {
     const pl_calibration *calibration = &state->calibration;
     json_t *texts = json_array();
@@ -89,24 +91,38 @@ static json_t *state_json(const pl_state *state)
         const pl_override *over = &state->overrides[i];
         pl_json_append(slots, spec_json(over->slot, &over->spec, over->glob));
     }
-    const pl_source *source = state->source;
     const pl_protocol *protocol = &calibration->protocol;
     char imported[PL_ID_TEXT] = "";
     pl_id_format(state->imported.id, imported);
     return json_pack(
-        "{s:i, s:s?, s:s?, s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, "
-        "s:s?, s:i, s:i, s:o, s:o, s:o, s:o, s:b}",
-        "version", 1, "model", source != NULL ? source->path : NULL, "inputs",
-        source != NULL ? source->inputs : NULL, "import", state->imported.path, "import_id",
-        imported, "calibration", "texts", texts, "length", (json_int_t)protocol->length, "windows",
-        (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
-        (json_int_t)protocol->seed, "rows", (json_int_t)protocol->rows, "key", key, "slots", slots,
-        "solved", solved_json(state), "layer",
-        source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
-        (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
+        "{s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, s:o, s:o, s:b}", "import",
+        state->imported.path, "import_id", imported, "calibration", "texts", texts, "length",
+        (json_int_t)protocol->length, "windows", (json_int_t)protocol->windows, "sample",
+        (int)protocol->sample, "seed", (json_int_t)protocol->seed, "rows",
+        (json_int_t)protocol->rows, "key", key, "slots", slots, "solved", solved_json(state),
         "activations", grid_json(&state->activations, 0), "kv",
-        grid_json(&state->kv, state->kv_group_size), "origin",
-        source != NULL ? pl_origin_json(source) : json_null(), "suggested", (int)state->suggested);
+        grid_json(&state->kv, state->kv_group_size), "suggested", (int)state->suggested);
+}
+
+static json_t *state_json(const pl_state *state)
+{
+    const pl_source *source = state->source;
+    json_t *setting = pl_setting_to_json(state);
+    json_t *json = json_pack(
+        "{s:i, s:s?, s:s?, s:s?, s:i, s:i, s:o, s:o, s:o, s:o}", "version", 1, "model",
+        source != NULL ? source->path : NULL, "inputs", source != NULL ? source->inputs : NULL,
+        "layer", source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
+        (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
+        "origin", source != NULL ? pl_origin_json(source) : json_null(), "kept",
+        pl_kept_to_json(state), "measured",
+        source != NULL ? pl_record_to_json(source) : json_null());
+    const bool whole = json != NULL && json_object_update(json, setting) == 0;
+    json_decref(setting);
+    if (!whole) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
 }
 
 /* A record that lacks something would restore another state. */
@@ -278,30 +294,42 @@ static void restore_suggestion(pl_state *state, const json_t *suggested)
     state->suggested = state->suggested || json_is_true(suggested);
 }
 
+pl_status pl_setting_restore(pl_state *state, const json_t *json, bool same, pl_error *err)
+{
+    pl_status status = restore_slots(state, json_object_get(json, "slots"), err);
+    if (status == PL_OK) {
+        restore_suggestion(state, json_object_get(json, "suggested"));
+        status = restore_calibration(state, json_object_get(json, "calibration"), err);
+    }
+    if (status == PL_OK && same) {
+        status = restore_import(state, json, err);
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    state->calibration.foreign = state->calibration.known && !same;
+    state->calibration.known = state->calibration.known && same;
+    restore_solved(state, json_object_get(json, "solved"), same);
+    size_t unused = 0;
+    state->activations = grid_of(json_object_get(json, "activations"), &unused);
+    state->kv = grid_of(json_object_get(json, "kv"), &state->kv_group_size);
+    return PL_OK;
+}
+
 pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *source, pl_error *err)
 {
     pl_state_init(state);
     if (json_integer_value(json_object_get(json, "version")) != 1) {
         return pl_error_set(err, PL_ERR_FORMAT, "session: expected a state of version 1");
     }
-    pl_status status = pl_state_set_source(state, source, err);
-    PL_THEN(restore_slots(state, json_object_get(json, "slots"), err));
-    if (status == PL_OK) {
-        restore_suggestion(state, json_object_get(json, "suggested"));
-        status = restore_calibration(state, json_object_get(json, "calibration"), err);
-    }
     bool same = false;
+    pl_status status = pl_state_set_source(state, source, err);
     PL_THEN(pl_origin_check(source, json_object_get(json, "origin"), &same, err));
-    if (status == PL_OK && same) {
-        status = restore_import(state, json, err);
-    }
+    PL_THEN(pl_setting_restore(state, json, same, err));
     if (status != PL_OK) {
         pl_state_deinit(state);
         return status;
     }
-    state->calibration.foreign = state->calibration.known && !same;
-    state->calibration.known = state->calibration.known && same;
-    restore_solved(state, json_object_get(json, "solved"), same);
     const char *layer = json_string_value(json_object_get(json, "layer"));
     if (layer == NULL || pl_model_find_layer(source->model, layer, &state->layer, NULL) != PL_OK) {
         state->layer = 0;
@@ -310,10 +338,12 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     json_int_t which = json_integer_value(json_object_get(json, "which"));
     state->side = side == PL_SIDE_INPUT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT;
     state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
-    pl_display_from_json(state, json_object_get(json, "display"));
-    state->n_pins = same ? state->n_pins : 0;
-    size_t unused = 0;
-    state->activations = grid_of(json_object_get(json, "activations"), &unused);
-    state->kv = grid_of(json_object_get(json, "kv"), &state->kv_group_size);
+    const json_t *display = json_object_get(json, "display");
+    pl_display_from_json(state, display);
+    if (same) {
+        pl_kept_from_json(state, json_object_get(json, "kept"), json_object_get(display, "pins"));
+        pl_record_from_json(source, json_object_get(json, "measured"));
+        pl_record_all(state);
+    }
     return PL_OK;
 }

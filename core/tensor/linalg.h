@@ -55,6 +55,10 @@ PL_NODISCARD pl_status pl_gemm_nt_tick(size_t m, size_t n, size_t k, const float
                                        const float *b, size_t ldb, float *c, size_t ldc,
                                        pl_task *task, pl_error *err);
 
+/* y[rows] = W[rows, cols] x, at the rate of a read of W; OpenBLAS's product of one row takes
+ * several times as long. */
+void pl_matvec(size_t rows, size_t cols, const float *w, const float *x, float *y);
+
 /* Upper triangle of C[n,n] += X[rows,n]^T X. */
 void pl_syrk_upper(size_t n, size_t rows, const float *x, size_t ldx, float *c, size_t ldc);
 

@@ -171,6 +171,22 @@ static void test_known_numbers(void **ctx)
 /* W4A4 of 15.q_proj, both per row and per token, symmetric: a PyTorch prototype had 0.206, 0.053,
  * 0.024, 0.027 and 0.0217, and 0.0042 of FlatQuant's 300 steps of 1,024 rows, on 4,096 other rows,
  * which moves them by some percent, and the last two alike. */
+/* The likeliest tokens, as transformers 4.53.3 generates them from the same file (float32). */
+static void test_generates(void **ctx)
+{
+    (void)ctx;
+    static const int expected[] = {253,   4959, 1909, 281, 6944, 338, 6601, 260, 26589, 282,
+                                   42548, 2952, 411,  260, 4313, 282, 2631, 284, 1439,  30};
+    const char *model = pl_test_smollm2();
+    run r = RUN("--json", model, "-c", "generate 'Gravity is' tokens=20");
+    const json_t *ids = json_object_get(json_object_get(run_last(&r), "before"), "ids");
+    assert_int_equal(json_array_size(ids), sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        assert_int_equal(json_integer_value(json_array_get(ids, i)), expected[i]);
+    }
+    run_free(&r);
+}
+
 static void test_known_transforms(void **ctx)
 {
     (void)ctx;
@@ -211,12 +227,12 @@ int main(void)
     const struct CMUnitTest quick[] = {
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_from_outliers_to_weights),
+        cmocka_unit_test(test_generates),
         cmocka_unit_test(test_known_transforms),
     };
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_from_outliers_to_weights),
-        cmocka_unit_test(test_known_transforms),
+        cmocka_unit_test(test_tokens),        cmocka_unit_test(test_from_outliers_to_weights),
+        cmocka_unit_test(test_generates),     cmocka_unit_test(test_known_transforms),
         cmocka_unit_test(test_known_numbers),
     };
     return getenv("PLANISH_TEST_ALL") != NULL

@@ -1,6 +1,6 @@
 /* Every architecture of the description table against transformers, on tiny checkpoints that a
  * formula makes: tests/golden/make_arch_values.py. */
-#include "core/model/forward.h"
+#include "core/model/decode.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/formula_cases.h"
 #include "tests/support/own_folder.h"
@@ -87,6 +87,35 @@ static void check_inputs(const seen *s, const json_t *about)
     assert_int_equal(checked, json_object_size(inputs));
 }
 
+/* Token by token behind the first half, with keys and values kept: the same logits at the end. */
+static void check_decoder(pl_model *model, const int32_t *ids, size_t length, const float *last)
+{
+    pl_error err = {0};
+    const pl_config *c = pl_model_config(model);
+    pl_decoder *decoder = NULL;
+    const pl_status status = pl_decoder_create(model, length, NULL, 0, &decoder, NULL, &err);
+    if (length > (c->rope == PL_ROPE_LONG ? c->rope_original_positions : c->max_positions)) {
+        assert_int_equal(status, PL_ERR_USAGE); /* its keys would be of other frequencies */
+        pl_check_says(err, "its RoPE ends");
+        return;
+    }
+    pl_check_ok(status, err);
+    float *logits = malloc(c->vocab_size * sizeof *logits);
+    assert_non_null(logits);
+    for (size_t at = 0; at < length;) {
+        const size_t count = at == 0 ? length / 2 : 1;
+        pl_check_ok(pl_decoder_read(decoder, ids + at, count, logits, NULL, &err), err);
+        at += count;
+        assert_int_equal(pl_decoder_length(decoder), at);
+    }
+    for (size_t i = 0; i < LAST_LOGITS; i++) {
+        pl_check_close(logits[i], last[i], 1e-4, 1e-5);
+    }
+    assert_int_equal(pl_decoder_read(decoder, ids, 1, logits, NULL, &err), PL_ERR_USAGE);
+    free(logits);
+    pl_decoder_destroy(decoder);
+}
+
 static void check_model(const char *path, const json_t *about)
 {
     pl_error err = {0};
@@ -117,6 +146,7 @@ static void check_model(const char *path, const json_t *about)
         pl_check_close(result.last[i], json_number_value(json_array_get(last, i)), 1e-3, 1e-3);
     }
     check_inputs(&s, about);
+    check_decoder(model, ids, length, result.last);
     free(x);
     free(ids);
     pl_forward_destroy(forward);

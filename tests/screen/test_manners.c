@@ -79,6 +79,14 @@ static void test_palette(void **state)
     pl_pty_run(pty, 0.1);
     send_wait(pty, "\020theme li\r", "theme light");
     send_wait(pty, "\020select 2.down\r", "> 2.down_proj");
+    /* A name that is typed whole comes first, and other words for a call are names, too. */
+    send_wait(pty, "\020gptq", "> :method gptq ");
+    send_wait(pty, "\025plot", "> :plot ");
+    send_wait(pty, "\025undo", "> undo ");
+    send_wait(pty, "\025worst", "> :layers sort=input_ratio top");
+    send_wait(pty, "\025png\r", ":plot channels file=channels.png");
+    pl_pty_send(pty, "\033");
+    pl_pty_run(pty, 0.1);
     send_wait(pty, "\020nothinglikethis", "nothing fits");
     pl_pty_send(pty, "\033");
     pl_pty_wait_gone(pty, "nothing fits", patience());

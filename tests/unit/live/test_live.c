@@ -1,5 +1,6 @@
 /* A turn of the knob: frames on the way, and a record that knows nothing of them. */
 #include "core/live/live.h"
+#include "core/state/kept.h"
 
 #include "tests/support/demo_lab.h"
 

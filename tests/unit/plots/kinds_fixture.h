@@ -3,6 +3,7 @@
 #define PL_TESTS_KINDS_FIXTURE_H
 
 #include "core/lab/weights.h"
+#include "core/state/kept.h"
 #include "plots/kinds.h"
 #include "tests/support/demo_lab.h"
 
@@ -65,9 +66,10 @@ static inline float *pin_weights(demo_lab *d, pl_which which)
     pl_error err;
     float *w = calloc(1, demo_bytes(d, DEMO_Q1));
     assert_non_null(w);
-    pl_check_ok(pl_weights_read(d->lab, &d->state, d->state.pins[0].layer,
-                                (pl_weights_of){.which = which, .pin = &d->state.pins[0]}, w, NULL,
-                                &err),
+    pl_check_ok(pl_weights_read(
+                    d->lab, &d->state, DEMO_Q1,
+                    (pl_weights_of){.which = which, .pin = pl_kept_pin(d->state.kept[0], DEMO_Q1)},
+                    w, NULL, &err),
                 err);
     return w;
 }

@@ -382,9 +382,9 @@ static void a_lost_pin_is_left_out(void **state)
     demo_lab *d = *state;
     pl_request request = request_of(d, &pl_kind_channels);
     request.pins = true;
-    d->state.pins[0].result.low ^= 1;
+    d->state.kept[0]->pins[DEMO_Q1].result.low ^= 1;
     pl_figure f = make_figure(d, &request);
-    d->state.pins[0].result.low ^= 1;
+    d->state.kept[0]->pins[DEMO_Q1].result.low ^= 1;
     assert_int_equal(f.n_series, 2);
     assert_memory_equal(fact_of(&f, "pins_lost"), "1 ", 2);
     pl_figure_deinit(&f);

@@ -1,3 +1,4 @@
+#include "core/state/kept.h"
 #include "tests/support/demo_lab.h"
 
 static const pl_id some_result = {.high = 0x0123456789abcdef, .low = 42};

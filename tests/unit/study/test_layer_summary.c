@@ -2,6 +2,7 @@
 
 #include "core/lab/weights.h"
 #include "core/metrics/outliers.h"
+#include "core/state/kept.h"
 #include "tests/support/demo_lab.h"
 
 #include <dirent.h>
@@ -153,7 +154,7 @@ static void pins_keep_their_weights(void **state)
     pl_check_ok(pl_state_pin(&d.state, &err), err);
     demo_method(&d.state, "astro beta=0.01 group_size=48");
     demo_solve(&d, DEMO_Q1);
-    pl_pin *pin = &d.state.pins[0];
+    pl_pin *pin = &d.state.kept[0]->pins[DEMO_Q1];
     const float *expected[] = {before, moved, after, after};
     for (pl_which which = PL_WHICH_BEFORE; which <= PL_WHICH_BOTH; which++) {
         pl_check_ok(pl_weights_read(d.lab, &d.state, pin->layer,

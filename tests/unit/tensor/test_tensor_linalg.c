@@ -127,6 +127,28 @@ static void check_product(size_t m, size_t n, size_t k, int threads)
     free(c);
 }
 
+static void vector_products_agree_with_their_definition(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = {{1, 1}, {3, 31}, {65, 32}, {200, 577}};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t rows = sizes[s][0], cols = sizes[s][1];
+        float *w = random_floats(rows * cols, 4), *x = random_floats(cols, 5);
+        float *y = random_floats(rows, 6);
+        pl_matvec(rows, cols, w, x, y);
+        for (size_t i = 0; i < rows; i++) {
+            double sum = 0;
+            for (size_t j = 0; j < cols; j++) {
+                sum += (double)w[i * cols + j] * (double)x[j];
+            }
+            pl_check_close(y[i], sum, 1e-5, 1e-4);
+        }
+        free(w);
+        free(x);
+        free(y);
+    }
+}
+
 static void tiled_products_are_exact(void **state)
 {
     (void)state;
@@ -304,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemms_agree_with_their_definition),
+        cmocka_unit_test(vector_products_agree_with_their_definition),
         cmocka_unit_test(tiled_products_are_exact),
         cmocka_unit_test(cut_gemm_equals_the_whole),
         cmocka_unit_test(syrk_adds_to_the_upper_triangle),

@@ -107,6 +107,41 @@ static void test_palette(void **state)
     assert_null(palette.items);
 }
 
+/* What is typed whole comes first, however well others fit; also under a name that is not shown. */
+static void test_exact_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label, *name;
+    } items[] = {
+        {"plot plot", "other"},
+        {":view plot", NULL},
+        {":a long way to plot", "plot"},
+        {":layers sort=x", "worst"},
+    };
+    pl_palette palette = {0};
+    pl_error err = {0};
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
+        char label[40], name[16];
+        snprintf(label, sizeof label, "%s", items[i].label);
+        snprintf(name, sizeof name, "%s", items[i].name != NULL ? items[i].name : "");
+        pl_palette_add(&palette, &(pl_palette_item){.label = label,
+                                                    .name = items[i].name != NULL ? name : NULL});
+    }
+    pl_check_ok(pl_palette_open(&palette, &err), err);
+    type(&palette, "plo");
+    assert_int_equal(palette.found[0].item, 0);
+    type(&palette, "t");
+    assert_int_equal(palette.found[0].item, 2);
+    pl_palette_key(&palette, (pl_press){.key = 21});
+    type(&palette, ":Plot");
+    assert_int_equal(palette.found[0].item, 2);
+    pl_palette_key(&palette, (pl_press){.key = 21});
+    type(&palette, "worst");
+    assert_int_equal(palette.found[0].item, 3);
+    pl_palette_close(&palette);
+}
+
 /* Drawn at every size, with the found letters marked without colour. */
 static void test_drawing(void **state)
 {
@@ -138,7 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_subsequence), cmocka_unit_test(test_order),
         cmocka_unit_test(test_long_texts),  cmocka_unit_test(test_palette),
-        cmocka_unit_test(test_drawing),
+        cmocka_unit_test(test_exact_names), cmocka_unit_test(test_drawing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

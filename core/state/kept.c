@@ -1,0 +1,514 @@
+/* Settings under a name, and pins. */
+#include "core/state/kept.h"
+
+#include "core/base/json.h"
+#include "core/state/record.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The count lives in front of the public part. */
+typedef struct counted_kept {
+    pl_kept kept;
+    atomic_int count;
+} counted_kept;
+
+pl_kept *pl_kept_retain(pl_kept *kept)
+{
+    if (kept != NULL) {
+        atomic_fetch_add(&((counted_kept *)kept)->count, 1);
+    }
+    return kept;
+}
+
+void pl_kept_release(pl_kept *kept)
+{
+    counted_kept *counted = (counted_kept *)kept;
+    if (counted != NULL && atomic_fetch_sub(&counted->count, 1) == 1) {
+        pl_state_deinit(&kept->is);
+        free(kept->pins);
+        free(counted);
+    }
+}
+
+void pl_state_drop_kept(pl_state *state)
+{
+    for (size_t i = 0; i < state->n_kept; i++) {
+        pl_kept_release(state->kept[i]);
+    }
+    state->n_kept = 0;
+}
+
+void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME])
+{
+    if (state->kept[index]->name[0] != '\0') {
+        snprintf(out, PL_KEPT_NAME, "%s", state->kept[index]->name);
+    } else {
+        snprintf(out, PL_KEPT_NAME, "%zu", index + 1);
+    }
+}
+
+const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer)
+{
+    return kept->pins[layer].of != NULL ? &kept->pins[layer] : NULL;
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
+/* Each method with the parameter one looks for first. */
+static void put_methods(const pl_state *state, size_t layer, pl_buf *out)
+{
+    const size_t size = out->size;
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec =
+            layer != SIZE_MAX ? pl_state_spec(state, layer, slot) : &state->slots[slot];
+        if (spec->method == NULL) {
+            continue;
+        }
+        pl_buf_printf(out, "%s%s", out->size > size ? " > " : "", spec->method->name);
+        const size_t telling = pl_method_telling(spec->method);
+        if (telling != SIZE_MAX) {
+            pl_buf_printf(out, " %s=", spec->method->params[telling].name);
+            pl_spec_format_value(spec, telling, out);
+        }
+    }
+}
+
+void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
+{
+    const size_t size = out->size;
+    put_methods(state, layer, out);
+    pl_buf_puts(out, out->size > size ? "" : "no method");
+    if (state->activations.bits > 0) {
+        pl_buf_printf(out, ", activations %d bits", state->activations.bits);
+    }
+    if (state->kv.bits > 0) {
+        pl_buf_printf(out, ", cache %d bits", state->kv.bits);
+    }
+}
+
+pl_id pl_state_setting(const pl_state *state)
+{
+    pl_buf text = {0};
+    pl_state_quantized_commands(state, &text);
+    const size_t n = state->source != NULL ? pl_model_layer_count(state->source->model) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const pl_id *result = pl_state_result(state, i);
+        char id[PL_ID_TEXT] = "-";
+        if (result != NULL) {
+            pl_id_format(*result, id);
+        }
+        pl_buf_puts(&text, id);
+    }
+    const pl_id id = text.failed ? (pl_id){0} : pl_id_bytes(text.data, text.size);
+    pl_buf_deinit(&text);
+    return id;
+}
+
+static pl_id identity_of(const pl_kept *kept)
+{
+    const pl_id parts[] = {pl_state_setting(&kept->is), pl_state_plan_sequential(&kept->is),
+                           pl_id_bytes(kept->name, strlen(kept->name))};
+    pl_hasher *hasher = NULL;
+    if (pl_hasher_create(&hasher, NULL) != PL_OK) {
+        return (pl_id){0};
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        pl_hasher_id(hasher, parts[i]);
+    }
+    const pl_id id = pl_hasher_finish(hasher);
+    pl_hasher_destroy(hasher);
+    return id;
+}
+
+/* --- making one ------------------------------------------------------------------------------- */
+
+/* Imported layers are no result of methods. */
+static pl_status fill_pins(pl_kept *kept, pl_error *err)
+{
+    pl_state *is = &kept->is;
+    const size_t n = pl_model_layer_count(is->source->model);
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < n; i++) {
+        const pl_id *result = pl_state_result(is, i);
+        if (result == NULL) {
+            is->solved[i] = (pl_solved){0}; /* of another plan */
+        } else if (!pl_state_is_imported(is, i)) {
+            pl_pin *pin = &kept->pins[i];
+            *pin = (pl_pin){
+                .of = kept, .layer = i, .result = *result, .sequential = is->solved[i].sequential};
+            pl_buf label = {0};
+            pl_buf_puts(&label, kept->name);
+            if (kept->name[0] == '\0') {
+                put_methods(is, i, &label);
+            }
+            status = pl_buf_check(&label, err);
+            if (status == PL_OK) {
+                snprintf(pin->label, sizeof pin->label, "%s", label.data);
+                pl_text_trim_utf8(pin->label);
+            }
+            pl_buf_deinit(&label);
+        }
+    }
+    return status;
+}
+
+static pl_status make_kept(const pl_state *state, const char *name, pl_kept **out, pl_error *err)
+{
+    *out = NULL;
+    const size_t n = pl_model_layer_count(state->source->model);
+    counted_kept *counted = calloc(1, sizeof *counted);
+    if (counted == NULL) {
+        return pl_error_memory(err, "a setting");
+    }
+    atomic_init(&counted->count, 1);
+    pl_kept *kept = &counted->kept;
+    snprintf(kept->name, sizeof kept->name, "%s", name);
+    kept->pins = calloc(n + 1, sizeof *kept->pins);
+    pl_status status = kept->pins != NULL ? PL_OK : pl_error_memory(err, "a setting");
+    PL_THEN(pl_state_copy(&kept->is, state, err));
+    if (status == PL_OK) {
+        pl_state_drop_kept(&kept->is);
+        kept->is.sweep = (pl_sweep){0};
+        status = fill_pins(kept, err);
+    }
+    if (status != PL_OK) {
+        pl_kept_release(kept);
+        return status;
+    }
+    kept->id = identity_of(kept);
+    pl_record_all(&kept->is);
+    *out = kept;
+    return PL_OK;
+}
+
+/* Takes kept over: at an index, or (n_kept) behind the others. */
+static pl_status put_kept(pl_state *state, size_t at, const char *command, pl_kept *kept,
+                          pl_error *err)
+{
+    if (at == PL_MAX_KEPT) {
+        pl_kept_release(kept);
+        return pl_error_set(err, PL_ERR_STATE,
+                            "%s: %d settings are kept already, `unkeep` takes one away", command,
+                            PL_MAX_KEPT);
+    }
+    if (at == state->n_kept) {
+        state->n_kept++;
+    } else {
+        pl_kept_release(state->kept[at]);
+    }
+    state->kept[at] = kept;
+    return PL_OK;
+}
+
+static size_t find_name(const pl_state *state, const char *name)
+{
+    size_t at = 0;
+    while (at < state->n_kept && strcmp(state->kept[at]->name, name) != 0) {
+        at++;
+    }
+    return at;
+}
+
+static bool is_name(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "._+-";
+    const size_t length = strlen(name);
+    return length > 0 && length < PL_KEPT_NAME && strspn(name, allowed) == length &&
+           strspn(name, "0123456789") < length && strcmp(name, "now") != 0 &&
+           strcmp(name, "all") != 0 && strcmp(name, "remove") != 0;
+}
+
+pl_status pl_state_keep(pl_state *state, const char *name, pl_error *err)
+{
+    size_t layer = 0;
+    pl_kept *kept = NULL;
+    if (state->source == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "keep: no model is open");
+    }
+    if (!is_name(name)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "keep: \"%s\" is no name, expected up to %d letters, digits and . _ + "
+                            "-, other than a number, now, all or remove",
+                            name, PL_KEPT_NAME - 1);
+    }
+    if (pl_model_find_layer(state->source->model, name, &layer, NULL) == PL_OK) {
+        return pl_error_set(err, PL_ERR_USAGE, "keep: %s is a layer's name, choose another one",
+                            name);
+    }
+    pl_status status = make_kept(state, name, &kept, err);
+    return status == PL_OK ? put_kept(state, find_name(state, name), "keep", kept, err) : status;
+}
+
+/* --- pins ------------------------------------------------------------------------------------- */
+
+/* Whether a pin is of the same setting, and has no other result of any layer. */
+static bool agrees(const pl_kept *pin, const pl_state *state)
+{
+    bool same = pin->name[0] == '\0' &&
+                pl_id_equal(pl_state_plan_sequential(&pin->is), pl_state_plan_sequential(state));
+    for (size_t i = 0; same && i < pl_model_layer_count(state->source->model); i++) {
+        const pl_id *now = pl_state_result(state, i);
+        const pl_pin *then = pl_kept_pin(pin, i);
+        same = then == NULL || now == NULL || pl_id_equal(then->result, *now);
+    }
+    return same;
+}
+
+/* The pin's results and the state's. */
+static pl_status join(const pl_kept *pin, const pl_state *state, pl_kept **out, pl_error *err)
+{
+    pl_state both;
+    *out = NULL;
+    pl_status status = pl_state_copy(&both, state, err);
+    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
+        if (pl_state_result(&both, i) == NULL && pl_kept_pin(pin, i) != NULL) {
+            both.solved[i] = pin->is.solved[i];
+        }
+    }
+    if (status == PL_OK) {
+        status = make_kept(&both, "", out, err);
+        pl_state_deinit(&both);
+    }
+    return status;
+}
+
+static pl_status add_pin(pl_state *state, const pl_state *is, pl_error *err)
+{
+    pl_kept *kept = NULL;
+    size_t at = 0;
+    while (at < state->n_kept && !agrees(state->kept[at], is)) {
+        at++;
+    }
+    pl_status status =
+        at < state->n_kept ? join(state->kept[at], is, &kept, err) : make_kept(is, "", &kept, err);
+    return status == PL_OK ? put_kept(state, at, "pin", kept, err) : status;
+}
+
+pl_status pl_state_pin(pl_state *state, pl_error *err)
+{
+    if (state->source == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "pin: no model is open");
+    }
+    const char *name = pl_model_layer(state->source->model, state->layer)->name;
+    if (pl_state_result(state, state->layer) == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "pin: %s is not solved, `solve` first", name);
+    }
+    if (pl_state_is_imported(state, state->layer)) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "pin: %s is imported; a baseline is a result of methods", name);
+    }
+    return add_pin(state, state, err);
+}
+
+/* --- finding, taking away, going back --------------------------------------------------------- */
+
+pl_status pl_state_find_kept(const pl_state *state, const char *command, const char *name,
+                             size_t *index, pl_error *err)
+{
+    char *end = NULL;
+    const unsigned long number = strtoul(name, &end, 10);
+    *index = name[0] != '\0' ? find_name(state, name) : state->n_kept;
+    if (*index == state->n_kept && name[0] >= '0' && name[0] <= '9' && *end == '\0' && number > 0) {
+        *index = number - 1;
+    }
+    if (*index < state->n_kept) {
+        return PL_OK;
+    }
+    pl_buf names = {0};
+    for (size_t i = 0; i < state->n_kept; i++) {
+        char known[PL_KEPT_NAME];
+        pl_kept_name(state, i, known);
+        pl_buf_printf(&names, "%s%s", i > 0 ? ", " : "", known);
+    }
+    pl_status status = pl_error_set(
+        err, PL_ERR_USAGE, "%s: no setting is kept as \"%s\", %s%s", command, name,
+        state->n_kept > 0 ? "there are " : "none is: `keep NAME` keeps the present one",
+        names.data != NULL ? names.data : "");
+    pl_buf_deinit(&names);
+    return status;
+}
+
+pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *err)
+{
+    if (index == SIZE_MAX) {
+        pl_state_drop_kept(state);
+        return PL_OK;
+    }
+    if (index >= state->n_kept) {
+        return pl_error_set(err, PL_ERR_USAGE, "unpin: there is no baseline %zu, %zu are set",
+                            index + 1, state->n_kept);
+    }
+    pl_kept_release(state->kept[index]);
+    state->n_kept--;
+    memmove(&state->kept[index], &state->kept[index + 1],
+            (state->n_kept - index) * sizeof(pl_kept *));
+    return PL_OK;
+}
+
+pl_status pl_state_as(const pl_state *state, const pl_kept *kept, pl_state *out, pl_error *err)
+{
+    pl_status status = pl_state_copy(out, &kept->is, err);
+    if (status != PL_OK) {
+        *out = (pl_state){0};
+        return status;
+    }
+    out->layer = state->layer;
+    out->side = state->side;
+    out->which = state->which;
+    out->channel = state->channel;
+    out->display = state->display;
+    out->sweep = state->sweep;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        out->kept[out->n_kept++] = pl_kept_retain(state->kept[i]);
+    }
+    return PL_OK;
+}
+
+/* --- as commands ------------------------------------------------------------------------------ */
+
+/* How activations and cache are quantized in `to`, behind what `from` says. */
+static void put_quantized(const pl_state *from, const pl_state *to, pl_buf *out)
+{
+    pl_buf old = {0}, new = {0};
+    pl_state_quantized_commands(from, &old);
+    pl_state_quantized_commands(to, &new);
+    const bool same = old.size == new.size && (old.size == 0 || strcmp(old.data, new.data) == 0);
+    if (!same && from->activations.bits > 0 && to->activations.bits == 0) {
+        pl_buf_puts(out, "activations none\n");
+    }
+    if (!same && from->kv.bits > 0 && to->kv.bits == 0) {
+        pl_buf_puts(out, "kv none\n");
+    }
+    if (!same && new.data != NULL) {
+        pl_buf_puts(out, new.data);
+    }
+    out->failed = out->failed || old.failed || new.failed;
+    pl_buf_deinit(&old);
+    pl_buf_deinit(&new);
+}
+
+/* Whether the result depends on how activations and cache are quantized. */
+static bool needs_quantized(const pl_pin *pin)
+{
+    const pl_spec *transform = pl_state_spec(&pin->of->is, pin->layer, PL_SLOT_TRANSFORM);
+    return pin->sequential || (transform->method != NULL && transform->method->suits_activations);
+}
+
+void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
+{
+    bool filled[PL_SLOT_COUNT] = {false};
+    bool first = true;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        const pl_pin *pin = pl_kept_pin(state->kept[i], layer);
+        if (pin == NULL) {
+            continue;
+        }
+        if (first) {
+            pl_buf_printf(out, "select %s\n", pl_model_layer(state->source->model, layer)->name);
+            first = false;
+        }
+        if (needs_quantized(pin)) {
+            put_quantized(state, &pin->of->is, out);
+        }
+        for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+            const pl_spec *spec = pl_state_spec(&pin->of->is, layer, slot);
+            if (spec->method != NULL) {
+                pl_buf_puts(out, "method ");
+                pl_spec_format(spec, out);
+                pl_buf_puts(out, "\n");
+            } else if (filled[slot]) {
+                pl_buf_printf(out, "method none slot=%s\n", pl_slot_name(slot));
+            }
+            filled[slot] = spec->method != NULL;
+        }
+        pl_buf_puts(out, pin->sequential ? "solve all\n" : "solve\n");
+        if (pin->of->name[0] != '\0') {
+            pl_buf_printf(out, "keep %s\n", pin->of->name);
+        } else {
+            pl_buf_puts(out, "pin\n");
+        }
+        if (needs_quantized(pin)) {
+            put_quantized(&pin->of->is, state, out);
+        }
+    }
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+json_t *pl_kept_to_json(const pl_state *state)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < state->n_kept; i++) {
+        json_t *kept = pl_setting_to_json(&state->kept[i]->is);
+        pl_json_set(kept, "name", json_string(state->kept[i]->name));
+        pl_json_append(list, kept);
+    }
+    return list;
+}
+
+static bool read_kept(pl_state *state, const json_t *json)
+{
+    const char *name = json_string_value(json_object_get(json, "name"));
+    pl_kept *kept = NULL;
+    pl_state is;
+    pl_state_init(&is);
+    bool read = name != NULL && (name[0] == '\0' || is_name(name)) &&
+                (name[0] == '\0' || find_name(state, name) == state->n_kept) &&
+                pl_state_set_source(&is, state->source, NULL) == PL_OK &&
+                pl_setting_restore(&is, json, true, NULL) == PL_OK &&
+                make_kept(&is, name, &kept, NULL) == PL_OK;
+    pl_state_deinit(&is);
+    return read && put_kept(state, state->n_kept, "keep", kept, NULL) == PL_OK;
+}
+
+/* A session of before settings had names has pins of one layer each. */
+static bool read_pin(pl_state *state, const json_t *json)
+{
+    pl_state is;
+    size_t at = 0;
+    pl_id id = {0};
+    const char *layer = json_string_value(json_object_get(json, "layer"));
+    const char *result = json_string_value(json_object_get(json, "result"));
+    if (layer == NULL || result == NULL || !pl_id_parse(result, &id) ||
+        pl_model_find_layer(state->source->model, layer, &at, NULL) != PL_OK ||
+        pl_state_copy(&is, state, NULL) != PL_OK) {
+        return false;
+    }
+    pl_state_drop_imports(&is, NULL);
+    bool read = true;
+    for (size_t i = 0; i < is.n_overrides; i++) {
+        free(is.overrides[i].glob);
+    }
+    is.n_overrides = 0;
+    for (pl_slot slot = 0; read && slot < PL_SLOT_COUNT; slot++) {
+        const char *text =
+            json_string_value(json_array_get(json_object_get(json, "slots"), (size_t)slot));
+        read = text != NULL && pl_spec_parse(text, &is.slots[slot], NULL) == PL_OK;
+    }
+    memset(is.solved, 0, pl_model_layer_count(is.source->model) * sizeof *is.solved);
+    read = read && (json_is_true(json_object_get(json, "sequential"))
+                        ? pl_state_set_sequential(&is, at, id, NULL)
+                        : pl_state_set_result(&is, at, pl_state_plan(&is, at), id, NULL)) == PL_OK;
+    read = read && add_pin(state, &is, NULL) == PL_OK;
+    pl_state_deinit(&is);
+    return read;
+}
+
+void pl_kept_from_json(pl_state *state, const json_t *list, const json_t *pins)
+{
+    size_t index, lost = 0;
+    json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        lost += !read_kept(state, item);
+    }
+    json_array_foreach(pins, index, item)
+    {
+        lost += !read_pin(state, item);
+    }
+    (void)lost; /* a session never fails over them */
+}

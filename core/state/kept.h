@@ -1,0 +1,77 @@
+/* core/state/kept.h -- settings under a name, to compare with and to go back to.
+ *
+ * A kept setting is what `keep NAME` found: methods, activations, cache, calibration and the keys
+ * of the results of all layers.  It is never changed, so states, undo steps and jobs share it by
+ * counted references.  A pin is one, too, without a name and with its methods for a label. */
+#ifndef PL_STATE_KEPT_H
+#define PL_STATE_KEPT_H
+
+#include "core/state/state.h"
+
+enum { PL_KEPT_NAME = 32 };
+
+struct pl_kept {
+    char name[PL_KEPT_NAME]; /* "": a pin */
+    pl_state is;             /* as it was; keeps nothing itself, and shows nothing */
+    pl_pin *pins;            /* [layers of the model] */
+    pl_id id;                /* of all of it */
+};
+
+/* Counted, thread-safe; NULL is fine. */
+pl_kept *pl_kept_retain(pl_kept *kept);
+void pl_kept_release(pl_kept *kept);
+void pl_state_drop_kept(pl_state *state);
+
+/* Its name, of a pin the number that lists give it. */
+void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME]);
+/* What it has of a layer, or NULL. */
+const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer);
+
+/* Identity of what a perplexity depends on: the results of all layers, and how activations and
+ * cache are quantized. */
+pl_id pl_state_setting(const pl_state *state);
+
+/* "astro beta=0.0003 > gptq bits=3, activations 4 bits, cache 4 bits": each method with the
+ * parameter one looks for first; appended.  layer SIZE_MAX: of the layers without methods of their
+ * own. */
+void pl_state_label(const pl_state *state, size_t layer, pl_buf *out);
+
+/* The state's present setting under a name; one of that name is replaced.  PL_ERR_USAGE for a name
+ * that is none (letters, digits, . _ + -, at most 31 of them; no number, layer, `now`, `all` or
+ * `remove`); PL_ERR_STATE where no model is open or PL_MAX_KEPT are kept. */
+PL_NODISCARD pl_status pl_state_keep(pl_state *state, const char *name, pl_error *err);
+
+/* The same without a name.  PL_ERR_STATE, too, where the selected layer is not
+ * solved, or is imported.  Where a pin has the same setting, and no other results, it takes what is
+ * new and stays the only one. */
+PL_NODISCARD pl_status pl_state_pin(pl_state *state, pl_error *err);
+
+/* Index of a kept setting by its name, or by the number that lists give it, from 1.  PL_ERR_USAGE
+ * with the names there are. */
+PL_NODISCARD pl_status pl_state_find_kept(const pl_state *state, const char *command,
+                                          const char *name, size_t *index, pl_error *err);
+/* Takes one away (index as listed, from 0), or all (SIZE_MAX).  PL_ERR_USAGE if there is none. */
+PL_NODISCARD pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *err);
+
+/* A state that looks at what `state` does (layer, side, panes, kept settings), but in that setting.
+ * On failure *out is empty. */
+PL_NODISCARD pl_status pl_state_as(const pl_state *state, const pl_kept *kept, pl_state *out,
+                                   pl_error *err);
+
+/* The commands that keep again what the settings have of a layer: `select`, then for each one its
+ * methods, `solve` and `pin` or `keep`.  Nothing where none has anything.  The slots are the last
+ * one's afterwards; activations and cache are the state's again. */
+void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
+
+/* For sessions.  read: into a state whose source is set; sessions of before there were names have
+ * "pins", each of one layer.  What cannot be read is left out. */
+json_t *pl_kept_to_json(const pl_state *state);
+void pl_kept_from_json(pl_state *state, const json_t *list, const json_t *pins);
+
+/* state_json.c: what a kept setting has of a state, and back, to a state whose source is set.
+ * same: the model is the one that the results are of. */
+json_t *pl_setting_to_json(const pl_state *state);
+PL_NODISCARD pl_status pl_setting_restore(pl_state *state, const json_t *json, bool same,
+                                          pl_error *err);
+
+#endif

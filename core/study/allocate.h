@@ -1,0 +1,33 @@
+/* core/study/allocate.h -- which of several choices each unit gets, so that the sum of their losses
+ * is least under an average of bits. */
+#ifndef PL_STUDY_ALLOCATE_H
+#define PL_STUDY_ALLOCATE_H
+
+#include "core/base/error.h"
+
+#include <stddef.h>
+
+/* A multiple-choice knapsack: unit u with choice k loses loss[u, k] and takes bits[u, k] a weight.
+ */
+typedef struct pl_knapsack {
+    size_t units, choices;
+    const double *weights; /* [units] how many weights each has, above 0 */
+    const double *loss;    /* [units, choices], finite */
+    const double *bits;    /* [units, choices], finite and above 0 */
+} pl_knapsack;
+
+typedef struct pl_allocation {
+    double loss;  /* the sum of what was chosen */
+    double bits;  /* their average a weight, at most what was asked */
+    double bound; /* no choice under that average loses less */
+} pl_allocation;
+
+/* Dynamic programming over the bits, in steps of a 20,000th of what there is to distribute; the
+ * average holds without rounding.  The bound is the best of the Lagrangian relaxation (Everett,
+ * 1963; its value at any price of a bit is below every choice that fits).  chosen[units].
+ * PL_ERR_USAGE where even the cheapest choices take more than `average`, with the least there is;
+ * PL_ERR_NUMERIC names the unit and the choice whose loss or bits are not finite. */
+PL_NODISCARD pl_status pl_allocate(const pl_knapsack *sack, double average, size_t *chosen,
+                                   pl_allocation *out, pl_error *err);
+
+#endif

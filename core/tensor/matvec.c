@@ -1,0 +1,44 @@
+/* A matrix times one vector, at the rate at which memory gives the matrix. */
+#include "core/tensor/clones.h"
+#include "core/tensor/lanes.h"
+#include "core/tensor/linalg.h"
+
+#include <string.h>
+
+enum { ROWS_A_TASK = 64 };
+
+/* Sums over fixed lanes: the same whatever the width of the vectors. */
+PL_CLONES static void dot_rows(size_t rows, size_t cols, const float *w, const float *x, float *y)
+{
+    for (size_t r = 0; r < rows; r++, w += cols) {
+        pl_lanes even = {0}, odd = {0};
+        size_t i = 0;
+        for (; i + 2 * PL_LANES <= cols; i += 2 * PL_LANES) {
+            pl_lanes weights[2], inputs[2];
+            memcpy(weights, w + i, sizeof weights);
+            memcpy(inputs, x + i, sizeof inputs);
+            even += weights[0] * inputs[0];
+            odd += weights[1] * inputs[1];
+        }
+        even += odd;
+        float rest = 0.0f, sum = 0.0f;
+        for (; i < cols; i++) {
+            rest += w[i] * x[i];
+        }
+        for (size_t l = 0; l < PL_LANES; l++) {
+            sum += even[l];
+        }
+        y[r] = sum + rest;
+    }
+}
+
+void pl_matvec(size_t rows, size_t cols, const float *w, const float *x, float *y)
+{
+    const size_t tasks = (rows + ROWS_A_TASK - 1) / ROWS_A_TASK;
+#pragma omp parallel for schedule(static) if (rows * cols > 1 << 15)
+    for (size_t t = 0; t < tasks; t++) {
+        const size_t first = t * ROWS_A_TASK;
+        const size_t count = rows - first < ROWS_A_TASK ? rows - first : ROWS_A_TASK;
+        dot_rows(count, cols, w + first * cols, x, y + first);
+    }
+}

@@ -1,0 +1,125 @@
+/* Bits over units: against every choice there is. */
+#include "core/study/allocate.h"
+
+#include "core/base/rng.h"
+#include "tests/support/check.h"
+
+#include <math.h>
+
+enum { UNITS = 6, CHOICES = 4 };
+
+typedef struct made {
+    double weights[UNITS], loss[UNITS * CHOICES], bits[UNITS * CHOICES];
+    pl_knapsack sack;
+} made;
+
+static void make_sack(made *m, uint64_t seed)
+{
+    pl_rng rng;
+    pl_rng_init(&rng, seed);
+    m->sack = (pl_knapsack){UNITS, CHOICES, m->weights, m->loss, m->bits};
+    for (size_t u = 0; u < UNITS; u++) {
+        m->weights[u] = 1000.0 * (1.0 + floor(8.0 * pl_rng_uniform(&rng)));
+        for (size_t k = 0; k < CHOICES; k++) {
+            m->bits[u * CHOICES + k] = (double)k + 2.0 + 0.25 * pl_rng_uniform(&rng);
+            m->loss[u * CHOICES + k] =
+                exp(-2.0 * (double)k + 3.0 * pl_rng_uniform(&rng)) * (seed % 3 == 0 ? 1e-6 : 1.0);
+        }
+    }
+}
+
+/* The least loss of all choices whose average is at most that. */
+static double best_of_all(const made *m, double average)
+{
+    double best = (double)INFINITY, all = 0.0;
+    size_t total = 1;
+    for (size_t u = 0; u < UNITS; u++) {
+        total *= CHOICES;
+        all += m->weights[u];
+    }
+    for (size_t code = 0; code < total; code++) {
+        double loss = 0.0, bits = 0.0;
+        for (size_t u = 0, rest = code; u < UNITS; u++, rest /= CHOICES) {
+            const size_t at = u * CHOICES + rest % CHOICES;
+            loss += m->loss[at];
+            bits += m->weights[u] * m->bits[at] / all;
+        }
+        best = bits <= average * (1.0 + 1e-12) && loss < best ? loss : best;
+    }
+    return best;
+}
+
+static void test_against_every_choice(void **ctx)
+{
+    (void)ctx;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        made m;
+        pl_error err;
+        size_t chosen[UNITS];
+        pl_allocation found;
+        make_sack(&m, seed);
+        for (double average = 2.3; average < 6.0; average += 0.53) {
+            pl_check_ok(pl_allocate(&m.sack, average, chosen, &found, &err), err);
+            const double best = best_of_all(&m, average);
+            double loss = 0.0;
+            for (size_t u = 0; u < UNITS; u++) {
+                loss += m.loss[u * CHOICES + chosen[u]];
+            }
+            pl_check_close(found.loss, loss, 1e-12, 0);
+            expect_at_most(found.bits, average * (1.0 + 1e-9));
+            expect_at_most(found.bound, best * (1.0 + 1e-9));
+            expect_at_most(best, found.loss * (1.0 + 1e-12));
+            /* Steps are rounded: it is no worse than the best of slightly fewer bits. */
+            expect_at_most(found.loss,
+                           best_of_all(&m, average - 4.0 * UNITS / 20000.0) * (1 + 1e-12));
+        }
+    }
+}
+
+static void test_uniform_losses(void **ctx)
+{
+    (void)ctx;
+    made m;
+    pl_error err;
+    size_t chosen[UNITS];
+    pl_allocation found;
+    make_sack(&m, 1);
+    for (size_t u = 0; u < UNITS; u++) {
+        m.weights[u] = 5000.0;
+        for (size_t k = 0; k < CHOICES; k++) {
+            m.loss[u * CHOICES + k] = pow(4.0, -(double)k);
+            m.bits[u * CHOICES + k] = 2.0 + (double)k;
+        }
+    }
+    pl_check_ok(pl_allocate(&m.sack, 4.0, chosen, &found, &err), err);
+    for (size_t u = 0; u < UNITS; u++) {
+        assert_int_equal(chosen[u], 2);
+    }
+    pl_check_close(found.bits, 4.0, 1e-12, 0);
+    pl_check_close(found.bound, found.loss, 1e-6, 0); /* nothing is lost to the relaxation there */
+}
+
+static void test_refusals(void **ctx)
+{
+    (void)ctx;
+    made m;
+    pl_error err;
+    size_t chosen[UNITS];
+    pl_allocation found;
+    make_sack(&m, 2);
+    assert_int_equal(pl_allocate(&m.sack, 1.5, chosen, &found, &err), PL_ERR_USAGE);
+    pl_check_says(err, "the fewest that these choices take are 2.");
+    m.loss[CHOICES + 2] = (double)NAN;
+    assert_int_equal(pl_allocate(&m.sack, 4.0, chosen, &found, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "unit 1, choice 2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_every_choice),
+        cmocka_unit_test(test_uniform_losses),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
