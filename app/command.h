@@ -86,7 +86,8 @@ typedef struct pl_call {
         pl_id plan, result;
         bool sequential;
         pl_solve_report report;
-    } * solved; /* solve: what was solved */
+        pl_spec spec; /* target: what the layer's slot gets with it */
+    } * solved;       /* solve: what was solved */
     size_t n_solved;
     size_t columns; /* of the terminal that the result's text is for, 0: any; tables fit it */
     char *warning;  /* to tell the user beside the result, or NULL */

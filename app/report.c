@@ -97,6 +97,7 @@ pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer, pl_
     call->solved[call->n_solved].sequential = sequential;
     call->solved[call->n_solved].result = result;
     call->solved[call->n_solved].report = *report;
+    call->solved[call->n_solved].spec = (pl_spec){0};
     call->n_solved++;
     pl_record_solved(state, layer, sequential, result);
     return PL_OK;

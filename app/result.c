@@ -168,6 +168,11 @@ void pl_result_line(const pl_call *call, pl_buf *out)
         if (json_is_array(value)) {
             pl_buf_printf(out, "  %zu ", json_array_size(value));
             put_words(name, out);
+        } else if (json_is_string(value)) { /* a sentence may be longer than a cell */
+            pl_buf_puts(out, "  ");
+            put_words(name, out);
+            pl_buf_puts(out, " ");
+            put_result_text(out, json_string_value(value), json_string_length(value), 0);
         } else if (!json_is_object(value)) {
             put_cell(value, cell);
             pl_buf_puts(out, "  ");

@@ -164,7 +164,7 @@ void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *
     }
     if (first->method != NULL) {
         pl_buf_puts(out, first->method->name);
-        const size_t telling = pl_method_telling(first->method);
+        const size_t telling = pl_spec_telling(first);
         if (!rounded && telling != SIZE_MAX) {
             const pl_param *param = &first->method->params[telling];
             pl_buf_printf(out, ", %s = ", param->symbol != NULL ? param->symbol : param->name);

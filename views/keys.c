@@ -61,6 +61,8 @@ static const pl_binding bindings[] = {
     {'>', PL_ACT_COLUMN_AFTER, LAYERS, ">", NULL, NULL},
     {'o', PL_ACT_SORT, CHANNELS | OUTLIERS, "o", "order", "channels by index or sorted by size"},
     {'d', PL_ACT_RESET, TUNER, "d", "default", "the parameter's default value"},
+    {'b', PL_ACT_BEST, TUNER, "b", "best",
+     "find the strength of the layer's least rounded error; :target has other goals"},
     {'y', PL_ACT_LOG, VIEWS, "y", "log", "vertical axis linear or logarithmic"},
     {'+', PL_ACT_ZOOM_IN, VIEWS, "+", NULL, "zoom in on the crosshair"},
     {PL_K_UP, PL_ACT_UP, CHANNELS, "\u2191\u2193", "zoom",
@@ -171,6 +173,7 @@ static const char *const action_names[PL_ACT_COUNT] = {
     [PL_ACT_TRANSFORM] = "next-transform",
     [PL_ACT_LEARN] = "learn",
     [PL_ACT_FORGET] = "forget-learned",
+    [PL_ACT_BEST] = "best-strength",
 };
 
 /* Keys whose name is not their character; the first name of a key is the one that is shown. */

@@ -114,6 +114,7 @@ typedef enum pl_action {
     PL_ACT_TRANSFORM,
     PL_ACT_LEARN,
     PL_ACT_FORGET,
+    PL_ACT_BEST,
     PL_ACT_COUNT,
 } pl_action;
 

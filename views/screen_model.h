@@ -115,6 +115,7 @@ typedef struct pl_screen_model {
     bool stale;                   /* the picture shows an earlier state */
     bool calibrated;              /* the picture has, or will have, inputs */
     const pl_strength *strength;  /* of the selected layer's preconditioner, or NULL */
+    double best_strength;         /* of its values seen, of the least rounded error; 0: not known */
     const pl_measured *measured;  /* perplexity, or NULL */
     bool measuring;               /* it is being measured */
     const pl_solve_report *plain; /* the rounder alone on this layer, or NULL */

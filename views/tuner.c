@@ -29,13 +29,28 @@ static void draw_param(const pl_screen_model *model, pl_surface *surface, pl_rec
 {
     const pl_tuner_view *view = &model->views.tuner;
     const pl_param *param = &row->spec->method->params[row->param];
+    const bool sought = pl_spec_seeks(row->spec, row->param);
+    const double number = pl_tuner_value(model, row);
     pl_buf value = {0};
-    pl_spec_format_value(row->spec, row->param, &value);
+    pl_spec spec = *row->spec;
+    spec.values[row->param] = isnan(number) ? 0.0 : number;
+    if (isnan(number)) {
+        pl_buf_puts(&value, surface->ascii ? "..." : "\u2026"); /* being found */
+    } else {
+        pl_spec_format_value(&spec, row->param, &value);
+    }
     const char *text = value.data != NULL ? value.data : "";
+    char shorter[PL_NUMBER_TEXT];
     int end = rect.w - 1;
-    int room = end - 3 - (int)strlen(text) - selected; /* the knob's mark is gap enough */
-    pl_put_cut(surface, rect, line, 2, room, selected ? PL_STYLE_STRONG : PL_STYLE_TEXT,
-               param->name);
+    if (param->type == PL_PARAM_REAL && !isnan(number) &&
+        (int)(strlen(text) + strlen(param->name)) + (selected ? 5 : 3) > end) {
+        pl_format_number(number, shorter); /* the name is not cut for digits */
+        text = shorter;
+    }
+    int room = end - 3 - (int)strlen(text) - selected;
+    char name[64];
+    snprintf(name, sizeof name, "%s%s", param->name, sought ? " found" : "");
+    pl_put_cut(surface, rect, line, 2, room, selected ? PL_STYLE_STRONG : PL_STYLE_TEXT, name);
     if (selected && view->editing) {
         char field[48];
         snprintf(field, sizeof field, "%s ", view->text);
@@ -48,7 +63,7 @@ static void draw_param(const pl_screen_model *model, pl_surface *surface, pl_rec
         snprintf(knob, sizeof knob, "%s%s%s", ascii ? "<" : "\u2039", text, ascii ? ">" : "\u203a");
         pl_put_right(surface, rect, line, end, PL_STYLE_STRONG, knob);
     } else {
-        bool standard = row->spec->values[row->param] == param->initial;
+        bool standard = sought || row->spec->values[row->param] == param->initial;
         pl_put_right(surface, rect, line, end, standard ? PL_STYLE_FAINT : PL_STYLE_TEXT, text);
     }
     pl_buf_deinit(&value);
@@ -95,6 +110,9 @@ typedef struct numbers {
     bool estimated; /* of a preview: marked by a ~, and what it does not know yet by an ellipsis */
 } numbers;
 
+/* By more than this a rounded error is worse than that of the rounder alone, and red. */
+static const double WORSE = 1.0005;
+
 enum { BEFORE_END = 15, AFTER_END = 23, CHANGE_END = 30, PERPLEXITY_ROWS = 12 };
 
 static bool has_room(const numbers *n)
@@ -126,9 +144,9 @@ static void draw_numbers(numbers *n, const char *what, double before, double aft
     char *minus = strchr(text, '-');
     snprintf(marked, sizeof marked, "%s%s", minus != NULL ? "\u2212" : "",
              minus != NULL ? minus + 1 : text);
-    unsigned tone = after < before * 0.9995   ? PL_STYLE_GOOD
-                    : after > before * 1.0005 ? PL_STYLE_BAD
-                                              : PL_STYLE_FAINT;
+    unsigned tone = after < before * 0.9995  ? PL_STYLE_GOOD
+                    : after > before * WORSE ? PL_STYLE_BAD
+                                             : PL_STYLE_FAINT;
     if (n->rect.w >= CHANGE_END) {
         pl_put_right(n->surface, n->rect, n->line, CHANGE_END, tone | n->stale, marked);
     }
@@ -221,8 +239,62 @@ static void draw_gap(numbers *n, double gap)
     n->line++;
 }
 
-/* What a solve minimizes, what it costs, and the rounder alone beside it. */
-static void draw_solve(const pl_screen_model *model, numbers *n, const pl_picture *picture)
+/* The lines of a text; returns how many. */
+static int draw_wrapped(pl_surface *surface, pl_rect rect, unsigned style, const char *text)
+{
+    int row = 0;
+    while (*text != '\0' && row < rect.h) {
+        size_t next = 0;
+        size_t cut = pl_text_wrap(text, (size_t)rect.w, &next);
+        if (cut == 0) {
+            break;
+        }
+        char part[400];
+        snprintf(part, sizeof part, "%.*s", (int)cut, text);
+        pl_put(surface, rect, row++, 0, style, part);
+        text += next;
+    }
+    return row;
+}
+
+static pl_rect rest_of(const numbers *n)
+{
+    pl_rect rect = {n->rect.y + n->line, n->rect.x, n->rect.h - n->line, n->rect.w};
+    return rect;
+}
+
+/* Why the rounded error is red, and where it was seen least; false where it is not. */
+static bool draw_too_strong(const pl_screen_model *model, numbers *n, const char *name,
+                            const pl_solve_report *plain, const pl_solve_report *report)
+{
+    const pl_spec *first = pl_tuner_spec(model, PL_SLOT_PRECONDITION);
+    const pl_method *round = pl_tuner_spec(model, PL_SLOT_ROUND)->method;
+    const double ratio = report->rounded_relative_error / plain->rounded_relative_error;
+    char number[PL_NUMBER_TEXT];
+    char text[200];
+    if (!(ratio > WORSE) || round == NULL) {
+        return false;
+    }
+    snprintf(number, sizeof number, ratio < 99.5 ? "%.2g" : "%.0f", ratio);
+    int length =
+        snprintf(text, sizeof text, "%s is %s \u00d7 that of %s alone", name, number, round->name);
+    if (pl_method_telling(first->method) != SIZE_MAX &&
+        pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method == NULL) {
+        length +=
+            snprintf(text + length, sizeof text - (size_t)length, ": the strength is too high");
+        if (model->best_strength > 0) {
+            pl_format_number(model->best_strength, number);
+            snprintf(text + length, sizeof text - (size_t)length, "; smallest%s near %s",
+                     n->rect.h < PERPLEXITY_ROWS ? "" : " error", number);
+        }
+    }
+    n->line += draw_wrapped(n->surface, rest_of(n), PL_STYLE_BAD | n->stale, text);
+    return true;
+}
+
+/* What a solve minimizes, what it costs, and the rounder alone beside it; true where a sentence has
+ * taken the room of the rest. */
+static bool draw_solve(const pl_screen_model *model, numbers *n, const pl_picture *picture)
 {
     const pl_solve_report empty = pl_solve_report_empty();
     const bool solved = picture != NULL && picture->solved;
@@ -240,12 +312,16 @@ static void draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
                  report->group_max_after);
     draw_numbers(n, "error", 0, report->relative_error);
     draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);
+    if (draw_too_strong(model, n, name, plain, report) && n->rect.h < PERPLEXITY_ROWS) {
+        return true;
+    }
     draw_numbers(n, "bound", plain->bound, report->bound);
     if (pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method != NULL ||
         model->state->activations.bits > 0) {
         draw_numbers(n, "output", plain->output_error, report->output_error);
     }
     draw_gap(n, report->gap);
+    return false;
 }
 
 /* Perplexity, when it was asked for: both values, how sure the second is, how old they are. */
@@ -340,30 +416,6 @@ static void draw_pins(numbers *n, const pl_picture *picture)
     }
 }
 
-/* The lines of a text; returns how many. */
-static int draw_wrapped(pl_surface *surface, pl_rect rect, unsigned style, const char *text)
-{
-    int row = 0;
-    while (*text != '\0' && row < rect.h) {
-        size_t next = 0;
-        size_t cut = pl_text_wrap(text, (size_t)rect.w, &next);
-        if (cut == 0) {
-            break;
-        }
-        char part[400];
-        snprintf(part, sizeof part, "%.*s", (int)cut, text);
-        pl_put(surface, rect, row++, 0, style, part);
-        text += next;
-    }
-    return row;
-}
-
-static pl_rect rest_of(const numbers *n)
-{
-    pl_rect rect = {n->rect.y + n->line, n->rect.x, n->rect.h - n->line, n->rect.w};
-    return rect;
-}
-
 /* Where the selected parameter stands in its range, and what its value means. */
 static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_row *row)
 {
@@ -371,7 +423,8 @@ static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_
         return;
     }
     const pl_param *param = &row->spec->method->params[row->param];
-    const double value = row->spec->values[row->param];
+    const double known = pl_tuner_value(model, row);
+    const double value = isnan(known) ? row->spec->values[row->param] : known;
     const pl_state *state = model->state;
     const size_t columns =
         state->source != NULL ? pl_model_layer(state->source->model, state->layer)->cols : 0;
@@ -428,8 +481,8 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
     }
     pl_put_right(surface, rect, 0, BEFORE_END, PL_STYLE_FAINT, before);
     pl_put_right(surface, rect, 0, AFTER_END, PL_STYLE_FAINT, "after");
-    draw_solve(model, &n, picture);
-    if (has_room(&n)) {
+    const bool said = draw_solve(model, &n, picture);
+    if (has_room(&n) && (!said || model->solving)) {
         draw_time(model, &n, picture);
     }
     if (model->views.tuner.wrong[0] != '\0') {

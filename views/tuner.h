@@ -17,6 +17,10 @@ enum { PL_TUNER_ROWS = PL_SLOT_COUNT * (PL_MAX_PARAMS + 1) };
 /* A slot's spec for the selected layer; the general one while no model is open. */
 const pl_spec *pl_tuner_spec(const pl_screen_model *model, pl_slot slot);
 
+/* The parameter's value; of one that a solve finds, what it has found, NaN before that. */
+double pl_tuner_value(const pl_screen_model *model, const pl_tuner_row *row);
+
+/* The parameters that apply, and those that a solve finds. */
 size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_ROWS]);
 const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row);
 

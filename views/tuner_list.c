@@ -26,12 +26,26 @@ size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_RO
         const pl_spec *spec = pl_tuner_spec(model, slots[s]);
         rows[n++] = (pl_tuner_row){slots[s], spec, SIZE_MAX};
         for (size_t i = 0; spec->method != NULL && i < spec->method->n_params; i++) {
-            if (pl_spec_applies(spec, i)) {
+            if (pl_spec_applies(spec, i) || pl_spec_seeks(spec, i)) {
                 rows[n++] = (pl_tuner_row){slots[s], spec, i};
             }
         }
     }
     return n;
+}
+
+double pl_tuner_value(const pl_screen_model *model, const pl_tuner_row *row)
+{
+    const pl_picture *picture = pl_present_picture(model);
+    double value = row->spec->values[row->param];
+    if (pl_spec_seeks(row->spec, row->param)) {
+        const char *found = row->spec->method->params[row->param].found;
+        value = (double)NAN;
+        for (size_t i = 0; picture != NULL && picture->solved && pl_told(i) != NULL; i++) {
+            value = strcmp(pl_told(i)->name, found) == 0 ? picture->report.told[i] : value;
+        }
+    }
+    return value;
 }
 
 /* The glob of the override that the selected layer's spec comes from, or NULL. */
@@ -65,20 +79,44 @@ static bool finish(pl_buf *buf, pl_intent *intent)
     return fits;
 }
 
+/* The row's spec with the parameter at that text: who turns what a solve has found takes it over,
+ * and where no solve is to find it any more it stays at what was found. */
+static pl_spec changed_spec(const pl_screen_model *model, const pl_tuner_row *row, const char *text)
+{
+    pl_spec spec = *row->spec;
+    const pl_param *param = &spec.method->params[row->param];
+    const bool takes = pl_spec_seeks(&spec, row->param);
+    if (takes) {
+        spec.values[param->sought_by] = 0.0;
+    }
+    if (pl_spec_set(&spec, param->name, text, NULL) != PL_OK) {
+        return spec; /* the command says so */
+    }
+    for (size_t i = 0; i < spec.method->n_params; i++) {
+        const pl_tuner_row other = {row->slot, row->spec, i};
+        const bool sought = !takes && pl_spec_seeks(row->spec, i);
+        const double found = sought ? pl_tuner_value(model, &other) : (double)NAN;
+        if (sought && !pl_spec_seeks(&spec, i) && !isnan(found)) {
+            spec.values[i] = found;
+        }
+    }
+    return spec;
+}
+
 /* `method NAME` with the parameters that differ from their defaults, and the changed one. */
 static bool set_text(const pl_screen_model *model, const pl_tuner_row *row, const char *text,
                      pl_intent *intent)
 {
     const pl_method *method = row->spec->method;
+    const pl_spec spec = changed_spec(model, row, text);
     pl_buf buf = {0};
     pl_buf_printf(&buf, "method %s", method->name);
     for (size_t i = 0; i < method->n_params; i++) {
         if (i == row->param) {
             pl_buf_printf(&buf, " %s=%s", method->params[i].name, text);
-        } else if (row->spec->values[i] != method->params[i].initial &&
-                   pl_spec_applies(row->spec, i)) {
+        } else if (spec.values[i] != method->params[i].initial && pl_spec_applies(&spec, i)) {
             pl_buf_printf(&buf, " %s=", method->params[i].name);
-            pl_spec_format_value(row->spec, i, &buf);
+            pl_spec_format_value(&spec, i, &buf);
         }
     }
     add_glob(model, row, &buf);
@@ -190,7 +228,10 @@ bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
         steps *= model->count < 1000 ? (int)model->count : 1000;
         intent->counted = true;
     }
-    double value = row->spec->values[row->param];
+    double value = pl_tuner_value(model, row);
+    if (isnan(value)) { /* it is being found */
+        return true;
+    }
     double next = pl_tuner_step(&row->spec->method->params[row->param], value, steps);
     if (next != value && set_value(model, row, next, intent)) {
         intent->knob = 1 + (int)row->slot * PL_MAX_PARAMS + (int)row->param;
@@ -272,7 +313,10 @@ static bool start_edit(pl_screen_model *model, const pl_tuner_row *row)
         return true;
     }
     pl_buf text = {0};
-    pl_spec_format_value(row->spec, row->param, &text);
+    pl_spec spec = *row->spec;
+    const double value = pl_tuner_value(model, row);
+    spec.values[row->param] = isnan(value) ? spec.values[row->param] : value;
+    pl_spec_format_value(&spec, row->param, &text);
     snprintf(view->text, sizeof view->text, "%s", text.data != NULL ? text.data : "");
     view->editing = true;
     pl_buf_deinit(&text);

@@ -34,6 +34,7 @@
     COMMAND(pin)                                                                                   \
     COMMAND(unpin)                                                                                 \
     COMMAND(sweep)                                                                                 \
+    COMMAND(target)                                                                                \
     COMMAND(perplexity)                                                                            \
     COMMAND(sensitivity)                                                                           \
     COMMAND(probe)                                                                                 \

@@ -52,42 +52,7 @@ static pl_status add_override(pl_state *state, pl_slot slot, const pl_spec *spec
                             "*.down_proj",
                             glob);
     }
-    /* The same glob and slot again replaces the earlier one. */
-    size_t at = 0;
-    for (size_t i = 0; i < state->n_overrides; i++) {
-        pl_override *old = &state->overrides[i];
-        if (old->slot == slot && strcmp(old->glob, glob) == 0) {
-            free(old->glob);
-        } else {
-            state->overrides[at++] = *old;
-        }
-    }
-    state->n_overrides = at;
-    if (at == PL_MAX_OVERRIDES) {
-        return pl_error_set(err, PL_ERR_USAGE, "method: more than %d settings with on=GLOB",
-                            PL_MAX_OVERRIDES);
-    }
-    char *copy = strdup(glob);
-    if (copy == NULL) {
-        return pl_error_memory(err, "a method");
-    }
-    state->overrides[state->n_overrides++] =
-        (pl_override){.glob = copy, .slot = slot, .spec = *spec};
-    return PL_OK;
-}
-
-/* A method for every layer also ends what on=GLOB had set in its slot. */
-static void clear_overrides(pl_state *state, pl_slot slot)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < state->n_overrides; i++) {
-        if (state->overrides[i].slot == slot) {
-            free(state->overrides[i].glob);
-        } else {
-            state->overrides[at++] = state->overrides[i];
-        }
-    }
-    state->n_overrides = at;
+    return pl_state_set_override(state, slot, glob, spec, err);
 }
 
 static pl_status unknown_method(const char *name, pl_error *err)
@@ -145,7 +110,7 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
         pl_state_drop_suggestion(state);
     }
     if (status == PL_OK && glob == NULL) {
-        clear_overrides(state, (pl_slot)slot);
+        pl_state_drop_overrides(state, (pl_slot)slot); /* on=GLOB ends with it */
         state->slots[slot] = spec;
     }
     state->suggested = state->suggested && status != PL_OK; /* `none` takes from what was there */

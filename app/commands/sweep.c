@@ -3,6 +3,7 @@
 #include "app/report.h"
 #include "app/source.h"
 #include "app/usage.h"
+#include "app/workbench/services.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
 #include "core/study/sweep.h"
@@ -205,6 +206,13 @@ static pl_status apply_sweep(pl_call *call, pl_state *state, pl_error *err)
     return status;
 }
 
+static void follow_sweep(pl_screen *screen, const pl_call *call, pl_status how)
+{
+    if (how == PL_OK) {
+        pl_screen_follow_sweep(screen, call);
+    }
+}
+
 static const pl_key sweep_keys[] = {
     {"slot", PL_KEY_CHOICE, NULL, "transform|precondition|round",
      "whose parameter, where two methods have one of that name"},
@@ -228,5 +236,6 @@ const pl_command pl_command_sweep = {
     .slow = pl_slow_always,
     .unit = "points",
     .rebuild = PL_REBUILD_TEXTS,
+    .follow = follow_sweep,
     .more_help = pl_help_methods,
 };

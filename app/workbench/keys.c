@@ -148,6 +148,9 @@ static void global_action(pl_screen *screen, pl_action action)
     case PL_ACT_FORGET:
         pl_screen_key_command(screen, "learn reset", false);
         break;
+    case PL_ACT_BEST:
+        pl_screen_type_line(screen, "target best");
+        break;
     case PL_ACT_TOUR_OFF:
         pl_screen_set_tour(screen, PL_TOUR_OFF);
         break;

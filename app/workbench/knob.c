@@ -1,6 +1,7 @@
 #include "app/workbench/knob.h"
 
 #include "app/report.h"
+#include "core/lab/strength.h"
 #include "core/lab/transformed.h"
 
 #include <math.h>
@@ -51,7 +52,7 @@ pl_status pl_knob_run_idle(pl_screen_job *job, pl_task *task, pl_error *err)
     status = pl_live_factors(job->lab, &job->state, layer, task, err);
     const pl_spec *spec = pl_state_spec(&job->state, layer, PL_SLOT_PRECONDITION);
     if (status == PL_OK && spec->method != NULL && spec->method->strength != NULL) {
-        status = pl_live_strength(job->lab, &job->state, layer, &job->strength, task, err);
+        status = pl_layer_strength(job->lab, &job->state, layer, &job->strength, task, err);
     }
     return status;
 }
@@ -184,6 +185,34 @@ const pl_strength *pl_knob_strength(const pl_screen *screen)
 {
     const pl_strength_key key = strength_key(screen, screen->state);
     return key.method != NULL ? find_strength(screen, &key) : NULL;
+}
+
+void pl_knob_note_best(pl_screen *screen, size_t layer, double value)
+{
+    pl_knob *knob = &screen->knob;
+    pl_state at = *screen->state; /* read only */
+    at.layer = layer;
+    const size_t kept = knob->n_bests < PL_STRENGTHS ? knob->n_bests : PL_STRENGTHS - 1;
+    memmove(knob->bests + 1, knob->bests, kept * sizeof *knob->bests);
+    knob->bests[0].key = strength_key(screen, &at);
+    knob->bests[0].round = *pl_state_spec(&at, layer, PL_SLOT_ROUND);
+    knob->bests[0].value = value;
+    knob->n_bests = kept + 1;
+}
+
+double pl_knob_best(const pl_screen *screen)
+{
+    const pl_knob *knob = &screen->knob;
+    const pl_state *state = screen->state;
+    const pl_strength_key key = strength_key(screen, state);
+    for (size_t i = 0; key.method != NULL && i < knob->n_bests; i++) {
+        if (same_key(&knob->bests[i].key, &key) &&
+            pl_spec_equal(&knob->bests[i].round,
+                          pl_state_spec(state, state->layer, PL_SLOT_ROUND))) {
+            return knob->bests[i].value;
+        }
+    }
+    return 0;
 }
 
 void pl_knob_reset(pl_screen *screen)

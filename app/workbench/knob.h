@@ -23,6 +23,12 @@ void pl_knob_end_idle(pl_screen *screen, const pl_screen_job *job, pl_status sta
 /* What the selected layer's strength means, NULL where that is not known or it has none. */
 const pl_strength *pl_knob_strength(const pl_screen *screen);
 
+/* A search or sweep has seen the least rounded error of a layer at this strength. */
+void pl_knob_note_best(pl_screen *screen, size_t layer, double value);
+/* The strength at which a search or sweep of the selected layer, under the methods that are set,
+ * has seen the least rounded error; 0 where none has. */
+double pl_knob_best(const pl_screen *screen);
+
 /* Another model is open; the screen is left. */
 void pl_knob_reset(pl_screen *screen);
 void pl_knob_free(pl_screen *screen);

@@ -43,6 +43,13 @@ typedef struct pl_knob {
         pl_strength value;
     } strengths[PL_STRENGTHS]; /* newest first */
     size_t n_strengths;
+    struct {
+        pl_strength_key key;
+        pl_spec round;
+        double value;
+    } bests[PL_STRENGTHS]; /* of the least rounded error, as a search or sweep saw it; newest first
+                            */
+    size_t n_bests;
     pl_strength_key asked; /* the last one asked for, so that a failure is not repeated */
 } pl_knob;
 

@@ -2,6 +2,7 @@
 #ifndef PL_APP_WORKBENCH_SERVICES_H
 #define PL_APP_WORKBENCH_SERVICES_H
 
+#include "app/workbench/best.h"
 #include "app/workbench/learning.h"
 #include "app/workbench/looks.h"
 #include "app/workbench/say.h"

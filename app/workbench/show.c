@@ -51,6 +51,7 @@ static void fill_model(pl_screen *screen)
                        : NULL;
     model->colours = pl_terminal_colours(screen->face.terminal);
     model->strength = pl_knob_strength(screen);
+    model->best_strength = pl_knob_best(screen);
     model->measured = pl_measuring_of(&screen->measuring, state);
     model->measuring = pl_jobs_bringing(&screen->jobs, PL_BRINGS_PERPLEXITY) != NULL;
     model->all_jobs = pl_jobs_list(&screen->jobs, &model->n_all_jobs);

@@ -206,8 +206,10 @@ static void start_plain(pl_screen *screen)
     job->state.slots[PL_SLOT_PRECONDITION].method = NULL;
     job->state.slots[PL_SLOT_TRANSFORM].method = NULL;
     for (size_t i = 0; i < job->state.n_overrides; i++) {
-        if (job->state.overrides[i].slot != PL_SLOT_ROUND) {
-            job->state.overrides[i].spec.method = NULL;
+        if (job->state.overrides[i].slot != PL_SLOT_ROUND &&
+            pl_state_respec(&job->state, i, &(pl_spec){0}, NULL) != PL_OK) {
+            pl_jobs_destroy(job);
+            return;
         }
     }
     job->plan = pl_state_plan(&job->state, job->state.layer);

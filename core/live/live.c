@@ -206,10 +206,15 @@ static void on_rows(void *ctx, bool rounded, size_t first, size_t count, const f
 static pl_status preview(turn *t, pl_task *task, pl_error *err)
 {
     pl_live *live = t->live;
-    pl_preview_begin(live->preview, pl_model_layer(t->state->source->model, live->layer)->name,
-                     pl_state_spec(t->state, live->layer, PL_SLOT_PRECONDITION),
+    const char *name = pl_model_layer(t->state->source->model, live->layer)->name;
+    const pl_spec *first = pl_state_spec(t->state, live->layer, PL_SLOT_PRECONDITION);
+    pl_spec settled = *first;
+    const pl_layer_input in = {.layer = name, .factors = t->factors, .w = pl_mat_view(&live->w0)};
+    pl_status status = first->method != NULL && first->method->settle != NULL
+                           ? first->method->settle(first, &in, &settled, task, err)
+                           : PL_OK;
+    pl_preview_begin(live->preview, name, &settled,
                      pl_state_spec(t->state, live->layer, PL_SLOT_ROUND));
-    pl_status status = PL_OK;
     for (bool more = true; status == PL_OK && more;) {
         status = pl_preview_step(live->preview, t->factors, &more, task, err);
         if (status == PL_OK) {
@@ -324,28 +329,6 @@ pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_t
     place at;
     pl_status status = hold_site(lab, state, layer, &at, task, err);
     PL_THEN(prepare_factors(state, layer, &at, task, err));
-    leave_site(lab, &at);
-    return status;
-}
-
-/* --- what a strength means -------------------------------------------------------------------- */
-
-pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_strength *out,
-                           pl_task *task, pl_error *err)
-{
-    *out = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
-    place at;
-    pl_mat w0 = {0};
-    pl_layer_input in;
-    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
-    if (spec->method == NULL || spec->method->strength == NULL) {
-        return pl_error_set(err, PL_ERR_STATE, "%s: no preconditioner with a strength is set",
-                            pl_model_layer(state->source->model, layer)->name);
-    }
-    pl_status status = hold_site(lab, state, layer, &at, task, err);
-    PL_THEN(read_layer(state, layer, &at, &w0, &in, task, err));
-    PL_THEN(spec->method->strength(spec, &in, out, task, err));
-    pl_mat_deinit(&w0);
     leave_site(lab, &at);
     return status;
 }

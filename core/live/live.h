@@ -29,15 +29,9 @@ PL_NODISCARD pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state 
 PL_NODISCARD pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state,
                                        size_t layer, pl_task *task, pl_error *err);
 
-/* --- without a pl_live: these may be interrupted by a live solve at a tick -------------------- */
-
-/* The factors that the present plan needs; frames at near betas use them, too. */
+/* The factors that the present plan needs; frames at near betas use them, too.  Without a pl_live:
+ * it may be interrupted by a live solve at a tick. */
 PL_NODISCARD pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer,
                                        pl_task *task, pl_error *err);
-
-/* What the telling parameter of the layer's preconditioner means there, whatever its value.
- * PL_ERR_STATE where it has none, or its method does not know. */
-PL_NODISCARD pl_status pl_live_strength(pl_lab *lab, const pl_state *state, size_t layer,
-                                        pl_strength *out, pl_task *task, pl_error *err);
 
 #endif

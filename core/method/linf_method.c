@@ -9,10 +9,16 @@
 static const char *const solver_names[] = {"admm", "pgd", NULL};
 
 const pl_param pl_linf_params[PL_LINF_PARAMS] = {
-    [PL_LINF_BETA] = PL_REAL("beta", 1e-9, 1e3, 3e-4, "",
+    [PL_LINF_BETA] = PL_REAL("beta", PL_LINF_LEAST_BETA, PL_LINF_MOST_BETA, 3e-4, "",
                              "Strength of the penalty on group maxima, for the Gram matrix divided "
                              "by its largest eigenvalue.",
-                             PL_BY(PL_TWELFTH_OF_10), .telling = true, .symbol = "β"),
+                             PL_BY(PL_TWELFTH_OF_10), .telling = true, .symbol = "β",
+                             PL_SOUGHT_BY(PL_LINF_TARGET, "beta_found")),
+    [PL_LINF_TARGET] =
+        PL_REAL("target", 0, 0.95, 0, "",
+                "By how much the layer's mean group maximum is to fall, as a share: beta is found "
+                "for it; 0: beta is as given.",
+                .step = 0.01, .optional = true),
     [PL_LINF_GROUP_SIZE] =
         PL_GROUP_SIZE("Columns whose maximum is penalized together; 0 is one group a row."),
     [PL_LINF_SOLVER] = PL_CHOICE(
@@ -33,7 +39,7 @@ const pl_param pl_linf_params[PL_LINF_PARAMS] = {
                             PL_BY(PL_QUARTER_OF_10), PL_ONLY_WITH(PL_LINF_SOLVER, PL_SOLVER_ADMM)),
 };
 
-enum { RHO, RIDGE, LAMBDA_MAX };
+enum { RHO, RIDGE, LAMBDA_MAX, BETA_FOUND, SOLVES };
 const pl_reported pl_linf_reported[PL_LINF_REPORTED] = {
     [RHO] = {.name = "rho", .unit = "Gn", .help = "ADMM's rho, the mean over the channels."},
     [RIDGE] = {.name = "ridge",
@@ -41,6 +47,15 @@ const pl_reported pl_linf_reported[PL_LINF_REPORTED] = {
                .help = "Added to the diagonal of Gn, the Gram matrix over its largest eigenvalue.",
                .told = true},
     [LAMBDA_MAX] = {.name = "lambda_max", .unit = "G", .help = "Largest eigenvalue of G."},
+    [BETA_FOUND] = {.name = "beta_found",
+                    .unit = "",
+                    .help = "The beta that target= has found.",
+                    .told = true},
+    [SOLVES] = {.name = "solves",
+                .unit = "",
+                .help = "Solves of the layer that target= took.",
+                .whole = true,
+                .told = true},
 };
 
 size_t pl_linf_group_size(const pl_spec *spec)
@@ -70,26 +85,55 @@ static pl_status pose(const pl_spec *spec, const pl_layer_input *in, pl_linf_pro
     return PL_OK;
 }
 
-pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in, float *w,
-                         pl_method_report *report, pl_task *task, pl_error *err)
+static pl_linf_options options_of(const pl_spec *spec, const pl_layer_input *in)
 {
     const pl_solver solver = (pl_solver)spec->values[PL_LINF_SOLVER];
     const size_t count = solver == PL_SOLVER_ADMM ? PL_LINF_ITERATIONS : PL_LINF_STEPS;
-    const pl_linf_options options = {.solver = solver,
-                                     .iterations = (int)spec->values[count],
-                                     .gap = spec->values[PL_LINF_GAP],
-                                     .rho_factor = spec->values[PL_LINF_RHO],
-                                     .certify = true,
-                                     .rough = in->rough,
-                                     .watch = in->watch,
-                                     .place = in->place,
-                                     .cold = !(in->rough > 0.0)};
+    return (pl_linf_options){.solver = solver,
+                             .iterations = (int)spec->values[count],
+                             .gap = spec->values[PL_LINF_GAP],
+                             .rho_factor = spec->values[PL_LINF_RHO],
+                             .certify = true,
+                             .rough = in->rough,
+                             .watch = in->watch,
+                             .place = in->place,
+                             .cold = !(in->rough > 0.0)};
+}
+
+/* Some rows of a layer, or a preview, take about the beta that the whole layer finds. */
+static pl_status solve_rows(const pl_spec *spec, const pl_layer_input *in, pl_linf_problem *problem,
+                            float *w, pl_linf_report *found, pl_linf_reached *reached,
+                            pl_task *task, pl_error *err)
+{
+    const pl_linf_options options = options_of(spec, in);
+    const double target = spec->values[PL_LINF_TARGET];
+    double slope = 0.0;
+    pl_status status = PL_OK;
+    *reached = (pl_linf_reached){.beta = (double)NAN};
+    if (target > 0.0 && in->whole.data == NULL && !(in->rough > 0.0)) {
+        return pl_linf_solve_target(in->factors, problem, &options, target, in->warm, w, found,
+                                    reached, task, err);
+    }
+    if (target > 0.0) {
+        status = pl_linf_estimate_beta(in->factors, problem, &options, target, &problem->beta,
+                                       &slope, task, err);
+        reached->beta = problem->beta;
+    }
+    return status == PL_OK
+               ? pl_linf_solve(in->factors, problem, &options, in->warm, w, found, task, err)
+               : status;
+}
+
+pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in, float *w,
+                         pl_method_report *report, pl_task *task, pl_error *err)
+{
     pl_linf_problem problem;
     pl_linf_report found;
+    pl_linf_reached reached;
     float *alpha = NULL;
     *report = pl_method_report_empty();
     pl_status status = pose(spec, in, &problem, &alpha, err);
-    PL_THEN(pl_linf_solve(in->factors, &problem, &options, in->warm, w, &found, task, err));
+    PL_THEN(solve_rows(spec, in, &problem, w, &found, &reached, task, err));
     if (status == PL_OK) {
         *report = (pl_method_report){
             .objective = found.objective,
@@ -98,8 +142,31 @@ pl_status pl_linf_method(const pl_spec *spec, const pl_layer_input *in, float *w
             .worst_row_gap = found.worst_row_gap,
             .worst_row = found.worst_row,
             .iterations = found.iterations,
-            .own = {[RHO] = found.rho, [RIDGE] = found.ridge, [LAMBDA_MAX] = found.lambda_max}};
+            .own = {[RHO] = found.rho,
+                    [RIDGE] = found.ridge,
+                    [LAMBDA_MAX] = found.lambda_max,
+                    [BETA_FOUND] = reached.beta,
+                    [SOLVES] = reached.solves > 0 ? (double)reached.solves : (double)NAN}};
     }
+    free(alpha);
+    return status;
+}
+
+pl_status pl_linf_settle(const pl_spec *spec, const pl_layer_input *in, pl_spec *out, pl_task *task,
+                         pl_error *err)
+{
+    pl_linf_problem problem;
+    const pl_linf_options options = options_of(spec, in);
+    const double target = spec->values[PL_LINF_TARGET];
+    float *alpha = NULL;
+    double slope = 0.0;
+    if (!(target > 0.0)) {
+        return PL_OK;
+    }
+    pl_status status = pose(spec, in, &problem, &alpha, err);
+    PL_THEN(pl_linf_estimate_beta(in->factors, &problem, &options, target,
+                                  &out->values[PL_LINF_BETA], &slope, task, err));
+    out->values[PL_LINF_TARGET] = 0.0;
     free(alpha);
     return status;
 }
@@ -108,11 +175,13 @@ pl_status pl_linf_factor(const pl_spec *spec, const pl_layer_input *in, pl_task 
                          pl_error *err)
 {
     pl_linf_problem problem;
+    pl_spec settled = *spec;
     float *alpha = NULL;
     if ((pl_solver)spec->values[PL_LINF_SOLVER] != PL_SOLVER_ADMM) {
         return PL_OK;
     }
-    pl_status status = pose(spec, in, &problem, &alpha, err);
+    pl_status status = pl_linf_settle(spec, in, &settled, task, err);
+    PL_THEN(pose(&settled, in, &problem, &alpha, err));
     PL_THEN(pl_linf_prepare(in->factors, &problem, spec->values[PL_LINF_RHO], task, err));
     free(alpha);
     return status;

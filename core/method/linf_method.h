@@ -7,6 +7,7 @@
 
 enum {
     PL_LINF_BETA,
+    PL_LINF_TARGET,
     PL_LINF_GROUP_SIZE,
     PL_LINF_SOLVER,
     PL_LINF_ITERATIONS,
@@ -15,7 +16,7 @@ enum {
     PL_LINF_RHO,
     PL_LINF_PARAMS
 };
-enum { PL_LINF_REPORTED = 3 };
+enum { PL_LINF_REPORTED = 5 };
 extern const pl_param pl_linf_params[PL_LINF_PARAMS];
 extern const pl_reported pl_linf_reported[PL_LINF_REPORTED];
 
@@ -29,11 +30,13 @@ PL_NODISCARD pl_status pl_linf_most_lost(const pl_spec *spec, const pl_layer_inp
                                          double *most, pl_task *task, pl_error *err);
 PL_NODISCARD pl_status pl_linf_strength(const pl_spec *spec, const pl_layer_input *in,
                                         pl_strength *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_linf_settle(const pl_spec *spec, const pl_layer_input *in, pl_spec *out,
+                                      pl_task *task, pl_error *err);
 
 #define PL_LINF_COMMON                                                                             \
     .slot = PL_SLOT_PRECONDITION, .params = pl_linf_params, .n_params = PL_LINF_PARAMS,            \
     .reported = pl_linf_reported, .n_reported = PL_LINF_REPORTED, .precondition = pl_linf_method,  \
     .prepare = pl_linf_factor, .group_size = pl_linf_group_size, .most_lost = pl_linf_most_lost,   \
-    .strength = pl_linf_strength
+    .strength = pl_linf_strength, .settle = pl_linf_settle
 
 #endif

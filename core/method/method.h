@@ -47,6 +47,11 @@ typedef struct pl_param {
     bool conditional;    /* applies only while the choice with the index `needs` has the value */
     size_t needs;        /* needs_value */
     int needs_value;
+    bool sought; /* while the parameter `sought_by` is above 0, a solve finds this one, which does
+                    not apply then, and reports it under the name `found` */
+    size_t sought_by;
+    const char *found;
+    bool optional; /* says nothing at its default, and is not written then */
 } pl_param;
 
 /* The parameters that every rounder's table begins with. */
@@ -59,7 +64,7 @@ enum {
     PL_GRID_COUNT
 };
 
-enum { PL_MAX_PARAMS = 12, PL_MAX_REPORTED = 4, PL_MAX_TOLD = 8 };
+enum { PL_MAX_PARAMS = 12, PL_MAX_REPORTED = 5, PL_MAX_TOLD = 8 };
 
 typedef struct pl_method pl_method;
 
@@ -152,6 +157,10 @@ struct pl_method {
      * than the group size are. */
     pl_status (*strength)(const pl_spec *spec, const pl_layer_input *in, pl_strength *out,
                           pl_task *task, pl_error *err);
+    /* Of a preconditioner with a parameter that is sought: about the spec that a solve of in->w
+     * would find, nothing sought, for a preview.  *out begins as a copy of *spec. */
+    pl_status (*settle)(const pl_spec *spec, const pl_layer_input *in, pl_spec *out, pl_task *task,
+                        pl_error *err);
 };
 
 /* Whether the spec's method is one that core/learn makes. */
@@ -169,8 +178,13 @@ const pl_method *pl_method_next(pl_slot slot, const pl_method *now, int steps);
  * typed. */
 size_t pl_method_param(const pl_method *method, const char *name);
 
-/* Index of the telling parameter, SIZE_MAX if the method (or NULL) has none. */
+/* Index of the telling parameter, of which a strength is; SIZE_MAX if the method (or NULL) has
+ * none. */
 size_t pl_method_telling(const pl_method *method);
+
+/* What a label has beside the spec's method: its telling parameter, or the one by which that is
+ * sought.  SIZE_MAX if there is none. */
+size_t pl_spec_telling(const pl_spec *spec);
 
 /* The numbers that methods tell of a solve beside the common ones: those of all methods in the
  * order of the registry, every name once.  NULL past the last. */
@@ -186,6 +200,12 @@ pl_spec pl_spec_default(const pl_method *method);
 /* Whether a parameter has a meaning beside the others' values: steps only for solver=pgd. */
 bool pl_spec_applies(const pl_spec *spec, size_t param);
 
+/* Why one that does not apply has none: "has a meaning only with solver=pgd". */
+void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out);
+
+/* Whether a solve finds the parameter. */
+bool pl_spec_seeks(const pl_spec *spec, size_t param);
+
 /* Parses text for a parameter: checks type and range.  PL_ERR_USAGE names method, key, the value
  * given and what was expected; an unknown key lists the known ones. */
 PL_NODISCARD pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error *err);
@@ -194,7 +214,8 @@ PL_NODISCARD pl_status pl_spec_set(pl_spec *spec, const char *key, const char *t
  * follow LC_NUMERIC, which the program leaves at "C". */
 void pl_spec_format_value(const pl_spec *spec, size_t param, pl_buf *out);
 
-/* "astro beta=0.0003 group_size=128 ..." with every parameter that applies. */
+/* "astro beta=0.0003 group_size=128 ..." with every parameter that applies, but for optional ones
+ * at their default. */
 void pl_spec_format(const pl_spec *spec, pl_buf *out);
 
 /* Same method and the same value of every parameter, also of those that do not apply now. */

@@ -37,6 +37,9 @@ PL_METHODS(PL_METHOD_DECLARATION)
 /* The parameter has a meaning only while the choice with that index has the value. */
 #define PL_ONLY_WITH(param, value) .conditional = true, .needs = param, .needs_value = value
 
+/* A solve finds the parameter while the one with that index is above 0. */
+#define PL_SOUGHT_BY(param, name) .sought = true, .sought_by = param, .found = name
+
 /* The parameters of a grid, which every rounder's table begins with. */
 #define PL_GRID_PARAMS                                                                             \
     [PL_GRID_BITS] =                                                                               \

@@ -37,7 +37,45 @@ pl_spec pl_spec_default(const pl_method *method)
 bool pl_spec_applies(const pl_spec *spec, size_t param)
 {
     const pl_param *p = &spec->method->params[param];
-    return !p->conditional || (int)spec->values[p->needs] == p->needs_value;
+    return !pl_spec_seeks(spec, param) &&
+           (!p->conditional || (int)spec->values[p->needs] == p->needs_value);
+}
+
+bool pl_spec_seeks(const pl_spec *spec, size_t param)
+{
+    const pl_param *p = &spec->method->params[param];
+    return p->sought && spec->values[p->sought_by] > 0.0;
+}
+
+size_t pl_spec_telling(const pl_spec *spec)
+{
+    const size_t telling = pl_method_telling(spec->method);
+    return telling != SIZE_MAX && pl_spec_seeks(spec, telling)
+               ? spec->method->params[telling].sought_by
+               : telling;
+}
+
+void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out)
+{
+    const pl_param *p = &spec->method->params[param];
+    if (pl_spec_seeks(spec, param)) {
+        const char *by = spec->method->params[p->sought_by].name;
+        pl_buf_printf(out, "is found by %s=", by);
+        pl_spec_format_value(spec, p->sought_by, out);
+        pl_buf_printf(out, ": %s=0 leaves it to you", by);
+    } else {
+        const pl_param *other = &spec->method->params[p->needs];
+        pl_buf_printf(out, "has a meaning only with %s=%s", other->name,
+                      other->choices[p->needs_value]);
+    }
+}
+
+static bool is_written(const pl_spec *spec, size_t param)
+{
+    const pl_param *p = &spec->method->params[param];
+    const double value = spec->values[param];
+    return pl_spec_applies(spec, param) &&
+           (!p->optional || value < p->initial || value > p->initial);
 }
 
 /* The names of a table, or a parameter's choices, as "a, b, c". */
@@ -146,7 +184,7 @@ void pl_spec_format(const pl_spec *spec, pl_buf *out)
     }
     pl_buf_puts(out, spec->method->name);
     for (size_t i = 0; i < spec->method->n_params; i++) {
-        if (pl_spec_applies(spec, i)) {
+        if (is_written(spec, i)) {
             pl_buf_printf(out, " %s=", spec->method->params[i].name);
             pl_spec_format_value(spec, i, out);
         }

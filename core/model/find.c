@@ -213,6 +213,9 @@ bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glo
         }
         return pl_text_glob(glob, other);
     }
+    if (strncmp(glob, "model.layers.", strlen("model.layers.")) == 0) {
+        return pl_text_glob(glob, layer->name);
+    }
     brief_name(layer, other);
     return pl_text_glob(glob, layer->name) || pl_text_glob(glob, other) ||
            pl_text_glob(glob, layer->name + strlen("model.layers."));

@@ -75,4 +75,32 @@ PL_NODISCARD pl_status pl_linf_prepare(pl_factors *factors, const pl_linf_proble
 PL_NODISCARD pl_status pl_linf_beta_range(pl_factors *factors, const pl_linf_problem *problem,
                                           double *low, double *zero, pl_task *task, pl_error *err);
 
+/* The range in which a beta is searched for. */
+#define PL_LINF_LEAST_BETA 1e-9
+#define PL_LINF_MOST_BETA 1e3
+
+/* The mean over rows and groups of max|w^(k)|. */
+double pl_linf_group_max(pl_view w, size_t group_size);
+
+typedef struct pl_linf_reached {
+    double beta;   /* rounded to four digits */
+    size_t solves; /* of all rows, at most PL_SEARCH_MOST */
+} pl_linf_reached;
+
+/* pl_linf_solve at the beta where the mean group maximum is (1 - target) of w0's, within 1e-3 of
+ * target, 0 < target < 1, found by cold solves: w and *report are what pl_linf_solve gives at
+ * reached->beta, to the bit.  problem->beta is not read.  The search begins from a stratified
+ * sample of rows. */
+PL_NODISCARD pl_status pl_linf_solve_target(pl_factors *factors, const pl_linf_problem *problem,
+                                            const pl_linf_options *options, double target,
+                                            pl_warm *warm, float *w, pl_linf_report *report,
+                                            pl_linf_reached *reached, pl_task *task, pl_error *err);
+
+/* About that beta, from the sample alone; *slope: of log fall against log beta there, 0 where that
+ * is not known. */
+PL_NODISCARD pl_status pl_linf_estimate_beta(pl_factors *factors, const pl_linf_problem *problem,
+                                             const pl_linf_options *options, double target,
+                                             double *beta, double *slope, pl_task *task,
+                                             pl_error *err);
+
 #endif

@@ -68,7 +68,7 @@ static void put_methods(const pl_state *state, size_t layer, pl_buf *out)
             continue;
         }
         pl_buf_printf(out, "%s%s", out->size > size ? " > " : "", spec->method->name);
-        const size_t telling = pl_method_telling(spec->method);
+        const size_t telling = pl_spec_telling(spec);
         if (telling != SIZE_MAX) {
             pl_buf_printf(out, " %s=", spec->method->params[telling].name);
             pl_spec_format_value(spec, telling, out);
@@ -480,10 +480,7 @@ static bool read_pin(pl_state *state, const json_t *json)
     }
     pl_state_drop_imports(&is, NULL);
     bool read = true;
-    for (size_t i = 0; i < is.n_overrides; i++) {
-        free(is.overrides[i].glob);
-    }
-    is.n_overrides = 0;
+    pl_state_free_overrides(&is);
     for (pl_slot slot = 0; read && slot < PL_SLOT_COUNT; slot++) {
         const char *text =
             json_string_value(json_array_get(json_object_get(json, "slots"), (size_t)slot));

@@ -134,9 +134,7 @@ pl_status pl_calibration_set(pl_calibration *calibration, const char *const *tex
 void pl_state_deinit(pl_state *state)
 {
     calibration_deinit(&state->calibration);
-    for (size_t i = 0; i < state->n_overrides; i++) {
-        free(state->overrides[i].glob);
-    }
+    pl_state_free_overrides(state);
     free(state->solved);
     free(state->imported.path);
     pl_state_drop_kept(state);
@@ -157,6 +155,7 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
         to->kept[i] = pl_kept_retain(from->kept[i]);
     }
     to->calibration = (pl_calibration){.protocol = from->calibration.protocol};
+    to->overrides = NULL;
     to->n_overrides = 0;
     to->solved = NULL;
     to->imported.path = NULL;
@@ -166,14 +165,7 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
     to->calibration.key = from->calibration.key;
     to->calibration.known = from->calibration.known;
     to->calibration.foreign = from->calibration.foreign;
-    for (size_t i = 0; status == PL_OK && i < from->n_overrides; i++) {
-        to->overrides[i].glob = strdup(from->overrides[i].glob);
-        if (to->overrides[i].glob == NULL) {
-            status = pl_error_memory(err, "the state");
-        } else {
-            to->n_overrides = i + 1;
-        }
-    }
+    PL_THEN(pl_state_copy_overrides(to, from, err));
     if (status == PL_OK && from->imported.path != NULL) {
         to->imported.path = strdup(from->imported.path);
         status = to->imported.path != NULL ? PL_OK : pl_error_memory(err, "the state");
@@ -393,8 +385,11 @@ static pl_id plan_sequential(const pl_state *state, bool imports)
     }
     for (size_t i = 0; i < state->n_overrides; i++) {
         const pl_override *over = &state->overrides[i];
-        pl_buf_printf(&text, "%s ", over->glob);
-        put_spec(&text, over->slot, &over->spec);
+        const char *const parts[] = {over->glob, " ",        pl_slot_name(over->slot),
+                                     "=",        over->text, "\n"};
+        for (size_t part = 0; part < sizeof parts / sizeof *parts; part++) {
+            pl_buf_puts(&text, parts[part]);
+        }
     }
     return finish_plan(state, &text);
 }

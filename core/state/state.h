@@ -39,7 +39,7 @@ bool pl_source_has_inputs(const pl_source *source);
 pl_source *pl_source_retain(pl_source *source);
 void pl_source_release(pl_source *source); /* NULL is fine */
 
-enum { PL_MAX_TEXTS = 16, PL_MAX_OVERRIDES = 32, PL_MOST_ROWS = 1 << 20 };
+enum { PL_MAX_TEXTS = 16, PL_MAX_OVERRIDES = 1 << 16, PL_MOST_ROWS = 1 << 20 };
 
 /* What `calibrate` was given, and the key of what it found; n_texts 0: not calibrated. */
 typedef struct pl_calibration {
@@ -57,6 +57,7 @@ typedef struct pl_override {
     char *glob;
     pl_slot slot;
     pl_spec spec;
+    char *text; /* the spec as pl_spec_format writes it, "" for an empty one; owned */
 } pl_override;
 
 /* A solved layer: the result's key, valid while the layer's plan is the one it was solved with. */
@@ -138,7 +139,7 @@ typedef struct pl_state {
     pl_act_grid activations; /* how the inputs of linear layers are quantized; bits 0: not */
     pl_act_grid kv;          /* the same of keys and values, in groups of kv_group_size within a */
     size_t kv_group_size;    /* head (0: the whole head) */
-    pl_override overrides[PL_MAX_OVERRIDES];
+    pl_override *overrides;  /* [n_overrides], at most PL_MAX_OVERRIDES; changed by overrides.c */
     size_t n_overrides;
     pl_solved *solved; /* [layers of the model] or NULL */
     pl_imported imported;
@@ -171,6 +172,22 @@ PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const cha
 /* The spec of a slot for a layer, overrides applied.  An imported layer has the method "import",
  * which no registry lists, in the slot precondition and nothing else. */
 const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
+
+/* --- overrides.c ----------------------------------------------------------------------------- */
+
+/* The last one; the same glob and slot again replaces the earlier one.  PL_ERR_USAGE where there
+ * are too many. */
+PL_NODISCARD pl_status pl_state_set_override(pl_state *state, pl_slot slot, const char *glob,
+                                             const pl_spec *spec, pl_error *err);
+/* Another spec of the same layers, in its place. */
+PL_NODISCARD pl_status pl_state_respec(pl_state *state, size_t index, const pl_spec *spec,
+                                       pl_error *err);
+void pl_state_drop_overrides(pl_state *state, pl_slot slot);
+/* For state.c: `to` has none of its own. */
+PL_NODISCARD pl_status pl_state_copy_overrides(pl_state *to, const pl_state *from, pl_error *err);
+void pl_state_free_overrides(pl_state *state);
+
+/* --------------------------------------------------------------------------------------------- */
 
 /* Hash of what would be done to a layer: its specs and the calibration asked for. */
 pl_id pl_state_plan(const pl_state *state, size_t layer);

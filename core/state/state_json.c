@@ -193,15 +193,11 @@ static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *e
         }
         if (glob == NULL) {
             state->slots[slot] = spec;
-        } else if (state->n_overrides < PL_MAX_OVERRIDES) {
-            pl_override *over = &state->overrides[state->n_overrides];
-            over->glob = strdup(glob);
-            if (over->glob == NULL) {
-                return pl_error_memory(err, "the state");
+        } else {
+            status = pl_state_set_override(state, slot, glob, &spec, err);
+            if (status != PL_OK) {
+                return status;
             }
-            over->slot = slot;
-            over->spec = spec;
-            state->n_overrides++;
         }
     }
     return PL_OK;

@@ -1,6 +1,5 @@
 /* core/study/piece.h -- one of several like parts of a job, as a task of its own: its progress is
- * told as a share of the whole, its ticks and its cancellation are the job's.  Private to
- * core/study. */
+ * told as a share of the whole, its ticks and its cancellation are the job's. */
 #ifndef PL_STUDY_PIECE_H
 #define PL_STUDY_PIECE_H
 

@@ -112,10 +112,12 @@ static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_er
                             spec.method->name);
     }
     if (!pl_spec_applies(&spec, index)) {
-        const pl_param *other = &spec.method->params[param->needs];
-        return pl_error_set(err, PL_ERR_USAGE, "sweep: %s of %s has a meaning only with %s=%s",
-                            param->name, spec.method->name, other->name,
-                            other->choices[param->needs_value]);
+        pl_buf why = {0};
+        pl_spec_say_unused(&spec, index, &why);
+        pl_status status = pl_error_set(err, PL_ERR_USAGE, "sweep: %s of %s %s", param->name,
+                                        spec.method->name, why.data != NULL ? why.data : "");
+        pl_buf_deinit(&why);
+        return status;
     }
     const double ends[] = {sweep->from, sweep->to};
     for (size_t i = 0; i < 2; i++) {
@@ -309,11 +311,13 @@ static pl_status put_value(work *w, double value, pl_error *err)
         status = set_value(&state->slots[sweep->slot], sweep->param, value, err);
     }
     for (size_t i = 0; status == PL_OK && i < state->n_overrides; i++) {
-        pl_override *over = &state->overrides[i];
+        const pl_override *over = &state->overrides[i];
         bool meant = sweep->whole ? over->slot == sweep->slot && over->spec.method == method
                                   : &over->spec == base;
         if (meant) {
-            status = set_value(&over->spec, sweep->param, value, err);
+            pl_spec spec = over->spec;
+            status = set_value(&spec, sweep->param, value, err);
+            PL_THEN(pl_state_respec(state, i, &spec, err));
         }
     }
     return status;

@@ -66,8 +66,9 @@ static inline void demo_method(pl_state *state, const char *text)
 
 static inline void demo_override(pl_state *state, pl_slot slot, const char *glob, const char *text)
 {
-    state->overrides[state->n_overrides++] =
-        (pl_override){.glob = strdup(glob), .slot = slot, .spec = demo_spec(text)};
+    pl_error err;
+    const pl_spec spec = demo_spec(text);
+    pl_check_ok(pl_state_set_override(state, slot, glob, &spec, &err), err);
 }
 
 typedef struct demo_lab {

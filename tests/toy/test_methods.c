@@ -1,6 +1,7 @@
 /* Methods that are one file and one line each, and a number format that is: everything that works
  * with methods and formats works with them. */
 #include "app/command.h"
+#include "core/lab/strength.h"
 #include "core/live/live.h"
 #include "views/tuner.h"
 
@@ -201,7 +202,7 @@ static void test_knob(void **ctx)
                     fabs(seen.rounded / report.rounded_relative_error - 1) <= 0.1);
     }
     pl_check_ok(pl_live_factors(d.lab, &d.state, DEMO_Q1, NULL, &err), err);
-    pl_check_ok(pl_live_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err), err);
+    pl_check_ok(pl_layer_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err), err);
     check_number(strength.zero, 1.0);
     pl_live_destroy(live);
     demo_lab_deinit(&d);

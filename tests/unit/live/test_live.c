@@ -2,6 +2,8 @@
 #include "core/live/live.h"
 #include "core/state/kept.h"
 
+#include "core/lab/strength.h"
+
 #include "tests/support/demo_lab.h"
 
 #include <dirent.h>
@@ -248,13 +250,13 @@ static void test_strength(void **ctx)
     pl_strength strength;
     demo_lab_init(&d);
     demo_method(&d.state, "gptq");
-    assert_int_equal(pl_live_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err),
+    assert_int_equal(pl_layer_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "model.layers.1.self_attn.q_proj");
     assert_true(isnan(strength.low));
     demo_method(&d.state, "astro");
     pl_check_ok(pl_live_factors(d.lab, &d.state, DEMO_Q1, NULL, &err), err);
-    pl_check_ok(pl_live_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err), err);
+    pl_check_ok(pl_layer_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err), err);
     expect_less(0, strength.low);
     expect_less(strength.low, strength.zero);
     expect_less(0, strength.tau);

@@ -60,6 +60,7 @@ static void tables(void **state)
             assert_true(p->type != PL_PARAM_CHOICE || p->maximum == (double)choices - 1.0);
             assert_true(!p->conditional || ((*m)->params[p->needs].type == PL_PARAM_CHOICE &&
                                             p->needs_value <= (*m)->params[p->needs].maximum));
+            assert_true(!p->sought || (p->sought_by != i && (*m)->params[p->sought_by].optional));
             assert_true(!p->telling || pl_method_telling(*m) == i); /* one of them at most */
         }
         expect_at_most((*m)->n_reported, PL_MAX_REPORTED);
@@ -114,7 +115,8 @@ static void refusals(void **state)
     const struct {
         const char *method, *key, *value, *says;
     } bad[] = {
-        {"astro", "gamma", "1", "method astro has no parameter \"gamma\"; it has beta, group_size"},
+        {"astro", "gamma", "1",
+         "method astro has no parameter \"gamma\"; it has beta, target, group_size"},
         {"astro", "beta", "abc", "method astro: beta=abc: a number from 1e-09 to 1000 expected"},
         {"astro", "beta", "0", "from 1e-09"},
         {"astro", "beta", "nan", "beta=nan"},

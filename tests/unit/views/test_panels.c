@@ -259,6 +259,68 @@ static void test_keys_make_commands(void **state)
     assert_false(s->model.views.tuner.editing);
 }
 
+static const char *turned(scene *s, size_t row, pl_action action)
+{
+    static pl_intent intent;
+    intent = (pl_intent){.focus = -1};
+    s->model.views.tuner.row = row;
+    assert_true(pl_panel_tuner.act(&s->model, action, &intent));
+    return intent.command;
+}
+
+/* Beside beta stands what beta may be found by: both are turned, from where the other has come. */
+static void test_second_knob(void **state)
+{
+    scene *s = *state;
+    pl_error err;
+    enum { BETA = 1, TARGET = 2, GROUP_SIZE = 3 };
+    pl_spec *astro = &s->state.slots[PL_SLOT_PRECONDITION];
+    for (size_t i = 0; i < PL_MAX_TOLD; i++) {
+        s->picture.report.told[i] = (double)NAN;
+    }
+    assert_string_equal(turned(s, TARGET, PL_ACT_RIGHT), "method astro target=0.01");
+    pl_check_ok(pl_spec_set(astro, "target", "0.18", &err), err);
+    expect(s, 30, 100, (const char *const[]){"beta found", "0.18", NULL}); /* being found */
+    assert_string_equal(turned(s, BETA, PL_ACT_RIGHT), "");
+    for (size_t i = 0; pl_told(i) != NULL; i++) {
+        if (strcmp(pl_told(i)->name, "beta_found") == 0) {
+            s->picture.report.told[i] = 7.106e-05;
+        }
+    }
+    expect(s, 30, 100, (const char *const[]){"beta found", "7.106e-05", "0.18", NULL});
+    assert_string_equal(turned(s, TARGET, PL_ACT_RIGHT), "method astro target=0.19");
+    assert_string_equal(turned(s, GROUP_SIZE, PL_ACT_RIGHT),
+                        "method astro target=0.18 group_size=256");
+    assert_string_equal(turned(s, BETA, PL_ACT_RIGHT), "method astro beta=7.83e-05");
+    pl_check_ok(pl_spec_set(astro, "target", "0.01", &err), err);
+    assert_string_equal(turned(s, TARGET, PL_ACT_LEFT), "method astro beta=7.106e-05 target=0");
+}
+
+/* Red is explained: how much worse than the rounder alone, why, and where it would be least. */
+static void test_too_strong(void **state)
+{
+    scene *s = *state;
+    pl_solve_report plain = pl_solve_report_empty();
+    s->model.plain = &plain;
+    plain.rounded_relative_error = 0.02;
+    char *text = draw(s, 50, 200);
+    assert_null(strstr(text, "that of gptq alone"));
+    free(text);
+    s->picture.report.rounded_relative_error = 0.054;
+    expect(s, 50, 200,
+           (const char *const[]){"W4 error is 2.7 * that of gptq alone: the strength is too high",
+                                 NULL});
+    s->model.best_strength = 3e-5;
+    expect(s, 50, 200, (const char *const[]){"smallest error near 3.0e-5", NULL});
+    expect(s, 24, 80,
+           (const char *const[]){"W4 error is 2.7 * that of gptq", "alone: the strength is too",
+                                 "high; smallest near 3.0e-5", NULL});
+    s->state.slots[PL_SLOT_TRANSFORM] = pl_spec_default(pl_method_find("hadamard"));
+    text = draw(s, 50, 200); /* which of the two it is, nobody knows */
+    assert_null(strstr(text, "the strength is too high"));
+    free(text);
+}
+
 static void test_sorting(void **state)
 {
     scene *s = *state;
@@ -358,6 +420,8 @@ int main(void)
         SCENE(test_contents),
         SCENE(test_missing),
         SCENE(test_keys_make_commands),
+        SCENE(test_second_knob),
+        SCENE(test_too_strong),
         SCENE(test_sorting),
         SCENE(test_filter_is_recalled),
         SCENE(test_help),

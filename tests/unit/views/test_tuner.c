@@ -2,6 +2,7 @@
 #include "views/ruler.h"
 #include "views/tuner.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "tests/support/check.h"
@@ -118,6 +119,38 @@ static void test_ruler(void **state)
     pl_buf_deinit(&words);
 }
 
+/* The first and the last number of a line. */
+static void ends_of(const pl_surface *surface, int cols, char *low, char *high)
+{
+    char text[256] = "";
+    for (int x = 0; x < cols; x++) {
+        const uint32_t code = surface->cells[x].code;
+        text[x] = (char)(code >= 0x80 ? '-' : code == 0 ? ' ' : code);
+    }
+    assert_int_equal(sscanf(text, "%15[^ ] %*[-|O=] %15[^ ]", low, high), 2);
+}
+
+/* However wide the pane: the same ends, and the value and the useful part at the same shares. */
+static void test_ruler_keeps_its_ends(void **state)
+{
+    (void)state;
+    pl_error err;
+    const pl_strength strength = {.low = 2e-5, .zero = 0.3, .tau = 1e3};
+    const pl_ruler ruler = pl_ruler_make(param_of("astro", "beta"), 3e-4, &strength, 576);
+    for (int width = 20; width <= 180; width++) {
+        char low[16] = "", high[16] = "";
+        pl_surface surface = {0};
+        pl_check_ok(pl_surface_resize(&surface, 1, width, &err), err);
+        pl_ruler_draw(&ruler, &surface, (pl_rect){0, 0, 1, width}, 0);
+        ends_of(&surface, width, low, high);
+        assert_string_equal(low, "1e-6");
+        assert_string_equal(high, "1");
+        pl_surface_deinit(&surface);
+        const double share = (double)pl_ruler_column(&ruler, 3e-4, width) / (width - 1);
+        expect_close(share, log(300) / log(1e6), 0.51 / (width - 1));
+    }
+}
+
 /* Every width, in both kinds of marks: nothing is drawn outside, and the value is on it. */
 static void test_ruler_fits(void **state)
 {
@@ -174,13 +207,10 @@ static void test_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_parameter),
-        cmocka_unit_test(test_beta),
-        cmocka_unit_test(test_knobs_to_the_end),
-        cmocka_unit_test(test_ruler),
-        cmocka_unit_test(test_ruler_fits),
-        cmocka_unit_test(test_choices_turn_round),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_every_parameter),    cmocka_unit_test(test_beta),
+        cmocka_unit_test(test_knobs_to_the_end),   cmocka_unit_test(test_ruler),
+        cmocka_unit_test(test_ruler_fits),         cmocka_unit_test(test_ruler_keeps_its_ends),
+        cmocka_unit_test(test_choices_turn_round), cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
