@@ -1,13 +1,15 @@
 /* The batch front: MODEL, -c and --batch, one command after another. */
 #include "app/front.h"
+#include "app/lines.h"
 #include "core/base/json.h"
 
-#include <math.h>
-#include <signal.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, SCRIPT_LIMIT = 64 << 20 };
@@ -16,6 +18,7 @@ typedef struct batch {
     pl_front front;
     bool json;
     bool show_progress;
+    bool goes_on; /* behind a command that failed */
     bool differs; /* a command's answer was that something is not as it was */
 } batch;
 
@@ -58,6 +61,14 @@ static size_t terminal_columns(void)
     return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/* The name of an object's shape, which app/json.md describes. */
+static json_t *schema_of(const char *name)
+{
+    char text[64];
+    snprintf(text, sizeof text, "planish.%s", name);
+    return json_string(text);
+}
+
 /* `as typed` may hold anything: a name for stdout is escaped like all text.  An object that lacks a
  * key is not printed: the failure is counted. */
 static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_status status,
@@ -82,6 +93,8 @@ static void print_outcome(const batch *b, const char *typed, pl_call *call, pl_s
         pl_text_escape(typed, strlen(typed), safe, sizeof safe);
         command = json_string(safe);
     }
+    pl_json_set(object, "schema", schema_of(status == PL_OK ? call->command->name : "error"));
+    pl_json_set(object, "version", json_integer(status == PL_OK ? call->command->revision + 1 : 1));
     pl_json_set(object, "command", command);
     pl_json_set(object, "ok", json_boolean(status == PL_OK));
     if (status == PL_OK) {
@@ -127,6 +140,9 @@ static int run_batch_call(batch *b, const char *shown, pl_call *call, bool *quit
 {
     pl_error err = {0};
     pl_status status = pl_front_execute(&b->front, call, b->show_progress, &err);
+    if (status == PL_ERR_CANCELLED) {
+        pl_error_prefix(&err, "%s: ", call->command->name);
+    }
     pl_error why = err;
     pl_status recorded = pl_front_record(&b->front, call, status, &err, &why);
     if (recorded == PL_OK && b->front.session != NULL) {
@@ -136,6 +152,7 @@ static int run_batch_call(batch *b, const char *shown, pl_call *call, bool *quit
         status = recorded;
         err = why;
     }
+    (void)pl_interrupts_take(b->front.interrupts); /* those that came meant this command */
     int code = finish(b, shown, call, status, true, &err);
     b->differs = b->differs || call->differs;
     *quit = call->command->ends_run;
@@ -143,10 +160,11 @@ static int run_batch_call(batch *b, const char *shown, pl_call *call, bool *quit
     return code;
 }
 
+/* The exit status: that of the first command that failed. */
 static int run_script(batch *b, const char *script, bool *quit)
 {
     int code = 0;
-    while (code == 0 && !*quit) {
+    while ((code == 0 || b->goes_on) && !*quit) {
         pl_error err = {0};
         char *text = NULL;
         pl_call *call = NULL;
@@ -154,12 +172,42 @@ static int run_script(batch *b, const char *script, bool *quit)
         if (status == PL_OK && text == NULL) {
             break;
         }
+        const bool cut = status == PL_OK;
         PL_THEN(pl_call_parse(text, &call, &err));
-        code = status == PL_OK ? run_batch_call(b, text, call, quit)
-                               : finish(b, text != NULL ? text : script, NULL, status,
-                                        status == PL_ERR_MEMORY, &err);
+        const int ended = status == PL_OK ? run_batch_call(b, text, call, quit)
+                                          : finish(b, text != NULL ? text : script, NULL, status,
+                                                   status == PL_ERR_MEMORY, &err);
         free(text);
+        code = code == 0 ? ended : code;
+        if (!cut) {
+            break; /* where the next command begins is not known */
+        }
     }
+    return code;
+}
+
+/* The same for a script that comes line by line: each runs when it has come. */
+static int run_lines(batch *b, int fd, const char *name, bool *quit)
+{
+    int code = 0;
+    pl_lines lines = {.fd = fd, .name = name, .interrupts = b->front.interrupts};
+    while ((code == 0 || b->goes_on) && !*quit) {
+        pl_error err = {0};
+        char *line = NULL;
+        pl_status status = pl_lines_next(&lines, &line, &err);
+        if (status != PL_OK) {
+            fprintf(stderr, "planish: %s\n", err.message);
+            code = EXIT_FAILED;
+            break;
+        }
+        if (line == NULL) {
+            break;
+        }
+        const int ended = run_script(b, line, quit);
+        free(line);
+        code = code == 0 ? ended : code;
+    }
+    pl_lines_deinit(&lines);
     return code;
 }
 
@@ -185,60 +233,96 @@ static int open_model(batch *b, const char *path, bool *quit)
     return run_batch_call(b, "open", call, quit);
 }
 
-/* One sentence, and the death that the shell expects. */
-static void on_interrupt(int signo)
+/* What --batch names: a text that is read whole, or a descriptor that lines come through. */
+typedef struct batch_source {
+    const char *path;
+    char *script; /* NULL: none */
+    int fd;       /* -1: none */
+} batch_source;
+
+static bool is_standard_input(const char *path)
 {
-    static const char text[] = "\nplanish: interrupted; results that were finished are kept\n";
-    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)n;
-    signal(signo, SIG_DFL);
-    raise(signo);
+    return path != NULL && strcmp(path, "-") == 0;
 }
 
-/* What was ignored from the start (nohup, a script's &) stays so. */
-static void catch_interrupts(void)
+/* A pipe has no size: what it holds is known when it has come. */
+static bool comes_in_lines(const char *path)
 {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        struct sigaction now;
-        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
-            signal(ends[i], on_interrupt);
-        }
+    struct stat found;
+    return stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
+}
+
+static pl_status open_batch_source(const char *path, batch_source *out, pl_error *err)
+{
+    size_t size = 0;
+    *out = (batch_source){.path = path, .fd = -1};
+    if (path == NULL) {
+        return PL_OK;
     }
+    if (is_standard_input(path)) {
+        out->path = "standard input";
+        out->fd = STDIN_FILENO;
+        return PL_OK;
+    }
+    if (comes_in_lines(path)) {
+        out->fd = open(path, O_RDONLY | O_CLOEXEC);
+        return out->fd >= 0 ? PL_OK : pl_error_set(err, PL_ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    pl_status status = pl_file_read_all(path, SCRIPT_LIMIT, &out->script, &size, err);
+    if (status == PL_OK && strlen(out->script) != size) {
+        status = pl_error_set(err, PL_ERR_FORMAT, "%s: expected a text, found a NUL byte", path);
+    }
+    return status;
+}
+
+static void close_batch_source(batch_source *source)
+{
+    free(source->script);
+    if (source->fd > STDIN_FILENO) {
+        close(source->fd);
+    }
+}
+
+static int run_batch_source(batch *b, const batch_source *source, bool *quit)
+{
+    return source->script != NULL ? run_script(b, source->script, quit)
+           : source->fd >= 0      ? run_lines(b, source->fd, source->path, quit)
+                                  : 0;
 }
 
 int pl_batch_run(const pl_options *options)
 {
-    catch_interrupts();
-    batch b = {.json = options->json, .show_progress = isatty(STDERR_FILENO) != 0};
+    pl_interrupts_end_all();
+    const bool resident = is_standard_input(options->batch);
+    batch b = {.json = options->json,
+               .show_progress = isatty(STDERR_FILENO) != 0,
+               .goes_on = options->keep_going};
     pl_error err = {0};
-    char *script = NULL;
-    size_t size = 0;
+    batch_source source = {0};
     bool quit = false;
     int code = 0;
-    if (options->batch != NULL &&
-        pl_file_read_all(options->batch, SCRIPT_LIMIT, &script, &size, &err) != PL_OK) {
-        fprintf(stderr, "planish: %s\n", err.message);
-        return EXIT_FAILED;
+    pl_status status = open_batch_source(options->batch, &source, &err);
+    PL_THEN(pl_front_open(options, options->session, &b.front, &err));
+    if (status == PL_OK && resident) {
+        status = pl_interrupts_open(&b.front.interrupts, &err);
     }
-    if (script != NULL && strlen(script) != size) {
-        fprintf(stderr, "planish: %s: expected a text, found a NUL byte\n", options->batch);
-        free(script);
-        return EXIT_FAILED;
-    }
-    if (pl_front_open(options, options->session, &b.front, &err) != PL_OK) {
+    if (status != PL_OK) {
         fprintf(stderr, "planish: %s\n", err.message);
-        free(script);
+        pl_front_close(&b.front);
+        close_batch_source(&source);
         return EXIT_FAILED;
     }
     if (options->model != NULL) {
         code = open_model(&b, options->model, &quit);
     }
-    if (code == 0 && options->commands != NULL) {
+    const bool opened = code == 0;
+    if (opened && options->commands != NULL) {
         code = run_script(&b, options->commands, &quit);
     }
-    if (code == 0 && !quit && script != NULL) {
-        code = run_script(&b, script, &quit);
+    if (opened && (code == 0 || b.goes_on) && !quit) {
+        b.goes_on = b.goes_on || resident;
+        const int ended = run_batch_source(&b, &source, &quit);
+        code = code == 0 ? ended : code;
     }
     if (b.front.session != NULL && pl_session_flush(b.front.session, &err) != PL_OK && code == 0) {
         fprintf(stderr, "planish: %s\n", err.message);
@@ -248,8 +332,9 @@ int pl_batch_run(const pl_options *options)
         fputs("planish: a figure differs from what its commands make now\n", stderr);
         code = EXIT_FAILED;
     }
+    pl_interrupts_close(b.front.interrupts);
     pl_front_close(&b.front);
-    free(script);
+    close_batch_source(&source);
     if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == 0) {
         fputs("planish: stdout: the results could not be written\n", stderr);
         code = EXIT_FAILED;

@@ -46,10 +46,10 @@ typedef struct pl_front pl_front;   /* app/front.h */
 
 /* What undo takes back of a command with an apply half. */
 typedef enum pl_history {
-    PL_HISTORY_STEP,   /* each is a step of its own */
-    PL_HISTORY_MERGED, /* those in a row are one step, and from keys one line of the log */
-    PL_HISTORY_KNOB,   /* those of one turn of the knob are one step */
-    PL_HISTORY_NONE,   /* it adds results or ends the program: nothing to take back */
+    PL_HISTORY_STEP, /* each is a step of its own */
+    PL_HISTORY_LOOK, /* what is looked at: no step; from keys those in a row are one log line */
+    PL_HISTORY_KNOB, /* those of one turn of the knob are one step */
+    PL_HISTORY_NONE, /* it adds results or ends the program: nothing to take back */
 } pl_history;
 
 /* What `rebuild` does with a command that a figure's file carries. */
@@ -114,6 +114,7 @@ struct pl_command {
     const pl_key *keys;  /* ends with name NULL */
     bool any_key;        /* keys are checked by the command itself (method) */
     const char *summary; /* one sentence */
+    int revision;        /* how often a key of its JSON has changed its type or meaning */
     bool needs_model;    /* the demo is opened first where nothing is open */
     pl_status (*run)(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                      pl_error *err);
@@ -124,6 +125,7 @@ struct pl_command {
     bool (*slow)(const pl_call *call);
     /* What the progress of such a call is counted in (core/jobs/progress.h), or NULL. */
     const char *unit;
+    bool keeps; /* what is done is kept where it is stopped, and the same call goes on from there */
     pl_history history;
     bool ends_run;    /* it ends a run, not the work: a session's script leaves it out */
     bool says_itself; /* on the screen: its message is the command, since its result is long */
@@ -175,6 +177,10 @@ const pl_command *pl_command_find(const char *name);
 /* Takes the next command off *script: *text (caller frees) is it as typed, trimmed, NULL at the
  * end.  An unclosed quote is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error *err);
+
+/* Whether text[size], whole lines, ends within a command: in a `\` that no quote or comment holds.
+ */
+bool pl_script_goes_on(const char *text, size_t size);
 
 /* Parses one command's text and checks its words and keys against the table.  PL_ERR_USAGE names
  * what is unknown and the near ones.  Caller destroys *out. */

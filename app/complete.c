@@ -3,6 +3,7 @@
 
 #include "core/state/kept.h"
 #include "plots/kinds.h"
+#include "sessions/catalog.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -201,6 +202,20 @@ static void offer_paths(matches *m, const pl_state *state, const char *word)
     offer_files(m, "", word);
 }
 
+static void offer_sessions(matches *m, const pl_state *state, const char *word)
+{
+    pl_session_entry *list = NULL;
+    size_t count = 0;
+    (void)state;
+    (void)word;
+    if (pl_session_list(NULL, &list, &count, NULL) == PL_OK) {
+        for (size_t i = 0; i < count; i++) {
+            offer(m, list[i].name);
+        }
+        pl_session_list_free(list, count);
+    }
+}
+
 static void offer_grids(matches *m, const pl_state *state, const char *word)
 {
     (void)state;
@@ -230,10 +245,10 @@ static const struct {
     const char *name;
     void (*offer)(matches *m, const pl_state *state, const char *word);
 } word_kinds[] = {
-    {"LAYER", offer_layers},     {"METHOD", offer_methods}, {"COMMAND", offer_commands},
-    {"FIGURE", offer_figures},   {"PATH", offer_paths},     {"FILE", offer_paths},
-    {"ROWS", offer_grids},       {"PARAM", offer_params},   {"EXPRESSION", offer_conditions},
-    {"SETTING", offer_settings},
+    {"LAYER", offer_layers},     {"METHOD", offer_methods},   {"COMMAND", offer_commands},
+    {"FIGURE", offer_figures},   {"PATH", offer_paths},       {"FILE", offer_paths},
+    {"ROWS", offer_grids},       {"PARAM", offer_params},     {"EXPRESSION", offer_conditions},
+    {"SETTING", offer_settings}, {"SESSION", offer_sessions},
 };
 
 /* One alternative of a position: "LAYER" or "all". */

@@ -5,6 +5,7 @@
 #include "core/tensor/linalg.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +24,25 @@ static void show_progress_line(const pl_job_event *event)
             100 * event->share, event->amount, event->total, event->what, left);
 }
 
+/* Until the worker has something to say; who interrupts meanwhile has the job cancelled. */
+static void wait_for_event(pl_front *front, uint64_t job)
+{
+    struct pollfd ends[] = {{.fd = pl_worker_fd(front->worker), .events = POLLIN},
+                            {.fd = pl_interrupts_fd(front->interrupts), .events = POLLIN}};
+    if (front->interrupts == NULL) {
+        pl_worker_wait(front->worker);
+        return;
+    }
+    if (poll(ends, 2, -1) > 0 && ends[1].revents != 0 && pl_interrupts_take(front->interrupts)) {
+        pl_worker_cancel(front->worker, job);
+    }
+}
+
 /* Submits a job and drains the queue until it is done. */
-static pl_status run_job(pl_worker *worker, const char *name, const char *unit, pl_job_fn fn,
+static pl_status run_job(pl_front *front, const char *name, const char *unit, pl_job_fn fn,
                          void *arg, bool show_progress, pl_error *err)
 {
+    pl_worker *worker = front->worker;
     uint64_t job = pl_worker_submit(worker, PL_JOB_ORDINARY, name, unit, fn, arg);
     if (job == 0) {
         return pl_error_memory(err, "the state");
@@ -34,7 +50,7 @@ static pl_status run_job(pl_worker *worker, const char *name, const char *unit, 
     bool shown = false;
     for (;;) {
         pl_job_event event;
-        pl_worker_wait(worker);
+        wait_for_event(front, job);
         while (pl_worker_next(worker, &event)) {
             if (event.job != job) {
                 continue;
@@ -57,12 +73,13 @@ static pl_status run_job(pl_worker *worker, const char *name, const char *unit, 
     }
 }
 
-pl_status pl_front_revive(const json_t *record, pl_state *out, pl_error *err)
+pl_status pl_front_revive(const json_t *record, const pl_source *same, pl_state *out, pl_error *err)
 {
     pl_source *source = NULL;
-    pl_status status =
-        pl_open_source(json_string_value(json_object_get(record, "model")),
-                       json_string_value(json_object_get(record, "inputs")), &source, err);
+    const char *path = json_string_value(json_object_get(record, "model"));
+    const char *inputs = json_string_value(json_object_get(record, "inputs"));
+    pl_status status = pl_open_source(same != NULL ? same->path : path,
+                                      same != NULL ? same->inputs : inputs, &source, err);
     PL_THEN(pl_state_restore(out, record, source, err));
     pl_source_release(source);
     return status;
@@ -74,7 +91,7 @@ static pl_status restore(pl_front *front, pl_error *err)
     pl_state revived;
     pl_status status = pl_session_state(front->session, &record, err);
     if (status == PL_OK && record != NULL) {
-        status = pl_front_revive(record, &revived, err);
+        status = pl_front_revive(record, NULL, &revived, err);
         if (status == PL_OK) {
             pl_state_deinit(&front->state);
             front->state = revived;
@@ -97,7 +114,7 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     int threads = options->threads;
     pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};
     pl_status status = pl_worker_create(&out->worker, err);
-    PL_THEN(run_job(out->worker, "threads", NULL, set_threads, &threads, false, err));
+    PL_THEN(run_job(out, "threads", NULL, set_threads, &threads, false, err));
     if (status == PL_OK) {
         status = pl_lab_create(&lab, &out->lab, err);
         if (status == PL_ERR_IO && err != NULL && strstr(err->message, "--store") == NULL) {
@@ -108,9 +125,16 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     }
     if (status == PL_OK && session != NULL) {
         status = pl_session_open(session, &out->session, err);
+        out->named = true;
     }
     if (status == PL_OK && out->session != NULL && options->model == NULL) {
         status = restore(out, err);
+    }
+    const char *cut = out->session != NULL ? pl_session_cut_off(out->session) : NULL;
+    if (status == PL_OK && cut != NULL && out->notice.code == PL_OK) {
+        pl_status said = pl_error_set(&out->notice, PL_ERR_STATE,
+                                      "`%.300s` was cut off; `resume` goes on with it", cut);
+        (void)said;
     }
     if (status != PL_OK) {
         pl_front_close(out);
@@ -148,8 +172,8 @@ static pl_status execute(pl_front *front, pl_call *call, bool show_progress, pl_
     pl_status status = PL_OK;
     if (command->run != NULL) {
         half h = {.call = call, .state = &front->state, .lab = front->lab};
-        status = run_job(front->worker, command->name, pl_call_unit(call), run_half, &h,
-                         show_progress, err);
+        status =
+            run_job(front, command->name, pl_call_unit(call), run_half, &h, show_progress, err);
     }
     return status == PL_OK ? pl_call_apply(call, &front->state, err) : status;
 }
@@ -188,6 +212,12 @@ pl_status pl_front_execute(pl_front *front, pl_call *call, bool show_progress, p
         pl_status status = pl_front_open_model(front, NULL, err);
         if (status != PL_OK) {
             return status;
+        }
+    }
+    if (front->session != NULL && pl_call_is_slow(call) && pl_call_unit(call) != NULL) {
+        pl_status begun = pl_session_begin(front->session, call->text, err);
+        if (begun != PL_OK) {
+            return begun;
         }
     }
     return execute(front, call, show_progress, err);

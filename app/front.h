@@ -3,6 +3,7 @@
 #define PL_APP_FRONT_H
 
 #include "app/command.h"
+#include "app/interrupts.h"
 #include "app/options.h"
 #include "core/jobs/worker.h"
 #include "sessions/session.h"
@@ -11,8 +12,11 @@ struct pl_front {
     pl_worker *worker;
     pl_lab *lab;
     pl_session *session; /* NULL: none */
+    bool named;          /* it is --session's, whatever model is open */
+    pl_id print;         /* pl_source.print of the model that it is of, where it is not named */
     pl_state state;
-    pl_error notice; /* what of the session is not used; PL_OK where all of it is */
+    pl_interrupts *interrupts; /* what cancels a running call; NULL: nothing does */
+    pl_error notice;           /* what of the session is not used; PL_OK where all of it is */
 };
 
 /* Starts the worker with its threads, opens the store and, if session is not NULL, that session,
@@ -22,8 +26,10 @@ PL_NODISCARD pl_status pl_front_open(const pl_options *options, const char *sess
 void pl_front_close(pl_front *front);
 
 /* The state that a session's record describes: opens its model's headers, computes nothing.
- * *out is initialised on success only. */
-PL_NODISCARD pl_status pl_front_revive(const json_t *record, pl_state *out, pl_error *err);
+ * same: NULL, or the same model, which may lie at another path now.  *out is initialised on success
+ * only. */
+PL_NODISCARD pl_status pl_front_revive(const json_t *record, const pl_source *same, pl_state *out,
+                                       pl_error *err);
 
 /* Runs a call to its end on the worker and applies it, opening the demo first where it needs a
  * model and none is open.  progress is shown on stderr if show_progress. */

@@ -7,14 +7,17 @@
 #include <string.h>
 
 const char pl_options_help[] =
-    "usage: planish [OPTIONS] [MODEL] [-c 'CMD; CMD'] [--batch FILE]\n"
+    "usage: planish [OPTIONS] [MODEL] [-c 'CMD; CMD'] [--batch FILE|-]\n"
     "\n"
     "MODEL is a folder, a .safetensors or .gguf file, or org/name in the Hugging Face cache.\n"
     "Without MODEL the built-in demo is opened.\n"
     "\n"
     "  -c 'CMD; CMD'    run these commands and leave; no screen\n"
     "  --batch FILE     run the commands in FILE and leave; after -c, if both are given\n"
-    "  --json           one JSON object a command on stdout\n"
+    "  --batch -        run each line of standard input when it has come, until quit or its\n"
+    "                   end; a failed command does not end it, Ctrl-C stops only the running one\n"
+    "  --keep-going     go on behind a command that failed: the exit status is that of the first\n"
+    "  --json           one JSON object a command on stdout (app/json.md lists their keys)\n"
     "  --session FILE   keep the session there (made if missing)\n"
     "  --store DIR      where results are kept ($XDG_CACHE_HOME/planish)\n"
     "  --threads N      threads to compute with (the usable processors)\n"
@@ -27,7 +30,10 @@ const char pl_options_help[] =
     "  --marks NAME     braille, blocks, ascii or auto: what plots are drawn with\n"
     "  --mouse yes|no   whether planish or the terminal's own selection has the mouse\n"
     "  --version        print the version, OpenBLAS's kernels, the threads and the processor\n"
-    "  --help           print this; `planish -c help` explains the commands\n";
+    "  --help           print this; `planish -c help` explains the commands\n"
+    "\n"
+    "exit status: 0 all succeeded; 1 a command failed or `rebuild` made another figure; 2 an\n"
+    "option or a command was not understood; 128 + n signal n ended it.\n";
 
 static pl_status parse_size(const char *text, size_t *out, pl_error *err)
 {
@@ -147,6 +153,8 @@ pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err
             only_words = true;
         } else if (strcmp(text, "--json") == 0) {
             out->json = true;
+        } else if (strcmp(text, "--keep-going") == 0) {
+            out->keep_going = true;
         } else if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
             out->help = true;
         } else if (strcmp(text, "--actions") == 0) {

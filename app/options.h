@@ -11,7 +11,7 @@
 typedef struct pl_options {
     const char *model;
     const char *commands; /* -c */
-    const char *batch;    /* --batch */
+    const char *batch;    /* --batch; "-" is standard input */
     const char *session;
     const char *store;
     const char *keys;  /* file of keys */
@@ -20,7 +20,7 @@ typedef struct pl_options {
     const char *mouse; /* yes, no */
     size_t memory;     /* bytes, 0: default */
     int threads;       /* 0: default */
-    bool json, help, version, actions;
+    bool json, keep_going, help, version, actions;
 } pl_options;
 
 /* PL_ERR_USAGE names the option. */

@@ -96,6 +96,28 @@ pl_status pl_script_next(const char **script, char **text, pl_error *err)
     return PL_OK;
 }
 
+bool pl_script_goes_on(const char *text, size_t size)
+{
+    const char *begin = text, *end = text + size;
+    if (size < 2 || !goes_on(end - 2)) {
+        return false;
+    }
+    for (const char *s = text; s < end - 2; s++) {
+        if (*s == '\'' || *s == '"') {
+            const char *next = memchr(s + 1, *s, (size_t)(end - s - 1));
+            if (next == NULL) {
+                return false; /* an error, which need not wait */
+            }
+            s = next;
+        } else if (*s == ';' || *s == '\n') {
+            begin = s + 1;
+        } else if (starts_comment(begin, s)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* One word with its quotes removed.  *equals is the offset of the `=` that makes it key=value, or
  * SIZE_MAX: an unquoted one after a plain key name. */
 static pl_status take_word(const char **text, pl_buf *word, size_t *equals, pl_error *err)

@@ -78,12 +78,15 @@ void pl_session_list_free(pl_session_entry *list, size_t count)
     free(list);
 }
 
+/* "# undo" and the like are nobody's commands. */
 static void take_last(void *ctx, const pl_session_command *one)
 {
     pl_session_entry *entry = ctx;
-    free(entry->last);
-    entry->last = strdup(one->text);
     entry->time_ms = one->time_ms;
+    if (one->text[0] != '#') {
+        free(entry->last);
+        entry->last = strdup(one->text);
+    }
 }
 
 static pl_status take_row(void *ctx, sqlite3_stmt *row, pl_error *err)
@@ -113,9 +116,11 @@ static bool is_session(sqlite3 *db)
 /* Looks into a file that may be anything.  False where it is no session, or has nothing in it. */
 static bool look_into(pl_session_entry *entry)
 {
-    static const char newest[] =
-        "SELECT text, time, (SELECT json FROM states JOIN head ON head.state = states.id) "
-        "FROM commands ORDER BY id DESC LIMIT 1";
+    static const char newest[] = "SELECT text, time, coalesce("
+                                 "(SELECT json FROM states WHERE instr(json, '" PL_SOLVED_STATE
+                                 "') ORDER BY id DESC LIMIT 1),"
+                                 "(SELECT json FROM states JOIN head ON head.state = states.id)) "
+                                 "FROM commands WHERE text NOT LIKE '#%' ORDER BY id DESC LIMIT 1";
     sqlite3 *db = NULL;
     struct stat st;
     bool found = sqlite3_open_v2(entry->path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
@@ -136,8 +141,8 @@ static bool look_into(pl_session_entry *entry)
 
 static pl_status ask_open(pl_session *open, pl_session_entry *entry, pl_error *err)
 {
-    pl_status status = pl_session_commands(open, 1, take_last, entry, err);
-    PL_THEN(pl_session_state(open, &entry->state, err));
+    pl_status status = pl_session_commands(open, 64, take_last, entry, err);
+    PL_THEN(pl_session_solved_state(open, &entry->state, err));
     return status;
 }
 

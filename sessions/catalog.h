@@ -22,7 +22,7 @@ typedef struct pl_session_entry {
     bool busy;         /* another program has it open: of the rest only time_ms is known */
     int64_t time_ms;   /* of the last command (of the file's change, if busy), since 1970 */
     char *last;        /* the last command, or NULL */
-    json_t *state;     /* the present state, or NULL */
+    json_t *state;     /* as of pl_session_solved_state, or NULL */
 } pl_session_entry;
 
 /* The folder's sessions with anything in them, newest first, *count of them; files that are no

@@ -19,6 +19,9 @@ typedef struct pl_migration {
 
 enum { PL_SESSION_APPLICATION = 0x506c6e73 }; /* "Plns", the file's application_id */
 
+/* In the compact JSON of a state in which layers are solved. */
+#define PL_SOLVED_STATE "\"solved\":[["
+
 /* Opens or creates the file, takes the lock, checks the content, migrates.  *notice is a sentence
  * to tell the user once, or NULL.  A refused file is not changed. */
 PL_NODISCARD pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,

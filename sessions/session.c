@@ -416,19 +416,33 @@ pl_status pl_session_record(pl_session *session, const char *command, bool ok, c
     return enqueue(session, entry, err);
 }
 
-pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err)
+static pl_status read_state(const pl_session *session, int64_t id, json_t **out, pl_error *err)
 {
     *out = NULL;
-    if (session->head == 0) {
+    if (id == 0) {
         return PL_OK;
     }
     const unsigned before = pl_memory_failures();
-    *out = json_loads(session->nodes[session->head - 1].json, 0, NULL);
+    *out = json_loads(session->nodes[id - 1].json, 0, NULL);
     if (*out != NULL) {
         return PL_OK;
     }
     return pl_memory_failures() == before ? damaged(session, "a state is not JSON", err)
                                           : pl_error_memory(err, "%s", session->path);
+}
+
+pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err)
+{
+    return read_state(session, session->head, out, err);
+}
+
+pl_status pl_session_solved_state(pl_session *session, json_t **out, pl_error *err)
+{
+    size_t i = session->n_nodes;
+    while (i > 0 && strstr(session->nodes[i - 1].json, PL_SOLVED_STATE) == NULL) {
+        i--;
+    }
+    return read_state(session, i > 0 ? (int64_t)i : session->head, out, err);
 }
 
 static pl_status move_head(pl_session *session, int64_t to, json_t **out, pl_error *err)

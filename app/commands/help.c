@@ -1,34 +1,45 @@
 /* help: of one command or method, or of all. */
-#include "app/commands/list.h"
+#include "app/commands/parts.h"
 #include "app/workbench/services.h"
 #include "core/base/json.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* The default as what it is: a number, or the word that stands for it. */
+static json_t *default_json(const pl_key *key)
+{
+    if (key->initial == NULL) {
+        return json_null();
+    }
+    return key->kind == PL_KEY_INT    ? json_integer(atoll(key->initial))
+           : key->kind == PL_KEY_REAL ? json_real(atof(key->initial))
+                                      : json_string(key->initial);
+}
 
 static json_t *command_json(const pl_command *command)
 {
     json_t *keys = json_array();
     for (const pl_key *key = command->keys; key->name != NULL; key++) {
-        pl_json_append(keys,
-                       json_pack("{s:s, s:s?, s:s?, s:s}", "name", key->name, "default",
-                                 key->initial, "choices", pl_key_choices(key), "help", key->help));
+        pl_json_append(keys, json_pack("{s:s, s:o, s:s?, s:s}", "name", key->name, "default",
+                                       default_json(key), "choices", pl_key_choices(key), "help",
+                                       key->help));
     }
-    return json_pack("{s:s, s:s, s:s, s:o}", "name", command->name, "words", command->positional,
-                     "summary", command->summary, "keys", keys);
+    return json_pack("{s:s, s:s, s:s, s:b, s:i, s:o}", "name", command->name, "words",
+                     command->positional, "summary", command->summary, "batch",
+                     !pl_command_is_screen_only(command), "version", command->revision + 1, "keys",
+                     keys);
 }
 
 static json_t *method_json(const pl_method *method)
 {
     json_t *keys = json_array();
+    const pl_spec spec = pl_spec_default(method);
     for (size_t i = 0; i < method->n_params; i++) {
         const pl_param *param = &method->params[i];
-        pl_spec spec = pl_spec_default(method);
-        pl_buf value = {0};
-        pl_spec_format_value(&spec, i, &value);
-        pl_json_append(keys, json_pack("{s:s, s:s, s:s, s:s}", "name", param->name, "default",
-                                       value.data != NULL ? value.data : "", "unit", param->unit,
-                                       "help", param->help));
-        pl_buf_deinit(&value);
+        pl_json_append(keys, json_pack("{s:s, s:o, s:s, s:s}", "name", param->name, "default",
+                                       pl_param_json(&spec, i), "unit", param->unit, "help",
+                                       param->help));
     }
     json_t *reports = json_array();
     for (size_t i = 0; i < method->n_reported; i++) {

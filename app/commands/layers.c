@@ -132,7 +132,9 @@ static json_t *line_of(const pl_state *state, pl_lab *lab, const pl_layer_row *r
         pl_json_set(line, "bits_per_weight",
                     pl_number(number_of(state, rows, layer, PL_COLUMN_BITS)));
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
-            pl_json_set(line, "tokens", pl_number(pl_lab_site_tokens(lab, state, info->site)));
+            const double tokens = pl_lab_site_tokens(lab, state, info->site);
+            pl_json_set(line, "tokens",
+                        isfinite(tokens) ? json_integer((json_int_t)tokens) : json_null());
         }
     }
     if (l->sort != PL_COLUMN_COUNT) {

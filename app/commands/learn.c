@@ -36,7 +36,7 @@ static void put_learning(json_t *out, const pl_state *state, size_t layer, const
     pl_json_set(out, "site", json_string(site->name));
     pl_json_set(out, "step", json_integer((json_int_t)l->step));
     pl_json_set(out, "steps", json_integer((json_int_t)l->steps));
-    pl_json_set(out, "done", json_string(pl_learning_done(l) ? "yes" : "no"));
+    pl_json_set(out, "done", json_boolean(pl_learning_done(l)));
     pl_json_set(out, "loss_first", pl_number(l->losses[0]));
     pl_json_set(out, "loss", pl_number(last));
     pl_json_set(out, "rollbacks", json_integer((json_int_t)l->rollbacks));
@@ -130,6 +130,7 @@ const pl_command pl_command_learn = {
     .run = run_learn,
     .slow = learn_is_slow,
     .unit = "steps",
+    .keeps = true,
     .rebuild = PL_REBUILD_RUN,
     .brings = PL_BRINGS_TRANSFORM,
     .on_screen = learn_on_screen,

@@ -48,6 +48,8 @@
     COMMAND(undo)                                                                                  \
     COMMAND(redo)                                                                                  \
     COMMAND(restore)                                                                               \
+    COMMAND(sessions)                                                                              \
+    COMMAND(resume)                                                                                \
     COMMAND(cancel)                                                                                \
     COMMAND(filter)                                                                                \
     COMMAND(columns)                                                                               \

@@ -8,27 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *parameter_json(const pl_spec *spec, size_t index)
-{
-    const pl_param *param = &spec->method->params[index];
-    double value = spec->values[index];
-    switch (param->type) {
-    case PL_PARAM_INT:
-        return json_integer((json_int_t)value);
-    case PL_PARAM_CHOICE:
-        return json_string(param->choices[(size_t)value]);
-    case PL_PARAM_REAL:
-        break;
-    }
-    return pl_number(value);
-}
-
 static void put_method(json_t *result, pl_slot slot, const pl_spec *spec, const char *glob)
 {
     pl_json_set(result, "slot", json_string(pl_slot_name(slot)));
     json_t *parameters = json_object();
     for (size_t i = 0; spec->method != NULL && i < spec->method->n_params; i++) {
-        pl_json_set(parameters, spec->method->params[i].name, parameter_json(spec, i));
+        pl_json_set(parameters, spec->method->params[i].name, pl_param_json(spec, i));
     }
     pl_json_set(result, "parameters", parameters);
     pl_json_set(result, "on", glob != NULL ? json_string(glob) : json_null());

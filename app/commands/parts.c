@@ -1,5 +1,6 @@
 #include "app/commands/parts.h"
 
+#include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
@@ -77,6 +78,22 @@ void pl_put_info(json_t *result, const pl_model *model, double seconds)
     pl_json_set(result, "file_bytes",
                 json_integer((json_int_t)pl_checkpoint_bytes(pl_model_checkpoint(model))));
     pl_json_set(result, "seconds", json_real(seconds));
+}
+
+json_t *pl_param_json(const pl_spec *spec, size_t index)
+{
+    const pl_param *param = &spec->method->params[index];
+    const double value = spec->values[index];
+    switch (param->type) {
+    case PL_PARAM_INT:
+        return json_integer((json_int_t)value);
+    case PL_PARAM_CHOICE:
+        return param->choices == pl_no_yes ? json_boolean(value != 0)
+                                           : json_string(param->choices[(size_t)value]);
+    case PL_PARAM_REAL:
+        break;
+    }
+    return pl_number(value);
 }
 
 static size_t layers_of(const pl_state *state, const pl_kept *kept, size_t *first)

@@ -25,6 +25,9 @@ PL_NODISCARD pl_status pl_read_columns(const pl_call *call, const char *text,
                                        pl_column columns[PL_COLUMN_COUNT], size_t *count,
                                        pl_error *err);
 
+/* The value of a parameter: a number, a boolean where it is yes or no, else the word. */
+json_t *pl_param_json(const pl_spec *spec, size_t index);
+
 /* All kept settings as they are now, numbered as `unpin` counts them. */
 void pl_put_kept(pl_call *call, const pl_state *state, const char *key);
 

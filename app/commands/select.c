@@ -48,9 +48,9 @@ static pl_status apply_select(pl_call *call, pl_state *state, pl_error *err)
     pl_json_set(call->result, "name", json_string(info->name));
     pl_json_set(call->result, "rows", json_integer((json_int_t)info->rows));
     pl_json_set(call->result, "cols", json_integer((json_int_t)info->cols));
-    if (state->channel != SIZE_MAX) {
-        pl_json_set(call->result, "channel", json_integer((json_int_t)state->channel));
-    }
+    pl_json_set(call->result, "channel",
+                state->channel != SIZE_MAX ? json_integer((json_int_t)state->channel)
+                                           : json_null());
     return PL_OK;
 }
 
@@ -67,6 +67,6 @@ const pl_command pl_command_select = {
     .summary = "Choose the layer that later commands are about, or mark a channel",
     .needs_model = true,
     .apply = apply_select,
-    .history = PL_HISTORY_MERGED,
+    .history = PL_HISTORY_LOOK,
     .rebuild = PL_REBUILD_RUN,
 };

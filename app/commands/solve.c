@@ -123,6 +123,7 @@ const pl_command pl_command_solve = {
     .put_text = put_solve_text,
     .slow = pl_call_is_of_all,
     .unit = "layers",
+    .keeps = true,
     .learns = true,
     .history = PL_HISTORY_NONE,
     .rebuild = PL_REBUILD_RUN,

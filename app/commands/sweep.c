@@ -235,6 +235,7 @@ const pl_command pl_command_sweep = {
     .apply = apply_sweep,
     .slow = pl_slow_always,
     .unit = "points",
+    .keeps = true,
     .rebuild = PL_REBUILD_TEXTS,
     .follow = follow_sweep,
     .more_help = pl_help_methods,

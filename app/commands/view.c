@@ -141,7 +141,8 @@ static void put_view(pl_call *call, const pl_state *state)
     }
     const pl_display *display = &state->display;
     pl_json_set(call->result, "split", json_boolean(display->split));
-    pl_json_set(call->result, "zoom", json_string(display->zoom[0] != '\0' ? display->zoom : "no"));
+    pl_json_set(call->result, "zoom",
+                display->zoom[0] != '\0' ? json_string(display->zoom) : json_null());
 }
 
 static pl_status apply_view(pl_call *call, pl_state *state, pl_error *err)
@@ -194,7 +195,7 @@ const pl_command pl_command_view = {
     .needs_model = true,
     .summary = "Choose what the screen shows: views, their side, order and form, split and zoom",
     .apply = apply_view,
-    .history = PL_HISTORY_MERGED,
+    .history = PL_HISTORY_LOOK,
     .says_itself = true,
     .follow = follow_view,
 };

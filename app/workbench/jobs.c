@@ -116,19 +116,24 @@ pl_screen_job *pl_jobs_newest(const pl_jobs *jobs)
 {
     pl_screen_job *newest = NULL;
     for (pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
-        newest = is_own(job) ? newest : job;
+        const bool later = job->kind == PL_JOB_KIND_PREPARE && newest != NULL; /* by itself */
+        newest = is_own(job) || later ? newest : job;
     }
     return newest;
 }
 
+const pl_screen_job *pl_jobs_slow(const pl_jobs *jobs)
+{
+    const pl_screen_job *job = jobs->first;
+    while (job != NULL && (job->kind != PL_JOB_KIND_COMMAND || !pl_call_is_slow(job->call))) {
+        job = job->next;
+    }
+    return job;
+}
+
 bool pl_jobs_slow_run(const pl_jobs *jobs)
 {
-    for (const pl_screen_job *job = jobs->first; job != NULL; job = job->next) {
-        if (job->kind == PL_JOB_KIND_COMMAND && pl_call_is_slow(job->call)) {
-            return true;
-        }
-    }
-    return false;
+    return pl_jobs_slow(jobs) != NULL;
 }
 
 void pl_jobs_cancel(const pl_jobs *jobs, const pl_screen_job *job)

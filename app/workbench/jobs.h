@@ -82,8 +82,9 @@ pl_screen_job *pl_jobs_of_id(const pl_jobs *jobs, uint64_t id);
 pl_screen_job *pl_jobs_bringing(const pl_jobs *jobs, pl_brings what);
 /* The newest that the user has asked for, or NULL. */
 pl_screen_job *pl_jobs_newest(const pl_jobs *jobs);
-/* Whether a slow command runs. */
+/* Whether a slow command runs; which, or NULL. */
 bool pl_jobs_slow_run(const pl_jobs *jobs);
+const pl_screen_job *pl_jobs_slow(const pl_jobs *jobs);
 void pl_jobs_cancel(const pl_jobs *jobs, const pl_screen_job *job);
 
 /* Takes an event in: progress is noted.  A job that has ended is given out, no longer listed; the

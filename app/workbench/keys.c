@@ -1,6 +1,7 @@
 #include "app/workbench/keys.h"
 
 #include "app/workbench/acts.h"
+#include "app/workbench/ask.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/lines.h"
 #include "app/workbench/looks.h"
@@ -116,7 +117,7 @@ static void global_action(pl_screen *screen, pl_action action)
         pl_terminal_suspend(screen->face.terminal);
         break;
     case PL_ACT_QUIT:
-        screen->loop.quit = true;
+        pl_screen_ask_quit(screen);
         break;
     case PL_ACT_FILTER:
         pl_layers_type_start(&screen->model);
@@ -373,6 +374,9 @@ void pl_screen_key(pl_screen *screen, pl_press press)
         return; /* ncurses' echo of a resize that take_signals has followed */
     }
     screen->model.message_seen = true;
+    if (pl_screen_answer(screen, press)) {
+        return;
+    }
     if (pl_prompt_is_open(screen->prompt)) {
         if (prompt_key(screen, press)) {
             return;

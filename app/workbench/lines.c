@@ -1,6 +1,7 @@
 #include "app/workbench/lines.h"
 
 #include "app/workbench/parts.h"
+#include "app/workbench/resume.h"
 #include "app/workbench/say.h"
 #include "app/workbench/show.h"
 #include "app/workbench/tour.h"
@@ -97,7 +98,7 @@ static void show_result(pl_screen *screen, const pl_call *call)
 static void log_call(pl_screen *screen, const pl_call *call, bool typed, double began,
                      pl_status status, const pl_error *why)
 {
-    bool light = !typed && call->command->history == PL_HISTORY_MERGED;
+    bool light = !typed && call->command->history == PL_HISTORY_LOOK;
     double seconds = began > 0 ? pl_clock_now() - began : 0;
     pl_buf line = {0};
     if (status == PL_OK) {
@@ -108,6 +109,16 @@ static void log_call(pl_screen *screen, const pl_call *call, bool typed, double 
     pl_call_log_add(&screen->log, call->text, line.data != NULL ? line.data : "", status == PL_OK,
                     seconds, light);
     pl_buf_deinit(&line);
+}
+
+/* What there is to say of the session of a model that has just been opened. */
+static void say_told(pl_screen *screen)
+{
+    char *told = screen->options->told != NULL ? screen->options->told(screen->options->ctx) : NULL;
+    if (told != NULL && told[0] != '\0') {
+        pl_screen_say(screen, PL_MESSAGE_INFO, told);
+        told[0] = '\0';
+    }
 }
 
 void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, double began,
@@ -124,6 +135,8 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, double 
         } else if (call->warning != NULL) {
             pl_screen_say(screen, PL_MESSAGE_WARNING, call->warning);
         }
+    } else if (status == PL_ERR_CANCELLED && pl_call_is_slow(call)) {
+        pl_screen_note_stopped(screen, call);
     } else if (status == PL_ERR_CANCELLED) {
         char text[128];
         snprintf(text, sizeof text, "%s: cancelled", call->command->name);
@@ -141,6 +154,7 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, double 
     if (screen->options->ended != NULL) {
         screen->options->ended(screen->options->ctx, call, status == PL_OK ? NULL : &why,
                                screen->state);
+        say_told(screen);
     }
     pl_call_destroy(call);
     pl_typed_go_on(&screen->typed, line, status != PL_OK);

@@ -15,7 +15,14 @@ static void free_log_line(pl_log_line *line)
 void pl_call_log_add(pl_call_log *log, const char *command, const char *result, bool ok,
                      double seconds, bool light)
 {
-    pl_log_line line = {.at = (int64_t)time(NULL) - (int64_t)seconds,
+    pl_call_log_add_at(log, command, result, ok, seconds, light,
+                       (int64_t)time(NULL) - (int64_t)seconds);
+}
+
+void pl_call_log_add_at(pl_call_log *log, const char *command, const char *result, bool ok,
+                        double seconds, bool light, int64_t at)
+{
+    pl_log_line line = {.at = at,
                         .seconds = seconds,
                         .ok = ok,
                         .command = strdup(command),
@@ -44,10 +51,12 @@ void pl_call_log_put(const pl_call_log *log, pl_buf *out)
         const pl_log_line *line = &log->lines[i];
         time_t at = (time_t)line->at;
         struct tm day = {0};
-        char clock[16] = "";
+        char clock[32] = "";
         char seconds[PL_NUMBER_TEXT];
         localtime_r(&at, &day);
-        strftime(clock, sizeof clock, "%H:%M:%S", &day);
+        /* A restored session's may be of another day. */
+        const bool old = time(NULL) - at > 24 * 60 * 60;
+        strftime(clock, sizeof clock, old ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &day);
         pl_format_seconds(line->seconds, seconds);
         pl_buf_printf(out, "%s  %s", clock, line->command);
         if (line->seconds > 0) {

@@ -17,6 +17,9 @@ typedef struct pl_call_log {
  * the last line if that was the same command's and a key's, too. */
 void pl_call_log_add(pl_call_log *log, const char *command, const char *result, bool ok,
                      double seconds, bool light);
+/* The same of one that began at `at` (seconds since 1970). */
+void pl_call_log_add_at(pl_call_log *log, const char *command, const char *result, bool ok,
+                        double seconds, bool light, int64_t at);
 /* All of it as text. */
 void pl_call_log_put(const pl_call_log *log, pl_buf *out);
 void pl_call_log_deinit(pl_call_log *log);

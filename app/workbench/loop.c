@@ -1,5 +1,6 @@
 #include "app/workbench/screen.h"
 
+#include "app/workbench/ask.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/keys.h"
 #include "app/workbench/knob.h"
@@ -7,6 +8,7 @@
 #include "app/workbench/looks.h"
 #include "app/workbench/mouse.h"
 #include "app/workbench/parts.h"
+#include "app/workbench/resume.h"
 #include "app/workbench/results.h"
 #include "app/workbench/say.h"
 #include "app/workbench/show.h"
@@ -113,6 +115,7 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     } else if (options->notice != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, options->notice);
     }
+    pl_screen_note_cut_off(screen, options->cut_off, !options->restored);
     if (options->first_run) {
         pl_screen_set_tour(screen, PL_TOUR_LAYERS);
     }
@@ -126,6 +129,8 @@ static void close_screen(pl_screen *screen)
     pl_jobs_stop(&screen->jobs);
     pl_knob_free(screen);
     pl_typed_deinit(&screen->typed);
+    pl_screen_ask_nothing(screen);
+    pl_screen_note_cut_off(screen, NULL, false);
     pl_undo_deinit(&screen->undo);
     pl_call_log_deinit(&screen->log);
     pl_prompt_destroy(screen->prompt);

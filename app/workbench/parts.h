@@ -100,6 +100,20 @@ typedef struct pl_loop {
     int signal;
 } pl_loop;
 
+/* A question that one key answers (ask.c). */
+typedef struct pl_asking {
+    char *question; /* NULL: nothing is asked */
+    char *line;     /* of commands, run on y */
+} pl_asking;
+
+/* A long command that was stopped or cut off (resume.c; results.c writes how far a job has come).
+ */
+typedef struct pl_resume {
+    char *line;        /* NULL: there is none */
+    bool restore;      /* it was an earlier run's, whose state is to be brought back first */
+    pl_job_line shown; /* of the job whose call ends now */
+} pl_resume;
+
 struct pl_screen {
     const pl_screen_options *options;
     pl_state *state;
@@ -114,6 +128,8 @@ struct pl_screen {
     pl_typed typed;
     pl_undo undo;
     pl_call_log log;
+    pl_asking asking;
+    pl_resume resume;
     pl_prompt *prompt;
     struct pl_screen_figures *figures; /* figures.c */
 

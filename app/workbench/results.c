@@ -86,6 +86,7 @@ static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *e
     switch (job->kind) {
     case PL_JOB_KIND_COMMAND:
         note_measured(screen, job, event->status);
+        screen->resume.shown = job->shown;
         job->call = NULL;
         pl_screen_end_call(screen, call, job->line, job->started, event->status, &event->error);
         break;

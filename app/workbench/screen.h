@@ -6,6 +6,7 @@
 #include "app/command.h"
 #include "app/settings.h"
 #include "core/jobs/worker.h"
+#include "sessions/session.h"
 #include "views/keymap.h"
 
 typedef struct pl_screen_options {
@@ -20,16 +21,30 @@ typedef struct pl_screen_options {
     pl_settings *settings; /* borrowed, changed and written; NULL: nothing is remembered */
     bool first_run;        /* the tour is shown */
     const char *notice;    /* first message, or NULL */
+    const char *cut_off;   /* a command that an earlier run had begun and not ended, or NULL */
+    bool restored;         /* the state is the session's already */
     const char *failure;   /* first message, shown as a warning, or NULL */
 
     /* The session; each may be NULL.  Called on the UI thread; none may take long. */
     void *ctx;
+    /* A long command begins. */
+    void (*begun)(void *ctx, const pl_call *call);
     /* A command has ended: call with its result, or err with why it failed (else NULL). */
     void (*ended)(void *ctx, const pl_call *call, const pl_error *err, const pl_state *state);
     /* The state has changed by undo, redo or restore. */
     void (*changed)(void *ctx, const char *how, const pl_state *state);
+    /* What there is to say of the session after one of the two, "" where nothing is; the string is
+     * the callee's, the screen empties it. */
+    char *(*told)(void *ctx);
     /* The last session's state to *state (initialised by the callee on success). */
-    pl_status (*restore)(void *ctx, pl_state *state, pl_error *err);
+    pl_status (*restore)(void *ctx, const pl_state *present, pl_state *state, pl_error *err);
+    /* All sessions into a result; one by its number or name, as restore does. */
+    pl_status (*sessions)(void *ctx, json_t *result, pl_error *err);
+    pl_status (*take)(void *ctx, const char *which, pl_state *state, pl_error *err);
+    /* The newest commands of the session that is kept, oldest first. */
+    pl_status (*commands)(void *ctx, size_t most,
+                          void (*each)(void *to, const pl_session_command *one), void *to,
+                          pl_error *err);
     pl_status (*save)(void *ctx, const pl_state *state, pl_error *err);
     /* The session's commands to a batch script. */
     pl_status (*script)(void *ctx, const char *path, pl_error *err);

@@ -3,8 +3,10 @@
 #define PL_APP_WORKBENCH_SERVICES_H
 
 #include "app/workbench/best.h"
+#include "app/workbench/ask.h"
 #include "app/workbench/learning.h"
 #include "app/workbench/looks.h"
+#include "app/workbench/resume.h"
 #include "app/workbench/say.h"
 #include "app/workbench/show.h"
 #include "app/workbench/steps.h"

@@ -77,6 +77,10 @@ pl_status pl_screen_show(pl_screen *screen, pl_error *err)
     const char *message = screen->model.message;
     pl_message_kind kind = screen->model.message_kind;
     bool open = pl_prompt_is_open(screen->prompt);
+    if (screen->asking.question != NULL) {
+        screen->model.message = screen->asking.question;
+        screen->model.message_kind = PL_MESSAGE_INFO;
+    }
     if (open && pl_prompt_candidates(screen->prompt)[0] != '\0') {
         screen->model.message = pl_prompt_candidates(screen->prompt);
         screen->model.message_kind = PL_MESSAGE_INFO;

@@ -4,6 +4,11 @@
 #include "app/workbench/say.h"
 #include "app/workbench/work.h"
 #include "core/state/record.h"
+#include "core/base/json.h"
+#include "core/state/difference.h"
+
+#include <stdio.h>
+#include <string.h>
 
 /* Follows a change of the whole state. */
 static void state_replaced(pl_screen *screen, const pl_state *old, const char *how)
@@ -28,33 +33,120 @@ static void state_replaced(pl_screen *screen, const pl_state *old, const char *h
 void pl_screen_step_history(pl_screen *screen, bool back)
 {
     pl_state old;
+    const char *const name = back ? "undo" : "redo";
+    pl_buf text = {0};
     if (!pl_undo_step(&screen->undo, back, screen->state, &old)) {
         pl_screen_say(screen, PL_MESSAGE_INFO, back ? "nothing to undo" : "nothing to redo");
         return;
     }
-    state_replaced(screen, &old, back ? "undo" : "redo");
-    pl_screen_say(screen, PL_MESSAGE_INFO, back ? "undone" : "redone");
+    pl_buf_printf(&text, "%s: ", name);
+    pl_state_put_difference(&old, screen->state, &text);
+    state_replaced(screen, &old, name);
+    pl_screen_say(screen, PL_MESSAGE_INFO, text.failed ? name : text.data);
+    pl_buf_deinit(&text);
 }
 
-void pl_screen_restore(pl_screen *screen)
+/* --- sessions --------------------------------------------------------------------------------- */
+
+static void add_log_line(void *to, const pl_session_command *one)
 {
-    pl_state state;
+    pl_screen *screen = to;
+    pl_call *call = NULL;
+    pl_buf line = {0};
+    json_t *result = one->result != NULL ? json_loads(one->result, 0, NULL) : NULL;
+    double seconds = json_number_value(json_object_get(result, "seconds"));
+    bool light = false;
+    if (one->error != NULL) {
+        pl_buf_puts(&line, one->error);
+    }
+    if (pl_call_parse(one->text, &call, NULL) == PL_OK) {
+        light = call->command->history == PL_HISTORY_LOOK;
+        if (json_is_object(result) && one->ok) {
+            json_decref(call->result);
+            call->result = json_incref(result);
+            pl_result_line(call, &line);
+        }
+    }
+    pl_call_log_add_at(&screen->log, one->text, line.data != NULL ? line.data : "", one->ok,
+                       seconds, light, one->time_ms / 1000 - (int64_t)seconds);
+    pl_call_destroy(call);
+    json_decref(result);
+    pl_buf_deinit(&line);
+}
+
+/* The log is the session's from now on: what it had before this run, and what came since. */
+static void read_log(pl_screen *screen)
+{
+    const pl_screen_options *options = screen->options;
+    if (options->commands == NULL) {
+        return;
+    }
+    pl_call_log_deinit(&screen->log);
     pl_error err = {0};
-    if (screen->options->restore == NULL) {
-        pl_screen_say(screen, PL_MESSAGE_INFO, "there is no last session");
-        return;
+    if (options->commands(options->ctx, PL_LOG_LINES, add_log_line, screen, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_WARNING, err.message);
     }
-    if (screen->options->restore(screen->options->ctx, &state, &err) != PL_OK) {
-        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
-        return;
-    }
+}
+
+/* Takes a session's state over, as a step that undo takes back. */
+static void take_state(pl_screen *screen, pl_state *state, const char *what)
+{
+    pl_error err = {0};
     pl_state old = *screen->state;
-    *screen->state = state;
+    char *told = screen->options->told != NULL ? screen->options->told(screen->options->ctx) : NULL;
+    *screen->state = *state;
     pl_undo_add_state(&screen->undo, &old);
     state_replaced(screen, &old, "restore");
+    read_log(screen);
+    screen->resume.restore = false;
     if (pl_state_check_origin(screen->state, true, &err) != PL_OK) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, err.message);
     } else {
-        pl_screen_say(screen, PL_MESSAGE_INFO, "the last session is restored; u undoes it");
+        char text[160];
+        snprintf(text, sizeof text, "%s is restored; u undoes it", what);
+        pl_screen_say(screen, PL_MESSAGE_INFO, text);
     }
+    if (told != NULL) {
+        told[0] = '\0'; /* it is done */
+    }
+}
+
+bool pl_screen_restore(pl_screen *screen)
+{
+    const pl_screen_options *options = screen->options;
+    pl_state state;
+    pl_error err = {0};
+    if (options->restore == NULL) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, "there is no last session");
+        return false;
+    }
+    if (options->restore(options->ctx, screen->state, &state, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+        return false;
+    }
+    take_state(screen, &state, "the last session");
+    return true;
+}
+
+pl_status pl_screen_take_session(pl_screen *screen, const char *which, pl_error *err)
+{
+    const pl_screen_options *options = screen->options;
+    pl_state state;
+    if (options->take == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "sessions: there are none here");
+    }
+    pl_status status = options->take(options->ctx, which, &state, err);
+    if (status == PL_OK) {
+        char what[120];
+        snprintf(what, sizeof what, "session %.80s", which);
+        take_state(screen, &state, what);
+    }
+    return status;
+}
+
+pl_status pl_screen_list_sessions(pl_screen *screen, json_t *result, pl_error *err)
+{
+    return screen->options->sessions != NULL
+               ? screen->options->sessions(screen->options->ctx, result, err)
+               : pl_error_set(err, PL_ERR_STATE, "sessions: there are none here");
 }

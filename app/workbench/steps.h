@@ -1,4 +1,4 @@
-/* app/workbench/steps.h -- undo, redo, and the last session as a step. */
+/* app/workbench/steps.h -- undo, redo, and sessions as steps. */
 #ifndef PL_APP_WORKBENCH_STEPS_H
 #define PL_APP_WORKBENCH_STEPS_H
 
@@ -6,7 +6,11 @@
 
 /* One step of undo, or of redo. */
 void pl_screen_step_history(pl_screen *screen, bool back);
-/* The last session's state, as a step that undo takes back. */
-void pl_screen_restore(pl_screen *screen);
+/* The last session's state, as a step that undo takes back; false where there is none. */
+bool pl_screen_restore(pl_screen *screen);
+/* The same of the session of that number or name. */
+PL_NODISCARD pl_status pl_screen_take_session(pl_screen *screen, const char *which, pl_error *err);
+/* All sessions, as the result of `sessions`. */
+PL_NODISCARD pl_status pl_screen_list_sessions(pl_screen *screen, json_t *result, pl_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "app/workbench/undo.h"
 
 #include "core/base/clock.h"
+#include "core/state/difference.h"
 
 #include <string.h>
 
@@ -29,13 +30,13 @@ static void push_state(pl_states *states, const pl_state *state)
 /* Whether the command belongs to the newest step. */
 static bool goes_on_with_step(const pl_undo *undo, const pl_command *command)
 {
-    return command == undo->last && (command->history == PL_HISTORY_MERGED ||
-                                     (command->history == PL_HISTORY_KNOB && undo->knob < 0));
+    return command == undo->last && command->history == PL_HISTORY_KNOB && undo->knob < 0;
 }
 
 void pl_undo_add(pl_undo *undo, const pl_command *command, pl_state *before, bool changed)
 {
-    const bool step = command->apply != NULL && command->history != PL_HISTORY_NONE;
+    const bool step = command->apply != NULL && command->history != PL_HISTORY_NONE &&
+                      command->history != PL_HISTORY_LOOK;
     const bool again = goes_on_with_step(undo, command);
     if (step) {
         undo->knob = 0; /* a command in between ends a turn */
@@ -65,6 +66,7 @@ bool pl_undo_step(pl_undo *undo, bool back, pl_state *state, pl_state *old)
     }
     *old = *state;
     *state = from->list[--from->count];
+    pl_state_keep_looks(state, old);
     push_state(to, old);
     undo->last = NULL;
     return true;

@@ -25,8 +25,8 @@ void pl_undo_add(pl_undo *undo, const pl_command *command, pl_state *before, boo
 /* A step that no command made; takes before over. */
 void pl_undo_add_state(pl_undo *undo, pl_state *before);
 
-/* Goes one step back or forward: *state becomes that one's, *old (to compare with; it stays the
- * stack's) what it was.  False where there is none. */
+/* Goes one step back or forward, but for what is looked at, which stays: *state becomes that one's,
+ * *old (to compare with; it stays the stack's) what it was.  False where there is none. */
 bool pl_undo_step(pl_undo *undo, bool back, pl_state *state, pl_state *old);
 
 /* Around a command made by turning a knob (0: none): presses within a second are one turn. */

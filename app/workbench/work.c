@@ -94,6 +94,9 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
         status = pl_jobs_submit(&screen->jobs, job, ordinary ? PL_JOB_ORDINARY : PL_JOB_URGENT,
                                 run_job, err);
     }
+    if (status == PL_OK && screen->options->begun != NULL && slow && pl_call_unit(call) != NULL) {
+        screen->options->begun(screen->options->ctx, call);
+    }
     return status;
 }
 

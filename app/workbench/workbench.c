@@ -2,6 +2,7 @@
 #include "app/workbench/workbench.h"
 
 #include "app/front.h"
+#include "app/sessions.h"
 #include "app/workbench/screen.h"
 #include "core/base/file.h"
 
@@ -14,16 +15,68 @@ enum { KEYS_LIMIT = 256 * 1024 };
 
 typedef struct workbench {
     pl_front front;
-    json_t *last; /* the state the session ended with before this run, or NULL */
+    json_t *last; /* the state the session ended with before it was opened, or NULL */
+    char *other;  /* the session that has the last state instead, or NULL */
     pl_keymap *keys;
     pl_settings settings;
     bool lost; /* the present state is not in the session: no memory, or a path that is no UTF-8 */
+    char told[PL_ERROR_TEXT]; /* what is to be said of the session that has been opened */
 } workbench;
+
+/* What the session that is kept from now on ended with. */
+static void take_last(workbench *w)
+{
+    json_decref(w->last);
+    w->last = NULL;
+    if (w->front.session != NULL &&
+        pl_session_solved_state(w->front.session, &w->last, NULL) != PL_OK) {
+        w->last = NULL; /* damaged: new states come behind it */
+    }
+}
+
+/* "L brings ... back", and whether a command was cut off; "" where there is nothing. */
+static void offer_last(workbench *w, const json_t *state)
+{
+    pl_buf text = {0};
+    const char *cut = w->front.session != NULL ? pl_session_cut_off(w->front.session) : NULL;
+    if (cut != NULL) {
+        char safe[200];
+        pl_text_escape(cut, strlen(cut), safe, sizeof safe);
+        pl_buf_printf(&text, "`%s` was cut off:  :resume goes on with it%s", safe,
+                      state != NULL ? "; L only brings the last session back" : "");
+    } else if (state != NULL) {
+        pl_buf_puts(&text, "L brings the last session back: ");
+        pl_put_session_state(state, &text);
+    }
+    snprintf(w->told, sizeof w->told, "%s", text.data != NULL && !text.failed ? text.data : "");
+    pl_text_trim_utf8(w->told);
+    pl_buf_deinit(&text);
+}
+
+/* Another model is open than before: its session is kept from now on. */
+static void follow_model(workbench *w, const pl_state *state)
+{
+    pl_error notice = {0};
+    const pl_session *before = w->front.session;
+    pl_front_follow_model(&w->front, state->source, &notice);
+    if (notice.code != PL_OK) {
+        snprintf(w->told, sizeof w->told, "%s", notice.message);
+    }
+    if (w->front.session != before) {
+        free(w->other);
+        w->other = NULL;
+        take_last(w);
+        if (notice.code == PL_OK) {
+            offer_last(w, w->last);
+        }
+    }
+}
 
 /* Failures of the record must not disturb the work: `save` reports them. */
 static void on_ended(void *ctx, const pl_call *call, const pl_error *failure, const pl_state *state)
 {
     workbench *w = ctx;
+    follow_model(w, state);
     if (w->front.session == NULL) {
         return;
     }
@@ -40,6 +93,7 @@ static void on_ended(void *ctx, const pl_call *call, const pl_error *failure, co
 static void on_changed(void *ctx, const char *how, const pl_state *state)
 {
     workbench *w = ctx;
+    follow_model(w, state);
     if (w->front.session == NULL) {
         return;
     }
@@ -56,9 +110,59 @@ static void on_changed(void *ctx, const char *how, const pl_state *state)
     json_decref(record);
 }
 
-static pl_status on_restore(void *ctx, pl_state *state, pl_error *err)
+/* A long command begins: should it be cut off, the next run offers to go on. */
+static void on_begun(void *ctx, const pl_call *call)
 {
     workbench *w = ctx;
+    if (w->front.session != NULL) {
+        pl_status ignored = pl_session_begin(w->front.session, call->text, NULL);
+        (void)ignored;
+    }
+}
+
+static char *on_told(void *ctx)
+{
+    workbench *w = ctx;
+    return w->told;
+}
+
+static pl_status on_sessions(void *ctx, json_t *result, pl_error *err)
+{
+    workbench *w = ctx;
+    return pl_front_list_sessions(&w->front, result, err);
+}
+
+static pl_status on_take(void *ctx, const char *which, pl_state *state, pl_error *err)
+{
+    workbench *w = ctx;
+    pl_status status = pl_front_take_session(&w->front, which, state, err);
+    if (status == PL_OK) {
+        take_last(w);
+    }
+    return status;
+}
+
+static pl_status on_commands(void *ctx, size_t most,
+                             void (*each)(void *to, const pl_session_command *one), void *to,
+                             pl_error *err)
+{
+    workbench *w = ctx;
+    return w->front.session != NULL ? pl_session_commands(w->front.session, most, each, to, err)
+                                    : PL_OK;
+}
+
+static pl_status on_restore(void *ctx, const pl_state *present, pl_state *state, pl_error *err)
+{
+    workbench *w = ctx;
+    if (w->other != NULL) {
+        pl_status status = pl_front_take_session_file(&w->front, w->other, state, err);
+        if (status == PL_OK) {
+            free(w->other);
+            w->other = NULL;
+            take_last(w);
+        }
+        return status;
+    }
     if (w->front.session == NULL) {
         return pl_error_set(err, PL_ERR_STATE,
                             "this session is not kept, so there is none to restore: another "
@@ -67,7 +171,10 @@ static pl_status on_restore(void *ctx, pl_state *state, pl_error *err)
     if (w->last == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "there is no earlier session to restore");
     }
-    return pl_front_revive(w->last, state, err);
+    const pl_source *source = present->source;
+    const bool same =
+        !w->front.named && source != NULL && pl_id_equal(source->print, w->front.print);
+    return pl_front_revive(w->last, same ? source : NULL, state, err);
 }
 
 static pl_status on_save(void *ctx, const pl_state *state, pl_error *err)
@@ -93,36 +200,45 @@ static pl_status on_script(void *ctx, const char *path, pl_error *err)
                : pl_error_set(err, PL_ERR_STATE, "log: this session is not recorded");
 }
 
-/* Why the usual session is not kept. */
-static void say_not_kept(pl_error *notice)
+/* The session that --session names comes back at once, unless another model is asked for. */
+static pl_status open_named(workbench *w, const pl_options *options, pl_error *err)
 {
-    if (notice->code == PL_ERR_STATE) {
-        *notice = (pl_error){0};
-        pl_status said =
-            pl_error_set(notice, PL_ERR_STATE,
-                         "another planish has the usual session open, so this one is not kept "
-                         "(--session FILE keeps it)");
-        (void)said;
-    } else if (notice->code != PL_OK) {
-        pl_error_prefix(notice, "this session is not kept: ");
+    pl_state revived;
+    const char *model = json_string_value(json_object_get(w->last, "model"));
+    const pl_source *source = w->front.state.source;
+    const bool same = w->last != NULL && source != NULL && source->path != NULL && model != NULL &&
+                      strcmp(source->path, model) == 0;
+    if (options->model == NULL || !same) {
+        return PL_OK;
     }
+    pl_status status = pl_front_revive(w->last, source, &revived, err);
+    if (status == PL_OK) {
+        pl_state_deinit(&w->front.state);
+        w->front.state = revived;
+        pl_status ignored = pl_state_check_origin(&w->front.state, true, &w->front.notice);
+        (void)ignored;
+    }
+    return status;
 }
 
-/* The session named by --session must work; the usual one only if it can be had. */
-static pl_status open_session(workbench *w, const pl_options *options, pl_error *notice,
-                              pl_error *err)
+/* The open model's own session, and which one L brings back: that, or where no model was asked for
+ * the newest of all, or where it has none yet one of the same path. */
+static void open_own(workbench *w, const pl_options *options, pl_error *notice)
 {
-    if (options->session != NULL) {
-        return pl_session_state(w->front.session, &w->last, err);
+    const pl_source *source = w->front.state.source;
+    json_t *offered = NULL;
+    char *newest =
+        pl_front_newest_session(&w->front, options->model != NULL ? source->path : NULL, &offered);
+    pl_front_follow_model(&w->front, source, notice);
+    take_last(w);
+    if (newest != NULL && (options->model == NULL || w->last == NULL) &&
+        (w->front.session == NULL || strcmp(newest, pl_session_path(w->front.session)) != 0)) {
+        w->other = newest;
+        newest = NULL;
     }
-    pl_buf path = {0};
-    pl_session_default_path(&path);
-    pl_status status = pl_buf_check(&path, notice);
-    PL_THEN(pl_session_open(path.data, &w->front.session, notice));
-    PL_THEN(pl_session_state(w->front.session, &w->last, notice));
-    pl_buf_deinit(&path);
-    say_not_kept(notice);
-    return PL_OK;
+    free(newest);
+    offer_last(w, w->other != NULL ? offered : w->last);
+    json_decref(offered);
 }
 
 /* Beside the usual session. */
@@ -139,9 +255,16 @@ static void history_path(pl_buf *out)
 static pl_status start(workbench *w, const pl_options *options, pl_error *notice, pl_error *err)
 {
     pl_status status = pl_front_open(options, options->session, &w->front, err);
-    PL_THEN(open_session(w, options, notice, err));
+    if (status == PL_OK && w->front.named) {
+        status = pl_session_state(w->front.session, &w->last, err);
+    }
     if (status == PL_OK && w->front.state.source == NULL) {
         status = pl_front_open_model(&w->front, options->model, err);
+    }
+    if (status == PL_OK && w->front.named) {
+        status = open_named(w, options, err);
+    } else if (status == PL_OK) {
+        open_own(w, options, notice);
     }
     return status;
 }
@@ -222,16 +345,21 @@ int pl_workbench_run(const pl_options *options)
             .mouse = options->mouse,
             .keys = w.keys,
             .settings = &w.settings,
-            .first_run = w.last == NULL && !w.settings.exists,
-            .notice = w.last != NULL && w.front.state.source->demo != NULL
-                          ? "L brings the last session back"
-                          : NULL,
+            .first_run = w.last == NULL && w.other == NULL && !w.settings.exists,
+            .notice = w.told[0] != '\0' ? w.told : NULL,
+            .cut_off = w.front.session != NULL ? pl_session_cut_off(w.front.session) : NULL,
+            .restored = w.front.named && w.front.state.source != NULL,
             .failure = files.code != PL_OK            ? files.message
                        : notice.code != PL_OK         ? notice.message
                        : w.front.notice.code != PL_OK ? w.front.notice.message
                                                       : NULL,
             .ctx = &w,
+            .begun = on_begun,
             .ended = on_ended,
+            .told = on_told,
+            .sessions = on_sessions,
+            .take = on_take,
+            .commands = on_commands,
             .changed = on_changed,
             .restore = on_restore,
             .save = on_save,
@@ -244,6 +372,7 @@ int pl_workbench_run(const pl_options *options)
         code = 1;
     }
     json_decref(w.last);
+    free(w.other);
     pl_front_close(&w.front);
     pl_buf_deinit(&history);
     pl_keymap_destroy(w.keys);

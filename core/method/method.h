@@ -54,6 +54,9 @@ typedef struct pl_param {
     bool optional; /* says nothing at its default, and is not written then */
 } pl_param;
 
+/* The choices of a parameter that is a yes or no. */
+extern const char *const pl_no_yes[3];
+
 /* The parameters that every rounder's table begins with. */
 enum {
     PL_GRID_BITS,

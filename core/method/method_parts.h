@@ -54,7 +54,7 @@ PL_METHODS(PL_METHOD_DECLARATION)
         PL_CHOICE("scale_dtype", pl_scale_names, 0,                                                \
                   "The type a scale is stored in, and rounded to before the codes are found.")
 
-extern const char *const pl_no_yes[3], *const pl_scale_names[4];
+extern const char *const pl_scale_names[4];
 
 /* The layer's weights have the factors' width and are finite. */
 PL_NODISCARD pl_status pl_check_layer(const pl_layer_input *in, pl_error *err);

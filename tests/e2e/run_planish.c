@@ -1,6 +1,7 @@
 #include "tests/e2e/run_planish.h"
 
 #include "core/base/file.h"
+#include "tests/support/json_doc.h"
 #include "tests/support/temp.h"
 
 #include <errno.h>
@@ -119,15 +120,16 @@ static void parse_lines(run *r)
         assert_non_null(line);
         assert_true(json_is_string(json_object_get(line, "command")));
         bool ok = json_is_true(json_object_get(line, "ok"));
-        assert_int_equal(json_object_size(line), 3);
+        assert_int_equal(json_object_size(line), 5);
         if (ok) {
             assert_true(json_is_object(json_object_get(line, "result")));
         } else {
-            assert_int_equal(i, r->n_lines - 1); /* nothing runs after a failure */
+            assert_true(i == r->n_lines - 1 || r->goes_on); /* nothing runs after a failure */
             const json_t *error = json_object_get(line, "error");
             assert_true(json_is_string(json_object_get(error, "code")));
             assert_true(json_is_string(json_object_get(error, "message")));
         }
+        json_doc_check_line(line);
         r->lines[i] = line;
     }
     assert_int_equal(*rest, '\0');
@@ -149,6 +151,7 @@ run run_planish(const char *const *args)
         expect_less(argc, 31);
         argv[argc] = (char *)(uintptr_t)args[argc - 1];
         json = json || strcmp(args[argc - 1], "--json") == 0;
+        r.goes_on = r.goes_on || strcmp(args[argc - 1], "--keep-going") == 0;
     }
     int in = open(run_path("stdin"), O_RDONLY | O_CLOEXEC);
     expect_at_most(0, in);

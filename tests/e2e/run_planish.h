@@ -18,6 +18,7 @@ typedef struct run {
     double *seconds; /* between the end of the line before (or the start) and this one */
     size_t n_lines;
     size_t peak_bytes; /* its greatest resident size */
+    bool goes_on;      /* with --keep-going */
 } run;
 
 int run_setup(void **ctx);
@@ -28,7 +29,8 @@ const char *run_folder(void);
 const char *run_path(const char *name);
 
 /* planish ARGS, NULL-terminated; lines are parsed if --json is among them, and then every line of
- * stdout must be an object with command, ok, and result or error. */
+ * stdout must be an object with schema, version, command, ok, and result or error, and its result
+ * as app/json.md has it. */
 run run_planish(const char *const *args);
 #define RUN(...) run_planish((const char *const[]){__VA_ARGS__, NULL})
 

@@ -308,6 +308,7 @@ static void test_for_people(void **ctx)
     r = RUN("--help");
     assert_int_equal(r.status, 0);
     assert_non_null(strstr(r.out, "--session FILE"));
+    assert_non_null(strstr(r.out, "\nexit status: 0 all succeeded; 1 "));
     run_free(&r);
 }
 

@@ -197,9 +197,19 @@ static void test_screen_commands(void **state)
     pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
     pl_pty_send(pty, ":select 2.down_proj\r");
     pl_pty_wait_text(pty, "> 2.down_proj", patience());
+    /* What undo takes back is said; what is looked at is no step, and does not lose the redo. */
     pl_pty_send(pty, ":undo\r");
-    pl_pty_wait_text(pty, "> 0.q_proj", patience());
+    pl_pty_wait_text(pty, "nothing to undo", patience());
+    pl_pty_send(pty, ":method gptq bits=3; method gptq bits=4\r");
+    pl_pty_wait_text(pty, "method:  slot round", patience());
+    pl_pty_send(pty, ":undo\r");
+    pl_pty_wait_text(pty, "undo: method gptq bits=4 \u2192 bits=3", patience());
+    pl_pty_send(pty, ":view side=input; select 2.up_proj\r");
+    pl_pty_wait_text(pty, "> 2.up_proj", patience());
     pl_pty_send(pty, ":redo\r");
+    pl_pty_wait_text(pty, "redo: method gptq bits=3 \u2192 bits=4", patience());
+    assert_true(pl_pty_shows(pty, "> 2.up_proj"));
+    pl_pty_send(pty, ":view side=weight; select 2.down_proj\r");
     pl_pty_wait_text(pty, "> 2.down_proj", patience());
     pl_pty_send(pty, ":cancel\r");
     pl_pty_wait_text(pty, "nothing runs", patience());

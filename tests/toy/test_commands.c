@@ -108,7 +108,7 @@ static void test_screen(void **ctx)
     pl_pty_wait_text(pty, "0.self_attn.k_proj  [", limit);
     pl_pty_send(pty, "u");
     pl_pty_wait_text(pty, "0.self_attn.q_proj  [", limit);
-    pl_pty_wait_text(pty, "undone", limit);
+    pl_pty_wait_text(pty, "undo: layer 0.k_proj \u2192 0.q_proj", limit);
 
     /* The view is behind the product's own, completed, drawn, with its own crosshair. */
     pl_pty_send(pty, ":view main=ro\t\r");

@@ -1,0 +1,195 @@
+#include "app/sessions.h"
+
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "sessions/catalog.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
+static const char *model_of(const json_t *state)
+{
+    const char *path = json_string_value(json_object_get(state, "model"));
+    return path != NULL ? pl_path_name(path) : "demo";
+}
+
+static size_t solved_in(const json_t *state)
+{
+    size_t count = 0, index;
+    json_t *item;
+    json_array_foreach(json_object_get(state, "solved"), index, item)
+    {
+        count += !json_is_true(json_array_get(item, 5)); /* of another model */
+    }
+    return count;
+}
+
+void pl_put_session_state(const json_t *state, pl_buf *out)
+{
+    char safe[200];
+    const char *model = model_of(state);
+    const size_t solved = solved_in(state);
+    pl_text_escape(model, strlen(model), safe, sizeof safe);
+    pl_buf_puts(out, safe);
+    if (solved > 0) {
+        pl_buf_printf(out, ", %zu layer%s solved", solved, solved == 1 ? "" : "s");
+    }
+}
+
+static json_t *when_of(int64_t time_ms)
+{
+    struct tm day = {0};
+    char text[32] = "";
+    const time_t at = (time_t)(time_ms / 1000);
+    localtime_r(&at, &day);
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M", &day);
+    return json_string(text);
+}
+
+static json_t *safe_text(const char *text)
+{
+    char safe[1024];
+    if (text == NULL) {
+        return json_null();
+    }
+    pl_text_escape(text, strlen(text), safe, sizeof safe);
+    return json_string(safe);
+}
+
+static json_t *entry_json(const pl_session_entry *entry, size_t number, bool open)
+{
+    json_t *json = json_object();
+    const bool known = entry->state != NULL;
+    const char *const held = entry->busy ? "elsewhere" : open ? "here" : "no";
+    pl_json_set(json, "number", json_integer((json_int_t)number));
+    pl_json_set(json, "name", safe_text(entry->name));
+    pl_json_set(json, "model", known ? safe_text(model_of(entry->state)) : json_null());
+    pl_json_set(json, "when", when_of(entry->time_ms));
+    pl_json_set(json, "solved",
+                known ? json_integer((json_int_t)solved_in(entry->state)) : json_null());
+    pl_json_set(json, "open", json_string(held));
+    pl_json_set(json, "last", safe_text(entry->last));
+    pl_json_set(json, "path", safe_text(entry->path));
+    return json;
+}
+
+pl_status pl_front_list_sessions(pl_front *front, json_t *result, pl_error *err)
+{
+    pl_session_entry *list = NULL;
+    size_t count = 0;
+    pl_status status = pl_session_list(front->session, &list, &count, err);
+    json_t *rows = status == PL_OK ? json_array() : NULL;
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const bool open =
+            front->session != NULL && strcmp(list[i].path, pl_session_path(front->session)) == 0;
+        pl_json_append(rows, entry_json(&list[i], i + 1, open));
+    }
+    if (status == PL_OK) {
+        pl_json_set(result, "sessions", rows);
+    }
+    pl_session_list_free(list, count);
+    return status;
+}
+
+char *pl_front_newest_session(pl_front *front, const char *model, json_t **state)
+{
+    pl_session_entry *list = NULL;
+    size_t count = 0;
+    char *path = NULL;
+    *state = NULL;
+    if (pl_session_list(front->session, &list, &count, NULL) != PL_OK) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count && path == NULL; i++) {
+        const char *of = json_string_value(json_object_get(list[i].state, "model"));
+        const bool wanted = model == NULL || (of != NULL && strcmp(of, model) == 0);
+        path = list[i].state != NULL && wanted ? strdup(list[i].path) : NULL;
+        *state = path != NULL ? json_incref(list[i].state) : NULL;
+    }
+    pl_session_list_free(list, count);
+    return path;
+}
+
+/* --- going over to one ------------------------------------------------------------------------ */
+
+pl_status pl_front_take_session_file(pl_front *front, const char *path, pl_state *state,
+                                     pl_error *err)
+{
+    pl_session *session = NULL;
+    json_t *record = NULL;
+    const bool same = front->session != NULL && strcmp(path, pl_session_path(front->session)) == 0;
+    pl_status status = PL_OK;
+    if (!same) {
+        status = pl_session_open(path, &session, err);
+    }
+    PL_THEN(pl_session_solved_state(same ? front->session : session, &record, err));
+    if (status == PL_OK && record == NULL) {
+        status = pl_error_set(err, PL_ERR_STATE, "%s: nothing is in this session yet", path);
+    }
+    if (status == PL_OK && pl_front_revive(record, NULL, state, err) != PL_OK) {
+        status = err != NULL ? err->code : PL_ERR_IO;
+        pl_error_prefix(err, "%s: ", path);
+    }
+    json_decref(record);
+    if (status != PL_OK) {
+        pl_session_close(session);
+        return status;
+    }
+    if (!same) {
+        pl_session_close(front->session);
+        front->session = session;
+    }
+    front->print = state->source->print;
+    front->named = false;
+    return PL_OK;
+}
+
+pl_status pl_front_take_session(pl_front *front, const char *which, pl_state *state, pl_error *err)
+{
+    pl_session_entry *list = NULL;
+    size_t count = 0, index = 0;
+    pl_status status = pl_session_list(front->session, &list, &count, err);
+    PL_THEN(pl_session_list_find(list, count, which, &index, err));
+    PL_THEN(pl_front_take_session_file(front, list[index].path, state, err));
+    pl_session_list_free(list, count);
+    return status;
+}
+
+/* Why the model's session is not kept. */
+static void say_not_kept(pl_error *notice)
+{
+    if (notice->code == PL_ERR_STATE) {
+        *notice = (pl_error){0};
+        pl_status said =
+            pl_error_set(notice, PL_ERR_STATE,
+                         "another planish has the session of this model open, so this one is not "
+                         "kept (--session FILE keeps it)");
+        (void)said;
+    } else if (notice->code != PL_OK) {
+        pl_error_prefix(notice, "this session is not kept: ");
+    }
+}
+
+void pl_front_follow_model(pl_front *front, const pl_source *source, pl_error *notice)
+{
+    if (front->named || source == NULL || pl_id_equal(source->print, front->print)) {
+        return;
+    }
+    pl_buf path = {0};
+    pl_session *session = NULL;
+    pl_status status =
+        pl_id_equal(source->print, (pl_id){0})
+            ? pl_error_set(notice, PL_ERR_IO, "the model cannot be told from others")
+            : pl_session_model_path(pl_model_name(source->model), source->print, &path, notice);
+    PL_THEN(pl_session_open(path.data, &session, notice));
+    if (status != PL_OK) {
+        say_not_kept(notice);
+    }
+    pl_session_close(front->session);
+    front->session = session;
+    front->print = source->print;
+    pl_buf_deinit(&path);
+}

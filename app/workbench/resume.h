@@ -1,0 +1,21 @@
+/* app/workbench/resume.h -- a long command that was stopped or cut off, and how it goes on. */
+#ifndef PL_APP_WORKBENCH_RESUME_H
+#define PL_APP_WORKBENCH_RESUME_H
+
+#include "app/command.h"
+#include "views/screen_model.h"
+
+/* What is kept of a job that stops: ": 41 of 210 layers are done and kept"; appended, nothing where
+ * it is too early to say. */
+void pl_resume_put_kept(const pl_call *call, const pl_job_line *shown, pl_buf *out);
+
+/* A long call has been stopped by the user: remembers it, and says what is kept and how to go on.
+ */
+void pl_screen_note_stopped(pl_screen *screen, const pl_call *call);
+/* A command that an earlier run had begun; NULL: none. */
+void pl_screen_note_cut_off(pl_screen *screen, const char *line, bool restore);
+
+/* Runs it again.  PL_ERR_STATE where there is none. */
+PL_NODISCARD pl_status pl_screen_resume(pl_screen *screen, pl_error *err);
+
+#endif
