@@ -1,4 +1,5 @@
 /* The batch front: MODEL, -c and --batch, one command after another. */
+#include "app/commands/figure_pipe.h"
 #include "app/front.h"
 #include "app/lines.h"
 #include "core/base/json.h"
@@ -302,6 +303,10 @@ int pl_batch_run(const pl_options *options)
     bool quit = false;
     int code = 0;
     pl_status status = open_batch_source(options->batch, &source, &err);
+    if (status == PL_OK &&
+        (pl_figure_pipe_wanted(options->commands) || pl_figure_pipe_wanted(source.script))) {
+        status = pl_figure_pipe_open(&err);
+    }
     PL_THEN(pl_front_open(options, options->session, &b.front, &err));
     if (status == PL_OK && resident) {
         status = pl_interrupts_open(&b.front.interrupts, &err);

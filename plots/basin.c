@@ -34,6 +34,42 @@ static double find_floor(const pl_basin *basin)
     return isfinite(least) ? least / 4 : LOWEST;
 }
 
+/* Between two evaluated steps the layer's loss is a t² with the a of both: it is one parabola,
+ * which straight lines would draw as a polygon.  The model's is drawn as it was evaluated. */
+static double loss_between(const pl_basin *basin, size_t direction, double t)
+{
+    const double *loss = basin->loss[direction];
+    size_t i = 0;
+    while (i + 2 < basin->points && basin->t[i + 1] < t) {
+        i++;
+    }
+    const double t0 = basin->t[i], t1 = basin->t[i + 1];
+    const double part = (t - t0) / (t1 - t0);
+    const bool zero0 = fabs(t0) < 1e-9, zero1 = fabs(t1) < 1e-9;
+    const double a1 = zero1 ? loss[i] / (t0 * t0) : loss[i + 1] / (t1 * t1);
+    const double a0 = zero0 ? a1 : loss[i] / (t0 * t0);
+    return (a0 + part * (a1 - a0)) * t * t;
+}
+
+static pl_status add_parabola(const pl_basin *basin, size_t d, double floor, pl_figure *out,
+                              pl_error *err)
+{
+    enum { BETWEEN = 10 };
+    pl_series *series = NULL;
+    const size_t count = (basin->points - 1) * BETWEEN + 1;
+    pl_status status = pl_figure_add(out, directions[d].label, PL_MARK_LINE, directions[d].tone,
+                                     count, &series, err);
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        const size_t k = i / BETWEEN;
+        const double t0 = basin->t[k], step = k + 1 < basin->points ? basin->t[k + 1] - t0 : 0;
+        const bool evaluated = i % BETWEEN == 0;
+        series->x[i] = evaluated ? t0 : t0 + step * (double)(i % BETWEEN) / BETWEEN;
+        const double loss = evaluated ? basin->loss[d][k] : loss_between(basin, d, series->x[i]);
+        series->y[i] = fmax(loss, floor);
+    }
+    return status;
+}
+
 static pl_status add_basin_series(const pl_basin *basin, double floor, pl_figure *out,
                                   pl_error *err)
 {
@@ -99,13 +135,20 @@ static pl_status make_basin(pl_lab *lab, const pl_state *state, const pl_request
     const pl_basin_loss loss = request->form == 1 ? PL_BASIN_MODEL : PL_BASIN_LAYER;
     const char *y_label = loss == PL_BASIN_MODEL ? "mean negative log-likelihood of the model"
                                                  : "relative output error of the layer";
+    const bool parabola = request->paper && loss == PL_BASIN_LAYER;
     pl_buf title = {0};
     pl_basin basin;
     pl_kind_layer_title(state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_basin_load(lab, state, request->layer, loss, &basin, task, err));
     PL_THEN(pl_figure_texts(out, title.data, "step t, in units of ‖W − W₀‖", y_label, err));
-    PL_THEN(add_basin_series(&basin, request->log ? find_floor(&basin) : 0, out, err));
+    const double floor = status == PL_OK && request->log ? find_floor(&basin) : 0;
+    for (size_t d = 0; status == PL_OK && parabola && d < PL_BASIN_DIRECTIONS; d++) {
+        status = add_parabola(&basin, d, floor, out, err);
+    }
+    if (status == PL_OK && !parabola) {
+        status = add_basin_series(&basin, floor, out, err);
+    }
     if (status == PL_OK) {
         set_axes(&basin, request->log, out);
         status = pl_figure_rule(out, 1.0, true, "W", err);

@@ -118,6 +118,20 @@ static void add_group_facts(const pl_request *request, pl_figure *out)
     }
 }
 
+/* On paper the axis says what boxes and whiskers are. */
+static pl_status explain_boxes(const pl_request *request, pl_figure *out, pl_error *err)
+{
+    pl_buf text = {0};
+    pl_buf_printf(&text, "%s; box 25\u201375 %%, whiskers 1\u201399 %%, marks: extremes",
+                  out->x.label);
+    pl_status status = request->paper ? pl_buf_check(&text, err) : PL_OK;
+    if (status == PL_OK && request->paper) {
+        status = pl_figure_text(&out->x.label, text.data, err);
+    }
+    pl_buf_deinit(&text);
+    return status;
+}
+
 static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_request *request,
                                  pl_figure *out, pl_task *task, pl_error *err)
 {
@@ -131,6 +145,7 @@ static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_re
         const char *y = input ? (request->log ? "|x|, layer input" : "x, layer input")
                               : (request->log ? "|w|" : "weight w");
         status = pl_figure_texts(out, title.data, "group (channels)", y, err);
+        PL_THEN(explain_boxes(request, out, err));
     }
     PL_THEN(pl_drawn_group_names(&out->x, info->cols, group_size, err));
     PL_THEN(input ? add_inputs(lab, state, request, group_size, out, task, err)
@@ -183,6 +198,7 @@ static pl_status make_box_layers(pl_lab *lab, const pl_state *state, const pl_re
     pl_status status =
         pl_overview_read(lab, state, request->layer, request->side, 0, 1, &row, task, err);
     PL_THEN(pl_overview_texts(state, &row, request->side, out, err));
+    PL_THEN(explain_boxes(request, out, err));
     PL_THEN(add_layers(&row, request->side, out, err));
     if (status == PL_OK) {
         pl_overview_facts(&row, out);

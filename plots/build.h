@@ -32,6 +32,9 @@ PL_NODISCARD pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err);
 /* One more rule; one more fact (dropped where there is no room for it). */
 PL_NODISCARD pl_status pl_figure_rule(pl_figure *figure, double at, bool vertical,
                                       const char *label, pl_error *err);
+/* A vertical one of work: on paper only where it is asked for. */
+PL_NODISCARD pl_status pl_figure_guide(pl_figure *figure, double at, const char *label,
+                                       pl_error *err);
 void pl_figure_fact(pl_figure *figure, const char *name, const char *format, ...) PL_PRINTF(3, 4);
 
 #endif

@@ -6,6 +6,7 @@
 #include "core/base/text.h"
 #include "core/model/bare.h"
 #include "core/state/kept.h"
+#include "plots/label.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -18,13 +19,15 @@ typedef struct writer {
 /* Superscripts, the digits in order, then the minus. */
 static const char *const raised[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "⁻"};
 
-static void put_words(const writer *w, const char *text)
+static void put_words(const writer *w, const char *label)
 {
+    pl_buf plain = {0};
+    pl_label_plain(label, w->latex ? &plain : w->out);
     if (w->latex) {
-        pl_latex_put(w->out, text);
-    } else {
-        pl_buf_puts(w->out, text);
+        pl_latex_put(w->out, plain.data != NULL ? plain.data : "");
     }
+    w->out->failed = w->out->failed || plain.failed;
+    pl_buf_deinit(&plain);
 }
 
 static void put_code(const writer *w, const char *text)
@@ -54,25 +57,25 @@ static void put_small(const writer *w, const char *text)
     put_words(w, word ? text + 1 : text);
 }
 
+static bool is_named(const pl_series *series)
+{
+    return series->label != NULL && series->label[0] != '\0';
+}
+
+/* ", for before, Astro β = 3e-4 and MagR α = 1e-3" */
 static void put_series(const writer *w, const pl_figure *figure)
 {
-    size_t named = 0;
+    size_t named = 0, so_far = 0;
     for (size_t i = 0; i < figure->n_series; i++) {
-        named += figure->series[i].label != NULL && figure->series[i].label[0] != '\0';
+        named += is_named(&figure->series[i]) ? 1 : 0;
     }
-    if (named < 2) {
-        return;
-    }
-    put_words(w, " (");
-    size_t put_so_far = 0;
-    for (size_t i = 0; i < figure->n_series; i++) {
-        if (figure->series[i].label != NULL && figure->series[i].label[0] != '\0') {
-            put_words(w, put_so_far == 0 ? "" : "; ");
+    for (size_t i = 0; i < figure->n_series && named > 1; i++) {
+        if (is_named(&figure->series[i])) {
+            put_words(w, so_far == 0 ? ", for " : so_far + 1 == named ? " and " : "; ");
             put_words(w, figure->series[i].label);
-            put_so_far++;
+            so_far++;
         }
     }
-    put_words(w, ")");
 }
 
 /* The exponent of "1.7e-05" behind its `e`. */
@@ -138,18 +141,17 @@ static void put_fact_name(const writer *w, const pl_fact *fact)
 static void put_facts(const writer *w, const pl_figure *figure)
 {
     for (size_t i = 0; i < figure->n_facts; i++) {
-        put_words(w, i == 0 ? "; " : ", ");
+        put_words(w, i == 0 ? ", with " : ", ");
         put_fact_name(w, &figure->facts[i]);
         put_words(w, " ");
         put_fact(w, figure->facts[i].text);
     }
 }
 
-static void put_caption_panel(const writer *w, const pl_state *state, const pl_request *request,
-                              const pl_figure *figure)
+/* What a panel is of: "of `15.q_proj`", "of all layers". */
+static void put_whose(const writer *w, const pl_state *state, const pl_request *request)
 {
     const pl_kind *kind = request->kind;
-    put_words(w, kind->title);
     if ((kind->uses & PL_USES_LAYER) != 0) {
         put_words(w, " of ");
         put_code(w, pl_model_layer(state->source->model, request->layer)->name);
@@ -159,11 +161,26 @@ static void put_caption_panel(const writer *w, const pl_state *state, const pl_r
         put_words(w, " of ");
         put_code(w, pl_model_layer(state->source->model, state->sweep.layer)->name);
     }
+}
+
+/* "shows max |w| per input channel of `15.q_proj` over the channel, for before and Astro β = 3e-4,
+ * with ...". */
+static void put_caption_panel(const writer *w, const pl_state *state, const pl_request *request,
+                              const pl_figure *figure)
+{
+    const char *what = figure->heat != NULL ? figure->heat->label : figure->y.label;
+    const bool axis = figure->table == NULL && what != NULL && what[0] != '\0';
+    put_words(w, figure->table != NULL ? "lists the " : "shows ");
+    put_small(w, axis ? what : request->kind->title);
+    put_whose(w, state, request);
     if (figure->table == NULL) {
-        const char *what = figure->heat != NULL ? figure->heat->label : figure->y.label;
-        if (what != NULL && what[0] != '\0') {
-            put_words(w, ": ");
-            put_small(w, what);
+        if (figure->x.label != NULL && figure->x.label[0] != '\0') {
+            put_words(w, " over the ");
+            put_small(w, figure->x.label);
+        }
+        if (pl_figure_has_right(figure)) {
+            put_words(w, ", on the right axis ");
+            put_small(w, figure->right.label);
         }
         put_series(w, figure);
     }
@@ -207,7 +224,8 @@ typedef struct depends {
     bool others; /* other layers', too, which may have methods of their own */
 } depends;
 
-/* "Method: hadamard, then astro (...), then gptq (bits 3, ...). On *.down_proj: rtn (...)." */
+/* "The method is hadamard, then astro (...), then gptq (bits 3, ...). On *.down_proj: rtn (...)."
+ */
 static void put_methods(const writer *w, const pl_state *state, const depends *d)
 {
     size_t count = 0;
@@ -219,7 +237,7 @@ static void put_methods(const writer *w, const pl_state *state, const depends *d
         if (spec->method == NULL || (!imported && !d->slots[slot])) {
             continue;
         }
-        put_words(w, count++ == 0 ? "Method: " : ", then ");
+        put_words(w, count++ == 0 ? "The method is " : ", then ");
         put_words(w, spec->method->name);
         if (imported) {
             put_words(w, " of ");
@@ -245,20 +263,21 @@ static void put_methods(const writer *w, const pl_state *state, const depends *d
                                : "");
 }
 
-/* "Activations: 4 bits, symmetric no, per token, clip 0.9. Keys and values: 4 bits, ..." */
+/* "Activations have 4 bits, symmetric no, per token, clip 0.9. Keys and values have ..." */
 static void put_quantized(const writer *w, const pl_state *state, const depends *d)
 {
     const pl_act_grid *a = &state->activations, *kv = &state->kv;
     pl_buf text = {0};
     if (d->activations && a->bits > 0) {
-        pl_buf_printf(&text, "Activations: %d bits, symmetric %s, %s", a->bits, a->format->key,
+        pl_buf_printf(&text, "Activations have %d bits, symmetric %s, %s", a->bits, a->format->key,
                       a->fixed ? "one range for all tokens" : "per token");
         pl_buf_printf(&text, a->clip < 1.0 ? ", clip %g. " : ". ", a->clip);
     } else if (d->activations) {
-        pl_buf_puts(&text, "Activations: not quantized. ");
+        pl_buf_puts(&text, "Activations are not quantized. ");
     }
     if (d->cache && kv->bits > 0) {
-        pl_buf_printf(&text, "Keys and values: %d bits, symmetric %s, ", kv->bits, kv->format->key);
+        pl_buf_printf(&text, "Keys and values have %d bits, symmetric %s, ", kv->bits,
+                      kv->format->key);
         if (state->kv_group_size > 0) {
             pl_buf_printf(&text, "groups of %zu. ", state->kv_group_size);
         } else {
@@ -270,13 +289,13 @@ static void put_quantized(const writer *w, const pl_state *state, const depends 
     pl_buf_deinit(&text);
 }
 
-/* "Perplexity: 20 windows of 512 tokens of test.txt, the first token of each unscored." */
+/* "Perplexities are of 20 windows of 512 tokens of test.txt, the first token of each unscored." */
 static void put_perplexity(const writer *w, const pl_sweep *sweep)
 {
     if (sweep == NULL || !sweep->perplexity) {
         return;
     }
-    put_words(w, "Perplexity: ");
+    put_words(w, "Perplexities are of ");
     if (sweep->windows > 0) {
         put_count(w, sweep->windows);
     } else {
@@ -294,14 +313,14 @@ static void put_calibration(const writer *w, const pl_state *state)
     const pl_calibration *calibration = &state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
     if (pl_model_inputs(state->source->model) != NULL) {
-        put_words(w, "Inputs: ");
+        put_words(w, "The inputs are those of ");
         put_code(w, pl_model_inputs_name(state->source->model));
         put_words(w, ". ");
     }
     if (calibration->n_texts == 0) {
         return;
     }
-    put_words(w, "Calibration: ");
+    put_words(w, "The calibration is of ");
     put_count(w, protocol->windows);
     put_words(w, protocol->sample == PL_SAMPLE_RANDOM ? " random windows of " : " windows of ");
     put_count(w, protocol->length);
@@ -370,14 +389,16 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
     depends d = {.layer = SIZE_MAX};
     pl_buf_puts(out, latex ? "\\caption{" : "");
     for (size_t i = 0; i < count; i++) {
-        if (count > 1) {
+        if (count == 1) {
+            put_words(&w, figures[i].table != NULL ? "The table " : "The figure ");
+        } else {
             const char letter[] = {'(', (char)('a' + (int)(i % 26)), ')', ' ', '\0'};
             put_words(&w, letter);
         }
         put_caption_panel(&w, state, &requests[i], &figures[i]);
         add_request(state, &requests[i], &d);
     }
-    put_words(&w, "Model: ");
+    put_words(&w, "The model is ");
     put_code(&w, pl_model_name(state->source->model));
     put_words(&w, ". ");
     if (d.layer != SIZE_MAX) {

@@ -1,21 +1,25 @@
 /* A figure's numbers as CSV. */
 #include "plots/sheet.h"
 
+#include "plots/label.h"
+
 #include <math.h>
 #include <string.h>
 
 /* A column's name: "astro, β = 0.0003" without its comma; numpy's genfromtxt knows no quotes. */
 static void put_csv_name(pl_buf *out, const char *text)
 {
-    pl_buf name = {0};
-    for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) {
+    pl_buf name = {0}, plain = {0};
+    pl_label_plain(text != NULL ? text : "", &plain);
+    for (const char *c = plain.data != NULL ? plain.data : ""; *c != '\0'; c++) {
         if (*c != ',') {
             pl_buf_append(&name, c, 1);
         }
     }
     pl_csv_put_text(out, name.data);
-    out->failed = out->failed || name.failed;
+    out->failed = out->failed || name.failed || plain.failed;
     pl_buf_deinit(&name);
+    pl_buf_deinit(&plain);
 }
 
 static void put_x(pl_buf *out, const pl_axis *axis, double x)

@@ -7,6 +7,7 @@
 #include "plots/table.h"
 
 #include <math.h>
+#include <string.h>
 
 static void draw_spines(cairo_t *cr, const pl_layout *layout)
 {
@@ -34,23 +35,24 @@ static void draw_tick(cairo_t *cr, const pl_layout *layout, bool horizontal, dou
     cairo_stroke(cr);
 }
 
-static void draw_number(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, bool horizontal,
-                        const char *text, double at)
+static void draw_number(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                        pl_fonts *fonts, bool horizontal, const char *text, double at)
 {
-    double most = horizontal ? layout->x_most : layout->y_most;
+    const pl_axis *axis = horizontal ? &figure->x : &figure->y;
     double gap = layout->tick + 0.3 * layout->pad;
-    pl_extent size = pl_fonts_measure(fonts, text, layout->small, most);
+    double letters = pl_layout_tick_size(layout, axis);
+    pl_extent size = pl_fonts_measure(fonts, text, letters, 0);
     if (horizontal && layout->upright) {
         cairo_save(cr);
         cairo_translate(cr, at - size.height / 2, layout->plot.y1 + gap + size.width);
         cairo_rotate(cr, -M_PI / 2);
-        pl_fonts_draw(fonts, cr, text, layout->small, most, 0, 0);
+        pl_fonts_draw(fonts, cr, text, letters, 0, 0, 0);
         cairo_restore(cr);
         return;
     }
     double x = horizontal ? at - size.width / 2 : layout->plot.x0 - gap - size.width;
     double y = horizontal ? layout->plot.y1 + gap : at - size.height / 2;
-    pl_fonts_draw(fonts, cr, text, layout->small, most, fmax(x, 0), y);
+    pl_fonts_draw(fonts, cr, text, letters, 0, fmax(x, 0), y);
 }
 
 static void draw_axis(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
@@ -65,26 +67,57 @@ static void draw_axis(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
                                : pl_layout_at_y(layout, figure, ticks[i].at);
         draw_tick(cr, layout, horizontal, at, ticks[i].major);
         if (ticks[i].major && numbers) {
-            draw_number(cr, layout, fonts, horizontal, ticks[i].text, at);
+            draw_number(cr, figure, layout, fonts, horizontal, ticks[i].text, at);
         }
     }
 }
 
-/* Centred over the plot, moved inwards where it would leave [least, limit]. */
-static void draw_centred(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, const char *text,
-                         double from, double to, double least, double limit, double y)
+/* The right axis: ticks, numbers and its label, read upwards. */
+static void draw_right(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
+                       pl_fonts *fonts)
 {
-    least = fmax(least, layout->pad);
-    double most = fmax(limit - layout->pad - least, 1);
-    /* A long one is set smaller before it is cut. */
-    double whole = pl_fonts_measure(fonts, text, layout->text, 0).width;
-    double small = fmax(0.72 * layout->text, fmin(layout->text, 5));
-    double text_size = fmin(layout->text, fmax(layout->text * 0.99 * most / whole, small));
-    text_size = whole > 0 ? text_size : layout->text;
-    pl_extent size = pl_fonts_measure(fonts, text, text_size, most);
-    double x = (from + to - size.width) / 2;
-    x = fmin(x, limit - layout->pad - size.width);
-    pl_fonts_draw(fonts, cr, text, text_size, most, fmax(x, least), y);
+    const pl_area *plot = &layout->plot;
+    const pl_wrapped *text = &layout->bar_label;
+    pl_figure own = *figure;
+    own.y = figure->right;
+    double gap = layout->tick + 0.3 * layout->pad;
+    double right = plot->x1 + gap;
+    cairo_set_source_rgb(cr, 0, 0, 0);
+    for (size_t i = 0; i < layout->n_colour; i++) {
+        const pl_tick *tick = &layout->colour[i];
+        double width = pl_layout_width(layout, (tick->major ? 1 : 0.75) * layout->spine);
+        double y = pl_layout_at_y(layout, &own, tick->at);
+        cairo_move_to(cr, plot->x1, pl_layout_snap(layout, y, width));
+        cairo_rel_line_to(cr, (tick->major ? 1 : 0.57) * layout->tick, 0);
+        cairo_set_line_width(cr, width);
+        cairo_stroke(cr);
+        if (tick->major) {
+            pl_extent size = pl_fonts_measure(fonts, tick->text, layout->small, 0);
+            pl_fonts_draw(fonts, cr, tick->text, layout->small, 0, plot->x1 + gap,
+                          y - size.height / 2);
+            right = fmax(right, plot->x1 + gap + size.width);
+        }
+    }
+    if (text->n > 0) {
+        double from = (plot->y0 + plot->y1 + text->width) / 2;
+        cairo_save(cr);
+        cairo_translate(cr, right + 0.5 * layout->pad,
+                        fmin(fmax(from, layout->pad + text->width), layout->height - layout->pad));
+        cairo_rotate(cr, -M_PI / 2);
+        pl_wrap_draw(fonts, cr, figure->right.label, text, 0, 0, text->width, 0.5);
+        cairo_restore(cr);
+    }
+}
+
+/* Centred over from ... to, moved inwards where it would leave [least, limit]. */
+static void draw_centred(cairo_t *cr, const pl_layout *layout, pl_fonts *fonts, const char *text,
+                         const pl_wrapped *wrapped, double from, double to, double least,
+                         double limit, double y)
+{
+    double x = (from + to - wrapped->width) / 2;
+    x = fmin(x, limit - layout->pad - wrapped->width);
+    x = fmax(x, fmax(least, layout->pad));
+    pl_wrap_draw(fonts, cr, text, wrapped, x, y, wrapped->width, 0.5);
 }
 
 static void draw_heading(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
@@ -95,9 +128,9 @@ static void draw_heading(cairo_t *cr, const pl_figure *figure, const pl_layout *
         pl_fonts_draw_bold(fonts, cr, layout->options.letter, layout->text, 0.5 * layout->pad,
                            0.8 * layout->pad);
     }
-    if (layout->title) {
-        draw_centred(cr, layout, fonts, figure->title, plot->x0, plot->x1, layout->letter,
-                     layout->width, 0.8 * layout->pad);
+    if (layout->heading.n > 0) {
+        draw_centred(cr, layout, fonts, figure->title, &layout->heading, plot->x0, plot->x1,
+                     layout->letter, layout->width, 0.8 * layout->pad);
     }
 }
 
@@ -105,22 +138,20 @@ static void draw_labels(cairo_t *cr, const pl_figure *figure, const pl_layout *l
                         pl_fonts *fonts)
 {
     const pl_area *plot = &layout->plot;
-    bool x_label = layout->labels && !layout->options.no_x_label;
-    bool y_label = layout->labels && !layout->options.no_y_label;
-    if (x_label && figure->x.label != NULL) {
-        double height = pl_fonts_measure(fonts, "0", layout->text, 0).height;
-        draw_centred(cr, layout, fonts, figure->x.label, plot->x0, plot->x1, 0, layout->width,
-                     layout->height - 0.7 * layout->pad - height);
+    if (layout->x_label.n > 0) {
+        draw_centred(cr, layout, fonts, figure->x.label, &layout->x_label, plot->x0, plot->x1, 0,
+                     layout->width, layout->x_label_y);
     }
-    if (y_label && figure->y.label != NULL) {
+    if (layout->y_label.n > 0) {
         cairo_save(cr);
-        cairo_translate(cr, 0.7 * layout->pad, layout->height);
+        cairo_translate(cr, layout->y_label_x, layout->height);
         cairo_rotate(cr, -M_PI / 2);
         /* A long one ends below the title. */
         bool heading = layout->title || layout->letter > 0;
-        double limit = layout->height - (heading ? layout->strip.y0 - layout->pad : 0);
-        draw_centred(cr, layout, fonts, figure->y.label, layout->height - plot->y1,
-                     layout->height - plot->y0, 0, limit, 0);
+        double above = layout->pad + (heading ? fmax(layout->heading.height, layout->text) : 0);
+        draw_centred(cr, layout, fonts, figure->y.label, &layout->y_label,
+                     layout->height - plot->y1, layout->height - plot->y0, 0,
+                     layout->height - above + layout->pad, 0);
         cairo_restore(cr);
     }
 }
@@ -141,12 +172,11 @@ static pl_status draw_data(cairo_t *cr, const pl_figure *figure, const pl_layout
     return status;
 }
 
-/* A legend that would hide more than that, in mean weight of ink, stands above the plot. */
-#define HIDES 0.15
+#define LEGEND_MOST 0.6 /* of a figure's height */
 
 /* Layout and a fresh map of the data's ink. */
 static pl_status lay_out(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                         double pixel, const pl_draw_options *options, double strip,
+                         double pixel, const pl_draw_options *options, const pl_strip *strip,
                          pl_layout *layout, pl_ink *ink, pl_error *err)
 {
     pl_layout_make_with(figure, fonts, width, height, pixel, options, strip, layout);
@@ -171,20 +201,49 @@ static double legend_hides(const pl_figure *figure, const pl_layout *layout, pl_
     return pl_legend_hides(figure, layout, fonts, ink);
 }
 
-/* The legend inside the plot where it hides little, else above it. */
+/* The legend inside the plot where it hides nothing, else below it; or as the author has it. */
 static pl_status prepare(const pl_figure *figure, pl_fonts *fonts, double width, double height,
                          double pixel, const pl_draw_options *options, pl_layout *layout,
                          pl_ink *ink, pl_error *err)
 {
-    pl_status status = lay_out(figure, fonts, width, height, pixel, options, 0, layout, ink, err);
-    if (status != PL_OK) {
+    const pl_legend_at at = pl_legend_of(options);
+    pl_strip strip = {0};
+    pl_status status =
+        lay_out(figure, fonts, width, height, pixel, options, &strip, layout, ink, err);
+    if (status != PL_OK || at == PL_LEGEND_NONE || at == PL_LEGEND_CORNER) {
         return status;
     }
-    double strip = 0;
-    if (legend_hides(figure, layout, fonts, ink) > HIDES) {
-        strip = pl_legend_strip(figure, layout, fonts);
+    if (at == PL_LEGEND_RIGHT) {
+        strip.right = pl_legend_column(figure, layout, fonts);
+    } else if (at == PL_LEGEND_BELOW || legend_hides(figure, layout, fonts, ink) > 0) {
+        strip.below = pl_legend_strip(figure, layout, fonts);
+        if (strip.below > LEGEND_MOST * height) {
+            if (width >= PL_THUMBNAIL && height >= PL_THUMBNAIL) {
+                return pl_error_set(err, PL_ERR_USAGE,
+                                    "figure: a legend of %.2f in does not fit below a plot of %.2f "
+                                    "x %.2f in: it needs a width or height of about %.2f in, or "
+                                    "legend=none",
+                                    strip.below / 72, width / 72, height / 72,
+                                    ceil(strip.below / LEGEND_MOST / 72 * 20) / 20);
+            }
+            strip.below = 0;
+        }
     }
-    return lay_out(figure, fonts, width, height, pixel, options, strip, layout, ink, err);
+    return lay_out(figure, fonts, width, height, pixel, options, &strip, layout, ink, err);
+}
+
+static pl_status check_texts(const pl_layout *layout, pl_error *err)
+{
+    if (!(layout->needs > 0) || layout->width < PL_THUMBNAIL || layout->height < PL_THUMBNAIL) {
+        return PL_OK;
+    }
+    char shown[80];
+    pl_text_escape(layout->too_wide, strlen(layout->too_wide), shown, sizeof shown);
+    return pl_error_set(err, PL_ERR_USAGE,
+                        "figure: \"%s\" does not fit a panel of %.2f x %.2f in with letters of "
+                        "5 pt: it needs about %.2f in",
+                        shown, layout->width / 72, layout->height / 72,
+                        ceil(layout->needs / 72 * 20) / 20);
 }
 
 static pl_status draw_table(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
@@ -198,6 +257,10 @@ static pl_status draw_table(cairo_t *cr, const pl_figure *figure, pl_fonts *font
     }
     layout->plot = (pl_area){0, 0, layout->width, layout->height};
     cairo_set_source_rgb(cr, 0, 0, 0);
+    if (layout->title) {
+        double room = layout->width - layout->pad - fmax(layout->letter, layout->pad);
+        pl_wrap(fonts, figure->title, layout->text, room, 1, &layout->heading);
+    }
     draw_heading(cr, figure, layout, fonts);
     return pl_table_draw(cr, figure, layout, fonts, err);
 }
@@ -216,6 +279,8 @@ static pl_status draw_plot(cairo_t *cr, const pl_figure *figure, const pl_layout
     draw_labels(cr, figure, layout, fonts);
     if (figure->heat != NULL) {
         pl_heat_bar(cr, figure, layout, fonts);
+    } else if (pl_figure_has_right(figure)) {
+        draw_right(cr, figure, layout, fonts);
     }
     cairo_set_source_rgb(cr, 0, 0, 0);
     pl_legend_notes(cr, figure, layout, fonts, ink);
@@ -240,6 +305,7 @@ pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, d
         status = draw_table(cr, figure, fonts, &layout, err);
     } else {
         status = prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
+        PL_THEN(check_texts(&layout, err));
         PL_THEN(draw_plot(cr, figure, &layout, fonts, &ink, err));
     }
     pl_ink_deinit(&ink);

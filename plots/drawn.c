@@ -11,22 +11,24 @@
 
 enum { GROUP_SIZE = 128 }; /* of the papers, where no method says another */
 
-static void set_label(pl_drawn *drawn, const pl_state *state, size_t layer, pl_which which)
+static void set_label(pl_drawn *drawn, const pl_state *state, const pl_request *request,
+                      pl_which which)
 {
     pl_buf label = {0};
-    pl_kind_label(state, layer, which, &label);
+    pl_kind_label(state, request->layer, which, request->paper, &label);
     snprintf(drawn->label, sizeof drawn->label, "%s", label.data != NULL ? label.data : "");
     pl_text_trim_utf8(drawn->label);
     pl_buf_deinit(&label);
 }
 
-static void add_own(pl_drawn_list *list, const pl_state *state, size_t layer, pl_which which)
+static void add_own(pl_drawn_list *list, const pl_state *state, const pl_request *request,
+                    pl_which which)
 {
-    bool solved = pl_state_result(state, layer) != NULL;
+    bool solved = pl_state_result(state, request->layer) != NULL;
     pl_drawn *drawn = &list->items[list->count++];
     *drawn = (pl_drawn){.which = solved ? which : PL_WHICH_BEFORE};
     drawn->tone = pl_kind_tone(drawn->which);
-    set_label(drawn, state, layer, which);
+    set_label(drawn, state, request, which);
     const char *suffix = drawn->which == PL_WHICH_BEFORE           ? ""
                          : drawn->which == PL_WHICH_PRECONDITIONED ? "_preconditioned"
                                                                    : "_after";
@@ -73,12 +75,12 @@ void pl_drawn_find(pl_lab *lab, const pl_state *state, const pl_request *request
     size_t n = pl_kind_whichs(state, request, kinds);
     bool solved = pl_state_result(state, request->layer) != NULL;
     if (kinds[0] == PL_WHICH_BEFORE || !solved) {
-        add_own(out, state, request->layer, kinds[0]);
+        add_own(out, state, request, kinds[0]);
     }
     add_pins(lab, state, request, kinds[n - 1], out);
     if (solved && kinds[n - 1] != PL_WHICH_BEFORE) {
         out->live = out->count;
-        add_own(out, state, request->layer, kinds[n - 1]);
+        add_own(out, state, request, kinds[n - 1]);
     }
     out->base = kinds[0] == PL_WHICH_BEFORE || !solved ? 0 : out->live;
 }

@@ -47,6 +47,7 @@ void pl_figure_deinit(pl_figure *figure)
     free(figure->title);
     axis_deinit(&figure->x);
     axis_deinit(&figure->y);
+    axis_deinit(&figure->right);
     heat_destroy(figure->heat);
     table_destroy(figure->table);
     for (size_t i = 0; i < figure->n_series; i++) {
@@ -59,6 +60,20 @@ void pl_figure_deinit(pl_figure *figure)
         free(figure->rules[i].label);
     }
     *figure = (pl_figure){0};
+}
+
+bool pl_figure_has_right(const pl_figure *figure)
+{
+    return figure->right.label != NULL && figure->right.label[0] != '\0';
+}
+
+pl_figure pl_figure_for(const pl_figure *figure, const pl_series *series)
+{
+    pl_figure own = *figure;
+    if (series->right) {
+        own.y = figure->right;
+    }
+    return own;
 }
 
 size_t pl_mark_width(pl_mark mark)
@@ -199,6 +214,15 @@ pl_status pl_figure_rule(pl_figure *figure, double at, bool vertical, const char
     return pl_figure_text(&rule->label, label, err);
 }
 
+pl_status pl_figure_guide(pl_figure *figure, double at, const char *label, pl_error *err)
+{
+    pl_status status = pl_figure_rule(figure, at, true, label, err);
+    if (status == PL_OK) {
+        figure->rules[figure->n_rules - 1].guide = true;
+    }
+    return status;
+}
+
 void pl_figure_fact(pl_figure *figure, const char *name, const char *format, ...)
 {
     if (figure->n_facts == PL_FIGURE_FACTS) {
@@ -293,6 +317,9 @@ pl_status pl_figure_check(const pl_figure *figure, pl_error *err)
     }
     pl_status status = check_axis(&figure->x, "x", err);
     PL_THEN(check_axis(&figure->y, "y", err));
+    if (status == PL_OK && pl_figure_has_right(figure)) {
+        status = check_axis(&figure->right, "right", err);
+    }
     if (status == PL_OK && figure->heat != NULL) {
         status = check_heat(figure->heat, err);
     }

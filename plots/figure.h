@@ -46,6 +46,9 @@ typedef struct pl_series {
     double *at; /* [count] what each point is of, where x does not say it: a sweep's value, a
                    group's first channel; or NULL */
     double *y;  /* [count]; PL_MARK_FAN and PL_MARK_BOX: [count, PL_SPREAD], each spread rising */
+    bool right; /* of the figure's right axis */
+    bool coloured; /* on paper in this colour, not its tone's: */
+    uint32_t rgb;
 } pl_series;
 
 /* Numbers of y a point has: PL_SPREAD or 1. */
@@ -55,6 +58,7 @@ typedef struct pl_axis {
     char *label; /* with its unit or meaning */
     bool log;
     double lo, hi; /* data range shown; lo < hi; > 0 when log */
+    bool cropped;  /* the author's range: what lies outside is not drawn */
     bool whole;    /* only whole numbers are ticks: channel indices, ranks */
     char **names;  /* [n_names] of the positions 0, 1, ...: the ticks' texts (those that fit) and
                       the crosshair's; NULL: numbers */
@@ -65,6 +69,7 @@ typedef struct pl_rule {
     double at; /* a reference line, e.g. 6 x the median channel maximum */
     char *label;
     bool vertical; /* at is an x; else a y */
+    bool guide;    /* of work on the screen (what is set now): on paper only where asked */
 } pl_rule;
 
 /* A heat map: cell (r, c) is one unit high around y = r and step units wide, from half a unit (or
@@ -106,6 +111,7 @@ enum { PL_FIGURE_SERIES = 12, PL_FIGURE_RULES = 4, PL_FIGURE_NOTES = 3, PL_FIGUR
 typedef struct pl_figure {
     char *title;
     pl_axis x, y;
+    pl_axis right; /* on paper: a second y axis, of the series that say so; without label: none */
     pl_series series[PL_FIGURE_SERIES];
     size_t n_series;
     pl_rule rules[PL_FIGURE_RULES];
@@ -119,6 +125,11 @@ typedef struct pl_figure {
 } pl_figure;
 
 void pl_figure_deinit(pl_figure *figure);
+
+/* Whether it has a right axis; and the figure as a series sees it, with its own axis as y:
+ * borrowed, not to be deinited. */
+bool pl_figure_has_right(const pl_figure *figure);
+pl_figure pl_figure_for(const pl_figure *figure, const pl_series *series);
 
 /* Whether a figure can be drawn: something in it, counts within bounds, axes with lo < hi (> 0 when
  * log), every value finite.  PL_ERR_USAGE or PL_ERR_NUMERIC with a sentence that names the series

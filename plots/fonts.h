@@ -1,11 +1,14 @@
-/* plots/fonts.h -- text for figures: a private font map that sees DejaVu Sans and nothing else.
+/* plots/fonts.h -- text for figures: a private font map that sees the figure's font, DejaVu Sans
+ * for what that lacks, and nothing else.
  *
  * Neither the user's fonts nor fontconfig's files reach a figure, so that the same figure gives
- * the same bytes on every account.  Sizes are in points, positions in the caller's user space. */
+ * the same bytes on every account.  Sizes are in points, positions in the caller's user space.
+ * Raised and lowered pieces of a text are marked as in label.h. */
 #ifndef PL_PLOTS_FONTS_H
 #define PL_PLOTS_FONTS_H
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 
 #include <cairo.h>
 #include <stdbool.h>
@@ -13,15 +16,26 @@
 
 typedef struct pl_fonts pl_fonts;
 
-/* Caller owns *out (NULL on failure).  as_paths: text is filled as outlines, which keeps glyph
- * positions exact in pixels; otherwise it stays text (an embedded font in PDF).
- * PL_ERR_NOT_FOUND names the package that is missing. */
-PL_NODISCARD pl_status pl_fonts_create(bool as_paths, pl_fonts **out, pl_error *err);
+/* The fonts that a figure can have, in the order of fonts.c's table: each ships with Debian. */
+#define PL_FONT_NAMES "dejavu|stix|termes|liberation"
+
+/* Caller owns *out (NULL on failure).  font: index among PL_FONT_NAMES.  as_paths: text is filled
+ * as outlines, which keeps glyph positions exact in pixels; otherwise it stays text (an embedded
+ * font in PDF). PL_ERR_NOT_FOUND names the package that is missing. */
+PL_NODISCARD pl_status pl_fonts_create_font(size_t font, bool as_paths, pl_fonts **out,
+                                            pl_error *err);
 void pl_fonts_destroy(pl_fonts *fonts);
 
-/* The same, with DejaVuSans.ttf searched below the given folders. */
-PL_NODISCARD pl_status pl_fonts_create_in(const char *const *folders, size_t n_folders,
+/* DejaVu Sans. */
+PL_NODISCARD pl_status pl_fonts_create(bool as_paths, pl_fonts **out, pl_error *err);
+
+/* The same as pl_fonts_create_font, searched below the given folders. */
+PL_NODISCARD pl_status pl_fonts_create_in(const char *const *folders, size_t n_folders, size_t font,
                                           bool as_paths, pl_fonts **out, pl_error *err);
+
+/* From now on what is drawn on an SVG surface is appended to `svg` as <text> elements in place of
+ * glyphs, in points from the page's upper left corner; NULL ends that.  Borrowed. */
+void pl_fonts_collect(pl_fonts *fonts, pl_buf *svg);
 
 typedef struct pl_extent {
     double width, height;

@@ -334,7 +334,7 @@ static pl_status set_group_texts(const pl_state *state, const pl_request *reques
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
     if (request->form == FORM_TABLE) {
-        pl_buf_puts(&title, "  group max |w|, mean over rows");
+        pl_buf_puts(&title, ", group max |w|, mean over rows");
     }
     pl_status status = pl_buf_check(&title, err);
     const char *x = request->form == FORM_SCATTER
@@ -344,6 +344,21 @@ static pl_status set_group_texts(const pl_state *state, const pl_request *reques
     PL_THEN(pl_figure_texts(out, title.data, x, "mean group maximum of |w|", err));
     pl_buf_deinit(&title);
     return status;
+}
+
+/* Bars start at 0; points are compared with each other. */
+static void fit_scatter(pl_figure *out)
+{
+    double lo = (double)INFINITY, hi = -(double)INFINITY;
+    for (size_t s = 0; s < out->n_series; s++) {
+        for (size_t i = 0; i < out->series[s].count; i++) {
+            lo = fmin(lo, out->series[s].y[i]);
+            hi = fmax(hi, out->series[s].y[i]);
+        }
+    }
+    const double room = lo < hi ? 0.08 * (hi - lo) : fmax(0.08 * fabs(lo), 1e-6);
+    out->y.lo = lo - room;
+    out->y.hi = hi + room;
 }
 
 static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_request *request,
@@ -357,6 +372,9 @@ static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_reques
                                          : make_scatter(&d, out, err));
     if (status == PL_OK) {
         pl_fit_y(out, request->log, 0);
+        if (request->form == FORM_SCATTER && !request->log) {
+            fit_scatter(out);
+        }
         add_groups_facts(&d, out);
     }
     data_deinit(&d);

@@ -242,16 +242,14 @@ void pl_heat_bar(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, 
     cairo_stroke(cr);
     double right = 0;
     bar_ticks(cr, figure, layout, fonts, &right);
-    const char *label = figure->heat->label;
-    if (layout->labels && label != NULL && label[0] != '\0') {
-        double most = bar->y1 - layout->pad;
-        pl_extent size = pl_fonts_measure(fonts, label, layout->text, most);
-        double from = (bar->y0 + bar->y1 + size.width) / 2;
+    const pl_wrapped *text = &layout->bar_label;
+    if (text->n > 0) {
+        double from = (bar->y0 + bar->y1 + text->width) / 2;
         cairo_save(cr);
         cairo_translate(cr, right + 0.6 * layout->pad,
-                        fmin(fmax(from, layout->pad + size.width), layout->height - layout->pad));
+                        fmin(fmax(from, layout->pad + text->width), layout->height - layout->pad));
         cairo_rotate(cr, -M_PI / 2);
-        pl_fonts_draw(fonts, cr, label, layout->text, most, 0, 0);
+        pl_wrap_draw(fonts, cr, figure->heat->label, text, 0, 0, text->width, 0.5);
         cairo_restore(cr);
     }
 }

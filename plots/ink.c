@@ -127,9 +127,11 @@ static void add_spreads(pl_ink *ink, const pl_column *columns, size_t count, dou
     }
 }
 
-static pl_status ink_series(pl_ink *ink, const pl_figure *figure, const pl_layout *layout,
+static pl_status ink_series(pl_ink *ink, const pl_figure *whole, const pl_layout *layout,
                             const pl_series *series, pl_error *err)
 {
+    const pl_figure own = pl_figure_for(whole, series);
+    const pl_figure *figure = &own;
     pl_bar *bars = NULL;
     pl_point *points = NULL;
     pl_column *columns = NULL;

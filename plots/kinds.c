@@ -1,6 +1,8 @@
 #include "plots/kinds.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KIND_ENTRY(name) &pl_kind_##name,
@@ -87,7 +89,7 @@ void pl_request_keys(const pl_request *request, pl_buf *out)
     if ((kind->uses & PL_USES_ORDER) != 0) {
         pl_buf_printf(out, " order=%s", request->sorted ? "sorted" : "index");
     }
-    if ((kind->uses & PL_USES_SCALE) != 0) {
+    if ((kind->uses & PL_USES_SCALE) != 0 && !request->free_scale) {
         pl_buf_printf(out, " scale=%s", request->log ? "log" : "linear");
     }
     if (kind->forms != NULL) {
@@ -126,8 +128,9 @@ pl_status pl_kind_make(pl_lab *lab, const pl_state *state, const pl_request *req
 
 void pl_kind_layer_title(const pl_state *state, size_t layer, pl_buf *out)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_buf_printf(out, "%s  [%zu, %zu]", info->name, info->rows, info->cols);
+    char name[128];
+    pl_layer_short(pl_model_layer(state->source->model, layer), false, name, sizeof name);
+    pl_buf_puts(out, name);
 }
 
 size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which out[2])
@@ -149,7 +152,57 @@ pl_tone pl_kind_tone(pl_which which)
                                               : PL_TONE_AFTER;
 }
 
-void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *out)
+/* "3e-4" for 0.0003, other numbers as they are. */
+static void put_strength(const pl_spec *spec, size_t param, pl_buf *out)
+{
+    const double value = spec->values[param];
+    char text[32];
+    if (spec->method->params[param].type == PL_PARAM_REAL && value > 0 && value < 1e-2) {
+        snprintf(text, sizeof text, "%.2e", value);
+        char *e = strchr(text, 'e');
+        char *end = e;
+        while (end > text && (end[-1] == '0' || end[-1] == '.')) {
+            end--;
+            if (*end == '.') {
+                break;
+            }
+        }
+        pl_buf_printf(out, "%.*se%d", (int)(end - text), text, atoi(e + 1));
+        return;
+    }
+    pl_spec_format_value(spec, param, out);
+}
+
+static void put_in_full(const pl_spec *spec, pl_buf *out)
+{
+    const size_t telling = pl_method_telling(spec->method);
+    pl_buf_puts(out, spec->method->title != NULL ? spec->method->title : spec->method->name);
+    if (spec->method->slot == PL_SLOT_PRECONDITION && telling != SIZE_MAX) {
+        const pl_param *param = &spec->method->params[telling];
+        pl_buf_printf(out, " %s = ", param->symbol != NULL ? param->symbol : param->name);
+        put_strength(spec, telling, out);
+    }
+}
+
+static void put_full_label(const pl_state *state, size_t layer, bool rounded, pl_buf *out)
+{
+    size_t count = 0;
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec = pl_state_spec(state, layer, slot);
+        if (spec->method != NULL && (slot != PL_SLOT_ROUND || rounded)) {
+            pl_buf_puts(out, count++ > 0 ? " + " : "");
+            put_in_full(spec, out);
+        }
+    }
+    if (rounded) {
+        pl_buf_printf(out, ", W%g",
+                      pl_state_spec(state, layer, PL_SLOT_ROUND)->values[PL_GRID_BITS]);
+    } else if (count == 0) {
+        pl_buf_puts(out, "no preconditioner: original");
+    }
+}
+
+void pl_kind_label(const pl_state *state, size_t layer, pl_which which, bool paper, pl_buf *out)
 {
     const pl_spec *first = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
     const pl_spec *last = pl_state_spec(state, layer, PL_SLOT_ROUND);
@@ -160,6 +213,10 @@ void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *
     }
     if (pl_state_result(state, layer) == NULL) {
         pl_buf_printf(out, "%s (not solved)", which_names[which]);
+        return;
+    }
+    if (paper) {
+        put_full_label(state, layer, rounded, out);
         return;
     }
     if (first->method != NULL) {

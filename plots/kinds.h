@@ -22,9 +22,11 @@ typedef struct pl_request {
     pl_side side;
     pl_which which;
     bool sorted, log;
-    int form;       /* index into the kind's forms, 0 where it has none */
-    bool pins;      /* draw the state's pinned baselines, too */
-    size_t channel; /* marked in the figure; SIZE_MAX: none */
+    int form;        /* index into the kind's forms, 0 where it has none */
+    bool pins;       /* draw the state's pinned baselines, too */
+    size_t channel;  /* marked in the figure; SIZE_MAX: none */
+    bool paper;      /* for a file: names of series hold methods and strengths in full */
+    bool free_scale; /* no scale was asked for: the kind takes the one that suits its values */
 } pl_request;
 
 /* What a kind pays attention to; other keys are refused with a sentence. */
@@ -113,11 +115,12 @@ void pl_request_keys(const pl_request *request, pl_buf *out);
 PL_NODISCARD pl_status pl_kind_make(pl_lab *lab, const pl_state *state, const pl_request *request,
                                     pl_figure *out, pl_task *task, pl_error *err);
 
-/* What builders share: "model.layers.15.self_attn.q_proj  [576, 576]". */
+/* What builders share: "15.q_proj". */
 void pl_kind_layer_title(const pl_state *state, size_t layer, pl_buf *out);
 
-/* A series' name: "before", "astro, β = 0.0003", "astro + gptq, 3 bits"; its tone. */
-void pl_kind_label(const pl_state *state, size_t layer, pl_which which, pl_buf *out);
+/* A series' name: "before", "astro, β = 0.0003", "astro + gptq, 3 bits"; on paper in full, as
+ * papers write it: "FlatQuant + Astro β = 3e-4 + GPTQ, W3".  Its tone. */
+void pl_kind_label(const pl_state *state, size_t layer, pl_which which, bool paper, pl_buf *out);
 pl_tone pl_kind_tone(pl_which which);
 
 /* The kinds of weights that `which` draws, in drawing order; returns how many.  both: before and

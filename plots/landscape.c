@@ -85,18 +85,41 @@ static void add_landscape_facts(const pl_state *state, const pl_landscape *land,
     pl_figure_fact(out, "tokens_per_column", "%.0f", land->step);
 }
 
+/* What the cells without a value are, for the x axis on paper: of layers that are not solved, or of
+ * columns in which no token is stored. */
+static const char *gap_words(const pl_landscape *land)
+{
+    size_t empty = 0, rows = 0;
+    for (size_t i = 0; i < land->n; i++) {
+        size_t gaps = 0;
+        for (size_t c = 0; c < land->cols; c++) {
+            gaps += isnan(land->values[i * land->cols + c]) ? 1 : 0;
+        }
+        rows += gaps == land->cols ? 1 : 0;
+        empty += gaps < land->cols ? gaps : 0;
+    }
+    return rows > 0 && empty > 0
+               ? "token of the calibration text (hatched: layer not solved, or no "
+                 "stored token)"
+           : rows > 0  ? "token of the calibration text (hatched: layer not solved)"
+           : empty > 0 ? "token of the calibration text (white: no stored token)"
+                       : "token of the calibration text";
+}
+
 static pl_status make_landscape(pl_lab *lab, const pl_state *state, const pl_request *request,
                                 pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_landscape land = {0};
     pl_id calibration = {0};
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  error of the layers' output", pl_model_name(state->source->model));
+    pl_buf_puts(&title, "error of the layers' output");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
     PL_THEN(pl_landscape_load(lab, state, calibration, request->layer, request->form == FORM_ALL,
                               &land, task, err));
-    PL_THEN(pl_figure_texts(out, title.data, "token of the calibration text", "layer", err));
+    const char *words =
+        status == PL_OK && request->paper ? gap_words(&land) : "token of the calibration text";
+    PL_THEN(pl_figure_texts(out, title.data, words, "layer", err));
     PL_THEN(add_heat(&land, out, err));
     if (status == PL_OK) {
         status = add_names(state, &land, out, err);

@@ -175,8 +175,7 @@ static pl_status strip_texts(const pl_state *state, const strip *s, pl_side side
                              pl_error *err)
 {
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  outlier ratio of the %s", pl_model_name(state->source->model),
-                  side == PL_SIDE_INPUT ? "inputs" : "weights");
+    pl_buf_printf(&title, "outlier ratio of the %s", side == PL_SIDE_INPUT ? "inputs" : "weights");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_figure_texts(out, title.data, pl_overview_unit(state->source->model), "layer", err));
     PL_THEN(pl_figure_names(&out->y, s->n, err));

@@ -4,7 +4,9 @@
 
 enum { MAX_WANTED = 8, PASSES = 3 };
 
-#define NAME_SHARE 0.3  /* of the page that names along an axis may take */
+#define NAME_SHARE 0.3  /* of the page that names along an axis take before they are set smaller */
+#define LEAST_PLOT 24.0 /* points: a side of the plot beside all of its texts */
+#define NAME_MOST 0.55  /* ... and may take */
 #define SHORT_NAME 3.2  /* text sizes: names up to that are thinned rather than turned */
 #define TEXT_LARGEST 10 /* points: what journals accept at most; options->text may exceed it */
 
@@ -29,7 +31,8 @@ static double part_of(const pl_axis *axis, double value)
     } else {
         part = (value - axis->lo) / (axis->hi - axis->lo);
     }
-    return part < 0 ? 0 : part > 1 ? 1 : part;
+    const double beyond = axis->cropped ? 4 : 0;
+    return fmin(fmax(part, -beyond), 1 + beyond);
 }
 
 static double axis_value_at(const pl_axis *axis, double part)
@@ -66,6 +69,11 @@ double pl_layout_y_of(const pl_layout *layout, const pl_figure *figure, double a
 {
     const pl_area *plot = &layout->plot;
     return axis_value_at(&figure->y, (plot->y1 - at) / (plot->y1 - plot->y0));
+}
+
+double pl_layout_tick_size(const pl_layout *layout, const pl_axis *axis)
+{
+    return axis->names != NULL ? layout->names : layout->small;
 }
 
 bool pl_layout_x_numbers(const pl_layout *layout)
@@ -107,7 +115,8 @@ void pl_layout_sizes(pl_layout *layout)
         layout->scale *= larger;
         layout->text = asked;
     }
-    layout->small = fmax(5, fmin(layout->text - 1, 0.9 * layout->text));
+    layout->small = fmax(fmin(5, layout->text), fmin(layout->text - 1, 0.9 * layout->text));
+    layout->names = layout->small;
     layout->spine = 0.8 * layout->scale;
 }
 
@@ -130,7 +139,6 @@ typedef struct row {
     pl_tick *ticks;
     size_t *count;
     double length; /* of the axis, points */
-    double most;   /* widest label, 0: any */
     bool along;
 } row;
 
@@ -140,7 +148,6 @@ static row x_row(const pl_figure *figure, pl_layout *layout)
                  .ticks = layout->x,
                  .count = &layout->n_x,
                  .length = layout->plot.x1 - layout->plot.x0,
-                 .most = layout->x_most,
                  .along = !layout->upright};
 }
 
@@ -149,8 +156,7 @@ static row y_row(const pl_figure *figure, pl_layout *layout)
     return (row){.axis = &figure->y,
                  .ticks = layout->y,
                  .count = &layout->n_y,
-                 .length = layout->plot.y1 - layout->plot.y0,
-                 .most = layout->y_most};
+                 .length = layout->plot.y1 - layout->plot.y0};
 }
 
 /* Whether neighbouring labels keep a gap. */
@@ -162,7 +168,7 @@ static bool labels_fit(const row *r, double size, pl_fonts *fonts)
         if (!r->ticks[i].major) {
             continue;
         }
-        pl_extent box = pl_fonts_measure(fonts, r->ticks[i].text, size, r->most);
+        pl_extent box = pl_fonts_measure(fonts, r->ticks[i].text, size, 0);
         double at = part_of(r->axis, r->ticks[i].at) * r->length;
         double half = (r->along ? box.width : share * box.height) / 2;
         if (at - half < end) {
@@ -212,7 +218,26 @@ static double widest(const row *r, double size, pl_fonts *fonts)
     double width = 0;
     for (size_t i = 0; i < *r->count; i++) {
         if (r->ticks[i].major) {
-            width = fmax(width, pl_fonts_measure(fonts, r->ticks[i].text, size, r->most).width);
+            width = fmax(width, pl_fonts_measure(fonts, r->ticks[i].text, size, 0).width);
+        }
+    }
+    return width;
+}
+
+/* The widest of an axis' names, shown or not: other ticks leave the margins as they are. */
+static double widest_name(const pl_axis *axis, double size, pl_fonts *fonts)
+{
+    double width = 0;
+    pl_tick ticks[PL_MAX_TICKS];
+    for (size_t first = 0; axis->names != NULL && first < axis->n_names; first += PL_MAX_TICKS) {
+        pl_axis part = *axis;
+        part.names = axis->names + first;
+        part.n_names = axis->n_names - first < PL_MAX_TICKS ? axis->n_names - first : PL_MAX_TICKS;
+        part.lo = -0.5;
+        part.hi = (double)part.n_names;
+        size_t count = pl_ticks(&part, PL_MAX_TICKS, ticks);
+        for (size_t i = 0; i < count; i++) {
+            width = fmax(width, pl_fonts_measure(fonts, ticks[i].text, size, 0).width);
         }
     }
     return width;
@@ -226,8 +251,8 @@ static bool wants_upright(const pl_figure *figure, pl_layout *layout, pl_fonts *
     }
     row r = x_row(figure, layout);
     *r.count = pl_ticks(r.axis, PL_MAX_TICKS, r.ticks);
-    bool fits = labels_fit(&r, layout->small, fonts);
-    return !fits && widest(&r, layout->small, fonts) > SHORT_NAME * layout->small;
+    bool fits = labels_fit(&r, layout->names, fonts);
+    return !fits && widest(&r, layout->names, fonts) > SHORT_NAME * layout->small;
 }
 
 /* How far the labels of the x axis reach beyond the right end of the plot. */
@@ -236,8 +261,8 @@ static double overhang(const pl_figure *figure, const pl_layout *layout, pl_font
     double most = 0;
     for (size_t i = 0; pl_layout_x_numbers(layout) && i < layout->n_x; i++) {
         if (layout->x[i].major) {
-            pl_extent box =
-                pl_fonts_measure(fonts, layout->x[i].text, layout->small, layout->x_most);
+            pl_extent box = pl_fonts_measure(fonts, layout->x[i].text,
+                                             pl_layout_tick_size(layout, &figure->x), 0);
             double half = (layout->upright ? box.height : box.width) / 2;
             double at = pl_layout_at_x(layout, figure, layout->x[i].at);
             most = fmax(most, at + half - layout->plot.x1);
@@ -249,34 +274,79 @@ static double overhang(const pl_figure *figure, const pl_layout *layout, pl_font
 /* --- the plot's place --------------------------------------------------------------------------
  */
 
-/* Above the plot: title and letter in one line, then the legend's strip. */
-static double space_above(pl_layout *layout, pl_fonts *fonts, double strip)
+/* Notes the text that needs the most room beyond what there is. */
+static void note_needs(pl_layout *layout, double more, const char *text)
 {
-    const char *letter = layout->options.letter;
-    bool lettered = has_text(letter) && layout->numbers;
-    layout->letter =
-        lettered ? pl_fonts_measure_bold(fonts, letter, layout->text).width + layout->text : 0;
-    double text = line_height(fonts, layout->text);
-    double small = line_height(fonts, layout->small);
-    double gap = 0.6 * layout->pad;
-    bool line = layout->title || lettered;
-    double above = layout->pad + (line ? text + gap : layout->numbers ? 0.3 * small : 0);
-    layout->strip = (pl_area){0, above, 0, above + strip};
-    return above + strip;
+    if (more > 0 && layout->width + more > layout->needs) {
+        layout->needs = layout->width + more;
+        layout->too_wide = text;
+    }
 }
 
-/* Below the plot: ticks, numbers or names, the axis' label. */
+static void wrap_text(pl_layout *layout, pl_fonts *fonts, const char *text, double room,
+                      size_t lines, pl_wrapped *out)
+{
+    pl_wrap(fonts, text, layout->text, fmax(room, 1), lines, out);
+    if (out->needs > 0 && (layout->width < PL_THUMBNAIL || layout->height < PL_THUMBNAIL)) {
+        *out = (pl_wrapped){0};
+    }
+    note_needs(layout, out->needs > 0 ? out->needs - room : 0, text);
+}
+
+/* The texts around the plot, as far as they are drawn. */
+static void wrap_texts(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts)
+{
+    const char *letter = layout->options.letter;
+    const bool lettered = has_text(letter) && layout->numbers;
+    const double across = layout->width - 2 * layout->pad;
+    layout->letter =
+        lettered ? pl_fonts_measure_bold(fonts, letter, layout->text).width + layout->text : 0;
+    layout->heading = layout->x_label = layout->y_label = layout->bar_label = (pl_wrapped){0};
+    layout->needs = 0;
+    double top = layout->pad;
+    if (layout->title) {
+        double room = layout->width - layout->pad - fmax(layout->letter, layout->pad);
+        wrap_text(layout, fonts, figure->title, room, 3, &layout->heading);
+        top += layout->heading.height + 0.6 * layout->pad;
+    } else if (lettered) {
+        top += line_height(fonts, layout->text) + 0.6 * layout->pad;
+    }
+    if (layout->labels && !layout->options.no_x_label && has_text(figure->x.label)) {
+        wrap_text(layout, fonts, figure->x.label, across, 3, &layout->x_label);
+    }
+    double down = layout->height - layout->pad - top;
+    if (layout->labels && !layout->options.no_y_label && has_text(figure->y.label)) {
+        wrap_text(layout, fonts, figure->y.label, down, 3, &layout->y_label);
+    }
+    const char *beside = figure->heat != NULL ? figure->heat->label : figure->right.label;
+    if (layout->labels && has_text(beside)) {
+        wrap_text(layout, fonts, beside, down, 3, &layout->bar_label);
+    }
+}
+
+/* Above the plot: title and letter. */
+static double space_above(const pl_layout *layout, pl_fonts *fonts)
+{
+    double text = fmax(layout->heading.height,
+                       layout->letter > 0 || layout->title ? line_height(fonts, layout->text) : 0);
+    double small = line_height(fonts, layout->small);
+    double gap = 0.6 * layout->pad;
+    return layout->pad + (text > 0 ? text + gap : layout->numbers ? 0.3 * small : 0);
+}
+
+/* Below the plot: ticks, numbers or names, the axis' label; without the legend's strip. */
 static double space_below(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts)
 {
     double gap = 0.6 * layout->pad;
     double below = layout->pad + layout->tick;
     if (pl_layout_x_numbers(layout)) {
-        row r = x_row(figure, layout);
-        below += 0.5 * gap + (layout->upright ? widest(&r, layout->small, fonts)
-                                              : line_height(fonts, layout->small));
+        double size = pl_layout_tick_size(layout, &figure->x);
+        double names = layout->upright ? layout->wide_x : line_height(fonts, size);
+        note_needs(layout, names > NAME_MOST * layout->height ? names : 0, "names at the x axis");
+        below += 0.5 * gap + names;
     }
-    if (layout->labels && !layout->options.no_x_label && has_text(figure->x.label)) {
-        below += line_height(fonts, layout->text) + 0.3 * gap;
+    if (layout->x_label.n > 0) {
+        below += layout->x_label.height + 0.3 * gap;
     }
     return below;
 }
@@ -285,85 +355,116 @@ static double space_left(const pl_figure *figure, pl_layout *layout, pl_fonts *f
 {
     double gap = 0.6 * layout->pad;
     double left = layout->pad + layout->tick;
-    if (layout->labels && !layout->options.no_y_label && has_text(figure->y.label)) {
-        left += line_height(fonts, layout->text) + gap;
+    if (layout->y_label.n > 0) {
+        left += layout->y_label.height + gap;
     }
     if (pl_layout_y_numbers(layout)) {
         row r = y_row(figure, layout);
-        left += 0.5 * gap + widest(&r, layout->small, fonts);
+        double names = layout->wide_y > 0 ? layout->wide_y : widest(&r, layout->small, fonts);
+        note_needs(layout, names > NAME_MOST * layout->width ? names : 0, "names at the y axis");
+        left += 0.5 * gap + names;
     }
     return left;
 }
 
-/* Right of the plot: the colour bar with its ticks, numbers and label.  Its ticks are chosen here,
- * its x0 and x1 are relative to the plot. */
+/* Right of the plot: the right axis or the colour bar with its ticks, numbers and label.  Its ticks
+ * are chosen here, the bar's x0 and x1 are relative to the plot. */
 static double space_right(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts)
 {
     const pl_heat *heat = figure->heat;
     layout->bar = (pl_area){0};
     layout->n_colour = 0;
-    if (heat == NULL || !layout->numbers) {
+    if ((heat == NULL && !pl_figure_has_right(figure)) || !layout->numbers) {
         return layout->pad;
     }
     double gap = 0.6 * layout->pad;
-    pl_axis axis = {.log = heat->log, .lo = heat->lo, .hi = heat->hi};
+    pl_axis axis = figure->right;
+    if (heat != NULL) {
+        axis = (pl_axis){.log = heat->log, .lo = heat->lo, .hi = heat->hi};
+    }
     row r = {.axis = &axis,
              .ticks = layout->colour,
              .count = &layout->n_colour,
              .length = layout->plot.y1 - layout->plot.y0};
     choose_ticks(&r, layout->small, fonts);
-    double from = 1.6 * layout->pad;
-    double to = from + 1.1 * layout->small;
+    double from = heat != NULL ? 1.6 * layout->pad : 0;
+    double to = heat != NULL ? from + 1.1 * layout->small : 0;
     layout->bar = (pl_area){from, 0, to, 0};
     double right = to + layout->tick + 0.5 * gap + widest(&r, layout->small, fonts) + layout->pad;
-    if (layout->labels && has_text(heat->label)) {
-        right += gap + line_height(fonts, layout->text);
+    if (layout->bar_label.n > 0) {
+        right += gap + layout->bar_label.height;
     }
     return right;
 }
 
-static void place_across(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts)
+static void place_across(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts, double strip)
 {
     const pl_area *least = &layout->options.margins;
     pl_area *plot = &layout->plot;
     double right = space_right(figure, layout, fonts);
-    plot->x0 = fmax(space_left(figure, layout, fonts), least->x0);
-    plot->x1 = fmax(layout->width - fmax(right, least->x1), plot->x0 + 1);
+    double left = space_left(figure, layout, fonts);
+    double size = pl_layout_tick_size(layout, &figure->x);
+    plot->x0 = fmax(left, least->x0);
+    plot->x1 = fmax(layout->width - fmax(right + strip, least->x1), plot->x0 + 1);
     row r = x_row(figure, layout);
-    choose_ticks(&r, layout->small, fonts);
+    choose_ticks(&r, size, fonts);
     double reach = overhang(figure, layout, fonts);
-    double beyond = reach - (layout->width - plot->x1 - 0.5 * layout->pad);
+    double beyond = reach - (layout->width - strip - plot->x1 - 0.5 * layout->pad);
     if (beyond > 0 && plot->x1 - beyond > plot->x0 + 1) {
         plot->x1 -= beyond;
         r = x_row(figure, layout);
-        choose_ticks(&r, layout->small, fonts);
+        choose_ticks(&r, size, fonts);
+    }
+    layout->y_label_x = plot->x0 - left + 0.7 * layout->pad;
+    layout->strip.x0 = plot->x1 + fmax(right, reach + 0.5 * layout->pad);
+    layout->strip.x1 = layout->strip.x0 + strip;
+}
+
+/* Names along an axis that take more than their share are set smaller, down to 5 pt. */
+static void shrink_names(pl_layout *layout, double wide, double share)
+{
+    double least = fmin(layout->names, PL_WRAP_LEAST);
+    if (wide > share) {
+        double part = fmax(share / wide, least / layout->names);
+        layout->names *= part;
+        layout->wide_x *= part;
+        layout->wide_y *= part;
     }
 }
 
-static void place_box(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts, double strip)
+static void place_box(const pl_figure *figure, pl_layout *layout, pl_fonts *fonts,
+                      const pl_strip *strip)
 {
     const pl_area *least = &layout->options.margins;
     pl_area *plot = &layout->plot;
     layout->upright = false;
     layout->n_x = 0;
-    layout->x_most = figure->x.names != NULL ? NAME_SHARE * layout->height : 0;
-    layout->y_most = figure->y.names != NULL ? NAME_SHARE * layout->width : 0;
+    layout->names = layout->small;
+    layout->wide_x = widest_name(&figure->x, layout->names, fonts);
+    layout->wide_y = widest_name(&figure->y, layout->names, fonts);
+    shrink_names(layout, layout->wide_y, NAME_SHARE * layout->width);
+    wrap_texts(figure, layout, fonts);
     for (int pass = 0; pass < PASSES; pass++) {
-        plot->y0 = fmax(space_above(layout, fonts, strip), least->y0);
-        plot->y1 = layout->height - fmax(space_below(figure, layout, fonts), least->y1);
+        double below = space_below(figure, layout, fonts);
+        plot->y0 = fmax(space_above(layout, fonts), least->y0);
+        plot->y1 = layout->height - fmax(below + strip->below, least->y1);
         plot->y1 = fmax(plot->y1, plot->y0 + 1);
+        layout->x_label_y = plot->y1 + below - 0.7 * layout->pad - layout->x_label.height;
+        layout->strip.y0 = plot->y1 + below - 0.4 * layout->pad;
+        layout->strip.y1 = layout->strip.y0 + strip->below;
         row r = y_row(figure, layout);
-        choose_ticks(&r, layout->small, fonts);
-        place_across(figure, layout, fonts);
+        choose_ticks(&r, pl_layout_tick_size(layout, &figure->y), fonts);
+        place_across(figure, layout, fonts, strip->right);
         if (!layout->upright && !wants_upright(figure, layout, fonts)) {
             /* The question may have left other ticks. */
             r = x_row(figure, layout);
-            choose_ticks(&r, layout->small, fonts);
+            choose_ticks(&r, pl_layout_tick_size(layout, &figure->x), fonts);
             return;
         }
         layout->upright = true;
+        shrink_names(layout, layout->wide_x, NAME_SHARE * layout->height);
         r = x_row(figure, layout);
-        choose_ticks(&r, layout->small, fonts);
+        choose_ticks(&r, pl_layout_tick_size(layout, &figure->x), fonts);
     }
 }
 
@@ -384,32 +485,47 @@ static void snap_plot(pl_layout *layout)
         bar->y0 = plot->y0;
         bar->y1 = plot->y1;
     }
-    pl_area *strip = &layout->strip;
-    strip->x0 = plot->x0;
-    strip->x1 = fmax(plot->x1, bar->x1);
-    double height = strip->y1 - strip->y0;
-    strip->y1 = plot->y0; /* margins may have moved the plot */
-    strip->y0 = strip->y1 - height;
 }
 
 void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                         double pixel, const pl_draw_options *options, double strip, pl_layout *out)
+                         double pixel, const pl_draw_options *options, const pl_strip *strip,
+                         pl_layout *out)
 {
+    static const pl_strip none;
     *out = (pl_layout){.width = width, .height = height, .pixel = pixel};
     if (options != NULL) {
         out->options = *options;
     }
+    strip = strip != NULL ? strip : &none;
     pl_layout_sizes(out);
-    for (int drop = 0; drop < 4; drop++) {
+    for (int drop = 0; drop < 4; drop++) { /* on a thumbnail */
         out->title = drop < 1 && has_text(figure->title);
         out->labels = drop < 2;
         out->numbers = drop < 3;
         place_box(figure, out, fonts, strip);
         const pl_area *plot = &out->plot;
-        double down = (strip > 0 ? 0.3 : 0.4) * height;
-        if (plot->x1 - plot->x0 >= 0.4 * width && plot->y1 - plot->y0 >= down) {
+        double across = 0.4 * width - (plot->x1 - plot->x0);
+        double down = (strip->below > 0 ? 0.3 : 0.4) * height - (plot->y1 - plot->y0);
+        if (across <= 0 && down <= 0) {
             break;
         }
+        if (width >= PL_THUMBNAIL && height >= PL_THUMBNAIL) {
+            /* Nothing is left out: the plot is small, or the panel too small for it. */
+            across = fmax(LEAST_PLOT - (plot->x1 - plot->x0), 0);
+            down = fmax(LEAST_PLOT - (plot->y1 - plot->y0), 0);
+            note_needs(out, fmax(across, down), figure->title);
+            break;
+        }
+    }
+    /* A strip below goes over the whole width, one at the right is as high as the plot. */
+    if (strip->below > 0) {
+        out->strip.x0 = out->pad;
+        out->strip.x1 = width - out->pad;
+    } else if (strip->right > 0) {
+        out->strip.y0 = out->plot.y0;
+        out->strip.y1 = out->plot.y1;
+    } else {
+        out->strip = (pl_area){0};
     }
     snap_plot(out);
 }
@@ -417,5 +533,5 @@ void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width,
 void pl_layout_make(const pl_figure *figure, pl_fonts *fonts, double width, double height,
                     double pixel, pl_layout *out)
 {
-    pl_layout_make_with(figure, fonts, width, height, pixel, NULL, 0, out);
+    pl_layout_make_with(figure, fonts, width, height, pixel, NULL, NULL, out);
 }

@@ -1,13 +1,16 @@
 /* plots/layout.h -- where everything of a figure goes on a page: geometry only.
  *
- * All lengths are in points (1/72 in), y grows downwards.  What does not fit is dropped in a fixed
- * order: title, axis labels, tick labels and colour bar; the plot itself always stays. */
+ * All lengths are in points (1/72 in), y grows downwards.  Texts that do not fit are set smaller,
+ * down to 5 pt, and over several lines; what then does not fit is said (needs).  On a thumbnail it
+ * is dropped in a fixed order: title, axis labels, tick labels and colour bar. */
 #ifndef PL_PLOTS_LAYOUT_H
 #define PL_PLOTS_LAYOUT_H
 
 #include "plots/figure.h"
 #include "plots/fonts.h"
+#include "plots/options.h"
 #include "plots/palette.h"
+#include "plots/wrap.h"
 
 typedef struct pl_area {
     double x0, y0, x1, y1;
@@ -20,7 +23,17 @@ typedef struct pl_draw_options {
     pl_area margins;    /* at least these left, top, right and bottom of the plot, points */
     double text;        /* size of labels and title, points; 0: 5 ... 10 by the page */
     pl_palette palette; /* of a heat map */
+    const pl_figure_options *author; /* legend, line width; NULL: as they are by default */
 } pl_draw_options;
+
+/* Room for the legend outside the plot: below the x axis' label, right of everything. */
+typedef struct pl_strip {
+    double below, right;
+} pl_strip;
+
+/* From this size on, points, a figure says what it lacks; below, it leaves out what does not fit.
+ */
+#define PL_THUMBNAIL (1.25 * 72)
 
 typedef struct pl_layout {
     double width, height; /* the page */
@@ -33,11 +46,16 @@ typedef struct pl_layout {
     bool title, labels, numbers;
     pl_draw_options options;
     double letter;         /* width to keep free for the panel's letter */
-    double x_most, y_most; /* widest tick label: longer ones end in an ellipsis; 0: any */
+    double names;          /* size of names at ticks */
+    double wide_x, wide_y; /* the widest of an axis' names at that size; 0: it has numbers */
     bool upright;          /* x tick labels read upwards */
-    pl_area strip;         /* of the legend above the plot; empty: the legend is inside */
-    pl_area plot;          /* centres of the spines */
-    pl_area bar;           /* the colour bar; empty: none */
+    pl_wrapped heading, x_label, y_label, bar_label; /* the texts around the plot */
+    double x_label_y, y_label_x;                     /* the near edges of two of them */
+    double needs;         /* width in which its texts would fit, points; 0: they do */
+    const char *too_wide; /* the text that needs it */
+    pl_area strip;        /* of the legend outside the plot; empty: the legend is inside */
+    pl_area plot;         /* centres of the spines */
+    pl_area bar;          /* the colour bar; empty: none */
     pl_tick x[PL_MAX_TICKS], y[PL_MAX_TICKS], colour[PL_MAX_TICKS];
     size_t n_x, n_y, n_colour;
 } pl_layout;
@@ -45,19 +63,22 @@ typedef struct pl_layout {
 void pl_layout_make(const pl_figure *figure, pl_fonts *fonts, double width, double height,
                     double pixel, pl_layout *out);
 
-/* The same with options (NULL: none) and, above the plot, room for a strip of that height. */
+/* The same with options (NULL: none) and room for a strip (NULL: none). */
 void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                         double pixel, const pl_draw_options *options, double strip,
+                         double pixel, const pl_draw_options *options, const pl_strip *strip,
                          pl_layout *out);
 
 /* The sizes of texts and lines alone. */
 void pl_layout_sizes(pl_layout *layout);
 
+/* Size of an axis' numbers or names. */
+double pl_layout_tick_size(const pl_layout *layout, const pl_axis *axis);
+
 /* Whether numbers stand along the axes. */
 bool pl_layout_x_numbers(const pl_layout *layout);
 bool pl_layout_y_numbers(const pl_layout *layout);
 
-/* Data to page; values outside the axis land on its ends. */
+/* Data to page; values outside the axis land on its ends, or beyond them where it is cropped. */
 double pl_layout_at_x(const pl_layout *layout, const pl_figure *figure, double value);
 double pl_layout_at_y(const pl_layout *layout, const pl_figure *figure, double value);
 /* A heat map's value to its height in the colour bar. */

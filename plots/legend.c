@@ -87,6 +87,11 @@ static void backing(cairo_t *cr, pl_area box, double opacity)
     cairo_fill(cr);
 }
 
+static bool on_axis(const pl_axis *axis, double at)
+{
+    return !axis->cropped || (at >= axis->lo && at <= axis->hi);
+}
+
 void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                      pl_ink *ink)
 {
@@ -96,6 +101,9 @@ void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
     }
     for (size_t i = 0; i < figure->n_notes; i++) {
         const pl_note *note = &figure->notes[i];
+        if (!on_axis(&figure->x, note->x) || !on_axis(&figure->y, note->y)) {
+            continue;
+        }
         double x = pl_layout_at_x(layout, figure, note->x);
         double y = pl_layout_at_y(layout, figure, note->y);
         pl_extent size = pl_fonts_measure(fonts, note->text, layout->small, 0);
@@ -216,14 +224,14 @@ static bool has_label(const pl_series *series)
     return series->label != NULL && series->label[0] != '\0';
 }
 
-/* The legend's measures: labels of at most `most` points, in columns, the first from the top down
- * and then the next. */
+/* The legend's measures: labels in columns, the first from the top down and then the next. */
 typedef struct box {
     double most, column, row;
+    double size; /* of the letters */
     double width, height;
     size_t labels, rows, columns;
     bool flows; /* one row, each entry as wide as its own label */
-    bool cut;   /* a label ends in an ellipsis */
+    bool cut;   /* a label is wider than `most` on one line */
     pl_area at;
 } box;
 
@@ -243,18 +251,27 @@ static double around(const pl_layout *layout)
     return swatch_width(layout) + 3 * inner_gap(layout);
 }
 
-/* Sizes of a legend whose labels are at most `most` wide, in that many columns. */
+pl_legend_at pl_legend_of(const pl_draw_options *options)
+{
+    const pl_figure_options *author = options != NULL ? options->author : NULL;
+    return author != NULL ? (pl_legend_at)author->legend.index : PL_LEGEND_AUTO;
+}
+
+/* Sizes of a legend whose labels are at most `most` wide, in that many columns; longer ones go over
+ * several lines. */
 static box measure_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                        double most, size_t columns)
 {
-    box b = {.most = most};
+    box b = {.most = most, .size = layout->small};
     for (size_t i = 0; i < figure->n_series; i++) {
         if (has_label(&figure->series[i])) {
-            pl_extent size = pl_fonts_measure(fonts, figure->series[i].label, layout->small, most);
-            b.column = fmax(b.column, size.width + around(layout));
-            b.row = fmax(b.row, 1.1 * size.height);
-            b.cut = b.cut ||
-                    pl_fonts_measure(fonts, figure->series[i].label, layout->small, 0).width > most;
+            pl_wrapped text;
+            const char *label = figure->series[i].label;
+            pl_wrap(fonts, label, layout->small, most, PL_WRAP_LINES, &text);
+            b.column = fmax(b.column, text.width + around(layout));
+            b.row = fmax(b.row, 1.1 * text.height);
+            b.cut = b.cut || text.n > 1 || text.needs > 0;
+            b.size = fmin(b.size, text.size);
             b.labels++;
         }
     }
@@ -275,11 +292,12 @@ static bool fit_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *
         return false;
     }
     *out = measure_box(figure, layout, fonts, most, columns);
-    return out->labels > 0 && out->height <= SHARE * (plot->y1 - plot->y0) &&
+    const double tall = out->cut ? 0.9 : SHARE;
+    return out->labels > 0 && out->height <= tall * (plot->y1 - plot->y0) &&
            pl_legend_place(ink, out->width, out->height, 0.6 * layout->small, &out->at);
 }
 
-/* Columns are set only where that hides clearly less, and labels cut only where no place holds
+/* Columns are set only where that hides clearly less, and labels broken only where no place holds
  * them whole. */
 static bool find_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                      const pl_ink *ink, box *out)
@@ -314,15 +332,10 @@ double pl_legend_hides(const pl_figure *figure, const pl_layout *layout, pl_font
     if (!find_box(figure, layout, fonts, ink, &b)) {
         return measure_box(figure, layout, fonts, 100, 1).labels > 0 ? INFINITY : 0;
     }
-    if (b.cut) {
-        return INFINITY; /* above the plot there may be room for it */
-    }
-    double cells = (double)(ink->cols * ink->rows) /
-                   ((ink->area.x1 - ink->area.x0) * (ink->area.y1 - ink->area.y0));
-    return pl_ink_cost(ink, b.at) / (b.width * b.height * cells);
+    return b.cut ? INFINITY : pl_ink_cost(ink, b.at);
 }
 
-/* --- above the plot ----------------------------------------------------------------------------
+/* --- outside the plot --------------------------------------------------------------------------
  */
 
 /* Width of all entries in one row. */
@@ -338,12 +351,10 @@ static double flow_width(const pl_figure *figure, const pl_layout *layout, pl_fo
     return width;
 }
 
-/* One row, or as many columns as their labels allow whole; cut, up to four, where that needs too
- * many rows.  A small page keeps its plot. */
+/* Below: one row, or as many columns as their labels allow whole. */
 static box strip_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
 {
-    double room = fmax(layout->plot.x1, layout->bar.x1) - layout->plot.x0;
-    double limit = (layout->height < 1.8 * 72 ? 0.16 : 0.3) * layout->height;
+    double room = layout->width - 2 * layout->pad;
     double most = room - around(layout);
     if (most < 3 * layout->small) {
         return (box){0};
@@ -351,24 +362,30 @@ static box strip_box(const pl_figure *figure, const pl_layout *layout, pl_fonts 
     box b = measure_box(figure, layout, fonts, most, 1);
     if (flow_width(figure, layout, fonts) <= room) {
         b = measure_box(figure, layout, fonts, most, PL_FIGURE_SERIES);
+        b.width = flow_width(figure, layout, fonts);
         b.flows = true;
-    } else {
+    } else if (!b.cut) {
         double fitting = fmax(floor((room + 1e-6) / b.column), 1);
         b = measure_box(figure, layout, fonts, most, (size_t)fmin(fitting, PL_FIGURE_SERIES));
     }
-    for (size_t columns = b.columns + 1; b.height > limit && columns <= 4; columns++) {
-        most = room / (double)columns - around(layout);
-        if (most < 3 * layout->small) {
-            break;
-        }
-        b = measure_box(figure, layout, fonts, most, columns);
-    }
-    return b.labels > 0 && b.height <= limit ? b : (box){0};
+    return b;
+}
+
+/* At the right: one column, a third of the page at most. */
+static box column_box(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
+{
+    return measure_box(figure, layout, fonts, 0.4 * layout->width - around(layout), 1);
 }
 
 double pl_legend_strip(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
 {
-    return layout->numbers ? strip_box(figure, layout, fonts).height : 0;
+    box b = layout->numbers ? strip_box(figure, layout, fonts) : (box){0};
+    return b.labels > 0 ? b.height : 0;
+}
+
+double pl_legend_column(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
+{
+    return layout->numbers ? column_box(figure, layout, fonts).width : 0;
 }
 
 /* --- drawing -----------------------------------------------------------------------------------
@@ -394,41 +411,66 @@ static void draw_entries(cairo_t *cr, const pl_figure *figure, const pl_layout *
 {
     double inner = inner_gap(layout);
     double swatch = swatch_width(layout);
+    double line = 1.1 * pl_fonts_measure(fonts, "0", layout->small, 0).height;
     size_t entry = 0;
     double flow = b->at.x0 + inner;
     for (size_t i = 0; i < figure->n_series; i++) {
         if (!has_label(&figure->series[i])) {
             continue;
         }
+        pl_wrapped text;
         const char *label = figure->series[i].label;
+        pl_wrap(fonts, label, b->size, b->most, PL_WRAP_LINES, &text);
         double x = b->flows ? flow : b->at.x0 + inner + (double)(entry / b->rows) * b->column;
         double y = b->at.y0 + 0.6 * inner + (double)(entry % b->rows) * b->row;
-        pl_area sample = {x, y + 0.24 * b->row, x + swatch, y + 0.76 * b->row};
+        double one = fmin(line, b->row); /* the sample stands at the first line */
+        pl_area sample = {x, y + 0.24 * one, x + swatch, y + 0.76 * one};
         pl_marks_swatch(cr, figure, layout, i, sample);
         cairo_set_source_rgb(cr, 0, 0, 0);
-        pl_fonts_draw(fonts, cr, label, layout->small, b->most, x + swatch + inner,
-                      y + 0.045 * b->row);
-        flow += pl_fonts_measure(fonts, label, layout->small, b->most).width + around(layout);
+        pl_wrap_draw(fonts, cr, label, &text, x + swatch + inner, y + 0.045 * one, text.width, 0);
+        flow += text.width + around(layout);
         entry++;
     }
+}
+
+/* The legend that is drawn, with its place; no labels: there is none. */
+static box place_legend(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                        const pl_ink *ink)
+{
+    box b = {0};
+    const pl_area *strip = &layout->strip;
+    const pl_legend_at at = pl_legend_of(&layout->options);
+    if (at == PL_LEGEND_NONE || !layout->numbers) {
+        return b;
+    }
+    if (strip->y1 > strip->y0 && strip->x1 > strip->x0) {
+        const bool beside = at == PL_LEGEND_RIGHT;
+        b = beside ? column_box(figure, layout, fonts) : strip_box(figure, layout, fonts);
+        double x = beside ? strip->x0 : fmax((strip->x0 + strip->x1 - b.width) / 2, strip->x0 - 1);
+        b.at = (pl_area){x, strip->y0, x + b.width, strip->y0 + b.height};
+    } else if (!find_box(figure, layout, fonts, ink, &b)) {
+        b.labels = 0;
+    }
+    return b;
+}
+
+pl_area pl_legend_area(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                       const pl_ink *ink)
+{
+    box b = place_legend(figure, layout, fonts, ink);
+    return b.labels > 0 ? b.at : (pl_area){0};
 }
 
 void pl_legend_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                     pl_ink *ink)
 {
-    box b;
-    const pl_area *strip = &layout->strip;
-    if (strip->y1 > strip->y0) {
-        b = strip_box(figure, layout, fonts);
-        if (b.labels > 0) {
-            b.at = (pl_area){strip->x0 - inner_gap(layout), strip->y0, strip->x1, strip->y1};
-            draw_entries(cr, figure, layout, fonts, &b);
-        }
+    box b = place_legend(figure, layout, fonts, ink);
+    if (b.labels == 0) {
         return;
     }
-    if (find_box(figure, layout, fonts, ink, &b)) {
+    if (!(layout->strip.y1 > layout->strip.y0)) {
         draw_frame(cr, layout, &b);
-        draw_entries(cr, figure, layout, fonts, &b);
         pl_ink_add(ink, b.at, PL_INK_TEXT);
     }
+    draw_entries(cr, figure, layout, fonts, &b);
 }

@@ -10,13 +10,22 @@
  * too large or would hide another text everywhere. */
 bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_area *out);
 
-/* Mean weight of what a legend inside the plot would hide, per cell of ink: 0 if it has a free
- * place (or no label), infinite if it has none. */
+/* Where the author wants the legend; auto without options. */
+pl_legend_at pl_legend_of(const pl_draw_options *options);
+
+/* Weight of what a legend inside the plot would hide: 0 if it has a free place (or no label),
+ * infinite if it has none that holds its labels whole. */
 double pl_legend_hides(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
                        const pl_ink *ink);
 
-/* Height of the legend as a strip above the plot; 0 if it would take too much of the page. */
+/* Height of the legend as a strip below the plot, width as a column at its right; 0 without
+ * labels.  Long labels go over several lines. */
 double pl_legend_strip(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts);
+double pl_legend_column(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts);
+
+/* The place of the legend that pl_legend_draw draws; empty if there is none. */
+pl_area pl_legend_area(const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,
+                       const pl_ink *ink);
 
 /* Each draws, adds its own ink, and leaves out what would not fit.  Called in this order. */
 void pl_legend_notes(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts,

@@ -12,7 +12,6 @@
 #define NAMED_MAX 16.0 /* of bars that stand at names, not at numbers */
 #define STEMS_FROM 3.0 /* distance, points, from which stems stand apart ... */
 #define STEMS_PIXELS 6 /* ... and in pixels; closer ones join to a silhouette */
-#define CAP 0.45       /* height of the mark that shows a bar's top through those in front */
 
 /* Where stems start: zero, or the axis' end nearest to it. */
 static double base_of(const pl_figure *figure, const pl_layout *layout)
@@ -60,6 +59,21 @@ static double round_to(double value, double unit)
     return round(value / unit) * unit;
 }
 
+pl_style pl_marks_style(const pl_layout *layout, const pl_series *series)
+{
+    pl_style style = *pl_style_of(series->tone);
+    const pl_figure_options *author = layout->options.author;
+    if (series->coloured) {
+        style.red = (double)(series->rgb >> 16 & 255) / 255;
+        style.green = (double)(series->rgb >> 8 & 255) / 255;
+        style.blue = (double)(series->rgb & 255) / 255;
+    }
+    if (author != NULL && author->linewidth.given) {
+        style.line = author->linewidth.points / layout->scale;
+    }
+    return style;
+}
+
 /* One bar a stem. */
 static size_t stem_bars(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
                         pl_bar *bars)
@@ -90,6 +104,9 @@ static size_t column_bars(const pl_figure *figure, const pl_layout *layout, cons
     }
     for (size_t i = 0; i < series->count; i++) {
         double x = pl_layout_at_x(layout, figure, series->x[i]);
+        if (x < layout->plot.x0 || x > layout->plot.x1) {
+            continue;
+        }
         double place = floor((x - origin) / width);
         size_t column = place < 0 ? 0 : (size_t)place;
         column = column < columns ? column : columns - 1;
@@ -265,23 +282,21 @@ static void draw_stems(cairo_t *cr, const pl_figure *figure, const pl_layout *la
         }
     }
     cairo_set_fill_rule(cr, CAIRO_FILL_RULE_WINDING);
-    pl_style_colour(cr, pl_style_of(figure->series[index].tone), 1);
+    const pl_style style = pl_marks_style(layout, &figure->series[index]);
+    pl_style_colour(cr, &style, 1);
     cairo_fill(cr);
 }
 
-/* Stems so close that they touch; caps: only the tops. */
-static void draw_silhouette(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
-                            const pl_series *series, const pl_bar *bars, size_t count, bool caps)
+/* Stems so close that they touch. */
+static void draw_silhouette(cairo_t *cr, const pl_layout *layout, const pl_series *series,
+                            const pl_bar *bars, size_t count)
 {
-    double base = base_of(figure, layout);
-    double cap = pl_layout_width(layout, CAP);
     for (size_t i = 0; i < count; i++) {
-        double height = bars[i].y1 - bars[i].y0;
-        height = caps ? fmin(cap, height) : height;
-        double y0 = caps && bars[i].y0 >= base ? bars[i].y1 - height : bars[i].y0;
-        cairo_rectangle(cr, bars[i].x0, y0, bars[i].x1 - bars[i].x0, height);
+        cairo_rectangle(cr, bars[i].x0, bars[i].y0, bars[i].x1 - bars[i].x0,
+                        bars[i].y1 - bars[i].y0);
     }
-    pl_style_colour(cr, pl_style_of(series->tone), 1);
+    const pl_style style = pl_marks_style(layout, series);
+    pl_style_colour(cr, &style, 1);
     cairo_fill(cr);
 }
 
@@ -346,13 +361,27 @@ double pl_marks_radius(const pl_layout *layout, const pl_series *series)
     return (count <= 60 ? 0.3 : count <= 400 ? 0.22 : count <= 4000 ? 0.16 : 0.11) * layout->small;
 }
 
+static bool beside_fan(const pl_figure *figure)
+{
+    bool fan = false;
+    for (size_t i = 0; i < figure->n_series; i++) {
+        fan = fan || figure->series[i].mark == PL_MARK_FAN;
+    }
+    return fan;
+}
+
 static void draw_markers(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                          const pl_series *series, const pl_point *points, size_t count)
 {
     double halo = figure->heat != NULL ? 0.8 * layout->scale : 0;
+    const pl_style style = pl_marks_style(layout, series);
+    double radius = pl_marks_radius(layout, series);
+    if (beside_fan(figure)) { /* the fan is the picture: its points stay apart */
+        double spacing = spacing_of(figure, layout, series);
+        radius = fmin(radius, fmax(0.45 * spacing, 0.055 * layout->small));
+    }
     for (size_t i = 0; i < count; i++) {
-        pl_style_marker(cr, pl_style_of(series->tone), points[i].x, points[i].y,
-                        pl_marks_radius(layout, series), halo);
+        pl_style_marker(cr, &style, points[i].x, points[i].y, radius, halo);
     }
 }
 
@@ -360,7 +389,7 @@ static void draw_markers(cairo_t *cr, const pl_figure *figure, const pl_layout *
 static void mark_line(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
                       const pl_point *points, size_t count)
 {
-    const pl_style *style = pl_style_of(figure->series[index].tone);
+    const pl_style style = pl_marks_style(layout, &figure->series[index]);
     double distance = fmax(4.5 * layout->small, (layout->plot.x1 - layout->plot.x0) / 7);
     bool few = distance * (double)count < 4 * (layout->plot.x1 - layout->plot.x0);
     if (few) {
@@ -369,7 +398,7 @@ static void mark_line(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
     double next = count > 0 && !few ? points[0].x + distance * (double)(index % 4) / 8 : -INFINITY;
     for (size_t i = 0; i < count; i++) {
         if (points[i].x >= next - 1e-9) {
-            pl_style_marker(cr, style, points[i].x, points[i].y, 0.24 * layout->small, 0);
+            pl_style_marker(cr, &style, points[i].x, points[i].y, 0.24 * layout->small, 0);
             next = points[i].x + distance;
         }
     }
@@ -379,7 +408,7 @@ static void draw_points(cairo_t *cr, const pl_figure *figure, const pl_layout *l
                         const pl_point *points, size_t count)
 {
     const pl_series *series = &figure->series[index];
-    const pl_style *style = pl_style_of(series->tone);
+    const pl_style style = pl_marks_style(layout, series);
     if (series->mark == PL_MARK_POINTS || series->count == 1) {
         draw_markers(cr, figure, layout, series, points, count);
         return;
@@ -387,30 +416,33 @@ static void draw_points(cairo_t *cr, const pl_figure *figure, const pl_layout *l
     for (size_t i = 0; i < count; i++) {
         cairo_line_to(cr, points[i].x, points[i].y);
     }
-    pl_style_stroke(cr, style, layout->scale, true);
-    if (style->on_line) {
+    pl_style_stroke(cr, &style, layout->scale, true);
+    if (style.on_line) {
         mark_line(cr, figure, layout, index, points, count);
     }
 }
 
 static void draw_bars(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
-                      const pl_bar *bars, size_t count, bool caps)
+                      const pl_bar *bars, size_t count)
 {
     const pl_series *series = &figure->series[index];
     bool apart = stand_apart(layout, spacing_of(figure, layout, series));
-    if (series->mark == PL_MARK_STEPS && !caps) {
-        draw_steps(cr, layout, pl_style_of(series->tone), bars, count);
-    } else if (series->mark == PL_MARK_STEMS && !apart) {
-        draw_silhouette(cr, figure, layout, series, bars, count, caps);
-    } else if (series->mark == PL_MARK_STEMS && !caps) {
+    if (series->mark == PL_MARK_STEPS) {
+        const pl_style style = pl_marks_style(layout, series);
+        draw_steps(cr, layout, &style, bars, count);
+    } else if (!apart) {
+        draw_silhouette(cr, layout, series, bars, count);
+    } else {
         draw_stems(cr, figure, layout, index, bars, count);
     }
 }
 
-static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
-                             size_t index, bool caps, pl_error *err)
+static pl_status draw_series(cairo_t *cr, const pl_figure *whole, const pl_layout *layout,
+                             size_t index, pl_error *err)
 {
-    const pl_series *series = &figure->series[index];
+    const pl_series *series = &whole->series[index];
+    const pl_figure own = pl_figure_for(whole, series);
+    const pl_figure *figure = &own;
     pl_bar *bars = NULL;
     pl_point *points = NULL;
     pl_column *columns = NULL;
@@ -420,14 +452,12 @@ static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layo
     pl_status status = pl_marks_bars(figure, layout, series, &bars, &n_bars, err);
     PL_THEN(pl_marks_points(figure, layout, series, &points, &n_points, err));
     if (status == PL_OK && n_bars > 0) {
-        draw_bars(cr, figure, layout, index, bars, n_bars, caps);
+        draw_bars(cr, figure, layout, index, bars, n_bars);
     }
-    if (status == PL_OK && n_points > 0 && !caps) {
+    if (status == PL_OK && n_points > 0) {
         draw_points(cr, figure, layout, index, points, n_points);
     }
-    if (status == PL_OK && !caps) {
-        status = pl_spread_columns(figure, layout, series, &columns, &n_columns, err);
-    }
+    PL_THEN(pl_spread_columns(figure, layout, series, &columns, &n_columns, err));
     if (status == PL_OK && n_columns > 0) {
         pl_spread_draw(cr, figure, layout, series, columns, n_columns);
     }
@@ -437,16 +467,14 @@ static pl_status draw_series(cairo_t *cr, const pl_figure *figure, const pl_layo
     return status;
 }
 
-/* The series that are points, or the others; caps: only the tops of bars, through those in front.
- */
+/* The series that are points, or the others. */
 static pl_status draw_all(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
-                          bool points, bool caps, pl_error *err)
+                          bool points, pl_error *err)
 {
     pl_status status = PL_OK;
-    size_t count = figure->n_series - (caps && figure->n_series > 0 ? 1 : 0);
-    for (size_t i = 0; status == PL_OK && i < count; i++) {
+    for (size_t i = 0; status == PL_OK && i < figure->n_series; i++) {
         if ((figure->series[i].mark == PL_MARK_POINTS) == points) {
-            status = draw_series(cr, figure, layout, i, caps, err);
+            status = draw_series(cr, figure, layout, i, err);
         }
     }
     return status;
@@ -455,10 +483,9 @@ static pl_status draw_all(cairo_t *cr, const pl_figure *figure, const pl_layout 
 pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                         pl_error *err)
 {
-    pl_status status = draw_all(cr, figure, layout, false, false, err);
-    PL_THEN(draw_all(cr, figure, layout, false, true, err));
+    pl_status status = draw_all(cr, figure, layout, false, err);
     /* Last: no bar of a later series hides them. */
-    return status == PL_OK ? draw_all(cr, figure, layout, true, false, err) : status;
+    return status == PL_OK ? draw_all(cr, figure, layout, true, err) : status;
 }
 
 static void stems_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
@@ -486,14 +513,14 @@ static void stems_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *
         draw_stems(cr, &sample, &inner, index, bars, 3);
         return;
     }
-    draw_silhouette(cr, figure, layout, series, bars, 3, false);
+    draw_silhouette(cr, layout, series, bars, 3);
 }
 
 void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
                      pl_area box)
 {
     const pl_series *series = &figure->series[index];
-    const pl_style *style = pl_style_of(series->tone);
+    const pl_style style = pl_marks_style(layout, series);
     double middle = (box.y0 + box.y1) / 2;
     if (series->mark == PL_MARK_STEMS) {
         stems_swatch(cr, figure, layout, index, box);
@@ -501,21 +528,21 @@ void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
         pl_layout inner = *layout;
         inner.plot = box;
         pl_bar bar = {box.x0, box.x1, box.y0, box.y1};
-        draw_steps(cr, &inner, style, &bar, 1);
+        draw_steps(cr, &inner, &style, &bar, 1);
         cairo_rectangle(cr, box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0);
-        pl_style_stroke(cr, style, 0.75 * layout->scale, style->fill == 0 && style->hatch == 0);
+        pl_style_stroke(cr, &style, 0.75 * layout->scale, style.fill == 0 && style.hatch == 0);
     } else if (series->mark == PL_MARK_LINE) {
         cairo_move_to(cr, box.x0, middle);
         cairo_line_to(cr, box.x1, middle);
-        pl_style_stroke(cr, style, layout->scale, true);
-        if (style->on_line) {
-            pl_style_marker(cr, style, (box.x0 + box.x1) / 2, middle, 0.24 * layout->small, 0);
+        pl_style_stroke(cr, &style, layout->scale, true);
+        if (style.on_line) {
+            pl_style_marker(cr, &style, (box.x0 + box.x1) / 2, middle, 0.24 * layout->small, 0);
         }
     } else if (pl_mark_width(series->mark) > 1) {
         pl_spread_swatch(cr, figure, layout, series, box);
     } else {
         double radius = fmax(pl_marks_radius(layout, series), 0.2 * layout->small);
         double halo = figure->heat != NULL ? 0.8 * layout->scale : 0;
-        pl_style_marker(cr, style, (box.x0 + box.x1) / 2, middle, radius, halo);
+        pl_style_marker(cr, &style, (box.x0 + box.x1) / 2, middle, radius, halo);
     }
 }

@@ -29,11 +29,13 @@ PL_NODISCARD pl_status pl_marks_points(const pl_figure *figure, const pl_layout 
                                        const pl_series *series, pl_point **out, size_t *count,
                                        pl_error *err);
 
+/* How a series looks: as its tone, in the colour and width that the author has set. */
+pl_style pl_marks_style(const pl_layout *layout, const pl_series *series);
+
 /* Of a series' markers, points. */
 double pl_marks_radius(const pl_layout *layout, const pl_series *series);
 
-/* Draws all series, later ones in front.  Stems that stand apart get narrower to the front; where
- * they touch, a thin cap shows the top of a bar that another one hides. */
+/* Draws all series, later ones in front.  Stems that stand apart get narrower to the front. */
 PL_NODISCARD pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                                      pl_error *err);
 

@@ -67,8 +67,8 @@ static pl_status make_outliers(pl_lab *lab, const pl_state *state, const pl_requ
     size_t channels = pl_model_layer(state->source->model, request->layer)->cols;
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
-    pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? "  outlier channels of the input"
-                                                       : "  outlier channels of the weights");
+    pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? ", outlier channels of the input"
+                                                       : ", outlier channels of the weights");
     pl_status status =
         pl_channel_table(lab, state, request->layer, request->side, ROWS, rows, &count, task, err);
     PL_THEN(pl_buf_check(&title, err));

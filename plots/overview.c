@@ -92,8 +92,8 @@ pl_status pl_overview_texts(const pl_state *state, const pl_overview_row *row, p
 {
     pl_buf title = {0};
     const char *unit = pl_overview_unit(state->source->model);
-    pl_buf_printf(&title, "%s  %s%s in %zu %s%s", pl_model_name(state->source->model),
-                  side == PL_SIDE_INPUT ? "input of " : "", row->name, row->blocks, unit,
+    const char *dot = strrchr(row->name, '.');
+    pl_buf_printf(&title, "%s in %zu %s%s", dot != NULL ? dot + 1 : row->name, row->blocks, unit,
                   row->blocks == 1 ? "" : "s");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_figure_texts(
@@ -137,5 +137,5 @@ pl_status pl_overview_mark(const pl_state *state, size_t layer, pl_figure *out, 
     char text[48];
     size_t block = pl_model_layer(state->source->model, layer)->block;
     snprintf(text, sizeof text, "%s %zu", pl_overview_unit(state->source->model), block);
-    return pl_figure_rule(out, (double)block, true, text, err);
+    return pl_figure_guide(out, (double)block, text, err);
 }

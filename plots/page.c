@@ -2,6 +2,7 @@
 
 #include "core/base/text.h"
 #include "plots/format.h"
+#include "plots/label.h"
 
 #include "core/base/file.h"
 
@@ -160,11 +161,15 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
     pl_status status = check_page(page, err);
     PL_THEN(check_provenance(provenance, n_provenance, err));
     PL_THEN(check_sheet(sheet, err));
-    pl_job job = {sheet, sheet->panels[0].title, page, provenance, n_provenance, path, NULL};
+    pl_buf title = {0};
+    const char *own = sheet->title != NULL ? sheet->title : sheet->panels[0].title;
+    pl_label_plain(own != NULL ? own : "", &title);
+    pl_job job = {sheet, title.data, page, provenance, n_provenance, path, NULL};
     if (status == PL_OK && !numbers) {
-        status = pl_fonts_create(png, &job.fonts, err);
+        status = pl_fonts_create_font(sheet->font, png, &job.fonts, err);
     }
     if (status != PL_OK) {
+        pl_buf_deinit(&title);
         return status;
     }
     const pl_page drawn = fitted(sheet, page, job.fonts);
@@ -176,6 +181,7 @@ pl_status pl_page_write_sheet(const pl_sheet *sheet, const pl_page *page,
              : numbers ? write_numbers(&job, tex, err)
                        : pl_format_svg(&job, err);
     pl_fonts_destroy(job.fonts);
+    pl_buf_deinit(&title);
     if (status == PL_OK && width_px != NULL) {
         *width_px = width;
     }

@@ -2,12 +2,16 @@
  *
  * Cairo and Pango draw one display list; PNG pixels go through libpng so that pHYs and tEXt can be
  * written.  The same figure gives the same bytes every time: a private fontconfig that sees only
- * DejaVu, hinting and subpixel order off, the PDF's dates fixed, SVG ids renumbered. */
+ * the figure's font, hinting and subpixel order off, the PDF's dates fixed, SVG ids renumbered. */
 #ifndef PL_PLOTS_PAGE_H
 #define PL_PLOTS_PAGE_H
 
 #include "plots/figure.h"
 #include "plots/sheet.h"
+
+/* Of how figures are drawn: raised where the same commands give other bytes; a figure's file says
+ * which drew it (none: 1). */
+#define PL_DRAWING "2"
 
 typedef struct pl_page {
     double width_in, height_in; /* 0.5 ... 40 inches */
@@ -25,7 +29,8 @@ typedef struct pl_provenance {
  * otherwise).  Written
  * atomically.  Pixel size (PNG: inches x dpi, rounded; points for the others) to the out
  * parameters if not NULL.  A PNG holds at most 200 million pixels and 32,000 a side.  Draws in
- * bands of bounded memory.  PL_ERR_NOT_FOUND if DejaVu Sans is not installed.  Thread-safe. */
+ * bands of bounded memory.  PL_ERR_NOT_FOUND names the Debian package of a
+ * font that is not installed.  Thread-safe. */
 PL_NODISCARD pl_status pl_page_write(const pl_figure *figure, const pl_page *page,
                                      const pl_provenance *provenance, size_t n_provenance,
                                      const char *path, size_t *width_px, size_t *height_px,

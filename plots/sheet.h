@@ -1,12 +1,14 @@
 /* plots/sheet.h -- one page with one figure, or a grid of them with panel letters.
  *
  * Panels go row by row.  Shared axes get one common range, and inner panels leave out the labels
- * and numbers that the outer ones show; plots of a column or row stand in line. */
+ * and numbers that the outer ones show.  The frames of a column have their left and right lines at
+ * one place, those of a row their upper and lower ones. */
 #ifndef PL_PLOTS_SHEET_H
 #define PL_PLOTS_SHEET_H
 
 #include "plots/figure.h"
-#include "plots/fonts.h"
+#include "plots/layout.h"
+#include "plots/options.h"
 
 #include <cairo.h>
 
@@ -19,11 +21,20 @@ typedef struct pl_sheet {
     bool share_x;      /* panels of a column have one x axis */
     bool share_y;      /* panels of a row have one y axis */
     bool fit;          /* a lone table's page is as high as the table, whatever it was to be */
+    const char *title; /* over all panels; NULL: theirs, given once where all have the same */
+    const pl_figure_options *options; /* [rows * cols], borrowed; NULL: none */
+    size_t font;                      /* index among PL_FONT_NAMES */
+    bool outlines;                    /* of an SVG: letters as outlines, not as text */
 } pl_sheet;
 
 /* Gives shared axes their common ranges.  PL_ERR_USAGE where panels do not fit together: another
  * label, linear beside log, names beside numbers, a table. */
 PL_NODISCARD pl_status pl_sheet_share(pl_sheet *sheet, pl_error *err);
+
+/* Where the panels' frames stand on the page, points; a table's is empty. */
+PL_NODISCARD pl_status pl_sheet_frames(const pl_sheet *sheet, pl_fonts *fonts, double width,
+                                       double height, double pixel, pl_area frames[PL_SHEET_PANELS],
+                                       pl_error *err);
 
 /* Draws the page; units as in draw.h. */
 PL_NODISCARD pl_status pl_sheet_draw(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts,

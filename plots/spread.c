@@ -265,7 +265,8 @@ static void draw_extremes(cairo_t *cr, const pl_layout *layout, const pl_style *
 void pl_spread_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                     const pl_series *series, const pl_column *columns, size_t count)
 {
-    const pl_style *style = pl_style_of(series->tone);
+    const pl_style own = pl_marks_style(layout, series);
+    const pl_style *style = &own;
     double shift = 0;
     double width = pl_spread_width(figure, layout, series, &shift);
     if (width == 0 && count > 1) {
@@ -282,7 +283,8 @@ void pl_spread_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
 void pl_spread_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                       const pl_series *series, pl_area box)
 {
-    const pl_style *style = pl_style_of(series->tone);
+    const pl_style own = pl_marks_style(layout, series);
+    const pl_style *style = &own;
     double shift = 0;
     double width = pl_spread_width(figure, layout, series, &shift);
     double height = box.y1 - box.y0;

@@ -139,8 +139,8 @@ static void put_provenance(pl_buf *out, const pl_job *job)
     pl_buf_puts(out, "</desc>");
 }
 
-/* Puts title and desc first inside <svg>, as SVG asks. */
-static void put_document(pl_buf *out, const pl_job *job, const pl_buf *body)
+/* Puts title and desc first inside <svg>, as SVG asks, and the texts last: nothing covers them. */
+static void put_document(pl_buf *out, const pl_job *job, const pl_buf *body, const pl_buf *texts)
 {
     const char *root = body->data != NULL ? strstr(body->data, "<svg") : NULL;
     const char *inside = root != NULL ? strchr(root, '>') : NULL;
@@ -151,7 +151,11 @@ static void put_document(pl_buf *out, const pl_job *job, const pl_buf *body)
     size_t head = (size_t)(inside + 1 - body->data);
     pl_buf_append(out, body->data, head);
     put_provenance(out, job);
-    pl_svg_renumber(body->data + head, body->size - head, out);
+    const char *end = memmem(body->data + head, body->size - head, "</svg>", 6);
+    size_t drawn = end != NULL ? (size_t)(end - body->data) : body->size;
+    pl_svg_renumber(body->data + head, drawn - head, out);
+    pl_buf_append(out, texts->data, texts->size);
+    pl_buf_append(out, body->data + drawn, body->size - drawn);
 }
 
 pl_status pl_format_svg(const pl_job *job, pl_error *err)
@@ -159,13 +163,17 @@ pl_status pl_format_svg(const pl_job *job, pl_error *err)
     double width = job->page->width_in * 72;
     double height = job->page->height_in * 72;
     pl_buf body = {0};
+    pl_buf texts = {0};
     pl_buf document = {0};
     cairo_surface_t *surface =
         cairo_svg_surface_create_for_stream(on_svg_write, &body, width, height);
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PT);
     cairo_t *cr = cairo_create(surface);
+    pl_fonts_collect(job->fonts, job->sheet->outlines ? NULL : &texts);
     pl_status status =
         pl_sheet_draw(cr, job->sheet, job->fonts, width, height, 72 / PL_VECTOR_DPI, err);
+    pl_fonts_collect(job->fonts, NULL);
+    PL_THEN(pl_buf_check(&texts, err));
     cairo_destroy(cr);
     cairo_surface_finish(surface);
     cairo_status_t drawn = cairo_surface_status(surface);
@@ -175,11 +183,12 @@ pl_status pl_format_svg(const pl_job *job, pl_error *err)
                               cairo_status_to_string(drawn));
     }
     if (status == PL_OK) {
-        put_document(&document, job, &body);
+        put_document(&document, job, &body, &texts);
         status = pl_buf_check(&document, err);
     }
     PL_THEN(pl_file_write_all(job->path, document.data, document.size, err));
     pl_buf_deinit(&body);
+    pl_buf_deinit(&texts);
     pl_buf_deinit(&document);
     return status;
 }

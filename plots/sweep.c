@@ -102,6 +102,28 @@ static pl_status add_curves(const pl_sweep_result *result, pl_figure *out, pl_er
     return status;
 }
 
+/* On paper: errors on the left axis, what is relative to its own value before on the right one. */
+static pl_status split_axes(pl_figure *out, pl_error *err)
+{
+    double lo = INFINITY, hi = -INFINITY;
+    for (size_t s = 0; s < out->n_series; s++) {
+        pl_series *series = &out->series[s];
+        series->right = series->tone != PL_TONE_PRECONDITIONED && series->tone != PL_TONE_AFTER;
+        for (size_t i = 0; series->right && i < series->count; i++) {
+            lo = fmin(lo, series->y[i]);
+            hi = fmax(hi, series->y[i]);
+        }
+    }
+    pl_status status = pl_figure_text(&out->y.label, "relative output error", err);
+    if (status == PL_OK && lo < INFINITY) {
+        out->right.log = hi > 20 * lo && hi > 1.5;
+        out->right.lo = out->right.log ? lo / 1.3 : 0;
+        out->right.hi = (out->right.log ? 1.3 : 1.06) * hi;
+        status = pl_figure_text(&out->right.label, "group max, bound: relative to before", err);
+    }
+    return status;
+}
+
 static pl_status add_pareto(const pl_sweep_result *result, pl_figure *out, pl_error *err)
 {
     pl_status status =
@@ -127,7 +149,7 @@ static pl_status set_axes(const pl_sweep *sweep, bool pareto, pl_figure *out, pl
     for (size_t s = 0; s < out->n_series; s++) {
         for (size_t i = 0; i < out->series[s].count; i++) {
             const double at[2] = {out->series[s].x[i], out->series[s].y[i]};
-            for (size_t k = 0; k < 2; k++) {
+            for (size_t k = 0; k < (out->series[s].right ? 1 : 2); k++) {
                 lo[k] = fmin(lo[k], at[k]);
                 hi[k] = fmax(hi[k], at[k]);
             }
@@ -155,12 +177,12 @@ static pl_status add_rules(const pl_state *state, const pl_sweep_result *result,
         const pl_sweep_point *knee = &result->points[result->knee];
         pl_format_exact(knee->value, number);
         snprintf(label, sizeof label, "knee %s", number);
-        status = pl_figure_rule(out, pareto ? shrunk_of(knee) : knee->value, true, label, err);
+        status = pl_figure_guide(out, pareto ? shrunk_of(knee) : knee->value, label, err);
     }
     if (status == PL_OK && !pareto && present >= out->x.lo && present <= out->x.hi) {
         pl_format_exact(present, number);
         snprintf(label, sizeof label, "now %s", number);
-        status = pl_figure_rule(out, present, true, label, err);
+        status = pl_figure_guide(out, present, label, err);
     }
     return status;
 }
@@ -195,7 +217,8 @@ static void add_sweep_facts(const pl_sweep *sweep, const pl_sweep_result *result
     pl_figure_fact(out, "points", "%zu", result->count);
 }
 
-static pl_status make_texts(const pl_state *state, bool pareto, pl_figure *out, pl_error *err)
+static pl_status make_texts(const pl_state *state, const pl_request *request, bool pareto,
+                            pl_figure *out, pl_error *err)
 {
     const pl_sweep *sweep = &state->sweep;
     const pl_spec *spec =
@@ -209,7 +232,11 @@ static pl_status make_texts(const pl_state *state, bool pareto, pl_figure *out, 
     if (pareto) {
         pl_buf_puts(&x, "mean group maximum / before");
     } else {
-        pl_buf_printf(&x, "%s of %s", sweep->param, spec->method->name);
+        const size_t at = request->paper ? pl_method_param(spec->method, sweep->param) : SIZE_MAX;
+        const char *symbol = at != SIZE_MAX ? spec->method->params[at].symbol : NULL;
+        const char *method = request->paper ? spec->method->title : NULL;
+        pl_buf_printf(&x, "%s of %s", symbol != NULL ? symbol : sweep->param,
+                      method != NULL ? method : spec->method->name);
     }
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_buf_check(&x, err));
@@ -233,8 +260,11 @@ static pl_status make_sweep(pl_lab *lab, const pl_state *state, const pl_request
         return pl_error_memory(err, "a sweep");
     }
     pl_status status = pl_sweep_run(lab, state, &state->sweep, result, task, err);
-    PL_THEN(make_texts(state, pareto, out, err));
+    PL_THEN(make_texts(state, request, pareto, out, err));
     PL_THEN(pareto ? add_pareto(result, out, err) : add_curves(result, out, err));
+    if (status == PL_OK && request->paper && !pareto) {
+        status = split_axes(out, err);
+    }
     PL_THEN(set_axes(&state->sweep, pareto, out, err));
     if (status == PL_OK) {
         status = add_rules(state, result, pareto, out, err);

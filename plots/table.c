@@ -9,6 +9,8 @@
 #define LEAST 5.0 /* points */
 #define LEAD 1.22 /* a row's height over its text's */
 
+enum { HEAD_LINES = 3 };
+
 static const char *text_of(const char *text)
 {
     return text != NULL ? text : "";
@@ -24,23 +26,51 @@ static bool has_title(const pl_figure *figure)
     return text_of(figure->title)[0] != '\0';
 }
 
-/* Natural widths of the columns at a size, and their sum with the gaps. */
-static double natural(const pl_table *table, pl_fonts *fonts, double size, double gap,
+/* A column's width at a size: of its cells, and of its head or, wrapped, of the head's widest
+ * word. */
+static double column_width(const pl_table *table, pl_fonts *fonts, size_t col, double size,
+                           bool wrapped)
+{
+    pl_wrapped head;
+    double width = pl_fonts_measure(fonts, text_of(table->heads[col]), size, 0).width;
+    for (size_t i = 0; wrapped && i < 12; i++) {
+        pl_wrap(fonts, text_of(table->heads[col]), size, 0.9 * width, HEAD_LINES, &head);
+        if (head.needs > 0 || head.size < size) {
+            break;
+        }
+        width = head.width;
+    }
+    for (size_t i = 0; i < table->rows; i++) {
+        width = fmax(width, pl_fonts_measure(fonts, cell_of(table, i, col), size, 0).width);
+    }
+    return width;
+}
+
+/* Widths of the columns, and their sum with the gaps. */
+static double natural(const pl_table *table, pl_fonts *fonts, double size, double gap, bool wrapped,
                       double *widths)
 {
     double sum = gap * (double)(table->cols - 1);
     for (size_t j = 0; j < table->cols; j++) {
-        widths[j] = pl_fonts_measure(fonts, text_of(table->heads[j]), size, 0).width;
-        for (size_t i = 0; i < table->rows; i++) {
-            double width = pl_fonts_measure(fonts, cell_of(table, i, j), size, 0).width;
-            widths[j] = fmax(widths[j], width);
-        }
+        widths[j] = column_width(table, fonts, j, size, wrapped);
         sum += widths[j];
     }
     return sum;
 }
 
-/* Takes what is too much from the widest columns. */
+/* Lines that the heads take within their columns. */
+static size_t head_lines(const pl_table *table, pl_fonts *fonts, double size, const double *widths)
+{
+    size_t lines = 1;
+    for (size_t j = 0; j < table->cols; j++) {
+        pl_wrapped head;
+        pl_wrap(fonts, text_of(table->heads[j]), size, widths[j] + 0.01, HEAD_LINES, &head);
+        lines = head.n > lines ? head.n : lines;
+    }
+    return lines;
+}
+
+/* Takes what is too much from the widest columns: a thumbnail's, of which nobody reads more. */
 static void cut_widths(double *widths, size_t cols, double room)
 {
     double level = room; /* no column is wider; found by halving */
@@ -58,10 +88,10 @@ static void cut_widths(double *widths, size_t cols, double room)
     }
 }
 
-static double table_height(size_t rows, bool cut, double line)
+static double table_height(size_t rows, size_t heads, bool cut, double line)
 {
     /* heads and rows, half a line around the rules, the sentence */
-    return ((double)rows + 1.9 + (cut ? 1.1 : 0)) * line;
+    return ((double)rows + (double)heads + 0.9 + (cut ? 1.1 : 0)) * line;
 }
 
 /* Where the table begins: below the title. */
@@ -81,8 +111,18 @@ double pl_table_natural(const pl_figure *figure, pl_fonts *fonts, double width, 
         layout.options.text = text;
         pl_layout_sizes(&layout);
         double line = LEAD * pl_fonts_measure(fonts, "0", layout.text, 0).height;
+        /* As many lines of heads as they will have. */
+        pl_grid grid;
+        size_t heads = 1;
+        double *widths = i > 8 ? pl_alloc(figure->table->cols, sizeof *widths) : NULL;
+        if (widths != NULL) {
+            pl_table_fit(figure, &layout, fonts, widths, &grid);
+            heads = grid.heads;
+            line = grid.line;
+            free(widths);
+        }
         double whole = top_of(figure, &layout, fonts) + layout.pad +
-                       table_height(figure->table->rows, false, line);
+                       table_height(figure->table->rows, heads, false, line);
         height = fmax(whole + 0.5, 61); /* lower ones have no room for a title */
     }
     return height;
@@ -96,19 +136,24 @@ void pl_table_fit(const pl_figure *figure, const pl_layout *layout, pl_fonts *fo
     double above = top_of(figure, layout, fonts);
     double down = layout->height - above - layout->pad;
     *out = (pl_grid){.y = above, .rows = table->rows, .widths = widths};
-    double step = 0.5;
     double sum = 0;
-    for (double size = layout->text;; size = fmax(size - step, LEAST)) {
-        out->size = size;
-        out->line = LEAD * pl_fonts_measure(fonts, "0", size, 0).height;
-        out->gap = 1.6 * size;
-        sum = natural(table, fonts, size, out->gap, widths);
-        bool fits = sum <= room && table_height(table->rows, false, out->line) <= down;
-        if (fits || size <= LEAST) {
-            break;
+    bool fits = false;
+    /* Heads go over several lines before letters are cut. */
+    for (int wrapped = 0; wrapped < 2 && !(sum > 0 && sum <= room); wrapped++) {
+        for (double size = layout->text; !fits; size = fmax(size - 0.5, LEAST)) {
+            out->size = size;
+            out->line = LEAD * pl_fonts_measure(fonts, "0", size, 0).height;
+            out->gap = (wrapped > 0 ? 1.2 : 1.6) * size;
+            sum = natural(table, fonts, size, out->gap, wrapped > 0, widths);
+            out->heads = head_lines(table, fonts, size, widths);
+            fits = sum <= room && table_height(table->rows, out->heads, false, out->line) <= down;
+            if (size <= LEAST) {
+                break;
+            }
         }
     }
     double gaps = out->gap * (double)(table->cols - 1);
+    out->needs = sum > room ? layout->width + sum - room : 0;
     if (sum > room && gaps > 0.5 * room) {
         out->gap *= 0.5 * room / gaps;
         gaps = 0.5 * room;
@@ -117,7 +162,8 @@ void pl_table_fit(const pl_figure *figure, const pl_layout *layout, pl_fonts *fo
         cut_widths(widths, table->cols, room - gaps);
         sum = room;
     }
-    while (out->rows > 0 && table_height(out->rows, out->rows < table->rows, out->line) > down) {
+    while (out->rows > 0 &&
+           table_height(out->rows, out->heads, out->rows < table->rows, out->line) > down) {
         out->rows--;
     }
     out->width = sum;
@@ -137,14 +183,30 @@ static void rule(cairo_t *cr, const pl_layout *layout, const pl_grid *grid, doub
 static void draw_row(cairo_t *cr, pl_fonts *fonts, const pl_table *table, const pl_grid *grid,
                      size_t row, double y)
 {
-    bool heads = row == SIZE_MAX;
     double x = grid->x;
     for (size_t j = 0; j < table->cols; j++) {
-        const char *text = heads ? text_of(table->heads[j]) : cell_of(table, row, j);
+        const char *text = cell_of(table, row, j);
         double most = grid->widths[j] + 0.01; /* a column's widest text is not cut */
         double width = pl_fonts_measure(fonts, text, grid->size, most).width;
         pl_fonts_draw(fonts, cr, text, grid->size, most,
                       j == 0 ? x : x + fmax(grid->widths[j] - width, 0), y);
+        x += grid->widths[j] + grid->gap;
+    }
+}
+
+/* Over one line or more, standing on the last. */
+static void draw_heads(cairo_t *cr, pl_fonts *fonts, const pl_table *table, const pl_grid *grid,
+                       double y)
+{
+    double x = grid->x;
+    for (size_t j = 0; j < table->cols; j++) {
+        pl_wrapped head;
+        const char *text = text_of(table->heads[j]);
+        double most = grid->widths[j] + 0.01;
+        pl_wrap(fonts, text, grid->size, most, HEAD_LINES, &head);
+        double down = (double)(grid->heads - (head.n > 0 ? head.n : 1)) * grid->line;
+        head.line = grid->line;
+        pl_wrap_draw(fonts, cr, text, &head, x, y + down, grid->widths[j], j == 0 ? 0 : 1);
         x += grid->widths[j] + grid->gap;
     }
 }
@@ -156,8 +218,8 @@ static void draw_grid(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
     double inset = (1 - 1 / LEAD) / 2 * grid->line;
     double y = grid->y + 0.25 * grid->line;
     rule(cr, layout, grid, grid->y, 1);
-    draw_row(cr, fonts, table, grid, SIZE_MAX, y + inset);
-    y += 1.2 * grid->line;
+    draw_heads(cr, fonts, table, grid, y + inset);
+    y += ((double)grid->heads + 0.2) * grid->line;
     rule(cr, layout, grid, y, 0.6);
     y += 0.2 * grid->line;
     for (size_t i = 0; i < grid->rows; i++) {
@@ -184,8 +246,17 @@ pl_status pl_table_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *l
     }
     pl_grid grid;
     pl_table_fit(figure, layout, fonts, widths, &grid);
-    cairo_set_source_rgb(cr, 0, 0, 0);
-    draw_grid(cr, figure, layout, fonts, &grid);
+    pl_status status = PL_OK;
+    if (grid.needs > 0 && layout->width >= PL_THUMBNAIL) {
+        status =
+            pl_error_set(err, PL_ERR_USAGE,
+                         "figure: a table of %zu columns does not fit %.2f in with letters of 5 "
+                         "pt: it needs about %.2f in",
+                         figure->table->cols, layout->width / 72, ceil(grid.needs / 72 * 20) / 20);
+    } else {
+        cairo_set_source_rgb(cr, 0, 0, 0);
+        draw_grid(cr, figure, layout, fonts, &grid);
+    }
     free(widths);
-    return PL_OK;
+    return status;
 }

@@ -13,7 +13,9 @@ typedef struct pl_grid {
     double gap;           /* between columns */
     double x, y;          /* upper left corner of the table, below the title */
     double width;         /* of the rules */
-    const double *widths; /* [cols] of the columns; longer cells end in an ellipsis */
+    const double *widths; /* [cols] of the columns */
+    size_t heads;         /* lines of the heads */
+    double needs;         /* the page's width that its cells need, where this one is too narrow */
     size_t rows;          /* shown; the others are a sentence below */
 } pl_grid;
 

@@ -149,7 +149,7 @@ static pl_status make_transform(pl_lab *lab, const pl_state *state, const pl_req
     pl_buf title = {0};
     const bool input = request->side == PL_SIDE_INPUT;
     pl_kind_layer_title(state, request->layer, &title);
-    pl_buf_puts(&title, input ? "  input" : "  weights");
+    pl_buf_puts(&title, input ? ", inputs" : ", weights");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(load_transform(lab, state, request, &v, task, err));
     PL_THEN(request->form == FORM_HISTOGRAM

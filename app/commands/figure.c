@@ -3,6 +3,7 @@
 #include "app/commands/parts.h"
 #include "plots/sheet.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* "2x3": rows, columns. */
@@ -27,9 +28,11 @@ static pl_status read_figure_grid(const char *text, size_t panels, size_t *rows,
 }
 
 /* A panel's text is what stands behind `plot`, without file and size. */
-static pl_status read_panel(const char *text, const pl_state *state, pl_request *out, pl_error *err)
+static pl_status read_panel(const char *text, const pl_state *state, pl_request *out,
+                            pl_figure_options *options, pl_buf *keys, pl_error *err)
 {
-    static const char *const refused[] = {"file", "width", "height", "dpi", "preset", "caption"};
+    static const char *const refused[] = {"file", "format", "width",  "height",
+                                          "dpi",  "preset", "caption"};
     pl_buf whole = {0};
     pl_call *call = NULL;
     pl_buf_printf(&whole, "plot %s", text);
@@ -42,6 +45,7 @@ static pl_status read_panel(const char *text, const pl_state *state, pl_request 
         }
     }
     PL_THEN(pl_figure_request(call, 0, state, out, err));
+    PL_THEN(pl_figure_options_of(call, true, options, keys, err));
     if (status != PL_OK) {
         char shown[64];
         pl_text_escape(text, strlen(text), shown, sizeof shown);
@@ -52,14 +56,24 @@ static pl_status read_panel(const char *text, const pl_state *state, pl_request 
     return status;
 }
 
-static void put_panel(const pl_state *state, const pl_request *request, pl_buf *out)
+static void put_panel(const pl_state *state, const pl_request *request, const char *options,
+                      pl_buf *out)
 {
-    pl_buf_printf(out, " '%s", request->kind->name);
+    pl_buf panel = {0};
+    pl_buf_puts(&panel, request->kind->name);
     if ((request->kind->uses & PL_USES_LAYER) != 0) {
-        pl_buf_printf(out, " %s", pl_model_layer(state->source->model, request->layer)->name);
+        pl_buf_printf(&panel, " %s", pl_model_layer(state->source->model, request->layer)->name);
     }
-    pl_request_keys(request, out);
-    pl_buf_puts(out, "'");
+    pl_request_keys(request, &panel);
+    pl_buf_puts(&panel, options != NULL ? options : "");
+    pl_buf_puts(out, " ");
+    if (panel.failed || strchr(panel.data, ' ') != NULL) {
+        pl_figure_quote(panel.data != NULL ? panel.data : "", out);
+    } else {
+        pl_buf_printf(out, "'%s'", panel.data);
+    }
+    out->failed = out->failed || panel.failed;
+    pl_buf_deinit(&panel);
 }
 
 static void put_choice(const pl_call *call, const char *key, pl_buf *out)
@@ -81,18 +95,28 @@ static pl_status run_figure(pl_call *call, const pl_state *state, pl_lab *lab, p
         return status;
     }
     pl_request requests[PL_SHEET_PANELS];
+    pl_figure_options *options = calloc(PL_SHEET_PANELS, sizeof *options);
+    pl_figure_options page;
     pl_buf command = {0};
+    if (options == NULL) {
+        return pl_error_memory(err, "a figure");
+    }
     pl_buf_printf(&command, "figure %zux%zu", rows, cols);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        status = read_panel(call->words[i + 1], state, &requests[i], err);
+        pl_buf keys = {0};
+        status = read_panel(call->words[i + 1], state, &requests[i], &options[i], &keys, err);
         if (status == PL_OK) {
-            put_panel(state, &requests[i], &command);
+            put_panel(state, &requests[i], keys.data, &command);
         }
+        pl_buf_deinit(&keys);
     }
     put_choice(call, "share", &command);
     put_choice(call, "letters", &command);
+    PL_THEN(pl_figure_options_of(call, false, &page, &command, err));
     PL_THEN(pl_buf_check(&command, err));
-    PL_THEN(pl_figure_write(call, state, requests, rows, cols, command.data, lab, task, err));
+    PL_THEN(pl_figure_write(call, state, requests, options, &page, rows, cols, command.data, lab,
+                            task, err));
+    free(options);
     pl_buf_deinit(&command);
     return status;
 }
@@ -102,7 +126,7 @@ static const pl_key figure_keys[] = {
      "one x axis a column, one y axis a row: common ranges, labels at the edge only"},
     {"letters", PL_KEY_CHOICE, "yes", "yes|no", "a, b, ... at the panels"},
     PL_PAGE_KEYS,
-    {0},
+    PL_FIGURE_OPTIONS(PL_OPTION_KEY){0},
 };
 
 const pl_command pl_command_figure = {

@@ -1,9 +1,11 @@
 #include "app/commands/figure_file.h"
 
+#include "app/commands/figure_pipe.h"
 #include "app/commands/parts.h"
 #include "app/usage.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/temporary.h"
 #include "core/lab/transformed.h"
 #include "core/tensor/linalg.h"
 #include "plots/caption.h"
@@ -111,6 +113,49 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     out->sorted = sorted != 0;
     out->log = log != 0;
     out->pins = pins != 0;
+    out->paper = true;
+    out->free_scale = pl_call_value(call, "scale") == NULL;
+    return status;
+}
+
+/* Quotes go on beside each other: 'it'"'"'s' is it's. */
+void pl_figure_quote(const char *value, pl_buf *out)
+{
+    if (value[0] != '\0' && strpbrk(value, " \t\n;#'\"\\") == NULL) {
+        pl_buf_puts(out, value);
+        return;
+    }
+    pl_buf_puts(out, value[0] == '\0' ? "''" : "");
+    while (*value != '\0') {
+        const bool single = *value == '\'';
+        size_t size = single ? strspn(value, "'") : strcspn(value, "'");
+        pl_buf_printf(out, "%c%.*s%c", single ? '"' : '\'', (int)size, value, single ? '"' : '\'');
+        value += size;
+    }
+}
+
+pl_status pl_figure_options_of(const pl_call *call, bool of_panel, pl_figure_options *out,
+                               pl_buf *keys, pl_error *err)
+{
+    *out = (pl_figure_options){0};
+    pl_status status = PL_OK;
+    const pl_option_row *row = NULL;
+    for (size_t i = 0; status == PL_OK && (row = pl_figure_option(i)) != NULL; i++) {
+        const char *value = pl_call_value(call, row->name);
+        if (value == NULL) {
+            continue;
+        }
+        if (of_panel && row->whole) {
+            return pl_error_set(err, PL_ERR_USAGE,
+                                "%s= belongs to the whole figure, behind its panels", row->name);
+        }
+        status = pl_figure_option_read(out, i, value, err);
+        pl_buf_printf(keys, " %s=", row->name);
+        pl_figure_quote(value, keys);
+    }
+    if (status != PL_OK && !of_panel) {
+        pl_error_prefix(err, "%s: ", call->command->name);
+    }
     return status;
 }
 
@@ -151,6 +196,7 @@ typedef struct job {
     pl_call *call;
     const pl_state *state;
     const pl_request *requests;
+    const pl_figure_options *options; /* [rows * cols] */
     size_t rows, cols;
     const char *command;
     pl_figure *figures; /* [rows * cols] */
@@ -196,6 +242,12 @@ static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
                                 pl_model_layer(j->state->source->model, r->layer)->name);
         }
         status = pl_kind_make(lab, j->state, r, &j->figures[i], task, err);
+        if (status == PL_OK) {
+            status = pl_figure_options_apply(&j->options[i], &j->figures[i], err);
+            if (status != PL_OK) {
+                pl_error_prefix(err, "%s %s: ", j->call->command->name, r->kind->name);
+            }
+        }
     }
     return status;
 }
@@ -434,6 +486,7 @@ static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_
         {"Planish-Text", j->text.data != NULL ? j->text.data : "none"},
         {"Planish-Threads", j->threads.data},
         {"Planish-Version", PL_VERSION},
+        {"Planish-Drawing", PL_DRAWING},
         {"Planish-Libraries", j->libraries.data},
         {"Planish-BLAS", pl_linalg_config()},
         {"Software", "planish " PL_VERSION},
@@ -461,6 +514,26 @@ static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_
     return PL_OK;
 }
 
+/* file=-: by way of a file, so that a figure that fails leaves nothing on standard output. */
+static pl_status write_to_output(job *j, const pl_sheet *sheet, pl_error *err)
+{
+    pl_temporary folder = {0};
+    pl_buf path = {0};
+    pl_status status = pl_temporary_create("/tmp/figure", true, &folder, err);
+    if (status == PL_OK) {
+        pl_buf_printf(&path, "%s/figure.%s", folder.path, pl_usage_text(j->call, "format"));
+        status = pl_buf_check(&path, err);
+    }
+    PL_THEN(write_file(j, sheet, path.data, err));
+    PL_THEN(pl_figure_pipe_copy(j->call->command->name, path.data, err));
+    if (status == PL_OK) {
+        pl_json_set(j->call->result, "file", json_string("-"));
+    }
+    pl_temporary_discard(&folder);
+    pl_buf_deinit(&path);
+    return status;
+}
+
 static pl_status put_caption(job *j, pl_error *err)
 {
     size_t wanted = 0;
@@ -480,7 +553,8 @@ static pl_status put_caption(job *j, pl_error *err)
 }
 
 pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request *requests,
-                          size_t rows, size_t cols, const char *command, pl_lab *lab, pl_task *task,
+                          pl_figure_options *options, const pl_figure_options *page, size_t rows,
+                          size_t cols, const char *command, pl_lab *lab, pl_task *task,
                           pl_error *err)
 {
     static const struct {
@@ -492,9 +566,16 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
                             "%s: needs file=PATH (.png, .pdf, .svg, .csv or .tex)",
                             call->command->name);
     }
+    size_t format = 0;
+    if (strcmp(file, "-") != 0 && pl_call_value(call, "format") != NULL) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: format= is of file=-; a file's name says its own: %s",
+                            call->command->name, file);
+    }
     job j = {.call = call,
              .state = state,
              .requests = requests,
+             .options = options,
              .rows = rows,
              .cols = cols,
              .command = command};
@@ -507,6 +588,10 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
     if (status == PL_OK && rows * cols > 1) {
         status = pl_usage_choice(call, "letters", &letters, err);
     }
+    for (size_t i = 0; i < rows * cols; i++) {
+        pl_figure_options_inherit(&options[i], page);
+    }
+    PL_THEN(pl_usage_choice(call, "format", &format, err));
     PL_THEN(make_panels(&j, lab, task, err));
     j.fit = status == PL_OK && rows * cols == 1 && j.figures[0].table != NULL &&
             pl_call_value(call, "height") == NULL;
@@ -516,10 +601,17 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
                       .letters = rows * cols > 1 && letters == 0,
                       .share_x = shares[share].x,
                       .share_y = shares[share].y,
-                      .fit = j.fit};
+                      .fit = j.fit,
+                      .title = rows * cols > 1 && page->title.given ? page->title.text : NULL,
+                      .options = options,
+                      .font = page->font.index,
+                      .outlines = page->svgtext.index != 0};
     PL_THEN(pl_sheet_share(&sheet, err));
     PL_THEN(gather(&j, lab, task, err));
-    PL_THEN(write_file(&j, &sheet, file, err));
+    if (status == PL_OK) {
+        status = strcmp(file, "-") == 0 ? write_to_output(&j, &sheet, err)
+                                        : write_file(&j, &sheet, file, err);
+    }
     PL_THEN(put_caption(&j, err));
     job_deinit(&j);
     return status;

@@ -5,12 +5,15 @@
 
 #include "app/command.h"
 #include "plots/kinds.h"
+#include "plots/options.h"
 #include "plots/page.h"
 
 /* What both `plot` and `figure` take. */
 #define PL_PAGE_KEYS                                                                               \
     {"file", PL_KEY_NEW_FILE, NULL, NULL,                                                          \
-     "figure to write: .png, .pdf or .svg; its data: .csv; its table: .csv or .tex"},              \
+     "figure to write: .png, .pdf or .svg; its data: .csv; its table: .csv or .tex; - standard "   \
+     "output"},                                                                                    \
+        {"format", PL_KEY_CHOICE, "png", "png|pdf|svg|csv", "of file=-"},                          \
         {"preset", PL_KEY_CHOICE, "none", "none|icml|icml2|neurips|nature|nature2|acl|acl2|slide", \
          "a venue's width: one column, or with 2 the whole page"},                                 \
         {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},                                \
@@ -19,6 +22,22 @@
     {                                                                                              \
         "caption", PL_KEY_CHOICE, "no", "no|yes", "give the caption, too, as text and LaTeX"       \
     }
+
+/* One key for each of the author's options (plots/options.h). */
+#define PL_OPTION_KEY_TEXT PL_KEY_TEXT
+#define PL_OPTION_KEY_RANGE PL_KEY_TEXT
+#define PL_OPTION_KEY_NAMES PL_KEY_TEXT
+#define PL_OPTION_KEY_COLOURS PL_KEY_TEXT
+#define PL_OPTION_KEY_CHOICE PL_KEY_CHOICE
+#define PL_OPTION_KEY_SIZE PL_KEY_REAL
+#define PL_OPTION_KEY_WIDTH PL_KEY_REAL
+#define PL_OPTION_KEY(name, kind, whole, choices, help)                                            \
+    {#name, PL_OPTION_KEY_##kind, NULL, choices, help},
+
+/* The author's options among a call's keys; of_panel: those of the whole file are refused.  Their
+ * text for the provenance is appended to `keys`. */
+PL_NODISCARD pl_status pl_figure_options_of(const pl_call *call, bool of_panel,
+                                            pl_figure_options *out, pl_buf *keys, pl_error *err);
 
 /* The panel that a call's words and keys describe; the kind is word `first`.  Keys that the kind
  * does not use are refused by name. */
@@ -29,11 +48,16 @@ PL_NODISCARD pl_status pl_figure_request(const pl_call *call, size_t first, cons
 PL_NODISCARD pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out,
                                       pl_error *err);
 
-/* Makes the panels and writes the file of file=.  command: the text that goes to the provenance
- * behind the commands that reach the state, without size and output.  The result gets file,
- * width_px, height_px, and with caption=yes caption and latex. */
+/* Appends a value as the grammar reads it, in quotes where it must be. */
+void pl_figure_quote(const char *value, pl_buf *out);
+
+/* Makes the panels and writes the file of file=.  options: of each panel; page: of the whole file,
+ * which the panels of a grid inherit.  command: the text that goes to the provenance behind the
+ * commands that reach the state, without size and output.  The result gets file, width_px,
+ * height_px, and with caption=yes caption and latex. */
 PL_NODISCARD pl_status pl_figure_write(pl_call *call, const pl_state *state,
-                                       const pl_request *requests, size_t rows, size_t cols,
+                                       const pl_request *requests, pl_figure_options *options,
+                                       const pl_figure_options *page, size_t rows, size_t cols,
                                        const char *command, pl_lab *lab, pl_task *task,
                                        pl_error *err);
 

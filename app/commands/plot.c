@@ -8,6 +8,7 @@ static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_
                           pl_error *err)
 {
     pl_request request;
+    pl_figure_options options, page;
     pl_buf command = {0};
     pl_status status = pl_figure_request(call, 0, state, &request, err);
     if (status != PL_OK) {
@@ -15,8 +16,11 @@ static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     }
     pl_buf_printf(&command, "plot %s", request.kind->name);
     pl_request_keys(&request, &command);
-    status = pl_buf_check(&command, err);
-    PL_THEN(pl_figure_write(call, state, &request, 1, 1, command.data, lab, task, err));
+    status = pl_figure_options_of(call, false, &options, &command, err);
+    page = options;
+    PL_THEN(pl_buf_check(&command, err));
+    PL_THEN(pl_figure_write(call, state, &request, &options, &page, 1, 1, command.data, lab, task,
+                            err));
     pl_buf_deinit(&command);
     return status;
 }
@@ -32,12 +36,13 @@ static const pl_key plot_keys[] = {
     {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both",
      "which weights (both = before and preconditioned; the default once the layer is solved)"},
     {"order", PL_KEY_CHOICE, "index", "index|sorted", "channels by index or by falling size"},
-    {"scale", PL_KEY_CHOICE, "linear", "linear|log", "the value axis"},
+    {"scale", PL_KEY_CHOICE, NULL, "linear|log",
+     "the value axis; flatness is log where one channel is 20 times the median"},
     {"form", PL_KEY_FORM, NULL, NULL, "which form of the figure (`help plot` lists them)"},
     {"pins", PL_KEY_CHOICE, "no", "no|yes", "kept settings and pins, too"},
     {"channel", PL_KEY_INT, NULL, NULL, "mark this input channel"},
     PL_PAGE_KEYS,
-    {0},
+    PL_FIGURE_OPTIONS(PL_OPTION_KEY){0},
 };
 
 static const pl_alias plot_aliases[] = {

@@ -349,6 +349,8 @@ static void compare_makers(rebuild *r)
     pl_buf libraries = {0};
     pl_page_libraries(&libraries);
     note_difference(r, "planish", origin_value(r, "Planish-Version"), PL_VERSION);
+    const char *drawing = pl_origin_value(&r->origin, "Planish-Drawing");
+    note_difference(r, "version of the drawing", drawing != NULL ? drawing : "1", PL_DRAWING);
     note_difference(r, "libraries", origin_value(r, "Planish-Libraries"),
                     libraries.data != NULL ? libraries.data : "");
     note_difference(r, "BLAS", origin_value(r, "Planish-BLAS"), pl_linalg_config());

@@ -8,6 +8,7 @@ static void weights(const pl_spec *spec, const pl_factors *factors, float *alpha
 
 const pl_method pl_method_astro = {
     .name = "astro",
+    .title = "Astro",
     .summary = "Same output, flat groups where the input is large (Astro, arXiv 2602.07596).",
     .alpha = weights,
     PL_LINF_COMMON,

@@ -297,6 +297,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
 
 const pl_method pl_method_awq = {
     .name = "awq",
+    .title = "AWQ",
     .slot = PL_SLOT_TRANSFORM,
     .summary = "A scale a channel by mean |X|, searched for the rounder's grid, with its ranges "
                "(Lin et al., MLSys 2024).",

@@ -31,6 +31,7 @@ static const pl_param params[PL_FLATQUANT_PARAMS] = {
 
 const pl_method pl_method_flatquant = {
     .name = "flatquant",
+    .title = "FlatQuant",
     .slot = PL_SLOT_TRANSFORM,
     .summary = "Learns a diagonal, a Kronecker product and clipping for the quantizers that are "
                "set (FlatQuant, Sun et al., ICML 2025).",

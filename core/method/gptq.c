@@ -368,6 +368,7 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
 
 const pl_method pl_method_gptq = {
     .name = "gptq",
+    .title = "GPTQ",
     .slot = PL_SLOT_ROUND,
     .summary = "Column by column, later columns make up for the error (Frantar et al., ICLR 2023).",
     .params = params,

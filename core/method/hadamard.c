@@ -12,6 +12,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
 
 const pl_method pl_method_hadamard = {
     .name = "hadamard",
+    .title = "Hadamard",
     .slot = PL_SLOT_TRANSFORM,
     .summary = "Rotates the channels by a Hadamard matrix (QuaRot, Ashkboos et al., NeurIPS 2024).",
     .transform = make,

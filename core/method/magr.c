@@ -12,6 +12,7 @@ static void weights(const pl_spec *spec, const pl_factors *factors, float *alpha
 
 const pl_method pl_method_magr = {
     .name = "magr",
+    .title = "MagR",
     .summary = "Same output, smaller group maxima (MagR, Zhang et al., NeurIPS 2024).",
     .alpha = weights,
     PL_LINF_COMMON,

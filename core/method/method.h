@@ -132,6 +132,7 @@ struct pl_method {
     size_t n_params;
     const pl_reported *reported;
     size_t n_reported;
+    const char *title;      /* as papers write it: "FlatQuant"; NULL: its name */
     bool blind;             /* needs nothing of the layer's inputs */
     bool suits_rounder;     /* a transform: made for the rounder's grid */
     bool suits_activations; /* a transform: made for the activations' grid */

@@ -27,6 +27,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
 
 const pl_method pl_method_orthogonal = {
     .name = "orthogonal",
+    .title = "Random rotation",
     .slot = PL_SLOT_TRANSFORM,
     .summary = "Rotates the channels by a random orthogonal matrix, QR of a seeded Gaussian.",
     .params = params,

@@ -48,6 +48,7 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
 
 const pl_method pl_method_rtn = {
     .name = "rtn",
+    .title = "RTN",
     .slot = PL_SLOT_ROUND,
     .summary = "Round to nearest: each group as it stands.",
     .params = params,

@@ -57,6 +57,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
 
 const pl_method pl_method_smoothquant = {
     .name = "smoothquant",
+    .title = "SmoothQuant",
     .slot = PL_SLOT_TRANSFORM,
     .summary = "A scale a channel moves outliers from activations into weights (Xiao et al., ICML "
                "2023).",

@@ -150,7 +150,7 @@ static void test_figures_and_rebuild(void **ctx)
     run r = run_demo(script);
     assert_int_equal(r.status, 0);
     assert_non_null(strstr(json_string_value(json_object_get(run_result(&r, 4), "caption")),
-                           "Method: import of quantized."));
+                           "The method is import of quantized."));
     run_free(&r);
     size_t size = 0;
     char *png = run_read(run_path("import.png"), &size);

@@ -141,7 +141,7 @@ static void test_commands_are_the_shortest(void **ctx)
         const char head[] = "# Planish-Commands: select model.layers.1.mlp.down_proj; plot ";
         assert_int_equal(strncmp(csv, head, sizeof head - 1), 0);
         assert_non_null(strstr(csv, "\n# Planish-Methods: none\n"));
-        assert_null(strstr(csv, "Method: astro"));
+        assert_null(strstr(csv, "The method is astro"));
         free(csv);
         check_same("short.csv");
     }
@@ -310,30 +310,30 @@ static void test_what_the_numbers_depend_on(void **ctx)
         {"activations bits=4 symmetric=no clip=0.9; kv bits=4 group_size=24; method rtn bits=4;"
          "method rtn bits=8 on=*.down_proj; method smoothquant;"
          "sweep all bits=3:4:lin2 slot=round perplexity=yes length=256 windows=3; plot sweep",
-         {"Activations: 4 bits, symmetric no, per token, clip 0.9. ",
-          "Keys and values: 4 bits, symmetric yes, groups of 24. ", "rtn (bits 3 \u2026 4, ",
+         {"Activations have 4 bits, symmetric no, per token, clip 0.9. ",
+          "Keys and values have 4 bits, symmetric yes, groups of 24. ", "rtn (bits 3 \u2026 4, ",
           "On *.down_proj: rtn (bits 8, ",
-          "Perplexity: 3 windows of 256 tokens of evaluation.txt, the first"}},
+          "Perplexities are of 3 windows of 256 tokens of evaluation.txt, the first"}},
         {"calibrate windows=4 rows=300; activations bits=4 range=tensor;"
          "method hadamard; method none slot=precondition; method rtn bits=4;"
          "method rtn bits=3 on=1.*; solve all;"
          "plot landscape form=all",
-         {"Method: hadamard, then rtn (bits 3, ", "On 1.*: rtn (bits 3, ",
-          "Activations: 4 bits, symmetric yes, one range for all tokens. ",
+         {"The method is hadamard, then rtn (bits 3, ", "On 1.*: rtn (bits 3, ",
+          "Activations have 4 bits, symmetric yes, one range for all tokens. ",
           "4 windows of 512 tokens of calibration.txt, 300 rows stored. "}},
         {"activations bits=5; method flatquant steps=6 rows=128; method rtn bits=4 group_size=0;"
          "learn until=4; plot learning",
-         {"Method: flatquant (", "then rtn (bits 4, group_size 0, ",
-          "Activations: 5 bits, symmetric yes, per token. ", "step 4 of 6"}},
+         {"The method is flatquant (", "then rtn (bits 4, group_size 0, ",
+          "Activations have 5 bits, symmetric yes, per token. ", "step 4 of 6"}},
         {"activations bits=4; method flatquant steps=6 rows=128; method rtn bits=4; solve;"
          "plot channels which=after",
-         {"Method: flatquant (", "Activations: 4 bits"}},
+         {"The method is flatquant (", "Activations have 4 bits"}},
         {"activations bits=4; method flatquant steps=6 rows=128; method rtn bits=4; solve; pin;"
          "method none slot=transform; solve; plot channels which=after pins=yes",
-         {"Calibration: 8 windows"}},
+         {"The calibration is of 8 windows"}},
         {"activations bits=4; kv bits=4; method rtn bits=4; solve all sequential=yes;"
          "plot histogram which=after",
-         {"Solved block by block", "Activations: 4 bits", "Keys and values: 4 bits"}},
+         {"Solved block by block", "Activations have 4 bits", "Keys and values have 4 bits"}},
         {"method hadamard; solve; plot flatness", {"hadamard > astro", "then astro (beta 0.001, "}},
         {"method none slot=precondition; method rtn bits=3 group_size=48; plot groups",
          {"group size 48", "bits 3"}},

@@ -27,6 +27,32 @@ static pl_figure sample(size_t k)
     return f;
 }
 
+/* Whether the figure says that it needs more room; only narrow ones with long names may. */
+static bool refuses(const pl_figure *f, double w, double h)
+{
+    pl_fonts *fonts = NULL;
+    pl_error err = {0};
+    pl_area margins;
+    pl_check_ok(pl_fonts_create(true, &fonts, &err), err);
+    pl_layout l;
+    pl_layout_make(f, fonts, 72 * w, 72 * h, 1, &l);
+    bool needs = f->table == NULL && w >= 1.25 && h >= 1.25 && l.needs > 0;
+    if (needs) {
+        expect_less(w, l.needs / 72);
+        expect_less(fmin(w, h), 2.1);
+        cairo_surface_t *page = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 10, 10);
+        cairo_t *cr = cairo_create(page);
+        assert_int_equal(pl_draw_panel(cr, f, fonts, 72 * w, 72 * h, 1, NULL, &err), PL_ERR_USAGE);
+        pl_check_says(err, "it needs about");
+        cairo_destroy(cr);
+        cairo_surface_destroy(page);
+    } else {
+        pl_check_ok(pl_draw_margins(f, fonts, 72 * w, 72 * h, 1, NULL, &margins, &err), err);
+    }
+    pl_fonts_destroy(fonts);
+    return needs;
+}
+
 /* Every page keeps a white edge: nothing is cut. */
 static void nothing_reaches_the_edges(void **state)
 {
@@ -36,6 +62,9 @@ static void nothing_reaches_the_edges(void **state)
     for (size_t k = 0; k < SAMPLES; k++) {
         pl_figure f = sample(k);
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            if (refuses(&f, sizes[i][0], sizes[i][1])) {
+                continue;
+            }
             pl_pixels p = pl_sample_draw(&f, sizes[i][0], sizes[i][1], 72, 0, 0, 0, NULL);
             size_t ink = 0;
             for (int x = 0; x < p.width; x++) {
@@ -170,7 +199,8 @@ static bool rows_fit(const pl_figure *f, const pl_layout *l, pl_fonts *fonts, bo
     for (size_t i = 0; i < (x ? l->n_x : l->n_y); i++) {
         const pl_tick *tick = x ? &l->x[i] : &l->y[i];
         if (tick->major) {
-            pl_extent e = pl_fonts_measure(fonts, tick->text, l->small, x ? l->x_most : l->y_most);
+            double size = pl_layout_tick_size(l, x ? &f->x : &f->y);
+            pl_extent e = pl_fonts_measure(fonts, tick->text, size, 0);
             double at = x ? pl_layout_at_x(l, f, tick->at) : -pl_layout_at_y(l, f, tick->at);
             double half = (x && !l->upright ? e.width : 0.8 * e.height) / 2;
             if (at - half < end) {
@@ -194,6 +224,9 @@ static void names_never_overlap(void **state)
             for (double h = 0.6; h < 12; h *= 1.4) {
                 pl_layout l;
                 pl_layout_make(&f, fonts, 72 * w, 72 * h, 0.24, &l);
+                if (l.needs > 0) {
+                    continue; /* it is said, not drawn */
+                }
                 assert_true(!l.numbers ||
                             (rows_fit(&f, &l, fonts, true) && rows_fit(&f, &l, fonts, false)));
                 expect_less(l.plot.x0, l.plot.x1);
@@ -207,17 +240,17 @@ static void names_never_overlap(void **state)
     pl_fonts_destroy(fonts);
 }
 
-static double margin_above(const pl_figure *f, pl_fonts *fonts)
+static double margin_below(const pl_figure *f, pl_fonts *fonts)
 {
     pl_area margins;
     pl_error err = {0};
     pl_check_ok(pl_draw_margins(f, fonts, 3.25 * 72, 2.5 * 72, 0.24, NULL, &margins, &err), err);
-    return margins.y0;
+    return margins.y1;
 }
 
 /* Twelve labels, or any over a heat map, get a strip of their own; two lines in a free corner do
  * not. */
-static void a_legend_that_would_hide_data_stands_above(void **state)
+static void a_legend_that_would_hide_data_stands_below(void **state)
 {
     (void)state;
     pl_fonts *fonts = NULL;
@@ -229,9 +262,9 @@ static void a_legend_that_would_hide_data_stands_above(void **state)
     }
     pl_figure twelve = pl_sample_marks(PL_MARK_LINE, PL_FIGURE_SERIES, 30);
     pl_figure heat = sample(7);
-    double plain = margin_above(&free_corner, fonts);
-    expect_less(plain + 30, margin_above(&twelve, fonts));
-    expect_less(plain + 6, margin_above(&heat, fonts));
+    double plain = margin_below(&free_corner, fonts);
+    expect_less(plain + 30, margin_below(&twelve, fonts));
+    expect_less(plain + 6, margin_below(&heat, fonts));
     pl_figure_deinit(&free_corner);
     pl_figure_deinit(&twelve);
     pl_figure_deinit(&heat);
@@ -280,7 +313,7 @@ int main(void)
         cmocka_unit_test(shared_axes_give_their_room_back),
         cmocka_unit_test(the_letter_is_bold_in_the_corner),
         cmocka_unit_test(names_never_overlap),
-        cmocka_unit_test(a_legend_that_would_hide_data_stands_above),
+        cmocka_unit_test(a_legend_that_would_hide_data_stands_below),
         cmocka_unit_test(a_vertical_rule_crosses_the_plot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

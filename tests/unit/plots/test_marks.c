@@ -208,9 +208,9 @@ static void a_missing_font_is_a_sentence(void **state)
     pl_fonts *fonts = NULL;
     pl_error err = {0};
     const char *const nowhere[] = {"/nonexistent", "/proc/self/fdinfo"};
-    assert_int_equal(pl_fonts_create_in(nowhere, 2, false, &fonts, &err), PL_ERR_NOT_FOUND);
+    assert_int_equal(pl_fonts_create_in(nowhere, 2, 0, false, &fonts, &err), PL_ERR_NOT_FOUND);
     assert_null(fonts);
-    pl_check_says(err, "install the package fonts-dejavu-core");
+    pl_check_says(err, "install the Debian package fonts-dejavu-core");
 }
 
 static void long_texts_end_in_an_ellipsis(void **state)

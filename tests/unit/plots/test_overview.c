@@ -34,7 +34,7 @@ static void curves_follow_one_layer(void **state)
     pl_request request = request_of(d, &pl_kind_layers);
     pl_figure f = make_figure(d, &request);
     assert_int_equal(f.n_series, 4);
-    assert_non_null(strstr(f.title, "self_attn.q_proj in 4 blocks"));
+    assert_non_null(strstr(f.title, "q_proj in 4 blocks"));
     for (size_t b = 0; b < BLOCKS; b++) {
         float *max = maxima(d, b * ROLES);
         size_t top[3];

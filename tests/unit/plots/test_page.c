@@ -284,7 +284,7 @@ static void marks_and_scales_of_all_kinds(void **state)
                                            .x = x,
                                            .y = y};
         }
-        figure.rules[0] = (pl_rule){100, NULL, false};
+        figure.rules[0] = (pl_rule){.at = 100};
         figure.notes[0] = (pl_note){99, -99, "n"};
         pl_error err = {0};
         pl_check_ok(write_page(&figure, (pl_page){2, 2, 72}, "kinds.png", NULL, NULL, &err), err);
