@@ -4,6 +4,7 @@
 #include "plots/ink.h"
 #include "plots/legend.h"
 #include "plots/marks.h"
+#include "plots/relief.h"
 #include "plots/table.h"
 
 #include <math.h>
@@ -246,8 +247,8 @@ static pl_status check_texts(const pl_layout *layout, pl_error *err)
                         ceil(layout->needs / 72 * 20) / 20);
 }
 
-static pl_status draw_table(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
-                            pl_layout *layout, pl_error *err)
+/* Sizes, and the heading of a page without a plot's frame. */
+static void draw_headed(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, pl_layout *layout)
 {
     const char *letter = layout->options.letter;
     pl_layout_sizes(layout);
@@ -262,7 +263,14 @@ static pl_status draw_table(cairo_t *cr, const pl_figure *figure, pl_fonts *font
         pl_wrap(fonts, figure->title, layout->text, room, 1, &layout->heading);
     }
     draw_heading(cr, figure, layout, fonts);
-    return pl_table_draw(cr, figure, layout, fonts, err);
+}
+
+static void draw_relief(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, pl_layout *layout)
+{
+    draw_headed(cr, figure, fonts, layout);
+    const double text = pl_fonts_measure(fonts, "0", layout->text, 0).height;
+    const bool heading = layout->title || layout->letter > 0;
+    pl_relief_draw(cr, figure, layout, fonts, heading ? text + 1.2 * layout->pad : layout->pad);
 }
 
 static pl_status draw_plot(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
@@ -302,7 +310,11 @@ pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, d
     pl_status status = PL_OK;
     if (figure->table != NULL) {
         layout.options = options != NULL ? *options : (pl_draw_options){0};
-        status = draw_table(cr, figure, fonts, &layout, err);
+        draw_headed(cr, figure, fonts, &layout);
+        status = pl_table_draw(cr, figure, &layout, fonts, err);
+    } else if (figure->relief) {
+        layout.options = options != NULL ? *options : (pl_draw_options){0};
+        draw_relief(cr, figure, fonts, &layout);
     } else {
         status = prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
         PL_THEN(check_texts(&layout, err));
@@ -325,7 +337,7 @@ pl_status pl_draw_margins(const pl_figure *figure, pl_fonts *fonts, double width
                           double pixel, const pl_draw_options *options, pl_area *out, pl_error *err)
 {
     *out = (pl_area){0};
-    if (figure->table != NULL) {
+    if (figure->table != NULL || figure->relief) {
         return PL_OK;
     }
     pl_layout layout;

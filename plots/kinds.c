@@ -80,10 +80,11 @@ static const char *const which_names[] = {"before", "preconditioned", "after", "
 void pl_request_keys(const pl_request *request, pl_buf *out)
 {
     const pl_kind *kind = request->kind;
-    if ((kind->uses & PL_USES_SIDE) != 0) {
+    if ((kind->uses & PL_USES_SIDE) != 0 && (kind->row == NULL || !request->any_side)) {
         pl_buf_printf(out, " side=%s", side_names[request->side]);
     }
-    if ((kind->uses & PL_USES_WHICH) != 0 && request->side == PL_SIDE_WEIGHT) {
+    if ((kind->uses & PL_USES_WHICH) != 0 &&
+        (request->side == PL_SIDE_WEIGHT || kind->row != NULL)) {
         pl_buf_printf(out, " which=%s", which_names[request->which]);
     }
     if ((kind->uses & PL_USES_ORDER) != 0) {

@@ -27,7 +27,11 @@ typedef struct pl_request {
     size_t channel;  /* marked in the figure; SIZE_MAX: none */
     bool paper;      /* for a file: names of series hold methods and strengths in full */
     bool free_scale; /* no scale was asked for: the kind takes the one that suits its values */
+    bool any_side;   /* no side was asked for: a kind that shows both in a row shows both */
 } pl_request;
+
+/* Panels that a kind may show in a row. */
+enum { PL_KIND_ROW = 2 };
 
 /* What a kind pays attention to; other keys are refused with a sentence. */
 enum {
@@ -59,6 +63,13 @@ struct pl_kind {
     /* The layers whose results it shows where they are more than the request's own: out[layers of
      * the model]; returns how many.  NULL: that one. */
     size_t (*layers)(const pl_state *state, const pl_request *request, size_t *out);
+    /* On paper: the panels that a request asks for, side by side, to out; returns how many.  NULL:
+     * the request itself.  The screen, a panel of `figure` and make show one. */
+    size_t (*row)(const pl_state *state, const pl_request *request, pl_request out[PL_KIND_ROW]);
+    /* Commands that its figure needs beside those that reach the state, appended, one a line; they
+     * end where the state is.  NULL: none. */
+    void (*commands)(pl_lab *lab, const pl_state *state, const pl_request *request, pl_buf *out,
+                     pl_task *task);
     /* Worker thread.  Caller deinits out; empty on failure. */
     pl_status (*make)(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
                       pl_task *task, pl_error *err);
@@ -85,6 +96,11 @@ struct pl_kind {
     KIND(transform)                                                                                \
     KIND(learning)                                                                                 \
     KIND(landscape)                                                                                \
+    KIND(surface)                                                                                  \
+    KIND(envelope)                                                                                 \
+    KIND(depth)                                                                                    \
+    KIND(error_by_block)                                                                           \
+    KIND(channels_by_block)                                                                        \
     KIND(sweep)                                                                                    \
     KIND(outliers)                                                                                 \
     PL_EXTRA_KINDS(KIND)

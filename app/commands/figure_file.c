@@ -9,6 +9,7 @@
 #include "core/lab/transformed.h"
 #include "core/tensor/linalg.h"
 #include "plots/caption.h"
+#include "plots/relief.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -109,6 +110,7 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     PL_THEN(read_form(call, kind, &out->form, err));
     PL_THEN(read_channel(call, state, out, err));
     out->side = (pl_side)side;
+    out->any_side = pl_call_value(call, "side") == NULL;
     out->which = (pl_which)which;
     out->sorted = sorted != 0;
     out->log = log != 0;
@@ -341,6 +343,12 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
         needs.sweep = needs.sweep || (r->kind->uses & PL_USES_SWEEP) != 0;
     }
     pl_state_figure_commands(j->state, &needs, &j->commands);
+    for (size_t i = 0; i < count; i++) {
+        const pl_request *r = &j->requests[i];
+        if (r->kind->commands != NULL) {
+            r->kind->commands(lab, j->state, r, &j->commands, task);
+        }
+    }
     pl_buf_puts(&j->commands, j->command);
     put_size(j, count, &j->commands);
     free(layers);
@@ -580,7 +588,7 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
              .cols = cols,
              .command = command};
     size_t share = 0;
-    size_t letters = 1;
+    size_t letters = rows * cols > 1 ? 0 : 1; /* a row of `plot` has them, too */
     pl_status status = pl_figure_page(call, rows, cols, &j.page, err);
     if (status == PL_OK && rows * cols > 1) {
         status = pl_usage_choice(call, "share", &share, err);
@@ -593,6 +601,9 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
     }
     PL_THEN(pl_usage_choice(call, "format", &format, err));
     PL_THEN(make_panels(&j, lab, task, err));
+    if (status == PL_OK && requests[0].kind->row != NULL && pl_usage_text(call, "share") == NULL) {
+        pl_relief_share(j.figures, rows * cols);
+    }
     j.fit = status == PL_OK && rows * cols == 1 && j.figures[0].table != NULL &&
             pl_call_value(call, "height") == NULL;
     pl_sheet sheet = {.rows = rows,

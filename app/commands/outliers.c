@@ -117,7 +117,7 @@ const pl_command pl_command_outliers = {
     .keys = outliers_keys,
     .needs_model = true,
     .summary = "The largest channels of a layer or of all, and the tokens that cause them",
-    .least = "token_id rms token_position window token window_position of outlier_in",
+    .least = "token_id rms token_position window window_position context of",
     .run = run_outliers,
     .slow = pl_call_is_of_all,
 };

@@ -7,8 +7,8 @@
 static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                           pl_error *err)
 {
-    pl_request request;
-    pl_figure_options options, page;
+    pl_request request, row[PL_KIND_ROW];
+    pl_figure_options options[PL_KIND_ROW], page;
     pl_buf command = {0};
     pl_status status = pl_figure_request(call, 0, state, &request, err);
     if (status != PL_OK) {
@@ -16,11 +16,16 @@ static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     }
     pl_buf_printf(&command, "plot %s", request.kind->name);
     pl_request_keys(&request, &command);
-    status = pl_figure_options_of(call, false, &options, &command, err);
-    page = options;
+    status = pl_figure_options_of(call, false, &page, &command, err);
     PL_THEN(pl_buf_check(&command, err));
-    PL_THEN(pl_figure_write(call, state, &request, &options, &page, 1, 1, command.data, lab, task,
-                            err));
+    row[0] = request;
+    const size_t panels = request.kind->row != NULL ? request.kind->row(state, &request, row) : 1;
+    for (size_t i = 0; i < panels; i++) {
+        options[i] = page;
+        options[i].title.given = page.title.given && panels == 1; /* a row's stands over both */
+    }
+    PL_THEN(
+        pl_figure_write(call, state, row, options, &page, 1, panels, command.data, lab, task, err));
     pl_buf_deinit(&command);
     return status;
 }

@@ -70,11 +70,27 @@ static bool has_table(const pl_call *call)
     return false;
 }
 
+/* The result's own sentence where it has but one, else its object in a line. */
+static void put_message(const pl_call *call, pl_buf *line)
+{
+    if (call->command->put_text != NULL) {
+        pl_result_text(call, line);
+    }
+    const char *end = line->data != NULL ? strchr(line->data, '\n') : NULL;
+    if (end != NULL && end[1] == '\0') {
+        line->data[--line->size] = '\0';
+        return;
+    }
+    pl_buf_deinit(line);
+    pl_result_line(call, line);
+}
+
 /* A table, and what does not fit the message's lines, is shown over the panes. */
-static void show_result(pl_screen *screen, const pl_call *call)
+static void show_result(pl_screen *screen, pl_call *call)
 {
     pl_buf line = {0};
-    pl_result_line(call, &line);
+    call->columns = (size_t)screen->face.surface.cols - 2; /* the text's margins */
+    put_message(call, &line);
     add_folder(call, &line);
     int room = 2 * screen->face.surface.cols - 20;
     bool fits = line.data == NULL || (int)pl_text_width(line.data) <= room;

@@ -183,22 +183,46 @@ static size_t find_least(const pl_table *table, const char *least)
     return col;
 }
 
-static void leave_out(const pl_table *table, size_t columns, const char *least, size_t *widths)
+/* Sets widths of columns to 0 until the line fits: one after another, and what then fits again
+ * comes back, the last one first. */
+static pl_status leave_out(const pl_table *table, size_t columns, const char *least, size_t *widths)
 {
-    for (size_t c = table->cols; c-- > 1 && width_of_line(widths, table->cols) > columns;) {
-        widths[c] = has_value(table, c) ? widths[c] : 0;
+    const size_t cols = table->cols;
+    size_t *order = calloc(3 * cols + 1, sizeof *order), count = 0, gone = 0;
+    size_t *whole = calloc(cols + 1, sizeof *whole);
+    if (order == NULL || whole == NULL) {
+        free(order);
+        free(whole);
+        return PL_ERR_MEMORY;
     }
-    while (least != NULL && *least != '\0' && width_of_line(widths, table->cols) > columns) {
+    memcpy(whole, widths, cols * sizeof *widths);
+    for (size_t c = cols; c-- > 1;) {
+        if (!has_value(table, c)) {
+            order[count++] = c;
+        }
+    }
+    while (least != NULL && *least != '\0') {
         const size_t col = find_least(table, least);
-        if (col > 0 && col < table->cols) {
-            widths[col] = 0;
+        if (col > 0 && col < cols && count < 2 * cols) {
+            order[count++] = col;
         }
         least += strcspn(least, " ");
         least += strspn(least, " ");
     }
-    for (size_t c = table->cols; c-- > 1 && width_of_line(widths, table->cols) > columns;) {
-        widths[c] = 0;
+    for (size_t c = cols; c-- > 1;) {
+        order[count++] = c;
     }
+    while (gone < count && width_of_line(widths, cols) > columns) {
+        widths[order[gone++]] = 0;
+    }
+    while (gone-- > 0) {
+        const size_t col = order[gone];
+        widths[col] = has_value(table, col) ? whole[col] : 0;
+        widths[col] = width_of_line(widths, cols) > columns ? 0 : widths[col];
+    }
+    free(order);
+    free(whole);
+    return PL_OK;
 }
 
 static void put_line(const pl_table *table, size_t row, const size_t *widths, pl_buf *out)
@@ -228,8 +252,8 @@ void pl_table_put_text(const pl_table *table, size_t columns, const char *least,
     for (size_t c = 0; c < table->cols; c++) {
         widths[c] = width_of_column(table, c);
     }
-    if (columns > 0) {
-        leave_out(table, columns, least, widths);
+    if (columns > 0 && leave_out(table, columns, least, widths) != PL_OK) {
+        out->failed = true;
     }
     for (size_t r = 0; r <= table->rows; r++) {
         put_line(table, r == 0 ? SIZE_MAX : r - 1, widths, out);

@@ -475,6 +475,19 @@ pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id 
     return status;
 }
 
+pl_status pl_solve_look(pl_lab *lab, const pl_state *state, size_t layer, bool *found,
+                        pl_solve_report *report, pl_task *task, pl_error *err)
+{
+    pl_id calibration = {0}, result = {0};
+    *found = false;
+    *report = pl_solve_report_empty();
+    const bool known = pl_model_is_blind(state->source->model, layer) ||
+                       pl_lab_is_calibrated(lab, state, &calibration);
+    return known && !pl_state_is_imported(state, layer)
+               ? pl_solve_find(lab, state, layer, calibration, found, report, &result, task, err)
+               : PL_OK;
+}
+
 pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
                          const pl_solve_watch *watch, pl_solve_report *report, pl_id *result,
                          pl_task *task, pl_error *err)

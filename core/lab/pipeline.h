@@ -59,6 +59,11 @@ PL_NODISCARD pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool seq
                                     pl_solved_fn each, void *ctx, pl_solve_report *total,
                                     pl_task *task, pl_error *err);
 
+/* The report of a layer under the state's plan on the original model's inputs, where the store has
+ * it; nothing is solved. */
+PL_NODISCARD pl_status pl_solve_look(pl_lab *lab, const pl_state *state, size_t layer, bool *found,
+                                     pl_solve_report *report, pl_task *task, pl_error *err);
+
 /* What `solve all` does by itself: in sequence wherever the model can be run. */
 bool pl_solve_runs_in_sequence(const pl_state *state);
 

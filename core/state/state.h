@@ -88,7 +88,7 @@ typedef enum pl_which {
 
 /* What a pane of the screen shows.  The names are those of views (views/view.h) and, for the main,
  * second and table pane, of figures (plots/kinds.h); core knows none of them. */
-enum { PL_DISPLAY_PANES = 3, PL_VIEW_NAME = 16 };
+enum { PL_DISPLAY_PANES = 3, PL_VIEW_NAME = 32 };
 typedef struct pl_pane_view {
     char view[PL_VIEW_NAME]; /* "channels" */
     char form[PL_VIEW_NAME]; /* "" for the view's first */

@@ -4,6 +4,7 @@
 #include "core/lab/weights.h"
 #include "core/metrics/outliers.h"
 #include "core/model/bare.h"
+#include "core/study/channels_by_block.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -124,14 +125,6 @@ typedef struct channel_ranking {
     size_t inputs;
 } channel_ranking;
 
-/* q/k/v and gate/up read the residual stream, each through its norm: channel c is the same. */
-static bool reads_residual(const pl_model *model, size_t layer)
-{
-    const pl_site *site = pl_model_site(model, pl_model_layer(model, layer)->site);
-    return (site->role == PL_SITE_QKV || site->role == PL_SITE_GATE_UP) &&
-           site->cols == pl_model_config(model)->hidden_size;
-}
-
 /* Keeps the rows sorted by falling ratio; equal ones as they come. */
 static void insert_channel(channel_ranking *r, size_t layer, const pl_channel_row *row)
 {
@@ -158,7 +151,7 @@ static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_task *task, pl
             insert_channel(r, layer, &r->found[i]);
         }
     }
-    if (status == PL_OK && reads_residual(model, layer)) {
+    if (status == PL_OK && pl_reads_residual(model, layer)) {
         const double median = pl_median(stats.max, stats.n);
         for (size_t c = 0; c < stats.n; c++) {
             r->outlier_in[c] += (double)stats.max[c] > PL_OUTLIER_FACTOR * median;
@@ -212,7 +205,7 @@ pl_status pl_rank_channels(pl_lab *lab, const pl_state *state, pl_side side, con
         PL_THEN(pl_task_tick(task, err));
     }
     for (size_t i = 0; i < r.count; i++) {
-        if (side == PL_SIDE_INPUT && reads_residual(model, rows[i].layer)) {
+        if (side == PL_SIDE_INPUT && pl_reads_residual(model, rows[i].layer)) {
             rows[i].outlier_in = r.outlier_in[rows[i].row.channel];
             rows[i].inputs = r.inputs;
         }

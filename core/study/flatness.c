@@ -12,6 +12,7 @@ void pl_flatness_deinit(pl_flatness *flatness)
 {
     for (size_t i = 0; i < flatness->count; i++) {
         free(flatness->curves[i].norms);
+        free(flatness->curves[i].max);
     }
     *flatness = (pl_flatness){0};
 }
@@ -42,17 +43,16 @@ static size_t find_specs(const pl_state *state, size_t layer, pl_spec out[PL_FLA
 static pl_status describe(const pl_mat *values, pl_flatness_curve *curve, pl_error *err)
 {
     const size_t n = values->cols;
-    float *max = pl_alloc(n, sizeof *max);
     size_t top[PL_FLATNESS_TOP];
     double mean = 0.0, energy = 0.0, largest = 0.0;
     curve->norms = pl_alloc(n, sizeof *curve->norms);
-    if (max == NULL || curve->norms == NULL) {
-        free(max);
+    curve->max = pl_alloc(n, sizeof *curve->max);
+    if (curve->max == NULL || curve->norms == NULL) {
         return pl_error_memory(err, "%zu channels", n);
     }
-    pl_column_stats(pl_mat_view(values), max, curve->norms, NULL);
+    pl_column_stats(pl_mat_view(values), curve->max, curve->norms, NULL);
     curve->numbers = pl_describe(pl_mat_view(values));
-    curve->ratio = pl_outlier_ratio(max, n);
+    curve->ratio = pl_outlier_ratio(curve->max, n);
     for (size_t c = 0; c < n; c++) {
         mean += (double)curve->norms[c] / (double)n;
         energy += (double)curve->norms[c] * (double)curve->norms[c];
@@ -65,7 +65,7 @@ static pl_status describe(const pl_mat *values, pl_flatness_curve *curve, pl_err
     for (size_t c = 0; c < n && mean > 0.0; c++) {
         curve->norms[c] = (float)((double)curve->norms[c] / mean);
     }
-    free(max);
+    curve->mean = mean * sqrt((double)values->rows); /* of a column's RMS */
     return PL_OK;
 }
 

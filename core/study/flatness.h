@@ -16,6 +16,8 @@ typedef struct pl_flatness_curve {
     char label[64];      /* "none", "smoothquant alpha=0.5", "hadamard > astro" */
     bool keeps_channels; /* channel c is still channel c: no transform, or a scaling */
     float *norms;        /* [n] Frobenius norm of each column over the mean of them */
+    double mean;         /* that mean */
+    float *max;          /* [n] largest |value| of each column */
     pl_tensor_numbers numbers;
     double ratio;      /* largest over median channel maximum */
     double top_energy; /* share of the PL_FLATNESS_TOP largest channels in the squared norm */

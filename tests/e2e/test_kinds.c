@@ -9,10 +9,11 @@
 
 static const char before[] =
     "activations bits=4; method flatquant steps=8 rows=256; method astro beta=1e-3;"
-    "method gptq bits=3; select 1.down_proj; solve;"
+    "method gptq bits=3; select 1.down_proj;"
+    "method none slot=precondition; solve; method astro beta=1e-3; solve;" /* depth compares */
     "sweep beta=1e-4:1e-2:log3;";
 
-enum { MAX_FIGURES = 32 };
+enum { MAX_FIGURES = 64 };
 
 /* "channels form=fan": what stands behind `plot`. */
 typedef struct figures {

@@ -2,7 +2,7 @@
 
 #include "tests/support/figures.h"
 
-enum { SAMPLES = 10 };
+enum { SAMPLES = 11 };
 
 static pl_figure sample(size_t k)
 {
@@ -13,6 +13,11 @@ static pl_figure sample(size_t k)
     }
     if (k == 9) {
         return pl_sample_table(12, 4);
+    }
+    if (k == 10) {
+        pl_figure f = pl_sample_heat(24, 90, 3, 7);
+        f.relief = true;
+        return f;
     }
     pl_figure f = k == 6 ? pl_sample_marks(PL_MARK_BOX, 2, 9) : pl_sample_heat(24, 90, 3, 7);
     if (k == 6) {
