@@ -141,6 +141,8 @@ struct pl_command {
     const char *least;
     /* The result as a person reads it; NULL: its object as lines and tables. */
     void (*put_text)(const pl_call *call, pl_buf *out);
+    /* The same in one line, a sentence that fits into 78 columns; NULL: the object's numbers. */
+    void (*put_line)(const pl_call *call, pl_buf *out);
     /* What the screen does instead of run, on its own thread; *taken says whether it did.  A
      * command with none of the other halves is the screen's alone. */
     pl_status (*on_screen)(pl_screen *screen, pl_call *call, bool *taken, pl_error *err);

@@ -1,5 +1,5 @@
 /* Completion of a command line, from the same tables that run it. */
-#include "app/command.h"
+#include "app/topics.h"
 
 #include "core/state/kept.h"
 #include "plots/kinds.h"
@@ -240,6 +240,25 @@ static void offer_settings(matches *m, const pl_state *state, const char *word)
     }
 }
 
+static void offer_explained(void *ctx, const pl_explained *one)
+{
+    matches *m = ctx;
+    bool known = strchr(one->name, ' ') != NULL;
+    for (size_t i = 0; i < m->count && !known; i++) {
+        known = strcmp(m->list[i], one->name) == 0;
+    }
+    if (!known) {
+        offer(m, one->name);
+    }
+}
+
+static void offer_topics(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    (void)word;
+    pl_topics_each(NULL, offer_explained, m);
+}
+
 /* The kinds of words that a command's `positional` names in capitals. */
 static const struct {
     const char *name;
@@ -248,7 +267,7 @@ static const struct {
     {"LAYER", offer_layers},     {"METHOD", offer_methods},   {"COMMAND", offer_commands},
     {"FIGURE", offer_figures},   {"PATH", offer_paths},       {"FILE", offer_paths},
     {"ROWS", offer_grids},       {"PARAM", offer_params},     {"EXPRESSION", offer_conditions},
-    {"SETTING", offer_settings}, {"SESSION", offer_sessions},
+    {"SETTING", offer_settings}, {"SESSION", offer_sessions}, {"TOPIC", offer_topics},
 };
 
 /* One alternative of a position: "LAYER" or "all". */

@@ -1,5 +1,5 @@
 /* Help as plain lines, made from the tables of commands and methods. */
-#include "app/command.h"
+#include "app/topics.h"
 
 #include "plots/kinds.h"
 
@@ -70,29 +70,9 @@ static void put_numbers(pl_buf *out)
         out,
         "\nNumbers of the tuner: the rounder alone on the original weights -> the solve; a ~\n"
         "marks a preview's estimate, which is within 10 % of the final number, and an ellipsis\n"
-        "what is not known so well yet.  JSON has the same names, with _before and _after.\n\n"
-        "  group max   mean of max|w| over the groups of all rows, of the weights that the\n"
-        "              rounder is handed: behind the transform, preconditioned\n"
-        "  error       relative output error of the preconditioned weights on the calibration\n"
-        "              inputs: tr((W-W0) G (W-W0)^T) / tr(W0 G W0^T)\n"
-        "  W4 error    the same after rounding\n"
-        "  bound       Astro's Theorem 4.5: no rounding to nearest moves the output further, in\n"
-        "              ||X (W - Q(W))^T||_F\n"
-        "  gap         how far the solver may be from the optimum, certified, relative; never\n"
-        "              shown below 1.2e-5 %, the resolution of float32\n"
-        "  output      ||X W^T - Q(X T) Q(W T^-T)^T||^2 / ||X W^T||^2 on the stored rows, with\n"
-        "              quantized activations (shown where those or a transform are set)\n"
-        "  flatness    mean |c - 1| of the input channels' norms c over their mean; 0 is flat;\n"
-        "              of the weights that the rounder is handed, as the figures flatness and\n"
-        "              transform show them\n"
-        "  kurtosis    of the same weights; a Gaussian has 3, outliers make it larger\n"
-        "  sqnr        -10 log10 of the rounded weights' error (of the preconditioned ones'\n"
-        "              without a rounder), in dB\n"
-        "  bits_per_weight  codes, scales and zero points over the number of weights\n"
-        "  perplexity  of the model as solved (key m), with one standard error, the original's\n"
-        "              and the layers solved; stale once something was solved anew\n"
-        "  tau         threshold of one step, beta alpha_k on the normalized Gram matrix, over\n"
-        "              the mean |w| of the group: what a strength means on this layer\n");
+        "what is not known so well yet.  `help NAME` explains one of these, and any parameter,\n"
+        "column, view or key.  JSON has the same names, with _before and _after.\n\n");
+    pl_topics_put_numbers(out);
 }
 
 void pl_help_methods(pl_buf *out)

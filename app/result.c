@@ -159,6 +159,10 @@ void pl_result_line(const pl_call *call, pl_buf *out)
     const char *name;
     json_t *value;
     char cell[CELL];
+    if (call->command->put_line != NULL) {
+        call->command->put_line(call, out);
+        return;
+    }
     pl_buf_printf(out, "%s:", call->command->name);
     json_object_foreach(call->result, name, value)
     {

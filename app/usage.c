@@ -1,33 +1,28 @@
 #include "app/usage.h"
 
+#include "core/base/nearest.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void consider(const char *name, const char *candidate, const char **best, size_t *least)
-{
-    size_t d = pl_text_distance(name, candidate);
-    if (strncmp(candidate, name, strlen(name)) == 0) {
-        d = 1;
-    }
-    /* More than half of it other letters: that was not meant. */
-    if (d < *least && (d <= 1 || 2 * d <= strlen(name))) {
-        *least = d;
-        *best = candidate;
-    }
-}
-
 pl_status pl_usage_unknown_command(const char *name, pl_error *err)
 {
-    const char *best = NULL;
-    size_t least = 4;
+    pl_nearest near = pl_nearest_to(name);
     for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
-        consider(name, (*c)->name, &best, &least);
+        pl_nearest_try(&near, (*c)->name);
+        for (const pl_alias *a = (*c)->aliases; a != NULL && a->name != NULL; a++) {
+            if (strcmp(a->name, name) == 0) {
+                return pl_error_set(err, PL_ERR_USAGE,
+                                    "unknown command \"%s\": did you mean `%s%s%s`?", name,
+                                    (*c)->name, a->call[0] != '\0' ? " " : "", a->call);
+            }
+        }
     }
-    return best != NULL
+    return near.best != NULL
                ? pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": did you mean `%s`?", name,
-                              best)
+                              near.best)
                : pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": see `help`", name);
 }
 
@@ -44,22 +39,21 @@ static const pl_key *find_key(const pl_command *command, const char *name)
 static pl_status unknown_key(const pl_call *call, const pl_method *method, const char *name,
                              pl_error *err)
 {
-    const char *best = NULL;
-    size_t least = 4;
+    pl_nearest near = pl_nearest_to(name);
+    char hint[PL_NEAREST_HINT];
     pl_buf known = {0};
     for (const pl_key *key = call->command->keys; key != NULL && key->name != NULL; key++) {
-        consider(name, key->name, &best, &least);
+        pl_nearest_try(&near, key->name);
         pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", key->name);
     }
     for (size_t i = 0; method != NULL && i < method->n_params; i++) {
-        consider(name, method->params[i].name, &best, &least);
+        pl_nearest_try(&near, method->params[i].name);
         pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", method->params[i].name);
     }
     pl_status status = pl_error_set(
-        err, PL_ERR_USAGE, "%s%s%s: unknown key \"%s\"; it takes %s%s%s%s", call->command->name,
+        err, PL_ERR_USAGE, "%s%s%s: unknown key \"%s\"; it takes %s%s", call->command->name,
         method != NULL ? " " : "", method != NULL ? method->name : "", name,
-        known.size > 0 ? known.data : "no keys", best != NULL ? " (did you mean " : "",
-        best != NULL ? best : "", best != NULL ? "?)" : "");
+        known.size > 0 ? known.data : "no keys", pl_nearest_hint(&near, " (", ")", hint));
     pl_buf_deinit(&known);
     return status;
 }
@@ -125,6 +119,24 @@ pl_status pl_usage_size(const pl_call *call, const char *key, size_t minimum, si
     return PL_OK;
 }
 
+static pl_status unknown_choice(const pl_call *call, const char *key, const char *text,
+                                const char *choices, pl_error *err)
+{
+    pl_nearest near = pl_nearest_to(text);
+    char hint[PL_NEAREST_HINT];
+    char *copy = strdup(choices);
+    char *rest = NULL;
+    for (char *name = copy != NULL ? strtok_r(copy, "|", &rest) : NULL; name != NULL;
+         name = strtok_r(NULL, "|", &rest)) {
+        pl_nearest_try(&near, name);
+    }
+    pl_status status =
+        pl_error_set(err, PL_ERR_USAGE, "%s: %s=%s: expected one of %s%s", call->command->name, key,
+                     text, choices, pl_nearest_hint(&near, " (", ")", hint));
+    free(copy);
+    return status;
+}
+
 pl_status pl_usage_choice(const pl_call *call, const char *key, size_t *out, pl_error *err)
 {
     const char *text = pl_usage_text(call, key);
@@ -142,8 +154,7 @@ pl_status pl_usage_choice(const pl_call *call, const char *key, size_t *out, pl_
         choice += length;
         choice += *choice == '|';
     }
-    return pl_error_set(err, PL_ERR_USAGE, "%s: %s=%s: expected one of %s", call->command->name,
-                        key, text, pl_key_choices(entry));
+    return unknown_choice(call, key, text, pl_key_choices(entry), err);
 }
 
 pl_status pl_usage_real(const pl_call *call, const char *key, double minimum, double maximum,

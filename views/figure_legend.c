@@ -94,6 +94,9 @@ static void shorten(item items[PL_FIGURE_SERIES], size_t n)
     for (size_t i = 0; i < n; i++) {
         memcpy(items[i].shorter, items[i].label, sizeof items[i].shorter);
         items[i].shorter[strcspn(items[i].label, ",")] = '\0';
+        if (pl_text_width(items[i].shorter) > CUT_LABEL) { /* a method without its parameters */
+            items[i].shorter[strcspn(items[i].shorter, " ")] = '\0';
+        }
     }
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < n; k++) {
@@ -174,8 +177,8 @@ static void put_item(const item *it, bool cut, pl_surface *surface, pl_rect rect
 {
     pl_put_code(surface, rect, row, col, it->style, it->symbol);
     col += 2;
-    col += pl_put_cut(surface, rect, row, col, cut ? CUT_LABEL : rect.w - col, it->style,
-                      label_of_series(it, cut));
+    col += pl_put_phrase(surface, rect, row, col, cut ? CUT_LABEL : rect.w - col, it->style,
+                         label_of_series(it, cut));
     if (it->value[0] != '\0') {
         pl_put_cut(surface, rect, row, col + 1, rect.w - col - 1, PL_STYLE_CURSOR,
                    value_of(it, cut));
@@ -223,7 +226,7 @@ static int put_items(const item *items, size_t n, bool cut, int taken, pl_surfac
         bool fits = col + width + more <= end;
         if (!fits && col == 1 && end - more - col >= LEAST) {
             pl_rect room = {rect.y, rect.x, rect.h, end - more};
-            put_item(&items[i], cut, surface, room, row, col);
+            put_item(&items[i], true, surface, room, row, col); /* its largest value at least */
             col = end - more + 2;
             continue;
         }

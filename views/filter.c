@@ -135,7 +135,7 @@ static pl_status parse_word(parser *p, int *out)
         /* As a name it would match no layer, and "not" it all of them, without a word. */
         char safe[2 * WORD];
         pl_text_escape(word, strlen(word), safe, sizeof safe);
-        return pl_error_set(p->err, PL_ERR_USAGE, "filter: \"%s\": expected solved?", safe);
+        return pl_error_set(p->err, PL_ERR_USAGE, "filter: \"%s\": did you mean solved?", safe);
     }
     node n = {.kind = far == 0 ? SOLVED : NAME};
     for (size_t i = 0; word[i] != '\0'; i++) {

@@ -2,6 +2,7 @@
 
 #include "core/base/text.h"
 #include "views/text.h"
+#include "views/topics.h"
 #include "views/view.h"
 
 #include <stdint.h>
@@ -38,43 +39,20 @@ static void add_pane(const pl_keymap *keys, pl_pane pane, pl_buf *out)
     }
 }
 
-static const char numbers[] =
-    "\n# The numbers\n"
-    "  The tuner compares with the rounder alone on the original weights (\"gptq alone\"; without\n"
-    "  a rounder: the original weights), in every row.\n"
-    "  \u00d7 median      largest channel maximum over the median channel maximum\n"
-    "  input_ratio   that ratio of the layer's inputs, weight_ratio of its weights\n"
-    "  weight_max    the largest |w| of the layer\n"
-    "  rms           root of the mean square of the channel\n"
-    "  group max     mean over all groups of all rows of the largest |w| of the group, of the\n"
-    "                weights that the rounder is handed: behind the transform, preconditioned\n"
-    "  error         tr((W-W0) G (W-W0)') / tr(W0 G W0') of the preconditioned weights; G is the\n"
-    "                Gram matrix of the layer's inputs, so this is the error of its output\n"
-    "  W3 error      the same after rounding to 3 bits\n"
-    "  bound         Theorem 4.5 of Astro on the output error, in the units of XW'\n"
-    "  gap           (P - D) / P: how far the solve can still be from the optimum; never\n"
-    "                below 1.2e-5 %, the resolution of float32\n"
-    "  output        the output's relative error on the stored rows, with the transform and the\n"
-    "                quantized activations\n"
-    "  iterations    steps of the solver; it stops at the gap or the number asked for\n"
-    "  flatness      mean |c - 1|, c the channels' L2 norms over their mean; 0 is flat; of the\n"
-    "                weights that the rounder is handed, as kurtosis\n"
-    "  kurtosis      fourth moment over the squared variance: 3 for a normal distribution, large\n"
-    "                where a few values are far out\n"
-    "  \u03b5-rank        eigenvalues of G above \u03b5 times the largest one; \u03b5 = 1e-4\n"
-    "  tau           how far one step of the solver can lower a group's maximum, against the\n"
-    "                group's mean |w|\n"
-    "  SQNR          -10 log10 of the relative output error of the rounded weights, in dB\n"
-    "  bits/w        codes, scales and zero points over the number of weights\n"
-    "  beta, lambda  strength: how much the penalty on the maxima weighs against the error\n"
-    "  target        strength by what it does: the share by which the mean group maximum falls, "
-    "for\n"
-    "                which each layer's beta is found (beta found)\n"
-    "  W4 error, red worse than the rounder alone: the strength is too high there; b finds the "
-    "best\n"
-    "  perplexity    exp of the mean loss per token on a text; \u00b1 is its standard error\n"
-    "  KL            mean divergence of the predictions from the original model's\n"
-    "  calibrated    tokens the input statistics and Gram matrices were taken from\n"
+static void add_numbers(pl_buf *out)
+{
+    pl_buf_puts(out, "\n# The numbers\n"
+                     "  The tuner compares with the rounder alone on the original weights (\"gptq "
+                     "alone\"; without a rounder: the original weights), in every row.\n");
+    for (const pl_topic *t = pl_topics(); t->name != NULL; t++) {
+        pl_buf_printf(out, "  %s%*s%s\n", t->name, (int)(16 - pl_text_width(t->name)), "", t->text);
+    }
+    for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
+        pl_buf_printf(out, "  %-15s %s\n", pl_columns[c].name, pl_columns[c].help);
+    }
+}
+
+static const char more[] =
     "\n# How often\n"
     "  10j           ten layers down; 5\u2192 turns by five steps; 12g goes to line 12\n"
     "                (digits in the tuner type a value)\n"
@@ -111,7 +89,8 @@ pl_status pl_help_open(pl_help_view *view, const pl_keymap *keys, const char *co
     for (const pl_screen_view *const *v = pl_views(); *v != NULL; v++) {
         pl_buf_printf(&text, "  %-13s %s\n", (*v)->name, (*v)->help);
     }
-    pl_buf_puts(&text, numbers);
+    add_numbers(&text);
+    pl_buf_puts(&text, more);
     pl_buf_puts(&text, "\n# Commands, typed after the key :\n");
     pl_buf_puts(&text, commands);
     pl_buf_puts(&text, "\n");

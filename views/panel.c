@@ -35,9 +35,10 @@ void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect r
     snprintf(text, sizeof text, " %s ", title);
     int used = pl_put_cut(surface, top, 0, 1, rect.w - 2, style, text);
     if (right != NULL && right[0] != '\0') {
-        snprintf(text, sizeof text, " %s ", right);
-        int room = rect.w - used - 3;
-        int width = (int)pl_text_width(text);
+        const int room = rect.w - used - 3;
+        const size_t size = room >= 6 ? pl_text_phrase(right, (size_t)room - 2) : 0;
+        snprintf(text, sizeof text, " %.*s ", (int)(size > 0 ? size : strlen(right)), right);
+        const int width = (int)pl_text_width(text);
         if (room >= 6) {
             int col = width <= room ? rect.w - 1 - width : rect.w - 1 - room;
             pl_put_cut(surface, top, 0, col, room, PL_STYLE_FAINT, text);

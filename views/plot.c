@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { NAME_COLS = 18 }; /* of names along y at most */
 
@@ -295,9 +296,12 @@ static void draw_x_axis(pl_plot *p)
     }
     pl_tick ticks[PL_MAX_TICKS];
     size_t n = x_ticks(p, ticks);
-    const char *label = p->figure->x.label != NULL ? p->figure->x.label : "";
+    char label[256];
+    const char *whole = p->figure->x.label != NULL ? p->figure->x.label : "";
+    const size_t phrase = pl_text_phrase(whole, (size_t)(foot.w * 2 / 3));
+    snprintf(label, sizeof label, "%.*s", (int)(phrase > 0 ? phrase : strlen(whole)), whole);
     int width = (int)pl_text_width(label);
-    width = width > foot.w / 2 ? foot.w / 2 : width;
+    width = width > foot.w * 2 / 3 ? foot.w * 2 / 3 : width;
     int label_start = foot.w - width;
     bool named = p->figure->x.names != NULL; /* names tell more than what they are names of */
     int free_from = 0;

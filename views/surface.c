@@ -62,6 +62,15 @@ static void free_halves(pl_surface *surface, int y, int x, int width)
     }
 }
 
+int pl_put_phrase(pl_surface *surface, pl_rect rect, int row, int col, int columns, unsigned style,
+                  const char *utf8)
+{
+    char part[256];
+    const size_t size = columns > 0 ? pl_text_phrase(utf8, (size_t)columns) : 0;
+    snprintf(part, sizeof part, "%.*s", (int)size, utf8);
+    return pl_put_cut(surface, rect, row, col, columns, style, size > 0 ? part : utf8);
+}
+
 void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned style, uint32_t code)
 {
     pl_cell *cell = cell_at(surface, rect, row, col);

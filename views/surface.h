@@ -83,6 +83,10 @@ int pl_put_right(pl_surface *surface, pl_rect rect, int row, int end, unsigned s
 int pl_put_cut(pl_surface *surface, pl_rect rect, int row, int col, int columns, unsigned style,
                const char *utf8);
 
+/* The same, but a text that is longer ends where a phrase does, if one fits (pl_text_phrase). */
+int pl_put_phrase(pl_surface *surface, pl_rect rect, int row, int col, int columns, unsigned style,
+                  const char *utf8);
+
 void pl_put_code(pl_surface *surface, pl_rect rect, int row, int col, unsigned style,
                  uint32_t code);
 void pl_fill(pl_surface *surface, pl_rect rect, unsigned style, uint32_t code);

@@ -61,6 +61,22 @@ size_t pl_text_wrap(const char *utf8, size_t columns, size_t *next)
     return cut;
 }
 
+size_t pl_text_phrase(const char *utf8, size_t columns)
+{
+    static const char *const ends[] = {", ", " (", " of ", " in ", " per ", " at ", " / ", ": "};
+    const size_t fits = pl_text_fit(utf8, columns);
+    size_t best = utf8[fits] == '\0' ? fits : 0;
+    for (size_t i = 1; i <= fits && best < fits; i++) {
+        for (size_t e = 0; e < sizeof ends / sizeof *ends; e++) {
+            best = strncmp(utf8 + i, ends[e], strlen(ends[e])) == 0 ? i : best;
+        }
+        if (i == fits) {
+            break;
+        }
+    }
+    return best;
+}
+
 static const struct {
     uint32_t code;
     const char *ascii;

@@ -26,6 +26,10 @@ size_t pl_text_fit(const char *utf8, size_t columns);
  * than a line is broken within; 0 only if not even one character fits. */
 size_t pl_text_wrap(const char *utf8, size_t columns, size_t *next);
 
+/* Bytes of the longest beginning that fits columns and ends where a phrase does: all of it, or what
+ * stands before a comma, a bracket, "of", "in", "per" ...; 0 if there is none. */
+size_t pl_text_phrase(const char *utf8, size_t columns);
+
 /* Plain ASCII for terminals without UTF-8: a real minus, a times sign, arrows and powers of ten
  * become -, x, -> and 1e-3, everything else '?'.  out is always terminated. */
 void pl_text_to_ascii(const char *utf8, char *out, size_t capacity);

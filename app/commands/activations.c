@@ -1,5 +1,6 @@
 /* activations: how the inputs of the linear layers are quantized. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/usage.h"
 #include "core/base/json.h"
 
@@ -44,6 +45,7 @@ const pl_command pl_command_activations = {
     .keys = activations_keys,
     .needs_model = true,
     .summary = "Quantize the inputs of the linear layers, after their transform, or none",
+    .put_line = pl_line_activations,
     .apply = apply_activations,
     .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,

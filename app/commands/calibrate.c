@@ -1,5 +1,6 @@
 /* calibrate: Gram matrices and statistics from a text. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/source.h"
 #include "app/usage.h"
@@ -176,6 +177,7 @@ const pl_command pl_command_calibrate = {
     .keys = calibrate_keys,
     .needs_model = true,
     .summary = "Run the original model over a text: Gram matrices and input statistics",
+    .put_line = pl_line_calibrate,
     .run = run_calibrate,
     .apply = apply_calibrate,
     .slow = pl_slow_always,

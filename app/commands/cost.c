@@ -1,5 +1,6 @@
 /* cost: what a transform costs at inference. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
@@ -144,5 +145,6 @@ const pl_command pl_command_cost = {
     .keys = pl_no_keys,
     .needs_model = true,
     .summary = "What the transform of a layer costs at inference, and what of it folds away",
+    .put_line = pl_line_cost,
     .run = run_cost,
 };

@@ -1,5 +1,6 @@
 /* dump: the numbers behind a layer as .npy or .csv. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/usage.h"
 #include "core/base/checked.h"
 #include "core/base/json.h"
@@ -144,5 +145,6 @@ const pl_command pl_command_dump = {
     .keys = dump_keys,
     .needs_model = true,
     .summary = "Write the numbers behind a layer",
+    .put_line = pl_line_file,
     .run = run_dump,
 };

@@ -1,5 +1,6 @@
 /* export: the model with its solved weights, as a folder others can load. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/clock.h"
@@ -61,6 +62,7 @@ const pl_command pl_command_export = {
     .keys = export_keys,
     .needs_model = true,
     .summary = "Write the model with its solved weights",
+    .put_line = pl_line_export,
     .run = run_export,
     .slow = pl_slow_always,
     .unit = "elements",

@@ -1,6 +1,7 @@
 /* figure: a grid of panels, written with its provenance. */
 #include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "plots/sheet.h"
 
 #include <stdlib.h>
@@ -137,6 +138,7 @@ const pl_command pl_command_figure = {
     .keys = figure_keys,
     .needs_model = true,
     .summary = "Write a grid of figures; each panel is quoted as behind `plot`",
+    .put_line = pl_line_file,
     .run = run_figure,
     .slow = pl_slow_always,
     .rebuild = PL_REBUILD_FIGURE,

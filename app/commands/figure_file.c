@@ -5,6 +5,7 @@
 #include "app/usage.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/nearest.h"
 #include "core/base/temporary.h"
 #include "core/lab/transformed.h"
 #include "core/tensor/linalg.h"
@@ -20,15 +21,19 @@
 static pl_status unknown_kind(const char *command, const char *name, pl_error *err)
 {
     pl_buf names = {0};
+    pl_nearest near = pl_nearest_to(name);
+    char hint[PL_NEAREST_HINT];
     for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
+        pl_nearest_try(&near, (*kind)->name);
         pl_buf_printf(&names, "%s%s",
                       names.size == 0   ? ""
                       : kind[1] == NULL ? " or "
                                         : ", ",
                       (*kind)->name);
     }
-    pl_status status = pl_error_set(err, PL_ERR_USAGE, "%s: no figure is named \"%s\", expected %s",
-                                    command, name, names.data != NULL ? names.data : "another");
+    pl_status status = pl_error_set(
+        err, PL_ERR_USAGE, "%s: no figure is named \"%s\", expected %s%s", command, name,
+        names.data != NULL ? names.data : "another", pl_nearest_hint(&near, " (", ")", hint));
     pl_buf_deinit(&names);
     return status;
 }

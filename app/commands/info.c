@@ -1,5 +1,6 @@
 /* info: what the open model is. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
@@ -90,5 +91,6 @@ const pl_command pl_command_info = {
     .keys = pl_no_keys,
     .needs_model = true,
     .summary = "Say what the open model is, and what computes",
+    .put_line = pl_line_info,
     .run = run_info,
 };

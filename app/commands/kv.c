@@ -1,5 +1,6 @@
 /* kv: how keys and values are quantized. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/usage.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
@@ -41,6 +42,7 @@ const pl_command pl_command_kv = {
     .keys = kv_keys,
     .needs_model = true,
     .summary = "Quantize keys (after RoPE) and values, or none",
+    .put_line = pl_line_kv,
     .apply = apply_kv,
     .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,

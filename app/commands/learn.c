@@ -1,5 +1,6 @@
 /* learn: the transform of a site, learned, paused, gone on with or forgotten. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "app/workbench/services.h"
@@ -127,6 +128,7 @@ const pl_command pl_command_learn = {
     .keys = learn_keys,
     .needs_model = true,
     .summary = "Learn the transform of a layer's site, go on with it, or forget it",
+    .put_line = pl_line_learn,
     .run = run_learn,
     .slow = learn_is_slow,
     .unit = "steps",

@@ -22,6 +22,7 @@
     COMMAND(outliers)                                                                              \
     COMMAND(massive)                                                                               \
     COMMAND(method)                                                                                \
+    COMMAND(set)                                                                                   \
     COMMAND(activations)                                                                           \
     COMMAND(cost)                                                                                  \
     COMMAND(kv)                                                                                    \

@@ -1,5 +1,6 @@
 /* massive: activations of the residual stream. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
@@ -93,6 +94,7 @@ const pl_command pl_command_massive = {
     .needs_model = true,
     .summary = "Massive activations of the residual stream (|x| > 100 and > 1000 x its median)",
     .least = "token_id token_position token median window",
+    .put_line = pl_line_massive,
     .run = run_massive,
     .put_text = put_massive,
 };

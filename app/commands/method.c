@@ -1,9 +1,11 @@
 /* method: which method fills a slot, for all layers or some. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "app/workbench/services.h"
 #include "core/base/json.h"
+#include "core/base/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,12 +45,15 @@ static pl_status add_override(pl_state *state, pl_slot slot, const pl_spec *spec
 static pl_status unknown_method(const char *name, pl_error *err)
 {
     pl_buf known = {0};
+    pl_nearest near = pl_nearest_to(name);
+    char hint[PL_NEAREST_HINT];
     for (const pl_method *const *m = pl_methods(); *m != NULL; m++) {
         pl_buf_printf(&known, "%s, ", (*m)->name);
+        pl_nearest_try(&near, (*m)->name);
     }
-    pl_status status =
-        pl_error_set(err, PL_ERR_USAGE, "method: no method is named \"%s\", expected one of %snone",
-                     name, known.data != NULL ? known.data : "");
+    pl_status status = pl_error_set(
+        err, PL_ERR_USAGE, "method: no method is named \"%s\", expected one of %snone%s", name,
+        known.data != NULL ? known.data : "", pl_nearest_hint(&near, " (", ")", hint));
     pl_buf_deinit(&known);
     return status;
 }
@@ -130,6 +135,7 @@ const pl_command pl_command_method = {
     .any_key = true,
     .needs_model = true,
     .summary = "Put a method in its slot: hadamard, astro, gptq, ..., or none slot=...",
+    .put_line = pl_line_method,
     .apply = apply_method,
     .put_text = pl_put_setting_text,
     .history = PL_HISTORY_KNOB,

@@ -1,5 +1,6 @@
 /* open: a model, or matrices with their inputs. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/source.h"
 #include "core/base/clock.h"
@@ -119,6 +120,7 @@ const pl_command pl_command_open = {
     .keys = open_keys,
     .summary = "Open a model: a folder, .safetensors, .gguf, .npy or cached org/name; alone: the "
                "demo",
+    .put_line = pl_line_info,
     .run = run_open,
     .apply = apply_open,
     .slow = pl_slow_always,

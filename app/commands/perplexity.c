@@ -1,5 +1,6 @@
 /* perplexity: of the model, as it was or as it is solved. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/clock.h"
@@ -148,6 +149,7 @@ const pl_command pl_command_perplexity = {
     .aliases = perplexity_aliases,
     .needs_model = true,
     .summary = "Measure perplexity by a named protocol, and KL against the original",
+    .put_line = pl_line_perplexity,
     .run = run_perplexity,
     .put_text = put_perplexity,
     .slow = pl_slow_always,

@@ -1,6 +1,7 @@
 /* plot: one figure, written with its provenance. */
 #include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 
 #include <string.h>
 
@@ -66,6 +67,7 @@ const pl_command pl_command_plot = {
     .keys = plot_keys,
     .needs_model = true,
     .summary = "Write a figure for the paper: what the view of that name shows",
+    .put_line = pl_line_file,
     .run = run_plot,
     .slow = plot_is_slow,
     .rebuild = PL_REBUILD_FIGURE,

@@ -1,5 +1,6 @@
 /* save: the session on disk. */
 #include "app/commands/list.h"
+#include "app/commands/sentences.h"
 #include "app/front.h"
 #include "app/workbench/services.h"
 #include "core/base/json.h"
@@ -32,6 +33,7 @@ const pl_command pl_command_save = {
     .positional = "",
     .keys = pl_no_keys,
     .summary = "Bring the session to disk now",
+    .put_line = pl_line_save,
     .history = PL_HISTORY_NONE,
     .on_screen = save_on_screen,
     .in_batch = save_in_batch,

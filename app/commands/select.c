@@ -1,5 +1,6 @@
 /* select: the layer, and the channel that is marked. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/usage.h"
 #include "core/base/json.h"
 
@@ -65,6 +66,7 @@ const pl_command pl_command_select = {
     .max_words = 1,
     .keys = select_keys,
     .summary = "Choose the layer that later commands are about, or mark a channel",
+    .put_line = pl_line_select,
     .needs_model = true,
     .apply = apply_select,
     .history = PL_HISTORY_LOOK,

@@ -1,5 +1,6 @@
 /* solve: the methods applied to a layer, or to all. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
@@ -118,6 +119,7 @@ const pl_command pl_command_solve = {
     .keys = solve_keys,
     .needs_model = true,
     .summary = "Apply the methods to the selected layer, another, or all",
+    .put_line = pl_line_solve,
     .run = run_solve,
     .apply = apply_solve,
     .put_text = put_solve_text,

@@ -1,5 +1,6 @@
 /* sweep: a parameter of a method over a range of values. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/source.h"
 #include "app/usage.h"
@@ -231,6 +232,7 @@ const pl_command pl_command_sweep = {
     .any_key = true,
     .needs_model = true,
     .summary = "Solve for N values of a parameter (logN or linN), and find the knee",
+    .put_line = pl_line_sweep,
     .run = run_sweep,
     .apply = apply_sweep,
     .slow = pl_slow_always,

@@ -2,6 +2,7 @@
 #include "app/commands/parts.h"
 #include "app/usage.h"
 #include "core/base/json.h"
+#include "core/base/nearest.h"
 #include "plots/kinds.h"
 #include "views/view.h"
 
@@ -10,20 +11,16 @@
 
 static pl_status unknown_view(const char *name, pl_error *err)
 {
-    const char *best = NULL;
-    size_t least = 4;
+    pl_nearest near = pl_nearest_to(name);
+    char hint[PL_NEAREST_HINT];
     pl_buf known = {0};
     for (const pl_screen_view *const *view = pl_views(); *view != NULL; view++) {
-        size_t distance = pl_text_distance(name, (*view)->name);
-        distance = strncmp((*view)->name, name, strlen(name)) == 0 ? 1 : distance;
-        best = distance < least ? (*view)->name : best;
-        least = distance < least ? distance : least;
+        pl_nearest_try(&near, (*view)->name);
         pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", (*view)->name);
     }
-    pl_status status =
-        pl_error_set(err, PL_ERR_USAGE, "view: no view is named \"%s\"%s%s%s; there are %s", name,
-                     best != NULL ? " (did you mean " : "", best != NULL ? best : "",
-                     best != NULL ? "?)" : "", known.data != NULL ? known.data : "others");
+    pl_status status = pl_error_set(
+        err, PL_ERR_USAGE, "view: no view is named \"%s\"%s; there are %s", name,
+        pl_nearest_hint(&near, " (", ")", hint), known.data != NULL ? known.data : "others");
     pl_buf_deinit(&known);
     return status;
 }

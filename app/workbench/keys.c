@@ -66,6 +66,39 @@ static void cancel(pl_screen *screen)
     }
 }
 
+static void say_nothing_to_do(pl_screen *screen, pl_action action)
+{
+    char text[100];
+    const pl_screen_view *view = pl_view_of(screen->state, screen->model.focus);
+    snprintf(text, sizeof text, "%s: there is nothing for it in %s%s", pl_action_name(action),
+             view != NULL ? "the view " : "this pane", view != NULL ? view->name : "");
+    pl_screen_say(screen, PL_MESSAGE_INFO, text);
+}
+
+/* A key without an action here: where it has one, or who lists them. */
+static void say_no_action(pl_screen *screen, uint32_t key)
+{
+    char name[PL_KEY_NAME];
+    char text[200];
+    const pl_keymap *keys = screen->model.keys;
+    pl_pane pane = 0;
+    pl_key_name(key, name);
+    while (pane < PL_PANE_COUNT && pl_keymap_action(keys, key, pane) == PL_ACT_NONE) {
+        pane++;
+    }
+    const char *next = pl_keymap_key_of(keys, PL_ACT_NEXT_PANE, screen->model.focus);
+    const char *help = pl_keymap_key_of(keys, PL_ACT_HELP, screen->model.focus);
+    if (pane < PL_PANE_COUNT) {
+        snprintf(text, sizeof text, "%s is a key of the pane %s (%s); %s goes from pane to pane",
+                 name, pl_pane_name(pane), pl_action_name(pl_keymap_action(keys, key, pane)),
+                 next != NULL ? next : "a click");
+    } else {
+        snprintf(text, sizeof text, "%s has no meaning; %s lists the keys", name,
+                 help != NULL ? help : ":help");
+    }
+    pl_screen_say(screen, PL_MESSAGE_INFO, text);
+}
+
 static void global_action(pl_screen *screen, pl_action action)
 {
     switch (action) {
@@ -76,6 +109,8 @@ static void global_action(pl_screen *screen, pl_action action)
     case PL_ACT_SOLVE:
         if (screen->state->source != NULL) {
             pl_wants_solve(&screen->wants);
+        } else {
+            pl_screen_say(screen, PL_MESSAGE_INFO, "no model is open:  :open PATH");
         }
         break;
     case PL_ACT_SOLVE_ALL:
@@ -156,6 +191,7 @@ static void global_action(pl_screen *screen, pl_action action)
         pl_screen_set_tour(screen, PL_TOUR_OFF);
         break;
     default:
+        say_nothing_to_do(screen, action);
         break;
     }
 }
@@ -302,7 +338,9 @@ static void pane_key(pl_screen *screen, pl_press press)
     pl_action action = pl_keymap_action(screen->model.keys, press.key, screen->model.focus);
     bool second_g = press.key == 'g' && action == PL_ACT_FIRST && screen->typing.went_first;
     screen->typing.went_first = press.key == 'g' && action == PL_ACT_FIRST && !second_g;
-    if (action != PL_ACT_NONE && !second_g) {
+    if (action == PL_ACT_NONE && press.key < PL_K_NONE) {
+        say_no_action(screen, press.key);
+    } else if (action != PL_ACT_NONE && !second_g) {
         act_counted(screen, action, count);
     }
 }

@@ -101,7 +101,12 @@ static void show_result(pl_screen *screen, pl_call *call)
         pl_buf_deinit(&text);
     }
     if (call->warning != NULL) {
-        pl_screen_say(screen, PL_MESSAGE_WARNING, call->warning);
+        /* What became of it as well, where there is room for both. */
+        pl_buf both = {0};
+        pl_buf_printf(&both, "%s;  %s", call->warning, line.data != NULL ? line.data : "");
+        const bool room_for_both = both.data != NULL && (int)pl_text_width(both.data) <= room;
+        pl_screen_say(screen, PL_MESSAGE_WARNING, room_for_both ? both.data : call->warning);
+        pl_buf_deinit(&both);
     } else if (call->command->says_itself) {
         pl_screen_say(screen, PL_MESSAGE_INFO, call->text);
     } else if (line.data != NULL) {
@@ -117,9 +122,9 @@ static void log_call(pl_screen *screen, const pl_call *call, bool typed, double 
     bool light = !typed && call->command->history == PL_HISTORY_LOOK;
     double seconds = began > 0 ? pl_clock_now() - began : 0;
     pl_buf line = {0};
-    if (status == PL_OK) {
+    if (status == PL_OK && !call->command->says_itself) {
         pl_result_line(call, &line);
-    } else {
+    } else if (status != PL_OK) {
         pl_buf_puts(&line, status == PL_ERR_CANCELLED ? "cancelled" : why->message);
     }
     pl_call_log_add(&screen->log, call->text, line.data != NULL ? line.data : "", status == PL_OK,

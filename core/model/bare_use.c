@@ -134,7 +134,7 @@ static pl_status not_found(const pl_model *model, const char *name, pl_error *er
         }
     }
     return pl_error_set(err, PL_ERR_NOT_FOUND,
-                        "no layer '%.100s'; near it are %.100s%s%.100s%s%.100s", name, names[0],
+                        "no layer '%.100s': did you mean %.100s%s%.100s%s%.100s?", name, names[0],
                         names[1][0] != '\0' ? ", " : "", names[1], names[2][0] != '\0' ? ", " : "",
                         names[2]);
 }

@@ -148,9 +148,9 @@ static pl_status not_found(const pl_model *model, const char *name, const wanted
             }
         }
     }
-    return pl_error_set(err, PL_ERR_NOT_FOUND, "no layer '%.100s'; near it are %s%s%s%s%s", name,
+    return pl_error_set(err, PL_ERR_NOT_FOUND, "no layer '%.100s': did you mean %s%s%s%s%s?", name,
                         names[0], names[1][0] != '\0' ? ", " : "", names[1],
-                        names[2][0] != '\0' ? ", " : "", names[2]);
+                        names[2][0] != '\0' ? " or " : "", names[2]);
 }
 
 pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *index, pl_error *err)

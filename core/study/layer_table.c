@@ -1,6 +1,7 @@
 #include "core/study/layer_table.h"
 
 #include "core/base/checked.h"
+#include "core/base/nearest.h"
 #include "core/lab/weights.h"
 #include "core/metrics/outliers.h"
 #include "core/model/bare.h"
@@ -39,20 +40,17 @@ pl_status pl_column_parse(const char *what, const char *name, size_t length, pl_
     snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word - 1),
              name);
     pl_text_escape(word, strlen(word), safe, sizeof safe);
-    const char *nearest = NULL;
-    size_t least = 4;
+    pl_nearest near = pl_nearest_to(word);
+    char hint[PL_NEAREST_HINT];
     char all[PL_COLUMN_COUNT * 20] = "";
     for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
-        const size_t distance = pl_text_distance(word, pl_columns[c].name);
-        if (distance < least) {
-            least = distance;
-            nearest = pl_columns[c].name;
-        }
+        pl_nearest_try(&near, pl_columns[c].name);
         strcat(all, c == 0 ? "" : c + 1 < PL_COLUMN_COUNT ? ", " : " or ");
         strcat(all, pl_columns[c].name);
     }
-    return pl_error_set(err, PL_ERR_USAGE, "%s: no column is named \"%s\", expected %s%s", what,
-                        safe, nearest != NULL ? nearest : all, nearest != NULL ? "?" : "");
+    return pl_error_set(err, PL_ERR_USAGE, "%s: no column is named \"%s\"%s%s", what, safe,
+                        near.best != NULL ? "" : ", expected ",
+                        near.best != NULL ? pl_nearest_hint(&near, ": ", "", hint) : all);
 }
 
 pl_layer_row pl_layer_row_empty(void)

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/file.h"
+#include "core/base/nearest.h"
 #include "core/base/number.h"
 #include "core/lab/quantized.h"
 #include "core/metrics/perplexity.h"
@@ -26,8 +27,8 @@ static const pl_spec *base_spec(const pl_state *state, const pl_sweep *sweep, pl
 static pl_status unknown_param(const pl_state *state, const pl_sweep *sweep, pl_error *err)
 {
     pl_buf known = {0};
-    const char *best = NULL;
-    size_t least = 4;
+    pl_nearest near = pl_nearest_to(sweep->param);
+    char hint[PL_NEAREST_HINT];
     bool any = false;
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_method *method = base_spec(state, sweep, slot)->method;
@@ -36,11 +37,7 @@ static pl_status unknown_param(const pl_state *state, const pl_sweep *sweep, pl_
             if (param->type == PL_PARAM_CHOICE) {
                 continue;
             }
-            size_t distance = pl_text_distance(sweep->param, param->name);
-            if (distance < least) {
-                least = distance;
-                best = param->name;
-            }
+            pl_nearest_try(&near, param->name);
             pl_buf_printf(&known, "%s%s of %s", any ? ", " : "", param->name, method->name);
             any = true;
         }
@@ -58,10 +55,9 @@ static pl_status unknown_param(const pl_state *state, const pl_sweep *sweep, pl_
                             "`method %s`",
                             sweep->param, with)
              : pl_error_set(err, PL_ERR_USAGE,
-                            "sweep: no method in use has a parameter \"%s\"; there are %s%s%s%s",
+                            "sweep: no method in use has a parameter \"%s\"; there are %s%s",
                             sweep->param, known.data != NULL ? known.data : "others",
-                            best != NULL ? " (did you mean " : "", best != NULL ? best : "",
-                            best != NULL ? "?)" : "");
+                            pl_nearest_hint(&near, " (", ")", hint));
     pl_buf_deinit(&known);
     return status;
 }

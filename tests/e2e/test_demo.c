@@ -300,7 +300,7 @@ static void test_layers_are_ranked(void **ctx)
     run_check_keys(json_array_get(json_object_get(run_result(&r, 0), "layers"), 0), "input_ratio");
     run_free(&r);
     r = RUN("--json", "-c", "layers columns=weight_max,eror");
-    run_check_failed(&r, 1, "no column is named \"eror\", expected error?");
+    run_check_failed(&r, 1, "no column is named \"eror\": did you mean error?");
     run_free(&r);
     r = RUN("--json", "-c", "layers on=99.*");
     run_check_failed(&r, 1, "no layer matches on=99.*");

@@ -216,7 +216,7 @@ static void test_screen_commands(void **state)
     pl_pty_send(pty, ":help astro\r");
     pl_pty_wait_text(pty, "method astro", patience());
     pl_pty_send(pty, "\033:help nosuch\r");
-    pl_pty_wait_text(pty, "no command or method", patience());
+    pl_pty_wait_text(pty, "no command, method, parameter", patience());
     /* A second instance says why its session is not kept. */
     pl_pty *other = start(24, 80);
     pl_pty_wait_text(other, "another planish", patience());

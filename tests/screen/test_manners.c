@@ -93,6 +93,22 @@ static void test_palette(void **state)
     leave(pty);
 }
 
+/* A key without a meaning in the pane says so, and where it has one. */
+static void test_keys_without_meaning(void **state)
+{
+    (void)state;
+    pl_pty *pty = start(24, 80);
+    send_wait(pty, "i", "i has no meaning; ? lists the keys");
+    send_wait(pty, "d", "d is a key of the pane Tuner (default-value); Tab goes from pane to pane");
+    send_wait(pty, "\017", "Ctrl-O has no meaning");
+    send_wait(pty, ":view main=log\r", "view main=log");
+    send_wait(pty, "\tn", "next-peak: there is nothing for it in the view log");
+    send_wait(pty, ":solve 1.q_proj\r", "solved 1.q_proj: group max ");
+    send_wait(pty, ":set bits=3\r", "gptq: bits=3");
+    send_wait(pty, ":set group_size=64\r", "astro: group_size=64, gptq: group_size=64");
+    leave(pty);
+}
+
 static void test_filter(void **state)
 {
     (void)state;
@@ -107,7 +123,7 @@ static void test_filter(void **state)
     send_wait(pty, "\025input_ratio > 5 and q_p", "1 of 28");
     send_wait(pty, " and", "expected a name or a column at the end");
     pl_pty_send(pty, "\r"); /* stays until it can be understood */
-    send_wait(pty, "\025input_ratoi > 2", "expected input_ratio?");
+    send_wait(pty, "\025input_ratoi > 2", "did you mean input_ratio?");
     pl_pty_send(pty, "\033");
     pl_pty_wait_gone(pty, "of 28", patience());
     send_wait(pty, ":filter weight_max >= 0.1 and 3.*\r", "of 28 /weight_max >= 0.1 and 3.*");
@@ -349,11 +365,17 @@ static void test_held_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCREEN(test_palette),   SCREEN(test_filter),
-        SCREEN(test_counts),    SCREEN(test_jobs),
-        SCREEN(test_tour),      SCREEN(test_themes),
-        SCREEN(test_keys_file), SCREEN(test_held_key),
-        SCREEN(test_sizes),     SCREEN(test_bytes_of_a_cursor_move),
+        SCREEN(test_palette),
+        SCREEN(test_keys_without_meaning),
+        SCREEN(test_filter),
+        SCREEN(test_counts),
+        SCREEN(test_jobs),
+        SCREEN(test_tour),
+        SCREEN(test_themes),
+        SCREEN(test_keys_file),
+        SCREEN(test_held_key),
+        SCREEN(test_sizes),
+        SCREEN(test_bytes_of_a_cursor_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

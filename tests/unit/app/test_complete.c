@@ -70,6 +70,8 @@ static void test_commands(void **ctx)
     assert_int_equal(count_of(all), commands);
     pl_completions_free(all);
     check("help perp", OFFERS("perplexity"));
+    check("help flatn", OFFERS("flatness"));
+    check("help damp", OFFERS("damping", "damping_used"));
 }
 
 static void test_methods_and_their_keys(void **ctx)

@@ -52,8 +52,24 @@ static void check_both(const char *text, const char *result, const char *says, c
 static void test_numbers_and_tables(void **ctx)
 {
     (void)ctx;
-    check_both("solve", "{\"objective\": 0.125, \"gap\": null, \"iterations\": 20}",
-               "objective              0.125\n", "solve:  objective 0.125  iterations 20");
+    check_both("tokenize", "{\"objective\": 0.125, \"gap\": null, \"iterations\": 20}",
+               "objective              0.125\n", "tokenize:  objective 0.125  iterations 20");
+    /* A sentence where the command has one; what is not known is left out. */
+    check_both("solve",
+               "{\"layer\": \"model.layers.3.mlp.up_proj\", \"group_max_before\": 0.5,"
+               " \"group_max_after\": 0.25, \"rounded_relative_error\": 0.0055, \"gap\": 1e-12}",
+               "layer                  model.layers.3.mlp.up_proj\n",
+               "solved 3.up_proj: group max \u221250 %, rounded error 5.5e-3, gap \u2264 1.2e-5 %");
+    check_both("solve all",
+               "{\"relative_error\": 0.25, \"group_max_before\": null, \"layers\": [{\"a\": 1},"
+               " {\"a\": 2}]}",
+               "", "solved 2 layers: error 0.25");
+    check_both("method gptq bits=3 on=0.*", "{\"slot\": \"round\", \"on\": \"0.*\"}", "",
+               "round: gptq bits=3, for layers 0.*");
+    check_both("perplexity",
+               "{\"perplexity\": 1.43727, \"perplexity_error\": 0.037, \"tokens\": 1022,"
+               " \"kl_mean\": 0.043, \"original_perplexity\": 1.359897}",
+               "", "perplexity 1.4373 \u00b1 0.0370, original 1.3599, KL 0.0430  (1,022 tokens)");
     check_both("outliers",
                "{\"channels\": [{\"channel\": 7, \"max\": 1.5, \"token\": \" the\"},"
                "{\"channel\": 123, \"max\": 0.25, \"token\": null}]}",
@@ -63,12 +79,12 @@ static void test_numbers_and_tables(void **ctx)
                "tokenize:  count 2  2 ids");
     check_both("method rtn",
                "{\"slot\": \"round\", \"parameters\": {\"bits\": 3, \"mse\": \"no\"}}",
-               "  bits                 3\n", "slot round");
+               "  bits                 3\n", "round: rtn");
     check_both(
-        "calibrate",
+        "tokenize",
         "{\"tokens_per_second\": 136.5, \"peak_bytes\": 7, \"stored\": false, \"key\": \"4b\","
         "\"windows\": 48}",
-        "peak_bytes             7\n", "calibrate:  tokens per second 136.5  windows 48");
+        "peak_bytes             7\n", "tokenize:  tokens per second 136.5  windows 48");
     check_both("layers", "{\"layers\": []}", "layers", "0 layers");
 }
 

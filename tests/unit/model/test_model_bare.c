@@ -90,7 +90,7 @@ static void finds_layers_as_they_are_typed(void **state)
     assert_int_equal(pl_model_find_layer(model, "q", &index, &err), PL_ERR_USAGE);
     pl_check_says(err, "'q' names 2 layers, as a.1.q and a.2.q");
     assert_int_equal(pl_model_find_layer(model, "2.qq", &index, &err), PL_ERR_NOT_FOUND);
-    pl_check_says(err, "no layer '2.qq'; near it are");
+    pl_check_says(err, "no layer '2.qq': did you mean");
     assert_true(pl_model_layer_matches(model, 1, "2.*"));
     assert_true(pl_model_layer_matches(model, 1, "k"));
     assert_true(pl_model_layer_matches(model, 1, "a.2.k"));

@@ -99,7 +99,7 @@ static void test_names(void **ctx)
     pl_column found;
     pl_error err = {0};
     assert_int_equal(pl_column_parse("layers", "eror,x", 4, &found, &err), PL_ERR_USAGE);
-    assert_string_equal(err.message, "layers: no column is named \"eror\", expected error?");
+    assert_string_equal(err.message, "layers: no column is named \"eror\": did you mean error?");
 }
 
 int main(void)

@@ -108,7 +108,8 @@ static void test_errors(void **state)
         {"input_ratio > 20x", "filter: expected a number, not \"20x\""},
         {"input_ratio > nan", "filter: expected a number, not \"nan\""},
         {"input_ratio ! 3", "filter: expected > >= < <= = or !=, not \"!\""},
-        {"input_ratoi > 20", "filter: no column is named \"input_ratoi\", expected input_ratio?"},
+        {"input_ratoi > 20",
+         "filter: no column is named \"input_ratoi\": did you mean input_ratio?"},
         {"zzzzzzzz > 20", "filter: no column is named \"zzzzzzzz\", expected input_ratio, "
                           "weight_ratio, weight_max, weight_outliers, kurtosis, input_max, "
                           "input_outliers, massive, error, rounded_error, output_error, gap, "
@@ -117,7 +118,7 @@ static void test_errors(void **state)
         {"q_proj and", "filter: expected a name or a column at the end"},
         {"and", "filter: expected a name or a column, not \"and\""},
         {"q_proj k_proj", "filter: expected \"and\" or \"or\", not \"k_proj\""},
-        {"not soled", "filter: \"soled\": expected solved?"},
+        {"not soled", "filter: \"soled\": did you mean solved?"},
         {"(q_proj", "filter: expected \")\" at the end"},
         {"q_proj)", "filter: expected \"and\" or \"or\", not \")\""},
     };

@@ -371,7 +371,7 @@ static void test_filter_is_recalled(void **state)
     for (const char *c = "eror > 1"; *c != '\0'; c++) {
         pl_layers_type(&s->model, (pl_press){.key = (uint32_t)*c}, &intent);
     }
-    assert_string_equal(view->wrong, "no column is named \"eror\", expected error?");
+    assert_string_equal(view->wrong, "no column is named \"eror\": did you mean error?");
     pl_layers_type(&s->model, (pl_press){.key = PL_KEY_ENTER}, &intent);
     assert_true(view->typing);
     pl_layers_type(&s->model, (pl_press){.key = 'U' & 0x1f}, &intent);

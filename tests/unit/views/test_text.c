@@ -130,6 +130,35 @@ static void test_controls(void **state)
     pl_surface_deinit(&surface);
 }
 
+/* A label that is too long ends where a phrase does. */
+static void test_phrases(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t columns;
+        const char *phrase;
+    } cases[] = {
+        {"rank of the channel, by falling norm", 36, "rank of the channel, by falling norm"},
+        {"rank of the channel, by falling norm", 35, "rank of the channel"},
+        {"rank of the channel, by falling norm", 19, "rank of the channel"},
+        {"rank of the channel, by falling norm", 18, "rank"},
+        {"rank of the channel, by falling norm", 4, "rank"},
+        {"rank of the channel, by falling norm", 3, ""},
+        {"max |w| per input channel", 20, "max |w|"},
+        {"\u03b2 (strength)", 3, "\u03b2"},
+        {"offering", 4, ""},
+        {"", 4, ""},
+        {", x", 1, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char part[64];
+        snprintf(part, sizeof part, "%.*s", (int)pl_text_phrase(cases[i].text, cases[i].columns),
+                 cases[i].text);
+        assert_string_equal(part, cases[i].phrase);
+    }
+}
+
 int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
@@ -137,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_width),    cmocka_unit_test(test_ascii),
         cmocka_unit_test(test_numbers),  cmocka_unit_test(test_clipping),
         cmocka_unit_test(test_controls), cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_phrases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
