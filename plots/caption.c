@@ -363,7 +363,8 @@ static void add_request(const pl_state *state, const pl_request *request, depend
     const pl_spec *transform =
         pl_state_spec(state, swept ? state->sweep.layer : request->layer, PL_SLOT_TRANSFORM);
     const bool learns = transform->method != NULL && transform->method->suits_activations;
-    const bool turned = (uses & PL_USES_LEARNING) != 0 && transform->method != NULL;
+    const bool turned = ((uses & PL_USES_LEARNING) != 0 || pl_request_turns_inputs(request)) &&
+                        transform->method != NULL;
     d->calibration = d->calibration || request->side == PL_SIDE_INPUT ||
                      (uses & PL_NEEDS_INPUTS) != 0 || result || shows_pins(state, request);
     d->sequential = d->sequential || (result && state->solved[request->layer].sequential);

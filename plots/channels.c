@@ -6,6 +6,7 @@
 #include "plots/fit.h"
 
 #include "core/base/checked.h"
+#include "core/lab/turned.h"
 #include "core/metrics/outliers.h"
 
 #include <math.h>
@@ -284,6 +285,53 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
     return status;
 }
 
+/* Of X and of X T on the stored rows; a learned T as far as it has been learned. */
+static pl_status make_turned(pl_lab *lab, const pl_state *state, const pl_request *request,
+                             pl_channels_data *data, pl_figure *out, pl_task *task, pl_error *err)
+{
+    const pl_spec *spec = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM);
+    pl_mat plain = {0}, turned = {0};
+    pl_id calibration = {0};
+    bool has = false, keeps = false;
+    char label[64];
+    float *maxima = pl_alloc(2 * data->n, sizeof *maxima);
+    pl_status status = maxima != NULL ? PL_OK : pl_error_memory(err, "a figure");
+    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
+    PL_THEN(pl_turned_values(lab, state, calibration, request->layer, PL_SIDE_INPUT, &plain, task,
+                             err));
+    PL_THEN(pl_mat_copy(&turned, pl_mat_view(&plain), err));
+    PL_THEN(pl_turned_turn(lab, state, calibration, request->layer, PL_SIDE_INPUT, spec, &turned,
+                           &has, &keeps, task, err));
+    if (status == PL_OK) {
+        pl_column_stats(pl_mat_view(&plain), maxima, NULL, NULL);
+        pl_column_stats(pl_mat_view(&turned), maxima + data->n, NULL, NULL);
+        snprintf(label, sizeof label, "behind %s", spec->method->name);
+        data->values[0] = maxima;
+        data->values[1] = maxima + data->n;
+        data->labels[0] = "before";
+        data->labels[1] = label;
+        data->tones[0] = PL_TONE_BEFORE;
+        data->tones[1] = PL_TONE_INPUT;
+        data->n_series = has ? 2 : 1;
+        data->y_label = "max |x| per channel, stored rows";
+        status = pl_figure_channels(data, out, err);
+    }
+    if (status == PL_OK) {
+        add_channels_facts(maxima, data->n, "", out);
+        if (has) {
+            add_channels_facts(maxima + data->n, data->n, "_behind", out);
+        } else {
+            pl_figure_fact(out, "transform", "%s: not learned yet", spec->method->name);
+        }
+        add_channel_fact(data, has ? 1 : 0, out);
+        pl_figure_fact(out, "rows", "%zu", plain.rows);
+    }
+    pl_mat_deinit(&plain);
+    pl_mat_deinit(&turned);
+    free(maxima);
+    return status;
+}
+
 static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_request *request,
                              pl_channels_data *data, pl_figure *out, pl_task *task, pl_error *err)
 {
@@ -325,8 +373,11 @@ static pl_status make_channels(pl_lab *lab, const pl_state *state, const pl_requ
         .mark = request->channel != SIZE_MAX,
         .channel = request->channel,
     };
-    PL_THEN(input ? make_inputs(lab, state, request, &data, out, task, err)
-                  : make_weights(lab, state, request, &data, out, task, err));
+    const bool turns = pl_request_turns_inputs(request) &&
+                       pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM)->method != NULL;
+    PL_THEN(turns   ? make_turned(lab, state, request, &data, out, task, err)
+            : input ? make_inputs(lab, state, request, &data, out, task, err)
+                    : make_weights(lab, state, request, &data, out, task, err));
     pl_buf_deinit(&title);
     return status;
 }
@@ -338,7 +389,7 @@ const pl_kind pl_kind_channels = {
                "fan: outlier channels stand out",
     .forms = "maxima|fan",
     .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_ORDER | PL_USES_SCALE |
-            PL_USES_PINS | PL_USES_CHANNEL,
+            PL_USES_PINS | PL_USES_CHANNEL | PL_USES_TURNED,
     .make = make_channels,
     .look = {.help = "The largest weight or input of every channel, or their distribution: "
                      "outlier channels stand out."},

@@ -35,7 +35,26 @@ pl_request pl_request_of(const pl_state *state, const pl_kind *kind)
     if (state->source == NULL || pl_state_result(state, state->layer) == NULL) {
         request.which = PL_WHICH_BEFORE;
     }
+    if ((kind->uses & PL_USES_TURNED) != 0 && request.side == PL_SIDE_INPUT) {
+        request.which = state->which; /* a transform needs no solve */
+    }
+    pl_request_settle(state, &request);
     return request;
+}
+
+void pl_request_settle(const pl_state *state, pl_request *request)
+{
+    if ((request->kind->uses & PL_USES_TURNED) != 0 && request->side == PL_SIDE_INPUT &&
+        state->source != NULL) {
+        const bool has = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM)->method != NULL;
+        request->which = has && request->which != PL_WHICH_BEFORE ? PL_WHICH_BOTH : PL_WHICH_BEFORE;
+    }
+}
+
+bool pl_request_turns_inputs(const pl_request *request)
+{
+    return (request->kind->uses & PL_USES_TURNED) != 0 && request->side == PL_SIDE_INPUT &&
+           request->which == PL_WHICH_BOTH && request->form == 0;
 }
 
 /* The form's name: item `form` of "maxima|fan". */
@@ -71,7 +90,8 @@ bool pl_request_wants_result(const pl_request *request)
 
 bool pl_request_uses_methods(const pl_request *request)
 {
-    return (request->kind->uses & PL_USES_METHODS) != 0 && !goes_over_layers(request);
+    return ((request->kind->uses & PL_USES_METHODS) != 0 && !goes_over_layers(request)) ||
+           pl_request_turns_inputs(request);
 }
 
 static const char *const side_names[] = {"weight", "input"};
@@ -84,7 +104,8 @@ void pl_request_keys(const pl_request *request, pl_buf *out)
         pl_buf_printf(out, " side=%s", side_names[request->side]);
     }
     if ((kind->uses & PL_USES_WHICH) != 0 &&
-        (request->side == PL_SIDE_WEIGHT || kind->row != NULL)) {
+        (request->side == PL_SIDE_WEIGHT || kind->row != NULL ||
+         pl_request_turns_inputs(request))) {
         pl_buf_printf(out, " which=%s", which_names[request->which]);
     }
     if ((kind->uses & PL_USES_ORDER) != 0) {

@@ -48,7 +48,8 @@ enum {
     PL_USES_SWEEP = 1024,       /* the state's sweep */
     PL_USES_SOLVED = 8192,      /* weights as the layer's solve made them, where it is solved */
     PL_USES_ACTIVATIONS = 4096, /* how activations are quantized */
-    PL_USES_LEARNING = 2048,    /* a learned transform of the layer as far as it has been learned */
+    PL_USES_TURNED = 1 << 20, /* in its first form which=both of inputs: X T, too, T the layer's */
+    PL_USES_LEARNING = 2048,  /* a learned transform of the layer as far as it has been learned */
 };
 
 struct pl_kind {
@@ -116,6 +117,12 @@ const pl_kind *pl_kind_find(const char *name);
 /* The request a state's screen makes of a kind for its selected layer: side, which, pins and
  * channel from the state; `which` is before where the layer is not solved. */
 pl_request pl_request_of(const pl_state *state, const pl_kind *kind);
+
+/* For the layer and side that the request has by now: which=both of inputs only where the layer has
+ * a transform, else before. */
+void pl_request_settle(const pl_state *state, pl_request *request);
+/* Whether it draws inputs behind the layer's transform beside them. */
+bool pl_request_turns_inputs(const pl_request *request);
 
 /* Whether the figure draws what the layer's solve has made: not where it shows inputs or the
  * original weights, or nothing of one layer's methods. */

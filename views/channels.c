@@ -324,25 +324,29 @@ static void draw_no_channels(const pl_screen_model *model, pl_surface *surface, 
                model->picture_error != NULL ? PL_STYLE_ERROR : PL_STYLE_TEXT, line);
 }
 
-static bool is_fan(const pl_state *state, pl_pane pane)
+/* The fan, and inputs behind a transform: the live picture holds neither. */
+static bool is_figure(const pl_state *state, pl_pane pane)
 {
-    return pl_view_form(pl_kind_find("channels"), pl_view_settings(state, pane)->form) > 0;
+    pl_request request;
+    return pl_view_form(pl_kind_find("channels"), pl_view_settings(state, pane)->form) > 0 ||
+           (state->source != NULL && pl_view_request(state, pane, &request) &&
+            pl_request_turns_inputs(&request));
 }
 
 static bool live(const pl_state *state, pl_pane pane)
 {
-    return !is_fan(state, pane);
+    return !is_figure(state, pane);
 }
 
-static const pl_figure_look *fan_look(const pl_screen_model *model, pl_pane pane)
+static const pl_figure_look *figure_look(const pl_screen_model *model, pl_pane pane)
 {
     return pl_view_settings(model->state, pane)->sorted ? &ranks : &look;
 }
 
 static void draw_channels(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {
-    if (is_fan(model->state, pane)) {
-        pl_figure_view_draw(model, surface, rect, pane, fan_look(model, pane));
+    if (is_figure(model->state, pane)) {
+        pl_figure_view_draw(model, surface, rect, pane, figure_look(model, pane));
         return;
     }
     const pl_pane_view *settings = pl_view_settings(model->state, pane);
@@ -374,8 +378,8 @@ static void draw_channels(pl_screen_model *model, pl_surface *surface, pl_rect r
 static bool act_in_channels(pl_screen_model *model, pl_pane pane, pl_action action,
                             pl_intent *intent)
 {
-    if (is_fan(model->state, pane)) {
-        return pl_figure_view_act(model, pane, action, intent, fan_look(model, pane));
+    if (is_figure(model->state, pane)) {
+        return pl_figure_view_act(model, pane, action, intent, figure_look(model, pane));
     }
     shown s;
     pl_figure figure;
@@ -393,8 +397,8 @@ static bool act_in_channels(pl_screen_model *model, pl_pane pane, pl_action acti
 static bool mouse_in_channels(pl_screen_model *model, pl_pane pane, pl_rect rect, pl_mouse mouse,
                               pl_intent *intent)
 {
-    if (is_fan(model->state, pane)) {
-        return pl_figure_view_mouse(model, pane, rect, mouse, intent, fan_look(model, pane));
+    if (is_figure(model->state, pane)) {
+        return pl_figure_view_mouse(model, pane, rect, mouse, intent, figure_look(model, pane));
     }
     shown s;
     pl_figure figure;

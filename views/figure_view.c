@@ -214,8 +214,8 @@ void pl_figure_view_plot(pl_screen_model *model, pl_surface *surface, pl_rect re
     }
 }
 
-static void draw_body(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
-                      const pl_figure_look *look, const pl_figure *figure, bool stale)
+void pl_figure_view_body(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                         const pl_figure_look *look, const pl_figure *figure, bool stale)
 {
     pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
     if (figure->table != NULL) {
@@ -249,8 +249,8 @@ static void draw_sentence(pl_surface *surface, pl_rect rect, unsigned style, con
     }
 }
 
-static void draw_no_figure(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
-                           const pl_screen_view *view, const pl_shown *shown)
+void pl_figure_view_none(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                         const pl_screen_view *view, const pl_shown *shown)
 {
     char text[400];
     unsigned style = PL_STYLE_TEXT;
@@ -292,8 +292,8 @@ void pl_figure_view_draw(pl_screen_model *model, pl_surface *surface, pl_rect re
     }
     pl_figure_view_title(model, surface, rect, pane, look->whole, right);
     if (shown->figure == NULL || shown->error != NULL) {
-        draw_no_figure(model, surface, rect, view, shown);
+        pl_figure_view_none(model, surface, rect, view, shown);
         return;
     }
-    draw_body(model, surface, rect, pane, look, shown->figure, shown->stale);
+    pl_figure_view_body(model, surface, rect, pane, look, shown->figure, shown->stale);
 }

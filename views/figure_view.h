@@ -17,6 +17,13 @@ bool pl_figure_view_mouse(pl_screen_model *model, pl_pane pane, pl_rect rect, pl
 bool pl_figure_view_act(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent,
                         const pl_figure_look *look);
 
+/* Legend with the values at the crosshair, and the plot or table, below the rect's first line. */
+void pl_figure_view_body(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
+                         const pl_figure_look *look, const pl_figure *figure, bool stale);
+/* Why there is no figure, or what is waited for. */
+void pl_figure_view_none(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                         const pl_screen_view *view, const pl_shown *shown);
+
 /* The plot alone: crosshair, marked channel and zoom of the pane. */
 void pl_figure_view_plot(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                          const pl_figure_look *look, const pl_figure *figure, bool stale);

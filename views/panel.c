@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { COMPARE_ROWS = 40, COMPARE_COLS = 120 };
+
 const pl_panel *pl_panel_of(pl_pane pane)
 {
     static const pl_panel *const panels[PL_PANE_COUNT] = {
@@ -20,7 +22,14 @@ const pl_panel *pl_panel_of(pl_pane pane)
 pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols)
 {
     const pl_state *state = model->state;
-    return pl_panes_make(rows, cols, model->focus, state->display.split, pl_zoomed_pane(state));
+    pl_pane zoom = pl_zoomed_pane(state);
+    /* Settings side by side need room: on a small screen they have all of it while they are looked
+     * at. */
+    if (zoom == PL_PANE_COUNT && model->focus == PL_PANE_MAIN &&
+        pl_view_compares(state, PL_PANE_MAIN) && (rows < COMPARE_ROWS || cols < COMPARE_COLS)) {
+        zoom = PL_PANE_MAIN;
+    }
+    return pl_panes_make(rows, cols, model->focus, state->display.split, zoom);
 }
 
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,

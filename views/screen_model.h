@@ -7,7 +7,7 @@
 
 #include "core/live/live.h"
 #include "core/live/picture.h"
-#include "core/state/state.h"
+#include "core/state/kept.h"
 #include "core/study/layer_table.h"
 #include "plots/figure.h"
 #include "views/canvas.h"
@@ -61,7 +61,7 @@ typedef struct pl_shown {
     pl_pane_memo memo;       /* changed by the view */
 } pl_shown;
 
-enum { PL_MAX_JOBS_SHOWN = 4 };
+enum { PL_SHOWN = PL_DISPLAY_PANES + PL_MAX_KEPT, PL_MAX_JOBS_SHOWN = 4 };
 
 typedef struct pl_job_line {
     char name[48], what[24];
@@ -99,7 +99,8 @@ typedef struct pl_log_line {
 typedef struct pl_measured {
     double before, before_error, after, after_error; /* before: the original's; NaN: not measured */
     size_t solved;                                   /* layers solved then */
-    bool stale;                                      /* something was solved anew since */
+    bool stale;                                      /* it is of another setting */
+    char of[PL_KEPT_NAME];                           /* then: its name, "" where it is not kept */
 } pl_measured;
 
 typedef enum pl_message_kind {
@@ -141,7 +142,7 @@ typedef struct pl_screen_model {
     size_t n_all_jobs;
     const pl_log_line *log; /* oldest first */
     size_t n_log;
-    pl_shown shown[PL_DISPLAY_PANES]; /* main, second, table */
+    pl_shown shown[PL_SHOWN]; /* main, second, table; then the main view in each kept setting */
 
     struct {
         pl_layers_view layers;

@@ -153,18 +153,29 @@ static void draw_numbers(numbers *n, const char *what, double before, double aft
     n->line++;
 }
 
+/* "of A": of which setting it is where that is not the one shown. */
+static void setting_text(const pl_measured *measured, char out[PL_KEPT_NAME + 24])
+{
+    snprintf(out, PL_KEPT_NAME + 24, "%s%s", !measured->stale ? "" : "of ",
+             !measured->stale          ? ""
+             : measured->of[0] != '\0' ? measured->of
+                                       : "another setting");
+}
+
 /* Where there is no room for its lines: in place of the time. */
 static void draw_short_perplexity(const pl_measured *measured, numbers *n)
 {
     char after[PL_NUMBER_TEXT];
     char error[PL_NUMBER_TEXT];
     char before[PL_NUMBER_TEXT];
-    char text[128];
+    char text[160];
+    char of[PL_KEPT_NAME + 24];
     pl_format_number(measured->after, after);
     pl_format_number(measured->after_error, error);
     pl_format_number(measured->before, before);
-    snprintf(text, sizeof text, "ppl %s \u00b1 %s, original %s%s", after, error, before,
-             measured->stale ? ", stale" : "");
+    setting_text(measured, of);
+    snprintf(text, sizeof text, "ppl %s%s%s \u00b1 %s, original %s", after,
+             of[0] != '\0' ? " " : "", of, error, before);
     pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w,
                measured->stale ? PL_STYLE_FAINT | PL_STALE : PL_STYLE_STRONG, text);
 }
@@ -348,12 +359,11 @@ static void draw_perplexity(const pl_screen_model *model, numbers *n)
                 "\u00b1 %s, the original %s", error, before);
     }
     if (has_room(n)) {
-        char text[96];
-        snprintf(text, sizeof text, "%s %zu of %zu solved",
-                 model->measuring  ? "again:"
-                 : measured->stale ? "stale,"
-                                   : "",
-                 measured->solved,
+        char text[128];
+        char of[PL_KEPT_NAME + 24];
+        setting_text(measured, of);
+        snprintf(text, sizeof text, "%s%s %zu of %zu solved", model->measuring ? "again:" : of,
+                 model->measuring || of[0] == '\0' ? "" : ",", measured->solved,
                  model->state->source != NULL ? pl_model_layer_count(model->state->source->model)
                                               : 0);
         pl_put_cut(n->surface, n->rect, n->line++, 0, n->rect.w,
@@ -365,8 +375,7 @@ static void draw_perplexity(const pl_screen_model *model, numbers *n)
     n->stale = stale;
 }
 
-/* "0.001 > 3" of "astro beta=0.001 > gptq bits=3", for a narrow column. */
-static void short_label(const char *label, char *out, size_t capacity)
+void pl_short_label(const char *label, char *out, size_t capacity)
 {
     size_t size = 0;
     while (*label != '\0') {
@@ -405,7 +414,7 @@ static void draw_pins(numbers *n, const pl_picture *picture)
         char text[96];
         snprintf(label, sizeof label, "%s", picture->pins[i].label);
         if (end < 55) {
-            short_label(picture->pins[i].label, label, sizeof label);
+            pl_short_label(picture->pins[i].label, label, sizeof label);
         }
         snprintf(text, sizeof text, "%zu %s", picture->pins[i].index + 1, label);
         pl_put_cut(n->surface, n->rect, n->line, 0, end - 15, PL_STYLE_KEY, text);

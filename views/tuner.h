@@ -27,6 +27,9 @@ const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row)
 /* The value `steps` positions of the knob away, within the parameter's range. */
 double pl_tuner_step(const pl_param *param, double value, int steps);
 
+/* "0.001 > 3" of "astro beta=0.001 > gptq bits=3", for a narrow column. */
+void pl_short_label(const char *label, char *out, size_t capacity);
+
 bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent);
 bool pl_tuner_type(pl_screen_model *model, pl_press press, pl_intent *intent);
 bool pl_tuner_mouse(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_intent *intent);

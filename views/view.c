@@ -197,6 +197,7 @@ bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out)
     out->sorted = pl_view_settings(state, pane)->sorted;
     out->log = pl_view_settings(state, pane)->log;
     out->form = shown_form(state, pane, kind);
+    out->pins = out->pins && !pl_view_compares(state, pane);
     return true;
 }
 
@@ -297,6 +298,10 @@ static bool act_on_settings(const pl_screen_model *model, pl_pane pane, pl_actio
 static void draw_pane(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
 {
     model->shown[pl_view_index(pane)].memo.area = (pl_rect){0};
+    if (pl_view_compares(model->state, pane)) {
+        pl_view_compare_draw(model, surface, rect);
+        return;
+    }
     pl_view_of(model->state, pane)->draw(model, surface, rect, pane);
 }
 
@@ -308,7 +313,9 @@ static bool point_at_pane(pl_screen_model *model, pl_pane pane, pl_rect rect, pl
 
 static bool act_pane(pl_screen_model *model, pl_pane pane, pl_action action, pl_intent *intent)
 {
-    bool turned = pl_view_of(model->state, pane)->act(model, pane, action, intent) ||
+    bool turned = (pl_view_compares(model->state, pane)
+                       ? act_on_figure(model, pane, action, intent)
+                       : pl_view_of(model->state, pane)->act(model, pane, action, intent)) ||
                   act_on_settings(model, pane, action, intent);
     if (action == PL_ACT_SORT && intent->command[0] != '\0') {
         /* Another order is another axis: what was zoomed into means nothing on it. */

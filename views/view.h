@@ -48,6 +48,10 @@ void pl_view_form_name(const pl_kind *kind, int form, char out[PL_VIEW_NAME]);
  * have none. */
 bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out);
 
+/* Whether the main pane shows its view in several settings side by side (compare.c). */
+bool pl_view_compares(const pl_state *state, pl_pane pane);
+void pl_view_compare_draw(pl_screen_model *model, pl_surface *surface, pl_rect rect);
+
 /* The pane that has the screen, PL_PANE_COUNT for none. */
 pl_pane pl_zoomed_pane(const pl_state *state);
 

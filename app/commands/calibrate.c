@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "core/lab/import.h"
 #include "core/model/bare.h"
+#include "core/state/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,9 @@ static pl_status apply_calibrate(pl_call *call, pl_state *state, pl_error *err)
     }
     for (size_t i = 0; status == PL_OK && i < call->n_solved; i++) {
         status = pl_state_import_layer(state, call->solved[i].layer, call->solved[i].result, err);
+    }
+    if (status == PL_OK) {
+        pl_state_recall(state);
     }
     pl_protocol none = {0};
     pl_status cleared = pl_calibration_set(&asked, NULL, 0, &none, NULL);

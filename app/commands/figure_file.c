@@ -117,11 +117,16 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     out->side = (pl_side)side;
     out->any_side = pl_call_value(call, "side") == NULL;
     out->which = (pl_which)which;
+    if ((kind->uses & PL_USES_TURNED) != 0 && out->side == PL_SIDE_INPUT &&
+        pl_call_value(call, "which") == NULL) {
+        out->which = PL_WHICH_BOTH; /* a transform needs no solve */
+    }
     out->sorted = sorted != 0;
     out->log = log != 0;
     out->pins = pins != 0;
     out->paper = true;
     out->free_scale = pl_call_value(call, "scale") == NULL;
+    pl_request_settle(state, out);
     return status;
 }
 
@@ -304,7 +309,8 @@ static uint64_t learned_step(const job *j, pl_lab *lab, const pl_request *r, pl_
     pl_learning reached = {0};
     const pl_spec *spec = pl_state_spec(j->state, r->layer, PL_SLOT_TRANSFORM);
     uint64_t step = 0;
-    if ((r->kind->uses & PL_USES_LEARNING) == 0 || !pl_spec_is_learned(spec) ||
+    const bool learns = (r->kind->uses & PL_USES_LEARNING) != 0 || pl_request_turns_inputs(r);
+    if (!learns || !pl_spec_is_learned(spec) ||
         pl_lab_calibration(lab, j->state, &calibration, task, NULL) != PL_OK ||
         pl_site_learning(lab, j->state, calibration, r->layer, &reached, task, NULL) != PL_OK) {
         return 0;

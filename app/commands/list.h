@@ -32,6 +32,7 @@
     COMMAND(keep)                                                                                  \
     COMMAND(unkeep)                                                                                \
     COMMAND(use)                                                                                   \
+    COMMAND(compare)                                                                               \
     COMMAND(pin)                                                                                   \
     COMMAND(unpin)                                                                                 \
     COMMAND(sweep)                                                                                 \

@@ -130,23 +130,29 @@ void pl_put_kept(pl_call *call, const pl_state *state, const char *key)
 
 void pl_put_setting(pl_call *call, pl_state *state)
 {
-    const size_t given = pl_state_recall(state);
+    pl_state_recall(state);
     const size_t solved = pl_state_solved_count(state) - pl_state_import_count(state);
-    (void)given;
-    pl_json_set(call->result, "layers_solved", json_integer((json_int_t)solved));
+    pl_json_set(call->result, "layers_in_store", json_integer((json_int_t)solved));
+}
+
+void pl_put_setting_sentence(const pl_call *call, pl_buf *out)
+{
+    const json_int_t solved = json_integer_value(json_object_get(call->result, "layers_in_store"));
+    if (solved > 0) {
+        pl_buf_printf(out, "%lld %s of this setting %s in the store", (long long)solved,
+                      solved == 1 ? "layer" : "layers", solved == 1 ? "is" : "are");
+    }
 }
 
 void pl_put_setting_text(const pl_call *call, pl_buf *out)
 {
-    const json_int_t solved = json_integer_value(json_object_get(call->result, "layers_solved"));
     json_t *shown = json_copy(call->result);
-    json_object_del(shown, "layers_solved");
+    json_object_del(shown, "layers_in_store");
     pl_result_object(shown, out);
     json_decref(shown);
-    if (solved > 0) {
-        pl_buf_printf(out, "%lld %s of this setting %s in the store\n", (long long)solved,
-                      solved == 1 ? "layer" : "layers", solved == 1 ? "is" : "are");
-    }
+    const size_t size = out->size;
+    pl_put_setting_sentence(call, out);
+    pl_buf_puts(out, out->size > size ? "\n" : "");
 }
 
 pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err)

@@ -30,8 +30,8 @@ typedef struct kept {
 } kept;
 
 struct pl_screen_figures {
-    kept panes[PL_DISPLAY_PANES];
-    bool split; /* when the focus was settled last */
+    kept panes[PL_SHOWN];
+    bool split, compares; /* when the focus was settled last */
     struct {
         size_t view;         /* the one whose memo is in the model */
         pl_pane_memo *memos; /* [views]: where the user was in each view of a pane */
@@ -86,16 +86,16 @@ static void hash_sweep(pl_hasher *hasher, const pl_state *state)
 }
 
 /* How often what the layer's transform has learned has changed. */
-static uint64_t learned_of(const pl_screen *screen)
+static uint64_t learned_of(const pl_screen *screen, const pl_state *state)
 {
-    const pl_spec *spec = pl_state_spec(screen->state, screen->state->layer, PL_SLOT_TRANSFORM);
+    const pl_spec *spec = pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM);
     return pl_spec_is_learned(spec) ? screen->learned.count : 0;
 }
 
 /* Of everything that the kind pays attention to. */
-static pl_id figure_key(const pl_screen *screen, const pl_request *request, bool with_channel)
+static pl_id figure_key(const pl_screen *screen, const pl_state *state, const pl_request *request,
+                        bool with_channel)
 {
-    const pl_state *state = screen->state;
     pl_hasher *hasher = NULL;
     const pl_kind *kind = request->kind;
     if (pl_hasher_create(&hasher, NULL) != PL_OK) {
@@ -109,6 +109,7 @@ static pl_id figure_key(const pl_screen *screen, const pl_request *request, bool
     if ((kind->uses & PL_USES_ACTIVATIONS) != 0) {
         pl_act_format(&state->activations, &keys);
     }
+    const bool learns = (kind->uses & PL_USES_LEARNING) != 0 || pl_request_turns_inputs(request);
     pl_hasher_text(hasher, kind->name);
     pl_hasher_text(hasher, keys.data != NULL ? keys.data : "");
     pl_buf_deinit(&keys);
@@ -122,9 +123,9 @@ static pl_id figure_key(const pl_screen *screen, const pl_request *request, bool
             hash_result(hasher, state, one ? request->layer : i);
         }
     }
-    if ((kind->uses & PL_USES_METHODS) != 0) {
+    if ((kind->uses & PL_USES_METHODS) != 0 || pl_request_turns_inputs(request)) {
         pl_hasher_id(hasher, pl_state_plan(state, request->layer));
-        pl_hasher_u64(hasher, (kind->uses & PL_USES_LEARNING) != 0 ? learned_of(screen) : 0);
+        pl_hasher_u64(hasher, learns ? learned_of(screen, state) : 0);
     }
     for (size_t i = 0; (kind->uses & PL_USES_PINS) != 0 && i < state->n_kept; i++) {
         pl_hasher_id(hasher, state->kept[i]->id);
@@ -156,9 +157,9 @@ static bool prepares(const pl_screen *screen)
 }
 
 /* Why there can be no figure now, as what to do about it; NULL if there can. */
-static const char *what_it_needs(const pl_screen *screen, const pl_request *request)
+static const char *what_it_needs(const pl_screen *screen, const pl_state *state,
+                                 const pl_request *request)
 {
-    const pl_state *state = screen->state;
     unsigned uses = request->kind->uses;
     if (shows_inputs(request) && prepares(screen)) {
         return "calibrating";
@@ -180,6 +181,9 @@ static const char *what_it_needs(const pl_screen *screen, const pl_request *requ
         return "the methods are others than the sweep's:  :sweep again";
     }
     if ((uses & PL_NEEDS_SOLVED) != 0 && pl_state_result(state, request->layer) == NULL) {
+        if (state != screen->state) {
+            return "this setting has no result of the layer";
+        }
         return solves(screen) ? "solving" : "not solved:  {solve} solves this layer";
     }
     return NULL;
@@ -195,14 +199,36 @@ static void stop_figure(pl_screen *screen, kept *k)
     }
 }
 
-static bool wants_figure(const pl_screen *screen, size_t index, const pl_panes *panes,
+static pl_pane pane_of(size_t index)
+{
+    return index < PL_DISPLAY_PANES ? display_panes[index] : PL_PANE_MAIN;
+}
+
+/* The state that slot `index` of model.shown is of: the screen's, or *own (which the caller
+ * deinits) in a kept setting; NULL: it shows nothing. */
+static const pl_state *state_of(const pl_screen *screen, size_t index, pl_state *own)
+{
+    const pl_state *state = screen->state;
+    *own = (pl_state){0};
+    if (index < PL_DISPLAY_PANES) {
+        return state;
+    }
+    const size_t at = index - PL_DISPLAY_PANES;
+    return at < state->n_kept && state->compared[at] && pl_view_compares(state, PL_PANE_MAIN) &&
+                   pl_state_as(state, state->kept[at], own, NULL) == PL_OK
+               ? own
+               : NULL;
+}
+
+static bool wants_figure(const pl_state *state, size_t index, const pl_panes *panes,
                          pl_request *request)
 {
-    pl_pane pane = display_panes[index];
-    const pl_screen_view *view = pl_view_of(screen->state, pane);
-    return panes->panes[pane].h > 0 && view->figure &&
-           (view->live == NULL || !view->live(screen->state, pane)) &&
-           pl_view_request(screen->state, pane, request);
+    pl_pane pane = pane_of(index);
+    const pl_screen_view *view = pl_view_of(state, pane);
+    return panes->panes[pane].h > 0 &&
+           (pl_view_compares(state, pane) ||
+            (view->figure && (view->live == NULL || !view->live(state, pane)))) &&
+           pl_view_request(state, pane, request);
 }
 
 static void forget_figure(kept *k)
@@ -227,10 +253,11 @@ static pl_status run_figure(void *arg, pl_task *task, pl_error *err)
     return pl_kind_make(job->lab, &job->state, &job->request, &job->figure, task, err);
 }
 
-static void pump_pane(pl_screen *screen, size_t index, const pl_request *request)
+static void pump_pane(pl_screen *screen, size_t index, const pl_state *state,
+                      const pl_request *request)
 {
     kept *k = &screen->figures->panes[index];
-    pl_id wanted = figure_key(screen, request, true);
+    pl_id wanted = figure_key(screen, state, request, true);
     if (!pl_id_equal(wanted, k->wanted)) {
         stop_figure(screen, k);
         k->wanted = wanted;
@@ -238,18 +265,18 @@ static void pump_pane(pl_screen *screen, size_t index, const pl_request *request
         k->failed = false;
     }
     bool current = k->made && pl_id_equal(k->key, wanted);
-    if (current || k->failed || k->job != 0 || what_it_needs(screen, request) != NULL ||
+    if (current || k->failed || k->job != 0 || what_it_needs(screen, state, request) != NULL ||
         !rested(screen, k, request)) {
         return;
     }
     pl_screen_job *job = NULL;
-    if (pl_jobs_create(&screen->jobs, PL_JOB_KIND_FIGURE, request->kind->name, screen->state, &job,
-                       NULL) != PL_OK) {
+    if (pl_jobs_create(&screen->jobs, PL_JOB_KIND_FIGURE, request->kind->name, state, &job, NULL) !=
+        PL_OK) {
         return; /* tried again in the next round */
     }
     job->request = *request;
     job->figure_key = wanted;
-    job->figure_base = figure_key(screen, request, false);
+    job->figure_base = figure_key(screen, state, request, false);
     pl_urgency urgency = request->kind->slow ? PL_JOB_ORDINARY : PL_JOB_URGENT;
     if (pl_jobs_submit(&screen->jobs, job, urgency, run_figure, NULL) == PL_OK) {
         k->job = job->id;
@@ -270,7 +297,12 @@ static void settle_focus(pl_screen *screen)
     } else if (split && !screen->figures->split && model->focus == PL_PANE_LAYERS) {
         model->focus = PL_PANE_MAIN;
     }
+    const bool compares = pl_view_compares(screen->state, PL_PANE_MAIN);
+    if (compares && !screen->figures->compares && zoom == PL_PANE_COUNT) {
+        model->focus = PL_PANE_MAIN;
+    }
     screen->figures->split = split;
+    screen->figures->compares = compares;
 }
 
 void pl_figures_pump(pl_screen *screen)
@@ -283,20 +315,26 @@ void pl_figures_pump(pl_screen *screen)
     int cols = 0;
     pl_terminal_size(screen->face.terminal, &rows, &cols);
     pl_panes panes = pl_screen_panes(&screen->model, rows, cols);
-    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+    for (size_t i = 0; i < PL_SHOWN; i++) {
         pl_request request;
-        if (wants_figure(screen, i, &panes, &request)) {
-            pump_pane(screen, i, &request);
+        pl_state own;
+        const pl_state *state = state_of(screen, i, &own);
+        if (state != NULL && wants_figure(state, i, &panes, &request)) {
+            pump_pane(screen, i, state, &request);
         } else {
             stop_figure(screen, &screen->figures->panes[i]);
         }
+        if (state == NULL) {
+            forget_figure(&screen->figures->panes[i]);
+        }
+        pl_state_deinit(&own);
     }
 }
 
 bool pl_figures_rest(const pl_screen *screen)
 {
     bool waits = false;
-    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+    for (size_t i = 0; screen->figures != NULL && i < PL_SHOWN; i++) {
         const kept *k = &screen->figures->panes[i];
         waits = waits || (k->job == 0 && !pl_id_equal(k->wanted, k->key) && !k->failed &&
                           pl_clock_now() - k->since < 2 * REST_SECONDS);
@@ -306,7 +344,7 @@ bool pl_figures_rest(const pl_screen *screen)
 
 void pl_figures_take(pl_screen *screen, pl_screen_job *job, const pl_job_event *event)
 {
-    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+    for (size_t i = 0; screen->figures != NULL && i < PL_SHOWN; i++) {
         kept *k = &screen->figures->panes[i];
         if (k->job != job->id) {
             continue;
@@ -331,7 +369,7 @@ void pl_figures_take(pl_screen *screen, pl_screen_job *job, const pl_job_event *
 
 void pl_figures_retry(pl_screen *screen)
 {
-    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+    for (size_t i = 0; screen->figures != NULL && i < PL_SHOWN; i++) {
         screen->figures->panes[i].failed = false;
     }
 }
@@ -354,7 +392,7 @@ pl_status pl_figures_create(pl_screen *screen, pl_error *err)
 
 void pl_figures_drop(pl_screen *screen)
 {
-    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+    for (size_t i = 0; screen->figures != NULL && i < PL_SHOWN; i++) {
         kept *k = &screen->figures->panes[i];
         stop_figure(screen, k);
         forget_figure(k);
@@ -365,9 +403,11 @@ void pl_figures_drop(pl_screen *screen)
 
 void pl_figures_free(pl_screen *screen)
 {
-    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
+    for (size_t i = 0; screen->figures != NULL && i < PL_SHOWN; i++) {
         forget_figure(&screen->figures->panes[i]);
-        free(screen->figures->places[i].memos);
+        if (i < PL_DISPLAY_PANES) {
+            free(screen->figures->places[i].memos);
+        }
     }
     free(screen->figures);
     screen->figures = NULL;
@@ -389,32 +429,42 @@ static void switch_place(pl_screen *screen, size_t index)
     }
 }
 
+static void fill_slot(pl_screen *screen, size_t index, const pl_state *state)
+{
+    const kept *k = &screen->figures->panes[index];
+    pl_shown *shown = &screen->model.shown[index];
+    pl_request request;
+    if (state->source == NULL || !pl_view_request(state, pane_of(index), &request)) {
+        return;
+    }
+    bool of_kind = k->made && k->kind == request.kind;
+    const pl_screen_job *job = (k->job != 0 ? pl_jobs_of_id(&screen->jobs, k->job) : NULL);
+    shown->needs = what_it_needs(screen, state, &request);
+    bool keep = of_kind && (shown->needs == NULL || solves(screen));
+    shown->figure = keep ? &k->figure : NULL;
+    shown->stale = !pl_id_equal(k->base, figure_key(screen, state, &request, false));
+    shown->working = job != NULL;
+    shown->seconds = job != NULL ? pl_clock_now() - job->started : 0;
+    shown->share = job != NULL ? job->shown.share : 0;
+    shown->error = k->failed ? k->error : NULL;
+}
+
 void pl_figures_fill(pl_screen *screen)
 {
     if (screen->figures != NULL) {
         settle_focus(screen);
     }
-    for (size_t i = 0; screen->figures != NULL && i < PL_DISPLAY_PANES; i++) {
-        const kept *k = &screen->figures->panes[i];
-        pl_shown *shown = &screen->model.shown[i];
-        switch_place(screen, i);
-        pl_pane_memo memo = shown->memo;
-        *shown = (pl_shown){.memo = memo};
-        pl_request request;
-        if (screen->state->source == NULL ||
-            !pl_view_request(screen->state, display_panes[i], &request)) {
-            continue;
+    for (size_t i = 0; screen->figures != NULL && i < PL_SHOWN; i++) {
+        pl_state own;
+        if (i < PL_DISPLAY_PANES) {
+            switch_place(screen, i);
         }
-        bool of_kind = k->made && k->kind == request.kind;
-        const pl_screen_job *job = (k->job != 0 ? pl_jobs_of_id(&screen->jobs, k->job) : NULL);
-        shown->needs = what_it_needs(screen, &request);
-        bool keep = of_kind && (shown->needs == NULL || solves(screen));
-        shown->figure = keep ? &k->figure : NULL;
-        shown->stale = !pl_id_equal(k->base, figure_key(screen, &request, false));
-        shown->working = job != NULL;
-        shown->seconds = job != NULL ? pl_clock_now() - job->started : 0;
-        shown->share = job != NULL ? job->shown.share : 0;
-        shown->error = k->failed ? k->error : NULL;
+        const pl_state *state = state_of(screen, i, &own);
+        screen->model.shown[i] = (pl_shown){.memo = screen->model.shown[i].memo};
+        if (state != NULL) {
+            fill_slot(screen, i, state);
+        }
+        pl_state_deinit(&own);
     }
 }
 

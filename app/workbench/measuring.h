@@ -7,20 +7,18 @@
 
 typedef struct pl_measuring {
     pl_measured measured;
-    bool have;
-    pl_id weights;     /* identity of the solved weights it is of */
-    char command[600]; /* that measured them, "" for none yet */
+    char command[600]; /* that measured last, "" for none yet */
 } pl_measuring;
 
 /* Another model is open. */
 void pl_measuring_reset(pl_measuring *measuring);
 
-/* What a call that brings a perplexity (pl_brings) has measured on that state; false where it was
- * not of the solved model.  said: the result as a sentence, appended. */
-bool pl_measuring_take(pl_measuring *measuring, const pl_call *call, const pl_state *state,
-                       pl_buf *said);
+/* A call that brings a perplexity (pl_brings) has measured; false where it was not of the solved
+ * model.  said: the result as a sentence, appended. */
+bool pl_measuring_take(pl_measuring *measuring, const pl_call *call, pl_buf *said);
 
-/* NULL: nothing has been measured.  Marked stale where the state has other solved weights. */
+/* The perplexity of the state's setting; where there is none, the newest of another one, marked
+ * stale and with its name; NULL: nothing has been measured. */
 const pl_measured *pl_measuring_of(pl_measuring *measuring, const pl_state *state);
 
 #endif

@@ -23,7 +23,7 @@ static void note_measured(pl_screen *screen, const pl_screen_job *job, pl_status
     pl_buf said = {0};
     if (status == PL_OK && job->call->command->brings == PL_BRINGS_PERPLEXITY &&
         job->state.source == screen->state->source &&
-        pl_measuring_take(&screen->measuring, job->call, &job->state, &said) && !said.failed) {
+        pl_measuring_take(&screen->measuring, job->call, &said) && !said.failed) {
         pl_screen_say(screen, PL_MESSAGE_INFO, said.data);
     }
     pl_buf_deinit(&said);

@@ -60,6 +60,11 @@ void pl_screen_follow_scores(pl_screen *screen)
     pl_scores_again(&screen->scores);
 }
 
+void pl_screen_follow_layer(pl_screen *screen)
+{
+    pl_wants_picture(&screen->wants);
+}
+
 void pl_screen_follow_methods(pl_screen *screen)
 {
     const pl_state *state = screen->state;

@@ -28,6 +28,8 @@ void pl_screen_choose_columns(pl_screen *screen, const pl_column *columns, size_
 void pl_screen_follow_inputs(pl_screen *screen);
 /* More is known of the layers: the list's scores are read anew. */
 void pl_screen_follow_scores(pl_screen *screen);
+/* Another layer, or others beside it, are looked at. */
+void pl_screen_follow_layer(pl_screen *screen);
 /* The methods are others: where a solved layer is looked at, it is solved anew. */
 void pl_screen_follow_methods(pl_screen *screen);
 

@@ -59,6 +59,12 @@ PL_NODISCARD pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool seq
                                     pl_solved_fn each, void *ctx, pl_solve_report *total,
                                     pl_task *task, pl_error *err);
 
+/* The same of the results that the state has: nothing is solved, *layers counts them.  seconds: of
+ * the solves that made them.  Results that the store no longer has are left out. */
+PL_NODISCARD pl_status pl_solved_all(pl_lab *lab, const pl_state *state, pl_solved_fn each,
+                                     void *ctx, pl_solve_report *total, size_t *layers,
+                                     pl_task *task, pl_error *err);
+
 /* The report of a layer under the state's plan on the original model's inputs, where the store has
  * it; nothing is solved. */
 PL_NODISCARD pl_status pl_solve_look(pl_lab *lab, const pl_state *state, size_t layer, bool *found,

@@ -351,21 +351,47 @@ bool pl_solve_runs_in_sequence(const pl_state *state)
     return !pl_model_is_bare(state->source->model);
 }
 
-pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_solved_fn each,
-                       void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
+static teller teller_of(const pl_state *state, pl_solved_fn each, void *ctx)
 {
-    *total = pl_solve_report_empty();
     teller to = {.all = {.sum = pl_solve_report_empty()},
                  .model = state->source->model,
                  .layers = pl_model_layer_count(state->source->model),
                  .each = each,
                  .ctx = ctx};
-    double start = pl_clock_now();
-    pl_id calibration = {0};
-    size_t first = 0;
     for (size_t i = 0; i < AVERAGED; i++) {
         *averaged(&to.all.sum, i) = 0;
     }
+    return to;
+}
+
+pl_status pl_solved_all(pl_lab *lab, const pl_state *state, pl_solved_fn each, void *ctx,
+                        pl_solve_report *total, size_t *layers, pl_task *task, pl_error *err)
+{
+    teller to = teller_of(state, each, ctx);
+    double seconds = 0;
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < to.layers; i++) {
+        const pl_id *result = pl_state_result(state, i);
+        pl_solve_report report;
+        if (result != NULL && pl_result_report(lab, state, i, *result, &report, NULL) == PL_OK) {
+            seconds += isfinite(report.seconds) ? report.seconds : 0;
+            end_layer(&to, i, *result, &report);
+        }
+        status = pl_task_tick(task, err);
+    }
+    *layers = to.all.layers;
+    *total = *layers > 0 ? conclude(&to.all, seconds) : pl_solve_report_empty();
+    return status;
+}
+
+pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_solved_fn each,
+                       void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
+{
+    *total = pl_solve_report_empty();
+    teller to = teller_of(state, each, ctx);
+    double start = pl_clock_now();
+    pl_id calibration = {0};
+    size_t first = 0;
     while (first < to.layers && !pl_layer_has_method(state, first)) {
         first++;
     }

@@ -39,6 +39,16 @@ void pl_state_drop_kept(pl_state *state)
         pl_kept_release(state->kept[i]);
     }
     state->n_kept = 0;
+    memset(state->compared, 0, sizeof state->compared);
+}
+
+size_t pl_state_compared(const pl_state *state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        count += state->compared[i];
+    }
+    return count;
 }
 
 void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME])
@@ -195,7 +205,7 @@ static pl_status put_kept(pl_state *state, size_t at, const char *command, pl_ke
                             PL_MAX_KEPT);
     }
     if (at == state->n_kept) {
-        state->n_kept++;
+        state->compared[state->n_kept++] = false;
     } else {
         pl_kept_release(state->kept[at]);
     }
@@ -346,6 +356,8 @@ pl_status pl_state_unpin(pl_state *state, size_t index, pl_error *err)
     state->n_kept--;
     memmove(&state->kept[index], &state->kept[index + 1],
             (state->n_kept - index) * sizeof(pl_kept *));
+    memmove(&state->compared[index], &state->compared[index + 1],
+            (state->n_kept - index) * sizeof(bool));
     return PL_OK;
 }
 
@@ -362,6 +374,7 @@ pl_status pl_state_as(const pl_state *state, const pl_kept *kept, pl_state *out,
     out->channel = state->channel;
     out->display = state->display;
     out->sweep = state->sweep;
+    memcpy(out->compared, state->compared, sizeof out->compared);
     for (size_t i = 0; i < state->n_kept; i++) {
         out->kept[out->n_kept++] = pl_kept_retain(state->kept[i]);
     }
@@ -445,6 +458,7 @@ json_t *pl_kept_to_json(const pl_state *state)
     for (size_t i = 0; i < state->n_kept; i++) {
         json_t *kept = pl_setting_to_json(&state->kept[i]->is);
         pl_json_set(kept, "name", json_string(state->kept[i]->name));
+        pl_json_set(kept, "compared", json_boolean(state->compared[i]));
         pl_json_append(list, kept);
     }
     return list;
@@ -462,7 +476,11 @@ static bool read_kept(pl_state *state, const json_t *json)
                 pl_setting_restore(&is, json, true, NULL) == PL_OK &&
                 make_kept(&is, name, &kept, NULL) == PL_OK;
     pl_state_deinit(&is);
-    return read && put_kept(state, state->n_kept, "keep", kept, NULL) == PL_OK;
+    read = read && put_kept(state, state->n_kept, "keep", kept, NULL) == PL_OK;
+    if (read) {
+        state->compared[state->n_kept - 1] = json_is_true(json_object_get(json, "compared"));
+    }
+    return read;
 }
 
 /* A session of before settings had names has pins of one layer each. */

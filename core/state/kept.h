@@ -24,6 +24,8 @@ void pl_state_drop_kept(pl_state *state);
 
 /* Its name, of a pin the number that lists give it. */
 void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME]);
+/* How many are compared with the present one. */
+size_t pl_state_compared(const pl_state *state);
 /* What it has of a layer, or NULL. */
 const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer);
 

@@ -149,6 +149,7 @@ typedef struct pl_state {
     size_t channel; /* the input channel marked in all views, SIZE_MAX: none */
     pl_display display;
     pl_kept *kept[PL_MAX_KEPT]; /* counted references */
+    bool compared[PL_MAX_KEPT]; /* shown beside the present one */
     size_t n_kept;
     pl_sweep sweep;
 } pl_state;

@@ -152,7 +152,7 @@ static void test_turns_and_undo(void **state)
     leave(pty);
 }
 
-/* The key measures what is solved; something solved anew makes the number stale. */
+/* The key measures what is solved; under another one the number is marked. */
 static void test_perplexity_in_the_tuner(void **state)
 {
     (void)state;
@@ -163,7 +163,16 @@ static void test_perplexity_in_the_tuner(void **state)
     pl_pty_send(pty, "m");
     pl_pty_wait_text(pty, "1 of 28 solved", 10 * patience());
     pl_pty_send(pty, "\033[C");
-    pl_pty_wait_text(pty, "stale", patience());
+    pl_pty_wait_text(pty, "of another setting", patience());
+    pl_pty_send(pty, "\033[D"); /* back: its own number, without another solve */
+    pl_pty_wait_gone(pty, "of another setting", patience());
+    pl_pty_send(pty, ":keep A\r");
+    pl_pty_wait_text(pty, "1 kept", patience());
+    pl_pty_send(pty, "\033[C");
+    pl_pty_wait_text(pty, "of A, 1 of 28 solved", patience());
+    pl_pty_send(pty, ":use A\r");
+    pl_pty_wait_text(pty, "layers in store 1", patience());
+    pl_pty_wait_gone(pty, "of A,", patience());
     leave(pty);
 }
 

@@ -207,6 +207,39 @@ static void a_sample_is_said_to_be_one(void **state)
     d->state.calibration.protocol.windows = windows;
 }
 
+/* SmoothQuant with alpha = 1 divides channel c by the largest |x_c| of all tokens. */
+static void inputs_stand_before_and_behind_a_transform(void **state)
+{
+    demo_lab *d = *state;
+    pl_site_stats stats = load_stats(d);
+    demo_method(&d->state, "smoothquant alpha=1");
+    pl_request request = request_of(d, &pl_kind_channels);
+    request.side = PL_SIDE_INPUT;
+    pl_request_settle(&d->state, &request);
+    assert_true(pl_request_turns_inputs(&request) && pl_request_uses_methods(&request));
+    pl_figure f = make_figure(d, &request);
+    assert_int_equal(f.n_series, 2);
+    assert_string_equal(f.series[0].label, "before");
+    assert_string_equal(f.series[1].label, "behind smoothquant");
+    for (size_t c = 0; c < COLS; c++) {
+        const double before = f.series[0].y[c], behind = f.series[1].y[c];
+        expect_at_most(before, (double)stats.max[c]); /* some rows of all tokens */
+        expect_at_most(fabs(behind * (double)stats.max[c] - before), 1e-5 * before);
+    }
+    pl_figure_deinit(&f);
+    /* Without the transform, or of `before`, they are the inputs of all tokens, as ever. */
+    request.which = PL_WHICH_BEFORE;
+    f = make_figure(d, &request);
+    assert_int_equal(f.n_series, 1);
+    assert_true(f.series[0].y[3] == (double)stats.max[3]);
+    pl_figure_deinit(&f);
+    d->state.slots[PL_SLOT_TRANSFORM] = (pl_spec){0};
+    request.which = PL_WHICH_BOTH;
+    pl_request_settle(&d->state, &request);
+    assert_int_equal(request.which, PL_WHICH_BEFORE);
+    pl_site_stats_deinit(&stats);
+}
+
 static void histograms_count_pins_too(void **state)
 {
     demo_lab *d = *state;
@@ -420,6 +453,7 @@ int main(void)
         cmocka_unit_test(unsolved_layers_show_before_only),
         cmocka_unit_test(fans_share_one_order),
         cmocka_unit_test(inputs_show_every_maximum),
+        cmocka_unit_test(inputs_stand_before_and_behind_a_transform),
         cmocka_unit_test(histograms_count_pins_too),
         cmocka_unit_test(boxes_stand_side_by_side),
         cmocka_unit_test(groups_are_astros_table),

@@ -1,0 +1,285 @@
+/* compare: kept settings and the present one, their numbers and, on the screen, side by side. */
+#include "app/commands/parts.h"
+#include "app/report.h"
+#include "app/usage.h"
+#include "app/workbench/services.h"
+#include "core/base/json.h"
+#include "core/state/kept.h"
+#include "core/state/record.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Who is compared, the present setting last. */
+typedef struct compared {
+    size_t kept[PL_MAX_KEPT]; /* indices, each once */
+    size_t count;
+    size_t layer; /* SIZE_MAX: all */
+} compared;
+
+static bool has(const compared *c, size_t index)
+{
+    bool found = false;
+    for (size_t i = 0; i < c->count; i++) {
+        found = found || c->kept[i] == index;
+    }
+    return found;
+}
+
+/* Names, and behind them perhaps a layer; `all`, or a layer alone: all that are kept.  No word:
+ * none, which ends a comparison. */
+static pl_status read_compared(const pl_call *call, const pl_state *state, compared *out,
+                               pl_error *err)
+{
+    *out = (compared){.layer = SIZE_MAX};
+    size_t names = 0;
+    for (size_t i = 0; i < call->n_words; i++) {
+        const char *word = call->words[i];
+        size_t index = 0;
+        if (strcmp(word, "all") == 0) {
+            continue;
+        }
+        if (strcmp(word, "now") == 0) {
+            names++;
+            continue;
+        }
+        pl_status status = pl_state_find_kept(state, "compare", word, &index, err);
+        if (status == PL_OK) {
+            names++;
+            if (!has(out, index)) {
+                out->kept[out->count++] = index;
+            }
+        } else if (i + 1 < call->n_words ||
+                   pl_model_find_layer(state->source->model, word, &out->layer, NULL) != PL_OK) {
+            return status;
+        }
+    }
+    for (size_t i = 0; call->n_words > 0 && names == 0 && i < state->n_kept; i++) {
+        out->kept[out->count++] = i;
+    }
+    if (call->n_words > 0 && out->count == 0) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "compare: no setting is kept: `keep NAME` keeps the present one");
+    }
+    return PL_OK;
+}
+
+/* The largest errors over layers. */
+typedef struct worst {
+    double error, rounded;
+} worst;
+
+static void note_worst(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    worst *w = ctx;
+    (void)layer;
+    (void)result;
+    w->error = fmax(w->error, report->relative_error);
+    w->rounded = fmax(w->rounded, report->rounded_relative_error);
+}
+
+/* Of the layer, or of all that are solved. */
+static pl_status numbers_of(pl_lab *lab, const pl_state *state, size_t layer,
+                            pl_solve_report *total, worst *largest, size_t *layers, pl_task *task,
+                            pl_error *err)
+{
+    *largest = (worst){(double)NAN, (double)NAN};
+    if (layer == SIZE_MAX) {
+        return pl_solved_all(lab, state, note_worst, largest, total, layers, task, err);
+    }
+    const pl_id *result = pl_state_result(state, layer);
+    *total = pl_solve_report_empty();
+    *layers = result != NULL;
+    return result != NULL ? pl_result_report(lab, state, layer, *result, total, err) : PL_OK;
+}
+
+static pl_status put_row(json_t *rows, pl_lab *lab, const pl_state *state, const char *name,
+                         size_t layer, const char *protocol, pl_task *task, pl_error *err)
+{
+    pl_solve_report total;
+    worst largest;
+    size_t layers = 0;
+    pl_buf label = {0};
+    pl_status status = numbers_of(lab, state, layer, &total, &largest, &layers, task, err);
+    pl_state_label(state, layer, &label);
+    PL_THEN(pl_buf_check(&label, err));
+    if (status == PL_OK) {
+        const pl_id setting = pl_state_setting(state);
+        pl_measurement m = {
+            .perplexity = (double)NAN, .error = (double)NAN, .kl_mean = (double)NAN};
+        const bool measured = protocol[0] != '\0' && layer == SIZE_MAX &&
+                              pl_record_find(state->source, &setting, protocol, &m);
+        json_t *row = json_pack("{s:s, s:s, s:I}", "name", name, "methods", label.data,
+                                "layers_solved", (json_int_t)layers);
+        pl_json_set(row, "relative_error", pl_number(total.relative_error));
+        if (layer == SIZE_MAX) {
+            pl_json_set(row, "worst_relative_error", pl_number(largest.error));
+        }
+        pl_json_set(row, "rounded_relative_error", pl_number(total.rounded_relative_error));
+        if (layer == SIZE_MAX) {
+            pl_json_set(row, "worst_rounded_relative_error", pl_number(largest.rounded));
+        }
+        pl_json_set(row, "output_error", pl_number(total.output_error));
+        pl_json_set(row, "gap", pl_number(total.gap));
+        pl_json_set(row, "bits_per_weight", pl_number(total.bits_per_weight));
+        pl_json_set(row, "group_max_before", pl_number(total.group_max_before));
+        pl_json_set(row, "group_max_after", pl_number(total.group_max_after));
+        pl_json_set(row, "group_max_reduction",
+                    pl_number(1.0 - total.group_max_after / total.group_max_before));
+        pl_json_set(row, "seconds", pl_number(total.seconds));
+        if (layer == SIZE_MAX) {
+            pl_json_set(row, "perplexity", pl_number(measured ? m.perplexity : (double)NAN));
+            pl_json_set(row, "perplexity_error", pl_number(measured ? m.error : (double)NAN));
+            pl_json_set(row, "kl_mean", pl_number(measured ? m.kl_mean : (double)NAN));
+        }
+        pl_json_append(rows, row);
+    }
+    pl_buf_deinit(&label);
+    return status;
+}
+
+/* The protocol of the newest perplexity of any of them, so that like is compared with like. */
+static void choose_protocol(const pl_state *state, const compared *c, char *out, size_t capacity)
+{
+    pl_measurement m;
+    pl_id setting = pl_state_setting(state);
+    bool found = pl_record_find(state->source, &setting, NULL, &m);
+    for (size_t i = 0; !found && i < c->count; i++) {
+        setting = pl_state_setting(&state->kept[c->kept[i]]->is);
+        found = pl_record_find(state->source, &setting, NULL, &m);
+    }
+    snprintf(out, capacity, "%s", found ? m.protocol : "");
+}
+
+static pl_status run_compare(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                             pl_error *err)
+{
+    compared c;
+    char protocol[sizeof((pl_measurement *)0)->protocol];
+    const char *file = pl_call_value(call, "file");
+    json_t *rows = json_array();
+    pl_status status = read_compared(call, state, &c, err);
+    if (status == PL_OK && file != NULL) {
+        status = pl_rows_check_path("compare", file, err);
+    }
+    if (status == PL_OK) {
+        choose_protocol(state, &c, protocol, sizeof protocol);
+        protocol[0] = c.layer == SIZE_MAX ? protocol[0] : '\0';
+    }
+    for (size_t i = 0; status == PL_OK && i < c.count; i++) {
+        char name[PL_KEPT_NAME];
+        pl_kept_name(state, c.kept[i], name);
+        status =
+            put_row(rows, lab, &state->kept[c.kept[i]]->is, name, c.layer, protocol, task, err);
+    }
+    if (status == PL_OK && call->n_words > 0) {
+        status = put_row(rows, lab, state, "now", c.layer, protocol, task, err);
+    }
+    if (status == PL_OK && file != NULL) {
+        status = pl_rows_write(call, state, rows, file, err);
+    }
+    if (status != PL_OK) {
+        json_decref(rows);
+        return status;
+    }
+    if (c.layer != SIZE_MAX) {
+        pl_json_set(call->result, "layer",
+                    json_string(pl_model_layer(state->source->model, c.layer)->name));
+    }
+    if (protocol[0] != '\0') {
+        pl_json_set(call->result, "measured", json_string(protocol));
+    }
+    pl_json_set(call->result, "settings", rows);
+    if (file != NULL) {
+        pl_json_set(call->result, "file", json_string(file));
+    }
+    return PL_OK;
+}
+
+/* A setting a column, under its name; the methods in full above them. */
+static void put_compare_text(const pl_call *call, pl_buf *out)
+{
+    const json_t *rows = json_object_get(call->result, "settings");
+    const json_t *first = json_array_get(rows, 0);
+    json_t *turned = json_array();
+    json_t *shown = json_copy(call->result);
+    json_t *row, *value;
+    const char *key;
+    size_t i;
+    json_array_foreach(rows, i, row)
+    {
+        pl_buf_printf(out, "%-12s %s\n", json_string_value(json_object_get(row, "name")),
+                      json_string_value(json_object_get(row, "methods")));
+    }
+    json_object_foreach((json_t *)(uintptr_t)first, key, value)
+    {
+        if (json_is_string(value)) {
+            continue;
+        }
+        json_t *line = json_pack("{s:s}", "number", key);
+        json_array_foreach(rows, i, row)
+        {
+            pl_json_set(line, json_string_value(json_object_get(row, "name")),
+                        json_incref(json_object_get(row, key)));
+        }
+        pl_json_append(turned, line);
+    }
+    pl_json_set(shown, "settings", turned);
+    pl_result_object(shown, out);
+    json_decref(shown);
+}
+
+/* On the screen they are side by side then; a layer is selected. */
+static pl_status apply_compare(pl_call *call, pl_state *state, pl_error *err)
+{
+    compared c;
+    pl_status status = read_compared(call, state, &c, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < state->n_kept; i++) {
+        state->compared[i] = has(&c, i);
+    }
+    if (c.layer != SIZE_MAX) {
+        state->layer = c.layer;
+        const size_t cols = pl_model_layer(state->source->model, c.layer)->cols;
+        state->channel = state->channel < cols ? state->channel : SIZE_MAX;
+    }
+    return PL_OK;
+}
+
+static void follow_compare(pl_screen *screen, const pl_call *call, pl_status how)
+{
+    const char *numbers = pl_call_value(call, "numbers");
+    if (how == PL_OK && numbers != NULL && strcmp(numbers, "yes") == 0) {
+        pl_buf text = {0};
+        put_compare_text(call, &text);
+        pl_screen_show_text(screen, call->text, text.data != NULL ? text.data : "");
+        pl_buf_deinit(&text);
+    }
+    if (how == PL_OK) {
+        pl_screen_follow_layer(screen);
+    }
+}
+
+static const pl_key compare_keys[] = {
+    {"numbers", PL_KEY_CHOICE, "no", "no|yes", "on the screen: the table, over the panes"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "write the table as .csv or .tex, a setting a line"},
+    {0},
+};
+
+const pl_command pl_command_compare = {
+    .name = "compare",
+    .positional = "[SETTING|all|LAYER] ...",
+    .max_words = PL_MAX_KEPT + 2,
+    .keys = compare_keys,
+    .needs_model = true,
+    .summary = "Kept settings and the present one: side by side on the screen (without a name no "
+               "more), and their numbers",
+    .run = run_compare,
+    .apply = apply_compare,
+    .history = PL_HISTORY_LOOK,
+    .says_itself = true,
+    .follow = follow_compare,
+    .put_text = put_compare_text,
+};
