@@ -25,8 +25,9 @@ static void put_keys(const pl_command *command, pl_buf *out)
 
 void pl_help_method(const pl_method *method, pl_buf *out)
 {
-    pl_buf_printf(out, "  method %s   fills the slot %s\n    %s\n", method->name,
-                  pl_slot_name(method->slot), method->summary);
+    pl_buf_printf(out, "  method %s   fills the slot %s%s\n    %s\n", method->name,
+                  pl_slot_name(method->slot), method->blind ? ", needs no calibration" : "",
+                  method->summary);
     pl_spec spec = pl_spec_default(method);
     for (size_t i = 0; i < method->n_params; i++) {
         const pl_param *param = &method->params[i];

@@ -79,8 +79,11 @@ void pl_put_solve(json_t *result, const pl_solve_report *report, bool sequential
                                                          : pl_number(value));
     }
     pl_json_set(result, "seconds", pl_number(report->seconds));
-    json_object_set_new(result, "inputs",
-                        json_string(sequential ? "of the solved model" : "of the original model"));
+    /* Without inputs the relative error is not known, and else never unknown. */
+    pl_json_set(result, "inputs",
+                json_string(isnan(report->relative_error) ? "none: errors need a calibration"
+                            : sequential                  ? "of the solved model"
+                                                          : "of the original model"));
 }
 
 pl_status pl_note_result(pl_call *call, const pl_state *state, size_t layer, pl_id result,

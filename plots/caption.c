@@ -193,7 +193,7 @@ static void put_parameters(const writer *w, const pl_spec *spec, const pl_sweep 
 {
     size_t shown = 0;
     for (size_t i = 0; i < spec->method->n_params; i++) {
-        if (!pl_spec_applies(spec, i)) {
+        if (!pl_spec_is_written(spec, i)) {
             continue;
         }
         pl_buf value = {0};

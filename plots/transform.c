@@ -58,7 +58,8 @@ static pl_status load_transform(pl_lab *lab, const pl_state *state, const pl_req
     v->spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
     pl_status status = PL_OK;
     if (request->side == PL_SIDE_INPUT || v->spec->method != NULL) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
+        const bool needed = request->side == PL_SIDE_INPUT || !v->spec->method->blind;
+        status = pl_lab_find_calibration(lab, state, needed, &calibration, task, err);
     }
     PL_THEN(pl_turned_values(lab, state, calibration, layer, request->side, &v->plain, task, err));
     PL_THEN(pl_mat_copy(&v->turned, pl_mat_view(&v->plain), err));

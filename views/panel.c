@@ -1,5 +1,6 @@
 #include "views/panel.h"
 
+#include "core/lab/pipeline.h"
 #include "core/model/bare.h"
 #include "views/text.h"
 #include "views/view.h"
@@ -103,12 +104,7 @@ bool pl_can_solve(const pl_state *state)
     if (state->source == NULL || state->calibration.n_texts > 0) {
         return state->calibration.n_texts > 0;
     }
-    const pl_spec *round = pl_state_spec(state, state->layer, PL_SLOT_ROUND);
-    bool plain = pl_state_spec(state, state->layer, PL_SLOT_PRECONDITION)->method == NULL &&
-                 pl_state_spec(state, state->layer, PL_SLOT_TRANSFORM)->method == NULL &&
-                 round->method != NULL && round->method->blind;
-    return pl_source_has_inputs(state->source) ||
-           (plain && pl_model_is_blind(state->source->model, state->layer));
+    return pl_source_has_inputs(state->source) || pl_solve_is_blind(state, state->layer);
 }
 
 const char *pl_calibrate_hint(const pl_state *state)

@@ -511,8 +511,13 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
                      solved ? picture->report.kurtosis_weight_after : (double)NAN);
     }
     if (solved && has_room(&n) && isfinite(picture->report.bits_per_weight)) {
-        pl_putf(surface, rect, n.line++, 0, PL_STYLE_TEXT | n.stale, "SQNR %.1f dB, %.4g bits/w",
-                pl_report_sqnr(&picture->report), picture->report.bits_per_weight);
+        char text[48] = "no inputs, no errors";
+        const double sqnr = pl_report_sqnr(&picture->report);
+        if (isfinite(sqnr)) {
+            snprintf(text, sizeof text, "SQNR %.1f dB", sqnr);
+        }
+        pl_putf(surface, rect, n.line++, 0, PL_STYLE_TEXT | n.stale, "%s, %.4g bits/w", text,
+                picture->report.bits_per_weight);
     }
     draw_meaning(&n, row);
 }

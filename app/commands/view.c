@@ -138,8 +138,7 @@ static void put_view(pl_call *call, const pl_state *state)
     }
     const pl_display *display = &state->display;
     pl_json_set(call->result, "split", json_boolean(display->split));
-    pl_json_set(call->result, "zoom",
-                display->zoom[0] != '\0' ? json_string(display->zoom) : json_null());
+    pl_json_set(call->result, "zoom", json_string(display->zoom[0] != '\0' ? display->zoom : "no"));
 }
 
 static pl_status apply_view(pl_call *call, pl_state *state, pl_error *err)

@@ -164,7 +164,8 @@ static const char *what_it_needs(const pl_screen *screen, const pl_state *state,
     if (shows_inputs(request) && prepares(screen)) {
         return "calibrating";
     }
-    if (shows_inputs(request) && !pl_can_solve(state)) {
+    if (shows_inputs(request) && state->calibration.n_texts == 0 &&
+        (state->source == NULL || !pl_source_has_inputs(state->source))) {
         if (state->source != NULL && pl_model_is_bare(state->source->model)) {
             return "no inputs were given:  :open W inputs=X";
         }

@@ -258,6 +258,19 @@ bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key)
     return false;
 }
 
+bool pl_lab_can_calibrate(const pl_state *state)
+{
+    return state->calibration.known || pl_source_has_inputs(state->source);
+}
+
+pl_status pl_lab_find_calibration(pl_lab *lab, const pl_state *state, bool needed, pl_id *key,
+                                  pl_task *task, pl_error *err)
+{
+    *key = (pl_id){0};
+    return needed || pl_lab_can_calibrate(state) ? pl_lab_calibration(lab, state, key, task, err)
+                                                 : PL_OK;
+}
+
 pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key, pl_task *task,
                              pl_error *err)
 {

@@ -41,6 +41,12 @@ PL_NODISCARD pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl
 
 /* True when pl_lab_calibration would answer without computing; *key is then set. */
 bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key);
+/* Whether pl_lab_calibration has one to give: `calibrate` was run, or the inputs came with the
+ * model. */
+bool pl_lab_can_calibrate(const pl_state *state);
+/* The calibration, where there is one or it is needed; else a key of zeros. */
+PL_NODISCARD pl_status pl_lab_find_calibration(pl_lab *lab, const pl_state *state, bool needed,
+                                               pl_id *key, pl_task *task, pl_error *err);
 
 /* Tokens of the files of a text, kept for the last one.  Borrowed until the next call. */
 PL_NODISCARD pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths,

@@ -42,7 +42,8 @@ typedef struct work {
     const pl_solve_watch *watch;
     const pl_qweights *codes; /* while they are made and somebody watches */
     bool thrifty;             /* no knob waits for it: memory comes before time */
-    bool blind;               /* the inputs are not known: no factors, no errors */
+    bool blind;               /* the inputs are not known, there is no calibration or it has none of
+                                 the layer: no factors, no errors */
 } work;
 
 static void work_deinit(work *w)
@@ -103,8 +104,9 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
 static pl_status transform_inputs(const work *w, pl_id *out, pl_task *task, pl_error *err)
 {
     *out = (pl_id){0};
-    return w->transform->method != NULL ? pl_lab_calibration(w->lab, w->state, out, task, err)
-                                        : PL_OK;
+    return w->transform->method != NULL && !w->blind
+               ? pl_lab_calibration(w->lab, w->state, out, task, err)
+               : PL_OK;
 }
 
 /* Identity of a layer's problem: its original weight, its site's Gram matrix and its transform.
@@ -432,7 +434,7 @@ bool pl_layer_has_method(const pl_state *state, size_t layer)
            pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
 }
 
-static work work_of(pl_lab *lab, const pl_state *state, size_t layer)
+static work work_of(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration)
 {
     return (work){
         .lab = lab,
@@ -444,24 +446,32 @@ static work work_of(pl_lab *lab, const pl_state *state, size_t layer)
         .round = pl_state_spec(state, layer, PL_SLOT_ROUND),
         .result = {.range = {NAN, NAN}},
         .report = pl_solve_report_empty(),
-        .blind = pl_model_is_blind(state->source->model, layer),
+        .blind =
+            pl_model_is_blind(state->source->model, layer) || pl_id_equal(calibration, (pl_id){0}),
     };
+}
+
+bool pl_solve_is_blind(const pl_state *state, size_t layer)
+{
+    bool blind = pl_layer_has_method(state, layer);
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_method *method = pl_state_spec(state, layer, slot)->method;
+        blind = blind && (method == NULL || method->blind);
+    }
+    return blind;
 }
 
 bool pl_solve_sees_enough(const pl_state *state, size_t layer)
 {
-    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
     return pl_state_is_imported(state, layer) || !pl_model_is_blind(state->source->model, layer) ||
-           (pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method == NULL &&
-            pl_state_spec(state, layer, PL_SLOT_PRECONDITION)->method == NULL &&
-            (round->method == NULL || round->method->blind));
+           pl_solve_is_blind(state, layer);
 }
 
 pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
                         bool *found, pl_solve_report *report, pl_id *result, pl_task *task,
                         pl_error *err)
 {
-    work w = work_of(lab, state, layer);
+    work w = work_of(lab, state, layer, calibration);
     pl_id problem = {0};
     *found = false;
     *result = (pl_id){0};
@@ -492,7 +502,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
                          const pl_solve_watch *watch, pl_solve_report *report, pl_id *result,
                          pl_task *task, pl_error *err)
 {
-    work w = work_of(lab, state, layer);
+    work w = work_of(lab, state, layer, calibration);
     w.watch = watch;
     if (pl_state_is_imported(state, layer)) {
         *result = state->solved[layer].result;
@@ -559,7 +569,8 @@ pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_so
     pl_id calibration = {0};
     pl_status status = PL_OK;
     if (!pl_model_is_blind(state->source->model, layer) && !pl_state_is_imported(state, layer)) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
+        status = pl_lab_find_calibration(lab, state, !pl_solve_is_blind(state, layer), &calibration,
+                                         task, err);
     }
     PL_THEN(pl_solve_under(lab, state, layer, calibration, NULL, report, result, task, err));
     return status;

@@ -41,6 +41,10 @@ pl_solve_report pl_solve_report_empty(void);
  * nothing rounds: recon.h. */
 double pl_report_sqnr(const pl_solve_report *report);
 
+/* Whether the layer has methods, none of which needs anything of its inputs: then it is solved
+ * without a calibration, too, and what is measured on inputs is NaN. */
+bool pl_solve_is_blind(const pl_state *state, size_t layer);
+
 /* Solves one layer under the state's plan, or finds the result in the store.  *result is its key.
  * At least one of the slots must be set. */
 PL_NODISCARD pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer,
@@ -70,7 +74,7 @@ PL_NODISCARD pl_status pl_solved_all(pl_lab *lab, const pl_state *state, pl_solv
 PL_NODISCARD pl_status pl_solve_look(pl_lab *lab, const pl_state *state, size_t layer, bool *found,
                                      pl_solve_report *report, pl_task *task, pl_error *err);
 
-/* What `solve all` does by itself: in sequence wherever the model can be run. */
+/* What `solve all` does by itself: in sequence wherever the model can be run on a calibration. */
 bool pl_solve_runs_in_sequence(const pl_state *state);
 
 /* The report of a layer's stored result.  PL_ERR_NOT_FOUND where it has gone; PL_ERR_CHANGED where

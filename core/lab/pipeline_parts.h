@@ -8,7 +8,7 @@
 /* Whether a precondition or round method is set for the layer. */
 bool pl_layer_has_method(const pl_state *state, size_t layer);
 
-/* False where the layer's inputs are not known (bare.h) and its methods need them. */
+/* False where the layer's inputs cannot be known (bare.h) and its methods need them. */
 bool pl_solve_sees_enough(const pl_state *state, size_t layer);
 
 /* Sets the sentence for `name`, for which no method is set. */
@@ -24,7 +24,8 @@ typedef struct pl_solve_watch {
 } pl_solve_watch;
 
 /* Solves one layer with the Gram matrix of a calibration key, or finds it in the store.  Its
- * transform is made from the state's own calibration. */
+ * transform is made from the state's own calibration.  A key of zeros: of blind methods, without
+ * inputs; what needs those is NaN. */
 PL_NODISCARD pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer,
                                       pl_id calibration, const pl_solve_watch *watch,
                                       pl_solve_report *report, pl_id *result, pl_task *task,

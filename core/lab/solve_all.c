@@ -346,9 +346,19 @@ static pl_status check_inputs(pl_lab *lab, const pl_state *state, bool *any_seei
     return PL_OK;
 }
 
+/* Blind methods do without. */
+static bool needs_calibration(const pl_state *state)
+{
+    bool needs = false;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        needs = needs || (is_due(state, i) && !pl_solve_is_blind(state, i));
+    }
+    return needs;
+}
+
 bool pl_solve_runs_in_sequence(const pl_state *state)
 {
-    return !pl_model_is_bare(state->source->model);
+    return !pl_model_is_bare(state->source->model) && pl_lab_can_calibrate(state);
 }
 
 static teller teller_of(const pl_state *state, pl_solved_fn each, void *ctx)
@@ -403,7 +413,8 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
         sequential ? pl_model_need_forward(state->source->model, "solve all sequential=yes", err)
                    : check_inputs(lab, state, &seeing, err);
     if (status == PL_OK && seeing) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
+        status = pl_lab_find_calibration(lab, state, sequential || needs_calibration(state),
+                                         &calibration, task, err);
     }
     PL_THEN(sequential ? solve_sequential(lab, state, calibration, &to, task, err)
                        : solve_apart(lab, state, calibration, &to, task, err));

@@ -164,8 +164,11 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     if (round->method != NULL) {
         grid = pl_spec_grid(round);
     }
-    pl_status status = pl_lab_load_site(o->lab, state, o->calibration, o->at, PL_GRAM_SQUARE, true,
-                                        &stats, task, err);
+    pl_status status = PL_OK;
+    if (!spec->method->blind) {
+        status = pl_lab_load_site(o->lab, state, o->calibration, o->at, PL_GRAM_SQUARE, true,
+                                  &stats, task, err);
+    }
     PL_THEN(read_weights(state, site, w, views, whole_range, err));
     if (status == PL_OK) {
         const pl_site_input in = {

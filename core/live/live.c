@@ -265,7 +265,8 @@ pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_
         return pl_solve_no_method(info->name, err);
     }
     if (pl_model_is_blind(state->source->model, layer) || pl_state_is_imported(state, layer) ||
-        pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method != NULL) {
+        pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method != NULL ||
+        (pl_solve_is_blind(state, layer) && !pl_lab_can_calibrate(state))) {
         return pl_solve_layer(lab, state, layer, report, result, task, err); /* without frames */
     }
     pl_status status = hold_site(lab, state, layer, &at, task, err);

@@ -15,5 +15,6 @@ const pl_method pl_method_hadamard = {
     .title = "Hadamard",
     .slot = PL_SLOT_TRANSFORM,
     .summary = "Rotates the channels by a Hadamard matrix (QuaRot, Ashkboos et al., NeurIPS 2024).",
+    .blind = true,
     .transform = make,
 };

@@ -210,6 +210,10 @@ void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out);
 /* Whether a solve finds the parameter. */
 bool pl_spec_seeks(const pl_spec *spec, size_t param);
 
+/* Whether it belongs to what is said of the spec: it applies, and is no optional one that says
+ * nothing. */
+bool pl_spec_is_written(const pl_spec *spec, size_t param);
+
 /* Parses text for a parameter: checks type and range.  PL_ERR_USAGE names method, key, the value
  * given and what was expected; an unknown key lists the known ones. */
 PL_NODISCARD pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error *err);

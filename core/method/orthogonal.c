@@ -32,5 +32,6 @@ const pl_method pl_method_orthogonal = {
     .summary = "Rotates the channels by a random orthogonal matrix, QR of a seeded Gaussian.",
     .params = params,
     .n_params = PARAMS,
+    .blind = true,
     .transform = make,
 };

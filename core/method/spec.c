@@ -70,7 +70,7 @@ void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out)
     }
 }
 
-static bool is_written(const pl_spec *spec, size_t param)
+bool pl_spec_is_written(const pl_spec *spec, size_t param)
 {
     const pl_param *p = &spec->method->params[param];
     const double value = spec->values[param];
@@ -184,7 +184,7 @@ void pl_spec_format(const pl_spec *spec, pl_buf *out)
     }
     pl_buf_puts(out, spec->method->name);
     for (size_t i = 0; i < spec->method->n_params; i++) {
-        if (is_written(spec, i)) {
+        if (pl_spec_is_written(spec, i)) {
             pl_buf_printf(out, " %s=", spec->method->params[i].name);
             pl_spec_format_value(spec, i, out);
         }

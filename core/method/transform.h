@@ -21,7 +21,8 @@
 
 typedef struct pl_transform pl_transform;
 
-/* What a transform method sees of a site. */
+/* What a transform method sees of a site.  A `blind` one may find nothing of its inputs: gram,
+ * max_abs and mean_abs NULL, sample without rows. */
 typedef struct pl_site_input {
     const char *site;       /* name, for error sentences */
     size_t n;               /* input channels */

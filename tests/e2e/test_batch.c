@@ -151,7 +151,7 @@ static void test_demo_calibrates_itself_and_others_ask(void **ctx)
     static const char *const scripts[] = {
         "outliers",
         "method astro; solve",
-        "method rtn; solve all",
+        "method gptq; solve all",
         "dump gram file=x.npy",
         "plot channels side=input file=x.png",
     };

@@ -90,19 +90,17 @@ static void test_every_code_is_listed(void **ctx)
 static void test_types(void **ctx)
 {
     (void)ctx;
-    run r = run_demo("method gptq act_order=yes; method hadamard; cost; view zoom=main; "
-                     "view zoom=no; select 0.q_proj; help calibrate; help gptq");
+    run r = run_demo("method gptq act_order=yes; method hadamard; cost; "
+                     "select 0.q_proj; help calibrate; help gptq");
     const json_t *parameters = json_object_get(run_result(&r, 0), "parameters");
     assert_true(json_is_true(json_object_get(parameters, "act_order")));
     assert_true(json_is_false(json_object_get(parameters, "mse")));
     assert_true(json_is_boolean(json_object_get(run_result(&r, 2), "online")));
-    run_check_keys(run_result(&r, 3), "zoom");
-    run_check_keys(run_result(&r, 4), "zoom?");
-    run_check_keys(run_result(&r, 5), "channel?");
-    const json_t *command = json_array_get(json_object_get(run_result(&r, 6), "commands"), 0);
+    run_check_keys(run_result(&r, 3), "channel?");
+    const json_t *command = json_array_get(json_object_get(run_result(&r, 4), "commands"), 0);
     const json_t *key = json_array_get(json_object_get(command, "keys"), 1);
     assert_int_equal(json_integer_value(json_object_get(key, "default")), 512);
-    const json_t *method = json_array_get(json_object_get(run_result(&r, 7), "methods"), 0);
+    const json_t *method = json_array_get(json_object_get(run_result(&r, 5), "methods"), 0);
     key = json_array_get(json_object_get(method, "keys"), 0);
     assert_true(json_is_integer(json_object_get(key, "default")));
     run_free(&r);

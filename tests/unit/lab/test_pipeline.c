@@ -248,7 +248,7 @@ static void test_solve_says_what_is_missing(void **ctx)
     pl_check_says(err, "`method astro`");
     assert_true(isnan(report.objective));
     demo_state(&other, false);
-    demo_method(&other, "rtn");
+    demo_method(&other, "gptq");
     assert_int_equal(pl_solve_layer(d.lab, &other, 0, &report, &result, NULL, &err), PL_ERR_STATE);
     pl_check_says(err, "`calibrate text=FILE`");
     pl_state_deinit(&other);
