@@ -1,5 +1,5 @@
 /* The batch front: MODEL, -c and --batch, one command after another. */
-#include "app/commands/figure_pipe.h"
+#include "app/figure_pipe.h"
 #include "app/front.h"
 #include "app/lines.h"
 #include "core/base/json.h"

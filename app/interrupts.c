@@ -16,7 +16,9 @@ static pl_interrupts the_interrupts;
 /* One sentence, and the death that the shell expects. */
 static void end_on_signal(int signo)
 {
-    static const char text[] = "\nplanish: interrupted; results that were finished are kept\n";
+    static const char text[] =
+        "\nplanish: interrupted; results that were finished are kept, and the same commands go on "
+        "from there\n";
     ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
     (void)n;
     signal(signo, SIG_DFL);

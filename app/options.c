@@ -18,7 +18,7 @@ const char pl_options_help[] =
     "                   end; a failed command does not end it, Ctrl-C stops only the running one\n"
     "  --keep-going     go on behind a command that failed: the exit status is that of the first\n"
     "  --json           one JSON object a command on stdout (app/json.md lists their keys)\n"
-    "  --session FILE   keep the session there (made if missing)\n"
+    "  --session FILE   keep the session there (made if missing), and go on with it\n"
     "  --store DIR      where results are kept ($XDG_CACHE_HOME/planish)\n"
     "  --threads N      threads to compute with (the usable processors)\n"
     "  --memory SIZE    memory to stay within, e.g. 8G (three quarters of the machine's)\n"

@@ -203,9 +203,9 @@ static double legend_hides(const pl_figure *figure, const pl_layout *layout, pl_
 }
 
 /* The legend inside the plot where it hides nothing, else below it; or as the author has it. */
-static pl_status prepare(const pl_figure *figure, pl_fonts *fonts, double width, double height,
-                         double pixel, const pl_draw_options *options, pl_layout *layout,
-                         pl_ink *ink, pl_error *err)
+pl_status pl_draw_prepare(const pl_figure *figure, pl_fonts *fonts, double width, double height,
+                          double pixel, const pl_draw_options *options, pl_layout *layout,
+                          pl_ink *ink, pl_error *err)
 {
     const pl_legend_at at = pl_legend_of(options);
     pl_strip strip = {0};
@@ -316,7 +316,7 @@ pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, d
         layout.options = options != NULL ? *options : (pl_draw_options){0};
         draw_relief(cr, figure, fonts, &layout);
     } else {
-        status = prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
+        status = pl_draw_prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
         PL_THEN(check_texts(&layout, err));
         PL_THEN(draw_plot(cr, figure, &layout, fonts, &ink, err));
     }
@@ -342,7 +342,8 @@ pl_status pl_draw_margins(const pl_figure *figure, pl_fonts *fonts, double width
     }
     pl_layout layout;
     pl_ink ink = {0};
-    pl_status status = prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
+    pl_status status =
+        pl_draw_prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
     if (status == PL_OK) {
         *out = (pl_area){layout.plot.x0, layout.plot.y0, width - layout.plot.x1,
                          height - layout.plot.y1};

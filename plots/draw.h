@@ -4,6 +4,7 @@
 
 #include "plots/figure.h"
 #include "plots/fonts.h"
+#include "plots/ink.h"
 #include "plots/layout.h"
 
 #include <cairo.h>
@@ -19,6 +20,12 @@ PL_NODISCARD pl_status pl_draw_figure(cairo_t *cr, const pl_figure *figure, pl_f
 PL_NODISCARD pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
                                      double width, double height, double pixel,
                                      const pl_draw_options *options, pl_error *err);
+
+/* Where everything of a panel stands, with the ink of its data for the texts inside the plot; not
+ * of a table.  Caller deinits ink. */
+PL_NODISCARD pl_status pl_draw_prepare(const pl_figure *figure, pl_fonts *fonts, double width,
+                                       double height, double pixel, const pl_draw_options *options,
+                                       pl_layout *layout, pl_ink *ink, pl_error *err);
 
 /* What pl_draw_panel would leave around the plot: left, top, right and bottom, points.  A sheet
  * takes the most of a column or row of panels and gives it back as options->margins, so that their

@@ -63,6 +63,13 @@ static void add_pins(pl_lab *lab, const pl_state *state, const pl_request *reque
         }
         snprintf(drawn->label, sizeof drawn->label, "%.*s", (int)length, pin->label);
         pl_text_trim_utf8(drawn->label);
+        if (request->paper) {
+            pl_buf full = {0};
+            pl_kind_in_full(drawn->label, &full);
+            snprintf(drawn->label, sizeof drawn->label, "%s", full.data != NULL ? full.data : "");
+            pl_text_trim_utf8(drawn->label);
+            pl_buf_deinit(&full);
+        }
         snprintf(drawn->suffix, sizeof drawn->suffix, "_pin%zu", i + 1);
     }
 }

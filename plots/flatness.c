@@ -48,7 +48,12 @@ static pl_status add_curve(const pl_flatness *f, size_t index, const pl_request 
     const pl_tone tone = index == 0 ? PL_TONE_BEFORE : (pl_tone)(PL_TONE_EXTRA + index - 1);
     pl_buf label = {0};
     pl_series *series = NULL;
-    pl_buf_printf(&label, "%s: %.3g", curve->label, curve->numbers.flatness);
+    if (request->paper) {
+        pl_kind_in_full(index == 0 ? "no transform" : curve->label, &label);
+    } else {
+        pl_buf_puts(&label, curve->label);
+    }
+    pl_buf_printf(&label, ": %.3g", curve->numbers.flatness);
     pl_status status = pl_buf_check(&label, err);
     PL_THEN(pl_figure_add(out, label.data, PL_MARK_LINE, tone, f->n, &series, err));
     size_t *order = order_of(f, curve, sorted);
@@ -111,7 +116,7 @@ static pl_status make_curves(const pl_flatness *f, const pl_request *request, pl
 
 /* --- table ------------------------------------------------------------------------------------ */
 
-static pl_status make_table(const pl_flatness *f, pl_figure *out, pl_error *err)
+static pl_status make_table(const pl_flatness *f, bool paper, pl_figure *out, pl_error *err)
 {
     static const char *const heads[] = {"transform",   "flatness", "max/mean",    "max/median",
                                         "incoherence", "kurtosis", "top 8 energy"};
@@ -125,7 +130,11 @@ static pl_status make_table(const pl_flatness *f, pl_figure *out, pl_error *err)
         const double numbers[COLS - 1] = {
             curve->numbers.flatness,    curve->numbers.flatness_max, curve->ratio,
             curve->numbers.incoherence, curve->numbers.kurtosis,     curve->top_energy};
-        status = pl_table_text(out->table, r, 0, curve->label, err);
+        pl_buf label = {0};
+        pl_kind_in_full(curve->label, &label);
+        status = pl_buf_check(&label, err);
+        PL_THEN(pl_table_text(out->table, r, 0, paper ? label.data : curve->label, err));
+        pl_buf_deinit(&label);
         for (size_t c = 1; status == PL_OK && c < COLS; c++) {
             status = pl_table_number(out->table, r, c, "%#.4g", numbers[c - 1], "-", err);
         }
@@ -172,7 +181,7 @@ static pl_status make_flatness(pl_lab *lab, const pl_state *state, const pl_requ
     PL_THEN(
         pl_flatness_load(lab, state, calibration, request->layer, request->side, &f, task, err));
     PL_THEN(set_flatness_texts(state, request, out, err));
-    PL_THEN(request->form == FORM_TABLE ? make_table(&f, out, err)
+    PL_THEN(request->form == FORM_TABLE ? make_table(&f, request->paper, out, err)
                                         : make_curves(&f, request, out, err));
     for (size_t i = 0; status == PL_OK && i < f.count; i++) {
         pl_buf name = {0};

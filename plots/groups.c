@@ -372,7 +372,7 @@ static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_reques
                                          : make_scatter(&d, out, err));
     if (status == PL_OK) {
         pl_fit_y(out, request->log, 0);
-        if (request->form == FORM_SCATTER && !request->log) {
+        if (request->paper && request->form == FORM_SCATTER && !request->log) {
             fit_scatter(out);
         }
         add_groups_facts(&d, out);

@@ -1,5 +1,7 @@
 #include "plots/kinds.h"
 
+#include "plots/label.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,12 +176,11 @@ pl_tone pl_kind_tone(pl_which which)
                                               : PL_TONE_AFTER;
 }
 
-/* "3e-4" for 0.0003, other numbers as they are. */
-static void put_strength(const pl_spec *spec, size_t param, pl_buf *out)
+/* "3e-4" for 0.0003; larger numbers as `usual` has them. */
+static void put_strength(double value, const char *usual, pl_buf *out)
 {
-    const double value = spec->values[param];
     char text[32];
-    if (spec->method->params[param].type == PL_PARAM_REAL && value > 0 && value < 1e-2) {
+    if (value > 0 && value < 1e-2) {
         snprintf(text, sizeof text, "%.2e", value);
         char *e = strchr(text, 'e');
         char *end = e;
@@ -192,7 +193,61 @@ static void put_strength(const pl_spec *spec, size_t param, pl_buf *out)
         pl_buf_printf(out, "%.*se%d", (int)(end - text), text, atoi(e + 1));
         return;
     }
-    pl_spec_format_value(spec, param, out);
+    pl_buf_puts(out, usual);
+}
+
+/* A parameter's sign: its own, the Greek letter of its name, or its name. */
+static void put_symbol(const char *symbol, const char *name, pl_buf *out)
+{
+    pl_buf typed = {0}, letter = {0};
+    pl_buf_printf(&typed, "\\%s", name);
+    const bool greek = !typed.failed && pl_label_read(typed.data, &letter, NULL) == PL_OK;
+    pl_buf_puts(out, symbol != NULL ? symbol : greek ? letter.data : name);
+    pl_buf_deinit(&typed);
+    pl_buf_deinit(&letter);
+}
+
+/* One word of a chain; *method is the one that keys behind it are of. */
+static void put_word(const char *word, size_t length, const pl_method **method, pl_buf *out)
+{
+    char text[64];
+    const size_t cut = length < sizeof text ? length : sizeof text - 1;
+    snprintf(text, sizeof text, "%.*s", (int)cut, word);
+    const pl_method *found = pl_method_find(text);
+    char *equals = strchr(text, '=');
+    if (found != NULL) {
+        *method = found;
+        pl_buf_puts(out, found->title != NULL ? found->title : found->name);
+    } else if (strcmp(text, ">") == 0) {
+        pl_buf_puts(out, "+");
+    } else if (equals != NULL && *method != NULL) {
+        *equals = '\0';
+        const size_t param = pl_method_param(*method, text);
+        const char *symbol = param != SIZE_MAX ? (*method)->params[param].symbol : NULL;
+        if ((*method)->slot == PL_SLOT_ROUND && param == PL_GRID_BITS) {
+            out->size -= out->size > 0 ? 1 : 0; /* the blank */
+            pl_buf_printf(out, ", W%s", equals + 1);
+        } else {
+            put_symbol(symbol, text, out);
+            pl_buf_puts(out, " = ");
+            put_strength(strtod(equals + 1, NULL), equals + 1, out);
+        }
+    } else {
+        pl_buf_append(out, word, length);
+    }
+}
+
+void pl_kind_in_full(const char *chain, pl_buf *out)
+{
+    const pl_method *method = NULL;
+    for (const char *c = chain; *c != '\0';) {
+        size_t length = strcspn(c, " ");
+        put_word(c, length, &method, out);
+        c += length;
+        pl_buf_puts(out, *c != '\0' ? " " : "");
+        c += *c != '\0' ? 1 : 0;
+    }
+    pl_buf_puts(out, "");
 }
 
 static void put_in_full(const pl_spec *spec, pl_buf *out)
@@ -201,8 +256,13 @@ static void put_in_full(const pl_spec *spec, pl_buf *out)
     pl_buf_puts(out, spec->method->title != NULL ? spec->method->title : spec->method->name);
     if (spec->method->slot == PL_SLOT_PRECONDITION && telling != SIZE_MAX) {
         const pl_param *param = &spec->method->params[telling];
-        pl_buf_printf(out, " %s = ", param->symbol != NULL ? param->symbol : param->name);
-        put_strength(spec, telling, out);
+        pl_buf_puts(out, " ");
+        put_symbol(param->symbol, param->name, out);
+        pl_buf_puts(out, " = ");
+        pl_buf usual = {0};
+        pl_spec_format_value(spec, telling, &usual);
+        put_strength(spec->values[telling], usual.data != NULL ? usual.data : "", out);
+        pl_buf_deinit(&usual);
     }
 }
 

@@ -146,6 +146,10 @@ void pl_kind_layer_title(const pl_state *state, size_t layer, pl_buf *out);
 void pl_kind_label(const pl_state *state, size_t layer, pl_which which, bool paper, pl_buf *out);
 pl_tone pl_kind_tone(pl_which which);
 
+/* A chain of methods as commands have it, "hadamard > astro beta=0.0003 > gptq bits=3", as papers
+ * write it: "Hadamard + Astro β = 3e-4 + GPTQ, W3".  Other words stay. */
+void pl_kind_in_full(const char *chain, pl_buf *out);
+
 /* The kinds of weights that `which` draws, in drawing order; returns how many.  both: before and
  * preconditioned where a preconditioner is set, else before and after. */
 size_t pl_kind_whichs(const pl_state *state, const pl_request *request, pl_which out[2]);

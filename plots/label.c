@@ -165,7 +165,7 @@ static pl_status read_script(const char *start, const char *at, size_t *used, pl
 {
     const bool lowers = *at == '_';
     *used = 0;
-    if (at == start || (lowers && !stands_alone(start, at))) {
+    if (at == start || at[-1] == ' ' || (lowers && !stands_alone(start, at))) {
         return PL_OK;
     }
     size_t from = 1, size = 0;

@@ -96,7 +96,8 @@ static double between(double at, double x0, double y0, double x1, double y1)
  * 9 pt on posters. */
 void pl_layout_sizes(pl_layout *layout)
 {
-    double inches = fmin(layout->width, layout->height * 1.5) / 72;
+    double inches = layout->options.inches > 0 ? layout->options.inches
+                                               : fmin(layout->width, layout->height * 1.5) / 72;
     if (inches >= 5) {
         layout->text = between(inches, 6.5, 9, 10, TEXT_LARGEST);
     } else if (inches >= 3.25) {

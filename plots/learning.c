@@ -46,15 +46,16 @@ static void add_learning_facts(const pl_learning *l, pl_figure *out)
 static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_request *request,
                                pl_figure *out, pl_task *task, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, request->layer);
     pl_id calibration = {0};
     pl_learning reached = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
     PL_THEN(pl_site_learning(lab, state, calibration, request->layer, &reached, task, err));
     if (status == PL_OK) {
-        /* What is learned is the site's. */
-        status = pl_figure_texts(out, pl_model_site(state->source->model, info->site)->name, "step",
-                                 "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²", err);
+        pl_buf title = {0};
+        pl_kind_layer_title(state, request->layer, &title);
+        status = pl_buf_check(&title, err);
+        PL_THEN(pl_figure_texts(out, title.data, "step", "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²", err));
+        pl_buf_deinit(&title);
     }
     PL_THEN(add_losses(&reached, request->log, out, err));
     if (status == PL_OK) {

@@ -187,7 +187,7 @@ static const struct {
     read_fn read;
     size_t at, size; /* in pl_figure_options */
 } table[] = {
-#define OPTION_ROW(name, kind, whole, choices, help)                                               \
+#define OPTION_ROW(name, kind, whole, initial, choices, help)                                      \
     {{#name, choices, whole},                                                                      \
      read_##kind,                                                                                  \
      offsetof(pl_figure_options, name),                                                            \

@@ -48,28 +48,31 @@ typedef struct pl_option_COLOURS {
     pl_palette palette; /* of a heat map */
 } pl_option_COLOURS;
 
-/* OPTION(name, kind of value, whether it is of the whole file only, choices, help); the first
- * choice is the default. */
+/* OPTION(name, kind of value, whether it is of the whole file only, default shown, choices, help);
+ * the first choice is the default. */
 #define PL_FIGURE_OPTIONS(OPTION)                                                                  \
-    OPTION(title, TEXT, false, NULL, "title, with x^2, W_0, \\beta; '' for none")                  \
-    OPTION(xlabel, TEXT, false, NULL, "label of the x axis, likewise")                             \
-    OPTION(ylabel, TEXT, false, NULL, "label of the y axis, likewise")                             \
-    OPTION(xlim, RANGE, false, NULL, "LO:HI of the x axis; either may be left out")                \
-    OPTION(ylim, RANGE, false, NULL, "LO:HI of the y axis")                                        \
-    OPTION(names, NAMES, false, NULL,                                                              \
+    OPTION(title, TEXT, false, NULL, NULL, "title, with x^2, W_0, \\beta; '' for none")            \
+    OPTION(xlabel, TEXT, false, NULL, NULL, "label of the x axis, likewise")                       \
+    OPTION(ylabel, TEXT, false, NULL, NULL, "label of the y axis, likewise")                       \
+    OPTION(xlim, RANGE, false, NULL, NULL, "LO:HI of the x axis; either may be left out")          \
+    OPTION(ylim, RANGE, false, NULL, NULL, "LO:HI of the y axis")                                  \
+    OPTION(names, NAMES, false, NULL, NULL,                                                        \
            "the legend's names, e.g. 'before=W,after=Astro' or '1=W,2=Astro'")                     \
-    OPTION(legend, CHOICE, false, "auto|none|below|right|corner",                                  \
+    OPTION(legend, CHOICE, false, "auto", "auto|none|below|right|corner",                          \
            "where the legend stands; auto: in the plot where it hides nothing, else below")        \
-    OPTION(colors, COLOURS, false, NULL,                                                           \
+    OPTION(colors, COLOURS, false, NULL, NULL,                                                     \
            "of the series, e.g. #4477aa,vermilion; of a heat map viridis or cividis")              \
-    OPTION(text, SIZE, false, NULL, "size of labels, points (5 to 10 by the width)")               \
-    OPTION(linewidth, WIDTH, false, NULL, "width of the data's lines, points")                     \
-    OPTION(guides, CHOICE, false, "no|yes", "the screen's lines of work, too: now, knee, block")   \
-    OPTION(font, CHOICE, true, PL_FONT_NAMES, "the letters; stix, termes, liberation suit Times")  \
-    OPTION(svgtext, CHOICE, true, "text|outline", "letters of an SVG as text or as outlines")
+    OPTION(text, SIZE, false, NULL, NULL, "size of labels, points (5 to 10 by the width)")         \
+    OPTION(linewidth, WIDTH, false, NULL, NULL, "width of the data's lines, points")               \
+    OPTION(guides, CHOICE, false, "no", "no|yes",                                                  \
+           "the screen's lines of work, too: now, knee, block")                                    \
+    OPTION(font, CHOICE, true, "dejavu", PL_FONT_NAMES,                                            \
+           "the letters; stix, termes, liberation suit Times")                                     \
+    OPTION(svgtext, CHOICE, true, "text", "text|outline",                                          \
+           "letters of an SVG as text or as outlines")
 
 typedef struct pl_figure_options {
-#define PL_OPTION_MEMBER(name, kind, whole, choices, help) pl_option_##kind name;
+#define PL_OPTION_MEMBER(name, kind, whole, initial, choices, help) pl_option_##kind name;
     PL_FIGURE_OPTIONS(PL_OPTION_MEMBER)
 #undef PL_OPTION_MEMBER
 } pl_figure_options;

@@ -119,7 +119,7 @@ static const char *common_title(const pl_sheet *sheet)
     return title;
 }
 
-static void choose_options(const pl_sheet *sheet, double width, grid *g)
+static void choose_options(const pl_sheet *sheet, double width, double height, grid *g)
 {
     const char *common = common_title(sheet);
     g->title = sheet->title != NULL ? sheet->title : common;
@@ -140,6 +140,7 @@ static void choose_options(const pl_sheet *sheet, double width, grid *g)
             .no_y_label = sheet->share_y && col > 0,
             .letter = sheet->letters ? g->letters[i] : NULL,
             .text = own != NULL && own->text.given ? own->text.points : text_size(sheet, width),
+            .inches = fmin(width / (double)sheet->cols, 1.5 * height / (double)sheet->rows) / 72,
             .palette =
                 own != NULL && own->colors.has_palette ? own->colors.palette : PL_PALETTE_VIRIDIS,
             .author = own,
@@ -201,7 +202,7 @@ static bool cut(line *l, size_t n, double from, double length, double pixel)
 static pl_status lay_out_grid(const pl_sheet *sheet, pl_fonts *fonts, double width, double height,
                               double pixel, grid *g, pl_error *err)
 {
-    choose_options(sheet, width, g);
+    choose_options(sheet, width, height, g);
     if (g->title != NULL) {
         double text = g->options[0].text;
         pl_wrap(fonts, g->title, 1.1 * text, width - 2 * text, 3, &g->heading);

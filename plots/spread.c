@@ -116,6 +116,10 @@ pl_status pl_spread_columns(const pl_figure *figure, const pl_layout *layout,
     size_t n = 0;
     for (size_t i = 0; i < series->count; i++) {
         pl_column c = column_of(figure, layout, series, i);
+        if (series->mark == PL_MARK_BOX && !boxes && figure->x.names != NULL) {
+            /* Boxes stood side by side around their name: bands lie over each other. */
+            c.x = pl_layout_at_x(layout, figure, round(series->x[i]));
+        }
         c.x += shift;
         bool same = n > 0 && floor(columns[n - 1].x / layout->pixel) == floor(c.x / layout->pixel);
         if (same && !boxes) {

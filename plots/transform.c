@@ -153,6 +153,13 @@ static pl_status make_transform(pl_lab *lab, const pl_state *state, const pl_req
     pl_buf_puts(&title, input ? ", inputs" : ", weights");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(load_transform(lab, state, request, &v, task, err));
+    if (status == PL_OK && request->paper && v.has_turned) {
+        pl_buf full = {0};
+        pl_kind_in_full(v.label, &full);
+        snprintf(v.label, sizeof v.label, "%s", full.data != NULL ? full.data : "");
+        pl_text_trim_utf8(v.label);
+        pl_buf_deinit(&full);
+    }
     PL_THEN(request->form == FORM_HISTOGRAM
                 ? make_histogram(&v, title.data, input, out, err)
                 : make_channels(&v, request, title.data, input, out, err));

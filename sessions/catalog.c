@@ -123,7 +123,8 @@ static bool look_into(pl_session_entry *entry)
                                  "FROM commands WHERE text NOT LIKE '#%' ORDER BY id DESC LIMIT 1";
     sqlite3 *db = NULL;
     struct stat st;
-    bool found = sqlite3_open_v2(entry->path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+    /* Only read; but who may not write leaves the log's index behind. */
+    bool found = sqlite3_open_v2(entry->path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
                  sqlite3_exec(db, "PRAGMA trusted_schema = OFF", NULL, NULL, NULL) == SQLITE_OK;
     if (found && is_session(db)) {
         found = pl_database_query(db, entry->path, newest, take_row, entry, NULL) == PL_OK &&

@@ -360,6 +360,8 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
     pl_put(surface, rect, row, 0, style, selected ? ">" : " ");
     if (pl_state_result(model->state, layer) != NULL) {
         pl_put(surface, rect, row, 1, PL_STYLE_AFTER, surface->ascii ? "*" : "\u2022");
+    } else if (pl_state_is_foreign(model->state, layer)) {
+        pl_put(surface, rect, row, 1, PL_STYLE_ERROR, "!");
     }
     pl_put_cut(surface, rect, row, 2, c->name_width, style, name);
     const int col = 2 + c->name_width;

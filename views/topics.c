@@ -62,6 +62,8 @@ static const pl_topic topics[] = {
      "was solved anew"},
     {"KL", "kl|divergence|kl_divergence",
      "mean divergence of the predictions from the original model's"},
+    {"\u2022 !", "marks before a layer",
+     "before a layer: it is solved; what the session has of it is of another model"},
     {"calibrated", "calibration|gram|G",
      "tokens that the input statistics and the Gram matrices G = X'X/T were taken from"},
     {"inputs", "sequential",

@@ -7,6 +7,56 @@
 #include "core/base/json.h"
 #include "core/lab/export.h"
 
+/* Whether the weights that are wanted by default are rounded ones: no layer's are where no rounder
+ * is set. */
+static bool has_rounder(const pl_state *state)
+{
+    bool found = false;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        found = found || pl_state_spec(state, i, PL_SLOT_ROUND)->method != NULL;
+    }
+    return found;
+}
+
+/* A checkpoint of which a part is as it was is made only where that is asked for. */
+static pl_status check_whole(const pl_call *call, const pl_state *state, pl_which which,
+                             size_t *left, pl_error *err)
+{
+    size_t partial = 0;
+    const size_t layers = pl_model_layer_count(state->source->model);
+    const bool rounded =
+        which == PL_WHICH_AFTER && (pl_call_value(call, "weights") != NULL || has_rounder(state));
+    *left = pl_export_left(state, rounded ? PL_WHICH_AFTER : PL_WHICH_PRECONDITIONED);
+    pl_status status = pl_usage_choice(call, "partial", &partial, err);
+    if (status == PL_OK && *left > 0 && partial == 0) {
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "export: %zu of %zu layers are not %s and would be as they were: "
+                              "`solve all` first, or partial=yes",
+                              *left, layers, rounded ? "quantized" : "solved");
+    }
+    return status;
+}
+
+/* A checkpoint holds weights: what is done to activations and the cache while it runs is not in
+ * it. */
+static void warn_of_activations(const pl_state *state, pl_lab *lab)
+{
+    pl_buf text = {0}, set = {0};
+    pl_state_quantized_commands(state, &set);
+    for (size_t i = 0; !set.failed && i + 1 < set.size; i++) {
+        set.data[i] = set.data[i] == '\n' ? ';' : set.data[i];
+    }
+    if (set.size > 1 && !set.failed) {
+        pl_buf_printf(&text,
+                      "what `%.*s` sets is not in the files: who loads them runs with "
+                      "unquantized activations and cache",
+                      (int)set.size - 1, set.data);
+        pl_lab_warn(lab, text.data != NULL ? text.data : "activations are not in the files");
+    }
+    pl_buf_deinit(&set);
+    pl_buf_deinit(&text);
+}
+
 static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                             pl_error *err)
 {
@@ -19,7 +69,7 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     if (spec.folder == NULL || spec.folder[0] == '\0') {
         return pl_error_set(err, PL_ERR_USAGE, "export: needs dir=NEW");
     }
-    size_t format = 0;
+    size_t format = 0, left = 0;
     pl_status status = pl_usage_choice(call, "weights", &weights, err);
     PL_THEN(pl_usage_choice(call, "dtype", &dtype, err));
     PL_THEN(pl_usage_choice(call, "format", &format, err));
@@ -32,6 +82,9 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     if (status == PL_OK) {
         spec.which = weights == 0 ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
         spec.dtype = dtypes[dtype];
+        status = check_whole(call, state, spec.which, &left, err);
+    }
+    if (status == PL_OK) {
         status = pl_export(lab, state, &spec, &report, task, err);
     }
     if (status == PL_OK) {
@@ -41,6 +94,8 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
         pl_json_set(call->result, "bits_per_weight", pl_number(report.bits_per_weight));
         pl_json_set(call->result, "layers_solved",
                     json_integer((json_int_t)pl_state_solved_count(state)));
+        pl_json_set(call->result, "layers_left", json_integer((json_int_t)left));
+        warn_of_activations(state, lab);
         pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     }
     return status;
@@ -53,6 +108,8 @@ static const pl_key export_keys[] = {
      "which weights (rounded where a rounder is set)"},
     {"dtype", PL_KEY_CHOICE, NULL, "f16|bf16|f32",
      "element type (the checkpoint's own; f16 from a GGUF)"},
+    {"partial", PL_KEY_CHOICE, "no", "no|yes",
+     "also where some layers are not quantized: they are as they were"},
     {0},
 };
 

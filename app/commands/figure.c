@@ -140,6 +140,7 @@ const pl_command pl_command_figure = {
     .summary = "Write a grid of figures; each panel is quoted as behind `plot`",
     .put_line = pl_line_file,
     .run = run_figure,
+    .on_screen = pl_figure_on_screen,
     .slow = pl_slow_always,
     .rebuild = PL_REBUILD_FIGURE,
     .tour = PL_TOUR_FIGURE,

@@ -1,8 +1,9 @@
 #include "app/commands/figure_file.h"
 
-#include "app/commands/figure_pipe.h"
+#include "app/figure_pipe.h"
 #include "app/commands/parts.h"
 #include "app/usage.h"
+#include "app/workbench/services.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/nearest.h"
@@ -15,6 +16,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- from words and keys ---------------------------------------------------------------------- */
 
@@ -571,6 +573,38 @@ static pl_status put_caption(job *j, pl_error *err)
     return status;
 }
 
+static pl_status refuse_to_overwrite(const pl_call *call, const char *file, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_STATE, "%s: %s is there already; overwrite=yes replaces it",
+                        call->command->name, file);
+}
+
+pl_status pl_figure_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
+{
+    const char *file = pl_call_value(call, "file");
+    *taken = false;
+    if (file == NULL || pl_call_value(call, "overwrite") != NULL || access(file, F_OK) != 0) {
+        return PL_OK;
+    }
+    *taken = true;
+    if (pl_screen_is_asking(screen)) {
+        return refuse_to_overwrite(call, file, err);
+    }
+    char safe[512];
+    pl_buf question = {0}, line = {0};
+    pl_text_escape(file, strlen(file), safe, sizeof safe);
+    pl_buf_printf(&question, "%s is there already.  Replace it?", safe);
+    pl_buf_printf(&line, "%s overwrite=yes", call->text);
+    pl_status status = pl_buf_check(&question, err);
+    PL_THEN(pl_buf_check(&line, err));
+    if (status == PL_OK) {
+        pl_screen_ask(screen, question.data, line.data);
+    }
+    pl_buf_deinit(&question);
+    pl_buf_deinit(&line);
+    return status;
+}
+
 pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request *requests,
                           pl_figure_options *options, const pl_figure_options *page, size_t rows,
                           size_t cols, const char *command, pl_lab *lab, pl_task *task,
@@ -600,7 +634,12 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
              .command = command};
     size_t share = 0;
     size_t letters = rows * cols > 1 ? 0 : 1; /* a row of `plot` has them, too */
+    size_t keeps = 0;
     pl_status status = pl_figure_page(call, rows, cols, &j.page, err);
+    PL_THEN(pl_usage_choice(call, "overwrite", &keeps, err));
+    if (status == PL_OK && keeps == 1 && access(file, F_OK) == 0) {
+        status = refuse_to_overwrite(call, file, err);
+    }
     if (status == PL_OK && rows * cols > 1) {
         status = pl_usage_choice(call, "share", &share, err);
     }

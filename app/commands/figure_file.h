@@ -19,6 +19,8 @@
         {"width", PL_KEY_LENGTH, "6.4in", NULL, "width, in or mm"},                                \
         {"height", PL_KEY_LENGTH, "4.8in", NULL, "height, in or mm (by the preset or the grid)"},  \
         {"dpi", PL_KEY_REAL, "300", NULL, "dots per inch of a PNG"},                               \
+        {"overwrite", PL_KEY_CHOICE, NULL, "yes|no",                                               \
+         "replace the file where it is there: the screen asks, a batch does it"},                  \
     {                                                                                              \
         "caption", PL_KEY_CHOICE, "no", "no|yes", "give the caption, too, as text and LaTeX"       \
     }
@@ -31,13 +33,17 @@
 #define PL_OPTION_KEY_CHOICE PL_KEY_CHOICE
 #define PL_OPTION_KEY_SIZE PL_KEY_REAL
 #define PL_OPTION_KEY_WIDTH PL_KEY_REAL
-#define PL_OPTION_KEY(name, kind, whole, choices, help)                                            \
-    {#name, PL_OPTION_KEY_##kind, NULL, choices, help},
+#define PL_OPTION_KEY(name, kind, whole, initial, choices, help)                                   \
+    {#name, PL_OPTION_KEY_##kind, initial, choices, help},
 
 /* The author's options among a call's keys; of_panel: those of the whole file are refused.  Their
  * text for the provenance is appended to `keys`. */
 PL_NODISCARD pl_status pl_figure_options_of(const pl_call *call, bool of_panel,
                                             pl_figure_options *out, pl_buf *keys, pl_error *err);
+
+/* pl_command.on_screen of `plot` and `figure`: asks before a file that is there is replaced. */
+PL_NODISCARD pl_status pl_figure_on_screen(pl_screen *screen, pl_call *call, bool *taken,
+                                           pl_error *err);
 
 /* The panel that a call's words and keys describe; the kind is word `first`.  Keys that the kind
  * does not use are refused by name. */

@@ -69,6 +69,7 @@ const pl_command pl_command_plot = {
     .summary = "Write a figure for the paper: what the view of that name shows",
     .put_line = pl_line_file,
     .run = run_plot,
+    .on_screen = pl_figure_on_screen,
     .slow = plot_is_slow,
     .rebuild = PL_REBUILD_FIGURE,
     .tour = PL_TOUR_FIGURE,

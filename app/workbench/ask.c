@@ -29,6 +29,11 @@ void pl_screen_ask(pl_screen *screen, const char *question, const char *line)
     screen->loop.dirty = true;
 }
 
+bool pl_screen_is_asking(const pl_screen *screen)
+{
+    return screen->asking.question != NULL;
+}
+
 bool pl_screen_answer(pl_screen *screen, pl_press press)
 {
     if (screen->asking.question == NULL) {

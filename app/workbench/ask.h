@@ -14,6 +14,7 @@ bool pl_screen_answer(pl_screen *screen, pl_press press);
 /* Quits, after a question where a long job would end with it. */
 void pl_screen_ask_quit(pl_screen *screen);
 
+bool pl_screen_is_asking(const pl_screen *screen);
 /* Nothing is asked any more. */
 void pl_screen_ask_nothing(pl_screen *screen);
 

@@ -7,6 +7,7 @@
 #include "core/state/kept.h"
 #include "core/study/sweep.h"
 #include "plots/kinds.h"
+#include "views/figure_parts.h"
 #include "views/view.h"
 
 #include <stdio.h>
@@ -471,6 +472,39 @@ void pl_figures_fill(pl_screen *screen)
 
 /* --- export ----------------------------------------------------------------------------------- */
 
+/* "-astro-gptq-w3": the methods whose result a figure shows; nothing where it shows none. */
+static void put_methods(const pl_state *state, const pl_request *request, pl_buf *out)
+{
+    const bool result =
+        pl_request_wants_result(request) && pl_state_result(state, request->layer) != NULL;
+    if (!result && !pl_request_uses_methods(request)) {
+        return;
+    }
+    for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec = pl_state_spec(state, request->layer, slot);
+        if (spec->method != NULL) {
+            pl_buf_printf(out, "-%s", spec->method->name);
+        }
+        if (spec->method != NULL && slot == PL_SLOT_ROUND) {
+            pl_buf_puts(out, "-w");
+            pl_spec_format_value(spec, PL_GRID_BITS, out);
+        }
+    }
+}
+
+/* The range that the pane is zoomed to, as the figure's limits. */
+static void put_zoom(const pl_shown *shown, pl_buf *out)
+{
+    const pl_figure *figure = shown->figure;
+    if (figure == NULL || figure->table != NULL || !(shown->memo.shown > 0)) {
+        return;
+    }
+    double lo = 0, hi = 0;
+    pl_axis_shown(&figure->x, shown->memo.first, shown->memo.shown, &lo, &hi);
+    pl_buf_printf(out, " xlim=%.4g:%.4g", pl_axis_from(&figure->x, lo),
+                  pl_axis_from(&figure->x, hi));
+}
+
 void pl_figures_offer(pl_screen *screen)
 {
     const pl_state *state = screen->state;
@@ -491,8 +525,11 @@ void pl_figures_offer(pl_screen *screen)
     pl_buf text = {0};
     pl_buf_printf(&text, "plot %s", request.kind->name);
     pl_request_keys(&request, &text);
+    put_zoom(&screen->model.shown[pl_view_index(pane)], &text);
     /* The name last: there the cursor is, and its ending chooses the format. */
-    pl_buf_printf(&text, " file=%s-%s%s.png", name, request.kind->name, input ? "-inputs" : "");
+    pl_buf_printf(&text, " file=%s", name);
+    put_methods(state, &request, &text);
+    pl_buf_printf(&text, "-%s%s.png", request.kind->name, input ? "-inputs" : "");
     if (!text.failed) {
         pl_screen_open_prompt(screen, text.data);
     }

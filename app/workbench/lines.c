@@ -138,6 +138,7 @@ static void say_told(pl_screen *screen)
     char *told = screen->options->told != NULL ? screen->options->told(screen->options->ctx) : NULL;
     if (told != NULL && told[0] != '\0') {
         pl_screen_say(screen, PL_MESSAGE_INFO, told);
+        pl_screen_look_for_cut_off(screen, true);
         told[0] = '\0';
     }
 }

@@ -115,7 +115,7 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     } else if (options->notice != NULL) {
         pl_screen_say(screen, PL_MESSAGE_INFO, options->notice);
     }
-    pl_screen_note_cut_off(screen, options->cut_off, !options->restored);
+    pl_screen_look_for_cut_off(screen, !options->restored);
     if (options->first_run) {
         pl_screen_set_tour(screen, PL_TOUR_LAYERS);
     }
@@ -130,7 +130,7 @@ static void close_screen(pl_screen *screen)
     pl_knob_free(screen);
     pl_typed_deinit(&screen->typed);
     pl_screen_ask_nothing(screen);
-    pl_screen_note_cut_off(screen, NULL, false);
+    pl_screen_resume_nothing(screen);
     pl_undo_deinit(&screen->undo);
     pl_call_log_deinit(&screen->log);
     pl_prompt_destroy(screen->prompt);

@@ -20,12 +20,20 @@ void pl_resume_put_kept(const pl_call *call, const pl_job_line *shown, pl_buf *o
     }
 }
 
-void pl_screen_note_cut_off(pl_screen *screen, const char *line, bool restore)
+void pl_screen_resume_nothing(pl_screen *screen)
 {
     free(screen->resume.line);
     screen->resume = (pl_resume){0};
-    screen->resume.line = line != NULL ? strdup(line) : NULL;
-    screen->resume.restore = restore;
+}
+
+void pl_screen_look_for_cut_off(pl_screen *screen, bool restore)
+{
+    const pl_screen_options *options = screen->options;
+    const char *line = options->cut_off != NULL ? options->cut_off(options->ctx) : NULL;
+    if (line != NULL) {
+        pl_screen_resume_nothing(screen);
+        screen->resume = (pl_resume){.line = strdup(line), .restore = restore};
+    }
 }
 
 void pl_screen_note_stopped(pl_screen *screen, const pl_call *call)
@@ -35,13 +43,17 @@ void pl_screen_note_stopped(pl_screen *screen, const pl_call *call)
     pl_buf_printf(&text, "%s stopped", call->text);
     pl_resume_put_kept(call, &shown, &text);
     pl_buf_puts(&text, call->command->keeps ? "; :resume goes on" : "; :resume begins it again");
-    pl_screen_note_cut_off(screen, call->text, false);
+    pl_screen_resume_nothing(screen);
+    screen->resume.line = strdup(call->text);
     pl_screen_say(screen, PL_MESSAGE_WARNING, text.failed ? "stopped" : text.data);
     pl_buf_deinit(&text);
 }
 
 pl_status pl_screen_resume(pl_screen *screen, pl_error *err)
 {
+    if (screen->resume.line == NULL) { /* of a session that was opened since */
+        pl_screen_look_for_cut_off(screen, false);
+    }
     if (screen->resume.line == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "resume: no command was stopped or cut off");
     }

@@ -12,10 +12,13 @@ void pl_resume_put_kept(const pl_call *call, const pl_job_line *shown, pl_buf *o
 /* A long call has been stopped by the user: remembers it, and says what is kept and how to go on.
  */
 void pl_screen_note_stopped(pl_screen *screen, const pl_call *call);
-/* A command that an earlier run had begun; NULL: none. */
-void pl_screen_note_cut_off(pl_screen *screen, const char *line, bool restore);
+/* Remembers what an earlier run of the session had begun and not ended; restore: the session's
+ * state is to be brought back first. */
+void pl_screen_look_for_cut_off(pl_screen *screen, bool restore);
 
 /* Runs it again.  PL_ERR_STATE where there is none. */
 PL_NODISCARD pl_status pl_screen_resume(pl_screen *screen, pl_error *err);
+/* There is none any more. */
+void pl_screen_resume_nothing(pl_screen *screen);
 
 #endif

@@ -21,18 +21,19 @@ typedef struct pl_screen_options {
     pl_settings *settings; /* borrowed, changed and written; NULL: nothing is remembered */
     bool first_run;        /* the tour is shown */
     const char *notice;    /* first message, or NULL */
-    const char *cut_off;   /* a command that an earlier run had begun and not ended, or NULL */
     bool restored;         /* the state is the session's already */
     const char *failure;   /* first message, shown as a warning, or NULL */
 
     /* The session; each may be NULL.  Called on the UI thread; none may take long. */
     void *ctx;
     /* A long command begins. */
-    void (*begun)(void *ctx, const pl_call *call);
+    void (*begun)(void *ctx, const pl_call *call, const pl_state *state);
     /* A command has ended: call with its result, or err with why it failed (else NULL). */
     void (*ended)(void *ctx, const pl_call *call, const pl_error *err, const pl_state *state);
     /* The state has changed by undo, redo or restore. */
     void (*changed)(void *ctx, const char *how, const pl_state *state);
+    /* A command of the session that an earlier run had begun and not ended, or NULL. */
+    const char *(*cut_off)(void *ctx);
     /* What there is to say of the session after one of the two, "" where nothing is; the string is
      * the callee's, the screen empties it. */
     char *(*told)(void *ctx);

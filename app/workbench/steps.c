@@ -98,12 +98,16 @@ static void take_state(pl_screen *screen, pl_state *state, const char *what)
     pl_undo_add_state(&screen->undo, &old);
     state_replaced(screen, &old, "restore");
     read_log(screen);
-    screen->resume.restore = false;
+    screen->resume.restore = false; /* it has been */
     if (pl_state_check_origin(screen->state, true, &err) != PL_OK) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, err.message);
     } else {
-        char text[160];
-        snprintf(text, sizeof text, "%s is restored; u undoes it", what);
+        const pl_screen_options *options = screen->options;
+        const char *cut = options->cut_off != NULL ? options->cut_off(options->ctx) : NULL;
+        char text[400];
+        snprintf(text, sizeof text, "%s is restored; u undoes it%s%.200s%s", what,
+                 cut != NULL ? "; `" : "", cut != NULL ? cut : "",
+                 cut != NULL ? "` was cut off:  :resume goes on with it" : "");
         pl_screen_say(screen, PL_MESSAGE_INFO, text);
     }
     if (told != NULL) {

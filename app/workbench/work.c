@@ -95,7 +95,7 @@ pl_status pl_screen_submit_call(pl_screen *screen, pl_call *call, uint64_t line,
                                 run_job, err);
     }
     if (status == PL_OK && screen->options->begun != NULL && slow && pl_call_unit(call) != NULL) {
-        screen->options->begun(screen->options->ctx, call);
+        screen->options->begun(screen->options->ctx, call, screen->state);
     }
     return status;
 }

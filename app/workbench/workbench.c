@@ -110,14 +110,27 @@ static void on_changed(void *ctx, const char *how, const pl_state *state)
     json_decref(record);
 }
 
-/* A long command begins: should it be cut off, the next run offers to go on. */
-static void on_begun(void *ctx, const pl_call *call)
+/* A long command begins: should it be cut off, the next run offers to go on, in this state. */
+static void on_begun(void *ctx, const pl_call *call, const pl_state *state)
 {
     workbench *w = ctx;
-    if (w->front.session != NULL) {
-        pl_status ignored = pl_session_begin(w->front.session, call->text, NULL);
-        (void)ignored;
+    json_t *known = NULL;
+    if (w->front.session == NULL) {
+        return;
     }
+    pl_status status = pl_session_state(w->front.session, &known, NULL);
+    if (status == PL_OK && known == NULL) {
+        on_changed(ctx, "begin", state);
+    }
+    json_decref(known);
+    pl_status ignored = pl_session_begin(w->front.session, call->text, NULL);
+    (void)ignored;
+}
+
+static const char *on_cut_off(void *ctx)
+{
+    const workbench *w = ctx;
+    return w->front.session != NULL ? pl_session_cut_off(w->front.session) : NULL;
 }
 
 static char *on_told(void *ctx)
@@ -347,7 +360,6 @@ int pl_workbench_run(const pl_options *options)
             .settings = &w.settings,
             .first_run = w.last == NULL && w.other == NULL && !w.settings.exists,
             .notice = w.told[0] != '\0' ? w.told : NULL,
-            .cut_off = w.front.session != NULL ? pl_session_cut_off(w.front.session) : NULL,
             .restored = w.front.named && w.front.state.source != NULL,
             .failure = files.code != PL_OK            ? files.message
                        : notice.code != PL_OK         ? notice.message
@@ -356,6 +368,7 @@ int pl_workbench_run(const pl_options *options)
             .ctx = &w,
             .begun = on_begun,
             .ended = on_ended,
+            .cut_off = on_cut_off,
             .told = on_told,
             .sessions = on_sessions,
             .take = on_take,

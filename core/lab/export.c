@@ -318,7 +318,7 @@ static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
 
 /* --- the files beside the weights ------------------------------------------------------------- */
 
-/* Config, tokenizer and templates, by the names that Transformers gives them. */
+/* Config, tokenizer and templates by the names that Transformers gives them, and the licence. */
 static const char *const companions[] = {
     "config.json",
     "generation_config.json",
@@ -337,6 +337,12 @@ static const char *const companions[] = {
     "chat_template.jinja",
     "preprocessor_config.json",
     "processor_config.json",
+    "LICENSE",
+    "LICENSE.txt",
+    "LICENSE.md",
+    "NOTICE",
+    "NOTICE.txt",
+    "USE_POLICY.md",
 };
 
 /* The index that was read; NULL for a file on its own, beside which another's may lie. */
@@ -536,6 +542,17 @@ static void count_files(exporter *x)
     if (dir != NULL) {
         closedir(dir);
     }
+}
+
+size_t pl_export_left(const pl_state *state, pl_which which)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        const bool rounded = pl_state_is_imported(state, i) ||
+                             pl_state_spec(state, i, PL_SLOT_ROUND)->method != NULL;
+        left += pl_state_result(state, i) == NULL || (which == PL_WHICH_AFTER && !rounded);
+    }
+    return left;
 }
 
 /* Over the layers whose rounded weights are written. */

@@ -27,4 +27,8 @@ typedef struct pl_export_report {
 PL_NODISCARD pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,
                                  pl_export_report *report, pl_task *task, pl_error *err);
 
+/* Layers that an export of those weights would have as they are in the checkpoint: not solved under
+ * the present methods, or, of rounded weights, not rounded. */
+size_t pl_export_left(const pl_state *state, pl_which which);
+
 #endif

@@ -429,6 +429,19 @@ static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibrati
     return status;
 }
 
+/* What made a calibration that neither the store nor its text gives back. */
+static void say_how_to_calibrate(const pl_state *state, pl_error *why)
+{
+    const pl_protocol *protocol = &state->calibration.protocol;
+    const pl_error was = *why;
+    pl_status said = pl_error_set(
+        why, was.code,
+        "%.300s: the session's calibration is not in the store and its text cannot be read; "
+        "`calibrate text=FILE length=%zu windows=%zu` makes it again",
+        was.message, protocol->length, protocol->windows);
+    (void)said;
+}
+
 pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
                            pl_gram_form form, bool with_sample, pl_site_stats *out, pl_task *task,
                            pl_error *err)
@@ -444,6 +457,9 @@ pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration
     if (lost && pl_lab_is_calibrated(lab, state, &own) && pl_id_equal(own, calibration)) {
         pl_lab_warn(lab, why.message);
         status = pl_lab_calibrate(lab, state, &own, NULL, task, &why);
+        if (status == PL_ERR_IO || status == PL_ERR_NOT_FOUND) {
+            say_how_to_calibrate(state, &why);
+        }
         if (status == PL_OK && !pl_id_equal(own, calibration)) {
             status = pl_error_set(&why, PL_ERR_CHANGED,
                                   "the calibration text changed since `calibrate`: run it again");

@@ -118,7 +118,7 @@ static void two_checkpoints_in_one_folder(void **ctx)
     case_path("05b-stale-single-file/probe.txt", text);
     snprintf(script, sizeof script,
              "calibrate text='%s' length=64 windows=1; method rtn bits=4; solve 0.q_proj;"
-             "export dir=%s",
+             "export dir=%s partial=yes",
              text, run_path("single"));
     r = RUN("--json", "--store", run_path("store"), model, "-c", script);
     assert_int_equal(r.status, 0);

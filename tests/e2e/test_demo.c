@@ -395,7 +395,7 @@ static void check_export(const char *methods, const char *name)
     snprintf(folders[1], sizeof folders[1], "%s-half", name);
     snprintf(script, sizeof script,
              "%s; solve all; perplexity which=before windows=4; perplexity which=after windows=4;"
-             "export dir=%s dtype=f32; layers; export dir=%s",
+             "export dir=%s dtype=f32 partial=yes; layers; export dir=%s partial=yes",
              methods, run_path(folders[0]), run_path(folders[1]));
     run r = run_demo(script);
     expect_less(5, r.n_lines);

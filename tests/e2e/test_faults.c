@@ -134,7 +134,7 @@ static const char *writing_script(const char *folder)
     static char script[4000];
     snprintf(script, sizeof script,
              "plot histogram 1.q_proj file=%s/h.png; plot channels 1.q_proj file=%s/c.svg;"
-             "method rtn; solve 1.q_proj; export dir=%s/out weights=rounded",
+             "method rtn; solve 1.q_proj; export dir=%s/out weights=rounded partial=yes",
              folder, folder, folder);
     return script;
 }
@@ -327,7 +327,7 @@ static run export_of(const char *model, const char *to)
     shell("rm -rf '%s'", to);
     snprintf(script, sizeof script,
              "calibrate text=%s/calibration.txt length=64 windows=1; method rtn; solve 1.q_proj; "
-             "export dir=%s weights=rounded",
+             "export dir=%s weights=rounded partial=yes",
              model, to);
     return RUN("--store", run_path("store"), model, "-c", script);
 }

@@ -2,6 +2,7 @@
  */
 #include "tests/e2e/run_planish.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -197,6 +198,123 @@ static void test_bad_requests(void **ctx)
     run_free(&r);
 }
 
+static void test_bad_options(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *script, *says;
+    } bad[] = {
+        {"plot channels xlim=3 file=a.png", "plot: xlim=3: expected LO:HI with LO < HI"},
+        {"plot channels names=z=b file=a.png",
+         "plot channels: names=: no series is \"z\"; the figure has 1 (before)"},
+        {"plot channels scale=log ylim=0:1 file=a.png",
+         "plot channels: ylim=: the axis is logarithmic"},
+        {"figure 1x1 'channels font=stix' file=a.png",
+         "figure: panel 'channels font=stix': font= belongs to the whole figure"},
+        {"figure 1x1 'channels legend=x' file=a.png",
+         "figure: panel 'channels legend=x': legend=x: expected one of auto|none|below"},
+        {"plot flatness form=table file=a.png width=1.5in",
+         "a table of 7 columns does not fit 1.50 in"},
+        {"plot channels file=a.png format=svg", "plot: format= is of file=-"},
+        {"plot chanels file=a.png", "no figure is named"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        run r = run_demo(bad[i].script);
+        run_check_failed(&r, 1, bad[i].says);
+        run_free(&r);
+    }
+    /* A font is there, or its package is named. */
+    char script[1200];
+    snprintf(script, sizeof script, "plot spectrum font=stix file=%s", run_path("stix.png"));
+    run r = RUN("-c", script);
+    assert_true(r.status == 0 || strstr(r.err, "install the Debian package fonts-stix") != NULL);
+    run_free(&r);
+}
+
+/* file=-: the figure's bytes on standard output, everything else on standard error. */
+static void test_a_figure_on_standard_output(void **ctx)
+{
+    (void)ctx;
+    char script[1200];
+    run r = RUN("-c", "method rtn bits=4; plot spectrum file=- format=csv");
+    assert_int_equal(r.status, 0);
+    assert_int_equal(strncmp(r.out, "# Planish-Commands: ", 20), 0);
+    assert_null(strstr(r.out, "width_px"));
+    assert_non_null(strstr(r.err, "group_size"));
+    snprintf(script, sizeof script, "plot spectrum file=%s", run_path("named.csv"));
+    run named = RUN("-c", script);
+    assert_int_equal(named.status, 0);
+    char *csv = run_read(run_path("named.csv"), NULL);
+    assert_string_equal(strchr(r.out, '\n'), strchr(csv, '\n'));
+    free(csv);
+    run_free(&named);
+    run_free(&r);
+    r = RUN("-c", "plot chanels file=-");
+    assert_int_equal(r.status, 1);
+    assert_string_equal(r.out, "");
+    run_free(&r);
+}
+
+/* A layer's loss along a line is one parabola, and drawn as one: at every row of the CSV. */
+static void test_a_basin_is_a_parabola(void **ctx)
+{
+    (void)ctx;
+    char script[1200];
+    snprintf(script, sizeof script, "%s plot basin file=%s", solved, run_path("basin.csv"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    char *csv = run_read(run_path("basin.csv"), NULL);
+    double at_one[4] = {0};
+    size_t rows = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        rows = 0;
+        for (const char *line = csv; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
+            double v[5];
+            line += *line == '\n' ? 1 : 0;
+            if (sscanf(line, "%lf,%lf,%lf,%lf,%lf", &v[0], &v[1], &v[2], &v[3], &v[4]) != 5) {
+                continue;
+            }
+            rows++;
+            for (size_t k = 0; k < 4; k++) {
+                at_one[k] = pass == 0 && fabs(v[0] - 1) < 1e-9 ? v[1 + k] : at_one[k];
+                if (pass == 1) {
+                    pl_check_close(v[1 + k], at_one[k] * v[0] * v[0], 2e-3, 1e-5 * at_one[k]);
+                }
+            }
+        }
+        expect_less(0, at_one[0]);
+    }
+    assert_int_equal(rows, 301);
+    free(csv);
+}
+
+/* The screen's lines of work are drawn where they are asked for. */
+static void test_guides_are_asked_for(void **ctx)
+{
+    (void)ctx;
+    static const char *const figures[] = {"layers", "sweep"};
+    char script[1200];
+    for (size_t i = 0; i < 2; i++) {
+        char *bytes[2];
+        size_t sizes[2];
+        for (int asked = 0; asked < 2; asked++) {
+            const char *path = run_path(asked == 0 ? "plain.pdf" : "guides.pdf");
+            snprintf(script, sizeof script,
+                     "%s sweep beta=1e-4:1e-2:log3; plot %s guides=%s file=%s caption=yes", solved,
+                     figures[i], asked == 0 ? "no" : "yes", path);
+            run r = run_demo(script);
+            const char *caption = json_string_value(json_object_get(run_last(&r), "caption"));
+            assert_true(i == 0 || strstr(caption, "on the right axis group max") != NULL);
+            run_free(&r);
+            bytes[asked] = run_read(path, &sizes[asked]);
+        }
+        expect_less(sizes[0], sizes[1]);
+        free(bytes[0]);
+        free(bytes[1]);
+    }
+}
+
 static void check_npy(const char *what, const char *name, size_t rows, size_t cols)
 {
     char script[1200];
@@ -260,6 +378,10 @@ int main(void)
         cmocka_unit_test(test_provenance_rebuilds_the_figure),
         cmocka_unit_test(test_provenance_of_another_model),
         cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_a_figure_on_standard_output),
+        cmocka_unit_test(test_a_basin_is_a_parabola),
+        cmocka_unit_test(test_guides_are_asked_for),
         cmocka_unit_test(test_dumps),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

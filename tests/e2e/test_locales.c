@@ -45,9 +45,10 @@ static run in_locale(size_t i)
     return RUN("--threads", "1", "--store", "store", "--session", "s.planish", "-c",
                "info; layers; method astro beta=3e-4; method gptq bits=3 damping=0.02;"
                "solve 1.q_proj; outliers 1.q_proj; tokenize text=text.txt;"
-               "activations bits=4; plot histogram 1.q_proj file=h.csv;"
+               "export dir=out weights=rounded partial=yes; activations bits=4; plot histogram "
+               "1.q_proj file=h.csv;"
                "plot channels file=c.SVG width=3.5in; plot channels file=p.pdf preset=icml;"
-               "perplexity which=after; sweep beta=1e-5:1e-3:log3; export dir=out weights=rounded;"
+               "perplexity which=after; sweep beta=1e-5:1e-3:log3;"
                "dump weights 1.q_proj which=after file=w.npy; help astro");
 }
 

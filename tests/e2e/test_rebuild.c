@@ -148,6 +148,7 @@ static void test_commands_are_the_shortest(void **ctx)
     make("plot channels which=after", "long.csv");
     char *csv = run_read(run_path("long.csv"), NULL);
     assert_non_null(strstr(csv, "; select model.layers.1.mlp.down_proj; solve; plot channels"));
+    assert_non_null(strstr(csv, "\nchannel,Astro \u03b2 = 1e-3 + GPTQ W3\n"));
     free(csv);
     run r = run_demo("plot channels which=after file=x.png");
     run_check_failed(&r, 1, "is not solved");
@@ -334,7 +335,7 @@ static void test_what_the_numbers_depend_on(void **ctx)
         {"activations bits=4; kv bits=4; method rtn bits=4; solve all sequential=yes;"
          "plot histogram which=after",
          {"Solved block by block", "Activations have 4 bits", "Keys and values have 4 bits"}},
-        {"method hadamard; solve; plot flatness", {"hadamard > astro", "then astro (beta 0.001, "}},
+        {"method hadamard; solve; plot flatness", {"Hadamard + Astro", "then astro (beta 0.001, "}},
         {"method none slot=precondition; method rtn bits=3 group_size=48; plot groups",
          {"group size 48", "bits 3"}},
     };
@@ -361,6 +362,27 @@ static void test_what_the_numbers_depend_on(void **ctx)
     }
 }
 
+/* What the author sets is in the commands, with its quotes, and gives the same bytes. */
+static void test_the_authors_options_are_rebuilt(void **ctx)
+{
+    (void)ctx;
+    make("plot channels which=both title=\"it's W_0, x^{2}; 'a'\" xlim=0:80 ylim=:2 "
+         "names='before=W_0,after=Astro' legend=right colors=#102030,red text=7 linewidth=0.5",
+         "author.png");
+    check_same("author.png");
+    make("plot channels which=both legend=below svgtext=outline xlabel=\"\\beta\"", "author.svg");
+    check_same("author.svg");
+    make("plot histogram which=both title='' legend=none", "author.pdf");
+    check_same("author.pdf");
+    make(
+        "figure 1x2 \"channels title='x^2' names='1=A b'\" 'histogram legend=corner' title=\"it's\""
+        " colors=black,red guides=yes",
+        "authors.png");
+    check_same("authors.png");
+    make("plot flatness side=input", "scale.csv"); /* by the data, linear or log: again the same */
+    check_same("scale.csv");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_a_grid_is_rebuilt),
         cmocka_unit_test(test_baselines_are_rebuilt),
         cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_the_authors_options_are_rebuilt),
         cmocka_unit_test(test_caption_and_csv),
         cmocka_unit_test(test_what_the_numbers_depend_on),
         cmocka_unit_test(test_commands_are_the_shortest),

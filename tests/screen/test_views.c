@@ -78,6 +78,10 @@ static const scene scenes[] = {
     {"completion", ":calibrate te\t", true},
     {NULL, "\033", false},
     {"error", ":method gptq bits=99\r", true},
+    {NULL, ":plot outliers file=c.csv\r", false},
+    {"question", ":plot outliers file=c.csv\r", true},
+    {NULL, "n:method gptq bits=3; method gptq bits=4\r", false},
+    {"undo", "u", true},
 };
 
 static pl_temp temp;

@@ -98,6 +98,10 @@ static void test_keys_and_choices(void **ctx)
     check("plot h", OFFERS("histogram"));
     check("plot channels or", OFFERS("order="));
     check("plot channels file=a.png order=s", OFFERS("order=sorted"));
+    check("plot channels file=a.png leg", OFFERS("legend="));
+    check("plot channels file=a.png legend=c", OFFERS("legend=corner"));
+    check("plot channels file=a.png font=st", OFFERS("font=stix"));
+    check("figure 1x1 channels svg", OFFERS("svgtext="));
     check("dump ", OFFERS("gram", "weights", "inputs", "stats"));
     check("nonsense side=", OFFERS(NULL));
 }

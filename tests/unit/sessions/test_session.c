@@ -2,6 +2,8 @@
  * is not a good session is refused with its sentence and left as it was. */
 #include "tests/unit/sessions/session_files.h"
 
+#include "sessions/catalog.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -96,6 +98,132 @@ static void undo_redo_and_branches(void **unused)
     assert_int_equal(redo(session), 5);
     pl_session_close(session);
     check_sql(path, "SELECT group_concat(coalesce(parent, 0)) FROM states", "0,1,2,3,2");
+}
+
+/* A command that has begun and not ended is told to the next who opens the session. */
+static void tells_what_was_cut_off(void **unused)
+{
+    (void)unused;
+    const char *path = in_folder("cut.planish");
+    pl_error err = {0};
+    pl_session *session = opened(path);
+    assert_null(pl_session_cut_off(session));
+    pl_check_ok(pl_session_begin(session, "solve all", &err), err);
+    assert_null(pl_session_cut_off(session)); /* not in this run */
+    record(session, "select 1.q_proj", 1);
+    pl_session_close(session);
+
+    session = opened(path);
+    assert_string_equal(pl_session_cut_off(session), "solve all");
+    pl_session_close(session);
+    session = opened(path); /* until something else begins */
+    assert_string_equal(pl_session_cut_off(session), "solve all");
+    pl_check_ok(pl_session_begin(session, "sweep all beta=1:2:lin3", &err), err);
+    assert_null(pl_session_cut_off(session));
+    record(session, "sweep all beta=1:2:lin3", 2);
+    pl_session_close(session);
+
+    session = opened(path);
+    assert_null(pl_session_cut_off(session));
+    pl_check_ok(pl_session_begin(session, "solve all", &err), err);
+    pl_check_ok(pl_session_record(session, "solve all", false, NULL, "cancelled", NULL, &err), err);
+    pl_session_close(session);
+    session = opened(path); /* who stops it has ended it */
+    assert_null(pl_session_cut_off(session));
+    pl_session_close(session);
+}
+
+/* A session of before there was a table of begun commands. */
+static void migrates_the_first_version(void **unused)
+{
+    (void)unused;
+    const char *path = in_folder("first.planish");
+    pl_session *session = opened(path);
+    record(session, "select 1.q_proj", 7);
+    pl_session_close(session);
+    run_sql(path, "DROP TABLE begun; PRAGMA user_version = 1");
+    session = opened(path);
+    assert_int_equal(present(session), 7);
+    assert_null(pl_session_cut_off(session));
+    pl_session_close(session);
+    check_sql(path, "PRAGMA user_version", "2");
+}
+
+static void count_command(void *ctx, const pl_session_command *one)
+{
+    pl_buf *text = ctx;
+    pl_buf_printf(text, "%s%s%s;", one->text,
+                  one->ok ? "" : " failed: ", one->error != NULL ? one->error : "");
+}
+
+static void hands_its_newest_commands_on(void **unused)
+{
+    (void)unused;
+    pl_error err = {0};
+    pl_buf text = {0};
+    pl_session *session = opened(in_folder("commands.planish"));
+    record(session, "open", 1);
+    record(session, "layers", -1);
+    pl_check_ok(pl_session_record(session, "solve", false, NULL, "no", NULL, &err), err);
+    pl_check_ok(pl_session_commands(session, 2, count_command, &text, &err), err);
+    assert_string_equal(text.data, "layers;solve failed: no;");
+    pl_buf_deinit(&text);
+    pl_session_close(session);
+}
+
+static void check_solved(pl_session *session, const char *name)
+{
+    pl_error err = {0};
+    json_t *state = NULL;
+    pl_check_ok(pl_session_solved_state(session, &state, &err), err);
+    assert_string_equal(json_string_value(json_object_get(state, "name")), name);
+    json_decref(state);
+}
+
+static void record_state(pl_session *session, json_t *state)
+{
+    pl_error err = {0};
+    pl_check_ok(pl_session_record(session, "x", true, NULL, NULL, state, &err), err);
+    json_decref(state);
+}
+
+/* Looking at the model again does not hide what had been solved. */
+static void finds_the_newest_state_with_solved_layers(void **unused)
+{
+    (void)unused;
+    pl_session *session = opened(in_folder("solved.planish"));
+    record_state(session, json_pack("{s:s, s:[]}", "name", "first", "solved"));
+    check_solved(session, "first");
+    record_state(session, json_pack("{s:s, s:[[s]]}", "name", "second", "solved", "q"));
+    record_state(session, json_pack("{s:s, s:[]}", "name", "third", "solved"));
+    check_solved(session, "second");
+    pl_session_close(session);
+}
+
+static void names_the_session_of_a_model(void **unused)
+{
+    (void)unused;
+    pl_error err = {0};
+    char *old = getenv("XDG_STATE_HOME") != NULL ? strdup(getenv("XDG_STATE_HOME")) : NULL;
+    char path[PATH_SIZE + 64];
+    const pl_id print = {.high = 0x12345678abcdef00, .low = 9};
+    setenv("XDG_STATE_HOME", folder, 1);
+    pl_buf made = {0};
+    pl_check_ok(pl_session_model_path("../My model (4 bit)", print, &made, &err), err);
+    snprintf(path, sizeof path, "%s/planish/_._My_model__4_bit_-12345678.planish", folder);
+    assert_string_equal(made.data, path);
+    pl_buf_deinit(&made);
+    /* The same model under another name. */
+    pl_session_close(opened(path));
+    pl_check_ok(pl_session_model_path("other", print, &made, &err), err);
+    assert_string_equal(made.data, path);
+    pl_buf_deinit(&made);
+    if (old != NULL) {
+        setenv("XDG_STATE_HOME", old, 1);
+    } else {
+        unsetenv("XDG_STATE_HOME");
+    }
+    free(old);
 }
 
 static void refuses_newer_and_foreign(void **unused)
@@ -430,6 +558,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creates_and_reopens),
         cmocka_unit_test(undo_redo_and_branches),
+        cmocka_unit_test(tells_what_was_cut_off),
+        cmocka_unit_test(migrates_the_first_version),
+        cmocka_unit_test(hands_its_newest_commands_on),
+        cmocka_unit_test(finds_the_newest_state_with_solved_layers),
+        cmocka_unit_test(names_the_session_of_a_model),
         cmocka_unit_test(refuses_newer_and_foreign),
         cmocka_unit_test(refuses_what_is_no_database),
         cmocka_unit_test(refuses_damage),

@@ -1,4 +1,4 @@
-#include "app/commands/figure_pipe.h"
+#include "app/figure_pipe.h"
 
 #include "core/base/file.h"
 

@@ -1,6 +1,6 @@
-/* app/commands/figure_pipe.h -- file=-: a figure on standard output, and nothing else on it. */
-#ifndef PL_APP_COMMANDS_FIGURE_PIPE_H
-#define PL_APP_COMMANDS_FIGURE_PIPE_H
+/* app/figure_pipe.h -- file=-: a figure on standard output, and nothing else on it. */
+#ifndef PL_APP_FIGURE_PIPE_H
+#define PL_APP_FIGURE_PIPE_H
 
 #include "app/command.h"
 
