@@ -226,7 +226,7 @@ pl_status pl_front_execute(pl_front *front, pl_call *call, bool show_progress, p
 pl_status pl_front_record(pl_front *front, const pl_call *call, pl_status status,
                           const pl_error *failure, pl_error *err)
 {
-    if (front->session == NULL) {
+    if (front->session == NULL || call->command->ends_run) {
         return PL_OK;
     }
     const bool changes = status == PL_OK && call->command->apply != NULL;

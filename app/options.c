@@ -1,5 +1,6 @@
 #include "app/options.h"
 
+#include "core/base/nearest.h"
 #include "core/base/text.h"
 
 #include <stdint.h>
@@ -121,17 +122,34 @@ static pl_status take_value(pl_options *o, const char *name, const char *value, 
     return PL_OK;
 }
 
+static const char *const valued[] = {"-c",        "--batch",  "--session", "--store", "--keys",
+                                     "--threads", "--memory", "--theme",   "--marks", "--mouse"};
+
 /* The known option that takes a value, whose name is the first `length` bytes of text, or NULL. */
 static const char *valued_option(const char *text, size_t length)
 {
-    static const char *const names[] = {"-c",        "--batch",  "--session", "--store", "--keys",
-                                        "--threads", "--memory", "--theme",   "--marks", "--mouse"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0) {
-            return names[i];
+    for (size_t i = 0; i < sizeof valued / sizeof valued[0]; i++) {
+        if (strlen(valued[i]) == length && strncmp(valued[i], text, length) == 0) {
+            return valued[i];
         }
     }
     return NULL;
+}
+
+static pl_status unknown_option(const char *text, pl_error *err)
+{
+    static const char *const plain[] = {"--json", "--help", "--actions", "--version"};
+    char hint[PL_NEAREST_HINT];
+    pl_nearest near = pl_nearest_to(text);
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        pl_nearest_try(&near, plain[i]);
+    }
+    for (size_t i = 0; i < sizeof valued / sizeof valued[0]; i++) {
+        pl_nearest_try(&near, valued[i]);
+    }
+    return pl_error_set(err, PL_ERR_USAGE, "unknown option %s: %s", text,
+                        near.best != NULL ? pl_nearest_hint(&near, "", "", hint)
+                                          : "see planish --help");
 }
 
 pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err)
@@ -166,8 +184,7 @@ pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err
             size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
             const char *name = valued_option(text, length);
             if (name == NULL) {
-                return pl_error_set(err, PL_ERR_USAGE, "unknown option %s: see planish --help",
-                                    text);
+                return unknown_option(text, err);
             }
             if (equals == NULL && i + 1 == argc) {
                 return pl_error_set(err, PL_ERR_USAGE, "%s: needs a value", text);

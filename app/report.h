@@ -47,8 +47,9 @@ PL_NODISCARD pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err)
 /* PL_ERR_USAGE unless the path ends in .csv or .tex. */
 PL_NODISCARD pl_status pl_rows_check_path(const char *command, const char *path, pl_error *err);
 
-/* Writes that table to such a path; LaTeX behind a comment with the commands that make it again. */
+/* Writes that table to such a path, which goes to the result; LaTeX behind a comment with the
+ * commands that make it again. */
 PL_NODISCARD pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows,
-                                     const char *path, pl_error *err);
+                                     const char *path, pl_task *task, pl_error *err);
 
 #endif

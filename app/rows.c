@@ -2,6 +2,7 @@
 #include "app/report.h"
 
 #include "core/base/file.h"
+#include "core/base/json.h"
 
 #include <math.h>
 #include <string.h>
@@ -85,9 +86,14 @@ pl_status pl_rows_check_path(const char *command, const char *path, pl_error *er
 }
 
 /* The state's commands and the call, without the file it writes. */
-static void put_made_by(const pl_call *call, const pl_state *state, pl_buf *out)
+static pl_status put_made_by(const pl_call *call, const pl_state *state, pl_buf *out, pl_task *task,
+                             pl_error *err)
 {
     pl_buf commands = {0};
+    pl_id model = {0};
+    char id[PL_ID_TEXT];
+    pl_status status = pl_model_identity(state->source->model, &model, task, err);
+    pl_id_format(model, id);
     pl_state_commands(state, true, &commands);
     pl_buf_puts(&commands, call->command->name);
     for (size_t i = 0; i < call->n_words; i++) {
@@ -102,27 +108,31 @@ static void put_made_by(const pl_call *call, const pl_state *state, pl_buf *out)
     for (const char *c = commands.data; !commands.failed && *c != '\0'; c++) {
         pl_buf_append(out, *c == '\n' ? "; " : c, *c == '\n' ? 2 : 1);
     }
-    pl_buf_printf(out, "\n%% Planish-Model: %s\n%% Planish-Version: %s\n",
-                  pl_model_name(state->source->model), PL_VERSION);
+    pl_buf_printf(out, "\n%% Planish-Model: %s %s\n%% Planish-Version: %s\n",
+                  pl_model_name(state->source->model), id, PL_VERSION);
     out->failed = out->failed || commands.failed;
     pl_buf_deinit(&commands);
+    return status;
 }
 
 pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows, const char *path,
-                        pl_error *err)
+                        pl_task *task, pl_error *err)
 {
     pl_buf text = {0};
     pl_table table = {0};
     const bool latex = pl_text_ends(path, ".tex");
     pl_status status = pl_rows_table(rows, &table, err);
     if (status == PL_OK && latex) {
-        put_made_by(call, state, &text);
+        status = put_made_by(call, state, &text, task, err);
         pl_table_put_latex(&table, &text);
     } else if (status == PL_OK) {
         pl_table_put_csv(&table, &text);
     }
     PL_THEN(pl_buf_check(&text, err));
     PL_THEN(pl_file_write_all(path, text.data, text.size, err));
+    if (status == PL_OK) {
+        pl_json_set(call->result, "file", json_string(path));
+    }
     pl_table_deinit(&table);
     pl_buf_deinit(&text);
     return status;

@@ -105,7 +105,8 @@ char *pl_front_newest_session(pl_front *front, const char *model, json_t **state
     }
     for (size_t i = 0; i < count && path == NULL; i++) {
         const char *of = json_string_value(json_object_get(list[i].state, "model"));
-        const bool wanted = model == NULL || (of != NULL && strcmp(of, model) == 0);
+        const bool wanted = model == NULL || (of != NULL && strcmp(of, model) == 0 &&
+                                              strcmp(list[i].name, "last") == 0);
         path = list[i].state != NULL && wanted ? strdup(list[i].path) : NULL;
         *state = path != NULL ? json_incref(list[i].state) : NULL;
     }
@@ -144,6 +145,12 @@ pl_status pl_front_take_session_file(pl_front *front, const char *path, pl_state
     }
     front->print = state->source->print;
     front->named = false;
+    /* The model has been replaced: what is done with it belongs to its own session. */
+    if (pl_session_is_of_another(pl_session_path(front->session), front->print)) {
+        pl_error notice = {0};
+        front->print = (pl_id){0};
+        pl_front_follow_model(front, state->source, &notice);
+    }
     return PL_OK;
 }
 

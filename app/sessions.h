@@ -20,8 +20,9 @@ PL_NODISCARD pl_status pl_front_take_session_file(pl_front *front, const char *p
  * that cannot be had is a *notice, and nothing is kept then. */
 void pl_front_follow_model(pl_front *front, const pl_source *source, pl_error *notice);
 
-/* The path of the newest session with a state: one whose model was opened from `model`, or any
- * (NULL).  NULL: there is none.  Caller frees, and decrefs *state. */
+/* The path of the newest session with a state: any (model NULL), or the one that older versions
+ * kept of all models, if it was left with the model of that path.  NULL: there is none.  Caller
+ * frees, and decrefs *state. */
 char *pl_front_newest_session(pl_front *front, const char *model, json_t **state);
 
 /* "SmolLM2-135M, 12 layers solved" of a session's state; appended. */

@@ -96,6 +96,9 @@ void pl_topics_put_numbers(pl_buf *out)
 {
     enum { NAME = 14, COLUMNS = 78 };
     for (const pl_topic *t = pl_topics(); t->name != NULL; t++) {
+        if (t->rare) {
+            continue;
+        }
         const size_t width = pl_text_width(t->name);
         pl_buf_printf(out, "  %s%*s", t->name, (int)(width < NAME - 2 ? NAME - 2 - width : 1), "");
         size_t column = width < NAME - 2 ? NAME : width + 3;

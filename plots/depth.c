@@ -141,6 +141,7 @@ static pl_status make_depth(pl_lab *lab, const pl_state *state, const pl_request
         pl_buf_printf(&alone, "%s alone", round->method->name);
         pl_fit_positions(&out->x, 0, pl_overview_blocks(state->source->model) + 1);
         pl_fit_y(out, true, 1);
+        out->y.hi = fmax(out->y.hi, 1.8); /* the rule's label stands above it */
         status = pl_buf_check(&alone, err);
         PL_THEN(pl_figure_rule(out, 1, false, alone.data, err));
         pl_buf_deinit(&alone);

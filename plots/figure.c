@@ -22,6 +22,7 @@ static void axis_deinit(pl_axis *axis)
 {
     free(axis->label);
     free_texts(axis->names, axis->n_names);
+    free_texts(axis->more, axis->n_names);
 }
 
 static void heat_destroy(pl_heat *heat)

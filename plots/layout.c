@@ -417,6 +417,10 @@ static void place_across(const pl_figure *figure, pl_layout *layout, pl_fonts *f
         choose_ticks(&r, size, fonts);
     }
     layout->y_label_x = plot->x0 - left + 0.7 * layout->pad;
+    if (layout->wide_y > 0 && pl_layout_y_numbers(layout)) { /* beside the names that are shown */
+        row y = y_row(figure, layout);
+        layout->y_label_x += fmax(layout->wide_y - widest(&y, layout->names, fonts), 0);
+    }
     layout->strip.x0 = plot->x1 + fmax(right, reach + 0.5 * layout->pad);
     layout->strip.x1 = layout->strip.x0 + strip;
 }

@@ -223,11 +223,23 @@ void pl_figure_options_inherit(pl_figure_options *panel, const pl_figure_options
         char *to = (char *)panel + table[i].at;
         if (!*(bool *)to && table[i].at != offsetof(pl_figure_options, title)) {
             memcpy(to, (const char *)page + table[i].at, table[i].size);
+            panel->inherited |= *(bool *)to ? 1u << i : 0;
         }
     }
 }
 
 /* --- applying --------------------------------------------------------------------------------- */
+
+/* Whether an option was set for this very figure. */
+static bool is_own(const pl_figure_options *options, const void *option)
+{
+    const size_t at = (size_t)((const char *)option - (const char *)options);
+    bool own = false;
+    for (size_t i = 0; i < ROWS; i++) {
+        own = own || (table[i].at == at && (options->inherited & 1u << i) == 0);
+    }
+    return own && *(const bool *)option;
+}
 
 static pl_status set_text(const pl_option_TEXT *text, char **slot, pl_error *err)
 {
@@ -323,12 +335,12 @@ static pl_status no_series(const pl_figure *figure, const char *key, size_t size
     return status;
 }
 
-static pl_status set_name(pl_figure *figure, const char *key, size_t size, const char *name,
-                          pl_error *err)
+static pl_status set_name(pl_figure *figure, bool own, const char *key, size_t size,
+                          const char *name, pl_error *err)
 {
     pl_series *series = find_series(figure, key, size);
     if (series == NULL) {
-        return no_series(figure, key, size, err);
+        return own ? no_series(figure, key, size, err) : PL_OK;
     }
     pl_buf text = {0};
     pl_status status = pl_label_read(name, &text, err);
@@ -343,7 +355,7 @@ static pl_status set_name(pl_figure *figure, const char *key, size_t size, const
 
 /* "before=W,after=Astro\, \beta = 1": pairs between commas without a `\`; a piece without `=` goes
  * on in the name before it. */
-static pl_status set_names(const pl_option_NAMES *names, pl_figure *figure, pl_error *err)
+static pl_status set_names(const pl_option_NAMES *names, bool own, pl_figure *figure, pl_error *err)
 {
     char copy[PL_OPTION_NAMES];
     snprintf(copy, sizeof copy, "%s", names->text);
@@ -362,7 +374,7 @@ static pl_status set_names(const pl_option_NAMES *names, pl_figure *figure, pl_e
             }
         }
         *to = '\0';
-        status = set_name(figure, key, (size_t)(equals - key), equals + 1, err);
+        status = set_name(figure, own, key, (size_t)(equals - key), equals + 1, err);
         key = next;
     }
     return status;
@@ -394,7 +406,8 @@ static void set_colours(const pl_option_COLOURS *set, pl_figure *figure)
 pl_status pl_figure_options_apply(const pl_figure_options *options, pl_figure *figure,
                                   pl_error *err)
 {
-    const bool axes = options->xlim.given || options->ylim.given || options->names.given;
+    const bool axes = is_own(options, &options->xlim) || is_own(options, &options->ylim) ||
+                      is_own(options, &options->names);
     if (axes && figure->table != NULL) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "a table has no axes and no legend: xlim=, ylim= "
@@ -406,9 +419,12 @@ pl_status pl_figure_options_apply(const pl_figure_options *options, pl_figure *f
     pl_status status = set_text(&options->title, &figure->title, err);
     PL_THEN(set_text(&options->xlabel, &figure->x.label, err));
     PL_THEN(set_text(&options->ylabel, &figure->y.label, err));
+    if (figure->table != NULL) {
+        return status;
+    }
     PL_THEN(set_limits(&options->xlim, "xlim", &figure->x, err));
     PL_THEN(set_limits(&options->ylim, "ylim", &figure->y, err));
-    PL_THEN(set_names(&options->names, figure, err));
+    PL_THEN(set_names(&options->names, is_own(options, &options->names), figure, err));
     if (status == PL_OK) {
         set_colours(&options->colors, figure);
     }

@@ -75,6 +75,7 @@ typedef struct pl_figure_options {
 #define PL_OPTION_MEMBER(name, kind, whole, initial, choices, help) pl_option_##kind name;
     PL_FIGURE_OPTIONS(PL_OPTION_MEMBER)
 #undef PL_OPTION_MEMBER
+    unsigned inherited; /* bit i: row i is the page's, and means nothing where a panel lacks it */
 } pl_figure_options;
 
 /* legend= */

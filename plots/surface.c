@@ -14,19 +14,19 @@
 enum { ROWS = 96, COLS = 384 };
 
 /* Rows first ... last - 1 of values, columns in steps: their largest |value|. */
-static void pool_row(pl_view values, size_t first, size_t last, const pl_heat *heat, float *out,
-                     uint32_t *at)
+static void pool_row(pl_view values, size_t first, size_t last, pl_heat *heat, size_t row)
 {
     const size_t step = (size_t)heat->step;
+    float *out = heat->values + row * heat->cols;
     for (size_t c = 0; c < heat->cols; c++) {
         out[c] = -1.0f;
         for (size_t k = c * step; k < (c + 1) * step && k < values.cols; k++) {
             for (size_t r = first; r < last; r++) {
                 const float size = fabsf(values.data[r * values.stride + k]);
-                if (size > out[c]) {
-                    out[c] = size;
-                    at[c] = (uint32_t)k;
+                if (size > out[c] && heat->at != NULL) {
+                    heat->at[row * heat->cols + c] = (uint32_t)k;
                 }
+                out[c] = fmaxf(out[c], size);
             }
         }
     }
@@ -40,15 +40,16 @@ static pl_status pool(pl_view values, const uint32_t *names, const char *label, 
     const size_t many = (values.rows + ROWS - 1) / ROWS, step = (values.cols + COLS - 1) / COLS;
     const size_t rows = (values.rows + many - 1) / many, cols = (values.cols + step - 1) / step;
     pl_status status = pl_figure_heat(out, rows, cols, label, err);
-    PL_THEN(pl_figure_heat_several(out, err));
+    if (status == PL_OK && step > 1) {
+        status = pl_figure_heat_several(out, err);
+    }
     PL_THEN(pl_figure_names(&out->y, rows, err));
     for (size_t i = 0; status == PL_OK && i < rows; i++) {
         const size_t row = rows - 1 - i, first = i * many;
         const size_t last = first + many < values.rows ? first + many : values.rows;
         char name[32];
         out->heat->step = (double)step;
-        pool_row(values, first, last, out->heat, out->heat->values + row * cols,
-                 out->heat->at + row * cols);
+        pool_row(values, first, last, out->heat, row);
         snprintf(name, sizeof name, "%zu", names != NULL ? (size_t)names[first] : first);
         status = pl_figure_text(&out->y.names[row], name, err);
     }
@@ -69,6 +70,7 @@ static void set_ranges(pl_figure *out, bool input)
         best = heat->values[i] > heat->values[best] ? i : best;
     }
     const double largest = (double)heat->values[best];
+    const double channel = pl_heat_x(heat, best / heat->cols, best % heat->cols);
     heat->lo = 0;
     heat->hi = largest > 0 ? largest : 1;
     out->relief = true;
@@ -78,9 +80,9 @@ static void set_ranges(pl_figure *out, bool input)
     out->y.lo = -0.5;
     out->y.hi = (double)heat->rows - 0.5;
     pl_note *note = &out->notes[out->n_notes++];
-    *note = (pl_note){.x = (double)heat->at[best], .y = (double)(best / heat->cols)};
-    snprintf(note->text, sizeof note->text, "%u", (unsigned)heat->at[best]);
-    pl_figure_fact(out, "largest", "%.4g in channel %u, %s %s%s", largest, (unsigned)heat->at[best],
+    *note = (pl_note){.x = channel, .y = (double)(best / heat->cols)};
+    snprintf(note->text, sizeof note->text, "%.0f", channel);
+    pl_figure_fact(out, "largest", "%.4g in channel %.0f, %s %s%s", largest, channel,
                    input ? "token" : "output", out->y.names[best / heat->cols],
                    heat->rows < ROWS ? "" : " or next");
 }
@@ -125,7 +127,8 @@ static pl_status make_of_weights(pl_lab *lab, const pl_state *state, const pl_re
     pl_mat w = {0};
     pl_status status = pl_weights_make(lab, state, request->layer,
                                        (pl_weights_of){.which = request->which}, &w, task, err);
-    PL_THEN(pool(pl_mat_view(&w), NULL, "|W|", out, err));
+    PL_THEN(pool(pl_mat_view(&w), NULL, request->which == PL_WHICH_BEFORE ? "|W\u2080|" : "|W|",
+                 out, err));
     pl_mat_deinit(&w);
     return status;
 }

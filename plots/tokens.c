@@ -31,6 +31,7 @@ typedef struct work {
     size_t rows[ROWS]; /* sample rows, the first on top */
     size_t n_rows;
     int32_t ids[ROWS]; /* their tokens, -1 where the text is not at hand */
+    char *words[ROWS]; /* the words around them, NULL where they are not known */
     pl_massive *massive;
     size_t n_massive;
     float *scratch; /* [n] */
@@ -110,18 +111,24 @@ static pl_status find_tokens(work *w, pl_lab *lab, pl_id calibration, pl_task *t
     pl_token_context context = {0};
     pl_status status = pl_token_context_init(lab, w->state, calibration, &context, task, err);
     for (size_t i = 0; i < w->n_rows; i++) {
+        pl_buf words = {0};
         w->ids[i] = pl_token_context_id(&context, w->stats.sample_position[w->rows[i]]);
+        pl_token_context_words(&context, w->stats.sample_position[w->rows[i]], &words);
+        w->words[i] = words.data;
     }
     pl_token_context_deinit(&context);
     return status;
 }
 
 /* ' the @88'; names stand from the bottom up, the first row on top. */
-static pl_status add_names(const work *w, pl_figure *out, pl_error *err)
+static pl_status add_names(work *w, pl_figure *out, pl_error *err)
 {
     const pl_tokenizer *tokenizer = NULL;
     bool named = pl_model_need_tokenizer(w->state->source->model, &tokenizer, NULL) == PL_OK;
     pl_status status = pl_figure_names(&out->y, w->n_rows, err);
+    if (status == PL_OK && (out->y.more = calloc(w->n_rows + 1, sizeof *out->y.more)) == NULL) {
+        status = pl_error_memory(err, "a figure");
+    }
     for (size_t i = 0; status == PL_OK && i < w->n_rows; i++) {
         char text[NAME] = "";
         pl_buf name = {0};
@@ -135,6 +142,10 @@ static pl_status add_names(const work *w, pl_figure *out, pl_error *err)
         pl_buf_printf(&name, "@%u", (unsigned)w->stats.sample_position[w->rows[i]]);
         status = pl_buf_check(&name, err);
         PL_THEN(pl_figure_text(&out->y.names[w->n_rows - 1 - i], name.data, err));
+        if (status == PL_OK) {
+            out->y.more[w->n_rows - 1 - i] = w->words[i];
+            w->words[i] = NULL;
+        }
         pl_buf_deinit(&name);
         pl_buf_deinit(&shown);
     }
@@ -329,6 +340,9 @@ static pl_status make_tokens(pl_lab *lab, const pl_state *state, const pl_reques
     free(w.massive);
     free(w.scratch);
     free(w.marks);
+    for (size_t i = 0; i < w.n_rows; i++) {
+        free(w.words[i]);
+    }
     return status;
 }
 

@@ -60,6 +60,19 @@ pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out, pl_e
     return status;
 }
 
+bool pl_session_is_of_another(const char *path, pl_id print)
+{
+    enum { DIGITS = 8 };
+    char text[PL_ID_TEXT];
+    const size_t length = strlen(path), tail = DIGITS + sizeof ending - 1;
+    if (!pl_text_ends(path, ending) || length < tail + 1 || path[length - tail - 1] != '-' ||
+        strspn(path + length - tail, "0123456789abcdef") < DIGITS) {
+        return false;
+    }
+    pl_id_format(print, text);
+    return strncmp(path + length - tail, text, DIGITS) != 0;
+}
+
 /* --- the list --------------------------------------------------------------------------------- */
 
 static void deinit_entry(pl_session_entry *entry)
@@ -116,11 +129,11 @@ static bool is_session(sqlite3 *db)
 /* Looks into a file that may be anything.  False where it is no session, or has nothing in it. */
 static bool look_into(pl_session_entry *entry)
 {
-    static const char newest[] = "SELECT text, time, coalesce("
-                                 "(SELECT json FROM states WHERE instr(json, '" PL_SOLVED_STATE
-                                 "') ORDER BY id DESC LIMIT 1),"
-                                 "(SELECT json FROM states JOIN head ON head.state = states.id)) "
-                                 "FROM commands WHERE text NOT LIKE '#%' ORDER BY id DESC LIMIT 1";
+    static const char newest[] =
+        "SELECT text, (SELECT max(time) FROM commands), coalesce((SELECT json FROM states WHERE "
+        "instr(json, '" PL_SOLVED_STATE "') ORDER BY id DESC LIMIT 1), "
+        "(SELECT json FROM states JOIN head ON head.state = states.id)) "
+        "FROM commands WHERE text NOT LIKE '#%' ORDER BY id DESC LIMIT 1";
     sqlite3 *db = NULL;
     struct stat st;
     /* Only read; but who may not write leaves the log's index behind. */

@@ -16,6 +16,9 @@ void pl_session_folder(pl_buf *out);
 PL_NODISCARD pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out,
                                              pl_error *err);
 
+/* Whether the file is the session of a model, and of another one than this. */
+bool pl_session_is_of_another(const char *path, pl_id print);
+
 /* A session as a list shows it. */
 typedef struct pl_session_entry {
     char *path, *name; /* name: the file's, without ".planish" */

@@ -18,7 +18,8 @@ static const pl_migration migrations[] = {
      "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1),"
      " state INTEGER REFERENCES states(id));"
      "INSERT INTO head VALUES (1, NULL);"},
-    {"CREATE TABLE begun(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, text TEXT NOT NULL);"},
+    {"CREATE TABLE begun(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, text TEXT NOT NULL,"
+     " state INTEGER REFERENCES states(id));"},
 };
 enum { MIGRATIONS = sizeof migrations / sizeof migrations[0] };
 
@@ -386,6 +387,11 @@ static int write_entry(const statements *to, const pl_record *entry)
         sqlite3_bind_int64(to->begin, 1, entry->begun);
         sqlite3_bind_int64(to->begin, 2, entry->time_ms);
         sqlite3_bind_text(to->begin, 3, entry->text, -1, SQLITE_STATIC);
+        if (entry->begun_in > 0) {
+            sqlite3_bind_int64(to->begin, 4, entry->begun_in);
+        } else {
+            sqlite3_bind_null(to->begin, 4);
+        }
         code = step_once(to->begin);
     }
     if (code == SQLITE_OK && entry->ended > 0) {
@@ -433,7 +439,7 @@ pl_status pl_database_write(sqlite3 *db, const char *path, const pl_record *firs
         sqlite3_prepare_v2(db, "INSERT INTO states VALUES (?, ?, ?, ?)", -1, &to.state, NULL) ==
             SQLITE_OK &&
         sqlite3_prepare_v2(db, "UPDATE head SET state = ?", -1, &to.head, NULL) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, "INSERT INTO begun VALUES (?, ?, ?)", -1, &to.begin, NULL) ==
+        sqlite3_prepare_v2(db, "INSERT INTO begun VALUES (?, ?, ?, ?)", -1, &to.begin, NULL) ==
             SQLITE_OK &&
         sqlite3_prepare_v2(db, "DELETE FROM begun WHERE id = ?", -1, &to.end, NULL) == SQLITE_OK;
     for (const pl_record *entry = first; good && entry != NULL; entry = entry->next) {

@@ -47,6 +47,7 @@ typedef struct pl_record {
     int64_t parent;       /* of the state; 0: it has none */
     char *json;
     int64_t head;         /* > 0: the state pointed to from now on */
+    int64_t begun_in;     /* the state that `begun` is of; 0: none */
     int64_t begun, ended; /* > 0: a long command, `text`, has begun; this one is no longer so */
 } pl_record;
 

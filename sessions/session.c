@@ -22,7 +22,7 @@ typedef struct node {
 
 /* A long command that has begun. */
 typedef struct begun {
-    int64_t id;
+    int64_t id, state; /* 0: none */
     char *text;
 } begun;
 
@@ -206,7 +206,7 @@ static pl_status load_number(void *ctx, sqlite3_stmt *row, pl_error *err)
 }
 
 /* Takes text.  False, with nothing changed but text freed, when memory is out. */
-static bool add_begun(pl_session *session, int64_t id, char *text)
+static bool add_begun(pl_session *session, int64_t id, int64_t state, char *text)
 {
     begun *grown = realloc(session->begun, (session->n_begun + 1) * sizeof *grown);
     if (grown == NULL) {
@@ -214,7 +214,7 @@ static bool add_begun(pl_session *session, int64_t id, char *text)
         return false;
     }
     session->begun = grown;
-    session->begun[session->n_begun++] = (begun){.id = id, .text = text};
+    session->begun[session->n_begun++] = (begun){.id = id, .state = state, .text = text};
     session->last_begun = id;
     return true;
 }
@@ -227,7 +227,12 @@ static pl_status load_begun(void *ctx, sqlite3_stmt *row, pl_error *err)
     if (text == NULL) {
         return damaged(session, "a command that had begun has no text", err);
     }
-    if (copy == NULL || !add_begun(session, sqlite3_column_int64(row, 0), copy)) {
+    const int64_t state = sqlite3_column_int64(row, 2);
+    if (state < 0 || state > (int64_t)session->n_nodes) {
+        free(copy);
+        return damaged(session, "the state of a command that had begun is missing", err);
+    }
+    if (copy == NULL || !add_begun(session, sqlite3_column_int64(row, 0), state, copy)) {
         return pl_error_memory(err, "%s", session->path);
     }
     session->n_left = session->n_begun;
@@ -266,7 +271,8 @@ pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
     pl_status status = session->path != NULL ? PL_OK : pl_error_memory(err, "%s", path);
     PL_THEN(pl_database_open(path, &session->db, &session->notice, err));
     PL_THEN(load_nodes(session, err));
-    PL_THEN(pl_database_query(session->db, path, "SELECT id, text FROM begun ORDER BY id",
+    PL_THEN(pl_database_query(session->db, path,
+                              "SELECT id, text, coalesce(state, 0) FROM begun ORDER BY id",
                               load_begun, session, err));
     PL_THEN(start_writer(session, err));
     if (status != PL_OK) {
@@ -316,11 +322,12 @@ pl_status pl_session_begin(pl_session *session, const char *command, pl_error *e
     if (!room) {
         free(copy);
     }
-    if (!room || !add_begun(session, session->last_begun + 1, copy)) {
+    if (!room || !add_begun(session, session->last_begun + 1, session->head, copy)) {
         pl_record_free(entry);
         return pl_error_memory(err, "a command's record of %s", session->path);
     }
     entry->begun = session->last_begun;
+    entry->begun_in = session->head;
     entry->time_ms = now_ms();
     return enqueue(session, entry, err);
 }
@@ -439,6 +446,9 @@ pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err)
 pl_status pl_session_solved_state(pl_session *session, json_t **out, pl_error *err)
 {
     size_t i = session->n_nodes;
+    if (session->n_left > 0 && session->begun[session->n_left - 1].state > 0) {
+        return read_state(session, session->begun[session->n_left - 1].state, out, err);
+    }
     while (i > 0 && strstr(session->nodes[i - 1].json, PL_SOLVED_STATE) == NULL) {
         i--;
     }

@@ -66,8 +66,9 @@ PL_NODISCARD pl_status pl_session_commands(pl_session *session, size_t most,
  * recorded since.  Caller decrefs. */
 PL_NODISCARD pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err);
 
-/* The newest state in which layers are solved, on whatever branch; where there is none, the present
- * one.  A run that looked at the model and left does not hide what was solved before it. */
+/* The state to go on from: where a command was cut off, the one that it had begun in; else the
+ * newest in which layers are solved, on whatever branch; where there is none, the present one.  A
+ * run that looked at the model and left does not hide what was solved before it. */
 PL_NODISCARD pl_status pl_session_solved_state(pl_session *session, json_t **out, pl_error *err);
 
 /* Moves the pointer back or forward (the newest branch); *out NULL at the end, where it stays.

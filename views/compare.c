@@ -244,21 +244,25 @@ static void draw_cell(pl_screen_model *model, pl_surface *surface, pl_rect rect,
 {
     pl_buf label = {0};
     char title[160];
+    const bool solved = pl_state_result(c->is, model->state->layer) != NULL;
     pl_state_label(c->is, model->state->layer, &label);
     snprintf(title, sizeof title, " %s ", c->name);
     int col = pl_put(surface, rect, 0, 0, PL_STYLE_TITLE | PL_REVERSE, title);
     snprintf(title, sizeof title, "%s%s", label.data != NULL ? label.data : "",
-             pl_state_result(c->is, model->state->layer) == NULL ? ", not solved" : "");
+             solved ? "" : ", not solved");
     pl_buf_deinit(&label);
-    if (col + 1 + (int)pl_text_width(title) > rect.w) {
+    const int width = (int)pl_text_width(c->said);
+    const bool fits = c->said[0] != '\0' && col + 12 + width < rect.w;
+    const int room = rect.w - col - 1 - (fits ? width + 2 : 0);
+    if ((int)pl_text_width(title) > room) {
         char whole[sizeof title];
         memcpy(whole, title, sizeof whole);
         pl_short_label(whole, title, sizeof title);
     }
-    const int width = (int)pl_text_width(c->said);
-    const bool fits = c->said[0] != '\0' && col + 12 + width < rect.w;
-    pl_put_cut(surface, rect, 0, col + 1, rect.w - col - 2 - (fits ? width + 1 : 0), PL_STYLE_TEXT,
-               title);
+    if (!solved && (int)pl_text_width(title) > room) {
+        snprintf(title, sizeof title, "not solved");
+    }
+    pl_put_cut(surface, rect, 0, col + 1, room, PL_STYLE_TEXT, title);
     if (fits) {
         pl_put_right(surface, rect, 0, rect.w, PL_STYLE_STRONG, c->said);
     }
@@ -309,9 +313,18 @@ void pl_view_compare_draw(pl_screen_model *model, pl_surface *surface, pl_rect r
                  now->figure.y.log ? ", log" : "");
     }
     pl_figure_view_title(model, surface, rect, PL_PANE_MAIN, look->whole, right);
+    /* One crosshair, where the present setting has it. */
+    pl_pane_memo *memo = &model->shown[0].memo;
+    const pl_pane_memo before = *memo;
+    const bool plotted = now->shown->figure != NULL && now->figure.table == NULL;
+    if (plotted) {
+        memo->cursor = pl_figure_cursor(model, PL_PANE_MAIN, look, now->shown->figure, &memo->row);
+        memo->placed = true;
+    }
     const pl_rect body = {rect.y + 1, rect.x, rect.h - 1, rect.w};
     for (size_t i = 0; i < n; i++) {
         draw_cell(model, surface, place(body, i, n), &cells[i], look);
         forget_cell(&cells[i]);
     }
+    *memo = plotted ? before : *memo;
 }

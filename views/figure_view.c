@@ -214,6 +214,19 @@ void pl_figure_view_plot(pl_screen_model *model, pl_surface *surface, pl_rect re
     }
 }
 
+enum { BAR = 30 }; /* columns that the colour bar keeps beside what the crosshair says */
+
+static void say_more(const pl_figure *figure, size_t row, int room, pl_buf *out)
+{
+    const char *more = figure->heat != NULL && figure->y.more != NULL && row < figure->y.n_names
+                           ? figure->y.more[row]
+                           : NULL;
+    if (more != NULL && out->data != NULL &&
+        (int)(pl_text_width(out->data) + pl_text_width(more)) + 2 <= room) {
+        pl_buf_printf(out, "  %s", more);
+    }
+}
+
 void pl_figure_view_body(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                          const pl_figure_look *look, const pl_figure *figure, bool stale)
 {
@@ -226,6 +239,7 @@ void pl_figure_view_body(pl_screen_model *model, pl_surface *surface, pl_rect re
     pl_plot_options options = options_of(model, pane, look, figure, stale);
     pl_buf said = {0};
     say(model, look, figure, options.cursor, options.row, &said);
+    say_more(figure, options.row, rect.w - BAR, &said);
     int most = rect.h >= 24 ? 3 : rect.h >= 11 ? 2 : 1;
     int lines = pl_figure_legend(figure, &options, said.data != NULL ? said.data : "", rect.h >= 14,
                                  surface, (pl_rect){rect.y + 1, rect.x, most, rect.w});

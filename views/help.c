@@ -45,14 +45,17 @@ static void add_numbers(pl_buf *out)
                      "  The tuner compares with the rounder alone on the original weights (\"gptq "
                      "alone\"; without a rounder: the original weights), in every row.\n");
     for (const pl_topic *t = pl_topics(); t->name != NULL; t++) {
-        pl_buf_printf(out, "  %s%*s%s\n", t->name, (int)(16 - pl_text_width(t->name)), "", t->text);
+        if (!t->rare) {
+            pl_buf_printf(out, "  %s%*s%s\n", t->name, (int)(16 - pl_text_width(t->name)), "",
+                          t->text);
+        }
     }
     for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
         pl_buf_printf(out, "  %-15s %s\n", pl_columns[c].name, pl_columns[c].help);
     }
 }
 
-static const char more[] =
+static const char other_words[] =
     "\n# How often\n"
     "  10j           ten layers down; 5\u2192 turns by five steps; 12g goes to line 12\n"
     "                (digits in the tuner type a value)\n"
@@ -90,7 +93,7 @@ pl_status pl_help_open(pl_help_view *view, const pl_keymap *keys, const char *co
         pl_buf_printf(&text, "  %-13s %s\n", (*v)->name, (*v)->help);
     }
     add_numbers(&text);
-    pl_buf_puts(&text, more);
+    pl_buf_puts(&text, other_words);
     pl_buf_puts(&text, "\n# Commands, typed after the key :\n");
     pl_buf_puts(&text, commands);
     pl_buf_puts(&text, "\n");
@@ -219,6 +222,23 @@ static void go_to_word(pl_help_view *view, size_t from, bool back)
     view->top = row != SIZE_MAX ? row : view->top;
 }
 
+/* In the last row, where its text leaves room; else an arrow in the column that no text reaches. */
+static void put_more(pl_surface *surface, pl_rect rect)
+{
+    const char *more = surface->ascii ? " more v " : " more \u2193 ";
+    const int width = (int)pl_text_width(more);
+    const pl_cell *row =
+        surface->cells + (size_t)(rect.y + rect.h - 1) * (size_t)surface->cols + (size_t)rect.x;
+    bool room = rect.h > 0 && rect.w > width;
+    for (int x = rect.w - 1 - width; room && x < rect.w; x++) {
+        room = row[x].code == ' ';
+    }
+    pl_put_right(surface, rect, rect.h - 1, room ? rect.w - 1 : rect.w, PL_STYLE_FAINT,
+                 room             ? more
+                 : surface->ascii ? "v"
+                                  : "\u2193");
+}
+
 void pl_help_draw(pl_help_view *view, pl_surface *surface, pl_rect rect)
 {
     pl_fill(surface, rect, PL_STYLE_TEXT, ' ');
@@ -235,8 +255,7 @@ void pl_help_draw(pl_help_view *view, pl_surface *surface, pl_rect rect)
         surface->cursor_y = line.y;
         surface->cursor_x = line.x + (col < line.w ? col : line.w - 1);
     } else if (view->top < most) {
-        pl_put_right(surface, rect, rect.h - 1, rect.w - 1, PL_STYLE_FAINT,
-                     surface->ascii ? " more v " : " more \u2193 ");
+        put_more(surface, rect);
     }
     if (view->not_found) {
         pl_put_right(surface, rect, rect.h - 1, rect.w - 1, PL_STYLE_WARNING, " not found ");

@@ -1,5 +1,7 @@
 #include "views/keymap.h"
 
+#include "core/base/nearest.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,20 +192,6 @@ static unsigned panes_of(const char *word)
     return 0;
 }
 
-static const char *near_action(const char *word)
-{
-    const char *best = NULL;
-    size_t least = 4;
-    for (pl_action action = PL_ACT_NONE + 1; action < PL_ACT_COUNT; action++) {
-        size_t distance = pl_text_distance(word, pl_action_name(action));
-        if (distance < least) {
-            least = distance;
-            best = pl_action_name(action);
-        }
-    }
-    return best;
-}
-
 /* What is wrong with a line, as the end of a sentence in *why; the change otherwise. */
 static pl_status take_line(pl_keymap *map, const line_of *line, pl_buf *why, pl_error *err)
 {
@@ -238,11 +226,14 @@ static pl_status take_line(pl_keymap *map, const line_of *line, pl_buf *why, pl_
     }
     pl_action action = maps ? pl_action_find(line->words[3]) : PL_ACT_NONE;
     if (maps && action == PL_ACT_NONE) {
-        const char *meant = near_action(line->words[3]);
+        char hint[PL_NEAREST_HINT];
+        pl_nearest near = pl_nearest_to(line->words[3]);
+        for (action = PL_ACT_NONE + 1; action < PL_ACT_COUNT; action++) {
+            pl_nearest_try(&near, pl_action_name(action));
+        }
         pl_text_escape(line->words[3], strlen(line->words[3]), safe, sizeof safe);
-        pl_buf_printf(why, "no action is named \"%s\"%s%s%s", safe,
-                      meant != NULL ? ", expected " : "", meant != NULL ? meant : "",
-                      meant != NULL ? "?" : "");
+        pl_buf_printf(why, "no action is named \"%s\"%s", safe,
+                      pl_nearest_hint(&near, ": ", "", hint));
         return PL_OK;
     }
     pl_status status = unmap(map, key, where, err);

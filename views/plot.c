@@ -297,11 +297,18 @@ static void draw_x_axis(pl_plot *p)
     pl_tick ticks[PL_MAX_TICKS];
     size_t n = x_ticks(p, ticks);
     char label[256];
+    const int most = foot.w * 3 / 5;
     const char *whole = p->figure->x.label != NULL ? p->figure->x.label : "";
-    const size_t phrase = pl_text_phrase(whole, (size_t)(foot.w * 2 / 3));
-    snprintf(label, sizeof label, "%.*s", (int)(phrase > 0 ? phrase : strlen(whole)), whole);
+    if (ascii) {
+        pl_text_to_ascii(whole, label, sizeof label);
+    } else {
+        snprintf(label, sizeof label, "%s", whole);
+        pl_text_trim_utf8(label);
+    }
+    const size_t phrase = pl_text_phrase(label, (size_t)most);
+    label[phrase > 0 ? phrase : strlen(label)] = '\0';
     int width = (int)pl_text_width(label);
-    width = width > foot.w * 2 / 3 ? foot.w * 2 / 3 : width;
+    width = width > most ? most : width;
     int label_start = foot.w - width;
     bool named = p->figure->x.names != NULL; /* names tell more than what they are names of */
     int free_from = 0;

@@ -33,6 +33,7 @@ typedef struct pl_layers_view {
 
 typedef struct pl_tuner_view {
     size_t row, top, held; /* of the list of parameters */
+    bool chosen;           /* a key has moved it */
     bool editing;
     char text[32];   /* the value being typed */
     char wrong[200]; /* why it was not taken, or "" */

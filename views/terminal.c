@@ -505,17 +505,41 @@ static bool read_more(pl_terminal *terminal, uint32_t *key)
 }
 
 /* What stands behind ESC [: a report of the mouse, an answer, or a sequence that nobody knows,
- * which is no text.  It is taken to its last byte. */
-static void read_sequence(pl_terminal *terminal, uint32_t next, pl_press *press)
+ * which is no text.  It is taken to its last byte; one that is cut off ends where another one
+ * begins. */
+static void read_sequence(pl_terminal *terminal, pl_press *press)
 {
     char text[32];
     unsigned char bytes[3];
     size_t n = 0;
+    uint32_t next = 0;
     pl_mouse mouse = {0};
-    for (bool first = true; first || (next < 0x40 && read_more(terminal, &next)); first = false) {
+    while (read_more(terminal, &next)) {
+        if (next == PL_KEY_ESC) {
+            n = 0;
+            if (!read_more(terminal, &next)) {
+                *press = (pl_press){.key = PL_KEY_ESC};
+                return;
+            }
+            if (next != '[') {
+                *press = (pl_press){.key = next, .alt = true};
+                return;
+            }
+            continue;
+        }
+        if (next > PL_K_NONE) { /* a key behind a sequence that was cut off */
+            *press = (pl_press){.key = next};
+            return;
+        }
         if (n + 1 < sizeof text) {
             text[n++] = next < 0x80 ? (char)next : '?';
         }
+        if (next >= 0x40) {
+            break;
+        }
+    }
+    if (n == 0) {
+        return; /* Alt and [ */
     }
     text[n] = '\0';
     if (strcmp(text, "M") == 0) {
@@ -540,8 +564,8 @@ bool pl_terminal_key(pl_terminal *terminal, pl_press *press)
     uint32_t next = 0;
     if (press->key == PL_KEY_ESC && read_one(terminal, &next)) {
         *press = (pl_press){.key = next, .alt = true};
-        if (next == '[' && read_more(terminal, &next)) {
-            read_sequence(terminal, next, press);
+        if (next == '[') {
+            read_sequence(terminal, press);
         }
     }
     return true;

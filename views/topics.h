@@ -4,10 +4,13 @@
 #ifndef PL_VIEWS_TOPICS_H
 #define PL_VIEWS_TOPICS_H
 
+#include <stdbool.h>
+
 typedef struct pl_topic {
     const char *name;
     const char *also; /* other names of it, "|" between them: those of JSON; NULL: none */
     const char *text; /* sentences without the last full stop */
+    bool rare;        /* a key of JSON that the screen does not show: not in the lists of help */
 } pl_topic;
 
 /* Ends with name NULL. */

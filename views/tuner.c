@@ -49,7 +49,8 @@ static void draw_param(const pl_screen_model *model, pl_surface *surface, pl_rec
     }
     int room = end - 3 - (int)strlen(text) - selected;
     char name[64];
-    snprintf(name, sizeof name, "%s%s", param->name, sought ? " found" : "");
+    const bool fits = (int)(strlen(param->name) + strlen(" found")) <= room;
+    snprintf(name, sizeof name, "%s%s", param->name, sought && fits ? " found" : "");
     pl_put_cut(surface, rect, line, 2, room, selected ? PL_STYLE_STRONG : PL_STYLE_TEXT, name);
     if (selected && view->editing) {
         char field[48];
@@ -274,18 +275,48 @@ static pl_rect rest_of(const numbers *n)
     return rect;
 }
 
+/* The rounder alone, with which the result is compared: where nothing but the rounder is set, the
+ * result itself. */
+static const pl_solve_report *plain_of(const pl_screen_model *model, const pl_solve_report *report,
+                                       const pl_solve_report *empty)
+{
+    const bool alone = pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method == NULL &&
+                       pl_tuner_spec(model, PL_SLOT_PRECONDITION)->method == NULL;
+    return model->plain != NULL ? model->plain : alone ? report : empty;
+}
+
+static void name_rounded(const pl_screen_model *model, char out[32])
+{
+    const pl_spec *round = pl_tuner_spec(model, PL_SLOT_ROUND);
+    snprintf(out, 32, "rounded");
+    if (round->method != NULL) {
+        snprintf(out, 32, "W%d error", pl_spec_grid(round).bits);
+    }
+}
+
+/* The rounded error over that of the rounder alone where it is red, else 0. */
+static double excess(const pl_screen_model *model, const pl_picture *picture)
+{
+    const pl_solve_report empty = pl_solve_report_empty();
+    const pl_solve_report *report = picture != NULL && picture->solved ? &picture->report : &empty;
+    const pl_solve_report *plain = plain_of(model, report, &empty);
+    const double ratio = report->rounded_relative_error / plain->rounded_relative_error;
+    return ratio > WORSE && pl_tuner_spec(model, PL_SLOT_ROUND)->method != NULL ? ratio : 0;
+}
+
 /* Why the rounded error is red, and where it was seen least; false where it is not. */
-static bool draw_too_strong(const pl_screen_model *model, numbers *n, const char *name,
-                            const pl_solve_report *plain, const pl_solve_report *report)
+static bool draw_too_strong(const pl_screen_model *model, numbers *n, const pl_picture *picture)
 {
     const pl_spec *first = pl_tuner_spec(model, PL_SLOT_PRECONDITION);
     const pl_method *round = pl_tuner_spec(model, PL_SLOT_ROUND)->method;
-    const double ratio = report->rounded_relative_error / plain->rounded_relative_error;
+    const double ratio = excess(model, picture);
+    char name[32];
     char number[PL_NUMBER_TEXT];
     char text[200];
-    if (!(ratio > WORSE) || round == NULL) {
+    if (!(ratio > 0)) {
         return false;
     }
+    name_rounded(model, name);
     snprintf(number, sizeof number, ratio < 99.5 ? "%.2g" : "%.0f", ratio);
     int length =
         snprintf(text, sizeof text, "%s is %s \u00d7 that of %s alone", name, number, round->name);
@@ -310,20 +341,14 @@ static bool draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
     const pl_solve_report empty = pl_solve_report_empty();
     const bool solved = picture != NULL && picture->solved;
     const pl_solve_report *report = solved ? &picture->report : &empty;
-    /* Where nothing but the rounder is set, its result is what it is compared with. */
-    const bool alone = pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method == NULL &&
-                       pl_tuner_spec(model, PL_SLOT_PRECONDITION)->method == NULL;
-    const pl_solve_report *plain = model->plain != NULL ? model->plain : alone ? report : &empty;
-    const pl_spec *round = pl_tuner_spec(model, PL_SLOT_ROUND);
-    char name[32] = "rounded";
-    if (round->method != NULL) {
-        snprintf(name, sizeof name, "W%d error", pl_spec_grid(round).bits);
-    }
+    const pl_solve_report *plain = plain_of(model, report, &empty);
+    char name[32];
+    name_rounded(model, name);
     draw_numbers(n, "group max", picture != NULL ? picture->group_max_before : (double)NAN,
                  report->group_max_after);
     draw_numbers(n, "error", 0, report->relative_error);
     draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);
-    if (draw_too_strong(model, n, name, plain, report) && n->rect.h < PERPLEXITY_ROWS) {
+    if (n->rect.h < PERPLEXITY_ROWS && draw_too_strong(model, n, picture)) {
         return true;
     }
     draw_numbers(n, "bound", plain->bound, report->bound);
@@ -425,8 +450,9 @@ static void draw_pins(numbers *n, const pl_picture *picture)
     }
 }
 
-/* Where the selected parameter stands in its range, and what its value means. */
-static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_row *row)
+/* Where the selected parameter stands in its range, and what its value means, where nothing else is
+ * said of that. */
+static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_row *row, bool said)
 {
     if (!has_room(n) || row->param == SIZE_MAX) {
         return;
@@ -444,7 +470,7 @@ static void draw_ruler(const pl_screen_model *model, numbers *n, const pl_tuner_
     }
     const pl_ruler ruler = pl_ruler_make(param, value, strength ? model->strength : NULL, columns);
     pl_ruler_draw(&ruler, n->surface, n->rect, n->line++);
-    if (strength && model->strength != NULL && has_room(n)) {
+    if (strength && model->strength != NULL && !said && has_room(n)) {
         pl_buf words = {0};
         pl_ruler_words(value, model->strength, &words);
         n->line += draw_wrapped(n->surface, rest_of(n), PL_STYLE_FAINT,
@@ -497,7 +523,11 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
     if (model->views.tuner.wrong[0] != '\0') {
         n.line += draw_wrapped(surface, rest_of(&n), PL_STYLE_ERROR, model->views.tuner.wrong);
     }
-    draw_ruler(model, &n, row);
+    const bool red = !said && excess(model, picture) > 0;
+    draw_ruler(model, &n, row, red);
+    if (red) {
+        draw_too_strong(model, &n, picture);
+    }
     n.estimated = false;
     if (rect.h >= PERPLEXITY_ROWS) {
         draw_perplexity(model, &n);

@@ -24,6 +24,11 @@ double pl_tuner_value(const pl_screen_model *model, const pl_tuner_row *row);
 size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_ROWS]);
 const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row);
 
+/* The methods are others: the cursor, where nobody has moved it, is on the strength; from a
+ * parameter that rules no more, since a solve finds it or the other by it, it goes to the one that
+ * does. */
+void pl_tuner_follow(pl_screen_model *model);
+
 /* The value `steps` positions of the knob away, within the parameter's range. */
 double pl_tuner_step(const pl_param *param, double value, int steps);
 

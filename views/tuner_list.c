@@ -48,6 +48,38 @@ double pl_tuner_value(const pl_screen_model *model, const pl_tuner_row *row)
     return value;
 }
 
+/* Whether the row is of a pair of which the other one rules. */
+static bool is_overruled(const pl_tuner_row *row)
+{
+    const pl_method *method = row->spec->method;
+    bool overruled = row->param != SIZE_MAX && pl_spec_seeks(row->spec, row->param);
+    for (size_t i = 0; row->param != SIZE_MAX && i < method->n_params; i++) {
+        overruled =
+            overruled || (method->params[i].sought && method->params[i].sought_by == row->param &&
+                          !pl_spec_seeks(row->spec, i));
+    }
+    return overruled;
+}
+
+void pl_tuner_follow(pl_screen_model *model)
+{
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    pl_tuner_view *view = &model->views.tuner;
+    const size_t n = pl_tuner_rows(model, rows);
+    const bool overruled = view->row < n && is_overruled(&rows[view->row]);
+    const pl_slot slot = overruled ? rows[view->row].slot : rows[0].slot;
+    if (view->chosen && !overruled) {
+        return;
+    }
+    view->row = 1;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].slot == slot && rows[i].param != SIZE_MAX &&
+            rows[i].param == pl_spec_telling(rows[i].spec)) {
+            view->row = i;
+        }
+    }
+}
+
 /* The glob of the override that the selected layer's spec comes from, or NULL. */
 const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row)
 {
@@ -84,12 +116,8 @@ static bool finish(pl_buf *buf, pl_intent *intent)
 static pl_spec changed_spec(const pl_screen_model *model, const pl_tuner_row *row, const char *text)
 {
     pl_spec spec = *row->spec;
-    const pl_param *param = &spec.method->params[row->param];
     const bool takes = pl_spec_seeks(&spec, row->param);
-    if (takes) {
-        spec.values[param->sought_by] = 0.0;
-    }
-    if (pl_spec_set(&spec, param->name, text, NULL) != PL_OK) {
+    if (pl_spec_set(&spec, spec.method->params[row->param].name, text, NULL) != PL_OK) {
         return spec; /* the command says so */
     }
     for (size_t i = 0; i < spec.method->n_params; i++) {
@@ -103,7 +131,8 @@ static pl_spec changed_spec(const pl_screen_model *model, const pl_tuner_row *ro
     return spec;
 }
 
-/* `method NAME` with the parameters that differ from their defaults, and the changed one. */
+/* `method NAME` with the parameters that differ from their defaults, and the changed one; what a
+ * solve would find otherwise is said. */
 static bool set_text(const pl_screen_model *model, const pl_tuner_row *row, const char *text,
                      pl_intent *intent)
 {
@@ -114,7 +143,8 @@ static bool set_text(const pl_screen_model *model, const pl_tuner_row *row, cons
     for (size_t i = 0; i < method->n_params; i++) {
         if (i == row->param) {
             pl_buf_printf(&buf, " %s=%s", method->params[i].name, text);
-        } else if (spec.values[i] != method->params[i].initial && pl_spec_applies(&spec, i)) {
+        } else if (pl_spec_is_written(&spec, i) &&
+                   (spec.values[i] != method->params[i].initial || method->params[i].sought)) {
             pl_buf_printf(&buf, " %s=", method->params[i].name);
             pl_spec_format_value(&spec, i, &buf);
         }
@@ -229,7 +259,8 @@ bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
         intent->counted = true;
     }
     double value = pl_tuner_value(model, row);
-    if (isnan(value)) { /* it is being found */
+    if (isnan(value)) {
+        intent->say = "a solve finds it first: Space";
         return true;
     }
     double next = pl_tuner_step(&row->spec->method->params[row->param], value, steps);
@@ -323,6 +354,12 @@ static bool start_edit(pl_screen_model *model, const pl_tuner_row *row)
     return true;
 }
 
+static void choose_row(pl_screen_model *model, size_t row)
+{
+    model->views.tuner.row = row;
+    model->views.tuner.chosen = true;
+}
+
 bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent)
 {
     pl_tuner_row rows[PL_TUNER_ROWS];
@@ -330,18 +367,18 @@ bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent)
     size_t at = model->views.tuner.row < n ? model->views.tuner.row : n - 1;
     switch (action) {
     case PL_ACT_UP:
-        model->views.tuner.row = at > 0 ? at - 1 : 0;
+        choose_row(model, at > 0 ? at - 1 : 0);
         return true;
     case PL_ACT_DOWN:
-        model->views.tuner.row = at + 1 < n ? at + 1 : at;
+        choose_row(model, at + 1 < n ? at + 1 : at);
         return true;
     case PL_ACT_PAGE_UP:
     case PL_ACT_FIRST:
-        model->views.tuner.row = 0;
+        choose_row(model, 0);
         return true;
     case PL_ACT_PAGE_DOWN:
     case PL_ACT_LAST:
-        model->views.tuner.row = n - 1;
+        choose_row(model, n - 1);
         return true;
     case PL_ACT_LEFT:
         return pl_tuner_turn(model, -1, intent);

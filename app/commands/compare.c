@@ -176,7 +176,7 @@ static pl_status run_compare(pl_call *call, const pl_state *state, pl_lab *lab, 
         status = put_row(rows, lab, state, "now", c.layer, protocol, task, err);
     }
     if (status == PL_OK && file != NULL) {
-        status = pl_rows_write(call, state, rows, file, err);
+        status = pl_rows_write(call, state, rows, file, task, err);
     }
     if (status != PL_OK) {
         json_decref(rows);

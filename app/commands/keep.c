@@ -1,6 +1,5 @@
 /* keep: the present setting under a name. */
 #include "app/commands/parts.h"
-#include "app/usage.h"
 #include "core/state/kept.h"
 
 #include <string.h>

@@ -160,7 +160,7 @@ static size_t choose_layers(const pl_state *state, const pl_layer_row *rows, con
 }
 
 static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, const listing *l,
-                             const pl_layer_row *rows, pl_error *err)
+                             const pl_layer_row *rows, pl_task *task, pl_error *err)
 {
     const size_t n = pl_model_layer_count(state->source->model);
     size_t *layers = calloc(n + 1, sizeof *layers), problems = 0;
@@ -183,8 +183,7 @@ static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, 
         }
     }
     if (status == PL_OK && l->file != NULL) {
-        status = pl_rows_write(call, state, list, l->file, err);
-        pl_json_set(call->result, "file", json_string(l->file));
+        status = pl_rows_write(call, state, list, l->file, task, err);
     }
     free(layers);
     free(values);
@@ -209,7 +208,7 @@ static pl_status run_layers(pl_call *call, const pl_state *state, pl_lab *lab, p
         status = rows == NULL ? pl_error_memory(err, "a result")
                               : pl_layer_rows(lab, state, 0, n, rows, task, err);
     }
-    PL_THEN(list_layers(call, state, lab, &l, rows, err));
+    PL_THEN(list_layers(call, state, lab, &l, rows, task, err));
     free(rows);
     return status;
 }

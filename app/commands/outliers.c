@@ -96,17 +96,23 @@ static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab,
     if (status == PL_OK && !all && pl_call_value(call, "on") != NULL) {
         status = pl_error_set(err, PL_ERR_USAGE, "outliers: on= goes with `all`");
     }
-    if (status != PL_OK) {
-        return status;
+    const char *file = pl_call_value(call, "file");
+    if (status == PL_OK && file != NULL) {
+        status = pl_rows_check_path("outliers", file, err);
     }
-    return all ? list_all(call, state, lab, (pl_side)side, top, list, task, err)
-               : list_layer(call, state, lab, (pl_side)side, top, list, task, err);
+    PL_THEN(all ? list_all(call, state, lab, (pl_side)side, top, list, task, err)
+                : list_layer(call, state, lab, (pl_side)side, top, list, task, err));
+    if (status == PL_OK && file != NULL) {
+        status = pl_rows_write(call, state, list, file, task, err);
+    }
+    return status;
 }
 
 static const pl_key outliers_keys[] = {
     {"side", PL_KEY_CHOICE, "input", "weight|input", "channels of the weights or of the inputs"},
     {"top", PL_KEY_INT, "8", NULL, "how many channels"},
     {"on", PL_KEY_TEXT, NULL, NULL, "with `all`: of the layers whose name matches this glob"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "also as a table: .csv or .tex"},
     {0},
 };
 

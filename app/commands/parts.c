@@ -84,6 +84,9 @@ json_t *pl_param_json(const pl_spec *spec, size_t index)
 {
     const pl_param *param = &spec->method->params[index];
     const double value = spec->values[index];
+    if (pl_spec_seeks(spec, index)) {
+        return json_null(); /* a solve finds it */
+    }
     switch (param->type) {
     case PL_PARAM_INT:
         return json_integer((json_int_t)value);

@@ -142,7 +142,7 @@ static pl_status put_found(pl_call *call, const pl_state *state, pl_lab *lab,
         asked->unit == PL_UNIT_LAYER ? put_correlations(call, state, lab, found, task, err) : PL_OK;
     const char *file = pl_call_value(call, "file");
     if (status == PL_OK && file != NULL) {
-        status = pl_rows_write(call, state, units, file, err);
+        status = pl_rows_write(call, state, units, file, task, err);
         pl_json_set(out, "file", json_string(file));
     }
     return status;

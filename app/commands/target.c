@@ -330,6 +330,16 @@ static const pl_key target_keys[] = {
     {0},
 };
 
+static void help_target(pl_buf *out)
+{
+    pl_buf_puts(out,
+                "  best is rounded_error=min.  Each value is an ordinary solve on the original\n"
+                "  model's inputs, at most twelve a layer, and is kept in the store; the value\n"
+                "  found is set as `method ... on=LAYER`, and the layer is solved with it.\n"
+                "  e.g. `target 1.q_proj group_max=-40%`, `target all error=1%`,\n"
+                "  `target *.down_proj best`, `target best param=damping`\n");
+}
+
 static const char *const target_ready[] = {
     best_word,  "the strength of the least rounded error, for the selected layer",
     "all best", "the strength of the least rounded error, for every layer",
@@ -352,5 +362,5 @@ const pl_command pl_command_target = {
     .rebuild = PL_REBUILD_RUN,
     .ready = target_ready,
     .follow = follow_target,
-    .more_help = pl_help_methods,
+    .more_help = help_target,
 };

@@ -94,7 +94,8 @@ static void show_result(pl_screen *screen, pl_call *call)
     add_folder(call, &line);
     int room = 2 * screen->face.surface.cols - 20;
     bool fits = line.data == NULL || (int)pl_text_width(line.data) <= room;
-    if (call->command->apply == NULL && (has_table(call) || !fits)) {
+    const bool looks = call->command->apply == NULL || call->unchanged;
+    if (looks && (has_table(call) || !fits)) {
         pl_buf text = {0};
         pl_result_text(call, &text);
         pl_screen_show_text(screen, call->text, text.data != NULL ? text.data : "");

@@ -16,6 +16,7 @@
 #include "app/workbench/work.h"
 #include "core/base/clock.h"
 #include "views/rescue.h"
+#include "views/tuner.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -103,6 +104,8 @@ static pl_status open_screen(pl_screen *screen, pl_error *err)
     pl_screen_set_looks(screen);
     screen->model.keys = options->keys;
     screen->model.views.tuner.row = 1; /* the first parameter: the strength */
+    screen->model.state = screen->state;
+    pl_tuner_follow(&screen->model);
     status = pl_figures_create(screen, err);
     if (status != PL_OK) {
         return status;

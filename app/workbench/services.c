@@ -2,6 +2,7 @@
 
 #include "app/workbench/parts.h"
 #include "views/layers.h"
+#include "views/tuner.h"
 
 #include <stdio.h>
 
@@ -68,6 +69,7 @@ void pl_screen_follow_layer(pl_screen *screen)
 void pl_screen_follow_methods(pl_screen *screen)
 {
     const pl_state *state = screen->state;
+    pl_tuner_follow(&screen->model);
     pl_scores_renew(&screen->scores, state);
     if (pl_state_result(state, state->layer) != NULL) {
         pl_wants_no_solve(&screen->wants); /* the setting was solved before */

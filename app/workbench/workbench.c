@@ -77,7 +77,7 @@ static void on_ended(void *ctx, const pl_call *call, const pl_error *failure, co
 {
     workbench *w = ctx;
     follow_model(w, state);
-    if (w->front.session == NULL) {
+    if (w->front.session == NULL || call->command->ends_run) {
         return;
     }
     bool ok = failure == NULL;

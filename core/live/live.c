@@ -150,6 +150,7 @@ typedef struct turn {
     pl_frame_fn frame;
     void *ctx;
     bool rounding; /* the cold solve has all its preconditioned rows */
+    bool about;    /* the preview's strength is about the one that the solve finds */
     size_t final[2];
     double shown_at;
 } turn;
@@ -179,9 +180,11 @@ static void show(turn *t)
     picture->report.group_max_before = picture->group_max_before;
     picture->report.group_max_after =
         prepares ? now.numbers.group_max_after : picture->group_max_before;
-    picture->report.relative_error = prepares ? now.numbers.relative_error : 0.0;
-    picture->report.rounded_relative_error = now.numbers.rounded_relative_error;
-    picture->report.bound = now.numbers.bound;
+    if (!t->about) { /* an error by a strength nearby may be farther off than what is shown */
+        picture->report.relative_error = prepares ? now.numbers.relative_error : 0.0;
+        picture->report.rounded_relative_error = now.numbers.rounded_relative_error;
+        picture->report.bound = now.numbers.bound;
+    }
     picture->preconditioned = copy_max(now.preconditioned, picture->cols);
     picture->after = copy_max(now.rounded, picture->cols);
     picture->preview_rounding = t->rounding || !prepares;
@@ -213,6 +216,7 @@ static pl_status preview(turn *t, pl_task *task, pl_error *err)
     pl_status status = first->method != NULL && first->method->settle != NULL
                            ? first->method->settle(first, &in, &settled, task, err)
                            : PL_OK;
+    t->about = !pl_spec_equal(first, &settled);
     pl_preview_begin(live->preview, name, &settled,
                      pl_state_spec(t->state, live->layer, PL_SLOT_ROUND));
     for (bool more = true; status == PL_OK && more;) {

@@ -15,7 +15,7 @@ const pl_param pl_linf_params[PL_LINF_PARAMS] = {
                              PL_BY(PL_TWELFTH_OF_10), .telling = true, .symbol = "β",
                              PL_SOUGHT_BY(PL_LINF_TARGET, "beta_found")),
     [PL_LINF_TARGET] =
-        PL_REAL("target", 0, 0.95, 0, "",
+        PL_REAL("target", 0, 0.95, 0.2, "",
                 "By how much the layer's mean group maximum is to fall, as a share: beta is found "
                 "for it; 0: beta is as given.",
                 .step = 0.01, .optional = true),

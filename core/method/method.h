@@ -48,10 +48,11 @@ typedef struct pl_param {
     size_t needs;        /* needs_value */
     int needs_value;
     bool sought; /* while the parameter `sought_by` is above 0, a solve finds this one, which does
-                    not apply then, and reports it under the name `found` */
+                    not apply then, and reports it under the name `found`; who gives it a value puts
+                    `sought_by` to 0 */
     size_t sought_by;
     const char *found;
-    bool optional; /* says nothing at its default, and is not written then */
+    bool optional; /* says nothing at 0, and is not written then */
 } pl_param;
 
 /* The choices of a parameter that is a yes or no. */
@@ -204,7 +205,7 @@ pl_spec pl_spec_default(const pl_method *method);
 /* Whether a parameter has a meaning beside the others' values: steps only for solver=pgd. */
 bool pl_spec_applies(const pl_spec *spec, size_t param);
 
-/* Why one that does not apply has none: "has a meaning only with solver=pgd". */
+/* Why a conditional one that does not apply has none: "has a meaning only with solver=pgd". */
 void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out);
 
 /* Whether a solve finds the parameter. */
@@ -214,7 +215,8 @@ bool pl_spec_seeks(const pl_spec *spec, size_t param);
  * nothing. */
 bool pl_spec_is_written(const pl_spec *spec, size_t param);
 
-/* Parses text for a parameter: checks type and range.  PL_ERR_USAGE names method, key, the value
+/* Parses text for a parameter: checks type and range.  One that a solve would find is as given
+ * then.  PL_ERR_USAGE names method, key, the value
  * given and what was expected; an unknown key lists the known ones. */
 PL_NODISCARD pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error *err);
 
@@ -223,7 +225,7 @@ PL_NODISCARD pl_status pl_spec_set(pl_spec *spec, const char *key, const char *t
 void pl_spec_format_value(const pl_spec *spec, size_t param, pl_buf *out);
 
 /* "astro beta=0.0003 group_size=128 ..." with every parameter that applies, but for optional ones
- * at their default. */
+ * at 0. */
 void pl_spec_format(const pl_spec *spec, pl_buf *out);
 
 /* Same method and the same value of every parameter, also of those that do not apply now. */

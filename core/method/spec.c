@@ -58,24 +58,15 @@ size_t pl_spec_telling(const pl_spec *spec)
 void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out)
 {
     const pl_param *p = &spec->method->params[param];
-    if (pl_spec_seeks(spec, param)) {
-        const char *by = spec->method->params[p->sought_by].name;
-        pl_buf_printf(out, "is found by %s=", by);
-        pl_spec_format_value(spec, p->sought_by, out);
-        pl_buf_printf(out, ": %s=0 leaves it to you", by);
-    } else {
-        const pl_param *other = &spec->method->params[p->needs];
-        pl_buf_printf(out, "has a meaning only with %s=%s", other->name,
-                      other->choices[p->needs_value]);
-    }
+    const pl_param *other = &spec->method->params[p->needs];
+    pl_buf_printf(out, "has a meaning only with %s=%s", other->name,
+                  other->choices[p->needs_value]);
 }
 
 bool pl_spec_is_written(const pl_spec *spec, size_t param)
 {
     const pl_param *p = &spec->method->params[param];
-    const double value = spec->values[param];
-    return pl_spec_applies(spec, param) &&
-           (!p->optional || value < p->initial || value > p->initial);
+    return pl_spec_applies(spec, param) && (!p->optional || spec->values[param] > 0.0);
 }
 
 /* The names of a table, or a parameter's choices, as "a, b, c". */
@@ -156,6 +147,9 @@ pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error
         return refuse_value(spec->method, p, text, err);
     }
     spec->values[param] = value;
+    if (p->sought) {
+        spec->values[p->sought_by] = 0.0;
+    }
     return PL_OK;
 }
 

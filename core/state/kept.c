@@ -67,8 +67,8 @@ const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer)
 
 /* --- what it is ------------------------------------------------------------------------------- */
 
-/* Each method with the parameter one looks for first. */
-static void put_methods(const pl_state *state, size_t layer, pl_buf *out)
+/* Each method with the parameter one looks for first; all: and those that are not as usual. */
+static void put_methods(const pl_state *state, size_t layer, bool all, pl_buf *out)
 {
     const size_t size = out->size;
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
@@ -78,10 +78,15 @@ static void put_methods(const pl_state *state, size_t layer, pl_buf *out)
             continue;
         }
         pl_buf_printf(out, "%s%s", out->size > size ? " > " : "", spec->method->name);
+        const pl_spec usual = pl_spec_default(spec->method);
         const size_t telling = pl_spec_telling(spec);
-        if (telling != SIZE_MAX) {
-            pl_buf_printf(out, " %s=", spec->method->params[telling].name);
-            pl_spec_format_value(spec, telling, out);
+        for (size_t i = 0; i < spec->method->n_params; i++) {
+            const bool other =
+                spec->values[i] < usual.values[i] || spec->values[i] > usual.values[i];
+            if (i == telling || (all && other)) {
+                pl_buf_printf(out, " %s=", spec->method->params[i].name);
+                pl_spec_format_value(spec, i, out);
+            }
         }
     }
 }
@@ -89,7 +94,7 @@ static void put_methods(const pl_state *state, size_t layer, pl_buf *out)
 void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
 {
     const size_t size = out->size;
-    put_methods(state, layer, out);
+    put_methods(state, layer, true, out);
     pl_buf_puts(out, out->size > size ? "" : "no method");
     if (state->activations.bits > 0) {
         pl_buf_printf(out, ", activations %d bits", state->activations.bits);
@@ -152,7 +157,7 @@ static pl_status fill_pins(pl_kept *kept, pl_error *err)
             pl_buf label = {0};
             pl_buf_puts(&label, kept->name);
             if (kept->name[0] == '\0') {
-                put_methods(is, i, &label);
+                put_methods(is, i, false, &label);
             }
             status = pl_buf_check(&label, err);
             if (status == PL_OK) {
@@ -452,6 +457,56 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
+/* A word a layer, since a session records this with every change of its state: "-" or a result,
+ * behind what it is of: an import, a solve in sequence behind the imports or before them, one
+ * alone. The plans are those of the setting. */
+static json_t *results_json(const pl_state *is)
+{
+    pl_buf text = {0};
+    const bool imports = pl_state_import_count(is) > 0;
+    for (size_t i = 0; i < pl_model_layer_count(is->source->model); i++) {
+        const pl_id *result = pl_state_result(is, i);
+        char id[PL_ID_TEXT] = "";
+        char kind = '-';
+        if (result != NULL) {
+            pl_id_format(*result, id);
+            kind = is->solved[i].imported ? 'i' : is->solved[i].sequential ? 's' : 'a';
+            kind = kind == 's' && imports && !pl_state_solved_around_imports(is, i) ? 'b' : kind;
+        }
+        pl_buf_printf(&text, "%s%c%s", i > 0 ? " " : "", kind, id);
+    }
+    json_t *json = json_string(text.data != NULL && !text.failed ? text.data : "");
+    pl_buf_deinit(&text);
+    return json;
+}
+
+/* Imports first: a plan in sequence depends on them. */
+static void read_results(pl_state *is, const char *text)
+{
+    const pl_id before = pl_state_plan_sequential(is);
+    for (int turn = 0; turn < 2; turn++) {
+        const pl_id behind = pl_state_plan_sequential(is);
+        const char *word = text;
+        for (size_t i = 0; i < pl_model_layer_count(is->source->model) && *word != '\0'; i++) {
+            const size_t length = strcspn(word, " ");
+            char id[PL_ID_TEXT] = "";
+            pl_solved solved = {
+                .set = true, .imported = *word == 'i', .sequential = *word == 's' || *word == 'b'};
+            snprintf(id, sizeof id, "%.*s", (int)(length > 0 ? length - 1 : 0), word + 1);
+            if (length == PL_ID_TEXT && pl_id_parse(id, &solved.result) &&
+                solved.imported == (turn == 0) && (!solved.imported || is->imported.path != NULL)) {
+                solved.plan = *word == 's'   ? behind
+                              : *word == 'b' ? before
+                              : *word == 'a' ? pl_state_plan(is, i)
+                                             : (pl_id){0};
+                is->solved[i] = solved;
+            }
+            word += length;
+            word += *word == ' ';
+        }
+    }
+}
+
 json_t *pl_kept_to_json(const pl_state *state)
 {
     json_t *list = json_array();
@@ -459,6 +514,7 @@ json_t *pl_kept_to_json(const pl_state *state)
         json_t *kept = pl_setting_to_json(&state->kept[i]->is);
         pl_json_set(kept, "name", json_string(state->kept[i]->name));
         pl_json_set(kept, "compared", json_boolean(state->compared[i]));
+        pl_json_set(kept, "results", results_json(&state->kept[i]->is));
         pl_json_append(list, kept);
     }
     return list;
@@ -467,14 +523,18 @@ json_t *pl_kept_to_json(const pl_state *state)
 static bool read_kept(pl_state *state, const json_t *json)
 {
     const char *name = json_string_value(json_object_get(json, "name"));
+    const char *results = json_string_value(json_object_get(json, "results"));
     pl_kept *kept = NULL;
     pl_state is;
     pl_state_init(&is);
     bool read = name != NULL && (name[0] == '\0' || is_name(name)) &&
                 (name[0] == '\0' || find_name(state, name) == state->n_kept) &&
                 pl_state_set_source(&is, state->source, NULL) == PL_OK &&
-                pl_setting_restore(&is, json, true, NULL) == PL_OK &&
-                make_kept(&is, name, &kept, NULL) == PL_OK;
+                pl_setting_restore(&is, json, true, NULL) == PL_OK;
+    if (read && results != NULL) {
+        read_results(&is, results);
+    }
+    read = read && make_kept(&is, name, &kept, NULL) == PL_OK;
     pl_state_deinit(&is);
     read = read && put_kept(state, state->n_kept, "keep", kept, NULL) == PL_OK;
     if (read) {

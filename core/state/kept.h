@@ -33,9 +33,9 @@ const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer);
  * cache are quantized. */
 pl_id pl_state_setting(const pl_state *state);
 
-/* "astro beta=0.0003 > gptq bits=3, activations 4 bits, cache 4 bits": each method with the
- * parameter one looks for first; appended.  layer SIZE_MAX: of the layers without methods of their
- * own. */
+/* "astro beta=0.0003 > gptq bits=3 act_order=yes, activations 4 bits, cache 4 bits": each method
+ * with the parameter one looks for first and those that are not as usual; appended.  layer
+ * SIZE_MAX: of the layers without methods of their own. */
 void pl_state_label(const pl_state *state, size_t layer, pl_buf *out);
 
 /* The state's present setting under a name; one of that name is replaced.  PL_ERR_USAGE for a name
@@ -70,8 +70,9 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
 json_t *pl_kept_to_json(const pl_state *state);
 void pl_kept_from_json(pl_state *state, const json_t *list, const json_t *pins);
 
-/* state_json.c: what a kept setting has of a state, and back, to a state whose source is set.
- * same: the model is the one that the results are of. */
+/* state_json.c: what a kept setting has of a state but for its results, and back, to a state whose
+ * source is set, with the results where a session's state has them.  same: the model is the one
+ * that the results are of. */
 json_t *pl_setting_to_json(const pl_state *state);
 PL_NODISCARD pl_status pl_setting_restore(pl_state *state, const json_t *json, bool same,
                                           pl_error *err);

@@ -94,14 +94,14 @@ json_t *pl_setting_to_json(const pl_state *state)
     const pl_protocol *protocol = &calibration->protocol;
     char imported[PL_ID_TEXT] = "";
     pl_id_format(state->imported.id, imported);
-    return json_pack(
-        "{s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, s:o, s:o, s:b}", "import",
-        state->imported.path, "import_id", imported, "calibration", "texts", texts, "length",
-        (json_int_t)protocol->length, "windows", (json_int_t)protocol->windows, "sample",
-        (int)protocol->sample, "seed", (json_int_t)protocol->seed, "rows",
-        (json_int_t)protocol->rows, "key", key, "slots", slots, "solved", solved_json(state),
-        "activations", grid_json(&state->activations, 0), "kv",
-        grid_json(&state->kv, state->kv_group_size), "suggested", (int)state->suggested);
+    return json_pack("{s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, s:o, s:b}",
+                     "import", state->imported.path, "import_id", imported, "calibration", "texts",
+                     texts, "length", (json_int_t)protocol->length, "windows",
+                     (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
+                     (json_int_t)protocol->seed, "rows", (json_int_t)protocol->rows, "key", key,
+                     "slots", slots, "activations", grid_json(&state->activations, 0), "kv",
+                     grid_json(&state->kv, state->kv_group_size), "suggested",
+                     (int)state->suggested);
 }
 
 static json_t *state_json(const pl_state *state)
@@ -109,12 +109,12 @@ static json_t *state_json(const pl_state *state)
     const pl_source *source = state->source;
     json_t *setting = pl_setting_to_json(state);
     json_t *json = json_pack(
-        "{s:i, s:s?, s:s?, s:s?, s:i, s:i, s:o, s:o, s:o, s:o}", "version", 1, "model",
+        "{s:i, s:s?, s:s?, s:s?, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "version", 1, "model",
         source != NULL ? source->path : NULL, "inputs", source != NULL ? source->inputs : NULL,
         "layer", source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
         (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
         "origin", source != NULL ? pl_origin_json(source) : json_null(), "kept",
-        pl_kept_to_json(state), "measured",
+        pl_kept_to_json(state), "solved", solved_json(state), "measured",
         source != NULL ? pl_record_to_json(source) : json_null());
     const bool whole = json != NULL && json_object_update(json, setting) == 0;
     json_decref(setting);

@@ -107,7 +107,7 @@ static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_er
                             "sweep: %s of %s is a choice, only a number can be swept", param->name,
                             spec.method->name);
     }
-    if (!pl_spec_applies(&spec, index)) {
+    if (!pl_spec_applies(&spec, index) && !pl_spec_seeks(&spec, index)) {
         pl_buf why = {0};
         pl_spec_say_unused(&spec, index, &why);
         pl_status status = pl_error_set(err, PL_ERR_USAGE, "sweep: %s of %s %s", param->name,
@@ -182,7 +182,7 @@ double pl_sweep_present(const pl_state *state, const pl_sweep *sweep)
 {
     const pl_spec *spec = base_spec(state, sweep, sweep->slot);
     size_t index = spec->method != NULL ? pl_method_param(spec->method, sweep->param) : SIZE_MAX;
-    return index != SIZE_MAX ? spec->values[index] : NAN;
+    return index != SIZE_MAX && !pl_spec_seeks(spec, index) ? spec->values[index] : NAN;
 }
 
 pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep)
@@ -198,7 +198,11 @@ pl_id pl_sweep_plan(const pl_state *state, const pl_sweep *sweep)
             pl_spec spec = *own;
             if (own == base && spec.method != NULL &&
                 pl_method_param(spec.method, sweep->param) != SIZE_MAX) {
-                spec.values[pl_method_param(spec.method, sweep->param)] = sweep->from;
+                const size_t index = pl_method_param(spec.method, sweep->param);
+                if (spec.method->params[index].sought) {
+                    spec.values[spec.method->params[index].sought_by] = 0.0;
+                }
+                spec.values[index] = sweep->from;
             }
             if (spec.method != NULL) {
                 pl_spec_format(&spec, &text);

@@ -222,14 +222,10 @@ static pl_status evaluate(seeker *s, pl_search *search, double value, pl_task *t
 static pl_status search_layer(seeker *s, pl_task *task, pl_error *err)
 {
     const pl_target *target = s->target;
-    const pl_param *param = &s->spec.method->params[s->index];
     pl_search search = {.least = target->least,
                         .want = target->want,
                         .tolerance = target->least ? NEAR_LEAST : NEAR,
                         .start = s->spec.values[s->index]};
-    if (pl_spec_seeks(&s->spec, s->index)) { /* found here, it is no longer found there */
-        s->spec.values[param->sought_by] = 0.0;
-    }
     pl_piece piece;
     pl_piece_init(&piece, task, "solves", PL_SEARCH_MOST);
     pl_status status = take_range(s, &search, &piece.task, err);

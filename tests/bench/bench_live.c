@@ -82,6 +82,7 @@ static void measure(const bench_layer *layer)
     cold c = {.layer = layer, .spec = pl_spec_default(pl_method_find("astro"))};
     const pl_spec gptq = pl_spec_default(pl_method_find("gptq"));
     const size_t beta = pl_method_param(c.spec.method, "beta");
+    c.spec.values[pl_method_param(c.spec.method, "target")] = 0;
     c.w = calloc(layer->w.rows * layer->w.cols, sizeof *c.w);
     if (c.w == NULL || pl_preview_create(pl_mat_view(&layer->w), &preview, &err) != PL_OK) {
         bench_fail(layer->name, &err);

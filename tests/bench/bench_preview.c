@@ -117,6 +117,7 @@ static void measure(const bench_layer *layer, size_t at)
     }
     for (int b = 0; b < BETAS; b++) {
         t.astro.values[pl_method_param(t.astro.method, "beta")] = betas[b];
+        t.astro.values[pl_method_param(t.astro.method, "target")] = 0;
         prepare(&t);
         const double start = bench_now();
         show_frames(&t, preview);

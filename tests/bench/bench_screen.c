@@ -137,7 +137,7 @@ static void measure(const char *folder, const char *name, const char *model, con
     turn_knob(pty, knob);
     pl_pty_stop(pty);
     snprintf(commands, sizeof commands,
-             "%s; %s; method astro; method gptq; solve; method astro beta=4e-4; solve",
+             "%s; %s; method astro beta=3e-4; method gptq; solve; method astro beta=4e-4; solve",
              calibrate != NULL ? calibrate : "info", select);
     batch(model, commands, &solve);
     double start_ms = bench_median(first, TURNS), knob_ms = bench_median(knob, KNOB_TURNS);

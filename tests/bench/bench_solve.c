@@ -45,7 +45,8 @@ int main(void)
         bench_fail("store", NULL);
     }
     snprintf(commands, sizeof commands,
-             "calibrate text=%s/data/wikitext2-valid.txt length=512 windows=48; method astro; "
+             "calibrate text=%s/data/wikitext2-valid.txt length=512 windows=48; "
+             "method astro beta=3e-4; "
              "method gptq bits=3; solve all",
              getenv("PLANISH_SHARED"));
     const double seconds = run(store, commands);

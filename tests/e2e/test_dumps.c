@@ -115,7 +115,10 @@ static void test_what_needs_a_forward_pass_is_refused(void **ctx)
         run_check_failed(&r, 1, "needs a forward pass, and W.npy holds matrices");
         run_free(&r);
     }
-    run r = run_dump("open %s inputs=%s; tokenize text=x");
+    run r = run_dump("open %s inputs=%s; plot channels_by_block file=x.png");
+    run_check_failed(&r, 1, "channels_by_block: no layer of W.npy reads the residual stream");
+    run_free(&r);
+    r = run_dump("open %s inputs=%s; tokenize text=x");
     run_check_failed(&r, 1, "W.npy holds matrices: it has no tokenizer");
     run_free(&r);
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const writers[] = {"layers columns=all top=4",
+static const char *const writers[] = {"layers columns=all top=4", "outliers all top=4",
                                       "plot outliers 1.q_proj side=input"};
 
 /* Every brace closes, every row ends, and no sign of LaTeX's stands bare outside comments. */
@@ -36,15 +36,15 @@ static void test_latex(void **ctx)
 {
     (void)ctx;
     char script[1024];
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         snprintf(script, sizeof script, "%s file=%s", writers[i], run_path("t.tex"));
         run r = run_demo(script);
         run_check_keys(run_last(&r), "file");
         run_free(&r);
         char *tex = run_read(run_path("t.tex"), NULL);
-        check_latex(tex, i == 0 ? 4 : 24);
-        assert_non_null(strstr(tex, i == 0 ? "layers columns=all top=4\n"
-                                           : "plot outliers side=input width=6.4in dpi=300\n"));
+        check_latex(tex, i < 2 ? 4 : 24);
+        const char *made = i < 2 ? writers[i] : "plot outliers side=input width=6.4in dpi=300";
+        assert_non_null(strstr(strstr(tex, made), "\n% Planish-Model: demo "));
         assert_null(strstr(tex, run_folder()));
         free(tex);
     }

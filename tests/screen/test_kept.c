@@ -118,6 +118,31 @@ static void test_one_session_a_model(void **state)
     leave(pty);
 }
 
+/* Other weights at the same path are another model: its session is another one, and what the old
+ * one has is marked and not touched. */
+static void test_a_replaced_model_has_its_own_session(void **state)
+{
+    (void)state;
+    make_models();
+    pl_pty *pty = start_with(in_own("a"), NULL, NULL);
+    send_wait(pty, CALIBRATE "method rtn bits=3; solve 2.q_proj; select 2.q_proj\r", "1 solved");
+    leave(pty);
+    shell("cp c/model.safetensors a");
+    pty = start_with(in_own("a"), NULL, NULL);
+    pl_pty_wait_text(pty, "before  c calibrates", patience());
+    assert_false(pl_pty_shows(pty, "L brings"));
+    send_wait(pty, ":sessions open 1\r", ">!2.self_attn.q_proj");
+    pl_pty_wait_text(pty, "of another model and not used", patience());
+    send_wait(pty, ":method rtn bits=8\r", "method:  slot round");
+    leave(pty);
+    shell("test $(ls state/planish/*.planish | wc -l) = 2");
+    pty = start_with(in_own("a"), NULL, NULL);
+    send_wait(pty, ":sessions\r", "method rtn bits=8");
+    pl_pty_wait_text(pty, "1  no", patience()); /* the old one's layer, as it was */
+    pl_pty_send(pty, "\033");
+    leave(pty);
+}
+
 static void test_a_named_session_is_there_at_once(void **state)
 {
     (void)state;
@@ -149,7 +174,8 @@ static void test_a_long_job_that_ends_early(void **state)
     pl_pty_wait_text(pty, "of 28 layers are done and kept.  Quit?  y/n", patience());
     send_wait(pty, "n", "no: nothing has changed");
     send_wait(pty, "\033", "of 28 layers are done and kept; :resume goes on");
-    send_wait(pty, ":resume\r", "Esc cancels");
+    send_wait(pty, ":resume\r", "layers/s");
+    pl_pty_run(pty, 2); /* a busy disk has it by then */
     pl_pty_signal(pty, SIGKILL);
     double seconds = 0;
     assert_int_equal(pl_pty_wait_end(pty, patience(), &seconds), 128 + SIGKILL);
@@ -158,6 +184,7 @@ static void test_a_long_job_that_ends_early(void **state)
     pty = start_with(NULL, NULL, NULL);
     pl_pty_wait_text(pty, "`solve all` was cut off:  :resume goes on with it", patience());
     send_wait(pty, ":resume\r", "Esc cancels");
+    pl_pty_wait_text(pty, "flatquant", patience());
     send_wait(pty, "q", "Quit?  y/n");
     pl_pty_send(pty, "y");
     assert_int_equal(pl_pty_wait_end(pty, patience(), &seconds), 0);
@@ -193,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCREEN(test_one_session_a_model),
+        SCREEN(test_a_replaced_model_has_its_own_session),
         SCREEN(test_a_named_session_is_there_at_once),
         SCREEN(test_a_long_job_that_ends_early),
         SCREEN(test_a_figure_is_not_replaced_unasked),

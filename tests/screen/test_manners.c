@@ -262,7 +262,7 @@ static void test_keys_file(void **state)
     static const char keys[] = "# mine\nmap all x solve\nunmap all Space\nmap all y sovle\n";
     pl_temp_write(&own_folder, "config/planish/keys", keys, sizeof keys - 1);
     pl_pty *pty = start(30, 120);
-    pl_pty_wait_text(pty, "keys: line 4: no action is named \"sovle\", expected solve?",
+    pl_pty_wait_text(pty, "keys: line 4: no action is named \"sovle\": did you mean solve?",
                      patience());
     send_wait(pty, "j", "x solve"); /* the footer's hint */
     send_wait(pty, "x", "1 solved");

@@ -302,6 +302,16 @@ static void test_no_key(void **state)
     /* Terminals without decimals: three bytes, 32 added. */
     pl_pty_send(pty, "\033[M\x20%$");
     pl_pty_wait_text(pty, "0.self_attn.q_proj", patience());
+    /* One that is cut off ends where the next one begins, or a key. */
+    pl_pty_send(pty, "/\033[<0;5\033[<0;5;7M\033[<0;4\033[<0;5;6Mv_p");
+    pl_pty_wait_text(pty, "/v_p ", patience());
+    pl_pty_wait_text(pty, "4 of 28", patience());
+    pl_pty_send(pty, "\033");
+    pl_pty_wait_gone(pty, "4 of 28", patience());
+    pl_pty_send(pty, "\033[<0;5\033OA");
+    pl_pty_rest(pty, 0.2, patience());
+    pl_pty_send(pty, "gg");
+    pl_pty_wait_text(pty, "0.self_attn.q_proj", patience());
     /* While a line is typed the mouse changes nothing. */
     pl_pty_send(pty, ":sel");
     pl_pty_wait_text(pty, ":sel", patience());

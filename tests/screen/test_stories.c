@@ -398,7 +398,7 @@ static void test_sweep_now(void **state)
 {
     (void)state;
     start_demo(40, 130);
-    type(":select 1.q_proj; method astro; method rtn bits=3; sweep beta=1e-4:1e-2:log3;"
+    type(":select 1.q_proj; method astro beta=3e-4; method rtn bits=3; sweep beta=1e-4:1e-2:log3;"
          "view main=sweep\r");
     sees("now 0.0003");
     type(":method astro beta=1e-3\r");

@@ -55,6 +55,11 @@ static const scene scenes[] = {
     {"flatness", ":view main=flatness\r", false},
     {"sweep", ":view main=sweep\r", false},
     {"outliers", ":view main=outliers\r", false},
+    {"surface", ":view main=surface side=input\r", true},
+    {"envelope", ":view main=envelope side=weight\r", true},
+    {"error_by_block", ":view main=error_by_block\r", true},
+    {"channels_by_block", ":view main=channels_by_block\r", true},
+    {"depth", ":view main=depth\r", true},
     {"log", ":view main=log\r", false},
     {NULL, ":view main=channels\r", false},
     {"inputs", ":view side=input\r", false},
@@ -144,7 +149,8 @@ static bool is_stored(pl_pty *pty, const void *ctx)
 static bool is_done(pl_pty *pty, const void *ctx)
 {
     (void)ctx;
-    static const char *const signs[] = {"computing", "solving", "calibration 4,096"};
+    static const char *const signs[] = {"computing", "solving", "calibration 4,096",
+                                        "-      \u2026"}; /* a layer whose scores are to come */
     if (strchr(pl_pty_row(pty, 0, 0, pl_pty_cols(pty)), '%') != NULL ||
         strstr(pl_pty_row(pty, 0, 0, pl_pty_cols(pty)), "Esc cancels") != NULL) {
         return false;

@@ -69,7 +69,7 @@ static void test_commands(void **ctx)
     }
     assert_int_equal(count_of(all), commands);
     pl_completions_free(all);
-    check("help perp", OFFERS("perplexity"));
+    check("help perp", OFFERS("perplexity", "perplexity_error"));
     check("help flatn", OFFERS("flatness"));
     check("help damp", OFFERS("damping", "damping_used"));
 }

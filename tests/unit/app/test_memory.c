@@ -14,6 +14,10 @@ static const char *const script[] = {
     "method rtn bits=3 group_size=8",
     "solve all",
     "layers",
+    "plot surface b.2.fc side=input which=before file=h.csv",
+    "plot envelope b.2.fc file=h.csv",
+    "plot error_by_block file=h.csv",
+    "layers file=h.tex",
     "plot histogram b.2.fc file=h.csv",
     "outliers b.10.fc",
     "dump weights b.2.fc which=after file=w.npy",
@@ -97,7 +101,7 @@ static void run_all(pl_temp *temp, size_t at, long n, bool all, outcome *out,
                     const outcome *expected, long *count)
 {
     pl_front front;
-    assert_int_equal(system("rm -rf store s.planish* h.csv w.npy"), 0); /* in temp's folder */
+    assert_int_equal(system("rm -rf store s.planish* h.csv h.tex w.npy"), 0); /* in temp's folder */
     open_front(&front, temp->folder);
     for (size_t i = 0; i < COMMANDS; i++) {
         pl_error err = {0};

@@ -100,7 +100,8 @@ static void test_sizes(void **ctx)
 static void test_unknown(void **ctx)
 {
     (void)ctx;
-    refuse(WORDS("--jsn"), "unknown option --jsn");
+    refuse(WORDS("--jsn"), "unknown option --jsn: did you mean --json?");
+    refuse(WORDS("--xyzzy"), "unknown option --xyzzy: see planish --help");
     refuse(WORDS("-x"), "unknown option -x");
     refuse(WORDS("--json=yes"), "unknown option --json=yes");
     refuse(WORDS("m", "--stor=d"), "unknown option --stor=d");

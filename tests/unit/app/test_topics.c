@@ -74,10 +74,10 @@ static void test_lines(void **state)
         letters += *s != ' ' && *s != '\n';
     }
     for (const pl_topic *t = pl_topics(); t->name != NULL; t++) {
-        for (const char *s = t->name; *s != '\0'; s++) {
+        for (const char *s = t->name; !t->rare && *s != '\0'; s++) {
             wanted += *s != ' ';
         }
-        for (const char *s = t->text; *s != '\0'; s++) {
+        for (const char *s = t->text; !t->rare && *s != '\0'; s++) {
             wanted += *s != ' ';
         }
     }

@@ -119,6 +119,7 @@ static pl_spec astro(double beta)
 {
     pl_spec spec = pl_spec_default(pl_method_find("astro"));
     spec.values[pl_method_param(spec.method, "beta")] = beta;
+    spec.values[pl_method_param(spec.method, "target")] = 0;
     return spec;
 }
 

@@ -23,12 +23,14 @@ static void defaults(void **state)
 {
     (void)state;
     pl_spec spec = spec_of("astro");
-    check_format(&spec, "astro beta=0.0003 group_size=128 solver=admm iterations=20 gap=0 rho=0");
+    check_format(&spec, "astro target=0.2 group_size=128 solver=admm iterations=20 gap=0 rho=0");
     pl_error err;
     pl_check_ok(pl_spec_set(&spec, "solver", "pgd", &err), err);
+    check_format(&spec, "astro target=0.2 group_size=128 solver=pgd steps=200");
+    pl_check_ok(pl_spec_set(&spec, "beta", "3e-4", &err), err); /* beta rules where it is given */
     check_format(&spec, "astro beta=0.0003 group_size=128 solver=pgd steps=200");
     spec = spec_of("magr");
-    check_format(&spec, "magr beta=0.0003 group_size=128 solver=admm iterations=20 gap=0 rho=0");
+    check_format(&spec, "magr target=0.2 group_size=128 solver=admm iterations=20 gap=0 rho=0");
     spec = spec_of("rtn");
     check_format(&spec, "rtn bits=4 group_size=128 symmetric=yes mse=no scale_dtype=f16");
     spec = spec_of("gptq");

@@ -143,6 +143,19 @@ static void a_panel_inherits_all_but_the_title(void **state)
     assert_false(panel.title.given);
     assert_int_equal(panel.legend.index, PL_LEGEND_RIGHT);
     pl_check_close(panel.text.points, 9, 0, 1e-12);
+    /* What a panel lacks, the page's options do not ask of it; its own do. */
+    pl_error err = {0};
+    pl_figure f = pl_sample_marks(PL_MARK_LINE, 1, 20), table = pl_sample_table(3, 3);
+    set(&page, "names", "before=W,2=b");
+    set(&page, "xlim", "0:5");
+    pl_figure_options_inherit(&panel, &page);
+    pl_check_ok(pl_figure_options_apply(&panel, &f, &err), err);
+    assert_string_equal(f.series[0].label, "W");
+    pl_check_ok(pl_figure_options_apply(&panel, &table, &err), err);
+    assert_int_equal(pl_figure_options_apply(&page, &table, &err), PL_ERR_USAGE);
+    assert_int_equal(pl_figure_options_apply(&page, &f, &err), PL_ERR_USAGE);
+    pl_figure_deinit(&f);
+    pl_figure_deinit(&table);
 }
 
 static void labels_hold_simple_mathematics(void **state)

@@ -149,6 +149,15 @@ static void tokens_in_order(void **ctx)
         }
         top = fmaxf(top, largest(stats.sample + row * 400, 400));
         assert_true(f.y.names[r][0] != '@'); /* with the token's text */
+        /* "“er” @9" is "[er]" among the words around it, its blanks in front of the bracket. */
+        char inner[64] = "";
+        const size_t blanks = strspn(f.y.names[r] + 3, " ");
+        const char *token = f.y.names[r] + 3 + blanks, *end = strstr(token, "\u201d");
+        assert_non_null(end);
+        snprintf(inner, sizeof inner, "[%.*s]", (int)(end - token), token);
+        if (end > token) {
+            assert_non_null(strstr(f.y.more[r], inner));
+        }
     }
     /* The largest of all sample rows is among them. */
     pl_check_close(top, largest(stats.sample, stats.sample_rows * 400), 0, 0);

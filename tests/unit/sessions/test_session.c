@@ -197,6 +197,13 @@ static void finds_the_newest_state_with_solved_layers(void **unused)
     record_state(session, json_pack("{s:s, s:[[s]]}", "name", "second", "solved", "q"));
     record_state(session, json_pack("{s:s, s:[]}", "name", "third", "solved"));
     check_solved(session, "second");
+    /* What was cut off goes on in the state that it had begun in, whatever came behind. */
+    pl_error err = {0};
+    pl_check_ok(pl_session_begin(session, "solve all", &err), err);
+    pl_session_close(session);
+    session = opened(in_folder("solved.planish"));
+    record_state(session, json_pack("{s:s, s:[[s]]}", "name", "fourth", "solved", "q"));
+    check_solved(session, "third");
     pl_session_close(session);
 }
 

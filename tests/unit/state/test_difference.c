@@ -39,7 +39,7 @@ static void test_each_change_is_said(void **ctx)
     demo_override(&b, PL_SLOT_ROUND, "*.q_proj", "rtn bits=3");
     check_said(&a, &b, "method rtn on=*.q_proj set");
     check_said(&b, &a, "method rtn on=*.q_proj taken away");
-    
+
     pl_state_deinit(&b);
 
     pl_check_ok(pl_state_copy(&b, &a, &err), err);

@@ -43,6 +43,15 @@ static void keep_holds_all_and_is_gone_back_to(void **ctx)
     assert_null(pl_kept_pin(s.kept[0], 4));
     assert_null(pl_kept_pin(s.kept[1], DEMO_Q1)); /* of the other setting */
     assert_false(pl_id_equal(s.kept[0]->id, s.kept[1]->id));
+    pl_buf label = {0};
+    demo_method(&s, "gptq bits=3 act_order=yes"); /* what is not as usual is told */
+    pl_state_label(&s, SIZE_MAX, &label);
+    pl_buf_puts(&label, "; ");
+    pl_state_label(&s.kept[0]->is, 6, &label);
+    assert_string_equal(label.data, "astro beta=0.01 > gptq bits=3 act_order=yes; "
+                                    "astro beta=0.001 > gptq bits=4, activations 4 bits");
+    pl_buf_deinit(&label);
+    demo_method(&s, "rtn bits=3");
 
     /* Back: its methods and results, but the layer that is looked at. */
     pl_check_ok(pl_state_as(&s, s.kept[0], &back, &err), err);
@@ -81,7 +90,7 @@ static void names_are_checked(void **ctx)
     assert_int_equal(pl_state_find_kept(&s, "use", "a", &index, &err), PL_ERR_USAGE);
     pl_check_says(err, "use: no setting is kept as \"a\", none is");
     for (int i = 0; i < PL_MAX_KEPT; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "s%d", i);
         pl_check_ok(pl_state_keep(&s, name, &err), err);
     }
@@ -168,6 +177,38 @@ static void sessions_hold_them(void **ctx)
     assert_int_equal(b.n_kept, 0);
     pl_state_deinit(&b);
     json_decref(again);
+    json_decref(json);
+    pl_state_deinit(&a);
+}
+
+static void sessions_hold_every_kind_of_result(void **ctx)
+{
+    (void)ctx;
+    pl_error err = {0};
+    pl_state a, b;
+    demo_state(&a, false);
+    demo_method(&a, "rtn bits=3");
+    pl_check_ok(pl_state_set_sequential(&a, 0, first_result, &err), err); /* before the import */
+    pl_check_ok(pl_state_set_import(&a, "elsewhere", (pl_id){1, 2}, &err), err);
+    pl_check_ok(pl_state_import_layer(&a, 3, (pl_id){5, 6}, &err), err);
+    pl_check_ok(pl_state_set_sequential(&a, 5, second_result, &err), err); /* behind it */
+    solve_as(&a, 27, second_result);
+    pl_check_ok(pl_state_keep(&a, "A", &err), err);
+    json_t *json = pl_state_to_json(&a);
+    pl_check_ok(pl_state_restore(&b, json, a.source, &err), err);
+    const pl_state *is = &b.kept[0]->is;
+    assert_int_equal(pl_state_solved_count(is), 4);
+    assert_true(pl_state_is_imported(is, 3) && is->solved[0].sequential);
+    assert_true(pl_state_solved_around_imports(is, 5) && !pl_state_solved_around_imports(is, 0));
+    assert_true(!is->solved[27].sequential && pl_id_equal(is->solved[27].result, second_result));
+    assert_true(pl_id_equal(b.kept[0]->id, a.kept[0]->id));
+    pl_state_deinit(&b);
+    /* What is no result is none. */
+    json_t *kept = json_array_get(json_object_get(json, "kept"), 0);
+    assert_int_equal(json_object_set_new(kept, "results", json_string("s12 - i  x a")), 0);
+    pl_check_ok(pl_state_restore(&b, json, a.source, &err), err);
+    assert_int_equal(pl_state_solved_count(&b.kept[0]->is), 0);
+    pl_state_deinit(&b);
     json_decref(json);
     pl_state_deinit(&a);
 }
@@ -286,6 +327,7 @@ int main(void)
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(a_pin_takes_what_is_new),
         cmocka_unit_test(sessions_hold_them),
+        cmocka_unit_test(sessions_hold_every_kind_of_result),
         cmocka_unit_test(old_sessions_have_pins),
         cmocka_unit_test(commands_keep_again),
         cmocka_unit_test(results_come_back_with_their_setting),

@@ -65,12 +65,13 @@ static void a_method_meets_its_target(void **ctx)
     demo_lab_deinit(&d);
 }
 
-/* target=0 is no target: the text, and with it every key, is as it was. */
+/* Where beta is given, nothing is said of a target: the text, and with it every key, is as it was
+ * before there were targets. */
 static void no_target_is_not_said(void **ctx)
 {
     (void)ctx;
     pl_buf text = {0};
-    pl_spec spec = demo_spec("astro target=0");
+    pl_spec spec = demo_spec("astro target=0.3 beta=3e-4");
     pl_spec_format(&spec, &text);
     assert_string_equal(text.data, "astro beta=0.0003 group_size=128 solver=admm iterations=20 "
                                    "gap=0 rho=0");

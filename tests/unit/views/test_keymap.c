@@ -115,7 +115,7 @@ static void test_errors(void **state)
                               &wrong);
     static const char *const sentences[] = {
         "keys: line 2: expected map PANE KEY ACTION\n",
-        "keys: line 3: no action is named \"sovle\", expected solve?\n",
+        "keys: line 3: no action is named \"sovle\": did you mean solve?\n",
         "keys: line 4: no pane is named \"nowhere\", expected all, layers, main, second, table or "
         "tuner\n",
         "keys: line 5: no key is named \"Ctrl-1\", expected a character or a name such as Ctrl-P, "

@@ -43,6 +43,7 @@ static int set_up(void **state)
     pl_check_ok(pl_state_set_source(&s->state, source, &err), err);
     pl_source_release(source);
     pl_state_default_methods(&s->state);
+    pl_check_ok(pl_spec_set(&s->state.slots[PL_SLOT_PRECONDITION], "beta", "3e-4", &err), err);
     s->overview = (pl_overview){pl_model_layer_count(model), s->rows};
     for (size_t i = 0; i < s->overview.n; i++) {
         s->rows[i] = pl_layer_row_empty();
