@@ -238,13 +238,19 @@ static pl_status check_texts(const pl_layout *layout, pl_error *err)
     if (!(layout->needs > 0) || layout->width < PL_THUMBNAIL || layout->height < PL_THUMBNAIL) {
         return PL_OK;
     }
+    const double needs = ceil(layout->needs / 72 * 20) / 20;
+    if (layout->too_wide == NULL) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "figure: in a panel of %.2f x %.2f in its texts leave no room for the "
+                            "plot: it needs about %.2f in, or a smaller text=",
+                            layout->width / 72, layout->height / 72, needs);
+    }
     char shown[80];
     pl_text_escape(layout->too_wide, strlen(layout->too_wide), shown, sizeof shown);
     return pl_error_set(err, PL_ERR_USAGE,
                         "figure: \"%s\" does not fit a panel of %.2f x %.2f in with letters of "
                         "5 pt: it needs about %.2f in",
-                        shown, layout->width / 72, layout->height / 72,
-                        ceil(layout->needs / 72 * 20) / 20);
+                        shown, layout->width / 72, layout->height / 72, needs);
 }
 
 /* Sizes, and the heading of a page without a plot's frame. */
@@ -265,12 +271,25 @@ static void draw_headed(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, p
     draw_heading(cr, figure, layout, fonts);
 }
 
-static void draw_relief(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, pl_layout *layout)
+static pl_status draw_relief(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts,
+                             pl_layout *layout, pl_error *err)
 {
+    cairo_save(cr);
+    if (layout->width < PL_THUMBNAIL || layout->height < PL_THUMBNAIL) {
+        /* Its labels lie askew, so nothing tells beforehand that they fit. */
+        cairo_rectangle(cr, 2, 2, layout->width - 4, layout->height - 4);
+        cairo_clip(cr);
+    }
     draw_headed(cr, figure, fonts, layout);
     const double text = pl_fonts_measure(fonts, "0", layout->text, 0).height;
     const bool heading = layout->title || layout->letter > 0;
     pl_relief_draw(cr, figure, layout, fonts, heading ? text + 1.2 * layout->pad : layout->pad);
+    cairo_restore(cr);
+    if (layout->title && layout->heading.needs > 0) {
+        layout->needs = layout->heading.needs + fmax(layout->letter, layout->pad) + layout->pad;
+        layout->too_wide = figure->title;
+    }
+    return check_texts(layout, err);
 }
 
 static pl_status draw_plot(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
@@ -314,7 +333,7 @@ pl_status pl_draw_panel(cairo_t *cr, const pl_figure *figure, pl_fonts *fonts, d
         status = pl_table_draw(cr, figure, &layout, fonts, err);
     } else if (figure->relief) {
         layout.options = options != NULL ? *options : (pl_draw_options){0};
-        draw_relief(cr, figure, fonts, &layout);
+        status = draw_relief(cr, figure, fonts, &layout, err);
     } else {
         status = pl_draw_prepare(figure, fonts, width, height, pixel, options, &layout, &ink, err);
         PL_THEN(check_texts(&layout, err));

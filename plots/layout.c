@@ -518,7 +518,7 @@ void pl_layout_make_with(const pl_figure *figure, pl_fonts *fonts, double width,
             /* Nothing is left out: the plot is small, or the panel too small for it. */
             across = fmax(LEAST_PLOT - (plot->x1 - plot->x0), 0);
             down = fmax(LEAST_PLOT - (plot->y1 - plot->y0), 0);
-            note_needs(out, fmax(across, down), figure->title);
+            note_needs(out, fmax(across, down), NULL);
             break;
         }
     }

@@ -53,7 +53,7 @@ typedef struct pl_layout {
     pl_wrapped heading, x_label, y_label, bar_label; /* the texts around the plot */
     double x_label_y, y_label_x;                     /* the near edges of two of them */
     double needs;         /* width in which its texts would fit, points; 0: they do */
-    const char *too_wide; /* the text that needs it */
+    const char *too_wide; /* the text that needs it; NULL: the plot beside its texts */
     pl_area strip;        /* of the legend outside the plot; empty: the legend is inside */
     pl_area plot;         /* centres of the spines */
     pl_area bar;          /* the colour bar; empty: none */

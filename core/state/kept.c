@@ -83,7 +83,7 @@ static void put_methods(const pl_state *state, size_t layer, bool all, pl_buf *o
         for (size_t i = 0; i < spec->method->n_params; i++) {
             const bool other =
                 spec->values[i] < usual.values[i] || spec->values[i] > usual.values[i];
-            if (i == telling || (all && other)) {
+            if (i == telling || (all && other && pl_spec_is_written(spec, i))) {
                 pl_buf_printf(out, " %s=", spec->method->params[i].name);
                 pl_spec_format_value(spec, i, out);
             }

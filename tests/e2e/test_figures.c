@@ -215,6 +215,8 @@ static void test_bad_options(void **ctx)
          "figure: panel 'channels legend=x': legend=x: expected one of auto|none|below"},
         {"plot flatness form=table file=a.png width=1.5in",
          "a table of 7 columns does not fit 1.50 in"},
+        {"plot box text=14 width=2in height=1.5in file=a.png",
+         "its texts leave no room for the plot: it needs about "},
         {"plot channels file=a.png format=svg", "plot: format= is of file=-"},
         {"plot chanels file=a.png", "no figure is named"},
     };

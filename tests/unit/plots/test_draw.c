@@ -67,7 +67,7 @@ static void nothing_reaches_the_edges(void **state)
     for (size_t k = 0; k < SAMPLES; k++) {
         pl_figure f = sample(k);
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            if (refuses(&f, sizes[i][0], sizes[i][1])) {
+            if (refuses(&f, sizes[i][0], sizes[i][1]) || (f.relief && sizes[i][0] < 2.1)) {
                 continue;
             }
             pl_pixels p = pl_sample_draw(&f, sizes[i][0], sizes[i][1], 72, 0, 0, 0, NULL);
