@@ -89,6 +89,8 @@ typedef struct pl_call {
         pl_spec spec; /* target: what the layer's slot gets with it */
     } * solved;       /* solve: what was solved */
     size_t n_solved;
+    int *given; /* allocate: [n_given] bits for each layer, 0: it stays as it is */
+    size_t n_given;
     size_t columns; /* of the terminal that the result's text is for, 0: any; tables fit it */
     char *warning;  /* to tell the user beside the result, or NULL */
     bool unchanged; /* its apply half changed nothing: there is no step to undo */

@@ -298,6 +298,7 @@ void pl_call_destroy(pl_call *call)
     free(call->values);
     free(call->text);
     free(call->solved);
+    free(call->given);
     free(call->warning);
     json_decref(call->result);
     pl_source_release(call->source);

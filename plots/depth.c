@@ -31,20 +31,27 @@ static bool compares(const pl_depth *d, size_t setting, size_t layer)
     return isfinite(ratio_of(d, setting, layer));
 }
 
-/* "astro, β = 0.0003". */
-static void put_setting(const pl_spec *spec, pl_buf *out)
+/* "astro beta=0.0003", on paper "Astro β = 3e-4". */
+static void put_setting(const pl_spec *spec, bool paper, pl_buf *out)
 {
-    const size_t telling = pl_method_telling(spec->method);
-    pl_buf_puts(out, spec->method->name);
+    const size_t telling = pl_spec_telling(spec);
+    pl_buf chain = {0};
+    pl_buf_puts(&chain, spec->method->name);
     if (telling != SIZE_MAX) {
-        const pl_param *param = &spec->method->params[telling];
-        pl_buf_printf(out, ", %s = ", param->symbol != NULL ? param->symbol : param->name);
-        pl_spec_format_value(spec, telling, out);
+        pl_buf_printf(&chain, " %s=", spec->method->params[telling].name);
+        pl_spec_format_value(spec, telling, &chain);
     }
+    if (paper && chain.data != NULL) {
+        pl_kind_in_full(chain.data, out);
+    } else {
+        pl_buf_puts(out, chain.data != NULL ? chain.data : "");
+    }
+    out->failed = out->failed || chain.failed;
+    pl_buf_deinit(&chain);
 }
 
 /* A point a layer: block b's stand from b on, in their order. */
-static pl_status add_setting(const pl_state *state, const pl_depth *d, size_t setting,
+static pl_status add_setting(const pl_state *state, const pl_depth *d, size_t setting, bool paper,
                              pl_figure *out, pl_error *err)
 {
     const pl_model *model = state->source->model;
@@ -58,7 +65,7 @@ static pl_status add_setting(const pl_state *state, const pl_depth *d, size_t se
     if (known == 0) {
         return PL_OK;
     }
-    put_setting(&d->settings[setting].precondition, &label);
+    put_setting(&d->settings[setting].precondition, paper, &label);
     pl_status status = pl_buf_check(&label, err);
     PL_THEN(pl_figure_add(out, label.data, PL_MARK_LINE,
                           (pl_tone)(PL_TONE_EXTRA + out->n_series % 8), known, &series, err));
@@ -118,7 +125,6 @@ static pl_status make_depth(pl_lab *lab, const pl_state *state, const pl_request
     const pl_spec *round = &state->slots[PL_SLOT_ROUND];
     pl_depth d = {0};
     pl_buf title = {0}, label = {0};
-    (void)request;
     pl_status status = pl_depth_load(lab, state, &d, task, err);
     if (status == PL_OK) {
         pl_buf_printf(&title, "%s  rounded error over all layers",
@@ -131,7 +137,7 @@ static pl_status make_depth(pl_lab *lab, const pl_state *state, const pl_request
     PL_THEN(
         pl_figure_texts(out, title.data, pl_overview_unit(state->source->model), label.data, err));
     for (size_t i = 1; status == PL_OK && i < d.count; i++) {
-        status = add_setting(state, &d, i, out, err);
+        status = add_setting(state, &d, i, request->paper, out, err);
     }
     if (status == PL_OK && out->n_series == 0) {
         status = say_missing(state, &d, err);

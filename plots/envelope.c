@@ -20,23 +20,31 @@ static int by_falling_size(const void *a, const void *b)
 }
 
 /* As flatness: the original in its tone, the transforms in theirs. */
-static pl_status add_envelope(const pl_flatness *f, size_t index, int form, pl_figure *out,
-                              pl_error *err)
+static pl_status add_envelope(const pl_flatness *f, size_t index, const pl_request *request,
+                              pl_figure *out, pl_error *err)
 {
     const pl_flatness_curve *curve = &f->curves[index];
     const pl_tone tone = index == 0 ? PL_TONE_BEFORE : (pl_tone)(PL_TONE_EXTRA + index - 1);
-    const char *label = index == 0 ? "no transform" : curve->label;
+    const char *name = index == 0 ? "no transform" : curve->label;
+    pl_buf label = {0};
     pl_series *series = NULL;
-    pl_status status = pl_figure_add(out, label, PL_MARK_LINE, tone, f->n, &series, err);
+    if (request->paper && index > 0) {
+        pl_kind_in_full(name, &label);
+    } else {
+        pl_buf_puts(&label, name);
+    }
+    pl_status status = pl_buf_check(&label, err);
+    PL_THEN(pl_figure_add(out, label.data, PL_MARK_LINE, tone, f->n, &series, err));
     for (size_t i = 0; status == PL_OK && i < f->n; i++) {
         series->x[i] = (double)(i + 1);
-        series->y[i] =
-            form == FORM_NORMS ? (double)curve->norms[i] * curve->mean : (double)curve->max[i];
+        series->y[i] = request->form == FORM_NORMS ? (double)curve->norms[i] * curve->mean
+                                                   : (double)curve->max[i];
     }
     if (status == PL_OK) {
         qsort(series->y, f->n, sizeof *series->y, by_falling_size);
-        pl_figure_fact(out, "largest", "%.4g: %s", series->y[0], label);
+        pl_figure_fact(out, "largest", "%.4g: %s", series->y[0], label.data);
     }
+    pl_buf_deinit(&label);
     return status;
 }
 
@@ -64,7 +72,7 @@ static pl_status make_envelope(pl_lab *lab, const pl_state *state, const pl_requ
     PL_THEN(pl_figure_texts(out, title.data, "rank of the channel, by falling size",
                             value_label(request->side, request->form), err));
     for (size_t i = 0; status == PL_OK && i < f.count; i++) {
-        status = add_envelope(&f, i, request->form, out, err);
+        status = add_envelope(&f, i, request, out, err);
     }
     if (status == PL_OK) {
         pl_fit_positions(&out->x, 1, f.n);

@@ -4,11 +4,13 @@
 #include "plots/kinds.h"
 #include "plots/overview.h"
 
+#include "core/study/sensitivity.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORM_ROUNDED, FORM_ERROR, FORM_OUTPUT };
+enum { FORM_ROUNDED, FORM_ERROR, FORM_OUTPUT, FORM_KL };
 
 static double error_of(const pl_solve_report *report, int form)
 {
@@ -22,6 +24,7 @@ static const char *error_label(int form)
     return form == FORM_ROUNDED
                ? "rounded error \u2016X(\u0174 \u2212 W\u2080)\u1d40\u2016\u00b2 / "
                  "\u2016XW\u2080\u1d40\u2016\u00b2"
+           : form == FORM_KL    ? "KL divergence with the layer alone quantized, nats"
            : form == FORM_ERROR ? "error \u2016X(W \u2212 W\u2080)\u1d40\u2016\u00b2 / "
                                   "\u2016XW\u2080\u1d40\u2016\u00b2"
                                 : "output error \u2016XW\u2080\u1d40 \u2212 Q(X)\u0174\u1d40\u2016"
@@ -59,18 +62,27 @@ static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tall
         const pl_layer *info = pl_model_layer(model, i);
         const pl_id *result = pl_state_result(state, i);
         pl_solve_report report;
-        if (result != NULL) {
+        double error = NAN;
+        if (result != NULL && form == FORM_KL) {
+            error = pl_sensitivity_of_result(lab, state, *result, NULL);
+        } else if (result != NULL) {
             status = pl_result_report(lab, state, i, *result, &report, err);
+            error = status == PL_OK ? error_of(&report, form) : NAN;
         }
-        if (status == PL_OK && result != NULL && isfinite(error_of(&report, form))) {
+        if (isfinite(error)) {
             const size_t at = (size_t)info->role * t->blocks + info->block;
             t->names[info->role] =
                 info->brief != NULL ? "matrices" : last_part(pl_overview_layer_name(info));
-            t->sum[at] += error_of(&report, form);
+            t->sum[at] += error;
             t->count[at]++;
             t->known++;
         }
         PL_THEN(pl_task_tick(task, err));
+    }
+    if (status == PL_OK && t->known == 0 && form == FORM_KL) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "error_by_block: what the layers cost the model is not measured: "
+                            "`solve all`, then `sensitivity`");
     }
     if (status == PL_OK && t->known == 0) {
         status =
@@ -128,7 +140,9 @@ static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const p
 {
     tally t = {0};
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  error of the solved layers", pl_model_name(state->source->model));
+    pl_buf_printf(&title, "%s  %s", pl_model_name(state->source->model),
+                  request->form == FORM_KL ? "what each layer costs the model"
+                                           : "error of the solved layers");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(take_reports(lab, state, request->form, &t, task, err));
     PL_THEN(pl_figure_texts(out, title.data, pl_overview_unit(state->source->model),
@@ -157,6 +171,26 @@ static size_t solved_layers(const pl_state *state, const pl_request *request, si
         }
     }
     return count;
+}
+
+/* What measured the costs, each command once. */
+static void put_cost_commands(pl_lab *lab, const pl_state *state, const pl_request *request,
+                              pl_buf *out, pl_task *task)
+{
+    const size_t start = out->size;
+    (void)task;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        const pl_id *result = pl_state_result(state, i);
+        pl_buf said = {0};
+        if (request->form == FORM_KL && result != NULL &&
+            isfinite(pl_sensitivity_of_result(lab, state, *result, &said)) && said.size > 0) {
+            pl_buf_puts(&said, "\n");
+            if (out->size == start || strstr(out->data + start, said.data) == NULL) {
+                pl_buf_puts(out, said.data);
+            }
+        }
+        pl_buf_deinit(&said);
+    }
 }
 
 /* --- on the screen ---------------------------------------------------------------------------- */
@@ -188,10 +222,12 @@ const pl_kind pl_kind_error_by_block = {
     .name = "error_by_block",
     .title = "Error by block",
     .summary = "The errors of the solved layers in every block, a line for each role: rounded, "
-               "before rounding, or of the outputs with quantized activations",
-    .forms = "rounded|error|output",
+               "before rounding, of the outputs with quantized activations, or what each costs "
+               "the model (`sensitivity`)",
+    .forms = "rounded|error|output|kl",
     .uses = PL_USES_SOLVED | PL_USES_METHODS | PL_USES_ACTIVATIONS,
     .layers = solved_layers,
+    .commands = put_cost_commands,
     .make = make_error_by_block,
     .look = {.help = "The errors of the solved layers in every block, a line for each role; Enter "
                      "goes to the selected one's in that block.",

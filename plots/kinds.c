@@ -252,7 +252,7 @@ void pl_kind_in_full(const char *chain, pl_buf *out)
 
 static void put_in_full(const pl_spec *spec, pl_buf *out)
 {
-    const size_t telling = pl_method_telling(spec->method);
+    const size_t telling = pl_spec_telling(spec);
     pl_buf_puts(out, spec->method->title != NULL ? spec->method->title : spec->method->name);
     if (spec->method->slot == PL_SLOT_PRECONDITION && telling != SIZE_MAX) {
         const pl_param *param = &spec->method->params[telling];

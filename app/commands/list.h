@@ -39,6 +39,7 @@
     COMMAND(target)                                                                                \
     COMMAND(perplexity)                                                                            \
     COMMAND(sensitivity)                                                                           \
+    COMMAND(allocate)                                                                              \
     COMMAND(probe)                                                                                 \
     COMMAND(generate)                                                                              \
     COMMAND(view)                                                                                  \

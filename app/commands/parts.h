@@ -17,6 +17,10 @@ PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,
                                      const char *demo_file, const char *files[PL_MAX_TEXTS],
                                      size_t *count, char **owned, pl_error *err);
 
+/* Tokens of the text that text= names, or of the demo's own: *ids is the caller's. */
+PL_NODISCARD pl_status pl_read_text(const pl_call *call, const pl_state *state, pl_lab *lab,
+                                    int32_t **ids, size_t *count, pl_task *task, pl_error *err);
+
 /* What a model is; seconds: it took to say. */
 void pl_put_info(json_t *result, const pl_model *model, double seconds);
 

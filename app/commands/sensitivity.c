@@ -1,10 +1,12 @@
 /* sensitivity: what each layer, role, block or input costs the model when it is quantized. */
+#include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "app/workbench/services.h"
 #include "core/base/checked.h"
 #include "core/base/clock.h"
+#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
 #include "core/study/sensitivity.h"
@@ -35,29 +37,6 @@ static pl_status read_asked(const pl_call *call, const pl_state *state, pl_sensi
     out->text.protocol = (pl_ppl_protocol)protocol;
     out->glob = call->n_words > 0 && !pl_call_is_of_all(call) ? call->words[0] : NULL;
     return status;
-}
-
-/* The shared tokens may be replaced by an urgent job at a tick: *ids is a copy, the caller's. */
-static pl_status read_text(const pl_call *call, const pl_state *state, pl_lab *lab, int32_t **ids,
-                           size_t *count, pl_task *task, pl_error *err)
-{
-    const char *files[PL_MAX_TEXTS];
-    size_t n = 0;
-    char *owned = NULL;
-    const pl_tokens *shared = NULL;
-    pl_status status = pl_text_files(call, state, "evaluation.txt", files, &n, &owned, err);
-    PL_THEN(pl_lab_tokens(lab, state, files, n, &shared, task, err));
-    free(owned);
-    if (status != PL_OK) {
-        return status;
-    }
-    *ids = pl_alloc(shared->count + 1, sizeof **ids);
-    if (*ids == NULL) {
-        return pl_error_memory(err, "a text");
-    }
-    memcpy(*ids, shared->ids, shared->count * sizeof **ids);
-    *count = shared->count;
-    return PL_OK;
 }
 
 static void put_loss(json_t *line, const pl_loss *loss)
@@ -148,6 +127,26 @@ static pl_status put_found(pl_call *call, const pl_state *state, pl_lab *lab,
     return status;
 }
 
+/* The command as a figure's file has it: texts by their last names. */
+static pl_status put_said(const pl_call *call, const pl_sensitivity *asked, pl_buf *out,
+                          pl_error *err)
+{
+    pl_buf_puts(out, "sensitivity");
+    if (asked->glob != NULL) {
+        pl_buf_puts(out, " ");
+        pl_figure_quote(asked->glob, out);
+    }
+    for (size_t i = 0; i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "text") == 0) {
+            pl_buf_puts(out, " text=");
+            pl_figure_quote(pl_path_name(call->values[i]), out);
+        }
+    }
+    pl_buf_printf(out, " protocol=%s length=%zu windows=%zu", pl_usage_text(call, "protocol"),
+                  asked->text.length, asked->text.windows);
+    return pl_buf_check(out, err);
+}
+
 static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                                  pl_error *err)
 {
@@ -155,6 +154,7 @@ static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *l
     const char *file = pl_call_value(call, "file");
     pl_sensitivity asked;
     pl_sensitivities found = {0};
+    pl_buf said = {0};
     int32_t *ids = NULL;
     size_t count = 0;
     pl_status status = pl_model_need_forward(state->source->model, "sensitivity", err);
@@ -163,11 +163,14 @@ static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *l
     }
     PL_THEN(read_asked(call, state, &asked, err));
     PL_THEN(pl_state_check_origin(state, false, err));
-    PL_THEN(read_text(call, state, lab, &ids, &count, task, err));
+    PL_THEN(pl_read_text(call, state, lab, &ids, &count, task, err));
+    PL_THEN(put_said(call, &asked, &said, err));
+    asked.said = said.data;
     PL_THEN(pl_sensitivity_run(lab, state, &asked, ids, count, &found, task, err));
     PL_THEN(put_found(call, state, lab, &asked, &found, task, err));
     pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     pl_sensitivities_deinit(&found);
+    pl_buf_deinit(&said);
     free(ids);
     return status;
 }
@@ -246,5 +249,6 @@ const pl_command pl_command_sensitivity = {
     .put_text = put_sensitivity,
     .slow = pl_slow_always,
     .unit = "units",
+    .rebuild = PL_REBUILD_TEXTS,
     .follow = follow_sensitivity,
 };

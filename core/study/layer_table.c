@@ -176,7 +176,7 @@ static void fill_solution(pl_lab *lab, const pl_state *state, size_t layer, pl_l
     const pl_id *result = pl_state_result(state, layer);
     if (result != NULL && pl_result_report(lab, state, layer, *result, &report, NULL) == PL_OK) {
         pl_layer_row_solved(row, *result, &report);
-        row->number[PL_COLUMN_KL] = pl_sensitivity_of_result(lab, state, *result);
+        row->number[PL_COLUMN_KL] = pl_sensitivity_of_result(lab, state, *result, NULL);
     }
 }
 

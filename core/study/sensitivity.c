@@ -40,28 +40,28 @@ static const char *last_name(const char *name)
     return dot != NULL ? dot + 1 : name;
 }
 
-static void name_unit(const measuring *m, size_t layer, pl_unit_loss *unit)
+static void name_unit(const pl_model *model, pl_unit kind, size_t layer, pl_unit_loss *unit)
 {
-    const pl_layer *info = pl_model_layer(m->model, layer);
+    const pl_layer *info = pl_model_layer(model, layer);
     const size_t room = sizeof unit->name;
     *unit = (pl_unit_loss){.block = info->block, .layer = layer};
-    if (m->asked->unit == PL_UNIT_LAYER) {
+    if (kind == PL_UNIT_LAYER) {
         pl_layer_short(info, info->expert != PL_NO_EXPERT, unit->name, room);
-    } else if (m->asked->unit == PL_UNIT_ROLE) {
+    } else if (kind == PL_UNIT_ROLE) {
         snprintf(unit->name, room, "%s", last_name(info->name));
         unit->block = SIZE_MAX;
-    } else if (m->asked->unit == PL_UNIT_BLOCK) {
+    } else if (kind == PL_UNIT_BLOCK) {
         snprintf(unit->name, room, "%zu", info->block);
     } else {
         snprintf(unit->name, room, "%zu.%.40s", info->block,
-                 last_name(pl_model_site(m->model, info->site)->name));
+                 last_name(pl_model_site(model, info->site)->name));
     }
 }
 
-static bool are_one_unit(const measuring *m, size_t a, size_t b)
+static bool are_one_unit(const pl_model *model, pl_unit kind, size_t a, size_t b)
 {
-    const pl_layer *x = pl_model_layer(m->model, a), *y = pl_model_layer(m->model, b);
-    switch (m->asked->unit) {
+    const pl_layer *x = pl_model_layer(model, a), *y = pl_model_layer(model, b);
+    switch (kind) {
     case PL_UNIT_LAYER:
         return a == b;
     case PL_UNIT_ROLE:
@@ -80,6 +80,44 @@ static bool is_rounded(const pl_state *state, size_t layer)
            pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
 }
 
+pl_status pl_find_units(const char *who, const pl_state *state, pl_unit unit, const char *glob,
+                        long *unit_of, pl_unit_loss *units, size_t *count, size_t *unsolved,
+                        pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    *count = 0;
+    *unsolved = 0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        unit_of[i] = NO_UNIT;
+        if (glob != NULL && !pl_model_layer_matches(model, i, glob)) {
+            continue;
+        }
+        if (!is_rounded(state, i)) {
+            ++*unsolved;
+            continue;
+        }
+        size_t u = *count;
+        while (u > 0 && !are_one_unit(model, unit, units[u - 1].layer, i)) {
+            u--;
+        }
+        if (u == 0) {
+            u = ++*count;
+            name_unit(model, unit, i, &units[u - 1]);
+        }
+        unit_of[i] = (long)(u - 1);
+        units[u - 1].layers++;
+    }
+    if (*count > 0) {
+        return PL_OK;
+    }
+    return *unsolved > 0
+               ? pl_error_set(err, PL_ERR_STATE,
+                              "%s: none of the %zu layers is rounded with the present methods: run "
+                              "`solve all` first",
+                              who, *unsolved)
+               : pl_error_set(err, PL_ERR_NOT_FOUND, "%s: no layer matches %s", who, glob);
+}
+
 static pl_status find_units(measuring *m, pl_error *err)
 {
     const size_t n = pl_model_layer_count(m->model);
@@ -91,36 +129,8 @@ static pl_status find_units(measuring *m, pl_error *err)
     if (m->unit_of == NULL || m->wanted == NULL || m->keys == NULL || out->units == NULL) {
         return pl_error_memory(err, "the units of a model");
     }
-    for (size_t i = 0; i < n; i++) {
-        m->unit_of[i] = NO_UNIT;
-        if (m->asked->glob != NULL && !pl_model_layer_matches(m->model, i, m->asked->glob)) {
-            continue;
-        }
-        if (!is_rounded(m->state, i)) {
-            out->unsolved++;
-            continue;
-        }
-        size_t u = out->count;
-        while (u > 0 && !are_one_unit(m, out->units[u - 1].layer, i)) {
-            u--;
-        }
-        if (u == 0) {
-            u = ++out->count;
-            name_unit(m, i, &out->units[u - 1]);
-        }
-        m->unit_of[i] = (long)(u - 1);
-        out->units[u - 1].layers++;
-    }
-    if (out->count > 0) {
-        return PL_OK;
-    }
-    return out->unsolved > 0
-               ? pl_error_set(err, PL_ERR_STATE,
-                              "sensitivity: none of the %zu layers is rounded with the present "
-                              "methods: run `solve all` first",
-                              out->unsolved)
-               : pl_error_set(err, PL_ERR_NOT_FOUND, "sensitivity: no layer matches %s",
-                              m->asked->glob);
+    return pl_find_units("sensitivity", m->state, m->asked->unit, m->asked->glob, m->unit_of,
+                         out->units, &out->count, &out->unsolved, err);
 }
 
 /* An input is quantized for all layers that read it, or for none. */
@@ -340,8 +350,8 @@ static pl_status write_loss(const measuring *m, pl_id key, const char *unit, con
                             size_t bytes, pl_error *err)
 {
     const pl_section section = {SECTION, data, bytes};
-    json_t *about = json_pack("{s:s, s:s, s:s}", "holds", "what a unit costs the model", "unit",
-                              unit, "version", PL_VERSION);
+    json_t *about = json_pack("{s:s, s:s, s:s, s:s?}", "holds", "what a unit costs the model",
+                              "unit", unit, "version", PL_VERSION, "command", m->asked->said);
     pl_status status =
         about != NULL ? pl_store_replace(pl_lab_store(m->lab), KIND, key, about, &section, 1, err)
                       : pl_error_memory(err, "a measurement");
@@ -367,7 +377,7 @@ static pl_status write_alone(measuring *m, size_t unit, double kl, pl_error *err
                       sizeof alone, err);
 }
 
-double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result)
+double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
 {
     alone_loss found = {.kl = NAN};
     pl_id model = {0};
@@ -377,8 +387,13 @@ double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result
     }
     pl_status status = pl_store_get(pl_lab_store(lab), KIND, alone_key(result), &entry, NULL);
     PL_THEN(pl_entry_read(entry, SECTION, &found, sizeof found, NULL));
+    const bool known = status == PL_OK && pl_id_equal(found.model, model);
+    if (known && said != NULL) {
+        const json_t *command = json_object_get(pl_entry_about(entry), "command");
+        pl_buf_puts(said, json_is_string(command) ? json_string_value(command) : "");
+    }
     pl_entry_close(entry);
-    return status == PL_OK && pl_id_equal(found.model, model) ? found.kl : (double)NAN;
+    return known ? found.kl : (double)NAN;
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */

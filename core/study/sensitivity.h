@@ -24,6 +24,7 @@ typedef struct pl_sensitivity {
     bool without;     /* everything is quantized but the unit; else the unit alone is */
     const char *glob; /* only layers whose name matches; NULL: all */
     pl_ppl_spec text; /* protocol, length, windows; its memory limit is the lab's */
+    const char *said; /* the command that asks for it, kept with what each layer costs; or NULL */
 } pl_sensitivity;
 
 /* What a measurement found, against the original on the same targets. */
@@ -50,6 +51,14 @@ typedef struct pl_sensitivities {
     size_t tokens, windows, unsolved; /* scored; layers left out since nothing rounds them yet */
 } pl_sensitivities;
 
+/* The units of the layers that are rounded, in model order: unit_of[layers] is each one's index, -1
+ * where it is in none; units[layers] get name, block, layer and layers.  *unsolved: layers that
+ * nothing rounds yet.  PL_ERR_STATE, PL_ERR_NOT_FOUND where there is no unit; `who` begins the
+ * sentence. */
+PL_NODISCARD pl_status pl_find_units(const char *who, const pl_state *state, pl_unit unit,
+                                     const char *glob, long *unit_of, pl_unit_loss *units,
+                                     size_t *count, size_t *unsolved, pl_error *err);
+
 /* Measures every unit on the text's tokens ids[count], or finds it in the store: what was measured
  * stays there, so that a cut-off run goes on.  PL_ERR_STATE where no layer is solved, and where
  * inputs are quantized and a unit would hold some layers of an input but not the others: expected
@@ -62,8 +71,8 @@ PL_NODISCARD pl_status pl_sensitivity_run(pl_lab *lab, const pl_state *state,
 void pl_sensitivities_deinit(pl_sensitivities *s);
 
 /* The KL divergence that a layer's result was last measured to cost by itself; NaN where it was not
- * (with weights alone quantized). */
-double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result);
+ * (with weights alone quantized).  said: the command that asked for it is appended; or NULL. */
+double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
 
 /* Spearman's rank correlation of x[n] and y[n] over the pairs where both are finite, equal values
  * sharing their mean rank; NaN for fewer than three of them, or where one side is all equal. */

@@ -188,7 +188,7 @@ static void test_depth(void **state)
     pl_check_ok(pl_solve_layer(d->lab, &d->state, DEMO_Q1, &own, &result, NULL, &err), err);
     f = make_figure(d, &request);
     assert_int_equal(f.n_series, 1);
-    assert_string_equal(f.series[0].label, "astro, \u03b2 = 0.01");
+    assert_string_equal(f.series[0].label, "astro beta=0.01");
     assert_int_equal(f.series[0].count, 1);
     pl_check_close(f.series[0].x[0], 1, 0, 0); /* the first layer of block 1 */
     pl_check_close(f.series[0].y[0], own.rounded_relative_error / plain.rounded_relative_error, 0,

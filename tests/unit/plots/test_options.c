@@ -7,6 +7,7 @@
 #include "plots/label.h"
 #include "plots/page.h"
 
+#include "tests/support/demo_lab.h"
 #include "tests/support/figures.h"
 #include "tests/support/own_folder.h"
 
@@ -255,6 +256,27 @@ static void methods_are_written_as_papers_do(void **state)
     }
 }
 
+/* A legend on paper names what rules: a target, not the beta that nobody gave. */
+static void the_strength_that_rules_is_named(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"astro", "Astro target = 0.2"},
+                                           {"astro beta=0.001", "Astro \u03b2 = 1e-3"}};
+    for (size_t i = 0; i < 2; i++) {
+        pl_state demo;
+        pl_buf out = {0};
+        pl_error err;
+        demo_state(&demo, true);
+        demo_method(&demo, cases[i][0]);
+        pl_check_ok(pl_state_set_result(&demo, 0, pl_state_plan(&demo, 0), (pl_id){1, 2}, &err),
+                    err);
+        pl_kind_label(&demo, 0, PL_WHICH_PRECONDITIONED, true, &out);
+        assert_string_equal(out.data, cases[i][1]);
+        pl_buf_deinit(&out);
+        pl_state_deinit(&demo);
+    }
+}
+
 /* --- SVG -------------------------------------------------------------------------------------- */
 
 static char *svg_of(const pl_figure *f, bool outlines)
@@ -304,6 +326,7 @@ int main(void)
         cmocka_unit_test(labels_hold_simple_mathematics),
         cmocka_unit_test(any_label_is_read_or_refused),
         cmocka_unit_test(methods_are_written_as_papers_do),
+        cmocka_unit_test(the_strength_that_rules_is_named),
         cmocka_unit_test(an_svg_holds_its_letters_as_text),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -93,7 +93,7 @@ static void test_only(void **ctx)
         pl_check_close(s.original, alone.original, 1e-9, 0);
         /* The table of layers has it from there on. */
         pl_check_close(
-            pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[i])),
+            pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[i]), NULL),
             s.units[i].loss.kl, 0, 0);
     }
     const pl_ppl_result all = measure(&d, solved, SOLVED, ids);
@@ -119,8 +119,8 @@ static void test_without(void **ctx)
     expect_same(&s.units[1].loss, &first);
     expect_same(&s.together, &all);
     assert_int_equal(s.units[0].layers, 2);
-    assert_true(
-        isnan(pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[0]))));
+    assert_true(isnan(
+        pl_sensitivity_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[0]), NULL)));
     pl_sensitivities_deinit(&s);
     demo_lab_deinit(&d);
 }

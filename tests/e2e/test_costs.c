@@ -1,0 +1,137 @@
+/* What layers cost the model, and bits by it, through the program. */
+#include "tests/e2e/run_planish.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static double unit_kl(const json_t *result, const char *unit)
+{
+    size_t i = 0;
+    json_t *line = NULL;
+    json_array_foreach(json_object_get(result, "units"), i, line)
+    {
+        if (strcmp(json_string_value(json_object_get(line, "unit")), unit) == 0) {
+            return run_number(line, "kl");
+        }
+    }
+    return NAN;
+}
+
+/* A layer's cost is the KL divergence that `perplexity` has with that layer alone solved; the list
+ * of layers has it afterwards, and a second run measures nothing. */
+static void test_sensitivity(void **ctx)
+{
+    (void)ctx;
+    run r =
+        run_demo("method rtn bits=3; solve 3.v_proj; perplexity which=after length=128 windows=2; "
+                 "solve all sequential=no; sensitivity length=128 windows=2; "
+                 "sensitivity length=128 windows=2; layers sort=kl top=1");
+    const json_t *alone = run_result(&r, 3), *first = run_result(&r, 5), *again = run_result(&r, 6);
+    const json_t *layers = json_object_get(run_result(&r, 7), "layers");
+    pl_check_close(unit_kl(first, "3.v_proj"), run_number(alone, "kl_mean"), 1e-4, 1e-9);
+    pl_check_close(run_number(first, "original_perplexity"),
+                   run_number(alone, "original_perplexity"), 1e-6, 0);
+    assert_int_equal(json_array_size(json_object_get(first, "units")), 28);
+    assert_int_equal(run_number(first, "measured"), 28);
+    assert_int_equal(run_number(again, "measured"), 0);
+    assert_int_equal(run_number(again, "from_store"), 28);
+    pl_check_close(unit_kl(again, "3.v_proj"), unit_kl(first, "3.v_proj"), 0, 0);
+    double largest = 0.0;
+    size_t i = 0;
+    json_t *line = NULL;
+    json_array_foreach(json_object_get(first, "units"), i, line)
+    {
+        largest = fmax(largest, run_number(line, "kl"));
+    }
+    pl_check_close(run_number(json_array_get(layers, 0), "kl"), largest, 1e-12, 0);
+    run_free(&r);
+}
+
+/* A figure of the costs carries the command that measures them. */
+static void test_figure(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    snprintf(script, sizeof script,
+             "method rtn bits=2; solve all sequential=no; plot error_by_block form=kl file='%s'",
+             run_path("none.png"));
+    run none = run_demo(script);
+    run_check_failed(&none, 1, "`solve all`, then `sensitivity`");
+    run_free(&none);
+    snprintf(script, sizeof script,
+             "method rtn bits=2; solve all sequential=no; sensitivity length=128 windows=1; "
+             "plot error_by_block form=kl file='%s'; rebuild '%s' file='%s'",
+             run_path("kl.png"), run_path("kl.png"), run_path("again.png"));
+    run r = run_demo(script);
+    assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+    run_free(&r);
+    size_t size = 0;
+    char *png = run_read(run_path("kl.png"), &size);
+    const char says[] = "sensitivity protocol=gptq length=128 windows=1";
+    assert_non_null(memmem(png, size, says, sizeof says - 1));
+    free(png);
+}
+
+/* Mixed bits take no more than asked, lose no more than bits alike for all at that average, and not
+ * less than the bound; what is chosen is set, layer by layer. */
+static void test_allocate(void **ctx)
+{
+    (void)ctx;
+    run r =
+        run_demo("method rtn bits=3; allocate bits=3.2065 length=128 windows=2; "
+                 "solve all sequential=no; allocate bits=2.5 metric=error unit=role choices=2,4");
+    const json_t *found = run_result(&r, 2), *solved = run_result(&r, 3),
+                 *roles = run_result(&r, 4);
+    const json_t *three = json_array_get(json_object_get(found, "uniform"), 1);
+    expect_at_most(run_number(found, "bits_per_weight"), 3.2065 + 1e-9);
+    expect_at_most(run_number(found, "bound"), run_number(found, "loss"));
+    expect_less(run_number(found, "loss"), run_number(three, "loss"));
+    expect_less(0.9 * run_number(found, "loss"), run_number(found, "bound"));
+    pl_check_close(run_number(solved, "bits_per_weight"), run_number(found, "bits_per_weight"),
+                   1e-9, 0);
+    assert_int_equal(json_array_size(json_object_get(roles, "units")), 7);
+    expect_at_most(run_number(roles, "bits_per_weight"), 2.5 + 1e-9);
+    run_free(&r);
+}
+
+static void test_refusals(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *script, *says;
+    } cases[] = {
+        {"sensitivity", "sensitivity: none of the 28 layers is rounded"},
+        {"method rtn; solve 0.q_proj; sensitivity nothing",
+         "sensitivity: no layer matches nothing"},
+        {"method rtn; solve all; activations bits=4; sensitivity",
+         "expected unit=site or unit=block"},
+        {"sensitivity file=x.txt", "sensitivity: file=x.txt"},
+        {"allocate", "allocate: needs bits=N"},
+        {"method rtn; allocate bits=3 choices=2,x", "allocate: choices=2,x: expected at most 8"},
+        {"method rtn; allocate bits=1.5 metric=error",
+         "the fewest that these choices take are 2.2"},
+        {"method astro; allocate bits=3 metric=error", "allocate: no rounder is set"},
+        {"generate x seed=3", "seed= and top_p= go with temperature="},
+        {"generate x which=after", "no layer is solved with the present methods"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run r = run_demo(cases[i].script);
+        assert_int_not_equal(r.status, 0);
+        if (strstr(r.out, cases[i].says) == NULL) {
+            fprintf(stderr, "%s: %s\n", cases[i].script, r.err);
+            fail();
+        }
+        run_free(&r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sensitivity),
+        cmocka_unit_test(test_figure),
+        cmocka_unit_test(test_allocate),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}
