@@ -416,6 +416,6 @@ bool pl_tuner_mouse(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_int
         mouse.kind != PL_MOUSE_PRESS || line < 0 || view->top + (size_t)line >= n) {
         return false;
     }
-    view->row = view->top + (size_t)line;
+    choose_row(model, view->top + (size_t)line);
     return true;
 }

@@ -6,6 +6,7 @@
 #include "core/state/record.h"
 #include "core/base/json.h"
 #include "core/state/difference.h"
+#include "views/tuner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@ static void state_replaced(pl_screen *screen, const pl_state *old, const char *h
         pl_screen_new_inputs(screen);
     }
     pl_state_recall(screen->state);
+    pl_tuner_follow(&screen->model);
     /* A step that never got its result while the knob was turned is solved now. */
     if (solved && pl_state_result(screen->state, screen->state->layer) == NULL) {
         pl_wants_solve(&screen->wants);

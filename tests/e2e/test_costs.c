@@ -26,8 +26,8 @@ static void test_sensitivity(void **ctx)
         run_demo("method rtn bits=3; solve 3.v_proj; perplexity which=after length=128 windows=2; "
                  "solve all sequential=no; sensitivity length=128 windows=2; "
                  "sensitivity length=128 windows=2; layers sort=kl top=1");
-    const json_t *alone = run_result(&r, 3), *first = run_result(&r, 5), *again = run_result(&r, 6);
-    const json_t *layers = json_object_get(run_result(&r, 7), "layers");
+    const json_t *alone = run_result(&r, 2), *first = run_result(&r, 4), *again = run_result(&r, 5);
+    const json_t *layers = json_object_get(run_result(&r, 6), "layers");
     pl_check_close(unit_kl(first, "3.v_proj"), run_number(alone, "kl_mean"), 1e-4, 1e-9);
     pl_check_close(run_number(first, "original_perplexity"),
                    run_number(alone, "original_perplexity"), 1e-6, 0);
@@ -80,8 +80,8 @@ static void test_allocate(void **ctx)
     run r =
         run_demo("method rtn bits=3; allocate bits=3.2065 length=128 windows=2; "
                  "solve all sequential=no; allocate bits=2.5 metric=error unit=role choices=2,4");
-    const json_t *found = run_result(&r, 2), *solved = run_result(&r, 3),
-                 *roles = run_result(&r, 4);
+    const json_t *found = run_result(&r, 1), *solved = run_result(&r, 2),
+                 *roles = run_result(&r, 3);
     const json_t *three = json_array_get(json_object_get(found, "uniform"), 1);
     expect_at_most(run_number(found, "bits_per_weight"), 3.2065 + 1e-9);
     expect_at_most(run_number(found, "bound"), run_number(found, "loss"));
@@ -103,7 +103,7 @@ static void test_refusals(void **ctx)
         {"sensitivity", "sensitivity: none of the 28 layers is rounded"},
         {"method rtn; solve 0.q_proj; sensitivity nothing",
          "sensitivity: no layer matches nothing"},
-        {"method rtn; solve all; activations bits=4; sensitivity",
+        {"activations bits=4; method rtn; solve all; sensitivity",
          "expected unit=site or unit=block"},
         {"sensitivity file=x.txt", "sensitivity: file=x.txt"},
         {"allocate", "allocate: needs bits=N"},

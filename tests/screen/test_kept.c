@@ -84,7 +84,8 @@ static void test_one_session_a_model(void **state)
     pl_pty *pty = start_with(in_own("a"), NULL, NULL);
     send_wait(pty, CALIBRATE "method rtn bits=3; solve 2.q_proj; select 2.q_proj\r", "1 solved");
     snprintf(line, sizeof line, ":open %s\r", in_own("c"));
-    send_wait(pty, line, "open:"); /* another model: another session, with nothing in it */
+    send_wait(pty, line,
+              "llama: 4 blocks"); /* another model: another session, with nothing in it */
     pl_pty_wait_gone(pty, "1 solved", patience());
     send_wait(pty, CALIBRATE "method rtn bits=4; solve 1.q_proj; solve 1.k_proj\r", "2 solved");
     /* Back to the first, whose session is as it was. */
@@ -133,7 +134,7 @@ static void test_a_replaced_model_has_its_own_session(void **state)
     assert_false(pl_pty_shows(pty, "L brings"));
     send_wait(pty, ":sessions open 1\r", ">!2.self_attn.q_proj");
     pl_pty_wait_text(pty, "of another model and not used", patience());
-    send_wait(pty, ":method rtn bits=8\r", "method:  slot round");
+    send_wait(pty, ":method rtn bits=8\r", "round: rtn bits=8");
     leave(pty);
     shell("test $(ls state/planish/*.planish | wc -l) = 2");
     pty = start_with(in_own("a"), NULL, NULL);
@@ -203,13 +204,13 @@ static void test_a_figure_is_not_replaced_unasked(void **state)
     pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
     send_wait(pty, ":method astro; method gptq bits=3; solve\r", "1 solved");
     send_wait(pty, "\te", "file=0.q_proj-astro-gptq-w3-channels.png");
-    send_wait(pty, "\r", "width px");
+    send_wait(pty, "\r", " px  in ");
     send_wait(pty, "e\r", "channels.png is there already.  Replace it?  y/n");
     shell("touch -d '2001-01-01' 0.q_proj-astro-gptq-w3-channels.png");
     send_wait(pty, "\033", "no: nothing has changed");
     shell("test 0.q_proj-astro-gptq-w3-channels.png -ot state");
     send_wait(pty, "e\r", "Replace it?  y/n");
-    send_wait(pty, "y", "width px");
+    send_wait(pty, "y", " px  in ");
     shell("test -z \"$(find . -maxdepth 1 -name '*.png' -not -newermt 2002-01-01)\"");
     leave(pty);
 }

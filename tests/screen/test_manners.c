@@ -156,7 +156,7 @@ static void test_counts(void **state)
     send_wait(pty, "gg", "> 0.q_proj");
     send_wait(pty, "20G", "> 2.up_proj");
     send_wait(pty, "G", "> 3.down_proj");
-    send_wait(pty, "5\033[C", "0.000783"); /* five steps of the strength */
+    send_wait(pty, "5\033[C", "\u20390.25\u203a"); /* five steps of the strength */
     /* Esc forgets a count; in the tuner digits are a value. */
     pl_pty_send(pty, "7\033");
     pl_pty_run(pty, 0.2);

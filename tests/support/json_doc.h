@@ -21,6 +21,7 @@ typedef struct json_doc_section {
     char name[JSON_DOC_NAME];
     int version;
     char example[512];
+    bool of_another;     /* it prints the object of the command that it runs */
     size_t first, count; /* its rows */
 } json_doc_section;
 
@@ -66,12 +67,14 @@ static inline void json_doc_take_line(json_doc *doc, const char *line)
 {
     json_doc_section *section = doc->n_sections > 0 ? &doc->sections[doc->n_sections - 1] : NULL;
     json_doc_section found = {.first = doc->n_rows};
-    static const char example[] = "Example: `";
+    static const char example[] = "Example: `", another[] = "Its object is that of the command";
     if (sscanf(line, "## %39[a-z_], version %d", found.name, &found.version) == 2) {
         expect_less(doc->n_sections, JSON_DOC_SECTIONS);
         doc->sections[doc->n_sections++] = found;
     } else if (section != NULL && strncmp(line, example, sizeof example - 1) == 0) {
         sscanf(line + sizeof example - 1, "%511[^`]", section->example);
+    } else if (section != NULL && strncmp(line, another, sizeof another - 1) == 0) {
+        section->of_another = true;
     } else if (section != NULL && strncmp(line, "| `", 3) == 0) {
         expect_less(doc->n_rows, JSON_DOC_ROWS);
         char *path = doc->rows[doc->n_rows].path;
