@@ -33,6 +33,8 @@ static void take_line(pl_settings *settings, char *line)
         strcpy(settings->theme, value);
     } else if (whole && strcmp(name, "marks") == 0) {
         strcpy(settings->marks, value);
+    } else if (whole && strcmp(name, "pixels") == 0) {
+        snprintf(settings->pixels, sizeof settings->pixels, "%.7s", value);
     } else if (whole && strcmp(name, "mouse") == 0) {
         settings->mouse_off = strcmp(value, "no") == 0;
     } else if (whole && strcmp(name, "tour") == 0) {
@@ -83,6 +85,9 @@ pl_status pl_settings_write(const pl_settings *settings, pl_error *err)
     }
     if (settings->marks[0] != '\0') {
         pl_buf_printf(&text, "marks = %s\n", settings->marks);
+    }
+    if (settings->pixels[0] != '\0') {
+        pl_buf_printf(&text, "pixels = %s\n", settings->pixels);
     }
     if (settings->mouse_off) {
         pl_buf_puts(&text, "mouse = no\n");

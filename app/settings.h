@@ -1,4 +1,5 @@
-/* app/settings.h -- what the screen remembers from run to run: theme, marks, mouse, the tour.
+/* app/settings.h -- what the screen remembers from run to run: theme, marks, pixels, mouse, the
+ * tour.
  *
  * A file of `name = value` lines, $XDG_CONFIG_HOME/planish/config; lines that are not understood
  * are kept as they are. */
@@ -15,6 +16,7 @@ typedef struct pl_settings {
     bool exists;    /* the file was there */
     char theme[16]; /* "" for the usual one */
     char marks[16]; /* "" for auto */
+    char pixels[8]; /* "yes", "auto", "" for no */
     bool mouse_off; /* the terminal's own selection has the mouse */
     bool tour_done;
     pl_buf rest; /* the other lines */

@@ -1,4 +1,5 @@
 #include "plots/format.h"
+#include "plots/raster.h"
 
 #include "core/base/checked.h"
 #include "core/base/file.h"
@@ -116,39 +117,10 @@ static void write_header(output *o)
     png_write_info(o->png, o->info);
 }
 
-/* Draws device rows [first, first + rows of the band). */
-static pl_status draw_band(output *o, size_t first, pl_error *err)
-{
-    const pl_page *page = o->job->page;
-    cairo_t *cr = cairo_create(o->band);
-    cairo_translate(cr, 0, -(double)first);
-    cairo_scale(cr, page->dpi / 72, page->dpi / 72);
-    pl_status status =
-        pl_sheet_draw(cr, o->job->sheet, o->job->fonts, (double)o->width * 72 / page->dpi,
-                      (double)o->height * 72 / page->dpi, 72 / page->dpi, err);
-    cairo_status_t drawn = cairo_status(cr);
-    cairo_destroy(cr);
-    cairo_surface_flush(o->band);
-    if (status == PL_OK && drawn != CAIRO_STATUS_SUCCESS) {
-        status = pl_error_set(err, PL_ERR_MEMORY, "%s: Cairo: %s", o->job->path,
-                              cairo_status_to_string(drawn));
-    }
-    return status;
-}
-
 static void write_rows(output *o, size_t count)
 {
-    const unsigned char *pixels = cairo_image_surface_get_data(o->band);
-    size_t stride = (size_t)cairo_image_surface_get_stride(o->band);
     for (size_t i = 0; i < count; i++) {
-        const unsigned char *from = pixels + i * stride;
-        for (size_t j = 0; j < o->width; j++) {
-            uint32_t pixel;
-            memcpy(&pixel, from + 4 * j, sizeof pixel);
-            o->row[3 * j] = (unsigned char)(pixel >> 16);
-            o->row[3 * j + 1] = (unsigned char)(pixel >> 8);
-            o->row[3 * j + 2] = (unsigned char)pixel;
-        }
+        pl_raster_row(o->band, i, o->width, o->row);
         png_write_row(o->png, o->row);
     }
 }
@@ -161,7 +133,8 @@ static pl_status write_file(output *o, size_t band_rows)
     }
     write_header(o);
     for (size_t first = 0; first < o->height; first += band_rows) {
-        o->status = draw_band(o, first, o->err);
+        o->status = pl_raster_draw(o->job->sheet, o->job->fonts, o->band, first, o->width,
+                                   o->height, o->job->page->dpi, o->job->path, o->err);
         if (o->status != PL_OK) {
             return o->status;
         }

@@ -257,7 +257,7 @@ static void draw_cell(pl_screen_model *model, pl_surface *surface, pl_rect rect,
     if ((int)pl_text_width(title) > room) {
         char whole[sizeof title];
         memcpy(whole, title, sizeof whole);
-        pl_short_label(whole, title, sizeof title);
+        pl_short_label(whole, room, title, sizeof title);
     }
     if (!solved && (int)pl_text_width(title) > room) {
         snprintf(title, sizeof title, "not solved");

@@ -190,9 +190,28 @@ static pl_plot_options options_of(const pl_screen_model *model, pl_pane pane,
                              .mark = mark};
 }
 
+/* Whether an image has the plot's place; the mouse then has no data to point at. */
+static bool is_image(pl_screen_model *model, pl_rect rect, pl_pane pane)
+{
+    if (pane != PL_PANE_MAIN || pl_view_compares(model->state, pane)) {
+        return false;
+    }
+    const pl_rect of = model->image.of;
+    model->image.place = rect;
+    model->image.shown =
+        of.h > 0 && of.y == rect.y && of.x == rect.x && of.h == rect.h && of.w == rect.w;
+    if (model->image.shown) {
+        model->shown[pl_view_index(pane)].memo.area = (pl_rect){0};
+    }
+    return model->image.shown;
+}
+
 void pl_figure_view_plot(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                          const pl_figure_look *look, const pl_figure *figure, bool stale)
 {
+    if (is_image(model, rect, pane)) {
+        return;
+    }
     pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
     pl_plot_options options = options_of(model, pane, look, figure, stale);
     options.area = &memo->area;

@@ -146,6 +146,12 @@ typedef struct pl_screen_model {
     pl_shown shown[PL_SHOWN]; /* main, second, table; then the main view in each kept setting */
 
     struct {
+        pl_rect place; /* of the main pane's plot in the frame; h == 0: it has none */
+        pl_rect of;    /* the place that an image was made for, h == 0: there is none */
+        bool shown;    /* it is that: the cells are left to the image */
+    } image;
+
+    struct {
         pl_layers_view layers;
         pl_tuner_view tuner;
     } views;

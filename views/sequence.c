@@ -1,6 +1,8 @@
 #include "views/sequence.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Bits of a report's button (xterm, ctlseqs "Mouse Tracking"). */
 enum { BUTTON = 3, SHIFT = 4, MOTION = 32, WHEEL = 64, EXTRA = 128, NO_BUTTON = 3 };
@@ -48,4 +50,41 @@ bool pl_mode_is_known(const char *text, int mode)
     int asked = 0, value = 0, used = 0;
     return sscanf(text, "?%6d;%2d$y%n", &asked, &value, &used) == 2 && text[used] == '\0' &&
            used > 0 && asked == mode && (value == 1 || value == 2);
+}
+
+bool pl_is_attributes(const char *text)
+{
+    const size_t inside = text[0] == '?' ? strspn(text + 1, "0123456789;") : 0;
+    return inside > 0 && strcmp(text + 1 + inside, "c") == 0;
+}
+
+bool pl_has_attribute(const char *text, int attribute)
+{
+    if (!pl_is_attributes(text)) {
+        return false;
+    }
+    /* The first number is the terminal's class. */
+    for (const char *next = strchr(text, ';'); next != NULL; next = strchr(next + 1, ';')) {
+        if (strtol(next + 1, NULL, 10) == attribute) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pl_cell_size(const char *text, int *width, int *height)
+{
+    int w = 0, h = 0, used = 0;
+    if (sscanf(text, "6;%4d;%4dt%n", &h, &w, &used) != 2 || used == 0 || text[used] != '\0' ||
+        w < 1 || h < 1) {
+        return false;
+    }
+    *width = w;
+    *height = h;
+    return true;
+}
+
+bool pl_is_kitty(const char *text)
+{
+    return strcmp(text, "Gi=31;OK") == 0;
 }

@@ -32,7 +32,8 @@ struct pl_terminal {
     bool afresh;
     bool has_mouse, mouse; /* the terminal reports it; it is wanted */
     bool sync;             /* it shows at once what stands between two marks */
-    char notice[240];      /* empty: none */
+    pl_images images;
+    char notice[240]; /* empty: none */
 };
 
 static int colours_wanted(void)
@@ -303,6 +304,8 @@ void pl_terminal_close(pl_terminal *terminal)
     }
     if (terminal->screen != NULL) {
         pl_terminal_set_mouse(terminal, false);
+        terminal->images.wanted = (pl_image){0};
+        pl_images_clear(&terminal->images, false);
         curs_set(1);
         endwin();
         if (terminal->keys != NULL) {
@@ -334,6 +337,36 @@ bool pl_terminal_set_mouse(pl_terminal *terminal, bool on)
         terminal->mouse = on;
     }
     return terminal->has_mouse;
+}
+
+bool pl_terminal_ask_images(pl_terminal *terminal)
+{
+    if (!terminal->has_mouse || terminal->most_colours == 0) {
+        return false;
+    }
+    if (!terminal->images.asked) {
+        pl_images_ask(&terminal->images);
+        terminal->afresh =
+            true; /* whatever a terminal makes of it that does not know such questions */
+    }
+    return true;
+}
+
+bool pl_terminal_shows(const pl_terminal *terminal, pl_graphics protocol)
+{
+    return protocol == PL_GRAPHICS_KITTY   ? terminal->images.kitty
+           : protocol == PL_GRAPHICS_SIXEL ? terminal->images.sixel
+                                           : terminal->images.answered;
+}
+
+bool pl_terminal_cell(const pl_terminal *terminal, int *width, int *height)
+{
+    return pl_images_cell(&terminal->images, width, height);
+}
+
+void pl_terminal_set_image(pl_terminal *terminal, pl_image image)
+{
+    terminal->images.wanted = image;
 }
 
 pl_marks pl_terminal_marks(const pl_terminal *terminal)
@@ -411,6 +444,9 @@ pl_status pl_terminal_show(pl_terminal *terminal, const pl_surface *surface, pl_
         }
         terminal->afresh = true;
     }
+    if (pl_images_clear(&terminal->images, terminal->afresh)) {
+        terminal->afresh = true;
+    }
     if (terminal->afresh) {
         clearok(curscr, TRUE);
         erase();
@@ -432,6 +468,7 @@ pl_status pl_terminal_show(pl_terminal *terminal, const pl_surface *surface, pl_
         tell(PL_SYNC_BEGIN);
     }
     refresh();
+    pl_images_put(&terminal->images);
     /* Behind the refresh: some terminals save the cursor's state as the screen is entered. */
     curs_set(cursor ? 1 : 0);
     if (terminal->sync) {
@@ -444,6 +481,8 @@ void pl_terminal_suspend(pl_terminal *terminal)
 {
     const bool mouse = terminal->mouse;
     pl_terminal_set_mouse(terminal, false);
+    terminal->images.wanted = (pl_image){0};
+    pl_images_clear(&terminal->images, false);
     def_prog_mode();
     curs_set(1);
     endwin();
@@ -509,7 +548,7 @@ static bool read_more(pl_terminal *terminal, uint32_t *key)
  * begins. */
 static void read_sequence(pl_terminal *terminal, pl_press *press)
 {
-    char text[32];
+    char text[96]; /* attributes are many */
     unsigned char bytes[3];
     size_t n = 0;
     uint32_t next = 0;
@@ -550,9 +589,38 @@ static void read_sequence(pl_terminal *terminal, pl_press *press)
     } else {
         (void)pl_mouse_parse(text, &mouse);
     }
+    pl_images_hear(&terminal->images, text);
     terminal->sync = terminal->sync || pl_mode_is_known(text, PL_MODE_SYNC);
     const bool heard = mouse.kind != PL_MOUSE_NONE && terminal->mouse;
     *press = (pl_press){.key = heard ? PL_K_MOUSE : PL_K_NONE, .mouse = mouse};
+}
+
+/* What stands behind ESC _ up to ESC \ (or BEL): an answer about images.  Alt and _ where it is
+ * none. */
+static void read_answer(pl_terminal *terminal, pl_press *press)
+{
+    char text[96];
+    size_t n = 0;
+    uint32_t next = 0;
+    if (!read_more(terminal, &next)) {
+        return;
+    }
+    if (next != 'G') {
+        if (next < PL_K_NONE) {
+            unget_wch((wchar_t)next);
+        }
+        return;
+    }
+    do {
+        text[n] = next < 0x80 ? (char)next : '?';
+        n += n + 1 < sizeof text;
+    } while (read_more(terminal, &next) && next != PL_KEY_ESC && next != '\a');
+    if (next == PL_KEY_ESC) {
+        (void)read_more(terminal, &next); /* its backslash */
+    }
+    text[n] = '\0';
+    pl_images_hear(&terminal->images, text);
+    *press = (pl_press){.key = PL_K_NONE};
 }
 
 bool pl_terminal_key(pl_terminal *terminal, pl_press *press)
@@ -566,6 +634,8 @@ bool pl_terminal_key(pl_terminal *terminal, pl_press *press)
         *press = (pl_press){.key = next, .alt = true};
         if (next == '[') {
             read_sequence(terminal, press);
+        } else if (next == '_' && terminal->images.asked) {
+            read_answer(terminal, press);
         }
     }
     return true;

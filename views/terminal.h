@@ -4,6 +4,7 @@
 #define PL_VIEWS_TERMINAL_H
 
 #include "views/canvas.h"
+#include "views/images.h"
 #include "views/keys.h"
 #include "views/surface.h"
 #include "views/theme.h"
@@ -31,6 +32,17 @@ void pl_terminal_set_theme(pl_terminal *terminal, pl_theme theme);
 
 /* Presses come as PL_K_MOUSE, or the terminal's own selection works.  False if it has no mouse. */
 bool pl_terminal_set_mouse(pl_terminal *terminal, bool on);
+
+/* Asks whether it shows images, of which size a cell is; the answers come between the keys.  False
+ * if that is not worth asking: it has no colours (NO_COLOR), or is too old to be asked. */
+bool pl_terminal_ask_images(pl_terminal *terminal);
+/* Whether it has said that it shows images of a protocol; of NONE: whether it has answered. */
+bool pl_terminal_shows(const pl_terminal *terminal, pl_graphics protocol);
+/* Pixels of a cell; false where they are not known. */
+bool pl_terminal_cell(const pl_terminal *terminal, int *width, int *height);
+/* The image that the next pl_terminal_show leaves on the screen, whose cells are to be blank; its
+ * bytes are borrowed until then. {0}: none. */
+void pl_terminal_set_image(pl_terminal *terminal, pl_image image);
 
 pl_marks pl_terminal_marks(const pl_terminal *terminal);
 int pl_terminal_colours(const pl_terminal *terminal); /* 256, 8 or 0 */

@@ -10,9 +10,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static void draw_method(pl_surface *surface, pl_rect rect, int line, const pl_tuner_row *row,
-                        unsigned style, const char *glob)
+/* The layers of a method: a pattern, or this layer alone by its short name or as its own. */
+static void draw_of_layers(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
+                           int line, int col, const char *glob)
 {
+    const pl_layer *layer = pl_model_layer(model->state->source->model, model->state->layer);
+    const int room = rect.w - col - 1;
+    char own[80];
+    pl_layer_short(layer, false, own, sizeof own);
+    if (strcmp(glob, layer->name) != 0) {
+        snprintf(own, sizeof own, "%s", glob);
+    } else if ((int)pl_text_width(own) > room) {
+        snprintf(own, sizeof own, "own");
+    }
+    pl_put_cut(surface, rect, line, col + 1, room, PL_STYLE_FAINT, own);
+}
+
+static void draw_method(const pl_screen_model *model, pl_surface *surface, pl_rect rect, int line,
+                        const pl_tuner_row *row, unsigned style)
+{
+    const char *glob = pl_tuner_glob(model, row);
     const char *name = row->spec->method != NULL ? row->spec->method->name : "none";
     int col = 1 + pl_put(surface, rect, line, 1, PL_STYLE_FAINT,
                          row->slot == PL_SLOT_ROUND       ? "round "
@@ -20,7 +37,7 @@ static void draw_method(pl_surface *surface, pl_rect rect, int line, const pl_tu
                                                           : "precond ");
     col += pl_put(surface, rect, line, col, style | PL_BOLD, name);
     if (glob != NULL) {
-        pl_put_cut(surface, rect, line, col + 1, rect.w - col - 1, PL_STYLE_FAINT, glob);
+        draw_of_layers(model, surface, rect, line, col, glob);
     }
 }
 
@@ -82,8 +99,8 @@ static void draw_list(pl_screen_model *model, pl_surface *surface, pl_rect rect)
         bool selected = i == view->row;
         pl_put(surface, rect, line, 0, PL_STYLE_STRONG, selected ? ">" : " ");
         if (rows[i].param == SIZE_MAX) {
-            draw_method(surface, rect, line, &rows[i], selected ? PL_STYLE_STRONG : PL_STYLE_TITLE,
-                        pl_tuner_glob(model, &rows[i]));
+            draw_method(model, surface, rect, line, &rows[i],
+                        selected ? PL_STYLE_STRONG : PL_STYLE_TITLE);
         } else {
             draw_param(model, surface, rect, line, &rows[i], selected);
         }
@@ -400,12 +417,16 @@ static void draw_perplexity(const pl_screen_model *model, numbers *n)
     n->stale = stale;
 }
 
-void pl_short_label(const char *label, char *out, size_t capacity)
+/* named: the first value keeps its parameter's name. */
+static void put_values(const char *label, bool named, char *out, size_t capacity)
 {
     size_t size = 0;
     while (*label != '\0') {
         const size_t length = strcspn(label, ">");
         const char *value = memchr(label, '=', length);
+        if (named && size == 0 && value != NULL) {
+            value = memchr(label, ' ', length);
+        }
         const char *from = value != NULL ? value + 1 : label;
         for (; from < label + length && size + 2 < capacity; from++) {
             out[size++] = *from;
@@ -420,6 +441,14 @@ void pl_short_label(const char *label, char *out, size_t capacity)
         }
     }
     out[size] = '\0';
+}
+
+void pl_short_label(const char *label, int width, char *out, size_t capacity)
+{
+    put_values(label, true, out, capacity);
+    if ((int)pl_text_width(out) > width) {
+        put_values(label, false, out, capacity);
+    }
 }
 
 /* A baseline a line, to be compared with the numbers above. */
@@ -439,7 +468,7 @@ static void draw_pins(numbers *n, const pl_picture *picture)
         char text[96];
         snprintf(label, sizeof label, "%s", picture->pins[i].label);
         if (end < 55) {
-            pl_short_label(picture->pins[i].label, label, sizeof label);
+            pl_short_label(picture->pins[i].label, end - 17, label, sizeof label);
         }
         snprintf(text, sizeof text, "%zu %s", picture->pins[i].index + 1, label);
         pl_put_cut(n->surface, n->rect, n->line, 0, end - 15, PL_STYLE_KEY, text);

@@ -32,8 +32,8 @@ void pl_tuner_follow(pl_screen_model *model);
 /* The value `steps` positions of the knob away, within the parameter's range. */
 double pl_tuner_step(const pl_param *param, double value, int steps);
 
-/* "0.001 > 3" of "astro beta=0.001 > gptq bits=3", for a narrow column. */
-void pl_short_label(const char *label, char *out, size_t capacity);
+/* "beta=0.001 > 3" of "astro beta=0.001 > gptq bits=3", or in less than that width "0.001 > 3". */
+void pl_short_label(const char *label, int width, char *out, size_t capacity);
 
 bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent);
 bool pl_tuner_type(pl_screen_model *model, pl_press press, pl_intent *intent);

@@ -183,6 +183,15 @@ static const struct {
     {"acl2", 16 / 2.54, 0.5},    {"slide", 10, 0.5625},
 };
 
+/* Rows of panels, inches: three quarters of a panel's width, but no lower than its texts and the
+ * legend below them take, unless it is too narrow for them anyway. */
+static double height_of_rows(double width_in, size_t rows, size_t cols)
+{
+    const double narrow = 1.25, least = 1.5;
+    const double panel = width_in / (double)cols;
+    return (double)rows * fmax(0.75 * panel, panel >= narrow ? least : 0);
+}
+
 pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out, pl_error *err)
 {
     *out = (pl_page){0};
@@ -196,10 +205,9 @@ pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page 
         out->width_in = presets[preset - 1].width_in;
     }
     if ((chosen || rows * cols > 1) && pl_call_value(call, "height") == NULL) {
-        double shape = rows * cols > 1 ? 0.75 * (double)rows / (double)cols
-                       : chosen        ? presets[preset - 1].single
-                                       : 0.75;
-        out->height_in = fmin(out->width_in * shape, 9.0);
+        const double height = rows * cols > 1 ? height_of_rows(out->width_in, rows, cols)
+                                              : out->width_in * presets[preset - 1].single;
+        out->height_in = fmin(height, 9.0);
     }
     return status;
 }

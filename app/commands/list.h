@@ -58,6 +58,7 @@
     COMMAND(columns)                                                                               \
     COMMAND(theme)                                                                                 \
     COMMAND(marks)                                                                                 \
+    COMMAND(pixels)                                                                                \
     COMMAND(mouse)                                                                                 \
     COMMAND(jobs)                                                                                  \
     COMMAND(log)                                                                                   \

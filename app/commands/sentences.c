@@ -1,5 +1,6 @@
 #include "app/commands/sentences.h"
 
+#include "app/commands/parts.h"
 #include "app/report.h"
 #include "core/base/number.h"
 
@@ -104,6 +105,17 @@ void pl_line_select(const pl_call *call, pl_buf *out)
     }
 }
 
+/* Behind what was set: "; 28 layers of this setting are in the store". */
+static void put_stored(const pl_call *call, pl_buf *out)
+{
+    pl_buf stored = {0};
+    pl_put_setting_sentence(call, &stored);
+    if (stored.size > 0) {
+        pl_buf_printf(out, "; %s", stored.data);
+    }
+    pl_buf_deinit(&stored);
+}
+
 /* "round: gptq bits=3", as it was asked for. */
 void pl_line_method(const pl_call *call, pl_buf *out)
 {
@@ -116,6 +128,7 @@ void pl_line_method(const pl_call *call, pl_buf *out)
     }
     const char *glob = json_string_value(json_object_get(call->result, "on"));
     pl_buf_printf(out, "%s%s", glob != NULL ? ", for layers " : "", glob != NULL ? glob : "");
+    put_stored(call, out);
 }
 
 void pl_line_activations(const pl_call *call, pl_buf *out)
@@ -123,20 +136,16 @@ void pl_line_activations(const pl_call *call, pl_buf *out)
     const json_t *grid = json_object_get(call->result, "activations");
     if (!json_is_object(grid)) {
         pl_buf_puts(out, "activations are not quantized");
-        return;
+    } else {
+        pl_buf_printf(out, "activations: %lld bits, a range per %s",
+                      (long long)json_integer_value(json_object_get(grid, "bits")),
+                      word(grid, "range"));
     }
-    pl_buf_printf(out, "activations: %lld bits, a range per %s",
-                  (long long)json_integer_value(json_object_get(grid, "bits")),
-                  word(grid, "range"));
+    put_stored(call, out);
 }
 
-void pl_line_kv(const pl_call *call, pl_buf *out)
+static void put_kv(const json_t *grid, pl_buf *out)
 {
-    const json_t *grid = json_object_get(call->result, "kv");
-    if (!json_is_object(grid)) {
-        pl_buf_puts(out, "keys and values are not quantized");
-        return;
-    }
     const long long group = (long long)json_integer_value(json_object_get(grid, "group_size"));
     pl_buf_printf(out, "keys and values: %lld bits, a range per ",
                   (long long)json_integer_value(json_object_get(grid, "bits")));
@@ -145,6 +154,17 @@ void pl_line_kv(const pl_call *call, pl_buf *out)
     } else {
         pl_buf_puts(out, "head");
     }
+}
+
+void pl_line_kv(const pl_call *call, pl_buf *out)
+{
+    const json_t *grid = json_object_get(call->result, "kv");
+    if (json_is_object(grid)) {
+        put_kv(grid, out);
+    } else {
+        pl_buf_puts(out, "keys and values are not quantized");
+    }
+    put_stored(call, out);
 }
 
 void pl_line_sweep(const pl_call *call, pl_buf *out)

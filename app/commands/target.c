@@ -346,6 +346,11 @@ static const char *const target_ready[] = {
     NULL,
 };
 
+static const pl_alias target_aliases[] = {
+    {best_word, "rounded_error=min", "the strength of the smallest rounded error", false},
+    {0},
+};
+
 const pl_command pl_command_target = {
     .name = "target",
     .positional = "[LAYER|all|GLOB] [best]",
@@ -361,6 +366,7 @@ const pl_command pl_command_target = {
     .learns = true,
     .rebuild = PL_REBUILD_RUN,
     .ready = target_ready,
+    .aliases = target_aliases,
     .follow = follow_target,
     .more_help = help_target,
 };

@@ -470,6 +470,25 @@ void pl_figures_fill(pl_screen *screen)
     }
 }
 
+bool pl_figures_paper(const pl_screen *screen, pl_request *out, pl_id *key, pl_id *base,
+                      bool *ready)
+{
+    const pl_state *state = screen->state;
+    if (screen->figures == NULL || state->source == NULL || solves(screen) ||
+        pl_view_compares(state, PL_PANE_MAIN) || !pl_view_request(state, PL_PANE_MAIN, out)) {
+        return false;
+    }
+    const pl_screen_view *view = pl_view_of(state, PL_PANE_MAIN);
+    const bool live = !view->figure || (view->live != NULL && view->live(state, PL_PANE_MAIN));
+    const kept *k = &screen->figures->panes[pl_view_index(PL_PANE_MAIN)];
+    out->paper = true;
+    *key = figure_key(screen, state, out, true);
+    *base = figure_key(screen, state, out, false);
+    *ready = what_it_needs(screen, state, out) == NULL &&
+             (live || (k->made && pl_id_equal(k->key, *key)));
+    return true;
+}
+
 /* --- export ----------------------------------------------------------------------------------- */
 
 /* "-astro-gptq-w3": the methods whose result a figure shows; nothing where it shows none. */

@@ -20,6 +20,12 @@ void pl_figures_take(pl_screen *screen, pl_screen_job *job, const pl_job_event *
 /* Figures that failed or were cancelled are made again. */
 void pl_figures_retry(pl_screen *screen);
 
+/* The request of the main pane's figure as `plot` draws it, and what it depends on, with and
+ * without the marked channel; ready: it can be made now.  False: it is no figure, or one that a
+ * solve or a comparison has the place of. */
+bool pl_figures_paper(const pl_screen *screen, pl_request *out, pl_id *key, pl_id *base,
+                      bool *ready);
+
 /* Fills model.shown. */
 void pl_figures_fill(pl_screen *screen);
 

@@ -8,6 +8,7 @@
 #include "core/live/live.h"
 #include "core/live/picture.h"
 #include "plots/kinds.h"
+#include "views/images.h"
 #include "views/screen_model.h"
 
 #include <stdatomic.h>
@@ -22,10 +23,19 @@ typedef enum pl_job_kind {
     PL_JOB_KIND_READY,   /* what the knob's next turn needs of the layer */
     PL_JOB_KIND_MEANING, /* its factors, and what a strength means on it */
     PL_JOB_KIND_FIGURE,  /* what a pane shows */
+    PL_JOB_KIND_PIXELS,  /* the main pane's figure as an image */
     PL_JOB_KIND_COUNT,
 } pl_job_kind;
 
 enum { PL_SCORES_PIECE = 8, PL_ENDED_JOBS = 20 };
+
+/* What an image is made for. */
+typedef struct pl_pixels_page {
+    pl_graphics protocol;
+    size_t width, height; /* pixels */
+    double dpi;
+    double first, shown; /* the range of x, as in pl_pane_memo */
+} pl_pixels_page;
 
 /* One job, with its own copy of the state. */
 typedef struct pl_screen_job {
@@ -42,6 +52,9 @@ typedef struct pl_screen_job {
     pl_request request;     /* figure */
     pl_figure figure;
     pl_id figure_key, figure_base;
+    pl_pixels_page page; /* pixels: figure_key and figure_base are the image's */
+    pl_rect place;
+    pl_buf image;
     uint64_t line;     /* typed line it belongs to, 0: none */
     pl_job_line shown; /* name and progress, for the header */
     double started;

@@ -2,6 +2,7 @@
 
 #include "app/workbench/parts.h"
 #include "app/workbench/say.h"
+#include "core/base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,13 @@ static void set_marks(pl_screen *screen, const char *marks)
     screen->face.surface.ascii = screen->model.marks == PL_MARKS_ASCII;
 }
 
+/* False if it is not worth asking. */
+static bool set_pixels(pl_screen *screen, const char *wanted)
+{
+    screen->face.pixels = wanted[0] != '\0' && strcmp(wanted, "no") != 0;
+    return !screen->face.pixels || pl_terminal_ask_images(screen->face.terminal);
+}
+
 void pl_screen_set_looks(pl_screen *screen)
 {
     const pl_screen_options *options = screen->options;
@@ -40,6 +48,7 @@ void pl_screen_set_looks(pl_screen *screen)
     screen->face.mouse = options->mouse != NULL ? strcmp(options->mouse, "no") != 0
                                                 : settings == NULL || !settings->mouse_off;
     (void)pl_terminal_set_mouse(screen->face.terminal, screen->face.mouse);
+    (void)set_pixels(screen, settings != NULL ? settings->pixels : "");
 }
 
 void pl_screen_choose_theme(pl_screen *screen, pl_theme theme)
@@ -80,6 +89,28 @@ void pl_screen_choose_marks(pl_screen *screen, const char *marks)
     pl_screen_say(screen, PL_MESSAGE_INFO, text);
     if (settings != NULL) {
         snprintf(settings->marks, sizeof settings->marks, "%s", marks != NULL ? marks : "");
+        save_settings(screen);
+    }
+}
+
+void pl_screen_choose_pixels(pl_screen *screen, const char *wanted)
+{
+    pl_settings *settings = screen->options->settings;
+    const bool asked = set_pixels(screen, wanted);
+    screen->pixels.asked = 0;
+    if (!asked) {
+        pl_screen_say(screen, PL_MESSAGE_WARNING,
+                      "pixels: this terminal has no colours (NO_COLOR), or does not answer");
+    } else if (strcmp(wanted, "yes") == 0) {
+        screen->pixels.asked = pl_clock_now(); /* what it answers is said when it has come */
+    } else {
+        pl_screen_say(screen, PL_MESSAGE_INFO,
+                      screen->face.pixels ? "pixels: an image where the terminal shows them"
+                                          : "pixels off: plots of characters");
+    }
+    if (settings != NULL) {
+        snprintf(settings->pixels, sizeof settings->pixels, "%s",
+                 screen->face.pixels ? wanted : "");
         save_settings(screen);
     }
 }

@@ -8,6 +8,7 @@
 #include "app/workbench/looks.h"
 #include "app/workbench/mouse.h"
 #include "app/workbench/parts.h"
+#include "app/workbench/pixels.h"
 #include "app/workbench/resume.h"
 #include "app/workbench/results.h"
 #include "app/workbench/say.h"
@@ -48,6 +49,13 @@ static void take_signals(pl_screen *screen)
     }
 }
 
+/* Something may change without a key or an event. */
+static bool waits(const pl_screen *screen)
+{
+    return screen->jobs.first != NULL || screen->loop.dirty || pl_figures_rest(screen) ||
+           pl_pixels_rest(screen);
+}
+
 static pl_status go_round(pl_screen *screen, pl_error *err)
 {
     pl_screen_pump_lines(screen);
@@ -61,13 +69,14 @@ static pl_status go_round(pl_screen *screen, pl_error *err)
             return status;
         }
         screen->loop.dirty = false;
+        pl_pixels_pump(screen);
     }
     struct pollfd fds[] = {
         {.fd = STDIN_FILENO, .events = POLLIN},
         {.fd = pl_worker_fd(screen->options->worker), .events = POLLIN},
         {.fd = pl_rescue_fd(), .events = POLLIN},
     };
-    int ready = poll(fds, 3, screen->jobs.first != NULL || pl_figures_rest(screen) ? BUSY_MS : -1);
+    int ready = poll(fds, 3, waits(screen) ? BUSY_MS : -1);
     if (ready < 0 && errno != EINTR) {
         return pl_error_set(err, PL_ERR_IO, "waiting for keys failed: %s", strerror(errno));
     }
@@ -140,6 +149,7 @@ static void close_screen(pl_screen *screen)
     pl_help_close(&screen->over.help);
     pl_palette_close(&screen->over.palette);
     pl_figures_free(screen);
+    pl_pixels_drop(screen);
     pl_sight_reset(&screen->sight);
     pl_scores_deinit(&screen->scores);
     pl_surface_deinit(&screen->face.surface);

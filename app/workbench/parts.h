@@ -72,8 +72,21 @@ typedef struct pl_face {
     pl_terminal *terminal;
     pl_surface surface;
     pl_theme theme;
-    bool mouse;
+    bool mouse, pixels;
 } pl_face;
+
+/* The main pane's figure as an image (pixels.c; looks.c begins to wait for an answer). */
+typedef struct pl_pixels {
+    double asked;    /* since when an answer is waited for that is to be said; 0: it is not */
+    uint64_t job;    /* that makes `wanted`; 0: none */
+    pl_id wanted;    /* of the image that should be there */
+    bool failed;     /* it cannot be made */
+    pl_buf bytes;    /* of the image that was made last; empty: none */
+    uint64_t serial; /* of how many */
+    pl_id key, base; /* what it is of; without the marked channel */
+    pl_rect place;   /* it was made for */
+    pl_graphics protocol;
+} pl_pixels;
 
 /* What lies over the panes (keys.c, palette.c, show.c). */
 typedef struct pl_overlays {
@@ -137,6 +150,7 @@ struct pl_screen {
     pl_learned learned;
     pl_tour_state tour;
     pl_face face;
+    pl_pixels pixels;
     pl_overlays over;
     pl_typing typing;
     pl_clicks clicks;

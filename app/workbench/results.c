@@ -6,6 +6,7 @@
 #include "app/workbench/learning.h"
 #include "app/workbench/lines.h"
 #include "app/workbench/parts.h"
+#include "app/workbench/pixels.h"
 #include "app/workbench/say.h"
 #include "app/workbench/work.h"
 
@@ -108,6 +109,9 @@ static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *e
         break;
     case PL_JOB_KIND_FIGURE:
         pl_figures_take(screen, job, event);
+        break;
+    case PL_JOB_KIND_PIXELS:
+        pl_pixels_take(screen, job, event);
         break;
     case PL_JOB_KIND_PLAIN:
         pl_sight_take_plain(&screen->sight, &job->report, job->plan, job->state.layer,

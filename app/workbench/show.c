@@ -3,6 +3,7 @@
 #include "app/workbench/figures.h"
 #include "app/workbench/knob.h"
 #include "app/workbench/parts.h"
+#include "app/workbench/pixels.h"
 #include "app/workbench/say.h"
 #include "app/workbench/tour.h"
 #include "core/base/clock.h"
@@ -59,6 +60,7 @@ static void fill_model(pl_screen *screen)
     model->n_log = screen->log.count;
     fill_jobs(screen);
     pl_figures_fill(screen);
+    pl_pixels_fill(screen);
 }
 
 pl_status pl_screen_show(pl_screen *screen, pl_error *err)
@@ -104,6 +106,7 @@ pl_status pl_screen_show(pl_screen *screen, pl_error *err)
     }
     screen->model.message = message;
     screen->model.message_kind = kind;
+    pl_pixels_place(screen);
     return pl_terminal_show(screen->face.terminal, surface, err);
 }
 

@@ -3,6 +3,7 @@
 #include "app/workbench/figures.h"
 #include "app/workbench/knob.h"
 #include "app/workbench/parts.h"
+#include "app/workbench/pixels.h"
 #include "app/workbench/say.h"
 #include "core/base/clock.h"
 #include "core/model/bare.h"
@@ -316,5 +317,6 @@ void pl_screen_new_model(pl_screen *screen)
     pl_knob_reset(screen);
     pl_wants_reset(&screen->wants, source != NULL && pl_source_has_inputs(source));
     pl_figures_drop(screen);
+    pl_pixels_drop(screen);
     screen->model.views.layers.top = 0;
 }

@@ -290,7 +290,7 @@ void pl_target_say(const pl_target *target, const pl_layer *layer, const pl_targ
     char gap[PL_NUMBER_TEXT];
     const char *solves = found->solves == 1 ? "solve" : "solves";
     const char *words = pl_goals[target->goal].words;
-    pl_layer_short(layer, true, name, sizeof name);
+    pl_layer_short(layer, false, name, sizeof name);
     pl_buf_printf(out, "%s: ", name);
     if (found->end == PL_SEARCH_BEYOND) {
         pl_buf_printf(out, "%s ", words);

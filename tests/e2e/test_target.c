@@ -40,7 +40,7 @@ static void test_text(void **ctx)
     run r = RUN("--store", run_path("store"), "-c",
                 SET "target 1.q_proj group_max=-40%; target *1.*_proj error=0.5%");
     assert_int_equal(r.status, 0);
-    const char *said = strstr(r.out, "1.self_attn.q_proj: beta ");
+    const char *said = strstr(r.out, "1.q_proj: beta ");
     assert_non_null(said);
     assert_non_null(strstr(said, ", group max -40 %, gap <= "));
     assert_non_null(strstr(said, "solves\n"));

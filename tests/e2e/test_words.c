@@ -57,6 +57,7 @@ static void test_what_was_meant(void **ctx)
     (void)ctx;
     check("sovle", 2, "unknown command \"sovle\": did you mean `solve`?");
     check("worst", 2, "did you mean `layers sort=input_ratio top=10`?");
+    check("best", 2, "did you mean `target rounded_error=min`?");
     check("layers srot=gap", 2, "(did you mean sort?)");
     check("layers sort=gapp", 1, "(did you mean gap?)");
     check("layers columns=inputratio", 1, "\"inputratio\": did you mean input_ratio?");
@@ -80,11 +81,12 @@ static void test_reports_are_explained(void **ctx)
 {
     (void)ctx;
     char script[8000];
-    snprintf(script, sizeof script,
-             "calibrate; solve 1.q_proj; perplexity which=after windows=1 spread=1; "
-             "sweep 1.q_proj beta=1e-4:1e-3:log2; export dir=%s; method hadamard; cost; "
-             "method rtn; method flatquant steps=1; learn 1.q_proj",
-             run_path("words"));
+    snprintf(
+        script, sizeof script,
+        "calibrate; solve 1.q_proj; perplexity which=after windows=1 spread=1; "
+        "sweep 1.q_proj beta=1e-4:1e-3:log2; export dir=%s partial=yes; method hadamard; cost; "
+        "method rtn; method flatquant steps=1; learn 1.q_proj",
+        run_path("words"));
     run r = run_demo(script);
     if (r.status != 0) {
         fprintf(stderr, "%s\n", r.err);

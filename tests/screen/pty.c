@@ -30,6 +30,7 @@ struct pl_pty {
     int status;
     size_t bytes;
     int mouse;
+    enum { TEXT, TEXT_ESC, APC, APC_ESC } at;
     bool recording;
     pl_buf record[2]; /* the present one and the one handed out */
     char *text;
@@ -210,6 +211,39 @@ void pl_pty_signal(pl_pty *pty, int signo)
     kill(pty->pid, signo);
 }
 
+/* The emulator would print what stands between ESC _ and ESC \, which terminals take for a command,
+ * known or not. */
+static void show_bytes(pl_pty *pty, const char *bytes, size_t n)
+{
+    char kept[2 * 16384];
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++) {
+        const bool esc = bytes[i] == '\033';
+        switch (pty->at) {
+        case TEXT_ESC:
+            if (bytes[i] == '_') {
+                pty->at = APC;
+                break;
+            }
+            kept[m++] = '\033';
+            pty->at = TEXT; /* fall through */
+        case TEXT:
+            pty->at = esc ? TEXT_ESC : TEXT;
+            if (!esc) {
+                kept[m++] = bytes[i];
+            }
+            break;
+        case APC:
+            pty->at = esc ? APC_ESC : APC;
+            break;
+        default:
+            pty->at = bytes[i] == '\\' ? TEXT : APC;
+            break;
+        }
+    }
+    vterm_input_write(pty->term, kept, m);
+}
+
 /* One look at the output; waits at most so long for it.  True if there was some. */
 static bool look(pl_pty *pty, double limit)
 {
@@ -225,7 +259,7 @@ static bool look(pl_pty *pty, double limit)
         if (pty->recording) {
             pl_buf_append(&pty->record[0], bytes, (size_t)n);
         }
-        vterm_input_write(pty->term, bytes, (size_t)n);
+        show_bytes(pty, bytes, (size_t)n);
         vterm_screen_flush_damage(pty->screen);
     } else if (n == 0 || errno == EIO) {
         struct timespec pause = {.tv_nsec = 5000000};

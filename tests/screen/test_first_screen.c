@@ -112,7 +112,7 @@ static void test_knob(void **state)
     pl_pty_wait_text(pty, "0.21", patience());
     /* The search for the least rounded error says what it has found, and sets it. */
     pl_pty_send(pty, "b");
-    pl_pty_wait_text(pty, "0.self_attn.q_proj: beta ", patience());
+    pl_pty_wait_text(pty, "0.q_proj: beta ", patience());
     pl_pty_wait_text(pty, "rounded error", patience());
     leave(pty);
 }

@@ -66,6 +66,13 @@ static void test_numbers_and_tables(void **ctx)
                "", "solved 2 layers: error 0.25");
     check_both("method gptq bits=3 on=0.*", "{\"slot\": \"round\", \"on\": \"0.*\"}", "",
                "round: gptq bits=3, for layers 0.*");
+    check_both("method rtn", "{\"slot\": \"round\", \"layers_in_store\": 28}",
+               "28 layers of this setting are in the store\n",
+               "round: rtn; 28 layers of this setting are in the store");
+    check_both("activations none", "{\"activations\": null, \"layers_in_store\": 1}", "",
+               "activations are not quantized; 1 layer of this setting is in the store");
+    check_both("kv bits=4", "{\"kv\": {\"bits\": 4, \"group_size\": 64}, \"layers_in_store\": 2}",
+               "", "64 values of a head; 2 layers of this setting are in the store");
     check_both("perplexity",
                "{\"perplexity\": 1.43727, \"perplexity_error\": 0.037, \"tokens\": 1022,"
                " \"kl_mean\": 0.043, \"original_perplexity\": 1.359897}",

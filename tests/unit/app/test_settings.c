@@ -32,6 +32,7 @@ static void test_round_trip(void **state)
     assert_false(settings.exists);
     assert_string_equal(settings.theme, "");
     strcpy(settings.theme, "safe");
+    strcpy(settings.pixels, "auto");
     settings.tour_done = settings.mouse_off = true;
     pl_check_ok(pl_settings_write(&settings, &err), err);
     pl_settings_deinit(&settings);
@@ -40,6 +41,7 @@ static void test_round_trip(void **state)
     assert_true(settings.tour_done);
     assert_true(settings.mouse_off);
     assert_string_equal(settings.theme, "safe");
+    assert_string_equal(settings.pixels, "auto");
     assert_string_equal(settings.marks, "");
     pl_settings_deinit(&settings);
     pl_temp_deinit(&temp);

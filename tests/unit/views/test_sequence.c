@@ -68,12 +68,40 @@ static void test_answers(void **state)
     assert_false(pl_mode_is_known("", PL_MODE_SYNC));
 }
 
+static void test_image_answers(void **state)
+{
+    (void)state;
+    int width = 3, height = 4;
+    assert_true(pl_is_attributes("?1;2c"));
+    assert_true(pl_is_attributes("?64;1;2;6;9;15;16;17;18;21;22;28c"));
+    assert_false(pl_is_attributes("?c"));
+    assert_false(pl_is_attributes("1;2c"));
+    assert_false(pl_is_attributes("?1;2cc"));
+    assert_true(pl_has_attribute("?62;4;22c", PL_ATTRIBUTE_SIXEL));
+    assert_true(pl_has_attribute("?62;22;4c", PL_ATTRIBUTE_SIXEL));
+    /* A class of 4, a number that begins with 4, another answer. */
+    assert_false(pl_has_attribute("?4;1c", PL_ATTRIBUTE_SIXEL));
+    assert_false(pl_has_attribute("?62;42c", PL_ATTRIBUTE_SIXEL));
+    assert_false(pl_has_attribute("?62;4$y", PL_ATTRIBUTE_SIXEL));
+    assert_true(pl_cell_size("6;20;10t", &width, &height));
+    assert_int_equal(width, 10);
+    assert_int_equal(height, 20);
+    assert_false(pl_cell_size("6;0;10t", &width, &height));
+    assert_false(pl_cell_size("8;24;80t", &width, &height));
+    assert_false(pl_cell_size("6;20;10tt", &width, &height));
+    assert_int_equal(width, 10);
+    assert_true(pl_is_kitty("Gi=31;OK"));
+    assert_false(pl_is_kitty("Gi=31;ENOTSUPPORTED:x"));
+    assert_false(pl_is_kitty("Gi=32;OK"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reports),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_image_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,13 @@
+/* app/workbench/imaging.h -- the worker's half of pixels.h: a job's figure as an image's bytes. */
+#ifndef PL_APP_WORKBENCH_IMAGING_H
+#define PL_APP_WORKBENCH_IMAGING_H
+
+#include "app/workbench/jobs.h"
+
+/* A pl_screen_job; its image is empty where the figure is a table. */
+PL_NODISCARD pl_status pl_imaging_run(void *job, pl_task *task, pl_error *err);
+
+/* Whether this build can make images of a protocol. */
+bool pl_imaging_makes(pl_graphics protocol);
+
+#endif
