@@ -17,6 +17,21 @@ size_t pl_quantized_layers(const pl_state *state)
     return count;
 }
 
+void pl_quantized_hash(const pl_state *state, pl_hasher *hasher)
+{
+    pl_buf text = {0};
+    pl_state_quantized_commands(state, &text);
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
+        if (spec->method != NULL) {
+            pl_spec_format(spec, &text);
+        }
+        pl_buf_puts(&text, "\n");
+    }
+    pl_hasher_text(hasher, text.data != NULL ? text.data : "");
+    pl_buf_deinit(&text);
+}
+
 static const pl_spec *transform_of(const pl_state *state, size_t site)
 {
     return pl_state_spec(state, pl_model_site(state->source->model, site)->layers[0],

@@ -17,6 +17,9 @@
 /* Solved layers whose weights a rounder has quantized; an imported layer's are not known to be. */
 size_t pl_quantized_layers(const pl_state *state);
 
+/* How inputs and cache are quantized, and in which coordinates, into the hash of a measurement. */
+void pl_quantized_hash(const pl_state *state, pl_hasher *hasher);
+
 /* What the hooks remember of the sites of the block that runs. */
 enum { PL_QUANTIZED_SITES = 8 };
 typedef struct pl_quantized_site {

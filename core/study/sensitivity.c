@@ -260,22 +260,6 @@ static void hash_results(const measuring *m, pl_hasher *hasher, bool all)
     }
 }
 
-/* How inputs and cache are quantized, and in which coordinates. */
-static void hash_how_quantized(const pl_state *state, pl_hasher *hasher)
-{
-    pl_buf text = {0};
-    pl_state_quantized_commands(state, &text);
-    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
-        const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
-        if (spec->method != NULL) {
-            pl_spec_format(spec, &text);
-        }
-        pl_buf_puts(&text, "\n");
-    }
-    pl_hasher_text(hasher, text.data != NULL ? text.data : "");
-    pl_buf_deinit(&text);
-}
-
 static pl_status hash_common(measuring *m, const int32_t *ids, size_t count, pl_task *task,
                              pl_error *err)
 {
@@ -298,7 +282,7 @@ static pl_status hash_common(measuring *m, const int32_t *ids, size_t count, pl_
     pl_hasher_u64(hasher, (uint64_t)m->asked->text.windows);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     if (pl_state_quantizes(m->state)) {
-        hash_how_quantized(m->state, hasher);
+        pl_quantized_hash(m->state, hasher);
     }
     if (m->asked->without) {
         hash_results(m, hasher, true);

@@ -363,22 +363,6 @@ static pl_status read_text(work *w, pl_error *err)
     return PL_OK;
 }
 
-/* How inputs and cache are quantized, and in which coordinates. */
-static void hash_quantized(const pl_state *state, pl_hasher *hasher)
-{
-    pl_buf text = {0};
-    pl_state_quantized_commands(state, &text);
-    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
-        const pl_spec *spec = pl_state_spec(state, i, PL_SLOT_TRANSFORM);
-        if (spec->method != NULL) {
-            pl_spec_format(spec, &text);
-        }
-        pl_buf_puts(&text, "\n");
-    }
-    pl_hasher_text(hasher, text.data != NULL ? text.data : "");
-    pl_buf_deinit(&text);
-}
-
 /* What a perplexity comes from: the model, the results in it, the text and its windows. */
 static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
 {
@@ -399,7 +383,7 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
     pl_hasher_u64(hasher, (uint64_t)w->sweep->windows);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     if (pl_state_quantizes(&w->state)) {
-        hash_quantized(&w->state, hasher);
+        pl_quantized_hash(&w->state, hasher);
     }
     for (size_t i = 0; i < pl_model_layer_count(model); i++) {
         const pl_id *result = pl_state_result(&w->state, i);
