@@ -206,6 +206,9 @@ static void put_compare_text(const pl_call *call, pl_buf *out)
     json_t *row, *value;
     const char *key;
     size_t i;
+    if (json_array_size(rows) == 0) {
+        pl_buf_puts(out, "nothing is beside the present setting any more\n");
+    }
     json_array_foreach(rows, i, row)
     {
         pl_buf_printf(out, "%-12s %s\n", json_string_value(json_object_get(row, "name")),
@@ -225,8 +228,21 @@ static void put_compare_text(const pl_call *call, pl_buf *out)
         pl_json_append(turned, line);
     }
     pl_json_set(shown, "settings", turned);
-    pl_result_object(shown, out);
+    if (first != NULL) {
+        pl_result_object(shown, out);
+    }
     json_decref(shown);
+}
+
+static void put_compare_line(const pl_call *call, pl_buf *out)
+{
+    const char *file = pl_call_value(call, "file");
+    if (file != NULL) {
+        pl_buf_printf(out, "wrote %s", file);
+    } else {
+        pl_buf_puts(out, "side by side; `compare` ends it, `compare all numbers=yes` tells the "
+                         "numbers");
+    }
 }
 
 /* On the screen they are side by side then; a layer is selected. */
@@ -279,7 +295,7 @@ const pl_command pl_command_compare = {
     .run = run_compare,
     .apply = apply_compare,
     .history = PL_HISTORY_LOOK,
-    .says_itself = true,
     .follow = follow_compare,
     .put_text = put_compare_text,
+    .put_line = put_compare_line,
 };

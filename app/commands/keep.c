@@ -25,6 +25,20 @@ static pl_status apply_keep(pl_call *call, pl_state *state, pl_error *err)
     return status;
 }
 
+static void put_keep_line(const pl_call *call, pl_buf *out)
+{
+    const char *name = call->n_words > 0 ? call->words[0] : "";
+    if (call->n_words == 0) {
+        pl_buf_printf(out, "%zu kept; `keep NAME` keeps the present setting",
+                      json_array_size(json_object_get(call->result, "kept")));
+    } else if (call->n_words > 1) {
+        pl_buf_printf(out, "%s is kept no more", name);
+    } else {
+        pl_buf_printf(out, "%s is kept: `use %s` goes back to it, `compare %s` sets it beside",
+                      name, name, name);
+    }
+}
+
 const pl_command pl_command_keep = {
     .name = "keep",
     .positional = "[SETTING] [remove]",
@@ -33,5 +47,6 @@ const pl_command pl_command_keep = {
     .needs_model = true,
     .summary = "Keep the present setting and all its results under a name; without one, list them",
     .apply = apply_keep,
+    .put_line = put_keep_line,
     .rebuild = PL_REBUILD_RUN,
 };

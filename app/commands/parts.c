@@ -146,10 +146,10 @@ void pl_put_kept(pl_call *call, const pl_state *state, const char *key)
         pl_kept_name(state, i, name);
         pl_state_label(&state->kept[i]->is, count == 1 ? first : SIZE_MAX, &label);
         const char *layer = pl_model_layer(state->source->model, first)->name;
-        pl_json_append(list,
-                       json_pack("{s:I, s:s, s:I, s:s?, s:s}", "n", (json_int_t)i + 1, "name", name,
-                                 "layers", (json_int_t)count, "layer", count == 1 ? layer : NULL,
-                                 "label", label.data != NULL ? label.data : ""));
+        pl_json_append(list, json_pack("{s:I, s:s, s:I, s:s, s:s?}", "n", (json_int_t)i + 1, "name",
+                                       name, "layers", (json_int_t)count, "label",
+                                       label.data != NULL ? label.data : "", "layer",
+                                       count == 1 ? layer : NULL));
         pl_buf_deinit(&label);
     }
     pl_json_set(call->result, key, list);

@@ -21,7 +21,11 @@ static const char best_word[] = "best";
 
 static bool asks_for_best(const pl_call *call)
 {
-    return call->n_words > 0 && strcmp(call->words[call->n_words - 1], best_word) == 0;
+    bool asks = false;
+    for (size_t i = 0; i < call->n_words; i++) {
+        asks = asks || strcmp(call->words[i], best_word) == 0;
+    }
+    return asks;
 }
 
 static pl_status refuse_goal(const pl_goal_info *info, const char *text, pl_error *err)
@@ -92,7 +96,8 @@ static pl_status choose_layers(const pl_call *call, const pl_state *state, bool 
 {
     const pl_model *model = state->source->model;
     const size_t words = call->n_words - (asks_for_best(call) ? 1 : 0);
-    const char *name = words > 0 ? call->words[0] : NULL;
+    const bool first = call->n_words > 0 && strcmp(call->words[0], best_word) == 0;
+    const char *name = words > 0 ? call->words[first ? 1 : 0] : NULL;
     const bool all = name != NULL && strcmp(name, "all") == 0;
     size_t layer = state->layer, count = 0;
     *one = !all && (name == NULL || strpbrk(name, "*?[") == NULL);

@@ -24,7 +24,8 @@ static void state_replaced(pl_screen *screen, const pl_state *old, const char *h
     pl_state_recall(screen->state);
     pl_tuner_follow(&screen->model);
     /* A step that never got its result while the knob was turned is solved now. */
-    if (solved && pl_state_result(screen->state, screen->state->layer) == NULL) {
+    if (solved && pl_state_result(screen->state, screen->state->layer) == NULL &&
+        pl_can_solve(screen->state)) {
         pl_wants_solve(&screen->wants);
     }
     if (screen->options->changed != NULL) {

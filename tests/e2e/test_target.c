@@ -117,7 +117,7 @@ static void test_refusals(void **ctx)
         {"target 1.q_proj rounded_error=x", "expected a share such as 1%, or min"},
         {"target 1.q_proj all error=1%", "target: found \"all\", expected best"},
         {"target x* best", "target: no layer matches x*"},
-        {"target 1.q_proj error=0.00000001%", "1.self_attn.q_proj: error 1.0e-10 is not reached"},
+        {"target 1.q_proj error=0.00000001%", "1.q_proj: error 1.0e-10 is not reached"},
         {"target *.q_proj error=0.00000001%", "; nor is it on any other layer"},
         {"method astro target=2", "target=2: a number from 0 to 0.95 expected"},
     };

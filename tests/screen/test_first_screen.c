@@ -170,11 +170,11 @@ static void test_perplexity_in_the_tuner(void **state)
     pl_pty_send(pty, "\033[D"); /* back: its own number, without another solve */
     pl_pty_wait_gone(pty, "of another setting", patience());
     pl_pty_send(pty, ":keep A\r");
-    pl_pty_wait_text(pty, "1 kept", patience());
+    pl_pty_wait_text(pty, "A is kept: `use A` goes back to it", patience());
     pl_pty_send(pty, ":keep\r");
-    pl_pty_wait_text(pty, "name  layers  layer", patience());
+    pl_pty_wait_text(pty, "name  layers  label", patience());
     pl_pty_send(pty, "\033");
-    pl_pty_wait_gone(pty, "name  layers  layer", patience());
+    pl_pty_wait_gone(pty, "name  layers  label", patience());
     pl_pty_send(pty, "\033[C");
     pl_pty_wait_text(pty, "of A, 1 of 28 solved", patience());
     pl_pty_send(pty, ":use A\r");
