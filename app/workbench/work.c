@@ -311,6 +311,10 @@ void pl_screen_new_inputs(pl_screen *screen)
 void pl_screen_new_model(pl_screen *screen)
 {
     const pl_source *source = screen->state->source;
+    /* Keys that wait come before the next frame, which fills these in again. */
+    screen->model.picture = NULL;
+    screen->model.plain = NULL;
+    screen->model.overview = NULL;
     pl_sight_reset(&screen->sight);
     pl_scores_reset(&screen->scores, source);
     pl_measuring_reset(&screen->measuring);

@@ -59,14 +59,23 @@ static void click(int row, int col)
     report(0, row, col, 'm');
 }
 
+/* The rest of a frame may come behind the text that was waited for, and numbers behind the frame.
+ */
+static void whole_frame(void)
+{
+    pl_pty_rest(pty, 0.15, patience());
+}
+
 static void wheel(bool up, int row, int col)
 {
+    whole_frame();
     report(up ? 64 : 65, row, col, 'M');
 }
 
 /* Row and column, from 1, where a text begins. */
 static void find(const char *text, int *row, int *col)
 {
+    whole_frame();
     for (*row = 1; *row <= pl_pty_rows(pty); (*row)++) {
         for (*col = 1; *col <= pl_pty_cols(pty); (*col)++) {
             const char *line = pl_pty_row(pty, *row - 1, *col - 1, pl_pty_cols(pty));
@@ -108,6 +117,7 @@ static void test_click_selects(void **state)
     start();
     click_on("0.o_proj");
     pl_pty_wait_text(pty, "0.self_attn.o_proj  [144, 144]", patience());
+    whole_frame();
     assert_true(strncmp(pl_pty_row(pty, 6, 0, 10), "> 0.o_proj", 10) == 0);
     /* A row of the table: its channel is marked, and the plot's crosshair stands there. */
     click_on("Outlier channels");

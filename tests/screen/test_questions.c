@@ -175,17 +175,17 @@ static void test_which_strength(void **state)
     /* Too much is said to be too much. */
     type(":method astro target=0.5; method gptq bits=4\r", "alone: the strength is too");
     /* A goal, and how many solves it took; what is found is the layer's own. */
-    type(":target group_max=-40%\r", "12.self_attn.q_proj: beta ");
+    type(":target group_max=-40%\r", "12.q_proj: beta ");
     sees("group max -40 %");
     sees(" solves");
     sees("\u221240 %");
-    sees("astro here");
-    const double forty = number_behind("12.self_attn.q_proj: beta ");
+    sees("astro own");
+    const double forty = number_behind("12.q_proj: beta ");
     /* The least rounded error by a key of the tuner; it is a weaker strength here. */
     pl_pty_send(pty, "b");
     sees("b is a key of the pane Tuner");
     type("\t\t\tb", "rounded error ");
-    const double best = number_behind("12.self_attn.q_proj: beta ");
+    const double best = number_behind("12.q_proj: beta ");
     assert_true(best > 0 && best < forty);
     assert_true(number_behind("gap <= ") < 0.01);
     assert_true(number_behind(" %, ") <= 12);

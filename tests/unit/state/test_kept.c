@@ -303,8 +303,7 @@ static void results_come_back_with_their_setting(void **ctx)
     assert_int_equal(pl_state_recall(&s), 4);
     assert_true(pl_id_equal(*pl_state_result(&s, 6), second_result));
     /* Another activation grid is another report. */
-    free(s.overrides[0].glob);
-    s.n_overrides = 0;
+    pl_state_free_overrides(&s);
     demo_method(&s, "rtn bits=4");
     assert_int_equal(pl_state_recall(&s), DEMO_LAYERS - 4); /* 4 have been taken above */
     s.activations = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
