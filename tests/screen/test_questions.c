@@ -269,11 +269,11 @@ static void test_the_figure_as_its_author_wants_it(void **state)
     /* `e` offers a name that says what it is. */
     type("\te", "file=15.q_proj-astro-gptq-w4-channels.png");
     type("\025plot channels title='W_0 and \\beta' names='before=W_0,after=Astro' "
-         "legend=below xlim=0:300 text=8 font=stix preset=icml file=fig.svg\r",
+         "legend=below xlim=0:300 text=8 font=dejavu preset=icml file=fig.svg\r",
          "wrote fig.svg");
     file_says("fig.svg", "<text");
     file_says("fig.svg", "Astro");
-    file_says("fig.svg", "STIX");
+    file_says("fig.svg", "DejaVu");
     /* It is not replaced unasked. */
     char *before = file_text("fig.svg");
     type(":plot histogram file=fig.svg\r", "fig.svg is there already.  Replace it?");
