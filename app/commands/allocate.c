@@ -52,7 +52,6 @@ static pl_status read_allocating(const pl_call *call, const pl_state *state, pl_
                                  pl_error *err)
 {
     size_t metric = 0, unit = 0;
-    const size_t limit = pl_config_longest(pl_model_config(state->source->model));
     *out = (pl_allocating){0};
     pl_status status = PL_OK;
     if (pl_call_value(call, "bits") == NULL) {
@@ -66,11 +65,7 @@ static pl_status read_allocating(const pl_call *call, const pl_state *state, pl_
     PL_THEN(pl_usage_choice(call, "unit", &unit, err));
     PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &out->measured.text.length, err));
     PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &out->measured.text.windows, err));
-    if (status == PL_OK && limit > 0 && out->measured.text.length > limit) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "allocate: length=%zu is over the model's limit of %zu positions",
-                              out->measured.text.length, limit);
-    }
+    PL_THEN(pl_check_length(call, state, out->measured.text.length, err));
     out->by_error = metric == 1;
     out->measured.unit = (pl_unit)unit;
     out->measured.glob = call->n_words > 0 && !pl_call_is_of_all(call) ? call->words[0] : NULL;
@@ -119,8 +114,7 @@ static pl_status run_allocate(pl_call *call, const pl_state *state, pl_lab *lab,
 {
     pl_allocating asked;
     pl_allocated found = {0};
-    int32_t *ids = NULL;
-    size_t count = 0;
+    pl_tokens text = {0};
     const char *file = pl_call_value(call, "file");
     pl_status status = read_allocating(call, state, &asked, err);
     if (status == PL_OK && file != NULL) {
@@ -128,9 +122,9 @@ static pl_status run_allocate(pl_call *call, const pl_state *state, pl_lab *lab,
     }
     if (status == PL_OK && !asked.by_error) {
         status = pl_model_need_forward(state->source->model, "metric=kl", err);
-        PL_THEN(pl_read_text(call, state, lab, &ids, &count, task, err));
+        PL_THEN(pl_read_text(call, state, lab, &text, task, err));
     }
-    PL_THEN(pl_allocation_run(lab, state, &asked, ids, count, &found, task, err));
+    PL_THEN(pl_allocation_run(lab, state, &asked, text.ids, text.count, &found, task, err));
     if (status == PL_OK) {
         put_allocated(call, &asked, &found);
         const size_t n = pl_model_layer_count(state->source->model);
@@ -148,7 +142,7 @@ static pl_status run_allocate(pl_call *call, const pl_state *state, pl_lab *lab,
         pl_json_set(call->result, "file", json_string(file));
     }
     pl_allocated_deinit(&found);
-    free(ids);
+    pl_tokens_deinit(&text);
     return status;
 }
 

@@ -36,12 +36,7 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
     protocol.rows = protocol.rows == PL_PROTOCOL_ROWS ? 0 : protocol.rows;
     protocol.sample = (pl_sample)sample;
     protocol.seed = seed;
-    size_t limit = pl_config_longest(pl_model_config(state->source->model));
-    if (status == PL_OK && limit > 0 && protocol.length > limit) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "calibrate: length=%zu is over the model's limit of %zu positions",
-                              protocol.length, limit);
-    }
+    PL_THEN(pl_check_length(call, state, protocol.length, err));
     PL_THEN(pl_text_files(call, state, "calibration.txt", files, &count, &owned, err));
     if (status == PL_OK) {
         pl_buf whole[PL_MAX_TEXTS] = {{0}};

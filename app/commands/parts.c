@@ -59,27 +59,26 @@ static json_t *size_or_null(size_t size)
     return size > 0 ? json_integer((json_int_t)size) : json_null();
 }
 
-/* The shared tokens may be replaced by an urgent job at a tick. */
-pl_status pl_read_text(const pl_call *call, const pl_state *state, pl_lab *lab, int32_t **ids,
-                       size_t *count, pl_task *task, pl_error *err)
+pl_status pl_read_text(const pl_call *call, const pl_state *state, pl_lab *lab, pl_tokens *out,
+                       pl_task *task, pl_error *err)
 {
     const char *files[PL_MAX_TEXTS];
     size_t n = 0;
     char *owned = NULL;
-    const pl_tokens *shared = NULL;
     pl_status status = pl_text_files(call, state, "evaluation.txt", files, &n, &owned, err);
-    PL_THEN(pl_lab_tokens(lab, state, files, n, &shared, task, err));
+    PL_THEN(pl_lab_own_tokens(lab, state, files, n, out, task, err));
     free(owned);
-    if (status != PL_OK) {
-        return status;
-    }
-    *ids = pl_alloc(shared->count + 1, sizeof **ids);
-    if (*ids == NULL) {
-        return pl_error_memory(err, "a text");
-    }
-    memcpy(*ids, shared->ids, shared->count * sizeof **ids);
-    *count = shared->count;
-    return PL_OK;
+    return status;
+}
+
+pl_status pl_check_length(const pl_call *call, const pl_state *state, size_t length, pl_error *err)
+{
+    const size_t limit = pl_config_longest(pl_model_config(state->source->model));
+    return limit > 0 && length > limit
+               ? pl_error_set(err, PL_ERR_USAGE,
+                              "%s: length=%zu is over the model's limit of %zu positions",
+                              call->command->name, length, limit)
+               : PL_OK;
 }
 
 void pl_put_info(json_t *result, const pl_model *model, double seconds)

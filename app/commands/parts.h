@@ -17,9 +17,13 @@ PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,
                                      const char *demo_file, const char *files[PL_MAX_TEXTS],
                                      size_t *count, char **owned, pl_error *err);
 
-/* Tokens of the text that text= names, or of the demo's own: *ids is the caller's. */
+/* Tokens of the text that text= names, or of the demo's own: the caller's. */
 PL_NODISCARD pl_status pl_read_text(const pl_call *call, const pl_state *state, pl_lab *lab,
-                                    int32_t **ids, size_t *count, pl_task *task, pl_error *err);
+                                    pl_tokens *out, pl_task *task, pl_error *err);
+
+/* PL_ERR_USAGE where length= is over the model's limit. */
+PL_NODISCARD pl_status pl_check_length(const pl_call *call, const pl_state *state, size_t length,
+                                       pl_error *err);
 
 /* What a model is; seconds: it took to say. */
 void pl_put_info(json_t *result, const pl_model *model, double seconds);

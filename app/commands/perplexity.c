@@ -87,9 +87,7 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
     size_t protocol = PL_PPL_GPTQ;
     size_t which = PL_WHICH_BEFORE;
     char *owned = NULL;
-    const pl_tokens *shared = NULL;
-    int32_t *ids = NULL;
-    size_t count = 0;
+    pl_tokens text = {0};
     pl_ppl_spec spec = {.memory_limit = pl_lab_memory_limit(lab)};
     pl_status status = pl_model_need_forward(state->source->model, "perplexity", err);
     PL_THEN(pl_usage_choice(call, "protocol", &protocol, err));
@@ -97,25 +95,10 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
     PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &spec.length, err));
     PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err));
     PL_THEN(pl_usage_size(call, "spread", 0, 1000, &spec.spread, err));
-    size_t limit = pl_config_longest(pl_model_config(state->source->model));
-    if (status == PL_OK && limit > 0 && spec.length > limit) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "perplexity: length=%zu is over the model's limit of %zu positions",
-                              spec.length, limit);
-    }
+    PL_THEN(pl_check_length(call, state, spec.length, err));
     PL_THEN(need_solved(state, (pl_which)which, err));
     PL_THEN(pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err));
-    PL_THEN(pl_lab_tokens(lab, state, files, n_files, &shared, task, err));
-    if (status == PL_OK) {
-        /* The shared tokens may be replaced by an urgent job at a tick. */
-        count = shared->count;
-        ids = malloc(count * sizeof *ids + 1);
-        if (ids == NULL) {
-            status = pl_error_memory(err, "a result");
-        } else {
-            memcpy(ids, shared->ids, count * sizeof *ids);
-        }
-    }
+    PL_THEN(pl_lab_own_tokens(lab, state, files, n_files, &text, task, err));
     if (status == PL_OK) {
         spec.protocol = (pl_ppl_protocol)protocol;
         pl_quantized quantized;
@@ -123,8 +106,8 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
         pl_ppl_result found = {0};
         bool compare = which != PL_WHICH_BEFORE;
         status = pl_quantized_init(&quantized, lab, state, (pl_which)which, &hooks, task, err);
-        PL_THEN(pl_perplexity(state->source->model, ids, count, &spec, compare ? &hooks : NULL,
-                              compare, &found, task, err));
+        PL_THEN(pl_perplexity(state->source->model, text.ids, text.count, &spec,
+                              compare ? &hooks : NULL, compare, &found, task, err));
         pl_quantized_deinit(&quantized);
         if (status == PL_OK && which == PL_WHICH_AFTER) {
             note_measured(state, &spec, call, files, n_files, &found);
@@ -153,7 +136,7 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
         }
         pl_json_set(out, "seconds", json_real(pl_clock_now() - start));
     }
-    free(ids);
+    pl_tokens_deinit(&text);
     free(owned);
     return status;
 }

@@ -20,18 +20,13 @@ static pl_status read_asked(const pl_call *call, const pl_state *state, pl_sensi
                             pl_error *err)
 {
     size_t unit = 0, mode = 0, protocol = 0;
-    const size_t limit = pl_config_longest(pl_model_config(state->source->model));
     *out = (pl_sensitivity){0};
     pl_status status = pl_usage_choice(call, "unit", &unit, err);
     PL_THEN(pl_usage_choice(call, "mode", &mode, err));
     PL_THEN(pl_usage_choice(call, "protocol", &protocol, err));
     PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &out->text.length, err));
     PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &out->text.windows, err));
-    if (status == PL_OK && limit > 0 && out->text.length > limit) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "sensitivity: length=%zu is over the model's limit of %zu positions",
-                              out->text.length, limit);
-    }
+    PL_THEN(pl_check_length(call, state, out->text.length, err));
     out->unit = (pl_unit)unit;
     out->without = mode == 1;
     out->text.protocol = (pl_ppl_protocol)protocol;
@@ -155,23 +150,22 @@ static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *l
     pl_sensitivity asked;
     pl_sensitivities found = {0};
     pl_buf said = {0};
-    int32_t *ids = NULL;
-    size_t count = 0;
+    pl_tokens text = {0};
     pl_status status = pl_model_need_forward(state->source->model, "sensitivity", err);
     if (status == PL_OK && file != NULL) {
         status = pl_rows_check_path("sensitivity", file, err);
     }
     PL_THEN(read_asked(call, state, &asked, err));
     PL_THEN(pl_state_check_origin(state, false, err));
-    PL_THEN(pl_read_text(call, state, lab, &ids, &count, task, err));
+    PL_THEN(pl_read_text(call, state, lab, &text, task, err));
     PL_THEN(put_said(call, &asked, &said, err));
     asked.said = said.data;
-    PL_THEN(pl_sensitivity_run(lab, state, &asked, ids, count, &found, task, err));
+    PL_THEN(pl_sensitivity_run(lab, state, &asked, text.ids, text.count, &found, task, err));
     PL_THEN(put_found(call, state, lab, &asked, &found, task, err));
     pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     pl_sensitivities_deinit(&found);
     pl_buf_deinit(&said);
-    free(ids);
+    pl_tokens_deinit(&text);
     return status;
 }
 

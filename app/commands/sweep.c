@@ -89,12 +89,7 @@ static pl_status read_sweep_text(const pl_call *call, const pl_state *state, pl_
     pl_status status = pl_model_need_forward(state->source->model, "perplexity=yes", err);
     PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &out->length, err));
     PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &out->windows, err));
-    size_t limit = pl_config_longest(pl_model_config(state->source->model));
-    if (status == PL_OK && limit > 0 && out->length > limit) {
-        status = pl_error_set(err, PL_ERR_USAGE,
-                              "sweep: length=%zu is over the model's limit of %zu positions",
-                              out->length, limit);
-    }
+    PL_THEN(pl_check_length(call, state, out->length, err));
     const char *text = pl_call_value(call, "text");
     if (status == PL_OK && text == NULL && state->source->demo == NULL) {
         status = pl_error_set(err, PL_ERR_USAGE, "sweep: perplexity=yes needs text=FILE");

@@ -178,25 +178,34 @@ done:
     return status;
 }
 
-pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
-                            pl_tokens *tokens, pl_task *task, pl_error *err)
+pl_status pl_lab_own_tokens(pl_lab *lab, const pl_state *state, const char *const *paths, size_t n,
+                            pl_tokens *out, pl_task *task, pl_error *err)
 {
-    const pl_calibration *calibration = &state->calibration;
     const pl_tokens *shared = NULL;
-    *tokens = (pl_tokens){0};
-    pl_status status = pl_lab_tokens(lab, state, (const char *const *)calibration->texts,
-                                     calibration->n_texts, &shared, task, err);
+    *out = (pl_tokens){0};
+    pl_status status = pl_lab_tokens(lab, state, paths, n, &shared, task, err);
     if (status != PL_OK) {
         return status;
     }
-    /* An urgent job at a tick may read another text: this job keeps its own copy. */
     int32_t *ids = pl_alloc(shared->count, sizeof *ids);
     if (ids == NULL) {
         return pl_error_memory(err, "a text's tokens");
     }
     memcpy(ids, shared->ids, shared->count * sizeof *ids);
-    *tokens = *shared;
-    tokens->ids = ids;
+    *out = *shared;
+    out->ids = ids;
+    return PL_OK;
+}
+
+pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
+                            pl_tokens *tokens, pl_task *task, pl_error *err)
+{
+    const pl_calibration *calibration = &state->calibration;
+    pl_status status = pl_lab_own_tokens(lab, state, (const char *const *)calibration->texts,
+                                         calibration->n_texts, tokens, task, err);
+    if (status != PL_OK) {
+        return status;
+    }
     *spec = (pl_calib_spec){
         .model = state->source->model,
         .tokens = tokens,

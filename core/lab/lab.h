@@ -52,6 +52,13 @@ PL_NODISCARD pl_status pl_lab_find_calibration(pl_lab *lab, const pl_state *stat
 PL_NODISCARD pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths,
                                      size_t n, const pl_tokens **out, pl_task *task, pl_error *err);
 
+/* The same as a copy, the caller's, for a job with ticks: an urgent one may read another text
+ * there.
+ */
+PL_NODISCARD pl_status pl_lab_own_tokens(pl_lab *lab, const pl_state *state,
+                                         const char *const *paths, size_t n, pl_tokens *out,
+                                         pl_task *task, pl_error *err);
+
 /* The state's calibration as core/calib takes it, for a walk of the caller's own: *spec points to
  * *tokens, which the caller deinits. */
 PL_NODISCARD pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,

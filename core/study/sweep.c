@@ -294,8 +294,7 @@ typedef struct work {
     pl_state state; /* the copy whose parameter is set */
     pl_piece piece;
     pl_status noted;
-    int32_t *ids; /* perplexity: the text's tokens */
-    size_t n_ids;
+    pl_tokens text; /* of the perplexity */
 } work;
 
 /* The value goes into every spec that the sweep is about: the layer's own, which an override may
@@ -334,11 +333,9 @@ static void note_result(void *ctx, size_t layer, pl_id result, const pl_solve_re
     w->noted = w->noted == PL_OK ? status : w->noted;
 }
 
-/* Copied, since an urgent job at a tick may read another text. */
 static pl_status read_text(work *w, pl_error *err)
 {
     const pl_sweep *sweep = w->sweep;
-    const pl_tokens *tokens = NULL;
     pl_buf path = {0};
     if (sweep->text[0] != '\0') {
         pl_buf_puts(&path, sweep->text);
@@ -349,18 +346,9 @@ static pl_status read_text(work *w, pl_error *err)
     }
     const char *paths[] = {path.data};
     pl_status status = pl_buf_check(&path, err);
-    PL_THEN(pl_lab_tokens(w->lab, &w->state, paths, 1, &tokens, w->piece.whole, err));
+    PL_THEN(pl_lab_own_tokens(w->lab, &w->state, paths, 1, &w->text, w->piece.whole, err));
     pl_buf_deinit(&path);
-    if (status != PL_OK) {
-        return status;
-    }
-    w->ids = pl_alloc(tokens->count, sizeof *w->ids);
-    if (w->ids == NULL) {
-        return pl_error_memory(err, "a sweep");
-    }
-    memcpy(w->ids, tokens->ids, tokens->count * sizeof *w->ids);
-    w->n_ids = tokens->count;
-    return PL_OK;
+    return status;
 }
 
 /* What a perplexity comes from: the model, the results in it, the text and its windows. */
@@ -378,7 +366,7 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
     pl_hasher_text(hasher, "planish perplexity 4 gptq after");
     pl_hasher_id(hasher, id);
     pl_hasher_id(hasher, config);
-    pl_hasher_id(hasher, pl_perplexity_text(model, w->ids, w->n_ids));
+    pl_hasher_id(hasher, pl_perplexity_text(model, w->text.ids, w->text.count));
     pl_hasher_u64(hasher, (uint64_t)w->sweep->length);
     pl_hasher_u64(hasher, (uint64_t)w->sweep->windows);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
@@ -438,8 +426,8 @@ static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
     pl_ppl_result found = {0};
     status = pl_quantized_init(&quantized, w->lab, &w->state, PL_WHICH_AFTER, &hooks,
                                &w->piece.task, err);
-    PL_THEN(pl_perplexity(w->state.source->model, w->ids, w->n_ids, &spec, &hooks, false, &found,
-                          &w->piece.task, err));
+    PL_THEN(pl_perplexity(w->state.source->model, w->text.ids, w->text.count, &spec, &hooks, false,
+                          &found, &w->piece.task, err));
     pl_quantized_deinit(&quantized);
     if (status == PL_OK) {
         point->perplexity = found.perplexity;
@@ -502,7 +490,7 @@ pl_status pl_sweep_run(pl_lab *lab, const pl_state *state, const pl_sweep *sweep
     if (status == PL_OK) {
         out->knee = pl_sweep_knee(out->points, count, checked.logarithmic);
     }
-    free(w.ids);
+    pl_tokens_deinit(&w.text);
     pl_state_deinit(&w.state);
     return status;
 }
