@@ -39,13 +39,6 @@ typedef struct tally {
     const char *names[PL_ROLE_COUNT];
 } tally;
 
-/* "q_proj" of "self_attn.q_proj". */
-static const char *last_part(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot != NULL ? dot + 1 : name;
-}
-
 static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tally *t, pl_task *task,
                               pl_error *err)
 {
@@ -72,7 +65,7 @@ static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tall
         if (isfinite(error)) {
             const size_t at = (size_t)info->role * t->blocks + info->block;
             t->names[info->role] =
-                info->brief != NULL ? "matrices" : last_part(pl_overview_layer_name(info));
+                info->brief != NULL ? "matrices" : pl_text_last_part(pl_overview_layer_name(info));
             t->sum[at] += error;
             t->count[at]++;
             t->known++;

@@ -338,7 +338,7 @@ static pl_extent measure(const pl_fonts *fonts, PangoLayout *layout, double size
 
 /* --- as SVG's own text ------------------------------------------------------------------------ */
 
-static void put_escaped(pl_buf *out, const char *text, size_t size)
+void pl_xml_put(pl_buf *out, const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         switch (text[i]) {
@@ -377,7 +377,7 @@ static void put_pieces(const pl_fonts *fonts, const char *text, double size, pl_
             }
             pl_buf_puts(out, ">");
         }
-        put_escaped(out, plain.data + pieces[i].first, pieces[i].size);
+        pl_xml_put(out, plain.data + pieces[i].first, pieces[i].size);
         pl_buf_puts(out, span ? "</tspan>" : "");
         moved = rise * size;
     }

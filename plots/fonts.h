@@ -54,4 +54,7 @@ pl_extent pl_fonts_measure_bold(pl_fonts *fonts, const char *text, double size);
 void pl_fonts_draw_bold(pl_fonts *fonts, cairo_t *cr, const char *text, double size, double x,
                         double y);
 
+/* A text between tags: <, > and & as entities.  Appended to out. */
+void pl_xml_put(pl_buf *out, const char *text, size_t size);
+
 #endif

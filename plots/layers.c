@@ -222,25 +222,20 @@ static pl_status make_layers(pl_lab *lab, const pl_state *state, const pl_reques
 
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-static const char *part_of(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot != NULL ? dot + 1 : name;
-}
-
 /* The layer that a place stands for: of the row's kind in a strip, else of the selected one's kind,
  * in the block at x; NULL if there is none. */
 static const pl_layer *layer_at(const pl_looked *at, double block, size_t row)
 {
     const pl_model *m = at->state->source->model;
-    const char *part = part_of(pl_model_layer(m, at->state->layer)->name);
+    const char *part = pl_text_last_part(pl_model_layer(m, at->state->layer)->name);
     const pl_axis *y = &at->figure->y;
     if (at->figure->heat != NULL && row < y->n_names && y->names[row] != NULL) {
-        part = part_of(y->names[row]);
+        part = pl_text_last_part(y->names[row]);
     }
     for (size_t i = 0; i < pl_model_layer_count(m); i++) {
         const pl_layer *layer = pl_model_layer(m, i);
-        if (fabs((double)layer->block - block) < 0.5 && strcmp(part_of(layer->name), part) == 0) {
+        if (fabs((double)layer->block - block) < 0.5 &&
+            strcmp(pl_text_last_part(layer->name), part) == 0) {
             return layer;
         }
     }

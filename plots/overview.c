@@ -92,8 +92,7 @@ pl_status pl_overview_texts(const pl_state *state, const pl_overview_row *row, p
 {
     pl_buf title = {0};
     const char *unit = pl_overview_unit(state->source->model);
-    const char *dot = strrchr(row->name, '.');
-    pl_buf_printf(&title, "%s in %zu %s%s", dot != NULL ? dot + 1 : row->name, row->blocks, unit,
+    pl_buf_printf(&title, "%s in %zu %s%s", pl_text_last_part(row->name), row->blocks, unit,
                   row->blocks == 1 ? "" : "s");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_figure_texts(

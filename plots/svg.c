@@ -103,21 +103,7 @@ static void put_xml(pl_buf *out, const char *text)
         return;
     }
     pl_text_escape(text, size, safe, need);
-    for (const char *c = safe; *c != '\0'; c++) {
-        switch (*c) {
-        case '<':
-            pl_buf_puts(out, "&lt;");
-            break;
-        case '>':
-            pl_buf_puts(out, "&gt;");
-            break;
-        case '&':
-            pl_buf_puts(out, "&amp;");
-            break;
-        default:
-            pl_buf_append(out, c, 1);
-        }
-    }
+    pl_xml_put(out, safe, strlen(safe));
     free(safe);
 }
 

@@ -62,6 +62,12 @@ static const char *ending_of(const char *text, const char *ending)
     return size >= need ? text + size - need : NULL;
 }
 
+const char *pl_text_last_part(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL ? dot + 1 : name;
+}
+
 bool pl_text_ends(const char *text, const char *ending)
 {
     const char *end = ending_of(text, ending);

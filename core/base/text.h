@@ -30,6 +30,10 @@ size_t pl_text_utf8_decode(const char *s, const char *end, uint32_t *code);
 /* The UTF-8 sequence of a code point below U+110000, to out; returns its bytes (1..4). */
 size_t pl_text_utf8_encode(uint32_t code, char *out);
 
+/* What stands behind the last dot of a name, "q_proj" of "self_attn.q_proj"; without one all of it.
+ */
+const char *pl_text_last_part(const char *name);
+
 /* Whether text ends in `ending`; the second one takes upper and lower ASCII letters as the same. */
 bool pl_text_ends(const char *text, const char *ending);
 bool pl_text_ends_nocase(const char *text, const char *ending);

@@ -158,23 +158,12 @@ static pl_status run_group(run *r, size_t first, size_t count, pl_error *err)
     return status;
 }
 
-/* Parameters of a block and of the largest tensor in it. */
-static double block_parameters(const pl_model *model)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
-        const pl_layer *layer = pl_model_layer(model, i);
-        sum += layer->block == 0 ? (double)layer->rows * (double)layer->cols : 0.0;
-    }
-    return sum;
-}
-
 /* How many windows are run together, and what the progress counts. */
 static pl_status plan_groups(run *r, const pl_ppl_spec *spec, pl_error *err)
 {
     const pl_config *config = pl_model_config(r->model);
     const double streams = (double)r->streams;
-    const double block = block_parameters(r->model);
+    const double block = pl_block_parameters(r->model);
     const double head = (double)config->vocab_size * (double)r->width;
     const double window = 4.0 * (double)r->of.length * (double)r->width * streams;
     const double kept = r->streams == 2 ? LOGITS_BYTES : 0.0;

@@ -46,6 +46,16 @@ void pl_windows_ids(const pl_windows *windows, size_t window, int32_t *out)
     }
 }
 
+double pl_block_parameters(const pl_model *model)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_layer *layer = pl_model_layer(model, i);
+        sum += layer->block == 0 ? (double)layer->rows * (double)layer->cols : 0.0;
+    }
+    return sum;
+}
+
 static pl_status check_finite(const pl_score *scores, size_t count, pl_error *err)
 {
     for (size_t i = 0; i < count; i++) {

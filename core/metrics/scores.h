@@ -25,6 +25,9 @@ PL_NODISCARD pl_status pl_windows_init(pl_windows *out, const pl_model *model, c
 /* The tokens of a window, to out[length]. */
 void pl_windows_ids(const pl_windows *windows, size_t window, int32_t *out);
 
+/* Weights of the first block's layers: what a window costs there, for progress and memory. */
+double pl_block_parameters(const pl_model *model);
+
 /* One target's scores; kl and agreed against the original, of which original is the nll. */
 typedef struct pl_score {
     double nll, kl, original;

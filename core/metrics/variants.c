@@ -221,20 +221,10 @@ static pl_status run_group_of(walk *w, pl_error *err)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static double layer_parameters(const pl_model *model, size_t block)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
-        const pl_layer *layer = pl_model_layer(model, i);
-        sum += layer->block == block ? (double)layer->rows * (double)layer->cols : 0.0;
-    }
-    return sum;
-}
-
 /* How many windows and branches are in memory together, and what the progress counts. */
 static pl_status plan_walk(walk *w, const pl_ppl_spec *spec, pl_error *err)
 {
-    const double block = layer_parameters(w->model, 0);
+    const double block = pl_block_parameters(w->model);
     const double head = (double)w->vocab * (double)w->width;
     const double states = 4.0 * (double)w->values;
     size_t most = 0;

@@ -307,6 +307,17 @@ static pl_status check_window(const pl_forward *forward, size_t length, pl_error
     return PL_OK;
 }
 
+static pl_step step_of(pl_forward *forward, size_t length, size_t window, const pl_hooks *hooks,
+                       pl_task *task)
+{
+    return (pl_step){.f = forward,
+                     .c = &forward->model->config,
+                     .hooks = hooks,
+                     .length = length,
+                     .window = window,
+                     .task = task};
+}
+
 static pl_status run_step(const pl_step *s, float *x, pl_error *err)
 {
     pl_forward *f = s->f;
@@ -330,12 +341,7 @@ static pl_status run_step(const pl_step *s, float *x, pl_error *err)
 pl_status pl_forward_run(pl_forward *forward, float *x, size_t length, size_t window,
                          const pl_hooks *hooks, pl_task *task, pl_error *err)
 {
-    const pl_step s = {.f = forward,
-                       .c = &forward->model->config,
-                       .hooks = hooks,
-                       .length = length,
-                       .window = window,
-                       .task = task};
+    const pl_step s = step_of(forward, length, window, hooks, task);
     return run_step(&s, x, err);
 }
 
@@ -343,14 +349,10 @@ pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length, si
                                 float *keys, float *values, const pl_hooks *hooks, pl_task *task,
                                 pl_error *err)
 {
-    const pl_step s = {.f = forward,
-                       .c = &forward->model->config,
-                       .hooks = hooks,
-                       .length = length,
-                       .task = task,
-                       .past = past,
-                       .keys = keys,
-                       .values = values};
+    pl_step s = step_of(forward, length, 0, hooks, task);
+    s.past = past;
+    s.keys = keys;
+    s.values = values;
     return run_step(&s, x, err);
 }
 
@@ -371,12 +373,7 @@ pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x, 
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    pl_step s = {.f = forward,
-                 .c = &forward->model->config,
-                 .hooks = hooks,
-                 .length = length,
-                 .window = window,
-                 .task = task};
+    const pl_step s = step_of(forward, length, window, hooks, task);
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;
@@ -403,12 +400,7 @@ pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x, 
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    pl_step s = {.f = forward,
-                 .c = &forward->model->config,
-                 .hooks = hooks,
-                 .length = length,
-                 .window = window,
-                 .task = task};
+    const pl_step s = step_of(forward, length, window, hooks, task);
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;

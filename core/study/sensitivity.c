@@ -34,12 +34,6 @@ typedef struct measuring {
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-static const char *last_name(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot != NULL ? dot + 1 : name;
-}
-
 static void name_unit(const pl_model *model, pl_unit kind, size_t layer, pl_unit_loss *unit)
 {
     const pl_layer *info = pl_model_layer(model, layer);
@@ -48,13 +42,13 @@ static void name_unit(const pl_model *model, pl_unit kind, size_t layer, pl_unit
     if (kind == PL_UNIT_LAYER) {
         pl_layer_short(info, info->expert != PL_NO_EXPERT, unit->name, room);
     } else if (kind == PL_UNIT_ROLE) {
-        snprintf(unit->name, room, "%s", last_name(info->name));
+        snprintf(unit->name, room, "%s", pl_text_last_part(info->name));
         unit->block = SIZE_MAX;
     } else if (kind == PL_UNIT_BLOCK) {
         snprintf(unit->name, room, "%zu", info->block);
     } else {
         snprintf(unit->name, room, "%zu.%.40s", info->block,
-                 last_name(pl_model_site(model, info->site)->name));
+                 pl_text_last_part(pl_model_site(model, info->site)->name));
     }
 }
 
@@ -65,7 +59,7 @@ static bool are_one_unit(const pl_model *model, pl_unit kind, size_t a, size_t b
     case PL_UNIT_LAYER:
         return a == b;
     case PL_UNIT_ROLE:
-        return strcmp(last_name(x->name), last_name(y->name)) == 0;
+        return strcmp(pl_text_last_part(x->name), pl_text_last_part(y->name)) == 0;
     case PL_UNIT_BLOCK:
         return x->block == y->block;
     case PL_UNIT_SITE:
