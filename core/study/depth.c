@@ -19,18 +19,8 @@ static pl_status state_with(const pl_state *state, const pl_spec *spec, pl_state
 {
     pl_status status = pl_state_copy(out, state, err);
     if (status == PL_OK) {
-        size_t kept = 0;
+        pl_state_drop_overrides(out, PL_SLOT_PRECONDITION);
         out->slots[PL_SLOT_PRECONDITION] = *spec;
-        for (size_t i = 0; i < out->n_overrides; i++) {
-            if (out->overrides[i].slot != PL_SLOT_PRECONDITION) {
-                const pl_override keep = out->overrides[i];
-                out->overrides[i] = out->overrides[kept];
-                out->overrides[kept++] = keep;
-            }
-        }
-        while (out->n_overrides > kept) {
-            free(out->overrides[--out->n_overrides].glob);
-        }
     }
     return status;
 }
