@@ -85,6 +85,14 @@ pl_status pl_front_revive(const json_t *record, const pl_source *same, pl_state 
     return status;
 }
 
+void pl_front_take_state(pl_front *front, pl_state *state)
+{
+    pl_state_deinit(&front->state);
+    front->state = *state;
+    pl_status ignored = pl_state_check_origin(&front->state, true, &front->notice);
+    (void)ignored;
+}
+
 static pl_status restore(pl_front *front, pl_error *err)
 {
     json_t *record = NULL;
@@ -93,10 +101,7 @@ static pl_status restore(pl_front *front, pl_error *err)
     if (status == PL_OK && record != NULL) {
         status = pl_front_revive(record, NULL, &revived, err);
         if (status == PL_OK) {
-            pl_state_deinit(&front->state);
-            front->state = revived;
-            pl_status ignored = pl_state_check_origin(&front->state, true, &front->notice);
-            (void)ignored;
+            pl_front_take_state(front, &revived);
         } else {
             pl_error_prefix(err, "%s: ", pl_session_path(front->session));
         }

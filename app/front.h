@@ -25,6 +25,9 @@ PL_NODISCARD pl_status pl_front_open(const pl_options *options, const char *sess
                                      pl_error *err);
 void pl_front_close(pl_front *front);
 
+/* Takes another state in the place of the present one, and notes what in it is of another model. */
+void pl_front_take_state(pl_front *front, pl_state *state);
+
 /* The state that a session's record describes: opens its model's headers, computes nothing.
  * same: NULL, or the same model, which may lie at another path now.  *out is initialised on success
  * only. */

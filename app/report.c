@@ -8,11 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-json_t *pl_number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 void pl_put_token_context(json_t *line, const pl_token_context *context, size_t position)
 {
     size_t window = 0, at = 0;
@@ -45,40 +40,40 @@ int pl_perplexity_digits(const pl_call *call)
 
 void pl_put_solve(json_t *result, const pl_solve_report *report, bool sequential)
 {
-    pl_json_set(result, "objective", pl_number(report->objective));
-    pl_json_set(result, "gap", pl_number(report->gap));
+    pl_json_set(result, "objective", pl_json_number(report->objective));
+    pl_json_set(result, "gap", pl_json_number(report->gap));
     pl_json_set(result, "iterations",
                 isfinite(report->iterations) ? json_integer((json_int_t)report->iterations)
                                              : json_null());
-    pl_json_set(result, "relative_error", pl_number(report->relative_error));
-    pl_json_set(result, "rounded_relative_error", pl_number(report->rounded_relative_error));
-    pl_json_set(result, "sqnr", pl_number(pl_report_sqnr(report)));
-    pl_json_set(result, "bits_per_weight", pl_number(report->bits_per_weight));
-    pl_json_set(result, "bound", pl_number(report->bound));
-    pl_json_set(result, "group_max_before", pl_number(report->group_max_before));
-    pl_json_set(result, "group_max_after", pl_number(report->group_max_after));
-    pl_json_set(result, "function_error", pl_number(report->function_error));
-    pl_json_set(result, "condition", pl_number(report->condition));
-    pl_json_set(result, "output_error", pl_number(report->output_error));
+    pl_json_set(result, "relative_error", pl_json_number(report->relative_error));
+    pl_json_set(result, "rounded_relative_error", pl_json_number(report->rounded_relative_error));
+    pl_json_set(result, "sqnr", pl_json_number(pl_report_sqnr(report)));
+    pl_json_set(result, "bits_per_weight", pl_json_number(report->bits_per_weight));
+    pl_json_set(result, "bound", pl_json_number(report->bound));
+    pl_json_set(result, "group_max_before", pl_json_number(report->group_max_before));
+    pl_json_set(result, "group_max_after", pl_json_number(report->group_max_after));
+    pl_json_set(result, "function_error", pl_json_number(report->function_error));
+    pl_json_set(result, "condition", pl_json_number(report->condition));
+    pl_json_set(result, "output_error", pl_json_number(report->output_error));
     pl_json_set(result, "flatness_before",
-                json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_before),
-                          "input", pl_number(report->flatness_input_before)));
+                json_pack("{s:o, s:o}", "weight", pl_json_number(report->flatness_weight_before),
+                          "input", pl_json_number(report->flatness_input_before)));
     pl_json_set(result, "flatness_after",
-                json_pack("{s:o, s:o}", "weight", pl_number(report->flatness_weight_after), "input",
-                          pl_number(report->flatness_input_after)));
+                json_pack("{s:o, s:o}", "weight", pl_json_number(report->flatness_weight_after),
+                          "input", pl_json_number(report->flatness_input_after)));
     pl_json_set(result, "kurtosis_before",
-                json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_before),
-                          "input", pl_number(report->kurtosis_input_before)));
+                json_pack("{s:o, s:o}", "weight", pl_json_number(report->kurtosis_weight_before),
+                          "input", pl_json_number(report->kurtosis_input_before)));
     pl_json_set(result, "kurtosis_after",
-                json_pack("{s:o, s:o}", "weight", pl_number(report->kurtosis_weight_after), "input",
-                          pl_number(report->kurtosis_input_after)));
+                json_pack("{s:o, s:o}", "weight", pl_json_number(report->kurtosis_weight_after),
+                          "input", pl_json_number(report->kurtosis_input_after)));
     for (size_t i = 0; pl_told(i) != NULL; i++) {
         const double value = report->told[i];
         pl_json_set(result, pl_told(i)->name,
                     pl_told(i)->whole && isfinite(value) ? json_integer((json_int_t)value)
-                                                         : pl_number(value));
+                                                         : pl_json_number(value));
     }
-    pl_json_set(result, "seconds", pl_number(report->seconds));
+    pl_json_set(result, "seconds", pl_json_number(report->seconds));
     /* Without inputs the relative error is not known, and else never unknown. */
     pl_json_set(result, "inputs",
                 json_string(isnan(report->relative_error) ? "none: errors need a calibration"

@@ -6,9 +6,6 @@
 #include "core/base/table.h"
 #include "core/study/token_context.h"
 
-/* A finite number, or null. */
-json_t *pl_number(double value);
-
 /* A perplexity with the digits that its spread leaves; 5 where that is not known.  At least one
  * digit is written, zeros stand for the others before the point. */
 int pl_perplexity_digits(const pl_call *call);
@@ -44,12 +41,12 @@ void pl_put_token_context(json_t *line, const pl_token_context *context, size_t 
  * Caller deinits out; empty on failure. */
 PL_NODISCARD pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err);
 
-/* PL_ERR_USAGE unless the path ends in .csv or .tex. */
-PL_NODISCARD pl_status pl_rows_check_path(const char *command, const char *path, pl_error *err);
+/* PL_ERR_USAGE where there is a file= that does not end in .csv or .tex. */
+PL_NODISCARD pl_status pl_rows_check_file(const pl_call *call, pl_error *err);
 
-/* Writes that table to such a path, which goes to the result; LaTeX behind a comment with the
- * commands that make it again. */
+/* Writes that table to the call's file=, which goes to the result; LaTeX behind a comment with the
+ * commands that make it again.  Without file= it does nothing. */
 PL_NODISCARD pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows,
-                                     const char *path, pl_task *task, pl_error *err);
+                                     pl_task *task, pl_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "app/report.h"
 
 #include "core/base/file.h"
+#include "plots/page.h"
 #include "core/base/json.h"
 
 #include <math.h>
@@ -76,13 +77,14 @@ pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err)
     return status;
 }
 
-pl_status pl_rows_check_path(const char *command, const char *path, pl_error *err)
+pl_status pl_rows_check_file(const pl_call *call, pl_error *err)
 {
-    return pl_text_ends(path, ".csv") || pl_text_ends(path, ".tex")
+    const char *path = pl_call_value(call, "file");
+    return path == NULL || pl_text_ends(path, ".csv") || pl_text_ends(path, ".tex")
                ? PL_OK
                : pl_error_set(err, PL_ERR_USAGE,
-                              "%s: file=%s: expected a name that ends in .csv or .tex", command,
-                              path);
+                              "%s: file=%s: expected a name that ends in .csv or .tex",
+                              call->command->name, path);
 }
 
 /* The state's commands and the call, without the file it writes. */
@@ -105,9 +107,7 @@ static pl_status put_made_by(const pl_call *call, const pl_state *state, pl_buf 
         }
     }
     pl_buf_puts(out, "% Planish-Commands: ");
-    for (const char *c = commands.data; !commands.failed && *c != '\0'; c++) {
-        pl_buf_append(out, *c == '\n' ? "; " : c, *c == '\n' ? 2 : 1);
-    }
+    pl_provenance_line(commands.data != NULL ? commands.data : "", out);
     pl_buf_printf(out, "\n%% Planish-Model: %s %s\n%% Planish-Version: %s\n",
                   pl_model_name(state->source->model), id, PL_VERSION);
     out->failed = out->failed || commands.failed;
@@ -115,11 +115,15 @@ static pl_status put_made_by(const pl_call *call, const pl_state *state, pl_buf 
     return status;
 }
 
-pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows, const char *path,
-                        pl_task *task, pl_error *err)
+pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows, pl_task *task,
+                        pl_error *err)
 {
+    const char *path = pl_call_value(call, "file");
     pl_buf text = {0};
     pl_table table = {0};
+    if (path == NULL) {
+        return PL_OK;
+    }
     const bool latex = pl_text_ends(path, ".tex");
     pl_status status = pl_rows_table(rows, &table, err);
     if (status == PL_OK && latex) {

@@ -3,6 +3,7 @@
 #include "plots/fit.h"
 #include "plots/kinds.h"
 #include "plots/overview.h"
+#include "plots/page.h"
 
 #include "core/study/depth.h"
 
@@ -105,15 +106,12 @@ static pl_status say_missing(const pl_state *state, const pl_depth *d, pl_error 
             pl_depth_commands(state, d, i, true, &lines);
         }
     }
-    for (const char *c = lines.data != NULL ? lines.data : ""; *c != '\0'; c++) {
-        pl_buf_append(&text, *c == '\n' ? "; " : c, *c == '\n' ? 2 : 1);
-    }
+    pl_provenance_line(lines.data != NULL ? lines.data : "", &text);
     pl_status status = pl_error_set(
         err, PL_ERR_STATE,
         "depth: no layer is solved both with %s alone and behind a preconditioner on the original "
-        "model's inputs: `%.*s`",
-        state->slots[PL_SLOT_ROUND].method->name, text.size > 2 ? (int)text.size - 2 : 0,
-        text.data != NULL ? text.data : "");
+        "model's inputs: `%s`",
+        state->slots[PL_SLOT_ROUND].method->name, text.data != NULL ? text.data : "");
     pl_buf_deinit(&lines);
     pl_buf_deinit(&text);
     return status;

@@ -29,7 +29,4 @@ PL_NODISCARD pl_status pl_format_svg(const pl_job *job, pl_error *err);
  * with them: Cairo counts its ids per process.  Result appended to out. */
 void pl_svg_renumber(const char *svg, size_t size, pl_buf *out);
 
-/* A value in one line: newlines between commands become "; ".  Appended to out. */
-void pl_provenance_line(const char *value, pl_buf *out);
-
 #endif

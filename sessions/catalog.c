@@ -11,7 +11,8 @@
 
 static const char ending[] = ".planish";
 
-void pl_session_folder(pl_buf *out)
+/* $XDG_STATE_HOME/planish, else ~/.local/state/planish; appended. */
+static void put_session_folder(pl_buf *out)
 {
     pl_session_default_path(out);
     char *slash = out->data != NULL ? strrchr(out->data, '/') : NULL;
@@ -39,7 +40,7 @@ pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out, pl_e
     pl_buf folder = {0};
     pl_id_format(print, text);
     snprintf(tail, sizeof tail, "-%.8s%s", text, ending);
-    pl_session_folder(&folder);
+    put_session_folder(&folder);
     pl_status status = pl_buf_check(&folder, err);
     DIR *dir = status == PL_OK ? opendir(folder.data) : NULL;
     const struct dirent *entry = NULL;
@@ -205,7 +206,7 @@ pl_status pl_session_list(pl_session *open, pl_session_entry **out, size_t *coun
     bool listed = open == NULL;
     *out = NULL;
     *count = 0;
-    pl_session_folder(&folder);
+    put_session_folder(&folder);
     pl_status status = pl_buf_check(&folder, err);
     DIR *dir = status == PL_OK ? opendir(folder.data) : NULL;
     const struct dirent *entry = NULL;

@@ -8,11 +8,8 @@
 #include "core/io/identity.h"
 #include "sessions/session.h"
 
-/* $XDG_STATE_HOME/planish, else ~/.local/state/planish; appended. */
-void pl_session_folder(pl_buf *out);
-
-/* The file of a model's session in that folder, whether it is there or not; appended.  name: the
- * model's, used where there is none yet. */
+/* The file of a model's session in $XDG_STATE_HOME/planish, else ~/.local/state/planish, whether it
+ * is there or not; appended.  name: the model's, used where there is none yet. */
 PL_NODISCARD pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out,
                                              pl_error *err);
 

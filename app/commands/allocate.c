@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN = 20 }; /* of the units, in text */
-
 static int compare_ints(const void *a, const void *b)
 {
     return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
@@ -79,12 +77,12 @@ static json_t *units_of(const pl_allocating *asked, const pl_allocated *found)
     for (size_t u = 0; u < found->count; u++) {
         const size_t c = found->chosen[u];
         json_t *line = json_pack("{s:s, s:i, s:o, s:o, s:I}", "unit", found->units[u].name, "bits",
-                                 asked->choices[c], "loss", pl_number(found->loss[u * k + c]),
-                                 "bits_per_weight", pl_number(found->bits[u * k + c]), "layers",
-                                 (json_int_t)found->units[u].layers);
+                                 asked->choices[c], "loss", pl_json_number(found->loss[u * k + c]),
+                                 "bits_per_weight", pl_json_number(found->bits[u * k + c]),
+                                 "layers", (json_int_t)found->units[u].layers);
         json_t *losses = json_array();
         for (size_t i = 0; i < k; i++) {
-            pl_json_append(losses, pl_number(found->loss[u * k + i]));
+            pl_json_append(losses, pl_json_number(found->loss[u * k + i]));
         }
         pl_json_set(line, "losses", losses);
         pl_json_append(list, line);
@@ -97,13 +95,13 @@ static void put_allocated(pl_call *call, const pl_allocating *asked, const pl_al
     json_t *out = call->result, *uniform = json_array();
     pl_json_set(out, "metric", json_string(pl_usage_text(call, "metric")));
     pl_json_set(out, "unit", json_string(pl_usage_text(call, "unit")));
-    pl_json_set(out, "bits_per_weight", pl_number(found->found.bits));
-    pl_json_set(out, "loss", pl_number(found->found.loss));
-    pl_json_set(out, "bound", pl_number(found->found.bound));
+    pl_json_set(out, "bits_per_weight", pl_json_number(found->found.bits));
+    pl_json_set(out, "loss", pl_json_number(found->found.loss));
+    pl_json_set(out, "bound", pl_json_number(found->found.bound));
     for (size_t i = 0; i < asked->n_choices; i++) {
         pl_json_append(uniform, json_pack("{s:i, s:o, s:o}", "bits", asked->choices[i],
-                                          "bits_per_weight", pl_number(found->uniform_bits[i]),
-                                          "loss", pl_number(found->uniform_loss[i])));
+                                          "bits_per_weight", pl_json_number(found->uniform_bits[i]),
+                                          "loss", pl_json_number(found->uniform_loss[i])));
     }
     pl_json_set(out, "uniform", uniform);
     pl_json_set(out, "units", units_of(asked, found));
@@ -115,11 +113,8 @@ static pl_status run_allocate(pl_call *call, const pl_state *state, pl_lab *lab,
     pl_allocating asked;
     pl_allocated found = {0};
     pl_tokens text = {0};
-    const char *file = pl_call_value(call, "file");
     pl_status status = read_allocating(call, state, &asked, err);
-    if (status == PL_OK && file != NULL) {
-        status = pl_rows_check_path("allocate", file, err);
-    }
+    PL_THEN(pl_rows_check_file(call, err));
     if (status == PL_OK && !asked.by_error) {
         status = pl_model_need_forward(state->source->model, "metric=kl", err);
         PL_THEN(pl_read_text(call, state, lab, &text, task, err));
@@ -136,11 +131,7 @@ static pl_status run_allocate(pl_call *call, const pl_state *state, pl_lab *lab,
         }
         call->n_given = n;
     }
-    if (status == PL_OK && file != NULL) {
-        status =
-            pl_rows_write(call, state, json_object_get(call->result, "units"), file, task, err);
-        pl_json_set(call->result, "file", json_string(file));
-    }
+    PL_THEN(pl_rows_write(call, state, json_object_get(call->result, "units"), task, err));
     pl_allocated_deinit(&found);
     pl_tokens_deinit(&text);
     return status;
@@ -161,19 +152,11 @@ static pl_status apply_allocate(pl_call *call, pl_state *state, pl_error *err)
 static void put_allocate_text(const pl_call *call, pl_buf *out)
 {
     const json_t *units = json_object_get(call->result, "units");
-    const size_t n = json_array_size(units);
-    json_t *shown = json_copy(call->result), *list = json_array();
-    for (size_t i = 0; i < n && i < SHOWN; i++) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(units) && i < PL_UNITS_SHOWN; i++) {
         pl_json_append(list, json_incref(json_array_get(units, i)));
     }
-    json_object_del(shown, "units");
-    pl_result_object(shown, out);
-    pl_result_table(call, list, out);
-    if (n > SHOWN) {
-        pl_buf_printf(out, "and %zu units more: file=NAME.csv has all\n", n - SHOWN);
-    }
-    json_decref(list);
-    json_decref(shown);
+    pl_put_units_text(call, list, "more", out);
 }
 
 static void follow_allocate(pl_screen *screen, const pl_call *call, pl_status how)

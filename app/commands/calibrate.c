@@ -117,7 +117,7 @@ static pl_status run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab
         pl_id_format(key, text);
         pl_json_set(call->result, "tokens", json_integer((json_int_t)tokens));
         pl_json_set(call->result, "seconds", json_real(seconds));
-        pl_json_set(call->result, "tokens_per_second", pl_number(tokens / seconds));
+        pl_json_set(call->result, "tokens_per_second", pl_json_number(tokens / seconds));
         pl_json_set(call->result, "peak_bytes", json_integer(peak_bytes()));
         pl_json_set(call->result, "stored", json_boolean(report.sites_computed == 0));
         pl_json_set(call->result, "key", json_string(text));

@@ -111,26 +111,26 @@ static pl_status put_row(json_t *rows, pl_lab *lab, const pl_state *state, const
                               pl_record_find(state->source, &setting, protocol, &m);
         json_t *row = json_pack("{s:s, s:s, s:I}", "name", name, "methods", label.data,
                                 "layers_solved", (json_int_t)layers);
-        pl_json_set(row, "relative_error", pl_number(total.relative_error));
+        pl_json_set(row, "relative_error", pl_json_number(total.relative_error));
         if (layer == SIZE_MAX) {
-            pl_json_set(row, "worst_relative_error", pl_number(largest.error));
+            pl_json_set(row, "worst_relative_error", pl_json_number(largest.error));
         }
-        pl_json_set(row, "rounded_relative_error", pl_number(total.rounded_relative_error));
+        pl_json_set(row, "rounded_relative_error", pl_json_number(total.rounded_relative_error));
         if (layer == SIZE_MAX) {
-            pl_json_set(row, "worst_rounded_relative_error", pl_number(largest.rounded));
+            pl_json_set(row, "worst_rounded_relative_error", pl_json_number(largest.rounded));
         }
-        pl_json_set(row, "output_error", pl_number(total.output_error));
-        pl_json_set(row, "gap", pl_number(total.gap));
-        pl_json_set(row, "bits_per_weight", pl_number(total.bits_per_weight));
-        pl_json_set(row, "group_max_before", pl_number(total.group_max_before));
-        pl_json_set(row, "group_max_after", pl_number(total.group_max_after));
+        pl_json_set(row, "output_error", pl_json_number(total.output_error));
+        pl_json_set(row, "gap", pl_json_number(total.gap));
+        pl_json_set(row, "bits_per_weight", pl_json_number(total.bits_per_weight));
+        pl_json_set(row, "group_max_before", pl_json_number(total.group_max_before));
+        pl_json_set(row, "group_max_after", pl_json_number(total.group_max_after));
         pl_json_set(row, "group_max_reduction",
-                    pl_number(1.0 - total.group_max_after / total.group_max_before));
-        pl_json_set(row, "seconds", pl_number(total.seconds));
+                    pl_json_number(1.0 - total.group_max_after / total.group_max_before));
+        pl_json_set(row, "seconds", pl_json_number(total.seconds));
         if (layer == SIZE_MAX) {
-            pl_json_set(row, "perplexity", pl_number(measured ? m.perplexity : (double)NAN));
-            pl_json_set(row, "perplexity_error", pl_number(measured ? m.error : (double)NAN));
-            pl_json_set(row, "kl_mean", pl_number(measured ? m.kl_mean : (double)NAN));
+            pl_json_set(row, "perplexity", pl_json_number(measured ? m.perplexity : (double)NAN));
+            pl_json_set(row, "perplexity_error", pl_json_number(measured ? m.error : (double)NAN));
+            pl_json_set(row, "kl_mean", pl_json_number(measured ? m.kl_mean : (double)NAN));
         }
         pl_json_append(rows, row);
     }
@@ -145,7 +145,7 @@ static void choose_protocol(const pl_state *state, const compared *c, char *out,
     pl_id setting = pl_state_setting(state);
     bool found = pl_record_find(state->source, &setting, NULL, &m);
     for (size_t i = 0; !found && i < c->count; i++) {
-        setting = pl_state_setting(&state->kept[c->kept[i]]->is);
+        setting = state->kept[c->kept[i]]->setting;
         found = pl_record_find(state->source, &setting, NULL, &m);
     }
     snprintf(out, capacity, "%s", found ? m.protocol : "");
@@ -156,12 +156,9 @@ static pl_status run_compare(pl_call *call, const pl_state *state, pl_lab *lab, 
 {
     compared c;
     char protocol[sizeof((pl_measurement *)0)->protocol];
-    const char *file = pl_call_value(call, "file");
     json_t *rows = json_array();
     pl_status status = read_compared(call, state, &c, err);
-    if (status == PL_OK && file != NULL) {
-        status = pl_rows_check_path("compare", file, err);
-    }
+    PL_THEN(pl_rows_check_file(call, err));
     if (status == PL_OK) {
         choose_protocol(state, &c, protocol, sizeof protocol);
         protocol[0] = c.layer == SIZE_MAX ? protocol[0] : '\0';
@@ -175,9 +172,7 @@ static pl_status run_compare(pl_call *call, const pl_state *state, pl_lab *lab, 
     if (status == PL_OK && call->n_words > 0) {
         status = put_row(rows, lab, state, "now", c.layer, protocol, task, err);
     }
-    if (status == PL_OK && file != NULL) {
-        status = pl_rows_write(call, state, rows, file, task, err);
-    }
+    PL_THEN(pl_rows_write(call, state, rows, task, err));
     if (status != PL_OK) {
         json_decref(rows);
         return status;
@@ -190,9 +185,6 @@ static pl_status run_compare(pl_call *call, const pl_state *state, pl_lab *lab, 
         pl_json_set(call->result, "measured", json_string(protocol));
     }
     pl_json_set(call->result, "settings", rows);
-    if (file != NULL) {
-        pl_json_set(call->result, "file", json_string(file));
-    }
     return PL_OK;
 }
 

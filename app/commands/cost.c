@@ -77,10 +77,11 @@ static void put_cost(json_t *out, const pl_state *state, const pl_site *site, co
     pl_json_set(out, "folds",
                 cost.folds_diagonal && fold != NULL ? json_string(fold) : json_null());
     pl_json_set(out, "online", json_boolean(online));
-    pl_json_set(out, "flops_per_token", pl_number(flops));
-    pl_json_set(out, "bytes", pl_number(cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0)));
-    pl_json_set(out, "share_of_layers", pl_number(flops / (2.0 * n * layers)));
-    pl_json_set(out, "seconds_per_token", pl_number(online ? seconds : 0.0));
+    pl_json_set(out, "flops_per_token", pl_json_number(flops));
+    pl_json_set(out, "bytes",
+                pl_json_number(cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0)));
+    pl_json_set(out, "share_of_layers", pl_json_number(flops / (2.0 * n * layers)));
+    pl_json_set(out, "seconds_per_token", pl_json_number(online ? seconds : 0.0));
     pl_buf_deinit(&text);
 }
 

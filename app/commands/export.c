@@ -90,8 +90,8 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     if (status == PL_OK) {
         pl_json_set(call->result, "files", json_integer((json_int_t)report.files));
         pl_json_set(call->result, "bytes", json_integer((json_int_t)report.bytes));
-        pl_json_set(call->result, "max_dtype_error", pl_number(report.max_dtype_error));
-        pl_json_set(call->result, "bits_per_weight", pl_number(report.bits_per_weight));
+        pl_json_set(call->result, "max_dtype_error", pl_json_number(report.max_dtype_error));
+        pl_json_set(call->result, "bits_per_weight", pl_json_number(report.bits_per_weight));
         pl_json_set(call->result, "layers_solved",
                     json_integer((json_int_t)pl_state_solved_count(state)));
         pl_json_set(call->result, "layers_left", json_integer((json_int_t)left));

@@ -94,7 +94,7 @@ static void put_continuation(json_t *out, const pl_tokenizer *tokenizer, const p
     pl_json_set(out, "prompt_seconds", json_real(c->reading));
     /* The last token is written, not read. */
     pl_json_set(out, "tokens_per_second",
-                c->count > 1 ? pl_number((double)(c->count - 1) / c->writing) : json_null());
+                c->count > 1 ? pl_json_number((double)(c->count - 1) / c->writing) : json_null());
     pl_buf_deinit(&text);
 }
 

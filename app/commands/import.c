@@ -35,9 +35,9 @@ static void put_import_report(json_t *result, const char *path, const pl_import_
     pl_json_set(result, "missing", json_integer((json_int_t)report->missing));
     pl_json_set(result, "same", json_integer((json_int_t)report->same));
     pl_json_set(result, "others_differ", json_integer((json_int_t)report->others));
-    pl_json_set(result, "relative_error", pl_number(report->relative_error));
-    pl_json_set(result, "group_max_before", pl_number(report->group_max_before));
-    pl_json_set(result, "group_max_after", pl_number(report->group_max_after));
+    pl_json_set(result, "relative_error", pl_json_number(report->relative_error));
+    pl_json_set(result, "group_max_before", pl_json_number(report->group_max_before));
+    pl_json_set(result, "group_max_after", pl_json_number(report->group_max_after));
     pl_json_set(result, "id", json_string(text));
     pl_json_set(result, "seconds", json_real(report->seconds));
 }

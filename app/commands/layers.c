@@ -56,14 +56,13 @@ typedef struct listing {
     size_t top;
     pl_column columns[PL_COLUMN_COUNT]; /* none: the usual ones */
     size_t n_columns;
-    const char *glob, *file;
+    const char *glob;
 } listing;
 
 static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
 {
     size_t sort = 0, rising = 0;
-    *out = (listing){
-        .top = SIZE_MAX, .glob = pl_call_value(call, "on"), .file = pl_call_value(call, "file")};
+    *out = (listing){.top = SIZE_MAX, .glob = pl_call_value(call, "on")};
     const char *columns = pl_call_value(call, "columns");
     pl_status status = pl_usage_choice(call, "sort", &sort, err);
     PL_THEN(pl_usage_choice(call, "order", &rising, err));
@@ -73,9 +72,7 @@ static pl_status read_listing(const pl_call *call, listing *out, pl_error *err)
     if (status == PL_OK && columns != NULL) {
         status = pl_read_columns(call, columns, out->columns, &out->n_columns, err);
     }
-    if (status == PL_OK && out->file != NULL) {
-        status = pl_rows_check_path("layers", out->file, err);
-    }
+    PL_THEN(pl_rows_check_file(call, err));
     out->sort = sort == 0 ? PL_COLUMN_COUNT : (pl_column)(sort - 1);
     out->rising = rising == 1;
     return status;
@@ -104,7 +101,7 @@ static void put_numbers(json_t *line, const pl_state *state, const pl_layer_row 
         const bool whole = info->scale == PL_COUNTED && isfinite(number);
         if (json_object_get(line, info->name) == NULL) {
             pl_json_set(line, info->name,
-                        whole ? json_integer((json_int_t)number) : pl_number(number));
+                        whole ? json_integer((json_int_t)number) : pl_json_number(number));
         }
     }
 }
@@ -123,14 +120,14 @@ static json_t *line_of(const pl_state *state, pl_lab *lab, const pl_layer_row *r
     } else {
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
             pl_json_set(line, pl_columns[usual[i]].name,
-                        pl_number(number_of(state, rows, layer, usual[i])));
+                        pl_json_number(number_of(state, rows, layer, usual[i])));
         }
         put_method_of(line, state, layer);
         const double rounded = number_of(state, rows, layer, PL_COLUMN_ROUNDED_ERROR);
         const double error = number_of(state, rows, layer, PL_COLUMN_ERROR);
-        pl_json_set(line, "sqnr", pl_number(pl_sqnr(isfinite(rounded) ? rounded : error)));
+        pl_json_set(line, "sqnr", pl_json_number(pl_sqnr(isfinite(rounded) ? rounded : error)));
         pl_json_set(line, "bits_per_weight",
-                    pl_number(number_of(state, rows, layer, PL_COLUMN_BITS)));
+                    pl_json_number(number_of(state, rows, layer, PL_COLUMN_BITS)));
         if (pl_model_config(model)->experts > 0) { /* not every layer sees every token */
             const double tokens = pl_lab_site_tokens(lab, state, info->site);
             pl_json_set(line, "tokens",
@@ -182,9 +179,7 @@ static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, 
             status = pl_error_set(err, PL_ERR_NOT_FOUND, "layers: no layer matches on=%s", l->glob);
         }
     }
-    if (status == PL_OK && l->file != NULL) {
-        status = pl_rows_write(call, state, list, l->file, task, err);
-    }
+    PL_THEN(pl_rows_write(call, state, list, task, err));
     free(layers);
     free(values);
     return status;

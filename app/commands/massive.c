@@ -16,8 +16,8 @@ static json_t *json_of_massive(const pl_token_context *context, const pl_tokeniz
     pl_tokenizer_show(tokenizer, one->token, &text);
     json_t *line =
         json_pack("{s:I, s:I, s:o, s:o, s:I, s:i, s:s}", "block", (json_int_t)one->block, "channel",
-                  (json_int_t)one->channel, "value", pl_number((double)one->value), "median",
-                  pl_number((double)one->median), "token_position", (json_int_t)one->position,
+                  (json_int_t)one->channel, "value", pl_json_number((double)one->value), "median",
+                  pl_json_number((double)one->median), "token_position", (json_int_t)one->position,
                   "token_id", (int)one->token, "token", text.data != NULL ? text.data : "");
     pl_put_token_context(line, context, one->position);
     pl_buf_deinit(&text);
@@ -50,7 +50,7 @@ static pl_status run_massive(pl_call *call, const pl_state *state, pl_lab *lab, 
     if (status == PL_OK && near) {
         json_t *line = json_of_massive(&context, tokenizer, &nearest);
         pl_json_set(line, "median_ratio",
-                    pl_number(fabs((double)nearest.value) / (double)nearest.median));
+                    pl_json_number(fabs((double)nearest.value) / (double)nearest.median));
         pl_json_set(call->result, "nearest", line);
     }
     pl_token_context_deinit(&context);

@@ -13,8 +13,9 @@ static json_t *json_of_channel(const pl_channel_row *row, const pl_token_context
     const bool known = has && row->token_id >= 0;
     json_t *line = json_pack(
         "{s:I, s:o, s:o, s:o, s:o, s:o, s:s?}", "channel", (json_int_t)row->channel, "max",
-        pl_number(row->max), "rms", pl_number(row->rms), "ratio", pl_number(row->ratio),
-        "token_position", has ? json_integer(row->token_position) : json_null(), "token_id",
+        pl_json_number(row->max), "rms", pl_json_number(row->rms), "ratio",
+        pl_json_number(row->ratio), "token_position",
+        has ? json_integer(row->token_position) : json_null(), "token_id",
         known ? json_integer(row->token_id) : json_null(), "token", known ? row->token : NULL);
     if (has) {
         pl_put_token_context(line, context, (size_t)row->token_position);
@@ -96,15 +97,10 @@ static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab,
     if (status == PL_OK && !all && pl_call_value(call, "on") != NULL) {
         status = pl_error_set(err, PL_ERR_USAGE, "outliers: on= goes with `all`");
     }
-    const char *file = pl_call_value(call, "file");
-    if (status == PL_OK && file != NULL) {
-        status = pl_rows_check_path("outliers", file, err);
-    }
+    PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(all ? list_all(call, state, lab, (pl_side)side, top, list, task, err)
                 : list_layer(call, state, lab, (pl_side)side, top, list, task, err));
-    if (status == PL_OK && file != NULL) {
-        status = pl_rows_write(call, state, list, file, task, err);
-    }
+    PL_THEN(pl_rows_write(call, state, list, task, err));
     return status;
 }
 

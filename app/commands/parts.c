@@ -81,6 +81,20 @@ pl_status pl_check_length(const pl_call *call, const pl_state *state, size_t len
                : PL_OK;
 }
 
+void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_buf *out)
+{
+    const size_t n = json_array_size(json_object_get(call->result, "units"));
+    json_t *shown = json_copy(call->result);
+    json_object_del(shown, "units");
+    pl_result_object(shown, out);
+    pl_result_table(call, list, out);
+    if (n > PL_UNITS_SHOWN) {
+        pl_buf_printf(out, "and %zu units %s: file=NAME.csv has all\n", n - PL_UNITS_SHOWN, more);
+    }
+    json_decref(list);
+    json_decref(shown);
+}
+
 void pl_put_info(json_t *result, const pl_model *model, double seconds)
 {
     const pl_config *config = pl_model_config(model);
@@ -119,7 +133,7 @@ json_t *pl_param_json(const pl_spec *spec, size_t index)
     case PL_PARAM_REAL:
         break;
     }
-    return pl_number(value);
+    return pl_json_number(value);
 }
 
 static size_t layers_of(const pl_state *state, const pl_kept *kept, size_t *first)

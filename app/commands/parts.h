@@ -25,6 +25,11 @@ PL_NODISCARD pl_status pl_read_text(const pl_call *call, const pl_state *state, 
 PL_NODISCARD pl_status pl_check_length(const pl_call *call, const pl_state *state, size_t length,
                                        pl_error *err);
 
+/* As text the result without its "units", then those of `list` (taken over) as a table, at most
+ * PL_UNITS_SHOWN of them, and how many units there are `more`. */
+enum { PL_UNITS_SHOWN = 20 };
+void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_buf *out);
+
 /* What a model is; seconds: it took to say. */
 void pl_put_info(json_t *result, const pl_model *model, double seconds);
 

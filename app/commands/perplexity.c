@@ -33,8 +33,9 @@ static pl_status need_solved(const pl_state *state, pl_which which, pl_error *er
 static json_t *spread_json(const pl_ppl_spec *spec, const pl_ppl_result *found)
 {
     return json_pack("{s:I, s:o, s:o, s:o, s:i}", "runs", (json_int_t)spec->spread, "least",
-                     pl_number(found->spread_least), "largest", pl_number(found->spread_largest),
-                     "deviation", pl_number(found->spread_deviation), "digits",
+                     pl_json_number(found->spread_least), "largest",
+                     pl_json_number(found->spread_largest), "deviation",
+                     pl_json_number(found->spread_deviation), "digits",
                      pl_digits_of(found->perplexity, found->spread_deviation));
 }
 
@@ -113,19 +114,20 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
             note_measured(state, &spec, call, files, n_files, &found);
         }
         json_t *out = call->result;
-        pl_json_set(out, "perplexity", pl_number(found.perplexity));
-        pl_json_set(out, "perplexity_error", pl_number(found.perplexity_error));
+        pl_json_set(out, "perplexity", pl_json_number(found.perplexity));
+        pl_json_set(out, "perplexity_error", pl_json_number(found.perplexity_error));
         if (spec.spread > 0) {
             pl_json_set(out, "spread", spread_json(&spec, &found));
         }
-        pl_json_set(out, "mean_nll", pl_number(found.mean_nll));
+        pl_json_set(out, "mean_nll", pl_json_number(found.mean_nll));
         pl_json_set(out, "tokens", json_integer((json_int_t)found.tokens));
         pl_json_set(out, "windows", json_integer((json_int_t)found.windows));
-        pl_json_set(out, "kl_mean", compare ? pl_number(found.kl_mean) : json_null());
-        pl_json_set(out, "kl_max", compare ? pl_number(found.kl_max) : json_null());
-        pl_json_set(out, "original_perplexity", pl_number(found.original));
-        pl_json_set(out, "original_error", pl_number(found.original_error));
-        pl_json_set(out, "top1_agreement", compare ? pl_number(found.top1_agreement) : json_null());
+        pl_json_set(out, "kl_mean", compare ? pl_json_number(found.kl_mean) : json_null());
+        pl_json_set(out, "kl_max", compare ? pl_json_number(found.kl_max) : json_null());
+        pl_json_set(out, "original_perplexity", pl_json_number(found.original));
+        pl_json_set(out, "original_error", pl_json_number(found.original_error));
+        pl_json_set(out, "top1_agreement",
+                    compare ? pl_json_number(found.top1_agreement) : json_null());
         pl_json_set(out, "layers_solved",
                     compare ? json_integer((json_int_t)pl_state_solved_count(state)) : json_null());
         pl_json_set(out, "layers_quantized",

@@ -16,8 +16,8 @@ static void put_probe(json_t *list, const pl_tokenizer *tokenizer, const pl_prob
     pl_json_append(list, json_pack("{s:s, s:i, s:I, s:o, s:I, s:o}", "text",
                                    text.data != NULL ? text.data : "", "id", (int)token->id,
                                    "channel", (json_int_t)token->channel, "value",
-                                   pl_number((double)token->channel_value), "block",
-                                   (json_int_t)token->block, "loss", pl_number(token->loss)));
+                                   pl_json_number((double)token->channel_value), "block",
+                                   (json_int_t)token->block, "loss", pl_json_number(token->loss)));
     pl_buf_deinit(&text);
 }
 

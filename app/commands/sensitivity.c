@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN = 20 }; /* of the units, in text */
-
 static pl_status read_asked(const pl_call *call, const pl_state *state, pl_sensitivity *out,
                             pl_error *err)
 {
@@ -36,11 +34,11 @@ static pl_status read_asked(const pl_call *call, const pl_state *state, pl_sensi
 
 static void put_loss(json_t *line, const pl_loss *loss)
 {
-    pl_json_set(line, "kl", pl_number(loss->kl));
-    pl_json_set(line, "kl_max", pl_number(loss->kl_max));
-    pl_json_set(line, "perplexity", pl_number(loss->perplexity));
-    pl_json_set(line, "perplexity_error", pl_number(loss->perplexity_error));
-    pl_json_set(line, "top1_agreement", pl_number(loss->agreement));
+    pl_json_set(line, "kl", pl_json_number(loss->kl));
+    pl_json_set(line, "kl_max", pl_json_number(loss->kl_max));
+    pl_json_set(line, "perplexity", pl_json_number(loss->perplexity));
+    pl_json_set(line, "perplexity_error", pl_json_number(loss->perplexity_error));
+    pl_json_set(line, "top1_agreement", pl_json_number(loss->agreement));
 }
 
 static json_t *units_json(const pl_sensitivities *found)
@@ -83,7 +81,7 @@ static pl_status put_correlations(pl_call *call, const pl_state *state, pl_lab *
                 pl_layer_number(&rows[layer], c, pl_state_result(state, layer));
         }
         status = pl_rank_correlation(values, values + found->count, found->count, &rho, err);
-        pl_json_set(out, pl_columns[c].name, pl_number(rho));
+        pl_json_set(out, pl_columns[c].name, pl_json_number(rho));
     }
     free(rows);
     free(values);
@@ -101,8 +99,8 @@ static pl_status put_found(pl_call *call, const pl_state *state, pl_lab *lab,
     }
     pl_json_set(out, "mode", json_string(pl_usage_text(call, "mode")));
     pl_json_set(out, "unit", json_string(pl_usage_text(call, "unit")));
-    pl_json_set(out, "original_perplexity", pl_number(found->original));
-    pl_json_set(out, "original_error", pl_number(found->original_error));
+    pl_json_set(out, "original_perplexity", pl_json_number(found->original));
+    pl_json_set(out, "original_error", pl_json_number(found->original_error));
     pl_json_set(out, "tokens", json_integer((json_int_t)found->tokens));
     pl_json_set(out, "windows", json_integer((json_int_t)found->windows));
     pl_json_set(out, "measured", json_integer((json_int_t)(found->count - known)));
@@ -114,11 +112,7 @@ static pl_status put_found(pl_call *call, const pl_state *state, pl_lab *lab,
     pl_json_set(out, "units", units);
     pl_status status =
         asked->unit == PL_UNIT_LAYER ? put_correlations(call, state, lab, found, task, err) : PL_OK;
-    const char *file = pl_call_value(call, "file");
-    if (status == PL_OK && file != NULL) {
-        status = pl_rows_write(call, state, units, file, task, err);
-        pl_json_set(out, "file", json_string(file));
-    }
+    PL_THEN(pl_rows_write(call, state, units, task, err));
     return status;
 }
 
@@ -146,15 +140,12 @@ static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *l
                                  pl_error *err)
 {
     const double start = pl_clock_now();
-    const char *file = pl_call_value(call, "file");
     pl_sensitivity asked;
     pl_sensitivities found = {0};
     pl_buf said = {0};
     pl_tokens text = {0};
     pl_status status = pl_model_need_forward(state->source->model, "sensitivity", err);
-    if (status == PL_OK && file != NULL) {
-        status = pl_rows_check_path("sensitivity", file, err);
-    }
+    PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(read_asked(call, state, &asked, err));
     PL_THEN(pl_state_check_origin(state, false, err));
     PL_THEN(pl_read_text(call, state, lab, &text, task, err));
@@ -188,27 +179,17 @@ static json_t *costliest(const json_t *units)
     if (sorted != NULL) {
         qsort(sorted, n, sizeof(json_t *), compare_costs);
     }
-    for (size_t i = 0; sorted != NULL && i < n && i < SHOWN; i++) {
+    for (size_t i = 0; sorted != NULL && i < n && i < PL_UNITS_SHOWN; i++) {
         pl_json_append(list, json_incref(sorted[i]));
     }
     free(sorted);
     return list;
 }
 
-/* The table, at the end, begins with what costs most. */
 static void put_sensitivity(const pl_call *call, pl_buf *out)
 {
-    const json_t *units = json_object_get(call->result, "units");
-    const size_t n = json_array_size(units);
-    json_t *shown = json_copy(call->result), *list = costliest(units);
-    json_object_del(shown, "units");
-    pl_result_object(shown, out);
-    pl_result_table(call, list, out);
-    if (n > SHOWN) {
-        pl_buf_printf(out, "and %zu units that cost less: file=NAME.csv has all\n", n - SHOWN);
-    }
-    json_decref(list);
-    json_decref(shown);
+    json_t *list = costliest(json_object_get(call->result, "units"));
+    pl_put_units_text(call, list, "that cost less", out);
 }
 
 static void follow_sensitivity(pl_screen *screen, const pl_call *call, pl_status how)

@@ -2,19 +2,13 @@
 
 #include "app/commands/parts.h"
 #include "app/report.h"
+#include "core/base/json.h"
 #include "core/base/number.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* NaN where the result has no such number. */
-static double number(const pl_call *call, const char *key)
-{
-    const json_t *value = json_object_get(call->result, key);
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
-}
 
 static const char *word(const json_t *object, const char *key)
 {
@@ -69,9 +63,9 @@ static void put_change(const char *before, double from, double to, pl_buf *out)
 void pl_line_solve(const pl_call *call, pl_buf *out)
 {
     const size_t layers = length_of(call, "layers");
-    const double before = number(call, "group_max_before");
-    const double rounded = number(call, "rounded_relative_error");
-    const double gap = number(call, "gap");
+    const double before = pl_json_number_of(call->result, "group_max_before");
+    const double rounded = pl_json_number_of(call->result, "rounded_relative_error");
+    const double gap = pl_json_number_of(call->result, "gap");
     pl_buf_puts(out, "solved ");
     if (layers > 0) {
         pl_buf_printf(out, "%zu layers", layers);
@@ -80,13 +74,13 @@ void pl_line_solve(const pl_call *call, pl_buf *out)
     }
     pl_buf_puts(out, ": ");
     if (isfinite(before)) {
-        put_change("group max ", before, number(call, "group_max_after"), out);
+        put_change("group max ", before, pl_json_number_of(call->result, "group_max_after"), out);
         pl_buf_puts(out, ", ");
     }
     if (isfinite(rounded)) {
         put_number("rounded error ", rounded, out);
     } else {
-        put_number("error ", number(call, "relative_error"), out);
+        put_number("error ", pl_json_number_of(call->result, "relative_error"), out);
     }
     if (isfinite(gap)) {
         /* Weights are float32: below its resolution a gap is rounding. */
@@ -97,9 +91,10 @@ void pl_line_solve(const pl_call *call, pl_buf *out)
 
 void pl_line_select(const pl_call *call, pl_buf *out)
 {
-    const double channel = number(call, "channel");
+    const double channel = pl_json_number_of(call->result, "channel");
     put_layer(word(call->result, "name"), out);
-    pl_buf_printf(out, "  [%.0f, %.0f]", number(call, "rows"), number(call, "cols"));
+    pl_buf_printf(out, "  [%.0f, %.0f]", pl_json_number_of(call->result, "rows"),
+                  pl_json_number_of(call->result, "cols"));
     if (isfinite(channel)) {
         pl_buf_printf(out, ", channel %.0f is marked", channel);
     }
@@ -169,7 +164,7 @@ void pl_line_kv(const pl_call *call, pl_buf *out)
 
 void pl_line_sweep(const pl_call *call, pl_buf *out)
 {
-    const double knee = number(call, "knee_value");
+    const double knee = pl_json_number_of(call->result, "knee_value");
     const char *layer = word(call->result, "layer");
     pl_buf_printf(out, "%s", word(call->result, "parameter"));
     if (layer[0] != '\0') {
@@ -186,13 +181,13 @@ void pl_line_sweep(const pl_call *call, pl_buf *out)
 
 void pl_line_perplexity(const pl_call *call, pl_buf *out)
 {
-    const double original = number(call, "original_perplexity");
-    const double kl = number(call, "kl_mean");
+    const double original = pl_json_number_of(call->result, "original_perplexity");
+    const double kl = pl_json_number_of(call->result, "kl_mean");
     const int digits = pl_perplexity_digits(call);
     char text[64];
-    pl_format_digits(number(call, "perplexity"), digits, text, sizeof text);
+    pl_format_digits(pl_json_number_of(call->result, "perplexity"), digits, text, sizeof text);
     pl_buf_printf(out, "perplexity %s", text);
-    put_number(" \u00b1 ", number(call, "perplexity_error"), out);
+    put_number(" \u00b1 ", pl_json_number_of(call->result, "perplexity_error"), out);
     if (isfinite(original)) {
         pl_format_digits(original, digits, text, sizeof text);
         pl_buf_printf(out, ", original %s", text);
@@ -201,16 +196,17 @@ void pl_line_perplexity(const pl_call *call, pl_buf *out)
         put_number(", KL ", kl, out);
     }
     pl_buf_puts(out, "  (");
-    put_count(number(call, "tokens"), " tokens)", out);
+    put_count(pl_json_number_of(call->result, "tokens"), " tokens)", out);
 }
 
 void pl_line_file(const pl_call *call, pl_buf *out)
 {
     const json_t *shape = json_object_get(call->result, "shape");
-    const double wide = number(call, "width_px");
+    const double wide = pl_json_number_of(call->result, "width_px");
     pl_buf_printf(out, "wrote %s", word(call->result, "file"));
     if (isfinite(wide)) {
-        pl_buf_printf(out, ", %.0f \u00d7 %.0f px", wide, number(call, "height_px"));
+        pl_buf_printf(out, ", %.0f \u00d7 %.0f px", wide,
+                      pl_json_number_of(call->result, "height_px"));
     }
     for (size_t i = 0; i < json_array_size(shape); i++) {
         pl_buf_printf(out, "%s%lld", i == 0 ? ", [" : ", ",
@@ -221,10 +217,10 @@ void pl_line_file(const pl_call *call, pl_buf *out)
 
 void pl_line_export(const pl_call *call, pl_buf *out)
 {
-    const double bits = number(call, "bits_per_weight");
-    put_count(number(call, "files"), " files, ", out);
-    put_count(number(call, "bytes"), " bytes: ", out);
-    put_count(number(call, "layers_solved"), " solved layers", out);
+    const double bits = pl_json_number_of(call->result, "bits_per_weight");
+    put_count(pl_json_number_of(call->result, "files"), " files, ", out);
+    put_count(pl_json_number_of(call->result, "bytes"), " bytes: ", out);
+    put_count(pl_json_number_of(call->result, "layers_solved"), " solved layers", out);
     if (isfinite(bits)) {
         put_number(" of ", bits, out);
         pl_buf_puts(out, " bits a weight");
@@ -234,19 +230,19 @@ void pl_line_export(const pl_call *call, pl_buf *out)
 void pl_line_calibrate(const pl_call *call, pl_buf *out)
 {
     char seconds[PL_NUMBER_TEXT];
-    pl_format_seconds(number(call, "seconds"), seconds);
-    put_count(number(call, "tokens"), " tokens in ", out);
+    pl_format_seconds(pl_json_number_of(call->result, "seconds"), seconds);
+    put_count(pl_json_number_of(call->result, "tokens"), " tokens in ", out);
     pl_buf_printf(out, "%s: calibrated", seconds);
 }
 
 void pl_line_info(const pl_call *call, pl_buf *out)
 {
     pl_buf_printf(out, "%s: ", word(call->result, "architecture"));
-    if (isfinite(number(call, "blocks"))) {
-        put_count(number(call, "blocks"), " blocks, ", out);
+    if (isfinite(pl_json_number_of(call->result, "blocks"))) {
+        put_count(pl_json_number_of(call->result, "blocks"), " blocks, ", out);
     }
-    put_count(number(call, "layers"), " layers, ", out);
-    put_count(number(call, "parameters"), " parameters", out);
+    put_count(pl_json_number_of(call->result, "layers"), " layers, ", out);
+    put_count(pl_json_number_of(call->result, "parameters"), " parameters", out);
 }
 
 void pl_line_massive(const pl_call *call, pl_buf *out)
@@ -257,15 +253,16 @@ void pl_line_massive(const pl_call *call, pl_buf *out)
 
 void pl_line_learn(const pl_call *call, pl_buf *out)
 {
-    if (!isfinite(number(call, "steps"))) {
+    if (!isfinite(pl_json_number_of(call->result, "steps"))) {
         put_layer(word(call->result, "layer"), out);
         pl_buf_puts(out, ": what was learned is forgotten");
         return;
     }
-    pl_buf_printf(out, "learned step %.0f of %.0f", number(call, "step"), number(call, "steps"));
-    if (isfinite(number(call, "loss"))) {
-        put_number(": loss ", number(call, "loss"), out);
-        put_number(", at first ", number(call, "loss_first"), out);
+    pl_buf_printf(out, "learned step %.0f of %.0f", pl_json_number_of(call->result, "step"),
+                  pl_json_number_of(call->result, "steps"));
+    if (isfinite(pl_json_number_of(call->result, "loss"))) {
+        put_number(": loss ", pl_json_number_of(call->result, "loss"), out);
+        put_number(", at first ", pl_json_number_of(call->result, "loss_first"), out);
     }
     const char *trouble = word(call->result, "trouble");
     pl_buf_printf(out, "%s%s", trouble[0] != '\0' ? "; " : "", trouble);
@@ -274,7 +271,7 @@ void pl_line_learn(const pl_call *call, pl_buf *out)
 void pl_line_cost(const pl_call *call, pl_buf *out)
 {
     pl_buf_printf(out, "%s: ", word(call->result, "transform"));
-    put_count(number(call, "flops_per_token"), " operations a token", out);
+    put_count(pl_json_number_of(call->result, "flops_per_token"), " operations a token", out);
 }
 
 void pl_line_save(const pl_call *call, pl_buf *out)

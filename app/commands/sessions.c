@@ -40,14 +40,11 @@ static pl_status sessions_in_batch(pl_front *front, pl_call *call, pl_error *err
     }
     status = pl_front_take_session(front, call->words[1], &state, err);
     if (status == PL_OK) {
-        pl_state_deinit(&front->state);
-        front->state = state;
+        pl_front_take_state(front, &state);
         char safe[1024] = "";
         const char *path = front->session != NULL ? pl_session_path(front->session) : "";
         pl_text_escape(path, strlen(path), safe, sizeof safe);
         pl_json_set(call->result, "session", json_string(safe));
-        pl_status ignored = pl_state_check_origin(&front->state, true, &front->notice);
-        (void)ignored;
     }
     return status;
 }

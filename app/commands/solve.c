@@ -19,7 +19,7 @@ static void put_layers(pl_call *call, const pl_state *state)
                     json_string(pl_model_layer(state->source->model, call->solved[i].layer)->name));
         for (pl_column c = 0; c < PL_COLUMN_COUNT; c++) {
             if (pl_columns[c].source == PL_OF_SOLUTION) {
-                pl_json_set(line, pl_columns[c].name, pl_number(row.number[c]));
+                pl_json_set(line, pl_columns[c].name, pl_json_number(row.number[c]));
             }
         }
         pl_json_append(list, line);

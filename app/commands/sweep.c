@@ -148,12 +148,13 @@ static json_t *point_json(const pl_sweep_point *point)
 {
     const pl_solve_report *report = &point->report;
     return json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "value", point->value,
-                     "relative_error", pl_number(report->relative_error), "rounded_relative_error",
-                     pl_number(report->rounded_relative_error), "bound", pl_number(report->bound),
-                     "group_max_before", pl_number(report->group_max_before), "group_max_after",
-                     pl_number(report->group_max_after), "gap", pl_number(report->gap),
-                     "perplexity", pl_number(point->perplexity), "perplexity_error",
-                     pl_number(point->perplexity_error));
+                     "relative_error", pl_json_number(report->relative_error),
+                     "rounded_relative_error", pl_json_number(report->rounded_relative_error),
+                     "bound", pl_json_number(report->bound), "group_max_before",
+                     pl_json_number(report->group_max_before), "group_max_after",
+                     pl_json_number(report->group_max_after), "gap", pl_json_number(report->gap),
+                     "perplexity", pl_json_number(point->perplexity), "perplexity_error",
+                     pl_json_number(point->perplexity_error));
 }
 
 static pl_status run_sweep(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,

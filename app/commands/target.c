@@ -139,14 +139,15 @@ static void put_found(tally *t, const pl_target *target, const pl_layer *layer,
     const char *said = t->last.data != NULL ? t->last.data : "";
     pl_json_set(line, "name", json_string(layer->name));
     pl_json_set(line, "parameter", json_string(target->param));
-    pl_json_set(line, "value", pl_number(found->value));
+    pl_json_set(line, "value", pl_json_number(found->value));
     pl_json_set(line, "reached",
-                pl_number(pl_goals[target->goal].falls ? -found->reached : found->reached));
+                pl_json_number(pl_goals[target->goal].falls ? -found->reached : found->reached));
     pl_json_set(line, "met", json_boolean(met));
     pl_json_set(line, "solves", json_integer((json_int_t)found->solves));
-    pl_json_set(line, "gap", pl_number(found->report.gap));
-    pl_json_set(line, "relative_error", pl_number(found->report.relative_error));
-    pl_json_set(line, "rounded_relative_error", pl_number(found->report.rounded_relative_error));
+    pl_json_set(line, "gap", pl_json_number(found->report.gap));
+    pl_json_set(line, "relative_error", pl_json_number(found->report.relative_error));
+    pl_json_set(line, "rounded_relative_error",
+                pl_json_number(found->report.rounded_relative_error));
     pl_json_set(line, "said", json_string(said));
     pl_json_append(t->layers, line);
     t->solves += found->solves;

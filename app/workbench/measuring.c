@@ -1,5 +1,6 @@
 #include "app/workbench/measuring.h"
 
+#include "core/base/json.h"
 #include "app/report.h"
 #include "core/state/record.h"
 
@@ -12,12 +13,6 @@ void pl_measuring_reset(pl_measuring *measuring)
     measuring->command[0] = '\0';
 }
 
-static double number_of(const pl_call *call, const char *name)
-{
-    const json_t *value = json_object_get(call->result, name);
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
-}
-
 bool pl_measuring_take(pl_measuring *measuring, const pl_call *call, pl_buf *said)
 {
     const char *which = pl_call_value(call, "which");
@@ -26,10 +21,11 @@ bool pl_measuring_take(pl_measuring *measuring, const pl_call *call, pl_buf *sai
     }
     snprintf(measuring->command, sizeof measuring->command, "%s", call->text);
     char after[48];
-    pl_format_digits(number_of(call, "perplexity"), pl_perplexity_digits(call), after,
-                     sizeof after);
+    pl_format_digits(pl_json_number_of(call->result, "perplexity"), pl_perplexity_digits(call),
+                     after, sizeof after);
     pl_buf_printf(said, "perplexity %s \u00b1 %.2g, of the original %.5g", after,
-                  number_of(call, "perplexity_error"), number_of(call, "original_perplexity"));
+                  pl_json_number_of(call->result, "perplexity_error"),
+                  pl_json_number_of(call->result, "original_perplexity"));
     return true;
 }
 
@@ -38,7 +34,7 @@ static void name_setting(const pl_state *state, pl_id setting, char out[PL_KEPT_
 {
     out[0] = '\0';
     for (size_t i = 0; i < state->n_kept && out[0] == '\0'; i++) {
-        if (pl_id_equal(pl_state_setting(&state->kept[i]->is), setting)) {
+        if (pl_id_equal(state->kept[i]->setting, setting)) {
             pl_kept_name(state, i, out);
         }
     }

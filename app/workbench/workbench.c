@@ -226,10 +226,7 @@ static pl_status open_named(workbench *w, const pl_options *options, pl_error *e
     }
     pl_status status = pl_front_revive(w->last, source, &revived, err);
     if (status == PL_OK) {
-        pl_state_deinit(&w->front.state);
-        w->front.state = revived;
-        pl_status ignored = pl_state_check_origin(&w->front.state, true, &w->front.notice);
-        (void)ignored;
+        pl_front_take_state(&w->front, &revived);
     }
     return status;
 }

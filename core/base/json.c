@@ -2,6 +2,7 @@
 
 #include "core/base/text.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -82,6 +83,17 @@ char *pl_json_text(const json_t *json, size_t flags)
         return NULL;
     }
     return text.data;
+}
+
+json_t *pl_json_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+double pl_json_number_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
 void pl_json_set(json_t *object, const char *key, json_t *value)

@@ -15,6 +15,11 @@ void pl_json_start(void);
  * without memory or for a value that JSON cannot hold; NULL alone for NULL. */
 char *pl_json_text(const json_t *json, size_t flags);
 
+/* A finite number, else null. */
+json_t *pl_json_number(double value);
+/* The number of that name, NaN where there is none. */
+double pl_json_number_of(const json_t *object, const char *name);
+
 /* As json_object_set_new and json_array_append_new: they take the value, which may be NULL (a step
  * that failed), and so may the object or list. */
 void pl_json_set(json_t *object, const char *key, json_t *value);

@@ -105,6 +105,13 @@ void pl_format_count(double count, char out[PL_NUMBER_TEXT])
     out[n] = '\0';
 }
 
+double pl_round_digits(double value)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.4g", value);
+    return strtod(text, NULL);
+}
+
 void pl_format_exact(double value, char out[PL_EXACT_TEXT])
 {
     for (int digits = 1; digits <= 17; digits++) {

@@ -22,6 +22,9 @@ void pl_format_seconds(double seconds, char out[PL_NUMBER_TEXT]);
 /* "24,576". */
 void pl_format_count(double count, char out[PL_NUMBER_TEXT]);
 
+/* The value of four significant digits: what a person can give to a command. */
+double pl_round_digits(double value);
+
 /* The shortest text that reads back to the same number: "0.0003", "1000". */
 enum { PL_EXACT_TEXT = 40 };
 void pl_format_exact(double value, char out[PL_EXACT_TEXT]);

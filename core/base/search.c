@@ -1,3 +1,4 @@
+#include "core/base/number.h"
 #include "core/base/search.h"
 
 #include <math.h>
@@ -29,9 +30,7 @@ static double place(const pl_search *s, double u)
     if (s->whole) {
         x = rint(x);
     } else if (x > s->low && x < s->high) {
-        char text[40];
-        snprintf(text, sizeof text, "%.4g", x);
-        x = strtod(text, NULL);
+        x = pl_round_digits(x);
     }
     return clamp(x, s->low, s->high);
 }

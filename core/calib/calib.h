@@ -88,6 +88,9 @@ PL_NODISCARD pl_status pl_calib_load_massive(pl_store *store, pl_id calibration,
 PL_NODISCARD pl_status pl_calib_load_nearest(pl_store *store, pl_id calibration, pl_massive *out,
                                              bool *found, pl_error *err);
 
+/* Identity of the text that a calibration was made of; false where the store does not say. */
+bool pl_calib_text(pl_store *store, pl_id calibration, pl_id *out);
+
 /* Sequential solving (GPTQ's "true sequential"): a walk over the parts of the blocks, which are the
  * layers of one site role.  The caller observes a part, solves its layers, and observes the next,
  * whose inputs come from the layers solved before. */

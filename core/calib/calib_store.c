@@ -271,6 +271,18 @@ pl_status pl_calib_put_whole(pl_store *store, pl_id calibration, const pl_calib_
     return status;
 }
 
+bool pl_calib_text(pl_store *store, pl_id calibration, pl_id *out)
+{
+    pl_entry *entry = NULL;
+    bool found = false;
+    if (pl_store_get(store, WHOLE, calibration, &entry, NULL) == PL_OK) {
+        const char *text = json_string_value(json_object_get(pl_entry_about(entry), "text"));
+        found = text != NULL && pl_id_parse(text, out);
+    }
+    pl_entry_close(entry);
+    return found;
+}
+
 pl_status pl_calib_load_massive(pl_store *store, pl_id calibration, pl_massive **out, size_t *count,
                                 pl_error *err)
 {

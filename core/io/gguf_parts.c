@@ -1,5 +1,6 @@
 #include "core/io/gguf_parts.h"
 
+#include "core/base/json.h"
 #include "core/base/text.h"
 
 #include <math.h>
@@ -109,21 +110,16 @@ size_t pl_gguf_value_bytes(uint32_t type)
     return type < PL_GGUF_VALUE_COUNT ? bytes[type] : 0;
 }
 
-static json_t *real_or_null(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *real_from(uint32_t type, const char *bytes)
 {
     float single;
     double value;
     if (type == PL_GGUF_F32) {
         memcpy(&single, bytes, sizeof single);
-        return real_or_null((double)single);
+        return pl_json_number((double)single);
     }
     memcpy(&value, bytes, sizeof value);
-    return real_or_null(value);
+    return pl_json_number(value);
 }
 
 json_t *pl_gguf_scalar(uint32_t type, const char *bytes)

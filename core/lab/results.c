@@ -50,27 +50,16 @@ static const struct {
 };
 enum { N_FIELDS = sizeof fields / sizeof fields[0], MOST_COLS = 1 << 24 };
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static double number_of(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 /* A report's numbers from or into an entry. */
 static void read_report(const json_t *about, pl_solve_report *report)
 {
     for (size_t i = 0; i < N_FIELDS; i++) {
         double *values = (double *)((char *)report + fields[i].offset);
         if (fields[i].name != NULL) {
-            *values = number_of(about, fields[i].name);
+            *values = pl_json_number_of(about, fields[i].name);
         }
         for (size_t t = 0; fields[i].name == NULL && pl_told(t) != NULL; t++) {
-            values[t] = number_of(about, pl_told(t)->name);
+            values[t] = pl_json_number_of(about, pl_told(t)->name);
         }
     }
 }
@@ -80,10 +69,10 @@ static void write_report(json_t *about, const pl_solve_report *report)
     for (size_t i = 0; i < N_FIELDS; i++) {
         const double *values = (const double *)((const char *)report + fields[i].offset);
         if (fields[i].name != NULL) {
-            pl_json_set(about, fields[i].name, number(*values));
+            pl_json_set(about, fields[i].name, pl_json_number(*values));
         }
         for (size_t t = 0; fields[i].name == NULL && pl_told(t) != NULL; t++) {
-            pl_json_set(about, pl_told(t)->name, number(values[t]));
+            pl_json_set(about, pl_told(t)->name, pl_json_number(values[t]));
         }
     }
 }
@@ -92,7 +81,7 @@ static void write_report(json_t *about, const pl_solve_report *report)
 static void read_own(const json_t *about, const pl_method *method, pl_method_report *report)
 {
     for (size_t i = 0; method != NULL && i < method->n_reported; i++) {
-        report->own[i] = number_of(about, method->reported[i].name);
+        report->own[i] = pl_json_number_of(about, method->reported[i].name);
     }
 }
 
@@ -101,7 +90,8 @@ static void write_own(json_t *about, const pl_method *method, const pl_method_re
     for (size_t i = 0; method != NULL && i < method->n_reported; i++) {
         const bool whole = method->reported[i].whole && isfinite(report->own[i]);
         pl_json_set(about, method->reported[i].name,
-                    whole ? json_integer((json_int_t)report->own[i]) : number(report->own[i]));
+                    whole ? json_integer((json_int_t)report->own[i])
+                          : pl_json_number(report->own[i]));
     }
 }
 
@@ -216,8 +206,8 @@ pl_status pl_result_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     found.has_transform = get_id(about, "transform", &found.transform);
     found.has_preconditioned = get_id(about, "preconditioned", &found.preconditioned);
     found.has_rounded = get_id(about, "rounded", &found.rounded);
-    found.range.lo = (float)number_of(about, "input_low");
-    found.range.hi = (float)number_of(about, "input_high");
+    found.range.lo = (float)pl_json_number_of(about, "input_low");
+    found.range.hi = (float)pl_json_number_of(about, "input_high");
     /* A report whose parts were trimmed away is no result. */
     pl_store *store = pl_lab_store(lab);
     if ((found.has_transform && !pl_store_has(store, kind_transform, found.transform)) ||
@@ -255,8 +245,8 @@ pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_i
     set_id(about, "transform", parts->has_transform, parts->transform);
     set_id(about, "preconditioned", parts->has_preconditioned, parts->preconditioned);
     set_id(about, "rounded", parts->has_rounded, parts->rounded);
-    pl_json_set(about, "input_low", number((double)parts->range.lo));
-    pl_json_set(about, "input_high", number((double)parts->range.hi));
+    pl_json_set(about, "input_low", pl_json_number((double)parts->range.lo));
+    pl_json_set(about, "input_high", pl_json_number((double)parts->range.hi));
     pl_json_set(about, "version", json_string(PL_VERSION));
     pl_json_set(about, "threads", json_integer(pl_linalg_threads()));
     pl_json_set(about, "blas", json_string(pl_linalg_config()));
@@ -314,10 +304,10 @@ pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, const pl_method 
     if (status == PL_OK && report != NULL) {
         const json_t *about = pl_entry_about(entry);
         *report = (pl_method_report){
-            .objective = number_of(about, "objective"),
-            .dual = number_of(about, "dual"),
-            .gap = number_of(about, "gap"),
-            .worst_row_gap = number_of(about, "worst_row_gap"),
+            .objective = pl_json_number_of(about, "objective"),
+            .dual = pl_json_number_of(about, "dual"),
+            .gap = pl_json_number_of(about, "gap"),
+            .worst_row_gap = pl_json_number_of(about, "worst_row_gap"),
             .worst_row = (size_t)json_integer_value(json_object_get(about, "worst_row")),
             .iterations = (int)json_integer_value(json_object_get(about, "iterations")),
         };
@@ -332,11 +322,12 @@ pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_method
                                          pl_error *err)
 {
     const unsigned before = pl_memory_failures();
-    json_t *about = json_pack(
-        "{s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:i}", "rows", (json_int_t)w->rows, "cols",
-        (json_int_t)w->cols, "objective", number(report->objective), "dual", number(report->dual),
-        "gap", number(report->gap), "worst_row_gap", number(report->worst_row_gap), "worst_row",
-        (json_int_t)report->worst_row, "iterations", report->iterations);
+    json_t *about =
+        json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:i}", "rows", (json_int_t)w->rows, "cols",
+                  (json_int_t)w->cols, "objective", pl_json_number(report->objective), "dual",
+                  pl_json_number(report->dual), "gap", pl_json_number(report->gap), "worst_row_gap",
+                  pl_json_number(report->worst_row_gap), "worst_row", (json_int_t)report->worst_row,
+                  "iterations", report->iterations);
     write_own(about, method, report);
     const pl_section section = {"w", w->data, w->rows * w->cols * sizeof(float)};
     pl_status status = whole_entry(about, before, err);

@@ -205,8 +205,10 @@ pl_spec pl_spec_default(const pl_method *method);
 /* Whether a parameter has a meaning beside the others' values: steps only for solver=pgd. */
 bool pl_spec_applies(const pl_spec *spec, size_t param);
 
-/* Why a conditional one that does not apply has none: "has a meaning only with solver=pgd". */
-void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out);
+/* PL_ERR_USAGE where the parameter has no meaning beside the spec's others, with the one that gives
+ * it a meaning; `who` begins the sentence. */
+PL_NODISCARD pl_status pl_spec_check_used(const char *who, const pl_spec *spec, size_t param,
+                                          pl_error *err);
 
 /* Whether a solve finds the parameter. */
 bool pl_spec_seeks(const pl_spec *spec, size_t param);

@@ -55,12 +55,15 @@ size_t pl_spec_telling(const pl_spec *spec)
                : telling;
 }
 
-void pl_spec_say_unused(const pl_spec *spec, size_t param, pl_buf *out)
+pl_status pl_spec_check_used(const char *who, const pl_spec *spec, size_t param, pl_error *err)
 {
     const pl_param *p = &spec->method->params[param];
+    if (pl_spec_applies(spec, param) || pl_spec_seeks(spec, param)) {
+        return PL_OK;
+    }
     const pl_param *other = &spec->method->params[p->needs];
-    pl_buf_printf(out, "has a meaning only with %s=%s", other->name,
-                  other->choices[p->needs_value]);
+    return pl_error_set(err, PL_ERR_USAGE, "%s: %s of %s has a meaning only with %s=%s", who,
+                        p->name, spec->method->name, other->name, other->choices[p->needs_value]);
 }
 
 bool pl_spec_is_written(const pl_spec *spec, size_t param)

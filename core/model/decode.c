@@ -32,7 +32,8 @@ static double parameters_of(const pl_model *model)
     return sum;
 }
 
-double pl_decoder_bytes(const pl_model *model, size_t positions)
+/* That all weights and the cache take. */
+static double decoder_bytes(const pl_model *model, size_t positions)
 {
     const pl_config *c = pl_model_config(model);
     const double cache =
@@ -62,7 +63,7 @@ static pl_status check_positions(const pl_model *model, size_t positions, pl_err
 
 static pl_status check_memory(const pl_model *model, size_t positions, size_t limit, pl_error *err)
 {
-    const double bytes = pl_decoder_bytes(model, positions);
+    const double bytes = decoder_bytes(model, positions);
     if (limit > 0 && bytes > (double)limit) {
         return pl_error_set(err, PL_ERR_MEMORY,
                             "all weights and a cache of %zu tokens take %.0f MB, the memory limit "

@@ -17,9 +17,6 @@ PL_NODISCARD pl_status pl_decoder_create(pl_model *model, size_t positions, cons
                                          pl_error *err);
 void pl_decoder_destroy(pl_decoder *decoder);
 
-/* Bytes that all weights and the cache take. */
-double pl_decoder_bytes(const pl_model *model, size_t positions);
-
 /* Reads count >= 1 tokens behind those read before; logits[vocab]: of the token after the last.
  * PL_ERR_USAGE where they do not fit.  After another failure the decoder has read an unknown part
  * of them. */

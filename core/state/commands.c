@@ -288,9 +288,7 @@ static bool needs_quantized(const pl_state *state, const pl_figure_needs *needs,
     for (size_t i = 0; i < pl_model_layer_count(state->source->model) && needs->pins; i++) {
         for (size_t k = 0; k < state->n_kept && is_needed(needs, i); k++) {
             const pl_pin *pin = pl_kept_pin(state->kept[k], i);
-            needed = needed ||
-                     (pin != NULL && (pin->sequential || suits_activations(pl_state_spec(
-                                                             &pin->of->is, i, PL_SLOT_TRANSFORM))));
+            needed = needed || (pin != NULL && pl_pin_needs_quantized(pin));
         }
     }
     return needed;

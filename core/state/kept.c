@@ -124,7 +124,7 @@ pl_id pl_state_setting(const pl_state *state)
 
 static pl_id identity_of(const pl_kept *kept)
 {
-    const pl_id parts[] = {pl_state_setting(&kept->is), pl_state_plan_sequential(&kept->is),
+    const pl_id parts[] = {kept->setting, pl_state_plan_sequential(&kept->is),
                            pl_id_bytes(kept->name, strlen(kept->name))};
     pl_hasher *hasher = NULL;
     if (pl_hasher_create(&hasher, NULL) != PL_OK) {
@@ -193,6 +193,7 @@ static pl_status make_kept(const pl_state *state, const char *name, pl_kept **ou
         pl_kept_release(kept);
         return status;
     }
+    kept->setting = pl_state_setting(&kept->is);
     kept->id = identity_of(kept);
     pl_record_all(&kept->is);
     *out = kept;
@@ -409,8 +410,7 @@ static void put_quantized(const pl_state *from, const pl_state *to, pl_buf *out)
     pl_buf_deinit(&new);
 }
 
-/* Whether the result depends on how activations and cache are quantized. */
-static bool needs_quantized(const pl_pin *pin)
+bool pl_pin_needs_quantized(const pl_pin *pin)
 {
     const pl_spec *transform = pl_state_spec(&pin->of->is, pin->layer, PL_SLOT_TRANSFORM);
     return pin->sequential || (transform->method != NULL && transform->method->suits_activations);
@@ -429,7 +429,7 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
             pl_buf_printf(out, "select %s\n", pl_model_layer(state->source->model, layer)->name);
             first = false;
         }
-        if (needs_quantized(pin)) {
+        if (pl_pin_needs_quantized(pin)) {
             put_quantized(state, &pin->of->is, out);
         }
         for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
@@ -449,7 +449,7 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
         } else {
             pl_buf_puts(out, "pin\n");
         }
-        if (needs_quantized(pin)) {
+        if (pl_pin_needs_quantized(pin)) {
             put_quantized(&pin->of->is, state, out);
         }
     }
@@ -459,19 +459,22 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
 
 /* A word a layer, since a session records this with every change of its state: "-" or a result,
  * behind what it is of: an import, a solve in sequence behind the imports or before them, one
- * alone. The plans are those of the setting. */
+ * alone.  The plans are those of the setting. */
 static json_t *results_json(const pl_state *is)
 {
     pl_buf text = {0};
     const bool imports = pl_state_import_count(is) > 0;
+    const pl_id behind = imports ? pl_state_plan_sequential(is) : (pl_id){0};
     for (size_t i = 0; i < pl_model_layer_count(is->source->model); i++) {
-        const pl_id *result = pl_state_result(is, i);
+        const pl_solved *solved = &is->solved[i]; /* a kept setting has none of another plan */
         char id[PL_ID_TEXT] = "";
         char kind = '-';
-        if (result != NULL) {
-            pl_id_format(*result, id);
-            kind = is->solved[i].imported ? 'i' : is->solved[i].sequential ? 's' : 'a';
-            kind = kind == 's' && imports && !pl_state_solved_around_imports(is, i) ? 'b' : kind;
+        if (solved->set) {
+            pl_id_format(solved->result, id);
+            kind = solved->imported                                ? 'i'
+                   : !solved->sequential                           ? 'a'
+                   : imports && !pl_id_equal(solved->plan, behind) ? 'b'
+                                                                   : 's';
         }
         pl_buf_printf(&text, "%s%c%s", i > 0 ? " " : "", kind, id);
     }

@@ -14,6 +14,7 @@ struct pl_kept {
     char name[PL_KEPT_NAME]; /* "": a pin */
     pl_state is;             /* as it was; keeps nothing itself, and shows nothing */
     pl_pin *pins;            /* [layers of the model] */
+    pl_id setting;           /* pl_state_setting of it */
     pl_id id;                /* of all of it */
 };
 
@@ -28,6 +29,9 @@ void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME]);
 size_t pl_state_compared(const pl_state *state);
 /* What it has of a layer, or NULL. */
 const pl_pin *pl_kept_pin(const pl_kept *kept, size_t layer);
+
+/* Whether the pin's result depends on how activations and cache are quantized. */
+bool pl_pin_needs_quantized(const pl_pin *pin);
 
 /* Identity of what a perplexity depends on: the results of all layers, and how activations and
  * cache are quantized. */

@@ -161,9 +161,11 @@ size_t pl_state_recall(pl_state *state)
     size_t given = 0;
     pthread_mutex_lock(&record->lock);
     for (size_t i = 0; i < record->n_layers; i++) {
+        if (record->layers[i].count == 0) {
+            continue;
+        }
         const pl_id *now = pl_state_result(state, i);
-        if (record->layers[i].count == 0 ||
-            (now != NULL && (state->solved[i].imported || state->solved[i].sequential))) {
+        if (now != NULL && (state->solved[i].imported || state->solved[i].sequential)) {
             continue;
         }
         const found *item =
@@ -224,17 +226,6 @@ bool pl_record_find(const pl_source *source, const pl_id *setting, const char *p
     return at > 0;
 }
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static double number_of(const json_t *json, const char *name)
-{
-    const json_t *value = json_object_get(json, name);
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
-}
-
 json_t *pl_record_to_json(const pl_source *source)
 {
     pl_record *record = source->record;
@@ -246,10 +237,11 @@ json_t *pl_record_to_json(const pl_source *source)
         pl_id_format(m->setting, setting);
         pl_json_append(list,
                        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "setting", setting,
-                                 "perplexity", number(m->perplexity), "error", number(m->error),
-                                 "original", number(m->original), "original_error",
-                                 number(m->original_error), "kl_mean", number(m->kl_mean), "solved",
-                                 (json_int_t)m->solved, "protocol", m->protocol));
+                                 "perplexity", pl_json_number(m->perplexity), "error",
+                                 pl_json_number(m->error), "original", pl_json_number(m->original),
+                                 "original_error", pl_json_number(m->original_error), "kl_mean",
+                                 pl_json_number(m->kl_mean), "solved", (json_int_t)m->solved,
+                                 "protocol", m->protocol));
     }
     pthread_mutex_unlock(&record->lock);
     return list;
@@ -264,11 +256,11 @@ void pl_record_from_json(const pl_source *source, const json_t *list)
         const char *setting = json_string_value(json_object_get(item, "setting"));
         const char *protocol = json_string_value(json_object_get(item, "protocol"));
         const json_int_t solved = json_integer_value(json_object_get(item, "solved"));
-        pl_measurement m = {.perplexity = number_of(item, "perplexity"),
-                            .error = number_of(item, "error"),
-                            .original = number_of(item, "original"),
-                            .original_error = number_of(item, "original_error"),
-                            .kl_mean = number_of(item, "kl_mean"),
+        pl_measurement m = {.perplexity = pl_json_number_of(item, "perplexity"),
+                            .error = pl_json_number_of(item, "error"),
+                            .original = pl_json_number_of(item, "original"),
+                            .original_error = pl_json_number_of(item, "original_error"),
+                            .kl_mean = pl_json_number_of(item, "kl_mean"),
                             .solved = solved > 0 ? (size_t)solved : 0};
         if (setting != NULL && protocol != NULL && strlen(protocol) < sizeof m.protocol &&
             pl_id_parse(setting, &m.setting) && m.perplexity > 0.0) {

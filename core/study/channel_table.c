@@ -115,7 +115,6 @@ pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_
 typedef struct channel_ranking {
     pl_lab *lab;
     const pl_state *state;
-    pl_side side;
     pl_id calibration; /* of inputs */
     size_t top;
     pl_channel_row *found; /* [top] of the layer at hand */
@@ -181,7 +180,6 @@ pl_status pl_rank_channels(pl_lab *lab, const pl_state *state, pl_side side, con
     const size_t hidden = pl_model_config(model)->hidden_size;
     channel_ranking r = {.lab = lab,
                          .state = state,
-                         .side = side,
                          .top = top,
                          .rows = rows,
                          .found = calloc(top, sizeof *r.found),

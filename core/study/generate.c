@@ -101,19 +101,15 @@ pl_status pl_generate(pl_lab *lab, const pl_state *state, pl_which which, const 
     pl_model *model = state->source->model;
     const pl_config *config = pl_model_config(model);
     pl_decoder *decoder = NULL;
-    pl_quantized quantized;
-    pl_hooks hooks;
+    pl_quantized quantized = {0};
+    pl_hooks hooks = {0};
     *out = (pl_continuation){.ids = pl_alloc(most, sizeof *out->ids)};
     float *logits = pl_alloc(config->vocab_size, sizeof *logits);
     uint32_t *room = pl_alloc(config->vocab_size, sizeof *room);
     pl_status status = out->ids == NULL || logits == NULL || room == NULL
                            ? pl_error_memory(err, "a text of %zu tokens", most)
                            : PL_OK;
-    pl_quantized_begin(&quantized, lab, state, which, &hooks);
-    if (status == PL_OK && which != PL_WHICH_BEFORE) {
-        pl_quantized_deinit(&quantized);
-        status = pl_quantized_init(&quantized, lab, state, which, &hooks, task, err);
-    }
+    PL_THEN(pl_quantized_init(&quantized, lab, state, which, &hooks, task, err));
     PL_THEN(pl_decoder_create(model, n_prompt + most, which == PL_WHICH_BEFORE ? NULL : &hooks,
                               pl_lab_memory_limit(lab), &decoder, task, err));
     const double start = pl_clock_now();

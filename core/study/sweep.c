@@ -107,13 +107,9 @@ static pl_status check_param(const pl_state *state, const pl_sweep *sweep, pl_er
                             "sweep: %s of %s is a choice, only a number can be swept", param->name,
                             spec.method->name);
     }
-    if (!pl_spec_applies(&spec, index) && !pl_spec_seeks(&spec, index)) {
-        pl_buf why = {0};
-        pl_spec_say_unused(&spec, index, &why);
-        pl_status status = pl_error_set(err, PL_ERR_USAGE, "sweep: %s of %s %s", param->name,
-                                        spec.method->name, why.data != NULL ? why.data : "");
-        pl_buf_deinit(&why);
-        return status;
+    pl_status used = pl_spec_check_used("sweep", &spec, index, err);
+    if (used != PL_OK) {
+        return used;
     }
     const double ends[] = {sweep->from, sweep->to};
     for (size_t i = 0; i < 2; i++) {
@@ -166,9 +162,7 @@ size_t pl_sweep_values(const pl_state *state, const pl_sweep *sweep, double *out
         if (whole) {
             value = rint(value);
         } else if (i > 0 && i + 1 < sweep->points) {
-            char text[40];
-            snprintf(text, sizeof text, "%.4g", value);
-            value = strtod(text, NULL);
+            value = pl_round_digits(value);
         }
         value = i == 0 ? sweep->from : i + 1 == sweep->points ? sweep->to : value;
         if (count == 0 || value > out[count - 1]) {

@@ -107,12 +107,8 @@ pl_status pl_target_check(const pl_state *state, size_t layer, pl_target *target
                             "target: %s of %s is a choice, only a number can be searched for",
                             param->name, spec.method->name);
     }
-    if (!pl_spec_applies(&spec, index) && !pl_spec_seeks(&spec, index)) {
-        pl_buf why = {0};
-        pl_spec_say_unused(&spec, index, &why);
-        status = pl_error_set(err, PL_ERR_USAGE, "target: %s of %s %s", param->name,
-                              spec.method->name, why.data != NULL ? why.data : "");
-        pl_buf_deinit(&why);
+    status = pl_spec_check_used("target", &spec, index, err);
+    if (status != PL_OK) {
         return status;
     }
     if (target->goal == PL_GOAL_ROUNDED_ERROR && !rounds) {
@@ -135,13 +131,6 @@ typedef struct seeker {
     pl_target_found *out;
 } seeker;
 
-static double four_digits(double value)
-{
-    char text[40];
-    snprintf(text, sizeof text, "%.4g", value);
-    return strtod(text, NULL);
-}
-
 /* The parameter's own range, where it may be 0 as a ruler shows it; a strength's useful one. */
 static pl_status take_range(seeker *s, pl_search *search, pl_task *task, pl_error *err)
 {
@@ -161,8 +150,8 @@ static pl_status take_range(seeker *s, pl_search *search, pl_task *task, pl_erro
     pl_strength range;
     pl_status status = pl_layer_strength(s->lab, &s->state, s->layer, &range, task, err);
     if (status == PL_OK && range.low > search->low && range.zero > range.low) {
-        search->low = fmax(search->low, four_digits(range.low));
-        search->high = fmin(search->high, four_digits(range.zero));
+        search->low = fmax(search->low, pl_round_digits(range.low));
+        search->high = fmin(search->high, pl_round_digits(range.zero));
     }
     return status;
 }

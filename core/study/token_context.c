@@ -8,19 +8,6 @@
 /* Tokens on either side of the one in question. */
 enum { AROUND = 4 };
 
-/* Identity of the text that a calibration was made of. */
-static bool calibrated_text(pl_lab *lab, pl_id calibration, pl_id *out)
-{
-    pl_entry *entry = NULL;
-    bool found = false;
-    if (pl_store_get(pl_lab_store(lab), "calib", calibration, &entry, NULL) == PL_OK) {
-        const char *text = json_string_value(json_object_get(pl_entry_about(entry), "text"));
-        found = text != NULL && pl_id_parse(text, out);
-    }
-    pl_entry_close(entry);
-    return found;
-}
-
 pl_status pl_token_context_init(pl_lab *lab, const pl_state *state, pl_id calibration,
                                 pl_token_context *out, pl_task *task, pl_error *err)
 {
@@ -37,7 +24,7 @@ pl_status pl_token_context_init(pl_lab *lab, const pl_state *state, pl_id calibr
     if (status == PL_ERR_CANCELLED || status == PL_ERR_MEMORY) {
         return status;
     }
-    if (status != PL_OK || !calibrated_text(lab, calibration, &text) ||
+    if (status != PL_OK || !pl_calib_text(pl_lab_store(lab), calibration, &text) ||
         !pl_id_equal(text, tokens->text)) {
         return PL_OK;
     }
