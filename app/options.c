@@ -92,60 +92,80 @@ static pl_status take_choice(const char *option, const char *value, const char *
     return status;
 }
 
-static pl_status take_value(pl_options *o, const char *name, const char *value, pl_error *err)
-{
-    if (strcmp(name, "-c") == 0) {
-        o->commands = value;
-    } else if (strcmp(name, "--batch") == 0) {
-        o->batch = value;
-    } else if (strcmp(name, "--session") == 0) {
-        o->session = value;
-    } else if (strcmp(name, "--store") == 0) {
-        o->store = value;
-    } else if (strcmp(name, "--keys") == 0) {
-        o->keys = value;
-    } else if (strcmp(name, "--theme") == 0) {
-        return take_choice(name, value,
-                           (const char *const[]){"dark", "light", "safe", "none", NULL}, &o->theme,
-                           err);
-    } else if (strcmp(name, "--marks") == 0) {
-        return take_choice(name, value,
-                           (const char *const[]){"braille", "blocks", "ascii", "auto", NULL},
-                           &o->marks, err);
-    } else if (strcmp(name, "--mouse") == 0) {
-        return take_choice(name, value, (const char *const[]){"yes", "no", NULL}, &o->mouse, err);
-    } else if (strcmp(name, "--threads") == 0) {
-        return parse_threads(value, &o->threads, err);
-    } else {
-        return parse_size(value, &o->memory, err);
-    }
-    return PL_OK;
-}
+/* How a value is read; FLAG has none. */
+typedef enum option_kind { FLAG, TEXT, THREADS, SIZE } option_kind;
 
-static const char *const valued[] = {"-c",        "--batch",  "--session", "--store", "--keys",
-                                     "--threads", "--memory", "--theme",   "--marks", "--mouse"};
+typedef struct option {
+    const char *name;
+    option_kind kind;
+    size_t field;               /* of pl_options */
+    const char *const *choices; /* of a TEXT; NULL: any */
+} option;
 
-/* The known option that takes a value, whose name is the first `length` bytes of text, or NULL. */
-static const char *valued_option(const char *text, size_t length)
+static const char *const themes[] = {"dark", "light", "safe", "none", NULL};
+static const char *const marks[] = {"braille", "blocks", "ascii", "auto", NULL};
+static const char *const yes_no[] = {"yes", "no", NULL};
+
+#define FIELD(name) offsetof(pl_options, name)
+
+static const option options[] = {
+    {"-c", TEXT, FIELD(commands), NULL},
+    {"--batch", TEXT, FIELD(batch), NULL},
+    {"--keep-going", FLAG, FIELD(keep_going), NULL},
+    {"--json", FLAG, FIELD(json), NULL},
+    {"--session", TEXT, FIELD(session), NULL},
+    {"--store", TEXT, FIELD(store), NULL},
+    {"--threads", THREADS, FIELD(threads), NULL},
+    {"--memory", SIZE, FIELD(memory), NULL},
+    {"--keys", TEXT, FIELD(keys), NULL},
+    {"--actions", FLAG, FIELD(actions), NULL},
+    {"--theme", TEXT, FIELD(theme), themes},
+    {"--marks", TEXT, FIELD(marks), marks},
+    {"--mouse", TEXT, FIELD(mouse), yes_no},
+    {"--version", FLAG, FIELD(version), NULL},
+    {"--help", FLAG, FIELD(help), NULL},
+    {"-h", FLAG, FIELD(help), NULL},
+};
+enum { N_OPTIONS = sizeof options / sizeof options[0] };
+
+/* The option whose name is the first `length` bytes of text, or NULL. */
+static const option *find_option(const char *text, size_t length)
 {
-    for (size_t i = 0; i < sizeof valued / sizeof valued[0]; i++) {
-        if (strlen(valued[i]) == length && strncmp(valued[i], text, length) == 0) {
-            return valued[i];
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (strlen(options[i].name) == length && strncmp(options[i].name, text, length) == 0) {
+            return &options[i];
         }
     }
     return NULL;
 }
 
+static pl_status take_value(pl_options *o, const option *one, const char *value, pl_error *err)
+{
+    void *field = (char *)o + one->field;
+    switch (one->kind) {
+    case FLAG:
+        *(bool *)field = true;
+        return PL_OK;
+    case THREADS:
+        return parse_threads(value, field, err);
+    case SIZE:
+        return parse_size(value, field, err);
+    case TEXT:
+        break;
+    }
+    if (one->choices != NULL) {
+        return take_choice(one->name, value, one->choices, field, err);
+    }
+    *(const char **)field = value;
+    return PL_OK;
+}
+
 static pl_status unknown_option(const char *text, pl_error *err)
 {
-    static const char *const plain[] = {"--json", "--help", "--actions", "--version"};
     char hint[PL_NEAREST_HINT];
     pl_nearest near = pl_nearest_to(text);
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-        pl_nearest_try(&near, plain[i]);
-    }
-    for (size_t i = 0; i < sizeof valued / sizeof valued[0]; i++) {
-        pl_nearest_try(&near, valued[i]);
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        pl_nearest_try(&near, options[i].name);
     }
     return pl_error_set(err, PL_ERR_USAGE, "unknown option %s: %s", text,
                         near.best != NULL ? pl_nearest_hint(&near, "", "", hint)
@@ -169,30 +189,24 @@ pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err
         }
         if (strcmp(text, "--") == 0) {
             only_words = true;
-        } else if (strcmp(text, "--json") == 0) {
-            out->json = true;
-        } else if (strcmp(text, "--keep-going") == 0) {
-            out->keep_going = true;
-        } else if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
-            out->help = true;
-        } else if (strcmp(text, "--actions") == 0) {
-            out->actions = true;
-        } else if (strcmp(text, "--version") == 0) {
-            out->version = true;
-        } else {
-            const char *equals = strncmp(text, "--", 2) == 0 ? strchr(text, '=') : NULL;
-            size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
-            const char *name = valued_option(text, length);
-            if (name == NULL) {
-                return unknown_option(text, err);
-            }
-            if (equals == NULL && i + 1 == argc) {
+            continue;
+        }
+        const char *equals = strncmp(text, "--", 2) == 0 ? strchr(text, '=') : NULL;
+        const size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
+        const option *one = find_option(text, length);
+        if (one == NULL || (one->kind == FLAG && equals != NULL)) {
+            return unknown_option(text, err);
+        }
+        const char *value = equals != NULL ? equals + 1 : NULL;
+        if (one->kind != FLAG && value == NULL) {
+            if (i + 1 == argc) {
                 return pl_error_set(err, PL_ERR_USAGE, "%s: needs a value", text);
             }
-            pl_status status = take_value(out, name, equals != NULL ? equals + 1 : argv[++i], err);
-            if (status != PL_OK) {
-                return status;
-            }
+            value = argv[++i];
+        }
+        pl_status status = take_value(out, one, value, err);
+        if (status != PL_OK) {
+            return status;
         }
     }
     return PL_OK;

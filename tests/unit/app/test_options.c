@@ -101,6 +101,7 @@ static void test_unknown(void **ctx)
 {
     (void)ctx;
     refuse(WORDS("--jsn"), "unknown option --jsn: did you mean --json?");
+    refuse(WORDS("--keep-goin"), "unknown option --keep-goin: did you mean --keep-going?");
     refuse(WORDS("--xyzzy"), "unknown option --xyzzy: see planish --help");
     refuse(WORDS("-x"), "unknown option -x");
     refuse(WORDS("--json=yes"), "unknown option --json=yes");
