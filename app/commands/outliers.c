@@ -119,7 +119,7 @@ const pl_command pl_command_outliers = {
     .keys = outliers_keys,
     .needs_model = true,
     .summary = "The largest channels of a layer or of all, and the tokens that cause them",
-    .least = "token_id rms token_position window window_position context of",
+    .least = "token_id rms token_position window window_position context outlier_in+of",
     .run = run_outliers,
     .slow = pl_call_is_of_all,
 };

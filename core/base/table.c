@@ -171,10 +171,10 @@ static size_t width_of_line(const size_t *widths, size_t cols)
     return sum + (shown > 0 ? 2 * (shown - 1) : 0);
 }
 
-/* The column of the n-th name of "rms token_id"; cols where there is no such column or name. */
+/* The column whose name begins a text such as "rms outlier_in+of"; cols where there is none. */
 static size_t find_least(const pl_table *table, const char *least)
 {
-    const size_t length = strcspn(least, " ");
+    const size_t length = strcspn(least, " +");
     size_t col = 0;
     while (col < table->cols && (strlen(head_at(table, col)) != length ||
                                  strncmp(head_at(table, col), least, length) != 0)) {
@@ -183,45 +183,71 @@ static size_t find_least(const pl_table *table, const char *least)
     return col;
 }
 
-/* Sets widths of columns to 0 until the line fits: one after another, and what then fits again
- * comes back, the last one first. */
-static pl_status leave_out(const pl_table *table, size_t columns, const char *least, size_t *widths)
+/* Sets the width of a column, and of the one that goes with it, to 0 or, where they have values and
+ * fit, to the whole one. */
+static void show_column(const pl_table *table, size_t columns, const size_t *mates,
+                        const size_t *whole, size_t col, bool show, size_t *widths)
+{
+    const size_t both[] = {col, mates[col]};
+    for (size_t i = 0; i < 2; i++) {
+        widths[both[i]] = show && has_value(table, both[i]) ? whole[both[i]] : 0;
+    }
+    if (show && width_of_line(widths, table->cols) > columns) {
+        widths[both[0]] = widths[both[1]] = 0;
+    }
+}
+
+/* In which order columns go.  mates[c]: the column that goes with c, itself where none does. */
+static size_t order_to_go(const pl_table *table, const char *least, size_t *order, size_t *mates)
 {
     const size_t cols = table->cols;
-    size_t *order = calloc(3 * cols + 1, sizeof *order), count = 0, gone = 0;
-    size_t *whole = calloc(cols + 1, sizeof *whole);
-    if (order == NULL || whole == NULL) {
-        free(order);
-        free(whole);
-        return PL_ERR_MEMORY;
-    }
-    memcpy(whole, widths, cols * sizeof *widths);
-    for (size_t c = cols; c-- > 1;) {
-        if (!has_value(table, c)) {
+    size_t count = 0, before = cols; /* the name that a + joins to the next */
+    for (size_t c = cols; c-- > 0;) {
+        mates[c] = c;
+        if (c > 0 && !has_value(table, c)) {
             order[count++] = c;
         }
     }
     while (least != NULL && *least != '\0') {
         const size_t col = find_least(table, least);
-        if (col > 0 && col < cols && count < 2 * cols) {
+        const bool known = col > 0 && col < cols;
+        if (known && count < 2 * cols) {
             order[count++] = col;
         }
-        least += strcspn(least, " ");
-        least += strspn(least, " ");
+        if (known && before < cols) {
+            mates[col] = before;
+            mates[before] = col;
+        }
+        least += strcspn(least, " +");
+        before = *least == '+' && known ? col : cols;
+        least += strspn(least, " +");
     }
     for (size_t c = cols; c-- > 1;) {
         order[count++] = c;
     }
+    return count;
+}
+
+/* Sets widths of columns to 0 until the line fits: one after another, and what then fits again
+ * comes back, the last one first. */
+static pl_status leave_out(const pl_table *table, size_t columns, const char *least, size_t *widths)
+{
+    const size_t cols = table->cols;
+    size_t gone = 0;
+    size_t *order = calloc(5 * cols + 1, sizeof *order);
+    if (order == NULL) {
+        return PL_ERR_MEMORY;
+    }
+    size_t *whole = order + 3 * cols, *mates = order + 4 * cols;
+    memcpy(whole, widths, cols * sizeof *widths);
+    const size_t count = order_to_go(table, least, order, mates);
     while (gone < count && width_of_line(widths, cols) > columns) {
-        widths[order[gone++]] = 0;
+        show_column(table, columns, mates, whole, order[gone++], false, widths);
     }
     while (gone-- > 0) {
-        const size_t col = order[gone];
-        widths[col] = has_value(table, col) ? whole[col] : 0;
-        widths[col] = width_of_line(widths, cols) > columns ? 0 : widths[col];
+        show_column(table, columns, mates, whole, order[gone], true, widths);
     }
     free(order);
-    free(whole);
     return PL_OK;
 }
 

@@ -35,7 +35,7 @@ PL_NODISCARD pl_status pl_table_number(pl_table *table, size_t row, size_t col, 
 /* Aligned columns; a cell with nothing is a dash.  Control characters are escaped.  columns: of the
  * terminal, 0: any number; where that is too few, columns without a value are left out, then those
  * that `least` names, "rms token_id" (NULL: none), then from the right, but never the first, as far
- * as none of them would fit; a last line says which. */
+ * as none of them would fit; "outlier_in+of" go together; a last line says which. */
 void pl_table_put_text(const pl_table *table, size_t columns, const char *least, pl_buf *out);
 
 /* Heads and rows; numbers with nine digits, whole ones with all, what is not finite as nothing. */

@@ -147,6 +147,9 @@ static void test_text_fits(void **state)
     }
     check_text(&table, 12, "cols rows", "name  error\n", "without rows)\n");
     check_text(&table, 12, NULL, "name  rows\n", "without error)\n");
+    check_text(&table, 17, "rows+error", "name  rows  error\n", "1");
+    check_text(&table, 12, "rows+error", "name\n", "without rows, error)\n");
+    check_text(&table, 12, "cols+rows error", "name  error\n", "without rows)\n");
     pl_table_deinit(&table);
 }
 
