@@ -3,7 +3,7 @@
 #include "core/base/checked.h"
 #include "core/base/clock.h"
 #include "core/lab/pipeline_parts.h"
-#include "core/lab/transformed.h"
+#include "core/lab/place.h"
 #include "core/lab/weights.h"
 #include "core/live/picture_parts.h"
 #include "core/live/preview.h"
@@ -53,35 +53,6 @@ void pl_live_destroy(pl_live *live)
         forget(live);
         free(live);
     }
-}
-
-/* A layer's site in the coordinates that its methods work in. */
-typedef struct place {
-    pl_transform *transform; /* NULL without one */
-    pl_bench bench;
-    pl_id calibration;
-} place;
-
-static pl_status hold_site(pl_lab *lab, const pl_state *state, size_t layer, place *at,
-                           pl_task *task, pl_error *err)
-{
-    pl_id key = {0};
-    *at = (place){0};
-    pl_status status = pl_lab_calibration(lab, state, &at->calibration, task, err);
-    PL_THEN(pl_site_transform(lab, state, at->calibration, layer,
-                              pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &at->transform, &key,
-                              task, err));
-    return status != PL_OK ? status
-                           : pl_lab_site_under(lab, state, at->calibration,
-                                               pl_model_layer(state->source->model, layer)->site,
-                                               at->transform, key, &at->bench, task, err);
-}
-
-static void leave_site(pl_lab *lab, place *at)
-{
-    pl_lab_release(lab, &at->bench);
-    pl_transform_destroy(at->transform);
-    at->transform = NULL;
 }
 
 /* Weights and rows of the layer, kept from the last turn where it was the same one. */
@@ -264,7 +235,7 @@ pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_
     *result = (pl_id){0};
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     turn t = {.live = live, .state = state, .frame = frame, .ctx = ctx};
-    place at;
+    pl_place at = {0};
     if (!pl_layer_has_method(state, layer)) {
         return pl_solve_no_method(info->name, err);
     }
@@ -273,13 +244,13 @@ pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_
         (pl_solve_is_blind(state, layer) && !pl_lab_can_calibrate(state))) {
         return pl_solve_layer(lab, state, layer, report, result, task, err); /* without frames */
     }
-    pl_status status = hold_site(lab, state, layer, &at, task, err);
+    pl_status status = pl_place_hold(lab, state, layer, &at, task, err);
     PL_THEN(take_layer(live, state, layer, at.calibration, err));
     if (status == PL_OK) {
         t.factors = at.bench.factors;
         status = solve_with(&t, lab, report, result, task, err);
     }
-    leave_site(lab, &at);
+    pl_place_leave(lab, &at);
     return status;
 }
 
@@ -294,20 +265,8 @@ pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, siz
 
 /* --- what a turn needs beforehand ------------------------------------------------------------- */
 
-/* The layer as its preconditioner finds it: its weights are the caller's to free. */
-static pl_status read_layer(const pl_state *state, size_t layer, const place *at, pl_mat *w0,
-                            pl_layer_input *out, pl_task *task, pl_error *err)
-{
-    pl_status status = pl_weights_make(NULL, state, layer,
-                                       (pl_weights_of){.transform = at->transform}, w0, task, err);
-    *out = (pl_layer_input){.layer = pl_model_layer(state->source->model, layer)->name,
-                            .factors = at->bench.factors,
-                            .w = pl_mat_view(w0)};
-    return status;
-}
-
 /* Factors of the plan's methods. */
-static pl_status prepare_factors(const pl_state *state, size_t layer, const place *at,
+static pl_status prepare_factors(const pl_state *state, size_t layer, const pl_place *at,
                                  pl_task *task, pl_error *err)
 {
     const pl_spec *first = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
@@ -316,7 +275,7 @@ static pl_status prepare_factors(const pl_state *state, size_t layer, const plac
     pl_layer_input in;
     pl_status status = PL_OK;
     if (first->method != NULL && first->method->prepare != NULL) {
-        status = read_layer(state, layer, at, &w0, &in, task, err);
+        status = pl_place_read(at, state, layer, &w0, &in, task, err);
         PL_THEN(first->method->prepare(first, &in, task, err));
     }
     pl_mat_deinit(&w0);
@@ -331,9 +290,9 @@ static pl_status prepare_factors(const pl_state *state, size_t layer, const plac
 pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_task *task,
                           pl_error *err)
 {
-    place at;
-    pl_status status = hold_site(lab, state, layer, &at, task, err);
+    pl_place at = {0};
+    pl_status status = pl_place_hold(lab, state, layer, &at, task, err);
     PL_THEN(prepare_factors(state, layer, &at, task, err));
-    leave_site(lab, &at);
+    pl_place_leave(lab, &at);
     return status;
 }
