@@ -312,13 +312,7 @@ static void follow_target(pl_screen *screen, const pl_call *call, pl_status how)
     const bool least = how == PL_OK && read_target(call, &target, NULL) == PL_OK && target.least &&
                        target.goal == PL_GOAL_ROUNDED_ERROR;
     for (size_t i = 0; least && i < call->n_solved; i++) {
-        const pl_spec *spec = &call->solved[i].spec;
-        const size_t telling = pl_method_telling(spec->method);
-        if (spec->method->slot == PL_SLOT_PRECONDITION && telling != SIZE_MAX &&
-            strcmp(target.param[0] != '\0' ? target.param : spec->method->params[telling].name,
-                   spec->method->params[telling].name) == 0) {
-            pl_screen_note_best(screen, call->solved[i].layer, spec->values[telling]);
-        }
+        pl_screen_note_best(screen, call->solved[i].layer, &call->solved[i].spec, target.param);
     }
     if (how == PL_OK) {
         pl_screen_follow_methods(screen);
