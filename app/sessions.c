@@ -67,6 +67,8 @@ static json_t *entry_json(const pl_session_entry *entry, size_t number, bool ope
     pl_json_set(json, "number", json_integer((json_int_t)number));
     pl_json_set(json, "name", safe_text(entry->name));
     pl_json_set(json, "model", known ? safe_text(model_of(entry->state)) : json_null());
+    pl_json_set(json, "model_path",
+                safe_text(json_string_value(json_object_get(entry->state, "model"))));
     pl_json_set(json, "when", when_of(entry->time_ms));
     pl_json_set(json, "solved",
                 known ? json_integer((json_int_t)solved_in(entry->state)) : json_null());

@@ -221,18 +221,29 @@ static int put_hits(pl_surface *surface, pl_rect rect, int row, int col, int col
     return used;
 }
 
+static int label_columns(int cols)
+{
+    return cols / 2 < LABEL_COLS ? cols / 2 : LABEL_COLS;
+}
+
+int pl_palette_detail_cols(int cols)
+{
+    cols = cols > MOST_COLS ? MOST_COLS : cols;
+    return cols - label_columns(cols) - 4;
+}
+
 static void draw_item(const pl_palette *palette, pl_surface *surface, pl_rect rect, int row,
                       size_t index)
 {
     const pl_palette_found *found = &palette->found[index];
     const pl_palette_item *item = &palette->items[found->item];
-    int label_cols = rect.w / 2 < LABEL_COLS ? rect.w / 2 : LABEL_COLS;
+    int label_cols = label_columns(rect.w);
     int key_cols = item->key != NULL ? (int)pl_text_width(item->key) + 1 : 0;
     bool chosen = index == palette->row;
     pl_put(surface, rect, row, 0, PL_STYLE_STRONG, chosen ? ">" : " ");
     put_hits(surface, rect, row, 2, label_cols, PL_STYLE_TEXT, item->label,
              found->in_detail ? 0 : found->hits);
-    put_hits(surface, rect, row, 3 + label_cols, rect.w - label_cols - 4 - key_cols,
+    put_hits(surface, rect, row, 3 + label_cols, pl_palette_detail_cols(rect.w) - key_cols,
              chosen ? PL_STYLE_TEXT : PL_STYLE_FAINT, item->detail,
              found->in_detail ? found->hits : 0);
     if (item->key != NULL) {
@@ -253,10 +264,12 @@ void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect)
     pl_fill(surface, box, PL_STYLE_TEXT, ' ');
     pl_rect top = {box.y, box.x, 1, box.w};
     pl_fill(surface, top, PL_STYLE_FOCUS, surface->ascii ? '=' : 0x2501);
-    pl_put(surface, top, 0, 1, PL_STYLE_FOCUS | PL_REVERSE, " Palette ");
+    char title[64];
     char right[64];
-    snprintf(right, sizeof right, " %zu of %zu  Enter does it  Esc leaves ", palette->n_found,
-             palette->n);
+    snprintf(title, sizeof title, " %s ", palette->title != NULL ? palette->title : "Palette");
+    pl_put(surface, top, 0, 1, PL_STYLE_FOCUS | PL_REVERSE, title);
+    snprintf(right, sizeof right, " %zu of %zu  Enter %s  Esc leaves ", palette->n_found,
+             palette->n, palette->enter != NULL ? palette->enter : "does it");
     if (box.w >= 60) {
         pl_put_right(surface, top, 0, box.w - 1, PL_STYLE_FAINT, right);
     }
@@ -266,7 +279,9 @@ void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect)
     surface->cursor_x = box.x + (col < box.w ? col : box.w - 1);
     if (palette->typed[0] == '\0') {
         pl_put_cut(surface, box, 1, col + 2, box.w - col - 3, PL_STYLE_FAINT,
-                   "a few letters of an action, command, method, parameter or layer");
+                   palette->hint != NULL
+                       ? palette->hint
+                       : "a few letters of an action, command, method, parameter or layer");
     }
     pl_rect list = {box.y + 2, box.x, box.h - 2, box.w};
     palette->list = list;

@@ -1,6 +1,7 @@
 /* views/palette.h -- the palette: a few letters find an action, a command, a method, a layer.
  *
- * The event loop fills it (app/screen_palette.c) and does what is chosen. */
+ * The event loop fills it (app/workbench/palette.c), also with sessions (steps.c), and does what is
+ * chosen. */
 #ifndef PL_VIEWS_PALETTE_H
 #define PL_VIEWS_PALETTE_H
 
@@ -30,6 +31,7 @@ typedef struct pl_palette_found {
 /* {0} is closed. */
 typedef struct pl_palette {
     bool open;
+    const char *title, *hint, *enter; /* static texts; NULL: those of the palette */
     char typed[48];
     pl_palette_item *items; /* [n], owned with their texts */
     size_t n, capacity;
@@ -49,6 +51,9 @@ const pl_palette_item *pl_palette_key(pl_palette *palette, pl_press press);
 
 /* Chooses the line under the mouse; false where there is none. */
 bool pl_palette_point(pl_palette *palette, pl_mouse mouse);
+
+/* Columns of an item's detail, where it has no key, on a screen of so many. */
+int pl_palette_detail_cols(int cols);
 
 /* A box in the rectangle; sets the surface's cursor. */
 void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect);

@@ -25,9 +25,7 @@ static pl_status sessions_on_screen(pl_screen *screen, pl_call *call, bool *take
     if (status != PL_OK || opens) {
         return status == PL_OK ? pl_screen_take_session(screen, call->words[1], err) : status;
     }
-    status = pl_screen_list_sessions(screen, call->result, err);
-    *taken = status != PL_OK; /* the list is shown as any result is */
-    return status;
+    return pl_screen_offer_sessions(screen, err);
 }
 
 static pl_status sessions_in_batch(pl_front *front, pl_call *call, pl_error *err)
@@ -62,6 +60,7 @@ static void put_sessions(const pl_call *call, pl_buf *out)
     json_t *shown = json_deep_copy(call->result);
     json_array_foreach(json_object_get(shown, "sessions"), index, row)
     {
+        json_object_del(row, "model_path");
         json_object_del(row, "path");
         json_object_del(row, "name");
     }
@@ -75,7 +74,7 @@ const pl_command pl_command_sessions = {
     .positional = "[open] SESSION",
     .max_words = 2,
     .keys = pl_no_keys,
-    .summary = "List the sessions, one a model, newest first; `sessions open N` opens one",
+    .summary = "List the sessions, one a model, newest first; Enter or `sessions open N` opens one",
     .history = PL_HISTORY_NONE,
     .on_screen = sessions_on_screen,
     .in_batch = sessions_in_batch,

@@ -6,6 +6,7 @@
 #include "core/state/record.h"
 #include "core/base/json.h"
 #include "core/state/difference.h"
+#include "views/text.h"
 #include "views/tuner.h"
 
 #include <stdio.h>
@@ -151,9 +152,73 @@ pl_status pl_screen_take_session(pl_screen *screen, const char *which, pl_error 
     return status;
 }
 
-pl_status pl_screen_list_sessions(pl_screen *screen, json_t *result, pl_error *err)
+/* --- the list of them ---------------------------------------------------------------------------
+ */
+
+/* The end of a path, which tells models apart. */
+static void put_path_end(const char *path, int room, pl_buf *out)
 {
-    return screen->options->sessions != NULL
-               ? screen->options->sessions(screen->options->ctx, result, err)
-               : pl_error_set(err, PL_ERR_STATE, "sessions: there are none here");
+    const bool cut = (int)pl_text_width(path) > room;
+    while (cut && *path != '\0' && (int)pl_text_width(path) >= room) {
+        pl_text_next(&path);
+    }
+    pl_buf_printf(out, "%s%s", cut ? "\u2026" : "", path);
+}
+
+static void add_session(pl_screen *screen, const json_t *row)
+{
+    const char *model = json_string_value(json_object_get(row, "model"));
+    const char *path = json_string_value(json_object_get(row, "model_path"));
+    const char *held = json_string_value(json_object_get(row, "open"));
+    const char *name = json_string_value(json_object_get(row, "name"));
+    char label[80];
+    char command[400];
+    char solved[48] = "empty";
+    pl_buf detail = {0};
+    snprintf(label, sizeof label, "%s", model != NULL ? model : name);
+    snprintf(command, sizeof command, "sessions open \"%s\"", name);
+    if (model != NULL) {
+        snprintf(solved, sizeof solved, "%lld solved",
+                 json_integer_value(json_object_get(row, "solved")));
+    }
+    pl_buf_printf(&detail, "%-16s  %-10s %s",
+                  model != NULL ? json_string_value(json_object_get(row, "when")) : "", solved,
+                  strcmp(held, "no") == 0 ? "" : held);
+    pl_buf_puts(&detail, strcmp(held, "no") == 0 ? "" : "  ");
+    const int room = pl_palette_detail_cols(screen->face.surface.cols);
+    put_path_end(path != NULL ? path : "built in",
+                 room - (int)pl_text_width(detail.data != NULL ? detail.data : ""), &detail);
+    pl_palette_add(&screen->over.palette,
+                   &(pl_palette_item){.label = label,
+                                      .name = label,
+                                      .detail = detail.failed ? NULL : detail.data,
+                                      .command = command});
+    pl_buf_deinit(&detail);
+}
+
+pl_status pl_screen_offer_sessions(pl_screen *screen, pl_error *err)
+{
+    const pl_screen_options *options = screen->options;
+    pl_palette *palette = &screen->over.palette;
+    size_t index;
+    json_t *row;
+    json_t *result = json_object();
+    pl_status status = options->sessions != NULL
+                           ? options->sessions(options->ctx, result, err)
+                           : pl_error_set(err, PL_ERR_STATE, "sessions: there are none here");
+    pl_palette_close(palette);
+    json_array_foreach(json_object_get(result, "sessions"), index, row)
+    {
+        add_session(screen, row);
+    }
+    json_decref(result);
+    if (status == PL_OK && palette->n == 0) {
+        pl_screen_say(screen, PL_MESSAGE_INFO, "no session is kept yet");
+        return PL_OK;
+    }
+    PL_THEN(pl_palette_open(palette, err));
+    palette->title = "Sessions";
+    palette->hint = "a few letters of a model, a path or a day";
+    palette->enter = "opens it";
+    return status;
 }

@@ -10,7 +10,7 @@ void pl_screen_step_history(pl_screen *screen, bool back);
 bool pl_screen_restore(pl_screen *screen);
 /* The same of the session of that number or name. */
 PL_NODISCARD pl_status pl_screen_take_session(pl_screen *screen, const char *which, pl_error *err);
-/* All sessions, as the result of `sessions`. */
-PL_NODISCARD pl_status pl_screen_list_sessions(pl_screen *screen, json_t *result, pl_error *err);
+/* Lists the sessions, newest first; Enter opens one. */
+PL_NODISCARD pl_status pl_screen_offer_sessions(pl_screen *screen, pl_error *err);
 
 #endif

@@ -93,8 +93,8 @@ static void test_one_session_a_model(void **state)
     send_wait(pty, line, "L brings the last session back: a, 1 layer solved");
     send_wait(pty, "L", "2.self_attn.q_proj  [");
     pl_pty_wait_text(pty, "1 solved", patience());
-    send_wait(pty, ":sessions\r", "`sessions open N` opens one");
-    pl_pty_wait_text(pty, " c ", patience());
+    send_wait(pty, ":sessions\r", "2 of 2  Enter opens it");
+    pl_pty_wait_text(pty, "2 solved", patience());
     send_wait(pty, "\033", "1 solved");
     leave(pty);
     /* The same model at another path has the same session; it is looked for there. */
@@ -107,7 +107,11 @@ static void test_one_session_a_model(void **state)
     send_wait(pty, ":log\r", "Log of this session");
     pl_pty_wait_text(pty, "solve 2.q_proj", patience());
     send_wait(pty, "\033", "1 solved");
-    send_wait(pty, ":sessions open 2\r", "session 2 is restored; u undoes it");
+    /* The list: newest first; letters filter, Enter opens. */
+    send_wait(pty, ":sessions\r", "2 of 2  Enter opens it");
+    send_wait(pty, "zzz", "0 of 2");
+    send_wait(pty, "\025c", "> c ");
+    send_wait(pty, "\r", "is restored; u undoes it");
     pl_pty_wait_text(pty, "2 solved", patience());
     send_wait(pty, ":sessions open 9\r", "no session is named \"9\"");
     leave(pty);
@@ -138,8 +142,8 @@ static void test_a_replaced_model_has_its_own_session(void **state)
     leave(pty);
     shell("test $(ls state/planish/*.planish | wc -l) = 2");
     pty = start_with(in_own("a"), NULL, NULL);
-    send_wait(pty, ":sessions\r", "method rtn bits=8");
-    pl_pty_wait_text(pty, "1  no", patience()); /* the old one's layer, as it was */
+    send_wait(pty, ":sessions\r", "2 of 2  Enter opens it");
+    pl_pty_wait_text(pty, "1 solved", patience()); /* the old one's layer, as it was */
     pl_pty_send(pty, "\033");
     leave(pty);
 }
