@@ -335,16 +335,18 @@ static bool draw_too_strong(const pl_screen_model *model, numbers *n, const pl_p
     }
     name_rounded(model, name);
     snprintf(number, sizeof number, ratio < 99.5 ? "%.2g" : "%.0f", ratio);
-    int length =
-        snprintf(text, sizeof text, "%s is %s \u00d7 that of %s alone", name, number, round->name);
+    const bool low = n->rect.h < PERPLEXITY_ROWS; /* two lines, so that gap and ruler stay */
+    int length = snprintf(text, sizeof text,
+                          low ? "%s %s \u00d7 %s's alone" : "%s is %s \u00d7 that of %s alone",
+                          name, number, round->name);
     if (pl_method_telling(first->method) != SIZE_MAX &&
         pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method == NULL) {
-        length +=
-            snprintf(text + length, sizeof text - (size_t)length, ": the strength is too high");
+        length += snprintf(text + length, sizeof text - (size_t)length,
+                           low ? ": too strong" : ": the strength is too high");
         if (model->best_strength > 0) {
             pl_format_number(model->best_strength, number);
-            snprintf(text + length, sizeof text - (size_t)length, "; smallest%s near %s",
-                     n->rect.h < PERPLEXITY_ROWS ? "" : " error", number);
+            snprintf(text + length, sizeof text - (size_t)length, "; %s near %s",
+                     low ? "least" : "smallest error", number);
         }
     }
     n->line += draw_wrapped(n->surface, rest_of(n), PL_STYLE_BAD | n->stale, text);
@@ -365,8 +367,9 @@ static bool draw_solve(const pl_screen_model *model, numbers *n, const pl_pictur
                  report->group_max_after);
     draw_numbers(n, "error", 0, report->relative_error);
     draw_numbers(n, name, plain->rounded_relative_error, report->rounded_relative_error);
-    if (n->rect.h < PERPLEXITY_ROWS && draw_too_strong(model, n, picture)) {
-        return true;
+    if (n->rect.h < PERPLEXITY_ROWS && excess(model, picture) > 0) {
+        draw_gap(n, report->gap);
+        return draw_too_strong(model, n, picture);
     }
     draw_numbers(n, "bound", plain->bound, report->bound);
     if (pl_tuner_spec(model, PL_SLOT_TRANSFORM)->method != NULL ||
