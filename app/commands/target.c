@@ -186,7 +186,7 @@ static pl_status conclude(pl_call *call, tally *t, pl_status status, pl_lab *lab
 {
     const size_t done = json_array_size(t->layers);
     const char *refused = t->refused.data != NULL ? t->refused.data : "";
-    char text[160];
+    char text[200];
     if (status == PL_ERR_CANCELLED && t->met > 0) {
         snprintf(text, sizeof text,
                  "target: cancelled behind %zu of %zu layers, which keep what "
@@ -206,7 +206,10 @@ static pl_status conclude(pl_call *call, tally *t, pl_status status, pl_lab *lab
         pl_lab_warn(lab, warning.data != NULL ? warning.data : refused);
         pl_buf_deinit(&warning);
     }
-    snprintf(text, sizeof text, "%zu of %zu layers, %zu solves", t->met, t->asked, t->solves);
+    snprintf(
+        text, sizeof text,
+        "%zu of %zu layers, %zu solves on the original's inputs; `solve all` goes on in sequence",
+        t->met, t->asked, t->solves);
     pl_json_set(call->result, "found",
                 json_string(t->asked == 1 && t->last.data != NULL ? t->last.data : text));
     pl_json_set(call->result, "solves", json_integer((json_int_t)t->solves));
