@@ -10,6 +10,7 @@
 #include "views/tuner.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Follows a change of the whole state. */
@@ -52,9 +53,27 @@ void pl_screen_step_history(pl_screen *screen, bool back)
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
+/* Whom the session's commands are handed to. */
+typedef struct log_reader {
+    pl_screen *screen;
+    char
+        *stopped; /* the long command that was stopped last and has not been run to its end since */
+} log_reader;
+
+static void note_stopped(log_reader *reader, const pl_session_command *one)
+{
+    const bool stopped = !one->ok && one->error != NULL && pl_text_ends(one->error, "cancelled");
+    const bool same = reader->stopped != NULL && strcmp(reader->stopped, one->text) == 0;
+    if (stopped || same) {
+        free(reader->stopped);
+        reader->stopped = stopped ? strdup(one->text) : NULL;
+    }
+}
+
 static void add_log_line(void *to, const pl_session_command *one)
 {
-    pl_screen *screen = to;
+    log_reader *reader = to;
+    pl_screen *screen = reader->screen;
     pl_call *call = NULL;
     pl_buf line = {0};
     json_t *result = one->result != NULL ? json_loads(one->result, 0, NULL) : NULL;
@@ -65,6 +84,9 @@ static void add_log_line(void *to, const pl_session_command *one)
     }
     if (pl_call_parse(one->text, &call, NULL) == PL_OK) {
         light = call->command->history == PL_HISTORY_LOOK;
+        if (pl_call_is_slow(call)) {
+            note_stopped(reader, one);
+        }
         if (json_is_object(result) && one->ok) {
             json_decref(call->result);
             call->result = json_incref(result);
@@ -78,7 +100,8 @@ static void add_log_line(void *to, const pl_session_command *one)
     pl_buf_deinit(&line);
 }
 
-/* The log is the session's from now on: what it had before this run, and what came since. */
+/* The log is the session's from now on: what it had before this run, and what came since; what was
+ * stopped in it is there to be run again. */
 static void read_log(pl_screen *screen)
 {
     const pl_screen_options *options = screen->options;
@@ -87,9 +110,16 @@ static void read_log(pl_screen *screen)
     }
     pl_call_log_deinit(&screen->log);
     pl_error err = {0};
-    if (options->commands(options->ctx, PL_LOG_LINES, add_log_line, screen, &err) != PL_OK) {
+    log_reader reader = {.screen = screen};
+    if (options->commands(options->ctx, PL_LOG_LINES, add_log_line, &reader, &err) != PL_OK) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, err.message);
     }
+    if (screen->resume.line == NULL &&
+        (options->cut_off == NULL || options->cut_off(options->ctx) == NULL)) {
+        screen->resume.line = reader.stopped;
+        reader.stopped = NULL;
+    }
+    free(reader.stopped);
 }
 
 /* Takes a session's state over, as a step that undo takes back. */
@@ -108,10 +138,13 @@ static void take_state(pl_screen *screen, pl_state *state, const char *what)
     } else {
         const pl_screen_options *options = screen->options;
         const char *cut = options->cut_off != NULL ? options->cut_off(options->ctx) : NULL;
+        const char *left = cut != NULL ? cut : screen->resume.line;
         char text[400];
         snprintf(text, sizeof text, "%s is restored; u undoes it%s%.200s%s", what,
-                 cut != NULL ? "; `" : "", cut != NULL ? cut : "",
-                 cut != NULL ? "` was cut off:  :resume goes on with it" : "");
+                 left != NULL ? "; `" : "", left != NULL ? left : "",
+                 cut != NULL    ? "` was cut off:  :resume goes on with it"
+                 : left != NULL ? "` was stopped:  :resume runs it again"
+                                : "");
         pl_screen_say(screen, PL_MESSAGE_INFO, text);
     }
     if (told != NULL) {

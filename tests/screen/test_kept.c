@@ -201,6 +201,23 @@ static void test_a_long_job_that_ends_early(void **state)
     pl_pty_stop(pty);
 }
 
+/* What was stopped is offered again in the next run, when its session is back. */
+static void test_a_stopped_job_is_offered_again(void **state)
+{
+    (void)state;
+    pl_pty *pty = start_with(NULL, NULL, NULL);
+    pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
+    send_wait(pty, long_solve, "layers/s");
+    send_wait(pty, "\033", "of 28 layers are done and kept; :resume goes on");
+    leave(pty);
+    pty = start_with(NULL, NULL, NULL);
+    pl_pty_wait_text(pty, "L brings the last session back", patience());
+    send_wait(pty, "L", "`solve all` was stopped:  :resume runs it again");
+    send_wait(pty, ":resume\r", "layers/s");
+    send_wait(pty, "\033", "of 28 layers are done and kept; :resume goes on");
+    leave(pty);
+}
+
 static void test_a_figure_is_not_replaced_unasked(void **state)
 {
     (void)state;
@@ -228,6 +245,7 @@ int main(void)
         SCREEN(test_a_replaced_model_has_its_own_session),
         SCREEN(test_a_named_session_is_there_at_once),
         SCREEN(test_a_long_job_that_ends_early),
+        SCREEN(test_a_stopped_job_is_offered_again),
         SCREEN(test_a_figure_is_not_replaced_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
