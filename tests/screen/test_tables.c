@@ -4,28 +4,12 @@
 #include <string.h>
 
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
-
-static pl_temp temp;
-
-static int set_up(void **state)
-{
-    (void)state;
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    pl_temp_deinit(&temp);
-    return 0;
-}
+#include "tests/support/own_folder.h"
 
 static void check_at(int cols, const char *head, const char *last)
 {
     static const char *const args[] = {"-c", "layers top=3", NULL};
-    pl_pty *pty = pl_pty_start(temp.folder, 24, cols, "xterm-256color", "C.UTF-8", args);
+    pl_pty *pty = pl_pty_start(own_folder.folder, 24, cols, "xterm-256color", "C.UTF-8", args);
     double seconds = 0;
     assert_int_equal(pl_pty_wait_end(pty, 20 * pl_pty_patience(), &seconds), 0);
     const char *shown = pl_pty_row(pty, 0, 0, cols);
@@ -48,10 +32,27 @@ static void test_narrow_and_wide(void **state)
              "        ");
 }
 
+/* `outlier_in` and `of` say one thing together: both are there or none. */
+static void test_columns_that_belong_together(void **state)
+{
+    (void)state;
+    static const char *const args[] = {"-c", "outliers all top=3", NULL};
+    for (int cols = 80; cols <= 160; cols += 40) {
+        pl_pty *pty = pl_pty_start(own_folder.folder, 24, cols, "xterm-256color", "C.UTF-8", args);
+        double seconds = 0;
+        assert_int_equal(pl_pty_wait_end(pty, 20 * pl_pty_patience(), &seconds), 0);
+        const char *head = pl_pty_row(pty, 0, 0, cols);
+        const bool of = strstr(head, " of ") != NULL || strstr(head, "  of") != NULL;
+        assert_int_equal(of, strstr(head, "outlier_in") != NULL);
+        pl_pty_stop(pty);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_narrow_and_wide, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_columns_that_belong_together, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
