@@ -43,6 +43,7 @@ typedef struct pl_key {
 typedef struct pl_command pl_command;
 typedef struct pl_screen pl_screen; /* app/workbench/parts.h */
 typedef struct pl_front pl_front;   /* app/front.h */
+typedef struct pl_draft pl_draft;   /* app/draft.h */
 
 /* What undo takes back of a command with an apply half. */
 typedef enum pl_history {
@@ -148,6 +149,9 @@ struct pl_command {
     /* What the screen does instead of run, on its own thread; *taken says whether it did.  A
      * command with none of the other halves is the screen's alone. */
     pl_status (*on_screen)(pl_screen *screen, pl_call *call, bool *taken, pl_error *err);
+    /* What a line that is still being typed would draw: the screen shows it, and its keys as
+     * fields. NULL: nothing. */
+    pl_status (*draft)(const pl_call *call, const pl_state *state, pl_draft *out, pl_error *err);
     /* What the screen does behind apply, `how` being how it ended; NULL: it draws anew where there
      * is an apply half. */
     void (*follow)(pl_screen *screen, const pl_call *call, pl_status how);

@@ -129,6 +129,9 @@ typedef struct pl_figure {
 
 void pl_figure_deinit(pl_figure *figure);
 
+/* A copy of all of it.  Caller deinits out; empty on failure.  PL_ERR_USAGE for a table. */
+PL_NODISCARD pl_status pl_figure_copy(const pl_figure *figure, pl_figure *out, pl_error *err);
+
 /* Whether it has a right axis; and the figure as a series sees it, with its own axis as y:
  * borrowed, not to be deinited. */
 bool pl_figure_has_right(const pl_figure *figure);

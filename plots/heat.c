@@ -101,7 +101,7 @@ static pl_status raster_init(raster *r, cairo_t *cr, const pl_figure *figure,
 }
 
 /* Colours of all dots; those without a value stay transparent.  Whether there is any of those. */
-static bool paint_dots(const pl_heat *heat, pl_palette palette, const raster *r,
+static bool paint_dots(const pl_heat *heat, pl_colormap palette, const raster *r,
                        unsigned char *pixels, size_t stride)
 {
     bool holes = false;

@@ -20,10 +20,10 @@ typedef struct pl_area {
 typedef struct pl_draw_options {
     bool no_x_label, no_y_label; /* without label and numbers: the neighbour's axis is shared */
     const char *letter;          /* "a": bold in the upper left corner, or NULL */
-    pl_area margins;    /* at least these left, top, right and bottom of the plot, points */
-    double text;        /* size of labels and title, points; 0: 5 ... 10 by the page */
-    double inches;      /* the size that lines and gaps are for; 0: the panel's own */
-    pl_palette palette; /* of a heat map */
+    pl_area margins;     /* at least these left, top, right and bottom of the plot, points */
+    double text;         /* size of labels and title, points; 0: 5 ... 10 by the page */
+    double inches;       /* the size that lines and gaps are for; 0: the panel's own */
+    pl_colormap palette; /* of a heat map */
     const pl_figure_options *author; /* legend, line width; NULL: as they are by default */
 } pl_draw_options;
 

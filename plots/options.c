@@ -152,7 +152,7 @@ static pl_status read_COLOURS(const pl_option_row *row, const char *value, void 
         for (size_t i = 0; i < sizeof palettes / sizeof *palettes; i++) {
             if (strlen(palettes[i]) == size && strncmp(palettes[i], c, size) == 0) {
                 o->has_palette = known = true;
-                o->palette = (pl_palette)i;
+                o->palette = (pl_colormap)i;
             }
         }
         if (!known && read_colour(c, size, &o->rgb[o->n])) {

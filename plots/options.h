@@ -45,7 +45,7 @@ typedef struct pl_option_COLOURS {
     size_t n;
     uint32_t rgb[PL_FIGURE_SERIES]; /* of the series in their order, again from the first on */
     bool has_palette;
-    pl_palette palette; /* of a heat map */
+    pl_colormap palette; /* of a heat map */
 } pl_option_COLOURS;
 
 /* OPTION(name, kind of value, whether it is of the whole file only, default shown, choices, help);

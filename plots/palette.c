@@ -66,7 +66,7 @@ static const uint32_t cividis[PL_PALETTE_SIZE] = {
     0xfee434, 0xfee535, 0xfee636, 0xfee838,
 };
 
-uint32_t pl_palette_at(pl_palette palette, double part)
+uint32_t pl_palette_at(pl_colormap palette, double part)
 {
     double at = part > 0 ? fmin(part, 1) * (PL_PALETTE_SIZE - 1) : 0;
     size_t entry = (size_t)(at + 0.5);

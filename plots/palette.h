@@ -10,16 +10,16 @@
 
 #include <stdint.h>
 
-typedef enum pl_palette {
+typedef enum pl_colormap {
     PL_PALETTE_VIRIDIS, /* the default */
     PL_PALETTE_CIVIDIS, /* alike to people with and without a colour vision deficiency */
-} pl_palette;
+} pl_colormap;
 
 enum { PL_PALETTE_SIZE = 256 };
 
 /* 0xRRGGBB of the entry nearest to part; 0 is the darkest, 1 the brightest, beyond them the ends.
  * NaN: the darkest. */
-uint32_t pl_palette_at(pl_palette palette, double part);
+uint32_t pl_palette_at(pl_colormap palette, double part);
 
 /* Where a value lies between the heat map's colours, 0 ... 1; NaN stays NaN. */
 double pl_heat_part(const pl_heat *heat, double value);

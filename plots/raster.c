@@ -37,13 +37,17 @@ void pl_raster_row(cairo_surface_t *band, size_t row, size_t width, unsigned cha
     }
 }
 
-pl_status pl_raster_make(const pl_figure *figure, size_t width, size_t height, double dpi,
-                         pl_raster *out, pl_error *err)
+pl_status pl_raster_make(const pl_figure *figure, const pl_figure_options *options, size_t width,
+                         size_t height, double dpi, pl_raster *out, pl_error *err)
 {
     *out = (pl_raster){0};
     pl_fonts *fonts = NULL;
     pl_figure panel = *figure; /* borrowed */
-    const pl_sheet sheet = {.rows = 1, .cols = 1, .panels = &panel};
+    const pl_sheet sheet = {.rows = 1,
+                            .cols = 1,
+                            .panels = &panel,
+                            .options = options,
+                            .font = options != NULL ? options->font.index : 0};
     pl_status status = pl_figure_check(figure, err);
     PL_THEN(pl_fonts_create_font(sheet.font, true, &fonts, err));
     if (status != PL_OK) {

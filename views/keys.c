@@ -94,7 +94,7 @@ static const pl_binding bindings[] = {
     {'u', PL_ACT_UNDO, ALL, "u", "undo", "undo the last change, and say what it was"},
     {CTRL('r'), PL_ACT_REDO, ALL, "Ctrl-R", NULL, "redo"},
     {'e', PL_ACT_FIGURE, ALL, "e", "figure",
-     "save what the pane shows as a figure (asks for the file)"},
+     "save what the pane shows as a figure: its options as fields, drawn while they are typed"},
     {'c', PL_ACT_CALIBRATE, ALL, "c", NULL, "calibrate (asks for the text)"},
     {'L', PL_ACT_LAST_SESSION, ALL, "L", NULL,
      "bring the model's last session back; without a model, the newest"},

@@ -2,6 +2,7 @@
 #include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
 #include "app/commands/sentences.h"
+#include "app/draft.h"
 
 #include <string.h>
 
@@ -37,6 +38,32 @@ static bool plot_is_slow(const pl_call *call)
     return kind != NULL && kind->slow;
 }
 
+#define FIELD_OF_OPTION(name, kind, whole, initial, choices, help) " " #name
+
+static pl_status draft_plot(const pl_call *call, const pl_state *state, pl_draft *out,
+                            pl_error *err)
+{
+    pl_request request;
+    pl_page page;
+    pl_buf keys = {0};
+    *out = (pl_draft){0};
+    pl_status status = pl_figure_request(call, 0, state, &request, err);
+    if (status == PL_OK) {
+        *out = (pl_draft){
+            .request = request,
+            .kept = SIZE_MAX,
+            .fields = "file preset width height dpi" PL_FIGURE_OPTIONS(FIELD_OF_OPTION) " caption"};
+    }
+    PL_THEN(pl_figure_page(call, 1, 1, &page, err));
+    PL_THEN(pl_figure_options_of(call, false, &out->options, &keys, err));
+    if (status == PL_OK) {
+        out->width_in = page.width_in;
+        out->height_in = page.height_in;
+    }
+    pl_buf_deinit(&keys);
+    return status;
+}
+
 static const pl_key plot_keys[] = {
     {"side", PL_KEY_CHOICE, "weight", "weight|input", "weights or inputs"},
     {"which", PL_KEY_CHOICE, NULL, "before|preconditioned|after|both",
@@ -70,6 +97,7 @@ const pl_command pl_command_plot = {
     .put_line = pl_line_file,
     .run = run_plot,
     .on_screen = pl_figure_on_screen,
+    .draft = draft_plot,
     .slow = plot_is_slow,
     .rebuild = PL_REBUILD_FIGURE,
     .tour = PL_TOUR_FIGURE,

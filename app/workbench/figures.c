@@ -1,5 +1,6 @@
 #include "app/workbench/figures.h"
 
+#include "app/workbench/imaging.h"
 #include "app/workbench/parts.h"
 #include "app/workbench/say.h"
 #include "core/base/clock.h"
@@ -93,9 +94,8 @@ static uint64_t learned_of(const pl_screen *screen, const pl_state *state)
     return pl_spec_is_learned(spec) ? screen->learned.count : 0;
 }
 
-/* Of everything that the kind pays attention to. */
-static pl_id figure_key(const pl_screen *screen, const pl_state *state, const pl_request *request,
-                        bool with_channel)
+pl_id pl_figures_key(const pl_screen *screen, const pl_state *state, const pl_request *request,
+                     bool with_channel)
 {
     pl_hasher *hasher = NULL;
     const pl_kind *kind = request->kind;
@@ -259,7 +259,7 @@ static void pump_pane(pl_screen *screen, size_t index, const pl_state *state,
                       const pl_request *request)
 {
     kept *k = &screen->figures->panes[index];
-    pl_id wanted = figure_key(screen, state, request, true);
+    pl_id wanted = pl_figures_key(screen, state, request, true);
     if (!pl_id_equal(wanted, k->wanted)) {
         stop_figure(screen, k);
         k->wanted = wanted;
@@ -278,7 +278,7 @@ static void pump_pane(pl_screen *screen, size_t index, const pl_state *state,
     }
     job->request = *request;
     job->figure_key = wanted;
-    job->figure_base = figure_key(screen, state, request, false);
+    job->figure_base = pl_figures_key(screen, state, request, false);
     pl_urgency urgency = request->kind->slow ? PL_JOB_ORDINARY : PL_JOB_URGENT;
     if (pl_jobs_submit(&screen->jobs, job, urgency, run_figure, NULL) == PL_OK) {
         k->job = job->id;
@@ -444,7 +444,7 @@ static void fill_slot(pl_screen *screen, size_t index, const pl_state *state)
     shown->needs = what_it_needs(screen, state, &request);
     bool keep = of_kind && (shown->needs == NULL || solves(screen));
     shown->figure = keep ? &k->figure : NULL;
-    shown->stale = !pl_id_equal(k->base, figure_key(screen, state, &request, false));
+    shown->stale = !pl_id_equal(k->base, pl_figures_key(screen, state, &request, false));
     shown->working = job != NULL;
     shown->seconds = job != NULL ? pl_clock_now() - job->started : 0;
     shown->share = job != NULL ? job->shown.share : 0;
@@ -482,8 +482,8 @@ bool pl_figures_paper(const pl_screen *screen, pl_request *out, pl_id *key, pl_i
     const bool live = !view->figure || (view->live != NULL && view->live(state, PL_PANE_MAIN));
     const kept *k = &screen->figures->panes[pl_view_index(PL_PANE_MAIN)];
     out->paper = true;
-    *key = figure_key(screen, state, out, true);
-    *base = figure_key(screen, state, out, false);
+    *key = pl_figures_key(screen, state, out, true);
+    *base = pl_figures_key(screen, state, out, false);
     *ready = what_it_needs(screen, state, out) == NULL &&
              (live || (k->made && pl_id_equal(k->key, *key)));
     return true;
@@ -518,10 +518,8 @@ static void put_zoom(const pl_shown *shown, pl_buf *out)
     if (figure == NULL || figure->table != NULL || !(shown->memo.shown > 0)) {
         return;
     }
-    double lo = 0, hi = 0;
-    pl_axis_shown(&figure->x, shown->memo.first, shown->memo.shown, &lo, &hi);
-    pl_buf_printf(out, " xlim=%.4g:%.4g", pl_axis_from(&figure->x, lo),
-                  pl_axis_from(&figure->x, hi));
+    pl_buf_puts(out, " xlim=");
+    pl_imaging_put_zoom(&figure->x, shown->memo.first, shown->memo.shown, out);
 }
 
 void pl_figures_offer(pl_screen *screen)

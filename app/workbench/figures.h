@@ -26,6 +26,10 @@ void pl_figures_retry(pl_screen *screen);
 bool pl_figures_paper(const pl_screen *screen, pl_request *out, pl_id *key, pl_id *base,
                       bool *ready);
 
+/* Identity of everything that a request's figure depends on, with or without the marked channel. */
+pl_id pl_figures_key(const pl_screen *screen, const pl_state *state, const pl_request *request,
+                     bool with_channel);
+
 /* Fills model.shown. */
 void pl_figures_fill(pl_screen *screen);
 

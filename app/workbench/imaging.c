@@ -4,42 +4,48 @@
 #include "plots/raster.h"
 #include "views/figure_parts.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-/* The range that the pane is zoomed to, with the digits that `plot` gets. */
-static void find_limits(const pl_pixels_page *page, const pl_figure *figure,
-                        pl_figure_options *options)
+void pl_imaging_put_zoom(const pl_axis *axis, double first, double shown, pl_buf *out)
 {
-    double ends[2] = {0};
-    if (!(page->shown > 0) || figure->table != NULL) {
-        return;
+    double lo = 0, hi = 0;
+    pl_axis_shown(axis, first, shown, &lo, &hi);
+    pl_buf_printf(out, "%.4g:%.4g", pl_axis_from(axis, lo), pl_axis_from(axis, hi));
+}
+
+/* The range that the pane is zoomed to, as `plot` gets it. */
+static pl_status crop_to_zoom(const pl_pixels_page *page, const pl_figure *figure,
+                              pl_figure_options *options, pl_error *err)
+{
+    size_t row = 0;
+    pl_buf range = {0};
+    if (!(page->shown > 0)) {
+        return PL_OK;
     }
-    pl_axis_shown(&figure->x, page->first, page->shown, &ends[0], &ends[1]);
-    for (size_t i = 0; i < 2; i++) {
-        char text[32];
-        snprintf(text, sizeof text, "%.4g", pl_axis_from(&figure->x, ends[i]));
-        ends[i] = strtod(text, NULL);
+    while (pl_figure_option(row) != NULL && strcmp(pl_figure_option(row)->name, "xlim") != 0) {
+        row++;
     }
-    options->xlim = (pl_option_RANGE){
-        .given = true, .has_lo = true, .has_hi = true, .lo = ends[0], .hi = ends[1]};
+    pl_imaging_put_zoom(&figure->x, page->first, page->shown, &range);
+    pl_status status = pl_buf_check(&range, err);
+    PL_THEN(pl_figure_option_read(options, row, range.data, err));
+    pl_buf_deinit(&range);
+    return status;
 }
 
 pl_status pl_imaging_run(void *arg, pl_task *task, pl_error *err)
 {
     pl_screen_job *job = arg;
     const pl_pixels_page *page = &job->page;
-    pl_figure_options options = {0};
+    pl_figure_options *options = &job->options;
     pl_raster raster = {0};
     pl_status status = pl_kind_make(job->lab, &job->state, &job->request, &job->figure, task, err);
     if (status == PL_OK && job->figure.table != NULL) {
         return PL_OK; /* a table stays text */
     }
-    if (status == PL_OK) {
-        find_limits(page, &job->figure, &options);
-    }
-    PL_THEN(pl_figure_options_apply(&options, &job->figure, err));
-    PL_THEN(pl_raster_make(&job->figure, page->width, page->height, page->dpi, &raster, err));
+    PL_THEN(crop_to_zoom(page, &job->figure, options, err));
+    PL_THEN(pl_figure_options_apply(options, &job->figure, err));
+    PL_THEN(
+        pl_raster_make(&job->figure, options, page->width, page->height, page->dpi, &raster, err));
     if (status == PL_OK) {
         status = page->protocol == PL_GRAPHICS_KITTY
                      ? pl_raster_put_kitty(&raster, PL_IMAGE_ID, &job->image, err)

@@ -8,6 +8,7 @@
 #include "core/live/live.h"
 #include "core/live/picture.h"
 #include "plots/kinds.h"
+#include "plots/options.h"
 #include "views/images.h"
 #include "views/screen_model.h"
 
@@ -54,6 +55,7 @@ typedef struct pl_screen_job {
     pl_id figure_key, figure_base;
     pl_pixels_page page; /* pixels: figure_key and figure_base are the image's */
     pl_rect place;
+    pl_figure_options options; /* of the author, all zero where none is set */
     pl_buf image;
     uint64_t line;     /* typed line it belongs to, 0: none */
     pl_job_line shown; /* name and progress, for the header */

@@ -2,6 +2,7 @@
 
 #include "app/workbench/acts.h"
 #include "app/workbench/ask.h"
+#include "app/workbench/draft.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/lines.h"
 #include "app/workbench/looks.h"
@@ -396,6 +397,13 @@ static bool overlay_key(pl_screen *screen, pl_press press)
 static bool prompt_key(pl_screen *screen, pl_press press)
 {
     char *line = NULL;
+    if (!press.alt && (press.key == PL_K_UP || press.key == PL_K_DOWN) &&
+        pl_draft_step(screen, press.key == PL_K_UP ? -1 : 1)) {
+        return true;
+    }
+    if ((press.key == PL_KEY_ENTER || press.key == '\n') && pl_draft_enter(screen)) {
+        return true;
+    }
     pl_prompt_key(screen->prompt, press, &line);
     bool entered = line != NULL;
     if (entered) {

@@ -1,6 +1,7 @@
 #include "app/workbench/screen.h"
 
 #include "app/workbench/ask.h"
+#include "app/workbench/draft.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/keys.h"
 #include "app/workbench/knob.h"
@@ -69,6 +70,7 @@ static pl_status go_round(pl_screen *screen, pl_error *err)
             return status;
         }
         screen->loop.dirty = false;
+        pl_draft_pump(screen);
         pl_pixels_pump(screen);
     }
     struct pollfd fds[] = {
@@ -149,6 +151,7 @@ static void close_screen(pl_screen *screen)
     pl_help_close(&screen->over.help);
     pl_palette_close(&screen->over.palette);
     pl_figures_free(screen);
+    pl_draft_drop(screen);
     pl_pixels_drop(screen);
     pl_sight_reset(&screen->sight);
     pl_scores_deinit(&screen->scores);

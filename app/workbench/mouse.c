@@ -1,5 +1,6 @@
 #include "app/workbench/mouse.h"
 
+#include "app/workbench/draft.h"
 #include "app/workbench/keys.h"
 #include "app/workbench/parts.h"
 #include "core/base/clock.h"
@@ -42,7 +43,10 @@ static void point_at_overlay(pl_screen *screen, pl_mouse mouse)
 void pl_screen_take_mouse(pl_screen *screen, pl_mouse mouse)
 {
     if (pl_prompt_is_open(screen->prompt)) {
-        return; /* a line that is being typed stays as it is */
+        if (mouse.kind == PL_MOUSE_PRESS) {
+            pl_draft_point(screen, mouse); /* else a line that is being typed stays as it is */
+        }
+        return;
     }
     mouse.twice = mouse.kind == PL_MOUSE_PRESS && is_second(&screen->clicks, mouse);
     screen->typing = (pl_typing){0};

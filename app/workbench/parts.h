@@ -5,6 +5,7 @@
 #ifndef PL_APP_WORKBENCH_PARTS_H
 #define PL_APP_WORKBENCH_PARTS_H
 
+#include "app/draft.h"
 #include "app/workbench/jobs.h"
 #include "app/workbench/log.h"
 #include "app/workbench/measuring.h"
@@ -88,6 +89,25 @@ typedef struct pl_pixels {
     pl_graphics protocol;
 } pl_pixels;
 
+/* The figure of the line that is being typed (draft.c). */
+typedef struct pl_drafting {
+    bool open;
+    char *line, *valid; /* as it was read last; as it could be read last */
+    const pl_command *command;
+    pl_draft draft;            /* of `valid` */
+    char wrong[PL_ERROR_TEXT]; /* with `line`, or "" */
+    pl_id wanted, key;         /* of what the figure should be made, is made */
+    uint64_t job;              /* 0: none runs */
+    bool made, failed;         /* with this sentence: */
+    char failure[PL_ERROR_TEXT];
+    pl_figure base;      /* as its kind makes it */
+    pl_figure figure;    /* with the options of `valid` that suit it */
+    bool dirty;          /* `figure` is to be made from `base` */
+    const pl_key *fresh; /* the field that the cursor has come to, still empty; or NULL */
+    pl_rect list;        /* where its fields were drawn, */
+    size_t top;          /* from this one on */
+} pl_drafting;
+
 /* What lies over the panes (keys.c, palette.c, show.c). */
 typedef struct pl_overlays {
     pl_help_view help;
@@ -151,6 +171,7 @@ struct pl_screen {
     pl_tour_state tour;
     pl_face face;
     pl_pixels pixels;
+    pl_drafting drafting;
     pl_overlays over;
     pl_typing typing;
     pl_clicks clicks;

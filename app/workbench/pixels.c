@@ -1,5 +1,6 @@
 #include "app/workbench/pixels.h"
 
+#include "app/workbench/draft.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/imaging.h"
 #include "app/workbench/parts.h"
@@ -26,12 +27,13 @@ static pl_graphics protocol_of(const pl_screen *screen)
                : PL_GRAPHICS_NONE;
 }
 
-/* Where nothing lies over the panes and no line is typed. */
+/* Where nothing lies over the panes and no line is typed, but that of a figure. */
 static bool is_free(const pl_screen *screen)
 {
     const pl_overlays *over = &screen->over;
     return !over->help.open && !over->palette.open && !over->jobs.open &&
-           !pl_prompt_is_open(screen->prompt) && screen->asking.question == NULL;
+           (!pl_prompt_is_open(screen->prompt) || pl_draft_is_open(screen)) &&
+           screen->asking.question == NULL;
 }
 
 /* --- which image ------------------------------------------------------------------------------ */
@@ -55,6 +57,19 @@ static pl_id hashed(const pl_id *figure, const pl_pixels_page *page)
     return id;
 }
 
+/* As large as the draft's page can be there, with its shape. */
+static void suit_page(const pl_draft *draft, pl_pixels_page *page)
+{
+    const double across = (double)page->width / draft->width_in;
+    const double down = (double)page->height / draft->height_in;
+    page->dpi = across < down ? across : down;
+    page->dpi = page->dpi < 30 ? 30 : page->dpi;
+    const double width = draft->width_in * page->dpi, height = draft->height_in * page->dpi;
+    page->width = width < (double)page->width ? (size_t)width : page->width;
+    page->height = height < (double)page->height ? (size_t)height : page->height;
+    page->first = page->shown = 0;
+}
+
 /* The page of a place; false: no image fits there, or the terminal has not said enough. */
 static bool find_page(const pl_screen *screen, pl_rect place, pl_pixels_page *out)
 {
@@ -72,7 +87,38 @@ static bool find_page(const pl_screen *screen, pl_rect place, pl_pixels_page *ou
     out->dpi = out->dpi < 30 ? 30 : out->dpi > 2400 ? 2400 : out->dpi;
     out->first = memo->shown > 0 ? memo->first : 0;
     out->shown = memo->shown > 0 ? memo->shown : 0;
+    if (pl_draft_is_open(screen) && screen->drafting.draft.width_in > 0) {
+        suit_page(&screen->drafting.draft, out);
+    }
     return (double)out->width >= out->dpi / 2 && (double)out->height >= out->dpi / 2;
+}
+
+/* The image that should stand in a place: the main pane's figure, or the draft's. */
+typedef struct wanted_image {
+    pl_pixels_page page;
+    pl_request request;
+    pl_id key, base;
+    bool ready;
+} wanted_image;
+
+static bool find_image(const pl_screen *screen, pl_rect place, wanted_image *out)
+{
+    const bool drafted = pl_draft_is_open(screen);
+    if (!is_free(screen) || !find_page(screen, place, &out->page)) {
+        return false;
+    }
+    if (drafted) {
+        out->request = screen->drafting.draft.request;
+        out->ready = pl_draft_key(screen, &out->key);
+        out->base = out->key;
+    }
+    if (drafted ? !out->ready
+                : !pl_figures_paper(screen, &out->request, &out->key, &out->base, &out->ready)) {
+        return false;
+    }
+    out->key = hashed(&out->key, &out->page);
+    out->base = hashed(&out->base, &out->page);
+    return true;
 }
 
 /* --- making it -------------------------------------------------------------------------------- */
@@ -85,23 +131,27 @@ static void stop_job(pl_screen *screen)
     }
 }
 
-static void make_image(pl_screen *screen, const pl_request *request, pl_rect place,
-                       const pl_pixels_page *page, pl_id key, pl_id base)
+static void make_image(pl_screen *screen, const wanted_image *wanted, pl_rect place)
 {
     pl_screen_job *job = NULL;
-    if (pl_jobs_create(&screen->jobs, PL_JOB_KIND_PIXELS, "image", screen->state, &job, NULL) !=
-        PL_OK) {
-        return; /* tried again in the next round */
+    pl_state own = {0};
+    const bool drafted = pl_draft_is_open(screen);
+    const pl_state *state = drafted ? pl_draft_state(screen, &own) : screen->state;
+    /* What fails here is tried again in the next round. */
+    if (state != NULL &&
+        pl_jobs_create(&screen->jobs, PL_JOB_KIND_PIXELS, "image", state, &job, NULL) == PL_OK) {
+        job->request = wanted->request;
+        job->figure_key = wanted->key;
+        job->figure_base = wanted->base;
+        job->page = wanted->page;
+        job->place = place;
+        job->options = drafted ? screen->drafting.draft.options : (pl_figure_options){0};
+        pl_urgency urgency = job->request.kind->slow ? PL_JOB_ORDINARY : PL_JOB_URGENT;
+        if (pl_jobs_submit(&screen->jobs, job, urgency, pl_imaging_run, NULL) == PL_OK) {
+            screen->pixels.job = job->id;
+        }
     }
-    job->request = *request;
-    job->figure_key = key;
-    job->figure_base = base;
-    job->page = *page;
-    job->place = place;
-    pl_urgency urgency = request->kind->slow ? PL_JOB_ORDINARY : PL_JOB_URGENT;
-    if (pl_jobs_submit(&screen->jobs, job, urgency, pl_imaging_run, NULL) == PL_OK) {
-        screen->pixels.job = job->id;
-    }
+    pl_state_deinit(&own);
 }
 
 static void say_answer(pl_screen *screen)
@@ -136,26 +186,20 @@ static void say_answer(pl_screen *screen)
 void pl_pixels_pump(pl_screen *screen)
 {
     pl_pixels *pixels = &screen->pixels;
-    pl_pixels_page page;
-    pl_request request;
-    pl_id key, base;
-    bool ready = false;
+    wanted_image wanted = {0};
     say_answer(screen);
-    if (!is_free(screen) || !find_page(screen, screen->model.image.place, &page) ||
-        !pl_figures_paper(screen, &request, &key, &base, &ready)) {
+    if (!find_image(screen, screen->model.image.place, &wanted)) {
         stop_job(screen);
         return;
     }
-    key = hashed(&key, &page);
-    base = hashed(&base, &page);
-    if (!pl_id_equal(key, pixels->wanted)) {
+    if (!pl_id_equal(wanted.key, pixels->wanted)) {
         stop_job(screen);
-        pixels->wanted = key;
+        pixels->wanted = wanted.key;
         pixels->failed = false;
     }
-    const bool current = pixels->serial != 0 && pl_id_equal(key, pixels->key);
-    if (ready && !current && !pixels->failed && pixels->job == 0) {
-        make_image(screen, &request, screen->model.image.place, &page, key, base);
+    const bool current = pixels->serial != 0 && pl_id_equal(wanted.key, pixels->key);
+    if (wanted.ready && !current && !pixels->failed && pixels->job == 0) {
+        make_image(screen, &wanted, screen->model.image.place);
     }
 }
 
@@ -199,15 +243,11 @@ void pl_pixels_drop(pl_screen *screen)
 void pl_pixels_fill(pl_screen *screen)
 {
     const pl_pixels *pixels = &screen->pixels;
-    pl_pixels_page page;
-    pl_request request;
-    pl_id key, base;
-    bool ready = false;
+    wanted_image wanted = {0};
     screen->model.image.place = screen->model.image.of = (pl_rect){0};
     screen->model.image.shown = false;
-    if (pixels->bytes.size > 0 && is_free(screen) && find_page(screen, pixels->place, &page) &&
-        pl_figures_paper(screen, &request, &key, &base, &ready) &&
-        pl_id_equal(hashed(&base, &page), pixels->base)) {
+    if (pixels->bytes.size > 0 && find_image(screen, pixels->place, &wanted) &&
+        pl_id_equal(wanted.base, pixels->base)) {
         screen->model.image.of = pixels->place;
     }
 }

@@ -229,6 +229,29 @@ const char *pl_prompt_candidates(const pl_prompt *p)
     return p->candidates.data != NULL ? p->candidates.data : "";
 }
 
+const char *pl_prompt_line(const pl_prompt *p)
+{
+    return p->open ? rl_line_buffer : "";
+}
+
+size_t pl_prompt_cursor(const pl_prompt *p)
+{
+    return p->open ? (size_t)rl_point : 0;
+}
+
+void pl_prompt_replace(pl_prompt *p, size_t first, size_t end, const char *text, size_t cursor)
+{
+    if (p->open && first <= end && end <= (size_t)rl_end) {
+        rl_begin_undo_group();
+        rl_delete_text((int)first, (int)end);
+        rl_point = (int)first;
+        rl_insert_text(text);
+        rl_end_undo_group();
+        rl_point = cursor < (size_t)rl_end ? (int)cursor : rl_end;
+        pl_buf_deinit(&p->candidates);
+    }
+}
+
 void pl_prompt_open(pl_prompt *p, const char *text)
 {
     pl_prompt_close(p);

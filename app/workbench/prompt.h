@@ -24,6 +24,13 @@ void pl_prompt_open(pl_prompt *prompt, const char *text);
 void pl_prompt_close(pl_prompt *prompt);
 bool pl_prompt_is_open(const pl_prompt *prompt);
 
+/* The line so far, "" where it is closed; where the cursor is, a byte of it. */
+const char *pl_prompt_line(const pl_prompt *prompt);
+size_t pl_prompt_cursor(const pl_prompt *prompt);
+/* Puts a text in the place of bytes first ... end of an open line, and the cursor at a byte. */
+void pl_prompt_replace(pl_prompt *prompt, size_t first, size_t end, const char *text,
+                       size_t cursor);
+
 /* Hands a key on.  *line (caller frees) is what was entered, when Enter ended it; else NULL. */
 void pl_prompt_key(pl_prompt *prompt, pl_press press, char **line);
 

@@ -1,6 +1,7 @@
 #include "app/workbench/results.h"
 
 #include "app/workbench/acts.h"
+#include "app/workbench/draft.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/knob.h"
 #include "app/workbench/learning.h"
@@ -109,6 +110,7 @@ static void end_job(pl_screen *screen, pl_screen_job *job, const pl_job_event *e
         break;
     case PL_JOB_KIND_FIGURE:
         pl_figures_take(screen, job, event);
+        pl_draft_take(screen, job, event);
         break;
     case PL_JOB_KIND_PIXELS:
         pl_pixels_take(screen, job, event);

@@ -1,5 +1,6 @@
 #include "app/workbench/show.h"
 
+#include "app/workbench/draft.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/knob.h"
 #include "app/workbench/parts.h"
@@ -60,6 +61,7 @@ static void fill_model(pl_screen *screen)
     model->n_log = screen->log.count;
     fill_jobs(screen);
     pl_figures_fill(screen);
+    pl_draft_fill(screen);
     pl_pixels_fill(screen);
 }
 
@@ -83,6 +85,11 @@ pl_status pl_screen_show(pl_screen *screen, pl_error *err)
         screen->model.message = screen->asking.question;
         screen->model.message_kind = PL_MESSAGE_INFO;
     }
+    pl_buf drafted = {0};
+    if (open && pl_draft_say(screen, &drafted)) {
+        screen->model.message = drafted.data;
+        screen->model.message_kind = PL_MESSAGE_INFO;
+    }
     if (open && pl_prompt_candidates(screen->prompt)[0] != '\0') {
         screen->model.message = pl_prompt_candidates(screen->prompt);
         screen->model.message_kind = PL_MESSAGE_INFO;
@@ -99,6 +106,9 @@ pl_status pl_screen_show(pl_screen *screen, pl_error *err)
     if (panes.kind != PL_PANES_NOTICE && screen->over.palette.open) {
         pl_palette_draw(&screen->over.palette, surface, panes.body);
     }
+    if (panes.kind != PL_PANES_NOTICE && open) {
+        pl_draft_draw(screen, panes.body);
+    }
     if (open) {
         pl_prompt_draw(screen->prompt, surface,
                        panes.kind == PL_PANES_NOTICE ? (pl_rect){rows - 1, 0, 1, cols}
@@ -106,6 +116,7 @@ pl_status pl_screen_show(pl_screen *screen, pl_error *err)
     }
     screen->model.message = message;
     screen->model.message_kind = kind;
+    pl_buf_deinit(&drafted);
     pl_pixels_place(screen);
     return pl_terminal_show(screen->face.terminal, surface, err);
 }

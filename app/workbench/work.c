@@ -1,5 +1,6 @@
 #include "app/workbench/work.h"
 
+#include "app/workbench/draft.h"
 #include "app/workbench/figures.h"
 #include "app/workbench/knob.h"
 #include "app/workbench/parts.h"
@@ -322,5 +323,6 @@ void pl_screen_new_model(pl_screen *screen)
     pl_wants_reset(&screen->wants, source != NULL && pl_source_has_inputs(source));
     pl_figures_drop(screen);
     pl_pixels_drop(screen);
+    pl_draft_drop(screen);
     screen->model.views.layers.top = 0;
 }

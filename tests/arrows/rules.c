@@ -52,11 +52,11 @@ static const struct {
 /* The screen's files in layers, its parts first: each includes headers of those before it. */
 static const char layered[] = "app/workbench/";
 static const char *const layers[] = {
-    "wants",   "scores",  "sight",  "measuring", "log",      "undo",      "typed",
-    "jobs",    "imaging", "prompt", "screen",    "parts",    "say",       "looks",
-    "tour",    "knob",    "best",   "learning",  "figures",  "pixels",    "work",
-    "show",    "steps",   "resume", "ask",       "services", "lines",     "acts",
-    "results", "palette", "keys",   "mouse",     "loop",     "workbench",
+    "wants", "scores",  "sight",   "measuring", "log",     "undo",     "typed",
+    "jobs",  "imaging", "prompt",  "screen",    "parts",   "say",      "looks",
+    "tour",  "knob",    "best",    "learning",  "figures", "draft",    "pixels",
+    "work",  "show",    "steps",   "resume",    "ask",     "services", "lines",
+    "acts",  "results", "palette", "keys",      "mouse",   "loop",     "workbench",
 };
 
 /* Headers that only the named files or rooms may include; NULL-terminated. */

@@ -240,6 +240,26 @@ static void test_kitty(void **state)
     assert_true(pl_pty_shows(pty, "before"));
     expect_exported();
     rest();
+    /* The figure of a line that is typed, with its options and its page's shape. */
+    forget();
+    pl_pty_send(pty, "e");
+    expect_sent(KITTY_IMAGE);
+    pl_pty_wait_text(pty, "Enter writes", patience());
+    rest();
+    forget();
+    pl_pty_send(pty, " width=4in height=2in xlim=20:40");
+    rest();
+    collect();
+    decode("typed.png", &width, &height);
+    assert_in_range(width, 2 * height - 2, 2 * height + 2);
+    expect_less(30 * 4 - 1, width);
+    forget();
+    pl_pty_send(pty, " title=");
+    rest();
+    pl_pty_send(pty, "'W_0'");
+    expect_sent(KITTY_IMAGE);
+    pl_pty_send(pty, "\033");
+    rest();
     /* What lies over the panes takes it away. */
     static const char *const over[][2] = {
         {"?", "\033"}, {"\020", "\033"}, {":", "\033"}, {"J", "\033"}};

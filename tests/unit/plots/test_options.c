@@ -6,6 +6,7 @@
 #include "plots/kinds.h"
 #include "plots/label.h"
 #include "plots/page.h"
+#include "plots/sheet.h"
 
 #include "tests/support/demo_lab.h"
 #include "tests/support/figures.h"
@@ -294,6 +295,58 @@ static char *svg_of(const pl_figure *f, bool outlines)
     return svg;
 }
 
+static pl_buf csv_of(pl_figure *figure)
+{
+    pl_buf csv = {0};
+    const pl_sheet sheet = {.rows = 1, .cols = 1, .panels = figure};
+    pl_sheet_csv(&sheet, &csv);
+    pl_buf_append(&csv, "", 0);
+    assert_non_null(csv.data);
+    return csv;
+}
+
+static void a_copy_is_a_figure_of_its_own(void **state)
+{
+    (void)state;
+    pl_error err = {0};
+    for (pl_mark mark = PL_MARK_LINE; mark <= PL_MARK_BOX; mark++) {
+        pl_figure figure = pl_sample_marks(mark, 3, 20), copy = {0};
+        pl_check_ok(pl_figure_rule(&figure, 1, false, "one", &err), err);
+        pl_figure_fact(&figure, "flatness", "%d", 7);
+        pl_check_ok(pl_figure_copy(&figure, &copy, &err), err);
+        pl_buf before = csv_of(&figure), changed = {0};
+        pl_figure_options options = {0};
+        set(&options, "title", "another");
+        set(&options, "names", "1=W");
+        set(&options, "xlim", "2:5");
+        pl_check_ok(pl_figure_options_apply(&options, &copy, &err), err);
+        changed = csv_of(&copy);
+        assert_string_not_equal(before.data, changed.data);
+        pl_figure_deinit(&copy);
+        pl_buf_deinit(&changed);
+        pl_check_ok(pl_figure_copy(&figure, &copy, &err), err);
+        pl_figure_deinit(&figure);
+        pl_buf after = csv_of(&copy);
+        assert_string_equal(before.data, after.data);
+        pl_buf_deinit(&before);
+        pl_buf_deinit(&after);
+        pl_figure_deinit(&copy);
+    }
+    pl_figure heat = pl_sample_heat(6, 9, 2, 3), copy = {0};
+    pl_buf before = csv_of(&heat);
+    pl_check_ok(pl_figure_copy(&heat, &copy, &err), err);
+    pl_figure_deinit(&heat);
+    pl_buf after = csv_of(&copy);
+    assert_string_equal(before.data, after.data);
+    pl_buf_deinit(&before);
+    pl_buf_deinit(&after);
+    pl_figure_deinit(&copy);
+    pl_figure table = pl_sample_table(3, 2);
+    assert_int_equal(pl_figure_copy(&table, &copy, &err), PL_ERR_USAGE);
+    assert_string_equal(err.message, "figure: a table is not copied");
+    pl_figure_deinit(&table);
+}
+
 static void an_svg_holds_its_letters_as_text(void **state)
 {
     (void)state;
@@ -327,6 +380,7 @@ int main(void)
         cmocka_unit_test(any_label_is_read_or_refused),
         cmocka_unit_test(methods_are_written_as_papers_do),
         cmocka_unit_test(the_strength_that_rules_is_named),
+        cmocka_unit_test(a_copy_is_a_figure_of_its_own),
         cmocka_unit_test(an_svg_holds_its_letters_as_text),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

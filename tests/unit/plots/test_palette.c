@@ -37,7 +37,7 @@ static void differences_are_those_of_the_standard(void **state)
 static void palettes_rise_in_lightness(void **state)
 {
     (void)state;
-    const pl_palette palettes[] = {PL_PALETTE_VIRIDIS, PL_PALETTE_CIVIDIS};
+    const pl_colormap palettes[] = {PL_PALETTE_VIRIDIS, PL_PALETTE_CIVIDIS};
     for (size_t p = 0; p < 2; p++) {
         for (int vision = 0; vision < PL_VISIONS; vision++) {
             double before = -1;

@@ -55,7 +55,7 @@ static pl_raster make_raster(void)
     pl_figure figure = make_figure();
     pl_raster raster;
     pl_error err = {0};
-    pl_check_ok(pl_raster_make(&figure, WIDTH, HEIGHT, DPI, &raster, &err), err);
+    pl_check_ok(pl_raster_make(&figure, NULL, WIDTH, HEIGHT, DPI, &raster, &err), err);
     assert_int_equal(raster.width, WIDTH);
     assert_int_equal(raster.height, HEIGHT);
     pl_figure_deinit(&figure);
@@ -260,7 +260,8 @@ static void test_refused(void **state)
     pl_raster raster;
     pl_error err = {0};
     figure.series[0].y[3] = NAN;
-    assert_int_equal(pl_raster_make(&figure, WIDTH, HEIGHT, DPI, &raster, &err), PL_ERR_NUMERIC);
+    assert_int_equal(pl_raster_make(&figure, NULL, WIDTH, HEIGHT, DPI, &raster, &err),
+                     PL_ERR_NUMERIC);
     assert_null(raster.rgb);
     pl_figure_deinit(&figure);
 }
