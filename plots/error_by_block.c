@@ -1,12 +1,14 @@
-/* The error of the solved layers over the depth: one line a role. */
+/* The error of the solved layers over the depth: one line a setting, or one a role. */
 #include "plots/build.h"
 #include "plots/fit.h"
 #include "plots/kinds.h"
 #include "plots/overview.h"
 
+#include "core/state/kept.h"
 #include "core/study/sensitivity.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,7 @@ static const char *error_label(int form)
 typedef struct tally {
     double *sum;   /* [roles, blocks] */
     size_t *count; /* [roles, blocks] layers behind it */
+    size_t *all;   /* [roles, blocks] layers there are */
     size_t blocks, layers, known;
     const char *names[PL_ROLE_COUNT];
 } tally;
@@ -48,7 +51,8 @@ static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tall
     t->blocks = pl_overview_blocks(model);
     t->sum = calloc(PL_ROLE_COUNT * t->blocks + 1, sizeof *t->sum);
     t->count = calloc(PL_ROLE_COUNT * t->blocks + 1, sizeof *t->count);
-    if (t->sum == NULL || t->count == NULL) {
+    t->all = calloc(PL_ROLE_COUNT * t->blocks + 1, sizeof *t->all);
+    if (t->sum == NULL || t->count == NULL || t->all == NULL) {
         return pl_error_memory(err, "a figure");
     }
     for (size_t i = 0; status == PL_OK && i < t->layers; i++) {
@@ -62,31 +66,46 @@ static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tall
             status = pl_result_report(lab, state, i, *result, &report, err);
             error = status == PL_OK ? error_of(&report, form) : NAN;
         }
+        const size_t at = (size_t)info->role * t->blocks + info->block;
+        t->names[info->role] =
+            info->brief != NULL ? "matrices" : pl_text_last_part(pl_overview_layer_name(info));
+        t->all[at]++;
         if (isfinite(error)) {
-            const size_t at = (size_t)info->role * t->blocks + info->block;
-            t->names[info->role] =
-                info->brief != NULL ? "matrices" : pl_text_last_part(pl_overview_layer_name(info));
             t->sum[at] += error;
             t->count[at]++;
             t->known++;
         }
         PL_THEN(pl_task_tick(task, err));
     }
-    if (status == PL_OK && t->known == 0 && form == FORM_KL) {
+    return status;
+}
+
+static void tally_deinit(tally *t)
+{
+    free(t->sum);
+    free(t->count);
+    free(t->all);
+}
+
+static pl_status say_unknown(int form, pl_error *err)
+{
+    if (form == FORM_KL) {
         return pl_error_set(err, PL_ERR_STATE,
                             "error_by_block: what the layers cost the model is not measured: "
                             "`solve all`, then `sensitivity`");
     }
-    if (status == PL_OK && t->known == 0) {
-        status =
-            pl_error_set(err, PL_ERR_STATE,
-                         "error_by_block: no layer has %s with the present methods, `solve all` "
-                         "first",
-                         form == FORM_ROUNDED ? "a rounded error"
-                         : form == FORM_ERROR ? "an error"
-                                              : "an output error");
-    }
-    return status;
+    return pl_error_set(err, PL_ERR_STATE,
+                        "error_by_block: no layer has %s with the present methods, `solve all` "
+                        "first",
+                        form == FORM_ROUNDED ? "a rounded error"
+                        : form == FORM_ERROR ? "an error"
+                                             : "an output error");
+}
+
+/* Whether a role is drawn: PL_ROLE_COUNT draws all. */
+static bool is_drawn(size_t role, size_t only)
+{
+    return only == PL_ROLE_COUNT || role == only;
 }
 
 static pl_status add_role(const tally *t, size_t role, pl_figure *out, pl_error *err)
@@ -128,28 +147,214 @@ static void add_error_facts(const tally *t, pl_figure *out)
     }
 }
 
-static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                     pl_figure *out, pl_task *task, pl_error *err)
+/* The role that role= names; PL_ROLE_COUNT: none, all are meant. */
+static pl_status find_role(const pl_model *model, const char *name, size_t *out, pl_error *err)
+{
+    pl_buf known = {0};
+    *out = PL_ROLE_COUNT;
+    bool seen[PL_ROLE_COUNT] = {false};
+    for (size_t i = 0; name[0] != '\0' && i < pl_model_layer_count(model); i++) {
+        const pl_layer *info = pl_model_layer(model, i);
+        const char *role = pl_text_last_part(pl_overview_layer_name(info));
+        if (!seen[info->role]) {
+            seen[info->role] = true;
+            pl_buf_printf(&known, "%s%s", known.size > 0 ? ", " : "", role);
+            *out = strcmp(role, name) == 0 ? (size_t)info->role : *out;
+        }
+    }
+    pl_status status =
+        name[0] == '\0' || *out < PL_ROLE_COUNT
+            ? PL_OK
+            : pl_error_set(err, PL_ERR_USAGE,
+                           "error_by_block: role=%s: the model has no such layers, expected one "
+                           "of %s",
+                           name, known.data != NULL ? known.data : "its roles");
+    pl_buf_deinit(&known);
+    return status;
+}
+
+/* The state in the setting that a piece of settings= names, to *own, which the caller deinits; its
+ * label to out. */
+static pl_status setting_state(const pl_state *state, const char *name, bool paper, pl_state *own,
+                               pl_buf *out, pl_error *err)
+{
+    size_t index = 0;
+    *own = (pl_state){0};
+    pl_status status = PL_OK;
+    if (strcmp(name, "now") == 0) {
+        status = pl_state_copy(own, state, err);
+    } else {
+        status = pl_state_find_kept(state, "error_by_block", name, &index, err);
+        PL_THEN(pl_state_as(state, state->kept[index], own, err));
+    }
+    if (status != PL_OK) {
+        *own = (pl_state){0};
+        return status;
+    }
+    pl_buf chain = {0};
+    if (paper && own->n_overrides == 0) {
+        pl_state_label(own, SIZE_MAX, &chain);
+        pl_kind_in_full(chain.data != NULL ? chain.data : name, out);
+    } else {
+        pl_buf_puts(out, name);
+    }
+    pl_buf_deinit(&chain);
+    pl_buf_append(out, "", 0);
+    return pl_buf_check(out, err);
+}
+
+/* The mean over a block's layers, where all of them are known: others are no mean to compare. */
+static pl_status add_setting_line(const tally *t, size_t only, const char *label, pl_figure *out,
+                                  pl_error *err)
+{
+    size_t known = 0, points = 0;
+    pl_series *series = NULL;
+    double *mean = calloc(t->blocks + 1, sizeof *mean);
+    if (mean == NULL) {
+        return pl_error_memory(err, "a figure");
+    }
+    for (size_t b = 0; b < t->blocks; b++) {
+        size_t have = 0, all = 0;
+        for (size_t role = 0; role < PL_ROLE_COUNT; role++) {
+            const size_t at = role * t->blocks + b;
+            if (is_drawn(role, only)) {
+                have += t->count[at];
+                all += t->all[at];
+                mean[b] += t->sum[at];
+            }
+        }
+        mean[b] = all > 0 && have == all ? mean[b] / (double)all : (double)NAN;
+        known += isfinite(mean[b]);
+    }
+    const pl_tone tone = (pl_tone)(PL_TONE_EXTRA + out->n_series % 8);
+    pl_status status =
+        known > 0 ? pl_figure_add(out, label, PL_MARK_LINE, tone, known, &series, err) : PL_OK;
+    for (size_t b = 0; series != NULL && b < t->blocks; b++) {
+        if (isfinite(mean[b])) {
+            series->x[points] = (double)b;
+            series->y[points++] = mean[b];
+        }
+    }
+    free(mean);
+    return status;
+}
+
+/* Two settings that are written alike are told apart by their names. */
+static pl_status tell_apart(pl_figure *out, const char *label, const char *name, pl_error *err)
+{
+    pl_series *last = &out->series[out->n_series - 1];
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i + 1 < out->n_series; i++) {
+        if (strcmp(out->series[i].label, label) == 0) {
+            pl_buf both = {0};
+            pl_buf_printf(&both, "%s (%s)", label, name);
+            status = pl_buf_check(&both, err);
+            PL_THEN(pl_figure_text(&last->label, both.data, err));
+            pl_buf_deinit(&both);
+            break;
+        }
+    }
+    return status;
+}
+
+/* Calls each with every piece of "A,B,now", while that succeeds. */
+static pl_status each_setting(const char *list,
+                              pl_status (*each)(void *ctx, const char *name, pl_error *err),
+                              void *ctx, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (const char *s = list; status == PL_OK && *s != '\0';) {
+        char name[PL_KEPT_NAME];
+        const size_t size = strcspn(s, ",");
+        snprintf(name, sizeof name, "%.*s", (int)(size < sizeof name ? size : sizeof name - 1), s);
+        status = each(ctx, name, err);
+        s += size + (s[size] == ',' ? 1 : 0);
+    }
+    return status;
+}
+
+typedef struct lines {
+    pl_lab *lab;
+    pl_task *task;
+    const pl_state *state;
+    const pl_request *request;
+    size_t role;
+    pl_figure *out;
+    size_t count;
+} lines;
+
+static pl_status add_one_setting(void *ctx, const char *name, pl_error *err)
+{
+    lines *l = ctx;
+    tally t = {0};
+    pl_state own;
+    pl_buf label = {0};
+    const size_t before = l->out->n_series;
+    if (++l->count > PL_MAX_KEPT) {
+        return pl_error_set(err, PL_ERR_USAGE, "error_by_block: settings=: at most %d lines",
+                            PL_MAX_KEPT);
+    }
+    pl_status status = setting_state(l->state, name, l->request->paper, &own, &label, err);
+    PL_THEN(take_reports(l->lab, &own, l->request->form, &t, l->task, err));
+    PL_THEN(add_setting_line(&t, l->role, label.data, l->out, err));
+    if (status == PL_OK && l->out->n_series > before) {
+        status = tell_apart(l->out, label.data, name, err);
+    } else if (status == PL_OK) {
+        pl_figure_fact(l->out, name, "no block is known whole: `solve all`");
+    }
+    tally_deinit(&t);
+    pl_buf_deinit(&label);
+    pl_state_deinit(&own);
+    return status;
+}
+
+static pl_status add_roles(pl_lab *lab, const pl_state *state, const pl_request *request,
+                           size_t only, pl_figure *out, pl_task *task, pl_error *err)
 {
     tally t = {0};
-    pl_buf title = {0};
-    pl_buf_printf(&title, "%s  %s", pl_model_name(state->source->model),
-                  request->form == FORM_KL ? "what each layer costs the model"
-                                           : "error of the solved layers");
-    pl_status status = pl_buf_check(&title, err);
-    PL_THEN(take_reports(lab, state, request->form, &t, task, err));
-    PL_THEN(pl_figure_texts(out, title.data, pl_overview_unit(state->source->model),
-                            error_label(request->form), err));
+    pl_status status = take_reports(lab, state, request->form, &t, task, err);
+    if (status == PL_OK && t.known == 0) {
+        status = say_unknown(request->form, err);
+    }
     for (size_t role = 0; status == PL_OK && role < PL_ROLE_COUNT; role++) {
-        status = add_role(&t, role, out, err);
+        status = is_drawn(role, only) ? add_role(&t, role, out, err) : PL_OK;
     }
     if (status == PL_OK) {
         add_error_facts(&t, out);
-        pl_fit_positions(&out->x, 0, t.blocks);
+    }
+    tally_deinit(&t);
+    return status;
+}
+
+static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                     pl_figure *out, pl_task *task, pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    const bool settings = request->settings[0] != '\0';
+    lines l = {.lab = lab, .task = task, .state = state, .request = request, .out = out};
+    pl_buf title = {0};
+    pl_status status = find_role(model, request->role, &l.role, err);
+    pl_buf_printf(&title, "%s  %s%s%s", pl_model_name(model),
+                  request->form == FORM_KL ? "what each layer costs the model"
+                                           : "error of the solved layers",
+                  request->role[0] != '\0' ? ", "
+                  : settings               ? ", mean of a block"
+                                           : "",
+                  request->role);
+    PL_THEN(pl_buf_check(&title, err));
+    PL_THEN(
+        pl_figure_texts(out, title.data, pl_overview_unit(model), error_label(request->form), err));
+    if (status == PL_OK) {
+        status = settings ? each_setting(request->settings, add_one_setting, &l, err)
+                          : add_roles(lab, state, request, l.role, out, task, err);
+    }
+    if (status == PL_OK && out->n_series == 0) {
+        status = say_unknown(request->form, err);
+    }
+    if (status == PL_OK) {
+        pl_fit_positions(&out->x, 0, pl_overview_blocks(model));
         pl_fit_y(out, true, 0);
     }
-    free(t.sum);
-    free(t.count);
     pl_buf_deinit(&title);
     return status;
 }
@@ -157,7 +362,9 @@ static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const p
 static size_t solved_layers(const pl_state *state, const pl_request *request, size_t *out)
 {
     size_t count = 0;
-    (void)request;
+    if (request->settings[0] != '\0') {
+        return 0; /* each setting's own commands solve them */
+    }
     for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
         if (pl_state_result(state, i) != NULL) {
             out[count++] = i;
@@ -167,16 +374,14 @@ static size_t solved_layers(const pl_state *state, const pl_request *request, si
 }
 
 /* What measured the costs, each command once. */
-static void put_cost_commands(pl_lab *lab, const pl_state *state, const pl_request *request,
-                              pl_buf *out, pl_task *task)
+static void put_costs(pl_lab *lab, const pl_state *state, pl_buf *out)
 {
     const size_t start = out->size;
-    (void)task;
     for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
         const pl_id *result = pl_state_result(state, i);
         pl_buf said = {0};
-        if (request->form == FORM_KL && result != NULL &&
-            isfinite(pl_sensitivity_of_result(lab, state, *result, &said)) && said.size > 0) {
+        if (result != NULL && isfinite(pl_sensitivity_of_result(lab, state, *result, &said)) &&
+            said.size > 0) {
             pl_buf_puts(&said, "\n");
             if (out->size == start || strstr(out->data + start, said.data) == NULL) {
                 pl_buf_puts(out, said.data);
@@ -184,6 +389,63 @@ static void put_cost_commands(pl_lab *lab, const pl_state *state, const pl_reque
         }
         pl_buf_deinit(&said);
     }
+}
+
+typedef struct settings {
+    pl_lab *lab;
+    const pl_state *state;
+    const pl_request *request;
+    pl_buf *out;
+    pl_state at; /* where the commands have led to */
+} settings;
+
+static pl_status put_setting(settings *s, const char *name, pl_error *err)
+{
+    pl_state own;
+    pl_buf label = {0};
+    pl_status status = setting_state(s->state, name, false, &own, &label, err);
+    pl_buf_deinit(&label);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_setting_commands(&s->at, &own, s->out);
+    if (s->request->form == FORM_KL) {
+        put_costs(s->lab, &own, s->out);
+    }
+    pl_state_deinit(&s->at);
+    s->at = own;
+    return PL_OK;
+}
+
+static pl_status put_kept_setting(void *ctx, const char *name, pl_error *err)
+{
+    settings *s = ctx;
+    if (strcmp(name, "now") == 0) {
+        return PL_OK;
+    }
+    pl_status status = put_setting(s, name, err);
+    pl_buf_printf(s->out, "keep %s\n", name);
+    return status;
+}
+
+/* The kept settings in their order, and then the present one, where the commands must end. */
+static void put_error_commands(pl_lab *lab, const pl_state *state, const pl_request *request,
+                               pl_buf *out, pl_task *task)
+{
+    settings s = {.lab = lab, .state = state, .request = request, .out = out};
+    (void)task;
+    if (request->settings[0] == '\0' && request->form == FORM_KL) {
+        put_costs(lab, state, out);
+    }
+    if (request->settings[0] == '\0') {
+        return;
+    }
+    if (pl_state_copy(&s.at, state, NULL) != PL_OK ||
+        each_setting(request->settings, put_kept_setting, &s, NULL) != PL_OK ||
+        put_setting(&s, "now", NULL) != PL_OK) {
+        out->failed = true;
+    }
+    pl_state_deinit(&s.at);
 }
 
 /* --- on the screen ---------------------------------------------------------------------------- */
@@ -214,16 +476,18 @@ static void enter_error_block(const pl_looked *at, double x, size_t row, pl_buf 
 const pl_kind pl_kind_error_by_block = {
     .name = "error_by_block",
     .title = "Error by block",
-    .summary = "The errors of the solved layers in every block, a line for each role: rounded, "
-               "before rounding, of the outputs with quantized activations, or what each costs "
-               "the model (`sensitivity`)",
+    .summary =
+        "The errors of the solved layers in every block, a line for each kept setting and the "
+        "present one (lines=role: for each role): rounded, before rounding, of the "
+        "outputs with quantized activations, or what each costs the model (`sensitivity`)",
     .forms = "rounded|error|output|kl",
-    .uses = PL_USES_SOLVED | PL_USES_METHODS | PL_USES_ACTIVATIONS,
+    .uses = PL_USES_SOLVED | PL_USES_METHODS | PL_USES_ACTIVATIONS | PL_USES_SETTINGS,
     .layers = solved_layers,
-    .commands = put_cost_commands,
+    .commands = put_error_commands,
     .make = make_error_by_block,
-    .look = {.help = "The errors of the solved layers in every block, a line for each role; Enter "
-                     "goes to the selected one's in that block.",
+    .look = {.help = "The errors of the solved layers in every block, a line for each kept setting "
+                     "and the present one, or for each role where none is kept; Enter goes to "
+                     "the selected one's in that block.",
              .whole = true,
              .snaps = true,
              .place = pl_look_block,

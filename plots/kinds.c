@@ -1,5 +1,6 @@
 #include "plots/kinds.h"
 
+#include "core/state/kept.h"
 #include "plots/label.h"
 
 #include <math.h>
@@ -44,8 +45,42 @@ pl_request pl_request_of(const pl_state *state, const pl_kind *kind)
     return request;
 }
 
+static bool has_results(const pl_state *state)
+{
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        if (pl_state_result(state, i) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The kept settings that have a name and results, then the present one where it has some. */
+static void find_settings(const pl_state *state, pl_request *request)
+{
+    pl_buf list = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        if (state->kept[i]->name[0] != '\0' && has_results(&state->kept[i]->is)) {
+            pl_buf_printf(&list, "%s%s", count++ > 0 ? "," : "", state->kept[i]->name);
+        }
+    }
+    if (count < PL_MAX_KEPT && has_results(state)) {
+        pl_buf_printf(&list, "%snow", count++ > 0 ? "," : "");
+    }
+    if (count > 1 || (count == 1 && request->lines == PL_LINES_SETTING)) {
+        snprintf(request->settings, sizeof request->settings, "%s",
+                 list.data != NULL && list.size < sizeof request->settings ? list.data : "");
+    }
+    pl_buf_deinit(&list);
+}
+
 void pl_request_settle(const pl_state *state, pl_request *request)
 {
+    if ((request->kind->uses & PL_USES_SETTINGS) != 0 && request->settings[0] == '\0' &&
+        request->lines != PL_LINES_ROLE && state->source != NULL) {
+        find_settings(state, request);
+    }
     if ((request->kind->uses & PL_USES_TURNED) != 0 && request->side == PL_SIDE_INPUT &&
         state->source != NULL) {
         const bool has = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM)->method != NULL;
@@ -120,6 +155,14 @@ void pl_request_keys(const pl_request *request, pl_buf *out)
         const char *name = NULL;
         int length = form_name(kind, request->form, &name);
         pl_buf_printf(out, " form=%.*s", length, name);
+    }
+    if ((kind->uses & PL_USES_SETTINGS) != 0) {
+        if (request->settings[0] != '\0') {
+            pl_buf_printf(out, " settings=%s", request->settings);
+        } else {
+            pl_buf_puts(out, " lines=role");
+        }
+        pl_buf_printf(out, "%s%s", request->role[0] != '\0' ? " role=" : "", request->role);
     }
     if ((kind->uses & PL_USES_PINS) != 0 && request->pins) {
         pl_buf_puts(out, " pins=yes");

@@ -15,6 +15,11 @@
 
 typedef struct pl_kind pl_kind;
 
+enum { PL_REQUEST_SETTINGS = 280 };
+
+/* What has a line in a figure over all blocks. */
+typedef enum pl_lines { PL_LINES_AUTO, PL_LINES_SETTING, PL_LINES_ROLE } pl_lines;
+
 /* Which figure of a state; a plain value. */
 typedef struct pl_request {
     const pl_kind *kind;
@@ -27,7 +32,10 @@ typedef struct pl_request {
     size_t channel;  /* marked in the figure; SIZE_MAX: none */
     bool paper;      /* for a file: names of series hold methods and strengths in full */
     bool free_scale; /* no scale was asked for: the kind takes the one that suits its values */
-    bool any_side;   /* no side was asked for: a kind that shows both in a row shows both */
+    pl_lines lines;
+    char settings[PL_REQUEST_SETTINGS]; /* "A,now": settings that have a line each; "": none has */
+    char role[24];                      /* of this one alone; "": of all */
+    bool any_side; /* no side was asked for: a kind that shows both in a row shows both */
 } pl_request;
 
 /* Panels that a kind may show in a row. */
@@ -49,6 +57,7 @@ enum {
     PL_USES_SOLVED = 8192,      /* weights as the layer's solve made them, where it is solved */
     PL_USES_ACTIVATIONS = 4096, /* how activations are quantized */
     PL_USES_TURNED = 1 << 20, /* in its first form which=both of inputs: X T, too, T the layer's */
+    PL_USES_SETTINGS = 16384, /* settings=, lines= and role= */
     PL_USES_LEARNING = 2048,  /* a learned transform of the layer as far as it has been learned */
 };
 

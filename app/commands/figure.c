@@ -32,8 +32,8 @@ static pl_status read_figure_grid(const char *text, size_t panels, size_t *rows,
 static pl_status read_panel(const char *text, const pl_state *state, pl_request *out,
                             pl_figure_options *options, pl_buf *keys, pl_error *err)
 {
-    static const char *const refused[] = {"file", "format", "width",  "height",
-                                          "dpi",  "preset", "caption"};
+    static const char *const refused[] = {"file", "format", "width",   "height",
+                                          "dpi",  "preset", "caption", "setting"};
     pl_buf whole = {0};
     pl_call *call = NULL;
     pl_buf_printf(&whole, "plot %s", text);

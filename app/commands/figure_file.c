@@ -6,211 +6,15 @@
 #include "app/workbench/services.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
-#include "core/base/nearest.h"
 #include "core/base/temporary.h"
 #include "core/lab/transformed.h"
 #include "core/tensor/linalg.h"
 #include "plots/caption.h"
 #include "plots/relief.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* --- from words and keys ---------------------------------------------------------------------- */
-
-static pl_status unknown_kind(const char *command, const char *name, pl_error *err)
-{
-    pl_buf names = {0};
-    pl_nearest near = pl_nearest_to(name);
-    char hint[PL_NEAREST_HINT];
-    for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
-        pl_nearest_try(&near, (*kind)->name);
-        pl_buf_printf(&names, "%s%s",
-                      names.size == 0   ? ""
-                      : kind[1] == NULL ? " or "
-                                        : ", ",
-                      (*kind)->name);
-    }
-    pl_status status = pl_error_set(
-        err, PL_ERR_USAGE, "%s: no figure is named \"%s\", expected %s%s", command, name,
-        names.data != NULL ? names.data : "another", pl_nearest_hint(&near, " (", ")", hint));
-    pl_buf_deinit(&names);
-    return status;
-}
-
-/* Keys that only some kinds use. */
-static pl_status check_keys(const pl_call *call, const pl_kind *kind, pl_error *err)
-{
-    static const struct {
-        const char *key;
-        unsigned uses;
-    } keys[] = {{"side", PL_USES_SIDE},   {"which", PL_USES_WHICH}, {"order", PL_USES_ORDER},
-                {"scale", PL_USES_SCALE}, {"pins", PL_USES_PINS},   {"channel", PL_USES_CHANNEL}};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        if (pl_call_value(call, keys[i].key) != NULL && (kind->uses & keys[i].uses) == 0) {
-            return pl_error_set(err, PL_ERR_USAGE, "%s %s: %s= means nothing in this figure",
-                                call->command->name, kind->name, keys[i].key);
-        }
-    }
-    if (pl_call_value(call, "form") != NULL && kind->forms == NULL) {
-        return pl_error_set(err, PL_ERR_USAGE, "%s %s: this figure has one form only",
-                            call->command->name, kind->name);
-    }
-    return PL_OK;
-}
-
-static pl_status read_form(const pl_call *call, const pl_kind *kind, int *out, pl_error *err)
-{
-    const char *text = pl_call_value(call, "form");
-    const char *form = kind->forms;
-    if (text == NULL) {
-        return PL_OK;
-    }
-    for (int i = 0; form != NULL && *form != '\0'; i++) {
-        size_t length = strcspn(form, "|");
-        if (strlen(text) == length && strncmp(form, text, length) == 0) {
-            *out = i;
-            return PL_OK;
-        }
-        form += length;
-        form += *form == '|';
-    }
-    return pl_error_set(err, PL_ERR_USAGE, "%s %s: form=%s: expected one of %s",
-                        call->command->name, kind->name, text, kind->forms);
-}
-
-static pl_status read_channel(const pl_call *call, const pl_state *state, pl_request *out,
-                              pl_error *err)
-{
-    if (pl_call_value(call, "channel") == NULL) {
-        return PL_OK;
-    }
-    size_t cols = pl_model_layer(state->source->model, out->layer)->cols;
-    return pl_usage_size(call, "channel", 0, cols - 1, &out->channel, err);
-}
-
-pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *state,
-                            pl_request *out, pl_error *err)
-{
-    size_t side = 0;
-    size_t sorted = 0;
-    size_t log = 0;
-    size_t pins = 0;
-    *out = (pl_request){0};
-    const pl_kind *kind = pl_kind_find(call->words[first]);
-    if (kind == NULL) {
-        return unknown_kind(call->command->name, call->words[first], err);
-    }
-    *out = pl_request_of(state, kind);
-    out->channel = SIZE_MAX;
-    pl_status status = check_keys(call, kind, err);
-    PL_THEN(pl_target_layer(call, state, first + 1, &out->layer, err));
-    size_t which = status == PL_OK && pl_state_result(state, out->layer) != NULL ? PL_WHICH_BOTH
-                                                                                 : PL_WHICH_BEFORE;
-    static const char *const keys[] = {"side", "which", "order", "scale", "pins"};
-    size_t *const values[] = {&side, &which, &sorted, &log, &pins};
-    for (size_t i = 0; status == PL_OK && i < sizeof keys / sizeof *keys; i++) {
-        status = pl_usage_choice(call, keys[i], values[i], err);
-    }
-    PL_THEN(read_form(call, kind, &out->form, err));
-    PL_THEN(read_channel(call, state, out, err));
-    out->side = (pl_side)side;
-    out->any_side = pl_call_value(call, "side") == NULL;
-    out->which = (pl_which)which;
-    if ((kind->uses & PL_USES_TURNED) != 0 && out->side == PL_SIDE_INPUT &&
-        pl_call_value(call, "which") == NULL) {
-        out->which = PL_WHICH_BOTH; /* a transform needs no solve */
-    }
-    out->sorted = sorted != 0;
-    out->log = log != 0;
-    out->pins = pins != 0;
-    out->paper = true;
-    out->free_scale = pl_call_value(call, "scale") == NULL;
-    pl_request_settle(state, out);
-    return status;
-}
-
-/* Quotes go on beside each other: 'it'"'"'s' is it's. */
-void pl_figure_quote(const char *value, pl_buf *out)
-{
-    if (value[0] != '\0' && strpbrk(value, " \t\n;#'\"\\") == NULL) {
-        pl_buf_puts(out, value);
-        return;
-    }
-    pl_buf_puts(out, value[0] == '\0' ? "''" : "");
-    while (*value != '\0') {
-        const bool single = *value == '\'';
-        size_t size = single ? strspn(value, "'") : strcspn(value, "'");
-        pl_buf_printf(out, "%c%.*s%c", single ? '"' : '\'', (int)size, value, single ? '"' : '\'');
-        value += size;
-    }
-}
-
-pl_status pl_figure_options_of(const pl_call *call, bool of_panel, pl_figure_options *out,
-                               pl_buf *keys, pl_error *err)
-{
-    *out = (pl_figure_options){0};
-    pl_status status = PL_OK;
-    const pl_option_row *row = NULL;
-    for (size_t i = 0; status == PL_OK && (row = pl_figure_option(i)) != NULL; i++) {
-        const char *value = pl_call_value(call, row->name);
-        if (value == NULL) {
-            continue;
-        }
-        if (of_panel && row->whole) {
-            return pl_error_set(err, PL_ERR_USAGE,
-                                "%s= belongs to the whole figure, behind its panels", row->name);
-        }
-        status = pl_figure_option_read(out, i, value, err);
-        pl_buf_printf(keys, " %s=", row->name);
-        pl_figure_quote(value, keys);
-    }
-    if (status != PL_OK && !of_panel) {
-        pl_error_prefix(err, "%s: ", call->command->name);
-    }
-    return status;
-}
-
-/* Widths that journals and conferences ask for: a column, or the whole page. */
-static const struct {
-    const char *name;
-    double width_in, single; /* height over width of one figure */
-} presets[] = {
-    {"icml", 3.25, 0.75},        {"icml2", 6.75, 0.5},         {"neurips", 5.5, 0.6},
-    {"nature", 89 / 25.4, 0.75}, {"nature2", 183 / 25.4, 0.5}, {"acl", 7.7 / 2.54, 0.75},
-    {"acl2", 16 / 2.54, 0.5},    {"slide", 10, 0.5625},
-};
-
-/* Rows of panels, inches: three quarters of a panel's width, but no lower than its texts and the
- * legend below them take, unless it is too narrow for them anyway. */
-static double height_of_rows(double width_in, size_t rows, size_t cols)
-{
-    const double narrow = 1.25, least = 1.5;
-    const double panel = width_in / (double)cols;
-    return (double)rows * fmax(0.75 * panel, panel >= narrow ? least : 0);
-}
-
-pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out, pl_error *err)
-{
-    *out = (pl_page){0};
-    size_t preset = 0;
-    pl_status status = pl_usage_choice(call, "preset", &preset, err);
-    bool chosen = pl_call_value(call, "preset") != NULL && preset > 0;
-    PL_THEN(pl_usage_inches(call, "width", &out->width_in, err));
-    PL_THEN(pl_usage_inches(call, "height", &out->height_in, err));
-    PL_THEN(pl_usage_real(call, "dpi", 30, 2400, &out->dpi, err));
-    if (chosen && pl_call_value(call, "width") == NULL) {
-        out->width_in = presets[preset - 1].width_in;
-    }
-    if ((chosen || rows * cols > 1) && pl_call_value(call, "height") == NULL) {
-        const double height = rows * cols > 1 ? height_of_rows(out->width_in, rows, cols)
-                                              : out->width_in * presets[preset - 1].single;
-        out->height_in = fmin(height, 9.0);
-    }
-    return status;
-}
 
 /* --- the file --------------------------------------------------------------------------------- */
 
@@ -303,7 +107,8 @@ static bool shows_result(const job *j, const pl_request *r)
 
 static bool shows_inputs(const pl_request *r)
 {
-    return r->side == PL_SIDE_INPUT || (r->kind->uses & PL_NEEDS_INPUTS) != 0;
+    return r->side == PL_SIDE_INPUT || (r->kind->uses & PL_NEEDS_INPUTS) != 0 ||
+           r->settings[0] != '\0';
 }
 
 /* The layer whose methods and results a panel shows. */

@@ -3,8 +3,25 @@
 #include "app/commands/parts.h"
 #include "app/commands/sentences.h"
 #include "app/draft.h"
+#include "core/state/kept.h"
 
 #include <string.h>
+
+/* setting=NAME: the state in that kept setting to *own, which the caller deinits; its index, else
+ * SIZE_MAX. */
+static pl_status setting_of(const pl_call *call, const pl_state *state, pl_state *own,
+                            size_t *index, pl_error *err)
+{
+    const char *name = pl_call_value(call, "setting");
+    *own = (pl_state){0};
+    *index = SIZE_MAX;
+    if (name == NULL) {
+        return PL_OK;
+    }
+    pl_status status = pl_state_find_kept(state, "plot", name, index, err);
+    PL_THEN(pl_state_as(state, state->kept[*index], own, err));
+    return status;
+}
 
 static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                           pl_error *err)
@@ -12,8 +29,13 @@ static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     pl_request request, row[PL_KIND_ROW];
     pl_figure_options options[PL_KIND_ROW], page;
     pl_buf command = {0};
-    pl_status status = pl_figure_request(call, 0, state, &request, err);
+    pl_state own;
+    size_t kept = SIZE_MAX;
+    pl_status status = setting_of(call, state, &own, &kept, err);
+    state = kept != SIZE_MAX ? &own : state;
+    PL_THEN(pl_figure_request(call, 0, state, &request, err));
     if (status != PL_OK) {
+        pl_state_deinit(&own);
         return status;
     }
     pl_buf_printf(&command, "plot %s", request.kind->name);
@@ -29,6 +51,7 @@ static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     PL_THEN(
         pl_figure_write(call, state, row, options, &page, 1, panels, command.data, lab, task, err));
     pl_buf_deinit(&command);
+    pl_state_deinit(&own);
     return status;
 }
 
@@ -46,13 +69,16 @@ static pl_status draft_plot(const pl_call *call, const pl_state *state, pl_draft
     pl_request request;
     pl_page page;
     pl_buf keys = {0};
+    pl_state own;
+    size_t kept = SIZE_MAX;
     *out = (pl_draft){0};
-    pl_status status = pl_figure_request(call, 0, state, &request, err);
+    pl_status status = setting_of(call, state, &own, &kept, err);
+    PL_THEN(pl_figure_request(call, 0, kept != SIZE_MAX ? &own : state, &request, err));
     if (status == PL_OK) {
-        *out = (pl_draft){
-            .request = request,
-            .kept = SIZE_MAX,
-            .fields = "file preset width height dpi" PL_FIGURE_OPTIONS(FIELD_OF_OPTION) " caption"};
+        *out = (pl_draft){.request = request,
+                          .kept = kept,
+                          .fields = "file preset width height dpi" PL_FIGURE_OPTIONS(
+                              FIELD_OF_OPTION) " caption setting"};
     }
     PL_THEN(pl_figure_page(call, 1, 1, &page, err));
     PL_THEN(pl_figure_options_of(call, false, &out->options, &keys, err));
@@ -61,6 +87,7 @@ static pl_status draft_plot(const pl_call *call, const pl_state *state, pl_draft
         out->height_in = page.height_in;
     }
     pl_buf_deinit(&keys);
+    pl_state_deinit(&own);
     return status;
 }
 
@@ -74,6 +101,12 @@ static const pl_key plot_keys[] = {
     {"form", PL_KEY_FORM, NULL, NULL, "which form of the figure (`help plot` lists them)"},
     {"pins", PL_KEY_CHOICE, "no", "no|yes", "kept settings and pins, too"},
     {"channel", PL_KEY_INT, NULL, NULL, "mark this input channel"},
+    {"lines", PL_KEY_CHOICE, "auto", "auto|setting|role",
+     "error_by_block: a line for each setting, where some are kept, or for each role"},
+    {"settings", PL_KEY_TEXT, NULL, NULL,
+     "error_by_block: these kept settings, now for the present one, e.g. A,B,now"},
+    {"role", PL_KEY_TEXT, NULL, NULL, "error_by_block: of this role alone, e.g. down_proj"},
+    {"setting", PL_KEY_TEXT, NULL, NULL, "the figure in this kept setting, not in the present one"},
     PL_PAGE_KEYS,
     PL_FIGURE_OPTIONS(PL_OPTION_KEY){0},
 };

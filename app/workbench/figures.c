@@ -128,7 +128,8 @@ pl_id pl_figures_key(const pl_screen *screen, const pl_state *state, const pl_re
         pl_hasher_id(hasher, pl_state_plan(state, request->layer));
         pl_hasher_u64(hasher, learns ? learned_of(screen, state) : 0);
     }
-    for (size_t i = 0; (kind->uses & PL_USES_PINS) != 0 && i < state->n_kept; i++) {
+    for (size_t i = 0; (kind->uses & (PL_USES_PINS | PL_USES_SETTINGS)) != 0 && i < state->n_kept;
+         i++) {
         pl_hasher_id(hasher, state->kept[i]->id);
     }
     if ((kind->uses & PL_USES_SWEEP) != 0) {

@@ -226,6 +226,50 @@ void pl_state_commands(const pl_state *state, bool whole, pl_buf *out)
     }
 }
 
+/* The slots as they are, the empty ones too where a baseline has filled them before. */
+static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
+{
+    emptied = emptied && (only == SIZE_MAX || !pl_state_is_imported(state, only));
+    for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
+        const pl_spec *spec =
+            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
+        if (spec->method == NULL) {
+            put_slot(out, slot, spec, NULL);
+        }
+    }
+    put_slots(state, only, out);
+}
+
+void pl_state_results_commands(const pl_state *state, pl_buf *out)
+{
+    const pl_model *model = state->source->model;
+    const size_t layers = pl_model_layer_count(model);
+    size_t alone = 0, sequential = 0;
+    bool put = false;
+    put_present_slots(state, SIZE_MAX, true, out);
+    for (size_t i = 0; i < layers; i++) {
+        const bool solved = pl_state_result(state, i) != NULL && !pl_state_is_imported(state, i);
+        sequential += solved && state->solved[i].sequential;
+        alone += solved && !state->solved[i].sequential;
+    }
+    if (sequential > 0) {
+        put_sequential(state, &put, out);
+    }
+    if (!put && pl_state_import_count(state) > 0) {
+        put_imports(state, out);
+    }
+    if (alone == layers) {
+        pl_buf_puts(out, "solve all sequential=no\n");
+        return;
+    }
+    for (size_t i = 0; i < layers; i++) {
+        if (pl_state_result(state, i) != NULL && !pl_state_is_imported(state, i) &&
+            !state->solved[i].sequential) {
+            pl_buf_printf(out, "solve %s\n", pl_model_layer(model, i)->name);
+        }
+    }
+}
+
 static bool is_needed(const pl_figure_needs *needs, size_t layer)
 {
     for (size_t i = 0; i < needs->n_layers; i++) {
@@ -253,20 +297,6 @@ static bool needs_calibration(const pl_state *state, const pl_figure_needs *need
         needed = needed || is_shown(state, needs, needs->layers[i]);
     }
     return needed;
-}
-
-/* The slots as they are, the empty ones too where a baseline has filled them before. */
-static void put_present_slots(const pl_state *state, size_t only, bool emptied, pl_buf *out)
-{
-    emptied = emptied && (only == SIZE_MAX || !pl_state_is_imported(state, only));
-    for (pl_slot slot = 0; emptied && slot < PL_SLOT_COUNT; slot++) {
-        const pl_spec *spec =
-            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
-        if (spec->method == NULL) {
-            put_slot(out, slot, spec, NULL);
-        }
-    }
-    put_slots(state, only, out);
 }
 
 static bool suits_activations(const pl_spec *transform)

@@ -410,6 +410,12 @@ static void put_quantized(const pl_state *from, const pl_state *to, pl_buf *out)
     pl_buf_deinit(&new);
 }
 
+void pl_setting_commands(const pl_state *from, const pl_state *to, pl_buf *out)
+{
+    put_quantized(from, to, out);
+    pl_state_results_commands(to, out);
+}
+
 bool pl_pin_needs_quantized(const pl_pin *pin)
 {
     const pl_spec *transform = pl_state_spec(&pin->of->is, pin->layer, PL_SLOT_TRANSFORM);

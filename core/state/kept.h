@@ -69,6 +69,10 @@ PL_NODISCARD pl_status pl_state_as(const pl_state *state, const pl_kept *kept, p
  * one's afterwards; activations and cache are the state's again. */
 void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out);
 
+/* The commands that lead from the setting of `from` to that of `to`, with the results of all of its
+ * layers, appended. */
+void pl_setting_commands(const pl_state *from, const pl_state *to, pl_buf *out);
+
 /* For sessions.  read: into a state whose source is set; sessions of before there were names have
  * "pins", each of one layer.  What cannot be read is left out. */
 json_t *pl_kept_to_json(const pl_state *state);

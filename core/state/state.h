@@ -254,6 +254,10 @@ void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *need
 bool pl_state_quantizes(const pl_state *state);
 void pl_state_quantized_commands(const pl_state *state, pl_buf *out);
 
+/* The commands that give the methods of all layers and the results there are, appended: slots,
+ * empty ones too, then solves and imports. */
+void pl_state_results_commands(const pl_state *state, pl_buf *out);
+
 /* The line `sweep ...` that asks for the state's sweep, appended; nothing where none is set.  The
  * methods that it varies must have been named before. */
 void pl_state_sweep_command(const pl_state *state, pl_buf *out);

@@ -383,12 +383,85 @@ static void test_the_authors_options_are_rebuilt(void **ctx)
     check_same("scale.csv");
 }
 
+/* The numbers of a CSV's first row of data; returns how many. */
+static size_t first_row(const char *file, double *out, size_t most)
+{
+    size_t size = 0, n = 0;
+    char *csv = run_read(run_path(file), &size);
+    char *s = csv;
+    while (*s == '#') {
+        s = strchr(s, '\n') + 1;
+    }
+    s = strchr(s, '\n') + 1; /* the heads */
+    for (bool more = true; more && n < most; more = *s++ == ',') {
+        out[n++] = strtod(s, &s);
+    }
+    free(csv);
+    return n;
+}
+
+/* A line a setting: the mean over a block's layers; a figure in a kept setting is the figure that
+ * was drawn there. */
+static void test_settings_are_rebuilt(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *line, *says;
+    } wrong[] = {
+        {"plot channels setting=b", "plot: no setting is kept as \"b\", there are a"},
+        {"plot error_by_block settings=b", "error_by_block: no setting is kept as \"b\""},
+        {"plot error_by_block role=x", "role=x: the model has no such layers, expected one of"},
+        {"plot error_by_block lines=role settings=a", "expected one of the two"},
+        {"plot error_by_block settings=", "settings= has 0 bytes, expected 1 to 279"},
+        {"plot error_by_block settings=now,now,now,now,now,now,now,now,now", "at most 8 lines"},
+        {"plot channels role=q_proj", "role= means nothing in this figure"},
+    };
+    char script[4096];
+    snprintf(script, sizeof script,
+             "method rtn bits=3; solve all sequential=no; keep a; "
+             "plot error_by_block lines=role file='%s'; "
+             "plot channels 1.q_proj dpi=60 file='%s'; method rtn bits=4; "
+             "solve all sequential=no; plot error_by_block file='%s'; "
+             "plot error_by_block settings=a role=o_proj dpi=60 file='%s'; ",
+             run_path("roles.csv"), run_path("then.png"), run_path("settings.csv"),
+             run_path("role.png"));
+    snprintf(script + strlen(script), sizeof script - strlen(script),
+             "plot channels 1.q_proj setting=a dpi=60 file='%s'", run_path("kept.png"));
+    run r = run_demo(script);
+    run_check_keys(run_last(&r), "file width_px height_px");
+    run_free(&r);
+    double roles[12], settings[12], mean = 0;
+    assert_int_equal(first_row("roles.csv", roles, 12), 8);
+    assert_int_equal(first_row("settings.csv", settings, 12), 3);
+    for (size_t i = 1; i < 8; i++) {
+        mean += roles[i] / 7;
+    }
+    assert_true(settings[1] / mean > 1 - 1e-7 && settings[1] / mean < 1 + 1e-7);
+    assert_true(settings[2] < settings[1]); /* 4 bits */
+    check_same("settings.csv");
+    check_same("role.png");
+    size_t n = 0, m = 0;
+    char *a = run_read(run_path("then.png"), &n), *b = run_read(run_path("kept.png"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(a, b, n);
+    free(a);
+    free(b);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(script, sizeof script, "method rtn bits=3; solve 1.q_proj; keep a; %s file=%s",
+                 wrong[i].line, run_path("wrong.png"));
+        r = run_demo(script);
+        run_check_failed(&r, 1, wrong[i].says);
+        run_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_format_is_rebuilt),
         cmocka_unit_test(test_a_grid_is_rebuilt),
         cmocka_unit_test(test_baselines_are_rebuilt),
+        cmocka_unit_test(test_settings_are_rebuilt),
         cmocka_unit_test(test_presets),
         cmocka_unit_test(test_the_authors_options_are_rebuilt),
         cmocka_unit_test(test_caption_and_csv),
