@@ -147,9 +147,9 @@ PL_NODISCARD pl_status pl_figure_check(const pl_figure *figure, pl_error *err);
  * decades; linear ones where there are fewer than two of those).  Text is plain UTF-8 with a real
  * minus U+2212; 10^n is written with superscripts (U+2070...), scientific notation outside
  * 1e-5...1e6.  An axis with names: every 1st, 2nd, 5th ... name so that at most `wanted`
- * (1 ... PL_MAX_TICKS) are there, cut to PL_TICK_TEXT with an ellipsis.  Returns the count, majors
+ * (1 ... PL_MAX_TICKS) are there, their first PL_TICK_TEXT - 1 bytes.  Returns the count, majors
  * and minors together; 0 for an axis that pl_figure_check refuses. */
-enum { PL_MAX_TICKS = 64, PL_TICK_TEXT = 40 };
+enum { PL_MAX_TICKS = 64, PL_TICK_TEXT = 256 };
 typedef struct pl_tick {
     double at;
     bool major;

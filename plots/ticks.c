@@ -99,20 +99,11 @@ static int decimal_exponent(double value)
     return (int)floor(log10(fabs(value)) + 1e-12);
 }
 
-/* A name, cut with an ellipsis where it is longer than a tick's text. */
+/* A name, of which no token is longer than a tick's text. */
 static void put_tick_name(char out[PL_TICK_TEXT], const char *name)
 {
-    static const char dots[] = "\u2026";
-    name = name != NULL ? name : "";
-    size_t size = strlen(name);
-    if (size < PL_TICK_TEXT) {
-        memcpy(out, name, size + 1);
-        return;
-    }
-    memcpy(out, name, PL_TICK_TEXT - sizeof dots);
-    out[PL_TICK_TEXT - sizeof dots] = '\0';
+    snprintf(out, PL_TICK_TEXT, "%s", name != NULL ? name : "");
     pl_text_trim_utf8(out);
-    memcpy(out + strlen(out), dots, sizeof dots);
 }
 
 static bool is_scientific(double largest)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 96, COLS = 1024, LARGEST = 16, NAME = 40, POINTS = 4096 };
+enum { ROWS = 96, COLS = 1024, LARGEST = 16, NAME = PL_TICK_TEXT - 24, POINTS = 4096 };
 
 /* The colours go up to the largest value, or to so many times the 99th percentile where massive
  * activations would leave all else dark; and down to the 2nd percentile within four decades. */

@@ -188,9 +188,39 @@ static void heat_maps_are_the_same_bytes_in_every_format(void **state)
     pl_temp_deinit(&temp);
 }
 
+/* A token's name of 90 letters: whole, smaller, on a page; in a column the width that it needs. */
+static void long_names_are_drawn_or_refused(void **state)
+{
+    (void)state;
+    pl_error err = {0};
+    pl_fonts *fonts = NULL;
+    pl_area margins;
+    pl_figure heat = pl_sample_heat(6, 9, 2, 3);
+    char name[91];
+    memset(name, '=', 90);
+    name[90] = '\0';
+    pl_check_ok(pl_figure_names(&heat.y, 6, &err), err);
+    for (size_t i = 0; i < 6; i++) {
+        pl_check_ok(pl_figure_text(&heat.y.names[i], i == 4 ? name : " the", &err), err);
+    }
+    pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
+    pl_check_ok(pl_draw_margins(&heat, fonts, 10 * 72, 6 * 72, 1, NULL, &margins, &err), err);
+    expect_less(pl_fonts_measure(fonts, name, 5, 0).width, margins.x0);
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 234, 176);
+    cairo_t *cr = cairo_create(surface);
+    assert_int_equal(pl_draw_figure(cr, &heat, fonts, 234, 176, 1, &err), PL_ERR_USAGE);
+    pl_check_says(err, "names at the y axis");
+    pl_check_says(err, "it needs about");
+    cairo_destroy(cr);
+    cairo_surface_destroy(surface);
+    pl_fonts_destroy(fonts);
+    pl_figure_deinit(&heat);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_names_are_drawn_or_refused),
         cmocka_unit_test(the_brightest_cell_is_at_its_place),
         cmocka_unit_test(one_cell_of_millions_is_drawn),
         cmocka_unit_test(thinning_puts_every_cell_somewhere),

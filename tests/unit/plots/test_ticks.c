@@ -205,8 +205,7 @@ static void names_take_the_place_of_numbers(void **state)
     assert_int_equal(pl_ticks(&axis, 30, ticks), 30);
     assert_string_equal(ticks[0].text, "");
     assert_string_equal(ticks[29].text, "block 29");
-    assert_int_equal(strlen(ticks[10].text), PL_TICK_TEXT - 1);
-    assert_non_null(strstr(ticks[10].text, "0\u2026"));
+    assert_string_equal(ticks[10].text, names[10]); /* nothing is cut */
     assert_int_equal(pl_ticks(&axis, 8, ticks), 6); /* every fifth */
     pl_check_close(ticks[5].at, 25, 0, 0);
     assert_true(ticks[5].major);
