@@ -1,6 +1,7 @@
 /* The channels of the residual stream over the depth: block by block, where the outliers live. */
 #include "plots/build.h"
 #include "plots/kinds.h"
+#include "plots/overview.h"
 
 #include "core/study/channels_by_block.h"
 
@@ -48,6 +49,7 @@ static pl_status fill_heat(const pl_channels_by_block *t, const float *values, c
 {
     pl_status status = pl_figure_heat(out, t->blocks, t->n, label, err);
     PL_THEN(pl_figure_names(&out->y, t->blocks, err));
+    out->y.downward = true;
     for (size_t b = 0; status == PL_OK && b < t->blocks; b++) {
         char name[24];
         const size_t row = t->blocks - 1 - b;
@@ -104,8 +106,8 @@ static pl_status make_channels_by_block(pl_lab *lab, const pl_state *state,
     pl_id calibration = {0};
     pl_channels_by_block t = {0};
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  channels of the residual stream",
-                  pl_model_name(state->source->model));
+    pl_overview_put_model(state->source->model, &title);
+    pl_buf_puts(&title, ", channels of the residual stream");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
     PL_THEN(pl_channels_by_block_load(lab, state, calibration, &t, task, err));

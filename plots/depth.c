@@ -121,13 +121,16 @@ static pl_status make_depth(pl_lab *lab, const pl_state *state, const pl_request
                             pl_figure *out, pl_task *task, pl_error *err)
 {
     const pl_spec *round = &state->slots[PL_SLOT_ROUND];
+    const char *alone = "";
     pl_depth d = {0};
     pl_buf title = {0}, label = {0};
     pl_status status = pl_depth_load(lab, state, &d, task, err);
     if (status == PL_OK) {
-        pl_buf_printf(&title, "%s  rounded error over all layers",
-                      pl_model_name(state->source->model));
-        pl_buf_printf(&label, "rounded error / that of %s alone, %g bits", round->method->name,
+        alone = request->paper && round->method->title != NULL ? round->method->title
+                                                               : round->method->name;
+        pl_overview_put_model(state->source->model, &title);
+        pl_buf_puts(&title, ", rounded error over all layers");
+        pl_buf_printf(&label, "rounded error / that of %s alone, %g bits", alone,
                       round->values[PL_GRID_BITS]);
         status = pl_buf_check(&title, err);
     }
@@ -141,14 +144,14 @@ static pl_status make_depth(pl_lab *lab, const pl_state *state, const pl_request
         status = say_missing(state, &d, err);
     }
     if (status == PL_OK) {
-        pl_buf alone = {0};
-        pl_buf_printf(&alone, "%s alone", round->method->name);
+        pl_buf rule = {0};
+        pl_buf_printf(&rule, "%s alone", alone);
         pl_fit_positions(&out->x, 0, pl_overview_blocks(state->source->model) + 1);
         pl_fit_y(out, true, 1);
         out->y.hi = fmax(out->y.hi, 1.8); /* the rule's label stands above it */
-        status = pl_buf_check(&alone, err);
-        PL_THEN(pl_figure_rule(out, 1, false, alone.data, err));
-        pl_buf_deinit(&alone);
+        status = pl_buf_check(&rule, err);
+        PL_THEN(pl_figure_rule(out, 1, false, rule.data, err));
+        pl_buf_deinit(&rule);
     }
     pl_depth_deinit(&d);
     pl_buf_deinit(&title);

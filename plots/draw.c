@@ -207,7 +207,7 @@ pl_status pl_draw_prepare(const pl_figure *figure, pl_fonts *fonts, double width
                           double pixel, const pl_draw_options *options, pl_layout *layout,
                           pl_ink *ink, pl_error *err)
 {
-    const pl_legend_at at = pl_legend_of(options);
+    const pl_legend_at at = pl_legend_of(figure, options);
     pl_strip strip = {0};
     pl_status status =
         lay_out(figure, fonts, width, height, pixel, options, &strip, layout, ink, err);

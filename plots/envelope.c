@@ -64,7 +64,7 @@ static pl_status make_envelope(pl_lab *lab, const pl_state *state, const pl_requ
     pl_flatness f = {0};
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
-    pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? "  input" : "  weights");
+    pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? ", input" : ", weights");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
     PL_THEN(

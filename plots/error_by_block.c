@@ -334,7 +334,8 @@ static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const p
     lines l = {.lab = lab, .task = task, .state = state, .request = request, .out = out};
     pl_buf title = {0};
     pl_status status = find_role(model, request->role, &l.role, err);
-    pl_buf_printf(&title, "%s  %s%s%s", pl_model_name(model),
+    pl_overview_put_model(model, &title);
+    pl_buf_printf(&title, ", %s%s%s",
                   request->form == FORM_KL ? "what each layer costs the model"
                                            : "error of the solved layers",
                   request->role[0] != '\0' ? ", "

@@ -63,8 +63,9 @@ typedef struct pl_axis {
     char **names;  /* [n_names] of the positions 0, 1, ...: the ticks' texts (those that fit) and
                       the crosshair's; NULL: numbers */
     size_t n_names;
-    char **more; /* [n_names] what the crosshair says of each beside its name where there is room,
-                    entries may be NULL; or NULL */
+    bool downward; /* the names are read from the last, which stands on top: that has a tick */
+    char **more;   /* [n_names] what the crosshair says of each beside its name where there is room,
+                      entries may be NULL; or NULL */
 } pl_axis;
 
 typedef struct pl_rule {

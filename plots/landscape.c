@@ -16,16 +16,13 @@ static pl_status add_names(const pl_state *state, const pl_landscape *land, pl_f
                            pl_error *err)
 {
     pl_status status = pl_figure_names(&out->y, land->n, err);
+    out->y.downward = true;
     for (size_t i = 0; status == PL_OK && i < land->n; i++) {
         const pl_layer *info = pl_model_layer(state->source->model, land->layers[i]);
-        pl_buf name = {0};
-        pl_buf_printf(&name, "%zu.%s", info->block, pl_overview_layer_name(info));
-        status = pl_buf_check(&name, err);
-        if (status == PL_OK) {
-            /* From the top, as in the layer list. */
-            status = pl_figure_text(&out->y.names[land->n - 1 - i], name.data, err);
-        }
-        pl_buf_deinit(&name);
+        char name[128];
+        pl_layer_short(info, false, name, sizeof name);
+        /* From the top, as in the layer list. */
+        status = pl_figure_text(&out->y.names[land->n - 1 - i], name, err);
     }
     return status;
 }

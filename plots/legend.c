@@ -251,9 +251,28 @@ static double around(const pl_layout *layout)
     return swatch_width(layout) + 3 * inner_gap(layout);
 }
 
-pl_legend_at pl_legend_of(const pl_draw_options *options)
+/* One series of the data itself: the axes say what it is. */
+static bool speaks_for_itself(const pl_figure *figure)
+{
+    size_t named = 0;
+    bool plain = false;
+    for (size_t i = 0; i < figure->n_series; i++) {
+        if (has_label(&figure->series[i])) {
+            named++;
+            plain =
+                figure->series[i].tone == PL_TONE_BEFORE || figure->series[i].tone == PL_TONE_INPUT;
+        }
+    }
+    return named == 1 && plain;
+}
+
+pl_legend_at pl_legend_of(const pl_figure *figure, const pl_draw_options *options)
 {
     const pl_figure_options *author = options != NULL ? options->author : NULL;
+    const bool asked = author != NULL && (author->legend.given || author->names.given);
+    if (!asked && speaks_for_itself(figure)) {
+        return PL_LEGEND_NONE;
+    }
     return author != NULL ? (pl_legend_at)author->legend.index : PL_LEGEND_AUTO;
 }
 
@@ -439,7 +458,7 @@ static box place_legend(const pl_figure *figure, const pl_layout *layout, pl_fon
 {
     box b = {0};
     const pl_area *strip = &layout->strip;
-    const pl_legend_at at = pl_legend_of(&layout->options);
+    const pl_legend_at at = pl_legend_of(figure, &layout->options);
     if (at == PL_LEGEND_NONE || !layout->numbers) {
         return b;
     }

@@ -10,8 +10,9 @@
  * too large or would hide another text everywhere. */
 bool pl_legend_place(const pl_ink *ink, double width, double height, double gap, pl_area *out);
 
-/* Where the author wants the legend; auto without options. */
-pl_legend_at pl_legend_of(const pl_draw_options *options);
+/* Where the author wants the legend; auto without options, but none where the figure has one series
+ * of the data itself, whose axes say what it is, and the author has not asked for it. */
+pl_legend_at pl_legend_of(const pl_figure *figure, const pl_draw_options *options);
 
 /* Weight of what a legend inside the plot would hide: 0 if it has a free place (or no label),
  * infinite if it has none that holds its labels whole. */

@@ -138,3 +138,18 @@ pl_status pl_overview_mark(const pl_state *state, size_t layer, pl_figure *out, 
     snprintf(text, sizeof text, "%s %zu", pl_overview_unit(state->source->model), block);
     return pl_figure_guide(out, (double)block, text, err);
 }
+
+void pl_overview_put_model(const pl_model *model, pl_buf *out)
+{
+    static const char *const endings[] = {".gguf", ".safetensors"};
+    const char *name = pl_model_name(model);
+    size_t size = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t ending = strlen(endings[i]);
+        if (size > ending && strcmp(name + size - ending, endings[i]) == 0) {
+            size -= ending;
+            break;
+        }
+    }
+    pl_buf_append(out, name, size);
+}

@@ -41,4 +41,7 @@ void pl_overview_facts(const pl_overview_row *row, pl_figure *out);
 PL_NODISCARD pl_status pl_overview_mark(const pl_state *state, size_t layer, pl_figure *out,
                                         pl_error *err);
 
+/* The model's name in a title: without the ending of its file; appended. */
+void pl_overview_put_model(const pl_model *model, pl_buf *out);
+
 #endif

@@ -11,7 +11,7 @@
 
 /* Of how figures are drawn: raised where the same commands give other bytes; a figure's file says
  * which drew it (none: 1). */
-#define PL_DRAWING "2"
+#define PL_DRAWING "3"
 
 typedef struct pl_page {
     double width_in, height_in; /* 0.5 ... 40 inches */

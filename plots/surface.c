@@ -161,10 +161,10 @@ static pl_status make_surface(pl_lab *lab, const pl_state *state, const pl_reque
     pl_buf title = {0}, label = {0};
     pl_kind_layer_title(state, request->layer, &title);
     if (input) {
-        pl_buf_puts(&title, shown->which == PL_WHICH_BEFORE ? "  input" : "  input, transformed");
+        pl_buf_puts(&title, shown->which == PL_WHICH_BEFORE ? ", input" : ", input, transformed");
     } else {
         pl_kind_label(state, request->layer, shown->which, request->paper, &label);
-        pl_buf_printf(&title, "  %s", label.data != NULL ? label.data : "");
+        pl_buf_printf(&title, ", %s", label.data != NULL ? label.data : "");
     }
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(input ? make_of_inputs(lab, state, shown, out, task, err)

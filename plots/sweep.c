@@ -2,6 +2,7 @@
 #include "core/base/number.h"
 #include "plots/build.h"
 #include "plots/kinds.h"
+#include "plots/overview.h"
 
 #include "core/study/sweep.h"
 
@@ -225,7 +226,8 @@ static pl_status make_texts(const pl_state *state, const pl_request *request, bo
         sweep->whole ? &state->slots[sweep->slot] : pl_state_spec(state, sweep->layer, sweep->slot);
     pl_buf title = {0}, x = {0};
     if (sweep->whole) {
-        pl_buf_printf(&title, "%s, all layers", pl_model_name(state->source->model));
+        pl_overview_put_model(state->source->model, &title);
+        pl_buf_puts(&title, ", all layers");
     } else {
         pl_kind_layer_title(state, sweep->layer, &title);
     }

@@ -258,7 +258,8 @@ static size_t name_ticks(const pl_axis *axis, size_t wanted, pl_tick out[PL_MAX_
         stride = steps[i % 3] * ten;
     }
     size_t count = 0;
-    for (size_t i = 0; i <= (size_t)last && count < PL_MAX_TICKS; i += stride) {
+    const size_t anchor = axis->downward ? (axis->n_names - 1) % stride : 0;
+    for (size_t i = anchor; i <= (size_t)last && count < PL_MAX_TICKS; i += stride) {
         if ((double)i < first) {
             continue;
         }

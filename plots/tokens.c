@@ -126,6 +126,7 @@ static pl_status add_names(work *w, pl_figure *out, pl_error *err)
     const pl_tokenizer *tokenizer = NULL;
     bool named = pl_model_need_tokenizer(w->state->source->model, &tokenizer, NULL) == PL_OK;
     pl_status status = pl_figure_names(&out->y, w->n_rows, err);
+    out->y.downward = true;
     if (status == PL_OK && (out->y.more = calloc(w->n_rows + 1, sizeof *out->y.more)) == NULL) {
         status = pl_error_memory(err, "a figure");
     }

@@ -19,6 +19,7 @@ typedef struct versions {
     bool has_turned, keeps;
     const pl_spec *spec;
     char label[64]; /* of turned */
+    bool paper;     /* labels as papers have them */
     pl_tensor_numbers numbers[2];
 } versions;
 
@@ -88,7 +89,7 @@ static pl_status make_histogram(const versions *v, const char *title, bool input
                               .n_series = v->has_turned ? 2 : 1};
     data.values[0] = pl_mat_view(&v->plain);
     data.values[1] = pl_mat_view(&v->turned);
-    data.labels[0] = "none";
+    data.labels[0] = v->paper ? "no transform" : "none";
     data.labels[1] = v->has_turned ? v->label : NULL;
     data.tones[0] = PL_TONE_BEFORE;
     data.tones[1] = PL_TONE_AFTER;
@@ -115,7 +116,7 @@ static pl_status make_channels(const versions *v, const pl_request *request, con
                              .channel = request->channel};
     data.values[0] = max;
     data.values[1] = max + n;
-    data.labels[0] = "none";
+    data.labels[0] = v->paper ? "no transform" : "none";
     data.labels[1] = v->has_turned ? v->label : NULL;
     data.tones[0] = PL_TONE_BEFORE;
     data.tones[1] = PL_TONE_AFTER;
@@ -146,7 +147,7 @@ static void add_transform_facts(const versions *v, pl_figure *out)
 static pl_status make_transform(pl_lab *lab, const pl_state *state, const pl_request *request,
                                 pl_figure *out, pl_task *task, pl_error *err)
 {
-    versions v = {0};
+    versions v = {.paper = request->paper};
     pl_buf title = {0};
     const bool input = request->side == PL_SIDE_INPUT;
     pl_kind_layer_title(state, request->layer, &title);

@@ -57,8 +57,7 @@ static inline void pl_sample_axes(pl_figure *f, size_t n, const char *x_label)
 static inline void pl_sample_names(pl_axis *axis, size_t n)
 {
     static const char *const names[] = {
-        " the",        "<s>",       ",",
-        " Chronicles", "gate_proj", " a-token-far-longer-than-any-axis-could-show-it-whole"};
+        " the", "<s>", ",", " Chronicles", "gate_proj", " a-token-far-longer-than-an-axis-likes"};
     pl_error err = {0};
     pl_check_ok(pl_figure_names(axis, n, &err), err);
     for (size_t i = 0; i < n; i++) {

@@ -140,6 +140,25 @@ static double marks_below(const pl_figure *f, const pl_layout *l, pl_area rect)
     return cost;
 }
 
+/* One series of the data needs no legend, unless its author wants it; a method's does. */
+static void one_series_speaks_for_itself(void **state)
+{
+    (void)state;
+    pl_figure f = pl_sample_marks(PL_MARK_STEMS, 1, 20);
+    pl_figure_options author = {0};
+    const pl_draw_options options = {.author = &author};
+    f.series[0].tone = PL_TONE_INPUT;
+    assert_int_equal(pl_legend_of(&f, NULL), PL_LEGEND_NONE);
+    assert_int_equal(pl_legend_of(&f, &options), PL_LEGEND_NONE);
+    author.legend = (pl_option_CHOICE){.given = true, .index = PL_LEGEND_AUTO};
+    assert_int_equal(pl_legend_of(&f, &options), PL_LEGEND_AUTO);
+    author = (pl_figure_options){.names = {.given = true, .text = "1=X"}};
+    assert_int_equal(pl_legend_of(&f, &options), PL_LEGEND_AUTO);
+    f.series[0].tone = PL_TONE_EXTRA;
+    assert_int_equal(pl_legend_of(&f, NULL), PL_LEGEND_AUTO);
+    pl_figure_deinit(&f);
+}
+
 /* In the plot over no mark, or outside the plot: of samples of every mark and size. */
 static void legends_hide_no_data(void **state)
 {
@@ -153,7 +172,7 @@ static void legends_hide_no_data(void **state)
     pl_check_ok(pl_fonts_create(false, &fonts, &err), err);
     for (size_t k = 0; k < 6 * 4 * 3; k++) {
         const double w = 72 * sizes[k % 4][0], h = 72 * sizes[k % 4][1];
-        pl_figure f = pl_sample_marks(marks[k / 4 % 6], 1 + k / 24, 12 + 7 * (k % 5));
+        pl_figure f = pl_sample_marks(marks[k / 4 % 6], 2 + k / 24, 12 + 7 * (k % 5));
         f.y.hi = k % 2 == 0 ? 1.65 : 4; /* with and without room above the data */
         pl_layout l;
         pl_ink ink = {0};
@@ -298,6 +317,7 @@ static void a_missing_font_names_its_package(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_series_speaks_for_itself),
         cmocka_unit_test(frames_share_their_lines),
         cmocka_unit_test(frames_are_drawn_where_they_are_said),
         cmocka_unit_test(legends_hide_no_data),

@@ -210,6 +210,11 @@ static void names_take_the_place_of_numbers(void **state)
     pl_check_close(ticks[5].at, 25, 0, 0);
     assert_true(ticks[5].major);
     assert_string_equal(ticks[1].text, "block 5");
+    axis.downward = true; /* the last is read first */
+    assert_int_equal(pl_ticks(&axis, 8, ticks), 6);
+    assert_string_equal(ticks[5].text, "block 29");
+    assert_string_equal(ticks[0].text, "block 4");
+    axis.downward = false;
     assert_int_equal(pl_ticks(&axis, 1, ticks), 1);
     axis.lo = 12.2; /* zoomed */
     axis.hi = 16.9;
