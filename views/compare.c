@@ -245,7 +245,7 @@ static void draw_cell(pl_screen_model *model, pl_surface *surface, pl_rect rect,
     pl_buf label = {0};
     char title[160];
     const bool solved = pl_state_result(c->is, model->state->layer) != NULL;
-    pl_state_label(c->is, model->state->layer, &label);
+    pl_state_label(c->is, look->whole ? SIZE_MAX : model->state->layer, &label);
     snprintf(title, sizeof title, " %s ", c->name);
     int col = pl_put(surface, rect, 0, 0, PL_STYLE_TITLE | PL_REVERSE, title);
     snprintf(title, sizeof title, "%s%s", label.data != NULL ? label.data : "",

@@ -96,6 +96,12 @@ void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
     const size_t size = out->size;
     put_methods(state, layer, true, out);
     pl_buf_puts(out, out->size > size ? "" : "no method");
+    if (layer == SIZE_MAX && state->n_overrides == 1) {
+        pl_buf_printf(out, ", others on=%s", state->overrides[0].glob);
+    } else if (layer == SIZE_MAX && state->n_overrides > 1) {
+        pl_buf_printf(out, ", others on=%s and %zu more", state->overrides[0].glob,
+                      state->n_overrides - 1);
+    }
     if (state->activations.bits > 0) {
         pl_buf_printf(out, ", activations %d bits", state->activations.bits);
     }

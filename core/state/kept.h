@@ -39,7 +39,8 @@ pl_id pl_state_setting(const pl_state *state);
 
 /* "astro beta=0.0003 > gptq bits=3 act_order=yes, activations 4 bits, cache 4 bits": each method
  * with the parameter one looks for first and those that are not as usual; appended.  layer
- * SIZE_MAX: of the layers without methods of their own. */
+ * SIZE_MAX: of the layers without methods of their own, and that others have some, ", others
+ * on=*.q_proj". */
 void pl_state_label(const pl_state *state, size_t layer, pl_buf *out);
 
 /* The state's present setting under a name; one of that name is replaced.  PL_ERR_USAGE for a name

@@ -48,8 +48,12 @@ static void keep_holds_all_and_is_gone_back_to(void **ctx)
     pl_state_label(&s, SIZE_MAX, &label);
     pl_buf_puts(&label, "; ");
     pl_state_label(&s.kept[0]->is, 6, &label);
-    assert_string_equal(label.data, "astro beta=0.01 > gptq bits=3 act_order=yes; "
-                                    "astro beta=0.001 > gptq bits=4, activations 4 bits");
+    pl_buf_puts(&label, "; ");
+    pl_state_label(&s.kept[0]->is, SIZE_MAX, &label);
+    assert_string_equal(label.data,
+                        "astro beta=0.01 > gptq bits=3 act_order=yes, others on=*.down_proj; "
+                        "astro beta=0.001 > gptq bits=4, activations 4 bits; "
+                        "astro beta=0.001 > rtn bits=3, others on=*.down_proj, activations 4 bits");
     pl_buf_deinit(&label);
     demo_method(&s, "rtn bits=3");
 
