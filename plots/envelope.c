@@ -76,7 +76,7 @@ static pl_status make_envelope(pl_lab *lab, const pl_state *state, const pl_requ
     }
     if (status == PL_OK) {
         pl_fit_positions(&out->x, 1, f.n);
-        pl_fit_y(out, request->log, 0);
+        pl_fit_y(out, request->log || (request->free_scale && pl_fit_wants_log(out)), 0);
     }
     pl_flatness_deinit(&f);
     pl_buf_deinit(&title);

@@ -1,6 +1,10 @@
 #include "plots/fit.h"
 
+#include "core/base/checked.h"
+#include "core/metrics/outliers.h"
+
 #include <math.h>
+#include <stdlib.h>
 
 typedef struct range {
     double lo, hi, positive; /* positive: the smallest value above 0, infinite if none */
@@ -68,4 +72,24 @@ void pl_fit_log(pl_axis *axis, double lo, double hi)
     axis->whole = false;
     axis->lo = lo / room;
     axis->hi = hi * room;
+}
+
+#define LOG_FROM 20.0 /* the largest channel over the median one: above, a log axis shows both */
+
+bool pl_fit_wants_log(const pl_figure *figure)
+{
+    bool log = false;
+    for (size_t s = 0; s < figure->n_series; s++) {
+        const pl_series *series = &figure->series[s];
+        const size_t n = series->count;
+        float *norms = pl_alloc(n > 0 ? n : 1, sizeof *norms);
+        double top = 0;
+        for (size_t i = 0; norms != NULL && i < n; i++) {
+            norms[i] = (float)series->y[i];
+            top = fmax(top, series->y[i]);
+        }
+        log = log || (norms != NULL && n > 0 && top > LOG_FROM * pl_median(norms, n));
+        free(norms);
+    }
+    return log;
 }

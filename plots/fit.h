@@ -12,6 +12,10 @@
  * lower end. */
 void pl_fit_y(pl_figure *figure, bool log, double rule);
 
+/* Whether a log axis that nobody asked for suits the curves: the largest value of one is more than
+ * 20 times its median. */
+bool pl_fit_wants_log(const pl_figure *figure);
+
 /* The same for spreads of magnitudes on a log axis, whose smallest values mean nothing and may be
  * decades below the rest: the axis starts at their 1 % quantiles. */
 void pl_fit_magnitudes(pl_figure *figure);

@@ -4,8 +4,6 @@
 #include "plots/fit.h"
 #include "plots/kinds.h"
 
-#include "core/base/checked.h"
-#include "core/metrics/outliers.h"
 #include "core/study/flatness.h"
 
 #include <math.h>
@@ -75,27 +73,6 @@ static pl_status add_curve(const pl_flatness *f, size_t index, const pl_request 
     return status;
 }
 
-#define LOG_FROM 20.0 /* the largest channel over the median one: above, a log axis shows both */
-
-/* Whether the curves want a log axis that nobody asked for. */
-static bool wants_log(const pl_figure *figure)
-{
-    bool log = false;
-    for (size_t s = 0; s < figure->n_series; s++) {
-        const pl_series *series = &figure->series[s];
-        const size_t n = series->count;
-        float *norms = pl_alloc(n > 0 ? n : 1, sizeof *norms);
-        double top = 0;
-        for (size_t i = 0; norms != NULL && i < n; i++) {
-            norms[i] = (float)series->y[i];
-            top = fmax(top, series->y[i]);
-        }
-        log = log || (norms != NULL && n > 0 && top > LOG_FROM * pl_median(norms, n));
-        free(norms);
-    }
-    return log;
-}
-
 static pl_status make_curves(const pl_flatness *f, const pl_request *request, pl_figure *out,
                              pl_error *err)
 {
@@ -108,7 +85,7 @@ static pl_status make_curves(const pl_flatness *f, const pl_request *request, pl
     }
     if (status == PL_OK) {
         pl_fit_positions(&out->x, request->form == FORM_SORTED ? 1 : 0, f->n);
-        pl_fit_y(out, request->log || (request->free_scale && wants_log(out)), 1);
+        pl_fit_y(out, request->log || (request->free_scale && pl_fit_wants_log(out)), 1);
         status = pl_figure_rule(out, 1, false, "flat", err);
     }
     return status;

@@ -55,6 +55,18 @@ static bool has_results(const pl_state *state)
     return false;
 }
 
+/* Whether the present setting, with its results, is one of those with a name. */
+static bool is_kept(const pl_state *state)
+{
+    const pl_id setting = state->n_kept > 0 ? pl_state_setting(state) : (pl_id){0};
+    bool kept = false;
+    for (size_t i = 0; i < state->n_kept; i++) {
+        kept = kept ||
+               (state->kept[i]->name[0] != '\0' && pl_id_equal(state->kept[i]->setting, setting));
+    }
+    return kept;
+}
+
 /* The kept settings that have a name and results, then the present one where it has some. */
 static void find_settings(const pl_state *state, pl_request *request)
 {
@@ -65,7 +77,7 @@ static void find_settings(const pl_state *state, pl_request *request)
             pl_buf_printf(&list, "%s%s", count++ > 0 ? "," : "", state->kept[i]->name);
         }
     }
-    if (count < PL_MAX_KEPT && has_results(state)) {
+    if (count < PL_MAX_KEPT && has_results(state) && !is_kept(state)) {
         pl_buf_printf(&list, "%snow", count++ > 0 ? "," : "");
     }
     if (count > 1 || (count == 1 && request->lines == PL_LINES_SETTING)) {

@@ -97,7 +97,7 @@ static const pl_key plot_keys[] = {
      "which weights (both = before and preconditioned; the default once the layer is solved)"},
     {"order", PL_KEY_CHOICE, "index", "index|sorted", "channels by index or by falling size"},
     {"scale", PL_KEY_CHOICE, NULL, "linear|log",
-     "the value axis; flatness is log where one channel is 20 times the median"},
+     "the value axis; flatness and envelope are log where one channel is 20 times the median"},
     {"form", PL_KEY_FORM, NULL, NULL, "which form of the figure (`help plot` lists them)"},
     {"pins", PL_KEY_CHOICE, "no", "no|yes", "kept settings and pins, too"},
     {"channel", PL_KEY_INT, NULL, NULL, "mark this input channel"},

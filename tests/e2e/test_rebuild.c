@@ -426,9 +426,11 @@ static void test_settings_are_rebuilt(void **ctx)
              run_path("roles.csv"), run_path("then.png"), run_path("settings.csv"),
              run_path("role.png"));
     snprintf(script + strlen(script), sizeof script - strlen(script),
-             "plot channels 1.q_proj setting=a dpi=60 file='%s'", run_path("kept.png"));
+             "plot channels 1.q_proj setting=a dpi=60 file='%s'; keep b; "
+             "plot error_by_block file='%s'",
+             run_path("kept.png"), run_path("both.csv"));
     run r = run_demo(script);
-    run_check_keys(run_last(&r), "file width_px height_px");
+    run_check_keys(run_last(&r), "file");
     run_free(&r);
     double roles[12], settings[12], mean = 0;
     assert_int_equal(first_row("roles.csv", roles, 12), 8);
@@ -437,7 +439,8 @@ static void test_settings_are_rebuilt(void **ctx)
         mean += roles[i] / 7;
     }
     assert_true(settings[1] / mean > 1 - 1e-7 && settings[1] / mean < 1 + 1e-7);
-    assert_true(settings[2] < settings[1]); /* 4 bits */
+    assert_true(settings[2] < settings[1]);                   /* 4 bits */
+    assert_int_equal(first_row("both.csv", settings, 12), 3); /* the present one is b */
     check_same("settings.csv");
     check_same("role.png");
     size_t n = 0, m = 0;

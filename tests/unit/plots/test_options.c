@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "plots/build.h"
+#include "plots/fit.h"
 #include "plots/kinds.h"
 #include "plots/label.h"
 #include "plots/page.h"
@@ -295,6 +296,19 @@ static char *svg_of(const pl_figure *f, bool outlines)
     return svg;
 }
 
+static void a_log_axis_suits_one_large_value(void **state)
+{
+    (void)state;
+    pl_figure f = pl_sample_marks(PL_MARK_LINE, 1, 9);
+    for (size_t i = 0; i < 9; i++) {
+        f.series[0].y[i] = i == 0 ? 19 : 1;
+    }
+    assert_false(pl_fit_wants_log(&f));
+    f.series[0].y[0] = 21;
+    assert_true(pl_fit_wants_log(&f));
+    pl_figure_deinit(&f);
+}
+
 static pl_buf csv_of(pl_figure *figure)
 {
     pl_buf csv = {0};
@@ -380,6 +394,7 @@ int main(void)
         cmocka_unit_test(any_label_is_read_or_refused),
         cmocka_unit_test(methods_are_written_as_papers_do),
         cmocka_unit_test(the_strength_that_rules_is_named),
+        cmocka_unit_test(a_log_axis_suits_one_large_value),
         cmocka_unit_test(a_copy_is_a_figure_of_its_own),
         cmocka_unit_test(an_svg_holds_its_letters_as_text),
     };
