@@ -204,6 +204,9 @@ PL_NODISCARD pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *e
 /* Value of a key, or NULL. */
 const char *pl_call_value(const pl_call *call, const char *key);
 
+/* Appends a value as the grammar reads it, in quotes where it must be. */
+void pl_figure_quote(const char *value, pl_buf *out);
+
 /* Completions of a command line cut at the cursor: full replacements of its last word, quoted
  * where they must be, in a NULL-terminated array that the caller frees with pl_completions_free. */
 char **pl_complete(const pl_state *state, const char *line);

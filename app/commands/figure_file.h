@@ -54,9 +54,6 @@ PL_NODISCARD pl_status pl_figure_request(const pl_call *call, size_t first, cons
 PL_NODISCARD pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out,
                                       pl_error *err);
 
-/* Appends a value as the grammar reads it, in quotes where it must be. */
-void pl_figure_quote(const char *value, pl_buf *out);
-
 /* Makes the panels and writes the file of file=.  options: of each panel; page: of the whole file,
  * which the panels of a grid inherit.  command: the text that goes to the provenance behind the
  * commands that reach the state, without size and output.  The result gets file, width_px,

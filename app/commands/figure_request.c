@@ -158,22 +158,6 @@ pl_status pl_figure_request(const pl_call *call, size_t first, const pl_state *s
     return status;
 }
 
-/* Quotes go on beside each other: 'it'"'"'s' is it's. */
-void pl_figure_quote(const char *value, pl_buf *out)
-{
-    if (value[0] != '\0' && strpbrk(value, " \t\n;#'\"\\") == NULL) {
-        pl_buf_puts(out, value);
-        return;
-    }
-    pl_buf_puts(out, value[0] == '\0' ? "''" : "");
-    while (*value != '\0') {
-        const bool single = *value == '\'';
-        size_t size = single ? strspn(value, "'") : strcspn(value, "'");
-        pl_buf_printf(out, "%c%.*s%c", single ? '"' : '\'', (int)size, value, single ? '"' : '\'');
-        value += size;
-    }
-}
-
 pl_status pl_figure_options_of(const pl_call *call, bool of_panel, pl_figure_options *out,
                                pl_buf *keys, pl_error *err)
 {

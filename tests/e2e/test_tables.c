@@ -54,6 +54,25 @@ static void test_latex(void **ctx)
     run_free(&r);
 }
 
+/* A value with blanks or signs of the grammar stands in quotes, so that its commands run again. */
+static void test_values_in_quotes(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script, "layers on='*1.*[q k;]_proj' file=%s", run_path("q.tex"));
+    run r = run_demo(script);
+    run_check_keys(run_last(&r), "file");
+    run_free(&r);
+    char *tex = run_read(run_path("q.tex"), NULL);
+    char *line = strstr(tex, "layers on='*1.*[q k;]_proj'\n");
+    assert_non_null(line);
+    *strchr(line, '\n') = '\0';
+    r = run_demo(line);
+    expect_less(0, json_array_size(json_object_get(run_last(&r), "layers")));
+    run_free(&r);
+    free(tex);
+}
+
 static void check_refused(const char *script, const char *file, const char *says)
 {
     char whole[1024];
@@ -104,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_latex),
+        cmocka_unit_test(test_values_in_quotes),
         cmocka_unit_test(test_what_is_no_table),
         cmocka_unit_test(test_nearest_massive),
     };
