@@ -163,14 +163,13 @@ static void put_whose(const writer *w, const pl_state *state, const pl_request *
     }
 }
 
-/* "shows max |w| per input channel of `15.q_proj` over the channel, for before and Astro β = 3e-4,
- * with ...". */
+/* "max |w| per input channel of `15.q_proj` over the channel, for before and Astro β = 3e-4, with
+ * ...". */
 static void put_caption_panel(const writer *w, const pl_state *state, const pl_request *request,
                               const pl_figure *figure)
 {
     const char *what = figure->heat != NULL ? figure->heat->label : figure->y.label;
     const bool axis = figure->table == NULL && what != NULL && what[0] != '\0';
-    put_words(w, figure->table != NULL ? "lists the " : "shows ");
     put_small(w, axis ? what : request->kind->title);
     put_whose(w, state, request);
     if (figure->table == NULL) {
@@ -396,6 +395,7 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
             const char letter[] = {'(', (char)('a' + (int)(i % 26)), ')', ' ', '\0'};
             put_words(&w, letter);
         }
+        put_words(&w, figures[i].table != NULL ? "lists the " : "shows ");
         put_caption_panel(&w, state, &requests[i], &figures[i]);
         add_request(state, &requests[i], &d);
     }
@@ -412,4 +412,24 @@ void pl_caption(const pl_state *state, const pl_request *requests, const pl_figu
     put_perplexity(&w, d.sweep);
     put_words(&w, "Made with Planish " PL_VERSION ".");
     pl_buf_puts(out, latex ? "}\n" : "\n");
+}
+
+void pl_caption_short(const pl_state *state, const pl_request *requests, const pl_figure *figures,
+                      size_t count, pl_buf *out)
+{
+    const writer w = {out, false};
+    put_words(&w, requests[0].kind->title);
+    for (size_t i = 0; i < count; i++) {
+        const char letter[] = {i == 0 ? ':' : ';', ' ', '(', (char)('a' + (int)i), ')', ' ', '\0'};
+        pl_buf panel = {0};
+        const writer p = {&panel, false};
+        put_words(&w, count > 1 ? letter : ": ");
+        put_caption_panel(&p, state, &requests[i], &figures[i]);
+        /* Its sentence ends ". ", which only the last one keeps. */
+        const size_t end = i + 1 < count ? 2 : 1;
+        pl_buf_printf(out, "%.*s", (int)(panel.size > end ? panel.size - end : 0),
+                      panel.data != NULL ? panel.data : "");
+        out->failed = out->failed || panel.failed;
+        pl_buf_deinit(&panel);
+    }
 }

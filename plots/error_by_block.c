@@ -374,24 +374,6 @@ static size_t solved_layers(const pl_state *state, const pl_request *request, si
     return count;
 }
 
-/* What measured the costs, each command once. */
-static void put_costs(pl_lab *lab, const pl_state *state, pl_buf *out)
-{
-    const size_t start = out->size;
-    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
-        const pl_id *result = pl_state_result(state, i);
-        pl_buf said = {0};
-        if (result != NULL && isfinite(pl_sensitivity_of_result(lab, state, *result, &said)) &&
-            said.size > 0) {
-            pl_buf_puts(&said, "\n");
-            if (out->size == start || strstr(out->data + start, said.data) == NULL) {
-                pl_buf_puts(out, said.data);
-            }
-        }
-        pl_buf_deinit(&said);
-    }
-}
-
 typedef struct settings {
     pl_lab *lab;
     const pl_state *state;
@@ -411,7 +393,7 @@ static pl_status put_setting(settings *s, const char *name, pl_error *err)
     }
     pl_setting_commands(&s->at, &own, s->out);
     if (s->request->form == FORM_KL) {
-        put_costs(s->lab, &own, s->out);
+        pl_sensitivity_commands(s->lab, &own, s->out);
     }
     pl_state_deinit(&s->at);
     s->at = own;
@@ -436,7 +418,7 @@ static void put_error_commands(pl_lab *lab, const pl_state *state, const pl_requ
     settings s = {.lab = lab, .state = state, .request = request, .out = out};
     (void)task;
     if (request->settings[0] == '\0' && request->form == FORM_KL) {
-        put_costs(lab, state, out);
+        pl_sensitivity_commands(lab, state, out);
     }
     if (request->settings[0] == '\0') {
         return;

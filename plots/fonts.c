@@ -51,6 +51,11 @@ static const struct {
      true,
      "Liberation Serif, Times New Roman, Times, serif",
      {{"LiberationSerif-Regular.ttf", "LiberationSerif-Bold.ttf", "Liberation Serif"}}},
+    {"DejaVu Sans Mono",
+     "fonts-dejavu-core",
+     false,
+     "DejaVu Sans Mono, monospace",
+     {{"DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf", "DejaVu Sans Mono"}}},
 };
 
 enum { FONTS = sizeof known_fonts / sizeof *known_fonts, FACES = 2 };

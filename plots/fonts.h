@@ -18,6 +18,8 @@ typedef struct pl_fonts pl_fonts;
 
 /* The fonts that a figure can have, in the order of fonts.c's table: each ships with Debian. */
 #define PL_FONT_NAMES "dejavu|stix|termes|liberation"
+/* Behind them, of documents alone: commands stand in DejaVu Sans Mono. */
+enum { PL_FONT_MONO = 4 };
 
 /* Caller owns *out (NULL on failure).  font: index among PL_FONT_NAMES.  as_paths: text is filled
  * as outlines, which keeps glyph positions exact in pixels; otherwise it stays text (an embedded

@@ -25,8 +25,17 @@ PL_NODISCARD pl_status pl_format_png(const pl_job *job, size_t width, size_t hei
 PL_NODISCARD pl_status pl_format_pdf(const pl_job *job, pl_error *err);
 PL_NODISCARD pl_status pl_format_svg(const pl_job *job, pl_error *err);
 
-/* Gives the ids of an SVG text the names i0, i1 ... in order of appearance, and their references
- * with them: Cairo counts its ids per process.  Result appended to out. */
-void pl_svg_renumber(const char *svg, size_t size, pl_buf *out);
+/* Title (NULL: none), program and fixed dates of a PDF. */
+void pl_pdf_metadata(cairo_surface_t *surface, const char *title);
+
+/* What stands within <svg> ... </svg>, without title and desc, appended to out; its ids begin with
+ * the prefix.  The job's path is for errors. */
+PL_NODISCARD pl_status pl_format_svg_inside(const pl_job *job, const char *prefix, pl_buf *out,
+                                            pl_error *err);
+
+/* Gives the ids of an SVG text the names i0, i1 ... (where the prefix is "i") in order of
+ * appearance, and their references with them: Cairo counts its ids per process.  Result appended to
+ * out. */
+void pl_svg_renumber(const char *svg, size_t size, const char *prefix, pl_buf *out);
 
 #endif

@@ -47,8 +47,13 @@ static void set_provenance(cairo_surface_t *surface, const pl_job *job)
         set_metadata(surface, CAIRO_PDF_METADATA_KEYWORDS, all.data);
     }
     pl_buf_deinit(&all);
-    if (job->title != NULL) {
-        set_metadata(surface, CAIRO_PDF_METADATA_TITLE, job->title);
+    pl_pdf_metadata(surface, job->title);
+}
+
+void pl_pdf_metadata(cairo_surface_t *surface, const char *title)
+{
+    if (title != NULL) {
+        set_metadata(surface, CAIRO_PDF_METADATA_TITLE, title);
     }
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "Planish " PL_VERSION);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, FIXED_DATE);

@@ -66,7 +66,7 @@ static size_t reference_at(const char *p, const char *end, char *close)
     return 0;
 }
 
-void pl_svg_renumber(const char *svg, size_t size, pl_buf *out)
+void pl_svg_renumber(const char *svg, size_t size, const char *prefix, pl_buf *out)
 {
     ids known = {0};
     const char *end = svg + size;
@@ -85,7 +85,7 @@ void pl_svg_renumber(const char *svg, size_t size, pl_buf *out)
             break;
         }
         pl_buf_append(out, copied, (size_t)(name - copied));
-        pl_buf_printf(out, "i%zu", number);
+        pl_buf_printf(out, "%s%zu", prefix, number);
         copied = stop;
         p = stop;
     }
@@ -125,56 +125,81 @@ static void put_provenance(pl_buf *out, const pl_job *job)
     pl_buf_puts(out, "</desc>");
 }
 
-/* Puts title and desc first inside <svg>, as SVG asks, and the texts last: nothing covers them. */
-static void put_document(pl_buf *out, const pl_job *job, const pl_buf *body, const pl_buf *texts)
+/* What Cairo drew, cut at the inside of <svg>: [0, head) and [end, size) are around it. */
+typedef struct drawing {
+    pl_buf body, texts;
+    size_t head, end;
+} drawing;
+
+static void drawing_deinit(drawing *d)
 {
-    const char *root = body->data != NULL ? strstr(body->data, "<svg") : NULL;
-    const char *inside = root != NULL ? strchr(root, '>') : NULL;
-    if (inside == NULL) {
-        out->failed = true;
-        return;
-    }
-    size_t head = (size_t)(inside + 1 - body->data);
-    pl_buf_append(out, body->data, head);
-    put_provenance(out, job);
-    const char *end = memmem(body->data + head, body->size - head, "</svg>", 6);
-    size_t drawn = end != NULL ? (size_t)(end - body->data) : body->size;
-    pl_svg_renumber(body->data + head, drawn - head, out);
-    pl_buf_append(out, texts->data, texts->size);
-    pl_buf_append(out, body->data + drawn, body->size - drawn);
+    pl_buf_deinit(&d->body);
+    pl_buf_deinit(&d->texts);
 }
 
-pl_status pl_format_svg(const pl_job *job, pl_error *err)
+static pl_status draw_svg(const pl_job *job, drawing *d, pl_error *err)
 {
     double width = job->page->width_in * 72;
     double height = job->page->height_in * 72;
-    pl_buf body = {0};
-    pl_buf texts = {0};
-    pl_buf document = {0};
     cairo_surface_t *surface =
-        cairo_svg_surface_create_for_stream(on_svg_write, &body, width, height);
+        cairo_svg_surface_create_for_stream(on_svg_write, &d->body, width, height);
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PT);
     cairo_t *cr = cairo_create(surface);
-    pl_fonts_collect(job->fonts, job->sheet->outlines ? NULL : &texts);
+    pl_fonts_collect(job->fonts, job->sheet->outlines ? NULL : &d->texts);
     pl_status status =
         pl_sheet_draw(cr, job->sheet, job->fonts, width, height, 72 / PL_VECTOR_DPI, err);
     pl_fonts_collect(job->fonts, NULL);
-    PL_THEN(pl_buf_check(&texts, err));
+    PL_THEN(pl_buf_check(&d->texts, err));
     cairo_destroy(cr);
     cairo_surface_finish(surface);
     cairo_status_t drawn = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
-    if (status == PL_OK && (drawn != CAIRO_STATUS_SUCCESS || body.data == NULL)) {
+    const char *root = d->body.data != NULL ? strstr(d->body.data, "<svg") : NULL;
+    const char *inside = root != NULL ? strchr(root, '>') : NULL;
+    if (status == PL_OK && (drawn != CAIRO_STATUS_SUCCESS || inside == NULL)) {
         status = pl_error_set(err, PL_ERR_MEMORY, "%s: Cairo: %s", job->path,
                               cairo_status_to_string(drawn));
     }
     if (status == PL_OK) {
-        put_document(&document, job, &body, &texts);
+        d->head = (size_t)(inside + 1 - d->body.data);
+        const char *end = memmem(inside, d->body.size - d->head, "</svg>", 6);
+        d->end = end != NULL ? (size_t)(end - d->body.data) : d->body.size;
+    }
+    return status;
+}
+
+/* The texts come last: nothing covers them. */
+static void put_inside(pl_buf *out, const drawing *d, const char *prefix)
+{
+    pl_svg_renumber(d->body.data + d->head, d->end - d->head, prefix, out);
+    pl_buf_append(out, d->texts.data, d->texts.size);
+}
+
+pl_status pl_format_svg_inside(const pl_job *job, const char *prefix, pl_buf *out, pl_error *err)
+{
+    drawing d = {0};
+    pl_status status = draw_svg(job, &d, err);
+    if (status == PL_OK) {
+        put_inside(out, &d, prefix);
+    }
+    drawing_deinit(&d);
+    return status;
+}
+
+pl_status pl_format_svg(const pl_job *job, pl_error *err)
+{
+    drawing d = {0};
+    pl_buf document = {0};
+    pl_status status = draw_svg(job, &d, err);
+    if (status == PL_OK) {
+        pl_buf_append(&document, d.body.data, d.head);
+        put_provenance(&document, job); /* title and desc first inside <svg>, as SVG asks */
+        put_inside(&document, &d, "i");
+        pl_buf_append(&document, d.body.data + d.end, d.body.size - d.end);
         status = pl_buf_check(&document, err);
     }
     PL_THEN(pl_file_write_all(job->path, document.data, document.size, err));
-    pl_buf_deinit(&body);
-    pl_buf_deinit(&texts);
+    drawing_deinit(&d);
     pl_buf_deinit(&document);
     return status;
 }

@@ -175,12 +175,21 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
             r->kind->commands(lab, j->state, r, &j->commands, task);
         }
     }
-    pl_buf_puts(&j->commands, j->command);
-    put_size(j, count, &j->commands);
     free(layers);
     free(results);
     free(learned);
     return PL_OK;
+}
+
+pl_status pl_figure_commands(const pl_state *state, const pl_request *requests, size_t count,
+                             pl_buf *out, pl_lab *lab, pl_task *task, pl_error *err)
+{
+    job j = {.state = state, .requests = requests, .rows = 1, .cols = count};
+    pl_status status = put_commands(&j, lab, task, err);
+    pl_buf_puts(out, j.commands.data != NULL ? j.commands.data : "");
+    PL_THEN(pl_buf_check(&j.commands, err));
+    job_deinit(&j);
+    return status;
 }
 
 static bool calibration_counts(const job *j)
@@ -194,8 +203,7 @@ static bool calibration_counts(const job *j)
     return false;
 }
 
-/* Names and identity of a text, so that another text of that name is noticed. */
-static pl_status put_text(const char *const *paths, size_t count, pl_buf *out, pl_error *err)
+pl_status pl_figure_put_text(const char *const *paths, size_t count, pl_buf *out, pl_error *err)
 {
     pl_buf text = {0};
     pl_status status = pl_text_read(paths, count, &text, err);
@@ -223,11 +231,11 @@ static pl_status put_texts(job *j, pl_error *err)
     }
     pl_status status = PL_OK;
     if (calibration->n_texts > 0 && calibration_counts(j)) {
-        status =
-            put_text((const char *const *)calibration->texts, calibration->n_texts, &j->text, err);
+        status = pl_figure_put_text((const char *const *)calibration->texts, calibration->n_texts,
+                                    &j->text, err);
     }
     if (status == PL_OK && sweep && j->state->sweep.perplexity && swept[0] != '\0') {
-        status = put_text(&swept, 1, &j->swept, err);
+        status = pl_figure_put_text(&swept, 1, &j->swept, err);
     }
     return status;
 }
@@ -278,6 +286,8 @@ static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     pl_model *model = j->state->source->model;
     pl_status status = pl_model_identity(model, &id, task, err);
     PL_THEN(put_commands(j, lab, task, err));
+    pl_buf_puts(&j->commands, j->command);
+    put_size(j, j->rows * j->cols, &j->commands);
     PL_THEN(put_texts(j, err));
     if (status != PL_OK) {
         return status;
@@ -392,6 +402,15 @@ static pl_status refuse_to_overwrite(const pl_call *call, const char *file, pl_e
                         call->command->name, file);
 }
 
+pl_status pl_figure_check_overwrite(const pl_call *call, const char *file, pl_error *err)
+{
+    size_t keeps = 0;
+    pl_status status = pl_usage_choice(call, "overwrite", &keeps, err);
+    return status == PL_OK && keeps == 1 && access(file, F_OK) == 0
+               ? refuse_to_overwrite(call, file, err)
+               : status;
+}
+
 pl_status pl_figure_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
     const char *file = pl_call_value(call, "file");
@@ -447,12 +466,8 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
              .command = command};
     size_t share = 0;
     size_t letters = rows * cols > 1 ? 0 : 1; /* a row of `plot` has them, too */
-    size_t keeps = 0;
     pl_status status = pl_figure_page(call, rows, cols, &j.page, err);
-    PL_THEN(pl_usage_choice(call, "overwrite", &keeps, err));
-    if (status == PL_OK && keeps == 1 && access(file, F_OK) == 0) {
-        status = refuse_to_overwrite(call, file, err);
-    }
+    PL_THEN(pl_figure_check_overwrite(call, file, err));
     if (status == PL_OK && rows * cols > 1) {
         status = pl_usage_choice(call, "share", &share, err);
     }

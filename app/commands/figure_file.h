@@ -41,7 +41,12 @@
 PL_NODISCARD pl_status pl_figure_options_of(const pl_call *call, bool of_panel,
                                             pl_figure_options *out, pl_buf *keys, pl_error *err);
 
-/* pl_command.on_screen of `plot` and `figure`: asks before a file that is there is replaced. */
+/* PL_ERR_STATE where the file is there and overwrite=no. */
+PL_NODISCARD pl_status pl_figure_check_overwrite(const pl_call *call, const char *file,
+                                                 pl_error *err);
+
+/* pl_command.on_screen of `plot`, `figure` and `report`: asks before a file that is there is
+ * replaced. */
 PL_NODISCARD pl_status pl_figure_on_screen(pl_screen *screen, pl_call *call, bool *taken,
                                            pl_error *err);
 
@@ -53,6 +58,16 @@ PL_NODISCARD pl_status pl_figure_request(const pl_call *call, size_t first, cons
 /* Size and resolution: preset=, width=, height=, dpi=.  rows and cols: of the grid. */
 PL_NODISCARD pl_status pl_figure_page(const pl_call *call, size_t rows, size_t cols, pl_page *out,
                                       pl_error *err);
+
+/* The commands that reach what the panels show, one a line, without the one that draws them:
+ * appended. */
+PL_NODISCARD pl_status pl_figure_commands(const pl_state *state, const pl_request *requests,
+                                          size_t count, pl_buf *out, pl_lab *lab, pl_task *task,
+                                          pl_error *err);
+
+/* Names and identity of a text, so that another text of that name is noticed: appended. */
+PL_NODISCARD pl_status pl_figure_put_text(const char *const *paths, size_t count, pl_buf *out,
+                                          pl_error *err);
 
 /* Makes the panels and writes the file of file=.  options: of each panel; page: of the whole file,
  * which the panels of a grid inherit.  command: the text that goes to the provenance behind the

@@ -45,6 +45,7 @@
     COMMAND(view)                                                                                  \
     COMMAND(plot)                                                                                  \
     COMMAND(figure)                                                                                \
+    COMMAND(report)                                                                                \
     COMMAND(rebuild)                                                                               \
     COMMAND(dump)                                                                                  \
     COMMAND(export)                                                                                \

@@ -496,3 +496,20 @@ void pl_sensitivities_deinit(pl_sensitivities *s)
     free(s->units);
     *s = (pl_sensitivities){0};
 }
+
+void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out)
+{
+    const size_t start = out->size;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        const pl_id *result = pl_state_result(state, i);
+        pl_buf said = {0};
+        if (result != NULL && isfinite(pl_sensitivity_of_result(lab, state, *result, &said)) &&
+            said.size > 0) {
+            pl_buf_puts(&said, "\n");
+            if (out->size == start || strstr(out->data + start, said.data) == NULL) {
+                pl_buf_puts(out, said.data);
+            }
+        }
+        pl_buf_deinit(&said);
+    }
+}

@@ -74,6 +74,9 @@ void pl_sensitivities_deinit(pl_sensitivities *s);
  * (with weights alone quantized).  said: the command that asked for it is appended; or NULL. */
 double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
 
+/* The commands that measured what the state's results cost, each once, appended, one a line. */
+void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out);
+
 /* Spearman's rank correlation of x[n] and y[n] over the pairs where both are finite, equal values
  * sharing their mean rank; NaN for fewer than three of them, or where one side is all equal. */
 PL_NODISCARD pl_status pl_rank_correlation(const double *x, const double *y, size_t n, double *out,

@@ -197,7 +197,7 @@ static void svg_ids_are_renumbered_with_their_references(void **state)
                        "<g clip-path=\"url(#clip9)\"/><use xlink:href=\"#glyph0-1\"/>"
                        "<b id=\"surface77\" href=\"http://x\" id=\"unclosed";
     pl_buf out = {0};
-    pl_svg_renumber(text, strlen(text), &out);
+    pl_svg_renumber(text, strlen(text), "i", &out);
     assert_string_equal(out.data, "<g id=\"i0\"/><use xlink:href=\"#i1\"/>"
                                   "<g clip-path=\"url(#i2)\"/><use xlink:href=\"#i0\"/>"
                                   "<b id=\"i1\" href=\"http://x\" id=\"unclosed");

@@ -1,0 +1,75 @@
+/* app/commands/report_parts.h -- what a report says of a state: only what is known. */
+#ifndef PL_APP_COMMANDS_REPORT_PARTS_H
+#define PL_APP_COMMANDS_REPORT_PARTS_H
+
+#include "app/command.h"
+#include "core/study/layer_table.h"
+#include "plots/document.h"
+
+/* A report while it grows; worker thread. */
+typedef struct pl_draft {
+    const pl_call *call;
+    const pl_state *state;
+    pl_lab *lab;
+    pl_task *task;
+    pl_paper paper;
+    size_t layer;       /* SIZE_MAX: of all */
+    bool inputs;        /* there is a calibration */
+    pl_layer_row *rows; /* [layers of the model]; of a layer's report only its own is filled */
+    pl_document document;
+    pl_buf commands; /* of the figures: "Figure 1\0commands\0..." */
+} pl_draft;
+
+/* Columns of the layers that a report shows, where any layer has a number there; returns how many.
+ */
+size_t pl_draft_columns(const pl_draft *draft, pl_column out[PL_COLUMN_COUNT]);
+/* Of a layer's result as it is now; NaN: not known. */
+double pl_draft_number(const pl_draft *draft, size_t layer, pl_column column);
+
+/* --- names with values ------------------------------------------------------------------------ */
+
+enum { PL_MOST_PAIRS = 64 };
+
+/* {0} is empty. */
+typedef struct pl_pairs {
+    pl_buf names[PL_MOST_PAIRS], values[PL_MOST_PAIRS];
+    size_t n;
+} pl_pairs;
+
+/* The next value's text, to be appended to, under that name. */
+pl_buf *pl_pair(pl_pairs *p, const char *name);
+/* A number by printf's format, with a real minus; one that is not finite is left out. */
+void pl_pair_number(pl_pairs *p, const char *name, const char *format, double value);
+/* Adds them as a table and empties them; nothing where there are none. */
+PL_NODISCARD pl_status pl_draft_add_pairs(pl_draft *draft, pl_pairs *p, const char *head,
+                                          const char *caption, pl_error *err);
+
+/* "group_size" as "group size", appended. */
+void pl_put_spaced(const char *name, pl_buf *out);
+
+/* --- tables: each is added, or nothing where there is nothing to say -------------------------- */
+
+PL_NODISCARD pl_status pl_draft_setting(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_draft_results(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_draft_perplexities(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_draft_worst(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_draft_predictors(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_draft_outliers(pl_draft *draft, pl_side side, pl_error *err);
+PL_NODISCARD pl_status pl_draft_layers(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_draft_makers(pl_draft *draft, pl_error *err);
+
+/* The commands that measured perplexities of the present setting, appended, one a line. */
+PL_NODISCARD pl_status pl_draft_measuring(const pl_draft *draft, pl_buf *out, pl_error *err);
+
+/* --- report_figures.c ------------------------------------------------------------------------- */
+
+typedef enum pl_chapter { PL_CHAPTER_OUTLIERS, PL_CHAPTER_CHANGES, PL_CHAPTERS } pl_chapter;
+
+/* How many figures the chapter will have at most, and those figures, with their commands. */
+size_t pl_draft_figure_count(const pl_draft *draft, pl_chapter chapter);
+PL_NODISCARD pl_status pl_draft_figures(pl_draft *draft, pl_chapter chapter, pl_error *err);
+
+/* The commands of all figures. */
+PL_NODISCARD pl_status pl_draft_figure_commands(pl_draft *draft, pl_error *err);
+
+#endif
