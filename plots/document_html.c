@@ -11,7 +11,7 @@
 
 static const char style[] =
     "html{color-scheme:light;-webkit-text-size-adjust:100%;text-size-adjust:100%}\n"
-    "body{margin:2rem auto 4rem;padding:0 1rem;max-width:46rem;background:#fff;color:#111;"
+    "body{margin:2rem auto 4rem;padding:0 1rem;max-width:52rem;background:#fff;color:#111;"
     "font:1rem/1.5 \"DejaVu Sans\",Verdana,system-ui,sans-serif;overflow-wrap:break-word}\n"
     "h1{font-size:1.7rem;line-height:1.25;margin:0 0 .3rem}\n"
     "h2{font-size:1.3rem;margin:2.4rem 0 .6rem}\n"
@@ -24,15 +24,17 @@ static const char style[] =
     "table{border-collapse:collapse;font-size:.8125rem;border-top:2px solid #111;"
     "border-bottom:2px solid #111}\n"
     "thead{border-bottom:1px solid #111}\n"
-    "th,td{padding:.2rem 1rem .2rem 0;text-align:left;vertical-align:top}\n"
+    "th,td{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}\n"
     "th:last-child,td:last-child{padding-right:0}\n"
-    "thead th{vertical-align:bottom;white-space:normal}\n"
-    "tbody th{font-weight:normal}\n"
-    ".n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\n"
+    "thead th{vertical-align:bottom}\n"
+    "tbody th{font-weight:normal;min-width:6rem}\n"
+    "td.n{white-space:nowrap}\n"
+    ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
     "pre{margin:.6rem 0 1.2rem;padding:.5rem .8rem;border-left:3px solid #bbb;background:#f6f6f6;"
     "font:.75rem/1.5 \"DejaVu Sans Mono\",monospace;white-space:pre-wrap;overflow-wrap:anywhere}\n"
     "@media print{body{margin:0;padding:0;max-width:none;font-size:10pt}.wide{overflow:visible}"
-    "svg{min-width:0}h1,h2,h3{break-after:avoid}.figure,tr{break-inside:avoid}"
+    "svg{min-width:0}table{font-size:7.5pt}h1,h2,h3{break-after:avoid}.figure,tr{break-inside:"
+    "avoid}"
     ".table figcaption{break-after:avoid}thead{display:table-header-group}"
     "pre{background:none}}\n";
 

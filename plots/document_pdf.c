@@ -30,9 +30,10 @@
 #define COMMAND_SIZE 7.5
 #define FOOT_SIZE 8.0
 
-#define LEAD 1.28    /* a line's height over its letters' size */
-#define GAP 9.0      /* below a part */
-#define FIRST_ROWS 3 /* of a table, which its head is not parted from */
+#define LEAD 1.28 /* a line's height over its letters' size */
+#define GAP 9.0   /* below a part */
+/* Rows of a table that its head is not parted from: all of a short one. */
+enum { SHORT_TABLE = 16, FIRST_ROWS = 3 };
 
 static const struct {
     double width, height; /* points */
@@ -388,11 +389,12 @@ static void draw_head(pen *p, const grid *g, size_t lines)
 /* What belongs above a table's first page break. */
 static double least_of_table(pen *p, const pl_part *part)
 {
+    const size_t rows = part->table.rows <= SHORT_TABLE ? part->table.rows : FIRST_ROWS;
     grid g;
     double height = height_of_caption(p, part);
     if (fit_grid(p, &part->table, &g)) {
         size_t lines = lines_of_row(p, &g, SIZE_MAX);
-        for (size_t i = 0; i < part->table.rows && i < FIRST_ROWS; i++) {
+        for (size_t i = 0; i < rows; i++) {
             lines += lines_of_row(p, &g, i);
         }
         height += g.line * ((double)lines + 1.3) + 3;

@@ -38,7 +38,11 @@ static const struct figure_row {
     double height; /* inches */
     panel_row panels[PL_PART_PANELS];
 } figure_rows[] = {
-    {false, PL_CHAPTER_OUTLIERS, "layers", 2.7, {{"side=weight", 0}, {"side=input", INPUTS}}},
+    {false,
+     PL_CHAPTER_OUTLIERS,
+     "layers",
+     2.7,
+     {{"side=weight", 0}, {"side=input scale=log", INPUTS}}},
     {false, PL_CHAPTER_OUTLIERS, "channels_by_block", 3.0, {{"", INPUTS}, {NULL, 0}}},
     {false, PL_CHAPTER_CHANGES, "error_by_block", 3.2, {{"form=rounded", SOLVED}, {NULL, 0}}},
     {false, PL_CHAPTER_CHANGES, "error_by_block", 3.2, {{"form=output", OUTPUTS}, {NULL, 0}}},
@@ -205,6 +209,29 @@ static void put_drawing(const pl_draft *draft, const struct figure_row *row, con
                   round(pl_document_text_width(draft->paper)), row->height, number);
 }
 
+/* A `solve` of each layer, one after the other, is `solve all sequential=no`. */
+static pl_status put_short(const pl_draft *draft, const pl_buf *commands, pl_buf *out,
+                           pl_error *err)
+{
+    const pl_model *model = draft->state->source->model;
+    pl_buf each = {0};
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        pl_buf_printf(&each, "solve %s\n", pl_model_layer(model, i)->name);
+    }
+    pl_status status = pl_buf_check(&each, err);
+    if (status == PL_OK) {
+        const char *found = strstr(commands->data, each.data);
+        const size_t before = found != NULL ? (size_t)(found - commands->data) : commands->size;
+        pl_buf_append(out, commands->data, before);
+        if (found != NULL) {
+            pl_buf_puts(out, "solve all sequential=no\n");
+            pl_buf_puts(out, found + each.size);
+        }
+    }
+    pl_buf_deinit(&each);
+    return status;
+}
+
 static pl_status add_figure(pl_draft *draft, const struct figure_row *row, made *m, pl_error *err)
 {
     pl_buf caption = {0};
@@ -217,7 +244,7 @@ static pl_status add_figure(pl_draft *draft, const struct figure_row *row, made 
         pl_buf commands = {0};
         status = pl_figure_commands(draft->state, m->requests, m->n, &commands, draft->lab,
                                     draft->task, err);
-        pl_buf_puts(&draft->commands, commands.data != NULL ? commands.data : "");
+        PL_THEN(put_short(draft, &commands, &draft->commands, err));
         pl_buf_append(&draft->commands, "", 1);
         put_drawing(draft, row, m, document->figures, &draft->commands);
         pl_buf_append(&draft->commands, "", 1);
@@ -258,9 +285,14 @@ static pl_status try_figure(pl_draft *draft, const struct figure_row *row, pl_er
 pl_status pl_draft_figures(pl_draft *draft, pl_chapter chapter, pl_error *err)
 {
     pl_status status = PL_OK;
+    size_t all = 1; /* and the file */
+    for (pl_chapter c = 0; c < PL_CHAPTERS; c++) {
+        all += pl_draft_figure_count(draft, c);
+    }
     for (size_t i = 0; i < FIGURE_ROWS && status == PL_OK; i++) {
         if (belongs(draft, &figure_rows[i], chapter)) {
             status = try_figure(draft, &figure_rows[i], err);
+            pl_task_progress(draft->task, "figures", (double)draft->document.figures, (double)all);
         }
     }
     return status;
