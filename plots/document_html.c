@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHORT_CELL = 24 }; /* bytes; such a cell stays on one line */
+
 static const char style[] =
     "html{color-scheme:light;-webkit-text-size-adjust:100%;text-size-adjust:100%}\n"
     "body{margin:2rem auto 4rem;padding:0 1rem;max-width:52rem;background:#fff;color:#111;"
@@ -28,7 +30,7 @@ static const char style[] =
     "th:last-child,td:last-child{padding-right:0}\n"
     "thead th{vertical-align:bottom}\n"
     "tbody th{font-weight:normal;min-width:6rem}\n"
-    "td.n{white-space:nowrap}\n"
+    "td.n,.w{white-space:nowrap}\n"
     ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
     "pre{margin:.6rem 0 1.2rem;padding:.5rem .8rem;border-left:3px solid #bbb;background:#f6f6f6;"
     "font:.75rem/1.5 \"DejaVu Sans Mono\",monospace;white-space:pre-wrap;overflow-wrap:anywhere}\n"
@@ -87,8 +89,10 @@ static void put_cell(pl_buf *out, const pl_table *table, size_t row, size_t col)
     const char *name = head || col == 0 ? "th" : "td";
     pl_buf_printf(out, "<%s", name);
     pl_buf_puts(out, head ? " scope=\"col\"" : col == 0 ? " scope=\"row\"" : "");
-    pl_buf_puts(out, table->numeric[col] ? " class=\"n\">" : ">");
-    put_escaped(out, head ? table->heads[col] : table->cells[row * table->cols + col]);
+    const char *text = head ? table->heads[col] : table->cells[row * table->cols + col];
+    const bool whole = !head && text != NULL && strlen(text) <= SHORT_CELL;
+    pl_buf_puts(out, table->numeric[col] ? " class=\"n\">" : whole ? " class=\"w\">" : ">");
+    put_escaped(out, text);
     pl_buf_printf(out, "</%s>", name);
 }
 

@@ -295,7 +295,26 @@ static void narrow(grid *g, double room)
     }
 }
 
-/* Letters get smaller before texts are broken. */
+/* Where one column of texts takes half of the page and more, its texts go over several lines, for
+ * which it has what the others leave. */
+static bool breaks_texts(const pen *p, grid *g)
+{
+    size_t widest = 0;
+    double others = g->gap * (double)(g->table->cols - 1);
+    for (size_t j = 1; j < g->table->cols; j++) {
+        widest = g->widths[j] > g->widths[widest] ? j : widest;
+    }
+    for (size_t j = 0; j < g->table->cols; j++) {
+        others += j != widest ? g->widths[j] : 0;
+    }
+    const bool can = !g->table->numeric[widest] && g->widths[widest] > p->room / 2 &&
+                     p->room - others > p->room / 3;
+    g->width += can ? p->room - others - g->widths[widest] : 0;
+    g->widths[widest] = can ? p->room - others : g->widths[widest];
+    return can;
+}
+
+/* Letters get smaller before other texts are broken. */
 static bool fit_grid(pen *p, const pl_table *table, grid *g)
 {
     *g = (grid){.table = table, .widths = pl_alloc(table->cols, sizeof(double))};
@@ -310,7 +329,7 @@ static bool fit_grid(pen *p, const pl_table *table, grid *g)
             g->widths[j] = natural_width(p, table, j, g->size);
             g->width += g->widths[j];
         }
-        if (g->width + g->gap * (double)(table->cols - 1) <= p->room) {
+        if (g->width + g->gap * (double)(table->cols - 1) <= p->room || breaks_texts(p, g)) {
             break;
         }
     }

@@ -65,7 +65,9 @@ static pl_status put_session(pl_draft *draft, pl_error *err)
     pl_state_commands(state, true, &commands);
     pl_status status = pl_draft_measuring(draft, &commands, err);
     pl_sensitivity_commands(draft->lab, state, &commands);
-    pl_state_sweep_command(state, &commands);
+    if (pl_draft_is_swept(draft)) {
+        pl_state_sweep_command(state, &commands);
+    }
     pl_buf_printf(&commands, "report %s",
                   draft->layer == SIZE_MAX
                       ? "all"

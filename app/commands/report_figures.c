@@ -107,7 +107,7 @@ static bool is_compared(const pl_draft *draft)
     return with > 1;
 }
 
-static bool is_swept(const pl_draft *draft)
+bool pl_draft_is_swept(const pl_draft *draft)
 {
     const pl_sweep *sweep = &draft->state->sweep;
     return sweep->set && pl_id_equal(sweep->plan, pl_sweep_plan(draft->state, sweep)) &&
@@ -122,7 +122,7 @@ static bool meets(const pl_draft *draft, unsigned needs)
            ((needs & SOLVED) == 0 || is_solved(draft)) &&
            ((needs & TURNED) == 0 || (transform->method != NULL && is_solved(draft))) &&
            ((needs & LEARNED) == 0 || (pl_spec_is_learned(transform) && is_solved(draft))) &&
-           ((needs & SWEPT) == 0 || is_swept(draft)) &&
+           ((needs & SWEPT) == 0 || pl_draft_is_swept(draft)) &&
            ((needs & COSTS) == 0 || knows_any(draft, PL_COLUMN_KL)) &&
            ((needs & OUTPUTS) == 0 ||
             (draft->state->activations.bits > 0 && knows_any(draft, PL_COLUMN_OUTPUT_ERROR))) &&

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 enum { TOP_CHANNELS = 12, TOP_LAYERS = 8 };
 
@@ -45,6 +47,12 @@ size_t pl_draft_columns(const pl_draft *draft, pl_column out[PL_COLUMN_COUNT])
         }
     }
     return n;
+}
+
+/* "rounded error"; "KL" as its head writes it. */
+static void put_column_name(const pl_column_info *column, pl_buf *out)
+{
+    pl_put_spaced(strcasecmp(column->name, column->head) == 0 ? column->head : column->name, out);
 }
 
 static const char *format_of(pl_column column)
@@ -93,7 +101,7 @@ static pl_status add_layers(pl_draft *draft, const size_t *layers, size_t count,
     }
     for (size_t i = 0; i < n && status == PL_OK; i++) {
         pl_buf head = {0};
-        pl_put_spaced(pl_columns[columns[i]].name, &head);
+        put_column_name(&pl_columns[columns[i]], &head);
         status = pl_buf_check(&head, err);
         PL_THEN(pl_table_head(&table, first + i, head.data, err));
         pl_buf_deinit(&head);
@@ -135,7 +143,7 @@ pl_status pl_draft_layers(pl_draft *draft, pl_error *err)
     pl_buf_puts(&caption, "All linear layers in model order.");
     for (size_t i = 0; i < count; i++) {
         pl_buf_puts(&caption, i == 0 ? " " : "; ");
-        pl_put_spaced(pl_columns[columns[i]].name, &caption);
+        put_column_name(&pl_columns[columns[i]], &caption);
         pl_buf_printf(&caption, ": %s", pl_columns[columns[i]].help);
     }
     pl_buf_puts(&caption, count > 0 ? "." : "");
@@ -164,7 +172,7 @@ pl_status pl_draft_worst(pl_draft *draft, pl_error *err)
         size_t *layers = NULL;
         pl_buf caption = {0};
         pl_buf_puts(&caption, "The worst layers by ");
-        pl_put_spaced(pl_columns[by[c]].name, &caption);
+        put_column_name(&pl_columns[by[c]], &caption);
         pl_buf_printf(&caption, ", %s.", pl_columns[by[c]].help);
         pl_status status = ordered(draft, by[c], &layers, err);
         PL_THEN(pl_buf_check(&caption, err));
@@ -195,7 +203,7 @@ pl_status pl_draft_predictors(pl_draft *draft, pl_error *err)
         status = pl_rank_correlation(values, values + n, n, &rho, err);
         if (status == PL_OK && columns[c] != PL_COLUMN_KL && isfinite(rho)) {
             pl_buf name = {0};
-            pl_put_spaced(pl_columns[columns[c]].name, &name);
+            put_column_name(&pl_columns[columns[c]], &name);
             pl_pair_number(p, name.data != NULL ? name.data : "", "%.3f", rho);
             pl_buf_deinit(&name);
         }

@@ -69,6 +69,9 @@ typedef enum pl_chapter { PL_CHAPTER_OUTLIERS, PL_CHAPTER_CHANGES, PL_CHAPTERS }
 size_t pl_draft_figure_count(const pl_draft *draft, pl_chapter chapter);
 PL_NODISCARD pl_status pl_draft_figures(pl_draft *draft, pl_chapter chapter, pl_error *err);
 
+/* Whether the state's sweep belongs to the report, and is of the present methods. */
+bool pl_draft_is_swept(const pl_draft *draft);
+
 /* The commands of all figures. */
 PL_NODISCARD pl_status pl_draft_figure_commands(pl_draft *draft, pl_error *err);
 
