@@ -46,8 +46,8 @@ static pl_status put_title(pl_draft *draft, pl_error *err)
         pl_buf_puts(&title, " of ");
     }
     pl_buf_puts(&title, pl_model_name(model));
-    pl_buf_printf(&about, "%zu linear layers, %zu of them solved. Made by Planish " PL_VERSION ".",
-                  pl_model_layer_count(model), pl_state_solved_count(draft->state));
+    pl_buf_printf(&about, "%zu of %zu linear layers solved. Made by Planish " PL_VERSION ".",
+                  pl_state_solved_count(draft->state), pl_model_layer_count(model));
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_buf_check(&about, err));
     PL_THEN(pl_document_title(&draft->document, title.data, about.data, err));

@@ -13,6 +13,9 @@
 
 enum { TOP_CHANNELS = 12, TOP_LAYERS = 8 };
 
+/* Columns that a channel of weights has, and one of inputs, without its token. */
+enum { WEIGHT_HEADS = 4, INPUT_HEADS = 5 };
+
 /* --- layers ----------------------------------------------------------------------------------- */
 
 /* How a column's numbers are written. */
@@ -223,9 +226,9 @@ pl_status pl_draft_predictors(pl_draft *draft, pl_error *err)
 
 /* --- outliers --------------------------------------------------------------------------------- */
 
-/* In the order of columns; what is not there leaves a column out. */
-static pl_status put_channel(pl_table *table, size_t row, size_t first,
-                             const pl_ranked_channel *ranked, bool inputs, pl_error *err)
+/* In the order of add_channels' heads, the first `own` of them. */
+static pl_status put_channel(pl_table *table, size_t row, size_t first, size_t own,
+                             const pl_ranked_channel *ranked, pl_error *err)
 {
     const pl_channel_row *c = &ranked->row;
     char token[80];
@@ -233,12 +236,14 @@ static pl_status put_channel(pl_table *table, size_t row, size_t first,
     PL_THEN(pl_table_number(table, row, first + 1, "%.5g", c->max, "", err));
     PL_THEN(pl_table_number(table, row, first + 2, "%.5g", c->rms, "", err));
     PL_THEN(pl_table_number(table, row, first + 3, "%.5g", c->ratio, "", err));
-    if (inputs) {
-        snprintf(token, sizeof token, "\u201c%s\u201d", c->token);
-        PL_THEN(pl_table_text(table, row, first + 4, c->token_id >= 0 ? token : "", err));
-        PL_THEN(pl_table_number(table, row, first + 5, "%.0f",
+    if (own > WEIGHT_HEADS) {
+        PL_THEN(pl_table_number(table, row, first + 4, "%.0f",
                                 c->token_position >= 0 ? (double)c->token_position : (double)NAN,
                                 "", err));
+    }
+    if (own > INPUT_HEADS) {
+        snprintf(token, sizeof token, "\u201c%s\u201d", c->token);
+        PL_THEN(pl_table_text(table, row, first + 5, c->token_id >= 0 ? token : "", err));
     }
     return status;
 }
@@ -246,11 +251,16 @@ static pl_status put_channel(pl_table *table, size_t row, size_t first,
 static pl_status add_channels(pl_draft *draft, pl_side side, const pl_ranked_channel *rows,
                               size_t count, pl_error *err)
 {
-    static const char *const heads[] = {"channel",         "largest", "RMS",
-                                        "over the median", "token",   "position"};
+    static const char *const heads[] = {"channel",         "largest",  "RMS",
+                                        "over the median", "position", "token"};
     const bool inputs = side == PL_SIDE_INPUT, all = draft->layer == SIZE_MAX;
-    const size_t first = all ? 1 : 0, own = inputs ? 6 : 4;
-    const size_t shared = all && inputs ? 1 : 0;
+    bool tokens = false, residual = false; /* whether there are any */
+    for (size_t i = 0; i < count && inputs; i++) {
+        tokens = tokens || rows[i].row.token_id >= 0;
+        residual = residual || rows[i].inputs > 0;
+    }
+    const size_t first = all ? 1 : 0, shared = all && residual ? 1 : 0;
+    const size_t own = tokens ? INPUT_HEADS + 1 : inputs ? INPUT_HEADS : WEIGHT_HEADS;
     pl_table table = {0};
     pl_status status = pl_table_init(&table, count, first + own + shared, err);
     for (size_t j = 0; j < own; j++) {
@@ -269,7 +279,7 @@ static pl_status add_channels(pl_draft *draft, pl_side side, const pl_ranked_cha
         if (all) {
             PL_THEN(pl_table_text(&table, i, 0, name.data, err));
         }
-        PL_THEN(put_channel(&table, i, first, &rows[i], inputs, err));
+        PL_THEN(put_channel(&table, i, first, own, &rows[i], err));
         if (status == PL_OK && shared > 0 && rows[i].inputs > 0) {
             pl_buf_printf(&in, "%zu\u00a0of\u00a0%zu", rows[i].outlier_in, rows[i].inputs);
             status = pl_buf_check(&in, err);
@@ -283,9 +293,11 @@ static pl_status add_channels(pl_draft *draft, pl_side side, const pl_ranked_cha
                   "The %zu largest input channels of the %s by their maximum over that "
                   "of the median channel%s.",
                   count, inputs ? "inputs" : "weights", all ? " of the same layer" : "");
-    pl_buf_puts(&caption, inputs ? " Token and position: of the calibration text, where the "
+    pl_buf_puts(&caption, tokens ? " Position and token: of the calibration text, where the "
                                    "maximum is."
-                                 : "");
+                          : inputs
+                              ? " Position: the row of the inputs, from 0, where the maximum is."
+                              : "");
     pl_buf_puts(&caption,
                 shared > 0
                     ? " Outlier in: so many of the inputs of the residual stream in which the "
