@@ -89,7 +89,6 @@ static void put_message(const pl_call *call, pl_buf *line)
 static void show_result(pl_screen *screen, pl_call *call)
 {
     pl_buf line = {0};
-    call->columns = (size_t)screen->face.surface.cols - 2; /* the text's margins */
     put_message(call, &line);
     add_folder(call, &line);
     int room = 2 * screen->face.surface.cols - 20;
@@ -152,6 +151,7 @@ void pl_screen_end_call(pl_screen *screen, pl_call *call, uint64_t line, double 
     PL_THEN(apply_call(screen, call, &why));
     if (status == PL_OK) {
         pl_scores_keep_solved(&screen->scores, call);
+        call->columns = (size_t)screen->face.surface.cols - 2; /* the text's margins */
         follow_call(screen, call, source);
         if (line != 0) {
             show_result(screen, call);

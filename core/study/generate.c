@@ -66,6 +66,15 @@ static pl_status check_logits(const float *logits, size_t vocab, size_t position
     return PL_OK;
 }
 
+static bool ends_text(const pl_config *config, const pl_sampling *sampling, int32_t id)
+{
+    bool ends = id == config->eos_id;
+    for (size_t i = 0; i < sampling->n_ends; i++) {
+        ends = ends || id == sampling->ends[i];
+    }
+    return ends;
+}
+
 static pl_status write_tokens(pl_decoder *decoder, const pl_config *config, size_t most,
                               const pl_sampling *sampling, float *logits, uint32_t *room,
                               pl_continuation *out, pl_task *task, pl_error *err)
@@ -81,7 +90,7 @@ static pl_status write_tokens(pl_decoder *decoder, const pl_config *config, size
         const double u = sampling->temperature > 0.0 ? pl_rng_uniform(&rng) : 0.0;
         const int32_t next =
             (int32_t)pl_sample_token(logits, config->vocab_size, sampling, u, room);
-        out->ended = next == config->eos_id;
+        out->ended = ends_text(config, sampling, next);
         if (out->ended) {
             break;
         }

@@ -12,6 +12,8 @@ typedef struct pl_sampling {
     double temperature; /* 0: always the likeliest token, of equals the first */
     double top_p;       /* (0, 1]: only the likeliest tokens that together have so much */
     uint64_t seed;
+    const int32_t *ends; /* [n_ends] borrowed: tokens that end a text, beside the config's EOS */
+    size_t n_ends;
 } pl_sampling;
 
 typedef struct pl_continuation {
