@@ -187,6 +187,20 @@ static void test_generates(void **ctx)
     run_free(&r);
 }
 
+/* What transformers' apply_chat_template makes of it, from the same file, and its tokens. */
+static void test_chats(void **ctx)
+{
+    (void)ctx;
+    const char *model = pl_test_smollm2();
+    run r = RUN("--json", model, "-c",
+                "generate 'What is gravity?' chat=yes system='You are brief.' tokens=1");
+    assert_string_equal(json_string_value(json_object_get(run_last(&r), "chat")),
+                        "<|im_start|>system\nYou are brief.<|im_end|>\n<|im_start|>user\n"
+                        "What is gravity?<|im_end|>\n<|im_start|>assistant\n");
+    assert_int_equal((int)run_number(run_last(&r), "prompt_tokens"), 22);
+    run_free(&r);
+}
+
 static void test_known_transforms(void **ctx)
 {
     (void)ctx;
@@ -225,15 +239,14 @@ static void test_known_transforms(void **ctx)
 int main(void)
 {
     const struct CMUnitTest quick[] = {
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_from_outliers_to_weights),
-        cmocka_unit_test(test_generates),
+        cmocka_unit_test(test_tokens),           cmocka_unit_test(test_from_outliers_to_weights),
+        cmocka_unit_test(test_generates),        cmocka_unit_test(test_chats),
         cmocka_unit_test(test_known_transforms),
     };
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(test_tokens),        cmocka_unit_test(test_from_outliers_to_weights),
-        cmocka_unit_test(test_generates),     cmocka_unit_test(test_known_transforms),
-        cmocka_unit_test(test_known_numbers),
+        cmocka_unit_test(test_tokens),           cmocka_unit_test(test_from_outliers_to_weights),
+        cmocka_unit_test(test_generates),        cmocka_unit_test(test_chats),
+        cmocka_unit_test(test_known_transforms), cmocka_unit_test(test_known_numbers),
     };
     return getenv("PLANISH_TEST_ALL") != NULL
                ? cmocka_run_group_tests(all, run_setup, run_teardown)
