@@ -109,6 +109,8 @@ static bool parse(const pl_arch *arch, const char *name, wanted *out)
     return out->has_role;
 }
 
+enum { OTHER_NAME = 128 };
+
 /* "15.q_proj", "15.3.w1": the block, the expert's number, the last part of the name. */
 static void brief_name(const pl_layer *layer, char out[PL_LAYER_NAME])
 {
@@ -194,20 +196,20 @@ pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *i
     return not_found(model, name, &want, err);
 }
 
-bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob)
+/* other[128] is room for a short name. */
+static bool matches_glob(const pl_model *model, size_t index, const char *glob, char *other)
 {
     if (model->bare != NULL) {
         return pl_bare_layer_matches(model, index, glob);
     }
     const pl_layer *layer = &model->layers[index];
     const pl_arch *arch = model->config.arch;
-    char other[128];
     if (strncmp(glob, "blk.", 4) == 0) {
         if (layer->expert < PL_SHARED_EXPERT) {
-            snprintf(other, sizeof other, "blk.%zu.%s.%zu", layer->block,
+            snprintf(other, OTHER_NAME, "blk.%zu.%s.%zu", layer->block,
                      arch->experts->layers[layer->role].gguf, layer->expert);
         } else {
-            snprintf(other, sizeof other, "blk.%zu.%s", layer->block,
+            snprintf(other, OTHER_NAME, "blk.%zu.%s", layer->block,
                      layer->expert == PL_SHARED_EXPERT ? arch->experts->shared[layer->role].gguf
                                                        : arch->layers[layer->role].gguf);
         }
@@ -216,7 +218,25 @@ bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glo
     if (strncmp(glob, "model.layers.", strlen("model.layers.")) == 0) {
         return pl_text_glob(glob, layer->name);
     }
-    brief_name(layer, other);
+    if (other[0] < '0' || other[0] > '9') { /* a list asks for the short name again and again */
+        brief_name(layer, other);
+    }
     return pl_text_glob(glob, layer->name) || pl_text_glob(glob, other) ||
            pl_text_glob(glob, layer->name + strlen("model.layers."));
+}
+
+bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob)
+{
+    char other[OTHER_NAME] = "", part[OTHER_NAME];
+    bool matches = matches_glob(model, index, glob, other);
+    for (const char *at = strchr(glob, ',') != NULL ? glob : ""; *at != '\0' && !matches;) {
+        const size_t length = strcspn(at, ",");
+        if (length < sizeof part) {
+            memcpy(part, at, length);
+            part[length] = '\0';
+            matches = matches_glob(model, index, part, other);
+        }
+        at += length + (at[length] == ',');
+    }
+    return matches;
 }

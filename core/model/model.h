@@ -98,7 +98,8 @@ PL_NODISCARD pl_status pl_model_find_layer(const pl_model *model, const char *na
                                            pl_error *err);
 
 /* Whether a glob names a layer: by its full name, by a short one ("15.self_attn.q_proj",
- * "15.q_proj"), or by GGUF's where the glob begins with "blk." */
+ * "15.q_proj"), or by GGUF's where the glob begins with "blk."  A list of globs,
+ * "15.q_proj,*.o_proj", names what any of them names. */
 bool pl_model_layer_matches(const pl_model *model, size_t index, const char *glob);
 
 /* Decodes a layer's whole weight to out[rows, cols], q/k rows in Hugging Face's order; and its bias

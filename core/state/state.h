@@ -184,6 +184,12 @@ PL_NODISCARD pl_status pl_state_set_override(pl_state *state, pl_slot slot, cons
 PL_NODISCARD pl_status pl_state_respec(pl_state *state, size_t index, const pl_spec *spec,
                                        pl_error *err);
 void pl_state_drop_overrides(pl_state *state, pl_slot slot);
+/* Gives the layers that are flagged, layers[of the model], the slot's spec specs[layer]; the others
+ * keep theirs.  Afterwards the slot's settings are as few as can be: the general one alone where
+ * all layers are alike, else one with on=LIST for each spec that some layers have and the general
+ * one is not (grouped.c). */
+PL_NODISCARD pl_status pl_state_give(pl_state *state, pl_slot slot, const bool *layers,
+                                     const pl_spec *specs, pl_error *err);
 /* For state.c: `to` has none of its own. */
 PL_NODISCARD pl_status pl_state_copy_overrides(pl_state *to, const pl_state *from, pl_error *err);
 void pl_state_free_overrides(pl_state *state);
