@@ -40,6 +40,7 @@
     COMMAND(perplexity)                                                                            \
     COMMAND(sensitivity)                                                                           \
     COMMAND(allocate)                                                                              \
+    COMMAND(tune)                                                                                  \
     COMMAND(probe)                                                                                 \
     COMMAND(generate)                                                                              \
     COMMAND(view)                                                                                  \

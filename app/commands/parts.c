@@ -4,10 +4,13 @@
 #include "app/usage.h"
 #include "core/base/checked.h"
 #include "core/base/json.h"
+#include "core/base/number.h"
 #include "core/model/bare.h"
 #include "core/state/kept.h"
 #include "core/state/record.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool pl_slow_always(const pl_call *call)
@@ -93,6 +96,63 @@ void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_b
     }
     json_decref(list);
     json_decref(shown);
+}
+
+bool pl_is_own_key(const pl_command *command, const char *name)
+{
+    for (const pl_key *key = command->keys; key->name != NULL; key++) {
+        if (strcmp(key->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A number in decimal notation before `end`; *text moves behind it. */
+static bool take_number(const char **text, char end, double *out)
+{
+    char *stop = NULL;
+    const size_t length = strspn(*text, "0123456789+-.eE");
+    *out = strtod(*text, &stop);
+    const bool read = length > 0 && stop == *text + length && *stop == end;
+    *text = stop + (read && end != '\0' ? 1 : 0);
+    return read;
+}
+
+bool pl_read_range(const char *text, pl_range *out)
+{
+    double points = 0;
+    if (!take_number(&text, ':', &out->from) || !take_number(&text, ':', &out->to) ||
+        (strncmp(text, "log", 3) != 0 && strncmp(text, "lin", 3) != 0)) {
+        return false;
+    }
+    out->logarithmic = text[1] == 'o';
+    text += 3;
+    if (strspn(text, "0123456789") != strlen(text) || !take_number(&text, '\0', &points) ||
+        points > 1e6) {
+        return false;
+    }
+    out->points = (size_t)points;
+    return true;
+}
+
+size_t pl_range_values(const pl_range *range, bool whole, double *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < range->points; i++) {
+        const double share = range->points > 1 ? (double)i / (double)(range->points - 1) : 0.0;
+        double value = range->logarithmic ? range->from * pow(range->to / range->from, share)
+                                          : range->from + (range->to - range->from) * share;
+        const bool end = i == 0 || i + 1 == range->points;
+        value = whole    ? rint(value)
+                : i == 0 ? range->from
+                : end    ? range->to
+                         : pl_round_digits(value);
+        if (count == 0 || value > out[count - 1]) {
+            out[count++] = value;
+        }
+    }
+    return count;
 }
 
 void pl_put_info(json_t *result, const pl_model *model, double seconds)

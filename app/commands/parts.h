@@ -30,6 +30,20 @@ PL_NODISCARD pl_status pl_check_length(const pl_call *call, const pl_state *stat
 enum { PL_UNITS_SHOWN = 20 };
 void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_buf *out);
 
+/* Whether a key is one of the command's own: of others it takes parameters. */
+bool pl_is_own_key(const pl_command *command, const char *name);
+
+/* FROM:TO:logN or FROM:TO:linN, in decimal notation; false where it is none. */
+typedef struct pl_range {
+    double from, to;
+    size_t points;
+    bool logarithmic;
+} pl_range;
+bool pl_read_range(const char *text, pl_range *out);
+/* Its values, rising and distinct, to out[points]: of four digits or whole numbers, the ends exact.
+ * Returns how many.  points is at least 1. */
+size_t pl_range_values(const pl_range *range, bool whole, double *out);
+
 /* What a model is; seconds: it took to say. */
 void pl_put_info(json_t *result, const pl_model *model, double seconds);
 

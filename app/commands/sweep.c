@@ -15,22 +15,12 @@
 
 static const char sweep_example[] = "e.g. `sweep beta=1e-5:1e-2:log12`";
 
-static bool is_own_key(const pl_command *command, const char *name)
-{
-    for (const pl_key *key = command->keys; key->name != NULL; key++) {
-        if (strcmp(key->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The one key that is not the command's own: PARAM=FROM:TO:logN. */
 static pl_status find_param(const pl_call *call, size_t *index, pl_error *err)
 {
     *index = SIZE_MAX;
     for (size_t i = 0; i < call->n_keys; i++) {
-        if (is_own_key(call->command, call->names[i])) {
+        if (pl_is_own_key(call->command, call->names[i])) {
             continue;
         }
         if (*index != SIZE_MAX) {
@@ -46,32 +36,17 @@ static pl_status find_param(const pl_call *call, size_t *index, pl_error *err)
                : PL_OK;
 }
 
-/* A number in decimal notation before `end`; *text moves behind it. */
-static bool take_number(const char **text, char end, double *out)
-{
-    char *stop = NULL;
-    size_t length = strspn(*text, "0123456789+-.eE");
-    *out = strtod(*text, &stop);
-    bool read = length > 0 && stop == *text + length && *stop == end;
-    *text = stop + (read && end != '\0' ? 1 : 0);
-    return read;
-}
-
 static bool parse_range(const char *text, pl_sweep *sweep)
 {
-    double points = 0;
-    if (!take_number(&text, ':', &sweep->from) || !take_number(&text, ':', &sweep->to) ||
-        (strncmp(text, "log", 3) != 0 && strncmp(text, "lin", 3) != 0)) {
-        return false;
+    pl_range range;
+    const bool read = pl_read_range(text, &range);
+    if (read) {
+        sweep->from = range.from;
+        sweep->to = range.to;
+        sweep->points = range.points;
+        sweep->logarithmic = range.logarithmic;
     }
-    sweep->logarithmic = text[1] == 'o';
-    text += 3;
-    if (strspn(text, "0123456789") != strlen(text) || !take_number(&text, '\0', &points) ||
-        points > 1e6) {
-        return false;
-    }
-    sweep->points = (size_t)points;
-    return true;
+    return read;
 }
 
 static pl_status read_sweep_text(const pl_call *call, const pl_state *state, pl_sweep *out,

@@ -82,4 +82,8 @@ bool pl_solve_runs_in_sequence(const pl_state *state);
 PL_NODISCARD pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_id result, pl_solve_report *out, pl_error *err);
 
+/* Removes a layer's result and its weights from the store: nobody will ask for them again. */
+PL_NODISCARD pl_status pl_result_forget(pl_lab *lab, const pl_state *state, size_t layer,
+                                        pl_id result, pl_error *err);
+
 #endif

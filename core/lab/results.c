@@ -472,3 +472,24 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
                         "%s: its solved weights are no longer whole in the store %s: solve again",
                         info->name, pl_store_folder(pl_lab_store(lab)));
 }
+
+pl_status pl_result_forget(pl_lab *lab, const pl_state *state, size_t layer, pl_id result,
+                           pl_error *err)
+{
+    pl_store *store = pl_lab_store(lab);
+    pl_entry *entry = NULL;
+    pl_id part = {0};
+    if (pl_store_get(store, kind_result, result, &entry, NULL) != PL_OK) {
+        return PL_OK; /* it has gone */
+    }
+    const json_t *about = pl_entry_about(entry);
+    pl_status status = check_owner(about, state, layer, result, err);
+    if (status == PL_OK && get_id(about, "preconditioned", &part)) {
+        status = pl_store_remove(store, kind_precondition, part, err);
+    }
+    if (status == PL_OK && get_id(about, "rounded", &part)) {
+        status = pl_store_remove(store, kind_round, part, err);
+    }
+    pl_entry_close(entry);
+    return status == PL_OK ? pl_store_remove(store, kind_result, result, err) : status;
+}

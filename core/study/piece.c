@@ -13,7 +13,8 @@ static void give_way_to_owner(void *ctx)
 
 static void tell(pl_piece *piece, double share)
 {
-    pl_task_progress(piece->whole, piece->what, (double)piece->done + share, (double)piece->total);
+    pl_task_progress(piece->whole, piece->what, (double)piece->done + share * (double)piece->weight,
+                     (double)piece->total);
 }
 
 static void take_progress(void *ctx, const char *what, double done, double total)
@@ -24,7 +25,7 @@ static void take_progress(void *ctx, const char *what, double done, double total
 
 void pl_piece_init(pl_piece *piece, pl_task *whole, const char *what, size_t total)
 {
-    *piece = (pl_piece){.whole = whole, .what = what, .total = total};
+    *piece = (pl_piece){.whole = whole, .what = what, .total = total, .weight = 1};
     piece->task.give_way = give_way_to_owner;
     piece->task.progress = take_progress;
     piece->task.ctx = piece;
@@ -33,6 +34,6 @@ void pl_piece_init(pl_piece *piece, pl_task *whole, const char *what, size_t tot
 
 void pl_piece_step(pl_piece *piece)
 {
-    piece->done++;
+    piece->done += piece->weight;
     tell(piece, 0.0);
 }

@@ -12,6 +12,7 @@ typedef struct pl_piece {
     pl_task *whole;
     const char *what; /* the unit of the whole's progress: "points" */
     size_t done, total;
+    size_t weight; /* how many of the total the running part is: 1 */
 } pl_piece;
 
 /* In place, since task.ctx points to the piece.  whole may be NULL. */

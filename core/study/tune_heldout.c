@@ -1,0 +1,181 @@
+/* Tuning by the error on windows of the calibration that the solve did not see. */
+#include "core/lab/halves.h"
+#include "core/lab/pipeline.h"
+#include "core/lab/weights.h"
+#include "core/metrics/recon.h"
+#include "core/model/bare.h"
+#include "core/study/tune_parts.h"
+#include "core/tensor/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct heldout {
+    pl_tuner *t;
+    pl_id keys[2]; /* of the calibrations to solve on and to measure on */
+    double *error; /* [layers, candidates + 1] */
+    pl_id *made;   /* [candidates + 1] results of the running layer; zeros: none was made */
+    pl_piece piece;
+} heldout;
+
+/* A few rows are kept of inputs that nothing but reports asks for; a transform is made from all. */
+static size_t rows_kept(const pl_state *state)
+{
+    bool transforms = false;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        transforms = transforms || pl_state_spec(state, i, PL_SLOT_TRANSFORM)->method != NULL;
+    }
+    return transforms ? pl_protocol_rows(&state->calibration.protocol) : 16;
+}
+
+static pl_status error_key(const heldout *h, size_t layer, size_t candidate, pl_id *out,
+                           pl_task *task, pl_error *err)
+{
+    const pl_state *state = &h->t->states[candidate];
+    const size_t site = pl_model_layer(state->source->model, layer)->site;
+    pl_hasher *hasher = NULL;
+    pl_id weight = {0};
+    pl_status status = pl_model_layer_identity(state->source->model, layer, &weight, task, err);
+    PL_THEN(pl_hasher_create(&hasher, err));
+    if (status == PL_OK) {
+        pl_hasher_text(hasher, "planish tune heldout 1 " PL_VERSION);
+        pl_hasher_id(hasher, weight);
+        pl_hasher_id(hasher, pl_state_plan(state, layer));
+        pl_hasher_id(hasher, pl_calib_site_key(h->keys[0], site));
+        pl_hasher_id(hasher, pl_calib_site_key(h->keys[1], site));
+        pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+        *out = pl_hasher_finish(hasher);
+        pl_hasher_destroy(hasher);
+    }
+    return status;
+}
+
+/* The error of a result on the other half's inputs. */
+static pl_status measure_error(const heldout *h, size_t layer, size_t candidate, pl_id result,
+                               double *out, pl_task *task, pl_error *err)
+{
+    pl_tuner *t = h->t;
+    const pl_state *state = &t->states[candidate];
+    pl_bench bench = {0};
+    pl_mat w0 = {0}, w = {0};
+    pl_status status = pl_weights_make(t->lab, state, layer,
+                                       (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, task, err);
+    PL_THEN(pl_weights_make(t->lab, state, layer,
+                            (pl_weights_of){.which = PL_WHICH_AFTER, .result = &result}, &w, task,
+                            err));
+    PL_THEN(pl_lab_site(t->lab, state, h->keys[1],
+                        pl_model_layer(state->source->model, layer)->site, &bench, task, err));
+    PL_THEN(pl_relative_error(bench.factors, pl_mat_view(&w0), pl_mat_view(&w), out, task, err));
+    pl_lab_release(t->lab, &bench);
+    pl_mat_deinit(&w0);
+    pl_mat_deinit(&w);
+    return status;
+}
+
+static pl_status try_candidate(heldout *h, size_t layer, size_t candidate, pl_task *task,
+                               pl_error *err)
+{
+    pl_tuner *t = h->t;
+    double *error = &h->error[layer * t->n_states + candidate];
+    pl_solve_report report;
+    pl_id key = {0};
+    pl_status status = error_key(h, layer, candidate, &key, task, err);
+    if (status != PL_OK || pl_tune_recall(t, key, error)) {
+        return status;
+    }
+    status = pl_solve_layer(t->lab, &t->states[candidate], layer, &report, &h->made[candidate],
+                            task, err);
+    PL_THEN(measure_error(h, layer, candidate, h->made[candidate], error, task, err));
+    return status == PL_OK
+               ? pl_tune_keep(t, key, "a layer's error on held-out windows", *error, err)
+               : status;
+}
+
+/* What is solved on half a calibration is of no use but for its number. */
+static pl_status try_layer(heldout *h, size_t layer, pl_error *err)
+{
+    pl_tuner *t = h->t;
+    pl_status status = PL_OK;
+    memset(h->made, 0, t->n_states * sizeof *h->made);
+    for (size_t c = 0; status == PL_OK && c < t->n_states; c++) {
+        status = try_candidate(h, layer, c, &h->piece.task, err);
+        pl_piece_step(&h->piece);
+    }
+    for (size_t c = 0; c < t->n_states; c++) {
+        if (!pl_id_equal(h->made[c], (pl_id){0})) {
+            PL_THEN(pl_result_forget(t->lab, &t->states[c], layer, h->made[c], err));
+        }
+    }
+    return status;
+}
+
+/* Each unit by itself: what one layer is solved to does not change another's inputs here. */
+static void choose(heldout *h)
+{
+    pl_tuned *out = h->t->out;
+    const size_t k = h->t->n_states, n = pl_model_layer_count(h->t->state->source->model);
+    double layers = 0.0;
+    memset(out->loss, 0, out->count * k * sizeof *out->loss);
+    memset(out->uniform, 0, k * sizeof *out->uniform);
+    for (size_t i = 0; i < n; i++) {
+        const long unit = out->unit_of[i];
+        layers += unit >= 0;
+        for (size_t c = 0; unit >= 0 && c < k; c++) {
+            const double error = h->error[i * k + c];
+            out->loss[(size_t)unit * k + c] += error / (double)out->units[unit].layers;
+            out->uniform[c] += error;
+        }
+    }
+    for (size_t c = 0; c < k; c++) {
+        out->uniform[c] /= layers;
+    }
+    out->start = out->uniform[0];
+    out->found = 0.0;
+    for (size_t u = 0; u < out->count; u++) {
+        out->chosen[u] = pl_tune_least(out->loss + u * k, k);
+        out->found += out->loss[u * k + out->chosen[u]] * (double)out->units[u].layers / layers;
+    }
+}
+
+static pl_status run_layers(heldout *h, pl_error *err)
+{
+    const pl_tuned *out = h->t->out;
+    const size_t n = pl_model_layer_count(h->t->state->source->model);
+    size_t tuned = 0;
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n; i++) {
+        tuned += out->unit_of[i] >= 0;
+    }
+    pl_piece_init(&h->piece, h->t->task, "trials", tuned * h->t->n_states);
+    for (size_t i = 0; status == PL_OK && i < n; i++) {
+        if (out->unit_of[i] >= 0) {
+            status = try_layer(h, i, err);
+        }
+    }
+    return status;
+}
+
+pl_status pl_tune_heldout(pl_tuner *t, pl_error *err)
+{
+    pl_model *model = t->state->source->model;
+    heldout h = {.t = t};
+    pl_status status = pl_model_need_forward(model, "by=heldout", err);
+    PL_THEN(pl_lab_halves(t->lab, t->state, rows_kept(t->state), h.keys, t->task, err));
+    for (size_t c = 0; status == PL_OK && c < t->n_states; c++) {
+        t->states[c].calibration.key = h.keys[0];
+        t->states[c].calibration.known = true;
+    }
+    h.error = calloc(pl_model_layer_count(model) * t->n_states + 1, sizeof *h.error);
+    h.made = calloc(t->n_states + 1, sizeof *h.made);
+    if (status == PL_OK && (h.error == NULL || h.made == NULL)) {
+        status = pl_error_memory(err, "a search");
+    }
+    PL_THEN(run_layers(&h, err));
+    if (status == PL_OK) {
+        choose(&h);
+    }
+    free(h.error);
+    free(h.made);
+    return status;
+}
