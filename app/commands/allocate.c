@@ -146,6 +146,7 @@ static pl_status apply_allocate(pl_call *call, pl_state *state, pl_error *err)
             status = pl_allocation_set(state, i, call->given[i], err);
         }
     }
+    PL_THEN(pl_state_give(state, PL_SLOT_ROUND, NULL, NULL, err)); /* one setting for each choice */
     return status;
 }
 

@@ -66,11 +66,16 @@ static pl_status set_one(pl_state *state, const char *name, const char *value, j
     for (size_t i = 0; i < PL_SLOT_COUNT + state->n_overrides && status == PL_OK; i++) {
         pl_override *own = i < PL_SLOT_COUNT ? NULL : &state->overrides[i - PL_SLOT_COUNT];
         const pl_slot slot = own != NULL ? own->slot : (pl_slot)i;
-        pl_spec *spec = own != NULL ? &own->spec : &state->slots[slot];
-        if (spec->method != NULL && pl_method_param(spec->method, name) != SIZE_MAX) {
-            status = pl_spec_set(spec, name, value, err);
+        pl_spec spec = own != NULL ? own->spec : state->slots[slot];
+        if (spec.method != NULL && pl_method_param(spec.method, name) != SIZE_MAX) {
+            status = pl_spec_set(&spec, name, value, err);
+            if (status == PL_OK && own != NULL) {
+                status = pl_state_respec(state, i - PL_SLOT_COUNT, &spec, err);
+            } else if (status == PL_OK) {
+                state->slots[slot] = spec;
+            }
             if (status == PL_OK) {
-                note_set(list, slot, spec, name, own != NULL ? own->glob : NULL);
+                note_set(list, slot, &spec, name, own != NULL ? own->glob : NULL);
             }
         }
     }

@@ -46,6 +46,13 @@ static bool same_override(const pl_override *a, const pl_override *b)
     return a->slot == b->slot && strcmp(a->glob, b->glob) == 0 && pl_spec_equal(&a->spec, &b->spec);
 }
 
+/* A list of many layers says how it begins. */
+static void put_on(const char *glob, pl_buf *out)
+{
+    enum { MOST = 40 };
+    pl_buf_printf(out, " on=%.*s%s", MOST, glob, strlen(glob) > MOST ? "..." : "");
+}
+
 /* The first override that is other: one is changed or added at a time. */
 static void put_overrides(const pl_state *from, const pl_state *to, size_t start, pl_buf *out)
 {
@@ -63,12 +70,12 @@ static void put_overrides(const pl_state *from, const pl_state *to, size_t start
     pl_buf_puts(out, "method ");
     if (a != NULL && b != NULL && a->slot == b->slot && strcmp(a->glob, b->glob) == 0) {
         put_spec(a->slot, &a->spec, &b->spec, out);
-        pl_buf_printf(out, " on=%s", a->glob);
+        put_on(a->glob, out);
     } else {
         const pl_override *one = b != NULL ? b : a;
-        pl_buf_printf(out, "%s on=%s %s",
-                      one->spec.method != NULL ? one->spec.method->name : "none", one->glob,
-                      b != NULL ? "set" : "taken away");
+        pl_buf_puts(out, one->spec.method != NULL ? one->spec.method->name : "none");
+        put_on(one->glob, out);
+        pl_buf_puts(out, b != NULL ? " set" : " taken away");
     }
 }
 

@@ -96,7 +96,7 @@ static pl_status regroup(pl_state *next, pl_slot slot, const bool *layers, const
 {
     bool alike = true;
     for (size_t i = 0; i < g->n; i++) {
-        g->specs[i] = layers[i] ? specs[i] : *methods_own(next, i, slot);
+        g->specs[i] = layers != NULL && layers[i] ? specs[i] : *methods_own(next, i, slot);
         alike = alike && pl_spec_equal(&g->specs[i], &g->specs[0]);
     }
     pl_state_drop_overrides(next, slot);

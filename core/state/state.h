@@ -187,7 +187,7 @@ void pl_state_drop_overrides(pl_state *state, pl_slot slot);
 /* Gives the layers that are flagged, layers[of the model], the slot's spec specs[layer]; the others
  * keep theirs.  Afterwards the slot's settings are as few as can be: the general one alone where
  * all layers are alike, else one with on=LIST for each spec that some layers have and the general
- * one is not (grouped.c). */
+ * one is not (grouped.c).  layers NULL: none, so that what there is is grouped. */
 PL_NODISCARD pl_status pl_state_give(pl_state *state, pl_slot slot, const bool *layers,
                                      const pl_spec *specs, pl_error *err);
 /* For state.c: `to` has none of its own. */

@@ -77,9 +77,13 @@ static void test_figure(void **ctx)
 static void test_allocate(void **ctx)
 {
     (void)ctx;
-    run r =
-        run_demo("method rtn bits=3; allocate bits=3.2065 length=128 windows=2; "
-                 "solve all sequential=no; allocate bits=2.5 metric=error unit=role choices=2,4");
+    char script[1024];
+    snprintf(
+        script, sizeof script,
+        "method rtn bits=3; allocate bits=3.2065 length=128 windows=2; solve all sequential=no; "
+        "allocate bits=2.5 metric=error unit=role choices=2,4 file='%s'",
+        run_path("bits.tex"));
+    run r = run_demo(script);
     const json_t *found = run_result(&r, 1), *solved = run_result(&r, 2),
                  *roles = run_result(&r, 3);
     const json_t *three = json_array_get(json_object_get(found, "uniform"), 1);
@@ -92,6 +96,14 @@ static void test_allocate(void **ctx)
     assert_int_equal(json_array_size(json_object_get(roles, "units")), 7);
     expect_at_most(run_number(roles, "bits_per_weight"), 2.5 + 1e-9);
     run_free(&r);
+    /* One setting for each choice that is not the general one. */
+    size_t size = 0, settings = 0;
+    char *tex = run_read(run_path("bits.tex"), &size);
+    for (const char *at = tex; (at = strstr(at, " on=")) != NULL; at++) {
+        settings++;
+    }
+    assert_in_range(settings, 1, 2);
+    free(tex);
 }
 
 static void test_refusals(void **ctx)

@@ -153,6 +153,17 @@ static void figures_keep_their_settings(void **state)
     run_free(&r);
 }
 
+/* A parameter that only some layers' method has: what was solved with its former value does not
+ * count. */
+static void test_set_on_some_layers(void **ctx)
+{
+    (void)ctx;
+    run r = run_demo("method rtn bits=3; method gptq bits=3 on=0.down_proj; calibrate windows=1; "
+                     "solve all; set damping=0.5; generate x which=after tokens=1");
+    run_check_failed(&r, 1, "no layer is solved with the present methods");
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +171,7 @@ int main(void)
         cmocka_unit_test(going_back_solves_nothing),
         cmocka_unit_test(figures_keep_their_settings),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(test_set_on_some_layers),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
