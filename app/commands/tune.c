@@ -290,7 +290,7 @@ static pl_status apply_tune(pl_call *call, pl_state *state, pl_error *err)
     for (size_t i = 0; i < call->n_given; i++) {
         any = any || call->given[i] > 0;
     }
-    if (!any) {
+    if (!any || call->n_given != pl_model_layer_count(state->source->model)) {
         call->unchanged = true;
         return PL_OK;
     }

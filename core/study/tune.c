@@ -289,15 +289,15 @@ static pl_status find_units(pl_tuner *t, pl_error *err)
 {
     const size_t n = pl_model_layer_count(t->state->source->model);
     pl_tuned *out = t->out;
-    bool *tuned = calloc(n + 1, sizeof *tuned);
     size_t others = 0;
     pl_state only;
     pl_status status = pl_state_copy(&only, t->state, err);
-    if (status != PL_OK || tuned == NULL) {
-        free(tuned);
-        return status == PL_OK ? pl_error_memory(err, "a search") : status;
+    if (status != PL_OK) {
+        return status;
     }
-    status = find_layers(t->state, t->tuning, tuned, err);
+    bool *tuned = calloc(n + 1, sizeof *tuned);
+    status = tuned != NULL ? find_layers(t->state, t->tuning, tuned, err)
+                           : pl_error_memory(err, "a search");
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         if (tuned[i]) {
             status = pl_state_set_result(&only, i, pl_state_plan(&only, i), (pl_id){0}, err);

@@ -290,17 +290,17 @@ static pl_status run_sequence(search *s, size_t trial, pl_error *err)
 {
     pl_tuner *t = s->t;
     const size_t n = pl_model_layer_count(s->model);
-    int *given = calloc(n + 1, sizeof *given);
     pl_state state;
     pl_status status = pl_state_copy(&state, t->state, err);
-    if (status != PL_OK || given == NULL) {
-        free(given);
-        return status == PL_OK ? pl_error_memory(err, "a search's settings") : status;
+    if (status != PL_OK) {
+        return status;
     }
-    for (size_t i = 0; i < n; i++) {
+    int *given = calloc(n + 1, sizeof *given);
+    for (size_t i = 0; given != NULL && i < n; i++) {
         given[i] = (int)candidate_of(s, s->trials + trial * s->units, i);
     }
-    status = pl_tune_set(&state, t->tuning, given, err);
+    status = given != NULL ? pl_tune_set(&state, t->tuning, given, err)
+                           : pl_error_memory(err, "a search's settings");
     PL_THEN(trial_key(s, &state, NULL, &s->keys[trial], err));
     if (status == PL_OK && !pl_tune_recall(t, s->keys[trial], &s->loss[trial])) {
         status = measure_sequence(s, &state, trial, err);
