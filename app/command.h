@@ -129,6 +129,8 @@ struct pl_command {
     /* What the progress of such a call is counted in (core/jobs/progress.h), or NULL. */
     const char *unit;
     bool keeps; /* what is done is kept where it is stopped, and the same call goes on from there */
+    bool sets;  /* apply changes the setting: results found under the new one before are taken back
+                   behind it, and the result says layers_in_store */
     pl_history history;
     bool ends_run;    /* it ends a run, not the work: a session's script leaves it out */
     bool says_itself; /* on the screen: its message is the command, since its result is long */

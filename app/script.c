@@ -1,7 +1,9 @@
 /* The grammar: from a script to commands, from a command's text to a checked call. */
 #include "app/command.h"
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
+#include "core/state/record.h"
 
 #include "app/usage.h"
 
@@ -278,6 +280,12 @@ pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err)
     const unsigned before = pl_memory_failures();
     pl_status status =
         call->command->apply != NULL ? call->command->apply(call, state, err) : PL_OK;
+    if (status == PL_OK && call->command->sets) {
+        pl_record_all(state);
+        pl_state_recall(state);
+        const size_t solved = pl_state_solved_count(state) - pl_state_import_count(state);
+        pl_json_set(call->result, "layers_in_store", json_integer((json_int_t)solved));
+    }
     return conclude(status, before, err);
 }
 

@@ -23,7 +23,6 @@ static pl_status apply_activations(pl_call *call, pl_state *state, pl_error *err
         grid.fixed = range == 1;
         state->activations = grid;
         pl_json_set(call->result, "activations", pl_activations_json(state));
-        pl_put_setting(call, state);
     }
     return status;
 }
@@ -47,6 +46,7 @@ const pl_command pl_command_activations = {
     .summary = "Quantize the inputs of the linear layers, after their transform, or none",
     .put_line = pl_line_activations,
     .apply = apply_activations,
+    .sets = true,
     .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,
 };

@@ -191,6 +191,7 @@ const pl_command pl_command_allocate = {
                "of losses is least",
     .run = run_allocate,
     .apply = apply_allocate,
+    .sets = true,
     .least = "layers bits_per_weight",
     .put_text = put_allocate_text,
     .slow = pl_slow_always,

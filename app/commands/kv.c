@@ -22,7 +22,6 @@ static pl_status apply_kv(pl_call *call, pl_state *state, pl_error *err)
         state->kv = grid;
         state->kv_group_size = group_size;
         pl_json_set(call->result, "kv", pl_kv_json(state));
-        pl_put_setting(call, state);
     }
     return status;
 }
@@ -44,6 +43,7 @@ const pl_command pl_command_kv = {
     .summary = "Quantize keys (after RoPE) and values, or none",
     .put_line = pl_line_kv,
     .apply = apply_kv,
+    .sets = true,
     .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,
 };

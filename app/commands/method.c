@@ -107,7 +107,6 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
     if (status == PL_OK) {
         pl_state_drop_imports(state, glob); /* the method takes their place */
         put_method(call->result, (pl_slot)slot, &spec, glob);
-        pl_put_setting(call, state);
     }
     return status;
 }
@@ -137,6 +136,7 @@ const pl_command pl_command_method = {
     .summary = "Put a method in its slot: hadamard, astro, gptq, ..., or none slot=...",
     .put_line = pl_line_method,
     .apply = apply_method,
+    .sets = true,
     .put_text = pl_put_setting_text,
     .history = PL_HISTORY_KNOB,
     .rebuild = PL_REBUILD_RUN,

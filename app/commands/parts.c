@@ -7,7 +7,6 @@
 #include "core/base/number.h"
 #include "core/model/bare.h"
 #include "core/state/kept.h"
-#include "core/state/record.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,16 +83,34 @@ pl_status pl_check_length(const pl_call *call, const pl_state *state, size_t len
                : PL_OK;
 }
 
+void pl_put_setting_sentence(const pl_call *call, pl_buf *out)
+{
+    const json_int_t solved = json_integer_value(json_object_get(call->result, "layers_in_store"));
+    if (solved > 0) {
+        pl_buf_printf(out, "%lld %s of this setting %s in the store", (long long)solved,
+                      solved == 1 ? "layer" : "layers", solved == 1 ? "is" : "are");
+    }
+}
+
+void pl_put_setting_line(const pl_call *call, pl_buf *out)
+{
+    const size_t size = out->size;
+    pl_put_setting_sentence(call, out);
+    pl_buf_puts(out, out->size > size ? "\n" : "");
+}
+
 void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_buf *out)
 {
     const size_t n = json_array_size(json_object_get(call->result, "units"));
     json_t *shown = json_copy(call->result);
     json_object_del(shown, "units");
+    json_object_del(shown, "layers_in_store");
     pl_result_object(shown, out);
     pl_result_table(call, list, out);
     if (n > PL_UNITS_SHOWN) {
         pl_buf_printf(out, "and %zu units %s: file=NAME.csv has all\n", n - PL_UNITS_SHOWN, more);
     }
+    pl_put_setting_line(call, out);
     json_decref(list);
     json_decref(shown);
 }
@@ -228,31 +245,13 @@ void pl_put_kept(pl_call *call, const pl_state *state, const char *key)
     pl_json_set(call->result, key, list);
 }
 
-void pl_put_setting(pl_call *call, pl_state *state)
-{
-    pl_state_recall(state);
-    const size_t solved = pl_state_solved_count(state) - pl_state_import_count(state);
-    pl_json_set(call->result, "layers_in_store", json_integer((json_int_t)solved));
-}
-
-void pl_put_setting_sentence(const pl_call *call, pl_buf *out)
-{
-    const json_int_t solved = json_integer_value(json_object_get(call->result, "layers_in_store"));
-    if (solved > 0) {
-        pl_buf_printf(out, "%lld %s of this setting %s in the store", (long long)solved,
-                      solved == 1 ? "layer" : "layers", solved == 1 ? "is" : "are");
-    }
-}
-
 void pl_put_setting_text(const pl_call *call, pl_buf *out)
 {
     json_t *shown = json_copy(call->result);
     json_object_del(shown, "layers_in_store");
     pl_result_object(shown, out);
     json_decref(shown);
-    const size_t size = out->size;
-    pl_put_setting_sentence(call, out);
-    pl_buf_puts(out, out->size > size ? "\n" : "");
+    pl_put_setting_line(call, out);
 }
 
 pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err)

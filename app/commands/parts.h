@@ -58,12 +58,12 @@ json_t *pl_param_json(const pl_spec *spec, size_t index);
 /* All kept settings as they are now, numbered as `unpin` counts them. */
 void pl_put_kept(pl_call *call, const pl_state *state, const char *key);
 
-/* Behind a change of the setting: takes what has been found under it before; the result says
- * layers_in_store, and as text "28 layers of this setting are in the store". */
-void pl_put_setting(pl_call *call, pl_state *state);
+/* The result of a command that sets (pl_command.sets) as text: its layers_in_store are "28 layers
+ * of this setting are in the store". */
 void pl_put_setting_text(const pl_call *call, pl_buf *out);
 /* That sentence alone, appended; nothing where there are none. */
 void pl_put_setting_sentence(const pl_call *call, pl_buf *out);
+void pl_put_setting_line(const pl_call *call, pl_buf *out); /* as a line of its own */
 
 /* Whether the word is `none`, which takes no keys; another word is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err);

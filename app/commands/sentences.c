@@ -100,8 +100,7 @@ void pl_line_select(const pl_call *call, pl_buf *out)
     }
 }
 
-/* Behind what was set: "; 28 layers of this setting are in the store". */
-static void put_stored(const pl_call *call, pl_buf *out)
+void pl_put_stored(const pl_call *call, pl_buf *out)
 {
     pl_buf stored = {0};
     pl_put_setting_sentence(call, &stored);
@@ -123,7 +122,7 @@ void pl_line_method(const pl_call *call, pl_buf *out)
     }
     const char *glob = json_string_value(json_object_get(call->result, "on"));
     pl_buf_printf(out, "%s%s", glob != NULL ? ", for layers " : "", glob != NULL ? glob : "");
-    put_stored(call, out);
+    pl_put_stored(call, out);
 }
 
 void pl_line_activations(const pl_call *call, pl_buf *out)
@@ -136,7 +135,7 @@ void pl_line_activations(const pl_call *call, pl_buf *out)
                       (long long)json_integer_value(json_object_get(grid, "bits")),
                       word(grid, "range"));
     }
-    put_stored(call, out);
+    pl_put_stored(call, out);
 }
 
 static void put_kv(const json_t *grid, pl_buf *out)
@@ -159,7 +158,7 @@ void pl_line_kv(const pl_call *call, pl_buf *out)
     } else {
         pl_buf_puts(out, "keys and values are not quantized");
     }
-    put_stored(call, out);
+    pl_put_stored(call, out);
 }
 
 void pl_line_sweep(const pl_call *call, pl_buf *out)

@@ -21,4 +21,7 @@ void pl_line_select(const pl_call *call, pl_buf *out);
 void pl_line_solve(const pl_call *call, pl_buf *out);
 void pl_line_sweep(const pl_call *call, pl_buf *out);
 
+/* Behind what was set, appended: "; 28 layers of this setting are in the store", or nothing. */
+void pl_put_stored(const pl_call *call, pl_buf *out);
+
 #endif

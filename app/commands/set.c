@@ -1,5 +1,6 @@
 /* set: parameters of the methods in use, by their names alone. */
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/workbench/services.h"
 #include "core/base/json.h"
 #include "core/base/nearest.h"
@@ -134,11 +135,13 @@ static void put_set(const pl_call *call, pl_buf *out)
 {
     put_settings(call, "\n", out);
     pl_buf_puts(out, "\n");
+    pl_put_setting_line(call, out);
 }
 
 static void put_set_line(const pl_call *call, pl_buf *out)
 {
     put_settings(call, ", ", out);
+    pl_put_stored(call, out);
 }
 
 static void follow_set(pl_screen *screen, const pl_call *call, pl_status how)
@@ -158,6 +161,7 @@ const pl_command pl_command_set = {
     .summary = "Set parameters of the methods in use by their names: bits=3 beta=1e-4; where "
                "several have one, in all of them",
     .apply = apply_set,
+    .sets = true,
     .rebuild = PL_REBUILD_RUN,
     .put_text = put_set,
     .put_line = put_set_line,

@@ -363,6 +363,7 @@ const pl_command pl_command_target = {
     .summary = "Find the strength by what it does to a layer, and set it there",
     .run = run_target,
     .apply = apply_target,
+    .sets = true,
     .put_text = put_target_text,
     .slow = pl_slow_always,
     .unit = "layers",

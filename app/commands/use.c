@@ -12,7 +12,6 @@ static pl_status apply_use(pl_call *call, pl_state *state, pl_error *err)
     if (status == PL_OK) {
         pl_state_deinit(state);
         *state = next;
-        pl_put_setting(call, state);
     }
     return status;
 }
@@ -34,6 +33,7 @@ const pl_command pl_command_use = {
     .needs_model = true,
     .summary = "Go back to a kept setting: its methods, activations, cache and results",
     .apply = apply_use,
+    .sets = true,
     .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,
     .follow = follow_use,

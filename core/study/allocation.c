@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/lab/pipeline.h"
+#include "core/state/record.h"
 #include "core/study/piece.h"
 
 #include <math.h>
@@ -68,6 +69,7 @@ static void note_layer(void *ctx, size_t layer, pl_id result, const pl_solve_rep
     pl_status status =
         pl_state_set_result(&a->state, layer, pl_state_plan(&a->state, layer), result, NULL);
     a->noted = a->noted == PL_OK ? status : a->noted;
+    pl_record_solved(&a->state, layer, false, result);
     a->errors[layer] = report->rounded_relative_error;
     a->layer_bits[layer] = report->bits_per_weight;
 }

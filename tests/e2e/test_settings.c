@@ -95,6 +95,22 @@ static void numbers_of_settings_side_by_side(void **state)
     free(text);
 }
 
+/* Every command that changes the setting takes back what was found under the new one. */
+static void every_change_takes_results_back(void **state)
+{
+    (void)state;
+    run r = run_demo("method rtn bits=3; solve all sequential=no; set bits=2; set bits=3; "
+                     "allocate bits=3.3 metric=error unit=role choices=2,3; set bits=2; "
+                     "allocate bits=2.3 metric=error choices=2; layers top=1 sort=rounded_error");
+    assert_true(run_number(run_result(&r, 2), "layers_in_store") == 0);
+    assert_true(run_number(run_result(&r, 3), "layers_in_store") == 28);
+    assert_true(run_number(run_result(&r, 4), "layers_in_store") == 28);
+    assert_true(run_number(run_result(&r, 6), "layers_in_store") == 28);
+    const json_t *row = json_array_get(json_object_get(run_result(&r, 7), "layers"), 0);
+    assert_true(run_number(row, "rounded_error") > 0);
+    run_free(&r);
+}
+
 static void going_back_solves_nothing(void **state)
 {
     (void)state;
@@ -168,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_of_settings_side_by_side),
+        cmocka_unit_test(every_change_takes_results_back),
         cmocka_unit_test(going_back_solves_nothing),
         cmocka_unit_test(figures_keep_their_settings),
         cmocka_unit_test(refusals),

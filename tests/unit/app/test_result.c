@@ -73,6 +73,11 @@ static void test_numbers_and_tables(void **ctx)
                "activations are not quantized; 1 layer of this setting is in the store");
     check_both("kv bits=4", "{\"kv\": {\"bits\": 4, \"group_size\": 64}, \"layers_in_store\": 2}",
                "", "64 values of a head; 2 layers of this setting are in the store");
+    check_both("set bits=3",
+               "{\"set\": [{\"slot\": \"round\", \"method\": \"gptq\", \"parameter\": \"bits\","
+               " \"value\": 3, \"on\": null}], \"layers_in_store\": 28}",
+               "gptq: bits=3\n28 layers of this setting are in the store\n",
+               "gptq: bits=3; 28 layers of this setting are in the store");
     check_both("perplexity",
                "{\"perplexity\": 1.43727, \"perplexity_error\": 0.037, \"tokens\": 1022,"
                " \"kl_mean\": 0.043, \"original_perplexity\": 1.359897}",
