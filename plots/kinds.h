@@ -111,6 +111,7 @@ struct pl_kind {
     KIND(depth)                                                                                    \
     KIND(error_by_block)                                                                           \
     KIND(channels_by_block)                                                                        \
+    KIND(sensitivity)                                                                              \
     KIND(sweep)                                                                                    \
     KIND(outliers)                                                                                 \
     PL_EXTRA_KINDS(KIND)

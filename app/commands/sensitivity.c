@@ -11,8 +11,11 @@
 #include "core/model/bare.h"
 #include "core/study/sensitivity.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MODE_ONLY, MODE_WITHOUT, MODE_ESTIMATE };
 
 static pl_status read_asked(const pl_call *call, const pl_state *state, pl_sensitivity *out,
                             pl_error *err)
@@ -25,8 +28,10 @@ static pl_status read_asked(const pl_call *call, const pl_state *state, pl_sensi
     PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &out->text.length, err));
     PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &out->text.windows, err));
     PL_THEN(pl_check_length(call, state, out->text.length, err));
+    PL_THEN(pl_usage_size(call, "probes", 1, 1u << 20, &out->probes, err));
+    out->probes = mode == MODE_ESTIMATE ? out->probes : 0;
     out->unit = (pl_unit)unit;
-    out->without = mode == 1;
+    out->without = mode == MODE_WITHOUT;
     out->text.protocol = (pl_ppl_protocol)protocol;
     out->glob = call->n_words > 0 && !pl_call_is_of_all(call) ? call->words[0] : NULL;
     return status;
@@ -52,6 +57,9 @@ static json_t *units_json(const pl_sensitivities *found)
                     u->block != SIZE_MAX ? json_integer((json_int_t)u->block) : json_null());
         pl_json_set(line, "layers", json_integer((json_int_t)u->layers));
         put_loss(line, &u->loss);
+        if (!isnan(u->estimate)) {
+            pl_json_set(line, "kl_estimate", pl_json_number(u->estimate));
+        }
         pl_json_append(list, line);
     }
     return list;
@@ -76,9 +84,11 @@ static pl_status put_correlations(pl_call *call, const pl_state *state, pl_lab *
         }
         for (size_t i = 0; i < found->count; i++) {
             const size_t layer = found->units[i].layer;
-            values[i] = found->units[i].loss.kl;
-            values[found->count + i] =
-                pl_layer_number(&rows[layer], c, pl_state_result(state, layer));
+            const double measured = found->units[i].loss.kl;
+            const pl_id *now = pl_state_result(state, layer);
+            values[i] =
+                isnan(measured) ? pl_layer_number(&rows[layer], PL_COLUMN_KL, now) : measured;
+            values[found->count + i] = pl_layer_number(&rows[layer], c, now);
         }
         status = pl_rank_correlation(values, values + found->count, found->count, &rho, err);
         pl_json_set(out, pl_columns[c].name, pl_json_number(rho));
@@ -133,6 +143,9 @@ static pl_status put_said(const pl_call *call, const pl_sensitivity *asked, pl_b
     }
     pl_buf_printf(out, " protocol=%s length=%zu windows=%zu", pl_usage_text(call, "protocol"),
                   asked->text.length, asked->text.windows);
+    if (asked->probes > 0) {
+        pl_buf_printf(out, " mode=estimate probes=%zu", asked->probes);
+    }
     return pl_buf_check(out, err);
 }
 
@@ -151,7 +164,10 @@ static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *l
     PL_THEN(pl_read_text(call, state, lab, &text, task, err));
     PL_THEN(put_said(call, &asked, &said, err));
     asked.said = said.data;
-    PL_THEN(pl_sensitivity_run(lab, state, &asked, text.ids, text.count, &found, task, err));
+    PL_THEN(
+        asked.probes > 0
+            ? pl_sensitivity_estimate(lab, state, &asked, text.ids, text.count, &found, task, err)
+            : pl_sensitivity_run(lab, state, &asked, text.ids, text.count, &found, task, err));
     PL_THEN(put_found(call, state, lab, &asked, &found, task, err));
     pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     pl_sensitivities_deinit(&found);
@@ -160,10 +176,16 @@ static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *l
     return status;
 }
 
+/* Measured, else estimated. */
+static double cost_of_line(const json_t *line)
+{
+    const json_t *kl = json_object_get(line, "kl");
+    return json_number_value(json_is_number(kl) ? kl : json_object_get(line, "kl_estimate"));
+}
+
 static int compare_costs(const void *a, const void *b)
 {
-    const double x = json_number_value(json_object_get(*(json_t *const *)a, "kl"));
-    const double y = json_number_value(json_object_get(*(json_t *const *)b, "kl"));
+    const double x = cost_of_line(*(json_t *const *)a), y = cost_of_line(*(json_t *const *)b);
     return (x < y) - (x > y);
 }
 
@@ -202,8 +224,9 @@ static void follow_sensitivity(pl_screen *screen, const pl_call *call, pl_status
 
 static const pl_key sensitivity_keys[] = {
     {"unit", PL_KEY_CHOICE, "layer", PL_UNIT_CHOICES, "what is quantized at a time"},
-    {"mode", PL_KEY_CHOICE, "only", "only|without",
-     "the unit alone is quantized, or everything but it"},
+    {"mode", PL_KEY_CHOICE, "only", "only|without|estimate",
+     "the unit alone is quantized, or everything but it; estimate: only its own blocks run"},
+    {"probes", PL_KEY_INT, "4", NULL, "of mode=estimate: blocks that are measured, for its scale"},
     {"text", PL_KEY_FILE, NULL, NULL, "the text to score; may be given again"},
     {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},

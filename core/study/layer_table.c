@@ -66,6 +66,7 @@ void pl_layer_row_solved(pl_layer_row *row, pl_id result, const pl_solve_report 
 {
     if (!pl_id_equal(row->result, result)) {
         row->number[PL_COLUMN_KL] = NAN; /* it was the former result's */
+        row->number[PL_COLUMN_KL_ESTIMATE] = NAN;
     }
     row->result = result;
     row->number[PL_COLUMN_ERROR] = report->relative_error;
@@ -177,6 +178,7 @@ static void fill_solution(pl_lab *lab, const pl_state *state, size_t layer, pl_l
     if (result != NULL && pl_result_report(lab, state, layer, *result, &report, NULL) == PL_OK) {
         pl_layer_row_solved(row, *result, &report);
         row->number[PL_COLUMN_KL] = pl_sensitivity_of_result(lab, state, *result, NULL);
+        row->number[PL_COLUMN_KL_ESTIMATE] = pl_estimate_of_result(lab, state, *result, NULL);
     }
 }
 

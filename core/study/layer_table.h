@@ -37,6 +37,8 @@
            "how far from the optimum the solution can be at most")                                 \
     COLUMN(KL, "kl", "KL", PL_OF_SOLUTION, PL_DECADES,                                             \
            "KL divergence to the original with this layer alone quantized (`sensitivity`)")        \
+    COLUMN(KL_ESTIMATE, "kl_estimate", "est. KL", PL_OF_SOLUTION, PL_DECADES,                      \
+           "estimate of KL, by how far the layer moves its block's output")                        \
     COLUMN(BITS, "bits_per_weight", "bits", PL_OF_SOLUTION, PL_LINEAR,                             \
            "bits that a weight takes, scales counted")                                             \
     COLUMN(SECONDS, "seconds", "seconds", PL_OF_SOLUTION, PL_LINEAR,                               \

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/lab/quantized.h"
+#include "core/metrics/local_error.h"
 #include "core/metrics/variants.h"
 #include "core/tensor/linalg.h"
 
@@ -38,7 +39,7 @@ static void name_unit(const pl_model *model, pl_unit kind, size_t layer, pl_unit
 {
     const pl_layer *info = pl_model_layer(model, layer);
     const size_t room = sizeof unit->name;
-    *unit = (pl_unit_loss){.block = info->block, .layer = layer};
+    *unit = (pl_unit_loss){.block = info->block, .layer = layer, .estimate = NAN};
     if (kind == PL_UNIT_LAYER) {
         pl_layer_short(info, info->expert != PL_NO_EXPERT, unit->name, room);
     } else if (kind == PL_UNIT_ROLE) {
@@ -125,6 +126,13 @@ static pl_status find_units(measuring *m, pl_error *err)
     }
     return pl_find_units("sensitivity", m->state, m->asked->unit, m->asked->glob, m->unit_of,
                          out->units, &out->count, &out->unsolved, err);
+}
+
+static void end_measuring(measuring *m)
+{
+    free(m->unit_of);
+    free(m->wanted);
+    free(m->keys);
 }
 
 /* An input is quantized for all layers that read it, or for none. */
@@ -306,12 +314,16 @@ typedef struct stored_loss {
     double original, original_error, tokens, windows;
 } stored_loss;
 
-static pl_id alone_key(pl_id result)
+static const char ALONE[32] = "planish sensitivity alone 1";
+static const char ESTIMATED[32] = "planish sensitivity estimate 1";
+
+static pl_id alone_key(const char what[32], pl_id result)
 {
     struct {
         char what[32];
         pl_id result;
-    } all = {.what = "planish sensitivity alone 1", .result = result};
+    } all = {.result = result};
+    memcpy(all.what, what, sizeof all.what);
     return pl_id_bytes(&all, sizeof all);
 }
 
@@ -343,7 +355,8 @@ typedef struct alone_loss {
     double kl;
 } alone_loss;
 
-static pl_status write_alone(measuring *m, size_t unit, double kl, pl_error *err)
+static pl_status write_alone(measuring *m, const char what[32], size_t unit, double kl,
+                             pl_error *err)
 {
     const pl_unit_loss *u = &m->out->units[unit];
     alone_loss alone = {.kl = kl};
@@ -351,11 +364,12 @@ static pl_status write_alone(measuring *m, size_t unit, double kl, pl_error *err
         !pl_model_known_identity(m->model, &alone.model)) {
         return PL_OK;
     }
-    return write_loss(m, alone_key(*pl_state_result(m->state, u->layer)), u->name, &alone,
+    return write_loss(m, alone_key(what, *pl_state_result(m->state, u->layer)), u->name, &alone,
                       sizeof alone, err);
 }
 
-double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
+static double read_alone(pl_lab *lab, const pl_state *state, const char what[32], pl_id result,
+                         pl_buf *said)
 {
     alone_loss found = {.kl = NAN};
     pl_id model = {0};
@@ -363,7 +377,7 @@ double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result
     if (!pl_model_known_identity(state->source->model, &model)) {
         return (double)NAN;
     }
-    pl_status status = pl_store_get(pl_lab_store(lab), KIND, alone_key(result), &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(lab), KIND, alone_key(what, result), &entry, NULL);
     PL_THEN(pl_entry_read(entry, SECTION, &found, sizeof found, NULL));
     const bool known = status == PL_OK && pl_id_equal(found.model, model);
     if (known && said != NULL) {
@@ -372,6 +386,34 @@ double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result
     }
     pl_entry_close(entry);
     return known ? found.kl : (double)NAN;
+}
+
+double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
+{
+    return read_alone(lab, state, ALONE, result, said);
+}
+
+double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
+{
+    return read_alone(lab, state, ESTIMATED, result, said);
+}
+
+void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out)
+{
+    static const char *const whats[] = {ALONE, ESTIMATED};
+    const size_t start = out->size;
+    for (size_t i = 0; i < 2 * pl_model_layer_count(state->source->model); i++) {
+        const pl_id *result = pl_state_result(state, i / 2);
+        pl_buf said = {0};
+        if (result != NULL && isfinite(read_alone(lab, state, whats[i % 2], *result, &said)) &&
+            said.size > 0) {
+            pl_buf_puts(&said, "\n");
+            if (out->size == start || strstr(out->data + start, said.data) == NULL) {
+                pl_buf_puts(out, said.data);
+            }
+        }
+        pl_buf_deinit(&said);
+    }
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
@@ -413,7 +455,7 @@ static pl_status keep_loss(measuring *m, size_t unit, const pl_ppl_result *resul
                            ? write_loss(m, m->keys[unit], all ? "all" : m->out->units[unit].name,
                                         &s, sizeof s, err)
                            : PL_OK;
-    return status == PL_OK && !all ? write_alone(m, unit, s.loss.kl, err) : status;
+    return status == PL_OK && !all ? write_alone(m, ALONE, unit, s.loss.kl, err) : status;
 }
 
 static pl_status unit_done(void *ctx, size_t variant, const pl_ppl_result *result, pl_error *err)
@@ -422,18 +464,33 @@ static pl_status unit_done(void *ctx, size_t variant, const pl_ppl_result *resul
     return keep_loss(m, m->wanted[variant], result, err);
 }
 
+/* The probed ones stand in the middles of equal parts of the model. */
+static bool is_asked(const measuring *m, size_t unit)
+{
+    const size_t n = m->out->count, probes = m->asked->probes;
+    for (size_t k = 0; k < probes; k++) {
+        if (unit == (2 * k + 1) * n / (2 * probes)) {
+            return true;
+        }
+    }
+    return probes == 0;
+}
+
 /* What the store has need not be measured. */
 static pl_status find_known(measuring *m, pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t u = 0; status == PL_OK && u <= m->out->count; u++) {
         stored_loss s;
+        if (!is_asked(m, u)) {
+            continue;
+        }
         status = unit_id(m, u, &m->keys[u], err);
         if (status == PL_OK && read_loss(m->lab, m->keys[u], &s)) {
             take_loss(m, u, &s);
             if (u < m->out->count) {
                 m->out->units[u].found = true;
-                status = write_alone(m, u, s.loss.kl, err);
+                status = write_alone(m, ALONE, u, s.loss.kl, err);
             }
         } else {
             m->wanted[m->n_wanted++] = u;
@@ -482,9 +539,106 @@ pl_status pl_sensitivity_run(pl_lab *lab, const pl_state *state, const pl_sensit
     if (status == PL_OK && m.n_wanted > 0) {
         status = measure_units(&m, ids, count, task, err);
     }
-    free(m.unit_of);
-    free(m.wanted);
-    free(m.keys);
+    end_measuring(&m);
+    if (status != PL_OK) {
+        pl_sensitivities_deinit(out);
+    }
+    return status;
+}
+
+/* --- the estimate ----------------------------------------------------------------------------- */
+
+/* How far each unit that is asked for moves the residual stream, to moved[units]. */
+static pl_status measure_moves(measuring *m, const int32_t *ids, size_t count, double *moved,
+                               pl_task *task, pl_error *err)
+{
+    pl_ppl_spec spec = m->asked->text;
+    spec.memory_limit = pl_lab_memory_limit(m->lab);
+    for (size_t u = 0; u < m->out->count; u++) {
+        if (is_asked(m, u)) {
+            m->wanted[m->n_wanted++] = u;
+        }
+    }
+    const pl_variants variants = {
+        .count = m->n_wanted, .ctx = m, .touches = unit_touches, .hooks = unit_hooks};
+    pl_status status = begin_hooks(m, task, err);
+    PL_THEN(
+        pl_local_errors(m->state->source->model, ids, count, &spec, &variants, moved, task, err));
+    pl_quantized_deinit(&m->quantized);
+    return status;
+}
+
+/* KL over how far the residual stream moves: its geometric mean over the probed blocks. */
+static pl_status find_factor(measuring *m, const int32_t *ids, size_t count, double *moved,
+                             double *factor, pl_task *task, pl_error *err)
+{
+    pl_sensitivities measured = {0};
+    double sum = 0.0;
+    size_t n = 0;
+    pl_status status =
+        pl_sensitivity_run(m->lab, m->state, m->asked, ids, count, &measured, task, err);
+    PL_THEN(find_units(m, err));
+    PL_THEN(measure_moves(m, ids, count, moved, task, err));
+    for (size_t i = 0; status == PL_OK && i < m->n_wanted; i++) {
+        const double ratio = measured.units[m->wanted[i]].loss.kl / moved[i];
+        if (ratio > 0.0 && isfinite(ratio)) {
+            sum += log(ratio);
+            n++;
+        }
+    }
+    if (status == PL_OK && n == 0) {
+        status = pl_error_set(err, PL_ERR_NUMERIC,
+                              "sensitivity: mode=estimate: none of the %zu blocks that are "
+                              "measured changes the model's output: expected a larger probes=",
+                              m->n_wanted);
+    }
+    *factor = exp(sum / (double)n);
+    m->out->original = measured.original;
+    m->out->original_error = measured.original_error;
+    m->out->tokens = measured.tokens;
+    m->out->windows = measured.windows;
+    pl_sensitivities_deinit(&measured);
+    return status;
+}
+
+static const pl_loss unknown_loss = {NAN, NAN, NAN, NAN, NAN};
+
+pl_status pl_sensitivity_estimate(pl_lab *lab, const pl_state *state, const pl_sensitivity *asked,
+                                  const int32_t *ids, size_t count, pl_sensitivities *out,
+                                  pl_task *task, pl_error *err)
+{
+    *out = (pl_sensitivities){0};
+    pl_sensitivity unit = *asked, blocks = *asked;
+    pl_sensitivities of_blocks = {0};
+    unit.probes = 0;
+    blocks.unit = PL_UNIT_BLOCK;
+    blocks.probes = asked->probes > 0 ? asked->probes : 1;
+    const measuring made = {.lab = lab, .state = state, .model = state->source->model};
+    measuring m = made, b = made;
+    m.asked = &unit;
+    m.out = out;
+    b.asked = &blocks;
+    b.out = &of_blocks;
+    double factor = NAN;
+    double *moved = calloc(pl_model_layer_count(m.model) + 1, sizeof *moved);
+    pl_status status = moved != NULL ? find_units(&m, err) : pl_error_memory(err, "an estimate");
+    PL_THEN(check_inputs(&m, err));
+    PL_THEN(find_factor(&b, ids, count, moved, &factor, task, err));
+    PL_THEN(measure_moves(&m, ids, count, moved, task, err));
+    out->original = of_blocks.original;
+    out->original_error = of_blocks.original_error;
+    out->tokens = of_blocks.tokens;
+    out->windows = of_blocks.windows;
+    out->together = unknown_loss;
+    for (size_t u = 0; status == PL_OK && u < out->count; u++) {
+        out->units[u].estimate = factor * moved[u];
+        out->units[u].loss = unknown_loss;
+        status = write_alone(&m, ESTIMATED, u, out->units[u].estimate, err);
+    }
+    free(moved);
+    end_measuring(&m);
+    end_measuring(&b);
+    pl_sensitivities_deinit(&of_blocks);
     if (status != PL_OK) {
         pl_sensitivities_deinit(out);
     }
@@ -495,21 +649,4 @@ void pl_sensitivities_deinit(pl_sensitivities *s)
 {
     free(s->units);
     *s = (pl_sensitivities){0};
-}
-
-void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out)
-{
-    const size_t start = out->size;
-    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
-        const pl_id *result = pl_state_result(state, i);
-        pl_buf said = {0};
-        if (result != NULL && isfinite(pl_sensitivity_of_result(lab, state, *result, &said)) &&
-            said.size > 0) {
-            pl_buf_puts(&said, "\n");
-            if (out->size == start || strstr(out->data + start, said.data) == NULL) {
-                pl_buf_puts(out, said.data);
-            }
-        }
-        pl_buf_deinit(&said);
-    }
 }

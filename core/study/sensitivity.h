@@ -24,6 +24,7 @@ typedef struct pl_sensitivity {
     bool without;     /* everything is quantized but the unit; else the unit alone is */
     const char *glob; /* only layers whose name matches; NULL: all */
     pl_ppl_spec text; /* protocol, length, windows; its memory limit is the lab's */
+    size_t probes; /* units are blocks: only so many, spread evenly, and not all together; 0: all */
     const char *said; /* the command that asks for it, kept with what each layer costs; or NULL */
 } pl_sensitivity;
 
@@ -40,7 +41,8 @@ typedef struct pl_unit_loss {
     size_t layer;  /* its first one */
     size_t layers; /* how many it has */
     pl_loss loss;
-    bool found; /* it was in the store */
+    double estimate; /* of loss.kl, nats (pl_sensitivity_estimate); NaN: there is none */
+    bool found;      /* it was in the store */
 } pl_unit_loss;
 
 typedef struct pl_sensitivities {
@@ -70,11 +72,24 @@ PL_NODISCARD pl_status pl_sensitivity_run(pl_lab *lab, const pl_state *state,
                                           pl_error *err);
 void pl_sensitivities_deinit(pl_sensitivities *s);
 
+/* Estimates each unit's KL divergence in place of measuring it, at the cost of its own blocks:
+ * units[].estimate = c r (methods.md 5), r how far the unit moves the residual stream behind its
+ * blocks (core/metrics/local_error.h), c the geometric mean of KL over r of asked->probes blocks,
+ * each measured with all its layers quantized.  The units' losses are NaN, `together` too; layers
+ * have their column kl_estimate from there on.  Refuses as pl_sensitivity_run does; `without` is
+ * not used.  PL_ERR_NUMERIC where no probed block moves anything.  Caller deinits *out. */
+PL_NODISCARD pl_status pl_sensitivity_estimate(pl_lab *lab, const pl_state *state,
+                                               const pl_sensitivity *asked, const int32_t *ids,
+                                               size_t count, pl_sensitivities *out, pl_task *task,
+                                               pl_error *err);
+
 /* The KL divergence that a layer's result was last measured to cost by itself; NaN where it was not
  * (with weights alone quantized).  said: the command that asked for it is appended; or NULL. */
 double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
-
-/* The commands that measured what the state's results cost, each once, appended, one a line. */
+/* The same of the estimate. */
+double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said);
+/* The commands that measured what the state's layers cost, and that estimated it, each once, a line
+ * each, appended. */
 void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out);
 
 /* Spearman's rank correlation of x[n] and y[n] over the pairs where both are finite, equal values

@@ -72,6 +72,41 @@ static void test_figure(void **ctx)
     free(png);
 }
 
+/* An estimate ranks the demo's layers better than any other score does; the figure over it carries
+ * both commands and says the rank correlation. */
+static void test_estimate_ranks(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    snprintf(script, sizeof script,
+             "method rtn bits=3; solve all sequential=no; sensitivity length=128 windows=2; "
+             "sensitivity mode=estimate length=128 windows=2; plot sensitivity form=estimate "
+             "file='%s' caption=yes; plot sensitivity form=roles file='%s'; rebuild '%s'",
+             run_path("over.png"), run_path("roles.csv"), run_path("over.png"));
+    run r = run_demo(script);
+    const json_t *found = run_result(&r, 3), *ranks = json_object_get(found, "rank_correlation");
+    size_t i = 0;
+    json_t *line = NULL;
+    json_array_foreach(json_object_get(found, "units"), i, line)
+    {
+        expect_less(0, run_number(line, "kl_estimate"));
+        assert_true(json_is_null(json_object_get(line, "kl")));
+    }
+    expect_less(0.8, run_number(ranks, "kl_estimate"));
+    expect_less(run_number(ranks, "rounded_error"), run_number(ranks, "kl_estimate"));
+    const char *caption = json_string_value(json_object_get(run_result(&r, 4), "caption"));
+    assert_non_null(strstr(caption, "rank correlation 0."));
+    assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+    run_free(&r);
+    size_t size = 0;
+    char *csv = run_read(run_path("roles.csv"), &size);
+    assert_non_null(strstr(csv, "down_proj"));
+    free(csv);
+    run none = run_demo("method rtn bits=5; solve 0.q_proj; plot sensitivity file=x.png");
+    run_check_failed(&none, 1, "`solve all`, then `sensitivity`");
+    run_free(&none);
+}
+
 /* Mixed bits take no more than asked, lose no more than bits alike for all at that average, and not
  * less than the bound; what is chosen is set, layer by layer. */
 static void test_allocate(void **ctx)
@@ -140,9 +175,8 @@ static void test_refusals(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sensitivity),
-        cmocka_unit_test(test_figure),
-        cmocka_unit_test(test_allocate),
+        cmocka_unit_test(test_sensitivity),    cmocka_unit_test(test_figure),
+        cmocka_unit_test(test_estimate_ranks), cmocka_unit_test(test_allocate),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

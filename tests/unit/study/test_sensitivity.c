@@ -2,7 +2,7 @@
 #include "core/study/sensitivity.h"
 
 #include "core/lab/quantized.h"
-#include "core/metrics/variants.h"
+#include "core/metrics/local_error.h"
 #include "tests/support/demo_lab.h"
 
 #include <math.h>
@@ -256,6 +256,43 @@ static void test_nothing_to_measure(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* One probed block fixes the scale: its estimate is what was measured.  An estimate is a layer's
+ * column from there on. */
+static void test_estimate(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    int32_t ids[COUNT];
+    make_ids(ids);
+    rounded_demo(&d);
+    pl_sensitivity asked = {.unit = PL_UNIT_BLOCK, .text = text, .probes = 1};
+    pl_sensitivities blocks, layers;
+    pl_check_ok(pl_sensitivity_estimate(d.lab, &d.state, &asked, ids, COUNT, &blocks, NULL, &err),
+                err);
+    assert_int_equal(blocks.count, 2);
+    const pl_ppl_result second = measure(&d, solved + 2, 2, ids);
+    pl_check_close(blocks.units[1].estimate, second.kl_mean, 1e-5, 0);
+    pl_check_close(blocks.original, second.original, 1e-9, 0);
+    assert_true(isnan(blocks.units[1].loss.kl) && isnan(blocks.together.kl));
+    asked.unit = PL_UNIT_LAYER;
+    asked.probes = 2;
+    pl_check_ok(pl_sensitivity_estimate(d.lab, &d.state, &asked, ids, COUNT, &layers, NULL, &err),
+                err);
+    assert_int_equal(layers.count, SOLVED);
+    for (size_t i = 0; i < SOLVED; i++) {
+        const pl_ppl_result alone = measure(&d, &solved[i], 1, ids);
+        expect_less(alone.kl_mean / 6, layers.units[i].estimate);
+        expect_less(layers.units[i].estimate, alone.kl_mean * 6);
+        pl_check_close(
+            pl_estimate_of_result(d.lab, &d.state, *pl_state_result(&d.state, solved[i]), NULL),
+            layers.units[i].estimate, 0, 0);
+    }
+    pl_sensitivities_deinit(&blocks);
+    pl_sensitivities_deinit(&layers);
+    demo_lab_deinit(&d);
+}
+
 /* --- variants that change nothing ------------------------------------------------------------- */
 
 static bool touch_third(void *ctx, size_t variant, size_t block)
@@ -303,6 +340,11 @@ static void test_unchanged_costs_nothing(void **ctx)
                 err);
     assert_int_equal(seen, 2);
     pl_check_close(base.kl_mean, 0, 0, 0);
+    double moved[2] = {1, 1};
+    pl_check_ok(
+        pl_local_errors(d.state.source->model, ids, COUNT, &text, &variants, moved, NULL, &err),
+        err);
+    assert_true(moved[0] == 0 && moved[1] == 0);
     pl_ppl_spec poor = text;
     poor.memory_limit = 1000;
     assert_int_equal(pl_variants_run(d.state.source->model, ids, COUNT, &poor, NULL, &variants,
@@ -340,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_roles_and_sites),
         cmocka_unit_test(test_quantized_inputs),
         cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_estimate),
         cmocka_unit_test(test_nothing_to_measure),
         cmocka_unit_test(test_unchanged_costs_nothing),
         cmocka_unit_test(test_rank_correlation),

@@ -1,0 +1,356 @@
+/* What each layer costs the model: bars by block and role, or over a score of the layer. */
+#include "core/base/number.h"
+#include "plots/build.h"
+#include "plots/fit.h"
+#include "plots/kinds.h"
+#include "plots/overview.h"
+
+#include "core/study/layer_table.h"
+#include "core/study/sensitivity.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { FORM_BLOCKS, FORM_ROLES };
+
+/* The scores of the forms behind these. */
+static const pl_column form_scores[] = {[2] = PL_COLUMN_ERROR,
+                                        PL_COLUMN_ROUNDED_ERROR,
+                                        PL_COLUMN_INPUT_RATIO,
+                                        PL_COLUMN_KURTOSIS,
+                                        PL_COLUMN_KL_ESTIMATE};
+
+typedef struct layer_costs {
+    double *kl;    /* [layers] nats, NaN: not measured */
+    double *score; /* [layers] of the form, NaN: not known */
+    size_t layers, blocks, known;
+    double sum;
+    size_t costliest;
+    size_t roles[PL_ROLE_COUNT]; /* the role's number among those that are known */
+    size_t n_roles;
+    size_t first[PL_ROLE_COUNT]; /* [n_roles] a layer of each */
+} layer_costs;
+
+static pl_status read_costs(pl_lab *lab, const pl_state *state, layer_costs *c, pl_task *task,
+                            pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    bool seen[PL_ROLE_COUNT] = {false};
+    c->layers = pl_model_layer_count(model);
+    c->blocks = pl_overview_blocks(model);
+    c->kl = calloc(c->layers + 1, sizeof *c->kl);
+    c->score = calloc(c->layers + 1, sizeof *c->score);
+    pl_status status = c->kl == NULL || c->score == NULL ? pl_error_memory(err, "a figure") : PL_OK;
+    for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
+        const pl_id *result = pl_state_result(state, i);
+        c->kl[i] =
+            result != NULL ? pl_sensitivity_of_result(lab, state, *result, NULL) : (double)NAN;
+        if (isfinite(c->kl[i])) {
+            const pl_role role = pl_model_layer(model, i)->role;
+            if (!seen[role]) {
+                seen[role] = true;
+                c->first[c->n_roles] = i;
+                c->roles[role] = c->n_roles++;
+            }
+            c->costliest = c->known == 0 || c->kl[i] > c->kl[c->costliest] ? i : c->costliest;
+            c->sum += c->kl[i];
+            c->known++;
+        }
+        status = pl_task_tick(task, err);
+    }
+    return status == PL_OK && c->known == 0
+               ? pl_error_set(err, PL_ERR_STATE,
+                              "sensitivity: what the layers cost the model is not measured: `solve "
+                              "all`, then `sensitivity`")
+               : status;
+}
+
+static const char *role_name(const pl_model *model, const layer_costs *c, size_t role)
+{
+    return pl_text_last_part(pl_overview_layer_name(pl_model_layer(model, c->first[role])));
+}
+
+/* The layers of a role that are measured, and of which the score is known where one is shown: one
+ * point each, x its block or score, y its KL divergence or share. */
+static pl_status add_role_points(const pl_state *state, const layer_costs *c, size_t role,
+                                 bool scored, pl_figure *out, pl_error *err)
+{
+    const pl_model *model = state->source->model;
+    pl_series *series = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < c->layers; i++) {
+        count += isfinite(c->kl[i]) && c->roles[pl_model_layer(model, i)->role] == role &&
+                 (!scored || isfinite(c->score[i]));
+    }
+    if (count == 0) {
+        return PL_OK;
+    }
+    pl_status status = pl_figure_add(out, role_name(model, c, role), PL_MARK_POINTS,
+                                     (pl_tone)(PL_TONE_EXTRA + role % 8), count, &series, err);
+    if (status == PL_OK) {
+        series->at = calloc(count, sizeof *series->at);
+        status = series->at != NULL ? PL_OK : pl_error_memory(err, "a figure");
+    }
+    count = 0;
+    for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
+        const pl_layer *info = pl_model_layer(model, i);
+        if (isfinite(c->kl[i]) && c->roles[info->role] == role &&
+            (!scored || isfinite(c->score[i]))) {
+            series->x[count] = scored ? c->score[i] : (double)info->block;
+            series->y[count] = scored ? 100.0 * c->kl[i] / c->sum : c->kl[i];
+            series->at[count++] = (double)i;
+        }
+    }
+    return status;
+}
+
+/* --- bars ------------------------------------------------------------------------------------- */
+
+/* Bars of sums over what stands at one place: a block, or a role. */
+static pl_status add_sums(const pl_model *model, const layer_costs *c, bool of_blocks,
+                          pl_figure *out, pl_error *err)
+{
+    const size_t places = of_blocks ? c->blocks : c->n_roles;
+    pl_series *series = NULL;
+    pl_status status = pl_figure_add(out, of_blocks ? "sum of the block" : "sum over all blocks",
+                                     PL_MARK_STEMS, PL_TONE_BEFORE, places, &series, err);
+    for (size_t p = 0; status == PL_OK && p < places; p++) {
+        series->x[p] = (double)p;
+    }
+    for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
+        const pl_layer *info = pl_model_layer(model, i);
+        if (isfinite(c->kl[i])) {
+            series->y[of_blocks ? info->block : c->roles[info->role]] += c->kl[i];
+        }
+    }
+    return status;
+}
+
+static pl_status make_by_block(const pl_state *state, const layer_costs *c, pl_figure *out,
+                               pl_error *err)
+{
+    pl_status status = add_sums(state->source->model, c, true, out, err);
+    for (size_t r = 0; status == PL_OK && r < c->n_roles; r++) {
+        status = add_role_points(state, c, r, false, out, err);
+    }
+    pl_fit_positions(&out->x, 0, c->blocks);
+    return status;
+}
+
+static pl_status make_by_role(const pl_state *state, const layer_costs *c, pl_figure *out,
+                              pl_error *err)
+{
+    pl_status status = add_sums(state->source->model, c, false, out, err);
+    PL_THEN(pl_figure_names(&out->x, c->n_roles, err));
+    for (size_t r = 0; status == PL_OK && r < c->n_roles; r++) {
+        status = pl_figure_text(&out->x.names[r], role_name(state->source->model, c, r), err);
+    }
+    pl_fit_positions(&out->x, 0, c->n_roles);
+    return status;
+}
+
+/* --- over a score ----------------------------------------------------------------------------- */
+
+static pl_status read_scores(pl_lab *lab, const pl_state *state, pl_column column, layer_costs *c,
+                             pl_task *task, pl_error *err)
+{
+    pl_layer_row *rows = calloc(c->layers + 1, sizeof *rows);
+    pl_status status = rows == NULL ? pl_error_memory(err, "a figure")
+                                    : pl_layer_rows(lab, state, 0, c->layers, rows, task, err);
+    for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
+        c->score[i] = pl_layer_number(&rows[i], column, pl_state_result(state, i));
+    }
+    free(rows);
+    return status;
+}
+
+static void fit_scores(const layer_costs *c, pl_column column, pl_axis *axis)
+{
+    double lo = (double)INFINITY, hi = -(double)INFINITY;
+    for (size_t i = 0; i < c->layers; i++) {
+        if (isfinite(c->kl[i]) && isfinite(c->score[i])) {
+            lo = fmin(lo, c->score[i]);
+            hi = fmax(hi, c->score[i]);
+        }
+    }
+    if (pl_columns[column].scale == PL_DECADES && lo > 0.0) {
+        pl_fit_log(axis, lo, hi);
+    } else {
+        const double room = lo < hi ? 0.05 * (hi - lo) : fmax(0.05 * fabs(lo), 1e-6);
+        axis->lo = lo - room;
+        axis->hi = hi + room;
+    }
+}
+
+static pl_status make_over_score(pl_lab *lab, const pl_state *state, pl_column column,
+                                 layer_costs *c, pl_figure *out, pl_task *task, pl_error *err)
+{
+    double rho = NAN;
+    pl_status status = read_scores(lab, state, column, c, task, err);
+    PL_THEN(pl_rank_correlation(c->score, c->kl, c->layers, &rho, err));
+    for (size_t r = 0; status == PL_OK && r < c->n_roles; r++) {
+        status = add_role_points(state, c, r, true, out, err);
+    }
+    if (status == PL_OK && out->n_series == 0) {
+        status =
+            pl_error_set(err, PL_ERR_STATE, "sensitivity: no layer that is measured has %s (%s)%s",
+                         pl_columns[column].name, pl_columns[column].help,
+                         column == PL_COLUMN_KL_ESTIMATE ? ": `sensitivity mode=estimate`" : "");
+    }
+    if (status == PL_OK) {
+        fit_scores(c, column, &out->x);
+        pl_figure_fact(out, "rank_correlation", isfinite(rho) ? "%.2f" : "not known", rho);
+    }
+    return status;
+}
+
+/* --- the kind --------------------------------------------------------------------------------- */
+
+static pl_status set_cost_texts(const pl_state *state, pl_column column, int form, pl_figure *out,
+                                pl_error *err)
+{
+    pl_buf title = {0};
+    pl_buf_printf(&title, "%s  what each layer costs the model",
+                  pl_model_name(state->source->model));
+    const char *x = form == FORM_BLOCKS  ? pl_overview_unit(state->source->model)
+                    : form == FORM_ROLES ? "role"
+                                         : pl_columns[column].help;
+    pl_status status = pl_buf_check(&title, err);
+    PL_THEN(pl_figure_texts(out, title.data, x,
+                            form <= FORM_ROLES ? "KL divergence, each layer alone, nats"
+                                               : "share of the layers' KL divergence, %",
+                            err));
+    pl_buf_deinit(&title);
+    return status;
+}
+
+static pl_status make_sensitivity(pl_lab *lab, const pl_state *state, const pl_request *request,
+                                  pl_figure *out, pl_task *task, pl_error *err)
+{
+    layer_costs c = {0};
+    const int form = request->form;
+    const pl_column column = form_scores[form];
+    pl_status status = read_costs(lab, state, &c, task, err);
+    PL_THEN(set_cost_texts(state, column, form, out, err));
+    PL_THEN(form == FORM_BLOCKS  ? make_by_block(state, &c, out, err)
+            : form == FORM_ROLES ? make_by_role(state, &c, out, err)
+                                 : make_over_score(lab, state, column, &c, out, task, err));
+    if (status == PL_OK) {
+        char name[64];
+        pl_layer_short(pl_model_layer(state->source->model, c.costliest), false, name, sizeof name);
+        pl_fit_y(out, true, 0);
+        pl_figure_fact(out, "costliest", "%.30s, %.3g nats", name, c.kl[c.costliest]);
+        pl_figure_fact(out, "measured", "%zu of %zu layers", c.known, c.layers);
+    }
+    free(c.kl);
+    free(c.score);
+    return status;
+}
+
+static size_t layers_with_results(const pl_state *state, const pl_request *request, size_t *out)
+{
+    size_t count = 0;
+    (void)request;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        if (pl_state_result(state, i) != NULL) {
+            out[count++] = i;
+        }
+    }
+    return count;
+}
+
+static void put_measuring(pl_lab *lab, const pl_state *state, const pl_request *request,
+                          pl_buf *out, pl_task *task)
+{
+    (void)request;
+    (void)task;
+    pl_sensitivity_commands(lab, state, out);
+}
+
+/* --- on the screen ---------------------------------------------------------------------------- */
+
+/* The layer of the point next to x: of its own role where several stand there; NULL: none. */
+static const pl_layer *layer_next_to(const pl_looked *at, double x, double *kl)
+{
+    const pl_model *model = at->state->source->model;
+    const pl_role own = pl_model_layer(model, at->state->layer)->role;
+    const pl_layer *found = NULL;
+    double best = (double)INFINITY;
+    for (size_t s = 0; s < at->figure->n_series; s++) {
+        const pl_series *series = &at->figure->series[s];
+        for (size_t i = 0; series->at != NULL && i < series->count; i++) {
+            const pl_layer *layer = pl_model_layer(model, (size_t)series->at[i]);
+            const double off =
+                fabs(pl_axis_to(&at->figure->x, series->x[i]) - pl_axis_to(&at->figure->x, x));
+            if (off < best || (off <= best && layer->role == own)) {
+                best = off;
+                found = layer;
+                *kl = series->y[i];
+            }
+        }
+    }
+    return found;
+}
+
+static void say_sensitivity(const pl_looked *at, double x, size_t row, pl_buf *out)
+{
+    char name[64], number[PL_NUMBER_TEXT];
+    double kl = 0.0;
+    const pl_layer *layer = layer_next_to(at, x, &kl);
+    (void)row;
+    if (layer != NULL) {
+        pl_layer_short(layer, false, name, sizeof name);
+        pl_format_number(kl, number);
+        pl_buf_printf(out, "%s  %s", name, number);
+    } else if (at->figure->x.names != NULL && x > -0.5 &&
+               (size_t)(x + 0.5) < at->figure->x.n_names) {
+        pl_buf_puts(out, at->figure->x.names[(size_t)(x + 0.5)]);
+    }
+}
+
+static void enter_sensitivity(const pl_looked *at, double x, size_t row, pl_buf *command,
+                              bool *solves)
+{
+    double kl = 0.0;
+    const pl_layer *layer = layer_next_to(at, x, &kl);
+    (void)row;
+    (void)solves;
+    if (layer != NULL) {
+        pl_buf_printf(command, "select %s", layer->name);
+    }
+}
+
+static double place_of_layer(const pl_looked *at)
+{
+    for (size_t s = 0; s < at->figure->n_series; s++) {
+        const pl_series *series = &at->figure->series[s];
+        for (size_t i = 0; series->at != NULL && i < series->count; i++) {
+            if ((size_t)series->at[i] == at->state->layer) {
+                return series->x[i];
+            }
+        }
+    }
+    return (double)NAN;
+}
+
+const pl_kind pl_kind_sensitivity = {
+    .name = "sensitivity",
+    .title = "Sensitivity",
+    .summary = "What each layer alone costs the model in KL divergence (`sensitivity`): by block "
+               "and by role, or its share over a score, with their rank correlation",
+    .forms = "blocks|roles|error|rounded_error|input_ratio|kurtosis|estimate",
+    .uses = PL_USES_SOLVED | PL_USES_METHODS,
+    .slow = true,
+    .layers = layers_with_results,
+    .commands = put_measuring,
+    .make = make_sensitivity,
+    .look = {.help =
+                 "What each layer alone costs the model: a bar is the sum of a block (or role), "
+                 "a point one layer; other forms show which score tells it. Enter goes to the "
+                 "layer.",
+             .whole = true,
+             .snaps = true,
+             .place = place_of_layer,
+             .say = say_sensitivity,
+             .enter = enter_sensitivity},
+};
