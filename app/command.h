@@ -90,7 +90,8 @@ typedef struct pl_call {
         pl_spec spec; /* target: what the layer's slot gets with it */
     } * solved;       /* solve: what was solved */
     size_t n_solved;
-    int *given; /* allocate: [n_given] bits for each layer, 0: it stays as it is */
+    int *given; /* allocate: [n_given, 2] bits (0: it stays as it is) and group size (-1: as it
+                   is) for each layer */
     size_t n_given;
     size_t columns; /* of the terminal that the result's text is for, 0: any; tables fit it */
     char *warning;  /* to tell the user beside the result, or NULL */

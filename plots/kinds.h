@@ -112,6 +112,7 @@ struct pl_kind {
     KIND(error_by_block)                                                                           \
     KIND(channels_by_block)                                                                        \
     KIND(sensitivity)                                                                              \
+    KIND(allocation)                                                                               \
     KIND(sweep)                                                                                    \
     KIND(outliers)                                                                                 \
     PL_EXTRA_KINDS(KIND)

@@ -105,6 +105,7 @@ void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_b
     json_t *shown = json_copy(call->result);
     json_object_del(shown, "units");
     json_object_del(shown, "layers_in_store");
+    json_object_del(shown, "curve"); /* the figure shows it */
     pl_result_object(shown, out);
     pl_result_table(call, list, out);
     if (n > PL_UNITS_SHOWN) {

@@ -169,6 +169,42 @@ static double trace_back(const ladder *l, size_t at, size_t *chosen)
     return bits;
 }
 
+static void free_ladder(ladder *l)
+{
+    free(l->best);
+    free(l->next);
+    free(l->taken);
+}
+
+/* The table of all units up to the budget. */
+static pl_status climb(ladder *l, const pl_knapsack *sack, double budget, double least,
+                       pl_error *err)
+{
+    const double room = budget - least;
+    *l = (ladder){
+        .sack = sack, .step = room > 0.0 ? room / STEPS : budget, .top = STEPS + sack->units};
+    l->best = calloc(l->top + 1, sizeof *l->best);
+    l->next = pl_alloc(l->top + 1, sizeof *l->next);
+    l->taken = pl_alloc(sack->units + 1, l->top + 1);
+    if (l->best == NULL || l->next == NULL || l->taken == NULL) {
+        return pl_error_memory(err, "an allocation of bits");
+    }
+    for (size_t u = 0; u < sack->units; u++) {
+        add_unit(l, u);
+    }
+    return PL_OK;
+}
+
+static pl_allocation sum_of(const pl_knapsack *sack, const size_t *chosen, double all)
+{
+    pl_allocation sum = {0};
+    for (size_t u = 0; u < sack->units; u++) {
+        sum.loss += loss_of(sack, u, chosen[u]);
+        sum.bits += cost_of(sack, u, chosen[u]) / all;
+    }
+    return sum;
+}
+
 pl_status pl_allocate(const pl_knapsack *sack, double average, size_t *chosen, pl_allocation *out,
                       pl_error *err)
 {
@@ -179,32 +215,49 @@ pl_status pl_allocate(const pl_knapsack *sack, double average, size_t *chosen, p
         return status;
     }
     const double budget = fmax(average * all, least);
-    const double room = budget - least;
-    ladder l = {
-        .sack = sack, .step = room > 0.0 ? room / STEPS : budget, .top = STEPS + sack->units};
-    l.best = calloc(l.top + 1, sizeof *l.best);
-    l.next = pl_alloc(l.top + 1, sizeof *l.next);
-    l.taken = pl_alloc(sack->units + 1, l.top + 1);
-    if (l.best == NULL || l.next == NULL || l.taken == NULL) {
-        status = pl_error_memory(err, "an allocation of bits");
-    }
-    for (size_t u = 0; status == PL_OK && u < sack->units; u++) {
-        add_unit(&l, u);
-    }
+    ladder l;
+    status = climb(&l, sack, budget, least, err);
     if (status == PL_OK) {
         /* The first that fits loses least; at 0 all are the cheapest, which fit. */
         size_t at = l.top;
         while (trace_back(&l, at, chosen) > budget * (1.0 + 1e-12) && at > 0) {
             at--;
         }
-        for (size_t u = 0; u < sack->units; u++) {
-            out->loss += loss_of(sack, u, chosen[u]);
-            out->bits += cost_of(sack, u, chosen[u]) / all;
-        }
+        *out = sum_of(sack, chosen, all);
         out->bound = fmin(relaxed_bound(sack, budget), out->loss);
     }
-    free(l.best);
-    free(l.next);
-    free(l.taken);
+    free_ladder(&l);
+    return status;
+}
+
+pl_status pl_allocate_curve(const pl_knapsack *sack, pl_curve *out, pl_error *err)
+{
+    double all = 0.0, least = 0.0, most = 0.0;
+    *out = (pl_curve){0};
+    pl_status status = check_sack(sack, (double)INFINITY, &all, &least, err);
+    for (size_t u = 0; status == PL_OK && u < sack->units; u++) {
+        double dearest = 0.0;
+        for (size_t k = 0; k < sack->choices; k++) {
+            dearest = fmax(dearest, cost_of(sack, u, k));
+        }
+        most += dearest;
+    }
+    size_t *chosen = calloc(sack->units + 1, sizeof *chosen);
+    ladder l = {0};
+    if (status == PL_OK) {
+        status = chosen != NULL ? climb(&l, sack, most, least, err)
+                                : pl_error_memory(err, "an allocation of bits");
+    }
+    for (size_t p = 0; status == PL_OK && p < PL_CURVE_POINTS; p++) {
+        trace_back(&l, l.top * p / (PL_CURVE_POINTS - 1), chosen);
+        const pl_allocation sum = sum_of(sack, chosen, all);
+        if (out->count == 0 || sum.bits > out->bits[out->count - 1]) {
+            out->bits[out->count] = sum.bits;
+            out->loss[out->count] = sum.loss;
+            out->bound[out->count++] = fmin(relaxed_bound(sack, sum.bits * all), sum.loss);
+        }
+    }
+    free(chosen);
+    free_ladder(&l);
     return status;
 }

@@ -30,4 +30,16 @@ typedef struct pl_allocation {
 PL_NODISCARD pl_status pl_allocate(const pl_knapsack *sack, double average, size_t *chosen,
                                    pl_allocation *out, pl_error *err);
 
+enum { PL_CURVE_POINTS = 49 };
+
+/* The least losses over the average of bits, from the cheapest choices to the dearest. */
+typedef struct pl_curve {
+    size_t count;
+    double bits[PL_CURVE_POINTS], loss[PL_CURVE_POINTS]; /* of the choices found, bits rising */
+    double bound[PL_CURVE_POINTS];                       /* at those bits */
+} pl_curve;
+
+/* One table of the same kind gives all its points.  Errors as of pl_allocate. */
+PL_NODISCARD pl_status pl_allocate_curve(const pl_knapsack *sack, pl_curve *out, pl_error *err);
+
 #endif

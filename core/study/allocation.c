@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/lab/pipeline.h"
+#include "core/lab/quantized.h"
 #include "core/state/record.h"
 #include "core/study/piece.h"
 
@@ -21,17 +22,25 @@ typedef struct allocating {
     pl_status noted;
 } allocating;
 
-static pl_status set_bits(pl_spec *spec, int bits, pl_error *err)
+static const char KIND[] = "allocation";
+static const char SECTION[] = "curve";
+
+static pl_status set_choice(pl_spec *spec, pl_choice choice, pl_error *err)
 {
     char text[16];
-    snprintf(text, sizeof text, "%d", bits);
-    return pl_spec_set(spec, spec->method->params[PL_GRID_BITS].name, text, err);
+    snprintf(text, sizeof text, "%d", choice.bits);
+    pl_status status = pl_spec_set(spec, spec->method->params[PL_GRID_BITS].name, text, err);
+    if (status == PL_OK && choice.group_size >= 0) {
+        snprintf(text, sizeof text, "%d", choice.group_size);
+        status = pl_spec_set(spec, spec->method->params[PL_GRID_GROUP_SIZE].name, text, err);
+    }
+    return status;
 }
 
-pl_status pl_allocation_set(pl_state *state, size_t layer, int bits, pl_error *err)
+pl_status pl_allocation_set(pl_state *state, size_t layer, pl_choice choice, pl_error *err)
 {
     pl_spec spec = *pl_state_spec(state, layer, PL_SLOT_ROUND);
-    pl_status status = set_bits(&spec, bits, err);
+    pl_status status = set_choice(&spec, choice, err);
     return status == PL_OK
                ? pl_state_set_override(state, PL_SLOT_ROUND,
                                        pl_model_layer(state->source->model, layer)->name, &spec,
@@ -40,17 +49,16 @@ pl_status pl_allocation_set(pl_state *state, size_t layer, int bits, pl_error *e
 }
 
 /* The choice, for every layer that has a rounder. */
-static pl_status choose_bits(allocating *a, int bits, pl_error *err)
+static pl_status choose_for_all(pl_state *state, pl_choice choice, pl_error *err)
 {
-    pl_state *state = &a->state;
     pl_spec *general = &state->slots[PL_SLOT_ROUND];
-    pl_status status = general->method != NULL ? set_bits(general, bits, err) : PL_OK;
+    pl_status status = general->method != NULL ? set_choice(general, choice, err) : PL_OK;
     bool any = general->method != NULL;
     for (size_t i = 0; status == PL_OK && i < state->n_overrides; i++) {
         pl_spec spec = state->overrides[i].spec;
         if (state->overrides[i].slot == PL_SLOT_ROUND && spec.method != NULL) {
             any = true;
-            status = set_bits(&spec, bits, err);
+            status = set_choice(&spec, choice, err);
             PL_THEN(pl_state_respec(state, i, &spec, err));
         }
     }
@@ -70,6 +78,7 @@ static void note_layer(void *ctx, size_t layer, pl_id result, const pl_solve_rep
         pl_state_set_result(&a->state, layer, pl_state_plan(&a->state, layer), result, NULL);
     a->noted = a->noted == PL_OK ? status : a->noted;
     pl_record_solved(&a->state, layer, false, result);
+    a->out->results[layer * a->asked->n_choices + a->choice] = result;
     a->errors[layer] = report->rounded_relative_error;
     a->layer_bits[layer] = report->bits_per_weight;
 }
@@ -86,9 +95,10 @@ static pl_status allocate_results(allocating *a, pl_error *err)
     out->weights = calloc(n + 1, sizeof *out->weights);
     out->chosen = calloc(n + 1, sizeof *out->chosen);
     out->unit_of = calloc(n + 1, sizeof *out->unit_of);
+    out->results = calloc(n * k + 1, sizeof *out->results);
     return a->errors == NULL || a->layer_bits == NULL || out->units == NULL || out->loss == NULL ||
                    out->bits == NULL || out->weights == NULL || out->chosen == NULL ||
-                   out->unit_of == NULL
+                   out->unit_of == NULL || out->results == NULL
                ? pl_error_memory(err, "an allocation of bits")
                : PL_OK;
 }
@@ -104,16 +114,19 @@ static pl_status take_choice(allocating *a, const int32_t *ids, size_t count, pl
     pl_status status =
         pl_find_units("allocate", &a->state, a->asked->measured.unit, a->asked->measured.glob,
                       out->unit_of, out->units, &out->count, &unsolved, err);
-    if (status == PL_OK && !a->asked->by_error) {
-        status = pl_sensitivity_run(a->lab, &a->state, &a->asked->measured, ids, count, &found,
-                                    &a->piece.task, err);
+    const pl_allocating_by by = a->asked->by;
+    if (status == PL_OK && by != PL_BY_ERROR) {
+        status = (by == PL_BY_KL ? pl_sensitivity_run : pl_sensitivity_estimate)(
+            a->lab, &a->state, &a->asked->measured, ids, count, &found, &a->piece.task, err);
     }
     if (status != PL_OK) {
         return status;
     }
     for (size_t u = 0; u < out->count; u++) {
         out->weights[u] = 0.0;
-        out->loss[u * k + a->choice] = a->asked->by_error ? 0.0 : found.units[u].loss.kl;
+        out->loss[u * k + a->choice] = by == PL_BY_KL         ? found.units[u].loss.kl
+                                       : by == PL_BY_ESTIMATE ? found.units[u].estimate
+                                                              : 0.0;
     }
     for (size_t i = 0; i < a->n_layers; i++) {
         if (out->unit_of[i] >= 0) {
@@ -122,7 +135,7 @@ static pl_status take_choice(allocating *a, const int32_t *ids, size_t count, pl
             const double n = (double)info->rows * (double)info->cols;
             out->weights[u] += n;
             out->bits[u * k + a->choice] += n * a->layer_bits[i];
-            out->loss[u * k + a->choice] += a->asked->by_error ? a->errors[i] : 0.0;
+            out->loss[u * k + a->choice] += by == PL_BY_ERROR ? a->errors[i] : 0.0;
         }
     }
     double weights = 0.0;
@@ -142,13 +155,156 @@ static pl_status try_choices(allocating *a, const int32_t *ids, size_t count, pl
     pl_status status = PL_OK;
     for (a->choice = 0; status == PL_OK && a->choice < a->asked->n_choices; a->choice++) {
         pl_solve_report total;
-        status = choose_bits(a, a->asked->choices[a->choice], err);
+        status = choose_for_all(&a->state, a->asked->choices[a->choice], err);
         PL_THEN(pl_solve_all(a->lab, &a->state, false, note_layer, a, &total, &a->piece.task, err));
         PL_THEN(a->noted);
         PL_THEN(take_choice(a, ids, count, err));
         pl_piece_step(&a->piece);
     }
     return status;
+}
+
+/* --- what was chosen -------------------------------------------------------------------------- */
+
+/* The units get what was chosen, or all of them one choice, with the results found for it. */
+static pl_status take_choices(allocating *a, size_t choice, pl_error *err)
+{
+    const pl_allocated *out = a->out;
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < a->n_layers; i++) {
+        if (out->unit_of[i] >= 0) {
+            const size_t c = choice != SIZE_MAX ? choice : out->chosen[out->unit_of[i]];
+            status = pl_allocation_set(&a->state, i, a->asked->choices[c], err);
+            PL_THEN(pl_state_set_result(&a->state, i, pl_state_plan(&a->state, i),
+                                        out->results[i * a->asked->n_choices + c], err));
+        }
+    }
+    return status;
+}
+
+static pl_status test_one(allocating *a, size_t choice, pl_error *err)
+{
+    pl_allocated *out = a->out;
+    pl_quantized quantized;
+    pl_hooks hooks;
+    pl_ppl_spec spec = a->asked->test_windows;
+    spec.memory_limit = pl_lab_memory_limit(a->lab);
+    pl_status status = take_choices(a, choice, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_quantized_init(&quantized, a->lab, &a->state, PL_WHICH_AFTER, &hooks,
+                               &a->piece.task, err);
+    PL_THEN(pl_perplexity(a->state.source->model, a->asked->test, a->asked->n_test, &spec, &hooks,
+                          true, &out->test[out->n_tested], &a->piece.task, err));
+    pl_quantized_deinit(&quantized);
+    out->tested[out->n_tested++] = choice;
+    return status;
+}
+
+static pl_status test_outcome(allocating *a, pl_error *err)
+{
+    const pl_allocated *out = a->out;
+    const double bits = out->found.bits;
+    size_t below = SIZE_MAX, above = SIZE_MAX;
+    if (a->asked->test == NULL) {
+        return PL_OK;
+    }
+    for (size_t c = 0; c < a->asked->n_choices; c++) {
+        const double has = out->uniform_bits[c];
+        if (has <= bits && (below == SIZE_MAX || has > out->uniform_bits[below])) {
+            below = c;
+        }
+        if (has >= bits && (above == SIZE_MAX || has < out->uniform_bits[above])) {
+            above = c;
+        }
+    }
+    pl_status status = test_one(a, SIZE_MAX, err);
+    if (below != SIZE_MAX) {
+        PL_THEN(test_one(a, below, err));
+    }
+    if (above != SIZE_MAX && above != below) {
+        PL_THEN(test_one(a, above, err));
+    }
+    return status;
+}
+
+/* --- the curve in the store ------------------------------------------------------------------- */
+
+/* The state's methods with one number of bits for all. */
+static pl_status curve_key(const pl_state *state, pl_id *out, pl_error *err)
+{
+    pl_state same;
+    pl_status status = pl_state_copy(&same, state, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    struct {
+        char what[32];
+        pl_id plan;
+    } all = {.what = "planish allocation 1"};
+    status = choose_for_all(&same, (pl_choice){.bits = 4, .group_size = -1}, err);
+    all.plan = pl_state_plan_sequential(&same);
+    *out = pl_id_bytes(&all, sizeof all);
+    pl_state_deinit(&same);
+    return status;
+}
+
+static pl_status write_curve(allocating *a, const pl_state *state, const pl_allocation_drawn *drawn,
+                             pl_error *err)
+{
+    pl_id key;
+    const pl_section section = {SECTION, drawn, sizeof *drawn};
+    json_t *about = json_pack("{s:s, s:s, s:s?}", "holds", "an allocation of bits", "version",
+                              PL_VERSION, "command", a->asked->said);
+    pl_status status =
+        about != NULL ? curve_key(state, &key, err) : pl_error_memory(err, "an allocation");
+    PL_THEN(pl_store_replace(pl_lab_store(a->lab), KIND, key, about, &section, 1, err));
+    json_decref(about);
+    return status;
+}
+
+/* Under the methods it began with, and under those that it sets: group sizes may differ. */
+static pl_status keep_curve(allocating *a, const pl_state *before, pl_error *err)
+{
+    const pl_allocated *out = a->out;
+    pl_allocation_drawn drawn;
+    memset(&drawn, 0, sizeof drawn);
+    drawn.curve = out->curve;
+    drawn.by = a->asked->by;
+    drawn.found = out->found;
+    drawn.n_uniform = a->asked->n_choices;
+    memcpy(drawn.uniform, a->asked->choices, sizeof drawn.uniform);
+    memcpy(drawn.uniform_bits, out->uniform_bits, sizeof drawn.uniform_bits);
+    memcpy(drawn.uniform_loss, out->uniform_loss, sizeof drawn.uniform_loss);
+    pl_status status = write_curve(a, before, &drawn, err);
+    PL_THEN(take_choices(a, SIZE_MAX, err));
+    PL_THEN(write_curve(a, &a->state, &drawn, err));
+    return status;
+}
+
+pl_status pl_allocation_last(pl_lab *lab, const pl_state *state, pl_allocation_drawn *out,
+                             pl_buf *said, pl_error *err)
+{
+    pl_id key;
+    pl_entry *entry = NULL;
+    pl_status status = curve_key(state, &key, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_store_get(pl_lab_store(lab), KIND, key, &entry, NULL);
+    PL_THEN(pl_entry_read(entry, SECTION, out, sizeof *out, NULL));
+    const bool whole = status == PL_OK && out->curve.count > 0 &&
+                       out->curve.count <= PL_CURVE_POINTS && out->n_uniform <= PL_MOST_CHOICES;
+    if (whole && said != NULL) {
+        const json_t *command = json_object_get(pl_entry_about(entry), "command");
+        pl_buf_puts(said, json_is_string(command) ? json_string_value(command) : "");
+    }
+    pl_entry_close(entry);
+    return whole ? PL_OK
+                 : pl_error_set(err, PL_ERR_STATE,
+                                "nothing is allocated under the present methods: `allocate "
+                                "bits=3.5`");
 }
 
 pl_status pl_allocation_run(pl_lab *lab, const pl_state *state, const pl_allocating *asked,
@@ -175,7 +331,10 @@ pl_status pl_allocation_run(pl_lab *lab, const pl_state *state, const pl_allocat
                                   .loss = out->loss,
                                   .bits = out->bits};
         status = pl_allocate(&sack, asked->average, out->chosen, &out->found, err);
+        PL_THEN(pl_allocate_curve(&sack, &out->curve, err));
     }
+    PL_THEN(keep_curve(&a, state, err));
+    PL_THEN(test_outcome(&a, err));
     free(a.errors);
     free(a.layer_bits);
     pl_state_deinit(&a.state);
@@ -193,5 +352,6 @@ void pl_allocated_deinit(pl_allocated *a)
     free(a->weights);
     free(a->chosen);
     free(a->unit_of);
+    free(a->results);
     *a = (pl_allocated){0};
 }

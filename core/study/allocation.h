@@ -6,16 +6,44 @@
 #include "core/study/allocate.h"
 #include "core/study/sensitivity.h"
 
-enum { PL_MOST_CHOICES = 8 };
+enum { PL_MOST_CHOICES = 24 };
+
+/* What a unit may get of its rounder. */
+typedef struct pl_choice {
+    int bits;
+    int group_size; /* -1: as it is */
+} pl_choice;
+
+/* What a unit loses. */
+typedef enum pl_allocating_by {
+    PL_BY_KL,       /* the KL divergence with it alone rounded */
+    PL_BY_ERROR,    /* its layers' relative errors, summed */
+    PL_BY_ESTIMATE, /* the estimate of its KL divergence (pl_sensitivity_estimate) */
+} pl_allocating_by;
 
 typedef struct pl_allocating {
-    double average;               /* bits a weight, scales counted */
-    int choices[PL_MOST_CHOICES]; /* bits of the rounder, rising */
+    double average; /* bits a weight, scales counted */
+    pl_choice choices[PL_MOST_CHOICES];
     size_t n_choices;
-    bool by_error;           /* losses are relative errors of the rounded weights, summed over
-                                a unit's layers; else KL divergences, each unit alone */
-    pl_sensitivity measured; /* unit, glob; of KL: the text's windows */
+    pl_allocating_by by;
+    pl_sensitivity measured; /* unit, glob; of KL and its estimate: the text's windows, probes */
+    const int32_t *test;     /* [n_test] tokens on which the outcome is measured, or NULL */
+    size_t n_test;
+    pl_ppl_spec test_windows;
+    const char *said; /* the command, kept with the curve; or NULL */
 } pl_allocating;
+
+/* What can be drawn of an allocation; a plain value, kept in the store. */
+typedef struct pl_allocation_drawn {
+    pl_curve curve;
+    size_t by;
+    pl_allocation found;
+    size_t n_uniform;
+    pl_choice uniform[PL_MOST_CHOICES];
+    double uniform_bits[PL_MOST_CHOICES], uniform_loss[PL_MOST_CHOICES];
+} pl_allocation_drawn;
+
+enum { PL_MOST_TESTED = 3 };
 
 typedef struct pl_allocated {
     pl_unit_loss *units; /* [count] */
@@ -26,6 +54,12 @@ typedef struct pl_allocated {
     long *unit_of;       /* [layers], -1: in no unit */
     pl_allocation found;
     double uniform_loss[PL_MOST_CHOICES], uniform_bits[PL_MOST_CHOICES]; /* one choice for all */
+    pl_curve curve;
+    pl_id *results; /* [layers, choices] of the layers in units */
+    /* On the test's tokens: what was chosen, then the nearest choices for all at no more and at no
+     * fewer bits. */
+    size_t n_tested, tested[PL_MOST_TESTED]; /* the choice, SIZE_MAX: what was chosen */
+    pl_ppl_result test[PL_MOST_TESTED];
 } pl_allocated;
 
 /* Solves all layers with each choice on the original model's inputs (or finds them in the store),
@@ -38,7 +72,13 @@ PL_NODISCARD pl_status pl_allocation_run(pl_lab *lab, const pl_state *state,
                                          pl_error *err);
 void pl_allocated_deinit(pl_allocated *a);
 
-/* Gives every layer of the units its bits, as `method ... on=LAYER` does. */
-PL_NODISCARD pl_status pl_allocation_set(pl_state *state, size_t layer, int bits, pl_error *err);
+/* Gives a layer its choice, as `method ... on=LAYER` does. */
+PL_NODISCARD pl_status pl_allocation_set(pl_state *state, size_t layer, pl_choice choice,
+                                         pl_error *err);
+
+/* The last allocation under the state's methods, bits aside; said: its command is appended.
+ * PL_ERR_STATE where there is none. */
+PL_NODISCARD pl_status pl_allocation_last(pl_lab *lab, const pl_state *state,
+                                          pl_allocation_drawn *out, pl_buf *said, pl_error *err);
 
 #endif

@@ -141,6 +141,42 @@ static void test_allocate(void **ctx)
     free(tex);
 }
 
+/* Group sizes are choices, too; what comes of it is measured beside the same choice for all; set=no
+ * changes nothing, and the figure of the curve comes again from its own command. */
+static void test_allocation_is_tested(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    snprintf(script, sizeof script,
+             "method rtn bits=3; allocate bits=3.5 metric=estimate length=128 windows=2 "
+             "choices=2,3 groups=32,128 test='%s/sessions/demo/evaluation.txt' test_windows=2 "
+             "set=no; perplexity which=after length=128 windows=2; solve all sequential=no; "
+             "perplexity which=after length=128 windows=2; allocate unit=role bits=3.5 "
+             "metric=error groups=32,128; plot allocation file='%s'; rebuild '%s'",
+             root != NULL ? root : ".", run_path("allocation.pdf"), run_path("allocation.pdf"));
+    run r = run_demo(script);
+    const json_t *found = run_result(&r, 1), *test = json_object_get(found, "test");
+    assert_int_equal(json_array_size(json_object_get(found, "uniform")), 4);
+    assert_int_equal(json_array_size(test), 3);
+    const json_t *mixed = json_array_get(test, 0), *below = json_array_get(test, 1);
+    assert_string_equal(json_string_value(json_object_get(mixed, "setting")), "allocated");
+    pl_check_close(run_number(mixed, "bits_per_weight"), run_number(found, "bits_per_weight"),
+                   1e-12, 0);
+    /* The nearest below: 3 bits in groups of 128, which `perplexity` measures as well. */
+    assert_true(run_number(below, "bits") == 3 && run_number(below, "group_size") == 128);
+    pl_check_close(run_number(below, "kl_mean"), run_number(run_result(&r, 4), "kl_mean"), 1e-4, 0);
+    expect_less(run_number(mixed, "kl_mean"), run_number(below, "kl_mean"));
+    const json_t *units = json_object_get(run_result(&r, 5), "units");
+    assert_int_equal(json_array_size(units), 7);
+    assert_true(run_number(json_array_get(units, 0), "group_size") >= 32);
+    assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+    run_free(&r);
+    run none = run_demo("method gptq bits=3 damping=0.3; plot allocation file=none.png");
+    run_check_failed(&none, 1, "nothing is allocated under the present methods");
+    run_free(&none);
+}
+
 static void test_refusals(void **ctx)
 {
     (void)ctx;
@@ -155,6 +191,9 @@ static void test_refusals(void **ctx)
         {"sensitivity file=x.txt", "sensitivity: file=x.txt"},
         {"allocate", "allocate: needs bits=N"},
         {"method rtn; allocate bits=3 choices=2,x", "allocate: choices=2,x: expected at most 8"},
+        {"method rtn; allocate bits=3 groups=32,x", "allocate: groups=32,x: expected at most 8"},
+        {"method rtn; allocate bits=3 choices=2,3,4,5,6 groups=16,32,64,128,256",
+         "allocate: 25 choices of bits and group size, expected at most 24"},
         {"method rtn; allocate bits=1.5 metric=error",
          "the fewest that these choices take are 2.2"},
         {"method astro; allocate bits=3 metric=error", "allocate: no rounder is set"},
@@ -175,9 +214,9 @@ static void test_refusals(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sensitivity),    cmocka_unit_test(test_figure),
-        cmocka_unit_test(test_estimate_ranks), cmocka_unit_test(test_allocate),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_sensitivity),          cmocka_unit_test(test_figure),
+        cmocka_unit_test(test_estimate_ranks),       cmocka_unit_test(test_allocate),
+        cmocka_unit_test(test_allocation_is_tested), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

@@ -34,7 +34,8 @@ static figures all_figures(void)
                      form != NULL ? " form=" : "", (int)length, form != NULL ? form : "");
             /* Costs are measured with weights alone quantized: test_costs.c draws them. */
             all.count -= strcmp(text, "error_by_block form=kl") == 0 ||
-                         strncmp(text, "sensitivity ", strlen("sensitivity ")) == 0;
+                         strncmp(text, "sensitivity ", strlen("sensitivity ")) == 0 ||
+                         strcmp(text, "allocation") == 0;
             form = form != NULL && form[length] == '|' ? form + length + 1 : NULL;
         } while (form != NULL);
     }

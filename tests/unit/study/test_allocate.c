@@ -76,6 +76,33 @@ static void test_against_every_choice(void **ctx)
     }
 }
 
+/* Each point of the curve is a choice that exists, no worse than the best of slightly fewer bits,
+ * and above its bound. */
+static void test_curve(void **ctx)
+{
+    (void)ctx;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        made m;
+        pl_error err;
+        pl_curve curve;
+        make_sack(&m, seed);
+        pl_check_ok(pl_allocate_curve(&m.sack, &curve, &err), err);
+        expect_less(10, (double)curve.count);
+        for (size_t p = 0; p < curve.count; p++) {
+            const double best = best_of_all(&m, curve.bits[p]);
+            expect_at_most(best, curve.loss[p] * (1 + 1e-12));
+            expect_at_most(curve.bound[p], best * (1 + 1e-9));
+            if (p > 0) {
+                expect_less(curve.bits[p - 1], curve.bits[p]);
+                expect_at_most(curve.loss[p],
+                               best_of_all(&m, curve.bits[p] - 8.0 * UNITS / 20000.0) *
+                                   (1 + 1e-12));
+            }
+        }
+        pl_check_close(curve.loss[curve.count - 1], best_of_all(&m, 100.0), 1e-12, 0);
+    }
+}
+
 static void test_uniform_losses(void **ctx)
 {
     (void)ctx;
@@ -118,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_every_choice),
+        cmocka_unit_test(test_curve),
         cmocka_unit_test(test_uniform_losses),
         cmocka_unit_test(test_refusals),
     };
