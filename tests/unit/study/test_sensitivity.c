@@ -293,6 +293,119 @@ static void test_estimate(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* Everything but the only unit that is rounded is the original: nothing is lost. */
+static void test_nothing_quantized_costs_nothing(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    int32_t ids[COUNT];
+    make_ids(ids);
+    demo_lab_init(&d);
+    demo_method(&d.state, "rtn bits=2");
+    demo_solve(&d, 8);
+    pl_sensitivities s =
+        run_units(&d, (pl_sensitivity){.unit = PL_UNIT_LAYER, .without = true}, ids);
+    assert_int_equal(s.count, 1);
+    pl_check_close(s.units[0].loss.kl, 0, 0, 0);
+    pl_check_close(s.units[0].loss.perplexity, s.original, 0, 0);
+    expect_less(0, s.together.kl);
+    pl_sensitivities_deinit(&s);
+    demo_lab_deinit(&d);
+}
+
+/* --- few windows at a time -------------------------------------------------------------------- */
+
+enum { LONG = 256, MANY = 3 };
+
+typedef struct few {
+    pl_hooks hooks;
+    float scale;
+    pl_ppl_result result;
+} few;
+
+static pl_status shrink_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
+                              size_t cols, pl_error *err)
+{
+    const few *f = ctx;
+    (void)site;
+    (void)window;
+    (void)err;
+    for (size_t i = 0; i < rows * cols; i++) {
+        x[i] *= f->scale;
+    }
+    return PL_OK;
+}
+
+static bool touch_second(void *ctx, size_t variant, size_t block)
+{
+    (void)ctx;
+    return block == 1 + variant;
+}
+
+static const pl_hooks *few_hooks(void *ctx, size_t variant)
+{
+    few *f = ctx;
+    f->scale = variant == 0 ? 0.9F : 0.8F;
+    return &f->hooks;
+}
+
+static pl_status few_done(void *ctx, size_t variant, const pl_ppl_result *r, pl_error *err)
+{
+    few *f = ctx;
+    (void)err;
+    if (variant == 1) {
+        f->result = *r;
+    }
+    return PL_OK;
+}
+
+/* A memory limit under which not all windows fit changes how many are walked at a time, and no
+ * number. */
+static void test_small_memory(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    int32_t ids[LONG * MANY];
+    pl_ppl_result base;
+    for (size_t i = 0; i < LONG * MANY; i++) {
+        ids[i] = (int32_t)(5 + i * i % 200);
+    }
+    demo_lab_init(&d);
+    few whole = {.hooks = {.input = shrink_input}}, parts = {.hooks = {.input = shrink_input}};
+    whole.hooks.ctx = &whole;
+    parts.hooks.ctx = &parts;
+    pl_ppl_spec spec = {.length = LONG, .windows = MANY};
+    pl_variants variants = {
+        .count = 2, .ctx = &whole, .touches = touch_second, .hooks = few_hooks, .done = few_done};
+    pl_check_ok(pl_variants_run(d.state.source->model, ids, LONG * MANY, &spec, NULL, &variants,
+                                &base, NULL, &err),
+                err);
+    variants.ctx = &parts;
+    pl_status status = PL_ERR_MEMORY;
+    /* The least limit that is enough holds one window of three. */
+    for (spec.memory_limit = 160u << 20; status == PL_ERR_MEMORY; spec.memory_limit += 1u << 18) {
+        status = pl_variants_run(d.state.source->model, ids, LONG * MANY, &spec, NULL, &variants,
+                                 &base, NULL, &err);
+    }
+    pl_check_ok(status, err);
+    expect_less(0, whole.result.kl_mean);
+    pl_check_close(parts.result.kl_mean, whole.result.kl_mean, 0, 0);
+    pl_check_close(parts.result.perplexity, whole.result.perplexity, 0, 0);
+    double moved[2], moved_in_parts[2];
+    spec.memory_limit = 0;
+    pl_check_ok(pl_local_errors(d.state.source->model, ids, LONG * MANY, &spec, &variants, moved,
+                                NULL, &err),
+                err);
+    spec.memory_limit = 1 << 20; /* one window */
+    pl_check_ok(pl_local_errors(d.state.source->model, ids, LONG * MANY, &spec, &variants,
+                                moved_in_parts, NULL, &err),
+                err);
+    expect_less(0, moved[1]);
+    pl_check_close(moved_in_parts[1], moved[1], 1e-12, 0);
+    demo_lab_deinit(&d);
+}
+
 /* --- variants that change nothing ------------------------------------------------------------- */
 
 static bool touch_third(void *ctx, size_t variant, size_t block)
@@ -383,6 +496,8 @@ int main(void)
         cmocka_unit_test(test_quantized_inputs),
         cmocka_unit_test(test_goes_on),
         cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_nothing_quantized_costs_nothing),
+        cmocka_unit_test(test_small_memory),
         cmocka_unit_test(test_nothing_to_measure),
         cmocka_unit_test(test_unchanged_costs_nothing),
         cmocka_unit_test(test_rank_correlation),
