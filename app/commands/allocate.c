@@ -1,6 +1,7 @@
 /* allocate: bits for each layer, role, block or input at an average of bits. */
 #include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
+#include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "app/workbench/services.h"
@@ -282,6 +283,16 @@ static void put_allocate_text(const pl_call *call, pl_buf *out)
     pl_put_units_text(call, list, "more", out);
 }
 
+/* "3.2 bits a weight lose 0.0401, at least 0.0399; 28 layers of ... are in the store". */
+static void put_allocate_line(const pl_call *call, pl_buf *out)
+{
+    pl_buf_printf(out, "%.4g bits a weight lose %.3g, at least %.3g",
+                  pl_json_number_of(call->result, "bits_per_weight"),
+                  pl_json_number_of(call->result, "loss"),
+                  pl_json_number_of(call->result, "bound"));
+    pl_put_stored(call, out);
+}
+
 static void follow_allocate(pl_screen *screen, const pl_call *call, pl_status how)
 {
     (void)call;
@@ -325,6 +336,7 @@ const pl_command pl_command_allocate = {
     .sets = true,
     .least = "layers bits_per_weight",
     .put_text = put_allocate_text,
+    .put_line = put_allocate_line,
     .slow = pl_slow_always,
     .unit = "choices",
     .rebuild = PL_REBUILD_TEXTS,

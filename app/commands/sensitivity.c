@@ -214,6 +214,31 @@ static void put_sensitivity(const pl_call *call, pl_buf *out)
     pl_put_units_text(call, list, "that cost less", out);
 }
 
+/* "3.v_proj costs most, KL 0.0108; of the scores rounded_error ranks them best, 0.68". */
+static void put_sensitivity_line(const pl_call *call, pl_buf *out)
+{
+    json_t *list = costliest(json_object_get(call->result, "units"));
+    const json_t *first = json_array_get(list, 0);
+    const char *unit = json_string_value(json_object_get(first, "unit")), *key = NULL;
+    const char *best = NULL;
+    double most = 0.0;
+    json_t *rho = NULL;
+    if (unit != NULL) {
+        pl_buf_printf(out, "%s costs most, KL %.3g", unit, cost_of_line(first));
+    }
+    json_object_foreach(json_object_get(call->result, "rank_correlation"), key, rho)
+    {
+        if (fabs(json_number_value(rho)) > most) {
+            most = fabs(json_number_value(rho));
+            best = key;
+        }
+    }
+    if (best != NULL) {
+        pl_buf_printf(out, "; %s ranks them best, %.2f", best, most);
+    }
+    json_decref(list);
+}
+
 static void follow_sensitivity(pl_screen *screen, const pl_call *call, pl_status how)
 {
     (void)call;
@@ -245,6 +270,7 @@ const pl_command pl_command_sensitivity = {
     .run = run_sensitivity,
     .least = "block layers kl_max perplexity_error top1_agreement",
     .put_text = put_sensitivity,
+    .put_line = put_sensitivity_line,
     .slow = pl_slow_always,
     .unit = "units",
     .rebuild = PL_REBUILD_TEXTS,

@@ -78,6 +78,17 @@ static void test_numbers_and_tables(void **ctx)
                " \"value\": 3, \"on\": null}], \"layers_in_store\": 28}",
                "gptq: bits=3\n28 layers of this setting are in the store\n",
                "gptq: bits=3; 28 layers of this setting are in the store");
+    check_both(
+        "sensitivity",
+        "{\"units\": [{\"unit\": \"0.q_proj\", \"kl\": 0.5}, {\"unit\": \"1\", \"kl\": 0.75}],"
+        " \"rank_correlation\": {\"kurtosis\": -0.5, \"error\": 0.25, \"gap\": null}}",
+        "1         0.75", "1 costs most, KL 0.75; kurtosis ranks them best, 0.50");
+    check_both("allocate bits=3.5",
+               "{\"bits_per_weight\": 3.25, \"loss\": 0.5, \"bound\": 0.25, \"units\": [],"
+               " \"layers_in_store\": 28}",
+               "28 layers of this setting are in the store\n",
+               "3.25 bits a weight lose 0.5, at least 0.25; 28 layers of this setting are in the "
+               "store");
     check_both("perplexity",
                "{\"perplexity\": 1.43727, \"perplexity_error\": 0.037, \"tokens\": 1022,"
                " \"kl_mean\": 0.043, \"original_perplexity\": 1.359897}",
