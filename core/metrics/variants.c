@@ -109,6 +109,25 @@ static pl_status score_group(walk *w, const float *x, pl_logits_fn score, pl_win
 
 /* --- variants --------------------------------------------------------------------------------- */
 
+static bool is_last_group(const walk *w)
+{
+    return w->first_window + w->windows == w->of.windows;
+}
+
+/* Whether the group's sums of a variant are known from a run that was cut off; then they are taken.
+ */
+static bool recall_sums(walk *w, size_t variant)
+{
+    const pl_variants *v = w->variants;
+    pl_window_sums *sums = w->sums + variant * w->of.windows + w->first_window;
+    if (v->recall == NULL || is_last_group(w) ||
+        !v->recall(v->ctx, variant, w->first_window, w->windows, sums, w->windows * sizeof *sums)) {
+        return false;
+    }
+    advance_walk(w, (double)w->windows * ((double)(w->blocks - w->first[variant]) + w->head));
+    return true;
+}
+
 /* One block on the branches of these variants: the base's block serves all that do not differ. */
 static pl_status step_branches(walk *w, const size_t *which, size_t count, size_t block,
                                pl_error *err)
@@ -152,9 +171,12 @@ static pl_status branch_off(walk *w, const size_t *which, size_t count, size_t b
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         pl_window_sums *sums = w->sums + which[i] * w->of.windows;
         status = score_group(w, w->branch + i * size, compare_kept, sums, err);
-        if (status == PL_OK && w->first_window + w->windows == w->of.windows) {
+        if (status == PL_OK && is_last_group(w)) {
             const pl_ppl_result result = pl_windows_result(&w->of, sums, true, false);
             status = v->done(v->ctx, which[i], &result, err);
+        } else if (status == PL_OK && v->keep != NULL) {
+            status = v->keep(v->ctx, which[i], w->first_window, w->windows, sums + w->first_window,
+                             w->windows * sizeof *sums, err);
         }
     }
     return status;
@@ -165,7 +187,7 @@ static pl_status branch_all_at(walk *w, size_t block, pl_error *err)
     size_t which[TOGETHER], count = 0;
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < w->variants->count; i++) {
-        if (w->first[i] == block) {
+        if (w->first[i] == block && !recall_sums(w, i)) {
             which[count++] = i;
         }
         if (count == w->together) {

@@ -20,6 +20,13 @@ typedef struct pl_variants {
     const pl_hooks *(*hooks)(void *ctx, size_t variant);
     /* A variant is measured, against the original.  They come by rising first block. */
     pl_status (*done)(void *ctx, size_t variant, const pl_ppl_result *result, pl_error *err);
+    /* Where the windows do not fit into memory together, they are walked in groups, and a variant
+     * is done in the last one.  What it had in an earlier one, windows [first, first + count), is
+     * given to keep as plain bytes, and asked of recall before it is walked: false where it is not
+     * known.  Both NULL: a run that is cut off begins anew. */
+    pl_status (*keep)(void *ctx, size_t variant, size_t first, size_t count, const void *bytes,
+                      size_t size, pl_error *err);
+    bool (*recall)(void *ctx, size_t variant, size_t first, size_t count, void *bytes, size_t size);
 } pl_variants;
 
 /* ids, spec: as in pl_perplexity; spec->spread is not used.  base: the hooks of what the variants

@@ -464,6 +464,41 @@ static pl_status unit_done(void *ctx, size_t variant, const pl_ppl_result *resul
     return keep_loss(m, m->wanted[variant], result, err);
 }
 
+/* What a unit had in some windows of a walk that has more groups of them. */
+static pl_id part_key(const measuring *m, size_t variant, size_t first, size_t count)
+{
+    struct {
+        char what[32];
+        pl_id unit;
+        uint64_t first, count;
+    } all = {.what = "planish sensitivity part 1",
+             .unit = m->keys[m->wanted[variant]],
+             .first = first,
+             .count = count};
+    return pl_id_bytes(&all, sizeof all);
+}
+
+static pl_status keep_part(void *ctx, size_t variant, size_t first, size_t count, const void *bytes,
+                           size_t size, pl_error *err)
+{
+    const measuring *m = ctx;
+    const size_t unit = m->wanted[variant];
+    return write_loss(m, part_key(m, variant, first, count),
+                      unit == m->out->count ? "all" : m->out->units[unit].name, bytes, size, err);
+}
+
+static bool recall_part(void *ctx, size_t variant, size_t first, size_t count, void *bytes,
+                        size_t size)
+{
+    const measuring *m = ctx;
+    pl_entry *entry = NULL;
+    pl_status status =
+        pl_store_get(pl_lab_store(m->lab), KIND, part_key(m, variant, first, count), &entry, NULL);
+    PL_THEN(pl_entry_read(entry, SECTION, bytes, size, NULL));
+    pl_entry_close(entry);
+    return status == PL_OK;
+}
+
 /* The probed ones stand in the middles of equal parts of the model. */
 static bool is_asked(const measuring *m, size_t unit)
 {
@@ -515,7 +550,9 @@ static pl_status measure_units(measuring *m, const int32_t *ids, size_t count, p
                                   .ctx = m,
                                   .touches = unit_touches,
                                   .hooks = unit_hooks,
-                                  .done = unit_done};
+                                  .done = unit_done,
+                                  .keep = keep_part,
+                                  .recall = recall_part};
     pl_status status = begin_hooks(m, task, err);
     PL_THEN(pl_variants_run(m->state->source->model, ids, count, &spec,
                             m->asked->without ? &m->all : NULL, &variants, &of_base, task, err));

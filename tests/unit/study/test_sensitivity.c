@@ -321,7 +321,34 @@ typedef struct few {
     pl_hooks hooks;
     float scale;
     pl_ppl_result result;
+    unsigned char kept[2 * MANY][1024]; /* [variant, first window] */
+    size_t sizes[2 * MANY], recalled;
 } few;
+
+static pl_status keep_few(void *ctx, size_t variant, size_t first, size_t count, const void *bytes,
+                          size_t size, pl_error *err)
+{
+    few *f = ctx;
+    (void)err;
+    assert_true(count == 1 && first < MANY - 1);
+    expect_at_most((double)size, sizeof f->kept[0]);
+    memcpy(f->kept[variant * MANY + first], bytes, size);
+    f->sizes[variant * MANY + first] = size;
+    return PL_OK;
+}
+
+static bool recall_few(void *ctx, size_t variant, size_t first, size_t count, void *bytes,
+                       size_t size)
+{
+    few *f = ctx;
+    (void)count;
+    if (f->sizes[variant * MANY + first] != size) {
+        return false;
+    }
+    memcpy(bytes, f->kept[variant * MANY + first], size);
+    f->recalled++;
+    return true;
+}
 
 static pl_status shrink_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
                               size_t cols, pl_error *err)
@@ -376,8 +403,13 @@ static void test_small_memory(void **ctx)
     whole.hooks.ctx = &whole;
     parts.hooks.ctx = &parts;
     pl_ppl_spec spec = {.length = LONG, .windows = MANY};
-    pl_variants variants = {
-        .count = 2, .ctx = &whole, .touches = touch_second, .hooks = few_hooks, .done = few_done};
+    pl_variants variants = {.count = 2,
+                            .ctx = &whole,
+                            .touches = touch_second,
+                            .hooks = few_hooks,
+                            .done = few_done,
+                            .keep = keep_few,
+                            .recall = recall_few};
     pl_check_ok(pl_variants_run(d.state.source->model, ids, LONG * MANY, &spec, NULL, &variants,
                                 &base, NULL, &err),
                 err);
@@ -392,6 +424,15 @@ static void test_small_memory(void **ctx)
     expect_less(0, whole.result.kl_mean);
     pl_check_close(parts.result.kl_mean, whole.result.kl_mean, 0, 0);
     pl_check_close(parts.result.perplexity, whole.result.perplexity, 0, 0);
+    /* A second run takes from the first what it had in all groups but the last. */
+    assert_int_equal(parts.recalled, 0);
+    parts.result = (pl_ppl_result){0};
+    spec.memory_limit -= 1u << 18;
+    pl_check_ok(pl_variants_run(d.state.source->model, ids, LONG * MANY, &spec, NULL, &variants,
+                                &base, NULL, &err),
+                err);
+    assert_int_equal(parts.recalled, 2 * (MANY - 1));
+    pl_check_close(parts.result.kl_mean, whole.result.kl_mean, 0, 0);
     double moved[2], moved_in_parts[2];
     spec.memory_limit = 0;
     pl_check_ok(pl_local_errors(d.state.source->model, ids, LONG * MANY, &spec, &variants, moved,
