@@ -157,7 +157,7 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
     const pl_config *c = s->c;
     size_t stride = f->q_rows + 2 * f->kv_rows;
     const float *v = f->qkv + f->q_rows + f->kv_rows;
-    const size_t all = s->past + s->length;
+    const size_t all = s->packed != NULL ? f->positions : s->past + s->length;
     bool other = c->rope == PL_ROPE_LONG ? all > c->rope_original_positions
                                          : c->rope_local_theta > 0 && slides(s);
     size_t kind = other ? 1 : 0;
@@ -166,8 +166,10 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
         pl_forward_angles(f, 0, beyond);
         f->angles_length = beyond;
     }
-    const float *cosine = f->cosine[kind] + s->past * c->rotary_dim / 2;
-    const float *sine = f->sine[kind] + s->past * c->rotary_dim / 2;
+    const float *cosine = s->packed != NULL ? s->packed->cosine[kind] : f->cosine[kind];
+    const float *sine = s->packed != NULL ? s->packed->sine[kind] : f->sine[kind];
+    cosine += s->past * c->rotary_dim / 2;
+    sine += s->past * c->rotary_dim / 2;
     float *keys = keys_of(s) + s->past * f->kv_rows, *values = values_of(s) + s->past * f->kv_rows;
     pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, c->rotary_dim, cosine, sine, f->qkv,
             stride);
@@ -184,6 +186,28 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
         status = s->hooks->value(s->hooks->ctx, f->w.block, values, s->length, f->kv_rows, err);
     }
     return status;
+}
+
+pl_attention pl_forward_attention(const pl_step *s, float *out)
+{
+    const pl_forward *f = s->f;
+    const pl_config *c = s->c;
+    return (pl_attention){.q = f->qkv,
+                          .q_stride = f->q_rows + 2 * f->kv_rows,
+                          .k = keys_of(s),
+                          .v = values_of(s),
+                          .out = out,
+                          .length = s->length,
+                          .past = s->past,
+                          .heads = c->heads,
+                          .kv_heads = c->kv_heads,
+                          .head_dim = c->head_dim,
+                          .window = slides(s) ? c->window : SIZE_MAX,
+                          .scale = (float)c->attention_scale,
+                          .cap = c->attention_cap,
+                          .scratch = f->scratch,
+                          .scratch_stride = f->scratch_stride,
+                          .threads = f->scratch_threads};
 }
 
 /* q, k, v and what attention makes of them: attended[length, q_rows]. */
@@ -205,22 +229,12 @@ static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_e
     if (status != PL_OK) {
         return status;
     }
-    pl_attend(&(pl_attention){.q = f->qkv,
-                              .q_stride = stride,
-                              .k = keys_of(s),
-                              .v = values_of(s),
-                              .out = attended,
-                              .length = s->length,
-                              .past = s->past,
-                              .heads = c->heads,
-                              .kv_heads = c->kv_heads,
-                              .head_dim = c->head_dim,
-                              .window = slides(s) ? c->window : SIZE_MAX,
-                              .scale = (float)c->attention_scale,
-                              .cap = c->attention_cap,
-                              .scratch = f->scratch,
-                              .scratch_stride = f->scratch_stride,
-                              .threads = f->scratch_threads});
+    if (s->packed != NULL) {
+        s->packed->attend(s->packed->ctx, s, attended);
+    } else {
+        const pl_attention attention = pl_forward_attention(s, attended);
+        pl_attend(&attention);
+    }
     return pl_task_tick(s->task, err);
 }
 
@@ -353,6 +367,18 @@ pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length, si
     s.past = past;
     s.keys = keys;
     s.values = values;
+    return run_step(&s, x, err);
+}
+
+pl_status pl_forward_run_packed(pl_forward *forward, float *x, size_t length, size_t row,
+                                const pl_packed *packed, const pl_hooks *hooks, pl_task *task,
+                                pl_error *err)
+{
+    pl_step s = step_of(forward, length, 0, hooks, task);
+    s.past = row;
+    s.keys = packed->keys;
+    s.values = packed->values;
+    s.packed = packed;
     return run_step(&s, x, err);
 }
 

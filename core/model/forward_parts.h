@@ -111,17 +111,30 @@ struct pl_forward {
     size_t logits_rows;
 };
 
+typedef struct pl_step pl_step;
+
+/* Tokens of several sequences that lie one behind the other (branches.h). */
+typedef struct pl_packed {
+    void *ctx;
+    /* attended[length, q_rows] of the step's queries. */
+    void (*attend)(void *ctx, const pl_step *s, float *attended);
+    float *cosine[2], *sine[2]; /* by row of all tokens, as in pl_forward */
+    float *keys, *values;       /* [rows, kv_rows] of the loaded block */
+    size_t first, last;         /* sequences that run */
+} pl_packed;
+
 /* The window that a forward step works on. */
-typedef struct pl_step {
+struct pl_step {
     pl_forward *f;
     const pl_config *c;
     const pl_hooks *hooks;
     size_t length, window;
     pl_task *task;
     /* A run that goes on behind tokens whose keys and values are kept. */
-    size_t past;          /* how many; 0 for a window by itself */
-    float *keys, *values; /* [positions, kv_rows] of the block; NULL for a window by itself */
-} pl_step;
+    size_t past;             /* how many; 0 for a window by itself */
+    float *keys, *values;    /* [positions, kv_rows] of the block; NULL for a window by itself */
+    const pl_packed *packed; /* or NULL; past is then the first token's row among all */
+};
 
 /* Room for the weights of any block; false where memory is out.  The caller frees them. */
 bool pl_block_weights_init(pl_block_weights *weights, const pl_forward *forward);
@@ -136,6 +149,14 @@ PL_NODISCARD pl_status pl_forward_create_at(pl_model *model, size_t max_length, 
 PL_NODISCARD pl_status pl_forward_run_behind(pl_forward *forward, float *x, size_t length,
                                              size_t past, float *keys, float *values,
                                              const pl_hooks *hooks, pl_task *task, pl_error *err);
+
+/* The same of rows [row, row + length) of packed sequences: x is that row's. */
+PL_NODISCARD pl_status pl_forward_run_packed(pl_forward *forward, float *x, size_t length,
+                                             size_t row, const pl_packed *packed,
+                                             const pl_hooks *hooks, pl_task *task, pl_error *err);
+
+/* The attention of the step's queries on the step's keys, to out[length, q_rows]. */
+pl_attention pl_forward_attention(const pl_step *s, float *out);
 
 /* A matrix of floats; *failed is set where there is no memory. */
 float *pl_forward_floats(size_t rows, size_t cols, bool *failed);

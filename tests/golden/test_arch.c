@@ -1,5 +1,6 @@
 /* Every architecture of the description table against transformers, on tiny checkpoints that a
  * formula makes: tests/golden/make_arch_values.py. */
+#include "core/metrics/likelihood.h"
 #include "core/model/decode.h"
 #include "core/tensor/linalg.h"
 #include "tests/support/formula_cases.h"
@@ -116,6 +117,50 @@ static void check_decoder(pl_model *model, const int32_t *ids, size_t length, co
     pl_decoder_destroy(decoder);
 }
 
+/* Sequences that part from one another: what they share computed once gives what each has alone,
+ * and the whole text's is the sum of its losses. */
+static void check_branches(pl_model *model, const int32_t *ids, size_t length, double nll)
+{
+    enum { SEQUENCES = 5 };
+    pl_error err = {0};
+    const pl_config *c = pl_model_config(model);
+    const size_t half = length / 2, third = length / 3;
+    int32_t *parted = malloc(SEQUENCES * length * sizeof *parted);
+    pl_request requests[SEQUENCES];
+    pl_likelihood together[SEQUENCES], alone;
+    size_t distinct = 0;
+    assert_non_null(parted);
+    for (size_t i = 0; i < SEQUENCES; i++) {
+        int32_t *own = parted + i * length;
+        memcpy(own, ids, length * sizeof *own);
+        requests[i] = (pl_request){.ids = own, .count = length, .context = i == 0 ? 1 : half};
+    }
+    parted[length + third] = ids[0];    /* parts early */
+    parted[2 * length + half] = ids[1]; /* and at the first scored token */
+    parted[3 * length + half] = ids[1]; /* with the one before, up to its end */
+    parted[4 * length - 1] = ids[2];
+    requests[4].count = half + 1; /* the beginning of the first */
+    const pl_status status = pl_likelihoods(model, requests, SEQUENCES, NULL, NULL, NULL, together,
+                                            &distinct, NULL, &err);
+    if (length - 1 > (c->rope == PL_ROPE_LONG ? c->rope_original_positions : c->max_positions)) {
+        assert_int_equal(status, PL_ERR_USAGE);
+        pl_check_says(err, "its RoPE ends");
+        free(parted);
+        return;
+    }
+    pl_check_ok(status, err);
+    expect_less(distinct, 3 * (length - 1));
+    pl_check_close(together[0].sum, -nll, 1e-5, 0);
+    for (size_t i = 0; i < SEQUENCES; i++) {
+        pl_check_ok(
+            pl_likelihoods(model, &requests[i], 1, NULL, NULL, NULL, &alone, NULL, NULL, &err),
+            err);
+        pl_check_close(together[i].sum, alone.sum, 1e-5, 1e-5);
+        assert_int_equal(together[i].greedy, alone.greedy);
+    }
+    free(parted);
+}
+
 static void check_model(const char *path, const json_t *about)
 {
     pl_error err = {0};
@@ -147,6 +192,7 @@ static void check_model(const char *path, const json_t *about)
     }
     check_inputs(&s, about);
     check_decoder(model, ids, length, result.last);
+    check_branches(model, ids, length, result.nll);
     free(x);
     free(ids);
     pl_forward_destroy(forward);
