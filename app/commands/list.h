@@ -43,6 +43,7 @@
     COMMAND(tune)                                                                                  \
     COMMAND(probe)                                                                                 \
     COMMAND(generate)                                                                              \
+    COMMAND(tasks)                                                                                 \
     COMMAND(view)                                                                                  \
     COMMAND(plot)                                                                                  \
     COMMAND(figure)                                                                                \

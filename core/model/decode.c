@@ -174,6 +174,11 @@ size_t pl_decoder_length(const pl_decoder *decoder)
     return decoder->length;
 }
 
+void pl_decoder_rewind(pl_decoder *decoder, size_t length)
+{
+    decoder->length = length < decoder->length ? length : decoder->length;
+}
+
 static pl_status read_piece(pl_decoder *d, const int32_t *ids, size_t count, pl_task *task,
                             pl_error *err)
 {

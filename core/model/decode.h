@@ -24,4 +24,7 @@ PL_NODISCARD pl_status pl_decoder_read(pl_decoder *decoder, const int32_t *ids, 
                                        float *logits, pl_task *task, pl_error *err);
 size_t pl_decoder_length(const pl_decoder *decoder);
 
+/* Forgets what has been read behind the first `length` tokens, of at least so many. */
+void pl_decoder_rewind(pl_decoder *decoder, size_t length);
+
 #endif

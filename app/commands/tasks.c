@@ -1,0 +1,259 @@
+/* tasks: the published tasks, from local files, scored as lm-evaluation-harness does. */
+#include "app/commands/parts.h"
+#include "app/report.h"
+#include "app/usage.h"
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/model/bare.h"
+#include "core/study/tasks.h"
+
+#include <string.h>
+
+enum { SIDES = 2, CHOSEN_BEFORE = 0, CHOSEN_BOTH = 2 };
+
+static const char *const side_names[SIDES] = {"before", "after"};
+static const pl_which side_whichs[SIDES] = {PL_WHICH_BEFORE, PL_WHICH_AFTER};
+
+typedef struct asked_tasks {
+    size_t which, shots, limit;
+    pl_task_set sets[PL_MAX_TEXTS], examples;
+    size_t n_sets;
+    json_t *samples[SIDES]; /* of the sides asked, those of all files one behind the other */
+    const char *names[SIDES];
+    size_t n_sides;
+    size_t distinct, tokens, known;
+} asked_tasks;
+
+static pl_status need_solved(const pl_state *state, size_t which, pl_error *err)
+{
+    if (which == CHOSEN_BEFORE) {
+        return PL_OK;
+    }
+    pl_status status = pl_state_check_origin(state, false, err);
+    if (status != PL_OK || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
+        return status;
+    }
+    return pl_error_set(err, PL_ERR_STATE,
+                        "no layer is solved with the present methods and calibration: run "
+                        "`solve all` first");
+}
+
+static pl_status check_items_file(const pl_call *call, pl_error *err)
+{
+    const char *path = pl_call_value(call, "items");
+    return path == NULL || pl_text_ends(path, ".jsonl")
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_USAGE,
+                              "tasks: items=%s: expected a name that ends in .jsonl", path);
+}
+
+static pl_status read_sets(const pl_call *call, asked_tasks *asked, pl_error *err)
+{
+    const char *examples = pl_call_value(call, "examples"), *name = pl_call_value(call, "task");
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < call->n_words; i++) {
+        status = pl_task_set_read(call->words[i], name, &asked->sets[i], err);
+        asked->n_sets += status == PL_OK;
+    }
+    if (status == PL_OK && examples != NULL) {
+        /* Two tasks of one form are told apart by the file that is scored. */
+        status = pl_task_set_read(examples, asked->sets[0].kind->name, &asked->examples, err);
+    }
+    for (size_t i = 1; status == PL_OK && examples != NULL && i < asked->n_sets; i++) {
+        if (asked->sets[i].kind != asked->sets[0].kind) {
+            status = pl_error_set(err, PL_ERR_USAGE,
+                                  "tasks: examples=%s goes with files of one task; %s is %s, %s is "
+                                  "%s",
+                                  examples, call->words[0], asked->sets[0].kind->name,
+                                  call->words[i], asked->sets[i].kind->name);
+        }
+    }
+    return status;
+}
+
+static double items_of(const asked_tasks *asked)
+{
+    double all = 0.0;
+    for (size_t i = 0; i < asked->n_sets; i++) {
+        const size_t n = json_array_size(asked->sets[i].items);
+        all += (double)(asked->limit > 0 && asked->limit < n ? asked->limit : n);
+    }
+    return all;
+}
+
+static pl_status score_sets(const pl_call *call, const pl_state *state, pl_lab *lab,
+                            asked_tasks *asked, pl_task *task, pl_error *err)
+{
+    const double sides = asked->which == CHOSEN_BOTH ? 2.0 : 1.0;
+    double done = 0.0;
+    pl_status status = PL_OK;
+    for (size_t s = 0; status == PL_OK && s < SIDES; s++) {
+        if (asked->which != CHOSEN_BOTH && asked->which != s) {
+            continue;
+        }
+        json_t *all = json_array();
+        asked->names[asked->n_sides] = side_names[s];
+        asked->samples[asked->n_sides++] = all;
+        for (size_t i = 0; status == PL_OK && i < asked->n_sets; i++) {
+            json_t *samples = NULL;
+            pl_task_run run = {.lab = lab,
+                               .state = state,
+                               .which = side_whichs[s],
+                               .set = &asked->sets[i],
+                               .pool = asked->examples.kind != NULL ? &asked->examples : NULL,
+                               .shots = asked->shots,
+                               .limit = asked->limit,
+                               .arguments = pl_call_value(call, "items") != NULL,
+                               .done = done,
+                               .total = items_of(asked) * sides};
+            status = pl_task_score(&run, &samples, task, err);
+            done = run.done;
+            asked->distinct += run.distinct;
+            asked->tokens += run.tokens;
+            asked->known += run.known;
+            if (samples != NULL && json_array_extend(all, samples) != 0) {
+                status = pl_error_memory(err, "samples");
+            }
+            json_decref(samples);
+        }
+    }
+    return status;
+}
+
+/* A sample a line, with the side that it is of. */
+static pl_status write_items(pl_call *call, const asked_tasks *asked, pl_error *err)
+{
+    const char *path = pl_call_value(call, "items");
+    pl_buf text = {0};
+    if (path == NULL) {
+        return PL_OK;
+    }
+    for (size_t s = 0; s < asked->n_sides; s++) {
+        for (size_t i = 0; i < json_array_size(asked->samples[s]); i++) {
+            json_t *sample = json_array_get(asked->samples[s], i);
+            pl_json_set(sample, "which", json_string(asked->names[s]));
+            char *line = pl_json_text(sample, JSON_COMPACT);
+            pl_buf_puts(&text, line != NULL ? line : "");
+            pl_buf_puts(&text, "\n");
+            free(line);
+        }
+    }
+    pl_status status = pl_buf_check(&text, err);
+    PL_THEN(pl_file_write_all(path, text.data != NULL ? text.data : "", text.size, err));
+    if (status == PL_OK) {
+        pl_json_set(call->result, "items", json_string(path));
+    }
+    pl_buf_deinit(&text);
+    return status;
+}
+
+static pl_status run_tasks(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
+                           pl_error *err)
+{
+    const double start = pl_clock_now();
+    asked_tasks asked = {0};
+    json_t *rows = NULL;
+    pl_status status = pl_model_need_forward(state->source->model, "tasks", err);
+    PL_THEN(pl_rows_check_file(call, err));
+    PL_THEN(check_items_file(call, err));
+    PL_THEN(pl_usage_choice(call, "which", &asked.which, err));
+    PL_THEN(pl_usage_size(call, "shots", 0, 1000, &asked.shots, err));
+    PL_THEN(pl_usage_size(call, "limit", 0, 1u << 30, &asked.limit, err));
+    PL_THEN(need_solved(state, asked.which, err));
+    PL_THEN(read_sets(call, &asked, err));
+    PL_THEN(score_sets(call, state, lab, &asked, task, err));
+    PL_THEN(write_items(call, &asked, err));
+    if (status == PL_OK) {
+        rows = pl_task_rows(asked.samples, asked.names, asked.n_sides, asked.shots);
+        pl_json_set(call->result, "tasks", json_incref(rows));
+        pl_json_set(call->result, "from_store", json_integer((json_int_t)asked.known));
+        pl_json_set(call->result, "tokens", json_integer((json_int_t)asked.tokens));
+        pl_json_set(call->result, "tokens_computed", json_integer((json_int_t)asked.distinct));
+    }
+    PL_THEN(pl_rows_write(call, state, rows, task, err));
+    pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
+    json_decref(rows);
+    for (size_t i = 0; i < SIDES; i++) {
+        json_decref(asked.samples[i]);
+    }
+    for (size_t i = 0; i < asked.n_sets; i++) {
+        pl_task_set_deinit(&asked.sets[i]);
+    }
+    pl_task_set_deinit(&asked.examples);
+    return status;
+}
+
+static void put_tasks(const pl_call *call, pl_buf *out)
+{
+    pl_result_table(call, json_object_get(call->result, "tasks"), out);
+    const json_int_t known = json_integer_value(json_object_get(call->result, "from_store"));
+    const char *items = json_string_value(json_object_get(call->result, "items"));
+    const char *file = json_string_value(json_object_get(call->result, "file"));
+    if (known > 0) {
+        pl_buf_printf(out, "%lld items were in the store\n", (long long)known);
+    }
+    if (file != NULL) {
+        pl_buf_printf(out, "the table is in %s\n", file);
+    }
+    if (items != NULL) {
+        pl_buf_printf(out, "what each item scored is in %s\n", items);
+    }
+}
+
+static void help_tasks(pl_buf *out)
+{
+    pl_buf_puts(
+        out, "A task is a file of questions with known answers.  Where there are choices, the\n"
+             "model's answer is the one it finds likeliest behind the question: acc counts how\n"
+             "often that is right, acc_norm the same with the log-likelihood divided by the\n"
+             "length of the choice.  In triviaqa and nq_open it writes the answer: exact_match.\n"
+             "Prompts, examples (shots) and scores are those of lm-evaluation-harness.\n"
+             "stderr is the standard error: two numbers closer than that are not different.\n"
+             "\n"
+             "Files are the published ones, as JSON lines or one JSON array, with these fields\n"
+             "(which also tell the task; arc's two by the file's path or task=):\n");
+    for (const pl_task_kind *const *kind = pl_task_kinds(); *kind != NULL; kind++) {
+        pl_buf_printf(out, "  %-14s", (*kind)->name);
+        for (const char *at = (*kind)->fields; *at != '\0'; at += strspn(at, " ")) {
+            const size_t n = strcspn(at, ":");
+            pl_buf_printf(out, " %.*s", (int)n, at);
+            at += n + 2;
+        }
+        pl_buf_puts(out, "\n");
+    }
+    pl_buf_puts(out,
+                "\n"
+                "Examples are drawn from examples=FILE (the training split; of mmlu the first of\n"
+                "each subject in dev), else from the other items of the file itself.\n"
+                "What was scored is kept in the store: a run that was stopped goes on.\n"
+                "which=both shows how many answers changed, and how many right ones were lost.\n");
+}
+
+static const pl_key tasks_keys[] = {
+    {"which", PL_KEY_CHOICE, "before", "before|after|both", "whose weights"},
+    {"shots", PL_KEY_INT, "0", NULL, "examples before each question"},
+    {"examples", PL_KEY_FILE, NULL, NULL, "the file they are drawn from"},
+    {"limit", PL_KEY_INT, "0", NULL, "the first so many items of each file; 0: all"},
+    {"task", PL_KEY_TEXT, NULL, NULL, "which task it is, where the fields do not tell"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "also as a table: .csv or .tex"},
+    {"items", PL_KEY_NEW_FILE, NULL, NULL, "what each item scored: .jsonl"},
+    {0},
+};
+
+const pl_command pl_command_tasks = {
+    .name = "tasks",
+    .positional = "FILE ...",
+    .min_words = 1,
+    .max_words = PL_MAX_TEXTS,
+    .keys = tasks_keys,
+    .needs_model = true,
+    .summary = "Score the model on published tasks (arc, hellaswag, piqa, winogrande, mmlu, ...)",
+    .run = run_tasks,
+    .more_help = help_tasks,
+    .least = "shots before_stderr after_stderr gained",
+    .put_text = put_tasks,
+    .slow = pl_slow_always,
+    .unit = "items",
+    .keeps = true,
+};

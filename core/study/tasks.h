@@ -1,0 +1,38 @@
+/* core/study/tasks.h -- the published tasks scored as lm-evaluation-harness scores them: choices by
+ * their log-likelihoods, written answers by exact match.  Worker thread only.
+ *
+ * Examples are drawn as its samplers draw them, from one generator for all items of a file in their
+ * order.  What was scored is kept in the store, some items together, by what the model is. */
+#ifndef PL_STUDY_TASKS_H
+#define PL_STUDY_TASKS_H
+
+#include "core/lab/lab.h"
+#include "core/study/task_items.h"
+
+typedef struct pl_task_run {
+    pl_lab *lab;
+    const pl_state *state;
+    pl_which which; /* before or after */
+    const pl_task_set *set;
+    const pl_task_set *pool; /* of examples; NULL: the set itself, without the item */
+    size_t shots;
+    size_t limit;            /* the first so many items; 0: all */
+    bool arguments;          /* samples have them: contexts and continuations */
+    double done, total;      /* items, for progress; done is advanced */
+    size_t distinct, tokens; /* out: tokens that the model read, and those of all requests; of what
+                                the store had neither is counted */
+    size_t known;            /* out: items that the store had */
+} pl_task_run;
+
+/* One sample an item, in lm-eval's words: task, doc_id, doc, target, resps (of each choice its
+ * log-likelihood and whether it is greedy; or the text), filtered_resps, acc, acc_norm or
+ * exact_match, and answer: the index of the chosen choice, or the text.  Caller decrefs. */
+PL_NODISCARD pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_task *task,
+                                     pl_error *err);
+
+/* Rows of a metric each: task, metric, n, shots, then NAME and NAME_stderr of each of the sides,
+ * and of two sides changed (answers that differ), lost (right before, wrong after) and gained.
+ * Behind mmlu's subjects its groups and all of it, weighted by size.  Caller decrefs. */
+json_t *pl_task_rows(json_t *const *samples, const char *const *names, size_t sides, size_t shots);
+
+#endif
