@@ -9,6 +9,7 @@
 #include "core/tensor/linalg.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/rows.h"
+#include "tests/bench/sgemm.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,54 +44,6 @@ static double gram_flops(const pl_model *model)
         flops += n * (n + 1);
     }
     return flops;
-}
-
-/* One product [LENGTH, cols] x [rows, cols]^T, repeated for about 50 ms; adds its share. */
-static void time_product(size_t rows, size_t cols, double *flops, double *seconds)
-{
-    float *x = pl_alloc(LENGTH * cols, sizeof *x), *w = pl_alloc(rows * cols, sizeof *w);
-    float *y = pl_alloc(LENGTH * rows, sizeof *y);
-    double work = 2.0 * LENGTH * (double)rows * (double)cols;
-    if (x == NULL || w == NULL || y == NULL) {
-        bench_fail("SGEMM", NULL);
-    }
-    for (size_t i = 0; i < LENGTH * cols; i++) {
-        x[i] = (float)(i % 17) - 8.0f;
-    }
-    for (size_t i = 0; i < rows * cols; i++) {
-        w[i] = (float)(i % 13) - 6.0f;
-    }
-    pl_gemm_nt(LENGTH, rows, cols, 1.0f, x, cols, w, cols, 0.0f, y, rows);
-    int times = 0;
-    double start = bench_now(), spent = 0;
-    for (; spent < 0.05; times++) {
-        pl_gemm_nt(LENGTH, rows, cols, 1.0f, x, cols, w, cols, 0.0f, y, rows);
-        spent = bench_now() - start;
-    }
-    *flops += work;
-    *seconds += spent / times;
-    free(x);
-    free(w);
-    free(y);
-}
-
-/* The products of one block's layers; with lm_head (as often as there are blocks) or without. */
-static double sgemm_speed(const pl_model *model, bool lm_head)
-{
-    const pl_config *config = pl_model_config(model);
-    double flops = 0, seconds = 0;
-    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
-        const pl_layer *layer = pl_model_layer(model, i);
-        if (layer->block == 0) {
-            time_product(layer->rows, layer->cols, &flops, &seconds);
-        }
-    }
-    flops *= (double)config->blocks;
-    seconds *= (double)config->blocks;
-    if (lm_head) {
-        time_product(config->vocab_size, config->hidden_size, &flops, &seconds);
-    }
-    return flops / seconds;
 }
 
 /* An empty store each time, or there would be nothing to compute. */
@@ -182,10 +135,10 @@ int main(void)
     double head = 2.0 * (double)config->hidden_size * (double)config->vocab_size;
     perplexity_seconds(&value); /* the file is in the page cache from here on */
     for (int i = 0; i < TURNS; i++) {
-        sgemm[i] = sgemm_speed(bench_model(), false);
+        sgemm[i] = bench_sgemm_speed(bench_model(), LENGTH, false);
         calibration[i] = calibration_seconds();
         torch[0][i] = torch_seconds("calibrate");
-        with_head[i] = sgemm_speed(bench_model(), true);
+        with_head[i] = bench_sgemm_speed(bench_model(), LENGTH, true);
         perplexity[i] = perplexity_seconds(&value);
         torch[1][i] = torch_seconds("forward");
     }

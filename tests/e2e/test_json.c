@@ -23,6 +23,10 @@ static run run_examples(const json_doc *doc)
     }
     assert_false(script.failed);
     assert_int_equal(chdir(run_folder()), 0);
+    FILE *items = fopen("piqa.jsonl", "w");
+    assert_non_null(items);
+    fputs("{\"goal\":\"To ring\",\"sol1\":\"pull.\",\"sol2\":\"push it.\",\"label\":0}\n", items);
+    assert_int_equal(fclose(items), 0);
     run r = RUN("--json", "--store", run_path("store"), "--session", run_path("examples.planish"),
                 "-c", script.data);
     pl_buf_deinit(&script);

@@ -73,7 +73,7 @@ def nq_open(rnd, i):
             "answer": ["The " + rnd.choice(ANSWERS)] + [rnd.choice(ANSWERS)] * (i % 2)}
 
 
-ANSWERS = WHO
+ANSWERS = WHO + ["One", "a bell", "the one", "THE KING", "The bell?", "one"]
 MAKERS = {"arc_easy": (arc, 64), "arc_challenge": (arc, 64), "hellaswag": (hellaswag, 64),
           "piqa": (piqa, 64), "winogrande": (winogrande, 64), "mmlu": (mmlu, 66),
           "triviaqa": (triviaqa, 60), "nq_open": (nq_open, 60)}
