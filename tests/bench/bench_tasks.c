@@ -27,7 +27,8 @@ static void make_item(work *w, size_t item, pl_rng *rng, size_t vocab)
     const size_t context = 20 + pl_rng_below(rng, 26);
     int32_t *first = w->ids[item * CHOICES];
     for (size_t i = 0; i < context; i++) {
-        first[i] = (int32_t)pl_rng_below(rng, vocab);
+        /* the first one is the item's own, so that no two share it */
+        first[i] = (int32_t)(i == 0 ? 1000 + item : pl_rng_below(rng, vocab));
         w->keys += (double)(i + 1);
     }
     w->distinct += (double)context;
