@@ -4,34 +4,10 @@
 #include "app/report.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/lab/online.h"
 #include "core/lab/transformed.h"
-#include "core/model/bare.h"
 
 #include <string.h>
-
-/* Where T's diagonal goes, so that it costs nothing; NULL: nowhere. */
-static const char *fold_of(const pl_state *state, const pl_site *site)
-{
-    const pl_model *model = state->source->model;
-    if (pl_model_is_bare(model)) {
-        return NULL; /* who makes the input is not known */
-    }
-    switch (site->role) {
-    case PL_SITE_QKV:
-    case PL_SITE_GATE_UP:
-        return "the norm's gain";
-    case PL_SITE_DOWN:
-        return "up_proj's rows";
-    case PL_SITE_O: {
-        /* Heads that share a value head would need different scales of its rows. */
-        const pl_config *config = pl_model_config(model);
-        return config->heads == config->kv_heads ? "v_proj's rows" : NULL;
-    }
-    case PL_SITE_ROLE_COUNT:
-        break;
-    }
-    return NULL;
-}
 
 /* Seconds a token for x <- x T on the stored rows, the median of some rounds. */
 static pl_status measure_transform(const pl_transform *t, const pl_site_stats *stats, double *out,
@@ -61,27 +37,17 @@ static pl_status measure_transform(const pl_transform *t, const pl_site_stats *s
 static void put_cost(json_t *out, const pl_state *state, const pl_site *site, const pl_transform *t,
                      double seconds)
 {
-    const pl_transform_cost cost = pl_transform_get_cost(t);
-    const char *fold = fold_of(state, site);
-    const bool diagonal_online = cost.folds_diagonal && fold == NULL;
-    const bool online = cost.online || diagonal_online;
-    double layers = 0.0;
+    const pl_online cost = pl_site_online(state, site, t);
     pl_buf text = {0};
-    for (size_t i = 0; i < site->n_layers; i++) {
-        layers += (double)pl_model_layer(state->source->model, site->layers[i])->rows;
-    }
-    const double n = (double)site->cols;
-    const double flops = cost.flops + (diagonal_online ? n : 0.0);
     pl_transform_describe(t, &text);
     pl_json_set(out, "transform", json_string(text.data != NULL ? text.data : ""));
     pl_json_set(out, "folds",
-                cost.folds_diagonal && fold != NULL ? json_string(fold) : json_null());
-    pl_json_set(out, "online", json_boolean(online));
-    pl_json_set(out, "flops_per_token", pl_json_number(flops));
-    pl_json_set(out, "bytes",
-                pl_json_number(cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0)));
-    pl_json_set(out, "share_of_layers", pl_json_number(flops / (2.0 * n * layers)));
-    pl_json_set(out, "seconds_per_token", pl_json_number(online ? seconds : 0.0));
+                cost.folds && cost.fold != NULL ? json_string(cost.fold) : json_null());
+    pl_json_set(out, "online", json_boolean(cost.online));
+    pl_json_set(out, "flops_per_token", pl_json_number(cost.flops));
+    pl_json_set(out, "bytes", pl_json_number(cost.bytes));
+    pl_json_set(out, "share_of_layers", pl_json_number(cost.share));
+    pl_json_set(out, "seconds_per_token", pl_json_number(cost.online ? seconds : 0.0));
     pl_buf_deinit(&text);
 }
 

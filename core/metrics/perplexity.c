@@ -24,11 +24,12 @@ typedef struct run {
     size_t streams; /* with two, stream 0 is the original */
     const pl_hooks *hooks[MAX_STREAMS];
     pl_forward *forward[MAX_STREAMS];
-    float *x[MAX_STREAMS]; /* [group, length, width] */
-    int32_t *ids;          /* [group, length] */
-    pl_window_sums *sums;  /* [windows] */
-    pl_score *scores;      /* [length - 1] of the running window */
-    float *kept;           /* [kept_rows, vocab] logits of the original */
+    float *x[MAX_STREAMS];  /* [group, length, width] */
+    int32_t *ids;           /* [group, length] */
+    pl_window_sums *sums;   /* [windows] */
+    pl_score *scores;       /* [length - 1] of the running window */
+    pl_token_score *tokens; /* [windows, targets of one] the caller's, or NULL */
+    float *kept;            /* [kept_rows, vocab] logits of the original */
     size_t kept_rows;
     uint64_t nudge;     /* seed of what moves the embeddings, 0: nothing does */
     double unit, units; /* progress: done and total, in blocks of one window */
@@ -127,6 +128,15 @@ static pl_status embed_group(run *r, size_t first, size_t count, pl_error *err)
     return PL_OK;
 }
 
+/* The window's scores for who has asked for them. */
+static void hand_out_scores(const run *r, size_t window)
+{
+    const size_t targets = r->of.length - r->of.first_target;
+    for (size_t i = 0; r->tokens != NULL && i < targets; i++) {
+        r->tokens[window * targets + i] = (pl_token_score){r->scores[i].nll, r->scores[i].kl};
+    }
+}
+
 static pl_status run_group(run *r, size_t first, size_t count, pl_error *err)
 {
     const size_t values = r->of.length * r->width;
@@ -152,6 +162,7 @@ static pl_status run_group(run *r, size_t first, size_t count, pl_error *err)
         }
         if (status == PL_OK) {
             pl_window_add(&r->sums[first + w], r->scores, r->of.length - r->of.first_target);
+            hand_out_scores(r, first + w);
             advance_progress(r, share);
         }
     }
@@ -290,6 +301,17 @@ pl_id pl_perplexity_text(const pl_model *model, const int32_t *ids, size_t count
     return pl_id_bytes(&all, sizeof all);
 }
 
+pl_status pl_perplexity_size(const pl_model *model, const int32_t *ids, size_t count,
+                             const pl_ppl_spec *spec, size_t *windows, size_t *targets,
+                             pl_error *err)
+{
+    pl_windows of = {0};
+    pl_status status = pl_windows_init(&of, model, ids, count, spec, err);
+    *windows = status == PL_OK ? of.windows : 0;
+    *targets = status == PL_OK ? of.length - of.first_target : 0;
+    return status;
+}
+
 pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const pl_ppl_spec *spec,
                         const pl_hooks *after, bool compare, pl_ppl_result *out, pl_task *task,
                         pl_error *err)
@@ -299,6 +321,7 @@ pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const
     run r = {.model = model, .task = task, .width = config->hidden_size, .blocks = config->blocks};
     r.streams = compare && after != NULL ? 2 : 1;
     r.hooks[r.streams - 1] = after;
+    r.tokens = spec->tokens;
     pl_status status = pl_windows_init(&r.of, model, ids, count, spec, err);
     PL_THEN(plan_groups(&r, spec, err));
     PL_THEN(allocate(&r, err));
@@ -309,6 +332,7 @@ pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count, const
     if (status == PL_OK && spec->spread > 0) {
         r.streams = 1; /* the original was compared with once */
         r.hooks[0] = after;
+        r.tokens = NULL;
         status = run_spread(&r, spec->spread, out, err);
     }
     release(&r);

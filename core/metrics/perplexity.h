@@ -15,12 +15,20 @@
 
 typedef enum pl_ppl_protocol { PL_PPL_GPTQ, PL_PPL_LLAMA_CPP } pl_ppl_protocol;
 
+/* What one target scores, in nats: its negative log-likelihood, and the KL divergence of the
+ * original's distribution to the measured one's there (0 without a `compare` pass). */
+typedef struct pl_token_score {
+    double nll, kl;
+} pl_token_score;
+
 typedef struct pl_ppl_spec {
     pl_ppl_protocol protocol;
-    size_t length;       /* tokens a window, >= 2 */
-    size_t windows;      /* 0: all the text has */
-    size_t memory_limit; /* bytes for hidden states, 0: none */
-    size_t spread;       /* runs more, each with other embeddings (PL_PPL_NUDGE); 0: none */
+    size_t length;          /* tokens a window, >= 2 */
+    size_t windows;         /* 0: all the text has */
+    size_t memory_limit;    /* bytes for hidden states, 0: none */
+    size_t spread;          /* runs more, each with other embeddings (PL_PPL_NUDGE); 0: none */
+    pl_token_score *tokens; /* [windows, targets of one] filled for the caller, whose it is, or
+                               NULL; pl_perplexity_size says how large */
 } pl_ppl_spec;
 
 /* How far a run of `spread` moves every value of the embeddings: by a factor of 1 + PL_PPL_NUDGE u
@@ -48,6 +56,11 @@ typedef struct pl_ppl_result {
 PL_NODISCARD pl_status pl_perplexity(pl_model *model, const int32_t *ids, size_t count,
                                      const pl_ppl_spec *spec, const pl_hooks *after, bool compare,
                                      pl_ppl_result *out, pl_task *task, pl_error *err);
+
+/* How many windows a spec takes of a text, and targets of each; errors as of pl_perplexity. */
+PL_NODISCARD pl_status pl_perplexity_size(const pl_model *model, const int32_t *ids, size_t count,
+                                          const pl_ppl_spec *spec, size_t *windows, size_t *targets,
+                                          pl_error *err);
 
 /* How many digits of a value a deviation leaves: the last one is of its order.  1 ... 17; 17 where
  * there is no deviation. */

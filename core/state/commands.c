@@ -95,6 +95,11 @@ static void put_calibration(const pl_state *state, pl_buf *out)
     pl_buf_puts(out, "\n");
 }
 
+void pl_state_calibration_command(const pl_state *state, pl_buf *out)
+{
+    put_calibration(state, out);
+}
+
 static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char *glob)
 {
     pl_buf_puts(out, "method ");

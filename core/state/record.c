@@ -26,6 +26,8 @@ struct pl_record {
     size_t n_layers;
     pl_measurement measured[MOST_MEASURED]; /* newest last */
     size_t n_measured;
+    pl_id comparison; /* zeros: none */
+    size_t changes;   /* of its rows */
 };
 
 pl_status pl_record_create(size_t layers, pl_record **out, pl_error *err)
@@ -226,6 +228,23 @@ bool pl_record_find(const pl_source *source, const pl_id *setting, const char *p
     return at > 0;
 }
 
+void pl_record_set_comparison(const pl_source *source, pl_id key)
+{
+    pthread_mutex_lock(&source->record->lock);
+    source->record->comparison = key;
+    source->record->changes++;
+    pthread_mutex_unlock(&source->record->lock);
+}
+
+bool pl_record_comparison(const pl_source *source, pl_id *key, size_t *changes)
+{
+    pthread_mutex_lock(&source->record->lock);
+    *key = source->record->comparison;
+    *changes = source->record->changes;
+    pthread_mutex_unlock(&source->record->lock);
+    return !pl_id_equal(*key, (pl_id){0});
+}
+
 json_t *pl_record_to_json(const pl_source *source)
 {
     pl_record *record = source->record;
@@ -243,6 +262,11 @@ json_t *pl_record_to_json(const pl_source *source)
                                  pl_json_number(m->kl_mean), "solved", (json_int_t)m->solved,
                                  "protocol", m->protocol));
     }
+    if (!pl_id_equal(record->comparison, (pl_id){0})) {
+        char comparison[PL_ID_TEXT];
+        pl_id_format(record->comparison, comparison);
+        pl_json_append(list, json_pack("{s:s}", "comparison", comparison));
+    }
     pthread_mutex_unlock(&record->lock);
     return list;
 }
@@ -254,6 +278,8 @@ void pl_record_from_json(const pl_source *source, const json_t *list)
     json_array_foreach(list, index, item)
     {
         const char *setting = json_string_value(json_object_get(item, "setting"));
+        const char *comparison = json_string_value(json_object_get(item, "comparison"));
+        pl_id key = {0};
         const char *protocol = json_string_value(json_object_get(item, "protocol"));
         const json_int_t solved = json_integer_value(json_object_get(item, "solved"));
         pl_measurement m = {.perplexity = pl_json_number_of(item, "perplexity"),
@@ -262,6 +288,9 @@ void pl_record_from_json(const pl_source *source, const json_t *list)
                             .original_error = pl_json_number_of(item, "original_error"),
                             .kl_mean = pl_json_number_of(item, "kl_mean"),
                             .solved = solved > 0 ? (size_t)solved : 0};
+        if (comparison != NULL && pl_id_parse(comparison, &key)) {
+            pl_record_set_comparison(source, key);
+        }
         if (setting != NULL && protocol != NULL && strlen(protocol) < sizeof m.protocol &&
             pl_id_parse(setting, &m.setting) && m.perplexity > 0.0) {
             snprintf(m.protocol, sizeof m.protocol, "%s", protocol);

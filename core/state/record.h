@@ -35,7 +35,12 @@ void pl_record_measured(const pl_source *source, const pl_measurement *measured)
 bool pl_record_find(const pl_source *source, const pl_id *setting, const char *protocol,
                     pl_measurement *out);
 
-/* The perplexities for sessions, and back; what cannot be read is left out. */
+/* Names the rows of the last `compare` that has measured (study/comparison.h); each call counts one
+ * change more.  false: there is none. */
+void pl_record_set_comparison(const pl_source *source, pl_id key);
+bool pl_record_comparison(const pl_source *source, pl_id *key, size_t *changes);
+
+/* The perplexities, and the comparison, for sessions, and back; what cannot be read is left out. */
 json_t *pl_record_to_json(const pl_source *source);
 void pl_record_from_json(const pl_source *source, const json_t *list);
 

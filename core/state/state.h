@@ -255,6 +255,9 @@ typedef struct pl_figure_needs {
 } pl_figure_needs;
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
 
+/* The line `calibrate ...`, appended; nothing where there is none, or the demo's is its own. */
+void pl_state_calibration_command(const pl_state *state, pl_buf *out);
+
 /* Whether activations or the cache are quantized, and the commands that set it, "activations ...\n"
  * and "kv ...\n" (nothing where they are off), appended. */
 bool pl_state_quantizes(const pl_state *state);

@@ -1,0 +1,48 @@
+#include "core/lab/online.h"
+
+#include "core/model/bare.h"
+
+/* Where T's diagonal goes, so that it costs nothing; NULL: nowhere. */
+static const char *fold_of(const pl_state *state, const pl_site *site)
+{
+    const pl_model *model = state->source->model;
+    if (pl_model_is_bare(model)) {
+        return NULL; /* who makes the input is not known */
+    }
+    switch (site->role) {
+    case PL_SITE_QKV:
+    case PL_SITE_GATE_UP:
+        return "the norm's gain";
+    case PL_SITE_DOWN:
+        return "up_proj's rows";
+    case PL_SITE_O: {
+        /* Heads that share a value head would need different scales of its rows. */
+        const pl_config *config = pl_model_config(model);
+        return config->heads == config->kv_heads ? "v_proj's rows" : NULL;
+    }
+    case PL_SITE_ROLE_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_transform *t)
+{
+    const pl_transform_cost cost = pl_transform_get_cost(t);
+    const char *fold = fold_of(state, site);
+    const bool diagonal_online = cost.folds_diagonal && fold == NULL;
+    const double n = (double)site->cols;
+    double rows = 0.0;
+    for (size_t i = 0; i < site->n_layers; i++) {
+        rows += (double)pl_model_layer(state->source->model, site->layers[i])->rows;
+    }
+    pl_online out = {
+        .online = cost.online || diagonal_online,
+        .folds = cost.folds_diagonal,
+        .fold = fold,
+        .flops = cost.flops + (diagonal_online ? n : 0.0),
+        .bytes = cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0),
+    };
+    out.share = out.flops / (2.0 * n * rows);
+    return out;
+}

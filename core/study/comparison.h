@@ -1,0 +1,58 @@
+/* core/study/comparison.h -- settings measured on one text: what each costs the model, and which
+ * differences between them are real.  Worker thread only, but for pl_paired_difference. */
+#ifndef PL_STUDY_COMPARISON_H
+#define PL_STUDY_COMPARISON_H
+
+#include "core/lab/pipeline.h"
+#include "core/metrics/perplexity.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One setting, solved as `solve all` does and measured as `perplexity which=after` does. */
+typedef struct pl_compared {
+    pl_ppl_result scores;
+    pl_token_score *tokens; /* [scores.windows, targets] owned; of these the scores are made */
+    size_t targets;         /* of a window */
+    pl_solve_report total;  /* as `solve all` reports; seconds: of the solves that made it */
+    size_t layers;          /* solved */
+    size_t worst;           /* the layer with the largest rounded error, SIZE_MAX: none has one */
+    double worst_error;
+    double bytes;        /* of the whole model: rounded layers with their scales, all else in 16
+                            bits */
+    size_t online;       /* sites of whose transform something is computed while the model runs */
+    double online_share; /* floating-point operations of that over those of all layers */
+    bool found;          /* its scores were in the store */
+} pl_compared;
+
+/* Solves and measures `row`, a state with the methods, activations and cache of the setting, or
+ * finds what the store has of it: results by layer, scores by everything they come from.  spec: as
+ * for pl_perplexity, without spread and tokens.  `row` has the results afterwards.  Caller deinits
+ * *out; empty on failure. */
+PL_NODISCARD pl_status pl_compare_setting(pl_lab *lab, pl_state *row, const int32_t *ids,
+                                          size_t count, const pl_ppl_spec *spec, pl_compared *out,
+                                          pl_task *task, pl_error *err);
+void pl_compared_deinit(pl_compared *compared);
+
+/* The mean over all targets of b's nll less a's, and its standard error.  Tokens of one window
+ * share their context, so the windows are what is drawn independently: the error is s /
+ * sqrt(windows), s the standard deviation of the windows' own means (clustered standard errors:
+ * Miller, "Adding Error Bars to Evals", 2024, 2.2 with clusters of one size, and 4 for the
+ * pairing).  NaN for one window. a NULL: of b's nll by itself. */
+void pl_paired_difference(const pl_token_score *a, const pl_token_score *b, size_t windows,
+                          size_t targets, double *mean, double *error);
+/* The same of the KL divergence of one setting. */
+void pl_clustered_kl(const pl_token_score *scores, size_t windows, size_t targets, double *mean,
+                     double *error);
+
+/* The rows of a comparison in the store under a key: an array of objects as `compare` reports them,
+ * and the commands that make them, one a line.  load: PL_ERR_STATE with a sentence that begins with
+ * `who`, where nothing was compared yet or the store has no longer what was.  Caller decrefs *rows;
+ * commands is appended to, or NULL. */
+PL_NODISCARD pl_status pl_comparison_keep(pl_lab *lab, const pl_state *state, pl_id key,
+                                          json_t *rows, const char *commands, pl_error *err);
+PL_NODISCARD pl_status pl_comparison_load(pl_lab *lab, const pl_state *state, const char *who,
+                                          json_t **rows, pl_buf *commands, pl_error *err);
+
+#endif
