@@ -65,19 +65,3 @@ const pl_command *pl_command_find(const char *name)
     }
     return NULL;
 }
-
-/* Quotes go on beside each other: 'it'"'"'s' is it's. */
-void pl_figure_quote(const char *value, pl_buf *out)
-{
-    if (value[0] != '\0' && strpbrk(value, " \t\n;#'\"\\") == NULL) {
-        pl_buf_puts(out, value);
-        return;
-    }
-    pl_buf_puts(out, value[0] == '\0' ? "''" : "");
-    while (*value != '\0') {
-        const bool single = *value == '\'';
-        size_t size = single ? strspn(value, "'") : strcspn(value, "'");
-        pl_buf_printf(out, "%c%.*s%c", single ? '"' : '\'', (int)size, value, single ? '"' : '\'');
-        value += size;
-    }
-}

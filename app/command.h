@@ -137,7 +137,8 @@ struct pl_command {
     bool says_itself; /* on the screen: its message is the command, since its result is long */
     pl_rebuilding rebuild;
     pl_brings brings;
-    bool learns; /* run learns the layer's transform first, where it is a learned one */
+    bool in_setting; /* it may stand in a setting of `compare`: its apply half is all it does */
+    bool learns;     /* run learns the layer's transform first, where it is a learned one */
     /* Calls that the palette offers ready to run: pairs of a word and what it does, then NULL; or
      * NULL for none. */
     const char *const *ready;
@@ -189,6 +190,9 @@ const pl_command *pl_command_find(const char *name);
  * end.  An unclosed quote is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error *err);
 
+/* Appends a value as the grammar reads it, in quotes where it must be. */
+void pl_figure_quote(const char *value, pl_buf *out);
+
 /* Whether text[size], whole lines, ends within a command: in a `\` that no quote or comment holds.
  */
 bool pl_script_goes_on(const char *text, size_t size);
@@ -206,9 +210,6 @@ PL_NODISCARD pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *e
 
 /* Value of a key, or NULL. */
 const char *pl_call_value(const pl_call *call, const char *key);
-
-/* Appends a value as the grammar reads it, in quotes where it must be. */
-void pl_figure_quote(const char *value, pl_buf *out);
 
 /* Completions of a command line cut at the cursor: full replacements of its last word, quoted
  * where they must be, in a NULL-terminated array that the caller frees with pl_completions_free. */

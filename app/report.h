@@ -41,11 +41,11 @@ void pl_put_token_context(json_t *line, const pl_token_context *context, size_t 
  * Caller deinits out; empty on failure. */
 PL_NODISCARD pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err);
 
-/* PL_ERR_USAGE where there is a file= that does not end in .csv or .tex. */
+/* PL_ERR_USAGE where there is a file= that does not end in .csv, .tex or .json. */
 PL_NODISCARD pl_status pl_rows_check_file(const pl_call *call, pl_error *err);
 
 /* Writes that table to the call's file=, which goes to the result; LaTeX behind a comment with the
- * commands that make it again.  Without file= it does nothing. */
+ * commands that make it again, JSON as the rows are.  Without file= it does nothing. */
 PL_NODISCARD pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows,
                                      pl_task *task, pl_error *err);
 

@@ -6,6 +6,7 @@
 #include "core/base/json.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_plain(const json_t *value)
@@ -80,10 +81,11 @@ pl_status pl_rows_table(json_t *rows, pl_table *out, pl_error *err)
 pl_status pl_rows_check_file(const pl_call *call, pl_error *err)
 {
     const char *path = pl_call_value(call, "file");
-    return path == NULL || pl_text_ends(path, ".csv") || pl_text_ends(path, ".tex")
+    return path == NULL || pl_text_ends(path, ".csv") || pl_text_ends(path, ".tex") ||
+                   pl_text_ends(path, ".json")
                ? PL_OK
                : pl_error_set(err, PL_ERR_USAGE,
-                              "%s: file=%s: expected a name that ends in .csv or .tex",
+                              "%s: file=%s: expected a name that ends in .csv, .tex or .json",
                               call->command->name, path);
 }
 
@@ -131,6 +133,11 @@ pl_status pl_rows_write(pl_call *call, const pl_state *state, json_t *rows, pl_t
     if (status == PL_OK && latex) {
         status = put_made_by(call, state, &text, task, err);
         pl_table_put_latex(&table, &text);
+    } else if (status == PL_OK && pl_text_ends(path, ".json")) {
+        char *json = pl_json_text(rows, JSON_INDENT(1));
+        pl_buf_printf(&text, "%s\n", json != NULL ? json : "");
+        status = json != NULL ? PL_OK : pl_error_memory(err, "a table");
+        free(json);
     } else if (status == PL_OK) {
         pl_table_put_csv(&table, &text);
     }

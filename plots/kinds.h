@@ -58,7 +58,8 @@ enum {
     PL_USES_ACTIVATIONS = 4096, /* how activations are quantized */
     PL_USES_TURNED = 1 << 20, /* in its first form which=both of inputs: X T, too, T the layer's */
     PL_USES_SETTINGS = 16384, /* settings=, lines= and role= */
-    PL_USES_LEARNING = 2048,  /* a learned transform of the layer as far as it has been learned */
+    PL_USES_COMPARISON = 1 << 21, /* the rows of the last measured `compare` */
+    PL_USES_LEARNING = 2048, /* a learned transform of the layer as far as it has been learned */
 };
 
 struct pl_kind {
@@ -114,6 +115,8 @@ struct pl_kind {
     KIND(sensitivity)                                                                              \
     KIND(allocation)                                                                               \
     KIND(sweep)                                                                                    \
+    KIND(pareto)                                                                                   \
+    KIND(comparison)                                                                               \
     KIND(outliers)                                                                                 \
     PL_EXTRA_KINDS(KIND)
 

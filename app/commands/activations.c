@@ -47,6 +47,7 @@ const pl_command pl_command_activations = {
     .put_line = pl_line_activations,
     .apply = apply_activations,
     .sets = true,
+    .in_setting = true,
     .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,
 };

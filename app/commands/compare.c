@@ -1,4 +1,5 @@
 /* compare: kept settings and the present one, their numbers and, on the screen, side by side. */
+#include "app/commands/compare_rows.h"
 #include "app/commands/parts.h"
 #include "app/report.h"
 #include "app/usage.h"
@@ -154,6 +155,9 @@ static void choose_protocol(const pl_state *state, const compared *c, char *out,
 static pl_status run_compare(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                              pl_error *err)
 {
+    if (pl_compare_measures(call)) {
+        return pl_compare_run_rows(call, state, lab, task, err);
+    }
     compared c;
     char protocol[sizeof((pl_measurement *)0)->protocol];
     json_t *rows = json_array();
@@ -198,6 +202,12 @@ static void put_compare_text(const pl_call *call, pl_buf *out)
     json_t *row, *value;
     const char *key;
     size_t i;
+    if (pl_compare_measures(call)) {
+        pl_compare_put_rows(call, out);
+        json_decref(turned);
+        json_decref(shown);
+        return;
+    }
     if (json_array_size(rows) == 0) {
         pl_buf_puts(out, "nothing is beside the present setting any more\n");
     }
@@ -229,7 +239,9 @@ static void put_compare_text(const pl_call *call, pl_buf *out)
 static void put_compare_line(const pl_call *call, pl_buf *out)
 {
     const char *file = pl_call_value(call, "file");
-    if (file != NULL) {
+    if (pl_compare_measures(call)) {
+        pl_compare_put_line(call, out);
+    } else if (file != NULL) {
         pl_buf_printf(out, "wrote %s", file);
     } else {
         pl_buf_puts(out, "side by side; `compare` ends it, `compare all numbers=yes` tells the "
@@ -241,6 +253,10 @@ static void put_compare_line(const pl_call *call, pl_buf *out)
 static pl_status apply_compare(pl_call *call, pl_state *state, pl_error *err)
 {
     compared c;
+    if (pl_compare_measures(call)) {
+        call->unchanged = true;
+        return PL_OK;
+    }
     pl_status status = read_compared(call, state, &c, err);
     if (status != PL_OK) {
         return status;
@@ -254,6 +270,45 @@ static pl_status apply_compare(pl_call *call, pl_state *state, pl_error *err)
         state->channel = state->channel < cols ? state->channel : SIZE_MAX;
     }
     return PL_OK;
+}
+
+/* The table that fills while it is measured. */
+static pl_status compare_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
+{
+    (void)err;
+    *taken = false;
+    if (pl_compare_measures(call)) {
+        pl_screen_add_line(screen, "view main=comparison form=table zoom=main");
+    }
+    return PL_OK;
+}
+
+static void put_compare_help(pl_buf *out)
+{
+    pl_buf_puts(
+        out,
+        "\nWith windows=, text=, length=, protocol= or on=, or where a SETTING is a list of "
+        "methods,\n"
+        "every setting is solved as `solve all` does and measured on one text, a row for each:\n\n"
+        "  compare \"gptq bits={3,4}\" \"hadamard; gptq bits={3,4}\" windows=20 file=t.csv\n\n"
+        "A SETTING is a kept name, `now`, `all` that are kept, or in quotes methods, "
+        "`activations`\n"
+        "and `kv` with `;` between them; {a,b} stands for both, so that \"astro beta={1e-5,1e-4};\n"
+        "gptq bits={3,4}\" is four rows; \"NAME: methods\" gives the row a name. A list begins\n"
+        "without methods; calibration, and activations and cache where it does not name them, are\n"
+        "the present ones. The state stays as it is, nothing is computed twice, and what was cut\n"
+        "off goes on with the same command (or `resume`).\n\n"
+        "\u00b1 is one standard error; \u0394 nll is the mean difference of the negative\n"
+        "log-likelihood to the first row on the same tokens. Tokens of a window share their "
+        "context,\n"
+        "so its standard error is that of the windows' means, s / sqrt(windows), as is KL's; * "
+        "marks\n"
+        "differences beyond 2 of them (about 95 %, less sure for fewer than 10 windows). The\n"
+        "perplexity's own \u00b1 is `perplexity`'s, over tokens, and no measure for a difference.\n"
+        "bits count scales; MB is the whole model, unquantized tensors in 16 bits; s what the "
+        "solves\n"
+        "took; online the share of the layers' operations that transforms add at inference.\n"
+        "`plot pareto`, `plot comparison form=perplexity|kl|table` draw the last rows.\n");
 }
 
 static void follow_compare(pl_screen *screen, const pl_call *call, pl_status how)
@@ -272,22 +327,34 @@ static void follow_compare(pl_screen *screen, const pl_call *call, pl_status how
 
 static const pl_key compare_keys[] = {
     {"numbers", PL_KEY_CHOICE, "no", "no|yes", "on the screen: the table, over the panes"},
-    {"file", PL_KEY_NEW_FILE, NULL, NULL, "write the table as .csv or .tex, a setting a line"},
+    {"on", PL_KEY_CHOICE, "text", "text", "what every setting is measured on"},
+    {"text", PL_KEY_FILE, NULL, NULL, "measure on this text; may be given again"},
+    {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
+    {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
+    {"windows", PL_KEY_INT, "20", NULL, "measure on so many windows; 0: all the text has"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL,
+     "write the table as .csv, .tex or .json, a setting a line"},
     {0},
 };
 
 const pl_command pl_command_compare = {
     .name = "compare",
     .positional = "[SETTING|all|LAYER] ...",
-    .max_words = PL_MAX_KEPT + 2,
+    .max_words = 64,
     .keys = compare_keys,
     .needs_model = true,
     .summary = "Kept settings and the present one: side by side on the screen (without a name no "
-               "more), and their numbers",
+               "more), and their numbers; or, measured on a text, a row for each setting",
     .run = run_compare,
     .apply = apply_compare,
+    .slow = pl_compare_measures,
+    .unit = "settings",
+    .keeps = true,
+    .rebuild = PL_REBUILD_TEXTS,
     .history = PL_HISTORY_LOOK,
+    .on_screen = compare_on_screen,
     .follow = follow_compare,
+    .more_help = put_compare_help,
     .put_text = put_compare_text,
     .put_line = put_compare_line,
 };

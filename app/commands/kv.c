@@ -44,6 +44,7 @@ const pl_command pl_command_kv = {
     .put_line = pl_line_kv,
     .apply = apply_kv,
     .sets = true,
+    .in_setting = true,
     .put_text = pl_put_setting_text,
     .rebuild = PL_REBUILD_RUN,
 };

@@ -137,6 +137,7 @@ const pl_command pl_command_method = {
     .put_line = pl_line_method,
     .apply = apply_method,
     .sets = true,
+    .in_setting = true,
     .put_text = pl_put_setting_text,
     .history = PL_HISTORY_KNOB,
     .rebuild = PL_REBUILD_RUN,

@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/temporary.h"
+#include "core/state/record.h"
 #include "core/tensor/linalg.h"
 #include "plots/provenance.h"
 
@@ -433,6 +434,9 @@ static pl_status run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, 
     const char *out = pl_call_value(call, "file");
     rebuild r = {.figure = call->words[0], .lab = lab, .task = task, .differs = json_array()};
     bool same = false;
+    pl_id compared = {0};
+    size_t changes = 0;
+    (void)pl_record_comparison(state->source, &compared, &changes);
     pl_state_init(&r.state);
     pl_status status = pl_origin_read(r.figure, &r.origin, err);
     if (status == PL_OK && out != NULL && strcasecmp(ending_of(out), ending_of(r.figure)) != 0) {
@@ -449,6 +453,7 @@ static pl_status run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, 
         pl_json_set(call->result, "differs", json_incref(r.differs));
         call->differs = !same;
     }
+    pl_record_set_comparison(state->source, compared); /* the session's, whatever the figure's */
     json_decref(r.differs);
     pl_origin_deinit(&r.origin);
     pl_state_deinit(&r.state);

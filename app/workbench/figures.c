@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/model/bare.h"
 #include "core/state/kept.h"
+#include "core/state/record.h"
 #include "core/study/sweep.h"
 #include "plots/kinds.h"
 #include "views/figure_parts.h"
@@ -135,6 +136,13 @@ pl_id pl_figures_key(const pl_screen *screen, const pl_state *state, const pl_re
     if ((kind->uses & PL_USES_SWEEP) != 0) {
         hash_sweep(hasher, state);
     }
+    if ((kind->uses & PL_USES_COMPARISON) != 0) {
+        pl_id compared = {0};
+        size_t changes = 0;
+        (void)pl_record_comparison(state->source, &compared, &changes);
+        pl_hasher_id(hasher, compared);
+        pl_hasher_u64(hasher, changes);
+    }
     pl_id key = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
     return key;
@@ -174,6 +182,12 @@ static const char *what_it_needs(const pl_screen *screen, const pl_state *state,
         return (uses & PL_NEEDS_INPUTS) == 0 && (uses & PL_USES_SIDE) != 0
                    ? "not calibrated:  {calibrate} calibrates, {side} shows the weights"
                    : "not calibrated:  {calibrate} calibrates";
+    }
+    pl_id compared = {0};
+    size_t changes = 0;
+    if ((uses & PL_USES_COMPARISON) != 0 && state->source != NULL &&
+        !pl_record_comparison(state->source, &compared, &changes)) {
+        return "nothing compared yet:  :compare \"gptq bits={3,4}\" windows=20";
     }
     if ((uses & PL_USES_SWEEP) != 0 && !state->sweep.set) {
         return "no sweep yet:  :sweep beta=1e-5:1e-2:log12";

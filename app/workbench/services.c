@@ -80,3 +80,11 @@ void pl_screen_follow_methods(pl_screen *screen)
         pl_wants_picture(&screen->wants);
     }
 }
+
+void pl_screen_add_line(pl_screen *screen, const char *line)
+{
+    pl_error err = {0};
+    if (pl_typed_add(&screen->typed, line, &err) != PL_OK) {
+        pl_screen_say(screen, PL_MESSAGE_ERROR, err.message);
+    }
+}

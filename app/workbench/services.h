@@ -32,5 +32,7 @@ void pl_screen_follow_scores(pl_screen *screen);
 void pl_screen_follow_layer(pl_screen *screen);
 /* The methods are others: where a solved layer is looked at, it is solved anew. */
 void pl_screen_follow_methods(pl_screen *screen);
+/* A line of commands as if typed, behind those that are there: what a job shows while it runs. */
+void pl_screen_add_line(pl_screen *screen, const char *line);
 
 #endif

@@ -11,7 +11,7 @@ static const char before[] =
     "activations bits=4; method flatquant steps=8 rows=256; method astro beta=1e-3;"
     "method gptq bits=3; select 1.down_proj;"
     "method none slot=precondition; solve; method astro beta=1e-3; solve;" /* depth compares */
-    "sweep beta=1e-4:1e-2:log3;";
+    "sweep beta=1e-4:1e-2:log3; compare 'rtn bits={3,4}' windows=2 length=64;";
 
 enum { MAX_FIGURES = 64 };
 

@@ -85,7 +85,7 @@ static void check_refused(const char *script, const char *file, const char *says
 static void test_what_is_no_table(void **ctx)
 {
     (void)ctx;
-    check_refused("layers", "t.txt", "t.txt: expected a name that ends in .csv or .tex");
+    check_refused("layers", "t.txt", "t.txt: expected a name that ends in .csv, .tex or .json");
     check_refused("plot channels 1.q_proj which=before", "c.tex",
                   "c.tex: only one table becomes .tex, expected a name that ends in .png");
     check_refused("figure 1x2 outliers outliers", "c.tex", "only one table becomes .tex");

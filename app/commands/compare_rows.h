@@ -1,0 +1,21 @@
+/* app/commands/compare_rows.h -- `compare` where it measures: settings from words, a row for each.
+ */
+#ifndef PL_APP_COMMANDS_COMPARE_ROWS_H
+#define PL_APP_COMMANDS_COMPARE_ROWS_H
+
+#include "app/command.h"
+
+/* Whether the call asks for measured rows: by a key such as windows=, or by a list of methods. */
+bool pl_compare_measures(const pl_call *call);
+
+/* The run half of such a call: solves and measures every setting that its words stand for, or
+ * finds them in the store; the state stays as it is. */
+PL_NODISCARD pl_status pl_compare_run_rows(pl_call *call, const pl_state *state, pl_lab *lab,
+                                           pl_task *task, pl_error *err);
+
+/* Its result as a person reads it. */
+void pl_compare_put_rows(const pl_call *call, pl_buf *out);
+/* The same in a sentence. */
+void pl_compare_put_line(const pl_call *call, pl_buf *out);
+
+#endif
