@@ -231,7 +231,7 @@ static pl_status test_outcome(allocating *a, pl_error *err)
 
 /* --- the curve in the store ------------------------------------------------------------------- */
 
-/* The state's methods with one number of bits for all. */
+/* The state's methods with one number of bits for all, however their settings are grouped. */
 static pl_status curve_key(const pl_state *state, pl_id *out, pl_error *err)
 {
     pl_state same;
@@ -244,6 +244,7 @@ static pl_status curve_key(const pl_state *state, pl_id *out, pl_error *err)
         pl_id plan;
     } all = {.what = "planish allocation 1"};
     status = choose_for_all(&same, (pl_choice){.bits = 4, .group_size = -1}, err);
+    PL_THEN(pl_state_give(&same, PL_SLOT_ROUND, NULL, NULL, err));
     all.plan = pl_state_plan_sequential(&same);
     *out = pl_id_bytes(&all, sizeof all);
     pl_state_deinit(&same);
