@@ -3,6 +3,7 @@
 
 #include "core/state/kept.h"
 #include "plots/kinds.h"
+#include "views/view.h"
 #include "sessions/catalog.h"
 
 #include <dirent.h>
@@ -196,6 +197,13 @@ static void offer_figures(matches *m, const pl_state *state, const char *word)
     }
 }
 
+static void offer_views(matches *m, const pl_state *state, const char *word)
+{
+    (void)state;
+    (void)word;
+    offer_choices(m, "", pl_view_names());
+}
+
 static void offer_paths(matches *m, const pl_state *state, const char *word)
 {
     (void)state;
@@ -268,6 +276,7 @@ static const struct {
     {"FIGURE", offer_figures},   {"PATH", offer_paths},       {"FILE", offer_paths},
     {"ROWS", offer_grids},       {"PARAM", offer_params},     {"EXPRESSION", offer_conditions},
     {"SETTING", offer_settings}, {"SESSION", offer_sessions}, {"TOPIC", offer_topics},
+    {"VIEW", offer_views},
 };
 
 /* One alternative of a position: "LAYER" or "all". */

@@ -62,9 +62,9 @@ pl_status pl_usage_check(const pl_call *call, pl_error *err)
 {
     const pl_command *command = call->command;
     if (call->n_words < command->min_words || call->n_words > command->max_words) {
-        return pl_error_set(err, PL_ERR_USAGE, "%s: expected `%s%s%s`, found %zu words",
+        return pl_error_set(err, PL_ERR_USAGE, "%s: expected `%s%s%s`, found %zu word%s",
                             command->name, command->name, command->positional[0] ? " " : "",
-                            command->positional, call->n_words);
+                            command->positional, call->n_words, call->n_words == 1 ? "" : "s");
     }
     /* `method NAME` brings the method's own parameters as keys; an unknown NAME is reported when
      * the command is applied, as any wrong value is. */

@@ -25,10 +25,30 @@ static pl_status unknown_view(const char *name, pl_error *err)
     return status;
 }
 
-static pl_status read_views(const pl_call *call, pl_display *display, pl_error *err)
+/* The pane of pane=, else the one that gets a view, else the main one:
+ * `view second=groups form=bars`. */
+static pl_status find_meant_pane(const pl_call *call, size_t *index, pl_error *err)
+{
+    size_t named = 0;
+    *index = 0;
+    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
+        if (pl_call_value(call, pl_display_pane_name(i)) != NULL) {
+            *index = i;
+            named++;
+        }
+    }
+    *index = named == 1 ? *index : 0;
+    return pl_usage_choice(call, "pane", index, err);
+}
+
+/* `view VIEW` is for that pane. */
+static pl_status read_views(const pl_call *call, size_t meant, pl_display *display, pl_error *err)
 {
     for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
         const char *name = pl_call_value(call, pl_display_pane_name(i));
+        if (name == NULL && i == meant && call->n_words == 1) {
+            name = call->words[0];
+        }
         if (name == NULL) {
             continue;
         }
@@ -58,32 +78,12 @@ static pl_status read_pane_form(const pl_call *call, pl_pane_view *pane, pl_erro
     return PL_OK;
 }
 
-/* The one pane that gets a view, else the main one: `view second=groups form=bars`. */
-static size_t meant_pane(const pl_call *call)
-{
-    size_t index = 0;
-    size_t named = 0;
-    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
-        if (pl_call_value(call, pl_display_pane_name(i)) != NULL) {
-            index = i;
-            named++;
-        }
-    }
-    return named == 1 ? index : 0;
-}
-
 /* Order, scale and form of one pane. */
-static pl_status read_pane_settings(const pl_call *call, pl_display *display, pl_error *err)
+static pl_status read_pane_settings(const pl_call *call, pl_pane_view *pane, pl_error *err)
 {
-    size_t index = meant_pane(call);
-    pl_status status = pl_usage_choice(call, "pane", &index, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    pl_pane_view *pane = &display->panes[index];
     size_t sorted = pane->sorted;
     size_t log = pane->log;
-    status = pl_usage_choice(call, "order", &sorted, err);
+    pl_status status = pl_usage_choice(call, "order", &sorted, err);
     PL_THEN(pl_usage_choice(call, "scale", &log, err));
     PL_THEN(read_pane_form(call, pane, err));
     pane->sorted = sorted != 0;
@@ -91,10 +91,13 @@ static pl_status read_pane_settings(const pl_call *call, pl_display *display, pl
     return status;
 }
 
-static pl_status read_split_and_zoom(const pl_call *call, pl_display *display, pl_error *err)
+static pl_status read_split_and_zoom(const pl_call *call, size_t meant, pl_display *display,
+                                     pl_error *err)
 {
     /* What is put into the second pane is wanted on the screen. */
-    size_t split = display->split || pl_call_value(call, "second") != NULL;
+    const bool second = strcmp(pl_display_pane_name(meant), "second") == 0;
+    size_t split =
+        display->split || pl_call_value(call, "second") != NULL || (second && call->n_words == 1);
     pl_status status = pl_usage_choice(call, "split", &split, err);
     display->split = split != 0;
     const char *zoom = pl_call_value(call, "zoom");
@@ -145,12 +148,14 @@ static pl_status apply_view(pl_call *call, pl_state *state, pl_error *err)
 {
     size_t side = state->side;
     size_t which = state->which;
+    size_t pane = 0;
     pl_display display = state->display;
     pl_status status = pl_usage_choice(call, "side", &side, err);
     PL_THEN(pl_usage_choice(call, "which", &which, err));
-    PL_THEN(read_views(call, &display, err));
-    PL_THEN(read_pane_settings(call, &display, err));
-    PL_THEN(read_split_and_zoom(call, &display, err));
+    PL_THEN(find_meant_pane(call, &pane, err));
+    PL_THEN(read_views(call, pane, &display, err));
+    PL_THEN(read_pane_settings(call, &display.panes[pane], err));
+    PL_THEN(read_split_and_zoom(call, pane, &display, err));
     if (status == PL_OK) {
         state->side = (pl_side)side;
         state->which = (pl_which)which;
@@ -186,7 +191,8 @@ static const pl_key view_keys[] = {
 
 const pl_command pl_command_view = {
     .name = "view",
-    .positional = "",
+    .positional = "[VIEW]",
+    .max_words = 1,
     .keys = view_keys,
     .needs_model = true,
     .summary = "Choose what the screen shows: views, their side, order and form, split and zoom",

@@ -71,6 +71,9 @@ static void test_what_was_meant(void **ctx)
     check("method none slot=round; method none slot=precondition; set bits=3", 1,
           "set: no method is in use that could have a parameter \"bits\"");
     check("view main=histgram", 1, "(did you mean histogram?)");
+    check("view histgram", 1, "(did you mean histogram?)");
+    check("view a b", 2, "view: expected `view [VIEW]`, found 2 words");
+    check("undo now", 2, "found 1 word");
     check("plot histgram file=x.png", 1, "(did you mean histogram?)");
     check("select 0.qproj", 1, "did you mean model.layers.0.self_attn.q_proj,");
     check("help dampin", 1, "\"dampin\": did you mean damping?");
