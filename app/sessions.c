@@ -43,6 +43,9 @@ static json_t *when_of(int64_t time_ms)
 {
     struct tm day = {0};
     char text[32] = "";
+    if (time_ms == 0) { /* nothing is in it yet */
+        return json_null();
+    }
     const time_t at = (time_t)(time_ms / 1000);
     localtime_r(&at, &day);
     strftime(text, sizeof text, "%Y-%m-%d %H:%M", &day);

@@ -204,6 +204,7 @@ static void add_session(pl_screen *screen, const json_t *row)
     const char *path = json_string_value(json_object_get(row, "model_path"));
     const char *held = json_string_value(json_object_get(row, "open"));
     const char *name = json_string_value(json_object_get(row, "name"));
+    const char *when = json_string_value(json_object_get(row, "when"));
     char label[80];
     char command[400];
     char solved[48] = "empty";
@@ -214,8 +215,7 @@ static void add_session(pl_screen *screen, const json_t *row)
         snprintf(solved, sizeof solved, "%lld solved",
                  json_integer_value(json_object_get(row, "solved")));
     }
-    pl_buf_printf(&detail, "%-16s  %-10s %s",
-                  model != NULL ? json_string_value(json_object_get(row, "when")) : "", solved,
+    pl_buf_printf(&detail, "%-16s  %-10s %s", model != NULL && when != NULL ? when : "", solved,
                   strcmp(held, "no") == 0 ? "" : held);
     pl_buf_puts(&detail, strcmp(held, "no") == 0 ? "" : "  ");
     const int room = pl_palette_detail_cols(screen->face.surface.cols);

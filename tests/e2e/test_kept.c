@@ -164,6 +164,14 @@ static void test_sessions_are_listed_and_opened(void **ctx)
     run r = RUN("-c", "sessions");
     assert_string_equal(r.out, "no session is kept yet\n");
     run_free(&r);
+    /* A session with nothing in it has no day yet. */
+    snprintf(path, sizeof path, "%s/planish/empty.planish", state);
+    r = RUN("--json", "--session", path, "-c", "sessions");
+    const json_t *empty = json_array_get(json_object_get(run_last(&r), "sessions"), 0);
+    assert_string_equal(json_string_value(json_object_get(empty, "open")), "here");
+    assert_true(json_is_null(json_object_get(empty, "when")));
+    run_free(&r);
+    assert_int_equal(unlink(path), 0);
     snprintf(path, sizeof path, "%s/planish/last.planish", state);
     r = RUN("--json", "--session", path, "-c",
             "method rtn bits=3; solve 2.q_proj; select 2.q_proj");
