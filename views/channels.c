@@ -405,6 +405,7 @@ static bool mouse_in_channels(pl_screen_model *model, pl_pane pane, pl_rect rect
     const pl_looked at = pl_figure_looked(model, NULL);
     if (!show_channels(&at, &s) ||
         !make_shown(pl_view_settings(model->state, pane), &s, &figure, NULL)) {
+        intent->wait = pl_picture_comes(model);
         return false;
     }
     const bool taken = pl_figure_mouse(model, pane, mouse, intent, &look, &figure);

@@ -204,6 +204,7 @@ bool pl_figure_view_mouse(pl_screen_model *model, pl_pane pane, pl_rect rect, pl
 {
     pl_shown *shown = &model->shown[pl_view_index(pane)];
     if (shown->figure == NULL || rect.h < 3) {
+        intent->wait = shown->figure == NULL && shown->error == NULL && shown->needs == NULL;
         return false;
     }
     if (shown->figure->table != NULL) {

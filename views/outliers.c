@@ -209,6 +209,7 @@ static bool mouse_in_outliers(pl_screen_model *model, pl_pane pane, pl_rect rect
     pl_pane_memo *memo = &model->shown[pl_view_index(pane)].memo;
     size_t count = 0;
     (void)rows_of(model, &count);
+    intent->wait = pl_picture_comes(model);
     const int line = pl_mouse_line(mouse, rect, 2);
     const bool row = line >= 0 && memo->top + (size_t)line < count;
     if (pl_mouse_scroll(mouse, memo->row, &memo->top, &memo->held) ||

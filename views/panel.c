@@ -119,6 +119,12 @@ const pl_picture *pl_present_picture(const pl_screen_model *model)
     return picture != NULL && picture->layer == model->state->layer ? picture : NULL;
 }
 
+bool pl_picture_comes(const pl_screen_model *model)
+{
+    return model->state->source != NULL && model->picture_error == NULL &&
+           pl_present_picture(model) == NULL;
+}
+
 static void draw_notice(pl_surface *surface)
 {
     pl_rect all = {0, 0, surface->rows, surface->cols};

@@ -20,6 +20,7 @@ typedef struct pl_intent {
     bool mark;         /* mark a channel in all views: */
     size_t channel;    /* this one; SIZE_MAX: none */
     bool counted;      /* model->count has been heeded; else the action is repeated */
+    bool wait; /* what the mouse points at is on its way: give the report again after a frame */
 } pl_intent;
 
 typedef struct pl_panel {
@@ -65,6 +66,8 @@ const char *pl_calibrate_hint(const pl_state *state);
 
 /* The picture if it is of the selected layer, else NULL. */
 const pl_picture *pl_present_picture(const pl_screen_model *model);
+/* There is none yet, but it is on its way. */
+bool pl_picture_comes(const pl_screen_model *model);
 
 /* The whole screen: header, panes, message and footer; the prompt line is the caller's when it is
  * open. */

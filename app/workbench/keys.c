@@ -416,6 +416,7 @@ static bool prompt_key(pl_screen *screen, pl_press press)
 
 void pl_screen_key(pl_screen *screen, pl_press press)
 {
+    screen->early.n = 0;
     if (press.key == PL_K_RESIZE) {
         return; /* ncurses' echo of a resize that take_signals has followed */
     }

@@ -72,6 +72,7 @@ static pl_status go_round(pl_screen *screen, pl_error *err)
         screen->loop.dirty = false;
         pl_draft_pump(screen);
         pl_pixels_pump(screen);
+        screen->loop.dirty = screen->loop.dirty || pl_screen_take_early_mouse(screen);
     }
     struct pollfd fds[] = {
         {.fd = STDIN_FILENO, .events = POLLIN},

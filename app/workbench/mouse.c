@@ -40,8 +40,36 @@ static void point_at_overlay(pl_screen *screen, pl_mouse mouse)
     }
 }
 
+/* What waits is kept; of more than there is room for, the newest is not. */
+static void give_to_panes(pl_screen *screen, pl_mouse mouse)
+{
+    pl_early *early = &screen->early;
+    pl_intent intent = {.focus = -1};
+    pl_screen_mouse(&screen->model, mouse, &intent);
+    if (intent.wait && early->n < PL_MOST_EARLY) {
+        early->reports[early->n++] = mouse;
+    }
+    pl_screen_follow_intent(screen, &intent);
+}
+
+bool pl_screen_take_early_mouse(pl_screen *screen)
+{
+    const pl_early early = screen->early;
+    screen->early.n = 0;
+    if (early.n == 0 || over_panes(screen) || pl_prompt_is_open(screen->prompt)) {
+        return false;
+    }
+    for (size_t i = 0; i < early.n; i++) {
+        give_to_panes(screen, early.reports[i]);
+    }
+    return screen->early.n < early.n;
+}
+
 void pl_screen_take_mouse(pl_screen *screen, pl_mouse mouse)
 {
+    if (mouse.kind == PL_MOUSE_PRESS) {
+        screen->early.n = 0; /* the hand has gone on */
+    }
     if (pl_prompt_is_open(screen->prompt)) {
         if (mouse.kind == PL_MOUSE_PRESS) {
             pl_draft_point(screen, mouse); /* else a line that is being typed stays as it is */
@@ -54,7 +82,5 @@ void pl_screen_take_mouse(pl_screen *screen, pl_mouse mouse)
         point_at_overlay(screen, mouse);
         return;
     }
-    pl_intent intent = {.focus = -1};
-    pl_screen_mouse(&screen->model, mouse, &intent);
-    pl_screen_follow_intent(screen, &intent);
+    give_to_panes(screen, mouse);
 }

@@ -7,4 +7,8 @@
 
 void pl_screen_take_mouse(pl_screen *screen, pl_mouse mouse);
 
+/* After a frame: gives the panes what came before the numbers it points at.  A key drops it.  True
+ * where some of it was taken, and a new frame shows that. */
+bool pl_screen_take_early_mouse(pl_screen *screen);
+
 #endif

@@ -127,6 +127,13 @@ typedef struct pl_clicks {
     int y, x;
 } pl_clicks;
 
+/* Reports of the mouse that came before what they point at, oldest first (mouse.c). */
+enum { PL_MOST_EARLY = 64 };
+typedef struct pl_early {
+    pl_mouse reports[PL_MOST_EARLY];
+    size_t n;
+} pl_early;
+
 /* Whether the loop draws, and whether it ends (loop.c; say.c, tour.c, keys.c and lines.c ask). */
 typedef struct pl_loop {
     bool dirty, quit;
@@ -175,6 +182,7 @@ struct pl_screen {
     pl_overlays over;
     pl_typing typing;
     pl_clicks clicks;
+    pl_early early;
     pl_loop loop;
 };
 
