@@ -10,7 +10,7 @@
 
 #include "core/base/text.h"
 #include "tests/support/check.h"
-#include "tests/support/temp.h"
+#include "tests/support/own_folder.h"
 
 /* The questions, the answers of a terminal whose cells have 10 x 20 pixels, and what is sent. */
 #define ASKS "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
@@ -21,25 +21,14 @@
 #define KITTY_GONE "\033_Ga=d,d=I,i=32,q=2\033\\"
 #define SIXEL_IMAGE "\033P"
 
-static pl_temp temp;
 static pl_pty *pty;
 static pl_buf stream; /* since heard() was called last */
 
-static int set_up(void **state)
+static void stop(void)
 {
-    (void)state;
-    pl_temp_init(&temp);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
     pl_pty_stop(pty);
     pty = NULL;
     pl_buf_deinit(&stream);
-    pl_temp_deinit(&temp);
-    return 0;
 }
 
 static double patience(void)
@@ -50,7 +39,7 @@ static double patience(void)
 static void start_with(const char *term, const char *const *env)
 {
     const pl_pty_options options = {.env = env};
-    pty = pl_pty_start_with(temp.folder, 24, 80, term, "C.UTF-8", NULL, &options);
+    pty = pl_pty_start_with(own_folder.folder, 24, 80, term, "C.UTF-8", NULL, &options);
     (void)pl_pty_record(pty);
     pl_pty_wait_text(pty, "calibrated 4,096 tokens", patience());
     pl_pty_send(pty, "!"); /* no tour */
@@ -171,7 +160,7 @@ static void decode(const char *name, unsigned *width, unsigned *height)
     const unsigned char *head = (const unsigned char *)png.data + 16;
     *width = (unsigned)head[2] << 8 | head[3];
     *height = (unsigned)head[6] << 8 | head[7];
-    pl_temp_write(&temp, name, png.data, png.size);
+    pl_temp_write(&own_folder, name, png.data, png.size);
     pl_buf_deinit(&png);
 }
 
@@ -204,8 +193,8 @@ static void expect_exported(void)
     pl_pty_send(pty, "e");
     pl_pty_wait_text(pty, ".png", patience());
     pl_pty_send(pty, size);
-    snprintf(pattern, sizeof pattern, "%s/*channels*.png", temp.folder);
-    snprintf(shown, sizeof shown, "%s/shown.png", temp.folder);
+    snprintf(pattern, sizeof pattern, "%s/*channels*.png", own_folder.folder);
+    snprintf(shown, sizeof shown, "%s/shown.png", own_folder.folder);
     for (int i = 0; i < 100 && glob(pattern, 0, NULL, &found) != 0; i++) {
         pl_pty_run(pty, 0.1);
     }
@@ -368,6 +357,7 @@ static void test_sixel(void **state)
 
 int main(void)
 {
+    before_tear_down = stop;
     const struct CMUnitTest tests[] = {SCREEN(test_nothing_unasked), SCREEN(test_no_answer),
                                        SCREEN(test_kitty), SCREEN(test_sixel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
