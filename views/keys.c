@@ -57,7 +57,7 @@ static const pl_binding bindings[] = {
      "filter the layers: by name (q_proj, 15.*) or by score (input_ratio > 20)"},
     {'o', PL_ACT_SORT, LAYERS, "o", "order", "turn the order: falling or rising"},
     {'<', PL_ACT_COLUMN_BEFORE, LAYERS, "< >", "sort by",
-     "order by the column before, behind: whatever is known of the layers, and model order"},
+     "sort by the column before, behind: whatever is known of the layers, and model order"},
     {'>', PL_ACT_COLUMN_AFTER, LAYERS, ">", NULL, NULL},
     {'o', PL_ACT_SORT, CHANNELS | OUTLIERS, "o", "order", "channels by index or sorted by size"},
     {'d', PL_ACT_RESET, TUNER, "d", "default", "the parameter's default value"},

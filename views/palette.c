@@ -10,7 +10,15 @@
 #include <string.h>
 #include <strings.h>
 
-enum { IN_DETAIL = 60, EXACT = 1 << 20, LABEL_COLS = 30, MOST_ROWS = 22, MOST_COLS = 110 };
+enum {
+    IN_DETAIL = 60,
+    EXACT = 1 << 20,
+    LABEL_COLS = 30,
+    MOST_ROWS = 22,
+    MOST_COLS = 110,
+    WHOLE_ROWS = 2,
+    WHOLE_FROM = 12
+};
 
 static char *copy_of(const char *text)
 {
@@ -255,6 +263,25 @@ static void draw_item(const pl_palette *palette, pl_surface *surface, pl_rect re
     }
 }
 
+/* What the chosen line says, whole, where the list cuts its end. */
+static void draw_whole_detail(const pl_palette *palette, pl_surface *surface, pl_rect rect)
+{
+    const pl_palette_item *item = &palette->items[palette->found[palette->row].item];
+    const int key_cols = item->key != NULL ? (int)pl_text_width(item->key) + 1 : 0;
+    const char *text = item->detail;
+    if ((int)pl_text_width(text) <= pl_palette_detail_cols(rect.w) - key_cols) {
+        return;
+    }
+    for (int row = 0; row < rect.h && text[0] != '\0'; row++) {
+        size_t next = 0;
+        const size_t length = pl_text_wrap(text, (size_t)(rect.w - 4), &next);
+        char line[4 * MOST_COLS + 1];
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        pl_put(surface, rect, row, 2, PL_STYLE_TEXT, line);
+        text += next;
+    }
+}
+
 void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect)
 {
     pl_rect box = rect;
@@ -283,13 +310,16 @@ void pl_palette_draw(pl_palette *palette, pl_surface *surface, pl_rect rect)
                        ? palette->hint
                        : "a few letters of an action, command, method, parameter or layer");
     }
-    pl_rect list = {box.y + 2, box.x, box.h - 2, box.w};
+    const int whole = box.h >= WHOLE_FROM ? WHOLE_ROWS : 0;
+    pl_rect list = {box.y + 2, box.x, box.h - 2 - whole, box.w};
     palette->list = list;
     palette->top = pl_panel_scroll(palette->top, palette->row, palette->n_found, list.h);
     for (int row = 0; row < list.h && palette->top + (size_t)row < palette->n_found; row++) {
         draw_item(palette, surface, list, row, palette->top + (size_t)row);
     }
-    if (palette->n_found == 0) {
+    if (palette->n_found > 0) {
+        draw_whole_detail(palette, surface, (pl_rect){list.y + list.h, box.x, whole, box.w});
+    } else {
         pl_put_cut(surface, list, 0, 2, list.w - 3, PL_STYLE_WARNING, "nothing fits");
     }
 }

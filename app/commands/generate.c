@@ -344,6 +344,12 @@ static const pl_key generate_keys[] = {
     {0},
 };
 
+static const pl_alias generate_aliases[] = {
+    {"chat", "\"Who are you?\" which=both chat=yes",
+     "the answer to a question by the chat template, before and after", true},
+    {0},
+};
+
 const pl_command pl_command_generate = {
     .name = "generate",
     .positional = "\"TEXT\"",
@@ -358,4 +364,5 @@ const pl_command pl_command_generate = {
     .follow = follow_generate,
     .slow = pl_slow_always,
     .unit = "tokens",
+    .aliases = generate_aliases,
 };

@@ -229,6 +229,7 @@ static void help_layers(pl_buf *out)
 
 static const pl_alias layers_aliases[] = {
     {"worst", "sort=input_ratio top=10", "the layers with the largest outliers", false},
+    {"sort", "sort=", "the layers by any of their numbers, as a table", true},
     {0},
 };
 

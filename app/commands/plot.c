@@ -116,6 +116,7 @@ static const pl_alias plot_aliases[] = {
     {"pdf", "channels file=channels.pdf", "a figure as PDF", true},
     {"svg", "channels file=channels.svg", "a figure as SVG", true},
     {"csv", "channels file=channels.csv", "the numbers of a figure", true},
+    {"latex", "outliers file=outliers.tex", "a table for LaTeX (booktabs)", true},
     {0},
 };
 

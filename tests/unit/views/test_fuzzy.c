@@ -168,12 +168,42 @@ static void test_drawing(void **state)
     pl_palette_close(&palette);
 }
 
+/* What the list has no room for is below it, of the chosen line. */
+static void test_whole_detail(void **state)
+{
+    (void)state;
+    pl_palette palette = {0};
+    pl_surface surface = {0};
+    pl_error err = {0};
+    const pl_palette_item item = {.label = (char[]){"filter"},
+                                  .detail = (char[]){"the layers by name or by a number of theirs "
+                                                     "that is known, and then they are listed"}};
+    pl_palette_add(&palette, &item);
+    pl_check_ok(pl_palette_open(&palette, &err), err);
+    pl_check_ok(pl_surface_resize(&surface, 24, 80, &err), err);
+    pl_palette_draw(&palette, &surface, (pl_rect){0, 0, 24, 80});
+    static const char *const end = "listed";
+    char last[81] = "";
+    for (int row = 20; row < 22; row++) {
+        for (int col = 0; col < 80; col++) {
+            last[col] = (char)surface.cells[row * 80 + col].code;
+        }
+        if (strstr(last, end) != NULL) {
+            break;
+        }
+    }
+    assert_non_null(strstr(last, end));
+    pl_surface_deinit(&surface);
+    pl_palette_close(&palette);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_subsequence), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_long_texts),  cmocka_unit_test(test_palette),
-        cmocka_unit_test(test_exact_names), cmocka_unit_test(test_drawing),
+        cmocka_unit_test(test_subsequence),  cmocka_unit_test(test_order),
+        cmocka_unit_test(test_long_texts),   cmocka_unit_test(test_palette),
+        cmocka_unit_test(test_exact_names),  cmocka_unit_test(test_drawing),
+        cmocka_unit_test(test_whole_detail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
