@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TITLE_COLS = 46 }; /* of a text: behind a longer one no hint has room in 80 */
+
 static pl_status open_with(pl_help_view *view, pl_buf *text, pl_error *err)
 {
     pl_help_close(view);
@@ -103,7 +105,8 @@ pl_status pl_help_open(pl_help_view *view, const pl_keymap *keys, const char *co
 pl_status pl_help_show(pl_help_view *view, const char *title, const char *text, pl_error *err)
 {
     pl_buf buf = {0};
-    pl_buf_printf(&buf, "# %s        Esc closes, \u2191\u2193 scroll\n\n%s\n", title, text);
+    pl_buf_printf(&buf, "# %s%sEsc closes, \u2191\u2193 scroll\n\n%s\n", title,
+                  pl_text_width(title) > TITLE_COLS ? "\n  " : "        ", text);
     return open_with(view, &buf, err);
 }
 

@@ -11,8 +11,7 @@
 /* What both `plot` and `figure` take. */
 #define PL_PAGE_KEYS                                                                               \
     {"file", PL_KEY_NEW_FILE, NULL, NULL,                                                          \
-     "figure to write: .png, .pdf or .svg; its data: .csv; its table: .csv or .tex; - standard "   \
-     "output"},                                                                                    \
+     "figure: .png, .pdf, .svg; its data: .csv; a table: .csv, .tex; - stdout"},                   \
         {"format", PL_KEY_CHOICE, "png", "png|pdf|svg|csv", "of file=-"},                          \
         {"preset", PL_KEY_CHOICE, "none", "none|icml|icml2|neurips|nature|nature2|acl|acl2|slide", \
          "a venue's width: one column, or with 2 the whole page"},                                 \

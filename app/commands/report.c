@@ -209,13 +209,17 @@ static pl_status run_report(pl_call *call, const pl_state *state, pl_lab *lab, p
 /* "wrote report.pdf: 7 pages, 5 figures, 6 tables" */
 static void put_line(const pl_call *call, pl_buf *out)
 {
-    const double pages = pl_json_number_of(call->result, "pages");
-    pl_buf_printf(out, "wrote %s: ", json_string_value(json_object_get(call->result, "file")));
-    if (isfinite(pages)) {
-        pl_buf_printf(out, "%.0f pages, ", pages);
+    static const char *const counts[] = {"pages", "figures", "tables"};
+    const char *before = ": ";
+    pl_buf_printf(out, "wrote %s", json_string_value(json_object_get(call->result, "file")));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const double count = pl_json_number_of(call->result, counts[i]);
+        if (isfinite(count)) { /* HTML has no pages */
+            pl_buf_printf(out, "%s%.0f %.*s", before, count,
+                          (int)strlen(counts[i]) - (count >= 0.5 && count < 1.5), counts[i]);
+            before = ", ";
+        }
     }
-    pl_buf_printf(out, "%.0f figures, %.0f tables", pl_json_number_of(call->result, "figures"),
-                  pl_json_number_of(call->result, "tables"));
 }
 
 static void help_report(pl_buf *out)

@@ -3,9 +3,12 @@
 #include "app/workbench/parts.h"
 #include "app/workbench/resume.h"
 #include "app/workbench/say.h"
+#include "views/text.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { COMMAND_COLS = 60 }; /* of a question of two lines of 80 */
 
 void pl_screen_ask_nothing(pl_screen *screen)
 {
@@ -26,6 +29,7 @@ void pl_screen_ask(pl_screen *screen, const char *question, const char *line)
         return; /* nothing is done unasked */
     }
     screen->asking = (pl_asking){.question = text.data, .line = copy};
+    screen->model.message_seen = false; /* it may take two lines */
     screen->loop.dirty = true;
 }
 
@@ -61,7 +65,9 @@ void pl_screen_ask_quit(pl_screen *screen)
         return;
     }
     pl_buf text = {0};
-    pl_buf_printf(&text, "`%s` runs", job->call->text);
+    const size_t shown = pl_text_fit(job->call->text, COMMAND_COLS);
+    pl_buf_printf(&text, "`%.*s%s` runs", (int)shown, job->call->text,
+                  job->call->text[shown] != '\0' ? "..." : "");
     pl_resume_put_kept(job->call, &job->shown, &text);
     pl_buf_puts(&text, ".  Quit?");
     if (!text.failed) {

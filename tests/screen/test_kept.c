@@ -196,6 +196,12 @@ static void test_a_long_job_that_ends_early(void **state)
     pl_pty_stop(pty);
     pty = start_with(NULL, NULL, NULL); /* left so, it is offered again */
     pl_pty_wait_text(pty, "`solve all` was cut off", patience());
+    /* A long question has its end in a second line. */
+    send_wait(pty, ":method flatquant steps=20000; method rtn; solve all sequential=yes\r",
+              "layers/s");
+    send_wait(pty, "q", "y/n");
+    send_wait(pty, "n", "no: nothing has changed");
+    send_wait(pty, "\033", ":resume goes on");
     pl_pty_send(pty, "q"); /* nothing runs: at once */
     assert_int_equal(pl_pty_wait_end(pty, patience(), &seconds), 0);
     pl_pty_stop(pty);
