@@ -53,7 +53,8 @@ size_t pl_text_wrap(const char *utf8, size_t columns, size_t *next)
 {
     size_t fit = pl_text_fit(utf8, columns);
     size_t cut = fit;
-    while (utf8[fit] != '\0' && cut > 0 && utf8[cut] != ' ') {
+    /* "12 %" stays together */
+    while (utf8[fit] != '\0' && cut > 0 && (utf8[cut] != ' ' || utf8[cut + 1] == '%')) {
         cut--;
     }
     cut = cut > 0 ? cut : fit;

@@ -111,6 +111,8 @@ static void test_wrap(void **state)
     assert_int_equal(next, 5);
     assert_int_equal(pl_text_wrap("two words", 3, &next), 3);
     assert_int_equal(next, 4);
+    assert_int_equal(pl_text_wrap("gap 12 %", 7, &next), 3);
+    assert_int_equal(next, 4);
     assert_int_equal(pl_text_wrap("unbroken", 3, &next), 3);
     assert_int_equal(next, 3);
     assert_int_equal(pl_text_wrap("\u65e5\u672c", 3, &next), 3);
