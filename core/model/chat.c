@@ -105,8 +105,7 @@ static pl_status find_template(pl_model *model, const json_t *config, pl_buf *ou
     } else if (status == PL_OK) {
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s has no chat template: expected a chat_template in "
-                              "tokenizer_config.json, a chat_template.jinja beside it, or GGUF's "
-                              "tokenizer.chat_template",
+                              "tokenizer_config.json, chat_template.jinja, or one in a GGUF",
                               pl_model_name(model));
     }
     free(text);
