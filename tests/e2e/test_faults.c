@@ -92,8 +92,8 @@ static void test_a_store_that_fails(void **ctx)
     snprintf(store, sizeof store, "%s", run_path("faulty"));
     snprintf(out, sizeof out, "%s", run_path("w.npy"));
     snprintf(script, sizeof script,
-             "method astro; method rtn bits=3; solve 1.q_proj; dump weights 1.q_proj which=after "
-             "file=%s",
+             "calibrate windows=1; method astro; method rtn bits=3; solve 1.q_proj; "
+             "dump weights 1.q_proj which=after file=%s",
              out);
     const size_t calls = count_calls(store, script);
     char *want = run_read(out, &size);
@@ -133,7 +133,7 @@ static const char *writing_script(const char *folder)
 {
     static char script[4000];
     snprintf(script, sizeof script,
-             "plot histogram 1.q_proj file=%s/h.png; plot channels 1.q_proj file=%s/c.svg;"
+             "plot histogram 1.q_proj dpi=60 file=%s/h.png; plot channels 1.q_proj file=%s/c.svg;"
              "method rtn; solve 1.q_proj; export dir=%s/out weights=rounded partial=yes",
              folder, folder, folder);
     return script;
@@ -241,9 +241,10 @@ static void test_four_processes_on_a_small_disk(void **ctx)
     run r = on_small_disk(folder, 26, body);
     assert_int_equal(r.status, 0);
     double found[4] = {0}, want = 0;
-    assert_int_equal(sscanf(r.out, "perplexity %lf perplexity %lf perplexity %lf perplexity %lf",
-                            &found[0], &found[1], &found[2], &found[3]),
-                     4);
+    if (sscanf(r.out, "perplexity %lf perplexity %lf perplexity %lf perplexity %lf", &found[0],
+               &found[1], &found[2], &found[3]) != 4) {
+        fail_msg("not four perplexities: %s\n%s", r.out, r.err);
+    }
     assert_non_null(strstr(r.err, "nothing more is kept on disk"));
     assert_non_null(strstr(r.err, "No space left on device"));
     assert_non_null(strstr(r.err, "--store DIR"));
@@ -259,7 +260,8 @@ static void test_four_processes_on_a_small_disk(void **ctx)
     }
 }
 
-/* One after the other: what the ended ones left makes room. */
+/* One after the other: what the ended ones left makes room.  Two windows and one iteration are as
+ * many bytes as eight and twenty. */
 static void test_old_results_make_room(void **ctx)
 {
     (void)ctx;
@@ -267,8 +269,8 @@ static void test_old_results_make_room(void **ctx)
     snprintf(folder, sizeof folder, "%s", run_path("disk"));
     empty(folder);
     static const char body[] =
-        "for b in 2 3 4; do \"$P\" --store \"$D/s\" -c \"method astro; method rtn bits=$b; "
-        "solve all\" >/dev/null || exit 1; done";
+        "for b in 2 3 4; do \"$P\" --store \"$D/s\" -c \"calibrate windows=2; "
+        "method astro iterations=1; method rtn bits=$b; solve all\" >/dev/null || exit 1; done";
     run r = on_small_disk(folder, 26, body);
     assert_int_equal(r.status, 0);
     assert_string_equal(r.err, "");
