@@ -112,8 +112,10 @@ static void test_the_same_in_every_locale(void **ctx)
 static void test_from_one_locale_to_another(void **ctx)
 {
     (void)ctx;
+    if (getenv("LOCPATH") == NULL) {
+        skip(); /* they could not be made */
+    }
     run runs[LOCALES];
-    make_locales();
     for (size_t i = 0; i < LOCALES; i++) {
         const char *reader = locales[(i + 1) % LOCALES];
         assert_int_equal(chdir(run_path(locales[i])), 0);
