@@ -180,7 +180,13 @@ static void test_memory_that_is_not_there(void **ctx)
     PL_WRITE_MATRICES("x.safetensors", {"b.2.fc", 64, 16, 5, PL_F32},
                       {"b.10.fc", 64, 16, 6, PL_F32});
     run_all(&temp, 0, 0, false, &expected, NULL, NULL);
-    const long most = getenv("PLANISH_TEST_ALL") != NULL ? 20000 : 40;
+    /* Under a sanitizer a quarter of them: what is lost or left behind is so at most of them. */
+#if defined(__SANITIZE_ADDRESS__)
+    const long some = 10;
+#else
+    const long some = 40;
+#endif
+    const long most = getenv("PLANISH_TEST_ALL") != NULL ? 20000 : some;
     for (size_t at = 0; at < COMMANDS; at++) {
         long count = 0;
         outcome o = {0};
