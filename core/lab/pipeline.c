@@ -58,13 +58,13 @@ static void work_deinit(work *w)
 
 pl_solve_report pl_solve_report_empty(void)
 {
-    enum { NUMBERS = sizeof(pl_solve_report) / sizeof(double) };
-    pl_solve_report report;
+    enum { NUMBERS = offsetof(pl_solve_report, made) / sizeof(double) };
+    pl_solve_report report = {0};
     double numbers[NUMBERS];
     for (size_t i = 0; i < NUMBERS; i++) {
         numbers[i] = NAN;
     }
-    memcpy(&report, numbers, sizeof report);
+    memcpy(&report, numbers, sizeof numbers);
     return report;
 }
 
@@ -274,6 +274,7 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
         pl_factors_set_lean(in.factors, false);
         PL_THEN(pl_result_write_preconditioned(w->lab, w->result.preconditioned, method,
                                                &w->preconditioned, &found, err));
+        w->report.made |= PL_MADE_PRECONDITIONED;
     } else {
         tell_rows(w, false, 0, w->info->rows);
     }
@@ -333,6 +334,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->rounded.data);
         status = pl_result_write_rounded(w->lab, w->result.rounded, method, &q, &found, err);
+        w->report.made |= PL_MADE_ROUNDED;
     }
     pl_method_tell(method, &found, w->report.told);
     pl_mat_deinit(&clipped);
@@ -549,6 +551,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     if (status == PL_OK) {
         w.report.seconds = pl_clock_now() - start;
         status = pl_result_write(lab, state, layer, *result, &w.result, &w.report, err);
+        w.report.made |= PL_MADE_RESULT;
     }
 done:
     if (status == PL_OK) {

@@ -32,14 +32,21 @@ typedef struct pl_solve_report {
     double kurtosis_input_before, kurtosis_input_after;
     double bits_per_weight; /* scales and zero points counted (grid.h); NaN without a rounder */
     double seconds;         /* of the solve that made the result, not of finding it */
+    unsigned made;          /* what of it the solve has put into the store (PL_MADE_...), and did
+                               not find there; no number */
 } pl_solve_report;
 
-/* Every number NaN. */
+enum { PL_MADE_RESULT = 1, PL_MADE_PRECONDITIONED = 2, PL_MADE_ROUNDED = 4 };
+
+/* Every number NaN, nothing made. */
 pl_solve_report pl_solve_report_empty(void);
 
 /* Signal to quantization noise of the report's rounded weights, of the preconditioned ones where
  * nothing rounds: recon.h. */
 double pl_report_sqnr(const pl_solve_report *report);
+
+/* Whether a slot of the layer has a method. */
+bool pl_layer_has_method(const pl_state *state, size_t layer);
 
 /* Whether the layer has methods, none of which needs anything of its inputs: then it is solved
  * without a calibration, too, and what is measured on inputs is NaN. */
@@ -82,8 +89,9 @@ bool pl_solve_runs_in_sequence(const pl_state *state);
 PL_NODISCARD pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer,
                                         pl_id result, pl_solve_report *out, pl_error *err);
 
-/* Removes a layer's result and its weights from the store: nobody will ask for them again. */
+/* Removes from the store what a solve has made of a layer's result, made: as its report says.  What
+ * it found there is somebody else's: of a kept setting, of another session. */
 PL_NODISCARD pl_status pl_result_forget(pl_lab *lab, const pl_state *state, size_t layer,
-                                        pl_id result, pl_error *err);
+                                        pl_id result, unsigned made, pl_error *err);
 
 #endif

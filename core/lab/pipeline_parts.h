@@ -6,7 +6,6 @@
 #include "core/lab/pipeline.h"
 
 /* Whether a precondition or round method is set for the layer. */
-bool pl_layer_has_method(const pl_state *state, size_t layer);
 
 /* False where the layer's inputs cannot be known (bare.h) and its methods need them. */
 bool pl_solve_sees_enough(const pl_state *state, size_t layer);

@@ -474,20 +474,22 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
 }
 
 pl_status pl_result_forget(pl_lab *lab, const pl_state *state, size_t layer, pl_id result,
-                           pl_error *err)
+                           unsigned made, pl_error *err)
 {
     pl_store *store = pl_lab_store(lab);
     pl_entry *entry = NULL;
     pl_id part = {0};
-    if (pl_store_get(store, kind_result, result, &entry, NULL) != PL_OK) {
-        return PL_OK; /* it has gone */
+    if ((made & PL_MADE_RESULT) == 0 ||
+        pl_store_get(store, kind_result, result, &entry, NULL) != PL_OK) {
+        return PL_OK; /* it is another's, or has gone */
     }
     const json_t *about = pl_entry_about(entry);
     pl_status status = check_owner(about, state, layer, result, err);
-    if (status == PL_OK && get_id(about, "preconditioned", &part)) {
+    if (status == PL_OK && (made & PL_MADE_PRECONDITIONED) != 0 &&
+        get_id(about, "preconditioned", &part)) {
         status = pl_store_remove(store, kind_precondition, part, err);
     }
-    if (status == PL_OK && get_id(about, "rounded", &part)) {
+    if (status == PL_OK && (made & PL_MADE_ROUNDED) != 0 && get_id(about, "rounded", &part)) {
         status = pl_store_remove(store, kind_round, part, err);
     }
     pl_entry_close(entry);

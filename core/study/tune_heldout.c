@@ -13,9 +13,10 @@
 
 typedef struct heldout {
     pl_tuner *t;
-    pl_id keys[2]; /* of the calibrations to solve on and to measure on */
-    double *error; /* [layers, candidates + 1] */
-    pl_id *made;   /* [candidates + 1] results of the running layer; zeros: none was made */
+    pl_id keys[2];  /* of the calibrations to solve on and to measure on */
+    double *error;  /* [layers, candidates + 1] */
+    pl_id *results; /* [candidates + 1] of the running layer */
+    unsigned *made; /* [candidates + 1] what of them this search has made */
     pl_piece piece;
 } heldout;
 
@@ -84,15 +85,17 @@ static pl_status try_candidate(heldout *h, size_t layer, size_t candidate, pl_ta
     if (status != PL_OK || pl_tune_recall(t, key, error)) {
         return status;
     }
-    status = pl_solve_layer(t->lab, &t->states[candidate], layer, &report, &h->made[candidate],
+    status = pl_solve_layer(t->lab, &t->states[candidate], layer, &report, &h->results[candidate],
                             task, err);
-    PL_THEN(measure_error(h, layer, candidate, h->made[candidate], error, task, err));
+    h->made[candidate] = status == PL_OK ? report.made : 0;
+    PL_THEN(measure_error(h, layer, candidate, h->results[candidate], error, task, err));
     return status == PL_OK
                ? pl_tune_keep(t, key, "a layer's error on held-out windows", *error, err)
                : status;
 }
 
-/* What is solved on half a calibration is of no use but for its number. */
+/* What is solved on half a calibration is of no use but for its number, also where the search is
+ * cut off: it goes on behind the numbers. */
 static pl_status try_layer(heldout *h, size_t layer, pl_error *err)
 {
     pl_tuner *t = h->t;
@@ -103,9 +106,9 @@ static pl_status try_layer(heldout *h, size_t layer, pl_error *err)
         pl_piece_step(&h->piece);
     }
     for (size_t c = 0; c < t->n_states; c++) {
-        if (!pl_id_equal(h->made[c], (pl_id){0})) {
-            PL_THEN(pl_result_forget(t->lab, &t->states[c], layer, h->made[c], err));
-        }
+        const pl_status forgotten = pl_result_forget(t->lab, &t->states[c], layer, h->results[c],
+                                                     h->made[c], status == PL_OK ? err : NULL);
+        status = status == PL_OK ? forgotten : status;
     }
     return status;
 }
@@ -167,8 +170,9 @@ pl_status pl_tune_heldout(pl_tuner *t, pl_error *err)
         t->states[c].calibration.known = true;
     }
     h.error = calloc(pl_model_layer_count(model) * t->n_states + 1, sizeof *h.error);
+    h.results = calloc(t->n_states + 1, sizeof *h.results);
     h.made = calloc(t->n_states + 1, sizeof *h.made);
-    if (status == PL_OK && (h.error == NULL || h.made == NULL)) {
+    if (status == PL_OK && (h.error == NULL || h.results == NULL || h.made == NULL)) {
         status = pl_error_memory(err, "a search");
     }
     PL_THEN(run_layers(&h, err));
@@ -176,6 +180,7 @@ pl_status pl_tune_heldout(pl_tuner *t, pl_error *err)
         choose(&h);
     }
     free(h.error);
+    free(h.results);
     free(h.made);
     return status;
 }

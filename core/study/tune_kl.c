@@ -236,54 +236,65 @@ static pl_status run_first(search *s, pl_error *err)
 
 typedef struct noting {
     pl_state *state;
+    unsigned *made; /* [layers] what of each result the trial has made */
     pl_status status;
 } noting;
 
 static void note_layer(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
 {
-    (void)report;
     noting *n = ctx;
     pl_status status = pl_state_set_sequential(n->state, layer, result, NULL);
+    n->made[layer] = report->made;
     n->status = n->status == PL_OK ? status : n->status;
 }
 
-/* Whatever a trial has solved and the user had not: gigabytes a search. */
-static pl_status forget_results(const search *s, const pl_state *state, pl_error *err)
+/* What a trial has made, and nobody had before it: gigabytes a search. */
+static pl_status forget_results(const search *s, const noting *noted, pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(s->model); i++) {
-        const pl_id *made = pl_state_result(state, i), *had = pl_state_result(s->t->state, i);
-        if (made != NULL && !pl_state_is_imported(state, i) &&
-            (had == NULL || !pl_id_equal(*made, *had))) {
-            status = pl_result_forget(s->t->lab, state, i, *made, err);
+        const pl_id *result = pl_state_result(noted->state, i);
+        if (result != NULL) {
+            status = pl_result_forget(s->t->lab, noted->state, i, *result, noted->made[i], err);
         }
     }
     return status;
 }
 
-static pl_status measure_sequence(search *s, pl_state *state, size_t trial, pl_error *err)
+static pl_status measure_sequence(search *s, const noting *noted, size_t trial, pl_error *err)
 {
     pl_tuner *t = s->t;
+    const pl_state *state = noted->state;
     pl_ppl_spec spec = t->tuning->text;
     pl_ppl_result result = {0};
-    pl_solve_report total;
     pl_quantized quantized;
     pl_hooks hooks;
-    noting noted = {.state = state};
     spec.memory_limit = pl_lab_memory_limit(t->lab);
     pl_status status =
-        pl_solve_all(t->lab, state, true, note_layer, &noted, &total, &s->piece.task, err);
-    PL_THEN(noted.status);
-    if (status != PL_OK) {
-        return status;
-    }
-    status =
         pl_quantized_init(&quantized, t->lab, state, PL_WHICH_AFTER, &hooks, &s->piece.task, err);
     PL_THEN(pl_perplexity(state->source->model, t->ids, t->n_ids, &spec, &hooks, true, &result,
                           &s->piece.task, err));
     pl_quantized_deinit(&quantized);
     PL_THEN(keep_trial(s, trial, &result, err));
-    return status == PL_OK ? forget_results(s, state, err) : status;
+    return status;
+}
+
+static pl_status solve_sequence(search *s, pl_state *state, size_t trial, pl_error *err)
+{
+    pl_tuner *t = s->t;
+    pl_solve_report total;
+    noting noted = {.state = state};
+    noted.made = calloc(pl_model_layer_count(s->model) + 1, sizeof *noted.made);
+    if (noted.made == NULL) {
+        return pl_error_memory(err, "a search");
+    }
+    pl_status status =
+        pl_solve_all(t->lab, state, true, note_layer, &noted, &total, &s->piece.task, err);
+    PL_THEN(noted.status);
+    PL_THEN(measure_sequence(s, &noted, trial, err));
+    PL_THEN(forget_results(s, &noted, err));
+    free(noted.made);
+    return status;
 }
 
 static pl_status run_sequence(search *s, size_t trial, pl_error *err)
@@ -303,7 +314,7 @@ static pl_status run_sequence(search *s, size_t trial, pl_error *err)
                            : pl_error_memory(err, "a search's settings");
     PL_THEN(trial_key(s, &state, NULL, &s->keys[trial], err));
     if (status == PL_OK && !pl_tune_recall(t, s->keys[trial], &s->loss[trial])) {
-        status = measure_sequence(s, &state, trial, err);
+        status = solve_sequence(s, &state, trial, err);
     }
     pl_state_deinit(&state);
     free(given);
@@ -386,29 +397,28 @@ static bool are_together(const search *s, size_t a, size_t b)
     return a == b || (x->block != SIZE_MAX && x->block == y->block);
 }
 
-/* The best candidate of every unit of the group, together: all that gain, and the half that gain
- * most. */
+/* The best candidate of every unit of the group, together: all that gain, and those that gain as
+ * much as their mean. */
 static void combine(search *s, const size_t *group, size_t n)
 {
     const pl_tuned *out = s->t->out;
-    double gain[2] = {0.0, 0.0}; /* the largest, and the mean of those above 0 */
+    double mean = 0.0; /* of the gains above 0 */
     size_t gaining = 0;
     s->n_trials = 0;
     for (size_t i = 0; i < n; i++) {
         const double *loss = out->loss + group[i] * s->k;
         const double g = s->base_loss - loss[pl_tune_least(loss, s->k)];
         gaining += g > 0.0;
-        gain[0] = fmax(gain[0], g);
-        gain[1] += fmax(g, 0.0);
+        mean += fmax(g, 0.0);
     }
-    gain[1] /= gaining > 0 ? (double)gaining : 1.0;
-    for (size_t half = 0; half < 2 && gaining > 1 + half; half++) {
+    mean /= gaining > 0 ? (double)gaining : 1.0;
+    for (size_t part = 0; part < 2 && gaining > 1 + part; part++) {
         size_t *trial = add_trial(s, s->base);
         for (size_t i = 0; i < n; i++) {
             const double *loss = out->loss + group[i] * s->k;
             const size_t c = pl_tune_least(loss, s->k);
             const double g = s->base_loss - loss[c];
-            if (g > 0.0 && (half == 0 || g >= gain[1])) {
+            if (g > 0.0 && (part == 0 || g >= mean)) {
                 trial[group[i]] = c;
             }
         }
@@ -484,11 +494,7 @@ static pl_status solve_candidates(search *s, pl_error *err)
             pl_state *state = &t->states[c];
             pl_solve_report report;
             pl_id result = {0};
-            bool has_method = false;
-            for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-                has_method = has_method || pl_state_spec(state, i, slot)->method != NULL;
-            }
-            if (!has_method || pl_state_is_imported(state, i)) {
+            if (!pl_layer_has_method(state, i) || pl_state_is_imported(state, i)) {
                 continue;
             }
             if (c > 0 && t->out->unit_of[i] < 0) {

@@ -360,6 +360,49 @@ static void test_goes_on(void **ctx)
     demo_lab_deinit(&d);
 }
 
+static void count_made(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    size_t *made = ctx;
+    (void)layer;
+    (void)result;
+    *made += report->made != 0;
+}
+
+static size_t solve_in_sequence(demo_lab *d, const char *round)
+{
+    pl_error err;
+    pl_solve_report total;
+    size_t made = 0;
+    demo_method(&d->state, "magr beta=0.01 iterations=2");
+    demo_method(&d->state, round);
+    pl_check_ok(pl_solve_all(d->lab, &d->state, true, count_made, &made, &total, NULL, &err), err);
+    return made;
+}
+
+/* Trials take away what they have made, and nothing that was there before: neither the results of
+ * another setting that a trial meets, nor the part that its own has in common with them. */
+static void test_forgets_its_own(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    pl_tuned found;
+    int32_t ids[COUNT];
+    make_ids(ids);
+    demo_lab_init(&d);
+    assert_int_equal(solve_in_sequence(&d, "rtn bits=3"), DEMO_LAYERS);
+    demo_method(&d.state, "rtn bits=4");
+    pl_tuning t = tuning_of("bits", "2,3");
+    t.by_kl = t.whole = t.sequential = true;
+    t.text = text;
+    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &found, NULL, &err), err);
+    assert_int_equal(found.measured, 3);
+    pl_tuned_deinit(&found);
+    assert_int_equal(solve_in_sequence(&d, "rtn bits=3"), 0);
+    assert_int_equal(solve_in_sequence(&d, "rtn bits=2"), DEMO_LAYERS); /* the trial's has gone */
+    demo_lab_deinit(&d);
+}
+
 static void test_transforms_are_shared(void **ctx)
 {
     (void)ctx;
@@ -384,13 +427,10 @@ static void test_transforms_are_shared(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least),
-        cmocka_unit_test(test_settings_are_few),
-        cmocka_unit_test(test_heldout),
-        cmocka_unit_test(test_kl_never_rises),
-        cmocka_unit_test(test_alike_stays),
-        cmocka_unit_test(test_goes_on),
-        cmocka_unit_test(test_transforms_are_shared),
+        cmocka_unit_test(test_least),           cmocka_unit_test(test_settings_are_few),
+        cmocka_unit_test(test_heldout),         cmocka_unit_test(test_kl_never_rises),
+        cmocka_unit_test(test_alike_stays),     cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_forgets_its_own), cmocka_unit_test(test_transforms_are_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
