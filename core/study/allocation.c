@@ -15,7 +15,8 @@ typedef struct allocating {
     pl_lab *lab;
     const pl_allocating *asked;
     pl_allocated *out;
-    pl_state state; /* the copy whose bits are set */
+    const pl_state *before; /* as the caller has it */
+    pl_state state;         /* the copy whose bits are set */
     pl_piece piece;
     size_t choice, n_layers;
     double *errors, *layer_bits; /* [layers] of the running choice */
@@ -166,17 +167,40 @@ static pl_status try_choices(allocating *a, const int32_t *ids, size_t count, pl
 
 /* --- what was chosen -------------------------------------------------------------------------- */
 
-/* The units get what was chosen, or all of them one choice, with the results found for it. */
+/* The state as it came, with what was chosen for the units, or one choice for all of them, and the
+ * results found for it. */
 static pl_status take_choices(allocating *a, size_t choice, pl_error *err)
 {
     const pl_allocated *out = a->out;
-    pl_status status = PL_OK;
+    pl_state fresh;
+    pl_status status = pl_state_copy(&fresh, a->before, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_state_deinit(&a->state);
+    a->state = fresh;
     for (size_t i = 0; status == PL_OK && i < a->n_layers; i++) {
         if (out->unit_of[i] >= 0) {
             const size_t c = choice != SIZE_MAX ? choice : out->chosen[out->unit_of[i]];
             status = pl_allocation_set(&a->state, i, a->asked->choices[c], err);
             PL_THEN(pl_state_set_result(&a->state, i, pl_state_plan(&a->state, i),
                                         out->results[i * a->asked->n_choices + c], err));
+        }
+    }
+    return status;
+}
+
+/* Layers that are in no unit are solved by the methods that they have and keep. */
+static pl_status solve_others(allocating *a, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < a->n_layers; i++) {
+        pl_solve_report report;
+        pl_id result = {0};
+        if (a->out->unit_of[i] < 0 && pl_layer_has_method(&a->state, i) &&
+            !pl_state_is_imported(&a->state, i)) {
+            status = pl_solve_layer(a->lab, &a->state, i, &report, &result, &a->piece.task, err);
+            PL_THEN(pl_state_set_result(&a->state, i, pl_state_plan(&a->state, i), result, err));
         }
     }
     return status;
@@ -190,6 +214,7 @@ static pl_status test_one(allocating *a, size_t choice, pl_error *err)
     pl_ppl_spec spec = a->asked->test_windows;
     spec.memory_limit = pl_lab_memory_limit(a->lab);
     pl_status status = take_choices(a, choice, err);
+    PL_THEN(solve_others(a, err));
     if (status != PL_OK) {
         return status;
     }
@@ -284,6 +309,19 @@ static pl_status keep_curve(allocating *a, const pl_state *before, pl_error *err
     return status;
 }
 
+/* Whether what the store had can be drawn: counts within their arrays, and finite numbers. */
+static bool is_whole(const pl_allocation_drawn *drawn)
+{
+    const pl_curve *curve = &drawn->curve;
+    bool whole = curve->count > 0 && curve->count <= PL_CURVE_POINTS &&
+                 drawn->n_uniform <= PL_MOST_CHOICES && drawn->by <= PL_BY_ESTIMATE &&
+                 isfinite(drawn->found.bits) && isfinite(drawn->found.loss);
+    for (size_t i = 0; whole && i < curve->count; i++) {
+        whole = isfinite(curve->bits[i]) && isfinite(curve->loss[i]) && isfinite(curve->bound[i]);
+    }
+    return whole;
+}
+
 pl_status pl_allocation_last(pl_lab *lab, const pl_state *state, pl_allocation_drawn *out,
                              pl_buf *said, pl_error *err)
 {
@@ -295,8 +333,7 @@ pl_status pl_allocation_last(pl_lab *lab, const pl_state *state, pl_allocation_d
     }
     status = pl_store_get(pl_lab_store(lab), KIND, key, &entry, NULL);
     PL_THEN(pl_entry_read(entry, SECTION, out, sizeof *out, NULL));
-    const bool whole = status == PL_OK && out->curve.count > 0 &&
-                       out->curve.count <= PL_CURVE_POINTS && out->n_uniform <= PL_MOST_CHOICES;
+    const bool whole = status == PL_OK && is_whole(out);
     if (whole && said != NULL) {
         const json_t *command = json_object_get(pl_entry_about(entry), "command");
         pl_buf_puts(said, json_is_string(command) ? json_string_value(command) : "");
@@ -316,6 +353,7 @@ pl_status pl_allocation_run(pl_lab *lab, const pl_state *state, const pl_allocat
     allocating a = {.lab = lab,
                     .asked = asked,
                     .out = out,
+                    .before = state,
                     .n_layers = pl_model_layer_count(state->source->model),
                     .noted = PL_OK};
     pl_piece_init(&a.piece, task, "choices", asked->n_choices);

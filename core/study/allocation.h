@@ -56,8 +56,8 @@ typedef struct pl_allocated {
     double uniform_loss[PL_MOST_CHOICES], uniform_bits[PL_MOST_CHOICES]; /* one choice for all */
     pl_curve curve;
     pl_id *results; /* [layers, choices] of the layers in units */
-    /* On the test's tokens: what was chosen, then the nearest choices for all at no more and at no
-     * fewer bits. */
+    /* On the test's tokens: what was chosen, then the nearest choices for all units at no more and
+     * at no fewer bits; layers in no unit are as their own methods solve them. */
     size_t n_tested, tested[PL_MOST_TESTED]; /* the choice, SIZE_MAX: what was chosen */
     pl_ppl_result test[PL_MOST_TESTED];
 } pl_allocated;

@@ -2,7 +2,9 @@
 #include "core/study/allocate.h"
 
 #include "core/base/rng.h"
-#include "tests/support/check.h"
+#include "core/lab/quantized.h"
+#include "core/study/allocation.h"
+#include "tests/support/demo_lab.h"
 
 #include <math.h>
 
@@ -141,13 +143,66 @@ static void test_refusals(void **ctx)
     pl_check_says(err, "unit 1, choice 2");
 }
 
+static void take_result(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
+{
+    pl_state *state = ctx;
+    (void)report;
+    assert_int_equal(pl_state_set_result(state, layer, pl_state_plan(state, layer), result, NULL),
+                     PL_OK);
+}
+
+/* Layers in no unit keep their methods while the outcome is measured. */
+static void test_others_keep_theirs(void **ctx)
+{
+    (void)ctx;
+    enum { LENGTH = 64 };
+    demo_lab d;
+    pl_error err;
+    pl_allocated found;
+    pl_solve_report total;
+    pl_quantized q;
+    pl_hooks hooks;
+    pl_ppl_result alone;
+    int32_t ids[LENGTH];
+    for (size_t i = 0; i < LENGTH; i++) {
+        ids[i] = (int32_t)(5 + i * i % 200);
+    }
+    demo_lab_init(&d);
+    demo_method(&d.state, "rtn bits=2");
+    pl_allocating asked = {.average = 3.5,
+                           .choices = {{2, -1}, {8, -1}},
+                           .n_choices = 2,
+                           .by = PL_BY_ERROR,
+                           .test = ids,
+                           .n_test = LENGTH,
+                           .test_windows = {.length = LENGTH}};
+    asked.measured.glob = "3.[qk]_proj";
+    pl_check_ok(pl_allocation_run(d.lab, &d.state, &asked, NULL, 0, &found, NULL, &err), err);
+    for (size_t i = 0; i < DEMO_LAYERS; i++) {
+        if (found.unit_of[i] >= 0) {
+            pl_check_ok(
+                pl_allocation_set(&d.state, i, asked.choices[found.chosen[found.unit_of[i]]], &err),
+                err);
+        }
+    }
+    pl_check_ok(pl_solve_all(d.lab, &d.state, false, take_result, &d.state, &total, NULL, &err),
+                err);
+    pl_check_ok(pl_quantized_init(&q, d.lab, &d.state, PL_WHICH_AFTER, &hooks, NULL, &err), err);
+    pl_check_ok(pl_perplexity(d.state.source->model, ids, LENGTH, &asked.test_windows, &hooks, true,
+                              &alone, NULL, &err),
+                err);
+    pl_quantized_deinit(&q);
+    pl_check_close(found.test[0].perplexity, alone.perplexity, 1e-12, 0);
+    pl_allocated_deinit(&found);
+    demo_lab_deinit(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_every_choice),
-        cmocka_unit_test(test_curve),
-        cmocka_unit_test(test_uniform_losses),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_against_every_choice), cmocka_unit_test(test_curve),
+        cmocka_unit_test(test_uniform_losses),       cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_others_keep_theirs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
