@@ -227,6 +227,28 @@ static pl_status run_blocks(scoring *s, pl_branches *branches, pl_likelihood *ou
     return status;
 }
 
+/* The last token of a request is never embedded, so nobody else looks at its id. */
+static pl_status check_request(const pl_model *model, const pl_request *request, size_t index,
+                               pl_error *err)
+{
+    const size_t vocab = pl_model_config(model)->vocab_size;
+    if (request->context == 0 || request->context >= request->count) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "request %zu has %zu tokens of context among %zu: expected at least "
+                            "one, and one behind it",
+                            index, request->context, request->count);
+    }
+    for (size_t i = 0; i < request->count; i++) {
+        if (request->ids[i] < 0 || (size_t)request->ids[i] >= vocab) {
+            return pl_error_set(err, PL_ERR_FORMAT,
+                                "request %zu: token %zu has the id %d; the model's vocabulary "
+                                "has %zu",
+                                index, i, (int)request->ids[i], vocab);
+        }
+    }
+    return PL_OK;
+}
+
 pl_status pl_likelihoods(pl_model *model, const pl_request *requests, size_t count,
                          const pl_hooks *hooks, pl_share_fn progress, void *ctx, pl_likelihood *out,
                          size_t *distinct, pl_task *task, pl_error *err)
@@ -239,15 +261,11 @@ pl_status pl_likelihoods(pl_model *model, const pl_request *requests, size_t cou
                  .ctx = ctx};
     pl_branches *branches = NULL;
     size_t values = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (requests[i].context == 0 || requests[i].context >= requests[i].count) {
-            return pl_error_set(err, PL_ERR_USAGE,
-                                "request %zu has %zu tokens of context among %zu: expected at "
-                                "least one, and one behind it",
-                                i, requests[i].context, requests[i].count);
-        }
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < count; i++) {
+        status = check_request(model, &requests[i], i, err);
     }
-    pl_status status = allocate_scoring(&s, err);
+    PL_THEN(allocate_scoring(&s, err));
     if (status == PL_OK) {
         make_branches(&s);
         make_targets(&s);

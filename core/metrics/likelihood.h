@@ -28,7 +28,9 @@ size_t pl_likelihood_room(const pl_model *model, size_t limit);
 
 /* hooks: of the weights to measure, NULL for the original; an input hook sees tokens of several
  * sequences at a time.  progress: called with the share that is done; may be NULL.  *distinct:
- * tokens read; may be NULL.  PL_ERR_NUMERIC where logits are not finite. */
+ * tokens read; may be NULL.  PL_ERR_USAGE for a request without context or continuation,
+ * PL_ERR_FORMAT for a token that the model does not have, PL_ERR_NUMERIC where logits are not
+ * finite. */
 typedef void (*pl_share_fn)(void *ctx, double share);
 PL_NODISCARD pl_status pl_likelihoods(pl_model *model, const pl_request *requests, size_t count,
                                       const pl_hooks *hooks, pl_share_fn progress, void *ctx,

@@ -158,6 +158,10 @@ static void check_branches(pl_model *model, const int32_t *ids, size_t length, d
         pl_check_close(together[i].sum, alone.sum, 1e-5, 1e-5);
         assert_int_equal(together[i].greedy, alone.greedy);
     }
+    parted[length - 1] = (int32_t)c->vocab_size; /* the last one is scored and never embedded */
+    assert_int_equal(pl_likelihoods(model, requests, 1, NULL, NULL, NULL, &alone, NULL, NULL, &err),
+                     PL_ERR_FORMAT);
+    pl_check_says(err, "the model's vocabulary has");
     free(parted);
 }
 
