@@ -89,7 +89,7 @@ static pl_status encode_text(const scorer *s, const char *text, size_t size, enc
 /* Keeps the last `most` tokens. */
 static void truncate_left(encoded *e, size_t most)
 {
-    if (most > 0 && e->count > most) {
+    if (e->count > most) {
         const size_t gone = e->count - most;
         memmove(e->ids, e->ids + gone, most * sizeof *e->ids);
         e->count = most;
@@ -115,7 +115,7 @@ static pl_status encode_pair(const scorer *s, size_t item, const char *context, 
         return status;
     }
     out->context = alone.count;
-    truncate_left(out, longest > 0 ? longest + 1 : 0);
+    truncate_left(out, longest + 1);
     return out->context > 0 && out->context < out->count
                ? PL_OK
                : pl_error_set(err, PL_ERR_FORMAT,
@@ -314,7 +314,10 @@ static pl_status flush_choices(scorer *s, pl_error *err)
     s->found = pl_alloc(s->n_pending, sizeof *s->found);
     pl_status status = kept != NULL && s->found != NULL ? PL_OK : pl_error_memory(err, "scores");
     PL_THEN(pending_key(s, &key, err));
-    const bool known = status == PL_OK && read_kept(s, key, kept, bytes);
+    bool known = status == PL_OK && read_kept(s, key, kept, bytes);
+    for (size_t i = 0; known && i < 2 * s->n_pending; i++) {
+        known = isfinite(kept[i]);
+    }
     if (status == PL_OK && !known) {
         status = compute_pending(s, err);
         for (size_t i = 0; status == PL_OK && i < s->n_pending; i++) {
@@ -554,6 +557,12 @@ static pl_status encode_prompts(scorer *s, pl_error *err)
 {
     const size_t longest = pl_model_config(s->model)->max_positions;
     pl_status status = PL_OK;
+    if (longest <= MOST_WRITTEN) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: the model has %zu positions, expected more than the %d tokens of "
+                            "an answer",
+                            s->run->set->kind->name, longest, MOST_WRITTEN);
+    }
     for (size_t i = 0; status == PL_OK && i < item_count(s->run); i++) {
         encoded e = {0};
         pl_buf prompt = {0};
@@ -564,7 +573,7 @@ static pl_status encode_prompts(scorer *s, pl_error *err)
         PL_THEN(encode_text(s, prompt.data, prompt.size, &e, err));
         if (status == PL_OK) {
             e.context = e.count;
-            truncate_left(&e, longest > MOST_WRITTEN ? longest - MOST_WRITTEN : 1);
+            truncate_left(&e, longest - MOST_WRITTEN);
             s->positions =
                 e.count + MOST_WRITTEN > s->positions ? e.count + MOST_WRITTEN : s->positions;
         }
