@@ -131,14 +131,15 @@ pl_tpl_value pl_tpl_strip(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value cha
         return text;
     }
     const char *at = text.as.text.data, *end = at + text.as.text.size;
-    while (before && at < end) {
+    const size_t steps = given(characters) ? 1 + characters.as.text.size / 64 : 0; /* a character */
+    while (before && at < end && pl_tpl_step(m, steps)) {
         const size_t size = pl_text_utf8_length(at, end);
         if (size == 0 || !is_among(at, size, characters)) {
             break;
         }
         at += size;
     }
-    while (behind && end > at) {
+    while (behind && end > at && pl_tpl_step(m, steps)) {
         const char *last = end - 1;
         while (last > at && ((unsigned char)*last & 0xc0) == 0x80) {
             last--;

@@ -75,8 +75,10 @@ static pl_tpl_value filter_int(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_valu
         memcpy(digits, self.as.text.data, self.as.text.size);
         errno = 0;
         const long long whole = strtoll(digits, &end, 10);
-        (void)m;
         return *end == '\0' && errno == 0 ? pl_tpl_int(whole) : missing;
+    }
+    if (self.kind == PL_TPL_REAL) {
+        return pl_tpl_fail(m, PL_ERR_UNSUPPORTED, "a whole number of more than 64 bits");
     }
     return pl_tpl_is_number(self) ? pl_tpl_int(self.as.whole) : missing;
 }
