@@ -647,6 +647,7 @@ pl_status pl_sensitivity_estimate(pl_lab *lab, const pl_state *state, const pl_s
     *out = (pl_sensitivities){0};
     pl_sensitivity unit = *asked, blocks = *asked;
     pl_sensitivities of_blocks = {0};
+    unit.without = blocks.without = false;
     unit.probes = 0;
     blocks.unit = PL_UNIT_BLOCK;
     blocks.probes = asked->probes > 0 ? asked->probes : 1;
