@@ -1,6 +1,8 @@
 /* Methods of values and functions of templates, and how a call finds its parameters. */
 #include "core/model/template_parts.h"
 
+#include "core/base/python.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -119,7 +121,7 @@ static bool is_among(const char *at, size_t size, pl_tpl_value characters)
     uint32_t code = 0;
     if (!given(characters)) {
         pl_text_utf8_decode(at, at + size, &code);
-        return pl_tpl_space(code);
+        return pl_python_is_space(code);
     }
     return memmem(characters.as.text.data, characters.as.text.size, at, size) != NULL;
 }

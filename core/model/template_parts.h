@@ -292,7 +292,6 @@ pl_tpl_value pl_tpl_get_item(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value
 pl_tpl_value pl_tpl_slice(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value start,
                           pl_tpl_value stop, pl_tpl_value step);
 
-bool pl_tpl_space(uint32_t code); /* as str.isspace has it */
 /* Bytes of white space that begin or end a text. */
 size_t pl_tpl_spaces_before(const char *text, size_t size);
 size_t pl_tpl_spaces_behind(const char *text, size_t size);

@@ -1,6 +1,8 @@
 /* Values of templates: as Python has them. */
 #include "core/model/template_parts.h"
 
+#include "core/base/python.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -542,19 +544,12 @@ pl_tpl_value pl_tpl_slice(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value st
 
 /* ---- White space ---- */
 
-bool pl_tpl_space(uint32_t c)
-{
-    return (c >= 9 && c <= 13) || (c >= 28 && c <= 32) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
 size_t pl_tpl_spaces_before(const char *text, size_t size)
 {
     size_t at = 0, n = 0;
     uint32_t code = 0;
     while (at < size && (n = pl_text_utf8_decode(text + at, text + size, &code)) > 0 &&
-           pl_tpl_space(code)) {
+           pl_python_is_space(code)) {
         at += n;
     }
     return at;
@@ -569,7 +564,7 @@ size_t pl_tpl_spaces_behind(const char *text, size_t size)
         while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80) {
             at--;
         }
-        if (pl_text_utf8_decode(text + at, text + end, &code) == 0 || !pl_tpl_space(code)) {
+        if (pl_text_utf8_decode(text + at, text + end, &code) == 0 || !pl_python_is_space(code)) {
             break;
         }
         end = at;

@@ -6,12 +6,6 @@
 
 enum { SEED = 1234 }; /* lm-eval's fewshot_random_seed */
 
-static const char *text_in(const json_t *item, const char *name)
-{
-    const char *text = json_string_value(json_object_get(item, name));
-    return text != NULL ? text : "";
-}
-
 pl_status pl_examples_init(pl_examples *out, const pl_task_set *set, const pl_task_set *pool,
                            size_t shots, pl_error *err)
 {
@@ -37,8 +31,8 @@ void pl_examples_deinit(pl_examples *examples)
 static void put_example(const pl_task_kind *kind, const json_t *example, pl_buf *out)
 {
     const char *shot = json_string_value(json_object_get(example, "shot"));
-    const char *answer = text_in(example, "answer");
-    pl_buf_puts(out, shot != NULL ? shot : text_in(example, "text"));
+    const char *answer = pl_task_text(example, "answer");
+    pl_buf_puts(out, shot != NULL ? shot : pl_task_text(example, "text"));
     if (answer[0] != '\0') {
         pl_buf_printf(out, " %s%s", answer, kind->delimiter);
     }

@@ -12,9 +12,9 @@ enum { MOST_BYTES = 1 << 30 };
 
 /* --- one item --------------------------------------------------------------------------------- */
 
-static const char *string_of(const json_t *doc, const char *name)
+const char *pl_task_text(const json_t *item, const char *name)
 {
-    const char *text = json_string_value(json_object_get(doc, name));
+    const char *text = json_string_value(json_object_get(item, name));
     return text != NULL ? text : "";
 }
 
@@ -72,7 +72,7 @@ static json_t *read_arc(const json_t *doc, const char **expected)
         *expected = "choices: expected two lists of texts of one length, text and label";
         return NULL;
     }
-    const char *key = string_of(doc, "answerKey");
+    const char *key = pl_task_text(doc, "answerKey");
     while (gold < n && strcmp(json_string_value(json_array_get(labels, gold)), key) != 0) {
         gold++;
     }
@@ -81,7 +81,7 @@ static json_t *read_arc(const json_t *doc, const char **expected)
         return NULL;
     }
     json_t *item = json_object();
-    pl_json_set(item, "text", text_json("Question: ", string_of(doc, "question"), "\nAnswer:"));
+    pl_json_set(item, "text", text_json("Question: ", pl_task_text(doc, "question"), "\nAnswer:"));
     return with_choices(item, json_incref(texts), (json_int_t)gold);
 }
 
@@ -106,8 +106,9 @@ static json_t *read_hellaswag(const json_t *doc, const char **expected)
     }
     pl_buf query = {0};
     json_t *item = json_object(), *choices = json_array();
-    pl_buf_printf(&query, "%s: %s ", string_of(doc, "activity_label"), string_of(doc, "ctx_a"));
-    pl_python_lower(string_of(doc, "ctx_b"), true, &query);
+    pl_buf_printf(&query, "%s: %s ", pl_task_text(doc, "activity_label"),
+                  pl_task_text(doc, "ctx_a"));
+    pl_python_lower(pl_task_text(doc, "ctx_b"), true, &query);
     pl_json_set(item, "text", query.failed ? NULL : cleaned(query.data));
     for (size_t i = 0; i < json_array_size(endings); i++) {
         pl_json_append(choices, cleaned(json_string_value(json_array_get(endings, i))));
@@ -124,16 +125,16 @@ static json_t *read_piqa(const json_t *doc, const char **expected)
         return NULL;
     }
     json_t *item = json_object(), *choices = json_array();
-    pl_json_set(item, "text", text_json("Question: ", string_of(doc, "goal"), "\nAnswer:"));
-    pl_json_append(choices, json_string(string_of(doc, "sol1")));
-    pl_json_append(choices, json_string(string_of(doc, "sol2")));
+    pl_json_set(item, "text", text_json("Question: ", pl_task_text(doc, "goal"), "\nAnswer:"));
+    pl_json_append(choices, json_string(pl_task_text(doc, "sol1")));
+    pl_json_append(choices, json_string(pl_task_text(doc, "sol2")));
     return with_choices(item, choices, gold);
 }
 
 static json_t *read_winogrande(const json_t *doc, const char **expected)
 {
     static const char *const options[] = {"option1", "option2"};
-    const char *sentence = string_of(doc, "sentence"), *blank = strchr(sentence, '_');
+    const char *sentence = pl_task_text(doc, "sentence"), *blank = strchr(sentence, '_');
     const json_int_t gold = number_of(json_object_get(doc, "answer")) - 1;
     if (blank == NULL) {
         *expected = "sentence: expected a text with a _ for the option";
@@ -150,7 +151,7 @@ static json_t *read_winogrande(const json_t *doc, const char **expected)
     for (size_t i = 0; i < 2; i++) {
         pl_buf context = {0};
         pl_buf_append(&context, sentence, (size_t)(blank - sentence));
-        pl_buf_puts(&context, string_of(doc, options[i]));
+        pl_buf_puts(&context, pl_task_text(doc, options[i]));
         pl_json_append(contexts, take_text(&context));
         pl_json_append(choices, json_incref(behind));
     }
@@ -178,7 +179,7 @@ static json_t *read_mmlu(const json_t *doc, const char **expected)
     }
     pl_buf text = {0};
     json_t *item = json_object(), *letters = json_array();
-    pl_python_strip(string_of(doc, "question"), &text);
+    pl_python_strip(pl_task_text(doc, "question"), &text);
     for (int i = 0; i < 4; i++) {
         const char name[] = {(char)('A' + i), '\0'};
         pl_buf_printf(&text, "\n%s. %s", name,
@@ -187,14 +188,14 @@ static json_t *read_mmlu(const json_t *doc, const char **expected)
     }
     pl_buf_puts(&text, "\nAnswer:");
     pl_json_set(item, "text", take_text(&text));
-    pl_json_set(item, "task", text_json("mmlu_", string_of(doc, "subject"), ""));
+    pl_json_set(item, "task", text_json("mmlu_", pl_task_text(doc, "subject"), ""));
     return with_choices(item, letters, gold);
 }
 
 static void describe_mmlu(const json_t *item, pl_buf *out)
 {
     pl_buf_puts(out, "The following are multiple choice questions (with answers) about ");
-    for (const char *at = string_of(item, "task") + strlen("mmlu_"); *at != '\0'; at++) {
+    for (const char *at = pl_task_text(item, "task") + strlen("mmlu_"); *at != '\0'; at++) {
         pl_buf_append(out, *at == '_' ? " " : at, 1);
     }
     pl_buf_puts(out, ".\n\n");
@@ -216,7 +217,8 @@ static json_t *read_triviaqa(const json_t *doc, const char **expected)
         *expected = "answer.aliases: expected a list of at least one text";
         return NULL;
     }
-    return with_golds(text_json("Question: ", string_of(doc, "question"), "?\nAnswer:"), aliases);
+    return with_golds(text_json("Question: ", pl_task_text(doc, "question"), "?\nAnswer:"),
+                      aliases);
 }
 
 static json_t *read_nq_open(const json_t *doc, const char **expected)
@@ -226,7 +228,7 @@ static json_t *read_nq_open(const json_t *doc, const char **expected)
         *expected = "answer: expected a list of at least one text";
         return NULL;
     }
-    return with_golds(text_json("Q: ", string_of(doc, "question"), "?\nA:"), answers);
+    return with_golds(text_json("Q: ", pl_task_text(doc, "question"), "?\nA:"), answers);
 }
 
 static void describe_nq_open(const json_t *item, pl_buf *out)

@@ -54,6 +54,9 @@ PL_NODISCARD pl_status pl_task_set_read(const char *path, const char *name, pl_t
                                         pl_error *err);
 void pl_task_set_deinit(pl_task_set *set);
 
+/* A text of an item or a document, "" where it has none of that name. */
+const char *pl_task_text(const json_t *item, const char *name);
+
 /* One of mmlu's four groups, or NULL. */
 const char *pl_mmlu_group(const char *task);
 

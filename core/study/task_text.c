@@ -1,5 +1,7 @@
 #include "core/study/task_items.h"
 
+#include "core/base/python.h"
+
 #include <ctype.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -8,14 +10,6 @@ static size_t step_of(const char *at, const char *end, uint32_t *code)
 {
     const size_t n = pl_text_utf8_decode(at, end, code);
     return n > 0 ? n : 1;
-}
-
-/* str.isspace */
-static bool is_space(uint32_t c)
-{
-    return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
-           c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
-           c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 /* \w */
@@ -33,7 +27,7 @@ size_t pl_python_rstripped(const char *text)
     for (const char *at = text; at < end;) {
         uint32_t code = 0;
         at += step_of(at, end, &code);
-        kept = is_space(code) ? kept : (size_t)(at - text);
+        kept = pl_python_is_space(code) ? kept : (size_t)(at - text);
     }
     return kept;
 }
@@ -43,7 +37,7 @@ void pl_python_strip(const char *text, pl_buf *out)
     const char *end = text + pl_python_rstripped(text);
     uint32_t code = 0;
     size_t n = 0;
-    while (text < end && (n = step_of(text, end, &code)) > 0 && is_space(code)) {
+    while (text < end && (n = step_of(text, end, &code)) > 0 && pl_python_is_space(code)) {
         text += n;
     }
     pl_buf_append(out, text, (size_t)(end - text));

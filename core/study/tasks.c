@@ -46,14 +46,6 @@ typedef struct scorer {
     json_t *samples;
 } scorer;
 
-static const char *text_in(const json_t *item, const char *name)
-{
-    const char *text = json_string_value(json_object_get(item, name));
-    return text != NULL ? text : "";
-}
-
-/* --- prompts ---------------------------------------------------------------------------------- */
-
 static size_t item_count(const pl_task_run *run)
 {
     const size_t all = json_array_size(run->set->items);
@@ -359,7 +351,7 @@ static pl_status add_choices(scorer *s, size_t item, size_t room, pl_error *err)
         pl_buf context = {0};
         pl_buf_printf(&context, "%s%s", before.data != NULL ? before.data : "",
                       contexts != NULL ? json_string_value(json_array_get(contexts, i))
-                                       : text_in(of, "text"));
+                                       : pl_task_text(of, "text"));
         status = pl_buf_check(&context, err);
         PL_THEN(encode_pair(s, item, context.data, choice, &e, err));
         if (status == PL_OK) {
@@ -568,7 +560,7 @@ static pl_status encode_prompts(scorer *s, pl_error *err)
         pl_buf prompt = {0};
         json_t *sample = new_sample(s, i);
         status = pl_examples_put(&s->examples, i, &prompt, err);
-        pl_buf_puts(&prompt, text_in(json_array_get(s->run->set->items, i), "text"));
+        pl_buf_puts(&prompt, pl_task_text(json_array_get(s->run->set->items, i), "text"));
         PL_THEN(pl_buf_check(&prompt, err));
         PL_THEN(encode_text(s, prompt.data, prompt.size, &e, err));
         if (status == PL_OK) {
