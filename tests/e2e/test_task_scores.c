@@ -113,11 +113,34 @@ static void test_refusals(void **ctx)
     }
 }
 
+/* Prompts of written answers are cut to what the model has beside 256 tokens of an answer. */
+static void test_no_room_for_an_answer(void **ctx)
+{
+    (void)ctx;
+    assert_int_equal(chdir(run_folder()), 0);
+    put_file("nq.jsonl", "{\"question\":\"Who?\",\"answer\":[\"he\"]}");
+    run made = RUN("--store", run_path("tasks-store"), "-c",
+                   "method rtn bits=2; solve all; export dir=short weights=rounded");
+    assert_int_equal(made.status, 0);
+    run_free(&made);
+    json_t *config = json_load_file("short/config.json", 0, NULL);
+    assert_non_null(config);
+    json_object_set_new(config, "max_position_embeddings", json_integer(256));
+    assert_int_equal(json_dump_file(config, "short/config.json", 0), 0);
+    json_decref(config);
+    run r = RUN("--json", "short", "--store", run_path("tasks-store"), "-c", "tasks nq.jsonl");
+    assert_int_not_equal(r.status, 0);
+    assert_non_null(strstr(r.out, "nq_open: the model has 256 positions, expected more than the "
+                                  "256 tokens of an answer"));
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_sides),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_room_for_an_answer),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
