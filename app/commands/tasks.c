@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/number.h"
 #include "core/model/bare.h"
 #include "core/study/tasks.h"
 
@@ -201,6 +202,34 @@ static void put_tasks(const pl_call *call, pl_buf *out)
     }
 }
 
+/* The first metric of each task; of mmlu all of it, which is its last row. */
+static void put_tasks_line(const pl_call *call, pl_buf *out)
+{
+    const json_t *rows = json_object_get(call->result, "tasks");
+    const size_t n = json_array_size(rows);
+    const char *before = "";
+    for (size_t i = 0; i < n; i++) {
+        const json_t *row = json_array_get(rows, i);
+        const char *task = json_string_value(json_object_get(row, "task"));
+        const bool part = strncmp(task, "mmlu_", 5) == 0;
+        char text[PL_NUMBER_TEXT];
+        if (part || strcmp(task, before) == 0) {
+            continue;
+        }
+        pl_buf_printf(out, "%s%s %s", before[0] != '\0' ? ", " : "", task,
+                      json_string_value(json_object_get(row, "metric")));
+        for (size_t side = 0; side < SIDES; side++) {
+            if (json_object_get(row, side_names[side]) != NULL) {
+                pl_format_number(pl_json_number_of(row, side_names[side]), text);
+                pl_buf_printf(out, "%s%s",
+                              side > 0 && json_object_get(row, side_names[0]) != NULL ? " → " : " ",
+                              text);
+            }
+        }
+        before = task;
+    }
+}
+
 static void help_tasks(pl_buf *out)
 {
     pl_buf_puts(
@@ -253,6 +282,7 @@ const pl_command pl_command_tasks = {
     .more_help = help_tasks,
     .least = "shots before_stderr after_stderr gained",
     .put_text = put_tasks,
+    .put_line = put_tasks_line,
     .slow = pl_slow_always,
     .unit = "items",
     .keeps = true,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LONGEST_SAID = 60 };
+
 void pl_resume_put_kept(const pl_call *call, const pl_job_line *shown, pl_buf *out)
 {
     if (shown->total <= 0) {
@@ -40,7 +42,9 @@ void pl_screen_note_stopped(pl_screen *screen, const pl_call *call)
 {
     pl_buf text = {0};
     const pl_job_line shown = screen->resume.shown;
-    pl_buf_printf(&text, "%s stopped", call->text);
+    /* A long line would leave no room for what is kept. */
+    const bool fits = strlen(call->text) <= LONGEST_SAID;
+    pl_buf_printf(&text, "%s stopped", fits ? call->text : call->command->name);
     pl_resume_put_kept(call, &shown, &text);
     pl_buf_puts(&text, call->command->keeps ? "; :resume goes on" : "; :resume begins it again");
     pl_screen_resume_nothing(screen);

@@ -72,7 +72,8 @@ static void on_progress(void *ctx, const char *what, double done, double total)
     pl_progress *progress = &running->progress;
     pl_progress_take(progress, what, done, total);
     const double now = pl_clock_now();
-    if (now - running->reported < 0.05 && done < total) {
+    /* What is told behind a cancel is how much was kept. */
+    if (now - running->reported < 0.05 && done < total && !atomic_load(&running->task.cancel)) {
         return;
     }
     running->reported = now;

@@ -327,7 +327,7 @@ static pl_status flush_choices(scorer *s, pl_error *err)
         at += json_array_size(json_object_get(json_array_get(s->run->set->items, i), "choices"));
     }
     s->run->known += known ? last - s->first_item : 0;
-    s->run->done += (double)(last - s->first_item);
+    s->run->done += status == PL_OK ? (double)(last - s->first_item) : 0.0;
     s->first_item = last;
     free(kept);
     free(s->found);
@@ -606,7 +606,7 @@ static pl_status write_some(scorer *s, size_t first, size_t count, int32_t *ids,
         status = finish_answer(s, first + i, ids + i * wide, err);
     }
     s->run->known += known ? count : 0;
-    s->run->done += (double)count;
+    s->run->done += status == PL_OK ? (double)count : 0.0;
     return status;
 }
 
@@ -645,6 +645,9 @@ pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_task *task, pl_er
     pl_status status = begin_scorer(&s, err);
     PL_THEN(writes ? write_answers(&s, err) : score_choices(&s, err));
     PL_THEN(pl_memory_check(failures, err));
+    if (status == PL_ERR_CANCELLED) { /* of what was in work nothing is kept */
+        pl_task_progress(task, "items", run->done, run->total);
+    }
     drop_pending(&s);
     pl_decoder_destroy(s.decoder);
     pl_quantized_deinit(&s.quantized);

@@ -2,8 +2,14 @@
 #include "tests/e2e/run_planish.h"
 
 #include "core/base/file.h"
+#include "core/base/text.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char piqa[] =
@@ -61,6 +67,70 @@ static void test_both_sides(void **ctx)
     free(text);
     run_free(&r);
     run_free(&again);
+}
+
+extern char **environ;
+
+static bool has_entry(const char *folder)
+{
+    DIR *open = opendir(folder);
+    bool found = false;
+    for (struct dirent *entry; open != NULL && (entry = readdir(open)) != NULL;) {
+        found = found || strlen(entry->d_name) == 32; /* a whole one: a key alone */
+    }
+    if (open != NULL) {
+        closedir(open);
+    }
+    return found;
+}
+
+/* Ctrl-C in a batch, once the first items are in the store: the same line goes on behind them and
+ * ends with the numbers of a run that nothing stopped. */
+static void test_an_interrupted_batch_goes_on(void **ctx)
+{
+    (void)ctx;
+    enum { ITEMS = 160, TOGETHER = 16 };
+    static const char script[] = "tasks many.jsonl";
+    pl_buf items = {0};
+    assert_int_equal(chdir(run_folder()), 0);
+    for (int i = 0; i < ITEMS; i++) {
+        pl_buf_printf(
+            &items, "{\"question\":\"Who rang bell %d\",\"answer\":{\"aliases\":[\"one\"]}}\n", i);
+    }
+    assert_false(items.failed);
+    put_file("many.jsonl", items.data);
+    pl_buf_deinit(&items);
+    const char *const args[] = {"planish", "--threads", "1", "--store", "cut", "-c", script, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t pid = 0;
+    int status = 0;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 2, "said", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(posix_spawn(&pid, getenv("PLANISH_BIN"), &actions, NULL,
+                                 (char *const *)(uintptr_t)args, environ),
+                     0);
+    posix_spawn_file_actions_destroy(&actions);
+    for (int i = 0; i < 60000 && !has_entry("cut/tasks"); i++) {
+        usleep(1000);
+    }
+    assert_int_equal(kill(pid, SIGINT), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    char *said = run_read("said", NULL);
+    assert_non_null(strstr(said, "interrupted; results that were finished are kept"));
+    free(said);
+    run r = RUN("--json", "--threads", "1", "--store", "cut", "-c", script);
+    run whole = RUN("--json", "--threads", "1", "--store", "whole", "-c", script);
+    const double known = run_number(run_last(&r), "from_store");
+    expect_at_most(TOGETHER, known);
+    expect_less(known, ITEMS);
+    assert_true(json_equal(json_object_get(run_last(&r), "tasks"),
+                           json_object_get(run_last(&whole), "tasks")));
+    pl_check_close(run_number(run_last(&r), "tokens_computed") / (ITEMS - known),
+                   run_number(run_last(&whole), "tokens_computed") / ITEMS, 0.2, 0);
+    run_free(&r);
+    run_free(&whole);
 }
 
 static void test_refusals(void **ctx)
@@ -139,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_sides),
+        cmocka_unit_test(test_an_interrupted_batch_goes_on),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_room_for_an_answer),
     };
