@@ -168,9 +168,14 @@ static void test_known_numbers(void **ctx)
     json_decref(reference);
 }
 
-/* W4A4 of 15.q_proj, both per row and per token, symmetric: a PyTorch prototype had 0.206, 0.053,
- * 0.024, 0.027 and 0.0217, and 0.0042 of FlatQuant's 300 steps of 1,024 rows, on 4,096 other rows,
- * which moves them by some percent, and the last two alike. */
+static void check_ids(const json_t *ids, const int *expected, size_t count)
+{
+    assert_int_equal(json_array_size(ids), count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(json_integer_value(json_array_get(ids, i)), expected[i]);
+    }
+}
+
 /* The likeliest tokens, as transformers 4.53.3 generates them from the same file (float32). */
 static void test_generates(void **ctx)
 {
@@ -179,28 +184,33 @@ static void test_generates(void **ctx)
                                    42548, 2952, 411,  260, 4313, 282, 2631, 284, 1439,  30};
     const char *model = pl_test_smollm2();
     run r = RUN("--json", model, "-c", "generate 'Gravity is' tokens=20");
-    const json_t *ids = json_object_get(json_object_get(run_last(&r), "before"), "ids");
-    assert_int_equal(json_array_size(ids), sizeof expected / sizeof *expected);
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        assert_int_equal(json_integer_value(json_array_get(ids, i)), expected[i]);
-    }
+    check_ids(json_object_get(json_object_get(run_last(&r), "before"), "ids"), expected,
+              sizeof expected / sizeof *expected);
     run_free(&r);
 }
 
-/* What transformers' apply_chat_template makes of it, from the same file, and its tokens. */
+/* What transformers' apply_chat_template makes of it, from the same file, its tokens, and what its
+ * generate continues it with. */
 static void test_chats(void **ctx)
 {
     (void)ctx;
+    static const int expected[] = {22007, 6463, 314, 253,  4959, 1909, 281,  6944, 338, 6601,
+                                   260,   3075, 338, 2981, 3401, 288,  1485, 2258, 971, 550};
     const char *model = pl_test_smollm2();
     run r = RUN("--json", model, "-c",
-                "generate 'What is gravity?' chat=yes system='You are brief.' tokens=1");
+                "generate 'What is gravity?' chat=yes system='You are brief.' tokens=20");
     assert_string_equal(json_string_value(json_object_get(run_last(&r), "chat")),
                         "<|im_start|>system\nYou are brief.<|im_end|>\n<|im_start|>user\n"
                         "What is gravity?<|im_end|>\n<|im_start|>assistant\n");
     assert_int_equal((int)run_number(run_last(&r), "prompt_tokens"), 22);
+    check_ids(json_object_get(json_object_get(run_last(&r), "before"), "ids"), expected,
+              sizeof expected / sizeof *expected);
     run_free(&r);
 }
 
+/* W4A4 of 15.q_proj, both per row and per token, symmetric: a PyTorch prototype had 0.206, 0.053,
+ * 0.024, 0.027 and 0.0217, and 0.0042 of FlatQuant's 300 steps of 1,024 rows, on 4,096 other rows,
+ * which moves them by some percent, and the last two alike. */
 static void test_known_transforms(void **ctx)
 {
     (void)ctx;
