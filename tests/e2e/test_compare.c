@@ -29,18 +29,19 @@ static void same_number(const json_t *a, const char *key, const json_t *b, const
 static void test_a_row_is_what_the_commands_say(void **ctx)
 {
     (void)ctx;
-    run r = run_demo("method rtn bits=4; keep K; activations bits=8; "
+    run r = run_demo("calibrate windows=2 length=128; method rtn bits=4; keep K; "
+                     "activations bits=8; "
                      "compare K \"rtn bits={3,4}; activations none\" \"W3: gptq bits=3; "
-                     "activations bits=6\" now windows=3 length=128; layers top=1; "
+                     "activations bits=6\" now windows=3 length=64; layers top=1; "
                      "method gptq bits=3; activations bits=6; solve all; perplexity which=after "
-                     "windows=3 length=128; "
-                     "compare K \"rtn bits={3,4}; activations none\" windows=3 length=128");
-    const json_t *all = run_result(&r, 3), *solved = run_result(&r, 7);
-    const json_t *measured = run_result(&r, 8), *again = run_result(&r, 9);
+                     "windows=3 length=64; "
+                     "compare K \"rtn bits={3,4}; activations none\" windows=3 length=64");
+    const json_t *all = run_result(&r, 4), *solved = run_result(&r, 8);
+    const json_t *measured = run_result(&r, 9), *again = run_result(&r, 10);
     const json_t *row = row_at(all, 3);
     assert_int_equal(json_array_size(json_object_get(all, "rows")), 5);
     assert_string_equal(text_of(all, "measured"),
-                        "protocol=gptq length=128 windows=3 text=evaluation.txt");
+                        "protocol=gptq length=64 windows=3 text=evaluation.txt");
     assert_string_equal(text_of(row, "setting"), "W3");
     assert_string_equal(text_of(row, "methods"), "gptq bits=3, activations 6 bits");
     same_number(row, "perplexity", measured, "perplexity");
@@ -67,6 +68,34 @@ static void test_a_row_is_what_the_commands_say(void **ctx)
     /* Nothing is measured twice, whatever was done in between. */
     pl_check_close(run_number(again, "from_store"), 3, 0, 0);
     same_number(row_at(again, 1), "perplexity", row_at(all, 1), "perplexity");
+    run_free(&r);
+}
+
+/* make_comparison_values.py has the numbers by transformers and numpy, in float64. */
+static void test_numbers_of_numpy(void **ctx)
+{
+    (void)ctx;
+    static const char *const keys[] = {"perplexity",    "perplexity_error", "kl_mean",
+                                       "kl_error",      "nll_difference",   "nll_difference_error",
+                                       "top1_agreement"};
+    char path[1024];
+    snprintf(path, sizeof path, "%s/tests/golden/comparison_values.json",
+             getenv("PLANISH_SOURCE_ROOT"));
+    json_t *expected = json_load_file(path, 0, NULL);
+    assert_non_null(expected);
+    run r = run_demo("compare \"rtn bits={3,4}\" windows=8 length=64");
+    pl_check_close(run_number(run_last(&r), "original_perplexity"),
+                   run_number(expected, "original_perplexity"), 1e-6, 0);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = row_at(run_last(&r), i), *known = row_at(expected, i);
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+            /* The first row has nothing to be compared with. */
+            if (i > 0 || strncmp(keys[k], "nll", 3) != 0) {
+                pl_check_close(run_number(row, keys[k]), run_number(known, keys[k]), 1e-5, 0);
+            }
+        }
+    }
+    json_decref(expected);
     run_free(&r);
 }
 
@@ -151,7 +180,8 @@ static void test_figures_are_rebuilt(void **ctx)
         "comparison form=table",
     };
     static const char *const files[] = {"p.png", "c.pdf", "k.svg", "t.csv"};
-    char script[4096] = "method rtn bits=4 on=*.q_proj; method rtn bits=3; method rtn bits=8 "
+    char script[4096] = "calibrate windows=1 length=128; method rtn bits=4 on=*.q_proj; method rtn "
+                        "bits=3; method rtn bits=8 "
                         "on=*.down_proj; keep mixed; method rtn bits=4; "
                         "compare mixed \"kv bits=8; rtn bits=3\" now windows=2 length=64; ";
     for (size_t i = 0; i < 4; i++) {
@@ -250,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_row_is_what_the_commands_say),
+        cmocka_unit_test(test_numbers_of_numpy),
         cmocka_unit_test(test_the_state_stays),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_figures_are_rebuilt),
