@@ -10,7 +10,7 @@ static void test_sets_what_it_finds(void **ctx)
     (void)ctx;
     char script[4096];
     snprintf(script, sizeof script,
-             "calibrate windows=2; method astro target=0.2; method gptq bits=3; "
+             "calibrate windows=2 length=128; method astro target=0.2; method gptq bits=3; "
              "tune 1.[qko]* target=0.2:0.5:lin3 file='%s'; tune 1.[qko]* target=0.2:0.5:lin3; "
              "solve all; plot histogram 1.q_proj file='%s'; rebuild '%s' file='%s'",
              run_path("tune.csv"), run_path("tuned.png"), run_path("tuned.png"),
@@ -84,7 +84,8 @@ static void test_refusals(void **ctx)
         {"tune beta=0.1 by=target", "tune: by=target: expected one of heldout|kl"},
         {"tune beta=0.1 file=x.txt", "tune: file=x.txt"},
         {"method astro; tune beta=0.1", "has no method that rounds"},
-        {"calibrate windows=1; tune target=0.3", "a single window, which cannot be halved"},
+        {"calibrate windows=1 length=64; tune target=0.3",
+         "a single window, which cannot be halved"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         run r = run_demo(cases[i].script);
