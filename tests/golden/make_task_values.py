@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""make_task_values.py MODEL OUT.json -- scores tests/golden/tasks with lm-evaluation-harness 0.4.13
-on a Hugging Face folder (float32, transformers, CPU): for every task and number of shots what it
-says of the task and each item's log-likelihoods or text.  Its own yaml files are used, with the
-local files in place of the data sets."""
+"""make_task_values.py MODEL OUT.json [ITEMS] -- scores tests/golden/tasks (the first ITEMS of each
+file) with lm-evaluation-harness on a Hugging Face folder (float32, transformers, CPU): for every task
+and number of shots what it says of the task and each item's log-likelihoods or text.  Its own yaml
+files are used, with the local files in place of the data sets.
+
+task_values.json is of the demo (0.4.13); task_values_smollm2.json, of 12 items each, of the weights
+that transformers reads from the GGUF file, with the tokenizer that `export` writes (0.4.9.1)."""
 import json
 import pathlib
 import re
@@ -34,6 +37,12 @@ def local(text, name, files):
             "".join(f"    {split}: {path}\n" for split, path in files.items()))
 
 
+def scored(name):
+    """The lines of a file that are scored."""
+    lines = (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    return lines[:int(sys.argv[3])] if len(sys.argv) > 3 else lines
+
+
 def main():
     model, out = sys.argv[1:3]
     work = pathlib.Path(tempfile.mkdtemp())
@@ -42,7 +51,8 @@ def main():
         for helper in (TASKS / path).parent.glob("*.py"):
             shutil.copy(helper, work / helper.name)
         split = SPLITS.get(name, "validation")
-        files = {"train": HERE / f"{name}_pool.jsonl", split: HERE / f"{name}.jsonl"}
+        files = {"train": HERE / f"{name}_pool.jsonl", split: work / f"{name}.jsonl"}
+        files[split].write_text("".join(scored(name)), encoding="utf-8")
         if split == "test":
             files["validation"] = files["train"]
         (work / f"{name}.yaml").write_text(local((TASKS / path).read_text(), name, files))
@@ -51,11 +61,11 @@ def main():
     subjects = []
     for subject in ("anatomy", "world_religions", "sociology"):
         files = {}
-        for split, end in (("test", ""), ("dev", "_pool")):
+        pool = (HERE / "mmlu_pool.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        for split, rows in (("test", scored("mmlu")), ("dev", pool)):
             files[split] = work / f"mmlu_{subject}_{split}.jsonl"
-            with open(HERE / f"mmlu{end}.jsonl", encoding="utf-8") as rows:
-                files[split].write_text("".join(r for r in rows
-                                                if json.loads(r)["subject"] == subject))
+            files[split].write_text("".join(r for r in rows if json.loads(r)["subject"] == subject),
+                                    encoding="utf-8")
         about = subject.replace("_", " ")
         text = local(template, f"mmlu_{subject}", files)
         text += ("description: \"The following are multiple choice questions (with answers) about "
@@ -77,7 +87,8 @@ def main():
             rows = sorted(samples, key=lambda s: s["doc_id"])
             one["items"][task[4:]] = [
                 [round(float(r[0]), 6) for r in s["filtered_resps"]]
-                if isinstance(s["filtered_resps"][0], (tuple, list)) else s["filtered_resps"][0]
+                if isinstance(s["filtered_resps"][0], (tuple, list))
+                else s["filtered_resps"][0].strip()  # as 0.4.13 does; 0.4.9.1 leaves the end
                 for s in rows]
         values[str(shots)] = one
         pathlib.Path(out).write_text(json.dumps(values, indent=0, ensure_ascii=False) + "\n")
