@@ -191,7 +191,7 @@ const pl_command *pl_command_find(const char *name);
 PL_NODISCARD pl_status pl_script_next(const char **script, char **text, pl_error *err);
 
 /* Appends a value as the grammar reads it, in quotes where it must be. */
-void pl_figure_quote(const char *value, pl_buf *out);
+void pl_command_quote(const char *value, pl_buf *out);
 
 /* Whether text[size], whole lines, ends within a command: in a `\` that no quote or comment holds.
  */

@@ -102,12 +102,12 @@ static pl_status put_made_by(const pl_call *call, const pl_state *state, pl_buf 
     pl_buf_puts(&commands, call->command->name);
     for (size_t i = 0; i < call->n_words; i++) {
         pl_buf_puts(&commands, " ");
-        pl_figure_quote(call->words[i], &commands);
+        pl_command_quote(call->words[i], &commands);
     }
     for (size_t i = 0; i < call->n_keys; i++) {
         if (strcmp(call->names[i], "file") != 0) {
             pl_buf_printf(&commands, " %s=", call->names[i]);
-            pl_figure_quote(call->values[i], &commands);
+            pl_command_quote(call->values[i], &commands);
         }
     }
     pl_buf_puts(out, "% Planish-Commands: ");

@@ -153,7 +153,7 @@ static pl_status take_word(const char **text, pl_buf *word, size_t *equals, pl_e
 }
 
 /* Quotes go on beside each other: 'it'"'"'s' is it's. */
-void pl_figure_quote(const char *value, pl_buf *out)
+void pl_command_quote(const char *value, pl_buf *out)
 {
     if (value[0] != '\0' && strpbrk(value, " \t\n;#'\"\\") == NULL) {
         pl_buf_puts(out, value);

@@ -80,7 +80,7 @@ static pl_status put_said(const pl_call *call, pl_buf *out, pl_error *err)
     pl_buf_puts(out, "allocate");
     for (size_t i = 0; i < call->n_words; i++) {
         pl_buf_puts(out, " ");
-        pl_figure_quote(call->words[i], out);
+        pl_command_quote(call->words[i], out);
     }
     for (size_t i = 0; i < call->n_keys; i++) {
         bool kept = true;
@@ -90,7 +90,7 @@ static pl_status put_said(const pl_call *call, pl_buf *out, pl_error *err)
         if (kept) {
             const bool text = strcmp(call->names[i], "text") == 0;
             pl_buf_printf(out, " %s=", call->names[i]);
-            pl_figure_quote(text ? pl_path_name(call->values[i]) : call->values[i], out);
+            pl_command_quote(text ? pl_path_name(call->values[i]) : call->values[i], out);
         }
     }
     pl_buf_puts(out, " set=no");

@@ -115,11 +115,11 @@ static void put_setting(const pl_state *is, const pl_state *state, pl_buf *out)
             pl_buf_printf(out, "none slot=%s", pl_slot_name(over->slot));
         }
         pl_buf_puts(out, " on=");
-        pl_figure_quote(over->glob, out);
+        pl_command_quote(over->glob, out);
     }
     if (pl_state_import_count(is) > 0) { /* which no list of methods makes: `rebuild` says so */
         pl_buf_printf(out, "%simport all after=", out->size > start ? "; " : "");
-        pl_figure_quote(pl_path_name(is->imported.path), out);
+        pl_command_quote(pl_path_name(is->imported.path), out);
     }
     pl_state_quantized_commands(is, &own);
     pl_state_quantized_commands(state, &present);
@@ -141,7 +141,7 @@ static void put_setting(const pl_state *is, const pl_state *state, pl_buf *out)
 static void say_word(comparing *c, const char *word)
 {
     pl_buf_puts(&c->said, " ");
-    pl_figure_quote(word, &c->said);
+    pl_command_quote(word, &c->said);
 }
 
 /* A kept setting, or the present one, under its name. */
@@ -347,7 +347,7 @@ static pl_status read_compared_text(comparing *c, pl_lab *lab, pl_task *task, pl
             pl_buf_printf(&measured, " text=%s", pl_path_name(files[i]));
             pl_buf_puts(&c->said, owned == NULL ? " text=" : "");
             if (owned == NULL) {
-                pl_figure_quote(pl_path_name(files[i]), &c->said);
+                pl_command_quote(pl_path_name(files[i]), &c->said);
             }
         }
         pl_buf_printf(&c->said, " protocol=%s length=%zu windows=%zu\n",

@@ -69,7 +69,7 @@ static void put_panel(const pl_state *state, const pl_request *request, const ch
     pl_buf_puts(&panel, options != NULL ? options : "");
     pl_buf_puts(out, " ");
     if (panel.failed || strchr(panel.data, ' ') != NULL) {
-        pl_figure_quote(panel.data != NULL ? panel.data : "", out);
+        pl_command_quote(panel.data != NULL ? panel.data : "", out);
     } else {
         pl_buf_printf(out, "'%s'", panel.data);
     }

@@ -175,7 +175,7 @@ pl_status pl_figure_options_of(const pl_call *call, bool of_panel, pl_figure_opt
         }
         status = pl_figure_option_read(out, i, value, err);
         pl_buf_printf(keys, " %s=", row->name);
-        pl_figure_quote(value, keys);
+        pl_command_quote(value, keys);
     }
     if (status != PL_OK && !of_panel) {
         pl_error_prefix(err, "%s: ", call->command->name);

@@ -203,7 +203,7 @@ static void put_drawing(const pl_draft *draft, const struct figure_row *row, con
     pl_buf_puts(out, m->n == 1 ? m->texts[0].data : "");
     for (size_t i = 0; i < m->n && m->n > 1; i++) {
         pl_buf_puts(out, " ");
-        pl_figure_quote(m->texts[i].data, out);
+        pl_command_quote(m->texts[i].data, out);
     }
     pl_buf_printf(out, " width=%gmm height=%gin file=figure%zu.pdf\n",
                   round(pl_document_text_width(draft->paper)), row->height, number);

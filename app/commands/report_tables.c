@@ -431,7 +431,7 @@ static void put_perplexity(const pl_state *state, const pl_measurement *m, pl_bu
         snprintf(name, sizeof name, "%.*s", next != NULL ? (int)(next - text) : (int)strlen(text),
                  text);
         pl_buf_puts(out, key);
-        pl_figure_quote(name, out);
+        pl_command_quote(name, out);
         text = next;
     }
     pl_buf_puts(out, " which=after\n");

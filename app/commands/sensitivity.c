@@ -133,12 +133,12 @@ static pl_status put_said(const pl_call *call, const pl_sensitivity *asked, pl_b
     pl_buf_puts(out, "sensitivity");
     if (asked->glob != NULL) {
         pl_buf_puts(out, " ");
-        pl_figure_quote(asked->glob, out);
+        pl_command_quote(asked->glob, out);
     }
     for (size_t i = 0; i < call->n_keys; i++) {
         if (strcmp(call->names[i], "text") == 0) {
             pl_buf_puts(out, " text=");
-            pl_figure_quote(pl_path_name(call->values[i]), out);
+            pl_command_quote(pl_path_name(call->values[i]), out);
         }
     }
     pl_buf_printf(out, " protocol=%s length=%zu windows=%zu", pl_usage_text(call, "protocol"),
