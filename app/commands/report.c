@@ -13,7 +13,7 @@
 
 /* --- what is known ---------------------------------------------------------------------------- */
 
-static pl_status gather_rows(pl_draft *draft, pl_error *err)
+static pl_status gather_rows(pl_report_draft *draft, pl_error *err)
 {
     const size_t n = pl_model_layer_count(draft->state->source->model);
     const size_t first = draft->layer == SIZE_MAX ? 0 : draft->layer;
@@ -36,7 +36,7 @@ static pl_status gather_rows(pl_draft *draft, pl_error *err)
     return status;
 }
 
-static pl_status put_title(pl_draft *draft, pl_error *err)
+static pl_status put_title(pl_report_draft *draft, pl_error *err)
 {
     const pl_model *model = draft->state->source->model;
     pl_buf title = {0}, about = {0};
@@ -58,14 +58,14 @@ static pl_status put_title(pl_draft *draft, pl_error *err)
 
 /* --- the session's commands ------------------------------------------------------------------- */
 
-static pl_status put_session(pl_draft *draft, pl_error *err)
+static pl_status put_session(pl_report_draft *draft, pl_error *err)
 {
     pl_buf commands = {0};
     const pl_state *state = draft->state;
     pl_state_commands(state, true, &commands);
-    pl_status status = pl_draft_measuring(draft, &commands, err);
+    pl_status status = pl_report_measuring(draft, &commands, err);
     pl_sensitivity_commands(draft->lab, state, &commands);
-    if (pl_draft_is_swept(draft)) {
+    if (pl_report_is_swept(draft)) {
         pl_state_sweep_command(state, &commands);
     }
     pl_buf_printf(&commands, "report %s",
@@ -86,67 +86,67 @@ static pl_status put_session(pl_draft *draft, pl_error *err)
 
 /* --- chapters --------------------------------------------------------------------------------- */
 
-static pl_status section(pl_draft *draft, const char *title, pl_error *err)
+static pl_status section(pl_report_draft *draft, const char *title, pl_error *err)
 {
     return pl_document_add(&draft->document, PL_PART_SECTION, title, err);
 }
 
-static pl_status put_summary(pl_draft *draft, pl_error *err)
+static pl_status put_summary(pl_report_draft *draft, pl_error *err)
 {
     pl_status status = section(draft, "Summary", err);
-    PL_THEN(pl_draft_setting(draft, err));
+    PL_THEN(pl_report_setting(draft, err));
     if (draft->layer == SIZE_MAX) {
-        PL_THEN(pl_draft_perplexities(draft, err));
+        PL_THEN(pl_report_perplexities(draft, err));
     }
-    PL_THEN(pl_draft_results(draft, err));
+    PL_THEN(pl_report_results(draft, err));
     if (draft->layer == SIZE_MAX) {
-        PL_THEN(pl_draft_worst(draft, err));
+        PL_THEN(pl_report_worst(draft, err));
     }
     return status;
 }
 
-static pl_status put_outliers(pl_draft *draft, pl_error *err)
+static pl_status put_outliers(pl_report_draft *draft, pl_error *err)
 {
     pl_status status = section(draft, "Outliers before quantization", err);
-    PL_THEN(pl_draft_outliers(draft, PL_SIDE_INPUT, err));
-    PL_THEN(pl_draft_outliers(draft, PL_SIDE_WEIGHT, err));
-    PL_THEN(pl_draft_figures(draft, PL_CHAPTER_OUTLIERS, err));
+    PL_THEN(pl_report_outliers(draft, PL_SIDE_INPUT, err));
+    PL_THEN(pl_report_outliers(draft, PL_SIDE_WEIGHT, err));
+    PL_THEN(pl_report_figures(draft, PL_CHAPTER_OUTLIERS, err));
     return status;
 }
 
-static pl_status put_changes(pl_draft *draft, pl_error *err)
+static pl_status put_changes(pl_report_draft *draft, pl_error *err)
 {
     const bool solved = draft->layer == SIZE_MAX
                             ? pl_state_solved_count(draft->state) > 0
                             : pl_state_result(draft->state, draft->layer) != NULL;
     pl_status status = PL_OK;
-    if (pl_draft_figure_count(draft, PL_CHAPTER_CHANGES) > 0) {
+    if (pl_report_figure_count(draft, PL_CHAPTER_CHANGES) > 0) {
         status = section(draft, solved ? "What quantization changes" : "Distributions", err);
-        PL_THEN(pl_draft_figures(draft, PL_CHAPTER_CHANGES, err));
+        PL_THEN(pl_report_figures(draft, PL_CHAPTER_CHANGES, err));
     }
     if (draft->layer == SIZE_MAX) {
-        PL_THEN(pl_draft_predictors(draft, err));
+        PL_THEN(pl_report_predictors(draft, err));
         PL_THEN(section(draft, "Layers", err));
-        PL_THEN(pl_draft_layers(draft, err));
+        PL_THEN(pl_report_layers(draft, err));
     }
     return status;
 }
 
-static pl_status put_appendix(pl_draft *draft, pl_error *err)
+static pl_status put_appendix(pl_report_draft *draft, pl_error *err)
 {
     pl_status status = section(draft, "Appendix: how to make it again", err);
-    PL_THEN(pl_draft_makers(draft, err));
+    PL_THEN(pl_report_makers(draft, err));
     PL_THEN(put_session(draft, err));
     if (draft->document.figures > 0) {
         PL_THEN(pl_document_add(&draft->document, PL_PART_SUBSECTION, "Each figure", err));
-        PL_THEN(pl_draft_figure_commands(draft, err));
+        PL_THEN(pl_report_figure_commands(draft, err));
     }
     return status;
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-static pl_status read_report(const pl_call *call, const pl_state *state, pl_draft *draft,
+static pl_status read_report(const pl_call *call, const pl_state *state, pl_report_draft *draft,
                              pl_error *err)
 {
     const char *file = pl_call_value(call, "file");
@@ -168,7 +168,7 @@ static pl_status read_report(const pl_call *call, const pl_state *state, pl_draf
     return status;
 }
 
-static void put_made(pl_call *call, const pl_draft *draft, const char *file, size_t pages)
+static void put_made(pl_call *call, const pl_report_draft *draft, const char *file, size_t pages)
 {
     char safe[1024];
     pl_text_escape(file, strlen(file), safe, sizeof safe);
@@ -185,7 +185,7 @@ static void put_made(pl_call *call, const pl_draft *draft, const char *file, siz
 static pl_status run_report(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                             pl_error *err)
 {
-    pl_draft draft = {.call = call, .state = state, .lab = lab, .task = task};
+    pl_report_draft draft = {.call = call, .state = state, .lab = lab, .task = task};
     size_t pages = 0;
     pl_status status = read_report(call, state, &draft, err);
     PL_THEN(pl_state_check_origin(state, true, err));

@@ -76,24 +76,24 @@ static const struct figure_row {
 
 enum { FIGURE_ROWS = sizeof figure_rows / sizeof *figure_rows };
 
-static bool knows_any(const pl_draft *draft, pl_column column)
+static bool knows_any(const pl_report_draft *draft, pl_column column)
 {
     bool known = false;
     for (size_t i = 0; i < pl_model_layer_count(draft->state->source->model); i++) {
-        known = known || isfinite(pl_draft_number(draft, i, column));
+        known = known || isfinite(pl_report_number(draft, i, column));
     }
     return known;
 }
 
 /* Whether what the layer, or any, was solved with is known. */
-static bool is_solved(const pl_draft *draft)
+static bool is_solved(const pl_report_draft *draft)
 {
     return draft->layer == SIZE_MAX ? pl_state_solved_count(draft->state) > 0
                                     : pl_state_result(draft->state, draft->layer) != NULL;
 }
 
 /* More than one preconditioner has solved layers. */
-static bool is_compared(const pl_draft *draft)
+static bool is_compared(const pl_report_draft *draft)
 {
     pl_depth depth;
     size_t with = 0;
@@ -107,14 +107,14 @@ static bool is_compared(const pl_draft *draft)
     return with > 1;
 }
 
-bool pl_draft_is_swept(const pl_draft *draft)
+bool pl_report_is_swept(const pl_report_draft *draft)
 {
     const pl_sweep *sweep = &draft->state->sweep;
     return sweep->set && pl_id_equal(sweep->plan, pl_sweep_plan(draft->state, sweep)) &&
            (draft->layer == SIZE_MAX || (!sweep->whole && sweep->layer == draft->layer));
 }
 
-static bool meets(const pl_draft *draft, unsigned needs)
+static bool meets(const pl_report_draft *draft, unsigned needs)
 {
     const size_t layer = draft->layer == SIZE_MAX ? 0 : draft->layer;
     const pl_spec *transform = pl_state_spec(draft->state, layer, PL_SLOT_TRANSFORM);
@@ -122,20 +122,20 @@ static bool meets(const pl_draft *draft, unsigned needs)
            ((needs & SOLVED) == 0 || is_solved(draft)) &&
            ((needs & TURNED) == 0 || (transform->method != NULL && is_solved(draft))) &&
            ((needs & LEARNED) == 0 || (pl_spec_is_learned(transform) && is_solved(draft))) &&
-           ((needs & SWEPT) == 0 || pl_draft_is_swept(draft)) &&
+           ((needs & SWEPT) == 0 || pl_report_is_swept(draft)) &&
            ((needs & COSTS) == 0 || knows_any(draft, PL_COLUMN_KL)) &&
            ((needs & OUTPUTS) == 0 ||
             (draft->state->activations.bits > 0 && knows_any(draft, PL_COLUMN_OUTPUT_ERROR))) &&
            ((needs & SEVERAL) == 0 || is_compared(draft));
 }
 
-static bool belongs(const pl_draft *draft, const struct figure_row *row, pl_chapter chapter)
+static bool belongs(const pl_report_draft *draft, const struct figure_row *row, pl_chapter chapter)
 {
     return row->chapter == chapter && row->of_layer == (draft->layer != SIZE_MAX) &&
            pl_kind_find(row->kind) != NULL && meets(draft, row->panels[0].needs);
 }
 
-size_t pl_draft_figure_count(const pl_draft *draft, pl_chapter chapter)
+size_t pl_report_figure_count(const pl_report_draft *draft, pl_chapter chapter)
 {
     size_t count = 0;
     for (size_t i = 0; i < FIGURE_ROWS; i++) {
@@ -145,20 +145,20 @@ size_t pl_draft_figure_count(const pl_draft *draft, pl_chapter chapter)
 }
 
 /* The layer whose role a figure of all is of: that with the largest outliers. */
-static size_t worst_layer(const pl_draft *draft)
+static size_t worst_layer(const pl_report_draft *draft)
 {
     const pl_column column = draft->inputs ? PL_COLUMN_INPUT_RATIO : PL_COLUMN_WEIGHT_RATIO;
     size_t worst = 0;
     for (size_t i = 1; i < pl_model_layer_count(draft->state->source->model); i++) {
-        const double most = pl_draft_number(draft, worst, column);
-        const double value = pl_draft_number(draft, i, column);
+        const double most = pl_report_number(draft, worst, column);
+        const double value = pl_report_number(draft, i, column);
         worst = value > most || (isnan(most) && !isnan(value)) ? i : worst;
     }
     return worst;
 }
 
 /* "KIND LAYER KEYS" */
-static void put_panel(const pl_draft *draft, const struct figure_row *row, const char *keys,
+static void put_panel(const pl_report_draft *draft, const struct figure_row *row, const char *keys,
                       pl_buf *out)
 {
     pl_buf_puts(out, row->kind);
@@ -177,7 +177,7 @@ typedef struct made {
     pl_figure figures[PL_PART_PANELS];
 } made;
 
-static pl_status make_panel(const pl_draft *draft, made *m, pl_error *err)
+static pl_status make_panel(const pl_report_draft *draft, made *m, pl_error *err)
 {
     const pl_figure_options none = {0};
     pl_call *call = NULL;
@@ -196,7 +196,7 @@ static pl_status make_panel(const pl_draft *draft, made *m, pl_error *err)
 }
 
 /* The command that draws it: `plot`, or `figure` for several panels. */
-static void put_drawing(const pl_draft *draft, const struct figure_row *row, const made *m,
+static void put_drawing(const pl_report_draft *draft, const struct figure_row *row, const made *m,
                         size_t number, pl_buf *out)
 {
     pl_buf_puts(out, m->n == 1 ? "plot " : "figure 1x2");
@@ -210,7 +210,7 @@ static void put_drawing(const pl_draft *draft, const struct figure_row *row, con
 }
 
 /* A `solve` of each layer, one after the other, is `solve all sequential=no`. */
-static pl_status put_short(const pl_draft *draft, const pl_buf *commands, pl_buf *out,
+static pl_status put_short(const pl_report_draft *draft, const pl_buf *commands, pl_buf *out,
                            pl_error *err)
 {
     const pl_model *model = draft->state->source->model;
@@ -232,7 +232,8 @@ static pl_status put_short(const pl_draft *draft, const pl_buf *commands, pl_buf
     return status;
 }
 
-static pl_status add_figure(pl_draft *draft, const struct figure_row *row, made *m, pl_error *err)
+static pl_status add_figure(pl_report_draft *draft, const struct figure_row *row, made *m,
+                            pl_error *err)
 {
     pl_buf caption = {0};
     pl_document *document = &draft->document;
@@ -253,7 +254,7 @@ static pl_status add_figure(pl_draft *draft, const struct figure_row *row, made 
     return status;
 }
 
-static pl_status try_figure(pl_draft *draft, const struct figure_row *row, pl_error *err)
+static pl_status try_figure(pl_report_draft *draft, const struct figure_row *row, pl_error *err)
 {
     made m = {0};
     pl_error why = {0};
@@ -282,12 +283,12 @@ static pl_status try_figure(pl_draft *draft, const struct figure_row *row, pl_er
     return status;
 }
 
-pl_status pl_draft_figures(pl_draft *draft, pl_chapter chapter, pl_error *err)
+pl_status pl_report_figures(pl_report_draft *draft, pl_chapter chapter, pl_error *err)
 {
     pl_status status = PL_OK;
     size_t all = 1; /* and the file */
     for (pl_chapter c = 0; c < PL_CHAPTERS; c++) {
-        all += pl_draft_figure_count(draft, c);
+        all += pl_report_figure_count(draft, c);
     }
     for (size_t i = 0; i < FIGURE_ROWS && status == PL_OK; i++) {
         if (belongs(draft, &figure_rows[i], chapter)) {
@@ -299,7 +300,7 @@ pl_status pl_draft_figures(pl_draft *draft, pl_chapter chapter, pl_error *err)
 }
 
 /* Those of a figure that begin as the figure's before do, say so. */
-pl_status pl_draft_figure_commands(pl_draft *draft, pl_error *err)
+pl_status pl_report_figure_commands(pl_report_draft *draft, pl_error *err)
 {
     pl_status status = pl_buf_check(&draft->commands, err);
     const char *at = draft->commands.data;

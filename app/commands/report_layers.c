@@ -32,18 +32,18 @@ static const struct layer_column {
 
 enum { LAYER_COLUMNS = sizeof layer_columns / sizeof *layer_columns };
 
-double pl_draft_number(const pl_draft *draft, size_t layer, pl_column column)
+double pl_report_number(const pl_report_draft *draft, size_t layer, pl_column column)
 {
     return pl_layer_number(&draft->rows[layer], column, pl_state_result(draft->state, layer));
 }
 
-size_t pl_draft_columns(const pl_draft *draft, pl_column out[PL_COLUMN_COUNT])
+size_t pl_report_columns(const pl_report_draft *draft, pl_column out[PL_COLUMN_COUNT])
 {
     size_t n = 0;
     for (size_t c = 0; c < LAYER_COLUMNS; c++) {
         bool known = false;
         for (size_t i = 0; i < pl_model_layer_count(draft->state->source->model); i++) {
-            known = known || isfinite(pl_draft_number(draft, i, layer_columns[c].column));
+            known = known || isfinite(pl_report_number(draft, i, layer_columns[c].column));
         }
         if (known) {
             out[n++] = layer_columns[c].column;
@@ -67,8 +67,8 @@ static const char *format_of(pl_column column)
     return layer_columns[c].format;
 }
 
-static pl_status put_layer(const pl_draft *draft, size_t layer, const pl_column *columns, size_t n,
-                           bool shape, pl_table *table, size_t row, pl_error *err)
+static pl_status put_layer(const pl_report_draft *draft, size_t layer, const pl_column *columns,
+                           size_t n, bool shape, pl_table *table, size_t row, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(draft->state->source->model, layer);
     pl_buf name = {0}, size = {0};
@@ -83,7 +83,7 @@ static pl_status put_layer(const pl_draft *draft, size_t layer, const pl_column 
     }
     for (size_t i = 0; i < n; i++) {
         PL_THEN(pl_table_number(table, row, col++, format_of(columns[i]),
-                                pl_draft_number(draft, layer, columns[i]), "", err));
+                                pl_report_number(draft, layer, columns[i]), "", err));
     }
     pl_buf_deinit(&name);
     pl_buf_deinit(&size);
@@ -91,11 +91,11 @@ static pl_status put_layer(const pl_draft *draft, size_t layer, const pl_column 
 }
 
 /* The layers in that order, a row each. */
-static pl_status add_layers(pl_draft *draft, const size_t *layers, size_t count, bool shape,
+static pl_status add_layers(pl_report_draft *draft, const size_t *layers, size_t count, bool shape,
                             const char *caption, pl_error *err)
 {
     pl_column columns[PL_COLUMN_COUNT];
-    const size_t n = pl_draft_columns(draft, columns), first = shape ? 2 : 1;
+    const size_t n = pl_report_columns(draft, columns), first = shape ? 2 : 1;
     pl_table table = {0};
     pl_status status = pl_table_init(&table, count, first + n, err);
     PL_THEN(pl_table_head(&table, 0, "layer", err));
@@ -118,7 +118,8 @@ static pl_status add_layers(pl_draft *draft, const size_t *layers, size_t count,
 }
 
 /* In the order of a column, the largest first, or in the model's. */
-static pl_status ordered(const pl_draft *draft, pl_column column, size_t **layers, pl_error *err)
+static pl_status ordered(const pl_report_draft *draft, pl_column column, size_t **layers,
+                         pl_error *err)
 {
     const size_t n = pl_model_layer_count(draft->state->source->model);
     double *values = calloc(n + 1, sizeof *values);
@@ -129,18 +130,18 @@ static pl_status ordered(const pl_draft *draft, pl_column column, size_t **layer
     }
     for (size_t i = 0; i < n; i++) {
         (*layers)[i] = i;
-        values[i] = column < PL_COLUMN_COUNT ? pl_draft_number(draft, i, column) : 0;
+        values[i] = column < PL_COLUMN_COUNT ? pl_report_number(draft, i, column) : 0;
     }
     pl_layers_order(*layers, n, column < PL_COLUMN_COUNT ? values : NULL, false);
     free(values);
     return PL_OK;
 }
 
-pl_status pl_draft_layers(pl_draft *draft, pl_error *err)
+pl_status pl_report_layers(pl_report_draft *draft, pl_error *err)
 {
     const size_t n = pl_model_layer_count(draft->state->source->model);
     pl_column columns[PL_COLUMN_COUNT];
-    const size_t count = pl_draft_columns(draft, columns);
+    const size_t count = pl_report_columns(draft, columns);
     size_t *layers = NULL;
     pl_buf caption = {0};
     pl_buf_puts(&caption, "All linear layers in model order.");
@@ -159,7 +160,7 @@ pl_status pl_draft_layers(pl_draft *draft, pl_error *err)
 }
 
 /* By what they cost the model, where that was measured of most; else by their error. */
-pl_status pl_draft_worst(pl_draft *draft, pl_error *err)
+pl_status pl_report_worst(pl_report_draft *draft, pl_error *err)
 {
     static const pl_column by[] = {PL_COLUMN_KL, PL_COLUMN_OUTPUT_ERROR, PL_COLUMN_ROUNDED_ERROR,
                                    PL_COLUMN_ERROR};
@@ -167,7 +168,7 @@ pl_status pl_draft_worst(pl_draft *draft, pl_error *err)
     for (size_t c = 0; c < sizeof by / sizeof *by; c++) {
         size_t known = 0;
         for (size_t i = 0; i < n; i++) {
-            known += isfinite(pl_draft_number(draft, i, by[c])) ? 1 : 0;
+            known += isfinite(pl_report_number(draft, i, by[c])) ? 1 : 0;
         }
         if (known < 2) {
             continue;
@@ -189,19 +190,19 @@ pl_status pl_draft_worst(pl_draft *draft, pl_error *err)
 }
 
 /* Which number of a layer ranks the layers as what they cost the model does. */
-pl_status pl_draft_predictors(pl_draft *draft, pl_error *err)
+pl_status pl_report_predictors(pl_report_draft *draft, pl_error *err)
 {
     const size_t n = pl_model_layer_count(draft->state->source->model);
     pl_column columns[PL_COLUMN_COUNT];
-    const size_t count = pl_draft_columns(draft, columns);
+    const size_t count = pl_report_columns(draft, columns);
     double *values = calloc(2 * n + 1, sizeof *values);
     pl_pairs *p = calloc(1, sizeof *p);
     pl_status status = values != NULL && p != NULL ? PL_OK : pl_error_memory(err, "a report");
     for (size_t c = 0; c < count && status == PL_OK; c++) {
         double rho = 0;
         for (size_t i = 0; i < n; i++) {
-            values[i] = pl_draft_number(draft, i, PL_COLUMN_KL);
-            values[n + i] = pl_draft_number(draft, i, columns[c]);
+            values[i] = pl_report_number(draft, i, PL_COLUMN_KL);
+            values[n + i] = pl_report_number(draft, i, columns[c]);
         }
         status = pl_rank_correlation(values, values + n, n, &rho, err);
         if (status == PL_OK && columns[c] != PL_COLUMN_KL && isfinite(rho)) {
@@ -212,7 +213,7 @@ pl_status pl_draft_predictors(pl_draft *draft, pl_error *err)
         }
     }
     if (p != NULL) {
-        PL_THEN(pl_draft_add_pairs(
+        PL_THEN(pl_report_add_pairs(
             draft, p, "score",
             "How well a layer's scores rank the layers as their cost to the model "
             "does: Spearman's rank correlation with the KL divergence of each layer "
@@ -248,7 +249,7 @@ static pl_status put_channel(pl_table *table, size_t row, size_t first, size_t o
     return status;
 }
 
-static pl_status add_channels(pl_draft *draft, pl_side side, const pl_ranked_channel *rows,
+static pl_status add_channels(pl_report_draft *draft, pl_side side, const pl_ranked_channel *rows,
                               size_t count, pl_error *err)
 {
     static const char *const heads[] = {"channel",         "largest",  "RMS",
@@ -310,7 +311,7 @@ static pl_status add_channels(pl_draft *draft, pl_side side, const pl_ranked_cha
     return status;
 }
 
-pl_status pl_draft_outliers(pl_draft *draft, pl_side side, pl_error *err)
+pl_status pl_report_outliers(pl_report_draft *draft, pl_side side, pl_error *err)
 {
     pl_ranked_channel ranked[TOP_CHANNELS] = {0};
     pl_channel_row rows[TOP_CHANNELS] = {0};

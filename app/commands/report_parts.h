@@ -7,7 +7,7 @@
 #include "plots/document.h"
 
 /* A report while it grows; worker thread. */
-typedef struct pl_draft {
+typedef struct pl_report_draft {
     const pl_call *call;
     const pl_state *state;
     pl_lab *lab;
@@ -18,13 +18,13 @@ typedef struct pl_draft {
     pl_layer_row *rows; /* [layers of the model]; of a layer's report only its own is filled */
     pl_document document;
     pl_buf commands; /* of the figures: "Figure 1\0commands\0..." */
-} pl_draft;
+} pl_report_draft;
 
 /* Columns of the layers that a report shows, where any layer has a number there; returns how many.
  */
-size_t pl_draft_columns(const pl_draft *draft, pl_column out[PL_COLUMN_COUNT]);
+size_t pl_report_columns(const pl_report_draft *draft, pl_column out[PL_COLUMN_COUNT]);
 /* Of a layer's result as it is now; NaN: not known. */
-double pl_draft_number(const pl_draft *draft, size_t layer, pl_column column);
+double pl_report_number(const pl_report_draft *draft, size_t layer, pl_column column);
 
 /* --- names with values ------------------------------------------------------------------------ */
 
@@ -41,38 +41,39 @@ pl_buf *pl_pair(pl_pairs *p, const char *name);
 /* A number by printf's format, with a real minus; one that is not finite is left out. */
 void pl_pair_number(pl_pairs *p, const char *name, const char *format, double value);
 /* Adds them as a table and empties them; nothing where there are none. */
-PL_NODISCARD pl_status pl_draft_add_pairs(pl_draft *draft, pl_pairs *p, const char *head,
-                                          const char *caption, pl_error *err);
+PL_NODISCARD pl_status pl_report_add_pairs(pl_report_draft *draft, pl_pairs *p, const char *head,
+                                           const char *caption, pl_error *err);
 
 /* "group_size" as "group size", appended. */
 void pl_put_spaced(const char *name, pl_buf *out);
 
 /* --- tables: each is added, or nothing where there is nothing to say -------------------------- */
 
-PL_NODISCARD pl_status pl_draft_setting(pl_draft *draft, pl_error *err);
-PL_NODISCARD pl_status pl_draft_results(pl_draft *draft, pl_error *err);
-PL_NODISCARD pl_status pl_draft_perplexities(pl_draft *draft, pl_error *err);
-PL_NODISCARD pl_status pl_draft_worst(pl_draft *draft, pl_error *err);
-PL_NODISCARD pl_status pl_draft_predictors(pl_draft *draft, pl_error *err);
-PL_NODISCARD pl_status pl_draft_outliers(pl_draft *draft, pl_side side, pl_error *err);
-PL_NODISCARD pl_status pl_draft_layers(pl_draft *draft, pl_error *err);
-PL_NODISCARD pl_status pl_draft_makers(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_setting(pl_report_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_results(pl_report_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_perplexities(pl_report_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_worst(pl_report_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_predictors(pl_report_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_outliers(pl_report_draft *draft, pl_side side, pl_error *err);
+PL_NODISCARD pl_status pl_report_layers(pl_report_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_makers(pl_report_draft *draft, pl_error *err);
 
 /* The commands that measured perplexities of the present setting, appended, one a line. */
-PL_NODISCARD pl_status pl_draft_measuring(const pl_draft *draft, pl_buf *out, pl_error *err);
+PL_NODISCARD pl_status pl_report_measuring(const pl_report_draft *draft, pl_buf *out,
+                                           pl_error *err);
 
 /* --- report_figures.c ------------------------------------------------------------------------- */
 
 typedef enum pl_chapter { PL_CHAPTER_OUTLIERS, PL_CHAPTER_CHANGES, PL_CHAPTERS } pl_chapter;
 
 /* How many figures the chapter will have at most, and those figures, with their commands. */
-size_t pl_draft_figure_count(const pl_draft *draft, pl_chapter chapter);
-PL_NODISCARD pl_status pl_draft_figures(pl_draft *draft, pl_chapter chapter, pl_error *err);
+size_t pl_report_figure_count(const pl_report_draft *draft, pl_chapter chapter);
+PL_NODISCARD pl_status pl_report_figures(pl_report_draft *draft, pl_chapter chapter, pl_error *err);
 
 /* Whether the state's sweep belongs to the report, and is of the present methods. */
-bool pl_draft_is_swept(const pl_draft *draft);
+bool pl_report_is_swept(const pl_report_draft *draft);
 
 /* The commands of all figures. */
-PL_NODISCARD pl_status pl_draft_figure_commands(pl_draft *draft, pl_error *err);
+PL_NODISCARD pl_status pl_report_figure_commands(pl_report_draft *draft, pl_error *err);
 
 #endif

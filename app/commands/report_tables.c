@@ -39,8 +39,8 @@ void pl_pair_number(pl_pairs *p, const char *name, const char *format, double va
     }
 }
 
-pl_status pl_draft_add_pairs(pl_draft *draft, pl_pairs *p, const char *head, const char *caption,
-                             pl_error *err)
+pl_status pl_report_add_pairs(pl_report_draft *draft, pl_pairs *p, const char *head,
+                              const char *caption, pl_error *err)
 {
     pl_table table = {0};
     pl_status status = p->n > 0 ? pl_table_init(&table, p->n, 2, err) : PL_OK;
@@ -101,7 +101,7 @@ static const char *const slot_names[PL_SLOT_COUNT] = {
 };
 
 /* The methods of the layer, or of all and then of those that have their own. */
-static void put_methods(const pl_draft *draft, pl_pairs *p)
+static void put_methods(const pl_report_draft *draft, pl_pairs *p)
 {
     const pl_state *state = draft->state;
     const bool one = draft->layer != SIZE_MAX;
@@ -158,7 +158,7 @@ static void put_names(const char *const *paths, size_t count, pl_buf *out)
     }
 }
 
-static void put_calibration(const pl_draft *draft, pl_pairs *p)
+static void put_calibration(const pl_report_draft *draft, pl_pairs *p)
 {
     const pl_calibration *calibration = &draft->state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
@@ -180,7 +180,7 @@ static void put_calibration(const pl_draft *draft, pl_pairs *p)
     }
 }
 
-static void put_solved(const pl_draft *draft, pl_pairs *p)
+static void put_solved(const pl_report_draft *draft, pl_pairs *p)
 {
     const pl_state *state = draft->state;
     const size_t layers = pl_model_layer_count(state->source->model);
@@ -203,7 +203,7 @@ static void put_solved(const pl_draft *draft, pl_pairs *p)
     }
 }
 
-pl_status pl_draft_setting(pl_draft *draft, pl_error *err)
+pl_status pl_report_setting(pl_report_draft *draft, pl_error *err)
 {
     const pl_state *state = draft->state;
     const pl_model *model = state->source->model;
@@ -238,7 +238,7 @@ pl_status pl_draft_setting(pl_draft *draft, pl_error *err)
     if (solved) {
         put_solved(draft, p);
     }
-    pl_status status = pl_draft_add_pairs(draft, p, "setting", "What this report is of.", err);
+    pl_status status = pl_report_add_pairs(draft, p, "setting", "What this report is of.", err);
     free(p);
     return status;
 }
@@ -268,7 +268,7 @@ static const struct report_number {
     {"Inputs' kurtosis after", "%.5g", offsetof(pl_solve_report, kurtosis_input_after)},
 };
 
-pl_status pl_draft_results(pl_draft *draft, pl_error *err)
+pl_status pl_report_results(pl_report_draft *draft, pl_error *err)
 {
     pl_solve_report report = pl_solve_report_empty();
     size_t layers = 0;
@@ -290,7 +290,7 @@ pl_status pl_draft_results(pl_draft *draft, pl_error *err)
         memcpy(&value, (const char *)&report + report_numbers[i].at, sizeof value);
         pl_pair_number(p, report_numbers[i].name, report_numbers[i].format, value);
     }
-    PL_THEN(pl_draft_add_pairs(
+    PL_THEN(pl_report_add_pairs(
         draft, p, "result",
         draft->layer != SIZE_MAX
             ? "What the solve made of the layer. Errors are ratios of squared norms."
@@ -384,7 +384,7 @@ static pl_status put_measured(pl_table *table, size_t row, const pl_measurement 
     return status;
 }
 
-pl_status pl_draft_perplexities(pl_draft *draft, pl_error *err)
+pl_status pl_report_perplexities(pl_report_draft *draft, pl_error *err)
 {
     static const char *const heads[] = {"text", "perplexity, original", "perplexity, quantized",
                                         "KL divergence", "layers solved"};
@@ -437,7 +437,7 @@ static void put_perplexity(const pl_state *state, const pl_measurement *m, pl_bu
     pl_buf_puts(out, " which=after\n");
 }
 
-pl_status pl_draft_measuring(const pl_draft *draft, pl_buf *out, pl_error *err)
+pl_status pl_report_measuring(const pl_report_draft *draft, pl_buf *out, pl_error *err)
 {
     measured *m = calloc(1, sizeof *m);
     if (m == NULL) {
@@ -453,7 +453,7 @@ pl_status pl_draft_measuring(const pl_draft *draft, pl_buf *out, pl_error *err)
 
 /* --- what computed ---------------------------------------------------------------------------- */
 
-pl_status pl_draft_makers(pl_draft *draft, pl_error *err)
+pl_status pl_report_makers(pl_report_draft *draft, pl_error *err)
 {
     const pl_state *state = draft->state;
     pl_id id = {0};
@@ -480,7 +480,7 @@ pl_status pl_draft_makers(pl_draft *draft, pl_error *err)
     pl_buf_puts(pl_pair(p, "Kernels"), pl_kernel_name());
     pl_buf_printf(pl_pair(p, "Threads"), "%d", pl_linalg_threads());
     pl_page_libraries(pl_pair(p, "Drawing"));
-    PL_THEN(pl_draft_add_pairs(
+    PL_THEN(pl_report_add_pairs(
         draft, p, "what",
         "What made the numbers and this report. Identities are hashes of what was "
         "read.",
