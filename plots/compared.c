@@ -26,12 +26,17 @@ double pl_compared_number(const pl_compared_rows *rows, size_t row, const char *
     return pl_json_number_of(json_array_get(rows->rows, row), key);
 }
 
+bool pl_compared_is_named(const char *setting)
+{
+    return setting != NULL && strpbrk(setting, " ;=") == NULL && pl_method_find(setting) == NULL;
+}
+
 void pl_compared_label(const pl_compared_rows *rows, size_t row, pl_buf *out)
 {
     const json_t *object = json_array_get(rows->rows, row);
     const char *name = json_string_value(json_object_get(object, "setting"));
     const char *methods = json_string_value(json_object_get(object, "methods"));
-    if (name != NULL && strpbrk(name, " ;=") == NULL && pl_method_find(name) == NULL) {
+    if (pl_compared_is_named(name)) {
         pl_buf_puts(out, name);
     } else {
         pl_kind_in_full(methods != NULL ? methods : "", out);

@@ -20,6 +20,9 @@ void pl_compared_free(pl_compared_rows *rows);
 /* A number of a row, NaN where it has none. */
 double pl_compared_number(const pl_compared_rows *rows, size_t row, const char *key);
 
+/* Whether a row's setting is a name of its own, and no list of methods. */
+bool pl_compared_is_named(const char *setting);
+
 /* "Hadamard + GPTQ, W4" of a list of methods, a row's own name where it has one; appended. */
 void pl_compared_label(const pl_compared_rows *rows, size_t row, pl_buf *out);
 

@@ -14,6 +14,7 @@
 #include "core/state/record.h"
 #include "core/study/comparison.h"
 #include "core/study/piece.h"
+#include "plots/compared.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -513,7 +514,7 @@ static json_t *rows_for_file(const pl_call *call, json_t *rows)
         const char *methods = json_string_value(json_object_get(row, "methods"));
         json_t *line = json_object();
         pl_buf full = {0};
-        pl_kind_in_full(strpbrk(name, " ;=") != NULL ? methods : name, &full);
+        pl_kind_in_full(pl_compared_is_named(name) ? name : methods, &full);
         pl_json_set(line, "setting", json_string(full.data != NULL ? full.data : ""));
         for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
             pl_json_set(line, kept[k], json_incref(json_object_get(row, kept[k])));
@@ -606,7 +607,7 @@ void pl_compare_put_rows(const pl_call *call, pl_buf *out)
     {
         const char *name = json_string_value(json_object_get(row, "setting"));
         const char *methods = json_string_value(json_object_get(row, "methods"));
-        const bool list = strpbrk(name, " ;=") != NULL;
+        const bool list = !pl_compared_is_named(name);
         pl_buf_printf(out, "%3zu  %s%s%s\n", i + 1, list ? methods : name, list ? "" : ": ",
                       list ? "" : methods);
     }
