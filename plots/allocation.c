@@ -4,6 +4,7 @@
 #include "plots/build.h"
 #include "plots/fit.h"
 #include "plots/kinds.h"
+#include "plots/overview.h"
 
 #include "core/study/allocation.h"
 
@@ -13,9 +14,9 @@
 
 static const char *loss_label(size_t by)
 {
-    return by == PL_BY_KL         ? "sum of KL divergences, each unit alone, nats"
-           : by == PL_BY_ESTIMATE ? "sum of estimated KL divergences, nats"
-                                  : "sum of the layers' relative errors";
+    return by == PL_BY_KL         ? "summed KL divergence, nats"
+           : by == PL_BY_ESTIMATE ? "summed KL estimate, nats"
+                                  : "summed relative error";
 }
 
 static pl_status add_curve(const char *label, pl_mark mark, pl_tone tone, const double *x,
@@ -74,10 +75,11 @@ static pl_status make_allocation(pl_lab *lab, const pl_state *state, const pl_re
     if (status != PL_OK) {
         return status;
     }
-    pl_buf_printf(&title, "%s  mixed bits", pl_model_name(state->source->model));
+    pl_overview_put_model(state->source->model, &title);
+    pl_buf_puts(&title, ", mixed bits");
     status = pl_buf_check(&title, err);
     PL_THEN(
-        pl_figure_texts(out, title.data, "bits a weight, scales counted", loss_label(a.by), err));
+        pl_figure_texts(out, title.data, "bits per weight, scales counted", loss_label(a.by), err));
     PL_THEN(add_curve("bound", PL_MARK_LINE, PL_TONE_EXTRA + 1, a.curve.bits, a.curve.bound,
                       a.curve.count, out, err));
     PL_THEN(add_curve("allocated", PL_MARK_LINE, PL_TONE_EXTRA, a.curve.bits, a.curve.loss,
@@ -149,7 +151,7 @@ const pl_kind pl_kind_allocation = {
     .title = "Allocation",
     .summary = "What mixed bits lose over their average (`allocate`): the least that whole choices "
                "lose, the bound under which no choice can be, and the same bits for all",
-    .uses = PL_USES_METHODS,
+    .uses = PL_USES_METHODS | PL_USES_COSTS,
     .layers = allocated_layers,
     .commands = put_allocating,
     .make = make_allocation,

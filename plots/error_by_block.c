@@ -362,16 +362,8 @@ static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const p
 
 static size_t solved_layers(const pl_state *state, const pl_request *request, size_t *out)
 {
-    size_t count = 0;
-    if (request->settings[0] != '\0') {
-        return 0; /* each setting's own commands solve them */
-    }
-    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
-        if (pl_state_result(state, i) != NULL) {
-            out[count++] = i;
-        }
-    }
-    return count;
+    /* With settings each one's own commands solve them. */
+    return request->settings[0] == '\0' ? pl_overview_solved(state, out) : 0;
 }
 
 typedef struct settings {
@@ -464,7 +456,8 @@ const pl_kind pl_kind_error_by_block = {
         "present one (lines=role: for each role): rounded, before rounding, of the "
         "outputs with quantized activations, or what each costs the model (`sensitivity`)",
     .forms = "rounded|error|output|kl",
-    .uses = PL_USES_SOLVED | PL_USES_METHODS | PL_USES_ACTIVATIONS | PL_USES_SETTINGS,
+    .uses =
+        PL_USES_SOLVED | PL_USES_METHODS | PL_USES_ACTIVATIONS | PL_USES_SETTINGS | PL_USES_COSTS,
     .layers = solved_layers,
     .commands = put_error_commands,
     .make = make_error_by_block,

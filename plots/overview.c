@@ -139,6 +139,17 @@ pl_status pl_overview_mark(const pl_state *state, size_t layer, pl_figure *out, 
     return pl_figure_guide(out, (double)block, text, err);
 }
 
+size_t pl_overview_solved(const pl_state *state, size_t *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
+        if (pl_state_result(state, i) != NULL) {
+            out[count++] = i;
+        }
+    }
+    return count;
+}
+
 void pl_overview_put_model(const pl_model *model, pl_buf *out)
 {
     static const char *const endings[] = {".gguf", ".safetensors"};

@@ -41,6 +41,9 @@ void pl_overview_facts(const pl_overview_row *row, pl_figure *out);
 PL_NODISCARD pl_status pl_overview_mark(const pl_state *state, size_t layer, pl_figure *out,
                                         pl_error *err);
 
+/* The layers with a result, in their order; returns how many.  For pl_kind.layers. */
+size_t pl_overview_solved(const pl_state *state, size_t *out);
+
 /* The model's name in a title: without the ending of its file; appended. */
 void pl_overview_put_model(const pl_model *model, pl_buf *out);
 

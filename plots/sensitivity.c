@@ -164,7 +164,7 @@ static pl_status read_scores(pl_lab *lab, const pl_state *state, pl_column colum
     return status;
 }
 
-static void fit_scores(const layer_costs *c, pl_column column, pl_axis *axis)
+static pl_status fit_scores(const layer_costs *c, pl_column column, pl_axis *axis, pl_error *err)
 {
     double lo = (double)INFINITY, hi = -(double)INFINITY;
     for (size_t i = 0; i < c->layers; i++) {
@@ -173,6 +173,11 @@ static void fit_scores(const layer_costs *c, pl_column column, pl_axis *axis)
             hi = fmax(hi, c->score[i]);
         }
     }
+    if (lo >= hi && c->known > 1) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "sensitivity: %s (%s) is %.3g in every layer, which ranks none",
+                            pl_columns[column].name, pl_columns[column].help, lo);
+    }
     if (pl_columns[column].scale == PL_DECADES && lo > 0.0) {
         pl_fit_log(axis, lo, hi);
     } else {
@@ -180,9 +185,21 @@ static void fit_scores(const layer_costs *c, pl_column column, pl_axis *axis)
         axis->lo = lo - room;
         axis->hi = hi + room;
     }
+    return PL_OK;
 }
 
-static pl_status make_over_score(pl_lab *lab, const pl_state *state, pl_column column,
+/* Behind the title, where no line of facts stands beside the figure. */
+static pl_status say_rank(double rho, pl_figure *out, pl_error *err)
+{
+    pl_buf title = {0};
+    pl_buf_printf(&title, "%s, rank correlation %.2f", out->title, rho);
+    pl_status status = pl_buf_check(&title, err);
+    PL_THEN(pl_figure_text(&out->title, title.data, err));
+    pl_buf_deinit(&title);
+    return status;
+}
+
+static pl_status make_over_score(pl_lab *lab, const pl_state *state, pl_column column, bool paper,
                                  layer_costs *c, pl_figure *out, pl_task *task, pl_error *err)
 {
     double rho = NAN;
@@ -197,8 +214,11 @@ static pl_status make_over_score(pl_lab *lab, const pl_state *state, pl_column c
                          pl_columns[column].name, pl_columns[column].help,
                          column == PL_COLUMN_KL_ESTIMATE ? ": `sensitivity mode=estimate`" : "");
     }
+    PL_THEN(fit_scores(c, column, &out->x, err));
+    if (status == PL_OK && paper && isfinite(rho)) {
+        status = say_rank(rho, out, err);
+    }
     if (status == PL_OK) {
-        fit_scores(c, column, &out->x);
         pl_figure_fact(out, "rank_correlation", isfinite(rho) ? "%.2f" : "not known", rho);
     }
     return status;
@@ -210,16 +230,15 @@ static pl_status set_cost_texts(const pl_state *state, pl_column column, int for
                                 pl_error *err)
 {
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  what each layer costs the model",
-                  pl_model_name(state->source->model));
+    pl_overview_put_model(state->source->model, &title);
+    pl_buf_puts(&title, ", what each layer costs the model");
     const char *x = form == FORM_BLOCKS  ? pl_overview_unit(state->source->model)
                     : form == FORM_ROLES ? "role"
                                          : pl_columns[column].help;
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_figure_texts(out, title.data, x,
-                            form <= FORM_ROLES ? "KL divergence, each layer alone, nats"
-                                               : "share of the layers' KL divergence, %",
-                            err));
+    PL_THEN(pl_figure_texts(
+        out, title.data, x,
+        form <= FORM_ROLES ? "KL divergence, nats" : "share of KL divergence, %", err));
     pl_buf_deinit(&title);
     return status;
 }
@@ -232,13 +251,15 @@ static pl_status make_sensitivity(pl_lab *lab, const pl_state *state, const pl_r
     const pl_column column = form_scores[form];
     pl_status status = read_costs(lab, state, &c, task, err);
     PL_THEN(set_cost_texts(state, column, form, out, err));
-    PL_THEN(form == FORM_BLOCKS  ? make_by_block(state, &c, out, err)
-            : form == FORM_ROLES ? make_by_role(state, &c, out, err)
-                                 : make_over_score(lab, state, column, &c, out, task, err));
+    PL_THEN(form == FORM_BLOCKS ? make_by_block(state, &c, out, err)
+            : form == FORM_ROLES
+                ? make_by_role(state, &c, out, err)
+                : make_over_score(lab, state, column, request->paper, &c, out, task, err));
     if (status == PL_OK) {
         char name[64];
         pl_layer_short(pl_model_layer(state->source->model, c.costliest), false, name, sizeof name);
-        pl_fit_y(out, true, 0);
+        /* Bars are sums, which only lengths from 0 compare. */
+        pl_fit_y(out, request->log || (request->free_scale && form > FORM_ROLES), 0);
         pl_figure_fact(out, "costliest", "%.30s, %.3g nats", name, c.kl[c.costliest]);
         pl_figure_fact(out, "measured", "%zu of %zu layers", c.known, c.layers);
     }
@@ -249,14 +270,8 @@ static pl_status make_sensitivity(pl_lab *lab, const pl_state *state, const pl_r
 
 static size_t layers_with_results(const pl_state *state, const pl_request *request, size_t *out)
 {
-    size_t count = 0;
     (void)request;
-    for (size_t i = 0; i < pl_model_layer_count(state->source->model); i++) {
-        if (pl_state_result(state, i) != NULL) {
-            out[count++] = i;
-        }
-    }
-    return count;
+    return pl_overview_solved(state, out);
 }
 
 static void put_measuring(pl_lab *lab, const pl_state *state, const pl_request *request,
@@ -339,7 +354,7 @@ const pl_kind pl_kind_sensitivity = {
     .summary = "What each layer alone costs the model in KL divergence (`sensitivity`): by block "
                "and by role, or its share over a score, with their rank correlation",
     .forms = "blocks|roles|error|rounded_error|input_ratio|kurtosis|estimate",
-    .uses = PL_USES_SOLVED | PL_USES_METHODS,
+    .uses = PL_USES_SOLVED | PL_USES_METHODS | PL_USES_COSTS | PL_USES_SCALE,
     .slow = true,
     .layers = layers_with_results,
     .commands = put_measuring,

@@ -283,14 +283,18 @@ static void put_allocate_text(const pl_call *call, pl_buf *out)
     pl_put_units_text(call, list, "more", out);
 }
 
-/* "3.2 bits a weight lose 0.0401, at least 0.0399; 28 layers of ... are in the store". */
+/* "3.2 bits per weight: loss 0.0401, bound 0.0399; 28 layers of ... are in the store". */
 static void put_allocate_line(const pl_call *call, pl_buf *out)
 {
-    pl_buf_printf(out, "%.4g bits a weight lose %.3g, at least %.3g",
+    pl_buf_printf(out, "%.4g bits per weight: loss %.3g, bound %.3g",
                   pl_json_number_of(call->result, "bits_per_weight"),
                   pl_json_number_of(call->result, "loss"),
                   pl_json_number_of(call->result, "bound"));
-    pl_put_stored(call, out);
+    if (call->unchanged) {
+        pl_buf_puts(out, "; nothing is set");
+    } else {
+        pl_put_stored(call, out);
+    }
 }
 
 static void follow_allocate(pl_screen *screen, const pl_call *call, pl_status how)
@@ -298,11 +302,12 @@ static void follow_allocate(pl_screen *screen, const pl_call *call, pl_status ho
     (void)call;
     if (how == PL_OK) {
         pl_screen_follow_methods(screen);
+        pl_screen_follow_scores(screen);
     }
 }
 
 static const pl_key allocate_keys[] = {
-    {"bits", PL_KEY_REAL, NULL, NULL, "the average bits a weight, scales counted"},
+    {"bits", PL_KEY_REAL, NULL, NULL, "the average bits per weight, scales counted"},
     {"choices", PL_KEY_TEXT, "2,3,4", NULL, "bits that a unit may get"},
     {"groups", PL_KEY_TEXT, NULL, NULL, "group sizes that a unit may get, such as 32,128"},
     {"metric", PL_KEY_CHOICE, "kl", "kl|error|estimate",

@@ -136,6 +136,9 @@ pl_id pl_figures_key(const pl_screen *screen, const pl_state *state, const pl_re
     if ((kind->uses & PL_USES_SWEEP) != 0) {
         hash_sweep(hasher, state);
     }
+    if ((kind->uses & PL_USES_COSTS) != 0) {
+        pl_hasher_u64(hasher, screen->scores.changes);
+    }
     if ((kind->uses & PL_USES_COMPARISON) != 0) {
         pl_id compared = {0};
         size_t changes = 0;

@@ -43,6 +43,7 @@ void pl_scores_again(pl_scores *scores)
         scores->scored[i] = false;
     }
     scores->failed = false;
+    scores->changes++;
 }
 
 void pl_scores_renew(pl_scores *scores, const pl_state *state)

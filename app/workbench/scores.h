@@ -10,6 +10,7 @@ typedef struct pl_scores {
     pl_overview overview; /* n: 0 before a model is open */
     bool *scored;         /* [overview.n] */
     bool failed;          /* nothing more is asked for */
+    uint64_t changes;     /* how often more became known of results that are the same */
 } pl_scores;
 
 /* For another model (NULL: none).  Out of memory: n stays 0. */

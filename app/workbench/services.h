@@ -26,7 +26,7 @@ void pl_screen_choose_columns(pl_screen *screen, const pl_column *columns, size_
 
 /* The calibration is another one: scores of inputs, pictures and wanted solves are made anew. */
 void pl_screen_follow_inputs(pl_screen *screen);
-/* More is known of the layers: the list's scores are read anew. */
+/* More is known of the layers: the list's scores are read anew, figures of costs made anew. */
 void pl_screen_follow_scores(pl_screen *screen);
 /* Another layer, or others beside it, are looked at. */
 void pl_screen_follow_layer(pl_screen *screen);

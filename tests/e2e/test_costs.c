@@ -105,6 +105,11 @@ static void test_estimate_ranks(void **ctx)
     run none = run_demo("method rtn bits=5; solve 0.q_proj; plot sensitivity file=x.png");
     run_check_failed(&none, 1, "`solve all`, then `sensitivity`");
     run_free(&none);
+    /* Without a preconditioner nothing is lost before rounding. */
+    run alike = run_demo("method rtn bits=3; solve all sequential=no; sensitivity length=128 "
+                         "windows=2; plot sensitivity form=error file=x.png");
+    run_check_failed(&alike, 1, "before they are rounded) is 0 in every layer, which ranks none");
+    run_free(&alike);
 }
 
 /* Mixed bits take no more than asked, lose no more than bits alike for all at that average, and not

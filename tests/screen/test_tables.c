@@ -1,4 +1,5 @@
-/* Tables of a batch on a terminal: columns are left out rather than wrapped. */
+/* Tables of a batch on a terminal: columns are left out rather than wrapped.  A pane follows what a
+ * command has found without a change of the state. */
 #include "tests/screen/pty.h"
 
 #include <string.h>
@@ -48,11 +49,31 @@ static void test_columns_that_belong_together(void **state)
     }
 }
 
+/* The figure that could not be made before is there behind the command that it names. */
+static void test_pane_follows_allocate(void **state)
+{
+    (void)state;
+    const double patience = 20 * pl_pty_patience();
+    double seconds = 0;
+    pl_pty *pty = pl_pty_start(own_folder.folder, 24, 80, "xterm-256color", "C.UTF-8", NULL);
+    pl_pty_wait_text(pty, "Layers", patience);
+    pl_pty_send(pty, ":method rtn bits=3; view main=allocation\r");
+    pl_pty_wait_text(pty, "nothing is allocated under", patience);
+    pl_pty_send(pty, ":allocate bits=3 metric=error set=no\r");
+    pl_pty_wait_text(pty, "; nothing is set", patience);
+    pl_pty_send(pty, "\x1b");
+    pl_pty_wait_text(pty, "the same for all: W2, W3, W4", patience);
+    pl_pty_send(pty, ":quit\r");
+    assert_int_equal(pl_pty_wait_end(pty, patience, &seconds), 0);
+    pl_pty_stop(pty);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_narrow_and_wide, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_columns_that_belong_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pane_follows_allocate, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
