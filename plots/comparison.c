@@ -1,6 +1,7 @@
 /* The rows of the last measured comparison: intervals, and the table that fills while it runs. */
 #include "plots/build.h"
 #include "plots/compared.h"
+#include "plots/overview.h"
 
 #include "core/base/json.h"
 
@@ -71,8 +72,8 @@ static pl_status make_intervals(const pl_state *state, const pl_compared_rows *r
 {
     double lo = INFINITY, hi = -INFINITY;
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  %s", pl_model_name(state->source->model),
-                  kl ? "KL divergence of settings" : "perplexity of settings");
+    pl_overview_put_model(state->source->model, &title);
+    pl_buf_puts(&title, kl ? ", KL divergence of settings" : ", perplexity of settings");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_figure_texts(out, title.data,
                             paper ? "setting; box \u00b1 1, whiskers \u00b1 2 standard errors"
@@ -120,7 +121,8 @@ static pl_status make_rows_table(const pl_state *state, const pl_compared_rows *
 {
     size_t real = 0;
     pl_buf title = {0};
-    pl_buf_printf(&title, "%s  settings compared", pl_model_name(state->source->model));
+    pl_overview_put_model(state->source->model, &title);
+    pl_buf_puts(&title, ", settings compared");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_figure_texts(out, title.data, "", "", err));
     PL_THEN(pl_figure_table(out, rows->count, COLUMNS + 1, err));
@@ -143,7 +145,8 @@ static pl_status make_rows_table(const pl_state *state, const pl_compared_rows *
         }
         pl_buf_deinit(&label);
     }
-    pl_figure_fact(out, "differ", "%zu of %zu by > 2 standard errors (*)", real, rows->count - 1);
+    pl_figure_fact(out, "differences", "%zu of %zu beyond 2 standard errors (*)", real,
+                   rows->count - 1);
     pl_buf_deinit(&title);
     return status;
 }

@@ -1,6 +1,7 @@
 /* What a bit buys: every compared setting's perplexity over its bits per weight. */
 #include "plots/build.h"
 #include "plots/compared.h"
+#include "plots/overview.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ static pl_status add_front(const places *p, pl_figure *out, pl_error *err)
             series->y[at++] = p->y[i];
         }
     }
-    pl_figure_fact(out, "on_the_front", "%zu of %zu", count, p->count);
+    pl_figure_fact(out, "points_on_the_front", "%zu of %zu", count, p->count);
     return status;
 }
 
@@ -117,7 +118,8 @@ static pl_status make_pareto(pl_lab *lab, const pl_state *state, const pl_reques
     places p = {0};
     pl_buf title = {0};
     (void)task;
-    pl_buf_printf(&title, "%s  perplexity over bits", pl_model_name(state->source->model));
+    pl_overview_put_model(state->source->model, &title);
+    pl_buf_puts(&title, ", perplexity over bits");
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_compared_read(lab, state, request, &rows, err));
     PL_THEN(find_places(&rows, &p, err));
