@@ -65,6 +65,9 @@ static pl_status put_session(pl_report_draft *draft, pl_error *err)
     pl_state_commands(state, true, &commands);
     pl_status status = pl_report_measuring(draft, &commands, err);
     pl_sensitivity_commands(draft->lab, state, &commands);
+    if (pl_report_is_allocated(draft, &commands)) {
+        pl_buf_puts(&commands, "\n");
+    }
     if (pl_report_is_swept(draft)) {
         pl_state_sweep_command(state, &commands);
     }

@@ -3,6 +3,8 @@
 #include "app/commands/report_parts.h"
 
 #include "app/commands/figure_file.h"
+#include "core/state/record.h"
+#include "core/study/allocation.h"
 #include "core/study/depth.h"
 #include "core/study/sweep.h"
 #include "plots/caption.h"
@@ -14,14 +16,16 @@
 
 /* What must be known for a figure, beside what its kind needs. */
 enum {
-    INPUTS = 1,    /* a calibration */
-    SOLVED = 2,    /* the layer, or any where the figure is of all */
-    TURNED = 4,    /* the layer has a transform */
-    LEARNED = 8,   /* ... that is learned */
-    SWEPT = 16,    /* the state's sweep, of that layer where the report is of one */
-    COSTS = 32,    /* what layers cost the model */
-    SEVERAL = 64,  /* results of more than one preconditioner */
-    OUTPUTS = 128, /* errors of outputs of quantized activations */
+    INPUTS = 1,      /* a calibration */
+    SOLVED = 2,      /* the layer, or any where the figure is of all */
+    TURNED = 4,      /* the layer has a transform */
+    LEARNED = 8,     /* ... that is learned */
+    SWEPT = 16,      /* the state's sweep, of that layer where the report is of one */
+    COSTS = 32,      /* what layers cost the model */
+    SEVERAL = 64,    /* results of more than one preconditioner */
+    OUTPUTS = 128,   /* errors of outputs of quantized activations */
+    ALLOCATED = 256, /* an allocation under the present methods */
+    COMPARED = 512,  /* a measured `compare` */
 };
 
 /* A panel: what stands behind `plot KIND [LAYER]`, and what it needs. */
@@ -47,6 +51,18 @@ static const struct figure_row {
     {false, PL_CHAPTER_CHANGES, "error_by_block", 3.2, {{"form=rounded", SOLVED}, {NULL, 0}}},
     {false, PL_CHAPTER_CHANGES, "error_by_block", 3.2, {{"form=output", OUTPUTS}, {NULL, 0}}},
     {false, PL_CHAPTER_CHANGES, "error_by_block", 3.2, {{"form=kl", COSTS}, {NULL, 0}}},
+    {false,
+     PL_CHAPTER_CHANGES,
+     "sensitivity",
+     2.7,
+     {{"form=blocks", COSTS}, {"form=roles", COSTS}}},
+    {false, PL_CHAPTER_CHANGES, "allocation", 3.0, {{"", ALLOCATED}, {NULL, 0}}},
+    {false,
+     PL_CHAPTER_CHANGES,
+     "comparison",
+     3.2,
+     {{"form=perplexity", COMPARED}, {"form=kl", COMPARED}}},
+    {false, PL_CHAPTER_CHANGES, "pareto", 3.0, {{"", COMPARED}, {NULL, 0}}},
     {false, PL_CHAPTER_CHANGES, "depth", 3.2, {{"", SEVERAL | INPUTS}, {NULL, 0}}},
     {false, PL_CHAPTER_CHANGES, "sweep", 3.2, {{"", SWEPT | INPUTS}, {NULL, 0}}},
     {true,
@@ -107,6 +123,20 @@ static bool is_compared(const pl_report_draft *draft)
     return with > 1;
 }
 
+bool pl_report_is_allocated(const pl_report_draft *draft, pl_buf *said)
+{
+    pl_allocation_drawn drawn;
+    return draft->layer == SIZE_MAX &&
+           pl_allocation_last(draft->lab, draft->state, &drawn, said, NULL) == PL_OK;
+}
+
+static bool is_measured_beside(const pl_report_draft *draft)
+{
+    pl_id key = {0};
+    size_t changes = 0;
+    return pl_record_comparison(draft->state->source, &key, &changes);
+}
+
 bool pl_report_is_swept(const pl_report_draft *draft)
 {
     const pl_sweep *sweep = &draft->state->sweep;
@@ -126,6 +156,8 @@ static bool meets(const pl_report_draft *draft, unsigned needs)
            ((needs & COSTS) == 0 || knows_any(draft, PL_COLUMN_KL)) &&
            ((needs & OUTPUTS) == 0 ||
             (draft->state->activations.bits > 0 && knows_any(draft, PL_COLUMN_OUTPUT_ERROR))) &&
+           ((needs & ALLOCATED) == 0 || pl_report_is_allocated(draft, NULL)) &&
+           ((needs & COMPARED) == 0 || is_measured_beside(draft)) &&
            ((needs & SEVERAL) == 0 || is_compared(draft));
 }
 

@@ -73,6 +73,10 @@ PL_NODISCARD pl_status pl_report_figures(pl_report_draft *draft, pl_chapter chap
 /* Whether the state's sweep belongs to the report, and is of the present methods. */
 bool pl_report_is_swept(const pl_report_draft *draft);
 
+/* Whether bits were allocated under the present methods, in a report of all; said (or NULL): the
+ * command is appended, without a line's end. */
+bool pl_report_is_allocated(const pl_report_draft *draft, pl_buf *said);
+
 /* The commands of all figures. */
 PL_NODISCARD pl_status pl_report_figure_commands(pl_report_draft *draft, pl_error *err);
 

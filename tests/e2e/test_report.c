@@ -576,9 +576,28 @@ static int setup(void **ctx)
     return status != 0 ? status : setenv("PLANISH_REPORT", run_folder(), 1);
 }
 
+/* What was allocated is a figure, made by a command of the whole session, too. */
+static void test_allocation_in_a_report(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "method rtn bits=3; allocate bits=3 metric=error set=no; report all file='%s'",
+             run_path("allocated.html"));
+    run r = run_demo(script);
+    run_free(&r);
+    char *html = run_read(run_path("allocated.html"), NULL);
+    const char *session = strstr(html, "The whole session");
+    assert_non_null(strstr(html, "Allocation: summed relative error"));
+    assert_non_null(session);
+    assert_non_null(strstr(session, "allocate bits=3 metric=error set=no\nreport all"));
+    free(html);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_allocation_in_a_report),
         cmocka_unit_test(test_solved),
         cmocka_unit_test(test_unsolved_and_uncalibrated),
         cmocka_unit_test(test_one_layer),
