@@ -27,6 +27,17 @@ pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t pos
     return pl_model_find_layer(state->source->model, call->words[position], layer, err);
 }
 
+pl_status pl_need_after(const pl_state *state, pl_error *err)
+{
+    pl_status status = pl_state_check_origin(state, false, err);
+    if (status != PL_OK || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
+        return status;
+    }
+    return pl_error_set(err, PL_ERR_STATE,
+                        "no layer is solved with the present methods and calibration: run "
+                        "`solve all` first");
+}
+
 pl_status pl_text_files(const pl_call *call, const pl_state *state, const char *demo_file,
                         const char *files[PL_MAX_TEXTS], size_t *count, char **owned, pl_error *err)
 {

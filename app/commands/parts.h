@@ -70,6 +70,10 @@ PL_NODISCARD pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_erro
 /* bits= and symmetric=. */
 PL_NODISCARD pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err);
 
+/* Refuses where the model after is the one before: no layer is solved, nothing else is quantized.
+ */
+PL_NODISCARD pl_status pl_need_after(const pl_state *state, pl_error *err);
+
 /* How activations and the cache are quantized; null where they are not. */
 json_t *pl_activations_json(const pl_state *state);
 json_t *pl_kv_json(const pl_state *state);

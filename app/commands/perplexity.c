@@ -16,20 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status need_solved(const pl_state *state, pl_which which, pl_error *err)
-{
-    if (which == PL_WHICH_BEFORE) {
-        return PL_OK;
-    }
-    pl_status status = pl_state_check_origin(state, false, err);
-    if (status != PL_OK || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
-        return status;
-    }
-    return pl_error_set(err, PL_ERR_STATE,
-                        "no layer is solved with the present methods and calibration: run "
-                        "`solve all` first");
-}
-
 static json_t *spread_json(const pl_ppl_spec *spec, const pl_ppl_result *found)
 {
     return json_pack("{s:I, s:o, s:o, s:o, s:i}", "runs", (json_int_t)spec->spread, "least",
@@ -97,7 +83,7 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
     PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err));
     PL_THEN(pl_usage_size(call, "spread", 0, 1000, &spec.spread, err));
     PL_THEN(pl_check_length(call, state, spec.length, err));
-    PL_THEN(need_solved(state, (pl_which)which, err));
+    PL_THEN(which == PL_WHICH_BEFORE ? PL_OK : pl_need_after(state, err));
     PL_THEN(pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err));
     PL_THEN(pl_lab_own_tokens(lab, state, files, n_files, &text, task, err));
     if (status == PL_OK) {

@@ -26,20 +26,6 @@ typedef struct asked_tasks {
     size_t distinct, tokens, known;
 } asked_tasks;
 
-static pl_status need_solved(const pl_state *state, size_t which, pl_error *err)
-{
-    if (which == CHOSEN_BEFORE) {
-        return PL_OK;
-    }
-    pl_status status = pl_state_check_origin(state, false, err);
-    if (status != PL_OK || pl_state_solved_count(state) > 0 || pl_state_quantizes(state)) {
-        return status;
-    }
-    return pl_error_set(err, PL_ERR_STATE,
-                        "no layer is solved with the present methods and calibration: run "
-                        "`solve all` first");
-}
-
 static pl_status check_items_file(const pl_call *call, pl_error *err)
 {
     const char *path = pl_call_value(call, "items");
@@ -161,7 +147,7 @@ static pl_status run_tasks(pl_call *call, const pl_state *state, pl_lab *lab, pl
     PL_THEN(pl_usage_choice(call, "which", &asked.which, err));
     PL_THEN(pl_usage_size(call, "shots", 0, 1000, &asked.shots, err));
     PL_THEN(pl_usage_size(call, "limit", 0, 1u << 30, &asked.limit, err));
-    PL_THEN(need_solved(state, asked.which, err));
+    PL_THEN(asked.which == CHOSEN_BEFORE ? PL_OK : pl_need_after(state, err));
     PL_THEN(read_sets(call, &asked, err));
     PL_THEN(score_sets(call, state, lab, &asked, task, err));
     PL_THEN(write_items(call, &asked, err));
