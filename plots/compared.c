@@ -82,7 +82,7 @@ void pl_compared_say(const pl_looked *at, double x, size_t row, pl_buf *out)
         for (size_t i = 0; series->tone != PL_TONE_BEFORE && i < series->count; i++) {
             if (fabs(series->x[i] - x) < nearest) {
                 nearest = fabs(series->x[i] - x);
-                label = series->label;
+                label = series->label != NULL ? series->label : "";
             }
         }
     }

@@ -319,7 +319,8 @@ static void say_sensitivity(const pl_looked *at, double x, size_t row, pl_buf *o
         pl_buf_printf(out, "%s  %s", name, number);
     } else if (at->figure->x.names != NULL && x > -0.5 &&
                (size_t)(x + 0.5) < at->figure->x.n_names) {
-        pl_buf_puts(out, at->figure->x.names[(size_t)(x + 0.5)]);
+        const char *named = at->figure->x.names[(size_t)(x + 0.5)];
+        pl_buf_puts(out, named != NULL ? named : "");
     }
 }
 

@@ -87,7 +87,7 @@ static void test_numbers_and_tables(void **ctx)
                "{\"bits_per_weight\": 3.25, \"loss\": 0.5, \"bound\": 0.25, \"units\": [],"
                " \"layers_in_store\": 28}",
                "28 layers of this setting are in the store\n",
-               "3.25 bits a weight lose 0.5, at least 0.25; 28 layers of this setting are in the "
+               "3.25 bits per weight: loss 0.5, bound 0.25; 28 layers of this setting are in the "
                "store");
     check_both("perplexity",
                "{\"perplexity\": 1.43727, \"perplexity_error\": 0.037, \"tokens\": 1022,"

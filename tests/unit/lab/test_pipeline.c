@@ -38,13 +38,13 @@ static size_t entries(demo_lab *d, const char *kind, bool damage)
     return count;
 }
 
-/* The same to the last bit, but for the time it took. */
+/* The same to the last bit, but for the time it took and what was stored anew. */
 static void check_same(pl_solve_report a, pl_solve_report b)
 {
     a.seconds = b.seconds = 0;
     const double *x = (const double *)&a;
     const double *y = (const double *)&b;
-    for (size_t i = 0; i < sizeof a / sizeof *x; i++) {
+    for (size_t i = 0; i < offsetof(pl_solve_report, made) / sizeof *x; i++) {
         assert_true((isnan(x[i]) && isnan(y[i])) || !(x[i] < y[i] || x[i] > y[i]));
     }
 }
