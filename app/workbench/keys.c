@@ -368,6 +368,13 @@ static void palette_key(pl_screen *screen, pl_press press)
     }
 }
 
+/* A text over the panes gives way to what is asked next. */
+static bool asks_for_more(const pl_screen *screen, pl_press press)
+{
+    pl_action action = pl_keymap_action(screen->model.keys, press.key, screen->model.focus);
+    return !screen->over.help.typing && (action == PL_ACT_PROMPT || action == PL_ACT_PALETTE);
+}
+
 /* True if the key was for something that lies over the panes. */
 static bool overlay_key(pl_screen *screen, pl_press press)
 {
@@ -378,6 +385,9 @@ static bool overlay_key(pl_screen *screen, pl_press press)
         if (id != 0) {
             pl_screen_cancel_job(screen, id);
         }
+    } else if (screen->over.help.open && asks_for_more(screen, press)) {
+        pl_help_close(&screen->over.help);
+        return false;
     } else if (screen->over.help.open) {
         int rows = 0;
         int cols = 0;

@@ -29,8 +29,11 @@ static void check_at(int rows, int cols)
     }
     assert_true(beside);
     assert_true(both);
+    /* Esc closes it, and so does what asks for the next thing. */
     pl_pty_send(pty, "\x1b");
     pl_pty_wait_text(pty, "Tuner", patience);
+    pl_pty_send(pty, ":help gap\r");
+    pl_pty_wait_text(pty, "Esc closes", patience);
     pl_pty_send(pty, ":quit\r");
     assert_int_equal(pl_pty_wait_end(pty, patience, &seconds), 0);
     pl_pty_stop(pty);
