@@ -3,7 +3,6 @@
 #include "app/commands/sentences.h"
 #include "app/report.h"
 #include "app/usage.h"
-#include "app/workbench/services.h"
 #include "core/base/json.h"
 #include "core/base/nearest.h"
 
@@ -111,14 +110,6 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
     return status;
 }
 
-static void follow_method(pl_screen *screen, const pl_call *call, pl_status how)
-{
-    (void)call;
-    if (how == PL_OK) {
-        pl_screen_follow_methods(screen);
-    }
-}
-
 static const pl_key method_keys[] = {
     {"on", PL_KEY_TEXT, NULL, NULL, "only for layers whose name matches this glob"},
     {"slot", PL_KEY_CHOICE, NULL, "transform|precondition|round", "with `none`: which to empty"},
@@ -142,6 +133,6 @@ const pl_command pl_command_method = {
     .history = PL_HISTORY_KNOB,
     .rebuild = PL_REBUILD_RUN,
     .tour = PL_TOUR_TURN,
-    .follow = follow_method,
+    .follow = pl_follow_methods,
     .more_help = pl_help_methods,
 };

@@ -2,6 +2,7 @@
 
 #include "app/report.h"
 #include "app/usage.h"
+#include "app/workbench/services.h"
 #include "core/base/checked.h"
 #include "core/base/json.h"
 #include "core/base/number.h"
@@ -331,4 +332,12 @@ pl_status pl_read_columns(const pl_call *call, const char *text, pl_column colum
         }
     }
     return status;
+}
+
+void pl_follow_methods(pl_screen *screen, const pl_call *call, pl_status how)
+{
+    (void)call;
+    if (how == PL_OK) {
+        pl_screen_follow_methods(screen);
+    }
 }

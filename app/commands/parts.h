@@ -65,6 +65,9 @@ void pl_put_setting_text(const pl_call *call, pl_buf *out);
 void pl_put_setting_sentence(const pl_call *call, pl_buf *out);
 void pl_put_setting_line(const pl_call *call, pl_buf *out); /* as a line of its own */
 
+/* For pl_command.follow of what sets methods: the screen goes by them. */
+void pl_follow_methods(pl_screen *screen, const pl_call *call, pl_status how);
+
 /* Whether the word is `none`, which takes no keys; another word is PL_ERR_USAGE. */
 PL_NODISCARD pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err);
 /* bits= and symmetric=. */

@@ -1,7 +1,6 @@
 /* set: parameters of the methods in use, by their names alone. */
 #include "app/commands/parts.h"
 #include "app/commands/sentences.h"
-#include "app/workbench/services.h"
 #include "core/base/json.h"
 #include "core/base/nearest.h"
 
@@ -144,14 +143,6 @@ static void put_set_line(const pl_call *call, pl_buf *out)
     pl_put_stored(call, out);
 }
 
-static void follow_set(pl_screen *screen, const pl_call *call, pl_status how)
-{
-    (void)call;
-    if (how == PL_OK) {
-        pl_screen_follow_methods(screen);
-    }
-}
-
 const pl_command pl_command_set = {
     .name = "set",
     .positional = "PARAM=VALUE",
@@ -165,5 +156,5 @@ const pl_command pl_command_set = {
     .rebuild = PL_REBUILD_RUN,
     .put_text = put_set,
     .put_line = put_set_line,
-    .follow = follow_set,
+    .follow = pl_follow_methods,
 };

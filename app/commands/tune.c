@@ -2,7 +2,6 @@
 #include "app/commands/parts.h"
 #include "app/report.h"
 #include "app/usage.h"
-#include "app/workbench/services.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/number.h"
@@ -331,14 +330,6 @@ static void put_tune_line(const pl_call *call, pl_buf *out)
     }
 }
 
-static void follow_tune(pl_screen *screen, const pl_call *call, pl_status how)
-{
-    (void)call;
-    if (how == PL_OK) {
-        pl_screen_follow_methods(screen);
-    }
-}
-
 static const pl_key tune_keys[] = {
     {"unit", PL_KEY_CHOICE, "layer", PL_UNIT_CHOICES "|all", "what gets a value together"},
     {"by", PL_KEY_CHOICE, "heldout", "heldout|kl",
@@ -392,6 +383,6 @@ const pl_command pl_command_tune = {
     .slow = pl_slow_always,
     .unit = "trials",
     .keeps = true,
-    .follow = follow_tune,
+    .follow = pl_follow_methods,
     .more_help = help_tune,
 };

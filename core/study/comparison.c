@@ -4,7 +4,7 @@
 #include "core/lab/online.h"
 #include "core/lab/quantized.h"
 #include "core/state/record.h"
-#include "core/tensor/linalg.h"
+#include "core/study/measured.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -170,28 +170,12 @@ static pl_status scores_key(const pl_state *row, const int32_t *ids, size_t coun
 {
     pl_model *model = row->source->model;
     pl_hasher *hasher = NULL;
-    pl_id id = {0}, config = {0};
-    pl_status status = pl_model_identity(model, &id, task, err);
-    PL_THEN(pl_config_identity(pl_model_config(model), &config, err));
-    PL_THEN(pl_hasher_create(&hasher, err));
+    pl_status status = pl_measured_begin("planish scores 1", model, &hasher, task, err);
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, "planish scores 1");
-    pl_hasher_id(hasher, id);
-    pl_hasher_id(hasher, config);
-    pl_hasher_id(hasher, pl_perplexity_text(model, ids, count));
-    pl_hasher_u64(hasher, (uint64_t)spec->protocol);
-    pl_hasher_u64(hasher, (uint64_t)spec->length);
-    pl_hasher_u64(hasher, (uint64_t)spec->windows);
-    pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
-    if (pl_state_quantizes(row)) {
-        pl_quantized_hash(row, hasher);
-    }
-    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
-        const pl_id *result = pl_state_result(row, i);
-        pl_hasher_id(hasher, result != NULL ? *result : (pl_id){0});
-    }
+    pl_measured_text(hasher, model, ids, count, spec);
+    pl_measured_results(hasher, row);
     *out = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
     return PL_OK;

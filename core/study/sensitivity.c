@@ -4,7 +4,7 @@
 #include "core/lab/quantized.h"
 #include "core/metrics/local_error.h"
 #include "core/metrics/variants.h"
-#include "core/tensor/linalg.h"
+#include "core/study/measured.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -267,22 +267,13 @@ static pl_status hash_common(measuring *m, const int32_t *ids, size_t count, pl_
 {
     pl_model *model = m->state->source->model;
     pl_hasher *hasher = NULL;
-    pl_id id = {0}, config = {0};
-    pl_status status = pl_model_identity(model, &id, task, err);
-    PL_THEN(pl_config_identity(pl_model_config(model), &config, err));
-    PL_THEN(pl_hasher_create(&hasher, err));
+    pl_status status = pl_measured_begin(m->asked->without ? "planish sensitivity 1 without"
+                                                           : "planish sensitivity 1 only",
+                                         model, &hasher, task, err);
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, m->asked->without ? "planish sensitivity 1 without"
-                                             : "planish sensitivity 1 only");
-    pl_hasher_id(hasher, id);
-    pl_hasher_id(hasher, config);
-    pl_hasher_id(hasher, pl_perplexity_text(model, ids, count));
-    pl_hasher_u64(hasher, (uint64_t)m->asked->text.protocol);
-    pl_hasher_u64(hasher, (uint64_t)m->asked->text.length);
-    pl_hasher_u64(hasher, (uint64_t)m->asked->text.windows);
-    pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+    pl_measured_text(hasher, model, ids, count, &m->asked->text);
     if (pl_state_quantizes(m->state)) {
         pl_quantized_hash(m->state, hasher);
     }

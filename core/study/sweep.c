@@ -8,6 +8,7 @@
 #include "core/metrics/perplexity.h"
 #include "core/study/piece.h"
 #include "core/tensor/linalg.h"
+#include "core/study/measured.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -350,27 +351,16 @@ static pl_status perplexity_key(work *w, pl_id *out, pl_error *err)
 {
     pl_model *model = w->state.source->model;
     pl_hasher *hasher = NULL;
-    pl_id id = {0}, config = {0};
-    pl_status status = pl_model_identity(model, &id, &w->piece.task, err);
-    PL_THEN(pl_config_identity(pl_model_config(model), &config, err));
-    PL_THEN(pl_hasher_create(&hasher, err));
+    pl_status status =
+        pl_measured_begin("planish perplexity 4 gptq after", model, &hasher, &w->piece.task, err);
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, "planish perplexity 4 gptq after");
-    pl_hasher_id(hasher, id);
-    pl_hasher_id(hasher, config);
     pl_hasher_id(hasher, pl_perplexity_text(model, w->text.ids, w->text.count));
     pl_hasher_u64(hasher, (uint64_t)w->sweep->length);
     pl_hasher_u64(hasher, (uint64_t)w->sweep->windows);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
-    if (pl_state_quantizes(&w->state)) {
-        pl_quantized_hash(&w->state, hasher);
-    }
-    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
-        const pl_id *result = pl_state_result(&w->state, i);
-        pl_hasher_id(hasher, result != NULL ? *result : (pl_id){0});
-    }
+    pl_measured_results(hasher, &w->state);
     *out = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
     return PL_OK;

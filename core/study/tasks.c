@@ -7,6 +7,7 @@
 #include "core/model/decode.h"
 #include "core/study/task_examples.h"
 #include "core/tensor/linalg.h"
+#include "core/study/measured.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -122,16 +123,10 @@ static pl_status hash_common(scorer *s, pl_error *err)
 {
     const pl_state *state = s->run->state;
     pl_hasher *hasher = NULL;
-    pl_id id = {0}, config = {0};
-    pl_status status = pl_model_identity(s->model, &id, s->task, err);
-    PL_THEN(pl_config_identity(pl_model_config(s->model), &config, err));
-    PL_THEN(pl_hasher_create(&hasher, err));
+    pl_status status = pl_measured_begin("planish tasks 1", s->model, &hasher, s->task, err);
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, "planish tasks 1");
-    pl_hasher_id(hasher, id);
-    pl_hasher_id(hasher, config);
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     if (s->used != NULL) {
         if (pl_state_quantizes(state)) {

@@ -5,7 +5,7 @@
 #include "core/metrics/variants.h"
 #include "core/model/bare.h"
 #include "core/study/tune_parts.h"
-#include "core/tensor/linalg.h"
+#include "core/study/measured.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -121,21 +121,11 @@ static pl_status hash_common(search *s, pl_error *err)
     pl_tuner *t = s->t;
     pl_model *model = t->state->source->model;
     pl_hasher *hasher = NULL;
-    pl_id id = {0}, config = {0};
-    pl_status status = pl_model_identity(model, &id, t->task, err);
-    PL_THEN(pl_config_identity(pl_model_config(model), &config, err));
-    PL_THEN(pl_hasher_create(&hasher, err));
+    pl_status status = pl_measured_begin("planish tune kl 1", model, &hasher, t->task, err);
     if (status != PL_OK) {
         return status;
     }
-    pl_hasher_text(hasher, "planish tune kl 1");
-    pl_hasher_id(hasher, id);
-    pl_hasher_id(hasher, config);
-    pl_hasher_id(hasher, pl_perplexity_text(model, t->ids, t->n_ids));
-    pl_hasher_u64(hasher, (uint64_t)t->tuning->text.protocol);
-    pl_hasher_u64(hasher, (uint64_t)t->tuning->text.length);
-    pl_hasher_u64(hasher, (uint64_t)t->tuning->text.windows);
-    pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+    pl_measured_text(hasher, model, t->ids, t->n_ids, &t->tuning->text);
     s->common = pl_hasher_finish(hasher);
     pl_hasher_destroy(hasher);
     return PL_OK;
