@@ -126,7 +126,7 @@ static bool is_among(const char *at, size_t size, pl_tpl_value characters)
     return memmem(characters.as.text.data, characters.as.text.size, at, size) != NULL;
 }
 
-pl_tpl_value pl_tpl_strip(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value characters,
+static pl_tpl_value strip(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value characters,
                           bool before, bool behind)
 {
     if (given(characters) && !need_text(m, characters)) {
@@ -182,7 +182,7 @@ pl_tpl_value pl_tpl_replace(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value o
 }
 
 /* Letter by letter, as Unicode's simple mappings have it. */
-pl_tpl_value pl_tpl_recase(pl_tpl_machine *m, pl_tpl_value text, bool first_upper, bool rest_upper,
+static pl_tpl_value recase(pl_tpl_machine *m, pl_tpl_value text, bool first_upper, bool rest_upper,
                            bool words)
 {
     pl_buf made = {0};
@@ -206,19 +206,43 @@ pl_tpl_value pl_tpl_recase(pl_tpl_machine *m, pl_tpl_value text, bool first_uppe
     return pl_tpl_from_buf(m, &made);
 }
 
-static pl_tpl_value do_strip(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
+pl_tpl_value pl_tpl_upper(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return pl_tpl_strip(m, self, args[0], true, true);
+    (void)args;
+    return recase(m, pl_tpl_to_string(m, self), true, true, false);
+}
+
+pl_tpl_value pl_tpl_lower(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
+{
+    (void)args;
+    return recase(m, pl_tpl_to_string(m, self), false, false, false);
+}
+
+pl_tpl_value pl_tpl_capitalize(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
+{
+    (void)args;
+    return recase(m, pl_tpl_to_string(m, self), true, false, false);
+}
+
+pl_tpl_value pl_tpl_title(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
+{
+    (void)args;
+    return recase(m, pl_tpl_to_string(m, self), true, false, true);
+}
+
+pl_tpl_value pl_tpl_trim(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
+{
+    return strip(m, pl_tpl_to_string(m, self), args[0], true, true);
 }
 
 static pl_tpl_value do_lstrip(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return pl_tpl_strip(m, self, args[0], true, false);
+    return strip(m, self, args[0], true, false);
 }
 
 static pl_tpl_value do_rstrip(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return pl_tpl_strip(m, self, args[0], false, true);
+    return strip(m, self, args[0], false, true);
 }
 
 /* Words between white space; what is left behind `most` of them is one more. */
@@ -298,30 +322,6 @@ static pl_tpl_value do_replace(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_valu
     return pl_tpl_replace(m, self, args[0], args[1], args[2]);
 }
 
-static pl_tpl_value do_upper(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, self, true, true, false);
-}
-
-static pl_tpl_value do_lower(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, self, false, false, false);
-}
-
-static pl_tpl_value do_capitalize(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, self, true, false, false);
-}
-
-static pl_tpl_value do_title(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, self, true, false, true);
-}
-
 static pl_tpl_value do_find(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
     const pl_tpl_text text = self.as.text;
@@ -351,17 +351,17 @@ static pl_tpl_value do_join(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *
 }
 
 static const pl_tpl_entry text_methods[] = {
-    {"strip", "chars", 0, do_strip},
+    {"strip", "chars", 0, pl_tpl_trim},
     {"lstrip", "chars", 0, do_lstrip},
     {"rstrip", "chars", 0, do_rstrip},
     {"split", "sep maxsplit", 0, do_split},
     {"startswith", "prefix", 1, do_startswith},
     {"endswith", "suffix", 1, do_endswith},
     {"replace", "old new count", 2, do_replace},
-    {"upper", "", 0, do_upper},
-    {"lower", "", 0, do_lower},
-    {"capitalize", "", 0, do_capitalize},
-    {"title", "", 0, do_title},
+    {"upper", "", 0, pl_tpl_upper},
+    {"lower", "", 0, pl_tpl_lower},
+    {"capitalize", "", 0, pl_tpl_capitalize},
+    {"title", "", 0, pl_tpl_title},
     {"find", "sub", 1, do_find},
     {"join", "items", 1, do_join},
     {0},

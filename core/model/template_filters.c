@@ -5,40 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_tpl_value as_text(pl_tpl_machine *m, pl_tpl_value value)
-{
-    return pl_tpl_to_string(m, value);
-}
-
-static pl_tpl_value filter_trim(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    return pl_tpl_strip(m, as_text(m, self), args[0], true, true);
-}
-
-static pl_tpl_value filter_upper(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, as_text(m, self), true, true, false);
-}
-
-static pl_tpl_value filter_lower(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, as_text(m, self), false, false, false);
-}
-
-static pl_tpl_value filter_capitalize(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, as_text(m, self), true, false, false);
-}
-
-static pl_tpl_value filter_title(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
-{
-    (void)args;
-    return pl_tpl_recase(m, as_text(m, self), true, false, true);
-}
-
 static pl_tpl_value filter_length(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
     (void)args;
@@ -50,7 +16,7 @@ static pl_tpl_value filter_length(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_v
 static pl_tpl_value filter_string(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
     (void)args;
-    return as_text(m, self);
+    return pl_tpl_to_string(m, self);
 }
 
 static pl_tpl_value filter_list(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
@@ -93,7 +59,8 @@ static pl_tpl_value filter_default(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_
 
 static pl_tpl_value filter_replace(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
-    return pl_tpl_replace(m, as_text(m, self), as_text(m, args[0]), as_text(m, args[1]), args[2]);
+    return pl_tpl_replace(m, pl_tpl_to_string(m, self), pl_tpl_to_string(m, args[0]),
+                          pl_tpl_to_string(m, args[1]), args[2]);
 }
 
 static pl_tpl_value end_item(pl_tpl_machine *m, pl_tpl_value self, bool last)
@@ -182,8 +149,8 @@ static pl_tpl_value filter_tojson(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_v
     }
     style.comma = style.indent < 0 ? (pl_tpl_text){", ", 2} : (pl_tpl_text){",", 1};
     if (args[1].kind == PL_TPL_LIST && args[1].as.list->count == 2) {
-        style.comma = as_text(m, args[1].as.list->items[0]).as.text;
-        style.colon = as_text(m, args[1].as.list->items[1]).as.text;
+        style.comma = pl_tpl_to_string(m, args[1].as.list->items[0]).as.text;
+        style.colon = pl_tpl_to_string(m, args[1].as.list->items[1]).as.text;
     }
     pl_tpl_print_json(m, self, &style, 0, &text);
     return pl_tpl_from_buf(m, &text);
@@ -193,7 +160,7 @@ static pl_tpl_value filter_tojson(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_v
 static pl_tpl_value filter_indent(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args)
 {
     const int64_t width = args[0].kind == PL_TPL_INT ? args[0].as.whole : 4;
-    const pl_tpl_text text = as_text(m, self).as.text;
+    const pl_tpl_text text = pl_tpl_to_string(m, self).as.text;
     pl_buf made = {0};
     bool starts = pl_tpl_true(args[1]);
     if (width < 0 || width > 64 || (args[0].kind != PL_TPL_INT && args[0].kind != PL_TPL_ABSENT) ||
@@ -289,11 +256,11 @@ static pl_tpl_value filter_map(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_valu
 }
 
 static const pl_tpl_entry filters[] = {
-    {"trim", "chars", 0, filter_trim},
-    {"upper", "", 0, filter_upper},
-    {"lower", "", 0, filter_lower},
-    {"capitalize", "", 0, filter_capitalize},
-    {"title", "", 0, filter_title},
+    {"trim", "chars", 0, pl_tpl_trim},
+    {"upper", "", 0, pl_tpl_upper},
+    {"lower", "", 0, pl_tpl_lower},
+    {"capitalize", "", 0, pl_tpl_capitalize},
+    {"title", "", 0, pl_tpl_title},
     {"length count", "", 0, filter_length},
     {"string safe", "", 0, filter_string},
     {"int", "default", 0, filter_int},

@@ -343,13 +343,15 @@ bool pl_tpl_has_global(pl_tpl_text name);
 pl_tpl_value pl_tpl_unknown(pl_tpl_machine *m, const char *what, pl_tpl_text name,
                             const pl_tpl_entry *entries);
 
-/* Parts that methods and filters share (template_calls.c). */
-pl_tpl_value pl_tpl_strip(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value characters,
-                          bool before, bool behind);
+/* What methods and filters share (template_calls.c).  Those with args are both: a filter's value is
+ * made a text. */
+pl_tpl_value pl_tpl_trim(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);
+pl_tpl_value pl_tpl_upper(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);
+pl_tpl_value pl_tpl_lower(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);
+pl_tpl_value pl_tpl_capitalize(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);
+pl_tpl_value pl_tpl_title(pl_tpl_machine *m, pl_tpl_value self, pl_tpl_value *args);
 pl_tpl_value pl_tpl_replace(pl_tpl_machine *m, pl_tpl_value text, pl_tpl_value old,
                             pl_tpl_value new, pl_tpl_value count);
-pl_tpl_value pl_tpl_recase(pl_tpl_machine *m, pl_tpl_value text, bool first_upper, bool rest_upper,
-                           bool words);
 pl_tpl_value pl_tpl_pairs(pl_tpl_machine *m, pl_tpl_value map);
 
 #endif
