@@ -191,6 +191,11 @@ pl_status pl_figure_table(pl_figure *figure, size_t rows, size_t cols, pl_error 
     return PL_OK;
 }
 
+const char *pl_axis_name(const pl_axis *axis, size_t position)
+{
+    return axis->names != NULL && position < axis->n_names ? axis->names[position] : NULL;
+}
+
 pl_status pl_figure_names(pl_axis *axis, size_t n, pl_error *err)
 {
     char **names = calloc(n > 0 ? n : 1, sizeof *names);

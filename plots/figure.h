@@ -143,6 +143,9 @@ pl_figure pl_figure_for(const pl_figure *figure, const pl_series *series);
  * or axis. */
 PL_NODISCARD pl_status pl_figure_check(const pl_figure *figure, pl_error *err);
 
+/* The name of a position; NULL: there is no such position, or the axis leaves its name out. */
+const char *pl_axis_name(const pl_axis *axis, size_t position);
+
 /* Tick positions of an axis and their texts, strictly rising, within [lo, hi].  Linear: 1, 2, 2.5,
  * 5 times powers of ten, about `wanted` (1 ... 10) of them; log: decades (and 2, 5 where few
  * decades; linear ones where there are fewer than two of those).  Text is plain UTF-8 with a real

@@ -137,9 +137,9 @@ static size_t layers_of(const pl_state *state, const pl_request *request, size_t
 
 static void say_landscape(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
-    const pl_axis *y = &at->figure->y;
-    if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
-        pl_buf_printf(out, "%s  ", y->names[row]);
+    const char *name = pl_axis_name(&at->figure->y, row);
+    if (name != NULL) {
+        pl_buf_printf(out, "%s  ", name);
     }
     pl_look_say_cell(at, "token", x, row, out);
 }

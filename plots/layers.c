@@ -228,9 +228,9 @@ static const pl_layer *layer_at(const pl_looked *at, double block, size_t row)
 {
     const pl_model *m = at->state->source->model;
     const char *part = pl_text_last_part(pl_model_layer(m, at->state->layer)->name);
-    const pl_axis *y = &at->figure->y;
-    if (at->figure->heat != NULL && row < y->n_names && y->names[row] != NULL) {
-        part = pl_text_last_part(y->names[row]);
+    const char *name = pl_axis_name(&at->figure->y, row);
+    if (at->figure->heat != NULL && name != NULL) {
+        part = pl_text_last_part(name);
     }
     for (size_t i = 0; i < pl_model_layer_count(m); i++) {
         const pl_layer *layer = pl_model_layer(m, i);

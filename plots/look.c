@@ -62,8 +62,7 @@ void pl_look_say_cell(const pl_looked *at, const char *what, double x, size_t ro
 /* The channels of a named group, "128\u2013255"; false for a place without such a name. */
 static bool range_of(const pl_figure *figure, size_t place, size_t *first, size_t *last)
 {
-    const char *name =
-        figure->x.names != NULL && place < figure->x.n_names ? figure->x.names[place] : NULL;
+    const char *name = pl_axis_name(&figure->x, place);
     if (name == NULL || name[0] < '0' || name[0] > '9') {
         return false;
     }

@@ -43,10 +43,10 @@ enum { ACROSS = 5, FORWARD = 4, UP = 5 }; /* ticks wanted */
 /* What a row stands for: the number that is its name, else its own. */
 static double row_value(const pl_figure *figure, size_t row)
 {
-    const bool named = row < figure->y.n_names && figure->y.names[row] != NULL;
+    const char *name = pl_axis_name(&figure->y, row);
     char *end = NULL;
-    const double value = named ? strtod(figure->y.names[row], &end) : 0;
-    return named && end != figure->y.names[row] ? value : (double)row;
+    const double value = name != NULL ? strtod(name, &end) : 0;
+    return name != NULL && end != name ? value : (double)row;
 }
 
 /* The rows' numbers from the back to the front. */

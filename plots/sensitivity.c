@@ -317,10 +317,9 @@ static void say_sensitivity(const pl_looked *at, double x, size_t row, pl_buf *o
         pl_layer_short(layer, false, name, sizeof name);
         pl_format_number(kl, number);
         pl_buf_printf(out, "%s  %s", name, number);
-    } else if (at->figure->x.names != NULL && x > -0.5 &&
-               (size_t)(x + 0.5) < at->figure->x.n_names) {
-        const char *named = at->figure->x.names[(size_t)(x + 0.5)];
-        pl_buf_puts(out, named != NULL ? named : "");
+    } else if (x > -0.5) {
+        const char *role = pl_axis_name(&at->figure->x, (size_t)(x + 0.5));
+        pl_buf_puts(out, role != NULL ? role : "");
     }
 }
 

@@ -196,8 +196,9 @@ static size_t channel_in_surface(const pl_looked *at, double x)
 static void say_surface(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     const pl_axis *y = &at->figure->y;
-    if (y->label != NULL && row < y->n_names && y->names[row] != NULL) {
-        pl_buf_printf(out, "%s %s  ", y->label, y->names[row]);
+    const char *name = pl_axis_name(y, row);
+    if (y->label != NULL && name != NULL) {
+        pl_buf_printf(out, "%s %s  ", y->label, name);
     }
     pl_look_say_cell(at, "channel", x, row, out);
 }

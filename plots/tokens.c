@@ -366,9 +366,9 @@ static size_t channel_in_tokens(const pl_looked *at, double x)
 /* The token whole, and where it is; the axis shows its beginning only. */
 static void say_tokens(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
-    const pl_axis *y = &at->figure->y;
-    if (y->names != NULL && row < y->n_names && y->names[row] != NULL) {
-        pl_buf_printf(out, "%s  ", y->names[row]);
+    const char *name = pl_axis_name(&at->figure->y, row);
+    if (name != NULL) {
+        pl_buf_printf(out, "%s  ", name);
     }
     pl_look_say_cell(at, "channel", x, row, out);
 }
