@@ -1,5 +1,6 @@
 #include "plots/draw.h"
 
+#include "plots/edge.h"
 #include "plots/heat.h"
 #include "plots/ink.h"
 #include "plots/legend.h"
@@ -73,41 +74,16 @@ static void draw_axis(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
     }
 }
 
-/* The right axis: ticks, numbers and its label, read upwards. */
 static void draw_right(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                        pl_fonts *fonts)
 {
-    const pl_area *plot = &layout->plot;
-    const pl_wrapped *text = &layout->bar_label;
+    pl_edge edge = {.area = &layout->plot, .label = figure->right.label, .room = 0.5};
     pl_figure own = *figure;
     own.y = figure->right;
-    double gap = layout->tick + 0.3 * layout->pad;
-    double right = plot->x1 + gap;
-    cairo_set_source_rgb(cr, 0, 0, 0);
     for (size_t i = 0; i < layout->n_colour; i++) {
-        const pl_tick *tick = &layout->colour[i];
-        double width = pl_layout_width(layout, (tick->major ? 1 : 0.75) * layout->spine);
-        double y = pl_layout_at_y(layout, &own, tick->at);
-        cairo_move_to(cr, plot->x1, pl_layout_snap(layout, y, width));
-        cairo_rel_line_to(cr, (tick->major ? 1 : 0.57) * layout->tick, 0);
-        cairo_set_line_width(cr, width);
-        cairo_stroke(cr);
-        if (tick->major) {
-            pl_extent size = pl_fonts_measure(fonts, tick->text, layout->small, 0);
-            pl_fonts_draw(fonts, cr, tick->text, layout->small, 0, plot->x1 + gap,
-                          y - size.height / 2);
-            right = fmax(right, plot->x1 + gap + size.width);
-        }
+        edge.y[i] = pl_layout_at_y(layout, &own, layout->colour[i].at);
     }
-    if (text->n > 0) {
-        double from = (plot->y0 + plot->y1 + text->width) / 2;
-        cairo_save(cr);
-        cairo_translate(cr, right + 0.5 * layout->pad,
-                        fmin(fmax(from, layout->pad + text->width), layout->height - layout->pad));
-        cairo_rotate(cr, -M_PI / 2);
-        pl_wrap_draw(fonts, cr, figure->right.label, text, 0, 0, text->width, 0.5);
-        cairo_restore(cr);
-    }
+    pl_edge_draw(cr, &edge, layout, fonts);
 }
 
 /* Centred over from ... to, moved inwards where it would leave [least, limit]. */

@@ -1,6 +1,7 @@
 #include "plots/heat.h"
 
 #include "core/base/checked.h"
+#include "plots/edge.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -204,30 +205,6 @@ static void fill_bar(cairo_t *cr, const pl_layout *layout)
     cairo_surface_destroy(image);
 }
 
-static void bar_ticks(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
-                      pl_fonts *fonts, double *right)
-{
-    const pl_area *bar = &layout->bar;
-    double gap = layout->tick + 0.3 * layout->pad;
-    *right = bar->x1 + gap;
-    for (size_t i = 0; i < layout->n_colour; i++) {
-        const pl_tick *tick = &layout->colour[i];
-        double width = pl_layout_width(layout, (tick->major ? 1 : 0.75) * layout->spine);
-        double y = pl_layout_at_colour(layout, figure->heat, tick->at);
-        double at = pl_layout_snap(layout, y, width);
-        cairo_move_to(cr, bar->x1, at);
-        cairo_line_to(cr, bar->x1 + (tick->major ? 1 : 0.57) * layout->tick, at);
-        cairo_set_line_width(cr, width);
-        cairo_stroke(cr);
-        if (tick->major) {
-            pl_extent size = pl_fonts_measure(fonts, tick->text, layout->small, 0);
-            pl_fonts_draw(fonts, cr, tick->text, layout->small, 0, bar->x1 + gap,
-                          y - size.height / 2);
-            *right = fmax(*right, bar->x1 + gap + size.width);
-        }
-    }
-}
-
 void pl_heat_bar(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, pl_fonts *fonts)
 {
     const pl_area *bar = &layout->bar;
@@ -240,16 +217,9 @@ void pl_heat_bar(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, 
     cairo_set_line_width(cr, pl_layout_width(layout, layout->spine));
     cairo_set_source_rgb(cr, 0, 0, 0);
     cairo_stroke(cr);
-    double right = 0;
-    bar_ticks(cr, figure, layout, fonts, &right);
-    const pl_wrapped *text = &layout->bar_label;
-    if (text->n > 0) {
-        double from = (bar->y0 + bar->y1 + text->width) / 2;
-        cairo_save(cr);
-        cairo_translate(cr, right + 0.6 * layout->pad,
-                        fmin(fmax(from, layout->pad + text->width), layout->height - layout->pad));
-        cairo_rotate(cr, -M_PI / 2);
-        pl_wrap_draw(fonts, cr, figure->heat->label, text, 0, 0, text->width, 0.5);
-        cairo_restore(cr);
+    pl_edge edge = {.area = bar, .label = figure->heat->label, .room = 0.6};
+    for (size_t i = 0; i < layout->n_colour; i++) {
+        edge.y[i] = pl_layout_at_colour(layout, figure->heat, layout->colour[i].at);
     }
+    pl_edge_draw(cr, &edge, layout, fonts);
 }

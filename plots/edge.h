@@ -1,0 +1,17 @@
+/* plots/edge.h -- the scale on the right edge of a plot or of its colour bar. */
+#ifndef PL_PLOTS_EDGE_H
+#define PL_PLOTS_EDGE_H
+
+#include "plots/fonts.h"
+#include "plots/layout.h"
+
+typedef struct pl_edge {
+    const pl_area *area;    /* whose right edge it is */
+    double y[PL_MAX_TICKS]; /* where the ticks layout->colour stand */
+    const char *label;      /* read upwards, wrapped as layout->bar_label */
+    double room;            /* between numbers and label, in layout->pad */
+} pl_edge;
+
+void pl_edge_draw(cairo_t *cr, const pl_edge *edge, const pl_layout *layout, pl_fonts *fonts);
+
+#endif
