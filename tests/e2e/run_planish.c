@@ -245,6 +245,15 @@ double run_number(const json_t *result, const char *key)
     return json_number_value(value);
 }
 
+void run_check_refused(const run *r, const char *script, const char *says)
+{
+    assert_int_not_equal(r->status, 0);
+    if (strstr(r->out, says) == NULL) {
+        fprintf(stderr, "%s: %s\n", script, r->err);
+        fail();
+    }
+}
+
 void run_check_failed(const run *r, int status, const char *says)
 {
     if (r->status != status || strstr(r->err, says) == NULL) {

@@ -51,6 +51,9 @@ double run_number(const json_t *result, const char *key);
  * an error object as the last line that says the same. */
 void run_check_failed(const run *r, int status, const char *says);
 
+/* The run of a script failed, and what it printed as JSON says this, quotes as \\". */
+void run_check_refused(const run *r, const char *script, const char *says);
+
 /* No C0 but newline, no DEL, no C1, valid UTF-8. */
 void run_check_clean(const char *text);
 

@@ -441,6 +441,20 @@ int pl_pty_wait_end(pl_pty *pty, double limit, double *seconds)
     return pty->status;
 }
 
+void pl_pty_send_wait(pl_pty *pty, const char *keys, const char *text, double limit)
+{
+    pl_pty_send(pty, keys);
+    pl_pty_wait_text(pty, text, limit);
+}
+
+void pl_pty_leave(pl_pty *pty, double limit)
+{
+    double seconds = 0;
+    pl_pty_send(pty, ":quit\r");
+    assert_int_equal(pl_pty_wait_end(pty, limit, &seconds), 0);
+    pl_pty_stop(pty);
+}
+
 static short colour_of(VTermColor colour)
 {
     if (VTERM_COLOR_IS_DEFAULT_FG(&colour) || VTERM_COLOR_IS_DEFAULT_BG(&colour)) {

@@ -54,6 +54,12 @@ double pl_pty_wait(pl_pty *pty, bool (*there)(pl_pty *pty, const void *ctx), con
 double pl_pty_wait_text(pl_pty *pty, const char *text, double limit);
 void pl_pty_wait_gone(pl_pty *pty, const char *text, double limit);
 
+/* Sends the keys, and waits for the text. */
+void pl_pty_send_wait(pl_pty *pty, const char *keys, const char *text, double limit);
+
+/* Leaves by `:quit`: the program must end, with status 0; and stops it. */
+void pl_pty_leave(pl_pty *pty, double limit);
+
 /* Until the program ends; returns its status as a shell does (128 + signal), and how long it
  * took. */
 int pl_pty_wait_end(pl_pty *pty, double limit, double *seconds);

@@ -27,16 +27,12 @@ static pl_pty *start(int rows, int cols)
 
 static void leave(pl_pty *pty)
 {
-    double seconds = 0;
-    pl_pty_send(pty, ":quit\r");
-    assert_int_equal(pl_pty_wait_end(pty, patience(), &seconds), 0);
-    pl_pty_stop(pty);
+    pl_pty_leave(pty, patience());
 }
 
 static void send_wait(pl_pty *pty, const char *keys, const char *text)
 {
-    pl_pty_send(pty, keys);
-    pl_pty_wait_text(pty, text, patience());
+    pl_pty_send_wait(pty, keys, text, patience());
 }
 
 /* The figure that is written there has a text in its commands. */

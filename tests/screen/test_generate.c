@@ -10,7 +10,6 @@
 static void check_at(int rows, int cols)
 {
     pl_temp temp;
-    double seconds = 0;
     const double patience = 20 * pl_pty_patience();
     pl_temp_init(&temp);
     pl_pty *pty = pl_pty_start(temp.folder, rows, cols, "vt100", "C", NULL);
@@ -34,9 +33,7 @@ static void check_at(int rows, int cols)
     pl_pty_wait_text(pty, "Tuner", patience);
     pl_pty_send(pty, ":help gap\r");
     pl_pty_wait_text(pty, "Esc closes", patience);
-    pl_pty_send(pty, ":quit\r");
-    assert_int_equal(pl_pty_wait_end(pty, patience, &seconds), 0);
-    pl_pty_stop(pty);
+    pl_pty_leave(pty, patience);
     pl_temp_deinit(&temp);
 }
 

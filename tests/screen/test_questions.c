@@ -59,10 +59,7 @@ static void start_calibrated(void)
 
 static void leave(void)
 {
-    double seconds = 0;
-    pl_pty_send(pty, ":quit\r");
-    assert_int_equal(pl_pty_wait_end(pty, patience(), &seconds), 0);
-    pl_pty_stop(pty);
+    pl_pty_leave(pty, patience());
     pty = NULL;
 }
 

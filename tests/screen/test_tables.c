@@ -54,7 +54,6 @@ static void test_pane_follows_allocate(void **state)
 {
     (void)state;
     const double patience = 20 * pl_pty_patience();
-    double seconds = 0;
     pl_pty *pty = pl_pty_start(own_folder.folder, 24, 80, "xterm-256color", "C.UTF-8", NULL);
     pl_pty_wait_text(pty, "Layers", patience);
     pl_pty_send(pty, ":method rtn bits=3; view main=allocation\r");
@@ -63,9 +62,7 @@ static void test_pane_follows_allocate(void **state)
     pl_pty_wait_text(pty, "; nothing is set", patience);
     pl_pty_send(pty, "\x1b");
     pl_pty_wait_text(pty, "the same for all: W2, W3, W4", patience);
-    pl_pty_send(pty, ":quit\r");
-    assert_int_equal(pl_pty_wait_end(pty, patience, &seconds), 0);
-    pl_pty_stop(pty);
+    pl_pty_leave(pty, patience);
 }
 
 int main(void)

@@ -135,6 +135,22 @@ static inline float *demo_weights(demo_lab *d, size_t layer, pl_which which)
     return w;
 }
 
+/* A task that is cancelled where more than this part of what is counted is done: `what` is as
+ * pl_task's progress has it. */
+typedef struct demo_stopper {
+    pl_task task;
+    const char *what;
+    double most;
+} demo_stopper;
+
+static inline void demo_stop_at(void *ctx, const char *what, double done, double total)
+{
+    demo_stopper *s = ctx;
+    if (strcmp(what, s->what) == 0 && done > s->most * total) {
+        atomic_store(&s->task.cancel, true);
+    }
+}
+
 static inline size_t demo_bytes(const demo_lab *d, size_t layer)
 {
     const pl_layer *info = pl_model_layer(d->state.source->model, layer);

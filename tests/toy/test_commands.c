@@ -93,7 +93,6 @@ static void test_screen(void **ctx)
 {
     (void)ctx;
     pl_temp temp;
-    double seconds = 0;
     pl_temp_init(&temp);
     const double limit = 20 * pl_pty_patience();
     pl_pty *pty = pl_pty_start(temp.folder, 30, 100, "xterm-256color", "C.UTF-8", NULL);
@@ -139,9 +138,7 @@ static void test_screen(void **ctx)
     }
     pl_pty_send(pty, ":view main=spare3\r");
     pl_pty_wait_text(pty, " 90 ", limit);
-    pl_pty_send(pty, ":quit\r");
-    assert_int_equal(pl_pty_wait_end(pty, limit, &seconds), 0);
-    pl_pty_stop(pty);
+    pl_pty_leave(pty, limit);
     pl_temp_deinit(&temp);
 }
 

@@ -182,19 +182,6 @@ static void test_quantized_inputs(void **ctx)
     demo_lab_deinit(&d);
 }
 
-typedef struct stopper {
-    pl_task task;
-    double most;
-} stopper;
-
-static void stop_at(void *ctx, const char *what, double done, double total)
-{
-    stopper *s = ctx;
-    if (strcmp(what, "units") == 0 && done > s->most * total) {
-        atomic_store(&s->task.cancel, true);
-    }
-}
-
 /* What was measured before a cut stays; what is known is not measured again. */
 static void test_goes_on(void **ctx)
 {
@@ -204,8 +191,8 @@ static void test_goes_on(void **ctx)
     int32_t ids[COUNT];
     make_ids(ids);
     rounded_demo(&d);
-    stopper s = {.most = 0.7};
-    s.task.progress = stop_at;
+    demo_stopper s = {.what = "units", .most = 0.7};
+    s.task.progress = demo_stop_at;
     s.task.ctx = &s;
     pl_sensitivity asked = {.unit = PL_UNIT_LAYER, .text = text};
     pl_sensitivities cut;

@@ -315,19 +315,6 @@ static void test_alike_stays(void **ctx)
     demo_lab_deinit(&d);
 }
 
-typedef struct stopper {
-    pl_task task;
-    double most;
-} stopper;
-
-static void stop_at(void *ctx, const char *what, double done, double total)
-{
-    stopper *s = ctx;
-    if (strcmp(what, "trials") == 0 && done > s->most * total) {
-        atomic_store(&s->task.cancel, true);
-    }
-}
-
 /* What was measured before a cut stays, and the search ends as it would have. */
 static void test_goes_on(void **ctx)
 {
@@ -343,8 +330,8 @@ static void test_goes_on(void **ctx)
     t.by_kl = true;
     t.glob = "*.[qkvo]_proj";
     t.text = text;
-    stopper s = {.most = 0.5};
-    s.task.progress = stop_at;
+    demo_stopper s = {.what = "trials", .most = 0.5};
+    s.task.progress = demo_stop_at;
     s.task.ctx = &s;
     assert_int_equal(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &cut, &s.task, &err),
                      PL_ERR_CANCELLED);
