@@ -152,20 +152,9 @@ static pl_status take_word(const char **text, pl_buf *word, size_t *equals, pl_e
     return pl_buf_check(word, err);
 }
 
-/* Quotes go on beside each other: 'it'"'"'s' is it's. */
 void pl_command_quote(const char *value, pl_buf *out)
 {
-    if (value[0] != '\0' && strpbrk(value, " \t\n;#'\"\\") == NULL) {
-        pl_buf_puts(out, value);
-        return;
-    }
-    pl_buf_puts(out, value[0] == '\0' ? "''" : "");
-    while (*value != '\0') {
-        const bool single = *value == '\'';
-        size_t size = single ? strspn(value, "'") : strcspn(value, "'");
-        pl_buf_printf(out, "%c%.*s%c", single ? '"' : '\'', (int)size, value, single ? '"' : '\'');
-        value += size;
-    }
+    pl_text_quote(value, " \t\n;#'\"\\", out);
 }
 
 static pl_status push_text(char ***list, size_t *count, char *item, pl_error *err)

@@ -81,20 +81,6 @@ static pl_status push_setting(comparing *c, char *name, pl_state *is, bool has_n
     return PL_OK;
 }
 
-/* The calibration is the present one for all. */
-static pl_status take_calibration(pl_state *is, const pl_state *state, pl_error *err)
-{
-    const pl_calibration *now = &state->calibration;
-    pl_status status = pl_calibration_set(&is->calibration, (const char *const *)now->texts,
-                                          now->n_texts, &now->protocol, err);
-    if (status == PL_OK) {
-        is->calibration.key = now->key;
-        is->calibration.known = now->known;
-        is->calibration.foreign = now->foreign;
-    }
-    return status;
-}
-
 /* "hadamard; gptq bits=4 on=*.q_proj": what makes `is` of a state without methods that quantizes
  * activations and cache as `state` does. */
 static void put_setting(const pl_state *is, const pl_state *state, pl_buf *out)
@@ -110,13 +96,7 @@ static void put_setting(const pl_state *is, const pl_state *state, pl_buf *out)
     for (size_t i = 0; i < is->n_overrides; i++) {
         const pl_override *over = &is->overrides[i];
         pl_buf_puts(out, out->size > start ? "; " : "");
-        if (over->spec.method != NULL) {
-            pl_spec_format(&over->spec, out);
-        } else {
-            pl_buf_printf(out, "none slot=%s", pl_slot_name(over->slot));
-        }
-        pl_buf_puts(out, " on=");
-        pl_command_quote(over->glob, out);
+        pl_state_put_method(over->slot, &over->spec, over->glob, out);
     }
     if (pl_state_import_count(is) > 0) { /* which no list of methods makes: `rebuild` says so */
         pl_buf_printf(out, "%simport all after=", out->size > start ? "; " : "");
@@ -154,7 +134,7 @@ static pl_status add_state(comparing *c, const pl_state *from, const char *name,
     if (status != PL_OK) {
         return status;
     }
-    status = take_calibration(&is, c->state, err);
+    status = pl_calibration_copy(&is.calibration, &c->state->calibration, err); /* one for all */
     if (status != PL_OK) {
         pl_state_deinit(&is);
         return status;

@@ -232,6 +232,20 @@ void pl_buf_printf(pl_buf *buf, const char *format, ...)
     va_end(again);
 }
 
+void pl_text_quote(const char *text, const char *special, pl_buf *out)
+{
+    if (text[0] != '\0' && strpbrk(text, special) == NULL) {
+        pl_buf_puts(out, text);
+        return;
+    }
+    do {
+        const char quote = *text == '\'' ? '"' : '\'';
+        const size_t length = quote == '"' ? strspn(text, "'") : strcspn(text, "'");
+        pl_buf_printf(out, "%c%.*s%c", quote, (int)length, text, quote);
+        text += length;
+    } while (*text != '\0');
+}
+
 void pl_buf_deinit(pl_buf *buf)
 {
     free(buf->data);

@@ -8,19 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Quotes a word where the grammar needs it: '...' but for apostrophes, which stand in "...". */
 static void put_word(pl_buf *out, const char *word)
 {
-    if (word[0] != '\0' && strpbrk(word, " \t\n\v\f\r;#'\"=") == NULL) {
-        pl_buf_puts(out, word);
-        return;
-    }
-    do {
-        char quote = *word == '\'' ? '"' : '\'';
-        size_t length = quote == '"' ? strspn(word, "'") : strcspn(word, "'");
-        pl_buf_printf(out, "%c%.*s%c", quote, (int)length, word, quote);
-        word += length;
-    } while (*word != '\0');
+    pl_text_quote(word, " \t\n\v\f\r;#'\"=", out);
 }
 
 static void put_protocol(pl_buf *out, const pl_protocol *protocol)
@@ -100,9 +90,8 @@ void pl_state_calibration_command(const pl_state *state, pl_buf *out)
     put_calibration(state, out);
 }
 
-static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char *glob)
+void pl_state_put_method(pl_slot slot, const pl_spec *spec, const char *glob, pl_buf *out)
 {
-    pl_buf_puts(out, "method ");
     if (spec->method == NULL) {
         pl_buf_printf(out, "none slot=%s", pl_slot_name(slot));
     } else {
@@ -112,6 +101,12 @@ static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char 
         pl_buf_puts(out, " on=");
         put_word(out, glob);
     }
+}
+
+static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char *glob)
+{
+    pl_buf_puts(out, "method ");
+    pl_state_put_method(slot, spec, glob, out);
     pl_buf_puts(out, "\n");
 }
 

@@ -446,12 +446,10 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
         }
         for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
             const pl_spec *spec = pl_state_spec(&pin->of->is, layer, slot);
-            if (spec->method != NULL) {
+            if (spec->method != NULL || filled[slot]) {
                 pl_buf_puts(out, "method ");
-                pl_spec_format(spec, out);
+                pl_state_put_method(slot, spec, NULL, out);
                 pl_buf_puts(out, "\n");
-            } else if (filled[slot]) {
-                pl_buf_printf(out, "method none slot=%s\n", pl_slot_name(slot));
             }
             filled[slot] = spec->method != NULL;
         }

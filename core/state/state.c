@@ -147,6 +147,18 @@ static size_t layer_count(const pl_state *state)
     return state->source != NULL ? pl_model_layer_count(state->source->model) : 0;
 }
 
+pl_status pl_calibration_copy(pl_calibration *to, const pl_calibration *from, pl_error *err)
+{
+    pl_status status = pl_calibration_set(to, (const char *const *)from->texts, from->n_texts,
+                                          &from->protocol, err);
+    if (status == PL_OK) {
+        to->key = from->key;
+        to->known = from->known;
+        to->foreign = from->foreign;
+    }
+    return status;
+}
+
 pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
 {
     *to = *from;
@@ -159,12 +171,7 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
     to->n_overrides = 0;
     to->solved = NULL;
     to->imported.path = NULL;
-    pl_status status =
-        pl_calibration_set(&to->calibration, (const char *const *)from->calibration.texts,
-                           from->calibration.n_texts, &from->calibration.protocol, err);
-    to->calibration.key = from->calibration.key;
-    to->calibration.known = from->calibration.known;
-    to->calibration.foreign = from->calibration.foreign;
+    pl_status status = pl_calibration_copy(&to->calibration, &from->calibration, err);
     PL_THEN(pl_state_copy_overrides(to, from, err));
     if (status == PL_OK && from->imported.path != NULL) {
         to->imported.path = strdup(from->imported.path);

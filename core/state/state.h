@@ -170,6 +170,9 @@ PL_NODISCARD pl_status pl_state_set_source(pl_state *state, pl_source *source, p
 PL_NODISCARD pl_status pl_calibration_set(pl_calibration *calibration, const char *const *texts,
                                           size_t n, const pl_protocol *protocol, pl_error *err);
 
+PL_NODISCARD pl_status pl_calibration_copy(pl_calibration *to, const pl_calibration *from,
+                                           pl_error *err);
+
 /* The spec of a slot for a layer, overrides applied.  An imported layer has the method "import",
  * which no registry lists, in the slot precondition and nothing else. */
 const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
@@ -254,6 +257,10 @@ typedef struct pl_figure_needs {
     bool sweep;
 } pl_figure_needs;
 void pl_state_figure_commands(const pl_state *state, const pl_figure_needs *needs, pl_buf *out);
+
+/* "gptq bits=4 on=*.q_proj", or "none slot=round": what stands behind `method`, appended.  glob:
+ * the layers, or NULL for all. */
+void pl_state_put_method(pl_slot slot, const pl_spec *spec, const char *glob, pl_buf *out);
 
 /* The line `calibrate ...`, appended; nothing where there is none, or the demo's is its own. */
 void pl_state_calibration_command(const pl_state *state, pl_buf *out);
