@@ -322,14 +322,10 @@ static pl_status read_compared_text(comparing *c, pl_lab *lab, pl_task *task, pl
     PL_THEN(pl_lab_own_tokens(lab, c->state, files, n, &c->text, task, err));
     if (status == PL_OK) {
         c->spec.protocol = (pl_ppl_protocol)protocol;
-        pl_buf_printf(&measured, "protocol=%s length=%zu windows=%zu",
-                      pl_usage_text(c->call, "protocol"), c->spec.length, c->spec.windows);
-        for (size_t i = 0; i < n; i++) {
-            pl_buf_printf(&measured, " text=%s", pl_path_name(files[i]));
-            pl_buf_puts(&c->said, owned == NULL ? " text=" : "");
-            if (owned == NULL) {
-                pl_command_quote(pl_path_name(files[i]), &c->said);
-            }
+        pl_put_measured(c->call, &c->spec, files, n, &measured);
+        for (size_t i = 0; owned == NULL && i < n; i++) {
+            pl_buf_puts(&c->said, " text=");
+            pl_command_quote(pl_path_name(files[i]), &c->said);
         }
         pl_buf_printf(&c->said, " protocol=%s length=%zu windows=%zu\n",
                       pl_usage_text(c->call, "protocol"), c->spec.length, c->spec.windows);
@@ -382,19 +378,6 @@ static json_t *row_json(const setting *s, const pl_compared *c, const pl_compare
     pl_json_set(row, "layers_solved", json_integer((json_int_t)c->layers));
     pl_buf_deinit(&label);
     return row;
-}
-
-static void remember_measured(const comparing *c, const setting *s, const pl_compared *found)
-{
-    pl_measurement m = {.setting = pl_state_setting(&s->is),
-                        .perplexity = found->scores.perplexity,
-                        .error = found->scores.perplexity_error,
-                        .original = found->scores.original,
-                        .original_error = found->scores.original_error,
-                        .kl_mean = found->scores.kl_mean,
-                        .solved = found->layers};
-    snprintf(m.protocol, sizeof m.protocol, "%s", c->measured);
-    pl_record_measured(c->state->source, &m);
 }
 
 /* The commands behind which the rows can be made again, and their key. */
@@ -455,7 +438,7 @@ static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *tas
         known += found.found;
         pl_json_append(rows, row_json(s, &found, i > 0 ? &first : &found));
         if (s->has_name) {
-            remember_measured(c, s, &found);
+            pl_note_measured(&s->is, c->measured, &found.scores, found.layers);
         }
         if (i == 0) {
             first = found;

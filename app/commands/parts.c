@@ -4,10 +4,12 @@
 #include "app/usage.h"
 #include "app/workbench/services.h"
 #include "core/base/checked.h"
+#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/number.h"
 #include "core/model/bare.h"
 #include "core/state/kept.h"
+#include "core/state/record.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -339,5 +341,31 @@ void pl_follow_methods(pl_screen *screen, const pl_call *call, pl_status how)
     (void)call;
     if (how == PL_OK) {
         pl_screen_follow_methods(screen);
+    }
+}
+
+void pl_put_measured(const pl_call *call, const pl_ppl_spec *spec, const char *const *files,
+                     size_t n_files, pl_buf *out)
+{
+    pl_buf_printf(out, "protocol=%s length=%zu windows=%zu", pl_usage_text(call, "protocol"),
+                  spec->length, spec->windows);
+    for (size_t i = 0; i < n_files; i++) {
+        pl_buf_printf(out, " text=%s", pl_path_name(files[i]));
+    }
+}
+
+void pl_note_measured(const pl_state *state, const char *how, const pl_ppl_result *found,
+                      size_t solved)
+{
+    pl_measurement m = {.setting = pl_state_setting(state),
+                        .perplexity = found->perplexity,
+                        .error = found->perplexity_error,
+                        .original = found->original,
+                        .original_error = found->original_error,
+                        .kl_mean = found->kl_mean,
+                        .solved = solved};
+    if (how != NULL && strlen(how) < sizeof m.protocol) {
+        snprintf(m.protocol, sizeof m.protocol, "%s", how);
+        pl_record_measured(state->source, &m);
     }
 }

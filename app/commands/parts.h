@@ -3,6 +3,7 @@
 #define PL_APP_COMMANDS_PARTS_H
 
 #include "app/commands/list.h"
+#include "core/metrics/perplexity.h"
 
 /* For pl_command.slow. */
 bool pl_slow_always(const pl_call *call);
@@ -64,6 +65,15 @@ void pl_put_setting_text(const pl_call *call, pl_buf *out);
 /* That sentence alone, appended; nothing where there are none. */
 void pl_put_setting_sentence(const pl_call *call, pl_buf *out);
 void pl_put_setting_line(const pl_call *call, pl_buf *out); /* as a line of its own */
+
+/* "protocol=gptq length=512 windows=20 text=a.txt", appended: what must be the same where two
+ * perplexities are compared. */
+void pl_put_measured(const pl_call *call, const pl_ppl_spec *spec, const char *const *files,
+                     size_t n_files, pl_buf *out);
+/* Keeps a perplexity of the state's setting with that text, `solved` layers in it; not where the
+ * text is NULL or too long. */
+void pl_note_measured(const pl_state *state, const char *how, const pl_ppl_result *found,
+                      size_t solved);
 
 /* For pl_command.follow of what sets methods: the screen goes by them. */
 void pl_follow_methods(pl_screen *screen, const pl_call *call, pl_status how);

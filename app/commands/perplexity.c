@@ -8,9 +8,7 @@
 #include "core/lab/quantized.h"
 #include "core/metrics/perplexity.h"
 #include "core/model/bare.h"
-#include "core/base/file.h"
 #include "core/state/kept.h"
-#include "core/state/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,31 +36,6 @@ static void put_perplexity(const pl_call *call, pl_buf *out)
     }
     pl_result_object(shown != NULL ? shown : call->result, out);
     json_decref(shown);
-}
-
-/* "protocol=gptq length=512 windows=20 text=a.txt": what must be the same where two perplexities
- * are compared. */
-static void note_measured(const pl_state *state, const pl_ppl_spec *spec, const pl_call *call,
-                          const char *const *files, size_t n_files, const pl_ppl_result *found)
-{
-    pl_measurement m = {.setting = pl_state_setting(state),
-                        .perplexity = found->perplexity,
-                        .error = found->perplexity_error,
-                        .original = found->original,
-                        .original_error = found->original_error,
-                        .kl_mean = found->kl_mean,
-                        .solved = pl_state_solved_count(state)};
-    pl_buf text = {0};
-    pl_buf_printf(&text, "protocol=%s length=%zu windows=%zu", pl_usage_text(call, "protocol"),
-                  spec->length, spec->windows);
-    for (size_t i = 0; i < n_files; i++) {
-        pl_buf_printf(&text, " text=%s", pl_path_name(files[i]));
-    }
-    if (!text.failed && text.size < sizeof m.protocol) {
-        snprintf(m.protocol, sizeof m.protocol, "%s", text.data);
-        pl_record_measured(state->source, &m);
-    }
-    pl_buf_deinit(&text);
 }
 
 static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
@@ -97,7 +70,11 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
                               compare ? &hooks : NULL, compare, &found, task, err));
         pl_quantized_deinit(&quantized);
         if (status == PL_OK && which == PL_WHICH_AFTER) {
-            note_measured(state, &spec, call, files, n_files, &found);
+            pl_buf how = {0};
+            pl_put_measured(call, &spec, files, n_files, &how);
+            pl_note_measured(state, how.failed ? NULL : how.data, &found,
+                             pl_state_solved_count(state));
+            pl_buf_deinit(&how);
         }
         json_t *out = call->result;
         pl_json_set(out, "perplexity", pl_json_number(found.perplexity));
