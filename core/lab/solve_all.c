@@ -293,7 +293,7 @@ static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller
         }
         status = begin_layer(to, task, err);
         PL_THEN(solve_next(s, i, &result, &report, task, err));
-        PL_THEN(pl_state_set_sequential(&s->now, i, result, err));
+        PL_THEN(pl_state_take_result(&s->now, i, true, result, err));
         if (status == PL_OK) {
             end_layer(to, i, result, &report);
         }

@@ -578,9 +578,8 @@ static bool read_pin(pl_state *state, const json_t *json)
         read = text != NULL && pl_spec_parse(text, &is.slots[slot], NULL) == PL_OK;
     }
     memset(is.solved, 0, pl_model_layer_count(is.source->model) * sizeof *is.solved);
-    read = read && (json_is_true(json_object_get(json, "sequential"))
-                        ? pl_state_set_sequential(&is, at, id, NULL)
-                        : pl_state_set_result(&is, at, pl_state_plan(&is, at), id, NULL)) == PL_OK;
+    const bool sequential = json_is_true(json_object_get(json, "sequential"));
+    read = read && pl_state_take_result(&is, at, sequential, id, NULL) == PL_OK;
     read = read && add_pin(state, &is, NULL) == PL_OK;
     pl_state_deinit(&is);
     return read;

@@ -443,11 +443,12 @@ pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id r
     return PL_OK;
 }
 
-pl_status pl_state_set_sequential(pl_state *state, size_t layer, pl_id result, pl_error *err)
+pl_status pl_state_take_result(pl_state *state, size_t layer, bool sequential, pl_id result,
+                               pl_error *err)
 {
-    pl_status status =
-        pl_state_set_result(state, layer, pl_state_plan_sequential(state), result, err);
-    if (status == PL_OK) {
+    const pl_id plan = sequential ? pl_state_plan_sequential(state) : pl_state_plan(state, layer);
+    pl_status status = pl_state_set_result(state, layer, plan, result, err);
+    if (status == PL_OK && sequential) {
         state->solved[layer].sequential = !state->solved[layer].imported;
     }
     return status;

@@ -214,9 +214,9 @@ bool pl_state_solved_around_imports(const pl_state *state, size_t layer);
 const pl_id *pl_state_result(const pl_state *state, size_t layer);
 PL_NODISCARD pl_status pl_state_set_result(pl_state *state, size_t layer, pl_id plan, pl_id result,
                                            pl_error *err);
-/* The same of a layer solved in sequence. */
-PL_NODISCARD pl_status pl_state_set_sequential(pl_state *state, size_t layer, pl_id result,
-                                               pl_error *err);
+/* The same under the present plan: of the layer by itself, or of a solve in sequence. */
+PL_NODISCARD pl_status pl_state_take_result(pl_state *state, size_t layer, bool sequential,
+                                            pl_id result, pl_error *err);
 size_t pl_state_solved_count(const pl_state *state);
 
 /* Whether the session that the state is from had a result of the layer, but of another model. */

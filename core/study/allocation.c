@@ -75,8 +75,7 @@ static pl_status choose_for_all(pl_state *state, pl_choice choice, pl_error *err
 static void note_layer(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
 {
     allocating *a = ctx;
-    pl_status status =
-        pl_state_set_result(&a->state, layer, pl_state_plan(&a->state, layer), result, NULL);
+    pl_status status = pl_state_take_result(&a->state, layer, false, result, NULL);
     a->noted = a->noted == PL_OK ? status : a->noted;
     pl_record_solved(&a->state, layer, false, result);
     a->out->results[layer * a->asked->n_choices + a->choice] = result;
@@ -183,8 +182,8 @@ static pl_status take_choices(allocating *a, size_t choice, pl_error *err)
         if (out->unit_of[i] >= 0) {
             const size_t c = choice != SIZE_MAX ? choice : out->chosen[out->unit_of[i]];
             status = pl_allocation_set(&a->state, i, a->asked->choices[c], err);
-            PL_THEN(pl_state_set_result(&a->state, i, pl_state_plan(&a->state, i),
-                                        out->results[i * a->asked->n_choices + c], err));
+            PL_THEN(pl_state_take_result(&a->state, i, false,
+                                         out->results[i * a->asked->n_choices + c], err));
         }
     }
     return status;
@@ -200,7 +199,7 @@ static pl_status solve_others(allocating *a, pl_error *err)
         if (a->out->unit_of[i] < 0 && pl_layer_has_method(&a->state, i) &&
             !pl_state_is_imported(&a->state, i)) {
             status = pl_solve_layer(a->lab, &a->state, i, &report, &result, &a->piece.task, err);
-            PL_THEN(pl_state_set_result(&a->state, i, pl_state_plan(&a->state, i), result, err));
+            PL_THEN(pl_state_take_result(&a->state, i, false, result, err));
         }
     }
     return status;

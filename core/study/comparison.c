@@ -80,9 +80,7 @@ static void take_result(void *ctx, size_t layer, pl_id result, const pl_solve_re
     solving *s = ctx;
     (void)report;
     if (s->status == PL_OK) {
-        s->status = s->sequential ? pl_state_set_sequential(s->row, layer, result, s->err)
-                                  : pl_state_set_result(s->row, layer, pl_state_plan(s->row, layer),
-                                                        result, s->err);
+        s->status = pl_state_take_result(s->row, layer, s->sequential, result, s->err);
     }
 }
 

@@ -6,9 +6,9 @@
 #include "core/base/number.h"
 #include "core/lab/quantized.h"
 #include "core/metrics/perplexity.h"
+#include "core/study/measured.h"
 #include "core/study/piece.h"
 #include "core/tensor/linalg.h"
-#include "core/study/measured.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -322,9 +322,7 @@ static void note_result(void *ctx, size_t layer, pl_id result, const pl_solve_re
     (void)report;
     work *w = ctx;
     pl_status status =
-        pl_solve_runs_in_sequence(&w->state)
-            ? pl_state_set_sequential(&w->state, layer, result, NULL)
-            : pl_state_set_result(&w->state, layer, pl_state_plan(&w->state, layer), result, NULL);
+        pl_state_take_result(&w->state, layer, pl_solve_runs_in_sequence(&w->state), result, NULL);
     w->noted = w->noted == PL_OK ? status : w->noted;
 }
 

@@ -5,9 +5,9 @@
 #include "core/lab/quantized.h"
 #include "core/metrics/likelihood.h"
 #include "core/model/decode.h"
+#include "core/study/measured.h"
 #include "core/study/task_examples.h"
 #include "core/tensor/linalg.h"
-#include "core/study/measured.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -300,7 +300,7 @@ static pl_status find_units(pl_tuner *t, pl_error *err)
                            : pl_error_memory(err, "a search");
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         if (tuned[i]) {
-            status = pl_state_set_result(&only, i, pl_state_plan(&only, i), (pl_id){0}, err);
+            status = pl_state_take_result(&only, i, false, (pl_id){0}, err);
         } else {
             only.solved[i].set = only.solved[i].set && only.solved[i].imported;
         }

@@ -4,8 +4,8 @@
 #include "core/lab/quantized.h"
 #include "core/metrics/variants.h"
 #include "core/model/bare.h"
-#include "core/study/tune_parts.h"
 #include "core/study/measured.h"
+#include "core/study/tune_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -233,7 +233,7 @@ typedef struct noting {
 static void note_layer(void *ctx, size_t layer, pl_id result, const pl_solve_report *report)
 {
     noting *n = ctx;
-    pl_status status = pl_state_set_sequential(n->state, layer, result, NULL);
+    pl_status status = pl_state_take_result(n->state, layer, true, result, NULL);
     n->made[layer] = report->made;
     n->status = n->status == PL_OK ? status : n->status;
 }
@@ -493,7 +493,7 @@ static pl_status solve_candidates(search *s, pl_error *err)
                 status = pl_solve_layer(t->lab, state, i, &report, &result, &piece.task, err);
                 pl_piece_step(&piece);
             }
-            PL_THEN(pl_state_set_result(state, i, pl_state_plan(state, i), result, err));
+            PL_THEN(pl_state_take_result(state, i, false, result, err));
         }
     }
     return status;

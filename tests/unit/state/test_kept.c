@@ -192,10 +192,10 @@ static void sessions_hold_every_kind_of_result(void **ctx)
     pl_state a, b;
     demo_state(&a, false);
     demo_method(&a, "rtn bits=3");
-    pl_check_ok(pl_state_set_sequential(&a, 0, first_result, &err), err); /* before the import */
+    pl_check_ok(pl_state_take_result(&a, 0, true, first_result, &err), err); /* before the import */
     pl_check_ok(pl_state_set_import(&a, "elsewhere", (pl_id){1, 2}, &err), err);
     pl_check_ok(pl_state_import_layer(&a, 3, (pl_id){5, 6}, &err), err);
-    pl_check_ok(pl_state_set_sequential(&a, 5, second_result, &err), err); /* behind it */
+    pl_check_ok(pl_state_take_result(&a, 5, true, second_result, &err), err); /* behind it */
     solve_as(&a, 27, second_result);
     pl_check_ok(pl_state_keep(&a, "A", &err), err);
     json_t *json = pl_state_to_json(&a);
@@ -266,7 +266,7 @@ static void commands_keep_again(void **ctx)
     demo_state(&s, true);
     demo_method(&s, "rtn bits=3");
     s.activations = (pl_act_grid){.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
-    pl_check_ok(pl_state_set_sequential(&s, 0, first_result, &err), err);
+    pl_check_ok(pl_state_take_result(&s, 0, true, first_result, &err), err);
     pl_check_ok(pl_state_keep(&s, "A", &err), err);
     s.activations = (pl_act_grid){0};
     pl_buf said = {0};
@@ -288,7 +288,7 @@ static void results_come_back_with_their_setting(void **ctx)
     demo_state(&s, true);
     demo_method(&s, "rtn bits=3");
     for (size_t i = 0; i < DEMO_LAYERS; i++) {
-        pl_check_ok(pl_state_set_sequential(&s, i, first_result, &err), err);
+        pl_check_ok(pl_state_take_result(&s, i, true, first_result, &err), err);
         pl_record_solved(&s, i, true, first_result);
     }
     demo_method(&s, "rtn bits=4");

@@ -344,7 +344,7 @@ static void test_commands_of_a_sequential_solve(void **ctx)
     pl_pin_commands(&s, 3, &said);
     assert_non_null(strstr(said.data, "\nsolve\npin\n"));
     pl_buf_deinit(&said);
-    pl_check_ok(pl_state_set_sequential(&s, 3, some_result, &err), err);
+    pl_check_ok(pl_state_take_result(&s, 3, true, some_result, &err), err);
     s.layer = 0;
     solve_as_planned(&s, 4);
     pl_state_commands(&s, true, &said);

@@ -224,11 +224,8 @@ static void note(void *ctx, size_t layer, pl_id result, const pl_solve_report *r
     (void)report;
     demo_lab *d = ctx;
     pl_error err;
-    pl_check_ok(
-        pl_solve_runs_in_sequence(&d->state) && d->state.sweep.whole
-            ? pl_state_set_sequential(&d->state, layer, result, &err)
-            : pl_state_set_result(&d->state, layer, pl_state_plan(&d->state, layer), result, &err),
-        err);
+    const bool sequential = pl_solve_runs_in_sequence(&d->state) && d->state.sweep.whole;
+    pl_check_ok(pl_state_take_result(&d->state, layer, sequential, result, &err), err);
 }
 
 /* The KL divergence of the state's setting as `solve all` and `perplexity` have it. */
