@@ -297,6 +297,27 @@ static pl_tpl_node *read_postfix(pl_tpl_reader *r, pl_tpl_node *node)
     return node;
 }
 
+/* Whether a value stands here that a test takes without brackets: `x is divisibleby 3`. */
+static bool begins_operand(const pl_tpl_reader *r)
+{
+    static const char *const operators[] = {"else", "or", "and", "is", "if", "not", "in"};
+    switch (r->token.kind) {
+    case PL_TOKEN_STRING:
+    case PL_TOKEN_INT:
+    case PL_TOKEN_REAL:
+        return true;
+    case PL_TOKEN_NAME:
+        for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
+            if (pl_tpl_token_is(r, PL_TOKEN_NAME, operators[i])) {
+                return false;
+            }
+        }
+        return true;
+    default:
+        return pl_tpl_token_is(r, PL_TOKEN_SIGN, "[") || pl_tpl_token_is(r, PL_TOKEN_SIGN, "{");
+    }
+}
+
 static pl_tpl_node *read_test(pl_tpl_reader *r, pl_tpl_node *of)
 {
     pl_tpl_node *node = join(r, PL_NODE_TEST, of, NULL);
@@ -305,17 +326,7 @@ static pl_tpl_node *read_test(pl_tpl_reader *r, pl_tpl_node *of)
     pl_tpl_node *list = NULL;
     if (sign(r, "(")) {
         list = read_arguments(r);
-    } else if (r->status == PL_OK &&
-               (r->token.kind == PL_TOKEN_STRING || r->token.kind == PL_TOKEN_INT ||
-                r->token.kind == PL_TOKEN_REAL ||
-                (r->token.kind == PL_TOKEN_NAME && !pl_tpl_token_is(r, PL_TOKEN_NAME, "else") &&
-                 !pl_tpl_token_is(r, PL_TOKEN_NAME, "or") &&
-                 !pl_tpl_token_is(r, PL_TOKEN_NAME, "and") &&
-                 !pl_tpl_token_is(r, PL_TOKEN_NAME, "is") &&
-                 !pl_tpl_token_is(r, PL_TOKEN_NAME, "if") &&
-                 !pl_tpl_token_is(r, PL_TOKEN_NAME, "not") &&
-                 !pl_tpl_token_is(r, PL_TOKEN_NAME, "in")) ||
-                pl_tpl_token_is(r, PL_TOKEN_SIGN, "[") || pl_tpl_token_is(r, PL_TOKEN_SIGN, "{"))) {
+    } else if (r->status == PL_OK && begins_operand(r)) {
         list = pl_tpl_node_new(r, PL_NODE_ARGUMENT);
         pl_tpl_node *value = read_postfix(r, read_primary(r));
         if (list != NULL) {
@@ -340,14 +351,6 @@ static pl_tpl_node *read_filter(pl_tpl_reader *r, pl_tpl_node *of)
         node->list = list;
     }
     return node;
-}
-
-pl_tpl_node *pl_tpl_filters(pl_tpl_reader *r, pl_tpl_node *of)
-{
-    while (sign(r, "|")) {
-        of = read_filter(r, of);
-    }
-    return of;
 }
 
 /* Filters, tests and calls of what they give, in any order. */

@@ -213,8 +213,6 @@ bool pl_tpl_text_is(pl_tpl_text text, const char *word);
 /* An expression; with commas a tuple.  choices: whether `x if y else z` is one. */
 pl_tpl_node *pl_tpl_expression(pl_tpl_reader *r);
 pl_tpl_node *pl_tpl_tuple(pl_tpl_reader *r, bool choices);
-/* `| filter`s behind an expression. */
-pl_tpl_node *pl_tpl_filters(pl_tpl_reader *r, pl_tpl_node *of);
 
 /* ---- The walk ---- */
 
