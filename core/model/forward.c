@@ -151,12 +151,10 @@ static float *values_of(const pl_step *s)
     return s->values != NULL ? s->values : s->f->v;
 }
 
-static pl_status keys_and_values(const pl_step *s, pl_error *err)
+void pl_forward_turns(const pl_step *s, const float **cosine, const float **sine)
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
-    size_t stride = f->q_rows + 2 * f->kv_rows;
-    const float *v = f->qkv + f->q_rows + f->kv_rows;
     const size_t all = s->packed != NULL ? f->positions : s->past + s->length;
     bool other = c->rope == PL_ROPE_LONG ? all > c->rope_original_positions
                                          : c->rope_local_theta > 0 && slides(s);
@@ -166,10 +164,20 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
         pl_forward_angles(f, 0, beyond);
         f->angles_length = beyond;
     }
-    const float *cosine = s->packed != NULL ? s->packed->cosine[kind] : f->cosine[kind];
-    const float *sine = s->packed != NULL ? s->packed->sine[kind] : f->sine[kind];
-    cosine += s->past * c->rotary_dim / 2;
-    sine += s->past * c->rotary_dim / 2;
+    *cosine = s->packed != NULL ? s->packed->cosine[kind] : f->cosine[kind];
+    *sine = s->packed != NULL ? s->packed->sine[kind] : f->sine[kind];
+    *cosine += s->past * c->rotary_dim / 2;
+    *sine += s->past * c->rotary_dim / 2;
+}
+
+static pl_status keys_and_values(const pl_step *s, pl_error *err)
+{
+    pl_forward *f = s->f;
+    const pl_config *c = s->c;
+    size_t stride = f->q_rows + 2 * f->kv_rows;
+    const float *v = f->qkv + f->q_rows + f->kv_rows;
+    const float *cosine, *sine;
+    pl_forward_turns(s, &cosine, &sine);
     float *keys = keys_of(s) + s->past * f->kv_rows, *values = values_of(s) + s->past * f->kv_rows;
     pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, c->rotary_dim, cosine, sine, f->qkv,
             stride);

@@ -155,6 +155,9 @@ PL_NODISCARD pl_status pl_forward_run_packed(pl_forward *forward, float *x, size
                                              size_t row, const pl_packed *packed,
                                              const pl_hooks *hooks, pl_task *task, pl_error *err);
 
+/* Cosines and sines of the loaded block for the step's tokens, [length, rotary_dim / 2]. */
+void pl_forward_turns(const pl_step *s, const float **cosine, const float **sine);
+
 /* The attention of the step's queries on the step's keys, to out[length, q_rows]. */
 pl_attention pl_forward_attention(const pl_step *s, float *out);
 

@@ -1,0 +1,20 @@
+/* tests/support/ref_block.h -- a dense block in float64, plainly: the reference of core/model/tape.
+ */
+#ifndef PL_TESTS_REF_BLOCK_H
+#define PL_TESTS_REF_BLOCK_H
+
+#include "core/model/forward_parts.h"
+
+/* Weights and biases by site as in core/model/tape.h, in float64; a bias is there everywhere. */
+typedef struct pl_ref_block {
+    const pl_forward *forward; /* of the loaded block: norms */
+    const pl_config *config;
+    const float *cosine, *sine; /* [length, rotary_dim / 2] */
+    double *weights[PL_SITE_ROLE_COUNT], *biases[PL_SITE_ROLE_COUNT];
+} pl_ref_block;
+
+/* y[windows * length, hidden] of x. */
+void pl_ref_block_run(const pl_ref_block *b, const double *x, size_t length, size_t windows,
+                      double *y);
+
+#endif
