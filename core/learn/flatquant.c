@@ -57,7 +57,7 @@ static pl_status take_over(pl_flatquant *f, const pl_learning *from, pl_error *e
     pl_learning *now = &f->now;
     if (from->at.count != now->at.count || from->steps != now->steps || from->step > from->steps) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: what was learned is of another layer",
-                            f->objective.site);
+                            f->objective.name);
     }
     memcpy(now->numbers, from->numbers, pl_learning_count(now) * sizeof *now->numbers);
     now->step = from->step;
@@ -153,7 +153,7 @@ pl_status pl_flatquant_step(pl_flatquant *f, pl_task *task, pl_error *err)
         return PL_OK;
     }
     if (status != PL_OK) {
-        return pl_error_set(err, status, "%s: %s", f->objective.site, why.message);
+        return pl_error_set(err, status, "%s: %s", f->objective.name, why.message);
     }
     now->losses[now->step] = loss;
     keep_good(f);

@@ -11,13 +11,16 @@
 
 #include <stdint.h>
 
+/* Instead of an offset: there is no such part. */
+#define PL_FLAT_NONE SIZE_MAX
+
 /* Offsets; a part without a quantizer is empty. */
 typedef struct pl_flat_layout {
     size_t n1, n2, n;
     size_t rows;                    /* of all layers of the site, one after the other */
     size_t groups, width;           /* of a weight row's scales */
     size_t first, second;           /* factors (factor.h) */
-    size_t scale;                   /* [n], log of the diagonal */
+    size_t scale;                   /* [n], log of the diagonal, or PL_FLAT_NONE */
     size_t clips;                   /* where the clipping begins: what follows has its own rate */
     size_t weight_low, weight_high; /* [rows, groups] */
     size_t input_low, input_high;   /* [1] */

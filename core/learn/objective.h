@@ -2,34 +2,23 @@
  *
  * L = ||X W^T - Q(X T) Q(W T^-T)^T||^2 over a batch of stored rows; W are the weights of all layers
  * of the site, one below the other (arXiv 2410.09426, section 3.1, on linear layers with one input
- * instead of a block).  Parameters and their sums are float64, the matrices float32.  Weights are
- * rounded to nearest on the rounder's grid, whatever the rounder, without a search of the range. */
+ * instead of a block). */
 #ifndef PL_LEARN_OBJECTIVE_H
 #define PL_LEARN_OBJECTIVE_H
 
 #include "core/base/task.h"
-#include "core/learn/factor.h"
-#include "core/learn/layout.h"
-#include "core/learn/rounding.h"
-#include "core/learn/scaled_kron.h"
+#include "core/learn/site.h"
 
 typedef struct pl_objective {
-    const char *site; /* borrowed */
+    const char *name; /* of the site, borrowed */
     pl_flat_layout at;
-    pl_rounding weights, inputs;
-    float act_share;       /* what the activations' grid keeps of a range by itself */
-    bool act_fixed;        /* one range for all tokens of a batch */
+    pl_flat_site site;
     size_t samples, batch; /* stored rows; rows of one step, at most */
     float *x, *w, *y;      /* [samples, n] in the order that the seed gives, [rows, n], X W^T */
-    pl_factor p1, p2;
-    float *work;              /* what follows, in one block */
-    float *f1, *f2, *g1, *g2; /* P1, P2 and P1^-T, P2^-T */
-    float *scale, *unscale;   /* [n] exp(s), exp(-s) */
-    float *xt, *xq, *xg;      /* [batch, n] X T, its Q, dL/d of either */
-    float *wt, *wq, *wg;      /* [rows, n] */
-    float *lost;              /* [batch, rows] */
-    pl_round_group *groups;   /* weights' [rows, groups], then [batch] of the inputs */
-    double *sums;             /* gradients of P1, P2, P1^-T, P2^-T, exp(s), exp(-s) */
+    float *work;           /* what follows, in one block */
+    float *xt, *xq, *xg;   /* [batch, n] X T, its Q, dL/d of either */
+    float *wt, *wq, *wg;   /* [rows, n] */
+    float *lost;           /* [batch, rows] */
 } pl_objective;
 
 /* Copies what it needs of the site.  PL_ERR_STATE where no rows are stored or nothing is quantized.

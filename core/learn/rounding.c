@@ -167,3 +167,34 @@ void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *
         *low -= share;
     }
 }
+
+/* The part of a group's own range: dL/dshare to *low and *high, dL/dx to the values at its ends. */
+static void spread_range(const pl_rounding *rounding, const pl_round_group *group,
+                         const pl_round_sums *sums, pl_act_range share, const float *x,
+                         size_t count, float *grad, double *low, double *high)
+{
+    double low_grad, high_grad;
+    pl_round_range_gradient(rounding, group, sums, &low_grad, &high_grad);
+    *low = low_grad * (double)group->own.lo;
+    *high = high_grad * (double)group->own.hi;
+    bool want_low = group->own.lo < 0.0f && (low_grad < 0.0 || low_grad > 0.0);
+    bool want_high = group->own.hi > 0.0f && (high_grad < 0.0 || high_grad > 0.0);
+    for (size_t i = 0; (want_low || want_high) && i < count; i++) {
+        if (want_low && x[i] <= group->own.lo) {
+            grad[i] += (float)(low_grad * (double)share.lo);
+            want_low = false;
+        }
+        if (want_high && x[i] >= group->own.hi) {
+            grad[i] += (float)(high_grad * (double)share.hi);
+            want_high = false;
+        }
+    }
+}
+
+void pl_round_back(const pl_rounding *rounding, const pl_round_group *group, pl_act_range share,
+                   const float *x, size_t count, float *grad, double *low, double *high)
+{
+    pl_round_sums sums = {0};
+    pl_round_gradient(rounding, group, x, count, grad, &sums);
+    spread_range(rounding, group, &sums, share, x, count, grad, low, high);
+}

@@ -51,4 +51,9 @@ void pl_round_gradient(const pl_rounding *rounding, const pl_round_group *group,
 void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *group,
                              const pl_round_sums *sums, double *low, double *high);
 
+/* Both, and what the range takes from the values at its own ends: grad[count], dL/dQ(x), becomes
+ * dL/dx, and *low, *high dL/d of the shares. */
+void pl_round_back(const pl_rounding *rounding, const pl_round_group *group, pl_act_range share,
+                   const float *x, size_t count, float *grad, double *low, double *high);
+
 #endif

@@ -1,0 +1,247 @@
+#include "core/learn/site.h"
+
+#include "core/base/checked.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The gradient goes through rounding as if it were not there, for which steps must be even. */
+static pl_status check_format(const char *site, const pl_format *format, pl_error *err)
+{
+    return format == NULL || format->steps != NULL
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_USAGE,
+                              "%s: nothing is learned for symmetric=%s, whose values are not "
+                              "evenly spaced: choose another format",
+                              site, format->key);
+}
+
+static pl_status allocate(pl_flat_site *s, const char *site, pl_error *err)
+{
+    const pl_flat_layout *at = &s->at;
+    const size_t a = at->n1 * at->n1, b = at->n2 * at->n2, n = at->n;
+    s->f1 = pl_alloc(2 * (a + b + n), sizeof *s->f1);
+    s->groups = pl_alloc(at->rows * at->groups + s->most, sizeof *s->groups);
+    s->ends = pl_alloc(2 * s->most, sizeof *s->ends);
+    s->sums = pl_alloc(2 * (a + b + n), sizeof *s->sums);
+    if (s->f1 == NULL || s->groups == NULL || s->ends == NULL || s->sums == NULL) {
+        return pl_error_memory(err, "learning a transform of %s", site);
+    }
+    s->f2 = s->f1 + a;
+    s->g1 = s->f2 + b;
+    s->g2 = s->g1 + a;
+    s->scale = s->g2 + b;
+    s->unscale = s->scale + n;
+    s->f1_sum = s->sums;
+    s->f2_sum = s->f1_sum + a;
+    s->g1_sum = s->f2_sum + b;
+    s->g2_sum = s->g1_sum + a;
+    s->scale_sum = s->g2_sum + b;
+    s->unscale_sum = s->scale_sum + n;
+    pl_status status = pl_factor_init(&s->p1, at->n1, err);
+    return status == PL_OK ? pl_factor_init(&s->p2, at->n2, err) : status;
+}
+
+pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at, const pl_site_input *in,
+                            size_t most, pl_error *err)
+{
+    *s = (pl_flat_site){
+        .at = *at,
+        .inputs = pl_rounding_of_activations(&in->activations),
+        .act_share = in->activations.bits > 0 ? (float)in->activations.clip : 1.0f,
+        .act_fixed = in->activations.fixed,
+        .most = most,
+    };
+    if (in->grid != NULL) {
+        s->weights = pl_rounding_of_weights(in->grid);
+    }
+    pl_status status = check_format(in->site, s->inputs.format, err);
+    PL_THEN(check_format(in->site, s->weights.format, err));
+    return status == PL_OK ? allocate(s, in->site, err) : status;
+}
+
+void pl_flat_site_deinit(pl_flat_site *s)
+{
+    free(s->f1);
+    free(s->groups);
+    free(s->ends);
+    free(s->sums);
+    pl_factor_deinit(&s->p1);
+    pl_factor_deinit(&s->p2);
+    *s = (pl_flat_site){0};
+}
+
+static pl_status make_scale(pl_flat_site *s, const double *params, pl_error *err)
+{
+    const pl_flat_layout *at = &s->at;
+    for (size_t c = 0; c < at->n; c++) {
+        const double log = at->scale != PL_FLAT_NONE ? params[at->scale + c] : 0.0;
+        s->scale[c] = (float)exp(log);
+        s->unscale[c] = (float)exp(-log);
+        if (!isfinite(log) || !(s->scale[c] > 0.0f) || !isfinite(s->scale[c]) ||
+            !(s->unscale[c] > 0.0f) || !isfinite(s->unscale[c])) {
+            return pl_error_set(err, PL_ERR_NUMERIC, "the scale of channel %zu is %.3g", c,
+                                (double)s->scale[c]);
+        }
+    }
+    return PL_OK;
+}
+
+pl_status pl_flat_site_make(pl_flat_site *s, const double *params, pl_error *err)
+{
+    const pl_flat_layout *at = &s->at;
+    const size_t a = at->n1 * at->n1, b = at->n2 * at->n2;
+    pl_status status = pl_factor_make(&s->p1, params + at->first, "factor P1", err);
+    PL_THEN(pl_factor_make(&s->p2, params + at->second, "factor P2", err));
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_to_float(s->p1.p, a, s->f1);
+    pl_to_float(s->p2.p, b, s->f2);
+    pl_to_float(s->p1.inverse_t, a, s->g1);
+    pl_to_float(s->p2.inverse_t, b, s->g2);
+    memset(s->sums, 0, 2 * (a + b + at->n) * sizeof *s->sums);
+    return make_scale(s, params, err);
+}
+
+pl_scaled_kron pl_flat_site_input_map(const pl_flat_site *s)
+{
+    return (pl_scaled_kron){s->at.n1, s->at.n2, s->scale, s->f1, s->f2};
+}
+
+pl_scaled_kron pl_flat_site_weight_map(const pl_flat_site *s)
+{
+    return (pl_scaled_kron){s->at.n1, s->at.n2, s->unscale, s->g1, s->g2};
+}
+
+pl_act_range pl_flat_shares(const double *params, size_t low, size_t high)
+{
+    return (pl_act_range){(float)pl_flat_share(params[low]), (float)pl_flat_share(params[high])};
+}
+
+double pl_flat_slope(float share)
+{
+    return (double)share * (1.0 - (double)share);
+}
+
+pl_flat_span pl_flat_span_of(const pl_flat_layout *at, size_t i)
+{
+    const size_t before = i % at->groups * at->width, left = at->n - before;
+    return (pl_flat_span){i / at->groups * at->n + before, left < at->width ? left : at->width};
+}
+
+static pl_act_range weight_share(const pl_flat_layout *at, const double *params, size_t i)
+{
+    return pl_flat_shares(params, at->weight_low + i, at->weight_high + i);
+}
+
+void pl_flat_site_round_weights(pl_flat_site *s, const double *params, size_t first, size_t rows,
+                                const float *wt, float *wq)
+{
+    const pl_flat_layout *at = &s->at;
+    if (s->weights.bits == 0) {
+        memcpy(wq + first * at->n, wt + first * at->n, rows * at->n * sizeof *wq);
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t i = first * at->groups; i < (first + rows) * at->groups; i++) {
+        const pl_flat_span span = pl_flat_span_of(at, i);
+        const float *w = wt + span.first;
+        s->groups[i] =
+            pl_round_fit(&s->weights, pl_act_row_range(w, span.count), weight_share(at, params, i));
+        pl_round_apply(&s->weights, &s->groups[i], w, span.count, wq + span.first);
+    }
+}
+
+void pl_flat_site_weights_back(pl_flat_site *s, const double *params, size_t first, size_t rows,
+                               const float *wt, float *grad, double *gradient)
+{
+    const pl_flat_layout *at = &s->at;
+    if (s->weights.bits == 0) {
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t i = first * at->groups; i < (first + rows) * at->groups; i++) {
+        const pl_flat_span span = pl_flat_span_of(at, i);
+        const pl_act_range share = weight_share(at, params, i);
+        double low, high;
+        pl_round_back(&s->weights, &s->groups[i], share, wt + span.first, span.count,
+                      grad + span.first, &low, &high);
+        gradient[at->weight_low + i] = low * pl_flat_slope(share.lo);
+        gradient[at->weight_high + i] = high * pl_flat_slope(share.hi);
+    }
+}
+
+static pl_act_range input_share(const pl_flat_site *s, const double *params)
+{
+    pl_act_range share = pl_flat_shares(params, s->at.input_low, s->at.input_high);
+    share.lo *= s->act_share;
+    share.hi *= s->act_share;
+    return share;
+}
+
+/* Rows of the batch that share a range: all of them, or each has its own. */
+static size_t rows_together(const pl_flat_site *s, size_t rows)
+{
+    return s->act_fixed ? rows : 1;
+}
+
+void pl_flat_site_round_inputs(pl_flat_site *s, const double *params, const float *xt, size_t rows,
+                               float *xq)
+{
+    const size_t n = s->at.n, together = rows_together(s, rows);
+    pl_round_group *groups = s->groups + s->at.rows * s->at.groups;
+    if (s->inputs.bits == 0) {
+        if (xq != xt) {
+            memcpy(xq, xt, rows * n * sizeof *xq);
+        }
+        return;
+    }
+    const pl_act_range share = input_share(s, params);
+#pragma omp parallel for schedule(static)
+    for (size_t g = 0; g < rows / together; g++) {
+        groups[g] =
+            pl_round_fit(&s->inputs, pl_act_row_range(xt + g * together * n, together * n), share);
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        pl_round_apply(&s->inputs, &groups[r / together], xt + r * n, n, xq + r * n);
+    }
+}
+
+void pl_flat_site_inputs_back(pl_flat_site *s, const double *params, const float *xt, size_t rows,
+                              float *grad, double *gradient)
+{
+    const pl_flat_layout *at = &s->at;
+    if (s->inputs.bits == 0) {
+        return;
+    }
+    const pl_act_range share = input_share(s, params);
+    const pl_act_range learned = pl_flat_shares(params, at->input_low, at->input_high);
+    const pl_round_group *groups = s->groups + at->rows * at->groups;
+    const size_t together = rows_together(s, rows), count = together * at->n;
+    double low_sum = 0.0, high_sum = 0.0;
+#pragma omp parallel for schedule(static)
+    for (size_t g = 0; g < rows / together; g++) {
+        pl_round_back(&s->inputs, &groups[g], share, xt + g * count, count, grad + g * count,
+                      &s->ends[2 * g], &s->ends[2 * g + 1]);
+    }
+    for (size_t g = 0; g < rows / together; g++) {
+        low_sum += s->ends[2 * g];
+        high_sum += s->ends[2 * g + 1];
+    }
+    gradient[at->input_low] = low_sum * (double)s->act_share * pl_flat_slope(learned.lo);
+    gradient[at->input_high] = high_sum * (double)s->act_share * pl_flat_slope(learned.hi);
+}
+
+void pl_flat_site_gradient(pl_flat_site *s, const double *params, double *gradient)
+{
+    const pl_flat_layout *at = &s->at;
+    pl_factor_gradient(&s->p1, params + at->first, s->f1_sum, s->g1_sum, gradient + at->first);
+    pl_factor_gradient(&s->p2, params + at->second, s->f2_sum, s->g2_sum, gradient + at->second);
+    for (size_t c = 0; at->scale != PL_FLAT_NONE && c < at->n; c++) {
+        gradient[at->scale + c] =
+            s->scale_sum[c] * (double)s->scale[c] - s->unscale_sum[c] * (double)s->unscale[c];
+    }
+}
