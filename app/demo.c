@@ -37,12 +37,12 @@ pl_status pl_demo_folder(pl_buf *out, pl_error *err)
     for (char *slash = strrchr(program, '/'); slash != NULL; slash = strrchr(program, '/')) {
         *slash = '\0';
         const char *base = program[0] != '\0' ? program : "/";
-        if (holds_demo(base, "share/planish/demo", out) || holds_demo(base, "sessions/demo", out)) {
+        if (holds_demo(base, "share/planish/demo", out) || holds_demo(base, "sessions/demo", out) ||
+            holds_demo(base, "sources/sessions/demo", out)) {
             return pl_buf_check(out, err);
         }
     }
-    /* A build tree that lies elsewhere still knows the sources it was made from. */
-    if (holds_demo(PL_SOURCE_ROOT, "sessions/demo", out)) {
+    if (holds_demo(PL_DATADIR, "planish/demo", out)) {
         return pl_buf_check(out, err);
     }
     return pl_error_set(err, PL_ERR_NOT_FOUND,

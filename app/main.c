@@ -1,10 +1,10 @@
 /* planish: the terminal workbench, its prompt and its batch front. */
 #include "app/front.h"
+#include "app/pages.h"
 #include "app/start.h"
+#include "app/version.h"
 #include "app/workbench/workbench.h"
 #include "core/base/json.h"
-#include "core/tensor/kernel.h"
-#include "core/tensor/linalg.h"
 #include "views/keys.h"
 
 #include <locale.h>
@@ -40,23 +40,30 @@ static void print_actions(void)
     }
 }
 
-/* What a measured time or a last digit may depend on. */
-static void print_version(int threads)
+/* What one of the options that print asks for; false where none does. */
+static bool print_asked(const pl_options *options, int *status)
 {
-    char processor[160], library[64];
-    const char *own = pl_start_own_kernel();
-    snprintf(library, sizeof library, "%s", pl_linalg_config());
-    char *space = strchr(library, ' '); /* "OpenBLAS 0.3.21 and how it was built" */
-    if (space != NULL && (space = strchr(space + 1, ' ')) != NULL) {
-        *space = '\0';
+    pl_buf out = {0};
+    pl_error err = {0};
+    pl_status made = PL_OK;
+    if (options->help) {
+        pl_options_put_help(&out);
+    } else if (options->version) {
+        pl_version_put(options->threads, pl_start_own_kernel(), &out);
+    } else if (options->page != NULL) {
+        made = pl_page_put(options->page, &out, &err);
+    } else if (options->actions) {
+        print_actions();
+    } else {
+        return false;
     }
-    pl_processor_name(processor, sizeof processor);
-    printf("planish " PL_VERSION "\n%s, %s kernels", library, pl_kernel_name());
-    if (own != NULL) {
-        printf(" (%s by its own choice)", own);
+    fputs(out.data != NULL ? out.data : "", stdout);
+    pl_buf_deinit(&out);
+    if (made != PL_OK) {
+        fprintf(stderr, "planish: %s\n", err.message);
     }
-    threads = threads > 0 ? threads : pl_linalg_default_threads();
-    printf(", %d thread%s\n%s\n", threads, threads == 1 ? "" : "s", processor);
+    *status = made != PL_OK || fflush(stdout) != 0;
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -72,17 +79,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "planish: %s\n", err.message);
         return 2;
     }
-    if (options.help) {
-        fputs(pl_options_help, stdout);
-        return 0;
-    }
-    if (options.version) {
-        print_version(options.threads);
-        return 0;
-    }
-    if (options.actions) {
-        print_actions();
-        return 0;
+    int status = 0;
+    if (print_asked(&options, &status)) {
+        return status;
     }
     bool batch = options.commands != NULL || options.batch != NULL;
     return batch ? pl_batch_run(&options) : pl_workbench_run(&options);

@@ -1,40 +1,11 @@
 #include "app/options.h"
 
+#include "app/pages.h"
 #include "core/base/nearest.h"
-#include "core/base/text.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char pl_options_help[] =
-    "usage: planish [OPTIONS] [MODEL] [-c 'CMD; CMD'] [--batch FILE|-]\n"
-    "\n"
-    "MODEL is a folder, a .safetensors or .gguf file, or org/name in the Hugging Face cache.\n"
-    "Without MODEL the built-in demo is opened.\n"
-    "\n"
-    "  -c 'CMD; CMD'    run these commands and leave; no screen\n"
-    "  --batch FILE     run the commands in FILE and leave; after -c, if both are given\n"
-    "  --batch -        run each line of standard input when it has come, until quit or its\n"
-    "                   end; a failed command does not end it, Ctrl-C stops only the running one\n"
-    "  --keep-going     go on behind a command that failed: the exit status is that of the first\n"
-    "  --json           one JSON object a command on stdout (app/json.md lists their keys)\n"
-    "  --session FILE   keep the session there (made if missing), and go on with it\n"
-    "  --store DIR      where results are kept ($XDG_CACHE_HOME/planish)\n"
-    "  --threads N      threads to compute with (the usable processors)\n"
-    "  --memory SIZE    memory to stay within, e.g. 8G (three quarters of the machine's)\n"
-    "  --keys FILE      keys of the screen ($XDG_CONFIG_HOME/planish/keys); a line is\n"
-    "                   map PANE KEY ACTION or unmap PANE KEY, e.g. map all x solve;\n"
-    "                   panes: all layers main second table tuner; actions: see --actions\n"
-    "  --actions        print the actions that keys can be mapped to, and their keys\n"
-    "  --theme NAME     dark, light, safe (colour-blind) or none\n"
-    "  --marks NAME     braille, blocks, ascii or auto: what plots are drawn with\n"
-    "  --mouse yes|no   whether planish or the terminal's own selection has the mouse\n"
-    "  --version        print the version, OpenBLAS's kernels, the threads and the processor\n"
-    "  --help           print this; `planish -c help` explains the commands\n"
-    "\n"
-    "exit status: 0 all succeeded; 1 a command failed or `rebuild` made another figure; 2 an\n"
-    "option or a command was not understood; 128 + n signal n ended it.\n";
 
 static pl_status parse_size(const char *text, size_t *out, pl_error *err)
 {
@@ -92,65 +63,107 @@ static pl_status take_choice(const char *option, const char *value, const char *
     return status;
 }
 
-/* How a value is read; FLAG has none. */
-typedef enum option_kind { FLAG, TEXT, THREADS, SIZE } option_kind;
-
-typedef struct option {
-    const char *name;
-    option_kind kind;
-    size_t field;               /* of pl_options */
-    const char *const *choices; /* of a TEXT; NULL: any */
-} option;
-
 static const char *const themes[] = {"dark", "light", "safe", "none", NULL};
 static const char *const marks[] = {"braille", "blocks", "ascii", "auto", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
 
 #define FIELD(name) offsetof(pl_options, name)
 
-static const option options[] = {
-    {"-c", TEXT, FIELD(commands), NULL},
-    {"--batch", TEXT, FIELD(batch), NULL},
-    {"--keep-going", FLAG, FIELD(keep_going), NULL},
-    {"--json", FLAG, FIELD(json), NULL},
-    {"--session", TEXT, FIELD(session), NULL},
-    {"--store", TEXT, FIELD(store), NULL},
-    {"--threads", THREADS, FIELD(threads), NULL},
-    {"--memory", SIZE, FIELD(memory), NULL},
-    {"--keys", TEXT, FIELD(keys), NULL},
-    {"--actions", FLAG, FIELD(actions), NULL},
-    {"--theme", TEXT, FIELD(theme), themes},
-    {"--marks", TEXT, FIELD(marks), marks},
-    {"--mouse", TEXT, FIELD(mouse), yes_no},
-    {"--version", FLAG, FIELD(version), NULL},
-    {"--help", FLAG, FIELD(help), NULL},
-    {"-h", FLAG, FIELD(help), NULL},
+const pl_option pl_option_table[] = {
+    {"-c", PL_OPTION_TEXT, FIELD(commands), NULL, "'CMD; CMD'",
+     "run these commands and leave; no screen"},
+    {"--batch", PL_OPTION_TEXT, FIELD(batch), NULL, "FILE",
+     "run the commands in FILE and leave; after -c, if both are given"},
+    {"--batch", PL_OPTION_TEXT, FIELD(batch), NULL, "-",
+     "run each line of standard input when it has come, until quit or its\n"
+     "end; a failed command does not end it, Ctrl-C stops only the running one"},
+    {"--keep-going", PL_OPTION_FLAG, FIELD(keep_going), NULL, NULL,
+     "go on behind a command that failed: the exit status is that of the first"},
+    {"--json", PL_OPTION_FLAG, FIELD(json), NULL, NULL,
+     "one JSON object a command on stdout (app/json.md lists their keys)"},
+    {"--session", PL_OPTION_TEXT, FIELD(session), NULL, "FILE",
+     "keep the session there (made if missing), and go on with it"},
+    {"--store", PL_OPTION_TEXT, FIELD(store), NULL, "DIR",
+     "where results are kept ($XDG_CACHE_HOME/planish)"},
+    {"--threads", PL_OPTION_THREADS, FIELD(threads), NULL, "N",
+     "threads to compute with (the usable processors)"},
+    {"--memory", PL_OPTION_SIZE, FIELD(memory), NULL, "SIZE",
+     "memory to stay within, e.g. 8G (three quarters of the machine's)"},
+    {"--keys", PL_OPTION_TEXT, FIELD(keys), NULL, "FILE",
+     "keys of the screen ($XDG_CONFIG_HOME/planish/keys); a line is\n"
+     "map PANE KEY ACTION or unmap PANE KEY, e.g. map all x solve;\n"
+     "panes: all layers main second table tuner; actions: see --actions"},
+    {"--actions", PL_OPTION_FLAG, FIELD(actions), NULL, NULL,
+     "print the actions that keys can be mapped to, and their keys"},
+    {"--theme", PL_OPTION_TEXT, FIELD(theme), themes, "NAME",
+     "dark, light, safe (colour-blind) or none"},
+    {"--marks", PL_OPTION_TEXT, FIELD(marks), marks, "NAME",
+     "braille, blocks, ascii or auto: what plots are drawn with"},
+    {"--mouse", PL_OPTION_TEXT, FIELD(mouse), yes_no, "yes|no",
+     "whether planish or the terminal's own selection has the mouse"},
+    {"--print", PL_OPTION_TEXT, FIELD(page), pl_page_names, "NAME",
+     "print the manual page (man) or what bash, zsh or fish complete with"},
+    {"--version", PL_OPTION_FLAG, FIELD(version), NULL, NULL,
+     "print versions, OpenBLAS's kernels, the threads, the processor, the licence"},
+    {"--help", PL_OPTION_FLAG, FIELD(help), NULL, NULL,
+     "print this; `planish -c help` explains the commands"},
+    {"-h", PL_OPTION_FLAG, FIELD(help), NULL, NULL, NULL},
+    {0},
 };
-enum { N_OPTIONS = sizeof options / sizeof options[0] };
 
-/* The option whose name is the first `length` bytes of text, or NULL. */
-static const option *find_option(const char *text, size_t length)
+const char pl_options_model[] =
+    "MODEL is a folder, a .safetensors or .gguf file, or org/name in the Hugging Face cache.\n"
+    "Without MODEL the built-in demo is opened.\n";
+
+const char pl_options_exit[] =
+    "0 all succeeded; 1 a command failed or `rebuild` made another figure; 2 an\n"
+    "option or a command was not understood; 128 + n signal n ended it.\n";
+
+void pl_options_put_help(pl_buf *out)
 {
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        if (strlen(options[i].name) == length && strncmp(options[i].name, text, length) == 0) {
-            return &options[i];
+    pl_buf_printf(out, "usage: planish [OPTIONS] [MODEL] [-c 'CMD; CMD'] [--batch FILE|-]\n\n%s\n",
+                  pl_options_model);
+    for (const pl_option *one = pl_option_table; one->name != NULL; one++) {
+        if (one->help == NULL) {
+            continue;
         }
+        const char *argument = one->argument != NULL ? one->argument : "";
+        const int width = (int)(strlen(one->name) + strlen(argument));
+        pl_buf_printf(out, "  %s %s%*s", one->name, argument, width < 15 ? 16 - width : 1, "");
+        for (const char *s = one->help; *s != '\0'; s++) {
+            pl_buf_append(out, s, 1);
+            if (*s == '\n') {
+                pl_buf_printf(out, "%19s", "");
+            }
+        }
+        pl_buf_puts(out, "\n");
     }
-    return NULL;
+    pl_buf_printf(out, "\nexit status: %s", pl_options_exit);
 }
 
-static pl_status take_value(pl_options *o, const option *one, const char *value, pl_error *err)
+/* The option whose name is the first `length` bytes of text, or NULL. */
+static const pl_option *find_option(const char *text, size_t length)
+{
+    const pl_option *one = pl_option_table;
+    while (one->name != NULL &&
+           (strlen(one->name) != length || strncmp(one->name, text, length) != 0)) {
+        one++;
+    }
+    return one->name != NULL ? one : NULL;
+}
+
+static pl_status take_value(pl_options *o, const pl_option *one, const char *value, pl_error *err)
 {
     void *field = (char *)o + one->field;
     switch (one->kind) {
-    case FLAG:
+    case PL_OPTION_FLAG:
         *(bool *)field = true;
         return PL_OK;
-    case THREADS:
+    case PL_OPTION_THREADS:
         return parse_threads(value, field, err);
-    case SIZE:
+    case PL_OPTION_SIZE:
         return parse_size(value, field, err);
-    case TEXT:
+    case PL_OPTION_TEXT:
         break;
     }
     if (one->choices != NULL) {
@@ -164,8 +177,8 @@ static pl_status unknown_option(const char *text, pl_error *err)
 {
     char hint[PL_NEAREST_HINT];
     pl_nearest near = pl_nearest_to(text);
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        pl_nearest_try(&near, options[i].name);
+    for (const pl_option *one = pl_option_table; one->name != NULL; one++) {
+        pl_nearest_try(&near, one->name);
     }
     return pl_error_set(err, PL_ERR_USAGE, "unknown option %s: %s", text,
                         near.best != NULL ? pl_nearest_hint(&near, "", "", hint)
@@ -193,12 +206,12 @@ pl_status pl_options_parse(int argc, char **argv, pl_options *out, pl_error *err
         }
         const char *equals = strncmp(text, "--", 2) == 0 ? strchr(text, '=') : NULL;
         const size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
-        const option *one = find_option(text, length);
-        if (one == NULL || (one->kind == FLAG && equals != NULL)) {
+        const pl_option *one = find_option(text, length);
+        if (one == NULL || (one->kind == PL_OPTION_FLAG && equals != NULL)) {
             return unknown_option(text, err);
         }
         const char *value = equals != NULL ? equals + 1 : NULL;
-        if (one->kind != FLAG && value == NULL) {
+        if (one->kind != PL_OPTION_FLAG && value == NULL) {
             if (i + 1 == argc) {
                 return pl_error_set(err, PL_ERR_USAGE, "%s: needs a value", text);
             }

@@ -575,3 +575,8 @@ void pl_session_default_path(pl_buf *out)
     }
     pl_path_join(out, home, ".local/state/planish/last.planish");
 }
+
+const char *pl_session_library(void)
+{
+    return sqlite3_libversion();
+}
