@@ -21,6 +21,7 @@
 typedef enum pl_key_kind {
     PL_KEY_TEXT,
     PL_KEY_FILE,
+    PL_KEY_FILES, /* a file each time; it may be given again */
     PL_KEY_NEW_FILE,
     PL_KEY_INT,
     PL_KEY_REAL,
@@ -58,7 +59,7 @@ typedef enum pl_rebuilding {
     PL_REBUILD_REFUSED, /* a file of somebody else's must not do this */
     PL_REBUILD_RUN,
     PL_REBUILD_MODEL,      /* open: the model is found already */
-    PL_REBUILD_TEXTS,      /* its text= names files that are looked for first */
+    PL_REBUILD_TEXTS,      /* its keys of files name texts that are looked for first */
     PL_REBUILD_CHECKPOINT, /* its after= names a checkpoint that is looked for first */
     PL_REBUILD_FIGURE,     /* it draws: what it reads is compared with the file's record */
 } pl_rebuilding;

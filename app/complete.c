@@ -120,7 +120,8 @@ static void offer_values(matches *m, const pl_command *command, const pl_method 
             for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
                 offer_choices(m, lead, (*kind)->forms != NULL ? (*kind)->forms : "");
             }
-        } else if (key->kind == PL_KEY_FILE || key->kind == PL_KEY_NEW_FILE) {
+        } else if (key->kind == PL_KEY_FILE || key->kind == PL_KEY_FILES ||
+                   key->kind == PL_KEY_NEW_FILE) {
             offer_files(m, lead, word + length + 1);
         }
     }

@@ -26,7 +26,7 @@ pl_status pl_usage_unknown_command(const char *name, pl_error *err)
                : pl_error_set(err, PL_ERR_USAGE, "unknown command \"%s\": see `help`", name);
 }
 
-static const pl_key *find_key(const pl_command *command, const char *name)
+const pl_key *pl_usage_key(const pl_command *command, const char *name)
 {
     for (const pl_key *key = command->keys; key != NULL && key->name != NULL; key++) {
         if (strcmp(key->name, name) == 0) {
@@ -73,12 +73,12 @@ pl_status pl_usage_check(const pl_call *call, pl_error *err)
     bool open_ended = command->any_key && method == NULL && strcmp(first, "none") != 0;
     for (size_t i = 0; i < call->n_keys; i++) {
         const char *name = call->names[i];
-        bool known = find_key(command, name) != NULL ||
-                     (method != NULL && pl_method_param(method, name) != SIZE_MAX);
+        const pl_key *key = pl_usage_key(command, name);
+        bool known = key != NULL || (method != NULL && pl_method_param(method, name) != SIZE_MAX);
         if (!known && !open_ended) {
             return unknown_key(call, method, name, err);
         }
-        for (size_t j = 0; j < i && strcmp(name, "text") != 0; j++) {
+        for (size_t j = 0; j < i && (key == NULL || key->kind != PL_KEY_FILES); j++) {
             if (strcmp(call->names[j], name) == 0) {
                 return pl_error_set(err, PL_ERR_USAGE, "%s: key \"%s\" is given twice",
                                     command->name, name);
@@ -91,7 +91,7 @@ pl_status pl_usage_check(const pl_call *call, pl_error *err)
 const char *pl_usage_text(const pl_call *call, const char *key)
 {
     const char *given = pl_call_value(call, key);
-    const pl_key *entry = find_key(call->command, key);
+    const pl_key *entry = pl_usage_key(call->command, key);
     return given != NULL ? given : entry != NULL ? entry->initial : NULL;
 }
 
@@ -140,7 +140,7 @@ static pl_status unknown_choice(const pl_call *call, const char *key, const char
 pl_status pl_usage_choice(const pl_call *call, const char *key, size_t *out, pl_error *err)
 {
     const char *text = pl_usage_text(call, key);
-    const pl_key *entry = find_key(call->command, key);
+    const pl_key *entry = pl_usage_key(call->command, key);
     if (text == NULL) {
         return PL_OK;
     }

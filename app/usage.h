@@ -4,10 +4,13 @@
 
 #include "app/command.h"
 
-/* PL_ERR_USAGE: unknown keys, missing or surplus words, keys given twice (but `text`). */
+/* PL_ERR_USAGE: unknown keys, missing or surplus words, keys given twice (but PL_KEY_FILES). */
 PL_NODISCARD pl_status pl_usage_check(const pl_call *call, pl_error *err);
 
 PL_NODISCARD pl_status pl_usage_unknown_command(const char *name, pl_error *err);
+
+/* A command's own key of that name, or NULL. */
+const pl_key *pl_usage_key(const pl_command *command, const char *name);
 
 /* Typed values.  A missing key gives the table's default; one without a default leaves *out as it
  * was.  PL_ERR_USAGE names the key, the value and what was expected. */

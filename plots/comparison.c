@@ -3,12 +3,15 @@
 #include "plots/compared.h"
 #include "plots/overview.h"
 
+#include "core/base/checked.h"
 #include "core/base/json.h"
+#include "core/study/tasks.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { FORM_PERPLEXITY, FORM_KL, FORM_TABLE };
+enum { FORM_PERPLEXITY, FORM_KL, FORM_TABLE, FORM_TASKS };
 
 /* --- intervals -------------------------------------------------------------------------------- */
 
@@ -151,14 +154,133 @@ static pl_status make_rows_table(const pl_state *state, const pl_compared_rows *
     return status;
 }
 
+/* --- tasks ------------------------------------------------------------------------------------ */
+
+static const json_t *task_at(const pl_compared_rows *rows, size_t row, size_t task)
+{
+    return json_array_get(json_object_get(json_array_get(rows->rows, row), "tasks"), task);
+}
+
+static const char *task_text(const json_t *task, const char *key)
+{
+    const char *text = json_string_value(json_object_get(task, key));
+    return text != NULL ? text : "";
+}
+
+static bool is_mean(const json_t *task)
+{
+    return strcmp(task_text(task, "task"), PL_TASK_MEAN) == 0;
+}
+
+static const struct {
+    const char *key, *head;
+    bool paired;
+} task_numbers[] = {{"score", NULL, false},
+                    {"score_stderr", "\u00b1", false},
+                    {"difference", "diff.", true},
+                    {"difference_stderr", "\u00b1 ", true}};
+enum { TASK_NUMBERS = sizeof task_numbers / sizeof *task_numbers };
+
+/* A column of the table of tasks. */
+typedef struct task_column {
+    size_t task, number;
+} task_column;
+
+/* Means come first, since a screen cuts what stands behind; differences are those of the means,
+ * where there are any.  chosen[tasks * TASK_NUMBERS]; returns how many. */
+static size_t choose_columns(const pl_compared_rows *rows, size_t tasks, task_column *chosen)
+{
+    const bool means = tasks > 0 && is_mean(task_at(rows, 0, tasks - 1));
+    size_t count = 0;
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t t = 0; t < tasks; t++) {
+            const bool mean = is_mean(task_at(rows, 0, t));
+            for (size_t k = 0; k < TASK_NUMBERS && mean == (pass == 0); k++) {
+                if (!task_numbers[k].paired || mean == means) {
+                    chosen[count++] = (task_column){t, k};
+                }
+            }
+        }
+    }
+    return count;
+}
+
+static pl_status put_task_heads(const pl_compared_rows *rows, const task_column *chosen,
+                                size_t count, pl_table *table, pl_error *err)
+{
+    pl_status status = pl_table_head(table, 0, "setting", err);
+    for (size_t c = 0; status == PL_OK && c < count; c++) {
+        const json_t *task = task_at(rows, 0, chosen[c].task);
+        const bool normed = strcmp(task_text(task, "metric"), "acc_norm") == 0;
+        char head[96];
+        snprintf(head, sizeof head, "%s%s", task_text(task, "task"), normed ? " norm" : "");
+        const char *own = task_numbers[chosen[c].number].head;
+        status = pl_table_head(table, c + 1, own != NULL ? own : head, err);
+    }
+    return status;
+}
+
+static pl_status put_task_row(const pl_compared_rows *rows, size_t row, const task_column *chosen,
+                              size_t count, pl_table *table, size_t *real, pl_error *err)
+{
+    pl_buf label = {0};
+    const bool differs =
+        json_is_true(json_object_get(task_at(rows, row, chosen[0].task), "differs"));
+    *real += differs;
+    pl_compared_label(rows, row, &label);
+    pl_buf_puts(&label, differs ? " *" : "");
+    pl_status status = pl_buf_check(&label, err);
+    PL_THEN(pl_table_text(table, row, 0, label.data, err));
+    for (size_t c = 0; status == PL_OK && c < count; c++) {
+        status = pl_table_number(table, row, c + 1, "%.3f",
+                                 pl_json_number_of(task_at(rows, row, chosen[c].task),
+                                                   task_numbers[chosen[c].number].key),
+                                 "", err);
+    }
+    pl_buf_deinit(&label);
+    return status;
+}
+
+static pl_status make_tasks_table(const pl_state *state, const pl_compared_rows *rows,
+                                  pl_figure *out, pl_error *err)
+{
+    const size_t tasks = json_array_size(json_object_get(json_array_get(rows->rows, 0), "tasks"));
+    size_t real = 0, count = 0;
+    pl_buf title = {0};
+    if (tasks == 0) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "comparison: form=tasks: the last `compare` scored no tasks: compare "
+                            "with on=tasks tasks=FILE");
+    }
+    task_column *chosen = pl_alloc(tasks * TASK_NUMBERS, sizeof *chosen);
+    pl_overview_put_model(state->source->model, &title);
+    pl_buf_puts(&title, ", settings compared on tasks");
+    pl_status status = chosen != NULL ? pl_buf_check(&title, err) : pl_error_memory(err, "a table");
+    if (status == PL_OK) {
+        count = choose_columns(rows, tasks, chosen);
+    }
+    PL_THEN(pl_figure_texts(out, title.data, "", "", err));
+    PL_THEN(pl_figure_table(out, rows->count, count + 1, err));
+    PL_THEN(put_task_heads(rows, chosen, count, out->table, err));
+    for (size_t i = 0; status == PL_OK && i < rows->count; i++) {
+        status = put_task_row(rows, i, chosen, count, out->table, &real, err);
+    }
+    pl_figure_fact(out, "differences", "%zu of %zu beyond 2 standard errors (*)", real,
+                   rows->count - 1);
+    free(chosen);
+    pl_buf_deinit(&title);
+    return status;
+}
+
 static pl_status make_comparison(pl_lab *lab, const pl_state *state, const pl_request *request,
                                  pl_figure *out, pl_task *task, pl_error *err)
 {
     pl_compared_rows rows = {0};
     (void)task;
     pl_status status = pl_compared_read(lab, state, request, &rows, err);
-    PL_THEN(request->form == FORM_TABLE
-                ? make_rows_table(state, &rows, out, err)
+    PL_THEN(request->form == FORM_TABLE ? make_rows_table(state, &rows, out, err)
+            : request->form == FORM_TASKS
+                ? make_tasks_table(state, &rows, out, err)
                 : make_intervals(state, &rows, request->form == FORM_KL, request->paper, out, err));
     pl_compared_free(&rows);
     return status;
@@ -167,9 +289,11 @@ static pl_status make_comparison(pl_lab *lab, const pl_state *state, const pl_re
 const pl_kind pl_kind_comparison = {
     .name = "comparison",
     .title = "Comparison",
-    .summary = "The settings of the last measured `compare`: perplexity or KL divergence with its "
-               "standard error, or all numbers as a table that fills while they are measured",
-    .forms = "perplexity|kl|table",
+    .summary =
+        "The settings of the last measured `compare`: perplexity or KL divergence with its "
+        "standard error, or all numbers, or those of tasks, as a table that fills while they are "
+        "measured",
+    .forms = "perplexity|kl|table|tasks",
     .uses = PL_USES_COMPARISON,
     .commands = pl_compared_commands,
     .make = make_comparison,

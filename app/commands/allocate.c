@@ -314,7 +314,7 @@ static const pl_key allocate_keys[] = {
      "what a unit loses: KL with it alone rounded, its layers' relative errors, or an estimate of "
      "that KL"},
     {"unit", PL_KEY_CHOICE, "layer", PL_UNIT_CHOICES, "what gets bits together"},
-    {"text", PL_KEY_FILE, NULL, NULL,
+    {"text", PL_KEY_FILES, NULL, NULL,
      "with metric=kl or estimate: the text to score; may be given again"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "4", NULL, "how many windows; 0: all the text has"},

@@ -161,7 +161,8 @@ static void follow_calibrate(pl_screen *screen, const pl_call *call, pl_status h
 }
 
 static const pl_key calibrate_keys[] = {
-    {"text", PL_KEY_FILE, NULL, NULL, "calibration text (.txt, .jsonl, .json); may be given again"},
+    {"text", PL_KEY_FILES, NULL, NULL,
+     "calibration text (.txt, .jsonl, .json); may be given again"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "8", NULL, "how many windows"},
     {"sample", PL_KEY_CHOICE, "first", "first|random", "the first windows, or seeded random ones"},

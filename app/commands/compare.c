@@ -278,7 +278,9 @@ static pl_status compare_on_screen(pl_screen *screen, pl_call *call, bool *taken
     (void)err;
     *taken = false;
     if (pl_compare_measures(call)) {
-        pl_screen_add_line(screen, "view main=comparison form=table zoom=main");
+        pl_screen_add_line(screen, pl_call_value(call, "tasks") != NULL
+                                       ? "view main=comparison form=tasks zoom=main"
+                                       : "view main=comparison form=table zoom=main");
     }
     return PL_OK;
 }
@@ -308,7 +310,16 @@ static void put_compare_help(pl_buf *out)
         "bits count scales; MB is the whole model, unquantized tensors in 16 bits; s what the "
         "solves\n"
         "took; online the share of the layers' operations that transforms add at inference.\n"
-        "`plot pareto`, `plot comparison form=perplexity|kl|table` draw the last rows.\n");
+        "`plot pareto`, `plot comparison form=perplexity|kl|table` draw the last rows.\n\n"
+        "With on=tasks every setting is scored on published tasks as well (`help tasks`):\n\n"
+        "  compare \"gptq bits={3,4}\" on=tasks tasks=arc_easy.jsonl tasks=piqa.jsonl shots=0\n\n"
+        "acc, acc_norm where the task has it, and behind several tasks their mean (of acc_norm:\n"
+        "with acc where a task has no other), each with its standard error; \u0394 is the "
+        "difference\n"
+        "to row 1 on the same items, and its \u00b1 that of the items' own differences.  CSV has "
+        "a\n"
+        "column for each of these numbers, LaTeX differences of the means alone; `plot comparison\n"
+        "form=tasks` draws the table.\n");
 }
 
 static void follow_compare(pl_screen *screen, const pl_call *call, pl_status how)
@@ -327,8 +338,14 @@ static void follow_compare(pl_screen *screen, const pl_call *call, pl_status how
 
 static const pl_key compare_keys[] = {
     {"numbers", PL_KEY_CHOICE, "no", "no|yes", "on the screen: the table, over the panes"},
-    {"on", PL_KEY_CHOICE, "text", "text", "what every setting is measured on"},
-    {"text", PL_KEY_FILE, NULL, NULL, "measure on this text; may be given again"},
+    {"on", PL_KEY_CHOICE, "text", "text|tasks",
+     "what every setting is measured on: a text, or tasks, too"},
+    {"tasks", PL_KEY_FILES, NULL, NULL,
+     "with on=tasks: score this file of a published task; may be given again"},
+    {"shots", PL_KEY_INT, "0", NULL, "examples before each question of a task"},
+    {"examples", PL_KEY_FILE, NULL, NULL, "the file they are drawn from"},
+    {"limit", PL_KEY_INT, "0", NULL, "the first so many items of each task; 0: all"},
+    {"text", PL_KEY_FILES, NULL, NULL, "measure on this text; may be given again"},
     {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "20", NULL, "measure on so many windows; 0: all the text has"},

@@ -2,6 +2,7 @@
 #include "app/commands/compare_rows.h"
 
 #include "app/braces.h"
+#include "app/commands/compare_tasks.h"
 #include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
 #include "app/report.h"
@@ -20,9 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A difference is called real beyond so many standard errors. */
-static const double REAL = 2.0;
-
 typedef struct setting {
     char *name;    /* what its row is called */
     pl_state is;   /* the state as it would be in that setting */
@@ -37,13 +35,14 @@ typedef struct comparing {
     pl_buf said; /* the command as a figure's file has it */
     pl_tokens text;
     pl_ppl_spec spec;
+    pl_compare_tasks tasks;
     char measured[200];
     pl_id key; /* of the rows in the store */
 } comparing;
 
 bool pl_compare_measures(const pl_call *call)
 {
-    static const char *const asking[] = {"on", "text", "protocol", "length", "windows"};
+    static const char *const asking[] = {"on", "text", "protocol", "length", "windows", "tasks"};
     bool measures = false;
     for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
         measures = measures || pl_call_value(call, asking[i]) != NULL;
@@ -63,6 +62,7 @@ static void comparing_deinit(comparing *c)
     free(c->settings);
     pl_buf_deinit(&c->said);
     pl_tokens_deinit(&c->text);
+    pl_compare_tasks_deinit(&c->tasks);
 }
 
 /* --- settings from words ---------------------------------------------------------------------- */
@@ -310,11 +310,10 @@ static pl_status read_settings(comparing *c, pl_error *err)
 static pl_status read_compared_text(comparing *c, pl_lab *lab, pl_task *task, pl_error *err)
 {
     const char *files[PL_MAX_TEXTS];
-    size_t n = 0, protocol = 0, on = 0;
+    size_t n = 0, protocol = 0;
     char *owned = NULL;
     pl_buf measured = {0};
     pl_status status = pl_usage_choice(c->call, "protocol", &protocol, err);
-    PL_THEN(pl_usage_choice(c->call, "on", &on, err));
     PL_THEN(pl_usage_size(c->call, "length", 2, 1u << 20, &c->spec.length, err));
     PL_THEN(pl_usage_size(c->call, "windows", 0, 1u << 20, &c->spec.windows, err));
     PL_THEN(pl_check_length(c->call, c->state, c->spec.length, err));
@@ -360,8 +359,9 @@ static json_t *row_json(const setting *s, const pl_compared *c, const pl_compare
     pl_json_set(row, "nll_difference", pl_json_number(mean));
     pl_json_set(row, "nll_difference_error", pl_json_number(error));
     pl_json_set(row, "differs",
-                isfinite(mean) && isfinite(error) ? json_boolean(fabs(mean) > REAL * error)
-                                                  : json_null());
+                isfinite(mean) && isfinite(error)
+                    ? json_boolean(fabs(mean) > PL_COMPARE_REAL * error)
+                    : json_null());
     pl_json_set(row, "kl_mean", pl_json_number(c->scores.kl_mean));
     pl_json_set(row, "kl_error", pl_json_number(kl_error));
     pl_json_set(row, "top1_agreement", pl_json_number(c->scores.top1_agreement));
@@ -394,8 +394,9 @@ static pl_status say_commands(comparing *c, pl_task *task, pl_error *err)
     if (status == PL_OK) {
         const pl_id parts[] = {
             model, pl_id_bytes(all.data, all.size), c->state->calibration.key,
-            pl_perplexity_text(c->state->source->model, c->text.ids, c->text.count)};
-        c->key = pl_id_bytes(parts, sizeof parts);
+            pl_perplexity_text(c->state->source->model, c->text.ids, c->text.count), c->tasks.id};
+        const size_t used = sizeof parts / sizeof *parts - (c->tasks.files.count == 0);
+        c->key = pl_id_bytes(parts, used * sizeof *parts);
         pl_buf_deinit(&c->said);
         c->said = all;
         return PL_OK;
@@ -415,28 +416,58 @@ static void put_totals(pl_call *call, const comparing *c, const pl_compared *fir
     pl_json_set(out, "from_store", json_integer((json_int_t)known));
 }
 
+/* Solved, and scored on the text and the tasks. */
+static pl_status measure_setting(comparing *c, pl_lab *lab, setting *s, pl_compared *found,
+                                 json_t **tasks, pl_task *task, pl_error *err)
+{
+    const bool scores_tasks = c->tasks.files.count > 0;
+    pl_piece piece;
+    pl_piece_init(&piece, task, "parts", scores_tasks ? 2 : 1);
+    pl_status status = pl_compare_setting(lab, &s->is, c->text.ids, c->text.count, &c->spec, found,
+                                          &piece.task, err);
+    if (status == PL_OK && scores_tasks) {
+        pl_piece_step(&piece);
+        status = pl_compare_tasks_score(&c->tasks, lab, &s->is, PL_WHICH_AFTER, &found->found,
+                                        tasks, &piece.task, err);
+        if (status != PL_OK) {
+            pl_compared_deinit(found);
+        }
+    }
+    if (status != PL_OK && status != PL_ERR_CANCELLED) {
+        pl_error_prefix(err, "compare: \"%s\": ", s->name);
+    }
+    return status;
+}
+
 static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *task, pl_error *err)
 {
     pl_compared first = {0};
     pl_piece piece;
+    json_t *original = NULL;
+    bool stored = true;
     size_t known = 0, changes = 0;
     pl_id before = {0};
     (void)pl_record_comparison(c->state->source, &before, &changes);
     pl_status status = pl_comparison_keep(lab, c->state, c->key, rows, c->said.data, err);
     pl_piece_init(&piece, task, "settings", c->count);
+    if (status == PL_OK && c->tasks.files.count > 0) {
+        status = pl_compare_tasks_score(&c->tasks, lab, c->state, PL_WHICH_BEFORE, &stored,
+                                        &original, task, err);
+    }
     for (size_t i = 0; status == PL_OK && i < c->count; i++) {
         setting *s = &c->settings[i];
         pl_compared found = {0};
-        status = pl_compare_setting(lab, &s->is, c->text.ids, c->text.count, &c->spec, &found,
-                                    &piece.task, err);
+        json_t *tasks = NULL;
+        status = measure_setting(c, lab, s, &found, &tasks, &piece.task, err);
         if (status != PL_OK) {
-            if (status != PL_ERR_CANCELLED) {
-                pl_error_prefix(err, "compare: \"%s\": ", s->name);
-            }
             break;
         }
         known += found.found;
-        pl_json_append(rows, row_json(s, &found, i > 0 ? &first : &found));
+        json_t *row = row_json(s, &found, i > 0 ? &first : &found);
+        if (tasks != NULL) {
+            pl_json_set(row, "tasks", tasks);
+        }
+        pl_json_append(rows, row);
         if (s->has_name) {
             pl_note_measured(&s->is, c->measured, &found.scores, found.layers);
         }
@@ -450,40 +481,60 @@ static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *tas
     }
     if (status == PL_OK) {
         put_totals(c->call, c, &first, known);
+        if (original != NULL) {
+            pl_json_set(c->call->result, "original_tasks", json_incref(original));
+        }
     } else if (json_array_size(rows) == 0) {
         pl_record_set_comparison(c->state->source, before); /* nothing to show of this one */
     }
     pl_compared_deinit(&first);
+    json_decref(original);
     return status;
 }
 
-/* A paper's page has no room for all columns; CSV and JSON have them. */
+/* A line of a paper's table, whose page has no room for all columns. */
+static json_t *line_for_paper(const json_t *row)
+{
+    static const struct {
+        const char *key;
+        bool with_tasks;
+    } kept[] = {{"perplexity", true},      {"perplexity_error", true},
+                {"nll_difference", false}, {"nll_difference_error", false},
+                {"differs", false},        {"kl_mean", false},
+                {"top1_agreement", false}, {"bits_per_weight", true}};
+    const bool tasks = json_object_get(row, "tasks") != NULL;
+    const char *name = json_string_value(json_object_get(row, "setting"));
+    const char *methods = json_string_value(json_object_get(row, "methods"));
+    json_t *line = json_object();
+    pl_buf full = {0};
+    pl_kind_in_full(pl_compared_is_named(name) ? name : methods, &full);
+    pl_json_set(line, "setting", json_string(full.data != NULL ? full.data : ""));
+    for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
+        if (kept[k].with_tasks || !tasks) {
+            pl_json_set(line, kept[k].key, json_incref(json_object_get(row, kept[k].key)));
+        }
+    }
+    pl_buf_deinit(&full);
+    return line;
+}
+
+/* CSV and LaTeX have a column for each number of a task, JSON the rows as they are. */
 static json_t *rows_for_file(const pl_call *call, json_t *rows)
 {
-    static const char *const kept[] = {"perplexity",           "perplexity_error", "nll_difference",
-                                       "nll_difference_error", "differs",          "kl_mean",
-                                       "top1_agreement",       "bits_per_weight"};
     const char *path = pl_call_value(call, "file");
     json_t *out = json_array();
     size_t i = 0;
-    const json_t *row = NULL;
-    if (path == NULL || !pl_text_ends(path, ".tex")) {
+    json_t *row = NULL;
+    if (path == NULL || pl_text_ends(path, ".json")) {
         json_decref(out);
         return json_incref(rows);
     }
     json_array_foreach(rows, i, row)
     {
-        const char *name = json_string_value(json_object_get(row, "setting"));
-        const char *methods = json_string_value(json_object_get(row, "methods"));
-        json_t *line = json_object();
-        pl_buf full = {0};
-        pl_kind_in_full(pl_compared_is_named(name) ? name : methods, &full);
-        pl_json_set(line, "setting", json_string(full.data != NULL ? full.data : ""));
-        for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
-            pl_json_set(line, kept[k], json_incref(json_object_get(row, kept[k])));
-        }
+        const bool paper = pl_text_ends(path, ".tex");
+        json_t *line = paper ? line_for_paper(row) : json_copy(row);
+        pl_compare_tasks_columns(row, paper, line);
         pl_json_append(out, line);
-        pl_buf_deinit(&full);
     }
     return out;
 }
@@ -498,6 +549,7 @@ pl_status pl_compare_run_rows(pl_call *call, const pl_state *state, pl_lab *lab,
     PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(pl_state_check_origin(state, false, err));
     PL_THEN(read_settings(&c, err));
+    PL_THEN(pl_compare_tasks_read(call, &c.tasks, &c.said, err));
     PL_THEN(read_compared_text(&c, lab, task, err));
     PL_THEN(say_commands(&c, task, err));
     PL_THEN(make_rows(&c, lab, rows, task, err));
@@ -578,7 +630,12 @@ void pl_compare_put_rows(const pl_call *call, pl_buf *out)
         pl_table_put_text(&table, call->columns, "s MB online worst error top-1", out);
     }
     pl_buf_puts(out, "* differs from row 1 by more than 2 standard errors, over windows\n");
+    if (json_object_get(rest, "original_tasks") != NULL) {
+        pl_compare_tasks_put(call, out);
+        pl_buf_puts(out, "* differs from row 1 by more than 2 standard errors, over items\n");
+    }
     json_object_del(rest, "rows");
+    json_object_del(rest, "original_tasks");
     pl_result_object(rest, out);
     json_decref(rest);
     pl_table_deinit(&table);

@@ -41,30 +41,37 @@ pl_status pl_need_after(const pl_state *state, pl_error *err)
                         "`solve all` first");
 }
 
-pl_status pl_text_files(const pl_call *call, const pl_state *state, const char *demo_file,
-                        const char *files[PL_MAX_TEXTS], size_t *count, char **owned, pl_error *err)
+pl_status pl_files_of_key(const pl_call *call, const char *key, const char *what,
+                          const char *files[PL_MAX_TEXTS], size_t *count, pl_error *err)
 {
-    *owned = NULL;
     *count = 0;
     for (size_t i = 0; i < call->n_keys; i++) {
-        if (strcmp(call->names[i], "text") != 0) {
+        if (strcmp(call->names[i], key) != 0) {
             continue;
         }
         if (*count == PL_MAX_TEXTS) {
-            return pl_error_set(err, PL_ERR_USAGE, "%s: more than %d texts", call->command->name,
-                                PL_MAX_TEXTS);
+            return pl_error_set(err, PL_ERR_USAGE, "%s: more than %d %s", call->command->name,
+                                PL_MAX_TEXTS, what);
         }
         files[(*count)++] = call->values[i];
     }
-    if (*count > 0) {
-        return PL_OK;
+    return PL_OK;
+}
+
+pl_status pl_text_files(const pl_call *call, const pl_state *state, const char *demo_file,
+                        const char *files[PL_MAX_TEXTS], size_t *count, char **owned, pl_error *err)
+{
+    pl_status status = pl_files_of_key(call, "text", "texts", files, count, err);
+    *owned = NULL;
+    if (status != PL_OK || *count > 0) {
+        return status;
     }
     if (state->source->demo == NULL) {
         return pl_error_set(err, PL_ERR_USAGE, "%s: needs text=FILE", call->command->name);
     }
     pl_buf path = {0};
     pl_path_join(&path, state->source->demo, demo_file);
-    pl_status status = pl_buf_check(&path, err);
+    status = pl_buf_check(&path, err);
     *owned = path.data;
     files[(*count)++] = path.data;
     return status;
@@ -132,12 +139,7 @@ void pl_put_units_text(const pl_call *call, json_t *list, const char *more, pl_b
 
 bool pl_is_own_key(const pl_command *command, const char *name)
 {
-    for (const pl_key *key = command->keys; key->name != NULL; key++) {
-        if (strcmp(key->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return pl_usage_key(command, name) != NULL;
 }
 
 /* A number in decimal notation before `end`; *text moves behind it. */

@@ -12,6 +12,12 @@ bool pl_slow_always(const pl_call *call);
 PL_NODISCARD pl_status pl_target_layer(const pl_call *call, const pl_state *state, size_t position,
                                        size_t *layer, pl_error *err);
 
+/* The values of a key of PL_KEY_FILES, in order; what: "texts".  PL_ERR_USAGE where they are too
+ * many. */
+PL_NODISCARD pl_status pl_files_of_key(const pl_call *call, const char *key, const char *what,
+                                       const char *files[PL_MAX_TEXTS], size_t *count,
+                                       pl_error *err);
+
 /* The values of text=..., in order; the demo's own file of that name where none is given.
  * *owned (caller frees) holds the demo's path, if that was used. */
 PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,

@@ -107,7 +107,7 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
 }
 
 static const pl_key perplexity_keys[] = {
-    {"text", PL_KEY_FILE, NULL, NULL, "the text to score; may be given again"},
+    {"text", PL_KEY_FILES, NULL, NULL, "the text to score; may be given again"},
     {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "20", NULL, "how many windows; 0: all the text has"},

@@ -2,6 +2,7 @@
 #include "app/demo.h"
 #include "app/commands/figure_file.h"
 #include "app/commands/parts.h"
+#include "app/usage.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/temporary.h"
@@ -124,11 +125,17 @@ static pl_status find_text(const rebuild *r, const pl_state *state, const char *
                         r->figure, name);
 }
 
+static bool is_file_key(const pl_call *call, const char *name)
+{
+    const pl_key *key = pl_usage_key(call->command, name);
+    return key != NULL && (key->kind == PL_KEY_FILE || key->kind == PL_KEY_FILES);
+}
+
 static pl_status place_texts(const rebuild *r, const pl_state *state, pl_call *call, pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < call->n_keys; i++) {
-        if (strcmp(call->names[i], "text") != 0) {
+        if (!is_file_key(call, call->names[i])) {
             continue;
         }
         pl_buf path = {0};
@@ -289,7 +296,7 @@ static pl_status check_carried_call(const rebuild *r, const pl_call *call, pl_er
     }
     for (size_t i = 0; i < call->n_keys; i++) {
         const char *key = call->names[i];
-        bool file = strcmp(key, "text") == 0 || strcmp(key, "after") == 0;
+        bool file = call->command->rebuild != PL_REBUILD_MODEL && is_file_key(call, call->names[i]);
         if (strcmp(key, "file") == 0 || (file && strchr(call->values[i], '/') != NULL)) {
             return pl_error_set(
                 err, PL_ERR_FORMAT, "%s: its commands hold `%s` with %s=, which no figure needs%s",

@@ -252,7 +252,7 @@ static const pl_key sensitivity_keys[] = {
     {"mode", PL_KEY_CHOICE, "only", "only|without|estimate",
      "the unit alone is quantized, or everything but it; estimate: only its own blocks run"},
     {"probes", PL_KEY_INT, "4", NULL, "of mode=estimate: blocks that are measured, for its scale"},
-    {"text", PL_KEY_FILE, NULL, NULL, "the text to score; may be given again"},
+    {"text", PL_KEY_FILES, NULL, NULL, "the text to score; may be given again"},
     {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "4", NULL, "how many windows; 0: all the text has"},

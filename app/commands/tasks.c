@@ -1,5 +1,6 @@
 /* tasks: the published tasks, from local files, scored as lm-evaluation-harness does. */
 #include "app/commands/parts.h"
+#include "app/commands/task_files.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/clock.h"
@@ -7,7 +8,6 @@
 #include "core/base/json.h"
 #include "core/base/number.h"
 #include "core/model/bare.h"
-#include "core/study/tasks.h"
 
 #include <string.h>
 
@@ -17,9 +17,8 @@ static const char *const side_names[SIDES] = {"before", "after"};
 static const pl_which side_whichs[SIDES] = {PL_WHICH_BEFORE, PL_WHICH_AFTER};
 
 typedef struct asked_tasks {
-    size_t which, shots, limit;
-    pl_task_set sets[PL_MAX_TEXTS], examples;
-    size_t n_sets;
+    size_t which;
+    pl_task_files files;
     json_t *samples[SIDES]; /* of the sides asked, those of all files one behind the other */
     const char *names[SIDES];
     size_t n_sides;
@@ -35,76 +34,27 @@ static pl_status check_items_file(const pl_call *call, pl_error *err)
                               "tasks: items=%s: expected a name that ends in .jsonl", path);
 }
 
-static pl_status read_sets(const pl_call *call, asked_tasks *asked, pl_error *err)
-{
-    const char *examples = pl_call_value(call, "examples"), *name = pl_call_value(call, "task");
-    pl_status status = PL_OK;
-    for (size_t i = 0; status == PL_OK && i < call->n_words; i++) {
-        status = pl_task_set_read(call->words[i], name, &asked->sets[i], err);
-        asked->n_sets += status == PL_OK;
-    }
-    if (status == PL_OK && examples != NULL) {
-        /* Two tasks of one form are told apart by the file that is scored. */
-        status = pl_task_set_read(examples, asked->sets[0].kind->name, &asked->examples, err);
-    }
-    for (size_t i = 1; status == PL_OK && examples != NULL && i < asked->n_sets; i++) {
-        if (asked->sets[i].kind != asked->sets[0].kind) {
-            status = pl_error_set(err, PL_ERR_USAGE,
-                                  "tasks: examples=%s goes with files of one task; %s is %s, %s is "
-                                  "%s",
-                                  examples, call->words[0], asked->sets[0].kind->name,
-                                  call->words[i], asked->sets[i].kind->name);
-        }
-    }
-    return status;
-}
-
-static double items_of(const asked_tasks *asked)
-{
-    double all = 0.0;
-    for (size_t i = 0; i < asked->n_sets; i++) {
-        const size_t n = json_array_size(asked->sets[i].items);
-        all += (double)(asked->limit > 0 && asked->limit < n ? asked->limit : n);
-    }
-    return all;
-}
-
-static pl_status score_sets(const pl_call *call, const pl_state *state, pl_lab *lab,
-                            asked_tasks *asked, pl_task *task, pl_error *err)
+static pl_status score_sides(const pl_call *call, const pl_state *state, pl_lab *lab,
+                             asked_tasks *asked, pl_task *task, pl_error *err)
 {
     const double sides = asked->which == CHOSEN_BOTH ? 2.0 : 1.0;
-    double done = 0.0;
+    pl_task_run run = {.lab = lab,
+                       .state = state,
+                       .arguments = pl_call_value(call, "items") != NULL,
+                       .total = pl_task_files_items(&asked->files) * sides};
     pl_status status = PL_OK;
     for (size_t s = 0; status == PL_OK && s < SIDES; s++) {
-        if (asked->which != CHOSEN_BOTH && asked->which != s) {
-            continue;
-        }
-        json_t *all = json_array();
-        asked->names[asked->n_sides] = side_names[s];
-        asked->samples[asked->n_sides++] = all;
-        for (size_t i = 0; status == PL_OK && i < asked->n_sets; i++) {
-            json_t *samples = NULL;
-            pl_task_run run = {.lab = lab,
-                               .state = state,
-                               .which = side_whichs[s],
-                               .set = &asked->sets[i],
-                               .pool = asked->examples.kind != NULL ? &asked->examples : NULL,
-                               .shots = asked->shots,
-                               .limit = asked->limit,
-                               .arguments = pl_call_value(call, "items") != NULL,
-                               .done = done,
-                               .total = items_of(asked) * sides};
-            status = pl_task_score(&run, &samples, task, err);
-            done = run.done;
-            asked->distinct += run.distinct;
-            asked->tokens += run.tokens;
-            asked->known += run.known;
-            if (samples != NULL && json_array_extend(all, samples) != 0) {
-                status = pl_error_memory(err, "samples");
-            }
-            json_decref(samples);
+        if (asked->which == CHOSEN_BOTH || asked->which == s) {
+            run.which = side_whichs[s];
+            asked->names[asked->n_sides] = side_names[s];
+            status = pl_task_files_score(&asked->files, &run, &asked->samples[asked->n_sides], task,
+                                         err);
+            asked->n_sides += status == PL_OK;
         }
     }
+    asked->distinct = run.distinct;
+    asked->tokens = run.tokens;
+    asked->known = run.known;
     return status;
 }
 
@@ -145,14 +95,13 @@ static pl_status run_tasks(pl_call *call, const pl_state *state, pl_lab *lab, pl
     PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(check_items_file(call, err));
     PL_THEN(pl_usage_choice(call, "which", &asked.which, err));
-    PL_THEN(pl_usage_size(call, "shots", 0, 1000, &asked.shots, err));
-    PL_THEN(pl_usage_size(call, "limit", 0, 1u << 30, &asked.limit, err));
     PL_THEN(asked.which == CHOSEN_BEFORE ? PL_OK : pl_need_after(state, err));
-    PL_THEN(read_sets(call, &asked, err));
-    PL_THEN(score_sets(call, state, lab, &asked, task, err));
+    PL_THEN(pl_task_files_read(call, (const char *const *)call->words, call->n_words, &asked.files,
+                               err));
+    PL_THEN(score_sides(call, state, lab, &asked, task, err));
     PL_THEN(write_items(call, &asked, err));
     if (status == PL_OK) {
-        rows = pl_task_rows(asked.samples, asked.names, asked.n_sides, asked.shots);
+        rows = pl_task_rows(asked.samples, asked.names, asked.n_sides, asked.files.shots);
         pl_json_set(call->result, "tasks", json_incref(rows));
         pl_json_set(call->result, "from_store", json_integer((json_int_t)asked.known));
         pl_json_set(call->result, "tokens", json_integer((json_int_t)asked.tokens));
@@ -164,10 +113,7 @@ static pl_status run_tasks(pl_call *call, const pl_state *state, pl_lab *lab, pl
     for (size_t i = 0; i < SIDES; i++) {
         json_decref(asked.samples[i]);
     }
-    for (size_t i = 0; i < asked.n_sets; i++) {
-        pl_task_set_deinit(&asked.sets[i]);
-    }
-    pl_task_set_deinit(&asked.examples);
+    pl_task_files_deinit(&asked.files);
     return status;
 }
 

@@ -334,7 +334,7 @@ static const pl_key tune_keys[] = {
     {"unit", PL_KEY_CHOICE, "layer", PL_UNIT_CHOICES "|all", "what gets a value together"},
     {"by", PL_KEY_CHOICE, "heldout", "heldout|kl",
      "what is least: the error on held-out inputs, or the model's KL divergence"},
-    {"text", PL_KEY_FILE, NULL, NULL, "by=kl: the text to tune on; may be given again"},
+    {"text", PL_KEY_FILES, NULL, NULL, "by=kl: the text to tune on; may be given again"},
     {"skip", PL_KEY_INT, "0", NULL, "by=kl: windows at its beginning that are left out"},
     {"length", PL_KEY_INT, "512", NULL, "by=kl: tokens in a window"},
     {"windows", PL_KEY_INT, "4", NULL, "by=kl: how many windows; 0: all the text has"},

@@ -35,4 +35,14 @@ PL_NODISCARD pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_task
  * Behind mmlu's subjects its groups and all of it, weighted by size.  Caller decrefs. */
 json_t *pl_task_rows(json_t *const *samples, const char *const *names, size_t sides, size_t shots);
 
+/* What the rows of means have as their task. */
+#define PL_TASK_MEAN "mean"
+
+/* Rows of one model's samples beside those of another on the same items (first; NULL: none): task,
+ * metric, n, shots, score, score_stderr, and difference and difference_stderr, paired by item (null
+ * without first; Miller, "Adding Error Bars to Evals", 2024, 4).  Of mmlu its one row.  Behind
+ * several tasks their mean, unweighted: `acc` of what each task is scored by first, and, where one
+ * has acc_norm, `acc_norm` of that and of the others' own; n is how many tasks.  Caller decrefs. */
+json_t *pl_task_compare(const json_t *first, json_t *samples, size_t shots);
+
 #endif

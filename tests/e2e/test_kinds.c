@@ -11,7 +11,13 @@ static const char before[] =
     "activations bits=4; method flatquant steps=8 rows=256; method astro beta=1e-3;"
     "method gptq bits=3; select 1.down_proj;"
     "method none slot=precondition; solve; method astro beta=1e-3; solve;" /* depth compares */
-    "sweep beta=1e-4:1e-2:log3; compare 'rtn bits={3,4}' windows=2 length=64;";
+    "sweep beta=1e-4:1e-2:log3; compare 'rtn bits={3,4}' windows=2 length=64 tasks=%s;";
+
+static const char items[] = /* of winogrande */
+    "{\"sentence\":\"Ann met Eva, and _ sang.\",\"option1\":\"Ann\",\"option2\":\"Eva\","
+    "\"answer\":\"1\"}\n"
+    "{\"sentence\":\"The cup hit the jar, and the _ broke.\",\"option1\":\"cup\","
+    "\"option2\":\"jar\",\"answer\":\"2\"}\n";
 
 enum { MAX_FIGURES = 64 };
 
@@ -46,7 +52,8 @@ static figures all_figures(void)
 static void make_all(const figures *all, const char *ending, const char *prefix, bool rebuild)
 {
     pl_buf script = {0};
-    pl_buf_puts(&script, before);
+    run_write(run_path("items.jsonl"), items);
+    pl_buf_printf(&script, before, run_path("items.jsonl"));
     for (size_t i = 0; i < all->count; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);

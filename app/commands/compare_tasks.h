@@ -1,0 +1,34 @@
+/* app/commands/compare_tasks.h -- `compare on=tasks`: what each setting scores on published tasks.
+ */
+#ifndef PL_APP_COMMANDS_COMPARE_TASKS_H
+#define PL_APP_COMMANDS_COMPARE_TASKS_H
+
+#include "app/commands/task_files.h"
+
+typedef struct pl_compare_tasks {
+    pl_task_files files; /* none: no tasks are asked for */
+    json_t *first;       /* samples of the first setting */
+    pl_id id;            /* of the items */
+} pl_compare_tasks;
+
+/* The keys on=, tasks=, shots=, limit=, examples= of a `compare`; said: they are appended as a
+ * figure's file has them.  PL_ERR_USAGE where on=tasks has no tasks=, and where one of the others
+ * is there without it.  Caller deinits, also after a failure. */
+PL_NODISCARD pl_status pl_compare_tasks_read(const pl_call *call, pl_compare_tasks *out,
+                                             pl_buf *said, pl_error *err);
+void pl_compare_tasks_deinit(pl_compare_tasks *tasks);
+
+/* Scores a side of a state: *rows as of pl_task_compare, with `differs`, beside the first setting
+ * that was scored AFTER.  *found stays true where the store had all items.  Caller decrefs. */
+PL_NODISCARD pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_lab *lab,
+                                              const pl_state *state, pl_which which, bool *found,
+                                              json_t **rows, pl_task *task, pl_error *err);
+
+/* The tasks of a compared row as columns of `line`: arc_easy_acc, arc_easy_acc_stderr, ...; paper:
+ * differences of the means alone. */
+void pl_compare_tasks_columns(const json_t *row, bool paper, json_t *line);
+
+/* A line for each task and setting, as a person reads it; nothing where there are no tasks. */
+void pl_compare_tasks_put(const pl_call *call, pl_buf *out);
+
+#endif
