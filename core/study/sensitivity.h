@@ -5,19 +5,10 @@
 
 #include "core/lab/lab.h"
 #include "core/metrics/perplexity.h"
+#include "core/study/units.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-typedef enum pl_unit {
-    PL_UNIT_LAYER,
-    PL_UNIT_ROLE,  /* the layers of one name in all blocks: every q_proj */
-    PL_UNIT_BLOCK, /* the layers of one block */
-    PL_UNIT_SITE,  /* the layers that share one input */
-} pl_unit;
-
-/* For a command's choices, in that order. */
-#define PL_UNIT_CHOICES "layer|role|block|site"
 
 typedef struct pl_sensitivity {
     pl_unit unit;
@@ -28,23 +19,6 @@ typedef struct pl_sensitivity {
     const char *said; /* the command that asks for it, kept with what each layer costs; or NULL */
 } pl_sensitivity;
 
-/* What a measurement found, against the original on the same targets. */
-typedef struct pl_loss {
-    double kl, kl_max; /* mean and largest KL divergence, nats a token */
-    double perplexity, perplexity_error;
-    double agreement; /* share of targets with the same most likely token */
-} pl_loss;
-
-typedef struct pl_unit_loss {
-    char name[64]; /* "15.q_proj", "q_proj", "15", "15.qkv" */
-    size_t block;  /* SIZE_MAX: in all */
-    size_t layer;  /* its first one */
-    size_t layers; /* how many it has */
-    pl_loss loss;
-    double estimate; /* of loss.kl, nats (pl_sensitivity_estimate); NaN: there is none */
-    bool found;      /* it was in the store */
-} pl_unit_loss;
-
 typedef struct pl_sensitivities {
     pl_unit_loss *units; /* [count], in model order */
     size_t count;
@@ -52,14 +26,6 @@ typedef struct pl_sensitivities {
     double original, original_error;  /* perplexity */
     size_t tokens, windows, unsolved; /* scored; layers left out since nothing rounds them yet */
 } pl_sensitivities;
-
-/* The units of the layers that are rounded, in model order: unit_of[layers] is each one's index, -1
- * where it is in none; units[layers] get name, block, layer and layers.  *unsolved: layers that
- * nothing rounds yet.  PL_ERR_STATE, PL_ERR_NOT_FOUND where there is no unit; `who` begins the
- * sentence. */
-PL_NODISCARD pl_status pl_find_units(const char *who, const pl_state *state, pl_unit unit,
-                                     const char *glob, long *unit_of, pl_unit_loss *units,
-                                     size_t *count, size_t *unsolved, pl_error *err);
 
 /* Measures every unit on the text's tokens ids[count], or finds it in the store: what was measured
  * stays there, so that a cut-off run goes on.  PL_ERR_STATE where no layer is solved, and where

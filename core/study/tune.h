@@ -4,7 +4,9 @@
 #ifndef PL_STUDY_TUNE_H
 #define PL_STUDY_TUNE_H
 
-#include "core/study/sensitivity.h"
+#include "core/lab/lab.h"
+#include "core/metrics/perplexity.h"
+#include "core/study/units.h"
 
 enum { PL_TUNE_PARAMS = 3, PL_TUNE_VALUES = 32, PL_TUNE_CANDIDATES = 64, PL_TUNE_TEXT = 24 };
 
