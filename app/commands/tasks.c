@@ -165,15 +165,17 @@ static void put_tasks_line(const pl_call *call, pl_buf *out)
 static void help_tasks(pl_buf *out)
 {
     pl_buf_puts(
-        out, "A task is a file of questions with known answers.  Where there are choices, the\n"
-             "model's answer is the one it finds likeliest behind the question: acc counts how\n"
-             "often that is right, acc_norm the same with the log-likelihood divided by the\n"
-             "length of the choice.  In triviaqa and nq_open it writes the answer: exact_match.\n"
-             "Prompts, examples (shots) and scores are those of lm-evaluation-harness.\n"
-             "stderr is the standard error: two numbers closer than that are not different.\n"
-             "\n"
-             "Files are the published ones, as JSON lines or one JSON array, with these fields\n"
-             "(which also tell the task; arc's two by the file's path or task=):\n");
+        out,
+        "A task is a file of questions with known answers.  Where there are choices, the\n"
+        "model's answer is the one it finds likeliest behind the question: acc counts how\n"
+        "often that is right, acc_norm the same with the log-likelihood divided by the\n"
+        "length of the choice.  In triviaqa and nq_open it writes the answer: exact_match.\n"
+        "Prompts, examples (shots) and scores are those of lm-evaluation-harness.\n"
+        "stderr is the standard error: two numbers closer than that are not different.\n"
+        "\n"
+        "Files are the published ones, as JSON lines or one JSON array, with these fields\n"
+        "(which also tell the task; arc's two by the file's path or task=), arc's also as AI2\n"
+        "distributes it, with stem and choices in question:\n");
     for (const pl_task_kind *const *kind = pl_task_kinds(); *kind != NULL; kind++) {
         pl_buf_printf(out, "  %-14s", (*kind)->name);
         for (const char *at = (*kind)->fields; *at != '\0'; at += strspn(at, " ")) {

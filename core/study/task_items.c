@@ -61,28 +61,78 @@ static json_t *with_choices(json_t *item, json_t *choices, json_int_t gold)
     return item;
 }
 
-static json_t *read_arc(const json_t *doc, const char **expected)
+/* Of AI2's own layout as HF's: the texts or the labels of its choices, NULL where one has none. */
+static json_t *arc_column(const json_t *choices, const char *name)
 {
-    const json_t *choices = json_object_get(doc, "choices");
-    json_t *texts = json_object_get(choices, "text");
-    const json_t *labels = json_object_get(choices, "label");
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        json_t *value = json_object_get(json_array_get(choices, i), name);
+        if (!json_is_string(value)) {
+            json_decref(list);
+            return NULL;
+        }
+        pl_json_append(list, json_incref(value));
+    }
+    return list;
+}
+
+/* Takes over texts and labels. */
+static json_t *arc_item(const char *question, json_t *texts, json_t *labels, const char *key)
+{
     size_t gold = 0;
     const size_t n = json_array_size(texts);
-    if (!are_texts(texts, 2) || !are_texts(labels, 2) || json_array_size(labels) != n) {
-        *expected = "choices: expected two lists of texts of one length, text and label";
-        return NULL;
-    }
-    const char *key = pl_task_text(doc, "answerKey");
     while (gold < n && strcmp(json_string_value(json_array_get(labels, gold)), key) != 0) {
         gold++;
     }
+    json_decref(labels);
     if (gold == n) {
-        *expected = "answerKey: expected one of choices.label";
+        json_decref(texts);
         return NULL;
     }
     json_t *item = json_object();
-    pl_json_set(item, "text", text_json("Question: ", pl_task_text(doc, "question"), "\nAnswer:"));
-    return with_choices(item, json_incref(texts), (json_int_t)gold);
+    pl_json_set(item, "text", text_json("Question: ", question, "\nAnswer:"));
+    return with_choices(item, texts, (json_int_t)gold);
+}
+
+/* {"question": {"stem": ..., "choices": [{"text": ..., "label": "A"}, ...]}, "answerKey": "A"} */
+static json_t *read_nested_arc(const json_t *doc, const char **expected)
+{
+    const json_t *question = json_object_get(doc, "question");
+    const json_t *choices = json_object_get(question, "choices");
+    json_t *texts = arc_column(choices, "text"), *labels = arc_column(choices, "label");
+    json_t *item = NULL;
+    if (texts == NULL || labels == NULL || json_array_size(texts) < 2) {
+        *expected = "question.choices: expected a list of at least two, each with the texts text "
+                    "and label";
+    } else if (!json_is_string(json_object_get(question, "stem"))) {
+        *expected = "question.stem: expected a text";
+    } else {
+        item = arc_item(pl_task_text(question, "stem"), json_incref(texts), json_incref(labels),
+                        pl_task_text(doc, "answerKey"));
+        *expected =
+            item == NULL ? "answerKey: expected one of the labels in question.choices" : *expected;
+    }
+    json_decref(texts);
+    json_decref(labels);
+    return item;
+}
+
+static json_t *read_arc(const json_t *doc, const char **expected)
+{
+    const json_t *choices = json_object_get(doc, "choices");
+    json_t *texts = json_object_get(choices, "text"), *labels = json_object_get(choices, "label");
+    if (json_is_object(json_object_get(doc, "question"))) {
+        return read_nested_arc(doc, expected);
+    }
+    if (!are_texts(texts, 2) || !are_texts(labels, 2) ||
+        json_array_size(labels) != json_array_size(texts)) {
+        *expected = "choices: expected two lists of texts of one length, text and label";
+        return NULL;
+    }
+    json_t *item = arc_item(pl_task_text(doc, "question"), json_incref(texts), json_incref(labels),
+                            pl_task_text(doc, "answerKey"));
+    *expected = item == NULL ? "answerKey: expected one of choices.label" : *expected;
+    return item;
 }
 
 static json_t *cleaned(const char *text)
@@ -240,22 +290,24 @@ static void describe_nq_open(const json_t *item, pl_buf *out)
 /* --- the tasks -------------------------------------------------------------------------------- */
 
 #define ARC_FIELDS "question:s choices:o answerKey:s"
+#define ARC_NESTED "question:o answerKey:s"
 
 static const pl_task_kind kinds[] = {
-    {"arc_easy", ARC_FIELDS, "easy", "\n\n", NULL, true, false, false, read_arc, NULL},
-    {"arc_challenge", ARC_FIELDS, "challenge", "\n\n", NULL, true, false, false, read_arc, NULL},
-    {"hellaswag", "activity_label:s ctx_a:s ctx_b:s endings:a label:*", NULL, "\n\n", NULL, true,
-     false, true, read_hellaswag, NULL},
-    {"piqa", "goal:s sol1:s sol2:s label:*", NULL, "\n\n", NULL, true, false, true, read_piqa,
+    {"arc_easy", ARC_FIELDS, ARC_NESTED, "easy", "\n\n", NULL, true, false, false, read_arc, NULL},
+    {"arc_challenge", ARC_FIELDS, ARC_NESTED, "challenge", "\n\n", NULL, true, false, false,
+     read_arc, NULL},
+    {"hellaswag", "activity_label:s ctx_a:s ctx_b:s endings:a label:*", NULL, NULL, "\n\n", NULL,
+     true, false, true, read_hellaswag, NULL},
+    {"piqa", "goal:s sol1:s sol2:s label:*", NULL, NULL, "\n\n", NULL, true, false, true, read_piqa,
      NULL},
-    {"winogrande", "sentence:s option1:s option2:s answer:*", NULL, "\n\n", NULL, false, false,
-     true, read_winogrande, NULL},
-    {"mmlu", "question:s subject:s choices:a answer:*", NULL, "\n\n", NULL, false, true, false,
-     read_mmlu, describe_mmlu},
-    {"triviaqa", "question:s answer:o", NULL, "\n\n", NULL, false, false, true, read_triviaqa,
+    {"winogrande", "sentence:s option1:s option2:s answer:*", NULL, NULL, "\n\n", NULL, false,
+     false, true, read_winogrande, NULL},
+    {"mmlu", "question:s subject:s choices:a answer:*", NULL, NULL, "\n\n", NULL, false, true,
+     false, read_mmlu, describe_mmlu},
+    {"triviaqa", "question:s answer:o", NULL, NULL, "\n\n", NULL, false, false, true, read_triviaqa,
      NULL},
-    {"nq_open", "question:s answer:a", NULL, "\n", "The |the |An |A |a |an ", false, false, true,
-     read_nq_open, describe_nq_open},
+    {"nq_open", "question:s answer:a", NULL, NULL, "\n", "The |the |An |A |a |an ", false, false,
+     true, read_nq_open, describe_nq_open},
 };
 
 const pl_task_kind *const *pl_task_kinds(void)
@@ -280,9 +332,9 @@ static const char *type_name(char type)
 }
 
 /* The first field that a document lacks, to name[64], and its type; '\0': it lacks none. */
-static char lacks_field(const pl_task_kind *kind, const json_t *doc, char name[64])
+static char lacks_of(const char *fields, const json_t *doc, char name[64])
 {
-    for (const char *at = kind->fields; *at != '\0'; at += strspn(at, " ")) {
+    for (const char *at = fields; *at != '\0'; at += strspn(at, " ")) {
         const size_t n = strcspn(at, ":");
         snprintf(name, 64, "%.*s", (int)n, at);
         const char type = at[n + 1];
@@ -297,6 +349,18 @@ static char lacks_field(const pl_task_kind *kind, const json_t *doc, char name[6
         at += n + 2;
     }
     return '\0';
+}
+
+/* By the layout that has more than its first field there. */
+static char lacks_field(const pl_task_kind *kind, const json_t *doc, char name[64])
+{
+    if (kind->nested != NULL) {
+        const char type = lacks_of(kind->nested, doc, name);
+        if (type == '\0' || strncmp(name, kind->nested, strlen(name)) != 0) {
+            return type;
+        }
+    }
+    return lacks_of(kind->fields, doc, name);
 }
 
 static pl_status find_named(const char *path, const char *name, const pl_task_kind **out,

@@ -24,6 +24,7 @@
 typedef struct pl_task_kind {
     const char *name;
     const char *fields;      /* "question:s choices:o": name and type (s, n, a, o or * for any) */
+    const char *nested;      /* those of another published layout, or NULL */
     const char *path;        /* a word in a file's path that tells it from the others, or NULL */
     const char *delimiter;   /* behind an example */
     const char *regex_words; /* "The |the |": deleted where a word begins before answers are

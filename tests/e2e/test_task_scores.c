@@ -69,6 +69,66 @@ static void test_both_sides(void **ctx)
     run_free(&again);
 }
 
+/* A golden file of arc in AI2's layout. */
+static void put_nested(const char *from, const char *to)
+{
+    char path[1024];
+    pl_buf out = {0};
+    snprintf(path, sizeof path, "%s/tests/golden/tasks/%s", getenv("PLANISH_SOURCE_ROOT"), from);
+    char *text = run_read(path, NULL), *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        json_t *doc = json_loads(line, 0, NULL), *choices = json_object_get(doc, "choices");
+        json_t *list = json_array();
+        for (size_t i = 0; i < json_array_size(json_object_get(choices, "text")); i++) {
+            json_array_append_new(
+                list,
+                json_pack("{s:O, s:O}", "text", json_array_get(json_object_get(choices, "text"), i),
+                          "label", json_array_get(json_object_get(choices, "label"), i)));
+        }
+        json_t *nested = json_pack("{s:O, s:{s:O, s:o}, s:O}", "id", json_object_get(doc, "id"),
+                                   "question", "stem", json_object_get(doc, "question"), "choices",
+                                   list, "answerKey", json_object_get(doc, "answerKey"));
+        char *own = json_dumps(nested, JSON_COMPACT);
+        assert_non_null(own);
+        pl_buf_printf(&out, "%s\n", own);
+        free(own);
+        json_decref(nested);
+        json_decref(doc);
+    }
+    put_file(to, out.data);
+    pl_buf_deinit(&out);
+    free(text);
+}
+
+/* The same questions in both layouts are the same prompts: the store has all of the second. */
+static void test_arc_as_ai2_distributes_it(void **ctx)
+{
+    (void)ctx;
+    static const char *const files[] = {"arc_easy", "arc_challenge"};
+    assert_int_equal(chdir(run_folder()), 0);
+    for (size_t i = 0; i < 2; i++) {
+        char name[64], nested[80], script[4096];
+        snprintf(name, sizeof name, "%s.jsonl", files[i]);
+        snprintf(nested, sizeof nested, "ai2-%s", name);
+        put_nested(name, nested);
+        snprintf(name, sizeof name, "%s_pool.jsonl", files[i]);
+        put_nested(name, "pool.jsonl");
+        snprintf(script, sizeof script,
+                 "tasks %s/tests/golden/tasks/%s.jsonl limit=10 shots=1 "
+                 "examples=%s/tests/golden/tasks/%s_pool.jsonl; "
+                 "tasks %s limit=10 shots=1 examples=pool.jsonl",
+                 getenv("PLANISH_SOURCE_ROOT"), files[i], getenv("PLANISH_SOURCE_ROOT"), files[i],
+                 nested);
+        run r = RUN("--json", "--store", run_path("tasks-store"), "-c", script);
+        assert_true(json_equal(json_object_get(run_result(&r, 0), "tasks"),
+                               json_object_get(run_result(&r, 1), "tasks")));
+        pl_check_close(run_number(run_result(&r, 0), "from_store"), 0, 0, 0);
+        pl_check_close(run_number(run_result(&r, 1), "from_store"), 10, 0, 0);
+        run_free(&r);
+    }
+}
+
 extern char **environ;
 
 static bool has_entry(const char *folder)
@@ -160,6 +220,25 @@ static void test_refusals(void **ctx)
          "tasks g.jsonl", "expected task=arc_easy or task=arc_challenge"},
         {"g.jsonl", NULL, "tasks g.jsonl task=arc_easy",
          "g.jsonl line 1: answerKey: expected one of choices.label"},
+        {"n.jsonl",
+         "{\"question\":{\"stem\":\"a\",\"choices\":[{\"text\":\"a\",\"label\":\"A\"}]},"
+         "\"answerKey\":\"A\"}",
+         "tasks n.jsonl task=arc_easy",
+         "n.jsonl line 1: question.choices: expected a list of at least two, each with the texts "
+         "text and label"},
+        {"n.jsonl",
+         "{\"question\":{\"choices\":[{\"text\":\"a\",\"label\":\"A\"},"
+         "{\"text\":\"b\",\"label\":\"B\"}]},\"answerKey\":\"A\"}",
+         "tasks n.jsonl task=arc_easy", "n.jsonl line 1: question.stem: expected a text"},
+        {"n.jsonl",
+         "{\"question\":{\"stem\":\"a\",\"choices\":[{\"text\":\"a\",\"label\":\"1\"},"
+         "{\"text\":\"b\",\"label\":\"2\"}]},\"answerKey\":\"3\"}",
+         "tasks n.jsonl task=arc_easy",
+         "n.jsonl line 1: answerKey: expected one of the labels in question.choices"},
+        {"n.jsonl", "{\"question\":{\"stem\":\"a\"}}", "tasks n.jsonl task=arc_easy",
+         "n.jsonl line 1: answerKey: expected a text, as arc_easy has it"},
+        {"n.jsonl", "{\"goal\":\"a\"}", "tasks n.jsonl task=arc_easy",
+         "n.jsonl line 1: question: expected a text, as arc_easy has it"},
         {"m.json",
          "[{\"question\":\"a\",\"subject\":\"anatomy\",\"choices\":[\"a\",\"b\",\"c\",\"d\"],"
          "\"answer\":1}]",
@@ -206,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_sides),
         cmocka_unit_test(test_an_interrupted_batch_goes_on),
+        cmocka_unit_test(test_arc_as_ai2_distributes_it),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_room_for_an_answer),
     };
