@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_COLS = 10, LEAST_LIST = 26, MOST_LIST = 44 };
+enum { NAME_COLS = 10, LEAST_LIST = 26, MOST_LIST = 44, LEAST_PANEL = 36 };
 
 static void draw_bar(pl_surface *surface, pl_rect rect, const char *title, const char *right)
 {
@@ -51,9 +51,8 @@ static void draw_list(pl_draft_view *view, pl_surface *surface, pl_rect rect)
 
 /* Title, legend and plot, where the options have them. */
 static void draw_figure(const pl_screen_model *model, const pl_draft_view *view,
-                        pl_surface *surface, pl_rect rect)
+                        const pl_figure *figure, pl_surface *surface, pl_rect rect)
 {
-    const pl_figure *figure = view->figure;
     const pl_plot_options options = {
         .marks = model->marks, .colours = model->colours, .stale = view->stale};
     const int width = (int)pl_text_width(figure->title);
@@ -79,6 +78,26 @@ static void draw_figure(const pl_screen_model *model, const pl_draft_view *view,
     }
     if (pl_plot_draw(figure, &options, surface, plot, &err) != PL_OK) {
         pl_put_cut(surface, plot, 0, 1, plot.w - 2, PL_STYLE_ERROR, err.message);
+    }
+}
+
+/* Two stand side by side where each has its width, else one above the other. */
+static void draw_figures(const pl_screen_model *model, const pl_draft_view *view,
+                         pl_surface *surface, pl_rect rect)
+{
+    if (view->title != NULL && view->title[0] != '\0') {
+        const int width = (int)pl_text_width(view->title);
+        pl_put_cut(surface, rect, 0, width < rect.w ? (rect.w - width) / 2 : 0, rect.w,
+                   PL_STYLE_TITLE, view->title);
+        rect = (pl_rect){rect.y + 1, rect.x, rect.h - 1, rect.w};
+    }
+    const int n = (int)view->n_figures;
+    const bool across = rect.w >= n * LEAST_PANEL;
+    for (int i = 0; i < n; i++) {
+        const pl_rect own =
+            across ? (pl_rect){rect.y, rect.x + i * (rect.w / n), rect.h, rect.w / n - (n > 1)}
+                   : (pl_rect){rect.y + i * (rect.h / n), rect.x, rect.h / n, rect.w};
+        draw_figure(model, view, &view->figures[i], surface, own);
     }
 }
 
@@ -132,8 +151,8 @@ void pl_draft_view_draw(pl_screen_model *model, pl_surface *surface, pl_rect rec
     } else if (view->table != NULL) {
         size_t row = 0, top = 0;
         pl_plot_table_draw(view->table, &row, &top, false, view->stale, surface, place);
-    } else if (view->figure != NULL) {
-        draw_figure(model, view, surface, place);
+    } else if (view->n_figures > 0) {
+        draw_figures(model, view, surface, place);
     }
     draw_wrong(surface, rect, view->wrong);
 }

@@ -14,15 +14,17 @@ typedef struct pl_draft_field {
 /* Borrowed for the call. */
 typedef struct pl_draft_view {
     const pl_draft_field *fields;
-    size_t n, row, top;      /* row: the one with the cursor, n: none; top: the first shown, in and
-                                out */
-    const pl_figure *figure; /* with the options; or NULL */
-    const pl_table *table;   /* in its place, or NULL */
-    bool legend, below;      /* it has one; that stands below the plot */
-    bool stale;              /* the figure is not the line's */
-    const char *wrong;       /* what is wrong with the line, or "" */
-    const char *note;        /* why there is no figure; or NULL */
-    pl_rect list;            /* out: where the fields were drawn */
+    size_t n, row, top;       /* row: the one with the cursor, n: none; top: the first shown, in and
+                                 out */
+    const pl_figure *figures; /* [n_figures] with the options: none, one, or a row of two, */
+    size_t n_figures;
+    const char *title;     /* which may have a title over both; or NULL */
+    const pl_table *table; /* in its place, or NULL */
+    bool legend, below;    /* it has one; that stands below the plot */
+    bool stale;            /* the figure is not the line's */
+    const char *wrong;     /* what is wrong with the line, or "" */
+    const char *note;      /* why there is no figure; or NULL */
+    pl_rect list;          /* out: where the fields were drawn */
 } pl_draft_view;
 
 /* Fills the rectangle, and model->image with the place for an image of the figure. */

@@ -136,8 +136,11 @@ void pl_draft_drop(pl_screen *screen)
     stop_draft(screen);
     free(d->line);
     free(d->valid);
-    pl_figure_deinit(&d->base);
-    pl_figure_deinit(&d->figure);
+    for (size_t i = 0; i < PL_KIND_ROW; i++) {
+        pl_figure_deinit(&d->bases[i]);
+        pl_figure_deinit(&d->figures[i]);
+    }
+    free(d->title);
     *d = (pl_drafting){0};
 }
 
@@ -153,31 +156,58 @@ static pl_status put_plainly(char **text, pl_error *err)
     return status;
 }
 
-/* The options on a copy; what does not suit the figure is said, and the last that did stays. */
+/* The options on a copy of each panel; a row's title stands over both. */
+static pl_status apply_to_panel(const pl_drafting *d, const pl_figure *base, pl_figure *out,
+                                pl_error *err)
+{
+    pl_figure_options options = d->draft.options;
+    options.title.given = options.title.given && d->panels == 1;
+    pl_status status = pl_figure_copy(base, out, err);
+    PL_THEN(pl_figure_options_apply(&options, out, err));
+    PL_THEN(put_plainly(&out->title, err));
+    PL_THEN(put_plainly(&out->x.label, err));
+    PL_THEN(put_plainly(&out->y.label, err));
+    for (size_t i = 0; i < out->n_series; i++) {
+        PL_THEN(put_plainly(&out->series[i].label, err));
+    }
+    return status;
+}
+
+/* What does not suit the figure is said, and the last that did stays. */
 static void apply_options(pl_drafting *d)
 {
-    pl_figure copy = {0};
+    pl_figure copies[PL_KIND_ROW] = {{0}};
+    char *title = NULL;
     pl_error err = {0};
+    pl_status status = PL_OK;
     d->dirty = false;
-    if (d->base.table != NULL) {
-        pl_figure_deinit(&d->figure);
+    if (d->bases[0].table != NULL) {
+        pl_figure_deinit(&d->figures[0]);
         return;
     }
-    pl_status status = pl_figure_copy(&d->base, &copy, &err);
-    PL_THEN(pl_figure_options_apply(&d->draft.options, &copy, &err));
-    PL_THEN(put_plainly(&copy.title, &err));
-    PL_THEN(put_plainly(&copy.x.label, &err));
-    PL_THEN(put_plainly(&copy.y.label, &err));
-    for (size_t i = 0; i < copy.n_series; i++) {
-        PL_THEN(put_plainly(&copy.series[i].label, &err));
+    for (size_t i = 0; status == PL_OK && i < d->panels; i++) {
+        status = apply_to_panel(d, &d->bases[i], &copies[i], &err);
+    }
+    if (status == PL_OK && d->panels > 1 && d->draft.options.title.given) {
+        status = pl_figure_text(&title, d->draft.options.title.text, &err);
+        PL_THEN(put_plainly(&title, &err));
     }
     if (status == PL_OK) {
-        pl_figure_deinit(&d->figure);
-        d->figure = copy;
+        free(d->title);
+        d->title = title;
+        title = NULL;
     } else {
-        pl_figure_deinit(&copy);
         snprintf(d->wrong, sizeof d->wrong, "%s", err.message);
     }
+    for (size_t i = 0; i < PL_KIND_ROW; i++) {
+        if (status == PL_OK) {
+            pl_figure_deinit(&d->figures[i]);
+            d->figures[i] = copies[i];
+        } else {
+            pl_figure_deinit(&copies[i]);
+        }
+    }
+    free(title);
 }
 
 bool pl_draft_is_open(const pl_screen *screen)
@@ -196,6 +226,21 @@ const pl_state *pl_draft_state(const pl_screen *screen, pl_state *own)
     return pl_state_as(state, state->kept[kept], own, NULL) == PL_OK ? own : NULL;
 }
 
+/* Of both in a kept setting, which has its own methods and looks at what the present one does: so
+ * no frame copies a state. */
+static pl_id wanted_figure(const pl_screen *screen)
+{
+    const pl_state *state = screen->state;
+    const pl_draft *draft = &screen->drafting.draft;
+    const pl_id present = pl_figures_key(screen, state, &draft->request, true);
+    if (draft->kept >= state->n_kept) {
+        return present;
+    }
+    const pl_id both[] = {
+        present, pl_figures_key(screen, &state->kept[draft->kept]->is, &draft->request, true)};
+    return pl_id_bytes(both, sizeof both);
+}
+
 void pl_draft_fill(pl_screen *screen)
 {
     pl_drafting *d = &screen->drafting;
@@ -210,12 +255,7 @@ void pl_draft_fill(pl_screen *screen)
     if (d->draft.request.kind == NULL) {
         return;
     }
-    pl_state own;
-    const pl_state *state = pl_draft_state(screen, &own);
-    if (state != NULL) {
-        d->wanted = pl_figures_key(screen, state, &d->draft.request, true);
-    }
-    pl_state_deinit(&own);
+    d->wanted = wanted_figure(screen);
     if (d->made && pl_id_equal(d->key, d->wanted) && d->dirty) {
         apply_options(d);
     }
@@ -224,7 +264,12 @@ void pl_draft_fill(pl_screen *screen)
 static pl_status run_draft(void *arg, pl_task *task, pl_error *err)
 {
     pl_screen_job *job = arg;
-    return pl_kind_make(job->lab, &job->state, &job->request, &job->figure, task, err);
+    pl_request row[PL_KIND_ROW] = {job->request};
+    const pl_kind *kind = job->request.kind;
+    const size_t n = kind->row != NULL ? kind->row(&job->state, &job->request, row) : 1;
+    pl_status status = pl_kind_make(job->lab, &job->state, &row[0], &job->figure, task, err);
+    PL_THEN(n > 1 ? pl_kind_make(job->lab, &job->state, &row[1], &job->beside, task, err) : PL_OK);
+    return status;
 }
 
 void pl_draft_pump(pl_screen *screen)
@@ -266,9 +311,13 @@ void pl_draft_take(pl_screen *screen, pl_screen_job *job, const pl_job_event *ev
         snprintf(d->failure, sizeof d->failure, "%s", event->error.message);
         return;
     }
-    pl_figure_deinit(&d->base);
-    d->base = job->figure;
-    job->figure = (pl_figure){0};
+    pl_figure *const made[PL_KIND_ROW] = {&job->figure, &job->beside};
+    for (size_t i = 0; i < PL_KIND_ROW; i++) {
+        pl_figure_deinit(&d->bases[i]);
+        d->bases[i] = *made[i];
+        *made[i] = (pl_figure){0};
+    }
+    d->panels = d->bases[1].title != NULL ? 2 : 1;
     d->made = d->dirty = true;
 }
 
@@ -276,7 +325,7 @@ bool pl_draft_key(const pl_screen *screen, pl_id *out)
 {
     const pl_drafting *d = &screen->drafting;
     pl_hasher *hasher = NULL;
-    if (!d->open || !d->made || d->dirty || d->base.table != NULL ||
+    if (!d->open || !d->made || d->dirty || d->bases[0].table != NULL || d->panels > 1 ||
         !pl_id_equal(d->key, d->wanted) || d->wrong[0] != '\0' ||
         pl_hasher_create(&hasher, NULL) != PL_OK) {
         return false;
@@ -454,8 +503,10 @@ void pl_draft_draw(pl_screen *screen, pl_rect rect)
                           .n = n,
                           .row = present_field(screen, keys, n),
                           .top = d->top,
-                          .figure = d->figure.title != NULL ? &d->figure : NULL,
-                          .table = d->made ? d->base.table : NULL,
+                          .figures = d->figures,
+                          .n_figures = d->figures[0].title != NULL ? d->panels : 0,
+                          .title = d->title,
+                          .table = d->made ? d->bases[0].table : NULL,
                           .legend = d->draft.options.legend.index != PL_LEGEND_NONE,
                           .below = d->draft.options.legend.index == PL_LEGEND_BELOW,
                           .stale = !current || d->wrong[0] != '\0',

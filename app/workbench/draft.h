@@ -31,7 +31,8 @@ void pl_draft_point(pl_screen *screen, pl_mouse mouse);
 /* The state that the figure is of: the screen's, or *own in a kept setting (the caller deinits it);
  * NULL where that cannot be had. */
 const pl_state *pl_draft_state(const pl_screen *screen, pl_state *own);
-/* The identity of the figure with its options; false where it is not made. */
+/* The identity of the figure with its options; false where it is not made, and of two side by side,
+ * which stay characters. */
 bool pl_draft_key(const pl_screen *screen, pl_id *out);
 
 #endif

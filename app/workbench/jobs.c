@@ -16,6 +16,7 @@ void pl_jobs_destroy(pl_screen_job *job)
         pl_picture_destroy(job->picture);
         pl_picture_destroy(atomic_load(&job->frame));
         pl_figure_deinit(&job->figure);
+        pl_figure_deinit(&job->beside);
         pl_buf_deinit(&job->image);
         free(job);
     }

@@ -49,9 +49,9 @@ typedef struct pl_screen_job {
     pl_picture *picture;
     size_t first, count; /* scores */
     pl_layer_row rows[PL_SCORES_PIECE];
-    pl_solve_report report; /* plain */
-    pl_request request;     /* figure */
-    pl_figure figure;
+    pl_solve_report report;   /* plain */
+    pl_request request;       /* figure */
+    pl_figure figure, beside; /* beside: of a figure that is typed, the second of a row */
     pl_id figure_key, figure_base;
     pl_pixels_page page; /* pixels: figure_key and figure_base are the image's */
     pl_rect place;

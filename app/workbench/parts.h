@@ -100,9 +100,11 @@ typedef struct pl_drafting {
     uint64_t job;              /* 0: none runs */
     bool made, failed;         /* with this sentence: */
     char failure[PL_ERROR_TEXT];
-    pl_figure base;      /* as its kind makes it */
-    pl_figure figure;    /* with the options of `valid` that suit it */
-    bool dirty;          /* `figure` is to be made from `base` */
+    pl_figure bases[PL_KIND_ROW];   /* [panels] as its kind makes them */
+    pl_figure figures[PL_KIND_ROW]; /* [panels] with the options of `valid` that suit them */
+    size_t panels;
+    char *title;         /* over a row of two; or NULL */
+    bool dirty;          /* `figures` are to be made from `bases` */
     const pl_key *fresh; /* the field that the cursor has come to, still empty; or NULL */
     pl_rect list;        /* where its fields were drawn, */
     size_t top;          /* from this one on */

@@ -139,10 +139,30 @@ static void test_sizes(void **state)
     leave(pty);
 }
 
+/* Both panels of a row, one above the other where they have no room beside each other, also in a
+ * kept setting. */
+static void test_row(void **state)
+{
+    (void)state;
+    pl_pty *pty = start(24, 80);
+    send_wait(pty, ":method hadamard\r", "hadamard");
+    send_wait(pty, ":keep turned\r", "turned");
+    send_wait(pty, ":method none\r", "none");
+    send_wait(pty, ":plot envelope file=e.png title='of both'", "0.q_proj, weights");
+    pl_pty_wait_text(pty, "0.q_proj, input", patience());
+    pl_pty_wait_text(pty, "              of both", patience());
+    send_wait(pty, " setting=turned", "\u2016channel of X T\u2016\u2082");
+    pl_pty_wait_text(pty, "0.q_proj, weights", patience());
+    send_wait(pty, "\r", "wrote ");
+    expect_written("e.png", "title='of both'");
+    leave(pty);
+}
+
 #define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {SCREEN(test_fields), SCREEN(test_wrong), SCREEN(test_sizes)};
+    const struct CMUnitTest tests[] = {SCREEN(test_fields), SCREEN(test_wrong), SCREEN(test_sizes),
+                                       SCREEN(test_row)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
