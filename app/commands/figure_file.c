@@ -205,18 +205,16 @@ static bool calibration_counts(const job *j)
 
 pl_status pl_figure_put_text(const char *const *paths, size_t count, pl_buf *out, pl_error *err)
 {
-    pl_buf text = {0};
-    pl_status status = pl_text_read(paths, count, &text, err);
-    PL_THEN(pl_buf_check(&text, err));
+    pl_id text = {0};
+    pl_status status = pl_text_identity(paths, count, &text, err);
     if (status == PL_OK) {
         char id[PL_ID_TEXT];
-        pl_id_format(pl_id_bytes(text.data, text.size), id);
+        pl_id_format(text, id);
         for (size_t i = 0; i < count; i++) {
             pl_buf_printf(out, "%s ", pl_path_name(paths[i]));
         }
         pl_buf_puts(out, id);
     }
-    pl_buf_deinit(&text);
     return status;
 }
 
@@ -243,11 +241,10 @@ static pl_status put_texts(job *j, pl_error *err)
 static void put_import(job *j, size_t layer)
 {
     const pl_imported *imported = &j->state->imported;
-    const char *slash = imported->path != NULL ? strrchr(imported->path, '/') : NULL;
     if (pl_state_is_imported(j->state, layer) && j->import.size == 0) {
         char id[PL_ID_TEXT];
         pl_id_format(imported->id, id);
-        pl_buf_printf(&j->import, "%s %s", slash != NULL ? slash + 1 : imported->path, id);
+        pl_buf_printf(&j->import, "%s %s", pl_path_name(imported->path), id);
     }
 }
 

@@ -160,11 +160,11 @@ static pl_status check_text(const rebuild *r, const char *key, const char *what,
     if (blank == NULL || count == 0) {
         return PL_OK;
     }
-    pl_buf text = {0};
-    pl_status status = pl_text_read(paths, count, &text, err);
+    pl_id text = {0};
+    pl_status status = pl_text_identity(paths, count, &text, err);
     if (status == PL_OK) {
         char id[PL_ID_TEXT];
-        pl_id_format(pl_id_bytes(text.data, text.size), id);
+        pl_id_format(text, id);
         if (strcmp(id, blank + 1) != 0) {
             status = pl_error_set(err, PL_ERR_STATE,
                                   "%s: %s %.*s with the identity %s; the text of that name here "
@@ -172,7 +172,6 @@ static pl_status check_text(const rebuild *r, const char *key, const char *what,
                                   r->figure, what, (int)(blank - line), line, blank + 1, id);
         }
     }
-    pl_buf_deinit(&text);
     return status;
 }
 

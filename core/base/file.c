@@ -291,8 +291,23 @@ pl_status pl_file_make_private_dirs(const char *path, pl_error *err)
 
 const char *pl_path_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+    size_t length = 0;
+    const char *last = pl_path_last(path, &length);
+    return length > 0 && last[length] == '\0' ? last : path;
+}
+
+const char *pl_path_last(const char *path, size_t *length)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/') {
+        start--;
+    }
+    *length = end - start;
+    return path + start;
 }
 
 void pl_path_join(pl_buf *out, const char *folder, const char *name)

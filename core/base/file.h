@@ -68,5 +68,7 @@ void pl_path_join(pl_buf *out, const char *folder, const char *name);
 
 /* The last name of a path: what stands behind its last '/'; the whole path where nothing does. */
 const char *pl_path_name(const char *path);
+/* The same also of "folder/": *length, without what ends it. */
+const char *pl_path_last(const char *path, size_t *length);
 
 #endif

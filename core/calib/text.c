@@ -143,6 +143,18 @@ pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out, pl
     return PL_OK;
 }
 
+pl_status pl_text_identity(const char *const *paths, size_t n_paths, pl_id *out, pl_error *err)
+{
+    pl_buf text = {0};
+    pl_status status = pl_text_read(paths, n_paths, &text, err);
+    PL_THEN(pl_buf_check(&text, err));
+    if (status == PL_OK) {
+        *out = pl_id_bytes(text.data != NULL ? text.data : "", text.size);
+    }
+    pl_buf_deinit(&text);
+    return status;
+}
+
 pl_status pl_tokens_read(const pl_tokenizer *tokenizer, const char *const *paths, size_t n_paths,
                          size_t memory, pl_tokens *out, pl_task *task, pl_error *err)
 {

@@ -32,6 +32,10 @@ void pl_tokens_deinit(pl_tokens *tokens);
 PL_NODISCARD pl_status pl_text_read(const char *const *paths, size_t n_paths, pl_buf *out,
                                     pl_error *err);
 
+/* Its identity, as pl_tokens.text has it. */
+PL_NODISCARD pl_status pl_text_identity(const char *const *paths, size_t n_paths, pl_id *out,
+                                        pl_error *err);
+
 typedef enum pl_sample { PL_SAMPLE_FIRST, PL_SAMPLE_RANDOM } pl_sample;
 
 /* How windows are cut: `first` takes windows at 0, length, 2 length, ...; `random` draws seeded

@@ -33,9 +33,8 @@ bool pl_model_is_bare(const pl_model *model);
 PL_NODISCARD pl_status pl_model_need_forward(const pl_model *model, const char *what,
                                              pl_error *err);
 
-/* The file of inputs: NULL where there is none.  As given, and its last name, escaped. */
+/* The file of inputs, and its last name, escaped: NULL where there is none. */
 pl_checkpoint *pl_model_inputs(const pl_model *model);
-const char *pl_model_inputs_path(const pl_model *model);
 const char *pl_model_inputs_name(const pl_model *model);
 
 /* A site's inputs, NULL where there are none. */

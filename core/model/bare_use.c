@@ -26,11 +26,6 @@ pl_checkpoint *pl_model_inputs(const pl_model *model)
     return model->bare != NULL ? model->bare->inputs : NULL;
 }
 
-const char *pl_model_inputs_path(const pl_model *model)
-{
-    return model->bare != NULL ? model->bare->inputs_path : NULL;
-}
-
 const char *pl_model_inputs_name(const pl_model *model)
 {
     return model->bare != NULL ? model->bare->inputs_name : NULL;

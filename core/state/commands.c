@@ -27,16 +27,10 @@ static void put_protocol(pl_buf *out, const pl_protocol *protocol)
 /* The last name of a path, also of "folder/". */
 static void put_last_name(pl_buf *out, const char *path)
 {
-    size_t end = strlen(path);
-    while (end > 1 && path[end - 1] == '/') {
-        end--;
-    }
-    size_t start = end;
-    while (start > 0 && path[start - 1] != '/') {
-        start--;
-    }
+    size_t length = 0;
+    const char *last = pl_path_last(path, &length);
     pl_buf name = {0};
-    pl_buf_append(&name, path + start, end - start);
+    pl_buf_append(&name, last, length);
     pl_buf_append(&name, "", 0);
     out->failed = out->failed || name.failed;
     if (!name.failed) {

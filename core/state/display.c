@@ -19,15 +19,6 @@ const char *pl_display_pane_name(size_t pane)
     return pane < PL_DISPLAY_PANES ? pane_names[pane] : "";
 }
 
-size_t pl_display_pane_find(const char *name)
-{
-    size_t pane = 0;
-    while (pane < PL_DISPLAY_PANES && strcmp(pane_names[pane], name) != 0) {
-        pane++;
-    }
-    return pane;
-}
-
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 static json_t *sweep_json(const pl_state *state)

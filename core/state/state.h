@@ -283,9 +283,8 @@ void pl_state_sweep_command(const pl_state *state, pl_buf *out);
 /* The panes as a new session shows them: channels, histogram beside it when split, outliers. */
 void pl_display_init(pl_display *display);
 
-/* "main", "second", "table"; PL_DISPLAY_PANES where there is no such name. */
+/* "main", "second", "table"; "" where there is no such pane. */
 const char *pl_display_pane_name(size_t pane);
-size_t pl_display_pane_find(const char *name);
 
 /* A spec from "astro beta=3e-4 ..." as pl_spec_format writes it; "" is an empty slot. */
 PL_NODISCARD pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err);

@@ -297,7 +297,7 @@ void pl_target_say(const pl_target *target, const pl_layer *layer, const pl_targ
     put_goal(target->goal, found->reached, out);
     if (isfinite(found->report.gap)) {
         pl_format_number(100.0 * fmax(found->report.gap, (double)FLT_EPSILON), gap);
-        pl_buf_printf(out, ", gap <= %s %%", gap);
+        pl_buf_printf(out, ", gap \u2264 %s %%", gap);
     }
     pl_buf_printf(out, ", %zu %s%s", found->solves, solves,
                   found->end == PL_SEARCH_NEAREST ? ": as near as it comes" : "");

@@ -42,7 +42,7 @@ static void test_text(void **ctx)
     assert_int_equal(r.status, 0);
     const char *said = strstr(r.out, "1.q_proj: beta ");
     assert_non_null(said);
-    assert_non_null(strstr(said, ", group max -40 %, gap <= "));
+    assert_non_null(strstr(said, ", group max -40 %, gap \u2264 "));
     assert_non_null(strstr(said, "solves\n"));
     assert_non_null(strstr(said, "7 of 7 layers, "));
     run_free(&r);

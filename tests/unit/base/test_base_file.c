@@ -152,6 +152,24 @@ static void writing_nowhere_is_a_sentence(void **state)
     pl_check_ok(pl_file_make_dirs(temp->path, &err), err);
 }
 
+static void takes_the_last_name_of_a_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *name, *last;
+    } cases[] = {
+        {"a/b", "b", "b"},   {"a", "a", "a"}, {"/a", "a", "a"}, {"a/b/", "a/b/", "b"},
+        {"a//", "a//", "a"}, {"/", "/", ""},  {"", "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t length = 0;
+        const char *last = pl_path_last(cases[i].path, &length);
+        assert_string_equal(pl_path_name(cases[i].path), cases[i].name);
+        assert_int_equal(length, strlen(cases[i].last));
+        assert_memory_equal(last, cases[i].last, length);
+    }
+}
+
 static void joins_paths_with_one_slash(void **state)
 {
     (void)state;
@@ -173,6 +191,7 @@ int main(void)
         cmocka_unit_test(reads_whole_files_up_to_a_limit),
         cmocka_unit_test(writes_whole_or_not_at_all),
         cmocka_unit_test(writing_nowhere_is_a_sentence),
+        cmocka_unit_test(takes_the_last_name_of_a_path),
         cmocka_unit_test(joins_paths_with_one_slash),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
