@@ -243,7 +243,15 @@ static pl_status run_group_of(walk *w, pl_error *err)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* How many windows and branches are in memory together, and what the progress counts. */
+/* How many windows and branches are in memory together, and what the progress counts.
+ *
+ * Where memory ends, windows are walked in groups, and nothing goes to a disk: a group costs that
+ * each block's weights are read once more, which is little beside what they are multiplied with.
+ * SmolLM2-135M, 10 layers alone, 4 windows of 512: all windows together 43.8 s of one core at
+ * 634 MB, in twos 43.1 s at 532 MB, one by one 45.3 s at 331 MB, the same bytes each.  Hidden
+ * states on a disk could save 4 % at most.  What they would cost is more: the original's logits,
+ * 100 MB a window, take 0.1 s to read for each variant, which computes for 1 s; made again from
+ * kept states they take the work of 8 blocks, a third of a variant's. */
 static pl_status plan_walk(walk *w, const pl_ppl_spec *spec, pl_error *err)
 {
     const double block = pl_block_parameters(w->model);
