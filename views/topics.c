@@ -35,6 +35,13 @@ static const pl_topic topics[] = {
      "the "
      "transform and the quantized activations",
      false},
+    {"original_output_error", "original output",
+     "||X0 W0' - X Q(W)'||\u00b2 / ||X0 W0'||\u00b2, X0 the original model's inputs and X those "
+     "that "
+     "the quantized model gives the layer: what gptaq and qronos make small; "
+     "rounded_relative_error "
+     "has X in both places",
+     false},
     {"function_error", NULL,
      "max |X W' - (X T)(W T^-T)'| / max |X W'|: what a transform and its inverse alone do to the "
      "output; 0 without a transform",

@@ -56,6 +56,11 @@ PL_NODISCARD pl_status pl_calib_load_site(pl_store *store, pl_id calibration, co
                                           size_t site, pl_gram_form form, bool with_sample,
                                           pl_site_stats *out, pl_error *err);
 
+/* The site's cross (stats.h), the caller's to free.  PL_ERR_NOT_FOUND where it was not made. */
+PL_NODISCARD pl_status pl_calib_load_cross(pl_store *store, pl_id calibration,
+                                           const pl_model *model, size_t site, float **out,
+                                           pl_error *err);
+
 /* --- inputs.c: a bare model with inputs (core/model/bare.h), which needs no pass -------------- */
 
 typedef struct pl_inputs_spec {
@@ -96,9 +101,10 @@ bool pl_calib_text(pl_store *store, pl_id calibration, pl_id *out);
  * whose inputs come from the layers solved before. */
 typedef struct pl_calib_walk pl_calib_walk;
 
-/* The spec's pointers are borrowed for the walk's life. */
-PL_NODISCARD pl_status pl_calib_walk_create(const pl_calib_spec *spec, pl_calib_walk **out,
-                                            pl_task *task, pl_error *err);
+/* The spec's pointers are borrowed for the walk's life.  beside: the original model walks along,
+ * and the statistics have their cross. */
+PL_NODISCARD pl_status pl_calib_walk_create(const pl_calib_spec *spec, bool beside,
+                                            pl_calib_walk **out, pl_task *task, pl_error *err);
 void pl_calib_walk_destroy(pl_calib_walk *walk);
 
 /* Statistics of the sites of a part, on what the model with these hooks computes before it, stored

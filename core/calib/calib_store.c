@@ -10,6 +10,7 @@
 static const char SITE[] = "site";
 static const char WHOLE[] = "calib";
 static const char NEAREST[] = "nearest";
+static const char CROSS[] = "cross";
 
 pl_id pl_calib_site_key(pl_id calibration, size_t site)
 {
@@ -95,12 +96,15 @@ pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *
         status =
             pl_error_memory(err, "the stored statistics of %s", pl_model_site(model, site)->name);
     } else {
-        pl_section sections[CHANNEL_SECTIONS + 4];
+        pl_section sections[CHANNEL_SECTIONS + 5];
         size_t count = 0;
         sections[count++] = (pl_section){"gram", packed, pl_packed_size(n) * sizeof(float)};
         for (size_t i = 0; i < CHANNEL_SECTIONS; i++) {
             sections[count++] = (pl_section){channel_sections[i].name,
                                              get_array(stats, channel_sections[i].offset), n * 4};
+        }
+        if (stats->cross != NULL) {
+            sections[count++] = (pl_section){CROSS, stats->cross, n * n * sizeof(float)};
         }
         sections[count++] = (pl_section){"histogram", stats->histogram, sizeof stats->histogram};
         sections[count++] =
@@ -212,6 +216,39 @@ pl_status pl_calib_load_site(pl_store *store, pl_id calibration, const pl_model 
         pl_site_stats_deinit(out);
     }
     return status;
+}
+
+pl_status pl_calib_load_cross(pl_store *store, pl_id calibration, const pl_model *model,
+                              size_t site, float **out, pl_error *err)
+{
+    const pl_site *about = pl_model_site(model, site);
+    pl_entry *entry = NULL;
+    void *cross = NULL;
+    *out = NULL;
+    pl_status status = pl_store_get(store, SITE, pl_calib_site_key(calibration, site), &entry, err);
+    if (status == PL_OK && pl_entry_section_bytes(entry, CROSS) == SIZE_MAX) {
+        status = pl_error_set(err, PL_ERR_NOT_FOUND,
+                              "%s: its statistics are without those of the original model's inputs",
+                              about->name);
+    }
+    PL_THEN(read_section(entry, CROSS, about->cols * about->cols * sizeof(float), &cross, err));
+    pl_entry_close(entry);
+    if (status != PL_OK) {
+        free(cross);
+        return status;
+    }
+    *out = cross;
+    return PL_OK;
+}
+
+bool pl_calib_has_cross(pl_store *store, pl_id calibration, size_t site)
+{
+    pl_entry *entry = NULL;
+    const pl_id key = pl_calib_site_key(calibration, site);
+    const bool has = pl_store_get(store, SITE, key, &entry, NULL) == PL_OK &&
+                     pl_entry_section_bytes(entry, CROSS) != SIZE_MAX;
+    pl_entry_close(entry);
+    return has;
 }
 
 pl_status pl_calib_verify_site(pl_store *store, pl_id calibration, const pl_calib_spec *spec,

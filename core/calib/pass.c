@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/rng.h"
+#include "core/calib/cross.h"
 #include "core/calib/hidden.h"
 
 #include <string.h>
@@ -23,6 +24,9 @@ struct pl_pass {
     const pl_hooks *inner; /* what the inputs of the roles before it are given to, or NULL */
     float *scratch;        /* [width] */
     pl_stats **stats;      /* [most sites of a block] accumulators of the running round */
+    pl_pass *original;     /* walks along, or NULL */
+    pl_cross **cross;      /* [most sites of a block], where it does; of that pass itself: borrowed,
+                              what its inputs are noted in */
     size_t first_site;     /* of the block being run */
     size_t most_sites;
     pl_massive *massive;
@@ -36,6 +40,15 @@ struct pl_pass {
     pl_task *task;
 };
 
+/* Those of a pass that has another one beside it. */
+static void drop_cross(pl_pass *pass)
+{
+    for (size_t i = 0; pass->original != NULL && pass->cross != NULL && i < pass->most_sites; i++) {
+        pl_cross_destroy(pass->cross[i]);
+        pass->cross[i] = NULL;
+    }
+}
+
 void pl_pass_destroy(pl_pass *pass)
 {
     if (pass == NULL) {
@@ -44,6 +57,8 @@ void pl_pass_destroy(pl_pass *pass)
     for (size_t i = 0; pass->stats != NULL && i < pass->most_sites; i++) {
         pl_stats_destroy(pass->stats[i]);
     }
+    drop_cross(pass);
+    free(pass->original != NULL ? pass->cross : NULL);
     free(pass->stats);
     pl_forward_destroy(pass->forward);
     pl_hidden_destroy(pass->hidden);
@@ -153,14 +168,18 @@ static double fixed_bytes(const pl_pass *pass, size_t block)
             widest += counts ? (double)layer->rows + (double)layer->cols : 0.0;
         }
     }
-    return weights + largest + 4.0 * (double)pass->spec.protocol.length * widest +
+    const double beside = pass->original != NULL ? fixed_bytes(pass->original, block) : 0.0;
+    return beside + weights + largest + 4.0 * (double)pass->spec.protocol.length * widest +
            (double)(96u << 20);
 }
 
 static double stats_bytes(const pl_pass *pass, size_t site)
 {
-    return (double)pl_stats_bytes(pl_model_site(pass->spec.model, site)->cols,
-                                  pass->spec.protocol.windows, pass->spec.sample_rows);
+    const size_t cols = pl_model_site(pass->spec.model, site)->cols;
+    const size_t cross =
+        pass->original != NULL ? pl_cross_bytes(cols, pass->spec.protocol.length) : 0;
+    return (double)cross +
+           (double)pl_stats_bytes(cols, pass->spec.protocol.windows, pass->spec.sample_rows);
 }
 
 /* A block with all its accumulators fits the limit beside so many bytes. */
@@ -180,10 +199,16 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
     const pl_protocol *p = &pass->spec.protocol;
     const size_t values = p->length * pass->width;
     const size_t between = parts ? p->length * pl_forward_between(pass->forward) : 0;
-    const bool in_memory = fits(pass, 0, 4.0 * (double)p->windows * (double)(values + between));
     pl_hidden *hidden = NULL, *second = NULL;
     pl_status status =
-        pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden, err);
+        pass->original != NULL ? pl_pass_start(pass->original, parts, folder, task, err) : PL_OK;
+    const size_t beside = pass->original != NULL ? pass->original->hidden_bytes : 0;
+    const bool in_memory =
+        fits(pass, 0, (double)beside + 4.0 * (double)p->windows * (double)(values + between));
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden, err);
     if (status == PL_OK && parts) {
         pass->y = pl_alloc(between, sizeof *pass->y);
         status = pass->y != NULL ? pl_hidden_create(p->windows, between, in_memory ? NULL : folder,
@@ -206,6 +231,18 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
     pass->hidden = hidden;
     pass->between = second;
     pass->hidden_bytes = in_memory ? p->windows * (values + between) * sizeof(float) : 0;
+    pass->hidden_bytes += beside;
+    return PL_OK;
+}
+
+pl_status pl_pass_compare(pl_pass *pass, pl_pass *original, pl_error *err)
+{
+    pass->cross = calloc(pass->most_sites, sizeof *pass->cross);
+    if (pass->cross == NULL) {
+        return pl_error_memory(err, "a block's sites");
+    }
+    pass->original = original;
+    original->cross = pass->cross;
     return PL_OK;
 }
 
@@ -236,6 +273,11 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
         return replaced ? pass->inner->input(pass->inner->ctx, site, window, x, rows, cols, err)
                         : PL_OK;
     }
+    if (pass->cross != NULL && pass->original == NULL) { /* the one that walks along */
+        pl_cross *noted = pass->cross[site - pass->first_site];
+        return noted != NULL ? pl_cross_note(noted, x, rows, pl_forward_rows(pass->forward), err)
+                             : PL_OK;
+    }
     if (stats == NULL) {
         return PL_OK;
     }
@@ -247,6 +289,10 @@ static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, 
                             pass->keep_at[window + 1] - first, pass->task, err);
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", at->name);
+    }
+    if (status == PL_OK && pass->original != NULL) {
+        status = pl_cross_add(pass->cross[site - pass->first_site], x, rows,
+                              pl_forward_rows(pass->forward), err);
     }
     return status;
 }
@@ -314,6 +360,15 @@ typedef struct round_plan {
     double begin, share; /* of the whole walk, 0..1 */
 } round_plan;
 
+/* What the pass of the original model does beside a step. */
+static pl_pass_step original_step(const pl_pass_step *step)
+{
+    pl_pass_step along = *step;
+    along.hooks = NULL;
+    along.massive = along.progress = false;
+    return along;
+}
+
 /* A window through the whole block. */
 static pl_status run_window(pl_pass *pass, const pl_pass_step *step, const round_plan *plan,
                             size_t w, pl_task *task, pl_error *err)
@@ -379,9 +434,19 @@ static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const roun
     pass->note_massive = step->massive && plan->advance;
     pass->seeing = step->parts ? step->see : PL_SITE_QKV;
     pass->inner = step->hooks;
+    const pl_pass_step along = original_step(step);
+    if (pass->original != NULL) {
+        pass->original->seeing = pass->seeing;
+    }
     for (size_t w = 0; w < p->windows; w++) {
-        pl_status status = step->parts ? run_part(pass, step, plan, w, task, err)
-                                       : run_window(pass, step, plan, w, task, err);
+        pl_status status = pass->original == NULL ? PL_OK
+                           : step->parts ? run_part(pass->original, &along, plan, w, task, err)
+                                         : run_window(pass->original, &along, plan, w, task, err);
+        if (status != PL_OK) {
+            return status;
+        }
+        status = step->parts ? run_part(pass, step, plan, w, task, err)
+                             : run_window(pass, step, plan, w, task, err);
         if (status != PL_OK) {
             return status;
         }
@@ -399,6 +464,7 @@ static void drop_stats(pl_pass *pass)
         pl_stats_destroy(pass->stats[i]);
         pass->stats[i] = NULL;
     }
+    drop_cross(pass);
 }
 
 static bool wanted(const pl_pass_step *step, size_t i)
@@ -416,6 +482,11 @@ static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, 
     pl_status status = pl_stats_finish_packed(pass->stats[i], &stats, err);
     if (status == PL_ERR_NUMERIC) {
         pl_error_prefix(err, "%s: ", pl_model_site(pass->spec.model, site)->name);
+    }
+    if (status == PL_OK && pass->original != NULL) {
+        stats.cross = pl_cross_take(pass->cross[i], stats.tokens);
+        pl_cross_destroy(pass->cross[i]);
+        pass->cross[i] = NULL;
     }
     PL_THEN(step->sink(step->ctx, site, &stats, err));
     const size_t cols = pl_model_site(pass->spec.model, site)->cols;
@@ -494,6 +565,11 @@ static pl_status run_round(pl_pass *pass, const pl_pass_step *step, const round_
     for (size_t i = plan->begin_site; status == PL_OK && i < plan->end_site; i++) {
         if (wanted(step, i)) {
             status = prepare_site(pass, step, i, err);
+            if (status == PL_OK && pass->original != NULL) {
+                status =
+                    pl_cross_create(pl_model_site(pass->spec.model, pass->first_site + i)->cols,
+                                    &pass->cross[i], err);
+            }
         }
     }
     PL_THEN(run_windows(pass, step, plan, task, err));
@@ -570,6 +646,11 @@ pl_status pl_pass_block(pl_pass *pass, const pl_pass_step *step, pl_task *task, 
     round_plan *plans = calloc(sites + 1, sizeof *plans);
     pl_status status = plans != NULL ? plan_rounds(pass, step, sites, plans, &rounds, err)
                                      : pl_error_memory(err, "a block's sites");
+    if (status == PL_OK && pass->original != NULL) {
+        const pl_pass_step along = original_step(step);
+        pass->original->first_site = pass->first_site;
+        status = load(pass->original, &along, task, err);
+    }
     PL_THEN(load(pass, step, task, err));
     for (size_t i = 0; status == PL_OK && i < rounds; i++) {
         if (plans[i].observe || plans[i].advance || (step->parts && plans[i].first)) {

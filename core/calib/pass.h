@@ -18,6 +18,11 @@ void pl_pass_destroy(pl_pass *pass);
  * not fit the memory limit. */
 PL_NODISCARD pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *task,
                                      pl_error *err);
+/* Another pass over the same windows that is run along, step for step with the original's weights,
+ * for the cross of the sites that are observed in parts (stats.h); borrowed.  Before the start,
+ * which is of both. */
+PL_NODISCARD pl_status pl_pass_compare(pl_pass *pass, pl_pass *original, pl_error *err);
+
 bool pl_pass_started(const pl_pass *pass);
 
 /* Receives the finished statistics of a site, borrowed for the call.  Called by several threads at
@@ -56,6 +61,9 @@ PL_NODISCARD pl_status pl_calib_put_site(pl_store *store, pl_id calibration, con
 PL_NODISCARD pl_status pl_calib_put_whole(pl_store *store, pl_id calibration,
                                           const pl_calib_spec *spec, const pl_massive *massive,
                                           size_t count, const pl_massive *nearest, pl_error *err);
+
+/* Whether a site's entry has a cross. */
+bool pl_calib_has_cross(pl_store *store, pl_id calibration, size_t site);
 
 /* PL_OK and *whole if a site's entry is there, of the right shape, and every byte of it checks.
  * A damaged entry is removed and *damaged set. */

@@ -52,6 +52,7 @@ void pl_site_stats_deinit(pl_site_stats *stats)
 {
     free(stats->gram);
     free(stats->triangle);
+    free(stats->cross);
     free(stats->max);
     free(stats->max_position);
     free(stats->max_token);

@@ -32,6 +32,8 @@ typedef struct pl_site_stats {
     double tokens;          /* T; 0 for an expert that no token was routed to: all else is 0 */
     float *gram;            /* [n, n] full symmetric, X^T X / T */
     float *triangle;        /* or its upper triangle, packed as in core/tensor/sym.h */
+    float *cross;           /* D = (X0 - X)^T X / T [n, n], X0 the original model's input where X is
+                               the quantized one's (GPTAQ, Qronos); NULL: not made */
     float *max;             /* max |x| */
     uint32_t *max_position; /* index in the text of the maximum's token, first occurrence in the
                                order of the windows */

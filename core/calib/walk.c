@@ -7,11 +7,12 @@
 struct pl_calib_walk {
     pl_calib_spec spec;
     pl_pass *pass;
-    size_t ran; /* parts that all windows are through: those of a block are its site roles */
+    pl_pass *original; /* NULL, or walks along with the original weights */
+    size_t ran;        /* parts that all windows are through: those of a block are its site roles */
 };
 
-pl_status pl_calib_walk_create(const pl_calib_spec *spec, pl_calib_walk **out, pl_task *task,
-                               pl_error *err)
+pl_status pl_calib_walk_create(const pl_calib_spec *spec, bool beside, pl_calib_walk **out,
+                               pl_task *task, pl_error *err)
 {
     *out = NULL;
     pl_status status = pl_task_tick(task, err);
@@ -24,6 +25,12 @@ pl_status pl_calib_walk_create(const pl_calib_spec *spec, pl_calib_walk **out, p
     }
     walk->spec = *spec;
     status = pl_pass_create(&walk->spec, &walk->pass, err);
+    if (status == PL_OK && beside) {
+        status = pl_pass_create(&walk->spec, &walk->original, err);
+    }
+    if (status == PL_OK && beside) {
+        status = pl_pass_compare(walk->pass, walk->original, err);
+    }
     if (status != PL_OK) {
         pl_calib_walk_destroy(walk);
         return status;
@@ -36,6 +43,7 @@ void pl_calib_walk_destroy(pl_calib_walk *walk)
 {
     if (walk != NULL) {
         pl_pass_destroy(walk->pass);
+        pl_pass_destroy(walk->original);
         free(walk);
     }
 }
@@ -89,6 +97,11 @@ static pl_status find_missing(const pl_calib_walk *walk, pl_store *store, pl_id 
         if (pl_model_site(walk->spec.model, first + i)->role == role) {
             status =
                 pl_calib_verify_site(store, key, &walk->spec, first + i, &whole, &damaged, err);
+            if (status == PL_OK && whole && walk->original != NULL &&
+                !pl_calib_has_cross(store, key, first + i)) {
+                status = pl_calib_drop_site(store, key, first + i, err);
+                whole = false;
+            }
             (*want)[i] = !whole;
             *any = *any || !whole;
         }

@@ -18,6 +18,7 @@ typedef struct pl_grid {
     size_t group_size; /* 0: one group a row */
     const pl_format *format;
     bool mse;             /* search the range: p = 1 - i/100, i = 0..79, least sum |w - w^|^2.4 */
+    bool weighted;        /* the rounder searches it for the least error weighted by the inputs */
     pl_dtype scale_dtype; /* PL_F32, PL_F16 or PL_BF16 */
 } pl_grid;
 
@@ -29,6 +30,11 @@ double pl_grid_bits_per_weight(const pl_grid *grid, size_t cols);
 
 /* w: count values stride apart.  Values must be finite. */
 pl_grid_param pl_grid_fit(const pl_grid *grid, const float *w, size_t count, size_t stride);
+
+/* The same of adjacent values with a searched range, p = 1 - i/100, i = 0..79: the p with the least
+ * sum weights[i] (w - w^)^2, the largest of equal ones.  weights[count] >= 0. */
+pl_grid_param pl_grid_fit_weighted(const pl_grid *grid, const float *w, const float *weights,
+                                   size_t count);
 
 /* The code of one weight, and the weight of a code. */
 int pl_grid_code(const pl_grid *grid, pl_grid_param param, float w);

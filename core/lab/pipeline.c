@@ -7,6 +7,7 @@
 #include "core/lab/results.h"
 #include "core/lab/transformed.h"
 #include "core/lab/weights.h"
+#include "core/metrics/followed.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
@@ -327,7 +328,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
     in.watch = w->watch != NULL ? &watch : NULL;
     w->codes = &q;
-    status = method->round(w->round, &in, &q, &found, task, err);
+    status = pl_round(w->round, &in, &q, &found, task, err);
     if (w->thrifty) { /* the rounder's factor goes before there is one more copy of the weights */
         pl_factors_shrink(w->bench.factors, KEPT_BYTES);
     }
@@ -386,6 +387,28 @@ static void describe_weights(work *w, pl_view handed)
     report->kurtosis_weight_after = after.kurtosis;
 }
 
+/* The error against the original's output, for a rounder that minimizes that. */
+static pl_status measure_followed(work *w, pl_view before, pl_task *task, pl_error *err)
+{
+    pl_id own = {0};
+    pl_bench original = {0};
+    if (!w->result.has_rounded || !pl_solve_follows(w->state, w->layer)) {
+        return PL_OK;
+    }
+    if (pl_factors_cross(w->bench.factors) == NULL) { /* the same inputs */
+        w->report.original_output_error = w->report.rounded_relative_error;
+        return PL_OK;
+    }
+    pl_status status = pl_lab_calibration(w->lab, w->state, &own, task, err);
+    PL_THEN(pl_lab_site_under(w->lab, w->state, own, w->info->site, w->t, w->result.transform,
+                              &original, task, err));
+    PL_THEN(pl_original_output_error(w->bench.factors, original.factors, before,
+                                     pl_mat_view(&w->rounded), &w->report.original_output_error,
+                                     task, err));
+    pl_lab_release(w->lab, &original);
+    return status;
+}
+
 static pl_status measure(work *w, pl_task *task, pl_error *err)
 {
     pl_solve_report *report = &w->report;
@@ -415,6 +438,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
         status = pl_relative_error(w->bench.factors, before, pl_mat_view(&w->rounded),
                                    &report->rounded_relative_error, task, err);
     }
+    PL_THEN(measure_followed(w, before, task, err));
     PL_THEN(measure_outputs(w, after, task, err));
     /* A number that no memory was there for is no number that does not apply. */
     return status == PL_OK ? pl_memory_check(failures, err) : status;
@@ -457,8 +481,8 @@ bool pl_solve_is_blind(const pl_state *state, size_t layer)
 {
     bool blind = pl_layer_has_method(state, layer);
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        const pl_method *method = pl_state_spec(state, layer, slot)->method;
-        blind = blind && (method == NULL || method->blind);
+        const pl_spec *spec = pl_state_spec(state, layer, slot);
+        blind = blind && (spec->method == NULL || pl_spec_is_blind(spec));
     }
     return blind;
 }
@@ -467,6 +491,12 @@ bool pl_solve_sees_enough(const pl_state *state, size_t layer)
 {
     return pl_state_is_imported(state, layer) || !pl_model_is_blind(state->source->model, layer) ||
            pl_solve_is_blind(state, layer);
+}
+
+bool pl_solve_follows(const pl_state *state, size_t layer)
+{
+    const pl_method *method = pl_state_spec(state, layer, PL_SLOT_ROUND)->method;
+    return method != NULL && method->follows != NULL;
 }
 
 pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
@@ -498,6 +528,29 @@ pl_status pl_solve_look(pl_lab *lab, const pl_state *state, size_t layer, bool *
     return known && !pl_state_is_imported(state, layer)
                ? pl_solve_find(lab, state, layer, calibration, found, report, &result, task, err)
                : PL_OK;
+}
+
+/* Hands the factors what a rounder that follows wants to know, where the inputs are not those of
+ * the original model. */
+static pl_status give_cross(work *w, pl_task *task, pl_error *err)
+{
+    pl_id own = {0};
+    float *cross = NULL;
+    if (w->blind || !pl_solve_follows(w->state, w->layer) ||
+        !pl_lab_is_calibrated(w->lab, w->state, &own) || pl_id_equal(own, w->calibration) ||
+        pl_factors_cross(w->bench.factors) != NULL) {
+        return PL_OK;
+    }
+    pl_status status = pl_calib_load_cross(pl_lab_store(w->lab), w->calibration,
+                                           w->state->source->model, w->info->site, &cross, err);
+    if (status == PL_OK && w->t != NULL) {
+        status = pl_transform_cross(w->t, cross, task, err);
+    }
+    if (status == PL_OK) {
+        return pl_factors_set_cross(w->bench.factors, cross, err);
+    }
+    free(cross);
+    return status;
 }
 
 pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
@@ -532,6 +585,7 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         status = pl_lab_site_under(lab, state, calibration, w.info->site, w.t, w.result.transform,
                                    &w.bench, task, err);
     }
+    PL_THEN(give_cross(&w, task, err));
     PL_THEN(read_original(&w, task, err));
     if (status == PL_OK && w.precondition->method != NULL) {
         status = precondition(&w, problem, task, err);

@@ -30,6 +30,9 @@ typedef struct pl_solve_report {
     double flatness_input_before, flatness_input_after;
     double kurtosis_weight_before, kurtosis_weight_after;
     double kurtosis_input_before, kurtosis_input_after;
+    /* Of a rounder that follows the original model (gptaq, qronos): ||X0 W0^T - X W^T||^2 over
+     * ||X0 W0^T||^2, X0 the original's inputs, X those the layer sees. */
+    double original_output_error;
     double bits_per_weight; /* scales and zero points counted (grid.h); NaN without a rounder */
     double seconds;         /* of the solve that made the result, not of finding it */
     unsigned made;          /* what of it the solve has put into the store (PL_MADE_...), and did

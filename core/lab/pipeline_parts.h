@@ -10,6 +10,9 @@
 /* False where the layer's inputs cannot be known (bare.h) and its methods need them. */
 bool pl_solve_sees_enough(const pl_state *state, size_t layer);
 
+/* Whether the layer's rounder looks at the original model's inputs beside those it is given. */
+bool pl_solve_follows(const pl_state *state, size_t layer);
+
 /* Sets the sentence for `name`, for which no method is set. */
 pl_status pl_solve_no_method(const char *name, pl_error *err);
 

@@ -45,6 +45,7 @@ static const struct {
     FIELD(kurtosis_weight_after),
     FIELD(kurtosis_input_before),
     FIELD(kurtosis_input_after),
+    FIELD(original_output_error),
     FIELD(bits_per_weight),
 #undef FIELD
 };

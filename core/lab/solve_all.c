@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Numbers that are averaged over the layers, and behind them those that are added up. */
-enum { MEANS = 13, AVERAGED = 15 };
+enum { MEANS = 14, AVERAGED = 16 };
 
 typedef struct totals {
     pl_solve_report sum;
@@ -33,6 +33,7 @@ static double *averaged(pl_solve_report *report, size_t index)
                            &report->kurtosis_weight_after,
                            &report->kurtosis_input_before,
                            &report->kurtosis_input_after,
+                           &report->original_output_error,
                            &report->objective,
                            &report->dual};
     return all[index];
@@ -141,6 +142,7 @@ typedef struct sequence {
     pl_calib_spec spec;
     pl_tokens tokens;
     pl_quantized quantized;
+    bool beside;    /* a method looks at the original model's inputs, too */
     pl_hooks hooks; /* of the model as `now` runs it */
 } sequence;
 
@@ -160,6 +162,7 @@ static pl_status sequence_init(sequence *s, pl_lab *lab, const pl_state *state, 
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
         if (!pl_state_is_imported(state, i)) {
             s->now.solved[i] = (pl_solved){0};
+            s->beside = s->beside || (is_due(state, i) && pl_solve_follows(state, i));
         }
     }
     pl_quantized_begin(&s->quantized, lab, &s->now, PL_WHICH_AFTER, &s->hooks);
@@ -175,7 +178,8 @@ static pl_status start_walk(sequence *s, pl_task *task, pl_error *err)
         status = pl_error_set(err, PL_ERR_CHANGED,
                               "the calibration text changed since `calibrate`: run it again");
     }
-    return status == PL_OK ? pl_calib_walk_create(&s->spec, &s->walk, task, err) : status;
+    return status == PL_OK ? pl_calib_walk_create(&s->spec, s->beside, &s->walk, task, err)
+                           : status;
 }
 
 /* Makes the Gram matrices of a part, at its first layer that is not found in the store. */

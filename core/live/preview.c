@@ -294,7 +294,7 @@ static pl_status round_piece(pl_preview *p, pl_factors *factors, size_t count, p
     pl_qweights q = {0};
     pl_method_report report;
     const pl_layer_input in = {.layer = p->layer, .factors = factors, .w = {p->w, count, n, n}};
-    pl_status status = p->round.method->round(&p->round, &in, &q, &report, task, err);
+    pl_status status = pl_round(&p->round, &in, &q, &report, task, err);
     if (status == PL_OK) {
         pl_qweights_decode(&q, p->w);
     }

@@ -259,7 +259,7 @@ static pl_status round_rows(pl_row_sample *s, pl_factors *factors, size_t count,
     pl_method_report report;
     const pl_layer_input in = {
         .layer = s->layer, .factors = factors, .w = {s->w, count, s->w0.cols, s->w0.cols}};
-    pl_status status = s->round.method->round(&s->round, &in, &q, &report, task, err);
+    pl_status status = pl_round(&s->round, &in, &q, &report, task, err);
     if (status == PL_OK) {
         pl_qweights_decode(&q, s->w);
     }

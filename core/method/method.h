@@ -65,10 +65,12 @@ enum {
     PL_GRID_FORMAT,
     PL_GRID_MSE,
     PL_GRID_SCALE_DTYPE,
+    PL_GRID_SCALES,
+    PL_GRID_REFINE,
     PL_GRID_COUNT
 };
 
-enum { PL_MAX_PARAMS = 12, PL_MAX_REPORTED = 5, PL_MAX_TOLD = 8 };
+enum { PL_MAX_PARAMS = 16, PL_MAX_REPORTED = 5, PL_MAX_TOLD = 8 };
 
 typedef struct pl_method pl_method;
 
@@ -134,7 +136,7 @@ struct pl_method {
     const pl_reported *reported;
     size_t n_reported;
     const char *title;      /* as papers write it: "FlatQuant"; NULL: its name */
-    bool blind;             /* needs nothing of the layer's inputs */
+    bool blind;             /* needs nothing of the layer's inputs, but for scales= and refine= */
     bool suits_rounder;     /* a transform: made for the rounder's grid */
     bool suits_activations; /* a transform: made for the activations' grid */
     bool learned;           /* a transform that core/learn makes in steps: `transform` is NULL */
@@ -146,7 +148,10 @@ struct pl_method {
     pl_status (*round)(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
                        pl_method_report *report, pl_task *task, pl_error *err);
     /* What follows may be NULL.
-     * prepare: makes in in->factors what a solve will need, and nothing else, so that a turn of a
+     * follows: of a rounder that looks at the factors' cross, w X0^T ~ w^ X^T: what share of it it
+     * makes up for. */
+    double (*follows)(const pl_spec *spec);
+    /* prepare: makes in in->factors what a solve will need, and nothing else, so that a turn of a
      * knob finds it.  A rounder does not know its weights yet: in->w has no data then. */
     pl_status (*prepare)(const pl_spec *spec, const pl_layer_input *in, pl_task *task,
                          pl_error *err);
@@ -167,6 +172,16 @@ struct pl_method {
     pl_status (*settle)(const pl_spec *spec, const pl_layer_input *in, pl_spec *out, pl_task *task,
                         pl_error *err);
 };
+
+/* A rounder's `round`, and then as many sweeps of coordinate descent as its spec says: weight after
+ * weight goes to the level that is best while the others stay, so that the error
+ * ||w X0^T - w^ X^T||^2 never rises (X0 = X but for a method that follows). */
+PL_NODISCARD pl_status pl_round(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
+                                pl_method_report *report, pl_task *task, pl_error *err);
+
+/* Whether nothing of the layer's inputs is needed: the method is blind, and no parameter of its
+ * spec looks at them. */
+bool pl_spec_is_blind(const pl_spec *spec);
 
 /* Whether the spec's method is one that core/learn makes. */
 bool pl_spec_is_learned(const pl_spec *spec);

@@ -18,6 +18,8 @@
     METHOD(astro)                                                                                  \
     METHOD(magr)                                                                                   \
     METHOD(gptq)                                                                                   \
+    METHOD(gptaq)                                                                                  \
+    METHOD(qronos)                                                                                 \
     METHOD(rtn)                                                                                    \
     PL_EXTRA_METHODS(METHOD)
 

@@ -52,9 +52,22 @@ PL_METHODS(PL_METHOD_DECLARATION)
                               "Search each group's range for the least sum of |error|^2.4."),      \
     [PL_GRID_SCALE_DTYPE] =                                                                        \
         PL_CHOICE("scale_dtype", pl_scale_names, 0,                                                \
-                  "The type a scale is stored in, and rounded to before the codes are found.")
+                  "The type a scale is stored in, and rounded to before the codes are found."),    \
+    [PL_GRID_SCALES] = {.name = "scales",                                                          \
+                        .type = PL_PARAM_CHOICE,                                                   \
+                        .maximum = 1,                                                              \
+                        .choices = pl_scale_rules,                                                 \
+                        .step = 1,                                                                 \
+                        .unit = "",                                                                \
+                        .help = "range: as mse= has them; search: each group's range for the "     \
+                                "least error weighted by the inputs.",                             \
+                        .optional = true},                                                         \
+    [PL_GRID_REFINE] = PL_INT("refine", 0, 100, 0, "sweeps",                                       \
+                              "Sweeps of coordinate descent behind the rounding; the error on "    \
+                              "the calibration never rises.",                                      \
+                              .step = 1, .optional = true)
 
-extern const char *const pl_scale_names[4];
+extern const char *const pl_scale_names[4], *const pl_scale_rules[3];
 
 /* The layer's weights have the factors' width and are finite. */
 PL_NODISCARD pl_status pl_check_layer(const pl_layer_input *in, pl_error *err);

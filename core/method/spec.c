@@ -13,6 +13,8 @@
 const char *const pl_no_yes[3] = {"no", "yes", NULL};
 const char *const pl_scale_names[4] = {"f16", "f32", "bf16", NULL};
 
+const char *const pl_scale_rules[3] = {"range", "search", NULL};
+
 static const pl_dtype scale_dtypes[] = {PL_F16, PL_F32, PL_BF16};
 
 size_t pl_method_param(const pl_method *method, const char *name)
@@ -201,6 +203,13 @@ bool pl_spec_equal(const pl_spec *a, const pl_spec *b)
     return true;
 }
 
+bool pl_spec_is_blind(const pl_spec *spec)
+{
+    const bool looks = spec->method->slot == PL_SLOT_ROUND &&
+                       (spec->values[PL_GRID_SCALES] > 0.0 || spec->values[PL_GRID_REFINE] > 0.0);
+    return spec->method->blind && !looks;
+}
+
 pl_grid pl_spec_grid(const pl_spec *spec)
 {
     const double *values = spec->values;
@@ -209,6 +218,7 @@ pl_grid pl_spec_grid(const pl_spec *spec)
                      .group_size = (size_t)values[PL_GRID_GROUP_SIZE],
                      .format = pl_format_at((size_t)values[PL_GRID_FORMAT]),
                      .mse = values[PL_GRID_MSE] > 0.0,
+                     .weighted = values[PL_GRID_SCALES] > 0.0,
                      .scale_dtype = scale_dtypes[(size_t)values[PL_GRID_SCALE_DTYPE]]};
 }
 

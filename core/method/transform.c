@@ -332,6 +332,19 @@ static void transpose_in_place(float *a, size_t n)
 }
 
 /* (G T)^T T = T^T G T, since G is symmetric. */
+pl_status pl_transform_cross(const pl_transform *t, float *d, pl_task *task, pl_error *err)
+{
+    pl_status status = pl_transform_inputs(t, d, t->n, task, err);
+    if (status == PL_OK) {
+        transpose_in_place(d, t->n);
+        status = pl_transform_inputs(t, d, t->n, task, err);
+    }
+    if (status == PL_OK) {
+        transpose_in_place(d, t->n);
+    }
+    return status;
+}
+
 pl_status pl_transform_gram(const pl_transform *t, const float *g, float *out, pl_task *task,
                             pl_error *err)
 {

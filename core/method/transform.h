@@ -85,6 +85,10 @@ PL_NODISCARD pl_status pl_transform_weights(const pl_transform *t, float *w, siz
 PL_NODISCARD pl_status pl_transform_weights_back(const pl_transform *t, float *w, size_t rows,
                                                  pl_task *task, pl_error *err);
 
+/* In place d[n, n] <- T^T D T, of any square matrix. */
+PL_NODISCARD pl_status pl_transform_cross(const pl_transform *t, float *d, pl_task *task,
+                                          pl_error *err);
+
 /* out[n, n] = T^T G T, symmetric to the last bit; out may be g. */
 PL_NODISCARD pl_status pl_transform_gram(const pl_transform *t, const float *g, float *out,
                                          pl_task *task, pl_error *err);

@@ -268,7 +268,7 @@ typedef struct bound_inputs {
 
 static double bound_of(const bound_inputs *in, const pl_grid *grid, pl_view w)
 {
-    if (!grid->format->has_bound || grid->mse) {
+    if (!grid->format->has_bound || grid->mse || grid->weighted) {
         return NAN;
     }
     const size_t groups = groups_of(w.cols, grid->group_size);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_ADMM = 4, KEPT_METRIC = 2, KEPT_GPTQ = 3 };
+enum { KEPT_ADMM = 4, KEPT_METRIC = 2, KEPT_GPTQ = 3, KEPT_GPTAQ = 2 };
 
 static const double FIRST_RIDGE = 1e-6, LAST_RIDGE = 1e-2; /* times mean(diag Gn) */
 
@@ -71,7 +71,12 @@ void pl_factors_destroy(pl_factors *f)
     free(f->gn);
     free(f->diagonal);
     free(f->given);
-    free(f->perm);
+    free(f->cross);
+    while (f->orders != NULL) {
+        pl_order *order = f->orders;
+        f->orders = order->next;
+        free(order);
+    }
     free(f->dead);
     free(f->label);
     free(f);
@@ -111,10 +116,13 @@ size_t pl_factors_bytes(const pl_factors *f)
 {
     const size_t single = f->n * f->n * sizeof(float);
     size_t bytes = sizeof *f + f->n * sizeof *f->dead;
-    bytes += f->perm != NULL ? f->n * sizeof *f->perm : 0;
+    for (const pl_order *order = f->orders; order != NULL; order = order->next) {
+        bytes += sizeof *order + f->n * sizeof *order->perm;
+    }
     bytes += f->gn != NULL ? single : 0;
     bytes += f->diagonal != NULL ? f->n * sizeof *f->diagonal : 0;
     bytes += f->lower != NULL ? pl_lower_bytes(f->lower) : 0;
+    bytes += f->cross != NULL ? single : 0;
     bytes += f->given != NULL ? f->n * sizeof *f->given : 0;
     for (const pl_kept *entry = f->list; entry != NULL; entry = entry->next) {
         bytes += sizeof *entry + single;
@@ -123,10 +131,10 @@ size_t pl_factors_bytes(const pl_factors *f)
     return bytes;
 }
 
-const pl_kept *pl_factors_find(pl_factors *f, pl_kept_kind kind, double key, bool act_order)
+const pl_kept *pl_factors_find(pl_factors *f, pl_kept_kind kind, double key, size_t order)
 {
     for (pl_kept *entry = f->list; entry != NULL; entry = entry->next) {
-        if (entry->kind == kind && entry->act_order == act_order && !(entry->key < key) &&
+        if (entry->kind == kind && entry->order == order && !(entry->key < key) &&
             !(entry->key > key)) {
             entry->used_at = ++f->clock;
             return entry;
@@ -199,6 +207,7 @@ static void trim_all(pl_factors *f)
     trim_kept(f, PL_KEPT_ADMM, KEPT_ADMM);
     trim_kept(f, PL_KEPT_METRIC, KEPT_METRIC);
     trim_kept(f, PL_KEPT_GPTQ, KEPT_GPTQ);
+    trim_kept(f, PL_KEPT_GPTAQ, KEPT_GPTAQ);
 }
 
 void pl_factors_hold(pl_factors *f)

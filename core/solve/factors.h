@@ -100,21 +100,39 @@ double pl_factors_metric_near(const pl_factors *factors, double theta, const flo
 
 /* GPTQ's factor for H = 2G: U upper triangular float32 [n, n] with H^-1 = U^T U, computed in
  * float64 (one Cholesky: J H J = L L^T, U = J L^-1 J).  Dead columns (H_ii = 0) have H_ii = 1.
- * perm: NULL, or a permutation for act_order (position -> column).  Starts with `damping` (times
- * mean diag H, dead columns at their 1 counted) and raises it tenfold up to 1.0 on failure (0 goes
- * on with 0.01); `used` is what worked.  The error names the label, the column and every damping
+ * order: of the columns, as pl_factors_order has it.  Starts with `damping` (times mean diag H,
+ * dead columns at their 1 counted) and raises it tenfold up to 1.0 on failure (0 goes on with
+ * 0.01); `used` is what worked.  The error names the label, the column and every damping
  * tried.  The three most recently used are kept, all while the factors are held. */
 typedef struct pl_gptq_factor {
-    const float *u;   /* [n, n], in the permuted order */
+    const float *u;   /* [n, n], in the order of the columns */
     const bool *dead; /* [n], in the original order */
     double used;
 } pl_gptq_factor;
-PL_NODISCARD pl_status pl_factors_gptq(pl_factors *factors, double damping, bool act_order,
+PL_NODISCARD pl_status pl_factors_gptq(pl_factors *factors, double damping, size_t order,
                                        pl_gptq_factor *out, pl_task *task, pl_error *err);
 
-/* The permutation of act_order: columns by falling diag H (dead ones at their 1), ties by lower
- * index.  [n], position -> column. */
-PL_NODISCARD pl_status pl_factors_order(pl_factors *factors, const size_t **perm, pl_error *err);
+/* The order in which columns are rounded.  PL_ORDER_FALLING: by falling diag H (dead ones at their
+ * 1), ties by lower index.  g > 1: groups of g adjacent columns stay together, those with the
+ * largest diag H first, and are sorted so inside; columns behind the last whole group stay last
+ * (Gafni et al., arXiv 2505.14638).  *perm: [n], position -> column, for the object's life; NULL
+ * for PL_ORDER_NONE. */
+enum { PL_ORDER_NONE = 0, PL_ORDER_FALLING = 1 };
+PL_NODISCARD pl_status pl_factors_order(pl_factors *factors, size_t order, const size_t **perm,
+                                        pl_error *err);
+
+/* D = (X0 - X)^T X / T, [n, n]: X0 are the original model's inputs where the Gram matrix is of X,
+ * those of a quantized one.  Takes `cross` over; PL_ERR_NUMERIC for an element that is not finite,
+ * after which it is freed.  Once. */
+PL_NODISCARD pl_status pl_factors_set_cross(pl_factors *factors, float *cross, pl_error *err);
+/* NULL where X0 = X, or nobody has set it. */
+const float *pl_factors_cross(const pl_factors *factors);
+
+/* GPTAQ's P = triu(2 D U^T, 1) U for the U of the same damping and order (Li et al., arXiv
+ * 2504.02692): strictly upper, float32 [n, n], in the order of the columns.  The factors have a
+ * cross; the two most recently used are kept, all while they are held. */
+PL_NODISCARD pl_status pl_factors_gptaq(pl_factors *factors, double damping, size_t order,
+                                        const float **p, pl_task *task, pl_error *err);
 
 /* alpha_k = ||X^(k)||_F / mean, for groups of group_size (0: one group).  out[groups]. */
 void pl_factors_alpha(const pl_factors *factors, size_t group_size, float *out);

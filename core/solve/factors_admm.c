@@ -57,7 +57,7 @@ pl_status pl_factors_admm(pl_factors *f, double rho, const float **a, pl_task *t
     pl_status status = pl_factors_scale(f, &normal, task, err);
     const pl_kept *entry = NULL;
     if (status == PL_OK) {
-        entry = pl_factors_find(f, PL_KEPT_ADMM, rho, false);
+        entry = pl_factors_find(f, PL_KEPT_ADMM, rho, PL_ORDER_NONE);
         status = entry == NULL ? make_admm(f, rho, &entry, task, err) : PL_OK;
     }
     if (status == PL_OK) {
@@ -68,7 +68,7 @@ pl_status pl_factors_admm(pl_factors *f, double rho, const float **a, pl_task *t
 
 bool pl_factors_has_admm(pl_factors *f, double rho)
 {
-    return pl_factors_find(f, PL_KEPT_ADMM, rho, false) != NULL;
+    return pl_factors_find(f, PL_KEPT_ADMM, rho, PL_ORDER_NONE) != NULL;
 }
 
 /* --- one rho a channel ------------------------------------------------------------------------ */

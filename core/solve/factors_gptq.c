@@ -13,41 +13,73 @@ static double hessian_diagonal(const pl_factors *f, size_t column)
 }
 
 typedef struct ranked {
-    double key;
+    double group, key; /* the largest of its group, its own */
+    size_t first;      /* column of its group */
     size_t column;
 } ranked;
 
+/* Groups by their largest key, and inside by their own; the lower column first where they tie. */
 static int by_falling_key(const void *left, const void *right)
 {
     const ranked *a = left, *b = right;
+    if (a->group > b->group || a->group < b->group) {
+        return a->group > b->group ? -1 : 1;
+    }
+    if (a->first != b->first) {
+        return a->first < b->first ? -1 : 1;
+    }
     if (a->key > b->key || a->key < b->key) {
         return a->key > b->key ? -1 : 1;
     }
     return a->column < b->column ? -1 : a->column > b->column;
 }
 
-pl_status pl_factors_order(pl_factors *f, const size_t **perm, pl_error *err)
+/* columns[n] for pl_factors_order; one column is a group of its own for PL_ORDER_FALLING. */
+static void rank_columns(const pl_factors *f, size_t width, ranked *columns)
 {
-    *perm = f->perm;
-    if (f->perm != NULL) {
+    for (size_t first = 0; first < f->n; first += width) {
+        const size_t end = f->n - first < width ? f->n : first + width;
+        double largest = 0.0;
+        for (size_t i = first; i < end; i++) {
+            const double key = hessian_diagonal(f, i);
+            largest = key > largest ? key : largest;
+        }
+        for (size_t i = first; i < end; i++) {
+            columns[i] = (ranked){largest, hessian_diagonal(f, i), first, i};
+        }
+    }
+}
+
+pl_status pl_factors_order(pl_factors *f, size_t order, const size_t **perm, pl_error *err)
+{
+    *perm = NULL;
+    if (order == PL_ORDER_NONE) {
         return PL_OK;
     }
+    for (const pl_order *known = f->orders; known != NULL; known = known->next) {
+        if (known->order == order) {
+            *perm = known->perm;
+            return PL_OK;
+        }
+    }
     ranked *columns = pl_alloc(f->n, sizeof *columns);
-    size_t *order = pl_alloc(f->n, sizeof *order);
-    if (columns == NULL || order == NULL) {
+    pl_order *made = malloc(sizeof *made + f->n * sizeof *made->perm);
+    if (columns == NULL || made == NULL) {
         free(columns);
-        free(order);
+        free(made);
         return pl_factors_no_memory(f, err);
     }
+    rank_columns(f, order, columns);
+    const size_t whole = f->n - f->n % order;
+    qsort(columns, whole, sizeof *columns, by_falling_key);
     for (size_t i = 0; i < f->n; i++) {
-        columns[i] = (ranked){hessian_diagonal(f, i), i};
-    }
-    qsort(columns, f->n, sizeof *columns, by_falling_key);
-    for (size_t i = 0; i < f->n; i++) {
-        order[i] = columns[i].column;
+        made->perm[i] = columns[i].column;
     }
     free(columns);
-    *perm = f->perm = order;
+    made->order = order;
+    made->next = f->orders;
+    f->orders = made;
+    *perm = made->perm;
     return PL_OK;
 }
 
@@ -121,9 +153,7 @@ static pl_status make_gptq(pl_factors *f, pl_kept *model, float **out, pl_task *
     float *u = pl_alloc(f->n * f->n, sizeof *u);
     pl_lower *h = pl_lower_create(f->n);
     pl_status status = u != NULL && h != NULL ? PL_OK : pl_factors_no_memory(f, err);
-    if (status == PL_OK && model->act_order) {
-        status = pl_factors_order(f, &perm, err);
-    }
+    PL_THEN(pl_factors_order(f, model->order, &perm, err));
     PL_THEN(factor_hessian(f, perm, model->key, h, &model->used, task, err));
     if (status == PL_OK) { /* U = J L^-1 J */
         pl_lower_reverse(h, u);
@@ -136,13 +166,13 @@ static pl_status make_gptq(pl_factors *f, pl_kept *model, float **out, pl_task *
     return status;
 }
 
-pl_status pl_factors_gptq(pl_factors *f, double damping, bool act_order, pl_gptq_factor *out,
+pl_status pl_factors_gptq(pl_factors *f, double damping, size_t order, pl_gptq_factor *out,
                           pl_task *task, pl_error *err)
 {
     *out = (pl_gptq_factor){0};
-    const pl_kept *entry = pl_factors_find(f, PL_KEPT_GPTQ, damping, act_order);
+    const pl_kept *entry = pl_factors_find(f, PL_KEPT_GPTQ, damping, order);
     if (entry == NULL) {
-        pl_kept model = {.kind = PL_KEPT_GPTQ, .key = damping, .act_order = act_order};
+        pl_kept model = {.kind = PL_KEPT_GPTQ, .key = damping, .order = order};
         float *u = NULL;
         pl_status status = make_gptq(f, &model, &u, task, err);
         if (status != PL_OK) {

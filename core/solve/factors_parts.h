@@ -7,30 +7,43 @@
 
 #include <stdint.h>
 
-typedef enum pl_kept_kind { PL_KEPT_ADMM, PL_KEPT_METRIC, PL_KEPT_GPTQ } pl_kept_kind;
+typedef enum pl_kept_kind {
+    PL_KEPT_ADMM,
+    PL_KEPT_METRIC,
+    PL_KEPT_GPTQ,
+    PL_KEPT_GPTAQ
+} pl_kept_kind;
 
 /* A factor that depends on a number: rho, theta, or GPTQ's damping (and its order). */
 typedef struct pl_kept {
     struct pl_kept *next;
     pl_kept_kind kind;
     double key;
-    bool act_order;
-    double used; /* the damping that worked; the mean rho of a metric */
-    float *data; /* [n, n]; of a metric, metric[n] and shape[n] follow */
+    size_t order; /* of the columns */
+    double used;  /* the damping that worked; the mean rho of a metric */
+    float *data;  /* [n, n]; of a metric, metric[n] and shape[n] follow */
     uint64_t used_at;
 } pl_kept;
+
+/* An order of the columns, kept to the end: solves point to it across ticks. */
+typedef struct pl_order {
+    struct pl_order *next;
+    size_t order;
+    size_t perm[];
+} pl_order;
 
 struct pl_factors {
     pl_sym gram;
     size_t n;
     double tokens;
     char *label;
-    bool *dead;      /* [n] */
-    size_t *perm;    /* NULL until asked for */
-    float *diagonal; /* [n], of Gn, ridge included; NULL until normal is known */
+    bool *dead;              /* [n] */
+    struct pl_order *orders; /* those asked for */
+    float *diagonal;         /* [n], of Gn, ridge included; NULL until normal is known */
     pl_normalized normal;
     float *gn; /* NULL until asked for, and so is lower */
     pl_lower *lower;
+    float *cross;  /* [n, n], or NULL */
     double *given; /* [n], h of the metric; NULL until asked for */
     pl_kept *list;
     uint64_t clock;
@@ -46,7 +59,7 @@ void pl_factors_fill(const pl_factors *factors, double lambda_max, const float *
                      double add, pl_lower *lower);
 
 /* The entry of this key, marked as used; NULL if there is none. */
-const pl_kept *pl_factors_find(pl_factors *factors, pl_kept_kind kind, double key, bool act_order);
+const pl_kept *pl_factors_find(pl_factors *factors, pl_kept_kind kind, double key, size_t order);
 
 /* Adds an entry and lets old ones go.  Takes data over, also on failure (NULL: out of memory). */
 const pl_kept *pl_factors_keep(pl_factors *factors, pl_kept model, float *data, pl_error *err);

@@ -92,6 +92,8 @@ static void test_what_needs_inputs_asks(void **ctx)
         "method rtn; method smoothquant; solve 1.q_proj",
         "method rtn; method astro on=*3.*q_proj; solve all",
         "method rtn; solve all sequential=yes",
+        "method rtn refine=2; solve all",
+        "method rtn scales=search; solve all",
         "method rtn; solve all; plot groups 1.q_proj file=x.png",
     };
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {

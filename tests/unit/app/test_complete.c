@@ -78,11 +78,12 @@ static void test_methods_and_their_keys(void **ctx)
 {
     (void)ctx;
     check("method ", OFFERS("smoothquant", "awq", "hadamard", "orthogonal", "flatquant", "astro",
-                            "magr", "gptq", "rtn", "none"));
+                            "magr", "gptq", "gptaq", "qronos", "rtn", "none"));
     check("activations range=", OFFERS("range=token", "range=tensor"));
-    check("method g", OFFERS("gptq"));
+    check("method g", OFFERS("gptq", "gptaq"));
     check("method gptq d", OFFERS("damping="));
-    check("method gptq s", OFFERS("symmetric=", "scale_dtype=", "static_groups=", "slot="));
+    check("method gptq s",
+          OFFERS("symmetric=", "scale_dtype=", "scales=", "static_groups=", "slot="));
     check("method gptq symmetric=", OFFERS("symmetric=yes", "symmetric=no", "symmetric=full"));
     check("method gptq bits=3 symmetric=f", OFFERS("symmetric=full"));
     check("method astro solver=", OFFERS("solver=admm", "solver=pgd"));

@@ -94,6 +94,106 @@ static pl_status other_cache(void *ctx, size_t block, float *x, size_t rows, siz
     return PL_OK;
 }
 
+/* --- and beside it the original model: the inputs of both, row by row of the text ---------------
+ */
+
+typedef struct both {
+    size_t site;
+    bool original;
+    double x[2][WINDOWS * LENGTH][COLS]; /* of the original, of the other one */
+    bool seen[2][WINDOWS * LENGTH];      /* an expert sees some tokens only */
+    pl_model *model;
+    pl_forward *forward;
+} both;
+
+static pl_status note_both(void *ctx, size_t site, size_t window, float *x, size_t rows,
+                           size_t cols, pl_error *err)
+{
+    both *b = ctx;
+    (void)err;
+    const uint32_t *at = pl_forward_rows(b->forward);
+    for (size_t r = 0; site == b->site && r < rows; r++) {
+        const size_t row = window * LENGTH + (at != NULL ? at[r] : r);
+        for (size_t i = 0; i < cols; i++) {
+            b->x[b->original ? 0 : 1][row][i] = (double)x[r * cols + i];
+        }
+        b->seen[b->original ? 0 : 1][row] = true;
+    }
+    if (!b->original) {
+        other_values(x, rows * cols);
+    }
+    return PL_OK;
+}
+
+static pl_status weight_of_both(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
+{
+    both *b = ctx;
+    *provided = 0;
+    return b->original ? PL_OK : other_weight(&b->model, layer, out, provided, err);
+}
+
+static void run_one(fixture *f, both *b)
+{
+    pl_error err;
+    const size_t hidden = pl_model_config(f->model)->hidden_size;
+    float *x = malloc(WINDOWS * LENGTH * hidden * sizeof *x);
+    assert_non_null(x);
+    const pl_hooks hooks = {.ctx = b, .weight = weight_of_both, .input = note_both};
+    pl_check_ok(pl_forward_create(f->model, LENGTH, &b->forward, &err), err);
+    pl_check_ok(pl_forward_embed(b->forward, f->ids, WINDOWS * LENGTH, x, &err), err);
+    for (size_t block = 0; block < pl_model_config(f->model)->blocks; block++) {
+        pl_check_ok(pl_forward_load(b->forward, block, &hooks, NULL, &err), err);
+        for (size_t w = 0; w < WINDOWS; w++) {
+            pl_check_ok(
+                pl_forward_run(b->forward, x + w * LENGTH * hidden, LENGTH, w, &hooks, NULL, &err),
+                err);
+        }
+    }
+    pl_forward_destroy(b->forward);
+    free(x);
+}
+
+/* D = (X0 - X)^T X / T, where an expert's tokens are those of the other model, of which one that
+ * the original sends elsewhere counts as the same in both. */
+static void check_cross(fixture *f, pl_id key, size_t site)
+{
+    static both b;
+    pl_error err;
+    float *cross = NULL;
+    const size_t n = pl_model_site(f->model, site)->cols;
+    expect_at_most(n, COLS);
+    memset(&b, 0, sizeof b);
+    b.site = site;
+    b.model = f->model;
+    for (int i = 0; i < 2; i++) {
+        b.original = i == 0;
+        run_one(f, &b);
+    }
+    pl_check_ok(pl_calib_load_cross(f->store, key, f->model, site, &cross, &err), err);
+    double tokens = 0.0, largest = 0.0;
+    for (size_t r = 0; r < WINDOWS * LENGTH; r++) {
+        tokens += b.seen[1][r] ? 1.0 : 0.0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < n; k++) {
+            double sum = 0.0, scale = 0.0;
+            for (size_t r = 0; r < WINDOWS * LENGTH; r++) {
+                if (b.seen[0][r] && b.seen[1][r]) {
+                    const double term = (b.x[0][r][i] - b.x[1][r][i]) * b.x[1][r][k];
+                    sum += term;
+                    scale += fabs(term) + 1e-3 * fabs(b.x[1][r][i] * b.x[1][r][k]);
+                }
+            }
+            largest = fmax(largest, fabs(sum));
+            pl_check_close((double)cross[i * n + k] * tokens, sum, 0, 1e-5 * scale + 1e-30);
+        }
+    }
+    if (site > 0 && tokens > 0.0 && pl_model_site(f->model, site)->expert >= PL_SHARED_EXPERT) {
+        expect_less(0.0, largest); /* site 0 sees the embeddings of both */
+    }
+    free(cross);
+}
+
 /* --- plainly: whole blocks, and the inputs of one site noted before they are replaced -----------
  */
 
@@ -165,11 +265,13 @@ static void check_site(fixture *f, pl_id key, size_t site)
 }
 
 /* Every part whose number leaves `rest` by `step`. */
+static bool beside; /* walks have the original model along */
+
 static pl_status try_walk(fixture *f, pl_id key, const pl_hooks *hooks, size_t step, size_t rest,
                           pl_error *err)
 {
     pl_calib_walk *walk = NULL;
-    pl_status status = pl_calib_walk_create(&f->spec, &walk, NULL, err);
+    pl_status status = pl_calib_walk_create(&f->spec, beside, &walk, NULL, err);
     const size_t parts = pl_model_config(f->model)->blocks * PARTS;
     for (size_t part = rest; status == PL_OK && part < parts; part += step) {
         for (int twice = 0; status == PL_OK && twice < 2; twice++) {
@@ -283,6 +385,46 @@ static void test_bytes_do_not_depend_on_the_way(void **ctx)
     }
 }
 
+/* The original model walks along: the statistics are the same bytes, with the products of both
+ * models' inputs beside them, also where parts are left out or memory is short.  An entry without
+ * is made anew. */
+static void test_the_original_walks_along(void **ctx)
+{
+    (void)ctx;
+    const char *const some[] = {"mistral", "gemma2", "qwen2_moe_mixed"};
+    for (size_t a = 0; a < 3; a++) {
+        fixture f;
+        pl_error err;
+        float *one = NULL, *two = NULL;
+        open_fixture(&f, some[a]);
+        const pl_hooks hooks = {.ctx = &f.model, .weight = other_weight, .input = other_input};
+        const pl_id plain = {5, 6}, key = {5, 7}, little = {5, 8};
+        walk(&f, plain, &hooks, 1, 0);
+        walk(&f, key, &hooks, 3, 1);
+        assert_int_equal(pl_calib_load_cross(f.store, plain, f.model, 0, &one, &err),
+                         PL_ERR_NOT_FOUND);
+        assert_non_null(strstr(err.message, "its statistics are without those of the original"));
+        beside = true;
+        walk(&f, key, &hooks, 1, 0);
+        walk_in_little_memory(&f, little, &hooks, 3, 2);
+        beside = false;
+        for (size_t s = 0; s < pl_model_site_count(f.model); s++) {
+            const size_t n = pl_model_site(f.model, s)->cols;
+            check_same(&f, plain, key, s);
+            check_cross(&f, key, s);
+            if (part_of(f.model, s) % 3 == 2) {
+                check_same(&f, plain, little, s);
+                pl_check_ok(pl_calib_load_cross(f.store, key, f.model, s, &one, &err), err);
+                pl_check_ok(pl_calib_load_cross(f.store, little, f.model, s, &two, &err), err);
+                assert_memory_equal(one, two, n * n * sizeof *one);
+                free(one);
+                free(two);
+            }
+        }
+        close_fixture(&f);
+    }
+}
+
 static void test_there_is_no_way_back(void **ctx)
 {
     (void)ctx;
@@ -291,7 +433,7 @@ static void test_there_is_no_way_back(void **ctx)
     pl_calib_walk *walk = NULL;
     const pl_id key = {5, 6};
     open_fixture(&f, "mistral");
-    pl_check_ok(pl_calib_walk_create(&f.spec, &walk, NULL, &err), err);
+    pl_check_ok(pl_calib_walk_create(&f.spec, false, &walk, NULL, &err), err);
     pl_check_ok(pl_calib_walk_observe(walk, f.store, key, 1, PL_SITE_O, NULL, NULL, &err), err);
     assert_int_equal(pl_calib_walk_observe(walk, f.store, key, 0, PL_SITE_DOWN, NULL, NULL, &err),
                      PL_ERR_STATE);
@@ -304,6 +446,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_see_what_is_before_them),
         cmocka_unit_test(test_bytes_do_not_depend_on_the_way),
+        cmocka_unit_test(test_the_original_walks_along),
         cmocka_unit_test(test_there_is_no_way_back),
     };
     values = formula_cases();

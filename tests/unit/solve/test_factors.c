@@ -89,7 +89,7 @@ static void normalized_and_matrices(void **state)
     pl_check_close(factor.used, 0.01, 1e-15, 0);
     check_gptq(g, NULL, &factor);
     pl_check_ok(pl_factors_gptq(f, 0.01, true, &factor, NULL, &err), err);
-    pl_check_ok(pl_factors_order(f, &perm, &err), err);
+    pl_check_ok(pl_factors_order(f, PL_ORDER_FALLING, &perm, &err), err);
     for (size_t i = 1; i < N; i++) {
         expect_at_most(g[perm[i] * (N + 1)], g[perm[i - 1] * (N + 1)]);
     }
