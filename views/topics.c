@@ -160,6 +160,12 @@ static const pl_topic topics[] = {
      true},
     {"max_dtype_error", NULL,
      "the largest change of a weight by the element type of the files it was written to", true},
+    {"other_dtype_error", NULL, "the same of norms, embeddings and biases", true},
+    {"layers_packed", NULL, "layers of an export that are written as codes and scales", true},
+    {"layers_requantized", "requantization_error",
+     "layers whose own codes the format of an export cannot hold, so that they were rounded anew; "
+     "what that changed, relative to the weights",
+     true},
     {"parameters", NULL, "what a method is set to; `help METHOD` explains them", true},
     {"files", NULL, "how many files were written, or belong to the model", true},
     {"bytes", NULL, "how large they are; of a transform: what has to be kept of it", true},

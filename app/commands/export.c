@@ -57,6 +57,23 @@ static void warn_of_activations(const pl_state *state, pl_lab *lab)
     pl_buf_deinit(&text);
 }
 
+/* Keys that some layouts have and others have not. */
+static pl_status check_packing(const pl_call *call, const pl_export_spec *spec, size_t weights,
+                               pl_error *err)
+{
+    if (weights == 0) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "export: format=%s holds codes, which weights=preconditioned has none "
+                            "of",
+                            spec->packing->name);
+    }
+    if (pl_call_value(call, "packing") != NULL && !spec->packing->orders) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "export: format=%s has no packing=", spec->packing->name);
+    }
+    return PL_OK;
+}
+
 static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                             pl_error *err)
 {
@@ -69,10 +86,18 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     if (spec.folder == NULL || spec.folder[0] == '\0') {
         return pl_error_set(err, PL_ERR_USAGE, "export: needs dir=NEW");
     }
-    size_t format = 0, left = 0;
+    size_t format = 0, order = 0, lossy = 0, left = 0;
     pl_status status = pl_usage_choice(call, "weights", &weights, err);
     PL_THEN(pl_usage_choice(call, "dtype", &dtype, err));
     PL_THEN(pl_usage_choice(call, "format", &format, err));
+    PL_THEN(pl_usage_choice(call, "packing", &order, err));
+    PL_THEN(pl_usage_choice(call, "lossy", &lossy, err));
+    if (status == PL_OK && format > 0) {
+        spec.packing = pl_packing_at(format - 1);
+        spec.order = (pl_pack_order)order;
+        spec.lossy = lossy > 0;
+        status = check_packing(call, &spec, weights, err);
+    }
     PL_THEN(pl_state_check_origin(state, false, err));
     if (status == PL_OK && pl_state_solved_count(state) == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
@@ -91,6 +116,12 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
         pl_json_set(call->result, "files", json_integer((json_int_t)report.files));
         pl_json_set(call->result, "bytes", json_integer((json_int_t)report.bytes));
         pl_json_set(call->result, "max_dtype_error", pl_json_number(report.max_dtype_error));
+        pl_json_set(call->result, "other_dtype_error", pl_json_number(report.other_dtype_error));
+        pl_json_set(call->result, "layers_packed", json_integer((json_int_t)report.packed));
+        pl_json_set(call->result, "layers_requantized",
+                    json_integer((json_int_t)report.requantized));
+        pl_json_set(call->result, "requantization_error",
+                    pl_json_number(report.requantization_error));
         pl_json_set(call->result, "bits_per_weight", pl_json_number(report.bits_per_weight));
         pl_json_set(call->result, "layers_solved",
                     json_integer((json_int_t)pl_state_solved_count(state)));
@@ -103,7 +134,12 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
 
 static const pl_key export_keys[] = {
     {"dir", PL_KEY_NEW_FILE, NULL, NULL, "folder to make"},
-    {"format", PL_KEY_CHOICE, "hf", "hf", "a Hugging Face folder"},
+    {"format", PL_KEY_CHOICE, "hf", "hf" PL_PACKING_WORDS,
+     "a Hugging Face folder of floats, or one whose rounded layers are codes and scales"},
+    {"packing", PL_KEY_CHOICE, "dense", "dense|padded",
+     "of compressed-tensors, 3, 5, 6 and 7 bits: as version 0.17 and later read them, or earlier"},
+    {"lossy", PL_KEY_CHOICE, "no", "no|yes",
+     "also layers that the format cannot hold exactly: they are rounded anew"},
     {"weights", PL_KEY_CHOICE, NULL, "preconditioned|rounded",
      "which weights (rounded where a rounder is set)"},
     {"dtype", PL_KEY_CHOICE, NULL, "f16|bf16|f32",

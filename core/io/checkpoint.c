@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/base/text.h"
 #include "core/io/checkpoint_parts.h"
+#include "core/io/packing_parts.h"
 
 #include <dirent.h>
 #include <stdarg.h>
@@ -321,6 +322,7 @@ pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *er
         return pl_error_memory(err, "%s", path);
     }
     pl_status status = folder ? load_folder(checkpoint, path, err) : load(checkpoint, path, err);
+    PL_THEN(pl_packed_find(checkpoint, err));
     PL_THEN(pl_refuse_packed(checkpoint, err));
     if (status != PL_OK) {
         pl_checkpoint_close(checkpoint);
@@ -334,6 +336,7 @@ void pl_checkpoint_clear(pl_checkpoint *checkpoint)
 {
     for (size_t i = 0; i < checkpoint->count; i++) {
         free((void *)checkpoint->tensors[i].name);
+        free(checkpoint->tensors[i].packed);
     }
     for (size_t i = 0; i < checkpoint->shard_count; i++) {
         pl_file_close(checkpoint->shards[i]);

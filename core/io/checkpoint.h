@@ -27,6 +27,9 @@ typedef struct pl_tensor {
     size_t shard;               /* index of its file */
     uint64_t offset;            /* of its first byte in that file */
     uint64_t bytes;
+    struct pl_packed *packed; /* of a layer whose codes and scales are tensors of their own
+                                 (packing.h): place and bytes are those of the codes, dtype that of
+                                 the scales; else NULL */
 } pl_tensor;
 
 typedef enum pl_container {
@@ -44,8 +47,8 @@ typedef struct pl_checkpoint pl_checkpoint;
 /* path: a safetensors, GGUF or npy file of any name, a .safetensors.index.json, or a folder that
  * holds model.safetensors or model.safetensors.index.json (in that order, which is transformers').
  * One shard under an index, or one part of a split GGUF, stands for all of them.
- * PL_ERR_UNSUPPORTED with the way out for what is known but not read: pickles, packed weights,
- * adapters.  Caller owns *out. */
+ * PL_ERR_UNSUPPORTED with the way out for what is known but not read: pickles, packed weights
+ * but those of packing.h, adapters.  Caller owns *out. */
 PL_NODISCARD pl_status pl_checkpoint_open(const char *path, pl_checkpoint **out, pl_error *err);
 void pl_checkpoint_close(pl_checkpoint *checkpoint);
 

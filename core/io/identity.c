@@ -1,6 +1,7 @@
 #include "core/io/identity.h"
 
 #include "core/base/text.h"
+#include "core/io/packing_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -149,6 +150,14 @@ static pl_status identify(pl_checkpoint *checkpoint, const pl_tensor *tensor, ch
     pl_hasher_u64(hasher, tensor->bytes);
     status =
         add_data(hasher, pl_checkpoint_shard(checkpoint, tensor->shard), tensor, piece, task, err);
+    for (size_t i = 1; i < PL_PACK_PARTS && tensor->packed != NULL && status == PL_OK; i++) {
+        const pl_tensor *part = &tensor->packed->parts[i];
+        if (part->dtype_name != NULL) {
+            pl_hasher_text(hasher, part->name);
+            status = add_data(hasher, pl_checkpoint_shard(checkpoint, part->shard), part, piece,
+                              task, err);
+        }
+    }
     if (status == PL_OK) {
         *out = pl_hasher_finish(hasher);
     }

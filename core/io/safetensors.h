@@ -26,6 +26,14 @@ PL_NODISCARD pl_status pl_st_writer_create(const char *path, const pl_st_entry *
                                            size_t count, const char *const *metadata,
                                            pl_st_writer **out, pl_error *err);
 
+/* The same with tensors of which the caller gives the bytes (pl_st_writer_put_raw): raws[i], a
+ * constant, is the format's word for their type ("I32", "F16", ...), whatever entries[i].dtype is,
+ * or NULL. */
+PL_NODISCARD pl_status pl_st_writer_create_raw(const char *path, const pl_st_entry *entries,
+                                               const char *const *raws, size_t count,
+                                               const char *const *metadata, pl_st_writer **out,
+                                               pl_error *err);
+
 /* The position-th tensor to be written is entries[pl_st_writer_order(w, position)]. */
 size_t pl_st_writer_order(const pl_st_writer *writer, size_t position);
 
@@ -34,6 +42,13 @@ size_t pl_st_writer_order(const pl_st_writer *writer, size_t position);
  * larger.  PL_ERR_NUMERIC names the tensor and the element that is not finite, given or stored. */
 PL_NODISCARD pl_status pl_st_writer_put(pl_st_writer *writer, const float *values, size_t count,
                                         double *max_error, pl_error *err);
+
+/* Appends bytes of the running tensor, one with a raw type, as they are to lie in the file. */
+PL_NODISCARD pl_status pl_st_writer_put_raw(pl_st_writer *writer, const void *bytes, size_t size,
+                                            pl_error *err);
+
+/* Bytes of an element of such a type, 0 where it is not written. */
+size_t pl_st_raw_width(const char *word);
 
 /* Fails if bytes are missing; then syncs and renames into place. */
 PL_NODISCARD pl_status pl_st_writer_commit(pl_st_writer *writer, pl_error *err);

@@ -15,8 +15,27 @@ enum { HEADER_LIMIT = 100000000, PIECE = 64 * 1024 };
 typedef struct item {
     char *name;
     pl_dtype dtype;
+    const char *raw; /* its word, or NULL */
+    size_t width;    /* bytes of an element */
     size_t place, elements;
 } item;
+
+/* Types of which only bytes are written. */
+static const struct {
+    const char *word;
+    size_t width;
+} raws[] = {{"I64", 8},  {"I32", 4}, {"F32", 4}, {"F16", 2},
+            {"BF16", 2}, {"I8", 1},  {"U8", 1},  {"F8_E4M3", 1}};
+
+size_t pl_st_raw_width(const char *word)
+{
+    for (size_t i = 0; i < sizeof raws / sizeof raws[0]; i++) {
+        if (strcmp(raws[i].word, word) == 0) {
+            return raws[i].width;
+        }
+    }
+    return 0;
+}
 
 struct pl_st_writer {
     pl_writer *file;
@@ -32,11 +51,11 @@ struct pl_st_writer {
 static int compare_items(const void *a, const void *b)
 {
     const item *x = a, *y = b;
-    size_t wide_x = pl_dtype_block_bytes(x->dtype), wide_y = pl_dtype_block_bytes(y->dtype);
-    return wide_x != wide_y ? (wide_x > wide_y ? -1 : 1) : strcmp(x->name, y->name);
+    return x->width != y->width ? (x->width > y->width ? -1 : 1) : strcmp(x->name, y->name);
 }
 
-static pl_status make_items(pl_st_writer *writer, const pl_st_entry *entries, pl_error *err)
+static pl_status make_items(pl_st_writer *writer, const pl_st_entry *entries,
+                            const char *const *words, pl_error *err)
 {
     for (size_t i = 0; i < writer->count; i++) {
         const pl_st_entry *entry = &entries[i];
@@ -46,13 +65,17 @@ static pl_status make_items(pl_st_writer *writer, const pl_st_entry *entries, pl
         for (size_t d = 0; d < entry->n_dims; d++) {
             fits = fits && pl_mul(elements, entry->dims[d], &elements);
         }
-        if (entry->dtype > PL_BF16 || !fits || strcmp(entry->name, "__metadata__") == 0) {
+        const char *raw = words != NULL ? words[i] : NULL;
+        const size_t width = raw != NULL               ? pl_st_raw_width(raw)
+                             : entry->dtype <= PL_BF16 ? pl_dtype_block_bytes(entry->dtype)
+                                                       : 0;
+        if (width == 0 || !fits || strcmp(entry->name, "__metadata__") == 0) {
             return pl_error_set(err, PL_ERR_USAGE,
                                 "%s: tensor '%s': expected F32, F16 or BF16 of a size that fits, "
                                 "and a name other than __metadata__",
                                 writer->path, entry->name);
         }
-        *it = (item){strdup(entry->name), entry->dtype, i, elements};
+        *it = (item){strdup(entry->name), entry->dtype, raw, width, i, elements};
         if (it->name == NULL) {
             return pl_error_memory(err, "%s", writer->path);
         }
@@ -98,13 +121,13 @@ static json_t *header_object(const pl_st_writer *writer, const pl_st_entry *entr
         for (size_t d = 0; d < entry->n_dims; d++) {
             pl_json_append(shape, json_integer((json_int_t)entry->dims[d]));
         }
-        if (!pl_dtype_bytes(it->dtype, it->elements, &bytes) || bytes > INT64_MAX - offset) {
+        if (!pl_mul(it->elements, it->width, &bytes) || bytes > INT64_MAX - offset) {
             json_decref(shape);
             goto failed;
         }
-        json_t *value =
-            json_pack("{s:s, s:o, s:[I, I]}", "dtype", pl_dtype_name(it->dtype), "shape", shape,
-                      "data_offsets", (json_int_t)offset, (json_int_t)(offset + bytes));
+        json_t *value = json_pack(
+            "{s:s, s:o, s:[I, I]}", "dtype", it->raw != NULL ? it->raw : pl_dtype_name(it->dtype),
+            "shape", shape, "data_offsets", (json_int_t)offset, (json_int_t)(offset + bytes));
         if (json_object_set_new(header, it->name, value) != 0) {
             goto failed;
         }
@@ -154,6 +177,13 @@ static void skip_empty(pl_st_writer *writer)
 pl_status pl_st_writer_create(const char *path, const pl_st_entry *entries, size_t count,
                               const char *const *metadata, pl_st_writer **out, pl_error *err)
 {
+    return pl_st_writer_create_raw(path, entries, NULL, count, metadata, out, err);
+}
+
+pl_status pl_st_writer_create_raw(const char *path, const pl_st_entry *entries,
+                                  const char *const *words, size_t count,
+                                  const char *const *metadata, pl_st_writer **out, pl_error *err)
+{
     *out = NULL;
     json_t *header = NULL;
     pl_status status = PL_OK;
@@ -166,7 +196,7 @@ pl_status pl_st_writer_create(const char *path, const pl_st_entry *entries, size
         goto done;
     }
     writer->count = count;
-    status = make_items(writer, entries, err);
+    status = make_items(writer, entries, words, err);
     if (status != PL_OK) {
         goto done;
     }
@@ -221,6 +251,10 @@ pl_status pl_st_writer_put(pl_st_writer *writer, const float *values, size_t cou
                                 count);
         }
         const item *it = &writer->items[writer->at];
+        if (it->raw != NULL) {
+            return pl_error_set(err, PL_ERR_USAGE, "%s: tensor '%s' takes bytes, not values",
+                                writer->path, it->name);
+        }
         size_t now = it->elements - writer->done;
         now = now < count ? now : count;
         now = now < PIECE ? now : PIECE;
@@ -237,6 +271,20 @@ pl_status pl_st_writer_put(pl_st_writer *writer, const float *values, size_t cou
         skip_empty(writer);
     }
     return PL_OK;
+}
+
+pl_status pl_st_writer_put_raw(pl_st_writer *writer, const void *bytes, size_t size, pl_error *err)
+{
+    const item *it = writer->at < writer->count ? &writer->items[writer->at] : NULL;
+    const size_t left = it != NULL ? (it->elements - writer->done) * it->width : 0;
+    if (it == NULL || it->raw == NULL || size > left || size % it->width != 0) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: %zu bytes for '%s', which takes %zu more",
+                            writer->path, size, it != NULL ? it->name : "", left);
+    }
+    pl_status status = pl_writer_write(writer->file, bytes, size, err);
+    writer->done += size / it->width;
+    skip_empty(writer);
+    return status;
 }
 
 pl_status pl_st_writer_commit(pl_st_writer *writer, pl_error *err)

@@ -3,6 +3,7 @@
 
 #include "core/base/checked.h"
 #include "core/io/checkpoint_parts.h"
+#include "core/io/packing_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -63,6 +64,9 @@ pl_status pl_checkpoint_read(pl_checkpoint *checkpoint, const pl_tensor *tensor,
     const size_t cols = pl_tensor_cols(tensor);
     if (status != PL_OK || count == 0 || cols == 0) {
         return status;
+    }
+    if (tensor->packed != NULL) {
+        return pl_packed_read(checkpoint, tensor, first, count, out, err);
     }
     /* The shape was checked against the file's size when it was opened, so no product wraps. */
     const size_t block = pl_dtype_block(tensor->dtype);

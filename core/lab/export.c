@@ -2,10 +2,9 @@
 
 #include "core/base/checked.h"
 #include "core/base/json.h"
-#include "core/base/temporary.h"
 #include "core/base/text.h"
-#include "core/io/json.h"
 #include "core/io/safetensors.h"
+#include "core/lab/export_parts.h"
 #include "core/lab/weights.h"
 #include "core/model/bare.h"
 
@@ -17,34 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
-
-/* One tensor to write. */
-typedef struct item {
-    char *name;
-    const pl_tensor *tensor; /* where the values are, maybe among others' */
-    size_t layer;            /* the first of n_layers whose rows it holds; SIZE_MAX: a copy */
-    size_t n_layers;
-    size_t n_dims;
-    uint64_t dims[PL_MAX_DIMS];
-    size_t bias_of; /* of a copy: as in pl_named_tensor */
-    float add;
-    pl_dtype dtype;
-    pl_id written; /* of the values as stored, for reading back */
-} item;
-
-typedef struct exporter {
-    pl_lab *lab;
-    const pl_state *state;
-    const pl_export_spec *spec;
-    pl_model *model;
-    pl_checkpoint *checkpoint;
-    pl_temporary made; /* the folder, until it is whole */
-    item *items;
-    size_t n_items;
-    pl_export_report report;
-    uint64_t done, total; /* elements, for progress */
-} exporter;
 
 static pl_status no_memory(pl_error *err)
 {
@@ -53,7 +26,7 @@ static pl_status no_memory(pl_error *err)
 
 /* --- what there is to write ------------------------------------------------------------------- */
 
-static uint64_t elements(const item *it)
+uint64_t pl_export_elements(const pl_export_item *it)
 {
     uint64_t count = 1;
     for (size_t i = 0; i < it->n_dims; i++) {
@@ -63,7 +36,7 @@ static uint64_t elements(const item *it)
 }
 
 /* given: name, tensor, layers, shape; its name is copied. */
-static pl_status add_item(exporter *x, item given, pl_error *err)
+static pl_status add_item(pl_exporter *x, pl_export_item given, pl_error *err)
 {
     const pl_tensor *tensor = given.tensor;
     const bool floats = tensor != NULL && pl_checkpoint_container(x->checkpoint) != PL_GGUF;
@@ -75,7 +48,7 @@ static pl_status add_item(exporter *x, item given, pl_error *err)
                             tensor->name, tensor->dtype_name);
     }
     given.name = strdup(given.name);
-    item *grown = realloc(x->items, (x->n_items + 1) * sizeof *grown);
+    pl_export_item *grown = realloc(x->items, (x->n_items + 1) * sizeof *grown);
     if (grown != NULL) {
         x->items = grown;
     }
@@ -84,12 +57,12 @@ static pl_status add_item(exporter *x, item given, pl_error *err)
         return no_memory(err);
     }
     x->items[x->n_items++] = given;
-    x->total += elements(&given);
+    x->total += pl_export_elements(&given);
     return PL_OK;
 }
 
 /* The first layer with rows in a tensor, and how many there are: a fused one's follow. */
-static size_t layers_of(const exporter *x, const pl_tensor *tensor, size_t *count)
+static size_t layers_of(const pl_exporter *x, const pl_tensor *tensor, size_t *count)
 {
     size_t first = SIZE_MAX;
     *count = 0;
@@ -103,21 +76,22 @@ static size_t layers_of(const exporter *x, const pl_tensor *tensor, size_t *coun
 }
 
 /* From a GGUF: the model's own tensors by their Hugging Face names.  Else: all of the file's. */
-static pl_status list_items(exporter *x, pl_error *err)
+static pl_status list_items(pl_exporter *x, pl_error *err)
 {
     pl_status status = PL_OK;
     if (pl_checkpoint_container(x->checkpoint) == PL_GGUF) {
         pl_named_tensor named;
         for (size_t i = 0; status == PL_OK && pl_model_named_tensor(x->model, i, &named); i++) {
             if (named.tensor != NULL || named.zeros) {
-                item it = {.name = named.name,
-                           .tensor = named.tensor,
-                           .layer = named.layer,
-                           .n_layers = named.layers,
-                           .n_dims = named.n_dims,
-                           .dims = {named.dims[0], named.dims[1]},
-                           .bias_of = named.bias_of,
-                           .add = named.add};
+                pl_export_item it = {.name = named.name,
+                                     .tensor = named.tensor,
+                                     .layer = named.layer,
+                                     .n_layers = named.layers,
+                                     .n_dims = named.n_dims,
+                                     .dims = {named.dims[0], named.dims[1]},
+                                     .bias_of = named.bias_of,
+                                     .add = named.add,
+                                     .file = "model.safetensors"};
                 status = add_item(x, it, err);
             }
         }
@@ -125,11 +99,12 @@ static pl_status list_items(exporter *x, pl_error *err)
     }
     for (size_t i = 0; status == PL_OK && i < pl_checkpoint_count(x->checkpoint); i++) {
         const pl_tensor *tensor = pl_checkpoint_tensor(x->checkpoint, i);
-        item it = {.tensor = tensor, .n_dims = tensor->n_dims, .bias_of = SIZE_MAX};
+        pl_export_item it = {.tensor = tensor, .n_dims = tensor->n_dims, .bias_of = SIZE_MAX};
         char *name = strdup(tensor->name);
         memcpy(it.dims, tensor->dims, sizeof it.dims);
         it.layer = layers_of(x, tensor, &it.n_layers);
         it.name = name;
+        it.file = pl_path_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, tensor->shard)));
         status = name != NULL ? add_item(x, it, err) : no_memory(err);
         free(name);
     }
@@ -149,8 +124,8 @@ static void hash_stored(pl_hasher *hasher, pl_dtype dtype, const float *values, 
 
 enum { PIECE = 1 << 18 }; /* elements encoded at once */
 
-static pl_status put_values(pl_st_writer *writer, const item *it, const float *values, size_t count,
-                            pl_hasher *hasher, double *max_error, pl_error *err)
+static pl_status put_values(pl_st_writer *writer, const pl_export_item *it, const float *values,
+                            size_t count, pl_hasher *hasher, double *max_error, pl_error *err)
 {
     float *back = pl_alloc(PIECE, sizeof *back);
     float *scratch = pl_alloc(PIECE, sizeof *scratch);
@@ -172,8 +147,8 @@ static size_t rows_at_once(size_t cols)
 }
 
 /* A layer's weight, or those of the layers a fused tensor holds, one after the other. */
-static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_hasher *hasher,
-                              pl_task *task, pl_error *err)
+static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
+                              pl_hasher *hasher, pl_task *task, pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
@@ -189,11 +164,11 @@ static pl_status write_layers(exporter *x, pl_st_writer *writer, item *it, pl_ha
     return status;
 }
 
-static pl_status write_copy(exporter *x, pl_st_writer *writer, item *it, pl_hasher *hasher,
-                            pl_task *task, pl_error *err)
+static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
+                            pl_hasher *hasher, pl_task *task, pl_error *err)
 {
     size_t cols = it->n_dims > 0 ? (size_t)it->dims[it->n_dims - 1] : 1;
-    size_t rows = cols > 0 ? (size_t)elements(it) / cols : 0;
+    size_t rows = cols > 0 ? (size_t)pl_export_elements(it) / cols : 0;
     size_t step = rows_at_once(cols);
     const pl_named_tensor from = {
         .tensor = it->tensor, .bias_of = it->bias_of, .n_dims = 1, .dims = {cols}, .add = it->add};
@@ -202,38 +177,98 @@ static pl_status write_copy(exporter *x, pl_st_writer *writer, item *it, pl_hash
     for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
         size_t count = rows - r < step ? rows - r : step;
         status = pl_model_read_named(x->model, &from, r, count, values, err);
-        PL_THEN(put_values(writer, it, values, count * cols, hasher, NULL, err));
+        PL_THEN(put_values(writer, it, values, count * cols, hasher, &x->report.other_dtype_error,
+                           err));
         PL_THEN(pl_task_tick(task, err));
     }
     free(values);
     return status;
 }
 
-static pl_status write_item(exporter *x, pl_st_writer *writer, item *it, pl_task *task,
-                            pl_error *err)
+/* What the weights of a packed item's layers were measured as: what its codes must give.  Those
+ * of a requantized one are what its new codes give. */
+static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *codes,
+                            pl_hasher *hasher, pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    size_t first = 0;
+    for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
+        const pl_layer *info = pl_model_layer(x->model, it->layer + i);
+        const size_t count = info->rows * info->cols;
+        pl_mat w = {0};
+        float *coded = it->requantized ? pl_alloc(count, sizeof *coded) : NULL;
+        status = it->requantized && coded == NULL ? no_memory(err) : PL_OK;
+        PL_THEN(pl_weights_make(x->lab, x->state, it->layer + i,
+                                (pl_weights_of){.which = x->spec->which}, &w, task, err));
+        if (status == PL_OK && coded != NULL) {
+            pl_codes_decode(codes, first, info->rows, coded);
+            for (size_t e = 0; e < count; e++) {
+                const double lost = (double)coded[e] - (double)w.data[e];
+                x->lost += lost * lost;
+                x->whole += (double)w.data[e] * (double)w.data[e];
+            }
+        }
+        if (status == PL_OK) {
+            pl_hasher_bytes(hasher, coded != NULL ? coded : w.data, count * sizeof(float));
+        }
+        first += info->rows;
+        free(coded);
+        pl_mat_deinit(&w);
+    }
+    return status;
+}
+
+static pl_status write_part(pl_exporter *x, pl_st_writer *writer, pl_export_item *it, size_t part,
+                            pl_hasher *hasher, pl_task *task, pl_error *err)
+{
+    pl_codes codes = {0};
+    pl_pack_part parts[PL_PACK_PARTS] = {{0}};
+    size_t n = 0;
+    pl_status status = pl_export_codes(x, it, &codes, task, err);
+    PL_THEN(x->packing->pack(&codes, x->spec->order, true, parts, &n, err));
+    if (status == PL_OK && part == 0) {
+        status = hash_meant(x, it, &codes, hasher, task, err);
+    }
+    if (status == PL_OK) {
+        const uint64_t count =
+            parts[part].dims[0] * (parts[part].n_dims > 1 ? parts[part].dims[1] : 1);
+        status = pl_st_writer_put_raw(writer, parts[part].data,
+                                      (size_t)count * pl_st_raw_width(parts[part].dtype), err);
+    }
+    for (size_t i = 0; i < PL_PACK_PARTS; i++) {
+        free(parts[i].data);
+    }
+    pl_codes_deinit(&codes);
+    return status;
+}
+
+/* The part of a packed item, or all of any other. */
+static pl_status write_item(pl_exporter *x, pl_st_writer *writer, pl_export_item *it, size_t part,
+                            pl_task *task, pl_error *err)
 {
     pl_hasher *hasher = NULL;
     pl_task_progress(task, "elements", (double)x->done, (double)x->total);
     pl_status status = pl_task_tick(task, err);
     PL_THEN(pl_hasher_create(&hasher, err));
-    PL_THEN(it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err)
-                                  : write_copy(x, writer, it, hasher, task, err));
-    if (status == PL_OK) {
+    PL_THEN(it->packed              ? write_part(x, writer, it, part, hasher, task, err)
+            : it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err)
+                                    : write_copy(x, writer, it, hasher, task, err));
+    if (status == PL_OK && part == 0) {
         it->written = pl_hasher_finish(hasher);
-        x->done += elements(it);
+        x->done += pl_export_elements(it);
     }
     pl_hasher_destroy(hasher);
     return status;
 }
 
 /* Reads a written file back and compares what it holds. */
-static pl_status read_back(exporter *x, const char *path, const size_t *members, size_t count,
+static pl_status read_back(pl_exporter *x, const char *path, const size_t *members, size_t count,
                            pl_task *task, pl_error *err)
 {
     pl_checkpoint *written = NULL;
     pl_status status = pl_checkpoint_open(path, &written, err);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        const item *it = &x->items[members[i]];
+        const pl_export_item *it = &x->items[members[i]];
         const pl_tensor *tensor = pl_checkpoint_find(written, it->name);
         pl_hasher *hasher = NULL;
         status = pl_hasher_create(&hasher, err);
@@ -263,34 +298,72 @@ static pl_status read_back(exporter *x, const char *path, const size_t *members,
     return status;
 }
 
-static pl_status write_shard(exporter *x, const char *name, const size_t *members, size_t count,
+/* The header's entries of the members, and which item and part each is of; the caller's. */
+typedef struct st_list {
+    pl_st_entry *entries;
+    const char **raws;
+    size_t *items, *parts;
+    size_t count;
+} st_list;
+
+static pl_status list_entries(const pl_exporter *x, const size_t *members, size_t count,
+                              st_list *out, pl_error *err)
+{
+    const size_t most = count * PL_PACK_PARTS + 1;
+    *out = (st_list){.entries = calloc(most, sizeof *out->entries),
+                     .raws = calloc(most, sizeof *out->raws),
+                     .items = calloc(most, sizeof *out->items),
+                     .parts = calloc(most, sizeof *out->parts)};
+    if (out->entries == NULL || out->raws == NULL || out->items == NULL || out->parts == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const pl_export_item *it = &x->items[members[i]];
+        for (size_t p = 0; p < (it->packed ? it->n_parts : 1); p++) {
+            const size_t at = out->count++;
+            out->items[at] = members[i];
+            out->parts[at] = p;
+            out->raws[at] = it->packed ? it->parts[p].dtype : NULL;
+            out->entries[at] = it->packed ? (pl_st_entry){.name = it->part_names[p],
+                                                          .n_dims = it->parts[p].n_dims,
+                                                          .dims = it->parts[p].dims}
+                                          : (pl_st_entry){.name = it->name,
+                                                          .dtype = it->dtype,
+                                                          .n_dims = it->n_dims,
+                                                          .dims = it->dims};
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status write_shard(pl_exporter *x, const char *name, const size_t *members, size_t count,
                              pl_task *task, pl_error *err)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
     pl_buf path = {0};
     pl_st_writer *writer = NULL;
-    pl_st_entry *entries = calloc(count + 1, sizeof *entries);
+    st_list list = {0};
     pl_path_join(&path, x->made.path, name);
-    pl_status status = entries == NULL || path.failed ? no_memory(err) : PL_OK;
-    for (size_t i = 0; status == PL_OK && i < count; i++) {
-        const item *it = &x->items[members[i]];
-        entries[i] = (pl_st_entry){
-            .name = it->name, .dtype = it->dtype, .n_dims = it->n_dims, .dims = it->dims};
-    }
-    PL_THEN(pl_st_writer_create(path.data, entries, count, metadata, &writer, err));
-    for (size_t i = 0; status == PL_OK && i < count; i++) {
-        status =
-            write_item(x, writer, &x->items[members[pl_st_writer_order(writer, i)]], task, err);
+    pl_status status = path.failed ? no_memory(err) : PL_OK;
+    PL_THEN(list_entries(x, members, count, &list, err));
+    PL_THEN(pl_st_writer_create_raw(path.data, list.entries, list.raws, list.count, metadata,
+                                    &writer, err));
+    for (size_t i = 0; status == PL_OK && i < list.count; i++) {
+        const size_t at = pl_st_writer_order(writer, i);
+        status = write_item(x, writer, &x->items[list.items[at]], list.parts[at], task, err);
     }
     PL_THEN(pl_st_writer_commit(writer, err));
     pl_st_writer_destroy(writer);
     PL_THEN(read_back(x, path.data, members, count, task, err));
-    free(entries);
+    free(list.entries);
+    free(list.raws);
+    free(list.items);
+    free(list.parts);
     pl_buf_deinit(&path);
     return status;
 }
 
-static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
+static pl_status write_shards(pl_exporter *x, pl_task *task, pl_error *err)
 {
     bool gguf = pl_checkpoint_container(x->checkpoint) == PL_GGUF;
     size_t shards = gguf ? 1 : pl_checkpoint_shards(x->checkpoint);
@@ -316,208 +389,9 @@ static pl_status write_shards(exporter *x, pl_task *task, pl_error *err)
     return status;
 }
 
-/* --- the files beside the weights ------------------------------------------------------------- */
-
-/* Config, tokenizer and templates by the names that Transformers gives them, and the licence. */
-static const char *const companions[] = {
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-    "chat_template.json",
-    "chat_template.jinja",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "LICENSE",
-    "LICENSE.txt",
-    "LICENSE.md",
-    "NOTICE",
-    "NOTICE.txt",
-    "USE_POLICY.md",
-};
-
-/* The index that was read; NULL for a file on its own, beside which another's may lie. */
-static const char *index_name(const exporter *x)
-{
-    const char *index = pl_checkpoint_index(x->checkpoint);
-    return index != NULL ? pl_path_name(index) : NULL;
-}
-
-/* Is path in the folder, whose last slash is not written? */
-static bool lies_in(const char *path, const char *folder)
-{
-    const size_t length = strlen(folder);
-    return strncmp(path, folder, length) == 0 && path[length] == '/';
-}
-
-/* The Hugging Face cache keeps "models--org--name/snapshots/<revision>/<links>" into its own
- * "models--org--name/blobs". */
-static bool is_hub_blob(const char *path, const char *folder)
-{
-    pl_buf blobs = {0};
-    const char *revision = strrchr(folder, '/');
-    static const char snapshots[] = "/snapshots";
-    const size_t length = revision != NULL ? (size_t)(revision - folder) : 0;
-    bool inside = length > sizeof snapshots - 1 &&
-                  strncmp(revision - (sizeof snapshots - 1), snapshots, sizeof snapshots - 1) == 0;
-    if (inside) {
-        pl_buf_append(&blobs, folder, length - (sizeof snapshots - 1));
-        pl_buf_puts(&blobs, "/blobs");
-        inside = !blobs.failed && lies_in(path, blobs.data);
-    }
-    pl_buf_deinit(&blobs);
-    return inside;
-}
-
-/* *path <- where the companion of that name is, NULL where there is none; the caller's to free.
- * Never through a link that leaves the model's folder: it may point to anything on this machine. */
-static pl_status find_companion(const exporter *x, const char *name, char **path, pl_error *err)
-{
-    struct stat st;
-    pl_buf named = {0};
-    *path = NULL;
-    char *folder = realpath(pl_checkpoint_folder(x->checkpoint), NULL);
-    pl_path_join(&named, pl_checkpoint_folder(x->checkpoint), name);
-    pl_status status = folder == NULL || named.failed ? no_memory(err) : PL_OK;
-    if (status == PL_OK && lstat(named.data, &st) == 0) {
-        char *real = realpath(named.data, NULL);
-        if (real != NULL && S_ISLNK(st.st_mode) && !lies_in(real, folder) &&
-            !is_hub_blob(real, folder)) {
-            status =
-                pl_error_set(err, PL_ERR_IO,
-                             "export: %s is a link to %s, outside the model's folder; expected "
-                             "a file there (copy it if it is the model's)",
-                             named.data, real);
-        } else if (real != NULL && stat(real, &st) == 0 && S_ISREG(st.st_mode)) {
-            *path = real;
-            real = NULL;
-        }
-        free(real);
-    }
-    free(folder);
-    pl_buf_deinit(&named);
-    return status;
-}
-
-static pl_status write_json(const exporter *x, const char *name, const json_t *json, pl_error *err)
-{
-    pl_buf path = {0};
-    pl_path_join(&path, x->made.path, name);
-    char *text = pl_json_dump(json);
-    pl_status status = text == NULL || path.failed ? no_memory(err) : PL_OK;
-    PL_THEN(pl_file_write_all(path.data, text, strlen(text), err));
-    free(text);
-    pl_buf_deinit(&path);
-    return status;
-}
-
-static const char *torch_name(pl_dtype dtype)
-{
-    return dtype == PL_F32 ? "float32" : dtype == PL_BF16 ? "bfloat16" : "float16";
-}
-
-/* A copy, but for what a change of dtype alters in config.json and in the index. */
-static pl_status copy_companion(const exporter *x, const char *name, const char *from,
-                                pl_error *err)
-{
-    pl_buf to = {0};
-    char *text = NULL;
-    size_t size = 0;
-    pl_path_join(&to, x->made.path, name);
-    pl_status status = to.failed ? no_memory(err) : PL_OK;
-    PL_THEN(pl_file_read_all(from, (size_t)1 << 30, &text, &size, err));
-    bool config = strcmp(name, "config.json") == 0;
-    bool index = pl_text_ends(name, ".safetensors.index.json");
-    if (status == PL_OK && x->spec->dtype != PL_DTYPE_OTHER && (config || index)) {
-        json_error_t why;
-        const unsigned before = pl_memory_failures();
-        json_t *json = pl_json_load(text, size, &why);
-        uint64_t sum = 0;
-        for (size_t i = 0; i < x->n_items; i++) {
-            size_t bytes = 0;
-            if (pl_dtype_bytes(x->items[i].dtype, elements(&x->items[i]), &bytes)) {
-                sum += bytes;
-            }
-        }
-        if (config) {
-            pl_json_set(json, "torch_dtype", json_string(torch_name(x->spec->dtype)));
-        } else if (json_is_object(json_object_get(json, "metadata"))) {
-            pl_json_set(json_object_get(json, "metadata"), "total_size",
-                        json_integer((json_int_t)sum));
-        }
-        status = json == NULL ? no_memory(err) : pl_memory_check(before, err);
-        PL_THEN(write_json(x, name, json, err));
-        json_decref(json);
-    } else if (status == PL_OK) {
-        status = pl_file_write_all(to.data, text, size, err);
-    }
-    free(text);
-    pl_buf_deinit(&to);
-    return status;
-}
-
-/* write: copies them; else only looks whether it may. */
-static pl_status copy_companions(const exporter *x, bool write, pl_error *err)
-{
-    const size_t count = sizeof companions / sizeof companions[0];
-    pl_status status = PL_OK;
-    for (size_t i = 0; status == PL_OK && i <= count; i++) {
-        const char *name = i < count ? companions[i] : index_name(x);
-        char *from = NULL;
-        status = name != NULL ? find_companion(x, name, &from, err) : PL_OK;
-        if (status == PL_OK && from != NULL && write) {
-            status = copy_companion(x, name, from, err);
-        }
-        free(from);
-    }
-    return status;
-}
-
-/* A file of matrices stands alone: what lies beside it is not its own. */
-static bool stands_alone(const exporter *x)
-{
-    const char *path = pl_model_path(x->model);
-    return pl_model_is_bare(x->model) && pl_checkpoint_kind(path) != PL_NO_CONTAINER;
-}
-
-static pl_status write_gguf_companions(const exporter *x, pl_error *err)
-{
-    pl_dtype dtype = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : PL_F16;
-    json_t *config = NULL;
-    pl_status status =
-        pl_config_to_json(pl_model_config(x->model), torch_name(dtype), &config, err);
-    PL_THEN(write_json(x, "config.json", config, err));
-    json_decref(config);
-    const pl_tokenizer *tokenizer = NULL;
-    PL_THEN(pl_model_need_tokenizer(x->model, &tokenizer, err));
-    pl_buf text = {0};
-    pl_buf path = {0};
-    PL_THEN(pl_tokenizer_to_json(tokenizer, &text, err));
-    pl_path_join(&path, x->made.path, "tokenizer.json");
-    PL_THEN(path.failed ? no_memory(err) : pl_file_write_all(path.data, text.data, text.size, err));
-    pl_buf_deinit(&text);
-    pl_buf_deinit(&path);
-    if (status == PL_OK) {
-        json_t *about = pl_tokenizer_config_to_json(tokenizer);
-        status =
-            about == NULL ? no_memory(err) : write_json(x, "tokenizer_config.json", about, err);
-        json_decref(about);
-    }
-    return status;
-}
-
 /* --- the folder ------------------------------------------------------------------------------- */
 
-static pl_status make_folder(exporter *x, pl_error *err)
+static pl_status make_folder(pl_exporter *x, pl_error *err)
 {
     struct stat st;
     if (lstat(x->spec->folder, &st) == 0) {
@@ -527,7 +401,30 @@ static pl_status make_folder(exporter *x, pl_error *err)
     return pl_temporary_create(x->spec->folder, true, &x->made, err);
 }
 
-static void count_files(exporter *x)
+/* Whether the file system has room for what will be written, before hours of it. */
+static pl_status check_room(const pl_exporter *x, pl_error *err)
+{
+    enum { BESIDE = 32 << 20 }; /* tokenizer, header and the like */
+    struct statvfs fs;
+    uint64_t need = BESIDE;
+    for (size_t i = 0; i < x->n_items; i++) {
+        const pl_export_item *it = &x->items[i];
+        need += it->packed ? 0 : pl_export_elements(it) * pl_dtype_block_bytes(it->dtype);
+        for (size_t p = 0; p < it->n_parts; p++) {
+            need += it->parts[p].dims[0] * (it->parts[p].n_dims > 1 ? it->parts[p].dims[1] : 1) *
+                    pl_st_raw_width(it->parts[p].dtype);
+        }
+    }
+    if (statvfs(x->made.path, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= need) {
+        return PL_OK; /* what cannot be asked is found out by writing */
+    }
+    return pl_error_set(err, PL_ERR_IO,
+                        "%s: the export takes about %llu MB, and its file system has %llu MB left",
+                        x->spec->folder, (unsigned long long)(need / 1000000),
+                        (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize / 1000000));
+}
+
+static void count_files(pl_exporter *x)
 {
     DIR *dir = opendir(x->made.path);
     const struct dirent *entry;
@@ -556,7 +453,7 @@ size_t pl_export_left(const pl_state *state, pl_which which)
 }
 
 /* Over the layers whose rounded weights are written. */
-static double bits_per_weight(const exporter *x)
+static double bits_per_weight(const pl_exporter *x)
 {
     double bits = 0.0, weights = 0.0;
     for (size_t i = 0; i < pl_model_layer_count(x->model); i++) {
@@ -578,27 +475,24 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
                     pl_export_report *report, pl_task *task, pl_error *err)
 {
     *report = (pl_export_report){0};
-    exporter x = {
+    pl_exporter x = {
         .lab = lab,
         .state = state,
         .spec = spec,
+        .packing = spec->packing,
         .model = state->source->model,
         .checkpoint = pl_model_checkpoint(state->source->model),
     };
-    const bool gguf = pl_checkpoint_container(x.checkpoint) == PL_GGUF;
-    const bool copies = !gguf && !stands_alone(&x);
     pl_status status = list_items(&x, err);
-    if (status == PL_OK && copies) {
-        status = copy_companions(&x, false, err); /* before the work */
+    if (status == PL_OK && x.packing != NULL) {
+        status = pl_export_plan_codes(&x, task, err);
     }
+    PL_THEN(pl_export_check_beside(&x, err));
     PL_THEN(make_folder(&x, err));
+    PL_THEN(check_room(&x, err));
+    PL_THEN(pl_export_write_config(&x, err));
     PL_THEN(write_shards(&x, task, err));
-    if (status == PL_OK && gguf && !stands_alone(&x)) {
-        status = write_gguf_companions(&x, err);
-    }
-    if (status == PL_OK && copies) {
-        status = copy_companions(&x, true, err);
-    }
+    PL_THEN(pl_export_write_beside(&x, err));
     if (status == PL_OK) {
         count_files(&x);
         status = pl_temporary_publish(&x.made, spec->folder, err);
@@ -607,9 +501,14 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
     if (status == PL_OK) {
         *report = x.report;
         report->bits_per_weight = bits_per_weight(&x);
+        report->requantization_error = x.whole > 0 ? sqrt(x.lost / x.whole) : 0;
     }
     for (size_t i = 0; i < x.n_items; i++) {
         free(x.items[i].name);
+        free((char *)x.items[i].module.name);
+        for (size_t p = 0; p < PL_PACK_PARTS; p++) {
+            free(x.items[i].part_names[p]);
+        }
     }
     free(x.items);
     return status;

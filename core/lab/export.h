@@ -3,23 +3,32 @@
  * A drop-in checkpoint: from a Hugging Face folder the names, dtypes, sharding, config and
  * tokenizer files are kept as they are; from a GGUF config.json and tokenizer.json are written from
  * its metadata and names are Hugging Face's; from a file of matrices (core/model/bare.h) it is one
- * safetensors file of the same names and dtypes.  The folder appears whole, by one rename, after
- * every tensor has been read back. */
+ * safetensors file of the same names and dtypes.  With a packing (io/packing.h) each rounded layer
+ * is written as its codes and scales, which give to the bit the weights that were measured.  The
+ * folder appears whole, by one rename, after every tensor has been read back. */
 #ifndef PL_LAB_EXPORT_H
 #define PL_LAB_EXPORT_H
 
+#include "core/io/packing.h"
 #include "core/lab/pipeline.h"
 
 typedef struct pl_export_spec {
     const char *folder; /* must not exist yet */
     pl_which which;     /* PL_WHICH_PRECONDITIONED or PL_WHICH_AFTER (rounded) */
-    pl_dtype dtype;     /* PL_DTYPE_OTHER: the checkpoint's own (f16 from a GGUF) */
+    pl_dtype dtype;     /* of floats; PL_DTYPE_OTHER: the checkpoint's own (f16 from a GGUF) */
+    const pl_packing *packing; /* NULL: all weights as floats; else `which` is PL_WHICH_AFTER */
+    pl_pack_order order;       /* of a packing that has both */
+    bool lossy; /* layers that the packing cannot hold exactly are rounded anew, else refused */
 } pl_export_spec;
 
 typedef struct pl_export_report {
     size_t files;
     uint64_t bytes;
-    double max_dtype_error; /* largest |written - meant| over all layers' weights */
+    double max_dtype_error;      /* largest |written - meant| over all layers' weights */
+    double other_dtype_error;    /* the same over the other tensors: norms, embeddings, biases */
+    size_t packed;               /* layers written as codes */
+    size_t requantized;          /* of them: rounded anew */
+    double requantization_error; /* ||written - meant|| / ||meant|| over those, 0 without any */
     double bits_per_weight; /* of the rounded layers it holds, scales and zero points counted: what
                                their codes would take packed; NaN where it holds none */
 } pl_export_report;

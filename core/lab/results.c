@@ -363,30 +363,34 @@ static pl_grid grid_of(const json_t *json)
     };
 }
 
+static pl_status read_codes(pl_entry *entry, pl_id key, const pl_mat *w, pl_qweights *q,
+                            pl_error *err)
+{
+    const pl_grid grid = grid_of(json_object_get(pl_entry_about(entry), "grid"));
+    pl_status status = check_shape(entry, key, w, err);
+    if (status == PL_OK && grid.bits == 0) {
+        status = PL_ERR_FORMAT;
+    }
+    PL_THEN(pl_qweights_init(q, &grid, w->rows, w->cols, NULL));
+    const size_t codes = w->rows * w->cols;
+    const size_t params = w->rows * q->groups;
+    PL_THEN(pl_entry_read(entry, "codes", q->codes, codes * sizeof *q->codes, NULL));
+    PL_THEN(pl_entry_read(entry, "scales", q->scales, params * sizeof *q->scales, NULL));
+    PL_THEN(pl_entry_read(entry, "zeros", q->zeros, params * sizeof *q->zeros, NULL));
+    PL_THEN(pl_entry_read(entry, "group_of", q->group_of, w->cols * sizeof *q->group_of, NULL));
+    for (size_t c = 0; status == PL_OK && c < w->cols; c++) {
+        status = q->group_of[c] < q->groups ? PL_OK : PL_ERR_FORMAT;
+    }
+    return status;
+}
+
 pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method, pl_mat *w,
                                  pl_method_report *report, pl_error *err)
 {
     pl_entry *entry = NULL;
     pl_qweights q = {0};
     pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, NULL);
-    if (status != PL_OK) {
-        return status;
-    }
-    status = check_shape(entry, key, w, err);
-    const pl_grid grid = grid_of(json_object_get(pl_entry_about(entry), "grid"));
-    if (status == PL_OK && grid.bits == 0) {
-        status = PL_ERR_FORMAT;
-    }
-    PL_THEN(pl_qweights_init(&q, &grid, w->rows, w->cols, NULL));
-    size_t codes = w->rows * w->cols;
-    size_t params = w->rows * q.groups;
-    PL_THEN(pl_entry_read(entry, "codes", q.codes, codes * sizeof *q.codes, NULL));
-    PL_THEN(pl_entry_read(entry, "scales", q.scales, params * sizeof *q.scales, NULL));
-    PL_THEN(pl_entry_read(entry, "zeros", q.zeros, params * sizeof *q.zeros, NULL));
-    PL_THEN(pl_entry_read(entry, "group_of", q.group_of, w->cols * sizeof *q.group_of, NULL));
-    for (size_t c = 0; status == PL_OK && c < w->cols; c++) {
-        status = q.group_of[c] < q.groups ? PL_OK : PL_ERR_FORMAT;
-    }
+    PL_THEN(read_codes(entry, key, w, &q, err));
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->data);
         status = check_finite(w);
@@ -395,6 +399,35 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method
         read_own(pl_entry_about(entry), method, report);
     }
     pl_qweights_deinit(&q);
+    pl_entry_close(entry);
+    return status;
+}
+
+pl_status pl_result_read_codes(pl_lab *lab, pl_id key, size_t rows, size_t cols, pl_qweights *out,
+                               pl_error *err)
+{
+    const pl_mat shape = {.rows = rows, .cols = cols};
+    pl_entry *entry = NULL;
+    *out = (pl_qweights){0};
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, NULL);
+    PL_THEN(read_codes(entry, key, &shape, out, err));
+    if (status != PL_OK) {
+        pl_qweights_deinit(out);
+    }
+    pl_entry_close(entry);
+    return status;
+}
+
+pl_status pl_result_read_grid(pl_lab *lab, pl_id key, pl_grid *out, pl_error *err)
+{
+    (void)err; /* the caller says whose it is */
+    pl_entry *entry = NULL;
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, NULL);
+    *out = (pl_grid){0};
+    if (status == PL_OK) {
+        *out = grid_of(json_object_get(pl_entry_about(entry), "grid"));
+        status = out->bits == 0 ? PL_ERR_FORMAT : PL_OK;
+    }
     pl_entry_close(entry);
     return status;
 }

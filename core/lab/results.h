@@ -43,6 +43,12 @@ PL_NODISCARD pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key,
 
 PL_NODISCARD pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method,
                                               pl_mat *w, pl_method_report *report, pl_error *err);
+/* The same as codes, for the caller to own; rows and cols: the layer's. */
+PL_NODISCARD pl_status pl_result_read_codes(pl_lab *lab, pl_id key, size_t rows, size_t cols,
+                                            pl_qweights *out, pl_error *err);
+/* Their grid alone. */
+PL_NODISCARD pl_status pl_result_read_grid(pl_lab *lab, pl_id key, pl_grid *out, pl_error *err);
+
 PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *method,
                                                const pl_qweights *q, const pl_method_report *report,
                                                pl_error *err);

@@ -1,6 +1,7 @@
 #include "core/model/config.h"
 
 #include "core/base/json.h"
+#include "core/io/packing.h"
 #include "core/model/arch.h"
 
 #include <math.h>
@@ -146,7 +147,16 @@ static pl_status refuse_quantized(const json_t *json, const char *path, pl_error
     if (!json_is_object(quantized) && !mlx) {
         return PL_OK;
     }
-    const char *by = json_string_value(json_object_get(quantized, "quant_method"));
+    const char *by = json_string_value(json_object_get(quantized, "quant_method")), *what = NULL;
+    if (pl_packing_reads(quantized, &what)) {
+        return PL_OK; /* packed tensors that are not read are refused by name */
+    }
+    if (what != NULL) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "%s: quantization_config: %s: the layers work in other coordinates, "
+                            "which are not read; open the model that it was made from",
+                            path, what);
+    }
     return pl_error_set(err, PL_ERR_UNSUPPORTED,
                         "%s: %s: the weights are quantized (by %.40s); open the model they were "
                         "made from, or dequantize them to F16, BF16 or F32 safetensors with the "

@@ -1,0 +1,177 @@
+#include "core/io/packing_parts.h"
+
+#include "core/base/checked.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PACKING_ROW(name, key) &pl_packing_##name,
+static const pl_packing *const packings[] = {PL_PACKINGS(PACKING_ROW)};
+#undef PACKING_ROW
+
+const pl_packing *pl_packing_at(size_t index)
+{
+    assert(index < PL_PACKING_COUNT);
+    return packings[index];
+}
+
+bool pl_packing_reads(const json_t *config, const char **what)
+{
+    const char *method = json_string_value(json_object_get(config, "quant_method"));
+    const json_t *transform = json_object_get(config, "transform_config");
+    const bool turned = json_object_size(json_object_get(transform, "config_groups")) > 0;
+    if (what != NULL) {
+        *what = turned ? "transform_config" : NULL;
+    }
+    bool known = false;
+    for (size_t i = 0; method != NULL && i < PL_PACKING_COUNT; i++) {
+        known = known || strcmp(packings[i]->method, method) == 0;
+    }
+    return known && !turned;
+}
+
+/* --- codes ------------------------------------------------------------------------------------ */
+
+pl_status pl_codes_init(pl_codes *codes, size_t rows, size_t cols, size_t groups, pl_error *err)
+{
+    size_t weights = 0, params = 0;
+    *codes = (pl_codes){.rows = rows, .cols = cols, .groups = groups};
+    if (pl_mul(rows, cols, &weights) && pl_mul(rows, groups, &params)) {
+        codes->codes = calloc(weights + 1, sizeof *codes->codes);
+        codes->scales = calloc(params + 1, sizeof *codes->scales);
+        codes->zeros = calloc(params + 1, sizeof *codes->zeros);
+        codes->group_of = calloc(cols + 1, sizeof *codes->group_of);
+    }
+    if (codes->codes == NULL || codes->scales == NULL || codes->zeros == NULL ||
+        codes->group_of == NULL) {
+        pl_codes_deinit(codes);
+        return pl_error_memory(err, "%zu x %zu codes", rows, cols);
+    }
+    return PL_OK;
+}
+
+void pl_codes_deinit(pl_codes *codes)
+{
+    free(codes->codes);
+    free(codes->scales);
+    free(codes->zeros);
+    free(codes->group_of);
+    *codes = (pl_codes){0};
+}
+
+void pl_codes_decode(const pl_codes *codes, size_t first, size_t count, float *out)
+{
+    for (size_t r = 0; r < count; r++) {
+        const uint8_t *row = codes->codes + (first + r) * codes->cols;
+        const float *scales = codes->scales + (first + r) * codes->groups;
+        const int16_t *zeros = codes->zeros + (first + r) * codes->groups;
+        for (size_t c = 0; c < codes->cols; c++) {
+            const uint32_t g = codes->group_of[c];
+            out[r * codes->cols + c] = scales[g] * (float)(row[c] - zeros[g]);
+        }
+    }
+}
+
+pl_status pl_codes_split(pl_codes *codes, size_t size, pl_error *err)
+{
+    const size_t groups = codes->cols / size;
+    float *scales = calloc(codes->rows * groups + 1, sizeof *scales);
+    int16_t *zeros = calloc(codes->rows * groups + 1, sizeof *zeros);
+    size_t *first = calloc(codes->groups + 1, sizeof *first); /* a group's first part */
+    size_t *seen = calloc(codes->groups + 1, sizeof *seen);   /* its columns so far */
+    pl_status status = scales == NULL || zeros == NULL || first == NULL || seen == NULL
+                           ? pl_error_memory(err, "%zu x %zu scales", codes->rows, groups)
+                           : PL_OK;
+    if (status == PL_OK) {
+        for (size_t c = 0; c < codes->cols; c++) {
+            seen[codes->group_of[c]]++;
+        }
+        for (size_t g = 0; g < codes->groups; g++) {
+            first[g + 1] = first[g] + seen[g] / size;
+            seen[g] = 0;
+        }
+        codes->in_order = true;
+        for (size_t c = 0; c < codes->cols; c++) {
+            const size_t old = codes->group_of[c];
+            const size_t g = first[old] + seen[old]++ / size;
+            for (size_t r = 0; r < codes->rows; r++) {
+                scales[r * groups + g] = codes->scales[r * codes->groups + old];
+                zeros[r * groups + g] = codes->zeros[r * codes->groups + old];
+            }
+            codes->group_of[c] = (uint32_t)g;
+            codes->in_order = codes->in_order && g == c / size;
+        }
+        free(codes->scales);
+        free(codes->zeros);
+        codes->scales = scales;
+        codes->zeros = zeros;
+        codes->groups = groups;
+        codes->group_size = size;
+        scales = NULL;
+        zeros = NULL;
+    }
+    free(scales);
+    free(zeros);
+    free(first);
+    free(seen);
+    return status;
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+size_t pl_lanes_words(int bits, pl_pack_order order, size_t length)
+{
+    const size_t per = 32 / (size_t)bits;
+    return order == PL_PACK_PADDED ? (length + per - 1) / per : (length * (size_t)bits + 31) / 32;
+}
+
+/* The first bit of code i in its stream. */
+static size_t bit_of(const pl_lanes *lanes, size_t i)
+{
+    const size_t bits = (size_t)lanes->bits, per = 32 / bits;
+    const size_t at = lanes->within != NULL ? lanes->within[i % per] : i % per;
+    return lanes->order == PL_PACK_PADDED || lanes->within != NULL ? i / per * 32 + at * bits
+                                                                   : i * bits;
+}
+
+unsigned pl_lanes_get(const pl_lanes *lanes, const uint32_t *words, size_t stream, size_t i)
+{
+    const size_t bit = bit_of(lanes, i), used = bit % 32;
+    const uint32_t *word = words + stream * lanes->stream_step + bit / 32 * lanes->word_step;
+    unsigned code = *word >> used;
+    if (used + (size_t)lanes->bits > 32) {
+        code |= word[lanes->word_step] << (32 - used);
+    }
+    return code & ((1u << lanes->bits) - 1);
+}
+
+void pl_lanes_put(const pl_lanes *lanes, uint32_t *words, size_t stream, size_t i, unsigned code)
+{
+    const size_t bit = bit_of(lanes, i), used = bit % 32;
+    uint32_t *word = words + stream * lanes->stream_step + bit / 32 * lanes->word_step;
+    *word |= code << used;
+    if (used + (size_t)lanes->bits > 32) {
+        word[lanes->word_step] |= code >> (32 - used);
+    }
+}
+
+void *pl_pack_room(size_t count, size_t size)
+{
+    void *room = calloc(count + 1, size);
+    if (room == NULL) {
+        pl_memory_failed();
+    }
+    return room;
+}
+
+bool pl_part_is(const pl_tensor *part, const char *dtype, size_t n_dims)
+{
+    return part->dtype_name != NULL && strcmp(part->dtype_name, dtype) == 0 &&
+           part->n_dims == n_dims;
+}
+
+bool pl_part_is_scale(const pl_tensor *part, size_t n_dims)
+{
+    return part->dtype_name != NULL && part->dtype <= PL_BF16 && part->n_dims == n_dims;
+}

@@ -1,0 +1,405 @@
+/* The codes of rounded layers, as a packed layout holds them: taken from the store as they are, or,
+ * where that is asked for, rounded anew onto a grid that the layout has. */
+#include "core/base/checked.h"
+#include "core/base/json.h"
+#include "core/lab/export_parts.h"
+#include "core/lab/results.h"
+#include "core/lab/weights.h"
+#include "core/model/bare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t common_divisor(size_t a, size_t b)
+{
+    while (b != 0) {
+        const size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static const pl_layer *layer_of(const pl_exporter *x, const pl_export_item *it, size_t i)
+{
+    return pl_model_layer(x->model, it->layer + i);
+}
+
+/* --- the grid --------------------------------------------------------------------------------- */
+
+/* Grid and key of a layer's codes.  *why: NULL, or why it has none in the model's coordinates. */
+static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, pl_id *rounded,
+                            const char **why, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(x->model, layer);
+    const pl_id *result = pl_state_result(x->state, layer);
+    pl_result parts = {0};
+    *why = NULL;
+    pl_status status = result != NULL
+                           ? pl_result_read(x->lab, x->state, layer, *result, &parts, NULL, err)
+                           : PL_ERR_NOT_FOUND;
+    if (status == PL_OK && pl_state_is_imported(x->state, layer)) {
+        *why = "its weights are imported";
+        return PL_OK;
+    }
+    if (status == PL_OK && (!parts.has_rounded || parts.has_transform)) {
+        *why = parts.has_transform ? "its codes are behind a transform, which stays in its input"
+                                   : "it is not rounded";
+        return PL_OK;
+    }
+    *rounded = parts.rounded;
+    PL_THEN(pl_result_read_grid(x->lab, parts.rounded, grid, err));
+    if (status == PL_OK && grid->format->steps == NULL) {
+        *why = "its codes are not evenly spaced";
+    }
+    if (status == PL_OK || status == PL_ERR_CHANGED || status == PL_ERR_MEMORY) {
+        return status;
+    }
+    return pl_error_set(err, PL_ERR_NOT_FOUND,
+                        "%s: its solved weights are no longer whole in the store %s: solve again",
+                        info->name, pl_store_folder(pl_lab_store(x->lab)));
+}
+
+/* The grid that the layout has nearest to one: as many bits or more, scales of its type. */
+static void fit_grid(const pl_packing *packing, pl_grid *grid)
+{
+    int bits = grid->bits;
+    while (bits <= 8 && (packing->bits & 1u << bits) == 0) {
+        bits++;
+    }
+    while (bits > 8 || (packing->bits & 1u << bits) == 0) {
+        bits--;
+    }
+    grid->bits = bits;
+    grid->format = grid->format->steps != NULL ? grid->format : pl_format_find("full");
+    if (packing->scale_dtype != PL_DTYPE_OTHER) {
+        grid->scale_dtype = packing->scale_dtype;
+    }
+}
+
+static pl_status refuse(const pl_exporter *x, const pl_export_item *it, const char *why,
+                        pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_STATE, "export: %s: format=%s cannot hold it exactly: %s%s",
+                        it->name, x->packing->name, why,
+                        x->spec->lossy ? "" : " (lossy=yes rounds it anew and says what is lost)");
+}
+
+/* Whether the item is packed, under which grid, and whether its own codes can be taken. */
+static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
+{
+    const char *why = NULL;
+    char bits[80];
+    size_t solved = 0;
+    pl_id rounded;
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < it->n_layers; i++) {
+        solved += pl_state_result(x->state, it->layer + i) != NULL;
+    }
+    if (solved == 0) {
+        return PL_OK;
+    }
+    const bool linear = it->n_dims == 2 && pl_text_ends(it->name, ".weight");
+    for (size_t i = 0; status == PL_OK && why == NULL && i < it->n_layers; i++) {
+        pl_grid grid = {0};
+        status = solved < it->n_layers ? PL_OK
+                                       : layer_grid(x, it->layer + i, &grid, &rounded, &why, err);
+        if (status == PL_OK && why == NULL && i > 0 &&
+            (grid.bits != it->grid.bits || grid.format != it->grid.format ||
+             grid.group_size != it->grid.group_size)) {
+            why = "the layers in it have different grids";
+        }
+        it->grid = i == 0 ? grid : it->grid;
+    }
+    why = solved < it->n_layers ? "some of the layers in it are not solved" : why;
+    if (status == PL_OK && why == NULL && (x->packing->bits & 1u << it->grid.bits) == 0) {
+        snprintf(bits, sizeof bits, "it has codes of %d bits", it->grid.bits);
+        why = bits;
+    }
+    if (status != PL_OK) {
+        return status;
+    }
+    if (!linear) {
+        return refuse(x, it, "it is no linear layer's own tensor", err);
+    }
+    if (why != NULL && !x->spec->lossy) {
+        return refuse(x, it, why, err);
+    }
+    if (why != NULL) {
+        const pl_spec *round = &x->state->slots[PL_SLOT_ROUND];
+        if (it->grid.bits == 0 && round->method == NULL) {
+            return refuse(x, it, "no rounder says onto which bits (`method rtn bits=4`)", err);
+        }
+        it->grid = it->grid.bits == 0 ? pl_spec_grid(round) : it->grid;
+        it->requantized = true;
+        fit_grid(x->packing, &it->grid);
+    }
+    it->packed = true;
+    it->module.name = strndup(it->name, strlen(it->name) - strlen(".weight"));
+    return it->module.name != NULL ? PL_OK : pl_error_memory(err, "an export");
+}
+
+/* Columns that share a scale in the file: the most that divides a row and every group in it. */
+static size_t item_group(const pl_export_item *it)
+{
+    const size_t cols = (size_t)it->dims[1];
+    return it->grid.group_size == 0 ? cols : common_divisor(it->grid.group_size, cols);
+}
+
+/* --- the codes -------------------------------------------------------------------------------- */
+
+/* A layer's stored codes to rows from `first` on. */
+static pl_status take_codes(pl_exporter *x, const pl_export_item *it, size_t layer, size_t first,
+                            pl_codes *out, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(x->model, layer);
+    const char *why = NULL;
+    pl_grid grid;
+    pl_id rounded;
+    pl_qweights q = {0};
+    pl_status status = layer_grid(x, layer, &grid, &rounded, &why, err);
+    PL_THEN(pl_result_read_codes(x->lab, rounded, info->rows, info->cols, &q, err));
+    if (status == PL_OK && first > 0 &&
+        memcmp(out->group_of, q.group_of, info->cols * sizeof *q.group_of) != 0) {
+        status = refuse(x, it, "the layers in it have different groups", err);
+    }
+    const int middle = grid.format->zero_point ? 0 : 1 << (grid.bits - 1);
+    for (size_t i = 0; status == PL_OK && i < info->rows * info->cols; i++) {
+        out->codes[first * info->cols + i] = (uint8_t)(q.codes[i] + middle);
+    }
+    for (size_t i = 0; status == PL_OK && i < info->rows * q.groups; i++) {
+        out->scales[first * q.groups + i] = q.scales[i];
+        out->zeros[first * q.groups + i] = (int16_t)(q.zeros[i] + middle);
+    }
+    if (status == PL_OK) {
+        memcpy(out->group_of, q.group_of, info->cols * sizeof *q.group_of);
+    } else if (err != NULL && err->message[0] == '\0') {
+        status = pl_error_set(err, status, "%s: its codes cannot be read: solve again", info->name);
+    }
+    pl_qweights_deinit(&q);
+    return status;
+}
+
+/* A layer's weights rounded to nearest on the item's grid. */
+static pl_status round_codes(pl_exporter *x, const pl_export_item *it, size_t layer, size_t first,
+                             pl_codes *out, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(x->model, layer);
+    pl_grid grid = it->grid;
+    const int middle = grid.format->zero_point ? 0 : 1 << (grid.bits - 1);
+    const size_t cols = info->cols, size = out->group_size;
+    int16_t *codes = pl_alloc(size, sizeof *codes);
+    pl_mat w = {0};
+    pl_status status = codes == NULL ? pl_error_memory(err, "an export") : PL_OK;
+    PL_THEN(pl_weights_make(x->lab, x->state, layer, (pl_weights_of){.which = x->spec->which}, &w,
+                            task, err));
+    for (size_t r = 0; status == PL_OK && r < info->rows; r++) {
+        for (size_t g = 0; g < out->groups; g++) {
+            const float *from = w.data + r * cols + g * size;
+            const pl_grid_param param = pl_grid_fit(&grid, from, size, 1);
+            const size_t at = (first + r) * out->groups + g;
+            out->scales[at] = param.scale;
+            out->zeros[at] = (int16_t)(param.zero + middle);
+            pl_grid_codes(&grid, param, from, size, codes);
+            for (size_t c = 0; c < size; c++) {
+                out->codes[(first + r) * cols + g * size + c] = (uint8_t)(codes[c] + middle);
+            }
+        }
+    }
+    for (size_t c = 0; status == PL_OK && c < cols; c++) {
+        out->group_of[c] = (uint32_t)(c / size);
+    }
+    free(codes);
+    pl_mat_deinit(&w);
+    return status;
+}
+
+pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *out, pl_task *task,
+                          pl_error *err)
+{
+    const size_t rows = (size_t)it->dims[0], cols = (size_t)it->dims[1];
+    const size_t size = x->group_size != 0 ? x->group_size : item_group(it);
+    const size_t stored = it->requantized ? cols / size : pl_grid_groups(&it->grid, cols);
+    size_t first = 0;
+    pl_status status = pl_codes_init(out, rows, cols, stored, err);
+    if (status == PL_OK) {
+        out->bits = it->grid.bits;
+        out->symmetric = !it->grid.format->zero_point;
+        out->scale_dtype = it->grid.scale_dtype;
+        out->group_size = it->requantized           ? size
+                          : it->grid.group_size > 0 ? it->grid.group_size
+                                                    : cols;
+        out->in_order = true;
+    }
+    for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
+        status = it->requantized ? round_codes(x, it, it->layer + i, first, out, task, err)
+                                 : take_codes(x, it, it->layer + i, first, out, err);
+        first += layer_of(x, it, i)->rows;
+        PL_THEN(pl_task_tick(task, err));
+    }
+    if (status == PL_OK && !it->requantized) {
+        for (size_t c = 0; c < cols; c++) {
+            out->in_order = out->in_order && out->group_of[c] == c / out->group_size;
+        }
+        if (size != out->group_size) {
+            status = pl_codes_split(out, size, err);
+        }
+    }
+    if (status != PL_OK) {
+        pl_codes_deinit(out);
+    }
+    return status;
+}
+
+/* Why the codes do not fit, though their grid does; NULL: they do. */
+static const char *misfit(const pl_packing *packing, const pl_codes *codes)
+{
+    const pl_dtype dtype = packing->scale_dtype;
+    if (!codes->in_order && !packing->act_order) {
+        return "its groups are not contiguous (act_order)";
+    }
+    for (size_t i = 0; dtype == PL_F16 && i < codes->rows * codes->groups; i++) {
+        const float s = codes->scales[i], stored = pl_f16_to_f32(pl_f32_to_f16(s));
+        if (stored < s || stored > s) {
+            return "its scales are no float16 numbers (scale_dtype=f16)";
+        }
+    }
+    return packing->misfit != NULL ? packing->misfit(codes) : NULL;
+}
+
+/* The next thing to try where codes do not fit: their own grid rounded anew, one without zero
+ * points, one of more bits.  false: there is none. */
+static bool next_grid(const pl_packing *packing, pl_export_item *it)
+{
+    if (!it->requantized) {
+        it->requantized = true;
+        fit_grid(packing, &it->grid);
+        return true;
+    }
+    if (it->grid.format->zero_point) {
+        it->grid.format = pl_format_find("full");
+        return true;
+    }
+    do {
+        it->grid.bits++;
+    } while (it->grid.bits <= 8 && (packing->bits & 1u << it->grid.bits) == 0);
+    return it->grid.bits <= 8;
+}
+
+static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_task *task, pl_error *err)
+{
+    pl_codes codes = {0};
+    const char *why = NULL;
+    pl_status status = pl_export_codes(x, it, &codes, task, err);
+    while (status == PL_OK && (why = misfit(x->packing, &codes)) != NULL && x->spec->lossy &&
+           next_grid(x->packing, it)) {
+        pl_codes_deinit(&codes);
+        status = pl_export_codes(x, it, &codes, task, err);
+    }
+    if (status == PL_OK && why != NULL) {
+        status = refuse(x, it, why, err);
+    }
+    PL_THEN(x->packing->pack(&codes, x->spec->order, false, it->parts, &it->n_parts, err));
+    for (size_t p = 0; status == PL_OK && p < it->n_parts; p++) {
+        pl_buf name = {0};
+        pl_buf_puts(&name, it->module.name);
+        pl_buf_puts(&name, it->parts[p].ending);
+        status = pl_buf_check(&name, err);
+        it->part_names[p] = name.data;
+    }
+    it->module.packed = true;
+    it->module.bits = codes.bits;
+    it->module.symmetric = codes.symmetric;
+    it->module.in_order = codes.in_order;
+    it->module.one_group = codes.groups == 1;
+    it->module.group_size = codes.group_size;
+    pl_codes_deinit(&codes);
+    return status;
+}
+
+pl_status pl_export_plan_codes(pl_exporter *x, pl_task *task, pl_error *err)
+{
+    size_t shared = 0;
+    bool one_group = true;
+    pl_status status = PL_OK;
+    if (pl_model_is_bare(x->model)) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "export: format=%s needs a model with a config.json, and %s holds "
+                            "matrices (format=hf)",
+                            x->packing->name, pl_model_name(x->model));
+    }
+    for (size_t i = 0; status == PL_OK && i < x->n_items; i++) {
+        pl_export_item *it = &x->items[i];
+        status = it->layer != SIZE_MAX ? plan_grid(x, it, err) : PL_OK;
+        if (status == PL_OK && it->packed) {
+            one_group = one_group && item_group(it) == it->dims[1];
+            shared = common_divisor(shared, item_group(it));
+        }
+    }
+    x->group_size = x->packing->one_group_size && !one_group ? shared : 0;
+    for (size_t i = 0; status == PL_OK && i < x->n_items; i++) {
+        pl_export_item *it = &x->items[i];
+        pl_task_progress(task, "layers", (double)i, (double)x->n_items);
+        if (it->packed) {
+            status = plan_parts(x, it, task, err);
+            x->report.packed += it->n_layers;
+            x->report.requantized += it->requantized ? it->n_layers : 0;
+        }
+    }
+    if (status == PL_OK && x->report.packed == 0) {
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "export: format=%s: no layer is rounded: `method gptq bits=4; solve "
+                              "all` first",
+                              x->packing->name);
+    }
+    return status;
+}
+
+/* --- what a configuration says ---------------------------------------------------------------- */
+
+/* A matrix that a loader would take for a layer to quantize, unless it is told: the head, a
+ * router, a layer that stays as it was.  An embedding is no linear layer. */
+static bool is_left(const pl_export_item *it)
+{
+    return !it->packed && it->n_dims == 2 && pl_text_ends(it->name, ".weight") &&
+           !pl_text_ends(it->name, "embed_tokens.weight");
+}
+
+pl_status pl_export_quantization(const pl_exporter *x, json_t **out, pl_error *err)
+{
+    static const char head[] = "lm_head";
+    const unsigned before = pl_memory_failures();
+    pl_pack_module *modules = calloc(x->n_items + 1, sizeof *modules);
+    char **names = calloc(x->n_items + 1, sizeof *names);
+    size_t count = 0;
+    bool has_head = false;
+    *out = NULL;
+    pl_status status = modules == NULL || names == NULL ? pl_error_memory(err, "an export") : PL_OK;
+    for (size_t i = 0; status == PL_OK && x->packing != NULL && i < x->n_items; i++) {
+        const pl_export_item *it = &x->items[i];
+        if (it->packed) {
+            modules[count++] = it->module;
+        } else if (is_left(it)) {
+            names[i] = strndup(it->name, strlen(it->name) - strlen(".weight"));
+            modules[count++] = (pl_pack_module){.name = names[i]};
+            has_head = has_head || (names[i] != NULL && strcmp(names[i], head) == 0);
+            status = names[i] == NULL ? pl_error_memory(err, "an export") : PL_OK;
+        }
+    }
+    if (status == PL_OK && x->packing != NULL) {
+        if (!has_head) { /* tied to the embedding it is a linear layer all the same */
+            modules[count++] = (pl_pack_module){.name = head};
+        }
+        *out = x->packing->config(modules, count, x->spec->order);
+        status = *out == NULL ? pl_error_memory(err, "a quantization_config")
+                              : pl_memory_check(before, err);
+    }
+    for (size_t i = 0; names != NULL && i < x->n_items; i++) {
+        free(names[i]);
+    }
+    free(names);
+    free(modules);
+    return status;
+}

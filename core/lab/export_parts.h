@@ -1,0 +1,73 @@
+/* core/lab/export_parts.h -- what the files of an export share; private to core/lab. */
+#ifndef PL_LAB_EXPORT_PARTS_H
+#define PL_LAB_EXPORT_PARTS_H
+
+#include "core/base/temporary.h"
+#include "core/io/packing.h"
+#include "core/lab/export.h"
+
+/* One tensor to write. */
+typedef struct pl_export_item {
+    char *name;
+    const pl_tensor *tensor; /* where the values are, maybe among others' */
+    size_t layer;            /* the first of n_layers whose rows it holds; SIZE_MAX: a copy */
+    size_t n_layers;
+    size_t n_dims;
+    uint64_t dims[PL_MAX_DIMS];
+    size_t bias_of; /* of a copy: as in pl_named_tensor */
+    float add;
+    pl_dtype dtype;
+    pl_id written; /* of the values as stored, for reading back */
+
+    /* As codes and scales, of a layout that packs: */
+    bool packed;
+    bool requantized;                  /* by rounding, since its own codes do not fit */
+    pl_grid grid;                      /* then the grid of that */
+    pl_pack_module module;             /* name: owned */
+    pl_pack_part parts[PL_PACK_PARTS]; /* shapes alone */
+    size_t n_parts;
+    char *part_names[PL_PACK_PARTS]; /* owned */
+    const char *file;                /* that holds it; borrowed from the checkpoint or a constant */
+} pl_export_item;
+
+typedef struct pl_exporter {
+    pl_lab *lab;
+    const pl_state *state;
+    const pl_export_spec *spec;
+    const pl_packing *packing; /* NULL: floats */
+    pl_model *model;
+    pl_checkpoint *checkpoint;
+    pl_temporary made; /* the folder, until it is whole */
+    pl_export_item *items;
+    size_t n_items;
+    size_t group_size; /* of all packed layers, where the layout wants one; else 0 */
+    pl_export_report report;
+    double lost, whole;   /* squares of what requantizing lost, and of what it was given */
+    uint64_t done, total; /* elements, for progress */
+} pl_exporter;
+
+uint64_t pl_export_elements(const pl_export_item *item);
+
+/* --- export_codes.c: the codes of layers ------------------------------------------------------ */
+
+/* Says of each layer's tensor whether it is packed, and how: its shapes and module.  PL_ERR_STATE
+ * with a sentence where the layout cannot hold it exactly and nothing may be lost. */
+PL_NODISCARD pl_status pl_export_plan_codes(pl_exporter *x, pl_task *task, pl_error *err);
+
+/* The codes of a packed item as its file has them; the caller's. */
+PL_NODISCARD pl_status pl_export_codes(pl_exporter *x, const pl_export_item *item, pl_codes *out,
+                                       pl_task *task, pl_error *err);
+
+/* The quantization_config of the plan; NULL for floats. */
+PL_NODISCARD pl_status pl_export_quantization(const pl_exporter *x, json_t **out, pl_error *err);
+
+/* --- export_beside.c: the files beside the weights -------------------------------------------- */
+
+/* Looks whether all that is to be copied may be, before the work. */
+PL_NODISCARD pl_status pl_export_check_beside(const pl_exporter *x, pl_error *err);
+/* Writes them, and what says how the weights lie. */
+PL_NODISCARD pl_status pl_export_write_beside(const pl_exporter *x, pl_error *err);
+/* config.json alone, which reading packed weights back needs. */
+PL_NODISCARD pl_status pl_export_write_config(const pl_exporter *x, pl_error *err);
+
+#endif

@@ -1,0 +1,213 @@
+/* Packed checkpoints: what is exported is opened again and is what was measured; what a layout
+ * cannot hold is refused, or rounded anew with the loss. */
+#include "tests/e2e/run_planish.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *source_root(void)
+{
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    return root != NULL ? root : ".";
+}
+
+static double perplexity_of(const char *folder)
+{
+    char script[1024];
+    snprintf(script, sizeof script,
+             "open %s; perplexity windows=1 text=%s/sessions/demo/evaluation.txt", folder,
+             source_root());
+    run r = run_demo(script);
+    const double found = run_number(run_result(&r, 1), "perplexity");
+    run_free(&r);
+    return found;
+}
+
+/* Solves and exports; the perplexity printed is that of the file, to the last digit. */
+static void check_exact(const char *name, const char *methods, const char *format)
+{
+    char script[2048];
+    snprintf(script, sizeof script,
+             "%s; solve all sequential=no; perplexity which=after windows=1; export %s dir=%s; "
+             "import after=%s; open %s; perplexity windows=1 text=%s/sessions/demo/evaluation.txt",
+             methods, format, run_path(name), run_path(name), run_path(name), source_root());
+    run r = run_demo(script);
+    const json_t *report = run_result(&r, r.n_lines - 4), *back = run_result(&r, r.n_lines - 3);
+    const json_t *measured = run_result(&r, r.n_lines - 5);
+    run_check_keys(report, "files bytes max_dtype_error other_dtype_error layers_packed "
+                           "layers_requantized requantization_error bits_per_weight");
+    pl_check_close(run_number(report, "max_dtype_error"), 0, 0, 0);
+    pl_check_close(run_number(report, "other_dtype_error"), 0, 0, 0);
+    pl_check_close(run_number(report, "layers_packed"), 28, 0, 0);
+    pl_check_close(run_number(report, "layers_requantized"), 0, 0, 0);
+    pl_check_close(run_number(back, "layers"), 28, 0, 0);
+    pl_check_close(run_number(back, "others_differ"), 0, 0, 0);
+    pl_check_close(run_number(run_last(&r), "perplexity"), run_number(measured, "perplexity"),
+                   1e-12, 0);
+    run_free(&r);
+}
+
+static void test_the_perplexity_is_the_files(void **ctx)
+{
+    (void)ctx;
+    check_exact("ct", "method rtn bits=4", "format=compressed-tensors");
+    check_exact("ct3", "method rtn bits=3 symmetric=no group_size=48",
+                "format=compressed-tensors packing=padded");
+    check_exact("channel", "method rtn bits=5 group_size=0 scale_dtype=f32 symmetric=full",
+                "format=compressed-tensors");
+    check_exact("gptq", "method gptq bits=4 act_order=yes", "format=gptq");
+    check_exact("v2", "method rtn bits=2 symmetric=no", "format=gptq_v2");
+    check_exact("awq", "method rtn bits=4 symmetric=no group_size=64", "format=awq");
+}
+
+static json_t *config_of(const char *name)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/config.json", run_path(name));
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static void test_mixed_bits_are_groups(void **ctx)
+{
+    (void)ctx;
+    check_exact("mixed", "method rtn bits=4; method rtn bits=8 group_size=16 on=*.down_proj",
+                "format=compressed-tensors");
+    json_t *config = config_of("mixed");
+    const json_t *groups =
+        json_object_get(json_object_get(config, "quantization_config"), "config_groups");
+    assert_int_equal(json_object_size(groups), 2);
+    const json_t *first = json_object_get(groups, "group_0");
+    const json_t *weights = json_object_get(first, "weights");
+    assert_int_equal(json_integer_value(json_object_get(weights, "num_bits")), 8);
+    assert_int_equal(json_integer_value(json_object_get(weights, "group_size")), 16);
+    assert_int_equal(json_array_size(json_object_get(first, "targets")), 4);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(first, "targets"), 0)),
+                        "model.layers.0.mlp.down_proj");
+    json_decref(config);
+    check_exact("rules", "method rtn bits=4; method rtn bits=8 on=*.down_proj", "format=gptq");
+    config = config_of("rules");
+    const json_t *rules =
+        json_object_get(json_object_get(config, "quantization_config"), "dynamic");
+    const json_t *rule = json_object_get(rules, "+:^model\\.layers\\.3\\.mlp\\.down_proj$");
+    assert_int_equal(json_integer_value(json_object_get(rule, "bits")), 8);
+    assert_non_null(json_object_get(rules, "-:^lm_head$"));
+    json_decref(config);
+}
+
+static void test_layers_left_are_ignored(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "method rtn bits=4; solve 1.q_proj; export dir=%s format=compressed-tensors "
+             "partial=yes",
+             run_path("partly"));
+    run r = run_demo(script);
+    pl_check_close(run_number(run_last(&r), "layers_packed"), 1, 0, 0);
+    pl_check_close(run_number(run_last(&r), "layers_left"), 27, 0, 0);
+    run_free(&r);
+    json_t *config = config_of("partly");
+    const json_t *ignore =
+        json_object_get(json_object_get(config, "quantization_config"), "ignore");
+    assert_int_equal(json_array_size(ignore), 28); /* and lm_head */
+    json_decref(config);
+    assert_true(isfinite(perplexity_of(run_path("partly"))));
+}
+
+/* A packed model is a model: it is calibrated, solved and exported as floats. */
+static void test_a_packed_model_is_worked_on(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    snprintf(script, sizeof script,
+             "method rtn bits=4; solve all sequential=no; export dir=%s format=gptq; open %s; "
+             "calibrate text=%s/sessions/demo/calibration.txt windows=2; method gptq bits=3; "
+             "solve 1.q_proj; export dir=%s partial=yes dtype=f32",
+             run_path("first"), run_path("first"), source_root(), run_path("floats"));
+    run r = run_demo(script);
+    pl_check_close(run_number(run_last(&r), "layers_packed"), 0, 0, 0);
+    run_free(&r);
+    json_t *config = config_of("floats");
+    assert_null(json_object_get(config, "quantization_config"));
+    json_decref(config);
+    assert_true(isfinite(perplexity_of(run_path("floats"))));
+}
+
+static void test_what_does_not_fit(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *script, *says;
+    } cases[] = {
+        {"method rtn bits=3; solve all sequential=no; export format=awq",
+         "model.layers.0.mlp.down_proj.weight: format=awq cannot hold it exactly: it has codes of "
+         "3 bits (lossy=yes rounds it anew"},
+        {"method rtn bits=3 group_size=16; solve all sequential=no; export format=gptq",
+         "its sides times its bits are no multiples of 32"},
+        {"method rtn bits=4 scale_dtype=f32; solve all sequential=no; export format=gptq",
+         "its scales are no float16 numbers (scale_dtype=f16)"},
+        {"export format=gptq packing=padded", "export: format=gptq has no packing="},
+        {"export format=awq weights=preconditioned",
+         "export: format=awq holds codes, which weights=preconditioned has none of"},
+        {"method gptq bits=4 act_order=yes; solve 1.down_proj; export format=awq partial=yes",
+         "its groups are not contiguous (act_order)"},
+        {"method hadamard; method rtn bits=4; solve 1.q_proj; export format=gptq partial=yes",
+         "its codes are behind a transform"},
+        {"method none slot=transform; method none slot=round; method magr; solve 1.q_proj; export "
+         "format=awq partial=yes",
+         "it is not rounded"},
+    };
+    char script[4096];
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        at += (size_t)snprintf(script + at, sizeof script - at, "%s dir=%s; ", cases[i].script,
+                               run_path("refused"));
+    }
+    run r = RUN("--json", "--keep-going", "-c", script);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run_check_refused(&r, script, cases[i].says);
+    }
+    run_free(&r);
+}
+
+static void test_lossy_says_what_is_lost(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "method hadamard; method rtn bits=4; solve all sequential=no; export format=awq "
+             "dir=%s lossy=yes; "
+             "method rtn bits=3; solve all sequential=no; export format=gptq dir=%s lossy=yes",
+             run_path("turned"), run_path("three"));
+    run r = run_demo(script);
+    const json_t *turned = run_result(&r, r.n_lines - 4);
+    pl_check_close(run_number(turned, "layers_requantized"), 28, 0, 0);
+    expect_less(0.01, run_number(turned, "requantization_error"));
+    expect_less(run_number(turned, "requantization_error"), 0.2);
+    assert_true(isfinite(perplexity_of(run_path("turned"))));
+    /* 400 inputs of 3 bits fill no whole words: 4 bits do. */
+    const json_t *three = run_last(&r);
+    pl_check_close(run_number(three, "layers_requantized"), 28, 0, 0);
+    run_free(&r);
+    json_t *config = config_of("three");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(config, "quantization_config"), "bits")),
+        4);
+    json_decref(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_perplexity_is_the_files),
+        cmocka_unit_test(test_mixed_bits_are_groups),
+        cmocka_unit_test(test_layers_left_are_ignored),
+        cmocka_unit_test(test_a_packed_model_is_worked_on),
+        cmocka_unit_test(test_what_does_not_fit),
+        cmocka_unit_test(test_lossy_says_what_is_lost),
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}

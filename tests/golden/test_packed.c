@@ -1,0 +1,240 @@
+/* Packed layers: written as the packages that own the layouts write them, and read back to the
+ * bit.  Values by make_packed_values.py. */
+#include "core/io/packing.h"
+#include "core/io/safetensors.h"
+#include "tests/support/check.h"
+#include "tests/support/shared.h"
+#include "tests/support/temp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 32, COLS = 64, GROUPS = 2 };
+
+static json_t *values;
+
+static int setup(void **ctx)
+{
+    (void)ctx;
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    char path[600];
+    snprintf(path, sizeof path, "%s/tests/golden/packed_values.json", root != NULL ? root : ".");
+    values = json_load_file(path, 0, NULL);
+    return values != NULL ? 0 : 1;
+}
+
+static int teardown(void **ctx)
+{
+    (void)ctx;
+    json_decref(values);
+    return 0;
+}
+
+static const pl_packing *packing_of(const json_t *about)
+{
+    const char *name = json_string_value(json_object_get(about, "packing"));
+    for (size_t i = 0; i < PL_PACKING_COUNT; i++) {
+        if (strcmp(pl_packing_at(i)->name, name) == 0) {
+            return pl_packing_at(i);
+        }
+    }
+    fail_msg("no packing %s", name);
+    return NULL;
+}
+
+/* The layer that the script packs, by the same formulas. */
+static void make_codes(const json_t *about, pl_codes *codes)
+{
+    pl_error err;
+    const char *name = json_string_value(json_object_get(about, "packing"));
+    const size_t bits = (size_t)json_integer_value(json_object_get(about, "bits"));
+    const size_t levels = (size_t)1 << bits,
+                 least = strcmp(name, "gptq_v2") == 0 || strcmp(name, "awq") == 0 ? 0 : 1;
+    const bool asymmetric = json_is_true(json_object_get(about, "asymmetric"));
+    const bool act_order = json_is_true(json_object_get(about, "act_order"));
+    pl_check_ok(pl_codes_init(codes, ROWS, COLS, GROUPS, &err), err);
+    codes->bits = (int)bits;
+    codes->group_size = COLS / GROUPS;
+    codes->symmetric = !asymmetric;
+    codes->in_order = !act_order;
+    codes->scale_dtype = PL_F16;
+    for (size_t c = 0; c < COLS; c++) {
+        codes->group_of[c] = (uint32_t)(act_order ? c % 2 : c / 32);
+    }
+    for (size_t r = 0; r < ROWS; r++) {
+        for (size_t c = 0; c < COLS; c++) {
+            codes->codes[r * COLS + c] = (uint8_t)((r * 31 + c * 17 + r * c % 7) % levels);
+        }
+        for (size_t g = 0; g < GROUPS; g++) {
+            codes->scales[r * GROUPS + g] = (float)(16 + (r * 7 + g * 13) % 101) / 4096.0f;
+            codes->zeros[r * GROUPS + g] =
+                (int16_t)(asymmetric ? least + (r * 5 + g * 3) % (levels - least) : levels / 2);
+        }
+    }
+}
+
+static void check_part(const json_t *part, const pl_pack_part *made)
+{
+    const char *hex = json_string_value(json_object_get(part, "bytes"));
+    const json_t *dims = json_object_get(part, "dims");
+    const size_t size = strlen(hex) / 2;
+    uint64_t elements = 1;
+    assert_string_equal(made->ending, json_string_value(json_object_get(part, "ending")));
+    assert_string_equal(made->dtype, json_string_value(json_object_get(part, "dtype")));
+    assert_int_equal(made->n_dims, json_array_size(dims));
+    for (size_t d = 0; d < made->n_dims; d++) {
+        assert_int_equal(made->dims[d], json_integer_value(json_array_get(dims, d)));
+        elements *= made->dims[d];
+    }
+    assert_int_equal(size, elements * pl_st_raw_width(made->dtype));
+    for (size_t i = 0; i < size; i++) {
+        unsigned byte = 256;
+        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        assert_int_equal(((const unsigned char *)made->data)[i], byte);
+    }
+}
+
+/* The parts as a file of their own with a configuration beside it. */
+static void write_layer(pl_temp *temp, const pl_packing *packing, const pl_codes *codes,
+                        pl_pack_order order, const pl_pack_part *parts, size_t count)
+{
+    pl_error err;
+    pl_st_entry entries[PL_PACK_PARTS];
+    const char *raws[PL_PACK_PARTS];
+    char names[PL_PACK_PARTS][64];
+    pl_st_writer *writer = NULL;
+    const pl_pack_module module = {.name = "l",
+                                   .packed = true,
+                                   .bits = codes->bits,
+                                   .symmetric = codes->symmetric,
+                                   .in_order = codes->in_order,
+                                   .group_size = codes->group_size};
+    for (size_t i = 0; i < count; i++) {
+        snprintf(names[i], sizeof names[i], "l%s", parts[i].ending);
+        raws[i] = parts[i].dtype;
+        entries[i] =
+            (pl_st_entry){.name = names[i], .n_dims = parts[i].n_dims, .dims = parts[i].dims};
+    }
+    json_t *config = json_pack("{s:o}", "quantization_config", packing->config(&module, 1, order));
+    assert_int_equal(json_dump_file(config, pl_temp_path(temp, "config.json"), 0), 0);
+    json_decref(config);
+    pl_check_ok(pl_st_writer_create_raw(pl_temp_path(temp, "model.safetensors"), entries, raws,
+                                        count, NULL, &writer, &err),
+                err);
+    for (size_t i = 0; i < count; i++) {
+        const pl_pack_part *part = &parts[pl_st_writer_order(writer, i)];
+        const uint64_t elements = part->dims[0] * (part->n_dims > 1 ? part->dims[1] : 1);
+        pl_check_ok(pl_st_writer_put_raw(writer, part->data,
+                                         (size_t)elements * pl_st_raw_width(part->dtype), &err),
+                    err);
+    }
+    pl_check_ok(pl_st_writer_commit(writer, &err), err);
+    pl_st_writer_destroy(writer);
+}
+
+static void check_read(pl_temp *temp, const pl_codes *codes)
+{
+    pl_error err;
+    pl_checkpoint *checkpoint = NULL;
+    float found[ROWS * COLS], rows[8 * COLS];
+    pl_check_ok(pl_checkpoint_open(pl_temp_path(temp, "model.safetensors"), &checkpoint, &err),
+                err);
+    assert_int_equal(pl_checkpoint_count(checkpoint), 1);
+    const pl_tensor *tensor = pl_checkpoint_find(checkpoint, "l.weight");
+    assert_non_null(tensor);
+    assert_int_equal(tensor->dims[0], ROWS);
+    assert_int_equal(tensor->dims[1], COLS);
+    pl_check_ok(pl_checkpoint_read(checkpoint, tensor, 0, ROWS, found, &err), err);
+    pl_check_ok(pl_checkpoint_read(checkpoint, tensor, 5, 8, rows, &err), err);
+    assert_memory_equal(rows, found + 5 * COLS, sizeof rows);
+    for (size_t r = 0; r < ROWS; r++) {
+        for (size_t c = 0; c < COLS; c++) {
+            const size_t at = r * GROUPS + codes->group_of[c];
+            const float meant =
+                codes->scales[at] * (float)(codes->codes[r * COLS + c] - codes->zeros[at]);
+            pl_check_close(found[r * COLS + c], meant, 0, 0);
+        }
+    }
+    pl_checkpoint_close(checkpoint);
+}
+
+static void test_every_layout(void **ctx)
+{
+    (void)ctx;
+    size_t index;
+    json_t *about;
+    json_array_foreach(values, index, about)
+    {
+        pl_error err;
+        pl_temp temp;
+        pl_codes codes;
+        size_t count = 0;
+        pl_pack_part parts[PL_PACK_PARTS];
+        const pl_packing *packing = packing_of(about);
+        const json_t *meant = json_object_get(about, "parts");
+        const pl_pack_order order =
+            json_is_true(json_object_get(about, "padded")) ? PL_PACK_PADDED : PL_PACK_DENSE;
+        pl_temp_init(&temp);
+        make_codes(about, &codes);
+        assert_true(packing->misfit == NULL || packing->misfit(&codes) == NULL);
+        pl_check_ok(packing->pack(&codes, order, true, parts, &count, &err), err);
+        assert_int_equal(count, json_array_size(meant));
+        for (size_t i = 0; i < count; i++) {
+            check_part(json_array_get(meant, i), &parts[i]);
+        }
+        write_layer(&temp, packing, &codes, order, parts, count);
+        check_read(&temp, &codes);
+        for (size_t i = 0; i < count; i++) {
+            free(parts[i].data);
+        }
+        pl_codes_deinit(&codes);
+        pl_temp_deinit(&temp);
+    }
+}
+
+/* Groups of 48 columns of 64 as groups of 16, in order and not: the same weights. */
+static void test_split_keeps_the_weights(void **ctx)
+{
+    (void)ctx;
+    for (int act_order = 0; act_order < 2; act_order++) {
+        pl_error err;
+        pl_codes codes;
+        float before[2 * COLS], after[2 * COLS];
+        pl_check_ok(pl_codes_init(&codes, 2, COLS, 2, &err), err);
+        codes.group_size = 48;
+        for (size_t c = 0; c < COLS; c++) {
+            const size_t place = act_order ? (c * 5) % COLS : c;
+            codes.group_of[c] = (uint32_t)(place / 48);
+            codes.codes[c] = (uint8_t)(c % 16);
+            codes.codes[COLS + c] = (uint8_t)(c * 3 % 16);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            codes.scales[i] = (float)(i + 1);
+            codes.zeros[i] = (int16_t)(3 * i);
+        }
+        pl_codes_decode(&codes, 0, 2, before);
+        pl_check_ok(pl_codes_split(&codes, 16, &err), err);
+        pl_codes_decode(&codes, 0, 2, after);
+        assert_memory_equal(before, after, sizeof before);
+        assert_int_equal(codes.groups, 4);
+        assert_int_equal(codes.in_order, !act_order);
+        size_t columns[4] = {0};
+        for (size_t c = 0; c < COLS; c++) {
+            columns[codes.group_of[c]]++;
+        }
+        for (size_t g = 0; g < 4; g++) {
+            assert_int_equal(columns[g], 16);
+        }
+        pl_codes_deinit(&codes);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_layout),
+        cmocka_unit_test(test_split_keeps_the_weights),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
