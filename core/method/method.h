@@ -245,6 +245,11 @@ void pl_spec_format_value(const pl_spec *spec, size_t param, pl_buf *out);
  * at 0. */
 void pl_spec_format(const pl_spec *spec, pl_buf *out);
 
+/* A spec from "astro beta=3e-4 ..." as pl_spec_format writes it; "" is an empty slot.  `who` begins
+ * a sentence (PL_ERR_FORMAT; PL_ERR_USAGE from pl_spec_set). */
+PL_NODISCARD pl_status pl_spec_parse(const char *who, const char *text, pl_spec *spec,
+                                     pl_error *err);
+
 /* Same method and the same value of every parameter, also of those that do not apply now. */
 bool pl_spec_equal(const pl_spec *a, const pl_spec *b);
 

@@ -230,3 +230,35 @@ size_t pl_spec_group_size(const pl_spec *precondition, const pl_spec *round, siz
     }
     return round->method != NULL ? pl_spec_grid(round).group_size : neither;
 }
+
+pl_status pl_spec_parse(const char *who, const char *text, pl_spec *spec, pl_error *err)
+{
+    *spec = (pl_spec){0};
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return pl_error_memory(err, "%s", who);
+    }
+    char *rest = NULL;
+    char *word = strtok_r(copy, " ", &rest);
+    pl_status status = PL_OK;
+    if (word != NULL) {
+        const pl_method *method = pl_method_find(word);
+        if (method == NULL) {
+            status = pl_error_set(err, PL_ERR_FORMAT, "%s: no method is named \"%s\"", who, word);
+        } else {
+            *spec = pl_spec_default(method);
+        }
+    }
+    while (status == PL_OK && word != NULL && (word = strtok_r(NULL, " ", &rest)) != NULL) {
+        char *equals = strchr(word, '=');
+        if (equals == NULL) {
+            status =
+                pl_error_set(err, PL_ERR_FORMAT, "%s: expected key=value, found \"%s\"", who, word);
+        } else {
+            *equals = '\0';
+            status = pl_spec_set(spec, word, equals + 1, err);
+        }
+    }
+    free(copy);
+    return status;
+}

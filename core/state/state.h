@@ -286,9 +286,6 @@ void pl_display_init(pl_display *display);
 /* "main", "second", "table"; "" where there is no such pane. */
 const char *pl_display_pane_name(size_t pane);
 
-/* A spec from "astro beta=3e-4 ..." as pl_spec_format writes it; "" is an empty slot. */
-PL_NODISCARD pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err);
-
 json_t *pl_display_to_json(const pl_state *state);
 /* What is missing or not understood keeps its default: a session never fails over a view. */
 void pl_display_from_json(pl_state *state, const json_t *json);

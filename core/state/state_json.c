@@ -137,38 +137,6 @@ json_t *pl_state_to_json(const pl_state *state)
     return json;
 }
 
-pl_status pl_spec_parse(const char *text, pl_spec *spec, pl_error *err)
-{
-    *spec = (pl_spec){0};
-    char *copy = strdup(text);
-    if (copy == NULL) {
-        return pl_error_memory(err, "the state");
-    }
-    char *rest = NULL;
-    char *word = strtok_r(copy, " ", &rest);
-    pl_status status = PL_OK;
-    if (word != NULL) {
-        const pl_method *method = pl_method_find(word);
-        if (method == NULL) {
-            status = pl_error_set(err, PL_ERR_FORMAT, "session: no method is named \"%s\"", word);
-        } else {
-            *spec = pl_spec_default(method);
-        }
-    }
-    while (status == PL_OK && word != NULL && (word = strtok_r(NULL, " ", &rest)) != NULL) {
-        char *equals = strchr(word, '=');
-        if (equals == NULL) {
-            status =
-                pl_error_set(err, PL_ERR_FORMAT, "session: expected key=value, found \"%s\"", word);
-        } else {
-            *equals = '\0';
-            status = pl_spec_set(spec, word, equals + 1, err);
-        }
-    }
-    free(copy);
-    return status;
-}
-
 static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *err)
 {
     size_t index;
@@ -187,7 +155,7 @@ static pl_status restore_slots(pl_state *state, const json_t *slots, pl_error *e
             return pl_error_set(err, PL_ERR_FORMAT, "session: slot %zu is not readable", index);
         }
         pl_spec spec;
-        pl_status status = pl_spec_parse(text, &spec, err);
+        pl_status status = pl_spec_parse("session", text, &spec, err);
         if (status != PL_OK) {
             return status;
         }

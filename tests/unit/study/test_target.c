@@ -83,7 +83,7 @@ static void no_target_is_not_said(void **ctx)
     assert_string_equal(spec.method->params[pl_spec_telling(&spec)].name, "target");
     pl_spec back;
     pl_error err;
-    pl_check_ok(pl_spec_parse(text.data, &back, &err), err);
+    pl_check_ok(pl_spec_parse("it", text.data, &back, &err), err);
     assert_true(pl_spec_equal(&spec, &back));
     pl_buf_deinit(&text);
 }
