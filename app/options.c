@@ -112,7 +112,8 @@ const pl_option pl_option_table[] = {
 };
 
 const char pl_options_model[] =
-    "MODEL is a folder, a .safetensors or .gguf file, or org/name in the Hugging Face cache.\n"
+    "MODEL is a folder, a .safetensors or .gguf file, or org/name[@REVISION] in the Hugging Face\n"
+    "cache.  "
     "Without MODEL the built-in demo is opened.\n";
 
 const char pl_options_exit[] =

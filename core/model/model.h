@@ -55,10 +55,11 @@ typedef struct pl_site {
 typedef struct pl_model pl_model;
 
 /* path: a folder, a .safetensors, a .safetensors.index.json, a .gguf, a .npy, or a Hugging Face id
- * `org/name` that is in the local cache ($HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub),
- * whose refs/main snapshot is opened.  Headers only.  Checks that every tensor the architecture
- * needs is there with the shape the config implies.  A .npy, or a .safetensors without a
- * config.json beside it, is a model of matrices (bare.h).  Caller owns *out. */
+ * `org/name` or `org/name@revision` that is in the local cache ($HF_HUB_CACHE, $HF_HOME/hub,
+ * $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub): the snapshot that refs/revision
+ * (main) names, or that has the revision's name, a commit.  Headers only.  Checks that every tensor
+ * the architecture needs is there with the shape the config implies.  A .npy, or a .safetensors
+ * without a config.json beside it, is a model of matrices (bare.h).  Caller owns *out. */
 PL_NODISCARD pl_status pl_model_open(const char *path, pl_model **out, pl_error *err);
 void pl_model_close(pl_model *model);
 

@@ -221,8 +221,67 @@ static void an_id_is_looked_up_in_the_cache(void **state)
     assert_string_equal(pl_model_name(model), "org/tiny");
     assert_string_equal(pl_model_path(model), "org/tiny");
     pl_model_close(model);
+    /* The same by its commit; another revision is looked for and not found. */
+    pl_check_ok(pl_model_open("org/tiny@abc123", &model, &err), err);
+    assert_string_equal(pl_model_name(model), "org/tiny@abc123");
+    pl_model_close(model);
+    assert_int_equal(pl_model_open("org/tiny@v2", &model, &err), PL_ERR_NOT_FOUND);
+    pl_check_says(err,
+                  "models--org--tiny has no snapshot of the revision v2, a name in refs or the "
+                  "whole name of a commit; it has main");
+    snprintf(folder, sizeof folder, "%.500s/refs/pr", repository);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    snprintf(inner.folder, sizeof inner.folder, "%.500s/refs/pr", repository);
+    pl_temp_write(&inner, "1", "abc123", 6);
+    pl_check_ok(pl_model_open("org/tiny@pr/1", &model, &err), err);
+    pl_model_close(model);
+    snprintf(inner.folder, sizeof inner.folder, "%.500s/refs", repository);
+    pl_temp_write(&inner, "v2", "def456", 6);
+    assert_int_equal(pl_model_open("org/tiny@v2", &model, &err), PL_ERR_NOT_FOUND);
+    static const char *const no_revisions[] = {"org/tiny@",        "org/tiny@../../x",
+                                               "org/tiny@/abc123", "org/tiny@a b",
+                                               "org/tiny@.",       "org/tiny@abc123/"};
+    for (size_t i = 0; i < sizeof no_revisions / sizeof *no_revisions; i++) {
+        assert_int_equal(pl_model_open(no_revisions[i], &model, &err), PL_ERR_NOT_FOUND);
+        pl_check_says(err, "there is no such file or folder");
+    }
     assert_true(pl_model_open("../tiny", &model, &err) != PL_OK);
     assert_true(pl_model_open("org/../tiny", &model, &err) != PL_OK);
+    /* The first models have one word; one that is not there is a missing file. */
+    char single[700];
+    snprintf(single, sizeof single, "%.400s/hub/models--tiny", temp->folder);
+    assert_int_equal(rename(repository, single), 0);
+    pl_check_ok(pl_model_open("tiny@abc123", &model, &err), err);
+    pl_model_close(model);
+    assert_int_equal(pl_model_open("small", &model, &err), PL_ERR_NOT_FOUND);
+    pl_check_says(err, "there is no such file or folder");
+    /* Where the cache is: the more exact variable first, ~ for the home. */
+    snprintf(folder, sizeof folder, "%.400s/hub", temp->folder);
+    setenv("HF_HOME", "/nowhere", 1);
+    setenv("HUGGINGFACE_HUB_CACHE", folder, 1);
+    pl_check_ok(pl_model_open("tiny", &model, &err), err);
+    pl_model_close(model);
+    setenv("HF_HUB_CACHE", "/nowhere", 1);
+    assert_int_equal(pl_model_open("tiny", &model, &err), PL_ERR_NOT_FOUND);
+    setenv("HF_HUB_CACHE", "~/hub", 1);
+    char *home = strdup(getenv("HOME") != NULL ? getenv("HOME") : "");
+    setenv("HOME", temp->folder, 1);
+    pl_check_ok(pl_model_open("tiny", &model, &err), err);
+    pl_model_close(model);
+    unsetenv("HF_HUB_CACHE");
+    unsetenv("HUGGINGFACE_HUB_CACHE");
+    unsetenv("HF_HOME");
+    snprintf(folder, sizeof folder, "%.400s/huggingface", temp->folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    snprintf(folder, sizeof folder, "%.400s/hub", temp->folder);
+    snprintf(single, sizeof single, "%.400s/huggingface/hub", temp->folder);
+    assert_int_equal(rename(folder, single), 0);
+    setenv("XDG_CACHE_HOME", temp->folder, 1);
+    pl_check_ok(pl_model_open("tiny", &model, &err), err);
+    pl_model_close(model);
+    unsetenv("XDG_CACHE_HOME");
+    setenv("HOME", home, 1);
+    free(home);
 }
 
 int main(void)
