@@ -86,17 +86,23 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     if (spec.folder == NULL || spec.folder[0] == '\0') {
         return pl_error_set(err, PL_ERR_USAGE, "export: needs dir=NEW");
     }
-    size_t format = 0, order = 0, lossy = 0, left = 0;
+    size_t format = 0, order = 0, lossy = 0, left = 0, fold = 0;
     pl_status status = pl_usage_choice(call, "weights", &weights, err);
     PL_THEN(pl_usage_choice(call, "dtype", &dtype, err));
     PL_THEN(pl_usage_choice(call, "format", &format, err));
     PL_THEN(pl_usage_choice(call, "packing", &order, err));
     PL_THEN(pl_usage_choice(call, "lossy", &lossy, err));
+    PL_THEN(pl_usage_choice(call, "fold", &fold, err));
     if (status == PL_OK && format > 0) {
         spec.packing = pl_packing_at(format - 1);
         spec.order = (pl_pack_order)order;
         spec.lossy = lossy > 0;
         status = check_packing(call, &spec, weights, err);
+    }
+    if (status == PL_OK && format > 0 && fold > 0) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "export: fold=yes writes floats on the rounder's grid, expected "
+                              "format=hf");
     }
     PL_THEN(pl_state_check_origin(state, false, err));
     if (status == PL_OK && pl_state_solved_count(state) == 0) {
@@ -107,6 +113,7 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     if (status == PL_OK) {
         spec.which = weights == 0 ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
         spec.dtype = dtypes[dtype];
+        spec.fold = fold > 0;
         status = check_whole(call, state, spec.which, &left, err);
     }
     if (status == PL_OK) {
@@ -144,6 +151,10 @@ static const pl_key export_keys[] = {
      "which weights (rounded where a rounder is set)"},
     {"dtype", PL_KEY_CHOICE, NULL, "f16|bf16|f32",
      "element type (the checkpoint's own; f16 from a GGUF)"},
+    {"fold", PL_KEY_CHOICE, "no", "no|yes",
+     "in the coordinates of `method quarot online=no`: weights on their grid, embedding and "
+     "lm_head "
+     "rotated, norms of 1"},
     {"partial", PL_KEY_CHOICE, "no", "no|yes",
      "also where some layers are not quantized: they are as they were"},
     {0},

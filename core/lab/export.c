@@ -75,6 +75,37 @@ static size_t layers_of(const pl_exporter *x, const pl_tensor *tensor, size_t *c
     return first;
 }
 
+/* Of a folded model: what its tensors are, and an lm_head of its own, since embedding and head are
+ * turned differently.  A tied checkpoint may have one, which nobody reads. */
+static pl_status fold_items(pl_exporter *x, pl_error *err)
+{
+    const pl_config *config = pl_model_config(x->model);
+    const pl_export_item *embedding = NULL;
+    char head[64];
+    snprintf(head, sizeof head, "%slm_head.weight", config->head != NULL ? config->head : "");
+    x->unties = config->tied_embeddings;
+    for (size_t i = 0; i < x->n_items; i++) {
+        pl_export_item *it = &x->items[i];
+        it->part = pl_model_stream_part(x->model, it->tensor, &it->part_of);
+        embedding = it->part == PL_PART_EMBEDDING ? it : embedding;
+    }
+    if (!x->unties || embedding == NULL) {
+        return PL_OK;
+    }
+    pl_export_item it = *embedding;
+    it.name = head;
+    it.part = PL_PART_HEAD;
+    for (size_t i = 0; i < x->n_items; i++) {
+        if (strcmp(x->items[i].name, head) == 0) {
+            it.name = x->items[i].name;
+            it.dtype = x->items[i].dtype;
+            x->items[i] = it;
+            return PL_OK;
+        }
+    }
+    return add_item(x, it, err);
+}
+
 /* From a GGUF: the model's own tensors by their Hugging Face names.  Else: all of the file's. */
 static pl_status list_items(pl_exporter *x, pl_error *err)
 {
@@ -154,8 +185,10 @@ static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_it
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
         const pl_layer *info = pl_model_layer(x->model, it->layer + i);
         pl_mat w = {0};
-        status = pl_weights_make(x->lab, x->state, it->layer + i,
-                                 (pl_weights_of){.which = x->spec->which}, &w, NULL, err);
+        status = x->spec->fold
+                     ? pl_fold_weights(&x->fold, it->layer + i, x->spec->which, &w, task, err)
+                     : pl_weights_make(x->lab, x->state, it->layer + i,
+                                       (pl_weights_of){.which = x->spec->which}, &w, NULL, err);
         PL_THEN(put_values(writer, it, w.data, info->rows * info->cols, hasher,
                            &x->report.max_dtype_error, err));
         PL_THEN(pl_task_tick(task, err));
@@ -177,6 +210,9 @@ static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item
     for (size_t r = 0; status == PL_OK && r < rows && cols > 0; r += step) {
         size_t count = rows - r < step ? rows - r : step;
         status = pl_model_read_named(x->model, &from, r, count, values, err);
+        if (x->spec->fold) {
+            PL_THEN(pl_fold_rows(&x->fold, it->part, it->part_of, values, count, cols, task, err));
+        }
         PL_THEN(put_values(writer, it, values, count * cols, hasher, &x->report.other_dtype_error,
                            err));
         PL_THEN(pl_task_tick(task, err));
@@ -483,7 +519,11 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
         .model = state->source->model,
         .checkpoint = pl_model_checkpoint(state->source->model),
     };
-    pl_status status = list_items(&x, err);
+    pl_status status = spec->fold ? pl_fold_begin(&x.fold, lab, state, err) : PL_OK;
+    PL_THEN(list_items(&x, err));
+    if (status == PL_OK && spec->fold) {
+        status = fold_items(&x, err);
+    }
     if (status == PL_OK && x.packing != NULL) {
         status = pl_export_plan_codes(&x, task, err);
     }
@@ -511,5 +551,6 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
         }
     }
     free(x.items);
+    pl_fold_end(&x.fold);
     return status;
 }

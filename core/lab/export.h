@@ -19,6 +19,8 @@ typedef struct pl_export_spec {
     const pl_packing *packing; /* NULL: all weights as floats; else `which` is PL_WHICH_AFTER */
     pl_pack_order order;       /* of a packing that has both */
     bool lossy; /* layers that the packing cannot hold exactly are rounded anew, else refused */
+    bool fold;  /* in the coordinates of the model's rotations: weights on the rounder's
+                   grid, embedding and lm_head turned (and untied), norms' gains 1 */
 } pl_export_spec;
 
 typedef struct pl_export_report {

@@ -140,10 +140,11 @@ static pl_status read_json(const char *path, json_t **out, pl_error *err)
     return status;
 }
 
-/* Whether the tensors have other names than in the checkpoint: of a packed layer its parts'. */
+/* Whether the tensors have other names than in the checkpoint: of a packed layer its parts', and
+ * lm_head of a folded model. */
 static bool renames(const pl_exporter *x)
 {
-    bool other = x->packing != NULL;
+    bool other = x->packing != NULL || x->unties;
     for (size_t i = 0; i < x->n_items; i++) {
         other = other || (x->items[i].tensor != NULL && x->items[i].tensor->packed != NULL);
     }
@@ -158,6 +159,9 @@ static pl_status adapt_config(const pl_exporter *x, json_t *config, pl_error *er
     pl_status status = pl_export_quantization(x, &quantization, err);
     if (x->spec->dtype != PL_DTYPE_OTHER) {
         pl_json_set(config, "torch_dtype", json_string(torch_name(x->spec->dtype)));
+    }
+    if (x->unties) {
+        pl_json_set(config, "tie_word_embeddings", json_false());
     }
     if (quantization != NULL) {
         pl_json_set(config, "quantization_config", quantization);
@@ -196,7 +200,7 @@ static pl_status adapt_index(const pl_exporter *x, json_t *index, pl_error *err)
     return pl_memory_check(before, err);
 }
 
-/* A copy, but for what dtype and packing alter in config.json and in the index. */
+/* A copy, but for what dtype, packing and folding alter in config.json and in the index. */
 static pl_status copy_companion(const pl_exporter *x, const char *name, const char *from,
                                 pl_error *err)
 {

@@ -5,6 +5,7 @@
 #include "core/base/temporary.h"
 #include "core/io/packing.h"
 #include "core/lab/export.h"
+#include "core/lab/export_fold.h"
 
 /* One tensor to write. */
 typedef struct pl_export_item {
@@ -16,6 +17,8 @@ typedef struct pl_export_item {
     uint64_t dims[PL_MAX_DIMS];
     size_t bias_of; /* of a copy: as in pl_named_tensor */
     float add;
+    pl_stream_part part; /* of a folded model; part_of: as pl_model_stream_part has it */
+    size_t part_of;
     pl_dtype dtype;
     pl_id written; /* of the values as stored, for reading back */
 
@@ -40,6 +43,8 @@ typedef struct pl_exporter {
     pl_temporary made; /* the folder, until it is whole */
     pl_export_item *items;
     size_t n_items;
+    pl_fold fold; /* where spec->fold */
+    bool unties;  /* lm_head is the embedding in the checkpoint, and a tensor of its own in files */
     size_t group_size; /* of all packed layers, where the layout wants one; else 0 */
     pl_export_report report;
     double lost, whole;   /* squares of what requantizing lost, and of what it was given */

@@ -29,7 +29,7 @@ static const char *fold_of(const pl_state *state, const pl_site *site)
 pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_transform *t)
 {
     const pl_transform_cost cost = pl_transform_get_cost(t);
-    const char *fold = fold_of(state, site);
+    const char *fold = cost.merged ? "the weights before and behind" : fold_of(state, site);
     const bool diagonal_online = cost.folds_diagonal && fold == NULL;
     const double n = (double)site->cols;
     double rows = 0.0;
@@ -38,7 +38,7 @@ pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_tr
     }
     pl_online out = {
         .online = cost.online || diagonal_online,
-        .folds = cost.folds_diagonal,
+        .folds = cost.folds_diagonal || cost.merged,
         .fold = fold,
         .flops = cost.flops + (diagonal_online ? n : 0.0),
         .bytes = cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0),

@@ -7,7 +7,7 @@
 
 typedef struct pl_online {
     bool online;      /* something is left to compute for every token */
-    bool folds;       /* it has a diagonal that can go into what makes the input */
+    bool folds;       /* it, or its diagonal alone, can go into what makes the input */
     const char *fold; /* where that goes: "the norm's gain"; NULL: nowhere */
     double flops;     /* a token */
     double bytes;     /* of T's own matrices */

@@ -156,7 +156,7 @@ static pl_status read_original(work *w, pl_task *task, pl_error *err)
         status = pl_mat_copy(&w->turned, pl_mat_view(&w->w0), err);
     }
     if (status == PL_OK && w->t != NULL) {
-        status = pl_transform_weights(w->t, w->turned.data, w->turned.rows, task, err);
+        status = pl_layer_turn(w->state, w->layer, w->t, w->turned.data, task, err);
     }
     return status;
 }
@@ -343,20 +343,28 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
     return status;
 }
 
+/* Outputs are compared in the coordinates of the layer's own: S^T W is the original there. */
 static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_error *err)
 {
+    pl_mat original = {0};
+    pl_status status = PL_OK;
+    if (pl_layer_outputs(w->state, w->layer, w->t) != NULL) {
+        status = pl_mat_copy(&original, pl_mat_view(&w->w0), err);
+        PL_THEN(pl_layer_turn_outputs(w->state, w->layer, w->t, original.data, task, err));
+    }
     const pl_outputs_request request = {
         .lab = w->lab,
         .state = w->state,
         .calibration = w->calibration,
         .layer = w->layer,
         .transform = w->t,
-        .w0 = pl_mat_view(&w->w0),
+        .w0 = pl_mat_view(original.data != NULL ? &original : &w->w0),
         .turned = pl_mat_view(start_of(w)),
         .used = w->result.has_rounded ? pl_mat_view(&w->rounded) : handed,
     };
-    pl_outputs found;
-    pl_status status = pl_outputs_measure(&request, &found, task, err);
+    pl_outputs found = {0};
+    PL_THEN(pl_outputs_measure(&request, &found, task, err));
+    pl_mat_deinit(&original);
     w->result.range = found.range;
     w->report.function_error = found.function_error;
     w->report.condition = found.condition;

@@ -177,16 +177,64 @@ static pl_status quantize_input(void *ctx, size_t site, size_t window, float *x,
                : status;
 }
 
-/* x[rows, kv_heads * head_dim] as rows of one head each. */
-static pl_status quantize_cache(void *ctx, size_t block, float *x, size_t rows, size_t cols,
-                                pl_error *err)
+/* The transform behind which the block's keys and values are made, NULL where none turns them. */
+static pl_status find_cache(pl_quantized *q, size_t block, const pl_transform **out, pl_error *err)
 {
-    (void)block;
-    (void)err;
-    const pl_state *state = ((pl_quantized *)ctx)->weights.state;
+    const pl_model *model = q->weights.state->source->model;
+    pl_quantized_site *at = NULL;
+    size_t site = 0;
+    *out = NULL;
+    pl_model_block_sites(model, block, &site); /* q, k and v are the first */
+    const pl_method *method = transform_of(q->weights.state, site)->method;
+    if (method == NULL || !method->turns_stream) {
+        return PL_OK;
+    }
+    pl_status status = find_site(q, site, &at, err);
+    if (status == PL_OK) {
+        *out = at->transform;
+    }
+    return status;
+}
+
+/* x[rows, kv_heads * head_dim] as rows of one head each, in the coordinates of `turn`, whose width
+ * is a head's or that of all of them. */
+static pl_status quantize_heads(const pl_quantized *q, const pl_transform *turn, float *x,
+                                size_t rows, size_t cols, pl_error *err)
+{
+    const pl_state *state = q->weights.state;
     const size_t head = pl_model_config(state->source->model)->head_dim;
+    const size_t turned = turn != NULL ? rows * cols / pl_transform_n(turn) : 0;
+    pl_status status = turn != NULL ? pl_transform_inputs(turn, x, turned, NULL, err) : PL_OK;
+    if (status != PL_OK) {
+        return status;
+    }
     pl_act_quantize_groups(&state->kv, state->kv_group_size, x, rows * cols / head, head);
-    return PL_OK;
+    return turn != NULL ? pl_transform_inputs_back(turn, x, turned, NULL, err) : PL_OK;
+}
+
+static pl_status quantize_keys(void *ctx, size_t block, float *x, size_t rows, size_t cols,
+                               pl_error *err)
+{
+    const pl_transform *t = NULL;
+    pl_status status = find_cache(ctx, block, &t, err);
+    return status == PL_OK
+               ? quantize_heads(ctx, t != NULL ? pl_transform_keys(t) : NULL, x, rows, cols, err)
+               : status;
+}
+
+static pl_status quantize_values(void *ctx, size_t block, float *x, size_t rows, size_t cols,
+                                 pl_error *err)
+{
+    const pl_quantized *q = ctx;
+    const pl_model *model = q->weights.state->source->model;
+    const pl_transform *t = NULL;
+    size_t first = 0;
+    pl_status status = find_cache(ctx, block, &t, err);
+    pl_model_block_layers(model, block, &first);
+    return status == PL_OK
+               ? quantize_heads(q, pl_layer_outputs(q->weights.state, first + PL_ROLE_V, t), x,
+                                rows, cols, err)
+               : status;
 }
 
 static pl_status weights_of(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
@@ -241,8 +289,8 @@ void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_
         hooks->input = quantize_input;
     }
     if (state->kv.bits > 0) {
-        hooks->key = quantize_cache;
-        hooks->value = quantize_cache;
+        hooks->key = quantize_keys;
+        hooks->value = quantize_values;
     }
 }
 

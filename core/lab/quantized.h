@@ -4,7 +4,8 @@
  * Inputs of a site with a transform T become Q(X T) T^-1, in the coordinates of the weights that
  * pl_weights_hooks gives.  T, and the range of a grid that is `fixed`, are those that the site's
  * layers were solved with; where none is solved, those that the state's own calibration gives.
- * Keys (after RoPE) and values are quantized in groups within a head.  Worker thread only. */
+ * Keys (after RoPE) and values are quantized in groups within a head, where a rotation of the whole
+ * model turns the heads in its coordinates.  Worker thread only. */
 #ifndef PL_LAB_QUANTIZED_H
 #define PL_LAB_QUANTIZED_H
 

@@ -463,13 +463,13 @@ static pl_status read_back(pl_lab *lab, const pl_state *state, size_t layer, con
         return PL_OK;
     }
     pl_status status = pl_transform_read(lab, state, layer, parts->transform, &t);
-    PL_THEN(pl_transform_weights_back(t, w->data, w->rows, NULL, NULL));
+    PL_THEN(pl_layer_turn_back(state, layer, t, w->data, NULL, NULL));
     pl_transform_destroy(t);
     return status;
 }
 
 pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl_id key,
-                            pl_which which, float *out, int *provided, pl_error *err)
+                            pl_which which, bool turned, float *out, int *provided, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     pl_mat w = {.data = out, .rows = info->rows, .cols = info->cols};
@@ -485,7 +485,9 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
     PL_THEN(rounded
                 ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why)
                 : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, &why));
-    PL_THEN(read_back(lab, state, layer, &parts, &w));
+    if (!turned) {
+        PL_THEN(read_back(lab, state, layer, &parts, &w));
+    }
     if (status == PL_OK) {
         *provided = 1;
         return PL_OK;

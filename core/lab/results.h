@@ -53,11 +53,12 @@ PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_
                                                const pl_qweights *q, const pl_method_report *report,
                                                pl_error *err);
 
-/* Weights of a layer's result, in the original coordinates, to out[rows, cols]: preconditioned;
+/* Weights of a layer's result, in the original coordinates (turned: in those of its transform), to
+ * out[rows, cols]: preconditioned;
  * after = rounded, or preconditioned where no rounder was set.  *provided 0: the result has none of
  * that kind, the original stands.  An error's sentence names the layer. */
 PL_NODISCARD pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer,
-                                         pl_id key, pl_which which, float *out, int *provided,
-                                         pl_error *err);
+                                         pl_id key, pl_which which, bool turned, float *out,
+                                         int *provided, pl_error *err);
 
 #endif

@@ -21,7 +21,14 @@ size_t pl_transform_sections(const pl_transform *t, json_t *about,
     return count;
 }
 
-static const char *const array_names[] = {"scale", "q", "p1", "p2", "i1", "i2", "clip", "row_clip"};
+static const char *const array_names[] = {"scale",      "q",
+                                          "p1",         "p2",
+                                          "i1",         "i2",
+                                          "clip",       "row_clip",
+                                          "shape",      "outputs_scale",
+                                          "outputs_q",  "outputs_shape",
+                                          "keys_scale", "keys_q",
+                                          "keys_shape"};
 
 static bool is_finite(const float *values, size_t count)
 {
@@ -42,7 +49,9 @@ pl_status pl_transform_from_entry(pl_entry *entry, size_t n, size_t rows, pl_tra
     if (kind == NULL || own < 0 || (size_t)own != n || width < 0 || (size_t)width > n) {
         return PL_ERR_FORMAT;
     }
-    /* No basis has more than a square of the channels; a range is two numbers. */
+    /* No basis has more than a square of the channels, or of the outputs; a range is two numbers.
+     */
+    const size_t widest = n > rows ? n : rows;
     const size_t ranges = 2 * rows * pl_grid_groups(&(pl_grid){.group_size = (size_t)width}, n);
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < sizeof array_names / sizeof *array_names; i++) {
@@ -52,7 +61,8 @@ pl_status pl_transform_from_entry(pl_entry *entry, size_t n, size_t rows, pl_tra
             continue;
         }
         const bool is_ranges = strcmp(array_names[i], "row_clip") == 0;
-        if (bytes % sizeof(float) != 0 || (is_ranges ? values != ranges : values / n > n)) {
+        if (bytes % sizeof(float) != 0 ||
+            (is_ranges ? values != ranges : values / widest > widest)) {
             status = PL_ERR_FORMAT;
             break;
         }

@@ -5,6 +5,7 @@
 #include "core/lab/learned.h"
 #include "core/lab/transform_entry.h"
 #include "core/model/bare.h"
+#include "core/model/stream.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -77,12 +78,44 @@ static pl_status check_site(const pl_state *state, const pl_site *site, const pl
     return PL_OK;
 }
 
+/* What the site reads the stream through goes into its weights. */
+static pl_status read_gain(const pl_state *state, const pl_site *site, const pl_spec *spec,
+                           float **out, pl_error *err)
+{
+    pl_model *model = state->source->model;
+    const size_t at = pl_model_layer(model, site->layers[0])->site;
+    pl_status status = PL_OK;
+    *out = NULL;
+    if (spec->method->turns_stream) {
+        pl_buf who = {0};
+        pl_buf_printf(&who, "method %s", spec->method->name);
+        status = pl_buf_check(&who, err);
+        PL_THEN(pl_model_need_stream(model, who.data, err));
+        pl_buf_deinit(&who);
+    }
+    if (status != PL_OK || !spec->method->turns_stream || !pl_model_reads_stream(model, at)) {
+        return status;
+    }
+    float *gain = pl_alloc(site->cols, sizeof *gain);
+    if (gain == NULL) {
+        return pl_error_memory(err, "a norm of %s", site->name);
+    }
+    status = pl_model_stream_gain(model, at, gain, err);
+    if (status != PL_OK) {
+        free(gain);
+        gain = NULL;
+    }
+    *out = gain;
+    return status;
+}
+
 static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id calibration,
                                const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
 {
     pl_model *model = state->source->model;
     pl_hasher *hasher = NULL;
     pl_buf text = {0};
+    float *gain = NULL;
     pl_spec_format(spec, &text);
     if (spec->method->suits_rounder) {
         const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
@@ -97,6 +130,7 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
         pl_act_format(&state->activations, &text);
     }
     pl_status status = pl_buf_check(&text, err);
+    PL_THEN(read_gain(state, site, spec, &gain, err));
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish transform 3");
@@ -105,6 +139,10 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
                      pl_calib_site_key(calibration, pl_model_layer(model, site->layers[0])->site));
         pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     }
+    if (status == PL_OK && gain != NULL) {
+        pl_hasher_bytes(hasher, gain, site->cols * sizeof *gain);
+    }
+    free(gain);
     for (size_t i = 0; status == PL_OK && i < site->n_layers; i++) {
         pl_id weight = {0};
         status = pl_model_layer_identity(model, site->layers[i], &weight, task, err);
@@ -119,6 +157,29 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
+
+static pl_stream stream_of(const pl_state *state, size_t site, const float *gain)
+{
+    static const pl_stream_role roles[PL_SITE_ROLE_COUNT] = {
+        [PL_SITE_QKV] = PL_STREAM_QKV,
+        [PL_SITE_O] = PL_STREAM_O,
+        [PL_SITE_GATE_UP] = PL_STREAM_GATE_UP,
+        [PL_SITE_DOWN] = PL_STREAM_DOWN,
+    };
+    const pl_model *model = state->source->model;
+    const pl_config *config = pl_model_config(model);
+    const pl_site *at = pl_model_site(model, site);
+    if (pl_model_is_bare(model)) {
+        return (pl_stream){.role = PL_STREAM_UNKNOWN};
+    }
+    return (pl_stream){.role = roles[at->role],
+                       .block = at->block,
+                       .site = site,
+                       .hidden = config->hidden_size,
+                       .head_dim = config->head_dim,
+                       .kv_rows = config->kv_heads * config->head_dim,
+                       .gain = gain};
+}
 
 static pl_status read_weights(const pl_state *state, const pl_site *site, pl_mat *w, pl_view *views,
                               bool *whole_range, pl_error *err)
@@ -159,6 +220,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     pl_view views[MOST];
     bool whole_range[MOST];
     pl_site_stats stats = {0};
+    float *gain = NULL;
     const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
     pl_grid grid = {0};
     if (round->method != NULL) {
@@ -170,6 +232,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
                                   &stats, task, err);
     }
     PL_THEN(read_weights(state, site, w, views, whole_range, err));
+    PL_THEN(read_gain(state, site, spec, &gain, err));
     if (status == PL_OK) {
         const pl_site_input in = {
             .site = site->name,
@@ -183,6 +246,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
             .sample = {stats.sample, stats.sample_rows, site->cols, site->cols},
             .grid = round->method != NULL ? &grid : NULL,
             .activations = state->activations,
+            .stream = stream_of(state, o->at, gain),
         };
         status = spec->method->learned
                      ? pl_learned_run(o->lab, o->key, spec, &in, until, reached, out, task, err)
@@ -192,6 +256,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
         pl_mat_deinit(&w[i]);
     }
     pl_site_stats_deinit(&stats);
+    free(gain);
     return status;
 }
 
@@ -375,4 +440,46 @@ size_t pl_site_first_row(const pl_state *state, size_t layer)
 {
     pl_model *model = state->source->model;
     return site_rows(model, pl_model_site(model, pl_model_layer(model, layer)->site), layer);
+}
+
+/* The layer's place among those of its site. */
+static size_t member_of(const pl_state *state, size_t layer)
+{
+    const pl_model *model = state->source->model;
+    const pl_site *site = pl_model_site(model, pl_model_layer(model, layer)->site);
+    size_t member = 0;
+    while (member < site->n_layers && site->layers[member] != layer) {
+        member++;
+    }
+    return member;
+}
+
+const pl_transform *pl_layer_outputs(const pl_state *state, size_t layer, const pl_transform *t)
+{
+    return t != NULL ? pl_transform_outputs(t, member_of(state, layer)) : NULL;
+}
+
+pl_status pl_layer_turn_outputs(const pl_state *state, size_t layer, const pl_transform *t,
+                                float *w, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    return pl_transform_outputs_weights(t, member_of(state, layer), w, info->rows, info->cols, task,
+                                        err);
+}
+
+pl_status pl_layer_turn(const pl_state *state, size_t layer, const pl_transform *t, float *w,
+                        pl_task *task, pl_error *err)
+{
+    const size_t rows = pl_model_layer(state->source->model, layer)->rows;
+    pl_status status = pl_transform_weights(t, w, rows, task, err);
+    return status == PL_OK ? pl_layer_turn_outputs(state, layer, t, w, task, err) : status;
+}
+
+pl_status pl_layer_turn_back(const pl_state *state, size_t layer, const pl_transform *t, float *w,
+                             pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    pl_status status = pl_transform_outputs_weights_back(t, member_of(state, layer), w, info->rows,
+                                                         info->cols, task, err);
+    return status == PL_OK ? pl_transform_weights_back(t, w, info->rows, task, err) : status;
 }

@@ -53,6 +53,20 @@ PL_NODISCARD pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id 
 PL_NODISCARD pl_status pl_transform_read(pl_lab *lab, const pl_state *state, size_t layer,
                                          pl_id key, pl_transform **out);
 
+/* In place on the layer's whole weights w[rows, cols]: w <- S^T w T^-T, its weights in the
+ * coordinates of t, and back; S is the layer's own, where t turns its outputs. */
+PL_NODISCARD pl_status pl_layer_turn(const pl_state *state, size_t layer, const pl_transform *t,
+                                     float *w, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_layer_turn_back(const pl_state *state, size_t layer,
+                                          const pl_transform *t, float *w, pl_task *task,
+                                          pl_error *err);
+
+/* S alone, and w <- S^T w; t NULL: none. */
+const pl_transform *pl_layer_outputs(const pl_state *state, size_t layer, const pl_transform *t);
+PL_NODISCARD pl_status pl_layer_turn_outputs(const pl_state *state, size_t layer,
+                                             const pl_transform *t, float *w, pl_task *task,
+                                             pl_error *err);
+
 /* Rows of the site's layers before this one: where its rows begin in a transform's clipping. */
 size_t pl_site_first_row(const pl_state *state, size_t layer);
 

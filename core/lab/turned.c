@@ -37,10 +37,10 @@ pl_status pl_turned_turn(pl_lab *lab, const pl_state *state, pl_id calibration, 
         pl_site_transform_now(lab, state, calibration, layer, spec, &t, &key, task, err);
     if (status == PL_OK && t != NULL) {
         *turned = true;
-        *keeps = !pl_transform_get_cost(t).online;
+        *keeps = pl_transform_keeps_channels(t);
         status = side == PL_SIDE_INPUT
                      ? pl_transform_inputs(t, values->data, values->rows, task, err)
-                     : pl_transform_weights(t, values->data, values->rows, task, err);
+                     : pl_layer_turn(state, layer, t, values->data, task, err);
     }
     pl_transform_destroy(t);
     return status;

@@ -1,6 +1,7 @@
 #include "core/lab/weights.h"
 
 #include "core/lab/results.h"
+#include "core/lab/transformed.h"
 
 /* A failure to read a pinned result, told as the pin's. */
 static pl_status pin_failed(pl_lab *lab, const pl_state *state, const pl_pin *pin,
@@ -35,8 +36,8 @@ pl_status pl_weights_read(pl_lab *lab, const pl_state *state, size_t layer, pl_w
         result = pl_state_result(state, layer);
     }
     if (of.which != PL_WHICH_BEFORE && result != NULL) {
-        status = pl_result_weights(lab, state, layer, *result, of.which, out, &provided,
-                                   of.pin != NULL ? &why : err);
+        status = pl_result_weights(lab, state, layer, *result, of.which, of.as_solved, out,
+                                   &provided, of.pin != NULL ? &why : err);
     }
     if (status != PL_OK) {
         return of.pin != NULL ? pin_failed(lab, state, of.pin, &why, err) : status;
@@ -44,8 +45,9 @@ pl_status pl_weights_read(pl_lab *lab, const pl_state *state, size_t layer, pl_w
     if (!provided) {
         status = pl_model_read_weight(model, layer, out, err);
     }
-    return status == PL_OK && of.transform != NULL
-               ? pl_transform_weights(of.transform, out, info->rows, task, err)
+    const bool turned = provided && of.as_solved;
+    return status == PL_OK && of.transform != NULL && !turned
+               ? pl_layer_turn(state, layer, of.transform, out, task, err)
                : status;
 }
 

@@ -6,11 +6,15 @@
 #include "core/lab/lab.h"
 #include "core/method/transform.h"
 
+#include <stdbool.h>
+
 typedef struct pl_weights_of {
     pl_which which;      /* before, preconditioned or after; the original where there is none */
     const pl_id *result; /* of this stored result of the layer; NULL: of the state's */
     const pl_pin *pin;   /* of this baseline, whose layer it must be; NULL: none */
-    const pl_transform *transform; /* as W T^-T; NULL: in the layer's own coordinates */
+    const pl_transform *transform; /* as S^T W T^-T; NULL: in the layer's own coordinates */
+    bool as_solved; /* transform is the result's own: what was made in its coordinates is not turned
+                       back and forth, which would leave the rounder's grid */
 } pl_weights_of;
 
 /* To out[rows, cols], dequantized.  lab may be NULL for those before.  PL_ERR_NOT_FOUND,

@@ -140,6 +140,7 @@ struct pl_method {
     bool suits_rounder;     /* a transform: made for the rounder's grid */
     bool suits_activations; /* a transform: made for the activations' grid */
     bool learned;           /* a transform that core/learn makes in steps: `transform` is NULL */
+    bool turns_stream;      /* a transform: part of a rotation of the whole model (rotations.h) */
     /* Exactly one of these, by slot. */
     pl_status (*transform)(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
                            pl_task *task, pl_error *err);

@@ -14,6 +14,7 @@
     METHOD(awq)                                                                                    \
     METHOD(hadamard)                                                                               \
     METHOD(orthogonal)                                                                             \
+    METHOD(quarot)                                                                                 \
     METHOD(flatquant)                                                                              \
     METHOD(astro)                                                                                  \
     METHOD(magr)                                                                                   \

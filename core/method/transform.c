@@ -15,7 +15,7 @@ static pl_status no_memory(size_t n, pl_error *err)
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static pl_status new_transform(size_t n, pl_transform **out, pl_error *err)
+pl_status pl_transform_new(size_t n, pl_transform **out, pl_error *err)
 {
     pl_transform *t = calloc(1, sizeof *t);
     *out = t;
@@ -35,14 +35,15 @@ static float *copy_floats(const float *from, size_t count)
     return copy;
 }
 
-static pl_status set_scale(pl_transform *t, const float *scale, pl_error *err)
+pl_status pl_transform_set_scale(pl_transform *t, const float *scale, bool signed_scale,
+                                 pl_error *err)
 {
     for (size_t c = 0; c < t->n; c++) {
-        if (!isfinite(scale[c]) || !(scale[c] > 0.0f)) {
+        if (!isfinite(scale[c]) || !(signed_scale ? scale[c] != 0.0f : scale[c] > 0.0f)) {
             return pl_error_set(err, PL_ERR_NUMERIC,
-                                "the transform's scale of channel %zu is %g, expected a positive "
+                                "the transform's scale of channel %zu is %g, expected a %s "
                                 "number",
-                                c, (double)scale[c]);
+                                c, (double)scale[c], signed_scale ? "finite, nonzero" : "positive");
         }
     }
     t->scale = copy_floats(scale, t->n);
@@ -62,15 +63,15 @@ static pl_status made(pl_transform *t, pl_status status, pl_transform **out)
 pl_status pl_transform_scaling(size_t n, const float *scale, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = new_transform(n, &t, err);
-    PL_THEN(set_scale(t, scale, err));
+    pl_status status = pl_transform_new(n, &t, err);
+    PL_THEN(pl_transform_set_scale(t, scale, false, err));
     return made(t, status, out);
 }
 
 pl_status pl_transform_hadamard(size_t n, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = new_transform(n, &t, err);
+    pl_status status = pl_transform_new(n, &t, err);
     PL_THEN(pl_hadamard_create(n, &t->hadamard, err));
     return made(t, status, out);
 }
@@ -78,9 +79,12 @@ pl_status pl_transform_hadamard(size_t n, pl_transform **out, pl_error *err)
 pl_status pl_transform_orthogonal(size_t n, const float *q, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = new_transform(n, &t, err);
+    pl_status status = pl_transform_new(n, &t, err);
     if (status == PL_OK && (t->q = copy_floats(q, n * n)) == NULL) {
         status = no_memory(n, err);
+    }
+    if (status == PL_OK) {
+        t->order = n;
     }
     return made(t, status, out);
 }
@@ -125,9 +129,9 @@ static pl_status take_factors(pl_transform *t, const pl_kron_parts *parts, pl_er
 pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out, pl_error *err)
 {
     pl_transform *t = NULL;
-    pl_status status = new_transform(parts->n1 * parts->n2, &t, err);
+    pl_status status = pl_transform_new(parts->n1 * parts->n2, &t, err);
     if (status == PL_OK && parts->scale != NULL) {
-        status = set_scale(t, parts->scale, err);
+        status = pl_transform_set_scale(t, parts->scale, false, err);
     }
     PL_THEN(take_factors(t, parts, err));
     if (status == PL_OK && parts->clip != NULL) {
@@ -168,6 +172,8 @@ void pl_transform_destroy(pl_transform *t)
     free(t->q);
     free(t->kron);
     free(t->row_clip);
+    pl_transform_destroy(t->outputs);
+    pl_transform_destroy(t->keys);
     free(t);
 }
 
@@ -231,11 +237,29 @@ static kron_pair find_pair(const pl_transform *t, basis_form form)
     return (kron_pair){p, p + a};
 }
 
+/* Work and bytes of B, whoever does it. */
+static pl_transform_cost basis_cost(const pl_transform *t)
+{
+    const double n = (double)t->n;
+    pl_transform_cost cost = {0};
+    if (t->hadamard != NULL) {
+        cost.flops = pl_hadamard_flops(t->hadamard);
+    } else if (t->q != NULL) {
+        const double order = (double)t->order;
+        cost.flops = 2.0 * n * order;
+        cost.bytes = order * order * (double)sizeof(float);
+    } else if (t->kron != NULL) {
+        const double a = (double)t->n1, b = (double)t->n2;
+        cost.flops = 2.0 * n * (a + b);
+        cost.bytes = (a * a + b * b) * (double)sizeof(float);
+    }
+    return cost;
+}
+
 /* Rows of one step: about 0.1 GFLOP, so that a tick comes every few milliseconds. */
 static size_t step_rows(const pl_transform *t)
 {
-    const pl_transform_cost cost = pl_transform_get_cost(t);
-    const double rows = 1e8 / (cost.flops + (double)t->n);
+    const double rows = 1e8 / (basis_cost(t).flops + (double)t->n);
     return rows < 16.0 ? 16 : rows > 65536.0 ? 65536 : (size_t)rows;
 }
 
@@ -249,11 +273,12 @@ static void apply_rows(const pl_transform *t, basis_form form, float *x, size_t 
     } else if (t->hadamard != NULL) {
         pl_hadamard_rows(t->hadamard, x, rows, n);
     } else if (t->q != NULL) {
+        const size_t m = t->order, parts = rows * (n / m);
         memcpy(scratch, x, rows * n * sizeof *x);
         if (flip) {
-            pl_gemm_nt(rows, n, n, 1.0f, scratch, n, t->q, n, 0.0f, x, n);
+            pl_gemm_nt(parts, m, m, 1.0f, scratch, m, t->q, m, 0.0f, x, m);
         } else {
-            pl_gemm_nn(rows, n, n, 1.0f, scratch, n, t->q, n, 0.0f, x, n);
+            pl_gemm_nn(parts, m, m, 1.0f, scratch, m, t->q, m, 0.0f, x, m);
         }
     } else if (t->kron != NULL) {
         const kron_pair pair = find_pair(t, form);
@@ -269,7 +294,7 @@ void pl_transform_turn(const pl_transform *t, float *x, size_t rows, float *scra
 static pl_status apply_basis(const pl_transform *t, basis_form form, float *x, size_t rows,
                              pl_task *task, pl_error *err)
 {
-    if (t->hadamard == NULL && t->q == NULL && t->kron == NULL) {
+    if (pl_transform_keeps_channels(t)) {
         return pl_task_tick(task, err);
     }
     const size_t step = step_rows(t) < rows ? step_rows(t) : rows;
@@ -427,8 +452,9 @@ pl_status pl_transform_condition(const pl_transform *t, double *out, pl_error *e
     if (t->kron == NULL) {
         float low = 1.0f, high = 1.0f;
         for (size_t c = 0; t->scale != NULL && c < t->n; c++) {
-            low = c == 0 || t->scale[c] < low ? t->scale[c] : low;
-            high = c == 0 || t->scale[c] > high ? t->scale[c] : high;
+            const float scale = fabsf(t->scale[c]);
+            low = c == 0 || scale < low ? scale : low;
+            high = c == 0 || scale > high ? scale : high;
         }
         *out = (double)high / (double)low;
         return PL_OK;
@@ -442,20 +468,17 @@ pl_status pl_transform_condition(const pl_transform *t, double *out, pl_error *e
 
 pl_transform_cost pl_transform_get_cost(const pl_transform *t)
 {
-    const double n = (double)t->n;
-    pl_transform_cost cost = {.folds_diagonal = t->scale != NULL};
-    if (t->hadamard != NULL) {
-        cost.flops = pl_hadamard_flops(t->hadamard);
-    } else if (t->q != NULL) {
-        cost.flops = 2.0 * n * n;
-        cost.bytes = n * n * (double)sizeof(float);
-    } else if (t->kron != NULL) {
-        const double a = (double)t->n1, b = (double)t->n2;
-        cost.flops = 2.0 * n * (a + b);
-        cost.bytes = (a * a + b * b) * (double)sizeof(float);
-    }
-    cost.online = t->hadamard != NULL || t->q != NULL || t->kron != NULL;
+    const bool merged = pl_transform_is_merged(t);
+    pl_transform_cost cost = merged ? (pl_transform_cost){0} : basis_cost(t);
+    cost.folds_diagonal = t->scale != NULL;
+    cost.merged = merged;
+    cost.online = !merged && !pl_transform_keeps_channels(t);
     return cost;
+}
+
+bool pl_transform_keeps_channels(const pl_transform *t)
+{
+    return t->hadamard == NULL && t->q == NULL && t->kron == NULL;
 }
 
 void pl_transform_describe(const pl_transform *t, pl_buf *out)
@@ -468,8 +491,20 @@ void pl_transform_describe(const pl_transform *t, pl_buf *out)
         pl_buf_printf(out, "%sHadamard ", then);
         pl_hadamard_describe(t->hadamard, out);
     } else if (t->q != NULL) {
-        pl_buf_printf(out, "%sorthogonal %zu x %zu", then, t->n, t->n);
+        pl_buf_printf(out, "%sorthogonal %zu x %zu", then, t->order, t->order);
+        if (t->order < t->n) {
+            pl_buf_printf(out, " in %zu parts", t->n / t->order);
+        }
     } else if (t->kron != NULL) {
         pl_buf_printf(out, "%sKronecker %zu x %zu", then, t->n1, t->n2);
+    }
+    if (t->outputs != NULL) {
+        pl_buf_puts(out, t->scale == NULL && pl_transform_keeps_channels(t) ? "" : "; ");
+        pl_buf_puts(out, "outputs by ");
+        pl_transform_describe(t->outputs, out);
+    }
+    if (t->keys != NULL) {
+        pl_buf_puts(out, "; keys by ");
+        pl_transform_describe(t->keys, out);
     }
 }

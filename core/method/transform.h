@@ -5,6 +5,10 @@
  * Kronecker product P1 (x) P2 (methods.md 3).  A quantizer Q in the new coordinates is, seen from
  * the old ones, Q(X T) T^-1 and Q(W T^-T) T^T: what a forward pass is given.
  *
+ * A rotation of the whole model (QuaRot, SpinQuant) is, site by site, such a T, which undoes the
+ * gain of the norm before it, and an S on the outputs of one of the site's layers: W' = S^T W T^-T
+ * and Y' = Y S, whose inverse is part of the T of who reads Y.
+ *
  * Immutable once made; may be read by several threads. */
 #ifndef PL_METHOD_TRANSFORM_H
 #define PL_METHOD_TRANSFORM_H
@@ -21,6 +25,22 @@
 
 typedef struct pl_transform pl_transform;
 
+/* How a site takes part in a rotation of the residual stream. */
+typedef enum pl_stream_role {
+    PL_STREAM_UNKNOWN, /* of matrices without a model */
+    PL_STREAM_QKV,     /* reads the stream; v's outputs are heads */
+    PL_STREAM_O,       /* reads heads, writes to the stream */
+    PL_STREAM_GATE_UP, /* reads the stream */
+    PL_STREAM_DOWN,    /* writes to the stream */
+} pl_stream_role;
+
+typedef struct pl_stream {
+    pl_stream_role role;
+    size_t block, site;               /* indices in the model */
+    size_t hidden, head_dim, kv_rows; /* widths of the stream, of a head, of v's outputs */
+    const float *gain; /* [n], of the norm between the stream and the site; NULL: none */
+} pl_stream;
+
 /* What a transform method sees of a site.  A `blind` one may find nothing of its inputs: gram,
  * max_abs and mean_abs NULL, sample without rows. */
 typedef struct pl_site_input {
@@ -36,6 +56,7 @@ typedef struct pl_site_input {
     pl_view sample;          /* [rows, n] stored rows of X; rows may be 0 */
     const pl_grid *grid;     /* of the rounder; NULL without one */
     pl_act_grid activations;
+    pl_stream stream; /* where the site lies, for a method that turns the stream */
 } pl_site_input;
 
 /* --- making (each takes copies) --------------------------------------------------------------- */
@@ -60,6 +81,26 @@ typedef struct pl_kron_parts {
 } pl_kron_parts;
 PL_NODISCARD pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transform **out,
                                          pl_error *err);
+
+/* T = diag(scale) B with B orthogonal: scale[n] finite and not 0, NULL for none; B is H / sqrt of
+ * blocks of the order `block` (0: no Hadamard matrix), or Q[order, order] on each of the n / order
+ * parts of the channels (NULL: none).  merged: nothing of T is left for inference, since who makes
+ * the input and the weights hold it.  PL_ERR_USAGE where no such Hadamard matrix is known. */
+typedef struct pl_rotation_parts {
+    size_t n;
+    const float *scale;
+    size_t block;
+    const float *q;
+    size_t order;
+    bool merged;
+} pl_rotation_parts;
+PL_NODISCARD pl_status pl_transform_rotation(const pl_rotation_parts *parts, pl_transform **out,
+                                             pl_error *err);
+
+/* Gives t the S of the site's layer with the index `member`, and what turns each head of the keys
+ * behind RoPE; both are rotations, and t's from here on. */
+void pl_transform_set_outputs(pl_transform *t, size_t member, pl_transform *outputs);
+void pl_transform_set_keys(pl_transform *t, pl_transform *keys);
 
 /* Factors in (0, 1] for the range of the site's transformed weights: ranges[rows, groups], groups
  * of clip_group_size columns (0: the whole row), rows as they are in the site's layers one after
@@ -88,6 +129,18 @@ PL_NODISCARD pl_status pl_transform_weights_back(const pl_transform *t, float *w
 /* In place d[n, n] <- T^T D T, of any square matrix. */
 PL_NODISCARD pl_status pl_transform_cross(const pl_transform *t, float *d, pl_task *task,
                                           pl_error *err);
+/* S of a member of the site and what turns keys; NULL where there is none. */
+const pl_transform *pl_transform_outputs(const pl_transform *t, size_t member);
+const pl_transform *pl_transform_keys(const pl_transform *t);
+
+/* In place on all rows of a member's weights w[rows, cols]: w <- S^T w, and w <- S^-T w.  Nothing
+ * happens without S. */
+PL_NODISCARD pl_status pl_transform_outputs_weights(const pl_transform *t, size_t member, float *w,
+                                                    size_t rows, size_t cols, pl_task *task,
+                                                    pl_error *err);
+PL_NODISCARD pl_status pl_transform_outputs_weights_back(const pl_transform *t, size_t member,
+                                                         float *w, size_t rows, size_t cols,
+                                                         pl_task *task, pl_error *err);
 
 /* out[n, n] = T^T G T, symmetric to the last bit; out may be g. */
 PL_NODISCARD pl_status pl_transform_gram(const pl_transform *t, const float *g, float *out,
@@ -109,24 +162,29 @@ PL_NODISCARD pl_status pl_transform_condition(const pl_transform *t, double *out
  * up_proj's rows); T^-T is in the weights.  flops and bytes (of T's own matrices) per token. */
 typedef struct pl_transform_cost {
     bool folds_diagonal, online;
+    bool merged; /* all of it is in the weights before and behind it */
     double flops, bytes;
 } pl_transform_cost;
 pl_transform_cost pl_transform_get_cost(const pl_transform *t);
+bool pl_transform_is_merged(const pl_transform *t);
+
+/* Whether channel c is still channel c: T is a diagonal at most. */
+bool pl_transform_keeps_channels(const pl_transform *t);
 
 /* "Hadamard 36 x 2^4", appended. */
 void pl_transform_describe(const pl_transform *t, pl_buf *out);
 
 /* --- as bytes, for the store: named float32 arrays and a few numbers ------------------------- */
 
-enum { PL_TRANSFORM_ARRAYS = 8 };
+enum { PL_TRANSFORM_ARRAYS = 16 };
 typedef struct pl_transform_array {
     const char *name; /* "scale", "q", "p1", ... */
     const float *data;
     size_t count;
 } pl_transform_array;
 
-/* How T is made ("scaling", "hadamard", "orthogonal", "kron") and its arrays, borrowed; returns how
- * many. */
+/* How T is made ("scaling", "hadamard", "orthogonal", "kron", "identity") and its arrays, borrowed;
+ * returns how many. */
 const char *pl_transform_kind(const pl_transform *t);
 size_t pl_transform_arrays(const pl_transform *t, pl_transform_array arrays[PL_TRANSFORM_ARRAYS]);
 size_t pl_transform_clip_group_size(const pl_transform *t);

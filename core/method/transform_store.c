@@ -4,24 +4,47 @@
 #include <string.h>
 
 static const char kind_scaling[] = "scaling", kind_hadamard[] = "hadamard",
-                  kind_orthogonal[] = "orthogonal", kind_kron[] = "kron";
+                  kind_orthogonal[] = "orthogonal", kind_kron[] = "kron",
+                  kind_identity[] = "identity";
 
 const char *pl_transform_kind(const pl_transform *t)
 {
     return t->hadamard != NULL ? kind_hadamard
            : t->q != NULL      ? kind_orthogonal
            : t->kron != NULL   ? kind_kron
-                               : kind_scaling;
+           : t->scale != NULL  ? kind_scaling
+                               : kind_identity;
+}
+
+/* Those of a rotation, which a transform may have on its outputs and keys, too. */
+static const char *const own_names[] = {"scale", "q", "shape"};
+static const char *const outputs_names[] = {"outputs_scale", "outputs_q", "outputs_shape"};
+static const char *const keys_names[] = {"keys_scale", "keys_q", "keys_shape"};
+
+static size_t rotation_arrays(const pl_transform *t, const char *const names[3],
+                              pl_transform_array *arrays)
+{
+    size_t count = 0;
+    if (t->scale != NULL) {
+        arrays[count++] = (pl_transform_array){names[0], t->scale, t->n};
+    }
+    if (t->q != NULL) {
+        arrays[count++] = (pl_transform_array){names[1], t->q, t->order * t->order};
+    }
+    if (t->shape[PL_SHAPE_CHANNELS] > 0.0f) {
+        arrays[count++] = (pl_transform_array){names[2], t->shape, PL_SHAPE_COUNT};
+    }
+    return count;
 }
 
 size_t pl_transform_arrays(const pl_transform *t, pl_transform_array arrays[PL_TRANSFORM_ARRAYS])
 {
-    size_t count = 0;
-    if (t->scale != NULL) {
-        arrays[count++] = (pl_transform_array){"scale", t->scale, t->n};
+    size_t count = rotation_arrays(t, own_names, arrays);
+    if (t->outputs != NULL) {
+        count += rotation_arrays(t->outputs, outputs_names, arrays + count);
     }
-    if (t->q != NULL) {
-        arrays[count++] = (pl_transform_array){"q", t->q, t->n * t->n};
+    if (t->keys != NULL) {
+        count += rotation_arrays(t->keys, keys_names, arrays + count);
     }
     if (t->kron != NULL) {
         const size_t a = t->n1 * t->n1, b = t->n2 * t->n2;
@@ -129,12 +152,75 @@ static pl_status make_kron(size_t n, const pl_transform_array *arrays, size_t co
     return pl_transform_kron(&parts, out, err);
 }
 
+/* A whole number of a stored shape; 0 where it is none. */
+static size_t whole(float number)
+{
+    return number >= 0.0f && number < 16777216.0f ? (size_t)number : 0;
+}
+
+/* *out stays NULL where none of the names is there. */
+static pl_status make_rotation(const pl_transform_array *arrays, size_t count,
+                               const char *const names[3], pl_transform **out, pl_error *err)
+{
+    const pl_transform_array *scale = find(arrays, count, names[0]);
+    const pl_transform_array *q = find(arrays, count, names[1]);
+    const pl_transform_array *shape = find(arrays, count, names[2]);
+    *out = NULL;
+    if (shape == NULL && scale == NULL && q == NULL) {
+        return PL_OK;
+    }
+    const size_t n =
+        shape != NULL && shape->count == PL_SHAPE_COUNT ? whole(shape->data[PL_SHAPE_CHANNELS]) : 0;
+    if (n == 0) {
+        return bad("rotation", names[2], err);
+    }
+    if (q != NULL && (side_of(q) == 0 || n % side_of(q) != 0)) {
+        return bad("rotation", names[1], err);
+    }
+    if (scale != NULL && scale->count != n) {
+        return bad("rotation", names[0], err);
+    }
+    const pl_rotation_parts parts = {.n = n,
+                                     .scale = scale != NULL ? scale->data : NULL,
+                                     .block = whole(shape->data[PL_SHAPE_BLOCK]),
+                                     .q = q != NULL ? q->data : NULL,
+                                     .order = side_of(q),
+                                     .merged = shape->data[PL_SHAPE_MERGED] > 0.0f};
+    return pl_transform_rotation(&parts, out, err);
+}
+
+/* A rotation with what it has on its outputs and on keys. */
+static pl_status make_whole_rotation(size_t n, const pl_transform_array *arrays, size_t count,
+                                     pl_transform **out, pl_error *err)
+{
+    const pl_transform_array *shape = find(arrays, count, own_names[2]);
+    pl_transform *outputs = NULL, *keys = NULL;
+    pl_status status = make_rotation(arrays, count, own_names, out, err);
+    if (status == PL_OK && (*out == NULL || (*out)->n != n)) {
+        status = bad("rotation", own_names[2], err);
+    }
+    PL_THEN(make_rotation(arrays, count, outputs_names, &outputs, err));
+    PL_THEN(make_rotation(arrays, count, keys_names, &keys, err));
+    if (status == PL_OK) {
+        pl_transform_set_outputs(*out, whole(shape->data[PL_SHAPE_MEMBER]), outputs);
+        pl_transform_set_keys(*out, keys);
+        return PL_OK;
+    }
+    pl_transform_destroy(*out);
+    pl_transform_destroy(outputs);
+    *out = NULL;
+    return status;
+}
+
 static pl_status make_basis(const char *kind, size_t n, const pl_transform_array *arrays,
                             size_t count, const float *scale, pl_transform **out, pl_error *err)
 {
     const pl_transform_array *q = find(arrays, count, "q");
     if (strcmp(kind, kind_kron) == 0) {
         return make_kron(n, arrays, count, scale, out, err);
+    }
+    if (find(arrays, count, own_names[2]) != NULL) {
+        return make_whole_rotation(n, arrays, count, out, err);
     }
     if (strcmp(kind, kind_hadamard) == 0) {
         return pl_transform_hadamard(n, out, err);

@@ -60,17 +60,34 @@ bool pl_hadamard_is_known(size_t n)
     return n > 0 && base_order(n) != 0;
 }
 
+size_t pl_hadamard_largest(size_t n)
+{
+    size_t block = n;
+    for (size_t parts = 2; n > 0 && !pl_hadamard_is_known(block); parts++) {
+        block = n % parts == 0 ? n / parts : block;
+    }
+    return block;
+}
+
 pl_status pl_hadamard_create(size_t n, pl_hadamard **out, pl_error *err)
 {
+    return pl_hadamard_create_blocks(n, pl_hadamard_largest(n), out, err);
+}
+
+pl_status pl_hadamard_create_blocks(size_t n, size_t block, pl_hadamard **out, pl_error *err)
+{
     *out = NULL;
+    if (block == 0 || n % block != 0 || !pl_hadamard_is_known(block)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "blocks of %zu channels: expected a divisor of %zu of which a Hadamard "
+                            "matrix is known (1, 2, and multiples of 4 such as 32)",
+                            block, n);
+    }
     pl_hadamard *h = calloc(1, sizeof *h);
-    bool made = h != NULL && n > 0;
+    bool made = h != NULL;
     if (made) {
         h->n = n;
-        h->block = n;
-        for (size_t parts = 2; !pl_hadamard_is_known(h->block); parts++) {
-            h->block = n % parts == 0 ? n / parts : h->block;
-        }
+        h->block = block;
         h->m = base_order(h->block);
         h->power = h->block / h->m;
     }

@@ -21,8 +21,15 @@ typedef struct pl_hadamard pl_hadamard;
 /* Whether a matrix of order n can be made without blocks. */
 bool pl_hadamard_is_known(size_t n);
 
+/* The largest order that divides n and whose matrix is known: n itself where it is. */
+size_t pl_hadamard_largest(size_t n);
+
 /* n >= 1.  Immutable once made; the caller owns *out. */
 PL_NODISCARD pl_status pl_hadamard_create(size_t n, pl_hadamard **out, pl_error *err);
+/* The same of equal blocks of that order.  PL_ERR_USAGE where it does not divide n, or no matrix of
+ * it is known. */
+PL_NODISCARD pl_status pl_hadamard_create_blocks(size_t n, size_t block, pl_hadamard **out,
+                                                 pl_error *err);
 void pl_hadamard_destroy(pl_hadamard *h); /* NULL is fine */
 
 /* Order of a block: n where the matrix is whole. */

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const transforms[] = {"smoothquant alpha=0.85", "awq", "hadamard", "orthogonal",
+static const char *const transforms[] = {"smoothquant alpha=0.85",     "awq",        "hadamard",
+                                         "hadamard block=16",          "orthogonal", "quarot",
                                          "flatquant steps=20 rows=256"};
 enum { TRANSFORMS = sizeof transforms / sizeof *transforms };
 
@@ -172,6 +173,9 @@ static void test_refusals(void **ctx)
     } bad[] = {
         {"method hadamard on=*.q_proj; solve 1.q_proj", "share one input and so one transform"},
         {"method awq; solve 1.q_proj", "choose one, e.g. `method rtn`"},
+        {"method hadamard block=48; method rtn; solve 1.down_proj",
+         "method hadamard block=48, model.layers.1.down: blocks of 48 channels"},
+        {"method quarot; method rtn; solve all; export dir=nowhere fold=yes", "online=no"},
         {"activations bits=1", "bits"},
         {"activations clip=0", "clip"},
         {"activations off", "expected none"},

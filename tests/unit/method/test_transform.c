@@ -84,7 +84,49 @@ static pl_transform *kron(void)
     return t;
 }
 
-static const maker makers[] = {scaling, hadamard, orthogonal, kron};
+/* Blocks behind a diagonal with signs; outputs and keys that are turned, too. */
+static pl_transform *rotation(void)
+{
+    pl_error err;
+    pl_transform *t = NULL, *outputs = NULL, *keys = NULL;
+    float scale[N], q[N1 * N1];
+    make_scale(scale);
+    for (size_t c = 0; c < N; c += 3) {
+        scale[c] = -scale[c];
+    }
+    pl_check_ok(pl_orthogonal_random(N1, 7, q, NULL, &err), err);
+    const pl_rotation_parts parts = {.n = N, .scale = scale, .block = 12, .merged = true};
+    const pl_rotation_parts of_outputs = {.n = ROWS - 1, .q = q, .order = N1, .merged = true};
+    const pl_rotation_parts of_keys = {.n = 8, .block = 8};
+    pl_check_ok(pl_transform_rotation(&parts, &t, &err), err);
+    pl_check_ok(pl_transform_rotation(&of_outputs, &outputs, &err), err);
+    pl_check_ok(pl_transform_rotation(&of_keys, &keys, &err), err);
+    pl_transform_set_outputs(t, 2, outputs);
+    pl_transform_set_keys(t, keys);
+    return t;
+}
+
+/* One small matrix on each part of the channels. */
+static pl_transform *parts(void)
+{
+    pl_error err;
+    pl_transform *t = NULL;
+    float q[N2 * N2];
+    pl_check_ok(pl_orthogonal_random(N2, 5, q, NULL, &err), err);
+    const pl_rotation_parts given = {.n = N, .q = q, .order = N2};
+    pl_check_ok(pl_transform_rotation(&given, &t, &err), err);
+    return t;
+}
+
+static pl_transform *identity(void)
+{
+    pl_error err;
+    pl_transform *t = NULL;
+    pl_check_ok(pl_transform_rotation(&(pl_rotation_parts){.n = N}, &t, &err), err);
+    return t;
+}
+
+static const maker makers[] = {scaling, hadamard, orthogonal, kron, rotation, parts, identity};
 enum { KINDS = sizeof makers / sizeof *makers };
 
 /* T itself: what it does to the unit rows. */
@@ -232,6 +274,114 @@ static void store_and_back(void **state)
         }
         pl_transform_destroy(t);
     }
+}
+
+/* W' = S^T W T^-T gives Y' = Y S, for the one member whose outputs are turned, and comes back. */
+static void outputs_are_turned(void **state)
+{
+    (void)state;
+    enum { OUT = ROWS - 1, X = 5 };
+    pl_error err;
+    float x[X * N], w[OUT * N], turned[OUT * N], y[X * OUT];
+    pl_transform *t = rotation();
+    const pl_transform *outputs = pl_transform_outputs(t, 2);
+    assert_non_null(outputs);
+    assert_null(pl_transform_outputs(t, 0));
+    assert_non_null(pl_transform_keys(t));
+    ref_weights(15, X * N, x);
+    ref_weights(16, OUT * N, w);
+    memcpy(turned, w, sizeof w);
+    for (size_t i = 0; i < X * OUT; i++) {
+        double sum = 0.0;
+        for (size_t c = 0; c < N; c++) {
+            sum += (double)x[i / OUT * N + c] * (double)w[i % OUT * N + c];
+        }
+        y[i] = (float)sum;
+    }
+    pl_check_ok(pl_transform_inputs(outputs, y, X, NULL, &err), err); /* Y S */
+    pl_check_ok(pl_transform_inputs(t, x, X, NULL, &err), err);
+    pl_check_ok(pl_transform_weights(t, turned, OUT, NULL, &err), err);
+    pl_check_ok(pl_transform_outputs_weights(t, 2, turned, OUT, N, NULL, &err), err);
+    for (size_t i = 0; i < X * OUT; i++) {
+        double sum = 0.0;
+        for (size_t c = 0; c < N; c++) {
+            sum += (double)x[i / OUT * N + c] * (double)turned[i % OUT * N + c];
+        }
+        pl_check_close(sum, y[i], 1e-4, 1e-4);
+    }
+    pl_check_ok(pl_transform_outputs_weights_back(t, 2, turned, OUT, N, NULL, &err), err);
+    pl_check_ok(pl_transform_outputs_weights(t, 1, turned, OUT, N, NULL, &err), err); /* nothing */
+    pl_check_ok(pl_transform_weights_back(t, turned, OUT, NULL, &err), err);
+    for (size_t i = 0; i < OUT * N; i++) {
+        pl_check_close(turned[i], w[i], 1e-5, 1e-5);
+    }
+    assert_int_equal(pl_transform_outputs_weights(t, 2, turned, OUT - 1, N, NULL, &err),
+                     PL_ERR_FORMAT);
+    pl_check_says(err, "8 outputs of a layer that has 7");
+    pl_transform_destroy(t);
+}
+
+/* block= is Hadamard matrices of that order side by side, the default the largest one. */
+static void blocks_are_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *block, *says; /* says NULL: made */
+    } cases[] = {{"4", NULL},
+                 {"12", NULL},
+                 {"24", NULL},
+                 {"16", "divisor of 24"},
+                 {"6", "a Hadamard matrix is known"}};
+    pl_error err;
+    float dense[N * N];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_transform *t = NULL;
+        pl_spec spec = pl_spec_default(pl_method_find("hadamard"));
+        pl_check_ok(pl_spec_set(&spec, "block", cases[i].block, &err), err);
+        const pl_site_input in = {.site = "model.layers.7.qkv", .n = N};
+        const pl_status status = spec.method->transform(&spec, &in, &t, NULL, &err);
+        if (cases[i].says != NULL) {
+            assert_int_equal(status, PL_ERR_USAGE);
+            pl_check_says(err, "model.layers.7.qkv");
+            pl_check_says(err, cases[i].says);
+            continue;
+        }
+        pl_check_ok(status, err);
+        dense_of(t, dense);
+        const size_t block = (size_t)atoi(cases[i].block);
+        for (size_t a = 0; a < N * N; a++) {
+            const bool inside = a / N / block == a % N / block;
+            pl_check_close(fabsf(dense[a]), inside ? 1.0 / sqrt((double)block) : 0.0, 1e-5, 1e-9);
+        }
+        pl_transform_destroy(t);
+    }
+}
+
+/* A gain of 0 cannot be undone, and without a stream there is nothing to rotate. */
+static void streams_that_cannot_turn_are_refused(void **state)
+{
+    (void)state;
+    pl_error err;
+    pl_transform *t = NULL;
+    float gain[N];
+    for (size_t c = 0; c < N; c++) {
+        gain[c] = c == 5 ? 0.0f : 1.0f;
+    }
+    const pl_spec spec = pl_spec_default(pl_method_find("quarot"));
+    pl_site_input in = {
+        .site = "model.layers.7.qkv",
+        .n = N,
+        .stream = {
+            .role = PL_STREAM_QKV, .hidden = N, .head_dim = N1, .kv_rows = 2 * N1, .gain = gain}};
+    assert_int_equal(spec.method->transform(&spec, &in, &t, NULL, &err), PL_ERR_NUMERIC);
+    pl_check_says(err, "model.layers.7.qkv: the gain of the norm before it is 0 in channel 5");
+    assert_null(t);
+    gain[5] = -2.0f; /* a sign is undone as any other number */
+    pl_check_ok(spec.method->transform(&spec, &in, &t, NULL, &err), err);
+    pl_transform_destroy(t);
+    in.stream.role = PL_STREAM_UNKNOWN;
+    assert_int_equal(spec.method->transform(&spec, &in, &t, NULL, &err), PL_ERR_UNSUPPORTED);
+    pl_check_says(err, "residual stream is not known");
 }
 
 static void bad_scales_are_refused(void **state)
@@ -405,6 +555,9 @@ int main(void)
         cmocka_unit_test(condition_is_known),
         cmocka_unit_test(store_and_back),
         cmocka_unit_test(bad_scales_are_refused),
+        cmocka_unit_test(outputs_are_turned),
+        cmocka_unit_test(streams_that_cannot_turn_are_refused),
+        cmocka_unit_test(blocks_are_asked_for),
         cmocka_unit_test(clip_is_a_share_of_the_range),
         cmocka_unit_test(smoothquant_is_the_formula),
         cmocka_unit_test(awq_finds_the_best_exponent),

@@ -1,0 +1,26 @@
+/* core/method/rotations.h -- the rotations of a whole model, as the transform of one of its sites.
+ *
+ * QuaRot (Ashkboos et al., NeurIPS 2024) and SpinQuant (Liu et al., ICLR 2025): R1 turns the
+ * residual stream, R2 each head of a block's values, R3 each head of its queries and keys behind
+ * RoPE, R4 down_proj's inputs.  With the stream x' = x R1 and norms without gains g,
+ *   q, k, gate, up:  W' = W diag(g) R1             v:  W' = (I (x) R2)^T W diag(g) R1
+ *   o:  W' = R1^T W (I (x) R2)                     down:  W' = R1^T W R4
+ * and R1 and R2 cost nothing at inference; R3 and R4 are computed for every token. */
+#ifndef PL_METHOD_ROTATIONS_H
+#define PL_METHOD_ROTATIONS_H
+
+#include "core/method/transform.h"
+
+typedef struct pl_rotations {
+    pl_rotation_parts r1; /* n: the hidden size */
+    pl_rotation_parts r2; /* n: head_dim; of the site's block */
+    pl_rotation_parts r3; /* n: head_dim; without block and q: none */
+    pl_rotation_parts r4; /* n: the site's inputs; likewise.  Read for down_proj alone */
+} pl_rotations;
+
+/* in->stream must be known.  The parts' `merged` is not read.  PL_ERR_NUMERIC names the channel
+ * where a norm's gain is 0, which cannot be undone. */
+PL_NODISCARD pl_status pl_rotations_of_site(const pl_site_input *in, const pl_rotations *rotations,
+                                            pl_transform **out, pl_error *err);
+
+#endif

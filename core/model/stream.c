@@ -1,0 +1,81 @@
+#include "core/model/stream.h"
+
+#include "core/model/bare.h"
+#include "core/model/model_parts.h"
+
+pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error *err)
+{
+    pl_status status = pl_model_need_forward(model, who, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    const pl_arch *arch = model->config.arch;
+    const bool before =
+        arch->norms[PL_NORM_ATTENTION].hf != NULL && arch->norms[PL_NORM_MLP].hf != NULL;
+    const bool behind =
+        arch->norms[PL_NORM_ATTENTION_OUT].hf != NULL || arch->norms[PL_NORM_MLP_OUT].hf != NULL;
+    return before && !behind
+               ? PL_OK
+               : pl_error_set(
+                     err, PL_ERR_UNSUPPORTED,
+                     "%s rotates the residual stream, and the norms of %s behind attention "
+                     "and MLP scale its channels one by one: expected norms before them "
+                     "alone (llama, mistral, qwen2, qwen3, phi3, mixtral, qwen2_moe)",
+                     who, model->config.architecture);
+}
+
+bool pl_model_reads_stream(const pl_model *model, size_t site)
+{
+    const pl_site_role role = model->sites[site].role;
+    return model->bare == NULL && (role == PL_SITE_QKV || role == PL_SITE_GATE_UP);
+}
+
+pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out, pl_error *err)
+{
+    const pl_tensor *norm = model->norm;
+    if (site != PL_FINAL_NORM) {
+        const pl_site *at = &model->sites[site];
+        norm = model->blocks[at->block]
+                   .norms[at->role == PL_SITE_QKV ? PL_NORM_ATTENTION : PL_NORM_MLP];
+    }
+    pl_status status =
+        pl_checkpoint_read(model->checkpoint, norm, 0, pl_tensor_rows(norm), out, err);
+    for (size_t c = 0; status == PL_OK && model->config.unit_norms && c < model->config.hidden_size;
+         c++) {
+        out[c] += 1.0f;
+    }
+    return status;
+}
+
+static pl_stream_part part_of_block(const pl_model *model, size_t block, const pl_tensor *tensor,
+                                    size_t *of)
+{
+    const pl_block_parts *parts = &model->blocks[block];
+    for (size_t i = 0; i < parts->n_layers; i++) {
+        if (model->layers[parts->first_layer + i].bias == tensor) {
+            *of = parts->first_layer + i;
+            return PL_PART_BIAS;
+        }
+    }
+    if (tensor == parts->norms[PL_NORM_ATTENTION] || tensor == parts->norms[PL_NORM_MLP]) {
+        return PL_PART_GAIN;
+    }
+    if (tensor == parts->router || tensor == parts->shared_gate) {
+        *of = parts->first_site + PL_SITE_GATE_UP;
+        return PL_PART_ROUTER;
+    }
+    return PL_PART_NONE;
+}
+
+pl_stream_part pl_model_stream_part(const pl_model *model, const pl_tensor *tensor, size_t *of)
+{
+    pl_stream_part part = tensor == model->embedding ? PL_PART_EMBEDDING
+                          : tensor == model->lm_head ? PL_PART_HEAD
+                          : tensor == model->norm    ? PL_PART_GAIN
+                                                     : PL_PART_NONE;
+    *of = SIZE_MAX;
+    for (size_t b = 0; part == PL_PART_NONE && tensor != NULL && b < model->config.blocks; b++) {
+        part = part_of_block(model, b, tensor, of);
+    }
+    return part;
+}

@@ -1,0 +1,38 @@
+/* core/model/stream.h -- what reads the residual stream, and what is added to it.
+ *
+ * Where every reader of the stream takes it through a norm without a mean (RMSNorm) and every
+ * writer adds to it as it is, a rotation R of the stream goes through: ||x R|| = ||x||, so that
+ * norm(x R) = norm(x) R, and the gains, which do not commute with R, belong to the readers. */
+#ifndef PL_MODEL_STREAM_H
+#define PL_MODEL_STREAM_H
+
+#include "core/model/model.h"
+
+/* PL_ERR_UNSUPPORTED with the reason where no rotation of the stream goes through this model; who:
+ * begins the sentence. */
+PL_NODISCARD pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error *err);
+
+/* Whether the site's input is the stream behind a norm. */
+bool pl_model_reads_stream(const pl_model *model, size_t site);
+
+/* The gain of the norm before such a site, or (PL_FINAL_NORM) of the one before lm_head, as it
+ * multiplies; out[hidden_size]. */
+#define PL_FINAL_NORM SIZE_MAX
+PL_NODISCARD pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out,
+                                            pl_error *err);
+
+/* What a tensor of the model is to the stream, its layers' weights apart. */
+typedef enum pl_stream_part {
+    PL_PART_NONE,
+    PL_PART_EMBEDDING, /* [vocab, hidden]: rows that begin it, and lm_head where that is tied */
+    PL_PART_HEAD,      /* [vocab, hidden]: reads it behind the final norm */
+    PL_PART_ROUTER,    /* [any, hidden]: reads it behind the norm before an MLP */
+    PL_PART_GAIN,      /* [hidden]: of a norm between it and who reads it */
+    PL_PART_BIAS,      /* of a layer */
+} pl_stream_part;
+
+/* *of: the layer of a bias, a site of a router's block that reads what the router does, else
+ * SIZE_MAX. */
+pl_stream_part pl_model_stream_part(const pl_model *model, const pl_tensor *tensor, size_t *of);
+
+#endif
