@@ -93,6 +93,22 @@ static void *take(pl_tpl_machine *m, size_t count, size_t size)
     return made;
 }
 
+/* items[count] with room for one more: the same, or a larger copy; NULL where there is none. */
+static void *room_for_one(pl_tpl_machine *m, void *items, size_t count, size_t *capacity,
+                          size_t size)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    const size_t more = *capacity < 4 ? 4 : 2 * *capacity;
+    void *made = take(m, more, size);
+    if (made != NULL && count > 0) {
+        memcpy(made, items, count * size);
+    }
+    *capacity = made != NULL ? more : *capacity;
+    return made;
+}
+
 pl_tpl_value pl_tpl_from_buf(pl_tpl_machine *m, pl_buf *buf)
 {
     char *kept = buf->failed ? NULL : take(m, buf->size + 1, 1);
@@ -125,19 +141,12 @@ void pl_tpl_list_add(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value item)
     if (!pl_tpl_step(m, 1)) {
         return;
     }
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity < 4 ? 4 : 2 * list->capacity;
-        pl_tpl_value *items = take(m, capacity, sizeof *items);
-        if (items == NULL) {
-            return;
-        }
-        if (list->count > 0) {
-            memcpy(items, list->items, list->count * sizeof *items);
-        }
+    pl_tpl_value *items =
+        room_for_one(m, list->items, list->count, &list->capacity, sizeof *list->items);
+    if (items != NULL) {
         list->items = items;
-        list->capacity = capacity;
+        list->items[list->count++] = item;
     }
-    list->items[list->count++] = item;
 }
 
 pl_tpl_value pl_tpl_map_new(pl_tpl_machine *m, pl_tpl_map_kind kind)
@@ -172,19 +181,12 @@ void pl_tpl_map_set(pl_tpl_machine *m, pl_tpl_value value, pl_tpl_value key, pl_
     if (m->status != PL_OK) {
         return;
     }
-    if (map->count == map->capacity) {
-        const size_t capacity = map->capacity < 4 ? 4 : 2 * map->capacity;
-        pl_tpl_pair *pairs = take(m, capacity, sizeof *pairs);
-        if (pairs == NULL) {
-            return;
-        }
-        if (map->count > 0) {
-            memcpy(pairs, map->pairs, map->count * sizeof *pairs);
-        }
+    pl_tpl_pair *pairs =
+        room_for_one(m, map->pairs, map->count, &map->capacity, sizeof *map->pairs);
+    if (pairs != NULL) {
         map->pairs = pairs;
-        map->capacity = capacity;
+        map->pairs[map->count++] = (pl_tpl_pair){key, item};
     }
-    map->pairs[map->count++] = (pl_tpl_pair){key, item};
 }
 
 pl_tpl_value pl_tpl_from_json(pl_tpl_machine *m, const json_t *json)

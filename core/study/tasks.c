@@ -127,6 +127,8 @@ static pl_status hash_common(scorer *s, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
+    /* BLAS cuts its products by the threads, and sums differ at the cuts: scores of 3 or 4 threads
+     * are not those of 1 to the last bit (those of 2 were). */
     pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     if (s->used != NULL) {
         if (pl_state_quantizes(state)) {
