@@ -356,18 +356,35 @@ void pl_put_measured(const pl_call *call, const pl_ppl_spec *spec, const char *c
     }
 }
 
-void pl_note_measured(const pl_state *state, const char *how, const pl_ppl_result *found,
-                      size_t solved)
+static void note_measurement(const pl_state *state, pl_measurement m, const char *how)
 {
-    pl_measurement m = {.setting = pl_state_setting(state),
-                        .perplexity = found->perplexity,
-                        .error = found->perplexity_error,
-                        .original = found->original,
-                        .original_error = found->original_error,
-                        .kl_mean = found->kl_mean,
-                        .solved = solved};
     if (how != NULL && strlen(how) < sizeof m.protocol) {
         snprintf(m.protocol, sizeof m.protocol, "%s", how);
         pl_record_measured(state->source, &m);
     }
+}
+
+void pl_note_measured(const pl_state *state, const char *how, const pl_ppl_result *found,
+                      size_t solved)
+{
+    note_measurement(state,
+                     (pl_measurement){.setting = pl_state_setting(state),
+                                      .perplexity = found->perplexity,
+                                      .error = found->perplexity_error,
+                                      .original = found->original,
+                                      .original_error = found->original_error,
+                                      .kl_mean = found->kl_mean,
+                                      .solved = solved},
+                     how);
+}
+
+void pl_note_original(const pl_state *state, const char *how, const pl_ppl_result *found)
+{
+    note_measurement(state,
+                     (pl_measurement){.perplexity = found->perplexity,
+                                      .error = found->perplexity_error,
+                                      .original = found->perplexity,
+                                      .original_error = found->perplexity_error,
+                                      .kl_mean = (double)NAN},
+                     how);
 }

@@ -80,6 +80,7 @@ void pl_put_measured(const pl_call *call, const pl_ppl_spec *spec, const char *c
  * text is NULL or too long. */
 void pl_note_measured(const pl_state *state, const char *how, const pl_ppl_result *found,
                       size_t solved);
+void pl_note_original(const pl_state *state, const char *how, const pl_ppl_result *found);
 
 /* For pl_command.follow of what sets methods: the screen goes by them. */
 void pl_follow_methods(pl_screen *screen, const pl_call *call, pl_status how);

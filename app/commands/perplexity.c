@@ -69,11 +69,15 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
         PL_THEN(pl_perplexity(state->source->model, text.ids, text.count, &spec,
                               compare ? &hooks : NULL, compare, &found, task, err));
         pl_quantized_deinit(&quantized);
-        if (status == PL_OK && which == PL_WHICH_AFTER) {
+        if (status == PL_OK && (which == PL_WHICH_AFTER || !compare)) {
             pl_buf how = {0};
             pl_put_measured(call, &spec, files, n_files, &how);
-            pl_note_measured(state, how.failed ? NULL : how.data, &found,
-                             pl_state_solved_count(state));
+            const char *said = how.failed ? NULL : how.data;
+            if (compare) {
+                pl_note_measured(state, said, &found, pl_state_solved_count(state));
+            } else {
+                pl_note_original(state, said, &found);
+            }
             pl_buf_deinit(&how);
         }
         json_t *out = call->result;

@@ -302,22 +302,29 @@ pl_status pl_report_results(pl_report_draft *draft, pl_error *err)
 
 /* --- perplexities ----------------------------------------------------------------------------- */
 
-/* Those of the present setting, oldest first. */
+/* Those of the present setting, oldest first; by what else the original was measured alone, that.
+ */
 typedef struct measured {
     pl_measurement items[64];
     size_t n;
 } measured;
 
+static bool is_original(const pl_measurement *m)
+{
+    return pl_id_equal(m->setting, (pl_id){0});
+}
+
 static void find_measured(const pl_state *state, measured *out)
 {
-    const pl_id setting = pl_state_setting(state);
+    const pl_id original = {0}, setting = pl_state_setting(state);
     json_t *list = pl_record_to_json(state->source);
     *out = (measured){.n = 0};
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *protocol =
             json_string_value(json_object_get(json_array_get(list, i), "protocol"));
         if (protocol != NULL && out->n < sizeof out->items / sizeof *out->items &&
-            pl_record_find(state->source, &setting, protocol, &out->items[out->n])) {
+            (pl_record_find(state->source, &setting, protocol, &out->items[out->n]) ||
+             pl_record_find(state->source, &original, protocol, &out->items[out->n]))) {
             bool again = false; /* of another setting, by the same protocol */
             for (size_t k = 0; k < out->n; k++) {
                 again = again || strcmp(out->items[k].protocol, protocol) == 0;
@@ -367,6 +374,7 @@ static void put_protocol(const pl_measurement *m, pl_buf *out)
     pl_buf_printf(out, ", protocol %s", name);
 }
 
+/* Of two columns: the original alone. */
 static pl_status put_measured(pl_table *table, size_t row, const pl_measurement *m, pl_error *err)
 {
     char original[64], now[64];
@@ -377,9 +385,12 @@ static pl_status put_measured(pl_table *table, size_t row, const pl_measurement 
     pl_status status = pl_buf_check(&protocol, err);
     PL_THEN(pl_table_text(table, row, 0, protocol.data, err));
     PL_THEN(pl_table_text(table, row, 1, original, err));
-    PL_THEN(pl_table_text(table, row, 2, now, err));
-    PL_THEN(pl_table_number(table, row, 3, "%.5g", m->kl_mean, "", err));
-    PL_THEN(pl_table_number(table, row, 4, "%.0f", (double)m->solved, "", err));
+    if (status == PL_OK && table->cols > 2) {
+        status = pl_table_text(table, row, 2, is_original(m) ? "" : now, err);
+        PL_THEN(pl_table_number(table, row, 3, "%.5g", m->kl_mean, "", err));
+        PL_THEN(pl_table_number(table, row, 4, "%.0f",
+                                is_original(m) ? (double)NAN : (double)m->solved, "", err));
+    }
     pl_buf_deinit(&protocol);
     return status;
 }
@@ -395,9 +406,13 @@ pl_status pl_report_perplexities(pl_report_draft *draft, pl_error *err)
     }
     find_measured(draft->state, m);
     pl_status status = PL_OK;
+    bool solved = false;
+    for (size_t i = 0; i < m->n; i++) {
+        solved = solved || !is_original(&m->items[i]);
+    }
     if (m->n > 0) {
-        status = pl_table_init(&table, m->n, 5, err);
-        for (size_t j = 0; j < 5; j++) {
+        status = pl_table_init(&table, m->n, solved ? 5 : 2, err);
+        for (size_t j = 0; j < table.cols; j++) {
             PL_THEN(pl_table_head(&table, j, heads[j], err));
         }
         for (size_t i = 0; i < m->n; i++) {
@@ -405,8 +420,9 @@ pl_status pl_report_perplexities(pl_report_draft *draft, pl_error *err)
         }
         PL_THEN(pl_document_add_table(
             &draft->document, &table,
-            "Perplexity with its standard error, and the mean KL divergence to the original, "
-            "nats a token, of the model as it is solved.",
+            solved ? "Perplexity with its standard error, and the mean KL divergence to the "
+                     "original, nats a token, of the model as it is solved."
+                   : "Perplexity of the original with its standard error.",
             err));
     }
     pl_table_deinit(&table);
@@ -434,7 +450,7 @@ static void put_perplexity(const pl_state *state, const pl_measurement *m, pl_bu
         pl_command_quote(name, out);
         text = next;
     }
-    pl_buf_puts(out, " which=after\n");
+    pl_buf_puts(out, is_original(m) ? " which=before\n" : " which=after\n");
 }
 
 pl_status pl_report_measuring(const pl_report_draft *draft, pl_buf *out, pl_error *err)

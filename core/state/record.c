@@ -187,7 +187,8 @@ size_t pl_state_recall(pl_state *state)
 
 static bool same_measurement(const pl_measurement *a, const pl_id *setting, const char *protocol)
 {
-    return (setting == NULL || pl_id_equal(a->setting, *setting)) &&
+    const bool original = pl_id_equal(a->setting, (pl_id){0});
+    return (setting == NULL ? !original : pl_id_equal(a->setting, *setting)) &&
            (protocol == NULL || strcmp(a->protocol, protocol) == 0);
 }
 

@@ -9,9 +9,10 @@
 
 #include "core/state/state.h"
 
-/* A perplexity of the solved model; NaN where a number was not measured. */
+/* A perplexity of the solved model, or of the original alone; NaN where a number was not measured.
+ */
 typedef struct pl_measurement {
-    pl_id setting; /* pl_state_setting of what was measured (kept.h) */
+    pl_id setting; /* pl_state_setting of what was measured (kept.h); zero: of the original alone */
     double perplexity, error, original, original_error, kl_mean;
     size_t solved;      /* layers solved then */
     char protocol[200]; /* "protocol=gptq length=512 windows=20 text=wiki.txt" */
@@ -31,7 +32,8 @@ void pl_record_all(const pl_state *state);
 size_t pl_state_recall(pl_state *state);
 
 void pl_record_measured(const pl_source *source, const pl_measurement *measured);
-/* The newest of a setting (NULL: of any) and of a protocol (NULL: of any); false: there is none. */
+/* The newest of a setting (NULL: of any but the original) and of a protocol (NULL: of any); false:
+ * there is none. */
 bool pl_record_find(const pl_source *source, const pl_id *setting, const char *protocol,
                     pl_measurement *out);
 

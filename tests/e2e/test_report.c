@@ -321,6 +321,33 @@ static void check_absent(const char *text, const char *const *words)
     }
 }
 
+/* The original alone, and beside what was measured of the solved model by another protocol. */
+static void test_perplexity_of_the_original(void **ctx)
+{
+    (void)ctx;
+    static const char *const solved[] = {"perplexity, quantized", "KL divergence", NULL};
+    char script[4096];
+    snprintf(script, sizeof script,
+             "perplexity windows=2 length=64; report 1.q_proj file=%s; report all file=%s; "
+             "method rtn bits=3; solve all; perplexity windows=1 length=64 which=after; "
+             "report all file=%s",
+             run_path("layer.html"), run_path("alone.html"), run_path("beside.html"));
+    run r = run_demo(script);
+    char *alone = run_read(run_path("alone.html"), NULL);
+    expect_number(alone, run_result(&r, 0), "perplexity");
+    expect_piece(alone, "Perplexity of the original with its standard error.");
+    expect_piece(alone, "perplexity protocol=gptq length=64 windows=2 which=before");
+    check_absent(alone, solved);
+    char *beside = run_read(run_path("beside.html"), NULL);
+    expect_number(beside, run_result(&r, 0), "perplexity");
+    expect_number(beside, run_result(&r, 5), "perplexity");
+    expect_piece(beside, "perplexity protocol=gptq length=64 windows=2 which=before");
+    expect_piece(beside, "perplexity protocol=gptq length=64 windows=1 which=after");
+    free(alone);
+    free(beside);
+    run_free(&r);
+}
+
 static void test_unsolved_and_uncalibrated(void **ctx)
 {
     (void)ctx;
@@ -596,6 +623,7 @@ int main(void)
     const struct CMUnitTest quick[] = {
         cmocka_unit_test(test_allocation_in_a_report),
         cmocka_unit_test(test_solved),
+        cmocka_unit_test(test_perplexity_of_the_original),
         cmocka_unit_test(test_unsolved_and_uncalibrated),
         cmocka_unit_test(test_one_layer),
         cmocka_unit_test(test_what_is_refused),

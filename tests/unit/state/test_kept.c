@@ -173,6 +173,13 @@ static void sessions_hold_them(void **ctx)
     pl_measurement found;
     assert_true(pl_record_find(b.source, &measured.setting, NULL, &found));
     assert_true(found.perplexity == 5.5 && found.solved == 1);
+    /* The original's own is found by its name alone. */
+    const pl_measurement original = {.perplexity = 4.5, .original = 4.5, .protocol = "protocol=x"};
+    pl_record_measured(b.source, &original);
+    assert_true(pl_record_find(b.source, NULL, NULL, &found));
+    assert_true(found.perplexity == 5.5);
+    assert_true(pl_record_find(b.source, &original.setting, NULL, &found));
+    assert_true(found.perplexity == 4.5);
     pl_state_deinit(&b);
 
     /* Of another model nothing is used. */
