@@ -260,6 +260,20 @@ static bool begins(const char *bytes, size_t size, const char *with)
     return size >= strlen(with) && memcmp(bytes, with, strlen(with)) == 0;
 }
 
+static bool has(const char *bytes, size_t size, const char *text)
+{
+    return memmem(bytes, size, text, strlen(text)) != NULL;
+}
+
+/* A document of several pages or an HTML page that Planish wrote: figures have no outline. */
+static bool is_report(const char *bytes, size_t size)
+{
+    return (begins(bytes, size, "%PDF-") && has(bytes, size, "/Creator (Planish ") &&
+            has(bytes, size, "/Outlines")) ||
+           (begins(bytes, size, "<!DOCTYPE html>") &&
+            has(bytes, size, "name=\"generator\" content=\"Planish "));
+}
+
 pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err)
 {
     *out = (pl_origin){0};
@@ -269,7 +283,12 @@ pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    if (begins(bytes, size, "\x89PNG\r\n\x1a\n")) {
+    if (is_report(bytes, size)) {
+        status = pl_error_set(err, PL_ERR_FORMAT,
+                              "%s: is a report, and `rebuild` makes figures: the commands below "
+                              "\"The whole session\" in its appendix make the report again",
+                              path);
+    } else if (begins(bytes, size, "\x89PNG\r\n\x1a\n")) {
         status = read_png(path, bytes, size, out, err);
     } else if (begins(bytes, size, "%PDF-")) {
         status = read_pdf(bytes, size, out, err);

@@ -15,8 +15,8 @@ typedef struct pl_origin {
 } pl_origin;
 
 /* From a PNG's tEXt chunks, a PDF's or SVG's metadata or a CSV's first lines; the format by the
- * file's first bytes.  PL_ERR_FORMAT names the file where it is none of these, is damaged, or was
- * not written by Planish.  Caller deinits out. */
+ * file's first bytes.  PL_ERR_FORMAT names the file where it is none of these, is damaged, was
+ * not written by Planish, or is a report.  Caller deinits out. */
 PL_NODISCARD pl_status pl_origin_read(const char *path, pl_origin *out, pl_error *err);
 void pl_origin_deinit(pl_origin *origin);
 

@@ -425,6 +425,12 @@ static void test_what_is_refused(void **ctx)
 {
     (void)ctx;
     char script[1024];
+    static const char *const reports[] = {"no-figure.pdf", "no-figure.html"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(script, sizeof script, CALIBRATE "report 1.q_proj file=%s; rebuild %s",
+                 run_path(reports[i]), run_path(reports[i]));
+        check_refused(script, 1, "is a report, and `rebuild` makes figures: the commands below");
+    }
     check_refused("report all", 1, "report: needs file=PATH (.pdf or .html)");
     check_refused("report all file=r.png", 1,
                   "report: file=r.png: expected a name that ends in .pdf or .html");
