@@ -68,6 +68,7 @@ static pl_status put_session(pl_report_draft *draft, pl_error *err)
     if (pl_report_is_allocated(draft, &commands)) {
         pl_buf_puts(&commands, "\n");
     }
+    pl_report_comparing(draft, &commands);
     if (pl_report_is_swept(draft)) {
         pl_state_sweep_command(state, &commands);
     }

@@ -5,6 +5,7 @@
 #include "app/commands/figure_file.h"
 #include "core/state/record.h"
 #include "core/study/allocation.h"
+#include "core/study/comparison.h"
 #include "core/study/depth.h"
 #include "core/study/sweep.h"
 #include "plots/caption.h"
@@ -135,6 +136,26 @@ static bool is_measured_beside(const pl_report_draft *draft)
     pl_id key = {0};
     size_t changes = 0;
     return pl_record_comparison(draft->state->source, &key, &changes);
+}
+
+void pl_report_comparing(const pl_report_draft *draft, pl_buf *out)
+{
+    pl_buf commands = {0}, own = {0};
+    json_t *rows = NULL;
+    if (draft->layer == SIZE_MAX &&
+        pl_comparison_load(draft->lab, draft->state, "report", &rows, &commands, NULL) == PL_OK) {
+        pl_state_calibration_command(draft->state, &own);
+        pl_state_quantized_commands(draft->state, &own);
+        const bool same = !commands.failed && !own.failed && commands.size > own.size &&
+                          (own.size == 0 || memcmp(commands.data, own.data, own.size) == 0);
+        if (same && strchr(commands.data + own.size, '\n') == strrchr(commands.data, '\n')) {
+            pl_buf_puts(out, commands.data + own.size);
+        }
+        out->failed = out->failed || commands.failed || own.failed;
+    }
+    json_decref(rows);
+    pl_buf_deinit(&commands);
+    pl_buf_deinit(&own);
 }
 
 bool pl_report_is_swept(const pl_report_draft *draft)

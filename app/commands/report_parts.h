@@ -70,6 +70,10 @@ typedef enum pl_chapter { PL_CHAPTER_OUTLIERS, PL_CHAPTER_CHANGES, PL_CHAPTERS }
 size_t pl_report_figure_count(const pl_report_draft *draft, pl_chapter chapter);
 PL_NODISCARD pl_status pl_report_figures(pl_report_draft *draft, pl_chapter chapter, pl_error *err);
 
+/* The `compare` whose rows the figures show, appended with a line's end, where it ran under the
+ * present calibration, activations and cache; else its figures' own commands alone have it. */
+void pl_report_comparing(const pl_report_draft *draft, pl_buf *out);
+
 /* Whether the state's sweep belongs to the report, and is of the present methods. */
 bool pl_report_is_swept(const pl_report_draft *draft);
 

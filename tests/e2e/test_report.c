@@ -266,17 +266,18 @@ static void test_solved(void **ctx)
     char script[4096], file[1024], html[1024];
     snprintf(file, sizeof file, "%s", run_path("solved.pdf"));
     snprintf(html, sizeof html, "%s", run_path("solved.html"));
-    snprintf(script, sizeof script,
-             CALIBRATE
-             "method rtn bits=3; method gptq bits=3; solve all sequential=no; perplexity "
-             "which=after windows=2 "
-             "length=128; layers; "
-             "layers columns=kurtosis,rounded_error; outliers all; sensitivity 1.?_proj unit=layer "
-             "windows=1 length=64; report all file=%s; report file=%s; "
-             "report all file=%s",
-             file, html, run_path("again.html"));
+    snprintf(
+        script, sizeof script,
+        CALIBRATE
+        "method rtn bits=3; method gptq bits=3; solve all sequential=no; perplexity "
+        "which=after windows=2 "
+        "length=128; layers; "
+        "layers columns=kurtosis,rounded_error; outliers all; sensitivity 1.?_proj unit=layer "
+        "windows=1 length=64; compare 'rtn bits={3,4}' windows=1 length=64; report all file=%s; "
+        "report file=%s; report all file=%s",
+        file, html, run_path("again.html"));
     run r = run_demo(script);
-    const json_t *made = run_result(&r, 9);
+    const json_t *made = run_result(&r, 10);
     run_check_keys(made, "file layer? pages figures tables");
     char *text = text_of_pdf("solved.pdf");
     expect_number(text, run_result(&r, 3), "rounded_relative_error");
@@ -302,9 +303,10 @@ static void test_solved(void **ctx)
     check_numbered(text, made, "tables", "Table");
     assert_int_equal(count_of(text, "\f"), (size_t)run_number(made, "pages"));
     same_files("solved.html", "again.html");
-    char *page = check_html("solved.html", run_result(&r, 10));
+    char *page = check_html("solved.html", run_result(&r, 11));
     expect_piece(page, "Spearman");
     expect_piece(page, "sensitivity 1.?_proj");
+    expect_piece(page, "compare 'rtn bits={3,4}' protocol=gptq length=64 windows=1");
     check_made_again(page);
     free(page);
     free(text);
