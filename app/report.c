@@ -55,6 +55,8 @@ void pl_put_solve(json_t *result, const pl_solve_report *report, bool sequential
     pl_json_set(result, "function_error", pl_json_number(report->function_error));
     pl_json_set(result, "condition", pl_json_number(report->condition));
     pl_json_set(result, "output_error", pl_json_number(report->output_error));
+    pl_json_set(result, "least_rounded_error", pl_json_number(report->least_rounded_error));
+    pl_json_set(result, "times_least", pl_json_number(pl_report_times_least(report)));
     pl_json_set(result, "original_output_error", pl_json_number(report->original_output_error));
     pl_json_set(result, "flatness_before",
                 json_pack("{s:o, s:o}", "weight", pl_json_number(report->flatness_weight_before),

@@ -35,6 +35,10 @@ static const pl_topic topics[] = {
      "the "
      "transform and the quantized activations",
      false},
+    {"times_least", "least_rounded_error|certify",
+     "the rounded error is at most so many times the least that any codes have at these scales: a "
+     "bound from below, proved (method ... certify=yes); 1 would be the best rounding there is",
+     false},
     {"original_output_error", "original output",
      "||X0 W0' - X Q(W)'||\u00b2 / ||X0 W0'||\u00b2, X0 the original model's inputs and X those "
      "that "

@@ -222,8 +222,9 @@ json_t *pl_param_json(const pl_spec *spec, size_t index)
     case PL_PARAM_INT:
         return json_integer((json_int_t)value);
     case PL_PARAM_CHOICE:
-        return param->choices == pl_no_yes ? json_boolean(value != 0)
-                                           : json_string(param->choices[(size_t)value]);
+        return (param->choices == pl_no_yes || param->no_yes) && value < 2.0
+                   ? json_boolean(value != 0)
+                   : json_string(param->choices[(size_t)value]);
     case PL_PARAM_REAL:
         break;
     }

@@ -8,6 +8,7 @@
 #include "core/lab/transformed.h"
 #include "core/lab/weights.h"
 #include "core/metrics/followed.h"
+#include "core/metrics/least_error.h"
 #include "core/metrics/outliers.h"
 #include "core/metrics/recon.h"
 #include "core/model/bare.h"
@@ -73,6 +74,13 @@ double pl_report_sqnr(const pl_solve_report *report)
 {
     return pl_sqnr(isfinite(report->rounded_relative_error) ? report->rounded_relative_error
                                                             : report->relative_error);
+}
+
+double pl_report_times_least(const pl_solve_report *report)
+{
+    return report->least_rounded_error > 0.0
+               ? report->rounded_relative_error / report->least_rounded_error
+               : (double)NAN;
 }
 
 /* What a result comes from: the version of the mathematics, weights, Gram matrix, specs. */
@@ -395,6 +403,21 @@ static void describe_weights(work *w, pl_view handed)
     report->kurtosis_weight_after = after.kurtosis;
 }
 
+/* certify=yes: the least error that the scales allow, whatever the codes. */
+static pl_status measure_least(work *w, pl_view before, pl_task *task, pl_error *err)
+{
+    pl_qweights q = {0};
+    if (!w->result.has_rounded || !(w->round->values[PL_GRID_CERTIFY] > 0.0)) {
+        return PL_OK;
+    }
+    pl_status status =
+        pl_result_read_codes(w->lab, w->result.rounded, w->info->rows, w->info->cols, &q, err);
+    PL_THEN(pl_least_rounded_error(w->bench.factors, before, &q, &w->report.least_rounded_error,
+                                   task, err));
+    pl_qweights_deinit(&q);
+    return status;
+}
+
 /* The error against the original's output, for a rounder that minimizes that. */
 static pl_status measure_followed(work *w, pl_view before, pl_task *task, pl_error *err)
 {
@@ -446,6 +469,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
         status = pl_relative_error(w->bench.factors, before, pl_mat_view(&w->rounded),
                                    &report->rounded_relative_error, task, err);
     }
+    PL_THEN(measure_least(w, before, task, err));
     PL_THEN(measure_followed(w, before, task, err));
     PL_THEN(measure_outputs(w, after, task, err));
     /* A number that no memory was there for is no number that does not apply. */

@@ -33,6 +33,9 @@ typedef struct pl_solve_report {
     /* Of a rounder that follows the original model (gptaq, qronos): ||X0 W0^T - X W^T||^2 over
      * ||X0 W0^T||^2, X0 the original's inputs, X those the layer sees. */
     double original_output_error;
+    /* Of a rounder with certify=yes: below rounded_relative_error whatever codes are chosen for the
+     * scales (core/metrics/least_error.h). */
+    double least_rounded_error;
     double bits_per_weight; /* scales and zero points counted (grid.h); NaN without a rounder */
     double seconds;         /* of the solve that made the result, not of finding it */
     unsigned made;          /* what of it the solve has put into the store (PL_MADE_...), and did
@@ -47,6 +50,10 @@ pl_solve_report pl_solve_report_empty(void);
 /* Signal to quantization noise of the report's rounded weights, of the preconditioned ones where
  * nothing rounds: recon.h. */
 double pl_report_sqnr(const pl_solve_report *report);
+
+/* The rounded error over the least that is possible at its scales: at most so far is it from the
+ * best codes.  NaN where that is not known or 0. */
+double pl_report_times_least(const pl_solve_report *report);
 
 /* Whether a slot of the layer has a method. */
 bool pl_layer_has_method(const pl_state *state, size_t layer);

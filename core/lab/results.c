@@ -46,6 +46,7 @@ static const struct {
     FIELD(kurtosis_input_before),
     FIELD(kurtosis_input_after),
     FIELD(original_output_error),
+    FIELD(least_rounded_error),
     FIELD(bits_per_weight),
 #undef FIELD
 };
@@ -413,6 +414,8 @@ pl_status pl_result_read_codes(pl_lab *lab, pl_id key, size_t rows, size_t cols,
     PL_THEN(read_codes(entry, key, &shape, out, err));
     if (status != PL_OK) {
         pl_qweights_deinit(out);
+        status = pl_error_set(err, status, "a damaged or missing result in %s: solve again",
+                              pl_store_folder(pl_lab_store(lab)));
     }
     pl_entry_close(entry);
     return status;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Numbers that are averaged over the layers, and behind them those that are added up. */
-enum { MEANS = 14, AVERAGED = 16 };
+enum { MEANS = 15, AVERAGED = 17 };
 
 typedef struct totals {
     pl_solve_report sum;
@@ -34,6 +34,7 @@ static double *averaged(pl_solve_report *report, size_t index)
                            &report->kurtosis_input_before,
                            &report->kurtosis_input_after,
                            &report->original_output_error,
+                           &report->least_rounded_error,
                            &report->objective,
                            &report->dual};
     return all[index];

@@ -9,9 +9,12 @@
 /* The choices of act_order=, and a row of a parameter table for it. */
 extern const char *const pl_kin_orders[4];
 #define PL_KIN_ORDER                                                                               \
-    PL_CHOICE("act_order", pl_kin_orders, 0,                                                       \
-              "Take columns by falling energy of their input: yes forms groups along that order, " \
-              "group keeps the original groups and orders them, and the columns inside.")
+    {                                                                                              \
+        .name = "act_order", .type = PL_PARAM_CHOICE, .maximum = 2, .choices = pl_kin_orders,      \
+        .step = 1, .unit = "", .no_yes = true,                                                     \
+        .help = "Take columns by falling energy of their input: yes forms groups along that "      \
+                "order, group keeps the original groups and orders them, and the columns inside."  \
+    }
 
 enum { PL_KIN_DAMPING_USED, PL_KIN_DEAD_COLUMNS, PL_KIN_REPORTED };
 extern const pl_reported pl_kin_reported[PL_KIN_REPORTED];

@@ -53,6 +53,7 @@ typedef struct pl_param {
     size_t sought_by;
     const char *found;
     bool optional; /* says nothing at 0, and is not written then */
+    bool no_yes;   /* the first two of several choices are a no and a yes */
 } pl_param;
 
 /* The choices of a parameter that is a yes or no. */
@@ -67,6 +68,7 @@ enum {
     PL_GRID_SCALE_DTYPE,
     PL_GRID_SCALES,
     PL_GRID_REFINE,
+    PL_GRID_CERTIFY,
     PL_GRID_COUNT
 };
 
@@ -135,8 +137,8 @@ struct pl_method {
     size_t n_params;
     const pl_reported *reported;
     size_t n_reported;
-    const char *title;      /* as papers write it: "FlatQuant"; NULL: its name */
-    bool blind;             /* needs nothing of the layer's inputs, but for scales= and refine= */
+    const char *title; /* as papers write it: "FlatQuant"; NULL: its name */
+    bool blind;        /* needs nothing of the layer's inputs, but for scales=, refine=, certify= */
     bool suits_rounder;     /* a transform: made for the rounder's grid */
     bool suits_activations; /* a transform: made for the activations' grid */
     bool learned;           /* a transform that core/learn makes in steps: `transform` is NULL */

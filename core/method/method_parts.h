@@ -65,7 +65,16 @@ PL_METHODS(PL_METHOD_DECLARATION)
     [PL_GRID_REFINE] = PL_INT("refine", 0, 100, 0, "sweeps",                                       \
                               "Sweeps of coordinate descent behind the rounding; the error on "    \
                               "the calibration never rises.",                                      \
-                              .step = 1, .optional = true)
+                              .step = 1, .optional = true),                                        \
+    [PL_GRID_CERTIFY] = {.name = "certify",                                                        \
+                         .type = PL_PARAM_CHOICE,                                                  \
+                         .maximum = 1,                                                             \
+                         .choices = pl_no_yes,                                                     \
+                         .step = 1,                                                                \
+                         .unit = "",                                                               \
+                         .help = "Bound from below what rounding at these scales must lose, up "   \
+                                 "to 2,048 channels: times_least says how far from it this is.",   \
+                         .optional = true}
 
 extern const char *const pl_scale_names[4], *const pl_scale_rules[3];
 

@@ -205,8 +205,10 @@ bool pl_spec_equal(const pl_spec *a, const pl_spec *b)
 
 bool pl_spec_is_blind(const pl_spec *spec)
 {
+    const double *values = spec->values;
     const bool looks = spec->method->slot == PL_SLOT_ROUND &&
-                       (spec->values[PL_GRID_SCALES] > 0.0 || spec->values[PL_GRID_REFINE] > 0.0);
+                       (values[PL_GRID_SCALES] > 0.0 || values[PL_GRID_REFINE] > 0.0 ||
+                        values[PL_GRID_CERTIFY] > 0.0);
     return spec->method->blind && !looks;
 }
 

@@ -98,7 +98,7 @@ static void test_types(void **ctx)
     run r = run_demo("method gptq act_order=yes; method hadamard; cost; "
                      "select 0.q_proj; help calibrate; help gptq");
     const json_t *parameters = json_object_get(run_result(&r, 0), "parameters");
-    assert_true(json_is_true(json_object_get(parameters, "act_order")));
+    assert_true(json_is_true(json_object_get(parameters, "act_order"))); /* of no, yes, group */
     assert_true(json_is_false(json_object_get(parameters, "mse")));
     assert_true(json_is_boolean(json_object_get(run_result(&r, 2), "online")));
     run_check_keys(run_result(&r, 3), "channel?");

@@ -56,11 +56,38 @@ static void test_one_layer(void **ctx)
     run_free(&r);
 }
 
+/* How far from the best codes a rounding can be at most: GPTQ is nearer than RTN, and refined codes
+ * nearer still; where nobody asked nothing is said. */
+static void test_certify(void **ctx)
+{
+    (void)ctx;
+    run r = run_demo("method rtn bits=3 certify=yes; solve 1.o_proj;"
+                     "method gptq bits=3 certify=yes; solve 1.o_proj;"
+                     "method gptq bits=3 certify=yes static_groups=yes refine=9; solve 1.o_proj;"
+                     "method gptq bits=3; solve 1.o_proj");
+    double times[3];
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *solved = run_result(&r, 2 * i + 1);
+        times[i] = run_number(solved, "times_least");
+        pl_check_close(times[i],
+                       run_number(solved, "rounded_relative_error") /
+                           run_number(solved, "least_rounded_error"),
+                       1e-9, 0);
+        expect_less(1.0, times[i]);
+    }
+    expect_less(times[1], 0.6 * times[0]);
+    expect_less(times[2], times[1]);
+    expect_less(times[2], 15.0);
+    run_check_keys(run_result(&r, 7), "least_rounded_error? times_least?");
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_in_sequence),
         cmocka_unit_test(test_one_layer),
+        cmocka_unit_test(test_certify),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

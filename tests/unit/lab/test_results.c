@@ -131,6 +131,27 @@ static void test_a_forged_matrix_of_another_shape_is_not_used(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* What certify=yes reads the scales from. */
+static void test_codes_of_another_shape_are_not_read(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err = {0};
+    pl_qweights q;
+    demo_lab_init(&d);
+    demo_method(&d.state, "rtn bits=3");
+    (void)demo_solve(&d, DEMO_K1);
+    const pl_id key = parts_of(&d, DEMO_K1).rounded;
+    pl_check_ok(pl_result_read_codes(d.lab, key, 48, 144, &q, &err), err);
+    assert_int_equal(q.grid.bits, 3);
+    pl_qweights_deinit(&q);
+    assert_int_equal(pl_result_read_codes(d.lab, key, 48, 145, &q, &err), PL_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "a damaged result in "));
+    assert_non_null(strstr(err.message, ": solve again"));
+    assert_null(q.codes);
+    demo_lab_deinit(&d);
+}
+
 static void test_a_forged_matrix_with_nan_is_not_used(void **ctx)
 {
     (void)ctx;
@@ -230,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_result_of_another_layer_is_named_and_not_used),
         cmocka_unit_test(test_a_forged_matrix_of_another_shape_is_not_used),
+        cmocka_unit_test(test_codes_of_another_shape_are_not_read),
         cmocka_unit_test(test_a_forged_matrix_with_nan_is_not_used),
         cmocka_unit_test(test_a_transform_of_another_width_is_not_used),
         cmocka_unit_test(test_a_calibration_of_another_model_is_not_used),

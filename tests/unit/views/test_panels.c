@@ -176,7 +176,7 @@ static void test_contents(void **state)
     expect(s, 30, 100, (const char *const[]){"' before  : precond", "x median", NULL});
     expect(s, 50, 200,
            (const char *const[]){"' before  : preconditioned", "2.mlp.down_proj",
-                                 "0.self_attn.q_proj", "damping", "20 iterations", NULL});
+                                 "0.self_attn.q_proj", "refine", "20 iterations", NULL});
 }
 
 static void test_missing(void **state)
