@@ -148,6 +148,20 @@ static inline __attribute__((always_inline)) void butterflies_of_lanes(float *x)
     memcpy(x, &v, sizeof v);
 }
 
+/* Two stages on four parts of h values at once: half of the loads and stores, the same sums. */
+static inline __attribute__((always_inline)) void two_stages(float *restrict x, size_t h)
+{
+    float *restrict a = x, *restrict b = x + h, *restrict c = x + 2 * h, *restrict d = x + 3 * h;
+    for (size_t j = 0; j < h; j++) {
+        const float more = a[j] + b[j], less = a[j] - b[j];
+        const float both = c[j] + d[j], rest = c[j] - d[j];
+        a[j] = more + both;
+        b[j] = less + rest;
+        c[j] = more - both;
+        d[j] = less - rest;
+    }
+}
+
 /* The butterflies of Sylvester's matrix on x[size], size a power of 2. */
 PL_CLONES static void butterflies(float *restrict x, size_t size)
 {
@@ -157,6 +171,11 @@ PL_CLONES static void butterflies(float *restrict x, size_t size)
             butterflies_of_lanes(x + i);
         }
         h = LANES;
+    }
+    for (; h <= size / 4; h *= 4) {
+        for (size_t i = 0; i < size; i += 4 * h) {
+            two_stages(x + i, h);
+        }
     }
     for (; h < size; h *= 2) {
         for (size_t i = 0; i < size; i += 2 * h) {
@@ -264,13 +283,76 @@ static void apply_block(const pl_hadamard *h, bool flip, float *x, float *y)
     }
 }
 
+/* Blocks of so few columns a part that a lane is a row: [block, LANES] lies on the stack twice. */
+enum { MOST_TURNED = 1024 };
+
+static bool turns_rows(const pl_hadamard *h)
+{
+    return h->base != NULL && h->power < LANES && h->block <= MOST_TURNED;
+}
+
+/* x[m, power, LANES] through the butterflies of its parts, then y = H_m^T x (flip: H_m x): for each
+ * lane the sums of `butterflies` and `mix`, in their order. */
+PL_CLONES static void mix_rows(const pl_hadamard *h, bool flip, float scale, float *restrict x,
+                               float *restrict y)
+{
+    const size_t m = h->m, power = h->power;
+    for (size_t step = 1; step < power; step *= 2) {
+        for (size_t at = 0; at < h->block; at++) {
+            if ((at & step) == 0) { /* a power of 2 divides where a part begins */
+                float *restrict low = x + at * LANES, *restrict high = low + step * LANES;
+                for (size_t j = 0; j < LANES; j++) {
+                    const float a = low[j], b = high[j];
+                    low[j] = a + b;
+                    high[j] = a - b;
+                }
+            }
+        }
+    }
+    for (size_t to = 0; to < m; to++) {
+        for (size_t k = 0; k < power; k++) {
+            pl_lanes sum = {0};
+            for (size_t from = 0; from < m; from++) {
+                pl_lanes in;
+                memcpy(&in, x + (from * power + k) * LANES, sizeof in);
+                sum += (float)h->base[flip ? to * m + from : from * m + to] * in;
+            }
+            sum *= scale;
+            memcpy(y + (to * power + k) * LANES, &sum, sizeof sum);
+        }
+    }
+}
+
+/* One block of at most LANES rows, each a lane. */
+static void apply_turned(const pl_hadamard *h, bool flip, float *x, size_t rows, size_t ld)
+{
+    float turned[MOST_TURNED * LANES], mixed[MOST_TURNED * LANES];
+    memset(turned, 0, h->block * LANES * sizeof *turned);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t c = 0; c < h->block; c++) {
+            turned[c * LANES + r] = x[r * ld + c];
+        }
+    }
+    mix_rows(h, flip, 1.0f / sqrtf((float)h->block), turned, mixed);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t c = 0; c < h->block; c++) {
+            x[r * ld + c] = mixed[c * LANES + r];
+        }
+    }
+}
+
 static void apply(const pl_hadamard *h, bool flip, float *x, size_t rows, size_t ld)
 {
+    const size_t step = turns_rows(h) ? LANES : 1;
 #pragma omp parallel for schedule(static) if (rows * h->n > 16384)
-    for (size_t r = 0; r < rows; r++) {
+    for (size_t r = 0; r < rows; r += step) {
         float scratch[MOST_BASE];
         for (size_t at = 0; at < h->n; at += h->block) {
-            apply_block(h, flip, x + r * ld + at, scratch);
+            if (step > 1) {
+                apply_turned(h, flip, x + r * ld + at, rows - r < step ? rows - r : step, ld);
+            } else {
+                apply_block(h, flip, x + r * ld + at, scratch);
+            }
         }
     }
 }
