@@ -1,5 +1,5 @@
-/* core/method/fused.h -- the online part of W.A. inference: a token's row is transformed and
- * quantized while it is in the cache, so that X T never goes to memory. */
+/* core/method/fused.h -- the online part of W.A. inference: tokens' rows are transformed and
+ * quantized, while they are in the cache or in passes of their own. */
 #ifndef PL_METHOD_FUSED_H
 #define PL_METHOD_FUSED_H
 
@@ -7,13 +7,27 @@
 
 #include <stdint.h>
 
-/* codes[rows, n] and scales[rows] with scales[r] codes[r, c] = Q(x T)[r, c]: symmetric, the range
- * of each row its own maximum times grid->clip and the transform's learned clipping; what
- * pl_transform_inputs and pl_act_quantize give one after the other, up to float32 rounding of X T.
- * x[rows, n] is contiguous and not changed.  A row of zeros has codes 0 and scale 0.  grid: 2 to 8
- * bits, symmetric, not fixed (an assert).  PL_ERR_MEMORY only. */
-PL_NODISCARD pl_status pl_fused_quantize(const pl_transform *t, const pl_act_grid *grid,
-                                         const float *x, size_t rows, int8_t *codes, float *scales,
+/* Where what is quantized goes: codes[rows, n], or where those are NULL values[rows, n], which are
+ * scale times code; scales[rows] either way. */
+typedef struct pl_quantized {
+    int8_t *codes;
+    float *values;
+    float *scales;
+} pl_quantized;
+
+/* x[rows, n], contiguous and not changed, to out: scales[r] codes[r, c] = Q(x T)[r, c], symmetric,
+ * the range of each row its own maximum times grid->clip and the transform's learned clipping; what
+ * pl_transform_inputs and pl_act_quantize give one after the other, up to float32 rounding of X T,
+ * in one pass over the rows, so that X T never goes to memory.  t NULL: no transform.  A row of
+ * zeros has codes 0 and scale 0.  grid: 2 to 8 bits, symmetric, not fixed (an assert).
+ * PL_ERR_MEMORY only. */
+PL_NODISCARD pl_status pl_fused_quantize(const pl_transform *t, size_t n, const pl_act_grid *grid,
+                                         const float *x, size_t rows, const pl_quantized *out,
                                          pl_error *err);
+
+/* The same of rows that are transformed already, in two passes over all of them: ranges, then
+ * codes.  clip: the transform's, or NULL. */
+void pl_apart_quantize(const pl_act_grid *grid, const pl_act_range *clip, const float *x,
+                       size_t rows, size_t n, const pl_quantized *out);
 
 #endif

@@ -57,29 +57,7 @@ static void free_batch(batch *b)
     free(b->codes);
 }
 
-/* The two passes of a row that follow the transform's, in vectors as the fused kernel has them. */
-PL_CLONES static float largest(const float *x, size_t n)
-{
-    int32_t most = 0; /* magnitudes order as their bits do */
-    float value;
-    for (size_t i = 0; i < n; i++) {
-        int32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        bits &= INT32_MAX;
-        most = bits > most ? bits : most;
-    }
-    memcpy(&value, &most, sizeof value);
-    return value;
-}
-
-PL_CLONES static void encode(const float *restrict x, size_t n, float scale, int8_t *restrict codes)
-{
-    for (size_t i = 0; i < n; i++) {
-        const float q = rintf(x[i] / scale);
-        const float low = q < -8.0f ? -8.0f : q;
-        codes[i] = (int8_t)(low > 7.0f ? 7.0f : low);
-    }
-}
+static const pl_act_grid grid = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
 
 /* Each pass over the whole batch: copy, transform, maxima, codes. */
 static void separate(const pl_transform *t, const batch *b)
@@ -89,21 +67,14 @@ static void separate(const pl_transform *t, const batch *b)
     if (pl_transform_inputs(t, b->y, b->rows, NULL, &err) != PL_OK) {
         bench_fail("transform", &err);
     }
-#pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < b->rows; r++) {
-        b->scales[r] = largest(b->y + r * b->n, b->n) / 7;
-    }
-#pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < b->rows; r++) {
-        encode(b->y + r * b->n, b->n, b->scales[r], b->codes + r * b->n);
-    }
+    pl_apart_quantize(&grid, NULL, b->y, b->rows, b->n, &(pl_quantized){b->codes, NULL, b->scales});
 }
 
 static void fused(const pl_transform *t, const batch *b)
 {
     pl_error err = {0};
-    const pl_act_grid grid = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
-    if (pl_fused_quantize(t, &grid, b->x, b->rows, b->codes, b->scales, &err) != PL_OK) {
+    if (pl_fused_quantize(t, b->n, &grid, b->x, b->rows, &(pl_quantized){b->codes, NULL, b->scales},
+                          &err) != PL_OK) {
         bench_fail("fused", &err);
     }
 }

@@ -7,8 +7,46 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROWS = 301 };
+
+/* In passes apart codes and scales are the same bits where the transform's are: a Hadamard matrix
+ * and a diagonal see each row alone, a GEMM of another number of rows may sum in another order.
+ * Values are scale times code. */
+static void check_apart(const pl_transform *t, size_t n, const pl_act_grid *grid, const float *x)
+{
+    pl_error err;
+    float *y = malloc(ROWS * n * sizeof *y), *values = malloc(ROWS * n * sizeof *values);
+    float *scales = malloc(2 * ROWS * sizeof *scales);
+    int8_t *codes = malloc(2 * ROWS * n);
+    assert_true(y != NULL && values != NULL && scales != NULL && codes != NULL);
+    int8_t *fused = codes + ROWS * n;
+    memcpy(y, x, ROWS * n * sizeof *x);
+    if (t != NULL) {
+        pl_check_ok(pl_transform_inputs(t, y, ROWS, NULL, &err), err);
+    }
+    pl_apart_quantize(grid, t != NULL ? pl_transform_clip(t) : NULL, y, ROWS, n,
+                      &(pl_quantized){codes, NULL, scales});
+    pl_check_ok(
+        pl_fused_quantize(t, n, grid, x, ROWS, &(pl_quantized){fused, NULL, scales + ROWS}, &err),
+        err);
+    if (t == NULL || strcmp(pl_transform_kind(t), "hadamard") == 0 ||
+        strcmp(pl_transform_kind(t), "scaling") == 0) {
+        assert_memory_equal(codes, fused, ROWS * n);
+        assert_memory_equal(scales, scales + ROWS, ROWS * sizeof *scales);
+    }
+    pl_check_ok(
+        pl_fused_quantize(t, n, grid, x, ROWS, &(pl_quantized){NULL, values, scales + ROWS}, &err),
+        err);
+    for (size_t i = 0; i < ROWS * n; i++) {
+        pl_check_close(values[i], (double)(scales[ROWS + i / n] * (float)fused[i]), 0, 0);
+    }
+    free(y);
+    free(values);
+    free(scales);
+    free(codes);
+}
 
 /* Codes may differ by one where x T lies on the border of two, by rounding of the transform. */
 static void check(pl_transform *t, int bits, double clip)
@@ -25,7 +63,8 @@ static void check(pl_transform *t, int bits, double clip)
     memcpy(y, x, ROWS * n * sizeof *x);
     pl_check_ok(pl_transform_inputs(t, y, ROWS, NULL, &err), err);
     pl_act_quantize(&grid, pl_transform_clip(t), y, ROWS, n);
-    pl_check_ok(pl_fused_quantize(t, &grid, x, ROWS, codes, scales, &err), err);
+    pl_check_ok(pl_fused_quantize(t, n, &grid, x, ROWS, &(pl_quantized){codes, NULL, scales}, &err),
+                err);
     size_t apart = 0;
     for (size_t r = 0; r < ROWS; r++) {
         for (size_t c = 0; c < n; c++) {
@@ -37,6 +76,7 @@ static void check(pl_transform *t, int bits, double clip)
     }
     assert_true(scales[3] == 0.0f && codes[3 * n] == 0);
     expect_at_most(apart * 1000, ROWS * n);
+    check_apart(t, n, &grid, x);
     free(x);
     free(y);
     free(scales);
@@ -81,11 +121,48 @@ static void by_the_others(void **state)
     check(t, 4, 1.0);
 }
 
+/* The codes of every value of a plain row, by division and rounding: the loop without conversions
+ * gives the same. */
+static void codes_of_a_plain_row(void **state)
+{
+    (void)state;
+    enum { N = 4096 };
+    static const int widths[] = {2, 4, 8};
+    static float x[N];
+    static int8_t codes[N];
+    float scale = 0.0f;
+    for (size_t i = 0; i < N; i++) {
+        x[i] = ((float)i - 2047.3f) / 512.0f;
+    }
+    x[5] = -0.0f;
+    x[6] = 1e-30f;
+    for (size_t w = 0; w < 3; w++) {
+        const pl_act_grid grid = {.bits = widths[w], .format = &pl_format_symmetric, .clip = 0.7};
+        const float most = (float)((1 << (widths[w] - 1)) - 1);
+        pl_apart_quantize(&grid, NULL, x, 1, N, &(pl_quantized){codes, NULL, &scale});
+        for (size_t i = 0; i < N; i++) {
+            const float q = rintf(x[i] / scale);
+            assert_int_equal(codes[i], (int)fminf(fmaxf(q, -most - 1), most));
+        }
+        check_apart(NULL, 64,
+                    &(pl_act_grid){.bits = widths[w], .format = &pl_format_symmetric, .clip = 1.0},
+                    (float[ROWS * 64]){1.0f, -3.0f, 0.25f});
+    }
+    /* What float32 has no inverse of is as good as zeros. */
+    for (size_t i = 0; i < N; i++) {
+        x[i] = 1e-42f;
+    }
+    const pl_act_grid grid = {.bits = 8, .format = &pl_format_symmetric, .clip = 1.0};
+    pl_apart_quantize(&grid, NULL, x, 1, N, &(pl_quantized){codes, NULL, &scale});
+    assert_true(scale == 0.0f && codes[0] == 0 && codes[N - 1] == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_hadamard),
         cmocka_unit_test(by_the_others),
+        cmocka_unit_test(codes_of_a_plain_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
