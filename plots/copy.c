@@ -78,8 +78,10 @@ static pl_status copy_heat(pl_figure *figure, const pl_heat *from, pl_error *err
 
 pl_status pl_figure_copy(const pl_figure *figure, pl_figure *out, pl_error *err)
 {
-    *out = (pl_figure){
-        .relief = figure->relief, .n_notes = figure->n_notes, .n_facts = figure->n_facts};
+    *out = (pl_figure){.stacked = figure->stacked,
+                       .relief = figure->relief,
+                       .n_notes = figure->n_notes,
+                       .n_facts = figure->n_facts};
     memcpy(out->notes, figure->notes, sizeof out->notes);
     memcpy(out->facts, figure->facts, sizeof out->facts);
     if (figure->table != NULL) {

@@ -122,6 +122,8 @@ typedef struct pl_figure {
     pl_note notes[PL_FIGURE_NOTES]; /* the largest first */
     size_t n_notes;
     pl_heat *heat;   /* drawn below the series, or NULL */
+    bool stacked;    /* stems of a later series stand in full width before those of an earlier one:
+                        parts of a sum */
     bool relief;     /* on paper the heat map stands up, its values heights from lo to hi */
     pl_table *table; /* then nothing else is drawn, and the axes mean nothing; or NULL */
     pl_fact facts[PL_FIGURE_FACTS];

@@ -59,7 +59,8 @@ enum {
     PL_USES_TURNED = 1 << 20, /* in its first form which=both of inputs: X T, too, T the layer's */
     PL_USES_SETTINGS = 16384, /* settings=, lines= and role= */
     PL_USES_COMPARISON = 1 << 21, /* the rows of the last measured `compare` */
-    PL_USES_COSTS = 1 << 22,      /* what layers cost the model (`sensitivity`, `allocate`) */
+    PL_USES_COSTS = 1 << 22,      /* what layers cost: the model (`sensitivity`, `allocate`), or
+                                     in time (`cost`) */
     PL_USES_LEARNING = 2048, /* a learned transform of the layer as far as it has been learned */
 };
 
@@ -118,6 +119,7 @@ struct pl_kind {
     KIND(sweep)                                                                                    \
     KIND(pareto)                                                                                   \
     KIND(comparison)                                                                               \
+    KIND(latency)                                                                                  \
     KIND(outliers)                                                                                 \
     PL_EXTRA_KINDS(KIND)
 

@@ -273,7 +273,7 @@ static void draw_stems(cairo_t *cr, const pl_figure *figure, const pl_layout *la
     bool dots = (index > 0 || figure->n_series == 1) && figure->x.names == NULL;
     for (size_t i = 0; i < count; i++) {
         double full = bars[i].x1 - bars[i].x0;
-        double width = front_width(layout, full, index);
+        double width = figure->stacked ? full : front_width(layout, full, index);
         double middle = (bars[i].x0 + bars[i].x1) / 2;
         double x0 = middle - width / 2;
         cairo_rectangle(cr, x0, bars[i].y0, width, bars[i].y1 - bars[i].y0);

@@ -2,10 +2,13 @@
 #include "app/commands/parts.h"
 #include "app/commands/sentences.h"
 #include "app/report.h"
+#include "app/usage.h"
+#include "app/workbench/services.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/lab/online.h"
 #include "core/lab/transformed.h"
+#include "core/study/latency.h"
 
 #include <string.h>
 
@@ -34,8 +37,8 @@ static pl_status measure_transform(const pl_transform *t, const pl_site_stats *s
     return status;
 }
 
-static void put_cost(json_t *out, const pl_state *state, const pl_site *site, const pl_transform *t,
-                     double seconds)
+static void put_online(json_t *out, const pl_state *state, const pl_site *site,
+                       const pl_transform *t, double seconds)
 {
     const pl_online cost = pl_site_online(state, site, t);
     pl_buf text = {0};
@@ -70,6 +73,239 @@ static pl_status take_transform(pl_lab *lab, const pl_state *state, pl_id calibr
     return status;
 }
 
+/* --- measure=yes -------------------------------------------------------------------------------
+ */
+
+static bool measures(const pl_call *call)
+{
+    const char *value = pl_call_value(call, "measure");
+    return value != NULL && strcmp(value, "yes") == 0;
+}
+
+/* A paper's page has no room for all columns; CSV and JSON have them. */
+static json_t *rows_for_paper(json_t *rows)
+{
+    static const char *const kept[] = {
+        "part",   "phase",          "product",         "transform", "online",  "threads",
+        "kernel", "online_seconds", "product_seconds", "seconds",   "speedup", "slowdown"};
+    json_t *out = json_array();
+    size_t i = 0;
+    const json_t *row = NULL;
+    json_array_foreach(rows, i, row)
+    {
+        json_t *line = json_object();
+        for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
+            pl_json_set(line, kept[k], json_incref(json_object_get(row, kept[k])));
+        }
+        pl_json_append(out, line);
+    }
+    return out;
+}
+
+static pl_status write_rows(pl_call *call, const pl_state *state, json_t *rows, pl_task *task,
+                            pl_error *err)
+{
+    const char *path = pl_call_value(call, "file");
+    const bool paper = path != NULL && pl_text_ends(path, ".tex");
+    json_t *written = paper ? rows_for_paper(rows) : json_incref(rows);
+    pl_status status = pl_rows_write(call, state, written, task, err);
+    json_decref(written);
+    return status;
+}
+
+static pl_status run_measured(pl_call *call, const pl_state *state, pl_lab *lab, size_t layer,
+                              pl_task *task, pl_error *err)
+{
+    const double start = pl_clock_now();
+    pl_latency_spec spec = {.layer = layer};
+    pl_buf said = {0};
+    json_t *found = NULL;
+    pl_status status = pl_usage_size(call, "tokens", 2, 1u << 16, &spec.tokens, err);
+    PL_THEN(pl_usage_size(call, "repeats", 1, 1000, &spec.repeats, err));
+    PL_THEN(pl_rows_check_file(call, err));
+    if (status == PL_OK) {
+        pl_buf_printf(&said, "cost %s measure=yes tokens=%zu repeats=%zu\n",
+                      pl_model_layer(state->source->model, layer)->name, spec.tokens, spec.repeats);
+        status = pl_buf_check(&said, err);
+    }
+    PL_THEN(pl_latency_run(lab, state, &spec, said.data, &found, task, err));
+    PL_THEN(write_rows(call, state, json_object_get(found, "rows"), task, err));
+    if (status == PL_OK) {
+        (void)json_object_update(call->result, found);
+        pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
+    }
+    json_decref(found);
+    pl_buf_deinit(&said);
+    return status;
+}
+
+static const struct {
+    const char *head, *key, *format;
+    double unit;
+} shown[] = {
+    {"transform", "transform_seconds", "%.4g", 1e3},
+    {"quantize", "quantize_seconds", "%.4g", 1e3},
+    {"online", "online_seconds", "%.4g", 1e3},
+    {"product", "product_seconds", "%.4g", 1e3},
+    {"total", "seconds", "%.4g", 1e3},
+    {"25 %", "seconds_q1", "%.4g", 1e3},
+    {"75 %", "seconds_q3", "%.4g", 1e3},
+    {"speedup", "speedup", "%.2fx", 1.0},
+    {"slowdown", "slowdown", "%.2fx", 1.0},
+};
+enum { SHOWN = sizeof shown / sizeof *shown };
+
+static bool is_of(const json_t *row, const char *key, const char *value)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+/* "int8 hadamard fused". */
+static void put_way(const json_t *row, pl_buf *out)
+{
+    const char *online = json_string_value(json_object_get(row, "online"));
+    pl_buf_puts(out, json_string_value(json_object_get(row, "product")));
+    if (online != NULL && strcmp(online, "none") != 0) {
+        pl_buf_printf(out, " %s %s", json_string_value(json_object_get(row, "transform")), online);
+    }
+}
+
+static pl_status fill_table(json_t *rows, const char *part, const char *phase, pl_table *table,
+                            pl_error *err)
+{
+    size_t i = 0, count = 0, at = 0;
+    const json_t *row = NULL;
+    json_array_foreach(rows, i, row)
+    {
+        count += is_of(row, "part", part) && is_of(row, "phase", phase);
+    }
+    pl_status status = pl_table_init(table, count, SHOWN + 1, err);
+    PL_THEN(pl_table_head(table, 0, "", err));
+    for (size_t k = 0; status == PL_OK && k < SHOWN; k++) {
+        status = pl_table_head(table, k + 1, shown[k].head, err);
+    }
+    json_array_foreach(rows, i, row)
+    {
+        pl_buf way = {0};
+        if (status != PL_OK || !is_of(row, "part", part) || !is_of(row, "phase", phase)) {
+            continue;
+        }
+        put_way(row, &way);
+        PL_THEN(pl_buf_check(&way, err));
+        PL_THEN(pl_table_text(table, at, 0, way.data, err));
+        for (size_t k = 0; status == PL_OK && k < SHOWN; k++) {
+            status = pl_table_number(table, at, k + 1, shown[k].format,
+                                     shown[k].unit * pl_json_number_of(row, shown[k].key), "", err);
+        }
+        at++;
+        pl_buf_deinit(&way);
+    }
+    return status;
+}
+
+static void put_measured(const pl_call *call, pl_buf *out)
+{
+    static const char *const parts[] = {"layer", "block"}, *const phases[] = {"prefill", "decode"};
+    json_t *rows = json_object_get(call->result, "rows"), *rest = json_copy(call->result);
+    json_object_del(rest, "rows");
+    pl_result_object(rest, out);
+    for (size_t i = 0; i < 4; i++) {
+        pl_table table = {0};
+        if (fill_table(rows, parts[i / 2], phases[i % 2], &table, NULL) == PL_OK &&
+            table.rows > 0) {
+            pl_buf_printf(out, "\n%s, %s: milliseconds\n", parts[i / 2], phases[i % 2]);
+            pl_table_put_text(&table, call->columns, "25 % 75 % transform quantize", out);
+        }
+        pl_table_deinit(&table);
+    }
+    json_decref(rest);
+}
+
+/* "prefill: int8 2.61x as fast, less 0.26x behind hadamard, 0.07x behind kronecker, fused". */
+static void put_measured_line(const pl_call *call, pl_buf *out)
+{
+    const json_t *rows = json_object_get(call->result, "rows");
+    const char *missing = json_string_value(json_object_get(call->result, "int8_missing"));
+    size_t i = 0;
+    const json_t *row = NULL;
+    if (missing != NULL) {
+        pl_buf_printf(out, "float32 alone: %s", missing);
+        return;
+    }
+    pl_buf_puts(out, "prefill");
+    json_array_foreach(rows, i, row)
+    {
+        if (!is_of(row, "part", "layer") || !is_of(row, "phase", "prefill") ||
+            !is_of(row, "product", "int8") || !is_of(row, "online", "fused")) {
+            continue;
+        }
+        if (is_of(row, "transform", "none")) {
+            pl_buf_printf(out, ": int8 %.2fx", pl_json_number_of(row, "speedup"));
+        } else if (is_of(row, "transform", "hadamard") || is_of(row, "transform", "kronecker")) {
+            pl_buf_printf(out, ", %s \u2212%.2fx",
+                          json_string_value(json_object_get(row, "transform")),
+                          pl_json_number_of(row, "slowdown"));
+        }
+    }
+}
+
+static void put_cost(const pl_call *call, pl_buf *out)
+{
+    if (measures(call)) {
+        put_measured(call, out);
+    } else {
+        pl_result_object(call->result, out);
+    }
+}
+
+static void put_cost_line(const pl_call *call, pl_buf *out)
+{
+    if (measures(call)) {
+        put_measured_line(call, out);
+    } else {
+        pl_line_cost(call, out);
+    }
+}
+
+static void follow_cost(pl_screen *screen, const pl_call *call, pl_status how)
+{
+    if (how == PL_OK && measures(call)) {
+        pl_screen_follow_scores(screen);
+    }
+}
+
+static void put_cost_help(pl_buf *out)
+{
+    pl_buf_puts(
+        out,
+        "\nWith measure=yes the layer, and all linear layers of its block, are timed on this\n"
+        "machine: prefill (tokens= rows) and decoding (one row), in float32 (OpenBLAS) and with\n"
+        "8-bit codes of weights and inputs (oneDNN, where the processor has AVX-512 VNNI; fewer\n"
+        "bits take as long). Each is timed alone and behind every shape of transform: diagonal\n"
+        "(smoothquant, awq, where it does not fold), hadamard, kronecker (flatquant) and a dense\n"
+        "orthogonal matrix, with the inputs quantized per token; apart: a pass over all rows for\n"
+        "the transform, one for the ranges, one for the codes; fused: all of it while a row is in\n"
+        "the cache. Nothing needs to be calibrated or solved.\n\n"
+        "speedup is float32's time over this one's; slowdown what of the speedup without a\n"
+        "transform the transform takes, as FlatQuant's 0.07x and QuaRot's 0.26x are meant.\n"
+        "Attention, norms and gates, the same under each, are not timed.\n\n"
+        "The protocol: threads are bound to processors, a repeat goes through all ways once, each\n"
+        "use of weights reads another copy of them so that no cache holds them, the first repeat\n"
+        "is not counted; medians, and quartiles (25 %, 75 %) as the spread. Times are kept for\n"
+        "`plot latency` under this machine's name alone, and `rebuild` of such a figure measures\n"
+        "again: it differs.\n\n"
+        "  cost 1.q_proj measure=yes file=latency.csv; plot latency file=latency.png\n");
+}
+
+static const pl_key cost_keys[] = {
+    {"measure", PL_KEY_CHOICE, "no", "no|yes", "time the layer and its block on this machine"},
+    {"tokens", PL_KEY_INT, "512", NULL, "of measure=yes: rows of a prefill"},
+    {"repeats", PL_KEY_INT, "15", NULL, "of measure=yes: how often each is timed"},
+    {"file", PL_KEY_NEW_FILE, NULL, NULL, "of measure=yes: the rows as .csv, .tex or .json"},
+    {0},
+};
+
 static pl_status run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
                           pl_error *err)
 {
@@ -78,9 +314,11 @@ static pl_status run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     pl_transform *t = NULL;
     pl_site_stats stats = {0};
     double seconds = 0.0;
-    pl_status status = pl_target_layer(call, state, 0, &layer, err);
-    if (status != PL_OK) {
-        return status;
+    size_t choice = 0;
+    pl_status status = pl_usage_choice(call, "measure", &choice, err);
+    PL_THEN(pl_target_layer(call, state, 0, &layer, err));
+    if (status != PL_OK || measures(call)) {
+        return status == PL_OK ? run_measured(call, state, lab, layer, task, err) : status;
     }
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
@@ -98,7 +336,8 @@ static pl_status run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     }
     if (status == PL_OK) {
         pl_json_set(call->result, "layer", json_string(info->name));
-        put_cost(call->result, state, pl_model_site(state->source->model, info->site), t, seconds);
+        put_online(call->result, state, pl_model_site(state->source->model, info->site), t,
+                   seconds);
     }
     pl_site_stats_deinit(&stats);
     pl_transform_destroy(t);
@@ -109,9 +348,16 @@ const pl_command pl_command_cost = {
     .name = "cost",
     .positional = "[LAYER]",
     .max_words = 1,
-    .keys = pl_no_keys,
+    .keys = cost_keys,
     .needs_model = true,
-    .summary = "What the transform of a layer costs at inference, and what of it folds away",
-    .put_line = pl_line_cost,
+    .summary = "What the transform of a layer costs at inference, and what of it folds away; "
+               "measured: float32 and int8, layer and block, behind every shape of transform",
+    .put_text = put_cost,
+    .put_line = put_cost_line,
     .run = run_cost,
+    .slow = measures,
+    .unit = "repeats",
+    .rebuild = PL_REBUILD_RUN,
+    .follow = follow_cost,
+    .more_help = put_cost_help,
 };

@@ -35,6 +35,13 @@ PL_NODISCARD pl_status pl_linalg_check_room(int threads, int buffered, pl_error 
 /* Which thread of the present OpenMP region this is, from 0: for scratch of its own. */
 size_t pl_linalg_thread(void);
 
+/* Binds each OpenMP thread of the caller, which BLAS uses too, to a processor of its own among
+ * those that it may use, until unpin gives all of them back; NULL where the system does not let it.
+ */
+typedef struct pl_pinned pl_pinned;
+pl_pinned *pl_linalg_pin(void);
+void pl_linalg_unpin(pl_pinned *pinned); /* NULL is fine */
+
 /* openblas_get_config(), for the record. */
 const char *pl_linalg_config(void);
 
