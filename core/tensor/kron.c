@@ -51,8 +51,11 @@ enum { OUTPUTS = 4 }; /* rows of y that are summed up at a time, in registers */
         }                                                                                          \
     }
 
+typedef float quarter_lanes __attribute__((vector_size(PL_LANES / 4 * sizeof(float))));
+
 MIX_COLUMNS(mix_lanes, pl_lanes)
 MIX_COLUMNS(mix_half, pl_half_lanes)
+MIX_COLUMNS(mix_quarter, quarter_lanes)
 
 /* y = P1^T x of one row, x[n1, n2]. */
 PL_CLONES static void mix_row(const float *restrict p1, size_t n1, size_t n2,
@@ -64,6 +67,9 @@ PL_CLONES static void mix_row(const float *restrict p1, size_t n1, size_t n2,
     }
     for (; j + PL_LANES / 2 <= n2; j += PL_LANES / 2) {
         mix_half(p1, n1, n2, x + j, y + j);
+    }
+    for (; j + PL_LANES / 4 <= n2; j += PL_LANES / 4) {
+        mix_quarter(p1, n1, n2, x + j, y + j);
     }
     for (; j < n2; j++) {
         for (size_t to = 0; to < n1; to++) {
