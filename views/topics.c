@@ -166,6 +166,8 @@ static const pl_topic topics[] = {
      "the largest change of a weight by the element type of the files it was written to", true},
     {"other_dtype_error", NULL, "the same of norms, embeddings and biases", true},
     {"layers_packed", NULL, "layers of an export that are written as codes and scales", true},
+    {"types", NULL, "element types of an exported GGUF's solved layers, and how many have each",
+     true},
     {"layers_requantized", "requantization_error",
      "layers whose own codes the format of an export cannot hold, so that they were rounded anew; "
      "what that changed, relative to the weights",

@@ -61,15 +61,16 @@ static void warn_of_activations(const pl_state *state, pl_lab *lab)
 static pl_status check_packing(const pl_call *call, const pl_export_spec *spec, size_t weights,
                                pl_error *err)
 {
-    if (weights == 0) {
+    const bool orders = spec->packing != NULL && spec->packing->orders;
+    if (weights == 0 && spec->packing != NULL) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "export: format=%s holds codes, which weights=preconditioned has none "
                             "of",
                             spec->packing->name);
     }
-    if (pl_call_value(call, "packing") != NULL && !spec->packing->orders) {
+    if (pl_call_value(call, "packing") != NULL && !orders) {
         return pl_error_set(err, PL_ERR_USAGE,
-                            "export: format=%s has no packing=", spec->packing->name);
+                            "export: format=%s has no packing=", pl_call_value(call, "format"));
     }
     return PL_OK;
 }
@@ -94,7 +95,8 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
     PL_THEN(pl_usage_choice(call, "lossy", &lossy, err));
     PL_THEN(pl_usage_choice(call, "fold", &fold, err));
     if (status == PL_OK && format > 0) {
-        spec.packing = pl_packing_at(format - 1);
+        spec.gguf = format > PL_PACKING_COUNT;
+        spec.packing = spec.gguf ? NULL : pl_packing_at(format - 1);
         spec.order = (pl_pack_order)order;
         spec.lossy = lossy > 0;
         status = check_packing(call, &spec, weights, err);
@@ -125,6 +127,9 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
         pl_json_set(call->result, "max_dtype_error", pl_json_number(report.max_dtype_error));
         pl_json_set(call->result, "other_dtype_error", pl_json_number(report.other_dtype_error));
         pl_json_set(call->result, "layers_packed", json_integer((json_int_t)report.packed));
+        if (spec.gguf) {
+            pl_json_set(call->result, "types", json_string(report.types));
+        }
         pl_json_set(call->result, "layers_requantized",
                     json_integer((json_int_t)report.requantized));
         pl_json_set(call->result, "requantization_error",
@@ -141,8 +146,8 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
 
 static const pl_key export_keys[] = {
     {"dir", PL_KEY_NEW_FILE, NULL, NULL, "folder to make"},
-    {"format", PL_KEY_CHOICE, "hf", "hf" PL_PACKING_WORDS,
-     "a Hugging Face folder of floats, or one whose rounded layers are codes and scales"},
+    {"format", PL_KEY_CHOICE, "hf", "hf" PL_PACKING_WORDS "|gguf",
+     "a Hugging Face folder of floats, one whose rounded layers are codes and scales, or a GGUF"},
     {"packing", PL_KEY_CHOICE, "dense", "dense|padded",
      "of compressed-tensors, 3, 5, 6 and 7 bits: as version 0.17 and later read them, or earlier"},
     {"lossy", PL_KEY_CHOICE, "no", "no|yes",

@@ -206,3 +206,14 @@ pl_gguf_type pl_gguf_type_of(uint32_t id)
     }
     return (pl_gguf_type){.dtype = PL_DTYPE_OTHER};
 }
+
+bool pl_gguf_type_find(const char *name, uint32_t *id)
+{
+    for (uint32_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (types[i].name != NULL && strcmp(types[i].name, name) == 0) {
+            *id = i;
+            return true;
+        }
+    }
+    return false;
+}

@@ -69,6 +69,8 @@ typedef struct pl_gguf_type {
     uint32_t block, block_bytes;
 } pl_gguf_type;
 pl_gguf_type pl_gguf_type_of(uint32_t id);
+/* The id of a name, false where there is none. */
+bool pl_gguf_type_find(const char *name, uint32_t *id);
 
 /* A file's header on its way into a checkpoint. */
 typedef struct pl_gguf_reader {

@@ -442,7 +442,7 @@ static pl_status check_room(const pl_exporter *x, pl_error *err)
 {
     enum { BESIDE = 32 << 20 }; /* tokenizer, header and the like */
     struct statvfs fs;
-    uint64_t need = BESIDE;
+    uint64_t need = BESIDE + x->need;
     for (size_t i = 0; i < x->n_items; i++) {
         const pl_export_item *it = &x->items[i];
         need += it->packed ? 0 : pl_export_elements(it) * pl_dtype_block_bytes(it->dtype);
@@ -507,6 +507,14 @@ static double bits_per_weight(const pl_exporter *x)
     return x->spec->which == PL_WHICH_AFTER && weights > 0.0 ? bits / weights : (double)NAN;
 }
 
+static pl_status write_folder(pl_exporter *x, pl_task *task, pl_error *err)
+{
+    pl_status status = pl_export_write_config(x, err);
+    PL_THEN(write_shards(x, task, err));
+    PL_THEN(pl_export_write_beside(x, err));
+    return status;
+}
+
 pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,
                     pl_export_report *report, pl_task *task, pl_error *err)
 {
@@ -519,25 +527,25 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
         .model = state->source->model,
         .checkpoint = pl_model_checkpoint(state->source->model),
     };
+    void *plan = NULL;
     pl_status status = spec->fold ? pl_fold_begin(&x.fold, lab, state, err) : PL_OK;
-    PL_THEN(list_items(&x, err));
+    PL_THEN(spec->gguf ? pl_export_plan_gguf(&x, &plan, task, err) : list_items(&x, err));
     if (status == PL_OK && spec->fold) {
         status = fold_items(&x, err);
     }
     if (status == PL_OK && x.packing != NULL) {
         status = pl_export_plan_codes(&x, task, err);
     }
-    PL_THEN(pl_export_check_beside(&x, err));
+    PL_THEN(spec->gguf ? PL_OK : pl_export_check_beside(&x, err));
     PL_THEN(make_folder(&x, err));
     PL_THEN(check_room(&x, err));
-    PL_THEN(pl_export_write_config(&x, err));
-    PL_THEN(write_shards(&x, task, err));
-    PL_THEN(pl_export_write_beside(&x, err));
+    PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, task, err) : write_folder(&x, task, err));
     if (status == PL_OK) {
         count_files(&x);
         status = pl_temporary_publish(&x.made, spec->folder, err);
     }
     pl_temporary_discard(&x.made);
+    pl_export_free_gguf(plan);
     if (status == PL_OK) {
         *report = x.report;
         report->bits_per_weight = bits_per_weight(&x);

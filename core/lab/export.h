@@ -18,6 +18,7 @@ typedef struct pl_export_spec {
     pl_dtype dtype;     /* of floats; PL_DTYPE_OTHER: the checkpoint's own (f16 from a GGUF) */
     const pl_packing *packing; /* NULL: all weights as floats; else `which` is PL_WHICH_AFTER */
     pl_pack_order order;       /* of a packing that has both */
+    bool gguf;                 /* one GGUF, in a folder as well; of a model that is one */
     bool lossy; /* layers that the packing cannot hold exactly are rounded anew, else refused */
     bool fold;  /* in the coordinates of the model's rotations: weights on the rounder's
                    grid, embedding and lm_head turned (and untied), norms' gains 1 */
@@ -30,6 +31,7 @@ typedef struct pl_export_report {
     double other_dtype_error;    /* the same over the other tensors: norms, embeddings, biases */
     size_t packed;               /* layers written as codes */
     size_t requantized;          /* of them: rounded anew */
+    char types[160];             /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers */
     double requantization_error; /* ||written - meant|| / ||meant|| over those, 0 without any */
     double bits_per_weight; /* of the rounded layers it holds, scales and zero points counted: what
                                their codes would take packed; NaN where it holds none */

@@ -150,35 +150,61 @@ static size_t item_group(const pl_export_item *it)
 
 /* --- the codes -------------------------------------------------------------------------------- */
 
+pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, const char **why,
+                                pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(x->model, layer);
+    pl_grid grid;
+    pl_id rounded;
+    pl_qweights q = {0};
+    *out = (pl_codes){0};
+    pl_status status = layer_grid(x, layer, &grid, &rounded, why, err);
+    if (status != PL_OK || *why != NULL) {
+        return status;
+    }
+    if (pl_result_read_codes(x->lab, rounded, info->rows, info->cols, &q, NULL) != PL_OK) {
+        return pl_error_set(err, PL_ERR_NOT_FOUND,
+                            "%s: its codes are no longer whole in the store %s: solve again",
+                            info->name, pl_store_folder(pl_lab_store(x->lab)));
+    }
+    status = pl_codes_init(out, info->rows, info->cols, q.groups, err);
+    const int middle = grid.format->zero_point ? 0 : 1 << (grid.bits - 1);
+    for (size_t i = 0; status == PL_OK && i < info->rows * info->cols; i++) {
+        out->codes[i] = (uint8_t)(q.codes[i] + middle);
+    }
+    for (size_t i = 0; status == PL_OK && i < info->rows * q.groups; i++) {
+        out->scales[i] = q.scales[i];
+        out->zeros[i] = (int16_t)(q.zeros[i] + middle);
+    }
+    if (status == PL_OK) {
+        memcpy(out->group_of, q.group_of, info->cols * sizeof *q.group_of);
+    }
+    pl_qweights_deinit(&q);
+    return status;
+}
+
 /* A layer's stored codes to rows from `first` on. */
 static pl_status take_codes(pl_exporter *x, const pl_export_item *it, size_t layer, size_t first,
                             pl_codes *out, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(x->model, layer);
     const char *why = NULL;
-    pl_grid grid;
-    pl_id rounded;
-    pl_qweights q = {0};
-    pl_status status = layer_grid(x, layer, &grid, &rounded, &why, err);
-    PL_THEN(pl_result_read_codes(x->lab, rounded, info->rows, info->cols, &q, err));
+    pl_codes own = {0};
+    pl_status status = pl_export_layer_codes(x, layer, &own, &why, err);
+    if (status == PL_OK && (why != NULL || own.groups != out->groups)) {
+        status = refuse(x, it, why != NULL ? why : "its groups are others than its grid says", err);
+    }
     if (status == PL_OK && first > 0 &&
-        memcmp(out->group_of, q.group_of, info->cols * sizeof *q.group_of) != 0) {
+        memcmp(out->group_of, own.group_of, own.cols * sizeof *own.group_of) != 0) {
         status = refuse(x, it, "the layers in it have different groups", err);
     }
-    const int middle = grid.format->zero_point ? 0 : 1 << (grid.bits - 1);
-    for (size_t i = 0; status == PL_OK && i < info->rows * info->cols; i++) {
-        out->codes[first * info->cols + i] = (uint8_t)(q.codes[i] + middle);
-    }
-    for (size_t i = 0; status == PL_OK && i < info->rows * q.groups; i++) {
-        out->scales[first * q.groups + i] = q.scales[i];
-        out->zeros[first * q.groups + i] = (int16_t)(q.zeros[i] + middle);
-    }
     if (status == PL_OK) {
-        memcpy(out->group_of, q.group_of, info->cols * sizeof *q.group_of);
-    } else if (err != NULL && err->message[0] == '\0') {
-        status = pl_error_set(err, status, "%s: its codes cannot be read: solve again", info->name);
+        const size_t params = own.rows * own.groups;
+        memcpy(out->codes + first * own.cols, own.codes, own.rows * own.cols);
+        memcpy(out->scales + first * own.groups, own.scales, params * sizeof *own.scales);
+        memcpy(out->zeros + first * own.groups, own.zeros, params * sizeof *own.zeros);
+        memcpy(out->group_of, own.group_of, own.cols * sizeof *own.group_of);
     }
-    pl_qweights_deinit(&q);
+    pl_codes_deinit(&own);
     return status;
 }
 

@@ -49,6 +49,7 @@ typedef struct pl_exporter {
     pl_export_report report;
     double lost, whole;   /* squares of what requantizing lost, and of what it was given */
     uint64_t done, total; /* elements, for progress */
+    uint64_t need;        /* bytes that will be written, but for what lies beside */
 } pl_exporter;
 
 uint64_t pl_export_elements(const pl_export_item *item);
@@ -63,8 +64,22 @@ PL_NODISCARD pl_status pl_export_plan_codes(pl_exporter *x, pl_task *task, pl_er
 PL_NODISCARD pl_status pl_export_codes(pl_exporter *x, const pl_export_item *item, pl_codes *out,
                                        pl_task *task, pl_error *err);
 
+/* A layer's codes as the store has them; the caller's.  *why: NULL, or why it has none, with no
+ * codes. */
+PL_NODISCARD pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out,
+                                             const char **why, pl_error *err);
+
 /* The quantization_config of the plan; NULL for floats. */
 PL_NODISCARD pl_status pl_export_quantization(const pl_exporter *x, json_t **out, pl_error *err);
+
+/* --- export_gguf.c: one GGUF -------------------------------------------------------------------
+ * Finds the type of each tensor; then writes them all and reads them back.  The caller frees *plan,
+ * also after a failure. */
+PL_NODISCARD pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_task *task,
+                                           pl_error *err);
+PL_NODISCARD pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_task *task,
+                                            pl_error *err);
+void pl_export_free_gguf(void *plan);
 
 /* --- export_beside.c: the files beside the weights -------------------------------------------- */
 

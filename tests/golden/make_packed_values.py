@@ -4,13 +4,15 @@
 compressed-tensors' are made by that package: the padded ones by the version that is imported
 (0.16 or earlier), the dense ones by the version in the folder NEW (0.17 or later).  GPTQ's and AWQ's
 follow the rules of GPTQModel (nn_modules/qlinear, pack_original) and AutoAWQ (GEMM: order_map
-0 2 4 6 1 3 5 7), written in numpy.  What each package, or the rule, dequantizes is checked here to be
+0 2 4 6 1 3 5 7), written in numpy.  GGUF blocks are made by
+the gguf package.  What each package, or the rule, dequantizes is checked here to be
 scale * (code - zero) to the bit; the test makes those numbers itself."""
 import importlib.util
 import json
 import sys
 from pathlib import Path
 
+import gguf
 import numpy as np
 import torch
 from compressed_tensors.compressors.quantized_compressors.pack_quantized import (
@@ -112,5 +114,18 @@ cases += [compressed(bits, False, False) for bits in (3, 5, 6, 7)]
 cases += [compressed(bits, True, False) for bits in (3, 4)]
 cases += [gptq(bits, "gptq", False) for bits in (2, 3, 4, 8)]
 cases += [gptq(4, "gptq", True), gptq(3, "gptq_v2", False), gptq(4, "gptq_v2", True), awq()]
+
+
+def gguf_blocks():
+    """Plain rounding by the gguf package: a block of zeros, ties of +- and a wide one."""
+    x = np.concatenate([np.zeros(32), np.sin(np.arange(32) * 1.7) * 0.25,
+                        np.cos(np.arange(32) * 0.9)**5 * 3 - 1]).astype(np.float32)
+    types = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]
+    return {"x": x.tobytes().hex(),
+            "types": {t: gguf.quants.quantize(x, gguf.GGMLQuantizationType[t]).tobytes().hex()
+                      for t in types}}
+
+
+cases = {"layers": cases, "gguf": gguf_blocks()}
 out = Path(__file__).resolve().parent / "packed_values.json"
 out.write_text(json.dumps(cases, indent=0) + "\n")

@@ -1,5 +1,6 @@
 /* Packed layers: written as the packages that own the layouts write them, and read back to the
  * bit.  Values by make_packed_values.py. */
+#include "core/io/gguf_write.h"
 #include "core/io/packing.h"
 #include "core/io/safetensors.h"
 #include "tests/support/check.h"
@@ -164,7 +165,7 @@ static void test_every_layout(void **ctx)
     (void)ctx;
     size_t index;
     json_t *about;
-    json_array_foreach(values, index, about)
+    json_array_foreach(json_object_get(values, "layers"), index, about)
     {
         pl_error err;
         pl_temp temp;
@@ -230,10 +231,58 @@ static void test_split_keeps_the_weights(void **ctx)
     }
 }
 
+static void from_hex(const char *hex, void *out)
+{
+    unsigned char *to = out;
+    for (size_t i = 0; hex[2 * i] != '\0'; i++) {
+        unsigned byte = 256;
+        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        to[i] = (unsigned char)byte;
+    }
+}
+
+/* Rounded as the gguf package rounds; and what is on a block's own grid comes back exactly. */
+static void test_gguf_blocks(void **ctx)
+{
+    (void)ctx;
+    enum { BLOCKS = 3, VALUES = BLOCKS * PL_GGUF_BLOCK };
+    const json_t *about = json_object_get(values, "gguf");
+    float x[VALUES];
+    from_hex(json_string_value(json_object_get(about, "x")), x);
+    for (const pl_gguf_choice *c = pl_gguf_choices; c->dtype != PL_DTYPE_OTHER; c++) {
+        const size_t bytes = pl_dtype_block_bytes(c->dtype);
+        uint8_t meant[VALUES * 4], made[64];
+        from_hex(json_string_value(
+                     json_object_get(json_object_get(about, "types"), pl_dtype_name(c->dtype))),
+                 meant);
+        for (size_t b = 0; b < BLOCKS; b++) {
+            pl_gguf_block_round(c->dtype, x + b * PL_GGUF_BLOCK, made);
+            assert_memory_equal(made, meant + b * bytes, bytes);
+        }
+        const int low = c->bits == 8 ? -128 : c->offset ? 3 : -(1 << (c->bits - 1));
+        int steps[PL_GGUF_BLOCK];
+        float back[PL_GGUF_BLOCK];
+        for (int i = 0; i < PL_GGUF_BLOCK; i++) {
+            steps[i] = low + i * 7 % (1 << c->bits);
+        }
+        assert_true(pl_gguf_block_exact(c->dtype, 0.0625f, steps, made));
+        pl_dtype_decode(c->dtype, made, PL_GGUF_BLOCK, back);
+        for (int i = 0; i < PL_GGUF_BLOCK; i++) {
+            pl_check_close(back[i], 0.0625f * (float)steps[i], 0, 0);
+        }
+        steps[5] = low - 1;
+        steps[6] = low + (1 << c->bits) - 1;
+        assert_false(pl_gguf_block_exact(c->dtype, 0.0625f, steps, made)); /* a level too many */
+        steps[5] = steps[6] = low;
+        assert_false(pl_gguf_block_exact(c->dtype, 0.1f, steps, made)); /* no float16 scale */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_layout),
+        cmocka_unit_test(test_gguf_blocks),
         cmocka_unit_test(test_split_keeps_the_weights),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -207,6 +207,112 @@ static void one_expert_is_solved_and_written(void **ctx)
     }
 }
 
+/* Rounds the layers by `method` and writes a GGUF; the caller closes what is read back. */
+static pl_model *export_gguf(fixture *f, const char *glob, const char *symmetric,
+                             pl_export_report *report)
+{
+    pl_error err;
+    pl_model *written = NULL;
+    char path[620];
+    const pl_model *model = f->state.source->model;
+    f->state.slots[PL_SLOT_ROUND] = pl_spec_default(pl_method_find("rtn"));
+    pl_check_ok(pl_spec_set(&f->state.slots[PL_SLOT_ROUND], "symmetric", symmetric, &err), err);
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        if (pl_model_layer_matches(model, i, glob)) {
+            pl_solve_report found;
+            pl_id result = {0};
+            pl_check_ok(pl_solve_layer(f->lab, &f->state, i, &found, &result, NULL, &err), err);
+            pl_check_ok(
+                pl_state_set_result(&f->state, i, pl_state_plan(&f->state, i), result, &err), err);
+        }
+    }
+    pl_export_spec spec = {
+        .folder = f->out, .which = PL_WHICH_AFTER, .dtype = PL_DTYPE_OTHER, .gguf = true};
+    pl_check_ok(pl_export(f->lab, &f->state, &spec, report, NULL, &err), err);
+    snprintf(path, sizeof path, "%s/model.gguf", f->out);
+    pl_check_ok(pl_model_open(path, &written, &err), err);
+    return written;
+}
+
+/* Permuted heads, fused projections, stacked experts: what was rounded, to the bit, and the rest as
+ * it was. */
+static void gguf_is_written_from_gguf(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *model, *layers, *symmetric, *types;
+        size_t changed;
+    } cases[] = {
+        {"mistral", "*.[qkv]_proj", "yes", "Q4_0 6", 6},
+        {"phi3", "*.[qkv]_proj", "full", "Q4_0 6", 6},
+        {"mixtral", "1.*.w1", "no", "Q5_0 4", 4},
+        {"gemma2", "0.up_proj", "yes", "Q4_0 1", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture f;
+        pl_export_report report;
+        open_fixture(&f, cases[i].model, true, 100);
+        pl_model *written = export_gguf(&f, cases[i].layers, cases[i].symmetric, &report);
+        print_message("  %s: %s\n", cases[i].model, report.types);
+        assert_string_equal(report.types, cases[i].types);
+        assert_int_equal(report.packed, cases[i].changed);
+        assert_int_equal(report.requantized, 0);
+        pl_check_close(report.max_dtype_error, 0, 0, 0);
+        assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), cases[i].changed);
+        pl_model_close(written);
+        close_fixture(&f);
+    }
+}
+
+static void gguf_refuses_what_no_type_holds(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *model, *layer, *bits, *says;
+        bool gguf;
+    } cases[] = {
+        {"mistral", "0.q_proj", "4", "format=gguf needs a model that was opened from a GGUF",
+         false},
+        {"mistral", "0.down_proj", "4",
+         "format=gguf cannot hold it exactly: its inputs are no "
+         "multiple of 32 (lossy=yes rounds it anew",
+         true},
+        {"phi3", "0.q_proj", "4", "some of the layers in it are not solved", true},
+        {"mistral", "0.q_proj", "8", "no type has its levels, its scales and its groups", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture f;
+        pl_error err;
+        size_t layer = 0;
+        pl_solve_report found;
+        pl_id result = {0};
+        pl_export_report report;
+        open_fixture(&f, cases[i].model, cases[i].gguf, 100);
+        pl_spec *round = &f.state.slots[PL_SLOT_ROUND];
+        *round = pl_spec_default(pl_method_find("rtn"));
+        pl_check_ok(pl_spec_set(round, "bits", cases[i].bits, &err), err);
+        pl_check_ok(pl_spec_set(round, "symmetric", "no", &err), err);
+        pl_check_ok(pl_model_find_layer(f.state.source->model, cases[i].layer, &layer, &err), err);
+        pl_check_ok(pl_solve_layer(f.lab, &f.state, layer, &found, &result, NULL, &err), err);
+        pl_check_ok(
+            pl_state_set_result(&f.state, layer, pl_state_plan(&f.state, layer), result, &err),
+            err);
+        pl_export_spec spec = {
+            .folder = f.out, .which = PL_WHICH_AFTER, .dtype = PL_DTYPE_OTHER, .gguf = true};
+        assert_int_not_equal(pl_export(f.lab, &f.state, &spec, &report, NULL, &err), PL_OK);
+        pl_check_says(err, cases[i].says);
+        if (i == 3) { /* 8 bits with a zero point: rounded as Q8_0, and said so */
+            spec.lossy = true;
+            pl_check_ok(pl_export(f.lab, &f.state, &spec, &report, NULL, &err), err);
+            assert_int_equal(report.requantized, 1);
+            assert_string_equal(report.types, "Q8_0 1");
+            expect_less(0, report.requantization_error);
+            expect_less(report.requantization_error, 0.02);
+        }
+        close_fixture(&f);
+    }
+}
+
 static void an_expert_without_tokens_is_named(void **ctx)
 {
     (void)ctx;
@@ -241,6 +347,8 @@ int main(void)
         cmocka_unit_test(parts_of_a_fused_tensor_have_identities_of_their_own),
         cmocka_unit_test(gguf_becomes_the_same_hugging_face_folder),
         cmocka_unit_test(one_expert_is_solved_and_written),
+        cmocka_unit_test(gguf_is_written_from_gguf),
+        cmocka_unit_test(gguf_refuses_what_no_type_holds),
         cmocka_unit_test(an_expert_without_tokens_is_named),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,459 @@
+/* An export as one GGUF: the opened one's keys and tensors, its solved layers in the smallest type
+ * that holds their codes exactly. */
+#include "core/base/checked.h"
+#include "core/io/gguf_write.h"
+#include "core/lab/export_parts.h"
+#include "core/lab/weights.h"
+#include "core/model/bare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_TYPES = 8 }; /* more than pl_gguf_choices has */
+
+/* A tensor to write. */
+typedef struct gguf_item {
+    const pl_tensor *tensor;
+    size_t *layers; /* whose rows it holds, in their order; NULL: a copy */
+    size_t n_layers;
+    pl_dtype dtype;
+    bool rounded; /* anew: the type does not hold its codes exactly */
+    uint64_t bytes;
+} gguf_item;
+
+typedef struct gguf_file {
+    pl_exporter *x;
+    gguf_item *items;
+    size_t count;
+} gguf_file;
+
+static pl_status no_memory(pl_error *err)
+{
+    return pl_error_memory(err, "an export");
+}
+
+static int compare_rows(const void *a, const void *b, void *model)
+{
+    const size_t x = pl_model_layer(model, *(const size_t *)a)->first_row;
+    const size_t y = pl_model_layer(model, *(const size_t *)b)->first_row;
+    return x < y ? -1 : x > y;
+}
+
+/* The layers of each tensor. */
+static pl_status list_layers(gguf_file *f, pl_error *err)
+{
+    pl_model *model = f->x->model;
+    f->count = pl_checkpoint_count(f->x->checkpoint);
+    f->items = calloc(f->count + 1, sizeof *f->items);
+    if (f->items == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        f->items[i].tensor = pl_checkpoint_tensor(f->x->checkpoint, i);
+        f->items[i].dtype = f->items[i].tensor->dtype;
+        f->items[i].bytes = f->items[i].tensor->bytes;
+    }
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        gguf_item *it =
+            &f->items[pl_model_layer(model, i)->tensor - pl_checkpoint_tensor(f->x->checkpoint, 0)];
+        size_t *grown = realloc(it->layers, (it->n_layers + 1) * sizeof *grown);
+        if (grown == NULL) {
+            return no_memory(err);
+        }
+        it->layers = grown;
+        it->layers[it->n_layers++] = i;
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        gguf_item *it = &f->items[i];
+        if (it->n_layers > 0) {
+            qsort_r(it->layers, it->n_layers, sizeof *it->layers, compare_rows, model);
+        }
+    }
+    return PL_OK;
+}
+
+/* --- which type ------------------------------------------------------------------------------- */
+
+/* A block of a row as whole steps of one scale; false where its columns have several. */
+static bool steps_of(const pl_codes *codes, size_t row, size_t first, float *scale, int *steps)
+{
+    const uint32_t group = codes->group_of[first];
+    *scale = codes->scales[row * codes->groups + group];
+    for (size_t i = 0; i < PL_GGUF_BLOCK; i++) {
+        if (codes->group_of[first + i] != group) {
+            return false;
+        }
+        steps[i] =
+            codes->codes[row * codes->cols + first + i] - codes->zeros[row * codes->groups + group];
+    }
+    return true;
+}
+
+/* Clears fits[i] where the i-th type cannot hold the codes. */
+static void find_fits(const pl_codes *codes, bool fits[MOST_TYPES])
+{
+    uint8_t block[64];
+    int steps[PL_GGUF_BLOCK];
+    for (size_t r = 0; r < codes->rows; r++) {
+        for (size_t c = 0; c < codes->cols; c += PL_GGUF_BLOCK) {
+            float scale = 0.0f;
+            const bool one = steps_of(codes, r, c, &scale, steps);
+            for (size_t i = 0; pl_gguf_choices[i].dtype != PL_DTYPE_OTHER; i++) {
+                fits[i] = fits[i] && one &&
+                          pl_gguf_block_exact(pl_gguf_choices[i].dtype, scale, steps, block);
+            }
+        }
+    }
+}
+
+/* The type for what is rounded anew: by the bits and zero points of the rounder. */
+static pl_dtype nearest_type(const pl_exporter *x)
+{
+    const pl_spec *round = &x->state->slots[PL_SLOT_ROUND];
+    const pl_grid grid = round->method != NULL ? pl_spec_grid(round) : (pl_grid){.bits = 8};
+    const bool offset = grid.bits < 6 && grid.format->zero_point;
+    for (size_t i = 0; pl_gguf_choices[i].dtype != PL_DTYPE_OTHER; i++) {
+        if (pl_gguf_choices[i].bits >= grid.bits && pl_gguf_choices[i].offset == offset) {
+            return pl_gguf_choices[i].dtype;
+        }
+    }
+    return PL_Q8_0;
+}
+
+static pl_status refuse(const gguf_item *it, const char *why, pl_error *err)
+{
+    return pl_error_set(err, PL_ERR_STATE,
+                        "export: %s: format=gguf cannot hold it exactly: %s (lossy=yes rounds it "
+                        "anew and says what is lost, dtype=f16 writes floats)",
+                        it->tensor->name, why);
+}
+
+static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_task *task, pl_error *err)
+{
+    bool fits[MOST_TYPES];
+    const char *why = NULL;
+    size_t solved = 0;
+    pl_status status = PL_OK;
+    memset(fits, true, sizeof fits);
+    for (size_t i = 0; i < it->n_layers; i++) {
+        solved += pl_state_result(x->state, it->layers[i]) != NULL;
+    }
+    if (solved == 0) {
+        it->n_layers = 0; /* as it is in the file */
+        return PL_OK;
+    }
+    if (x->spec->dtype == PL_DTYPE_OTHER) {
+        why = x->spec->which != PL_WHICH_AFTER ? "weights=preconditioned have no codes"
+              : solved < it->n_layers          ? "some of the layers in it are not solved"
+              : pl_tensor_cols(it->tensor) % PL_GGUF_BLOCK != 0 ? "its inputs are no multiple of 32"
+                                                                : NULL;
+        if (why != NULL && pl_tensor_cols(it->tensor) % PL_GGUF_BLOCK != 0) {
+            return refuse(it, why, err);
+        }
+    }
+    for (size_t i = 0;
+         status == PL_OK && why == NULL && i < it->n_layers && x->spec->dtype == PL_DTYPE_OTHER;
+         i++) {
+        pl_codes codes = {0};
+        status = pl_export_layer_codes(x, it->layers[i], &codes, &why, err);
+        if (status == PL_OK && why == NULL) {
+            find_fits(&codes, fits);
+            status = pl_task_tick(task, err);
+        }
+        pl_codes_deinit(&codes);
+    }
+    it->dtype = x->spec->dtype;
+    for (size_t i = 0;
+         it->dtype == PL_DTYPE_OTHER && why == NULL && pl_gguf_choices[i].dtype != PL_DTYPE_OTHER;
+         i++) {
+        it->dtype = fits[i] ? pl_gguf_choices[i].dtype : PL_DTYPE_OTHER;
+    }
+    if (status == PL_OK && it->dtype == PL_DTYPE_OTHER) {
+        why = why != NULL ? why : "no type has its levels, its scales and its groups";
+        status = x->spec->lossy ? PL_OK : refuse(it, why, err);
+        it->rounded = true;
+        it->dtype = nearest_type(x);
+    }
+    size_t bytes = 0;
+    if (status == PL_OK &&
+        !pl_dtype_bytes(it->dtype, (size_t)pl_tensor_elements(it->tensor), &bytes)) {
+        status = no_memory(err);
+    }
+    it->bytes = bytes;
+    const bool coded = x->spec->dtype == PL_DTYPE_OTHER;
+    x->report.packed += coded ? it->n_layers : 0;
+    x->report.requantized += it->rounded ? it->n_layers : 0;
+    return status;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+/* Hugging Face's row of a layer that the file's has at `row` (model.c: read_unpermuted). */
+static size_t row_there(const pl_layer *layer, size_t row)
+{
+    if (layer->unpermute_heads == 0) {
+        return row;
+    }
+    const size_t head = layer->rows / layer->unpermute_heads, i = row % head;
+    return row - i + i % 2 * (head / 2) + i / 2;
+}
+
+static void encode_row(const gguf_item *it, const pl_codes *codes, const float *w, size_t row,
+                       size_t cols, uint8_t *out)
+{
+    const size_t bytes = pl_dtype_block_bytes(it->dtype);
+    int steps[PL_GGUF_BLOCK];
+    if (pl_dtype_block(it->dtype) == 1) {
+        pl_dtype_encode(it->dtype, w, cols, out);
+        return;
+    }
+    for (size_t c = 0; c < cols; c += PL_GGUF_BLOCK, out += bytes) {
+        float scale = 0.0f;
+        if (it->rounded) {
+            pl_gguf_block_round(it->dtype, w + c, out);
+        } else if (steps_of(codes, row, c, &scale, steps)) {
+            (void)pl_gguf_block_exact(it->dtype, scale, steps, out);
+        }
+    }
+}
+
+/* A layer's rows.  What they decode to must be what was measured, unless they are rounded. */
+static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
+                             pl_gguf_writer *writer, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(x->model, layer);
+    const bool coded = pl_dtype_block(it->dtype) > 1;
+    const size_t cols = info->cols;
+    const size_t row_bytes = cols / pl_dtype_block(it->dtype) * pl_dtype_block_bytes(it->dtype);
+    const char *why = NULL;
+    pl_codes codes = {0};
+    pl_mat w = {0};
+    uint8_t *row = pl_alloc(row_bytes, 1);
+    float *back = pl_alloc(cols, sizeof *back);
+    pl_status status = row == NULL || back == NULL ? no_memory(err) : PL_OK;
+    PL_THEN(pl_weights_make(x->lab, x->state, layer, (pl_weights_of){.which = x->spec->which}, &w,
+                            task, err));
+    if (status == PL_OK && coded && !it->rounded) {
+        status = pl_export_layer_codes(x, layer, &codes, &why, err);
+    }
+    for (size_t r = 0; r < info->rows && status == PL_OK; r++) {
+        const size_t from = row_there(info, r);
+        const float *meant = w.data + from * cols;
+        encode_row(it, &codes, meant, from, cols, row);
+        pl_dtype_decode(it->dtype, row, cols, back);
+        for (size_t c = 0; c < cols; c++) {
+            const double lost = fabs((double)back[c] - (double)meant[c]);
+            if (it->rounded) {
+                x->lost += lost * lost;
+                x->whole += (double)meant[c] * (double)meant[c];
+            } else if (!(lost <= x->report.max_dtype_error)) {
+                x->report.max_dtype_error = lost;
+            }
+        }
+        status = pl_gguf_writer_put(writer, row, row_bytes, err);
+    }
+    PL_THEN(pl_task_tick(task, err));
+    free(row);
+    free(back);
+    pl_codes_deinit(&codes);
+    pl_mat_deinit(&w);
+    return status;
+}
+
+static pl_status copy_bytes(pl_exporter *x, const gguf_item *it, pl_gguf_writer *writer,
+                            pl_task *task, pl_error *err)
+{
+    enum { PIECE = 1 << 20 };
+    pl_file *file = pl_checkpoint_shard(x->checkpoint, it->tensor->shard);
+    char *piece = pl_alloc(PIECE, 1);
+    pl_status status = piece == NULL ? no_memory(err) : PL_OK;
+    for (uint64_t done = 0; done < it->bytes && status == PL_OK;) {
+        const size_t now = it->bytes - done < PIECE ? (size_t)(it->bytes - done) : PIECE;
+        status = pl_file_read(file, it->tensor->offset + done, piece, now, err);
+        PL_THEN(pl_gguf_writer_put(writer, piece, now, err));
+        PL_THEN(pl_task_tick(task, err));
+        done += now;
+    }
+    free(piece);
+    return status;
+}
+
+/* The type that most of the layers' bytes have. */
+static pl_dtype main_type(const gguf_file *f)
+{
+    uint64_t bytes[PL_DTYPE_COUNT + 1] = {0};
+    pl_dtype most = PL_F32;
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->items[i].n_layers > 0) {
+            bytes[f->items[i].dtype] += f->items[i].bytes;
+        }
+    }
+    for (int d = 0; d <= PL_DTYPE_COUNT; d++) {
+        most = bytes[d] > bytes[most] ? (pl_dtype)d : most;
+    }
+    return most;
+}
+
+static uint32_t file_type(pl_dtype dtype)
+{
+    for (size_t i = 0; pl_gguf_choices[i].dtype != PL_DTYPE_OTHER; i++) {
+        if (pl_gguf_choices[i].dtype == dtype) {
+            return pl_gguf_choices[i].file_type;
+        }
+    }
+    return pl_gguf_float_file_type(dtype);
+}
+
+static pl_status write_file(gguf_file *f, const char *path, pl_task *task, pl_error *err)
+{
+    pl_exporter *x = f->x;
+    pl_gguf_writer *writer = NULL;
+    pl_gguf_entry *entries = calloc(f->count + 1, sizeof *entries);
+    double done = 0.0, all = 0.0;
+    for (size_t i = 0; entries != NULL && i < f->count; i++) {
+        const gguf_item *it = &f->items[i];
+        entries[i] = (pl_gguf_entry){
+            .name = it->tensor->name,
+            .type = it->n_layers > 0 ? pl_dtype_name(it->dtype) : it->tensor->dtype_name,
+            .n_dims = it->tensor->n_dims,
+            .dims = it->tensor->dims,
+            .bytes = it->bytes,
+        };
+        all += (double)pl_tensor_elements(it->tensor);
+    }
+    pl_status status = entries == NULL ? no_memory(err) : PL_OK;
+    PL_THEN(pl_gguf_writer_create(path, x->checkpoint, file_type(main_type(f)), entries, f->count,
+                                  &writer, err));
+    for (size_t i = 0; i < f->count && status == PL_OK; i++) {
+        const gguf_item *it = &f->items[i];
+        pl_task_progress(task, "elements", done, all);
+        if (it->n_layers == 0) {
+            status = copy_bytes(x, it, writer, task, err);
+        }
+        for (size_t k = 0; k < it->n_layers && status == PL_OK; k++) {
+            status = write_layer(x, it, it->layers[k], writer, task, err);
+        }
+        done += (double)pl_tensor_elements(it->tensor);
+    }
+    PL_THEN(pl_gguf_writer_commit(writer, err));
+    pl_gguf_writer_destroy(writer);
+    free(entries);
+    return status;
+}
+
+/* --- reading back ----------------------------------------------------------------------------- */
+
+/* The written file opens as a model, its layers are what was measured, its other tensors are the
+ * source's. */
+static pl_status read_back(gguf_file *f, const char *path, pl_task *task, pl_error *err)
+{
+    pl_exporter *x = f->x;
+    pl_model *written = NULL;
+    pl_status status = pl_model_open(path, &written, err);
+    for (size_t i = 0; i < f->count && status == PL_OK; i++) {
+        const gguf_item *it = &f->items[i];
+        pl_id own = {0}, copy = {0};
+        for (size_t k = 0; k < it->n_layers && status == PL_OK; k++) {
+            const pl_layer *info = pl_model_layer(x->model, it->layers[k]);
+            const size_t count = info->rows * info->cols;
+            pl_mat w = {0};
+            float *found = pl_alloc(count, sizeof *found);
+            double most = 0.0;
+            status = found == NULL ? no_memory(err) : PL_OK;
+            PL_THEN(pl_weights_make(x->lab, x->state, it->layers[k],
+                                    (pl_weights_of){.which = x->spec->which}, &w, task, err));
+            PL_THEN(pl_model_read_weight(written, it->layers[k], found, err));
+            for (size_t e = 0; status == PL_OK && e < count && !it->rounded; e++) {
+                const double lost = fabs((double)found[e] - (double)w.data[e]);
+                most = lost > most ? lost : most;
+            }
+            if (status == PL_OK && most > x->report.max_dtype_error) {
+                status = pl_error_set(
+                    err, PL_ERR_IO, "export: %s does not read back as it was written", info->name);
+            }
+            free(found);
+            pl_mat_deinit(&w);
+        }
+        if (status == PL_OK && it->n_layers == 0) {
+            status = pl_tensor_identity(x->checkpoint, it->tensor, &own, task, err);
+            PL_THEN(pl_tensor_identity(
+                pl_model_checkpoint(written),
+                pl_checkpoint_find(pl_model_checkpoint(written), it->tensor->name), &copy, task,
+                err));
+            if (status == PL_OK && !pl_id_equal(own, copy)) {
+                status =
+                    pl_error_set(err, PL_ERR_IO, "export: %s does not read back as it was written",
+                                 it->tensor->name);
+            }
+        }
+    }
+    pl_model_close(written);
+    return status;
+}
+
+/* "Q4_0 180, Q5_0 30": types of the solved layers. */
+static void tell_types(const gguf_file *f, char *out, size_t capacity)
+{
+    size_t at = 0;
+    for (int d = 0; d < PL_DTYPE_COUNT && at < capacity; d++) {
+        size_t layers = 0;
+        for (size_t i = 0; i < f->count; i++) {
+            layers += f->items[i].dtype == (pl_dtype)d ? f->items[i].n_layers : 0;
+        }
+        if (layers > 0) {
+            at += (size_t)snprintf(out + at, capacity - at, "%s%s %zu", at > 0 ? ", " : "",
+                                   pl_dtype_name((pl_dtype)d), layers);
+        }
+    }
+}
+
+pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_task *task, pl_error *err)
+{
+    gguf_file *f = calloc(1, sizeof *f);
+    *plan = f;
+    if (f == NULL) {
+        return no_memory(err);
+    }
+    f->x = x;
+    if (pl_checkpoint_container(x->checkpoint) != PL_GGUF || pl_model_is_bare(x->model)) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "export: format=gguf needs a model that was opened from a GGUF, whose "
+                            "keys and tokenizer it takes; %s is none (llama.cpp's "
+                            "convert_hf_to_gguf.py makes one)",
+                            pl_model_name(x->model));
+    }
+    pl_status status = list_layers(f, err);
+    for (size_t i = 0; i < f->count && status == PL_OK; i++) {
+        pl_task_progress(task, "tensors", (double)i, (double)f->count);
+        status = plan_item(x, &f->items[i], task, err);
+        x->need += f->items[i].bytes;
+    }
+    return status;
+}
+
+pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_task *task, pl_error *err)
+{
+    gguf_file *f = plan;
+    pl_buf path = {0};
+    pl_path_join(&path, x->made.path, "model.gguf");
+    pl_status status = pl_buf_check(&path, err);
+    PL_THEN(write_file(f, path.data, task, err));
+    PL_THEN(read_back(f, path.data, task, err));
+    tell_types(f, x->report.types, sizeof x->report.types);
+    pl_buf_deinit(&path);
+    return status;
+}
+
+void pl_export_free_gguf(void *plan)
+{
+    gguf_file *f = plan;
+    for (size_t i = 0; f != NULL && i < f->count && f->items != NULL; i++) {
+        free(f->items[i].layers);
+    }
+    if (f != NULL) {
+        free(f->items);
+    }
+    free(f);
+}
