@@ -180,7 +180,11 @@ static void put_surroundings(pl_buf *out)
     pl_buf_puts(out, ".SH \"EXIT STATUS\"\n");
     put(out, pl_options_exit);
     pl_buf_puts(out, ".SH LICENCE\n");
-    put(out, pl_licence);
+    pl_buf licence = {0};
+    pl_licence_put(&licence);
+    put(out, licence.data != NULL ? licence.data : "");
+    out->failed = out->failed || licence.failed;
+    pl_buf_deinit(&licence);
     pl_buf_puts(out, "\n");
 }
 

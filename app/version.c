@@ -1,5 +1,6 @@
 #include "app/version.h"
 
+#include "app/workbench/workbench.h"
 #include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"
 #include "plots/libraries.h"
@@ -13,16 +14,10 @@
 #include <utf8proc.h>
 #include <xxhash.h>
 
-#include <readline/readline.h>
-
-const char pl_licence[] =
-    "The sources are under the Apache License 2.0.  This program is linked with GNU Readline:\n"
-    "as a whole it is under the GNU General Public License, version 3 or later.";
-
 static void put_libraries(pl_buf *out)
 {
     const unsigned xxhash = XXH_versionNumber();
-    pl_buf_printf(out, "Readline %s, %s, SQLite %s", rl_library_version, curses_version(),
+    pl_buf_printf(out, "%s, %s, SQLite %s", pl_workbench_line_library(), curses_version(),
                   pl_session_library());
     pl_buf_printf(out, ", jansson %s, oniguruma %s, utf8proc %s, xxHash %u.%u.%u,\n",
                   jansson_version_str(), onig_version(), utf8proc_version(), xxhash / 10000,
@@ -47,5 +42,12 @@ void pl_version_put(int threads, const char *own, pl_buf *out)
     threads = threads > 0 ? threads : pl_linalg_default_threads();
     pl_buf_printf(out, ", %d thread%s\n%s\n", threads, threads == 1 ? "" : "s", processor);
     put_libraries(out);
-    pl_buf_printf(out, "%s\n", pl_licence);
+    pl_licence_put(out);
+    pl_buf_puts(out, "\n");
+}
+
+void pl_licence_put(pl_buf *out)
+{
+    pl_buf_printf(out, "The sources are under the Apache License 2.0.  %s",
+                  pl_workbench_line_licence());
 }

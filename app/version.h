@@ -9,7 +9,7 @@
 void pl_version_put(int threads, const char *own, pl_buf *out);
 
 /* Under which licence the program, with the libraries it is linked with, may be given on: sentences
- * in lines. */
-extern const char pl_licence[];
+ * in lines, appended. */
+void pl_licence_put(pl_buf *out);
 
 #endif

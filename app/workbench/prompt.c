@@ -1,5 +1,6 @@
 #include "app/workbench/prompt.h"
 
+#include "app/workbench/line.h"
 #include "core/base/file.h"
 #include "views/text.h"
 
@@ -9,50 +10,33 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <readline/history.h>
-#include <readline/readline.h>
-
-enum { HISTORY_LINES = 2000, BYTES = 64 };
+enum { BYTES = 64 };
 
 struct pl_prompt {
     const pl_state *state;
-    char *history; /* path, or NULL */
-    FILE *nowhere; /* what readline may want to write goes here */
     bool open;
     char *entered;
-    char bytes[BYTES]; /* waiting for readline */
+    char bytes[BYTES]; /* waiting for the line */
     int n_bytes, next_byte;
     pl_buf candidates;
 };
 
-/* Readline's callbacks carry no argument. */
+/* The line's hooks carry no argument. */
 static pl_prompt *the_prompt;
 
-static int next_byte(FILE *stream)
+static int next_byte(void)
 {
-    (void)stream;
     pl_prompt *p = the_prompt;
     return p->next_byte < p->n_bytes ? (unsigned char)p->bytes[p->next_byte++] : EOF;
 }
 
-static int bytes_wait(void)
+static bool bytes_wait(void)
 {
     return the_prompt->next_byte < the_prompt->n_bytes;
 }
 
-static void draw_nothing(void)
-{
-}
-
-static void prepare_nothing(int meta)
-{
-    (void)meta;
-}
-
 static void on_line(char *line)
 {
-    /* Removed at once, or readline would start the next line. */
-    rl_callback_handler_remove();
     the_prompt->open = false;
     the_prompt->entered = line;
 }
@@ -82,32 +66,25 @@ static const char *word_of_candidate(const char *candidate)
     return word;
 }
 
-static void replace_word(int start, const char *text, size_t length, bool whole)
+static void replace_word(size_t start, const char *text, size_t length, bool whole)
 {
-    char *word = strndup(text, length);
-    if (word == NULL) {
-        return;
+    pl_buf word = {0};
+    char last = length > 0 ? text[length - 1] : ' ';
+    pl_buf_append(&word, text, length);
+    pl_buf_puts(&word, whole && last != '=' && last != '/' ? " " : "");
+    if (!word.failed) {
+        pl_line_replace(start, pl_line_cursor(), word.data, start + word.size);
     }
-    rl_begin_undo_group();
-    rl_delete_text(start, rl_point);
-    rl_point = start;
-    rl_insert_text(word);
-    char last = length > 0 ? word[length - 1] : ' ';
-    if (whole && last != '=' && last != '/') {
-        rl_insert_text(" ");
-    }
-    rl_end_undo_group();
-    free(word);
+    pl_buf_deinit(&word);
 }
 
-static int complete(int count, int key)
+static void complete(void)
 {
-    (void)count;
-    (void)key;
     pl_prompt *p = the_prompt;
-    char *line = strndup(rl_line_buffer, (size_t)rl_point);
+    const size_t cursor = pl_line_cursor();
+    char *line = strndup(pl_line_text(), cursor);
     char **list = line != NULL ? pl_complete(p->state, line) : NULL;
-    int start = line != NULL ? (int)pl_complete_word(line) : rl_point;
+    const size_t start = line != NULL ? pl_complete_word(line) : cursor;
     pl_buf_deinit(&p->candidates);
     if (list == NULL || list[0] == NULL) {
         pl_buf_puts(&p->candidates, "no completion");
@@ -115,7 +92,7 @@ static int complete(int count, int key)
         replace_word(start, list[0], strlen(list[0]), true);
     } else {
         size_t common = common_length(list);
-        if (common > (size_t)(rl_point - start)) {
+        if (common > cursor - start) {
             replace_word(start, list[0], common, false);
         }
         for (size_t i = 0; list[i] != NULL; i++) {
@@ -127,75 +104,43 @@ static int complete(int count, int key)
     }
     pl_completions_free(list);
     free(line);
-    return 0;
 }
 
-/* What readline is not to do: run signal handlers, know the terminal, write to it. */
-static void set_up_readline(pl_prompt *p)
+/* Makes the history's file and its folder; false where that cannot be. */
+static bool make_history(const char *path)
 {
-    rl_readline_name = "planish";
-    rl_catch_signals = 0;
-    rl_catch_sigwinch = 0;
-    rl_change_environment = 0;
-    rl_outstream = p->nowhere;
-    rl_getc_function = next_byte;
-    rl_input_available_hook = bytes_wait;
-    rl_redisplay_function = draw_nothing;
-    rl_prep_term_function = prepare_nothing;
-    rl_deprep_term_function = draw_nothing;
-    rl_inhibit_completion = 1;
-    rl_initialize();
-    /* Escape closes the line, so vi's editing mode has no way to its commands. */
-    rl_variable_bind("editing-mode", "emacs");
-    rl_variable_bind("bell-style", "none");
-    rl_variable_bind("enable-bracketed-paste", "off");
-    rl_inhibit_completion = 0;
-    rl_bind_key('\t', complete);
-}
-
-static void load_history(pl_prompt *p)
-{
-    using_history();
-    stifle_history(HISTORY_LINES);
-    if (p->history == NULL) {
-        return;
-    }
-    char *slash = strrchr(p->history, '/');
-    if (slash != NULL && slash != p->history) {
+    char *folder = strdup(path);
+    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    if (slash != NULL && slash != folder) {
         *slash = '\0';
-        pl_status made = pl_file_make_dirs(p->history, NULL);
+        pl_status made = pl_file_make_dirs(folder, NULL);
         (void)made; /* the open below tells */
-        *slash = '/';
     }
-    int fd = open(p->history, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        free(p->history);
-        p->history = NULL;
-        return;
+    free(folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
     }
-    close(fd);
-    read_history(p->history);
+    return fd >= 0;
 }
 
 pl_status pl_prompt_create(const char *history, const pl_state *state, pl_prompt **out,
                            pl_error *err)
 {
+    static const pl_line_hooks hooks = {next_byte, bytes_wait, complete, on_line};
     *out = NULL;
     pl_prompt *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return pl_error_memory(err, "the prompt");
     }
     p->state = state;
-    p->history = history != NULL ? strdup(history) : NULL;
-    p->nowhere = fopen("/dev/null", "we");
-    if (p->nowhere == NULL) {
-        free(p->history);
+    const bool kept = history != NULL && make_history(history);
+    pl_status status = pl_line_start(&hooks, kept ? history : NULL, err);
+    if (status != PL_OK) {
         free(p);
-        return pl_error_set(err, PL_ERR_IO, "cannot open /dev/null");
+        return status;
     }
     the_prompt = p;
-    set_up_readline(p);
-    load_history(p);
     *out = p;
     return PL_OK;
 }
@@ -206,15 +151,9 @@ void pl_prompt_destroy(pl_prompt *p)
         return;
     }
     pl_prompt_close(p);
-    if (p->history != NULL) {
-        history_truncate_file(p->history, HISTORY_LINES);
-    }
-    clear_history();
-    rl_outstream = stdout;
-    fclose(p->nowhere);
+    pl_line_stop();
     pl_buf_deinit(&p->candidates);
     free(p->entered);
-    free(p->history);
     free(p);
     the_prompt = NULL;
 }
@@ -231,23 +170,18 @@ const char *pl_prompt_candidates(const pl_prompt *p)
 
 const char *pl_prompt_line(const pl_prompt *p)
 {
-    return p->open ? rl_line_buffer : "";
+    return p->open ? pl_line_text() : "";
 }
 
 size_t pl_prompt_cursor(const pl_prompt *p)
 {
-    return p->open ? (size_t)rl_point : 0;
+    return p->open ? pl_line_cursor() : 0;
 }
 
 void pl_prompt_replace(pl_prompt *p, size_t first, size_t end, const char *text, size_t cursor)
 {
-    if (p->open && first <= end && end <= (size_t)rl_end) {
-        rl_begin_undo_group();
-        rl_delete_text((int)first, (int)end);
-        rl_point = (int)first;
-        rl_insert_text(text);
-        rl_end_undo_group();
-        rl_point = cursor < (size_t)rl_end ? (int)cursor : rl_end;
+    if (p->open && first <= end && end <= pl_line_length()) {
+        pl_line_replace(first, end, text, cursor);
         pl_buf_deinit(&p->candidates);
     }
 }
@@ -255,9 +189,8 @@ void pl_prompt_replace(pl_prompt *p, size_t first, size_t end, const char *text,
 void pl_prompt_open(pl_prompt *p, const char *text)
 {
     pl_prompt_close(p);
-    rl_callback_handler_install(":", on_line);
+    pl_line_open(text);
     p->open = true;
-    rl_insert_text(text);
 }
 
 void pl_prompt_close(pl_prompt *p)
@@ -265,11 +198,7 @@ void pl_prompt_close(pl_prompt *p)
     pl_buf_deinit(&p->candidates);
     p->n_bytes = p->next_byte = 0;
     if (p->open) {
-        /* Ends a half-done search or argument, too. */
-        rl_callback_sigcleanup();
-        rl_free_line_state();
-        rl_replace_line("", 1);
-        rl_callback_handler_remove();
+        pl_line_close();
         p->open = false;
     }
 }
@@ -308,25 +237,11 @@ static uint32_t translate(pl_press press)
         }
     }
     if (press.key == PL_K_DELETE || press.key == ('d' & 0x1f)) {
-        return rl_point < rl_end ? 'd' & 0x1f : rl_end == 0 && press.key < 32 ? CLOSE : IGNORE;
+        return pl_line_cursor() < pl_line_length()       ? 'd' & 0x1f
+               : pl_line_length() == 0 && press.key < 32 ? CLOSE
+                                                         : IGNORE;
     }
     return press.key < PL_K_NONE ? press.key : IGNORE;
-}
-
-static void remember(pl_prompt *p)
-{
-    const char *line = p->entered;
-    if (line[strspn(line, " \t")] == '\0') {
-        return;
-    }
-    HIST_ENTRY **list = history_list();
-    const char *last = list != NULL && history_length > 0 ? list[history_length - 1]->line : "";
-    if (strcmp(last, line) != 0) {
-        add_history(line);
-        if (p->history != NULL) {
-            append_history(1, p->history);
-        }
-    }
 }
 
 void pl_prompt_key(pl_prompt *p, pl_press press, char **line)
@@ -337,7 +252,7 @@ void pl_prompt_key(pl_prompt *p, pl_press press, char **line)
     bool word_key = press.alt && (strchr("bfdulctBFDULCT.<>", (int)(press.key & 0x7f)) != NULL ||
                                   press.key == 127 || press.key == PL_K_BACKSPACE);
     /* Backspace over nothing leaves, as in vi. */
-    bool leaves = code == 127 && rl_end == 0 && !press.alt;
+    bool leaves = code == 127 && pl_line_length() == 0 && !press.alt;
     if (code == CLOSE || (press.alt && !word_key) || leaves) {
         pl_prompt_close(p);
         return;
@@ -351,10 +266,12 @@ void pl_prompt_key(pl_prompt *p, pl_press press, char **line)
     }
     push(p, code);
     while (p->open && bytes_wait()) {
-        rl_callback_read_char();
+        pl_line_read();
     }
     if (p->entered != NULL) {
-        remember(p);
+        if (p->entered[strspn(p->entered, " \t")] != '\0') {
+            pl_line_remember(p->entered);
+        }
         *line = p->entered;
         p->entered = NULL;
     }
@@ -365,8 +282,8 @@ void pl_prompt_draw(pl_prompt *p, pl_surface *surface, pl_rect rect)
     if (!p->open || rect.w < 2) {
         return;
     }
-    char *head = strndup(rl_line_buffer, (size_t)rl_point);
-    const char *lead = rl_display_prompt != NULL ? rl_display_prompt : ":";
+    char *head = strndup(pl_line_text(), pl_line_cursor());
+    const char *lead = pl_line_lead();
     int lead_width = (int)pl_text_width(lead);
     int cursor = lead_width + (head != NULL ? (int)pl_text_width(head) : 0);
     free(head);
@@ -376,7 +293,7 @@ void pl_prompt_draw(pl_prompt *p, pl_surface *surface, pl_rect rect)
     int drop = cursor < room ? 0 : (cursor - room) / step * step + step;
     pl_buf text = {0};
     pl_buf_puts(&text, lead);
-    pl_buf_puts(&text, rl_line_buffer);
+    pl_buf_puts(&text, pl_line_text());
     const char *s = text.data != NULL ? text.data : "";
     int dropped = 0;
     while (dropped < drop && *s != '\0') {

@@ -1,8 +1,8 @@
-/* app/workbench/prompt.h -- the `:` line: GNU Readline inside ncurses.
+/* app/workbench/prompt.h -- the `:` line: a library's line editing (line.h) inside ncurses.
  *
- * Readline never touches the terminal: keys are handed to it byte by byte through its callback
- * interface, and the line is drawn on a surface.  A lone Escape never reaches it; it closes the
- * prompt.  Readline is global, so there is one prompt; UI thread only. */
+ * The library never touches the terminal: keys are handed to it byte by byte, and the line is drawn
+ * on a surface.  A lone Escape never reaches it; it closes the prompt.  There is one prompt; UI
+ * thread only. */
 #ifndef PL_APP_WORKBENCH_PROMPT_H
 #define PL_APP_WORKBENCH_PROMPT_H
 

@@ -3,6 +3,7 @@
 
 #include "app/front.h"
 #include "app/sessions.h"
+#include "app/workbench/line.h"
 #include "app/workbench/screen.h"
 #include "core/base/file.h"
 
@@ -388,4 +389,14 @@ int pl_workbench_run(const pl_options *options)
     pl_keymap_destroy(w.keys);
     pl_settings_deinit(&w.settings);
     return code;
+}
+
+const char *pl_workbench_line_library(void)
+{
+    return pl_line_library();
+}
+
+const char *pl_workbench_line_licence(void)
+{
+    return pl_line_licence;
 }

@@ -7,4 +7,9 @@
 /* Runs until the user leaves; the process's exit status. */
 int pl_workbench_run(const pl_options *options);
 
+/* The library that edits the `:` line, with its version, and what it makes of the licence of the
+ * program as a whole. */
+const char *pl_workbench_line_library(void);
+const char *pl_workbench_line_licence(void);
+
 #endif

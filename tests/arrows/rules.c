@@ -55,11 +55,12 @@ static const struct {
 /* The screen's files in layers, its parts first: each includes headers of those before it. */
 static const char layered[] = "app/workbench/";
 static const char *const layers[] = {
-    "wants", "scores",  "sight",   "measuring", "log",     "undo",     "typed",
-    "jobs",  "imaging", "prompt",  "screen",    "parts",   "say",      "looks",
-    "tour",  "knob",    "best",    "learning",  "figures", "draft",    "pixels",
-    "work",  "show",    "steps",   "resume",    "ask",     "services", "lines",
-    "acts",  "results", "palette", "keys",      "mouse",   "loop",     "workbench",
+    "wants",   "scores",   "sight",     "measuring",     "log",           "undo",    "typed",
+    "jobs",    "imaging",  "line",      "line_readline", "line_editline", "prompt",  "screen",
+    "parts",   "say",      "looks",     "tour",          "knob",          "best",    "learning",
+    "figures", "draft",    "pixels",    "work",          "show",          "steps",   "resume",
+    "ask",     "services", "lines",     "acts",          "results",       "palette", "keys",
+    "mouse",   "loop",     "workbench",
 };
 
 /* Headers that only the named files or rooms may include; NULL-terminated. */
@@ -84,6 +85,7 @@ static const struct {
     {"png", {"plots"}},
     {"sixel", {"plots"}},
     {"readline", {"app"}},
+    {"histedit", {"app"}},
     {"vterm", {NULL}},
 };
 
