@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -137,9 +138,12 @@ static bool open_terminal(void)
 {
     the_line.master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     char name[64];
+    /* A size of its own, or it would take that of the terminal that planish is on. */
+    const struct winsize size = {.ws_row = 24, .ws_col = 80};
     if (the_line.master < 0 || grantpt(the_line.master) != 0 || unlockpt(the_line.master) != 0 ||
         ptsname_r(the_line.master, name, sizeof name) != 0 ||
-        fcntl(the_line.master, F_SETFL, O_NONBLOCK) != 0) {
+        fcntl(the_line.master, F_SETFL, O_NONBLOCK) != 0 ||
+        ioctl(the_line.master, TIOCSWINSZ, &size) != 0) {
         return false;
     }
     const int keys = open(name, O_RDONLY | O_NOCTTY | O_CLOEXEC);
