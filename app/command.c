@@ -15,7 +15,7 @@ const pl_key pl_no_keys[] = {{0}};
 const char *pl_key_choices(const pl_key *key)
 {
     return key->kind == PL_KEY_VIEW     ? pl_view_names()
-           : key->kind == PL_KEY_FORMAT ? pl_format_choices
+           : key->kind == PL_KEY_FORMAT ? pl_format_choice_text
                                         : key->choices;
 }
 

@@ -30,7 +30,7 @@ typedef enum pl_key_kind {
     PL_KEY_LAYER,
     PL_KEY_FORM,   /* of a figure: each has its own */
     PL_KEY_VIEW,   /* its choices are the views' names */
-    PL_KEY_FORMAT, /* its choices are the number formats' keys */
+    PL_KEY_FORMAT, /* its choices are the number formats' */
 } pl_key_kind;
 
 typedef struct pl_key {

@@ -268,15 +268,17 @@ static void put_quantized(const writer *w, const pl_state *state, const depends 
     const pl_act_grid *a = &state->activations, *kv = &state->kv;
     pl_buf text = {0};
     if (d->activations && a->bits > 0) {
-        pl_buf_printf(&text, "Activations have %d bits, symmetric %s, %s", a->bits, a->format->key,
-                      a->fixed ? "one range for all tokens" : "per token");
+        pl_buf_puts(&text, "Activations have ");
+        pl_act_put_words(a, &text);
+        pl_buf_printf(&text, ", %s", a->fixed ? "one range for all tokens" : "per token");
         pl_buf_printf(&text, a->clip < 1.0 ? ", clip %g. " : ". ", a->clip);
     } else if (d->activations) {
         pl_buf_puts(&text, "Activations are not quantized. ");
     }
     if (d->cache && kv->bits > 0) {
-        pl_buf_printf(&text, "Keys and values have %d bits, symmetric %s, ", kv->bits,
-                      kv->format->key);
+        pl_buf_puts(&text, "Keys and values have ");
+        pl_act_put_words(kv, &text);
+        pl_buf_puts(&text, ", ");
         if (state->kv_group_size > 0) {
             pl_buf_printf(&text, "groups of %zu. ", state->kv_group_size);
         } else {

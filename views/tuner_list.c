@@ -138,13 +138,15 @@ static bool set_text(const pl_screen_model *model, const pl_tuner_row *row, cons
 {
     const pl_method *method = row->spec->method;
     const pl_spec spec = changed_spec(model, row, text);
+    const pl_spec usual = pl_spec_usual(&spec);
     pl_buf buf = {0};
     pl_buf_printf(&buf, "method %s", method->name);
     for (size_t i = 0; i < method->n_params; i++) {
         if (i == row->param) {
             pl_buf_printf(&buf, " %s=%s", method->params[i].name, text);
         } else if (pl_spec_is_written(&spec, i) &&
-                   (spec.values[i] != method->params[i].initial || method->params[i].sought)) {
+                   (spec.values[i] != usual.values[i] || method->params[i].sought ||
+                    method->params[i].leads)) {
             pl_buf_printf(&buf, " %s=", method->params[i].name);
             pl_spec_format_value(&spec, i, &buf);
         }
@@ -230,6 +232,14 @@ double pl_tuner_step(const pl_param *param, double value, int steps)
     return next < param->minimum ? param->minimum : next > param->maximum ? param->maximum : next;
 }
 
+/* Whether a choice is one that goes with the others: a format has scale modes of its own. */
+static bool is_allowed(const pl_spec *spec, size_t param, double value)
+{
+    pl_spec next = *spec;
+    const pl_param *p = &spec->method->params[param];
+    return pl_spec_set(&next, p->name, p->choices[(size_t)value], NULL) == PL_OK;
+}
+
 /* The next method of the slot, `none` among them. */
 static bool turn_method(const pl_screen_model *model, const pl_tuner_row *row, int steps,
                         pl_intent *intent)
@@ -263,7 +273,13 @@ bool pl_tuner_turn(pl_screen_model *model, int steps, pl_intent *intent)
         intent->say = "a solve finds it first: Space";
         return true;
     }
-    double next = pl_tuner_step(&row->spec->method->params[row->param], value, steps);
+    const pl_param *param = &row->spec->method->params[row->param];
+    double next = pl_tuner_step(param, value, steps);
+    for (int i = 0; param->type == PL_PARAM_CHOICE && i < param->maximum &&
+                    !is_allowed(row->spec, row->param, next);
+         i++) {
+        next = pl_tuner_step(param, next, steps > 0 ? 1 : -1);
+    }
     if (next != value && set_value(model, row, next, intent)) {
         intent->knob = 1 + (int)row->slot * PL_MAX_PARAMS + (int)row->param;
     }

@@ -19,6 +19,14 @@ static pl_status apply_activations(pl_call *call, pl_state *state, pl_error *err
     if (status == PL_OK && !none) {
         status = pl_usage_choice(call, "range", &range, err);
     }
+    if (status == PL_OK && range == 1 && grid.group_size > 0 &&
+        !pl_format_of_tensor(grid.format, grid.scale_mode)) {
+        status =
+            pl_error_set(err, PL_ERR_USAGE,
+                         "activations: range=tensor: groups of %zu have a range each, expected "
+                         "range=token or group_size=0",
+                         grid.group_size);
+    }
     if (status == PL_OK) {
         grid.fixed = range == 1;
         state->activations = grid;
@@ -28,12 +36,11 @@ static pl_status apply_activations(pl_call *call, pl_state *state, pl_error *err
 }
 
 static const pl_key activations_keys[] = {
-    {"bits", PL_KEY_INT, "4", NULL, "bits of one value, 2 to 8"},
-    {"symmetric", PL_KEY_FORMAT, "yes", NULL,
-     "codes around 0, with a zero point, or GPTQ's own grid"},
+    PL_ACT_GRID_KEYS("0", "values of a token that share a scale; 0: all; a format has its own"),
     {"clip", PL_KEY_REAL, "1", NULL, "share of the range that is kept, 0.01 to 1"},
     {"range", PL_KEY_CHOICE, "token", "token|tensor",
-     "each token its own, or one for all: [min, max] of the stored rows, after T"},
+     "each token its own, or one for all: [min, max] of the stored rows, after T; nvfp4: of which "
+     "its second level of scales is"},
     {0},
 };
 

@@ -57,6 +57,20 @@ static pl_status unknown_method(const char *name, pl_error *err)
     return status;
 }
 
+/* Those that the others follow, or the others. */
+static pl_status set_parameters(const pl_call *call, bool leading, pl_spec *spec, pl_error *err)
+{
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < call->n_keys; i++) {
+        const char *name = call->names[i];
+        if (strcmp(name, "on") != 0 && strcmp(name, "slot") != 0 &&
+            pl_method_leads(spec->method, name) == leading) {
+            status = pl_spec_set(spec, name, call->values[i], err);
+        }
+    }
+    return status;
+}
+
 static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
 {
     const char *name = call->words[0];
@@ -84,13 +98,10 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
         slot = method->slot;
         spec = pl_spec_default(method);
     }
-    for (size_t i = 0; i < call->n_keys; i++) {
-        if (strcmp(call->names[i], "on") != 0 && strcmp(call->names[i], "slot") != 0) {
-            status = pl_spec_set(&spec, call->names[i], call->values[i], err);
-            if (status != PL_OK) {
-                return status;
-            }
-        }
+    status = set_parameters(call, true, &spec, err);
+    PL_THEN(set_parameters(call, false, &spec, err));
+    if (status != PL_OK) {
+        return status;
     }
     if (glob != NULL) {
         status = add_override(state, (pl_slot)slot, &spec, glob, err);

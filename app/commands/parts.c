@@ -287,30 +287,71 @@ pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err)
     return PL_OK;
 }
 
+/* What is typed, or what the format has of its own. */
+static pl_status read_size(const pl_call *call, const char *key, size_t least, size_t most,
+                           bool has_own, size_t own, size_t *out, pl_error *err)
+{
+    *out = own;
+    return has_own && pl_call_value(call, key) == NULL
+               ? PL_OK
+               : pl_usage_size(call, key, least, most, out, err);
+}
+
 pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err)
 {
-    size_t bits = 0, symmetric = 0;
-    pl_status status = pl_usage_size(call, "bits", 2, 8, &bits, err);
+    const char *who = call->command->name;
+    size_t bits = 0, symmetric = 0, choice = 0, group_size = 0;
+    *out = (pl_act_grid){.clip = 1.0};
+    pl_status status = pl_usage_choice(call, "format", &choice, err);
     PL_THEN(pl_usage_choice(call, "symmetric", &symmetric, err));
-    *out = (pl_act_grid){.bits = (int)bits, .format = pl_format_at(symmetric), .clip = 1.0};
+    if (status != PL_OK) {
+        return status;
+    }
+    const pl_format *format = pl_format_chosen(choice, symmetric);
+    size_t mode = format->mode;
+    if (choice > 0 && pl_call_value(call, "symmetric") != NULL) {
+        return pl_error_set(err, PL_ERR_USAGE, "%s: symmetric= has a meaning only with format=int",
+                            who);
+    }
+    status = read_size(call, "bits", 2, 8, format->bits > 0, (size_t)format->bits, &bits, err);
+    PL_THEN(read_size(call, "group_size", 0, 1u << 20, format->blocks, format->group_size,
+                      &group_size, err));
+    PL_THEN(pl_usage_choice(call, "scale_mode", &mode, err));
+    PL_THEN(pl_format_check_bits(who, format, (int)bits, err));
+    PL_THEN(pl_format_check_group_size(who, format, group_size, err));
+    PL_THEN(pl_format_check_mode(who, format, (pl_scale_mode)mode, err));
+    out->bits = (int)bits;
+    out->format = format;
+    out->group_size = group_size;
+    out->scale_mode = (pl_scale_mode)mode;
     return status;
+}
+
+/* What is said of a grid of activations or of the cache. */
+static json_t *act_grid_json(const pl_act_grid *grid, size_t group_size)
+{
+    const bool whole = pl_format_is_int(grid->format);
+    return json_pack("{s:i, s:I, s:s, s:s?, s:s?}", "bits", grid->bits, "group_size",
+                     (json_int_t)group_size, "format", pl_format_choice(grid->format), "symmetric",
+                     whole ? grid->format->key : NULL, "scale_mode",
+                     grid->format->modes != 0 ? pl_scale_mode_names[grid->scale_mode] : NULL);
 }
 
 json_t *pl_activations_json(const pl_state *state)
 {
     const pl_act_grid *a = &state->activations;
-    return a->bits == 0
-               ? json_null()
-               : json_pack("{s:i, s:s, s:f, s:s}", "bits", a->bits, "symmetric", a->format->key,
-                           "clip", a->clip, "range", a->fixed ? "tensor" : "token");
+    if (a->bits == 0) {
+        return json_null();
+    }
+    json_t *out = act_grid_json(a, a->group_size);
+    pl_json_set(out, "clip", json_real(a->clip));
+    pl_json_set(out, "range", json_string(a->fixed ? "tensor" : "token"));
+    return out;
 }
 
 json_t *pl_kv_json(const pl_state *state)
 {
-    return state->kv.bits == 0
-               ? json_null()
-               : json_pack("{s:i, s:I, s:s}", "bits", state->kv.bits, "group_size",
-                           (json_int_t)state->kv_group_size, "symmetric", state->kv.format->key);
+    return state->kv.bits == 0 ? json_null() : act_grid_json(&state->kv, state->kv_group_size);
 }
 
 pl_status pl_read_columns(const pl_call *call, const char *text, pl_column columns[PL_COLUMN_COUNT],

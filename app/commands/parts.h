@@ -89,6 +89,18 @@ void pl_follow_methods(pl_screen *screen, const pl_call *call, pl_status how);
 PL_NODISCARD pl_status pl_asks_for_none(const pl_call *call, bool *none, pl_error *err);
 /* bits= and symmetric=. */
 PL_NODISCARD pl_status pl_read_act_grid(const pl_call *call, pl_act_grid *out, pl_error *err);
+/* The keys that it reads; group_size by default so much where the format has none of its own. */
+#define PL_ACT_GRID_KEYS(group_size, of_group_size)                                                \
+    {"bits", PL_KEY_INT, "4", NULL, "bits of one value, 2 to 8; of another format its own"},       \
+        {"group_size", PL_KEY_INT, group_size, NULL, of_group_size},                               \
+        {"symmetric", PL_KEY_CHOICE, "yes", PL_SYMMETRIC_CHOICES,                                  \
+         "codes around 0, with a zero point, or GPTQ's own grid"},                                 \
+        {"format", PL_KEY_FORMAT, "int", NULL,                                                     \
+         "int, or a format with bits, blocks and scales of its own"},                              \
+    {                                                                                              \
+        "scale_mode", PL_KEY_CHOICE, NULL, PL_SCALE_MODE_CHOICES,                                  \
+            "how a scale comes from its block's largest value, where the format has several ways"  \
+    }
 
 /* Refuses where the model after is the one before: no layer is solved, nothing else is quantized.
  */

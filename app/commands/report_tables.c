@@ -130,8 +130,8 @@ static void put_grids(const pl_state *state, pl_pairs *p)
     const pl_act_grid *a = &state->activations, *kv = &state->kv;
     if (a->bits > 0) {
         pl_buf *out = pl_pair(p, "Activations");
-        pl_buf_printf(out, "%d bits, symmetric %s, %s", a->bits, a->format->key,
-                      a->fixed ? "one range for all tokens" : "a range per token");
+        pl_act_put_words(a, out);
+        pl_buf_printf(out, ", %s", a->fixed ? "one range for all tokens" : "a range per token");
         pl_buf_puts(out, a->clip < 1.0 ? ", clipped at " : "");
         if (a->clip < 1.0) {
             pl_buf_printf(out, "%g of it", a->clip);
@@ -139,7 +139,8 @@ static void put_grids(const pl_state *state, pl_pairs *p)
     }
     if (kv->bits > 0) {
         pl_buf *out = pl_pair(p, "Keys and values");
-        pl_buf_printf(out, "%d bits, symmetric %s, ", kv->bits, kv->format->key);
+        pl_act_put_words(kv, out);
+        pl_buf_puts(out, ", ");
         if (state->kv_group_size > 0) {
             pl_buf_printf(out, "groups of %zu", state->kv_group_size);
         } else {

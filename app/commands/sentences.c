@@ -125,15 +125,30 @@ void pl_line_method(const pl_call *call, pl_buf *out)
     pl_put_stored(call, out);
 }
 
+/* "4 bits" or "4 bits (mxfp4)" */
+static void put_bits(const json_t *grid, pl_buf *out)
+{
+    pl_buf_printf(out, "%lld bits", (long long)json_integer_value(json_object_get(grid, "bits")));
+    if (word(grid, "symmetric")[0] == '\0') {
+        pl_buf_printf(out, " (%s)", word(grid, "format"));
+    }
+}
+
 void pl_line_activations(const pl_call *call, pl_buf *out)
 {
     const json_t *grid = json_object_get(call->result, "activations");
     if (!json_is_object(grid)) {
         pl_buf_puts(out, "activations are not quantized");
     } else {
-        pl_buf_printf(out, "activations: %lld bits, a range per %s",
-                      (long long)json_integer_value(json_object_get(grid, "bits")),
-                      word(grid, "range"));
+        const long long group = (long long)json_integer_value(json_object_get(grid, "group_size"));
+        pl_buf_puts(out, "activations: ");
+        put_bits(grid, out);
+        pl_buf_puts(out, ", a range per ");
+        if (group > 0) {
+            pl_buf_printf(out, "%lld values of a %s", group, word(grid, "range"));
+        } else {
+            pl_buf_puts(out, word(grid, "range"));
+        }
     }
     pl_put_stored(call, out);
 }
@@ -141,8 +156,9 @@ void pl_line_activations(const pl_call *call, pl_buf *out)
 static void put_kv(const json_t *grid, pl_buf *out)
 {
     const long long group = (long long)json_integer_value(json_object_get(grid, "group_size"));
-    pl_buf_printf(out, "keys and values: %lld bits, a range per ",
-                  (long long)json_integer_value(json_object_get(grid, "bits")));
+    pl_buf_puts(out, "keys and values: ");
+    put_bits(grid, out);
+    pl_buf_puts(out, ", a range per ");
     if (group > 0) {
         pl_buf_printf(out, "%lld values of a head", group);
     } else {

@@ -28,32 +28,53 @@ PL_CLONES pl_act_range pl_act_row_range(const float *restrict x, size_t n)
     return (pl_act_range){low, high};
 }
 
-static void quantize_row(const pl_act_grid *grid, pl_act_range range, float *x, size_t n)
+static void quantize_row(const pl_act_grid *grid, pl_act_range range, float most, float *x,
+                         size_t n)
 {
     if (range.lo < 0.0f || range.hi > 0.0f) {
-        const pl_grid_param param =
-            grid->format->fit(grid->bits, PL_F32, (double)range.lo, (double)range.hi);
+        const pl_scaling scaling = {PL_F32, grid->scale_mode, most};
+        const pl_grid_param param = pl_format_fit(grid->format, grid->bits, &scaling,
+                                                  (double)range.lo, (double)range.hi, x, n);
         grid->format->round(grid->bits, param, x, n);
     }
 }
 
-/* Groups of `width` values, each by its own range of which share.lo and share.hi are kept. */
-static void quantize_groups(const pl_act_grid *grid, pl_act_range share, size_t width, float *x,
-                            size_t rows, size_t n)
+static float farther(pl_act_range range)
+{
+    return -range.lo > range.hi ? -range.lo : range.hi;
+}
+
+static pl_act_range row_range(const float *x, size_t n, pl_act_range share)
+{
+    const pl_act_range range = pl_act_row_range(x, n);
+    return (pl_act_range){range.lo * share.lo, range.hi * share.hi};
+}
+
+/* Groups of `width` values, each by its own range of which share.lo and share.hi are kept; all: the
+ * range that scales of a whole tensor know, or NULL for the row's. */
+static void quantize_groups(const pl_act_grid *grid, pl_act_range share, const pl_act_range *all,
+                            size_t width, float *x, size_t rows, size_t n)
 {
     if (grid->bits == 0) {
         return;
     }
+    const bool whole = pl_format_of_tensor(grid->format, grid->scale_mode);
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
     for (size_t r = 0; r < rows; r++) {
+        float *row = x + r * n;
+        const float most = !whole        ? 0.0f
+                           : all != NULL ? farther(*all)
+                                         : farther(row_range(row, n, share));
         for (size_t at = 0; at < n; at += width) {
             const size_t count = n - at < width ? n - at : width;
-            pl_act_range range = pl_act_row_range(x + r * n + at, count);
-            range.lo *= share.lo;
-            range.hi *= share.hi;
-            quantize_row(grid, range, x + r * n + at, count);
+            quantize_row(grid, row_range(row + at, count, share), most, row + at, count);
         }
     }
+}
+
+static size_t width_of(size_t group_size, size_t n)
+{
+    return group_size == 0 || group_size > n ? n : group_size;
 }
 
 pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip)
@@ -65,7 +86,8 @@ pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip)
 void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x, size_t rows,
                      size_t n)
 {
-    quantize_groups(grid, pl_act_share(grid, clip), n, x, rows, n);
+    quantize_groups(grid, pl_act_share(grid, clip), NULL, width_of(grid->group_size, n), x, rows,
+                    n);
 }
 
 void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x, size_t rows,
@@ -74,21 +96,43 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
     if (grid->bits == 0) {
         return;
     }
+    if (grid->group_size > 0) {
+        quantize_groups(grid, (pl_act_range){1.0f, 1.0f}, &range, width_of(grid->group_size, n), x,
+                        rows, n);
+        return;
+    }
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
     for (size_t r = 0; r < rows; r++) {
-        quantize_row(grid, range, x + r * n, n);
+        quantize_row(grid, range, farther(range), x + r * n, n);
     }
 }
 
 void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
                             size_t n)
 {
-    quantize_groups(grid, pl_act_share(grid, NULL),
-                    group_size == 0 || group_size > n ? n : group_size, x, rows, n);
+    quantize_groups(grid, pl_act_share(grid, NULL), NULL, width_of(group_size, n), x, rows, n);
+}
+
+void pl_act_put_words(const pl_act_grid *grid, pl_buf *out)
+{
+    pl_buf_printf(out, "%d bits, %s%s", grid->bits,
+                  pl_format_is_int(grid->format) ? "symmetric " : "", grid->format->key);
+    if (grid->format->modes != 0) {
+        pl_buf_printf(out, " %s", pl_scale_mode_names[grid->scale_mode]);
+    }
+    if (grid->group_size > 0) {
+        pl_buf_printf(out, ", groups of %zu", grid->group_size);
+    }
 }
 
 void pl_act_format(const pl_act_grid *grid, pl_buf *out)
 {
     pl_buf_printf(out, "A%d %s %d %.17g", grid->bits, grid->bits > 0 ? grid->format->key : "",
                   (int)grid->fixed, grid->clip);
+    if (grid->bits > 0 && grid->group_size > 0) {
+        pl_buf_printf(out, " g%zu", grid->group_size);
+    }
+    if (grid->bits > 0 && grid->format->modes != 0) {
+        pl_buf_printf(out, " %s", pl_scale_mode_names[grid->scale_mode]);
+    }
 }

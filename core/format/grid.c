@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,13 +17,82 @@ size_t pl_grid_groups(const pl_grid *grid, size_t cols)
     return cols / grid->group_size + (cols % grid->group_size != 0);
 }
 
-double pl_grid_bits_per_weight(const pl_grid *grid, size_t cols)
+pl_scaling pl_grid_scaling(const pl_grid *grid)
 {
-    int side = grid->scale_dtype == PL_F32 ? 32 : 16;
-    if (grid->format->zero_point) {
+    return (pl_scaling){grid->scale_dtype, grid->scale_mode, grid->most};
+}
+
+double pl_grid_bits_per_weight(const pl_grid *grid, size_t rows, size_t cols)
+{
+    const pl_format *format = grid->format;
+    int side = format->scale_bits > 0 ? format->scale_bits : grid->scale_dtype == PL_F32 ? 32 : 16;
+    if (format->zero_point) {
         side += grid->bits;
     }
-    return grid->bits + (double)side * (double)pl_grid_groups(grid, cols) / (double)cols;
+    const double all = (double)rows * (double)cols;
+    const double whole = format->tensor_scale != NULL ? 32.0 / all : 0.0;
+    return grid->scale_mode == PL_SCALE_TENSOR
+               ? grid->bits + (double)side / all
+               : grid->bits + (double)side * (double)pl_grid_groups(grid, cols) / (double)cols +
+                     whole;
+}
+
+void pl_grid_begin(pl_grid *grid, pl_view w)
+{
+    float most = 0.0f;
+    for (size_t r = 0; pl_format_of_tensor(grid->format, grid->scale_mode) && r < w.rows; r++) {
+        const float *row = w.data + r * w.stride;
+        for (size_t c = 0; c < w.cols; c++) {
+            const float size = row[c] < 0.0f ? -row[c] : row[c];
+            most = size > most ? size : most;
+        }
+    }
+    grid->most = most;
+}
+
+static int rising(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+size_t pl_grid_levels(const pl_grid *grid, pl_grid_param param, float *levels)
+{
+    int least = 0, most = 0;
+    size_t count = 0, distinct = 0;
+    grid->format->codes(grid->bits, &least, &most);
+    for (int code = least; code <= most && count < 256; code++) {
+        const float value = pl_grid_value(grid, param, code);
+        if (!isnan(value)) {
+            levels[count++] = value + 0.0f; /* one 0 */
+        }
+    }
+    qsort(levels, count, sizeof *levels, rising);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || levels[i] > levels[distinct - 1]) {
+            levels[distinct++] = levels[i];
+        }
+    }
+    return distinct;
+}
+
+uint32_t pl_grid_stored_scale(const pl_grid *grid, float scale)
+{
+    const pl_scaling scaling = pl_grid_scaling(grid);
+    if (grid->format->stored_scale != NULL) {
+        return grid->format->stored_scale(&scaling, scale);
+    }
+    uint32_t bits = 0;
+    memcpy(&bits, &scale, sizeof bits);
+    return grid->scale_dtype == PL_F16    ? pl_f32_to_f16(scale)
+           : grid->scale_dtype == PL_BF16 ? pl_f32_to_bf16(scale)
+                                          : bits;
+}
+
+float pl_grid_tensor_scale(const pl_grid *grid)
+{
+    const pl_scaling scaling = pl_grid_scaling(grid);
+    return grid->format->tensor_scale != NULL ? grid->format->tensor_scale(&scaling) : 1.0f;
 }
 
 typedef struct group_values {
@@ -49,13 +119,27 @@ static double group_error(const pl_grid *grid, const group_values *values, pl_gr
     return error;
 }
 
-static pl_grid_param param_of(const pl_grid *grid, double lo, double hi)
+/* As pl_format_fit, of values that need not be adjacent: a block of a format with two candidates is
+ * no longer than a piece. */
+static pl_grid_param fit_values(const pl_grid *grid, const pl_scaling *scaling, double lo,
+                                double hi, const group_values *values)
 {
-    return grid->format->fit(grid->bits, grid->scale_dtype, lo, hi);
+    const pl_format *format = grid->format;
+    if (format->second == NULL || values->stride == 1) {
+        return pl_format_fit(format, grid->bits, scaling, lo, hi, values->w, values->count);
+    }
+    float block[PIECE];
+    const size_t count = values->count < PIECE ? values->count : PIECE;
+    for (size_t i = 0; i < count; i++) {
+        block[i] = values->w[i * values->stride];
+    }
+    return pl_format_fit(format, grid->bits, scaling, lo, hi, block, count);
 }
 
 pl_grid_param pl_grid_fit(const pl_grid *grid, const float *w, size_t count, size_t stride)
 {
+    const pl_scaling scaling = pl_grid_scaling(grid);
+    const pl_format *format = grid->format;
     float lo = 0.0f, hi = 0.0f;
     for (size_t i = 0; i < count; i++) {
         const float x = w[i * stride];
@@ -63,18 +147,21 @@ pl_grid_param pl_grid_fit(const pl_grid *grid, const float *w, size_t count, siz
         hi = x > hi ? x : hi;
     }
     if (!(hi > lo)) {
-        return (pl_grid_param){1.0f, 0};
+        return format->scale_bits > 0 || grid->most > 0.0f
+                   ? format->fit(grid->bits, &scaling, 0.0, 0.0)
+                   : (pl_grid_param){1.0f, 0};
     }
     const float unit = -lo > hi ? -lo : hi;
-    pl_grid_param best = param_of(grid, (double)lo, (double)hi);
+    const group_values values = {w, count, stride};
+    pl_grid_param best = fit_values(grid, &scaling, (double)lo, (double)hi, &values);
     if (!grid->mse) {
         return best;
     }
-    const group_values values = {w, count, stride};
     double least = group_error(grid, &values, best, unit);
-    for (int i = 1; i < MSE_STEPS; i++) {
-        const double p = 1.0 - i / 100.0;
-        const pl_grid_param param = param_of(grid, p * (double)lo, p * (double)hi);
+    for (int i = format->search_from > 1.0 ? 0 : 1; i < MSE_STEPS; i++) {
+        const double p = i > 0 ? 1.0 - i / 100.0 : format->search_from;
+        const pl_grid_param param =
+            format->fit(grid->bits, &scaling, p * (double)lo, p * (double)hi);
         const double error = group_error(grid, &values, param, unit);
         if (error < least) {
             least = error;
@@ -128,7 +215,10 @@ pl_status pl_qweights_init(pl_qweights *q, const pl_grid *grid, size_t rows, siz
         pl_qweights_deinit(q);
         return pl_error_memory(err, "%zu x %zu quantized weights", rows, cols);
     }
-    memset(q->codes, 0, weights * sizeof *q->codes);
+    const int16_t zero = (int16_t)pl_grid_code(grid, (pl_grid_param){1.0f, 0}, 0.0f);
+    for (size_t i = 0; i < weights; i++) {
+        q->codes[i] = zero;
+    }
     memset(q->zeros, 0, params * sizeof *q->zeros);
     for (size_t i = 0; i < params; i++) {
         q->scales[i] = 1.0f;

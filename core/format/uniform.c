@@ -114,16 +114,22 @@ static double full_steps(int bits)
     return ((double)(1 << bits) - 1.0) / 2.0;
 }
 
-static pl_grid_param symmetric_fit(int bits, pl_dtype dtype, double lo, double hi)
+static pl_grid_param symmetric_fit(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     const double scale = farther(lo, hi) / symmetric_steps(bits);
-    return (pl_grid_param){pl_format_store_scale(dtype, scale), 0};
+    return (pl_grid_param){pl_format_store_scale(scaling->dtype, scale), 0};
 }
 
-static pl_grid_param full_fit(int bits, pl_dtype dtype, double lo, double hi)
+static pl_grid_param full_fit(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     const double scale = farther(lo, hi) / full_steps(bits);
-    return (pl_grid_param){pl_format_store_scale(dtype, scale), 0};
+    return (pl_grid_param){pl_format_store_scale(scaling->dtype, scale), 0};
+}
+
+static void signed_codes(int bits, int *least, int *most)
+{
+    *least = -(1 << (bits - 1));
+    *most = (1 << (bits - 1)) - 1;
 }
 
 static void signed_encode(int bits, pl_grid_param param, const float *x, size_t count,
@@ -160,6 +166,7 @@ const pl_format pl_format_symmetric = {
     .round = signed_round,
     .range_error = signed_range_error,
     .steps = symmetric_steps,
+    .codes = signed_codes,
 };
 
 const pl_format pl_format_full = {
@@ -173,6 +180,7 @@ const pl_format pl_format_full = {
     .round = signed_round,
     .range_error = signed_range_error,
     .steps = full_steps,
+    .codes = signed_codes,
 };
 
 /* --- codes from 0 on -------------------------------------------------------------------------- */
@@ -182,10 +190,10 @@ static double asymmetric_steps(int bits)
     return (double)(1 << bits) - 1.0;
 }
 
-static pl_grid_param asymmetric_fit(int bits, pl_dtype dtype, double lo, double hi)
+static pl_grid_param asymmetric_fit(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     const double steps = asymmetric_steps(bits);
-    const float scale = pl_format_store_scale(dtype, (hi - lo) / steps);
+    const float scale = pl_format_store_scale(scaling->dtype, (hi - lo) / steps);
     const double zero = rint(-lo / (double)scale);
     return (pl_grid_param){scale, (int)(zero < steps ? zero : steps)};
 }
@@ -224,4 +232,5 @@ const pl_format pl_format_asymmetric = {
     .round = asymmetric_round,
     .range_error = asymmetric_range_error,
     .steps = asymmetric_steps,
+    .codes = pl_format_codes_from_0,
 };

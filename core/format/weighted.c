@@ -36,12 +36,15 @@ pl_grid_param pl_grid_fit_weighted(const pl_grid *grid, const float *w, const fl
     if (!(hi > lo)) {
         return pl_grid_fit(grid, w, count, 1);
     }
-    pl_grid_param best = {0};
-    double least = INFINITY;
-    for (int i = 0; i < STEPS; i++) {
-        const double p = 1.0 - i / 100.0;
-        const pl_grid_param param =
-            grid->format->fit(grid->bits, grid->scale_dtype, p * lo, p * hi);
+    const pl_scaling scaling = pl_grid_scaling(grid);
+    const pl_format *format = grid->format;
+    pl_grid plain = *grid;
+    plain.mse = false;
+    pl_grid_param best = pl_grid_fit(&plain, w, count, 1);
+    double least = weighted_error(grid, best, w, weights, count);
+    for (int i = format->search_from > 1.0 ? 0 : 1; i < STEPS; i++) {
+        const double p = i > 0 ? 1.0 - i / 100.0 : format->search_from;
+        const pl_grid_param param = format->fit(grid->bits, &scaling, p * lo, p * hi);
         const double error = weighted_error(grid, param, w, weights, count);
         if (error < least) {
             least = error;

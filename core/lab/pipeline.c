@@ -450,7 +450,7 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
     report->relative_error = w->blind ? NAN : 0;
     if (w->result.has_rounded) {
         const pl_grid grid = pl_spec_grid(w->round);
-        report->bits_per_weight = pl_grid_bits_per_weight(&grid, w->info->cols);
+        report->bits_per_weight = pl_grid_bits_per_weight(&grid, w->info->rows, w->info->cols);
     }
     pl_status status = PL_OK;
     if (w->blind) {

@@ -4,6 +4,7 @@
 #include "core/lab/transformed.h"
 #include "core/tensor/linalg.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,22 +341,28 @@ pl_status pl_result_write_preconditioned(pl_lab *lab, pl_id key, const pl_method
 
 static json_t *grid_json(const pl_grid *grid)
 {
-    return json_pack("{s:i, s:I, s:s, s:b, s:i}", "bits", grid->bits, "group_size",
+    return json_pack("{s:i, s:I, s:s, s:b, s:i, s:s, s:f}", "bits", grid->bits, "group_size",
                      (json_int_t)grid->group_size, "format", grid->format->key, "mse",
-                     (int)grid->mse, "scale_dtype", (int)grid->scale_dtype);
+                     (int)grid->mse, "scale_dtype", (int)grid->scale_dtype, "scale_mode",
+                     pl_scale_mode_names[grid->scale_mode], "most", (double)grid->most);
 }
 
-/* Any number may stand in a file: a grid that is none has bits 0. */
+/* Any number may stand in a file: a grid that is none has bits 0.  What entries of before do not
+ * state is 0. */
 static pl_grid grid_of(const json_t *json)
 {
     const size_t group_size = stated(json, "group_size");
     const json_int_t bits = json_integer_value(json_object_get(json, "bits"));
     const char *key = json_string_value(json_object_get(json, "format"));
     const pl_format *format = key != NULL ? pl_format_find(key) : NULL;
-    if (bits < 2 || bits > 8 || group_size > MOST_COLS || format == NULL) {
+    const double most = json_number_value(json_object_get(json, "most"));
+    if (bits < 2 || bits > 8 || group_size > MOST_COLS || format == NULL || !(most >= 0.0) ||
+        most > (double)FLT_MAX) {
         return (pl_grid){0};
     }
     return (pl_grid){
+        .most = (float)most,
+        .scale_mode = pl_scale_mode_find(json_string_value(json_object_get(json, "scale_mode"))),
         .bits = (int)bits,
         .group_size = group_size,
         .format = format,

@@ -123,6 +123,9 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
             const pl_grid grid = pl_spec_grid(round);
             pl_buf_printf(&text, " > W%d %zu %d %d %d", grid.bits, grid.group_size,
                           (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
+            if (!pl_format_is_int(grid.format)) {
+                pl_buf_printf(&text, " %s %d", grid.format->key, (int)grid.scale_mode);
+            }
         }
     }
     if (spec->method->suits_activations) {

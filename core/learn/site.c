@@ -12,7 +12,7 @@ static pl_status check_format(const char *site, const pl_format *format, pl_erro
     return format == NULL || format->steps != NULL
                ? PL_OK
                : pl_error_set(err, PL_ERR_USAGE,
-                              "%s: nothing is learned for symmetric=%s, whose values are not "
+                              "%s: nothing is learned for format=%s, whose values are not "
                               "evenly spaced: choose another format",
                               site, format->key);
 }

@@ -21,6 +21,7 @@ static const pl_param params[PARAMS] = {
 
 typedef struct search {
     const pl_site_input *in;
+    pl_grid grid; /* of the weights in w */
     size_t most_rows;
     float *scale, *best;     /* [n] */
     float *w, *lost, *moved; /* [most_rows, n]: scaled weights, their error, error times G */
@@ -111,7 +112,7 @@ static bool lose_groups(search *s, size_t rows, size_t at, size_t size, float sh
 #pragma omp for schedule(static)
         for (size_t r = 0; r < rows; r++) {
             if (!failed) {
-                group_loss(s->in->grid, s->w + r * n + at, size, share, clamped, codes,
+                group_loss(&s->grid, s->w + r * n + at, size, share, clamped, codes,
                            s->lost + r * n + at);
             }
         }
@@ -130,6 +131,7 @@ static pl_status layer_loss(search *s, pl_view w, pl_error *err)
             s->w[r * n + c] = w.data[r * w.stride + c] * s->scale[c];
         }
     }
+    pl_grid_begin(&s->grid, (pl_view){s->w, w.rows, n, n});
     for (size_t at = 0; at < n; at += width) {
         if (!lose_groups(s, w.rows, at, n - at < width ? n - at : width, 1.0f)) {
             return no_memory(s, err);
@@ -211,6 +213,7 @@ static pl_status search_layer(search *s, const float *gram, size_t rows, int shr
     const size_t groups = pl_grid_groups(s->in->grid, n);
     double *least = pl_alloc(rows, sizeof *least), *e = pl_alloc(rows, sizeof *e);
     pl_status status = least != NULL && e != NULL ? PL_OK : no_memory(s, err);
+    pl_grid_begin(&s->grid, (pl_view){s->w, rows, n, n});
     for (size_t k = 0; status == PL_OK && k < groups; k++) {
         const size_t at = k * width, size = n - at < width ? n - at : width;
         for (int i = 0; status == PL_OK && i < shrinks; i++) {
@@ -275,7 +278,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
                             "`method rtn`",
                             in->site);
     }
-    search s = {.in = in};
+    search s = {.in = in, .grid = *in->grid};
     pl_transform *t = NULL;
     pl_status status = ready(&s, err);
     PL_THEN(search_scale(&s, task, err));

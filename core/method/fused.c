@@ -67,7 +67,7 @@ static fused begin(const pl_act_grid *grid, const pl_act_range *clip, const floa
                    size_t n, const pl_quantized *out)
 {
     assert(grid->bits >= 2 && grid->bits <= 8 && grid->format == &pl_format_symmetric &&
-           !grid->fixed);
+           !grid->fixed && grid->group_size == 0);
     const size_t fit = TILE_BYTES / (n * sizeof(float));
     return (fused){.x = x,
                    .rows = rows,

@@ -19,8 +19,8 @@ typedef struct pl_quantized {
  * the range of each row its own maximum times grid->clip and the transform's learned clipping; what
  * pl_transform_inputs and pl_act_quantize give one after the other, up to float32 rounding of X T,
  * in one pass over the rows, so that X T never goes to memory.  t NULL: no transform.  A row of
- * zeros has codes 0 and scale 0.  grid: 2 to 8 bits, symmetric, not fixed (an assert).
- * PL_ERR_MEMORY only. */
+ * zeros has codes 0 and scale 0.  grid: 2 to 8 bits, symmetric, neither fixed nor in groups (an
+ * assert). PL_ERR_MEMORY only. */
 PL_NODISCARD pl_status pl_fused_quantize(const pl_transform *t, size_t n, const pl_act_grid *grid,
                                          const float *x, size_t rows, const pl_quantized *out,
                                          pl_error *err);

@@ -9,7 +9,8 @@ static const pl_param params[PARAMS] = {
     [ACT_ORDER] = PL_KIN_ORDER,
     [STATIC_GROUPS] =
         PL_CHOICE("static_groups", pl_no_yes, 0,
-                  "Keep the original groups, with scales from the weights before any update."),
+                  "Keep the original groups, with scales from the weights before any update; with "
+                  "act_order as MR-GPTQ."),
 };
 
 static pl_kin kin_of(const pl_spec *spec)

@@ -25,6 +25,8 @@ typedef enum pl_slot {
 
 const char *pl_slot_name(pl_slot slot); /* "transform", "precondition", "round" */
 
+typedef struct pl_spec pl_spec;
+
 typedef enum pl_param_type {
     PL_PARAM_REAL,
     PL_PARAM_INT,
@@ -54,6 +56,8 @@ typedef struct pl_param {
     const char *found;
     bool optional; /* says nothing at 0, and is not written then */
     bool no_yes;   /* the first two of several choices are a no and a yes */
+    bool leads;    /* the others are taken as what it is has them: it is set and written first */
+    bool (*used)(const pl_spec *spec); /* NULL, or whether it has a meaning beside `needs` */
 } pl_param;
 
 /* The choices of a parameter that is a yes or no. */
@@ -63,12 +67,14 @@ extern const char *const pl_no_yes[3];
 enum {
     PL_GRID_BITS,
     PL_GRID_GROUP_SIZE,
-    PL_GRID_FORMAT,
+    PL_GRID_SYMMETRIC,
     PL_GRID_MSE,
     PL_GRID_SCALE_DTYPE,
     PL_GRID_SCALES,
     PL_GRID_REFINE,
     PL_GRID_CERTIFY,
+    PL_GRID_FORMAT,
+    PL_GRID_SCALE_MODE,
     PL_GRID_COUNT
 };
 
@@ -77,10 +83,10 @@ enum { PL_MAX_PARAMS = 16, PL_MAX_REPORTED = 5, PL_MAX_TOLD = 8 };
 typedef struct pl_method pl_method;
 
 /* A method with values for its parameters; a plain value.  method NULL: the slot is empty. */
-typedef struct pl_spec {
+struct pl_spec {
     const pl_method *method;
     double values[PL_MAX_PARAMS];
-} pl_spec;
+};
 
 /* What a solve hands to a method. */
 typedef struct pl_layer_input {
@@ -201,6 +207,9 @@ const pl_method *pl_method_next(pl_slot slot, const pl_method *now, int steps);
  * typed. */
 size_t pl_method_param(const pl_method *method, const char *name);
 
+/* Whether the method has a parameter of that name that leads. */
+bool pl_method_leads(const pl_method *method, const char *name);
+
 /* Index of the telling parameter, of which a strength is; SIZE_MAX if the method (or NULL) has
  * none. */
 size_t pl_method_telling(const pl_method *method);
@@ -217,8 +226,9 @@ const pl_reported *pl_told(size_t index);
  * as they are. */
 void pl_method_tell(const pl_method *method, const pl_method_report *report, double *told);
 
-/* All parameters at their defaults. */
+/* All parameters at their defaults; and those of the others beside the spec's leading one. */
 pl_spec pl_spec_default(const pl_method *method);
+pl_spec pl_spec_usual(const pl_spec *spec);
 
 /* Whether a parameter has a meaning beside the others' values: steps only for solver=pgd. */
 bool pl_spec_applies(const pl_spec *spec, size_t param);
@@ -235,8 +245,9 @@ bool pl_spec_seeks(const pl_spec *spec, size_t param);
  * nothing. */
 bool pl_spec_is_written(const pl_spec *spec, size_t param);
 
-/* Parses text for a parameter: checks type and range.  One that a solve would find is as given
- * then.  PL_ERR_USAGE names method, key, the value
+/* Parses text for a parameter: checks type and range, and of a grid's what its format allows.  One
+ * that a solve would find is as given then; another format takes its own bits, group size and
+ * scales.  PL_ERR_USAGE names method, key, the value
  * given and what was expected; an unknown key lists the known ones. */
 PL_NODISCARD pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error *err);
 

@@ -21,9 +21,11 @@ PL_METHODS(PL_METHOD_DECLARATION)
         .unit = of, .help = words, __VA_ARGS__                                                     \
     }
 #define PL_CHOICE(key, names, start, words)                                                        \
+    PL_CHOICE_OF(sizeof(names) / sizeof(names)[0] - 1, key, names, start, words, .optional = false)
+#define PL_CHOICE_OF(count, key, names, start, words, ...)                                         \
     {                                                                                              \
-        .name = key, .type = PL_PARAM_CHOICE, .maximum = sizeof(names) / sizeof(names)[0] - 2,     \
-        .initial = start, .choices = names, .step = 1, .unit = "", .help = words                   \
+        .name = key, .type = PL_PARAM_CHOICE, .maximum = (count)-1, .initial = start,              \
+        .choices = names, .step = 1, .unit = "", .help = words, __VA_ARGS__                        \
     }
 #define PL_GROUP_SIZE(words)                                                                       \
     PL_INT("group_size", 0, 1048576, 128, "columns", words, PL_BY(2), .counts_columns = true)
@@ -36,23 +38,39 @@ PL_METHODS(PL_METHOD_DECLARATION)
 
 /* The parameter has a meaning only while the choice with that index has the value. */
 #define PL_ONLY_WITH(param, value) .conditional = true, .needs = param, .needs_value = value
+#define PL_ONLY_WHERE(param, function) .needs = param, .used = function
 
 /* A solve finds the parameter while the one with that index is above 0. */
 #define PL_SOUGHT_BY(param, name) .sought = true, .sought_by = param, .found = name
 
 /* The parameters of a grid, which every rounder's table begins with. */
 #define PL_GRID_PARAMS                                                                             \
-    [PL_GRID_BITS] =                                                                               \
-        PL_INT("bits", 2, 8, 4, "bits", "Bits of one weight's code.", .step = 1, .telling = true), \
-    [PL_GRID_GROUP_SIZE] = PL_GROUP_SIZE("Columns that share one scale; 0 is one group a row."),   \
-    [PL_GRID_FORMAT] =                                                                             \
-        PL_CHOICE("symmetric", pl_format_keys, 1,                                                  \
-                  "yes: codes around 0; no: a zero point; full: GPTQ's and MagR's own grid."),     \
+    [PL_GRID_BITS] = PL_INT("bits", 2, 8, 4, "bits",                                               \
+                            "Bits of one weight's code; a format other than int has its own.",     \
+                            .step = 1, .telling = true),                                           \
+    [PL_GRID_GROUP_SIZE] = PL_GROUP_SIZE(                                                          \
+        "Columns that share one scale; 0 is one group a row; a format with blocks has its own."),  \
+    [PL_GRID_SYMMETRIC] =                                                                          \
+        PL_CHOICE_OF(PL_SYMMETRIC_COUNT, "symmetric", pl_symmetric_choices, 1,                     \
+                     "yes: codes around 0; no: a zero point; full: GPTQ's and MagR's own grid.",   \
+                     PL_ONLY_WHERE(PL_GRID_FORMAT, pl_grid_is_int)),                               \
     [PL_GRID_MSE] = PL_CHOICE("mse", pl_no_yes, 0,                                                 \
                               "Search each group's range for the least sum of |error|^2.4."),      \
     [PL_GRID_SCALE_DTYPE] =                                                                        \
-        PL_CHOICE("scale_dtype", pl_scale_names, 0,                                                \
-                  "The type a scale is stored in, and rounded to before the codes are found."),    \
+        PL_CHOICE_OF(3, "scale_dtype", pl_scale_names, 0,                                          \
+                     "The type a scale is stored in, and rounded to before the codes are found.",  \
+                     PL_ONLY_WHERE(PL_GRID_FORMAT, pl_grid_has_scale_dtype)),                      \
+    [PL_GRID_FORMAT] = PL_CHOICE_OF(                                                               \
+        PL_FORMAT_CHOICE_COUNT, "format", pl_format_choices, 0,                                    \
+        "int: integers of bits=; mxfp4, mxfp6_e2m3, mxfp6_e3m2, mxfp8, nvfp4: floats in blocks "   \
+        "with scales of 8 bits; fp8: E4M3 by rows; nf4: QLoRA's table; each with bits, "           \
+        "group_size and scales of its own.",                                                       \
+        .optional = true, .leads = true),                                                          \
+    [PL_GRID_SCALE_MODE] = PL_CHOICE_OF(                                                           \
+        PL_SCALE_MODES, "scale_mode", pl_scale_mode_names, PL_SCALE_AMAX,                          \
+        "A scale from its block's largest value; mxfp: floor (OCP's), even, ceil, rceil (none "    \
+        "saturates); nvfp4: amax, four_over_six (the better of two); fp8: amax, tensor (one).",    \
+        PL_ONLY_WHERE(PL_GRID_FORMAT, pl_grid_has_modes)),                                         \
     [PL_GRID_SCALES] = {.name = "scales",                                                          \
                         .type = PL_PARAM_CHOICE,                                                   \
                         .maximum = 1,                                                              \
@@ -75,6 +93,10 @@ PL_METHODS(PL_METHOD_DECLARATION)
                          .help = "Bound from below what rounding at these scales must lose, up "   \
                                  "to 2,048 channels: times_least says how far from it this is.",   \
                          .optional = true}
+
+bool pl_grid_is_int(const pl_spec *spec);
+bool pl_grid_has_scale_dtype(const pl_spec *spec);
+bool pl_grid_has_modes(const pl_spec *spec);
 
 extern const char *const pl_scale_names[4], *const pl_scale_rules[3];
 

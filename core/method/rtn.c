@@ -44,8 +44,9 @@ static pl_status make_weights(const pl_grid *grid, const pl_layer_input *in, flo
 static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qweights *out,
                           pl_method_report *report, pl_task *task, pl_error *err)
 {
-    const pl_grid grid = pl_spec_grid(spec);
+    pl_grid grid = pl_spec_grid(spec);
     const pl_view w = in->w;
+    pl_grid_begin(&grid, w);
     *out = (pl_qweights){0};
     *report = pl_method_report_empty();
     pl_status status = pl_check_layer(in, err);

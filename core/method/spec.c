@@ -16,6 +16,7 @@ const char *const pl_scale_names[4] = {"f16", "f32", "bf16", NULL};
 const char *const pl_scale_rules[3] = {"range", "search", NULL};
 
 static const pl_dtype scale_dtypes[] = {PL_F16, PL_F32, PL_BF16};
+enum { F32_NAME = 1 };
 
 size_t pl_method_param(const pl_method *method, const char *name)
 {
@@ -25,6 +26,12 @@ size_t pl_method_param(const pl_method *method, const char *name)
         }
     }
     return SIZE_MAX;
+}
+
+bool pl_method_leads(const pl_method *method, const char *name)
+{
+    const size_t param = method != NULL ? pl_method_param(method, name) : SIZE_MAX;
+    return param != SIZE_MAX && method->params[param].leads;
 }
 
 pl_spec pl_spec_default(const pl_method *method)
@@ -39,7 +46,7 @@ pl_spec pl_spec_default(const pl_method *method)
 bool pl_spec_applies(const pl_spec *spec, size_t param)
 {
     const pl_param *p = &spec->method->params[param];
-    return !pl_spec_seeks(spec, param) &&
+    return !pl_spec_seeks(spec, param) && (p->used == NULL || p->used(spec)) &&
            (!p->conditional || (int)spec->values[p->needs] == p->needs_value);
 }
 
@@ -64,8 +71,18 @@ pl_status pl_spec_check_used(const char *who, const pl_spec *spec, size_t param,
         return PL_OK;
     }
     const pl_param *other = &spec->method->params[p->needs];
-    return pl_error_set(err, PL_ERR_USAGE, "%s: %s of %s has a meaning only with %s=%s", who,
-                        p->name, spec->method->name, other->name, other->choices[p->needs_value]);
+    pl_buf values = {0};
+    pl_spec with = *spec;
+    for (int i = 0; other->choices[i] != NULL; i++) {
+        with.values[p->needs] = i;
+        if (pl_spec_applies(&with, param)) {
+            pl_buf_printf(&values, "%s%s", values.size > 0 ? " or " : "", other->choices[i]);
+        }
+    }
+    pl_error_set(err, PL_ERR_USAGE, "%s: %s of %s has a meaning only with %s=%s", who, p->name,
+                 spec->method->name, other->name, values.data != NULL ? values.data : "another");
+    pl_buf_deinit(&values);
+    return PL_ERR_USAGE;
 }
 
 bool pl_spec_is_written(const pl_spec *spec, size_t param)
@@ -139,6 +156,83 @@ static bool parse_number(const pl_param *p, const char *text, double *value)
     return true;
 }
 
+/* --- a grid's format -------------------------------------------------------------------------- */
+
+static const pl_format *format_of(const pl_spec *spec)
+{
+    return pl_format_chosen((size_t)spec->values[PL_GRID_FORMAT],
+                            (size_t)spec->values[PL_GRID_SYMMETRIC]);
+}
+
+bool pl_grid_is_int(const pl_spec *spec)
+{
+    return pl_format_is_int(format_of(spec));
+}
+
+bool pl_grid_has_scale_dtype(const pl_spec *spec)
+{
+    return format_of(spec)->scale_bits == 0;
+}
+
+bool pl_grid_has_modes(const pl_spec *spec)
+{
+    return format_of(spec)->modes != 0;
+}
+
+/* What the spec's format fixes, and what is usual beside it. */
+static void take_format(pl_spec *spec)
+{
+    const pl_format *format = format_of(spec);
+    const pl_param *params = spec->method->params;
+    spec->values[PL_GRID_BITS] = format->bits > 0 ? format->bits : params[PL_GRID_BITS].initial;
+    spec->values[PL_GRID_GROUP_SIZE] =
+        format->blocks ? (double)format->group_size : params[PL_GRID_GROUP_SIZE].initial;
+    spec->values[PL_GRID_SYMMETRIC] = params[PL_GRID_SYMMETRIC].initial;
+    spec->values[PL_GRID_SCALE_DTYPE] =
+        format->blocks ? F32_NAME : params[PL_GRID_SCALE_DTYPE].initial;
+    spec->values[PL_GRID_SCALE_MODE] = format->mode;
+}
+
+/* Whether the format allows the grid's parameter as it is now; of another format takes the rest. */
+static pl_status settle_grid(pl_spec *spec, size_t param, double before, pl_error *err)
+{
+    char who[64];
+    const double value = spec->values[param];
+    snprintf(who, sizeof who, "method %s", spec->method->name);
+    if (spec->method->params[param].used != NULL) {
+        pl_status status = pl_spec_check_used("method", spec, param, err);
+        if (status != PL_OK) {
+            return status;
+        }
+    }
+    switch (param) {
+    case PL_GRID_BITS:
+        return pl_format_check_bits(who, format_of(spec), (int)value, err);
+    case PL_GRID_GROUP_SIZE:
+        return pl_format_check_group_size(who, format_of(spec), (size_t)value, err);
+    case PL_GRID_SCALE_MODE:
+        return pl_format_check_mode(who, format_of(spec), (pl_scale_mode)value, err);
+    case PL_GRID_FORMAT:
+        if (value < before || value > before) {
+            take_format(spec);
+        }
+        break;
+    default:
+        break;
+    }
+    return PL_OK;
+}
+
+pl_spec pl_spec_usual(const pl_spec *spec)
+{
+    pl_spec usual = pl_spec_default(spec->method);
+    if (spec->method != NULL && spec->method->slot == PL_SLOT_ROUND) {
+        usual.values[PL_GRID_FORMAT] = spec->values[PL_GRID_FORMAT];
+        take_format(&usual);
+    }
+    return usual;
+}
+
 pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error *err)
 {
     const size_t param = pl_method_param(spec->method, key);
@@ -151,11 +245,19 @@ pl_status pl_spec_set(pl_spec *spec, const char *key, const char *text, pl_error
                                      : parse_number(p, text, &value))) {
         return refuse_value(spec->method, p, text, err);
     }
-    spec->values[param] = value;
+    pl_spec next = *spec;
+    next.values[param] = value;
     if (p->sought) {
-        spec->values[p->sought_by] = 0.0;
+        next.values[p->sought_by] = 0.0;
     }
-    return PL_OK;
+    pl_status status = PL_OK;
+    if (spec->method->slot == PL_SLOT_ROUND) {
+        status = settle_grid(&next, param, spec->values[param], err);
+    }
+    if (status == PL_OK) {
+        *spec = next;
+    }
+    return status;
 }
 
 void pl_spec_format_value(const pl_spec *spec, size_t param, pl_buf *out)
@@ -182,10 +284,12 @@ void pl_spec_format(const pl_spec *spec, pl_buf *out)
         return;
     }
     pl_buf_puts(out, spec->method->name);
-    for (size_t i = 0; i < spec->method->n_params; i++) {
-        if (pl_spec_is_written(spec, i)) {
-            pl_buf_printf(out, " %s=", spec->method->params[i].name);
-            pl_spec_format_value(spec, i, out);
+    for (int leading = 1; leading >= 0; leading--) {
+        for (size_t i = 0; i < spec->method->n_params; i++) {
+            if (pl_spec_is_written(spec, i) && spec->method->params[i].leads == (leading == 1)) {
+                pl_buf_printf(out, " %s=", spec->method->params[i].name);
+                pl_spec_format_value(spec, i, out);
+            }
         }
     }
 }
@@ -218,10 +322,11 @@ pl_grid pl_spec_grid(const pl_spec *spec)
     assert(spec->method != NULL && spec->method->slot == PL_SLOT_ROUND);
     return (pl_grid){.bits = (int)values[PL_GRID_BITS],
                      .group_size = (size_t)values[PL_GRID_GROUP_SIZE],
-                     .format = pl_format_at((size_t)values[PL_GRID_FORMAT]),
+                     .format = format_of(spec),
                      .mse = values[PL_GRID_MSE] > 0.0,
                      .weighted = values[PL_GRID_SCALES] > 0.0,
-                     .scale_dtype = scale_dtypes[(size_t)values[PL_GRID_SCALE_DTYPE]]};
+                     .scale_dtype = scale_dtypes[(size_t)values[PL_GRID_SCALE_DTYPE]],
+                     .scale_mode = (pl_scale_mode)values[PL_GRID_SCALE_MODE]};
 }
 
 size_t pl_spec_group_size(const pl_spec *precondition, const pl_spec *round, size_t neither)

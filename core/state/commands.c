@@ -160,16 +160,30 @@ static void put_sequential(const pl_state *state, bool *imported, pl_buf *out)
     pl_buf_puts(out, "solve all\n");
 }
 
+static void put_format(const pl_act_grid *grid, pl_buf *out)
+{
+    pl_buf_printf(out, " %s=%s", pl_format_is_int(grid->format) ? "symmetric" : "format",
+                  grid->format->key);
+    if (grid->format->modes != 0) {
+        pl_buf_printf(out, " scale_mode=%s", pl_scale_mode_names[grid->scale_mode]);
+    }
+}
+
 void pl_state_quantized_commands(const pl_state *state, pl_buf *out)
 {
     const pl_act_grid *a = &state->activations, *kv = &state->kv;
     if (a->bits > 0) {
-        pl_buf_printf(out, "activations bits=%d symmetric=%s clip=%.17g range=%s\n", a->bits,
-                      a->format->key, a->clip, a->fixed ? "tensor" : "token");
+        pl_buf_printf(out, "activations bits=%d", a->bits);
+        if (a->group_size > 0) {
+            pl_buf_printf(out, " group_size=%zu", a->group_size);
+        }
+        put_format(a, out);
+        pl_buf_printf(out, " clip=%.17g range=%s\n", a->clip, a->fixed ? "tensor" : "token");
     }
     if (kv->bits > 0) {
-        pl_buf_printf(out, "kv bits=%d group_size=%zu symmetric=%s\n", kv->bits,
-                      state->kv_group_size, kv->format->key);
+        pl_buf_printf(out, "kv bits=%d group_size=%zu", kv->bits, state->kv_group_size);
+        put_format(kv, out);
+        pl_buf_puts(out, "\n");
     }
 }
 

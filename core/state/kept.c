@@ -78,17 +78,25 @@ static void put_methods(const pl_state *state, size_t layer, bool all, pl_buf *o
             continue;
         }
         pl_buf_printf(out, "%s%s", out->size > size ? " > " : "", spec->method->name);
-        const pl_spec usual = pl_spec_default(spec->method);
+        const pl_spec usual = pl_spec_usual(spec);
         const size_t telling = pl_spec_telling(spec);
         for (size_t i = 0; i < spec->method->n_params; i++) {
-            const bool other =
-                spec->values[i] < usual.values[i] || spec->values[i] > usual.values[i];
+            const bool other = spec->values[i] < usual.values[i] ||
+                               spec->values[i] > usual.values[i] || spec->method->params[i].leads;
             if (i == telling || (all && other && pl_spec_is_written(spec, i))) {
                 pl_buf_printf(out, " %s=", spec->method->params[i].name);
                 pl_spec_format_value(spec, i, out);
             }
         }
     }
+}
+
+/* ", cache 4 bits" or ", cache 4 bits mxfp4" */
+static void put_grid(const char *name, const pl_act_grid *grid, pl_buf *out)
+{
+    const bool own = !pl_format_is_int(grid->format);
+    pl_buf_printf(out, ", %s %d bits%s%s", name, grid->bits, own ? " " : "",
+                  own ? grid->format->key : "");
 }
 
 void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
@@ -103,10 +111,10 @@ void pl_state_label(const pl_state *state, size_t layer, pl_buf *out)
                       state->n_overrides - 1);
     }
     if (state->activations.bits > 0) {
-        pl_buf_printf(out, ", activations %d bits", state->activations.bits);
+        put_grid("activations", &state->activations, out);
     }
     if (state->kv.bits > 0) {
-        pl_buf_printf(out, ", cache %d bits", state->kv.bits);
+        put_grid("cache", &state->kv, out);
     }
 }
 

@@ -45,9 +45,10 @@ static json_t *solved_json(const pl_state *state)
 
 static json_t *grid_json(const pl_act_grid *grid, size_t group_size)
 {
-    return json_pack("{s:i, s:s?, s:b, s:f, s:I}", "bits", grid->bits, "format",
+    return json_pack("{s:i, s:s?, s:b, s:f, s:I, s:s}", "bits", grid->bits, "format",
                      grid->format != NULL ? grid->format->key : NULL, "fixed", (int)grid->fixed,
-                     "clip", grid->clip, "group_size", (json_int_t)group_size);
+                     "clip", grid->clip, "group_size", (json_int_t)group_size, "scale_mode",
+                     pl_scale_mode_names[grid->scale_mode]);
 }
 
 /* What is missing or not understood is off. */
@@ -66,10 +67,12 @@ static pl_act_grid grid_of(const json_t *json, size_t *group_size)
     if (bits < 2 || bits > 8 || format == NULL || !(clip > 0.0 && clip <= 1.0)) {
         return (pl_act_grid){0};
     }
-    return (pl_act_grid){.bits = (int)bits,
-                         .format = format,
-                         .fixed = json_is_true(json_object_get(json, "fixed")),
-                         .clip = clip};
+    return (pl_act_grid){
+        .bits = (int)bits,
+        .format = format,
+        .fixed = json_is_true(json_object_get(json, "fixed")),
+        .clip = clip,
+        .scale_mode = pl_scale_mode_find(json_string_value(json_object_get(json, "scale_mode")))};
 }
 
 json_t *pl_setting_to_json(const pl_state *state)
@@ -94,14 +97,14 @@ json_t *pl_setting_to_json(const pl_state *state)
     const pl_protocol *protocol = &calibration->protocol;
     char imported[PL_ID_TEXT] = "";
     pl_id_format(state->imported.id, imported);
-    return json_pack("{s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, s:o, s:b}",
-                     "import", state->imported.path, "import_id", imported, "calibration", "texts",
-                     texts, "length", (json_int_t)protocol->length, "windows",
-                     (json_int_t)protocol->windows, "sample", (int)protocol->sample, "seed",
-                     (json_int_t)protocol->seed, "rows", (json_int_t)protocol->rows, "key", key,
-                     "slots", slots, "activations", grid_json(&state->activations, 0), "kv",
-                     grid_json(&state->kv, state->kv_group_size), "suggested",
-                     (int)state->suggested);
+    return json_pack(
+        "{s:s?, s:s, s:{s:o, s:I, s:I, s:i, s:I, s:I, s:s}, s:o, s:o, s:o, s:b}", "import",
+        state->imported.path, "import_id", imported, "calibration", "texts", texts, "length",
+        (json_int_t)protocol->length, "windows", (json_int_t)protocol->windows, "sample",
+        (int)protocol->sample, "seed", (json_int_t)protocol->seed, "rows",
+        (json_int_t)protocol->rows, "key", key, "slots", slots, "activations",
+        grid_json(&state->activations, state->activations.group_size), "kv",
+        grid_json(&state->kv, state->kv_group_size), "suggested", (int)state->suggested);
 }
 
 static json_t *state_json(const pl_state *state)
@@ -274,8 +277,9 @@ pl_status pl_setting_restore(pl_state *state, const json_t *json, bool same, pl_
     state->calibration.foreign = state->calibration.known && !same;
     state->calibration.known = state->calibration.known && same;
     restore_solved(state, json_object_get(json, "solved"), same);
-    size_t unused = 0;
-    state->activations = grid_of(json_object_get(json, "activations"), &unused);
+    size_t group_size = 0;
+    state->activations = grid_of(json_object_get(json, "activations"), &group_size);
+    state->activations.group_size = group_size;
     state->kv = grid_of(json_object_get(json, "kv"), &state->kv_group_size);
     return PL_OK;
 }

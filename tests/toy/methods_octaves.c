@@ -24,10 +24,10 @@ static int code_of(int bits, float scale, float x)
     return best;
 }
 
-static pl_grid_param fit(int bits, pl_dtype dtype, double lo, double hi)
+static pl_grid_param fit(int bits, const pl_scaling *scaling, double lo, double hi)
 {
     (void)bits;
-    return (pl_grid_param){pl_format_store_scale(dtype, fmax(-lo, hi)), 0};
+    return (pl_grid_param){pl_format_store_scale(scaling->dtype, fmax(-lo, hi)), 0};
 }
 
 static void encode(int bits, pl_grid_param param, const float *x, size_t count, int16_t *codes)
@@ -73,6 +73,12 @@ static double range_error(int bits, pl_grid_param param, const float *x, size_t 
     return sum;
 }
 
+static void codes(int bits, int *least, int *most)
+{
+    *least = -smallest(bits);
+    *most = smallest(bits);
+}
+
 const pl_format pl_format_octaves = {
     .name = "powers of two",
     .key = "octaves",
@@ -82,4 +88,5 @@ const pl_format pl_format_octaves = {
     .decode = decode,
     .round = round_values,
     .range_error = range_error,
+    .codes = codes,
 };

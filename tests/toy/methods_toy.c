@@ -29,7 +29,8 @@ static size_t round_group(const pl_grid *grid, double kept, const float *w, size
     }
     const double end = kept * (double)most;
     if (most > 0.0f) {
-        *param = grid->format->fit(grid->bits, grid->scale_dtype, -end, end);
+        const pl_scaling scaling = {grid->scale_dtype, grid->scale_mode, grid->most};
+        *param = grid->format->fit(grid->bits, &scaling, -end, end);
     }
     pl_grid_codes(grid, *param, w, count, codes);
     for (size_t i = 0; i < count; i++) {

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define METHODS "method press share=0.25; method toy bits=4 symmetric=octaves kept=0.8; "
+#define METHODS "method press share=0.25; method toy bits=4 format=octaves kept=0.8; "
 
 static void check_object(json_t *result, const char *name, const char *key, const char *value)
 {
@@ -35,7 +35,7 @@ static void test_solve(void **ctx)
     for (int turn = 0; turn < 2; turn++) {
         run r = run_demo(METHODS "solve 1.q_proj; method gptq; solve 1.q_proj");
         assert_int_equal(r.status, 0);
-        check_object(run_result(&r, 1), "parameters", "symmetric", "octaves");
+        check_object(run_result(&r, 1), "parameters", "format", "octaves");
         json_t *report = run_result(&r, 2);
         run_check_keys(report, "taken clipped damping_used? ridge? gap? objective? iterations? "
                                "relative_error rounded_relative_error group_max_after");
@@ -75,11 +75,13 @@ static void test_help_and_refusals(void **ctx)
     r = run_demo("method toy keep=1");
     run_check_failed(&r, 2, "did you mean kept?");
     run_free(&r);
-    r = run_demo("method toy symmetric=octave");
-    run_check_failed(&r, 1, "one of no, yes, full, octaves expected");
+    r = run_demo("method toy format=octave");
+    run_check_failed(
+        &r, 1,
+        "one of int, mxfp4, mxfp6_e2m3, mxfp6_e3m2, mxfp8, nvfp4, fp8, nf4, octaves expected");
     run_free(&r);
-    r = run_demo("method rtn symmetric=octaves; method flatquant steps=2; solve 1.q_proj");
-    run_check_failed(&r, 1, "nothing is learned for symmetric=octaves");
+    r = run_demo("method rtn format=octaves; method flatquant steps=2; solve 1.q_proj");
+    run_check_failed(&r, 1, "nothing is learned for format=octaves");
     run_free(&r);
 }
 
@@ -115,7 +117,7 @@ static void test_format_and_export(void **ctx)
     (void)ctx;
     char script[3000];
     snprintf(script, sizeof script,
-             "method gptq bits=4 symmetric=octaves; method none slot=precondition; solve all; "
+             "method gptq bits=4 format=octaves; method none slot=precondition; solve all; "
              "perplexity which=after windows=1; export dir=%s dtype=f32; "
              "import after=%s; perplexity which=after windows=1",
              run_path("octaves"), run_path("octaves"));
@@ -125,7 +127,7 @@ static void test_format_and_export(void **ctx)
     expect_less(run_number(run_result(&r, 3), "original_perplexity"), after);
     pl_check_close(run_number(run_last(&r), "perplexity"), after, 1e-9, 0);
     run_free(&r);
-    r = run_demo("activations bits=4 symmetric=octaves; kv bits=4 symmetric=octaves; "
+    r = run_demo("activations bits=4 format=octaves; kv bits=4 format=octaves; "
                  "method rtn bits=8; solve 1.q_proj; perplexity which=after windows=1");
     assert_int_equal(r.status, 0);
     expect_less(1e-4, run_number(run_result(&r, 3), "output_error"));
@@ -173,14 +175,15 @@ static void test_knob(void **ctx)
     d.state.layer = DEMO_Q1;
     assert_true(offers(&d.state, "method pr", "press"));
     assert_true(offers(&d.state, "method toy k", "kept="));
-    assert_true(offers(&d.state, "method rtn symmetric=o", "symmetric=octaves"));
-    assert_true(offers(&d.state, "kv bits=4 symmetric=o", "symmetric=octaves"));
+    assert_true(offers(&d.state, "method rtn format=o", "format=octaves"));
+    assert_true(offers(&d.state, "kv bits=4 format=o", "format=octaves"));
     assert_true(offers(&d.state, "sweep sh", "share="));
 
     pl_tuner_row rows[PL_TUNER_ROWS];
     const pl_screen_model model = {.state = &d.state};
     const size_t count = pl_tuner_rows(&model, rows);
-    assert_int_equal(count, 1 + 1 + 1 + PL_GRID_COUNT + 1 + 1);
+    /* No scale mode, of which integers have none. */
+    assert_int_equal(count, 1 + 1 + 1 + (PL_GRID_COUNT - 1) + 1 + 1);
     assert_string_equal(rows[1].spec->method->params[rows[1].param].name, "share");
 
     pl_check_ok(pl_live_create(&live, &err), err);
@@ -218,7 +221,7 @@ static void test_screen(void **ctx)
     pl_pty_wait_text(pty, "calibrated 4,096 tokens", limit);
     pl_pty_send(pty, ":method pre\t\r");
     pl_pty_wait_text(pty, "precond press", limit);
-    pl_pty_send(pty, ":method toy bits=3 symmetric=oc\t\r");
+    pl_pty_send(pty, ":method toy bits=3 format=oc\t\r");
     pl_pty_wait_text(pty, "press \xe2\x86\x92 toy", limit);
     pl_pty_wait_text(pty, "octaves", limit);
     pl_pty_send(pty, ":select 1.q_proj\r \033[C");

@@ -82,8 +82,8 @@ static void test_methods_and_their_keys(void **ctx)
     check("activations range=", OFFERS("range=token", "range=tensor"));
     check("method g", OFFERS("gptq", "gptaq"));
     check("method gptq d", OFFERS("damping="));
-    check("method gptq s",
-          OFFERS("symmetric=", "scale_dtype=", "scales=", "static_groups=", "slot="));
+    check("method gptq s", OFFERS("symmetric=", "scale_dtype=", "scales=", "scale_mode=",
+                                  "static_groups=", "slot="));
     check("method gptq symmetric=", OFFERS("symmetric=yes", "symmetric=no", "symmetric=full"));
     check("method gptq bits=3 symmetric=f", OFFERS("symmetric=full"));
     check("method astro solver=", OFFERS("solver=admm", "solver=pgd"));

@@ -140,10 +140,10 @@ static void groups_and_bits(void **state)
     assert_int_equal(pl_grid_groups(&grid, 576), 5);
     assert_int_equal(pl_grid_groups(&grid, 512), 4);
     assert_int_equal(pl_grid_groups(&grid, 5), 1);
-    pl_check_close(pl_grid_bits_per_weight(&grid, 576), 4.0 + 16.0 * 5.0 / 576.0, 1e-12, 0);
+    pl_check_close(pl_grid_bits_per_weight(&grid, 7, 576), 4.0 + 16.0 * 5.0 / 576.0, 1e-12, 0);
     grid.format = &pl_format_asymmetric;
     grid.scale_dtype = PL_F32;
-    pl_check_close(pl_grid_bits_per_weight(&grid, 512), 4.0 + 36.0 / 128.0, 1e-12, 0);
+    pl_check_close(pl_grid_bits_per_weight(&grid, 7, 512), 4.0 + 36.0 / 128.0, 1e-12, 0);
     grid.group_size = 0;
     assert_int_equal(pl_grid_groups(&grid, 576), 1);
 }
