@@ -184,7 +184,7 @@ static void test_which_strength(void **state)
     type("\t\t\tb", "rounded error ");
     const double best = number_behind("12.q_proj: beta ");
     assert_true(best > 0 && best < forty);
-    assert_true(number_behind("gap <= ") < 0.01);
+    assert_true(number_behind("gap \u2264 ") < 0.01);
     assert_true(number_behind(" %, ") <= 12);
     pl_pty_wait_gone(pty, "the strength is too", patience());
     type(":target 12.q_proj best\r", "rounded error ");
