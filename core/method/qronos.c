@@ -13,7 +13,7 @@ static const pl_param params[PARAMS] = {
     [ACT_ORDER] = PL_KIN_ORDER,
 };
 
-enum { TILE = 128 };
+enum { TILE = 128, WIDE = 256 };
 
 /* The rows [first, first + count) of the weights, dead columns at 0. */
 static void load_rows(const pl_columns *job, size_t first, size_t count, float *w)
@@ -24,6 +24,20 @@ static void load_rows(const pl_columns *job, size_t first, size_t count, float *
         for (size_t i = 0; i < n; i++) {
             w[r * n + i] = job->dead[i] ? 0.0f : from[i];
         }
+    }
+}
+
+/* In place a[count, m] <- a U^T U for the upper triangular U[m, m], m = n - 1, rows n apart. */
+static void multiply_by_inverse(const float *u, size_t n, size_t count, float *a, float *room)
+{
+    const size_t m = n - 1;
+    for (size_t j = 0; j < m; j += WIDE) {
+        const size_t wide = m - j < WIDE ? m - j : WIDE;
+        pl_gemm_nt(count, wide, m - j, 1.0f, a + j, n, u + j * n + j, n, 0.0f, room + j, n);
+    }
+    for (size_t j = 0; j < m; j += WIDE) {
+        const size_t wide = m - j < WIDE ? m - j : WIDE;
+        pl_gemm_nn(count, wide, j + wide, 1.0f, room, n, u + j, n, 0.0f, a + j, n);
     }
 }
 
@@ -63,9 +77,7 @@ static pl_status begin(const pl_kin *kin, const pl_spec *spec, const pl_layer_in
             first[at + r] = w[r * n + start] + (energy > 0.0f ? lost / energy : 0.0f);
         }
         if (n > 1) {
-            const float *u = job->u + n + 1;
-            pl_gemm_nt(count, n - 1, n - 1, 1.0f, product + 1, n, u, n, 0.0f, turned + 1, n);
-            pl_gemm_nn(count, n - 1, n - 1, 1.0f, turned + 1, n, u, n, 0.0f, product + 1, n);
+            multiply_by_inverse(job->u + n + 1, n, count, product + 1, turned + 1);
         }
         for (size_t r = 0; r < count; r++) {
             for (size_t i = 1; i < n; i++) {
