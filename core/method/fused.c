@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows a thread takes at a time: enough for a matrix to multiply, few enough to stay in the
- * second-level cache; where no matrix is, in the first-level one. */
-enum { TILE_BYTES = 128 << 10, ROW_BYTES = 16 << 10 };
+/* Rows a thread takes at a time: enough for the Kronecker product's first factor to be one GEMM,
+ * few enough to stay in the second-level cache. */
+enum { TILE_BYTES = 128 << 10 };
 
 PL_CLONES static void scale_row(const float *restrict x, const float *restrict scale, size_t n,
                                 float *restrict y)
@@ -120,11 +120,23 @@ static const float *turn_tile(const fused *f, const float *x, size_t count, floa
     return y;
 }
 
+/* Asks for a row of the next tile, so that it comes while this one is computed. */
+static void fetch_row(const float *x, size_t n)
+{
+    enum { LINE = 64 / sizeof(float) };
+    for (size_t c = 0; c < n; c += LINE) {
+        __builtin_prefetch(x + c, 0, 2);
+    }
+}
+
 static void quantize_tile(const fused *f, size_t first, float *y, float *scratch)
 {
     const size_t count = f->rows - first < f->tile ? f->rows - first : f->tile;
     const float *turned = turn_tile(f, f->x + first * f->n, count, y, scratch);
     for (size_t r = 0; r < count; r++) {
+        if (first + f->tile + r < f->rows) {
+            fetch_row(f->x + (first + f->tile + r) * f->n, f->n);
+        }
         f->out->scales[first + r] = find_scale(f, turned + r * f->n);
         quantize_row(f, turned + r * f->n, first + r);
     }
@@ -135,9 +147,6 @@ pl_status pl_fused_quantize(const pl_transform *t, size_t n, const pl_act_grid *
 {
     fused f = begin(grid, t != NULL ? pl_transform_clip(t) : NULL, x, rows, n, out);
     f.t = t;
-    if (t == NULL || (t->kron == NULL && t->q == NULL)) {
-        f.tile = f.tile * ROW_BYTES / TILE_BYTES > 0 ? f.tile * ROW_BYTES / TILE_BYTES : 1;
-    }
     const size_t room = 2 * (f.tile < rows ? f.tile : rows) * n;
     int failed = 0;
 #pragma omp parallel reduction(| : failed) if (rows > f.tile)

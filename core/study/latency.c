@@ -276,14 +276,12 @@ static pl_status prepare_input(latency_work *w, const timed_site *site, pl_laten
     if (!way.quantized) {
         return PL_OK;
     }
-    if (!way.fused) {
-        /* The transform works in place: where the copy comes from is not its business. */
-        memcpy(w->turned, w->x, tokens * site->n * sizeof *w->x);
-    }
+    /* Each finds its input just written, as a norm leaves it; a transform apart works in place. */
+    memcpy(w->turned, w->x, tokens * site->n * sizeof *w->x);
     const double start = pl_clock_now();
     double between = start;
     if (way.fused) {
-        status = pl_fused_quantize(t, site->n, &grid8, w->x, tokens, &out, err);
+        status = pl_fused_quantize(t, site->n, &grid8, w->turned, tokens, &out, err);
     } else {
         if (t != NULL) {
             status = pl_transform_inputs(t, w->turned, tokens, NULL, err);

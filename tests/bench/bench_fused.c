@@ -1,11 +1,12 @@
 /* Transform and quantize fused, against the same in separate passes over a batch that does not fit
- * the cache, and against a copy of its bytes; a Kronecker product against a dense P. */
+ * the cache, and against a copy of its bytes; a Kronecker product against a dense P; a layer in
+ * 8-bit codes behind both against SGEMM. */
 #include "tests/bench/bench.h"
 #include "tests/bench/rows.h"
 
 #include "core/base/rng.h"
 #include "core/method/fused.h"
-#include "core/tensor/clones.h"
+#include "core/tensor/int8.h"
 #include "core/tensor/kron.h"
 #include "core/tensor/linalg.h"
 #include "core/tensor/orthogonal.h"
@@ -154,6 +155,76 @@ static void against_dense(size_t n)
     pl_transform_destroy(t);
 }
 
+/* A layer [rows, cols] on 512 tokens: SGEMM over 8-bit codes by oneDNN, whose inputs are quantized
+ * fused with the transform (NULL: with none). */
+static void against_float(const char *name, pl_transform *t, size_t rows, size_t cols)
+{
+    enum { TOKENS = 512 };
+    pl_error err = {0};
+    float *x = get(TOKENS * cols * sizeof *x), *y = get(TOKENS * rows * sizeof *y);
+    float *w = get(rows * cols * sizeof *w), *scales = get((rows + TOKENS) * sizeof *scales);
+    int8_t *codes = get((rows + TOKENS) * cols);
+    double sgemm[TURNS], int8[TURNS];
+    pl_rng rng;
+    pl_int8 *product = NULL;
+    pl_rng_init(&rng, rows);
+    for (size_t i = 0; i < TOKENS * cols; i++) {
+        x[i] = (float)pl_rng_normal(&rng);
+    }
+    for (size_t i = 0; i < rows * cols; i++) {
+        w[i] = (float)pl_rng_normal(&rng);
+    }
+    const pl_act_grid bytes = {.bits = 8, .format = &pl_format_symmetric, .clip = 1.0};
+    const pl_quantized of_x = {codes + rows * cols, NULL, scales + rows};
+    pl_apart_quantize(&bytes, NULL, w, rows, cols, &(pl_quantized){codes, NULL, scales});
+    if (pl_int8_create(codes, scales, rows, cols, TOKENS, 1, &product, &err) != PL_OK) {
+        bench_fail("int8", &err);
+    }
+    for (int i = -1; i < TURNS; i++) { /* the first turn is not counted */
+        double start = bench_now();
+        pl_gemm_nt(TOKENS, rows, cols, 1.0f, x, cols, w, cols, 0.0f, y, rows);
+        sgemm[i < 0 ? 0 : i] = bench_now() - start;
+        start = bench_now();
+        if (pl_fused_quantize(t, cols, &bytes, x, TOKENS, &of_x, &err) != PL_OK ||
+            pl_int8_multiply(product, 0, of_x.codes, of_x.scales, y, &err) != PL_OK) {
+            bench_fail("int8", &err);
+        }
+        int8[i < 0 ? 0 : i] = bench_now() - start;
+    }
+    bench_print(json_pack("{s:s, s:s, s:I, s:I, s:f, s:s}", "bench", "int8", "transform", name,
+                          "out", (json_int_t)rows, "in", (json_int_t)cols, "sgemm_over_int8",
+                          bench_median(sgemm, TURNS) / bench_median(int8, TURNS), "int8_kernel",
+                          pl_int8_kernel(product)));
+    pl_int8_destroy(product);
+    pl_transform_destroy(t);
+    free(x);
+    free(y);
+    free(w);
+    free(scales);
+    free(codes);
+}
+
+/* The shapes of SmolLM2's gate_proj and down_proj, and of a 7B's o_proj. */
+static void against_floats(void)
+{
+    static const size_t shapes[][2] = {{1536, 576}, {576, 1536}, {4096, 4096}};
+    if (pl_int8_missing() != NULL) {
+        bench_print(json_pack("{s:s, s:s}", "bench", "int8", "skipped", pl_int8_missing()));
+        return;
+    }
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const size_t rows = shapes[i][0], cols = shapes[i][1];
+        pl_error err = {0};
+        pl_transform *t = NULL;
+        if (pl_transform_hadamard(cols, &t, &err) != PL_OK) {
+            bench_fail("Hadamard", &err);
+        }
+        against_float("none", NULL, rows, cols);
+        against_float("hadamard", t, rows, cols);
+        against_float("kronecker", kron_of(cols), rows, cols);
+    }
+}
+
 int main(void)
 {
     static const size_t sizes[] = {576, 1536, 4096};
@@ -170,5 +241,6 @@ int main(void)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         against_dense(sizes[i]);
     }
+    against_floats();
     return 0;
 }
