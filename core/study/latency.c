@@ -23,7 +23,7 @@ static const pl_act_grid grid8 = {.bits = 8, .format = &pl_format_symmetric, .cl
 
 typedef struct timed_layer {
     size_t index, rows, cols;
-    size_t copies, next; /* of w and of each pl_int8; the next to be read */
+    size_t copies, next; /* of w; the next to be read */
     float *w;            /* [copies, rows, cols] */
     pl_int8 *codes[PL_LATENCY_PHASES];
     size_t next_codes;
@@ -40,10 +40,10 @@ typedef struct timed_site {
 typedef struct latency_work {
     const pl_latency_spec *spec;
     timed_site *sites;
-    size_t n_sites, widest, tallest, copies;
-    float *x, *turned, *values, *scales; /* [tokens, widest], scales [tokens] */
-    int8_t *codes;                       /* [tokens, widest] */
-    float *y;                            /* [tokens, tallest] */
+    size_t n_sites, widest, tallest, copies; /* copies: of codes; of w a quarter */
+    float *x, *turned, *values, *scales;     /* [tokens, widest], scales [tokens] */
+    int8_t *codes;                           /* [tokens, widest] */
+    float *y;                                /* [tokens, tallest] */
 } latency_work;
 
 pl_latency_way pl_latency_way_at(size_t index)
@@ -131,7 +131,8 @@ static pl_status make_shapes(timed_site *site, pl_error *err)
 }
 
 /* The layer's own weights, all copies of them, as they are and as codes. */
-static pl_status fill_layer(timed_layer *layer, pl_model *model, size_t tokens, pl_error *err)
+static pl_status fill_layer(timed_layer *layer, pl_model *model, size_t tokens, size_t copies,
+                            pl_error *err)
 {
     const size_t count = layer->rows * layer->cols;
     int8_t *codes = pl_alloc(count, 1);
@@ -148,8 +149,7 @@ static pl_status fill_layer(timed_layer *layer, pl_model *model, size_t tokens, 
                               &(pl_quantized){codes, NULL, scales}, err));
     for (size_t p = 0; status == PL_OK && pl_int8_missing() == NULL && p < PL_LATENCY_PHASES; p++) {
         status = pl_int8_create(codes, scales, layer->rows, layer->cols,
-                                p == PL_LATENCY_DECODE ? 1 : tokens, layer->copies,
-                                &layer->codes[p], err);
+                                p == PL_LATENCY_DECODE ? 1 : tokens, copies, &layer->codes[p], err);
     }
     free(codes);
     free(scales);
@@ -194,7 +194,8 @@ static pl_status choose_copies(latency_work *w, size_t limit, pl_error *err)
     }
     const double copies = ceil((double)bytes_that_pass() / weights); /* of bytes */
     w->copies = copies < 1.0 ? 1 : copies > MOST_COPIES ? MOST_COPIES : (size_t)copies;
-    const double bytes = 6.0 * weights * (double)w->copies + 4.0 * dense;
+    const double bytes =
+        weights * (4.0 * ceil((double)w->copies / 4.0) + 2.0 * (double)w->copies) + 4.0 * dense;
     return bytes <= (double)limit || limit == 0
                ? PL_OK
                : pl_error_set(err, PL_ERR_MEMORY,
@@ -234,8 +235,8 @@ static pl_status make_work(latency_work *w, pl_lab *lab, pl_model *model, bool b
         timed_site *site = &w->sites[s];
         status = make_shapes(site, err);
         for (size_t i = 0; status == PL_OK && i < site->n_layers; i++) {
-            site->layers[i].copies = w->copies;
-            status = fill_layer(&site->layers[i], model, w->spec->tokens, err);
+            site->layers[i].copies = (w->copies + 3) / 4;
+            status = fill_layer(&site->layers[i], model, w->spec->tokens, w->copies, err);
             PL_THEN(pl_task_tick(task, err));
         }
     }

@@ -84,6 +84,25 @@ static void test_refused(void **ctx)
         run_check_refused(&r, cases[i].script, cases[i].says);
         run_free(&r);
     }
+    run small = RUN("--json", "--memory", "100M", "-c", "cost measure=yes");
+    run_check_failed(&small, 1, "timing these layers needs ");
+    run_free(&small);
+}
+
+/* A dump has layers and no blocks. */
+static void test_of_a_dump(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    snprintf(script, sizeof script,
+             "dump weights 0.q_proj file='%s'; open '%s'; "
+             "cost measure=yes tokens=4 repeats=1; plot latency form=layer_prefill file='%s'; "
+             "plot latency file='%s'",
+             run_path("w.npy"), run_path("w.npy"), run_path("w.png"), run_path("none.png"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 1);
+    assert_non_null(strstr(r.err, "of dumps and experts a layer is timed, not a block"));
+    run_free(&r);
 }
 
 int main(void)
@@ -92,6 +111,7 @@ int main(void)
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_figure),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_of_a_dump),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
