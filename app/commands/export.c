@@ -38,7 +38,20 @@ static pl_status check_whole(const pl_call *call, const pl_state *state, pl_whic
 }
 
 /* A checkpoint holds weights: what is done to activations and the cache while it runs is not in
- * it. */
+ * it, and is left out only where that is asked for. */
+static pl_status check_online(const pl_call *call, const pl_state *state, pl_error *err)
+{
+    size_t drop = 0;
+    pl_status status = pl_usage_choice(call, "online", &drop, err);
+    if (status == PL_OK && drop == 0 && pl_state_quantizes(state)) {
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "export: quantized activations or cache are no part of a checkpoint, "
+                              "which would have another perplexity: `activations none; kv none`, "
+                              "or online=drop");
+    }
+    return status;
+}
+
 static void warn_of_activations(const pl_state *state, pl_lab *lab)
 {
     pl_buf text = {0}, set = {0};
@@ -106,6 +119,7 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
                               "export: fold=yes writes floats on the rounder's grid, expected "
                               "format=hf");
     }
+    PL_THEN(check_online(call, state, err));
     PL_THEN(pl_state_check_origin(state, false, err));
     if (status == PL_OK && pl_state_solved_count(state) == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
@@ -160,6 +174,8 @@ static const pl_key export_keys[] = {
      "in the coordinates of `method quarot online=no`: weights on their grid, embedding and "
      "lm_head "
      "rotated, norms of 1"},
+    {"online", PL_KEY_CHOICE, "refuse", "refuse|drop",
+     "what is done to activations and cache while the model runs: in no checkpoint"},
     {"partial", PL_KEY_CHOICE, "no", "no|yes",
      "also where some layers are not quantized: they are as they were"},
     {0},

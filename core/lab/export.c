@@ -375,12 +375,20 @@ static pl_status list_entries(const pl_exporter *x, const size_t *members, size_
 static pl_status write_shard(pl_exporter *x, const char *name, const size_t *members, size_t count,
                              pl_task *task, pl_error *err)
 {
-    static const char *const metadata[] = {"format", "pt", NULL};
     pl_buf path = {0};
     pl_st_writer *writer = NULL;
     st_list list = {0};
+    pl_buf commands = {0};
+    pl_state_commands(x->state, true, &commands);
+    const char *const metadata[] = {"format",
+                                    "pt",
+                                    "planish",
+                                    PL_VERSION,
+                                    "planish_commands",
+                                    commands.data != NULL ? commands.data : "",
+                                    NULL};
     pl_path_join(&path, x->made.path, name);
-    pl_status status = path.failed ? no_memory(err) : PL_OK;
+    pl_status status = path.failed || commands.failed ? no_memory(err) : PL_OK;
     PL_THEN(list_entries(x, members, count, &list, err));
     PL_THEN(pl_st_writer_create_raw(path.data, list.entries, list.raws, list.count, metadata,
                                     &writer, err));
@@ -396,6 +404,7 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
     free(list.items);
     free(list.parts);
     pl_buf_deinit(&path);
+    pl_buf_deinit(&commands);
     return status;
 }
 
@@ -540,6 +549,7 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
     PL_THEN(make_folder(&x, err));
     PL_THEN(check_room(&x, err));
     PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, task, err) : write_folder(&x, task, err));
+    PL_THEN(pl_export_write_card(&x, err));
     if (status == PL_OK) {
         count_files(&x);
         status = pl_temporary_publish(&x.made, spec->folder, err);

@@ -5,10 +5,13 @@
 #include "core/io/safetensors.h"
 #include "core/lab/export_parts.h"
 #include "core/model/bare.h"
+#include "core/model/chat.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static pl_status no_memory(pl_error *err)
 {
@@ -227,6 +230,41 @@ static pl_status copy_companion(const pl_exporter *x, const char *name, const ch
     return status;
 }
 
+/* The modules that a config.json with an auto_map runs: they belong to the model.  write: as
+ * below. */
+static pl_status copy_modules(const pl_exporter *x, bool write, pl_error *err)
+{
+    pl_buf path = {0};
+    json_t *config = NULL;
+    const char *folder = pl_checkpoint_folder(x->checkpoint);
+    pl_path_join(&path, folder, companions[0]);
+    DIR *dir = NULL;
+    const struct dirent *entry;
+    pl_status status = pl_buf_check(&path, err);
+    if (status == PL_OK && access(path.data, F_OK) == 0) {
+        status = read_json(path.data, &config, err);
+    }
+    if (status == PL_OK && json_object_size(json_object_get(config, "auto_map")) > 0) {
+        dir = opendir(folder);
+    }
+    while (status == PL_OK && dir != NULL && (entry = readdir(dir)) != NULL) {
+        char *from = NULL;
+        if (pl_text_ends(entry->d_name, ".py")) {
+            status = find_companion(x, entry->d_name, &from, err);
+        }
+        if (status == PL_OK && from != NULL && write) {
+            status = copy_companion(x, entry->d_name, from, err);
+        }
+        free(from);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    json_decref(config);
+    pl_buf_deinit(&path);
+    return status;
+}
+
 /* Companions from the first-th on.  write: copies them; else only looks whether it may. */
 static pl_status copy_companions(const pl_exporter *x, size_t first, size_t last, bool write,
                                  pl_error *err)
@@ -241,7 +279,7 @@ static pl_status copy_companions(const pl_exporter *x, size_t first, size_t last
         }
         free(from);
     }
-    return status;
+    return status == PL_OK && last > COMPANIONS ? copy_modules(x, write, err) : status;
 }
 
 /* A file of matrices stands alone: what lies beside it is not its own. */
@@ -268,6 +306,31 @@ static pl_status write_gguf_config(const pl_exporter *x, pl_error *err)
     return status;
 }
 
+/* What ends a text, from a GGUF's own keys. */
+static pl_status write_generation(const pl_exporter *x, pl_error *err)
+{
+    int32_t ends[PL_MAX_ENDS];
+    size_t count = 0;
+    const pl_config *config = pl_model_config(x->model);
+    const unsigned before = pl_memory_failures();
+    pl_status status = pl_chat_ends(x->model, ends, &count, err);
+    if (status != PL_OK || count == 0) {
+        return status;
+    }
+    json_t *generation = json_object(), *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        pl_json_append(list, json_integer(ends[i]));
+    }
+    if (config->bos_id >= 0) {
+        pl_json_set(generation, "bos_token_id", json_integer(config->bos_id));
+    }
+    pl_json_set(generation, "eos_token_id", list);
+    status = pl_memory_check(before, err);
+    PL_THEN(write_json(x, "generation_config.json", generation, err));
+    json_decref(generation);
+    return status;
+}
+
 static pl_status write_gguf_tokenizer(const pl_exporter *x, pl_error *err)
 {
     const pl_tokenizer *tokenizer = NULL;
@@ -280,11 +343,18 @@ static pl_status write_gguf_tokenizer(const pl_exporter *x, pl_error *err)
     pl_buf_deinit(&text);
     pl_buf_deinit(&path);
     if (status == PL_OK) {
+        static const char key[] = "tokenizer.chat_template";
+        const unsigned before = pl_memory_failures();
         json_t *about = pl_tokenizer_config_to_json(tokenizer);
-        status =
-            about == NULL ? no_memory(err) : write_json(x, "tokenizer_config.json", about, err);
+        json_t *chat = json_object_get(pl_checkpoint_metadata(x->checkpoint), key);
+        if (json_is_string(chat)) {
+            pl_json_set(about, "chat_template", json_incref(chat));
+        }
+        status = about == NULL ? no_memory(err) : pl_memory_check(before, err);
+        PL_THEN(write_json(x, "tokenizer_config.json", about, err));
         json_decref(about);
     }
+    PL_THEN(write_generation(x, err));
     return status;
 }
 

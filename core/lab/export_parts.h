@@ -87,6 +87,8 @@ void pl_export_free_gguf(void *plan);
 PL_NODISCARD pl_status pl_export_check_beside(const pl_exporter *x, pl_error *err);
 /* Writes them, and what says how the weights lie. */
 PL_NODISCARD pl_status pl_export_write_beside(const pl_exporter *x, pl_error *err);
+/* README.md, the model card: after the weights are written. */
+PL_NODISCARD pl_status pl_export_write_card(const pl_exporter *x, pl_error *err);
 /* config.json alone, which reading packed weights back needs. */
 PL_NODISCARD pl_status pl_export_write_config(const pl_exporter *x, pl_error *err);
 

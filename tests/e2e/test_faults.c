@@ -351,6 +351,15 @@ static void test_export_copies_the_models_own_files(void **ctx)
     assert_int_equal(r.status, 0);
     run_free(&r);
     shell("cd '%s' && test -f config.json -a -f tokenizer.json -a -f tokenizer_config.json", to);
+    shell("cd '%s' && grep -q 'export format=hf' README.md && test ! -e own.py", to);
+    /* Modules that an auto_map names are the model's. */
+    shell("cd '%s' && echo pass >own.py && sed -i 's/^{/{\"auto_map\": {\"AutoModel\": "
+          "\"own.Model\"},/' config.json",
+          model);
+    r = export_of(model, to);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    shell("cd '%s' && test -f own.py", to);
     shell("cd '%s' && test ! -e notes.txt -a ! -e secrets.json -a ! -e passwd.json -a ! -e "
           "training.txt -a ! -e truth.json",
           to);

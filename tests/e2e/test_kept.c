@@ -108,6 +108,14 @@ static void test_export_says_what_is_left(void **ctx)
     r = RUN("--json", "--store", "store", "-c",
             "method rtn bits=3; activations bits=8; kv bits=8 group_size=16; solve all; "
             "export dir=whole");
+    run_check_failed(&r, 1,
+                     "export: quantized activations or cache are no part of a checkpoint, which "
+                     "would have another perplexity: `activations none; kv none`, or online=drop");
+    run_free(&r);
+    assert_int_not_equal(access("whole", F_OK), 0);
+    r = RUN("--json", "--store", "store", "-c",
+            "method rtn bits=3; activations bits=8; kv bits=8 group_size=16; solve all; "
+            "export dir=whole online=drop");
     pl_check_close(run_number(run_last(&r), "layers_left"), 0, 0, 0);
     assert_non_null(strstr(r.err, "what `activations bits=8"));
     assert_non_null(strstr(r.err, ";kv bits=8"));

@@ -128,13 +128,15 @@ static void add_vocabulary(pl_buf *out)
     make_spm_keys(out, &(spm_file){tokens, VOCAB, VOCAB, VOCAB, 1, 1});
 }
 
+static const char chat[] = "{{ messages[-1]['content'] }}";
+
 static const char *write_model(void)
 {
     maker m = {0};
     pl_buf file = {0};
     pl_error err = {0};
     add_tensors(&m);
-    make_gguf(&file, 3, TENSORS, 9 + 8);
+    make_gguf(&file, 3, TENSORS, 10 + 8);
     make_key(&file, "general.architecture", 8);
     make_text(&file, "llama");
     make_u32_key(&file, "llama.block_count", BLOCKS);
@@ -145,6 +147,8 @@ static const char *write_model(void)
     make_u32_key(&file, "llama.attention.head_count_kv", 2);
     add_f32_key(&file, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
     add_f32_key(&file, "llama.rope.freq_base", 10000);
+    make_key(&file, "tokenizer.chat_template", 8);
+    make_text(&file, chat);
     add_vocabulary(&file);
     pl_buf_append(&file, m.infos.data, m.infos.size);
     make_padding(&file, 32);
@@ -154,6 +158,23 @@ static const char *write_model(void)
     pl_buf_deinit(&m.infos);
     pl_buf_deinit(&m.data);
     return run_path("k.gguf");
+}
+
+/* What of a GGUF's keys Hugging Face has in files. */
+static void check_companions(void)
+{
+    json_t *config = json_load_file(run_path("out/tokenizer_config.json"), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(config, "chat_template")), chat);
+    json_decref(config);
+    json_t *generation = json_load_file(run_path("out/generation_config.json"), 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(generation, "eos_token_id")), 1);
+    json_decref(generation);
+    size_t size = 0;
+    char *card = run_read(run_path("again/README.md"), &size);
+    assert_non_null(strstr(card, "The files hold exactly the weights that were measured."));
+    assert_non_null(strstr(card, "method gptq"));
+    assert_non_null(strstr(card, "| this one |"));
+    free(card);
 }
 
 static void k_quants_go_all_the_way(void **ctx)
@@ -170,8 +191,9 @@ static void k_quants_go_all_the_way(void **ctx)
              "tokenize text='%s'; perplexity text='%s' length=64 windows=1;"
              "calibrate text='%s' length=64 windows=1; method astro; method gptq bits=4;"
              "solve all; perplexity text='%s' length=64 windows=1 which=after;"
-             "export dir=%s weights=rounded",
-             path, path, path, path, run_path("out"));
+             "export dir=%s weights=rounded; export dir=%s format=gguf; open %s/model.gguf; "
+             "perplexity text='%s' length=64 windows=1",
+             path, path, path, path, run_path("out"), run_path("again"), run_path("again"), path);
     run r = RUN("--json", write_model(), "-c", script);
     const json_t *found = json_object_get(run_result(&r, 1), "ids");
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
@@ -180,8 +202,13 @@ static void k_quants_go_all_the_way(void **ctx)
     pl_check_close(run_number(run_result(&r, 2), "mean_nll"), mean_nll, 1e-6, 0);
     assert_int_equal(run_number(run_result(&r, 7), "layers_solved"), BLOCKS * PARTS);
     double printed = run_number(run_result(&r, 7), "perplexity");
-    expect_less(run_number(run_last(&r), "max_dtype_error"), 1e-3);
+    expect_less(run_number(run_result(&r, 8), "max_dtype_error"), 1e-3);
+    /* As a GGUF it is the same to the last digit: codes, keys and the other tensors are copied. */
+    pl_check_close(run_number(run_result(&r, 9), "max_dtype_error"), 0, 0, 0);
+    run_check_keys(run_result(&r, 9), "types layers_packed layers_requantized");
+    pl_check_close(run_number(run_last(&r), "perplexity"), printed, 1e-12, 0);
     run_free(&r);
+    check_companions();
 
     snprintf(script, sizeof script, "tokenize text='%s'; perplexity text='%s' length=64 windows=1",
              path, path);

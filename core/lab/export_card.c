@@ -1,0 +1,88 @@
+/* The model card of an export: what it is, how it was made, what was measured, how it is loaded. */
+#include "core/base/text.h"
+#include "core/lab/export_parts.h"
+#include "core/state/kept.h"
+#include "core/state/record.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *format_of(const pl_exporter *x)
+{
+    return x->spec->gguf ? "GGUF" : x->packing != NULL ? x->packing->name : "floats (safetensors)";
+}
+
+static void put_measured(const pl_exporter *x, pl_buf *out)
+{
+    pl_measurement found;
+    const pl_id setting = pl_state_setting(x->state);
+    if (!pl_record_find(x->state->source, &setting, NULL, &found)) {
+        pl_buf_puts(out, "No perplexity was measured before the export.\n");
+        return;
+    }
+    pl_buf_puts(out, "| model | perplexity | protocol |\n|---|---|---|\n");
+    if (isfinite(found.original)) {
+        pl_buf_printf(out, "| original | %.6g | %s |\n", found.original, found.protocol);
+    }
+    pl_buf_printf(out, "| this one | %.6g | %s |\n", found.perplexity, found.protocol);
+    if (isfinite(found.kl_mean)) {
+        pl_buf_printf(out, "\nMean KL divergence from the original: %.4g nats a token.\n",
+                      found.kl_mean);
+    }
+    pl_buf_puts(out, x->report.max_dtype_error > 0 || x->report.other_dtype_error > 0 ||
+                             x->report.requantized > 0
+                         ? "\nMeasured before the files' element types rounded the weights; the "
+                           "largest change of a weight by them is "
+                         : "\nThe files hold exactly the weights that were measured.\n");
+    if (x->report.max_dtype_error > 0 || x->report.other_dtype_error > 0) {
+        pl_buf_printf(out, "%.3g (of layers), %.3g (of norms and embeddings).\n",
+                      x->report.max_dtype_error, x->report.other_dtype_error);
+    } else if (x->report.requantized > 0) {
+        pl_buf_printf(out, "0; %zu layers were rounded anew for this format.\n",
+                      x->report.requantized);
+    }
+}
+
+static void put_loading(const pl_exporter *x, pl_buf *out)
+{
+    if (x->spec->gguf) {
+        pl_buf_puts(out, "```\nllama-cli -m model.gguf -p \"Once upon a time\"\n```\n");
+        return;
+    }
+    pl_buf_printf(out,
+                  "```python\nfrom transformers import AutoModelForCausalLM\n"
+                  "model = AutoModelForCausalLM.from_pretrained(\"FOLDER\", torch_dtype=\"auto\")"
+                  "\n```\n");
+    if (x->packing != NULL) {
+        pl_buf_printf(out, "\nLoads in: %s.\n", x->packing->about);
+    }
+}
+
+pl_status pl_export_write_card(const pl_exporter *x, pl_error *err)
+{
+    pl_buf text = {0}, path = {0}, commands = {0};
+    pl_state_commands(x->state, true, &commands);
+    pl_buf_printf(&text, "# %s, quantized with Planish " PL_VERSION "\n\nFormat: %s",
+                  pl_model_name(x->model), format_of(x));
+    pl_buf_printf(&text, x->report.types[0] != '\0' ? " (%s)" : "%s", x->report.types);
+    pl_buf_puts(&text, ".\n\n## Perplexity\n\n");
+    put_measured(x, &text);
+    pl_buf_puts(&text, "\n## Loading\n\n");
+    put_loading(x, &text);
+    pl_buf_puts(&text, "\n## Commands that made it\n\n```\n");
+    pl_buf_append(&text, commands.data != NULL ? commands.data : "", commands.size);
+    pl_buf_printf(&text, "export format=%s weights=%s dir=FOLDER\n```\n",
+                  x->spec->gguf        ? "gguf"
+                  : x->packing != NULL ? x->packing->name
+                                       : "hf",
+                  x->spec->which == PL_WHICH_AFTER ? "rounded" : "preconditioned");
+    text.failed = text.failed || commands.failed;
+    pl_path_join(&path, x->made.path, "README.md");
+    pl_status status = pl_buf_check(&text, err);
+    PL_THEN(pl_buf_check(&path, err));
+    PL_THEN(pl_file_write_all(path.data, text.data, text.size, err));
+    pl_buf_deinit(&text);
+    pl_buf_deinit(&path);
+    pl_buf_deinit(&commands);
+    return status;
+}
