@@ -167,9 +167,9 @@ class Site:
         site._handle = handle
         return site
 
-    def __del__(self):
+    def __del__(self, destroy=_lib.planish_site_destroy):
         if getattr(self, "_handle", None):
-            _lib.planish_site_destroy(self._handle)
+            destroy(self._handle)
 
     @property
     def channels(self):
@@ -207,9 +207,9 @@ class Quantized:
         view.flags.writeable = False
         return view
 
-    def __del__(self):
+    def __del__(self, destroy=_lib.planish_quantized_destroy):
         if getattr(self, "_handle", None):
-            _lib.planish_quantized_destroy(self._handle)
+            destroy(self._handle)
 
     def dequantize(self, out=None):
         """The weights that the codes stand for, into out (float32, contiguous) if it is given."""
@@ -224,9 +224,9 @@ class Transform:
     def __init__(self, handle):
         self._handle = handle
 
-    def __del__(self):
+    def __del__(self, destroy=_lib.planish_transform_destroy):
         if getattr(self, "_handle", None):
-            _lib.planish_transform_destroy(self._handle)
+            destroy(self._handle)
 
     def _turn(self, name, values, back):
         m = np.array(_matrix(values, what="the matrix"), order="C")
