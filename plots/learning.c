@@ -51,10 +51,14 @@ static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_requ
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
     PL_THEN(pl_site_learning(lab, state, calibration, request->layer, &reached, task, err));
     if (status == PL_OK) {
+        const pl_method *method = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM)->method;
+        const char *loss = method != NULL && method->loss != NULL
+                               ? method->loss
+                               : "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²";
         pl_buf title = {0};
         pl_kind_layer_title(state, request->layer, &title);
         status = pl_buf_check(&title, err);
-        PL_THEN(pl_figure_texts(out, title.data, "step", "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²", err));
+        PL_THEN(pl_figure_texts(out, title.data, "step", loss, err));
         pl_buf_deinit(&title);
     }
     PL_THEN(add_losses(&reached, request->log, out, err));

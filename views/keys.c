@@ -88,7 +88,7 @@ static const pl_binding bindings[] = {
     {'m', PL_ACT_PERPLEXITY, ALL, "m", "perplexity",
      "measure the perplexity of the model as it is solved now, and of the original"},
     {'t', PL_ACT_TRANSFORM, ALL, "t", "transform",
-     "the next transform: none, smoothquant, awq, hadamard, orthogonal, quarot, flatquant"},
+     "the next transform: none, smoothquant, awq, hadamard, quarot, spinquant, flatquant, ..."},
     {'r', PL_ACT_LEARN, ALL, "r", NULL, "learn the layer's transform (flatquant), pause, go on"},
     {'R', PL_ACT_FORGET, ALL, "R", NULL, "forget what was learned"},
     {'u', PL_ACT_UNDO, ALL, "u", "undo", "undo the last change, and say what it was"},

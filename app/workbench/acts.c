@@ -65,7 +65,7 @@ void pl_screen_learn(pl_screen *screen)
     }
     if (!pl_spec_is_learned(transform_of(screen))) {
         pl_screen_say(screen, PL_MESSAGE_INFO,
-                      "this transform is not learned:  :method flatquant is the one that is");
+                      "this transform is not learned:  :method flatquant, kurtail or spinquant is");
         return;
     }
     pl_screen_key_command(screen, "learn", false);

@@ -1,11 +1,13 @@
 #include "core/lab/transformed.h"
 
 #include "core/base/checked.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/lab/learned.h"
+#include "core/lab/rotations.h"
+#include "core/lab/stream_site.h"
 #include "core/lab/transform_entry.h"
-#include "core/model/bare.h"
-#include "core/model/stream.h"
+#include "core/method/rotations.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -39,13 +41,71 @@ static size_t site_rows(pl_model *model, const pl_site *site, size_t before)
     return rows;
 }
 
+/* One that follows from rotations of the whole model says which, and has no numbers of its own. */
+static const char of_rotations[] = "rotations";
+
+static pl_status write_reference(pl_lab *lab, pl_id key, const pl_spec *spec, pl_id rotations,
+                                 pl_error *err)
+{
+    char hex[PL_ID_TEXT];
+    pl_id_format(rotations, hex);
+    json_t *about =
+        json_pack("{s:s, s:s, s:s, s:I, s:b}", "kind", of_rotations, of_rotations, hex, "method",
+                  spec->method->name, "seed", (json_int_t)spec->values[PL_ROTATIONS_SEED], "online",
+                  spec->values[PL_ROTATIONS_ONLINE] > 0.0);
+    pl_store *store = pl_lab_store(lab);
+    pl_status status = about != NULL ? PL_OK : pl_error_memory(err, "a transform");
+    PL_THEN(pl_store_replace(store, kind_transform, key, about, NULL, 0, err));
+    json_decref(about);
+    return status == PL_OK ? pl_store_pin(store, kind_transform, key, err) : status;
+}
+
+/* PL_ERR_NOT_FOUND where they have gone, or are being learned anew. */
+static pl_status read_reference(pl_lab *lab, pl_model *model, const pl_site *site,
+                                const json_t *about, pl_transform **out)
+{
+    const char *hex = json_string_value(json_object_get(about, of_rotations));
+    const char *name = json_string_value(json_object_get(about, "method"));
+    const json_int_t seed = json_integer_value(json_object_get(about, "seed"));
+    const bool online = json_is_true(json_object_get(about, "online"));
+    const pl_method *method = name != NULL ? pl_method_find(name) : NULL;
+    pl_learned_rotations rotations = {0};
+    pl_learning steps = {0};
+    pl_stream_site stream = {0};
+    pl_id key = {0};
+    if (hex == NULL || !pl_id_parse(hex, &key) || method == NULL) {
+        return PL_ERR_FORMAT;
+    }
+    pl_status status = pl_rotations_read(lab, model, key, &steps, &rotations);
+    if (status == PL_OK && !pl_learning_done(&steps)) {
+        status = PL_ERR_NOT_FOUND;
+    }
+    PL_THEN(pl_stream_site_init(model, pl_model_layer(model, site->layers[0])->site, method,
+                                &stream, NULL));
+    if (status == PL_OK) {
+        const pl_site_input in = {.site = site->name, .n = site->cols, .stream = stream.is};
+        status = pl_rotations_transform(&rotations, &in, (uint64_t)seed, online, out, NULL);
+    }
+    pl_stream_site_free(&stream);
+    pl_learning_deinit(&steps);
+    pl_learned_rotations_deinit(&rotations);
+    return status;
+}
+
 static pl_status read_transform(pl_lab *lab, pl_model *model, const pl_site *site, pl_id key,
                                 pl_transform **out)
 {
     *out = NULL;
     pl_entry *entry = NULL;
     pl_status status = pl_store_get(pl_lab_store(lab), kind_transform, key, &entry, NULL);
-    PL_THEN(pl_transform_from_entry(entry, site->cols, site_rows(model, site, SIZE_MAX), out));
+    if (status == PL_OK) {
+        const json_t *about = pl_entry_about(entry);
+        const char *kind = json_string_value(json_object_get(about, "kind"));
+        status =
+            kind != NULL && strcmp(kind, of_rotations) == 0
+                ? read_reference(lab, model, site, about, out)
+                : pl_transform_from_entry(entry, site->cols, site_rows(model, site, SIZE_MAX), out);
+    }
     pl_entry_close(entry);
     return status;
 }
@@ -78,44 +138,15 @@ static pl_status check_site(const pl_state *state, const pl_site *site, const pl
     return PL_OK;
 }
 
-/* What the site reads the stream through goes into its weights. */
-static pl_status read_gain(const pl_state *state, const pl_site *site, const pl_spec *spec,
-                           float **out, pl_error *err)
-{
-    pl_model *model = state->source->model;
-    const size_t at = pl_model_layer(model, site->layers[0])->site;
-    pl_status status = PL_OK;
-    *out = NULL;
-    if (spec->method->turns_stream) {
-        pl_buf who = {0};
-        pl_buf_printf(&who, "method %s", spec->method->name);
-        status = pl_buf_check(&who, err);
-        PL_THEN(pl_model_need_stream(model, who.data, err));
-        pl_buf_deinit(&who);
-    }
-    if (status != PL_OK || !spec->method->turns_stream || !pl_model_reads_stream(model, at)) {
-        return status;
-    }
-    float *gain = pl_alloc(site->cols, sizeof *gain);
-    if (gain == NULL) {
-        return pl_error_memory(err, "a norm of %s", site->name);
-    }
-    status = pl_model_stream_gain(model, at, gain, err);
-    if (status != PL_OK) {
-        free(gain);
-        gain = NULL;
-    }
-    *out = gain;
-    return status;
-}
-
 static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id calibration,
                                const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
 {
     pl_model *model = state->source->model;
     pl_hasher *hasher = NULL;
     pl_buf text = {0};
-    float *gain = NULL;
+    pl_stream_site stream = {0};
+    pl_id rotations = {0};
+    const size_t at = pl_model_layer(model, site->layers[0])->site;
     pl_spec_format(spec, &text);
     if (spec->method->suits_rounder) {
         const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
@@ -133,19 +164,24 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
         pl_act_format(&state->activations, &text);
     }
     pl_status status = pl_buf_check(&text, err);
-    PL_THEN(read_gain(state, site, spec, &gain, err));
+    PL_THEN(pl_stream_site_init(model, at, spec->method, &stream, err));
+    if (status == PL_OK && pl_spec_learns_rotations(spec)) {
+        status = pl_rotations_key(state, calibration, spec, &rotations, task, err);
+    }
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish transform 3");
         pl_hasher_text(hasher, text.data);
-        pl_hasher_id(hasher,
-                     pl_calib_site_key(calibration, pl_model_layer(model, site->layers[0])->site));
+        pl_hasher_id(hasher, pl_calib_site_key(calibration, at));
         pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
     }
-    if (status == PL_OK && gain != NULL) {
-        pl_hasher_bytes(hasher, gain, site->cols * sizeof *gain);
+    if (status == PL_OK && stream.gain != NULL) {
+        pl_hasher_bytes(hasher, stream.gain, site->cols * sizeof *stream.gain);
     }
-    free(gain);
+    if (status == PL_OK && pl_spec_learns_rotations(spec)) {
+        pl_hasher_id(hasher, rotations);
+    }
+    pl_stream_site_free(&stream);
     for (size_t i = 0; status == PL_OK && i < site->n_layers; i++) {
         pl_id weight = {0};
         status = pl_model_layer_identity(model, site->layers[i], &weight, task, err);
@@ -160,29 +196,6 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
-
-static pl_stream stream_of(const pl_state *state, size_t site, const float *gain)
-{
-    static const pl_stream_role roles[PL_SITE_ROLE_COUNT] = {
-        [PL_SITE_QKV] = PL_STREAM_QKV,
-        [PL_SITE_O] = PL_STREAM_O,
-        [PL_SITE_GATE_UP] = PL_STREAM_GATE_UP,
-        [PL_SITE_DOWN] = PL_STREAM_DOWN,
-    };
-    const pl_model *model = state->source->model;
-    const pl_config *config = pl_model_config(model);
-    const pl_site *at = pl_model_site(model, site);
-    if (pl_model_is_bare(model)) {
-        return (pl_stream){.role = PL_STREAM_UNKNOWN};
-    }
-    return (pl_stream){.role = roles[at->role],
-                       .block = at->block,
-                       .site = site,
-                       .hidden = config->hidden_size,
-                       .head_dim = config->head_dim,
-                       .kv_rows = config->kv_heads * config->head_dim,
-                       .gain = gain};
-}
 
 static pl_status read_weights(const pl_state *state, const pl_site *site, pl_mat *w, pl_view *views,
                               bool *whole_range, pl_error *err)
@@ -211,6 +224,21 @@ typedef struct order {
     const pl_spec *spec;
 } order;
 
+static pl_status make_of_rotations(const order *o, const pl_site_input *in, uint64_t until,
+                                   pl_learning *reached, pl_transform **out, pl_task *task,
+                                   pl_error *err)
+{
+    pl_learned_rotations rotations = {0};
+    pl_id key = {0};
+    pl_status status = pl_rotations_key(o->state, o->calibration, o->spec, &key, task, err);
+    PL_THEN(pl_rotations_learn(o->lab, o->state, o->calibration, o->spec, key, until, reached,
+                               &rotations, task, err));
+    PL_THEN(pl_rotations_transform(&rotations, in, (uint64_t)o->spec->values[PL_ROTATIONS_SEED],
+                                   o->spec->values[PL_ROTATIONS_ONLINE] > 0.0, out, err));
+    pl_learned_rotations_deinit(&rotations);
+    return status;
+}
+
 /* reached: NULL where the spec's method learns nothing. */
 static pl_status make_transform(const order *o, uint64_t until, pl_learning *reached,
                                 pl_transform **out, pl_task *task, pl_error *err)
@@ -223,7 +251,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     pl_view views[MOST];
     bool whole_range[MOST];
     pl_site_stats stats = {0};
-    float *gain = NULL;
+    pl_stream_site stream = {0};
     const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
     pl_grid grid = {0};
     if (round->method != NULL) {
@@ -235,7 +263,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
                                   &stats, task, err);
     }
     PL_THEN(read_weights(state, site, w, views, whole_range, err));
-    PL_THEN(read_gain(state, site, spec, &gain, err));
+    PL_THEN(pl_stream_site_init(state->source->model, o->at, spec->method, &stream, err));
     if (status == PL_OK) {
         const pl_site_input in = {
             .site = site->name,
@@ -249,9 +277,11 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
             .sample = {stats.sample, stats.sample_rows, site->cols, site->cols},
             .grid = round->method != NULL ? &grid : NULL,
             .activations = state->activations,
-            .stream = stream_of(state, o->at, gain),
+            .stream = stream.is,
         };
-        status = spec->method->learned
+        status = pl_spec_learns_rotations(spec)
+                     ? make_of_rotations(o, &in, until, reached, out, task, err)
+                 : spec->method->learned
                      ? pl_learned_run(o->lab, o->key, spec, &in, until, reached, out, task, err)
                      : spec->method->transform(spec, &in, out, task, err);
     }
@@ -259,7 +289,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
         pl_mat_deinit(&w[i]);
     }
     pl_site_stats_deinit(&stats);
-    free(gain);
+    pl_stream_site_free(&stream);
     return status;
 }
 
@@ -282,10 +312,44 @@ static pl_status find_whole(const order *o, pl_transform **out, pl_error *err)
                : PL_OK;
 }
 
+static pl_status read_learned_rotations(const order *o, pl_learning *learning, pl_transform **out)
+{
+    pl_learned_rotations rotations = {0};
+    pl_stream_site stream = {0};
+    pl_model *model = o->state->source->model;
+    pl_id key = {0};
+    pl_status status = pl_rotations_key(o->state, o->calibration, o->spec, &key, NULL, NULL);
+    PL_THEN(pl_rotations_read(o->lab, model, key, learning, out != NULL ? &rotations : NULL));
+    if (status == PL_OK && out != NULL) {
+        status = pl_stream_site_init(model, o->at, o->spec->method, &stream, NULL);
+        const pl_site_input in = {.site = o->site->name, .n = o->site->cols, .stream = stream.is};
+        PL_THEN(pl_rotations_transform(&rotations, &in,
+                                       (uint64_t)o->spec->values[PL_ROTATIONS_SEED],
+                                       o->spec->values[PL_ROTATIONS_ONLINE] > 0.0, out, NULL));
+    }
+    pl_stream_site_free(&stream);
+    pl_learned_rotations_deinit(&rotations);
+    return status;
+}
+
 static pl_status read_learned(const order *o, pl_learning *learning, pl_transform **out)
 {
-    return pl_learned_read(o->lab, o->key, o->site->cols,
-                           site_rows(o->state->source->model, o->site, SIZE_MAX), learning, out);
+    return pl_spec_learns_rotations(o->spec)
+               ? read_learned_rotations(o, learning, out)
+               : pl_learned_read(o->lab, o->key, o->site->cols,
+                                 site_rows(o->state->source->model, o->site, SIZE_MAX), learning,
+                                 out);
+}
+
+/* Into the store, where it is whole. */
+static pl_status keep_whole(const order *o, const pl_transform *t, pl_error *err)
+{
+    pl_id rotations = {0};
+    if (!pl_spec_learns_rotations(o->spec)) {
+        return write_transform(o->lab, o->key, t, err);
+    }
+    pl_status status = pl_rotations_key(o->state, o->calibration, o->spec, &rotations, NULL, err);
+    return status == PL_OK ? write_reference(o->lab, o->key, o->spec, rotations, err) : status;
 }
 
 /* Makes it, to step `until` where it is learned, and stores one that is whole. */
@@ -296,7 +360,7 @@ static pl_status make_and_keep(const order *o, uint64_t until, pl_learning *reac
     pl_learning *learning = reached != NULL ? reached : &own;
     pl_status status = make_transform(o, until, learning, out, task, err);
     if (status == PL_OK && (!o->spec->method->learned || pl_learning_done(learning))) {
-        status = write_transform(o->lab, o->key, *out, err);
+        status = keep_whole(o, *out, err);
     }
     pl_learning_deinit(&own);
     return status;
@@ -370,7 +434,8 @@ static pl_status begin_learning(pl_lab *lab, const pl_state *state, pl_id calibr
     const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
     if (!pl_spec_is_learned(spec)) {
         return pl_error_set(err, PL_ERR_STATE,
-                            "%s: its transform is %s, which is not learned: set method flatquant",
+                            "%s: its transform is %s, which is not learned: set method flatquant, "
+                            "kurtail or spinquant",
                             pl_model_layer(state->source->model, layer)->name,
                             spec->method != NULL ? spec->method->name : "none");
     }
@@ -432,7 +497,13 @@ pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration, 
 {
     order o;
     pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
-    PL_THEN(pl_learned_forget(lab, o.key, err));
+    if (status == PL_OK && pl_spec_learns_rotations(o.spec)) {
+        pl_id rotations = {0};
+        status = pl_rotations_key(state, calibration, o.spec, &rotations, task, err);
+        PL_THEN(pl_rotations_forget(lab, rotations, err));
+    } else if (status == PL_OK) {
+        status = pl_learned_forget(lab, o.key, err);
+    }
     if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_transform, o.key)) {
         status = pl_store_remove(pl_lab_store(lab), kind_transform, o.key, err);
     }

@@ -80,6 +80,14 @@ enum {
 
 enum { PL_MAX_PARAMS = 16, PL_MAX_REPORTED = 5, PL_MAX_TOLD = 8 };
 
+/* By what a learned rotation of the whole model is judged. */
+typedef enum pl_stream_loss {
+    PL_LOSS_NONE,     /* it is none */
+    PL_LOSS_KURTOSIS, /* of the inputs that it turns */
+    PL_LOSS_MODEL,    /* the quantized model's cross-entropy */
+    PL_LOSS_COUNT
+} pl_stream_loss;
+
 typedef struct pl_method pl_method;
 
 /* A method with values for its parameters; a plain value.  method NULL: the slot is empty. */
@@ -149,6 +157,9 @@ struct pl_method {
     bool suits_activations; /* a transform: made for the activations' grid */
     bool learned;           /* a transform that core/learn makes in steps: `transform` is NULL */
     bool turns_stream;      /* a transform: part of a rotation of the whole model (rotations.h) */
+    pl_stream_loss stream_loss; /* of one of those that is learned */
+    const char *loss;           /* what a learned one lowers, as an axis is named; NULL: the site's
+                                   output error */
     /* Exactly one of these, by slot. */
     pl_status (*transform)(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
                            pl_task *task, pl_error *err);

@@ -15,6 +15,8 @@
     METHOD(hadamard)                                                                               \
     METHOD(orthogonal)                                                                             \
     METHOD(quarot)                                                                                 \
+    METHOD(kurtail)                                                                                \
+    METHOD(spinquant)                                                                              \
     METHOD(flatquant)                                                                              \
     METHOD(astro)                                                                                  \
     METHOD(magr)                                                                                   \

@@ -94,6 +94,12 @@ PL_METHODS(PL_METHOD_DECLARATION)
                                  "to 2,048 channels: times_least says how far from it this is.",   \
                          .optional = true}
 
+/* Of methods that rotate a whole model. */
+#define PL_ROTATIONS_ONLINE_PARAM                                                                  \
+    PL_CHOICE("online", pl_no_yes, 1,                                                              \
+              "yes: also turns down_proj's inputs and the keys while the model runs; no: only "    \
+              "what the weights can hold.")
+
 bool pl_grid_is_int(const pl_spec *spec);
 bool pl_grid_has_scale_dtype(const pl_spec *spec);
 bool pl_grid_has_modes(const pl_spec *spec);

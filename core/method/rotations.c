@@ -1,6 +1,8 @@
 #include "core/method/rotations.h"
 
 #include "core/base/checked.h"
+#include "core/base/rng.h"
+#include "core/tensor/hadamard.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -120,4 +122,52 @@ pl_status pl_rotations_of_site(const pl_site_input *in, const pl_rotations *rota
     }
     *out = t;
     return PL_OK;
+}
+
+/* Each rotation has signs of its own. */
+static float *make_signs(size_t n, uint64_t seed, uint64_t which)
+{
+    float *signs = pl_alloc(n, sizeof *signs);
+    pl_rng rng;
+    pl_rng_init(&rng, seed + (which << 32));
+    for (size_t i = 0; signs != NULL && i < n; i++) {
+        signs[i] = pl_rng_next(&rng) >> 63 != 0 ? -1.0f : 1.0f;
+    }
+    return signs;
+}
+
+static pl_rotation_parts signed_hadamard(size_t n, const float *signs)
+{
+    return (pl_rotation_parts){.n = n, .scale = signs, .block = pl_hadamard_largest(n)};
+}
+
+pl_status pl_rotations_random(const pl_stream *stream, size_t n, uint64_t seed, bool online,
+                              pl_random_rotations *out, pl_error *err)
+{
+    /* The stream's signs, those of each block's heads, and behind them each site's. */
+    enum { OF_STREAM = 0, OF_HEADS = 1, OF_SITES = 1 << 24 };
+    const size_t head = stream->head_dim;
+    *out = (pl_random_rotations){
+        .stream = make_signs(stream->hidden, seed, OF_STREAM),
+        .head = make_signs(head, seed, OF_HEADS + stream->block),
+        .inner = make_signs(n, seed, OF_SITES + stream->site),
+    };
+    if (out->stream == NULL || out->head == NULL || out->inner == NULL) {
+        return pl_error_memory(err, "rotations of %zu channels", n);
+    }
+    out->is = (pl_rotations){
+        .r1 = signed_hadamard(stream->hidden, out->stream),
+        .r2 = signed_hadamard(head, out->head),
+        .r3 = online ? signed_hadamard(head, NULL) : (pl_rotation_parts){.n = head},
+        .r4 = online ? signed_hadamard(n, out->inner) : (pl_rotation_parts){.n = n},
+    };
+    return PL_OK;
+}
+
+void pl_rotations_random_free(pl_random_rotations *rotations)
+{
+    free(rotations->stream);
+    free(rotations->head);
+    free(rotations->inner);
+    *rotations = (pl_random_rotations){0};
 }

@@ -23,4 +23,24 @@ typedef struct pl_rotations {
 PL_NODISCARD pl_status pl_rotations_of_site(const pl_site_input *in, const pl_rotations *rotations,
                                             pl_transform **out, pl_error *err);
 
+/* Hadamard matrices with random signs from `seed`, for the site: QuaRot's, and what learned ones
+ * start from.  online: R3 and R4, too.  The caller frees it, also after a failure. */
+typedef struct pl_random_rotations {
+    float *stream, *head, *inner; /* signs */
+    pl_rotations is;              /* points to them */
+} pl_random_rotations;
+PL_NODISCARD pl_status pl_rotations_random(const pl_stream *stream, size_t n, uint64_t seed,
+                                           bool online, pl_random_rotations *out, pl_error *err);
+void pl_rotations_random_free(pl_random_rotations *rotations);
+
+/* The places of the parameters of methods that learn R1 and R2 (core/learn). */
+enum {
+    PL_ROTATIONS_STEPS,
+    PL_ROTATIONS_SEED,
+    PL_ROTATIONS_ONLINE,
+    PL_ROTATIONS_RATE,
+    PL_ROTATIONS_BATCH,
+    PL_ROTATIONS_PARAMS
+};
+
 #endif

@@ -47,6 +47,12 @@ pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out, pl_erro
     return status;
 }
 
+pl_status pl_model_read_head(pl_model *model, float *out, pl_error *err)
+{
+    return pl_checkpoint_read(model->checkpoint, model->lm_head, 0, model->config.vocab_size, out,
+                              err);
+}
+
 static pl_stream_part part_of_block(const pl_model *model, size_t block, const pl_tensor *tensor,
                                     size_t *of)
 {

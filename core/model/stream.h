@@ -21,6 +21,9 @@ bool pl_model_reads_stream(const pl_model *model, size_t site);
 PL_NODISCARD pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out,
                                             pl_error *err);
 
+/* lm_head's weights, out[vocab_size, hidden_size]. */
+PL_NODISCARD pl_status pl_model_read_head(pl_model *model, float *out, pl_error *err);
+
 /* What a tensor of the model is to the stream, its layers' weights apart. */
 typedef enum pl_stream_part {
     PL_PART_NONE,

@@ -46,6 +46,71 @@ static void test_pauses(void **ctx)
     run_free(&again);
 }
 
+static run run_rotations(const char *store, const char *learner, const char *script)
+{
+    char whole[4096];
+    snprintf(whole, sizeof whole,
+             "calibrate windows=2 length=128; activations bits=4; kv bits=4; method rtn bits=4 "
+             "group_size=0; "
+             "method %s; select 1.o_proj; %s",
+             learner, script);
+    return RUN("--json", "--store", run_path(store), "-c", whole);
+}
+
+/* Rotations of the whole model: every layer's learning is the same one, paused and gone on with as
+ * any other; what follows from it lies on no disk a second time, and folds as QuaRot's. */
+static void test_rotations(void **ctx)
+{
+    (void)ctx;
+    static const char *const learners[] = {"kurtail steps=6 rows=16 online=no",
+                                           "spinquant steps=4 online=no"};
+    for (size_t i = 0; i < 2; i++) {
+        char stores[2][32];
+        snprintf(stores[0], sizeof stores[0], "rotations%zu", i);
+        snprintf(stores[1], sizeof stores[1], "paused%zu", i);
+        run whole = run_rotations(stores[0], learners[i],
+                                  "learn; learn 3.q_proj; solve; solve all sequential=no; "
+                                  "perplexity which=after windows=1");
+        run part = run_rotations(stores[1], learners[i], "learn until=2");
+        run rest = run_rotations(stores[1], learners[i], "learn 0.down_proj; solve");
+        assert_int_equal(whole.status, 0);
+        const json_t *learned = run_result(&whole, 6), *other = run_result(&whole, 7);
+        assert_true(json_is_true(json_object_get(learned, "done")));
+        /* Four steps of spinquant are lost in the noise of rounding: test_golden_spin has its
+         * gradient. */
+        expect_less(run_number(learned, "loss"),
+                    (i == 0 ? 1.0 : 1.1) * run_number(learned, "loss_first"));
+        pl_check_close(run_number(other, "loss"), run_number(learned, "loss"), 0, 0);
+        pl_check_close(run_number(run_result(&part, 6), "step"), 2, 0, 0);
+        pl_check_close(run_number(run_result(&rest, 6), "loss"), run_number(learned, "loss"), 0, 0);
+        pl_check_close(run_number(run_result(&rest, 7), "output_error"),
+                       run_number(run_result(&whole, 8), "output_error"), 0, 0);
+        expect_less(run_number(run_result(&whole, 8), "function_error"), 1e-4);
+        expect_less(1.0, run_number(run_result(&whole, 10), "perplexity"));
+        run_free(&whole);
+        run_free(&part);
+        run_free(&rest);
+    }
+}
+
+/* Learned rotations fold as QuaRot's do: the files hold a rotated model of the same function. */
+static void test_learned_rotations_fold(void **ctx)
+{
+    (void)ctx;
+    char script[4096], text[1024];
+    snprintf(text, sizeof text, "%s/sessions/demo/evaluation.txt", getenv("PLANISH_SOURCE_ROOT"));
+    snprintf(script, sizeof script,
+             "calibrate windows=2 length=128; method kurtail steps=3 rows=16 online=no; "
+             "solve all sequential=no; perplexity text='%s' windows=2; "
+             "export dir='%s' fold=yes dtype=f32; open '%s'; perplexity text='%s' windows=2",
+             text, run_path("folded"), run_path("folded"), text);
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    pl_check_close(run_number(run_result(&r, 6), "perplexity"),
+                   run_number(run_result(&r, 3), "perplexity"), 1e-5, 0);
+    run_free(&r);
+}
+
 static void test_refusals(void **ctx)
 {
     (void)ctx;
@@ -57,6 +122,8 @@ static void test_refusals(void **ctx)
         {"method flatquant; learn", "nothing is quantized, so a transform has nothing to learn"},
         {"method flatquant; plot learning file=x.png", "has not been learned yet: `learn` does it"},
         {"learn pause", "nothing is being learned"},
+        {"method spinquant; learn", "neither is set: `activations bits=4` first"},
+        {"activations bits=4 range=tensor; method spinquant; learn", "range=token"},
         {"method flatquant; learn 1.q_proj 1.k_proj", "one word too many"},
         {"plot landscape file=x.png", "is not solved"},
     };
@@ -160,6 +227,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_rotations),
+        cmocka_unit_test(test_learned_rotations_fold),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_cost_leaves_nothing),
         cmocka_unit_test(test_takes_back),
