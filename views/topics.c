@@ -154,7 +154,10 @@ static const pl_topic topics[] = {
     {"trouble", NULL, "what made the last learning step be taken back", true},
     {"done", NULL, "whether a transform has learned all its steps", true},
     {"step", NULL, "learning steps that are done", true},
-    {"folds", NULL, "what a transform's diagonal folds into: nothing of it is left to compute",
+    {"folds", NULL,
+     "what a transform's diagonal, or a rotation of the whole model, folds into: nothing of that "
+     "is "
+     "left to compute",
      true},
     {"online", NULL, "whether a transform needs work at inference that does not fold away", true},
     {"flops_per_token", NULL, "operations of a transform's online part for one token", true},

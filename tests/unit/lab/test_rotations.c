@@ -21,11 +21,22 @@ typedef struct fixture {
     pl_state state;
 } fixture;
 
-static void open_fixture(fixture *f, const char *name, bool gguf)
+static void open_model(fixture *f)
 {
     pl_error err;
     pl_model *model = NULL;
     pl_source *source = NULL;
+    pl_check_ok(pl_model_open(f->path, &model, &err), err);
+    pl_check_ok(pl_source_create(model, f->path, NULL, &source, &err), err);
+    pl_state_init(&f->state);
+    pl_check_ok(pl_state_set_source(&f->state, source, &err), err);
+    pl_source_release(source);
+    pl_lab_options options = {.store = f->store.folder};
+    pl_check_ok(pl_lab_create(&options, &f->lab, &err), err);
+}
+
+static void open_fixture(fixture *f, const char *name, bool gguf)
+{
     const json_t *about = formula_case(values, name);
     memset(f, 0, sizeof *f);
     pl_temp_init(&f->temp);
@@ -38,13 +49,7 @@ static void open_fixture(fixture *f, const char *name, bool gguf)
         formula_write_hf(about, &f->temp);
         formula_write_tokenizer(&f->temp);
     }
-    pl_check_ok(pl_model_open(f->path, &model, &err), err);
-    pl_check_ok(pl_source_create(model, f->path, NULL, &source, &err), err);
-    pl_state_init(&f->state);
-    pl_check_ok(pl_state_set_source(&f->state, source, &err), err);
-    pl_source_release(source);
-    pl_lab_options options = {.store = f->store.folder};
-    pl_check_ok(pl_lab_create(&options, &f->lab, &err), err);
+    open_model(f);
 }
 
 static void close_fixture(fixture *f)
@@ -130,6 +135,54 @@ static void folded_models_compute_the_same(void **ctx)
         pl_model_close(written);
         close_fixture(&f);
     }
+}
+
+/* Embedding and lm_head are turned differently: a tied checkpoint gets a head of its own, also in
+ * its index of shards, and its config says so. */
+static void a_tied_head_is_in_the_index(void **ctx)
+{
+    (void)ctx;
+    fixture f;
+    pl_error err;
+    pl_model *written = NULL;
+    const char *name;
+    json_t *shape;
+    const json_t *about = formula_case(values, "qwen3_window");
+    json_t *map = json_object(), *index = NULL;
+    open_fixture(&f, "qwen3_window", false);
+    json_object_foreach(json_object_get(about, "tensors"), name, shape)
+    {
+        assert_int_equal(json_object_set_new(map, name, json_string("part-1.safetensors")), 0);
+    }
+    index = json_pack("{s:{s:i}, s:o}", "metadata", "total_size", 1, "weight_map", map);
+    char *text = json_dumps(index, 0);
+    char from[700], to[700];
+    snprintf(from, sizeof from, "%s/model.safetensors", f.temp.folder);
+    snprintf(to, sizeof to, "%s/part-1.safetensors", f.temp.folder);
+    assert_int_equal(rename(from, to), 0);
+    pl_temp_write(&f.temp, "model.safetensors.index.json", text, strlen(text));
+    free(text);
+    json_decref(index);
+    pl_state_deinit(&f.state);
+    pl_lab_destroy(f.lab);
+    open_model(&f);
+    demo_method(&f.state, "quarot online=no");
+    pl_check_ok(solve_all(&f, &err), err);
+    pl_check_ok(export_folded(&f, &err), err);
+    pl_check_close(measure(f.out), measure(f.path), 1e-5, 0);
+    pl_check_ok(pl_model_open(f.out, &written, &err), err);
+    assert_false(pl_model_config(written)->tied_embeddings);
+    assert_non_null(pl_checkpoint_find(pl_model_checkpoint(written), "lm_head.weight"));
+    pl_model_close(written);
+    snprintf(from, sizeof from, "%s/model.safetensors.index.json", f.out);
+    index = json_load_file(from, 0, NULL);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(index, "weight_map"), "lm_head.weight")),
+        "part-1.safetensors");
+    assert_true(
+        json_integer_value(json_object_get(json_object_get(index, "metadata"), "total_size")) > 1);
+    json_decref(index);
+    close_fixture(&f);
 }
 
 /* What a rounder made lies on its grid in the files, which turning to and fro would leave: 3 bits
@@ -322,6 +375,7 @@ int main(void)
     values = formula_cases();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folded_models_compute_the_same),
+        cmocka_unit_test(a_tied_head_is_in_the_index),
         cmocka_unit_test(folded_weights_are_on_the_grid),
         cmocka_unit_test(what_cannot_be_folded_is_refused),
         cmocka_unit_test(other_norms_are_refused),
