@@ -661,4 +661,5 @@ void pl_compare_put_line(const pl_call *call, pl_buf *out)
     if (best > 0) {
         pl_buf_printf(out, "; least perplexity %.5g: row %zu", least, best);
     }
+    pl_compare_tasks_put_line(call, out);
 }

@@ -218,3 +218,27 @@ void pl_compare_tasks_put(const pl_call *call, pl_buf *out)
     }
     pl_table_deinit(&table);
 }
+
+void pl_compare_tasks_put_line(const pl_call *call, pl_buf *out)
+{
+    const json_t *rows = json_object_get(call->result, "rows");
+    const json_t *tasks = json_object_get(json_array_get(rows, 0), "tasks");
+    size_t at = 0, best = 0;
+    double most = -INFINITY;
+    for (size_t i = json_array_size(tasks); i > 0; i--) { /* the first of the means */
+        at = strcmp(text_at(json_array_get(tasks, i - 1), "task"), PL_TASK_MEAN) == 0 ? i - 1 : at;
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *own = json_object_get(json_array_get(rows, i), "tasks");
+        const double score = pl_json_number_of(json_array_get(own, at), "score");
+        if (score > most) {
+            most = score;
+            best = i + 1;
+        }
+    }
+    if (best > 0) {
+        const json_t *of = json_array_get(tasks, at);
+        pl_buf_printf(out, "; highest %s %s %.3g: row %zu", text_at(of, "task"),
+                      text_at(of, "metric"), most, best);
+    }
+}

@@ -31,4 +31,7 @@ void pl_compare_tasks_columns(const json_t *row, bool paper, json_t *line);
 /* A line for each task and setting, as a person reads it; nothing where there are no tasks. */
 void pl_compare_tasks_put(const pl_call *call, pl_buf *out);
 
+/* "; highest mean acc 0.43: row 2", appended; the only task's, where it is alone. */
+void pl_compare_tasks_put_line(const pl_call *call, pl_buf *out);
+
 #endif

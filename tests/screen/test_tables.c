@@ -2,6 +2,8 @@
  * command has found without a change of the state. */
 #include "tests/screen/pty.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/check.h"
@@ -65,12 +67,35 @@ static void test_pane_follows_allocate(void **state)
     pl_pty_leave(pty, patience);
 }
 
+/* compare on=tasks: its table stands below the text, means before tasks. */
+static void test_compare_on_tasks(void **state)
+{
+    (void)state;
+    const double patience = 20 * pl_pty_patience();
+    char line[1200];
+    snprintf(
+        line, sizeof line,
+        ":compare 'rtn bits={3,4}' windows=1 length=64 limit=2 "
+        "tasks=%s/tests/golden/tasks/winogrande.jsonl tasks=%s/tests/golden/tasks/piqa.jsonl\r",
+        getenv("PLANISH_SOURCE_ROOT"), getenv("PLANISH_SOURCE_ROOT"));
+    pl_pty *pty = pl_pty_start(own_folder.folder, 24, 80, "xterm-256color", "C.UTF-8", NULL);
+    pl_pty_wait_text(pty, "Layers", patience);
+    pl_pty_send(pty, line);
+    pl_pty_wait_text(pty, "2 settings measured, ", patience);
+    pl_pty_wait_text(pty, "highest mean acc 0.", patience);
+    pl_pty_send(pty, "\x1b");
+    pl_pty_wait_text(pty, "mean norm", patience);
+    pl_pty_wait_text(pty, " RTN, W4", patience);
+    pl_pty_leave(pty, patience);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_narrow_and_wide, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_columns_that_belong_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pane_follows_allocate, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_compare_on_tasks, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
