@@ -110,14 +110,14 @@ static void subtract_outer(float *restrict columns, const float *restrict u,
     }
 }
 
-/* columns[count, ROWS] += the outer product of p[count] and kept[ROWS]. */
+/* columns[count, ROWS] += share times the outer product of p[count] and kept[ROWS]. */
 PL_CLONES
 static void add_outer(float *restrict columns, const float *restrict p, const float *restrict kept,
-                      size_t count)
+                      float share, size_t count)
 {
     for (size_t j = 0; j < count; j++) {
         for (size_t r = 0; r < ROWS; r++) {
-            columns[j * ROWS + r] += kept[r] * p[j];
+            columns[j * ROWS + r] += kept[r] * (share * p[j]);
         }
     }
 }
@@ -144,8 +144,8 @@ static pl_grid_param fit_group(const columns_run *run, const column_space *space
             const size_t at = (j - b0) * ROWS + r;
             subtract_scaled(ahead + (b1 - i), run->job->u + j * n + b1, space->lost[at], end - b1);
             if (run->job->p != NULL) {
-                subtract_scaled(ahead + (b1 - i), run->job->p + j * n + b1, -space->columns[at],
-                                end - b1);
+                subtract_scaled(ahead + (b1 - i), run->job->p + j * n + b1,
+                                -run->job->share * space->columns[at], end - b1);
             }
         }
     }
@@ -244,7 +244,8 @@ static void quantize_block(const columns_run *run, size_t first, size_t count, s
         divide(lost, u[i]);
         subtract_outer(column + ROWS, u + i + 1, lost, b1 - i - 1);
         if (run->job->p != NULL) {
-            add_outer(column + ROWS, run->job->p + i * run->n + i + 1, column, b1 - i - 1);
+            add_outer(column + ROWS, run->job->p + i * run->n + i + 1, column, run->job->share,
+                      b1 - i - 1);
         }
     }
     store_block(run, space, first, count, b0, b1);
@@ -271,8 +272,8 @@ static void quantize_rows(const columns_run *run, size_t first, size_t count,
                        n, 1.0f, space->w + b1, n);
         }
         if (b1 < n && run->job->p != NULL) {
-            pl_gemm_nn(count, n - b1, b1 - b0, 1.0f, space->kept, BLOCK, run->job->p + b0 * n + b1,
-                       n, 1.0f, space->w + b1, n);
+            pl_gemm_nn(count, n - b1, b1 - b0, run->job->share, space->kept, BLOCK,
+                       run->job->p + b0 * n + b1, n, 1.0f, space->w + b1, n);
         }
     }
 }

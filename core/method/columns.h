@@ -11,12 +11,13 @@
 #include "core/method/method.h"
 
 typedef struct pl_columns {
-    pl_view w;            /* [rows, n]: what the scales are found from, and what is rounded ... */
-    pl_view moved;        /* [rows, n]: ... but where this is given (data not NULL): it, then */
-    const float *first;   /* [rows]: what is rounded in place of the first position's weight, whose
-                             error stays that of the weight; NULL: the weight */
-    const float *u;       /* [n, n], upper, by position */
-    const float *p;       /* [n, n], strictly upper, by position; NULL: zeros */
+    pl_view w;          /* [rows, n]: what the scales are found from, and what is rounded ... */
+    pl_view moved;      /* [rows, n]: ... but where this is given (data not NULL): it, then */
+    const float *first; /* [rows]: what is rounded in place of the first position's weight, whose
+                           error stays that of the weight; NULL: the weight */
+    const float *u;     /* [n, n], upper, by position */
+    const float *p;     /* [n, n], strictly upper, by position: P over `share`; NULL: zeros */
+    float share;
     const bool *dead;     /* [n], by column: their weights become 0 */
     const size_t *perm;   /* position -> column; NULL: columns in order */
     bool static_groups;   /* scales from w before any update */

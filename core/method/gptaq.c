@@ -1,7 +1,5 @@
 #include "core/method/kin.h"
 
-#include "core/base/checked.h"
-
 enum { DAMPING = PL_GRID_COUNT, ACT_ORDER, STATIC_GROUPS, ALPHA, PARAMS };
 static const pl_param params[PARAMS] = {
     PL_GRID_PARAMS,
@@ -19,25 +17,14 @@ static const pl_param params[PARAMS] = {
                       .step = 0.05),
 };
 
-/* P of the site, times alpha. */
 static pl_status begin(const pl_kin *kin, const pl_spec *spec, const pl_layer_input *in,
                        size_t order, pl_columns *job, float *owned[2], pl_task *task, pl_error *err)
 {
-    const size_t n = in->w.cols;
-    const double alpha = spec->values[ALPHA];
-    const float *p = NULL;
-    if (pl_factors_cross(in->factors) == NULL || !(alpha > 0.0)) {
-        return PL_OK;
-    }
-    pl_status status = pl_factors_gptaq(in->factors, kin->damping, order, &p, task, err);
-    if (status == PL_OK && (owned[0] = pl_alloc(n * n, sizeof(float))) == NULL) {
-        status = pl_error_memory(err, "a factor of %zu x %zu", n, n);
-    }
-    for (size_t i = 0; status == PL_OK && i < n * n; i++) {
-        owned[0][i] = (float)alpha * p[i];
-    }
-    job->p = owned[0];
-    return status;
+    (void)owned;
+    job->share = (float)spec->values[ALPHA];
+    return pl_factors_cross(in->factors) != NULL && job->share > 0.0f
+               ? pl_factors_gptaq(in->factors, kin->damping, order, &job->p, task, err)
+               : PL_OK;
 }
 
 static pl_kin kin_of(const pl_spec *spec)

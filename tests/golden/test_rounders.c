@@ -206,6 +206,30 @@ static void without_a_difference(void **state)
     pl_factors_destroy(factors);
 }
 
+/* As GPTQ: the site, the channel and every damping tried. */
+static void names_what_fails(void **state)
+{
+    (void)state;
+    static inputs in;
+    const char *const methods[] = {"gptaq", "qronos"};
+    make_inputs(&in);
+    in.gram[1] = in.gram[N] = 1e4f;
+    pl_factors *factors = make_factors(&in, true);
+    for (size_t i = 0; i < 2; i++) {
+        pl_error err;
+        pl_qweights q;
+        pl_method_report report;
+        const pl_spec spec = pl_spec_default(pl_method_find(methods[i]));
+        const pl_layer_input input = {.layer = "l", .factors = factors, .w = {in.w, ROWS, N, N}};
+        assert_int_equal(pl_round(&spec, &input, &q, &report, NULL, &err), PL_ERR_NUMERIC);
+        assert_non_null(strstr(err.message, "site: GPTQ's Cholesky factorization of the Hessian "
+                                            "fails at input channel 0 with every damping tried ("));
+        assert_non_null(strstr(err.message, ", 1)"));
+        assert_null(q.codes);
+    }
+    pl_factors_destroy(factors);
+}
+
 static void refuses_what_is_not_finite(void **state)
 {
     (void)state;
@@ -233,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_numpy_has_them),
         cmocka_unit_test(without_a_difference),
+        cmocka_unit_test(names_what_fails),
         cmocka_unit_test(refuses_what_is_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
