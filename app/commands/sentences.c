@@ -240,6 +240,17 @@ void pl_line_export(const pl_call *call, pl_buf *out)
         put_number(" of ", bits, out);
         pl_buf_puts(out, " bits a weight");
     }
+    const char *types = json_string_value(json_object_get(call->result, "types"));
+    if (types != NULL) {
+        pl_buf_printf(out, ", as %s", types);
+    }
+    if (pl_json_number_of(call->result, "layers_requantized") > 0) {
+        pl_buf_puts(out, ", ");
+        put_count(pl_json_number_of(call->result, "layers_requantized"), " of them rounded anew",
+                  out);
+        put_number(", which changes them by ",
+                   pl_json_number_of(call->result, "requantization_error"), out);
+    }
 }
 
 void pl_line_calibrate(const pl_call *call, pl_buf *out)

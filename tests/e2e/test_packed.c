@@ -199,6 +199,28 @@ static void test_lossy_says_what_is_lost(void **ctx)
     json_decref(config);
 }
 
+/* transformers, compressed-tensors and the owners' unpacking rules: with --all, where a Python has
+ * them. */
+static void test_owners_load_them(void **ctx)
+{
+    (void)ctx;
+    char command[3000];
+    const char *python = getenv("PLANISH_BENCH_PYTHON");
+    if (getenv("PLANISH_TEST_ALL") == NULL || python == NULL) {
+        print_message("skipped: needs --all and PLANISH_BENCH_PYTHON\n");
+        skip();
+    }
+    snprintf(command, sizeof command, "'%s' -c 'import compressed_tensors, transformers'", python);
+    if (system(command) != 0) {
+        print_message("skipped: %s has no compressed_tensors\n", python);
+        skip();
+    }
+    snprintf(command, sizeof command,
+             "'%s' '%s/tests/golden/load_packed.py' '%s' '%s/sessions/demo' '%s'", python,
+             source_root(), getenv("PLANISH_BIN"), source_root(), run_path("loaded"));
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_layers_left_are_ignored),
         cmocka_unit_test(test_a_packed_model_is_worked_on),
         cmocka_unit_test(test_what_does_not_fit),
+        cmocka_unit_test(test_owners_load_them),
         cmocka_unit_test(test_lossy_says_what_is_lost),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
