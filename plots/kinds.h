@@ -99,6 +99,7 @@ struct pl_kind {
 #define PL_KINDS(KIND)                                                                             \
     KIND(channels)                                                                                 \
     KIND(histogram)                                                                                \
+    KIND(grid)                                                                                     \
     KIND(layers)                                                                                   \
     KIND(box)                                                                                      \
     KIND(tokens)                                                                                   \

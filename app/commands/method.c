@@ -97,6 +97,7 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
         }
         slot = method->slot;
         spec = pl_spec_default(method);
+        pl_spec_follow_format(&spec, &(pl_spec){0}, &state->slots[PL_SLOT_ROUND]);
     }
     status = set_parameters(call, true, &spec, err);
     PL_THEN(set_parameters(call, false, &spec, err));
@@ -111,7 +112,9 @@ static pl_status apply_method(pl_call *call, pl_state *state, pl_error *err)
     }
     if (status == PL_OK && glob == NULL) {
         pl_state_drop_overrides(state, (pl_slot)slot); /* on=GLOB ends with it */
+        const pl_spec before = state->slots[PL_SLOT_ROUND];
         state->slots[slot] = spec;
+        status = pl_state_follow_format(state, &before, err);
     }
     state->suggested = state->suggested && status != PL_OK; /* `none` takes from what was there */
     if (status == PL_OK) {

@@ -89,6 +89,7 @@ static pl_status apply_set(pl_call *call, pl_state *state, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
+    const pl_spec rounder = next.slots[PL_SLOT_ROUND];
     json_t *list = json_array();
     for (size_t i = 0; i < call->n_keys && status == PL_OK; i++) {
         const size_t before = json_array_size(list);
@@ -101,6 +102,7 @@ static pl_status apply_set(pl_call *call, pl_state *state, pl_error *err)
         status = pl_error_set(err, PL_ERR_USAGE,
                               "set: expected a parameter of a method in use, such as bits=3");
     }
+    PL_THEN(pl_state_follow_format(&next, &rounder, err));
     if (status != PL_OK) {
         json_decref(list);
         pl_state_deinit(&next);

@@ -19,8 +19,9 @@ const pl_param pl_linf_params[PL_LINF_PARAMS] = {
                 "By how much the layer's mean group maximum is to fall, as a share: beta is found "
                 "for it; 0: beta is as given.",
                 .step = 0.01, .optional = true),
-    [PL_LINF_GROUP_SIZE] =
-        PL_GROUP_SIZE("Columns whose maximum is penalized together; 0 is one group a row."),
+    [PL_LINF_GROUP_SIZE] = PL_GROUP_SIZE(
+        "Columns whose maximum is penalized together; 0 is one group a row; by itself "
+        "the block of the rounder's format, as that maximum is what its scale is of."),
     [PL_LINF_SOLVER] = PL_CHOICE(
         "solver", solver_names, PL_SOLVER_ADMM,
         "admm: near the optimum, with a certificate; pgd: the papers' proximal gradient."),

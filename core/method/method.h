@@ -278,6 +278,14 @@ PL_NODISCARD pl_status pl_spec_parse(const char *who, const char *text, pl_spec 
 /* Same method and the same value of every parameter, also of those that do not apply now. */
 bool pl_spec_equal(const pl_spec *a, const pl_spec *b);
 
+/* Whether a rounder's format is none of integers; false for an empty slot. */
+bool pl_spec_has_blocks(const pl_spec *round);
+
+/* A preconditioner's group size that is the usual one beside the rounder `before` (its format's
+ * block; the parameter's default beside integers or none) becomes the usual one beside `now`: the
+ * maximum that matters is that of a block. */
+void pl_spec_follow_format(pl_spec *precondition, const pl_spec *before, const pl_spec *now);
+
 /* The grid of a rounder's spec. */
 pl_grid pl_spec_grid(const pl_spec *spec);
 

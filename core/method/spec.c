@@ -329,6 +329,32 @@ pl_grid pl_spec_grid(const pl_spec *spec)
                      .scale_mode = (pl_scale_mode)values[PL_GRID_SCALE_MODE]};
 }
 
+bool pl_spec_has_blocks(const pl_spec *round)
+{
+    return round->method != NULL && !pl_grid_is_int(round);
+}
+
+static double usual_group_size(const pl_param *param, const pl_spec *round)
+{
+    return pl_spec_has_blocks(round) ? round->values[PL_GRID_GROUP_SIZE] : param->initial;
+}
+
+void pl_spec_follow_format(pl_spec *precondition, const pl_spec *before, const pl_spec *now)
+{
+    const pl_method *method = precondition->method;
+    if (method == NULL || method->slot != PL_SLOT_PRECONDITION) {
+        return;
+    }
+    for (size_t i = 0; i < method->n_params; i++) {
+        const pl_param *param = &method->params[i];
+        const double usual = usual_group_size(param, before);
+        if (param->counts_columns && !(precondition->values[i] < usual) &&
+            !(precondition->values[i] > usual)) {
+            precondition->values[i] = usual_group_size(param, now);
+        }
+    }
+}
+
 size_t pl_spec_group_size(const pl_spec *precondition, const pl_spec *round, size_t neither)
 {
     const pl_method *first = precondition->method;

@@ -104,16 +104,28 @@ static void put_slot(pl_buf *out, pl_slot slot, const pl_spec *spec, const char 
     pl_buf_puts(out, "\n");
 }
 
+const pl_slot *pl_state_slot_order(bool has_blocks)
+{
+    static const pl_slot orders[2][PL_SLOT_COUNT] = {
+        {PL_SLOT_TRANSFORM, PL_SLOT_PRECONDITION, PL_SLOT_ROUND},
+        {PL_SLOT_TRANSFORM, PL_SLOT_ROUND, PL_SLOT_PRECONDITION}};
+    return orders[has_blocks];
+}
+
 static void put_slots(const pl_state *state, size_t only, pl_buf *out)
 {
     if (only != SIZE_MAX && pl_state_is_imported(state, only)) {
         return;
     }
+    const pl_spec *specs[PL_SLOT_COUNT];
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        const pl_spec *spec =
-            only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
-        if (spec->method != NULL) {
-            put_slot(out, slot, spec, NULL);
+        specs[slot] = only != SIZE_MAX ? pl_state_spec(state, only, slot) : &state->slots[slot];
+    }
+    const pl_slot *order = pl_state_slot_order(pl_spec_has_blocks(specs[PL_SLOT_ROUND]));
+    for (size_t i = 0; i < PL_SLOT_COUNT; i++) {
+        const pl_slot slot = order[i];
+        if (specs[slot]->method != NULL) {
+            put_slot(out, slot, specs[slot], NULL);
         }
     }
     for (size_t i = 0; only == SIZE_MAX && i < state->n_overrides; i++) {

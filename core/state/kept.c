@@ -439,7 +439,7 @@ bool pl_pin_needs_quantized(const pl_pin *pin)
 void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
 {
     bool filled[PL_SLOT_COUNT] = {false};
-    bool first = true;
+    bool first = true, blocks = false;
     for (size_t i = 0; i < state->n_kept; i++) {
         const pl_pin *pin = pl_kept_pin(state->kept[i], layer);
         if (pin == NULL) {
@@ -452,7 +452,9 @@ void pl_pin_commands(const pl_state *state, size_t layer, pl_buf *out)
         if (pl_pin_needs_quantized(pin)) {
             put_quantized(state, &pin->of->is, out);
         }
-        for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
+        blocks = blocks || pl_spec_has_blocks(pl_state_spec(&pin->of->is, layer, PL_SLOT_ROUND));
+        for (size_t at = 0; at < PL_SLOT_COUNT; at++) {
+            const pl_slot slot = pl_state_slot_order(blocks)[at];
             const pl_spec *spec = pl_state_spec(&pin->of->is, layer, slot);
             if (spec->method != NULL || filled[slot]) {
                 pl_buf_puts(out, "method ");

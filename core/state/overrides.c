@@ -51,6 +51,21 @@ pl_status pl_state_respec(pl_state *state, size_t index, const pl_spec *spec, pl
     return status;
 }
 
+pl_status pl_state_follow_format(pl_state *state, const pl_spec *before, pl_error *err)
+{
+    const pl_spec *now = &state->slots[PL_SLOT_ROUND];
+    pl_status status = PL_OK;
+    pl_spec_follow_format(&state->slots[PL_SLOT_PRECONDITION], before, now);
+    for (size_t i = 0; status == PL_OK && i < state->n_overrides; i++) {
+        pl_spec spec = state->overrides[i].spec;
+        if (state->overrides[i].slot == PL_SLOT_PRECONDITION) {
+            pl_spec_follow_format(&spec, before, now);
+            status = pl_state_respec(state, i, &spec, err);
+        }
+    }
+    return status;
+}
+
 /* Takes one away; those behind move up. */
 static void remove_override(pl_state *state, size_t index)
 {

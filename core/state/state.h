@@ -179,6 +179,15 @@ const pl_spec *pl_state_spec(const pl_state *state, size_t layer, pl_slot slot);
 
 /* --- overrides.c ----------------------------------------------------------------------------- */
 
+/* The slots as their `method` commands stand: a preconditioner's group size follows a rounder that
+ * is set behind it, so that a rounder with blocks of its own stands before it. */
+const pl_slot *pl_state_slot_order(bool has_blocks);
+
+/* After the rounder for all layers has become another than `before`: the preconditioners' group
+ * sizes follow its format (pl_spec_follow_format). */
+PL_NODISCARD pl_status pl_state_follow_format(pl_state *state, const pl_spec *before,
+                                              pl_error *err);
+
 /* The last one; the same glob and slot again replaces the earlier one.  PL_ERR_USAGE where there
  * are too many. */
 PL_NODISCARD pl_status pl_state_set_override(pl_state *state, pl_slot slot, const char *glob,
