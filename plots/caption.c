@@ -374,7 +374,8 @@ static void add_request(const pl_state *state, const pl_request *request, depend
     const bool perplexity = swept && state->sweep.perplexity;
     d->activations = d->activations || (uses & PL_USES_ACTIVATIONS) != 0 || perplexity ||
                      d->sequential || (learns && (swept || result || turned));
-    d->cache = d->cache || perplexity || d->sequential;
+    d->cache = d->cache || perplexity || d->sequential ||
+               (pl_spec_is_of_block(transform) && (swept || result || turned));
     if (d->layer == SIZE_MAX && (swept || result || turned)) {
         d->layer = swept ? state->sweep.layer : request->layer;
     }

@@ -1,11 +1,16 @@
-/* The loss of a transform that is learned, step by step. */
+/* The loss of a transform that is learned, step by step; or at its first and last step in every
+ * block. */
 #include "plots/build.h"
 #include "plots/fit.h"
 #include "plots/kinds.h"
 
+#include "core/base/checked.h"
 #include "core/lab/transformed.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+enum { FORM_STEPS, FORM_BLOCKS };
 
 static pl_status add_losses(const pl_learning *l, bool log, pl_figure *out, pl_error *err)
 {
@@ -43,23 +48,114 @@ static void add_learning_facts(const pl_learning *l, pl_figure *out)
     }
 }
 
+static const char *loss_name(const pl_state *state, size_t layer)
+{
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    return pl_spec_is_of_block(spec) ? "‖F(X) − F′(X)‖² / ‖F(X) − X‖²"
+           : spec->method != NULL && spec->method->loss != NULL
+               ? spec->method->loss
+               : "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²";
+}
+
+/* The last loss that is known. */
+static double last_loss(const pl_learning *l)
+{
+    double last = (double)NAN;
+    for (uint64_t i = 0; i <= l->step && i <= l->steps; i++) {
+        last = isfinite(l->losses[i]) ? l->losses[i] : last;
+    }
+    return last;
+}
+
+/* The layer of that layer's role in a block. */
+static size_t layer_in(const pl_state *state, size_t layer, size_t block)
+{
+    const pl_model *model = state->source->model;
+    const pl_layer *like = pl_model_layer(model, layer);
+    size_t first = 0;
+    const size_t count = pl_model_block_layers(model, block, &first);
+    for (size_t i = first; i < first + count; i++) {
+        const pl_layer *other = pl_model_layer(model, i);
+        if (other->role == like->role && other->expert == like->expert) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* What the block's site has reached; false where nothing has been learned. */
+static bool find_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
+                          size_t block, pl_learning *out, pl_task *task)
+{
+    const size_t like = layer_in(state, layer, block);
+    *out = (pl_learning){0};
+    return like != SIZE_MAX && pl_spec_is_learned(pl_state_spec(state, like, PL_SLOT_TRANSFORM)) &&
+           pl_site_learning(lab, state, calibration, like, out, task, NULL) == PL_OK;
+}
+
+static pl_status add_blocks(pl_lab *lab, const pl_state *state, const pl_request *request,
+                            pl_id calibration, pl_figure *out, pl_task *task, pl_error *err)
+{
+    const size_t blocks = pl_model_config(state->source->model)->blocks;
+    static const char *const names[] = {"first step", "last step"};
+    size_t found = 0, done = 0;
+    double *points = pl_alloc(3 * blocks, sizeof *points); /* block, first, last */
+    pl_status status = points != NULL ? PL_OK : pl_error_memory(err, "a figure of learning");
+    for (size_t block = 0; status == PL_OK && block < blocks; block++) {
+        pl_learning l;
+        if (find_learning(lab, state, calibration, request->layer, block, &l, task)) {
+            double *point = points + 3 * found++;
+            point[0] = (double)block;
+            point[1] = l.losses[0];
+            point[2] = last_loss(&l);
+            done += pl_learning_done(&l);
+        }
+        pl_learning_deinit(&l);
+        status = pl_task_tick(task, err);
+    }
+    if (status == PL_OK && found == 0) {
+        status = pl_error_set(err, PL_ERR_STATE,
+                              "no block's transform has been learned yet: `learn` or `solve all` "
+                              "does it");
+    }
+    for (size_t i = 0; status == PL_OK && i < 2; i++) {
+        pl_series *series = NULL;
+        status = pl_figure_add(out, names[i], PL_MARK_LINE, i == 0 ? PL_TONE_BEFORE : PL_TONE_INPUT,
+                               found, &series, err);
+        for (size_t k = 0; status == PL_OK && k < found; k++) {
+            series->x[k] = points[3 * k];
+            series->y[k] = points[3 * k + 1 + i];
+        }
+    }
+    if (status == PL_OK) {
+        pl_fit_positions(&out->x, 0, blocks);
+        pl_fit_y(out, request->log, 0);
+        pl_figure_fact(out, "learned", "%zu of %zu blocks", done, blocks);
+    }
+    free(points);
+    return status;
+}
+
 static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_request *request,
                                pl_figure *out, pl_task *task, pl_error *err)
 {
+    const bool by_block = request->form == FORM_BLOCKS;
     pl_id calibration = {0};
     pl_learning reached = {0};
     pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_site_learning(lab, state, calibration, request->layer, &reached, task, err));
+    if (status == PL_OK && !by_block) {
+        status = pl_site_learning(lab, state, calibration, request->layer, &reached, task, err);
+    }
     if (status == PL_OK) {
-        const pl_method *method = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM)->method;
-        const char *loss = method != NULL && method->loss != NULL
-                               ? method->loss
-                               : "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²";
         pl_buf title = {0};
         pl_kind_layer_title(state, request->layer, &title);
         status = pl_buf_check(&title, err);
-        PL_THEN(pl_figure_texts(out, title.data, "step", loss, err));
+        PL_THEN(pl_figure_texts(out, title.data, by_block ? "block" : "step",
+                                loss_name(state, request->layer), err));
         pl_buf_deinit(&title);
+    }
+    if (status == PL_OK && by_block) {
+        return add_blocks(lab, state, request, calibration, out, task, err);
     }
     PL_THEN(add_losses(&reached, request->log, out, err));
     if (status == PL_OK) {
@@ -69,24 +165,49 @@ static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_requ
     return status;
 }
 
+/* A figure by block shows other blocks' learnings, too. */
+static void put_learnings(pl_lab *lab, const pl_state *state, const pl_request *request,
+                          pl_buf *out, pl_task *task)
+{
+    const size_t blocks = pl_model_config(state->source->model)->blocks;
+    pl_id calibration = {0};
+    if (request->form != FORM_BLOCKS ||
+        pl_lab_calibration(lab, state, &calibration, task, NULL) != PL_OK) {
+        return;
+    }
+    for (size_t block = 0; block < blocks; block++) {
+        pl_learning l;
+        if (find_learning(lab, state, calibration, request->layer, block, &l, task)) {
+            const size_t layer = layer_in(state, request->layer, block);
+            pl_buf_printf(out, "learn %s", pl_model_layer(state->source->model, layer)->name);
+            if (!pl_learning_done(&l)) {
+                pl_buf_printf(out, " until=%llu", (unsigned long long)l.step);
+            }
+            pl_buf_puts(out, "\n");
+        }
+        pl_learning_deinit(&l);
+    }
+}
+
 /* --- on the screen ---------------------------------------------------------------------------- */
 
-/* "step 120". */
+/* "step 120", "block 3". */
 static void say_learning(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
-    (void)at;
     (void)row;
-    pl_buf_printf(out, "step %.0f", x);
+    pl_buf_printf(out, "%s %.0f", at->figure->x.label, x);
 }
 
 const pl_kind pl_kind_learning = {
     .name = "learning",
     .title = "Learning",
-    .summary = "The loss of a learned transform, step by step: what the quantized site gets wrong "
-               "of its output",
+    .summary = "The loss of a learned transform, step by step: what the quantized site or block "
+               "gets wrong of its output; form=blocks: the first and last loss of every block",
+    .forms = "steps|blocks",
     .uses = PL_USES_LAYER | PL_USES_SCALE | PL_NEEDS_INPUTS | PL_USES_METHODS | PL_USES_LEARNING,
     .make = make_learning,
+    .commands = put_learnings,
     .look = {.help = "The loss of a learned transform (flatquant), step by step, while it learns "
-                     "and after: r learns and pauses, R forgets.",
+                     "and after: r learns and pauses, R forgets. f: of every block.",
              .say = say_learning},
 };

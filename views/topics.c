@@ -146,7 +146,8 @@ static const pl_topic topics[] = {
     {"points", NULL, "the values of a sweep, each with what its solve reports", true},
     {"loss", "loss_first",
      "what a learned transform minimizes on the stored rows: ||X W' - Q(X T) Q(W T^-T)'||\u00b2 of "
-     "its site; now, and before the first step",
+     "its site; with scope=block ||F(X) - F'(X)||\u00b2, F' the quantized block, on windows of the "
+     "calibration, over what the block adds, ||F(X) - X||\u00b2; now, and before the first step",
      true},
     {"rollbacks", NULL,
      "learning steps that were taken back, since a factor became singular or the loss exploded",

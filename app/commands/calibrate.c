@@ -53,9 +53,9 @@ static pl_status asked_calibration(const pl_call *call, const pl_state *state, p
     return status;
 }
 
-/* Peak resident bytes of this program.  getrusage's number is only second choice: exec hands the
+/* getrusage's number is only second choice: exec hands the
  * peak of whoever started the program on to it. */
-static json_int_t peak_bytes(void)
+json_int_t pl_peak_bytes(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
@@ -118,7 +118,7 @@ static pl_status run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab
         pl_json_set(call->result, "tokens", json_integer((json_int_t)tokens));
         pl_json_set(call->result, "seconds", json_real(seconds));
         pl_json_set(call->result, "tokens_per_second", pl_json_number(tokens / seconds));
-        pl_json_set(call->result, "peak_bytes", json_integer(peak_bytes()));
+        pl_json_set(call->result, "peak_bytes", json_integer(pl_peak_bytes()));
         pl_json_set(call->result, "stored", json_boolean(report.sites_computed == 0));
         pl_json_set(call->result, "key", json_string(text));
     }

@@ -1,4 +1,5 @@
-/* learn: the transform of a site, learned, paused, gone on with or forgotten. */
+/* learn: the transform of a site, or those of its block, learned, paused, gone on with or
+ * forgotten. */
 #include "app/commands/parts.h"
 #include "app/commands/sentences.h"
 #include "app/report.h"
@@ -40,6 +41,7 @@ static void put_learning(json_t *out, const pl_state *state, size_t layer, const
     pl_json_set(out, "done", json_boolean(pl_learning_done(l)));
     pl_json_set(out, "loss_first", pl_json_number(l->losses[0]));
     pl_json_set(out, "loss", pl_json_number(last));
+    pl_json_set(out, "peak_bytes", json_integer(pl_peak_bytes()));
     pl_json_set(out, "rollbacks", json_integer((json_int_t)l->rollbacks));
     pl_json_set(out, "trouble",
                 l->trouble.message[0] != '\0' ? json_string(l->trouble.message) : json_null());
@@ -127,7 +129,9 @@ const pl_command pl_command_learn = {
     .max_words = 2,
     .keys = learn_keys,
     .needs_model = true,
-    .summary = "Learn the transform of a layer's site, go on with it, or forget it",
+    .summary =
+        "Learn the transform of a layer's site (scope=block: those of its block), go on with "
+        "it, or forget it",
     .put_line = pl_line_learn,
     .run = run_learn,
     .slow = learn_is_slow,

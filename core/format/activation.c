@@ -107,10 +107,10 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
     }
 }
 
-void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
-                            size_t n)
+void pl_act_quantize_groups(const pl_act_grid *grid, const pl_act_range *clip, size_t group_size,
+                            float *x, size_t rows, size_t n)
 {
-    quantize_groups(grid, pl_act_share(grid, NULL), NULL, width_of(group_size, n), x, rows, n);
+    quantize_groups(grid, pl_act_share(grid, clip), NULL, width_of(group_size, n), x, rows, n);
 }
 
 void pl_act_put_words(const pl_act_grid *grid, pl_buf *out)

@@ -48,9 +48,9 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
                            size_t n);
 
 /* In place, groups of group_size adjacent values, whatever the grid's, each with a range of its
- * own; group_size 0: a row is one group.  n need not be a multiple of it. */
-void pl_act_quantize_groups(const pl_act_grid *grid, size_t group_size, float *x, size_t rows,
-                            size_t n);
+ * own; group_size 0: a row is one group.  n need not be a multiple of it.  clip: as above. */
+void pl_act_quantize_groups(const pl_act_grid *grid, const pl_act_range *clip, size_t group_size,
+                            float *x, size_t rows, size_t n);
 
 /* "4 bits, symmetric yes" or "4 bits, mxfp4 floor"; appended. */
 void pl_act_put_words(const pl_act_grid *grid, pl_buf *out);

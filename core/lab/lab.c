@@ -39,6 +39,8 @@ struct pl_lab {
     pl_protocol own_protocol;
     pl_id own_key;
 
+    pl_block_states states; /* of a calibration's windows before a block */
+
     pl_id known_used; /* the calibration that the present command has marked as used */
 };
 
@@ -90,6 +92,7 @@ void pl_lab_destroy(pl_lab *lab)
         bench_destroy(lab->benches);
         lab->benches = next;
     }
+    free(lab->states.x);
     pl_tokens_deinit(&lab->tokens);
     pl_buf_deinit(&lab->tokens_paths);
     pl_source_release(lab->tokens_source);
@@ -97,6 +100,11 @@ void pl_lab_destroy(pl_lab *lab)
     pl_buf_deinit(&lab->warning);
     pl_store_close(lab->store);
     free(lab);
+}
+
+pl_block_states *pl_lab_kept_states(pl_lab *lab)
+{
+    return &lab->states;
 }
 
 pl_store *pl_lab_store(pl_lab *lab)

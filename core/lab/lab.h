@@ -64,6 +64,23 @@ PL_NODISCARD pl_status pl_lab_own_tokens(pl_lab *lab, const pl_state *state,
 PL_NODISCARD pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
                                          pl_tokens *tokens, pl_task *task, pl_error *err);
 
+/* The hidden states of all windows of a calibration before a block, as the original model has them:
+ * x[windows * length, hidden]; empty where x is NULL.  Those that were given back last are kept, so
+ * that who goes from block to block computes each once. */
+typedef struct pl_block_states {
+    pl_id calibration;
+    size_t block, windows, length;
+    float *x;
+} pl_block_states;
+/* They are the caller's until it gives them back.  PL_ERR_MEMORY where they do not fit the memory
+ * limit. */
+PL_NODISCARD pl_status pl_lab_take_states(pl_lab *lab, const pl_state *state, pl_id calibration,
+                                          size_t block, pl_block_states *out, pl_task *task,
+                                          pl_error *err);
+void pl_lab_give_states(pl_lab *lab, pl_block_states *states);
+/* Where those are that were given back (block_states.c). */
+pl_block_states *pl_lab_kept_states(pl_lab *lab);
+
 /* Removes a site of a calibration that was made for one solve, from memory and store. */
 PL_NODISCARD pl_status pl_lab_forget_site(pl_lab *lab, pl_id calibration, size_t site,
                                           pl_error *err);

@@ -59,7 +59,8 @@ static json_t *about_of(const pl_learning *l)
                      "trouble", l->trouble.message);
 }
 
-/* Into the slot that the last checkpoint is not in. */
+/* Into the slot that the last checkpoint is not in.  params: NULL for a block, of which no
+ * transform is kept beside the numbers. */
 static pl_status write_checkpoint(pl_lab *lab, pl_id key, uint64_t slot, const pl_learning *l,
                                   const double *params, pl_error *err)
 {
@@ -70,10 +71,12 @@ static pl_status write_checkpoint(pl_lab *lab, pl_id key, uint64_t slot, const p
     const unsigned before = pl_memory_failures();
     json_t *about = about_of(l);
     pl_status status = about != NULL ? PL_OK : pl_error_memory(err, "a learned transform");
-    PL_THEN(pl_flat_transform(&l->at, params, &t, err));
+    if (status == PL_OK && params != NULL) {
+        status = pl_flat_transform(&l->at, params, &t, err);
+    }
     PL_THEN(slot_key(key, slot, &id, err));
     if (status == PL_OK) {
-        const size_t count = pl_transform_sections(t, about, sections);
+        const size_t count = t != NULL ? pl_transform_sections(t, about, sections) : 0;
         sections[count] =
             (pl_section){"numbers", l->numbers, pl_learning_count(l) * sizeof *l->numbers};
         status = pl_memory_check(before, err);
@@ -109,15 +112,26 @@ static pl_status read_layout(const json_t *about, pl_flat_layout *at)
     return PL_OK;
 }
 
-static pl_status read_learning(pl_entry *entry, size_t n, size_t rows, pl_learning *out)
+/* Which learning is looked for: of a site of n channels and so many rows, or of a layout. */
+typedef struct wanted {
+    size_t n, rows;
+    const pl_flat_layout *at; /* of a block's first site, or NULL */
+} wanted;
+
+static bool is_wanted(const wanted *want, const pl_flat_layout *at)
+{
+    return want->at != NULL ? memcmp(want->at, at, sizeof *at) == 0 /* sizes alone */
+                            : pl_flat_layout_fits(at, want->n, want->rows);
+}
+
+static pl_status read_learning(pl_entry *entry, const wanted *want, pl_learning *out)
 {
     const json_t *about = pl_entry_about(entry);
     const json_int_t step = integer(about, "step"), steps = integer(about, "steps");
     const size_t bytes = pl_entry_section_bytes(entry, "numbers");
     pl_flat_layout at;
-    if (read_layout(about, &at) != PL_OK || !pl_flat_layout_fits(&at, n, rows) || step < 0 ||
-        steps < step || (uint64_t)steps > bytes / sizeof(double) ||
-        integer(about, "rollbacks") < 0) {
+    if (read_layout(about, &at) != PL_OK || !is_wanted(want, &at) || step < 0 || steps < step ||
+        (uint64_t)steps > bytes / sizeof(double) || integer(about, "rollbacks") < 0) {
         return PL_ERR_FORMAT;
     }
     const pl_learning shape = {.at = at, .steps = (uint64_t)steps};
@@ -171,7 +185,7 @@ static uint64_t find_slot(pl_lab *lab, pl_id key, pl_entry **entry)
 }
 
 /* *slot: where it lies, or 1 so that the first one written is 0. */
-static pl_status read_newest(pl_lab *lab, pl_id key, size_t n, size_t rows, uint64_t *slot,
+static pl_status read_newest(pl_lab *lab, pl_id key, wanted want, uint64_t *slot,
                              pl_learning *learning, pl_transform **out)
 {
     pl_entry *entry = NULL;
@@ -182,10 +196,10 @@ static pl_status read_newest(pl_lab *lab, pl_id key, size_t n, size_t rows, uint
         return PL_ERR_NOT_FOUND;
     }
     if (learning != NULL) {
-        status = read_learning(entry, n, rows, learning);
+        status = read_learning(entry, &want, learning);
     }
     if (status == PL_OK && out != NULL) {
-        status = pl_transform_from_entry(entry, n, rows, out);
+        status = pl_transform_from_entry(entry, want.n, want.rows, out);
         if (status != PL_OK && learning != NULL) {
             pl_learning_deinit(learning);
         }
@@ -204,7 +218,15 @@ pl_status pl_learned_read(pl_lab *lab, pl_id key, size_t n, size_t rows, pl_lear
     if (out != NULL) {
         *out = NULL;
     }
-    return read_newest(lab, key, n, rows, &slot, learning, out);
+    return read_newest(lab, key, (wanted){.n = n, .rows = rows}, &slot, learning, out);
+}
+
+pl_status pl_learned_read_block(pl_lab *lab, pl_id key, const pl_block_layout *at,
+                                pl_learning *learning)
+{
+    uint64_t slot = 0;
+    *learning = (pl_learning){0};
+    return read_newest(lab, key, (wanted){.at = &at->sites[0]}, &slot, learning, NULL);
 }
 
 pl_status pl_learned_forget(pl_lab *lab, pl_id key, pl_error *err)
@@ -233,7 +255,8 @@ typedef struct run {
 static pl_status keep(run *r, pl_error *err)
 {
     const pl_learning *now = &r->learner.now;
-    pl_status status = write_checkpoint(r->lab, r->key, 1 - r->slot, now, now->params, err);
+    pl_status status = write_checkpoint(r->lab, r->key, 1 - r->slot, now,
+                                        r->learner.of_block ? NULL : now->params, err);
     if (status == PL_ERR_NUMERIC) {
         /* The last step led nowhere, which the next one finds out: what was good is shown. */
         status = write_checkpoint(r->lab, r->key, 1 - r->slot, now, r->learner.good, err);
@@ -266,18 +289,22 @@ static pl_status learn(run *r, uint64_t until, pl_task *task, pl_error *err)
     return status;
 }
 
-static pl_status hand_over(pl_flatquant *learner, pl_learning *reached, pl_transform **out,
-                           pl_error *err)
+static void hand_over(pl_flatquant *learner, pl_learning *reached)
 {
-    pl_status status = pl_flat_transform(&learner->now.at, learner->now.params, out, err);
-    if (status == PL_ERR_NUMERIC) {
-        status = pl_flat_transform(&learner->now.at, learner->good, out, err);
+    *reached = learner->now;
+    learner->now = (pl_learning){0};
+}
+
+static void warn_rollbacks(const run *r, const pl_spec *spec, const pl_learning *reached,
+                           uint64_t before)
+{
+    if (reached->rollbacks > before) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%s on %s: %s", spec->method->name, r->learner.name,
+                      reached->trouble.message);
+        pl_lab_warn(r->lab, text.data != NULL ? text.data : "a step was taken back");
+        pl_buf_deinit(&text);
     }
-    if (status == PL_OK) {
-        *reached = learner->now;
-        learner->now = (pl_learning){0};
-    }
-    return status;
 }
 
 pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spec, const pl_site_input *in,
@@ -288,22 +315,48 @@ pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spec, const pl_s
     pl_learning stored = {0};
     *reached = (pl_learning){0};
     *out = NULL;
-    size_t rows = 0;
+    wanted want = {.n = in->n};
     for (size_t i = 0; i < in->n_weights; i++) {
-        rows += in->weights[i].rows;
+        want.rows += in->weights[i].rows;
     }
-    const bool found = read_newest(lab, key, in->n, rows, &r.slot, &stored, NULL) == PL_OK;
+    const bool found = read_newest(lab, key, want, &r.slot, &stored, NULL) == PL_OK;
     pl_status status = pl_flatquant_init(&r.learner, spec, in, found ? &stored : NULL, task, err);
     const uint64_t rollbacks = stored.rollbacks;
     pl_learning_deinit(&stored);
     PL_THEN(learn(&r, until, task, err));
-    PL_THEN(hand_over(&r.learner, reached, out, err));
-    if (status == PL_OK && reached->rollbacks > rollbacks) {
-        pl_buf text = {0};
-        pl_buf_printf(&text, "%s on %s: %s", spec->method->name, in->site,
-                      reached->trouble.message);
-        pl_lab_warn(lab, text.data != NULL ? text.data : "a step was taken back");
-        pl_buf_deinit(&text);
+    if (status == PL_OK) {
+        const pl_learning *now = &r.learner.now;
+        status = pl_flat_transform(&now->at, now->params, out, err);
+        if (status == PL_ERR_NUMERIC) {
+            status = pl_flat_transform(&now->at, r.learner.good, out, err);
+        }
+    }
+    if (status == PL_OK) {
+        hand_over(&r.learner, reached);
+        warn_rollbacks(&r, spec, reached, rollbacks);
+    }
+    pl_flatquant_deinit(&r.learner);
+    return status;
+}
+
+pl_status pl_learned_run_block(pl_lab *lab, pl_id key, const pl_spec *spec,
+                               const pl_block_input *in, uint64_t until, pl_learning *reached,
+                               pl_task *task, pl_error *err)
+{
+    run r = {.lab = lab, .key = key, .written_at = pl_clock_now()};
+    const pl_block_layout at = pl_block_layout_of(in);
+    pl_learning stored = {0};
+    *reached = (pl_learning){0};
+    const wanted want = {.at = &at.sites[0]};
+    const bool found = read_newest(lab, key, want, &r.slot, &stored, NULL) == PL_OK;
+    pl_status status =
+        pl_flatquant_init_block(&r.learner, spec, in, found ? &stored : NULL, task, err);
+    const uint64_t rollbacks = stored.rollbacks;
+    pl_learning_deinit(&stored);
+    PL_THEN(learn(&r, until, task, err));
+    if (status == PL_OK) {
+        hand_over(&r.learner, reached);
+        warn_rollbacks(&r, spec, reached, rollbacks);
     }
     pl_flatquant_deinit(&r.learner);
     return status;

@@ -17,6 +17,15 @@ PL_NODISCARD pl_status pl_learned_run(pl_lab *lab, pl_id key, const pl_spec *spe
                                       const pl_site_input *in, uint64_t until, pl_learning *reached,
                                       pl_transform **out, pl_task *task, pl_error *err);
 
+/* The same of a whole block, whose transforms follow from the parameters (learn/block.h). */
+PL_NODISCARD pl_status pl_learned_run_block(pl_lab *lab, pl_id key, const pl_spec *spec,
+                                            const pl_block_input *in, uint64_t until,
+                                            pl_learning *reached, pl_task *task, pl_error *err);
+
+/* What is stored for a block of that layout. */
+PL_NODISCARD pl_status pl_learned_read_block(pl_lab *lab, pl_id key, const pl_block_layout *at,
+                                             pl_learning *learning);
+
 /* What is stored for a site of n channels and so many weight rows: the learning (NULL: not wanted)
  * and its transform (NULL: not wanted), both the caller's.  PL_ERR_NOT_FOUND without a sentence
  * where there is none, or none that is whole and of that shape. */

@@ -43,6 +43,18 @@ pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_tr
         .flops = cost.flops + (diagonal_online ? n : 0.0),
         .bytes = cost.bytes + (diagonal_online ? n * sizeof(float) : 0.0),
     };
+    /* Learned on a block, P_v is in v's rows and o's columns, and P_h is left beside T. */
+    const pl_config *config = pl_model_config(state->source->model);
+    const double square = (double)(config->head_dim * config->head_dim);
+    const pl_spec *spec = pl_state_spec(state, site->layers[0], PL_SLOT_TRANSFORM);
+    if (pl_spec_is_of_block(spec) && site->role == PL_SITE_O) {
+        out.flops -= 2.0 * n * (double)config->head_dim;
+        out.bytes -= square * sizeof(float);
+    }
+    if (pl_spec_is_of_block(spec) && pl_transform_keys(t) != NULL) {
+        out.flops += 2.0 * square * (double)(config->heads + config->kv_heads);
+        out.bytes += 2.0 * square * sizeof(float);
+    }
     out.share = out.flops / (2.0 * n * rows);
     return out;
 }

@@ -295,6 +295,18 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
     return status;
 }
 
+/* Clipping is learned before the layer's outputs are turned (FlatQuant's own order). */
+static pl_status clip_weights(const work *w, float *weights, pl_task *task, pl_error *err)
+{
+    const size_t rows = w->info->rows;
+    pl_status status = pl_layer_turn_outputs_back(w->state, w->layer, w->t, weights, task, err);
+    if (status == PL_OK) {
+        pl_transform_clip_weights(w->t, pl_site_first_row(w->state, w->layer), weights, rows);
+        status = pl_layer_turn_outputs(w->state, w->layer, w->t, weights, task, err);
+    }
+    return status;
+}
+
 static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *err)
 {
     const pl_mat *from = w->result.has_preconditioned ? &w->preconditioned : start_of(w);
@@ -327,8 +339,11 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         if (status != PL_OK) {
             return status;
         }
-        pl_transform_clip_weights(w->t, pl_site_first_row(w->state, w->layer), clipped.data,
-                                  clipped.rows);
+        status = clip_weights(w, clipped.data, task, err);
+        if (status != PL_OK) {
+            pl_mat_deinit(&clipped);
+            return status;
+        }
         from = &clipped;
     }
     const pl_rows_watch watch = {.done = on_rounded, .ctx = w};

@@ -185,8 +185,9 @@ static pl_status find_cache(pl_quantized *q, size_t block, const pl_transform **
     size_t site = 0;
     *out = NULL;
     pl_model_block_sites(model, block, &site); /* q, k and v are the first */
-    const pl_method *method = transform_of(q->weights.state, site)->method;
-    if (method == NULL || !method->turns_stream) {
+    const pl_spec *spec = transform_of(q->weights.state, site);
+    const pl_method *method = spec->method;
+    if (method == NULL || !(method->turns_stream || pl_spec_is_of_block(spec))) {
         return PL_OK;
     }
     pl_status status = find_site(q, site, &at, err);
@@ -208,7 +209,8 @@ static pl_status quantize_heads(const pl_quantized *q, const pl_transform *turn,
     if (status != PL_OK) {
         return status;
     }
-    pl_act_quantize_groups(&state->kv, state->kv_group_size, x, rows * cols / head, head);
+    pl_act_quantize_groups(&state->kv, turn != NULL ? pl_transform_clip(turn) : NULL,
+                           state->kv_group_size, x, rows * cols / head, head);
     return turn != NULL ? pl_transform_inputs_back(turn, x, turned, NULL, err) : PL_OK;
 }
 
@@ -273,6 +275,17 @@ static pl_status prepare_sites(pl_quantized *q, pl_task *task, pl_error *err)
     return status;
 }
 
+/* Whether the cache's coordinates are those of a transform, which may have to be made first. */
+static bool turns_cache(const pl_quantized *q)
+{
+    const pl_state *state = q->weights.state;
+    bool turns = false;
+    for (size_t i = 0; state->kv.bits > 0 && i < pl_model_site_count(state->source->model); i++) {
+        turns = turns || pl_spec_is_of_block(transform_of(state, i));
+    }
+    return turns;
+}
+
 void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
                         pl_hooks *hooks)
 {
@@ -298,7 +311,7 @@ pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state,
                             pl_hooks *hooks, pl_task *task, pl_error *err)
 {
     pl_quantized_begin(q, lab, state, which, hooks);
-    return hooks->input != NULL ? prepare_sites(q, task, err) : PL_OK;
+    return hooks->input != NULL || turns_cache(q) ? prepare_sites(q, task, err) : PL_OK;
 }
 
 void pl_quantized_deinit(pl_quantized *q)

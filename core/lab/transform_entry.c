@@ -21,14 +21,16 @@ size_t pl_transform_sections(const pl_transform *t, json_t *about,
     return count;
 }
 
-static const char *const array_names[] = {"scale",      "q",
-                                          "p1",         "p2",
-                                          "i1",         "i2",
-                                          "clip",       "row_clip",
-                                          "shape",      "outputs_scale",
-                                          "outputs_q",  "outputs_shape",
-                                          "keys_scale", "keys_q",
-                                          "keys_shape"};
+static const char *const array_names[] = {"scale",        "q",
+                                          "p1",           "p2",
+                                          "i1",           "i2",
+                                          "clip",         "row_clip",
+                                          "shape",        "outputs_scale",
+                                          "outputs_q",    "outputs_shape",
+                                          "outputs_back", "outputs_clip",
+                                          "keys_scale",   "keys_q",
+                                          "keys_shape",   "keys_back",
+                                          "keys_clip"};
 
 static bool is_finite(const float *values, size_t count)
 {

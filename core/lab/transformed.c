@@ -1,4 +1,4 @@
-#include "core/lab/transformed.h"
+#include "core/lab/transformed_parts.h"
 
 #include "core/base/checked.h"
 #include "core/base/json.h"
@@ -219,7 +219,8 @@ typedef struct order {
     pl_lab *lab;
     const pl_state *state;
     pl_id calibration, key;
-    size_t at; /* the site's index */
+    pl_id learning; /* the key of its learning: its own, or its block's */
+    size_t at;      /* the site's index */
     const pl_site *site;
     const pl_spec *spec;
 } order;
@@ -239,6 +240,37 @@ static pl_status make_of_rotations(const order *o, const pl_site_input *in, uint
     return status;
 }
 
+static pl_block_order block_of(const order *o)
+{
+    return (pl_block_order){o->lab, o->state, o->calibration, o->site->block, o->spec};
+}
+
+/* Learns the site's whole block, and keeps all of its transforms where they are whole. */
+static pl_status make_block(const order *o, uint64_t until, pl_learning *reached,
+                            pl_transform **out, pl_task *task, pl_error *err)
+{
+    const pl_block_order block = block_of(o);
+    pl_status status =
+        pl_block_learn(&block, o->learning, o->site->role, until, reached, task, err);
+    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
+        const bool own = role == o->site->role;
+        pl_transform *t = NULL;
+        pl_id key = {0};
+        if (own || pl_learning_done(reached)) {
+            status = pl_block_site_key(o->learning, role, &key, err);
+            PL_THEN(pl_block_reached(&block, role, reached, &t, err));
+            if (status == PL_OK && pl_learning_done(reached)) {
+                status = write_transform(o->lab, key, t, err);
+            }
+        }
+        *out = own && status == PL_OK ? t : *out;
+        if (t != *out) {
+            pl_transform_destroy(t);
+        }
+    }
+    return status;
+}
+
 /* reached: NULL where the spec's method learns nothing. */
 static pl_status make_transform(const order *o, uint64_t until, pl_learning *reached,
                                 pl_transform **out, pl_task *task, pl_error *err)
@@ -246,6 +278,9 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     const pl_state *state = o->state;
     const pl_site *site = o->site;
     const pl_spec *spec = o->spec;
+    if (pl_spec_is_of_block(spec)) {
+        return make_block(o, until, reached, out, task, err);
+    }
     enum { MOST = sizeof site->layers / sizeof site->layers[0] };
     pl_mat w[MOST] = {0};
     pl_view views[MOST];
@@ -298,10 +333,17 @@ static pl_status begin(pl_lab *lab, const pl_state *state, pl_id calibration, si
 {
     const size_t at = pl_model_layer(state->source->model, layer)->site;
     const pl_site *site = pl_model_site(state->source->model, at);
-    *out = (order){lab, state, calibration, {0}, at, site, spec};
+    *out = (order){lab, state, calibration, {0}, {0}, at, site, spec};
+    if (pl_spec_is_of_block(spec)) {
+        const pl_block_order block = block_of(out);
+        pl_status status = pl_block_key(&block, &out->learning, task, err);
+        return status == PL_OK ? pl_block_site_key(out->learning, site->role, &out->key, err)
+                               : status;
+    }
     pl_status status = check_site(state, site, spec, err);
-    return status == PL_OK ? transform_key(state, site, calibration, spec, &out->key, task, err)
-                           : status;
+    PL_THEN(transform_key(state, site, calibration, spec, &out->key, task, err));
+    out->learning = out->key;
+    return status;
 }
 
 /* *out stays NULL where the store has no such transform of the site's shape. */
@@ -332,8 +374,25 @@ static pl_status read_learned_rotations(const order *o, pl_learning *learning, p
     return status;
 }
 
+static pl_status read_block(const order *o, pl_learning *learning, pl_transform **out)
+{
+    const pl_block_order block = block_of(o);
+    pl_learning own = {0}, *found = learning != NULL ? learning : &own;
+    pl_status status = pl_block_read(&block, o->learning, o->site->role, found);
+    if (status == PL_OK && out != NULL) {
+        /* The last step may have led nowhere, which the next one finds out. */
+        status = pl_block_reached(&block, o->site->role, found, out, NULL);
+        status = status == PL_ERR_NUMERIC ? PL_ERR_NOT_FOUND : status;
+    }
+    pl_learning_deinit(&own);
+    return status;
+}
+
 static pl_status read_learned(const order *o, pl_learning *learning, pl_transform **out)
 {
+    if (pl_spec_is_of_block(o->spec)) {
+        return read_block(o, learning, out);
+    }
     return pl_spec_learns_rotations(o->spec)
                ? read_learned_rotations(o, learning, out)
                : pl_learned_read(o->lab, o->key, o->site->cols,
@@ -502,10 +561,16 @@ pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration, 
         status = pl_rotations_key(state, calibration, o.spec, &rotations, task, err);
         PL_THEN(pl_rotations_forget(lab, rotations, err));
     } else if (status == PL_OK) {
-        status = pl_learned_forget(lab, o.key, err);
+        status = pl_learned_forget(lab, o.learning, err);
     }
-    if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_transform, o.key)) {
-        status = pl_store_remove(pl_lab_store(lab), kind_transform, o.key, err);
+    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
+        pl_id key = o.key;
+        if (pl_spec_is_of_block(o.spec)) {
+            status = pl_block_site_key(o.learning, role, &key, err);
+        }
+        if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_transform, key)) {
+            status = pl_store_remove(pl_lab_store(lab), kind_transform, key, err);
+        }
     }
     return status;
 }
@@ -541,6 +606,14 @@ pl_status pl_layer_turn_outputs(const pl_state *state, size_t layer, const pl_tr
                                         err);
 }
 
+pl_status pl_layer_turn_outputs_back(const pl_state *state, size_t layer, const pl_transform *t,
+                                     float *w, pl_task *task, pl_error *err)
+{
+    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    return pl_transform_outputs_weights_back(t, member_of(state, layer), w, info->rows, info->cols,
+                                             task, err);
+}
+
 pl_status pl_layer_turn(const pl_state *state, size_t layer, const pl_transform *t, float *w,
                         pl_task *task, pl_error *err)
 {
@@ -553,7 +626,6 @@ pl_status pl_layer_turn_back(const pl_state *state, size_t layer, const pl_trans
                              pl_task *task, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_status status = pl_transform_outputs_weights_back(t, member_of(state, layer), w, info->rows,
-                                                         info->cols, task, err);
+    pl_status status = pl_layer_turn_outputs_back(state, layer, t, w, task, err);
     return status == PL_OK ? pl_transform_weights_back(t, w, info->rows, task, err) : status;
 }

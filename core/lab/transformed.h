@@ -61,11 +61,14 @@ PL_NODISCARD pl_status pl_layer_turn_back(const pl_state *state, size_t layer,
                                           const pl_transform *t, float *w, pl_task *task,
                                           pl_error *err);
 
-/* S alone, and w <- S^T w; t NULL: none. */
+/* S alone, and w <- S^T w, and back; t NULL: none. */
 const pl_transform *pl_layer_outputs(const pl_state *state, size_t layer, const pl_transform *t);
 PL_NODISCARD pl_status pl_layer_turn_outputs(const pl_state *state, size_t layer,
                                              const pl_transform *t, float *w, pl_task *task,
                                              pl_error *err);
+PL_NODISCARD pl_status pl_layer_turn_outputs_back(const pl_state *state, size_t layer,
+                                                  const pl_transform *t, float *w, pl_task *task,
+                                                  pl_error *err);
 
 /* Rows of the site's layers before this one: where its rows begin in a transform's clipping. */
 size_t pl_site_first_row(const pl_state *state, size_t layer);

@@ -57,7 +57,7 @@ static pl_status take_over(pl_flatquant *f, const pl_learning *from, pl_error *e
     pl_learning *now = &f->now;
     if (from->at.count != now->at.count || from->steps != now->steps || from->step > from->steps) {
         return pl_error_set(err, PL_ERR_FORMAT, "%s: what was learned is of another layer",
-                            f->objective.name);
+                            f->name);
     }
     memcpy(now->numbers, from->numbers, pl_learning_count(now) * sizeof *now->numbers);
     now->step = from->step;
@@ -68,27 +68,59 @@ static pl_status take_over(pl_flatquant *f, const pl_learning *from, pl_error *e
     return PL_OK;
 }
 
-pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_input *in,
-                            const pl_learning *from, pl_task *task, pl_error *err)
+/* Room for the steps, and what was learned before. */
+static pl_status begin(pl_flatquant *f, const pl_spec *spec, const pl_flat_layout *at,
+                       const pl_learning *from, pl_error *err)
 {
-    const uint64_t seed = (uint64_t)spec->values[PL_FLATQUANT_SEED];
-    *f = (pl_flatquant){.rate = spec->values[PL_FLATQUANT_RATE],
-                        .clip_rate = spec->values[PL_FLATQUANT_CLIP_RATE]};
-    const size_t rows = (size_t)spec->values[PL_FLATQUANT_ROWS];
-    pl_status status = pl_objective_init(&f->objective, in, rows, seed, task, err);
-    const pl_flat_layout *at = &f->objective.at;
-    PL_THEN(pl_learning_init(&f->now, at, (uint64_t)spec->values[PL_FLATQUANT_STEPS], err));
+    pl_status status =
+        pl_learning_init(&f->now, at, (uint64_t)spec->values[PL_FLATQUANT_STEPS], err);
     if (status == PL_OK) {
         f->good = pl_alloc(3 * at->count, sizeof *f->good);
         f->gradient = pl_alloc(at->count, sizeof *f->gradient);
         status = f->good != NULL && f->gradient != NULL
                      ? PL_OK
-                     : pl_error_memory(err, "learning a transform of %s", in->site);
+                     : pl_error_memory(err, "learning a transform of %s", f->name);
     }
-    if (status == PL_OK && from != NULL) {
-        status = take_over(f, from, err);
-    } else if (status == PL_OK) {
-        status = pl_flat_start(at, in, spec->values[PL_FLATQUANT_ALPHA], seed, f->now.params, err);
+    return status == PL_OK && from != NULL ? take_over(f, from, err) : status;
+}
+
+static pl_flatquant flatquant_of(const pl_spec *spec, const char *name)
+{
+    return (pl_flatquant){.name = name,
+                          .rate = spec->values[PL_FLATQUANT_RATE],
+                          .clip_rate = spec->values[PL_FLATQUANT_CLIP_RATE]};
+}
+
+pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_input *in,
+                            const pl_learning *from, pl_task *task, pl_error *err)
+{
+    const uint64_t seed = (uint64_t)spec->values[PL_FLATQUANT_SEED];
+    const size_t rows = (size_t)spec->values[PL_FLATQUANT_ROWS];
+    *f = flatquant_of(spec, in->site);
+    pl_status status = pl_objective_init(&f->objective, in, rows, seed, task, err);
+    PL_THEN(begin(f, spec, &f->objective.at, from, err));
+    if (status == PL_OK && from == NULL) {
+        status = pl_flat_start(&f->objective.at, in, spec->values[PL_FLATQUANT_ALPHA], seed,
+                               f->now.params, err);
+    }
+    if (status == PL_OK) {
+        keep_good(f);
+    }
+    return status;
+}
+
+pl_status pl_flatquant_init_block(pl_flatquant *f, const pl_spec *spec, const pl_block_input *in,
+                                  const pl_learning *from, pl_task *task, pl_error *err)
+{
+    const uint64_t seed = (uint64_t)spec->values[PL_FLATQUANT_SEED];
+    const size_t windows = (size_t)spec->values[PL_FLATQUANT_BATCH];
+    *f = flatquant_of(spec, in->name);
+    f->of_block = true;
+    pl_status status = pl_block_objective_init(&f->block, in, windows, seed, task, err);
+    PL_THEN(begin(f, spec, &f->block.at.sites[0], from, err));
+    if (status == PL_OK && from == NULL) {
+        status = pl_block_start(&f->block.at, in, spec->values[PL_FLATQUANT_ALPHA], seed,
+                                f->now.params, err);
     }
     if (status == PL_OK) {
         keep_good(f);
@@ -99,6 +131,7 @@ pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec, const pl_site_
 void pl_flatquant_deinit(pl_flatquant *f)
 {
     pl_objective_deinit(&f->objective);
+    pl_block_objective_deinit(&f->block);
     pl_learning_deinit(&f->now);
     free(f->good);
     free(f->gradient);
@@ -135,15 +168,28 @@ static void update(pl_flatquant *f)
     now->step++;
 }
 
+/* The objective's value, and its gradient where a step follows, on the step's own batch. */
+static pl_status evaluate(pl_flatquant *f, bool last, double *loss, pl_task *task, pl_error *err)
+{
+    const pl_learning *now = &f->now;
+    double *gradient = last ? NULL : f->gradient;
+    if (f->of_block) {
+        const size_t batches = pl_block_objective_batches(&f->block);
+        return pl_block_objective_value(&f->block, now->params, (size_t)(now->step % batches), loss,
+                                        gradient, task, err);
+    }
+    const size_t batches = pl_objective_batches(&f->objective);
+    return pl_objective_value(&f->objective, now->params, (size_t)(now->step % batches), loss,
+                              gradient, task, err);
+}
+
 pl_status pl_flatquant_step(pl_flatquant *f, pl_task *task, pl_error *err)
 {
     pl_learning *now = &f->now;
     pl_error why = {0};
     double loss = 0.0;
     const bool last = now->step == now->steps;
-    const size_t batch = (size_t)(now->step % pl_objective_batches(&f->objective));
-    pl_status status = pl_objective_value(&f->objective, now->params, batch, &loss,
-                                          last ? NULL : f->gradient, task, &why);
+    pl_status status = evaluate(f, last, &loss, task, &why);
     if (status == PL_OK && loss > EXPLODES * now->losses[0]) {
         status = pl_error_set(&why, PL_ERR_NUMERIC, "the loss explodes, from %.3g to %.3g",
                               now->losses[0], loss);
@@ -153,7 +199,7 @@ pl_status pl_flatquant_step(pl_flatquant *f, pl_task *task, pl_error *err)
         return PL_OK;
     }
     if (status != PL_OK) {
-        return pl_error_set(err, status, "%s: %s", f->objective.name, why.message);
+        return pl_error_set(err, status, "%s: %s", f->name, why.message);
     }
     now->losses[now->step] = loss;
     keep_good(f);

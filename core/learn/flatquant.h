@@ -1,4 +1,4 @@
-/* core/learn/flatquant.h -- learning one site's transform, step by step.
+/* core/learn/flatquant.h -- learning one site's transform, or a block's, step by step.
  *
  * AdamW with a cosine on the objective's gradient (arXiv 2410.09426, section 4.1).  A learning can
  * be left after any step and gone on with later: what it is made of is plain numbers, and the bytes
@@ -6,6 +6,7 @@
 #ifndef PL_LEARN_FLATQUANT_H
 #define PL_LEARN_FLATQUANT_H
 
+#include "core/learn/block.h"
 #include "core/learn/objective.h"
 #include "core/method/method.h"
 
@@ -19,8 +20,8 @@ typedef struct pl_learning {
     pl_error trouble;       /* what was taken back last; its message "" where nothing was */
     double *numbers;        /* what follows, [3 at.count + steps + 1] in one block */
     double *params, *m, *v; /* [at.count] */
-    double *losses; /* [steps + 1]: L / ||X W^T||^2 before step i, on its batch; the last one
-                       at the end; NaN until known */
+    double *losses; /* [steps + 1]: the objective's value before step i, on its batch; the last
+                       one at the end; NaN until known */
 } pl_learning;
 
 PL_NODISCARD pl_status pl_learning_init(pl_learning *l, const pl_flat_layout *at, uint64_t steps,
@@ -30,7 +31,10 @@ size_t pl_learning_count(const pl_learning *l); /* of its numbers */
 bool pl_learning_done(const pl_learning *l);
 
 typedef struct pl_flatquant {
-    pl_objective objective;
+    pl_objective objective;   /* of a site, or */
+    pl_block_objective block; /* of a block */
+    bool of_block;
+    const char *name; /* of either, borrowed */
     pl_learning now;
     double *good; /* [3 at.count] params and moments of the last step whose loss is known */
     double *gradient;
@@ -43,6 +47,10 @@ typedef struct pl_flatquant {
 PL_NODISCARD pl_status pl_flatquant_init(pl_flatquant *f, const pl_spec *spec,
                                          const pl_site_input *in, const pl_learning *from,
                                          pl_task *task, pl_error *err);
+/* The same of a whole block; now.at is the layout of its first site. */
+PL_NODISCARD pl_status pl_flatquant_init_block(pl_flatquant *f, const pl_spec *spec,
+                                               const pl_block_input *in, const pl_learning *from,
+                                               pl_task *task, pl_error *err);
 void pl_flatquant_deinit(pl_flatquant *f);
 
 /* One step.  One that leads to a singular transform or an exploding loss is taken back, named in

@@ -14,10 +14,11 @@ static const float LEAST = 1e-5f;
 static const double CLIP_START = 4.0;
 
 /* group_size: 0 for one group a row. */
-static pl_flat_layout lay_out(size_t n, size_t rows, bool weights, size_t group_size, bool inputs)
+static pl_flat_layout lay_out(size_t n1, size_t n2, bool diagonal, size_t rows, bool weights,
+                              size_t group_size, bool inputs)
 {
-    pl_flat_layout at = {.n = n, .rows = rows, .groups = 1, .width = n};
-    pl_kron_split(n, &at.n1, &at.n2);
+    const size_t n = n1 * n2;
+    pl_flat_layout at = {.n1 = n1, .n2 = n2, .n = n, .rows = rows, .groups = 1, .width = n};
     size_t clipped = 0;
     if (weights) {
         at.groups = pl_grid_groups(&(pl_grid){.group_size = group_size}, n);
@@ -26,7 +27,8 @@ static pl_flat_layout lay_out(size_t n, size_t rows, bool weights, size_t group_
     }
     at.second = pl_factor_params(at.n1);
     at.scale = at.second + pl_factor_params(at.n2);
-    at.clips = at.weight_low = at.scale + n;
+    at.clips = at.weight_low = at.scale + (diagonal ? n : 0);
+    at.scale = diagonal ? at.scale : PL_FLAT_NONE;
     at.weight_high = at.weight_low + clipped;
     at.input_low = at.weight_high + clipped;
     at.input_high = at.input_low + (inputs ? 1 : 0);
@@ -34,14 +36,33 @@ static pl_flat_layout lay_out(size_t n, size_t rows, bool weights, size_t group_
     return at;
 }
 
-pl_flat_layout pl_flat_layout_of(const pl_site_input *in)
+pl_flat_layout pl_flat_layout_split(const pl_site_input *in, size_t n1, size_t n2, bool diagonal)
 {
     size_t rows = 0;
     for (size_t i = 0; i < in->n_weights; i++) {
         rows += in->weights[i].rows;
     }
-    return lay_out(in->n, rows, in->grid != NULL, in->grid != NULL ? in->grid->group_size : 0,
-                   in->activations.bits > 0);
+    return lay_out(n1, n2, diagonal, rows, in->grid != NULL,
+                   in->grid != NULL ? in->grid->group_size : 0, in->activations.bits > 0);
+}
+
+pl_flat_layout pl_flat_layout_of(const pl_site_input *in)
+{
+    size_t n1, n2;
+    pl_kron_split(in->n, &n1, &n2);
+    return pl_flat_layout_split(in, n1, n2, true);
+}
+
+void pl_flat_layout_move(pl_flat_layout *at, size_t parts, size_t clips)
+{
+    const size_t from = at->clips;
+    at->first += parts;
+    at->second += parts;
+    at->scale += at->scale != PL_FLAT_NONE ? parts : 0;
+    at->weight_low += clips - from;
+    at->weight_high += clips - from;
+    at->input_low += clips - from;
+    at->input_high += clips - from;
 }
 
 bool pl_flat_layout_fits(const pl_flat_layout *at, size_t n, size_t rows)
@@ -49,8 +70,10 @@ bool pl_flat_layout_fits(const pl_flat_layout *at, size_t n, size_t rows)
     if (at->width == 0 || at->width > n) {
         return false;
     }
-    const pl_flat_layout own = lay_out(n, rows, at->weight_high > at->weight_low, at->width,
-                                       at->input_high > at->input_low);
+    size_t n1, n2;
+    pl_kron_split(n, &n1, &n2);
+    const pl_flat_layout own = lay_out(n1, n2, true, rows, at->weight_high > at->weight_low,
+                                       at->width, at->input_high > at->input_low);
     return memcmp(&own, at, sizeof own) == 0; /* sizes alone: there is no padding */
 }
 
@@ -77,7 +100,7 @@ pl_status pl_flat_start(const pl_flat_layout *at, const pl_site_input *in, doubl
 {
     pl_status status = pl_factor_start(at->n1, 2 * seed, params + at->first, err);
     PL_THEN(pl_factor_start(at->n2, 2 * seed + 1, params + at->second, err));
-    for (size_t c = 0; status == PL_OK && c < at->n; c++) {
+    for (size_t c = 0; status == PL_OK && at->scale != PL_FLAT_NONE && c < at->n; c++) {
         params[at->scale + c] = (1.0 - alpha) * log((double)fmaxf(column_max(in, c), LEAST)) -
                                 alpha * log((double)fmaxf(in->max_abs[c], LEAST));
     }
@@ -118,14 +141,16 @@ static pl_status make_kron(const pl_flat_layout *at, const double *params, const
     const size_t a = at->n1 * at->n1, b = at->n2 * at->n2;
     float *f1 = floats + at->n, *f2 = f1 + a, *i1 = f2 + b, *i2 = i1 + a;
     pl_act_range clip = {1.0f, 1.0f};
-    pl_kron_parts parts = {
-        .n1 = at->n1, .n2 = at->n2, .scale = floats, .p1 = f1, .p2 = f2, .i1 = i1, .i2 = i2};
+    pl_kron_parts parts = {.n1 = at->n1, .n2 = at->n2, .p1 = f1, .p2 = f2, .i1 = i1, .i2 = i2};
     pl_to_float(p1->p, a, f1);
     pl_to_float(p2->p, b, f2);
     transpose_to_float(p1->inverse_t, at->n1, i1);
     transpose_to_float(p2->inverse_t, at->n2, i2);
-    for (size_t c = 0; c < at->n; c++) {
-        floats[c] = (float)exp(params[at->scale + c]);
+    if (at->scale != PL_FLAT_NONE) {
+        parts.scale = floats;
+        for (size_t c = 0; c < at->n; c++) {
+            floats[c] = (float)exp(params[at->scale + c]);
+        }
     }
     if (at->input_high > at->input_low) {
         clip = shares_at(params, at->input_low, at->input_high);

@@ -29,6 +29,13 @@ typedef struct pl_flat_layout {
 
 pl_flat_layout pl_flat_layout_of(const pl_site_input *in);
 
+/* The same of a site whose factors are given, n1 n2 = in->n; diagonal false: without one. */
+pl_flat_layout pl_flat_layout_split(const pl_site_input *in, size_t n1, size_t n2, bool diagonal);
+
+/* A site's layout inside a longer vector: factors and diagonal begin at `parts`, the clipping at
+ * `clips`; count and clips stay the caller's to set. */
+void pl_flat_layout_move(pl_flat_layout *at, size_t parts, size_t clips);
+
 /* Whether it is the layout of a site of n channels and so many rows: all of its offsets follow from
  * these and from what is quantized, in groups of whatever width. */
 bool pl_flat_layout_fits(const pl_flat_layout *at, size_t n, size_t rows);

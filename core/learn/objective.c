@@ -28,12 +28,6 @@ static pl_status check_site(const pl_site_input *in, pl_error *err)
                             "activations bits=4, or a rounder",
                             in->site);
     }
-    if (in->activations.group_size > 0) {
-        return pl_error_set(err, PL_ERR_USAGE,
-                            "%s: nothing is learned for activations in groups of %zu: expected "
-                            "activations group_size=0",
-                            in->site, in->activations.group_size);
-    }
     return PL_OK;
 }
 

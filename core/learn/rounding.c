@@ -16,6 +16,17 @@ pl_rounding pl_rounding_of_activations(const pl_act_grid *grid)
                          .format = grid->bits > 0 ? grid->format : &pl_format_symmetric};
 }
 
+pl_status pl_round_check(const char *name, const pl_rounding *rounding, pl_error *err)
+{
+    const pl_format *format = rounding->format;
+    return format == NULL || format->steps != NULL
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_USAGE,
+                              "%s: nothing is learned for format=%s, whose values are not "
+                              "evenly spaced: choose another format",
+                              name, format->key);
+}
+
 static double steps_of(const pl_rounding *rounding)
 {
     return rounding->format->steps(rounding->bits);
@@ -168,23 +179,21 @@ void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *
     }
 }
 
-/* The part of a group's own range: dL/dshare to *low and *high, dL/dx to the values at its ends. */
-static void spread_range(const pl_rounding *rounding, const pl_round_group *group,
-                         const pl_round_sums *sums, pl_act_range share, const float *x,
-                         size_t count, float *grad, double *low, double *high)
+/* The part of a group's own range, from dL/d of what is kept of its ends: dL/dshare to *low and
+ * *high, dL/dx to the values at its ends. */
+static void spread_range(pl_act_range own, pl_act_range share, double low_grad, double high_grad,
+                         const float *x, size_t count, float *grad, double *low, double *high)
 {
-    double low_grad, high_grad;
-    pl_round_range_gradient(rounding, group, sums, &low_grad, &high_grad);
-    *low = low_grad * (double)group->own.lo;
-    *high = high_grad * (double)group->own.hi;
-    bool want_low = group->own.lo < 0.0f && (low_grad < 0.0 || low_grad > 0.0);
-    bool want_high = group->own.hi > 0.0f && (high_grad < 0.0 || high_grad > 0.0);
+    *low = low_grad * (double)own.lo;
+    *high = high_grad * (double)own.hi;
+    bool want_low = own.lo < 0.0f && (low_grad < 0.0 || low_grad > 0.0);
+    bool want_high = own.hi > 0.0f && (high_grad < 0.0 || high_grad > 0.0);
     for (size_t i = 0; (want_low || want_high) && i < count; i++) {
-        if (want_low && x[i] <= group->own.lo) {
+        if (want_low && x[i] <= own.lo) {
             grad[i] += (float)(low_grad * (double)share.lo);
             want_low = false;
         }
-        if (want_high && x[i] >= group->own.hi) {
+        if (want_high && x[i] >= own.hi) {
             grad[i] += (float)(high_grad * (double)share.hi);
             want_high = false;
         }
@@ -195,6 +204,33 @@ void pl_round_back(const pl_rounding *rounding, const pl_round_group *group, pl_
                    const float *x, size_t count, float *grad, double *low, double *high)
 {
     pl_round_sums sums = {0};
+    double low_grad, high_grad;
     pl_round_gradient(rounding, group, x, count, grad, &sums);
-    spread_range(rounding, group, &sums, share, x, count, grad, low, high);
+    pl_round_range_gradient(rounding, group, &sums, &low_grad, &high_grad);
+    spread_range(group->own, share, low_grad, high_grad, x, count, grad, low, high);
+}
+
+void pl_clip_apply(pl_act_range own, pl_act_range share, const float *x, size_t count, float *out)
+{
+    const float low = own.lo * share.lo, high = own.hi * share.hi;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = x[i] < low ? low : x[i] > high ? high : x[i];
+    }
+}
+
+void pl_clip_back(pl_act_range own, pl_act_range share, const float *x, size_t count, float *grad,
+                  double *low, double *high)
+{
+    const float least = own.lo * share.lo, most = own.hi * share.hi;
+    double low_grad = 0.0, high_grad = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        if (x[i] < least) {
+            low_grad += (double)grad[i];
+            grad[i] = 0.0f;
+        } else if (x[i] > most) {
+            high_grad += (double)grad[i];
+            grad[i] = 0.0f;
+        }
+    }
+    spread_range(own, share, low_grad, high_grad, x, count, grad, low, high);
 }

@@ -8,6 +8,7 @@
 #ifndef PL_LEARN_ROUNDING_H
 #define PL_LEARN_ROUNDING_H
 
+#include "core/base/error.h"
 #include "core/format/activation.h"
 #include "core/format/grid.h"
 
@@ -23,6 +24,10 @@ typedef struct pl_rounding {
 
 pl_rounding pl_rounding_of_weights(const pl_grid *grid);
 pl_rounding pl_rounding_of_activations(const pl_act_grid *grid);
+
+/* PL_ERR_USAGE, with a sentence that begins with `name`, for a format whose values are not evenly
+ * spaced: the gradient goes through rounding as if it were not there. */
+PL_NODISCARD pl_status pl_round_check(const char *name, const pl_rounding *rounding, pl_error *err);
 
 /* The grid of one group of values. */
 typedef struct pl_round_group {
@@ -55,5 +60,10 @@ void pl_round_range_gradient(const pl_rounding *rounding, const pl_round_group *
  * dL/dx, and *low, *high dL/d of the shares. */
 void pl_round_back(const pl_rounding *rounding, const pl_round_group *group, pl_act_range share,
                    const float *x, size_t count, float *grad, double *low, double *high);
+
+/* Clipping alone, x clamped to the shares of its own range, and back. */
+void pl_clip_apply(pl_act_range own, pl_act_range share, const float *x, size_t count, float *out);
+void pl_clip_back(pl_act_range own, pl_act_range share, const float *x, size_t count, float *grad,
+                  double *low, double *high);
 
 #endif

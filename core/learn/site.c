@@ -6,17 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The gradient goes through rounding as if it were not there, for which steps must be even. */
-static pl_status check_format(const char *site, const pl_format *format, pl_error *err)
-{
-    return format == NULL || format->steps != NULL
-               ? PL_OK
-               : pl_error_set(err, PL_ERR_USAGE,
-                              "%s: nothing is learned for format=%s, whose values are not "
-                              "evenly spaced: choose another format",
-                              site, format->key);
-}
-
 static pl_status allocate(pl_flat_site *s, const char *site, pl_error *err)
 {
     const pl_flat_layout *at = &s->at;
@@ -56,8 +45,14 @@ pl_status pl_flat_site_init(pl_flat_site *s, const pl_flat_layout *at, const pl_
     if (in->grid != NULL) {
         s->weights = pl_rounding_of_weights(in->grid);
     }
-    pl_status status = check_format(in->site, s->inputs.format, err);
-    PL_THEN(check_format(in->site, s->weights.format, err));
+    if (in->activations.group_size > 0) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: nothing is learned for activations in groups of %zu: expected "
+                            "activations group_size=0",
+                            in->site, in->activations.group_size);
+    }
+    pl_status status = pl_round_check(in->site, &s->inputs, err);
+    PL_THEN(pl_round_check(in->site, &s->weights, err));
     return status == PL_OK ? allocate(s, in->site, err) : status;
 }
 

@@ -242,7 +242,7 @@ static pl_status add_heads(pl_spin *s, const pl_transform *t, const float *x, si
         return status;
     }
     if (cache) {
-        pl_act_quantize_groups(&s->r.kv, s->r.kv_group_size, s->turned, parts, head);
+        pl_act_quantize_groups(&s->r.kv, NULL, s->r.kv_group_size, s->turned, parts, head);
     } else {
         pl_act_quantize(&s->r.activations, NULL, s->turned, rows, n);
     }
@@ -274,7 +274,7 @@ static pl_status round_cache(const pl_spin *s, const pl_transform *t, const floa
     memcpy(out, x, rows * n * sizeof *out);
     pl_status status = t != NULL ? pl_transform_inputs(t, out, turned, NULL, err) : PL_OK;
     if (status == PL_OK) {
-        pl_act_quantize_groups(&s->r.kv, s->r.kv_group_size, out, rows * n / head, head);
+        pl_act_quantize_groups(&s->r.kv, NULL, s->r.kv_group_size, out, rows * n / head, head);
     }
     return status == PL_OK && t != NULL ? pl_transform_inputs_back(t, out, turned, NULL, err)
                                         : status;

@@ -2,18 +2,20 @@
 
 #include "core/method/method_parts.h"
 
-static const char *const scopes[] = {"layer", NULL};
+static const char *const scopes[] = {"layer", "block", NULL};
+enum { OF_LAYER, OF_BLOCK };
 
 static const pl_param params[PL_FLATQUANT_PARAMS] = {
     [PL_FLATQUANT_SCOPE] =
         PL_CHOICE("scope", scopes, 0,
-                  "What the loss is measured on: the output of the layers that share one input."),
+                  "What the loss is measured on: layer, the output of the layers that share one "
+                  "input; block, that of the whole block, whose transforms are learned together."),
     [PL_FLATQUANT_STEPS] =
         PL_INT("steps", 1, 100000, 300, "steps",
                "Steps of AdamW, over which its rate falls along a cosine.", PL_BY(2)),
     [PL_FLATQUANT_SEED] = PL_INT("seed", 0, 2147483647, 0, "",
                                  "Of the random rotations it starts from, and of the order of the "
-                                 "stored rows.",
+                                 "stored rows, or of the windows.",
                                  .step = 1),
     [PL_FLATQUANT_RATE] =
         PL_REAL("rate", 1e-6, 10.0, 5e-3, "", "First step size of the factors and the diagonal.",
@@ -25,9 +27,18 @@ static const pl_param params[PL_FLATQUANT_PARAMS] = {
                                    "How much of the activations' spread the diagonal moves into "
                                    "the weights at the start.",
                                    .step = 0.05, .telling = true),
-    [PL_FLATQUANT_ROWS] = PL_INT("rows", 16, 1048576, 1024, "rows",
-                                 "Stored rows of the input in one step, at most.", PL_BY(2)),
+    [PL_FLATQUANT_ROWS] =
+        PL_INT("rows", 16, 1048576, 1024, "rows", "Stored rows of the input in one step, at most.",
+               PL_BY(2), PL_ONLY_WITH(PL_FLATQUANT_SCOPE, OF_LAYER)),
+    [PL_FLATQUANT_BATCH] =
+        PL_INT("batch", 1, 1024, 4, "windows", "Windows of the calibration in one step, at most.",
+               PL_BY(2), PL_ONLY_WITH(PL_FLATQUANT_SCOPE, OF_BLOCK)),
 };
+
+static bool is_of_block(const pl_spec *spec)
+{
+    return (int)spec->values[PL_FLATQUANT_SCOPE] == OF_BLOCK;
+}
 
 const pl_method pl_method_flatquant = {
     .name = "flatquant",
@@ -40,4 +51,5 @@ const pl_method pl_method_flatquant = {
     .suits_rounder = true,
     .suits_activations = true,
     .learned = true,
+    .of_block = is_of_block,
 };

@@ -160,6 +160,9 @@ struct pl_method {
     pl_stream_loss stream_loss; /* of one of those that is learned */
     const char *loss;           /* what a learned one lowers, as an axis is named; NULL: the site's
                                    output error */
+    /* A transform: whether the spec makes those of a whole block together, for the cache's grid,
+       too.  NULL: it never does. */
+    bool (*of_block)(const pl_spec *spec);
     /* Exactly one of these, by slot. */
     pl_status (*transform)(const pl_spec *spec, const pl_site_input *in, pl_transform **out,
                            pl_task *task, pl_error *err);
@@ -205,6 +208,8 @@ bool pl_spec_is_blind(const pl_spec *spec);
 
 /* Whether the spec's method is one that core/learn makes. */
 bool pl_spec_is_learned(const pl_spec *spec);
+/* Whether the spec's method makes the transforms of a whole block together. */
+bool pl_spec_is_of_block(const pl_spec *spec);
 
 /* The registry: NULL-terminated, in the order they are listed to a user. */
 const pl_method *const *pl_methods(void);

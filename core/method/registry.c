@@ -42,6 +42,11 @@ bool pl_spec_is_learned(const pl_spec *spec)
     return spec->method != NULL && spec->method->learned;
 }
 
+bool pl_spec_is_of_block(const pl_spec *spec)
+{
+    return spec->method != NULL && spec->method->of_block != NULL && spec->method->of_block(spec);
+}
+
 const char *pl_slot_name(pl_slot slot)
 {
     static const char *const names[PL_SLOT_COUNT] = {"transform", "precondition", "round"};

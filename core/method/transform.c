@@ -170,6 +170,7 @@ void pl_transform_destroy(pl_transform *t)
     pl_hadamard_destroy(t->hadamard);
     free(t->scale);
     free(t->q);
+    free(t->back);
     free(t->kron);
     free(t->row_clip);
     pl_transform_destroy(t->outputs);
@@ -274,11 +275,13 @@ static void apply_rows(const pl_transform *t, basis_form form, float *x, size_t 
         pl_hadamard_rows(t->hadamard, x, rows, n);
     } else if (t->q != NULL) {
         const size_t m = t->order, parts = rows * (n / m);
+        const bool inverts = form == INVERSE || form == INVERSE_TRANSPOSED;
+        const float *q = t->back != NULL && inverts ? t->back : t->q;
         memcpy(scratch, x, rows * n * sizeof *x);
-        if (flip) {
-            pl_gemm_nt(parts, m, m, 1.0f, scratch, m, t->q, m, 0.0f, x, m);
+        if (t->back != NULL ? form == INVERSE_TRANSPOSED || form == TRANSPOSED : flip) {
+            pl_gemm_nt(parts, m, m, 1.0f, scratch, m, q, m, 0.0f, x, m);
         } else {
-            pl_gemm_nn(parts, m, m, 1.0f, scratch, m, t->q, m, 0.0f, x, m);
+            pl_gemm_nn(parts, m, m, 1.0f, scratch, m, q, m, 0.0f, x, m);
         }
     } else if (t->kron != NULL) {
         const kron_pair pair = find_pair(t, form);
@@ -449,7 +452,7 @@ static pl_status largest_square(const pl_transform *t, bool inverse, double *out
 pl_status pl_transform_condition(const pl_transform *t, double *out, pl_error *err)
 {
     *out = 1.0;
-    if (t->kron == NULL) {
+    if (t->kron == NULL && t->back == NULL) {
         float low = 1.0f, high = 1.0f;
         for (size_t c = 0; t->scale != NULL && c < t->n; c++) {
             const float scale = fabsf(t->scale[c]);
@@ -491,7 +494,8 @@ void pl_transform_describe(const pl_transform *t, pl_buf *out)
         pl_buf_printf(out, "%sHadamard ", then);
         pl_hadamard_describe(t->hadamard, out);
     } else if (t->q != NULL) {
-        pl_buf_printf(out, "%sorthogonal %zu x %zu", then, t->order, t->order);
+        pl_buf_printf(out, "%s%s %zu x %zu", then, t->back != NULL ? "matrix" : "orthogonal",
+                      t->order, t->order);
         if (t->order < t->n) {
             pl_buf_printf(out, " in %zu parts", t->n / t->order);
         }

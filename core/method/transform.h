@@ -85,20 +85,24 @@ PL_NODISCARD pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transfor
 /* T = diag(scale) B with B orthogonal: scale[n] finite and not 0, NULL for none; B is H / sqrt of
  * blocks of the order `block` (0: no Hadamard matrix), or Q[order, order] on each of the n / order
  * parts of the channels (NULL: none).  merged: nothing of T is left for inference, since who makes
- * the input and the weights hold it.  PL_ERR_USAGE where no such Hadamard matrix is known. */
+ * the input and the weights hold it.  PL_ERR_USAGE where no such Hadamard matrix is known.
+ *
+ * With `back`, the inverse of Q, Q need not be orthogonal: FlatQuant's P_v and P_h, which are
+ * learned with a clipping of what a cache holds in their coordinates (clip, or NULL). */
 typedef struct pl_rotation_parts {
     size_t n;
     const float *scale;
     size_t block;
-    const float *q;
+    const float *q, *back;
     size_t order;
     bool merged;
+    const pl_act_range *clip;
 } pl_rotation_parts;
 PL_NODISCARD pl_status pl_transform_rotation(const pl_rotation_parts *parts, pl_transform **out,
                                              pl_error *err);
 
 /* Gives t the S of the site's layer with the index `member`, and what turns each head of the keys
- * behind RoPE; both are rotations, and t's from here on. */
+ * behind RoPE; both are made by pl_transform_rotation, and t's from here on. */
 void pl_transform_set_outputs(pl_transform *t, size_t member, pl_transform *outputs);
 void pl_transform_set_keys(pl_transform *t, pl_transform *keys);
 
@@ -176,7 +180,7 @@ void pl_transform_describe(const pl_transform *t, pl_buf *out);
 
 /* --- as bytes, for the store: named float32 arrays and a few numbers ------------------------- */
 
-enum { PL_TRANSFORM_ARRAYS = 16 };
+enum { PL_TRANSFORM_ARRAYS = 20 };
 typedef struct pl_transform_array {
     const char *name; /* "scale", "q", "p1", ... */
     const float *data;

@@ -13,6 +13,7 @@ struct pl_transform {
     float *scale;          /* [n] or NULL; below zero only in a rotation */
     pl_hadamard *hadamard; /* at most one of these three */
     float *q;              /* [order, order], of each of n / order parts of the channels */
+    float *back;           /* its inverse, NULL where it is orthogonal */
     size_t order;
     float *kron; /* p1, p2, i1, i2, then the transpose of each */
     size_t n1, n2;

@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status set_square(pl_transform *t, const float *q, size_t order, pl_error *err)
+static pl_status copy_square(const float *q, size_t order, float **out, pl_error *err)
 {
-    t->q = pl_alloc(order * order, sizeof *t->q);
-    if (t->q == NULL) {
-        return pl_error_memory(err, "a rotation of %zu channels", t->n);
+    *out = pl_alloc(order * order, sizeof **out);
+    if (*out == NULL) {
+        return pl_error_memory(err, "a matrix of %zu channels", order);
     }
-    memcpy(t->q, q, order * order * sizeof *q);
-    t->order = order;
+    memcpy(*out, q, order * order * sizeof *q);
     return PL_OK;
 }
 
@@ -28,11 +27,19 @@ pl_status pl_transform_rotation(const pl_rotation_parts *parts, pl_transform **o
         status = pl_hadamard_create_blocks(parts->n, parts->block, &t->hadamard, err);
     }
     if (status == PL_OK && parts->q != NULL) {
-        status = set_square(t, parts->q, parts->order, err);
+        status = copy_square(parts->q, parts->order, &t->q, err);
+        t->order = parts->order;
+    }
+    if (status == PL_OK && parts->q != NULL && parts->back != NULL) {
+        status = copy_square(parts->back, parts->order, &t->back, err);
     }
     if (status != PL_OK) {
         pl_transform_destroy(t);
         return status;
+    }
+    if (parts->clip != NULL) {
+        t->has_clip = true;
+        t->clip = *parts->clip;
     }
     t->shape[PL_SHAPE_CHANNELS] = (float)parts->n;
     t->shape[PL_SHAPE_BLOCK] = (float)parts->block;

@@ -17,22 +17,31 @@ const char *pl_transform_kind(const pl_transform *t)
 }
 
 /* Those of a rotation, which a transform may have on its outputs and keys, too. */
-static const char *const own_names[] = {"scale", "q", "shape"};
-static const char *const outputs_names[] = {"outputs_scale", "outputs_q", "outputs_shape"};
-static const char *const keys_names[] = {"keys_scale", "keys_q", "keys_shape"};
+enum { SCALE, SQUARE, SHAPE, BACK, CLIP, ROTATION_NAMES };
+static const char *const own_names[ROTATION_NAMES] = {"scale", "q", "shape", "back", "clip"};
+static const char *const outputs_names[ROTATION_NAMES] = {
+    "outputs_scale", "outputs_q", "outputs_shape", "outputs_back", "outputs_clip"};
+static const char *const keys_names[ROTATION_NAMES] = {"keys_scale", "keys_q", "keys_shape",
+                                                       "keys_back", "keys_clip"};
 
-static size_t rotation_arrays(const pl_transform *t, const char *const names[3],
+static size_t rotation_arrays(const pl_transform *t, const char *const names[ROTATION_NAMES],
                               pl_transform_array *arrays)
 {
     size_t count = 0;
     if (t->scale != NULL) {
-        arrays[count++] = (pl_transform_array){names[0], t->scale, t->n};
+        arrays[count++] = (pl_transform_array){names[SCALE], t->scale, t->n};
     }
     if (t->q != NULL) {
-        arrays[count++] = (pl_transform_array){names[1], t->q, t->order * t->order};
+        arrays[count++] = (pl_transform_array){names[SQUARE], t->q, t->order * t->order};
     }
-    if (t->shape[PL_SHAPE_CHANNELS] > 0.0f) {
-        arrays[count++] = (pl_transform_array){names[2], t->shape, PL_SHAPE_COUNT};
+    if (t->shape[PL_SHAPE_CHANNELS] > 0.0f || t->outputs != NULL) {
+        arrays[count++] = (pl_transform_array){names[SHAPE], t->shape, PL_SHAPE_COUNT};
+    }
+    if (t->back != NULL) {
+        arrays[count++] = (pl_transform_array){names[BACK], t->back, t->order * t->order};
+    }
+    if (t->has_clip && t->kron == NULL) {
+        arrays[count++] = (pl_transform_array){names[CLIP], &t->clip.lo, 2};
     }
     return count;
 }
@@ -53,8 +62,8 @@ size_t pl_transform_arrays(const pl_transform *t, pl_transform_array arrays[PL_T
         arrays[count++] = (pl_transform_array){"i1", t->kron + a + b, a};
         arrays[count++] = (pl_transform_array){"i2", t->kron + 2 * a + b, b};
     }
-    if (t->has_clip) {
-        arrays[count++] = (pl_transform_array){"clip", &t->clip.lo, 2};
+    if (t->has_clip && t->kron != NULL) {
+        arrays[count++] = (pl_transform_array){own_names[CLIP], &t->clip.lo, 2};
     }
     if (t->row_clip != NULL) {
         arrays[count++] = (pl_transform_array){"row_clip", &t->row_clip->lo,
@@ -160,11 +169,15 @@ static size_t whole(float number)
 
 /* *out stays NULL where none of the names is there. */
 static pl_status make_rotation(const pl_transform_array *arrays, size_t count,
-                               const char *const names[3], pl_transform **out, pl_error *err)
+                               const char *const names[ROTATION_NAMES], pl_transform **out,
+                               pl_error *err)
 {
-    const pl_transform_array *scale = find(arrays, count, names[0]);
-    const pl_transform_array *q = find(arrays, count, names[1]);
-    const pl_transform_array *shape = find(arrays, count, names[2]);
+    const pl_transform_array *scale = find(arrays, count, names[SCALE]);
+    const pl_transform_array *q = find(arrays, count, names[SQUARE]);
+    const pl_transform_array *shape = find(arrays, count, names[SHAPE]);
+    const pl_transform_array *back = find(arrays, count, names[BACK]);
+    const pl_transform_array *clip = find(arrays, count, names[CLIP]);
+    pl_act_range range;
     *out = NULL;
     if (shape == NULL && scale == NULL && q == NULL) {
         return PL_OK;
@@ -172,44 +185,64 @@ static pl_status make_rotation(const pl_transform_array *arrays, size_t count,
     const size_t n =
         shape != NULL && shape->count == PL_SHAPE_COUNT ? whole(shape->data[PL_SHAPE_CHANNELS]) : 0;
     if (n == 0) {
-        return bad("rotation", names[2], err);
+        return bad("rotation", names[SHAPE], err);
     }
     if (q != NULL && (side_of(q) == 0 || n % side_of(q) != 0)) {
-        return bad("rotation", names[1], err);
+        return bad("rotation", names[SQUARE], err);
     }
     if (scale != NULL && scale->count != n) {
-        return bad("rotation", names[0], err);
+        return bad("rotation", names[SCALE], err);
+    }
+    if (back != NULL && (q == NULL || back->count != q->count)) {
+        return bad("rotation", names[BACK], err);
+    }
+    if (clip != NULL && clip->count != 2) {
+        return bad("rotation", names[CLIP], err);
+    }
+    if (clip != NULL) {
+        range = (pl_act_range){clip->data[0], clip->data[1]};
     }
     const pl_rotation_parts parts = {.n = n,
                                      .scale = scale != NULL ? scale->data : NULL,
                                      .block = whole(shape->data[PL_SHAPE_BLOCK]),
                                      .q = q != NULL ? q->data : NULL,
+                                     .back = back != NULL ? back->data : NULL,
                                      .order = side_of(q),
+                                     .clip = clip != NULL ? &range : NULL,
                                      .merged = shape->data[PL_SHAPE_MERGED] > 0.0f};
     return pl_transform_rotation(&parts, out, err);
 }
 
-/* A rotation with what it has on its outputs and on keys. */
-static pl_status make_whole_rotation(size_t n, const pl_transform_array *arrays, size_t count,
-                                     pl_transform **out, pl_error *err)
+static pl_status make_own_rotation(size_t n, const pl_transform_array *arrays, size_t count,
+                                   pl_transform **out, pl_error *err)
 {
-    const pl_transform_array *shape = find(arrays, count, own_names[2]);
-    pl_transform *outputs = NULL, *keys = NULL;
     pl_status status = make_rotation(arrays, count, own_names, out, err);
-    if (status == PL_OK && (*out == NULL || (*out)->n != n)) {
-        status = bad("rotation", own_names[2], err);
-    }
-    PL_THEN(make_rotation(arrays, count, outputs_names, &outputs, err));
+    return status == PL_OK && (*out == NULL || (*out)->n != n)
+               ? bad("rotation", own_names[SHAPE], err)
+               : status;
+}
+
+/* What a transform has on its outputs and on keys. */
+static pl_status add_turns(pl_transform *t, const pl_transform_array *arrays, size_t count,
+                           pl_error *err)
+{
+    const pl_transform_array *shape = find(arrays, count, own_names[SHAPE]);
+    pl_transform *outputs = NULL, *keys = NULL;
+    pl_status status = make_rotation(arrays, count, outputs_names, &outputs, err);
     PL_THEN(make_rotation(arrays, count, keys_names, &keys, err));
-    if (status == PL_OK) {
-        pl_transform_set_outputs(*out, whole(shape->data[PL_SHAPE_MEMBER]), outputs);
-        pl_transform_set_keys(*out, keys);
-        return PL_OK;
+    if (status == PL_OK && outputs != NULL && (shape == NULL || shape->count != PL_SHAPE_COUNT)) {
+        status = bad("rotation", own_names[SHAPE], err);
     }
-    pl_transform_destroy(*out);
-    pl_transform_destroy(outputs);
-    *out = NULL;
-    return status;
+    if (status != PL_OK) {
+        pl_transform_destroy(outputs);
+        pl_transform_destroy(keys);
+        return status;
+    }
+    if (outputs != NULL) {
+        pl_transform_set_outputs(t, whole(shape->data[PL_SHAPE_MEMBER]), outputs);
+    }
+    pl_transform_set_keys(t, keys);
+    return PL_OK;
 }
 
 static pl_status make_basis(const char *kind, size_t n, const pl_transform_array *arrays,
@@ -219,8 +252,8 @@ static pl_status make_basis(const char *kind, size_t n, const pl_transform_array
     if (strcmp(kind, kind_kron) == 0) {
         return make_kron(n, arrays, count, scale, out, err);
     }
-    if (find(arrays, count, own_names[2]) != NULL) {
-        return make_whole_rotation(n, arrays, count, out, err);
+    if (find(arrays, count, own_names[SHAPE]) != NULL) {
+        return make_own_rotation(n, arrays, count, out, err);
     }
     if (strcmp(kind, kind_hadamard) == 0) {
         return pl_transform_hadamard(n, out, err);
@@ -247,16 +280,14 @@ pl_status pl_transform_from_arrays(const char *kind, size_t n, const pl_transfor
     }
     pl_status status =
         make_basis(kind, n, arrays, count, scale != NULL ? scale->data : NULL, out, err);
-    if (status != PL_OK || clip == NULL) {
-        return status;
-    }
+    PL_THEN(add_turns(*out, arrays, count, err));
     const size_t groups = pl_grid_groups(&(pl_grid){.group_size = clip_group_size}, n);
-    if (clip->count % (2 * groups) != 0) {
-        status = bad(kind, "row_clip", err);
-    } else {
+    if (status == PL_OK && clip != NULL) {
         /* A range is two floats, as the array has them. */
-        status = pl_transform_set_clip(*out, (const pl_act_range *)(const void *)clip->data,
-                                       clip->count / (2 * groups), clip_group_size, err);
+        status = clip->count % (2 * groups) != 0
+                     ? bad(kind, "row_clip", err)
+                     : pl_transform_set_clip(*out, (const pl_act_range *)(const void *)clip->data,
+                                             clip->count / (2 * groups), clip_group_size, err);
     }
     if (status != PL_OK) {
         pl_transform_destroy(*out);

@@ -278,6 +278,7 @@ static void turn(const pass *p, const float *cosine, const float *sine, float *c
 static void split_qkv(const pass *p)
 {
     const pl_tape *t = p->t;
+#pragma omp parallel for schedule(static)
     for (size_t r = 0; r < p->rows; r++) {
         const float *from = t->f->qkv + r * t->stride;
         for (size_t part = 0; part < QKV; part++) {
@@ -291,11 +292,13 @@ static void split_qkv(const pass *p)
 static void join_qkv(const pass *p, float *out)
 {
     const pl_tape *t = p->t;
+#pragma omp parallel for schedule(static)
     for (size_t r = 0; r < p->rows; r++) {
+        float *to = out + r * t->stride;
         for (size_t part = 0; part < QKV; part++) {
             const size_t cols = part_cols(t, part);
-            memcpy(out, t->grad_q[part] + r * cols, cols * sizeof *out);
-            out += cols;
+            memcpy(to, t->grad_q[part] + r * cols, cols * sizeof *to);
+            to += cols;
         }
     }
 }

@@ -324,11 +324,22 @@ static void put_spec(pl_buf *text, pl_slot slot, const pl_spec *spec)
     pl_buf_puts(text, "\n");
 }
 
-/* Activations belong to a plan only where a transform is made for their grid. */
+void pl_state_cache_format(const pl_state *state, pl_buf *out)
+{
+    pl_buf_puts(out, "KV ");
+    pl_act_format(&state->kv, out);
+    pl_buf_printf(out, " %zu", state->kv.bits > 0 ? state->kv_group_size : 0);
+}
+
+/* Activations and cache belong to a plan only where a transform is made for their grid. */
 static void put_activations(const pl_state *state, const pl_spec *transform, pl_buf *text)
 {
     if (transform->method != NULL && transform->method->suits_activations) {
         pl_act_format(&state->activations, text);
+        pl_buf_puts(text, "\n");
+    }
+    if (pl_spec_is_of_block(transform)) {
+        pl_state_cache_format(state, text);
         pl_buf_puts(text, "\n");
     }
 }

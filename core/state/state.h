@@ -274,6 +274,9 @@ void pl_state_put_method(pl_slot slot, const pl_spec *spec, const char *glob, pl
 /* The line `calibrate ...`, appended; nothing where there is none, or the demo's is its own. */
 void pl_state_calibration_command(const pl_state *state, pl_buf *out);
 
+/* Every setting of the cache's grid, for the keys of what was made with it; appended. */
+void pl_state_cache_format(const pl_state *state, pl_buf *out);
+
 /* Whether activations or the cache are quantized, and the commands that set it, "activations ...\n"
  * and "kv ...\n" (nothing where they are off), appended. */
 bool pl_state_quantizes(const pl_state *state);

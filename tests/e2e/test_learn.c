@@ -23,7 +23,8 @@ static void test_pauses(void **ctx)
     run whole = run_in("whole", "solve; learn");
     run part = run_in("parts", "learn until=11; learn until=5");
     const json_t *paused = run_result(&part, 4);
-    run_check_keys(paused, "layer site step steps done loss_first loss rollbacks trouble?");
+    run_check_keys(paused,
+                   "layer site step steps done loss_first loss peak_bytes rollbacks trouble?");
     pl_check_close(run_number(paused, "step"), 11, 0, 0);
     pl_check_close(run_number(paused, "steps"), 40, 0, 0);
     assert_true(json_is_false(json_object_get(paused, "done")));
@@ -121,6 +122,10 @@ static void test_refusals(void **ctx)
         {"method hadamard; learn", "its transform is hadamard, which is not learned"},
         {"method flatquant; learn", "nothing is quantized, so a transform has nothing to learn"},
         {"method flatquant; plot learning file=x.png", "has not been learned yet: `learn` does it"},
+        {"method flatquant scope=block; plot learning form=blocks file=x.png",
+         "no block's transform has been learned yet: `learn` or `solve all` does it"},
+        {"method flatquant scope=block; learn",
+         "nothing is quantized, so transforms have nothing to learn"},
         {"learn pause", "nothing is being learned"},
         {"method spinquant; learn", "neither is set: `activations bits=4` first"},
         {"activations bits=4 range=tensor; method spinquant; learn", "range=token"},
@@ -184,6 +189,9 @@ static void test_figures(void **ctx)
         "learn until=9; plot flatness side=input scale=log channel=7",
         "learn until=9; plot transform side=input form=channels",
         "learn; plot transform",
+        "kv bits=4; method flatquant scope=block steps=2 batch=2; learn until=1; learn "
+        "2.down_proj; "
+        "plot learning form=blocks",
         "solve all; plot landscape",
         "method hadamard; solve all; plot landscape form=all",
     };

@@ -26,6 +26,13 @@ static void linear(const double *x, size_t rows, const double *w, const double *
     }
 }
 
+static void see(const pl_ref_block *b, pl_site_role role, double *x, size_t rows)
+{
+    if (b->input != NULL) {
+        b->input(b->ctx, role, x, rows);
+    }
+}
+
 static void norm(const float *gain, double eps, const double *x, size_t cols, double *out)
 {
     double square = 0.0;
@@ -87,12 +94,13 @@ static double activate(const pl_config *c, double x)
                : x / (1.0 + exp(-x));
 }
 
-static void run_attention(const pl_ref_block *b, const double *normed, size_t length, double *out)
+static void run_attention(const pl_ref_block *b, double *normed, size_t length, double *out)
 {
     const pl_config *c = b->config;
     const size_t d = c->head_dim, q_rows = c->heads * d, kv_rows = c->kv_heads * d;
     const size_t stride = q_rows + 2 * kv_rows, hidden = c->hidden_size;
     double *qkv = doubles(length * stride), *mixed = doubles(length * q_rows);
+    see(b, PL_SITE_QKV, normed, length);
     linear(normed, length, b->weights[PL_SITE_QKV], b->biases[PL_SITE_QKV], stride, hidden, qkv);
     for (size_t t = 0; t < length; t++) {
         double *q = qkv + t * stride, *k = q + q_rows;
@@ -110,6 +118,9 @@ static void run_attention(const pl_ref_block *b, const double *normed, size_t le
         for (size_t at = 0; at < q_rows + kv_rows; at += d) {
             turn_head(b, q + at, t);
         }
+        if (b->cache != NULL) {
+            b->cache(b->ctx, q, k, k + kv_rows);
+        }
     }
     for (size_t t = 0; t < length; t++) {
         for (size_t h = 0; h < c->heads; h++) {
@@ -118,22 +129,25 @@ static void run_attention(const pl_ref_block *b, const double *normed, size_t le
                    mixed + t * q_rows + h * d);
         }
     }
+    see(b, PL_SITE_O, mixed, length);
     linear(mixed, length, b->weights[PL_SITE_O], b->biases[PL_SITE_O], hidden, q_rows, out);
     free(qkv);
     free(mixed);
 }
 
-static void run_mlp(const pl_ref_block *b, const double *normed, size_t rows, double *out)
+static void run_mlp(const pl_ref_block *b, double *normed, size_t rows, double *out)
 {
     const pl_config *c = b->config;
     const size_t inner = c->intermediate_size, hidden = c->hidden_size;
     double *both = doubles(rows * 2 * inner), *act = doubles(rows * inner);
+    see(b, PL_SITE_GATE_UP, normed, rows);
     linear(normed, rows, b->weights[PL_SITE_GATE_UP], b->biases[PL_SITE_GATE_UP], 2 * inner, hidden,
            both);
     for (size_t i = 0; i < rows * inner; i++) {
         const double *gate = both + i / inner * 2 * inner + i % inner;
         act[i] = activate(c, gate[0]) * gate[inner];
     }
+    see(b, PL_SITE_DOWN, act, rows);
     linear(act, rows, b->weights[PL_SITE_DOWN], b->biases[PL_SITE_DOWN], hidden, inner, out);
     free(both);
     free(act);

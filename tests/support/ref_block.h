@@ -11,6 +11,10 @@ typedef struct pl_ref_block {
     const pl_config *config;
     const float *cosine, *sine; /* [length, rotary_dim / 2] */
     double *weights[PL_SITE_ROLE_COUNT], *biases[PL_SITE_ROLE_COUNT];
+    /* In place on a site's inputs [rows, cols], and on one token's heads after RoPE; NULL: none. */
+    void *ctx;
+    void (*input)(void *ctx, pl_site_role role, double *x, size_t rows);
+    void (*cache)(void *ctx, double *q, double *k, double *v);
 } pl_ref_block;
 
 /* y[windows * length, hidden] of x. */

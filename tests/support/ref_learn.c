@@ -86,8 +86,7 @@ void pl_ref_learn_factor(size_t n, const double *params, double *p, double *inve
     free(u);
 }
 
-/* rows of x through diag(scale) (p1 (x) p2), entry by entry. */
-static void turn(const pl_flat_layout *at, const double *x, size_t rows, const double *scale,
+void pl_ref_turn(const pl_flat_layout *at, const double *x, size_t rows, const double *scale,
                  const double *p1, const double *p2, double *out)
 {
     for (size_t r = 0; r < rows; r++) {
@@ -102,9 +101,9 @@ static void turn(const pl_flat_layout *at, const double *x, size_t rows, const d
     }
 }
 
-static double rounded(pl_ref_learn *r, double v, double *offset)
+static double rounded(bool hold, double v, double *offset)
 {
-    if (!r->hold) {
+    if (!hold) {
         *offset = rint(v) - v;
     }
     return v + *offset;
@@ -114,13 +113,9 @@ static double rounded(pl_ref_learn *r, double v, double *offset)
  * inside: held, they may go on. */
 static const double INSIDE = 1e9;
 
-typedef struct ends {
-    double low, high;
-} ends;
-
-static ends ends_of(const double *x, size_t count)
+pl_ref_ends pl_ref_ends_of(const double *x, size_t count)
 {
-    ends e = {0.0, 0.0};
+    pl_ref_ends e = {0.0, 0.0};
     for (size_t i = 0; i < count; i++) {
         e.low = fmin(e.low, x[i]);
         e.high = fmax(e.high, x[i]);
@@ -128,7 +123,7 @@ static ends ends_of(const double *x, size_t count)
     return e;
 }
 
-static void quantize(pl_ref_learn *r, double *x, size_t count, ends kept, int bits,
+void pl_ref_quantize(bool hold, double *x, size_t count, pl_ref_ends kept, int bits,
                      const pl_format *format, bool clamps, double *offsets, double *sides,
                      double *zero_offset)
 {
@@ -136,7 +131,7 @@ static void quantize(pl_ref_learn *r, double *x, size_t count, ends kept, int bi
     double scale, zero = 0.0, first = -levels / 2, last = levels / 2 - 1;
     if (format == &pl_format_asymmetric) {
         scale = (kept.high - kept.low) / (levels - 1.0);
-        zero = rounded(r, -kept.low / scale, zero_offset);
+        zero = rounded(hold, -kept.low / scale, zero_offset);
         first = 0.0;
         last = levels - 1.0;
     } else {
@@ -147,15 +142,15 @@ static void quantize(pl_ref_learn *r, double *x, size_t count, ends kept, int bi
         if (clamps) {
             v = fmin(fmax(v, kept.low), kept.high);
         }
-        const double code = rounded(r, v / scale, &offsets[i]) + zero;
-        if (!r->hold) {
+        const double code = rounded(hold, v / scale, &offsets[i]) + zero;
+        if (!hold) {
             sides[i] = code < first ? first : code > last ? last : INSIDE;
         }
         x[i] = scale * ((sides[i] < INSIDE ? sides[i] : code) - zero);
     }
 }
 
-static double share(double p)
+double pl_ref_share(double p)
 {
     return 1.0 / (1.0 + exp(-p));
 }
@@ -167,11 +162,11 @@ static void quantize_weights(pl_ref_learn *r, const double *params, double *wt, 
     for (size_t i = 0; r->weight_bits > 0 && i < at->rows * at->groups; i++) {
         const size_t from = i % at->groups * at->width, first = i / at->groups * at->n + from;
         const size_t count = at->n - from < at->width ? at->n - from : at->width;
-        ends e = ends_of(wt + first, count);
-        e.low *= share(params[at->weight_low + i]);
-        e.high *= share(params[at->weight_high + i]);
-        quantize(r, wt + first, count, e, r->weight_bits, r->weight_format, true, offsets + first,
-                 sides + first, &zeros[i]);
+        pl_ref_ends e = pl_ref_ends_of(wt + first, count);
+        e.low *= pl_ref_share(params[at->weight_low + i]);
+        e.high *= pl_ref_share(params[at->weight_high + i]);
+        pl_ref_quantize(r->hold, wt + first, count, e, r->weight_bits, r->weight_format, true,
+                        offsets + first, sides + first, &zeros[i]);
     }
 }
 
@@ -181,12 +176,12 @@ static void quantize_inputs(pl_ref_learn *r, const double *params, double *xt, d
     const pl_flat_layout *at = &r->at;
     const size_t rows = r->act_fixed ? 1 : r->samples, count = r->samples * at->n / rows;
     for (size_t i = 0; r->act_bits > 0 && i < rows; i++) {
-        ends e = ends_of(xt + i * count, count);
-        e.low *= r->act_clip * share(params[at->input_low]);
-        e.high *= r->act_clip * share(params[at->input_high]);
-        quantize(r, xt + i * count, count, e, r->act_bits,
-                 r->act_asymmetric ? &pl_format_asymmetric : &pl_format_symmetric, false,
-                 offsets + i * count, sides + i * count, &zeros[i]);
+        pl_ref_ends e = pl_ref_ends_of(xt + i * count, count);
+        e.low *= r->act_clip * pl_ref_share(params[at->input_low]);
+        e.high *= r->act_clip * pl_ref_share(params[at->input_high]);
+        pl_ref_quantize(r->hold, xt + i * count, count, e, r->act_bits,
+                        r->act_asymmetric ? &pl_format_asymmetric : &pl_format_symmetric, false,
+                        offsets + i * count, sides + i * count, &zeros[i]);
     }
 }
 
@@ -206,8 +201,8 @@ double pl_ref_learn_value(pl_ref_learn *r, const double *params)
         s[c] = exp(params[at->scale + c]);
         u[c] = 1.0 / s[c];
     }
-    turn(at, r->x, r->samples, s, p1, p2, xt);
-    turn(at, r->w, at->rows, u, g1, g2, wt);
+    pl_ref_turn(at, r->x, r->samples, s, p1, p2, xt);
+    pl_ref_turn(at, r->w, at->rows, u, g1, g2, wt);
     quantize_inputs(r, params, xt, x_offsets, x_sides, x_zeros);
     quantize_weights(r, params, wt, w_offsets, w_sides, w_zeros);
     double lost = 0.0, energy = 0.0;

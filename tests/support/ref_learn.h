@@ -22,6 +22,24 @@ typedef struct pl_ref_learn {
     bool hold;       /* offsets are used, not set */
 } pl_ref_learn;
 
+/* The least and the largest of values, 0 included. */
+typedef struct pl_ref_ends {
+    double low, high;
+} pl_ref_ends;
+pl_ref_ends pl_ref_ends_of(const double *x, size_t count);
+
+/* In place x <- Q(x) on the range that is kept; offsets[count], sides[count] and *zero_offset are
+ * set, or used where they are held. */
+void pl_ref_quantize(bool hold, double *x, size_t count, pl_ref_ends kept, int bits,
+                     const pl_format *format, bool clamps, double *offsets, double *sides,
+                     double *zero_offset);
+
+/* rows of x through diag(scale) (p1 (x) p2), entry by entry. */
+void pl_ref_turn(const pl_flat_layout *at, const double *x, size_t rows, const double *scale,
+                 const double *p1, const double *p2, double *out);
+
+double pl_ref_share(double p);
+
 size_t pl_ref_learn_offsets(const pl_ref_learn *r);
 
 /* P[n, n] and P^-T of one factor's parameters. */

@@ -69,7 +69,7 @@ static void groups_and_fixed(void **state)
     const pl_act_grid grid = {.bits = 4, .format = &pl_format_symmetric, .clip = 1.0};
     ref_weights(2, ROWS * N, x);
     memcpy(q, x, sizeof x);
-    pl_act_quantize_groups(&grid, 8, q, ROWS, N);
+    pl_act_quantize_groups(&grid, NULL, 8, q, ROWS, N);
     for (size_t r = 0; r < ROWS; r++) {
         for (size_t at = 0; at < N; at += 8) {
             const size_t count = N - at < 8 ? N - at : 8;
@@ -132,7 +132,7 @@ static void groups_with_a_zero_point(void **state)
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         const size_t width = sizes[s] == 0 || sizes[s] > N ? N : sizes[s];
         memcpy(q, x, sizeof x);
-        pl_act_quantize_groups(&grid, sizes[s], q, ROWS, N);
+        pl_act_quantize_groups(&grid, NULL, sizes[s], q, ROWS, N);
         for (size_t r = 0; r < ROWS; r++) {
             for (size_t at = 0; at < N; at += width) {
                 const size_t count = N - at < width ? N - at : width;

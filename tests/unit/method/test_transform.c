@@ -384,6 +384,89 @@ static void streams_that_cannot_turn_are_refused(void **state)
     pl_check_says(err, "residual stream is not known");
 }
 
+/* Matrices that are not orthogonal, on outputs and keys: through the store, onto rows and back. */
+static void heads_are_turned(void **state)
+{
+    (void)state;
+    enum { D = N1, VALUES = 2, OUT = 2 * D };
+    pl_error err;
+    float value[D * D], value_back[D * D], key[D * D], key_back[D * D];
+    make_factor(D, 31, value, value_back);
+    make_factor(D, 41, key, key_back);
+    const pl_act_range clip = {1.0f, 0.9f};
+    const pl_rotation_parts of_values = {.n = OUT, .q = value, .back = value_back, .order = D};
+    const pl_rotation_parts of_keys = {
+        .n = D, .q = key, .back = key_back, .order = D, .clip = &clip};
+    pl_transform *t = kron(), *again = NULL, *values = NULL, *keys = NULL;
+    pl_check_ok(pl_transform_rotation(&of_values, &values, &err), err);
+    pl_check_ok(pl_transform_rotation(&of_keys, &keys, &err), err);
+    pl_transform_set_outputs(t, VALUES, values);
+    pl_transform_set_keys(t, keys);
+    assert_null(pl_transform_clip(values));
+    assert_memory_equal(pl_transform_clip(keys), &clip, sizeof clip);
+    pl_transform_array arrays[PL_TRANSFORM_ARRAYS];
+    const size_t count = pl_transform_arrays(t, arrays);
+    pl_check_ok(pl_transform_from_arrays(pl_transform_kind(t), N, arrays, count,
+                                         pl_transform_clip_group_size(t), &again, &err),
+                err);
+    assert_true(pl_transform_equal(t, again));
+    assert_non_null(pl_transform_outputs(again, VALUES));
+    pl_transform_destroy(again);
+    static const char *const names[] = {"outputs_back", "keys_back", "keys_clip", "shape"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(arrays[i].name, names[k]) == 0) {
+                arrays[i].count--;
+                assert_int_equal(pl_transform_from_arrays(pl_transform_kind(t), N, arrays, count, 0,
+                                                          &again, &err),
+                                 PL_ERR_FORMAT);
+                pl_check_says(err, names[k]);
+                arrays[i].count++;
+            }
+        }
+    }
+    float w[OUT * N], turned[OUT * N];
+    for (size_t i = 0; i < OUT * N; i++) {
+        w[i] = turned[i] = sinf((float)i);
+    }
+    pl_check_ok(pl_transform_outputs_weights(t, VALUES, turned, OUT, N, NULL, &err), err);
+    for (size_t i = 0; i < OUT * N; i++) {
+        const size_t row = i / N, in = row % D, head = row - in;
+        double expected = 0.0;
+        for (size_t k = 0; k < D; k++) {
+            expected += (double)value[k * D + in] * (double)w[(head + k) * N + i % N];
+        }
+        expect_close(turned[i], expected, 1e-5);
+    }
+    pl_check_ok(pl_transform_outputs_weights_back(t, VALUES, turned, OUT, N, NULL, &err), err);
+    for (size_t i = 0; i < OUT * N; i++) {
+        expect_close(turned[i], w[i], 1e-5);
+    }
+    /* X T W'^T is the same with W' = W T^-T: the four forms of a matrix that is not orthogonal. */
+    float x[D], y[D];
+    for (size_t i = 0; i < D; i++) {
+        x[i] = cosf((float)i);
+        y[i] = sinf((float)i + 1.0f);
+    }
+    double before = 0.0, after = 0.0;
+    for (size_t i = 0; i < D; i++) {
+        before += (double)x[i] * (double)y[i];
+    }
+    pl_check_ok(pl_transform_inputs(keys, x, 1, NULL, &err), err);
+    pl_check_ok(pl_transform_weights(keys, y, 1, NULL, &err), err);
+    for (size_t i = 0; i < D; i++) {
+        after += (double)x[i] * (double)y[i];
+    }
+    pl_check_close(after, before, 1e-5, 1e-5);
+    pl_check_ok(pl_transform_inputs_back(keys, x, 1, NULL, &err), err);
+    pl_check_ok(pl_transform_weights_back(keys, y, 1, NULL, &err), err);
+    for (size_t i = 0; i < D; i++) {
+        expect_close(x[i], cosf((float)i), 1e-5);
+        expect_close(y[i], sinf((float)i + 1.0f), 1e-5);
+    }
+    pl_transform_destroy(t);
+}
+
 static void bad_scales_are_refused(void **state)
 {
     (void)state;
@@ -554,6 +637,7 @@ int main(void)
         cmocka_unit_test(gram_is_turned),
         cmocka_unit_test(condition_is_known),
         cmocka_unit_test(store_and_back),
+        cmocka_unit_test(heads_are_turned),
         cmocka_unit_test(bad_scales_are_refused),
         cmocka_unit_test(outputs_are_turned),
         cmocka_unit_test(streams_that_cannot_turn_are_refused),

@@ -1,0 +1,216 @@
+/* The transforms of a block that are learned together (FlatQuant on blocks). */
+#include "core/lab/transformed_parts.h"
+
+#include "core/method/flatquant.h"
+#include "core/model/bare.h"
+#include "core/tensor/linalg.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What learning a block takes: its shape, and where learning follows, its weights and inputs. */
+typedef struct block_bench {
+    pl_block_input in;
+    char name[32];
+    pl_view views[PL_SITE_ROLE_COUNT];
+    pl_grid grids[PL_SITE_ROLE_COUNT];
+    pl_site_stats stats[PL_SITE_ROLE_COUNT];
+    pl_block_states states;
+} block_bench;
+
+static const pl_site *site_of(const pl_block_order *o, pl_site_role role, size_t *index)
+{
+    size_t first = 0;
+    const pl_model *model = o->state->source->model;
+    (void)pl_model_block_sites(model, o->block, &first);
+    *index = first + (size_t)role; /* a dense block has one site of each role, in this order */
+    return pl_model_site(model, *index);
+}
+
+static pl_status check_block(const pl_block_order *o, pl_error *err)
+{
+    const pl_model *model = o->state->source->model;
+    size_t first = 0;
+    pl_status status = pl_model_need_forward(model, "method flatquant scope=block", err);
+    if (status != PL_OK) {
+        return status;
+    }
+    if ((pl_model_config(model)->block_kind[o->block] & PL_BLOCK_EXPERTS) != 0) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "model.layers.%zu is a mixture of experts: %s scope=block learns dense "
+                            "blocks, scope=layer any",
+                            o->block, o->spec->method->name);
+    }
+    const size_t count = pl_model_block_layers(model, o->block, &first);
+    for (size_t i = first; i < first + count; i++) {
+        if (!pl_spec_equal(pl_state_spec(o->state, i, PL_SLOT_TRANSFORM), o->spec)) {
+            return pl_error_set(err, PL_ERR_STATE,
+                                "%s: the transforms of a block are learned together with "
+                                "scope=block, but on=GLOB gives its layers different ones",
+                                pl_model_layer(model, i)->name);
+        }
+    }
+    return PL_OK;
+}
+
+static void hash_round(const pl_state *state, size_t layer, pl_buf *text)
+{
+    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    if (round->method != NULL) {
+        const pl_grid grid = pl_spec_grid(round);
+        pl_buf_printf(text, "W%d %zu %d %d %d", grid.bits, grid.group_size,
+                      (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
+    }
+    pl_buf_puts(text, "\n");
+}
+
+pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_task *task, pl_error *err)
+{
+    const pl_state *state = o->state;
+    pl_hasher *hasher = NULL;
+    pl_buf text = {0};
+    size_t at = 0;
+    pl_status status = check_block(o, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_spec_format(o->spec, &text);
+    for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        hash_round(state, site_of(o, role, &at)->layers[0], &text);
+    }
+    pl_act_format(&state->activations, &text);
+    pl_state_cache_format(state, &text);
+    status = pl_buf_check(&text, err);
+    PL_THEN(pl_hasher_create(&hasher, err));
+    if (status == PL_OK) {
+        pl_hasher_text(hasher, "planish block 1");
+        pl_hasher_text(hasher, text.data);
+        /* The calibration's key has the model's identity in it, weights and norms. */
+        pl_hasher_id(hasher, o->calibration);
+        pl_hasher_u64(hasher, o->block);
+        pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
+        *out = pl_hasher_finish(hasher);
+        status = pl_task_tick(task, err);
+    }
+    pl_hasher_destroy(hasher);
+    pl_buf_deinit(&text);
+    return status;
+}
+
+pl_status pl_block_site_key(pl_id learning, pl_site_role role, pl_id *out, pl_error *err)
+{
+    pl_hasher *hasher = NULL;
+    pl_status status = pl_hasher_create(&hasher, err);
+    if (status == PL_OK) {
+        pl_hasher_text(hasher, "planish block transform 1");
+        pl_hasher_id(hasher, learning);
+        pl_hasher_u64(hasher, (uint64_t)role);
+        *out = pl_hasher_finish(hasher);
+    }
+    pl_hasher_destroy(hasher);
+    return status;
+}
+
+/* The shape alone: what the layout of its parameters follows from. */
+static void describe_block(const pl_block_order *o, block_bench *b)
+{
+    const pl_state *state = o->state;
+    const pl_model *model = state->source->model;
+    const pl_config *c = pl_model_config(model);
+    *b = (block_bench){0};
+    snprintf(b->name, sizeof b->name, "model.layers.%zu", o->block);
+    b->in = (pl_block_input){.name = b->name,
+                             .heads = c->heads,
+                             .kv_heads = c->kv_heads,
+                             .head_dim = c->head_dim,
+                             .kv = state->kv,
+                             .kv_group_size = state->kv_group_size,
+                             .hidden = c->hidden_size};
+    for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        size_t at = 0, rows = 0;
+        const pl_site *site = site_of(o, role, &at);
+        const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
+        for (size_t i = 0; i < site->n_layers; i++) {
+            rows += pl_model_layer(model, site->layers[i])->rows;
+        }
+        b->views[role] = (pl_view){NULL, rows, site->cols, site->cols};
+        if (round->method != NULL) {
+            b->grids[role] = pl_spec_grid(round);
+        }
+        b->in.sites[role] = (pl_site_input){.site = site->name,
+                                            .n = site->cols,
+                                            .weights = &b->views[role],
+                                            .n_weights = 1,
+                                            .grid = round->method != NULL ? &b->grids[role] : NULL,
+                                            .activations = state->activations};
+    }
+}
+
+/* Weights, statistics and inputs of the described block. */
+static pl_status load_block(const pl_block_order *o, block_bench *b, size_t batch, pl_task *task,
+                            pl_error *err)
+{
+    pl_model *model = o->state->source->model;
+    pl_status status =
+        pl_lab_take_states(o->lab, o->state, o->calibration, o->block, &b->states, task, err);
+    b->in.x = b->states.x;
+    b->in.windows = b->states.windows;
+    b->in.length = b->states.length;
+    PL_THEN(pl_tape_create(model, b->in.length, batch < b->in.windows ? batch : b->in.windows,
+                           &b->in.tape, err));
+    PL_THEN(pl_tape_load(b->in.tape, o->block, task, err));
+    for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
+        size_t at = 0, rows, cols;
+        (void)site_of(o, role, &at);
+        b->views[role].data = pl_tape_weights(b->in.tape, role, &rows, &cols);
+        status = pl_lab_load_site(o->lab, o->state, o->calibration, at, PL_GRAM_NONE, false,
+                                  &b->stats[role], task, err);
+        b->in.sites[role].max_abs = b->stats[role].max;
+    }
+    return status;
+}
+
+static void leave_block(const pl_block_order *o, block_bench *b)
+{
+    for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+        pl_site_stats_deinit(&b->stats[role]);
+    }
+    pl_tape_destroy(b->in.tape);
+    pl_lab_give_states(o->lab, &b->states);
+}
+
+pl_status pl_block_learn(const pl_block_order *o, pl_id key, pl_site_role role, uint64_t until,
+                         pl_learning *reached, pl_task *task, pl_error *err)
+{
+    block_bench b;
+    *reached = (pl_learning){0};
+    describe_block(o, &b);
+    pl_status status = load_block(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], task, err);
+    PL_THEN(pl_learned_run_block(o->lab, key, o->spec, &b.in, until, reached, task, err));
+    if (status == PL_OK) {
+        reached->at = pl_block_layout_of(&b.in).sites[role];
+    }
+    leave_block(o, &b);
+    return status;
+}
+
+pl_status pl_block_read(const pl_block_order *o, pl_id key, pl_site_role role, pl_learning *out)
+{
+    block_bench b;
+    describe_block(o, &b);
+    const pl_block_layout at = pl_block_layout_of(&b.in);
+    pl_status status = pl_learned_read_block(o->lab, key, &at, out);
+    if (status == PL_OK) {
+        out->at = at.sites[role];
+    }
+    return status;
+}
+
+pl_status pl_block_reached(const pl_block_order *o, pl_site_role role, const pl_learning *reached,
+                           pl_transform **out, pl_error *err)
+{
+    block_bench b;
+    describe_block(o, &b);
+    const pl_block_layout at = pl_block_layout_of(&b.in);
+    return pl_block_transform(&at, role, reached->params, out, err);
+}

@@ -1,0 +1,230 @@
+/* The transforms of a block that are learned together: paused and gone on with, kept for all of the
+ * block's sites, used by solves and by a quantized cache, forgotten, refused. */
+#include "core/lab/quantized.h"
+#include "core/lab/results.h"
+#include "core/lab/transformed.h"
+#include "tests/support/demo_lab.h"
+#include "tests/support/formula_cases.h"
+
+#include <math.h>
+
+enum { VALUES = 2, STEPS = 3, DEMO_K1 = DEMO_Q1 + 1, DEMO_V1 = DEMO_Q1 + 2, DEMO_O1 = DEMO_Q1 + 3 };
+enum { DEMO_DOWN1 = DEMO_Q1 + 6, DEMO_Q2 = DEMO_Q1 + 7 };
+
+static void init(demo_lab *d, int bits)
+{
+    const pl_act_grid grid = {.bits = bits, .format = &pl_format_symmetric, .clip = 1.0};
+    char round[64];
+    demo_lab_init(d);
+    d->state.activations = grid;
+    d->state.kv = grid;
+    snprintf(round, sizeof round, "rtn bits=%d group_size=0", bits);
+    demo_method(&d->state, "flatquant scope=block steps=3 batch=2");
+    demo_method(&d->state, round);
+}
+
+static pl_id calibration_of(demo_lab *d)
+{
+    pl_error err;
+    pl_id key = {0};
+    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
+    return key;
+}
+
+static pl_learning learn(demo_lab *d, size_t layer, uint64_t until)
+{
+    pl_error err;
+    pl_learning reached;
+    pl_check_ok(
+        pl_site_learn(d->lab, &d->state, calibration_of(d), layer, until, &reached, NULL, &err),
+        err);
+    return reached;
+}
+
+static bool is_due(demo_lab *d, size_t layer)
+{
+    pl_error err;
+    bool due = false;
+    pl_check_ok(pl_site_learning_due(d->lab, &d->state, layer, &due, NULL, &err), err);
+    return due;
+}
+
+static pl_transform *now(demo_lab *d, size_t layer)
+{
+    pl_error err;
+    pl_transform *t = NULL;
+    pl_id key;
+    pl_check_ok(pl_site_transform_now(d->lab, &d->state, calibration_of(d), layer,
+                                      pl_state_spec(&d->state, layer, PL_SLOT_TRANSFORM), &t, &key,
+                                      NULL, &err),
+                err);
+    return t;
+}
+
+/* In one go, and paused with the program started again in between: the same bytes; whatever layer
+ * of the block one learns, all of its sites have their transforms. */
+static void test_goes_on(void **ctx)
+{
+    (void)ctx;
+    demo_lab whole, parts;
+    init(&whole, 4);
+    init(&parts, 4);
+    assert_true(is_due(&whole, DEMO_Q1));
+    assert_null(now(&whole, DEMO_O1));
+    pl_learning all = learn(&whole, DEMO_Q1, PL_LEARN_ALL);
+    assert_true(pl_learning_done(&all));
+    expect_less(all.losses[STEPS], all.losses[0]);
+    pl_learning part = learn(&parts, DEMO_DOWN1, 1);
+    assert_int_equal(part.step, 1);
+    pl_transform *half = now(&parts, DEMO_O1);
+    assert_non_null(half);
+    pl_transform_destroy(half);
+    demo_lab_restart(&parts);
+    pl_learning rest = learn(&parts, DEMO_O1, PL_LEARN_ALL);
+    assert_true(rest.at.scale == PL_FLAT_NONE && rest.at.n2 > 1);
+    assert_int_equal(pl_learning_count(&rest), pl_learning_count(&all));
+    assert_memory_equal(rest.numbers, all.numbers, pl_learning_count(&all) * sizeof(double));
+    const size_t layers[] = {DEMO_Q1, DEMO_O1, DEMO_DOWN1};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        pl_transform *a = now(&whole, layers[i]), *b = now(&parts, layers[i]);
+        assert_false(is_due(&whole, layers[i]));
+        assert_true(a != NULL && pl_transform_equal(a, b));
+        assert_int_equal(pl_transform_outputs(a, VALUES) != NULL, layers[i] == DEMO_Q1);
+        pl_transform_destroy(a);
+        pl_transform_destroy(b);
+    }
+    assert_true(is_due(&whole, DEMO_Q2));
+    whole.state.kv.bits = 0; /* what was learned for a cache is of that cache */
+    assert_true(is_due(&whole, DEMO_Q1));
+    whole.state.kv.bits = 4;
+    pl_error err;
+    pl_check_ok(
+        pl_site_forget(whole.lab, &whole.state, calibration_of(&whole), DEMO_O1, NULL, &err), err);
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        assert_true(is_due(&whole, layers[i]));
+    }
+    pl_learning_deinit(&all);
+    pl_learning_deinit(&part);
+    pl_learning_deinit(&rest);
+    demo_lab_deinit(&whole);
+    demo_lab_deinit(&parts);
+}
+
+/* v's rows are rounded in P_v's coordinates and read back; keys and values go through the cache in
+ * theirs. */
+static void test_serves(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    init(&d, 8);
+    const pl_model *model = d.state.source->model;
+    const pl_layer *info = pl_model_layer(model, DEMO_V1);
+    const size_t count = info->rows * info->cols, head = pl_model_config(model)->head_dim;
+    const size_t width = pl_model_config(model)->kv_heads * head;
+    const pl_solve_report report = demo_solve(&d, DEMO_V1);
+    expect_less(report.rounded_relative_error, 1e-3);
+    expect_less(0.0, report.rounded_relative_error);
+    float *w = malloc(2 * count * sizeof *w), *w0 = w + count;
+    assert_non_null(w);
+    int provided = 0;
+    pl_check_ok(pl_result_weights(d.lab, &d.state, DEMO_V1, *pl_state_result(&d.state, DEMO_V1),
+                                  PL_WHICH_AFTER, false, w, &provided, &err),
+                err);
+    assert_int_equal(provided, 1);
+    pl_check_ok(pl_model_read_weight(d.state.source->model, DEMO_V1, w0, &err), err);
+    double lost = 0.0, all = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        lost += pow((double)(w[i] - w0[i]), 2.0);
+        all += pow((double)w0[i], 2.0);
+    }
+    expect_less(lost, 5e-3 * all);
+    /* A solve that finds the result reports the same of it. */
+    demo_lab_restart(&d);
+    pl_check_close(demo_solve(&d, DEMO_V1).rounded_relative_error, report.rounded_relative_error,
+                   1e-12, 0);
+    pl_quantized q;
+    pl_hooks hooks;
+    float keys[3 * 512], same[3 * 512];
+    expect_at_most(width, 512);
+    pl_transform *t = now(&d, DEMO_Q1);
+    pl_quantized_begin(&q, d.lab, &d.state, PL_WHICH_AFTER, &hooks);
+    for (int part = 0; part < 2; part++) {
+        for (size_t i = 0; i < 3 * width; i++) {
+            keys[i] = same[i] = sinf((float)(i * i % 97));
+        }
+        pl_check_ok((part == 0 ? hooks.key : hooks.value)(hooks.ctx, 1, keys, 3, width, &err), err);
+        const pl_transform *turn =
+            part == 0 ? pl_transform_keys(t) : pl_transform_outputs(t, VALUES);
+        const size_t rows = 3 * width / pl_transform_n(turn);
+        pl_check_ok(pl_transform_inputs(turn, same, rows, NULL, &err), err);
+        pl_act_quantize_groups(&d.state.kv, pl_transform_clip(turn), d.state.kv_group_size, same,
+                               3 * width / head, head);
+        pl_check_ok(pl_transform_inputs_back(turn, same, rows, NULL, &err), err);
+        assert_memory_equal(keys, same, 3 * width * sizeof *keys);
+        for (size_t i = 0; i < 3 * width; i++) {
+            expect_close(keys[i], sinf((float)(i * i % 97)), 0.05);
+        }
+    }
+    pl_quantized_deinit(&q);
+    pl_transform_destroy(t);
+    free(w);
+    demo_lab_deinit(&d);
+}
+
+static void test_refuses(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    pl_id key;
+    init(&d, 4);
+    demo_override(&d.state, PL_SLOT_TRANSFORM, "1.o_proj", "flatquant scope=block steps=9");
+    assert_int_equal(pl_site_transform_key(d.lab, &d.state, (pl_id){0}, DEMO_Q1,
+                                           pl_state_spec(&d.state, DEMO_Q1, PL_SLOT_TRANSFORM),
+                                           &key, NULL, &err),
+                     PL_ERR_STATE);
+    pl_check_says(err, "model.layers.1.self_attn.o_proj: the transforms of a block are learned "
+                       "together with scope=block, but on=GLOB gives its layers different ones");
+    demo_lab_deinit(&d);
+}
+
+static void test_refuses_experts(void **ctx)
+{
+    (void)ctx;
+    pl_temp temp;
+    demo_lab d;
+    pl_error err;
+    pl_id key;
+    pl_model *model = NULL;
+    pl_source *source = NULL;
+    pl_temp_init(&temp);
+    json_t *values = formula_cases();
+    formula_write_hf(formula_case(values, "mixtral"), &temp);
+    init(&d, 4);
+    pl_check_ok(pl_model_open(temp.folder, &model, &err), err);
+    pl_check_ok(pl_source_create(model, temp.folder, NULL, &source, &err), err);
+    pl_check_ok(pl_state_set_source(&d.state, source, &err), err);
+    pl_source_release(source);
+    demo_method(&d.state, "flatquant scope=block");
+    assert_int_equal(pl_site_transform_key(d.lab, &d.state, (pl_id){0}, 0,
+                                           pl_state_spec(&d.state, 0, PL_SLOT_TRANSFORM), &key,
+                                           NULL, &err),
+                     PL_ERR_UNSUPPORTED);
+    pl_check_says(err, "model.layers.0 is a mixture of experts: flatquant scope=block learns dense "
+                       "blocks, scope=layer any");
+    json_decref(values);
+    demo_lab_deinit(&d);
+    pl_temp_deinit(&temp);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_serves),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_refuses_experts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
