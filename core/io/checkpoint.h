@@ -29,7 +29,7 @@ typedef struct pl_tensor {
     uint64_t bytes;
     struct pl_packed *packed; /* of a layer whose codes and scales are tensors of their own
                                  (packing.h): place and bytes are those of the codes, dtype that of
-                                 the scales; else NULL */
+                                 the scales (BF16 of 8-bit ones); else NULL */
 } pl_tensor;
 
 typedef enum pl_container {

@@ -62,7 +62,7 @@ static pl_packed *open_packed(pl_checkpoint *checkpoint, const json_t *config,
                               const pl_tensor *tensor, size_t *stem)
 {
     pl_packed found;
-    for (size_t i = 0; i < PL_PACKING_COUNT; i++) {
+    for (size_t i = 0; i < PL_PACKING_ALL; i++) {
         const pl_packing *packing = pl_packing_at(i);
         if (!pl_text_ends(tensor->name, packing->endings[0])) {
             continue;
@@ -101,7 +101,7 @@ static pl_status stand_for(pl_tensor *codes, size_t stem, pl_packed *packed, pl_
     free((void *)codes->name);
     codes->name = words;
     codes->dtype_name = words + name;
-    codes->dtype = packed->parts[1].dtype;
+    codes->dtype = packed->parts[1].dtype <= PL_BF16 ? packed->parts[1].dtype : PL_BF16;
     codes->n_dims = 2;
     codes->dims[0] = packed->rows;
     codes->dims[1] = packed->cols;
@@ -128,7 +128,7 @@ static void mark_hidden(const pl_checkpoint *checkpoint, pl_packed *packed, bool
 static bool holds_codes(const pl_tensor *tensor)
 {
     bool codes = false;
-    for (size_t k = 0; k < PL_PACKING_COUNT; k++) {
+    for (size_t k = 0; k < PL_PACKING_ALL; k++) {
         codes = codes || pl_text_ends(tensor->name, pl_packing_at(k)->endings[0]);
     }
     return codes;
@@ -233,6 +233,15 @@ pl_status pl_packed_read(pl_checkpoint *checkpoint, const pl_tensor *tensor, siz
                                   path, name.text, codes.groups - 1);
         } else {
             pl_codes_decode(&codes, first, count, out);
+            const size_t n = count * codes.cols;
+            const size_t at = pl_view_first_nonfinite((pl_view){out, 1, n, n});
+            if (at < n) {
+                status = pl_error_set(err, PL_ERR_NUMERIC,
+                                      "%s: '%s' holds %s at row %zu, column %zu, expected finite "
+                                      "values",
+                                      path, name.text, isnan(out[at]) ? "NaN" : "an infinity",
+                                      first + at / codes.cols, at % codes.cols);
+            }
         }
     }
     pl_codes_deinit(&codes);

@@ -7,12 +7,13 @@
 #include <string.h>
 
 #define PACKING_ROW(name, key) &pl_packing_##name,
-static const pl_packing *const packings[] = {PL_PACKINGS(PACKING_ROW)};
+static const pl_packing *const packings[] = {PL_PACKINGS(PACKING_ROW)
+                                                 PL_READ_PACKINGS(PACKING_ROW)};
 #undef PACKING_ROW
 
 const pl_packing *pl_packing_at(size_t index)
 {
-    assert(index < PL_PACKING_COUNT);
+    assert(index < PL_PACKING_ALL);
     return packings[index];
 }
 
@@ -25,7 +26,7 @@ bool pl_packing_reads(const json_t *config, const char **what)
         *what = turned ? "transform_config" : NULL;
     }
     bool known = false;
-    for (size_t i = 0; method != NULL && i < PL_PACKING_COUNT; i++) {
+    for (size_t i = 0; method != NULL && i < PL_PACKING_ALL; i++) {
         known = known || strcmp(packings[i]->method, method) == 0;
     }
     return known && !turned;
@@ -68,7 +69,9 @@ void pl_codes_decode(const pl_codes *codes, size_t first, size_t count, float *o
         const int16_t *zeros = codes->zeros + (first + r) * codes->groups;
         for (size_t c = 0; c < codes->cols; c++) {
             const uint32_t g = codes->group_of[c];
-            out[r * codes->cols + c] = scales[g] * (float)(row[c] - zeros[g]);
+            out[r * codes->cols + c] =
+                scales[g] *
+                (codes->values != NULL ? codes->values[row[c]] : (float)(row[c] - zeros[g]));
         }
     }
 }

@@ -13,7 +13,8 @@
 #include "core/io/packing_list.h"
 
 /* A layer's weights: w[r, c] = scales[r, g] * (codes[r, c] - zeros[r, g]) in float32, with
- * g = group_of[c].  Codes have 0 to 2^bits - 1; {0} is empty. */
+ * g = group_of[c]; of floats scales[r, g] * values[codes[r, c]].  Codes have 0 to 2^bits - 1; {0}
+ * is empty. */
 typedef struct pl_codes {
     int bits;
     size_t rows, cols, groups;
@@ -25,6 +26,8 @@ typedef struct pl_codes {
     float *scales;        /* [rows, groups] */
     int16_t *zeros;       /* [rows, groups] */
     uint32_t *group_of;   /* [cols] */
+    const float *values;  /* [2^bits] of codes that are floats, maybe the table; else NULL */
+    float table[256];
 } pl_codes;
 
 /* Storage for rows, cols and groups, all 0. */
@@ -100,7 +103,10 @@ typedef struct pl_packing {
 } pl_packing;
 
 #define PL_PACKING_ONE(name, key) +1
-enum { PL_PACKING_COUNT = 0 PL_PACKINGS(PL_PACKING_ONE) };
+enum {
+    PL_PACKING_COUNT = 0 PL_PACKINGS(PL_PACKING_ONE),                  /* written and read */
+    PL_PACKING_ALL = PL_PACKING_COUNT PL_READ_PACKINGS(PL_PACKING_ONE) /* those only read behind */
+};
 #undef PL_PACKING_ONE
 
 const pl_packing *pl_packing_at(size_t index);

@@ -1,7 +1,7 @@
 /* core/io/packing_list.h -- which layouts of packed layers there are, a line for each.
  *
  * PACKING(name, key): a file defines pl_packing_name (packing.h); the key is the value of export's
- * format=. */
+ * format=, of those that are written. */
 #ifndef PL_IO_PACKING_LIST_H
 #define PL_IO_PACKING_LIST_H
 
@@ -10,5 +10,12 @@
     PACKING(gptq, "gptq")                                                                          \
     PACKING(gptq_v2, "gptq_v2")                                                                    \
     PACKING(awq, "awq")
+
+/* Those that are only read. */
+#define PL_READ_PACKINGS(PACKING)                                                                  \
+    PACKING(nvfp4, "nvfp4")                                                                        \
+    PACKING(mxfp4, "mxfp4")                                                                        \
+    PACKING(fp8, "fp8")                                                                            \
+    PACKING(fp8_inv, "fp8_inv")
 
 #endif

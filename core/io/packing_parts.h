@@ -17,6 +17,7 @@ struct pl_packed {
 
 #define PL_PACKING_DECLARATION(name, key) extern const pl_packing pl_packing_##name;
 PL_PACKINGS(PL_PACKING_DECLARATION)
+PL_READ_PACKINGS(PL_PACKING_DECLARATION)
 #undef PL_PACKING_DECLARATION
 
 /* Streams of `length` codes in words of 32 bits: code i of stream s lies in words[s * stream_step +

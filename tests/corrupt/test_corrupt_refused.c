@@ -50,7 +50,7 @@ static void packed_tensors_are_named(void **state)
                                                                          "[4,8]", 32, 64) "}",
          "'l.down_proj_blocks' holds packed MXFP4 weights"},
         {"FP8 by blocks",
-         "{" ENTRY("l.weight", "F8_E4M3", "[6,10]", 0, 60) "," ENTRY("l.weight_scale_inv", "F32",
+         "{" ENTRY("l.weight", "F8_E5M2", "[6,10]", 0, 60) "," ENTRY("l.weight_scale_inv", "F32",
                                                                      "[1,1]", 60, 64) "}",
          "'l.weight_scale_inv' holds the block scales of FP8 weights"},
         {"W8A8",

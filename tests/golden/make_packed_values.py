@@ -126,6 +126,37 @@ def gguf_blocks():
                       for t in types}}
 
 
-cases = {"layers": cases, "gguf": gguf_blocks()}
+
+def floats():
+    """Layers whose codes are floats: E2M1 by compressed-tensors, E4M3 by torch."""
+    from compressed_tensors.compressors.quantized_compressors.nvfp4_quantized import (
+        unpack_fp4_from_uint8)
+    codes = codes_of(4).astype(np.uint8)
+    packed = codes[:, ::2] | codes[:, 1::2] << 4
+    q = unpack_fp4_from_uint8(torch.tensor(packed), ROWS, COLS, torch.float32).numpy()
+    e4m3 = (40 + (R * 7 + np.arange(4)[None, :] * 13) % 60).astype(np.uint8)
+    of_e4m3 = lambda c: torch.tensor(c).view(torch.float8_e4m3fn).float().numpy()
+    whole = np.array([384.5], np.float32)
+    e8m0 = (120 + (R * 7 + G * 3) % 11).astype(np.uint8)
+    e8 = codes_of(8).astype(np.uint8)
+    e8[(e8 & 127) == 127] = 3
+    rows = scales[:, :1]
+    part = lambda name, word, array: {"ending": name, "dtype": word, "dims": list(array.shape),
+                                      "bytes": np.ascontiguousarray(array).tobytes().hex()}
+    layer = lambda what, w, *parts: {"what": what, "parts": list(parts),
+                                     "weights": w.astype(np.float32).tobytes().hex()}
+    nv = of_e4m3(e4m3) / whole
+    return [layer("nvfp4", nv[:, np.arange(COLS) // 16] * q,
+                  part(".weight_packed", "U8", packed), part(".weight_scale", "F8_E4M3", e4m3),
+                  part(".weight_global_scale", "F32", whole)),
+            layer("mxfp4", (2.0**(e8m0.astype(int) - 127))[:, np.arange(COLS) // 32] * q,
+                  part(".weight_packed", "U8", packed), part(".weight_scale", "U8", e8m0)),
+            layer("fp8 a row", rows * of_e4m3(e8),
+                  part(".weight", "F8_E4M3", e8), part(".weight_scale", "F32", rows)),
+            layer("fp8 a block", np.float32(0.375) * of_e4m3(e8), part(".weight", "F8_E4M3", e8),
+                  part(".weight_scale_inv", "F32", np.full((1, 1), 0.375, np.float32)))]
+
+
+cases = {"layers": cases, "gguf": gguf_blocks(), "floats": floats()}
 out = Path(__file__).resolve().parent / "packed_values.json"
 out.write_text(json.dumps(cases, indent=0) + "\n")

@@ -241,6 +241,65 @@ static void from_hex(const char *hex, void *out)
     }
 }
 
+/* NVFP4, MXFP4 and FP8, which are only read. */
+static void test_floats_are_read(void **ctx)
+{
+    (void)ctx;
+    size_t index;
+    json_t *about;
+    json_array_foreach(json_object_get(values, "floats"), index, about)
+    {
+        pl_error err;
+        pl_temp temp;
+        pl_st_entry entries[3];
+        const char *raws[3];
+        char names[3][64];
+        uint64_t dims[3][2];
+        static uint8_t bytes[3][ROWS * COLS];
+        size_t sizes[3];
+        float meant[ROWS * COLS], found[ROWS * COLS];
+        pl_st_writer *writer = NULL;
+        pl_checkpoint *checkpoint = NULL;
+        const json_t *parts = json_object_get(about, "parts");
+        const size_t count = json_array_size(parts);
+        pl_temp_init(&temp);
+        for (size_t i = 0; i < count; i++) {
+            const json_t *part = json_array_get(parts, i), *shape = json_object_get(part, "dims");
+            const char *hex = json_string_value(json_object_get(part, "bytes"));
+            snprintf(names[i], sizeof names[i], "l%s",
+                     json_string_value(json_object_get(part, "ending")));
+            for (size_t d = 0; d < json_array_size(shape); d++) {
+                dims[i][d] = (uint64_t)json_integer_value(json_array_get(shape, d));
+            }
+            raws[i] = json_string_value(json_object_get(part, "dtype"));
+            entries[i] =
+                (pl_st_entry){.name = names[i], .n_dims = json_array_size(shape), .dims = dims[i]};
+            sizes[i] = strlen(hex) / 2;
+            from_hex(hex, bytes[i]);
+        }
+        const char *path = pl_temp_path(&temp, "model.safetensors");
+        pl_check_ok(pl_st_writer_create_raw(path, entries, raws, count, NULL, &writer, &err), err);
+        for (size_t i = 0; i < count; i++) {
+            const size_t at = pl_st_writer_order(writer, i);
+            pl_check_ok(pl_st_writer_put_raw(writer, bytes[at], sizes[at], &err), err);
+        }
+        pl_check_ok(pl_st_writer_commit(writer, &err), err);
+        pl_st_writer_destroy(writer);
+        pl_check_ok(pl_checkpoint_open(path, &checkpoint, &err), err);
+        assert_int_equal(pl_checkpoint_count(checkpoint), 1);
+        pl_check_ok(pl_checkpoint_read(checkpoint, pl_checkpoint_find(checkpoint, "l.weight"), 0,
+                                       ROWS, found, &err),
+                    err);
+        from_hex(json_string_value(json_object_get(about, "weights")), meant);
+        for (size_t i = 0; i < ROWS * COLS; i++) {
+            pl_check_close(found[i], meant[i], 0, 0);
+        }
+        pl_checkpoint_close(checkpoint);
+        pl_temp_deinit(&temp);
+    }
+    assert_int_equal(index, 4);
+}
+
 /* Rounded as the gguf package rounds; and what is on a block's own grid comes back exactly. */
 static void test_gguf_blocks(void **ctx)
 {
@@ -283,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_layout),
         cmocka_unit_test(test_gguf_blocks),
+        cmocka_unit_test(test_floats_are_read),
         cmocka_unit_test(test_split_keeps_the_weights),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
