@@ -334,6 +334,24 @@ static run export_of(const char *model, const char *to)
     return RUN("--store", run_path("store"), model, "-c", script);
 }
 
+/* What has no room is refused before anything is written. */
+static void test_export_asks_for_room(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script, "method rtn; solve 1.q_proj; export dir=%s partial=yes",
+             run_path("no-room"));
+    set_fault(run_folder(), 0, 0, NULL);
+    setenv("PLANISH_FAULT_ROOM", "1000000", 1);
+    run r = run_demo(script);
+    unsetenv("PLANISH_FAULT_ROOM");
+    clear_fault();
+    run_check_refused(&r, script,
+                      "no-room: the export takes about 35 MB, and its file system has 1 MB left");
+    run_free(&r);
+    assert_int_not_equal(access(run_path("no-room"), F_OK), 0);
+}
+
 static void test_export_copies_the_models_own_files(void **ctx)
 {
     (void)ctx;
@@ -433,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_four_processes_on_a_small_disk),
         cmocka_unit_test(test_old_results_make_room),
         cmocka_unit_test(test_an_unwritable_store_keeps_nothing),
+        cmocka_unit_test(test_export_asks_for_room),
         cmocka_unit_test(test_export_copies_the_models_own_files),
         cmocka_unit_test(test_closed_streams),
     };

@@ -3,6 +3,7 @@
  *
  * PLANISH_FAULT_UNDER: the folder.  PLANISH_FAULT_AT: which call, from 1 (0: none).
  * PLANISH_FAULT_ERRNO: the errno that it fails with; -9: the process is killed there.
+ * PLANISH_FAULT_ROOM: so many bytes are left on every file system under it, says statvfs.
  * PLANISH_FAULT_LOG: a file in which every counted call leaves a byte: its size is their number. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static atomic_long calls;
@@ -115,4 +117,18 @@ int mkdir(const char *path, mode_t mode)
     int (*real)(const char *, mode_t);
     REAL(mkdir);
     return under(path) && fails() ? -1 : real(path, mode);
+}
+
+int statvfs64(const char *path, struct statvfs64 *out);
+int statvfs64(const char *path, struct statvfs64 *out)
+{
+    const char *room = getenv("PLANISH_FAULT_ROOM");
+    int (*real)(const char *, struct statvfs64 *);
+    REAL(statvfs64);
+    const int status = real(path, out);
+    if (room != NULL && under(path)) {
+        out->f_bavail = (fsblkcnt64_t)atol(room);
+        out->f_frsize = 1;
+    }
+    return status;
 }
