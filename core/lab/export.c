@@ -549,7 +549,6 @@ pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *sp
     PL_THEN(make_folder(&x, err));
     PL_THEN(check_room(&x, err));
     PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, task, err) : write_folder(&x, task, err));
-    PL_THEN(pl_export_write_card(&x, err));
     if (status == PL_OK) {
         count_files(&x);
         status = pl_temporary_publish(&x.made, spec->folder, err);

@@ -390,5 +390,5 @@ pl_status pl_export_write_beside(const pl_exporter *x, pl_error *err)
                        : from_gguf(x)  ? write_gguf_tokenizer(x, err)
                                        : copy_companions(x, 1, COMPANIONS + 1, true, err);
     PL_THEN(write_packing_file(x, err));
-    return status;
+    return status == PL_OK && !stands_alone(x) ? pl_export_write_card(x, err) : status;
 }

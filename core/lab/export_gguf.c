@@ -442,6 +442,7 @@ pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_task *task, pl_err
     PL_THEN(write_file(f, path.data, task, err));
     PL_THEN(read_back(f, path.data, task, err));
     tell_types(f, x->report.types, sizeof x->report.types);
+    PL_THEN(pl_export_write_card(x, err));
     pl_buf_deinit(&path);
     return status;
 }
