@@ -43,9 +43,10 @@ pl_status pl_codes_init(pl_codes *codes, size_t rows, size_t cols, size_t groups
         codes->scales = calloc(params + 1, sizeof *codes->scales);
         codes->zeros = calloc(params + 1, sizeof *codes->zeros);
         codes->group_of = calloc(cols + 1, sizeof *codes->group_of);
+        codes->stored = calloc(params + 1, sizeof *codes->stored);
     }
     if (codes->codes == NULL || codes->scales == NULL || codes->zeros == NULL ||
-        codes->group_of == NULL) {
+        codes->group_of == NULL || codes->stored == NULL) {
         pl_codes_deinit(codes);
         return pl_error_memory(err, "%zu x %zu codes", rows, cols);
     }
@@ -58,6 +59,7 @@ void pl_codes_deinit(pl_codes *codes)
     free(codes->scales);
     free(codes->zeros);
     free(codes->group_of);
+    free(codes->stored);
     *codes = (pl_codes){0};
 }
 

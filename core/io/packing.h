@@ -28,6 +28,8 @@ typedef struct pl_codes {
     uint32_t *group_of;   /* [cols] */
     const float *values;  /* [2^bits] of codes that are floats, maybe the table; else NULL */
     float table[256];
+    uint8_t *stored; /* [rows, groups], of codes that are floats: the scales as they are stored, */
+    float whole;     /* over this, which is stored once */
 } pl_codes;
 
 /* Storage for rows, cols and groups, all 0. */
@@ -76,6 +78,7 @@ typedef struct pl_packing {
     const char *name;
     const char *about;    /* for a person: who loads it */
     unsigned bits;        /* bit b: it holds codes of b bits */
+    const char *element;  /* the number format of its codes (core/format), NULL: integers */
     bool orders;          /* it has both of pl_pack_order */
     bool one_group_size;  /* all layers have groups of one size */
     const char *file;     /* a file of its own that holds the configuration, too; or NULL */

@@ -1,7 +1,8 @@
-/* Layers whose codes are small floats, which are read: compressed-tensors' nvfp4-pack-quantized and
+/* Layers whose codes are small floats: compressed-tensors' nvfp4-pack-quantized and
  * mxfp4-pack-quantized (two E2M1 a byte, the first in the low nibble; scales E4M3 over a float32 of
  * the tensor, or E8M0), and FP8 (E4M3) with a scale a tensor, a row or a block of rows and columns
- * (float-quantized, and DeepSeek's weight_scale_inv). */
+ * (float-quantized, and DeepSeek's weight_scale_inv), which is only read. */
+#include "core/base/json.h"
 #include "core/io/checkpoint_parts.h"
 #include "core/io/packing_parts.h"
 
@@ -105,6 +106,89 @@ static pl_status unpack_mxfp4(const pl_packed *packed, void *const data[PL_PACK_
     return PL_OK;
 }
 
+static pl_status pack_fp4(const pl_codes *codes, const char *scale_dtype, bool fill,
+                          pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+{
+    const unsigned before = pl_memory_failures();
+    const size_t half = codes->cols / 2;
+    parts[CODES] = (pl_pack_part){".weight_packed", "U8", 2, {codes->rows, half}, NULL};
+    parts[SCALES] =
+        (pl_pack_part){".weight_scale", scale_dtype, 2, {codes->rows, codes->groups}, NULL};
+    *count = 2;
+    if (!fill) {
+        return PL_OK;
+    }
+    uint8_t *bytes = parts[CODES].data = pl_pack_room(codes->rows * half, 1);
+    parts[SCALES].data = pl_pack_room(codes->rows * codes->groups, 1);
+    pl_status status = pl_memory_check(before, err);
+    for (size_t i = 0; status == PL_OK && i < codes->rows * codes->cols; i++) {
+        bytes[i / 2] = (uint8_t)(bytes[i / 2] | codes->codes[i] << i % 2 * 4);
+    }
+    if (status == PL_OK) {
+        memcpy(parts[SCALES].data, codes->stored, codes->rows * codes->groups);
+    }
+    return status;
+}
+
+static pl_status pack_nvfp4(const pl_codes *codes, pl_pack_order order, bool fill,
+                            pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+{
+    (void)order;
+    pl_status status = pack_fp4(codes, "F8_E4M3", fill, parts, count, err);
+    parts[WHOLE] = (pl_pack_part){".weight_global_scale", "F32", 1, {1}, NULL};
+    *count = 3;
+    if (status == PL_OK && fill) {
+        parts[WHOLE].data = pl_pack_room(1, sizeof codes->whole);
+        if (parts[WHOLE].data == NULL) {
+            return pl_error_memory(err, "a scale");
+        }
+        memcpy(parts[WHOLE].data, &codes->whole, sizeof codes->whole);
+    }
+    return status;
+}
+
+static pl_status pack_mxfp4(const pl_codes *codes, pl_pack_order order, bool fill,
+                            pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+{
+    (void)order;
+    return pack_fp4(codes, "U8", fill, parts, count, err);
+}
+
+/* scale_dtype: NULL where every version knows it by the format. */
+static json_t *config_fp4(const pl_pack_module *modules, size_t count, const char *format,
+                          const char *strategy, int group_size, const char *scale_dtype)
+{
+    json_t *ignore = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (!modules[i].packed) {
+            pl_json_append(ignore, json_string(modules[i].name));
+        }
+    }
+    json_t *weights =
+        json_pack("{s:i, s:s, s:b, s:s, s:i, s:b}", "num_bits", 4, "type", "float", "symmetric", 1,
+                  "strategy", strategy, "group_size", group_size, "dynamic", 0);
+    if (scale_dtype != NULL) {
+        pl_json_set(weights, "scale_dtype", json_string(scale_dtype));
+    }
+    return json_pack("{s:s, s:s, s:s, s:n, s:o, s:n, s:{s:{s:[s], s:n, s:n, s:o}}}", "quant_method",
+                     "compressed-tensors", "format", format, "quantization_status", "compressed",
+                     "global_compression_ratio", "ignore", ignore, "kv_cache_scheme",
+                     "config_groups", "group_0", "targets", "Linear", "input_activations",
+                     "output_activations", "weights", weights);
+}
+
+static json_t *config_nvfp4(const pl_pack_module *modules, size_t count, pl_pack_order order)
+{
+    (void)order;
+    return config_fp4(modules, count, "nvfp4-pack-quantized", "tensor_group", 16, NULL);
+}
+
+static json_t *config_mxfp4(const pl_pack_module *modules, size_t count, pl_pack_order order)
+{
+    (void)order;
+    return config_fp4(modules, count, "mxfp4-pack-quantized", "group", 32, "torch.uint8");
+}
+
 /* --- E4M3 ------------------------------------------------------------------------------------- */
 
 enum { BLOCK = 128 }; /* rows and columns that share a scale */
@@ -168,6 +252,12 @@ static pl_status unpack_fp8(const pl_packed *packed, void *const data[PL_PACK_PA
 
 const pl_packing pl_packing_nvfp4 = {
     .name = "nvfp4",
+    .about = "compressed-tensors, vLLM",
+    .element = "nvfp4",
+    .bits = 1u << 4,
+    .scale_dtype = PL_DTYPE_OTHER,
+    .pack = pack_nvfp4,
+    .config = config_nvfp4,
     .method = "compressed-tensors",
     .endings = {".weight_packed", ".weight_scale", ".weight_global_scale"},
     .needed = 3,
@@ -177,6 +267,12 @@ const pl_packing pl_packing_nvfp4 = {
 
 const pl_packing pl_packing_mxfp4 = {
     .name = "mxfp4",
+    .about = "compressed-tensors, vLLM",
+    .element = "mxfp4",
+    .bits = 1u << 4,
+    .scale_dtype = PL_DTYPE_OTHER,
+    .pack = pack_mxfp4,
+    .config = config_mxfp4,
     .method = "compressed-tensors",
     .endings = {".weight_packed", ".weight_scale"},
     .needed = 2,

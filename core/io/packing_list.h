@@ -9,12 +9,12 @@
     PACKING(compressed, "compressed-tensors")                                                      \
     PACKING(gptq, "gptq")                                                                          \
     PACKING(gptq_v2, "gptq_v2")                                                                    \
-    PACKING(awq, "awq")
+    PACKING(awq, "awq")                                                                            \
+    PACKING(nvfp4, "nvfp4")                                                                        \
+    PACKING(mxfp4, "mxfp4")
 
 /* Those that are only read. */
 #define PL_READ_PACKINGS(PACKING)                                                                  \
-    PACKING(nvfp4, "nvfp4")                                                                        \
-    PACKING(mxfp4, "mxfp4")                                                                        \
     PACKING(fp8, "fp8")                                                                            \
     PACKING(fp8_inv, "fp8_inv")
 

@@ -51,8 +51,11 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
     }
     *rounded = parts.rounded;
     PL_THEN(pl_result_read_grid(x->lab, parts.rounded, grid, err));
-    if (status == PL_OK && grid->format->steps == NULL) {
+    const char *element = x->packing != NULL ? x->packing->element : NULL;
+    if (status == PL_OK && element == NULL && grid->format->steps == NULL) {
         *why = "its codes are not evenly spaced";
+    } else if (status == PL_OK && element != NULL && strcmp(grid->format->key, element) != 0) {
+        *why = "its codes are of another number format";
     }
     if (status == PL_OK || status == PL_ERR_CHANGED || status == PL_ERR_MEMORY) {
         return status;
@@ -124,6 +127,15 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     if (!linear) {
         return refuse(x, it, "it is no linear layer's own tensor", err);
     }
+    if (why == NULL && x->packing->element != NULL && it->dims[1] % it->grid.group_size != 0) {
+        why = "its inputs are no multiple of its block";
+    }
+    if (why != NULL && x->packing->element != NULL) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "export: %s: format=%s cannot hold it exactly: %s (`method rtn "
+                            "format=%s` or another rounder makes such codes)",
+                            it->name, x->packing->name, why, x->packing->element);
+    }
     if (why != NULL && !x->spec->lossy) {
         return refuse(x, it, why, err);
     }
@@ -168,15 +180,19 @@ pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, con
                             info->name, pl_store_folder(pl_lab_store(x->lab)));
     }
     status = pl_codes_init(out, info->rows, info->cols, q.groups, err);
-    const int middle = grid.format->zero_point ? 0 : 1 << (grid.bits - 1);
+    const bool around = !grid.format->zero_point && grid.format->steps != NULL;
+    const int middle = around ? 1 << (grid.bits - 1) : 0;
     for (size_t i = 0; status == PL_OK && i < info->rows * info->cols; i++) {
         out->codes[i] = (uint8_t)(q.codes[i] + middle);
     }
     for (size_t i = 0; status == PL_OK && i < info->rows * q.groups; i++) {
         out->scales[i] = q.scales[i];
         out->zeros[i] = (int16_t)(q.zeros[i] + middle);
+        out->stored[i] =
+            grid.format->scale_bits > 0 ? (uint8_t)pl_grid_stored_scale(&q.grid, q.scales[i]) : 0;
     }
     if (status == PL_OK) {
+        out->whole = pl_grid_tensor_scale(&q.grid);
         memcpy(out->group_of, q.group_of, info->cols * sizeof *q.group_of);
     }
     pl_qweights_deinit(&q);
@@ -197,8 +213,13 @@ static pl_status take_codes(pl_exporter *x, const pl_export_item *it, size_t lay
         memcmp(out->group_of, own.group_of, own.cols * sizeof *own.group_of) != 0) {
         status = refuse(x, it, "the layers in it have different groups", err);
     }
+    if (status == PL_OK && first > 0 && memcmp(&out->whole, &own.whole, sizeof own.whole) != 0) {
+        status = refuse(x, it, "the layers in it have different scales of the tensor", err);
+    }
     if (status == PL_OK) {
         const size_t params = own.rows * own.groups;
+        out->whole = own.whole;
+        memcpy(out->stored + first * own.groups, own.stored, params);
         memcpy(out->codes + first * own.cols, own.codes, own.rows * own.cols);
         memcpy(out->scales + first * own.groups, own.scales, params * sizeof *own.scales);
         memcpy(out->zeros + first * own.groups, own.zeros, params * sizeof *own.zeros);

@@ -58,6 +58,7 @@ static void test_the_perplexity_is_the_files(void **ctx)
                 "format=compressed-tensors");
     check_exact("gptq", "method gptq bits=4 act_order=yes", "format=gptq");
     check_exact("v2", "method rtn bits=2 symmetric=no", "format=gptq_v2");
+    check_exact("nvfp4", "method rtn format=nvfp4", "format=nvfp4");
     check_exact("awq", "method rtn bits=4 symmetric=no group_size=64", "format=awq");
 }
 
@@ -149,7 +150,13 @@ static void test_what_does_not_fit(void **ctx)
          "its sides times its bits are no multiples of 32"},
         {"method rtn bits=4 scale_dtype=f32; solve all sequential=no; export format=gptq",
          "its scales are no float16 numbers (scale_dtype=f16)"},
-        {"export format=gptq packing=padded", "export: format=gptq has no packing="},
+        {"export format=nvfp4",
+         "its codes are of another number format (`method rtn format=nvfp4` or another rounder"},
+        {"method rtn format=mxfp4; solve 1.q_proj; export format=mxfp4 partial=yes",
+         "its inputs are no multiple of its block"},
+        {"export format=compressed-tensors partial=yes", "its codes are not evenly spaced"},
+        {"method rtn format=int bits=4 symmetric=yes; export format=gptq packing=padded",
+         "export: format=gptq has no packing="},
         {"export format=awq weights=preconditioned",
          "export: format=awq holds codes, which weights=preconditioned has none of"},
         {"method gptq bits=4 act_order=yes; solve 1.down_proj; export format=awq partial=yes",

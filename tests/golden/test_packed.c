@@ -241,7 +241,41 @@ static void from_hex(const char *hex, void *out)
     }
 }
 
-/* NVFP4, MXFP4 and FP8, which are only read. */
+/* What of them is written, too: the same bytes from codes and stored scales. */
+static void check_float_packing(const json_t *about, uint8_t bytes[3][ROWS * COLS], size_t count)
+{
+    const char *name = json_string_value(json_object_get(about, "what"));
+    for (size_t i = 0; i < PL_PACKING_COUNT; i++) {
+        const pl_packing *packing = pl_packing_at(i);
+        if (packing->element == NULL || strcmp(packing->element, name) != 0) {
+            continue;
+        }
+        pl_error err;
+        pl_codes codes;
+        pl_pack_part parts[PL_PACK_PARTS];
+        size_t made = 0, groups = strcmp(name, "nvfp4") == 0 ? COLS / 16 : COLS / 32;
+        pl_check_ok(pl_codes_init(&codes, ROWS, COLS, groups, &err), err);
+        codes.bits = 4;
+        codes.whole = 384.5f;
+        memcpy(codes.stored, bytes[1], ROWS * groups);
+        for (size_t r = 0; r < ROWS; r++) {
+            for (size_t c = 0; c < COLS; c++) {
+                codes.codes[r * COLS + c] = (uint8_t)((r * 31 + c * 17 + r * c % 7) % 16);
+            }
+        }
+        pl_check_ok(packing->pack(&codes, PL_PACK_DENSE, true, parts, &made, &err), err);
+        assert_int_equal(made, count);
+        for (size_t p = 0; p < made; p++) {
+            const uint64_t size = parts[p].dims[0] * (parts[p].n_dims > 1 ? parts[p].dims[1] : 1) *
+                                  pl_st_raw_width(parts[p].dtype);
+            assert_memory_equal(parts[p].data, bytes[p], size);
+            free(parts[p].data);
+        }
+        pl_codes_deinit(&codes);
+    }
+}
+
+/* NVFP4, MXFP4 and FP8. */
 static void test_floats_are_read(void **ctx)
 {
     (void)ctx;
@@ -277,6 +311,7 @@ static void test_floats_are_read(void **ctx)
             sizes[i] = strlen(hex) / 2;
             from_hex(hex, bytes[i]);
         }
+        check_float_packing(about, bytes, count);
         const char *path = pl_temp_path(&temp, "model.safetensors");
         pl_check_ok(pl_st_writer_create_raw(path, entries, raws, count, NULL, &writer, &err), err);
         for (size_t i = 0; i < count; i++) {
