@@ -318,7 +318,7 @@ static void test_sizes(void **state)
     pl_pty_wait_text(pty, "Tuner", patience());
     pl_pty_resize(pty, 50, 200);
     pl_pty_wait_text(pty, "3.mlp.down_proj", patience());
-    pl_pty_wait_text(pty, "scale_dtype", patience());
+    pl_pty_wait_text(pty, "refine", patience());
     leave(pty);
 }
 
