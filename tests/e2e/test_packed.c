@@ -16,7 +16,7 @@ static double perplexity_of(const char *folder)
 {
     char script[1024];
     snprintf(script, sizeof script,
-             "open %s; perplexity windows=1 text=%s/sessions/demo/evaluation.txt", folder,
+             "open %s; perplexity length=64 windows=1 text=%s/sessions/demo/evaluation.txt", folder,
              source_root());
     run r = run_demo(script);
     const double found = run_number(run_result(&r, 1), "perplexity");
@@ -29,8 +29,10 @@ static void check_exact(const char *name, const char *methods, const char *forma
 {
     char script[2048];
     snprintf(script, sizeof script,
-             "%s; solve all sequential=no; perplexity which=after windows=1; export %s dir=%s; "
-             "import after=%s; open %s; perplexity windows=1 text=%s/sessions/demo/evaluation.txt",
+             "%s; solve all sequential=no; perplexity which=after length=64 windows=1; export %s "
+             "dir=%s; "
+             "import after=%s; open %s; perplexity length=64 windows=1 "
+             "text=%s/sessions/demo/evaluation.txt",
              methods, format, run_path(name), run_path(name), run_path(name), source_root());
     run r = run_demo(script);
     const json_t *report = run_result(&r, r.n_lines - 4), *back = run_result(&r, r.n_lines - 3);
