@@ -53,10 +53,10 @@ static json_t *about_of(const pl_learning *l)
     for (size_t i = 0; i < LAYOUT_NUMBERS; i++) {
         pl_json_append(layout, json_integer((json_int_t)*numbers[i]));
     }
-    return json_pack("{s:o, s:I, s:I, s:f, s:I, s:b, s:s}", "layout", layout, "step",
+    return json_pack("{s:o, s:I, s:I, s:f, s:I, s:b, s:b, s:s}", "layout", layout, "step",
                      (json_int_t)l->step, "steps", (json_int_t)l->steps, "rate_share",
                      l->rate_share, "rollbacks", (json_int_t)l->rollbacks, "stopped", l->stopped,
-                     "trouble", l->trouble.message);
+                     "done", pl_learning_done(l), "trouble", l->trouble.message);
 }
 
 /* Into the slot that the last checkpoint is not in.  params: NULL for a block, of which no
@@ -169,9 +169,12 @@ static uint64_t find_slot(pl_lab *lab, pl_id key, pl_entry **entry)
             pl_store_get(pl_lab_store(lab), kind_learning, id, &other, NULL) != PL_OK) {
             continue;
         }
-        /* What has been taken back more often is the later one, whatever its step. */
-        const double rank = 1e9 * (double)integer(pl_entry_about(other), "rollbacks") +
-                            (double)integer(pl_entry_about(other), "step");
+        /* What has been taken back more often is the later one, whatever its step; at the last step
+         * the one that knows its loss. */
+        const json_t *about = pl_entry_about(other);
+        const double rank = 1e9 * (double)integer(about, "rollbacks") +
+                            (double)integer(about, "step") +
+                            (json_is_true(json_object_get(about, "done")) ? 0.5 : 0.0);
         if (rank > furthest) {
             pl_entry_close(*entry);
             *entry = other;

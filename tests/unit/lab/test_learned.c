@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <time.h>
 
 enum { N = 144, STEPS = 24 };
 
@@ -149,6 +150,35 @@ static void test_cut_off(void **ctx)
     demo_lab_deinit(&d);
 }
 
+static void wait_before_last(void *ctx, const char *what, double done, double total)
+{
+    (void)ctx;
+    if (strcmp(what, "steps") == 0 && done > total - 1.5 && done < total - 0.5) {
+        const struct timespec pause = {0, 600000000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* A checkpoint of the last step without its loss lies beside the one with it: the latter counts. */
+static void test_last_loss(void **ctx)
+{
+    (void)ctx;
+    demo_lab d;
+    pl_error err;
+    pl_learning reached;
+    pl_task task = {.progress = wait_before_last};
+    init(&d);
+    const pl_id calibration = calibration_of(&d);
+    pl_check_ok(
+        pl_site_learn(d.lab, &d.state, calibration, DEMO_Q1, PL_LEARN_ALL, &reached, &task, &err),
+        err);
+    pl_learning_deinit(&reached);
+    pl_check_ok(pl_site_learning(d.lab, &d.state, calibration, DEMO_Q1, &reached, NULL, &err), err);
+    assert_true(pl_learning_done(&reached));
+    pl_learning_deinit(&reached);
+    demo_lab_deinit(&d);
+}
+
 /* Ruins the newest or all files of the learnings. */
 static size_t ruin(const demo_lab *d)
 {
@@ -261,9 +291,8 @@ static void test_landscape(void **ctx)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goes_on),
-        cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_goes_on),   cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_last_loss), cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_landscape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
