@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char *default_folder(void)
@@ -203,12 +204,17 @@ void pl_store_keep_at_most(pl_store *store, uint64_t bytes)
 
 void pl_store_begin(pl_store *store)
 {
+    /* The clock that files are marked by.  What is pinned is marked before this command's time is
+     * told, so that at no moment another process sees it as older than every command. */
+    struct timespec now[2];
     pl_store_be_present(store);
-    if (store->presence.path != NULL) {
-        (void)futimens(store->presence.fd, NULL);
-    }
+    const bool told = clock_gettime(CLOCK_REALTIME_COARSE, &now[0]) == 0;
     for (size_t i = 0; i < store->pin_count; i++) {
         (void)pl_store_has(store, store->pins[i].kind, store->pins[i].key);
+    }
+    if (store->presence.path != NULL) {
+        now[1] = now[0];
+        (void)futimens(store->presence.fd, told ? now : NULL);
     }
 }
 

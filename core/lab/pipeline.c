@@ -214,6 +214,8 @@ static bool is_stored(work *w, pl_id key)
         status = pl_result_read_rounded(w->lab, parts.rounded, NULL, &scratch, NULL, NULL);
     }
     pl_mat_deinit(&scratch);
+    /* Another process that needs room must not take what this one found. */
+    PL_THEN(pl_result_pin(w->lab, key, &parts, NULL));
     if (status != PL_OK) {
         w->report = pl_solve_report_empty();
     }

@@ -258,7 +258,13 @@ pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_t layer, pl_i
     /* A stale report (its parts were trimmed) would be kept by put. */
     PL_THEN(pl_store_replace(store, kind_result, key, about, NULL, 0, err));
     json_decref(about);
-    PL_THEN(pl_store_pin(store, kind_result, key, err));
+    return status == PL_OK ? pl_result_pin(lab, key, parts, err) : status;
+}
+
+pl_status pl_result_pin(pl_lab *lab, pl_id key, const pl_result *parts, pl_error *err)
+{
+    pl_store *store = pl_lab_store(lab);
+    pl_status status = pl_store_pin(store, kind_result, key, err);
     if (status == PL_OK && parts->has_transform) {
         status = pl_store_pin(store, kind_transform, parts->transform, err);
     }
@@ -421,6 +427,8 @@ pl_status pl_result_read_codes(pl_lab *lab, pl_id key, size_t rows, size_t cols,
     PL_THEN(read_codes(entry, key, &shape, out, err));
     if (status != PL_OK) {
         pl_qweights_deinit(out);
+    }
+    if (status != PL_OK && status != PL_ERR_CHANGED) { /* that has a sentence */
         status = pl_error_set(err, status, "a damaged or missing result in %s: solve again",
                               pl_store_folder(pl_lab_store(lab)));
     }

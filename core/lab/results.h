@@ -31,6 +31,10 @@ PL_NODISCARD pl_status pl_result_write(pl_lab *lab, const pl_state *state, size_
                                        const pl_result *parts, const pl_solve_report *report,
                                        pl_error *err);
 
+/* Keeps the result and its parts in the store while this process lives, whoever needs the room:
+ * what a state refers to is not solved again.  A result that is written is kept already. */
+PL_NODISCARD pl_status pl_result_pin(pl_lab *lab, pl_id key, const pl_result *parts, pl_error *err);
+
 /* w: made with the layer's shape, which the entry must have.  method: whose report is read or
  * written; NULL where none made the weights or nobody wants its report (report NULL, too). */
 PL_NODISCARD pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key,
