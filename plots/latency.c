@@ -201,10 +201,15 @@ static void say_latency(const pl_looked *at, double x, size_t row, pl_buf *out)
     const double place = floor(x + 0.5);
     char number[PL_NUMBER_TEXT];
     (void)row;
-    if (place < 0.0 || place >= (double)PLACES) {
+    if (!(place >= 0.0 && place < (double)PLACES) || at->figure->n_series != STACK) {
         return;
     }
     const size_t p = (size_t)place;
+    for (size_t k = 0; k < STACK; k++) {
+        if (p >= series[k].count) {
+            return;
+        }
+    }
     double total = series[PRODUCT].y[p];
     for (size_t k = 0; k < PRODUCT; k++) {
         total = fmax(total, series[k].y[p]);

@@ -59,7 +59,7 @@ static void test_fields(void **state)
     /* A field is gone to, and leaves nothing where nothing is typed. */
     send_wait(pty, DOWN, "> preset");
     send_wait(pty, DOWN DOWN DOWN, "> dpi");
-    assert_false(pl_pty_shows(pty, "preset="));
+    pl_pty_wait_gone(pty, "preset=", patience());
     send_wait(pty, DOWN, "> title");
     pl_pty_wait_text(pty, "title: title, with x^2", patience());
     assert_true(pl_pty_shows(pty, "0.q_proj\n") || pl_pty_shows(pty, " 0.q_proj ")); /* still */

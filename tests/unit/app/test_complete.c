@@ -77,8 +77,9 @@ static void test_commands(void **ctx)
 static void test_methods_and_their_keys(void **ctx)
 {
     (void)ctx;
-    check("method ", OFFERS("smoothquant", "awq", "hadamard", "orthogonal", "flatquant", "astro",
-                            "magr", "gptq", "gptaq", "qronos", "rtn", "none"));
+    check("method ",
+          OFFERS("smoothquant", "awq", "hadamard", "orthogonal", "quarot", "kurtail", "spinquant",
+                 "flatquant", "astro", "magr", "gptq", "gptaq", "qronos", "rtn", "none"));
     check("activations range=", OFFERS("range=token", "range=tensor"));
     check("method g", OFFERS("gptq", "gptaq"));
     check("method gptq d", OFFERS("damping="));

@@ -133,7 +133,7 @@ static void test_values_keep_what_follows_the_first_equals_sign(void **ctx)
     assert_string_equal(pl_call_value(call, "text"), "a=b.txt");
     assert_string_equal(pl_call_value(call, "limit"), "7");
     pl_call_destroy(call);
-    call = parse("tokenize text=a.txt text= text='c d'");
+    call = parse("calibrate text=a.txt text= text='c d'");
     assert_int_equal(call->n_keys, 3);
     assert_string_equal(call->values[1], "");
     assert_string_equal(pl_call_value(call, "text"), "c d");
