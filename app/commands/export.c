@@ -114,10 +114,10 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
         spec.lossy = lossy > 0;
         status = check_packing(call, &spec, weights, err);
     }
-    if (status == PL_OK && format > 0 && fold > 0) {
+    if (status == PL_OK && spec.gguf && fold > 0) {
         status = pl_error_set(err, PL_ERR_USAGE,
-                              "export: fold=yes writes floats on the rounder's grid, expected "
-                              "format=hf");
+                              "export: fold=yes changes more than layers, which format=gguf cannot "
+                              "write: choose another format");
     }
     PL_THEN(check_online(call, state, err));
     PL_THEN(pl_state_check_origin(state, false, err));

@@ -177,6 +177,14 @@ static size_t rows_at_once(size_t cols)
     return cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
 }
 
+pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_task *task, pl_error *err)
+{
+    return x->spec->fold
+               ? pl_fold_weights(&x->fold, layer, x->spec->which, out, task, err)
+               : pl_weights_make(x->lab, x->state, layer, (pl_weights_of){.which = x->spec->which},
+                                 out, task, err);
+}
+
 /* A layer's weight, or those of the layers a fused tensor holds, one after the other. */
 static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
                               pl_hasher *hasher, pl_task *task, pl_error *err)
@@ -185,10 +193,7 @@ static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_it
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
         const pl_layer *info = pl_model_layer(x->model, it->layer + i);
         pl_mat w = {0};
-        status = x->spec->fold
-                     ? pl_fold_weights(&x->fold, it->layer + i, x->spec->which, &w, task, err)
-                     : pl_weights_make(x->lab, x->state, it->layer + i,
-                                       (pl_weights_of){.which = x->spec->which}, &w, NULL, err);
+        status = pl_export_weights(x, it->layer + i, &w, task, err);
         PL_THEN(put_values(writer, it, w.data, info->rows * info->cols, hasher,
                            &x->report.max_dtype_error, err));
         PL_THEN(pl_task_tick(task, err));
@@ -234,8 +239,7 @@ static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *
         pl_mat w = {0};
         float *coded = it->requantized ? pl_alloc(count, sizeof *coded) : NULL;
         status = it->requantized && coded == NULL ? no_memory(err) : PL_OK;
-        PL_THEN(pl_weights_make(x->lab, x->state, it->layer + i,
-                                (pl_weights_of){.which = x->spec->which}, &w, task, err));
+        PL_THEN(pl_export_weights(x, it->layer + i, &w, task, err));
         if (status == PL_OK && coded != NULL) {
             pl_codes_decode(codes, first, info->rows, coded);
             for (size_t e = 0; e < count; e++) {

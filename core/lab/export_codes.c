@@ -44,9 +44,10 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
         *why = "its weights are imported";
         return PL_OK;
     }
-    if (status == PL_OK && (!parts.has_rounded || parts.has_transform)) {
-        *why = parts.has_transform ? "its codes are behind a transform, which stays in its input"
-                                   : "it is not rounded";
+    const bool behind = parts.has_transform && !x->spec->fold; /* a folded model has T in it */
+    if (status == PL_OK && (!parts.has_rounded || behind)) {
+        *why = behind ? "its codes are behind a transform, which stays in its input"
+                      : "it is not rounded";
         return PL_OK;
     }
     *rounded = parts.rounded;
@@ -240,8 +241,7 @@ static pl_status round_codes(pl_exporter *x, const pl_export_item *it, size_t la
     int16_t *codes = pl_alloc(size, sizeof *codes);
     pl_mat w = {0};
     pl_status status = codes == NULL ? pl_error_memory(err, "an export") : PL_OK;
-    PL_THEN(pl_weights_make(x->lab, x->state, layer, (pl_weights_of){.which = x->spec->which}, &w,
-                            task, err));
+    PL_THEN(pl_export_weights(x, layer, &w, task, err));
     for (size_t r = 0; status == PL_OK && r < info->rows; r++) {
         for (size_t g = 0; g < out->groups; g++) {
             const float *from = w.data + r * cols + g * size;

@@ -54,6 +54,10 @@ typedef struct pl_exporter {
 
 uint64_t pl_export_elements(const pl_export_item *item);
 
+/* The layer's weights as the files are to have them, to a new matrix. */
+PL_NODISCARD pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_task *task,
+                                         pl_error *err);
+
 /* --- export_codes.c: the codes of layers ------------------------------------------------------ */
 
 /* Says of each layer's tensor whether it is packed, and how: its shapes and module.  PL_ERR_STATE

@@ -64,6 +64,29 @@ static void test_the_perplexity_is_the_files(void **ctx)
     check_exact("awq", "method rtn bits=4 symmetric=no group_size=64", "format=awq");
 }
 
+/* A rotated model has the codes of its own coordinates, embedding and lm_head turned. */
+static void test_a_folded_model_is_packed(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    snprintf(script, sizeof script,
+             "method quarot online=no; method rtn bits=4; solve all sequential=no; perplexity "
+             "which=after length=64 windows=1; export format=compressed-tensors fold=yes dir=%s "
+             "dtype=f32; open %s; perplexity length=64 windows=1 "
+             "text=%s/sessions/demo/evaluation.txt",
+             run_path("folded"), run_path("folded"), source_root());
+    run r = run_demo(script);
+    pl_check_close(run_number(run_result(&r, r.n_lines - 3), "layers_packed"), 28, 0, 0);
+    pl_check_close(run_number(run_last(&r), "perplexity"),
+                   run_number(run_result(&r, r.n_lines - 4), "perplexity"), 1e-5, 0);
+    run_free(&r);
+    r = run_demo("method quarot online=no; method rtn bits=4; solve all sequential=no; export "
+                 "format=gguf fold=yes dir=nowhere");
+    assert_int_equal(r.status, 1);
+    assert_non_null(strstr(r.err, "format=gguf cannot write"));
+    run_free(&r);
+}
+
 static json_t *config_of(const char *name)
 {
     char path[600];
@@ -234,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_perplexity_is_the_files),
+        cmocka_unit_test(test_a_folded_model_is_packed),
         cmocka_unit_test(test_mixed_bits_are_groups),
         cmocka_unit_test(test_layers_left_are_ignored),
         cmocka_unit_test(test_a_packed_model_is_worked_on),
