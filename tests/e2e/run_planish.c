@@ -317,3 +317,35 @@ float *run_read_npy(const char *name, size_t count)
     free(bytes);
     return values;
 }
+
+const char *run_build_folder(void)
+{
+    static char folder[4096];
+    snprintf(folder, sizeof folder, "%s", getenv("PLANISH_BIN"));
+    *strrchr(folder, '/') = '\0';
+    *strrchr(folder, '/') = '\0';
+    return folder;
+}
+
+char *run_shell(const char *format, ...)
+{
+    char script[8192];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(script, sizeof script, format, arguments);
+    va_end(arguments);
+    assert_in_range(length, 1, sizeof script - 1);
+    FILE *pipe = popen(script, "r");
+    assert_non_null(pipe);
+    pl_buf out = {0};
+    char piece[4096];
+    for (size_t n; (n = fread(piece, 1, sizeof piece, pipe)) > 0;) {
+        pl_buf_append(&out, piece, n);
+    }
+    const int status = pclose(pipe);
+    if (status != 0) {
+        fprintf(stderr, "%s\n%s", script, out.data != NULL ? out.data : "");
+    }
+    assert_int_equal(status, 0);
+    return out.data != NULL ? out.data : calloc(1, 1);
+}

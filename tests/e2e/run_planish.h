@@ -28,6 +28,12 @@ int run_teardown(void **ctx);
 const char *run_folder(void);
 const char *run_path(const char *name);
 
+/* $PLANISH_BIN without its last two parts. */
+const char *run_build_folder(void);
+
+/* Standard output of a shell's script, which must succeed; the caller's. */
+char *run_shell(const char *format, ...) PL_PRINTF(1, 2);
+
 /* planish ARGS, NULL-terminated; lines are parsed if --json is among them, and then every line of
  * stdout must be an object with schema, version, command, ok, and result or error, and its result
  * as app/json.md has it. */

@@ -10,41 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Standard output of a shell's script, which must succeed. */
-static char *shell(const char *format, ...) PL_PRINTF(1, 2);
-static char *shell(const char *format, ...)
-{
-    char script[4096];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(script, sizeof script, format, arguments);
-    va_end(arguments);
-    assert_in_range(length, 1, sizeof script - 1);
-    FILE *pipe = popen(script, "r");
-    assert_non_null(pipe);
-    pl_buf out = {0};
-    char piece[4096];
-    for (size_t n; (n = fread(piece, 1, sizeof piece, pipe)) > 0;) {
-        pl_buf_append(&out, piece, n);
-    }
-    const int status = pclose(pipe);
-    if (status != 0) {
-        fprintf(stderr, "%s\n%s", script, out.data != NULL ? out.data : "");
-    }
-    assert_int_equal(status, 0);
-    return out.data != NULL ? out.data : calloc(1, 1);
-}
-
-/* $PLANISH_BIN without its last two parts. */
-static const char *build_folder(void)
-{
-    static char folder[4096];
-    snprintf(folder, sizeof folder, "%s", getenv("PLANISH_BIN"));
-    *strrchr(folder, '/') = '\0';
-    *strrchr(folder, '/') = '\0';
-    return folder;
-}
-
 static size_t found_files;
 
 /* No installed file names a folder that it was built in. */
@@ -55,7 +20,7 @@ static int look_into(const char *path, const struct stat *info, int type, struct
     if (type == FTW_F) {
         size_t size = 0;
         char *text = run_read(path, &size);
-        const char *const folders[] = {getenv("PLANISH_SOURCE_ROOT"), build_folder()};
+        const char *const folders[] = {getenv("PLANISH_SOURCE_ROOT"), run_build_folder()};
         for (size_t i = 0; i < 2; i++) {
             if (memmem(text, size, folders[i], strlen(folders[i])) != NULL) {
                 fprintf(stderr, "%s names %s\n", path, folders[i]);
@@ -72,13 +37,14 @@ static void test_an_installation_stands_alone(void **ctx)
 {
     (void)ctx;
     const char *root = run_path("installed");
-    char *said =
-        shell("meson install -C '%s' --no-rebuild --destdir '%s' 2>&1", build_folder(), root);
+    char *said = run_shell("meson install -C '%s' --no-rebuild --destdir '%s' 2>&1",
+                           run_build_folder(), root);
     assert_non_null(strstr(said, "planish: the program is linked with "));
     free(said);
-    char *prefix = shell("meson introspect '%s' --buildoptions | tr '{' '\\n' | "
-                         "sed -n 's/.*\"name\": \"prefix\".*\"value\": \"\\([^\"]*\\)\".*/\\1/p'",
-                         build_folder());
+    char *prefix =
+        run_shell("meson introspect '%s' --buildoptions | tr '{' '\\n' | "
+                  "sed -n 's/.*\"name\": \"prefix\".*\"value\": \"\\([^\"]*\\)\".*/\\1/p'",
+                  run_build_folder());
     prefix[strcspn(prefix, "\n")] = '\0';
     char below[2048], path[4096];
     snprintf(below, sizeof below, "%s%s", root, prefix);
@@ -152,7 +118,7 @@ static void test_version_names_libraries_and_licence(void **ctx)
 static void test_the_manual(void **ctx)
 {
     (void)ctx;
-    char *page = shell("'%s' --print man", getenv("PLANISH_BIN"));
+    char *page = run_shell("'%s' --print man", getenv("PLANISH_BIN"));
     char want[256];
     for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
         snprintf(want, sizeof want, "\n.SS \"\\fB%s\\fR ", (*c)->name);
@@ -169,8 +135,8 @@ static void test_the_manual(void **ctx)
     }
     assert_non_null(strstr(page, "\n.TP\n\\fB\\-\\-keep\\-going\\fR "));
     free(page);
-    char *said = shell("'%s' --print man | groff -K utf8 -man -ww -Tutf8 -z 2>&1 || :",
-                       getenv("PLANISH_BIN"));
+    char *said = run_shell("'%s' --print man | groff -K utf8 -man -ww -Tutf8 -z 2>&1 || :",
+                           getenv("PLANISH_BIN"));
     assert_string_equal(said, "");
     free(said);
 }
@@ -178,10 +144,10 @@ static void test_the_manual(void **ctx)
 /* What bash offers for the last of the words, one a line. */
 static void offers(const char *words, const char *want)
 {
-    char *said = shell("bash -c '. <(\"%s\" --print bash); compopt() { :; }; COMP_WORDS=(%s); "
-                       "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _planish; "
-                       "printf \"%%s\\n\" \"${COMPREPLY[@]}\"'",
-                       getenv("PLANISH_BIN"), words);
+    char *said = run_shell("bash -c '. <(\"%s\" --print bash); compopt() { :; }; COMP_WORDS=(%s); "
+                           "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _planish; "
+                           "printf \"%%s\\n\" \"${COMPREPLY[@]}\"'",
+                           getenv("PLANISH_BIN"), words);
     assert_string_equal(said, want);
     free(said);
 }
@@ -213,7 +179,7 @@ static void test_completion_in_every_shell(void **ctx)
         {"fish", "\n        case ", "\n            string split", 1},
     };
     for (size_t i = 0; i < 3; i++) {
-        char *page = shell("'%s' --print %s", getenv("PLANISH_BIN"), shells[i].name);
+        char *page = run_shell("'%s' --print %s", getenv("PLANISH_BIN"), shells[i].name);
         char want[256];
         for (const pl_command *const *c = pl_commands(); *c != NULL; c++) {
             snprintf(want, sizeof want, "%s%s%s", shells[i].before, (*c)->name, shells[i].behind);
@@ -225,8 +191,8 @@ static void test_completion_in_every_shell(void **ctx)
                         strstr(page, o->name + shells[i].cut * (is_long ? 2 : 1)) != NULL);
         }
         run_write(run_path("page"), page);
-        char *said = shell("if command -v %s >/dev/null; then %s -n '%s' 2>&1; fi", shells[i].name,
-                           shells[i].name, run_path("page"));
+        char *said = run_shell("if command -v %s >/dev/null; then %s -n '%s' 2>&1; fi",
+                               shells[i].name, shells[i].name, run_path("page"));
         assert_string_equal(said, "");
         free(said);
         free(page);

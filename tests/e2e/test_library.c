@@ -8,40 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Standard output and error of a shell's script, which must succeed. */
-static char *shell(const char *format, ...) PL_PRINTF(1, 2);
-static char *shell(const char *format, ...)
-{
-    char script[8192];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(script, sizeof script, format, arguments);
-    va_end(arguments);
-    assert_in_range(length, 1, sizeof script - 1);
-    FILE *pipe = popen(script, "r");
-    assert_non_null(pipe);
-    pl_buf out = {0};
-    char piece[4096];
-    for (size_t n; (n = fread(piece, 1, sizeof piece, pipe)) > 0;) {
-        pl_buf_append(&out, piece, n);
-    }
-    const int status = pclose(pipe);
-    if (status != 0) {
-        fprintf(stderr, "%s\n%s", script, out.data != NULL ? out.data : "");
-    }
-    assert_int_equal(status, 0);
-    return out.data != NULL ? out.data : calloc(1, 1);
-}
-
-static const char *build_folder(void)
-{
-    static char folder[4096];
-    snprintf(folder, sizeof folder, "%s", getenv("PLANISH_BIN"));
-    *strrchr(folder, '/') = '\0';
-    *strrchr(folder, '/') = '\0';
-    return folder;
-}
-
 /* A layer of the demo and what it sees, and what the program makes of them. */
 static int setup(void **ctx)
 {
@@ -123,14 +89,16 @@ static void test_the_example_builds_by_pkg_config(void **ctx)
 {
     (void)ctx;
     const char *root = run_path("installed");
-    free(shell("meson install -C '%s' --no-rebuild --destdir '%s' 2>&1", build_folder(), root));
-    char *library = shell("dirname $(find '%s' -name libplanish.so)", root);
+    free(run_shell("meson install -C '%s' --no-rebuild --destdir '%s' 2>&1", run_build_folder(),
+                   root));
+    char *library = run_shell("dirname $(find '%s' -name libplanish.so)", root);
     library[strcspn(library, "\n")] = '\0';
-    char *said = shell("export PKG_CONFIG_PATH='%s/pkgconfig' PKG_CONFIG_SYSROOT_DIR='%s'; "
-                       "cc -Wall -Wextra -Werror '%s/tests/e2e/example.c' -o '%s' "
-                       "$(pkg-config --cflags --libs planish) 2>&1 && LD_LIBRARY_PATH='%s' '%s'",
-                       library, root, getenv("PLANISH_SOURCE_ROOT"), run_path("example"), library,
-                       run_path("example"));
+    char *said =
+        run_shell("export PKG_CONFIG_PATH='%s/pkgconfig' PKG_CONFIG_SYSROOT_DIR='%s'; "
+                  "cc -Wall -Wextra -Werror '%s/tests/e2e/example.c' -o '%s' "
+                  "$(pkg-config --cflags --libs planish) 2>&1 && LD_LIBRARY_PATH='%s' '%s'",
+                  library, root, getenv("PLANISH_SOURCE_ROOT"), run_path("example"), library,
+                  run_path("example"));
     double objective = 0.0, gap = 1.0, error = 1.0;
     int bits = 0, code = 99;
     assert_int_equal(sscanf(said,
@@ -142,14 +110,15 @@ static void test_the_example_builds_by_pkg_config(void **ctx)
     expect_less(error, 0.2);
     free(said);
     /* Nothing but what the header declares is seen from outside. */
-    said = shell("nm -D --defined-only '%s/libplanish.so.0' | awk '$2 == \"T\" { print $3 }' | "
-                 "sed 's/@@PLANISH_0$//' | sort >'%s'; "
-                 "grep -o 'planish_[a-z_]*(' '%s'/*/*/include/planish.h '%s'/*/include/planish.h "
-                 "2>/dev/null | sed 's/.*://; s/($//' | sort | diff - '%s' && echo same",
-                 library, run_path("symbols"), root, root, run_path("symbols"));
+    said =
+        run_shell("nm -D --defined-only '%s/libplanish.so.0' | awk '$2 == \"T\" { print $3 }' | "
+                  "sed 's/@@PLANISH_0$//' | sort >'%s'; "
+                  "grep -o 'planish_[a-z_]*(' '%s'/*/*/include/planish.h '%s'/*/include/planish.h "
+                  "2>/dev/null | sed 's/.*://; s/($//' | sort | diff - '%s' && echo same",
+                  library, run_path("symbols"), root, root, run_path("symbols"));
     assert_string_equal(said, "same\n");
     free(said);
-    said = shell("readelf -d '%s/libplanish.so' | grep SONAME", library);
+    said = run_shell("readelf -d '%s/libplanish.so' | grep SONAME", library);
     assert_non_null(strstr(said, "[libplanish.so.0]"));
     free(said);
     free(library);
@@ -159,11 +128,11 @@ static void test_python_gives_what_the_program_gives(void **ctx)
 {
     (void)ctx;
     const char *python = getenv("PLANISH_BENCH_PYTHON");
-    char *said = shell("PYTHONDONTWRITEBYTECODE=1 PLANISH_LIBRARY='%s/core/lib/libplanish.so.0' "
-                       "PYTHONPATH='%s/core/lib' '%s' '%s/tests/e2e/library.py' '%s' 2>&1",
-                       build_folder(), getenv("PLANISH_SOURCE_ROOT"),
-                       python != NULL ? python : "/usr/bin/python3", getenv("PLANISH_SOURCE_ROOT"),
-                       run_folder());
+    char *said = run_shell(
+        "PYTHONDONTWRITEBYTECODE=1 PLANISH_LIBRARY='%s/core/lib/libplanish.so.0' "
+        "PYTHONPATH='%s/core/lib' '%s' '%s/tests/e2e/library.py' '%s' 2>&1",
+        run_build_folder(), getenv("PLANISH_SOURCE_ROOT"),
+        python != NULL ? python : "/usr/bin/python3", getenv("PLANISH_SOURCE_ROOT"), run_folder());
     assert_string_equal(said, "same\n");
     free(said);
 }
