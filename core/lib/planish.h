@@ -121,7 +121,9 @@ typedef struct planish_quantized {
     const uint32_t *group_of; /* [cols]: a column's group, which act_order=yes gives */
 } planish_quantized;
 
-/* GPTQ, RTN, ...: w as above.  site: NULL for a method that needs none (rtn). */
+/* GPTQ, RTN, ...: w as above.  site: NULL for a method that needs none (rtn, unless its scales=,
+ * refine= or certify= look at the inputs).  certify=yes: the report has "least_rounded_error",
+ * below which planish_relative_error cannot fall whatever codes are chosen for the scales. */
 PLANISH_API int planish_round(planish_site *site, const char *method, const float *w, size_t rows,
                               size_t cols, size_t stride, planish_quantized **out,
                               planish_report *report, planish_error *err);

@@ -1,5 +1,6 @@
 #include "core/lib/parts.h"
 
+#include "core/metrics/least_error.h"
 #include "core/metrics/recon.h"
 #include "core/solve/linf.h"
 
@@ -19,7 +20,8 @@ static void put_report(const pl_method *method, const pl_method_report *from, pl
                            .worst_row = from->worst_row,
                            .iterations = from->iterations,
                            .n_own = method->n_reported};
-    _Static_assert(sizeof to->own / sizeof *to->own >= PL_MAX_REPORTED, "there is room for all");
+    _Static_assert(sizeof to->own / sizeof *to->own > PL_MAX_REPORTED,
+                   "there is room for all, and a rounder's bound");
     for (size_t i = 0; i < method->n_reported; i++) {
         to->own_names[i] = method->reported[i].name;
         to->own[i] = from->own[i];
@@ -137,23 +139,27 @@ int planish_round(planish_site *site, const char *method, const float *w, size_t
     pl_error error = {0};
     pl_spec spec;
     pl_method_report made;
+    double least = (double)NAN;
     pl_layer_input in = {.layer = "W", .factors = site != NULL ? site->factors : NULL};
     quantized *q = NULL;
     *out = NULL;
     pl_status status = pl_lib_enter(&error);
     PL_THEN(pl_lib_spec(method, PL_SLOT_ROUND, &spec, &error));
     PL_THEN(pl_lib_view("W", w, rows, cols, stride, &in.w, &error));
-    if (status == PL_OK && site == NULL && !spec.method->blind) {
+    if (status == PL_OK && site == NULL && !pl_spec_is_blind(&spec)) {
         status = pl_error_set(&error, PL_ERR_UNSUPPORTED,
-                              "planish: %s needs the site whose inputs the layer sees",
-                              spec.method->name);
+                              "planish: %s needs the site whose inputs the layer sees", method);
     }
     if (status == PL_OK && (q = calloc(1, sizeof *q)) == NULL) {
         status = pl_error_memory(&error, "a quantized matrix");
     }
-    PL_THEN(spec.method->round(&spec, &in, &q->weights, &made, NULL, &error));
+    PL_THEN(pl_round(&spec, &in, &q->weights, &made, NULL, &error));
+    const bool certified = status == PL_OK && spec.values[PL_GRID_CERTIFY] > 0.0;
+    if (certified) {
+        status = pl_least_rounded_error(site->factors, in.w, &q->weights, &least, NULL, &error);
+    }
     if (status != PL_OK) {
-        free(q);
+        planish_quantized_destroy(q != NULL ? &q->shown : NULL);
         return pl_lib_leave(status, &error, err);
     }
     const pl_qweights *made_of = &q->weights;
@@ -170,6 +176,10 @@ int planish_round(planish_site *site, const char *method, const float *w, size_t
         .group_of = made_of->group_of,
     };
     put_report(spec.method, &made, report);
+    if (certified && report != NULL) {
+        report->own_names[report->n_own] = "least_rounded_error";
+        report->own[report->n_own++] = least;
+    }
     *out = &q->shown;
     return pl_lib_leave(status, &error, err);
 }

@@ -39,6 +39,12 @@ codes, total = q.codes, int(q.codes.sum())
 del q
 assert int(codes.sum()) == total
 
+# What stands behind a rounder: sweeps of descent lower the error, down to no less than the bound.
+rough, fine = (planish.rtn(W, site, bits=3, refine=sweeps, certify="yes") for sweeps in (0, 3))
+lost = [planish.relative_error(site, W, q.dequantize()) for q in (rough, fine)]
+assert lost[1] < 0.9 * lost[0], lost
+assert 0 < fine.report["least_rounded_error"] <= lost[1]
+
 # In the coordinates of a transform, and back.
 T = planish.hadamard(site)
 turned = T.site(site)
@@ -77,6 +83,9 @@ refused('planish: "gptq bits=3" does not fill the slot precondition', planish.pr
         W, site, bits=3)
 refused('planish: expected key=value, found "x"', planish.precondition, "astro x", W, site)
 refused("planish: gptq needs the site whose inputs the layer sees", planish.gptq, W)
+refused("planish: rtn scales=search needs the site whose inputs the layer sees", planish.rtn, W,
+        scales="search")
+refused("planish: rtn refine=2 needs the site whose inputs the layer sees", planish.rtn, W, refine=2)
 refused("planish: awq needs the inputs of the site, not only their Gram matrix", planish.awq, gram,
         [W], round="gptq bits=3")
 refused("planish: flatquant is learned in steps, which only the program does", planish.flatquant,
