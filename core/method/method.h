@@ -210,6 +210,8 @@ bool pl_spec_is_blind(const pl_spec *spec);
 bool pl_spec_is_learned(const pl_spec *spec);
 /* Whether the spec's method makes the transforms of a whole block together. */
 bool pl_spec_is_of_block(const pl_spec *spec);
+/* Whether the spec's transform is learned for the grid of the cache, too. */
+bool pl_spec_suits_cache(const pl_spec *spec);
 
 /* The registry: NULL-terminated, in the order they are listed to a user. */
 const pl_method *const *pl_methods(void);

@@ -47,6 +47,12 @@ bool pl_spec_is_of_block(const pl_spec *spec)
     return spec->method != NULL && spec->method->of_block != NULL && spec->method->of_block(spec);
 }
 
+bool pl_spec_suits_cache(const pl_spec *spec)
+{
+    return pl_spec_is_of_block(spec) ||
+           (spec->method != NULL && spec->method->stream_loss == PL_LOSS_MODEL);
+}
+
 const char *pl_slot_name(pl_slot slot)
 {
     static const char *const names[PL_SLOT_COUNT] = {"transform", "precondition", "round"};

@@ -331,16 +331,32 @@ void pl_state_cache_format(const pl_state *state, pl_buf *out)
     pl_buf_printf(out, " %zu", state->kv.bits > 0 ? state->kv_group_size : 0);
 }
 
-/* Activations and cache belong to a plan only where a transform is made for their grid. */
-static void put_activations(const pl_state *state, const pl_spec *transform, pl_buf *text)
+/* What a block's transforms are learned for beside the layer's own rounder: those of its sites. */
+static void put_block_rounders(const pl_state *state, size_t layer, pl_buf *text)
 {
+    const pl_model *model = state->source->model;
+    size_t first = 0;
+    const size_t sites = pl_model_block_sites(model, pl_model_layer(model, layer)->block, &first);
+    for (size_t i = first; i < first + sites; i++) {
+        put_spec(text, PL_SLOT_ROUND,
+                 pl_state_spec(state, pl_model_site(model, i)->layers[0], PL_SLOT_ROUND));
+    }
+}
+
+/* Activations and cache belong to a plan only where a transform is made for their grid. */
+static void put_activations(const pl_state *state, size_t layer, pl_buf *text)
+{
+    const pl_spec *transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
     if (transform->method != NULL && transform->method->suits_activations) {
         pl_act_format(&state->activations, text);
         pl_buf_puts(text, "\n");
     }
-    if (pl_spec_is_of_block(transform)) {
+    if (pl_spec_suits_cache(transform)) {
         pl_state_cache_format(state, text);
         pl_buf_puts(text, "\n");
+    }
+    if (pl_spec_is_of_block(transform)) {
+        put_block_rounders(state, layer, text);
     }
 }
 
@@ -374,7 +390,7 @@ pl_id pl_state_plan(const pl_state *state, size_t layer)
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         put_spec(&text, slot, pl_state_spec(state, layer, slot));
     }
-    put_activations(state, pl_state_spec(state, layer, PL_SLOT_TRANSFORM), &text);
+    put_activations(state, layer, &text);
     return finish_plan(state, &text);
 }
 

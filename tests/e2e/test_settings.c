@@ -111,6 +111,25 @@ static void every_change_takes_results_back(void **state)
     run_free(&r);
 }
 
+/* A result counts only while all that its transform was learned for stands: the cache, and the
+ * rounders of the whole block. */
+static void what_a_transform_was_learned_for_belongs_to_the_plan(void **state)
+{
+    (void)state;
+    run r = RUN("--json", "-c",
+                "calibrate windows=1 length=32; method rtn bits=8; activations bits=4; "
+                "method spinquant steps=1; solve 0.q_proj; kv bits=4; kv none; activations none; "
+                "method flatquant scope=block steps=1; solve 0.q_proj; "
+                "method rtn bits=4 on=*.1.mlp.down_proj; method rtn bits=4 on=*.0.mlp.down_proj; "
+                "method rtn bits=8 on=*.0.mlp.down_proj");
+    assert_true(run_number(run_result(&r, 5), "layers_in_store") == 0);
+    assert_true(run_number(run_result(&r, 6), "layers_in_store") == 1);
+    assert_true(run_number(run_result(&r, 10), "layers_in_store") == 1);
+    assert_true(run_number(run_result(&r, 11), "layers_in_store") == 0);
+    assert_true(run_number(run_result(&r, 12), "layers_in_store") == 1);
+    run_free(&r);
+}
+
 static void going_back_solves_nothing(void **state)
 {
     (void)state;
@@ -185,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_of_settings_side_by_side),
         cmocka_unit_test(every_change_takes_results_back),
+        cmocka_unit_test(what_a_transform_was_learned_for_belongs_to_the_plan),
         cmocka_unit_test(going_back_solves_nothing),
         cmocka_unit_test(figures_keep_their_settings),
         cmocka_unit_test(refusals),
