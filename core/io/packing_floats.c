@@ -238,7 +238,9 @@ static pl_status unpack_fp8(const pl_packed *packed, void *const data[PL_PACK_PA
     out->values = out->table;
     memcpy(out->codes, data[CODES], packed->rows * packed->cols);
     for (size_t r = 0; r < packed->rows; r++) {
-        const size_t first = count == 1 ? 0 : count == packed->rows ? r : r / BLOCK * groups;
+        const size_t first = count == 1                             ? 0
+                             : groups == 1 && count == packed->rows ? r
+                                                                    : r / BLOCK * groups;
         for (size_t g = 0; g < groups; g++) {
             out->scales[r * groups + g] = scales[first + g];
         }

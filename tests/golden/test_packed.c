@@ -335,6 +335,45 @@ static void test_floats_are_read(void **ctx)
     assert_int_equal(index, 4);
 }
 
+/* As many blocks of columns as rows: the scales are by blocks all the same. */
+static void test_fp8_blocks_as_many_as_rows(void **ctx)
+{
+    (void)ctx;
+    enum { HIGH = 3, BLOCK = 128, WIDE = HIGH * BLOCK };
+    static uint8_t codes[HIGH * WIDE];
+    static float found[HIGH * WIDE];
+    static const float scales[HIGH] = {1.0f, 2.0f, 4.0f};
+    const uint64_t of_codes[] = {HIGH, WIDE}, of_scales[] = {1, HIGH};
+    const pl_st_entry entries[] = {{.name = "l.weight", .n_dims = 2, .dims = of_codes},
+                                   {.name = "l.weight_scale_inv", .n_dims = 2, .dims = of_scales}};
+    const char *const raws[] = {"F8_E4M3", "F32"};
+    const void *const bytes[] = {codes, scales};
+    const size_t sizes[] = {sizeof codes, sizeof scales};
+    pl_error err;
+    pl_temp temp;
+    pl_st_writer *writer = NULL;
+    pl_checkpoint *checkpoint = NULL;
+    memset(codes, 0x38, sizeof codes); /* 1 */
+    pl_temp_init(&temp);
+    const char *path = pl_temp_path(&temp, "model.safetensors");
+    pl_check_ok(pl_st_writer_create_raw(path, entries, raws, 2, NULL, &writer, &err), err);
+    for (size_t i = 0; i < 2; i++) {
+        const size_t at = pl_st_writer_order(writer, i);
+        pl_check_ok(pl_st_writer_put_raw(writer, bytes[at], sizes[at], &err), err);
+    }
+    pl_check_ok(pl_st_writer_commit(writer, &err), err);
+    pl_st_writer_destroy(writer);
+    pl_check_ok(pl_checkpoint_open(path, &checkpoint, &err), err);
+    pl_check_ok(pl_checkpoint_read(checkpoint, pl_checkpoint_find(checkpoint, "l.weight"), 0, HIGH,
+                                   found, &err),
+                err);
+    for (size_t i = 0; i < HIGH * WIDE; i++) {
+        pl_check_close(found[i], scales[i % WIDE / BLOCK], 0, 0);
+    }
+    pl_checkpoint_close(checkpoint);
+    pl_temp_deinit(&temp);
+}
+
 /* Rounded as the gguf package rounds; and what is on a block's own grid comes back exactly. */
 static void test_gguf_blocks(void **ctx)
 {
@@ -378,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_every_layout),
         cmocka_unit_test(test_gguf_blocks),
         cmocka_unit_test(test_floats_are_read),
+        cmocka_unit_test(test_fp8_blocks_as_many_as_rows),
         cmocka_unit_test(test_split_keeps_the_weights),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
