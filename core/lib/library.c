@@ -25,6 +25,13 @@ int pl_lib_leave(pl_status status, const pl_error *from, planish_error *to)
     return (int)status;
 }
 
+pl_status pl_lib_given(const char *what, const void *pointer, pl_error *err)
+{
+    return pointer != NULL
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_USAGE, "planish: %s is NULL, and is needed", what);
+}
+
 pl_status pl_lib_spec(const char *text, pl_slot slot, pl_spec *out, pl_error *err)
 {
     const pl_status status = pl_spec_parse("planish", text != NULL ? text : "", out, err);

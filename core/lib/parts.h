@@ -19,6 +19,9 @@ PL_NODISCARD pl_status pl_lib_enter(pl_error *err);
 /* How every function of the interface ends. */
 int pl_lib_leave(pl_status status, const pl_error *from, planish_error *to);
 
+/* Refuses NULL for what a function cannot do without: "the site". */
+PL_NODISCARD pl_status pl_lib_given(const char *what, const void *pointer, pl_error *err);
+
 /* A spec of that slot from text. */
 PL_NODISCARD pl_status pl_lib_spec(const char *text, pl_slot slot, pl_spec *out, pl_error *err);
 

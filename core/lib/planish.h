@@ -10,7 +10,8 @@
  * are those of the program, to the bit.
  *
  * Every int is a planish_status; on failure *err (which may be NULL) has one sentence, and what
- * would have been made is NULL.  The library neither prints nor exits.  One thread at a time may
+ * would have been made is NULL.  A site, a transform or an array that is NULL where it is needed is
+ * PLANISH_USAGE.  The library neither prints nor exits.  One thread at a time may
  * compute. */
 #ifndef PLANISH_H
 #define PLANISH_H

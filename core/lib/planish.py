@@ -221,15 +221,15 @@ class Quantized:
 class Transform:
     """An invertible T on the channels of a site: X T and W T^-T give the same outputs."""
 
-    def __init__(self, handle):
-        self._handle = handle
+    def __init__(self, handle, channels):
+        self._handle, self.channels = handle, channels
 
     def __del__(self, destroy=_lib.planish_transform_destroy):
         if getattr(self, "_handle", None):
             destroy(self._handle)
 
     def _turn(self, name, values, back):
-        m = np.array(_matrix(values, what="the matrix"), order="C")
+        m = np.array(_matrix(values, self.channels, "the matrix"), order="C")
         _call(name, self._handle, m.ctypes.data, m.shape[0], int(back))
         return m
 
@@ -284,7 +284,7 @@ def transform(method, site, weights=(), round=None, **parameters):
     _call("transform_create", site._handle, _spec(method, parameters),
           round.encode() if round is not None else None, data, rows, len(kept),
           ctypes.byref(handle))
-    return Transform(handle)
+    return Transform(handle, site.channels)
 
 
 def certificate(site, w0, w, method="astro", **parameters):

@@ -1,5 +1,6 @@
 #include "core/lib/parts.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,7 +86,7 @@ int planish_site_from_gram(const float *gram, size_t n, double tokens, planish_s
     pl_view view;
     pl_status status = begin(out, &error);
     PL_THEN(pl_lib_view("the Gram matrix", gram, n, n, n, &view, &error));
-    if (status == PL_OK && !(tokens >= 1.0)) {
+    if (status == PL_OK && !(tokens >= 1.0 && isfinite(tokens))) {
         status = pl_error_set(
             &error, PL_ERR_USAGE,
             "planish: %g tokens: expected how many rows of X the Gram matrix is of", tokens);
@@ -167,7 +168,12 @@ int planish_transform_create(planish_site *site, const char *method, const char 
     pl_grid grid = {0};
     *out = NULL;
     pl_status status = pl_lib_enter(&error);
+    PL_THEN(pl_lib_given("the site", site, &error));
     PL_THEN(pl_lib_spec(method, PL_SLOT_TRANSFORM, &spec, &error));
+    if (count > 0) {
+        PL_THEN(pl_lib_given("weights", weights, &error));
+        PL_THEN(pl_lib_given("rows", rows, &error));
+    }
     if (status == PL_OK && round != NULL &&
         (status = pl_lib_spec(round, PL_SLOT_ROUND, &rounder, &error)) == PL_OK) {
         grid = pl_spec_grid(&rounder);
@@ -184,11 +190,23 @@ int planish_transform_create(planish_site *site, const char *method, const char 
     return pl_lib_leave(status, &error, err);
 }
 
+/* A transform, and the finite rows that it is to turn; no rows are fine. */
+static pl_status check_turned(const planish_transform *t, const char *what, const float *x,
+                              size_t rows, pl_error *err)
+{
+    pl_view view;
+    pl_status status = pl_lib_given("the transform", t, err);
+    return status == PL_OK && rows > 0
+               ? pl_lib_view(what, x, rows, pl_transform_n(t->t), pl_transform_n(t->t), &view, err)
+               : status;
+}
+
 int planish_transform_inputs(const planish_transform *t, float *x, size_t rows, int back,
                              planish_error *err)
 {
     pl_error error = {0};
     pl_status status = pl_lib_enter(&error);
+    PL_THEN(check_turned(t, "X", x, rows, &error));
     PL_THEN(back ? pl_transform_inputs_back(t->t, x, rows, NULL, &error)
                  : pl_transform_inputs(t->t, x, rows, NULL, &error));
     return pl_lib_leave(status, &error, err);
@@ -199,6 +217,7 @@ int planish_transform_weights(const planish_transform *t, float *w, size_t rows,
 {
     pl_error error = {0};
     pl_status status = pl_lib_enter(&error);
+    PL_THEN(check_turned(t, "W", w, rows, &error));
     PL_THEN(back ? pl_transform_weights_back(t->t, w, rows, NULL, &error)
                  : pl_transform_weights(t->t, w, rows, NULL, &error));
     return pl_lib_leave(status, &error, err);
@@ -208,8 +227,10 @@ int planish_transform_site(const planish_transform *t, const planish_site *site,
                            planish_error *err)
 {
     pl_error error = {0};
-    const size_t n = site->gram.n;
     pl_status status = begin(out, &error);
+    PL_THEN(pl_lib_given("the transform", t, &error));
+    PL_THEN(pl_lib_given("the site", site, &error));
+    const size_t n = status == PL_OK ? site->gram.n : 0;
     if (status == PL_OK && pl_transform_n(t->t) != n) {
         status = pl_error_set(&error, PL_ERR_STATE,
                               "planish: the transform is of %zu channels, the site has %zu",
@@ -222,7 +243,7 @@ int planish_transform_site(const planish_transform *t, const planish_site *site,
     if (status == PL_OK) {
         (*out)->gram = (pl_sym){.n = n, .square = (*out)->own};
     }
-    return finish(status, planish_site_tokens(site), out, &error, err);
+    return finish(status, status == PL_OK ? planish_site_tokens(site) : 0.0, out, &error, err);
 }
 
 void planish_transform_destroy(planish_transform *t)

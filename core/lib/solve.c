@@ -45,8 +45,10 @@ int planish_precondition(planish_site *site, const char *method, const float *w,
     pl_view view;
     pl_method_report made;
     pl_status status = pl_lib_enter(&error);
+    PL_THEN(pl_lib_given("the site", site, &error));
     PL_THEN(pl_lib_spec(method, PL_SLOT_PRECONDITION, &spec, &error));
     PL_THEN(pl_lib_view("W", w, rows, site->gram.n, stride, &view, &error));
+    PL_THEN(pl_lib_given("out", out, &error));
     PL_THEN(precondition(site, &spec, view, out, &made, &error));
     if (status == PL_OK) {
         put_report(spec.method, &made, report);
@@ -104,6 +106,7 @@ int planish_certificate(planish_site *site, const char *method, const float *w0,
     pl_view before, view;
     pl_method_report made;
     pl_status status = pl_lib_enter(&error);
+    PL_THEN(pl_lib_given("the site", site, &error));
     PL_THEN(pl_lib_spec(method, PL_SLOT_PRECONDITION, &spec, &error));
     PL_THEN(pl_lib_view("W0", w0, rows, site->gram.n, w0_stride, &before, &error));
     PL_THEN(pl_lib_view("W", w, rows, site->gram.n, stride, &view, &error));
@@ -120,6 +123,8 @@ int planish_relative_error(planish_site *site, const float *w0, size_t w0_stride
     pl_error error = {0};
     pl_view before, view;
     pl_status status = pl_lib_enter(&error);
+    PL_THEN(pl_lib_given("the site", site, &error));
+    PL_THEN(pl_lib_given("out", out, &error));
     PL_THEN(pl_lib_view("W0", w0, rows, site->gram.n, w0_stride, &before, &error));
     PL_THEN(pl_lib_view("W", w, rows, site->gram.n, stride, &view, &error));
     PL_THEN(pl_relative_error(site->factors, before, view, out, NULL, &error));

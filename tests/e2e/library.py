@@ -82,6 +82,9 @@ refused('planish: no method is named "astra"', planish.precondition, "astra", W,
 refused('planish: "gptq bits=3" does not fill the slot precondition', planish.precondition, "gptq",
         W, site, bits=3)
 refused('planish: expected key=value, found "x"', planish.precondition, "astro x", W, site)
+refused("planish: the matrix has the shape (2, 3), expected [rows, 144]", T.weights,
+        np.zeros((2, 3), np.float32))
+refused("planish: X [0, 5] is not finite", T.inputs, np.where(np.arange(144) == 5, np.nan, X[:1]))
 refused("planish: gptq needs the site whose inputs the layer sees", planish.gptq, W)
 refused("planish: rtn scales=search needs the site whose inputs the layer sees", planish.rtn, W,
         scales="search")

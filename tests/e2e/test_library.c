@@ -4,6 +4,7 @@
 #include "core/lib/planish.h"
 #include "tests/e2e/run_planish.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,45 @@ static int setup(void **ctx)
 
 enum { N = 144, ROWS = 144, TOKENS = 1024 };
 
+/* NULL and what is not finite are refused where they enter. */
+static void check_refusals(planish_site *site, float *w)
+{
+    planish_error err;
+    planish_site *made = NULL;
+    planish_transform *t = NULL;
+    double error = 0.0;
+    assert_int_equal(
+        planish_site_from_gram(planish_site_gram(site), N, (double)INFINITY, &made, &err),
+        PLANISH_USAGE);
+    assert_null(made);
+    assert_int_equal(planish_precondition(NULL, "magr", w, ROWS, N, w, NULL, &err), PLANISH_USAGE);
+    assert_string_equal(err.message, "planish: the site is NULL, and is needed");
+    assert_int_equal(planish_precondition(site, "magr", w, ROWS, N, NULL, NULL, &err),
+                     PLANISH_USAGE);
+    assert_int_equal(planish_certificate(NULL, "magr", w, N, w, N, ROWS, NULL, &err),
+                     PLANISH_USAGE);
+    assert_int_equal(planish_relative_error(NULL, w, N, w, N, ROWS, &error, &err), PLANISH_USAGE);
+    assert_int_equal(planish_relative_error(site, w, N, w, N, ROWS, NULL, &err), PLANISH_USAGE);
+    assert_int_equal(planish_transform_create(site, "smoothquant", NULL, NULL, NULL, 1, &t, &err),
+                     PLANISH_USAGE);
+    assert_string_equal(err.message, "planish: weights is NULL, and is needed");
+    assert_int_equal(planish_transform_create(NULL, "hadamard", NULL, NULL, NULL, 0, &t, &err),
+                     PLANISH_USAGE);
+    assert_null(t);
+    assert_int_equal(planish_transform_create(site, "hadamard", NULL, NULL, NULL, 0, &t, &err), 0);
+    assert_int_equal(planish_transform_site(NULL, site, &made, &err), PLANISH_USAGE);
+    assert_int_equal(planish_transform_site(t, NULL, &made, &err), PLANISH_USAGE);
+    assert_null(made);
+    assert_int_equal(planish_transform_inputs(t, NULL, 2, 0, &err), PLANISH_USAGE);
+    assert_int_equal(planish_transform_weights(NULL, w, ROWS, 0, &err), PLANISH_USAGE);
+    const float kept = w[N + 3];
+    w[N + 3] = NAN;
+    assert_int_equal(planish_transform_weights(t, w, ROWS, 0, &err), PLANISH_NUMERIC);
+    assert_string_equal(err.message, "planish: W [1, 3] is not finite");
+    w[N + 3] = kept;
+    planish_transform_destroy(t);
+}
+
 static void test_c_gives_what_the_program_gives(void **ctx)
 {
     (void)ctx;
@@ -75,6 +115,7 @@ static void test_c_gives_what_the_program_gives(void **ctx)
     assert_string_equal(err.message,
                         "planish: X has 1024 rows and 144 columns, 143 apart: expected "
                         "a matrix whose rows do not overlap");
+    check_refusals(site, w);
     planish_site_destroy(site);
     planish_site_destroy(NULL);
     free(w);
