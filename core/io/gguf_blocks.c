@@ -8,8 +8,9 @@
 enum { HALF = PL_GGUF_BLOCK / 2 };
 
 const pl_gguf_choice pl_gguf_choices[] = {
-    {PL_Q4_0, 2, 4, false}, {PL_Q4_1, 3, 4, true},  {PL_Q5_0, 8, 5, false},
-    {PL_Q5_1, 9, 5, true},  {PL_Q8_0, 7, 8, false}, {PL_DTYPE_OTHER, 0, 0, false},
+    {PL_MXFP4, 38, 4, false, "mxfp4"},   {PL_Q4_0, 2, 4, false, NULL}, {PL_Q4_1, 3, 4, true, NULL},
+    {PL_Q5_0, 8, 5, false, NULL},        {PL_Q5_1, 9, 5, true, NULL},  {PL_Q8_0, 7, 8, false, NULL},
+    {PL_DTYPE_OTHER, 0, 0, false, NULL},
 };
 
 uint32_t pl_gguf_float_file_type(pl_dtype dtype)
@@ -56,6 +57,66 @@ static void put_block(const pl_gguf_choice *choice, float d, float least, const 
     }
 }
 
+/* E2M1 in halves, as ggml has them: no -0. */
+static const int halves[] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+/* A power of two as it is stored, 2^(byte - 128) of a half; false for any other scale. */
+static bool find_e8m0(float half, uint8_t *byte)
+{
+    int exponent = 0;
+    const float fraction = frexpf(half, &exponent);
+    const int stored = exponent - 1 + 128;
+    *byte = (uint8_t)stored;
+    return fraction >= 0.5f && fraction <= 0.5f && stored >= 0 && stored < 255;
+}
+
+static void put_mxfp4(uint8_t scale, const int *codes, uint8_t *out)
+{
+    out[0] = scale;
+    for (int i = 0; i < HALF; i++) {
+        out[1 + i] = (uint8_t)(codes[i] | codes[i + HALF] << 4);
+    }
+}
+
+static bool mxfp4_exact(float scale, const int *steps, uint8_t *out)
+{
+    uint8_t byte;
+    int codes[PL_GGUF_BLOCK];
+    for (int i = 0; i < PL_GGUF_BLOCK; i++) {
+        codes[i] = 0;
+        while (codes[i] < 16 && halves[codes[i]] != steps[i]) {
+            codes[i]++;
+        }
+        if (codes[i] == 16) {
+            return false;
+        }
+    }
+    if (!find_e8m0(scale, &byte)) {
+        return false;
+    }
+    put_mxfp4(byte, codes, out);
+    return true;
+}
+
+static void round_mxfp4(const float *x, uint8_t *out)
+{
+    float most = 0.0f;
+    int codes[PL_GGUF_BLOCK];
+    for (int i = 0; i < PL_GGUF_BLOCK; i++) {
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    }
+    const int wanted = most > 0.0f ? ilogbf(most) - 2 + 127 : 0, byte = wanted > 0 ? wanted : 0;
+    const float half = ldexpf(1.0f, byte - 128);
+    for (int i = 0; i < PL_GGUF_BLOCK; i++) {
+        codes[i] = 0;
+        for (int k = 1; k < 16; k++) {
+            const float best = fabsf((float)halves[codes[i]] * half - x[i]);
+            codes[i] = fabsf((float)halves[k] * half - x[i]) < best ? k : codes[i];
+        }
+    }
+    put_mxfp4((uint8_t)byte, codes, out);
+}
+
 static bool is_f16(float x)
 {
     const float stored = pl_f16_to_f32(pl_f32_to_f16(x));
@@ -67,6 +128,9 @@ bool pl_gguf_block_exact(pl_dtype dtype, float scale, const int *steps, uint8_t 
     const pl_gguf_choice *choice = choice_of(dtype);
     const int levels = 1 << choice->bits;
     int low = steps[0], high = steps[0], q[PL_GGUF_BLOCK];
+    if (choice->element != NULL) {
+        return mxfp4_exact(scale, steps, out);
+    }
     for (int i = 1; i < PL_GGUF_BLOCK; i++) {
         low = steps[i] < low ? steps[i] : low;
         high = steps[i] > high ? steps[i] : high;
@@ -145,5 +209,9 @@ static void round_q8_0(const pl_gguf_choice *choice, const float *x, uint8_t *ou
 void pl_gguf_block_round(pl_dtype dtype, const float *x, uint8_t *out)
 {
     const pl_gguf_choice *choice = choice_of(dtype);
+    if (choice->element != NULL) {
+        round_mxfp4(x, out);
+        return;
+    }
     (choice->bits == 8 ? round_q8_0 : choice->offset ? round_range : round_around)(choice, x, out);
 }

@@ -196,7 +196,7 @@ static const pl_gguf_type types[] = {
     [30] = {"BF16", PL_BF16, 1, 2},
     [34] = {"TQ1_0", PL_DTYPE_OTHER, 256, 54},
     [35] = {"TQ2_0", PL_DTYPE_OTHER, 256, 66},
-    [39] = {"MXFP4", PL_DTYPE_OTHER, 32, 17},
+    [39] = {"MXFP4", PL_MXFP4, 32, 17},
 };
 
 pl_gguf_type pl_gguf_type_of(uint32_t id)

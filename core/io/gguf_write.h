@@ -40,7 +40,8 @@ typedef struct pl_gguf_choice {
     pl_dtype dtype;
     uint32_t file_type;
     int bits;
-    bool offset; /* a least value of its own beside the scale */
+    bool offset;         /* a least value of its own beside the scale */
+    const char *element; /* the number format of its codes (core/format); NULL: integers */
 } pl_gguf_choice;
 extern const pl_gguf_choice pl_gguf_choices[];
 /* The same number for F32, F16 and BF16. */

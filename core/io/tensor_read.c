@@ -44,7 +44,7 @@ static pl_status check_range(const pl_checkpoint *checkpoint, const pl_tensor *t
     if (tensor->dtype == PL_DTYPE_OTHER) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
                             "%s: tensor '%s' has dtype %s, expected F32, F16, BF16, Q4_0, Q4_1, "
-                            "Q5_0, Q5_1, Q8_0 or Q2_K to Q6_K",
+                            "Q5_0, Q5_1, Q8_0, MXFP4 or Q2_K to Q6_K",
                             path, name.text,
                             pl_brief_of(tensor->dtype_name, strlen(tensor->dtype_name)).text);
     }

@@ -53,7 +53,7 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
     *rounded = parts.rounded;
     PL_THEN(pl_result_read_grid(x->lab, parts.rounded, grid, err));
     const char *element = x->packing != NULL ? x->packing->element : NULL;
-    if (status == PL_OK && element == NULL && grid->format->steps == NULL) {
+    if (status == PL_OK && element == NULL && grid->format->steps == NULL && !x->spec->gguf) {
         *why = "its codes are not evenly spaced";
     } else if (status == PL_OK && element != NULL && strcmp(grid->format->key, element) != 0) {
         *why = "its codes are of another number format";
@@ -163,6 +163,19 @@ static size_t item_group(const pl_export_item *it)
 
 /* --- the codes -------------------------------------------------------------------------------- */
 
+/* What each code of floats stands for at a scale of 1. */
+static void fill_values(const pl_grid *grid, pl_codes *out)
+{
+    const float one = 1.0f;
+    const int16_t none = 0;
+    const uint32_t group = 0;
+    for (int code = 0; code < 1 << grid->bits; code++) {
+        const int16_t as_stored = (int16_t)code;
+        grid->format->decode(&one, &none, &group, &as_stored, 1, &out->table[code]);
+    }
+    out->values = out->table;
+}
+
 pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, const char **why,
                                 pl_error *err)
 {
@@ -191,6 +204,9 @@ pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, con
         out->zeros[i] = (int16_t)(q.zeros[i] + middle);
         out->stored[i] =
             grid.format->scale_bits > 0 ? (uint8_t)pl_grid_stored_scale(&q.grid, q.scales[i]) : 0;
+    }
+    if (status == PL_OK && grid.format->steps == NULL) {
+        fill_values(&grid, out);
     }
     if (status == PL_OK) {
         out->whole = pl_grid_tensor_scale(&q.grid);

@@ -85,9 +85,17 @@ static bool steps_of(const pl_codes *codes, size_t row, size_t first, float *sca
         if (codes->group_of[first + i] != group) {
             return false;
         }
-        steps[i] =
-            codes->codes[row * codes->cols + first + i] - codes->zeros[row * codes->groups + group];
+        const uint8_t code = codes->codes[row * codes->cols + first + i];
+        steps[i] = code - codes->zeros[row * codes->groups + group];
+        if (codes->values != NULL) { /* E2M1 has halves; what has finer steps fits no type */
+            const float twice = 2.0f * codes->values[code];
+            if (!(fabsf(twice) <= INT16_MAX) || fabsf(twice - truncf(twice)) > 0.0f) {
+                return false;
+            }
+            steps[i] = (int)twice;
+        }
     }
+    *scale = codes->values != NULL ? *scale * 0.5f : *scale;
     return true;
 }
 
@@ -115,7 +123,10 @@ static pl_dtype nearest_type(const pl_exporter *x)
     const pl_grid grid = round->method != NULL ? pl_spec_grid(round) : (pl_grid){.bits = 8};
     const bool offset = grid.bits < 6 && grid.format->zero_point;
     for (size_t i = 0; pl_gguf_choices[i].dtype != PL_DTYPE_OTHER; i++) {
-        if (pl_gguf_choices[i].bits >= grid.bits && pl_gguf_choices[i].offset == offset) {
+        const char *element = pl_gguf_choices[i].element;
+        if (pl_gguf_choices[i].bits >= grid.bits && pl_gguf_choices[i].offset == offset &&
+            (element == NULL ||
+             (round->method != NULL && strcmp(element, grid.format->key) == 0))) {
             return pl_gguf_choices[i].dtype;
         }
     }

@@ -29,6 +29,7 @@ static const struct {
     [PL_Q4_K] = {"Q4_K", PL_K_BLOCK, 144},
     [PL_Q5_K] = {"Q5_K", PL_K_BLOCK, 176},
     [PL_Q6_K] = {"Q6_K", PL_K_BLOCK, 210},
+    [PL_MXFP4] = {"MXFP4", BLOCK, 17},
     [PL_DTYPE_OTHER] = {"other", 0, 0},
 };
 
@@ -226,6 +227,20 @@ static void decode_q8_0(const uint8_t *restrict src, size_t blocks, float *restr
     }
 }
 
+/* E2M1 in halves, which 2^(byte - 128) is the unit of: ggml's kvalues_mxfp4, without a -0. */
+PL_CLONES
+static void decode_mxfp4(const uint8_t *restrict src, size_t blocks, float *restrict dst)
+{
+    static const float halves[] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    for (size_t b = 0; b < blocks; b++, src += 17, dst += BLOCK) {
+        const float d = float_of(src[0] < 2 ? 0x00200000u << src[0] : (src[0] - 1u) << 23);
+        for (int i = 0; i < HALF; i++) {
+            dst[i] = d * halves[src[1 + i] & 0x0f];
+            dst[HALF + i] = d * halves[src[1 + i] >> 4];
+        }
+    }
+}
+
 void pl_dtype_decode(pl_dtype dtype, const void *src, size_t count, float *dst)
 {
     assert(dtype < PL_DTYPE_OTHER && count % infos[dtype].block == 0);
@@ -271,6 +286,9 @@ void pl_dtype_decode(pl_dtype dtype, const void *src, size_t count, float *dst)
         break;
     case PL_Q6_K:
         pl_decode_q6_k(src, count / PL_K_BLOCK, dst);
+        break;
+    case PL_MXFP4:
+        decode_mxfp4(src, count / BLOCK, dst);
         break;
     case PL_DTYPE_OTHER:
         break;

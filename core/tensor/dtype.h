@@ -22,6 +22,7 @@ typedef enum pl_dtype {
     PL_Q4_K,
     PL_Q5_K,
     PL_Q6_K,
+    PL_MXFP4, /* GGUF blocks of 32: E8M0 scale, 16 bytes of E2M1 nibbles */
     PL_DTYPE_COUNT,
     PL_DTYPE_OTHER = PL_DTYPE_COUNT, /* named by the file, not decodable here */
 } pl_dtype;

@@ -221,8 +221,42 @@ static void k_quants_go_all_the_way(void **ctx)
     run_free(&r);
 }
 
+/* MXFP4's codes have a type of their own, which is read, too; NVFP4's scales have none. */
+static void mxfp4_is_a_type(void **ctx)
+{
+    (void)ctx;
+    char text[256] = "", script[4096];
+    for (int i = 0; i < 4; i++) {
+        strcat(text, words);
+    }
+    run_write(run_path("text.txt"), text);
+    snprintf(script, sizeof script,
+             "method rtn format=mxfp4; solve all sequential=no; "
+             "perplexity text='%s' length=64 windows=1 which=after; export dir=%s format=gguf; "
+             "open %s/model.gguf; perplexity text='%s' length=64 windows=1",
+             run_path("text.txt"), run_path("mx"), run_path("mx"), run_path("text.txt"));
+    run r = RUN("--json", write_model(), "-c", script);
+    assert_int_equal(r.status, 0);
+    const json_t *made = run_result(&r, 4);
+    char types[32];
+    snprintf(types, sizeof types, "MXFP4 %d", BLOCKS * PARTS);
+    assert_string_equal(json_string_value(json_object_get(made, "types")), types);
+    pl_check_close(run_number(made, "max_dtype_error"), 0, 0, 0);
+    pl_check_close(run_number(made, "layers_requantized"), 0, 0, 0);
+    pl_check_close(run_number(run_last(&r), "perplexity"),
+                   run_number(run_result(&r, 3), "perplexity"), 1e-12, 0);
+    run_free(&r);
+    snprintf(script, sizeof script,
+             "method rtn format=nvfp4; solve all sequential=no; export dir=%s format=gguf",
+             run_path("nv"));
+    r = RUN("--json", write_model(), "-c", script);
+    run_check_refused(&r, "export", "no type has its levels, its scales and its groups");
+    run_free(&r);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(k_quants_go_all_the_way)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(k_quants_go_all_the_way),
+                                       cmocka_unit_test(mxfp4_is_a_type)};
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

@@ -120,7 +120,7 @@ def gguf_blocks():
     """Plain rounding by the gguf package: a block of zeros, ties of +- and a wide one."""
     x = np.concatenate([np.zeros(32), np.sin(np.arange(32) * 1.7) * 0.25,
                         np.cos(np.arange(32) * 0.9)**5 * 3 - 1]).astype(np.float32)
-    types = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]
+    types = ["MXFP4", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]
     return {"x": x.tobytes().hex(),
             "types": {t: gguf.quants.quantize(x, gguf.GGMLQuantizationType[t]).tobytes().hex()
                       for t in types}}

@@ -395,19 +395,21 @@ static void test_gguf_blocks(void **ctx)
         const int low = c->bits == 8 ? -128 : c->offset ? 3 : -(1 << (c->bits - 1));
         int steps[PL_GGUF_BLOCK];
         float back[PL_GGUF_BLOCK];
+        static const int halves[] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
         for (int i = 0; i < PL_GGUF_BLOCK; i++) {
-            steps[i] = low + i * 7 % (1 << c->bits);
+            steps[i] = c->element != NULL ? halves[i * 7 % 15] : low + i * 7 % (1 << c->bits);
         }
         assert_true(pl_gguf_block_exact(c->dtype, 0.0625f, steps, made));
         pl_dtype_decode(c->dtype, made, PL_GGUF_BLOCK, back);
         for (int i = 0; i < PL_GGUF_BLOCK; i++) {
             pl_check_close(back[i], 0.0625f * (float)steps[i], 0, 0);
         }
-        steps[5] = low - 1;
+        steps[5] = c->element != NULL ? 5 : low - 1; /* E2M1 has no 2.5 */
         steps[6] = low + (1 << c->bits) - 1;
         assert_false(pl_gguf_block_exact(c->dtype, 0.0625f, steps, made)); /* a level too many */
         steps[5] = steps[6] = low;
-        assert_false(pl_gguf_block_exact(c->dtype, 0.1f, steps, made)); /* no float16 scale */
+        assert_false(
+            pl_gguf_block_exact(c->dtype, 0.1f, steps, made)); /* no float16, no power of two */
     }
 }
 
