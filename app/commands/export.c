@@ -133,6 +133,7 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
         status = check_whole(call, state, spec.which, &left, err);
     }
     if (status == PL_OK) {
+        spec.partial = left > 0;
         status = pl_export(lab, state, &spec, &report, task, err);
     }
     if (status == PL_OK) {

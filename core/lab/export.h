@@ -19,9 +19,10 @@ typedef struct pl_export_spec {
     const pl_packing *packing; /* NULL: all weights as floats; else `which` is PL_WHICH_AFTER */
     pl_pack_order order;       /* of a packing that has both */
     bool gguf;                 /* one GGUF, in a folder as well; of a model that is one */
-    bool lossy; /* layers that the packing cannot hold exactly are rounded anew, else refused */
-    bool fold;  /* in the coordinates of the model's rotations: weights on the rounder's
-                   grid, embedding and lm_head turned (and untied), norms' gains 1 */
+    bool lossy;   /* layers that the packing cannot hold exactly are rounded anew, else refused */
+    bool fold;    /* in the coordinates of the model's rotations: weights on the rounder's
+                     grid, embedding and lm_head turned (and untied), norms' gains 1 */
+    bool partial; /* some layers are as they were, which was asked for: the model card says it */
 } pl_export_spec;
 
 typedef struct pl_export_report {

@@ -41,6 +41,11 @@ static void put_measured(const pl_exporter *x, pl_buf *out)
         pl_buf_printf(out, "0; %zu layers were rounded anew for this format.\n",
                       x->report.requantized);
     }
+    if (pl_state_quantizes(x->state)) {
+        pl_buf_puts(out, "\nMeasured with the quantized activations and cache that the commands "
+                         "below set, which are not in the files: these weights without them have "
+                         "another perplexity.\n");
+    }
 }
 
 static void put_loading(const pl_exporter *x, pl_buf *out)
@@ -58,6 +63,24 @@ static void put_loading(const pl_exporter *x, pl_buf *out)
     }
 }
 
+/* The command, with all that alters the files. */
+static void put_export(const pl_exporter *x, pl_buf *out)
+{
+    static const char *const dtypes[] = {
+        [PL_F32] = " dtype=f32", [PL_F16] = " dtype=f16", [PL_BF16] = " dtype=bf16"};
+    const pl_export_spec *spec = x->spec;
+    pl_buf_printf(out, "export format=%s weights=%s%s%s%s%s%s%s dir=FOLDER\n",
+                  spec->gguf           ? "gguf"
+                  : x->packing != NULL ? x->packing->name
+                                       : "hf",
+                  spec->which == PL_WHICH_AFTER ? "rounded" : "preconditioned",
+                  spec->dtype <= PL_BF16 ? dtypes[spec->dtype] : "",
+                  spec->order == PL_PACK_PADDED ? " packing=padded" : "",
+                  spec->lossy ? " lossy=yes" : "", spec->fold ? " fold=yes" : "",
+                  spec->partial ? " partial=yes" : "",
+                  pl_state_quantizes(x->state) ? " online=drop" : "");
+}
+
 pl_status pl_export_write_card(const pl_exporter *x, pl_error *err)
 {
     pl_buf text = {0}, path = {0}, commands = {0};
@@ -71,11 +94,8 @@ pl_status pl_export_write_card(const pl_exporter *x, pl_error *err)
     put_loading(x, &text);
     pl_buf_puts(&text, "\n## Commands that made it\n\n```\n");
     pl_buf_append(&text, commands.data != NULL ? commands.data : "", commands.size);
-    pl_buf_printf(&text, "export format=%s weights=%s dir=FOLDER\n```\n",
-                  x->spec->gguf        ? "gguf"
-                  : x->packing != NULL ? x->packing->name
-                                       : "hf",
-                  x->spec->which == PL_WHICH_AFTER ? "rounded" : "preconditioned");
+    put_export(x, &text);
+    pl_buf_puts(&text, "```\n");
     text.failed = text.failed || commands.failed;
     pl_path_join(&path, x->made.path, "README.md");
     pl_status status = pl_buf_check(&text, err);

@@ -231,6 +231,39 @@ static void test_lossy_says_what_is_lost(void **ctx)
     json_decref(config);
 }
 
+static void check_card(const char *name, const char *says)
+{
+    char path[600];
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/README.md", run_path(name));
+    char *card = run_read(path, &size);
+    assert_non_null(strstr(card, says));
+    free(card);
+}
+
+/* The model card has the command as it makes the same files, and what the perplexity is of that is
+ * not in them. */
+static void test_the_card_says_how(void **ctx)
+{
+    (void)ctx;
+    char script[2048];
+    snprintf(script, sizeof script,
+             "method rtn bits=3 symmetric=no group_size=48; activations bits=8; solve 1.q_proj; "
+             "perplexity which=after length=64 windows=1; "
+             "export dir=%s format=compressed-tensors packing=padded partial=yes online=drop; "
+             "activations none; method quarot online=no; solve all sequential=no; "
+             "perplexity which=after length=64 windows=1; export dir=%s fold=yes dtype=f32",
+             run_path("said"), run_path("folded"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    check_card("said", "\nexport format=compressed-tensors weights=rounded packing=padded "
+                       "partial=yes online=drop dir=FOLDER\n");
+    check_card("said", "which are not in the files: these weights without them have another "
+                       "perplexity.");
+    check_card("folded", "\nexport format=hf weights=rounded dtype=f32 fold=yes dir=FOLDER\n");
+}
+
 /* transformers, compressed-tensors and the owners' unpacking rules: with --all, where a Python has
  * them. */
 static void test_owners_load_them(void **ctx)
@@ -264,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_what_does_not_fit),
         cmocka_unit_test(test_owners_load_them),
         cmocka_unit_test(test_lossy_says_what_is_lost),
+        cmocka_unit_test(test_the_card_says_how),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
