@@ -133,6 +133,28 @@ static pl_status add_data(pl_hasher *hasher, pl_file *file, const pl_tensor *ten
     return PL_OK;
 }
 
+/* Of a packed layer: how its codes are read, part of which a configuration says, and its other
+ * tensors. */
+static pl_status add_packed(pl_hasher *hasher, pl_checkpoint *checkpoint, const pl_packed *packed,
+                            char *piece, pl_task *task, pl_error *err)
+{
+    pl_status status = PL_OK;
+    pl_hasher_text(hasher, packed->packing->name);
+    pl_hasher_u64(hasher, packed->order);
+    pl_hasher_u64(hasher, (uint64_t)packed->zero_offset);
+    pl_hasher_u64(hasher, packed->group_size);
+    for (size_t i = 1; i < PL_PACK_PARTS && status == PL_OK; i++) {
+        const pl_tensor *part = &packed->parts[i];
+        if (part->dtype_name != NULL) {
+            pl_hasher_text(hasher, part->name);
+            pl_hasher_text(hasher, pl_dtype_name(part->dtype));
+            status = add_data(hasher, pl_checkpoint_shard(checkpoint, part->shard), part, piece,
+                              task, err);
+        }
+    }
+    return status;
+}
+
 static pl_status identify(pl_checkpoint *checkpoint, const pl_tensor *tensor, char *piece,
                           pl_id *out, pl_task *task, pl_error *err)
 {
@@ -150,13 +172,8 @@ static pl_status identify(pl_checkpoint *checkpoint, const pl_tensor *tensor, ch
     pl_hasher_u64(hasher, tensor->bytes);
     status =
         add_data(hasher, pl_checkpoint_shard(checkpoint, tensor->shard), tensor, piece, task, err);
-    for (size_t i = 1; i < PL_PACK_PARTS && tensor->packed != NULL && status == PL_OK; i++) {
-        const pl_tensor *part = &tensor->packed->parts[i];
-        if (part->dtype_name != NULL) {
-            pl_hasher_text(hasher, part->name);
-            status = add_data(hasher, pl_checkpoint_shard(checkpoint, part->shard), part, piece,
-                              task, err);
-        }
+    if (status == PL_OK && tensor->packed != NULL) {
+        status = add_packed(hasher, checkpoint, tensor->packed, piece, task, err);
     }
     if (status == PL_OK) {
         *out = pl_hasher_finish(hasher);

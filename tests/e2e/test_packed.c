@@ -231,6 +231,38 @@ static void test_lossy_says_what_is_lost(void **ctx)
     json_decref(config);
 }
 
+/* The version that a configuration says is part of what the weights are: what was solved of the one
+ * is not the other's. */
+static void test_a_version_is_another_model(void **ctx)
+{
+    (void)ctx;
+    char script[2048], command[1200];
+    double found[2];
+    snprintf(script, sizeof script,
+             "method rtn bits=4; solve all sequential=no; export dir=%s format=gptq",
+             run_path("version"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(script, sizeof script,
+                 "open %s; method rtn bits=8; solve 1.q_proj; dump weights 1.q_proj which=after "
+                 "file=%s",
+                 run_path("version"), run_path("w.npy"));
+        r = run_demo(script);
+        float *w = run_read_npy("w.npy", 144 * 144);
+        found[i] = (double)w[0];
+        free(w);
+        run_free(&r);
+        snprintf(command, sizeof command,
+                 "sed -i 's/\"\\(checkpoint_\\)*format\": \"gptq\"/\"\\1format\": \"gptq_v2\"/' "
+                 "'%s/config.json'",
+                 run_path("version"));
+        assert_int_equal(system(command), 0);
+    }
+    expect_less(1e-3, fabs(found[0] - found[1]));
+}
+
 static void check_card(const char *name, const char *says)
 {
     char path[600];
@@ -298,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_owners_load_them),
         cmocka_unit_test(test_lossy_says_what_is_lost),
         cmocka_unit_test(test_the_card_says_how),
+        cmocka_unit_test(test_a_version_is_another_model),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
