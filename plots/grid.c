@@ -82,9 +82,8 @@ static pl_status add_rug(const grid_view *view, pl_figure *out, pl_error *err)
 
 static pl_status make_levels(grid_view *view, const char *title, pl_figure *out, pl_error *err)
 {
-    pl_histogram_data data = {.title = title,
-                              .x_label = "weight / scale of its group (marks: levels)",
-                              .n_series = view->list.count};
+    pl_histogram_data data = {
+        .title = title, .x_label = "weight / scale (marks: levels)", .n_series = view->list.count};
     for (size_t i = 0; i < view->list.count; i++) {
         each_group(&view->grid, &view->w[i], take_units, NULL);
         count_outside(view, i);
@@ -234,6 +233,9 @@ static pl_status make_grid(pl_lab *lab, const pl_state *state, const pl_request 
     pl_buf title = {0};
     pl_kind_layer_title(state, request->layer, &title);
     pl_buf_printf(&title, ", %s", pl_format_choice(view.grid.format));
+    if (pl_format_is_int(view.grid.format)) {
+        pl_buf_printf(&title, "%d", view.grid.bits);
+    }
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(read_weights(lab, state, request, &view, task, err));
     PL_THEN(request->form == HISTOGRAM

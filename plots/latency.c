@@ -13,16 +13,19 @@
 
 enum { FORM_PREFILL, FORM_DECODE, FORM_LAYER_PREFILL, FORM_LAYER_DECODE };
 
-/* Bars stand one before another: a lower one hides the foot of a higher one. */
+/* Bars stand one before another: a lower one hides the foot of a higher one.  On paper in colours
+ * of four lightnesses, for parts that touch stay apart in grey, too: luminances 217, 164, 120, 61.
+ */
 enum { TURNED, QUANTIZED, FUSED, PRODUCT, STACK };
 static const struct {
     const char *label;
     pl_tone tone;
+    uint32_t rgb;
 } stack[STACK] = {
-    {"+ transform (apart)", PL_TONE_EXTRA + 2},
-    {"+ quantization (apart)", PL_TONE_EXTRA + 1},
-    {"+ both (fused)", PL_TONE_AFTER},
-    {"product", PL_TONE_BEFORE},
+    {"+ transform (apart)", PL_TONE_EXTRA + 2, 0xf0e442},
+    {"+ quantization (apart)", PL_TONE_EXTRA + 1, 0xe69f00},
+    {"+ both (fused)", PL_TONE_AFTER, 0xd55e00},
+    {"product", PL_TONE_BEFORE, 0x004c86},
 };
 
 /* The bars from left to right: float32 alone, then each transform in passes apart and fused.  A
@@ -98,6 +101,8 @@ static pl_status add_bars(const latency_rows *rows, pl_figure *out, pl_error *er
     }
     for (size_t i = 0; status == PL_OK && i < STACK; i++) {
         series[i] = &out->series[i];
+        series[i]->coloured = true;
+        series[i]->rgb = stack[i].rgb;
     }
     for (size_t p = 0; status == PL_OK && p < PLACES; p++) {
         put_bar(rows, p, series);

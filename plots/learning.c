@@ -3,6 +3,7 @@
 #include "plots/build.h"
 #include "plots/fit.h"
 #include "plots/kinds.h"
+#include "plots/overview.h"
 
 #include "core/base/checked.h"
 #include "core/lab/transformed.h"
@@ -136,6 +137,20 @@ static pl_status add_blocks(pl_lab *lab, const pl_state *state, const pl_request
     return status;
 }
 
+/* "15.q_proj"; by block "SmolLM2-135M", or "SmolLM2-135M, self_attn.q_proj" of sites. */
+static void put_title(const pl_state *state, size_t layer, bool by_block, pl_buf *out)
+{
+    if (!by_block) {
+        pl_kind_layer_title(state, layer, out);
+        return;
+    }
+    pl_overview_put_model(state->source->model, out);
+    if (!pl_spec_is_of_block(pl_state_spec(state, layer, PL_SLOT_TRANSFORM))) {
+        pl_buf_printf(out, ", %s",
+                      pl_overview_layer_name(pl_model_layer(state->source->model, layer)));
+    }
+}
+
 static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_request *request,
                                pl_figure *out, pl_task *task, pl_error *err)
 {
@@ -148,7 +163,7 @@ static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_requ
     }
     if (status == PL_OK) {
         pl_buf title = {0};
-        pl_kind_layer_title(state, request->layer, &title);
+        put_title(state, request->layer, by_block, &title);
         status = pl_buf_check(&title, err);
         PL_THEN(pl_figure_texts(out, title.data, by_block ? "block" : "step",
                                 loss_name(state, request->layer), err));

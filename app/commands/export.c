@@ -176,7 +176,7 @@ static const pl_key export_keys[] = {
      "lm_head "
      "rotated, norms of 1"},
     {"online", PL_KEY_CHOICE, "refuse", "refuse|drop",
-     "what is done to activations and cache while the model runs: in no checkpoint"},
+     "quantized activations and cache, which no checkpoint holds: an error, or left out"},
     {"partial", PL_KEY_CHOICE, "no", "no|yes",
      "also where some layers are not quantized: they are as they were"},
     {0},

@@ -110,6 +110,7 @@ static void test_figure(void **ctx)
     free(text);
     pl_check_ok(pl_file_read_all(run_path("int8.csv"), 1u << 20, &text, &size, &err), err);
     assert_non_null(strstr(text, "levels: 256"));
+    assert_non_null(strstr(text, "1.q_proj, int8")); /* the title says the bits */
     free(text);
 }
 

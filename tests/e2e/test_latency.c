@@ -45,8 +45,8 @@ static void test_figure(void **ctx)
     char script[4096];
     snprintf(script, sizeof script,
              "cost 2.up_proj measure=yes tokens=4 repeats=1; plot latency 2.up_proj file='%s'; "
-             "plot latency 2.up_proj form=layer_decode file='%s'",
-             run_path("block.csv"), run_path("layer.png"));
+             "plot latency 2.up_proj form=layer_decode file='%s'; plot latency 2.up_proj file='%s'",
+             run_path("block.csv"), run_path("layer.png"), run_path("block.svg"));
     run r = run_demo(script);
     assert_int_equal(r.status, 0);
     run_free(&r);
@@ -58,6 +58,12 @@ static void test_figure(void **ctx)
     assert_non_null(memmem(png, size, "form=layer_decode", 17));
     free(csv);
     free(png);
+    /* Parts that touch differ in grey, too: the product is dark, what comes before it light. */
+    char *svg = run_read(run_path("block.svg"), &size);
+    assert_non_null(strstr(svg, "rgb(0%,29.8"));
+    assert_non_null(strstr(svg, "rgb(90.196"));
+    assert_non_null(strstr(svg, "rgb(94.117"));
+    free(svg);
     snprintf(script, sizeof script, "rebuild '%s' file='%s'", run_path("block.csv"),
              run_path("again.csv"));
     r = run_demo(script);

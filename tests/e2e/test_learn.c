@@ -180,6 +180,30 @@ static void test_takes_back(void **ctx)
     run_free(&r);
 }
 
+/* A figure of all blocks is the model's: of sites, it names which. */
+static void test_titles(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "activations bits=4; method none slot=precondition; method rtn bits=4; "
+             "calibrate windows=2 length=64; method flatquant steps=2; learn 1.k_proj; "
+             "plot learning 1.k_proj form=blocks file='%s'; "
+             "method flatquant scope=block steps=1; learn 1.k_proj; "
+             "plot learning 1.k_proj form=blocks file='%s'",
+             run_path("sites.csv"), run_path("blocks.csv"));
+    run r = run_demo(script);
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    size_t size = 0;
+    char *sites = run_read(run_path("sites.csv"), &size),
+         *blocks = run_read(run_path("blocks.csv"), &size);
+    assert_non_null(strstr(sites, "\n# demo, self_attn.k_proj\n"));
+    assert_non_null(strstr(blocks, "\n# demo\n"));
+    free(sites);
+    free(blocks);
+}
+
 /* Every figure of it, of a paused learning too, is made again by another store. */
 static void test_figures(void **ctx)
 {
@@ -240,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_cost_leaves_nothing),
         cmocka_unit_test(test_takes_back),
+        cmocka_unit_test(test_titles),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_perplexity),
     };
