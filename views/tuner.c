@@ -548,12 +548,12 @@ static void draw_results(const pl_screen_model *model, pl_surface *surface, pl_r
     }
     pl_put_right(surface, rect, 0, BEFORE_END, PL_STYLE_FAINT, before);
     pl_put_right(surface, rect, 0, AFTER_END, PL_STYLE_FAINT, "after");
+    if (model->views.tuner.wrong[0] != '\0') { /* first: a low pane has room for it, too */
+        n.line += draw_wrapped(surface, rest_of(&n), PL_STYLE_ERROR, model->views.tuner.wrong);
+    }
     const bool said = draw_solve(model, &n, picture);
     if (has_room(&n) && (!said || model->solving)) {
         draw_time(model, &n, picture);
-    }
-    if (model->views.tuner.wrong[0] != '\0') {
-        n.line += draw_wrapped(surface, rest_of(&n), PL_STYLE_ERROR, model->views.tuner.wrong);
     }
     const bool red = !said && excess(model, picture) > 0;
     draw_ruler(model, &n, row, red);

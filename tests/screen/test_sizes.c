@@ -168,6 +168,20 @@ static void test_dragged(void **state)
     check_size(30, 100, true);
 }
 
+/* Why a value that is typed is refused stands whole beside it, where the pane is low, too. */
+static void test_reason(void **state)
+{
+    (void)state;
+    come_to_rest();
+    pl_pty_send(pty, ":method gptq format=nvfp4\r");
+    pl_pty_wait_text(pty, "round: gptq format=nvfp4", 4 * patience());
+    pl_pty_send(pty, "\t\t\t");
+    pl_pty_wait_text(pty, "Enter edit", patience());
+    pl_pty_send(pty, "\033[B3\r");
+    pl_pty_wait_text(pty, "has 4 bits", patience());
+    pl_pty_wait_text(pty, "another", patience());
+}
+
 #define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -175,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCREEN(test_many_sizes),
         SCREEN(test_dragged),
+        SCREEN(test_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
