@@ -74,7 +74,7 @@ static void test_a_folded_model_is_packed(void **ctx)
              "which=after length=64 windows=1; export format=compressed-tensors fold=yes dir=%s "
              "dtype=f32; open %s; perplexity length=64 windows=1 "
              "text=%s/sessions/demo/evaluation.txt",
-             run_path("folded"), run_path("folded"), source_root());
+             run_path("rotated"), run_path("rotated"), source_root());
     run r = run_demo(script);
     pl_check_close(run_number(run_result(&r, r.n_lines - 3), "layers_packed"), 28, 0, 0);
     pl_check_close(run_number(run_last(&r), "perplexity"),
