@@ -83,8 +83,9 @@ bool pl_plot_columns(const pl_plot *p, double x, int *from, int *to)
     int dots = p->canvas.dots_x;
     double left = pl_plot_share(axis, axis->log ? fmax(x - 0.5, axis->lo) : x - 0.5);
     double right = pl_plot_share(axis, x + 0.5);
-    *from = (int)floor(left * dots + 1e-9);
-    *to = (int)ceil(right * dots - 1e-9) - 1;
+    /* Of an axis of no extent a share may be infinite. */
+    *from = (int)floor(fmin(fmax(left * dots, 0.0), dots) + 1e-9);
+    *to = (int)ceil(fmin(fmax(right * dots, 0.0), dots) - 1e-9) - 1;
     *from = *from < 0 ? 0 : *from >= dots ? dots - 1 : *from;
     *to = *to >= dots ? dots - 1 : *to;
     /* Few channels: a dot of air between two of them. */

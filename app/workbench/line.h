@@ -45,6 +45,6 @@ void pl_line_remember(const char *line);
 
 /* "Readline 8.2", and the licence of the program as a whole with it. */
 const char *pl_line_library(void);
-extern const char pl_line_licence[];
+const char *pl_line_licence(void);
 
 #endif

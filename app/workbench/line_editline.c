@@ -16,8 +16,10 @@
 
 enum { HISTORY_LINES = 2000, HISTORY_BYTES = 16 << 20 };
 
-const char pl_line_licence[] =
-    "This program is linked with\nBSD editline, whose licence asks for no other.";
+const char *pl_line_licence(void)
+{
+    return "This program is linked with\nBSD editline, whose licence asks for no other.";
+}
 
 /* Editline wants a terminal whose modes it may change and to which it may write: it gets one of its
  * own, at which nobody looks. */

@@ -9,9 +9,12 @@
 
 enum { HISTORY_LINES = 2000 };
 
-const char pl_line_licence[] = "This program is linked with GNU Readline:\n"
-                               "as a whole it is under the GNU General Public License, version 3 "
-                               "or later.";
+const char *pl_line_licence(void)
+{
+    return "This program is linked with GNU Readline:\n"
+           "as a whole it is under the GNU General Public License, version 3 "
+           "or later.";
+}
 
 /* Readline's callbacks carry no argument. */
 static struct {

@@ -398,5 +398,5 @@ const char *pl_workbench_line_library(void)
 
 const char *pl_workbench_line_licence(void)
 {
-    return pl_line_licence;
+    return pl_line_licence();
 }
