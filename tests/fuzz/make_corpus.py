@@ -2,7 +2,10 @@
 """Writes the seed files of tests/fuzz/corpus: small good files, and the shapes that broke parsers."""
 import json
 import os
+import sqlite3
 import struct
+import tempfile
+import zlib
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
 
@@ -228,9 +231,260 @@ def all_sessions():
             kv={"bits": 2**40, "clip": 0.5, "group_size": 2**62})
     session("slots", slots=[{"slot": "round", "spec": "gptq bits=8 group_size=1", "on": "*"}] * 60)
 
+def all_npy():
+    def npy(header, data, version=b"\1\0"):
+        text = header.encode() + b" " * (-(len(header) + 11) % 64) + b"\n"
+        size = struct.pack("<H" if version == b"\1\0" else "<I", len(text))
+        return b"\x93NUMPY" + version + size + text + data
+
+    def about(descr, order, shape):
+        return "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (descr, order, shape)
+
+    four = struct.pack("<4f", 1, -2, 3.5, 1e-40)
+    save("npy", "good", npy(about("<f4", False, "(2, 2)"), four))
+    save("npy", "version_2", npy(about("<f4", False, "(2, 2)"), four, b"\2\0"))
+    save("npy", "doubles", npy(about("<f8", False, "(4,)"), struct.pack("<4d", 1, 2, 3, 1e300)))
+    save("npy", "halves", npy(about("<f2", False, "(2, 2)"), bytes(8)))
+    save("npy", "columns_first", npy(about("<f4", True, "(2, 2)"), four))
+    save("npy", "big_endian", npy(about(">f4", False, "(2, 2)"), four))
+    save("npy", "wraps", npy(about("<f4", False, "(4294967296, 4294967296, 2)"), four))
+    save("npy", "short", npy(about("<f4", False, "(3, 2)"), four))
+    save("npy", "objects", npy(about("|O", False, "(1,)"), bytes(8)))
+
+
+def all_indexes():
+    def index(name, weight_map, **more):
+        save("index", name, json.dumps({"metadata": {"total_size": 48}, **more,
+                                        "weight_map": weight_map}).encode())
+
+    first, second = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+    index("good", {"a.weight": first, "b.weight": second})
+    index("other_shard", {"a.weight": second, "b.weight": first})
+    index("no_shard", {"a.weight": "model-00003-of-00002.safetensors"})
+    index("leaves", {"a.weight": "../../etc/passwd", "b.weight": "/etc/passwd"})
+    index("names", {"": first, "a.weight": "", "x" * 500: second})
+    save("index", "list", b'{"weight_map": ["a.weight"]}')
+    save("index", "duplicate", b'{"weight_map":{"a.weight":"%s","a.weight":"%s"}}'
+         % (first.encode(), second.encode()))
+    save("index", "nested", b'{"weight_map":' + b"[" * 3000 + b"]" * 3000 + b"}")
+
+
+LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 48,
+         "intermediate_size": 72, "num_hidden_layers": 3, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "vocab_size": 60, "max_position_embeddings": 256,
+         "rms_norm_eps": 1e-5, "hidden_act": "silu", "rope_theta": 10000.0,
+         "tie_word_embeddings": False, "torch_dtype": "float32"}
+
+
+def all_configs():
+    """Of the model that fuzz_config.c makes."""
+    def config(name, **changes):
+        save("config", name, json.dumps({**LLAMA, **changes}).encode())
+
+    config("good")
+    config("one_block", num_hidden_layers=1)
+    config("no_heads", num_attention_heads=0)
+    config("heads", num_attention_heads=2**31, num_key_value_heads=2**31)
+    config("odd_heads", num_attention_heads=48, num_key_value_heads=24, head_dim=1)
+    config("many_blocks", num_hidden_layers=2**40)
+    config("qwen", model_type="qwen2", architectures=["Qwen2ForCausalLM"], sliding_window=2,
+           use_sliding_window=True, max_window_layers=1)
+    config("gemma", model_type="gemma2", architectures=["Gemma2ForCausalLM"], head_dim=12,
+           query_pre_attn_scalar=0, attn_logit_softcapping=1e-30, final_logit_softcapping=-1)
+    config("mixtral", model_type="mixtral", architectures=["MixtralForCausalLM"],
+           num_local_experts=3, num_experts_per_tok=7)
+    config("phi3", model_type="phi3", architectures=["Phi3ForCausalLM"],
+           rope_scaling={"type": "longrope", "short_factor": [1.0] * 6, "long_factor": [2.0] * 6},
+           original_max_position_embeddings=4)
+    config("llama3", rope_scaling={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                                   "high_freq_factor": 1.0, "original_max_position_embeddings": 0})
+    config("yarn", rope_scaling={"rope_type": "yarn", "factor": 0.0, "beta_fast": 0,
+                                 "beta_slow": 0, "original_max_position_embeddings": 16})
+    config("packed", quantization_config={"quant_method": "gptq", "bits": 4, "group_size": -1,
+                                          "desc_act": True, "sym": False})
+    config("floats", rms_norm_eps=1e308, rope_theta=-0.0, hidden_act="gelu_pytorch_tanh")
+    config("types", hidden_size="48", vocab_size=60.5, eos_token_id=[1, None, {}])
+
+
+def all_tokenizers():
+    def tokenizer(name, **changes):
+        vocab = {"!": 0, "<s>": 1}
+        for token in "abcdeABIt's123\u0120\u010a,.":
+            vocab.setdefault(token, len(vocab))
+        for token in ("ab", "aba", "\u0120a"):
+            vocab[token] = len(vocab)
+        level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
+                 "use_regex": True}
+        added = {"id": 1, "content": "<s>", "single_word": False, "lstrip": False, "rstrip": True,
+                 "normalized": False, "special": True}
+        whole = {"version": "1.0", "added_tokens": [added], "normalizer": None,
+                 "pre_tokenizer": level, "post_processor": None, "decoder": level,
+                 "model": {"type": "BPE", "vocab": vocab,
+                           "merges": ["a b", "ab a", "\u0120 a"], "unk_token": None,
+                           "byte_fallback": False, "ignore_merges": False}}
+        whole.update(changes)
+        save("tokenizer", name, json.dumps(whole).encode())
+
+    def split(pattern, behaviour="Isolated"):
+        return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": behaviour,
+                "invert": False}
+
+    tokenizer("good")
+    tokenizer("splits", pre_tokenizer={"type": "Sequence", "pretokenizers": [
+        split(r"(?i:'s|'t)|\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+"),
+        {"type": "ByteLevel", "add_prefix_space": True, "use_regex": False}]})
+    tokenizer("patience", pre_tokenizer=split("(a+)+$|(a|aa)+b"))
+    tokenizer("no_pattern", pre_tokenizer=split("([", "Removed"))
+    tokenizer("grows", normalizer={"type": "Sequence", "normalizers": [
+        {"type": "NFKC"}, {"type": "Lowercase"},
+        {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 60},
+        {"type": "Replace", "pattern": {"Regex": " *"}, "content": "\u2581"},
+        {"type": "Prepend", "prepend": "\u2581"}]})
+    tokenizer("spm", pre_tokenizer={"type": "Metaspace", "replacement": "\u2581",
+                                    "prepend_scheme": "first", "split": False},
+              model={"type": "BPE", "vocab": {"<unk>": 0, "<s>": 1, "\u2581": 2, "a": 3, "b": 4,
+                                              "ab": 5, **{"<0x%02X>" % i: 6 + i for i in range(256)}},
+                     "merges": [["a", "b"]], "unk_token": "<unk>", "byte_fallback": True,
+                     "fuse_unk": True})
+    tokenizer("template", post_processor={
+        "type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                                                 {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [1, 1, -1], "tokens": ["<s>"]}}})
+    tokenizer("ids", model={"type": "BPE", "vocab": {"a": 2**31, "b": -1, "c": 0, "d": 0},
+                            "merges": ["a b", "x y", "ab", ""]})
+    tokenizer("others", pre_tokenizer={"type": "Sequence", "pretokenizers": [
+        {"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "Isolated"},
+        {"type": "Whitespace"}, {"type": "BertPreTokenizer"}]})
+    tokenizer("word_piece", model={"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "a"})
+
+
+def all_templates():
+    save("template", "turns", b"""{{ bos_token }}{% for m in messages %}
+{%- if m['role'] == 'system' -%}<<{{ m.content | trim }}>>
+{%- elif loop.index0 is odd or not loop.last %}[{{ m['role'] | upper }}] {{ m.content|e }}
+{%- endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|a|>\n' }}{% endif %}""")
+    save("template", "namespace", b"""{% set ns = namespace(n=0, found=false) %}
+{% for m in messages[::-1] %}{% if m.role == "user" and not ns.found %}{% set ns.n = loop.index %}
+{% set ns.found = true %}{% endif %}{% endfor %}{{ ns.n ~ "/" ~ messages | length }}""")
+    save("template", "macro", b"""{% macro say(m, end='!') %}{{ m.content + end }}{% endmacro %}
+{{ say(messages[1]) }}{{ messages | tojson(indent=2) }}{{ (number * 3 - 1) // 2 ** 3 % 5 }}""")
+    save("template", "endless", b"{% for a in range(100000) %}{% for b in range(100000) %}{{ a * b }}"
+         b"{% endfor %}{% endfor %}")
+    save("template", "grows", b"{% set ns = namespace(s='x') %}{% for i in range(60) %}"
+         b"{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}")
+    save("template", "nested", b"{{ " + b"(" * 4000 + b"1" + b")" * 4000 + b" }}")
+    save("template", "open", b"{% if x %}{% for y in z %}{{ '\\u12' }}{# ")
+    save("template", "refuses", b"{{ raise_exception('no ' ~ messages[0]['role']) }}")
+    save("template", "methods", b"{{ 'a,b'.split(',')[-1].replace('b', 'c').title() }}"
+         b"{{ messages[0].items() | list | last }}{{ strftime_now('%d %b %Y') }}{{ 1/0 }}")
+
+
+def all_figures():
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    def png(*texts, width=2, rows=b"\0\x10\x20\x30\x40\x50\x60" * 2):
+        head = struct.pack(">IIBBBBB", width, 2, 8, 2, 0, 0, 0)
+        return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
+                + b"".join(chunk(b"tEXt", t) for t in texts)
+                + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+    said = "Planish-Commands: open 'demo'; plot channels 1.q_proj file=a.png"
+    save("figure", "png", png(b"Software\0Planish", b"Planish-Commands\0open 'demo'\nplot channels",
+                              b"Description\0caf\xe9 \\u{3b2} = 1e-3"))
+    save("figure", "png_other", png(b"Software\0another"))
+    save("figure", "png_no_zero", png(b"Planish-Commands", b"Planish-Commands\0\\u{110000}\\u{"))
+    save("figure", "png_wide", png(b"Planish-Commands\0x", width=2**31 - 1))
+    save("figure", "png_many", png(*[b"k%d\0v" % i for i in range(40)], b"Planish-Commands\0x"))
+    save("figure", "pdf", b"%PDF-1.5\n1 0 obj << /Keywords (Software: Planish | " + said.encode()
+         + b" | Planish-Version: 1) >> endobj\n%%EOF")
+    save("figure", "pdf_wide", b"%PDF-1.5\n<< /Keywords <FEFF" + "".join(
+        "%04X" % u for u in struct.unpack(">%dH" % len(said + "\U0001f642 "),
+                                          (said + "\U0001f642").encode("utf-16-be"))).encode() + b"> >>")
+    save("figure", "svg", b"<?xml version='1.0'?><svg><desc>\nSoftware: Planish\n" + said.encode()
+         + b" &lt;x&gt; &amp;\n</desc></svg>")
+    save("figure", "csv", b"# Software: Planish\n# " + said.encode() + b"\nx,y\n1,2\n")
+    save("figure", "latex", b"% Software: Planish\n% " + said.encode() + b"\n\\begin{tabular}{l}\n")
+    save("figure", "report", b"%PDF-1.5\n/Creator (Planish 1) /Outlines 3 0 R")
+
+
+SCHEMAS = [
+    """CREATE TABLE commands(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, text TEXT NOT NULL,"""
+    """ ok INTEGER NOT NULL CHECK (ok IN (0, 1)), result TEXT, error TEXT);"""
+    """CREATE TABLE states(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES states(id),"""
+    """ command INTEGER NOT NULL REFERENCES commands(id), json TEXT NOT NULL);"""
+    """CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1),"""
+    """ state INTEGER REFERENCES states(id));"""
+    """INSERT INTO head VALUES (1, NULL);""",
+    """CREATE TABLE begun(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, text TEXT NOT NULL,"""
+    """ state INTEGER REFERENCES states(id));""",
+]
+APPLICATION = 0x506c6e73
+
+
+def all_databases():
+    """Session files: the schemas are sessions/database.c's."""
+    def database(name, version, *more, application=APPLICATION):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "one")
+            db = sqlite3.connect(path)
+            db.execute("PRAGMA page_size = 512")
+            db.executescript("PRAGMA application_id = %d; %s PRAGMA user_version = %d; %s"
+                             % (application, "".join(SCHEMAS[:version]), version, "".join(more)))
+            db.commit()
+            db.close()
+            with open(path, "rb") as file:
+                save("database", name, file.read())
+
+    rows = ("INSERT INTO commands VALUES (1, 1700000000000, 'info', 1, '{}', NULL);"
+            "INSERT INTO commands VALUES (2, 1700000000001, 'solve all', 0, NULL, 'no');"
+            "INSERT INTO states VALUES (1, NULL, 1, '{\"version\": 1}');"
+            "INSERT INTO states VALUES (2, 1, 2, '{}'); UPDATE head SET state = 2;")
+    database("first_version", 1, rows)
+    database("second_version", 2, rows, "INSERT INTO begun VALUES (1, 1700000000002, 'tune', 1);")
+    database("circle", 2, rows, "UPDATE states SET parent = 2 WHERE id = 1;")
+    database("no_head", 2, "DELETE FROM head;")
+    database("no_json", 2, rows, "UPDATE states SET json = '[[[';")
+    database("blobs", 2, rows, "UPDATE commands SET text = x'00ff', result = x'80';")
+    database("trigger", 2, "CREATE TRIGGER t AFTER INSERT ON commands BEGIN DELETE FROM head; END;")
+    database("newer", 2, "PRAGMA user_version = 99;")
+    database("another", 2, application=1)
+    save("database", "empty", b"")
+
+
+def all_keymaps():
+    save("keymap", "good", b"# mine\nmap all x solve\nmap layers Ctrl-P next-pane\nunmap all q\n"
+         b"map tuner Hash help # more\nmap main Space undo\r\nmap second Shift-Left redo")
+    save("keymap", "wrong", b"map\nmap all\nmap nowhere x solve\nmap all Ctrl- solve\n"
+         b"map all \xff solve\nunmap all F99\nmap all x no-action\n" + b"map all x solve " * 300)
+    save("keymap", "many", b"".join(b"map all %c solve\n" % c for c in range(33, 127)))
+    save("keymap", "empty", b"\n\n   \n#")
+
+
+def all_commands():
+    save("commands", "settings", b"method astro beta=1e-3 group_size=8; method gptq bits=3 on='*.q_proj'\n"
+         b"activations bits=8 group_size=-1; kv bits=4 # both\nselect 1.q_proj; view histogram log=yes\n"
+         b"filter input_ratio > 10 and not (solved or *.down_proj)")
+    save("commands", "quotes", b"method 'rtn' \"bits=4\" 'a;b' \\\n group_size=8; tokenize \"it's\"; log '")
+    save("commands", "numbers", b"method rtn bits=99999999999999999999; method astro beta=1e-999 target=nan;"
+         b"select -1; activations bits=0x4; kv bits=; method astro target=0.2 beta=1e-4")
+    save("commands", "globs", b"method rtn bits=4 on='[0-9]*.{q,k}_proj,!1.*'; layers tag=*; select [; select **")
+    save("commands", "braces", b"compare \"astro beta={1e-5,1e-4,}; gptq bits={3,{4}}\" windows=2; keep a; use b")
+    save("commands", "unknown", b"slove all; metod astro; plot histogrm 1.q; help; ? ; ;;; \xc3\xa9 = x")
+    save("commands", "words", b"method " + b"a" * 5000 + b"; method rtn" + b" x=1" * 500)
+
 
 if __name__ == "__main__":
     all_safetensors()
     all_gguf()
     all_store()
     all_sessions()
+    all_npy()
+    all_indexes()
+    all_configs()
+    all_tokenizers()
+    all_templates()
+    all_figures()
+    all_databases()
+    all_keymaps()
+    all_commands()
