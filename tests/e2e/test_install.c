@@ -59,6 +59,7 @@ static void test_an_installation_stands_alone(void **ctx)
         "share/fish/vendor_completions.d/planish.fish",
         "share/doc/planish/LICENSE",
         "share/doc/planish/README.md",
+        "share/doc/planish/app/guide.md",
         "share/doc/planish/app/json.md",
         "share/doc/planish/plots/readme/page.png",
         "share/planish/demo/model.safetensors",

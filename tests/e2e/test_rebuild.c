@@ -172,12 +172,12 @@ static void test_tables_have_their_own_height(void **ctx)
     free(high);
 }
 
-/* What README.md shows under "A first session, in commands" must run. */
-static void test_the_readme_runs(void **ctx)
+/* The commands of the README's pictures, as the guide has them, must run. */
+static void test_the_guide_runs(void **ctx)
 {
     (void)ctx;
     char path[1024];
-    snprintf(path, sizeof path, "%s/README.md", getenv("PLANISH_SOURCE_ROOT"));
+    snprintf(path, sizeof path, "%s/app/guide.md", getenv("PLANISH_SOURCE_ROOT"));
     char *text = run_read(path, NULL);
     char *block = strstr(text, "app/run -c 'method astro beta=3e-4; method gptq bits=3; select");
     assert_non_null(block);
@@ -470,7 +470,7 @@ int main(void)
         cmocka_unit_test(test_what_the_numbers_depend_on),
         cmocka_unit_test(test_commands_are_the_shortest),
         cmocka_unit_test(test_tables_have_their_own_height),
-        cmocka_unit_test(test_the_readme_runs),
+        cmocka_unit_test(test_the_guide_runs),
         cmocka_unit_test(test_what_cannot_be_rebuilt),
         cmocka_unit_test(test_a_difference_is_reported),
         cmocka_unit_test(test_bad_grids),

@@ -215,7 +215,7 @@ static void test_fifos_and_going_on(void **ctx)
     run_free(&r);
 }
 
-/* The README's five lines, as they stand there. */
+/* The guide's five lines, as they stand there. */
 static void test_python(void **ctx)
 {
     (void)ctx;
@@ -224,7 +224,7 @@ static void test_python(void **ctx)
     if (system("python3 -c '' 2>/dev/null") != 0) {
         skip();
     }
-    snprintf(path, sizeof path, "%s/README.md", root != NULL ? root : ".");
+    snprintf(path, sizeof path, "%s/app/guide.md", root != NULL ? root : ".");
     char *text = run_read(path, NULL);
     const char *begin = strstr(text, "```python\n");
     assert_non_null(begin);
