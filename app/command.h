@@ -121,8 +121,7 @@ struct pl_command {
     const char *summary; /* one sentence */
     int revision;        /* how often a key of its JSON has changed its type or meaning */
     bool needs_model;    /* the demo is opened first where nothing is open */
-    pl_status (*run)(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                     pl_error *err);
+    pl_status (*run)(pl_call *call, pl_context cx, pl_error *err);
     pl_status (*apply)(pl_call *call, pl_state *state, pl_error *err);
 
     /* Whether this call may take long: then it waits for others like it, and quick ones go before
@@ -205,8 +204,7 @@ void pl_call_destroy(pl_call *call);
 
 /* The halves of a call's command (one that has none does nothing).  PL_ERR_MEMORY where any
  * reservation failed on the way, though the command went on: its result may lack something. */
-PL_NODISCARD pl_status pl_call_run(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                                   pl_error *err);
+PL_NODISCARD pl_status pl_call_run(pl_call *call, pl_context cx, pl_error *err);
 PL_NODISCARD pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err);
 
 /* Value of a key, or NULL. */

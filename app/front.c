@@ -166,7 +166,7 @@ static pl_status run_half(void *arg, pl_task *task, pl_error *err)
 {
     half *h = arg;
     pl_lab_begin(h->lab);
-    pl_status status = pl_call_run(h->call, h->state, h->lab, task, err);
+    pl_status status = pl_call_run(h->call, (pl_context){h->lab, h->state, task}, err);
     h->call->warning = pl_lab_take_warning(h->lab);
     return status;
 }

@@ -271,12 +271,10 @@ static pl_status conclude(pl_status status, unsigned before, pl_error *err)
     return status;
 }
 
-pl_status pl_call_run(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                      pl_error *err)
+pl_status pl_call_run(pl_call *call, pl_context cx, pl_error *err)
 {
     const unsigned before = pl_memory_failures();
-    pl_status status =
-        call->command->run != NULL ? call->command->run(call, state, lab, task, err) : PL_OK;
+    pl_status status = call->command->run != NULL ? call->command->run(call, cx, err) : PL_OK;
     return conclude(status, before, err);
 }
 

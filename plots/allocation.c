@@ -64,18 +64,17 @@ static void fit_bits(const pl_figure *figure, pl_axis *axis)
     axis->hi = hi + room;
 }
 
-static pl_status make_allocation(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                 pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_allocation(pl_context cx, const pl_request *request, pl_figure *out,
+                                 pl_error *err)
 {
     pl_allocation_drawn a;
     pl_buf title = {0};
     (void)request;
-    (void)task;
-    pl_status status = pl_allocation_last(lab, state, &a, NULL, err);
+    pl_status status = pl_allocation_last(cx.lab, cx.state, &a, NULL, err);
     if (status != PL_OK) {
         return status;
     }
-    pl_overview_put_model(state->source->model, &title);
+    pl_overview_put_model(cx.state->source->model, &title);
     pl_buf_puts(&title, ", mixed bits");
     status = pl_buf_check(&title, err);
     PL_THEN(
@@ -105,14 +104,12 @@ static size_t allocated_layers(const pl_state *state, const pl_request *request,
     return 0; /* it shows no layer's result */
 }
 
-static void put_allocating(pl_lab *lab, const pl_state *state, const pl_request *request,
-                           pl_buf *out, pl_task *task)
+static void put_allocating(pl_context cx, const pl_request *request, pl_buf *out)
 {
     pl_allocation_drawn a;
     pl_buf said = {0};
     (void)request;
-    (void)task;
-    if (pl_allocation_last(lab, state, &a, &said, NULL) == PL_OK && said.size > 0) {
+    if (pl_allocation_last(cx.lab, cx.state, &a, &said, NULL) == PL_OK && said.size > 0) {
         pl_buf_printf(out, "%s\n", said.data);
     }
     pl_buf_deinit(&said);

@@ -129,8 +129,7 @@ static void add_basin_facts(const pl_basin *basin, pl_basin_loss loss, pl_figure
     }
 }
 
-static pl_status make_basin(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_basin(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
     const pl_basin_loss loss = request->form == 1 ? PL_BASIN_MODEL : PL_BASIN_LAYER;
     const char *y_label = loss == PL_BASIN_MODEL ? "mean negative log-likelihood of the model"
@@ -138,9 +137,9 @@ static pl_status make_basin(pl_lab *lab, const pl_state *state, const pl_request
     const bool parabola = request->paper && loss == PL_BASIN_LAYER;
     pl_buf title = {0};
     pl_basin basin;
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_basin_load(lab, state, request->layer, loss, &basin, task, err));
+    PL_THEN(pl_basin_load(cx, request->layer, loss, &basin, err));
     PL_THEN(pl_figure_texts(out, title.data, "step t, in units of ‖W − W₀‖", y_label, err));
     const double floor = status == PL_OK && request->log ? find_floor(&basin) : 0;
     for (size_t d = 0; status == PL_OK && parabola && d < PL_BASIN_DIRECTIONS; d++) {

@@ -24,16 +24,16 @@ static double offset(size_t i, size_t n)
     return ((double)i - 0.5 * (double)(n - 1)) * BOX_ROOM / (double)n;
 }
 
-static pl_status add_weights(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             size_t group_size, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status add_weights(pl_context cx, const pl_request *request, size_t group_size,
+                             pl_figure *out, pl_error *err)
 {
     pl_drawn_list list;
     pl_mat w = {0};
-    pl_drawn_find(lab, state, request, &list);
+    pl_drawn_find(cx.lab, cx.state, request, &list);
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < list.count; i++) {
         const pl_drawn *drawn = &list.items[i];
-        status = pl_drawn_weights(lab, state, request->layer, drawn, &w, err);
+        status = pl_drawn_weights(cx.lab, cx.state, request->layer, drawn, &w, err);
         pl_spread_series series = {.label = drawn->label,
                                    .mark = PL_MARK_BOX,
                                    .tone = drawn->tone,
@@ -41,7 +41,7 @@ static pl_status add_weights(pl_lab *lab, const pl_state *state, const pl_reques
                                    .group_size = group_size,
                                    .magnitudes = request->log,
                                    .first = offset(i, list.count)};
-        PL_THEN(pl_fan_add(out, &series, task, err));
+        PL_THEN(pl_fan_add(out, &series, cx.task, err));
     }
     pl_drawn_facts(&list, out);
     pl_mat_deinit(&w);
@@ -68,12 +68,12 @@ static pl_status add_maxima(const pl_site_stats *stats, size_t group_size, pl_fi
     return status;
 }
 
-static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            size_t group_size, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status add_inputs(pl_context cx, const pl_request *request, size_t group_size,
+                            pl_figure *out, pl_error *err)
 {
     pl_site_stats stats = {0};
     char label[64] = "input";
-    pl_status status = pl_drawn_inputs(lab, state, request->layer, true, &stats, task, err);
+    pl_status status = pl_drawn_inputs(cx, request->layer, true, &stats, err);
     bool sampled = (double)stats.sample_rows < stats.tokens;
     if (sampled) {
         snprintf(label, sizeof label, "input (%zu sampled tokens)", stats.sample_rows);
@@ -84,7 +84,7 @@ static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request
                                .w = {stats.sample, stats.sample_rows, stats.n, stats.n},
                                .group_size = group_size,
                                .magnitudes = request->log};
-    PL_THEN(pl_fan_add(out, &series, task, err));
+    PL_THEN(pl_fan_add(out, &series, cx.task, err));
     if (status == PL_OK && sampled) {
         status = add_maxima(&stats, group_size, out, err);
     }
@@ -132,14 +132,14 @@ static pl_status explain_boxes(const pl_request *request, pl_figure *out, pl_err
     return status;
 }
 
-static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                 pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_box_groups(pl_context cx, const pl_request *request, pl_figure *out,
+                                 pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, request->layer);
-    size_t group_size = pl_drawn_group_size(state, request->layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, request->layer);
+    size_t group_size = pl_drawn_group_size(cx.state, request->layer);
     bool input = request->side == PL_SIDE_INPUT;
     pl_buf title = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
     if (status == PL_OK) {
         const char *y = input ? (request->log ? "|x|, layer input" : "x, layer input")
@@ -148,8 +148,8 @@ static pl_status make_box_groups(pl_lab *lab, const pl_state *state, const pl_re
         PL_THEN(explain_boxes(request, out, err));
     }
     PL_THEN(pl_drawn_group_names(&out->x, info->cols, group_size, err));
-    PL_THEN(input ? add_inputs(lab, state, request, group_size, out, task, err)
-                  : add_weights(lab, state, request, group_size, out, task, err));
+    PL_THEN(input ? add_inputs(cx, request, group_size, out, err)
+                  : add_weights(cx, request, group_size, out, err));
     if (status == PL_OK) {
         add_group_facts(request, out);
         pl_fit_positions(&out->x, 0, out->x.n_names);
@@ -191,30 +191,28 @@ static pl_status add_layers(const pl_overview_row *row, pl_side side, pl_figure 
     return status;
 }
 
-static pl_status make_box_layers(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                 pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_box_layers(pl_context cx, const pl_request *request, pl_figure *out,
+                                 pl_error *err)
 {
     pl_overview_row row = {0};
-    pl_status status =
-        pl_overview_read(lab, state, request->layer, request->side, 0, 1, &row, task, err);
-    PL_THEN(pl_overview_texts(state, &row, request->side, out, err));
+    pl_status status = pl_overview_read(cx, request->layer, request->side, 0, 1, &row, err);
+    PL_THEN(pl_overview_texts(cx.state, &row, request->side, out, err));
     PL_THEN(explain_boxes(request, out, err));
     PL_THEN(add_layers(&row, request->side, out, err));
     if (status == PL_OK) {
         pl_overview_facts(&row, out);
         pl_fit_positions(&out->x, 0, row.blocks);
         pl_fit_y(out, request->log, 0);
-        status = pl_overview_mark(state, request->layer, out, err);
+        status = pl_overview_mark(cx.state, request->layer, out, err);
     }
     pl_overview_row_deinit(&row);
     return status;
 }
 
-static pl_status make_box(pl_lab *lab, const pl_state *state, const pl_request *request,
-                          pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_box(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
-    return request->form == FORM_LAYERS ? make_box_layers(lab, state, request, out, task, err)
-                                        : make_box_groups(lab, state, request, out, task, err);
+    return request->form == FORM_LAYERS ? make_box_layers(cx, request, out, err)
+                                        : make_box_groups(cx, request, out, err);
 }
 
 /* --- on the screen ---------------------------------------------------------------------------- */

@@ -238,32 +238,31 @@ static void add_channel_fact(const pl_channels_data *data, size_t live, pl_figur
     }
 }
 
-static pl_status read_maxima(pl_lab *lab, const pl_state *state, size_t layer,
-                             const pl_drawn_list *list, float *maxima, size_t n, pl_task *task,
-                             pl_error *err)
+static pl_status read_maxima(pl_context cx, size_t layer, const pl_drawn_list *list, float *maxima,
+                             size_t n, pl_error *err)
 {
     pl_mat w = {0};
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < list->count; i++) {
-        status = pl_drawn_weights(lab, state, layer, &list->items[i], &w, err);
+        status = pl_drawn_weights(cx.lab, cx.state, layer, &list->items[i], &w, err);
         if (status == PL_OK) {
             pl_column_stats(pl_mat_view(&w), maxima + i * n, NULL, NULL);
-            status = pl_task_tick(task, err);
+            status = pl_task_tick(cx.task, err);
         }
     }
     pl_mat_deinit(&w);
     return status;
 }
 
-static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_request *request,
-                              pl_channels_data *data, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_weights(pl_context cx, const pl_request *request, pl_channels_data *data,
+                              pl_figure *out, pl_error *err)
 {
     pl_drawn_list list;
-    pl_drawn_find(lab, state, request, &list);
+    pl_drawn_find(cx.lab, cx.state, request, &list);
     float *maxima = pl_alloc(list.count * data->n, sizeof *maxima);
-    pl_status status =
-        maxima == NULL ? pl_error_memory(err, "a figure")
-                       : read_maxima(lab, state, request->layer, &list, maxima, data->n, task, err);
+    pl_status status = maxima == NULL
+                           ? pl_error_memory(err, "a figure")
+                           : read_maxima(cx, request->layer, &list, maxima, data->n, err);
     for (size_t i = 0; status == PL_OK && i < list.count; i++) {
         data->values[i] = maxima + i * data->n;
         data->labels[i] = list.items[i].label;
@@ -286,22 +285,21 @@ static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_reque
 }
 
 /* Of X and of X T on the stored rows; a learned T as far as it has been learned. */
-static pl_status make_turned(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_channels_data *data, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_turned(pl_context cx, const pl_request *request, pl_channels_data *data,
+                             pl_figure *out, pl_error *err)
 {
-    const pl_spec *spec = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM);
+    const pl_spec *spec = pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM);
     pl_mat plain = {0}, turned = {0};
     pl_id calibration = {0};
     bool has = false, keeps = false;
     char label[64];
     float *maxima = pl_alloc(2 * data->n, sizeof *maxima);
     pl_status status = maxima != NULL ? PL_OK : pl_error_memory(err, "a figure");
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_turned_values(lab, state, calibration, request->layer, PL_SIDE_INPUT, &plain, task,
-                             err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(pl_turned_values(cx, calibration, request->layer, PL_SIDE_INPUT, &plain, err));
     PL_THEN(pl_mat_copy(&turned, pl_mat_view(&plain), err));
-    PL_THEN(pl_turned_turn(lab, state, calibration, request->layer, PL_SIDE_INPUT, spec, &turned,
-                           &has, &keeps, task, err));
+    PL_THEN(pl_turned_turn(cx, calibration, request->layer, PL_SIDE_INPUT, spec, &turned, &has,
+                           &keeps, err));
     if (status == PL_OK) {
         pl_column_stats(pl_mat_view(&plain), maxima, NULL, NULL);
         pl_column_stats(pl_mat_view(&turned), maxima + data->n, NULL, NULL);
@@ -332,11 +330,11 @@ static pl_status make_turned(pl_lab *lab, const pl_state *state, const pl_reques
     return status;
 }
 
-static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_channels_data *data, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_inputs(pl_context cx, const pl_request *request, pl_channels_data *data,
+                             pl_figure *out, pl_error *err)
 {
     pl_site_stats stats = {0};
-    pl_status status = pl_drawn_inputs(lab, state, request->layer, false, &stats, task, err);
+    pl_status status = pl_drawn_inputs(cx, request->layer, false, &stats, err);
     if (status == PL_OK) {
         data->values[0] = stats.max;
         data->labels[0] = "input";
@@ -353,20 +351,20 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_reques
     return status;
 }
 
-static pl_status make_channels(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_channels(pl_context cx, const pl_request *request, pl_figure *out,
+                               pl_error *err)
 {
     if (request->form == FORM_FAN) {
-        return pl_fan_make(lab, state, request, out, task, err);
+        return pl_fan_make(cx, request, out, err);
     }
     pl_buf title = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
     bool input = request->side == PL_SIDE_INPUT;
     pl_channels_data data = {
         .title = title.data,
         .y_label = input ? "max |x| per input channel" : "max |w| per input channel",
-        .n = pl_model_layer(state->source->model, request->layer)->cols,
+        .n = pl_model_layer(cx.state->source->model, request->layer)->cols,
         .sorted = request->sorted,
         .log = request->log,
         .median_rule = true,
@@ -374,10 +372,10 @@ static pl_status make_channels(pl_lab *lab, const pl_state *state, const pl_requ
         .channel = request->channel,
     };
     const bool turns = pl_request_turns_inputs(request) &&
-                       pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM)->method != NULL;
-    PL_THEN(turns   ? make_turned(lab, state, request, &data, out, task, err)
-            : input ? make_inputs(lab, state, request, &data, out, task, err)
-                    : make_weights(lab, state, request, &data, out, task, err));
+                       pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM)->method != NULL;
+    PL_THEN(turns   ? make_turned(cx, request, &data, out, err)
+            : input ? make_inputs(cx, request, &data, out, err)
+                    : make_weights(cx, request, &data, out, err));
     pl_buf_deinit(&title);
     return status;
 }

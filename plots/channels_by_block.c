@@ -97,8 +97,7 @@ static void add_facts(const pl_channels_by_block *t, const size_t *many, size_t 
                    (double)t->ratio[best], best / t->n, best % t->n);
 }
 
-static pl_status make_channels_by_block(pl_lab *lab, const pl_state *state,
-                                        const pl_request *request, pl_figure *out, pl_task *task,
+static pl_status make_channels_by_block(pl_context cx, const pl_request *request, pl_figure *out,
                                         pl_error *err)
 {
     const bool ratio = request->form == FORM_RATIO;
@@ -106,11 +105,11 @@ static pl_status make_channels_by_block(pl_lab *lab, const pl_state *state,
     pl_id calibration = {0};
     pl_channels_by_block t = {0};
     pl_buf title = {0};
-    pl_overview_put_model(state->source->model, &title);
+    pl_overview_put_model(cx.state->source->model, &title);
     pl_buf_puts(&title, ", channels of the residual stream");
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_channels_by_block_load(lab, state, calibration, &t, task, err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(pl_channels_by_block_load(cx, calibration, &t, err));
     PL_THEN(pl_figure_texts(out, title.data, "channel", "block", err));
     PL_THEN(fill_heat(&t, ratio ? t.ratio : t.max,
                       ratio ? "max |x| / median over channels" : "max |x|", out, err));
@@ -122,7 +121,7 @@ static pl_status make_channels_by_block(pl_lab *lab, const pl_state *state,
         add_facts(&t, many, count, out);
     }
     if (status == PL_OK && request->channel < t.n &&
-        pl_reads_residual(state->source->model, request->layer)) {
+        pl_reads_residual(cx.state->source->model, request->layer)) {
         char label[32];
         snprintf(label, sizeof label, "channel %zu", request->channel);
         status = pl_figure_rule(out, (double)request->channel, true, label, err);

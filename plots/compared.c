@@ -53,12 +53,10 @@ pl_tone pl_compared_tone(size_t row)
     return tones[row % PL_COMPARED_TONES];
 }
 
-void pl_compared_commands(pl_lab *lab, const pl_state *state, const pl_request *request,
-                          pl_buf *out, pl_task *task)
+void pl_compared_commands(pl_context cx, const pl_request *request, pl_buf *out)
 {
     json_t *rows = NULL;
-    (void)task;
-    if (pl_comparison_load(lab, state, request->kind->name, &rows, out, NULL) != PL_OK) {
+    if (pl_comparison_load(cx.lab, cx.state, request->kind->name, &rows, out, NULL) != PL_OK) {
         out->failed = true;
     }
     json_decref(rows);

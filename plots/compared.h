@@ -31,8 +31,7 @@ enum { PL_COMPARED_TONES = PL_FIGURE_SERIES - 1 };
 pl_tone pl_compared_tone(size_t row);
 
 /* For pl_kind.commands. */
-void pl_compared_commands(pl_lab *lab, const pl_state *state, const pl_request *request,
-                          pl_buf *out, pl_task *task);
+void pl_compared_commands(pl_context cx, const pl_request *request, pl_buf *out);
 
 /* An axis with a little room around lo ... hi, logarithmic where they are more than 4 times apart
  * and above 0. */

@@ -272,16 +272,16 @@ static pl_status make_tasks_table(const pl_state *state, const pl_compared_rows 
     return status;
 }
 
-static pl_status make_comparison(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                 pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_comparison(pl_context cx, const pl_request *request, pl_figure *out,
+                                 pl_error *err)
 {
     pl_compared_rows rows = {0};
-    (void)task;
-    pl_status status = pl_compared_read(lab, state, request, &rows, err);
-    PL_THEN(request->form == FORM_TABLE ? make_rows_table(state, &rows, out, err)
-            : request->form == FORM_TASKS
-                ? make_tasks_table(state, &rows, out, err)
-                : make_intervals(state, &rows, request->form == FORM_KL, request->paper, out, err));
+    pl_status status = pl_compared_read(cx.lab, cx.state, request, &rows, err);
+    PL_THEN(
+        request->form == FORM_TABLE ? make_rows_table(cx.state, &rows, out, err)
+        : request->form == FORM_TASKS
+            ? make_tasks_table(cx.state, &rows, out, err)
+            : make_intervals(cx.state, &rows, request->form == FORM_KL, request->paper, out, err));
     pl_compared_free(&rows);
     return status;
 }

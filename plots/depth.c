@@ -117,36 +117,35 @@ static pl_status say_missing(const pl_state *state, const pl_depth *d, pl_error 
     return status;
 }
 
-static pl_status make_depth(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_depth(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
-    const pl_spec *round = &state->slots[PL_SLOT_ROUND];
+    const pl_spec *round = &cx.state->slots[PL_SLOT_ROUND];
     const char *alone = "";
     pl_depth d = {0};
     pl_buf title = {0}, label = {0};
-    pl_status status = pl_depth_load(lab, state, &d, task, err);
+    pl_status status = pl_depth_load(cx, &d, err);
     if (status == PL_OK) {
         alone = request->paper && round->method->title != NULL ? round->method->title
                                                                : round->method->name;
-        pl_overview_put_model(state->source->model, &title);
+        pl_overview_put_model(cx.state->source->model, &title);
         pl_buf_puts(&title, ", rounded error over all layers");
         pl_buf_printf(&label, "rounded error / that of %s alone, %g bits", alone,
                       round->values[PL_GRID_BITS]);
         status = pl_buf_check(&title, err);
     }
     PL_THEN(pl_buf_check(&label, err));
-    PL_THEN(
-        pl_figure_texts(out, title.data, pl_overview_unit(state->source->model), label.data, err));
+    PL_THEN(pl_figure_texts(out, title.data, pl_overview_unit(cx.state->source->model), label.data,
+                            err));
     for (size_t i = 1; status == PL_OK && i < d.count; i++) {
-        status = add_setting(state, &d, i, request->paper, out, err);
+        status = add_setting(cx.state, &d, i, request->paper, out, err);
     }
     if (status == PL_OK && out->n_series == 0) {
-        status = say_missing(state, &d, err);
+        status = say_missing(cx.state, &d, err);
     }
     if (status == PL_OK) {
         pl_buf rule = {0};
         pl_buf_printf(&rule, "%s alone", alone);
-        pl_fit_positions(&out->x, 0, pl_overview_blocks(state->source->model) + 1);
+        pl_fit_positions(&out->x, 0, pl_overview_blocks(cx.state->source->model) + 1);
         pl_fit_y(out, true, 1);
         out->y.hi = fmax(out->y.hi, 1.8); /* the rule's label stands above it */
         status = pl_buf_check(&rule, err);
@@ -160,19 +159,18 @@ static pl_status make_depth(pl_lab *lab, const pl_state *state, const pl_request
 }
 
 /* The solves of every setting that is drawn, and then the slot as it is. */
-static void put_depth_commands(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_buf *out, pl_task *task)
+static void put_depth_commands(pl_context cx, const pl_request *request, pl_buf *out)
 {
-    const pl_spec *own = &state->slots[PL_SLOT_PRECONDITION];
+    const pl_spec *own = &cx.state->slots[PL_SLOT_PRECONDITION];
     pl_depth d = {0};
     (void)request;
-    if (pl_depth_load(lab, state, &d, task, NULL) != PL_OK) {
+    if (pl_depth_load(cx, &d, NULL) != PL_OK) {
         out->failed = true;
         return;
     }
     for (size_t i = 0; i < d.count; i++) {
         if (d.settings[i].solved > 0) {
-            pl_depth_commands(state, &d, i, false, out);
+            pl_depth_commands(cx.state, &d, i, false, out);
         }
     }
     pl_buf_puts(out, "method ");

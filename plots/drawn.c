@@ -100,9 +100,8 @@ pl_status pl_drawn_weights(pl_lab *lab, const pl_state *state, size_t layer, con
     if (status != PL_OK) {
         return status;
     }
-    return pl_weights_read(lab, state, layer,
-                           (pl_weights_of){.which = drawn->which, .pin = drawn->pin}, w->data, NULL,
-                           err);
+    return pl_weights_read((pl_context){lab, state, NULL}, layer,
+                           (pl_weights_of){.which = drawn->which, .pin = drawn->pin}, w->data, err);
 }
 
 void pl_drawn_facts(const pl_drawn_list *list, pl_figure *figure)
@@ -132,15 +131,14 @@ pl_status pl_drawn_group_names(pl_axis *axis, size_t cols, size_t group_size, pl
     return status;
 }
 
-pl_status pl_drawn_inputs(pl_lab *lab, const pl_state *state, size_t layer, bool with_sample,
-                          pl_site_stats *out, pl_task *task, pl_error *err)
+pl_status pl_drawn_inputs(pl_context cx, size_t layer, bool with_sample, pl_site_stats *out,
+                          pl_error *err)
 {
     *out = (pl_site_stats){0};
     pl_id calibration = {0};
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(
-        pl_lab_load_site(lab, state, calibration, info->site, false, with_sample, out, task, err));
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
+    pl_status status = pl_lab_calibration(cx, &calibration, err);
+    PL_THEN(pl_lab_load_site(cx, calibration, info->site, false, with_sample, out, err));
     if (status == PL_OK && out->n != info->cols) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: its stored input statistics are of %zu channels, expected %zu",

@@ -44,8 +44,7 @@ PL_NODISCARD pl_status pl_drawn_group_names(pl_axis *axis, size_t cols, size_t g
 
 /* The layer's input statistics without the Gram matrix, for the caller to deinit; the demo
  * calibrates itself. */
-PL_NODISCARD pl_status pl_drawn_inputs(pl_lab *lab, const pl_state *state, size_t layer,
-                                       bool with_sample, pl_site_stats *out, pl_task *task,
-                                       pl_error *err);
+PL_NODISCARD pl_status pl_drawn_inputs(pl_context cx, size_t layer, bool with_sample,
+                                       pl_site_stats *out, pl_error *err);
 
 #endif

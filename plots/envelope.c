@@ -57,18 +57,17 @@ static const char *value_label(pl_side side, int form)
                               : "max |W T\u207b\u1d40| of the channel";
 }
 
-static pl_status make_envelope(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_envelope(pl_context cx, const pl_request *request, pl_figure *out,
+                               pl_error *err)
 {
     pl_id calibration = {0};
     pl_flatness f = {0};
     pl_buf title = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? ", input" : ", weights");
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(
-        pl_flatness_load(lab, state, calibration, request->layer, request->side, &f, task, err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(pl_flatness_load(cx, calibration, request->layer, request->side, &f, err));
     PL_THEN(pl_figure_texts(out, title.data, "rank of the channel, by falling size",
                             value_label(request->side, request->form), err));
     for (size_t i = 0; status == PL_OK && i < f.count; i++) {

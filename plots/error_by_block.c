@@ -42,10 +42,9 @@ typedef struct tally {
     const char *names[PL_ROLE_COUNT];
 } tally;
 
-static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tally *t, pl_task *task,
-                              pl_error *err)
+static pl_status take_reports(pl_context cx, int form, tally *t, pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     pl_status status = PL_OK;
     t->layers = pl_model_layer_count(model);
     t->blocks = pl_overview_blocks(model);
@@ -57,13 +56,13 @@ static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tall
     }
     for (size_t i = 0; status == PL_OK && i < t->layers; i++) {
         const pl_layer *info = pl_model_layer(model, i);
-        const pl_id *result = pl_state_result(state, i);
+        const pl_id *result = pl_state_result(cx.state, i);
         pl_solve_report report;
         double error = NAN;
         if (result != NULL && form == FORM_KL) {
-            error = pl_sensitivity_of_result(lab, state, *result, NULL);
+            error = pl_sensitivity_of_result(cx.lab, cx.state, *result, NULL);
         } else if (result != NULL) {
-            status = pl_result_report(lab, state, i, *result, &report, err);
+            status = pl_result_report(cx.lab, cx.state, i, *result, &report, err);
             error = status == PL_OK ? error_of(&report, form) : NAN;
         }
         const size_t at = (size_t)info->role * t->blocks + info->block;
@@ -75,7 +74,7 @@ static pl_status take_reports(pl_lab *lab, const pl_state *state, int form, tall
             t->count[at]++;
             t->known++;
         }
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     return status;
 }
@@ -295,7 +294,7 @@ static pl_status add_one_setting(void *ctx, const char *name, pl_error *err)
                             PL_MAX_KEPT);
     }
     pl_status status = setting_state(l->state, name, l->request->paper, &own, &label, err);
-    PL_THEN(take_reports(l->lab, &own, l->request->form, &t, l->task, err));
+    PL_THEN(take_reports((pl_context){l->lab, &own, l->task}, l->request->form, &t, err));
     PL_THEN(add_setting_line(&t, l->role, label.data, l->out, err));
     if (status == PL_OK && l->out->n_series > before) {
         status = tell_apart(l->out, label.data, name, err);
@@ -308,11 +307,11 @@ static pl_status add_one_setting(void *ctx, const char *name, pl_error *err)
     return status;
 }
 
-static pl_status add_roles(pl_lab *lab, const pl_state *state, const pl_request *request,
-                           size_t only, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status add_roles(pl_context cx, const pl_request *request, size_t only, pl_figure *out,
+                           pl_error *err)
 {
     tally t = {0};
-    pl_status status = take_reports(lab, state, request->form, &t, task, err);
+    pl_status status = take_reports(cx, request->form, &t, err);
     if (status == PL_OK && t.known == 0) {
         status = say_unknown(request->form, err);
     }
@@ -326,12 +325,12 @@ static pl_status add_roles(pl_lab *lab, const pl_state *state, const pl_request 
     return status;
 }
 
-static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                     pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_error_by_block(pl_context cx, const pl_request *request, pl_figure *out,
+                                     pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     const bool settings = request->settings[0] != '\0';
-    lines l = {.lab = lab, .task = task, .state = state, .request = request, .out = out};
+    lines l = {.lab = cx.lab, .task = cx.task, .state = cx.state, .request = request, .out = out};
     pl_buf title = {0};
     pl_status status = find_role(model, request->role, &l.role, err);
     pl_overview_put_model(model, &title);
@@ -347,7 +346,7 @@ static pl_status make_error_by_block(pl_lab *lab, const pl_state *state, const p
         pl_figure_texts(out, title.data, pl_overview_unit(model), error_label(request->form), err));
     if (status == PL_OK) {
         status = settings ? each_setting(request->settings, add_one_setting, &l, err)
-                          : add_roles(lab, state, request, l.role, out, task, err);
+                          : add_roles(cx, request, l.role, out, err);
     }
     if (status == PL_OK && out->n_series == 0) {
         status = say_unknown(request->form, err);
@@ -404,18 +403,16 @@ static pl_status put_kept_setting(void *ctx, const char *name, pl_error *err)
 }
 
 /* The kept settings in their order, and then the present one, where the commands must end. */
-static void put_error_commands(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_buf *out, pl_task *task)
+static void put_error_commands(pl_context cx, const pl_request *request, pl_buf *out)
 {
-    settings s = {.lab = lab, .state = state, .request = request, .out = out};
-    (void)task;
+    settings s = {.lab = cx.lab, .state = cx.state, .request = request, .out = out};
     if (request->settings[0] == '\0' && request->form == FORM_KL) {
-        pl_sensitivity_commands(lab, state, out);
+        pl_sensitivity_commands(cx.lab, cx.state, out);
     }
     if (request->settings[0] == '\0') {
         return;
     }
-    if (pl_state_copy(&s.at, state, NULL) != PL_OK ||
+    if (pl_state_copy(&s.at, cx.state, NULL) != PL_OK ||
         each_setting(request->settings, put_kept_setting, &s, NULL) != PL_OK ||
         put_setting(&s, "now", NULL) != PL_OK) {
         out->failed = true;

@@ -56,16 +56,15 @@ static void set_order(order *o, const float *max)
     }
 }
 
-static pl_status add_weights(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             const pl_drawn_list *list, order *o, pl_figure *out, pl_task *task,
-                             pl_error *err)
+static pl_status add_weights(pl_context cx, const pl_request *request, const pl_drawn_list *list,
+                             order *o, pl_figure *out, pl_error *err)
 {
     pl_mat w = {0};
     float *max = pl_alloc(o->n, sizeof *max);
     pl_status status = max == NULL ? pl_error_memory(err, "a figure") : PL_OK;
     for (size_t i = 0; status == PL_OK && i < list->count; i++) {
         const pl_drawn *drawn = &list->items[i];
-        status = pl_drawn_weights(lab, state, request->layer, drawn, &w, err);
+        status = pl_drawn_weights(cx.lab, cx.state, request->layer, drawn, &w, err);
         if (status == PL_OK && i == 0) {
             pl_column_stats(pl_mat_view(&w), max, NULL, NULL);
             set_order(o, max);
@@ -78,7 +77,7 @@ static pl_status add_weights(pl_lab *lab, const pl_state *state, const pl_reques
                                    .magnitudes = request->log,
                                    .first = o->sorted ? 1 : 0,
                                    .order = o->channels};
-        PL_THEN(pl_fan_add(out, &series, task, err));
+        PL_THEN(pl_fan_add(out, &series, cx.task, err));
     }
     free(max);
     pl_mat_deinit(&w);
@@ -100,12 +99,12 @@ static pl_status add_all_tokens(const pl_site_stats *stats, const order *o, pl_f
     return status;
 }
 
-static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request *request, order *o,
-                            pl_figure *out, pl_task *task, pl_error *err)
+static pl_status add_inputs(pl_context cx, const pl_request *request, order *o, pl_figure *out,
+                            pl_error *err)
 {
     pl_site_stats stats = {0};
     char label[64] = "input";
-    pl_status status = pl_drawn_inputs(lab, state, request->layer, true, &stats, task, err);
+    pl_status status = pl_drawn_inputs(cx, request->layer, true, &stats, err);
     if (status == PL_OK && (double)stats.sample_rows < stats.tokens) {
         snprintf(label, sizeof label, "input (%zu sampled tokens)", stats.sample_rows);
     }
@@ -119,7 +118,7 @@ static pl_status add_inputs(pl_lab *lab, const pl_state *state, const pl_request
                                    .magnitudes = request->log,
                                    .first = o->sorted ? 1 : 0,
                                    .order = o->channels};
-        status = pl_fan_add(out, &series, task, err);
+        status = pl_fan_add(out, &series, cx.task, err);
     }
     if (status == PL_OK && (double)stats.sample_rows < stats.tokens) {
         status = add_all_tokens(&stats, o, out, err);
@@ -185,21 +184,20 @@ static pl_status set_fan_texts(const pl_state *state, const pl_request *request,
     return status;
 }
 
-pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err)
+pl_status pl_fan_make(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, request->layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, request->layer);
     order o = {.n = info->cols, .sorted = request->sorted};
     pl_drawn_list list;
     bool input = request->side == PL_SIDE_INPUT;
-    pl_drawn_find(lab, state, request, &list);
+    pl_drawn_find(cx.lab, cx.state, request, &list);
     o.channels = calloc(o.n, sizeof *o.channels);
     pl_status status =
         o.channels == NULL
             ? pl_error_memory(err, "a figure")
-            : set_fan_texts(state, request, input ? "" : list.items[0].label, out, err);
-    PL_THEN(input ? add_inputs(lab, state, request, &o, out, task, err)
-                  : add_weights(lab, state, request, &list, &o, out, task, err));
+            : set_fan_texts(cx.state, request, input ? "" : list.items[0].label, out, err);
+    PL_THEN(input ? add_inputs(cx, request, &o, out, err)
+                  : add_weights(cx, request, &list, &o, out, err));
     if (status == PL_OK) {
         add_facts(&o, out);
         pl_fit_positions(&out->x, o.sorted ? 1 : 0, o.n);

@@ -8,8 +8,8 @@
  * tokens as points where the sample is not all of them.  Signed values; of magnitudes on a log
  * axis.  Sorted: every series in the order of the first one's falling maxima, so that a channel
  * stands at the same place in all. */
-PL_NODISCARD pl_status pl_fan_make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                   pl_figure *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_fan_make(pl_context cx, const pl_request *request, pl_figure *out,
+                                   pl_error *err);
 
 /* Series of spreads at x, one of each group of columns of w: group k at first + k, or, where order
  * is not NULL, group order[k].  Borrowed w; PL_ERR_NUMERIC names label, row and column. */

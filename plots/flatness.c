@@ -149,15 +149,14 @@ static void put_fact_name(const char *label, pl_buf *out)
     }
 }
 
-static pl_status make_flatness(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_flatness(pl_context cx, const pl_request *request, pl_figure *out,
+                               pl_error *err)
 {
     pl_id calibration = {0};
     pl_flatness f = {0};
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(
-        pl_flatness_load(lab, state, calibration, request->layer, request->side, &f, task, err));
-    PL_THEN(set_flatness_texts(state, request, out, err));
+    pl_status status = pl_lab_calibration(cx, &calibration, err);
+    PL_THEN(pl_flatness_load(cx, calibration, request->layer, request->side, &f, err));
+    PL_THEN(set_flatness_texts(cx.state, request, out, err));
     PL_THEN(request->form == FORM_TABLE ? make_table(&f, request->paper, out, err)
                                         : make_curves(&f, request, out, err));
     for (size_t i = 0; status == PL_OK && i < f.count; i++) {

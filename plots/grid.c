@@ -204,22 +204,21 @@ static void drop_rounded(pl_drawn_list *list)
     list->count = kept;
 }
 
-static pl_status read_weights(pl_lab *lab, const pl_state *state, const pl_request *request,
-                              grid_view *view, pl_task *task, pl_error *err)
+static pl_status read_weights(pl_context cx, const pl_request *request, grid_view *view,
+                              pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < view->list.count; i++) {
-        status =
-            pl_drawn_weights(lab, state, request->layer, &view->list.items[i], &view->w[i], err);
-        PL_THEN(pl_task_tick(task, err));
+        status = pl_drawn_weights(cx.lab, cx.state, request->layer, &view->list.items[i],
+                                  &view->w[i], err);
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     return status;
 }
 
-static pl_status make_grid(pl_lab *lab, const pl_state *state, const pl_request *request,
-                           pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_grid(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
-    const pl_spec *round = pl_state_spec(state, request->layer, PL_SLOT_ROUND);
+    const pl_spec *round = pl_state_spec(cx.state, request->layer, PL_SLOT_ROUND);
     grid_view view = {0};
     *out = (pl_figure){0};
     if (round->method == NULL) {
@@ -228,16 +227,16 @@ static pl_status make_grid(pl_lab *lab, const pl_state *state, const pl_request 
     }
     view.grid = pl_spec_grid(round);
     view.n_levels = pl_grid_levels(&view.grid, (pl_grid_param){1.0f, 0}, view.levels);
-    pl_drawn_find(lab, state, request, &view.list);
+    pl_drawn_find(cx.lab, cx.state, request, &view.list);
     drop_rounded(&view.list);
     pl_buf title = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_buf_printf(&title, ", %s", pl_format_choice(view.grid.format));
     if (pl_format_is_int(view.grid.format)) {
         pl_buf_printf(&title, "%d", view.grid.bits);
     }
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(read_weights(lab, state, request, &view, task, err));
+    PL_THEN(read_weights(cx, request, &view, err));
     PL_THEN(request->form == HISTOGRAM
                 ? make_levels(&view, title.data, out, err)
                 : make_errors(&view, title.data, request->form == RELATIVE, out, err));

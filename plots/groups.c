@@ -67,20 +67,19 @@ static void set_order(group_data *d, bool sorted)
     }
 }
 
-static pl_status read_weights(pl_lab *lab, const pl_state *state, size_t layer,
-                              const pl_site_stats *stats, group_data *d, pl_task *task,
-                              pl_error *err)
+static pl_status read_weights(pl_context cx, size_t layer, const pl_site_stats *stats,
+                              group_data *d, pl_error *err)
 {
-    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    const pl_spec *round = pl_state_spec(cx.state, layer, PL_SLOT_ROUND);
     pl_mat w = {0};
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < d->list.count; i++) {
         const pl_drawn *drawn = &d->list.items[i];
-        status = pl_drawn_weights(lab, state, layer, drawn, &w, err);
+        status = pl_drawn_weights(cx.lab, cx.state, layer, drawn, &w, err);
         if (status == PL_OK) {
             pl_group_max(pl_mat_view(&w), d->group_size, NULL, d->means + i * d->n);
             d->bounds[i] = NAN;
-            status = pl_task_tick(task, err);
+            status = pl_task_tick(cx.task, err);
         }
         /* The bound is of weights that are handed to the rounder. */
         if (status == PL_OK && round->method != NULL && drawn->which != PL_WHICH_AFTER) {
@@ -93,13 +92,12 @@ static pl_status read_weights(pl_lab *lab, const pl_state *state, size_t layer,
     return status;
 }
 
-static pl_status read_data(pl_lab *lab, const pl_state *state, const pl_request *request,
-                           group_data *d, pl_task *task, pl_error *err)
+static pl_status read_data(pl_context cx, const pl_request *request, group_data *d, pl_error *err)
 {
     pl_site_stats stats = {0};
-    pl_drawn_find(lab, state, request, &d->list);
-    d->cols = pl_model_layer(state->source->model, request->layer)->cols;
-    d->group_size = pl_drawn_group_size(state, request->layer);
+    pl_drawn_find(cx.lab, cx.state, request, &d->list);
+    d->cols = pl_model_layer(cx.state->source->model, request->layer)->cols;
+    d->group_size = pl_drawn_group_size(cx.state, request->layer);
     d->n = pl_group_count(d->cols, d->group_size);
     d->norms = calloc(d->n, sizeof *d->norms);
     d->alpha = calloc(d->n, sizeof *d->alpha);
@@ -108,13 +106,13 @@ static pl_status read_data(pl_lab *lab, const pl_state *state, const pl_request 
     if (d->norms == NULL || d->alpha == NULL || d->means == NULL || d->order == NULL) {
         return pl_error_memory(err, "%zu groups", d->n);
     }
-    pl_status status = pl_drawn_inputs(lab, state, request->layer, false, &stats, task, err);
+    pl_status status = pl_drawn_inputs(cx, request->layer, false, &stats, err);
     if (status == PL_OK) {
         d->tokens = stats.tokens;
         pl_group_input_norms(stats.rms, d->cols, stats.tokens, d->group_size, d->norms);
         set_alpha(d);
         set_order(d, request->sorted);
-        status = read_weights(lab, state, request->layer, &stats, d, task, err);
+        status = read_weights(cx, request->layer, &stats, d, err);
     }
     PL_THEN(pl_drawn_group_names(&d->names, d->cols, d->group_size, err));
     pl_site_stats_deinit(&stats);
@@ -361,12 +359,12 @@ static void fit_scatter(pl_figure *out)
     out->y.hi = hi + room;
 }
 
-static pl_status make_groups(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_groups(pl_context cx, const pl_request *request, pl_figure *out,
+                             pl_error *err)
 {
     group_data d = {0};
-    pl_status status = read_data(lab, state, request, &d, task, err);
-    PL_THEN(set_group_texts(state, request, out, err));
+    pl_status status = read_data(cx, request, &d, err);
+    PL_THEN(set_group_texts(cx.state, request, out, err));
     PL_THEN(request->form == FORM_TABLE  ? make_table(&d, out, err)
             : request->form == FORM_BARS ? make_bars(&d, out, err)
                                          : make_scatter(&d, out, err));

@@ -221,12 +221,12 @@ static void add_histogram_facts(pl_view w, const char *suffix, pl_figure *figure
     pl_figure_fact(figure, name, "%.3g %%", 100 * numbers.share_above_6_sigma);
 }
 
-static pl_status read_all(pl_lab *lab, const pl_state *state, size_t layer,
-                          const pl_drawn_list *list, pl_mat *weights, pl_task *task, pl_error *err)
+static pl_status read_all(pl_context cx, size_t layer, const pl_drawn_list *list, pl_mat *weights,
+                          pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     double bytes = (double)info->rows * (double)info->cols * sizeof(float) * (double)list->count;
-    if (bytes > (double)pl_lab_memory_limit(lab) / 2) {
+    if (bytes > (double)pl_lab_memory_limit(cx.lab) / 2) {
         return pl_error_set(err, PL_ERR_MEMORY,
                             "histogram: %s: %zu series need %.0f MB, more than half of the memory "
                             "limit: take pins away",
@@ -234,20 +234,20 @@ static pl_status read_all(pl_lab *lab, const pl_state *state, size_t layer,
     }
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < list->count; i++) {
-        status = pl_drawn_weights(lab, state, layer, &list->items[i], &weights[i], err);
-        PL_THEN(pl_task_tick(task, err));
+        status = pl_drawn_weights(cx.lab, cx.state, layer, &list->items[i], &weights[i], err);
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     return status;
 }
 
-static pl_status make_weights(pl_lab *lab, const pl_state *state, const pl_request *request,
-                              const char *title, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_weights(pl_context cx, const pl_request *request, const char *title,
+                              pl_figure *out, pl_error *err)
 {
     pl_drawn_list list;
     pl_mat weights[2 + PL_MAX_KEPT] = {{0}};
-    pl_drawn_find(lab, state, request, &list);
+    pl_drawn_find(cx.lab, cx.state, request, &list);
     pl_histogram_data data = {.title = title, .x_label = "weight w", .n_series = list.count};
-    pl_status status = read_all(lab, state, request->layer, &list, weights, task, err);
+    pl_status status = read_all(cx, request->layer, &list, weights, err);
     for (size_t i = 0; status == PL_OK && i < list.count; i++) {
         data.values[i] = pl_mat_view(&weights[i]);
         data.labels[i] = list.items[i].label;
@@ -291,11 +291,11 @@ static void add_input_facts(const pl_site_stats *stats, pl_figure *figure)
     pl_figure_fact(figure, "tokens", "%.0f", stats->tokens);
 }
 
-static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             const char *title, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_inputs(pl_context cx, const pl_request *request, const char *title,
+                             pl_figure *out, pl_error *err)
 {
     pl_site_stats stats = {0};
-    pl_status status = pl_drawn_inputs(lab, state, request->layer, true, &stats, task, err);
+    pl_status status = pl_drawn_inputs(cx, request->layer, true, &stats, err);
     PL_THEN(pl_figure_input_histogram(title, stats.histogram, out, err));
     if (status == PL_OK) {
         add_input_facts(&stats, out);
@@ -304,15 +304,14 @@ static pl_status make_inputs(pl_lab *lab, const pl_state *state, const pl_reques
     return status;
 }
 
-static pl_status make_histogram(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_histogram(pl_context cx, const pl_request *request, pl_figure *out,
+                                pl_error *err)
 {
     pl_buf title = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(request->side == PL_SIDE_INPUT
-                ? make_inputs(lab, state, request, title.data, out, task, err)
-                : make_weights(lab, state, request, title.data, out, task, err));
+    PL_THEN(request->side == PL_SIDE_INPUT ? make_inputs(cx, request, title.data, out, err)
+                                           : make_weights(cx, request, title.data, out, err));
     pl_buf_deinit(&title);
     return status;
 }

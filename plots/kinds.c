@@ -184,20 +184,19 @@ void pl_request_keys(const pl_request *request, pl_buf *out)
     }
 }
 
-pl_status pl_kind_make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                       pl_figure *out, pl_task *task, pl_error *err)
+pl_status pl_kind_make(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
     *out = (pl_figure){0};
     const pl_kind *kind = request->kind;
     const char *name = NULL;
-    if (state->source == NULL) {
+    if (cx.state->source == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "%s: no model is open", kind->name);
     }
     if (request->form < 0 || (request->form > 0 && form_name(kind, request->form, &name) == 0)) {
         return pl_error_set(err, PL_ERR_USAGE, "%s: there is no form %d", kind->name,
                             request->form);
     }
-    pl_status status = kind->make(lab, state, request, out, task, err);
+    pl_status status = kind->make(cx, request, out, err);
     PL_THEN(pl_figure_check(out, err));
     if (status != PL_OK) {
         pl_figure_deinit(out);

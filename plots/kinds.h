@@ -81,11 +81,9 @@ struct pl_kind {
     size_t (*row)(const pl_state *state, const pl_request *request, pl_request out[PL_KIND_ROW]);
     /* Commands that its figure needs beside those that reach the state, appended, one a line; they
      * end where the state is.  NULL: none. */
-    void (*commands)(pl_lab *lab, const pl_state *state, const pl_request *request, pl_buf *out,
-                     pl_task *task);
+    void (*commands)(pl_context cx, const pl_request *request, pl_buf *out);
     /* Worker thread.  Caller deinits out; empty on failure. */
-    pl_status (*make)(pl_lab *lab, const pl_state *state, const pl_request *request, pl_figure *out,
-                      pl_task *task, pl_error *err);
+    pl_status (*make)(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err);
     pl_figure_look look; /* how it is looked at on the screen */
 };
 
@@ -153,8 +151,8 @@ void pl_request_keys(const pl_request *request, pl_buf *out);
 
 /* PL_ERR_STATE or PL_ERR_USAGE where the request cannot be met (no model, no such form); else the
  * kind's make.  The figure has passed pl_figure_check. */
-PL_NODISCARD pl_status pl_kind_make(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                    pl_figure *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_kind_make(pl_context cx, const pl_request *request, pl_figure *out,
+                                    pl_error *err);
 
 /* What builders share: "15.q_proj". */
 void pl_kind_layer_title(const pl_state *state, size_t layer, pl_buf *out);

@@ -103,24 +103,24 @@ static const char *gap_words(const pl_landscape *land)
                        : "token of the calibration text";
 }
 
-static pl_status make_landscape(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_landscape(pl_context cx, const pl_request *request, pl_figure *out,
+                                pl_error *err)
 {
     pl_landscape land = {0};
     pl_id calibration = {0};
     pl_buf title = {0};
     pl_buf_puts(&title, "error of the layers' output");
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_landscape_load(lab, state, calibration, request->layer, request->form == FORM_ALL,
-                              &land, task, err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(
+        pl_landscape_load(cx, calibration, request->layer, request->form == FORM_ALL, &land, err));
     const char *words =
         status == PL_OK && request->paper ? gap_words(&land) : "token of the calibration text";
     PL_THEN(pl_figure_texts(out, title.data, words, "layer", err));
     PL_THEN(add_heat(&land, out, err));
     if (status == PL_OK) {
-        status = add_names(state, &land, out, err);
-        add_landscape_facts(state, &land, out);
+        status = add_names(cx.state, &land, out, err);
+        add_landscape_facts(cx.state, &land, out);
     }
     pl_landscape_deinit(&land);
     pl_buf_deinit(&title);

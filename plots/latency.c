@@ -165,20 +165,19 @@ static pl_status put_texts(const pl_state *state, const pl_request *request,
     return status;
 }
 
-static pl_status make_latency(pl_lab *lab, const pl_state *state, const pl_request *request,
-                              pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_latency(pl_context cx, const pl_request *request, pl_figure *out,
+                              pl_error *err)
 {
     latency_rows rows = {.part = request->form >= FORM_LAYER_PREFILL ? "layer" : "block",
                          .phase = request->form % 2 == FORM_DECODE ? "decode" : "prefill"};
-    pl_status status =
-        pl_latency_load(lab, state, request->layer, "latency", &rows.found, NULL, task, err);
+    pl_status status = pl_latency_load(cx, request->layer, "latency", &rows.found, NULL, err);
     rows.product = json_is_string(json_object_get(rows.found, "int8_kernel")) ? "int8" : "float32";
     if (status == PL_OK && find_row(&rows, "float32", "none", "none") == NULL) {
         status = pl_error_set(err, PL_ERR_STATE,
                               "latency: of dumps and experts a layer is timed, not a block: "
                               "form=layer_prefill or form=layer_decode");
     }
-    PL_THEN(put_texts(state, request, &rows, out, err));
+    PL_THEN(put_texts(cx.state, request, &rows, out, err));
     PL_THEN(add_bars(&rows, out, err));
     if (status == PL_OK) {
         pl_fit_positions(&out->x, 0, PLACES);
@@ -190,11 +189,10 @@ static pl_status make_latency(pl_lab *lab, const pl_state *state, const pl_reque
     return status;
 }
 
-static void put_timing(pl_lab *lab, const pl_state *state, const pl_request *request, pl_buf *out,
-                       pl_task *task)
+static void put_timing(pl_context cx, const pl_request *request, pl_buf *out)
 {
     json_t *found = NULL;
-    if (pl_latency_load(lab, state, request->layer, "latency", &found, out, task, NULL) != PL_OK) {
+    if (pl_latency_load(cx, request->layer, "latency", &found, out, NULL) != PL_OK) {
         out->failed = true;
     }
     json_decref(found);

@@ -57,20 +57,19 @@ static void add_notes(const pl_overview_row *row, pl_figure *out)
     }
 }
 
-static pl_status make_curves(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_curves(pl_context cx, const pl_request *request, pl_figure *out,
+                             pl_error *err)
 {
     pl_overview_row row = {0};
-    pl_status status =
-        pl_overview_read(lab, state, request->layer, request->side, 0, 1, &row, task, err);
-    PL_THEN(pl_overview_texts(state, &row, request->side, out, err));
+    pl_status status = pl_overview_read(cx, request->layer, request->side, 0, 1, &row, err);
+    PL_THEN(pl_overview_texts(cx.state, &row, request->side, out, err));
     PL_THEN(add_curves(&row, out, err));
     if (status == PL_OK) {
         add_notes(&row, out);
         pl_overview_facts(&row, out);
         pl_fit_positions(&out->x, 0, row.blocks);
         pl_fit_y(out, request->log, 0);
-        status = pl_overview_mark(state, request->layer, out, err);
+        status = pl_overview_mark(cx.state, request->layer, out, err);
     }
     pl_overview_row_deinit(&row);
     return status;
@@ -133,14 +132,13 @@ static void put_row(strip *s, const pl_overview_row *row, size_t index, pl_heat 
     }
 }
 
-static pl_status fill(pl_lab *lab, const pl_state *state, pl_side side, strip *s, pl_figure *out,
-                      pl_task *task, pl_error *err)
+static pl_status fill(pl_context cx, pl_side side, strip *s, pl_figure *out, pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < s->n; i++) {
         pl_overview_row row = {0};
-        status = pl_overview_read(lab, state, s->layers[i], side, i, s->n, &row, task, err);
+        status = pl_overview_read(cx, s->layers[i], side, i, s->n, &row, err);
         if (status == PL_ERR_UNSUPPORTED) {
             s->not_read += s->blocks;
             status = PL_OK;
@@ -183,15 +181,14 @@ static pl_status strip_texts(const pl_state *state, const strip *s, pl_side side
     return status;
 }
 
-static pl_status make_strip(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_strip(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     strip s = {.blocks = pl_overview_blocks(model)};
     find_rows(model, request->side, &s);
-    pl_status status = strip_texts(state, &s, request->side, out, err);
+    pl_status status = strip_texts(cx.state, &s, request->side, out, err);
     PL_THEN(pl_figure_heat(out, s.n, s.blocks, "largest / median channel", err));
-    PL_THEN(fill(lab, state, request->side, &s, out, task, err));
+    PL_THEN(fill(cx, request->side, &s, out, err));
     if (status == PL_OK && s.not_read == s.n * s.blocks) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "layers: no weights are in a dtype that Planish reads");
@@ -213,11 +210,11 @@ static pl_status make_strip(pl_lab *lab, const pl_state *state, const pl_request
     return status;
 }
 
-static pl_status make_layers(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_layers(pl_context cx, const pl_request *request, pl_figure *out,
+                             pl_error *err)
 {
-    return request->form == FORM_STRIP ? make_strip(lab, state, request, out, task, err)
-                                       : make_curves(lab, state, request, out, task, err);
+    return request->form == FORM_STRIP ? make_strip(cx, request, out, err)
+                                       : make_curves(cx, request, out, err);
 }
 
 /* --- on the screen ---------------------------------------------------------------------------- */

@@ -85,26 +85,27 @@ static size_t layer_in(const pl_state *state, size_t layer, size_t block)
 }
 
 /* What the block's site has reached; false where nothing has been learned. */
-static bool find_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                          size_t block, pl_learning *out, pl_task *task)
+static bool find_learning(pl_context cx, pl_id calibration, size_t layer, size_t block,
+                          pl_learning *out)
 {
-    const size_t like = layer_in(state, layer, block);
+    const size_t like = layer_in(cx.state, layer, block);
     *out = (pl_learning){0};
-    return like != SIZE_MAX && pl_spec_is_learned(pl_state_spec(state, like, PL_SLOT_TRANSFORM)) &&
-           pl_site_learning(lab, state, calibration, like, out, task, NULL) == PL_OK;
+    return like != SIZE_MAX &&
+           pl_spec_is_learned(pl_state_spec(cx.state, like, PL_SLOT_TRANSFORM)) &&
+           pl_site_learning(cx, calibration, like, out, NULL) == PL_OK;
 }
 
-static pl_status add_blocks(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            pl_id calibration, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status add_blocks(pl_context cx, const pl_request *request, pl_id calibration,
+                            pl_figure *out, pl_error *err)
 {
-    const size_t blocks = pl_model_config(state->source->model)->blocks;
+    const size_t blocks = pl_model_config(cx.state->source->model)->blocks;
     static const char *const names[] = {"first step", "last step"};
     size_t found = 0, done = 0;
     double *points = pl_alloc(3 * blocks, sizeof *points); /* block, first, last */
     pl_status status = points != NULL ? PL_OK : pl_error_memory(err, "a figure of learning");
     for (size_t block = 0; status == PL_OK && block < blocks; block++) {
         pl_learning l;
-        if (find_learning(lab, state, calibration, request->layer, block, &l, task)) {
+        if (find_learning(cx, calibration, request->layer, block, &l)) {
             double *point = points + 3 * found++;
             point[0] = (double)block;
             point[1] = l.losses[0];
@@ -112,7 +113,7 @@ static pl_status add_blocks(pl_lab *lab, const pl_state *state, const pl_request
             done += pl_learning_done(&l);
         }
         pl_learning_deinit(&l);
-        status = pl_task_tick(task, err);
+        status = pl_task_tick(cx.task, err);
     }
     if (status == PL_OK && found == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
@@ -151,26 +152,26 @@ static void put_title(const pl_state *state, size_t layer, bool by_block, pl_buf
     }
 }
 
-static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_learning(pl_context cx, const pl_request *request, pl_figure *out,
+                               pl_error *err)
 {
     const bool by_block = request->form == FORM_BLOCKS;
     pl_id calibration = {0};
     pl_learning reached = {0};
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
+    pl_status status = pl_lab_calibration(cx, &calibration, err);
     if (status == PL_OK && !by_block) {
-        status = pl_site_learning(lab, state, calibration, request->layer, &reached, task, err);
+        status = pl_site_learning(cx, calibration, request->layer, &reached, err);
     }
     if (status == PL_OK) {
         pl_buf title = {0};
-        put_title(state, request->layer, by_block, &title);
+        put_title(cx.state, request->layer, by_block, &title);
         status = pl_buf_check(&title, err);
         PL_THEN(pl_figure_texts(out, title.data, by_block ? "block" : "step",
-                                loss_name(state, request->layer), err));
+                                loss_name(cx.state, request->layer), err));
         pl_buf_deinit(&title);
     }
     if (status == PL_OK && by_block) {
-        return add_blocks(lab, state, request, calibration, out, task, err);
+        return add_blocks(cx, request, calibration, out, err);
     }
     PL_THEN(add_losses(&reached, request->log, out, err));
     if (status == PL_OK) {
@@ -181,20 +182,18 @@ static pl_status make_learning(pl_lab *lab, const pl_state *state, const pl_requ
 }
 
 /* A figure by block shows other blocks' learnings, too. */
-static void put_learnings(pl_lab *lab, const pl_state *state, const pl_request *request,
-                          pl_buf *out, pl_task *task)
+static void put_learnings(pl_context cx, const pl_request *request, pl_buf *out)
 {
-    const size_t blocks = pl_model_config(state->source->model)->blocks;
+    const size_t blocks = pl_model_config(cx.state->source->model)->blocks;
     pl_id calibration = {0};
-    if (request->form != FORM_BLOCKS ||
-        pl_lab_calibration(lab, state, &calibration, task, NULL) != PL_OK) {
+    if (request->form != FORM_BLOCKS || pl_lab_calibration(cx, &calibration, NULL) != PL_OK) {
         return;
     }
     for (size_t block = 0; block < blocks; block++) {
         pl_learning l;
-        if (find_learning(lab, state, calibration, request->layer, block, &l, task)) {
-            const size_t layer = layer_in(state, request->layer, block);
-            pl_buf_printf(out, "learn %s", pl_model_layer(state->source->model, layer)->name);
+        if (find_learning(cx, calibration, request->layer, block, &l)) {
+            const size_t layer = layer_in(cx.state, request->layer, block);
+            pl_buf_printf(out, "learn %s", pl_model_layer(cx.state->source->model, layer)->name);
             if (!pl_learning_done(&l)) {
                 pl_buf_printf(out, " until=%llu", (unsigned long long)l.step);
             }

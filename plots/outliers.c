@@ -59,18 +59,17 @@ static void add_outliers_facts(const pl_channel_row *rows, size_t count, size_t 
     }
 }
 
-static pl_status make_outliers(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_outliers(pl_context cx, const pl_request *request, pl_figure *out,
+                               pl_error *err)
 {
     pl_channel_row rows[ROWS];
     size_t count = 0;
-    size_t channels = pl_model_layer(state->source->model, request->layer)->cols;
+    size_t channels = pl_model_layer(cx.state->source->model, request->layer)->cols;
     pl_buf title = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_buf_puts(&title, request->side == PL_SIDE_INPUT ? ", outlier channels of the input"
                                                        : ", outlier channels of the weights");
-    pl_status status =
-        pl_channel_table(lab, state, request->layer, request->side, ROWS, rows, &count, task, err);
+    pl_status status = pl_channel_table(cx, request->layer, request->side, ROWS, rows, &count, err);
     PL_THEN(pl_buf_check(&title, err));
     PL_THEN(pl_figure_texts(out, title.data, "", "", err));
     PL_THEN(pl_figure_table(out, count, request->side == PL_SIDE_INPUT ? 6 : 4, err));

@@ -40,42 +40,40 @@ size_t pl_overview_blocks(const pl_model *model)
     return blocks;
 }
 
-static pl_status read_row(pl_lab *lab, const pl_state *state, pl_role role, pl_side side,
-                          size_t part, size_t parts, pl_overview_row *row, pl_task *task,
-                          pl_error *err)
+static pl_status read_row(pl_context cx, pl_role role, pl_side side, size_t part, size_t parts,
+                          pl_overview_row *row, pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(model); i++) {
         const pl_layer *info = pl_model_layer(model, i);
         if (info->role != role) {
             continue;
         }
-        pl_task_progress(task, "layers", (double)(part * row->blocks + info->block),
+        pl_task_progress(cx.task, "layers", (double)(part * row->blocks + info->block),
                          (double)(parts * row->blocks));
         pl_layer_summary *summary = &row->summaries[info->block];
-        status = pl_layer_summarize(lab, state, i, side, summary, task, err);
+        status = pl_layer_summarize(cx, i, side, summary, err);
         row->known += summary->known ? 1 : 0;
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     return status;
 }
 
-pl_status pl_overview_read(pl_lab *lab, const pl_state *state, size_t layer, pl_side side,
-                           size_t part, size_t parts, pl_overview_row *out, pl_task *task,
-                           pl_error *err)
+pl_status pl_overview_read(pl_context cx, size_t layer, pl_side side, size_t part, size_t parts,
+                           pl_overview_row *out, pl_error *err)
 {
     *out = (pl_overview_row){0};
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     /* Matrices of a bare model have no blocks: they are one row, each in a place of its own. */
     snprintf(out->name, sizeof out->name, "%s",
              info->brief != NULL ? "matrices" : pl_overview_layer_name(info));
     pl_text_trim_utf8(out->name);
-    out->blocks = pl_overview_blocks(state->source->model);
+    out->blocks = pl_overview_blocks(cx.state->source->model);
     out->summaries = calloc(out->blocks, sizeof *out->summaries);
     pl_status status = out->summaries == NULL
                            ? pl_error_memory(err, "a figure")
-                           : read_row(lab, state, info->role, side, part, parts, out, task, err);
+                           : read_row(cx, info->role, side, part, parts, out, err);
     if (status == PL_OK && out->known == 0) {
         status =
             pl_error_set(err, PL_ERR_UNSUPPORTED,

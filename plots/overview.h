@@ -19,9 +19,8 @@ size_t pl_overview_blocks(const pl_model *model);
 /* Reads the row of the layer's role: from the store where it was read before, else from the
  * model, with ticks, and progress as the part-th of so many rows.  PL_ERR_UNSUPPORTED where none
  * can be read.  Caller deinits. */
-PL_NODISCARD pl_status pl_overview_read(pl_lab *lab, const pl_state *state, size_t layer,
-                                        pl_side side, size_t part, size_t parts,
-                                        pl_overview_row *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_overview_read(pl_context cx, size_t layer, pl_side side, size_t part,
+                                        size_t parts, pl_overview_row *out, pl_error *err);
 void pl_overview_row_deinit(pl_overview_row *row);
 
 /* "self_attn.q_proj" of "model.layers.15.self_attn.q_proj". */

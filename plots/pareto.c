@@ -111,17 +111,16 @@ static pl_status add_settings(const pl_compared_rows *rows, const places *p, pl_
     return status;
 }
 
-static pl_status make_pareto(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_pareto(pl_context cx, const pl_request *request, pl_figure *out,
+                             pl_error *err)
 {
     pl_compared_rows rows = {0};
     places p = {0};
     pl_buf title = {0};
-    (void)task;
-    pl_overview_put_model(state->source->model, &title);
+    pl_overview_put_model(cx.state->source->model, &title);
     pl_buf_puts(&title, ", perplexity over bits");
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_compared_read(lab, state, request, &rows, err));
+    PL_THEN(pl_compared_read(cx.lab, cx.state, request, &rows, err));
     PL_THEN(find_places(&rows, &p, err));
     PL_THEN(pl_figure_texts(out, title.data, "bits per weight", "perplexity", err));
     PL_THEN(add_front(&p, out, err));

@@ -31,10 +31,9 @@ typedef struct layer_costs {
     size_t first[PL_ROLE_COUNT]; /* [n_roles] a layer of each */
 } layer_costs;
 
-static pl_status read_costs(pl_lab *lab, const pl_state *state, layer_costs *c, pl_task *task,
-                            pl_error *err)
+static pl_status read_costs(pl_context cx, layer_costs *c, pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     bool seen[PL_ROLE_COUNT] = {false};
     c->layers = pl_model_layer_count(model);
     c->blocks = pl_overview_blocks(model);
@@ -42,9 +41,9 @@ static pl_status read_costs(pl_lab *lab, const pl_state *state, layer_costs *c, 
     c->score = calloc(c->layers + 1, sizeof *c->score);
     pl_status status = c->kl == NULL || c->score == NULL ? pl_error_memory(err, "a figure") : PL_OK;
     for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
-        const pl_id *result = pl_state_result(state, i);
-        c->kl[i] =
-            result != NULL ? pl_sensitivity_of_result(lab, state, *result, NULL) : (double)NAN;
+        const pl_id *result = pl_state_result(cx.state, i);
+        c->kl[i] = result != NULL ? pl_sensitivity_of_result(cx.lab, cx.state, *result, NULL)
+                                  : (double)NAN;
         if (isfinite(c->kl[i])) {
             const pl_role role = pl_model_layer(model, i)->role;
             if (!seen[role]) {
@@ -56,7 +55,7 @@ static pl_status read_costs(pl_lab *lab, const pl_state *state, layer_costs *c, 
             c->sum += c->kl[i];
             c->known++;
         }
-        status = pl_task_tick(task, err);
+        status = pl_task_tick(cx.task, err);
     }
     return status == PL_OK && c->known == 0
                ? pl_error_set(err, PL_ERR_STATE,
@@ -151,14 +150,13 @@ static pl_status make_by_role(const pl_state *state, const layer_costs *c, pl_fi
 
 /* --- over a score ----------------------------------------------------------------------------- */
 
-static pl_status read_scores(pl_lab *lab, const pl_state *state, pl_column column, layer_costs *c,
-                             pl_task *task, pl_error *err)
+static pl_status read_scores(pl_context cx, pl_column column, layer_costs *c, pl_error *err)
 {
     pl_layer_row *rows = calloc(c->layers + 1, sizeof *rows);
     pl_status status = rows == NULL ? pl_error_memory(err, "a figure")
-                                    : pl_layer_rows(lab, state, 0, c->layers, rows, task, err);
+                                    : pl_layer_rows(cx, 0, c->layers, rows, err);
     for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
-        c->score[i] = pl_layer_number(&rows[i], column, pl_state_result(state, i));
+        c->score[i] = pl_layer_number(&rows[i], column, pl_state_result(cx.state, i));
     }
     free(rows);
     return status;
@@ -199,14 +197,14 @@ static pl_status say_rank(double rho, pl_figure *out, pl_error *err)
     return status;
 }
 
-static pl_status make_over_score(pl_lab *lab, const pl_state *state, pl_column column, bool paper,
-                                 layer_costs *c, pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_over_score(pl_context cx, pl_column column, bool paper, layer_costs *c,
+                                 pl_figure *out, pl_error *err)
 {
     double rho = NAN;
-    pl_status status = read_scores(lab, state, column, c, task, err);
+    pl_status status = read_scores(cx, column, c, err);
     PL_THEN(pl_rank_correlation(c->score, c->kl, c->layers, &rho, err));
     for (size_t r = 0; status == PL_OK && r < c->n_roles; r++) {
-        status = add_role_points(state, c, r, true, out, err);
+        status = add_role_points(cx.state, c, r, true, out, err);
     }
     if (status == PL_OK && out->n_series == 0) {
         status =
@@ -243,21 +241,21 @@ static pl_status set_cost_texts(const pl_state *state, pl_column column, int for
     return status;
 }
 
-static pl_status make_sensitivity(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                  pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_sensitivity(pl_context cx, const pl_request *request, pl_figure *out,
+                                  pl_error *err)
 {
     layer_costs c = {0};
     const int form = request->form;
     const pl_column column = form_scores[form];
-    pl_status status = read_costs(lab, state, &c, task, err);
-    PL_THEN(set_cost_texts(state, column, form, out, err));
-    PL_THEN(form == FORM_BLOCKS ? make_by_block(state, &c, out, err)
-            : form == FORM_ROLES
-                ? make_by_role(state, &c, out, err)
-                : make_over_score(lab, state, column, request->paper, &c, out, task, err));
+    pl_status status = read_costs(cx, &c, err);
+    PL_THEN(set_cost_texts(cx.state, column, form, out, err));
+    PL_THEN(form == FORM_BLOCKS  ? make_by_block(cx.state, &c, out, err)
+            : form == FORM_ROLES ? make_by_role(cx.state, &c, out, err)
+                                 : make_over_score(cx, column, request->paper, &c, out, err));
     if (status == PL_OK) {
         char name[64];
-        pl_layer_short(pl_model_layer(state->source->model, c.costliest), false, name, sizeof name);
+        pl_layer_short(pl_model_layer(cx.state->source->model, c.costliest), false, name,
+                       sizeof name);
         /* Bars are sums, which only lengths from 0 compare. */
         pl_fit_y(out, request->log || (request->free_scale && form > FORM_ROLES), 0);
         pl_figure_fact(out, "costliest", "%.30s, %.3g nats", name, c.kl[c.costliest]);
@@ -274,12 +272,10 @@ static size_t layers_with_results(const pl_state *state, const pl_request *reque
     return pl_overview_solved(state, out);
 }
 
-static void put_measuring(pl_lab *lab, const pl_state *state, const pl_request *request,
-                          pl_buf *out, pl_task *task)
+static void put_measuring(pl_context cx, const pl_request *request, pl_buf *out)
 {
     (void)request;
-    (void)task;
-    pl_sensitivity_commands(lab, state, out);
+    pl_sensitivity_commands(cx.lab, cx.state, out);
 }
 
 /* --- on the screen ---------------------------------------------------------------------------- */

@@ -69,17 +69,17 @@ static void add_spectrum_facts(const pl_spectrum *s, pl_figure *out)
     }
 }
 
-static pl_status make_spectrum(pl_lab *lab, const pl_state *state, const pl_request *request,
-                               pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_spectrum(pl_context cx, const pl_request *request, pl_figure *out,
+                               pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, request->layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, request->layer);
     pl_buf title = {0};
     pl_id calibration = {0};
     pl_spectrum spectrum = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_spectrum_load(lab, state, calibration, info->site, &spectrum, task, err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(pl_spectrum_load(cx, calibration, info->site, &spectrum, err));
     PL_THEN(pl_figure_texts(out, title.data, "rank", "eigenvalue of G / λₘₐₓ", err));
     PL_THEN(add_values(&spectrum, out, err));
     if (status == PL_OK) {

@@ -88,11 +88,11 @@ static void set_ranges(pl_figure *out, bool input)
 }
 
 /* |X| of the stored rows, or |X T|. */
-static pl_status make_of_inputs(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_of_inputs(pl_context cx, const pl_request *request, pl_figure *out,
+                                pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, request->layer);
-    const pl_spec *spec = pl_state_spec(state, request->layer, PL_SLOT_TRANSFORM);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, request->layer);
+    const pl_spec *spec = pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM);
     const bool after = request->which != PL_WHICH_BEFORE;
     pl_id calibration = {0};
     pl_site_stats stats = {0};
@@ -105,14 +105,12 @@ static pl_status make_of_inputs(pl_lab *lab, const pl_state *state, const pl_req
                             "`method hadamard`, or which=before",
                             info->name);
     }
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true, &stats, task,
-                             err));
-    PL_THEN(
-        pl_turned_values(lab, state, calibration, request->layer, PL_SIDE_INPUT, &x, task, err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(pl_lab_load_site(cx, calibration, info->site, PL_GRAM_NONE, true, &stats, err));
+    PL_THEN(pl_turned_values(cx, calibration, request->layer, PL_SIDE_INPUT, &x, err));
     if (status == PL_OK && after) {
-        status = pl_turned_turn(lab, state, calibration, request->layer, PL_SIDE_INPUT, spec, &x,
-                                &turned, &keeps, task, err);
+        status = pl_turned_turn(cx, calibration, request->layer, PL_SIDE_INPUT, spec, &x, &turned,
+                                &keeps, err);
     }
     PL_THEN(pool(pl_mat_view(&x), x.rows == stats.sample_rows ? stats.sample_position : NULL,
                  after ? "|X T|" : "|X|", out, err));
@@ -121,12 +119,12 @@ static pl_status make_of_inputs(pl_lab *lab, const pl_state *state, const pl_req
     return status;
 }
 
-static pl_status make_of_weights(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                 pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_of_weights(pl_context cx, const pl_request *request, pl_figure *out,
+                                 pl_error *err)
 {
     pl_mat w = {0};
-    pl_status status = pl_weights_make(lab, state, request->layer,
-                                       (pl_weights_of){.which = request->which}, &w, task, err);
+    pl_status status =
+        pl_weights_make(cx, request->layer, (pl_weights_of){.which = request->which}, &w, err);
     PL_THEN(pool(pl_mat_view(&w), NULL, request->which == PL_WHICH_BEFORE ? "|W\u2080|" : "|W|",
                  out, err));
     pl_mat_deinit(&w);
@@ -152,23 +150,22 @@ static size_t row_of_surface(const pl_state *state, const pl_request *request,
     return count;
 }
 
-static pl_status make_surface(pl_lab *lab, const pl_state *state, const pl_request *request,
-                              pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_surface(pl_context cx, const pl_request *request, pl_figure *out,
+                              pl_error *err)
 {
     const bool input = request->side == PL_SIDE_INPUT;
     pl_request row[PL_KIND_ROW];
-    const pl_request *shown = &row[row_of_surface(state, request, row) - 1];
+    const pl_request *shown = &row[row_of_surface(cx.state, request, row) - 1];
     pl_buf title = {0}, label = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     if (input) {
         pl_buf_puts(&title, shown->which == PL_WHICH_BEFORE ? ", input" : ", input, transformed");
     } else {
-        pl_kind_label(state, request->layer, shown->which, request->paper, &label);
+        pl_kind_label(cx.state, request->layer, shown->which, request->paper, &label);
         pl_buf_printf(&title, ", %s", label.data != NULL ? label.data : "");
     }
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(input ? make_of_inputs(lab, state, shown, out, task, err)
-                  : make_of_weights(lab, state, shown, out, task, err));
+    PL_THEN(input ? make_of_inputs(cx, shown, out, err) : make_of_weights(cx, shown, out, err));
     PL_THEN(pl_figure_texts(out, title.data, "input channel", input ? "token" : "output", err));
     if (status == PL_OK) {
         set_ranges(out, input);

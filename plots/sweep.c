@@ -249,11 +249,10 @@ static pl_status make_texts(const pl_state *state, const pl_request *request, bo
     return status;
 }
 
-static pl_status make_sweep(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_sweep(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
     const bool pareto = request->form == 1;
-    if (!state->sweep.set) {
+    if (!cx.state->sweep.set) {
         return pl_error_set(err, PL_ERR_STATE,
                             "no sweep was asked for yet: e.g. `sweep beta=1e-5:1e-2:log12`");
     }
@@ -261,16 +260,16 @@ static pl_status make_sweep(pl_lab *lab, const pl_state *state, const pl_request
     if (result == NULL) {
         return pl_error_memory(err, "a sweep");
     }
-    pl_status status = pl_sweep_run(lab, state, &state->sweep, result, task, err);
-    PL_THEN(make_texts(state, request, pareto, out, err));
+    pl_status status = pl_sweep_run(cx, &cx.state->sweep, result, err);
+    PL_THEN(make_texts(cx.state, request, pareto, out, err));
     PL_THEN(pareto ? add_pareto(result, out, err) : add_curves(result, out, err));
     if (status == PL_OK && request->paper && !pareto) {
         status = split_axes(out, err);
     }
-    PL_THEN(set_axes(&state->sweep, pareto, out, err));
+    PL_THEN(set_axes(&cx.state->sweep, pareto, out, err));
     if (status == PL_OK) {
-        status = add_rules(state, result, pareto, out, err);
-        add_sweep_facts(&state->sweep, result, out);
+        status = add_rules(cx.state, result, pareto, out, err);
+        add_sweep_facts(&cx.state->sweep, result, out);
     }
     free(result);
     return status;

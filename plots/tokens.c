@@ -109,7 +109,8 @@ static pl_status choose_rows(work *w, bool top, pl_error *err)
 static pl_status find_tokens(work *w, pl_lab *lab, pl_id calibration, pl_task *task, pl_error *err)
 {
     pl_token_context context = {0};
-    pl_status status = pl_token_context_init(lab, w->state, calibration, &context, task, err);
+    pl_status status =
+        pl_token_context_init((pl_context){lab, w->state, task}, calibration, &context, err);
     for (size_t i = 0; i < w->n_rows; i++) {
         pl_buf words = {0};
         w->ids[i] = pl_token_context_id(&context, w->stats.sample_position[w->rows[i]]);
@@ -316,26 +317,25 @@ static pl_status fill(work *w, pl_lab *lab, pl_id calibration, const pl_request 
     return status == PL_OK ? add_channel(request, w->stats.n, out, err) : status;
 }
 
-static pl_status make_tokens(pl_lab *lab, const pl_state *state, const pl_request *request,
-                             pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_tokens(pl_context cx, const pl_request *request, pl_figure *out,
+                             pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, request->layer);
-    work w = {.state = state, .site = pl_model_site(state->source->model, info->site)};
+    const pl_layer *info = pl_model_layer(cx.state->source->model, request->layer);
+    work w = {.state = cx.state, .site = pl_model_site(cx.state->source->model, info->site)};
     pl_buf title = {0};
     pl_id calibration = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(
-        pl_lab_load_site(lab, state, calibration, info->site, false, true, &w.stats, task, err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(pl_lab_load_site(cx, calibration, info->site, false, true, &w.stats, err));
     if (status == PL_OK) {
         /* An old calibration may lack the list: its figure is whole without it. */
-        pl_status listed =
-            pl_calib_load_massive(pl_lab_store(lab), calibration, &w.massive, &w.n_massive, NULL);
+        pl_status listed = pl_calib_load_massive(pl_lab_store(cx.lab), calibration, &w.massive,
+                                                 &w.n_massive, NULL);
         w.n_massive = listed == PL_OK ? w.n_massive : 0;
         status = pl_figure_texts(out, title.data, "input channel", "token", err);
     }
-    PL_THEN(fill(&w, lab, calibration, request, out, task, err));
+    PL_THEN(fill(&w, cx.lab, calibration, request, out, cx.task, err));
     pl_site_stats_deinit(&w.stats);
     pl_buf_deinit(&title);
     free(w.massive);

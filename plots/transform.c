@@ -51,26 +51,26 @@ static pl_status load_handed(pl_lab *lab, const pl_state *state, size_t layer, v
     return status;
 }
 
-static pl_status load_transform(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                versions *v, pl_task *task, pl_error *err)
+static pl_status load_transform(pl_context cx, const pl_request *request, versions *v,
+                                pl_error *err)
 {
     pl_id calibration = {0};
     const size_t layer = request->layer;
-    v->spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    v->spec = pl_state_spec(cx.state, layer, PL_SLOT_TRANSFORM);
     pl_status status = PL_OK;
     if (request->side == PL_SIDE_INPUT || v->spec->method != NULL) {
         const bool needed = request->side == PL_SIDE_INPUT || !v->spec->method->blind;
-        status = pl_lab_find_calibration(lab, state, needed, &calibration, task, err);
+        status = pl_lab_find_calibration(cx, needed, &calibration, err);
     }
-    PL_THEN(pl_turned_values(lab, state, calibration, layer, request->side, &v->plain, task, err));
+    PL_THEN(pl_turned_values(cx, calibration, layer, request->side, &v->plain, err));
     PL_THEN(pl_mat_copy(&v->turned, pl_mat_view(&v->plain), err));
     if (status == PL_OK && request->side == PL_SIDE_WEIGHT) {
-        status = load_handed(lab, state, layer, v, err);
+        status = load_handed(cx.lab, cx.state, layer, v, err);
     }
     if (status == PL_OK && v->spec->method != NULL && !v->has_turned) {
         snprintf(v->label, sizeof v->label, "%s", v->spec->method->name);
-        status = pl_turned_turn(lab, state, calibration, layer, request->side, v->spec, &v->turned,
-                                &v->has_turned, &v->keeps, task, err);
+        status = pl_turned_turn(cx, calibration, layer, request->side, v->spec, &v->turned,
+                                &v->has_turned, &v->keeps, err);
     }
     if (status == PL_OK) {
         normalize(&v->plain);
@@ -144,16 +144,16 @@ static void add_transform_facts(const versions *v, pl_figure *out)
     }
 }
 
-static pl_status make_transform(pl_lab *lab, const pl_state *state, const pl_request *request,
-                                pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_transform(pl_context cx, const pl_request *request, pl_figure *out,
+                                pl_error *err)
 {
     versions v = {.paper = request->paper};
     pl_buf title = {0};
     const bool input = request->side == PL_SIDE_INPUT;
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_buf_puts(&title, input ? ", inputs" : ", weights");
     pl_status status = pl_buf_check(&title, err);
-    PL_THEN(load_transform(lab, state, request, &v, task, err));
+    PL_THEN(load_transform(cx, request, &v, err));
     if (status == PL_OK && request->paper && v.has_turned) {
         pl_buf full = {0};
         pl_kind_in_full(v.label, &full);

@@ -206,33 +206,32 @@ static void put_allocated(pl_call *call, const pl_allocating *asked, const pl_al
     pl_json_set(out, "units", units_of(asked, found));
 }
 
-static pl_status run_allocate(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                              pl_error *err)
+static pl_status run_allocate(pl_call *call, pl_context cx, pl_error *err)
 {
     pl_allocating asked;
     pl_allocated found = {0};
     pl_tokens text = {0}, test = {0};
     pl_buf said = {0};
     const char *file = pl_call_value(call, "test");
-    pl_status status = read_allocating(call, state, &asked, err);
+    pl_status status = read_allocating(call, cx.state, &asked, err);
     PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(put_said(call, &said, err));
     asked.said = said.data;
     if (status == PL_OK && file != NULL) {
-        status = pl_model_need_forward(state->source->model, "test=", err);
-        PL_THEN(pl_lab_own_tokens(lab, state, &file, 1, &test, task, err));
+        status = pl_model_need_forward(cx.state->source->model, "test=", err);
+        PL_THEN(pl_lab_own_tokens(cx, &file, 1, &test, err));
         asked.test = test.ids;
         asked.n_test = test.count;
     }
     if (status == PL_OK && asked.by != PL_BY_ERROR) {
-        status = pl_model_need_forward(state->source->model,
+        status = pl_model_need_forward(cx.state->source->model,
                                        asked.by == PL_BY_KL ? "metric=kl" : "metric=estimate", err);
-        PL_THEN(pl_read_text(call, state, lab, &text, task, err));
+        PL_THEN(pl_read_text(call, cx, &text, err));
     }
-    PL_THEN(pl_allocation_run(lab, state, &asked, text.ids, text.count, &found, task, err));
+    PL_THEN(pl_allocation_run(cx, &asked, text.ids, text.count, &found, err));
     if (status == PL_OK) {
         put_allocated(call, &asked, &found);
-        const size_t n = pl_model_layer_count(state->source->model);
+        const size_t n = pl_model_layer_count(cx.state->source->model);
         call->given = calloc(2 * n + 1, sizeof *call->given);
         status = call->given == NULL ? pl_error_memory(err, "a result") : PL_OK;
         for (size_t i = 0; status == PL_OK && i < n; i++) {
@@ -244,7 +243,7 @@ static pl_status run_allocate(pl_call *call, const pl_state *state, pl_lab *lab,
         }
         call->n_given = n;
     }
-    PL_THEN(pl_rows_write(call, state, json_object_get(call->result, "units"), task, err));
+    PL_THEN(pl_rows_write(call, cx.state, json_object_get(call->result, "units"), cx.task, err));
     pl_allocated_deinit(&found);
     pl_tokens_deinit(&text);
     pl_tokens_deinit(&test);

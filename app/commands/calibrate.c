@@ -74,41 +74,39 @@ json_int_t pl_peak_bytes(void)
 }
 
 /* The errors of imported layers are against the calibration. */
-static pl_status measure_imports(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                                 pl_error *err)
+static pl_status measure_imports(pl_call *call, pl_context cx, pl_error *err)
 {
     pl_status status = PL_OK;
-    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
+    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(cx.state->source->model); i++) {
         pl_solve_report report;
         pl_id result = {0};
-        if (pl_state_is_imported(state, i)) {
-            status = pl_import_measure(lab, state, i, &report, &result, task, err);
-            PL_THEN(pl_note_result(call, state, i, result, false, &report, err));
+        if (pl_state_is_imported(cx.state, i)) {
+            status = pl_import_measure(cx, i, &report, &result, err);
+            PL_THEN(pl_note_result(call, cx.state, i, result, false, &report, err));
         }
     }
     return status;
 }
 
-static pl_status run_calibrate(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                               pl_error *err)
+static pl_status run_calibrate(pl_call *call, pl_context cx, pl_error *err)
 {
     double start = pl_clock_now();
     pl_state wanted;
-    pl_status status = pl_state_copy(&wanted, state, err);
+    pl_status status = pl_state_copy(&wanted, cx.state, err);
     if (status != PL_OK) {
         return status;
     }
     pl_calibration asked = {0};
     pl_id key = {0};
     pl_calib_report report = {0};
-    status = asked_calibration(call, state, &asked, err);
+    status = asked_calibration(call, cx.state, &asked, err);
     PL_THEN(pl_calibration_set(&wanted.calibration, (const char *const *)asked.texts, asked.n_texts,
                                &asked.protocol, err));
-    PL_THEN(pl_lab_calibrate(lab, &wanted, &key, &report, task, err));
+    PL_THEN(pl_lab_calibrate(pl_with_state(cx, &wanted), &key, &report, err));
     if (status == PL_OK && pl_state_import_count(&wanted) > 0) {
         wanted.calibration.key = key;
         wanted.calibration.known = true;
-        status = measure_imports(call, &wanted, lab, task, err);
+        status = measure_imports(call, pl_with_state(cx, &wanted), err);
     }
     if (status == PL_OK) {
         double seconds = pl_clock_now() - start;

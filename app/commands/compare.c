@@ -80,36 +80,35 @@ static void note_worst(void *ctx, size_t layer, pl_id result, const pl_solve_rep
 }
 
 /* Of the layer, or of all that are solved. */
-static pl_status numbers_of(pl_lab *lab, const pl_state *state, size_t layer,
-                            pl_solve_report *total, worst *largest, size_t *layers, pl_task *task,
-                            pl_error *err)
+static pl_status numbers_of(pl_context cx, size_t layer, pl_solve_report *total, worst *largest,
+                            size_t *layers, pl_error *err)
 {
     *largest = (worst){(double)NAN, (double)NAN};
     if (layer == SIZE_MAX) {
-        return pl_solved_all(lab, state, note_worst, largest, total, layers, task, err);
+        return pl_solved_all(cx, note_worst, largest, total, layers, err);
     }
-    const pl_id *result = pl_state_result(state, layer);
+    const pl_id *result = pl_state_result(cx.state, layer);
     *total = pl_solve_report_empty();
     *layers = result != NULL;
-    return result != NULL ? pl_result_report(lab, state, layer, *result, total, err) : PL_OK;
+    return result != NULL ? pl_result_report(cx.lab, cx.state, layer, *result, total, err) : PL_OK;
 }
 
-static pl_status put_row(json_t *rows, pl_lab *lab, const pl_state *state, const char *name,
-                         size_t layer, const char *protocol, pl_task *task, pl_error *err)
+static pl_status put_row(json_t *rows, pl_context cx, const char *name, size_t layer,
+                         const char *protocol, pl_error *err)
 {
     pl_solve_report total;
     worst largest;
     size_t layers = 0;
     pl_buf label = {0};
-    pl_status status = numbers_of(lab, state, layer, &total, &largest, &layers, task, err);
-    pl_state_label(state, layer, &label);
+    pl_status status = numbers_of(cx, layer, &total, &largest, &layers, err);
+    pl_state_label(cx.state, layer, &label);
     PL_THEN(pl_buf_check(&label, err));
     if (status == PL_OK) {
-        const pl_id setting = pl_state_setting(state);
+        const pl_id setting = pl_state_setting(cx.state);
         pl_measurement m = {
             .perplexity = (double)NAN, .error = (double)NAN, .kl_mean = (double)NAN};
         const bool measured = protocol[0] != '\0' && layer == SIZE_MAX &&
-                              pl_record_find(state->source, &setting, protocol, &m);
+                              pl_record_find(cx.state->source, &setting, protocol, &m);
         json_t *row = json_pack("{s:s, s:s, s:I}", "name", name, "methods", label.data,
                                 "layers_solved", (json_int_t)layers);
         pl_json_set(row, "relative_error", pl_json_number(total.relative_error));
@@ -152,38 +151,37 @@ static void choose_protocol(const pl_state *state, const compared *c, char *out,
     snprintf(out, capacity, "%s", found ? m.protocol : "");
 }
 
-static pl_status run_compare(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                             pl_error *err)
+static pl_status run_compare(pl_call *call, pl_context cx, pl_error *err)
 {
     if (pl_compare_measures(call)) {
-        return pl_compare_run_rows(call, state, lab, task, err);
+        return pl_compare_run_rows(call, cx, err);
     }
     compared c;
     char protocol[sizeof((pl_measurement *)0)->protocol];
     json_t *rows = json_array();
-    pl_status status = read_compared(call, state, &c, err);
+    pl_status status = read_compared(call, cx.state, &c, err);
     PL_THEN(pl_rows_check_file(call, err));
     if (status == PL_OK) {
-        choose_protocol(state, &c, protocol, sizeof protocol);
+        choose_protocol(cx.state, &c, protocol, sizeof protocol);
         protocol[0] = c.layer == SIZE_MAX ? protocol[0] : '\0';
     }
     for (size_t i = 0; status == PL_OK && i < c.count; i++) {
         char name[PL_KEPT_NAME];
-        pl_kept_name(state, c.kept[i], name);
-        status =
-            put_row(rows, lab, &state->kept[c.kept[i]]->is, name, c.layer, protocol, task, err);
+        pl_kept_name(cx.state, c.kept[i], name);
+        status = put_row(rows, pl_with_state(cx, &cx.state->kept[c.kept[i]]->is), name, c.layer,
+                         protocol, err);
     }
     if (status == PL_OK && call->n_words > 0) {
-        status = put_row(rows, lab, state, "now", c.layer, protocol, task, err);
+        status = put_row(rows, cx, "now", c.layer, protocol, err);
     }
-    PL_THEN(pl_rows_write(call, state, rows, task, err));
+    PL_THEN(pl_rows_write(call, cx.state, rows, cx.task, err));
     if (status != PL_OK) {
         json_decref(rows);
         return status;
     }
     if (c.layer != SIZE_MAX) {
         pl_json_set(call->result, "layer",
-                    json_string(pl_model_layer(state->source->model, c.layer)->name));
+                    json_string(pl_model_layer(cx.state->source->model, c.layer)->name));
     }
     if (protocol[0] != '\0') {
         pl_json_set(call->result, "measured", json_string(protocol));

@@ -318,7 +318,7 @@ static pl_status read_compared_text(comparing *c, pl_lab *lab, pl_task *task, pl
     PL_THEN(pl_usage_size(c->call, "windows", 0, 1u << 20, &c->spec.windows, err));
     PL_THEN(pl_check_length(c->call, c->state, c->spec.length, err));
     PL_THEN(pl_text_files(c->call, c->state, "evaluation.txt", files, &n, &owned, err));
-    PL_THEN(pl_lab_own_tokens(lab, c->state, files, n, &c->text, task, err));
+    PL_THEN(pl_lab_own_tokens((pl_context){lab, c->state, task}, files, n, &c->text, err));
     if (status == PL_OK) {
         c->spec.protocol = (pl_ppl_protocol)protocol;
         pl_put_measured(c->call, &c->spec, files, n, &measured);
@@ -427,8 +427,8 @@ static pl_status measure_setting(comparing *c, pl_lab *lab, setting *s, pl_compa
                                           &piece.task, err);
     if (status == PL_OK && scores_tasks) {
         pl_piece_step(&piece);
-        status = pl_compare_tasks_score(&c->tasks, lab, &s->is, PL_WHICH_AFTER, &found->found,
-                                        tasks, &piece.task, err);
+        status = pl_compare_tasks_score(&c->tasks, (pl_context){lab, &s->is, &piece.task},
+                                        PL_WHICH_AFTER, &found->found, tasks, err);
         if (status != PL_OK) {
             pl_compared_deinit(found);
         }
@@ -451,8 +451,8 @@ static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *tas
     pl_status status = pl_comparison_keep(lab, c->state, c->key, rows, c->said.data, err);
     pl_piece_init(&piece, task, "settings", c->count);
     if (status == PL_OK && c->tasks.files.count > 0) {
-        status = pl_compare_tasks_score(&c->tasks, lab, c->state, PL_WHICH_BEFORE, &stored,
-                                        &original, task, err);
+        status = pl_compare_tasks_score(&c->tasks, (pl_context){lab, c->state, task},
+                                        PL_WHICH_BEFORE, &stored, &original, err);
     }
     for (size_t i = 0; status == PL_OK && i < c->count; i++) {
         setting *s = &c->settings[i];
@@ -539,23 +539,22 @@ static json_t *rows_for_file(const pl_call *call, json_t *rows)
     return out;
 }
 
-pl_status pl_compare_run_rows(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                              pl_error *err)
+pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err)
 {
     const double start = pl_clock_now();
-    comparing c = {.call = call, .state = state};
+    comparing c = {.call = call, .state = cx.state};
     json_t *rows = json_array();
-    pl_status status = pl_model_need_forward(state->source->model, "compare", err);
+    pl_status status = pl_model_need_forward(cx.state->source->model, "compare", err);
     PL_THEN(pl_rows_check_file(call, err));
-    PL_THEN(pl_state_check_origin(state, false, err));
+    PL_THEN(pl_state_check_origin(cx.state, false, err));
     PL_THEN(read_settings(&c, err));
     PL_THEN(pl_compare_tasks_read(call, &c.tasks, &c.said, err));
-    PL_THEN(read_compared_text(&c, lab, task, err));
-    PL_THEN(say_commands(&c, task, err));
-    PL_THEN(make_rows(&c, lab, rows, task, err));
+    PL_THEN(read_compared_text(&c, cx.lab, cx.task, err));
+    PL_THEN(say_commands(&c, cx.task, err));
+    PL_THEN(make_rows(&c, cx.lab, rows, cx.task, err));
     if (status == PL_OK) {
         json_t *of_file = rows_for_file(call, rows);
-        status = pl_rows_write(call, state, of_file, task, err);
+        status = pl_rows_write(call, cx.state, of_file, cx.task, err);
         json_decref(of_file);
     }
     if (status == PL_OK) {

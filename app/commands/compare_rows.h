@@ -16,8 +16,7 @@ bool pl_compare_measures(const pl_call *call);
 
 /* The run half of such a call: solves and measures every setting that its words stand for, or
  * finds them in the store; the state stays as it is. */
-PL_NODISCARD pl_status pl_compare_run_rows(pl_call *call, const pl_state *state, pl_lab *lab,
-                                           pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err);
 
 /* Its result as a person reads it. */
 void pl_compare_put_rows(const pl_call *call, pl_buf *out);

@@ -94,16 +94,15 @@ void pl_compare_tasks_deinit(pl_compare_tasks *tasks)
 
 /* --- scores ----------------------------------------------------------------------------------- */
 
-pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_lab *lab, const pl_state *state,
-                                 pl_which which, bool *found, json_t **rows, pl_task *task,
-                                 pl_error *err)
+pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_context cx, pl_which which,
+                                 bool *found, json_t **rows, pl_error *err)
 {
     json_t *samples = NULL, *row = NULL;
     const double items = pl_task_files_items(&tasks->files);
-    pl_task_run run = {.lab = lab, .state = state, .which = which, .total = items};
+    pl_task_run run = {.lab = cx.lab, .state = cx.state, .which = which, .total = items};
     size_t i = 0;
     *rows = NULL;
-    pl_status status = pl_task_files_score(&tasks->files, &run, &samples, task, err);
+    pl_status status = pl_task_files_score(&tasks->files, &run, &samples, cx.task, err);
     if (status != PL_OK) {
         return status;
     }

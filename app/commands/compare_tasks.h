@@ -20,9 +20,9 @@ void pl_compare_tasks_deinit(pl_compare_tasks *tasks);
 
 /* Scores a side of a state: *rows as of pl_task_compare, with `differs`, beside the first setting
  * that was scored AFTER.  *found stays true where the store had all items.  Caller decrefs. */
-PL_NODISCARD pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_lab *lab,
-                                              const pl_state *state, pl_which which, bool *found,
-                                              json_t **rows, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_context cx,
+                                              pl_which which, bool *found, json_t **rows,
+                                              pl_error *err);
 
 /* The tasks of a compared row as columns of `line`: arc_easy_acc, arc_easy_acc_stderr, ...; paper:
  * differences of the means alone. */

@@ -56,19 +56,17 @@ static void put_online(json_t *out, const pl_state *state, const pl_site *site,
 
 /* What a learned one costs does not depend on what it has learned: where that has not begun, its
  * start is taken, and nothing of it is left behind. */
-static pl_status take_transform(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                                const pl_spec *spec, pl_transform **out, pl_task *task,
-                                pl_error *err)
+static pl_status take_transform(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
+                                pl_transform **out, pl_error *err)
 {
     pl_id key = {0};
     pl_learning start = {0};
-    pl_status status =
-        pl_site_transform_now(lab, state, calibration, layer, spec, out, &key, task, err);
+    pl_status status = pl_site_transform_now(cx, calibration, layer, spec, out, &key, err);
     if (status == PL_OK && *out == NULL) {
-        status = pl_site_learn(lab, state, calibration, layer, 0, &start, task, err);
+        status = pl_site_learn(cx, calibration, layer, 0, &start, err);
         pl_learning_deinit(&start);
-        PL_THEN(pl_site_transform_now(lab, state, calibration, layer, spec, out, &key, task, err));
-        PL_THEN(pl_site_forget(lab, state, calibration, layer, task, err));
+        PL_THEN(pl_site_transform_now(cx, calibration, layer, spec, out, &key, err));
+        PL_THEN(pl_site_forget(cx, calibration, layer, err));
     }
     return status;
 }
@@ -113,8 +111,7 @@ static pl_status write_rows(pl_call *call, const pl_state *state, json_t *rows, 
     return status;
 }
 
-static pl_status run_measured(pl_call *call, const pl_state *state, pl_lab *lab, size_t layer,
-                              pl_task *task, pl_error *err)
+static pl_status run_measured(pl_call *call, pl_context cx, size_t layer, pl_error *err)
 {
     const double start = pl_clock_now();
     pl_latency_spec spec = {.layer = layer};
@@ -125,11 +122,12 @@ static pl_status run_measured(pl_call *call, const pl_state *state, pl_lab *lab,
     PL_THEN(pl_rows_check_file(call, err));
     if (status == PL_OK) {
         pl_buf_printf(&said, "cost %s measure=yes tokens=%zu repeats=%zu\n",
-                      pl_model_layer(state->source->model, layer)->name, spec.tokens, spec.repeats);
+                      pl_model_layer(cx.state->source->model, layer)->name, spec.tokens,
+                      spec.repeats);
         status = pl_buf_check(&said, err);
     }
-    PL_THEN(pl_latency_run(lab, state, &spec, said.data, &found, task, err));
-    PL_THEN(write_rows(call, state, json_object_get(found, "rows"), task, err));
+    PL_THEN(pl_latency_run(cx, &spec, said.data, &found, err));
+    PL_THEN(write_rows(call, cx.state, json_object_get(found, "rows"), cx.task, err));
     if (status == PL_OK) {
         (void)json_object_update(call->result, found);
         pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
@@ -306,8 +304,7 @@ static const pl_key cost_keys[] = {
     {0},
 };
 
-static pl_status run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+static pl_status run_cost(pl_call *call, pl_context cx, pl_error *err)
 {
     size_t layer = 0;
     pl_id calibration = {0};
@@ -316,27 +313,26 @@ static pl_status run_cost(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     double seconds = 0.0;
     size_t choice = 0;
     pl_status status = pl_usage_choice(call, "measure", &choice, err);
-    PL_THEN(pl_target_layer(call, state, 0, &layer, err));
+    PL_THEN(pl_target_layer(call, cx.state, 0, &layer, err));
     if (status != PL_OK || measures(call)) {
-        return status == PL_OK ? run_measured(call, state, lab, layer, task, err) : status;
+        return status == PL_OK ? run_measured(call, cx, layer, err) : status;
     }
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
+    const pl_spec *spec = pl_state_spec(cx.state, layer, PL_SLOT_TRANSFORM);
     if (spec->method == NULL) {
         return pl_error_set(err, PL_ERR_STATE,
                             "%s: no transform is set: choose one, e.g. `method hadamard`",
                             info->name);
     }
-    status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(take_transform(lab, state, calibration, layer, spec, &t, task, err));
-    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true, &stats, task,
-                             err));
+    status = pl_lab_calibration(cx, &calibration, err);
+    PL_THEN(take_transform(cx, calibration, layer, spec, &t, err));
+    PL_THEN(pl_lab_load_site(cx, calibration, info->site, PL_GRAM_NONE, true, &stats, err));
     if (status == PL_OK && stats.sample_rows > 0) {
-        status = measure_transform(t, &stats, &seconds, task, err);
+        status = measure_transform(t, &stats, &seconds, cx.task, err);
     }
     if (status == PL_OK) {
         pl_json_set(call->result, "layer", json_string(info->name));
-        put_online(call->result, state, pl_model_site(state->source->model, info->site), t,
+        put_online(call->result, cx.state, pl_model_site(cx.state->source->model, info->site), t,
                    seconds);
     }
     pl_site_stats_deinit(&stats);

@@ -48,29 +48,28 @@ static pl_status write_csv(const char *path, pl_view view, const char *const *co
     return status;
 }
 
-static pl_status load_dumped_site(pl_lab *lab, const pl_state *state, size_t layer,
-                                  bool with_sample, pl_site_stats *out, pl_task *task,
+static pl_status load_dumped_site(pl_context cx, size_t layer, bool with_sample, pl_site_stats *out,
                                   pl_error *err)
 {
     pl_id calibration = {0};
-    size_t site = pl_model_layer(state->source->model, layer)->site;
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_lab_load_site(lab, state, calibration, site,
-                             with_sample ? PL_GRAM_NONE : PL_GRAM_SQUARE, with_sample, out, task,
-                             err));
+    size_t site = pl_model_layer(cx.state->source->model, layer)->site;
+    pl_status status = pl_lab_calibration(cx, &calibration, err);
+    PL_THEN(pl_lab_load_site(cx, calibration, site, with_sample ? PL_GRAM_NONE : PL_GRAM_SQUARE,
+                             with_sample, out, err));
     return status;
 }
 
 /* Fills out[rows, cols] with what was asked for. */
-static pl_status gather_dump(pl_lab *lab, const pl_state *state, size_t layer, dump_kind kind,
-                             pl_which which, pl_mat *out, pl_task *task, pl_error *err)
+static pl_status gather_dump(pl_context cx, size_t layer, dump_kind kind, pl_which which,
+                             pl_mat *out, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     if (kind == DUMP_WEIGHTS) {
-        return pl_weights_make(lab, state, layer, (pl_weights_of){.which = which}, out, NULL, err);
+        return pl_weights_make((pl_context){cx.lab, cx.state, NULL}, layer,
+                               (pl_weights_of){.which = which}, out, err);
     }
     pl_site_stats stats = {0};
-    pl_status status = load_dumped_site(lab, state, layer, kind == DUMP_INPUTS, &stats, task, err);
+    pl_status status = load_dumped_site(cx, layer, kind == DUMP_INPUTS, &stats, err);
     size_t n = info->cols;
     if (status == PL_OK && kind == DUMP_GRAM) {
         status = pl_mat_copy(out, (pl_view){stats.gram, n, n, n}, err);
@@ -92,8 +91,7 @@ static pl_status gather_dump(pl_lab *lab, const pl_state *state, size_t layer, d
     return status;
 }
 
-static pl_status run_dump(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+static pl_status run_dump(pl_call *call, pl_context cx, pl_error *err)
 {
     size_t layer = 0;
     size_t which = PL_WHICH_BEFORE;
@@ -111,9 +109,9 @@ static pl_status run_dump(pl_call *call, const pl_state *state, pl_lab *lab, pl_
         return pl_error_set(err, PL_ERR_USAGE, "dump: needs file=PATH that ends in .npy or .csv");
     }
     pl_mat values = {0};
-    pl_status status = pl_target_layer(call, state, 1, &layer, err);
+    pl_status status = pl_target_layer(call, cx.state, 1, &layer, err);
     PL_THEN(pl_usage_choice(call, "which", &which, err));
-    PL_THEN(gather_dump(lab, state, layer, kind, (pl_which)which, &values, task, err));
+    PL_THEN(gather_dump(cx, layer, kind, (pl_which)which, &values, err));
     if (status == PL_OK) {
         pl_view view = pl_mat_view(&values);
         status = pl_text_ends(file, ".npy")

@@ -88,8 +88,7 @@ static pl_status check_packing(const pl_call *call, const pl_export_spec *spec, 
     return PL_OK;
 }
 
-static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                            pl_error *err)
+static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
 {
     double start = pl_clock_now();
     static const pl_dtype dtypes[] = {PL_F16, PL_BF16, PL_F32, PL_DTYPE_OTHER};
@@ -119,9 +118,9 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
                               "export: fold=yes changes more than layers, which format=gguf cannot "
                               "write: choose another format");
     }
-    PL_THEN(check_online(call, state, err));
-    PL_THEN(pl_state_check_origin(state, false, err));
-    if (status == PL_OK && pl_state_solved_count(state) == 0) {
+    PL_THEN(check_online(call, cx.state, err));
+    PL_THEN(pl_state_check_origin(cx.state, false, err));
+    if (status == PL_OK && pl_state_solved_count(cx.state) == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
                               "export: no layer is solved with the present methods: run `solve "
                               "all` first");
@@ -130,11 +129,11 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
         spec.which = weights == 0 ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
         spec.dtype = dtypes[dtype];
         spec.fold = fold > 0;
-        status = check_whole(call, state, spec.which, &left, err);
+        status = check_whole(call, cx.state, spec.which, &left, err);
     }
     if (status == PL_OK) {
         spec.partial = left > 0;
-        status = pl_export(lab, state, &spec, &report, task, err);
+        status = pl_export(cx, &spec, &report, err);
     }
     if (status == PL_OK) {
         pl_json_set(call->result, "files", json_integer((json_int_t)report.files));
@@ -151,9 +150,9 @@ static pl_status run_export(pl_call *call, const pl_state *state, pl_lab *lab, p
                     pl_json_number(report.requantization_error));
         pl_json_set(call->result, "bits_per_weight", pl_json_number(report.bits_per_weight));
         pl_json_set(call->result, "layers_solved",
-                    json_integer((json_int_t)pl_state_solved_count(state)));
+                    json_integer((json_int_t)pl_state_solved_count(cx.state)));
         pl_json_set(call->result, "layers_left", json_integer((json_int_t)left));
-        warn_of_activations(state, lab);
+        warn_of_activations(cx.state, cx.lab);
         pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     }
     return status;

@@ -85,8 +85,7 @@ static void put_choice(const pl_call *call, const char *key, pl_buf *out)
     }
 }
 
-static pl_status run_figure(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                            pl_error *err)
+static pl_status run_figure(pl_call *call, pl_context cx, pl_error *err)
 {
     size_t rows = 0;
     size_t cols = 0;
@@ -105,9 +104,9 @@ static pl_status run_figure(pl_call *call, const pl_state *state, pl_lab *lab, p
     pl_buf_printf(&command, "figure %zux%zu", rows, cols);
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         pl_buf keys = {0};
-        status = read_panel(call->words[i + 1], state, &requests[i], &options[i], &keys, err);
+        status = read_panel(call->words[i + 1], cx.state, &requests[i], &options[i], &keys, err);
         if (status == PL_OK) {
-            put_panel(state, &requests[i], keys.data, &command);
+            put_panel(cx.state, &requests[i], keys.data, &command);
         }
         pl_buf_deinit(&keys);
     }
@@ -115,8 +114,7 @@ static pl_status run_figure(pl_call *call, const pl_state *state, pl_lab *lab, p
     put_choice(call, "letters", &command);
     PL_THEN(pl_figure_options_of(call, false, &page, &command, err));
     PL_THEN(pl_buf_check(&command, err));
-    PL_THEN(pl_figure_write(call, state, requests, options, &page, rows, cols, command.data, lab,
-                            task, err));
+    PL_THEN(pl_figure_write(call, cx, requests, options, &page, rows, cols, command.data, err));
     free(options);
     pl_buf_deinit(&command);
     return status;

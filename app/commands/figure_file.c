@@ -67,7 +67,7 @@ static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
                                 j->call->command->name, r->kind->name,
                                 pl_model_layer(j->state->source->model, r->layer)->name);
         }
-        status = pl_kind_make(lab, j->state, r, &j->figures[i], task, err);
+        status = pl_kind_make((pl_context){lab, j->state, task}, r, &j->figures[i], err);
         if (status == PL_OK) {
             status = pl_figure_options_apply(&j->options[i], &j->figures[i], err);
             if (status != PL_OK) {
@@ -126,8 +126,9 @@ static uint64_t learned_step(const job *j, pl_lab *lab, const pl_request *r, pl_
     uint64_t step = 0;
     const bool learns = (r->kind->uses & PL_USES_LEARNING) != 0 || pl_request_turns_inputs(r);
     if (!learns || !pl_spec_is_learned(spec) ||
-        pl_lab_calibration(lab, j->state, &calibration, task, NULL) != PL_OK ||
-        pl_site_learning(lab, j->state, calibration, r->layer, &reached, task, NULL) != PL_OK) {
+        pl_lab_calibration((pl_context){lab, j->state, task}, &calibration, NULL) != PL_OK ||
+        pl_site_learning((pl_context){lab, j->state, task}, calibration, r->layer, &reached,
+                         NULL) != PL_OK) {
         return 0;
     }
     step = pl_learning_done(&reached) ? UINT64_MAX : reached.step;
@@ -172,7 +173,7 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     for (size_t i = 0; i < count; i++) {
         const pl_request *r = &j->requests[i];
         if (r->kind->commands != NULL) {
-            r->kind->commands(lab, j->state, r, &j->commands, task);
+            r->kind->commands((pl_context){lab, j->state, task}, r, &j->commands);
         }
     }
     free(layers);
@@ -181,11 +182,11 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     return PL_OK;
 }
 
-pl_status pl_figure_commands(const pl_state *state, const pl_request *requests, size_t count,
-                             pl_buf *out, pl_lab *lab, pl_task *task, pl_error *err)
+pl_status pl_figure_commands(pl_context cx, const pl_request *requests, size_t count, pl_buf *out,
+                             pl_error *err)
 {
-    job j = {.state = state, .requests = requests, .rows = 1, .cols = count};
-    pl_status status = put_commands(&j, lab, task, err);
+    job j = {.state = cx.state, .requests = requests, .rows = 1, .cols = count};
+    pl_status status = put_commands(&j, cx.lab, cx.task, err);
     pl_buf_puts(out, j.commands.data != NULL ? j.commands.data : "");
     PL_THEN(pl_buf_check(&j.commands, err));
     job_deinit(&j);
@@ -434,10 +435,9 @@ pl_status pl_figure_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl_
     return status;
 }
 
-pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request *requests,
+pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *requests,
                           pl_figure_options *options, const pl_figure_options *page, size_t rows,
-                          size_t cols, const char *command, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+                          size_t cols, const char *command, pl_error *err)
 {
     static const struct {
         bool x, y;
@@ -455,7 +455,7 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
                             call->command->name, file);
     }
     job j = {.call = call,
-             .state = state,
+             .state = cx.state,
              .requests = requests,
              .options = options,
              .rows = rows,
@@ -475,7 +475,7 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
         pl_figure_options_inherit(&options[i], page);
     }
     PL_THEN(pl_usage_choice(call, "format", &format, err));
-    PL_THEN(make_panels(&j, lab, task, err));
+    PL_THEN(make_panels(&j, cx.lab, cx.task, err));
     if (status == PL_OK && requests[0].kind->row != NULL && pl_usage_text(call, "share") == NULL) {
         pl_relief_share(j.figures, rows * cols);
     }
@@ -493,7 +493,7 @@ pl_status pl_figure_write(pl_call *call, const pl_state *state, const pl_request
                       .font = page->font.index,
                       .outlines = page->svgtext.index != 0};
     PL_THEN(pl_sheet_share(&sheet, err));
-    PL_THEN(gather(&j, lab, task, err));
+    PL_THEN(gather(&j, cx.lab, cx.task, err));
     if (status == PL_OK) {
         status = strcmp(file, "-") == 0 ? write_to_output(&j, &sheet, err)
                                         : write_file(&j, &sheet, file, err);

@@ -60,9 +60,8 @@ PL_NODISCARD pl_status pl_figure_page(const pl_call *call, size_t rows, size_t c
 
 /* The commands that reach what the panels show, one a line, without the one that draws them:
  * appended. */
-PL_NODISCARD pl_status pl_figure_commands(const pl_state *state, const pl_request *requests,
-                                          size_t count, pl_buf *out, pl_lab *lab, pl_task *task,
-                                          pl_error *err);
+PL_NODISCARD pl_status pl_figure_commands(pl_context cx, const pl_request *requests, size_t count,
+                                          pl_buf *out, pl_error *err);
 
 /* Names and identity of a text, so that another text of that name is noticed: appended. */
 PL_NODISCARD pl_status pl_figure_put_text(const char *const *paths, size_t count, pl_buf *out,
@@ -72,10 +71,9 @@ PL_NODISCARD pl_status pl_figure_put_text(const char *const *paths, size_t count
  * which the panels of a grid inherit.  command: the text that goes to the provenance behind the
  * commands that reach the state, without size and output.  The result gets file, width_px,
  * height_px, and with caption=yes caption and latex. */
-PL_NODISCARD pl_status pl_figure_write(pl_call *call, const pl_state *state,
-                                       const pl_request *requests, pl_figure_options *options,
-                                       const pl_figure_options *page, size_t rows, size_t cols,
-                                       const char *command, pl_lab *lab, pl_task *task,
+PL_NODISCARD pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *requests,
+                                       pl_figure_options *options, const pl_figure_options *page,
+                                       size_t rows, size_t cols, const char *command,
                                        pl_error *err);
 
 #endif

@@ -72,17 +72,16 @@ static pl_status take_text(const pl_call *call, pl_model *model, asked_text *out
     return status;
 }
 
-static pl_status read_prompt(const pl_call *call, const pl_state *state, pl_lab *lab,
-                             asked_text *out, pl_task *task, pl_error *err)
+static pl_status read_prompt(const pl_call *call, pl_context cx, asked_text *out, pl_error *err)
 {
     const pl_tokenizer *tokenizer = NULL;
     int32_t *ids = NULL;
     size_t count = 0;
-    pl_status status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
-    PL_THEN(take_text(call, state->source->model, out, task, err));
+    pl_status status = pl_model_need_tokenizer(cx.state->source->model, &tokenizer, err);
+    PL_THEN(take_text(call, cx.state->source->model, out, cx.task, err));
     const char *text = out->rendered.data != NULL ? out->rendered.data : "";
-    PL_THEN(pl_tokenizer_encode(tokenizer, text, out->rendered.size, pl_lab_memory_limit(lab), &ids,
-                                &count, task, err));
+    PL_THEN(pl_tokenizer_encode(tokenizer, text, out->rendered.size, pl_lab_memory_limit(cx.lab),
+                                &ids, &count, cx.task, err));
     if (status != PL_OK) {
         return status;
     }
@@ -163,25 +162,24 @@ static json_t *first_difference(const pl_tokenizer *tokenizer, const pl_continua
     return made;
 }
 
-static pl_status run_generate(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                              pl_error *err)
+static pl_status run_generate(pl_call *call, pl_context cx, pl_error *err)
 {
     static const char *const names[] = {"before", "after"};
     static const pl_which whichs[] = {PL_WHICH_BEFORE, PL_WHICH_AFTER};
     asked_text asked = {0};
     pl_continuation made[2] = {{0}};
-    const pl_tokenizer *tokenizer = pl_model_tokenizer(state->source->model);
-    pl_status status = pl_model_need_forward(state->source->model, "generate", err);
+    const pl_tokenizer *tokenizer = pl_model_tokenizer(cx.state->source->model);
+    pl_status status = pl_model_need_forward(cx.state->source->model, "generate", err);
     PL_THEN(read_sampling(call, &asked, err));
-    PL_THEN(need_something_after(state, asked.which, err));
-    PL_THEN(read_prompt(call, state, lab, &asked, task, err));
+    PL_THEN(need_something_after(cx.state, asked.which, err));
+    PL_THEN(read_prompt(call, cx, &asked, err));
     for (size_t i = 0; status == PL_OK && i < 2; i++) {
         if (asked.which != CHOSEN_BOTH && asked.which != i) {
             continue;
         }
         json_t *out = json_object();
-        status = pl_generate(lab, state, whichs[i], asked.prompt, asked.n_prompt, asked.tokens,
-                             &asked.sampling, &made[i], task, err);
+        status = pl_generate(cx, whichs[i], asked.prompt, asked.n_prompt, asked.tokens,
+                             &asked.sampling, &made[i], err);
         if (status == PL_OK) {
             put_continuation(out, tokenizer, &made[i]);
         }

@@ -72,12 +72,9 @@ static void note_explained(void *ctx, const pl_explained *one)
                                   "of", one->of, "help", one->text));
 }
 
-static pl_status run_help(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+static pl_status run_help(pl_call *call, pl_context cx, pl_error *err)
 {
-    (void)state;
-    (void)lab;
-    (void)task;
+    (void)cx;
     char *name = asked_name(call);
     if (name == NULL) {
         return pl_error_memory(err, "help");
@@ -178,7 +175,7 @@ static void put_help(const pl_call *call, pl_buf *out)
 static pl_status help_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
     pl_buf text = {0};
-    pl_status status = pl_call_run(call, NULL, NULL, NULL, err);
+    pl_status status = pl_call_run(call, (pl_context){NULL, NULL, NULL}, err);
     *taken = status == PL_OK;
     if (status != PL_OK) {
         return status;

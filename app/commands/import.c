@@ -58,8 +58,7 @@ static void warn_of_others(pl_lab *lab, const pl_import_report *report)
     }
 }
 
-static pl_status run_import(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                            pl_error *err)
+static pl_status run_import(pl_call *call, pl_context cx, pl_error *err)
 {
     const char *path = pl_call_value(call, "after");
     if (removes_imports(call)) {
@@ -73,14 +72,14 @@ static pl_status run_import(pl_call *call, const pl_state *state, pl_lab *lab, p
     size_t only = SIZE_MAX;
     pl_import *import = NULL;
     pl_import_report report = {0};
-    pl_collector c = {.call = call, .state = state, .err = err};
-    pl_status status = asked_layer(call, state, &only, err);
-    PL_THEN(pl_import_open(state, path, &import, task, err));
-    PL_THEN(pl_import_layers(lab, state, import, only, pl_collect_result, &c, &report, task, err));
+    pl_collector c = {.call = call, .state = cx.state, .err = err};
+    pl_status status = asked_layer(call, cx.state, &only, err);
+    PL_THEN(pl_import_open(cx.state, path, &import, cx.task, err));
+    PL_THEN(pl_import_layers(cx, import, only, pl_collect_result, &c, &report, err));
     PL_THEN(c.status);
     if (status == PL_OK) {
         put_import_report(call->result, path, &report, pl_import_id(import));
-        warn_of_others(lab, &report);
+        warn_of_others(cx.lab, &report);
     }
     pl_import_close(import);
     return status;

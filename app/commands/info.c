@@ -65,18 +65,15 @@ static void put_texts(json_t *result, const pl_state *state)
     pl_json_set(result, "calibration_texts", list);
 }
 
-static pl_status run_info(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+static pl_status run_info(pl_call *call, pl_context cx, pl_error *err)
 {
-    (void)lab;
-    (void)task;
     (void)err;
     double start = pl_clock_now();
     char processor[160];
-    pl_put_info(call->result, state->source->model, 0);
-    put_files(call->result, state->source->model);
-    put_tokenizer(call->result, state->source->model);
-    put_texts(call->result, state);
+    pl_put_info(call->result, cx.state->source->model, 0);
+    put_files(call->result, cx.state->source->model);
+    put_tokenizer(call->result, cx.state->source->model);
+    put_texts(call->result, cx.state);
     pl_processor_name(processor, sizeof processor);
     pl_json_set(call->result, "kernel", json_string(pl_kernel_name()));
     pl_json_set(call->result, "threads", json_integer(pl_linalg_threads()));

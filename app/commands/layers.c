@@ -156,10 +156,10 @@ static size_t choose_layers(const pl_state *state, const pl_layer_row *rows, con
     return count < l->top ? count : l->top;
 }
 
-static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, const listing *l,
-                             const pl_layer_row *rows, pl_task *task, pl_error *err)
+static pl_status list_layers(pl_call *call, pl_context cx, const listing *l,
+                             const pl_layer_row *rows, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(state->source->model);
+    const size_t n = pl_model_layer_count(cx.state->source->model);
     size_t *layers = calloc(n + 1, sizeof *layers), problems = 0;
     double *values = calloc(n + 1, sizeof *values);
     json_t *list = json_array();
@@ -168,42 +168,41 @@ static pl_status list_layers(pl_call *call, const pl_state *state, pl_lab *lab, 
     if (layers == NULL || values == NULL) {
         status = pl_error_memory(err, "a result");
     } else {
-        const size_t count = choose_layers(state, rows, l, layers, values);
+        const size_t count = choose_layers(cx.state, rows, l, layers, values);
         for (size_t i = 0; i < count; i++) {
             if (rows[layers[i]].problem == PL_ERR_NUMERIC) {
-                warn_problem(lab, state->source->model, layers[i], problems++);
+                warn_problem(cx.lab, cx.state->source->model, layers[i], problems++);
             }
-            pl_json_append(list, line_of(state, lab, rows, layers[i], l));
+            pl_json_append(list, line_of(cx.state, cx.lab, rows, layers[i], l));
         }
         if (count == 0 && l->glob != NULL) {
             status = pl_error_set(err, PL_ERR_NOT_FOUND, "layers: no layer matches on=%s", l->glob);
         }
     }
-    PL_THEN(pl_rows_write(call, state, list, task, err));
+    PL_THEN(pl_rows_write(call, cx.state, list, cx.task, err));
     free(layers);
     free(values);
     return status;
 }
 
-static pl_status run_layers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                            pl_error *err)
+static pl_status run_layers(pl_call *call, pl_context cx, pl_error *err)
 {
     listing l;
-    pl_model *model = state->source->model;
+    pl_model *model = cx.state->source->model;
     const size_t n = pl_model_layer_count(model);
     pl_layer_row *rows = NULL;
     pl_id calibration = {0};
     pl_status status = read_listing(call, &l, err);
     /* Given inputs need no `calibrate`. */
     if (status == PL_OK && (asks_for_inputs(&l) || pl_model_inputs(model) != NULL)) {
-        status = pl_lab_calibration(lab, state, &calibration, task, err);
+        status = pl_lab_calibration(cx, &calibration, err);
     }
     if (status == PL_OK) {
         rows = calloc(n + 1, sizeof *rows);
-        status = rows == NULL ? pl_error_memory(err, "a result")
-                              : pl_layer_rows(lab, state, 0, n, rows, task, err);
+        status =
+            rows == NULL ? pl_error_memory(err, "a result") : pl_layer_rows(cx, 0, n, rows, err);
     }
-    PL_THEN(list_layers(call, state, lab, &l, rows, task, err));
+    PL_THEN(list_layers(call, cx, &l, rows, err));
     free(rows);
     return status;
 }

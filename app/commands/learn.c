@@ -47,20 +47,19 @@ static void put_learning(json_t *out, const pl_state *state, size_t layer, const
                 l->trouble.message[0] != '\0' ? json_string(l->trouble.message) : json_null());
 }
 
-static pl_status forget_learning(pl_call *call, const pl_state *state, pl_lab *lab,
-                                 pl_id calibration, size_t layer, pl_task *task, pl_error *err)
+static pl_status forget_learning(pl_call *call, pl_context cx, pl_id calibration, size_t layer,
+                                 pl_error *err)
 {
-    pl_status status = pl_site_forget(lab, state, calibration, layer, task, err);
+    pl_status status = pl_site_forget(cx, calibration, layer, err);
     if (status == PL_OK) {
         pl_json_set(call->result, "layer",
-                    json_string(pl_model_layer(state->source->model, layer)->name));
+                    json_string(pl_model_layer(cx.state->source->model, layer)->name));
         pl_json_set(call->result, "step", json_integer(0));
     }
     return status;
 }
 
-static pl_status run_learn(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                           pl_error *err)
+static pl_status run_learn(pl_call *call, pl_context cx, pl_error *err)
 {
     size_t position = 0, layer = 0, until = SIZE_MAX;
     pl_id calibration = {0};
@@ -77,20 +76,20 @@ static pl_status run_learn(pl_call *call, const pl_state *state, pl_lab *lab, pl
                             "[LAYER]",
                             call->words[position + 1]);
     }
-    pl_status status = pl_target_layer(call, state, position, &layer, err);
+    pl_status status = pl_target_layer(call, cx.state, position, &layer, err);
     if (status == PL_OK && pl_call_value(call, "until") != NULL) {
         status = pl_usage_size(call, "until", 0, SIZE_MAX - 1, &until, err);
     }
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
     if (status == PL_OK && word == LEARN_RESET) {
-        return forget_learning(call, state, lab, calibration, layer, task, err);
+        return forget_learning(call, cx, calibration, layer, err);
     }
-    PL_THEN(pl_site_learn(lab, state, calibration, layer, until == SIZE_MAX ? PL_LEARN_ALL : until,
-                          &reached, task, err));
+    PL_THEN(pl_site_learn(cx, calibration, layer, until == SIZE_MAX ? PL_LEARN_ALL : until,
+                          &reached, err));
     if (status == PL_OK) {
         pl_json_set(call->result, "layer",
-                    json_string(pl_model_layer(state->source->model, layer)->name));
-        put_learning(call->result, state, layer, &reached);
+                    json_string(pl_model_layer(cx.state->source->model, layer)->name));
+        put_learning(call->result, cx.state, layer, &reached);
     }
     pl_learning_deinit(&reached);
     return status;

@@ -24,8 +24,7 @@ static json_t *json_of_massive(const pl_token_context *context, const pl_tokeniz
     return line;
 }
 
-static pl_status run_massive(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                             pl_error *err)
+static pl_status run_massive(pl_call *call, pl_context cx, pl_error *err)
 {
     pl_id calibration = {0};
     pl_massive *found = NULL, nearest = {0};
@@ -33,12 +32,12 @@ static pl_status run_massive(pl_call *call, const pl_state *state, pl_lab *lab, 
     bool near = false;
     pl_token_context context = {0};
     const pl_tokenizer *tokenizer = NULL;
-    pl_status status = pl_model_need_forward(state->source->model, "massive", err);
-    PL_THEN(pl_lab_calibration(lab, state, &calibration, task, err));
-    PL_THEN(pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, err));
-    PL_THEN(pl_calib_load_nearest(pl_lab_store(lab), calibration, &nearest, &near, err));
-    PL_THEN(pl_model_need_tokenizer(state->source->model, &tokenizer, err));
-    PL_THEN(pl_token_context_init(lab, state, calibration, &context, task, err));
+    pl_status status = pl_model_need_forward(cx.state->source->model, "massive", err);
+    PL_THEN(pl_lab_calibration(cx, &calibration, err));
+    PL_THEN(pl_calib_load_massive(pl_lab_store(cx.lab), calibration, &found, &count, err));
+    PL_THEN(pl_calib_load_nearest(pl_lab_store(cx.lab), calibration, &nearest, &near, err));
+    PL_THEN(pl_model_need_tokenizer(cx.state->source->model, &tokenizer, err));
+    PL_THEN(pl_token_context_init(cx, calibration, &context, err));
     json_t *list = json_array();
     pl_json_set(call->result, "thresholds",
                 json_pack("{s:f, s:f}", "value", (double)PL_MASSIVE_LEAST, "median_ratio",

@@ -50,11 +50,8 @@ static void warn_unread(const pl_model *model, pl_lab *lab)
     pl_buf_deinit(&text);
 }
 
-static pl_status run_open(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+static pl_status run_open(pl_call *call, pl_context cx, pl_error *err)
 {
-    (void)state;
-    (void)task;
     double start = pl_clock_now();
     const char *path = call->n_words > 0 ? call->words[0] : NULL;
     const char *inputs = pl_call_value(call, "inputs");
@@ -66,12 +63,12 @@ static pl_status run_open(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     pl_status status = pl_open_source(path, inputs, &call->source, err);
     if (status == PL_OK) {
         pl_put_info(call->result, call->source->model, pl_clock_now() - start);
-        warn_unpaired(call->source->model, lab);
+        warn_unpaired(call->source->model, cx.lab);
         const char *note = pl_checkpoint_note(pl_model_checkpoint(call->source->model));
         if (note != NULL) {
-            pl_lab_warn(lab, note);
+            pl_lab_warn(cx.lab, note);
         }
-        warn_unread(call->source->model, lab);
+        warn_unread(call->source->model, cx.lab);
     }
     return status;
 }

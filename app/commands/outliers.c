@@ -24,25 +24,24 @@ static json_t *json_of_channel(const pl_channel_row *row, const pl_token_context
 }
 
 /* Of the state's calibration, where there is one. */
-static pl_status find_context(pl_lab *lab, const pl_state *state, pl_token_context *out,
-                              pl_task *task, pl_error *err)
+static pl_status find_context(pl_context cx, pl_token_context *out, pl_error *err)
 {
     pl_id calibration = {0};
-    return pl_lab_is_calibrated(lab, state, &calibration)
-               ? pl_token_context_init(lab, state, calibration, out, task, err)
+    return pl_lab_is_calibrated(cx.lab, cx.state, &calibration)
+               ? pl_token_context_init(cx, calibration, out, err)
                : PL_OK;
 }
 
-static pl_status list_layer(const pl_call *call, const pl_state *state, pl_lab *lab, pl_side side,
-                            size_t top, json_t *list, pl_task *task, pl_error *err)
+static pl_status list_layer(const pl_call *call, pl_context cx, pl_side side, size_t top,
+                            json_t *list, pl_error *err)
 {
     size_t layer = 0, count = 0;
     pl_token_context context = {0};
     pl_channel_row *rows = calloc(top, sizeof *rows);
-    pl_status status = rows != NULL ? pl_target_layer(call, state, 0, &layer, err)
+    pl_status status = rows != NULL ? pl_target_layer(call, cx.state, 0, &layer, err)
                                     : pl_error_memory(err, "a table of channels");
-    PL_THEN(pl_channel_table(lab, state, layer, side, top, rows, &count, task, err));
-    PL_THEN(find_context(lab, state, &context, task, err));
+    PL_THEN(pl_channel_table(cx, layer, side, top, rows, &count, err));
+    PL_THEN(find_context(cx, &context, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         pl_json_append(list, json_of_channel(&rows[i], &context));
     }
@@ -53,18 +52,18 @@ static pl_status list_layer(const pl_call *call, const pl_state *state, pl_lab *
 
 /* All layers: each row says where it is, and in how many inputs of the residual stream its channel
  * is an outlier. */
-static pl_status list_all(const pl_call *call, const pl_state *state, pl_lab *lab, pl_side side,
-                          size_t top, json_t *list, pl_task *task, pl_error *err)
+static pl_status list_all(const pl_call *call, pl_context cx, pl_side side, size_t top,
+                          json_t *list, pl_error *err)
 {
     size_t count = 0;
     pl_token_context context = {0};
     pl_ranked_channel *rows = calloc(top, sizeof *rows);
     pl_status status = rows == NULL ? pl_error_memory(err, "a table of channels")
-                                    : pl_rank_channels(lab, state, side, pl_call_value(call, "on"),
-                                                       top, rows, &count, task, err);
-    PL_THEN(find_context(lab, state, &context, task, err));
+                                    : pl_rank_channels(cx, side, pl_call_value(call, "on"), top,
+                                                       rows, &count, err);
+    PL_THEN(find_context(cx, &context, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        const pl_layer *layer = pl_model_layer(state->source->model, rows[i].layer);
+        const pl_layer *layer = pl_model_layer(cx.state->source->model, rows[i].layer);
         json_t *line = json_pack("{s:s}", "layer", layer->name);
         json_t *channel = json_of_channel(&rows[i].row, &context);
         if (json_object_update(line, channel) != 0) {
@@ -85,8 +84,7 @@ static pl_status list_all(const pl_call *call, const pl_state *state, pl_lab *la
     return status;
 }
 
-static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                              pl_error *err)
+static pl_status run_outliers(pl_call *call, pl_context cx, pl_error *err)
 {
     size_t side = PL_SIDE_INPUT, top = 0;
     const bool all = pl_call_is_of_all(call);
@@ -98,9 +96,9 @@ static pl_status run_outliers(pl_call *call, const pl_state *state, pl_lab *lab,
         status = pl_error_set(err, PL_ERR_USAGE, "outliers: on= goes with `all`");
     }
     PL_THEN(pl_rows_check_file(call, err));
-    PL_THEN(all ? list_all(call, state, lab, (pl_side)side, top, list, task, err)
-                : list_layer(call, state, lab, (pl_side)side, top, list, task, err));
-    PL_THEN(pl_rows_write(call, state, list, task, err));
+    PL_THEN(all ? list_all(call, cx, (pl_side)side, top, list, err)
+                : list_layer(call, cx, (pl_side)side, top, list, err));
+    PL_THEN(pl_rows_write(call, cx.state, list, cx.task, err));
     return status;
 }
 

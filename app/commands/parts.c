@@ -82,14 +82,13 @@ static json_t *size_or_null(size_t size)
     return size > 0 ? json_integer((json_int_t)size) : json_null();
 }
 
-pl_status pl_read_text(const pl_call *call, const pl_state *state, pl_lab *lab, pl_tokens *out,
-                       pl_task *task, pl_error *err)
+pl_status pl_read_text(const pl_call *call, pl_context cx, pl_tokens *out, pl_error *err)
 {
     const char *files[PL_MAX_TEXTS];
     size_t n = 0;
     char *owned = NULL;
-    pl_status status = pl_text_files(call, state, "evaluation.txt", files, &n, &owned, err);
-    PL_THEN(pl_lab_own_tokens(lab, state, files, n, out, task, err));
+    pl_status status = pl_text_files(call, cx.state, "evaluation.txt", files, &n, &owned, err);
+    PL_THEN(pl_lab_own_tokens(cx, files, n, out, err));
     free(owned);
     return status;
 }

@@ -28,8 +28,8 @@ PL_NODISCARD pl_status pl_text_files(const pl_call *call, const pl_state *state,
                                      size_t *count, char **owned, pl_error *err);
 
 /* Tokens of the text that text= names, or of the demo's own: the caller's. */
-PL_NODISCARD pl_status pl_read_text(const pl_call *call, const pl_state *state, pl_lab *lab,
-                                    pl_tokens *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_read_text(const pl_call *call, pl_context cx, pl_tokens *out,
+                                    pl_error *err);
 
 /* PL_ERR_USAGE where length= is over the model's limit. */
 PL_NODISCARD pl_status pl_check_length(const pl_call *call, const pl_state *state, size_t length,

@@ -38,8 +38,7 @@ static void put_perplexity(const pl_call *call, pl_buf *out)
     json_decref(shown);
 }
 
-static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                                pl_error *err)
+static pl_status run_perplexity(pl_call *call, pl_context cx, pl_error *err)
 {
     double start = pl_clock_now();
     const char *files[PL_MAX_TEXTS];
@@ -48,35 +47,35 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
     size_t which = PL_WHICH_BEFORE;
     char *owned = NULL;
     pl_tokens text = {0};
-    pl_ppl_spec spec = {.memory_limit = pl_lab_memory_limit(lab)};
-    pl_status status = pl_model_need_forward(state->source->model, "perplexity", err);
+    pl_ppl_spec spec = {.memory_limit = pl_lab_memory_limit(cx.lab)};
+    pl_status status = pl_model_need_forward(cx.state->source->model, "perplexity", err);
     PL_THEN(pl_usage_choice(call, "protocol", &protocol, err));
     PL_THEN(pl_usage_choice(call, "which", &which, err));
     PL_THEN(pl_usage_size(call, "length", 2, 1u << 20, &spec.length, err));
     PL_THEN(pl_usage_size(call, "windows", 0, 1u << 20, &spec.windows, err));
     PL_THEN(pl_usage_size(call, "spread", 0, 1000, &spec.spread, err));
-    PL_THEN(pl_check_length(call, state, spec.length, err));
-    PL_THEN(which == PL_WHICH_BEFORE ? PL_OK : pl_need_after(state, err));
-    PL_THEN(pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err));
-    PL_THEN(pl_lab_own_tokens(lab, state, files, n_files, &text, task, err));
+    PL_THEN(pl_check_length(call, cx.state, spec.length, err));
+    PL_THEN(which == PL_WHICH_BEFORE ? PL_OK : pl_need_after(cx.state, err));
+    PL_THEN(pl_text_files(call, cx.state, "evaluation.txt", files, &n_files, &owned, err));
+    PL_THEN(pl_lab_own_tokens(cx, files, n_files, &text, err));
     if (status == PL_OK) {
         spec.protocol = (pl_ppl_protocol)protocol;
         pl_quantized quantized;
         pl_hooks hooks;
         pl_ppl_result found = {0};
         bool compare = which != PL_WHICH_BEFORE;
-        status = pl_quantized_init(&quantized, lab, state, (pl_which)which, &hooks, task, err);
-        PL_THEN(pl_perplexity(state->source->model, text.ids, text.count, &spec,
-                              compare ? &hooks : NULL, compare, &found, task, err));
+        status = pl_quantized_init(&quantized, cx, (pl_which)which, &hooks, err);
+        PL_THEN(pl_perplexity(cx.state->source->model, text.ids, text.count, &spec,
+                              compare ? &hooks : NULL, compare, &found, cx.task, err));
         pl_quantized_deinit(&quantized);
         if (status == PL_OK && (which == PL_WHICH_AFTER || !compare)) {
             pl_buf how = {0};
             pl_put_measured(call, &spec, files, n_files, &how);
             const char *said = how.failed ? NULL : how.data;
             if (compare) {
-                pl_note_measured(state, said, &found, pl_state_solved_count(state));
+                pl_note_measured(cx.state, said, &found, pl_state_solved_count(cx.state));
             } else {
-                pl_note_original(state, said, &found);
+                pl_note_original(cx.state, said, &found);
             }
             pl_buf_deinit(&how);
         }
@@ -96,12 +95,14 @@ static pl_status run_perplexity(pl_call *call, const pl_state *state, pl_lab *la
         pl_json_set(out, "top1_agreement",
                     compare ? pl_json_number(found.top1_agreement) : json_null());
         pl_json_set(out, "layers_solved",
-                    compare ? json_integer((json_int_t)pl_state_solved_count(state)) : json_null());
+                    compare ? json_integer((json_int_t)pl_state_solved_count(cx.state))
+                            : json_null());
         pl_json_set(out, "layers_quantized",
-                    compare ? json_integer((json_int_t)pl_quantized_layers(state)) : json_null());
-        if (compare && pl_state_quantizes(state)) {
-            pl_json_set(out, "activations", pl_activations_json(state));
-            pl_json_set(out, "kv", pl_kv_json(state));
+                    compare ? json_integer((json_int_t)pl_quantized_layers(cx.state))
+                            : json_null());
+        if (compare && pl_state_quantizes(cx.state)) {
+            pl_json_set(out, "activations", pl_activations_json(cx.state));
+            pl_json_set(out, "kv", pl_kv_json(cx.state));
         }
         pl_json_set(out, "seconds", json_real(pl_clock_now() - start));
     }

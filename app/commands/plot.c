@@ -23,17 +23,16 @@ static pl_status setting_of(const pl_call *call, const pl_state *state, pl_state
     return status;
 }
 
-static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+static pl_status run_plot(pl_call *call, pl_context cx, pl_error *err)
 {
     pl_request request, row[PL_KIND_ROW];
     pl_figure_options options[PL_KIND_ROW], page;
     pl_buf command = {0};
     pl_state own;
     size_t kept = SIZE_MAX;
-    pl_status status = setting_of(call, state, &own, &kept, err);
-    state = kept != SIZE_MAX ? &own : state;
-    PL_THEN(pl_figure_request(call, 0, state, &request, err));
+    pl_status status = setting_of(call, cx.state, &own, &kept, err);
+    cx.state = kept != SIZE_MAX ? &own : cx.state;
+    PL_THEN(pl_figure_request(call, 0, cx.state, &request, err));
     if (status != PL_OK) {
         pl_state_deinit(&own);
         return status;
@@ -43,13 +42,13 @@ static pl_status run_plot(pl_call *call, const pl_state *state, pl_lab *lab, pl_
     status = pl_figure_options_of(call, false, &page, &command, err);
     PL_THEN(pl_buf_check(&command, err));
     row[0] = request;
-    const size_t panels = request.kind->row != NULL ? request.kind->row(state, &request, row) : 1;
+    const size_t panels =
+        request.kind->row != NULL ? request.kind->row(cx.state, &request, row) : 1;
     for (size_t i = 0; i < panels; i++) {
         options[i] = page;
         options[i].title.given = page.title.given && panels == 1; /* a row's stands over both */
     }
-    PL_THEN(
-        pl_figure_write(call, state, row, options, &page, 1, panels, command.data, lab, task, err));
+    PL_THEN(pl_figure_write(call, cx, row, options, &page, 1, panels, command.data, err));
     pl_buf_deinit(&command);
     pl_state_deinit(&own);
     return status;

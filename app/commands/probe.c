@@ -21,20 +21,18 @@ static void put_probe(json_t *list, const pl_tokenizer *tokenizer, const pl_prob
     pl_buf_deinit(&text);
 }
 
-static pl_status run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                           pl_error *err)
+static pl_status run_probe(pl_call *call, pl_context cx, pl_error *err)
 {
-    (void)lab;
     const char *text = call->words[0];
     const pl_tokenizer *tokenizer = NULL;
     int32_t *ids = NULL;
     size_t count = 0;
     pl_probe_token *tokens = NULL;
-    pl_status status = pl_model_need_forward(state->source->model, "probe", err);
-    PL_THEN(pl_model_need_tokenizer(state->source->model, &tokenizer, err));
-    PL_THEN(pl_tokenizer_encode(tokenizer, text, strlen(text), pl_lab_memory_limit(lab), &ids,
-                                &count, task, err));
-    size_t limit = pl_config_longest(pl_model_config(state->source->model));
+    pl_status status = pl_model_need_forward(cx.state->source->model, "probe", err);
+    PL_THEN(pl_model_need_tokenizer(cx.state->source->model, &tokenizer, err));
+    PL_THEN(pl_tokenizer_encode(tokenizer, text, strlen(text), pl_lab_memory_limit(cx.lab), &ids,
+                                &count, cx.task, err));
+    size_t limit = pl_config_longest(pl_model_config(cx.state->source->model));
     if (status == PL_OK && (count == 0 || (limit > 0 && count > limit))) {
         status = pl_error_set(err, PL_ERR_USAGE,
                               "probe: the text has %zu tokens, expected 1 to %zu", count, limit);
@@ -42,7 +40,7 @@ static pl_status run_probe(pl_call *call, const pl_state *state, pl_lab *lab, pl
     if (status == PL_OK && (tokens = calloc(count, sizeof *tokens)) == NULL) {
         status = pl_error_memory(err, "a result");
     }
-    PL_THEN(pl_probe(state->source->model, ids, count, NULL, tokens, task, err));
+    PL_THEN(pl_probe(cx.state->source->model, ids, count, NULL, tokens, cx.task, err));
     if (status == PL_OK) {
         json_t *list = json_array();
         pl_json_set(call->result, "tokens", list);

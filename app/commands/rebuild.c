@@ -281,7 +281,7 @@ static pl_status run_carried_call(rebuild *r, const pl_state *state, pl_call *ca
             return pl_error_memory(err, "a figure");
         }
     }
-    PL_THEN(pl_call_run(call, &r->state, r->lab, r->task, err));
+    PL_THEN(pl_call_run(call, (pl_context){r->lab, &r->state, r->task}, err));
     return status == PL_OK ? pl_call_apply(call, &r->state, err) : status;
 }
 
@@ -434,15 +434,14 @@ static pl_status make_again(rebuild *r, const pl_state *state, const char *out, 
     return status;
 }
 
-static pl_status run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                             pl_error *err)
+static pl_status run_rebuild(pl_call *call, pl_context cx, pl_error *err)
 {
     const char *out = pl_call_value(call, "file");
-    rebuild r = {.figure = call->words[0], .lab = lab, .task = task, .differs = json_array()};
+    rebuild r = {.figure = call->words[0], .lab = cx.lab, .task = cx.task, .differs = json_array()};
     bool same = false;
     pl_id compared = {0};
     size_t changes = 0;
-    (void)pl_record_comparison(state->source, &compared, &changes);
+    (void)pl_record_comparison(cx.state->source, &compared, &changes);
     pl_state_init(&r.state);
     pl_status status = pl_origin_read(r.figure, &r.origin, err);
     if (status == PL_OK && out != NULL && strcasecmp(ending_of(out), ending_of(r.figure)) != 0) {
@@ -450,8 +449,8 @@ static pl_status run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, 
             pl_error_set(err, PL_ERR_USAGE, "rebuild: file=%s: expected a name that ends in %s",
                          out, ending_of(r.figure));
     }
-    PL_THEN(find_model(&r, state, err));
-    PL_THEN(make_again(&r, state, out, &same, err));
+    PL_THEN(find_model(&r, cx.state, err));
+    PL_THEN(make_again(&r, cx.state, out, &same, err));
     if (status == PL_OK) {
         pl_json_set(call->result, "figure", json_string(r.figure));
         pl_json_set(call->result, "file", out != NULL ? json_string(out) : json_null());
@@ -459,7 +458,7 @@ static pl_status run_rebuild(pl_call *call, const pl_state *state, pl_lab *lab, 
         pl_json_set(call->result, "differs", json_incref(r.differs));
         call->differs = !same;
     }
-    pl_record_set_comparison(state->source, compared); /* the session's, whatever the figure's */
+    pl_record_set_comparison(cx.state->source, compared); /* the session's, whatever the figure's */
     json_decref(r.differs);
     pl_origin_deinit(&r.origin);
     pl_state_deinit(&r.state);

@@ -22,7 +22,8 @@ static pl_status gather_rows(pl_report_draft *draft, pl_error *err)
     pl_status status = PL_OK;
     draft->inputs = pl_lab_can_calibrate(draft->state);
     if (draft->inputs) { /* the demo's own may have to be made */
-        status = pl_lab_calibration(draft->lab, draft->state, &calibration, draft->task, err);
+        status = pl_lab_calibration((pl_context){draft->lab, draft->state, draft->task},
+                                    &calibration, err);
     }
     draft->rows = calloc(n + 1, sizeof *draft->rows);
     if (draft->rows == NULL) {
@@ -31,8 +32,8 @@ static pl_status gather_rows(pl_report_draft *draft, pl_error *err)
     for (size_t i = 0; i < n; i++) {
         draft->rows[i] = pl_layer_row_empty();
     }
-    PL_THEN(pl_layer_rows(draft->lab, draft->state, first, count, draft->rows + first, draft->task,
-                          err));
+    PL_THEN(pl_layer_rows((pl_context){draft->lab, draft->state, draft->task}, first, count,
+                          draft->rows + first, err));
     return status;
 }
 
@@ -186,13 +187,12 @@ static void put_made(pl_call *call, const pl_report_draft *draft, const char *fi
     pl_json_set(call->result, "tables", json_integer((json_int_t)draft->document.tables));
 }
 
-static pl_status run_report(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                            pl_error *err)
+static pl_status run_report(pl_call *call, pl_context cx, pl_error *err)
 {
-    pl_report_draft draft = {.call = call, .state = state, .lab = lab, .task = task};
+    pl_report_draft draft = {.call = call, .state = cx.state, .lab = cx.lab, .task = cx.task};
     size_t pages = 0;
-    pl_status status = read_report(call, state, &draft, err);
-    PL_THEN(pl_state_check_origin(state, true, err));
+    pl_status status = read_report(call, cx.state, &draft, err);
+    PL_THEN(pl_state_check_origin(cx.state, true, err));
     PL_THEN(gather_rows(&draft, err));
     PL_THEN(put_title(&draft, err));
     PL_THEN(put_summary(&draft, err));
@@ -200,7 +200,7 @@ static pl_status run_report(pl_call *call, const pl_state *state, pl_lab *lab, p
     PL_THEN(put_changes(&draft, err));
     PL_THEN(put_appendix(&draft, err));
     PL_THEN(pl_document_write(&draft.document, draft.paper, pl_call_value(call, "file"), &pages,
-                              task, err));
+                              cx.task, err));
     if (status == PL_OK) {
         put_made(call, &draft, pl_call_value(call, "file"), pages);
     }

@@ -114,7 +114,7 @@ static bool is_compared(const pl_report_draft *draft)
 {
     pl_depth depth;
     size_t with = 0;
-    if (pl_depth_load(draft->lab, draft->state, &depth, draft->task, NULL) != PL_OK) {
+    if (pl_depth_load((pl_context){draft->lab, draft->state, draft->task}, &depth, NULL) != PL_OK) {
         return false;
     }
     for (size_t i = 0; i < depth.count; i++) {
@@ -239,8 +239,8 @@ static pl_status make_panel(const pl_report_draft *draft, made *m, pl_error *err
     pl_status status = pl_buf_check(&plot, err);
     PL_THEN(pl_call_parse(plot.data, &call, err));
     PL_THEN(pl_figure_request(call, 0, draft->state, &m->requests[m->n], err));
-    PL_THEN(pl_kind_make(draft->lab, draft->state, &m->requests[m->n], &m->figures[m->n],
-                         draft->task, err));
+    PL_THEN(pl_kind_make((pl_context){draft->lab, draft->state, draft->task}, &m->requests[m->n],
+                         &m->figures[m->n], err));
     PL_THEN(pl_figure_options_apply(&none, &m->figures[m->n], err));
     m->n += status == PL_OK;
     pl_call_destroy(call);
@@ -296,8 +296,8 @@ static pl_status add_figure(pl_report_draft *draft, const struct figure_row *row
     pl_buf_deinit(&caption);
     if (status == PL_OK) {
         pl_buf commands = {0};
-        status = pl_figure_commands(draft->state, m->requests, m->n, &commands, draft->lab,
-                                    draft->task, err);
+        status = pl_figure_commands((pl_context){draft->lab, draft->state, draft->task},
+                                    m->requests, m->n, &commands, err);
         PL_THEN(put_short(draft, &commands, &draft->commands, err));
         pl_buf_append(&draft->commands, "", 1);
         put_drawing(draft, row, m, document->figures, &draft->commands);

@@ -321,11 +321,11 @@ pl_status pl_report_outliers(pl_report_draft *draft, pl_side side, pl_error *err
     }
     pl_status status = PL_OK;
     if (draft->layer == SIZE_MAX) {
-        status = pl_rank_channels(draft->lab, draft->state, side, NULL, TOP_CHANNELS, ranked,
-                                  &count, draft->task, err);
+        status = pl_rank_channels((pl_context){draft->lab, draft->state, draft->task}, side, NULL,
+                                  TOP_CHANNELS, ranked, &count, err);
     } else {
-        status = pl_channel_table(draft->lab, draft->state, draft->layer, side, TOP_CHANNELS, rows,
-                                  &count, draft->task, err);
+        status = pl_channel_table((pl_context){draft->lab, draft->state, draft->task}, draft->layer,
+                                  side, TOP_CHANNELS, rows, &count, err);
         for (size_t i = 0; i < count; i++) {
             ranked[i] = (pl_ranked_channel){.layer = draft->layer, .row = rows[i]};
         }

@@ -279,8 +279,8 @@ pl_status pl_report_results(pl_report_draft *draft, pl_error *err)
     if (result != NULL) {
         status = pl_result_report(draft->lab, draft->state, draft->layer, *result, &report, err);
     } else if (draft->layer == SIZE_MAX && pl_state_solved_count(draft->state) > 0) {
-        status =
-            pl_solved_all(draft->lab, draft->state, NULL, NULL, &report, &layers, draft->task, err);
+        status = pl_solved_all((pl_context){draft->lab, draft->state, draft->task}, NULL, NULL,
+                               &report, &layers, err);
     }
     pl_pairs *p = calloc(1, sizeof *p);
     if (p == NULL) {

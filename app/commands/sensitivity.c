@@ -66,17 +66,16 @@ static json_t *units_json(const pl_sensitivities *found)
 }
 
 /* Which score of a layer ranks the layers as their measured loss does. */
-static pl_status put_correlations(pl_call *call, const pl_state *state, pl_lab *lab,
-                                  const pl_sensitivities *found, pl_task *task, pl_error *err)
+static pl_status put_correlations(pl_call *call, pl_context cx, const pl_sensitivities *found,
+                                  pl_error *err)
 {
-    const size_t n = pl_model_layer_count(state->source->model);
+    const size_t n = pl_model_layer_count(cx.state->source->model);
     pl_layer_row *rows = calloc(n + 1, sizeof *rows);
     double *values = pl_alloc(2 * (n + 1), sizeof *values);
     json_t *out = json_object();
     pl_json_set(call->result, "rank_correlation", out);
-    pl_status status = rows == NULL || values == NULL
-                           ? pl_error_memory(err, "a result")
-                           : pl_layer_rows(lab, state, 0, n, rows, task, err);
+    pl_status status = rows == NULL || values == NULL ? pl_error_memory(err, "a result")
+                                                      : pl_layer_rows(cx, 0, n, rows, err);
     for (pl_column c = 0; status == PL_OK && c < PL_COLUMN_COUNT; c++) {
         double rho = 0.0;
         if (c == PL_COLUMN_KL || c == PL_COLUMN_SECONDS || c == PL_COLUMN_BITS) {
@@ -85,7 +84,7 @@ static pl_status put_correlations(pl_call *call, const pl_state *state, pl_lab *
         for (size_t i = 0; i < found->count; i++) {
             const size_t layer = found->units[i].layer;
             const double measured = found->units[i].loss.kl;
-            const pl_id *now = pl_state_result(state, layer);
+            const pl_id *now = pl_state_result(cx.state, layer);
             values[i] =
                 isnan(measured) ? pl_layer_number(&rows[layer], PL_COLUMN_KL, now) : measured;
             values[found->count + i] = pl_layer_number(&rows[layer], c, now);
@@ -98,9 +97,8 @@ static pl_status put_correlations(pl_call *call, const pl_state *state, pl_lab *
     return status;
 }
 
-static pl_status put_found(pl_call *call, const pl_state *state, pl_lab *lab,
-                           const pl_sensitivity *asked, const pl_sensitivities *found,
-                           pl_task *task, pl_error *err)
+static pl_status put_found(pl_call *call, pl_context cx, const pl_sensitivity *asked,
+                           const pl_sensitivities *found, pl_error *err)
 {
     json_t *out = call->result, *together = json_object();
     size_t known = 0;
@@ -121,8 +119,8 @@ static pl_status put_found(pl_call *call, const pl_state *state, pl_lab *lab,
     json_t *units = units_json(found);
     pl_json_set(out, "units", units);
     pl_status status =
-        asked->unit == PL_UNIT_LAYER ? put_correlations(call, state, lab, found, task, err) : PL_OK;
-    PL_THEN(pl_rows_write(call, state, units, task, err));
+        asked->unit == PL_UNIT_LAYER ? put_correlations(call, cx, found, err) : PL_OK;
+    PL_THEN(pl_rows_write(call, cx.state, units, cx.task, err));
     return status;
 }
 
@@ -149,26 +147,24 @@ static pl_status put_said(const pl_call *call, const pl_sensitivity *asked, pl_b
     return pl_buf_check(out, err);
 }
 
-static pl_status run_sensitivity(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                                 pl_error *err)
+static pl_status run_sensitivity(pl_call *call, pl_context cx, pl_error *err)
 {
     const double start = pl_clock_now();
     pl_sensitivity asked;
     pl_sensitivities found = {0};
     pl_buf said = {0};
     pl_tokens text = {0};
-    pl_status status = pl_model_need_forward(state->source->model, "sensitivity", err);
+    pl_status status = pl_model_need_forward(cx.state->source->model, "sensitivity", err);
     PL_THEN(pl_rows_check_file(call, err));
-    PL_THEN(read_asked(call, state, &asked, err));
-    PL_THEN(pl_state_check_origin(state, false, err));
-    PL_THEN(pl_read_text(call, state, lab, &text, task, err));
+    PL_THEN(read_asked(call, cx.state, &asked, err));
+    PL_THEN(pl_state_check_origin(cx.state, false, err));
+    PL_THEN(pl_read_text(call, cx, &text, err));
     PL_THEN(put_said(call, &asked, &said, err));
     asked.said = said.data;
-    PL_THEN(
-        asked.probes > 0
-            ? pl_sensitivity_estimate(lab, state, &asked, text.ids, text.count, &found, task, err)
-            : pl_sensitivity_run(lab, state, &asked, text.ids, text.count, &found, task, err));
-    PL_THEN(put_found(call, state, lab, &asked, &found, task, err));
+    PL_THEN(asked.probes > 0
+                ? pl_sensitivity_estimate(cx, &asked, text.ids, text.count, &found, err)
+                : pl_sensitivity_run(cx, &asked, text.ids, text.count, &found, err));
+    PL_THEN(put_found(call, cx, &asked, &found, err));
     pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     pl_sensitivities_deinit(&found);
     pl_buf_deinit(&said);

@@ -35,28 +35,25 @@ static void put_solve_text(const pl_call *call, pl_buf *out)
     json_decref(shown);
 }
 
-static pl_status solve_all(pl_call *call, const pl_state *state, pl_lab *lab, bool sequential,
-                           pl_task *task, pl_error *err)
+static pl_status solve_all(pl_call *call, pl_context cx, bool sequential, pl_error *err)
 {
     pl_solve_report report;
-    pl_collector c = {.call = call, .state = state, .sequential = sequential, .err = err};
-    pl_status status =
-        pl_solve_all(lab, state, sequential, pl_collect_result, &c, &report, task, err);
+    pl_collector c = {.call = call, .state = cx.state, .sequential = sequential, .err = err};
+    pl_status status = pl_solve_all(cx, sequential, pl_collect_result, &c, &report, err);
     if (status == PL_OK && c.status == PL_OK) {
         pl_put_solve(call->result, &report, sequential);
-        put_layers(call, state);
+        put_layers(call, cx.state);
     }
     return status == PL_OK ? c.status : status;
 }
 
-static pl_status run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                           pl_error *err)
+static pl_status run_solve(pl_call *call, pl_context cx, pl_error *err)
 {
     size_t choice = 0;
     const bool all = pl_call_is_of_all(call);
     const bool asked = pl_call_value(call, "sequential") != NULL;
-    if (state->suggested) {
-        pl_lab_warn(lab, "no method was named: solved with the default, astro, then gptq");
+    if (cx.state->suggested) {
+        pl_lab_warn(cx.lab, "no method was named: solved with the default, astro, then gptq");
     }
     pl_status status = pl_usage_choice(call, "sequential", &choice, err);
     if (status == PL_OK && asked && choice == 0 && !all) {
@@ -68,15 +65,14 @@ static pl_status run_solve(pl_call *call, const pl_state *state, pl_lab *lab, pl
         return status;
     }
     if (all) {
-        return solve_all(call, state, lab, asked ? choice == 0 : pl_solve_runs_in_sequence(state),
-                         task, err);
+        return solve_all(call, cx, asked ? choice == 0 : pl_solve_runs_in_sequence(cx.state), err);
     }
     pl_solve_report report;
     size_t layer = 0;
     pl_id result = {0};
-    status = pl_target_layer(call, state, 0, &layer, err);
-    PL_THEN(pl_solve_layer(lab, state, layer, &report, &result, task, err));
-    return status == PL_OK ? pl_note_solve(call, state, layer, result, &report, err) : status;
+    status = pl_target_layer(call, cx.state, 0, &layer, err);
+    PL_THEN(pl_solve_layer(cx, layer, &report, &result, err));
+    return status == PL_OK ? pl_note_solve(call, cx.state, layer, result, &report, err) : status;
 }
 
 /* A result of methods that have been changed meanwhile does not take the place of one of the

@@ -132,11 +132,10 @@ static json_t *point_json(const pl_sweep_point *point)
                      pl_json_number(point->perplexity_error));
 }
 
-static pl_status run_sweep(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                           pl_error *err)
+static pl_status run_sweep(pl_call *call, pl_context cx, pl_error *err)
 {
     pl_sweep sweep;
-    pl_status status = asked_sweep(call, state, &sweep, err);
+    pl_status status = asked_sweep(call, cx.state, &sweep, err);
     if (status != PL_OK) {
         return status;
     }
@@ -144,7 +143,7 @@ static pl_status run_sweep(pl_call *call, const pl_state *state, pl_lab *lab, pl
     if (found == NULL) {
         return pl_error_memory(err, "a sweep");
     }
-    status = pl_sweep_run(lab, state, &sweep, found, task, err);
+    status = pl_sweep_run(cx, &sweep, found, err);
     if (status == PL_OK) {
         json_t *out = call->result;
         bool knee = found->knee != SIZE_MAX;
@@ -153,7 +152,7 @@ static pl_status run_sweep(pl_call *call, const pl_state *state, pl_lab *lab, pl
         pl_json_set(out, "layer",
                     sweep.whole
                         ? json_null()
-                        : json_string(pl_model_layer(state->source->model, sweep.layer)->name));
+                        : json_string(pl_model_layer(cx.state->source->model, sweep.layer)->name));
         pl_json_set(out, "knee", knee ? json_integer((json_int_t)found->knee) : json_null());
         pl_json_set(out, "knee_value",
                     knee ? json_real(found->points[found->knee].value) : json_null());

@@ -164,7 +164,7 @@ static pl_status search_one(pl_call *call, pl_state *now, pl_lab *lab, size_t la
     pl_target target = t->target;
     pl_target_found found;
     pl_status status = pl_target_check(now, layer, &target, err);
-    PL_THEN(pl_target_search(lab, now, layer, &target, &found, task, err));
+    PL_THEN(pl_target_search((pl_context){lab, now, task}, layer, &target, &found, err));
     if (status != PL_OK) {
         return status;
     }
@@ -257,22 +257,21 @@ static pl_status search_layers(pl_call *call, pl_state *now, pl_lab *lab, bool *
     return status;
 }
 
-static pl_status run_target(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                            pl_error *err)
+static pl_status run_target(pl_call *call, pl_context cx, pl_error *err)
 {
     tally t = {.layers = json_array()};
     bool one = false;
-    bool *chosen = calloc(pl_model_layer_count(state->source->model) + 1, sizeof *chosen);
+    bool *chosen = calloc(pl_model_layer_count(cx.state->source->model) + 1, sizeof *chosen);
     pl_state now;
     pl_json_set(call->result, "found", json_null()); /* the sentence comes first */
     pl_json_set(call->result, "layers", t.layers);
     pl_status status =
         chosen != NULL ? read_target(call, &t.target, err) : pl_error_memory(err, "a result");
-    PL_THEN(choose_layers(call, state, chosen, &one, err));
-    PL_THEN(pl_state_copy(&now, state, err));
+    PL_THEN(choose_layers(call, cx.state, chosen, &one, err));
+    PL_THEN(pl_state_copy(&now, cx.state, err));
     if (status == PL_OK) {
-        status = search_layers(call, &now, lab, chosen, one, &t, task, err);
-        status = conclude(call, &t, status, lab, err);
+        status = search_layers(call, &now, cx.lab, chosen, one, &t, cx.task, err);
+        status = conclude(call, &t, status, cx.lab, err);
         pl_state_deinit(&now);
     }
     free(chosen);

@@ -34,12 +34,11 @@ static pl_status check_items_file(const pl_call *call, pl_error *err)
                               "tasks: items=%s: expected a name that ends in .jsonl", path);
 }
 
-static pl_status score_sides(const pl_call *call, const pl_state *state, pl_lab *lab,
-                             asked_tasks *asked, pl_task *task, pl_error *err)
+static pl_status score_sides(const pl_call *call, pl_context cx, asked_tasks *asked, pl_error *err)
 {
     const double sides = asked->which == CHOSEN_BOTH ? 2.0 : 1.0;
-    pl_task_run run = {.lab = lab,
-                       .state = state,
+    pl_task_run run = {.lab = cx.lab,
+                       .state = cx.state,
                        .arguments = pl_call_value(call, "items") != NULL,
                        .total = pl_task_files_items(&asked->files) * sides};
     pl_status status = PL_OK;
@@ -47,8 +46,8 @@ static pl_status score_sides(const pl_call *call, const pl_state *state, pl_lab 
         if (asked->which == CHOSEN_BOTH || asked->which == s) {
             run.which = side_whichs[s];
             asked->names[asked->n_sides] = side_names[s];
-            status = pl_task_files_score(&asked->files, &run, &asked->samples[asked->n_sides], task,
-                                         err);
+            status = pl_task_files_score(&asked->files, &run, &asked->samples[asked->n_sides],
+                                         cx.task, err);
             asked->n_sides += status == PL_OK;
         }
     }
@@ -85,20 +84,19 @@ static pl_status write_items(pl_call *call, const asked_tasks *asked, pl_error *
     return status;
 }
 
-static pl_status run_tasks(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                           pl_error *err)
+static pl_status run_tasks(pl_call *call, pl_context cx, pl_error *err)
 {
     const double start = pl_clock_now();
     asked_tasks asked = {0};
     json_t *rows = NULL;
-    pl_status status = pl_model_need_forward(state->source->model, "tasks", err);
+    pl_status status = pl_model_need_forward(cx.state->source->model, "tasks", err);
     PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(check_items_file(call, err));
     PL_THEN(pl_usage_choice(call, "which", &asked.which, err));
-    PL_THEN(asked.which == CHOSEN_BEFORE ? PL_OK : pl_need_after(state, err));
+    PL_THEN(asked.which == CHOSEN_BEFORE ? PL_OK : pl_need_after(cx.state, err));
     PL_THEN(pl_task_files_read(call, (const char *const *)call->words, call->n_words, &asked.files,
                                err));
-    PL_THEN(score_sides(call, state, lab, &asked, task, err));
+    PL_THEN(score_sides(call, cx, &asked, err));
     PL_THEN(write_items(call, &asked, err));
     if (status == PL_OK) {
         rows = pl_task_rows(asked.samples, asked.names, asked.n_sides, asked.files.shots);
@@ -107,7 +105,7 @@ static pl_status run_tasks(pl_call *call, const pl_state *state, pl_lab *lab, pl
         pl_json_set(call->result, "tokens", json_integer((json_int_t)asked.tokens));
         pl_json_set(call->result, "tokens_computed", json_integer((json_int_t)asked.distinct));
     }
-    PL_THEN(pl_rows_write(call, state, rows, task, err));
+    PL_THEN(pl_rows_write(call, cx.state, rows, cx.task, err));
     pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     json_decref(rows);
     for (size_t i = 0; i < SIDES; i++) {

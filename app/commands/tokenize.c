@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-static pl_status run_tokenize(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                              pl_error *err)
+static pl_status run_tokenize(pl_call *call, pl_context cx, pl_error *err)
 {
     const char *files[PL_MAX_TEXTS];
     size_t n_files = 0;
@@ -14,10 +13,10 @@ static pl_status run_tokenize(pl_call *call, const pl_state *state, pl_lab *lab,
     size_t limit = SIZE_MAX;
     const pl_tokens *tokens = NULL;
     const pl_tokenizer *tokenizer = NULL;
-    pl_status status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
+    pl_status status = pl_model_need_tokenizer(cx.state->source->model, &tokenizer, err);
     PL_THEN(pl_usage_size(call, "limit", 0, SIZE_MAX, &limit, err));
-    PL_THEN(pl_text_files(call, state, "evaluation.txt", files, &n_files, &owned, err));
-    PL_THEN(pl_lab_tokens(lab, state, files, n_files, &tokens, task, err));
+    PL_THEN(pl_text_files(call, cx.state, "evaluation.txt", files, &n_files, &owned, err));
+    PL_THEN(pl_lab_tokens(cx, files, n_files, &tokens, err));
     if (status == PL_OK) {
         json_t *ids = json_array();
         for (size_t i = 0; i < tokens->count && i < limit; i++) {

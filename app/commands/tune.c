@@ -247,34 +247,33 @@ static pl_status give_layers(pl_call *call, const pl_state *state, const pl_tune
     return PL_OK;
 }
 
-static pl_status run_tune(pl_call *call, const pl_state *state, pl_lab *lab, pl_task *task,
-                          pl_error *err)
+static pl_status run_tune(pl_call *call, pl_context cx, pl_error *err)
 {
     const double start = pl_clock_now();
     pl_tuning tuning;
     pl_tuned found = {0};
     pl_tokens text = {0};
     size_t skip = 0;
-    pl_status status = read_tuning(call, state, &tuning, err);
+    pl_status status = read_tuning(call, cx.state, &tuning, err);
     PL_THEN(pl_rows_check_file(call, err));
-    PL_THEN(pl_state_check_origin(state, false, err));
+    PL_THEN(pl_state_check_origin(cx.state, false, err));
     if (status == PL_OK && tuning.by_kl) {
-        status = pl_model_need_forward(state->source->model, "by=kl", err);
+        status = pl_model_need_forward(cx.state->source->model, "by=kl", err);
         PL_THEN(pl_usage_size(call, "skip", 0, 1u << 20, &skip, err));
-        PL_THEN(pl_read_text(call, state, lab, &text, task, err));
+        PL_THEN(pl_read_text(call, cx, &text, err));
     }
     if (status == PL_OK && tuning.by_kl) {
-        warn_of_text(state, lab, &text);
+        warn_of_text(cx.state, cx.lab, &text);
         skip = skip * tuning.text.length < text.count ? skip * tuning.text.length : text.count;
     }
-    PL_THEN(pl_tune_run(lab, state, &tuning, text.ids != NULL ? text.ids + skip : NULL,
-                        text.count - skip, &found, task, err));
+    PL_THEN(pl_tune_run(cx, &tuning, text.ids != NULL ? text.ids + skip : NULL, text.count - skip,
+                        &found, err));
     if (status == PL_OK) {
-        put_tuned(call, state, &tuning, &found);
+        put_tuned(call, cx.state, &tuning, &found);
         pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
-        status = give_layers(call, state, &found, err);
+        status = give_layers(call, cx.state, &found, err);
     }
-    PL_THEN(pl_rows_write(call, state, json_object_get(call->result, "units"), task, err));
+    PL_THEN(pl_rows_write(call, cx.state, json_object_get(call->result, "units"), cx.task, err));
     pl_tuned_deinit(&found);
     pl_tokens_deinit(&text);
     return status;

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 
 /* All windows at block 0. */
-static pl_status embed_windows(pl_lab *lab, const pl_state *state, pl_forward *forward,
-                               pl_block_states *out, pl_task *task, pl_error *err)
+static pl_status embed_windows(pl_context cx, pl_forward *forward, pl_block_states *out,
+                               pl_error *err)
 {
     pl_calib_spec spec;
     pl_tokens tokens = {0};
-    const size_t hidden = pl_model_config(state->source->model)->hidden_size;
-    pl_status status = pl_lab_calib_spec(lab, state, &spec, &tokens, task, err);
+    const size_t hidden = pl_model_config(cx.state->source->model)->hidden_size;
+    pl_status status = pl_lab_calib_spec(cx, &spec, &tokens, err);
     if (status != PL_OK) {
         return status;
     }
@@ -23,7 +23,7 @@ static pl_status embed_windows(pl_lab *lab, const pl_state *state, pl_forward *f
     if (starts == NULL || !pl_mul(out->windows, out->length, &rows) ||
         !pl_mul(rows, hidden, &count)) {
         status = pl_error_memory(err, "hidden states");
-    } else if (count > pl_lab_memory_limit(lab) / sizeof *out->x / 2) {
+    } else if (count > pl_lab_memory_limit(cx.lab) / sizeof *out->x / 2) {
         status = pl_error_set(err, PL_ERR_MEMORY,
                               "the hidden states of %zu windows of %zu tokens do not fit half of "
                               "the memory limit: calibrate with fewer windows",
@@ -35,7 +35,7 @@ static pl_status embed_windows(pl_lab *lab, const pl_state *state, pl_forward *f
     for (size_t w = 0; status == PL_OK && w < out->windows; w++) {
         status = pl_forward_embed(forward, tokens.ids + starts[w], out->length,
                                   out->x + w * out->length * hidden, err);
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     free(starts);
     pl_tokens_deinit(&tokens);
@@ -56,11 +56,11 @@ static pl_status walk_to(pl_forward *forward, size_t hidden, size_t block, pl_bl
     return status;
 }
 
-pl_status pl_lab_take_states(pl_lab *lab, const pl_state *state, pl_id calibration, size_t block,
-                             pl_block_states *out, pl_task *task, pl_error *err)
+pl_status pl_lab_take_states(pl_context cx, pl_id calibration, size_t block, pl_block_states *out,
+                             pl_error *err)
 {
-    pl_block_states *kept = pl_lab_kept_states(lab);
-    pl_model *model = state->source->model;
+    pl_block_states *kept = pl_lab_kept_states(cx.lab);
+    pl_model *model = cx.state->source->model;
     pl_forward *forward = NULL;
     const bool goes_on =
         kept->x != NULL && pl_id_equal(kept->calibration, calibration) && kept->block <= block;
@@ -71,12 +71,12 @@ pl_status pl_lab_take_states(pl_lab *lab, const pl_state *state, pl_id calibrati
         free(kept->x);
     }
     *kept = (pl_block_states){0};
-    const size_t length = goes_on ? out->length : state->calibration.protocol.length;
+    const size_t length = goes_on ? out->length : cx.state->calibration.protocol.length;
     pl_status status = pl_forward_create(model, length, &forward, err);
     if (status == PL_OK && !goes_on) {
-        status = embed_windows(lab, state, forward, out, task, err);
+        status = embed_windows(cx, forward, out, err);
     }
-    PL_THEN(walk_to(forward, pl_model_config(model)->hidden_size, block, out, task, err));
+    PL_THEN(walk_to(forward, pl_model_config(model)->hidden_size, block, out, cx.task, err));
     pl_forward_destroy(forward);
     if (status != PL_OK) {
         free(out->x);

@@ -179,10 +179,9 @@ static size_t rows_at_once(size_t cols)
 
 pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_task *task, pl_error *err)
 {
-    return x->spec->fold
-               ? pl_fold_weights(&x->fold, layer, x->spec->which, out, task, err)
-               : pl_weights_make(x->lab, x->state, layer, (pl_weights_of){.which = x->spec->which},
-                                 out, task, err);
+    return x->spec->fold ? pl_fold_weights(&x->fold, layer, x->spec->which, out, task, err)
+                         : pl_weights_make((pl_context){x->lab, x->state, task}, layer,
+                                           (pl_weights_of){.which = x->spec->which}, out, err);
 }
 
 /* A layer's weight, or those of the layers a fused tensor holds, one after the other. */
@@ -528,31 +527,32 @@ static pl_status write_folder(pl_exporter *x, pl_task *task, pl_error *err)
     return status;
 }
 
-pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,
-                    pl_export_report *report, pl_task *task, pl_error *err)
+pl_status pl_export(pl_context cx, const pl_export_spec *spec, pl_export_report *report,
+                    pl_error *err)
 {
     *report = (pl_export_report){0};
     pl_exporter x = {
-        .lab = lab,
-        .state = state,
+        .lab = cx.lab,
+        .state = cx.state,
         .spec = spec,
         .packing = spec->packing,
-        .model = state->source->model,
-        .checkpoint = pl_model_checkpoint(state->source->model),
+        .model = cx.state->source->model,
+        .checkpoint = pl_model_checkpoint(cx.state->source->model),
     };
     void *plan = NULL;
-    pl_status status = spec->fold ? pl_fold_begin(&x.fold, lab, state, err) : PL_OK;
-    PL_THEN(spec->gguf ? pl_export_plan_gguf(&x, &plan, task, err) : list_items(&x, err));
+    pl_status status = spec->fold ? pl_fold_begin(&x.fold, cx.lab, cx.state, err) : PL_OK;
+    PL_THEN(spec->gguf ? pl_export_plan_gguf(&x, &plan, cx.task, err) : list_items(&x, err));
     if (status == PL_OK && spec->fold) {
         status = fold_items(&x, err);
     }
     if (status == PL_OK && x.packing != NULL) {
-        status = pl_export_plan_codes(&x, task, err);
+        status = pl_export_plan_codes(&x, cx.task, err);
     }
     PL_THEN(spec->gguf ? PL_OK : pl_export_check_beside(&x, err));
     PL_THEN(make_folder(&x, err));
     PL_THEN(check_room(&x, err));
-    PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, task, err) : write_folder(&x, task, err));
+    PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, cx.task, err)
+                       : write_folder(&x, cx.task, err));
     if (status == PL_OK) {
         count_files(&x);
         status = pl_temporary_publish(&x.made, spec->folder, err);

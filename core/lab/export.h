@@ -38,8 +38,8 @@ typedef struct pl_export_report {
                                their codes would take packed; NaN where it holds none */
 } pl_export_report;
 
-PL_NODISCARD pl_status pl_export(pl_lab *lab, const pl_state *state, const pl_export_spec *spec,
-                                 pl_export_report *report, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_export(pl_context cx, const pl_export_spec *spec,
+                                 pl_export_report *report, pl_error *err);
 
 /* Layers that an export of those weights would have as they are in the checkpoint: not solved under
  * the present methods, or, of rounded weights, not rounded. */

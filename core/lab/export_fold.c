@@ -158,9 +158,9 @@ pl_status pl_fold_weights(pl_fold *fold, size_t layer, pl_which which, pl_mat *o
     pl_transform *t = NULL;
     *out = (pl_mat){0};
     pl_status status = read_own(fold, layer, &t, err);
-    PL_THEN(pl_weights_make(fold->lab, fold->state, layer,
+    PL_THEN(pl_weights_make((pl_context){fold->lab, fold->state, task}, layer,
                             (pl_weights_of){.which = which, .transform = t, .as_solved = true}, out,
-                            task, err));
+                            err));
     pl_transform_destroy(t);
     return status;
 }

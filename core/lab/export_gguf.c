@@ -244,8 +244,8 @@ static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
     uint8_t *row = pl_alloc(row_bytes, 1);
     float *back = pl_alloc(cols, sizeof *back);
     pl_status status = row == NULL || back == NULL ? no_memory(err) : PL_OK;
-    PL_THEN(pl_weights_make(x->lab, x->state, layer, (pl_weights_of){.which = x->spec->which}, &w,
-                            task, err));
+    PL_THEN(pl_weights_make((pl_context){x->lab, x->state, task}, layer,
+                            (pl_weights_of){.which = x->spec->which}, &w, err));
     if (status == PL_OK && coded && !it->rounded) {
         status = pl_export_layer_codes(x, layer, &codes, &why, err);
     }
@@ -373,8 +373,8 @@ static pl_status read_back(gguf_file *f, const char *path, pl_task *task, pl_err
             float *found = pl_alloc(count, sizeof *found);
             double most = 0.0;
             status = found == NULL ? no_memory(err) : PL_OK;
-            PL_THEN(pl_weights_make(x->lab, x->state, it->layers[k],
-                                    (pl_weights_of){.which = x->spec->which}, &w, task, err));
+            PL_THEN(pl_weights_make((pl_context){x->lab, x->state, task}, it->layers[k],
+                                    (pl_weights_of){.which = x->spec->which}, &w, err));
             PL_THEN(pl_model_read_weight(written, it->layers[k], found, err));
             for (size_t e = 0; status == PL_OK && e < count && !it->rounded; e++) {
                 const double lost = fabs((double)found[e] - (double)w.data[e]);

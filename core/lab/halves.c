@@ -39,22 +39,21 @@ static pl_status calibrate_half(pl_lab *lab, const pl_calib_spec *whole, const s
     return status;
 }
 
-pl_status pl_lab_halves(pl_lab *lab, const pl_state *state, size_t rows, pl_id keys[2],
-                        pl_task *task, pl_error *err)
+pl_status pl_lab_halves(pl_context cx, size_t rows, pl_id keys[2], pl_error *err)
 {
     pl_calib_spec spec;
     pl_tokens tokens = {0};
     size_t *starts = NULL;
     pl_id key = {0}, present = {0};
-    pl_status status = pl_lab_calibration(lab, state, &key, task, err);
-    if (status == PL_OK && state->calibration.protocol.windows < 2) {
+    pl_status status = pl_lab_calibration(cx, &key, err);
+    if (status == PL_OK && cx.state->calibration.protocol.windows < 2) {
         status =
             pl_error_set(err, PL_ERR_USAGE,
                          "the calibration has a single window, which cannot be halved: expected "
                          "at least `calibrate windows=2`");
     }
-    PL_THEN(pl_lab_calib_spec(lab, state, &spec, &tokens, task, err));
-    PL_THEN(pl_calib_key(&spec, &present, task, err));
+    PL_THEN(pl_lab_calib_spec(cx, &spec, &tokens, err));
+    PL_THEN(pl_calib_key(&spec, &present, cx.task, err));
     if (status == PL_OK && !pl_id_equal(present, key)) {
         status = pl_error_set(err, PL_ERR_CHANGED,
                               "the calibration text changed since `calibrate`: run it again");
@@ -65,7 +64,7 @@ pl_status pl_lab_halves(pl_lab *lab, const pl_state *state, size_t rows, pl_id k
     }
     PL_THEN(pl_protocol_starts(&spec.protocol, tokens.count, starts, err));
     for (size_t half = 0; status == PL_OK && half < 2; half++) {
-        status = calibrate_half(lab, &spec, starts, half, rows, &keys[half], task, err);
+        status = calibrate_half(cx.lab, &spec, starts, half, rows, &keys[half], cx.task, err);
     }
     free(starts);
     pl_tokens_deinit(&tokens);

@@ -208,20 +208,18 @@ static pl_status report_key(pl_id weights, bool calibrated, pl_id calibration, s
 }
 
 /* Whether there is a calibration to measure with: the demo and given inputs bring their own. */
-static pl_status find_calibration(pl_lab *lab, const pl_state *state, size_t layer, bool *has,
-                                  pl_id *out, pl_task *task, pl_error *err)
+static pl_status find_calibration(pl_context cx, size_t layer, bool *has, pl_id *out, pl_error *err)
 {
-    *has = !pl_model_is_blind(state->source->model, layer) &&
-           (pl_source_has_inputs(state->source) || state->calibration.known);
-    return *has ? pl_lab_calibration(lab, state, out, task, err) : PL_OK;
+    *has = !pl_model_is_blind(cx.state->source->model, layer) &&
+           (pl_source_has_inputs(cx.state->source) || cx.state->calibration.known);
+    return *has ? pl_lab_calibration(cx, out, err) : PL_OK;
 }
 
 /* Measures w against the layer's own weights and stores the report under *result. */
-static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id weights,
-                         const pl_mat *w, bool *same, pl_solve_report *report, pl_id *result,
-                         pl_task *task, pl_error *err)
+static pl_status measure(pl_context cx, size_t layer, pl_id weights, const pl_mat *w, bool *same,
+                         pl_solve_report *report, pl_id *result, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     const double start = pl_clock_now();
     const size_t group_size = PL_IMPORT_GROUP;
     pl_bench bench = {0};
@@ -229,16 +227,16 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
     pl_id calibration = {0};
     bool calibrated = false;
     *report = pl_solve_report_empty();
-    pl_status status = find_calibration(lab, state, layer, &calibrated, &calibration, task, err);
+    pl_status status = find_calibration(cx, layer, &calibrated, &calibration, err);
     PL_THEN(report_key(weights, calibrated, calibration, info->site, result, err));
-    PL_THEN(pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, NULL,
-                            err));
+    PL_THEN(pl_weights_make((pl_context){cx.lab, cx.state, NULL}, layer,
+                            (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, err));
     if (status == PL_OK && calibrated) {
-        status = pl_lab_site(lab, state, calibration, info->site, &bench, task, err);
+        status = pl_lab_site(cx, calibration, info->site, &bench, err);
     }
     if (status == PL_OK && calibrated) {
         status = pl_relative_error(bench.factors, pl_mat_view(&w0), pl_mat_view(w),
-                                   &report->relative_error, task, err);
+                                   &report->relative_error, cx.task, err);
     }
     if (status == PL_OK) {
         const pl_result parts = {
@@ -255,51 +253,51 @@ static pl_status measure(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         report->group_max_after = pl_group_max_mean(pl_mat_view(w), group_size);
         report->seconds = pl_clock_now() - start;
         status = pl_memory_check(failures, err);
-        PL_THEN(pl_result_write(lab, state, layer, *result, &parts, report, err));
+        PL_THEN(pl_result_write(cx.lab, cx.state, layer, *result, &parts, report, err));
     }
-    pl_lab_release(lab, &bench);
+    pl_lab_release(cx.lab, &bench);
     pl_mat_deinit(&w0);
     return status;
 }
 
-static pl_status import_layer(pl_lab *lab, const pl_state *state, pl_import *import, size_t layer,
-                              bool *found, bool *same, pl_solve_report *report, pl_id *result,
-                              pl_task *task, pl_error *err)
+static pl_status import_layer(pl_context cx, pl_import *import, size_t layer, bool *found,
+                              bool *same, pl_solve_report *report, pl_id *result, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     const pl_method_report nothing = pl_method_report_empty();
     pl_mat w = {0};
     pl_id key = {0};
     pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
     PL_THEN(read_layer(import, layer, w.data, found, err));
     if (status == PL_OK && *found) {
-        status = weights_key(state, import->id, layer, &key, task, err);
-        PL_THEN(pl_result_write_preconditioned(lab, key, NULL, &w, &nothing, err));
-        PL_THEN(measure(lab, state, layer, key, &w, same, report, result, task, err));
+        status = weights_key(cx.state, import->id, layer, &key, cx.task, err);
+        PL_THEN(pl_result_write_preconditioned(cx.lab, key, NULL, &w, &nothing, err));
+        PL_THEN(measure(cx, layer, key, &w, same, report, result, err));
     }
     pl_mat_deinit(&w);
     return status;
 }
 
-pl_status pl_import_measure(pl_lab *lab, const pl_state *state, size_t layer,
-                            pl_solve_report *report, pl_id *result, pl_task *task, pl_error *err)
+pl_status pl_import_measure(pl_context cx, size_t layer, pl_solve_report *report, pl_id *result,
+                            pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    const pl_id *present = pl_state_result(state, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
+    const pl_id *present = pl_state_result(cx.state, layer);
     pl_mat w = {0};
     pl_result parts = {0};
     bool same = false;
     pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
     if (status == PL_OK &&
         (present == NULL ||
-         pl_result_read(lab, state, layer, *present, &parts, NULL, NULL) != PL_OK ||
-         pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, NULL) != PL_OK)) {
+         pl_result_read(cx.lab, cx.state, layer, *present, &parts, NULL, NULL) != PL_OK ||
+         pl_result_read_preconditioned(cx.lab, parts.preconditioned, NULL, &w, NULL, NULL) !=
+             PL_OK)) {
         status = pl_error_set(err, PL_ERR_NOT_FOUND,
                               "%s: its imported weights are no longer whole in the store %s: "
                               "import again",
-                              info->name, pl_store_folder(pl_lab_store(lab)));
+                              info->name, pl_store_folder(pl_lab_store(cx.lab)));
     }
-    PL_THEN(measure(lab, state, layer, parts.preconditioned, &w, &same, report, result, task, err));
+    PL_THEN(measure(cx, layer, parts.preconditioned, &w, &same, report, result, err));
     pl_mat_deinit(&w);
     return status;
 }
@@ -393,11 +391,10 @@ static pl_status no_layers(const pl_import *import, size_t only, pl_error *err)
                         only != SIZE_MAX ? "" : "such as ", layer->name, pl_model_name(model));
 }
 
-pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import, size_t only,
-                           pl_solved_fn each, void *ctx, pl_import_report *report, pl_task *task,
-                           pl_error *err)
+pl_status pl_import_layers(pl_context cx, pl_import *import, size_t only, pl_solved_fn each,
+                           void *ctx, pl_import_report *report, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(state->source->model);
+    const size_t n = pl_model_layer_count(cx.state->source->model);
     const size_t first = only != SIZE_MAX ? only : 0, last = only != SIZE_MAX ? only + 1 : n;
     const double start = pl_clock_now();
     *report = (pl_import_report){0};
@@ -406,9 +403,9 @@ pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import
         pl_solve_report one = pl_solve_report_empty();
         pl_id result = {0};
         bool found = false, same = false;
-        pl_task_progress(task, "layers", (double)(i - first), (double)(last - first));
-        status = pl_task_tick(task, err);
-        PL_THEN(import_layer(lab, state, import, i, &found, &same, &one, &result, task, err));
+        pl_task_progress(cx.task, "layers", (double)(i - first), (double)(last - first));
+        status = pl_task_tick(cx.task, err);
+        PL_THEN(import_layer(cx, import, i, &found, &same, &one, &result, err));
         if (status == PL_OK && found) {
             add_up(report, &one, same);
             each(ctx, i, result, &one);
@@ -419,7 +416,7 @@ pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import
         status = no_layers(import, only, err);
     }
     if (status == PL_OK && only == SIZE_MAX) {
-        status = compare_others(import, report, task, err);
+        status = compare_others(import, report, cx.task, err);
     }
     if (status == PL_OK) {
         const double count = (double)report->layers;
@@ -427,7 +424,7 @@ pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import
         report->group_max_before /= count;
         report->group_max_after /= count;
         report->seconds = pl_clock_now() - start;
-        status = pl_store_trim(pl_lab_store(lab), err);
+        status = pl_store_trim(pl_lab_store(cx.lab), err);
     }
     return status;
 }

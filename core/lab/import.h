@@ -34,13 +34,12 @@ typedef struct pl_import_report {
 /* Stores the weights of layer `only` (SIZE_MAX: all that are there), calls each(ctx, ...) with the
  * result of every one.  PL_ERR_FORMAT with both shapes where a layer does not fit, PL_ERR_NOT_FOUND
  * if there is none. */
-PL_NODISCARD pl_status pl_import_layers(pl_lab *lab, const pl_state *state, pl_import *import,
-                                        size_t only, pl_solved_fn each, void *ctx,
-                                        pl_import_report *report, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_import_layers(pl_context cx, pl_import *import, size_t only,
+                                        pl_solved_fn each, void *ctx, pl_import_report *report,
+                                        pl_error *err);
 
 /* The report of an imported layer anew, against the calibration that the state has now. */
-PL_NODISCARD pl_status pl_import_measure(pl_lab *lab, const pl_state *state, size_t layer,
-                                         pl_solve_report *report, pl_id *result, pl_task *task,
-                                         pl_error *err);
+PL_NODISCARD pl_status pl_import_measure(pl_context cx, size_t layer, pl_solve_report *report,
+                                         pl_id *result, pl_error *err);
 
 #endif

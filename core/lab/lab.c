@@ -151,8 +151,8 @@ static pl_status describe_paths(const char *const *paths, size_t n, pl_buf *out,
     return pl_buf_check(out, err);
 }
 
-pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths, size_t n,
-                        const pl_tokens **out, pl_task *task, pl_error *err)
+pl_status pl_lab_tokens(pl_context cx, const char *const *paths, size_t n, const pl_tokens **out,
+                        pl_error *err)
 {
     *out = NULL;
     pl_buf wanted = {0};
@@ -162,36 +162,36 @@ pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *p
     if (status != PL_OK) {
         goto done;
     }
-    if (lab->tokens_source == state->source && lab->tokens_paths.size == wanted.size &&
-        memcmp(lab->tokens_paths.data, wanted.data, wanted.size) == 0) {
-        *out = &lab->tokens;
+    if (cx.lab->tokens_source == cx.state->source && cx.lab->tokens_paths.size == wanted.size &&
+        memcmp(cx.lab->tokens_paths.data, wanted.data, wanted.size) == 0) {
+        *out = &cx.lab->tokens;
         goto done;
     }
-    status = pl_model_need_tokenizer(state->source->model, &tokenizer, err);
-    PL_THEN(pl_tokens_read(tokenizer, paths, n, lab->memory_limit, &fresh, task, err));
+    status = pl_model_need_tokenizer(cx.state->source->model, &tokenizer, err);
+    PL_THEN(pl_tokens_read(tokenizer, paths, n, cx.lab->memory_limit, &fresh, cx.task, err));
     if (status != PL_OK) {
         goto done;
     }
-    pl_tokens_deinit(&lab->tokens);
-    lab->tokens = fresh;
-    pl_source *old = lab->tokens_source;
-    lab->tokens_source = pl_source_retain(state->source);
+    pl_tokens_deinit(&cx.lab->tokens);
+    cx.lab->tokens = fresh;
+    pl_source *old = cx.lab->tokens_source;
+    cx.lab->tokens_source = pl_source_retain(cx.state->source);
     pl_source_release(old);
-    pl_buf_deinit(&lab->tokens_paths);
-    lab->tokens_paths = wanted;
+    pl_buf_deinit(&cx.lab->tokens_paths);
+    cx.lab->tokens_paths = wanted;
     wanted = (pl_buf){0};
-    *out = &lab->tokens;
+    *out = &cx.lab->tokens;
 done:
     pl_buf_deinit(&wanted);
     return status;
 }
 
-pl_status pl_lab_own_tokens(pl_lab *lab, const pl_state *state, const char *const *paths, size_t n,
-                            pl_tokens *out, pl_task *task, pl_error *err)
+pl_status pl_lab_own_tokens(pl_context cx, const char *const *paths, size_t n, pl_tokens *out,
+                            pl_error *err)
 {
     const pl_tokens *shared = NULL;
     *out = (pl_tokens){0};
-    pl_status status = pl_lab_tokens(lab, state, paths, n, &shared, task, err);
+    pl_status status = pl_lab_tokens(cx, paths, n, &shared, err);
     if (status != PL_OK) {
         return status;
     }
@@ -205,49 +205,49 @@ pl_status pl_lab_own_tokens(pl_lab *lab, const pl_state *state, const char *cons
     return PL_OK;
 }
 
-pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
-                            pl_tokens *tokens, pl_task *task, pl_error *err)
+pl_status pl_lab_calib_spec(pl_context cx, pl_calib_spec *spec, pl_tokens *tokens, pl_error *err)
 {
-    const pl_calibration *calibration = &state->calibration;
-    pl_status status = pl_lab_own_tokens(lab, state, (const char *const *)calibration->texts,
-                                         calibration->n_texts, tokens, task, err);
+    const pl_calibration *calibration = &cx.state->calibration;
+    pl_status status = pl_lab_own_tokens(cx, (const char *const *)calibration->texts,
+                                         calibration->n_texts, tokens, err);
     if (status != PL_OK) {
         return status;
     }
     *spec = (pl_calib_spec){
-        .model = state->source->model,
+        .model = cx.state->source->model,
         .tokens = tokens,
         .protocol = calibration->protocol,
         .sample_rows = pl_protocol_rows(&calibration->protocol),
-        .memory_limit = lab->memory_limit,
+        .memory_limit = cx.lab->memory_limit,
     };
     return PL_OK;
 }
 
-pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key, pl_calib_report *report,
-                           pl_task *task, pl_error *err)
+pl_status pl_lab_calibrate(pl_context cx, pl_id *key, pl_calib_report *report, pl_error *err)
 {
-    if (pl_model_inputs(state->source->model) != NULL) {
+    if (pl_model_inputs(cx.state->source->model) != NULL) {
         if (report != NULL) {
             *report = (pl_calib_report){0};
         }
-        return pl_calib_inputs_key(state->source->model, PL_CALIB_SAMPLE_ROWS, key, task, err);
+        return pl_calib_inputs_key(cx.state->source->model, PL_CALIB_SAMPLE_ROWS, key, cx.task,
+                                   err);
     }
     pl_calib_spec spec;
     pl_tokens tokens = {0};
-    pl_status status = pl_lab_calib_spec(lab, state, &spec, &tokens, task, err);
+    pl_status status = pl_lab_calib_spec(cx, &spec, &tokens, err);
     if (status != PL_OK) {
         return status;
     }
     pl_calib_report local = {0};
-    status = pl_calib_run(&spec, lab->store, key, &local, task, err);
+    status = pl_calib_run(&spec, cx.lab->store, key, &local, cx.task, err);
     pl_tokens_deinit(&tokens);
     if (status == PL_OK && local.sites_rebuilt > 0) {
-        pl_buf_printf(&lab->warning, "%s%zu damaged %s of the calibration in %s computed again",
-                      lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
-                      local.sites_rebuilt == 1 ? "entry" : "entries", pl_store_folder(lab->store));
+        pl_buf_printf(&cx.lab->warning, "%s%zu damaged %s of the calibration in %s computed again",
+                      cx.lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
+                      local.sites_rebuilt == 1 ? "entry" : "entries",
+                      pl_store_folder(cx.lab->store));
     }
-    PL_THEN(pl_store_trim(lab->store, err));
+    PL_THEN(pl_store_trim(cx.lab->store, err));
     if (report != NULL) {
         *report = local;
     }
@@ -280,41 +280,38 @@ bool pl_lab_can_calibrate(const pl_state *state)
     return state->calibration.known || pl_source_has_inputs(state->source);
 }
 
-pl_status pl_lab_find_calibration(pl_lab *lab, const pl_state *state, bool needed, pl_id *key,
-                                  pl_task *task, pl_error *err)
+pl_status pl_lab_find_calibration(pl_context cx, bool needed, pl_id *key, pl_error *err)
 {
     *key = (pl_id){0};
-    return needed || pl_lab_can_calibrate(state) ? pl_lab_calibration(lab, state, key, task, err)
-                                                 : PL_OK;
+    return needed || pl_lab_can_calibrate(cx.state) ? pl_lab_calibration(cx, key, err) : PL_OK;
 }
 
-pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key, pl_task *task,
-                             pl_error *err)
+pl_status pl_lab_calibration(pl_context cx, pl_id *key, pl_error *err)
 {
-    if (pl_lab_is_calibrated(lab, state, key)) {
-        if (!pl_id_equal(lab->known_used, *key)) { /* all of it is wanted from now on */
-            (void)pl_calib_complete(lab->store, *key, state->source->model);
-            lab->known_used = *key;
+    if (pl_lab_is_calibrated(cx.lab, cx.state, key)) {
+        if (!pl_id_equal(cx.lab->known_used, *key)) { /* all of it is wanted from now on */
+            (void)pl_calib_complete(cx.lab->store, *key, cx.state->source->model);
+            cx.lab->known_used = *key;
         }
         return PL_OK;
     }
-    if (!pl_source_has_inputs(state->source) && pl_model_is_bare(state->source->model)) {
+    if (!pl_source_has_inputs(cx.state->source) && pl_model_is_bare(cx.state->source->model)) {
         return pl_error_set(err, PL_ERR_STATE,
                             "%s was opened without inputs, which this needs: open it with "
                             "inputs=X.safetensors",
-                            pl_model_name(state->source->model));
+                            pl_model_name(cx.state->source->model));
     }
-    if (!pl_source_has_inputs(state->source)) {
+    if (!pl_source_has_inputs(cx.state->source)) {
         return pl_error_set(err, PL_ERR_STATE,
                             "this needs calibration: run `calibrate text=FILE` first");
     }
-    pl_status status = pl_lab_calibrate(lab, state, key, NULL, task, err);
+    pl_status status = pl_lab_calibrate(cx, key, NULL, err);
     if (status == PL_OK) {
-        pl_source *old = lab->own_source;
-        lab->own_source = pl_source_retain(state->source);
+        pl_source *old = cx.lab->own_source;
+        cx.lab->own_source = pl_source_retain(cx.state->source);
         pl_source_release(old);
-        lab->own_protocol = state->calibration.protocol;
-        lab->own_key = *key;
+        cx.lab->own_protocol = cx.state->calibration.protocol;
+        cx.lab->own_key = *key;
     }
     return status;
 }
@@ -408,36 +405,36 @@ double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site)
 }
 
 /* A site of given inputs is read when it is first asked for, or where its entry is damaged. */
-static pl_status make_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                             pl_status found, const pl_error *why, pl_task *task, pl_error *err)
+static pl_status make_inputs(pl_context cx, pl_id calibration, size_t site, pl_status found,
+                             const pl_error *why, pl_error *err)
 {
-    const pl_inputs_spec spec = {.model = state->source->model,
+    const pl_inputs_spec spec = {.model = cx.state->source->model,
                                  .sample_rows = PL_CALIB_SAMPLE_ROWS,
-                                 .memory_limit = lab->memory_limit};
+                                 .memory_limit = cx.lab->memory_limit};
     if (found == PL_ERR_FORMAT) {
-        pl_lab_warn(lab, why->message);
+        pl_lab_warn(cx.lab, why->message);
     }
-    pl_status status = pl_calib_drop_site(lab->store, calibration, site, err);
-    return status == PL_OK ? pl_calib_inputs_site(&spec, calibration, site, lab->store, task, err)
-                           : status;
+    pl_status status = pl_calib_drop_site(cx.lab->store, calibration, site, err);
+    return status == PL_OK
+               ? pl_calib_inputs_site(&spec, calibration, site, cx.lab->store, cx.task, err)
+               : status;
 }
 
-static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                             pl_gram_form form, bool with_sample, pl_site_stats *out, pl_task *task,
-                             pl_error *err)
+static pl_status load_inputs(pl_context cx, pl_id calibration, size_t site, pl_gram_form form,
+                             bool with_sample, pl_site_stats *out, pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     pl_error why = {0};
     *out = (pl_site_stats){0};
     pl_status status = pl_model_need_inputs(model, pl_model_site(model, site)->layers[0], err);
     if (status != PL_OK) {
         return status;
     }
-    status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+    status = pl_calib_load_site(cx.lab->store, calibration, cx.state->source->model, site, form,
                                 with_sample, out, &why);
     if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
-        status = make_inputs(lab, state, calibration, site, status, &why, task, &why);
-        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+        status = make_inputs(cx, calibration, site, status, &why, &why);
+        PL_THEN(pl_calib_load_site(cx.lab->store, calibration, cx.state->source->model, site, form,
                                    with_sample, out, &why));
     }
     if (status != PL_OK && err != NULL) {
@@ -459,29 +456,28 @@ static void say_how_to_calibrate(const pl_state *state, pl_error *why)
     (void)said;
 }
 
-pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                           pl_gram_form form, bool with_sample, pl_site_stats *out, pl_task *task,
-                           pl_error *err)
+pl_status pl_lab_load_site(pl_context cx, pl_id calibration, size_t site, pl_gram_form form,
+                           bool with_sample, pl_site_stats *out, pl_error *err)
 {
-    if (pl_model_is_bare(state->source->model)) {
-        return load_inputs(lab, state, calibration, site, form, with_sample, out, task, err);
+    if (pl_model_is_bare(cx.state->source->model)) {
+        return load_inputs(cx, calibration, site, form, with_sample, out, err);
     }
     pl_error why = {0};
-    pl_status status = pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
-                                          with_sample, out, &why);
+    pl_status status = pl_calib_load_site(cx.lab->store, calibration, cx.state->source->model, site,
+                                          form, with_sample, out, &why);
     pl_id own = {0};
     bool lost = status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND;
-    if (lost && pl_lab_is_calibrated(lab, state, &own) && pl_id_equal(own, calibration)) {
-        pl_lab_warn(lab, why.message);
-        status = pl_lab_calibrate(lab, state, &own, NULL, task, &why);
+    if (lost && pl_lab_is_calibrated(cx.lab, cx.state, &own) && pl_id_equal(own, calibration)) {
+        pl_lab_warn(cx.lab, why.message);
+        status = pl_lab_calibrate(cx, &own, NULL, &why);
         if (status == PL_ERR_IO || status == PL_ERR_NOT_FOUND) {
-            say_how_to_calibrate(state, &why);
+            say_how_to_calibrate(cx.state, &why);
         }
         if (status == PL_OK && !pl_id_equal(own, calibration)) {
             status = pl_error_set(&why, PL_ERR_CHANGED,
                                   "the calibration text changed since `calibrate`: run it again");
         }
-        PL_THEN(pl_calib_load_site(lab->store, calibration, state->source->model, site, form,
+        PL_THEN(pl_calib_load_site(cx.lab->store, calibration, cx.state->source->model, site, form,
                                    with_sample, out, &why));
     }
     if (status != PL_OK && err != NULL) {
@@ -517,18 +513,16 @@ static void stand_in(pl_lab *lab, const pl_site *site, pl_site_stats *stats)
     }
 }
 
-pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                      pl_bench *out, pl_task *task, pl_error *err)
+pl_status pl_lab_site(pl_context cx, pl_id calibration, size_t site, pl_bench *out, pl_error *err)
 {
-    return pl_lab_site_under(lab, state, calibration, site, NULL, (pl_id){0}, out, task, err);
+    return pl_lab_site_under(cx, calibration, site, NULL, (pl_id){0}, out, err);
 }
 
-pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                            const pl_transform *transform, pl_id key, pl_bench *out, pl_task *task,
-                            pl_error *err)
+pl_status pl_lab_site_under(pl_context cx, pl_id calibration, size_t site,
+                            const pl_transform *transform, pl_id key, pl_bench *out, pl_error *err)
 {
     *out = (pl_bench){0};
-    bench *entry = find_bench(lab, calibration, site, key);
+    bench *entry = find_bench(cx.lab, calibration, site, key);
     if (entry == NULL) {
         entry = calloc(1, sizeof *entry);
         if (entry == NULL) {
@@ -538,32 +532,31 @@ pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibratio
         entry->site = site;
         entry->transform = key;
         /* A wide site has room for its packed half only. */
-        const bool wide = pl_model_site(state->source->model, site)->cols > PL_LOWER_WHOLE;
+        const bool wide = pl_model_site(cx.state->source->model, site)->cols > PL_LOWER_WHOLE;
         const pl_gram_form form = wide && transform == NULL ? PL_GRAM_PACKED : PL_GRAM_SQUARE;
-        pl_status status =
-            pl_lab_load_site(lab, state, calibration, site, form, false, &entry->stats, task, err);
+        pl_status status = pl_lab_load_site(cx, calibration, site, form, false, &entry->stats, err);
         if (status == PL_OK) {
-            stand_in(lab, pl_model_site(state->source->model, site), &entry->stats);
+            stand_in(cx.lab, pl_model_site(cx.state->source->model, site), &entry->stats);
         }
         if (status == PL_OK && transform != NULL) {
             float *gram = entry->stats.gram;
-            status = pl_transform_gram(transform, gram, gram, task, err);
+            status = pl_transform_gram(transform, gram, gram, cx.task, err);
         }
         if (status == PL_OK) {
             const pl_sym gram = pl_site_stats_gram(&entry->stats);
             status = pl_factors_create(&gram, entry->stats.tokens,
-                                       pl_model_site(state->source->model, site)->name,
+                                       pl_model_site(cx.state->source->model, site)->name,
                                        &entry->factors, err);
         }
         if (status != PL_OK) {
             bench_destroy(entry);
             return status;
         }
-        entry->next = lab->benches;
-        lab->benches = entry;
+        entry->next = cx.lab->benches;
+        cx.lab->benches = entry;
     }
     entry->holders++;
-    trim(lab);
+    trim(cx.lab);
     *out = (pl_bench){.factors = entry->factors, .stats = &entry->stats, .hold = entry};
     return PL_OK;
 }

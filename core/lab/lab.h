@@ -6,10 +6,8 @@
 #define PL_LAB_LAB_H
 
 #include "core/calib/calib.h"
+#include "core/lab/context.h"
 #include "core/solve/factors.h"
-#include "core/state/state.h"
-
-typedef struct pl_lab pl_lab;
 
 typedef struct pl_lab_options {
     const char *store;   /* folder, NULL for the default */
@@ -30,14 +28,13 @@ char *pl_lab_take_warning(pl_lab *lab);
 void pl_lab_warn(pl_lab *lab, const char *text);
 
 /* Runs the calibration that the state's texts and protocol describe, or finds it in the store. */
-PL_NODISCARD pl_status pl_lab_calibrate(pl_lab *lab, const pl_state *state, pl_id *key,
-                                        pl_calib_report *report, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_calibrate(pl_context cx, pl_id *key, pl_calib_report *report,
+                                        pl_error *err);
 
 /* Key of the state's calibration.  The demo calibrates itself, and given inputs are a calibration
  * (their sites are read one by one, when pl_lab_load_site or pl_lab_site is asked for them); any
  * other model without one is PL_ERR_STATE, with a sentence that names `calibrate`. */
-PL_NODISCARD pl_status pl_lab_calibration(pl_lab *lab, const pl_state *state, pl_id *key,
-                                          pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_calibration(pl_context cx, pl_id *key, pl_error *err);
 
 /* True when pl_lab_calibration would answer without computing; *key is then set. */
 bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key);
@@ -45,24 +42,23 @@ bool pl_lab_is_calibrated(pl_lab *lab, const pl_state *state, pl_id *key);
  * model. */
 bool pl_lab_can_calibrate(const pl_state *state);
 /* The calibration, where there is one or it is needed; else a key of zeros. */
-PL_NODISCARD pl_status pl_lab_find_calibration(pl_lab *lab, const pl_state *state, bool needed,
-                                               pl_id *key, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_find_calibration(pl_context cx, bool needed, pl_id *key,
+                                               pl_error *err);
 
 /* Tokens of the files of a text, kept for the last one.  Borrowed until the next call. */
-PL_NODISCARD pl_status pl_lab_tokens(pl_lab *lab, const pl_state *state, const char *const *paths,
-                                     size_t n, const pl_tokens **out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_tokens(pl_context cx, const char *const *paths, size_t n,
+                                     const pl_tokens **out, pl_error *err);
 
 /* The same as a copy, the caller's, for a job with ticks: an urgent one may read another text
  * there.
  */
-PL_NODISCARD pl_status pl_lab_own_tokens(pl_lab *lab, const pl_state *state,
-                                         const char *const *paths, size_t n, pl_tokens *out,
-                                         pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_own_tokens(pl_context cx, const char *const *paths, size_t n,
+                                         pl_tokens *out, pl_error *err);
 
 /* The state's calibration as core/calib takes it, for a walk of the caller's own: *spec points to
  * *tokens, which the caller deinits. */
-PL_NODISCARD pl_status pl_lab_calib_spec(pl_lab *lab, const pl_state *state, pl_calib_spec *spec,
-                                         pl_tokens *tokens, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_calib_spec(pl_context cx, pl_calib_spec *spec, pl_tokens *tokens,
+                                         pl_error *err);
 
 /* The hidden states of all windows of a calibration before a block, as the original model has them:
  * x[windows * length, hidden]; empty where x is NULL.  Those that were given back last are kept, so
@@ -74,9 +70,8 @@ typedef struct pl_block_states {
 } pl_block_states;
 /* They are the caller's until it gives them back.  PL_ERR_MEMORY where they do not fit the memory
  * limit. */
-PL_NODISCARD pl_status pl_lab_take_states(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                          size_t block, pl_block_states *out, pl_task *task,
-                                          pl_error *err);
+PL_NODISCARD pl_status pl_lab_take_states(pl_context cx, pl_id calibration, size_t block,
+                                          pl_block_states *out, pl_error *err);
 void pl_lab_give_states(pl_lab *lab, pl_block_states *states);
 /* Where those are that were given back (block_states.c). */
 pl_block_states *pl_lab_kept_states(pl_lab *lab);
@@ -97,16 +92,16 @@ typedef struct pl_bench {
     const pl_site_stats *stats;
     void *hold;
 } pl_bench;
-PL_NODISCARD pl_status pl_lab_site(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                   size_t site, pl_bench *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_site(pl_context cx, pl_id calibration, size_t site, pl_bench *out,
+                                   pl_error *err);
 void pl_lab_release(pl_lab *lab, pl_bench *bench); /* an empty bench is fine */
 
 /* The same in the coordinates of a transform (NULL: as above) whose key is `key`: the factors are
  * those of T^T G T, as is the Gram matrix among the statistics; the others are the site's own.
  * Of more than PL_LOWER_WHOLE channels and without a transform it is packed. */
-PL_NODISCARD pl_status pl_lab_site_under(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                         size_t site, const pl_transform *transform, pl_id key,
-                                         pl_bench *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_site_under(pl_context cx, pl_id calibration, size_t site,
+                                         const pl_transform *transform, pl_id key, pl_bench *out,
+                                         pl_error *err);
 
 /* How many tokens a site saw in the state's calibration (an expert's: those routed to it); NaN
  * before the calibration. */
@@ -114,8 +109,8 @@ double pl_lab_site_tokens(pl_lab *lab, const pl_state *state, size_t site);
 
 /* The same site's statistics alone, for the caller to own: with its Gram matrix, or with its
  * sample of inputs. */
-PL_NODISCARD pl_status pl_lab_load_site(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                        size_t site, pl_gram_form form, bool with_sample,
-                                        pl_site_stats *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_lab_load_site(pl_context cx, pl_id calibration, size_t site,
+                                        pl_gram_form form, bool with_sample, pl_site_stats *out,
+                                        pl_error *err);
 
 #endif

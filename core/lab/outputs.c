@@ -157,8 +157,8 @@ pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_ta
     *out = (pl_outputs){NAN, NAN, NAN, unknown, unknown, {NAN, NAN}};
     pl_site_stats stats = {0};
     const size_t site = pl_model_layer(r->state->source->model, r->layer)->site;
-    pl_status status = pl_lab_load_site(r->lab, r->state, r->calibration, site, PL_GRAM_NONE, true,
-                                        &stats, task, err);
+    pl_status status = pl_lab_load_site((pl_context){r->lab, r->state, task}, r->calibration, site,
+                                        PL_GRAM_NONE, true, &stats, err);
     if (status == PL_OK && stats.sample_rows > 0) {
         out->condition = 1.0;
         if (r->transform != NULL) {

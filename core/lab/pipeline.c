@@ -114,7 +114,7 @@ static pl_status transform_inputs(const work *w, pl_id *out, pl_task *task, pl_e
 {
     *out = (pl_id){0};
     return w->transform->method != NULL && !w->blind
-               ? pl_lab_calibration(w->lab, w->state, out, task, err)
+               ? pl_lab_calibration((pl_context){w->lab, w->state, task}, out, err)
                : PL_OK;
 }
 
@@ -129,8 +129,8 @@ static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *ta
     pl_status status =
         pl_model_layer_identity(w->state->source->model, w->layer, &weight, task, err);
     PL_THEN(transform_inputs(w, &inputs, task, err));
-    PL_THEN(pl_site_transform_key(w->lab, w->state, inputs, w->layer, w->transform,
-                                  &w->result.transform, task, err));
+    PL_THEN(pl_site_transform_key((pl_context){w->lab, w->state, task}, inputs, w->layer,
+                                  w->transform, &w->result.transform, err));
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_id(hasher, weight);
@@ -148,8 +148,8 @@ static pl_status make_transform(work *w, pl_task *task, pl_error *err)
 {
     pl_id inputs = {0}, key = {0};
     pl_status status = transform_inputs(w, &inputs, task, err);
-    return status == PL_OK ? pl_site_transform(w->lab, w->state, inputs, w->layer, w->transform,
-                                               &w->t, &key, task, err)
+    return status == PL_OK ? pl_site_transform((pl_context){w->lab, w->state, task}, inputs,
+                                               w->layer, w->transform, &w->t, &key, err)
                            : status;
 }
 
@@ -158,8 +158,8 @@ static pl_status read_original(work *w, pl_task *task, pl_error *err)
     if (w->w0.data != NULL) {
         return PL_OK;
     }
-    pl_status status = pl_weights_make(
-        w->lab, w->state, w->layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, NULL, err);
+    pl_status status = pl_weights_make((pl_context){w->lab, w->state, NULL}, w->layer,
+                                       (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, err);
     if (status == PL_OK && w->t != NULL) {
         status = pl_mat_copy(&w->turned, pl_mat_view(&w->w0), err);
     }
@@ -447,9 +447,9 @@ static pl_status measure_followed(work *w, pl_view before, pl_task *task, pl_err
         w->report.original_output_error = w->report.rounded_relative_error;
         return PL_OK;
     }
-    pl_status status = pl_lab_calibration(w->lab, w->state, &own, task, err);
-    PL_THEN(pl_lab_site_under(w->lab, w->state, own, w->info->site, w->t, w->result.transform,
-                              &original, task, err));
+    pl_status status = pl_lab_calibration((pl_context){w->lab, w->state, task}, &own, err);
+    PL_THEN(pl_lab_site_under((pl_context){w->lab, w->state, task}, own, w->info->site, w->t,
+                              w->result.transform, &original, err));
     PL_THEN(pl_original_output_error(w->bench.factors, original.factors, before,
                                      pl_mat_view(&w->rounded), &w->report.original_output_error,
                                      task, err));
@@ -548,16 +548,15 @@ bool pl_solve_follows(const pl_state *state, size_t layer)
     return method != NULL && method->follows != NULL;
 }
 
-pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
-                        bool *found, pl_solve_report *report, pl_id *result, pl_task *task,
-                        pl_error *err)
+pl_status pl_solve_find(pl_context cx, size_t layer, pl_id calibration, bool *found,
+                        pl_solve_report *report, pl_id *result, pl_error *err)
 {
-    work w = work_of(lab, state, layer, calibration);
+    work w = work_of(cx.lab, cx.state, layer, calibration);
     pl_id problem = {0};
     *found = false;
     *result = (pl_id){0};
-    pl_status status = problem_key(&w, calibration, &problem, task, err);
-    PL_THEN(pl_result_key(problem, w.precondition, w.round, &state->activations, result, err));
+    pl_status status = problem_key(&w, calibration, &problem, cx.task, err);
+    PL_THEN(pl_result_key(problem, w.precondition, w.round, &cx.state->activations, result, err));
     if (status == PL_OK) {
         *found = is_stored(&w, *result);
         *report = w.report;
@@ -566,16 +565,16 @@ pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer, pl_id 
     return status;
 }
 
-pl_status pl_solve_look(pl_lab *lab, const pl_state *state, size_t layer, bool *found,
-                        pl_solve_report *report, pl_task *task, pl_error *err)
+pl_status pl_solve_look(pl_context cx, size_t layer, bool *found, pl_solve_report *report,
+                        pl_error *err)
 {
     pl_id calibration = {0}, result = {0};
     *found = false;
     *report = pl_solve_report_empty();
-    const bool known = pl_model_is_blind(state->source->model, layer) ||
-                       pl_lab_is_calibrated(lab, state, &calibration);
-    return known && !pl_state_is_imported(state, layer)
-               ? pl_solve_find(lab, state, layer, calibration, found, report, &result, task, err)
+    const bool known = pl_model_is_blind(cx.state->source->model, layer) ||
+                       pl_lab_is_calibrated(cx.lab, cx.state, &calibration);
+    return known && !pl_state_is_imported(cx.state, layer)
+               ? pl_solve_find(cx, layer, calibration, found, report, &result, err)
                : PL_OK;
 }
 
@@ -602,42 +601,42 @@ static pl_status give_cross(work *w, pl_task *task, pl_error *err)
     return status;
 }
 
-pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration,
+pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
                          const pl_solve_watch *watch, pl_solve_report *report, pl_id *result,
-                         pl_task *task, pl_error *err)
+                         pl_error *err)
 {
-    work w = work_of(lab, state, layer, calibration);
+    work w = work_of(cx.lab, cx.state, layer, calibration);
     w.watch = watch;
-    if (pl_state_is_imported(state, layer)) {
-        *result = state->solved[layer].result;
-        return pl_result_report(lab, state, layer, *result, report, err);
+    if (pl_state_is_imported(cx.state, layer)) {
+        *result = cx.state->solved[layer].result;
+        return pl_result_report(cx.lab, cx.state, layer, *result, report, err);
     }
-    if (!pl_layer_has_method(state, layer)) {
+    if (!pl_layer_has_method(cx.state, layer)) {
         return pl_solve_no_method(w.info->name, err);
     }
-    if (!pl_solve_sees_enough(state, layer)) {
-        return pl_model_need_inputs(state->source->model, layer, err);
+    if (!pl_solve_sees_enough(cx.state, layer)) {
+        return pl_model_need_inputs(cx.state->source->model, layer, err);
     }
     double start = pl_clock_now();
     pl_id problem = {0};
-    pl_status status = problem_key(&w, calibration, &problem, task, err);
-    PL_THEN(pl_result_key(problem, w.precondition, w.round, &state->activations, result, err));
+    pl_status status = problem_key(&w, calibration, &problem, cx.task, err);
+    PL_THEN(pl_result_key(problem, w.precondition, w.round, &cx.state->activations, result, err));
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }
-    PL_THEN(make_transform(&w, task, err));
+    PL_THEN(make_transform(&w, cx.task, err));
     w.thrifty = watch == NULL && !w.blind;
     if (status == PL_OK && w.thrifty) {
-        pl_lab_make_room(lab, state, calibration, w.info->site);
+        pl_lab_make_room(cx.lab, cx.state, calibration, w.info->site);
     }
     if (status == PL_OK && !w.blind) {
-        status = pl_lab_site_under(lab, state, calibration, w.info->site, w.t, w.result.transform,
-                                   &w.bench, task, err);
+        status = pl_lab_site_under(cx, calibration, w.info->site, w.t, w.result.transform, &w.bench,
+                                   err);
     }
-    PL_THEN(give_cross(&w, task, err));
-    PL_THEN(read_original(&w, task, err));
+    PL_THEN(give_cross(&w, cx.task, err));
+    PL_THEN(read_original(&w, cx.task, err));
     if (status == PL_OK && w.precondition->method != NULL) {
-        status = precondition(&w, problem, task, err);
+        status = precondition(&w, problem, cx.task, err);
     }
     if (status == PL_OK && w.thrifty) {
         const size_t making = 2 * w.info->cols * w.info->cols * sizeof(float);
@@ -647,13 +646,13 @@ pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer, pl_id
         pl_mat_deinit(&w.w0); /* is read again: rounding does not look at it */
     }
     if (status == PL_OK && w.round->method != NULL) {
-        status = round_weights(&w, problem, task, err);
+        status = round_weights(&w, problem, cx.task, err);
     }
-    PL_THEN(read_original(&w, task, err));
-    PL_THEN(measure(&w, task, err));
+    PL_THEN(read_original(&w, cx.task, err));
+    PL_THEN(measure(&w, cx.task, err));
     if (status == PL_OK) {
         w.report.seconds = pl_clock_now() - start;
-        status = pl_result_write(lab, state, layer, *result, &w.result, &w.report, err);
+        status = pl_result_write(cx.lab, cx.state, layer, *result, &w.result, &w.report, err);
         w.report.made |= PL_MADE_RESULT;
     }
 done:
@@ -667,18 +666,19 @@ done:
     return status;
 }
 
-pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer, pl_solve_report *report,
-                         pl_id *result, pl_task *task, pl_error *err)
+pl_status pl_solve_layer(pl_context cx, size_t layer, pl_solve_report *report, pl_id *result,
+                         pl_error *err)
 {
     *report = pl_solve_report_empty();
     *result = (pl_id){0};
     pl_id calibration = {0};
     pl_status status = PL_OK;
-    if (!pl_model_is_blind(state->source->model, layer) && !pl_state_is_imported(state, layer)) {
-        status = pl_lab_find_calibration(lab, state, !pl_solve_is_blind(state, layer), &calibration,
-                                         task, err);
+    if (!pl_model_is_blind(cx.state->source->model, layer) &&
+        !pl_state_is_imported(cx.state, layer)) {
+        status =
+            pl_lab_find_calibration(cx, !pl_solve_is_blind(cx.state, layer), &calibration, err);
     }
-    PL_THEN(pl_solve_under(lab, state, layer, calibration, NULL, report, result, task, err));
+    PL_THEN(pl_solve_under(cx, layer, calibration, NULL, report, result, err));
     return status;
 }
 

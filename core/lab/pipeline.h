@@ -64,9 +64,8 @@ bool pl_solve_is_blind(const pl_state *state, size_t layer);
 
 /* Solves one layer under the state's plan, or finds the result in the store.  *result is its key.
  * At least one of the slots must be set. */
-PL_NODISCARD pl_status pl_solve_layer(pl_lab *lab, const pl_state *state, size_t layer,
-                                      pl_solve_report *report, pl_id *result, pl_task *task,
-                                      pl_error *err);
+PL_NODISCARD pl_status pl_solve_layer(pl_context cx, size_t layer, pl_solve_report *report,
+                                      pl_id *result, pl_error *err);
 
 typedef void (*pl_solved_fn)(void *ctx, size_t layer, pl_id result, const pl_solve_report *report);
 
@@ -76,20 +75,18 @@ typedef void (*pl_solved_fn)(void *ctx, size_t layer, pl_id result, const pl_sol
  * before it solved and, where the state quantizes them, activations and cache quantized; for models
  * with a forward pass.  Transforms are made from the original model's inputs all the same.  total:
  * as `solve all` reports. */
-PL_NODISCARD pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential,
-                                    pl_solved_fn each, void *ctx, pl_solve_report *total,
-                                    pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_solve_all(pl_context cx, bool sequential, pl_solved_fn each, void *ctx,
+                                    pl_solve_report *total, pl_error *err);
 
 /* The same of the results that the state has: nothing is solved, *layers counts them.  seconds: of
  * the solves that made them.  Results that the store no longer has are left out. */
-PL_NODISCARD pl_status pl_solved_all(pl_lab *lab, const pl_state *state, pl_solved_fn each,
-                                     void *ctx, pl_solve_report *total, size_t *layers,
-                                     pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_solved_all(pl_context cx, pl_solved_fn each, void *ctx,
+                                     pl_solve_report *total, size_t *layers, pl_error *err);
 
 /* The report of a layer under the state's plan on the original model's inputs, where the store has
  * it; nothing is solved. */
-PL_NODISCARD pl_status pl_solve_look(pl_lab *lab, const pl_state *state, size_t layer, bool *found,
-                                     pl_solve_report *report, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_solve_look(pl_context cx, size_t layer, bool *found,
+                                     pl_solve_report *report, pl_error *err);
 
 /* What `solve all` does by itself: in sequence wherever the model can be run on a calibration. */
 bool pl_solve_runs_in_sequence(const pl_state *state);

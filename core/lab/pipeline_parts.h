@@ -28,15 +28,13 @@ typedef struct pl_solve_watch {
 /* Solves one layer with the Gram matrix of a calibration key, or finds it in the store.  Its
  * transform is made from the state's own calibration.  A key of zeros: of blind methods, without
  * inputs; what needs those is NaN. */
-PL_NODISCARD pl_status pl_solve_under(pl_lab *lab, const pl_state *state, size_t layer,
-                                      pl_id calibration, const pl_solve_watch *watch,
-                                      pl_solve_report *report, pl_id *result, pl_task *task,
-                                      pl_error *err);
+PL_NODISCARD pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
+                                      const pl_solve_watch *watch, pl_solve_report *report,
+                                      pl_id *result, pl_error *err);
 
 /* Whether the store has a layer's result: *result is its key then, and its parts are whole.  No
  * statistics are needed for that, and nothing is made. */
-PL_NODISCARD pl_status pl_solve_find(pl_lab *lab, const pl_state *state, size_t layer,
-                                     pl_id calibration, bool *found, pl_solve_report *report,
-                                     pl_id *result, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_solve_find(pl_context cx, size_t layer, pl_id calibration, bool *found,
+                                     pl_solve_report *report, pl_id *result, pl_error *err);
 
 #endif

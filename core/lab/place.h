@@ -16,8 +16,7 @@ typedef struct pl_place {
 
 /* Makes what is missing of it: calibration, transform, factors.  Whatever it returns, the caller
  * leaves it. */
-PL_NODISCARD pl_status pl_place_hold(pl_lab *lab, const pl_state *state, size_t layer,
-                                     pl_place *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_place_hold(pl_context cx, size_t layer, pl_place *out, pl_error *err);
 void pl_place_leave(pl_lab *lab, pl_place *place);
 
 /* The layer as its preconditioner finds it.  *w0: its weights [rows, cols], which *out looks at,

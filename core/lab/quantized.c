@@ -40,7 +40,8 @@ static const pl_spec *transform_of(const pl_state *state, size_t site)
 
 static pl_status need_calibration(pl_quantized *q, pl_task *task, pl_error *err)
 {
-    return pl_lab_calibration(q->weights.lab, q->weights.state, &q->calibration, task, err);
+    return pl_lab_calibration((pl_context){q->weights.lab, q->weights.state, task}, &q->calibration,
+                              err);
 }
 
 /* Joins what one of the site's layers was solved with to what the ones before it were. */
@@ -107,8 +108,8 @@ static pl_status find_range(pl_quantized *q, pl_quantized_site *at, pl_task *tas
 {
     pl_site_stats stats = {0};
     pl_status status = need_calibration(q, task, err);
-    PL_THEN(pl_lab_load_site(q->weights.lab, q->weights.state, q->calibration, at->site,
-                             PL_GRAM_NONE, true, &stats, task, err));
+    PL_THEN(pl_lab_load_site((pl_context){q->weights.lab, q->weights.state, task}, q->calibration,
+                             at->site, PL_GRAM_NONE, true, &stats, err));
     PL_THEN(pl_outputs_range(at->transform, &stats, &at->range, task, err));
     pl_site_stats_deinit(&stats);
     return status;
@@ -125,9 +126,9 @@ static pl_status fill_site(pl_quantized *q, pl_quantized_site *at, pl_task *task
     pl_status status = read_results(q, at, &solved, err);
     if (status == PL_OK && !solved && spec->method != NULL) {
         status = need_calibration(q, task, err);
-        PL_THEN(pl_site_transform(q->weights.lab, state, q->calibration,
+        PL_THEN(pl_site_transform((pl_context){q->weights.lab, state, task}, q->calibration,
                                   pl_model_site(state->source->model, at->site)->layers[0], spec,
-                                  &at->transform, &key, task, err));
+                                  &at->transform, &key, err));
     }
     if (status == PL_OK && state->activations.fixed && isnan(at->range.lo)) {
         status = find_range(q, at, task, err);
@@ -307,11 +308,11 @@ void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_
     }
 }
 
-pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
-                            pl_hooks *hooks, pl_task *task, pl_error *err)
+pl_status pl_quantized_init(pl_quantized *q, pl_context cx, pl_which which, pl_hooks *hooks,
+                            pl_error *err)
 {
-    pl_quantized_begin(q, lab, state, which, hooks);
-    return hooks->input != NULL || turns_cache(q) ? prepare_sites(q, task, err) : PL_OK;
+    pl_quantized_begin(q, cx.lab, cx.state, which, hooks);
+    return hooks->input != NULL || turns_cache(q) ? prepare_sites(q, cx.task, err) : PL_OK;
 }
 
 void pl_quantized_deinit(pl_quantized *q)

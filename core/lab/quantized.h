@@ -40,9 +40,8 @@ typedef struct pl_quantized {
 /* Fills *q, which must outlive the hooks and be given to deinit afterwards.  PL_ERR_STATE where
  * the layers of a site were solved behind different transforms, and without a calibration where a
  * transform or range=tensor of an unsolved site needs one. */
-PL_NODISCARD pl_status pl_quantized_init(pl_quantized *q, pl_lab *lab, const pl_state *state,
-                                         pl_which which, pl_hooks *hooks, pl_task *task,
-                                         pl_error *err);
+PL_NODISCARD pl_status pl_quantized_init(pl_quantized *q, pl_context cx, pl_which which,
+                                         pl_hooks *hooks, pl_error *err);
 void pl_quantized_deinit(pl_quantized *q);
 
 /* The same of a state that is still being solved: nothing is made or checked beforehand. */

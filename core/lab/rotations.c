@@ -290,16 +290,16 @@ static pl_status begin_run(run *r, pl_task *task, pl_error *err)
     return status == PL_OK ? losses[spec->method->stream_loss](p, &r->loss, task, err) : status;
 }
 
-pl_status pl_rotations_learn(pl_lab *lab, const pl_state *state, pl_id calibration,
-                             const pl_spec *spec, pl_id key, uint64_t until, pl_learning *reached,
-                             pl_learned_rotations *out, pl_task *task, pl_error *err)
+pl_status pl_rotations_learn(pl_context cx, pl_id calibration, const pl_spec *spec, pl_id key,
+                             uint64_t until, pl_learning *reached, pl_learned_rotations *out,
+                             pl_error *err)
 {
-    const pl_rotations_problem problem = {lab, state, calibration, spec};
+    const pl_rotations_problem problem = {cx.lab, cx.state, calibration, spec};
     run r = {.problem = &problem, .key = key, .written_at = pl_clock_now()};
     *reached = (pl_learning){0};
     *out = (pl_learned_rotations){0};
-    pl_status status = begin_run(&r, task, err);
-    PL_THEN(learn(&r, until, task, err));
+    pl_status status = begin_run(&r, cx.task, err);
+    PL_THEN(learn(&r, until, cx.task, err));
     if (r.loss.end != NULL) {
         r.loss.end(r.loss.ctx);
     }

@@ -27,10 +27,9 @@ PL_NODISCARD pl_status pl_rotations_key(const pl_state *state, pl_id calibration
 
 /* Learns on from what is stored under a key, up to step `until` (PL_LEARN_ALL: to the end).
  * *reached and *out are the caller's to deinit. */
-PL_NODISCARD pl_status pl_rotations_learn(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                          const pl_spec *spec, pl_id key, uint64_t until,
-                                          pl_learning *reached, pl_learned_rotations *out,
-                                          pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_rotations_learn(pl_context cx, pl_id calibration, const pl_spec *spec,
+                                          pl_id key, uint64_t until, pl_learning *reached,
+                                          pl_learned_rotations *out, pl_error *err);
 
 /* What is stored; learning or out may be NULL.  PL_ERR_NOT_FOUND without a sentence where there is
  * nothing whole of the model's shape. */

@@ -50,8 +50,8 @@ static pl_status take_rows(const pl_rotations_problem *p, size_t site, size_t mo
                            pl_task *task, pl_error *err)
 {
     pl_site_stats stats = {0};
-    pl_status status = pl_lab_load_site(p->lab, p->state, p->calibration, site, PL_GRAM_NONE, true,
-                                        &stats, task, err);
+    pl_status status = pl_lab_load_site((pl_context){p->lab, p->state, task}, p->calibration, site,
+                                        PL_GRAM_NONE, true, &stats, err);
     if (status != PL_OK) {
         return status;
     }

@@ -66,7 +66,7 @@ pl_status pl_rotations_model(const pl_rotations_problem *p, pl_rotations_loss *o
         return pl_error_memory(err, "windows to learn on");
     }
     pl_status status = check_quantizers(state, err);
-    PL_THEN(pl_lab_calib_spec(p->lab, state, &spec, &b->tokens, task, err));
+    PL_THEN(pl_lab_calib_spec((pl_context){p->lab, state, task}, &spec, &b->tokens, err));
     if (status == PL_OK) {
         b->windows = spec.protocol.windows;
         b->length = spec.protocol.length;

@@ -110,18 +110,17 @@ static bool is_due(const pl_state *state, size_t layer)
     return pl_layer_has_method(state, layer) && pl_solve_sees_enough(state, layer);
 }
 
-static pl_status solve_apart(pl_lab *lab, const pl_state *state, pl_id calibration, teller *to,
-                             pl_task *task, pl_error *err)
+static pl_status solve_apart(pl_context cx, pl_id calibration, teller *to, pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t layer = 0; status == PL_OK && layer < to->layers; layer++) {
         pl_solve_report report = pl_solve_report_empty();
         pl_id result = {0};
-        if (!is_due(state, layer)) {
+        if (!is_due(cx.state, layer)) {
             continue;
         }
-        status = begin_layer(to, task, err);
-        PL_THEN(pl_solve_under(lab, state, layer, calibration, NULL, &report, &result, task, err));
+        status = begin_layer(to, cx.task, err);
+        PL_THEN(pl_solve_under(cx, layer, calibration, NULL, &report, &result, err));
         if (status == PL_OK) {
             end_layer(to, layer, result, &report);
         }
@@ -173,7 +172,8 @@ static pl_status sequence_init(sequence *s, pl_lab *lab, const pl_state *state, 
 static pl_status start_walk(sequence *s, pl_task *task, pl_error *err)
 {
     pl_id present = {0};
-    pl_status status = pl_lab_calib_spec(s->lab, s->state, &s->spec, &s->tokens, task, err);
+    pl_status status =
+        pl_lab_calib_spec((pl_context){s->lab, s->state, task}, &s->spec, &s->tokens, err);
     PL_THEN(pl_calib_key(&s->spec, &present, task, err));
     if (status == PL_OK && !pl_id_equal(present, s->base)) {
         status = pl_error_set(err, PL_ERR_CHANGED,
@@ -206,17 +206,17 @@ static pl_status find_or_solve(sequence *s, size_t layer, pl_id *result, pl_solv
     const bool imported = pl_state_is_imported(s->state, layer);
     bool found = false;
     pl_status status = imported ? PL_OK
-                                : pl_solve_find(s->lab, s->state, layer, s->key, &found, report,
-                                                result, task, err);
+                                : pl_solve_find((pl_context){s->lab, s->state, task}, layer, s->key,
+                                                &found, report, result, err);
     if (status != PL_OK || found) {
         return status;
     }
     if (!imported) {
         status = observe(s, pl_model_site(model, pl_model_layer(model, layer)->site), task, err);
     }
-    return status == PL_OK
-               ? pl_solve_under(s->lab, s->state, layer, s->key, NULL, report, result, task, err)
-               : status;
+    return status == PL_OK ? pl_solve_under((pl_context){s->lab, s->state, task}, layer, s->key,
+                                            NULL, report, result, err)
+                           : status;
 }
 
 /* Another program that solves the same model may have ended a part, and forgotten its Gram
@@ -307,15 +307,14 @@ static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller
     return status == PL_OK ? advance_key(s, block, role, err) : status;
 }
 
-static pl_status solve_sequential(pl_lab *lab, const pl_state *state, pl_id base, teller *to,
-                                  pl_task *task, pl_error *err)
+static pl_status solve_sequential(pl_context cx, pl_id base, teller *to, pl_error *err)
 {
     sequence s;
-    pl_status status = sequence_init(&s, lab, state, base, err);
-    const size_t blocks = pl_model_config(state->source->model)->blocks;
+    pl_status status = sequence_init(&s, cx.lab, cx.state, base, err);
+    const size_t blocks = pl_model_config(cx.state->source->model)->blocks;
     for (size_t part = 0; status == PL_OK && part < blocks * PL_SITE_ROLE_COUNT; part++) {
         status = solve_part(&s, part / PL_SITE_ROLE_COUNT,
-                            (pl_site_role)(part % PL_SITE_ROLE_COUNT), to, task, err);
+                            (pl_site_role)(part % PL_SITE_ROLE_COUNT), to, cx.task, err);
     }
     sequence_deinit(&s);
     return status;
@@ -379,35 +378,36 @@ static teller teller_of(const pl_state *state, pl_solved_fn each, void *ctx)
     return to;
 }
 
-pl_status pl_solved_all(pl_lab *lab, const pl_state *state, pl_solved_fn each, void *ctx,
-                        pl_solve_report *total, size_t *layers, pl_task *task, pl_error *err)
+pl_status pl_solved_all(pl_context cx, pl_solved_fn each, void *ctx, pl_solve_report *total,
+                        size_t *layers, pl_error *err)
 {
-    teller to = teller_of(state, each, ctx);
+    teller to = teller_of(cx.state, each, ctx);
     double seconds = 0;
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < to.layers; i++) {
-        const pl_id *result = pl_state_result(state, i);
+        const pl_id *result = pl_state_result(cx.state, i);
         pl_solve_report report;
-        if (result != NULL && pl_result_report(lab, state, i, *result, &report, NULL) == PL_OK) {
+        if (result != NULL &&
+            pl_result_report(cx.lab, cx.state, i, *result, &report, NULL) == PL_OK) {
             seconds += isfinite(report.seconds) ? report.seconds : 0;
             end_layer(&to, i, *result, &report);
         }
-        status = pl_task_tick(task, err);
+        status = pl_task_tick(cx.task, err);
     }
     *layers = to.all.layers;
     *total = *layers > 0 ? conclude(&to.all, seconds) : pl_solve_report_empty();
     return status;
 }
 
-pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_solved_fn each,
-                       void *ctx, pl_solve_report *total, pl_task *task, pl_error *err)
+pl_status pl_solve_all(pl_context cx, bool sequential, pl_solved_fn each, void *ctx,
+                       pl_solve_report *total, pl_error *err)
 {
     *total = pl_solve_report_empty();
-    teller to = teller_of(state, each, ctx);
+    teller to = teller_of(cx.state, each, ctx);
     double start = pl_clock_now();
     pl_id calibration = {0};
     size_t first = 0;
-    while (first < to.layers && !pl_layer_has_method(state, first)) {
+    while (first < to.layers && !pl_layer_has_method(cx.state, first)) {
         first++;
     }
     if (first == to.layers) {
@@ -415,15 +415,15 @@ pl_status pl_solve_all(pl_lab *lab, const pl_state *state, bool sequential, pl_s
     }
     bool seeing = true;
     pl_status status =
-        sequential ? pl_model_need_forward(state->source->model, "solve all sequential=yes", err)
-                   : check_inputs(lab, state, &seeing, err);
+        sequential ? pl_model_need_forward(cx.state->source->model, "solve all sequential=yes", err)
+                   : check_inputs(cx.lab, cx.state, &seeing, err);
     if (status == PL_OK && seeing) {
-        status = pl_lab_find_calibration(lab, state, sequential || needs_calibration(state),
-                                         &calibration, task, err);
+        status = pl_lab_find_calibration(cx, sequential || needs_calibration(cx.state),
+                                         &calibration, err);
     }
-    PL_THEN(sequential ? solve_sequential(lab, state, calibration, &to, task, err)
-                       : solve_apart(lab, state, calibration, &to, task, err));
-    PL_THEN(pl_store_trim(pl_lab_store(lab), err));
+    PL_THEN(sequential ? solve_sequential(cx, calibration, &to, err)
+                       : solve_apart(cx, calibration, &to, err));
+    PL_THEN(pl_store_trim(pl_lab_store(cx.lab), err));
     if (status == PL_OK) {
         *total = conclude(&to.all, pl_clock_now() - start);
     }

@@ -4,22 +4,21 @@
 
 #include <math.h>
 
-pl_status pl_layer_strength(pl_lab *lab, const pl_state *state, size_t layer, pl_strength *out,
-                            pl_task *task, pl_error *err)
+pl_status pl_layer_strength(pl_context cx, size_t layer, pl_strength *out, pl_error *err)
 {
-    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_PRECONDITION);
+    const pl_spec *spec = pl_state_spec(cx.state, layer, PL_SLOT_PRECONDITION);
     pl_place place = {0};
     pl_layer_input in;
     pl_mat w0 = {0};
     *out = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
     if (spec->method == NULL || spec->method->strength == NULL) {
         return pl_error_set(err, PL_ERR_STATE, "%s: no preconditioner with a strength is set",
-                            pl_model_layer(state->source->model, layer)->name);
+                            pl_model_layer(cx.state->source->model, layer)->name);
     }
-    pl_status status = pl_place_hold(lab, state, layer, &place, task, err);
-    PL_THEN(pl_place_read(&place, state, layer, &w0, &in, task, err));
-    PL_THEN(spec->method->strength(spec, &in, out, task, err));
+    pl_status status = pl_place_hold(cx, layer, &place, err);
+    PL_THEN(pl_place_read(&place, cx.state, layer, &w0, &in, cx.task, err));
+    PL_THEN(spec->method->strength(spec, &in, out, cx.task, err));
     pl_mat_deinit(&w0);
-    pl_place_leave(lab, &place);
+    pl_place_leave(cx.lab, &place);
     return status;
 }

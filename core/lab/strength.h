@@ -8,7 +8,7 @@
 /* What the telling parameter of the layer's preconditioner means there, whatever its value.  May be
  * interrupted by another solve at a tick.  PL_ERR_STATE where it has none, or its method does not
  * know. */
-PL_NODISCARD pl_status pl_layer_strength(pl_lab *lab, const pl_state *state, size_t layer,
-                                         pl_strength *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_layer_strength(pl_context cx, size_t layer, pl_strength *out,
+                                         pl_error *err);
 
 #endif

@@ -232,8 +232,8 @@ static pl_status make_of_rotations(const order *o, const pl_site_input *in, uint
     pl_learned_rotations rotations = {0};
     pl_id key = {0};
     pl_status status = pl_rotations_key(o->state, o->calibration, o->spec, &key, task, err);
-    PL_THEN(pl_rotations_learn(o->lab, o->state, o->calibration, o->spec, key, until, reached,
-                               &rotations, task, err));
+    PL_THEN(pl_rotations_learn((pl_context){o->lab, o->state, task}, o->calibration, o->spec, key,
+                               until, reached, &rotations, err));
     PL_THEN(pl_rotations_transform(&rotations, in, (uint64_t)o->spec->values[PL_ROTATIONS_SEED],
                                    o->spec->values[PL_ROTATIONS_ONLINE] > 0.0, out, err));
     pl_learned_rotations_deinit(&rotations);
@@ -294,8 +294,8 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     }
     pl_status status = PL_OK;
     if (!spec->method->blind) {
-        status = pl_lab_load_site(o->lab, state, o->calibration, o->at, PL_GRAM_SQUARE, true,
-                                  &stats, task, err);
+        status = pl_lab_load_site((pl_context){o->lab, state, task}, o->calibration, o->at,
+                                  PL_GRAM_SQUARE, true, &stats, err);
     }
     PL_THEN(read_weights(state, site, w, views, whole_range, err));
     PL_THEN(pl_stream_site_init(state->source->model, o->at, spec->method, &stream, err));
@@ -328,20 +328,20 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     return status;
 }
 
-static pl_status begin(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                       const pl_spec *spec, order *out, pl_task *task, pl_error *err)
+static pl_status begin(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
+                       order *out, pl_error *err)
 {
-    const size_t at = pl_model_layer(state->source->model, layer)->site;
-    const pl_site *site = pl_model_site(state->source->model, at);
-    *out = (order){lab, state, calibration, {0}, {0}, at, site, spec};
+    const size_t at = pl_model_layer(cx.state->source->model, layer)->site;
+    const pl_site *site = pl_model_site(cx.state->source->model, at);
+    *out = (order){cx.lab, cx.state, calibration, {0}, {0}, at, site, spec};
     if (pl_spec_is_of_block(spec)) {
         const pl_block_order block = block_of(out);
-        pl_status status = pl_block_key(&block, &out->learning, task, err);
+        pl_status status = pl_block_key(&block, &out->learning, cx.task, err);
         return status == PL_OK ? pl_block_site_key(out->learning, site->role, &out->key, err)
                                : status;
     }
-    pl_status status = check_site(state, site, spec, err);
-    PL_THEN(transform_key(state, site, calibration, spec, &out->key, task, err));
+    pl_status status = check_site(cx.state, site, spec, err);
+    PL_THEN(transform_key(cx.state, site, calibration, spec, &out->key, cx.task, err));
     out->learning = out->key;
     return status;
 }
@@ -434,9 +434,8 @@ static pl_status handed(pl_status status, pl_transform **out)
     return status;
 }
 
-pl_status pl_site_transform(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                            const pl_spec *spec, pl_transform **out, pl_id *key, pl_task *task,
-                            pl_error *err)
+pl_status pl_site_transform(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
+                            pl_transform **out, pl_id *key, pl_error *err)
 {
     *out = NULL;
     *key = (pl_id){0};
@@ -444,37 +443,35 @@ pl_status pl_site_transform(pl_lab *lab, const pl_state *state, pl_id calibratio
         return PL_OK;
     }
     order o;
-    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
+    pl_status status = begin(cx, calibration, layer, spec, &o, err);
     if (status == PL_OK) {
         *key = o.key;
         status = find_whole(&o, out, err);
     }
     if (status == PL_OK && *out == NULL) {
-        status = make_and_keep(&o, PL_LEARN_ALL, NULL, out, task, err);
+        status = make_and_keep(&o, PL_LEARN_ALL, NULL, out, cx.task, err);
     }
     return handed(status, out);
 }
 
-pl_status pl_site_transform_key(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                                const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
+pl_status pl_site_transform_key(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
+                                pl_id *out, pl_error *err)
 {
     order o = {0};
-    pl_status status =
-        spec->method != NULL ? begin(lab, state, calibration, layer, spec, &o, task, err) : PL_OK;
+    pl_status status = spec->method != NULL ? begin(cx, calibration, layer, spec, &o, err) : PL_OK;
     *out = o.key;
     return status;
 }
 
-pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                                const pl_spec *spec, pl_transform **out, pl_id *key, pl_task *task,
-                                pl_error *err)
+pl_status pl_site_transform_now(pl_context cx, pl_id calibration, size_t layer, const pl_spec *spec,
+                                pl_transform **out, pl_id *key, pl_error *err)
 {
     if (!pl_spec_is_learned(spec)) {
-        return pl_site_transform(lab, state, calibration, layer, spec, out, key, task, err);
+        return pl_site_transform(cx, calibration, layer, spec, out, key, err);
     }
     *out = NULL;
     order o;
-    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
+    pl_status status = begin(cx, calibration, layer, spec, &o, err);
     if (status == PL_OK) {
         *key = o.key;
         status = find_whole(&o, out, err);
@@ -487,89 +484,87 @@ pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibr
 }
 
 /* The layer's own spec, which must be one that is learned. */
-static pl_status begin_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                                order *out, pl_task *task, pl_error *err)
+static pl_status begin_learning(pl_context cx, pl_id calibration, size_t layer, order *out,
+                                pl_error *err)
 {
-    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    const pl_spec *spec = pl_state_spec(cx.state, layer, PL_SLOT_TRANSFORM);
     if (!pl_spec_is_learned(spec)) {
         return pl_error_set(err, PL_ERR_STATE,
                             "%s: its transform is %s, which is not learned: set method flatquant, "
                             "kurtail or spinquant",
-                            pl_model_layer(state->source->model, layer)->name,
+                            pl_model_layer(cx.state->source->model, layer)->name,
                             spec->method != NULL ? spec->method->name : "none");
     }
-    return begin(lab, state, calibration, layer, spec, out, task, err);
+    return begin(cx, calibration, layer, spec, out, err);
 }
 
-pl_status pl_site_learn(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                        uint64_t until, pl_learning *reached, pl_task *task, pl_error *err)
+pl_status pl_site_learn(pl_context cx, pl_id calibration, size_t layer, uint64_t until,
+                        pl_learning *reached, pl_error *err)
 {
     *reached = (pl_learning){0};
     order o;
     pl_transform *t = NULL;
-    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    pl_status status = begin_learning(cx, calibration, layer, &o, err);
     if (status == PL_OK && read_learned(&o, reached, NULL) == PL_OK &&
-        (pl_learning_done(reached) ? pl_store_has(pl_lab_store(lab), kind_transform, o.key)
+        (pl_learning_done(reached) ? pl_store_has(pl_lab_store(cx.lab), kind_transform, o.key)
                                    : reached->step >= until)) {
         return PL_OK;
     }
     pl_learning_deinit(reached);
-    PL_THEN(make_and_keep(&o, until, reached, &t, task, err));
+    PL_THEN(make_and_keep(&o, until, reached, &t, cx.task, err));
     pl_transform_destroy(t);
     return status;
 }
 
-pl_status pl_site_learning(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                           pl_learning *reached, pl_task *task, pl_error *err)
+pl_status pl_site_learning(pl_context cx, pl_id calibration, size_t layer, pl_learning *reached,
+                           pl_error *err)
 {
     *reached = (pl_learning){0};
     order o;
-    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    pl_status status = begin_learning(cx, calibration, layer, &o, err);
     /* Of a mere start, which `cost` makes, no step is known. */
     if (status == PL_OK &&
         (read_learned(&o, reached, NULL) != PL_OK || !isfinite(reached->losses[0]))) {
         pl_learning_deinit(reached);
         status = pl_error_set(err, PL_ERR_STATE,
                               "%s: its transform has not been learned yet: `learn` does it",
-                              pl_model_layer(state->source->model, layer)->name);
+                              pl_model_layer(cx.state->source->model, layer)->name);
     }
     return status;
 }
 
-pl_status pl_site_learning_due(pl_lab *lab, const pl_state *state, size_t layer, bool *due,
-                               pl_task *task, pl_error *err)
+pl_status pl_site_learning_due(pl_context cx, size_t layer, bool *due, pl_error *err)
 {
-    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    const pl_spec *spec = pl_state_spec(cx.state, layer, PL_SLOT_TRANSFORM);
     pl_id calibration = {0};
     order o;
     *due = pl_spec_is_learned(spec);
-    if (!*due || !pl_lab_is_calibrated(lab, state, &calibration)) {
+    if (!*due || !pl_lab_is_calibrated(cx.lab, cx.state, &calibration)) {
         return PL_OK;
     }
-    pl_status status = begin(lab, state, calibration, layer, spec, &o, task, err);
-    *due = status == PL_OK && !pl_store_has(pl_lab_store(lab), kind_transform, o.key);
+    pl_status status = begin(cx, calibration, layer, spec, &o, err);
+    *due = status == PL_OK && !pl_store_has(pl_lab_store(cx.lab), kind_transform, o.key);
     return status;
 }
 
-pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                         pl_task *task, pl_error *err)
+pl_status pl_site_forget(pl_context cx, pl_id calibration, size_t layer, pl_error *err)
 {
     order o;
-    pl_status status = begin_learning(lab, state, calibration, layer, &o, task, err);
+    pl_status status = begin_learning(cx, calibration, layer, &o, err);
     if (status == PL_OK && pl_spec_learns_rotations(o.spec)) {
         pl_id rotations = {0};
-        status = pl_rotations_key(state, calibration, o.spec, &rotations, task, err);
-        PL_THEN(pl_rotations_forget(lab, rotations, err));
+        status = pl_rotations_key(cx.state, calibration, o.spec, &rotations, cx.task, err);
+        PL_THEN(pl_rotations_forget(cx.lab, rotations, err));
     } else if (status == PL_OK) {
-        status = pl_learned_forget(lab, o.learning, err);
+        status = pl_learned_forget(cx.lab, o.learning, err);
     }
     for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
         pl_id key = o.key;
         if (pl_spec_is_of_block(o.spec)) {
             status = pl_block_site_key(o.learning, role, &key, err);
         }
-        if (status == PL_OK && pl_store_has(pl_lab_store(lab), kind_transform, key)) {
-            status = pl_store_remove(pl_lab_store(lab), kind_transform, key, err);
+        if (status == PL_OK && pl_store_has(pl_lab_store(cx.lab), kind_transform, key)) {
+            status = pl_store_remove(pl_lab_store(cx.lab), kind_transform, key, err);
         }
     }
     return status;

@@ -13,40 +13,36 @@
  * it is there.  *out is the caller's to destroy, NULL where spec->method is NULL; *key names it
  * then (all zeros where *out is NULL).  PL_ERR_STATE where the layers of the site do not agree on
  * the method (on=GLOB). */
-PL_NODISCARD pl_status pl_site_transform(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                         size_t layer, const pl_spec *spec, pl_transform **out,
-                                         pl_id *key, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_site_transform(pl_context cx, pl_id calibration, size_t layer,
+                                         const pl_spec *spec, pl_transform **out, pl_id *key,
+                                         pl_error *err);
 
 /* Its key alone: nothing is made. */
-PL_NODISCARD pl_status pl_site_transform_key(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                             size_t layer, const pl_spec *spec, pl_id *out,
-                                             pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_site_transform_key(pl_context cx, pl_id calibration, size_t layer,
+                                             const pl_spec *spec, pl_id *out, pl_error *err);
 
 /* The transform without waiting for a learned one: as far as it has been learned, *out NULL where
  * that has not begun. *key is its key all the same. */
-PL_NODISCARD pl_status pl_site_transform_now(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                             size_t layer, const pl_spec *spec, pl_transform **out,
-                                             pl_id *key, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_site_transform_now(pl_context cx, pl_id calibration, size_t layer,
+                                             const pl_spec *spec, pl_transform **out, pl_id *key,
+                                             pl_error *err);
 
 /* Learns the layer's transform on to step `until` (PL_LEARN_ALL: to the end, which stores it).
  * *reached is the caller's.  PL_ERR_STATE where the layer's transform is none that is learned. */
-PL_NODISCARD pl_status pl_site_learn(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                     size_t layer, uint64_t until, pl_learning *reached,
-                                     pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_site_learn(pl_context cx, pl_id calibration, size_t layer, uint64_t until,
+                                     pl_learning *reached, pl_error *err);
 
 /* How far the layer's transform has been learned; *reached is the caller's.  PL_ERR_STATE where it
  * is none that is learned, or where nothing has been learned yet. */
-PL_NODISCARD pl_status pl_site_learning(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                        size_t layer, pl_learning *reached, pl_task *task,
-                                        pl_error *err);
+PL_NODISCARD pl_status pl_site_learning(pl_context cx, pl_id calibration, size_t layer,
+                                        pl_learning *reached, pl_error *err);
 
 /* *due: the layer's transform is one that is learned, and a solve would have to learn it first. */
-PL_NODISCARD pl_status pl_site_learning_due(pl_lab *lab, const pl_state *state, size_t layer,
-                                            bool *due, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_site_learning_due(pl_context cx, size_t layer, bool *due, pl_error *err);
 
 /* Forgets what was learned for the layer's site, the transform with it. */
-PL_NODISCARD pl_status pl_site_forget(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                      size_t layer, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_site_forget(pl_context cx, pl_id calibration, size_t layer,
+                                      pl_error *err);
 
 /* A stored one by its key, which must be of the width and rows of the layer's site.
  * PL_ERR_NOT_FOUND or PL_ERR_FORMAT without a sentence. */

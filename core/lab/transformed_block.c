@@ -151,8 +151,8 @@ static pl_status load_block(const pl_block_order *o, block_bench *b, size_t batc
                             pl_error *err)
 {
     pl_model *model = o->state->source->model;
-    pl_status status =
-        pl_lab_take_states(o->lab, o->state, o->calibration, o->block, &b->states, task, err);
+    pl_status status = pl_lab_take_states((pl_context){o->lab, o->state, task}, o->calibration,
+                                          o->block, &b->states, err);
     b->in.x = b->states.x;
     b->in.windows = b->states.windows;
     b->in.length = b->states.length;
@@ -163,8 +163,8 @@ static pl_status load_block(const pl_block_order *o, block_bench *b, size_t batc
         size_t at = 0, rows, cols;
         (void)site_of(o, role, &at);
         b->views[role].data = pl_tape_weights(b->in.tape, role, &rows, &cols);
-        status = pl_lab_load_site(o->lab, o->state, o->calibration, at, PL_GRAM_NONE, false,
-                                  &b->stats[role], task, err);
+        status = pl_lab_load_site((pl_context){o->lab, o->state, task}, o->calibration, at,
+                                  PL_GRAM_NONE, false, &b->stats[role], err);
         b->in.sites[role].max_abs = b->stats[role].max;
     }
     return status;

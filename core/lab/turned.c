@@ -6,17 +6,17 @@
 
 #include <stdio.h>
 
-pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                           pl_side side, pl_mat *out, pl_task *task, pl_error *err)
+pl_status pl_turned_values(pl_context cx, pl_id calibration, size_t layer, pl_side side,
+                           pl_mat *out, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     pl_site_stats stats = {0};
     if (side == PL_SIDE_WEIGHT) {
-        return pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, out,
-                               NULL, err);
+        return pl_weights_make((pl_context){cx.lab, cx.state, NULL}, layer,
+                               (pl_weights_of){.which = PL_WHICH_BEFORE}, out, err);
     }
-    pl_status status = pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, true,
-                                        &stats, task, err);
+    pl_status status =
+        pl_lab_load_site(cx, calibration, info->site, PL_GRAM_NONE, true, &stats, err);
     if (status == PL_OK && stats.sample_rows == 0) {
         status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored", info->name);
     }
@@ -25,22 +25,21 @@ pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration
     return status;
 }
 
-pl_status pl_turned_turn(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                         pl_side side, const pl_spec *spec, pl_mat *values, bool *turned,
-                         bool *keeps, pl_task *task, pl_error *err)
+pl_status pl_turned_turn(pl_context cx, pl_id calibration, size_t layer, pl_side side,
+                         const pl_spec *spec, pl_mat *values, bool *turned, bool *keeps,
+                         pl_error *err)
 {
     pl_transform *t = NULL;
     pl_id key;
     *turned = false;
     *keeps = true;
-    pl_status status =
-        pl_site_transform_now(lab, state, calibration, layer, spec, &t, &key, task, err);
+    pl_status status = pl_site_transform_now(cx, calibration, layer, spec, &t, &key, err);
     if (status == PL_OK && t != NULL) {
         *turned = true;
         *keeps = pl_transform_keeps_channels(t);
         status = side == PL_SIDE_INPUT
-                     ? pl_transform_inputs(t, values->data, values->rows, task, err)
-                     : pl_layer_turn(state, layer, t, values->data, task, err);
+                     ? pl_transform_inputs(t, values->data, values->rows, cx.task, err)
+                     : pl_layer_turn(cx.state, layer, t, values->data, cx.task, err);
     }
     pl_transform_destroy(t);
     return status;

@@ -9,17 +9,15 @@
 
 /* W[rows, n] of the original model, or X[rows, n], to out, the caller's.  PL_ERR_STATE where no
  * rows of X are stored. */
-PL_NODISCARD pl_status pl_turned_values(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                        size_t layer, pl_side side, pl_mat *out, pl_task *task,
-                                        pl_error *err);
+PL_NODISCARD pl_status pl_turned_values(pl_context cx, pl_id calibration, size_t layer,
+                                        pl_side side, pl_mat *out, pl_error *err);
 
 /* In place: values of that side into the coordinates of the transform that the spec means; a
  * learned one as far as it has been learned (transformed.h).  *turned: whether there was one.
  * *keeps: whether channel c is still channel c. */
-PL_NODISCARD pl_status pl_turned_turn(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                      size_t layer, pl_side side, const pl_spec *spec,
-                                      pl_mat *values, bool *turned, bool *keeps, pl_task *task,
-                                      pl_error *err);
+PL_NODISCARD pl_status pl_turned_turn(pl_context cx, pl_id calibration, size_t layer, pl_side side,
+                                      const pl_spec *spec, pl_mat *values, bool *turned,
+                                      bool *keeps, pl_error *err);
 
 /* The weights that the layer's rounder was handed, in the coordinates of its transform, where it is
  * solved with a preconditioner: those that a solve's report describes.  Else *out is empty, since

@@ -17,47 +17,45 @@ static pl_status pin_failed(pl_lab *lab, const pl_state *state, const pl_pin *pi
     return pl_error_set(err, why->code, "pinned as \"%s\": %s", pin->label, why->message);
 }
 
-pl_status pl_weights_read(pl_lab *lab, const pl_state *state, size_t layer, pl_weights_of of,
-                          float *out, pl_task *task, pl_error *err)
+pl_status pl_weights_read(pl_context cx, size_t layer, pl_weights_of of, float *out, pl_error *err)
 {
-    pl_model *model = state->source->model;
+    pl_model *model = cx.state->source->model;
     const pl_layer *info = pl_model_layer(model, layer);
     const pl_id *result = of.pin != NULL ? &of.pin->result : of.result;
     pl_error why = {0};
     pl_status status = PL_OK;
     int provided = 0;
     if (of.which != PL_WHICH_BEFORE && result == NULL) {
-        if (pl_state_is_foreign(state, layer)) {
+        if (pl_state_is_foreign(cx.state, layer)) {
             return pl_error_set(err, PL_ERR_CHANGED,
                                 "%s: its result is of another model: %s has changed since; solve "
                                 "the layer again",
                                 info->name, pl_model_name(model));
         }
-        result = pl_state_result(state, layer);
+        result = pl_state_result(cx.state, layer);
     }
     if (of.which != PL_WHICH_BEFORE && result != NULL) {
-        status = pl_result_weights(lab, state, layer, *result, of.which, of.as_solved, out,
+        status = pl_result_weights(cx.lab, cx.state, layer, *result, of.which, of.as_solved, out,
                                    &provided, of.pin != NULL ? &why : err);
     }
     if (status != PL_OK) {
-        return of.pin != NULL ? pin_failed(lab, state, of.pin, &why, err) : status;
+        return of.pin != NULL ? pin_failed(cx.lab, cx.state, of.pin, &why, err) : status;
     }
     if (!provided) {
         status = pl_model_read_weight(model, layer, out, err);
     }
     const bool turned = provided && of.as_solved;
     return status == PL_OK && of.transform != NULL && !turned
-               ? pl_layer_turn(state, layer, of.transform, out, task, err)
+               ? pl_layer_turn(cx.state, layer, of.transform, out, cx.task, err)
                : status;
 }
 
-pl_status pl_weights_make(pl_lab *lab, const pl_state *state, size_t layer, pl_weights_of of,
-                          pl_mat *out, pl_task *task, pl_error *err)
+pl_status pl_weights_make(pl_context cx, size_t layer, pl_weights_of of, pl_mat *out, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     pl_status status = pl_mat_init(out, info->rows, info->cols, err);
     if (status == PL_OK) {
-        status = pl_weights_read(lab, state, layer, of, out->data, task, err);
+        status = pl_weights_read(cx, layer, of, out->data, err);
         if (status != PL_OK) {
             pl_mat_deinit(out);
         }
@@ -74,8 +72,8 @@ static pl_status state_weight(void *ctx, size_t layer, float *out, int *provided
         return PL_OK;
     }
     *provided = 1;
-    return pl_weights_read(from->lab, from->state, layer, (pl_weights_of){.which = from->which},
-                           out, NULL, err);
+    return pl_weights_read((pl_context){from->lab, from->state, NULL}, layer,
+                           (pl_weights_of){.which = from->which}, out, err);
 }
 
 pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_lab *lab, const pl_state *state, pl_which which)

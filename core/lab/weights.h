@@ -20,12 +20,12 @@ typedef struct pl_weights_of {
 /* To out[rows, cols], dequantized.  lab may be NULL for those before.  PL_ERR_NOT_FOUND,
  * with a sentence that names the layer or the pin, where the store no longer has them whole;
  * PL_ERR_CHANGED where the result is another model's. */
-PL_NODISCARD pl_status pl_weights_read(pl_lab *lab, const pl_state *state, size_t layer,
-                                       pl_weights_of of, float *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_weights_read(pl_context cx, size_t layer, pl_weights_of of, float *out,
+                                       pl_error *err);
 
 /* The same to a new matrix, the caller's. */
-PL_NODISCARD pl_status pl_weights_make(pl_lab *lab, const pl_state *state, size_t layer,
-                                       pl_weights_of of, pl_mat *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_weights_make(pl_context cx, size_t layer, pl_weights_of of, pl_mat *out,
+                                       pl_error *err);
 
 /* Hooks whose weight() gives the state's weights of that kind; ctx is initialised by the call and
  * must outlive the hooks. */

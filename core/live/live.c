@@ -64,8 +64,8 @@ static pl_status take_layer(pl_live *live, const pl_state *state, size_t layer, 
         return PL_OK;
     }
     forget(live);
-    pl_status status = pl_weights_make(
-        NULL, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &live->w0, NULL, err);
+    pl_status status = pl_weights_make((pl_context){NULL, state, NULL}, layer,
+                                       (pl_weights_of){.which = PL_WHICH_BEFORE}, &live->w0, err);
     PL_THEN(pl_preview_create(pl_mat_view(&live->w0), &live->preview, err));
     if (status != PL_OK) {
         forget(live);
@@ -87,24 +87,22 @@ static bool same_kept(const pl_live *live, const pl_state *state)
 }
 
 /* The picture that every frame begins with. */
-static pl_status take_base(pl_live *live, pl_lab *lab, const pl_state *state, pl_task *task,
-                           pl_error *err)
+static pl_status take_base(pl_live *live, pl_context cx, pl_error *err)
 {
-    const size_t group_size = pl_picture_group_size(state, live->layer);
-    if (live->base != NULL && !same_kept(live, state)) {
+    const size_t group_size = pl_picture_group_size(cx.state, live->layer);
+    if (live->base != NULL && !same_kept(live, cx.state)) {
         pl_picture_destroy(live->base);
         live->base = NULL;
     }
     if (live->base == NULL) {
-        pl_status status =
-            pl_picture_base(lab, state, live->layer, &live->w0, &live->base, task, err);
+        pl_status status = pl_picture_base(cx, live->layer, &live->w0, &live->base, err);
         if (status != PL_OK) {
             return status;
         }
-        for (size_t i = 0; i < state->n_kept; i++) {
-            live->kept[i] = state->kept[i]->id;
+        for (size_t i = 0; i < cx.state->n_kept; i++) {
+            live->kept[i] = cx.state->kept[i]->id;
         }
-        live->n_kept = state->n_kept;
+        live->n_kept = cx.state->n_kept;
     } else if (group_size != live->group_size) {
         live->base->group_max_before = pl_group_max_mean(pl_mat_view(&live->w0), group_size);
     }
@@ -206,61 +204,60 @@ static pl_status solve_with(turn *t, pl_lab *lab, pl_solve_report *report, pl_id
     bool found = false;
     pl_status status = PL_OK;
     if (live->w0.rows * live->w0.cols <= READ_AT_ONCE) {
-        status = pl_solve_find(lab, t->state, live->layer, live->calibration, &found, report,
-                               result, task, err);
+        status = pl_solve_find((pl_context){lab, t->state, task}, live->layer, live->calibration,
+                               &found, report, result, err);
         if (status != PL_OK || found) {
             return status;
         }
     }
-    status = take_base(live, lab, t->state, task, err);
+    status = take_base(live, (pl_context){lab, t->state, task}, err);
     PL_THEN(preview(t, task, err));
     if (status != PL_OK) {
         return status;
     }
     pl_solve_watch watch = {.rows = on_rows, .ctx = t};
     watch.warm = pl_preview_warm(live->preview, &watch.place);
-    status = pl_solve_under(lab, t->state, live->layer, live->calibration, &watch, report, result,
-                            task, err);
+    status = pl_solve_under((pl_context){lab, t->state, task}, live->layer, live->calibration,
+                            &watch, report, result, err);
     if (status == PL_OK && t->final[0] >= live->w0.rows) {
         pl_preview_finish(live->preview);
     }
     return status;
 }
 
-pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state, size_t layer,
-                        pl_frame_fn frame, void *ctx, pl_solve_report *report, pl_id *result,
-                        pl_task *task, pl_error *err)
+pl_status pl_live_solve(pl_live *live, pl_context cx, size_t layer, pl_frame_fn frame, void *ctx,
+                        pl_solve_report *report, pl_id *result, pl_error *err)
 {
     *report = pl_solve_report_empty();
     *result = (pl_id){0};
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
-    turn t = {.live = live, .state = state, .frame = frame, .ctx = ctx};
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
+    turn t = {.live = live, .state = cx.state, .frame = frame, .ctx = ctx};
     pl_place at = {0};
-    if (!pl_layer_has_method(state, layer)) {
+    if (!pl_layer_has_method(cx.state, layer)) {
         return pl_solve_no_method(info->name, err);
     }
-    if (pl_model_is_blind(state->source->model, layer) || pl_state_is_imported(state, layer) ||
-        pl_state_spec(state, layer, PL_SLOT_TRANSFORM)->method != NULL ||
-        (pl_solve_is_blind(state, layer) && !pl_lab_can_calibrate(state))) {
-        return pl_solve_layer(lab, state, layer, report, result, task, err); /* without frames */
+    if (pl_model_is_blind(cx.state->source->model, layer) ||
+        pl_state_is_imported(cx.state, layer) ||
+        pl_state_spec(cx.state, layer, PL_SLOT_TRANSFORM)->method != NULL ||
+        (pl_solve_is_blind(cx.state, layer) && !pl_lab_can_calibrate(cx.state))) {
+        return pl_solve_layer(cx, layer, report, result, err); /* without frames */
     }
-    pl_status status = pl_place_hold(lab, state, layer, &at, task, err);
-    PL_THEN(take_layer(live, state, layer, at.calibration, err));
+    pl_status status = pl_place_hold(cx, layer, &at, err);
+    PL_THEN(take_layer(live, cx.state, layer, at.calibration, err));
     if (status == PL_OK) {
         t.factors = at.bench.factors;
-        status = solve_with(&t, lab, report, result, task, err);
+        status = solve_with(&t, cx.lab, report, result, cx.task, err);
     }
-    pl_place_leave(lab, &at);
+    pl_place_leave(cx.lab, &at);
     return status;
 }
 
-pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state, size_t layer,
-                          pl_task *task, pl_error *err)
+pl_status pl_live_prepare(pl_live *live, pl_context cx, size_t layer, pl_error *err)
 {
     pl_id calibration = {0};
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(take_layer(live, state, layer, calibration, err));
-    return status == PL_OK ? take_base(live, lab, state, task, err) : status;
+    pl_status status = pl_lab_calibration(cx, &calibration, err);
+    PL_THEN(take_layer(live, cx.state, layer, calibration, err));
+    return status == PL_OK ? take_base(live, cx, err) : status;
 }
 
 /* --- what a turn needs beforehand ------------------------------------------------------------- */
@@ -287,12 +284,11 @@ static pl_status prepare_factors(const pl_state *state, size_t layer, const pl_p
     return status;
 }
 
-pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer, pl_task *task,
-                          pl_error *err)
+pl_status pl_live_factors(pl_context cx, size_t layer, pl_error *err)
 {
     pl_place at = {0};
-    pl_status status = pl_place_hold(lab, state, layer, &at, task, err);
-    PL_THEN(prepare_factors(state, layer, &at, task, err));
-    pl_place_leave(lab, &at);
+    pl_status status = pl_place_hold(cx, layer, &at, err);
+    PL_THEN(prepare_factors(cx.state, layer, &at, cx.task, err));
+    pl_place_leave(cx.lab, &at);
     return status;
 }

@@ -19,19 +19,16 @@ typedef void (*pl_frame_fn)(void *ctx, pl_picture *frame);
 
 /* As pl_solve_layer, with frames on the way: none where the store has the result of a layer small
  * enough to be read at once.  Cancelled, it leaves nothing but better warm starts. */
-PL_NODISCARD pl_status pl_live_solve(pl_live *live, pl_lab *lab, const pl_state *state,
-                                     size_t layer, pl_frame_fn frame, void *ctx,
-                                     pl_solve_report *report, pl_id *result, pl_task *task,
+PL_NODISCARD pl_status pl_live_solve(pl_live *live, pl_context cx, size_t layer, pl_frame_fn frame,
+                                     void *ctx, pl_solve_report *report, pl_id *result,
                                      pl_error *err);
 
 /* What the next turn of a layer needs beside its factors: its weights, its rows, what the frames
  * show beside the results. */
-PL_NODISCARD pl_status pl_live_prepare(pl_live *live, pl_lab *lab, const pl_state *state,
-                                       size_t layer, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_live_prepare(pl_live *live, pl_context cx, size_t layer, pl_error *err);
 
 /* The factors that the present plan needs; frames at near betas use them, too.  Without a pl_live:
  * it may be interrupted by a live solve at a tick. */
-PL_NODISCARD pl_status pl_live_factors(pl_lab *lab, const pl_state *state, size_t layer,
-                                       pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_live_factors(pl_context cx, size_t layer, pl_error *err);
 
 #endif

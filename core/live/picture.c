@@ -28,8 +28,8 @@ static pl_status maxima_after(pl_lab *lab, const pl_state *state, const pl_pictu
                               pl_which which, float **max, pl_error *err)
 {
     pl_mat w = {0};
-    pl_status status =
-        pl_weights_make(lab, state, picture->layer, (pl_weights_of){.which = which}, &w, NULL, err);
+    pl_status status = pl_weights_make((pl_context){lab, state, NULL}, picture->layer,
+                                       (pl_weights_of){.which = which}, &w, err);
     if (status == PL_OK) {
         *max = column_max(&w);
         status = *max == NULL ? pl_error_memory(err, "a picture") : PL_OK;
@@ -38,24 +38,23 @@ static pl_status maxima_after(pl_lab *lab, const pl_state *state, const pl_pictu
     return status;
 }
 
-static pl_status picture_solved(pl_lab *lab, const pl_state *state, pl_picture *picture,
-                                pl_task *task, pl_error *err)
+static pl_status picture_solved(pl_context cx, pl_picture *picture, pl_error *err)
 {
-    const pl_id *result = pl_state_result(state, picture->layer);
-    if (result == NULL ||
-        pl_result_report(lab, state, picture->layer, *result, &picture->report, NULL) != PL_OK) {
+    const pl_id *result = pl_state_result(cx.state, picture->layer);
+    if (result == NULL || pl_result_report(cx.lab, cx.state, picture->layer, *result,
+                                           &picture->report, NULL) != PL_OK) {
         return PL_OK;
     }
     picture->solved = true;
-    pl_status status = pl_task_tick(task, err);
+    pl_status status = pl_task_tick(cx.task, err);
     if (status == PL_OK &&
-        pl_state_spec(state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL) {
-        status = maxima_after(lab, state, picture, PL_WHICH_PRECONDITIONED,
+        pl_state_spec(cx.state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL) {
+        status = maxima_after(cx.lab, cx.state, picture, PL_WHICH_PRECONDITIONED,
                               &picture->preconditioned, err);
     }
-    PL_THEN(pl_task_tick(task, err));
-    if (status == PL_OK && pl_state_spec(state, picture->layer, PL_SLOT_ROUND)->method != NULL) {
-        status = maxima_after(lab, state, picture, PL_WHICH_AFTER, &picture->after, err);
+    PL_THEN(pl_task_tick(cx.task, err));
+    if (status == PL_OK && pl_state_spec(cx.state, picture->layer, PL_SLOT_ROUND)->method != NULL) {
+        status = maxima_after(cx.lab, cx.state, picture, PL_WHICH_AFTER, &picture->after, err);
     }
     return status;
 }
@@ -70,8 +69,8 @@ static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *pic
     const pl_which which = prepared ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER;
     pl_solve_report report;
     if (pl_result_report(lab, state, pin->layer, pin->result, &report, NULL) != PL_OK ||
-        pl_weights_read(lab, state, pin->layer, (pl_weights_of){.which = which, .pin = pin},
-                        w->data, NULL, NULL) != PL_OK) {
+        pl_weights_read((pl_context){lab, state, NULL}, pin->layer,
+                        (pl_weights_of){.which = which, .pin = pin}, w->data, NULL) != PL_OK) {
         return PL_OK;
     }
     float *max = column_max(w);
@@ -87,47 +86,45 @@ static pl_status picture_pin(pl_lab *lab, const pl_state *state, pl_picture *pic
     return PL_OK;
 }
 
-static pl_status picture_pins(pl_lab *lab, const pl_state *state, pl_picture *picture,
-                              pl_task *task, pl_error *err)
+static pl_status picture_pins(pl_context cx, pl_picture *picture, pl_error *err)
 {
     pl_mat w = {0};
     pl_status status = PL_OK;
-    for (size_t i = 0; status == PL_OK && i < state->n_kept; i++) {
-        if (pl_kept_pin(state->kept[i], picture->layer) == NULL) {
+    for (size_t i = 0; status == PL_OK && i < cx.state->n_kept; i++) {
+        if (pl_kept_pin(cx.state->kept[i], picture->layer) == NULL) {
             continue;
         }
-        status = pl_task_tick(task, err);
+        status = pl_task_tick(cx.task, err);
         if (status == PL_OK && w.data == NULL) {
             status = pl_mat_init(&w, picture->rows, picture->cols, err);
         }
-        PL_THEN(picture_pin(lab, state, picture, i, &w, err));
+        PL_THEN(picture_pin(cx.lab, cx.state, picture, i, &w, err));
     }
     pl_mat_deinit(&w);
     return status;
 }
 
-static pl_status picture_input(pl_lab *lab, const pl_state *state, pl_picture *picture,
-                               pl_task *task, pl_error *err)
+static pl_status picture_input(pl_context cx, pl_picture *picture, pl_error *err)
 {
     pl_id calibration = {0};
-    if (!pl_lab_is_calibrated(lab, state, &calibration) ||
-        pl_model_is_blind(state->source->model, picture->layer)) {
+    if (!pl_lab_is_calibrated(cx.lab, cx.state, &calibration) ||
+        pl_model_is_blind(cx.state->source->model, picture->layer)) {
         return PL_OK;
     }
     pl_bench bench = {0};
-    const pl_layer *info = pl_model_layer(state->source->model, picture->layer);
-    pl_status status = pl_lab_site(lab, state, calibration, info->site, &bench, task, err);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, picture->layer);
+    pl_status status = pl_lab_site(cx, calibration, info->site, &bench, err);
     if (status == PL_OK) {
         picture->input = pl_alloc(info->cols, sizeof(float));
         if (picture->input == NULL) {
             status = pl_error_memory(err, "a picture");
         } else {
             memcpy(picture->input, bench.stats->max, info->cols * sizeof(float));
-            picture->n_inputs = pl_channels_of_inputs(state->source->model, bench.stats,
+            picture->n_inputs = pl_channels_of_inputs(cx.state->source->model, bench.stats,
                                                       PL_PICTURE_TOP, picture->inputs);
         }
     }
-    pl_lab_release(lab, &bench);
+    pl_lab_release(cx.lab, &bench);
     return status;
 }
 
@@ -179,12 +176,12 @@ static pl_status begin(const pl_state *state, size_t layer, const pl_mat *w, pl_
     return PL_OK;
 }
 
-pl_status pl_picture_base(pl_lab *lab, const pl_state *state, size_t layer, const pl_mat *w0,
-                          pl_picture **out, pl_task *task, pl_error *err)
+pl_status pl_picture_base(pl_context cx, size_t layer, const pl_mat *w0, pl_picture **out,
+                          pl_error *err)
 {
-    pl_status status = begin(state, layer, w0, out, err);
-    PL_THEN(picture_pins(lab, state, *out, task, err));
-    PL_THEN(picture_input(lab, state, *out, task, err));
+    pl_status status = begin(cx.state, layer, w0, out, err);
+    PL_THEN(picture_pins(cx, *out, err));
+    PL_THEN(picture_input(cx, *out, err));
     if (status != PL_OK) {
         pl_picture_destroy(*out);
         *out = NULL;
@@ -192,16 +189,15 @@ pl_status pl_picture_base(pl_lab *lab, const pl_state *state, size_t layer, cons
     return status;
 }
 
-pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer, pl_picture **out,
-                            pl_task *task, pl_error *err)
+pl_status pl_picture_create(pl_context cx, size_t layer, pl_picture **out, pl_error *err)
 {
     *out = NULL;
     pl_mat w = {0};
-    pl_status status = pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
-                                       &w, NULL, err);
-    PL_THEN(pl_picture_base(lab, state, layer, &w, out, task, err));
+    pl_status status = pl_weights_make((pl_context){cx.lab, cx.state, NULL}, layer,
+                                       (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, err);
+    PL_THEN(pl_picture_base(cx, layer, &w, out, err));
     pl_mat_deinit(&w);
-    PL_THEN(picture_solved(lab, state, *out, task, err));
+    PL_THEN(picture_solved(cx, *out, err));
     if (status != PL_OK) {
         pl_picture_destroy(*out);
         *out = NULL;

@@ -46,8 +46,8 @@ typedef struct pl_picture {
 } pl_picture;
 
 /* Caller owns *out. */
-PL_NODISCARD pl_status pl_picture_create(pl_lab *lab, const pl_state *state, size_t layer,
-                                         pl_picture **out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_picture_create(pl_context cx, size_t layer, pl_picture **out,
+                                         pl_error *err);
 void pl_picture_destroy(pl_picture *picture); /* NULL is fine */
 
 #endif

@@ -6,9 +6,8 @@
 #include "core/live/picture.h"
 
 /* A layer's picture without any result: of its original weights, its inputs, its pins. */
-PL_NODISCARD pl_status pl_picture_base(pl_lab *lab, const pl_state *state, size_t layer,
-                                       const pl_mat *w0, pl_picture **out, pl_task *task,
-                                       pl_error *err);
+PL_NODISCARD pl_status pl_picture_base(pl_context cx, size_t layer, const pl_mat *w0,
+                                       pl_picture **out, pl_error *err);
 
 PL_NODISCARD pl_status pl_picture_copy(const pl_picture *from, pl_picture **out, pl_error *err);
 

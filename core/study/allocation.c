@@ -117,7 +117,8 @@ static pl_status take_choice(allocating *a, const int32_t *ids, size_t count, pl
     const pl_allocating_by by = a->asked->by;
     if (status == PL_OK && by != PL_BY_ERROR) {
         status = (by == PL_BY_KL ? pl_sensitivity_run : pl_sensitivity_estimate)(
-            a->lab, &a->state, &a->asked->measured, ids, count, &found, &a->piece.task, err);
+            (pl_context){a->lab, &a->state, &a->piece.task}, &a->asked->measured, ids, count,
+            &found, err);
     }
     if (status != PL_OK) {
         return status;
@@ -156,7 +157,8 @@ static pl_status try_choices(allocating *a, const int32_t *ids, size_t count, pl
     for (a->choice = 0; status == PL_OK && a->choice < a->asked->n_choices; a->choice++) {
         pl_solve_report total;
         status = choose_for_all(&a->state, a->asked->choices[a->choice], err);
-        PL_THEN(pl_solve_all(a->lab, &a->state, false, note_layer, a, &total, &a->piece.task, err));
+        PL_THEN(pl_solve_all((pl_context){a->lab, &a->state, &a->piece.task}, false, note_layer, a,
+                             &total, err));
         PL_THEN(a->noted);
         PL_THEN(take_choice(a, ids, count, err));
         pl_piece_step(&a->piece);
@@ -198,7 +200,8 @@ static pl_status solve_others(allocating *a, pl_error *err)
         pl_id result = {0};
         if (a->out->unit_of[i] < 0 && pl_layer_has_method(&a->state, i) &&
             !pl_state_is_imported(&a->state, i)) {
-            status = pl_solve_layer(a->lab, &a->state, i, &report, &result, &a->piece.task, err);
+            status = pl_solve_layer((pl_context){a->lab, &a->state, &a->piece.task}, i, &report,
+                                    &result, err);
             PL_THEN(pl_state_take_result(&a->state, i, false, result, err));
         }
     }
@@ -217,8 +220,8 @@ static pl_status test_one(allocating *a, size_t choice, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
-    status = pl_quantized_init(&quantized, a->lab, &a->state, PL_WHICH_AFTER, &hooks,
-                               &a->piece.task, err);
+    status = pl_quantized_init(&quantized, (pl_context){a->lab, &a->state, &a->piece.task},
+                               PL_WHICH_AFTER, &hooks, err);
     PL_THEN(pl_perplexity(a->state.source->model, a->asked->test, a->asked->n_test, &spec, &hooks,
                           true, &out->test[out->n_tested], &a->piece.task, err));
     pl_quantized_deinit(&quantized);
@@ -344,19 +347,18 @@ pl_status pl_allocation_last(pl_lab *lab, const pl_state *state, pl_allocation_d
                                 "bits=3.5`");
 }
 
-pl_status pl_allocation_run(pl_lab *lab, const pl_state *state, const pl_allocating *asked,
-                            const int32_t *ids, size_t count, pl_allocated *out, pl_task *task,
-                            pl_error *err)
+pl_status pl_allocation_run(pl_context cx, const pl_allocating *asked, const int32_t *ids,
+                            size_t count, pl_allocated *out, pl_error *err)
 {
     *out = (pl_allocated){0};
-    allocating a = {.lab = lab,
+    allocating a = {.lab = cx.lab,
                     .asked = asked,
                     .out = out,
-                    .before = state,
-                    .n_layers = pl_model_layer_count(state->source->model),
+                    .before = cx.state,
+                    .n_layers = pl_model_layer_count(cx.state->source->model),
                     .noted = PL_OK};
-    pl_piece_init(&a.piece, task, "choices", asked->n_choices);
-    pl_status status = pl_state_copy(&a.state, state, err);
+    pl_piece_init(&a.piece, cx.task, "choices", asked->n_choices);
+    pl_status status = pl_state_copy(&a.state, cx.state, err);
     if (status != PL_OK) {
         return status;
     }
@@ -371,7 +373,7 @@ pl_status pl_allocation_run(pl_lab *lab, const pl_state *state, const pl_allocat
         status = pl_allocate(&sack, asked->average, out->chosen, &out->found, err);
         PL_THEN(pl_allocate_curve(&sack, &out->curve, err));
     }
-    PL_THEN(keep_curve(&a, state, err));
+    PL_THEN(keep_curve(&a, cx.state, err));
     PL_THEN(test_outcome(&a, err));
     free(a.errors);
     free(a.layer_bits);

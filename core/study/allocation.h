@@ -66,9 +66,8 @@ typedef struct pl_allocated {
  * measures the units, and chooses (allocate.h).  That the losses add up is an estimate: the model
  * tells once it is solved so.  PL_ERR_STATE where no rounder with `bits` is set.  Progress in
  * "choices".  Caller deinits *out. */
-PL_NODISCARD pl_status pl_allocation_run(pl_lab *lab, const pl_state *state,
-                                         const pl_allocating *asked, const int32_t *ids,
-                                         size_t count, pl_allocated *out, pl_task *task,
+PL_NODISCARD pl_status pl_allocation_run(pl_context cx, const pl_allocating *asked,
+                                         const int32_t *ids, size_t count, pl_allocated *out,
                                          pl_error *err);
 void pl_allocated_deinit(pl_allocated *a);
 

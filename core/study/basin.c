@@ -82,15 +82,16 @@ static pl_status find_result(work *w, pl_error *err)
         return PL_OK;
     }
     pl_solve_report report;
-    return pl_solve_layer(w->lab, w->state, w->layer, &report, &w->result, w->task, err);
+    return pl_solve_layer((pl_context){w->lab, w->state, w->task}, w->layer, &report, &w->result,
+                          err);
 }
 
 static pl_status find_step(work *w, pl_error *err)
 {
     const size_t rows = w->info->rows, cols = w->info->cols;
     bool moved = pl_state_spec(w->state, w->layer, PL_SLOT_PRECONDITION)->method != NULL;
-    pl_status status = pl_weights_make(
-        w->lab, w->state, w->layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, NULL, err);
+    pl_status status = pl_weights_make((pl_context){w->lab, w->state, NULL}, w->layer,
+                                       (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, err);
     PL_THEN(pl_mat_init(&w->d, rows, cols, err));
     PL_THEN(pl_mat_init(&w->moved, rows, cols, err));
     if (status == PL_OK) {
@@ -101,7 +102,7 @@ static pl_status find_step(work *w, pl_error *err)
     if (status == PL_OK) {
         const pl_weights_of of = {.which = moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER,
                                   .result = &w->result};
-        status = pl_weights_read(w->lab, w->state, w->layer, of, w->step, NULL, err);
+        status = pl_weights_read((pl_context){w->lab, w->state, NULL}, w->layer, of, w->step, err);
     }
     if (status != PL_OK) {
         return status;
@@ -205,8 +206,8 @@ static pl_status multiply(work *w, const pl_mat *weights, float *y, pl_error *er
 
 static pl_status prepare_layer(work *w, pl_error *err)
 {
-    pl_status status = pl_lab_load_site(w->lab, w->state, w->calibration, w->info->site,
-                                        PL_GRAM_NONE, true, &w->stats, w->task, err);
+    pl_status status = pl_lab_load_site((pl_context){w->lab, w->state, w->task}, w->calibration,
+                                        w->info->site, PL_GRAM_NONE, true, &w->stats, err);
     if (status != PL_OK) {
         return status;
     }
@@ -258,8 +259,9 @@ static pl_status prepare_model(work *w, pl_id *text, pl_error *err)
 {
     const pl_calibration *calibration = &w->state->calibration;
     const pl_tokens *tokens = NULL;
-    pl_status status = pl_lab_tokens(w->lab, w->state, (const char *const *)calibration->texts,
-                                     calibration->n_texts, &tokens, w->task, err);
+    pl_status status =
+        pl_lab_tokens((pl_context){w->lab, w->state, w->task},
+                      (const char *const *)calibration->texts, calibration->n_texts, &tokens, err);
     if (status != PL_OK) {
         return status;
     }
@@ -388,8 +390,8 @@ static pl_status write_stored(pl_store *store, pl_id key, const work *w, pl_erro
 static pl_status compute(work *w, pl_basin_loss loss, pl_error *err)
 {
     pl_status status = find_step(w, err);
-    PL_THEN(pl_spectrum_load(w->lab, w->state, w->calibration, w->info->site, &w->spectrum, w->task,
-                             err));
+    PL_THEN(pl_spectrum_load((pl_context){w->lab, w->state, w->task}, w->calibration, w->info->site,
+                             &w->spectrum, err));
     if (status == PL_OK && w->spectrum.ends == 0) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: one input channel has no directions to compare", w->info->name);
@@ -402,28 +404,28 @@ static pl_status compute(work *w, pl_basin_loss loss, pl_error *err)
     return status == PL_OK ? evaluate(w, loss, err) : status;
 }
 
-pl_status pl_basin_load(pl_lab *lab, const pl_state *state, size_t layer, pl_basin_loss loss,
-                        pl_basin *out, pl_task *task, pl_error *err)
+pl_status pl_basin_load(pl_context cx, size_t layer, pl_basin_loss loss, pl_basin *out,
+                        pl_error *err)
 {
     memset(out, 0, sizeof *out); /* stored as bytes, padding too */
     set_points(out, loss);
-    work w = {.lab = lab,
-              .state = state,
+    work w = {.lab = cx.lab,
+              .state = cx.state,
               .layer = layer,
-              .info = pl_model_layer(state->source->model, layer),
+              .info = pl_model_layer(cx.state->source->model, layer),
               .out = out,
-              .task = task};
-    pl_piece_init(&w.piece, task, "points", PL_BASIN_DIRECTIONS * out->points);
+              .task = cx.task};
+    pl_piece_init(&w.piece, cx.task, "points", PL_BASIN_DIRECTIONS * out->points);
     pl_id key = {0}, text = {0};
-    pl_status status = pl_lab_calibration(lab, state, &w.calibration, task, err);
+    pl_status status = pl_lab_calibration(cx, &w.calibration, err);
     PL_THEN(find_result(&w, err));
     if (status == PL_OK && loss == PL_BASIN_MODEL) {
         status = prepare_model(&w, &text, err);
     }
     PL_THEN(make_key(&w, loss, text, &key, err));
-    if (status == PL_OK && read_stored(pl_lab_store(lab), key, out) != PL_OK) {
+    if (status == PL_OK && read_stored(pl_lab_store(cx.lab), key, out) != PL_OK) {
         status = compute(&w, loss, err);
-        PL_THEN(write_stored(pl_lab_store(lab), key, &w, err));
+        PL_THEN(write_stored(pl_lab_store(cx.lab), key, &w, err));
     }
     work_deinit(&w);
     return status;

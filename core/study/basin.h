@@ -38,8 +38,7 @@ typedef struct pl_basin {
 /* Solves the layer first if that is missing.  W: the preconditioned weights, the rounded ones where
  * no preconditioner is set.  The model's loss is that of the first two windows of the calibration
  * text.  Progress in "points".  PL_ERR_STATE where W = W0 or no method is set. */
-PL_NODISCARD pl_status pl_basin_load(pl_lab *lab, const pl_state *state, size_t layer,
-                                     pl_basin_loss loss, pl_basin *out, pl_task *task,
+PL_NODISCARD pl_status pl_basin_load(pl_context cx, size_t layer, pl_basin_loss loss, pl_basin *out,
                                      pl_error *err);
 
 #endif

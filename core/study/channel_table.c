@@ -84,29 +84,27 @@ pl_status pl_channels_of_weights(const pl_mat *w, size_t top, pl_channel_row *ro
     return status;
 }
 
-pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer, pl_side side,
-                           size_t top, pl_channel_row *rows, size_t *count, pl_task *task,
-                           pl_error *err)
+pl_status pl_channel_table(pl_context cx, size_t layer, pl_side side, size_t top,
+                           pl_channel_row *rows, size_t *count, pl_error *err)
 {
     *count = 0;
-    pl_model *model = state->source->model;
+    pl_model *model = cx.state->source->model;
     if (side == PL_SIDE_WEIGHT) {
         pl_mat w = {0};
-        pl_status status = pl_weights_make(
-            lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, NULL, err);
+        pl_status status = pl_weights_make((pl_context){cx.lab, cx.state, NULL}, layer,
+                                           (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, err);
         PL_THEN(pl_channels_of_weights(&w, top, rows, count, NULL, err));
         pl_mat_deinit(&w);
         return status;
     }
     pl_id calibration = {0};
     pl_bench bench = {0};
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    PL_THEN(pl_lab_site(lab, state, calibration, pl_model_layer(model, layer)->site, &bench, task,
-                        err));
+    pl_status status = pl_lab_calibration(cx, &calibration, err);
+    PL_THEN(pl_lab_site(cx, calibration, pl_model_layer(model, layer)->site, &bench, err));
     if (status == PL_OK) {
         *count = pl_channels_of_inputs(model, bench.stats, top, rows);
     }
-    pl_lab_release(lab, &bench);
+    pl_lab_release(cx.lab, &bench);
     return status;
 }
 
@@ -142,8 +140,8 @@ static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_task *task, pl
     const pl_model *model = r->state->source->model;
     pl_site_stats stats = {0};
     pl_status status =
-        pl_lab_load_site(r->lab, r->state, r->calibration, pl_model_layer(model, layer)->site,
-                         PL_GRAM_NONE, false, &stats, task, err);
+        pl_lab_load_site((pl_context){r->lab, r->state, task}, r->calibration,
+                         pl_model_layer(model, layer)->site, PL_GRAM_NONE, false, &stats, err);
     if (status == PL_OK) {
         const size_t found = pl_channels_of_inputs(model, &stats, r->top, r->found);
         for (size_t i = 0; i < found; i++) {
@@ -164,22 +162,21 @@ static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_task *task, pl
 static pl_status rank_weights(channel_ranking *r, size_t layer, pl_task *task, pl_error *err)
 {
     size_t found = 0;
-    pl_status status = pl_channel_table(r->lab, r->state, layer, PL_SIDE_WEIGHT, r->top, r->found,
-                                        &found, task, err);
+    pl_status status = pl_channel_table((pl_context){r->lab, r->state, task}, layer, PL_SIDE_WEIGHT,
+                                        r->top, r->found, &found, err);
     for (size_t i = 0; status == PL_OK && i < found; i++) {
         insert_channel(r, layer, &r->found[i]);
     }
     return status;
 }
 
-pl_status pl_rank_channels(pl_lab *lab, const pl_state *state, pl_side side, const char *glob,
-                           size_t top, pl_ranked_channel *rows, size_t *count, pl_task *task,
-                           pl_error *err)
+pl_status pl_rank_channels(pl_context cx, pl_side side, const char *glob, size_t top,
+                           pl_ranked_channel *rows, size_t *count, pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     const size_t hidden = pl_model_config(model)->hidden_size;
-    channel_ranking r = {.lab = lab,
-                         .state = state,
+    channel_ranking r = {.lab = cx.lab,
+                         .state = cx.state,
                          .top = top,
                          .rows = rows,
                          .found = calloc(top, sizeof *r.found),
@@ -189,18 +186,18 @@ pl_status pl_rank_channels(pl_lab *lab, const pl_state *state, pl_side side, con
                            : pl_error_memory(err, "a table of channels");
     size_t site = SIZE_MAX;
     if (status == PL_OK && side == PL_SIDE_INPUT) {
-        status = pl_lab_calibration(lab, state, &r.calibration, task, err);
+        status = pl_lab_calibration(cx, &r.calibration, err);
     }
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(model); i++) {
         const size_t own = pl_model_layer(model, i)->site;
         const bool again = side == PL_SIDE_INPUT && own == site; /* shares the inputs just seen */
         const bool blind = side == PL_SIDE_INPUT && pl_model_is_blind(model, i);
         if (!again && !blind && (glob == NULL || pl_model_layer_matches(model, i, glob))) {
-            status = side == PL_SIDE_INPUT ? rank_inputs(&r, i, task, err)
-                                           : rank_weights(&r, i, task, err);
+            status = side == PL_SIDE_INPUT ? rank_inputs(&r, i, cx.task, err)
+                                           : rank_weights(&r, i, cx.task, err);
             site = own;
         }
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     for (size_t i = 0; i < r.count; i++) {
         if (side == PL_SIDE_INPUT && pl_reads_residual(model, rows[i].layer)) {

@@ -16,9 +16,8 @@ typedef struct pl_channel_row {
 } pl_channel_row;
 
 /* The `top` channels of a layer by size; rows[top] is the caller's; *count how many. */
-PL_NODISCARD pl_status pl_channel_table(pl_lab *lab, const pl_state *state, size_t layer,
-                                        pl_side side, size_t top, pl_channel_row *rows,
-                                        size_t *count, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_channel_table(pl_context cx, size_t layer, pl_side side, size_t top,
+                                        pl_channel_row *rows, size_t *count, pl_error *err);
 
 /* Those of weights at hand; max_out[cols]: the channel maxima, or NULL. */
 PL_NODISCARD pl_status pl_channels_of_weights(const pl_mat *w, size_t top, pl_channel_row *rows,
@@ -40,8 +39,7 @@ typedef struct pl_ranked_channel {
 /* The `top` channels of the model's layers by their ratio to the median channel maximum of their
  * layer; glob: of the layers that it names only, NULL: of all.  rows[top] is the caller's; *count
  * how many. */
-PL_NODISCARD pl_status pl_rank_channels(pl_lab *lab, const pl_state *state, pl_side side,
-                                        const char *glob, size_t top, pl_ranked_channel *rows,
-                                        size_t *count, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_rank_channels(pl_context cx, pl_side side, const char *glob, size_t top,
+                                        pl_ranked_channel *rows, size_t *count, pl_error *err);
 
 #endif

@@ -22,13 +22,12 @@ void pl_channels_by_block_deinit(pl_channels_by_block *table)
     *table = (pl_channels_by_block){0};
 }
 
-static pl_status add_site(pl_lab *lab, const pl_state *state, pl_id calibration,
-                          const pl_layer *layer, pl_channels_by_block *out, pl_task *task,
-                          pl_error *err)
+static pl_status add_site(pl_context cx, pl_id calibration, const pl_layer *layer,
+                          pl_channels_by_block *out, pl_error *err)
 {
     pl_site_stats stats = {0};
-    pl_status status = pl_lab_load_site(lab, state, calibration, layer->site, PL_GRAM_NONE, false,
-                                        &stats, task, err);
+    pl_status status =
+        pl_lab_load_site(cx, calibration, layer->site, PL_GRAM_NONE, false, &stats, err);
     if (status == PL_OK) {
         const double median = pl_median(stats.max, stats.n);
         float *max = out->max + layer->block * out->n, *ratio = out->ratio + layer->block * out->n;
@@ -75,10 +74,10 @@ static void count_outliers(pl_channels_by_block *out)
     }
 }
 
-pl_status pl_channels_by_block_load(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                    pl_channels_by_block *out, pl_task *task, pl_error *err)
+pl_status pl_channels_by_block_load(pl_context cx, pl_id calibration, pl_channels_by_block *out,
+                                    pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     size_t site = SIZE_MAX;
     *out = (pl_channels_by_block){0};
     pl_status status = pl_model_is_bare(model) ? PL_OK : reserve(model, out, err);
@@ -86,9 +85,9 @@ pl_status pl_channels_by_block_load(pl_lab *lab, const pl_state *state, pl_id ca
         const pl_layer *layer = pl_model_layer(model, i);
         if (layer->site != site && pl_reads_residual(model, i)) {
             site = layer->site;
-            status = add_site(lab, state, calibration, layer, out, task, err);
+            status = add_site(cx, calibration, layer, out, err);
         }
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     if (status == PL_OK && out->n > 0) {
         count_outliers(out);

@@ -23,9 +23,8 @@ typedef struct pl_channels_by_block {
 
 /* Caller deinits out; empty on failure.  PL_ERR_UNSUPPORTED where no layer reads the residual
  * stream. */
-PL_NODISCARD pl_status pl_channels_by_block_load(pl_lab *lab, const pl_state *state,
-                                                 pl_id calibration, pl_channels_by_block *out,
-                                                 pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_channels_by_block_load(pl_context cx, pl_id calibration,
+                                                 pl_channels_by_block *out, pl_error *err);
 void pl_channels_by_block_deinit(pl_channels_by_block *table);
 
 /* Channels that are outliers in at least a quarter of the blocks, and in two, those in most first;

@@ -104,9 +104,11 @@ static pl_status solve_row(pl_lab *lab, pl_state *row, pl_compared *out, pl_task
     for (size_t i = 0; i < pl_model_layer_count(row->source->model); i++) {
         row->solved[i].set = row->solved[i].set && pl_state_is_imported(row, i);
     }
-    pl_status status = pl_solve_all(lab, row, s.sequential, take_result, &s, &total, task, err);
+    pl_status status =
+        pl_solve_all((pl_context){lab, row, task}, s.sequential, take_result, &s, &total, err);
     PL_THEN(s.status);
-    PL_THEN(pl_solved_all(lab, row, note_worst, out, &out->total, &out->layers, task, err));
+    PL_THEN(pl_solved_all((pl_context){lab, row, task}, note_worst, out, &out->total, &out->layers,
+                          err));
     return status;
 }
 
@@ -131,9 +133,10 @@ static pl_status add_online(pl_lab *lab, const pl_state *row, pl_compared *out, 
         if (spec->method == NULL || pl_state_result(row, layer) == NULL) {
             continue;
         }
-        status = pl_lab_find_calibration(lab, row, !pl_solve_is_blind(row, layer), &calibration,
-                                         task, err);
-        PL_THEN(pl_site_transform(lab, row, calibration, layer, spec, &t, &key, task, err));
+        status = pl_lab_find_calibration((pl_context){lab, row, task},
+                                         !pl_solve_is_blind(row, layer), &calibration, err);
+        PL_THEN(pl_site_transform((pl_context){lab, row, task}, calibration, layer, spec, &t, &key,
+                                  err));
         if (t != NULL) {
             const pl_online online = pl_site_online(row, site, t);
             out->online += online.online;
@@ -236,7 +239,8 @@ static pl_status score_row(pl_lab *lab, const pl_state *row, const int32_t *ids,
     own.tokens = out->tokens;
     own.spread = 0;
     own.memory_limit = pl_lab_memory_limit(lab);
-    status = pl_quantized_init(&quantized, lab, row, PL_WHICH_AFTER, &hooks, task, err);
+    status =
+        pl_quantized_init(&quantized, (pl_context){lab, row, task}, PL_WHICH_AFTER, &hooks, err);
     PL_THEN(pl_perplexity(model, ids, count, &own, &hooks, true, &out->scores, task, err));
     pl_quantized_deinit(&quantized);
     /* An infinite perplexity is a finding, but not one to be trusted from a file. */

@@ -25,8 +25,7 @@ static pl_status state_with(const pl_state *state, const pl_spec *spec, pl_state
     return status;
 }
 
-static pl_status load_setting(pl_lab *lab, const pl_state *state, const pl_spec *spec,
-                              pl_depth *out, pl_task *task, pl_error *err)
+static pl_status load_setting(pl_context cx, const pl_spec *spec, pl_depth *out, pl_error *err)
 {
     pl_state as = {0};
     pl_depth_setting *setting = &out->settings[out->count];
@@ -36,36 +35,35 @@ static pl_status load_setting(pl_lab *lab, const pl_state *state, const pl_spec 
         return pl_error_memory(err, "errors of %zu layers", out->layers);
     }
     out->count++;
-    pl_status status = state_with(state, spec, &as, err);
+    pl_status status = state_with(cx.state, spec, &as, err);
     for (size_t i = 0; status == PL_OK && i < out->layers; i++) {
         bool found = false;
         pl_solve_report report;
         setting->error[i] = (double)NAN;
-        status = pl_solve_look(lab, &as, i, &found, &report, task, err);
+        status = pl_solve_look(pl_with_state(cx, &as), i, &found, &report, err);
         if (status == PL_OK && found && isfinite(report.rounded_relative_error)) {
             setting->error[i] = report.rounded_relative_error;
             setting->solved++;
         }
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     pl_state_deinit(&as);
     return status;
 }
 
-pl_status pl_depth_load(pl_lab *lab, const pl_state *state, pl_depth *out, pl_task *task,
-                        pl_error *err)
+pl_status pl_depth_load(pl_context cx, pl_depth *out, pl_error *err)
 {
-    const pl_spec none = {0}, *own = &state->slots[PL_SLOT_PRECONDITION];
-    *out = (pl_depth){.layers = pl_model_layer_count(state->source->model)};
-    if (state->slots[PL_SLOT_ROUND].method == NULL) {
+    const pl_spec none = {0}, *own = &cx.state->slots[PL_SLOT_PRECONDITION];
+    *out = (pl_depth){.layers = pl_model_layer_count(cx.state->source->model)};
+    if (cx.state->slots[PL_SLOT_ROUND].method == NULL) {
         return pl_error_set(err, PL_ERR_STATE,
                             "depth: no rounder is set to compare with, `method gptq` first");
     }
-    pl_status status = load_setting(lab, state, &none, out, task, err);
+    pl_status status = load_setting(cx, &none, out, err);
     for (const pl_method *const *m = pl_methods(); status == PL_OK && *m != NULL; m++) {
         if ((*m)->slot == PL_SLOT_PRECONDITION && out->count < PL_DEPTH_SETTINGS) {
             const pl_spec spec = own->method == *m ? *own : pl_spec_default(*m);
-            status = load_setting(lab, state, &spec, out, task, err);
+            status = load_setting(cx, &spec, out, err);
         }
     }
     if (status != PL_OK) {

@@ -22,8 +22,7 @@ typedef struct pl_depth {
 /* The rounder alone, and behind each preconditioner there is: with the state's parameters the one
  * that is set, with their defaults the others.  PL_ERR_STATE where no rounder is set.  Caller
  * deinits out; empty on failure. */
-PL_NODISCARD pl_status pl_depth_load(pl_lab *lab, const pl_state *state, pl_depth *out,
-                                     pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_depth_load(pl_context cx, pl_depth *out, pl_error *err);
 void pl_depth_deinit(pl_depth *depth);
 
 /* The commands that make a setting's results: its method, then its solves; of all layers where

@@ -85,16 +85,16 @@ static void put_label(const pl_spec *spec, pl_flatness_curve *curve)
 }
 
 /* One that is to be learned and has not begun has no curve. */
-static pl_status add_curve(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                           pl_side side, const pl_spec *spec, const pl_mat *values,
-                           pl_flatness *out, pl_task *task, pl_error *err)
+static pl_status add_curve(pl_context cx, pl_id calibration, size_t layer, pl_side side,
+                           const pl_spec *spec, const pl_mat *values, pl_flatness *out,
+                           pl_error *err)
 {
     pl_flatness_curve curve = {0};
     bool turned = false;
     pl_mat moved = {0};
     pl_status status = pl_mat_copy(&moved, pl_mat_view(values), err);
-    PL_THEN(pl_turned_turn(lab, state, calibration, layer, side, spec, &moved, &turned,
-                           &curve.keeps_channels, task, err));
+    PL_THEN(pl_turned_turn(cx, calibration, layer, side, spec, &moved, &turned,
+                           &curve.keeps_channels, err));
     if (status == PL_OK && (turned || spec->method == NULL)) {
         status = describe(&moved, &curve, err);
         put_label(spec, &curve);
@@ -120,23 +120,22 @@ static pl_status add_handed(pl_lab *lab, const pl_state *state, size_t layer, pl
     return status;
 }
 
-pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                           pl_side side, pl_flatness *out, pl_task *task, pl_error *err)
+pl_status pl_flatness_load(pl_context cx, pl_id calibration, size_t layer, pl_side side,
+                           pl_flatness *out, pl_error *err)
 {
     pl_spec specs[PL_FLATNESS_CURVES];
     pl_mat values = {0};
     *out = (pl_flatness){0};
-    const size_t count = find_specs(state, layer, specs);
-    pl_status status = pl_turned_values(lab, state, calibration, layer, side, &values, task, err);
+    const size_t count = find_specs(cx.state, layer, specs);
+    pl_status status = pl_turned_values(cx, calibration, layer, side, &values, err);
     out->n = values.cols;
     out->rows = values.rows;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
-        status =
-            add_curve(lab, state, calibration, layer, side, &specs[i], &values, out, task, err);
+        status = add_curve(cx, calibration, layer, side, &specs[i], &values, out, err);
     }
     pl_mat_deinit(&values);
     if (status == PL_OK && side == PL_SIDE_WEIGHT) {
-        status = add_handed(lab, state, layer, out, err);
+        status = add_handed(cx.lab, cx.state, layer, out, err);
     }
     if (status != PL_OK) {
         pl_flatness_deinit(out);

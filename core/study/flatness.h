@@ -33,9 +33,8 @@ typedef struct pl_flatness {
  * learned one as far as it has been learned, and not at all where that has not begun.  Of weights
  * that are solved with a preconditioner also what the rounder was handed.
  * Caller deinits out; empty on failure.  PL_ERR_STATE where no rows of X are stored. */
-PL_NODISCARD pl_status pl_flatness_load(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                        size_t layer, pl_side side, pl_flatness *out, pl_task *task,
-                                        pl_error *err);
+PL_NODISCARD pl_status pl_flatness_load(pl_context cx, pl_id calibration, size_t layer,
+                                        pl_side side, pl_flatness *out, pl_error *err);
 void pl_flatness_deinit(pl_flatness *flatness);
 
 #endif

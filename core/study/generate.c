@@ -103,11 +103,10 @@ static pl_status write_tokens(pl_decoder *decoder, const pl_config *config, size
     return status;
 }
 
-pl_status pl_generate(pl_lab *lab, const pl_state *state, pl_which which, const int32_t *prompt,
-                      size_t n_prompt, size_t most, const pl_sampling *sampling,
-                      pl_continuation *out, pl_task *task, pl_error *err)
+pl_status pl_generate(pl_context cx, pl_which which, const int32_t *prompt, size_t n_prompt,
+                      size_t most, const pl_sampling *sampling, pl_continuation *out, pl_error *err)
 {
-    pl_model *model = state->source->model;
+    pl_model *model = cx.state->source->model;
     const pl_config *config = pl_model_config(model);
     pl_decoder *decoder = NULL;
     pl_quantized quantized = {0};
@@ -118,13 +117,13 @@ pl_status pl_generate(pl_lab *lab, const pl_state *state, pl_which which, const 
     pl_status status = out->ids == NULL || logits == NULL || room == NULL
                            ? pl_error_memory(err, "a text of %zu tokens", most)
                            : PL_OK;
-    PL_THEN(pl_quantized_init(&quantized, lab, state, which, &hooks, task, err));
+    PL_THEN(pl_quantized_init(&quantized, cx, which, &hooks, err));
     PL_THEN(pl_decoder_create(model, n_prompt + most, which == PL_WHICH_BEFORE ? NULL : &hooks,
-                              pl_lab_memory_limit(lab), &decoder, task, err));
+                              pl_lab_memory_limit(cx.lab), &decoder, cx.task, err));
     const double start = pl_clock_now();
-    PL_THEN(pl_decoder_read(decoder, prompt, n_prompt, logits, task, err));
+    PL_THEN(pl_decoder_read(decoder, prompt, n_prompt, logits, cx.task, err));
     const double read = pl_clock_now();
-    PL_THEN(write_tokens(decoder, config, most, sampling, logits, room, out, task, err));
+    PL_THEN(write_tokens(decoder, config, most, sampling, logits, room, out, cx.task, err));
     out->reading = read - start;
     out->writing = pl_clock_now() - read;
     pl_decoder_destroy(decoder);

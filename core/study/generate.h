@@ -32,9 +32,8 @@ size_t pl_sample_token(const float *logits, size_t vocab, const pl_sampling *sam
 /* Continues prompt[n_prompt] (special tokens included) by at most `most` tokens.  Progress in
  * "tokens".  Errors as pl_decoder_create has them; PL_ERR_NUMERIC where logits are not finite.  ids
  * is NULL after a failure. */
-PL_NODISCARD pl_status pl_generate(pl_lab *lab, const pl_state *state, pl_which which,
-                                   const int32_t *prompt, size_t n_prompt, size_t most,
-                                   const pl_sampling *sampling, pl_continuation *out, pl_task *task,
-                                   pl_error *err);
+PL_NODISCARD pl_status pl_generate(pl_context cx, pl_which which, const int32_t *prompt,
+                                   size_t n_prompt, size_t most, const pl_sampling *sampling,
+                                   pl_continuation *out, pl_error *err);
 
 #endif

@@ -63,8 +63,8 @@ static pl_status choose_columns(const survey *s, size_t layer, pl_task *task, pl
 {
     pl_site_stats stats = {0};
     const size_t site = pl_model_layer(s->state->source->model, layer)->site;
-    pl_status status = pl_lab_load_site(s->lab, s->state, s->calibration, site, PL_GRAM_NONE, true,
-                                        &stats, task, err);
+    pl_status status = pl_lab_load_site((pl_context){s->lab, s->state, task}, s->calibration, site,
+                                        PL_GRAM_NONE, true, &stats, err);
     if (status == PL_OK && stats.sample_rows == 0) {
         status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored",
                               pl_model_layer(s->state->source->model, layer)->name);
@@ -179,13 +179,13 @@ static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_t
     pl_mat w0 = {0}, w = {0}, x = {0};
     double *lost = NULL, energy = 0.0;
     pl_status status = read_transform(s, layer, result, &t, &range, err);
-    PL_THEN(pl_lab_load_site(s->lab, s->state, s->calibration, info->site, PL_GRAM_NONE, true,
-                             &stats, task, err));
+    PL_THEN(pl_lab_load_site((pl_context){s->lab, s->state, task}, s->calibration, info->site,
+                             PL_GRAM_NONE, true, &stats, err));
     PL_THEN(pl_mat_copy(&x, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err));
-    PL_THEN(pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0,
-                            NULL, err));
-    PL_THEN(pl_weights_make(s->lab, s->state, layer, (pl_weights_of){.which = PL_WHICH_AFTER}, &w,
-                            NULL, err));
+    PL_THEN(pl_weights_make((pl_context){s->lab, s->state, NULL}, layer,
+                            (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, err));
+    PL_THEN(pl_weights_make((pl_context){s->lab, s->state, NULL}, layer,
+                            (pl_weights_of){.which = PL_WHICH_AFTER}, &w, err));
     PL_THEN(quantize(s, t, range, &stats, &x, task, err));
     if (status == PL_OK && (lost = pl_alloc(stats.sample_rows, sizeof *lost)) == NULL) {
         status = pl_error_memory(err, "%s", info->name);
@@ -217,19 +217,19 @@ static void close_up(pl_landscape *out)
     }
 }
 
-pl_status pl_landscape_load(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                            bool every_layer, pl_landscape *out, pl_task *task, pl_error *err)
+pl_status pl_landscape_load(pl_context cx, pl_id calibration, size_t layer, bool every_layer,
+                            pl_landscape *out, pl_error *err)
 {
     *out = (pl_landscape){0};
-    const survey s = {lab, state, calibration, out};
+    const survey s = {cx.lab, cx.state, calibration, out};
     pl_status status = choose_layers(&s, layer, every_layer, err);
-    PL_THEN(choose_columns(&s, layer, task, err));
+    PL_THEN(choose_columns(&s, layer, cx.task, err));
     for (size_t i = 0; status == PL_OK && i < out->n; i++) {
-        const pl_id *result = pl_state_result(state, out->layers[i]);
+        const pl_id *result = pl_state_result(cx.state, out->layers[i]);
         if (result != NULL) {
-            status = measure_layer(&s, i, *result, task, err);
+            status = measure_layer(&s, i, *result, cx.task, err);
         }
-        pl_task_progress(task, "layers", (double)(i + 1), (double)out->n);
+        pl_task_progress(cx.task, "layers", (double)(i + 1), (double)out->n);
     }
     if (status == PL_OK && out->solved == 0) {
         status = pl_error_set(err, PL_ERR_STATE,

@@ -31,9 +31,8 @@ size_t pl_landscape_layers(const pl_model *model, size_t layer, bool every_layer
  * solved layer gives: its weights after, its input quantized as `activations` has it in the
  * coordinates of its transform.  Caller deinits out; empty on failure.  PL_ERR_STATE where none of
  * them is solved. */
-PL_NODISCARD pl_status pl_landscape_load(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                         size_t layer, bool every_layer, pl_landscape *out,
-                                         pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_landscape_load(pl_context cx, pl_id calibration, size_t layer,
+                                         bool every_layer, pl_landscape *out, pl_error *err);
 void pl_landscape_deinit(pl_landscape *landscape);
 
 #endif

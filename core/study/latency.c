@@ -387,10 +387,10 @@ static bool has_block(pl_model *model, const pl_layer *layer)
     return true;
 }
 
-pl_status pl_latency_measure(pl_lab *lab, const pl_state *state, const pl_latency_spec *spec,
-                             pl_latency_times *out, pl_task *task, pl_error *err)
+pl_status pl_latency_measure(pl_context cx, const pl_latency_spec *spec, pl_latency_times *out,
+                             pl_error *err)
 {
-    pl_model *model = state->source->model;
+    pl_model *model = cx.state->source->model;
     const pl_layer *layer = pl_model_layer(model, spec->layer);
     latency_work w = {.spec = spec};
     *out = (pl_latency_times){.repeats = spec->repeats, .block = has_block(model, layer)};
@@ -399,10 +399,10 @@ pl_status pl_latency_measure(pl_lab *lab, const pl_state *state, const pl_latenc
                             sizeof *out->seconds);
     pl_status status =
         out->seconds != NULL ? PL_OK : pl_error_memory(err, "%zu repeats", spec->repeats);
-    PL_THEN(make_work(&w, lab, model, out->block, task, err));
+    PL_THEN(make_work(&w, cx.lab, model, out->block, cx.task, err));
     if (status == PL_OK) {
         pl_pinned *pinned = pl_linalg_pin();
-        status = time_all(&w, out, task, err);
+        status = time_all(&w, out, cx.task, err);
         pl_linalg_unpin(pinned);
         out->pinned = pinned != NULL;
         for (size_t s = 0; s < w.n_sites; s++) {

@@ -37,14 +37,12 @@ typedef struct pl_latency_spec {
  * (FlatQuant, arXiv 2410.09426, abstract and 4.3); processor, kernel, threads. commands: kept
  * beside it, one a line.  PL_ERR_MEMORY where the layers' copies do not fit the limit.  Caller
  * decrefs *out, NULL on failure. */
-PL_NODISCARD pl_status pl_latency_run(pl_lab *lab, const pl_state *state,
-                                      const pl_latency_spec *spec, const char *commands,
-                                      json_t **out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_latency_run(pl_context cx, const pl_latency_spec *spec,
+                                      const char *commands, json_t **out, pl_error *err);
 
 /* The last one of this layer on this machine; PL_ERR_STATE, with a sentence that begins with `who`,
  * where there is none.  commands is appended to, or NULL. */
-PL_NODISCARD pl_status pl_latency_load(pl_lab *lab, const pl_state *state, size_t layer,
-                                       const char *who, json_t **out, pl_buf *commands,
-                                       pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_latency_load(pl_context cx, size_t layer, const char *who, json_t **out,
+                                       pl_buf *commands, pl_error *err);
 
 #endif

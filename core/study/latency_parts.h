@@ -30,8 +30,7 @@ typedef struct pl_latency_times {
 double *pl_latency_at(const pl_latency_times *times, size_t repeat, size_t phase, size_t way,
                       size_t scope);
 
-PL_NODISCARD pl_status pl_latency_measure(pl_lab *lab, const pl_state *state,
-                                          const pl_latency_spec *spec, pl_latency_times *out,
-                                          pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_latency_measure(pl_context cx, const pl_latency_spec *spec,
+                                          pl_latency_times *out, pl_error *err);
 
 #endif

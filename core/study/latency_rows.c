@@ -187,32 +187,32 @@ static pl_status find_key(const pl_state *state, size_t layer, pl_id *out, pl_ta
     return status;
 }
 
-static pl_status keep(pl_lab *lab, const pl_state *state, size_t layer, json_t *found,
-                      const char *commands, pl_task *task, pl_error *err)
+static pl_status keep(pl_context cx, size_t layer, json_t *found, const char *commands,
+                      pl_error *err)
 {
     pl_id key = {0};
     json_t *about = json_pack("{s:s, s:s, s:s, s:O}", "holds", "times of a layer and a block",
                               "version", PL_VERSION, "commands", commands, "found", found);
     pl_status status = about != NULL ? PL_OK : pl_error_memory(err, "times");
-    PL_THEN(find_key(state, layer, &key, task, err));
-    PL_THEN(pl_store_replace(pl_lab_store(lab), LATENCY, key, about, NULL, 0, err));
+    PL_THEN(find_key(cx.state, layer, &key, cx.task, err));
+    PL_THEN(pl_store_replace(pl_lab_store(cx.lab), LATENCY, key, about, NULL, 0, err));
     json_decref(about);
     return status;
 }
 
-pl_status pl_latency_run(pl_lab *lab, const pl_state *state, const pl_latency_spec *spec,
-                         const char *commands, json_t **out, pl_task *task, pl_error *err)
+pl_status pl_latency_run(pl_context cx, const pl_latency_spec *spec, const char *commands,
+                         json_t **out, pl_error *err)
 {
     const latency_machine machine = this_machine();
     pl_latency_times times = {0};
     json_t *found = NULL, *rows = json_array();
     *out = NULL;
-    pl_status status = pl_latency_measure(lab, state, spec, &times, task, err);
+    pl_status status = pl_latency_measure(cx, spec, &times, err);
     PL_THEN(put_rows(spec, &times, &machine, rows, err));
     if (status == PL_OK) {
-        found = about_run(state, spec, &times, &machine);
+        found = about_run(cx.state, spec, &times, &machine);
         pl_json_set(found, "rows", json_incref(rows));
-        status = keep(lab, state, spec->layer, found, commands, task, err);
+        status = keep(cx, spec->layer, found, commands, err);
     }
     free(times.seconds);
     json_decref(rows);
@@ -224,14 +224,15 @@ pl_status pl_latency_run(pl_lab *lab, const pl_state *state, const pl_latency_sp
     return PL_OK;
 }
 
-pl_status pl_latency_load(pl_lab *lab, const pl_state *state, size_t layer, const char *who,
-                          json_t **out, pl_buf *commands, pl_task *task, pl_error *err)
+pl_status pl_latency_load(pl_context cx, size_t layer, const char *who, json_t **out,
+                          pl_buf *commands, pl_error *err)
 {
     pl_id key = {0};
     pl_entry *entry = NULL;
     *out = NULL;
-    pl_status status = find_key(state, layer, &key, task, err);
-    if (status == PL_OK && pl_store_get(pl_lab_store(lab), LATENCY, key, &entry, NULL) == PL_OK) {
+    pl_status status = find_key(cx.state, layer, &key, cx.task, err);
+    if (status == PL_OK &&
+        pl_store_get(pl_lab_store(cx.lab), LATENCY, key, &entry, NULL) == PL_OK) {
         const json_t *about = pl_entry_about(entry);
         const char *said = json_string_value(json_object_get(about, "commands"));
         const json_t *found = json_object_get(about, "found");
@@ -247,5 +248,5 @@ pl_status pl_latency_load(pl_lab *lab, const pl_state *state, size_t layer, cons
                ? status
                : pl_error_set(err, PL_ERR_STATE,
                               "%s: %s was not timed on this machine yet: `cost measure=yes`", who,
-                              pl_model_layer(state->source->model, layer)->name);
+                              pl_model_layer(cx.state->source->model, layer)->name);
 }

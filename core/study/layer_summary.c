@@ -110,8 +110,9 @@ static pl_status compute(const pl_state *state, size_t layer, pl_layer_summary *
     pl_mat w = {0};
     float *max = pl_alloc(info->cols, sizeof *max);
     const pl_weights_of before = {.which = PL_WHICH_BEFORE};
-    pl_status status = max == NULL ? pl_error_memory(err, "the summary of a layer")
-                                   : pl_weights_make(NULL, state, layer, before, &w, NULL, err);
+    pl_status status =
+        max == NULL ? pl_error_memory(err, "the summary of a layer")
+                    : pl_weights_make((pl_context){NULL, state, NULL}, layer, before, &w, err);
     if (status == PL_OK) {
         pl_column_stats(pl_mat_view(&w), max, NULL, NULL);
         status = pl_summary_of(max, info->cols, out, err);
@@ -121,35 +122,33 @@ static pl_status compute(const pl_state *state, size_t layer, pl_layer_summary *
     return status;
 }
 
-static pl_status summarize_weights(pl_lab *lab, const pl_state *state, size_t layer,
-                                   pl_layer_summary *out, pl_task *task, pl_error *err)
+static pl_status summarize_weights(pl_context cx, size_t layer, pl_layer_summary *out,
+                                   pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     pl_id key = {0};
-    pl_status status = summary_key(state, layer, &key, task, err);
-    if (status != PL_OK || read_stored(lab, key, info->cols, out)) {
+    pl_status status = summary_key(cx.state, layer, &key, cx.task, err);
+    if (status != PL_OK || read_stored(cx.lab, key, info->cols, out)) {
         return status;
     }
     *out = (pl_layer_summary){0};
-    status = compute(state, layer, out, err);
+    status = compute(cx.state, layer, out, err);
     if (status == PL_ERR_UNSUPPORTED || status == PL_ERR_NUMERIC) {
         return PL_OK; /* stays unknown: one bad layer hides no other */
     }
-    return status == PL_OK ? write_stored(lab, key, info->name, out, err) : status;
+    return status == PL_OK ? write_stored(cx.lab, key, info->name, out, err) : status;
 }
 
-static pl_status summarize_inputs(pl_lab *lab, const pl_state *state, size_t layer,
-                                  pl_layer_summary *out, pl_task *task, pl_error *err)
+static pl_status summarize_inputs(pl_context cx, size_t layer, pl_layer_summary *out, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(state->source->model, layer);
+    const pl_layer *info = pl_model_layer(cx.state->source->model, layer);
     pl_site_stats stats = {0};
     pl_id calibration = {0};
-    pl_status status = pl_lab_calibration(lab, state, &calibration, task, err);
-    if (status == PL_OK && pl_model_is_blind(state->source->model, layer)) {
+    pl_status status = pl_lab_calibration(cx, &calibration, err);
+    if (status == PL_OK && pl_model_is_blind(cx.state->source->model, layer)) {
         return PL_OK; /* stays unknown */
     }
-    PL_THEN(pl_lab_load_site(lab, state, calibration, info->site, PL_GRAM_NONE, false, &stats, task,
-                             err));
+    PL_THEN(pl_lab_load_site(cx, calibration, info->site, PL_GRAM_NONE, false, &stats, err));
     if (status == PL_OK && stats.n != info->cols) {
         status = pl_error_set(err, PL_ERR_FORMAT,
                               "%s: its stored input statistics are of %zu channels, expected %zu",
@@ -160,10 +159,10 @@ static pl_status summarize_inputs(pl_lab *lab, const pl_state *state, size_t lay
     return status;
 }
 
-pl_status pl_layer_summarize(pl_lab *lab, const pl_state *state, size_t layer, pl_side side,
-                             pl_layer_summary *out, pl_task *task, pl_error *err)
+pl_status pl_layer_summarize(pl_context cx, size_t layer, pl_side side, pl_layer_summary *out,
+                             pl_error *err)
 {
     *out = (pl_layer_summary){0};
-    return side == PL_SIDE_INPUT ? summarize_inputs(lab, state, layer, out, task, err)
-                                 : summarize_weights(lab, state, layer, out, task, err);
+    return side == PL_SIDE_INPUT ? summarize_inputs(cx, layer, out, err)
+                                 : summarize_weights(cx, layer, out, err);
 }

@@ -23,9 +23,8 @@ typedef struct pl_layer_summary {
 
 /* side input: of the layer's site under the state's calibration, which must be there
  * (pl_lab_calibration). */
-PL_NODISCARD pl_status pl_layer_summarize(pl_lab *lab, const pl_state *state, size_t layer,
-                                          pl_side side, pl_layer_summary *out, pl_task *task,
-                                          pl_error *err);
+PL_NODISCARD pl_status pl_layer_summarize(pl_context cx, size_t layer, pl_side side,
+                                          pl_layer_summary *out, pl_error *err);
 
 /* The same from channel maxima at hand; max[n], n > 0, finite. */
 PL_NODISCARD pl_status pl_summary_of(const float *max, size_t n, pl_layer_summary *out,

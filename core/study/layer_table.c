@@ -92,10 +92,10 @@ static pl_status fill_weights(pl_lab *lab, const pl_state *state, size_t layer, 
     const pl_layer *info = pl_model_layer(state->source->model, layer);
     pl_mat w = {0};
     float *max = pl_alloc(info->cols, sizeof *max);
-    pl_status status =
-        max == NULL ? pl_error_memory(err, "a result")
-                    : pl_weights_make(lab, state, layer, (pl_weights_of){.which = PL_WHICH_BEFORE},
-                                      &w, NULL, err);
+    pl_status status = max == NULL
+                           ? pl_error_memory(err, "a result")
+                           : pl_weights_make((pl_context){lab, state, NULL}, layer,
+                                             (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, err);
     if (status == PL_OK) {
         const pl_tensor_numbers whole = pl_describe(pl_mat_view(&w));
         pl_column_stats(pl_mat_view(&w), max, NULL, NULL);
@@ -114,20 +114,19 @@ static pl_status fill_weights(pl_lab *lab, const pl_state *state, size_t layer, 
 
 /* Statistics of a layer's inputs; empty where they are not at hand.  Given inputs are read here for
  * the first time. */
-static pl_status load_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                             pl_site_stats *out, pl_task *task, pl_error *err)
+static pl_status load_inputs(pl_context cx, pl_id calibration, size_t layer, pl_site_stats *out,
+                             pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     const size_t site = pl_model_layer(model, layer)->site;
     if (pl_model_is_bare(model)) {
         *out = (pl_site_stats){0};
         return pl_model_is_blind(model, layer)
                    ? PL_OK
-                   : pl_lab_load_site(lab, state, calibration, site, PL_GRAM_NONE, false, out, task,
-                                      err);
+                   : pl_lab_load_site(cx, calibration, site, PL_GRAM_NONE, false, out, err);
     }
-    pl_status found = pl_calib_load_site(pl_lab_store(lab), calibration, model, site, PL_GRAM_NONE,
-                                         false, out, NULL);
+    pl_status found = pl_calib_load_site(pl_lab_store(cx.lab), calibration, model, site,
+                                         PL_GRAM_NONE, false, out, NULL);
     (void)found;
     return PL_OK;
 }
@@ -152,11 +151,11 @@ static double *count_massive(pl_lab *lab, const pl_state *state, pl_id calibrati
     return of_block;
 }
 
-static pl_status fill_inputs(pl_lab *lab, const pl_state *state, pl_id calibration, size_t layer,
-                             pl_layer_row *row, pl_task *task, pl_error *err)
+static pl_status fill_inputs(pl_context cx, pl_id calibration, size_t layer, pl_layer_row *row,
+                             pl_error *err)
 {
     pl_site_stats stats = {0};
-    pl_status status = load_inputs(lab, state, calibration, layer, &stats, task, err);
+    pl_status status = load_inputs(cx, calibration, layer, &stats, err);
     if (status == PL_OK && stats.max != NULL) {
         double largest = 0;
         for (size_t c = 0; c < stats.n; c++) {
@@ -182,20 +181,20 @@ static void fill_solution(pl_lab *lab, const pl_state *state, size_t layer, pl_l
     }
 }
 
-pl_status pl_layer_rows(pl_lab *lab, const pl_state *state, size_t first, size_t count,
-                        pl_layer_row *rows, pl_task *task, pl_error *err)
+pl_status pl_layer_rows(pl_context cx, size_t first, size_t count, pl_layer_row *rows,
+                        pl_error *err)
 {
-    const pl_model *model = state->source->model;
+    const pl_model *model = cx.state->source->model;
     pl_id calibration = {0};
-    const bool calibrated = pl_lab_is_calibrated(lab, state, &calibration);
-    double *massive = calibrated ? count_massive(lab, state, calibration) : NULL;
+    const bool calibrated = pl_lab_is_calibrated(cx.lab, cx.state, &calibration);
+    double *massive = calibrated ? count_massive(cx.lab, cx.state, calibration) : NULL;
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_layer *info = pl_model_layer(model, first + i);
         rows[i] = pl_layer_row_empty();
         rows[i].number[PL_COLUMN_BLOCK] = (double)info->block;
-        fill_solution(lab, state, first + i, &rows[i]);
-        status = fill_weights(lab, state, first + i, &rows[i], err);
+        fill_solution(cx.lab, cx.state, first + i, &rows[i]);
+        status = fill_weights(cx.lab, cx.state, first + i, &rows[i], err);
         /* The layers of a site stand together: its statistics are read once. */
         if (i > 0 && info->site == pl_model_layer(model, first + i - 1)->site) {
             static const pl_column shared[] = {PL_COLUMN_INPUT_RATIO, PL_COLUMN_INPUT_MAX,
@@ -204,12 +203,12 @@ pl_status pl_layer_rows(pl_lab *lab, const pl_state *state, size_t first, size_t
                 rows[i].number[shared[c]] = rows[i - 1].number[shared[c]];
             }
         } else if (status == PL_OK && calibrated) {
-            status = fill_inputs(lab, state, calibration, first + i, &rows[i], task, err);
+            status = fill_inputs(cx, calibration, first + i, &rows[i], err);
         }
         if (massive != NULL) {
             rows[i].number[PL_COLUMN_MASSIVE] = massive[info->block];
         }
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     free(massive);
     return status;

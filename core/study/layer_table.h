@@ -110,8 +110,8 @@ double pl_layer_number(const pl_layer_row *row, pl_column column, const pl_id *n
 /* Rows of layers [first, first + count) (pieces, so that a list fills while a big model is read);
  * rows[count] is the caller's.  Inputs only where the calibration is whole.  A weight that cannot
  * be read is that layer's problem, not the list's. */
-PL_NODISCARD pl_status pl_layer_rows(pl_lab *lab, const pl_state *state, size_t first, size_t count,
-                                     pl_layer_row *rows, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_layer_rows(pl_context cx, size_t first, size_t count, pl_layer_row *rows,
+                                     pl_error *err);
 
 /* Orders layers[n] by values[layer], falling or rising; unknown ones (NaN) last, equal ones in
  * model order.  values NULL: model order. */

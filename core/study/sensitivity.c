@@ -156,8 +156,8 @@ static const pl_hooks *unit_hooks(void *ctx, size_t variant)
 
 static pl_status begin_hooks(measuring *m, pl_task *task, pl_error *err)
 {
-    pl_status status =
-        pl_quantized_init(&m->quantized, m->lab, m->state, PL_WHICH_AFTER, &m->all, task, err);
+    pl_status status = pl_quantized_init(&m->quantized, (pl_context){m->lab, m->state, task},
+                                         PL_WHICH_AFTER, &m->all, err);
     m->filtered = (pl_hooks){
         .ctx = m,
         .weight = unit_weight,
@@ -472,19 +472,21 @@ static pl_status measure_units(measuring *m, const int32_t *ids, size_t count, p
                : status;
 }
 
-pl_status pl_sensitivity_run(pl_lab *lab, const pl_state *state, const pl_sensitivity *asked,
-                             const int32_t *ids, size_t count, pl_sensitivities *out, pl_task *task,
-                             pl_error *err)
+pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked, const int32_t *ids,
+                             size_t count, pl_sensitivities *out, pl_error *err)
 {
     *out = (pl_sensitivities){0};
-    measuring m = {
-        .lab = lab, .state = state, .model = state->source->model, .asked = asked, .out = out};
+    measuring m = {.lab = cx.lab,
+                   .state = cx.state,
+                   .model = cx.state->source->model,
+                   .asked = asked,
+                   .out = out};
     pl_status status = find_units(&m, err);
     PL_THEN(check_inputs(&m, err));
-    PL_THEN(hash_common(&m, ids, count, task, err));
+    PL_THEN(hash_common(&m, ids, count, cx.task, err));
     PL_THEN(find_known(&m, err));
     if (status == PL_OK && m.n_wanted > 0) {
-        status = measure_units(&m, ids, count, task, err);
+        status = measure_units(&m, ids, count, cx.task, err);
     }
     end_measuring(&m);
     if (status != PL_OK) {
@@ -522,8 +524,8 @@ static pl_status find_factor(measuring *m, const int32_t *ids, size_t count, dou
     pl_sensitivities measured = {0};
     double sum = 0.0;
     size_t n = 0;
-    pl_status status =
-        pl_sensitivity_run(m->lab, m->state, m->asked, ids, count, &measured, task, err);
+    pl_status status = pl_sensitivity_run((pl_context){m->lab, m->state, task}, m->asked, ids,
+                                          count, &measured, err);
     PL_THEN(find_units(m, err));
     PL_THEN(measure_moves(m, ids, count, moved, task, err));
     for (size_t i = 0; status == PL_OK && i < m->n_wanted; i++) {
@@ -550,9 +552,8 @@ static pl_status find_factor(measuring *m, const int32_t *ids, size_t count, dou
 
 static const pl_loss unknown_loss = {NAN, NAN, NAN, NAN, NAN};
 
-pl_status pl_sensitivity_estimate(pl_lab *lab, const pl_state *state, const pl_sensitivity *asked,
-                                  const int32_t *ids, size_t count, pl_sensitivities *out,
-                                  pl_task *task, pl_error *err)
+pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked, const int32_t *ids,
+                                  size_t count, pl_sensitivities *out, pl_error *err)
 {
     *out = (pl_sensitivities){0};
     pl_sensitivity unit = *asked, blocks = *asked;
@@ -561,7 +562,7 @@ pl_status pl_sensitivity_estimate(pl_lab *lab, const pl_state *state, const pl_s
     unit.probes = 0;
     blocks.unit = PL_UNIT_BLOCK;
     blocks.probes = asked->probes > 0 ? asked->probes : 1;
-    const measuring made = {.lab = lab, .state = state, .model = state->source->model};
+    const measuring made = {.lab = cx.lab, .state = cx.state, .model = cx.state->source->model};
     measuring m = made, b = made;
     m.asked = &unit;
     m.out = out;
@@ -571,8 +572,8 @@ pl_status pl_sensitivity_estimate(pl_lab *lab, const pl_state *state, const pl_s
     double *moved = calloc(pl_model_layer_count(m.model) + 1, sizeof *moved);
     pl_status status = moved != NULL ? find_units(&m, err) : pl_error_memory(err, "an estimate");
     PL_THEN(check_inputs(&m, err));
-    PL_THEN(find_factor(&b, ids, count, moved, &factor, task, err));
-    PL_THEN(measure_moves(&m, ids, count, moved, task, err));
+    PL_THEN(find_factor(&b, ids, count, moved, &factor, cx.task, err));
+    PL_THEN(measure_moves(&m, ids, count, moved, cx.task, err));
     out->original = of_blocks.original;
     out->original_error = of_blocks.original_error;
     out->tokens = of_blocks.tokens;

@@ -32,9 +32,8 @@ typedef struct pl_sensitivities {
  * inputs are quantized and a unit would hold some layers of an input but not the others: expected
  * site or block then.  Keys are quantized with their block's k_proj, values with its v_proj.
  * Progress in "units".  Caller deinits *out. */
-PL_NODISCARD pl_status pl_sensitivity_run(pl_lab *lab, const pl_state *state,
-                                          const pl_sensitivity *asked, const int32_t *ids,
-                                          size_t count, pl_sensitivities *out, pl_task *task,
+PL_NODISCARD pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked,
+                                          const int32_t *ids, size_t count, pl_sensitivities *out,
                                           pl_error *err);
 void pl_sensitivities_deinit(pl_sensitivities *s);
 
@@ -44,10 +43,9 @@ void pl_sensitivities_deinit(pl_sensitivities *s);
  * each measured with all its layers quantized.  The units' losses are NaN, `together` too; layers
  * have their column kl_estimate from there on.  Refuses as pl_sensitivity_run does; `without` is
  * not used.  PL_ERR_NUMERIC where no probed block moves anything.  Caller deinits *out. */
-PL_NODISCARD pl_status pl_sensitivity_estimate(pl_lab *lab, const pl_state *state,
-                                               const pl_sensitivity *asked, const int32_t *ids,
-                                               size_t count, pl_sensitivities *out, pl_task *task,
-                                               pl_error *err);
+PL_NODISCARD pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked,
+                                               const int32_t *ids, size_t count,
+                                               pl_sensitivities *out, pl_error *err);
 
 /* The KL divergence that a layer's result was last measured to cost by itself; NaN where it was not
  * (with weights alone quantized).  said: the command that asked for it is appended; or NULL. */

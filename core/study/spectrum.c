@@ -90,28 +90,28 @@ static pl_status write_stored(pl_store *store, pl_id key, const char *site, cons
     return status;
 }
 
-static pl_status compute(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                         pl_spectrum *s, pl_task *task, pl_error *err)
+static pl_status compute(pl_context cx, pl_id calibration, size_t site, pl_spectrum *s,
+                         pl_error *err)
 {
-    const char *name = pl_model_site(state->source->model, site)->name;
+    const char *name = pl_model_site(cx.state->source->model, site)->name;
     const double bytes = 12.0 * (double)s->n * (double)s->n;
-    if (bytes > (double)pl_lab_memory_limit(lab)) {
+    if (bytes > (double)pl_lab_memory_limit(cx.lab)) {
         return pl_error_set(err, PL_ERR_MEMORY,
                             "%s: a spectrum of %zu channels needs %.0f MB, the memory limit is "
                             "%.0f MB",
-                            name, s->n, bytes / 1e6, (double)pl_lab_memory_limit(lab) / 1e6);
+                            name, s->n, bytes / 1e6, (double)pl_lab_memory_limit(cx.lab) / 1e6);
     }
     pl_bench bench = {0};
     pl_eigen eigen = {0};
-    pl_status status = pl_lab_site(lab, state, calibration, site, &bench, task, err);
+    pl_status status = pl_lab_site(cx, calibration, site, &bench, err);
     if (status == PL_OK) {
-        status =
-            pl_eigen_symmetric(pl_factors_gram(bench.factors), s->ends, s->ends, &eigen, task, err);
+        status = pl_eigen_symmetric(pl_factors_gram(bench.factors), s->ends, s->ends, &eigen,
+                                    cx.task, err);
         if (status != PL_OK && status != PL_ERR_CANCELLED) {
             pl_error_prefix(err, "%s: ", name);
         }
     }
-    pl_lab_release(lab, &bench);
+    pl_lab_release(cx.lab, &bench);
     if (status == PL_OK) {
         memcpy(s->values, eigen.values, s->n * sizeof(double));
         memcpy(s->vectors, eigen.vectors, 2 * s->ends * s->n * sizeof(double));
@@ -120,10 +120,10 @@ static pl_status compute(pl_lab *lab, const pl_state *state, pl_id calibration, 
     return status;
 }
 
-pl_status pl_spectrum_load(pl_lab *lab, const pl_state *state, pl_id calibration, size_t site,
-                           pl_spectrum *out, pl_task *task, pl_error *err)
+pl_status pl_spectrum_load(pl_context cx, pl_id calibration, size_t site, pl_spectrum *out,
+                           pl_error *err)
 {
-    const pl_site *info = pl_model_site(state->source->model, site);
+    const pl_site *info = pl_model_site(cx.state->source->model, site);
     *out = (pl_spectrum){.n = info->cols, .ends = ends_of(info->cols)};
     pl_id key = {0};
     pl_status status = pl_spectrum_key(calibration, site, &key, err);
@@ -132,9 +132,9 @@ pl_status pl_spectrum_load(pl_lab *lab, const pl_state *state, pl_id calibration
     if (status == PL_OK && (out->values == NULL || out->vectors == NULL)) {
         status = pl_error_memory(err, "a spectrum");
     }
-    pl_store *store = pl_lab_store(lab);
+    pl_store *store = pl_lab_store(cx.lab);
     if (status == PL_OK && read_stored(store, key, out) != PL_OK) {
-        status = compute(lab, state, calibration, site, out, task, err);
+        status = compute(cx, calibration, site, out, err);
         PL_THEN(write_stored(store, key, info->name, out, err));
     }
     PL_THEN(conclude(out, info->name, err));

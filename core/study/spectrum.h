@@ -26,9 +26,8 @@ typedef struct pl_spectrum {
 
 /* Caller deinits out; empty on failure.  PL_ERR_MEMORY where the work space of 8 n^2 bytes is over
  * the lab's limit, PL_ERR_NUMERIC where G is zero. */
-PL_NODISCARD pl_status pl_spectrum_load(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                        size_t site, pl_spectrum *out, pl_task *task,
-                                        pl_error *err);
+PL_NODISCARD pl_status pl_spectrum_load(pl_context cx, pl_id calibration, size_t site,
+                                        pl_spectrum *out, pl_error *err);
 void pl_spectrum_deinit(pl_spectrum *spectrum);
 
 /* Name of a site's spectrum in the store. */

@@ -339,7 +339,8 @@ static pl_status read_text(work *w, pl_error *err)
     }
     const char *paths[] = {path.data};
     pl_status status = pl_buf_check(&path, err);
-    PL_THEN(pl_lab_own_tokens(w->lab, &w->state, paths, 1, &w->text, w->piece.whole, err));
+    PL_THEN(pl_lab_own_tokens((pl_context){w->lab, &w->state, w->piece.whole}, paths, 1, &w->text,
+                              err));
     pl_buf_deinit(&path);
     return status;
 }
@@ -406,8 +407,8 @@ static pl_status measure(work *w, pl_sweep_point *point, pl_error *err)
     pl_quantized quantized;
     pl_hooks hooks;
     pl_ppl_result found = {0};
-    status = pl_quantized_init(&quantized, w->lab, &w->state, PL_WHICH_AFTER, &hooks,
-                               &w->piece.task, err);
+    status = pl_quantized_init(&quantized, (pl_context){w->lab, &w->state, &w->piece.task},
+                               PL_WHICH_AFTER, &hooks, err);
     PL_THEN(pl_perplexity(w->state.source->model, w->text.ids, w->text.count, &spec, &hooks, false,
                           &found, &w->piece.task, err));
     pl_quantized_deinit(&quantized);
@@ -430,32 +431,32 @@ static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
         return status;
     }
     if (!w->sweep->whole) {
-        return pl_solve_layer(w->lab, &w->state, w->sweep->layer, &point->report, &result,
-                              &w->piece.task, err);
+        return pl_solve_layer((pl_context){w->lab, &w->state, &w->piece.task}, w->sweep->layer,
+                              &point->report, &result, err);
     }
-    status = pl_solve_all(w->lab, &w->state, pl_solve_runs_in_sequence(&w->state), note_result, w,
-                          &point->report, &w->piece.task, err);
+    status =
+        pl_solve_all((pl_context){w->lab, &w->state, &w->piece.task},
+                     pl_solve_runs_in_sequence(&w->state), note_result, w, &point->report, err);
     PL_THEN(w->noted);
     return status == PL_OK && w->sweep->perplexity ? measure(w, point, err) : status;
 }
 
-pl_status pl_sweep_run(pl_lab *lab, const pl_state *state, const pl_sweep *sweep,
-                       pl_sweep_result *out, pl_task *task, pl_error *err)
+pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *out, pl_error *err)
 {
     double values[PL_SWEEP_MAX];
     pl_sweep checked = *sweep;
-    work w = {.lab = lab, .sweep = &checked, .noted = PL_OK};
+    work w = {.lab = cx.lab, .sweep = &checked, .noted = PL_OK};
     *out = (pl_sweep_result){.knee = SIZE_MAX};
-    pl_status status = pl_sweep_check(state, &checked, false, err);
+    pl_status status = pl_sweep_check(cx.state, &checked, false, err);
     if (status != PL_OK) {
         return status;
     }
-    status = pl_state_copy(&w.state, state, err);
+    status = pl_state_copy(&w.state, cx.state, err);
     if (status != PL_OK) {
         return status;
     }
-    const size_t count = pl_sweep_values(state, &checked, values);
-    pl_piece_init(&w.piece, task, "points", count);
+    const size_t count = pl_sweep_values(cx.state, &checked, values);
+    pl_piece_init(&w.piece, cx.task, "points", count);
     if (checked.perplexity) {
         status = read_text(&w, err);
     }

@@ -38,8 +38,8 @@ PL_NODISCARD pl_status pl_sweep_check(const pl_state *state, pl_sweep *sweep, bo
 size_t pl_sweep_values(const pl_state *state, const pl_sweep *sweep, double *out);
 
 /* Computes the sweep, or finds it in the store.  Progress in "points". */
-PL_NODISCARD pl_status pl_sweep_run(pl_lab *lab, const pl_state *state, const pl_sweep *sweep,
-                                    pl_sweep_result *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *out,
+                                    pl_error *err);
 
 /* The knee of a sweep.  On the curve x = log(value) (the value where the sweep is linear), y =
  * log(rounded_relative_error); where fewer than three points have a rounded error above 0, on the

@@ -148,7 +148,8 @@ static pl_status take_range(seeker *s, pl_search *search, pl_task *task, pl_erro
         return PL_OK;
     }
     pl_strength range;
-    pl_status status = pl_layer_strength(s->lab, &s->state, s->layer, &range, task, err);
+    pl_status status =
+        pl_layer_strength((pl_context){s->lab, &s->state, task}, s->layer, &range, err);
     if (status == PL_OK && range.low > search->low && range.zero > range.low) {
         search->low = fmax(search->low, pl_round_digits(range.low));
         search->high = fmin(search->high, pl_round_digits(range.zero));
@@ -187,7 +188,7 @@ static pl_status evaluate(seeker *s, pl_search *search, double value, pl_task *t
     pl_solve_report report;
     pl_id result = {0};
     pl_status status = set_value(s, value, err);
-    PL_THEN(pl_solve_layer(s->lab, &s->state, s->layer, &report, &result, task, err));
+    PL_THEN(pl_solve_layer((pl_context){s->lab, &s->state, task}, s->layer, &report, &result, err));
     if (status != PL_OK) {
         return status;
     }
@@ -226,22 +227,21 @@ static pl_status search_layer(seeker *s, pl_task *task, pl_error *err)
     return status;
 }
 
-pl_status pl_target_search(pl_lab *lab, const pl_state *state, size_t layer,
-                           const pl_target *target, pl_target_found *out, pl_task *task,
-                           pl_error *err)
+pl_status pl_target_search(pl_context cx, size_t layer, const pl_target *target,
+                           pl_target_found *out, pl_error *err)
 {
     pl_target checked = *target;
-    seeker s = {.lab = lab, .target = &checked, .layer = layer, .out = out};
+    seeker s = {.lab = cx.lab, .target = &checked, .layer = layer, .out = out};
     *out = (pl_target_found){.report = pl_solve_report_empty()};
-    pl_status status = pl_target_check(state, layer, &checked, err);
+    pl_status status = pl_target_check(cx.state, layer, &checked, err);
     if (status != PL_OK) {
         return status;
     }
-    s.spec = *pl_state_spec(state, layer, checked.slot);
+    s.spec = *pl_state_spec(cx.state, layer, checked.slot);
     s.index = pl_method_param(s.spec.method, checked.param);
-    status = pl_state_copy(&s.state, state, err);
+    status = pl_state_copy(&s.state, cx.state, err);
     if (status == PL_OK) {
-        status = search_layer(&s, task, err);
+        status = search_layer(&s, cx.task, err);
         pl_state_deinit(&s.state);
     }
     return status;

@@ -51,9 +51,8 @@ PL_NODISCARD pl_status pl_target_check(const pl_state *state, size_t layer, pl_t
 /* Searches.  The range is the parameter's own, of a strength that in which it does anything; the
  * first value is the present one.  PL_ERR_STATE where a solve gives no such number.  Progress in
  * "solves". */
-PL_NODISCARD pl_status pl_target_search(pl_lab *lab, const pl_state *state, size_t layer,
-                                        const pl_target *target, pl_target_found *out,
-                                        pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_target_search(pl_context cx, size_t layer, const pl_target *target,
+                                        pl_target_found *out, pl_error *err);
 
 /* Gives the layer's slot the spec; a transform's, which the layers of a site share, all of them. */
 PL_NODISCARD pl_status pl_target_set(pl_state *state, size_t layer, pl_slot slot,

@@ -627,7 +627,8 @@ static pl_status begin_scorer(scorer *s, pl_error *err)
     s->samples = json_array();
     pl_status status = pl_examples_init(&s->examples, r->set, r->pool, r->shots, err);
     PL_THEN(pl_model_need_tokenizer(s->model, &s->tokenizer, err));
-    PL_THEN(pl_quantized_init(&s->quantized, r->lab, r->state, r->which, &s->hooks, s->task, err));
+    PL_THEN(pl_quantized_init(&s->quantized, (pl_context){r->lab, r->state, s->task}, r->which,
+                              &s->hooks, err));
     s->used = r->which == PL_WHICH_BEFORE ? NULL : &s->hooks;
     PL_THEN(hash_common(s, err));
     return status;

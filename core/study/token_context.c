@@ -8,23 +8,23 @@
 /* Tokens on either side of the one in question. */
 enum { AROUND = 4 };
 
-pl_status pl_token_context_init(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                pl_token_context *out, pl_task *task, pl_error *err)
+pl_status pl_token_context_init(pl_context cx, pl_id calibration, pl_token_context *out,
+                                pl_error *err)
 {
-    const pl_calibration *asked = &state->calibration;
+    const pl_calibration *asked = &cx.state->calibration;
     const pl_protocol *protocol = &asked->protocol;
     const pl_tokens *tokens = NULL;
     pl_id text = {0};
     *out = (pl_token_context){.length = protocol->length, .windows = protocol->windows};
-    if (pl_model_need_tokenizer(state->source->model, &out->tokenizer, NULL) != PL_OK) {
+    if (pl_model_need_tokenizer(cx.state->source->model, &out->tokenizer, NULL) != PL_OK) {
         return PL_OK;
     }
-    pl_status status = pl_lab_tokens(lab, state, (const char *const *)asked->texts, asked->n_texts,
-                                     &tokens, task, err);
+    pl_status status =
+        pl_lab_tokens(cx, (const char *const *)asked->texts, asked->n_texts, &tokens, err);
     if (status == PL_ERR_CANCELLED || status == PL_ERR_MEMORY) {
         return status;
     }
-    if (status != PL_OK || !pl_calib_text(pl_lab_store(lab), calibration, &text) ||
+    if (status != PL_OK || !pl_calib_text(pl_lab_store(cx.lab), calibration, &text) ||
         !pl_id_equal(text, tokens->text)) {
         return PL_OK;
     }

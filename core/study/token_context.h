@@ -14,8 +14,8 @@ typedef struct pl_token_context {
 } pl_token_context;
 
 /* A text that is not at hand is no error: what is asked for is then not known.  Caller deinits. */
-PL_NODISCARD pl_status pl_token_context_init(pl_lab *lab, const pl_state *state, pl_id calibration,
-                                             pl_token_context *out, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_token_context_init(pl_context cx, pl_id calibration,
+                                             pl_token_context *out, pl_error *err);
 void pl_token_context_deinit(pl_token_context *context);
 
 /* The id at a position of the text, -1 where it is not known. */

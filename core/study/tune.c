@@ -373,19 +373,19 @@ static pl_status make_states(pl_tuner *t, pl_error *err)
     return status;
 }
 
-pl_status pl_tune_run(pl_lab *lab, const pl_state *state, const pl_tuning *tuning,
-                      const int32_t *ids, size_t count, pl_tuned *out, pl_task *task, pl_error *err)
+pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const int32_t *ids, size_t count,
+                      pl_tuned *out, pl_error *err)
 {
     pl_tuning checked = *tuning;
     *out = (pl_tuned){0};
-    pl_tuner t = {.lab = lab,
-                  .state = state,
+    pl_tuner t = {.lab = cx.lab,
+                  .state = cx.state,
                   .tuning = &checked,
                   .ids = ids,
                   .n_ids = count,
                   .out = out,
-                  .task = task};
-    pl_status status = pl_tune_check(state, &checked, err);
+                  .task = cx.task};
+    pl_status status = pl_tune_check(cx.state, &checked, err);
     PL_THEN(allocate_tuned(&t, err));
     PL_THEN(find_units(&t, err));
     PL_THEN(check_transforms(&t, err));

@@ -65,9 +65,8 @@ PL_NODISCARD pl_status pl_tune_check(const pl_state *state, pl_tuning *tuning, p
  * What was measured stays in the store, so that a cut-off run goes on.  Progress in "trials".
  * PL_ERR_USAGE where a transform's parameter is to differ between layers of one input.  Caller
  * deinits *out. */
-PL_NODISCARD pl_status pl_tune_run(pl_lab *lab, const pl_state *state, const pl_tuning *tuning,
-                                   const int32_t *ids, size_t count, pl_tuned *out, pl_task *task,
-                                   pl_error *err);
+PL_NODISCARD pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const int32_t *ids,
+                                   size_t count, pl_tuned *out, pl_error *err);
 void pl_tuned_deinit(pl_tuned *tuned);
 
 /* Gives the layers their candidates, given[layers of the model], 0: as it is (pl_state_give). */

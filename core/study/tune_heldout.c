@@ -60,13 +60,12 @@ static pl_status measure_error(const heldout *h, size_t layer, size_t candidate,
     const pl_state *state = &t->states[candidate];
     pl_bench bench = {0};
     pl_mat w0 = {0}, w = {0};
-    pl_status status = pl_weights_make(t->lab, state, layer,
-                                       (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, task, err);
-    PL_THEN(pl_weights_make(t->lab, state, layer,
-                            (pl_weights_of){.which = PL_WHICH_AFTER, .result = &result}, &w, task,
-                            err));
-    PL_THEN(pl_lab_site(t->lab, state, h->keys[1],
-                        pl_model_layer(state->source->model, layer)->site, &bench, task, err));
+    pl_status status = pl_weights_make((pl_context){t->lab, state, task}, layer,
+                                       (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, err);
+    PL_THEN(pl_weights_make((pl_context){t->lab, state, task}, layer,
+                            (pl_weights_of){.which = PL_WHICH_AFTER, .result = &result}, &w, err));
+    PL_THEN(pl_lab_site((pl_context){t->lab, state, task}, h->keys[1],
+                        pl_model_layer(state->source->model, layer)->site, &bench, err));
     PL_THEN(pl_relative_error(bench.factors, pl_mat_view(&w0), pl_mat_view(&w), out, task, err));
     pl_lab_release(t->lab, &bench);
     pl_mat_deinit(&w0);
@@ -85,8 +84,8 @@ static pl_status try_candidate(heldout *h, size_t layer, size_t candidate, pl_ta
     if (status != PL_OK || pl_tune_recall(t, key, error)) {
         return status;
     }
-    status = pl_solve_layer(t->lab, &t->states[candidate], layer, &report, &h->results[candidate],
-                            task, err);
+    status = pl_solve_layer((pl_context){t->lab, &t->states[candidate], task}, layer, &report,
+                            &h->results[candidate], err);
     h->made[candidate] = status == PL_OK ? report.made : 0;
     PL_THEN(measure_error(h, layer, candidate, h->results[candidate], error, task, err));
     return status == PL_OK
@@ -164,7 +163,8 @@ pl_status pl_tune_heldout(pl_tuner *t, pl_error *err)
     pl_model *model = t->state->source->model;
     heldout h = {.t = t};
     pl_status status = pl_model_need_forward(model, "by=heldout", err);
-    PL_THEN(pl_lab_halves(t->lab, t->state, rows_kept(t->state), h.keys, t->task, err));
+    PL_THEN(
+        pl_lab_halves((pl_context){t->lab, t->state, t->task}, rows_kept(t->state), h.keys, err));
     for (size_t c = 0; status == PL_OK && c < t->n_states; c++) {
         t->states[c].calibration.key = h.keys[0];
         t->states[c].calibration.known = true;

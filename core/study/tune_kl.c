@@ -260,8 +260,8 @@ static pl_status measure_sequence(search *s, const noting *noted, size_t trial, 
     pl_quantized quantized;
     pl_hooks hooks;
     spec.memory_limit = pl_lab_memory_limit(t->lab);
-    pl_status status =
-        pl_quantized_init(&quantized, t->lab, state, PL_WHICH_AFTER, &hooks, &s->piece.task, err);
+    pl_status status = pl_quantized_init(&quantized, (pl_context){t->lab, state, &s->piece.task},
+                                         PL_WHICH_AFTER, &hooks, err);
     PL_THEN(pl_perplexity(state->source->model, t->ids, t->n_ids, &spec, &hooks, true, &result,
                           &s->piece.task, err));
     pl_quantized_deinit(&quantized);
@@ -278,8 +278,8 @@ static pl_status solve_sequence(search *s, pl_state *state, size_t trial, pl_err
     if (noted.made == NULL) {
         return pl_error_memory(err, "a search");
     }
-    pl_status status =
-        pl_solve_all(t->lab, state, true, note_layer, &noted, &total, &s->piece.task, err);
+    pl_status status = pl_solve_all((pl_context){t->lab, state, &s->piece.task}, true, note_layer,
+                                    &noted, &total, err);
     PL_THEN(noted.status);
     PL_THEN(measure_sequence(s, &noted, trial, err));
     PL_THEN(forget_results(s, &noted, err));
@@ -490,7 +490,8 @@ static pl_status solve_candidates(search *s, pl_error *err)
             if (c > 0 && t->out->unit_of[i] < 0) {
                 result = t->states[0].solved[i].result; /* it is as it was */
             } else {
-                status = pl_solve_layer(t->lab, state, i, &report, &result, &piece.task, err);
+                status = pl_solve_layer((pl_context){t->lab, state, &piece.task}, i, &report,
+                                        &result, err);
                 pl_piece_step(&piece);
             }
             PL_THEN(pl_state_take_result(state, i, false, result, err));
@@ -504,8 +505,8 @@ static pl_status begin_hooks(search *s, pl_error *err)
     pl_tuner *t = s->t;
     pl_status status = PL_OK;
     for (size_t c = 0; status == PL_OK && c < s->k; c++) {
-        status = pl_quantized_init(&s->quantized[c], t->lab, &t->states[c], PL_WHICH_AFTER,
-                                   &s->hooks[c], t->task, err);
+        status = pl_quantized_init(&s->quantized[c], (pl_context){t->lab, &t->states[c], t->task},
+                                   PL_WHICH_AFTER, &s->hooks[c], err);
         s->n_quantized++;
     }
     s->base_hooks = mixed_hooks(s, &s->of_base);

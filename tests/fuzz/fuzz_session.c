@@ -56,8 +56,8 @@ static void use(made_store *made, const char *text)
         const pl_layer *info = pl_model_layer(state->source->model, i);
         for (pl_which which = PL_WHICH_BEFORE; which <= PL_WHICH_AFTER; which++) {
             float *out = malloc(info->rows * info->cols * sizeof *out);
-            pl_status status = pl_weights_read(made->front.lab, state, i,
-                                               (pl_weights_of){.which = which}, out, NULL, &err);
+            pl_status status = pl_weights_read((pl_context){made->front.lab, state, NULL}, i,
+                                               (pl_weights_of){.which = which}, out, &err);
             promise(status == PL_OK || err.message[0] != '\0', "no sentence", text);
             free(out);
         }

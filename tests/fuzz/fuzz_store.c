@@ -147,9 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         float out[12 * 16 + 8 * 24];
         bool cured = made_store_run(made, "solve b.2.fc; solve b.10.fc") == PL_OK;
         for (size_t i = 0; i < 2; i++) {
-            cured = cured && pl_weights_read(made->front.lab, &made->front.state, i,
-                                             (pl_weights_of){.which = PL_WHICH_AFTER}, out, NULL,
-                                             NULL) == PL_OK;
+            cured = cured &&
+                    pl_weights_read((pl_context){made->front.lab, &made->front.state, NULL}, i,
+                                    (pl_weights_of){.which = PL_WHICH_AFTER}, out, NULL) == PL_OK;
         }
         if (!cured) {
             fprintf(stderr, "solving again did not help:\n%.*s\n", (int)size, (const char *)data);

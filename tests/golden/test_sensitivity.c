@@ -83,12 +83,10 @@ static void test_against_torch(void **ctx)
         pl_sensitivity asked = {.unit = cases[c].kind,
                                 .text = {.length = LENGTH, .windows = WINDOWS}};
         pl_sensitivities found, estimated;
-        pl_check_ok(pl_sensitivity_run(d.lab, &d.state, &asked, ids, COUNT, &found, NULL, &err),
-                    err);
+        pl_check_ok(pl_sensitivity_run(demo_context(&d), &asked, ids, COUNT, &found, &err), err);
         asked.probes = 1;
-        pl_check_ok(
-            pl_sensitivity_estimate(d.lab, &d.state, &asked, ids, COUNT, &estimated, NULL, &err),
-            err);
+        pl_check_ok(pl_sensitivity_estimate(demo_context(&d), &asked, ids, COUNT, &estimated, &err),
+                    err);
         const json_t *line = values_of(values, cases[c].name);
         const pl_loss *loss = &find_unit(&found, cases[c].name)->loss;
         pl_check_close(loss->kl, number_of(line, "kl"), 1e-3, 0);

@@ -111,12 +111,17 @@ static inline void demo_lab_restart(demo_lab *d)
     demo_lab_open(d);
 }
 
+static inline pl_context demo_context(const demo_lab *d)
+{
+    return (pl_context){d->lab, &d->state, NULL};
+}
+
 static inline pl_solve_report demo_solve(demo_lab *d, size_t layer)
 {
     pl_error err;
     pl_solve_report report;
     pl_id result = {0};
-    pl_check_ok(pl_solve_layer(d->lab, &d->state, layer, &report, &result, NULL, &err), err);
+    pl_check_ok(pl_solve_layer(demo_context(d), layer, &report, &result, &err), err);
     pl_check_ok(
         pl_state_set_result(&d->state, layer, pl_state_plan(&d->state, layer), result, &err), err);
     return report;
@@ -129,9 +134,8 @@ static inline float *demo_weights(demo_lab *d, size_t layer, pl_which which)
     const pl_layer *info = pl_model_layer(d->state.source->model, layer);
     float *w = calloc(info->rows * info->cols, sizeof *w);
     assert_non_null(w);
-    pl_check_ok(
-        pl_weights_read(d->lab, &d->state, layer, (pl_weights_of){.which = which}, w, NULL, &err),
-        err);
+    pl_check_ok(pl_weights_read(demo_context(d), layer, (pl_weights_of){.which = which}, w, &err),
+                err);
     return w;
 }
 

@@ -28,16 +28,15 @@ static pl_status add_norms(const pl_mat *w, pl_figure *out, pl_error *err)
     return status;
 }
 
-static pl_status make_rows(pl_lab *lab, const pl_state *state, const pl_request *request,
-                           pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_rows(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
     pl_mat w = {0};
     pl_buf title = {0};
-    pl_kind_layer_title(state, request->layer, &title);
+    pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
     if (status == PL_OK) {
-        status = pl_weights_make(lab, state, request->layer,
-                                 (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, task, err);
+        status =
+            pl_weights_make(cx, request->layer, (pl_weights_of){.which = PL_WHICH_BEFORE}, &w, err);
     }
     if (status == PL_OK) {
         status = pl_figure_texts(out, title.data, "row", "norm of a row", err);

@@ -4,12 +4,9 @@
 
 enum { POINTS = 101 };
 
-static pl_status make_spare(pl_lab *lab, const pl_state *state, const pl_request *request,
-                            pl_figure *out, pl_task *task, pl_error *err)
+static pl_status make_spare(pl_context cx, const pl_request *request, pl_figure *out, pl_error *err)
 {
-    (void)lab;
-    (void)state;
-    (void)task;
+    (void)cx;
     pl_series *series = NULL;
     pl_status status = pl_figure_texts(out, request->kind->title, "step", "height", err);
     if (status == PL_OK) {

@@ -193,9 +193,9 @@ static void test_knob(void **ctx)
         pl_solve_report report;
         pl_id result;
         demo_method(&d.state, methods[turn]);
-        pl_check_ok(pl_live_solve(live, d.lab, &d.state, DEMO_Q1, on_frame, &seen, &report, &result,
-                                  NULL, &err),
-                    err);
+        pl_check_ok(
+            pl_live_solve(live, demo_context(&d), DEMO_Q1, on_frame, &seen, &report, &result, &err),
+            err);
         const double share = turn == 0 ? 0.2 : 0.3;
         check_number(report.relative_error, share * share);
         expect_less(0, seen.count);
@@ -204,8 +204,8 @@ static void test_knob(void **ctx)
         assert_true(isnan(seen.rounded) ||
                     fabs(seen.rounded / report.rounded_relative_error - 1) <= 0.1);
     }
-    pl_check_ok(pl_live_factors(d.lab, &d.state, DEMO_Q1, NULL, &err), err);
-    pl_check_ok(pl_layer_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err), err);
+    pl_check_ok(pl_live_factors(demo_context(&d), DEMO_Q1, &err), err);
+    pl_check_ok(pl_layer_strength(demo_context(&d), DEMO_Q1, &strength, &err), err);
     check_number(strength.zero, 1.0);
     pl_live_destroy(live);
     demo_lab_deinit(&d);

@@ -27,7 +27,7 @@ static pl_id calibration_of(demo_lab *d)
 {
     pl_error err;
     pl_id key = {0};
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
     return key;
 }
 
@@ -35,9 +35,8 @@ static pl_learning learn(demo_lab *d, size_t layer, uint64_t until)
 {
     pl_error err;
     pl_learning reached;
-    pl_check_ok(
-        pl_site_learn(d->lab, &d->state, calibration_of(d), layer, until, &reached, NULL, &err),
-        err);
+    pl_check_ok(pl_site_learn(demo_context(d), calibration_of(d), layer, until, &reached, &err),
+                err);
     return reached;
 }
 
@@ -45,7 +44,7 @@ static bool is_due(demo_lab *d, size_t layer)
 {
     pl_error err;
     bool due = false;
-    pl_check_ok(pl_site_learning_due(d->lab, &d->state, layer, &due, NULL, &err), err);
+    pl_check_ok(pl_site_learning_due(demo_context(d), layer, &due, &err), err);
     return due;
 }
 
@@ -54,9 +53,9 @@ static pl_transform *now(demo_lab *d, size_t layer)
     pl_error err;
     pl_transform *t = NULL;
     pl_id key;
-    pl_check_ok(pl_site_transform_now(d->lab, &d->state, calibration_of(d), layer,
+    pl_check_ok(pl_site_transform_now(demo_context(d), calibration_of(d), layer,
                                       pl_state_spec(&d->state, layer, PL_SLOT_TRANSFORM), &t, &key,
-                                      NULL, &err),
+                                      &err),
                 err);
     return t;
 }
@@ -98,8 +97,9 @@ static void test_goes_on(void **ctx)
     assert_true(is_due(&whole, DEMO_Q1));
     whole.state.kv.bits = 4;
     pl_error err;
-    pl_check_ok(
-        pl_site_forget(whole.lab, &whole.state, calibration_of(&whole), DEMO_O1, NULL, &err), err);
+    pl_check_ok(pl_site_forget((pl_context){whole.lab, &whole.state, NULL}, calibration_of(&whole),
+                               DEMO_O1, &err),
+                err);
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         assert_true(is_due(&whole, layers[i]));
     }
@@ -180,9 +180,9 @@ static void test_refuses(void **ctx)
     pl_id key;
     init(&d, 4);
     demo_override(&d.state, PL_SLOT_TRANSFORM, "1.o_proj", "flatquant scope=block steps=9");
-    assert_int_equal(pl_site_transform_key(d.lab, &d.state, (pl_id){0}, DEMO_Q1,
+    assert_int_equal(pl_site_transform_key(demo_context(&d), (pl_id){0}, DEMO_Q1,
                                            pl_state_spec(&d.state, DEMO_Q1, PL_SLOT_TRANSFORM),
-                                           &key, NULL, &err),
+                                           &key, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "model.layers.1.self_attn.o_proj: the transforms of a block are learned "
                        "together with scope=block, but on=GLOB gives its layers different ones");
@@ -207,9 +207,9 @@ static void test_refuses_experts(void **ctx)
     pl_check_ok(pl_state_set_source(&d.state, source, &err), err);
     pl_source_release(source);
     demo_method(&d.state, "flatquant scope=block");
-    assert_int_equal(pl_site_transform_key(d.lab, &d.state, (pl_id){0}, 0,
+    assert_int_equal(pl_site_transform_key(demo_context(&d), (pl_id){0}, 0,
                                            pl_state_spec(&d.state, 0, PL_SLOT_TRANSFORM), &key,
-                                           NULL, &err),
+                                           &err),
                      PL_ERR_UNSUPPORTED);
     pl_check_says(err, "model.layers.0 is a mixture of experts: flatquant scope=block learns dense "
                        "blocks, scope=layer any");

@@ -38,7 +38,7 @@ static double measure(demo_lab *d, pl_model *model, const pl_hooks *hooks)
     const pl_tokens *tokens = NULL;
     pl_path_join(&path, d->state.source->demo, "evaluation.txt");
     const char *paths[] = {path.data};
-    pl_check_ok(pl_lab_tokens(d->lab, &d->state, paths, 1, &tokens, NULL, &err), err);
+    pl_check_ok(pl_lab_tokens(demo_context(d), paths, 1, &tokens, &err), err);
     pl_ppl_spec spec = {.length = EVALUATED, .windows = 1};
     pl_ppl_result found = {0};
     pl_check_ok(
@@ -84,7 +84,7 @@ static void test_f32_is_exact(void **ctx)
     char folder[600];
     snprintf(folder, sizeof folder, "%s/out", d.temp.folder);
     pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
-    pl_check_ok(pl_export(d.lab, &d.state, &spec, &report, NULL, &err), err);
+    pl_check_ok(pl_export(demo_context(&d), &spec, &report, &err), err);
     pl_check_close(report.max_dtype_error, 0, 0, 0);
     assert_int_equal(report.files, files_in(folder));
     expect_less(4 * 1098000, report.bytes);
@@ -111,7 +111,7 @@ static void test_own_dtype_is_kept(void **ctx)
     snprintf(folder, sizeof folder, "%s/out", d.temp.folder);
     pl_export_spec spec = {
         .folder = folder, .which = PL_WHICH_PRECONDITIONED, .dtype = PL_DTYPE_OTHER};
-    pl_check_ok(pl_export(d.lab, &d.state, &spec, &report, NULL, &err), err);
+    pl_check_ok(pl_export(demo_context(&d), &spec, &report, &err), err);
     expect_less(0, report.max_dtype_error);
     expect_less(report.max_dtype_error, 1e-3);
     check_reopened(&d, folder, PL_WHICH_PRECONDITIONED, report.max_dtype_error, PL_F16);
@@ -139,7 +139,7 @@ static void check_refused(demo_lab *d, const char *folder, pl_status code, const
     pl_export_report report;
     size_t before = files_in(d->temp.folder);
     pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
-    assert_int_equal(pl_export(d->lab, &d->state, &spec, &report, NULL, &err), code);
+    assert_int_equal(pl_export(demo_context(d), &spec, &report, &err), code);
     pl_check_says(err, says);
     assert_int_equal(files_in(d->temp.folder), before); /* nothing half-written stays */
 }
@@ -174,7 +174,8 @@ static void test_cancelled_leaves_nothing(void **ctx)
     size_t before = files_in(d.temp.folder);
     pl_export_spec spec = {.folder = folder, .which = PL_WHICH_AFTER, .dtype = PL_F32};
     atomic_store(&task.cancel, true);
-    assert_int_equal(pl_export(d.lab, &d.state, &spec, &report, &task, &err), PL_ERR_CANCELLED);
+    assert_int_equal(pl_export((pl_context){d.lab, &d.state, &task}, &spec, &report, &err),
+                     PL_ERR_CANCELLED);
     assert_int_equal(files_in(d.temp.folder), before);
     demo_lab_deinit(&d);
 }

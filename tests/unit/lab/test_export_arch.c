@@ -47,7 +47,8 @@ static void open_fixture(fixture *f, const char *name, bool gguf, size_t length)
     const char *text = pl_temp_path(&f->temp, "text.txt");
     pl_protocol protocol = {.length = length, .windows = 1};
     pl_check_ok(pl_calibration_set(&f->state.calibration, &text, 1, &protocol, &err), err);
-    pl_check_ok(pl_lab_calibrate(f->lab, &f->state, &f->state.calibration.key, NULL, NULL, &err),
+    pl_check_ok(pl_lab_calibrate((pl_context){f->lab, &f->state, NULL}, &f->state.calibration.key,
+                                 NULL, &err),
                 err);
     f->state.calibration.known = true;
 }
@@ -68,7 +69,8 @@ static void solve(fixture *f, const char *name)
     pl_id result = {0};
     f->state.slots[PL_SLOT_ROUND] = pl_spec_default(pl_method_find("gptq"));
     pl_check_ok(pl_model_find_layer(f->state.source->model, name, &layer, &err), err);
-    pl_check_ok(pl_solve_layer(f->lab, &f->state, layer, &report, &result, NULL, &err), err);
+    pl_check_ok(
+        pl_solve_layer((pl_context){f->lab, &f->state, NULL}, layer, &report, &result, &err), err);
     pl_check_ok(
         pl_state_set_result(&f->state, layer, pl_state_plan(&f->state, layer), result, &err), err);
     expect_less(0, report.rounded_relative_error);
@@ -80,7 +82,7 @@ static pl_model *export_f32(fixture *f, pl_which which)
     pl_model *written = NULL;
     pl_export_report report;
     pl_export_spec spec = {.folder = f->out, .which = which, .dtype = PL_F32};
-    pl_check_ok(pl_export(f->lab, &f->state, &spec, &report, NULL, &err), err);
+    pl_check_ok(pl_export((pl_context){f->lab, &f->state, NULL}, &spec, &report, &err), err);
     pl_check_ok(pl_model_open(f->out, &written, &err), err);
     return written;
 }
@@ -100,8 +102,8 @@ static size_t check_weights(fixture *f, pl_model *written, pl_which which)
         float *before = malloc(count * sizeof *before);
         assert_true(meant != NULL && found != NULL && before != NULL);
         assert_string_equal(layer->name, pl_model_layer(model, i)->name);
-        pl_check_ok(pl_weights_read(f->lab, &f->state, i, (pl_weights_of){.which = which}, meant,
-                                    NULL, &err),
+        pl_check_ok(pl_weights_read((pl_context){f->lab, &f->state, NULL}, i,
+                                    (pl_weights_of){.which = which}, meant, &err),
                     err);
         pl_check_ok(pl_model_read_weight(model, i, before, &err), err);
         pl_check_ok(pl_model_read_weight(written, i, found, &err), err);
@@ -221,14 +223,16 @@ static pl_model *export_gguf(fixture *f, const char *glob, const char *symmetric
         if (pl_model_layer_matches(model, i, glob)) {
             pl_solve_report found;
             pl_id result = {0};
-            pl_check_ok(pl_solve_layer(f->lab, &f->state, i, &found, &result, NULL, &err), err);
+            pl_check_ok(
+                pl_solve_layer((pl_context){f->lab, &f->state, NULL}, i, &found, &result, &err),
+                err);
             pl_check_ok(
                 pl_state_set_result(&f->state, i, pl_state_plan(&f->state, i), result, &err), err);
         }
     }
     pl_export_spec spec = {
         .folder = f->out, .which = PL_WHICH_AFTER, .dtype = PL_DTYPE_OTHER, .gguf = true};
-    pl_check_ok(pl_export(f->lab, &f->state, &spec, report, NULL, &err), err);
+    pl_check_ok(pl_export((pl_context){f->lab, &f->state, NULL}, &spec, report, &err), err);
     snprintf(path, sizeof path, "%s/model.gguf", f->out);
     pl_check_ok(pl_model_open(path, &written, &err), err);
     return written;
@@ -293,17 +297,19 @@ static void gguf_refuses_what_no_type_holds(void **ctx)
         pl_check_ok(pl_spec_set(round, "bits", cases[i].bits, &err), err);
         pl_check_ok(pl_spec_set(round, "symmetric", "no", &err), err);
         pl_check_ok(pl_model_find_layer(f.state.source->model, cases[i].layer, &layer, &err), err);
-        pl_check_ok(pl_solve_layer(f.lab, &f.state, layer, &found, &result, NULL, &err), err);
+        pl_check_ok(
+            pl_solve_layer((pl_context){f.lab, &f.state, NULL}, layer, &found, &result, &err), err);
         pl_check_ok(
             pl_state_set_result(&f.state, layer, pl_state_plan(&f.state, layer), result, &err),
             err);
         pl_export_spec spec = {
             .folder = f.out, .which = PL_WHICH_AFTER, .dtype = PL_DTYPE_OTHER, .gguf = true};
-        assert_int_not_equal(pl_export(f.lab, &f.state, &spec, &report, NULL, &err), PL_OK);
+        assert_int_not_equal(pl_export((pl_context){f.lab, &f.state, NULL}, &spec, &report, &err),
+                             PL_OK);
         pl_check_says(err, cases[i].says);
         if (i == 3) { /* 8 bits with a zero point: rounded as Q8_0, and said so */
             spec.lossy = true;
-            pl_check_ok(pl_export(f.lab, &f.state, &spec, &report, NULL, &err), err);
+            pl_check_ok(pl_export((pl_context){f.lab, &f.state, NULL}, &spec, &report, &err), err);
             assert_int_equal(report.requantized, 1);
             assert_string_equal(report.types, "Q8_0 1");
             expect_less(0, report.requantization_error);

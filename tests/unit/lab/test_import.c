@@ -32,7 +32,7 @@ static pl_status import_file(demo_lab *d, const char *path, size_t only, pl_impo
         status = pl_state_set_import(&d->state, path, pl_import_id(import), err);
     }
     if (status == PL_OK) {
-        status = pl_import_layers(d->lab, &d->state, import, only, take, &s, report, NULL, err);
+        status = pl_import_layers(demo_context(d), import, only, take, &s, report, err);
     }
     assert_true(status != PL_OK || s.count == report->layers);
     pl_import_close(import);
@@ -77,9 +77,9 @@ static void part_of_the_layers(void **ctx)
     assert_true(pl_state_is_imported(&d.state, 0));
     assert_false(pl_state_is_imported(&d.state, 1));
     assert_int_equal(pl_state_solved_count(&d.state), 2);
-    pl_check_ok(pl_weights_read(d.lab, &d.state, 0, (pl_weights_of){.which = PL_WHICH_AFTER}, w,
-                                NULL, &err),
-                err);
+    pl_check_ok(
+        pl_weights_read(demo_context(&d), 0, (pl_weights_of){.which = PL_WHICH_AFTER}, w, &err),
+        err);
     for (size_t e = 0; e < 6 * 16; e++) {
         pl_check_close(w[e], pl_test_value(9, e / 16, e % 16), 0, 0);
     }
@@ -99,7 +99,7 @@ static void part_of_the_layers(void **ctx)
     }
     pl_solve_report one;
     pl_id result;
-    pl_check_ok(pl_solve_layer(d.lab, &d.state, 0, &one, &result, NULL, &err), err);
+    pl_check_ok(pl_solve_layer(demo_context(&d), 0, &one, &result, &err), err);
     pl_check_close(one.relative_error, top / bottom, 1e-5, 0);
     assert_true(isnan(one.bound) && isnan(one.gap));
     demo_lab_deinit(&d);

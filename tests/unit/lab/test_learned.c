@@ -23,7 +23,7 @@ static pl_id calibration_of(demo_lab *d)
 {
     pl_error err;
     pl_id key = {0};
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
     return key;
 }
 
@@ -31,9 +31,8 @@ static pl_learning learn(demo_lab *d, uint64_t until)
 {
     pl_error err;
     pl_learning reached;
-    pl_check_ok(
-        pl_site_learn(d->lab, &d->state, calibration_of(d), DEMO_Q1, until, &reached, NULL, &err),
-        err);
+    pl_check_ok(pl_site_learn(demo_context(d), calibration_of(d), DEMO_Q1, until, &reached, &err),
+                err);
     return reached;
 }
 
@@ -43,9 +42,9 @@ static pl_transform *now(demo_lab *d)
     pl_transform *t = NULL;
     pl_id key;
     const pl_spec *spec = pl_state_spec(&d->state, DEMO_Q1, PL_SLOT_TRANSFORM);
-    pl_check_ok(pl_site_transform_now(d->lab, &d->state, calibration_of(d), DEMO_Q1, spec, &t, &key,
-                                      NULL, &err),
-                err);
+    pl_check_ok(
+        pl_site_transform_now(demo_context(d), calibration_of(d), DEMO_Q1, spec, &t, &key, &err),
+        err);
     return t;
 }
 
@@ -53,7 +52,7 @@ static bool is_due(demo_lab *d)
 {
     pl_error err;
     bool due = false;
-    pl_check_ok(pl_site_learning_due(d->lab, &d->state, DEMO_Q1, &due, NULL, &err), err);
+    pl_check_ok(pl_site_learning_due(demo_context(d), DEMO_Q1, &due, &err), err);
     return due;
 }
 
@@ -131,20 +130,20 @@ static void test_cut_off(void **ctx)
     init(&d);
     s.task.ctx = &s;
     const pl_id calibration = calibration_of(&d);
-    assert_int_equal(
-        pl_site_learn(d.lab, &d.state, calibration, DEMO_Q1, PL_LEARN_ALL, &reached, &s.task, &err),
-        PL_ERR_CANCELLED);
-    pl_check_ok(pl_site_learning(d.lab, &d.state, calibration, DEMO_Q1, &reached, NULL, &err), err);
+    assert_int_equal(pl_site_learn((pl_context){d.lab, &d.state, &s.task}, calibration, DEMO_Q1,
+                                   PL_LEARN_ALL, &reached, &err),
+                     PL_ERR_CANCELLED);
+    pl_check_ok(pl_site_learning(demo_context(&d), calibration, DEMO_Q1, &reached, &err), err);
     assert_int_equal(reached.step, 9);
     pl_learning_deinit(&reached);
-    pl_check_ok(pl_site_forget(d.lab, &d.state, calibration, DEMO_Q1, NULL, &err), err);
-    assert_int_equal(pl_site_learning(d.lab, &d.state, calibration, DEMO_Q1, &reached, NULL, &err),
+    pl_check_ok(pl_site_forget(demo_context(&d), calibration, DEMO_Q1, &err), err);
+    assert_int_equal(pl_site_learning(demo_context(&d), calibration, DEMO_Q1, &reached, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "has not been learned yet");
     pl_transform *t = now(&d);
     assert_null(t);
     demo_method(&d.state, "hadamard");
-    assert_int_equal(pl_site_learn(d.lab, &d.state, calibration, DEMO_Q1, 1, &reached, NULL, &err),
+    assert_int_equal(pl_site_learn(demo_context(&d), calibration, DEMO_Q1, 1, &reached, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "its transform is hadamard, which is not learned");
     demo_lab_deinit(&d);
@@ -169,11 +168,11 @@ static void test_last_loss(void **ctx)
     pl_task task = {.progress = wait_before_last};
     init(&d);
     const pl_id calibration = calibration_of(&d);
-    pl_check_ok(
-        pl_site_learn(d.lab, &d.state, calibration, DEMO_Q1, PL_LEARN_ALL, &reached, &task, &err),
-        err);
+    pl_check_ok(pl_site_learn((pl_context){d.lab, &d.state, &task}, calibration, DEMO_Q1,
+                              PL_LEARN_ALL, &reached, &err),
+                err);
     pl_learning_deinit(&reached);
-    pl_check_ok(pl_site_learning(d.lab, &d.state, calibration, DEMO_Q1, &reached, NULL, &err), err);
+    pl_check_ok(pl_site_learning(demo_context(&d), calibration, DEMO_Q1, &reached, &err), err);
     assert_true(pl_learning_done(&reached));
     pl_learning_deinit(&reached);
     demo_lab_deinit(&d);
@@ -226,21 +225,19 @@ static void test_landscape(void **ctx)
     init(&d);
     demo_method(&d.state, "hadamard");
     const pl_id calibration = calibration_of(&d);
-    assert_int_equal(
-        pl_landscape_load(d.lab, &d.state, calibration, DEMO_Q1, false, &land, NULL, &err),
-        PL_ERR_STATE);
+    assert_int_equal(pl_landscape_load(demo_context(&d), calibration, DEMO_Q1, false, &land, &err),
+                     PL_ERR_STATE);
     pl_check_says(err, "no layer of the landscape is solved");
     const pl_solve_report report = demo_solve(&d, DEMO_Q1);
-    pl_check_ok(pl_landscape_load(d.lab, &d.state, calibration, DEMO_Q1, false, &land, NULL, &err),
-                err);
+    pl_check_ok(pl_landscape_load(demo_context(&d), calibration, DEMO_Q1, false, &land, &err), err);
     assert_int_equal(land.n, 4);
     assert_int_equal(land.solved, 1);
     assert_int_equal(land.layers[1], DEMO_Q1);
 
     const size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, site, PL_GRAM_NONE, true, &stats,
-                                 NULL, &err),
-                err);
+    pl_check_ok(
+        pl_lab_load_site(demo_context(&d), calibration, site, PL_GRAM_NONE, true, &stats, &err),
+        err);
     pl_transform *t = now(&d);
     float *w0 = demo_weights(&d, DEMO_Q1, PL_WHICH_BEFORE);
     float *w = demo_weights(&d, DEMO_Q1, PL_WHICH_AFTER);

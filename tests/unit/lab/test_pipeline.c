@@ -181,8 +181,8 @@ static void check_damaged_part(const char *kind, bool use_first)
     demo_lab_restart(&d);
     pl_which damaged = strcmp(kind, "round") == 0 ? PL_WHICH_AFTER : PL_WHICH_PRECONDITIONED;
     if (use_first) {
-        assert_int_equal(pl_weights_read(d.lab, &d.state, DEMO_Q1,
-                                         (pl_weights_of){.which = damaged}, read, NULL, &err),
+        assert_int_equal(pl_weights_read(demo_context(&d), DEMO_Q1,
+                                         (pl_weights_of){.which = damaged}, read, &err),
                          PL_ERR_NOT_FOUND);
         pl_check_says(err, "model.layers.1.self_attn.q_proj");
         pl_check_says(err, "solve again");
@@ -242,22 +242,24 @@ static void test_solve_says_what_is_missing(void **ctx)
     pl_solve_report report;
     pl_id result;
     demo_lab_init(&d);
-    assert_int_equal(pl_solve_layer(d.lab, &d.state, DEMO_Q1, &report, &result, NULL, &err),
+    assert_int_equal(pl_solve_layer(demo_context(&d), DEMO_Q1, &report, &result, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "model.layers.1.self_attn.q_proj");
     pl_check_says(err, "`method astro`");
     assert_true(isnan(report.objective));
     demo_state(&other, false);
     demo_method(&other, "gptq");
-    assert_int_equal(pl_solve_layer(d.lab, &other, 0, &report, &result, NULL, &err), PL_ERR_STATE);
+    assert_int_equal(pl_solve_layer((pl_context){d.lab, &other, NULL}, 0, &report, &result, &err),
+                     PL_ERR_STATE);
     pl_check_says(err, "`calibrate text=FILE`");
     pl_state_deinit(&other);
 
     pl_task task = {0};
     atomic_store(&task.cancel, true);
     demo_method(&d.state, "astro");
-    assert_int_equal(pl_solve_layer(d.lab, &d.state, 0, &report, &result, &task, &err),
-                     PL_ERR_CANCELLED);
+    assert_int_equal(
+        pl_solve_layer((pl_context){d.lab, &d.state, &task}, 0, &report, &result, &err),
+        PL_ERR_CANCELLED);
     demo_lab_deinit(&d);
 }
 
@@ -287,7 +289,7 @@ static void test_solve_all_adds_up(void **ctx)
     demo_lab_init(&d);
     demo_method(&d.state, "astro iterations=5");
     demo_method(&d.state, "rtn bits=4");
-    pl_check_ok(pl_solve_all(d.lab, &d.state, false, on_layer, &s, &total, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(&d), false, on_layer, &s, &total, &err), err);
     assert_int_equal(s.count, DEMO_LAYERS);
     pl_check_close(total.objective, s.objective, 1e-12, 0);
     pl_check_close(total.gap, (total.objective - total.dual) / total.objective, 1e-12, 0);
@@ -314,15 +316,13 @@ static void test_solve_all_leaves_layers_without_a_method(void **ctx)
     demo_lab d;
     pl_solve_report total;
     demo_lab_init(&d);
-    assert_int_equal(pl_solve_all(d.lab, &d.state, false, NULL, NULL, &total, NULL, &err),
-                     PL_ERR_STATE);
+    assert_int_equal(pl_solve_all(demo_context(&d), false, NULL, NULL, &total, &err), PL_ERR_STATE);
     pl_check_says(err, "`method astro`");
     demo_override(&d.state, PL_SLOT_ROUND, "*.down_proj", "gptq bits=4");
     for (int sequential = 0; sequential < 2; sequential++) {
         seen s = {0};
-        pl_check_ok(
-            pl_solve_all(d.lab, &d.state, sequential != 0, note_layer, &s, &total, NULL, &err),
-            err);
+        pl_check_ok(pl_solve_all(demo_context(&d), sequential != 0, note_layer, &s, &total, &err),
+                    err);
         assert_int_equal(s.count, DEMO_LAYERS / 7);
         assert_true(pl_id_equal(s.results[DEMO_Q1], (pl_id){0}));
         assert_false(pl_id_equal(s.results[DEMO_DOWN1], (pl_id){0}));
@@ -342,9 +342,9 @@ static void test_sequential_sees_the_quantized_blocks(void **ctx)
     pl_solve_report total;
     demo_lab_init(&d);
     demo_method(&d.state, "gptq bits=3");
-    pl_check_ok(pl_solve_all(d.lab, &d.state, false, on_layer, &apart, &total, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(&d), false, on_layer, &apart, &total, &err), err);
     size_t sites = entries(&d, "site", false);
-    pl_check_ok(pl_solve_all(d.lab, &d.state, true, on_layer, &chained, &total, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(&d), true, on_layer, &chained, &total, &err), err);
     assert_int_equal(chained.count, DEMO_LAYERS);
     expect_less(0, total.rounded_relative_error);
     assert_int_equal(entries(&d, "site", false), sites); /* Gram matrices of its own have gone */
@@ -367,7 +367,7 @@ static void test_sequential_sees_the_quantized_blocks(void **ctx)
         free(b);
     }
     demo_lab_restart(&d);
-    pl_check_ok(pl_solve_all(d.lab, &d.state, true, on_layer, &again, &total, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(&d), true, on_layer, &again, &total, &err), err);
     assert_memory_equal(again.results, chained.results, sizeof again.results);
     demo_lab_deinit(&d);
 }
@@ -386,14 +386,16 @@ static void test_sequential_refuses_another_text(void **ctx)
     const char *paths[] = {pl_temp_write(&d.temp, "text.txt", text, size)};
     const pl_protocol protocol = {.length = 128, .windows = 2};
     pl_check_ok(pl_calibration_set(&s->calibration, paths, 1, &protocol, &err), err);
-    pl_check_ok(pl_lab_calibrate(d.lab, s, &s->calibration.key, NULL, NULL, &err), err);
+    pl_check_ok(pl_lab_calibrate((pl_context){d.lab, s, NULL}, &s->calibration.key, NULL, &err),
+                err);
     s->calibration.known = true;
     demo_method(s, "rtn");
     pl_temp_write(&d.temp, "text.txt", text + 1, size - 1);
-    assert_int_equal(pl_solve_all(d.lab, s, true, NULL, NULL, &total, NULL, &err), PL_ERR_CHANGED);
+    assert_int_equal(pl_solve_all((pl_context){d.lab, s, NULL}, true, NULL, NULL, &total, &err),
+                     PL_ERR_CHANGED);
     pl_check_says(err, "`calibrate`");
     pl_temp_write(&d.temp, "text.txt", text, size);
-    pl_check_ok(pl_solve_all(d.lab, s, true, NULL, NULL, &total, NULL, &err), err);
+    pl_check_ok(pl_solve_all((pl_context){d.lab, s, NULL}, true, NULL, NULL, &total, &err), err);
     free(text);
     demo_lab_deinit(&d);
 }

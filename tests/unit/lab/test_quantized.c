@@ -32,7 +32,7 @@ static void plain(const float *x, size_t n, int bits, double *out)
 static void start(demo_lab *d, pl_quantized *q, pl_which which, pl_hooks *hooks)
 {
     pl_error err;
-    pl_check_ok(pl_quantized_init(q, d->lab, &d->state, which, hooks, NULL, &err), err);
+    pl_check_ok(pl_quantized_init(q, demo_context(d), which, hooks, &err), err);
 }
 
 static void test_off_is_off(void **ctx)
@@ -122,10 +122,9 @@ static void check_input(const char *transform)
     if (transform != NULL) {
         const pl_spec spec = demo_spec(transform);
         demo_method(&d.state, transform);
-        pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
+        pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
         pl_check_ok(
-            pl_site_transform(d.lab, &d.state, calibration, DEMO_Q1, &spec, &t, &key, NULL, &err),
-            err);
+            pl_site_transform(demo_context(&d), calibration, DEMO_Q1, &spec, &t, &key, &err), err);
         pl_check_ok(pl_transform_inputs(t, dense, N, NULL, &err), err);
         pl_transform_destroy(t);
     }
@@ -190,12 +189,12 @@ static void check_one_range(const char *transform, bool asymmetric)
     const size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
     const pl_spec spec = demo_spec(transform);
     d.state.slots[PL_SLOT_TRANSFORM] = spec;
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
-    pl_check_ok(
-        pl_site_transform(d.lab, &d.state, calibration, DEMO_Q1, &spec, &t, &key, NULL, &err), err);
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, site, PL_GRAM_NONE, true, &stats,
-                                 NULL, &err),
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
+    pl_check_ok(pl_site_transform(demo_context(&d), calibration, DEMO_Q1, &spec, &t, &key, &err),
                 err);
+    pl_check_ok(
+        pl_lab_load_site(demo_context(&d), calibration, site, PL_GRAM_NONE, true, &stats, &err),
+        err);
     assert_int_equal(stats.sample_rows, 100);
     if (t != NULL) {
         pl_check_ok(pl_transform_inputs(t, stats.sample, 100, NULL, &err), err);
@@ -282,7 +281,8 @@ static void test_results_bring_their_transform(void **ctx)
         (pl_act_grid){.bits = 4, .format = &pl_format_asymmetric, .fixed = true, .clip = 1.0};
     demo_method(s, "smoothquant alpha=0.5");
     demo_method(s, "rtn bits=2");
-    pl_check_ok(pl_solve_all(d.lab, s, true, keep_result, &kept, &total, NULL, &err), err);
+    pl_check_ok(pl_solve_all((pl_context){d.lab, s, NULL}, true, keep_result, &kept, &total, &err),
+                err);
     for (size_t i = 0; i < DEMO_LAYERS; i++) {
         pl_check_ok(pl_state_set_result(s, i, pl_state_plan_sequential(s), kept.results[i], &err),
                     err);
@@ -291,9 +291,9 @@ static void test_results_bring_their_transform(void **ctx)
     pl_check_ok(pl_result_read(d.lab, s, DEMO_Q3, kept.results[DEMO_Q3], &parts, NULL, &err), err);
     assert_true(parts.has_transform && parts.range.lo < 0.0f && parts.range.hi > 0.0f);
     pl_check_ok(pl_transform_read(d.lab, s, DEMO_Q3, parts.transform, &own), err);
-    pl_check_ok(pl_lab_calibration(d.lab, s, &calibration, NULL, &err), err);
-    pl_check_ok(pl_site_transform(d.lab, s, calibration, DEMO_Q3, &s->slots[PL_SLOT_TRANSFORM],
-                                  &original, &key, NULL, &err),
+    pl_check_ok(pl_lab_calibration((pl_context){d.lab, s, NULL}, &calibration, &err), err);
+    pl_check_ok(pl_site_transform((pl_context){d.lab, s, NULL}, calibration, DEMO_Q3,
+                                  &s->slots[PL_SLOT_TRANSFORM], &original, &key, &err),
                 err);
     assert_true(pl_transform_equal(own, original)); /* made from the original's inputs */
     pl_transform_destroy(original);
@@ -323,15 +323,16 @@ static void test_results_bring_their_transform(void **ctx)
     const pl_id plan = pl_state_plan_sequential(s);
     pl_id result = {0};
     demo_method(s, "smoothquant alpha=0.7");
-    pl_check_ok(pl_solve_layer(d.lab, s, DEMO_Q3, &total, &result, NULL, &err), err);
+    pl_check_ok(pl_solve_layer((pl_context){d.lab, s, NULL}, DEMO_Q3, &total, &result, &err), err);
     demo_method(s, "smoothquant alpha=0.5");
     assert_true(pl_id_equal(plan, pl_state_plan_sequential(s)));
     for (size_t i = 0; i < 3; i++) {
         s->solved[DEMO_Q3 + i].set = true;
     }
     s->solved[DEMO_Q3].result = result;
-    assert_int_equal(pl_quantized_init(&q, d.lab, s, PL_WHICH_AFTER, &hooks, NULL, &err),
-                     PL_ERR_STATE);
+    assert_int_equal(
+        pl_quantized_init(&q, (pl_context){d.lab, s, NULL}, PL_WHICH_AFTER, &hooks, &err),
+        PL_ERR_STATE);
     pl_check_says(err, "model.layers.3.self_attn.k_proj: it shares its input");
     pl_quantized_deinit(&q);
     pl_transform_destroy(own);

@@ -28,7 +28,7 @@ static pl_status weights(demo_lab *d, size_t layer, pl_which which, pl_error *er
     float *out = malloc(info->rows * info->cols * sizeof *out);
     assert_non_null(out);
     pl_status status =
-        pl_weights_read(d->lab, &d->state, layer, (pl_weights_of){.which = which}, out, NULL, err);
+        pl_weights_read(demo_context(d), layer, (pl_weights_of){.which = which}, out, err);
     free(out);
     return status;
 }
@@ -64,9 +64,9 @@ static void test_a_result_of_another_layer_is_named_and_not_used(void **ctx)
     /* A pin names a result too. */
     const pl_pin pin = {.layer = DEMO_K1, .result = other, .label = "rtn bits=3"};
     float *out = malloc(48 * 144 * sizeof *out);
-    assert_int_equal(pl_weights_read(d.lab, &d.state, pin.layer,
+    assert_int_equal(pl_weights_read(demo_context(&d), pin.layer,
                                      (pl_weights_of){.which = PL_WHICH_AFTER, .pin = &pin}, out,
-                                     NULL, &err),
+                                     &err),
                      PL_ERR_CHANGED);
     assert_non_null(strstr(err.message, "rtn bits=3"));
     assert_non_null(strstr(err.message, "[144, 400]"));
@@ -218,7 +218,7 @@ static void test_a_calibration_of_another_model_is_not_used(void **ctx)
     (void)demo_solve(&d, DEMO_K1);
     /* The widest site's statistics under the narrowest one's key. */
     pl_id calibration;
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
     pl_model *model = d.state.source->model;
     const size_t wide = pl_model_layer(model, DEMO_DOWN1)->site;
     const size_t site = pl_model_layer(model, DEMO_K1)->site;
@@ -238,10 +238,10 @@ static void test_a_calibration_of_another_model_is_not_used(void **ctx)
     /* Made again, with a warning that says why. */
     demo_lab_restart(&d);
     pl_site_stats again = {0};
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, site, PL_GRAM_SQUARE, false, &again,
-                                 NULL, &err),
-                err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
+    pl_check_ok(
+        pl_lab_load_site(demo_context(&d), calibration, site, PL_GRAM_SQUARE, false, &again, &err),
+        err);
     assert_int_equal(again.n, 144);
     pl_site_stats_deinit(&again);
     demo_lab_deinit(&d);

@@ -66,7 +66,7 @@ static pl_status solve_all(fixture *f, pl_error *err)
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(f->state.source->model); i++) {
         pl_solve_report report;
         pl_id result = {0};
-        status = pl_solve_layer(f->lab, &f->state, i, &report, &result, NULL, err);
+        status = pl_solve_layer((pl_context){f->lab, &f->state, NULL}, i, &report, &result, err);
         PL_THEN(pl_state_set_result(&f->state, i, pl_state_plan(&f->state, i), result, err));
     }
     return status;
@@ -91,7 +91,7 @@ static pl_status export_folded(fixture *f, pl_error *err)
     pl_export_report report;
     pl_export_spec spec = {
         .folder = f->out, .which = PL_WHICH_AFTER, .dtype = PL_F32, .fold = true};
-    return pl_export(f->lab, &f->state, &spec, &report, NULL, err);
+    return pl_export((pl_context){f->lab, &f->state, NULL}, &spec, &report, err);
 }
 
 /* The files hold other numbers than before, and the same function. */
@@ -307,7 +307,7 @@ static void the_cache_is_rounded_turned(void **ctx)
     }
     memcpy(key, x, sizeof x);
     memcpy(value, x, sizeof x);
-    pl_check_ok(pl_quantized_init(&q, d.lab, &d.state, PL_WHICH_AFTER, &hooks, NULL, &err), err);
+    pl_check_ok(pl_quantized_init(&q, demo_context(&d), PL_WHICH_AFTER, &hooks, &err), err);
     pl_check_ok(hooks.key(hooks.ctx, 1, key, ROWS, KV, &err), err);
     pl_check_ok(hooks.value(hooks.ctx, 1, value, ROWS, KV, &err), err);
     round_turned(x, ROWS * KV / HEAD, HEAD, NULL, want);
@@ -320,8 +320,8 @@ static void the_cache_is_rounded_turned(void **ctx)
     pl_transform *t = NULL;
     const pl_spec *spec = &d.state.slots[PL_SLOT_TRANSFORM];
     float unit[KV];
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
-    pl_check_ok(pl_site_transform(d.lab, &d.state, calibration, DEMO_Q1, spec, &t, &id, NULL, &err),
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
+    pl_check_ok(pl_site_transform(demo_context(&d), calibration, DEMO_Q1, spec, &t, &id, &err),
                 err);
     const pl_transform *outputs = pl_layer_outputs(&d.state, DEMO_Q1 + PL_ROLE_V, t);
     assert_non_null(outputs);
@@ -361,9 +361,9 @@ static void keys_tell_seeds_apart(void **ctx)
     demo_lab_init(&d);
     for (size_t i = 0; i < 3; i++) {
         const pl_spec spec = demo_spec(specs[i]);
-        pl_check_ok(pl_site_transform_key(d.lab, &d.state, (pl_id){0}, DEMO_Q1, &spec, &keys[i],
-                                          NULL, &err),
-                    err);
+        pl_check_ok(
+            pl_site_transform_key(demo_context(&d), (pl_id){0}, DEMO_Q1, &spec, &keys[i], &err),
+            err);
     }
     assert_false(pl_id_equal(keys[0], keys[1]) || pl_id_equal(keys[0], keys[2]) ||
                  pl_id_equal(keys[1], keys[2]));

@@ -63,8 +63,8 @@ static pl_status turn(demo_lab *d, pl_live *live, size_t layer, size_t cancel_at
     pl_task task = {0};
     pl_solve_report report;
     *seen = (watcher){.cancel_at = cancel_at, .task = &task};
-    pl_status status =
-        pl_live_solve(live, d->lab, &d->state, layer, on_frame, seen, &report, result, &task, &err);
+    pl_status status = pl_live_solve(live, (pl_context){d->lab, &d->state, &task}, layer, on_frame,
+                                     seen, &report, result, &err);
     if (status == PL_OK) {
         assert_true(report.gap >= 0 || isnan(report.gap));
         pl_check_ok(
@@ -137,7 +137,7 @@ static void test_given_up_nothing_is_stored(void **ctx)
     assert_int_equal(stored(&d, "result"), 0);
     /* And the picture of the state is that of an unsolved layer. */
     pl_picture *picture = NULL;
-    pl_check_ok(pl_picture_create(d.lab, &d.state, DEMO_Q1, &picture, NULL, &err), err);
+    pl_check_ok(pl_picture_create(demo_context(&d), DEMO_Q1, &picture, &err), err);
     assert_false(picture->solved);
     assert_int_equal(picture->preview_rows, 0);
     assert_null(picture->preconditioned);
@@ -160,7 +160,7 @@ static void test_found_at_once_without_frames(void **ctx)
     pl_check_ok(pl_live_create(&live, &err), err);
     demo_method(&d.state, "astro beta=0.001");
     assert_int_equal(turn(&d, live, DEMO_Q1, 0, &seen, &first), PL_OK);
-    pl_check_ok(pl_picture_create(d.lab, &d.state, DEMO_Q1, &picture, NULL, &err), err);
+    pl_check_ok(pl_picture_create(demo_context(&d), DEMO_Q1, &picture, &err), err);
     assert_true(picture->solved && picture->preview_rows == 0);
     expect_less(0, picture->report.flatness_weight_after);
     expect_less(0, picture->report.kurtosis_weight_after);
@@ -203,8 +203,8 @@ static void test_numbers_of_frames_are_near_the_final_ones(void **ctx)
             pl_solve_report final;
             d.state.slots[PL_SLOT_PRECONDITION] = demo_spec(methods[m]);
             seen = (watcher){0};
-            pl_check_ok(pl_live_solve(live, d.lab, &d.state, layer, on_frame, &seen, &final,
-                                      &result, NULL, &err),
+            pl_check_ok(pl_live_solve(live, demo_context(&d), layer, on_frame, &seen, &final,
+                                      &result, &err),
                         err);
             expect_less(1, seen.frames);
             expect_at_most(seen.frames, 64);
@@ -250,13 +250,12 @@ static void test_strength(void **ctx)
     pl_strength strength;
     demo_lab_init(&d);
     demo_method(&d.state, "gptq");
-    assert_int_equal(pl_layer_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err),
-                     PL_ERR_STATE);
+    assert_int_equal(pl_layer_strength(demo_context(&d), DEMO_Q1, &strength, &err), PL_ERR_STATE);
     pl_check_says(err, "model.layers.1.self_attn.q_proj");
     assert_true(isnan(strength.low));
     demo_method(&d.state, "astro");
-    pl_check_ok(pl_live_factors(d.lab, &d.state, DEMO_Q1, NULL, &err), err);
-    pl_check_ok(pl_layer_strength(d.lab, &d.state, DEMO_Q1, &strength, NULL, &err), err);
+    pl_check_ok(pl_live_factors(demo_context(&d), DEMO_Q1, &err), err);
+    pl_check_ok(pl_layer_strength(demo_context(&d), DEMO_Q1, &strength, &err), err);
     expect_less(0, strength.low);
     expect_less(strength.low, strength.zero);
     expect_less(0, strength.tau);
@@ -287,7 +286,7 @@ static void test_pins(void **ctx)
     d.state.slots[PL_SLOT_PRECONDITION] = (pl_spec){0};
     demo_solve(&d, DEMO_Q1);
     pl_check_ok(pl_state_pin(&d.state, &err), err);
-    pl_check_ok(pl_picture_create(d.lab, &d.state, DEMO_Q1, &picture, NULL, &err), err);
+    pl_check_ok(pl_picture_create(demo_context(&d), DEMO_Q1, &picture, &err), err);
     assert_int_equal(picture->n_pins, 2);
     assert_string_equal(picture->pins[0].label, "astro beta=0.001 > rtn bits=3");
     expect_less(0, picture->pins[0].report.rounded_relative_error);
@@ -301,7 +300,7 @@ static void test_pins(void **ctx)
     }
     assert_true(!(picture->pins[0].max[0] < max || picture->pins[0].max[0] > max));
     pl_picture_destroy(picture);
-    pl_check_ok(pl_picture_create(d.lab, &d.state, 0, &picture, NULL, &err), err);
+    pl_check_ok(pl_picture_create(demo_context(&d), 0, &picture, &err), err);
     assert_int_equal(picture->n_pins, 0); /* another layer's */
     pl_picture_destroy(picture);
     pl_buf text = {0};

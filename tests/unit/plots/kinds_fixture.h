@@ -45,7 +45,7 @@ static inline pl_figure make_figure(demo_lab *d, const pl_request *request)
 {
     pl_figure figure;
     pl_error err = {0};
-    pl_check_ok(pl_kind_make(d->lab, &d->state, request, &figure, NULL, &err), err);
+    pl_check_ok(pl_kind_make(demo_context(d), request, &figure, &err), err);
     return figure;
 }
 
@@ -67,9 +67,9 @@ static inline float *pin_weights(demo_lab *d, pl_which which)
     float *w = calloc(1, demo_bytes(d, DEMO_Q1));
     assert_non_null(w);
     pl_check_ok(pl_weights_read(
-                    d->lab, &d->state, DEMO_Q1,
+                    demo_context(d), DEMO_Q1,
                     (pl_weights_of){.which = which, .pin = pl_kept_pin(d->state.kept[0], DEMO_Q1)},
-                    w, NULL, &err),
+                    w, &err),
                 err);
     return w;
 }

@@ -34,7 +34,7 @@ static void test_channels_by_block(void **state)
     pl_figure f = make_figure(d, &request);
     pl_error err = {0};
     pl_id calibration = {0};
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &calibration, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &calibration, &err), err);
     const size_t blocks = DEMO_LAYERS / 7;
     assert_int_equal(f.heat->rows, blocks);
     assert_int_equal(f.heat->cols, COLS);
@@ -47,8 +47,8 @@ static void test_channels_by_block(void **state)
                 continue;
             }
             pl_site_stats stats = {0};
-            pl_check_ok(pl_lab_load_site(d->lab, &d->state, calibration, layer->site, PL_GRAM_NONE,
-                                         false, &stats, NULL, &err),
+            pl_check_ok(pl_lab_load_site(demo_context(d), calibration, layer->site, PL_GRAM_NONE,
+                                         false, &stats, &err),
                         err);
             const double median = median_by_sorting(stats.max, COLS);
             for (size_t c = 0; c < COLS; c++) {
@@ -111,7 +111,8 @@ static void test_error_by_block(void **state)
     demo_state(&plain, true);
     pl_figure f;
     request = pl_request_of(&plain, &pl_kind_error_by_block);
-    assert_int_equal(pl_kind_make(d->lab, &plain, &request, &f, NULL, &err), PL_ERR_STATE);
+    assert_int_equal(pl_kind_make((pl_context){d->lab, &plain, NULL}, &request, &f, &err),
+                     PL_ERR_STATE);
     pl_check_says(err, "error_by_block: no layer has a rounded error with the present methods, "
                        "`solve all` first");
     pl_state_deinit(&plain);
@@ -124,8 +125,7 @@ static void test_envelope(void **state)
     pl_error err = {0};
     float *w = calloc(1, demo_bytes(d, DEMO_Q1));
     assert_non_null(w);
-    pl_check_ok(pl_weights_read(d->lab, &d->state, DEMO_Q1, (pl_weights_of){0}, w, NULL, &err),
-                err);
+    pl_check_ok(pl_weights_read(demo_context(d), DEMO_Q1, (pl_weights_of){0}, w, &err), err);
     pl_request request = request_of(d, &pl_kind_envelope);
     for (request.form = 0; request.form < 2; request.form++) {
         float sizes[COLS] = {0};
@@ -174,7 +174,7 @@ static void test_depth(void **state)
     pl_error err = {0};
     pl_request request = request_of(d, &pl_kind_depth);
     pl_figure f;
-    assert_int_equal(pl_kind_make(d->lab, &d->state, &request, &f, NULL, &err), PL_ERR_STATE);
+    assert_int_equal(pl_kind_make(demo_context(d), &request, &f, &err), PL_ERR_STATE);
     pl_check_says(err, "depth: no layer is solved both with rtn alone and behind a preconditioner "
                        "on the original model's inputs: `method none slot=precondition; solve all "
                        "sequential=no; method astro beta=0.01 ");
@@ -184,8 +184,9 @@ static void test_depth(void **state)
     pl_id result = {0};
     pl_check_ok(pl_state_copy(&alone, &d->state, &err), err);
     alone.slots[PL_SLOT_PRECONDITION] = (pl_spec){0};
-    pl_check_ok(pl_solve_layer(d->lab, &alone, DEMO_Q1, &plain, &result, NULL, &err), err);
-    pl_check_ok(pl_solve_layer(d->lab, &d->state, DEMO_Q1, &own, &result, NULL, &err), err);
+    pl_check_ok(pl_solve_layer((pl_context){d->lab, &alone, NULL}, DEMO_Q1, &plain, &result, &err),
+                err);
+    pl_check_ok(pl_solve_layer(demo_context(d), DEMO_Q1, &own, &result, &err), err);
     f = make_figure(d, &request);
     assert_int_equal(f.n_series, 1);
     assert_string_equal(f.series[0].label, "astro beta=0.01");
@@ -199,7 +200,8 @@ static void test_depth(void **state)
     pl_figure_deinit(&f);
 
     alone.slots[PL_SLOT_ROUND] = (pl_spec){0};
-    assert_int_equal(pl_kind_make(d->lab, &alone, &request, &f, NULL, &err), PL_ERR_STATE);
+    assert_int_equal(pl_kind_make((pl_context){d->lab, &alone, NULL}, &request, &f, &err),
+                     PL_ERR_STATE);
     pl_check_says(err, "depth: no rounder is set to compare with, `method gptq` first");
     pl_state_deinit(&alone);
 }

@@ -139,10 +139,10 @@ static pl_site_stats load_stats(demo_lab *d)
     pl_id calibration = {0};
     pl_site_stats stats = {0};
     size_t site = pl_model_layer(d->state.source->model, DEMO_Q1)->site;
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &calibration, NULL, &err), err);
-    pl_check_ok(pl_lab_load_site(d->lab, &d->state, calibration, site, PL_GRAM_SQUARE, true, &stats,
-                                 NULL, &err),
-                err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &calibration, &err), err);
+    pl_check_ok(
+        pl_lab_load_site(demo_context(d), calibration, site, PL_GRAM_SQUARE, true, &stats, &err),
+        err);
     return stats;
 }
 
@@ -310,8 +310,8 @@ static void groups_are_astros_table(void **state)
     double norms[GROUPS], before[GROUPS], after[GROUPS];
     float alpha[GROUPS];
     size_t site = pl_model_layer(d->state.source->model, DEMO_Q1)->site;
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &calibration, NULL, &err), err);
-    pl_check_ok(pl_lab_site(d->lab, &d->state, calibration, site, &bench, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &calibration, &err), err);
+    pl_check_ok(pl_lab_site(demo_context(d), calibration, site, &bench, &err), err);
     pl_factors_group_norms(bench.factors, GROUP, norms);
     pl_factors_alpha(bench.factors, GROUP, alpha);
     float *w0 = demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE);
@@ -392,8 +392,7 @@ static void outliers_name_their_tokens(void **state)
         pl_request request = request_of(d, &pl_kind_outliers);
         request.side = side;
         pl_figure f = make_figure(d, &request);
-        pl_check_ok(pl_channel_table(d->lab, &d->state, DEMO_Q1, side, 3, rows, &count, NULL, &err),
-                    err);
+        pl_check_ok(pl_channel_table(demo_context(d), DEMO_Q1, side, 3, rows, &count, &err), err);
         assert_int_equal(f.table->cols, side == PL_SIDE_INPUT ? 6 : 4);
         assert_int_equal(f.table->rows, PL_PICTURE_TOP);
         for (size_t i = 0; i < count; i++) {
@@ -434,14 +433,15 @@ static void cancels_and_missing_calibrations_are_sentences(void **state)
     atomic_store(&task.cancel, true);
     for (size_t k = 0; k < 4; k++) {
         pl_request request = request_of(d, kinds[k]);
-        assert_int_equal(pl_kind_make(d->lab, &d->state, &request, &f, &task, &err),
+        assert_int_equal(pl_kind_make((pl_context){d->lab, &d->state, &task}, &request, &f, &err),
                          PL_ERR_CANCELLED);
         assert_int_equal(f.n_series, 0);
     }
     pl_state plain;
     demo_state(&plain, false);
     pl_request request = pl_request_of(&plain, &pl_kind_groups);
-    assert_int_equal(pl_kind_make(d->lab, &plain, &request, &f, NULL, &err), PL_ERR_STATE);
+    assert_int_equal(pl_kind_make((pl_context){d->lab, &plain, NULL}, &request, &f, &err),
+                     PL_ERR_STATE);
     pl_check_says(err, "calibrate");
     pl_state_deinit(&plain);
 }

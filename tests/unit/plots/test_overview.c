@@ -136,13 +136,14 @@ static void reading_a_model_reports_and_stops(void **state)
     pl_figure f;
     pl_request request = request_of(d, &pl_kind_layers);
     request.form = 1;
-    pl_check_ok(pl_kind_make(d->lab, &d->state, &request, &f, &task, &err), err);
+    pl_check_ok(pl_kind_make((pl_context){d->lab, &d->state, &task}, &request, &f, &err), err);
     pl_figure_deinit(&f);
     assert_int_equal(p.calls, BLOCKS * ROLES);
     pl_check_close(p.total, BLOCKS * ROLES, 0, 0);
     p = (progress){0};
     atomic_store(&task.cancel, true);
-    assert_int_equal(pl_kind_make(d->lab, &d->state, &request, &f, &task, &err), PL_ERR_CANCELLED);
+    assert_int_equal(pl_kind_make((pl_context){d->lab, &d->state, &task}, &request, &f, &err),
+                     PL_ERR_CANCELLED);
     assert_int_equal(p.calls, 1);
 }
 

@@ -20,7 +20,7 @@ static pl_figure make(demo_lab *d, const char *kind, int form, bool log, size_t 
     request.form = form;
     request.log = log;
     request.channel = channel;
-    pl_check_ok(pl_kind_make(d->lab, &d->state, &request, &figure, NULL, &err), err);
+    pl_check_ok(pl_kind_make(demo_context(d), &request, &figure, &err), err);
     return figure;
 }
 
@@ -97,10 +97,9 @@ static void load_sample(demo_lab *d, size_t layer, pl_site_stats *out)
 {
     pl_error err;
     pl_id key = {0};
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
     size_t site = pl_model_layer(d->state.source->model, layer)->site;
-    pl_check_ok(pl_lab_load_site(d->lab, &d->state, key, site, PL_GRAM_NONE, true, out, NULL, &err),
-                err);
+    pl_check_ok(pl_lab_load_site(demo_context(d), key, site, PL_GRAM_NONE, true, out, &err), err);
 }
 
 static float largest(const float *row, size_t n)
@@ -251,11 +250,11 @@ static void massive_tokens(void **ctx)
     pl_figure f = make(&d, "tokens", 1, false, SIZE_MAX);
     assert_string_equal(fact(&f, "massive"), "0 shown");
     pl_figure_deinit(&f);
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &key, &err), err);
     size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
     pl_site_stats own;
-    pl_check_ok(
-        pl_lab_load_site(d.lab, &d.state, key, site, PL_GRAM_SQUARE, true, &own, NULL, &err), err);
+    pl_check_ok(pl_lab_load_site(demo_context(&d), key, site, PL_GRAM_SQUARE, true, &own, &err),
+                err);
     own.sample_rows = ROWS;
     for (size_t i = 0; i < ROWS * N; i++) {
         own.sample[i] = 0.01f;
@@ -290,7 +289,7 @@ static void sweep(void **ctx)
     demo_lab_init(&d);
     d.state.layer = DEMO_Q1;
     pl_request request = pl_request_of(&d.state, pl_kind_find("sweep"));
-    assert_int_equal(pl_kind_make(d.lab, &d.state, &request, &f, NULL, &err), PL_ERR_STATE);
+    assert_int_equal(pl_kind_make(demo_context(&d), &request, &f, &err), PL_ERR_STATE);
     pl_check_says(err, "no sweep was asked for yet: e.g. `sweep beta=1e-5:1e-2:log12`");
     demo_method(&d.state, "astro beta=0.001");
     demo_method(&d.state, "rtn bits=3");

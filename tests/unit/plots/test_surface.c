@@ -17,10 +17,10 @@ static void find_largest(demo_lab *d, size_t layer, float *value, size_t *row, s
     pl_error err = {0};
     pl_id calibration = {0};
     const pl_layer *info = pl_model_layer(d->state.source->model, layer);
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &calibration, NULL, &err), err);
-    pl_check_ok(pl_lab_load_site(d->lab, &d->state, calibration, info->site, PL_GRAM_NONE, true,
-                                 stats, NULL, &err),
-                err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &calibration, &err), err);
+    pl_check_ok(
+        pl_lab_load_site(demo_context(d), calibration, info->site, PL_GRAM_NONE, true, stats, &err),
+        err);
     *value = -1;
     for (size_t r = 0; r < stats->sample_rows; r++) {
         for (size_t c = 0; c < stats->n; c++) {
@@ -171,7 +171,7 @@ static void test_panels_of_a_row(void **state)
     assert_true(row[0].which == PL_WHICH_AFTER);
     request.side = PL_SIDE_INPUT;
     pl_figure f;
-    assert_int_equal(pl_kind_make(d->lab, &d->state, &request, &f, NULL, &err), PL_ERR_STATE);
+    assert_int_equal(pl_kind_make(demo_context(d), &request, &f, &err), PL_ERR_STATE);
     pl_check_says(err, "has no transform that its input goes through: `method hadamard`, or "
                        "which=before");
     request.which = PL_WHICH_BOTH; /* nothing behind it: one panel */

@@ -177,7 +177,7 @@ static void test_others_keep_theirs(void **ctx)
                            .n_test = LENGTH,
                            .test_windows = {.length = LENGTH}};
     asked.measured.glob = "3.[qk]_proj";
-    pl_check_ok(pl_allocation_run(d.lab, &d.state, &asked, NULL, 0, &found, NULL, &err), err);
+    pl_check_ok(pl_allocation_run(demo_context(&d), &asked, NULL, 0, &found, &err), err);
     for (size_t i = 0; i < DEMO_LAYERS; i++) {
         if (found.unit_of[i] >= 0) {
             pl_check_ok(
@@ -185,9 +185,8 @@ static void test_others_keep_theirs(void **ctx)
                 err);
         }
     }
-    pl_check_ok(pl_solve_all(d.lab, &d.state, false, take_result, &d.state, &total, NULL, &err),
-                err);
-    pl_check_ok(pl_quantized_init(&q, d.lab, &d.state, PL_WHICH_AFTER, &hooks, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(&d), false, take_result, &d.state, &total, &err), err);
+    pl_check_ok(pl_quantized_init(&q, demo_context(&d), PL_WHICH_AFTER, &hooks, &err), err);
     pl_check_ok(pl_perplexity(d.state.source->model, ids, LENGTH, &asked.test_windows, &hooks, true,
                               &alone, NULL, &err),
                 err);

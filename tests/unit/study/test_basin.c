@@ -9,7 +9,7 @@ static pl_basin load(demo_lab *d, pl_basin_loss loss)
 {
     pl_error err;
     pl_basin basin;
-    pl_check_ok(pl_basin_load(d->lab, &d->state, DEMO_Q1, loss, &basin, NULL, &err), err);
+    pl_check_ok(pl_basin_load(demo_context(d), DEMO_Q1, loss, &basin, &err), err);
     return basin;
 }
 
@@ -32,10 +32,9 @@ static double reference(demo_lab *d, double t)
     const pl_layer *info = pl_model_layer(d->state.source->model, DEMO_Q1);
     float *w0 = demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE);
     float *w = demo_weights(d, DEMO_Q1, PL_WHICH_PRECONDITIONED);
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
-    pl_check_ok(pl_lab_load_site(d->lab, &d->state, key, info->site, PL_GRAM_NONE, true, &stats,
-                                 NULL, &err),
-                err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
+    pl_check_ok(
+        pl_lab_load_site(demo_context(d), key, info->site, PL_GRAM_NONE, true, &stats, &err), err);
     double moved = 0, energy = 0;
     for (size_t r = 0; r < stats.sample_rows; r++) {
         for (size_t j = 0; j < info->rows; j++) {
@@ -126,11 +125,15 @@ static void test_the_model_and_the_store(void **ctx)
     }
     expect_less(1e-6, fabs(basin.loss[PL_BASIN_TOP][one] - basin.loss[PL_BASIN_TOP][zero]));
     demo_lab_restart(&d);
-    pl_check_ok(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_MODEL, &again, &task, &err), err);
+    pl_check_ok(
+        pl_basin_load((pl_context){d.lab, &d.state, &task}, DEMO_Q1, PL_BASIN_MODEL, &again, &err),
+        err);
     assert_memory_equal(&basin, &again, sizeof basin);
     /* Other weights are another basin, and its progress is told in points. */
     demo_method(&d.state, "astro beta=0.02");
-    pl_check_ok(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_MODEL, &again, &task, &err), err);
+    pl_check_ok(
+        pl_basin_load((pl_context){d.lab, &d.state, &task}, DEMO_Q1, PL_BASIN_MODEL, &again, &err),
+        err);
     expect_less(basin.norm, again.norm);
     assert_string_equal(seen.what, "points");
     expect_less(36, seen.turns);
@@ -154,15 +157,16 @@ static void test_refusals_and_cancel(void **ctx)
     pl_task task = {.progress = cancel};
     task.ctx = &task;
     demo_lab_init(&d);
-    assert_int_equal(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_LAYER, &basin, NULL, &err),
+    assert_int_equal(pl_basin_load(demo_context(&d), DEMO_Q1, PL_BASIN_LAYER, &basin, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "choose a method");
     demo_method(&d.state, "astro beta=0.001");
-    assert_int_equal(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_LAYER, &basin, &task, &err),
-                     PL_ERR_CANCELLED);
+    assert_int_equal(
+        pl_basin_load((pl_context){d.lab, &d.state, &task}, DEMO_Q1, PL_BASIN_LAYER, &basin, &err),
+        PL_ERR_CANCELLED);
     d.state.slots[PL_SLOT_PRECONDITION] = (pl_spec){0};
     demo_method(&d.state, "rtn bits=8 scale_dtype=f32");
-    pl_check_ok(pl_basin_load(d.lab, &d.state, DEMO_Q1, PL_BASIN_LAYER, &basin, NULL, &err), err);
+    pl_check_ok(pl_basin_load(demo_context(&d), DEMO_Q1, PL_BASIN_LAYER, &basin, &err), err);
     expect_less(0, basin.norm);
     expect_less(basin.norm, 0.02); /* of the rounded weights */
     demo_lab_deinit(&d);

@@ -53,7 +53,8 @@ static void test_a_row_is_what_perplexity_says(void **ctx)
     assert_int_equal(found.layers, DEMO_LAYERS);
     assert_int_equal(pl_state_solved_count(&row), DEMO_LAYERS);
     assert_int_equal(pl_state_solved_count(&d.state), 0);
-    pl_check_ok(pl_quantized_init(&q, d.lab, &row, PL_WHICH_AFTER, &hooks, NULL, &err), err);
+    pl_check_ok(
+        pl_quantized_init(&q, (pl_context){d.lab, &row, NULL}, PL_WHICH_AFTER, &hooks, &err), err);
     pl_check_ok(
         pl_perplexity(row.source->model, ids, COUNT, &text, &hooks, true, &alone, NULL, &err), err);
     pl_quantized_deinit(&q);

@@ -14,8 +14,8 @@ static void load(demo_lab *d, pl_side side, pl_flatness *out)
 {
     pl_error err;
     pl_id key = {0};
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
-    pl_check_ok(pl_flatness_load(d->lab, &d->state, key, DEMO_Q1, side, out, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
+    pl_check_ok(pl_flatness_load(demo_context(d), key, DEMO_Q1, side, out, &err), err);
 }
 
 /* Column norms of values[rows, N] over their mean. */
@@ -68,9 +68,9 @@ static void test_weights(void **ctx)
     assert_string_equal(f.curves[2].label, "hadamard");
     assert_false(f.curves[2].keeps_channels);
     const pl_spec spec = demo_spec("hadamard");
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
-    pl_check_ok(
-        pl_site_transform(d.lab, &d.state, calibration, DEMO_Q1, &spec, &t, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
+    pl_check_ok(pl_site_transform(demo_context(&d), calibration, DEMO_Q1, &spec, &t, &key, &err),
+                err);
     pl_check_ok(pl_transform_weights(t, w, N, NULL, &err), err);
     check_curve(&f.curves[2], w, N);
     pl_transform_destroy(t);
@@ -94,11 +94,11 @@ static void test_inputs(void **ctx)
     load(&d, PL_SIDE_INPUT, &f);
     assert_int_equal(f.count, 4);
     assert_string_equal(f.curves[3].label, "orthogonal seed=3");
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
     const size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, site, PL_GRAM_NONE, true, &stats,
-                                 NULL, &err),
-                err);
+    pl_check_ok(
+        pl_lab_load_site(demo_context(&d), calibration, site, PL_GRAM_NONE, true, &stats, &err),
+        err);
     assert_int_equal(f.rows, stats.sample_rows);
     check_curve(&f.curves[0], stats.sample, stats.sample_rows);
     for (size_t i = 1; i < f.count; i++) {
@@ -143,7 +143,7 @@ static void test_one_definition(void **ctx)
         demo_method(&d.state, "rtn bits=3 group_size=128");
         const pl_solve_report report = demo_solve(&d, DEMO_Q1);
         load(&d, PL_SIDE_WEIGHT, &f);
-        pl_check_ok(pl_picture_create(d.lab, &d.state, DEMO_Q1, &picture, NULL, &err), err);
+        pl_check_ok(pl_picture_create(demo_context(&d), DEMO_Q1, &picture, &err), err);
 
         float *w = demo_weights(&d, DEMO_Q1, PL_WHICH_BEFORE);
         const pl_view view = {w, N, N, N};
@@ -157,10 +157,10 @@ static void test_one_definition(void **ctx)
 
         /* After: from the original coordinates, where the pipeline reads its weights back to. */
         float *handed = demo_weights(&d, DEMO_Q1, PL_WHICH_PRECONDITIONED);
-        pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
-        pl_check_ok(pl_site_transform(d.lab, &d.state, calibration, DEMO_Q1, &transform, &t, &key,
-                                      NULL, &err),
-                    err);
+        pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
+        pl_check_ok(
+            pl_site_transform(demo_context(&d), calibration, DEMO_Q1, &transform, &t, &key, &err),
+            err);
         if (t != NULL) {
             pl_check_ok(pl_transform_weights(t, handed, N, NULL, &err), err);
         }
@@ -214,7 +214,7 @@ static void test_bits_and_noise(void **ctx)
     pl_error err;
     demo_method(&d.state, "rtn bits=3 group_size=128");
     d.state.slots[PL_SLOT_PRECONDITION] = (pl_spec){0};
-    pl_check_ok(pl_solve_all(d.lab, &d.state, false, NULL, NULL, &report, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(&d), false, NULL, NULL, &report, &err), err);
     double bits = 0, weights = 0;
     for (size_t i = 0; i < DEMO_LAYERS; i++) {
         const pl_layer *info = pl_model_layer(d.state.source->model, i);

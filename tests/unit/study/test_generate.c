@@ -57,11 +57,10 @@ static void check_greedy(demo_lab *d, pl_which which)
     pl_hooks hooks;
     int32_t ids[ALL];
     float *logits = calloc(vocab, sizeof *logits);
-    pl_check_ok(
-        pl_generate(d->lab, &d->state, which, prompt, PROMPT, TOKENS, &greedy, &made, NULL, &err),
-        err);
+    pl_check_ok(pl_generate(demo_context(d), which, prompt, PROMPT, TOKENS, &greedy, &made, &err),
+                err);
     assert_int_equal(made.count, TOKENS);
-    pl_check_ok(pl_quantized_init(&q, d->lab, &d->state, which, &hooks, NULL, &err), err);
+    pl_check_ok(pl_quantized_init(&q, demo_context(d), which, &hooks, &err), err);
     memcpy(ids, prompt, sizeof prompt);
     for (size_t i = 0; i < TOKENS; i++) {
         whole_pass(model, &hooks, ids, PROMPT + i, logits);
@@ -122,8 +121,8 @@ static void test_refusals(void **ctx)
     pl_continuation made;
     const pl_sampling greedy = {.top_p = 1};
     demo_lab_init(&d);
-    assert_int_equal(pl_generate(d.lab, &d.state, PL_WHICH_BEFORE, prompt, PROMPT, 1 << 20, &greedy,
-                                 &made, NULL, &err),
+    assert_int_equal(pl_generate(demo_context(&d), PL_WHICH_BEFORE, prompt, PROMPT, 1 << 20,
+                                 &greedy, &made, &err),
                      PL_ERR_USAGE);
     pl_check_says(err, "1048581 tokens in all: expected 1 to ");
     assert_null(made.ids);

@@ -49,10 +49,10 @@ static void test_rows(void **ctx)
     pl_buf said = {0};
     demo_lab_init(&d);
     const pl_latency_spec spec = {.layer = d.state.layer, .tokens = 8, .repeats = 3};
-    assert_int_equal(pl_latency_load(d.lab, &d.state, spec.layer, "plot", &again, NULL, NULL, &err),
+    assert_int_equal(pl_latency_load(demo_context(&d), spec.layer, "plot", &again, NULL, &err),
                      PL_ERR_STATE);
     assert_non_null(strstr(err.message, "not timed on this machine yet: `cost measure=yes`"));
-    pl_check_ok(pl_latency_run(d.lab, &d.state, &spec, "cost\n", &found, NULL, &err), err);
+    pl_check_ok(pl_latency_run(demo_context(&d), &spec, "cost\n", &found, &err), err);
     const json_t *rows = json_object_get(found, "rows");
     const bool int8 = pl_int8_missing() == NULL;
     assert_int_equal(json_array_size(rows), int8 ? 84 : 44);
@@ -79,8 +79,7 @@ static void test_rows(void **ctx)
         }
         assert_string_equal(text_of(row, "processor"), text_of(found, "processor"));
     }
-    pl_check_ok(pl_latency_load(d.lab, &d.state, spec.layer, "plot", &again, &said, NULL, &err),
-                err);
+    pl_check_ok(pl_latency_load(demo_context(&d), spec.layer, "plot", &again, &said, &err), err);
     assert_true(json_equal(found, again));
     assert_string_equal(said.data, "cost\n");
     json_decref(found);
@@ -113,12 +112,13 @@ static void test_stopped(void **ctx)
     demo_lab_init(&d);
     stopping s = {.task = {.give_way = stop_soon, .ctx = &s}, .ticks_left = 60};
     const pl_latency_spec spec = {.layer = d.state.layer, .tokens = 8, .repeats = 50};
-    assert_int_equal(pl_latency_run(d.lab, &d.state, &spec, "cost\n", &found, &s.task, &err),
-                     PL_ERR_CANCELLED);
+    assert_int_equal(
+        pl_latency_run((pl_context){d.lab, &d.state, &s.task}, &spec, "cost\n", &found, &err),
+        PL_ERR_CANCELLED);
     assert_null(found);
     assert_int_equal(s.ticks_left, 0);
     assert_int_equal(pl_linalg_processors(), processors);
-    assert_int_equal(pl_latency_load(d.lab, &d.state, spec.layer, "plot", &found, NULL, NULL, &err),
+    assert_int_equal(pl_latency_load(demo_context(&d), spec.layer, "plot", &found, NULL, &err),
                      PL_ERR_STATE);
     demo_lab_deinit(&d);
 }

@@ -69,21 +69,19 @@ static void weights_are_read_once(void **state)
     pl_error err;
     pl_layer_summary first, again;
     demo_lab_init(&d);
-    pl_check_ok(pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_WEIGHT, &first, NULL, &err),
-                err);
+    pl_check_ok(pl_layer_summarize(demo_context(&d), DEMO_Q1, PL_SIDE_WEIGHT, &first, &err), err);
     check_weights(&d, DEMO_Q1, &first);
     assert_int_equal(entries(&d, false), 1);
     demo_lab_restart(&d);
-    pl_check_ok(pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_WEIGHT, &again, NULL, &err),
-                err);
+    pl_check_ok(pl_layer_summarize(demo_context(&d), DEMO_Q1, PL_SIDE_WEIGHT, &again, &err), err);
     assert_int_equal(entries(&d, false), 1);
     assert_memory_equal(first.spread, again.spread, sizeof first.spread);
     assert_memory_equal(first.top, again.top, sizeof first.top);
     /* A damaged entry is computed again, and whole afterwards. */
     for (int pass = 0; pass < 2; pass++) {
         assert_int_equal(entries(&d, pass == 0), 1);
-        pl_check_ok(
-            pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_WEIGHT, &again, NULL, &err), err);
+        pl_check_ok(pl_layer_summarize(demo_context(&d), DEMO_Q1, PL_SIDE_WEIGHT, &again, &err),
+                    err);
         check_weights(&d, DEMO_Q1, &again);
     }
     demo_lab_deinit(&d);
@@ -96,13 +94,13 @@ static void inputs_come_from_the_calibration(void **state)
     pl_error err;
     pl_layer_summary s;
     demo_lab_init(&d);
-    pl_check_ok(pl_layer_summarize(d.lab, &d.state, DEMO_Q1, PL_SIDE_INPUT, &s, NULL, &err), err);
+    pl_check_ok(pl_layer_summarize(demo_context(&d), DEMO_Q1, PL_SIDE_INPUT, &s, &err), err);
     pl_id calibration = {0};
     pl_site_stats stats = {0};
     const pl_layer *info = pl_model_layer(d.state.source->model, DEMO_Q1);
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &calibration, NULL, &err), err);
-    pl_check_ok(pl_lab_load_site(d.lab, &d.state, calibration, info->site, PL_GRAM_NONE, false,
-                                 &stats, NULL, &err),
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &calibration, &err), err);
+    pl_check_ok(pl_lab_load_site(demo_context(&d), calibration, info->site, PL_GRAM_NONE, false,
+                                 &stats, &err),
                 err);
     float largest = 0;
     for (size_t c = 0; c < stats.n; c++) {
@@ -157,24 +155,24 @@ static void pins_keep_their_weights(void **state)
     pl_pin *pin = &d.state.kept[0]->pins[DEMO_Q1];
     const float *expected[] = {before, moved, after, after};
     for (pl_which which = PL_WHICH_BEFORE; which <= PL_WHICH_BOTH; which++) {
-        pl_check_ok(pl_weights_read(d.lab, &d.state, pin->layer,
-                                    (pl_weights_of){.which = which, .pin = pin}, now, NULL, &err),
+        pl_check_ok(pl_weights_read(demo_context(&d), pin->layer,
+                                    (pl_weights_of){.which = which, .pin = pin}, now, &err),
                     err);
         assert_memory_equal(now, expected[which], demo_bytes(&d, DEMO_Q1));
     }
     /* A key that belongs to a layer of another shape, as a session file may hold. */
     pin->layer = DEMO_Q1 + 6;
-    assert_int_equal(pl_weights_read(d.lab, &d.state, pin->layer,
+    assert_int_equal(pl_weights_read(demo_context(&d), pin->layer,
                                      (pl_weights_of){.which = PL_WHICH_AFTER, .pin = pin}, now,
-                                     NULL, &err),
+                                     &err),
                      PL_ERR_CHANGED);
     pl_check_says(err, "pinned as \"astro");
     pl_check_says(err, "model.layers.1.mlp.down_proj [144, 400]: the result");
     pin->layer = DEMO_Q1;
     pin->result.low ^= 1;
-    assert_int_equal(pl_weights_read(d.lab, &d.state, pin->layer,
+    assert_int_equal(pl_weights_read(demo_context(&d), pin->layer,
                                      (pl_weights_of){.which = PL_WHICH_AFTER, .pin = pin}, now,
-                                     NULL, &err),
+                                     &err),
                      PL_ERR_NOT_FOUND);
     free(now);
     free(before);

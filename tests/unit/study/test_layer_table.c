@@ -16,7 +16,7 @@ static void test_columns_of_weights(void **ctx)
     demo_lab_init(d);
     const pl_layer *info = pl_model_layer(d->state.source->model, layer);
     pl_layer_row row;
-    pl_check_ok(pl_layer_rows(d->lab, &d->state, layer, 1, &row, NULL, &err), err);
+    pl_check_ok(pl_layer_rows(demo_context(d), layer, 1, &row, &err), err);
     float *w = demo_weights(d, layer, PL_WHICH_BEFORE);
     double largest = 0, mean = 0, m2 = 0, m4 = 0;
     const size_t n = info->rows * info->cols;

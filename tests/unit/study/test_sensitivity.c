@@ -47,7 +47,9 @@ static pl_ppl_result measure(demo_lab *d, const size_t *layers, size_t count, co
         }
         state.solved[i].set = state.solved[i].set && kept;
     }
-    pl_check_ok(pl_quantized_init(&q, d->lab, &state, PL_WHICH_AFTER, &hooks, NULL, &err), err);
+    pl_check_ok(
+        pl_quantized_init(&q, (pl_context){d->lab, &state, NULL}, PL_WHICH_AFTER, &hooks, &err),
+        err);
     pl_check_ok(
         pl_perplexity(state.source->model, ids, COUNT, &text, &hooks, true, &found, NULL, &err),
         err);
@@ -70,7 +72,7 @@ static pl_sensitivities run_units(demo_lab *d, pl_sensitivity asked, const int32
     pl_error err;
     pl_sensitivities found;
     asked.text = text;
-    pl_check_ok(pl_sensitivity_run(d->lab, &d->state, &asked, ids, COUNT, &found, NULL, &err), err);
+    pl_check_ok(pl_sensitivity_run(demo_context(d), &asked, ids, COUNT, &found, &err), err);
     return found;
 }
 
@@ -169,7 +171,7 @@ static void test_quantized_inputs(void **ctx)
         demo_solve(&d, solved[i]);
     }
     pl_sensitivity asked = {.unit = PL_UNIT_LAYER, .text = text};
-    assert_int_equal(pl_sensitivity_run(d.lab, &d.state, &asked, ids, COUNT, &refused, NULL, &err),
+    assert_int_equal(pl_sensitivity_run(demo_context(&d), &asked, ids, COUNT, &refused, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "expected unit=site or unit=block");
     pl_sensitivities s = run_units(&d, (pl_sensitivity){.unit = PL_UNIT_SITE}, ids);
@@ -196,8 +198,9 @@ static void test_goes_on(void **ctx)
     s.task.ctx = &s;
     pl_sensitivity asked = {.unit = PL_UNIT_LAYER, .text = text};
     pl_sensitivities cut;
-    assert_int_equal(pl_sensitivity_run(d.lab, &d.state, &asked, ids, COUNT, &cut, &s.task, &err),
-                     PL_ERR_CANCELLED);
+    assert_int_equal(
+        pl_sensitivity_run((pl_context){d.lab, &d.state, &s.task}, &asked, ids, COUNT, &cut, &err),
+        PL_ERR_CANCELLED);
     assert_null(cut.units);
     pl_sensitivities after = run_units(&d, (pl_sensitivity){.unit = PL_UNIT_LAYER}, ids);
     size_t found = 0;
@@ -227,17 +230,17 @@ static void test_nothing_to_measure(void **ctx)
     demo_lab_init(&d);
     demo_method(&d.state, "rtn bits=2");
     pl_sensitivity asked = {.unit = PL_UNIT_LAYER, .text = text};
-    assert_int_equal(pl_sensitivity_run(d.lab, &d.state, &asked, ids, COUNT, &s, NULL, &err),
+    assert_int_equal(pl_sensitivity_run(demo_context(&d), &asked, ids, COUNT, &s, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "run `solve all` first");
     asked.glob = "nothing*";
-    assert_int_equal(pl_sensitivity_run(d.lab, &d.state, &asked, ids, COUNT, &s, NULL, &err),
+    assert_int_equal(pl_sensitivity_run(demo_context(&d), &asked, ids, COUNT, &s, &err),
                      PL_ERR_NOT_FOUND);
     pl_check_says(err, "no layer matches nothing*");
     asked.glob = NULL;
     demo_solve(&d, 0);
     asked.text.windows = 1000;
-    assert_int_equal(pl_sensitivity_run(d.lab, &d.state, &asked, ids, COUNT, &s, NULL, &err),
+    assert_int_equal(pl_sensitivity_run(demo_context(&d), &asked, ids, COUNT, &s, &err),
                      PL_ERR_STATE);
     pl_check_says(err, "windows of 64 tokens, 1000 were asked");
     demo_lab_deinit(&d);
@@ -255,8 +258,7 @@ static void test_estimate(void **ctx)
     rounded_demo(&d);
     pl_sensitivity asked = {.unit = PL_UNIT_BLOCK, .text = text, .probes = 1};
     pl_sensitivities blocks, layers;
-    pl_check_ok(pl_sensitivity_estimate(d.lab, &d.state, &asked, ids, COUNT, &blocks, NULL, &err),
-                err);
+    pl_check_ok(pl_sensitivity_estimate(demo_context(&d), &asked, ids, COUNT, &blocks, &err), err);
     assert_int_equal(blocks.count, 2);
     const pl_ppl_result second = measure(&d, solved + 2, 2, ids);
     pl_check_close(blocks.units[1].estimate, second.kl_mean, 1e-5, 0);
@@ -264,8 +266,7 @@ static void test_estimate(void **ctx)
     assert_true(isnan(blocks.units[1].loss.kl) && isnan(blocks.together.kl));
     asked.unit = PL_UNIT_LAYER;
     asked.probes = 2;
-    pl_check_ok(pl_sensitivity_estimate(d.lab, &d.state, &asked, ids, COUNT, &layers, NULL, &err),
-                err);
+    pl_check_ok(pl_sensitivity_estimate(demo_context(&d), &asked, ids, COUNT, &layers, &err), err);
     assert_int_equal(layers.count, SOLVED);
     for (size_t i = 0; i < SOLVED; i++) {
         const pl_ppl_result alone = measure(&d, &solved[i], 1, ids);

@@ -10,9 +10,9 @@ static void load(demo_lab *d, size_t layer, pl_spectrum *out)
 {
     pl_error err;
     pl_id key = {0};
-    pl_check_ok(pl_lab_calibration(d->lab, &d->state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(d), &key, &err), err);
     size_t site = pl_model_layer(d->state.source->model, layer)->site;
-    pl_check_ok(pl_spectrum_load(d->lab, &d->state, key, site, out, NULL, &err), err);
+    pl_check_ok(pl_spectrum_load(demo_context(d), key, site, out, &err), err);
 }
 
 static void test_against_lapack(void **ctx)
@@ -25,11 +25,10 @@ static void test_against_lapack(void **ctx)
     pl_id key = {0};
     demo_lab_init(&d);
     load(&d, DEMO_Q1, &s);
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &key, &err), err);
     size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
-    pl_check_ok(
-        pl_lab_load_site(d.lab, &d.state, key, site, PL_GRAM_SQUARE, false, &stats, NULL, &err),
-        err);
+    pl_check_ok(pl_lab_load_site(demo_context(&d), key, site, PL_GRAM_SQUARE, false, &stats, &err),
+                err);
     const size_t n = stats.n;
     double *g = pl_alloc(n * n, sizeof *g), *values = pl_alloc(n, sizeof *values), trace = 0;
     assert_true(g != NULL && values != NULL);
@@ -84,11 +83,12 @@ static void test_found_in_the_store(void **ctx)
     pl_task task = {.give_way = count_turns};
     demo_lab_init(&d);
     load(&d, DEMO_Q1, &first);
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &key, &err), err);
     demo_lab_restart(&d);
     size_t site = pl_model_layer(d.state.source->model, DEMO_Q1)->site;
     turns = 0;
-    pl_check_ok(pl_spectrum_load(d.lab, &d.state, key, site, &second, &task, &err), err);
+    pl_check_ok(pl_spectrum_load((pl_context){d.lab, &d.state, &task}, key, site, &second, &err),
+                err);
     assert_int_equal(turns, 0);
     assert_memory_equal(first.values, second.values, first.n * sizeof(double));
     assert_memory_equal(first.vectors, second.vectors, 2 * first.ends * first.n * sizeof(double));
@@ -105,11 +105,11 @@ static void test_over_the_memory_limit(void **ctx)
     pl_spectrum s;
     pl_id key = {0};
     demo_lab_init(&d);
-    pl_check_ok(pl_lab_calibration(d.lab, &d.state, &key, NULL, &err), err);
+    pl_check_ok(pl_lab_calibration(demo_context(&d), &key, &err), err);
     pl_lab_destroy(d.lab);
     pl_lab_options options = {.store = d.store, .memory_limit = 100000};
     pl_check_ok(pl_lab_create(&options, &d.lab, &err), err);
-    assert_int_equal(pl_spectrum_load(d.lab, &d.state, key, 4, &s, NULL, &err), PL_ERR_MEMORY);
+    assert_int_equal(pl_spectrum_load(demo_context(&d), key, 4, &s, &err), PL_ERR_MEMORY);
     pl_check_says(err, "model.layers.1.qkv: a spectrum of 144 channels needs 0 MB");
     assert_null(s.values);
     demo_lab_deinit(&d);

@@ -29,7 +29,7 @@ static void test_equal_to_single_solves(void **ctx)
     pl_solve_report own = demo_solve(&d, DEMO_Q1);
     pl_id result = *pl_state_result(&d.state, DEMO_Q1);
     pl_sweep sweep = beta(DEMO_Q1);
-    pl_check_ok(pl_sweep_run(d.lab, &d.state, &sweep, &r, NULL, &err), err);
+    pl_check_ok(pl_sweep_run(demo_context(&d), &sweep, &r, &err), err);
     assert_int_equal(r.count, 4);
     static const double values[] = {1e-4, 4.642e-4, 2.154e-3, 1e-2};
     pl_check_close(pl_sweep_present(&d.state, &sweep), 0.0007, 1e-12, 0);
@@ -84,7 +84,7 @@ static void test_the_model_with_perplexity(void **ctx)
                       .perplexity = true,
                       .length = 48,
                       .windows = 2};
-    pl_check_ok(pl_sweep_run(d.lab, &d.state, &sweep, &first, &task, &err), err);
+    pl_check_ok(pl_sweep_run((pl_context){d.lab, &d.state, &task}, &sweep, &first, &err), err);
     assert_int_equal(first.count, 3);
     pl_check_close(first.points[1].value, 5, 0, 0);
     expect_less(first.points[2].perplexity, first.points[0].perplexity);
@@ -94,7 +94,7 @@ static void test_the_model_with_perplexity(void **ctx)
     assert_int_equal(pl_state_solved_count(&d.state), 0);
     demo_lab_restart(&d);
     turns = 0;
-    pl_check_ok(pl_sweep_run(d.lab, &d.state, &sweep, &second, &task, &err), err);
+    pl_check_ok(pl_sweep_run((pl_context){d.lab, &d.state, &task}, &sweep, &second, &err), err);
     for (size_t i = 0; i < 3; i++) {
         pl_check_close(second.points[i].perplexity, first.points[i].perplexity, 0, 0);
         pl_check_close(second.points[i].perplexity_error, first.points[i].perplexity_error, 0, 0);

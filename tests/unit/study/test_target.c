@@ -92,7 +92,7 @@ static pl_target_found search(demo_lab *d, size_t layer, const pl_target *target
 {
     pl_error err;
     pl_target_found found;
-    pl_check_ok(pl_target_search(d->lab, &d->state, layer, target, &found, NULL, &err), err);
+    pl_check_ok(pl_target_search(demo_context(d), layer, target, &found, &err), err);
     expect_less(0, found.solves);
     expect_at_most(found.solves, PL_SEARCH_MOST);
     return found;
@@ -178,7 +178,7 @@ static void what_cannot_be_is_said(void **ctx)
     demo_lab_init(&d);
     demo_method(&d.state, "astro");
     pl_target target = {.goal = PL_GOAL_ERROR, .want = 1e-10, .any_slot = true};
-    pl_check_ok(pl_target_search(d.lab, &d.state, DEMO_Q1, &target, &found, NULL, &err), err);
+    pl_check_ok(pl_target_search(demo_context(&d), DEMO_Q1, &target, &found, &err), err);
     assert_int_equal(found.end, PL_SEARCH_BEYOND);
     pl_check_ok(pl_target_check(&d.state, DEMO_Q1, &target, &err), err);
     pl_target_say(&target, pl_model_layer(d.state.source->model, DEMO_Q1), &found, &said);

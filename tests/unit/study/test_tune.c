@@ -131,7 +131,7 @@ static seen inputs_of(demo_lab *d, size_t site, size_t window)
     pl_forward *forward = NULL;
     seen s = {.site = site};
     const pl_hooks hooks = {.ctx = &s, .input = see_input};
-    pl_check_ok(pl_lab_calib_spec(d->lab, &d->state, &spec, &tokens, NULL, &err), err);
+    pl_check_ok(pl_lab_calib_spec(demo_context(d), &spec, &tokens, &err), err);
     const size_t length = spec.protocol.length, width = pl_model_config(spec.model)->hidden_size;
     float *x = calloc(length * width, sizeof *x);
     assert_non_null(x);
@@ -179,7 +179,7 @@ static void test_heldout(void **ctx)
     demo_method(&d.state, "gptq bits=3");
     pl_tuning t = tuning_of("target", "0.3,0.5");
     t.glob = "1.[qk]_proj";
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, NULL, 0, &found, NULL, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, NULL, 0, &found, &err), err);
     assert_int_equal(found.count, 2);
     assert_int_equal(found.measured, 6);
     expect_at_most(found.found, found.start);
@@ -207,12 +207,12 @@ static void test_heldout(void **ctx)
     d.state.calibration.protocol.windows = 2;
     demo_method(&d.state, specs[0]);
     demo_lab_restart(&d);
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, NULL, 0, &found, NULL, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, NULL, 0, &found, &err), err);
     assert_int_equal(found.measured, 0);
     assert_int_equal(found.known, 6);
     pl_tuned_deinit(&found);
     d.state.calibration.protocol.windows = 1;
-    assert_int_equal(pl_tune_run(d.lab, &d.state, &t, NULL, 0, &found, NULL, &err), PL_ERR_USAGE);
+    assert_int_equal(pl_tune_run(demo_context(&d), &t, NULL, 0, &found, &err), PL_ERR_USAGE);
     pl_check_says(err, "a single window, which cannot be halved");
     demo_lab_deinit(&d);
 }
@@ -237,8 +237,8 @@ static double measured_kl(demo_lab *d, bool sequential, const int32_t *ids)
     pl_ppl_result found;
     pl_solve_report total;
     d->state.sweep.whole = sequential; /* what `note` reads */
-    pl_check_ok(pl_solve_all(d->lab, &d->state, sequential, note, d, &total, NULL, &err), err);
-    pl_check_ok(pl_quantized_init(&q, d->lab, &d->state, PL_WHICH_AFTER, &hooks, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(d), sequential, note, d, &total, &err), err);
+    pl_check_ok(pl_quantized_init(&q, demo_context(d), PL_WHICH_AFTER, &hooks, &err), err);
     pl_check_ok(
         pl_perplexity(d->state.source->model, ids, COUNT, &text, &hooks, true, &found, NULL, &err),
         err);
@@ -257,7 +257,7 @@ static void check_kl(pl_tuning t, const char *method, const int32_t *ids)
     t.by_kl = true;
     t.text = text;
     pl_check_ok(pl_tune_check(&d.state, &t, &err), err);
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &found, NULL, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, ids, COUNT, &found, &err), err);
     expect_at_most(found.found, found.start); /* whatever the values */
     for (size_t c = 0; c <= t.candidates; c++) {
         expect_at_most(found.found, found.uniform[c]);
@@ -302,7 +302,7 @@ static void test_alike_stays(void **ctx)
     t.unit = PL_UNIT_BLOCK;
     t.glob = "[23].*";
     t.text = text;
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &found, NULL, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, ids, COUNT, &found, &err), err);
     for (size_t u = 0; u < found.count; u++) {
         assert_int_equal(found.chosen[u], 0);
     }
@@ -330,11 +330,12 @@ static void test_goes_on(void **ctx)
     demo_stopper s = {.what = "trials", .most = 0.5};
     s.task.progress = demo_stop_at;
     s.task.ctx = &s;
-    assert_int_equal(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &cut, &s.task, &err),
-                     PL_ERR_CANCELLED);
+    assert_int_equal(
+        pl_tune_run((pl_context){d.lab, &d.state, &s.task}, &t, ids, COUNT, &cut, &err),
+        PL_ERR_CANCELLED);
     assert_null(cut.units);
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &after, NULL, &err), err);
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &whole, NULL, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, ids, COUNT, &after, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, ids, COUNT, &whole, &err), err);
     assert_in_range(after.known, 1, after.known + after.measured - 1);
     expect_less((double)after.measured, (double)whole.known);
     assert_int_equal(whole.measured, 0);
@@ -359,7 +360,7 @@ static size_t solve_in_sequence(demo_lab *d, const char *round)
     size_t made = 0;
     demo_method(&d->state, "magr beta=0.01 iterations=2");
     demo_method(&d->state, round);
-    pl_check_ok(pl_solve_all(d->lab, &d->state, true, count_made, &made, &total, NULL, &err), err);
+    pl_check_ok(pl_solve_all(demo_context(d), true, count_made, &made, &total, &err), err);
     return made;
 }
 
@@ -379,7 +380,7 @@ static void test_forgets_its_own(void **ctx)
     pl_tuning t = tuning_of("bits", "2,3");
     t.by_kl = t.whole = t.sequential = true;
     t.text = text;
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, ids, COUNT, &found, NULL, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, ids, COUNT, &found, &err), err);
     assert_int_equal(found.measured, 3);
     pl_tuned_deinit(&found);
     assert_int_equal(solve_in_sequence(&d, "rtn bits=3"), 0);
@@ -397,11 +398,11 @@ static void test_transforms_are_shared(void **ctx)
     demo_method(&d.state, "smoothquant");
     demo_method(&d.state, "rtn bits=3");
     pl_tuning t = tuning_of("alpha", "0.5,0.85");
-    assert_int_equal(pl_tune_run(d.lab, &d.state, &t, NULL, 0, &found, NULL, &err), PL_ERR_USAGE);
+    assert_int_equal(pl_tune_run(demo_context(&d), &t, NULL, 0, &found, &err), PL_ERR_USAGE);
     pl_check_says(err, "alpha is a transform's");
     t.unit = PL_UNIT_SITE;
     t.glob = "3.[qkvo]_proj";
-    pl_check_ok(pl_tune_run(d.lab, &d.state, &t, NULL, 0, &found, NULL, &err), err);
+    pl_check_ok(pl_tune_run(demo_context(&d), &t, NULL, 0, &found, &err), err);
     assert_int_equal(found.count, 2);
     expect_at_most(found.found, found.start);
     pl_tuned_deinit(&found);
