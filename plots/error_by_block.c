@@ -273,9 +273,7 @@ static pl_status each_setting(const char *list,
 }
 
 typedef struct lines {
-    pl_lab *lab;
-    pl_task *task;
-    const pl_state *state;
+    pl_context cx;
     const pl_request *request;
     size_t role;
     pl_figure *out;
@@ -293,8 +291,8 @@ static pl_status add_one_setting(void *ctx, const char *name, pl_error *err)
         return pl_error_set(err, PL_ERR_USAGE, "error_by_block: settings=: at most %d lines",
                             PL_MAX_KEPT);
     }
-    pl_status status = setting_state(l->state, name, l->request->paper, &own, &label, err);
-    PL_THEN(take_reports((pl_context){l->lab, &own, l->task}, l->request->form, &t, err));
+    pl_status status = setting_state(l->cx.state, name, l->request->paper, &own, &label, err);
+    PL_THEN(take_reports(pl_with_state(l->cx, &own), l->request->form, &t, err));
     PL_THEN(add_setting_line(&t, l->role, label.data, l->out, err));
     if (status == PL_OK && l->out->n_series > before) {
         status = tell_apart(l->out, label.data, name, err);
@@ -330,7 +328,7 @@ static pl_status make_error_by_block(pl_context cx, const pl_request *request, p
 {
     const pl_model *model = cx.state->source->model;
     const bool settings = request->settings[0] != '\0';
-    lines l = {.lab = cx.lab, .task = cx.task, .state = cx.state, .request = request, .out = out};
+    lines l = {.cx = cx, .request = request, .out = out};
     pl_buf title = {0};
     pl_status status = find_role(model, request->role, &l.role, err);
     pl_overview_put_model(model, &title);
@@ -366,8 +364,7 @@ static size_t solved_layers(const pl_state *state, const pl_request *request, si
 }
 
 typedef struct settings {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     const pl_request *request;
     pl_buf *out;
     pl_state at; /* where the commands have led to */
@@ -377,14 +374,14 @@ static pl_status put_setting(settings *s, const char *name, pl_error *err)
 {
     pl_state own;
     pl_buf label = {0};
-    pl_status status = setting_state(s->state, name, false, &own, &label, err);
+    pl_status status = setting_state(s->cx.state, name, false, &own, &label, err);
     pl_buf_deinit(&label);
     if (status != PL_OK) {
         return status;
     }
     pl_setting_commands(&s->at, &own, s->out);
     if (s->request->form == FORM_KL) {
-        pl_sensitivity_commands(s->lab, &own, s->out);
+        pl_sensitivity_commands(s->cx.lab, &own, s->out);
     }
     pl_state_deinit(&s->at);
     s->at = own;
@@ -405,7 +402,7 @@ static pl_status put_kept_setting(void *ctx, const char *name, pl_error *err)
 /* The kept settings in their order, and then the present one, where the commands must end. */
 static void put_error_commands(pl_context cx, const pl_request *request, pl_buf *out)
 {
-    settings s = {.lab = cx.lab, .state = cx.state, .request = request, .out = out};
+    settings s = {.cx = cx, .request = request, .out = out};
     if (request->settings[0] == '\0' && request->form == FORM_KL) {
         pl_sensitivity_commands(cx.lab, cx.state, out);
     }

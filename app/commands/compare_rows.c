@@ -29,7 +29,7 @@ typedef struct setting {
 
 typedef struct comparing {
     pl_call *call;
-    const pl_state *state;
+    pl_context cx;
     setting *settings; /* [count] */
     size_t count;
     pl_buf said; /* the command as a figure's file has it */
@@ -134,13 +134,13 @@ static pl_status add_state(comparing *c, const pl_state *from, const char *name,
     if (status != PL_OK) {
         return status;
     }
-    status = pl_calibration_copy(&is.calibration, &c->state->calibration, err); /* one for all */
+    status = pl_calibration_copy(&is.calibration, &c->cx.state->calibration, err); /* one for all */
     if (status != PL_OK) {
         pl_state_deinit(&is);
         return status;
     }
     pl_buf_printf(&word, "%s: ", name);
-    put_setting(&is, c->state, &word);
+    put_setting(&is, c->cx.state, &word);
     status = pl_buf_check(&word, err);
     if (status == PL_OK) {
         say_word(c, word.data);
@@ -155,8 +155,8 @@ static pl_status add_state(comparing *c, const pl_state *from, const char *name,
 static pl_status add_kept(comparing *c, size_t index, pl_error *err)
 {
     char name[PL_KEPT_NAME];
-    pl_kept_name(c->state, index, name);
-    return add_state(c, &c->state->kept[index]->is, name, err);
+    pl_kept_name(c->cx.state, index, name);
+    return add_state(c, &c->cx.state->kept[index]->is, name, err);
 }
 
 /* One command of a list, `method` left out or not, on the setting's state. */
@@ -216,7 +216,7 @@ static pl_status add_list(comparing *c, const char *text, bool several, pl_error
     const char *script = length > 0 ? text + length + 1 : text;
     pl_state is;
     size_t parts = 0;
-    pl_status status = begin_setting(c->state, &is, err);
+    pl_status status = begin_setting(c->cx.state, &is, err);
     if (status != PL_OK) {
         return status;
     }
@@ -268,18 +268,18 @@ static pl_status add_word(comparing *c, const char *word, pl_error *err)
     size_t index = 0;
     pl_status status = PL_OK;
     if (strcmp(word, "now") == 0) {
-        return add_state(c, c->state, "now", err);
+        return add_state(c, c->cx.state, "now", err);
     }
-    if (is_kept(c->state, word, &index)) {
+    if (is_kept(c->cx.state, word, &index)) {
         return add_kept(c, index, err);
     }
     if (strcmp(word, "all") != 0) {
         return add_lists(c, word, err);
     }
-    for (size_t i = 0; status == PL_OK && i < c->state->n_kept; i++) {
+    for (size_t i = 0; status == PL_OK && i < c->cx.state->n_kept; i++) {
         status = add_kept(c, i, err);
     }
-    return status == PL_OK && c->state->n_kept == 0
+    return status == PL_OK && c->cx.state->n_kept == 0
                ? pl_error_set(err, PL_ERR_STATE,
                               "compare: no setting is kept: `keep NAME` keeps the present one")
                : status;
@@ -307,7 +307,7 @@ static pl_status read_settings(comparing *c, pl_error *err)
 /* --- the text --------------------------------------------------------------------------------- */
 
 /* What must be the same where perplexities are compared, as `perplexity` notes it. */
-static pl_status read_compared_text(comparing *c, pl_lab *lab, pl_task *task, pl_error *err)
+static pl_status read_compared_text(comparing *c, pl_error *err)
 {
     const char *files[PL_MAX_TEXTS];
     size_t n = 0, protocol = 0;
@@ -316,9 +316,9 @@ static pl_status read_compared_text(comparing *c, pl_lab *lab, pl_task *task, pl
     pl_status status = pl_usage_choice(c->call, "protocol", &protocol, err);
     PL_THEN(pl_usage_size(c->call, "length", 2, 1u << 20, &c->spec.length, err));
     PL_THEN(pl_usage_size(c->call, "windows", 0, 1u << 20, &c->spec.windows, err));
-    PL_THEN(pl_check_length(c->call, c->state, c->spec.length, err));
-    PL_THEN(pl_text_files(c->call, c->state, "evaluation.txt", files, &n, &owned, err));
-    PL_THEN(pl_lab_own_tokens((pl_context){lab, c->state, task}, files, n, &c->text, err));
+    PL_THEN(pl_check_length(c->call, c->cx.state, c->spec.length, err));
+    PL_THEN(pl_text_files(c->call, c->cx.state, "evaluation.txt", files, &n, &owned, err));
+    PL_THEN(pl_lab_own_tokens(c->cx, files, n, &c->text, err));
     if (status == PL_OK) {
         c->spec.protocol = (pl_ppl_protocol)protocol;
         pl_put_measured(c->call, &c->spec, files, n, &measured);
@@ -381,20 +381,21 @@ static json_t *row_json(const setting *s, const pl_compared *c, const pl_compare
 }
 
 /* The commands behind which the rows can be made again, and their key. */
-static pl_status say_commands(comparing *c, pl_task *task, pl_error *err)
+static pl_status say_commands(comparing *c, pl_error *err)
 {
     pl_buf all = {0};
     pl_id model = {0};
-    pl_state_calibration_command(c->state, &all);
-    pl_state_quantized_commands(c->state, &all);
+    pl_state_calibration_command(c->cx.state, &all);
+    pl_state_quantized_commands(c->cx.state, &all);
     pl_buf_puts(&all, c->said.data != NULL ? c->said.data : "");
     all.failed = all.failed || c->said.failed;
     pl_status status = pl_buf_check(&all, err);
-    PL_THEN(pl_model_identity(c->state->source->model, &model, task, err));
+    PL_THEN(pl_model_identity(c->cx.state->source->model, &model, c->cx.task, err));
     if (status == PL_OK) {
         const pl_id parts[] = {
-            model, pl_id_bytes(all.data, all.size), c->state->calibration.key,
-            pl_perplexity_text(c->state->source->model, c->text.ids, c->text.count), c->tasks.id};
+            model, pl_id_bytes(all.data, all.size), c->cx.state->calibration.key,
+            pl_perplexity_text(c->cx.state->source->model, c->text.ids, c->text.count),
+            c->tasks.id};
         const size_t used = sizeof parts / sizeof *parts - (c->tasks.files.count == 0);
         c->key = pl_id_bytes(parts, used * sizeof *parts);
         pl_buf_deinit(&c->said);
@@ -417,17 +418,17 @@ static void put_totals(pl_call *call, const comparing *c, const pl_compared *fir
 }
 
 /* Solved, and scored on the text and the tasks. */
-static pl_status measure_setting(comparing *c, pl_lab *lab, setting *s, pl_compared *found,
-                                 json_t **tasks, pl_task *task, pl_error *err)
+static pl_status measure_setting(comparing *c, setting *s, pl_compared *found, json_t **tasks,
+                                 pl_task *task, pl_error *err)
 {
     const bool scores_tasks = c->tasks.files.count > 0;
     pl_piece piece;
     pl_piece_init(&piece, task, "parts", scores_tasks ? 2 : 1);
-    pl_status status = pl_compare_setting(lab, &s->is, c->text.ids, c->text.count, &c->spec, found,
-                                          &piece.task, err);
+    pl_status status = pl_compare_setting(c->cx.lab, &s->is, c->text.ids, c->text.count, &c->spec,
+                                          found, &piece.task, err);
     if (status == PL_OK && scores_tasks) {
         pl_piece_step(&piece);
-        status = pl_compare_tasks_score(&c->tasks, (pl_context){lab, &s->is, &piece.task},
+        status = pl_compare_tasks_score(&c->tasks, (pl_context){c->cx.lab, &s->is, &piece.task},
                                         PL_WHICH_AFTER, &found->found, tasks, err);
         if (status != PL_OK) {
             pl_compared_deinit(found);
@@ -439,7 +440,7 @@ static pl_status measure_setting(comparing *c, pl_lab *lab, setting *s, pl_compa
     return status;
 }
 
-static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *task, pl_error *err)
+static pl_status make_rows(comparing *c, json_t *rows, pl_error *err)
 {
     pl_compared first = {0};
     pl_piece piece;
@@ -447,18 +448,17 @@ static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *tas
     bool stored = true;
     size_t known = 0, changes = 0;
     pl_id before = {0};
-    (void)pl_record_comparison(c->state->source, &before, &changes);
-    pl_status status = pl_comparison_keep(lab, c->state, c->key, rows, c->said.data, err);
-    pl_piece_init(&piece, task, "settings", c->count);
+    (void)pl_record_comparison(c->cx.state->source, &before, &changes);
+    pl_status status = pl_comparison_keep(c->cx.lab, c->cx.state, c->key, rows, c->said.data, err);
+    pl_piece_init(&piece, c->cx.task, "settings", c->count);
     if (status == PL_OK && c->tasks.files.count > 0) {
-        status = pl_compare_tasks_score(&c->tasks, (pl_context){lab, c->state, task},
-                                        PL_WHICH_BEFORE, &stored, &original, err);
+        status = pl_compare_tasks_score(&c->tasks, c->cx, PL_WHICH_BEFORE, &stored, &original, err);
     }
     for (size_t i = 0; status == PL_OK && i < c->count; i++) {
         setting *s = &c->settings[i];
         pl_compared found = {0};
         json_t *tasks = NULL;
-        status = measure_setting(c, lab, s, &found, &tasks, &piece.task, err);
+        status = measure_setting(c, s, &found, &tasks, &piece.task, err);
         if (status != PL_OK) {
             break;
         }
@@ -476,7 +476,7 @@ static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *tas
         } else {
             pl_compared_deinit(&found);
         }
-        status = pl_comparison_keep(lab, c->state, c->key, rows, c->said.data, err);
+        status = pl_comparison_keep(c->cx.lab, c->cx.state, c->key, rows, c->said.data, err);
         pl_piece_step(&piece);
     }
     if (status == PL_OK) {
@@ -485,7 +485,7 @@ static pl_status make_rows(comparing *c, pl_lab *lab, json_t *rows, pl_task *tas
             pl_json_set(c->call->result, "original_tasks", json_incref(original));
         }
     } else if (json_array_size(rows) == 0) {
-        pl_record_set_comparison(c->state->source, before); /* nothing to show of this one */
+        pl_record_set_comparison(c->cx.state->source, before); /* nothing to show of this one */
     }
     pl_compared_deinit(&first);
     json_decref(original);
@@ -542,16 +542,16 @@ static json_t *rows_for_file(const pl_call *call, json_t *rows)
 pl_status pl_compare_run_rows(pl_call *call, pl_context cx, pl_error *err)
 {
     const double start = pl_clock_now();
-    comparing c = {.call = call, .state = cx.state};
+    comparing c = {.call = call, .cx = cx};
     json_t *rows = json_array();
     pl_status status = pl_model_need_forward(cx.state->source->model, "compare", err);
     PL_THEN(pl_rows_check_file(call, err));
     PL_THEN(pl_state_check_origin(cx.state, false, err));
     PL_THEN(read_settings(&c, err));
     PL_THEN(pl_compare_tasks_read(call, &c.tasks, &c.said, err));
-    PL_THEN(read_compared_text(&c, cx.lab, cx.task, err));
-    PL_THEN(say_commands(&c, cx.task, err));
-    PL_THEN(make_rows(&c, cx.lab, rows, cx.task, err));
+    PL_THEN(read_compared_text(&c, err));
+    PL_THEN(say_commands(&c, err));
+    PL_THEN(make_rows(&c, rows, err));
     if (status == PL_OK) {
         json_t *of_file = rows_for_file(call, rows);
         status = pl_rows_write(call, cx.state, of_file, cx.task, err);

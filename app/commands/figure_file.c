@@ -20,7 +20,7 @@
 
 typedef struct job {
     pl_call *call;
-    const pl_state *state;
+    pl_context cx;
     const pl_request *requests;
     const pl_figure_options *options; /* [rows * cols] */
     size_t rows, cols;
@@ -45,7 +45,7 @@ static void job_deinit(job *j)
     }
 }
 
-static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
+static pl_status make_panels(job *j, pl_error *err)
 {
     size_t count = j->rows * j->cols;
     j->figures = calloc(count, sizeof *j->figures);
@@ -55,19 +55,20 @@ static pl_status make_panels(job *j, pl_lab *lab, pl_task *task, pl_error *err)
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_request *r = &j->requests[i];
-        if ((r->kind->uses & PL_NEEDS_SOLVED) != 0 && pl_state_result(j->state, r->layer) == NULL) {
+        if ((r->kind->uses & PL_NEEDS_SOLVED) != 0 &&
+            pl_state_result(j->cx.state, r->layer) == NULL) {
             return pl_error_set(err, PL_ERR_STATE, "%s %s: %s is not solved, `solve` first",
                                 j->call->command->name, r->kind->name,
-                                pl_model_layer(j->state->source->model, r->layer)->name);
+                                pl_model_layer(j->cx.state->source->model, r->layer)->name);
         }
         if (r->which != PL_WHICH_BOTH && (r->kind->uses & PL_USES_WHICH) != 0 &&
-            pl_request_wants_result(r) && pl_state_result(j->state, r->layer) == NULL) {
+            pl_request_wants_result(r) && pl_state_result(j->cx.state, r->layer) == NULL) {
             return pl_error_set(err, PL_ERR_STATE,
                                 "%s %s: %s is not solved: `solve` first, or which=before",
                                 j->call->command->name, r->kind->name,
-                                pl_model_layer(j->state->source->model, r->layer)->name);
+                                pl_model_layer(j->cx.state->source->model, r->layer)->name);
         }
-        status = pl_kind_make((pl_context){lab, j->state, task}, r, &j->figures[i], err);
+        status = pl_kind_make(j->cx, r, &j->figures[i], err);
         if (status == PL_OK) {
             status = pl_figure_options_apply(&j->options[i], &j->figures[i], err);
             if (status != PL_OK) {
@@ -102,7 +103,7 @@ static void put_size(const job *j, size_t panels, pl_buf *out)
 /* Whether a panel shows what the layer's solve has made. */
 static bool shows_result(const job *j, const pl_request *r)
 {
-    return pl_request_wants_result(r) && pl_state_result(j->state, r->layer) != NULL;
+    return pl_request_wants_result(r) && pl_state_result(j->cx.state, r->layer) != NULL;
 }
 
 static bool shows_inputs(const pl_request *r)
@@ -114,21 +115,20 @@ static bool shows_inputs(const pl_request *r)
 /* The layer whose methods and results a panel shows. */
 static size_t layer_of(const job *j, const pl_request *r)
 {
-    return (r->kind->uses & PL_USES_SWEEP) != 0 ? j->state->sweep.layer : r->layer;
+    return (r->kind->uses & PL_USES_SWEEP) != 0 ? j->cx.state->sweep.layer : r->layer;
 }
 
 /* The step that a panel shows the layer's learned transform at; 0: it shows none. */
-static uint64_t learned_step(const job *j, pl_lab *lab, const pl_request *r, pl_task *task)
+static uint64_t learned_step(const job *j, const pl_request *r)
 {
     pl_id calibration = {0};
     pl_learning reached = {0};
-    const pl_spec *spec = pl_state_spec(j->state, r->layer, PL_SLOT_TRANSFORM);
+    const pl_spec *spec = pl_state_spec(j->cx.state, r->layer, PL_SLOT_TRANSFORM);
     uint64_t step = 0;
     const bool learns = (r->kind->uses & PL_USES_LEARNING) != 0 || pl_request_turns_inputs(r);
     if (!learns || !pl_spec_is_learned(spec) ||
-        pl_lab_calibration((pl_context){lab, j->state, task}, &calibration, NULL) != PL_OK ||
-        pl_site_learning((pl_context){lab, j->state, task}, calibration, r->layer, &reached,
-                         NULL) != PL_OK) {
+        pl_lab_calibration(j->cx, &calibration, NULL) != PL_OK ||
+        pl_site_learning(j->cx, calibration, r->layer, &reached, NULL) != PL_OK) {
         return 0;
     }
     step = pl_learning_done(&reached) ? UINT64_MAX : reached.step;
@@ -137,10 +137,10 @@ static uint64_t learned_step(const job *j, pl_lab *lab, const pl_request *r, pl_
 }
 
 /* The commands that rebuild the figure: no output path, no absolute path, no time, no host. */
-static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
+static pl_status put_commands(job *j, pl_error *err)
 {
     const size_t count = j->rows * j->cols;
-    const size_t most = count * (1 + pl_model_layer_count(j->state->source->model));
+    const size_t most = count * (1 + pl_model_layer_count(j->cx.state->source->model));
     size_t *layers = calloc(most, sizeof *layers);
     bool *results = calloc(most, sizeof *results);
     uint64_t *learned = calloc(most, sizeof *learned);
@@ -156,9 +156,9 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
         const pl_request *r = &j->requests[i];
         layers[i] = layer_of(j, r);
         results[i] = shows_result(j, r);
-        learned[i] = learned_step(j, lab, r, task);
+        learned[i] = learned_step(j, r);
         if (r->kind->layers != NULL) {
-            const size_t more = r->kind->layers(j->state, r, layers + needs.n_layers);
+            const size_t more = r->kind->layers(j->cx.state, r, layers + needs.n_layers);
             for (size_t k = 0; k < more; k++) {
                 results[needs.n_layers++] = true;
             }
@@ -169,11 +169,11 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
         needs.pins = needs.pins || ((r->kind->uses & PL_USES_PINS) != 0 && r->pins);
         needs.sweep = needs.sweep || (r->kind->uses & PL_USES_SWEEP) != 0;
     }
-    pl_state_figure_commands(j->state, &needs, &j->commands);
+    pl_state_figure_commands(j->cx.state, &needs, &j->commands);
     for (size_t i = 0; i < count; i++) {
         const pl_request *r = &j->requests[i];
         if (r->kind->commands != NULL) {
-            r->kind->commands((pl_context){lab, j->state, task}, r, &j->commands);
+            r->kind->commands(j->cx, r, &j->commands);
         }
     }
     free(layers);
@@ -185,8 +185,8 @@ static pl_status put_commands(job *j, pl_lab *lab, pl_task *task, pl_error *err)
 pl_status pl_figure_commands(pl_context cx, const pl_request *requests, size_t count, pl_buf *out,
                              pl_error *err)
 {
-    job j = {.state = cx.state, .requests = requests, .rows = 1, .cols = count};
-    pl_status status = put_commands(&j, cx.lab, cx.task, err);
+    job j = {.cx = cx, .requests = requests, .rows = 1, .cols = count};
+    pl_status status = put_commands(&j, err);
     pl_buf_puts(out, j.commands.data != NULL ? j.commands.data : "");
     PL_THEN(pl_buf_check(&j.commands, err));
     job_deinit(&j);
@@ -222,8 +222,8 @@ pl_status pl_figure_put_text(const char *const *paths, size_t count, pl_buf *out
 /* The calibration's, and the one that a sweep's perplexities are of. */
 static pl_status put_texts(job *j, pl_error *err)
 {
-    const pl_calibration *calibration = &j->state->calibration;
-    const char *const swept = j->state->sweep.text;
+    const pl_calibration *calibration = &j->cx.state->calibration;
+    const char *const swept = j->cx.state->sweep.text;
     bool sweep = false;
     for (size_t i = 0; i < j->rows * j->cols; i++) {
         sweep = sweep || (j->requests[i].kind->uses & PL_USES_SWEEP) != 0;
@@ -233,7 +233,7 @@ static pl_status put_texts(job *j, pl_error *err)
         status = pl_figure_put_text((const char *const *)calibration->texts, calibration->n_texts,
                                     &j->text, err);
     }
-    if (status == PL_OK && sweep && j->state->sweep.perplexity && swept[0] != '\0') {
+    if (status == PL_OK && sweep && j->cx.state->sweep.perplexity && swept[0] != '\0') {
         status = pl_figure_put_text(&swept, 1, &j->swept, err);
     }
     return status;
@@ -241,8 +241,8 @@ static pl_status put_texts(job *j, pl_error *err)
 
 static void put_import(job *j, size_t layer)
 {
-    const pl_imported *imported = &j->state->imported;
-    if (pl_state_is_imported(j->state, layer) && j->import.size == 0) {
+    const pl_imported *imported = &j->cx.state->imported;
+    if (pl_state_is_imported(j->cx.state, layer) && j->import.size == 0) {
         char id[PL_ID_TEXT];
         pl_id_format(imported->id, id);
         pl_buf_printf(&j->import, "%s %s", pl_path_name(imported->path), id);
@@ -251,13 +251,13 @@ static void put_import(job *j, size_t layer)
 
 static void put_layer(job *j, size_t layer, bool methods)
 {
-    const char *name = pl_model_layer(j->state->source->model, layer)->name;
+    const char *name = pl_model_layer(j->cx.state->source->model, layer)->name;
     pl_buf_printf(&j->layers, "%s%s", j->layers.size > 0 ? ", " : "", name);
     if (j->methods.size > 0 || !methods) {
         return;
     }
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
-        const pl_spec *spec = pl_state_spec(j->state, layer, slot);
+        const pl_spec *spec = pl_state_spec(j->cx.state, layer, slot);
         if (spec->method != NULL) {
             pl_buf_puts(&j->methods, j->methods.size > 0 ? " > " : "");
             pl_spec_format(spec, &j->methods);
@@ -278,12 +278,12 @@ static bool names_methods(const job *j, size_t layer)
     return named;
 }
 
-static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
+static pl_status gather(job *j, pl_error *err)
 {
     pl_id id = {0};
-    pl_model *model = j->state->source->model;
-    pl_status status = pl_model_identity(model, &id, task, err);
-    PL_THEN(put_commands(j, lab, task, err));
+    pl_model *model = j->cx.state->source->model;
+    pl_status status = pl_model_identity(model, &id, j->cx.task, err);
+    PL_THEN(put_commands(j, err));
     pl_buf_puts(&j->commands, j->command);
     put_size(j, j->rows * j->cols, &j->commands);
     PL_THEN(put_texts(j, err));
@@ -305,10 +305,10 @@ static pl_status gather(job *j, pl_lab *lab, pl_task *task, pl_error *err)
             put_import(j, layer);
         }
     }
-    pl_buf_printf(&j->seed, "%llu", (unsigned long long)j->state->calibration.protocol.seed);
+    pl_buf_printf(&j->seed, "%llu", (unsigned long long)j->cx.state->calibration.protocol.seed);
     pl_buf_printf(&j->threads, "%d", pl_linalg_threads());
     pl_page_libraries(&j->libraries);
-    pl_caption(j->state, j->requests, j->figures, j->rows * j->cols, false, &j->caption);
+    pl_caption(j->cx.state, j->requests, j->figures, j->rows * j->cols, false, &j->caption);
     bool failed = j->commands.failed || j->model.failed || j->layers.failed || j->methods.failed ||
                   j->text.failed || j->swept.failed || j->libraries.failed || j->caption.failed ||
                   j->import.failed;
@@ -384,7 +384,7 @@ static pl_status put_caption(job *j, pl_error *err)
         return status;
     }
     pl_buf latex = {0};
-    pl_caption(j->state, j->requests, j->figures, j->rows * j->cols, true, &latex);
+    pl_caption(j->cx.state, j->requests, j->figures, j->rows * j->cols, true, &latex);
     status = pl_buf_check(&latex, err);
     if (status == PL_OK) {
         pl_json_set(j->call->result, "caption", json_stringn(j->caption.data, j->caption.size - 1));
@@ -455,7 +455,7 @@ pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *reques
                             call->command->name, file);
     }
     job j = {.call = call,
-             .state = cx.state,
+             .cx = cx,
              .requests = requests,
              .options = options,
              .rows = rows,
@@ -475,7 +475,7 @@ pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *reques
         pl_figure_options_inherit(&options[i], page);
     }
     PL_THEN(pl_usage_choice(call, "format", &format, err));
-    PL_THEN(make_panels(&j, cx.lab, cx.task, err));
+    PL_THEN(make_panels(&j, err));
     if (status == PL_OK && requests[0].kind->row != NULL && pl_usage_text(call, "share") == NULL) {
         pl_relief_share(j.figures, rows * cols);
     }
@@ -493,7 +493,7 @@ pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *reques
                       .font = page->font.index,
                       .outlines = page->svgtext.index != 0};
     PL_THEN(pl_sheet_share(&sheet, err));
-    PL_THEN(gather(&j, cx.lab, cx.task, err));
+    PL_THEN(gather(&j, err));
     if (status == PL_OK) {
         status = strcmp(file, "-") == 0 ? write_to_output(&j, &sheet, err)
                                         : write_file(&j, &sheet, file, err);

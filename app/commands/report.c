@@ -15,15 +15,14 @@
 
 static pl_status gather_rows(pl_report_draft *draft, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(draft->state->source->model);
+    const size_t n = pl_model_layer_count(draft->cx.state->source->model);
     const size_t first = draft->layer == SIZE_MAX ? 0 : draft->layer;
     const size_t count = draft->layer == SIZE_MAX ? n : 1;
     pl_id calibration = {0};
     pl_status status = PL_OK;
-    draft->inputs = pl_lab_can_calibrate(draft->state);
+    draft->inputs = pl_lab_can_calibrate(draft->cx.state);
     if (draft->inputs) { /* the demo's own may have to be made */
-        status = pl_lab_calibration((pl_context){draft->lab, draft->state, draft->task},
-                                    &calibration, err);
+        status = pl_lab_calibration(draft->cx, &calibration, err);
     }
     draft->rows = calloc(n + 1, sizeof *draft->rows);
     if (draft->rows == NULL) {
@@ -32,23 +31,22 @@ static pl_status gather_rows(pl_report_draft *draft, pl_error *err)
     for (size_t i = 0; i < n; i++) {
         draft->rows[i] = pl_layer_row_empty();
     }
-    PL_THEN(pl_layer_rows((pl_context){draft->lab, draft->state, draft->task}, first, count,
-                          draft->rows + first, err));
+    PL_THEN(pl_layer_rows(draft->cx, first, count, draft->rows + first, err));
     return status;
 }
 
 static pl_status put_title(pl_report_draft *draft, pl_error *err)
 {
-    const pl_model *model = draft->state->source->model;
+    const pl_model *model = draft->cx.state->source->model;
     pl_buf title = {0}, about = {0};
     pl_buf_puts(&title, "Report on ");
     if (draft->layer != SIZE_MAX) {
-        pl_kind_layer_title(draft->state, draft->layer, &title);
+        pl_kind_layer_title(draft->cx.state, draft->layer, &title);
         pl_buf_puts(&title, " of ");
     }
     pl_buf_puts(&title, pl_model_name(model));
     pl_buf_printf(&about, "%zu of %zu linear layers solved. Made by Planish " PL_VERSION ".",
-                  pl_state_solved_count(draft->state), pl_model_layer_count(model));
+                  pl_state_solved_count(draft->cx.state), pl_model_layer_count(model));
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_buf_check(&about, err));
     PL_THEN(pl_document_title(&draft->document, title.data, about.data, err));
@@ -62,10 +60,10 @@ static pl_status put_title(pl_report_draft *draft, pl_error *err)
 static pl_status put_session(pl_report_draft *draft, pl_error *err)
 {
     pl_buf commands = {0};
-    const pl_state *state = draft->state;
+    const pl_state *state = draft->cx.state;
     pl_state_commands(state, true, &commands);
     pl_status status = pl_report_measuring(draft, &commands, err);
-    pl_sensitivity_commands(draft->lab, state, &commands);
+    pl_sensitivity_commands(draft->cx.lab, state, &commands);
     if (pl_report_is_allocated(draft, &commands)) {
         pl_buf_puts(&commands, "\n");
     }
@@ -122,8 +120,8 @@ static pl_status put_outliers(pl_report_draft *draft, pl_error *err)
 static pl_status put_changes(pl_report_draft *draft, pl_error *err)
 {
     const bool solved = draft->layer == SIZE_MAX
-                            ? pl_state_solved_count(draft->state) > 0
-                            : pl_state_result(draft->state, draft->layer) != NULL;
+                            ? pl_state_solved_count(draft->cx.state) > 0
+                            : pl_state_result(draft->cx.state, draft->layer) != NULL;
     pl_status status = PL_OK;
     if (pl_report_figure_count(draft, PL_CHAPTER_CHANGES) > 0) {
         status = section(draft, solved ? "What quantization changes" : "Distributions", err);
@@ -178,10 +176,11 @@ static void put_made(pl_call *call, const pl_report_draft *draft, const char *fi
     char safe[1024];
     pl_text_escape(file, strlen(file), safe, sizeof safe);
     pl_json_set(call->result, "file", json_string(safe));
-    pl_json_set(call->result, "layer",
-                draft->layer == SIZE_MAX
-                    ? json_null()
-                    : json_string(pl_model_layer(draft->state->source->model, draft->layer)->name));
+    pl_json_set(
+        call->result, "layer",
+        draft->layer == SIZE_MAX
+            ? json_null()
+            : json_string(pl_model_layer(draft->cx.state->source->model, draft->layer)->name));
     pl_json_set(call->result, "pages", pages > 0 ? json_integer((json_int_t)pages) : json_null());
     pl_json_set(call->result, "figures", json_integer((json_int_t)draft->document.figures));
     pl_json_set(call->result, "tables", json_integer((json_int_t)draft->document.tables));
@@ -189,7 +188,7 @@ static void put_made(pl_call *call, const pl_report_draft *draft, const char *fi
 
 static pl_status run_report(pl_call *call, pl_context cx, pl_error *err)
 {
-    pl_report_draft draft = {.call = call, .state = cx.state, .lab = cx.lab, .task = cx.task};
+    pl_report_draft draft = {.call = call, .cx = cx};
     size_t pages = 0;
     pl_status status = read_report(call, cx.state, &draft, err);
     PL_THEN(pl_state_check_origin(cx.state, true, err));

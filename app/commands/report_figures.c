@@ -96,7 +96,7 @@ enum { FIGURE_ROWS = sizeof figure_rows / sizeof *figure_rows };
 static bool knows_any(const pl_report_draft *draft, pl_column column)
 {
     bool known = false;
-    for (size_t i = 0; i < pl_model_layer_count(draft->state->source->model); i++) {
+    for (size_t i = 0; i < pl_model_layer_count(draft->cx.state->source->model); i++) {
         known = known || isfinite(pl_report_number(draft, i, column));
     }
     return known;
@@ -105,8 +105,8 @@ static bool knows_any(const pl_report_draft *draft, pl_column column)
 /* Whether what the layer, or any, was solved with is known. */
 static bool is_solved(const pl_report_draft *draft)
 {
-    return draft->layer == SIZE_MAX ? pl_state_solved_count(draft->state) > 0
-                                    : pl_state_result(draft->state, draft->layer) != NULL;
+    return draft->layer == SIZE_MAX ? pl_state_solved_count(draft->cx.state) > 0
+                                    : pl_state_result(draft->cx.state, draft->layer) != NULL;
 }
 
 /* More than one preconditioner has solved layers. */
@@ -114,7 +114,7 @@ static bool is_compared(const pl_report_draft *draft)
 {
     pl_depth depth;
     size_t with = 0;
-    if (pl_depth_load((pl_context){draft->lab, draft->state, draft->task}, &depth, NULL) != PL_OK) {
+    if (pl_depth_load(draft->cx, &depth, NULL) != PL_OK) {
         return false;
     }
     for (size_t i = 0; i < depth.count; i++) {
@@ -128,24 +128,24 @@ bool pl_report_is_allocated(const pl_report_draft *draft, pl_buf *said)
 {
     pl_allocation_drawn drawn;
     return draft->layer == SIZE_MAX &&
-           pl_allocation_last(draft->lab, draft->state, &drawn, said, NULL) == PL_OK;
+           pl_allocation_last(draft->cx.lab, draft->cx.state, &drawn, said, NULL) == PL_OK;
 }
 
 static bool is_measured_beside(const pl_report_draft *draft)
 {
     pl_id key = {0};
     size_t changes = 0;
-    return pl_record_comparison(draft->state->source, &key, &changes);
+    return pl_record_comparison(draft->cx.state->source, &key, &changes);
 }
 
 void pl_report_comparing(const pl_report_draft *draft, pl_buf *out)
 {
     pl_buf commands = {0}, own = {0};
     json_t *rows = NULL;
-    if (draft->layer == SIZE_MAX &&
-        pl_comparison_load(draft->lab, draft->state, "report", &rows, &commands, NULL) == PL_OK) {
-        pl_state_calibration_command(draft->state, &own);
-        pl_state_quantized_commands(draft->state, &own);
+    if (draft->layer == SIZE_MAX && pl_comparison_load(draft->cx.lab, draft->cx.state, "report",
+                                                       &rows, &commands, NULL) == PL_OK) {
+        pl_state_calibration_command(draft->cx.state, &own);
+        pl_state_quantized_commands(draft->cx.state, &own);
         const bool same = !commands.failed && !own.failed && commands.size > own.size &&
                           (own.size == 0 || memcmp(commands.data, own.data, own.size) == 0);
         if (same && strchr(commands.data + own.size, '\n') == strrchr(commands.data, '\n')) {
@@ -160,15 +160,15 @@ void pl_report_comparing(const pl_report_draft *draft, pl_buf *out)
 
 bool pl_report_is_swept(const pl_report_draft *draft)
 {
-    const pl_sweep *sweep = &draft->state->sweep;
-    return sweep->set && pl_id_equal(sweep->plan, pl_sweep_plan(draft->state, sweep)) &&
+    const pl_sweep *sweep = &draft->cx.state->sweep;
+    return sweep->set && pl_id_equal(sweep->plan, pl_sweep_plan(draft->cx.state, sweep)) &&
            (draft->layer == SIZE_MAX || (!sweep->whole && sweep->layer == draft->layer));
 }
 
 static bool meets(const pl_report_draft *draft, unsigned needs)
 {
     const size_t layer = draft->layer == SIZE_MAX ? 0 : draft->layer;
-    const pl_spec *transform = pl_state_spec(draft->state, layer, PL_SLOT_TRANSFORM);
+    const pl_spec *transform = pl_state_spec(draft->cx.state, layer, PL_SLOT_TRANSFORM);
     return ((needs & INPUTS) == 0 || draft->inputs) &&
            ((needs & SOLVED) == 0 || is_solved(draft)) &&
            ((needs & TURNED) == 0 || (transform->method != NULL && is_solved(draft))) &&
@@ -176,7 +176,7 @@ static bool meets(const pl_report_draft *draft, unsigned needs)
            ((needs & SWEPT) == 0 || pl_report_is_swept(draft)) &&
            ((needs & COSTS) == 0 || knows_any(draft, PL_COLUMN_KL)) &&
            ((needs & OUTPUTS) == 0 ||
-            (draft->state->activations.bits > 0 && knows_any(draft, PL_COLUMN_OUTPUT_ERROR))) &&
+            (draft->cx.state->activations.bits > 0 && knows_any(draft, PL_COLUMN_OUTPUT_ERROR))) &&
            ((needs & ALLOCATED) == 0 || pl_report_is_allocated(draft, NULL)) &&
            ((needs & COMPARED) == 0 || is_measured_beside(draft)) &&
            ((needs & SEVERAL) == 0 || is_compared(draft));
@@ -202,7 +202,7 @@ static size_t worst_layer(const pl_report_draft *draft)
 {
     const pl_column column = draft->inputs ? PL_COLUMN_INPUT_RATIO : PL_COLUMN_WEIGHT_RATIO;
     size_t worst = 0;
-    for (size_t i = 1; i < pl_model_layer_count(draft->state->source->model); i++) {
+    for (size_t i = 1; i < pl_model_layer_count(draft->cx.state->source->model); i++) {
         const double most = pl_report_number(draft, worst, column);
         const double value = pl_report_number(draft, i, column);
         worst = value > most || (isnan(most) && !isnan(value)) ? i : worst;
@@ -217,7 +217,7 @@ static void put_panel(const pl_report_draft *draft, const struct figure_row *row
     pl_buf_puts(out, row->kind);
     if ((pl_kind_find(row->kind)->uses & PL_USES_LAYER) != 0) {
         const size_t layer = draft->layer != SIZE_MAX ? draft->layer : worst_layer(draft);
-        pl_buf_printf(out, " %s", pl_model_layer(draft->state->source->model, layer)->name);
+        pl_buf_printf(out, " %s", pl_model_layer(draft->cx.state->source->model, layer)->name);
     }
     pl_buf_printf(out, "%s%s", keys[0] != '\0' ? " " : "", keys);
 }
@@ -238,9 +238,8 @@ static pl_status make_panel(const pl_report_draft *draft, made *m, pl_error *err
     pl_buf_printf(&plot, "plot %s", m->texts[m->n].data);
     pl_status status = pl_buf_check(&plot, err);
     PL_THEN(pl_call_parse(plot.data, &call, err));
-    PL_THEN(pl_figure_request(call, 0, draft->state, &m->requests[m->n], err));
-    PL_THEN(pl_kind_make((pl_context){draft->lab, draft->state, draft->task}, &m->requests[m->n],
-                         &m->figures[m->n], err));
+    PL_THEN(pl_figure_request(call, 0, draft->cx.state, &m->requests[m->n], err));
+    PL_THEN(pl_kind_make(draft->cx, &m->requests[m->n], &m->figures[m->n], err));
     PL_THEN(pl_figure_options_apply(&none, &m->figures[m->n], err));
     m->n += status == PL_OK;
     pl_call_destroy(call);
@@ -266,7 +265,7 @@ static void put_drawing(const pl_report_draft *draft, const struct figure_row *r
 static pl_status put_short(const pl_report_draft *draft, const pl_buf *commands, pl_buf *out,
                            pl_error *err)
 {
-    const pl_model *model = draft->state->source->model;
+    const pl_model *model = draft->cx.state->source->model;
     pl_buf each = {0};
     for (size_t i = 0; i < pl_model_layer_count(model); i++) {
         pl_buf_printf(&each, "solve %s\n", pl_model_layer(model, i)->name);
@@ -290,14 +289,13 @@ static pl_status add_figure(pl_report_draft *draft, const struct figure_row *row
 {
     pl_buf caption = {0};
     pl_document *document = &draft->document;
-    pl_caption_short(draft->state, m->requests, m->figures, m->n, &caption);
+    pl_caption_short(draft->cx.state, m->requests, m->figures, m->n, &caption);
     pl_status status = pl_buf_check(&caption, err);
     PL_THEN(pl_document_add_figure(document, m->figures, m->n, row->height, caption.data, err));
     pl_buf_deinit(&caption);
     if (status == PL_OK) {
         pl_buf commands = {0};
-        status = pl_figure_commands((pl_context){draft->lab, draft->state, draft->task},
-                                    m->requests, m->n, &commands, err);
+        status = pl_figure_commands(draft->cx, m->requests, m->n, &commands, err);
         PL_THEN(put_short(draft, &commands, &draft->commands, err));
         pl_buf_append(&draft->commands, "", 1);
         put_drawing(draft, row, m, document->figures, &draft->commands);
@@ -346,7 +344,8 @@ pl_status pl_report_figures(pl_report_draft *draft, pl_chapter chapter, pl_error
     for (size_t i = 0; i < FIGURE_ROWS && status == PL_OK; i++) {
         if (belongs(draft, &figure_rows[i], chapter)) {
             status = try_figure(draft, &figure_rows[i], err);
-            pl_task_progress(draft->task, "figures", (double)draft->document.figures, (double)all);
+            pl_task_progress(draft->cx.task, "figures", (double)draft->document.figures,
+                             (double)all);
         }
     }
     return status;

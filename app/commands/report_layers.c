@@ -34,7 +34,7 @@ enum { LAYER_COLUMNS = sizeof layer_columns / sizeof *layer_columns };
 
 double pl_report_number(const pl_report_draft *draft, size_t layer, pl_column column)
 {
-    return pl_layer_number(&draft->rows[layer], column, pl_state_result(draft->state, layer));
+    return pl_layer_number(&draft->rows[layer], column, pl_state_result(draft->cx.state, layer));
 }
 
 size_t pl_report_columns(const pl_report_draft *draft, pl_column out[PL_COLUMN_COUNT])
@@ -42,7 +42,7 @@ size_t pl_report_columns(const pl_report_draft *draft, pl_column out[PL_COLUMN_C
     size_t n = 0;
     for (size_t c = 0; c < LAYER_COLUMNS; c++) {
         bool known = false;
-        for (size_t i = 0; i < pl_model_layer_count(draft->state->source->model); i++) {
+        for (size_t i = 0; i < pl_model_layer_count(draft->cx.state->source->model); i++) {
             known = known || isfinite(pl_report_number(draft, i, layer_columns[c].column));
         }
         if (known) {
@@ -70,10 +70,10 @@ static const char *format_of(pl_column column)
 static pl_status put_layer(const pl_report_draft *draft, size_t layer, const pl_column *columns,
                            size_t n, bool shape, pl_table *table, size_t row, pl_error *err)
 {
-    const pl_layer *info = pl_model_layer(draft->state->source->model, layer);
+    const pl_layer *info = pl_model_layer(draft->cx.state->source->model, layer);
     pl_buf name = {0}, size = {0};
     size_t col = 0;
-    pl_kind_layer_title(draft->state, layer, &name);
+    pl_kind_layer_title(draft->cx.state, layer, &name);
     pl_buf_printf(&size, "%zu\u00a0×\u00a0%zu", info->rows, info->cols);
     pl_status status = pl_buf_check(&name, err);
     PL_THEN(pl_buf_check(&size, err));
@@ -121,7 +121,7 @@ static pl_status add_layers(pl_report_draft *draft, const size_t *layers, size_t
 static pl_status ordered(const pl_report_draft *draft, pl_column column, size_t **layers,
                          pl_error *err)
 {
-    const size_t n = pl_model_layer_count(draft->state->source->model);
+    const size_t n = pl_model_layer_count(draft->cx.state->source->model);
     double *values = calloc(n + 1, sizeof *values);
     *layers = calloc(n + 1, sizeof **layers);
     if (*layers == NULL || values == NULL) {
@@ -139,7 +139,7 @@ static pl_status ordered(const pl_report_draft *draft, pl_column column, size_t 
 
 pl_status pl_report_layers(pl_report_draft *draft, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(draft->state->source->model);
+    const size_t n = pl_model_layer_count(draft->cx.state->source->model);
     pl_column columns[PL_COLUMN_COUNT];
     const size_t count = pl_report_columns(draft, columns);
     size_t *layers = NULL;
@@ -164,7 +164,7 @@ pl_status pl_report_worst(pl_report_draft *draft, pl_error *err)
 {
     static const pl_column by[] = {PL_COLUMN_KL, PL_COLUMN_OUTPUT_ERROR, PL_COLUMN_ROUNDED_ERROR,
                                    PL_COLUMN_ERROR};
-    const size_t n = pl_model_layer_count(draft->state->source->model);
+    const size_t n = pl_model_layer_count(draft->cx.state->source->model);
     for (size_t c = 0; c < sizeof by / sizeof *by; c++) {
         size_t known = 0;
         for (size_t i = 0; i < n; i++) {
@@ -192,7 +192,7 @@ pl_status pl_report_worst(pl_report_draft *draft, pl_error *err)
 /* Which number of a layer ranks the layers as what they cost the model does. */
 pl_status pl_report_predictors(pl_report_draft *draft, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(draft->state->source->model);
+    const size_t n = pl_model_layer_count(draft->cx.state->source->model);
     pl_column columns[PL_COLUMN_COUNT];
     const size_t count = pl_report_columns(draft, columns);
     double *values = calloc(2 * n + 1, sizeof *values);
@@ -275,7 +275,7 @@ static pl_status add_channels(pl_report_draft *draft, pl_side side, const pl_ran
     }
     for (size_t i = 0; i < count && status == PL_OK; i++) {
         pl_buf name = {0}, in = {0};
-        pl_kind_layer_title(draft->state, rows[i].layer, &name);
+        pl_kind_layer_title(draft->cx.state, rows[i].layer, &name);
         status = pl_buf_check(&name, err);
         if (all) {
             PL_THEN(pl_table_text(&table, i, 0, name.data, err));
@@ -321,11 +321,9 @@ pl_status pl_report_outliers(pl_report_draft *draft, pl_side side, pl_error *err
     }
     pl_status status = PL_OK;
     if (draft->layer == SIZE_MAX) {
-        status = pl_rank_channels((pl_context){draft->lab, draft->state, draft->task}, side, NULL,
-                                  TOP_CHANNELS, ranked, &count, err);
+        status = pl_rank_channels(draft->cx, side, NULL, TOP_CHANNELS, ranked, &count, err);
     } else {
-        status = pl_channel_table((pl_context){draft->lab, draft->state, draft->task}, draft->layer,
-                                  side, TOP_CHANNELS, rows, &count, err);
+        status = pl_channel_table(draft->cx, draft->layer, side, TOP_CHANNELS, rows, &count, err);
         for (size_t i = 0; i < count; i++) {
             ranked[i] = (pl_ranked_channel){.layer = draft->layer, .row = rows[i]};
         }

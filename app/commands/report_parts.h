@@ -9,9 +9,7 @@
 /* A report while it grows; worker thread. */
 typedef struct pl_report_draft {
     const pl_call *call;
-    const pl_state *state;
-    pl_lab *lab;
-    pl_task *task;
+    pl_context cx;
     pl_paper paper;
     size_t layer;       /* SIZE_MAX: of all */
     bool inputs;        /* there is a calibration */

@@ -103,7 +103,7 @@ static const char *const slot_names[PL_SLOT_COUNT] = {
 /* The methods of the layer, or of all and then of those that have their own. */
 static void put_methods(const pl_report_draft *draft, pl_pairs *p)
 {
-    const pl_state *state = draft->state;
+    const pl_state *state = draft->cx.state;
     const bool one = draft->layer != SIZE_MAX;
     for (pl_slot slot = 0; slot < PL_SLOT_COUNT; slot++) {
         const pl_spec *spec = one ? pl_state_spec(state, draft->layer, slot) : &state->slots[slot];
@@ -161,9 +161,9 @@ static void put_names(const char *const *paths, size_t count, pl_buf *out)
 
 static void put_calibration(const pl_report_draft *draft, pl_pairs *p)
 {
-    const pl_calibration *calibration = &draft->state->calibration;
+    const pl_calibration *calibration = &draft->cx.state->calibration;
     const pl_protocol *protocol = &calibration->protocol;
-    const pl_model *model = draft->state->source->model;
+    const pl_model *model = draft->cx.state->source->model;
     if (!draft->inputs) {
         return;
     }
@@ -183,7 +183,7 @@ static void put_calibration(const pl_report_draft *draft, pl_pairs *p)
 
 static void put_solved(const pl_report_draft *draft, pl_pairs *p)
 {
-    const pl_state *state = draft->state;
+    const pl_state *state = draft->cx.state;
     const size_t layers = pl_model_layer_count(state->source->model);
     const size_t solved = pl_state_solved_count(state);
     size_t sequential = 0;
@@ -206,7 +206,7 @@ static void put_solved(const pl_report_draft *draft, pl_pairs *p)
 
 pl_status pl_report_setting(pl_report_draft *draft, pl_error *err)
 {
-    const pl_state *state = draft->state;
+    const pl_state *state = draft->cx.state;
     const pl_model *model = state->source->model;
     const pl_config *config = pl_model_config(model);
     pl_pairs *p = calloc(1, sizeof *p);
@@ -275,12 +275,12 @@ pl_status pl_report_results(pl_report_draft *draft, pl_error *err)
     size_t layers = 0;
     pl_status status = PL_OK;
     const pl_id *result =
-        draft->layer != SIZE_MAX ? pl_state_result(draft->state, draft->layer) : NULL;
+        draft->layer != SIZE_MAX ? pl_state_result(draft->cx.state, draft->layer) : NULL;
     if (result != NULL) {
-        status = pl_result_report(draft->lab, draft->state, draft->layer, *result, &report, err);
-    } else if (draft->layer == SIZE_MAX && pl_state_solved_count(draft->state) > 0) {
-        status = pl_solved_all((pl_context){draft->lab, draft->state, draft->task}, NULL, NULL,
-                               &report, &layers, err);
+        status =
+            pl_result_report(draft->cx.lab, draft->cx.state, draft->layer, *result, &report, err);
+    } else if (draft->layer == SIZE_MAX && pl_state_solved_count(draft->cx.state) > 0) {
+        status = pl_solved_all(draft->cx, NULL, NULL, &report, &layers, err);
     }
     pl_pairs *p = calloc(1, sizeof *p);
     if (p == NULL) {
@@ -405,7 +405,7 @@ pl_status pl_report_perplexities(pl_report_draft *draft, pl_error *err)
     if (m == NULL) {
         return pl_error_memory(err, "a report");
     }
-    find_measured(draft->state, m);
+    find_measured(draft->cx.state, m);
     pl_status status = PL_OK;
     bool solved = false;
     for (size_t i = 0; i < m->n; i++) {
@@ -460,9 +460,9 @@ pl_status pl_report_measuring(const pl_report_draft *draft, pl_buf *out, pl_erro
     if (m == NULL) {
         return pl_error_memory(err, "a report");
     }
-    find_measured(draft->state, m);
+    find_measured(draft->cx.state, m);
     for (size_t i = 0; i < m->n; i++) {
-        put_perplexity(draft->state, &m->items[i], out);
+        put_perplexity(draft->cx.state, &m->items[i], out);
     }
     free(m);
     return PL_OK;
@@ -472,14 +472,14 @@ pl_status pl_report_measuring(const pl_report_draft *draft, pl_buf *out, pl_erro
 
 pl_status pl_report_makers(pl_report_draft *draft, pl_error *err)
 {
-    const pl_state *state = draft->state;
+    const pl_state *state = draft->cx.state;
     pl_id id = {0};
     char text[PL_ID_TEXT];
     pl_pairs *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return pl_error_memory(err, "a report");
     }
-    pl_status status = pl_model_identity(state->source->model, &id, draft->task, err);
+    pl_status status = pl_model_identity(state->source->model, &id, draft->cx.task, err);
     pl_id_format(id, text);
     pl_buf_puts(pl_pair(p, "Planish"), PL_VERSION);
     pl_buf_printf(pl_pair(p, "Model's identity"), "%s %s", pl_model_name(state->source->model),

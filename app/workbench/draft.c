@@ -267,11 +267,8 @@ static pl_status run_draft(void *arg, pl_task *task, pl_error *err)
     pl_request row[PL_KIND_ROW] = {job->request};
     const pl_kind *kind = job->request.kind;
     const size_t n = kind->row != NULL ? kind->row(&job->state, &job->request, row) : 1;
-    pl_status status =
-        pl_kind_make((pl_context){job->lab, &job->state, task}, &row[0], &job->figure, err);
-    PL_THEN(
-        n > 1 ? pl_kind_make((pl_context){job->lab, &job->state, task}, &row[1], &job->beside, err)
-              : PL_OK);
+    pl_status status = pl_kind_make(pl_job_context(job, task), &row[0], &job->figure, err);
+    PL_THEN(n > 1 ? pl_kind_make(pl_job_context(job, task), &row[1], &job->beside, err) : PL_OK);
     return status;
 }
 

@@ -270,8 +270,7 @@ static bool rested(const pl_screen *screen, const kept *k, const pl_request *req
 static pl_status run_figure(void *arg, pl_task *task, pl_error *err)
 {
     pl_screen_job *job = arg;
-    return pl_kind_make((pl_context){job->lab, &job->state, task}, &job->request, &job->figure,
-                        err);
+    return pl_kind_make(pl_job_context(job, task), &job->request, &job->figure, err);
 }
 
 static void pump_pane(pl_screen *screen, size_t index, const pl_state *state,

@@ -38,8 +38,7 @@ pl_status pl_imaging_run(void *arg, pl_task *task, pl_error *err)
     const pl_pixels_page *page = &job->page;
     pl_figure_options *options = &job->options;
     pl_raster raster = {0};
-    pl_status status =
-        pl_kind_make((pl_context){job->lab, &job->state, task}, &job->request, &job->figure, err);
+    pl_status status = pl_kind_make(pl_job_context(job, task), &job->request, &job->figure, err);
     if (status == PL_OK && job->figure.table != NULL) {
         return PL_OK; /* a table stays text */
     }

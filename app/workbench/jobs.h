@@ -71,6 +71,12 @@ typedef struct pl_screen_job {
     struct pl_screen_job *next;
 } pl_screen_job;
 
+/* Of the job's own state, with the task that the worker runs it as. */
+static inline pl_context pl_job_context(const pl_screen_job *job, pl_task *task)
+{
+    return (pl_context){job->lab, &job->state, task};
+}
+
 typedef struct pl_jobs {
     pl_worker *worker; /* borrowed */
     pl_lab *lab;       /* borrowed, the worker's */

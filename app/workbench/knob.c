@@ -22,19 +22,18 @@ pl_status pl_knob_run_solve(pl_screen_job *job, pl_task *task, pl_error *err)
     const size_t layer = job->state.layer;
     pl_solve_report report;
     pl_id result;
-    pl_status status = pl_site_learning_due((pl_context){job->lab, &job->state, task}, layer,
-                                            &job->learn_first, err);
+    pl_status status =
+        pl_site_learning_due(pl_job_context(job, task), layer, &job->learn_first, err);
     if (status != PL_OK || job->learn_first) {
         return status != PL_OK ? status
                                : pl_error_set(err, PL_ERR_CANCELLED, "to be learned first");
     }
-    status = pl_live_solve(job->live, (pl_context){job->lab, &job->state, task}, layer, offer_frame,
-                           job, &report, &result, err);
+    status = pl_live_solve(job->live, pl_job_context(job, task), layer, offer_frame, job, &report,
+                           &result, err);
     job->call->warning = pl_lab_take_warning(job->lab);
     PL_THEN(pl_note_solve(job->call, &job->state, layer, result, &report, err));
     PL_THEN(pl_call_apply(job->call, &job->state, err));
-    PL_THEN(
-        pl_picture_create((pl_context){job->lab, &job->state, task}, layer, &job->picture, err));
+    PL_THEN(pl_picture_create(pl_job_context(job, task), layer, &job->picture, err));
     return status;
 }
 
@@ -42,20 +41,18 @@ pl_status pl_knob_run_idle(pl_screen_job *job, pl_task *task, pl_error *err)
 {
     const size_t layer = job->state.layer;
     if (job->kind == PL_JOB_KIND_READY) {
-        return pl_live_prepare(job->live, (pl_context){job->lab, &job->state, task}, layer, err);
+        return pl_live_prepare(job->live, pl_job_context(job, task), layer, err);
     }
     job->strength = (pl_strength){(double)NAN, (double)NAN, (double)NAN};
     bool due = false;
-    pl_status status =
-        pl_site_learning_due((pl_context){job->lab, &job->state, task}, layer, &due, err);
+    pl_status status = pl_site_learning_due(pl_job_context(job, task), layer, &due, err);
     if (status != PL_OK || due) {
         return status; /* without its coordinates a strength means nothing yet */
     }
-    status = pl_live_factors((pl_context){job->lab, &job->state, task}, layer, err);
+    status = pl_live_factors(pl_job_context(job, task), layer, err);
     const pl_spec *spec = pl_state_spec(&job->state, layer, PL_SLOT_PRECONDITION);
     if (status == PL_OK && spec->method != NULL && spec->method->strength != NULL) {
-        status = pl_layer_strength((pl_context){job->lab, &job->state, task}, layer, &job->strength,
-                                   err);
+        status = pl_layer_strength(pl_job_context(job, task), layer, &job->strength, err);
     }
     return status;
 }

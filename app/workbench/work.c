@@ -22,7 +22,7 @@ static const double SUPERSEDED_SECONDS = 0.25;
 static pl_status run_command_job(pl_screen_job *job, pl_task *task, pl_error *err)
 {
     pl_lab_begin(job->lab);
-    pl_status status = pl_call_run(job->call, (pl_context){job->lab, &job->state, task}, err);
+    pl_status status = pl_call_run(job->call, pl_job_context(job, task), err);
     char *warning = pl_lab_take_warning(job->lab);
     if (warning != NULL) {
         free(job->call->warning);
@@ -34,20 +34,18 @@ static pl_status run_command_job(pl_screen_job *job, pl_task *task, pl_error *er
 static pl_status run_plain(pl_screen_job *job, pl_task *task, pl_error *err)
 {
     pl_id result;
-    return pl_solve_layer((pl_context){job->lab, &job->state, task}, job->state.layer, &job->report,
-                          &result, err);
+    return pl_solve_layer(pl_job_context(job, task), job->state.layer, &job->report, &result, err);
 }
 
 static pl_status run_prepare(pl_screen_job *job, pl_task *task, pl_error *err)
 {
     pl_id key;
-    return pl_lab_calibration((pl_context){job->lab, &job->state, task}, &key, err);
+    return pl_lab_calibration(pl_job_context(job, task), &key, err);
 }
 
 static pl_status run_scores(pl_screen_job *job, pl_task *task, pl_error *err)
 {
-    return pl_layer_rows((pl_context){job->lab, &job->state, task}, job->first, job->count,
-                         job->rows, err);
+    return pl_layer_rows(pl_job_context(job, task), job->first, job->count, job->rows, err);
 }
 
 static pl_status run_job(void *arg, pl_task *task, pl_error *err)
@@ -59,8 +57,7 @@ static pl_status run_job(void *arg, pl_task *task, pl_error *err)
     case PL_JOB_KIND_LIVE:
         return pl_knob_run_solve(job, task, err);
     case PL_JOB_KIND_PICTURE:
-        return pl_picture_create((pl_context){job->lab, &job->state, task}, job->state.layer,
-                                 &job->picture, err);
+        return pl_picture_create(pl_job_context(job, task), job->state.layer, &job->picture, err);
     case PL_JOB_KIND_SCORES:
         return run_scores(job, task, err);
     case PL_JOB_KIND_PLAIN:

@@ -177,32 +177,32 @@ static size_t rows_at_once(size_t cols)
     return cols > 0 && cols < (1u << 20) ? (1u << 20) / cols : 1;
 }
 
-pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_task *task, pl_error *err)
+pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_error *err)
 {
-    return x->spec->fold ? pl_fold_weights(&x->fold, layer, x->spec->which, out, task, err)
-                         : pl_weights_make((pl_context){x->lab, x->state, task}, layer,
-                                           (pl_weights_of){.which = x->spec->which}, out, err);
+    return x->spec->fold
+               ? pl_fold_weights(&x->fold, layer, x->spec->which, out, err)
+               : pl_weights_make(x->cx, layer, (pl_weights_of){.which = x->spec->which}, out, err);
 }
 
 /* A layer's weight, or those of the layers a fused tensor holds, one after the other. */
 static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
-                              pl_hasher *hasher, pl_task *task, pl_error *err)
+                              pl_hasher *hasher, pl_error *err)
 {
     pl_status status = PL_OK;
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
         const pl_layer *info = pl_model_layer(x->model, it->layer + i);
         pl_mat w = {0};
-        status = pl_export_weights(x, it->layer + i, &w, task, err);
+        status = pl_export_weights(x, it->layer + i, &w, err);
         PL_THEN(put_values(writer, it, w.data, info->rows * info->cols, hasher,
                            &x->report.max_dtype_error, err));
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(x->cx.task, err));
         pl_mat_deinit(&w);
     }
     return status;
 }
 
 static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
-                            pl_hasher *hasher, pl_task *task, pl_error *err)
+                            pl_hasher *hasher, pl_error *err)
 {
     size_t cols = it->n_dims > 0 ? (size_t)it->dims[it->n_dims - 1] : 1;
     size_t rows = cols > 0 ? (size_t)pl_export_elements(it) / cols : 0;
@@ -215,11 +215,11 @@ static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item
         size_t count = rows - r < step ? rows - r : step;
         status = pl_model_read_named(x->model, &from, r, count, values, err);
         if (x->spec->fold) {
-            PL_THEN(pl_fold_rows(&x->fold, it->part, it->part_of, values, count, cols, task, err));
+            PL_THEN(pl_fold_rows(&x->fold, it->part, it->part_of, values, count, cols, err));
         }
         PL_THEN(put_values(writer, it, values, count * cols, hasher, &x->report.other_dtype_error,
                            err));
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(x->cx.task, err));
     }
     free(values);
     return status;
@@ -228,7 +228,7 @@ static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item
 /* What the weights of a packed item's layers were measured as: what its codes must give.  Those
  * of a requantized one are what its new codes give. */
 static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *codes,
-                            pl_hasher *hasher, pl_task *task, pl_error *err)
+                            pl_hasher *hasher, pl_error *err)
 {
     pl_status status = PL_OK;
     size_t first = 0;
@@ -238,7 +238,7 @@ static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *
         pl_mat w = {0};
         float *coded = it->requantized ? pl_alloc(count, sizeof *coded) : NULL;
         status = it->requantized && coded == NULL ? no_memory(err) : PL_OK;
-        PL_THEN(pl_export_weights(x, it->layer + i, &w, task, err));
+        PL_THEN(pl_export_weights(x, it->layer + i, &w, err));
         if (status == PL_OK && coded != NULL) {
             pl_codes_decode(codes, first, info->rows, coded);
             for (size_t e = 0; e < count; e++) {
@@ -258,15 +258,15 @@ static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *
 }
 
 static pl_status write_part(pl_exporter *x, pl_st_writer *writer, pl_export_item *it, size_t part,
-                            pl_hasher *hasher, pl_task *task, pl_error *err)
+                            pl_hasher *hasher, pl_error *err)
 {
     pl_codes codes = {0};
     pl_pack_part parts[PL_PACK_PARTS] = {{0}};
     size_t n = 0;
-    pl_status status = pl_export_codes(x, it, &codes, task, err);
+    pl_status status = pl_export_codes(x, it, &codes, err);
     PL_THEN(x->packing->pack(&codes, x->spec->order, true, parts, &n, err));
     if (status == PL_OK && part == 0) {
-        status = hash_meant(x, it, &codes, hasher, task, err);
+        status = hash_meant(x, it, &codes, hasher, err);
     }
     if (status == PL_OK) {
         const uint64_t count =
@@ -283,15 +283,15 @@ static pl_status write_part(pl_exporter *x, pl_st_writer *writer, pl_export_item
 
 /* The part of a packed item, or all of any other. */
 static pl_status write_item(pl_exporter *x, pl_st_writer *writer, pl_export_item *it, size_t part,
-                            pl_task *task, pl_error *err)
+                            pl_error *err)
 {
     pl_hasher *hasher = NULL;
-    pl_task_progress(task, "elements", (double)x->done, (double)x->total);
-    pl_status status = pl_task_tick(task, err);
+    pl_task_progress(x->cx.task, "elements", (double)x->done, (double)x->total);
+    pl_status status = pl_task_tick(x->cx.task, err);
     PL_THEN(pl_hasher_create(&hasher, err));
-    PL_THEN(it->packed              ? write_part(x, writer, it, part, hasher, task, err)
-            : it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, task, err)
-                                    : write_copy(x, writer, it, hasher, task, err));
+    PL_THEN(it->packed              ? write_part(x, writer, it, part, hasher, err)
+            : it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, err)
+                                    : write_copy(x, writer, it, hasher, err));
     if (status == PL_OK && part == 0) {
         it->written = pl_hasher_finish(hasher);
         x->done += pl_export_elements(it);
@@ -302,7 +302,7 @@ static pl_status write_item(pl_exporter *x, pl_st_writer *writer, pl_export_item
 
 /* Reads a written file back and compares what it holds. */
 static pl_status read_back(pl_exporter *x, const char *path, const size_t *members, size_t count,
-                           pl_task *task, pl_error *err)
+                           pl_error *err)
 {
     pl_checkpoint *written = NULL;
     pl_status status = pl_checkpoint_open(path, &written, err);
@@ -323,7 +323,7 @@ static pl_status read_back(pl_exporter *x, const char *path, const size_t *membe
             status = pl_checkpoint_read(written, tensor, r, piece, values, err);
             if (status == PL_OK) {
                 pl_hasher_bytes(hasher, values, piece * cols * sizeof *values);
-                status = pl_task_tick(task, err);
+                status = pl_task_tick(x->cx.task, err);
             }
         }
         if (status == PL_OK && !pl_id_equal(pl_hasher_finish(hasher), it->written)) {
@@ -376,13 +376,13 @@ static pl_status list_entries(const pl_exporter *x, const size_t *members, size_
 }
 
 static pl_status write_shard(pl_exporter *x, const char *name, const size_t *members, size_t count,
-                             pl_task *task, pl_error *err)
+                             pl_error *err)
 {
     pl_buf path = {0};
     pl_st_writer *writer = NULL;
     st_list list = {0};
     pl_buf commands = {0};
-    pl_state_commands(x->state, true, &commands);
+    pl_state_commands(x->cx.state, true, &commands);
     const char *const metadata[] = {"format",
                                     "pt",
                                     "planish",
@@ -397,11 +397,11 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
                                     &writer, err));
     for (size_t i = 0; status == PL_OK && i < list.count; i++) {
         const size_t at = pl_st_writer_order(writer, i);
-        status = write_item(x, writer, &x->items[list.items[at]], list.parts[at], task, err);
+        status = write_item(x, writer, &x->items[list.items[at]], list.parts[at], err);
     }
     PL_THEN(pl_st_writer_commit(writer, err));
     pl_st_writer_destroy(writer);
-    PL_THEN(read_back(x, path.data, members, count, task, err));
+    PL_THEN(read_back(x, path.data, members, count, err));
     free(list.entries);
     free(list.raws);
     free(list.items);
@@ -411,7 +411,7 @@ static pl_status write_shard(pl_exporter *x, const char *name, const size_t *mem
     return status;
 }
 
-static pl_status write_shards(pl_exporter *x, pl_task *task, pl_error *err)
+static pl_status write_shards(pl_exporter *x, pl_error *err)
 {
     bool gguf = pl_checkpoint_container(x->checkpoint) == PL_GGUF;
     size_t shards = gguf ? 1 : pl_checkpoint_shards(x->checkpoint);
@@ -428,9 +428,9 @@ static pl_status write_shards(pl_exporter *x, pl_task *task, pl_error *err)
         pl_buf name = {0};
         pl_buf_append(&name, from, pl_text_ends(from, ".npy") ? strlen(from) - 4 : strlen(from));
         pl_buf_puts(&name, pl_text_ends(from, ".safetensors") ? "" : ".safetensors");
-        status = name.failed ? no_memory(err)
-                             : write_shard(x, gguf ? "model.safetensors" : name.data, members,
-                                           count, task, err);
+        status = name.failed
+                     ? no_memory(err)
+                     : write_shard(x, gguf ? "model.safetensors" : name.data, members, count, err);
         pl_buf_deinit(&name);
     }
     free(members);
@@ -507,10 +507,10 @@ static double bits_per_weight(const pl_exporter *x)
     for (size_t i = 0; i < pl_model_layer_count(x->model); i++) {
         const pl_layer *info = pl_model_layer(x->model, i);
         const double count = (double)info->rows * (double)info->cols;
-        const pl_id *result = pl_state_result(x->state, i);
+        const pl_id *result = pl_state_result(x->cx.state, i);
         pl_solve_report report = pl_solve_report_empty();
         if (result != NULL &&
-            pl_result_report(x->lab, x->state, i, *result, &report, NULL) == PL_OK &&
+            pl_result_report(x->cx.lab, x->cx.state, i, *result, &report, NULL) == PL_OK &&
             isfinite(report.bits_per_weight)) {
             bits += count * report.bits_per_weight;
             weights += count;
@@ -519,10 +519,10 @@ static double bits_per_weight(const pl_exporter *x)
     return x->spec->which == PL_WHICH_AFTER && weights > 0.0 ? bits / weights : (double)NAN;
 }
 
-static pl_status write_folder(pl_exporter *x, pl_task *task, pl_error *err)
+static pl_status write_folder(pl_exporter *x, pl_error *err)
 {
     pl_status status = pl_export_write_config(x, err);
-    PL_THEN(write_shards(x, task, err));
+    PL_THEN(write_shards(x, err));
     PL_THEN(pl_export_write_beside(x, err));
     return status;
 }
@@ -532,27 +532,25 @@ pl_status pl_export(pl_context cx, const pl_export_spec *spec, pl_export_report 
 {
     *report = (pl_export_report){0};
     pl_exporter x = {
-        .lab = cx.lab,
-        .state = cx.state,
+        .cx = cx,
         .spec = spec,
         .packing = spec->packing,
         .model = cx.state->source->model,
         .checkpoint = pl_model_checkpoint(cx.state->source->model),
     };
     void *plan = NULL;
-    pl_status status = spec->fold ? pl_fold_begin(&x.fold, cx.lab, cx.state, err) : PL_OK;
-    PL_THEN(spec->gguf ? pl_export_plan_gguf(&x, &plan, cx.task, err) : list_items(&x, err));
+    pl_status status = spec->fold ? pl_fold_begin(&x.fold, cx, err) : PL_OK;
+    PL_THEN(spec->gguf ? pl_export_plan_gguf(&x, &plan, err) : list_items(&x, err));
     if (status == PL_OK && spec->fold) {
         status = fold_items(&x, err);
     }
     if (status == PL_OK && x.packing != NULL) {
-        status = pl_export_plan_codes(&x, cx.task, err);
+        status = pl_export_plan_codes(&x, err);
     }
     PL_THEN(spec->gguf ? PL_OK : pl_export_check_beside(&x, err));
     PL_THEN(make_folder(&x, err));
     PL_THEN(check_room(&x, err));
-    PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, cx.task, err)
-                       : write_folder(&x, cx.task, err));
+    PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, err) : write_folder(&x, err));
     if (status == PL_OK) {
         count_files(&x);
         status = pl_temporary_publish(&x.made, spec->folder, err);

@@ -15,8 +15,8 @@ static const char *format_of(const pl_exporter *x)
 static void put_measured(const pl_exporter *x, pl_buf *out)
 {
     pl_measurement found;
-    const pl_id setting = pl_state_setting(x->state);
-    if (!pl_record_find(x->state->source, &setting, NULL, &found)) {
+    const pl_id setting = pl_state_setting(x->cx.state);
+    if (!pl_record_find(x->cx.state->source, &setting, NULL, &found)) {
         pl_buf_puts(out, "No perplexity was measured before the export.\n");
         return;
     }
@@ -41,7 +41,7 @@ static void put_measured(const pl_exporter *x, pl_buf *out)
         pl_buf_printf(out, "0; %zu layers were rounded anew for this format.\n",
                       x->report.requantized);
     }
-    if (pl_state_quantizes(x->state)) {
+    if (pl_state_quantizes(x->cx.state)) {
         pl_buf_puts(out, "\nMeasured with the quantized activations and cache that the commands "
                          "below set, which are not in the files: these weights without them have "
                          "another perplexity.\n");
@@ -78,13 +78,13 @@ static void put_export(const pl_exporter *x, pl_buf *out)
                   spec->order == PL_PACK_PADDED ? " packing=padded" : "",
                   spec->lossy ? " lossy=yes" : "", spec->fold ? " fold=yes" : "",
                   spec->partial ? " partial=yes" : "",
-                  pl_state_quantizes(x->state) ? " online=drop" : "");
+                  pl_state_quantizes(x->cx.state) ? " online=drop" : "");
 }
 
 pl_status pl_export_write_card(const pl_exporter *x, pl_error *err)
 {
     pl_buf text = {0}, path = {0}, commands = {0};
-    pl_state_commands(x->state, true, &commands);
+    pl_state_commands(x->cx.state, true, &commands);
     pl_buf_printf(&text, "# %s, quantized with Planish " PL_VERSION "\n\nFormat: %s",
                   pl_model_name(x->model), format_of(x));
     pl_buf_printf(&text, x->report.types[0] != '\0' ? " (%s)" : "%s", x->report.types);

@@ -34,13 +34,13 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
                             const char **why, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(x->model, layer);
-    const pl_id *result = pl_state_result(x->state, layer);
+    const pl_id *result = pl_state_result(x->cx.state, layer);
     pl_result parts = {0};
     *why = NULL;
-    pl_status status = result != NULL
-                           ? pl_result_read(x->lab, x->state, layer, *result, &parts, NULL, err)
-                           : PL_ERR_NOT_FOUND;
-    if (status == PL_OK && pl_state_is_imported(x->state, layer)) {
+    pl_status status =
+        result != NULL ? pl_result_read(x->cx.lab, x->cx.state, layer, *result, &parts, NULL, err)
+                       : PL_ERR_NOT_FOUND;
+    if (status == PL_OK && pl_state_is_imported(x->cx.state, layer)) {
         *why = "its weights are imported";
         return PL_OK;
     }
@@ -51,7 +51,7 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
         return PL_OK;
     }
     *rounded = parts.rounded;
-    PL_THEN(pl_result_read_grid(x->lab, parts.rounded, grid, err));
+    PL_THEN(pl_result_read_grid(x->cx.lab, parts.rounded, grid, err));
     const char *element = x->packing != NULL ? x->packing->element : NULL;
     if (status == PL_OK && element == NULL && grid->format->steps == NULL && !x->spec->gguf) {
         *why = "its codes are not evenly spaced";
@@ -63,7 +63,7 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
     }
     return pl_error_set(err, PL_ERR_NOT_FOUND,
                         "%s: its solved weights are no longer whole in the store %s: solve again",
-                        info->name, pl_store_folder(pl_lab_store(x->lab)));
+                        info->name, pl_store_folder(pl_lab_store(x->cx.lab)));
 }
 
 /* The grid that the layout has nearest to one: as many bits or more, scales of its type. */
@@ -100,7 +100,7 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     pl_id rounded;
     pl_status status = PL_OK;
     for (size_t i = 0; i < it->n_layers; i++) {
-        solved += pl_state_result(x->state, it->layer + i) != NULL;
+        solved += pl_state_result(x->cx.state, it->layer + i) != NULL;
     }
     if (solved == 0) {
         return PL_OK;
@@ -141,7 +141,7 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
         return refuse(x, it, why, err);
     }
     if (why != NULL) {
-        const pl_spec *round = &x->state->slots[PL_SLOT_ROUND];
+        const pl_spec *round = &x->cx.state->slots[PL_SLOT_ROUND];
         if (it->grid.bits == 0 && round->method == NULL) {
             return refuse(x, it, "no rounder says onto which bits (`method rtn bits=4`)", err);
         }
@@ -188,10 +188,10 @@ pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, con
     if (status != PL_OK || *why != NULL) {
         return status;
     }
-    if (pl_result_read_codes(x->lab, rounded, info->rows, info->cols, &q, NULL) != PL_OK) {
+    if (pl_result_read_codes(x->cx.lab, rounded, info->rows, info->cols, &q, NULL) != PL_OK) {
         return pl_error_set(err, PL_ERR_NOT_FOUND,
                             "%s: its codes are no longer whole in the store %s: solve again",
-                            info->name, pl_store_folder(pl_lab_store(x->lab)));
+                            info->name, pl_store_folder(pl_lab_store(x->cx.lab)));
     }
     status = pl_codes_init(out, info->rows, info->cols, q.groups, err);
     const bool around = !grid.format->zero_point && grid.format->steps != NULL;
@@ -248,7 +248,7 @@ static pl_status take_codes(pl_exporter *x, const pl_export_item *it, size_t lay
 
 /* A layer's weights rounded to nearest on the item's grid. */
 static pl_status round_codes(pl_exporter *x, const pl_export_item *it, size_t layer, size_t first,
-                             pl_codes *out, pl_task *task, pl_error *err)
+                             pl_codes *out, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(x->model, layer);
     pl_grid grid = it->grid;
@@ -257,7 +257,7 @@ static pl_status round_codes(pl_exporter *x, const pl_export_item *it, size_t la
     int16_t *codes = pl_alloc(size, sizeof *codes);
     pl_mat w = {0};
     pl_status status = codes == NULL ? pl_error_memory(err, "an export") : PL_OK;
-    PL_THEN(pl_export_weights(x, layer, &w, task, err));
+    PL_THEN(pl_export_weights(x, layer, &w, err));
     for (size_t r = 0; status == PL_OK && r < info->rows; r++) {
         for (size_t g = 0; g < out->groups; g++) {
             const float *from = w.data + r * cols + g * size;
@@ -279,8 +279,7 @@ static pl_status round_codes(pl_exporter *x, const pl_export_item *it, size_t la
     return status;
 }
 
-pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *out, pl_task *task,
-                          pl_error *err)
+pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *out, pl_error *err)
 {
     const size_t rows = (size_t)it->dims[0], cols = (size_t)it->dims[1];
     const size_t size = x->group_size != 0 ? x->group_size : item_group(it);
@@ -297,10 +296,10 @@ pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *ou
         out->in_order = true;
     }
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
-        status = it->requantized ? round_codes(x, it, it->layer + i, first, out, task, err)
+        status = it->requantized ? round_codes(x, it, it->layer + i, first, out, err)
                                  : take_codes(x, it, it->layer + i, first, out, err);
         first += layer_of(x, it, i)->rows;
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(x->cx.task, err));
     }
     if (status == PL_OK && !it->requantized) {
         for (size_t c = 0; c < cols; c++) {
@@ -351,15 +350,15 @@ static bool next_grid(const pl_packing *packing, pl_export_item *it)
     return it->grid.bits <= 8;
 }
 
-static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_task *task, pl_error *err)
+static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
 {
     pl_codes codes = {0};
     const char *why = NULL;
-    pl_status status = pl_export_codes(x, it, &codes, task, err);
+    pl_status status = pl_export_codes(x, it, &codes, err);
     while (status == PL_OK && (why = misfit(x->packing, &codes)) != NULL && x->spec->lossy &&
            next_grid(x->packing, it)) {
         pl_codes_deinit(&codes);
-        status = pl_export_codes(x, it, &codes, task, err);
+        status = pl_export_codes(x, it, &codes, err);
     }
     if (status == PL_OK && why != NULL) {
         status = refuse(x, it, why, err);
@@ -382,7 +381,7 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_task *task, p
     return status;
 }
 
-pl_status pl_export_plan_codes(pl_exporter *x, pl_task *task, pl_error *err)
+pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err)
 {
     size_t shared = 0;
     bool one_group = true;
@@ -404,9 +403,9 @@ pl_status pl_export_plan_codes(pl_exporter *x, pl_task *task, pl_error *err)
     x->group_size = x->packing->one_group_size && !one_group ? shared : 0;
     for (size_t i = 0; status == PL_OK && i < x->n_items; i++) {
         pl_export_item *it = &x->items[i];
-        pl_task_progress(task, "layers", (double)i, (double)x->n_items);
+        pl_task_progress(x->cx.task, "layers", (double)i, (double)x->n_items);
         if (it->packed) {
-            status = plan_parts(x, it, task, err);
+            status = plan_parts(x, it, err);
             x->report.packed += it->n_layers;
             x->report.requantized += it->requantized ? it->n_layers : 0;
         }

@@ -11,8 +11,7 @@
 #include "core/model/stream.h"
 
 typedef struct pl_fold {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     pl_transform *first; /* of block 0's o_proj, whose outputs go to the stream */
     float *gain;         /* [hidden], of the norm before what is being written */
 } pl_fold;
@@ -20,16 +19,15 @@ typedef struct pl_fold {
 /* PL_ERR_STATE where the layers are not all solved behind one rotation of the model, and where it
  * turns something while the model runs, which no file can say.  Whatever it returns, the caller
  * ends it. */
-PL_NODISCARD pl_status pl_fold_begin(pl_fold *fold, pl_lab *lab, const pl_state *state,
-                                     pl_error *err);
+PL_NODISCARD pl_status pl_fold_begin(pl_fold *fold, pl_context cx, pl_error *err);
 void pl_fold_end(pl_fold *fold);
 
 /* In place on rows[count, cols] of a tensor that is such a part (stream.h; a vector is one row). */
 PL_NODISCARD pl_status pl_fold_rows(pl_fold *fold, pl_stream_part part, size_t of, float *rows,
-                                    size_t count, size_t cols, pl_task *task, pl_error *err);
+                                    size_t count, size_t cols, pl_error *err);
 
 /* The layer's weights of that kind in its transform's coordinates, to a new matrix. */
 PL_NODISCARD pl_status pl_fold_weights(pl_fold *fold, size_t layer, pl_which which, pl_mat *out,
-                                       pl_task *task, pl_error *err);
+                                       pl_error *err);
 
 #endif

@@ -119,7 +119,7 @@ static void find_fits(const pl_codes *codes, bool fits[MOST_TYPES])
 /* The type for what is rounded anew: by the bits and zero points of the rounder. */
 static pl_dtype nearest_type(const pl_exporter *x)
 {
-    const pl_spec *round = &x->state->slots[PL_SLOT_ROUND];
+    const pl_spec *round = &x->cx.state->slots[PL_SLOT_ROUND];
     const pl_grid grid = round->method != NULL ? pl_spec_grid(round) : (pl_grid){.bits = 8};
     const bool offset = grid.bits < 6 && grid.format->zero_point;
     for (size_t i = 0; pl_gguf_choices[i].dtype != PL_DTYPE_OTHER; i++) {
@@ -141,7 +141,7 @@ static pl_status refuse(const gguf_item *it, const char *why, pl_error *err)
                         it->tensor->name, why);
 }
 
-static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_task *task, pl_error *err)
+static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_error *err)
 {
     bool fits[MOST_TYPES];
     const char *why = NULL;
@@ -149,7 +149,7 @@ static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_task *task, pl_erro
     pl_status status = PL_OK;
     memset(fits, true, sizeof fits);
     for (size_t i = 0; i < it->n_layers; i++) {
-        solved += pl_state_result(x->state, it->layers[i]) != NULL;
+        solved += pl_state_result(x->cx.state, it->layers[i]) != NULL;
     }
     if (solved == 0) {
         it->n_layers = 0; /* as it is in the file */
@@ -171,7 +171,7 @@ static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_task *task, pl_erro
         status = pl_export_layer_codes(x, it->layers[i], &codes, &why, err);
         if (status == PL_OK && why == NULL) {
             find_fits(&codes, fits);
-            status = pl_task_tick(task, err);
+            status = pl_task_tick(x->cx.task, err);
         }
         pl_codes_deinit(&codes);
     }
@@ -232,7 +232,7 @@ static void encode_row(const gguf_item *it, const pl_codes *codes, const float *
 
 /* A layer's rows.  What they decode to must be what was measured, unless they are rounded. */
 static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
-                             pl_gguf_writer *writer, pl_task *task, pl_error *err)
+                             pl_gguf_writer *writer, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(x->model, layer);
     const bool coded = pl_dtype_block(it->dtype) > 1;
@@ -244,8 +244,7 @@ static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
     uint8_t *row = pl_alloc(row_bytes, 1);
     float *back = pl_alloc(cols, sizeof *back);
     pl_status status = row == NULL || back == NULL ? no_memory(err) : PL_OK;
-    PL_THEN(pl_weights_make((pl_context){x->lab, x->state, task}, layer,
-                            (pl_weights_of){.which = x->spec->which}, &w, err));
+    PL_THEN(pl_weights_make(x->cx, layer, (pl_weights_of){.which = x->spec->which}, &w, err));
     if (status == PL_OK && coded && !it->rounded) {
         status = pl_export_layer_codes(x, layer, &codes, &why, err);
     }
@@ -265,7 +264,7 @@ static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
         }
         status = pl_gguf_writer_put(writer, row, row_bytes, err);
     }
-    PL_THEN(pl_task_tick(task, err));
+    PL_THEN(pl_task_tick(x->cx.task, err));
     free(row);
     free(back);
     pl_codes_deinit(&codes);
@@ -274,7 +273,7 @@ static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
 }
 
 static pl_status copy_bytes(pl_exporter *x, const gguf_item *it, pl_gguf_writer *writer,
-                            pl_task *task, pl_error *err)
+                            pl_error *err)
 {
     enum { PIECE = 1 << 20 };
     pl_file *file = pl_checkpoint_shard(x->checkpoint, it->tensor->shard);
@@ -284,7 +283,7 @@ static pl_status copy_bytes(pl_exporter *x, const gguf_item *it, pl_gguf_writer 
         const size_t now = it->bytes - done < PIECE ? (size_t)(it->bytes - done) : PIECE;
         status = pl_file_read(file, it->tensor->offset + done, piece, now, err);
         PL_THEN(pl_gguf_writer_put(writer, piece, now, err));
-        PL_THEN(pl_task_tick(task, err));
+        PL_THEN(pl_task_tick(x->cx.task, err));
         done += now;
     }
     free(piece);
@@ -341,10 +340,10 @@ static pl_status write_file(gguf_file *f, const char *path, pl_task *task, pl_er
         const gguf_item *it = &f->items[i];
         pl_task_progress(task, "elements", done, all);
         if (it->n_layers == 0) {
-            status = copy_bytes(x, it, writer, task, err);
+            status = copy_bytes(x, it, writer, err);
         }
         for (size_t k = 0; k < it->n_layers && status == PL_OK; k++) {
-            status = write_layer(x, it, it->layers[k], writer, task, err);
+            status = write_layer(x, it, it->layers[k], writer, err);
         }
         done += (double)pl_tensor_elements(it->tensor);
     }
@@ -373,8 +372,8 @@ static pl_status read_back(gguf_file *f, const char *path, pl_task *task, pl_err
             float *found = pl_alloc(count, sizeof *found);
             double most = 0.0;
             status = found == NULL ? no_memory(err) : PL_OK;
-            PL_THEN(pl_weights_make((pl_context){x->lab, x->state, task}, it->layers[k],
-                                    (pl_weights_of){.which = x->spec->which}, &w, err));
+            PL_THEN(pl_weights_make(x->cx, it->layers[k], (pl_weights_of){.which = x->spec->which},
+                                    &w, err));
             PL_THEN(pl_model_read_weight(written, it->layers[k], found, err));
             for (size_t e = 0; status == PL_OK && e < count && !it->rounded; e++) {
                 const double lost = fabs((double)found[e] - (double)w.data[e]);
@@ -420,7 +419,7 @@ static void tell_types(const gguf_file *f, char *out, size_t capacity)
     }
 }
 
-pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_task *task, pl_error *err)
+pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_error *err)
 {
     gguf_file *f = calloc(1, sizeof *f);
     *plan = f;
@@ -437,21 +436,21 @@ pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_task *task, pl_err
     }
     pl_status status = list_layers(f, err);
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
-        pl_task_progress(task, "tensors", (double)i, (double)f->count);
-        status = plan_item(x, &f->items[i], task, err);
+        pl_task_progress(x->cx.task, "tensors", (double)i, (double)f->count);
+        status = plan_item(x, &f->items[i], err);
         x->need += f->items[i].bytes;
     }
     return status;
 }
 
-pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_task *task, pl_error *err)
+pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_error *err)
 {
     gguf_file *f = plan;
     pl_buf path = {0};
     pl_path_join(&path, x->made.path, "model.gguf");
     pl_status status = pl_buf_check(&path, err);
-    PL_THEN(write_file(f, path.data, task, err));
-    PL_THEN(read_back(f, path.data, task, err));
+    PL_THEN(write_file(f, path.data, x->cx.task, err));
+    PL_THEN(read_back(f, path.data, x->cx.task, err));
     tell_types(f, x->report.types, sizeof x->report.types);
     PL_THEN(pl_export_write_card(x, err));
     pl_buf_deinit(&path);

@@ -34,8 +34,7 @@ typedef struct pl_export_item {
 } pl_export_item;
 
 typedef struct pl_exporter {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     const pl_export_spec *spec;
     const pl_packing *packing; /* NULL: floats */
     pl_model *model;
@@ -55,18 +54,17 @@ typedef struct pl_exporter {
 uint64_t pl_export_elements(const pl_export_item *item);
 
 /* The layer's weights as the files are to have them, to a new matrix. */
-PL_NODISCARD pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_task *task,
-                                         pl_error *err);
+PL_NODISCARD pl_status pl_export_weights(pl_exporter *x, size_t layer, pl_mat *out, pl_error *err);
 
 /* --- export_codes.c: the codes of layers ------------------------------------------------------ */
 
 /* Says of each layer's tensor whether it is packed, and how: its shapes and module.  PL_ERR_STATE
  * with a sentence where the layout cannot hold it exactly and nothing may be lost. */
-PL_NODISCARD pl_status pl_export_plan_codes(pl_exporter *x, pl_task *task, pl_error *err);
+PL_NODISCARD pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err);
 
 /* The codes of a packed item as its file has them; the caller's. */
 PL_NODISCARD pl_status pl_export_codes(pl_exporter *x, const pl_export_item *item, pl_codes *out,
-                                       pl_task *task, pl_error *err);
+                                       pl_error *err);
 
 /* A layer's codes as the store has them; the caller's.  *why: NULL, or why it has none, with no
  * codes. */
@@ -79,10 +77,8 @@ PL_NODISCARD pl_status pl_export_quantization(const pl_exporter *x, json_t **out
 /* --- export_gguf.c: one GGUF -------------------------------------------------------------------
  * Finds the type of each tensor; then writes them all and reads them back.  The caller frees *plan,
  * also after a failure. */
-PL_NODISCARD pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_task *task,
-                                           pl_error *err);
-PL_NODISCARD pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_task *task,
-                                            pl_error *err);
+PL_NODISCARD pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_error *err);
+PL_NODISCARD pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_error *err);
 void pl_export_free_gguf(void *plan);
 
 /* --- export_beside.c: the files beside the weights -------------------------------------------- */

@@ -25,8 +25,7 @@ static const size_t KEPT_BYTES = (size_t)192 << 20, ROUND_BYTES = (size_t)256 <<
 
 /* Workspace of one layer's solve; everything it holds is released in work_deinit. */
 typedef struct work {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     size_t layer;
     const pl_layer *info;
     const pl_spec *transform;
@@ -50,7 +49,7 @@ typedef struct work {
 
 static void work_deinit(work *w)
 {
-    pl_lab_release(w->lab, &w->bench);
+    pl_lab_release(w->cx.lab, &w->bench);
     pl_transform_destroy(w->t);
     pl_mat_deinit(&w->w0);
     pl_mat_deinit(&w->turned);
@@ -110,27 +109,25 @@ static pl_status part_key(const char *kind, const pl_spec *spec, pl_id from, pl_
 
 /* The calibration that transforms are made from: the original model's inputs, as their papers have
  * it, whatever the later slots see. */
-static pl_status transform_inputs(const work *w, pl_id *out, pl_task *task, pl_error *err)
+static pl_status transform_inputs(const work *w, pl_id *out, pl_error *err)
 {
     *out = (pl_id){0};
-    return w->transform->method != NULL && !w->blind
-               ? pl_lab_calibration((pl_context){w->lab, w->state, task}, out, err)
-               : PL_OK;
+    return w->transform->method != NULL && !w->blind ? pl_lab_calibration(w->cx, out, err) : PL_OK;
 }
 
 /* Identity of a layer's problem: its original weight, its site's Gram matrix and its transform.
  * Nothing is made. */
-static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *task, pl_error *err)
+static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_error *err)
 {
     pl_id weight = {0}, inputs = {0};
     pl_hasher *hasher = NULL;
     w->calibration = calibration;
     w->result.has_transform = w->transform->method != NULL;
     pl_status status =
-        pl_model_layer_identity(w->state->source->model, w->layer, &weight, task, err);
-    PL_THEN(transform_inputs(w, &inputs, task, err));
-    PL_THEN(pl_site_transform_key((pl_context){w->lab, w->state, task}, inputs, w->layer,
-                                  w->transform, &w->result.transform, err));
+        pl_model_layer_identity(w->cx.state->source->model, w->layer, &weight, w->cx.task, err);
+    PL_THEN(transform_inputs(w, &inputs, err));
+    PL_THEN(
+        pl_site_transform_key(w->cx, inputs, w->layer, w->transform, &w->result.transform, err));
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_id(hasher, weight);
@@ -144,27 +141,27 @@ static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_task *ta
     return status;
 }
 
-static pl_status make_transform(work *w, pl_task *task, pl_error *err)
+static pl_status make_transform(work *w, pl_error *err)
 {
     pl_id inputs = {0}, key = {0};
-    pl_status status = transform_inputs(w, &inputs, task, err);
-    return status == PL_OK ? pl_site_transform((pl_context){w->lab, w->state, task}, inputs,
-                                               w->layer, w->transform, &w->t, &key, err)
-                           : status;
+    pl_status status = transform_inputs(w, &inputs, err);
+    return status == PL_OK
+               ? pl_site_transform(w->cx, inputs, w->layer, w->transform, &w->t, &key, err)
+               : status;
 }
 
-static pl_status read_original(work *w, pl_task *task, pl_error *err)
+static pl_status read_original(work *w, pl_error *err)
 {
     if (w->w0.data != NULL) {
         return PL_OK;
     }
-    pl_status status = pl_weights_make((pl_context){w->lab, w->state, NULL}, w->layer,
+    pl_status status = pl_weights_make((pl_context){w->cx.lab, w->cx.state, NULL}, w->layer,
                                        (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, err);
     if (status == PL_OK && w->t != NULL) {
         status = pl_mat_copy(&w->turned, pl_mat_view(&w->w0), err);
     }
     if (status == PL_OK && w->t != NULL) {
-        status = pl_layer_turn(w->state, w->layer, w->t, w->turned.data, task, err);
+        status = pl_layer_turn(w->cx.state, w->layer, w->t, w->turned.data, w->cx.task, err);
     }
     return status;
 }
@@ -181,8 +178,8 @@ static void note_damage(work *w, pl_status found)
     if (found == PL_ERR_FORMAT || found == PL_ERR_CHANGED) {
         pl_buf text = {0};
         pl_buf_printf(&text, "%s: a damaged result in %s was computed again", w->info->name,
-                      pl_store_folder(pl_lab_store(w->lab)));
-        pl_lab_warn(w->lab, text.data != NULL ? text.data : w->info->name);
+                      pl_store_folder(pl_lab_store(w->cx.lab)));
+        pl_lab_warn(w->cx.lab, text.data != NULL ? text.data : w->info->name);
         pl_buf_deinit(&text);
     }
 }
@@ -194,28 +191,29 @@ static bool is_stored(work *w, pl_id key)
     pl_result parts = {0};
     pl_mat scratch = {0};
     pl_transform *t = NULL;
-    pl_status status = pl_result_read(w->lab, w->state, w->layer, key, &parts, &w->report, NULL);
+    pl_status status =
+        pl_result_read(w->cx.lab, w->cx.state, w->layer, key, &parts, &w->report, NULL);
     note_damage(w, status);
     if (status == PL_OK && parts.has_transform) {
-        status = pl_transform_read(w->lab, w->state, w->layer, parts.transform, &t);
+        status = pl_transform_read(w->cx.lab, w->cx.state, w->layer, parts.transform, &t);
         pl_transform_destroy(t);
     }
     PL_THEN(pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL));
     if (status == PL_OK && parts.has_transform) {
         pl_transform *transform = NULL;
-        status = pl_transform_read(w->lab, w->state, w->layer, parts.transform, &transform);
+        status = pl_transform_read(w->cx.lab, w->cx.state, w->layer, parts.transform, &transform);
         pl_transform_destroy(transform);
     }
     if (status == PL_OK && parts.has_preconditioned) {
-        status =
-            pl_result_read_preconditioned(w->lab, parts.preconditioned, NULL, &scratch, NULL, NULL);
+        status = pl_result_read_preconditioned(w->cx.lab, parts.preconditioned, NULL, &scratch,
+                                               NULL, NULL);
     }
     if (status == PL_OK && parts.has_rounded) {
-        status = pl_result_read_rounded(w->lab, parts.rounded, NULL, &scratch, NULL, NULL);
+        status = pl_result_read_rounded(w->cx.lab, parts.rounded, NULL, &scratch, NULL, NULL);
     }
     pl_mat_deinit(&scratch);
     /* Another process that needs room must not take what this one found. */
-    PL_THEN(pl_result_pin(w->lab, key, &parts, NULL));
+    PL_THEN(pl_result_pin(w->cx.lab, key, &parts, NULL));
     if (status != PL_OK) {
         w->report = pl_solve_report_empty();
     }
@@ -253,7 +251,7 @@ static bool is_lean(const work *w)
     return w->thrifty && w->info->cols > PL_LOWER_WHOLE;
 }
 
-static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *err)
+static pl_status precondition(work *w, pl_id problem, pl_error *err)
 {
     pl_status status =
         part_key("precondition", w->precondition, problem, &w->result.preconditioned, err);
@@ -267,7 +265,7 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
     }
     const pl_method *method = w->precondition->method;
     pl_method_report found = pl_method_report_empty();
-    pl_status stored = pl_result_read_preconditioned(w->lab, w->result.preconditioned, method,
+    pl_status stored = pl_result_read_preconditioned(w->cx.lab, w->result.preconditioned, method,
                                                      &w->preconditioned, &found, NULL);
     note_damage(w, stored);
     if (stored != PL_OK) {
@@ -280,10 +278,10 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
             in.place = w->watch->place;
         }
         pl_factors_set_lean(in.factors, is_lean(w));
-        status =
-            method->precondition(w->precondition, &in, w->preconditioned.data, &found, task, err);
+        status = method->precondition(w->precondition, &in, w->preconditioned.data, &found,
+                                      w->cx.task, err);
         pl_factors_set_lean(in.factors, false);
-        PL_THEN(pl_result_write_preconditioned(w->lab, w->result.preconditioned, method,
+        PL_THEN(pl_result_write_preconditioned(w->cx.lab, w->result.preconditioned, method,
                                                &w->preconditioned, &found, err));
         w->report.made |= PL_MADE_PRECONDITIONED;
     } else {
@@ -298,18 +296,19 @@ static pl_status precondition(work *w, pl_id problem, pl_task *task, pl_error *e
 }
 
 /* Clipping is learned before the layer's outputs are turned (FlatQuant's own order). */
-static pl_status clip_weights(const work *w, float *weights, pl_task *task, pl_error *err)
+static pl_status clip_weights(const work *w, float *weights, pl_error *err)
 {
     const size_t rows = w->info->rows;
-    pl_status status = pl_layer_turn_outputs_back(w->state, w->layer, w->t, weights, task, err);
+    pl_status status =
+        pl_layer_turn_outputs_back(w->cx.state, w->layer, w->t, weights, w->cx.task, err);
     if (status == PL_OK) {
-        pl_transform_clip_weights(w->t, pl_site_first_row(w->state, w->layer), weights, rows);
-        status = pl_layer_turn_outputs(w->state, w->layer, w->t, weights, task, err);
+        pl_transform_clip_weights(w->t, pl_site_first_row(w->cx.state, w->layer), weights, rows);
+        status = pl_layer_turn_outputs(w->cx.state, w->layer, w->t, weights, w->cx.task, err);
     }
     return status;
 }
 
-static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *err)
+static pl_status round_weights(work *w, pl_id problem, pl_error *err)
 {
     const pl_mat *from = w->result.has_preconditioned ? &w->preconditioned : start_of(w);
     pl_mat clipped = {0};
@@ -330,7 +329,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         return status;
     }
     pl_status stored =
-        pl_result_read_rounded(w->lab, w->result.rounded, method, &w->rounded, &found, NULL);
+        pl_result_read_rounded(w->cx.lab, w->result.rounded, method, &w->rounded, &found, NULL);
     note_damage(w, stored);
     if (stored == PL_OK) {
         pl_method_tell(method, &found, w->report.told);
@@ -341,7 +340,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         if (status != PL_OK) {
             return status;
         }
-        status = clip_weights(w, clipped.data, task, err);
+        status = clip_weights(w, clipped.data, err);
         if (status != PL_OK) {
             pl_mat_deinit(&clipped);
             return status;
@@ -353,13 +352,13 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
     in.watch = w->watch != NULL ? &watch : NULL;
     w->codes = &q;
-    status = pl_round(w->round, &in, &q, &found, task, err);
+    status = pl_round(w->round, &in, &q, &found, w->cx.task, err);
     if (w->thrifty) { /* the rounder's factor goes before there is one more copy of the weights */
         pl_factors_shrink(w->bench.factors, KEPT_BYTES);
     }
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->rounded.data);
-        status = pl_result_write_rounded(w->lab, w->result.rounded, method, &q, &found, err);
+        status = pl_result_write_rounded(w->cx.lab, w->result.rounded, method, &q, &found, err);
         w->report.made |= PL_MADE_ROUNDED;
     }
     pl_method_tell(method, &found, w->report.told);
@@ -369,17 +368,17 @@ static pl_status round_weights(work *w, pl_id problem, pl_task *task, pl_error *
 }
 
 /* Outputs are compared in the coordinates of the layer's own: S^T W is the original there. */
-static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_error *err)
+static pl_status measure_outputs(work *w, pl_view handed, pl_error *err)
 {
     pl_mat original = {0};
     pl_status status = PL_OK;
-    if (pl_layer_outputs(w->state, w->layer, w->t) != NULL) {
+    if (pl_layer_outputs(w->cx.state, w->layer, w->t) != NULL) {
         status = pl_mat_copy(&original, pl_mat_view(&w->w0), err);
-        PL_THEN(pl_layer_turn_outputs(w->state, w->layer, w->t, original.data, task, err));
+        PL_THEN(pl_layer_turn_outputs(w->cx.state, w->layer, w->t, original.data, w->cx.task, err));
     }
     const pl_outputs_request request = {
-        .lab = w->lab,
-        .state = w->state,
+        .lab = w->cx.lab,
+        .state = w->cx.state,
         .calibration = w->calibration,
         .layer = w->layer,
         .transform = w->t,
@@ -388,7 +387,7 @@ static pl_status measure_outputs(work *w, pl_view handed, pl_task *task, pl_erro
         .used = w->result.has_rounded ? pl_mat_view(&w->rounded) : handed,
     };
     pl_outputs found = {0};
-    PL_THEN(pl_outputs_measure(&request, &found, task, err));
+    PL_THEN(pl_outputs_measure(&request, &found, w->cx.task, err));
     pl_mat_deinit(&original);
     w->result.range = found.range;
     w->report.function_error = found.function_error;
@@ -421,43 +420,43 @@ static void describe_weights(work *w, pl_view handed)
 }
 
 /* certify=yes: the least error that the scales allow, whatever the codes. */
-static pl_status measure_least(work *w, pl_view before, pl_task *task, pl_error *err)
+static pl_status measure_least(work *w, pl_view before, pl_error *err)
 {
     pl_qweights q = {0};
     if (!w->result.has_rounded || !(w->round->values[PL_GRID_CERTIFY] > 0.0)) {
         return PL_OK;
     }
     pl_status status =
-        pl_result_read_codes(w->lab, w->result.rounded, w->info->rows, w->info->cols, &q, err);
+        pl_result_read_codes(w->cx.lab, w->result.rounded, w->info->rows, w->info->cols, &q, err);
     PL_THEN(pl_least_rounded_error(w->bench.factors, before, &q, &w->report.least_rounded_error,
-                                   task, err));
+                                   w->cx.task, err));
     pl_qweights_deinit(&q);
     return status;
 }
 
 /* The error against the original's output, for a rounder that minimizes that. */
-static pl_status measure_followed(work *w, pl_view before, pl_task *task, pl_error *err)
+static pl_status measure_followed(work *w, pl_view before, pl_error *err)
 {
     pl_id own = {0};
     pl_bench original = {0};
-    if (!w->result.has_rounded || !pl_solve_follows(w->state, w->layer)) {
+    if (!w->result.has_rounded || !pl_solve_follows(w->cx.state, w->layer)) {
         return PL_OK;
     }
     if (pl_factors_cross(w->bench.factors) == NULL) { /* the same inputs */
         w->report.original_output_error = w->report.rounded_relative_error;
         return PL_OK;
     }
-    pl_status status = pl_lab_calibration((pl_context){w->lab, w->state, task}, &own, err);
-    PL_THEN(pl_lab_site_under((pl_context){w->lab, w->state, task}, own, w->info->site, w->t,
-                              w->result.transform, &original, err));
+    pl_status status = pl_lab_calibration(w->cx, &own, err);
+    PL_THEN(
+        pl_lab_site_under(w->cx, own, w->info->site, w->t, w->result.transform, &original, err));
     PL_THEN(pl_original_output_error(w->bench.factors, original.factors, before,
                                      pl_mat_view(&w->rounded), &w->report.original_output_error,
-                                     task, err));
-    pl_lab_release(w->lab, &original);
+                                     w->cx.task, err));
+    pl_lab_release(w->cx.lab, &original);
     return status;
 }
 
-static pl_status measure(work *w, pl_task *task, pl_error *err)
+static pl_status measure(work *w, pl_error *err)
 {
     pl_solve_report *report = &w->report;
     pl_view before = pl_mat_view(start_of(w));
@@ -474,8 +473,8 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
         return pl_memory_check(failures, err);
     }
     if (w->result.has_preconditioned) {
-        status =
-            pl_relative_error(w->bench.factors, before, after, &report->relative_error, task, err);
+        status = pl_relative_error(w->bench.factors, before, after, &report->relative_error,
+                                   w->cx.task, err);
     }
     if (status == PL_OK && w->result.has_rounded) {
         pl_grid grid = pl_spec_grid(w->round);
@@ -484,11 +483,11 @@ static pl_status measure(work *w, pl_task *task, pl_error *err)
                             ? NAN
                             : pl_error_bound(w->bench.factors, &grid, after);
         status = pl_relative_error(w->bench.factors, before, pl_mat_view(&w->rounded),
-                                   &report->rounded_relative_error, task, err);
+                                   &report->rounded_relative_error, w->cx.task, err);
     }
-    PL_THEN(measure_least(w, before, task, err));
-    PL_THEN(measure_followed(w, before, task, err));
-    PL_THEN(measure_outputs(w, after, task, err));
+    PL_THEN(measure_least(w, before, err));
+    PL_THEN(measure_followed(w, before, err));
+    PL_THEN(measure_outputs(w, after, err));
     /* A number that no memory was there for is no number that does not apply. */
     return status == PL_OK ? pl_memory_check(failures, err) : status;
 }
@@ -509,11 +508,11 @@ bool pl_layer_has_method(const pl_state *state, size_t layer)
            pl_state_spec(state, layer, PL_SLOT_ROUND)->method != NULL;
 }
 
-static work work_of(pl_lab *lab, const pl_state *state, size_t layer, pl_id calibration)
+static work work_of(pl_context cx, size_t layer, pl_id calibration)
 {
+    const pl_state *state = cx.state;
     return (work){
-        .lab = lab,
-        .state = state,
+        .cx = cx,
         .layer = layer,
         .info = pl_model_layer(state->source->model, layer),
         .transform = pl_state_spec(state, layer, PL_SLOT_TRANSFORM),
@@ -551,11 +550,11 @@ bool pl_solve_follows(const pl_state *state, size_t layer)
 pl_status pl_solve_find(pl_context cx, size_t layer, pl_id calibration, bool *found,
                         pl_solve_report *report, pl_id *result, pl_error *err)
 {
-    work w = work_of(cx.lab, cx.state, layer, calibration);
+    work w = work_of(cx, layer, calibration);
     pl_id problem = {0};
     *found = false;
     *result = (pl_id){0};
-    pl_status status = problem_key(&w, calibration, &problem, cx.task, err);
+    pl_status status = problem_key(&w, calibration, &problem, err);
     PL_THEN(pl_result_key(problem, w.precondition, w.round, &cx.state->activations, result, err));
     if (status == PL_OK) {
         *found = is_stored(&w, *result);
@@ -580,19 +579,19 @@ pl_status pl_solve_look(pl_context cx, size_t layer, bool *found, pl_solve_repor
 
 /* Hands the factors what a rounder that follows wants to know, where the inputs are not those of
  * the original model. */
-static pl_status give_cross(work *w, pl_task *task, pl_error *err)
+static pl_status give_cross(work *w, pl_error *err)
 {
     pl_id own = {0};
     float *cross = NULL;
-    if (w->blind || !pl_solve_follows(w->state, w->layer) ||
-        !pl_lab_is_calibrated(w->lab, w->state, &own) || pl_id_equal(own, w->calibration) ||
+    if (w->blind || !pl_solve_follows(w->cx.state, w->layer) ||
+        !pl_lab_is_calibrated(w->cx.lab, w->cx.state, &own) || pl_id_equal(own, w->calibration) ||
         pl_factors_cross(w->bench.factors) != NULL) {
         return PL_OK;
     }
-    pl_status status = pl_calib_load_cross(pl_lab_store(w->lab), w->calibration,
-                                           w->state->source->model, w->info->site, &cross, err);
+    pl_status status = pl_calib_load_cross(pl_lab_store(w->cx.lab), w->calibration,
+                                           w->cx.state->source->model, w->info->site, &cross, err);
     if (status == PL_OK && w->t != NULL) {
-        status = pl_transform_cross(w->t, cross, task, err);
+        status = pl_transform_cross(w->t, cross, w->cx.task, err);
     }
     if (status == PL_OK) {
         return pl_factors_set_cross(w->bench.factors, cross, err);
@@ -605,7 +604,7 @@ pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
                          const pl_solve_watch *watch, pl_solve_report *report, pl_id *result,
                          pl_error *err)
 {
-    work w = work_of(cx.lab, cx.state, layer, calibration);
+    work w = work_of(cx, layer, calibration);
     w.watch = watch;
     if (pl_state_is_imported(cx.state, layer)) {
         *result = cx.state->solved[layer].result;
@@ -619,12 +618,12 @@ pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
     }
     double start = pl_clock_now();
     pl_id problem = {0};
-    pl_status status = problem_key(&w, calibration, &problem, cx.task, err);
+    pl_status status = problem_key(&w, calibration, &problem, err);
     PL_THEN(pl_result_key(problem, w.precondition, w.round, &cx.state->activations, result, err));
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }
-    PL_THEN(make_transform(&w, cx.task, err));
+    PL_THEN(make_transform(&w, err));
     w.thrifty = watch == NULL && !w.blind;
     if (status == PL_OK && w.thrifty) {
         pl_lab_make_room(cx.lab, cx.state, calibration, w.info->site);
@@ -633,10 +632,10 @@ pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
         status = pl_lab_site_under(cx, calibration, w.info->site, w.t, w.result.transform, &w.bench,
                                    err);
     }
-    PL_THEN(give_cross(&w, cx.task, err));
-    PL_THEN(read_original(&w, cx.task, err));
+    PL_THEN(give_cross(&w, err));
+    PL_THEN(read_original(&w, err));
     if (status == PL_OK && w.precondition->method != NULL) {
-        status = precondition(&w, problem, cx.task, err);
+        status = precondition(&w, problem, err);
     }
     if (status == PL_OK && w.thrifty) {
         const size_t making = 2 * w.info->cols * w.info->cols * sizeof(float);
@@ -646,10 +645,10 @@ pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
         pl_mat_deinit(&w.w0); /* is read again: rounding does not look at it */
     }
     if (status == PL_OK && w.round->method != NULL) {
-        status = round_weights(&w, problem, cx.task, err);
+        status = round_weights(&w, problem, err);
     }
-    PL_THEN(read_original(&w, cx.task, err));
-    PL_THEN(measure(&w, cx.task, err));
+    PL_THEN(read_original(&w, err));
+    PL_THEN(measure(&w, err));
     if (status == PL_OK) {
         w.report.seconds = pl_clock_now() - start;
         status = pl_result_write(cx.lab, cx.state, layer, *result, &w.result, &w.report, err);

@@ -19,7 +19,7 @@ static const char kind_rotations[] = "rotations";
 static const double CHECKPOINT_SECONDS = 2.0;
 
 static pl_status (*const losses[PL_LOSS_COUNT])(const pl_rotations_problem *, pl_rotations_loss *,
-                                                pl_task *, pl_error *) = {
+                                                pl_error *) = {
     [PL_LOSS_KURTOSIS] = pl_rotations_kurtosis,
     [PL_LOSS_MODEL] = pl_rotations_model,
 };
@@ -243,7 +243,7 @@ static pl_status make_step(run *r, pl_task *task, pl_error *err)
 static pl_status learn(run *r, uint64_t until, pl_task *task, pl_error *err)
 {
     const pl_learning *now = &r->now;
-    pl_lab *lab = r->problem->lab;
+    pl_lab *lab = r->problem->cx.lab;
     pl_status status = PL_OK;
     pl_task_progress(task, "steps", (double)now->step, (double)now->steps);
     while (status == PL_OK && !pl_learning_done(now) &&
@@ -265,19 +265,20 @@ static pl_status learn(run *r, uint64_t until, pl_task *task, pl_error *err)
     return status;
 }
 
-static pl_status begin_run(run *r, pl_task *task, pl_error *err)
+static pl_status begin_run(run *r, pl_error *err)
 {
     const pl_rotations_problem *p = r->problem;
-    pl_model *model = p->state->source->model;
+    pl_model *model = p->cx.state->source->model;
     const pl_spec *spec = p->spec;
     const uint64_t steps = (uint64_t)spec->values[PL_ROTATIONS_STEPS];
     pl_status status = PL_OK;
-    if (pl_rotations_read(p->lab, model, r->key, &r->now, &r->at) != PL_OK ||
+    if (pl_rotations_read(p->cx.lab, model, r->key, &r->now, &r->at) != PL_OK ||
         r->now.steps != steps) {
         pl_learning_deinit(&r->now);
         pl_learned_rotations_deinit(&r->at);
         status = pl_learning_init(&r->now, &(pl_flat_layout){0}, steps, err);
-        PL_THEN(start_rotations(p->state, (uint64_t)spec->values[PL_ROTATIONS_SEED], &r->at, err));
+        PL_THEN(
+            start_rotations(p->cx.state, (uint64_t)spec->values[PL_ROTATIONS_SEED], &r->at, err));
     }
     if (status == PL_OK && pl_learning_done(&r->now)) {
         return PL_OK;
@@ -287,18 +288,18 @@ static pl_status begin_run(run *r, pl_task *task, pl_error *err)
         r->g2 = pl_alloc(head_numbers(&r->at), sizeof *r->g2);
         status = r->g1 != NULL && r->g2 != NULL ? PL_OK : pl_error_memory(err, "a gradient");
     }
-    return status == PL_OK ? losses[spec->method->stream_loss](p, &r->loss, task, err) : status;
+    return status == PL_OK ? losses[spec->method->stream_loss](p, &r->loss, err) : status;
 }
 
 pl_status pl_rotations_learn(pl_context cx, pl_id calibration, const pl_spec *spec, pl_id key,
                              uint64_t until, pl_learning *reached, pl_learned_rotations *out,
                              pl_error *err)
 {
-    const pl_rotations_problem problem = {cx.lab, cx.state, calibration, spec};
+    const pl_rotations_problem problem = {cx, calibration, spec};
     run r = {.problem = &problem, .key = key, .written_at = pl_clock_now()};
     *reached = (pl_learning){0};
     *out = (pl_learned_rotations){0};
-    pl_status status = begin_run(&r, cx.task, err);
+    pl_status status = begin_run(&r, err);
     PL_THEN(learn(&r, until, cx.task, err));
     if (r.loss.end != NULL) {
         r.loss.end(r.loss.ctx);

@@ -34,7 +34,7 @@ static void free_data(void *ctx)
 /* rows x diag(1 / gain). */
 static pl_status undo_gain(const pl_rotations_problem *p, size_t site, part *to, pl_error *err)
 {
-    pl_model *model = p->state->source->model;
+    pl_model *model = p->cx.state->source->model;
     float *gain = pl_alloc(to->n, sizeof *gain);
     pl_status status = gain != NULL ? pl_model_stream_gain(model, site, gain, err)
                                     : pl_error_memory(err, "a norm");
@@ -47,11 +47,11 @@ static pl_status undo_gain(const pl_rotations_problem *p, size_t site, part *to,
 
 /* Rows spread evenly over the stored ones. */
 static pl_status take_rows(const pl_rotations_problem *p, size_t site, size_t most, part *to,
-                           pl_task *task, pl_error *err)
+                           pl_error *err)
 {
     pl_site_stats stats = {0};
-    pl_status status = pl_lab_load_site((pl_context){p->lab, p->state, task}, p->calibration, site,
-                                        PL_GRAM_NONE, true, &stats, err);
+    pl_status status =
+        pl_lab_load_site(p->cx, p->calibration, site, PL_GRAM_NONE, true, &stats, err);
     if (status != PL_OK) {
         return status;
     }
@@ -101,9 +101,9 @@ static pl_status kurtosis_of(void *ctx, const pl_learned_rotations *rotations, u
 }
 
 pl_status pl_rotations_kurtosis(const pl_rotations_problem *p, pl_rotations_loss *out,
-                                pl_task *task, pl_error *err)
+                                pl_error *err)
 {
-    const pl_model *model = p->state->source->model;
+    const pl_model *model = p->cx.state->source->model;
     const size_t sites = pl_model_site_count(model);
     const size_t most = (size_t)p->spec->values[PL_ROTATIONS_BATCH];
     data *d = calloc(1, sizeof *d);
@@ -120,7 +120,7 @@ pl_status pl_rotations_kurtosis(const pl_rotations_problem *p, pl_rotations_loss
         }
         part *to = &d->parts[d->count++];
         *to = (part){.block = site->block, .heads = site->role == PL_SITE_O};
-        status = take_rows(p, s, most, to, task, err);
+        status = take_rows(p, s, most, to, err);
         if (status == PL_OK && !to->heads) {
             status = undo_gain(p, s, to, err);
         }

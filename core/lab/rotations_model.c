@@ -54,10 +54,9 @@ static pl_status check_quantizers(const pl_state *state, pl_error *err)
     return PL_OK;
 }
 
-pl_status pl_rotations_model(const pl_rotations_problem *p, pl_rotations_loss *out, pl_task *task,
-                             pl_error *err)
+pl_status pl_rotations_model(const pl_rotations_problem *p, pl_rotations_loss *out, pl_error *err)
 {
-    const pl_state *state = p->state;
+    const pl_state *state = p->cx.state;
     const double *values = p->spec->values;
     pl_calib_spec spec;
     batches *b = calloc(1, sizeof *b);
@@ -66,7 +65,7 @@ pl_status pl_rotations_model(const pl_rotations_problem *p, pl_rotations_loss *o
         return pl_error_memory(err, "windows to learn on");
     }
     pl_status status = check_quantizers(state, err);
-    PL_THEN(pl_lab_calib_spec((pl_context){p->lab, state, task}, &spec, &b->tokens, err));
+    PL_THEN(pl_lab_calib_spec(p->cx, &spec, &b->tokens, err));
     if (status == PL_OK) {
         b->windows = spec.protocol.windows;
         b->length = spec.protocol.length;

@@ -16,16 +16,15 @@ typedef struct pl_rotations_loss {
 } pl_rotations_loss;
 
 typedef struct pl_rotations_problem {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     pl_id calibration;
     const pl_spec *spec;
 } pl_rotations_problem;
 
 /* rotations_kurtosis.c and rotations_model.c. */
 PL_NODISCARD pl_status pl_rotations_kurtosis(const pl_rotations_problem *problem,
-                                             pl_rotations_loss *out, pl_task *task, pl_error *err);
+                                             pl_rotations_loss *out, pl_error *err);
 PL_NODISCARD pl_status pl_rotations_model(const pl_rotations_problem *problem,
-                                          pl_rotations_loss *out, pl_task *task, pl_error *err);
+                                          pl_rotations_loss *out, pl_error *err);
 
 #endif

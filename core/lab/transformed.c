@@ -216,8 +216,7 @@ static pl_status read_weights(const pl_state *state, const pl_site *site, pl_mat
 
 /* What is to be made, and for which site. */
 typedef struct order {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     pl_id calibration, key;
     pl_id learning; /* the key of its learning: its own, or its block's */
     size_t at;      /* the site's index */
@@ -226,14 +225,14 @@ typedef struct order {
 } order;
 
 static pl_status make_of_rotations(const order *o, const pl_site_input *in, uint64_t until,
-                                   pl_learning *reached, pl_transform **out, pl_task *task,
-                                   pl_error *err)
+                                   pl_learning *reached, pl_transform **out, pl_error *err)
 {
     pl_learned_rotations rotations = {0};
     pl_id key = {0};
-    pl_status status = pl_rotations_key(o->state, o->calibration, o->spec, &key, task, err);
-    PL_THEN(pl_rotations_learn((pl_context){o->lab, o->state, task}, o->calibration, o->spec, key,
-                               until, reached, &rotations, err));
+    pl_status status =
+        pl_rotations_key(o->cx.state, o->calibration, o->spec, &key, o->cx.task, err);
+    PL_THEN(
+        pl_rotations_learn(o->cx, o->calibration, o->spec, key, until, reached, &rotations, err));
     PL_THEN(pl_rotations_transform(&rotations, in, (uint64_t)o->spec->values[PL_ROTATIONS_SEED],
                                    o->spec->values[PL_ROTATIONS_ONLINE] > 0.0, out, err));
     pl_learned_rotations_deinit(&rotations);
@@ -242,16 +241,15 @@ static pl_status make_of_rotations(const order *o, const pl_site_input *in, uint
 
 static pl_block_order block_of(const order *o)
 {
-    return (pl_block_order){o->lab, o->state, o->calibration, o->site->block, o->spec};
+    return (pl_block_order){o->cx, o->calibration, o->site->block, o->spec};
 }
 
 /* Learns the site's whole block, and keeps all of its transforms where they are whole. */
 static pl_status make_block(const order *o, uint64_t until, pl_learning *reached,
-                            pl_transform **out, pl_task *task, pl_error *err)
+                            pl_transform **out, pl_error *err)
 {
     const pl_block_order block = block_of(o);
-    pl_status status =
-        pl_block_learn(&block, o->learning, o->site->role, until, reached, task, err);
+    pl_status status = pl_block_learn(&block, o->learning, o->site->role, until, reached, err);
     for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
         const bool own = role == o->site->role;
         pl_transform *t = NULL;
@@ -260,7 +258,7 @@ static pl_status make_block(const order *o, uint64_t until, pl_learning *reached
             status = pl_block_site_key(o->learning, role, &key, err);
             PL_THEN(pl_block_reached(&block, role, reached, &t, err));
             if (status == PL_OK && pl_learning_done(reached)) {
-                status = write_transform(o->lab, key, t, err);
+                status = write_transform(o->cx.lab, key, t, err);
             }
         }
         *out = own && status == PL_OK ? t : *out;
@@ -273,13 +271,13 @@ static pl_status make_block(const order *o, uint64_t until, pl_learning *reached
 
 /* reached: NULL where the spec's method learns nothing. */
 static pl_status make_transform(const order *o, uint64_t until, pl_learning *reached,
-                                pl_transform **out, pl_task *task, pl_error *err)
+                                pl_transform **out, pl_error *err)
 {
-    const pl_state *state = o->state;
+    const pl_state *state = o->cx.state;
     const pl_site *site = o->site;
     const pl_spec *spec = o->spec;
     if (pl_spec_is_of_block(spec)) {
-        return make_block(o, until, reached, out, task, err);
+        return make_block(o, until, reached, out, err);
     }
     enum { MOST = sizeof site->layers / sizeof site->layers[0] };
     pl_mat w[MOST] = {0};
@@ -294,8 +292,7 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
     }
     pl_status status = PL_OK;
     if (!spec->method->blind) {
-        status = pl_lab_load_site((pl_context){o->lab, state, task}, o->calibration, o->at,
-                                  PL_GRAM_SQUARE, true, &stats, err);
+        status = pl_lab_load_site(o->cx, o->calibration, o->at, PL_GRAM_SQUARE, true, &stats, err);
     }
     PL_THEN(read_weights(state, site, w, views, whole_range, err));
     PL_THEN(pl_stream_site_init(state->source->model, o->at, spec->method, &stream, err));
@@ -314,11 +311,11 @@ static pl_status make_transform(const order *o, uint64_t until, pl_learning *rea
             .activations = state->activations,
             .stream = stream.is,
         };
-        status = pl_spec_learns_rotations(spec)
-                     ? make_of_rotations(o, &in, until, reached, out, task, err)
-                 : spec->method->learned
-                     ? pl_learned_run(o->lab, o->key, spec, &in, until, reached, out, task, err)
-                     : spec->method->transform(spec, &in, out, task, err);
+        status =
+            pl_spec_learns_rotations(spec) ? make_of_rotations(o, &in, until, reached, out, err)
+            : spec->method->learned
+                ? pl_learned_run(o->cx.lab, o->key, spec, &in, until, reached, out, o->cx.task, err)
+                : spec->method->transform(spec, &in, out, o->cx.task, err);
     }
     for (size_t i = 0; i < MOST; i++) {
         pl_mat_deinit(&w[i]);
@@ -333,10 +330,10 @@ static pl_status begin(pl_context cx, pl_id calibration, size_t layer, const pl_
 {
     const size_t at = pl_model_layer(cx.state->source->model, layer)->site;
     const pl_site *site = pl_model_site(cx.state->source->model, at);
-    *out = (order){cx.lab, cx.state, calibration, {0}, {0}, at, site, spec};
+    *out = (order){cx, calibration, {0}, {0}, at, site, spec};
     if (pl_spec_is_of_block(spec)) {
         const pl_block_order block = block_of(out);
-        pl_status status = pl_block_key(&block, &out->learning, cx.task, err);
+        pl_status status = pl_block_key(&block, &out->learning, err);
         return status == PL_OK ? pl_block_site_key(out->learning, site->role, &out->key, err)
                                : status;
     }
@@ -349,8 +346,8 @@ static pl_status begin(pl_context cx, pl_id calibration, size_t layer, const pl_
 /* *out stays NULL where the store has no such transform of the site's shape. */
 static pl_status find_whole(const order *o, pl_transform **out, pl_error *err)
 {
-    return read_transform(o->lab, o->state->source->model, o->site, o->key, out) == PL_OK
-               ? pl_store_pin(pl_lab_store(o->lab), kind_transform, o->key, err)
+    return read_transform(o->cx.lab, o->cx.state->source->model, o->site, o->key, out) == PL_OK
+               ? pl_store_pin(pl_lab_store(o->cx.lab), kind_transform, o->key, err)
                : PL_OK;
 }
 
@@ -358,10 +355,10 @@ static pl_status read_learned_rotations(const order *o, pl_learning *learning, p
 {
     pl_learned_rotations rotations = {0};
     pl_stream_site stream = {0};
-    pl_model *model = o->state->source->model;
+    pl_model *model = o->cx.state->source->model;
     pl_id key = {0};
-    pl_status status = pl_rotations_key(o->state, o->calibration, o->spec, &key, NULL, NULL);
-    PL_THEN(pl_rotations_read(o->lab, model, key, learning, out != NULL ? &rotations : NULL));
+    pl_status status = pl_rotations_key(o->cx.state, o->calibration, o->spec, &key, NULL, NULL);
+    PL_THEN(pl_rotations_read(o->cx.lab, model, key, learning, out != NULL ? &rotations : NULL));
     if (status == PL_OK && out != NULL) {
         status = pl_stream_site_init(model, o->at, o->spec->method, &stream, NULL);
         const pl_site_input in = {.site = o->site->name, .n = o->site->cols, .stream = stream.is};
@@ -395,8 +392,8 @@ static pl_status read_learned(const order *o, pl_learning *learning, pl_transfor
     }
     return pl_spec_learns_rotations(o->spec)
                ? read_learned_rotations(o, learning, out)
-               : pl_learned_read(o->lab, o->key, o->site->cols,
-                                 site_rows(o->state->source->model, o->site, SIZE_MAX), learning,
+               : pl_learned_read(o->cx.lab, o->key, o->site->cols,
+                                 site_rows(o->cx.state->source->model, o->site, SIZE_MAX), learning,
                                  out);
 }
 
@@ -405,19 +402,20 @@ static pl_status keep_whole(const order *o, const pl_transform *t, pl_error *err
 {
     pl_id rotations = {0};
     if (!pl_spec_learns_rotations(o->spec)) {
-        return write_transform(o->lab, o->key, t, err);
+        return write_transform(o->cx.lab, o->key, t, err);
     }
-    pl_status status = pl_rotations_key(o->state, o->calibration, o->spec, &rotations, NULL, err);
-    return status == PL_OK ? write_reference(o->lab, o->key, o->spec, rotations, err) : status;
+    pl_status status =
+        pl_rotations_key(o->cx.state, o->calibration, o->spec, &rotations, NULL, err);
+    return status == PL_OK ? write_reference(o->cx.lab, o->key, o->spec, rotations, err) : status;
 }
 
 /* Makes it, to step `until` where it is learned, and stores one that is whole. */
 static pl_status make_and_keep(const order *o, uint64_t until, pl_learning *reached,
-                               pl_transform **out, pl_task *task, pl_error *err)
+                               pl_transform **out, pl_error *err)
 {
     pl_learning own = {0};
     pl_learning *learning = reached != NULL ? reached : &own;
-    pl_status status = make_transform(o, until, learning, out, task, err);
+    pl_status status = make_transform(o, until, learning, out, err);
     if (status == PL_OK && (!o->spec->method->learned || pl_learning_done(learning))) {
         status = keep_whole(o, *out, err);
     }
@@ -449,7 +447,7 @@ pl_status pl_site_transform(pl_context cx, pl_id calibration, size_t layer, cons
         status = find_whole(&o, out, err);
     }
     if (status == PL_OK && *out == NULL) {
-        status = make_and_keep(&o, PL_LEARN_ALL, NULL, out, cx.task, err);
+        status = make_and_keep(&o, PL_LEARN_ALL, NULL, out, err);
     }
     return handed(status, out);
 }
@@ -511,7 +509,7 @@ pl_status pl_site_learn(pl_context cx, pl_id calibration, size_t layer, uint64_t
         return PL_OK;
     }
     pl_learning_deinit(reached);
-    PL_THEN(make_and_keep(&o, until, reached, &t, cx.task, err));
+    PL_THEN(make_and_keep(&o, until, reached, &t, err));
     pl_transform_destroy(t);
     return status;
 }

@@ -21,7 +21,7 @@ typedef struct block_bench {
 static const pl_site *site_of(const pl_block_order *o, pl_site_role role, size_t *index)
 {
     size_t first = 0;
-    const pl_model *model = o->state->source->model;
+    const pl_model *model = o->cx.state->source->model;
     (void)pl_model_block_sites(model, o->block, &first);
     *index = first + (size_t)role; /* a dense block has one site of each role, in this order */
     return pl_model_site(model, *index);
@@ -29,7 +29,7 @@ static const pl_site *site_of(const pl_block_order *o, pl_site_role role, size_t
 
 static pl_status check_block(const pl_block_order *o, pl_error *err)
 {
-    const pl_model *model = o->state->source->model;
+    const pl_model *model = o->cx.state->source->model;
     size_t first = 0;
     pl_status status = pl_model_need_forward(model, "method flatquant scope=block", err);
     if (status != PL_OK) {
@@ -43,7 +43,7 @@ static pl_status check_block(const pl_block_order *o, pl_error *err)
     }
     const size_t count = pl_model_block_layers(model, o->block, &first);
     for (size_t i = first; i < first + count; i++) {
-        if (!pl_spec_equal(pl_state_spec(o->state, i, PL_SLOT_TRANSFORM), o->spec)) {
+        if (!pl_spec_equal(pl_state_spec(o->cx.state, i, PL_SLOT_TRANSFORM), o->spec)) {
             return pl_error_set(err, PL_ERR_STATE,
                                 "%s: the transforms of a block are learned together with "
                                 "scope=block, but on=GLOB gives its layers different ones",
@@ -64,9 +64,9 @@ static void hash_round(const pl_state *state, size_t layer, pl_buf *text)
     pl_buf_puts(text, "\n");
 }
 
-pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_task *task, pl_error *err)
+pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_error *err)
 {
-    const pl_state *state = o->state;
+    const pl_state *state = o->cx.state;
     pl_hasher *hasher = NULL;
     pl_buf text = {0};
     size_t at = 0;
@@ -90,7 +90,7 @@ pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_task *task, pl_er
         pl_hasher_u64(hasher, o->block);
         pl_hasher_u64(hasher, (uint64_t)pl_linalg_threads());
         *out = pl_hasher_finish(hasher);
-        status = pl_task_tick(task, err);
+        status = pl_task_tick(o->cx.task, err);
     }
     pl_hasher_destroy(hasher);
     pl_buf_deinit(&text);
@@ -114,7 +114,7 @@ pl_status pl_block_site_key(pl_id learning, pl_site_role role, pl_id *out, pl_er
 /* The shape alone: what the layout of its parameters follows from. */
 static void describe_block(const pl_block_order *o, block_bench *b)
 {
-    const pl_state *state = o->state;
+    const pl_state *state = o->cx.state;
     const pl_model *model = state->source->model;
     const pl_config *c = pl_model_config(model);
     *b = (block_bench){0};
@@ -147,24 +147,22 @@ static void describe_block(const pl_block_order *o, block_bench *b)
 }
 
 /* Weights, statistics and inputs of the described block. */
-static pl_status load_block(const pl_block_order *o, block_bench *b, size_t batch, pl_task *task,
-                            pl_error *err)
+static pl_status load_block(const pl_block_order *o, block_bench *b, size_t batch, pl_error *err)
 {
-    pl_model *model = o->state->source->model;
-    pl_status status = pl_lab_take_states((pl_context){o->lab, o->state, task}, o->calibration,
-                                          o->block, &b->states, err);
+    pl_model *model = o->cx.state->source->model;
+    pl_status status = pl_lab_take_states(o->cx, o->calibration, o->block, &b->states, err);
     b->in.x = b->states.x;
     b->in.windows = b->states.windows;
     b->in.length = b->states.length;
     PL_THEN(pl_tape_create(model, b->in.length, batch < b->in.windows ? batch : b->in.windows,
                            &b->in.tape, err));
-    PL_THEN(pl_tape_load(b->in.tape, o->block, task, err));
+    PL_THEN(pl_tape_load(b->in.tape, o->block, o->cx.task, err));
     for (pl_site_role role = 0; status == PL_OK && role < PL_SITE_ROLE_COUNT; role++) {
         size_t at = 0, rows, cols;
         (void)site_of(o, role, &at);
         b->views[role].data = pl_tape_weights(b->in.tape, role, &rows, &cols);
-        status = pl_lab_load_site((pl_context){o->lab, o->state, task}, o->calibration, at,
-                                  PL_GRAM_NONE, false, &b->stats[role], err);
+        status =
+            pl_lab_load_site(o->cx, o->calibration, at, PL_GRAM_NONE, false, &b->stats[role], err);
         b->in.sites[role].max_abs = b->stats[role].max;
     }
     return status;
@@ -176,17 +174,17 @@ static void leave_block(const pl_block_order *o, block_bench *b)
         pl_site_stats_deinit(&b->stats[role]);
     }
     pl_tape_destroy(b->in.tape);
-    pl_lab_give_states(o->lab, &b->states);
+    pl_lab_give_states(o->cx.lab, &b->states);
 }
 
 pl_status pl_block_learn(const pl_block_order *o, pl_id key, pl_site_role role, uint64_t until,
-                         pl_learning *reached, pl_task *task, pl_error *err)
+                         pl_learning *reached, pl_error *err)
 {
     block_bench b;
     *reached = (pl_learning){0};
     describe_block(o, &b);
-    pl_status status = load_block(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], task, err);
-    PL_THEN(pl_learned_run_block(o->lab, key, o->spec, &b.in, until, reached, task, err));
+    pl_status status = load_block(o, &b, (size_t)o->spec->values[PL_FLATQUANT_BATCH], err);
+    PL_THEN(pl_learned_run_block(o->cx.lab, key, o->spec, &b.in, until, reached, o->cx.task, err));
     if (status == PL_OK) {
         reached->at = pl_block_layout_of(&b.in).sites[role];
     }
@@ -199,7 +197,7 @@ pl_status pl_block_read(const pl_block_order *o, pl_id key, pl_site_role role, p
     block_bench b;
     describe_block(o, &b);
     const pl_block_layout at = pl_block_layout_of(&b.in);
-    pl_status status = pl_learned_read_block(o->lab, key, &at, out);
+    pl_status status = pl_learned_read_block(o->cx.lab, key, &at, out);
     if (status == PL_OK) {
         out->at = at.sites[role];
     }

@@ -7,8 +7,7 @@
 
 /* The block whose transforms are wanted. */
 typedef struct pl_block_order {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     pl_id calibration;
     size_t block;
     const pl_spec *spec;
@@ -16,8 +15,7 @@ typedef struct pl_block_order {
 
 /* The key of the block's learning: of everything its transforms come from.  PL_ERR_UNSUPPORTED for
  * a mixture of experts, PL_ERR_STATE where the block's layers have different transform specs. */
-PL_NODISCARD pl_status pl_block_key(const pl_block_order *order, pl_id *out, pl_task *task,
-                                    pl_error *err);
+PL_NODISCARD pl_status pl_block_key(const pl_block_order *order, pl_id *out, pl_error *err);
 
 /* The key of one site's transform among them. */
 PL_NODISCARD pl_status pl_block_site_key(pl_id learning, pl_site_role role, pl_id *out,
@@ -25,8 +23,7 @@ PL_NODISCARD pl_status pl_block_site_key(pl_id learning, pl_site_role role, pl_i
 
 /* Learns the block on to step `until`; *reached is the caller's, with the layout of that site. */
 PL_NODISCARD pl_status pl_block_learn(const pl_block_order *order, pl_id key, pl_site_role role,
-                                      uint64_t until, pl_learning *reached, pl_task *task,
-                                      pl_error *err);
+                                      uint64_t until, pl_learning *reached, pl_error *err);
 
 /* What is stored of it, as pl_learned_read, likewise. */
 PL_NODISCARD pl_status pl_block_read(const pl_block_order *order, pl_id key, pl_site_role role,

@@ -26,8 +26,7 @@ static const double model_points[] = {-1.5, -1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0
 enum { MODEL_POINTS = sizeof model_points / sizeof model_points[0] };
 
 typedef struct work {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     size_t layer;
     const pl_layer *info;
     pl_mat w0, d, moved; /* d: W - W0 first, then the direction in turn; moved: W0 + t D */
@@ -36,7 +35,6 @@ typedef struct work {
     pl_spectrum spectrum;
     pl_id calibration, result;
     pl_basin *out;
-    pl_task *task;
     pl_piece piece; /* one evaluation */
 
     /* PL_BASIN_LAYER */
@@ -76,21 +74,20 @@ static pl_status no_memory(const work *w, pl_error *err)
 /* The layer's result under the present plan, and its weights less the original ones. */
 static pl_status find_result(work *w, pl_error *err)
 {
-    const pl_id *known = pl_state_result(w->state, w->layer);
+    const pl_id *known = pl_state_result(w->cx.state, w->layer);
     if (known != NULL) {
         w->result = *known;
         return PL_OK;
     }
     pl_solve_report report;
-    return pl_solve_layer((pl_context){w->lab, w->state, w->task}, w->layer, &report, &w->result,
-                          err);
+    return pl_solve_layer(w->cx, w->layer, &report, &w->result, err);
 }
 
 static pl_status find_step(work *w, pl_error *err)
 {
     const size_t rows = w->info->rows, cols = w->info->cols;
-    bool moved = pl_state_spec(w->state, w->layer, PL_SLOT_PRECONDITION)->method != NULL;
-    pl_status status = pl_weights_make((pl_context){w->lab, w->state, NULL}, w->layer,
+    bool moved = pl_state_spec(w->cx.state, w->layer, PL_SLOT_PRECONDITION)->method != NULL;
+    pl_status status = pl_weights_make((pl_context){w->cx.lab, w->cx.state, NULL}, w->layer,
                                        (pl_weights_of){.which = PL_WHICH_BEFORE}, &w->w0, err);
     PL_THEN(pl_mat_init(&w->d, rows, cols, err));
     PL_THEN(pl_mat_init(&w->moved, rows, cols, err));
@@ -102,7 +99,8 @@ static pl_status find_step(work *w, pl_error *err)
     if (status == PL_OK) {
         const pl_weights_of of = {.which = moved ? PL_WHICH_PRECONDITIONED : PL_WHICH_AFTER,
                                   .result = &w->result};
-        status = pl_weights_read((pl_context){w->lab, w->state, NULL}, w->layer, of, w->step, err);
+        status =
+            pl_weights_read((pl_context){w->cx.lab, w->cx.state, NULL}, w->layer, of, w->step, err);
     }
     if (status != PL_OK) {
         return status;
@@ -206,8 +204,8 @@ static pl_status multiply(work *w, const pl_mat *weights, float *y, pl_error *er
 
 static pl_status prepare_layer(work *w, pl_error *err)
 {
-    pl_status status = pl_lab_load_site((pl_context){w->lab, w->state, w->task}, w->calibration,
-                                        w->info->site, PL_GRAM_NONE, true, &w->stats, err);
+    pl_status status =
+        pl_lab_load_site(w->cx, w->calibration, w->info->site, PL_GRAM_NONE, true, &w->stats, err);
     if (status != PL_OK) {
         return status;
     }
@@ -257,11 +255,10 @@ static pl_status moved_weight(void *ctx, size_t layer, float *out, int *provided
 /* The text's first windows, copied: an urgent job at a tick may read another text. */
 static pl_status prepare_model(work *w, pl_id *text, pl_error *err)
 {
-    const pl_calibration *calibration = &w->state->calibration;
+    const pl_calibration *calibration = &w->cx.state->calibration;
     const pl_tokens *tokens = NULL;
-    pl_status status =
-        pl_lab_tokens((pl_context){w->lab, w->state, w->task},
-                      (const char *const *)calibration->texts, calibration->n_texts, &tokens, err);
+    pl_status status = pl_lab_tokens(w->cx, (const char *const *)calibration->texts,
+                                     calibration->n_texts, &tokens, err);
     if (status != PL_OK) {
         return status;
     }
@@ -272,11 +269,11 @@ static pl_status prepare_model(work *w, pl_id *text, pl_error *err)
         return no_memory(w, err);
     }
     memcpy(w->ids, tokens->ids, w->n_ids * sizeof *w->ids);
-    *text = pl_perplexity_text(w->state->source->model, w->ids, w->n_ids);
+    *text = pl_perplexity_text(w->cx.state->source->model, w->ids, w->n_ids);
     w->ppl = (pl_ppl_spec){.protocol = PL_PPL_GPTQ,
                            .length = length,
                            .windows = w->n_ids / length < WINDOWS ? 1 : WINDOWS,
-                           .memory_limit = pl_lab_memory_limit(w->lab)};
+                           .memory_limit = pl_lab_memory_limit(w->cx.lab)};
     w->out->rows = w->out->of_rows = w->ppl.windows * (length - 1);
     return PL_OK;
 }
@@ -285,7 +282,7 @@ static pl_status model_loss(work *w, double *loss, pl_error *err)
 {
     pl_hooks hooks = {.ctx = w, .weight = moved_weight};
     pl_ppl_result found = {0};
-    pl_status status = pl_perplexity(w->state->source->model, w->ids, w->n_ids, &w->ppl, &hooks,
+    pl_status status = pl_perplexity(w->cx.state->source->model, w->ids, w->n_ids, &w->ppl, &hooks,
                                      false, &found, &w->piece.task, err);
     *loss = found.mean_nll;
     return status;
@@ -334,10 +331,10 @@ static pl_status make_key(const work *w, pl_basin_loss loss, pl_id text, pl_id *
     pl_hasher *hasher = NULL;
     pl_id spectrum = {0}, weight = {0};
     pl_status status = pl_spectrum_key(w->calibration, w->info->site, &spectrum, err);
-    PL_THEN(
-        loss == PL_BASIN_MODEL
-            ? pl_model_identity(w->state->source->model, &weight, w->task, err)
-            : pl_model_layer_identity(w->state->source->model, w->layer, &weight, w->task, err));
+    PL_THEN(loss == PL_BASIN_MODEL
+                ? pl_model_identity(w->cx.state->source->model, &weight, w->cx.task, err)
+                : pl_model_layer_identity(w->cx.state->source->model, w->layer, &weight, w->cx.task,
+                                          err));
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
         pl_hasher_text(hasher, "planish basin 2");
@@ -390,8 +387,7 @@ static pl_status write_stored(pl_store *store, pl_id key, const work *w, pl_erro
 static pl_status compute(work *w, pl_basin_loss loss, pl_error *err)
 {
     pl_status status = find_step(w, err);
-    PL_THEN(pl_spectrum_load((pl_context){w->lab, w->state, w->task}, w->calibration, w->info->site,
-                             &w->spectrum, err));
+    PL_THEN(pl_spectrum_load(w->cx, w->calibration, w->info->site, &w->spectrum, err));
     if (status == PL_OK && w->spectrum.ends == 0) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: one input channel has no directions to compare", w->info->name);
@@ -409,12 +405,10 @@ pl_status pl_basin_load(pl_context cx, size_t layer, pl_basin_loss loss, pl_basi
 {
     memset(out, 0, sizeof *out); /* stored as bytes, padding too */
     set_points(out, loss);
-    work w = {.lab = cx.lab,
-              .state = cx.state,
+    work w = {.cx = cx,
               .layer = layer,
               .info = pl_model_layer(cx.state->source->model, layer),
-              .out = out,
-              .task = cx.task};
+              .out = out};
     pl_piece_init(&w.piece, cx.task, "points", PL_BASIN_DIRECTIONS * out->points);
     pl_id key = {0}, text = {0};
     pl_status status = pl_lab_calibration(cx, &w.calibration, err);

@@ -111,8 +111,7 @@ pl_status pl_channel_table(pl_context cx, size_t layer, pl_side side, size_t top
 /* --- all layers ------------------------------------------------------------------------------- */
 
 typedef struct channel_ranking {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     pl_id calibration; /* of inputs */
     size_t top;
     pl_channel_row *found; /* [top] of the layer at hand */
@@ -135,13 +134,12 @@ static void insert_channel(channel_ranking *r, size_t layer, const pl_channel_ro
     r->rows[at] = (pl_ranked_channel){.layer = layer, .row = *row};
 }
 
-static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_task *task, pl_error *err)
+static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_error *err)
 {
-    const pl_model *model = r->state->source->model;
+    const pl_model *model = r->cx.state->source->model;
     pl_site_stats stats = {0};
-    pl_status status =
-        pl_lab_load_site((pl_context){r->lab, r->state, task}, r->calibration,
-                         pl_model_layer(model, layer)->site, PL_GRAM_NONE, false, &stats, err);
+    pl_status status = pl_lab_load_site(r->cx, r->calibration, pl_model_layer(model, layer)->site,
+                                        PL_GRAM_NONE, false, &stats, err);
     if (status == PL_OK) {
         const size_t found = pl_channels_of_inputs(model, &stats, r->top, r->found);
         for (size_t i = 0; i < found; i++) {
@@ -159,11 +157,11 @@ static pl_status rank_inputs(channel_ranking *r, size_t layer, pl_task *task, pl
     return status;
 }
 
-static pl_status rank_weights(channel_ranking *r, size_t layer, pl_task *task, pl_error *err)
+static pl_status rank_weights(channel_ranking *r, size_t layer, pl_error *err)
 {
     size_t found = 0;
-    pl_status status = pl_channel_table((pl_context){r->lab, r->state, task}, layer, PL_SIDE_WEIGHT,
-                                        r->top, r->found, &found, err);
+    pl_status status =
+        pl_channel_table(r->cx, layer, PL_SIDE_WEIGHT, r->top, r->found, &found, err);
     for (size_t i = 0; status == PL_OK && i < found; i++) {
         insert_channel(r, layer, &r->found[i]);
     }
@@ -175,8 +173,7 @@ pl_status pl_rank_channels(pl_context cx, pl_side side, const char *glob, size_t
 {
     const pl_model *model = cx.state->source->model;
     const size_t hidden = pl_model_config(model)->hidden_size;
-    channel_ranking r = {.lab = cx.lab,
-                         .state = cx.state,
+    channel_ranking r = {.cx = cx,
                          .top = top,
                          .rows = rows,
                          .found = calloc(top, sizeof *r.found),
@@ -193,8 +190,7 @@ pl_status pl_rank_channels(pl_context cx, pl_side side, const char *glob, size_t
         const bool again = side == PL_SIDE_INPUT && own == site; /* shares the inputs just seen */
         const bool blind = side == PL_SIDE_INPUT && pl_model_is_blind(model, i);
         if (!again && !blind && (glob == NULL || pl_model_layer_matches(model, i, glob))) {
-            status = side == PL_SIDE_INPUT ? rank_inputs(&r, i, cx.task, err)
-                                           : rank_weights(&r, i, cx.task, err);
+            status = side == PL_SIDE_INPUT ? rank_inputs(&r, i, err) : rank_weights(&r, i, err);
             site = own;
         }
         PL_THEN(pl_task_tick(cx.task, err));

@@ -23,8 +23,7 @@ void pl_landscape_deinit(pl_landscape *landscape)
 }
 
 typedef struct survey {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     pl_id calibration;
     pl_landscape *out;
 } survey;
@@ -42,7 +41,7 @@ size_t pl_landscape_layers(const pl_model *model, size_t layer, bool every_layer
 
 static pl_status choose_layers(const survey *s, size_t layer, bool every_layer, pl_error *err)
 {
-    const pl_model *model = s->state->source->model;
+    const pl_model *model = s->cx.state->source->model;
     const size_t count = pl_model_layer_count(model);
     s->out->layers = pl_alloc(count, sizeof *s->out->layers);
     s->out->values = pl_alloc(count * PL_LANDSCAPE_COLS, sizeof *s->out->values);
@@ -59,15 +58,15 @@ static pl_status choose_layers(const survey *s, size_t layer, bool every_layer, 
 }
 
 /* The columns span the positions of the selected layer's stored tokens. */
-static pl_status choose_columns(const survey *s, size_t layer, pl_task *task, pl_error *err)
+static pl_status choose_columns(const survey *s, size_t layer, pl_error *err)
 {
     pl_site_stats stats = {0};
-    const size_t site = pl_model_layer(s->state->source->model, layer)->site;
-    pl_status status = pl_lab_load_site((pl_context){s->lab, s->state, task}, s->calibration, site,
-                                        PL_GRAM_NONE, true, &stats, err);
+    const size_t site = pl_model_layer(s->cx.state->source->model, layer)->site;
+    pl_status status =
+        pl_lab_load_site(s->cx, s->calibration, site, PL_GRAM_NONE, true, &stats, err);
     if (status == PL_OK && stats.sample_rows == 0) {
         status = pl_error_set(err, PL_ERR_STATE, "%s: no rows of its input are stored",
-                              pl_model_layer(s->state->source->model, layer)->name);
+                              pl_model_layer(s->cx.state->source->model, layer)->name);
     }
     if (status == PL_OK) {
         size_t last = 0;
@@ -90,13 +89,13 @@ static pl_status read_transform(const survey *s, size_t layer, pl_id result, pl_
     pl_result parts;
     *out = NULL;
     *range = (pl_act_range){NAN, NAN};
-    pl_status status = pl_result_read(s->lab, s->state, layer, result, &parts, NULL, err);
+    pl_status status = pl_result_read(s->cx.lab, s->cx.state, layer, result, &parts, NULL, err);
     if (status != PL_OK) { /* gone: its weights, which are read next, say so */
         return status == PL_ERR_CHANGED ? status : PL_OK;
     }
     *range = parts.range;
     return !parts.has_transform ||
-                   pl_transform_read(s->lab, s->state, layer, parts.transform, out) == PL_OK
+                   pl_transform_read(s->cx.lab, s->cx.state, layer, parts.transform, out) == PL_OK
                ? PL_OK
                : pl_error_set(err, PL_ERR_STATE,
                               "a transform has gone from the store: solve the layers again");
@@ -104,18 +103,18 @@ static pl_status read_transform(const survey *s, size_t layer, pl_id result, pl_
 
 /* x <- Q(x T) T^-1, all rows at once. */
 static pl_status quantize(const survey *s, const pl_transform *t, pl_act_range range,
-                          const pl_site_stats *stats, pl_mat *x, pl_task *task, pl_error *err)
+                          const pl_site_stats *stats, pl_mat *x, pl_error *err)
 {
-    const pl_act_grid *grid = &s->state->activations;
+    const pl_act_grid *grid = &s->cx.state->activations;
     pl_status status = PL_OK;
     if (grid->bits == 0) {
         return PL_OK;
     }
     if (grid->fixed && isnan(range.lo)) {
-        status = pl_outputs_range(t, stats, &range, task, err);
+        status = pl_outputs_range(t, stats, &range, s->cx.task, err);
     }
     return status == PL_OK
-               ? pl_outputs_round_trip(grid, t, range, x->data, x->rows, x->cols, task, err)
+               ? pl_outputs_round_trip(grid, t, range, x->data, x->rows, x->cols, s->cx.task, err)
                : status;
 }
 
@@ -168,31 +167,29 @@ static void put_row(const survey *s, size_t index, const pl_site_stats *stats, c
     s->out->solved++;
 }
 
-static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_task *task,
-                               pl_error *err)
+static pl_status measure_layer(const survey *s, size_t index, pl_id result, pl_error *err)
 {
     const size_t layer = s->out->layers[index];
-    const pl_layer *info = pl_model_layer(s->state->source->model, layer);
+    const pl_layer *info = pl_model_layer(s->cx.state->source->model, layer);
     pl_transform *t = NULL;
     pl_act_range range;
     pl_site_stats stats = {0};
     pl_mat w0 = {0}, w = {0}, x = {0};
     double *lost = NULL, energy = 0.0;
     pl_status status = read_transform(s, layer, result, &t, &range, err);
-    PL_THEN(pl_lab_load_site((pl_context){s->lab, s->state, task}, s->calibration, info->site,
-                             PL_GRAM_NONE, true, &stats, err));
+    PL_THEN(pl_lab_load_site(s->cx, s->calibration, info->site, PL_GRAM_NONE, true, &stats, err));
     PL_THEN(pl_mat_copy(&x, (pl_view){stats.sample, stats.sample_rows, stats.n, stats.n}, err));
-    PL_THEN(pl_weights_make((pl_context){s->lab, s->state, NULL}, layer,
+    PL_THEN(pl_weights_make((pl_context){s->cx.lab, s->cx.state, NULL}, layer,
                             (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, err));
-    PL_THEN(pl_weights_make((pl_context){s->lab, s->state, NULL}, layer,
+    PL_THEN(pl_weights_make((pl_context){s->cx.lab, s->cx.state, NULL}, layer,
                             (pl_weights_of){.which = PL_WHICH_AFTER}, &w, err));
-    PL_THEN(quantize(s, t, range, &stats, &x, task, err));
+    PL_THEN(quantize(s, t, range, &stats, &x, err));
     if (status == PL_OK && (lost = pl_alloc(stats.sample_rows, sizeof *lost)) == NULL) {
         status = pl_error_memory(err, "%s", info->name);
     }
     if (status == PL_OK && stats.sample_rows > 0) {
-        status = measure_rows(stats.sample, x.data, stats.sample_rows, &w0, &w, lost, &energy, task,
-                              err);
+        status = measure_rows(stats.sample, x.data, stats.sample_rows, &w0, &w, lost, &energy,
+                              s->cx.task, err);
     }
     if (status == PL_OK) {
         put_row(s, index, &stats, lost, energy);
@@ -221,13 +218,13 @@ pl_status pl_landscape_load(pl_context cx, pl_id calibration, size_t layer, bool
                             pl_landscape *out, pl_error *err)
 {
     *out = (pl_landscape){0};
-    const survey s = {cx.lab, cx.state, calibration, out};
+    const survey s = {cx, calibration, out};
     pl_status status = choose_layers(&s, layer, every_layer, err);
-    PL_THEN(choose_columns(&s, layer, cx.task, err));
+    PL_THEN(choose_columns(&s, layer, err));
     for (size_t i = 0; status == PL_OK && i < out->n; i++) {
         const pl_id *result = pl_state_result(cx.state, out->layers[i]);
         if (result != NULL) {
-            status = measure_layer(&s, i, *result, cx.task, err);
+            status = measure_layer(&s, i, *result, err);
         }
         pl_task_progress(cx.task, "layers", (double)(i + 1), (double)out->n);
     }

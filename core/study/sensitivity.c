@@ -14,8 +14,7 @@ static const char KIND[] = "sensitivity";
 static const char SECTION[] = "loss";
 
 typedef struct measuring {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     const pl_model *model;
     const pl_sensitivity *asked;
     pl_sensitivities *out;
@@ -43,7 +42,7 @@ static pl_status find_units(measuring *m, pl_error *err)
     if (m->unit_of == NULL || m->wanted == NULL || m->keys == NULL || out->units == NULL) {
         return pl_error_memory(err, "the units of a model");
     }
-    return pl_find_units("sensitivity", m->state, m->asked->unit, m->asked->glob, m->unit_of,
+    return pl_find_units("sensitivity", m->cx.state, m->asked->unit, m->asked->glob, m->unit_of,
                          out->units, &out->count, &out->unsolved, err);
 }
 
@@ -58,7 +57,7 @@ static void end_measuring(measuring *m)
 static pl_status check_inputs(const measuring *m, pl_error *err)
 {
     const bool closed = m->asked->unit == PL_UNIT_BLOCK || m->asked->unit == PL_UNIT_SITE;
-    if (m->state->activations.bits == 0 || closed) {
+    if (m->cx.state->activations.bits == 0 || closed) {
         return PL_OK;
     }
     return pl_error_set(err, PL_ERR_STATE,
@@ -154,10 +153,9 @@ static const pl_hooks *unit_hooks(void *ctx, size_t variant)
     return &m->filtered;
 }
 
-static pl_status begin_hooks(measuring *m, pl_task *task, pl_error *err)
+static pl_status begin_hooks(measuring *m, pl_error *err)
 {
-    pl_status status = pl_quantized_init(&m->quantized, (pl_context){m->lab, m->state, task},
-                                         PL_WHICH_AFTER, &m->all, err);
+    pl_status status = pl_quantized_init(&m->quantized, m->cx, PL_WHICH_AFTER, &m->all, err);
     m->filtered = (pl_hooks){
         .ctx = m,
         .weight = unit_weight,
@@ -173,7 +171,7 @@ static pl_status begin_hooks(measuring *m, pl_task *task, pl_error *err)
 static void hash_results(const measuring *m, pl_hasher *hasher, bool all)
 {
     for (size_t i = 0; i < pl_model_layer_count(m->model); i++) {
-        const pl_id *result = pl_state_result(m->state, i);
+        const pl_id *result = pl_state_result(m->cx.state, i);
         if (result != NULL && (all || is_in(m, i))) {
             pl_hasher_u64(hasher, (uint64_t)i);
             pl_hasher_id(hasher, *result);
@@ -181,20 +179,19 @@ static void hash_results(const measuring *m, pl_hasher *hasher, bool all)
     }
 }
 
-static pl_status hash_common(measuring *m, const int32_t *ids, size_t count, pl_task *task,
-                             pl_error *err)
+static pl_status hash_common(measuring *m, const int32_t *ids, size_t count, pl_error *err)
 {
-    pl_model *model = m->state->source->model;
+    pl_model *model = m->cx.state->source->model;
     pl_hasher *hasher = NULL;
     pl_status status = pl_measured_begin(m->asked->without ? "planish sensitivity 1 without"
                                                            : "planish sensitivity 1 only",
-                                         model, &hasher, task, err);
+                                         model, &hasher, m->cx.task, err);
     if (status != PL_OK) {
         return status;
     }
     pl_measured_text(hasher, model, ids, count, &m->asked->text);
-    if (pl_state_quantizes(m->state)) {
-        pl_quantized_hash(m->state, hasher);
+    if (pl_state_quantizes(m->cx.state)) {
+        pl_quantized_hash(m->cx.state, hasher);
     }
     if (m->asked->without) {
         hash_results(m, hasher, true);
@@ -252,9 +249,9 @@ static pl_status write_loss(const measuring *m, pl_id key, const char *unit, con
     const pl_section section = {SECTION, data, bytes};
     json_t *about = json_pack("{s:s, s:s, s:s, s:s?}", "holds", "what a unit costs the model",
                               "unit", unit, "version", PL_VERSION, "command", m->asked->said);
-    pl_status status =
-        about != NULL ? pl_store_replace(pl_lab_store(m->lab), KIND, key, about, &section, 1, err)
-                      : pl_error_memory(err, "a measurement");
+    pl_status status = about != NULL ? pl_store_replace(pl_lab_store(m->cx.lab), KIND, key, about,
+                                                        &section, 1, err)
+                                     : pl_error_memory(err, "a measurement");
     json_decref(about);
     return status;
 }
@@ -270,11 +267,11 @@ static pl_status write_alone(measuring *m, const char what[32], size_t unit, dou
 {
     const pl_unit_loss *u = &m->out->units[unit];
     alone_loss alone = {.kl = kl};
-    if (m->asked->unit != PL_UNIT_LAYER || m->asked->without || pl_state_quantizes(m->state) ||
+    if (m->asked->unit != PL_UNIT_LAYER || m->asked->without || pl_state_quantizes(m->cx.state) ||
         !pl_model_known_identity(m->model, &alone.model)) {
         return PL_OK;
     }
-    return write_loss(m, alone_key(what, *pl_state_result(m->state, u->layer)), u->name, &alone,
+    return write_loss(m, alone_key(what, *pl_state_result(m->cx.state, u->layer)), u->name, &alone,
                       sizeof alone, err);
 }
 
@@ -402,8 +399,8 @@ static bool recall_part(void *ctx, size_t variant, size_t first, size_t count, v
 {
     const measuring *m = ctx;
     pl_entry *entry = NULL;
-    pl_status status =
-        pl_store_get(pl_lab_store(m->lab), KIND, part_key(m, variant, first, count), &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(m->cx.lab), KIND,
+                                    part_key(m, variant, first, count), &entry, NULL);
     PL_THEN(pl_entry_read(entry, SECTION, bytes, size, NULL));
     pl_entry_close(entry);
     return status == PL_OK;
@@ -431,7 +428,7 @@ static pl_status find_known(measuring *m, pl_error *err)
             continue;
         }
         status = unit_id(m, u, &m->keys[u], err);
-        if (status == PL_OK && read_loss(m->lab, m->keys[u], &s)) {
+        if (status == PL_OK && read_loss(m->cx.lab, m->keys[u], &s)) {
             take_loss(m, u, &s);
             if (u < m->out->count) {
                 m->out->units[u].found = true;
@@ -444,13 +441,12 @@ static pl_status find_known(measuring *m, pl_error *err)
     return status;
 }
 
-static pl_status measure_units(measuring *m, const int32_t *ids, size_t count, pl_task *task,
-                               pl_error *err)
+static pl_status measure_units(measuring *m, const int32_t *ids, size_t count, pl_error *err)
 {
     pl_sensitivities *out = m->out;
     pl_ppl_spec spec = m->asked->text;
     pl_ppl_result of_base;
-    spec.memory_limit = pl_lab_memory_limit(m->lab);
+    spec.memory_limit = pl_lab_memory_limit(m->cx.lab);
     /* Everything quantized is what the units of `without` differ from: the walk's own result. */
     const bool base_known = m->n_wanted == 0 || m->wanted[m->n_wanted - 1] != out->count;
     if (m->asked->without && !base_known) {
@@ -463,9 +459,10 @@ static pl_status measure_units(measuring *m, const int32_t *ids, size_t count, p
                                   .done = unit_done,
                                   .keep = keep_part,
                                   .recall = recall_part};
-    pl_status status = begin_hooks(m, task, err);
-    PL_THEN(pl_variants_run(m->state->source->model, ids, count, &spec,
-                            m->asked->without ? &m->all : NULL, &variants, &of_base, task, err));
+    pl_status status = begin_hooks(m, err);
+    PL_THEN(pl_variants_run(m->cx.state->source->model, ids, count, &spec,
+                            m->asked->without ? &m->all : NULL, &variants, &of_base, m->cx.task,
+                            err));
     pl_quantized_deinit(&m->quantized);
     return status == PL_OK && m->asked->without && !base_known
                ? keep_loss(m, out->count, &of_base, err)
@@ -476,17 +473,13 @@ pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked, const i
                              size_t count, pl_sensitivities *out, pl_error *err)
 {
     *out = (pl_sensitivities){0};
-    measuring m = {.lab = cx.lab,
-                   .state = cx.state,
-                   .model = cx.state->source->model,
-                   .asked = asked,
-                   .out = out};
+    measuring m = {.cx = cx, .model = cx.state->source->model, .asked = asked, .out = out};
     pl_status status = find_units(&m, err);
     PL_THEN(check_inputs(&m, err));
-    PL_THEN(hash_common(&m, ids, count, cx.task, err));
+    PL_THEN(hash_common(&m, ids, count, err));
     PL_THEN(find_known(&m, err));
     if (status == PL_OK && m.n_wanted > 0) {
-        status = measure_units(&m, ids, count, cx.task, err);
+        status = measure_units(&m, ids, count, err);
     }
     end_measuring(&m);
     if (status != PL_OK) {
@@ -499,10 +492,10 @@ pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked, const i
 
 /* How far each unit that is asked for moves the residual stream, to moved[units]. */
 static pl_status measure_moves(measuring *m, const int32_t *ids, size_t count, double *moved,
-                               pl_task *task, pl_error *err)
+                               pl_error *err)
 {
     pl_ppl_spec spec = m->asked->text;
-    spec.memory_limit = pl_lab_memory_limit(m->lab);
+    spec.memory_limit = pl_lab_memory_limit(m->cx.lab);
     for (size_t u = 0; u < m->out->count; u++) {
         if (is_asked(m, u)) {
             m->wanted[m->n_wanted++] = u;
@@ -510,24 +503,23 @@ static pl_status measure_moves(measuring *m, const int32_t *ids, size_t count, d
     }
     const pl_variants variants = {
         .count = m->n_wanted, .ctx = m, .touches = unit_touches, .hooks = unit_hooks};
-    pl_status status = begin_hooks(m, task, err);
-    PL_THEN(
-        pl_local_errors(m->state->source->model, ids, count, &spec, &variants, moved, task, err));
+    pl_status status = begin_hooks(m, err);
+    PL_THEN(pl_local_errors(m->cx.state->source->model, ids, count, &spec, &variants, moved,
+                            m->cx.task, err));
     pl_quantized_deinit(&m->quantized);
     return status;
 }
 
 /* KL over how far the residual stream moves: its geometric mean over the probed blocks. */
 static pl_status find_factor(measuring *m, const int32_t *ids, size_t count, double *moved,
-                             double *factor, pl_task *task, pl_error *err)
+                             double *factor, pl_error *err)
 {
     pl_sensitivities measured = {0};
     double sum = 0.0;
     size_t n = 0;
-    pl_status status = pl_sensitivity_run((pl_context){m->lab, m->state, task}, m->asked, ids,
-                                          count, &measured, err);
+    pl_status status = pl_sensitivity_run(m->cx, m->asked, ids, count, &measured, err);
     PL_THEN(find_units(m, err));
-    PL_THEN(measure_moves(m, ids, count, moved, task, err));
+    PL_THEN(measure_moves(m, ids, count, moved, err));
     for (size_t i = 0; status == PL_OK && i < m->n_wanted; i++) {
         const double ratio = measured.units[m->wanted[i]].loss.kl / moved[i];
         if (ratio > 0.0 && isfinite(ratio)) {
@@ -562,7 +554,7 @@ pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked, co
     unit.probes = 0;
     blocks.unit = PL_UNIT_BLOCK;
     blocks.probes = asked->probes > 0 ? asked->probes : 1;
-    const measuring made = {.lab = cx.lab, .state = cx.state, .model = cx.state->source->model};
+    const measuring made = {.cx = cx, .model = cx.state->source->model};
     measuring m = made, b = made;
     m.asked = &unit;
     m.out = out;
@@ -572,8 +564,8 @@ pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked, co
     double *moved = calloc(pl_model_layer_count(m.model) + 1, sizeof *moved);
     pl_status status = moved != NULL ? find_units(&m, err) : pl_error_memory(err, "an estimate");
     PL_THEN(check_inputs(&m, err));
-    PL_THEN(find_factor(&b, ids, count, moved, &factor, cx.task, err));
-    PL_THEN(measure_moves(&m, ids, count, moved, cx.task, err));
+    PL_THEN(find_factor(&b, ids, count, moved, &factor, err));
+    PL_THEN(measure_moves(&m, ids, count, moved, err));
     out->original = of_blocks.original;
     out->original_error = of_blocks.original_error;
     out->tokens = of_blocks.tokens;

@@ -235,7 +235,7 @@ bool pl_tune_recall(const pl_tuner *t, pl_id key, double *value)
 {
     pl_entry *entry = NULL;
     double found = NAN;
-    pl_status status = pl_store_get(pl_lab_store(t->lab), KIND, key, &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(t->cx.lab), KIND, key, &entry, NULL);
     PL_THEN(pl_entry_read(entry, SECTION, &found, sizeof found, NULL));
     pl_entry_close(entry);
     if (status != PL_OK || !isfinite(found)) {
@@ -254,9 +254,9 @@ pl_status pl_tune_keep(const pl_tuner *t, pl_id key, const char *what, double va
         return PL_OK;
     }
     json_t *about = json_pack("{s:s, s:s}", "holds", what, "version", PL_VERSION);
-    pl_status status =
-        about != NULL ? pl_store_replace(pl_lab_store(t->lab), KIND, key, about, &section, 1, err)
-                      : pl_error_memory(err, "a measurement");
+    pl_status status = about != NULL ? pl_store_replace(pl_lab_store(t->cx.lab), KIND, key, about,
+                                                        &section, 1, err)
+                                     : pl_error_memory(err, "a measurement");
     json_decref(about);
     return status;
 }
@@ -265,7 +265,7 @@ pl_status pl_tune_keep(const pl_tuner *t, pl_id key, const char *what, double va
 
 static pl_status allocate_tuned(pl_tuner *t, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(t->state->source->model);
+    const size_t n = pl_model_layer_count(t->cx.state->source->model);
     const size_t k = t->tuning->candidates + 1;
     pl_tuned *out = t->out;
     out->units = calloc(n + 1, sizeof *out->units);
@@ -287,16 +287,16 @@ static pl_status allocate_tuned(pl_tuner *t, pl_error *err)
  * solved, and no others. */
 static pl_status find_units(pl_tuner *t, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(t->state->source->model);
+    const size_t n = pl_model_layer_count(t->cx.state->source->model);
     pl_tuned *out = t->out;
     size_t others = 0;
     pl_state only;
-    pl_status status = pl_state_copy(&only, t->state, err);
+    pl_status status = pl_state_copy(&only, t->cx.state, err);
     if (status != PL_OK) {
         return status;
     }
     bool *tuned = calloc(n + 1, sizeof *tuned);
-    status = tuned != NULL ? find_layers(t->state, t->tuning, tuned, err)
+    status = tuned != NULL ? find_layers(t->cx.state, t->tuning, tuned, err)
                            : pl_error_memory(err, "a search");
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         if (tuned[i]) {
@@ -323,7 +323,7 @@ static pl_status find_units(pl_tuner *t, pl_error *err)
 /* A transform is one for all layers of an input. */
 static pl_status check_transforms(const pl_tuner *t, pl_error *err)
 {
-    const pl_model *model = t->state->source->model;
+    const pl_model *model = t->cx.state->source->model;
     const pl_tuned *out = t->out;
     for (size_t p = 0; p < t->tuning->n_params; p++) {
         for (size_t i = 0; i < pl_model_layer_count(model); i++) {
@@ -331,7 +331,7 @@ static pl_status check_transforms(const pl_tuner *t, pl_error *err)
             const char *name = t->tuning->params[p].name;
             pl_slot slot = PL_SLOT_ROUND;
             if (out->unit_of[i] < 0 ||
-                pl_tune_find(t->state, t->tuning, i, name, &slot, NULL) != PL_OK ||
+                pl_tune_find(t->cx.state, t->tuning, i, name, &slot, NULL) != PL_OK ||
                 slot != PL_SLOT_TRANSFORM) {
                 continue;
             }
@@ -353,13 +353,13 @@ static pl_status check_transforms(const pl_tuner *t, pl_error *err)
 /* The state with each candidate for all units. */
 static pl_status make_states(pl_tuner *t, pl_error *err)
 {
-    const size_t n = pl_model_layer_count(t->state->source->model);
+    const size_t n = pl_model_layer_count(t->cx.state->source->model);
     int *given = calloc(n + 1, sizeof *given);
     t->states = calloc(t->tuning->candidates + 1, sizeof *t->states);
     pl_status status =
         given != NULL && t->states != NULL ? PL_OK : pl_error_memory(err, "a search's settings");
     for (size_t c = 0; status == PL_OK && c <= t->tuning->candidates; c++) {
-        status = pl_state_copy(&t->states[c], t->state, err);
+        status = pl_state_copy(&t->states[c], t->cx.state, err);
         if (status != PL_OK) {
             break;
         }
@@ -378,13 +378,7 @@ pl_status pl_tune_run(pl_context cx, const pl_tuning *tuning, const int32_t *ids
 {
     pl_tuning checked = *tuning;
     *out = (pl_tuned){0};
-    pl_tuner t = {.lab = cx.lab,
-                  .state = cx.state,
-                  .tuning = &checked,
-                  .ids = ids,
-                  .n_ids = count,
-                  .out = out,
-                  .task = cx.task};
+    pl_tuner t = {.cx = cx, .tuning = &checked, .ids = ids, .n_ids = count, .out = out};
     pl_status status = pl_tune_check(cx.state, &checked, err);
     PL_THEN(allocate_tuned(&t, err));
     PL_THEN(find_units(&t, err));

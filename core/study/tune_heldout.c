@@ -60,14 +60,14 @@ static pl_status measure_error(const heldout *h, size_t layer, size_t candidate,
     const pl_state *state = &t->states[candidate];
     pl_bench bench = {0};
     pl_mat w0 = {0}, w = {0};
-    pl_status status = pl_weights_make((pl_context){t->lab, state, task}, layer,
+    pl_status status = pl_weights_make(pl_with_state(t->cx, state), layer,
                                        (pl_weights_of){.which = PL_WHICH_BEFORE}, &w0, err);
-    PL_THEN(pl_weights_make((pl_context){t->lab, state, task}, layer,
+    PL_THEN(pl_weights_make(pl_with_state(t->cx, state), layer,
                             (pl_weights_of){.which = PL_WHICH_AFTER, .result = &result}, &w, err));
-    PL_THEN(pl_lab_site((pl_context){t->lab, state, task}, h->keys[1],
+    PL_THEN(pl_lab_site(pl_with_state(t->cx, state), h->keys[1],
                         pl_model_layer(state->source->model, layer)->site, &bench, err));
     PL_THEN(pl_relative_error(bench.factors, pl_mat_view(&w0), pl_mat_view(&w), out, task, err));
-    pl_lab_release(t->lab, &bench);
+    pl_lab_release(t->cx.lab, &bench);
     pl_mat_deinit(&w0);
     pl_mat_deinit(&w);
     return status;
@@ -84,7 +84,7 @@ static pl_status try_candidate(heldout *h, size_t layer, size_t candidate, pl_ta
     if (status != PL_OK || pl_tune_recall(t, key, error)) {
         return status;
     }
-    status = pl_solve_layer((pl_context){t->lab, &t->states[candidate], task}, layer, &report,
+    status = pl_solve_layer(pl_with_state(t->cx, &t->states[candidate]), layer, &report,
                             &h->results[candidate], err);
     h->made[candidate] = status == PL_OK ? report.made : 0;
     PL_THEN(measure_error(h, layer, candidate, h->results[candidate], error, task, err));
@@ -105,7 +105,7 @@ static pl_status try_layer(heldout *h, size_t layer, pl_error *err)
         pl_piece_step(&h->piece);
     }
     for (size_t c = 0; c < t->n_states; c++) {
-        const pl_status forgotten = pl_result_forget(t->lab, &t->states[c], layer, h->results[c],
+        const pl_status forgotten = pl_result_forget(t->cx.lab, &t->states[c], layer, h->results[c],
                                                      h->made[c], status == PL_OK ? err : NULL);
         status = status == PL_OK ? forgotten : status;
     }
@@ -116,7 +116,7 @@ static pl_status try_layer(heldout *h, size_t layer, pl_error *err)
 static void choose(heldout *h)
 {
     pl_tuned *out = h->t->out;
-    const size_t k = h->t->n_states, n = pl_model_layer_count(h->t->state->source->model);
+    const size_t k = h->t->n_states, n = pl_model_layer_count(h->t->cx.state->source->model);
     double layers = 0.0;
     memset(out->loss, 0, out->count * k * sizeof *out->loss);
     memset(out->uniform, 0, k * sizeof *out->uniform);
@@ -143,13 +143,13 @@ static void choose(heldout *h)
 static pl_status run_layers(heldout *h, pl_error *err)
 {
     const pl_tuned *out = h->t->out;
-    const size_t n = pl_model_layer_count(h->t->state->source->model);
+    const size_t n = pl_model_layer_count(h->t->cx.state->source->model);
     size_t tuned = 0;
     pl_status status = PL_OK;
     for (size_t i = 0; i < n; i++) {
         tuned += out->unit_of[i] >= 0;
     }
-    pl_piece_init(&h->piece, h->t->task, "trials", tuned * h->t->n_states);
+    pl_piece_init(&h->piece, h->t->cx.task, "trials", tuned * h->t->n_states);
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         if (out->unit_of[i] >= 0) {
             status = try_layer(h, i, err);
@@ -160,11 +160,10 @@ static pl_status run_layers(heldout *h, pl_error *err)
 
 pl_status pl_tune_heldout(pl_tuner *t, pl_error *err)
 {
-    pl_model *model = t->state->source->model;
+    pl_model *model = t->cx.state->source->model;
     heldout h = {.t = t};
     pl_status status = pl_model_need_forward(model, "by=heldout", err);
-    PL_THEN(
-        pl_lab_halves((pl_context){t->lab, t->state, t->task}, rows_kept(t->state), h.keys, err));
+    PL_THEN(pl_lab_halves(t->cx, rows_kept(t->cx.state), h.keys, err));
     for (size_t c = 0; status == PL_OK && c < t->n_states; c++) {
         t->states[c].calibration.key = h.keys[0];
         t->states[c].calibration.known = true;

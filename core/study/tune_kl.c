@@ -119,9 +119,9 @@ static const pl_hooks *hooks_of_trial(void *ctx, size_t variant)
 static pl_status hash_common(search *s, pl_error *err)
 {
     pl_tuner *t = s->t;
-    pl_model *model = t->state->source->model;
+    pl_model *model = t->cx.state->source->model;
     pl_hasher *hasher = NULL;
-    pl_status status = pl_measured_begin("planish tune kl 1", model, &hasher, t->task, err);
+    pl_status status = pl_measured_begin("planish tune kl 1", model, &hasher, t->cx.task, err);
     if (status != PL_OK) {
         return status;
     }
@@ -177,10 +177,10 @@ static pl_status trial_done(void *ctx, size_t variant, const pl_ppl_result *resu
 static pl_status sort_trials(search *s, pl_error *err)
 {
     pl_id base = {0};
-    pl_status status = trial_key(s, s->t->state, s->base, &base, err);
+    pl_status status = trial_key(s, s->t->cx.state, s->base, &base, err);
     s->n_wanted = 0;
     for (size_t i = 0; status == PL_OK && i < s->n_trials; i++) {
-        status = trial_key(s, s->t->state, s->trials + i * s->units, &s->keys[i], err);
+        status = trial_key(s, s->t->cx.state, s->trials + i * s->units, &s->keys[i], err);
         if (status != PL_OK || pl_tune_recall(s->t, s->keys[i], &s->loss[i])) {
             continue;
         }
@@ -198,14 +198,14 @@ static pl_status run_variants(search *s, pl_error *err)
     pl_tuner *t = s->t;
     pl_ppl_spec spec = t->tuning->text;
     pl_ppl_result of_base;
-    spec.memory_limit = pl_lab_memory_limit(t->lab);
+    spec.memory_limit = pl_lab_memory_limit(t->cx.lab);
     const pl_variants variants = {.count = s->n_wanted,
                                   .ctx = s,
                                   .touches = trial_touches,
                                   .hooks = hooks_of_trial,
                                   .done = trial_done};
     s->of_base = (mixed){s, s->base};
-    return pl_variants_run(t->state->source->model, t->ids, t->n_ids, &spec, &s->base_hooks,
+    return pl_variants_run(t->cx.state->source->model, t->ids, t->n_ids, &spec, &s->base_hooks,
                            &variants, &of_base, &s->piece.task, err);
 }
 
@@ -215,9 +215,9 @@ static pl_status run_first(search *s, pl_error *err)
     pl_tuner *t = s->t;
     pl_ppl_spec spec = t->tuning->text;
     pl_ppl_result result = {0};
-    spec.memory_limit = pl_lab_memory_limit(t->lab);
+    spec.memory_limit = pl_lab_memory_limit(t->cx.lab);
     s->of_base = (mixed){s, s->base};
-    pl_status status = pl_perplexity(t->state->source->model, t->ids, t->n_ids, &spec,
+    pl_status status = pl_perplexity(t->cx.state->source->model, t->ids, t->n_ids, &spec,
                                      &s->base_hooks, true, &result, &s->piece.task, err);
     return status == PL_OK ? keep_trial(s, 0, &result, err) : status;
 }
@@ -245,7 +245,7 @@ static pl_status forget_results(const search *s, const noting *noted, pl_error *
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(s->model); i++) {
         const pl_id *result = pl_state_result(noted->state, i);
         if (result != NULL) {
-            status = pl_result_forget(s->t->lab, noted->state, i, *result, noted->made[i], err);
+            status = pl_result_forget(s->t->cx.lab, noted->state, i, *result, noted->made[i], err);
         }
     }
     return status;
@@ -259,8 +259,8 @@ static pl_status measure_sequence(search *s, const noting *noted, size_t trial, 
     pl_ppl_result result = {0};
     pl_quantized quantized;
     pl_hooks hooks;
-    spec.memory_limit = pl_lab_memory_limit(t->lab);
-    pl_status status = pl_quantized_init(&quantized, (pl_context){t->lab, state, &s->piece.task},
+    spec.memory_limit = pl_lab_memory_limit(t->cx.lab);
+    pl_status status = pl_quantized_init(&quantized, (pl_context){t->cx.lab, state, &s->piece.task},
                                          PL_WHICH_AFTER, &hooks, err);
     PL_THEN(pl_perplexity(state->source->model, t->ids, t->n_ids, &spec, &hooks, true, &result,
                           &s->piece.task, err));
@@ -278,8 +278,8 @@ static pl_status solve_sequence(search *s, pl_state *state, size_t trial, pl_err
     if (noted.made == NULL) {
         return pl_error_memory(err, "a search");
     }
-    pl_status status = pl_solve_all((pl_context){t->lab, state, &s->piece.task}, true, note_layer,
-                                    &noted, &total, err);
+    pl_status status = pl_solve_all((pl_context){t->cx.lab, state, &s->piece.task}, true,
+                                    note_layer, &noted, &total, err);
     PL_THEN(noted.status);
     PL_THEN(measure_sequence(s, &noted, trial, err));
     PL_THEN(forget_results(s, &noted, err));
@@ -292,7 +292,7 @@ static pl_status run_sequence(search *s, size_t trial, pl_error *err)
     pl_tuner *t = s->t;
     const size_t n = pl_model_layer_count(s->model);
     pl_state state;
-    pl_status status = pl_state_copy(&state, t->state, err);
+    pl_status status = pl_state_copy(&state, t->cx.state, err);
     if (status != PL_OK) {
         return status;
     }
@@ -478,7 +478,7 @@ static pl_status solve_candidates(search *s, pl_error *err)
     for (size_t i = 0; i < n; i++) {
         tuned += t->out->unit_of[i] >= 0;
     }
-    pl_piece_init(&piece, t->task, "solves", tuned * (s->k - 1) + n);
+    pl_piece_init(&piece, t->cx.task, "solves", tuned * (s->k - 1) + n);
     for (size_t i = 0; status == PL_OK && i < n; i++) {
         for (size_t c = 0; status == PL_OK && c < s->k; c++) {
             pl_state *state = &t->states[c];
@@ -490,7 +490,7 @@ static pl_status solve_candidates(search *s, pl_error *err)
             if (c > 0 && t->out->unit_of[i] < 0) {
                 result = t->states[0].solved[i].result; /* it is as it was */
             } else {
-                status = pl_solve_layer((pl_context){t->lab, state, &piece.task}, i, &report,
+                status = pl_solve_layer((pl_context){t->cx.lab, state, &piece.task}, i, &report,
                                         &result, err);
                 pl_piece_step(&piece);
             }
@@ -505,7 +505,7 @@ static pl_status begin_hooks(search *s, pl_error *err)
     pl_tuner *t = s->t;
     pl_status status = PL_OK;
     for (size_t c = 0; status == PL_OK && c < s->k; c++) {
-        status = pl_quantized_init(&s->quantized[c], (pl_context){t->lab, &t->states[c], t->task},
+        status = pl_quantized_init(&s->quantized[c], pl_with_state(t->cx, &t->states[c]),
                                    PL_WHICH_AFTER, &s->hooks[c], err);
         s->n_quantized++;
     }
@@ -556,7 +556,8 @@ static void release_search(search *s)
 
 pl_status pl_tune_kl(pl_tuner *t, pl_error *err)
 {
-    search s = {.t = t, .model = t->state->source->model, .units = t->out->count, .k = t->n_states};
+    search s = {
+        .t = t, .model = t->cx.state->source->model, .units = t->out->count, .k = t->n_states};
     pl_status status = pl_model_need_forward(s.model, "by=kl", err);
     PL_THEN(allocate_search(&s, err));
     PL_THEN(hash_common(&s, err));
@@ -564,7 +565,7 @@ pl_status pl_tune_kl(pl_tuner *t, pl_error *err)
         PL_THEN(solve_candidates(&s, err));
         PL_THEN(begin_hooks(&s, err));
     }
-    pl_piece_init(&s.piece, t->task, "trials", s.k + s.units * (s.k - 1));
+    pl_piece_init(&s.piece, t->cx.task, "trials", s.k + s.units * (s.k - 1));
     PL_THEN(try_uniform(&s, err));
     PL_THEN(try_groups(&s, err));
     if (status == PL_OK) {

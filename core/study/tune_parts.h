@@ -6,15 +6,13 @@
 #include "core/study/tune.h"
 
 typedef struct pl_tuner {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     const pl_tuning *tuning;
     const int32_t *ids; /* [n_ids] */
     size_t n_ids;
     pl_tuned *out;
     pl_state *states; /* [candidates + 1] the state with that candidate for all units */
     size_t n_states;
-    pl_task *task;
 } pl_tuner;
 
 /* A number by what it comes from, in the store. */
