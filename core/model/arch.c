@@ -33,6 +33,11 @@
     [PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"},                                        \
     [PL_NORM_MLP] = {"pre_feedforward_layernorm", "ffn_norm"}, POST_NORMS
 
+#define EXPERT_LAYERS                                                                              \
+    .layers = {[PL_ROLE_GATE] = {"gate_proj", "ffn_gate_exps"},                                    \
+               [PL_ROLE_UP] = {"up_proj", "ffn_up_exps"},                                          \
+               [PL_ROLE_DOWN] = {"down_proj", "ffn_down_exps"}}
+
 static const pl_expert_names mixtral_experts = {
     .prefix = {"block_sparse_moe.experts", NULL},
     .layers = {[PL_ROLE_GATE] = {"w1", "ffn_gate_exps"},
@@ -45,9 +50,7 @@ static const pl_expert_names mixtral_experts = {
 
 static const pl_expert_names qwen_experts = {
     .prefix = {"mlp.experts", NULL},
-    .layers = {[PL_ROLE_GATE] = {"gate_proj", "ffn_gate_exps"},
-               [PL_ROLE_UP] = {"up_proj", "ffn_up_exps"},
-               [PL_ROLE_DOWN] = {"down_proj", "ffn_down_exps"}},
+    EXPERT_LAYERS,
     .router = {"mlp.gate", "ffn_gate_inp"},
     .shared = {[PL_ROLE_GATE] = {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
                [PL_ROLE_UP] = {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
@@ -56,6 +59,23 @@ static const pl_expert_names qwen_experts = {
     .count = "num_experts",
     .inner = "moe_intermediate_size",
     .sparse_blocks = true,
+};
+
+static const pl_expert_names qwen3_experts = {
+    .prefix = {"mlp.experts", NULL},
+    EXPERT_LAYERS,
+    .router = {"mlp.gate", "ffn_gate_inp"},
+    .count = "num_experts",
+    .inner = "moe_intermediate_size",
+    .gguf_normalized = true,
+    .sparse_blocks = true,
+};
+
+static const pl_expert_names olmo_experts = {
+    .prefix = {"mlp.experts", NULL},
+    EXPERT_LAYERS,
+    .router = {"mlp.gate", "ffn_gate_inp"},
+    .count = "num_experts",
 };
 
 static const pl_arch table[] = {
@@ -202,6 +222,30 @@ static const pl_arch table[] = {
      .norms = {PRE_NORMS},
      ENDS,
      .experts = &qwen_experts},
+    {.model_type = "qwen3_moe",
+     .gguf = "qwen3moe",
+     .hf_class = "Qwen3MoeForCausalLM",
+     .attention_bias = true,
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_REFUSED,
+     .default_positions = 32768,
+     LAYERS,
+     .norms = {PRE_NORMS, QK_NORMS},
+     ENDS,
+     .experts = &qwen3_experts},
+    {.model_type = "olmoe",
+     .gguf = "olmoe",
+     .hf_class = "OlmoeForCausalLM",
+     .tokenizer = "GPTNeoXTokenizer",
+     .attention_bias = true,
+     .whole_qk_norm = true,
+     .default_positions = 4096,
+     .default_eps = 1e-5,
+     .settings = {{"clip_qkv", PL_MUST_BE_OFF}},
+     LAYERS,
+     .norms = {PRE_NORMS, QK_NORMS},
+     ENDS,
+     .experts = &olmo_experts},
 };
 
 enum { COUNT = sizeof table / sizeof table[0] };

@@ -41,9 +41,18 @@ typedef struct pl_expert_names {
     pl_names shared_gate;           /* [1, hidden] */
     const char *count;              /* config.json's field for their number */
     const char *inner;              /* and for their width; NULL: intermediate_size */
-    bool normalized;    /* the chosen weights always sum to 1; else norm_topk_prob says */
-    bool sparse_blocks; /* decoder_sparse_step and mlp_only_layers leave some blocks without */
+    bool normalized;      /* the chosen weights always sum to 1; else norm_topk_prob says */
+    bool gguf_normalized; /* llama.cpp makes them sum to 1 always, whatever the file says */
+    bool sparse_blocks;   /* decoder_sparse_step and mlp_only_layers leave some blocks without */
 } pl_expert_names;
+
+/* What a field of config.json must be, or be missing or null; anything else is refused by name. */
+typedef struct pl_setting {
+    const char *field; /* NULL: the end of a list */
+    enum { PL_MUST_BE_OFF, PL_MUST_BE_ON, PL_MUST_BE_HIDDEN_SIZE } must;
+} pl_setting;
+
+enum { PL_MOST_SETTINGS = 8 };
 
 struct pl_arch {
     const char *model_type; /* config.json's */
@@ -73,6 +82,7 @@ struct pl_arch {
     double default_theta, default_local_theta; /* 0: 10000; no RoPE of its own in windows */
     double default_eps;                        /* 0: 1e-6 */
     double default_attention_cap, default_logits_cap;
+    pl_setting settings[PL_MOST_SETTINGS]; /* that would change the mathematics */
     pl_names layers[PL_ROLE_COUNT];
     pl_names fused_qkv, fused_gate_up; /* one tensor of all their rows; NULL: none */
     pl_names norms[PL_NORM_COUNT];     /* NULL: none */

@@ -167,6 +167,25 @@ static pl_status refuse_quantized(const json_t *json, const char *path, pl_error
                                      : "a tool it does not name");
 }
 
+/* What the architecture wants of settings that would change the mathematics. */
+static pl_status check_settings(const json_t *json, const char *path, const pl_config *config,
+                                pl_error *err)
+{
+    const pl_setting *settings = config->arch->settings;
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < PL_MOST_SETTINGS && settings[i].field != NULL; i++) {
+        const json_t *value = json_object_get(json, settings[i].field);
+        const bool fits = missing(value) ||
+                          (settings[i].must == PL_MUST_BE_OFF ? json_is_false(value)
+                           : settings[i].must == PL_MUST_BE_ON
+                               ? json_is_true(value)
+                               : json_is_integer(value) &&
+                                     json_integer_value(value) == (json_int_t)config->hidden_size);
+        status = refuse_if(json, path, settings[i].field, !fits, err);
+    }
+    return status;
+}
+
 static pl_status check_switches(const json_t *json, const char *path, const pl_config *config,
                                 pl_error *err)
 {
@@ -196,7 +215,7 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
             return status;
         }
     }
-    return PL_OK;
+    return check_settings(json, path, config, err);
 }
 
 pl_status pl_config_check(const pl_config *config, const char *path, pl_error *err)

@@ -450,7 +450,8 @@ static pl_status read_scales(const source *from, pl_config *config, pl_error *er
     return status;
 }
 
-/* llama.cpp's qwen2moe never makes the chosen weights sum to 1 unless the file says so. */
+/* llama.cpp's qwen2moe and olmoe never make the chosen weights sum to 1 unless the file says so;
+ * its qwen3moe always does. */
 static pl_status read_experts(const source *from, pl_config *config, pl_error *err)
 {
     const pl_expert_names *names = config->arch->experts;
@@ -464,8 +465,8 @@ static pl_status read_experts(const source *from, pl_config *config, pl_error *e
     if (status == PL_OK && names->shared_gate.hf != NULL) {
         status = read_size(from, "expert_shared_feed_forward_length", 0, &config->shared_size, err);
     }
-    config->experts_normalized =
-        names->normalized || json_is_true(get(from, "expert_weights_norm", name));
+    config->experts_normalized = names->normalized || names->gguf_normalized ||
+                                 json_is_true(get(from, "expert_weights_norm", name));
     for (size_t b = 0; b < config->blocks; b++) {
         config->block_kind[b] |= PL_BLOCK_EXPERTS;
     }

@@ -244,6 +244,9 @@ static void unsupported_settings_are_refused_by_name(void **state)
         {"{\"model_type\": \"mixtral\", \"num_local_experts\": 9000000,"
          "\"num_experts_per_tok\": 3}",
          PL_ERR_FORMAT, "9000000 experts"},
+        {"{\"model_type\": \"olmoe\", \"clip_qkv\": 8}", PL_ERR_UNSUPPORTED, "clip_qkv = 8"},
+        {"{\"model_type\": \"qwen3_moe\", \"use_sliding_window\": true}", PL_ERR_UNSUPPORTED,
+         "use_sliding_window = true"},
         {"{\"model_type\": \"qwen2_moe\", \"qkv_bias\": false}", PL_ERR_UNSUPPORTED,
          "qkv_bias = false"},
     };
