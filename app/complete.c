@@ -48,6 +48,8 @@ static void offer_layers(matches *m, const pl_state *state, const char *word)
         pl_buf brief = {0};
         if (layer->brief != NULL) {
             pl_buf_puts(&brief, layer->brief);
+        } else if (layer->needs_part) {
+            pl_buf_puts(&brief, layer->name + strlen("model.layers."));
         } else {
             pl_buf_printf(&brief, "%zu%s", layer->block, last != NULL ? last : "");
         }

@@ -66,8 +66,7 @@ static pl_status take_reports(pl_context cx, int form, tally *t, pl_error *err)
             error = status == PL_OK ? error_of(&report, form) : NAN;
         }
         const size_t at = (size_t)info->role * t->blocks + info->block;
-        t->names[info->role] =
-            info->brief != NULL ? "matrices" : pl_text_last_part(pl_overview_layer_name(info));
+        t->names[info->role] = info->brief != NULL ? "matrices" : pl_overview_kind(info);
         t->all[at]++;
         if (isfinite(error)) {
             t->sum[at] += error;

@@ -224,15 +224,16 @@ static pl_status make_layers(pl_context cx, const pl_request *request, pl_figure
 static const pl_layer *layer_at(const pl_looked *at, double block, size_t row)
 {
     const pl_model *m = at->state->source->model;
-    const char *part = pl_text_last_part(pl_model_layer(m, at->state->layer)->name);
+    const char *part = pl_overview_layer_name(pl_model_layer(m, at->state->layer));
     const char *name = pl_axis_name(&at->figure->y, row);
     if (at->figure->heat != NULL && name != NULL) {
-        part = pl_text_last_part(name);
+        part = name;
     }
     for (size_t i = 0; i < pl_model_layer_count(m); i++) {
         const pl_layer *layer = pl_model_layer(m, i);
         if (fabs((double)layer->block - block) < 0.5 &&
-            strcmp(pl_text_last_part(layer->name), part) == 0) {
+            strcmp(pl_text_last_part(layer->name), pl_text_last_part(part)) == 0 &&
+            (!layer->needs_part || strcmp(pl_overview_layer_name(layer), part) == 0)) {
             return layer;
         }
     }

@@ -19,6 +19,12 @@ const char *pl_overview_layer_name(const pl_layer *layer)
     return digits > 0 && name[digits] == '.' ? name + digits + 1 : layer->name;
 }
 
+const char *pl_overview_kind(const pl_layer *layer)
+{
+    const char *name = pl_overview_layer_name(layer);
+    return layer->needs_part ? name : pl_text_last_part(name);
+}
+
 const char *pl_overview_unit(const pl_model *model)
 {
     return pl_model_is_bare(model) ? "layer" : "block";

@@ -23,8 +23,10 @@ PL_NODISCARD pl_status pl_overview_read(pl_context cx, size_t layer, pl_side sid
                                         size_t parts, pl_overview_row *out, pl_error *err);
 void pl_overview_row_deinit(pl_overview_row *row);
 
-/* "self_attn.q_proj" of "model.layers.15.self_attn.q_proj". */
+/* "self_attn.q_proj" of "model.layers.15.self_attn.q_proj"; and "q_proj", or the same where its
+ * block has another layer of that last part. */
 const char *pl_overview_layer_name(const pl_layer *layer);
+const char *pl_overview_kind(const pl_layer *layer);
 
 /* What counts along the axis: "block", or "layer" of a bare model, which has no blocks. */
 const char *pl_overview_unit(const pl_model *model);

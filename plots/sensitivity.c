@@ -66,7 +66,7 @@ static pl_status read_costs(pl_context cx, layer_costs *c, pl_error *err)
 
 static const char *role_name(const pl_model *model, const layer_costs *c, size_t role)
 {
-    return pl_text_last_part(pl_overview_layer_name(pl_model_layer(model, c->first[role])));
+    return pl_overview_kind(pl_model_layer(model, c->first[role]));
 }
 
 /* The layers of a role that are measured, and of which the score is known where one is shown: one

@@ -118,6 +118,7 @@ static pl_status list_items(pl_exporter *x, pl_error *err)
                                      .tensor = named.tensor,
                                      .layer = named.layer,
                                      .n_layers = named.layers,
+                                     .transposed = named.transposed,
                                      .n_dims = named.n_dims,
                                      .dims = {named.dims[0], named.dims[1]},
                                      .bias_of = named.bias_of,
@@ -134,6 +135,7 @@ static pl_status list_items(pl_exporter *x, pl_error *err)
         char *name = strdup(tensor->name);
         memcpy(it.dims, tensor->dims, sizeof it.dims);
         it.layer = layers_of(x, tensor, &it.n_layers);
+        it.transposed = it.layer != SIZE_MAX && pl_model_layer(x->model, it.layer)->transposed;
         it.name = name;
         it.file = pl_path_name(pl_file_path(pl_checkpoint_shard(x->checkpoint, tensor->shard)));
         status = name != NULL ? add_item(x, it, err) : no_memory(err);
@@ -198,6 +200,33 @@ static pl_status write_layers(pl_exporter *x, pl_st_writer *writer, pl_export_it
         PL_THEN(pl_task_tick(x->cx.task, err));
         pl_mat_deinit(&w);
     }
+    return status;
+}
+
+/* The same where the file has [in, out] of them all: gathered whole, since each of its rows has
+ * something of every layer. */
+static pl_status write_transposed(pl_exporter *x, pl_st_writer *writer, pl_export_item *it,
+                                  pl_hasher *hasher, pl_error *err)
+{
+    const size_t all = (size_t)it->dims[1];
+    float *whole = pl_alloc((size_t)pl_export_elements(it), sizeof *whole);
+    pl_status status = whole == NULL ? no_memory(err) : PL_OK;
+    for (size_t i = 0, first = 0; status == PL_OK && i < it->n_layers; i++) {
+        const pl_layer *info = pl_model_layer(x->model, it->layer + i);
+        pl_mat w = {0};
+        status = pl_export_weights(x, it->layer + i, &w, err);
+        for (size_t r = 0; status == PL_OK && r < info->rows; r++) {
+            for (size_t c = 0; c < info->cols; c++) {
+                whole[c * all + first + r] = w.data[r * info->cols + c];
+            }
+        }
+        PL_THEN(pl_task_tick(x->cx.task, err));
+        first += info->rows;
+        pl_mat_deinit(&w);
+    }
+    PL_THEN(put_values(writer, it, whole, (size_t)pl_export_elements(it), hasher,
+                       &x->report.max_dtype_error, err));
+    free(whole);
     return status;
 }
 
@@ -290,6 +319,7 @@ static pl_status write_item(pl_exporter *x, pl_st_writer *writer, pl_export_item
     pl_status status = pl_task_tick(x->cx.task, err);
     PL_THEN(pl_hasher_create(&hasher, err));
     PL_THEN(it->packed              ? write_part(x, writer, it, part, hasher, err)
+            : it->transposed        ? write_transposed(x, writer, it, hasher, err)
             : it->layer != SIZE_MAX ? write_layers(x, writer, it, hasher, err)
                                     : write_copy(x, writer, it, hasher, err));
     if (status == PL_OK && part == 0) {

@@ -125,6 +125,12 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     if (status != PL_OK) {
         return status;
     }
+    if (it->transposed) {
+        return pl_error_set(err, PL_ERR_UNSUPPORTED,
+                            "export: %s: format=%s has no layer whose file holds it as [in, out] "
+                            "(Conv1D): expected format=hf",
+                            it->name, x->packing->name);
+    }
     if (!linear) {
         return refuse(x, it, "it is no linear layer's own tensor", err);
     }

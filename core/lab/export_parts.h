@@ -13,6 +13,7 @@ typedef struct pl_export_item {
     const pl_tensor *tensor; /* where the values are, maybe among others' */
     size_t layer;            /* the first of n_layers whose rows it holds; SIZE_MAX: a copy */
     size_t n_layers;
+    bool transposed; /* the file has [in, out] of them */
     size_t n_dims;
     uint64_t dims[PL_MAX_DIMS];
     size_t bias_of; /* of a copy: as in pl_named_tensor */

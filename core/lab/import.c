@@ -20,6 +20,7 @@ typedef struct place {
     const char *name; /* owned by the model or in names */
     size_t rows;      /* of the whole tensor */
     size_t first;     /* row of it where the layer's begin */
+    bool transposed;  /* its rows are the tensor's columns */
 } place;
 
 struct pl_import {
@@ -70,13 +71,15 @@ static pl_status find_places(pl_import *import, pl_error *err)
         memcpy(import->names[named.layer], named.name, sizeof named.name);
         size_t first = 0;
         for (size_t k = named.layer; k < named.layer + named.layers && k < n; k++) {
-            import->places[k] = (place){import->names[named.layer], (size_t)named.dims[0], first};
+            import->places[k] =
+                (place){import->names[named.layer], (size_t)named.dims[named.transposed ? 1 : 0],
+                        first, named.transposed};
             first += pl_model_layer(model, k)->rows;
         }
     }
     for (size_t i = 0; i < n && pl_model_is_bare(model); i++) {
         const pl_layer *layer = pl_model_layer(model, i);
-        import->places[i] = (place){layer->tensor->name, layer->rows, 0};
+        import->places[i] = (place){layer->tensor->name, layer->rows, 0, false};
     }
     return PL_OK;
 }
@@ -134,11 +137,16 @@ static pl_status read_layer(const pl_import *import, size_t layer, float *w, boo
     if (tensor == NULL) {
         return PL_OK;
     }
-    if (tensor->n_dims != 2 || tensor->dims[0] != at->rows || tensor->dims[1] != info->cols) {
-        return wrong_shape(import, info->name, pl_tensor_rows(tensor), pl_tensor_cols(tensor),
-                           at->rows, info->cols, err);
+    const size_t rows = at->transposed ? info->cols : at->rows;
+    const size_t cols = at->transposed ? at->rows : info->cols;
+    if (tensor->n_dims != 2 || tensor->dims[0] != rows || tensor->dims[1] != cols) {
+        return wrong_shape(import, info->name, pl_tensor_rows(tensor), pl_tensor_cols(tensor), rows,
+                           cols, err);
     }
     *found = true;
+    if (at->transposed) {
+        return pl_model_read_columns(import->checkpoint, tensor, at->first, info->rows, w, err);
+    }
     return pl_checkpoint_read(import->checkpoint, tensor, at->first, info->rows, w, err);
 }
 

@@ -88,6 +88,9 @@ pl_status pl_spin_create(const pl_spin_request *request, pl_spin **out, pl_error
     PL_THEN(pl_tape_create(model, request->length, request->windows, &s->tape, err));
     PL_THEN(pl_model_read_head(model, s->head, err));
     PL_THEN(pl_model_stream_gain(model, PL_FINAL_NORM, s->final_gain, err));
+    for (size_t c = 0; c < s->c->hidden_size; c++) {
+        s->final_gain[c] *= (float)s->c->logits_scale;
+    }
     if (status != PL_OK) {
         pl_spin_destroy(s);
         return status;
@@ -330,7 +333,7 @@ static double norm_row(const pl_spin *s, const float *x, float *out)
     for (size_t c = 0; c < n; c++) {
         square += (double)x[c] * (double)x[c];
     }
-    const double scale = 1.0 / sqrt(square / (double)n + s->c->rms_norm_eps);
+    const double scale = 1.0 / sqrt(square / (double)n + s->c->norm_eps);
     for (size_t c = 0; c < n; c++) {
         out[c] = (float)((double)x[c] * scale) * s->final_gain[c];
     }
@@ -346,7 +349,7 @@ static void unnorm_row(const pl_spin *s, const float *x, float *grad)
         square += (double)x[c] * (double)x[c];
         along += (double)x[c] * (double)grad[c] * (double)s->final_gain[c];
     }
-    const double scale = 1.0 / sqrt(square / (double)n + s->c->rms_norm_eps);
+    const double scale = 1.0 / sqrt(square / (double)n + s->c->norm_eps);
     const double share = scale * scale * scale * along / (double)n;
     for (size_t c = 0; c < n; c++) {
         grad[c] =

@@ -157,8 +157,8 @@ static pl_status embed_branches(scoring *s, pl_forward *forward, pl_error *err)
     for (size_t i = 0; status == PL_OK && i < s->count; i++) {
         const pl_branch *b = &s->branches[s->branch_of[i]];
         if (b->start + b->length == s->requests[i].count - 1) {
-            status = pl_forward_embed(forward, s->requests[i].ids + b->start, b->length,
-                                      s->x + b->row * hidden, err);
+            status = pl_forward_embed_at(forward, s->requests[i].ids + b->start, b->start,
+                                         b->length, s->x + b->row * hidden, err);
         }
     }
     return status;

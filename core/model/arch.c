@@ -38,6 +38,15 @@
                [PL_ROLE_UP] = {"up_proj", "ffn_up_exps"},                                          \
                [PL_ROLE_DOWN] = {"down_proj", "ffn_down_exps"}}
 
+/* An MLP without a gate. */
+#define PLAIN_LAYERS(o, up, down)                                                                  \
+    .layers = {[PL_ROLE_Q] = {"self_attn.q_proj", "attn_q"},                                       \
+               [PL_ROLE_K] = {"self_attn.k_proj", "attn_k"},                                       \
+               [PL_ROLE_V] = {"self_attn.v_proj", "attn_v"},                                       \
+               [PL_ROLE_O] = {o, "attn_output"},                                                   \
+               [PL_ROLE_UP] = {up, "ffn_up"},                                                      \
+               [PL_ROLE_DOWN] = {down, "ffn_down"}}
+
 static const pl_expert_names mixtral_experts = {
     .prefix = {"block_sparse_moe.experts", NULL},
     .layers = {[PL_ROLE_GATE] = {"w1", "ffn_gate_exps"},
@@ -156,7 +165,8 @@ static const pl_arch table[] = {
      .attention_bias = true,
      .unit_norms = true,
      .scaled_embedding = true,
-     .gelu = true,
+     .activation = PL_GELU_TANH,
+     .fields = {.activation = "hidden_activation"},
      .query_scalar = true,
      .soft_caps = true,
      .tied_by_default = true,
@@ -179,7 +189,8 @@ static const pl_arch table[] = {
      .attention_bias = true,
      .unit_norms = true,
      .scaled_embedding = true,
-     .gelu = true,
+     .activation = PL_GELU_TANH,
+     .fields = {.activation = "hidden_activation"},
      .query_scalar = true,
      .soft_caps = true,
      .tied_by_default = true,
@@ -246,9 +257,211 @@ static const pl_arch table[] = {
      .norms = {PRE_NORMS, QK_NORMS},
      ENDS,
      .experts = &olmo_experts},
+    {.model_type = "granite",
+     .gguf = "granite",
+     .hf_class = "GraniteForCausalLM",
+     .attention_bias = true,
+     .mlp_bias = true,
+     .gguf_permuted = true,
+     .multipliers = true,
+     .default_positions = 2048,
+     LAYERS,
+     .norms = {PRE_NORMS},
+     ENDS},
+    {.model_type = "smollm3",
+     .gguf = "smollm3",
+     .hf_class = "SmolLM3ForCausalLM",
+     .attention_bias = true,
+     .gguf_permuted = true,
+     .tied_by_default = true,
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_SWITCH,
+     .no_rope = PL_NO_ROPE_LIST,
+     .default_positions = 32768,
+     .default_theta = 2e6,
+     LAYERS,
+     .norms = {PRE_NORMS},
+     ENDS},
+    {.model_type = "starcoder2",
+     .gguf = "starcoder2",
+     .hf_class = "Starcoder2ForCausalLM",
+     .all_biased = true,
+     .bias_switch = "use_bias",
+     .layer_norm = true,
+     .norm_biases = true,
+     .activation = PL_GELU_TANH,
+     .tied_by_default = true,
+     .kv_heads_needed = true,
+     .windows = PL_WINDOW_ALL,
+     .default_positions = 4096,
+     .default_eps = 1e-5,
+     .fields = {.eps = "norm_epsilon"},
+     PLAIN_LAYERS("self_attn.o_proj", "mlp.c_fc", "mlp.c_proj"),
+     .norms = {PRE_NORMS},
+     ENDS},
+    {.model_type = "gpt2",
+     .gguf = "gpt2",
+     .hf_class = "GPT2LMHeadModel",
+     .all_biased = true,
+     .layer_norm = true,
+     .norm_biases = true,
+     .activation = PL_GELU_TANH,
+     .transposed = true,
+     .tied_by_default = true,
+     .default_positions = 1024,
+     .default_eps = 1e-5,
+     .body = {"transformer.", ""},
+     .block_list = "h",
+     .fields = {.hidden_size = "n_embd",
+                .intermediate_size = "n_inner",
+                .blocks = "n_layer",
+                .heads = "n_head",
+                .positions = "n_positions",
+                .eps = "layer_norm_epsilon",
+                .activation = "activation_function"},
+     .settings = {{"scale_attn_weights", PL_MUST_BE_ON},
+                  {"scale_attn_by_inverse_layer_idx", PL_MUST_BE_OFF},
+                  {"add_cross_attention", PL_MUST_BE_OFF}},
+     .layers = {[PL_ROLE_Q] = {"attn.q_proj", "attn_q"},
+                [PL_ROLE_K] = {"attn.k_proj", "attn_k"},
+                [PL_ROLE_V] = {"attn.v_proj", "attn_v"},
+                [PL_ROLE_O] = {"attn.c_proj", "attn_output"},
+                [PL_ROLE_UP] = {"mlp.c_fc", "ffn_up"},
+                [PL_ROLE_DOWN] = {"mlp.c_proj", "ffn_down"}},
+     .fused_qkv = {"attn.c_attn", "attn_qkv"},
+     .norms = {[PL_NORM_ATTENTION] = {"ln_1", "attn_norm"}, [PL_NORM_MLP] = {"ln_2", "ffn_norm"}},
+     .embedding = {"model.wte", "token_embd"},
+     .norm = {"model.ln_f", "output_norm"},
+     .lm_head = {"lm_head", "output"},
+     .positions = {"model.wpe", "position_embd"}},
+    {.model_type = "opt",
+     .hf_class = "OPTForCausalLM",
+     .all_biased = true,
+     .bias_switch = "enable_bias",
+     .layer_norm = true,
+     .norm_biases = true,
+     .activation = PL_RELU,
+     .any_activation = true,
+     .tied_by_default = true,
+     .default_positions = 2048,
+     .default_eps = 1e-5,
+     .body = {"model.decoder.", "decoder."},
+     .fields = {.intermediate_size = "ffn_dim", .activation = "activation_function"},
+     .settings = {{"do_layer_norm_before", PL_MUST_BE_ON},
+                  {"_remove_final_layer_norm", PL_MUST_BE_OFF},
+                  {"layer_norm_elementwise_affine", PL_MUST_BE_ON},
+                  {"word_embed_proj_dim", PL_MUST_BE_HIDDEN_SIZE}},
+     PLAIN_LAYERS("self_attn.out_proj", "fc1", "fc2"),
+     .norms = {[PL_NORM_ATTENTION] = {"self_attn_layer_norm", "attn_norm"},
+               [PL_NORM_MLP] = {"final_layer_norm", "ffn_norm"}},
+     .embedding = {"model.embed_tokens", "token_embd"},
+     .norm = {"model.final_layer_norm", "output_norm"},
+     .lm_head = {"lm_head", "output"},
+     .positions = {"model.embed_positions", "position_embd"},
+     .position_offset = 2},
+    {.model_type = "glm",
+     .hf_class = "GlmForCausalLM",
+     .attention_bias = true,
+     .o_unbiased = true,
+     .partial_rotary = true,
+     .neighbours = true,
+     .kv_heads_needed = true,
+     .default_positions = 131072,
+     .default_head_dim = 128,
+     .default_eps = 1.5625e-7,
+     .default_partial = 0.5,
+     LAYERS,
+     .fused_gate_up = {"mlp.gate_up_proj", "ffn_up"},
+     .norms = {PRE_NORMS},
+     ENDS},
+    {.model_type = "glm4",
+     .gguf = "glm4",
+     .hf_class = "Glm4ForCausalLM",
+     .attention_bias = true,
+     .o_unbiased = true,
+     .default_bias = true,
+     .partial_rotary = true,
+     .neighbours = true,
+     .kv_heads_needed = true,
+     .default_positions = 131072,
+     .default_head_dim = 128,
+     .default_eps = 1.5625e-7,
+     .default_partial = 0.5,
+     LAYERS,
+     .fused_gate_up = {"mlp.gate_up_proj", "ffn_up"},
+     .norms =
+         {PRE_NORMS, [PL_NORM_ATTENTION_OUT] = {"post_self_attn_layernorm", "post_attention_norm"},
+          [PL_NORM_MLP_OUT] = {"post_mlp_layernorm", "post_ffw_norm"}},
+     ENDS},
+    {.model_type = "cohere",
+     .gguf = "command-r",
+     .hf_class = "CohereForCausalLM",
+     .tokenizer = "CohereTokenizer",
+     .attention_bias = true,
+     .layer_norm = true,
+     .parallel = true,
+     .neighbours = true,
+     .logit_scale = true,
+     .tied_by_default = true,
+     .default_positions = 8192,
+     .default_eps = 1e-5,
+     .fields = {.eps = "layer_norm_eps"},
+     .settings = {{"use_qk_norm", PL_MUST_BE_OFF}},
+     LAYERS,
+     .norms = {[PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"}},
+     ENDS},
+    {.model_type = "cohere2",
+     .gguf = "cohere2",
+     .hf_class = "Cohere2ForCausalLM",
+     .tokenizer = "CohereTokenizer",
+     .attention_bias = true,
+     .layer_norm = true,
+     .parallel = true,
+     .neighbours = true,
+     .logit_scale = true,
+     .tied_by_default = true,
+     .windows = PL_WINDOW_PATTERN,
+     .no_rope = PL_NO_ROPE_FULL,
+     .default_window = 4096,
+     .window_pattern = 4,
+     .default_positions = 8192,
+     .default_eps = 1e-5,
+     .fields = {.eps = "layer_norm_eps"},
+     LAYERS,
+     .norms = {[PL_NORM_ATTENTION] = {"input_layernorm", "attn_norm"}},
+     ENDS},
 };
 
 enum { COUNT = sizeof table / sizeof table[0] };
+
+static const char *or_else(const char *own, const char *usual)
+{
+    return own != NULL ? own : usual;
+}
+
+pl_field_names pl_arch_fields(const pl_arch *arch)
+{
+    const pl_field_names *own = &arch->fields;
+    return (pl_field_names){
+        .hidden_size = or_else(own->hidden_size, "hidden_size"),
+        .intermediate_size = or_else(own->intermediate_size, "intermediate_size"),
+        .blocks = or_else(own->blocks, "num_hidden_layers"),
+        .heads = or_else(own->heads, "num_attention_heads"),
+        .positions = or_else(own->positions, "max_position_embeddings"),
+        .eps = or_else(own->eps, "rms_norm_eps"),
+        .activation = or_else(own->activation, "hidden_act"),
+    };
+}
+
+const char *pl_arch_body(const pl_arch *arch)
+{
+    return or_else(arch->body[0], "model.");
+}
+
+const char *pl_arch_block_list(const pl_arch *arch)
+{
+    return or_else(arch->block_list, "layers");
+}
 
 const pl_arch *pl_arch_by_type(const char *model_type)
 {
@@ -264,7 +477,8 @@ const pl_arch *pl_arch_by_type(const char *model_type)
 const pl_arch *pl_arch_by_gguf(const char *name, bool experts)
 {
     for (size_t i = 0; i < COUNT; i++) {
-        if (strcmp(table[i].gguf, name) == 0 && (table[i].experts != NULL) == experts) {
+        if (table[i].gguf != NULL && strcmp(table[i].gguf, name) == 0 &&
+            (table[i].experts != NULL) == experts) {
             return &table[i];
         }
     }

@@ -46,6 +46,18 @@ typedef struct pl_expert_names {
     bool sparse_blocks;   /* decoder_sparse_step and mlp_only_layers leave some blocks without */
 } pl_expert_names;
 
+/* Which blocks attend without RoPE. */
+typedef enum pl_no_rope_rule {
+    PL_NO_ROPE_NONE,
+    PL_NO_ROPE_LIST, /* no_rope_layers, else every no_rope_layer_interval-th, which is 4 in GGUF */
+    PL_NO_ROPE_FULL, /* those that do not slide */
+} pl_no_rope_rule;
+
+/* config.json's own words for what is elsewhere hidden_size, ...; NULL: as elsewhere. */
+typedef struct pl_field_names {
+    const char *hidden_size, *intermediate_size, *blocks, *heads, *positions, *eps, *activation;
+} pl_field_names;
+
 /* What a field of config.json must be, or be missing or null; anything else is refused by name. */
 typedef struct pl_setting {
     const char *field; /* NULL: the end of a list */
@@ -56,24 +68,37 @@ enum { PL_MOST_SETTINGS = 8 };
 
 struct pl_arch {
     const char *model_type; /* config.json's */
-    const char *gguf;       /* GGUF's general.architecture, and its keys' prefix */
-    const char *hf_class;   /* config.json's architectures */
-    const char *tokenizer;  /* transformers' class where no file names one; NULL: of no effect */
-    bool qkv_bias;          /* q, k and v have biases */
-    bool attention_bias;    /* config.json's attention_bias gives them and o biases */
-    bool mlp_bias;          /* its mlp_bias gives gate, up and down biases */
-    bool gguf_permuted;     /* GGUF stores q and k rows in pairs for its other RoPE */
-    bool whole_qk_norm;     /* q_norm and k_norm go over all heads together */
-    bool unit_norms;        /* norms multiply by 1 + weight; GGUF holds 1 + weight */
-    bool scaled_embedding;  /* times sqrt(hidden size) */
-    bool gelu;              /* GELU (tanh form) in place of SiLU */
-    bool partial_rotary;    /* has partial_rotary_factor */
-    bool long_rope;         /* RoPE scaling may be longrope (also called su or yarn) */
-    bool query_scalar;      /* has query_pre_attn_scalar */
-    bool soft_caps;         /* has attn_logit_softcapping, final_logit_softcapping */
+    const char *gguf;     /* GGUF's general.architecture, and its keys' prefix; NULL: it has none */
+    const char *hf_class; /* config.json's architectures */
+    const char *tokenizer;   /* transformers' class where no file names one; NULL: of no effect */
+    bool qkv_bias;           /* q, k and v have biases */
+    bool attention_bias;     /* config.json's attention_bias gives them and o biases */
+    bool mlp_bias;           /* its mlp_bias gives gate, up and down biases */
+    bool o_unbiased;         /* attention_bias does not give o one */
+    bool default_bias;       /* attention_bias is true where it is missing */
+    bool all_biased;         /* all layers have biases, but where the field bias_switch is false */
+    const char *bias_switch; /* NULL: none */
+    bool gguf_permuted;      /* GGUF stores q and k rows in pairs for its other RoPE */
+    bool whole_qk_norm;      /* q_norm and k_norm go over all heads together */
+    bool layer_norm;         /* norms take away the mean: LayerNorm in place of RMSNorm */
+    bool norm_biases;        /* and add a bias */
+    bool parallel;   /* attention and MLP read one norm, and their outputs are added at once */
+    bool unit_norms; /* norms multiply by 1 + weight; GGUF holds 1 + weight */
+    bool scaled_embedding; /* times sqrt(hidden size) */
+    pl_activation activation;
+    bool any_activation; /* config.json's field names it */
+    bool neighbours;     /* RoPE turns neighbouring dimensions in place of halves */
+    bool transposed;     /* Hugging Face's files hold weights as [in, out] (Conv1D) */
+    bool multipliers;    /* has embedding_, attention_ and residual_multiplier, logits_scaling */
+    bool logit_scale;    /* has logit_scale */
+    bool partial_rotary; /* has partial_rotary_factor */
+    bool long_rope;      /* RoPE scaling may be longrope (also called su or yarn) */
+    bool query_scalar;   /* has query_pre_attn_scalar */
+    bool soft_caps;      /* has attn_logit_softcapping, final_logit_softcapping */
     bool tied_by_default;
     bool kv_heads_needed; /* transformers' default for num_key_value_heads is a number */
     pl_window_rule windows;
+    pl_no_rope_rule no_rope;
     size_t default_window; /* 0: none */
     size_t window_pattern;
     size_t default_positions, default_head_dim;            /* 0: hidden size / heads */
@@ -81,18 +106,31 @@ struct pl_arch {
     size_t wide_blocks; /* GGUF: so many blocks mean query_pre_attn_scalar = hidden / heads */
     double default_theta, default_local_theta; /* 0: 10000; no RoPE of its own in windows */
     double default_eps;                        /* 0: 1e-6 */
+    double default_partial;                    /* 0: RoPE turns whole heads */
     double default_attention_cap, default_logits_cap;
+    const char *body[2]; /* what names begin with, whole and saved without the head; NULL: model. */
+    const char *block_list; /* "layers" */
+    pl_field_names fields;
     pl_setting settings[PL_MOST_SETTINGS]; /* that would change the mathematics */
     pl_names layers[PL_ROLE_COUNT];
     pl_names fused_qkv, fused_gate_up; /* one tensor of all their rows; NULL: none */
     pl_names norms[PL_NORM_COUNT];     /* NULL: none */
     pl_names embedding, norm, lm_head; /* of the model */
-    const pl_expert_names *experts;    /* NULL: none */
+    pl_names positions; /* learned: [offset + positions, hidden]; NULL: there is RoPE */
+    size_t position_offset;
+    const pl_expert_names *experts; /* NULL: none */
 };
 
 /* NULL if there is none. */
 const pl_arch *pl_arch_by_type(const char *model_type);
 const pl_arch *pl_arch_by_gguf(const char *name, bool experts);
+
+/* The words of an architecture's config.json, none of them NULL. */
+pl_field_names pl_arch_fields(const pl_arch *arch);
+
+/* What names of its whole model begin with: "model.", and of a block "model.layers". */
+const char *pl_arch_body(const pl_arch *arch);
+const char *pl_arch_block_list(const pl_arch *arch);
 
 /* Sets the sentence that refuses an architecture, with the list of those that work. */
 pl_status pl_arch_refuse(pl_error *err, const char *where, const char *field, const char *name);
@@ -135,6 +173,12 @@ bool pl_config_says_biases(const pl_config *config);
 
 /* Scales and the activation that follow from the architecture alone. */
 void pl_config_set_arch(const pl_arch *arch, pl_config *out);
+
+/* The activation of a name such as "gelu_new"; false: none is known by it. */
+bool pl_config_activation(const char *name, pl_activation *out);
+
+/* Marks the blocks without RoPE by the architecture's rule; interval: of PL_NO_ROPE_LIST. */
+void pl_config_mark_no_rope(pl_config *out, size_t interval);
 
 /* Marks the blocks that slide by the architecture's pattern, or all of them. */
 void pl_config_mark_windows(pl_config *out, size_t pattern);

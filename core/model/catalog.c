@@ -5,8 +5,37 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beside the layers' weights and biases, per block: the norms, the router, the shared gate. */
-enum { EXTRA = PL_NORM_COUNT + 2 };
+/* Beside the layers' weights and biases, per block: the norms, their biases, the router, the shared
+ * gate. */
+enum { EXTRA = 2 * PL_NORM_COUNT + 2 };
+
+/* A block's tensor, or one of the whole model ("model.norm"), as Hugging Face's files call it. */
+static void name_in_block(const pl_model *model, size_t block, const char *inside,
+                          const char *ending, pl_named_tensor *out)
+{
+    const pl_arch *arch = model->config.arch;
+    snprintf(out->name, sizeof out->name, "%s%s.%zu.%s%s", pl_arch_body(arch),
+             pl_arch_block_list(arch), block, inside, ending);
+}
+
+static void name_whole(const pl_model *model, const char *hf, const char *ending,
+                       pl_named_tensor *out)
+{
+    static const char usual[] = "model.";
+    const bool inside = strncmp(hf, usual, strlen(usual)) == 0;
+    snprintf(out->name, sizeof out->name, "%s%s%s", inside ? pl_arch_body(model->config.arch) : "",
+             inside ? hf + strlen(usual) : hf, ending);
+}
+
+/* Behind "model.layers.N." of a layer's name here. */
+static const char *inside_block(const pl_layer *layer)
+{
+    const char *at = layer->name;
+    for (int dots = 0; dots < 3; dots++) {
+        at = strchr(at, '.') + 1;
+    }
+    return at;
+}
 
 static size_t block_items(const pl_model *model, size_t block)
 {
@@ -36,16 +65,21 @@ static void layer_weight(const pl_model *model, size_t layer, pl_named_tensor *o
                      : info->role == PL_ROLE_O   ? (pl_names){NULL, NULL}
                      : info->role < PL_ROLE_DOWN ? arch->fused_gate_up
                                                  : (pl_names){NULL, NULL};
+    size_t rows = info->rows;
     out->layer = layer;
     out->layers = 1;
-    snprintf(out->name, sizeof out->name, "%s.weight", info->name);
-    set(out, info->tensor, info->rows, info->cols);
+    out->transposed = arch->transposed;
+    out->tensor = info->tensor;
     if (fused.hf == NULL || info->expert != PL_NO_EXPERT) {
-        return;
+        name_in_block(model, info->block, inside_block(info), ".weight", out);
+    } else {
+        name_in_block(model, info->block, fused.hf, ".weight", out);
+        rows = (size_t)pl_tensor_elements(info->tensor) / info->cols;
+        out->tensor = info->first_row == 0 ? info->tensor : NULL;
+        out->layers = info->role <= PL_ROLE_V ? 3 : 2;
     }
-    snprintf(out->name, sizeof out->name, "model.layers.%zu.%s.weight", info->block, fused.hf);
-    set(out, info->first_row == 0 ? info->tensor : NULL, pl_tensor_rows(info->tensor), info->cols);
-    out->layers = info->role <= PL_ROLE_V ? 3 : 2;
+    set(out, out->tensor, arch->transposed ? info->cols : rows,
+        arch->transposed ? rows : info->cols);
 }
 
 static void block_extra(const pl_model *model, size_t block, size_t item, pl_named_tensor *out)
@@ -53,11 +87,17 @@ static void block_extra(const pl_model *model, size_t block, size_t item, pl_nam
     const pl_config *c = &model->config;
     const pl_block_parts *parts = &model->blocks[block];
     const char *name = "";
+    const char *ending = ".weight";
     if (item < PL_NORM_COUNT) {
         name = c->arch->norms[item].hf;
         set(out, parts->norms[item], 0, pl_model_norm_size(c, (pl_norm_role)item));
         out->add = missing_part(model);
-    } else if (c->arch->experts != NULL && item == PL_NORM_COUNT) {
+    } else if (item < 2 * PL_NORM_COUNT) {
+        item -= PL_NORM_COUNT;
+        name = c->arch->norms[item].hf;
+        ending = ".bias";
+        set(out, parts->norm_biases[item], 0, pl_model_norm_size(c, (pl_norm_role)item));
+    } else if (c->arch->experts != NULL && item == 2 * PL_NORM_COUNT) {
         name = c->arch->experts->router.hf;
         set(out, parts->router, c->experts, c->hidden_size);
     } else if (c->arch->experts != NULL) {
@@ -65,7 +105,7 @@ static void block_extra(const pl_model *model, size_t block, size_t item, pl_nam
         set(out, parts->shared_gate, 1, c->hidden_size);
     }
     if (out->tensor != NULL) {
-        snprintf(out->name, sizeof out->name, "model.layers.%zu.%s.weight", block, name);
+        name_in_block(model, block, name, ending, out);
     }
 }
 
@@ -82,9 +122,17 @@ static void block_tensor(const pl_model *model, size_t block, size_t item, pl_na
         return;
     }
     const pl_layer *info = &model->layers[layer];
-    snprintf(out->name, sizeof out->name, "%s.bias", info->name);
-    set(out, info->bias, 0, info->rows);
+    const char *fused = info->role <= PL_ROLE_V ? model->config.arch->fused_qkv.hf : NULL;
     out->bias_of = layer;
+    if (info->bias != NULL && fused != NULL) { /* the tensor of all of them, at the first one */
+        name_in_block(model, info->block, fused, ".bias", out);
+        set(out, info->first_row == 0 ? info->bias : NULL, 0,
+            (size_t)pl_tensor_elements(info->bias));
+        out->bias_of = info->first_row == 0 ? layer : SIZE_MAX;
+        return;
+    }
+    name_in_block(model, info->block, inside_block(info), ".bias", out);
+    set(out, info->bias, 0, info->rows);
     out->zeros = info->bias == NULL && info->expert == PL_NO_EXPERT &&
                  pl_config_role_biased(&model->config, info->role);
 }
@@ -97,9 +145,9 @@ pl_status pl_model_read_named(pl_model *model, const pl_named_tensor *named, siz
         memset(out, 0, count * cols * sizeof *out);
         return PL_OK;
     }
+    const bool own = named->bias_of != SIZE_MAX && model->layers[named->bias_of].rows == cols;
     pl_status status =
-        named->bias_of != SIZE_MAX
-            ? pl_model_read_bias(model, named->bias_of, out, err)
+        own ? pl_model_read_bias(model, named->bias_of, out, err)
             : pl_checkpoint_read(model->checkpoint, named->tensor, first, count, out, err);
     for (size_t i = 0; status == PL_OK && named->add != 0.0f && i < count * cols; i++) {
         out[i] += named->add;
@@ -125,18 +173,29 @@ bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor 
     }
     switch (index) {
     case 0:
-        snprintf(out->name, sizeof out->name, "%s.weight", arch->embedding.hf);
+        name_whole(model, arch->embedding.hf, ".weight", out);
         set(out, model->embedding, config->vocab_size, config->hidden_size);
         return true;
     case 1:
-        snprintf(out->name, sizeof out->name, "%s.weight", arch->norm.hf);
+        name_whole(model, arch->norm.hf, ".weight", out);
         set(out, model->norm, 0, config->hidden_size);
         out->add = missing_part(model);
         return true;
     case 2:
-        snprintf(out->name, sizeof out->name, "%s.weight", arch->lm_head.hf);
+        name_whole(model, arch->lm_head.hf, ".weight", out);
         set(out, config->tied_embeddings ? NULL : model->lm_head, config->vocab_size,
             config->hidden_size);
+        return true;
+    case 3:
+        name_whole(model, arch->norm.hf, ".bias", out);
+        set(out, model->norm_bias, 0, config->hidden_size);
+        return true;
+    case 4:
+        if (arch->positions.hf != NULL) {
+            name_whole(model, arch->positions.hf, ".weight", out);
+            set(out, model->positions, arch->position_offset + config->max_positions,
+                config->hidden_size);
+        }
         return true;
     default:
         return false;

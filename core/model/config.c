@@ -190,11 +190,11 @@ static pl_status check_switches(const json_t *json, const char *path, const pl_c
                                 pl_error *err)
 {
     const pl_arch *arch = config->arch;
-    const char *field = arch->gelu ? "hidden_activation" : "hidden_act";
-    const char *act = json_string_value(json_object_get(json, field));
-    bool act_fits =
-        act == NULL || (arch->gelu ? strcmp(act, "gelu_pytorch_tanh") == 0
-                                   : strcmp(act, "silu") == 0 || strcmp(act, "swish") == 0);
+    const char *field = pl_arch_fields(arch).activation;
+    const json_t *act = json_object_get(json, field);
+    pl_activation activation;
+    bool act_fits = missing(act) || (pl_config_activation(json_string_value(act), &activation) &&
+                                     (arch->any_activation || activation == arch->activation));
     const json_t *partial = find_partial(json);
     const struct {
         const char *field;
@@ -235,7 +235,8 @@ pl_status pl_config_check(const pl_config *config, const char *path, pl_error *e
                             "at most %d",
                             path, config->head_dim, PL_MAX_HEAD_DIM);
     }
-    if (config->rotary_dim % 2 != 0 || config->rotary_dim == 0 ||
+    if (config->rotary_dim % 2 != 0 ||
+        (config->rotary_dim == 0) != (config->arch->positions.hf != NULL) ||
         config->rotary_dim > config->head_dim) {
         return pl_error_set(err, PL_ERR_FORMAT,
                             "%s: RoPE over %zu of %zu dimensions; expected an even number up to "
@@ -258,8 +259,11 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
     size_t kv_heads = arch->default_kv_heads > 0 ? arch->default_kv_heads
                       : arch->kv_heads_needed    ? 0
                                                  : out->heads;
-    pl_status status =
-        pl_config_size(json, path, "num_key_value_heads", kv_heads, &out->kv_heads, err);
+    pl_status status = PL_OK;
+    out->kv_heads = out->heads; /* always, in models older than the field */
+    if (arch->positions.hf == NULL) {
+        status = pl_config_size(json, path, "num_key_value_heads", kv_heads, &out->kv_heads, err);
+    }
     size_t head_dim = arch->default_head_dim;
     if (status == PL_OK && head_dim == 0 && missing(json_object_get(json, "head_dim")) &&
         out->hidden_size % out->heads != 0) {
@@ -271,9 +275,10 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
     head_dim = head_dim > 0 ? head_dim : out->hidden_size / out->heads;
     PL_THEN(
         pl_config_size(json, path, "head_dim", head_dim > 0 ? head_dim : 1, &out->head_dim, err));
-    out->rotary_dim = out->head_dim;
-    if (status == PL_OK && arch->partial_rotary && json_is_number(partial)) {
-        double share = json_number_value(partial);
+    out->rotary_dim = arch->positions.hf != NULL ? 0 : out->head_dim;
+    if (status == PL_OK && arch->partial_rotary &&
+        (json_is_number(partial) || arch->default_partial > 0)) {
+        double share = json_is_number(partial) ? json_number_value(partial) : arch->default_partial;
         if (!(share > 0 && share <= 1)) {
             return refuse(err, path, "partial_rotary_factor", "a number above 0 and up to 1");
         }
@@ -284,26 +289,29 @@ static pl_status read_head_sizes(const json_t *json, const char *path, pl_config
 
 static pl_status read_sizes(const json_t *json, const char *path, pl_config *out, pl_error *err)
 {
+    const pl_arch *arch = out->arch;
+    const pl_field_names names = pl_arch_fields(arch);
     const struct {
         const char *field;
         size_t fallback;
         size_t *to;
     } required[] = {
-        {"hidden_size", 0, &out->hidden_size},
-        {"intermediate_size", 0, &out->intermediate_size},
-        {"num_hidden_layers", 0, &out->blocks},
-        {"num_attention_heads", out->arch->default_heads, &out->heads},
-        {"vocab_size", out->arch->default_vocab, &out->vocab_size},
-        {"max_position_embeddings", out->arch->default_positions, &out->max_positions},
+        {names.hidden_size, 0, &out->hidden_size},
+        {names.blocks, 0, &out->blocks},
+        {names.heads, arch->default_heads, &out->heads},
+        {"vocab_size", arch->default_vocab, &out->vocab_size},
+        {names.positions, arch->default_positions, &out->max_positions},
     };
-    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
-        pl_status status = pl_config_size(json, path, required[i].field, required[i].fallback,
-                                          required[i].to, err);
-        if (status != PL_OK) {
-            return status;
-        }
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < sizeof required / sizeof required[0]; i++) {
+        status = pl_config_size(json, path, required[i].field, required[i].fallback, required[i].to,
+                                err);
     }
-    return read_head_sizes(json, path, out, err);
+    /* gpt2's n_inner may be null. */
+    const size_t inner = arch->positions.hf != NULL ? 4 * out->hidden_size : 0;
+    PL_THEN(
+        pl_config_size(json, path, names.intermediate_size, inner, &out->intermediate_size, err));
+    return status == PL_OK ? read_head_sizes(json, path, out, err) : status;
 }
 
 static int64_t read_id(const json_t *json, const char *field)
@@ -339,9 +347,12 @@ pl_status pl_config_from_json(const json_t *json, const char *path, pl_config *o
     pl_status status = read_sizes(json, path, &config, err);
     if (status == PL_OK) {
         double eps = config.arch->default_eps > 0 ? config.arch->default_eps : 1e-6;
-        status = pl_config_real(json, path, "rms_norm_eps", eps, &config.rms_norm_eps, err);
+        status =
+            pl_config_real(json, path, pl_arch_fields(config.arch).eps, eps, &config.norm_eps, err);
     }
-    PL_THEN(read_rope(json, path, &config, err));
+    if (status == PL_OK && config.rotary_dim > 0) {
+        status = read_rope(json, path, &config, err);
+    }
     PL_THEN(check_switches(json, path, &config, err));
     PL_THEN(refuse_quantized(json, path, err));
     PL_THEN(pl_config_check(&config, path, err));

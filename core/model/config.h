@@ -34,10 +34,15 @@ typedef enum pl_role {
     PL_ROLE_COUNT,
 } pl_role;
 
-typedef enum pl_activation { PL_SILU, PL_GELU_TANH } pl_activation;
+typedef enum pl_activation {
+    PL_SILU,
+    PL_GELU_TANH, /* gelu_pytorch_tanh, gelu_new */
+    PL_GELU,      /* with erf */
+    PL_RELU,
+} pl_activation;
 
 /* What is peculiar to a block. */
-enum { PL_BLOCK_SLIDES = 1, PL_BLOCK_EXPERTS = 2 };
+enum { PL_BLOCK_SLIDES = 1, PL_BLOCK_EXPERTS = 2, PL_BLOCK_NO_ROPE = 4 };
 
 /* One architecture: names and switches.  Adding one is one entry of the table in arch.c. */
 typedef struct pl_arch pl_arch;
@@ -49,13 +54,17 @@ typedef struct pl_config {
      * words inside a model with a vision tower. */
     const char *body, *head;
     size_t hidden_size, intermediate_size, blocks, heads, kv_heads, head_dim, vocab_size;
-    size_t rotary_dim; /* dimensions of a head that RoPE turns; head_dim but for phi3 */
+    size_t rotary_dim; /* dimensions of a head that RoPE turns; head_dim but for phi3 and glm4; 0:
+                          positions are learned */
     size_t max_positions;
-    double rms_norm_eps;
+    double norm_eps;
     bool unit_norms; /* norms multiply by 1 + the stored gain (gemma in safetensors) */
     pl_activation activation;
-    double attention_scale;           /* of q k^T: 1 / sqrt(head_dim) but for gemma */
-    double embedding_scale;           /* 1, or gemma's sqrt(hidden size) */
+    bool gated;             /* the MLP is down(act(gate x) * up x), else down(act(up x)) */
+    double attention_scale; /* of q k^T: 1 / sqrt(head_dim) but for gemma and granite */
+    double embedding_scale; /* 1, or gemma's sqrt(hidden size), or granite's multiplier */
+    double residual_scale;  /* of what a half adds to the residual stream */
+    double logits_scale;    /* of the logits, before their cap */
     double attention_cap, logits_cap; /* x -> cap tanh(x / cap) of scores and logits; 0: none */
     size_t window; /* keys that a query of a sliding block sees; 0: no block slides */
     uint8_t block_kind[PL_MAX_BLOCKS]; /* PL_BLOCK_ flags of each block */

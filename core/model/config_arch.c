@@ -14,14 +14,17 @@ static bool missing(const json_t *value)
 
 void pl_config_set_arch(const pl_arch *arch, pl_config *out)
 {
-    out->body = "model.";
+    out->body = pl_arch_body(arch);
     out->head = "";
     out->rope_amplitude = 1;
     for (size_t role = PL_ROLE_Q; role <= PL_ROLE_V; role++) {
         out->biased[role] = arch->qkv_bias;
     }
     out->unit_norms = arch->unit_norms;
-    out->activation = arch->gelu ? PL_GELU_TANH : PL_SILU;
+    out->activation = arch->activation;
+    out->gated = arch->layers[PL_ROLE_GATE].hf != NULL;
+    out->residual_scale = 1;
+    out->logits_scale = 1;
 }
 
 /* Whether one switch of config.json gives both their biases: attention_bias or mlp_bias. */
@@ -30,13 +33,23 @@ static bool in_group(pl_role a, pl_role b)
     return (a <= PL_ROLE_O) == (b <= PL_ROLE_O);
 }
 
+/* Whether a switch may give the role's layers biases. */
+static bool may_have_bias(const pl_arch *arch, pl_role role)
+{
+    return arch->all_biased    ? arch->layers[role].hf != NULL
+           : role == PL_ROLE_O ? arch->attention_bias && !arch->o_unbiased
+           : role < PL_ROLE_O  ? arch->attention_bias
+                               : arch->mlp_bias;
+}
+
 bool pl_config_role_biased(const pl_config *config, pl_role role)
 {
     const pl_arch *arch = config->arch;
-    bool whole = role <= PL_ROLE_O ? arch->attention_bias : arch->mlp_bias;
+    bool whole = may_have_bias(arch, role);
     bool biased = config->biased[role];
     for (int other = 0; whole && other < PL_ROLE_COUNT; other++) {
-        biased = biased || (in_group(role, (pl_role)other) && config->biased[other]);
+        bool together = arch->all_biased || in_group(role, (pl_role)other);
+        biased = biased || (together && config->biased[other]);
     }
     return biased;
 }
@@ -46,7 +59,8 @@ bool pl_config_says_biases(const pl_config *config)
     const pl_arch *arch = config->arch;
     bool said = true;
     for (int role = 0; role < PL_ROLE_COUNT; role++) {
-        bool can = role <= PL_ROLE_O ? arch->attention_bias : arch->mlp_bias;
+        bool can = may_have_bias(arch, (pl_role)role) &&
+                   (!arch->all_biased || arch->bias_switch != NULL || config->biased[role]);
         said = said && (can || config->biased[role] == (arch->qkv_bias && role <= PL_ROLE_V));
     }
     return said;
@@ -55,10 +69,74 @@ bool pl_config_says_biases(const pl_config *config)
 static void read_biases(const json_t *json, pl_config *out)
 {
     const pl_arch *arch = out->arch;
-    bool attention = arch->attention_bias && json_is_true(json_object_get(json, "attention_bias"));
-    bool mlp = arch->mlp_bias && json_is_true(json_object_get(json, "mlp_bias"));
+    const json_t *given = json_object_get(json, "attention_bias");
+    const json_t *all = arch->bias_switch != NULL ? json_object_get(json, arch->bias_switch) : NULL;
+    bool attention = missing(given) ? arch->default_bias : json_is_true(given);
+    bool mlp = json_is_true(json_object_get(json, "mlp_bias"));
     for (int role = 0; role < PL_ROLE_COUNT; role++) {
-        out->biased[role] = out->biased[role] || (role <= PL_ROLE_O ? attention : mlp);
+        bool on = arch->all_biased ? !json_is_false(all) : role <= PL_ROLE_O ? attention : mlp;
+        out->biased[role] = out->biased[role] || (on && may_have_bias(arch, (pl_role)role));
+    }
+}
+
+bool pl_config_activation(const char *name, pl_activation *out)
+{
+    static const struct {
+        const char *name;
+        pl_activation is;
+    } known[] = {
+        {"silu", PL_SILU},          {"swish", PL_SILU}, {"gelu_pytorch_tanh", PL_GELU_TANH},
+        {"gelu_new", PL_GELU_TANH}, {"gelu", PL_GELU},  {"relu", PL_RELU}};
+    for (size_t i = 0; name != NULL && i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].name, name) == 0) {
+            *out = known[i].is;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Blocks without RoPE: no_rope_layers says 1 where a block has it. */
+static pl_status read_no_rope(const json_t *json, const char *path, pl_config *out, pl_error *err)
+{
+    const json_t *list = json_object_get(json, "no_rope_layers");
+    size_t interval = 4;
+    if (out->arch->no_rope != PL_NO_ROPE_LIST) {
+        pl_config_mark_no_rope(out, 0);
+        return PL_OK;
+    }
+    if (missing(list)) {
+        pl_status status =
+            pl_config_size(json, path, "no_rope_layer_interval", interval, &interval, err);
+        pl_config_mark_no_rope(out, interval);
+        return status;
+    }
+    if (!json_is_array(list) || json_array_size(list) != out->blocks) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "%s: no_rope_layers: expected an array of %zu numbers, 0 or 1", path,
+                            out->blocks);
+    }
+    for (size_t b = 0; b < out->blocks; b++) {
+        const json_t *has = json_array_get(list, b);
+        const json_int_t number = json_is_integer(has) ? json_integer_value(has) : -1;
+        if (number != 0 && number != 1) {
+            return pl_error_set(err, PL_ERR_FORMAT, "%s: no_rope_layers[%zu]: expected 0 or 1",
+                                path, b);
+        }
+        out->block_kind[b] |= number == 0 ? PL_BLOCK_NO_ROPE : 0;
+    }
+    return PL_OK;
+}
+
+void pl_config_mark_no_rope(pl_config *out, size_t interval)
+{
+    for (size_t b = 0; b < out->blocks; b++) {
+        const bool full = (out->block_kind[b] & PL_BLOCK_SLIDES) == 0;
+        const bool none = out->arch->no_rope == PL_NO_ROPE_FULL ? full
+                          : out->arch->no_rope == PL_NO_ROPE_LIST
+                              ? interval > 0 && (b + 1) % interval == 0
+                              : false;
+        out->block_kind[b] |= none ? PL_BLOCK_NO_ROPE : 0;
     }
 }
 
@@ -120,7 +198,7 @@ static pl_status read_windows(const json_t *json, const char *path, pl_config *o
     }
     if (arch->windows == PL_WINDOW_ALL) {
         pl_config_mark_windows(out, 0);
-    } else if (!missing(types)) {
+    } else if (!missing(types) || arch->no_rope == PL_NO_ROPE_LIST) {
         status = read_layer_types(types, path, out, err);
     } else if (arch->windows == PL_WINDOW_SWITCH) {
         const json_t *from = json_object_get(json, "max_window_layers");
@@ -129,7 +207,7 @@ static pl_status read_windows(const json_t *json, const char *path, pl_config *o
             out->block_kind[b] |= (json_int_t)b >= first ? PL_BLOCK_SLIDES : 0;
         }
     } else {
-        if (arch->default_local_theta > 0) { /* gemma3's configs may say another pattern */
+        if (!arch->soft_caps || arch->default_local_theta > 0) { /* gemma2's is 2 always */
             status = pl_config_size(json, path, "sliding_window_pattern", pattern, &pattern, err);
         }
         pl_config_mark_windows(out, pattern);
@@ -148,6 +226,26 @@ static pl_status read_cap(const json_t *json, const char *path, const char *fiel
     return pl_config_real(json, path, field, fallback, out, err);
 }
 
+/* granite's four numbers, and cohere's one. */
+static pl_status read_multipliers(const json_t *json, const char *path, pl_config *out,
+                                  pl_error *err)
+{
+    double divisor = 1;
+    pl_status status = PL_OK;
+    if (out->arch->logit_scale) {
+        status = pl_config_real(json, path, "logit_scale", 0.0625, &out->logits_scale, err);
+    }
+    if (status != PL_OK || !out->arch->multipliers) {
+        return status;
+    }
+    status = pl_config_real(json, path, "embedding_multiplier", 1, &out->embedding_scale, err);
+    PL_THEN(pl_config_real(json, path, "attention_multiplier", 1, &out->attention_scale, err));
+    PL_THEN(pl_config_real(json, path, "residual_multiplier", 1, &out->residual_scale, err));
+    PL_THEN(pl_config_real(json, path, "logits_scaling", 1, &divisor, err));
+    out->logits_scale = 1 / divisor;
+    return status;
+}
+
 static pl_status read_scales(const json_t *json, const char *path, pl_config *out, pl_error *err)
 {
     const pl_arch *arch = out->arch;
@@ -158,6 +256,7 @@ static pl_status read_scales(const json_t *json, const char *path, pl_config *ou
     }
     out->attention_scale = 1 / sqrt(scalar);
     out->embedding_scale = arch->scaled_embedding ? sqrt((double)out->hidden_size) : 1;
+    PL_THEN(read_multipliers(json, path, out, err));
     if (status == PL_OK && arch->soft_caps) {
         status = read_cap(json, path, "attn_logit_softcapping", arch->default_attention_cap,
                           &out->attention_cap, err);
@@ -248,8 +347,12 @@ static pl_status read_experts(const json_t *json, const char *path, pl_config *o
 
 pl_status pl_config_read_arch(const json_t *json, const char *path, pl_config *out, pl_error *err)
 {
+    const char *activation =
+        json_string_value(json_object_get(json, pl_arch_fields(out->arch).activation));
+    (void)pl_config_activation(activation, &out->activation); /* it fits, or is the default */
     read_biases(json, out);
     pl_status status = read_windows(json, path, out, err);
+    PL_THEN(read_no_rope(json, path, out, err));
     PL_THEN(read_scales(json, path, out, err));
     return status == PL_OK && out->arch->experts != NULL ? read_experts(json, path, out, err)
                                                          : status;

@@ -310,8 +310,10 @@ static pl_status read_sizes(const source *from, pl_config *config, pl_error *err
         read_size(from, "attention.head_count_kv", config->heads, &config->kv_heads, err);
     PL_THEN(read_size(from, "attention.key_length", head_dim, &config->head_dim, err));
     PL_THEN(read_size(from, "rope.dimension_count", config->head_dim, &rotated, err));
+    rotated = config->arch->positions.hf != NULL ? 0 : rotated;
     config->rotary_dim = rotated;
-    if (status == PL_OK && rotated != config->head_dim && !config->arch->partial_rotary) {
+    if (status == PL_OK && rotated > 0 && rotated != config->head_dim &&
+        !config->arch->partial_rotary) {
         status = pl_error_set(err, PL_ERR_UNSUPPORTED,
                               "%s: RoPE over %zu of %zu dimensions is not supported", from->path,
                               rotated, config->head_dim);
@@ -341,9 +343,9 @@ static pl_role bias_role(const pl_arch *arch, const char *tensor)
     for (; role < PL_ROLE_COUNT; role++) {
         const char *fused = role <= PL_ROLE_V ? arch->fused_qkv.gguf : arch->fused_gate_up.gguf;
         bool apart = fused == NULL || role == PL_ROLE_O || role == PL_ROLE_DOWN;
-        const char *own = arch->layers[role].gguf;
-        size_t size = strlen(own);
-        if (apart && (size_t)(end - name - 1) == size && memcmp(name + 1, own, size) == 0) {
+        const char *own = apart ? arch->layers[role].gguf : fused;
+        size_t size = own != NULL ? strlen(own) : 0;
+        if (size > 0 && (size_t)(end - name - 1) == size && memcmp(name + 1, own, size) == 0) {
             break;
         }
     }
@@ -366,8 +368,9 @@ static pl_status read_tensors(const source *from, pl_config *config, pl_error *e
     config->tied_embeddings = pl_checkpoint_find(from->checkpoint, name) == NULL;
     for (size_t i = 0; i < pl_checkpoint_count(from->checkpoint); i++) {
         pl_role role = bias_role(config->arch, pl_checkpoint_tensor(from->checkpoint, i)->name);
-        if (role < PL_ROLE_COUNT) {
-            config->biased[role] = true;
+        bool fused = role <= PL_ROLE_V && config->arch->fused_qkv.gguf != NULL;
+        for (int r = (int)role; role < PL_ROLE_COUNT && r <= (int)(fused ? PL_ROLE_V : role); r++) {
+            config->biased[r] = true;
         }
     }
     return PL_OK;
@@ -424,6 +427,25 @@ static pl_status read_cap(const source *from, const char *key, double fallback, 
     return read_real(from, key, fallback, out, err);
 }
 
+/* granite's numbers, and cohere's.  llama.cpp divides granite's logits by what it multiplies
+ * cohere's by. */
+static pl_status read_multipliers(const source *from, pl_config *config, pl_error *err)
+{
+    const pl_arch *arch = config->arch;
+    double scale = 1;
+    pl_status status = PL_OK;
+    if (!arch->multipliers && !arch->logit_scale) {
+        return PL_OK;
+    }
+    status = read_real(from, "logit_scale", arch->logit_scale ? 0 : 1, &scale, err);
+    config->logits_scale = arch->logit_scale ? scale : 1 / scale;
+    if (status == PL_OK && arch->multipliers) {
+        status = read_real(from, "embedding_scale", 1, &config->embedding_scale, err);
+        PL_THEN(read_real(from, "residual_scale", 1, &config->residual_scale, err));
+    }
+    return status;
+}
+
 /* GGUF has no query_pre_attn_scalar: it is the head's width, but hidden / heads in gemma's largest
  * models, which their number of blocks tells. */
 static pl_status read_scales(const source *from, pl_config *config, pl_error *err)
@@ -435,6 +457,7 @@ static pl_status read_scales(const source *from, pl_config *config, pl_error *er
     pl_status status =
         read_real(from, "attention.scale", 1 / sqrt((double)scalar), &config->attention_scale, err);
     config->embedding_scale = arch->scaled_embedding ? sqrt((double)config->hidden_size) : 1;
+    PL_THEN(read_multipliers(from, config, err));
     if (status == PL_OK && arch->soft_caps) {
         status = read_cap(from, "attn_logit_softcapping", arch->default_attention_cap,
                           &config->attention_cap, err);
@@ -520,13 +543,19 @@ pl_status pl_config_from_gguf(pl_checkpoint *checkpoint, pl_config *out, pl_erro
     config.bos_id = read_id(from.metadata, "tokenizer.ggml.bos_token_id");
     config.eos_id = read_id(from.metadata, "tokenizer.ggml.eos_token_id");
     pl_status status = read_sizes(&from, &config, err);
-    PL_THEN(read_real(&from, "attention.layer_norm_rms_epsilon", 0, &config.rms_norm_eps, err));
+    PL_THEN(read_real(&from,
+                      config.arch->layer_norm ? "attention.layer_norm_epsilon"
+                                              : "attention.layer_norm_rms_epsilon",
+                      0, &config.norm_eps, err));
     PL_THEN(read_tensors(&from, &config, err));
     if (status == PL_OK) {
         status = pl_config_check(&config, from.path, err); /* before head_dim sizes a buffer */
     }
-    PL_THEN(read_rope(&from, &config, err));
+    if (status == PL_OK && config.rotary_dim > 0) {
+        status = read_rope(&from, &config, err);
+    }
     PL_THEN(read_windows(&from, &config, err));
+    pl_config_mark_no_rope(&config, 4);
     PL_THEN(read_scales(&from, &config, err));
     if (status == PL_OK && config.arch->experts != NULL) {
         status = read_experts(&from, &config, err);

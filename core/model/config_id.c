@@ -8,7 +8,7 @@ pl_status pl_config_identity(const pl_config *c, pl_id *out, pl_error *err)
     pl_buf_printf(&all, "%s %zu %zu %zu %zu %zu %zu %zu %zu %zu\n", c->architecture, c->hidden_size,
                   c->intermediate_size, c->blocks, c->heads, c->kv_heads, c->head_dim,
                   c->vocab_size, c->rotary_dim, c->max_positions);
-    pl_buf_printf(&all, "%a %d %d %a %a %a %a %zu\n", c->rms_norm_eps, c->unit_norms,
+    pl_buf_printf(&all, "%a %d %d %a %a %a %a %zu\n", c->norm_eps, c->unit_norms,
                   (int)c->activation, c->attention_scale, c->embedding_scale, c->attention_cap,
                   c->logits_cap, c->window);
     pl_buf_append(&all, (const char *)c->block_kind, c->blocks);
@@ -24,6 +24,9 @@ pl_status pl_config_identity(const pl_config *c, pl_id *out, pl_error *err)
     pl_buf_printf(&all, "%a %a\n", c->rope_beta_fast, c->rope_beta_slow);
     pl_buf_append(&all, (const char *)c->rope_divisor, c->rope_divisors * sizeof(float));
     pl_buf_append(&all, (const char *)c->rope_long_divisor, c->rope_divisors * sizeof(float));
+    if (c->residual_scale != 1 || c->logits_scale != 1) { /* 1 in models that were known before */
+        pl_buf_printf(&all, "%a %a\n", c->residual_scale, c->logits_scale);
+    }
     pl_status status = pl_buf_check(&all, err);
     if (status == PL_OK) {
         *out = pl_id_bytes(all.data, all.size);

@@ -76,10 +76,28 @@ static void put_windows(const pl_config *config, json_t *json)
 static void put_scales(const pl_config *config, json_t *json)
 {
     const pl_arch *arch = config->arch;
-    if (arch->gelu) {
-        pl_json_set(json, "hidden_activation", json_string("gelu_pytorch_tanh"));
-    } else {
-        pl_json_set(json, "hidden_act", json_string("silu"));
+    static const char *const activations[] = {[PL_SILU] = "silu",
+                                              [PL_GELU_TANH] = "gelu_pytorch_tanh",
+                                              [PL_GELU] = "gelu",
+                                              [PL_RELU] = "relu"};
+    pl_json_set(json, pl_arch_fields(arch).activation,
+                json_string(activations[config->activation]));
+    if (arch->logit_scale) {
+        pl_json_set(json, "logit_scale", json_real(config->logits_scale));
+    }
+    if (arch->multipliers) {
+        pl_json_set(json, "embedding_multiplier", json_real(config->embedding_scale));
+        pl_json_set(json, "attention_multiplier", json_real(config->attention_scale));
+        pl_json_set(json, "residual_multiplier", json_real(config->residual_scale));
+        pl_json_set(json, "logits_scaling", json_real(1 / config->logits_scale));
+    }
+    if (arch->no_rope == PL_NO_ROPE_LIST) {
+        json_t *list = json_array();
+        for (size_t b = 0; b < config->blocks; b++) {
+            const bool none = (config->block_kind[b] & PL_BLOCK_NO_ROPE) != 0;
+            pl_json_append(list, json_integer(none ? 0 : 1));
+        }
+        pl_json_set(json, "no_rope_layers", list);
     }
     if (arch->query_scalar) {
         double scalar = 1 / (config->attention_scale * config->attention_scale);
@@ -94,7 +112,11 @@ static void put_scales(const pl_config *config, json_t *json)
                     config->logits_cap > 0 ? json_real(config->logits_cap) : json_null());
     }
     if (arch->attention_bias) {
-        pl_json_set(json, "attention_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_O)));
+        pl_json_set(json, "attention_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_Q)));
+    }
+    if (arch->bias_switch != NULL) {
+        pl_json_set(json, arch->bias_switch,
+                    json_boolean(pl_config_role_biased(config, PL_ROLE_DOWN)));
     }
     if (arch->mlp_bias) {
         pl_json_set(json, "mlp_bias", json_boolean(pl_config_role_biased(config, PL_ROLE_DOWN)));
@@ -170,19 +192,23 @@ pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype, js
                             config->arch->hf_class);
     }
     const unsigned before = pl_memory_failures();
+    const pl_field_names names = pl_arch_fields(config->arch);
     json_t *json = json_pack(
-        "{s:[s], s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:b, s:b, s:s}",
-        "architectures", config->arch->hf_class, "model_type", config->arch->model_type,
-        "hidden_size", (json_int_t)config->hidden_size, "intermediate_size",
-        (json_int_t)config->intermediate_size, "num_hidden_layers", (json_int_t)config->blocks,
-        "num_attention_heads", (json_int_t)config->heads, "num_key_value_heads",
-        (json_int_t)config->kv_heads, "head_dim", (json_int_t)config->head_dim, "vocab_size",
-        (json_int_t)config->vocab_size, "max_position_embeddings",
-        (json_int_t)config->max_positions, "rms_norm_eps", config->rms_norm_eps, "rope_theta",
-        config->rope_theta, "rope_scaling", rope_json(config), "tie_word_embeddings",
-        config->tied_embeddings, "use_cache", 1, "torch_dtype", torch_dtype);
+        "{s:[s], s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:b, s:b, s:s}", "architectures",
+        config->arch->hf_class, "model_type", config->arch->model_type, names.hidden_size,
+        (json_int_t)config->hidden_size, names.intermediate_size,
+        (json_int_t)config->intermediate_size, names.blocks, (json_int_t)config->blocks,
+        names.heads, (json_int_t)config->heads, "vocab_size", (json_int_t)config->vocab_size,
+        names.positions, (json_int_t)config->max_positions, names.eps, config->norm_eps,
+        "tie_word_embeddings", config->tied_embeddings, "use_cache", 1, "torch_dtype", torch_dtype);
     if (json == NULL) {
         return pl_error_memory(err, "a written config.json");
+    }
+    if (config->rotary_dim > 0) { /* older models with learned positions have none of these */
+        pl_json_set(json, "num_key_value_heads", size_or_null(config->kv_heads));
+        pl_json_set(json, "head_dim", size_or_null(config->head_dim));
+        pl_json_set(json, "rope_theta", json_real(config->rope_theta));
+        pl_json_set(json, "rope_scaling", rope_json(config));
     }
     pl_json_set(json, "bos_token_id",
                 config->bos_id >= 0 ? json_integer(config->bos_id) : json_null());

@@ -184,7 +184,7 @@ static pl_status read_piece(pl_decoder *d, const int32_t *ids, size_t count, pl_
 {
     const pl_config *c = pl_model_config(d->model);
     const size_t cache = d->positions * c->kv_heads * c->head_dim;
-    pl_status status = pl_forward_embed(d->forward, ids, count, d->x, err);
+    pl_status status = pl_forward_embed_at(d->forward, ids, d->length, count, d->x, err);
     for (size_t b = 0; status == PL_OK && b < c->blocks; b++) {
         enter_block(d, b);
         status = pl_forward_run_behind(d->forward, d->x, count, d->length, d->keys + b * cache,

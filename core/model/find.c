@@ -27,6 +27,7 @@ typedef struct wanted {
     size_t block;
     bool has_role;
     pl_role role;
+    pl_role other; /* a role that the words mean as well; PL_ROLE_COUNT: none */
     size_t expert; /* PL_NO_EXPERT: none was named */
 } wanted;
 
@@ -35,8 +36,18 @@ static bool is(const char *text, const char *word, size_t size)
     return strlen(text) == size && memcmp(text, word, size) == 0;
 }
 
+/* Whether a name may stand behind this part of a block ("mlp"), which is NULL where none was given
+ * or where the architecture's names have no such part. */
+static bool in_part(pl_names names, const char *part)
+{
+    const size_t size = part != NULL ? strcspn(part, ".") : 0;
+    return part == NULL || names.hf == NULL || strchr(names.hf, '.') == NULL ||
+           (strncmp(names.hf, part, size) == 0 && names.hf[size] == '.');
+}
+
 /* GGUF's word for the experts' or the shared expert's tensor says more than the role. */
-static bool read_role(const pl_arch *arch, const char *word, size_t size, bool last, wanted *out)
+static bool read_role(const pl_arch *arch, const char *word, size_t size, bool last,
+                      const char *part, wanted *out)
 {
     const pl_expert_names *experts = arch->experts;
     for (int role = 0; role < PL_ROLE_COUNT && !out->has_role; role++) {
@@ -44,12 +55,19 @@ static bool read_role(const pl_arch *arch, const char *word, size_t size, bool l
                      is(experts->layers[role].gguf, word, size);
         bool shared = experts != NULL && experts->shared[role].hf != NULL &&
                       is(experts->shared[role].gguf, word, size);
-        bool plain = last && (means(arch->layers[role], word, size) ||
-                              (experts != NULL && means(experts->layers[role], word, size)));
+        bool plain =
+            last && ((means(arch->layers[role], word, size) && in_part(arch->layers[role], part)) ||
+                     (experts != NULL && means(experts->layers[role], word, size)));
         if (joint || shared || plain) {
             out->has_role = true;
             out->role = (pl_role)role;
             out->expert = shared ? PL_SHARED_EXPERT : out->expert;
+            for (int other = role + 1; plain && other < PL_ROLE_COUNT; other++) {
+                out->other =
+                    means(arch->layers[other], word, size) && in_part(arch->layers[other], part)
+                        ? (pl_role)other
+                        : out->other;
+            }
             return true;
         }
     }
@@ -79,12 +97,14 @@ static bool read_number(const char *word, size_t size, bool experts, wanted *out
  * "15.experts.3.w1", "15.3.down", "blk.15.ffn_up_exps.3". */
 static bool parse(const pl_arch *arch, const char *name, wanted *out)
 {
-    static const char *const fillers[] = {"model",   "layers",          "blk", "self_attn", "mlp",
-                                          "experts", "block_sparse_moe"};
-    const size_t plain_fillers = 5;
+    static const char *const fillers[] = {
+        "self_attn",   "mlp",     "attn", "model",   "layers",          "blk",
+        "transformer", "decoder", "h",    "experts", "block_sparse_moe"};
+    const size_t parts = 3, plain_fillers = 9;
+    const char *part = NULL;
     bool experts = arch->experts != NULL;
     size_t n_fillers = experts ? sizeof fillers / sizeof fillers[0] : plain_fillers;
-    *out = (wanted){.expert = PL_NO_EXPERT};
+    *out = (wanted){.expert = PL_NO_EXPERT, .other = PL_ROLE_COUNT};
     size_t size = strlen(name);
     if (size > 7 && strcmp(name + size - 7, ".weight") == 0) {
         size -= 7;
@@ -93,13 +113,14 @@ static bool parse(const pl_arch *arch, const char *name, wanted *out)
         const char *dot = memchr(word, '.', (size_t)(end - word));
         size_t length = (size_t)((dot != NULL ? dot : end) - word);
         bool known = read_number(word, length, experts, out) ||
-                     read_role(arch, word, length, dot == NULL, out);
+                     read_role(arch, word, length, dot == NULL, part, out);
         if (!known && experts && out->expert == PL_NO_EXPERT && is("shared_expert", word, length)) {
             out->expert = PL_SHARED_EXPERT;
             known = true;
         }
         for (size_t i = 0; i < n_fillers && !known; i++) {
             known = is(fillers[i], word, length);
+            part = known && i < parts ? word : part;
         }
         if (!known) {
             return false;
@@ -118,8 +139,10 @@ static void brief_name(const pl_layer *layer, char out[PL_LAYER_NAME])
     if (layer->expert < PL_SHARED_EXPERT) {
         snprintf(out, PL_LAYER_NAME, "%zu.%zu.%s", layer->block, layer->expert, last);
     } else {
+        const char *inside = layer->name + strlen("model.layers.");
         snprintf(out, PL_LAYER_NAME, "%zu.%s%s", layer->block,
-                 layer->expert == PL_SHARED_EXPERT ? "shared_expert." : "", last);
+                 layer->expert == PL_SHARED_EXPERT ? "shared_expert." : "",
+                 layer->needs_part ? strchr(inside, '.') + 1 : last);
     }
 }
 
@@ -173,6 +196,12 @@ pl_status pl_model_find_layer(const pl_model *model, const char *name, size_t *i
     }
     if (!parsed || want.block >= model->config.blocks) {
         return not_found(model, name, &want, err);
+    }
+    if (want.other != PL_ROLE_COUNT) {
+        const pl_arch *arch = model->config.arch;
+        return pl_error_set(
+            err, PL_ERR_USAGE, "'%.100s' may be %zu.%s or %zu.%s: name the part as well", name,
+            want.block, arch->layers[want.role].hf, want.block, arch->layers[want.other].hf);
     }
     size_t first = 0;
     size_t count = pl_model_block_layers(model, want.block, &first);

@@ -10,8 +10,38 @@
 /* A piece of logits: enough rows that lm_head's packing inside BLAS does not count, in 64 MB. */
 enum { LOGITS_ROWS = 256, LOGITS_BYTES = 64 << 20 };
 
+/* x[length, hidden] += the learned positions from `first` on. */
+static pl_status add_positions(pl_forward *f, size_t first, size_t length, float *x, pl_error *err)
+{
+    const pl_config *c = &f->model->config;
+    const size_t hidden = c->hidden_size;
+    bool failed = first > c->max_positions || length > c->max_positions - first;
+    if (failed) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%zu tokens behind %zu: the model has learned %zu positions", length,
+                            first, c->max_positions);
+    }
+    float *row = pl_forward_floats(1, hidden, &failed);
+    pl_status status = failed ? pl_error_memory(err, "positions") : PL_OK;
+    for (size_t t = 0; status == PL_OK && t < length; t++) {
+        status = pl_checkpoint_read(f->model->checkpoint, f->model->positions,
+                                    c->arch->position_offset + first + t, 1, row, err);
+        for (size_t i = 0; status == PL_OK && i < hidden; i++) {
+            x[t * hidden + i] += row[i];
+        }
+    }
+    free(row);
+    return status;
+}
+
 pl_status pl_forward_embed(pl_forward *forward, const int32_t *ids, size_t length, float *x,
                            pl_error *err)
+{
+    return pl_forward_embed_at(forward, ids, 0, length, x, err);
+}
+
+pl_status pl_forward_embed_at(pl_forward *forward, const int32_t *ids, size_t first, size_t length,
+                              float *x, pl_error *err)
 {
     const pl_model *model = forward->model;
     float scale = (float)model->config.embedding_scale;
@@ -31,7 +61,41 @@ pl_status pl_forward_embed(pl_forward *forward, const int32_t *ids, size_t lengt
             x[t * hidden + i] *= scale;
         }
     }
-    return PL_OK;
+    return model->positions != NULL ? add_positions(forward, first, length, x, err) : PL_OK;
+}
+
+size_t pl_forward_mlp_outputs(const pl_config *config, size_t inner)
+{
+    return config->gated ? 2 * inner : inner;
+}
+
+size_t pl_forward_rotated(const pl_forward *f)
+{
+    const pl_config *c = &f->model->config;
+    return (c->block_kind[f->w.block] & PL_BLOCK_NO_ROPE) != 0 ? 0 : c->rotary_dim;
+}
+
+pl_norm_role pl_forward_input_norm(const pl_config *config, pl_norm_role role)
+{
+    return config->arch->parallel && role == PL_NORM_MLP ? PL_NORM_ATTENTION : role;
+}
+
+void pl_forward_norm(const pl_config *c, const float *gain, const float *bias, const float *x,
+                     size_t rows, float *out)
+{
+    if (c->arch->layer_norm) {
+        pl_layer_norm(x, gain, bias, c->norm_eps, rows, c->hidden_size, out);
+    } else {
+        pl_rms_norm(x, gain, c->norm_eps, rows, c->hidden_size, out);
+    }
+}
+
+void pl_forward_scale(float *x, size_t count, double by)
+{
+    const float scale = (float)by;
+    for (size_t i = 0; by != 1.0 && i < count; i++) {
+        x[i] *= scale;
+    }
 }
 
 const uint32_t *pl_forward_rows(const pl_forward *forward)
@@ -105,11 +169,11 @@ static bool slides(const pl_step *s)
 static void norm_input(const pl_step *s, pl_norm_role role, const float *x)
 {
     pl_forward *f = s->f;
-    size_t hidden = s->c->hidden_size;
+    role = pl_forward_input_norm(s->c, role);
     if (f->w.norms[role] != NULL) {
-        pl_rms_norm(x, f->w.norms[role], s->c->rms_norm_eps, s->length, hidden, f->normed);
+        pl_forward_norm(s->c, f->w.norms[role], f->w.norm_biases[role], x, s->length, f->normed);
     } else {
-        memcpy(f->normed, x, s->length * hidden * sizeof *x);
+        memcpy(f->normed, x, s->length * s->c->hidden_size * sizeof *x);
     }
 }
 
@@ -117,8 +181,8 @@ static void norm_output(const pl_step *s, pl_norm_role role)
 {
     pl_forward *f = s->f;
     if (f->w.norms[role] != NULL) {
-        pl_rms_norm(f->normed, f->w.norms[role], s->c->rms_norm_eps, s->length, s->c->hidden_size,
-                    f->normed);
+        pl_forward_norm(s->c, f->w.norms[role], f->w.norm_biases[role], f->normed, s->length,
+                        f->normed);
     }
 }
 
@@ -136,7 +200,7 @@ static void norm_heads(const pl_step *s)
         size_t size = pl_model_norm_size(c, parts[i].role);
         if (f->w.norms[parts[i].role] != NULL) {
             pl_head_norm(parts[i].x, stride, s->length, parts[i].rows / size, size,
-                         f->w.norms[parts[i].role], c->rms_norm_eps);
+                         f->w.norms[parts[i].role], c->norm_eps);
         }
     }
 }
@@ -179,10 +243,12 @@ static pl_status keys_and_values(const pl_step *s, pl_error *err)
     const float *cosine, *sine;
     pl_forward_turns(s, &cosine, &sine);
     float *keys = keys_of(s) + s->past * f->kv_rows, *values = values_of(s) + s->past * f->kv_rows;
-    pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, c->rotary_dim, cosine, sine, f->qkv,
-            stride);
-    pl_rope(f->qkv + f->q_rows, stride, s->length, c->kv_heads, c->head_dim, c->rotary_dim, cosine,
-            sine, keys, f->kv_rows);
+    const size_t rotated = pl_forward_rotated(f);
+    const bool neighbours = c->arch->neighbours;
+    pl_rope(f->qkv, stride, s->length, c->heads, c->head_dim, rotated, neighbours, cosine, sine,
+            f->qkv, stride);
+    pl_rope(f->qkv + f->q_rows, stride, s->length, c->kv_heads, c->head_dim, rotated, neighbours,
+            cosine, sine, keys, f->kv_rows);
     for (size_t t = 0; t < s->length; t++) {
         memcpy(values + t * f->kv_rows, v + t * stride, f->kv_rows * sizeof *v);
     }
@@ -247,9 +313,12 @@ static pl_status run_qkv(const pl_step *s, const float *x, float *attended, pl_e
 }
 
 /* x += the output of a half; a value that is not finite is an error naming the block. */
-static pl_status add_half(const pl_step *s, float *x, const char *half, pl_error *err)
+static pl_status add_half(const pl_step *s, float *x, float *half_out, const char *half,
+                          pl_error *err)
 {
-    if (!pl_add_finite(x, s->f->normed, s->length * s->c->hidden_size)) {
+    const size_t count = s->length * s->c->hidden_size;
+    pl_forward_scale(half_out, count, s->c->residual_scale);
+    if (!pl_add_finite(x, half_out, count)) {
         return pl_error_set(err, PL_ERR_NUMERIC,
                             "model.layers.%zu: the residual stream is not finite after %s (window "
                             "%zu)",
@@ -268,7 +337,11 @@ static pl_status run_o(const pl_step *s, float *x, float *attended, pl_error *er
     }
     add_biases(s, PL_SITE_O, f->normed, s->c->hidden_size);
     norm_output(s, PL_NORM_ATTENTION_OUT);
-    return add_half(s, x, "attention", err);
+    if (s->pending != NULL) {
+        memcpy(s->pending, f->normed, s->length * s->c->hidden_size * sizeof *s->pending);
+        return PL_OK;
+    }
+    return add_half(s, x, f->normed, "attention", err);
 }
 
 static bool has_experts(const pl_step *s)
@@ -281,21 +354,27 @@ static pl_status run_gate_up(const pl_step *s, const float *x, float *act, pl_er
 {
     pl_forward *f = s->f;
     const pl_config *c = s->c;
-    size_t inner = c->intermediate_size;
+    size_t inner = c->intermediate_size, outputs = pl_forward_mlp_outputs(c, inner);
     norm_input(s, PL_NORM_MLP, x);
     pl_status status = see_input(s, PL_SITE_GATE_UP, f->normed, c->hidden_size, err);
-    PL_THEN(linear(s, f->normed, f->w.gate_up, 2 * inner, c->hidden_size, f->gate_up, err));
-    if (status == PL_OK) {
-        add_biases(s, PL_SITE_GATE_UP, f->gate_up, 2 * inner);
-        pl_gate_mul(c->activation, f->gate_up, 2 * inner, s->length, inner, act);
+    PL_THEN(linear(s, f->normed, f->w.gate_up, outputs, c->hidden_size, f->gate_up, err));
+    if (status != PL_OK) {
+        return status;
     }
-    return status;
+    add_biases(s, PL_SITE_GATE_UP, f->gate_up, outputs);
+    if (c->gated) {
+        pl_gate_mul(c->activation, f->gate_up, outputs, s->length, inner, act);
+    } else {
+        pl_activate(c->activation, f->gate_up, s->length, inner, act);
+    }
+    return PL_OK;
 }
 
 static pl_status add_mlp(const pl_step *s, float *x, pl_error *err)
 {
     norm_output(s, PL_NORM_MLP_OUT);
-    return add_half(s, x, "the MLP", err);
+    pl_status status = s->pending != NULL ? add_half(s, x, s->pending, "attention", err) : PL_OK;
+    return status == PL_OK ? add_half(s, x, s->f->normed, "the MLP", err) : status;
 }
 
 static pl_status run_down(const pl_step *s, float *x, float *act, pl_error *err)
@@ -334,6 +413,7 @@ static pl_step step_of(pl_forward *forward, size_t length, size_t window, const 
 {
     return (pl_step){.f = forward,
                      .c = &forward->model->config,
+                     .pending = forward->pending,
                      .hooks = hooks,
                      .length = length,
                      .window = window,
@@ -392,7 +472,8 @@ pl_status pl_forward_run_packed(pl_forward *forward, float *x, size_t length, si
 
 /* --- in parts --------------------------------------------------------------------------------- */
 
-size_t pl_forward_between(const pl_forward *forward)
+/* Columns of what one part hands to the next. */
+static size_t widest_between(const pl_forward *forward)
 {
     const pl_config *c = &forward->model->config;
     size_t most = forward->q_rows;
@@ -403,11 +484,26 @@ size_t pl_forward_between(const pl_forward *forward)
     return most;
 }
 
+/* Behind that, where the MLP reads attention's norm: attention's output. */
+size_t pl_forward_between(const pl_forward *forward)
+{
+    const pl_config *c = &forward->model->config;
+    return widest_between(forward) + (c->arch->parallel ? c->hidden_size : 0);
+}
+
+static pl_step part_of(pl_forward *forward, float *between, size_t length, size_t window,
+                       const pl_hooks *hooks, pl_task *task)
+{
+    pl_step s = step_of(forward, length, window, hooks, task);
+    s.pending = s.pending != NULL ? between + length * widest_between(forward) : NULL;
+    return s;
+}
+
 pl_status pl_forward_part_see(pl_forward *forward, pl_site_role role, float *x, float *between,
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    const pl_step s = step_of(forward, length, window, hooks, task);
+    const pl_step s = part_of(forward, between, length, window, hooks, task);
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;
@@ -434,7 +530,7 @@ pl_status pl_forward_part_run(pl_forward *forward, pl_site_role role, float *x, 
                               size_t length, size_t window, const pl_hooks *hooks, pl_task *task,
                               pl_error *err)
 {
-    const pl_step s = step_of(forward, length, window, hooks, task);
+    const pl_step s = part_of(forward, between, length, window, hooks, task);
     pl_status status = check_window(forward, length, err);
     if (status != PL_OK) {
         return status;
@@ -469,6 +565,10 @@ static pl_status load_head(pl_forward *f, pl_task *task, pl_error *err)
     pl_status status =
         failed ? pl_error_memory(err, "lm_head [%zu, %zu]", c->vocab_size, c->hidden_size)
                : pl_forward_gain(f, f->model->norm, f->final_norm, err);
+    if (status == PL_OK && f->final_bias != NULL) {
+        status =
+            pl_checkpoint_read(f->model->checkpoint, f->model->norm_bias, 0, 1, f->final_bias, err);
+    }
     for (size_t row = 0; row < c->vocab_size && status == PL_OK; row += piece) {
         size_t count = c->vocab_size - row < piece ? c->vocab_size - row : piece;
         status = pl_checkpoint_read(f->model->checkpoint, f->model->lm_head, row, count,
@@ -491,11 +591,12 @@ pl_status pl_forward_logits(pl_forward *forward, const float *x, size_t rows, pl
     pl_status status = f->lm_head == NULL ? load_head(f, task, err) : PL_OK;
     for (size_t row = 0; row < rows && status == PL_OK; row += f->logits_rows) {
         size_t count = rows - row < f->logits_rows ? rows - row : f->logits_rows;
-        pl_rms_norm(x + row * c->hidden_size, f->final_norm, c->rms_norm_eps, count, c->hidden_size,
-                    f->logits_in);
+        pl_forward_norm(c, f->final_norm, f->final_bias, x + row * c->hidden_size, count,
+                        f->logits_in);
         const pl_step s = {.f = f, .length = count, .task = task};
         status =
             linear(&s, f->logits_in, f->lm_head, c->vocab_size, c->hidden_size, f->logits, err);
+        pl_forward_scale(f->logits, count * c->vocab_size, c->logits_scale);
         if (status == PL_OK && c->logits_cap > 0) {
             pl_soft_cap(f->logits, count, c->vocab_size, c->logits_cap);
         }

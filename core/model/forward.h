@@ -42,9 +42,13 @@ PL_NODISCARD pl_status pl_forward_create(pl_model *model, size_t max_length, pl_
                                          pl_error *err);
 void pl_forward_destroy(pl_forward *forward);
 
-/* x[length, hidden] = embedding rows of ids (each must be in the vocabulary). */
+/* x[length, hidden] = embedding rows of ids (each must be in the vocabulary), at positions 0 on. */
 PL_NODISCARD pl_status pl_forward_embed(pl_forward *forward, const int32_t *ids, size_t length,
                                         float *x, pl_error *err);
+
+/* The same behind `first` other tokens, which counts where positions are learned. */
+PL_NODISCARD pl_status pl_forward_embed_at(pl_forward *forward, const int32_t *ids, size_t first,
+                                           size_t length, float *x, pl_error *err);
 
 /* Loads the weights of a block (through hooks->weight where given).  Kept until the next load. */
 PL_NODISCARD pl_status pl_forward_load(pl_forward *forward, size_t block, const pl_hooks *hooks,

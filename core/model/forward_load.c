@@ -76,7 +76,7 @@ static bool allocate_experts(pl_forward *f, const pl_config *c)
 static size_t outputs_of(const pl_forward *f, const pl_config *c, pl_site_role role)
 {
     return role == PL_SITE_QKV       ? f->q_rows + 2 * f->kv_rows
-           : role == PL_SITE_GATE_UP ? 2 * c->intermediate_size
+           : role == PL_SITE_GATE_UP ? pl_forward_mlp_outputs(c, c->intermediate_size)
                                      : c->hidden_size;
 }
 
@@ -91,11 +91,16 @@ bool pl_block_weights_init(pl_block_weights *weights, const pl_forward *f)
         weights->biases[role] = pl_forward_floats(outputs_of(f, c, (pl_site_role)role), 1, &failed);
     }
     weights->o = pl_forward_floats(c->hidden_size, f->q_rows, &failed);
-    weights->gate_up = pl_forward_floats(2 * mlp.all, c->hidden_size, &failed);
+    weights->gate_up =
+        pl_forward_floats(pl_forward_mlp_outputs(c, mlp.all), c->hidden_size, &failed);
     weights->down = pl_forward_floats(c->hidden_size, mlp.all, &failed);
     for (size_t role = 0; role < PL_NORM_COUNT; role++) {
         if (c->arch->norms[role].hf != NULL) {
             weights->norms[role] =
+                pl_forward_floats(pl_model_norm_size(c, (pl_norm_role)role), 1, &failed);
+        }
+        if (c->arch->norms[role].hf != NULL && c->arch->norm_biases) {
+            weights->norm_biases[role] =
                 pl_forward_floats(pl_model_norm_size(c, (pl_norm_role)role), 1, &failed);
         }
     }
@@ -116,6 +121,7 @@ void pl_block_weights_free(pl_block_weights *weights)
     free(weights->shared_gate);
     for (size_t role = 0; role < PL_NORM_COUNT; role++) {
         free(weights->norms[role]);
+        free(weights->norm_biases[role]);
     }
     for (size_t role = 0; role < PL_SITE_ROLE_COUNT; role++) {
         free(weights->biases[role]);
@@ -131,6 +137,8 @@ static bool allocate(pl_forward *f, const pl_config *c)
     size_t length = f->max_length;
     size_t qkv_rows = f->q_rows + 2 * f->kv_rows;
     f->final_norm = pl_forward_floats(hidden, 1, &failed);
+    f->final_bias = c->arch->norm_biases ? pl_forward_floats(hidden, 1, &failed) : NULL;
+    f->pending = c->arch->parallel ? pl_forward_floats(length, hidden, &failed) : NULL;
     bool two = c->rope_local_theta > 0 ||
                (c->rope == PL_ROPE_LONG && f->positions > c->rope_original_positions);
     for (size_t kind = 0; kind < (two ? 2 : 1); kind++) {
@@ -142,7 +150,7 @@ static bool allocate(pl_forward *f, const pl_config *c)
     f->k = pl_forward_floats(length, f->kv_rows, &failed);
     f->v = pl_forward_floats(length, f->kv_rows, &failed);
     f->attended = pl_forward_floats(length, f->q_rows, &failed);
-    f->gate_up = pl_forward_floats(length, 2 * mlp.inner, &failed);
+    f->gate_up = pl_forward_floats(length, pl_forward_mlp_outputs(c, mlp.inner), &failed);
     f->act = pl_forward_floats(length, mlp.inner, &failed);
     f->scratch_stride = pl_attend_scratch(c->heads, c->kv_heads, c->head_dim, f->positions);
     f->scratch = pl_forward_floats(f->scratch_threads, f->scratch_stride, &failed);
@@ -197,7 +205,8 @@ void pl_forward_destroy(pl_forward *f)
     float *const owned[] = {f->final_norm, f->lm_head, f->cosine[0], f->cosine[1], f->sine[0],
                             f->sine[1],    f->normed,  f->qkv,       f->k,         f->v,
                             f->attended,   f->gate_up, f->act,       f->scratch,   f->routed,
-                            f->mixed,      f->shares,  f->logits,    f->logits_in};
+                            f->mixed,      f->shares,  f->logits,    f->logits_in, f->final_bias,
+                            f->pending};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         free(owned[i]);
     }
@@ -239,7 +248,7 @@ static float *place_of(const pl_forward *f, const pl_layer *layer)
     case PL_ROLE_GATE:
         return f->w.gate_up + 2 * before * hidden;
     case PL_ROLE_UP:
-        return f->w.gate_up + (2 * before + layer->rows) * hidden;
+        return f->w.gate_up + (c->gated ? 2 * before + layer->rows : before) * hidden;
     case PL_ROLE_DOWN:
         return f->w.down + before * hidden;
     default:
@@ -252,7 +261,7 @@ static size_t first_output(const pl_forward *f, const pl_layer *layer)
 {
     return layer->role == PL_ROLE_K    ? f->q_rows
            : layer->role == PL_ROLE_V  ? f->q_rows + f->kv_rows
-           : layer->role == PL_ROLE_UP ? layer->rows
+           : layer->role == PL_ROLE_UP ? (f->model->config.gated ? layer->rows : 0)
                                        : 0;
 }
 
@@ -307,6 +316,9 @@ static pl_status load_rest(pl_forward *f, const pl_block_parts *parts, pl_error 
     for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
         if (parts->norms[role] != NULL) {
             status = pl_forward_gain(f, parts->norms[role], f->w.norms[role], err);
+        }
+        if (status == PL_OK && parts->norm_biases[role] != NULL) {
+            status = load_vector(f, parts->norm_biases[role], f->w.norm_biases[role], err);
         }
     }
     if (status == PL_OK && parts->router != NULL) {

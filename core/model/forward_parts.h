@@ -13,13 +13,21 @@
 void pl_rms_norm(const float *x, const float *gain, double eps, size_t rows, size_t cols,
                  float *out);
 
-/* The same in place for each of the heads of x[rows, heads * cols] (stride apart), gain[cols]. */
+/* out[rows, cols] = (x - mean) / sqrt(variance + eps) * gain + bias, per row; bias may be NULL. */
+void pl_layer_norm(const float *x, const float *gain, const float *bias, double eps, size_t rows,
+                   size_t cols, float *out);
+
+/* pl_rms_norm in place for each of the heads of x[rows, heads * cols] (stride apart), gain[cols].
+ */
 void pl_head_norm(float *x, size_t stride, size_t rows, size_t heads, size_t cols,
                   const float *gain, double eps);
 
 /* gate[rows, stride] holds gate and, `cols` further, up: out[rows, cols] = act(gate) * up. */
 void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t rows, size_t cols,
                  float *out);
+
+/* out[rows, cols] = act(x): of an MLP without a gate. */
+void pl_activate(pl_activation act, const float *x, size_t rows, size_t cols, float *out);
 
 /* x[rows, cols] = cap * tanh(x / cap). */
 void pl_soft_cap(float *x, size_t rows, size_t cols, double cap);
@@ -28,10 +36,11 @@ void pl_soft_cap(float *x, size_t rows, size_t cols, double cap);
 void pl_add_bias(float *x, size_t stride, size_t rows, size_t cols, const float *bias);
 
 /* Rotates heads of x[rows, heads * D] (stride apart) into out (out_stride apart; may be x):
- * halves of a head's first `rotated` dimensions are the pairs, as in Hugging Face; the others are
- * copied.  cosine, sine: [rows, rotated / 2]. */
+ * halves of a head's first `rotated` dimensions are the pairs, as in most of Hugging Face's models,
+ * or neighbours; the others are copied.  cosine, sine: [rows, rotated / 2]. */
 void pl_rope(const float *x, size_t stride, size_t rows, size_t heads, size_t head_dim,
-             size_t rotated, const float *cosine, const float *sine, float *out, size_t out_stride);
+             size_t rotated, bool neighbours, const float *cosine, const float *sine, float *out,
+             size_t out_stride);
 
 /* x[count] += y[count]; false if a value of the sum is NaN or infinite. */
 bool pl_add_finite(float *x, const float *y, size_t count);
@@ -73,7 +82,8 @@ typedef struct pl_block_weights {
     float *biases[PL_SITE_ROLE_COUNT];
     bool biased[PL_SITE_ROLE_COUNT]; /* the block has some there */
     float *norms[PL_NORM_COUNT];     /* NULL where the architecture has none */
-    float *router, *shared_gate;     /* [experts, H], [H]; NULL without experts */
+    float *norm_biases[PL_NORM_COUNT];
+    float *router, *shared_gate; /* [experts, H], [H]; NULL without experts */
 } pl_block_weights;
 
 struct pl_forward {
@@ -82,15 +92,17 @@ struct pl_forward {
     size_t positions;  /* tokens that the last of them may see, itself included */
     bool reads_on;     /* of a decoder: products of one token are those of a vector */
     size_t q_rows, kv_rows;
-    pl_block_weights w; /* the loaded block's */
-    float *final_norm;
-    float *lm_head; /* [vocab, H] or NULL until it is needed */
+    pl_block_weights w;             /* the loaded block's */
+    float *final_norm, *final_bias; /* the bias: NULL where there is none */
+    float *lm_head;                 /* [vocab, H] or NULL until it is needed */
 
     float *cosine[2], *sine[2]; /* [positions, rotary_dim / 2]; [1]: of the other frequencies,
                                    NULL where none are needed */
     size_t angles_length;       /* window whose frequencies [0] has, where they depend on it; 0:
                                    no longer than max_positions */
     float *normed;              /* [max_length, H], also the output of o and down */
+    float *pending;             /* [max_length, H], attention's output until the MLP's is added;
+                                   NULL but where both read one norm */
     float *qkv;                 /* [max_length, q_rows + 2 kv_rows] */
     float *k, *v;               /* [max_length, kv_rows] */
     float *attended;            /* [max_length, q_rows] */
@@ -130,6 +142,7 @@ struct pl_step {
     const pl_hooks *hooks;
     size_t length, window;
     pl_task *task;
+    float *pending; /* [length, H] or NULL, as in pl_forward */
     /* A run that goes on behind tokens whose keys and values are kept. */
     size_t past;             /* how many; 0 for a window by itself */
     float *keys, *values;    /* [positions, kv_rows] of the block; NULL for a window by itself */
@@ -160,6 +173,22 @@ void pl_forward_turns(const pl_step *s, const float **cosine, const float **sine
 
 /* The attention of the step's queries on the step's keys, to out[length, q_rows]. */
 pl_attention pl_forward_attention(const pl_step *s, float *out);
+
+/* Outputs of gate and up together, or of up where there is no gate, of that inner width. */
+size_t pl_forward_mlp_outputs(const pl_config *config, size_t inner);
+
+/* Dimensions of a head that RoPE turns in the loaded block. */
+size_t pl_forward_rotated(const pl_forward *forward);
+
+/* What stands before a half of a block: where both read one norm, attention's. */
+pl_norm_role pl_forward_input_norm(const pl_config *config, pl_norm_role role);
+
+/* out[rows, H] = the architecture's norm of x; out may be x. */
+void pl_forward_norm(const pl_config *config, const float *gain, const float *bias, const float *x,
+                     size_t rows, float *out);
+
+/* x[count] *= by, but for 1. */
+void pl_forward_scale(float *x, size_t count, double by);
 
 /* A matrix of floats; *failed is set where there is no memory. */
 float *pl_forward_floats(size_t rows, size_t cols, bool *failed);

@@ -45,6 +45,37 @@ void pl_rms_norm(const float *x, const float *gain, double eps, size_t rows, siz
     }
 }
 
+static float lane_sum(const float *x, size_t n)
+{
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < n; i++) {
+        lanes[i % LANES] += x[i];
+    }
+    float sum = 0.0f;
+    for (size_t l = 0; l < LANES; l++) {
+        sum += lanes[l];
+    }
+    return sum;
+}
+
+void pl_layer_norm(const float *x, const float *gain, const float *bias, double eps, size_t rows,
+                   size_t cols, float *out)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        float *row = out + r * cols;
+        const float mean = lane_sum(x + r * cols, cols) / (float)cols;
+        for (size_t i = 0; i < cols; i++) {
+            row[i] = x[r * cols + i] - mean;
+        }
+        const float variance = sum_of_squares(row, cols) / (float)cols;
+        scale_by_gain(row, gain, 1.0f / sqrtf(variance + (float)eps), cols, row);
+        for (size_t i = 0; bias != NULL && i < cols; i++) {
+            row[i] += bias[i];
+        }
+    }
+}
+
 void pl_head_norm(float *x, size_t stride, size_t rows, size_t heads, size_t cols,
                   const float *gain, double eps)
 {
@@ -77,6 +108,30 @@ PL_CLONES static void gelu_mul_row(const float *restrict gate, const float *rest
     }
 }
 
+static void activate_row(pl_activation act, const float *x, size_t n, float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float v = x[i];
+        if (act == PL_RELU) {
+            out[i] = v > 0.0f || v != v ? v : 0.0f; /* a NaN stays one */
+        } else if (act == PL_GELU) {
+            out[i] = 0.5f * v * (1.0f + erff(v * 0.70710678118654752f));
+        } else if (act == PL_GELU_TANH) {
+            out[i] = v / (1.0f + pl_expf(-1.5957691216057308f * (v + 0.044715f * v * v * v)));
+        } else {
+            out[i] = v / (1.0f + pl_expf(-v));
+        }
+    }
+}
+
+void pl_activate(pl_activation act, const float *x, size_t rows, size_t cols, float *out)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        activate_row(act, x + r * cols, cols, out + r * cols);
+    }
+}
+
 void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t rows, size_t cols,
                  float *out)
 {
@@ -85,8 +140,13 @@ void pl_gate_mul(pl_activation act, const float *gate, size_t stride, size_t row
         const float *row = gate + r * stride;
         if (act == PL_GELU_TANH) {
             gelu_mul_row(row, row + cols, cols, out + r * cols);
-        } else {
+        } else if (act == PL_SILU) {
             silu_mul_row(row, row + cols, cols, out + r * cols);
+        } else {
+            activate_row(act, row, cols, out + r * cols);
+            for (size_t i = 0; i < cols; i++) {
+                out[r * cols + i] *= row[cols + i];
+            }
         }
     }
 }
@@ -138,8 +198,20 @@ PL_CLONES static void rotate(const float *x, const float *cosine, const float *s
     }
 }
 
+PL_CLONES static void rotate_neighbours(const float *x, const float *cosine, const float *sine,
+                                        size_t half, float *out)
+{
+    for (size_t i = 0; i < half; i++) {
+        float a = x[2 * i];
+        float b = x[2 * i + 1];
+        out[2 * i] = a * cosine[i] - b * sine[i];
+        out[2 * i + 1] = b * cosine[i] + a * sine[i];
+    }
+}
+
 void pl_rope(const float *x, size_t stride, size_t rows, size_t heads, size_t head_dim,
-             size_t rotated, const float *cosine, const float *sine, float *out, size_t out_stride)
+             size_t rotated, bool neighbours, const float *cosine, const float *sine, float *out,
+             size_t out_stride)
 {
     size_t half = rotated / 2;
 #pragma omp parallel for schedule(static)
@@ -147,7 +219,11 @@ void pl_rope(const float *x, size_t stride, size_t rows, size_t heads, size_t he
         for (size_t h = 0; h < heads; h++) {
             const float *from = x + r * stride + h * head_dim;
             float *to = out + r * out_stride + h * head_dim;
-            rotate(from, cosine + r * half, sine + r * half, half, to);
+            if (neighbours) {
+                rotate_neighbours(from, cosine + r * half, sine + r * half, half, to);
+            } else {
+                rotate(from, cosine + r * half, sine + r * half, half, to);
+            }
             if (rotated < head_dim && to != from) {
                 memcpy(to + rotated, from + rotated, (head_dim - rotated) * sizeof *to);
             }

@@ -68,7 +68,8 @@ static pl_status need_matrix(const pl_model *model, const char *name, size_t row
 }
 
 /* What files have for "model." and before lm_head: a plain model, one inside a model with a vision
- * tower (as transformers wrote it before 4.52, and since), one saved without its head. */
+ * tower (as transformers wrote it before 4.52, and since), one saved without its head. An
+ * architecture with words of its own has those instead. */
 static const char *const words[][2] = {{"model.", ""},
                                        {"language_model.model.", "language_model."},
                                        {"model.language_model.", ""},
@@ -80,12 +81,6 @@ static void put_words(const char *body, const char *head, const char *hf, const 
     static const char model[] = "model.";
     bool inside = strncmp(hf, model, strlen(model)) == 0;
     snprintf(out, 128, "%s%s%s", inside ? body : head, inside ? hf + strlen(model) : hf, ending);
-}
-
-/* The weight of a name as Hugging Face has it, in the words of this checkpoint. */
-static void put_name(const pl_config *c, const char *hf, char out[128])
-{
-    put_words(c->body, c->head, hf, ".weight", out);
 }
 
 const pl_tensor *pl_model_tensor_by_name(const pl_checkpoint *checkpoint, const char *hf)
@@ -104,6 +99,16 @@ static void find_words(pl_model *model)
 {
     pl_config *c = &model->config;
     char name[128];
+    for (size_t i = 0; i < 2 && c->arch->body[i] != NULL && !is_gguf(model); i++) {
+        put_words(c->arch->body[i], "", c->arch->embedding.hf, ".weight", name);
+        if (pl_checkpoint_find(model->checkpoint, name) != NULL) {
+            c->body = c->arch->body[i];
+            return;
+        }
+    }
+    if (c->arch->body[0] != NULL) {
+        return;
+    }
     for (size_t i = 0; i < sizeof words / sizeof words[0] && !is_gguf(model); i++) {
         put_words(words[i][0], words[i][1], c->arch->embedding.hf, ".weight", name);
         if (pl_checkpoint_find(model->checkpoint, name) != NULL) {
@@ -120,8 +125,15 @@ static void tensor_name(const pl_model *model, pl_names names, size_t block, con
     if (is_gguf(model)) {
         snprintf(out, 128, "blk.%zu.%s.%s", block, names.gguf, suffix);
     } else {
-        snprintf(out, 128, "%slayers.%zu.%s.%s", model->config.body, block, names.hf, suffix);
+        snprintf(out, 128, "%s%s.%zu.%s.%s", model->config.body,
+                 pl_arch_block_list(model->config.arch), block, names.hf, suffix);
     }
+}
+
+/* Whether the file holds a layer's weight as [in, out]. */
+static bool is_transposed(const pl_model *model)
+{
+    return model->config.arch->transposed && !is_gguf(model);
 }
 
 static void shape_of(const pl_config *c, pl_role role, size_t inner, size_t *rows, size_t *cols)
@@ -156,6 +168,19 @@ static pl_names names_of(const pl_arch *arch, pl_role role, size_t expert)
                                         : arch->experts->layers[role];
 }
 
+/* Whether another role's layer has the same last part of its name. */
+static bool shares_last_part(const pl_arch *arch, pl_role role)
+{
+    const char *own = strrchr(arch->layers[role].hf, '.');
+    bool shares = false;
+    for (int other = 0; own != NULL && other < PL_ROLE_COUNT && !shares; other++) {
+        const char *hf = arch->layers[other].hf;
+        const char *last = hf != NULL ? strrchr(hf, '.') : NULL;
+        shares = other != (int)role && last != NULL && strcmp(last, own) == 0;
+    }
+    return shares;
+}
+
 static void name_layer(const pl_model *model, pl_layer *layer, char out[PL_LAYER_NAME])
 {
     pl_names names = names_of(model->config.arch, layer->role, layer->expert);
@@ -166,6 +191,15 @@ static void name_layer(const pl_model *model, pl_layer *layer, char out[PL_LAYER
         snprintf(out, PL_LAYER_NAME, "model.layers.%zu.%s", layer->block, names.hf);
     }
     layer->name = out;
+}
+
+/* The tensor with so many outputs, the layer's among them. */
+static pl_status need_weight(const pl_model *model, const char *name, size_t outputs,
+                             pl_layer *layer, pl_error *err)
+{
+    layer->transposed = is_transposed(model);
+    return layer->transposed ? need_matrix(model, name, layer->cols, outputs, &layer->tensor, err)
+                             : need_matrix(model, name, outputs, layer->cols, &layer->tensor, err);
 }
 
 /* q, k and v, or gate and up, as rows of one tensor. */
@@ -181,8 +215,7 @@ static pl_status find_fused(pl_model *model, pl_layer *layer, pl_names fused, pl
                        : layer->role == PL_ROLE_UP ? c->intermediate_size
                                                    : 0;
     tensor_name(model, fused, layer->block, "weight", name);
-    return need_matrix(model, name, qkv ? q + 2 * kv : 2 * c->intermediate_size, c->hidden_size,
-                       &layer->tensor, err);
+    return need_weight(model, name, qkv ? q + 2 * kv : 2 * c->intermediate_size, layer, err);
 }
 
 static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
@@ -202,13 +235,15 @@ static pl_status find_weight(pl_model *model, pl_layer *layer, pl_error *err)
         layer->first_row = layer->expert * layer->rows;
         return need(model, name, dims, 3, &layer->tensor, err);
     }
-    if (is_gguf(model)) {
-        tensor_name(model, names_of(arch, layer->role, layer->expert), layer->block, "weight",
-                    name);
-    } else {
-        put_name(&model->config, layer->name, name);
+    pl_names names = names_of(arch, layer->role, layer->expert);
+    char inside[PL_LAYER_NAME];
+    if (layer->expert < PL_SHARED_EXPERT) {
+        snprintf(inside, sizeof inside, "%s.%zu.%s", arch->experts->prefix.hf, layer->expert,
+                 names.hf);
+        names.hf = inside;
     }
-    return need_matrix(model, name, layer->rows, layer->cols, &layer->tensor, err);
+    tensor_name(model, names, layer->block, "weight", name);
+    return need_weight(model, name, layer->rows, layer, err);
 }
 
 /* A layer's bias.  A GGUF may have some of them; what an architecture always has must be there. */
@@ -216,12 +251,17 @@ static pl_status find_bias(pl_model *model, pl_layer *layer, pl_error *err)
 {
     const pl_arch *arch = model->config.arch;
     char name[128];
-    tensor_name(model, arch->layers[layer->role], layer->block, "bias", name);
+    bool fused = layer->role <= PL_ROLE_V && arch->fused_qkv.hf != NULL;
+    tensor_name(model, fused ? arch->fused_qkv : arch->layers[layer->role], layer->block, "bias",
+                name);
     bool optional = is_gguf(model) && !(arch->qkv_bias && layer->role <= PL_ROLE_V);
     if (optional && pl_checkpoint_find(model->checkpoint, name) == NULL) {
         return PL_OK;
     }
-    return need_vector(model, name, layer->rows, &layer->bias, err);
+    const pl_config *c = &model->config;
+    return need_vector(model, name,
+                       fused ? (c->heads + 2 * c->kv_heads) * c->head_dim : layer->rows,
+                       &layer->bias, err);
 }
 
 /* Appends a layer, to its block's last site or a new one. */
@@ -233,6 +273,7 @@ static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t
     pl_layer *layer = &model->layers[index];
     *layer = (pl_layer){.block = block, .role = role, .expert = expert};
     name_layer(model, layer, model->layer_names[index]);
+    layer->needs_part = expert == PL_NO_EXPERT && shares_last_part(config->arch, role);
     shape_of(config, role, inner, &layer->rows, &layer->cols);
     pl_status status = find_weight(model, layer, err);
     if (status == PL_OK && expert == PL_NO_EXPERT && config->biased[role]) {
@@ -244,7 +285,7 @@ static pl_status build_layer(pl_model *model, size_t block, pl_role role, size_t
     pl_site *site = model->n_sites > 0 ? &model->sites[model->n_sites - 1] : NULL;
     if (site == NULL || site->block != block || site->role != site_of[role] ||
         site->expert != expert) {
-        const char *what = site_names[site_of[role]];
+        const char *what = role == PL_ROLE_UP ? "up" : site_names[site_of[role]];
         site = &model->sites[model->n_sites++];
         *site =
             (pl_site){.block = block, .role = site_of[role], .expert = expert, .cols = layer->cols};
@@ -265,7 +306,8 @@ static pl_status build_mlp(pl_model *model, size_t block, size_t expert, size_t 
                            pl_error *err)
 {
     pl_status status = PL_OK;
-    for (int role = PL_ROLE_GATE; role <= PL_ROLE_DOWN && status == PL_OK; role++) {
+    int first = model->config.gated ? PL_ROLE_GATE : PL_ROLE_UP;
+    for (int role = first; role <= PL_ROLE_DOWN && status == PL_OK; role++) {
         status = build_layer(model, block, (pl_role)role, expert, inner, err);
     }
     return status;
@@ -321,8 +363,12 @@ static pl_status build_block(pl_model *model, size_t block, pl_error *err)
     for (size_t role = 0; role < PL_NORM_COUNT && status == PL_OK; role++) {
         if (config->arch->norms[role].hf != NULL) {
             tensor_name(model, config->arch->norms[role], block, "weight", name);
-            status = need_vector(model, name, pl_model_norm_size(config, (pl_norm_role)role),
-                                 &parts->norms[role], err);
+            size_t size = pl_model_norm_size(config, (pl_norm_role)role);
+            status = need_vector(model, name, size, &parts->norms[role], err);
+            if (status == PL_OK && config->arch->norm_biases) {
+                tensor_name(model, config->arch->norms[role], block, "bias", name);
+                status = need_vector(model, name, size, &parts->norm_biases[role], err);
+            }
         }
     }
     parts->n_layers = model->n_layers - parts->first_layer;
@@ -330,14 +376,14 @@ static pl_status build_block(pl_model *model, size_t block, pl_error *err)
     return status;
 }
 
-static pl_status find_whole(pl_model *model, pl_names names, size_t rows, const pl_tensor **out,
-                            pl_error *err)
+static pl_status find_whole(pl_model *model, pl_names names, const char *ending, size_t rows,
+                            const pl_tensor **out, pl_error *err)
 {
     char name[128];
     if (is_gguf(model)) {
-        snprintf(name, sizeof name, "%s.weight", names.gguf);
+        snprintf(name, sizeof name, "%s%s", names.gguf, ending);
     } else {
-        put_name(&model->config, names.hf, name);
+        put_words(model->config.body, model->config.head, names.hf, ending, name);
     }
     size_t hidden = model->config.hidden_size;
     return rows > 0 ? need_matrix(model, name, rows, hidden, out, err)
@@ -353,7 +399,7 @@ static size_t count_layers(const pl_config *c, size_t *sites)
         size_t mlps = (c->block_kind[b] & PL_BLOCK_EXPERTS) != 0
                           ? c->experts + (c->shared_size > 0 ? 1 : 0)
                           : 1;
-        layers += 4 + 3 * mlps;
+        layers += 4 + (c->gated ? 3 : 2) * mlps;
         *sites += 2 + 2 * mlps;
     }
     return layers;
@@ -377,14 +423,22 @@ pl_status pl_model_build_layers(pl_model *model, pl_error *err)
     const pl_arch *arch = config->arch;
     find_words(model);
     pl_status status =
-        find_whole(model, arch->embedding, config->vocab_size, &model->embedding, err);
+        find_whole(model, arch->embedding, ".weight", config->vocab_size, &model->embedding, err);
+    if (status == PL_OK && arch->positions.hf != NULL) {
+        status = find_whole(model, arch->positions, ".weight",
+                            arch->position_offset + config->max_positions, &model->positions, err);
+    }
     for (size_t block = 0; block < config->blocks && status == PL_OK; block++) {
         status = build_block(model, block, err);
     }
-    PL_THEN(find_whole(model, arch->norm, 0, &model->norm, err));
+    PL_THEN(find_whole(model, arch->norm, ".weight", 0, &model->norm, err));
+    if (status == PL_OK && arch->norm_biases) {
+        status = find_whole(model, arch->norm, ".bias", 0, &model->norm_bias, err);
+    }
     model->lm_head = model->embedding;
     if (status == PL_OK && !config->tied_embeddings) {
-        status = find_whole(model, arch->lm_head, config->vocab_size, &model->lm_head, err);
+        status =
+            find_whole(model, arch->lm_head, ".weight", config->vocab_size, &model->lm_head, err);
     }
     return status;
 }
@@ -397,7 +451,7 @@ void pl_layer_short(const pl_layer *layer, bool with_part, char *out, size_t cap
     }
     const char *last = strrchr(layer->name, '.');
     const char *part = last != NULL ? last + 1 : layer->name;
-    if (with_part && last != NULL) {
+    if ((with_part || layer->needs_part) && last != NULL) {
         const char *s = last;
         while (s > layer->name && s[-1] != '.') {
             s--;

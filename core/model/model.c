@@ -268,9 +268,36 @@ static pl_status read_unpermuted(pl_model *model, const pl_layer *layer, float *
     return status;
 }
 
+pl_status pl_model_read_columns(pl_checkpoint *checkpoint, const pl_tensor *tensor, size_t first,
+                                size_t count, float *out, pl_error *err)
+{
+    enum { TOGETHER = 64 };
+    const size_t all = pl_tensor_cols(tensor), rows = pl_tensor_rows(tensor);
+    pl_status status = PL_OK;
+    float *piece = pl_alloc(TOGETHER * all, sizeof *piece);
+    if (piece == NULL) {
+        return pl_error_memory(err, "%s", tensor->name);
+    }
+    for (size_t at = 0; at < rows && status == PL_OK; at += TOGETHER) {
+        const size_t now = rows - at < TOGETHER ? rows - at : TOGETHER;
+        status = pl_checkpoint_read(checkpoint, tensor, at, now, piece, err);
+        for (size_t c = 0; c < count && status == PL_OK; c++) {
+            for (size_t r = 0; r < now; r++) {
+                out[c * rows + at + r] = piece[r * all + first + c];
+            }
+        }
+    }
+    free(piece);
+    return status;
+}
+
 pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_error *err)
 {
     const pl_layer *wanted = &model->layers[layer];
+    if (wanted->transposed) {
+        return pl_model_read_columns(model->checkpoint, wanted->tensor, wanted->first_row,
+                                     wanted->rows, out, err);
+    }
     if (wanted->unpermute_heads > 0) {
         return read_unpermuted(model, wanted, out, err);
     }
@@ -281,6 +308,18 @@ pl_status pl_model_read_weight(pl_model *model, size_t layer, float *out, pl_err
 pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out, pl_error *err)
 {
     const pl_layer *wanted = &model->layers[layer];
+    const size_t all = (size_t)pl_tensor_elements(wanted->bias);
+    if (all != wanted->rows) { /* of a fused tensor */
+        float *whole = pl_alloc(all, sizeof *whole);
+        pl_status read =
+            whole == NULL ? pl_error_memory(err, "%s", wanted->name)
+                          : pl_checkpoint_read(model->checkpoint, wanted->bias, 0, 1, whole, err);
+        if (read == PL_OK) {
+            memcpy(out, whole + wanted->first_row, wanted->rows * sizeof *out);
+        }
+        free(whole);
+        return read;
+    }
     pl_status status = pl_checkpoint_read(model->checkpoint, wanted->bias, 0, 1, out, err);
     size_t heads = wanted->unpermute_heads;
     size_t head_rows = heads > 0 ? wanted->rows / heads : 0;
@@ -339,7 +378,8 @@ pl_status pl_model_layer_identity(pl_model *model, size_t layer, pl_id *out, pl_
     if (!model->has_layer_id[layer]) {
         pl_id id = {0};
         pl_status status = pl_tensor_identity(model->checkpoint, wanted->tensor, &id, task, err);
-        if (status == PL_OK && pl_tensor_rows(wanted->tensor) != wanted->rows) {
+        if (status == PL_OK &&
+            pl_tensor_elements(wanted->tensor) != (uint64_t)wanted->rows * wanted->cols) {
             status = part_identity(wanted, &id, err);
         }
         if (status != PL_OK) {

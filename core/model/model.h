@@ -33,12 +33,14 @@ typedef struct pl_layer {
     const pl_tensor *tensor; /* holds its weight [rows, cols], maybe among others' rows */
     size_t first_row;        /* of its rows in that tensor seen as [all, cols]; 0 but in a fused
                                 one (phi3's qkv_proj and gate_up_proj, GGUF's experts) */
-    const pl_tensor *bias;   /* or NULL */
+    const pl_tensor *bias;   /* its rows from first_row on where it is fused, too; or NULL */
+    bool transposed;         /* the tensor is [cols, all rows]: gpt2's Conv1D */
     size_t rows, cols;       /* out, in */
     size_t block;
     pl_role role;
     size_t expert;          /* its number, PL_SHARED_EXPERT or PL_NO_EXPERT */
     size_t site;            /* index of its site */
+    bool needs_part;        /* its block has another of the same last part (gpt2's two c_proj) */
     size_t unpermute_heads; /* GGUF llama q/k: rows stored permuted over so many heads; 0: not */
 } pl_layer;
 
@@ -109,17 +111,23 @@ PL_NODISCARD pl_status pl_model_read_weight(pl_model *model, size_t layer, float
                                             pl_error *err);
 PL_NODISCARD pl_status pl_model_read_bias(pl_model *model, size_t layer, float *out, pl_error *err);
 
+/* Columns [first, first + count) of a tensor [in, all], to out[count, in]: a layer's weights where
+ * a file holds them transposed. */
+PL_NODISCARD pl_status pl_model_read_columns(pl_checkpoint *checkpoint, const pl_tensor *tensor,
+                                             size_t first, size_t count, float *out, pl_error *err);
+
 /* One of the model's tensors under its Hugging Face name. */
 typedef struct pl_named_tensor {
     char name[96];
     const pl_tensor *tensor; /* NULL: the model has none of that name (a bias, a tied lm_head) */
     bool zeros;              /* a bias the file lacks, but Hugging Face's form of the model has */
     size_t layer;            /* the layer whose weight it is, SIZE_MAX for any other tensor */
-    size_t bias_of;          /* the layer whose bias it is, else SIZE_MAX */
+    size_t bias_of;          /* the layer whose bias it is, else SIZE_MAX; a fused one's first */
     size_t layers;           /* how many layers from there on it holds (a fused tensor: 2 or 3) */
     size_t n_dims;           /* its shape under that name */
     uint64_t dims[2];
-    float add; /* what each stored value misses: -1 for a gemma norm in GGUF */
+    bool transposed; /* that shape is [in, out] */
+    float add;       /* what each stored value misses: -1 for a gemma norm in GGUF */
 } pl_named_tensor;
 
 /* A checkpoint's tensor of a name as Hugging Face has it for a plain model, also where it is inside

@@ -14,8 +14,9 @@ enum { PL_LAYER_NAME = 64 };
 /* Tensors of one block that are no layer's weight, and where its layers and sites begin. */
 typedef struct pl_block_parts {
     const pl_tensor *norms[PL_NORM_COUNT]; /* NULL where the architecture has none */
-    const pl_tensor *router;               /* [experts, hidden] or NULL */
-    const pl_tensor *shared_gate;          /* [1, hidden] or NULL */
+    const pl_tensor *norm_biases[PL_NORM_COUNT];
+    const pl_tensor *router;      /* [experts, hidden] or NULL */
+    const pl_tensor *shared_gate; /* [1, hidden] or NULL */
     size_t first_layer, n_layers;
     size_t first_site, n_sites;
 } pl_block_parts;
@@ -34,6 +35,7 @@ struct pl_model {
     size_t n_sites;
     pl_block_parts *blocks;                      /* [blocks] */
     const pl_tensor *embedding, *norm, *lm_head; /* lm_head is the embedding if tied */
+    const pl_tensor *positions, *norm_bias;      /* NULL where the architecture has none */
 
     pl_unread *unread; /* [n_unread] */
     size_t n_unread;

@@ -12,16 +12,19 @@ pl_status pl_model_need_stream(const pl_model *model, const char *who, pl_error 
     const pl_arch *arch = model->config.arch;
     const bool before =
         arch->norms[PL_NORM_ATTENTION].hf != NULL && arch->norms[PL_NORM_MLP].hf != NULL;
+    const bool plain = !arch->layer_norm && !arch->parallel;
     const bool behind =
         arch->norms[PL_NORM_ATTENTION_OUT].hf != NULL || arch->norms[PL_NORM_MLP_OUT].hf != NULL;
-    return before && !behind
+    return before && !behind && plain
                ? PL_OK
                : pl_error_set(
                      err, PL_ERR_UNSUPPORTED,
-                     "%s rotates the residual stream, and the norms of %s behind attention "
-                     "and MLP scale its channels one by one: expected norms before them "
-                     "alone (llama, mistral, qwen2, qwen3, phi3, mixtral, qwen2_moe)",
-                     who, model->config.architecture);
+                     "%s rotates the residual stream, and the norms of %s %s: expected RMSNorms "
+                     "before attention and MLP alone (llama, mistral, qwen2, qwen3, phi3, granite, "
+                     "smollm3, mixtral, qwen2_moe, qwen3_moe, olmoe)",
+                     who, model->config.architecture,
+                     plain ? "behind attention and MLP scale its channels one by one"
+                           : "take away its mean");
 }
 
 bool pl_model_reads_stream(const pl_model *model, size_t site)

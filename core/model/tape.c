@@ -30,6 +30,7 @@ struct pl_tape {
     float *head_k, *head_v; /* [heads, length, D] */
     float *scratch;         /* of attention backward */
     float *minus_sine;      /* [length, rotary_dim / 2] */
+    float *direct;          /* dL/dy, where attention and the MLP are added at once; else NULL */
 };
 
 static size_t cols_of(const pl_tape *t, pl_site_role role)
@@ -42,7 +43,7 @@ static size_t cols_of(const pl_tape *t, pl_site_role role)
 static size_t rows_of(const pl_tape *t, pl_site_role role)
 {
     return role == PL_SITE_QKV       ? t->stride
-           : role == PL_SITE_GATE_UP ? 2 * t->c->intermediate_size
+           : role == PL_SITE_GATE_UP ? pl_forward_mlp_outputs(t->c, t->c->intermediate_size)
                                      : t->c->hidden_size;
 }
 
@@ -80,6 +81,7 @@ static bool allocate(pl_tape *t)
     t->scratch =
         pl_forward_floats(t->f->scratch_threads, pl_attend_back_scratch(t->length), &failed);
     t->minus_sine = pl_forward_floats(t->length, c->rotary_dim / 2, &failed);
+    t->direct = c->arch->parallel ? pl_forward_floats(all, hidden, &failed) : NULL;
     return !failed;
 }
 
@@ -127,8 +129,8 @@ void pl_tape_destroy(pl_tape *t)
         free(t->cached[part]);
         free(t->grad_q[part]);
     }
-    float *const owned[] = {t->o_out,  t->middle, t->down_out, t->wide,      t->narrow,
-                            t->head_k, t->head_v, t->scratch,  t->minus_sine};
+    float *const owned[] = {t->o_out,  t->middle, t->down_out, t->wide,       t->narrow,
+                            t->head_k, t->head_v, t->scratch,  t->minus_sine, t->direct};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         free(owned[i]);
     }
@@ -215,11 +217,11 @@ static pl_step window_step(const pl_tape *t)
 static void norm_rows(const pass *p, pl_norm_role role, const float *x, float *out)
 {
     const pl_tape *t = p->t;
-    const size_t hidden = t->c->hidden_size;
-    if (t->f->w.norms[role] != NULL) {
-        pl_rms_norm(x, t->f->w.norms[role], t->c->rms_norm_eps, p->rows, hidden, out);
+    const pl_block_weights *w = &t->f->w;
+    if (w->norms[role] != NULL) {
+        pl_forward_norm(t->c, w->norms[role], w->norm_biases[role], x, p->rows, out);
     } else if (out != x) {
-        memcpy(out, x, p->rows * hidden * sizeof *out);
+        memcpy(out, x, p->rows * t->c->hidden_size * sizeof *out);
     }
 }
 
@@ -256,7 +258,7 @@ static void norm_heads(const pass *p, pl_norm_role role, float *x, size_t cols)
     const pl_tape *t = p->t;
     const size_t size = pl_model_norm_size(t->c, role);
     if (t->f->w.norms[role] != NULL) {
-        pl_head_norm(x, cols, p->rows, cols / size, size, t->f->w.norms[role], t->c->rms_norm_eps);
+        pl_head_norm(x, cols, p->rows, cols / size, size, t->f->w.norms[role], t->c->norm_eps);
     }
 }
 
@@ -269,8 +271,8 @@ static void turn(const pass *p, const float *cosine, const float *sine, float *c
         for (size_t part = 0; part < 2; part++) {
             const size_t cols = part_cols(t, part);
             float *x = qk[part] + w * t->length * cols;
-            pl_rope(x, cols, t->length, heads[part], t->c->head_dim, t->c->rotary_dim, cosine, sine,
-                    x, cols);
+            pl_rope(x, cols, t->length, heads[part], t->c->head_dim, pl_forward_rotated(t->f),
+                    t->c->arch->neighbours, cosine, sine, x, cols);
         }
     }
 }
@@ -364,11 +366,18 @@ static pl_status add_half(const pass *p, const float *x, pl_norm_role role, cons
 {
     const size_t hidden = p->t->c->hidden_size;
     norm_rows(p, role, out, sum);
+    pl_forward_scale(sum, p->rows * hidden, p->t->c->residual_scale);
     return pl_add_finite(sum, x, p->rows * hidden)
                ? PL_OK
                : pl_error_set(err, PL_ERR_NUMERIC,
                               "model.layers.%zu: the residual stream is not finite",
                               p->t->f->w.block);
+}
+
+/* What the norm before the MLP sees. */
+static const float *mlp_input(const pl_tape *t)
+{
+    return t->c->arch->parallel ? t->x : t->middle;
 }
 
 pl_status pl_tape_forward(pl_tape *t, const float *x, size_t windows, const pl_tape_hooks *hooks,
@@ -387,13 +396,18 @@ pl_status pl_tape_forward(pl_tape *t, const float *x, size_t windows, const pl_t
     PL_THEN(run_site(&p, PL_SITE_O, t->o_out, err));
     PL_THEN(add_half(&p, x, PL_NORM_ATTENTION_OUT, t->o_out, t->middle, err));
     if (status == PL_OK) {
-        norm_rows(&p, PL_NORM_MLP, t->middle, t->raw[PL_SITE_GATE_UP]);
+        norm_rows(&p, pl_forward_input_norm(t->c, PL_NORM_MLP), mlp_input(t),
+                  t->raw[PL_SITE_GATE_UP]);
         status = run_site(&p, PL_SITE_GATE_UP, t->f->gate_up, err);
     }
     if (status == PL_OK) {
         const size_t inner = t->c->intermediate_size;
-        pl_gate_mul(t->c->activation, t->f->gate_up, 2 * inner, p.rows, inner,
-                    t->raw[PL_SITE_DOWN]);
+        if (t->c->gated) {
+            pl_gate_mul(t->c->activation, t->f->gate_up, 2 * inner, p.rows, inner,
+                        t->raw[PL_SITE_DOWN]);
+        } else {
+            pl_activate(t->c->activation, t->f->gate_up, p.rows, inner, t->raw[PL_SITE_DOWN]);
+        }
         status = run_site(&p, PL_SITE_DOWN, t->down_out, err);
     }
     PL_THEN(add_half(&p, t->middle, PL_NORM_MLP_OUT, t->down_out, y, err));
@@ -466,9 +480,11 @@ static void norm_back(const pass *p, pl_norm_role role, const float *x, float *g
 {
     const pl_tape *t = p->t;
     const size_t hidden = t->c->hidden_size;
-    if (t->f->w.norms[role] != NULL) {
-        pl_rms_norm_back(x, hidden, t->f->w.norms[role], t->c->rms_norm_eps, p->rows, 1, hidden,
-                         grad, hidden);
+    if (t->f->w.norms[role] != NULL && t->c->arch->layer_norm) {
+        pl_layer_norm_back(x, t->f->w.norms[role], t->c->norm_eps, p->rows, hidden, grad);
+    } else if (t->f->w.norms[role] != NULL) {
+        pl_rms_norm_back(x, hidden, t->f->w.norms[role], t->c->norm_eps, p->rows, 1, hidden, grad,
+                         hidden);
     }
 }
 
@@ -479,7 +495,7 @@ static void norm_heads_back(const pass *p, pl_norm_role role, size_t part)
     const size_t size = pl_model_norm_size(t->c, role), cols = part_cols(t, part);
     if (t->f->w.norms[role] != NULL) {
         pl_rms_norm_back(t->f->qkv + (part == 0 ? 0 : t->f->q_rows), t->stride, t->f->w.norms[role],
-                         t->c->rms_norm_eps, p->rows, cols / size, size, t->grad_q[part], cols);
+                         t->c->norm_eps, p->rows, cols / size, size, t->grad_q[part], cols);
     }
 }
 
@@ -530,14 +546,19 @@ static pl_status mlp_back(const pass *p, float *grad, const pl_tape_sums *sums, 
     const size_t hidden = t->c->hidden_size, inner = t->c->intermediate_size;
     float *out_grad = t->f->normed;
     memcpy(out_grad, grad, p->rows * hidden * sizeof *grad);
+    pl_forward_scale(out_grad, p->rows * hidden, t->c->residual_scale);
     norm_back(p, PL_NORM_MLP_OUT, t->down_out, out_grad);
     pl_status status = site_back(p, PL_SITE_DOWN, out_grad, sums, t->narrow, err);
     if (status == PL_OK) {
-        pl_gate_mul_back(t->c->activation, t->f->gate_up, t->narrow, p->rows, inner, t->wide);
+        if (t->c->gated) {
+            pl_gate_mul_back(t->c->activation, t->f->gate_up, t->narrow, p->rows, inner, t->wide);
+        } else {
+            pl_activate_back(t->c->activation, t->f->gate_up, t->narrow, p->rows * inner, t->wide);
+        }
         status = site_back(p, PL_SITE_GATE_UP, t->wide, sums, t->narrow, err);
     }
     if (status == PL_OK) {
-        norm_back(p, PL_NORM_MLP, t->middle, t->narrow);
+        norm_back(p, pl_forward_input_norm(t->c, PL_NORM_MLP), mlp_input(t), t->narrow);
         add_rows(grad, t->narrow, p->rows * hidden);
     }
     return status;
@@ -548,7 +569,8 @@ static pl_status attention_back(const pass *p, float *grad, const pl_tape_sums *
     pl_tape *t = p->t;
     const size_t hidden = t->c->hidden_size;
     float *out_grad = t->f->normed;
-    memcpy(out_grad, grad, p->rows * hidden * sizeof *grad);
+    memcpy(out_grad, t->direct != NULL ? t->direct : grad, p->rows * hidden * sizeof *grad);
+    pl_forward_scale(out_grad, p->rows * hidden, t->c->residual_scale);
     norm_back(p, PL_NORM_ATTENTION_OUT, t->o_out, out_grad);
     pl_status status = site_back(p, PL_SITE_O, out_grad, sums, t->narrow, err);
     PL_THEN(attend_back(p, t->narrow, t->wide, err));
@@ -568,6 +590,9 @@ pl_status pl_tape_backward(pl_tape *t, const pl_tape_hooks *hooks, float *grad,
                             "a block's backward pass needs its forward pass before it");
     }
     const pass p = pass_of(t, hooks, task);
+    if (t->direct != NULL) {
+        memcpy(t->direct, grad, p.rows * t->c->hidden_size * sizeof *grad);
+    }
     pl_status status = mlp_back(&p, grad, sums, err);
     return status == PL_OK ? attention_back(&p, grad, sums, err) : status;
 }

@@ -56,6 +56,62 @@ void pl_rms_norm_back(const float *x, size_t stride, const float *gain, double e
     }
 }
 
+/* With n = (x - mean) / sqrt(variance + eps) and h = g dL/dy:
+ * dL/dx = (h - mean(h) - n mean(n h)) / sqrt(variance + eps). */
+static void layer_row_back(const float *x, const float *gain, double eps, size_t cols, float *grad)
+{
+    double mean = 0.0, variance = 0.0, sum = 0.0, along = 0.0;
+    const double count = (double)cols;
+    for (size_t i = 0; i < cols; i++) {
+        mean += (double)x[i] / count;
+    }
+    for (size_t i = 0; i < cols; i++) {
+        const double d = (double)x[i] - mean, h = (double)gain[i] * (double)grad[i];
+        variance += d * d / count;
+        sum += h / count;
+        along += h * d / count;
+    }
+    const double scale = 1.0 / sqrt(variance + eps);
+    for (size_t i = 0; i < cols; i++) {
+        const double h = (double)gain[i] * (double)grad[i], d = (double)x[i] - mean;
+        grad[i] = (float)(scale * (h - sum - d * along * scale * scale));
+    }
+}
+
+void pl_layer_norm_back(const float *x, const float *gain, double eps, size_t rows, size_t cols,
+                        float *grad)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        layer_row_back(x + r * cols, gain, eps, cols, grad + r * cols);
+    }
+}
+
+static float slope_of(pl_activation act, float x)
+{
+    if (act == PL_RELU) {
+        return x > 0.0f ? 1.0f : 0.0f;
+    }
+    if (act == PL_GELU) {
+        return 0.5f * (1.0f + erff(x * 0.70710678118654752f)) +
+               x * 0.39894228040143268f * expf(-0.5f * x * x);
+    }
+    const bool tanh_form = act == PL_GELU_TANH;
+    const float in = tanh_form ? 1.5957691216057308f * (x + 0.044715f * x * x * x) : x;
+    const float slope = tanh_form ? 1.5957691216057308f * (1.0f + 0.134145f * x * x) : 1.0f;
+    const float share = 1.0f / (1.0f + pl_expf(-in));
+    return share * (1.0f + x * (1.0f - share) * slope);
+}
+
+void pl_activate_back(pl_activation act, const float *x, const float *act_grad, size_t count,
+                      float *grad)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < count; i++) {
+        grad[i] = act_grad[i] * slope_of(act, x[i]);
+    }
+}
+
 PL_CLONES static void silu_row_back(const float *restrict gate, const float *restrict up,
                                     const float *restrict act, size_t n, float *restrict gate_grad,
                                     float *restrict up_grad)

@@ -9,6 +9,14 @@
 void pl_rms_norm_back(const float *x, size_t stride, const float *gain, double eps, size_t rows,
                       size_t heads, size_t cols, float *grad, size_t grad_stride);
 
+/* Back through pl_layer_norm: grad[rows, cols] in place. */
+void pl_layer_norm_back(const float *x, const float *gain, double eps, size_t rows, size_t cols,
+                        float *grad);
+
+/* Back through pl_activate of x[count]: grad[count] of act_grad[count]. */
+void pl_activate_back(pl_activation act, const float *x, const float *act_grad, size_t count,
+                      float *grad);
+
 /* Back through pl_gate_mul: gate[rows, 2 cols] holds gate and up, act_grad[rows, cols] the gradient
  * of act(gate) * up; grad[rows, 2 cols] becomes those of gate and up. */
 void pl_gate_mul_back(pl_activation act, const float *gate, const float *act_grad, size_t rows,

@@ -7,9 +7,15 @@
 /* Buffers that every reader makes anew from the config. */
 static bool is_made_anew(const char *name)
 {
-    static const char ending[] = ".rotary_emb.inv_freq";
-    size_t size = strlen(name), need = strlen(ending);
-    return size > need && strcmp(name + size - need, ending) == 0;
+    /* RoPE's frequencies; gpt2's causal masks and what stood in for minus infinity. */
+    static const char *const endings[] = {".rotary_emb.inv_freq", ".attn.bias",
+                                          ".attn.masked_bias"};
+    bool made = false;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings && !made; i++) {
+        size_t size = strlen(name), need = strlen(endings[i]);
+        made = size > need && strcmp(name + size - need, endings[i]) == 0;
+    }
+    return made;
 }
 
 static void mark(const pl_model *model, bool *read, const pl_tensor *tensor)
@@ -32,6 +38,7 @@ static void mark_read(const pl_model *model, bool *read)
         const pl_block_parts *parts = &model->blocks[b];
         for (size_t role = 0; role < PL_NORM_COUNT; role++) {
             mark(model, read, parts->norms[role]);
+            mark(model, read, parts->norm_biases[role]);
         }
         mark(model, read, parts->router);
         mark(model, read, parts->shared_gate);
@@ -39,6 +46,8 @@ static void mark_read(const pl_model *model, bool *read)
     mark(model, read, model->embedding);
     mark(model, read, model->norm);
     mark(model, read, model->lm_head);
+    mark(model, read, model->positions);
+    mark(model, read, model->norm_bias);
     bool gguf = pl_checkpoint_container(model->checkpoint) == PL_GGUF;
     for (size_t i = 0; gguf && c->rope_divisors > 0 && i < 3; i++) {
         bool used = (i > 0) == (c->rope == PL_ROPE_LONG);

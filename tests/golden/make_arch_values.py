@@ -34,13 +34,19 @@ def formula(name, count):
     return ((x >> 8).astype(np.float64) / 2**23 - 1).astype(np.float32)
 
 
+def is_norm(name):
+    return bool(re.search(r"norm\.(weight|bias)$|layernorm|ln_\w+\.", name))
+
+
 def weights(name, shape, unit_norms):
     values = formula(name, int(np.prod(shape))).reshape(shape)
-    if name.endswith("norm.weight") or "layernorm" in name:
-        return values * np.float32(0.25) + np.float32(0 if unit_norms else 1)
+    if is_norm(name):
+        one = 0 if unit_norms or name.endswith("bias") else 1
+        return values * np.float32(0.25) + np.float32(one)
     if name.endswith("gate.weight"):  # routers: clear choices
         return values
-    return values * np.float32(0.5 if "embed_tokens" in name else 0.25)
+    embedding = "embed_tokens" in name or "wte." in name
+    return values * np.float32(0.5 if embedding else 0.25)
 
 
 SMALL = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
@@ -49,9 +55,17 @@ SMALL = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_atte
              rms_norm_eps=1e-5, attention_dropout=0.0)
 
 
+FOREIGN = {  # what these models' configs call otherwise or do not have
+    "gpt2": ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+             "num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "attention_dropout"),
+    "opt": ("intermediate_size", "num_key_value_heads", "rms_norm_eps"),
+    "starcoder2": ("rms_norm_eps",), "cohere": ("rms_norm_eps",), "cohere2": ("rms_norm_eps",)}
+
+
 def case(name, model_type, arch=None, keys=None, permute=False, arrays=None, **more):
+    small = {k: v for k, v in SMALL.items() if k not in FOREIGN.get(model_type, ())}
     return dict(name=name, model_type=model_type, arch=arch, keys=keys or {}, permute=permute,
-                arrays=arrays or {}, config={**SMALL, **more})
+                arrays=arrays or {}, config={**small, **more})
 
 
 LONG = {"rope_factors_short.weight": [1.0, 1.5, 2.0], "rope_factors_long.weight": [1.5, 3.0, 5.0]}
@@ -127,6 +141,41 @@ CASES = [
     case("qwen3_moe_mixed", "qwen3_moe", num_hidden_layers=3, num_experts=6, num_experts_per_tok=3,
          moe_intermediate_size=24, decoder_sparse_step=2, mlp_only_layers=[], attention_bias=True),
     case("olmoe", "olmoe", "olmoe", EXPERTS, num_experts=4, num_experts_per_tok=2),
+    case("granite", "granite", "granite", {"attention.scale": 0.2, "embedding_scale": 3.0,
+         "residual_scale": 0.5, "logit_scale": 4.0}, permute=True, attention_multiplier=0.2,
+         embedding_multiplier=3.0, residual_multiplier=0.5, logits_scaling=4.0,
+         attention_bias=True, mlp_bias=True, tie_word_embeddings=True),
+    case("smollm3", "smollm3", "smollm3", permute=True, num_hidden_layers=4,
+         tie_word_embeddings=True),
+    case("smollm3_list", "smollm3", num_hidden_layers=3, no_rope_layers=[0, 1, 0],
+         use_sliding_window=True, sliding_window=9, attention_bias=True, layer_types=[
+             "sliding_attention", "full_attention", "sliding_attention"]),
+    case("starcoder2", "starcoder2", "starcoder2", {"attention.layer_norm_epsilon": 1e-5,
+         "attention.sliding_window": 9}, norm_epsilon=1e-5, sliding_window=9,
+         tie_word_embeddings=True),
+    case("starcoder2_unbiased", "starcoder2", norm_epsilon=1e-3, use_bias=False,
+         sliding_window=None),
+    case("gpt2", "gpt2", "gpt2", {"attention.layer_norm_epsilon": 1e-5}, n_embd=32, n_inner=48,
+         n_layer=2, n_head=4, n_positions=128, tie_word_embeddings=True),
+    case("gpt2_untied", "gpt2", n_embd=32, n_layer=2, n_head=4, n_positions=128),
+    case("opt", "opt", ffn_dim=48, word_embed_proj_dim=32, tie_word_embeddings=True),
+    case("opt_gelu", "opt", ffn_dim=48, word_embed_proj_dim=32, activation_function="gelu",
+         enable_bias=False),
+    case("glm", "glm", head_dim=16, attention_bias=True),
+    case("glm4", "glm4", "glm4", head_dim=16, partial_rotary_factor=0.5),
+    case("glm4_quarter", "glm4", head_dim=16, partial_rotary_factor=0.25, attention_bias=False),
+    case("cohere", "cohere", "command-r", {"attention.layer_norm_epsilon": 1e-5,
+         "logit_scale": 0.5}, logit_scale=0.5, layer_norm_eps=1e-5, tie_word_embeddings=True),
+    case("cohere2", "cohere2", "cohere2", {"attention.layer_norm_epsilon": 1e-5,
+         "logit_scale": 2.0, "attention.sliding_window": 9}, num_hidden_layers=4, logit_scale=2.0,
+         layer_norm_eps=1e-5, sliding_window=9, tie_word_embeddings=True),
+    case("cohere2_types", "cohere2", num_hidden_layers=2, sliding_window=9, attention_bias=True,
+         layer_types=["full_attention", "sliding_attention"]),
+    case("phi4_mini", "phi3", "phi3", {"rope.scaling.original_context_length": 32,
+         "rope.scaling.attn_factor": float(np.sqrt(1 + np.log(4) / np.log(32)))}, arrays=LONG,
+         partial_rotary_factor=0.75, original_max_position_embeddings=32,
+         tie_word_embeddings=True, rope_scaling={
+             "type": "longrope", "short_factor": [1.0, 1.5, 2.0], "long_factor": [1.5, 3.0, 5.0]}),
     case("olmoe_normalized", "olmoe", num_experts=4, num_experts_per_tok=3, norm_topk_prob=True,
          attention_bias=True),
 ]
@@ -134,7 +183,8 @@ CASES = [
 
 def site_of(linear):
     """The site that sees a Linear's input, in Planish's words; None for routers and the head."""
-    linear = linear.replace("model.language_model.", "model.")
+    linear = re.sub(r"^model\.(language_model|decoder)\.", "model.", linear)
+    linear = linear.replace("transformer.h.", "model.layers.")
     found = re.fullmatch(r"model\.layers\.(\d+)\.(.*)", linear)
     if not found or linear.endswith("gate"):
         return None
@@ -142,14 +192,18 @@ def site_of(linear):
     expert = re.search(r"experts\.(\d+)\.", rest)
     inside = f"experts.{expert.group(1)}." if expert else "shared_expert." if "shared" in rest else ""
     last = rest.split(".")[-1]
-    role = {"q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "qkv_proj": "qkv", "o_proj": "o",
+    if rest in ("mlp.c_fc", "fc1"):
+        return f"model.layers.{block}.up"
+    last = {"attn.c_proj": "o_proj", "mlp.c_proj": "down_proj"}.get(rest, last)
+    role = {"c_attn": "qkv", "out_proj": "o", "fc2": "down", "q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "qkv_proj": "qkv", "o_proj": "o",
             "down_proj": "down", "w2": "down"}.get(last, "gate_up")
     return f"model.layers.{block}.{inside}{role}"
 
 
 def observe(model, seen):
     for name, module in model.named_modules():
-        site = site_of(name) if isinstance(module, torch.nn.Linear) else None
+        linear = isinstance(module, (torch.nn.Linear, transformers.pytorch_utils.Conv1D))
+        site = site_of(name) if linear else None
         if site is not None:
             module.register_forward_pre_hook(
                 lambda _, args, site=site: seen.__setitem__(site, args[0].reshape(-1, args[0].shape[-1])))
@@ -158,7 +212,7 @@ def observe(model, seen):
 def gguf_tensors(this, shapes):
     """GGUF's names from the gguf package; experts stacked, gemma's norms plus 1, q and k permuted."""
     arch = next(a for a, n in gguf.MODEL_ARCH_NAMES.items() if n == this["arch"])
-    blocks = this["config"]["num_hidden_layers"]
+    blocks = this["config"].get("n_layer") or this["config"]["num_hidden_layers"]
     names = gguf.get_tensor_name_map(arch, blocks)
     out = {}
     for hf in shapes:
@@ -166,6 +220,8 @@ def gguf_tensors(this, shapes):
         name = names.get_name(generic, try_suffixes=(".weight", ".bias"))
         assert name is not None, hf
         entry = out.setdefault(name, {"from": [], "add": 0, "permuted_heads": 0})
+        if this["model_type"] == "gpt2" and re.search(r"c_(attn|fc|proj)\.weight", hf):
+            entry["transposed"] = True
         entry["from"].append(hf)
         if this["model_type"].startswith("gemma") and hf.endswith("norm.weight"):
             entry["add"] = 1
@@ -179,13 +235,17 @@ def gguf_keys(this, config):
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     keys = {"block_count": config.num_hidden_layers, "context_length": 128,
             "embedding_length": config.hidden_size,
-            "feed_forward_length": config.intermediate_size,
+            "feed_forward_length": this["config"].get("n_inner") or config.intermediate_size,
             "attention.head_count": config.num_attention_heads,
-            "attention.head_count_kv": config.num_key_value_heads,
-            "attention.key_length": head_dim, "attention.value_length": head_dim,
-            "attention.layer_norm_rms_epsilon": config.rms_norm_eps,
-            "rope.dimension_count": int(head_dim * getattr(config, "partial_rotary_factor", 1)),
-            "rope.freq_base": config.rope_theta}
+            "attention.head_count_kv": getattr(config, "num_key_value_heads",
+                                               config.num_attention_heads)}
+    if this["model_type"] != "gpt2":
+        keys |= {"attention.key_length": head_dim, "attention.value_length": head_dim,
+                 "attention.layer_norm_rms_epsilon": getattr(config, "rms_norm_eps", None),
+                 "rope.dimension_count": int(head_dim * getattr(config, "partial_rotary_factor", 1)),
+                 "rope.freq_base": config.rope_theta}
+    if "attention.layer_norm_epsilon" in this["keys"]:
+        keys.pop("attention.layer_norm_rms_epsilon", None)
     return {**keys, **this["keys"]}
 
 

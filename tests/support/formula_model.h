@@ -42,13 +42,16 @@ static inline bool formula_ends(const char *name, const char *end)
 static inline float formula_weight(const char *name, size_t i, bool unit_norms)
 {
     float value = formula_number(name, i);
-    if (formula_ends(name, "norm.weight") || strstr(name, "layernorm") != NULL) {
-        return value * 0.25f + (unit_norms ? 0.0f : 1.0f);
+    bool bias = formula_ends(name, ".bias");
+    if (formula_ends(name, "norm.weight") || formula_ends(name, "norm.bias") ||
+        strstr(name, "layernorm") != NULL || strstr(name, "ln_") != NULL) {
+        return value * 0.25f + (unit_norms || bias ? 0.0f : 1.0f);
     }
     if (formula_ends(name, "gate.weight")) {
         return value;
     }
-    return value * (strstr(name, "embed_tokens") != NULL ? 0.5f : 0.25f);
+    bool embedding = strstr(name, "embed_tokens") != NULL || strstr(name, "wte.") != NULL;
+    return value * (embedding ? 0.5f : 0.25f);
 }
 
 static inline size_t formula_shape(const json_t *shape, uint64_t dims[3])
@@ -146,6 +149,14 @@ static inline void formula_put_tensor(const json_t *about, const char *hf, const
     for (size_t i = 0; i < count; i++) {
         values[i] += add;
     }
+    if (json_is_true(json_object_get(how, "transposed"))) { /* Conv1D's [in, out] */
+        for (size_t i = 0; i < count; i++) {
+            const size_t in = (size_t)dims[0];
+            pl_buf_append(out, values + i % in * cols + i / in, sizeof(float));
+        }
+        free(values);
+        return;
+    }
     for (size_t r = 0; r < count / cols; r++) {
         size_t inside = r % head;
         size_t from = head > 1 ? r - inside + (inside % 2) * (head / 2) + inside / 2 : r;
@@ -165,8 +176,9 @@ static inline size_t formula_put_info(const json_t *about, const char *name, con
     const json_t *shape = json_object_get(json_object_get(about, "tensors"), first);
     size_t count = formula_shape(shape, dims);
     size_t n = json_array_size(shape);
+    const bool transposed = json_is_true(json_object_get(how, "transposed"));
     for (size_t i = 0; i < n; i++) {
-        turned[i] = dims[n - 1 - i];
+        turned[i] = transposed ? dims[i] : dims[n - 1 - i];
     }
     if (n == 2 && dims[0] == 1) {
         n = 1; /* as the converter squeezes it */

@@ -44,14 +44,40 @@ static void norm(const float *gain, double eps, const double *x, size_t cols, do
     }
 }
 
+/* A norm of the stream, of whichever kind. */
+static void norm_stream(const pl_ref_block *b, pl_norm_role role, const double *x, double *out)
+{
+    const pl_config *c = b->config;
+    const float *gain = b->forward->w.norms[role], *bias = b->forward->w.norm_biases[role];
+    const size_t cols = c->hidden_size;
+    double mean = 0.0, square = 0.0;
+    if (gain == NULL || !c->arch->layer_norm) {
+        norm(gain, c->norm_eps, x, cols, out);
+        return;
+    }
+    for (size_t i = 0; i < cols; i++) {
+        mean += x[i] / (double)cols;
+    }
+    for (size_t i = 0; i < cols; i++) {
+        square += (x[i] - mean) * (x[i] - mean);
+    }
+    for (size_t i = 0; i < cols; i++) {
+        out[i] = (double)gain[i] * (x[i] - mean) / sqrt(square / (double)cols + c->norm_eps) +
+                 (bias != NULL ? (double)bias[i] : 0.0);
+    }
+}
+
 static void turn_head(const pl_ref_block *b, double *x, size_t t)
 {
     const size_t half = b->config->rotary_dim / 2;
-    for (size_t i = 0; i < half; i++) {
+    const bool none = (b->config->block_kind[b->forward->w.block] & PL_BLOCK_NO_ROPE) != 0;
+    const bool neighbours = b->config->arch->neighbours;
+    for (size_t i = 0; i < half && !none; i++) {
         const double c = (double)b->cosine[t * half + i], s = (double)b->sine[t * half + i];
-        const double low = x[i], high = x[i + half];
-        x[i] = low * c - high * s;
-        x[i + half] = high * c + low * s;
+        const size_t one = neighbours ? 2 * i : i, other = neighbours ? one + 1 : i + half;
+        const double low = x[one], high = x[other];
+        x[one] = low * c - high * s;
+        x[other] = high * c + low * s;
     }
 }
 
@@ -88,7 +114,9 @@ static void attend(const pl_ref_block *b, const double *q, const double *k, cons
 
 static double activate(const pl_config *c, double x)
 {
-    return c->activation == PL_GELU_TANH
+    return c->activation == PL_RELU   ? (x > 0.0 ? x : 0.0)
+           : c->activation == PL_GELU ? 0.5 * x * (1.0 + erf(x / sqrt(2.0)))
+           : c->activation == PL_GELU_TANH
                ? 0.5 * x *
                      (1.0 + tanh(sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)))
                : x / (1.0 + exp(-x));
@@ -106,14 +134,13 @@ static void run_attention(const pl_ref_block *b, double *normed, size_t length, 
         double *q = qkv + t * stride, *k = q + q_rows;
         const float *q_gain = b->forward->w.norms[PL_NORM_Q];
         const float *k_gain = b->forward->w.norms[PL_NORM_K];
-        const size_t q_size =
-            q_gain != NULL && c->heads > 1 && strcmp(c->architecture, "olmo2") == 0 ? q_rows : d;
+        const size_t q_size = q_gain != NULL && c->heads > 1 && c->arch->whole_qk_norm ? q_rows : d;
         const size_t k_size = q_size == q_rows ? kv_rows : d;
         for (size_t at = 0; at < q_rows; at += q_size) {
-            norm(q_gain, c->rms_norm_eps, q + at, q_size, q + at);
+            norm(q_gain, c->norm_eps, q + at, q_size, q + at);
         }
         for (size_t at = 0; at < kv_rows; at += k_size) {
-            norm(k_gain, c->rms_norm_eps, k + at, k_size, k + at);
+            norm(k_gain, c->norm_eps, k + at, k_size, k + at);
         }
         for (size_t at = 0; at < q_rows + kv_rows; at += d) {
             turn_head(b, q + at, t);
@@ -139,13 +166,14 @@ static void run_mlp(const pl_ref_block *b, double *normed, size_t rows, double *
 {
     const pl_config *c = b->config;
     const size_t inner = c->intermediate_size, hidden = c->hidden_size;
-    double *both = doubles(rows * 2 * inner), *act = doubles(rows * inner);
+    const size_t outputs = c->gated ? 2 * inner : inner;
+    double *both = doubles(rows * outputs), *act = doubles(rows * inner);
     see(b, PL_SITE_GATE_UP, normed, rows);
-    linear(normed, rows, b->weights[PL_SITE_GATE_UP], b->biases[PL_SITE_GATE_UP], 2 * inner, hidden,
+    linear(normed, rows, b->weights[PL_SITE_GATE_UP], b->biases[PL_SITE_GATE_UP], outputs, hidden,
            both);
     for (size_t i = 0; i < rows * inner; i++) {
-        const double *gate = both + i / inner * 2 * inner + i % inner;
-        act[i] = activate(c, gate[0]) * gate[inner];
+        const double *gate = both + i / inner * outputs + i % inner;
+        act[i] = activate(c, gate[0]) * (c->gated ? gate[inner] : 1.0);
     }
     see(b, PL_SITE_DOWN, act, rows);
     linear(act, rows, b->weights[PL_SITE_DOWN], b->biases[PL_SITE_DOWN], hidden, inner, out);
@@ -158,29 +186,29 @@ void pl_ref_block_run(const pl_ref_block *b, const double *x, size_t length, siz
 {
     const pl_config *c = b->config;
     const size_t hidden = c->hidden_size, rows = length * windows;
-    float *const *norms = b->forward->w.norms;
+    const bool parallel = c->arch->parallel;
     double *normed = doubles(rows * hidden), *half = doubles(rows * hidden);
     for (size_t r = 0; r < rows; r++) {
-        norm(norms[PL_NORM_ATTENTION], c->rms_norm_eps, x + r * hidden, hidden,
-             normed + r * hidden);
+        norm_stream(b, PL_NORM_ATTENTION, x + r * hidden, normed + r * hidden);
     }
     for (size_t w = 0; w < windows; w++) {
         run_attention(b, normed + w * length * hidden, length, half + w * length * hidden);
     }
     for (size_t r = 0; r < rows; r++) {
         double *row = half + r * hidden;
-        norm(norms[PL_NORM_ATTENTION_OUT], c->rms_norm_eps, row, hidden, row);
+        norm_stream(b, PL_NORM_ATTENTION_OUT, row, row);
         for (size_t i = 0; i < hidden; i++) {
-            y[r * hidden + i] = x[r * hidden + i] + row[i];
+            y[r * hidden + i] = x[r * hidden + i] + c->residual_scale * row[i];
         }
-        norm(norms[PL_NORM_MLP], c->rms_norm_eps, y + r * hidden, hidden, normed + r * hidden);
+        norm_stream(b, parallel ? PL_NORM_ATTENTION : PL_NORM_MLP, (parallel ? x : y) + r * hidden,
+                    normed + r * hidden);
     }
     run_mlp(b, normed, rows, half);
     for (size_t r = 0; r < rows; r++) {
         double *row = half + r * hidden;
-        norm(norms[PL_NORM_MLP_OUT], c->rms_norm_eps, row, hidden, row);
+        norm_stream(b, PL_NORM_MLP_OUT, row, row);
         for (size_t i = 0; i < hidden; i++) {
-            y[r * hidden + i] += row[i];
+            y[r * hidden + i] += c->residual_scale * row[i];
         }
     }
     free(normed);

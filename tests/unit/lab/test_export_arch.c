@@ -162,10 +162,18 @@ static void parts_of_a_fused_tensor_have_identities_of_their_own(void **ctx)
 static void gguf_becomes_the_same_hugging_face_folder(void **ctx)
 {
     (void)ctx;
-    static const char *const names[] = {
-        "mistral",      "qwen3",        "phi3",           "phi3_long",         "olmo2",
-        "gemma2",       "gemma3",       "gemma3_pattern", "mixtral",           "qwen2_moe",
-        "llama_biases", "qwen3_biases", "llama_yarn",     "llama_yarn_factors"};
+    static const char *const names[] = {"mistral",      "qwen3",
+                                        "phi3",         "phi3_long",
+                                        "olmo2",        "gemma2",
+                                        "gemma3",       "gemma3_pattern",
+                                        "mixtral",      "qwen2_moe",
+                                        "llama_biases", "qwen3_biases",
+                                        "llama_yarn",   "llama_yarn_factors",
+                                        "qwen3_moe",    "olmoe",
+                                        "granite",      "smollm3",
+                                        "starcoder2",   "gpt2",
+                                        "glm4",         "cohere",
+                                        "cohere2",      "phi4_mini"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         fixture f;
         print_message("  %s\n", names[i]);
@@ -195,8 +203,10 @@ static void one_expert_is_solved_and_written(void **ctx)
 {
     (void)ctx;
     static const char *const cases[][2] = {{"mixtral", "1.3.w1"},
-                                           {"qwen2_moe", "1.shared_expert.up"}};
-    for (size_t i = 0; i < 2; i++) {
+                                           {"qwen2_moe", "1.shared_expert.up"},
+                                           {"qwen3_moe", "1.2.down"},
+                                           {"olmoe", "0.0.gate"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int gguf = 0; gguf < 2; gguf++) {
             fixture f;
             open_fixture(&f, cases[i][0], gguf != 0, 100);
@@ -206,6 +216,74 @@ static void one_expert_is_solved_and_written(void **ctx)
             pl_model_close(written);
             close_fixture(&f);
         }
+    }
+}
+
+/* gpt2's Conv1D holds q, k and v side by side as [in, out]: they are layers [out, in] here, of
+ * identities of their own, and [in, out] again in what is written; no packed layout has such. */
+static void transposed_tensors_are_written_as_they_were(void **ctx)
+{
+    (void)ctx;
+    fixture f;
+    pl_error err;
+    pl_id a, b;
+    pl_export_report report;
+    open_fixture(&f, "gpt2", false, 100);
+    const pl_model *model = f.state.source->model;
+    pl_check_ok(pl_model_layer_identity(f.state.source->model, 0, &a, NULL, &err), err);
+    pl_check_ok(pl_model_layer_identity(f.state.source->model, 1, &b, NULL, &err), err);
+    assert_false(pl_id_equal(a, b));
+    assert_true(pl_model_layer(model, 1)->transposed && pl_model_layer(model, 1)->first_row == 32);
+    size_t layer = 0;
+    assert_int_equal(pl_model_find_layer(model, "1.c_proj", &layer, &err), PL_ERR_USAGE);
+    pl_check_says(err, "may be 1.attn.c_proj or 1.mlp.c_proj: name the part as well");
+    pl_check_ok(pl_model_find_layer(model, "transformer.h.1.mlp.c_proj", &layer, &err), err);
+    assert_string_equal(pl_model_layer(model, layer)->name, "model.layers.1.mlp.c_proj");
+    assert_int_equal(pl_model_find_layer(model, "1.attn.c_fc", &layer, &err), PL_ERR_NOT_FOUND);
+    solve(&f, "1.attn.k_proj");
+    solve(&f, "0.mlp.c_fc");
+    pl_export_spec packed = {.folder = f.out,
+                             .which = PL_WHICH_AFTER,
+                             .dtype = PL_DTYPE_OTHER,
+                             .lossy = true,
+                             .packing = pl_packing_at(0)};
+    assert_int_equal(pl_export((pl_context){f.lab, &f.state, NULL}, &packed, &report, &err),
+                     PL_ERR_UNSUPPORTED);
+    pl_check_says(err, "no layer whose file holds it as [in, out] (Conv1D): expected format=hf");
+    pl_model *written = export_f32(&f, PL_WHICH_AFTER);
+    assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), 2);
+    const pl_layer *v = pl_model_layer(written, 2);
+    assert_string_equal(v->name, "model.layers.0.attn.v_proj");
+    assert_string_equal(v->tensor->name, "transformer.h.0.attn.c_attn.weight");
+    assert_true(v->tensor->dims[0] == 32 && v->tensor->dims[1] == 96 && v->transposed);
+    pl_model_close(written);
+    close_fixture(&f);
+}
+
+/* Without a gate, with one norm for two sites, with words of their own: a solved layer is written,
+ * and reads back. */
+static void words_of_other_architectures_are_kept(void **ctx)
+{
+    (void)ctx;
+    static const char *const cases[][3] = {
+        {"opt", "1.fc1", "model.decoder.layers.1.fc1.weight"},
+        {"starcoder2", "0.c_proj", "model.layers.0.mlp.c_proj.weight"},
+        {"cohere2", "1.gate", "model.layers.1.mlp.gate_proj.weight"},
+        {"glm4", "0.up", "model.layers.0.mlp.gate_up_proj.weight"},
+        {"smollm3", "3.q_proj", "model.layers.3.self_attn.q_proj.weight"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture f;
+        pl_error err;
+        size_t layer = 0;
+        open_fixture(&f, cases[i][0], false, 100);
+        solve(&f, cases[i][1]);
+        pl_model *written = export_f32(&f, PL_WHICH_AFTER);
+        assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), 1);
+        pl_check_ok(pl_model_find_layer(written, cases[i][1], &layer, &err), err);
+        assert_string_equal(pl_model_layer(written, layer)->tensor->name, cases[i][2]);
+        pl_model_close(written);
+        close_fixture(&f);
     }
 }
 
@@ -251,6 +329,9 @@ static void gguf_is_written_from_gguf(void **ctx)
         {"phi3", "*.[qkv]_proj", "full", "Q4_0 6", 6},
         {"mixtral", "1.*.w1", "no", "Q5_0 4", 4},
         {"gemma2", "0.up_proj", "yes", "Q4_0 1", 1},
+        {"gpt2", "*.[qkv]_proj", "yes", "Q4_0 6", 6},
+        {"granite", "*.[qkv]_proj", "yes", "Q4_0 6", 6},
+        {"cohere2", "1.up_proj", "yes", "Q4_0 1", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         fixture f;
@@ -353,6 +434,8 @@ int main(void)
         cmocka_unit_test(parts_of_a_fused_tensor_have_identities_of_their_own),
         cmocka_unit_test(gguf_becomes_the_same_hugging_face_folder),
         cmocka_unit_test(one_expert_is_solved_and_written),
+        cmocka_unit_test(transposed_tensors_are_written_as_they_were),
+        cmocka_unit_test(words_of_other_architectures_are_kept),
         cmocka_unit_test(gguf_is_written_from_gguf),
         cmocka_unit_test(gguf_refuses_what_no_type_holds),
         cmocka_unit_test(an_expert_without_tokens_is_named),

@@ -244,6 +244,30 @@ static void unsupported_settings_are_refused_by_name(void **state)
         {"{\"model_type\": \"mixtral\", \"num_local_experts\": 9000000,"
          "\"num_experts_per_tok\": 3}",
          PL_ERR_FORMAT, "9000000 experts"},
+        {"{\"model_type\": \"gpt2\", \"n_embd\": 64, \"n_layer\": 2, \"n_head\": 4,"
+         "\"scale_attn_by_inverse_layer_idx\": true}",
+         PL_ERR_UNSUPPORTED, "scale_attn_by_inverse_layer_idx = true"},
+        {"{\"model_type\": \"gpt2\", \"n_embd\": 64, \"n_layer\": 2, \"n_head\": 4,"
+         "\"scale_attn_weights\": false}",
+         PL_ERR_UNSUPPORTED, "scale_attn_weights = false"},
+        {"{\"model_type\": \"gpt2\", \"n_embd\": 64, \"n_layer\": 2, \"n_head\": 4,"
+         "\"activation_function\": \"relu\"}",
+         PL_ERR_UNSUPPORTED, "activation_function = \"relu\""},
+        {"{\"model_type\": \"gpt2\"}", PL_ERR_FORMAT, "n_embd: expected an integer"},
+        {"{\"model_type\": \"opt\", \"ffn_dim\": 96, \"do_layer_norm_before\": false}",
+         PL_ERR_UNSUPPORTED, "do_layer_norm_before = false"},
+        {"{\"model_type\": \"opt\", \"ffn_dim\": 96, \"word_embed_proj_dim\": 32}",
+         PL_ERR_UNSUPPORTED, "word_embed_proj_dim = 32"},
+        {"{\"model_type\": \"opt\", \"ffn_dim\": 96, \"activation_function\": \"swiglu\"}",
+         PL_ERR_UNSUPPORTED, "activation_function = \"swiglu\""},
+        {"{\"model_type\": \"cohere\", \"use_qk_norm\": true}", PL_ERR_UNSUPPORTED,
+         "use_qk_norm = true"},
+        {"{\"model_type\": \"smollm3\", \"no_rope_layers\": [1]}", PL_ERR_FORMAT,
+         "no_rope_layers: expected an array of 2 numbers"},
+        {"{\"model_type\": \"smollm3\", \"no_rope_layers\": [1, 2]}", PL_ERR_FORMAT,
+         "no_rope_layers[1]: expected 0 or 1"},
+        {"{\"model_type\": \"granite\", \"residual_multiplier\": 0}", PL_ERR_FORMAT,
+         "residual_multiplier: expected a positive number"},
         {"{\"model_type\": \"olmoe\", \"clip_qkv\": 8}", PL_ERR_UNSUPPORTED, "clip_qkv = 8"},
         {"{\"model_type\": \"qwen3_moe\", \"use_sliding_window\": true}", PL_ERR_UNSUPPORTED,
          "use_sliding_window = true"},
@@ -329,6 +353,15 @@ static void every_architectures_config_reads_back(void **state)
         "\"original_max_position_embeddings\": 4096, \"rope_scaling\": {\"type\": \"longrope\","
         "\"short_factor\": [1, 1, 1, 1, 1.25, 1, 1, 1.5],"
         "\"long_factor\": [1, 1, 2, 3, 4, 5, 6, 7]}}",
+        "{\"model_type\": \"granite\", \"embedding_multiplier\": 12, \"attention_multiplier\":"
+        "0.5, \"residual_multiplier\": 0.25, \"logits_scaling\": 8}",
+        "{\"model_type\": \"smollm3\", \"no_rope_layers\": [0, 1]}",
+        "{\"model_type\": \"starcoder2\", \"norm_epsilon\": 1e-3, \"use_bias\": false,"
+        "\"hidden_act\": \"gelu_pytorch_tanh\"}",
+        "{\"model_type\": \"gpt2\", \"n_embd\": 64, \"n_layer\": 2, \"n_head\": 4}",
+        "{\"model_type\": \"opt\", \"ffn_dim\": 96, \"activation_function\": \"gelu\"}",
+        "{\"model_type\": \"glm4\"}",
+        "{\"model_type\": \"cohere2\", \"logit_scale\": 0.25}",
         "{\"model_type\": \"olmo2\"}",
         "{\"model_type\": \"gemma2\", \"query_pre_attn_scalar\": 144}",
         "{\"model_type\": \"gemma2\", \"attn_logit_softcapping\": null}",

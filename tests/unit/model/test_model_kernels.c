@@ -222,7 +222,7 @@ static void heads_are_normed_apart_and_rotated_in_part(void **state)
             assert_true(x[r * STRIDE + i] == before[r * STRIDE + i]);
         }
     }
-    pl_rope(x, STRIDE, 2, HEADS, D, ROTATED, cosine, sine, out, HEADS * D);
+    pl_rope(x, STRIDE, 2, HEADS, D, ROTATED, false, cosine, sine, out, HEADS * D);
     const float *row = x + STRIDE;
     pl_check_close(out[0], x[0], 0, 0); /* position 0 turns nothing */
     pl_check_close(out[HEADS * D], -row[2], 1e-6, 0);
