@@ -138,6 +138,20 @@ static pl_status check_site(const pl_state *state, const pl_site *site, const pl
     return PL_OK;
 }
 
+void pl_rounder_format(const pl_state *state, size_t layer, const char *before, pl_buf *out)
+{
+    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
+    if (round->method == NULL) {
+        return;
+    }
+    const pl_grid grid = pl_spec_grid(round);
+    pl_buf_printf(out, "%sW%d %zu %d %d %d", before, grid.bits, grid.group_size,
+                  (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
+    if (!pl_format_is_int(grid.format)) { /* whose places in the list stay; the others' may move */
+        pl_buf_printf(out, " %s %d", grid.format->key, (int)grid.scale_mode);
+    }
+}
+
 static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id calibration,
                                const pl_spec *spec, pl_id *out, pl_task *task, pl_error *err)
 {
@@ -149,15 +163,7 @@ static pl_status transform_key(const pl_state *state, const pl_site *site, pl_id
     const size_t at = pl_model_layer(model, site->layers[0])->site;
     pl_spec_format(spec, &text);
     if (spec->method->suits_rounder) {
-        const pl_spec *round = pl_state_spec(state, site->layers[0], PL_SLOT_ROUND);
-        if (round->method != NULL) { /* RTN and GPTQ on one grid share what was made for it */
-            const pl_grid grid = pl_spec_grid(round);
-            pl_buf_printf(&text, " > W%d %zu %d %d %d", grid.bits, grid.group_size,
-                          (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
-            if (!pl_format_is_int(grid.format)) {
-                pl_buf_printf(&text, " %s %d", grid.format->key, (int)grid.scale_mode);
-            }
-        }
+        pl_rounder_format(state, site->layers[0], " > ", &text);
     }
     if (spec->method->suits_activations) {
         pl_buf_puts(&text, " ");

@@ -53,17 +53,6 @@ static pl_status check_block(const pl_block_order *o, pl_error *err)
     return PL_OK;
 }
 
-static void hash_round(const pl_state *state, size_t layer, pl_buf *text)
-{
-    const pl_spec *round = pl_state_spec(state, layer, PL_SLOT_ROUND);
-    if (round->method != NULL) {
-        const pl_grid grid = pl_spec_grid(round);
-        pl_buf_printf(text, "W%d %zu %d %d %d", grid.bits, grid.group_size,
-                      (int)pl_format_index(grid.format), (int)grid.mse, (int)grid.scale_dtype);
-    }
-    pl_buf_puts(text, "\n");
-}
-
 pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_error *err)
 {
     const pl_state *state = o->cx.state;
@@ -76,7 +65,8 @@ pl_status pl_block_key(const pl_block_order *o, pl_id *out, pl_error *err)
     }
     pl_spec_format(o->spec, &text);
     for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
-        hash_round(state, site_of(o, role, &at)->layers[0], &text);
+        pl_rounder_format(state, site_of(o, role, &at)->layers[0], "", &text);
+        pl_buf_puts(&text, "\n");
     }
     pl_act_format(&state->activations, &text);
     pl_state_cache_format(state, &text);

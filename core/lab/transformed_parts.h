@@ -1,5 +1,5 @@
-/* core/lab/transformed_parts.h -- the transforms of a block that are learned together; private to
- * core/lab. */
+/* core/lab/transformed_parts.h -- what transforms share, and those of a block that are learned
+ * together; private to core/lab. */
 #ifndef PL_LAB_TRANSFORMED_PARTS_H
 #define PL_LAB_TRANSFORMED_PARTS_H
 
@@ -12,6 +12,11 @@ typedef struct pl_block_order {
     size_t block;
     const pl_spec *spec;
 } pl_block_order;
+
+/* What of a layer's rounder a transform depends on that is made for it, appended behind `before`:
+ * its grid, since RTN and GPTQ on one grid share what was made for it.  Nothing where it has none.
+ */
+void pl_rounder_format(const pl_state *state, size_t layer, const char *before, pl_buf *out);
 
 /* The key of the block's learning: of everything its transforms come from.  PL_ERR_UNSUPPORTED for
  * a mixture of experts, PL_ERR_STATE where the block's layers have different transform specs. */

@@ -172,6 +172,50 @@ static void test_serves(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* What is learned for one grid serves no other: neither another format's, nor one whose scales are
+ * found in another way. */
+static void test_keys_tell_grids_apart(void **ctx)
+{
+    (void)ctx;
+    static const char *const scopes[] = {"flatquant scope=layer", "flatquant scope=block"};
+    static const char *const rounders[] = {"rtn bits=4",
+                                           "rtn bits=4 group_size=32",
+                                           "rtn bits=4 scale_dtype=bf16",
+                                           "rtn format=mxfp8",
+                                           "rtn format=fp8",
+                                           "rtn format=fp8 scale_mode=tensor",
+                                           "rtn format=nf4",
+                                           "rtn format=nf4 scale_dtype=bf16"};
+    enum { ROUNDERS = sizeof rounders / sizeof rounders[0] };
+    demo_lab d;
+    pl_error err;
+    init(&d, 4);
+    for (size_t scope = 0; scope < 2; scope++) {
+        pl_id keys[ROUNDERS];
+        demo_method(&d.state, scopes[scope]);
+        for (size_t i = 0; i < ROUNDERS; i++) {
+            demo_method(&d.state, rounders[i]);
+            pl_check_ok(pl_site_transform_key(demo_context(&d), (pl_id){0}, DEMO_Q1,
+                                              pl_state_spec(&d.state, DEMO_Q1, PL_SLOT_TRANSFORM),
+                                              &keys[i], &err),
+                        err);
+            for (size_t k = 0; k < i; k++) {
+                if (pl_id_equal(keys[i], keys[k])) {
+                    fail_msg("%s: %s and %s share a key", scopes[scope], rounders[i], rounders[k]);
+                }
+            }
+        }
+        demo_method(&d.state, "gptq bits=4"); /* on RTN's grid */
+        pl_id same;
+        pl_check_ok(pl_site_transform_key(demo_context(&d), (pl_id){0}, DEMO_Q1,
+                                          pl_state_spec(&d.state, DEMO_Q1, PL_SLOT_TRANSFORM),
+                                          &same, &err),
+                    err);
+        assert_true(pl_id_equal(same, keys[0]));
+    }
+    demo_lab_deinit(&d);
+}
+
 static void test_refuses(void **ctx)
 {
     (void)ctx;
@@ -223,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_goes_on),
         cmocka_unit_test(test_serves),
+        cmocka_unit_test(test_keys_tell_grids_apart),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_refuses_experts),
     };
