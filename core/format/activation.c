@@ -1,6 +1,7 @@
 #include "core/format/activation.h"
 
 #include "core/tensor/clones.h"
+#include "core/tensor/groups.h"
 #include "core/tensor/lanes.h"
 
 #include <string.h>
@@ -72,11 +73,6 @@ static void quantize_groups(const pl_act_grid *grid, pl_act_range share, const p
     }
 }
 
-static size_t width_of(size_t group_size, size_t n)
-{
-    return group_size == 0 || group_size > n ? n : group_size;
-}
-
 pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip)
 {
     return (pl_act_range){(float)grid->clip * (clip != NULL ? clip->lo : 1.0f),
@@ -86,8 +82,8 @@ pl_act_range pl_act_share(const pl_act_grid *grid, const pl_act_range *clip)
 void pl_act_quantize(const pl_act_grid *grid, const pl_act_range *clip, float *x, size_t rows,
                      size_t n)
 {
-    quantize_groups(grid, pl_act_share(grid, clip), NULL, width_of(grid->group_size, n), x, rows,
-                    n);
+    quantize_groups(grid, pl_act_share(grid, clip), NULL, pl_group_width(n, grid->group_size), x,
+                    rows, n);
 }
 
 void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x, size_t rows,
@@ -97,8 +93,8 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
         return;
     }
     if (grid->group_size > 0) {
-        quantize_groups(grid, (pl_act_range){1.0f, 1.0f}, &range, width_of(grid->group_size, n), x,
-                        rows, n);
+        quantize_groups(grid, (pl_act_range){1.0f, 1.0f}, &range,
+                        pl_group_width(n, grid->group_size), x, rows, n);
         return;
     }
 #pragma omp parallel for schedule(static) if (rows * n > 16384)
@@ -110,7 +106,8 @@ void pl_act_quantize_fixed(const pl_act_grid *grid, pl_act_range range, float *x
 void pl_act_quantize_groups(const pl_act_grid *grid, const pl_act_range *clip, size_t group_size,
                             float *x, size_t rows, size_t n)
 {
-    quantize_groups(grid, pl_act_share(grid, clip), NULL, width_of(group_size, n), x, rows, n);
+    quantize_groups(grid, pl_act_share(grid, clip), NULL, pl_group_width(n, group_size), x, rows,
+                    n);
 }
 
 void pl_act_put_words(const pl_act_grid *grid, pl_buf *out)

@@ -1,6 +1,7 @@
 #include "core/format/grid.h"
 
 #include "core/base/checked.h"
+#include "core/tensor/groups.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,10 +12,7 @@ enum { PIECE = 256, MSE_STEPS = 80 };
 
 size_t pl_grid_groups(const pl_grid *grid, size_t cols)
 {
-    if (grid->group_size == 0 || cols == 0) {
-        return 1;
-    }
-    return cols / grid->group_size + (cols % grid->group_size != 0);
+    return pl_group_count(cols, grid->group_size);
 }
 
 pl_scaling pl_grid_scaling(const pl_grid *grid)

@@ -198,21 +198,13 @@ static pl_status find_cache(pl_quantized *q, size_t block, const pl_transform **
     return status;
 }
 
-/* x[rows, kv_heads * head_dim] as rows of one head each, in the coordinates of `turn`, whose width
- * is a head's or that of all of them. */
 static pl_status quantize_heads(const pl_quantized *q, const pl_transform *turn, float *x,
                                 size_t rows, size_t cols, pl_error *err)
 {
     const pl_state *state = q->weights.state;
-    const size_t head = pl_model_config(state->source->model)->head_dim;
-    const size_t turned = turn != NULL ? rows * cols / pl_transform_n(turn) : 0;
-    pl_status status = turn != NULL ? pl_transform_inputs(turn, x, turned, NULL, err) : PL_OK;
-    if (status != PL_OK) {
-        return status;
-    }
-    pl_act_quantize_groups(&state->kv, turn != NULL ? pl_transform_clip(turn) : NULL,
-                           state->kv_group_size, x, rows * cols / head, head);
-    return turn != NULL ? pl_transform_inputs_back(turn, x, turned, NULL, err) : PL_OK;
+    return pl_transform_quantize_heads(turn, &state->kv, state->kv_group_size,
+                                       pl_model_config(state->source->model)->head_dim, x, rows,
+                                       cols, err);
 }
 
 static pl_status quantize_keys(void *ctx, size_t block, float *x, size_t rows, size_t cols,

@@ -1,6 +1,7 @@
 #include "core/learn/spin.h"
 
 #include "core/base/checked.h"
+#include "core/learn/site_stream.h"
 #include "core/method/rotations.h"
 #include "core/model/forward.h"
 #include "core/model/stream.h"
@@ -130,12 +131,6 @@ void pl_spin_destroy(pl_spin *s)
 
 static pl_status turn_site(pl_spin *s, size_t index, pl_error *err)
 {
-    static const pl_stream_role roles[PL_SITE_ROLE_COUNT] = {
-        [PL_SITE_QKV] = PL_STREAM_QKV,
-        [PL_SITE_O] = PL_STREAM_O,
-        [PL_SITE_GATE_UP] = PL_STREAM_GATE_UP,
-        [PL_SITE_DOWN] = PL_STREAM_DOWN,
-    };
     const pl_config *c = s->c;
     const pl_site *site = pl_model_site(s->r.model, index);
     const size_t head = c->head_dim;
@@ -147,13 +142,7 @@ static pl_status turn_site(pl_spin *s, size_t index, pl_error *err)
     }
     const pl_site_input in = {.site = site->name,
                               .n = site->cols,
-                              .stream = {.role = roles[site->role],
-                                         .block = site->block,
-                                         .site = index,
-                                         .hidden = c->hidden_size,
-                                         .head_dim = head,
-                                         .kv_rows = c->kv_heads * head,
-                                         .gain = s->gains[site->role]}};
+                              .stream = pl_stream_of_site(s->r.model, index, s->gains[site->role])};
     PL_THEN(pl_rotations_random(&in.stream, in.n, s->r.seed, s->r.online, &random, err));
     if (status == PL_OK) {
         pl_rotations is = random.is;
@@ -272,15 +261,9 @@ static pl_status pull_input(void *ctx, pl_site_role role, const float *x, size_t
 static pl_status round_cache(const pl_spin *s, const pl_transform *t, const float *x, size_t rows,
                              size_t n, float *out, pl_error *err)
 {
-    const size_t head = s->c->head_dim;
-    const size_t turned = t != NULL ? rows * n / pl_transform_n(t) : 0;
     memcpy(out, x, rows * n * sizeof *out);
-    pl_status status = t != NULL ? pl_transform_inputs(t, out, turned, NULL, err) : PL_OK;
-    if (status == PL_OK) {
-        pl_act_quantize_groups(&s->r.kv, NULL, s->r.kv_group_size, out, rows * n / head, head);
-    }
-    return status == PL_OK && t != NULL ? pl_transform_inputs_back(t, out, turned, NULL, err)
-                                        : status;
+    return pl_transform_quantize_heads(t, &s->r.kv, s->r.kv_group_size, s->c->head_dim, out, rows,
+                                       n, err);
 }
 
 /* v is the third of its site's layers. */

@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/live/estimate.h"
 #include "core/metrics/recon.h"
+#include "core/tensor/groups.h"
 #include "core/tensor/mat.h"
 
 #include <math.h>
@@ -96,7 +97,7 @@ static pl_view row_of(pl_view w, size_t row)
 /* sum_k weight_k max|w^(k)|^2 of every row. */
 static void add_group_maxima(pl_view w, size_t group_size, const double *weight, double *out)
 {
-    const size_t width = group_size == 0 || group_size > w.cols ? w.cols : group_size;
+    const size_t width = pl_group_width(w.cols, group_size);
     for (size_t r = 0; r < w.rows; r++) {
         const float *row = w.data + r * w.stride;
         out[r] = 0.0;

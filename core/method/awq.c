@@ -4,6 +4,7 @@
 #include "core/method/method_parts.h"
 
 #include "core/base/checked.h"
+#include "core/tensor/groups.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -26,12 +27,6 @@ typedef struct search {
     float *scale, *best;     /* [n] */
     float *w, *lost, *moved; /* [most_rows, n]: scaled weights, their error, error times G */
 } search;
-
-static size_t group_width(const pl_site_input *in)
-{
-    const size_t g = in->grid->group_size;
-    return g == 0 || g > in->n ? in->n : g;
-}
 
 static void free_search(search *s)
 {
@@ -125,7 +120,7 @@ static bool lose_groups(search *s, size_t rows, size_t at, size_t size, float sh
 /* (Q(s W) / s - W) of one layer, to s->lost. */
 static pl_status layer_loss(search *s, pl_view w, pl_error *err)
 {
-    const size_t n = s->in->n, width = group_width(s->in);
+    const size_t n = s->in->n, width = pl_group_width(n, s->in->grid->group_size);
     for (size_t r = 0; r < w.rows; r++) {
         for (size_t c = 0; c < n; c++) {
             s->w[r * n + c] = w.data[r * w.stride + c] * s->scale[c];
@@ -209,7 +204,7 @@ static void group_errors(const search *s, const float *gram, size_t at, size_t w
 static pl_status search_layer(search *s, const float *gram, size_t rows, int shrinks,
                               pl_act_range *keep, pl_task *task, pl_error *err)
 {
-    const size_t n = s->in->n, width = group_width(s->in);
+    const size_t n = s->in->n, width = pl_group_width(n, s->in->grid->group_size);
     const size_t groups = pl_grid_groups(s->in->grid, n);
     double *least = pl_alloc(rows, sizeof *least), *e = pl_alloc(rows, sizeof *e);
     pl_status status = least != NULL && e != NULL ? PL_OK : no_memory(s, err);

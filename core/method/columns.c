@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/tensor/clones.h"
+#include "core/tensor/groups.h"
 #include "core/tensor/linalg.h"
 
 #include <stdlib.h>
@@ -37,14 +38,15 @@ static size_t column_at(const columns_run *run, size_t position)
     return run->job->perm != NULL ? run->job->perm[position] : position;
 }
 
-static void load_rows(const columns_run *run, size_t first, size_t count, float *w)
+void pl_columns_load(pl_view rows, const bool *dead, const size_t *perm, size_t first, size_t count,
+                     float *w)
 {
+    const size_t n = rows.cols;
     for (size_t r = 0; r < count; r++) {
-        const pl_view rows = run->job->moved.data != NULL ? run->job->moved : run->job->w;
         const float *from = rows.data + (first + r) * rows.stride;
-        for (size_t i = 0; i < run->n; i++) {
-            const size_t column = column_at(run, i);
-            w[r * run->n + i] = run->job->dead[column] ? 0.0f : from[column];
+        for (size_t i = 0; i < n; i++) {
+            const size_t column = perm != NULL ? perm[i] : i;
+            w[r * n + i] = dead[column] ? 0.0f : from[column];
         }
     }
 }
@@ -260,7 +262,9 @@ static void quantize_rows(const columns_run *run, size_t first, size_t count,
         now.scale[r] = 1.0f;
     }
     memset(space->columns, 0, BLOCK * ROWS * sizeof *space->columns);
-    load_rows(run, first, count, space->w);
+    const pl_columns *job = run->job;
+    pl_columns_load(job->moved.data != NULL ? job->moved : job->w, job->dead, job->perm, first,
+                    count, space->w);
     for (size_t r = 0; run->job->static_groups && r < count; r++) {
         fit_static(run, first + r, space->ahead);
     }
@@ -308,8 +312,7 @@ pl_status pl_columns_round(const pl_columns *job, pl_task *task, pl_error *err)
 {
     const pl_grid *grid = &job->out->grid;
     const size_t rows = job->w.rows, n = job->w.cols;
-    const columns_run each = {job, grid, n,
-                              grid->group_size == 0 || grid->group_size > n ? n : grid->group_size};
+    const columns_run each = {job, grid, n, pl_group_width(n, grid->group_size)};
     const columns_run *run = &each;
     const int threads = pl_linalg_threads();
     pl_status status = PL_OK;

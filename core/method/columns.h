@@ -27,6 +27,11 @@ typedef struct pl_columns {
     pl_qweights *out; /* made (pl_qweights_init); group_of says which parameters a column has */
 } pl_columns;
 
+/* The rows [first, first + count), dead columns at 0, to w[count, n]; by position where perm, which
+ * is as above, is not NULL. */
+void pl_columns_load(pl_view rows, const bool *dead, const size_t *perm, size_t first, size_t count,
+                     float *w);
+
 /* Groups begin at every grid.group_size-th position; their parameters are found there.
  * PL_ERR_MEMORY, or what a tick gives. */
 PL_NODISCARD pl_status pl_columns_round(const pl_columns *job, pl_task *task, pl_error *err);

@@ -1,6 +1,7 @@
 #include "core/method/kin.h"
 
 #include "core/base/checked.h"
+#include "core/tensor/groups.h"
 
 #include <stdlib.h>
 
@@ -18,17 +19,12 @@ const pl_reported pl_kin_reported[PL_KIN_REPORTED] = {
                              .whole = true},
 };
 
-static size_t group_width(const pl_grid *grid, size_t n)
-{
-    return grid->group_size == 0 || grid->group_size > n ? n : grid->group_size;
-}
-
 /* As pl_factors_order has it. */
 static size_t order_of(const pl_kin *kin, const pl_spec *spec, const pl_layer_input *in)
 {
     const pl_grid grid = pl_spec_grid(spec);
     return kin->order == FALLING    ? PL_ORDER_FALLING
-           : kin->order == BY_GROUP ? group_width(&grid, pl_factors_n(in->factors))
+           : kin->order == BY_GROUP ? pl_group_width(pl_factors_n(in->factors), grid.group_size)
                                     : PL_ORDER_NONE;
 }
 
@@ -70,7 +66,7 @@ static pl_status round_held(const pl_kin *kin, const pl_spec *spec, const pl_lay
     PL_THEN(pl_qweights_init(out, &grid, in->w.rows, n, err));
     for (size_t i = 0; status == PL_OK && kin->order == FALLING && !job.static_groups && i < n;
          i++) {
-        out->group_of[job.perm[i]] = (uint32_t)(i / group_width(&grid, n));
+        out->group_of[job.perm[i]] = (uint32_t)(i / pl_group_width(n, grid.group_size));
     }
     if (status == PL_OK && grid.weighted) {
         status = make_weights(&job, &weights, err);

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/solve/linf.h"
+#include "core/tensor/groups.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -219,7 +220,7 @@ pl_status pl_linf_most_lost(const pl_spec *spec, const pl_layer_input *in, doubl
 /* Mean over the groups of alpha_k / mean |w^(k)|; groups without weights or inputs are left out. */
 static double tau_ratio(pl_view w0, size_t group_size, const float *alpha)
 {
-    const size_t width = group_size == 0 || group_size > w0.cols ? w0.cols : group_size;
+    const size_t width = pl_group_width(w0.cols, group_size);
     double sum = 0.0;
     size_t counted = 0;
     for (size_t k = 0, first = 0; first < w0.cols; k++, first += width) {

@@ -15,18 +15,6 @@ static const pl_param params[PARAMS] = {
 
 enum { TILE = 128, WIDE = 256 };
 
-/* The rows [first, first + count) of the weights, dead columns at 0. */
-static void load_rows(const pl_columns *job, size_t first, size_t count, float *w)
-{
-    const size_t n = job->w.cols;
-    for (size_t r = 0; r < count; r++) {
-        const float *from = job->w.data + (first + r) * job->w.stride;
-        for (size_t i = 0; i < n; i++) {
-            w[r * n + i] = job->dead[i] ? 0.0f : from[i];
-        }
-    }
-}
-
 /* In place a[count, m] <- a U^T U for the upper triangular U[m, m], m = n - 1, rows n apart. */
 static void multiply_by_inverse(const float *u, size_t n, size_t count, float *a, float *room)
 {
@@ -66,7 +54,7 @@ static pl_status begin(const pl_kin *kin, const pl_spec *spec, const pl_layer_in
     for (size_t at = 0; status == PL_OK && at < rows; at += TILE) {
         const size_t count = rows - at < TILE ? rows - at : TILE;
         float *w = moved + at * n;
-        load_rows(job, at, count, w);
+        pl_columns_load(job->w, job->dead, NULL, at, count, w);
         pl_gemm_nn(count, n, n, 1.0f, w, n, cross, n, 0.0f, turned, n);
         for (size_t r = 0; r < count; r++) {
             for (size_t i = 0; i < n; i++) {

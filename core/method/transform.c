@@ -331,6 +331,20 @@ pl_status pl_transform_inputs_back(const pl_transform *t, float *x, size_t rows,
     return status;
 }
 
+pl_status pl_transform_quantize_heads(const pl_transform *t, const pl_act_grid *grid,
+                                      size_t group_size, size_t head, float *x, size_t rows,
+                                      size_t n, pl_error *err)
+{
+    const size_t turned = t != NULL ? rows * n / t->n : 0;
+    pl_status status = t != NULL ? pl_transform_inputs(t, x, turned, NULL, err) : PL_OK;
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_act_quantize_groups(grid, t != NULL ? pl_transform_clip(t) : NULL, group_size, x,
+                           rows * n / head, head);
+    return t != NULL ? pl_transform_inputs_back(t, x, turned, NULL, err) : PL_OK;
+}
+
 pl_status pl_transform_weights(const pl_transform *t, float *w, size_t rows, pl_task *task,
                                pl_error *err)
 {

@@ -153,6 +153,13 @@ PL_NODISCARD pl_status pl_transform_gram(const pl_transform *t, const float *g, 
 /* The learned clipping of the input, NULL where there is none. */
 const pl_act_range *pl_transform_clip(const pl_transform *t);
 
+/* In place, x[rows, n] of what a cache holds: each head of `head` values is quantized in groups of
+ * group_size (0: a head is one group), in the coordinates of t, whose width is a head's or that of
+ * all of them, with its clipping; NULL: in its own. */
+PL_NODISCARD pl_status pl_transform_quantize_heads(const pl_transform *t, const pl_act_grid *grid,
+                                                   size_t group_size, size_t head, float *x,
+                                                   size_t rows, size_t n, pl_error *err);
+
 /* In place on w[count, n], transformed rows [first, first + count) of the site: each group's values
  * are clamped to the group's own range times the transform's factors, which is what quantizing
  * with the clipped range does to them.  Without factors nothing happens. */

@@ -131,11 +131,6 @@ void pl_spread(float *values, size_t count, double out[PL_SPREAD_NUMBERS])
     out[LAST - 1] = fmin(out[LAST - 1], out[LAST]);
 }
 
-size_t pl_group_count(size_t cols, size_t group_size)
-{
-    return group_size == 0 || cols == 0 ? 1 : (cols - 1) / group_size + 1;
-}
-
 /* What the threads share. */
 typedef struct job {
     pl_view w;
@@ -208,7 +203,7 @@ pl_status pl_group_spreads(pl_view w, size_t group_size, bool magnitudes, double
                             bad % w.cols);
     }
     job j = {.w = w, .magnitudes = magnitudes, .out = out};
-    j.size = group_size == 0 || group_size > w.cols ? w.cols : group_size;
+    j.size = pl_group_width(w.cols, group_size);
     j.groups = pl_group_count(w.cols, group_size);
     j.step = j.size < LINE && j.size > 0 ? LINE / j.size : 1;
     size_t each = 0, whole = 0;

@@ -6,6 +6,7 @@
 #define PL_METRICS_SPREAD_H
 
 #include "core/base/task.h"
+#include "core/tensor/groups.h"
 #include "core/tensor/mat.h"
 
 #include <stdbool.h>
@@ -26,8 +27,5 @@ void pl_spread(float *values, size_t count, double out[PL_SPREAD_NUMBERS]);
  * column of a value that is not finite. */
 PL_NODISCARD pl_status pl_group_spreads(pl_view w, size_t group_size, bool magnitudes, double *out,
                                         pl_task *task, pl_error *err);
-
-/* Groups of group_size that cols columns are cut into; 0: one. */
-size_t pl_group_count(size_t cols, size_t group_size);
 
 #endif

@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/solve/linf_parts.h"
 #include "core/tensor/clones.h"
+#include "core/tensor/groups.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -12,8 +13,7 @@
 
 size_t pl_linf_width(const pl_linf_problem *problem)
 {
-    const size_t n = problem->w0.cols;
-    return problem->group_size == 0 || problem->group_size > n ? n : problem->group_size;
+    return pl_group_width(problem->w0.cols, problem->group_size);
 }
 
 size_t pl_linf_groups(const pl_linf_problem *problem)

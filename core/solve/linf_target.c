@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/base/search.h"
 #include "core/solve/linf_parts.h"
+#include "core/tensor/groups.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static const double USUAL_BETA = 1e-4;
 
 double pl_linf_group_max(pl_view w, size_t group_size)
 {
-    const size_t width = group_size == 0 || group_size > w.cols ? w.cols : group_size;
+    const size_t width = pl_group_width(w.cols, group_size);
     double sum = 0.0;
     size_t groups = 0;
     for (size_t r = 0; r < w.rows; r++) {
