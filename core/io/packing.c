@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,15 @@ void pl_codes_decode(const pl_codes *codes, size_t first, size_t count, float *o
                 (codes->values != NULL ? codes->values[row[c]] : (float)(row[c] - zeros[g]));
         }
     }
+}
+
+bool pl_codes_one_scale(const pl_codes *codes)
+{
+    bool one = codes->groups == 1;
+    for (size_t r = 1; one && r < codes->rows; r++) {
+        one = memcmp(&codes->scales[r], &codes->scales[0], sizeof *codes->scales) == 0;
+    }
+    return one;
 }
 
 pl_status pl_codes_split(pl_codes *codes, size_t size, pl_error *err)
@@ -179,4 +189,13 @@ bool pl_part_is(const pl_tensor *part, const char *dtype, size_t n_dims)
 bool pl_part_is_scale(const pl_tensor *part, size_t n_dims)
 {
     return part->dtype_name != NULL && part->dtype <= PL_BF16 && part->n_dims == n_dims;
+}
+
+float pl_e4m3(unsigned code)
+{
+    const unsigned exponent = code >> 3 & 15, mantissa = code & 7;
+    const float size = exponent == 0 ? ldexpf((float)mantissa, -9)
+                                     : ldexpf((float)(8 + mantissa), (int)exponent - 10);
+    const float value = (code & 0x7f) == 0x7f ? NAN : size;
+    return (code & 0x80) != 0 ? -value : value;
 }

@@ -40,6 +40,9 @@ void pl_codes_deinit(pl_codes *codes);
 /* Rows [first, first + count) to out[count, cols]. */
 void pl_codes_decode(const pl_codes *codes, size_t first, size_t count, float *out);
 
+/* Whether one scale is that of all weights. */
+bool pl_codes_one_scale(const pl_codes *codes);
+
 /* Groups in which no two columns have another's scale: what a file holds that wants groups of
  * `size` columns, which divides `cols` and the columns of each group.  Each group becomes several
  * with the same scale. */
@@ -69,6 +72,7 @@ typedef struct pl_pack_module {
     bool packed;      /* else it holds floats, and nothing below is said */
     int bits;
     bool symmetric, in_order, one_group;
+    bool one_scale; /* pl_codes_one_scale */
     size_t group_size;
 } pl_pack_module;
 

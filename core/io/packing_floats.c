@@ -1,7 +1,6 @@
-/* Layers whose codes are small floats: compressed-tensors' nvfp4-pack-quantized and
+/* Layers whose codes are floats of four bits: compressed-tensors' nvfp4-pack-quantized and
  * mxfp4-pack-quantized (two E2M1 a byte, the first in the low nibble; scales E4M3 over a float32 of
- * the tensor, or E8M0), and FP8 (E4M3) with a scale a tensor, a row or a block of rows and columns
- * (float-quantized, and DeepSeek's weight_scale_inv), which is only read. */
+ * the tensor, or E8M0). */
 #include "core/base/json.h"
 #include "core/io/checkpoint_parts.h"
 #include "core/io/packing_parts.h"
@@ -11,20 +10,10 @@
 #include <string.h>
 
 enum { CODES, SCALES, WHOLE }; /* places in endings */
-enum { FP4_CODES = 16, FP8_CODES = 256 };
+enum { FP4_CODES = 16 };
 
 static const float e2m1[FP4_CODES] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,  4.0f,  6.0f,
                                       -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
-
-/* E4M3 without infinities: 0x7f and 0xff are NaN. */
-static float e4m3(unsigned code)
-{
-    const unsigned exponent = code >> 3 & 15, mantissa = code & 7;
-    const float size = exponent == 0 ? ldexpf((float)mantissa, -9)
-                                     : ldexpf((float)(8 + mantissa), (int)exponent - 10);
-    const float value = (code & 0x7f) == 0x7f ? NAN : size;
-    return (code & 0x80) != 0 ? -value : value;
-}
 
 /* 2^(code - 127), 255 is NaN. */
 static float e8m0(unsigned code)
@@ -89,7 +78,7 @@ static pl_status unpack_nvfp4(const pl_packed *packed, void *const data[PL_PACK_
     memcpy(&whole, data[WHOLE], sizeof whole);
     unpack_fp4(packed, data[CODES], out);
     for (size_t i = 0; i < packed->rows * packed->groups; i++) {
-        out->scales[i] = e4m3(scales[i]) / whole;
+        out->scales[i] = pl_e4m3(scales[i]) / whole;
     }
     return PL_OK;
 }
@@ -189,69 +178,6 @@ static json_t *config_mxfp4(const pl_pack_module *modules, size_t count, pl_pack
     return config_fp4(modules, count, "mxfp4-pack-quantized", "group", 32, "torch.uint8");
 }
 
-/* --- E4M3 ------------------------------------------------------------------------------------- */
-
-enum { BLOCK = 128 }; /* rows and columns that share a scale */
-
-static size_t blocks_of(size_t size)
-{
-    return (size + BLOCK - 1) / BLOCK;
-}
-
-static bool open_fp8(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
-{
-    (void)checkpoint;
-    (void)config;
-    const pl_tensor *codes = &packed->parts[CODES], *scales = &packed->parts[SCALES];
-    if (!pl_part_is(codes, "F8_E4M3", 2) || scales->dtype_name == NULL || scales->dtype > PL_BF16 ||
-        codes->dims[0] == 0 || codes->dims[1] == 0) {
-        return false;
-    }
-    packed->bits = 8;
-    packed->rows = (size_t)codes->dims[0];
-    packed->cols = (size_t)codes->dims[1];
-    const size_t count = (size_t)pl_tensor_elements(scales);
-    const bool by_block = scales->n_dims == 2 && scales->dims[0] == blocks_of(packed->rows) &&
-                          scales->dims[1] == blocks_of(packed->cols);
-    const bool by_row = count == packed->rows && scales->dims[0] == packed->rows;
-    packed->groups = by_block && count != 1 ? blocks_of(packed->cols) : 1;
-    packed->group_size = packed->groups > 1 ? BLOCK : packed->cols;
-    return count == 1 || by_row || by_block;
-}
-
-static pl_status unpack_fp8(const pl_packed *packed, void *const data[PL_PACK_PARTS], pl_codes *out,
-                            pl_error *err)
-{
-    const pl_tensor *part = &packed->parts[SCALES];
-    const size_t count = (size_t)pl_tensor_elements(part), groups = packed->groups;
-    float *scales = pl_pack_room(count, sizeof *scales);
-    if (scales == NULL) {
-        return pl_error_memory(err, "%zu scales", count);
-    }
-    pl_dtype_decode(part->dtype, data[SCALES], count, scales);
-    out->bits = 8;
-    out->in_order = true;
-    out->group_size = packed->group_size;
-    for (unsigned i = 0; i < FP8_CODES; i++) {
-        out->table[i] = e4m3(i);
-    }
-    out->values = out->table;
-    memcpy(out->codes, data[CODES], packed->rows * packed->cols);
-    for (size_t r = 0; r < packed->rows; r++) {
-        const size_t first = count == 1                             ? 0
-                             : groups == 1 && count == packed->rows ? r
-                                                                    : r / BLOCK * groups;
-        for (size_t g = 0; g < groups; g++) {
-            out->scales[r * groups + g] = scales[first + g];
-        }
-    }
-    for (size_t c = 0; c < packed->cols; c++) {
-        out->group_of[c] = (uint32_t)(c / packed->group_size);
-    }
-    free(scales);
-    return PL_OK;
-}
-
 const pl_packing pl_packing_nvfp4 = {
     .name = "nvfp4",
     .about = "compressed-tensors, vLLM",
@@ -280,22 +206,4 @@ const pl_packing pl_packing_mxfp4 = {
     .needed = 2,
     .open = open_mxfp4,
     .unpack = unpack_mxfp4,
-};
-
-const pl_packing pl_packing_fp8 = {
-    .name = "fp8",
-    .method = "fp8",
-    .endings = {".weight", ".weight_scale"},
-    .needed = 2,
-    .open = open_fp8,
-    .unpack = unpack_fp8,
-};
-
-const pl_packing pl_packing_fp8_inv = {
-    .name = "fp8 by blocks",
-    .method = "fp8",
-    .endings = {".weight", ".weight_scale_inv"},
-    .needed = 2,
-    .open = open_fp8,
-    .unpack = unpack_fp8,
 };

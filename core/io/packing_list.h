@@ -11,11 +11,10 @@
     PACKING(gptq_v2, "gptq_v2")                                                                    \
     PACKING(awq, "awq")                                                                            \
     PACKING(nvfp4, "nvfp4")                                                                        \
-    PACKING(mxfp4, "mxfp4")
+    PACKING(mxfp4, "mxfp4")                                                                        \
+    PACKING(fp8, "fp8")
 
 /* Those that are only read. */
-#define PL_READ_PACKINGS(PACKING)                                                                  \
-    PACKING(fp8, "fp8")                                                                            \
-    PACKING(fp8_inv, "fp8_inv")
+#define PL_READ_PACKINGS(PACKING) PACKING(fp8_inv, "fp8_inv")
 
 #endif

@@ -35,6 +35,9 @@ unsigned pl_lanes_get(const pl_lanes *lanes, const uint32_t *words, size_t strea
 /* ORs into words that are 0 there. */
 void pl_lanes_put(const pl_lanes *lanes, uint32_t *words, size_t stream, size_t i, unsigned code);
 
+/* The number of an E4M3 code, which has no infinities: 0x7f and 0xff are NaN. */
+float pl_e4m3(unsigned code);
+
 /* Bytes of `count` scales in one of the float types, cleared words; NULL, and counted, without
  * memory. */
 void *pl_pack_room(size_t count, size_t size);

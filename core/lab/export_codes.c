@@ -134,7 +134,8 @@ static pl_status plan_grid(pl_exporter *x, pl_export_item *it, pl_error *err)
     if (!linear) {
         return refuse(x, it, "it is no linear layer's own tensor", err);
     }
-    if (why == NULL && x->packing->element != NULL && it->dims[1] % it->grid.group_size != 0) {
+    if (why == NULL && x->packing->element != NULL && it->grid.group_size > 0 &&
+        it->dims[1] % it->grid.group_size != 0) {
         why = "its inputs are no multiple of its block";
     }
     if (why != NULL && x->packing->element != NULL) {
@@ -382,6 +383,7 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
     it->module.symmetric = codes.symmetric;
     it->module.in_order = codes.in_order;
     it->module.one_group = codes.groups == 1;
+    it->module.one_scale = pl_codes_one_scale(&codes);
     it->module.group_size = codes.group_size;
     pl_codes_deinit(&codes);
     return status;

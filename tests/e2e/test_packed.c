@@ -61,6 +61,8 @@ static void test_the_perplexity_is_the_files(void **ctx)
     check_exact("gptq", "method gptq bits=4 act_order=yes", "format=gptq");
     check_exact("v2", "method rtn bits=2 symmetric=no", "format=gptq_v2");
     check_exact("nvfp4", "method rtn format=nvfp4", "format=nvfp4");
+    check_exact("fp8", "method rtn format=fp8", "format=fp8");
+    check_exact("fp8-f16", "method rtn format=fp8 scale_dtype=f16", "format=fp8");
     check_exact("awq", "method rtn bits=4 symmetric=no group_size=64", "format=awq");
 }
 
@@ -123,6 +125,43 @@ static void test_mixed_bits_are_groups(void **ctx)
     json_decref(config);
 }
 
+/* One scale a layer, or one a row, or some of each: what the configuration says of them. */
+static void test_fp8_scales(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *name, *methods, *strategies[2], *target;
+    } cases[] = {
+        {"whole", "method rtn format=fp8 scale_mode=tensor", {"tensor", NULL}, "Linear"},
+        {"rows", "method gptq format=fp8", {"channel", NULL}, "Linear"},
+        {"both",
+         "method rtn format=fp8; method rtn format=fp8 scale_mode=tensor on=*.down_proj",
+         {"channel", "tensor"},
+         "model.layers.0.mlp.gate_proj"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_exact(cases[i].name, cases[i].methods, "format=fp8");
+        json_t *config = config_of(cases[i].name);
+        const json_t *quantization = json_object_get(config, "quantization_config");
+        const json_t *groups = json_object_get(quantization, "config_groups");
+        assert_string_equal(json_string_value(json_object_get(quantization, "format")),
+                            "float-quantized");
+        assert_int_equal(json_object_size(groups), cases[i].strategies[1] != NULL ? 2 : 1);
+        for (size_t g = 0; g < 2 && cases[i].strategies[g] != NULL; g++) {
+            const json_t *group = json_object_get(groups, g == 0 ? "group_0" : "group_1");
+            assert_string_equal(
+                json_string_value(json_object_get(json_object_get(group, "weights"), "strategy")),
+                cases[i].strategies[g]);
+            if (g == 0) {
+                assert_string_equal(
+                    json_string_value(json_array_get(json_object_get(group, "targets"), 0)),
+                    cases[i].target);
+            }
+        }
+        json_decref(config);
+    }
+}
+
 static void test_layers_left_are_ignored(void **ctx)
 {
     (void)ctx;
@@ -180,6 +219,7 @@ static void test_what_does_not_fit(void **ctx)
         {"method rtn format=mxfp4; solve 1.q_proj; export format=mxfp4 partial=yes",
          "its inputs are no multiple of its block"},
         {"export format=compressed-tensors partial=yes", "its codes are not evenly spaced"},
+        {"export format=fp8 partial=yes", "its codes are of another number format"},
         {"method rtn format=int bits=4 symmetric=yes; export format=gptq packing=padded",
          "export: format=gptq has no packing="},
         {"export format=awq weights=preconditioned",
@@ -315,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_the_perplexity_is_the_files),
         cmocka_unit_test(test_a_folded_model_is_packed),
         cmocka_unit_test(test_mixed_bits_are_groups),
+        cmocka_unit_test(test_fp8_scales),
         cmocka_unit_test(test_layers_left_are_ignored),
         cmocka_unit_test(test_a_packed_model_is_worked_on),
         cmocka_unit_test(test_what_does_not_fit),

@@ -94,6 +94,11 @@ for name, methods in (("compressed-tensors", W4),
     assert torch.equal(logits(packed), own), name
     row("format=compressed-tensors" + (" (mixed bits)" if name == "mixed" else ""),
         "transformers, compressed-tensors: logits")
+for methods in ("method rtn format=fp8", "method rtn format=fp8 scale_mode=tensor"):
+    name = methods.rsplit("=", 1)[1]
+    own = export(name + "-f32", methods + "; solve all", "dtype=f32")
+    assert torch.equal(logits(export(name, methods + "; solve all", "format=fp8")), logits(own))
+    row(f"format=fp8 ({methods[7:]})", "transformers, compressed-tensors: logits")
 compare_layers(export("gptq", W4, "format=gptq"), floats, lambda t, n: gptq(t, n, 4, 1))
 row("format=gptq", "GPTQModel's rule: weights")
 compare_layers(export("v2", A4, "format=gptq_v2"), floats_a4, lambda t, n: gptq(t, n, 4, 0))

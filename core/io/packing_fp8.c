@@ -1,0 +1,158 @@
+/* Layers of FP8 (E4M3) with a scale a tensor, a row or a block of 128 rows and columns:
+ * compressed-tensors' float-quantized, and DeepSeek's weight_scale_inv, which is only read. */
+#include "core/base/json.h"
+#include "core/io/checkpoint_parts.h"
+#include "core/io/packing_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CODES, SCALES }; /* places in endings */
+enum { FP8_CODES = 256 };
+enum { BLOCK = 128 }; /* rows and columns that share a scale */
+
+static size_t blocks_of(size_t size)
+{
+    return (size + BLOCK - 1) / BLOCK;
+}
+
+static bool open_fp8(pl_checkpoint *checkpoint, const json_t *config, pl_packed *packed)
+{
+    (void)checkpoint;
+    (void)config;
+    const pl_tensor *codes = &packed->parts[CODES], *scales = &packed->parts[SCALES];
+    if (!pl_part_is(codes, "F8_E4M3", 2) || scales->dtype_name == NULL || scales->dtype > PL_BF16 ||
+        codes->dims[0] == 0 || codes->dims[1] == 0) {
+        return false;
+    }
+    packed->bits = 8;
+    packed->rows = (size_t)codes->dims[0];
+    packed->cols = (size_t)codes->dims[1];
+    const size_t count = (size_t)pl_tensor_elements(scales);
+    const bool by_block = scales->n_dims == 2 && scales->dims[0] == blocks_of(packed->rows) &&
+                          scales->dims[1] == blocks_of(packed->cols);
+    const bool by_row = count == packed->rows && scales->dims[0] == packed->rows;
+    packed->groups = by_block && count != 1 ? blocks_of(packed->cols) : 1;
+    packed->group_size = packed->groups > 1 ? BLOCK : packed->cols;
+    return count == 1 || by_row || by_block;
+}
+
+static pl_status unpack_fp8(const pl_packed *packed, void *const data[PL_PACK_PARTS], pl_codes *out,
+                            pl_error *err)
+{
+    const pl_tensor *part = &packed->parts[SCALES];
+    const size_t count = (size_t)pl_tensor_elements(part), groups = packed->groups;
+    float *scales = pl_pack_room(count, sizeof *scales);
+    if (scales == NULL) {
+        return pl_error_memory(err, "%zu scales", count);
+    }
+    pl_dtype_decode(part->dtype, data[SCALES], count, scales);
+    out->bits = 8;
+    out->in_order = true;
+    out->group_size = packed->group_size;
+    for (unsigned i = 0; i < FP8_CODES; i++) {
+        out->table[i] = pl_e4m3(i);
+    }
+    out->values = out->table;
+    memcpy(out->codes, data[CODES], packed->rows * packed->cols);
+    for (size_t r = 0; r < packed->rows; r++) {
+        const size_t first = count == 1                             ? 0
+                             : groups == 1 && count == packed->rows ? r
+                                                                    : r / BLOCK * groups;
+        for (size_t g = 0; g < groups; g++) {
+            out->scales[r * groups + g] = scales[first + g];
+        }
+    }
+    for (size_t c = 0; c < packed->cols; c++) {
+        out->group_of[c] = (uint32_t)(c / packed->group_size);
+    }
+    free(scales);
+    return PL_OK;
+}
+
+static const char *misfit(const pl_codes *codes)
+{
+    return codes->groups > 1 ? "it has several scales a row, expected one" : NULL;
+}
+
+static pl_status pack(const pl_codes *codes, pl_pack_order order, bool fill,
+                      pl_pack_part parts[PL_PACK_PARTS], size_t *count, pl_error *err)
+{
+    (void)order;
+    const size_t weights = codes->rows * codes->cols,
+                 scales = pl_codes_one_scale(codes) ? 1 : codes->rows;
+    const char *dtype = pl_dtype_name(codes->scale_dtype);
+    parts[CODES] = (pl_pack_part){".weight", "F8_E4M3", 2, {codes->rows, codes->cols}, NULL};
+    parts[SCALES] = scales == 1 ? (pl_pack_part){".weight_scale", dtype, 1, {1}, NULL}
+                                : (pl_pack_part){".weight_scale", dtype, 2, {scales, 1}, NULL};
+    *count = 2;
+    if (!fill) {
+        return PL_OK;
+    }
+    const unsigned before = pl_memory_failures();
+    parts[CODES].data = pl_pack_room(weights, 1);
+    parts[SCALES].data = pl_pack_room(scales, sizeof *codes->scales);
+    pl_status status = pl_memory_check(before, err);
+    if (status == PL_OK) {
+        memcpy(parts[CODES].data, codes->codes, weights);
+        pl_dtype_encode(codes->scale_dtype, codes->scales, scales, parts[SCALES].data);
+    }
+    return status;
+}
+
+static json_t *scheme_json(bool one_scale, json_t *targets)
+{
+    return json_pack("{s:o, s:n, s:n, s:{s:i, s:s, s:b, s:s, s:n, s:b}}", "targets", targets,
+                     "input_activations", "output_activations", "weights", "num_bits", 8, "type",
+                     "float", "symmetric", 1, "strategy", one_scale ? "tensor" : "channel",
+                     "group_size", "dynamic", 0);
+}
+
+static json_t *config(const pl_pack_module *modules, size_t count, pl_pack_order order)
+{
+    (void)order;
+    json_t *groups = json_object(), *ignore = json_array();
+    json_t *targets[2] = {json_array(), json_array()}; /* with scales a row, and one */
+    for (size_t i = 0; i < count; i++) {
+        pl_json_append(modules[i].packed ? targets[modules[i].one_scale] : ignore,
+                       json_string(modules[i].name));
+    }
+    const bool mixed = json_array_size(targets[0]) > 0 && json_array_size(targets[1]) > 0;
+    for (size_t i = 0, n = 0; i < 2; i++) {
+        if (json_array_size(targets[i]) > 0) {
+            json_t *to = mixed ? json_incref(targets[i]) : json_pack("[s]", "Linear");
+            pl_json_set(groups, n++ == 0 ? "group_0" : "group_1", scheme_json(i == 1, to));
+        }
+        json_decref(targets[i]);
+    }
+    return json_pack("{s:s, s:s, s:s, s:n, s:o, s:n, s:o}", "quant_method", "compressed-tensors",
+                     "format", "float-quantized", "quantization_status", "compressed",
+                     "global_compression_ratio", "ignore", ignore, "kv_cache_scheme",
+                     "config_groups", groups);
+}
+
+const pl_packing pl_packing_fp8 = {
+    .name = "fp8",
+    .about = "transformers with compressed-tensors, vLLM",
+    .element = "fp8",
+    .bits = 1u << 8,
+    .scale_dtype = PL_DTYPE_OTHER,
+    .misfit = misfit,
+    .pack = pack,
+    .config = config,
+    .method = "compressed-tensors",
+    .endings = {".weight", ".weight_scale"},
+    .needed = 2,
+    .open = open_fp8,
+    .unpack = unpack_fp8,
+};
+
+const pl_packing pl_packing_fp8_inv = {
+    .name = "fp8 by blocks",
+    .method = "fp8",
+    .endings = {".weight", ".weight_scale_inv"},
+    .needed = 2,
+    .open = open_fp8,
+    .unpack = unpack_fp8,
+};
