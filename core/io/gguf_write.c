@@ -38,111 +38,7 @@ static void put_text(pl_buf *to, const char *text)
     put(to, text, strlen(text));
 }
 
-/* --- the source's keys ------------------------------------------------------------------------ */
-
-/* A walk over a header that was checked when the file was opened; short says that it ended. */
-typedef struct walk {
-    const char *at, *end;
-    bool short_;
-} walk;
-
-static uint64_t take(walk *w, size_t size)
-{
-    uint64_t value = 0;
-    if ((size_t)(w->end - w->at) < size) {
-        w->short_ = true;
-        return 0;
-    }
-    memcpy(&value, w->at, size < sizeof value ? size : sizeof value);
-    w->at += size;
-    return value;
-}
-
-static void skip(walk *w, uint64_t size)
-{
-    if ((uint64_t)(w->end - w->at) < size) {
-        w->short_ = true;
-    } else {
-        w->at += size;
-    }
-}
-
-static void skip_value(walk *w, uint32_t type)
-{
-    uint64_t count = 1;
-    if (type == PL_GGUF_ARRAY) {
-        type = (uint32_t)take(w, sizeof type);
-        count = take(w, sizeof count);
-    }
-    if (type == PL_GGUF_STRING) {
-        for (uint64_t i = 0; i < count && !w->short_; i++) {
-            skip(w, take(w, sizeof(uint64_t)));
-        }
-    } else {
-        skip(w, count * pl_gguf_value_bytes(type));
-    }
-}
-
-/* Keys that are of the source's tensors and files, not of the model. */
-static bool is_replaced(const char *key, size_t size)
-{
-    static const char *const names[] = {"general.file_type", "general.quantization_version"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strlen(names[i]) == size && memcmp(names[i], key, size) == 0) {
-            return true;
-        }
-    }
-    return size > 6 && memcmp(key, "split.", 6) == 0;
-}
-
-/* The source's keys that stay, as they lie there; *kept counts them. */
-static pl_status copy_keys(pl_checkpoint *source, pl_buf *keys, uint64_t *kept, pl_error *err)
-{
-    pl_file *file = pl_checkpoint_shard(source, 0);
-    uint64_t size = pl_file_size(file);
-    for (size_t i = 0; i < pl_checkpoint_count(source); i++) {
-        const pl_tensor *tensor = pl_checkpoint_tensor(source, i);
-        size = tensor->shard == 0 && tensor->offset < size ? tensor->offset : size;
-    }
-    char *header = malloc((size_t)size + 1);
-    if (header == NULL) {
-        return pl_error_memory(err, "%s", pl_file_path(file));
-    }
-    pl_status status = pl_file_read(file, 0, header, (size_t)size, err);
-    if (status == PL_OK) {
-        walk w = {.at = header, .end = header + size};
-        skip(&w, 4 + sizeof(uint32_t) + sizeof(uint64_t)); /* magic, version, tensors */
-        const uint64_t count = take(&w, sizeof count);
-        for (uint64_t i = 0; i < count && !w.short_; i++) {
-            const char *first = w.at;
-            const uint64_t length = take(&w, sizeof length);
-            const char *key = w.at;
-            skip(&w, length);
-            const uint32_t type = (uint32_t)take(&w, sizeof type);
-            skip_value(&w, type);
-            if (!w.short_ && !is_replaced(key, (size_t)length)) {
-                put(keys, first, (size_t)(w.at - first));
-                ++*kept;
-            }
-        }
-        status = w.short_ ? pl_error_set(err, PL_ERR_FORMAT,
-                                         "%s: its keys end before its tensors begin, expected "
-                                         "them whole",
-                                         pl_file_path(file))
-                          : pl_buf_check(keys, err);
-    }
-    free(header);
-    return status;
-}
-
 /* --- the file --------------------------------------------------------------------------------- */
-
-static uint64_t alignment_of(const pl_checkpoint *source)
-{
-    const json_t *stated = json_object_get(pl_checkpoint_metadata(source), "general.alignment");
-    return json_integer_value(stated) > 0 ? (uint64_t)json_integer_value(stated)
-                                          : DEFAULT_ALIGNMENT;
-}
 
 static uint64_t padding(uint64_t size, uint64_t alignment)
 {
@@ -159,18 +55,18 @@ static void put_zeros(pl_buf *to, uint64_t count)
     }
 }
 
-static pl_status write_header(pl_gguf_writer *writer, pl_checkpoint *source, uint32_t file_type,
+static pl_status write_header(pl_gguf_writer *writer, const pl_gguf_keys *keys, uint32_t file_type,
                               const pl_gguf_entry *entries, pl_error *err)
 {
-    pl_buf header = {0}, keys = {0};
-    uint64_t kept = 0, offset = 0;
-    pl_status status = copy_keys(source, &keys, &kept, err);
+    pl_buf header = {0};
+    uint64_t offset = 0;
+    pl_status status = pl_buf_check(&keys->bytes, err);
     if (status == PL_OK) {
         put(&header, "GGUF", 4);
         put_u32(&header, VERSION);
         put_u64(&header, writer->count);
-        put_u64(&header, kept + 2);
-        put(&header, keys.data != NULL ? keys.data : "", keys.size);
+        put_u64(&header, keys->count + 2);
+        put(&header, keys->bytes.data != NULL ? keys->bytes.data : "", keys->bytes.size);
         put_text(&header, "general.file_type");
         put_u32(&header, PL_GGUF_U32);
         put_u32(&header, file_type);
@@ -199,11 +95,10 @@ static pl_status write_header(pl_gguf_writer *writer, pl_checkpoint *source, uin
     PL_THEN(pl_buf_check(&header, err));
     PL_THEN(pl_writer_write(writer->file, header.data, header.size, err));
     pl_buf_deinit(&header);
-    pl_buf_deinit(&keys);
     return status;
 }
 
-pl_status pl_gguf_writer_create(const char *path, pl_checkpoint *source, uint32_t file_type,
+pl_status pl_gguf_writer_create(const char *path, const pl_gguf_keys *keys, uint32_t file_type,
                                 const pl_gguf_entry *entries, size_t count, pl_gguf_writer **out,
                                 pl_error *err)
 {
@@ -215,12 +110,12 @@ pl_status pl_gguf_writer_create(const char *path, pl_checkpoint *source, uint32_
         return pl_error_memory(err, "%s", path);
     }
     writer->count = count;
-    writer->alignment = alignment_of(source);
+    writer->alignment = keys->alignment > 0 ? keys->alignment : DEFAULT_ALIGNMENT;
     for (size_t i = 0; i < count; i++) {
         writer->bytes[i] = entries[i].bytes;
     }
     pl_status status = pl_writer_create(path, &writer->file, err);
-    PL_THEN(write_header(writer, source, file_type, entries, err));
+    PL_THEN(write_header(writer, keys, file_type, entries, err));
     if (status != PL_OK) {
         pl_gguf_writer_destroy(writer);
         return status;

@@ -1,11 +1,11 @@
-/* core/io/gguf_write.h -- writing GGUF with another GGUF's metadata, and blocks of 32 weights.
+/* core/io/gguf_write.h -- writing GGUF, and blocks of 32 weights.
  * (Reading is behind checkpoint.h.)
  *
  * Blocks: ggml-org/llama.cpp ggml/src/ggml-quants.c, quantize_row_*_ref. */
 #ifndef PL_IO_GGUF_WRITE_H
 #define PL_IO_GGUF_WRITE_H
 
-#include "core/io/checkpoint.h"
+#include "core/io/gguf_keys.h"
 
 typedef struct pl_gguf_entry {
     const char *name;
@@ -17,10 +17,9 @@ typedef struct pl_gguf_entry {
 
 typedef struct pl_gguf_writer pl_gguf_writer;
 
-/* Writes a header with the source's keys, but for those of a split, and with this general.file_type
- * to a temporary file beside path; the tensors follow in the order of the entries.  source: a
- * GGUF. */
-PL_NODISCARD pl_status pl_gguf_writer_create(const char *path, pl_checkpoint *source,
+/* Writes a header with these keys, with this general.file_type behind them, to a temporary file
+ * beside path; the tensors follow in the order of the entries. */
+PL_NODISCARD pl_status pl_gguf_writer_create(const char *path, const pl_gguf_keys *keys,
                                              uint32_t file_type, const pl_gguf_entry *entries,
                                              size_t count, pl_gguf_writer **out, pl_error *err);
 

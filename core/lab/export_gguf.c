@@ -1,8 +1,6 @@
-/* An export as one GGUF: the opened one's keys and tensors, its solved layers in the smallest type
- * that holds their codes exactly. */
+/* An export as one GGUF: solved layers in the smallest type that holds their codes exactly. */
 #include "core/base/checked.h"
-#include "core/io/gguf_write.h"
-#include "core/lab/export_parts.h"
+#include "core/lab/export_gguf.h"
 #include "core/lab/weights.h"
 #include "core/model/bare.h"
 
@@ -13,65 +11,9 @@
 
 enum { MOST_TYPES = 8 }; /* more than pl_gguf_choices has */
 
-/* A tensor to write. */
-typedef struct gguf_item {
-    const pl_tensor *tensor;
-    size_t *layers; /* whose rows it holds, in their order; NULL: a copy */
-    size_t n_layers;
-    pl_dtype dtype;
-    bool rounded; /* anew: the type does not hold its codes exactly */
-    uint64_t bytes;
-} gguf_item;
-
-typedef struct gguf_file {
-    pl_exporter *x;
-    gguf_item *items;
-    size_t count;
-} gguf_file;
-
 static pl_status no_memory(pl_error *err)
 {
     return pl_error_memory(err, "an export");
-}
-
-static int compare_rows(const void *a, const void *b, void *model)
-{
-    const size_t x = pl_model_layer(model, *(const size_t *)a)->first_row;
-    const size_t y = pl_model_layer(model, *(const size_t *)b)->first_row;
-    return x < y ? -1 : x > y;
-}
-
-/* The layers of each tensor. */
-static pl_status list_layers(gguf_file *f, pl_error *err)
-{
-    pl_model *model = f->x->model;
-    f->count = pl_checkpoint_count(f->x->checkpoint);
-    f->items = calloc(f->count + 1, sizeof *f->items);
-    if (f->items == NULL) {
-        return no_memory(err);
-    }
-    for (size_t i = 0; i < f->count; i++) {
-        f->items[i].tensor = pl_checkpoint_tensor(f->x->checkpoint, i);
-        f->items[i].dtype = f->items[i].tensor->dtype;
-        f->items[i].bytes = f->items[i].tensor->bytes;
-    }
-    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
-        gguf_item *it =
-            &f->items[pl_model_layer(model, i)->tensor - pl_checkpoint_tensor(f->x->checkpoint, 0)];
-        size_t *grown = realloc(it->layers, (it->n_layers + 1) * sizeof *grown);
-        if (grown == NULL) {
-            return no_memory(err);
-        }
-        it->layers = grown;
-        it->layers[it->n_layers++] = i;
-    }
-    for (size_t i = 0; i < f->count; i++) {
-        gguf_item *it = &f->items[i];
-        if (it->n_layers > 0) {
-            qsort_r(it->layers, it->n_layers, sizeof *it->layers, compare_rows, model);
-        }
-    }
-    return PL_OK;
 }
 
 /* --- which type ------------------------------------------------------------------------------- */
@@ -133,16 +75,17 @@ static pl_dtype nearest_type(const pl_exporter *x)
     return PL_Q8_0;
 }
 
-static pl_status refuse(const gguf_item *it, const char *why, pl_error *err)
+static pl_status refuse(const pl_gguf_item *it, const char *why, pl_error *err)
 {
     return pl_error_set(err, PL_ERR_STATE,
                         "export: %s: format=gguf cannot hold it exactly: %s (lossy=yes rounds it "
                         "anew and says what is lost, dtype=f16 writes floats)",
-                        it->tensor->name, why);
+                        it->name, why);
 }
 
-static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_error *err)
+static pl_status plan_item(const pl_gguf_file *f, pl_gguf_item *it, pl_error *err)
 {
+    pl_exporter *x = f->x;
     bool fits[MOST_TYPES];
     const char *why = NULL;
     size_t solved = 0;
@@ -152,15 +95,16 @@ static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_error *err)
         solved += pl_state_result(x->cx.state, it->layers[i]) != NULL;
     }
     if (solved == 0) {
-        it->n_layers = 0; /* as it is in the file */
+        it->left = true;
+        it->n_layers = f->from_hf ? it->n_layers : 0; /* as it is in the file */
         return PL_OK;
     }
     if (x->spec->dtype == PL_DTYPE_OTHER) {
-        why = x->spec->which != PL_WHICH_AFTER ? "weights=preconditioned have no codes"
-              : solved < it->n_layers          ? "some of the layers in it are not solved"
-              : pl_tensor_cols(it->tensor) % PL_GGUF_BLOCK != 0 ? "its inputs are no multiple of 32"
-                                                                : NULL;
-        if (why != NULL && pl_tensor_cols(it->tensor) % PL_GGUF_BLOCK != 0) {
+        why = x->spec->which != PL_WHICH_AFTER        ? "weights=preconditioned have no codes"
+              : solved < it->n_layers                 ? "some of the layers in it are not solved"
+              : pl_gguf_cols(it) % PL_GGUF_BLOCK != 0 ? "its inputs are no multiple of 32"
+                                                      : NULL;
+        if (why != NULL && pl_gguf_cols(it) % PL_GGUF_BLOCK != 0) {
             return refuse(it, why, err);
         }
     }
@@ -188,8 +132,7 @@ static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_error *err)
         it->dtype = nearest_type(x);
     }
     size_t bytes = 0;
-    if (status == PL_OK &&
-        !pl_dtype_bytes(it->dtype, (size_t)pl_tensor_elements(it->tensor), &bytes)) {
+    if (status == PL_OK && !pl_dtype_bytes(it->dtype, (size_t)pl_gguf_elements(it), &bytes)) {
         status = no_memory(err);
     }
     it->bytes = bytes;
@@ -201,17 +144,13 @@ static pl_status plan_item(pl_exporter *x, gguf_item *it, pl_error *err)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* Hugging Face's row of a layer that the file's has at `row` (model.c: read_unpermuted). */
-static size_t row_there(const pl_layer *layer, size_t row)
+/* Over how many heads the rows of a layer are permuted. */
+static size_t heads_of(const pl_gguf_item *it, const pl_layer *info)
 {
-    if (layer->unpermute_heads == 0) {
-        return row;
-    }
-    const size_t head = layer->rows / layer->unpermute_heads, i = row % head;
-    return row - i + i % 2 * (head / 2) + i / 2;
+    return it->named.gguf_heads > 0 ? it->named.gguf_heads : info->unpermute_heads;
 }
 
-static void encode_row(const gguf_item *it, const pl_codes *codes, const float *w, size_t row,
+static void encode_row(const pl_gguf_item *it, const pl_codes *codes, const float *w, size_t row,
                        size_t cols, uint8_t *out)
 {
     const size_t bytes = pl_dtype_block_bytes(it->dtype);
@@ -231,7 +170,7 @@ static void encode_row(const gguf_item *it, const pl_codes *codes, const float *
 }
 
 /* A layer's rows.  What they decode to must be what was measured, unless they are rounded. */
-static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
+static pl_status write_layer(pl_exporter *x, const pl_gguf_item *it, size_t layer,
                              pl_gguf_writer *writer, pl_error *err)
 {
     const pl_layer *info = pl_model_layer(x->model, layer);
@@ -249,7 +188,7 @@ static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
         status = pl_export_layer_codes(x, layer, &codes, &why, err);
     }
     for (size_t r = 0; r < info->rows && status == PL_OK; r++) {
-        const size_t from = row_there(info, r);
+        const size_t from = pl_gguf_row_there(info->rows, heads_of(it, info), r);
         const float *meant = w.data + from * cols;
         encode_row(it, &codes, meant, from, cols, row);
         pl_dtype_decode(it->dtype, row, cols, back);
@@ -272,7 +211,7 @@ static pl_status write_layer(pl_exporter *x, const gguf_item *it, size_t layer,
     return status;
 }
 
-static pl_status copy_bytes(pl_exporter *x, const gguf_item *it, pl_gguf_writer *writer,
+static pl_status copy_bytes(pl_exporter *x, const pl_gguf_item *it, pl_gguf_writer *writer,
                             pl_error *err)
 {
     enum { PIECE = 1 << 20 };
@@ -291,12 +230,12 @@ static pl_status copy_bytes(pl_exporter *x, const gguf_item *it, pl_gguf_writer 
 }
 
 /* The type that most of the layers' bytes have. */
-static pl_dtype main_type(const gguf_file *f)
+static pl_dtype main_type(const pl_gguf_file *f)
 {
     uint64_t bytes[PL_DTYPE_COUNT + 1] = {0};
     pl_dtype most = PL_F32;
     for (size_t i = 0; i < f->count; i++) {
-        if (f->items[i].n_layers > 0) {
+        if (f->items[i].n_layers > 0 && !f->items[i].left) {
             bytes[f->items[i].dtype] += f->items[i].bytes;
         }
     }
@@ -316,36 +255,37 @@ static uint32_t file_type(pl_dtype dtype)
     return pl_gguf_float_file_type(dtype);
 }
 
-static pl_status write_file(gguf_file *f, const char *path, pl_task *task, pl_error *err)
+static pl_status write_file(pl_gguf_file *f, const char *path, pl_task *task, pl_error *err)
 {
     pl_exporter *x = f->x;
     pl_gguf_writer *writer = NULL;
     pl_gguf_entry *entries = calloc(f->count + 1, sizeof *entries);
     double done = 0.0, all = 0.0;
     for (size_t i = 0; entries != NULL && i < f->count; i++) {
-        const gguf_item *it = &f->items[i];
+        const pl_gguf_item *it = &f->items[i];
         entries[i] = (pl_gguf_entry){
-            .name = it->tensor->name,
-            .type = it->n_layers > 0 ? pl_dtype_name(it->dtype) : it->tensor->dtype_name,
-            .n_dims = it->tensor->n_dims,
-            .dims = it->tensor->dims,
+            .name = it->name,
+            .type = it->n_layers > 0 ? pl_dtype_name(it->dtype) : it->type,
+            .n_dims = it->n_dims,
+            .dims = it->dims,
             .bytes = it->bytes,
         };
-        all += (double)pl_tensor_elements(it->tensor);
+        all += (double)pl_gguf_elements(it);
     }
     pl_status status = entries == NULL ? no_memory(err) : PL_OK;
-    PL_THEN(pl_gguf_writer_create(path, x->checkpoint, file_type(main_type(f)), entries, f->count,
+    PL_THEN(pl_gguf_writer_create(path, &f->keys, file_type(main_type(f)), entries, f->count,
                                   &writer, err));
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
-        const gguf_item *it = &f->items[i];
+        pl_gguf_item *it = &f->items[i];
         pl_task_progress(task, "elements", done, all);
         if (it->n_layers == 0) {
-            status = copy_bytes(x, it, writer, err);
+            status = f->from_hf ? pl_gguf_write_values(x, it, writer, task, err)
+                                : copy_bytes(x, it, writer, err);
         }
         for (size_t k = 0; k < it->n_layers && status == PL_OK; k++) {
             status = write_layer(x, it, it->layers[k], writer, err);
         }
-        done += (double)pl_tensor_elements(it->tensor);
+        done += (double)pl_gguf_elements(it);
     }
     PL_THEN(pl_gguf_writer_commit(writer, err));
     pl_gguf_writer_destroy(writer);
@@ -355,15 +295,24 @@ static pl_status write_file(gguf_file *f, const char *path, pl_task *task, pl_er
 
 /* --- reading back ----------------------------------------------------------------------------- */
 
+static pl_status compare_tokenizers(pl_model *source, pl_model *written, pl_error *err)
+{
+    const pl_tokenizer *a = NULL, *b = NULL;
+    pl_status status = pl_model_need_tokenizer(source, &a, err);
+    PL_THEN(pl_model_need_tokenizer(written, &b, err));
+    PL_THEN(pl_tokenizer_compare(a, b, err));
+    return status;
+}
+
 /* The written file opens as a model, its layers are what was measured, its other tensors are the
  * source's. */
-static pl_status read_back(gguf_file *f, const char *path, pl_task *task, pl_error *err)
+static pl_status read_back(pl_gguf_file *f, const char *path, pl_task *task, pl_error *err)
 {
     pl_exporter *x = f->x;
     pl_model *written = NULL;
     pl_status status = pl_model_open(path, &written, err);
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
-        const gguf_item *it = &f->items[i];
+        const pl_gguf_item *it = &f->items[i];
         pl_id own = {0}, copy = {0};
         for (size_t k = 0; k < it->n_layers && status == PL_OK; k++) {
             const pl_layer *info = pl_model_layer(x->model, it->layers[k]);
@@ -386,31 +335,35 @@ static pl_status read_back(gguf_file *f, const char *path, pl_task *task, pl_err
             free(found);
             pl_mat_deinit(&w);
         }
-        if (status == PL_OK && it->n_layers == 0) {
+        if (status == PL_OK && it->n_layers == 0 && f->from_hf) {
+            status = pl_gguf_check_values(it, written, task, err);
+        } else if (status == PL_OK && it->n_layers == 0) {
             status = pl_tensor_identity(x->checkpoint, it->tensor, &own, task, err);
-            PL_THEN(pl_tensor_identity(
-                pl_model_checkpoint(written),
-                pl_checkpoint_find(pl_model_checkpoint(written), it->tensor->name), &copy, task,
-                err));
+            PL_THEN(pl_tensor_identity(pl_model_checkpoint(written),
+                                       pl_checkpoint_find(pl_model_checkpoint(written), it->name),
+                                       &copy, task, err));
             if (status == PL_OK && !pl_id_equal(own, copy)) {
-                status =
-                    pl_error_set(err, PL_ERR_IO, "export: %s does not read back as it was written",
-                                 it->tensor->name);
+                status = pl_error_set(err, PL_ERR_IO,
+                                      "export: %s does not read back as it was written", it->name);
             }
         }
+    }
+    if (status == PL_OK && f->from_hf) {
+        status = compare_tokenizers(x->model, written, err);
     }
     pl_model_close(written);
     return status;
 }
 
 /* "Q4_0 180, Q5_0 30": types of the solved layers. */
-static void tell_types(const gguf_file *f, char *out, size_t capacity)
+static void tell_types(const pl_gguf_file *f, char *out, size_t capacity)
 {
     size_t at = 0;
     for (int d = 0; d < PL_DTYPE_COUNT && at < capacity; d++) {
         size_t layers = 0;
         for (size_t i = 0; i < f->count; i++) {
-            layers += f->items[i].dtype == (pl_dtype)d ? f->items[i].n_layers : 0;
+            layers +=
+                f->items[i].dtype == (pl_dtype)d && !f->items[i].left ? f->items[i].n_layers : 0;
         }
         if (layers > 0) {
             at += (size_t)snprintf(out + at, capacity - at, "%s%s %zu", at > 0 ? ", " : "",
@@ -421,23 +374,22 @@ static void tell_types(const gguf_file *f, char *out, size_t capacity)
 
 pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_error *err)
 {
-    gguf_file *f = calloc(1, sizeof *f);
+    pl_gguf_file *f = calloc(1, sizeof *f);
     *plan = f;
     if (f == NULL) {
         return no_memory(err);
     }
     f->x = x;
-    if (pl_checkpoint_container(x->checkpoint) != PL_GGUF || pl_model_is_bare(x->model)) {
+    if (pl_model_is_bare(x->model)) {
         return pl_error_set(err, PL_ERR_UNSUPPORTED,
-                            "export: format=gguf needs a model that was opened from a GGUF, whose "
-                            "keys and tokenizer it takes; %s is none (llama.cpp's "
-                            "convert_hf_to_gguf.py makes one)",
+                            "export: format=gguf needs a model with a configuration and a "
+                            "tokenizer; %s holds matrices (format=hf)",
                             pl_model_name(x->model));
     }
-    pl_status status = list_layers(f, err);
+    pl_status status = pl_gguf_list(f, err);
     for (size_t i = 0; i < f->count && status == PL_OK; i++) {
         pl_task_progress(x->cx.task, "tensors", (double)i, (double)f->count);
-        status = plan_item(x, &f->items[i], err);
+        status = plan_item(f, &f->items[i], err);
         x->need += f->items[i].bytes;
     }
     return status;
@@ -445,7 +397,7 @@ pl_status pl_export_plan_gguf(pl_exporter *x, void **plan, pl_error *err)
 
 pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_error *err)
 {
-    gguf_file *f = plan;
+    pl_gguf_file *f = plan;
     pl_buf path = {0};
     pl_path_join(&path, x->made.path, "model.gguf");
     pl_status status = pl_buf_check(&path, err);
@@ -459,12 +411,13 @@ pl_status pl_export_write_gguf(pl_exporter *x, void *plan, pl_error *err)
 
 void pl_export_free_gguf(void *plan)
 {
-    gguf_file *f = plan;
+    pl_gguf_file *f = plan;
     for (size_t i = 0; f != NULL && i < f->count && f->items != NULL; i++) {
         free(f->items[i].layers);
     }
     if (f != NULL) {
         free(f->items);
+        pl_gguf_keys_deinit(&f->keys);
     }
     free(f);
 }

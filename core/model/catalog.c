@@ -56,6 +56,31 @@ static float missing_part(const pl_model *model)
     return model->config.arch->unit_norms && !model->config.unit_norms ? -1.0f : 0.0f;
 }
 
+/* A block's tensor in GGUF; ending: ".weight" or ".bias". */
+static void name_gguf(pl_named_tensor *out, size_t block, const char *name, const char *ending)
+{
+    snprintf(out->gguf, sizeof out->gguf, "blk.%zu.%s%s", block, name != NULL ? name : "", ending);
+}
+
+/* What llama.cpp calls a layer, and whether it permutes the rows. */
+static void layer_gguf(const pl_model *model, const pl_layer *info, const char *ending,
+                       pl_named_tensor *out)
+{
+    const pl_config *c = &model->config;
+    const pl_names *names = info->expert == PL_NO_EXPERT       ? c->arch->layers
+                            : info->expert == PL_SHARED_EXPERT ? c->arch->experts->shared
+                                                               : c->arch->experts->layers;
+    name_gguf(out, info->block, names[info->role].gguf, ending);
+    if (c->arch->gguf_permuted && info->role <= PL_ROLE_K) {
+        out->gguf_heads = info->role == PL_ROLE_Q ? c->heads : c->kv_heads;
+    }
+}
+
+static float gguf_part(const pl_model *model)
+{
+    return model->config.arch->unit_norms && model->config.unit_norms ? 1.0f : 0.0f;
+}
+
 /* A layer's weight; of a fused tensor under its fused name, all its layers at the first one. */
 static void layer_weight(const pl_model *model, size_t layer, pl_named_tensor *out)
 {
@@ -72,8 +97,10 @@ static void layer_weight(const pl_model *model, size_t layer, pl_named_tensor *o
     out->tensor = info->tensor;
     if (fused.hf == NULL || info->expert != PL_NO_EXPERT) {
         name_in_block(model, info->block, inside_block(info), ".weight", out);
+        layer_gguf(model, info, ".weight", out);
     } else {
         name_in_block(model, info->block, fused.hf, ".weight", out);
+        name_gguf(out, info->block, fused.gguf, ".weight");
         rows = (size_t)pl_tensor_elements(info->tensor) / info->cols;
         out->tensor = info->first_row == 0 ? info->tensor : NULL;
         out->layers = info->role <= PL_ROLE_V ? 3 : 2;
@@ -86,26 +113,28 @@ static void block_extra(const pl_model *model, size_t block, size_t item, pl_nam
 {
     const pl_config *c = &model->config;
     const pl_block_parts *parts = &model->blocks[block];
-    const char *name = "";
+    pl_names name = {"", ""};
     const char *ending = ".weight";
     if (item < PL_NORM_COUNT) {
-        name = c->arch->norms[item].hf;
+        name = c->arch->norms[item];
         set(out, parts->norms[item], 0, pl_model_norm_size(c, (pl_norm_role)item));
         out->add = missing_part(model);
+        out->gguf_add = gguf_part(model);
     } else if (item < 2 * PL_NORM_COUNT) {
         item -= PL_NORM_COUNT;
-        name = c->arch->norms[item].hf;
+        name = c->arch->norms[item];
         ending = ".bias";
         set(out, parts->norm_biases[item], 0, pl_model_norm_size(c, (pl_norm_role)item));
     } else if (c->arch->experts != NULL && item == 2 * PL_NORM_COUNT) {
-        name = c->arch->experts->router.hf;
+        name = c->arch->experts->router;
         set(out, parts->router, c->experts, c->hidden_size);
     } else if (c->arch->experts != NULL) {
-        name = c->arch->experts->shared_gate.hf;
+        name = c->arch->experts->shared_gate;
         set(out, parts->shared_gate, 1, c->hidden_size);
     }
     if (out->tensor != NULL) {
-        name_in_block(model, block, name, ending, out);
+        name_in_block(model, block, name.hf, ending, out);
+        name_gguf(out, block, name.gguf, ending);
     }
 }
 
@@ -132,6 +161,7 @@ static void block_tensor(const pl_model *model, size_t block, size_t item, pl_na
         return;
     }
     name_in_block(model, info->block, inside_block(info), ".bias", out);
+    layer_gguf(model, info, ".bias", out);
     set(out, info->bias, 0, info->rows);
     out->zeros = info->bias == NULL && info->expert == PL_NO_EXPERT &&
                  pl_config_role_biased(&model->config, info->role);
@@ -174,15 +204,19 @@ bool pl_model_named_tensor(const pl_model *model, size_t index, pl_named_tensor 
     switch (index) {
     case 0:
         name_whole(model, arch->embedding.hf, ".weight", out);
+        snprintf(out->gguf, sizeof out->gguf, "%s.weight", arch->embedding.gguf);
         set(out, model->embedding, config->vocab_size, config->hidden_size);
         return true;
     case 1:
         name_whole(model, arch->norm.hf, ".weight", out);
+        snprintf(out->gguf, sizeof out->gguf, "%s.weight", arch->norm.gguf);
         set(out, model->norm, 0, config->hidden_size);
         out->add = missing_part(model);
+        out->gguf_add = gguf_part(model);
         return true;
     case 2:
         name_whole(model, arch->lm_head.hf, ".weight", out);
+        snprintf(out->gguf, sizeof out->gguf, "%s.weight", arch->lm_head.gguf);
         set(out, config->tied_embeddings ? NULL : model->lm_head, config->vocab_size,
             config->hidden_size);
         return true;

@@ -113,6 +113,18 @@ static pl_status find_template(pl_model *model, const json_t *config, pl_buf *ou
     return status;
 }
 
+pl_status pl_chat_template(pl_model *model, pl_buf *out, pl_error *err)
+{
+    json_t *config = NULL;
+    pl_status status = PL_OK;
+    if (!is_gguf(model)) {
+        status = read_object(model, "tokenizer_config.json", &config, err);
+    }
+    PL_THEN(find_template(model, config, out, err));
+    json_decref(config);
+    return status == PL_ERR_NOT_FOUND ? PL_OK : status;
+}
+
 /* A special token's text, or NULL: a string, or an object with its content. */
 static const char *special_text(const json_t *config, const char *key)
 {

@@ -6,6 +6,7 @@
 #define PL_MODEL_CONFIG_H
 
 #include "core/io/checkpoint.h"
+#include "core/io/gguf_keys.h"
 #include "core/io/identity.h"
 
 #include <stdbool.h>
@@ -122,5 +123,17 @@ PL_NODISCARD pl_status pl_config_identity(const pl_config *config, pl_id *out, p
  * cannot be said in a config.json. */
 PL_NODISCARD pl_status pl_config_to_json(const pl_config *config, const char *torch_dtype,
                                          json_t **out, pl_error *err);
+
+/* The keys of the model that llama.cpp reads ("general." and "<architecture>."), appended.
+ * PL_ERR_UNSUPPORTED names what has no key. */
+PL_NODISCARD pl_status pl_config_to_gguf(const pl_config *config, pl_gguf_keys *keys,
+                                         pl_error *err);
+
+/* The tensors that hold a part of its RoPE: how many, with rotary_dim / 2 values each. */
+typedef struct pl_gguf_vector {
+    const char *name;
+    float values[PL_MAX_HEAD_DIM / 2];
+} pl_gguf_vector;
+size_t pl_config_gguf_tensors(const pl_config *config, pl_gguf_vector out[2]);
 
 #endif

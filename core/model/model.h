@@ -128,6 +128,11 @@ typedef struct pl_named_tensor {
     uint64_t dims[2];
     bool transposed; /* that shape is [in, out] */
     float add;       /* what each stored value misses: -1 for a gemma norm in GGUF */
+    /* As llama.cpp has it: its name, the same for all experts of a kind, which it stacks; over how
+     * many heads its rows are permuted, 0: not; what it adds to a value of Hugging Face's. */
+    char gguf[64];
+    size_t gguf_heads;
+    float gguf_add;
 } pl_named_tensor;
 
 /* A checkpoint's tensor of a name as Hugging Face has it for a plain model, also where it is inside

@@ -9,6 +9,7 @@
 
 #include "core/base/task.h"
 #include "core/io/checkpoint.h"
+#include "core/io/gguf_keys.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -86,5 +87,17 @@ PL_NODISCARD pl_status pl_tokenizer_to_json(const pl_tokenizer *tokenizer, pl_bu
 /* The tokenizer_config.json to write beside it: without one, transformers takes the class from the
  * architecture, and some of those add a BOS of their own.  Caller decrefs; NULL without memory. */
 json_t *pl_tokenizer_config_to_json(const pl_tokenizer *tokenizer);
+
+/* One of a tokenizer.json as GGUF's keys, appended.  vocab: rows of the embedding; tokens that are
+ * missing up to there are filled up.  bos, eos: where the tokenizer names none; or -1.
+ * PL_ERR_UNSUPPORTED says what of it a GGUF cannot. */
+PL_NODISCARD pl_status pl_tokenizer_to_gguf(const pl_tokenizer *tokenizer, size_t vocab,
+                                            int32_t bos, int32_t eos, pl_gguf_keys *keys,
+                                            pl_error *err);
+
+/* PL_ERR_UNSUPPORTED says in what b, read from a GGUF with at least its tokens, differs from a: in
+ * tokens, merges, what stands around a text, or the ids of a text. */
+PL_NODISCARD pl_status pl_tokenizer_compare(const pl_tokenizer *a, const pl_tokenizer *b,
+                                            pl_error *err);
 
 #endif

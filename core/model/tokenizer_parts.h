@@ -319,6 +319,7 @@ typedef struct pl_pre {
 } pl_pre;
 
 const pl_pre *pl_pre_find(const char *name); /* NULL: none */
+const pl_pre *pl_pre_at(size_t index);       /* of the table; NULL past its end */
 void pl_pre_list(pl_buf *out);               /* all names */
 
 /* ---- The whole ---- */

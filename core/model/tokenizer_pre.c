@@ -124,6 +124,11 @@ const pl_pre *pl_pre_find(const char *name)
     return NULL;
 }
 
+const pl_pre *pl_pre_at(size_t index)
+{
+    return index < sizeof pres / sizeof pres[0] ? &pres[index] : NULL;
+}
+
 void pl_pre_list(pl_buf *out)
 {
     for (size_t i = 0; i < sizeof pres / sizeof pres[0]; i++) {

@@ -116,15 +116,20 @@ static size_t check_weights(fixture *f, pl_model *written, pl_which which)
     return changed;
 }
 
-static double measure(pl_model *model)
+static double measure_with(pl_model *model, const pl_hooks *hooks)
 {
     pl_error err;
     int32_t ids[TEXT];
     pl_ppl_spec spec = {.length = 100, .windows = 1};
     pl_ppl_result found = {0};
     formula_ids(FORMULA_VOCAB, ids, TEXT);
-    pl_check_ok(pl_perplexity(model, ids, TEXT, &spec, NULL, false, &found, NULL, &err), err);
+    pl_check_ok(pl_perplexity(model, ids, TEXT, &spec, hooks, false, &found, NULL, &err), err);
     return found.perplexity;
+}
+
+static double measure(pl_model *model)
+{
+    return measure_with(model, NULL);
 }
 
 static void fused_tensors_are_written_whole(void **ctx)
@@ -316,6 +321,105 @@ static pl_model *export_gguf(fixture *f, const char *glob, const char *symmetric
     return written;
 }
 
+/* Keys, names and shapes are those that the converter's file has. */
+static void check_converted(const json_t *about, pl_model *written)
+{
+    const json_t *gguf = json_object_get(about, "gguf");
+    const json_t *found = pl_checkpoint_metadata(pl_model_checkpoint(written));
+    const char *architecture = json_string_value(json_object_get(gguf, "architecture"));
+    const char *name;
+    json_t *value;
+    assert_string_equal(json_string_value(json_object_get(found, "general.architecture")),
+                        architecture);
+    json_object_foreach(json_object_get(gguf, "keys"), name, value)
+    {
+        char key[96];
+        snprintf(key, sizeof key, "%s.%s", architecture, name);
+        const json_t *own = json_object_get(found, key);
+        if (json_is_integer(value) && json_is_array(own)) { /* a pattern of blocks, spelled out */
+            assert_string_equal(name, "attention.sliding_window_pattern");
+        } else if (json_is_string(value)) {
+            assert_string_equal(json_string_value(own), json_string_value(value));
+        } else {
+            pl_check_close(json_number_value(own), json_number_value(value), 1e-6, 0);
+        }
+    }
+    json_object_foreach(json_object_get(gguf, "tensors"), name, value)
+    {
+        uint64_t dims[3] = {0};
+        const json_t *from = json_object_get(value, "from");
+        const char *first = json_string_value(json_array_get(from, 0));
+        const size_t count =
+            formula_shape(json_object_get(json_object_get(about, "tensors"), first), dims);
+        const pl_tensor *tensor = pl_checkpoint_find(pl_model_checkpoint(written), name);
+        assert_non_null(tensor);
+        assert_int_equal(pl_tensor_elements(tensor), count * json_array_size(from));
+    }
+    assert_int_equal(pl_checkpoint_count(pl_model_checkpoint(written)),
+                     json_object_size(json_object_get(gguf, "tensors")) +
+                         json_object_size(json_object_get(gguf, "arrays")));
+}
+
+static void hugging_face_becomes_the_same_gguf(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[] = {
+        "mistral",      "qwen3",      "phi3",         "phi3_long",        "olmo2",
+        "gemma2",       "gemma3",     "mixtral",      "qwen2_moe",        "gemma3_pattern",
+        "llama_biases", "llama_yarn", "qwen3_biases", "mistral_no_window"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fixture f;
+        pl_error err;
+        pl_export_report report;
+        pl_model *written = NULL;
+        char path[620];
+        print_message("  %s\n", names[i]);
+        open_fixture(&f, names[i], false, 100);
+        solve(&f, "1.q_proj");
+        pl_export_spec spec = {
+            .folder = f.out, .which = PL_WHICH_AFTER, .dtype = PL_F32, .gguf = true};
+        pl_check_ok(pl_export((pl_context){f.lab, &f.state, NULL}, &spec, &report, &err), err);
+        snprintf(path, sizeof path, "%s/model.gguf", f.out);
+        pl_check_ok(pl_model_open(path, &written, &err), err);
+        assert_string_equal(report.types, strncmp(names[i], "phi3", 4) == 0 ? "F32 3" : "F32 1");
+        check_converted(formula_case(values, names[i]), written);
+        assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), 1);
+        pl_weights_ctx hook;
+        pl_hooks hooks = pl_weights_hooks(&hook, f.lab, &f.state, PL_WHICH_AFTER);
+        pl_check_close(measure_with(written, NULL), measure_with(f.state.source->model, &hooks),
+                       1e-6, 0);
+        pl_model_close(written);
+        close_fixture(&f);
+    }
+}
+
+/* What was rounded, to the bit, also where rows are permuted and experts stacked. */
+static void hugging_face_codes_become_blocks(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *model, *layers, *symmetric, *types;
+        size_t changed;
+    } cases[] = {
+        {"mistral", "*.[qkv]_proj", "yes", "Q4_0 6", 6},
+        {"phi3", "*.[qkv]_proj", "full", "Q4_0 6", 6},
+        {"mixtral", "1.*.w1", "no", "Q5_0 4", 4},
+        {"gemma2", "0.up_proj", "yes", "Q4_0 1", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture f;
+        pl_export_report report;
+        open_fixture(&f, cases[i].model, false, 100);
+        pl_model *written = export_gguf(&f, cases[i].layers, cases[i].symmetric, &report);
+        assert_string_equal(report.types, cases[i].types);
+        pl_check_close(report.max_dtype_error, 0, 0, 0);
+        pl_check_close(report.other_dtype_error, 0, 0, 0);
+        assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), cases[i].changed);
+        pl_model_close(written);
+        close_fixture(&f);
+    }
+}
+
 /* Permuted heads, fused projections, stacked experts: what was rounded, to the bit, and the rest as
  * it was. */
 static void gguf_is_written_from_gguf(void **ctx)
@@ -356,8 +460,7 @@ static void gguf_refuses_what_no_type_holds(void **ctx)
         const char *model, *layer, *bits, *says;
         bool gguf;
     } cases[] = {
-        {"mistral", "0.q_proj", "4", "format=gguf needs a model that was opened from a GGUF",
-         false},
+        {"mistral", "0.down_proj", "4", "its inputs are no multiple of 32", false},
         {"mistral", "0.down_proj", "4",
          "format=gguf cannot hold it exactly: its inputs are no "
          "multiple of 32 (lossy=yes rounds it anew",
@@ -437,6 +540,8 @@ int main(void)
         cmocka_unit_test(transposed_tensors_are_written_as_they_were),
         cmocka_unit_test(words_of_other_architectures_are_kept),
         cmocka_unit_test(gguf_is_written_from_gguf),
+        cmocka_unit_test(hugging_face_becomes_the_same_gguf),
+        cmocka_unit_test(hugging_face_codes_become_blocks),
         cmocka_unit_test(gguf_refuses_what_no_type_holds),
         cmocka_unit_test(an_expert_without_tokens_is_named),
     };
