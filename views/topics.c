@@ -176,6 +176,11 @@ static const pl_topic topics[] = {
      "layers whose own codes the format of an export cannot hold, so that they were rounded anew; "
      "what that changed, relative to the weights",
      true},
+    {"fused_scales_apart", NULL,
+     "of an export with `format=nvfp4`: by how much the tensor scales of layers differ that read "
+     "one "
+     "input, and that a runtime puts under one scale",
+     true},
     {"parameters", NULL, "what a method is set to; `help METHOD` explains them", true},
     {"files", NULL, "how many files were written, or belong to the model", true},
     {"bytes", NULL, "how large they are; of a transform: what has to be kept of it", true},

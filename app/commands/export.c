@@ -7,6 +7,8 @@
 #include "core/base/json.h"
 #include "core/lab/export.h"
 
+#include <stdio.h>
+
 /* Whether the weights that are wanted by default are rounded ones: no layer's are where no rounder
  * is set. */
 static bool has_rounder(const pl_state *state)
@@ -68,6 +70,20 @@ static void warn_of_activations(const pl_state *state, pl_lab *lab)
     }
     pl_buf_deinit(&set);
     pl_buf_deinit(&text);
+}
+
+/* vLLM makes one layer of q, k and v, and of gate and up, with one scale of the tensor. */
+static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
+{
+    char text[240];
+    if (report->fused_scales_apart > 0) {
+        snprintf(
+            text, sizeof text,
+            "the tensor scales of q, k and v, or of gate and up, are up to %.3g %% apart: vLLM "
+            "fuses these layers under one scale, and their weights are off by as much there",
+            100 * report->fused_scales_apart);
+        pl_lab_warn(lab, text);
+    }
 }
 
 /* Keys that some layouts have and others have not. */
@@ -144,6 +160,7 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
         if (spec.gguf) {
             pl_json_set(call->result, "types", json_string(report.types));
         }
+        pl_json_set(call->result, "fused_scales_apart", pl_json_number(report.fused_scales_apart));
         pl_json_set(call->result, "layers_requantized",
                     json_integer((json_int_t)report.requantized));
         pl_json_set(call->result, "requantization_error",
@@ -153,6 +170,7 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
                     json_integer((json_int_t)pl_state_solved_count(cx.state)));
         pl_json_set(call->result, "layers_left", json_integer((json_int_t)left));
         warn_of_activations(cx.state, cx.lab);
+        warn_of_scales(&report, cx.lab);
         pl_json_set(call->result, "seconds", json_real(pl_clock_now() - start));
     }
     return status;

@@ -33,6 +33,7 @@ typedef struct pl_export_report {
     size_t packed;               /* layers written as codes */
     size_t requantized;          /* of them: rounded anew */
     char types[160];             /* of a GGUF: "Q4_0 180, Q5_0 30", types of its solved layers */
+    double fused_scales_apart;   /* as `export` tells it (app/json.md); 0 without such scales */
     double requantization_error; /* ||written - meant|| / ||meant|| over those, 0 without any */
     double bits_per_weight; /* of the rounded layers it holds, scales and zero points counted: what
                                their codes would take packed; NaN where it holds none */

@@ -378,6 +378,7 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
         status = pl_buf_check(&name, err);
         it->part_names[p] = name.data;
     }
+    it->whole = codes.whole;
     it->module.packed = true;
     it->module.bits = codes.bits;
     it->module.symmetric = codes.symmetric;
@@ -387,6 +388,30 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
     it->module.group_size = codes.group_size;
     pl_codes_deinit(&codes);
     return status;
+}
+
+/* How far apart the scales of tensors are that a runtime fuses to one layer with one scale: those
+ * of a site, which read one input (q, k and v; gate and up).  The largest over the smallest,
+ * less 1. */
+static pl_status find_scales_apart(pl_exporter *x, pl_error *err)
+{
+    const size_t sites = pl_model_site_count(x->model);
+    float *least = calloc(sites + 1, sizeof *least), *most = calloc(sites + 1, sizeof *most);
+    const bool room = least != NULL && most != NULL;
+    for (size_t i = 0; room && i < x->n_items; i++) {
+        const pl_export_item *it = &x->items[i];
+        if (it->packed && it->whole > 0.0f) {
+            const size_t site = pl_model_layer(x->model, it->layer)->site;
+            least[site] = least[site] > 0.0f && least[site] < it->whole ? least[site] : it->whole;
+            most[site] = most[site] > it->whole ? most[site] : it->whole;
+            const double now = (double)most[site] / (double)least[site] - 1.0;
+            x->report.fused_scales_apart =
+                now > x->report.fused_scales_apart ? now : x->report.fused_scales_apart;
+        }
+    }
+    free(least);
+    free(most);
+    return room ? PL_OK : pl_error_memory(err, "an export");
 }
 
 pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err)
@@ -418,6 +443,7 @@ pl_status pl_export_plan_codes(pl_exporter *x, pl_error *err)
             x->report.requantized += it->requantized ? it->n_layers : 0;
         }
     }
+    PL_THEN(find_scales_apart(x, err));
     if (status == PL_OK && x->report.packed == 0) {
         status = pl_error_set(err, PL_ERR_STATE,
                               "export: format=%s: no layer is rounded: `method gptq bits=4; solve "

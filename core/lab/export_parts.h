@@ -27,6 +27,7 @@ typedef struct pl_export_item {
     bool packed;
     bool requantized;                  /* by rounding, since its own codes do not fit */
     pl_grid grid;                      /* then the grid of that */
+    float whole;                       /* the scale of the tensor, where its format has one */
     pl_pack_module module;             /* name: owned */
     pl_pack_part parts[PL_PACK_PARTS]; /* shapes alone */
     size_t n_parts;
