@@ -1,6 +1,7 @@
 /* Opening files of matrices: which tensors are layers, and which inputs are theirs. */
 #include "core/model/bare.h"
 
+#include "core/base/checked.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/model/bare_parts.h"
@@ -220,13 +221,52 @@ static pl_status nothing_pairs(const pl_model *model, pl_error *err)
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
-/* The site of the same inputs where it has room, or a new one. */
-static pl_site *take_site(pl_model *model, const pl_tensor *inputs, size_t layer)
+/* Whether two tensors of inputs hold the same numbers under two names, as dumps of q, k and v do.
+ * Those that differ do so in their first rows, as a rule. */
+static pl_status same_inputs(pl_checkpoint *checkpoint, const pl_tensor *a, const pl_tensor *b,
+                             bool *same, pl_error *err)
 {
+    enum { TOGETHER = 64 };
+    const size_t rows = pl_tensor_rows(a), cols = pl_tensor_cols(a);
+    *same = a == b;
+    if (*same || a->dtype != b->dtype || pl_tensor_rows(b) != rows || pl_tensor_cols(b) != cols) {
+        return PL_OK;
+    }
+    float *x = pl_alloc(TOGETHER * cols, sizeof *x), *y = pl_alloc(TOGETHER * cols, sizeof *y);
+    pl_status status = x == NULL || y == NULL ? pl_error_memory(err, "rows of inputs") : PL_OK;
+    *same = true;
+    for (size_t at = 0; status == PL_OK && *same && at < rows; at += TOGETHER) {
+        const size_t count = rows - at < TOGETHER ? rows - at : TOGETHER;
+        status = pl_checkpoint_read(checkpoint, a, at, count, x, err);
+        PL_THEN(pl_checkpoint_read(checkpoint, b, at, count, y, err));
+        *same = status == PL_OK && memcmp(x, y, count * cols * sizeof *x) == 0;
+    }
+    free(x);
+    free(y);
+    return status;
+}
+
+/* The site of the same inputs where it has room, or a new one.  The same numbers under other names
+ * are looked for among the last few sites: q, k and v lie near one another. */
+static pl_status take_site(pl_model *model, const pl_tensor *inputs, size_t layer, pl_site **out,
+                           pl_error *err)
+{
+    enum { NEAR = 8 };
     const size_t most = sizeof model->sites->layers / sizeof model->sites->layers[0];
-    for (size_t s = 0; inputs != NULL && s < model->n_sites; s++) {
-        if (model->bare->site_inputs[s] == inputs && model->sites[s].n_layers < most) {
-            return &model->sites[s];
+    for (size_t back = 1; inputs != NULL && back <= model->n_sites; back++) {
+        const size_t s = model->n_sites - back;
+        const pl_tensor *seen = model->bare->site_inputs[s];
+        bool same = seen == inputs;
+        pl_status status = PL_OK;
+        if (seen != NULL && back <= NEAR && model->sites[s].n_layers < most) {
+            status = same_inputs(model->bare->inputs, seen, inputs, &same, err);
+        }
+        if (status != PL_OK) {
+            return status;
+        }
+        if (same && model->sites[s].n_layers < most) {
+            *out = &model->sites[s];
+            return PL_OK;
         }
     }
     pl_site *site = &model->sites[model->n_sites];
@@ -234,7 +274,8 @@ static pl_site *take_site(pl_model *model, const pl_tensor *inputs, size_t layer
     const char *name = inputs != NULL ? inputs->name : model->layers[layer].name;
     pl_text_escape(name, strlen(name), site->name, sizeof site->name);
     model->bare->site_inputs[model->n_sites++] = inputs;
-    return site;
+    *out = site;
+    return PL_OK;
 }
 
 static pl_status build_sites(pl_model *model, pl_error *err)
@@ -247,7 +288,11 @@ static pl_status build_sites(pl_model *model, pl_error *err)
         if (status != PL_OK) {
             return status;
         }
-        pl_site *site = take_site(model, x, i);
+        pl_site *site = NULL;
+        PL_THEN(take_site(model, x, i, &site, err));
+        if (status != PL_OK) {
+            return status;
+        }
         site->layers[site->n_layers++] = i;
         model->layers[i].site = (size_t)(site - model->sites);
         bare->seeing += x != NULL;

@@ -6,7 +6,8 @@
  * file.  The inputs of the weight NAME are the first of these that the second file has: NAME; NAME
  * without its ending ".weight" and with ".input"; NAME without ".weight".  A .npy file holds one
  * array and no name: beside it, two files of one matrix each are a pair.  A layer whose name is
- * written NAME.weight is called NAME.  Layers with the same inputs are one site.
+ * written NAME.weight is called NAME.  Layers with the same inputs are one site, also where the
+ * file has those inputs under several names.
  *
  * The functions of model.h work on such a model, but for those that are about blocks.  Its
  * identity covers both files. */

@@ -121,6 +121,33 @@ static void weights_of_one_input_share_a_site(void **state)
     pl_temp_deinit(&f.temp);
 }
 
+/* Dumps of q, k and v have one X under three names, with other layers between; another of that
+ * shape stays apart. */
+static void equal_inputs_of_other_names_are_one_site(void **state)
+{
+    (void)state;
+    files f;
+    pl_error err;
+    pl_model *model = NULL;
+    files_init(&f);
+    PL_WRITE_MATRICES(f.weights, {"k.weight", 2, 4, 1, PL_F32}, {"o.weight", 3, 4, 2, PL_F32},
+                      {"q.weight", 2, 4, 3, PL_F32}, {"u.weight", 2, 4, 7, PL_F32},
+                      {"v.weight", 5, 4, 4, PL_F32}, {"w.weight", 5, 4, 8, PL_F32});
+    PL_WRITE_MATRICES(f.inputs, {"k.input", 70, 4, 4, PL_F32}, {"o.input", 70, 4, 5, PL_F32},
+                      {"q.input", 70, 4, 4, PL_F32}, {"u.input", 70, 4, 4, PL_F16},
+                      {"v.input", 70, 4, 4, PL_F32}, {"w.input", 71, 4, 4, PL_F32});
+    pl_check_ok(pl_model_open_matrices(f.weights, f.inputs, &model, &err), err);
+    assert_int_equal(pl_model_site_count(model), 4);
+    check_layer(model, 0, "k", 2, 4, "k.input");
+    check_layer(model, 2, "q", 2, 4, "k.input");
+    check_layer(model, 3, "u", 2, 4, "u.input");
+    check_layer(model, 4, "v", 5, 4, "k.input");
+    assert_int_equal(pl_model_site(model, 0)->n_layers, 3);
+    assert_int_equal(pl_model_layer(model, 4)->site, 0);
+    pl_model_close(model);
+    pl_temp_deinit(&f.temp);
+}
+
 static void arrays_without_names_are_a_pair(void **state)
 {
     (void)state;
@@ -209,6 +236,7 @@ int main(void)
         cmocka_unit_test(pairs_by_name),
         cmocka_unit_test(finds_layers_as_they_are_typed),
         cmocka_unit_test(weights_of_one_input_share_a_site),
+        cmocka_unit_test(equal_inputs_of_other_names_are_one_site),
         cmocka_unit_test(arrays_without_names_are_a_pair),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(says_what_it_cannot_do),
