@@ -1,35 +1,12 @@
 #include "core/lab/online.h"
 
-#include "core/model/bare.h"
-
-/* Where T's diagonal goes, so that it costs nothing; NULL: nowhere. */
-static const char *fold_of(const pl_state *state, const pl_site *site)
-{
-    const pl_model *model = state->source->model;
-    if (pl_model_is_bare(model)) {
-        return NULL; /* who makes the input is not known */
-    }
-    switch (site->role) {
-    case PL_SITE_QKV:
-    case PL_SITE_GATE_UP:
-        return "the norm's gain";
-    case PL_SITE_DOWN:
-        return "up_proj's rows";
-    case PL_SITE_O: {
-        /* Heads that share a value head would need different scales of its rows. */
-        const pl_config *config = pl_model_config(model);
-        return config->heads == config->kv_heads ? "v_proj's rows" : NULL;
-    }
-    case PL_SITE_ROLE_COUNT:
-        break;
-    }
-    return NULL;
-}
+#include "core/model/stream.h"
 
 pl_online pl_site_online(const pl_state *state, const pl_site *site, const pl_transform *t)
 {
     const pl_transform_cost cost = pl_transform_get_cost(t);
-    const char *fold = cost.merged ? "the weights before and behind" : fold_of(state, site);
+    const char *fold = cost.merged ? "the weights before and behind"
+                                   : pl_model_input_fold(state->source->model, site);
     const bool diagonal_online = cost.folds_diagonal && fold == NULL;
     const double n = (double)site->cols;
     double rows = 0.0;

@@ -33,6 +33,25 @@ bool pl_model_reads_stream(const pl_model *model, size_t site)
     return model->bare == NULL && (role == PL_SITE_QKV || role == PL_SITE_GATE_UP);
 }
 
+const char *pl_model_input_fold(const pl_model *model, const pl_site *site)
+{
+    const pl_config *c = &model->config;
+    if (model->bare != NULL) {
+        return NULL; /* who makes the input is not known */
+    }
+    if (site->role == PL_SITE_O) { /* heads of one value head would need different scales */
+        return c->heads == c->kv_heads ? "v_proj's rows" : NULL;
+    }
+    if (site->role == PL_SITE_DOWN) { /* ReLU lets a positive scale through */
+        return c->gated                   ? "up_proj's rows"
+               : c->activation == PL_RELU ? "the rows of the layer before"
+                                          : NULL;
+    }
+    const pl_norm_role norm = site->role == PL_SITE_QKV ? PL_NORM_ATTENTION : PL_NORM_MLP;
+    const bool alone = site->expert == PL_NO_EXPERT && !c->arch->parallel;
+    return alone && c->arch->norms[norm].hf != NULL ? "the norm's gain" : NULL;
+}
+
 pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out, pl_error *err)
 {
     const pl_tensor *norm = model->norm;

@@ -15,6 +15,12 @@ PL_NODISCARD pl_status pl_model_need_stream(const pl_model *model, const char *w
 /* Whether the site's input is the stream behind a norm. */
 bool pl_model_reads_stream(const pl_model *model, size_t site);
 
+/* Where a diagonal of a site's inputs can go, so that it costs nothing: "the norm's gain", or rows
+ * of the layer before; NULL: nowhere, as where others read the same norm (experts and their router,
+ * attention beside an MLP), where none stands before, or behind an activation that is not linear.
+ */
+const char *pl_model_input_fold(const pl_model *model, const pl_site *site);
+
 /* The gain of the norm before such a site, or (PL_FINAL_NORM) of the one before lm_head, as it
  * multiplies; out[hidden_size]. */
 #define PL_FINAL_NORM SIZE_MAX

@@ -4,6 +4,7 @@
 #include "core/lab/pipeline.h"
 #include "core/lab/weights.h"
 #include "core/metrics/perplexity.h"
+#include "core/model/stream.h"
 #include "tests/support/formula_cases.h"
 
 enum { TEXT = 200 };
@@ -292,6 +293,46 @@ static void words_of_other_architectures_are_kept(void **ctx)
     }
 }
 
+/* A scale of a site's inputs costs nothing only where one producer alone takes it. */
+static void a_diagonal_folds_where_nobody_else_reads(void **ctx)
+{
+    (void)ctx;
+    static const struct {
+        const char *model, *layer, *fold;
+    } cases[] = {
+        {"qwen3", "0.q_proj", "the norm's gain"},
+        {"qwen3", "0.up", "the norm's gain"},
+        {"qwen3", "0.down", "up_proj's rows"},
+        {"qwen3", "0.o_proj", NULL},
+        {"olmo2", "0.q_proj", NULL},
+        {"qwen3_moe", "0.q_proj", "the norm's gain"},
+        {"qwen3_moe", "0.1.up", NULL},
+        {"qwen3_moe", "0.1.down", "up_proj's rows"},
+        {"cohere2", "0.q_proj", NULL},
+        {"cohere2", "0.up", NULL},
+        {"gpt2", "0.mlp.c_proj", NULL},
+        {"gpt2", "0.c_fc", "the norm's gain"},
+        {"gpt2", "0.attn.c_proj", "v_proj's rows"},
+        {"opt", "0.fc2", "the rows of the layer before"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_temp temp;
+        pl_error err;
+        pl_model *model = NULL;
+        size_t layer = 0;
+        pl_temp_init(&temp);
+        formula_write_hf(formula_case(values, cases[i].model), &temp);
+        pl_check_ok(pl_model_open(temp.folder, &model, &err), err);
+        pl_check_ok(pl_model_find_layer(model, cases[i].layer, &layer, &err), err);
+        const char *fold =
+            pl_model_input_fold(model, pl_model_site(model, pl_model_layer(model, layer)->site));
+        assert_true((fold == NULL) == (cases[i].fold == NULL));
+        assert_true(fold == NULL || strcmp(fold, cases[i].fold) == 0);
+        pl_model_close(model);
+        pl_temp_deinit(&temp);
+    }
+}
+
 /* Rounds the layers by `method` and writes a GGUF; the caller closes what is read back. */
 static pl_model *export_gguf(fixture *f, const char *glob, const char *symmetric,
                              pl_export_report *report)
@@ -539,6 +580,7 @@ int main(void)
         cmocka_unit_test(one_expert_is_solved_and_written),
         cmocka_unit_test(transposed_tensors_are_written_as_they_were),
         cmocka_unit_test(words_of_other_architectures_are_kept),
+        cmocka_unit_test(a_diagonal_folds_where_nobody_else_reads),
         cmocka_unit_test(gguf_is_written_from_gguf),
         cmocka_unit_test(hugging_face_becomes_the_same_gguf),
         cmocka_unit_test(hugging_face_codes_become_blocks),
