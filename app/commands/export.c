@@ -122,6 +122,12 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
     PL_THEN(pl_usage_choice(call, "packing", &order, err));
     PL_THEN(pl_usage_choice(call, "lossy", &lossy, err));
     PL_THEN(pl_usage_choice(call, "fold", &fold, err));
+    if (status == PL_OK && format == 0 && lossy > 0) {
+        status = pl_error_set(err, PL_ERR_USAGE,
+                              "export: lossy=yes goes with a format of codes, such as "
+                              "format=%s: format=hf holds the weights as they are",
+                              pl_packing_at(0)->name);
+    }
     if (status == PL_OK && format > 0) {
         spec.gguf = format > PL_PACKING_COUNT;
         spec.packing = spec.gguf ? NULL : pl_packing_at(format - 1);

@@ -26,9 +26,26 @@ typedef struct allocating {
 static const char KIND[] = "allocation";
 static const char SECTION[] = "curve";
 
+/* Of a format that has one number of bits, which is not among the choices. */
+static pl_status refuse_width(const pl_spec *spec, const pl_format *format, int bits, pl_error *err)
+{
+    char more[64] = "";
+    if (!format->blocks || format->most_group_size > 0) {
+        snprintf(more, sizeof more, "choices=%d with several groups=, or ", format->bits);
+    }
+    return pl_error_set(err, PL_ERR_USAGE,
+                        "choices=%d: format=%s has one width, %d bits: expected %sa format of "
+                        "several, `method %s format=int`",
+                        bits, format->key, format->bits, more, spec->method->name);
+}
+
 static pl_status set_choice(pl_spec *spec, pl_choice choice, pl_error *err)
 {
+    const pl_format *format = pl_spec_grid(spec).format;
     char text[16];
+    if (format->bits != 0 && format->bits != choice.bits) {
+        return refuse_width(spec, format, choice.bits, err);
+    }
     snprintf(text, sizeof text, "%d", choice.bits);
     pl_status status = pl_spec_set(spec, spec->method->params[PL_GRID_BITS].name, text, err);
     if (status == PL_OK && choice.group_size >= 0) {

@@ -202,6 +202,12 @@ static void test_refusals(void **ctx)
         {"method rtn; allocate bits=1.5 metric=error",
          "the fewest that these choices take are 2.2"},
         {"method astro; allocate bits=3 metric=error", "allocate: no rounder is set"},
+        {"method rtn format=nvfp4; allocate bits=4.5",
+         "allocate: choices=2: format=nvfp4 has one width, 4 bits: expected a format of several, "
+         "`method rtn format=int`"},
+        {"method gptq format=nf4; allocate bits=4.5 choices=4,8 groups=32,64",
+         "allocate: choices=8: format=nf4 has one width, 4 bits: expected choices=4 with several "
+         "groups=, or a format of several, `method gptq format=int`"},
         {"generate x seed=3", "seed= and top_p= go with temperature="},
         {"generate x which=after", "no layer is solved with the present methods"},
     };

@@ -227,6 +227,9 @@ static void test_what_does_not_fit(void **ctx)
         {"export format=fp8 partial=yes", "its codes are of another number format"},
         {"method rtn format=int bits=4 symmetric=yes; export format=gptq packing=padded",
          "export: format=gptq has no packing="},
+        {"export lossy=yes",
+         "export: lossy=yes goes with a format of codes, such as format=compressed-tensors: "
+         "format=hf holds the weights as they are"},
         {"export format=awq weights=preconditioned",
          "export: format=awq holds codes, which weights=preconditioned has none of"},
         {"method gptq bits=4 act_order=yes; solve 1.down_proj; export format=awq partial=yes",
