@@ -33,7 +33,9 @@ typedef struct pl_layers_view {
 
 typedef struct pl_tuner_view {
     size_t row, top, held; /* of the list of parameters */
-    bool chosen;           /* a key has moved it */
+    bool chosen;           /* a key has moved it, to this row: */
+    pl_slot slot;
+    size_t param; /* SIZE_MAX: the slot's method */
     bool editing;
     char text[32];   /* the value being typed */
     char wrong[200]; /* why it was not taken, or "" */

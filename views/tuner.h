@@ -20,11 +20,12 @@ const pl_spec *pl_tuner_spec(const pl_screen_model *model, pl_slot slot);
 /* The parameter's value; of one that a solve finds, what it has found, NaN before that. */
 double pl_tuner_value(const pl_screen_model *model, const pl_tuner_row *row);
 
-/* The parameters that apply, and those that a solve finds. */
+/* The parameters that apply, and those that a solve finds; what the format fixes is none. */
 size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_ROWS]);
 const char *pl_tuner_glob(const pl_screen_model *model, const pl_tuner_row *row);
 
-/* The methods are others: the cursor, where nobody has moved it, is on the strength; from a
+/* The methods are others: the cursor, where nobody has moved it, is on the strength; else it stays
+ * on its parameter, though rows before it go or come, or on the method that has it no more.  From a
  * parameter that rules no more, since a solve finds it or the other by it, it goes to the one that
  * does. */
 void pl_tuner_follow(pl_screen_model *model);

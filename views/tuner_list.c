@@ -26,7 +26,7 @@ size_t pl_tuner_rows(const pl_screen_model *model, pl_tuner_row rows[PL_TUNER_RO
         const pl_spec *spec = pl_tuner_spec(model, slots[s]);
         rows[n++] = (pl_tuner_row){slots[s], spec, SIZE_MAX};
         for (size_t i = 0; spec->method != NULL && i < spec->method->n_params; i++) {
-            if (pl_spec_applies(spec, i) || pl_spec_seeks(spec, i)) {
+            if ((pl_spec_applies(spec, i) || pl_spec_seeks(spec, i)) && !pl_spec_fixes(spec, i)) {
                 rows[n++] = (pl_tuner_row){slots[s], spec, i};
             }
         }
@@ -61,11 +61,31 @@ static bool is_overruled(const pl_tuner_row *row)
     return overruled;
 }
 
+/* The row that was chosen, wherever it is by now; its method's where there is none any more. */
+static void stay(pl_tuner_view *view, const pl_tuner_row *rows, size_t n)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        const bool own = rows[i].param == view->param;
+        if (rows[i].slot == view->slot && (own || rows[i].param == SIZE_MAX)) {
+            found = i;
+            if (own) {
+                break;
+            }
+        }
+    }
+    view->row = found;
+    view->param = rows[found].param;
+}
+
 void pl_tuner_follow(pl_screen_model *model)
 {
     pl_tuner_row rows[PL_TUNER_ROWS];
     pl_tuner_view *view = &model->views.tuner;
     const size_t n = pl_tuner_rows(model, rows);
+    if (view->chosen) {
+        stay(view, rows, n);
+    }
     const bool overruled = view->row < n && is_overruled(&rows[view->row]);
     const pl_slot slot = overruled ? rows[view->row].slot : rows[0].slot;
     if (view->chosen && !overruled) {
@@ -370,31 +390,34 @@ static bool start_edit(pl_screen_model *model, const pl_tuner_row *row)
     return true;
 }
 
-static void choose_row(pl_screen_model *model, size_t row)
+static void choose_row(pl_tuner_view *view, const pl_tuner_row *rows, size_t row)
 {
-    model->views.tuner.row = row;
-    model->views.tuner.chosen = true;
+    view->row = row;
+    view->chosen = true;
+    view->slot = rows[row].slot;
+    view->param = rows[row].param;
 }
 
 bool pl_tuner_act(pl_screen_model *model, pl_action action, pl_intent *intent)
 {
     pl_tuner_row rows[PL_TUNER_ROWS];
     size_t n = pl_tuner_rows(model, rows);
-    size_t at = model->views.tuner.row < n ? model->views.tuner.row : n - 1;
+    pl_tuner_view *view = &model->views.tuner;
+    size_t at = view->row < n ? view->row : n - 1;
     switch (action) {
     case PL_ACT_UP:
-        choose_row(model, at > 0 ? at - 1 : 0);
+        choose_row(view, rows, at > 0 ? at - 1 : 0);
         return true;
     case PL_ACT_DOWN:
-        choose_row(model, at + 1 < n ? at + 1 : at);
+        choose_row(view, rows, at + 1 < n ? at + 1 : at);
         return true;
     case PL_ACT_PAGE_UP:
     case PL_ACT_FIRST:
-        choose_row(model, 0);
+        choose_row(view, rows, 0);
         return true;
     case PL_ACT_PAGE_DOWN:
     case PL_ACT_LAST:
-        choose_row(model, n - 1);
+        choose_row(view, rows, n - 1);
         return true;
     case PL_ACT_LEFT:
         return pl_tuner_turn(model, -1, intent);
@@ -432,6 +455,6 @@ bool pl_tuner_mouse(pl_screen_model *model, pl_rect rect, pl_mouse mouse, pl_int
         mouse.kind != PL_MOUSE_PRESS || line < 0 || view->top + (size_t)line >= n) {
         return false;
     }
-    choose_row(model, view->top + (size_t)line);
+    choose_row(view, rows, view->top + (size_t)line);
     return true;
 }

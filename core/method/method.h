@@ -256,6 +256,10 @@ bool pl_spec_applies(const pl_spec *spec, size_t param);
 PL_NODISCARD pl_status pl_spec_check_used(const char *who, const pl_spec *spec, size_t param,
                                           pl_error *err);
 
+/* Whether the rounder's format has one value for the parameter: nvfp4 has 4 bits and blocks of 16.
+ */
+bool pl_spec_fixes(const pl_spec *spec, size_t param);
+
 /* Whether a solve finds the parameter. */
 bool pl_spec_seeks(const pl_spec *spec, size_t param);
 

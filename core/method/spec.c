@@ -164,6 +164,16 @@ static const pl_format *format_of(const pl_spec *spec)
                             (size_t)spec->values[PL_GRID_SYMMETRIC]);
 }
 
+bool pl_spec_fixes(const pl_spec *spec, size_t param)
+{
+    if (spec->method->slot != PL_SLOT_ROUND) {
+        return false;
+    }
+    const pl_format *format = format_of(spec);
+    return (param == PL_GRID_BITS && format->bits != 0) ||
+           (param == PL_GRID_GROUP_SIZE && format->blocks && format->most_group_size == 0);
+}
+
 bool pl_grid_is_int(const pl_spec *spec)
 {
     return pl_format_is_int(format_of(spec));

@@ -178,8 +178,9 @@ static void test_reason(void **state)
     pl_pty_send(pty, "\t\t\t");
     pl_pty_wait_text(pty, "Enter edit", patience());
     pl_pty_send(pty, "\033[B3\r");
-    pl_pty_wait_text(pty, "has 4 bits", patience());
-    pl_pty_wait_text(pty, "another", patience());
+    /* The format fixes bits and group_size, so the first knob of the rounder is mse. */
+    pl_pty_wait_text(pty, "mse=3: one of no", patience());
+    pl_pty_wait_text(pty, "yes expected", patience());
 }
 
 #define SCREEN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

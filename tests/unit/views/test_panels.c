@@ -2,6 +2,7 @@
 #include "views/help.h"
 #include "views/layers.h"
 #include "views/panel.h"
+#include "views/tuner.h"
 
 #include <locale.h>
 #include <math.h>
@@ -297,6 +298,53 @@ static void test_second_knob(void **state)
     assert_string_equal(turned(s, TARGET, PL_ACT_LEFT), "method astro beta=7.106e-05 target=0");
 }
 
+static size_t row_of(const pl_screen_model *model, const char *param)
+{
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    const size_t n = pl_tuner_rows(model, rows);
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].slot == PL_SLOT_ROUND && rows[i].param != SIZE_MAX &&
+            strcmp(rows[i].spec->method->params[rows[i].param].name, param) == 0) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* What a format fixes is no knob; the cursor stays on its parameter when rows before it go. */
+static void test_fixed_by_the_format(void **state)
+{
+    scene *s = *state;
+    pl_error err;
+    pl_intent intent;
+    pl_spec *round = &s->state.slots[PL_SLOT_ROUND];
+    *round = pl_spec_default(pl_method_find("rtn"));
+    assert_int_not_equal(row_of(&s->model, "bits"), SIZE_MAX);
+    while (s->model.views.tuner.row != row_of(&s->model, "format")) {
+        const size_t before = s->model.views.tuner.row;
+        assert_true(pl_panel_tuner.act(&s->model, PL_ACT_DOWN, &intent));
+        assert_int_equal(s->model.views.tuner.row, before + 1);
+    }
+    pl_check_ok(pl_spec_set(round, "format", "nvfp4", &err), err);
+    pl_tuner_follow(&s->model);
+    assert_int_equal(row_of(&s->model, "bits"), SIZE_MAX);
+    assert_int_equal(row_of(&s->model, "group_size"), SIZE_MAX);
+    assert_int_equal(s->model.views.tuner.row, row_of(&s->model, "format"));
+    pl_check_ok(pl_spec_set(round, "format", "nf4", &err), err);
+    pl_tuner_follow(&s->model);
+    assert_int_equal(row_of(&s->model, "bits"), SIZE_MAX);
+    assert_int_not_equal(row_of(&s->model, "group_size"), SIZE_MAX); /* powers of two */
+    assert_int_equal(s->model.views.tuner.row, row_of(&s->model, "format"));
+    /* A row that is gone leaves the cursor on its method. */
+    assert_true(pl_panel_tuner.act(&s->model, PL_ACT_UP, &intent));
+    *round = (pl_spec){0};
+    pl_tuner_follow(&s->model);
+    pl_tuner_row rows[PL_TUNER_ROWS];
+    expect_less(s->model.views.tuner.row, pl_tuner_rows(&s->model, rows));
+    assert_int_equal(rows[s->model.views.tuner.row].slot, PL_SLOT_ROUND);
+    assert_int_equal(rows[s->model.views.tuner.row].param, SIZE_MAX);
+}
+
 /* Red is explained: how much worse than the rounder alone, why, and where it would be least. */
 static void test_too_strong(void **state)
 {
@@ -422,6 +470,7 @@ int main(void)
         SCENE(test_missing),
         SCENE(test_keys_make_commands),
         SCENE(test_second_knob),
+        SCENE(test_fixed_by_the_format),
         SCENE(test_too_strong),
         SCENE(test_sorting),
         SCENE(test_filter_is_recalled),
