@@ -24,21 +24,26 @@ static void test_sets_what_it_finds(void **ctx)
     assert_int_equal(run_number(again, "changed"), 0);
     pl_check_close(run_number(again, "before"), run_number(found, "found"), 1e-12, 0);
     assert_true(json_is_true(json_object_get(run_last(&r), "same")));
-    size_t i = 0;
+    size_t i = 0, size = 0;
     json_t *unit = NULL;
+    char *png = run_read(run_path("tuned.png"), &size);
     json_array_foreach(json_object_get(found, "units"), i, unit)
     {
         expect_at_most(run_number(unit, "loss"), run_number(unit, "loss_before"));
         expect_at_most(0.2, run_number(unit, "value"));
+        const char *name = json_string_value(json_object_get(unit, "unit"));
+        /* Which value is found depends on the processor's kernels. */
+        if (run_number(unit, "value") > 0.2 && memmem(png, size, name, strlen(name)) == NULL) {
+            fprintf(stderr, "%s is not among the figure's settings\n", name);
+            fail();
+        }
     }
     run_free(&r);
-    size_t size = 0;
-    char *csv = run_read(run_path("tune.csv"), &size);
+    char *csv = run_read(run_path("tune.csv"), NULL);
     static const char head[] = "unit,before,value,loss_before,loss,layers\n1.q_proj,0.2,";
     assert_memory_equal(csv, head, sizeof head - 1);
     free(csv);
-    char *png = run_read(run_path("tuned.png"), &size);
-    static const char list[] = " on=1.q_proj,";
+    static const char list[] = " on=1.";
     assert_non_null(memmem(png, size, list, sizeof list - 1));
     free(png);
 }
