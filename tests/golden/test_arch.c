@@ -165,6 +165,30 @@ static void check_branches(pl_model *model, const int32_t *ids, size_t length, d
     free(parted);
 }
 
+/* The parts of each block in order, which a sequential solve walks, give the bytes of the whole. */
+static void check_parts(pl_forward *forward, size_t blocks, size_t hidden, const int32_t *ids,
+                        size_t length, const float *whole)
+{
+    pl_error err = {0};
+    float *x = malloc(length * hidden * sizeof *x);
+    float *between = malloc(length * pl_forward_between(forward) * sizeof *between);
+    assert_true(x != NULL && between != NULL);
+    pl_check_ok(pl_forward_embed(forward, ids, length, x, &err), err);
+    for (size_t b = 0; b < blocks; b++) {
+        pl_check_ok(pl_forward_part_begin(forward, b, &err), err);
+        for (pl_site_role role = 0; role < PL_SITE_ROLE_COUNT; role++) {
+            pl_check_ok(pl_forward_part_load(forward, role, NULL, NULL, &err), err);
+            pl_check_ok(pl_forward_part_see(forward, role, x, between, length, 0, NULL, NULL, &err),
+                        err);
+            pl_check_ok(pl_forward_part_run(forward, role, x, between, length, 0, NULL, NULL, &err),
+                        err);
+        }
+    }
+    assert_memory_equal(x, whole, length * hidden * sizeof *x);
+    free(x);
+    free(between);
+}
+
 static void check_model(const char *path, const json_t *about)
 {
     pl_error err = {0};
@@ -186,6 +210,7 @@ static void check_model(const char *path, const json_t *about)
         pl_check_ok(pl_forward_load(forward, block, &hooks, NULL, &err), err);
         pl_check_ok(pl_forward_run(forward, x, length, 0, &hooks, NULL, &err), err);
     }
+    check_parts(forward, config->blocks, config->hidden_size, ids, length, x);
     scored result = {.ids = ids, .length = length};
     pl_check_ok(pl_forward_logits(forward, x, length, score, &result, NULL, &err), err);
     pl_check_close(exp(result.nll / (double)(length - 1)),
