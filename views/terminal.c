@@ -64,7 +64,7 @@ static void set_looks(pl_terminal *terminal)
 {
     bool light = light_background();
     terminal->colours = terminal->theme == PL_THEME_NONE ? 0 : terminal->most_colours;
-    for (short s = 0; s < PL_STYLE_COUNT; s++) {
+    for (int s = 0; s < PL_STYLE_COUNT; s++) {
         pl_look look = pl_theme_look(terminal->theme, light, (pl_style)s);
         terminal->attrs[s] =
             attrs_of_flags(terminal->colours > 0 ? look.colour_flags : look.plain_flags);

@@ -237,6 +237,7 @@ static pl_status take_codes(pl_exporter *x, const pl_export_item *it, size_t lay
         memcmp(out->group_of, own.group_of, own.cols * sizeof *own.group_of) != 0) {
         status = refuse(x, it, "the layers in it have different groups", err);
     }
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): to the bit */
     if (status == PL_OK && first > 0 && memcmp(&out->whole, &own.whole, sizeof own.whole) != 0) {
         status = refuse(x, it, "the layers in it have different scales of the tensor", err);
     }
