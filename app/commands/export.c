@@ -80,7 +80,7 @@ static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
         snprintf(
             text, sizeof text,
             "the tensor scales of q, k and v, or of gate and up, are up to %.3g %% apart: vLLM "
-            "fuses these layers under one scale, and their weights are off by as much there",
+            "fuses these layers under one of them, which is wrong for the others' weights",
             100 * report->fused_scales_apart);
         pl_lab_warn(lab, text);
     }

@@ -134,22 +134,25 @@ static const char *writing_script(const char *folder)
     static char script[4000];
     snprintf(script, sizeof script,
              "plot histogram 1.q_proj dpi=60 file=%s/h.png; plot channels 1.q_proj file=%s/c.svg;"
-             "method rtn; solve 1.q_proj; export dir=%s/out weights=rounded partial=yes",
-             folder, folder, folder);
+             "method rtn; solve 1.q_proj; export dir=%s/out weights=rounded partial=yes; "
+             "export dir=%s/ct format=compressed-tensors partial=yes; "
+             "export dir=%s/gg format=gguf dtype=f16 partial=yes",
+             folder, folder, folder, folder, folder);
     return script;
 }
 
 /* Every name there is one that was asked for, and is whole. */
 static void check_whole(const char *folder)
 {
-    static const char *const names[] = {"h.png", "c.svg", "out/model.safetensors",
-                                        "out/config.json", "out/tokenizer.json"};
+    static const char *const names[] = {
+        "h.png",         "c.svg",          "out/model.safetensors", "ct/model.safetensors",
+        "gg/model.gguf", "ct/config.json", "out/config.json",       "out/tokenizer.json"};
     char path[1200];
     size_t tops = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         const bool there = access(path, F_OK) == 0;
-        tops += there && i < 3 ? 1 : 0;
+        tops += there && i < 5 ? 1 : 0; /* one of each file or folder */
         if (there) {
             size_t size = 0, want_size = 0;
             char *bytes = run_read(path, &size);

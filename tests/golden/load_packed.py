@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""load_packed.py PLANISH DEMO FOLDER [GGUF] -- exports the demo in every packed format to FOLDER and
-loads each as its owners do; prints a row of the README's table for each, and fails where anything
-differs from the float32 export by a bit.
+"""load_packed.py PLANISH DEMO FOLDER [GGUF] -- exports the demo in every layout to FOLDER and loads
+each as its owners do; prints the table "what loads where" of app/guide.md, and fails where Planish,
+transformers or an owner's rule differs from the float32 export by a bit.  A cell is what was
+compared and the largest difference.
 
 transformers with compressed-tensors runs the models (logits; a pair of versions that do not belong
 together loads random weights without an error, so nothing less will do).  GPTQ's and AWQ's tensors
 are unpacked by the rules of GPTQModel (dequantize_weight) and AutoAWQ (unpack_awq, order
-0 2 4 6 1 3 5 7), written here in numpy.  With a GGUF, one of its layers is rounded, written and
-dequantized by the gguf package."""
+0 2 4 6 1 3 5 7), written here in numpy.  llama.cpp runs where PLANISH_LLAMA_PYTHON names a Python
+with PyPI's xllamacpp.  With a GGUF, one of its layers is rounded, written and dequantized by the
+gguf package."""
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -71,40 +75,85 @@ def awq(t, name):
     return (scales[g] * (q - z[g]).astype(np.float32)).T
 
 
-def compare_layers(path, floats, unpack):
+def largest(a, b):
+    return float(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)).max())
+
+
+def by_rule(path, floats, unpack):
+    """The largest difference of a weight by an owner's rule."""
     t, f = load_file(path / "model.safetensors"), load_file(floats / "model.safetensors")
     names = [n[:-len(".qweight")] for n in t if n.endswith(".qweight")]
     assert len(names) == 28
-    for name in names:
-        assert np.array_equal(unpack(t, name), f[name + ".weight"]), (path, name)
+    return max(largest(unpack(t, n), f[n + ".weight"]) for n in names)
 
 
-def row(what, loader):
-    print(f"| `{what}` | {loader} | 0 |", flush=True)
+def by_planish(path, floats):
+    """The same as Planish opens the export and writes it in float32."""
+    out = folder / (path.name + "-back")
+    subprocess.run([planish, "--store", str(folder / "store"), str(path), "-c",
+                    f"method rtn bits=8; solve 0.q_proj; export dir={out} dtype=f32 partial=yes"],
+                   check=True, stdout=subprocess.DEVNULL)
+    a, f = load_file(out / "model.safetensors"), load_file(floats / "model.safetensors")
+    touched = "model.layers.0.self_attn.q_proj.weight"
+    return max(largest(a[n], f[n]) for n in f if n != touched)
+
+
+def by_transformers(path, floats):
+    own = logits(floats)
+    try:
+        return f"logits: {largest(logits(path), own):.3g}"
+    except Exception as why:  # a layout that this pair does not know
+        return f"refused ({type(why).__name__})"
+
+
+def by_llama(path, floats):
+    python = os.environ.get("PLANISH_LLAMA_PYTHON")
+    if not python:
+        return "not run"
+    np.save(folder / "ids.npy", ids[0].numpy())
+    subprocess.run([python, Path(__file__).parent / "llama_logits.py", path / "model.gguf",
+                    folder / "ids.npy", folder / "logits.npy"], check=True)
+    return f"logits: {largest(np.load(folder / 'logits.npy'), logits(floats)[0]):.3g}"
+
+
+def row(layout, path, floats, transformers=True, rules=("", ""), llama=""):
+    """rules: weights by GPTQModel's and by AutoAWQ's rule."""
+    own = "" if llama else by_planish(path, floats)
+    run = by_transformers(path, floats) if transformers else ""
+    assert own in ("", 0.0) and all(r in ("", 0.0) for r in rules), (layout, own, rules)
+    assert not run.startswith("logits") or run == "logits: 0", (layout, run)
+    cells = [f"weights: {own:g}" if own != "" else "", run,
+             *(f"weights: {r:g}" if r != "" else "" for r in rules), llama]
+    print(f"| `{layout}` | " + " | ".join(cells) + " |", flush=True)
 
 
 W4, A4 = "method rtn bits=4; solve all", "method rtn bits=4 symmetric=no; solve all"
 floats = export("w4", W4, "format=hf dtype=f32")
 floats_a4 = export("a4", A4, "format=hf dtype=f32")
-meant = logits(floats)
-for name, methods in (("compressed-tensors", W4),
-                      ("mixed", "method rtn bits=4; method rtn bits=8 on=*.down_proj; solve all")):
-    packed = export(name, methods, "format=compressed-tensors")
-    own = meant if methods == W4 else logits(export(name + "-f32", methods, "dtype=f32"))
-    assert torch.equal(logits(packed), own), name
-    row("format=compressed-tensors" + (" (mixed bits)" if name == "mixed" else ""),
-        "transformers, compressed-tensors: logits")
-for methods in ("method rtn format=fp8", "method rtn format=fp8 scale_mode=tensor"):
-    name = methods.rsplit("=", 1)[1]
+print(f"| export | Planish | transformers {version('transformers')} with compressed-tensors "
+      f"{version('compressed-tensors')} | GPTQModel's rule | AutoAWQ's rule | llama.cpp |")
+print("|---|---|---|---|---|---|")
+row("format=hf dtype=f32", floats, floats)
+for name, methods, arguments in (
+        ("int4", "method rtn bits=4", "compressed-tensors"),
+        ("mixed", "method rtn bits=4; method rtn bits=8 on=*.down_proj", "compressed-tensors"),
+        ("int3", "method rtn bits=3", "compressed-tensors packing=padded"),
+        ("fp8", "method rtn format=fp8", "fp8"),
+        ("tensor", "method rtn format=fp8 scale_mode=tensor", "fp8"),
+        ("nvfp4", "method rtn format=nvfp4", "nvfp4")):
     own = export(name + "-f32", methods + "; solve all", "dtype=f32")
-    assert torch.equal(logits(export(name, methods + "; solve all", "format=fp8")), logits(own))
-    row(f"format=fp8 ({methods[7:]})", "transformers, compressed-tensors: logits")
-compare_layers(export("gptq", W4, "format=gptq"), floats, lambda t, n: gptq(t, n, 4, 1))
-row("format=gptq", "GPTQModel's rule: weights")
-compare_layers(export("v2", A4, "format=gptq_v2"), floats_a4, lambda t, n: gptq(t, n, 4, 0))
-row("format=gptq_v2", "GPTQModel's rule: weights")
-compare_layers(export("awq", A4, "format=awq"), floats_a4, awq)
-row("format=awq", "AutoAWQ's rule: weights")
+    row(f"format={arguments}` behind `{methods}",
+        export(name, methods + "; solve all", "format=" + arguments), own)
+gptq_v1 = export("gptq", W4, "format=gptq")
+row("format=gptq", gptq_v1, floats, False,
+    (by_rule(gptq_v1, floats, lambda t, n: gptq(t, n, 4, 1)), ""))
+gptq_v2 = export("v2", A4, "format=gptq_v2")
+row("format=gptq_v2", gptq_v2, floats_a4, False,
+    (by_rule(gptq_v2, floats_a4, lambda t, n: gptq(t, n, 4, 0)), ""))
+packed = export("awq", A4, "format=awq")
+row("format=awq", packed, floats_a4, False, ("", by_rule(packed, floats_a4, awq)))
+row("format=gguf dtype=f32", export("gguf", W4, "format=gguf dtype=f32"), floats, False,
+    llama=by_llama(folder / "gguf", floats))
 if len(sys.argv) > 4:
     import gguf
     one = "method rtn bits=4 group_size=32 symmetric={}; solve 15.up_proj"
@@ -117,4 +166,4 @@ if len(sys.argv) > 4:
                       if t.name == "blk.15.ffn_up.weight")
         found = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
         assert np.array_equal(found, np.load(dump)), symmetric
-        row(f"format=gguf ({tensor.tensor_type.name})", "gguf: weights")
+        print(f"`format=gguf` ({tensor.tensor_type.name}): the gguf package's weights: 0")
