@@ -149,10 +149,14 @@ static void put_facts(const writer *w, const pl_figure *figure)
 }
 
 /* What a panel is of: "of `15.q_proj`", "of all layers". */
-static void put_whose(const writer *w, const pl_state *state, const pl_request *request)
+static void put_whose(const writer *w, const pl_state *state, const pl_request *request,
+                      const pl_figure *figure)
 {
     const pl_kind *kind = request->kind;
-    if ((kind->uses & PL_USES_LAYER) != 0) {
+    if (figure->of != NULL) {
+        put_words(w, " of ");
+        put_words(w, figure->of);
+    } else if ((kind->uses & PL_USES_LAYER) != 0) {
         put_words(w, " of ");
         put_code(w, pl_model_layer(state->source->model, request->layer)->name);
     } else if ((kind->uses & PL_USES_SWEEP) != 0 && state->sweep.whole) {
@@ -171,7 +175,7 @@ static void put_caption_panel(const writer *w, const pl_state *state, const pl_r
     const char *what = figure->heat != NULL ? figure->heat->label : figure->y.label;
     const bool axis = figure->table == NULL && what != NULL && what[0] != '\0';
     put_small(w, axis ? what : request->kind->title);
-    put_whose(w, state, request);
+    put_whose(w, state, request, figure);
     if (figure->table == NULL) {
         if (figure->x.label != NULL && figure->x.label[0] != '\0') {
             put_words(w, " over the ");
@@ -185,6 +189,10 @@ static void put_caption_panel(const writer *w, const pl_state *state, const pl_r
     }
     put_facts(w, figure);
     put_words(w, ". ");
+    if (figure->explanation != NULL) {
+        put_words(w, figure->explanation);
+        put_words(w, " ");
+    }
 }
 
 /* "(beta 0.0003, group_size 128, ...)"; of a swept parameter its range. */

@@ -81,7 +81,9 @@ pl_status pl_figure_copy(const pl_figure *figure, pl_figure *out, pl_error *err)
     *out = (pl_figure){.stacked = figure->stacked,
                        .relief = figure->relief,
                        .n_notes = figure->n_notes,
-                       .n_facts = figure->n_facts};
+                       .n_facts = figure->n_facts,
+                       .explanation = figure->explanation,
+                       .of = figure->of};
     memcpy(out->notes, figure->notes, sizeof out->notes);
     memcpy(out->facts, figure->facts, sizeof out->facts);
     if (figure->table != NULL) {

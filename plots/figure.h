@@ -128,6 +128,10 @@ typedef struct pl_figure {
     pl_table *table; /* then nothing else is drawn, and the axes mean nothing; or NULL */
     pl_fact facts[PL_FIGURE_FACTS];
     size_t n_facts;
+    const char *explanation; /* of a literal's life: what the caption adds in whole sentences, so
+                                that marks and symbols are understood; NULL: nothing */
+    const char *of;          /* likewise: what it is of ("all blocks"), where the kind is of a layer
+                                and the figure is not; NULL: of the layer */
 } pl_figure;
 
 void pl_figure_deinit(pl_figure *figure);

@@ -2,7 +2,7 @@
 #include "plots/figure.h"
 
 #include "plots/build.h"
-#include "plots/drawn.h"
+#include "plots/levels.h"
 
 #include "core/base/checked.h"
 #include "core/metrics/outliers.h"
@@ -11,8 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FORM_WEIGHTS, FORM_LEVELS };
+enum { MARKED_LEVELS = 64 }; /* more would hide the bins */
 enum { SAMPLE = 1 << 16, BINS_MIN = 60, BINS_MAX = 200, BINS_LIMIT = 4096 };
 
+#define LABEL_ROOM 4.0  /* above the points, on the log axis */
 #define COUNT_FLOOR 0.5 /* log counts start below 1, so that a bin of one value shows */
 
 static const char *label_of_bins(const pl_histogram_data *data, size_t s)
@@ -267,6 +270,103 @@ static pl_status make_weights(pl_context cx, const pl_request *request, const ch
     return status;
 }
 
+/* --- on the grid of the rounder --------------------------------------------------------------- */
+
+static const char levels_explained[] =
+    "Each weight is in units of its group's scale, so that all groups share one grid; a point "
+    "stands "
+    "at a level, as high as the count of the weights that round to it, and what lies beyond the "
+    "first and the last level saturates.";
+static const char many_explained[] =
+    "Each weight is in units of its group's scale, so that all groups share one grid, whose levels "
+    "are too many to mark; what lies beyond the first and the last saturates.";
+
+/* A point at each level, as high as the count that rounds to it. */
+static pl_status add_level_points(const pl_levels *levels, size_t item, pl_figure *out,
+                                  pl_error *err)
+{
+    const pl_mat *w = &levels->w[item];
+    pl_series *points = NULL;
+    size_t known = 0;
+    for (size_t i = 0; i < levels->count; i++) {
+        known += levels->shares[item][i] > 0.0;
+    }
+    pl_status status =
+        pl_figure_add(out, "", PL_MARK_POINTS, levels->list.items[item].tone, known, &points, err);
+    if (status == PL_OK) {
+        points->at = pl_alloc(known, sizeof *points->at);
+        status = points->at != NULL ? PL_OK : pl_error_memory(err, "a figure");
+    }
+    for (size_t i = 0, at = 0; status == PL_OK && i < levels->count; i++) {
+        if (levels->shares[item][i] > 0.0) {
+            points->x[at] = (double)levels->at[i];
+            points->y[at] = levels->shares[item][i] * (double)w->rows * (double)w->cols;
+            points->at[at++] = levels->shares[item][i];
+        }
+    }
+    return status;
+}
+
+/* Where values begin to saturate, if any do: "saturated 2.03 %, preconditioned 11.7 %". */
+static pl_status add_ends(const pl_levels *levels, pl_figure *out, pl_error *err)
+{
+    pl_buf text = {0};
+    pl_buf_puts(&text, "saturated");
+    bool any = false;
+    for (size_t i = 0; i < levels->list.count; i++) {
+        any = any || levels->outside[i] > 0.0;
+        pl_buf_printf(&text, "%s %.3g %%", i == 0 ? "" : " \u2192", 100 * levels->outside[i]);
+    }
+    pl_status status = pl_buf_check(&text, err);
+    for (int end = 0; status == PL_OK && any && end < 2; end++) {
+        const double at = (double)levels->at[end == 0 ? 0 : levels->count - 1];
+        if (at > out->x.lo && at < out->x.hi) {
+            status = pl_figure_rule(out, at, true, end == 1 ? text.data : "", err);
+        }
+    }
+    if (out->n_rules > 0) {
+        out->y.hi *= LABEL_ROOM;
+    }
+    pl_buf_deinit(&text);
+    return status;
+}
+
+static pl_status make_on_levels(pl_context cx, const pl_request *request, pl_figure *out,
+                                pl_error *err)
+{
+    pl_levels levels;
+    pl_status status = pl_levels_read("histogram form=levels", cx, request, &levels, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_levels_take_units(&levels);
+    pl_histogram_data data = {.title = levels.title,
+                              .x_label = "weight / scale of its group",
+                              .n_series = levels.list.count};
+    for (size_t i = 0; i < levels.list.count; i++) {
+        data.values[i] = pl_mat_view(&levels.w[i]);
+        data.labels[i] = levels.list.items[i].label;
+        data.tones[i] = levels.list.items[i].tone;
+    }
+    status = pl_figure_histogram(&data, out, err);
+    for (size_t i = 0; status == PL_OK && levels.count <= MARKED_LEVELS && i < levels.list.count;
+         i++) {
+        status = add_level_points(&levels, i, out, err);
+    }
+    if (status == PL_OK) {
+        set_counts_axis(out);
+        status = add_ends(&levels, out, err);
+    }
+    if (status == PL_OK) {
+        out->explanation = levels.count <= MARKED_LEVELS ? levels_explained : many_explained;
+        pl_levels_facts(&levels, out);
+    } else {
+        pl_figure_deinit(out);
+    }
+    pl_levels_deinit(&levels);
+    return status;
+}
+
 /* Largest and RMS over all tokens; moments about the mean only from the sample. */
 static void add_input_facts(const pl_site_stats *stats, pl_figure *figure)
 {
@@ -308,6 +408,14 @@ static pl_status make_histogram(pl_context cx, const pl_request *request, pl_fig
                                 pl_error *err)
 {
     pl_buf title = {0};
+    if (request->form == FORM_LEVELS && request->side == PL_SIDE_INPUT) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "histogram: form=levels shows weights on the rounder's grid: expected "
+                            "side=weight, or form=weights");
+    }
+    if (request->form == FORM_LEVELS) {
+        return make_on_levels(cx, request, out, err);
+    }
     pl_kind_layer_title(cx.state, request->layer, &title);
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(request->side == PL_SIDE_INPUT ? make_inputs(cx, request, title.data, out, err)
@@ -322,8 +430,9 @@ static double place_in_histogram(const pl_looked *at)
 {
     const pl_picture *picture = at->picture;
     size_t channel = at->state->channel;
-    if (picture == NULL || channel >= picture->cols) {
-        return NAN;
+    const bool levels = at->figure != NULL && at->figure->explanation != NULL;
+    if (picture == NULL || channel >= picture->cols || levels) {
+        return NAN; /* in units of scales a channel has as many places as groups of rows */
     }
     /* Of inputs the figure counts sizes; of weights it has both signs. */
     const float *values = at->state->side == PL_SIDE_INPUT ? picture->input : picture->extreme;
@@ -345,10 +454,38 @@ static void put_edge(const pl_axis *axis, double edge, double width, pl_buf *out
     pl_buf_puts(out, text);
 }
 
+/* "level 2: 4.1 %, 9.3 %": the level that x rounds to, with the shares before and after. */
+static bool say_level(const pl_figure *figure, double x, pl_buf *out)
+{
+    bool said = false;
+    for (size_t s = 0; s < figure->n_series; s++) {
+        const pl_series *points = &figure->series[s];
+        size_t best = 0;
+        char number[PL_NUMBER_TEXT], level[PL_NUMBER_TEXT + 4];
+        if (points->mark != PL_MARK_POINTS || points->at == NULL || points->count == 0) {
+            continue;
+        }
+        for (size_t i = 1; i < points->count; i++) {
+            best = fabs(points->x[i] - x) < fabs(points->x[best] - x) ? i : best;
+        }
+        if (!said) {
+            pl_format_number(points->x[best], number);
+            pl_text_minus(number, level, sizeof level);
+            pl_buf_printf(out, "level %s: ", level);
+        }
+        pl_buf_printf(out, "%s%.3g %%", said ? ", " : "", 100.0 * points->at[best]);
+        said = true;
+    }
+    return said;
+}
+
 /* The bin: "0.12 ... 0.14". */
 static void say_histogram(const pl_looked *at, double x, size_t row, pl_buf *out)
 {
     (void)row;
+    if (say_level(at->figure, x, out)) {
+        return;
+    }
     size_t bin = 0;
     const pl_series *series = &at->figure->series[0];
     if (at->figure->n_series > 0 && series->mark == PL_MARK_STEPS &&
@@ -363,10 +500,15 @@ static void say_histogram(const pl_looked *at, double x, size_t row, pl_buf *out
 const pl_kind pl_kind_histogram = {
     .name = "histogram",
     .title = "Histogram",
-    .summary = "How many weights or inputs have which size, on a log scale: the tails are outliers",
-    .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_PINS,
+    .summary =
+        "How many weights or inputs have which size, on a log scale: the tails are outliers; "
+        "form=levels: weights in units of their scale on the rounder's grid",
+    .forms = "weights|levels",
+    .methods_form = "levels",
+    .uses = PL_USES_LAYER | PL_USES_SIDE | PL_USES_WHICH | PL_USES_PINS | PL_USES_METHODS,
     .make = make_histogram,
-    .look = {.help = "How many weights or inputs have which size: far tails are outliers.",
+    .look = {.help = "How many weights or inputs have which size: far tails are outliers. f: in "
+                     "units of their scale, with the rounder's levels.",
              .place = place_in_histogram,
              .say = say_histogram},
 };

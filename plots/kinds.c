@@ -118,14 +118,18 @@ static int form_name(const pl_kind *kind, int form, const char **name)
     return s != NULL ? (int)strcspn(s, "|") : 0;
 }
 
+static bool has_form(const pl_request *request, const char *wanted)
+{
+    const char *form = NULL;
+    const int length = form_name(request->kind, request->form, &form);
+    return wanted != NULL && (size_t)length == strlen(wanted) &&
+           strncmp(form, wanted, (size_t)length) == 0;
+}
+
 /* Over the depth, boxes are of the original weights, whatever the methods. */
 static bool goes_over_layers(const pl_request *request)
 {
-    const char *form = NULL;
-    const char *depth = request->kind->depth_form;
-    const int length = form_name(request->kind, request->form, &form);
-    return depth != NULL && (size_t)length == strlen(depth) &&
-           strncmp(form, depth, (size_t)length) == 0;
+    return has_form(request, request->kind->depth_form);
 }
 
 bool pl_request_wants_result(const pl_request *request)
@@ -139,7 +143,9 @@ bool pl_request_wants_result(const pl_request *request)
 
 bool pl_request_uses_methods(const pl_request *request)
 {
-    return ((request->kind->uses & PL_USES_METHODS) != 0 && !goes_over_layers(request)) ||
+    const pl_kind *kind = request->kind;
+    return ((kind->uses & PL_USES_METHODS) != 0 && !goes_over_layers(request) &&
+            (kind->methods_form == NULL || has_form(request, kind->methods_form))) ||
            pl_request_turns_inputs(request);
 }
 

@@ -71,6 +71,7 @@ struct pl_kind {
     const char *forms;   /* "maxima|fan", or NULL: the values of form= */
     unsigned uses;
     const char *depth_form; /* the form that shows the original weights over all blocks, or NULL */
+    const char *methods_form; /* the one form to which PL_USES_METHODS applies; NULL: to all */
     const char *unit; /* what a slow one's progress is counted in (core/jobs/progress.h), or NULL */
     bool slow; /* more than a few 100 ms on a large layer: never made behind each turn of a knob */
     /* The layers whose results it shows where they are more than the request's own: out[layers of

@@ -125,7 +125,7 @@ pl_id pl_figures_key(const pl_screen *screen, const pl_state *state, const pl_re
             hash_result(hasher, state, one ? request->layer : i);
         }
     }
-    if ((kind->uses & PL_USES_METHODS) != 0 || pl_request_turns_inputs(request)) {
+    if (pl_request_uses_methods(request)) {
         pl_hasher_id(hasher, pl_state_plan(state, request->layer));
         pl_hasher_u64(hasher, learns ? learned_of(screen, state) : 0);
     }

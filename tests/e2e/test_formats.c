@@ -89,7 +89,7 @@ static void test_refusals(void **ctx)
     }
 }
 
-/* The levels of NVFP4 are the figure's points; integers of 8 bits are too many to draw. */
+/* The figure is titled by the format, with its bits where they are its own. */
 static void test_figure(void **ctx)
 {
     (void)ctx;

@@ -272,6 +272,100 @@ static void histograms_count_pins_too(void **state)
     pl_figure_deinit(&f);
 }
 
+/* int3, symmetric: s = f16(max|w| / 3), code = round(w / s). */
+static void levels_are_the_rounders(void **state)
+{
+    demo_lab *d = *state;
+    const pl_kind *const kinds[] = {&pl_kind_histogram, &pl_kind_grid};
+    float *w[] = {demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE),
+                  demo_weights(d, DEMO_Q1, PL_WHICH_PRECONDITIONED)};
+    double counts[2][8] = {{0}};
+    for (size_t i = 0; i < (size_t)2 * ROWS * GROUPS; i++) {
+        const float *group = w[i / (ROWS * GROUPS)] + i % (ROWS * GROUPS) * GROUP;
+        float most = 0.0f, scale = 0.0f;
+        for (size_t j = 0; j < GROUP; j++) {
+            most = fmaxf(most, fabsf(group[j]));
+        }
+        const float exact = most / 3.0f;
+        uint8_t half[2];
+        pl_dtype_encode(PL_F16, &exact, 1, half);
+        pl_dtype_decode(PL_F16, half, 1, &scale);
+        for (size_t j = 0; j < GROUP; j++) {
+            counts[i / (ROWS * GROUPS)][4 + lrintf(group[j] / scale)] += 1.0;
+        }
+    }
+    for (size_t k = 0; k < 2; k++) {
+        pl_request request = request_of(d, kinds[k]);
+        request.form = k == 0 ? 1 : 0;
+        pl_figure f = make_figure(d, &request);
+        assert_int_equal(f.n_series, k == 0 ? 4 : 2); /* beside the bins a point a level */
+        for (size_t s = 0; s < 2; s++) {
+            const pl_series *levels = &f.series[k == 0 ? 2 + s : s];
+            double sum = 0.0;
+            for (size_t i = 0, at = 0; k == 0 && i < 8; i++) {
+                if (counts[s][i] > 0.0) {
+                    pl_check_close(levels->x[at], (double)i - 4.0, 0, 0);
+                    pl_check_close(levels->y[at], counts[s][i], 0, 1e-6);
+                    at++;
+                }
+            }
+            for (size_t i = 0; k == 1 && i < 8; i++) {
+                pl_check_close(levels->x[i], (double)i - 4.5, 0, 0);
+                pl_check_close(levels->y[i], 100 * counts[s][i] / (ROWS * COLS), 0, 1e-6);
+                sum += levels->y[i];
+            }
+            pl_check_close(sum, k == 1 ? 100.0 : 0.0, 0, 1e-6);
+        }
+        assert_string_equal(fact_of(&f, "levels"), "8 of int3, groups of 48");
+        assert_string_equal(fact_of(&f, "saturated"), "0 %");
+        pl_figure_deinit(&f);
+    }
+    free(w[0]);
+    free(w[1]);
+}
+
+/* E2M1 at a power of two below: what is beyond 6 saturates, and two rules say where. */
+static void what_saturates_stands_beyond_the_levels(void **state)
+{
+    demo_lab *d = *state;
+    demo_method(&d->state, "rtn format=mxfp4");
+    pl_request request = request_of(d, &pl_kind_histogram);
+    request.form = 1;
+    request.which = PL_WHICH_BEFORE;
+    float *w = demo_weights(d, DEMO_Q1, PL_WHICH_BEFORE);
+    size_t beyond = 0;
+    for (size_t r = 0; r < ROWS; r++) {
+        for (size_t at = 0; at < COLS; at += 32) {
+            const size_t count = COLS - at < 32 ? COLS - at : 32;
+            float most = 0.0f;
+            for (size_t j = at; j < at + count; j++) {
+                most = fmaxf(most, fabsf(w[r * COLS + j]));
+            }
+            const float scale = exp2f(floorf(log2f(most)) - 2.0f);
+            for (size_t j = at; j < at + count; j++) {
+                beyond += fabsf(w[r * COLS + j]) > 6.0f * scale;
+            }
+        }
+    }
+    char expected[32];
+    snprintf(expected, sizeof expected, "%.3g %%", 100.0 * (double)beyond / (ROWS * COLS));
+    assert_true(beyond > 0);
+    pl_figure f = make_figure(d, &request);
+    assert_string_equal(fact_of(&f, "saturated"), expected);
+    assert_int_equal(f.n_rules, 2);
+    pl_check_close(f.rules[1].at, 6, 0, 0);
+    assert_non_null(strstr(f.rules[1].label, expected));
+    assert_int_equal(f.series[1].count, 15);
+    pl_figure_deinit(&f);
+    request.side = PL_SIDE_INPUT;
+    pl_error err = {0};
+    assert_int_equal(pl_kind_make((pl_context){d->lab, &d->state, NULL}, &request, &f, &err),
+                     PL_ERR_USAGE);
+    pl_check_says(err, "expected side=weight");
+    demo_method(&d->state, "rtn bits=3 group_size=48");
+    free(w);
+}
+
 static void boxes_stand_side_by_side(void **state)
 {
     demo_lab *d = *state;
@@ -455,6 +549,8 @@ int main(void)
         cmocka_unit_test(inputs_show_every_maximum),
         cmocka_unit_test(inputs_stand_before_and_behind_a_transform),
         cmocka_unit_test(histograms_count_pins_too),
+        cmocka_unit_test(levels_are_the_rounders),
+        cmocka_unit_test(what_saturates_stands_beyond_the_levels),
         cmocka_unit_test(boxes_stand_side_by_side),
         cmocka_unit_test(groups_are_astros_table),
         cmocka_unit_test(outliers_name_their_tokens),

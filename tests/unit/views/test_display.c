@@ -145,7 +145,8 @@ static void test_view_command(void **state)
     assert_true(display->panes[1].log);
     refuse(s, "view main=histogramm", "did you mean histogram?");
     refuse(s, "view form=pie", "expected maxima|fan, got \"pie\"");
-    refuse(s, "view main=histogram form=fan", "histogram has only one form");
+    refuse(s, "view main=histogram form=fan", "expected weights|levels, got \"fan\"");
+    refuse(s, "view main=outliers form=fan", "outliers has only one form");
     assert_string_equal(display->panes[0].view, "channels"); /* nothing has changed */
     refuse(s, "view zoom=everything", "zoom");
 }
