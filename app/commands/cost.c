@@ -20,11 +20,13 @@ static pl_status measure_transform(const pl_transform *t, const pl_site_stats *s
     double times[ROUNDS];
     const pl_view sample = {stats->sample, stats->sample_rows, stats->n, stats->n};
     pl_mat x = {0};
+    pl_transform *left = NULL;
     pl_status status = pl_mat_copy(&x, sample, err);
+    PL_THEN(pl_transform_left(t, &left, err));
     for (size_t i = 0; status == PL_OK && i < ROUNDS; i++) {
         memcpy(x.data, stats->sample, x.rows * x.cols * sizeof *x.data);
         const double start = pl_clock_now();
-        status = pl_transform_inputs(t, x.data, x.rows, task, err);
+        status = pl_transform_inputs(left != NULL ? left : t, x.data, x.rows, task, err);
         const double took = (pl_clock_now() - start) / (double)x.rows;
         size_t at = i;
         for (; at > 0 && times[at - 1] > took; at--) {
@@ -33,6 +35,7 @@ static pl_status measure_transform(const pl_transform *t, const pl_site_stats *s
         times[at] = took;
     }
     *out = status == PL_OK ? times[ROUNDS / 2] : 0.0;
+    pl_transform_destroy(left);
     pl_mat_deinit(&x);
     return status;
 }

@@ -43,9 +43,9 @@ static pl_status read_stream(const pl_site_input *in, const pl_rotation_parts *r
     return status;
 }
 
-/* R on each of n / R's channels heads. */
-static pl_status turn_heads(const pl_rotation_parts *r, size_t n, bool merged, pl_transform **out,
-                            pl_error *err)
+/* R on each of n / R's channels heads; across: H across them behind it. */
+static pl_status turn_heads(const pl_rotation_parts *r, size_t n, bool merged, bool across,
+                            pl_transform **out, pl_error *err)
 {
     pl_rotation_parts parts = *r;
     float *scale = r->scale != NULL ? pl_alloc(n, sizeof *scale) : NULL;
@@ -58,6 +58,7 @@ static pl_status turn_heads(const pl_rotation_parts *r, size_t n, bool merged, p
     parts.n = n;
     parts.scale = scale;
     parts.merged = merged;
+    parts.across = across ? n / r->n : 0;
     pl_status status = pl_transform_rotation(&parts, out, err);
     free(scale);
     return status;
@@ -67,7 +68,7 @@ static pl_status add_outputs(pl_transform *t, size_t member, const pl_rotation_p
                              pl_error *err)
 {
     pl_transform *outputs = NULL;
-    pl_status status = turn_heads(r, n, true, &outputs, err);
+    pl_status status = turn_heads(r, n, true, false, &outputs, err);
     if (status == PL_OK) {
         pl_transform_set_outputs(t, member, outputs);
     }
@@ -80,7 +81,7 @@ static pl_status add_keys(pl_transform *t, const pl_rotation_parts *r3, pl_error
     if (is_none(r3)) {
         return PL_OK;
     }
-    pl_status status = turn_heads(r3, r3->n, false, &keys, err);
+    pl_status status = turn_heads(r3, r3->n, false, false, &keys, err);
     if (status == PL_OK) {
         pl_transform_set_keys(t, keys);
     }
@@ -104,7 +105,7 @@ pl_status pl_rotations_of_site(const pl_site_input *in, const pl_rotations *rota
         status = read_stream(in, &rotations->r1, &t, err);
         break;
     case PL_STREAM_O:
-        status = turn_heads(&rotations->r2, in->n, true, &t, err);
+        status = turn_heads(&rotations->r2, in->n, true, rotations->across, &t, err);
         PL_THEN(add_outputs(t, ALONE, &rotations->r1, stream->hidden, err));
         break;
     case PL_STREAM_DOWN:

@@ -5,7 +5,10 @@
  * RoPE, R4 down_proj's inputs.  With the stream x' = x R1 and norms without gains g,
  *   q, k, gate, up:  W' = W diag(g) R1             v:  W' = (I (x) R2)^T W diag(g) R1
  *   o:  W' = R1^T W (I (x) R2)                     down:  W' = R1^T W R4
- * and R1 and R2 cost nothing at inference; R3 and R4 are computed for every token. */
+ * and R1 and R2 cost nothing at inference; R3 and R4 are computed for every token, and so is
+ * QuaRot's Hadamard matrix H across the heads of attention's output, behind which o_proj's inputs
+ * are quantized: W' = R1^T W (I (x) R2) (H (x) I), with R2 = H too the full one of all channels
+ * (their section 4, stages 1c and 1d). */
 #ifndef PL_METHOD_ROTATIONS_H
 #define PL_METHOD_ROTATIONS_H
 
@@ -16,6 +19,7 @@ typedef struct pl_rotations {
     pl_rotation_parts r2; /* n: head_dim; of the site's block */
     pl_rotation_parts r3; /* n: head_dim; without block and q: none */
     pl_rotation_parts r4; /* n: the site's inputs; likewise.  Read for down_proj alone */
+    bool across;          /* H across the heads before o_proj */
 } pl_rotations;
 
 /* in->stream must be known.  The parts' `merged` is not read.  PL_ERR_NUMERIC names the channel

@@ -168,6 +168,7 @@ void pl_transform_destroy(pl_transform *t)
         return;
     }
     pl_hadamard_destroy(t->hadamard);
+    pl_hadamard_destroy(t->across);
     free(t->scale);
     free(t->q);
     free(t->back);
@@ -257,10 +258,17 @@ static pl_transform_cost basis_cost(const pl_transform *t)
     return cost;
 }
 
+static double across_flops(const pl_transform *t)
+{
+    return t->across == NULL
+               ? 0.0
+               : pl_hadamard_flops(t->across) * (double)t->n / (double)t->shape[PL_SHAPE_ACROSS];
+}
+
 /* Rows of one step: about 0.1 GFLOP, so that a tick comes every few milliseconds. */
 static size_t step_rows(const pl_transform *t)
 {
-    const double rows = 1e8 / (basis_cost(t).flops + (double)t->n);
+    const double rows = 1e8 / (basis_cost(t).flops + across_flops(t) + (double)t->n);
     return rows < 16.0 ? 16 : rows > 65536.0 ? 65536 : (size_t)rows;
 }
 
@@ -269,6 +277,9 @@ static void apply_rows(const pl_transform *t, basis_form form, float *x, size_t 
 {
     const bool flip = form == INVERSE || form == TRANSPOSED; /* the same where B is orthogonal */
     const size_t n = t->n;
+    if (t->across != NULL && flip) { /* T^-1 = (H^T (x) I) B^-1 */
+        pl_transform_turn_across(t, true, x, rows, scratch);
+    }
     if (t->hadamard != NULL && flip) {
         pl_hadamard_rows_transposed(t->hadamard, x, rows, n);
     } else if (t->hadamard != NULL) {
@@ -287,6 +298,9 @@ static void apply_rows(const pl_transform *t, basis_form form, float *x, size_t 
         const kron_pair pair = find_pair(t, form);
         pl_kron_rows(pair.a, t->n1, pair.b, t->n2, x, x, rows, scratch);
     }
+    if (t->across != NULL && !flip) {
+        pl_transform_turn_across(t, false, x, rows, scratch);
+    }
 }
 
 void pl_transform_turn(const pl_transform *t, float *x, size_t rows, float *scratch)
@@ -301,8 +315,9 @@ static pl_status apply_basis(const pl_transform *t, basis_form form, float *x, s
         return pl_task_tick(task, err);
     }
     const size_t step = step_rows(t) < rows ? step_rows(t) : rows;
-    float *scratch = t->hadamard != NULL ? NULL : pl_alloc(step * t->n + 1, sizeof *scratch);
-    if (t->hadamard == NULL && scratch == NULL) {
+    const bool in_place = t->hadamard != NULL && t->across == NULL;
+    float *scratch = in_place ? NULL : pl_alloc(step * t->n + 1, sizeof *scratch);
+    if (!in_place && scratch == NULL) {
         return no_memory(t->n, err);
     }
     pl_status status = PL_OK;
@@ -485,17 +500,18 @@ pl_status pl_transform_condition(const pl_transform *t, double *out, pl_error *e
 
 pl_transform_cost pl_transform_get_cost(const pl_transform *t)
 {
-    const bool merged = pl_transform_is_merged(t);
+    const bool merged = t->shape[PL_SHAPE_MERGED] > 0.0f;
     pl_transform_cost cost = merged ? (pl_transform_cost){0} : basis_cost(t);
+    cost.flops += across_flops(t);
     cost.folds_diagonal = t->scale != NULL;
     cost.merged = merged;
-    cost.online = !merged && !pl_transform_keeps_channels(t);
+    cost.online = t->across != NULL || (!merged && !pl_transform_keeps_channels(t));
     return cost;
 }
 
 bool pl_transform_keeps_channels(const pl_transform *t)
 {
-    return t->hadamard == NULL && t->q == NULL && t->kron == NULL;
+    return t->hadamard == NULL && t->q == NULL && t->kron == NULL && t->across == NULL;
 }
 
 void pl_transform_describe(const pl_transform *t, pl_buf *out)
@@ -515,6 +531,11 @@ void pl_transform_describe(const pl_transform *t, pl_buf *out)
         }
     } else if (t->kron != NULL) {
         pl_buf_printf(out, "%sKronecker %zu x %zu", then, t->n1, t->n2);
+    }
+    if (t->across != NULL) {
+        pl_buf_printf(out, "%sHadamard across heads ",
+                      t->hadamard != NULL || t->q != NULL ? ", then " : then);
+        pl_hadamard_describe(t->across, out);
     }
     if (t->outputs != NULL) {
         pl_buf_puts(out, t->scale == NULL && pl_transform_keeps_channels(t) ? "" : "; ");

@@ -87,6 +87,10 @@ PL_NODISCARD pl_status pl_transform_kron(const pl_kron_parts *parts, pl_transfor
  * parts of the channels (NULL: none).  merged: nothing of T is left for inference, since who makes
  * the input and the weights hold it.  PL_ERR_USAGE where no such Hadamard matrix is known.
  *
+ * With `across` > 1, T = diag(scale) B (H (x) I): H / sqrt of blocks of the largest known order
+ * turns the `across` equal parts of the channels, heads, into one another, as QuaRot does before
+ * o_proj. That is left for inference, whatever `merged` says of the rest.
+ *
  * With `back`, the inverse of Q, Q need not be orthogonal: FlatQuant's P_v and P_h, which are
  * learned with a clipping of what a cache holds in their coordinates (clip, or NULL). */
 typedef struct pl_rotation_parts {
@@ -96,6 +100,7 @@ typedef struct pl_rotation_parts {
     const float *q, *back;
     size_t order;
     bool merged;
+    size_t across;
     const pl_act_range *clip;
 } pl_rotation_parts;
 PL_NODISCARD pl_status pl_transform_rotation(const pl_rotation_parts *parts, pl_transform **out,
@@ -173,11 +178,16 @@ PL_NODISCARD pl_status pl_transform_condition(const pl_transform *t, double *out
  * up_proj's rows); T^-T is in the weights.  flops and bytes (of T's own matrices) per token. */
 typedef struct pl_transform_cost {
     bool folds_diagonal, online;
-    bool merged; /* all of it is in the weights before and behind it */
+    bool merged; /* what is not online, is in the weights before and behind it */
     double flops, bytes;
 } pl_transform_cost;
 pl_transform_cost pl_transform_get_cost(const pl_transform *t);
+/* All of it is merged. */
 bool pl_transform_is_merged(const pl_transform *t);
+
+/* What a partly merged T leaves for inference, as a transform of the caller's; *out NULL where t
+ * leaves all of itself, or nothing. */
+PL_NODISCARD pl_status pl_transform_left(const pl_transform *t, pl_transform **out, pl_error *err);
 
 /* Whether channel c is still channel c: T is a diagonal at most. */
 bool pl_transform_keeps_channels(const pl_transform *t);

@@ -6,7 +6,14 @@
 #include "core/tensor/hadamard.h"
 
 /* What a stored transform says of itself in numbers. */
-enum { PL_SHAPE_CHANNELS, PL_SHAPE_BLOCK, PL_SHAPE_MERGED, PL_SHAPE_MEMBER, PL_SHAPE_COUNT };
+enum {
+    PL_SHAPE_CHANNELS,
+    PL_SHAPE_BLOCK,
+    PL_SHAPE_MERGED,
+    PL_SHAPE_MEMBER,
+    PL_SHAPE_ACROSS, /* not stored where it is 0, as by older versions */
+    PL_SHAPE_COUNT
+};
 
 struct pl_transform {
     size_t n;
@@ -15,7 +22,8 @@ struct pl_transform {
     float *q;              /* [order, order], of each of n / order parts of the channels */
     float *back;           /* its inverse, NULL where it is orthogonal */
     size_t order;
-    float *kron; /* p1, p2, i1, i2, then the transpose of each */
+    pl_hadamard *across; /* behind B, of the parts of the channels; or NULL */
+    float *kron;         /* p1, p2, i1, i2, then the transpose of each */
     size_t n1, n2;
     bool has_clip;
     pl_act_range clip;
@@ -23,7 +31,8 @@ struct pl_transform {
     size_t rows, clip_group_size;
     /* Of a rotation; all zeros in any other. */
     float shape[PL_SHAPE_COUNT]; /* n; the order of the Hadamard blocks, 0 without; 1 where T is
-                                    merged; the member of the site that has outputs */
+                                    merged; the member of the site that has outputs; the parts
+                                    that `across` turns, 0 without */
     pl_transform *outputs;       /* S of that member of the site, or NULL */
     pl_transform *keys;          /* of each head of the keys behind RoPE, or NULL */
 };
@@ -37,6 +46,10 @@ PL_NODISCARD pl_status pl_transform_set_scale(pl_transform *t, const float *scal
 
 /* Groups of columns that a row's clipping has. */
 size_t pl_transform_clip_groups(const pl_transform *t);
+
+/* In place x[rows, n] <- x (H (x) I), or with H^T in H's place; scratch: [rows, n]. */
+void pl_transform_turn_across(const pl_transform *t, bool transposed, float *x, size_t rows,
+                              float *scratch);
 
 /* In place x[rows, n] <- x B, all rows at once and without its diagonal; scratch: [rows, n]. */
 void pl_transform_turn(const pl_transform *t, float *x, size_t rows, float *scratch);

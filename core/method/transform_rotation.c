@@ -33,6 +33,10 @@ pl_status pl_transform_rotation(const pl_rotation_parts *parts, pl_transform **o
     if (status == PL_OK && parts->q != NULL && parts->back != NULL) {
         status = copy_square(parts->back, parts->order, &t->back, err);
     }
+    if (status == PL_OK && parts->across > 1 && pl_hadamard_largest(parts->across) > 1) {
+        status = pl_hadamard_create(parts->across, &t->across, err);
+        t->shape[PL_SHAPE_ACROSS] = (float)parts->across;
+    }
     if (status != PL_OK) {
         pl_transform_destroy(t);
         return status;
@@ -63,7 +67,17 @@ void pl_transform_set_keys(pl_transform *t, pl_transform *keys)
 
 bool pl_transform_is_merged(const pl_transform *t)
 {
-    return t->shape[PL_SHAPE_MERGED] > 0.0f;
+    return t->shape[PL_SHAPE_MERGED] > 0.0f && t->across == NULL;
+}
+
+pl_status pl_transform_left(const pl_transform *t, pl_transform **out, pl_error *err)
+{
+    *out = NULL;
+    if (t->across == NULL || t->shape[PL_SHAPE_MERGED] <= 0.0f) {
+        return PL_OK;
+    }
+    const pl_rotation_parts parts = {.n = t->n, .across = (size_t)t->shape[PL_SHAPE_ACROSS]};
+    return pl_transform_rotation(&parts, out, err);
 }
 
 const pl_transform *pl_transform_outputs(const pl_transform *t, size_t member)
@@ -88,6 +102,26 @@ static void transpose(const float *from, size_t rows, size_t cols, float *to)
                 }
             }
         }
+    }
+}
+
+/* Each row is [parts, n / parts]: its columns are turned, as rows of its transpose. */
+void pl_transform_turn_across(const pl_transform *t, bool transposed, float *x, size_t rows,
+                              float *scratch)
+{
+    const size_t parts = (size_t)t->shape[PL_SHAPE_ACROSS], width = t->n / parts;
+#pragma omp parallel for schedule(static) if (rows * t->n > 65536)
+    for (size_t r = 0; r < rows; r++) {
+        transpose(x + r * t->n, parts, width, scratch + r * t->n);
+    }
+    if (transposed) {
+        pl_hadamard_rows_transposed(t->across, scratch, rows * width, parts);
+    } else {
+        pl_hadamard_rows(t->across, scratch, rows * width, parts);
+    }
+#pragma omp parallel for schedule(static) if (rows * t->n > 65536)
+    for (size_t r = 0; r < rows; r++) {
+        transpose(scratch + r * t->n, width, parts, x + r * t->n);
     }
 }
 

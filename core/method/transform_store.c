@@ -35,7 +35,8 @@ static size_t rotation_arrays(const pl_transform *t, const char *const names[ROT
         arrays[count++] = (pl_transform_array){names[SQUARE], t->q, t->order * t->order};
     }
     if (t->shape[PL_SHAPE_CHANNELS] > 0.0f || t->outputs != NULL) {
-        arrays[count++] = (pl_transform_array){names[SHAPE], t->shape, PL_SHAPE_COUNT};
+        const size_t stored = t->across != NULL ? PL_SHAPE_COUNT : PL_SHAPE_ACROSS;
+        arrays[count++] = (pl_transform_array){names[SHAPE], t->shape, stored};
     }
     if (t->back != NULL) {
         arrays[count++] = (pl_transform_array){names[BACK], t->back, t->order * t->order};
@@ -167,6 +168,11 @@ static size_t whole(float number)
     return number >= 0.0f && number < 16777216.0f ? (size_t)number : 0;
 }
 
+static bool is_shape(const pl_transform_array *shape)
+{
+    return shape != NULL && (shape->count == PL_SHAPE_ACROSS || shape->count == PL_SHAPE_COUNT);
+}
+
 /* *out stays NULL where none of the names is there. */
 static pl_status make_rotation(const pl_transform_array *arrays, size_t count,
                                const char *const names[ROTATION_NAMES], pl_transform **out,
@@ -182,9 +188,10 @@ static pl_status make_rotation(const pl_transform_array *arrays, size_t count,
     if (shape == NULL && scale == NULL && q == NULL) {
         return PL_OK;
     }
-    const size_t n =
-        shape != NULL && shape->count == PL_SHAPE_COUNT ? whole(shape->data[PL_SHAPE_CHANNELS]) : 0;
-    if (n == 0) {
+    const size_t n = is_shape(shape) ? whole(shape->data[PL_SHAPE_CHANNELS]) : 0;
+    const size_t across =
+        is_shape(shape) && shape->count > PL_SHAPE_ACROSS ? whole(shape->data[PL_SHAPE_ACROSS]) : 0;
+    if (n == 0 || (across > 0 && n % across != 0)) {
         return bad("rotation", names[SHAPE], err);
     }
     if (q != NULL && (side_of(q) == 0 || n % side_of(q) != 0)) {
@@ -208,6 +215,7 @@ static pl_status make_rotation(const pl_transform_array *arrays, size_t count,
                                      .q = q != NULL ? q->data : NULL,
                                      .back = back != NULL ? back->data : NULL,
                                      .order = side_of(q),
+                                     .across = across,
                                      .clip = clip != NULL ? &range : NULL,
                                      .merged = shape->data[PL_SHAPE_MERGED] > 0.0f};
     return pl_transform_rotation(&parts, out, err);
@@ -230,7 +238,7 @@ static pl_status add_turns(pl_transform *t, const pl_transform_array *arrays, si
     pl_transform *outputs = NULL, *keys = NULL;
     pl_status status = make_rotation(arrays, count, outputs_names, &outputs, err);
     PL_THEN(make_rotation(arrays, count, keys_names, &keys, err));
-    if (status == PL_OK && outputs != NULL && (shape == NULL || shape->count != PL_SHAPE_COUNT)) {
+    if (status == PL_OK && outputs != NULL && !is_shape(shape)) {
         status = bad("rotation", own_names[SHAPE], err);
     }
     if (status != PL_OK) {

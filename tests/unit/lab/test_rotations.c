@@ -350,23 +350,138 @@ static void the_cache_is_rounded_turned(void **ctx)
     demo_lab_deinit(&d);
 }
 
+/* A model as QuaRot deploys its heads: v's rows and o's columns hold R2, and a Hadamard matrix
+ * turns the heads into one another in front of o, by loops of this test. */
+typedef struct deployed {
+    const pl_model *model;
+    pl_transform *qkv[4], *o[4]; /* by block */
+    float *h;                    /* [heads, heads] */
+    size_t heads, head;
+} deployed;
+
+static pl_status deployed_weight(void *ctx, size_t layer, float *out, int *provided, pl_error *err)
+{
+    deployed *d = ctx;
+    const pl_layer *info = pl_model_layer(d->model, layer);
+    *provided = info->role == PL_ROLE_V || info->role == PL_ROLE_O;
+    if (!*provided) {
+        return PL_OK;
+    }
+    pl_status status = pl_model_read_weight((pl_model *)(uintptr_t)d->model, layer, out, err);
+    PL_THEN(info->role == PL_ROLE_V
+                ? pl_transform_outputs_weights(d->qkv[info->block], 2, out, info->rows, info->cols,
+                                               NULL, err)
+                : pl_transform_weights(d->o[info->block], out, info->rows, NULL, err));
+    return status;
+}
+
+static pl_status deployed_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
+                                size_t cols, pl_error *err)
+{
+    deployed *d = ctx;
+    (void)window;
+    (void)err;
+    if (pl_model_site(d->model, site)->role != PL_SITE_O) {
+        return PL_OK;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t c = 0; c < d->head; c++) {
+            double turned[16] = {0};
+            for (size_t i = 0; i < d->heads * d->heads; i++) {
+                turned[i % d->heads] +=
+                    (double)x[r * cols + i / d->heads * d->head + c] * (double)d->h[i];
+            }
+            for (size_t i = 0; i < d->heads; i++) {
+                x[r * cols + i * d->head + c] = (float)turned[i];
+            }
+        }
+    }
+    return PL_OK;
+}
+
+static void check_deployed(pl_lab *lab, pl_state *state)
+{
+    pl_error err;
+    pl_model *model = state->source->model;
+    const pl_config *config = pl_model_config(model);
+    deployed d = {.model = model, .heads = config->heads, .head = config->head_dim};
+    const pl_spec spec = demo_spec("quarot seed=5");
+    pl_hadamard *h = NULL;
+    int32_t ids[TEXT];
+    pl_ppl_result before = {0}, after = {0};
+    const pl_ppl_spec protocol = {.length = 100, .windows = 1};
+    const pl_hooks hooks = {.ctx = &d, .weight = deployed_weight, .input = deployed_input};
+    expect_at_most(config->blocks, 4);
+    expect_less(config->kv_heads, config->heads);
+    d.h = calloc(d.heads * d.heads, sizeof *d.h);
+    assert_non_null(d.h);
+    for (size_t i = 0; i < d.heads; i++) {
+        d.h[i * d.heads + i] = 1.0f;
+    }
+    pl_check_ok(pl_hadamard_create(d.heads, &h, &err), err);
+    pl_hadamard_rows(h, d.h, d.heads, d.heads);
+    pl_hadamard_destroy(h);
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_layer *info = pl_model_layer(model, i);
+        pl_transform **t = info->role == PL_ROLE_V   ? &d.qkv[info->block]
+                           : info->role == PL_ROLE_O ? &d.o[info->block]
+                                                     : NULL;
+        pl_id id;
+        if (t != NULL) {
+            pl_check_ok(pl_site_transform((pl_context){lab, state, NULL}, (pl_id){0}, i, &spec, t,
+                                          &id, &err),
+                        err);
+        }
+    }
+    assert_true(pl_transform_get_cost(d.o[0]).online);
+    formula_ids(FORMULA_VOCAB, ids, TEXT);
+    pl_check_ok(pl_perplexity(model, ids, TEXT, &protocol, NULL, false, &before, NULL, &err), err);
+    pl_check_ok(pl_perplexity(model, ids, TEXT, &protocol, &hooks, false, &after, NULL, &err), err);
+    pl_check_close(after.perplexity, before.perplexity, 1e-5, 0);
+    for (size_t i = 0; i < 4; i++) {
+        pl_transform_destroy(d.qkv[i]);
+        pl_transform_destroy(d.o[i]);
+    }
+    free(d.h);
+}
+
+static void heads_deployed_compute_the_same(void **ctx)
+{
+    (void)ctx;
+    static const char *const cases[] = {"mistral", "qwen3"}; /* without a bias of v */
+    for (size_t i = 0; i < 2; i++) {
+        fixture f;
+        open_fixture(&f, cases[i], i == 1);
+        check_deployed(f.lab, &f.state);
+        close_fixture(&f);
+    }
+    demo_lab d;
+    demo_lab_init(&d);
+    check_deployed(d.lab, &d.state);
+    demo_lab_deinit(&d);
+}
+
 /* Another seed has other signs, and another norm other weights: neither finds the other's. */
 static void keys_tell_seeds_apart(void **ctx)
 {
     (void)ctx;
     demo_lab d;
     pl_error err;
-    pl_id keys[3];
-    static const char *const specs[] = {"quarot", "quarot seed=1", "quarot online=no"};
+    pl_id keys[4];
+    static const char *const specs[] = {"quarot", "quarot seed=1", "quarot online=no",
+                                        "quarot heads=no"};
     demo_lab_init(&d);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         const pl_spec spec = demo_spec(specs[i]);
         pl_check_ok(
             pl_site_transform_key(demo_context(&d), (pl_id){0}, DEMO_Q1, &spec, &keys[i], &err),
             err);
     }
-    assert_false(pl_id_equal(keys[0], keys[1]) || pl_id_equal(keys[0], keys[2]) ||
-                 pl_id_equal(keys[1], keys[2]));
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert_false(pl_id_equal(keys[i], keys[j]));
+        }
+    }
     demo_lab_deinit(&d);
 }
 
@@ -380,6 +495,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_folded_is_refused),
         cmocka_unit_test(other_norms_are_refused),
         cmocka_unit_test(the_cache_is_rounded_turned),
+        cmocka_unit_test(heads_deployed_compute_the_same),
         cmocka_unit_test(keys_tell_seeds_apart),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

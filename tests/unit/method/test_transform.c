@@ -126,7 +126,22 @@ static pl_transform *identity(void)
     return t;
 }
 
-static const maker makers[] = {scaling, hadamard, orthogonal, kron, rotation, parts, identity};
+/* QuaRot's of o_proj: heads of N2 channels, turned in themselves and into one another. */
+static pl_transform *across(void)
+{
+    pl_error err;
+    pl_transform *t = NULL;
+    float scale[N], q[N2 * N2];
+    make_scale(scale);
+    pl_check_ok(pl_orthogonal_random(N2, 5, q, NULL, &err), err);
+    const pl_rotation_parts given = {
+        .n = N, .scale = scale, .q = q, .order = N2, .merged = true, .across = N1};
+    pl_check_ok(pl_transform_rotation(&given, &t, &err), err);
+    return t;
+}
+
+static const maker makers[] = {scaling,  hadamard, orthogonal, kron,
+                               rotation, parts,    identity,   across};
 enum { KINDS = sizeof makers / sizeof *makers };
 
 /* T itself: what it does to the unit rows. */
