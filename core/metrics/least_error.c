@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { ROWS = 64 }; /* between ticks: a few milliseconds */
+
 /* A code that a tie in float32 gives is not the nearest by this share of the distance. */
 static const double SAFE = 1.0 - 1e-5;
 
@@ -30,11 +32,15 @@ pl_status pl_least_rounded(pl_factors *factors, pl_view w, const pl_qweights *q,
     pl_status status = gain != NULL && d != NULL
                            ? PL_OK
                            : pl_error_memory(err, "a bound of %s", pl_factors_label(factors));
-    for (size_t i = 0; status == PL_OK && small && i < n; i++) {
+    for (size_t i = 0; status == PL_OK && i < n; i++) {
         gain[i] = 0.0;
-        for (size_t r = 0; r < w.rows; r++) {
+    }
+    /* Row by row, as memory has them. */
+    for (size_t r = 0; status == PL_OK && small && r < w.rows; r++) {
+        for (size_t i = 0; i < n; i++) {
             gain[i] += distance2(q, w, r, i);
         }
+        status = r % ROWS == 0 ? pl_task_tick(task, err) : PL_OK;
     }
     if (status == PL_OK && small) {
         status = pl_diagonal_below(pl_factors_gram(factors), gain, d, task, err);
@@ -44,6 +50,7 @@ pl_status pl_least_rounded(pl_factors *factors, pl_view w, const pl_qweights *q,
         for (size_t i = 0; small && i < n; i++) {
             least[r] += SAFE * d[i] * distance2(q, w, r, i);
         }
+        status = r % ROWS == 0 ? pl_task_tick(task, err) : PL_OK;
     }
     free(gain);
     free(d);

@@ -56,11 +56,12 @@ static void solve(const double *l, size_t n, double *b)
 
 /* Newton's step of the barrier problem at d, whose G - diag(d) has been factored in p->inverse;
  * *found false where float64 has no such step. */
-static pl_status find_step(const problem *p, double mu, bool *found, pl_error *err)
+static pl_status find_step(const problem *p, double mu, bool *found, pl_task *task, pl_error *err)
 {
     const size_t n = p->n;
     size_t column = 0;
     pl_status status = pl_cholesky_inverse(p->inverse, n, err);
+    PL_THEN(pl_task_tick(task, err));
     if (status != PL_OK) {
         return status;
     }
@@ -81,33 +82,40 @@ static pl_status find_step(const problem *p, double mu, bool *found, pl_error *e
 
 /* Goes along the step as far as d stays inside; what of it, 0 where nothing.  p->inverse has the
  * factor of the new G - diag(d). */
-static double go(const problem *p)
+static pl_status go(const problem *p, double *out, pl_task *task, pl_error *err)
 {
+    pl_status status = PL_OK;
     double share = 1.0;
+    *out = 0.0;
     for (size_t i = 0; i < p->n; i++) {
         if (p->step[i] < 0.0) {
             share = fmin(share, -KEPT * p->d[i] / p->step[i]);
         }
     }
-    for (int half = 0; half < HALVINGS; half++, share *= 0.7) {
+    for (int half = 0; status == PL_OK && half < HALVINGS; half++, share *= 0.7) {
         for (size_t i = 0; i < p->n; i++) {
             p->next[i] = p->d[i] + share * p->step[i];
         }
         if (is_below(p, p->next, 0.0, p->inverse)) {
             memcpy(p->d, p->next, p->n * sizeof *p->d);
-            return share;
+            *out = share;
+            break;
         }
+        status = pl_task_tick(task, err);
     }
-    return 0.0;
+    return status;
 }
 
 /* d = t / (G^-1)_ii with a t that is below; *mu from the same.  *found false where G is singular.
  */
-static pl_status begin(const problem *p, double *mu, bool *found, pl_error *err)
+static pl_status begin(const problem *p, double *mu, bool *found, pl_task *task, pl_error *err)
 {
     const size_t n = p->n;
     *found = is_below(p, NULL, 0.0, p->inverse);
-    pl_status status = *found ? pl_cholesky_inverse(p->inverse, n, err) : PL_OK;
+    pl_status status = pl_task_tick(task, err);
+    if (status == PL_OK && *found) {
+        status = pl_cholesky_inverse(p->inverse, n, err);
+    }
     *mu = 0.0;
     for (size_t i = 0; status == PL_OK && *found && i < n; i++) {
         p->step[i] = 1.0 / p->inverse[i * n + i];
@@ -119,7 +127,8 @@ static pl_status begin(const problem *p, double *mu, bool *found, pl_error *err)
         for (size_t i = 0; i < n; i++) {
             p->d[i] = t * p->step[i];
         }
-        below = is_below(p, p->d, 0.0, p->inverse);
+        status = pl_task_tick(task, err);
+        below = status == PL_OK && is_below(p, p->d, 0.0, p->inverse);
     }
     *found = *found && below;
     return status;
@@ -129,11 +138,15 @@ static pl_status climb(const problem *p, pl_task *task, pl_error *err)
 {
     double mu = 0.0;
     bool found = false;
-    pl_status status = begin(p, &mu, &found, err);
+    pl_status status = begin(p, &mu, &found, task, err);
     for (int i = 0; status == PL_OK && found && i < STEPS; i++) {
+        double share = 0.0;
         status = pl_task_tick(task, err);
-        PL_THEN(find_step(p, mu, &found, err));
-        const double share = status == PL_OK && found ? go(p) : 0.0;
+        PL_THEN(find_step(p, mu, &found, task, err));
+        PL_THEN(pl_task_tick(task, err));
+        if (status == PL_OK && found) {
+            status = go(p, &share, task, err);
+        }
         found = share > 0.0;
         mu *= share > 0.5 ? LOWER : 1.0;
     }
@@ -152,19 +165,22 @@ static double margin_of(const problem *p)
 }
 
 /* Scales d down until it is proved to be below; to 0 where nothing else is. */
-static void prove(const problem *p)
+static pl_status prove(const problem *p, pl_task *task, pl_error *err)
 {
+    pl_status status = PL_OK;
     static const double shares[] = {1.0 - 1e-9, 1.0 - 1e-6, 0.999, 0.99, 0.9, 0.5, 0.1};
     const double margin = margin_of(p);
-    for (size_t s = 0; s < sizeof shares / sizeof *shares; s++) {
+    for (size_t s = 0; status == PL_OK && s < sizeof shares / sizeof *shares; s++) {
         for (size_t i = 0; i < p->n; i++) {
             p->next[i] = shares[s] * p->d[i];
         }
         if (is_below(p, p->next, margin, p->inverse)) {
-            return;
+            return PL_OK;
         }
+        status = pl_task_tick(task, err);
     }
     memset(p->next, 0, p->n * sizeof *p->next);
+    return status;
 }
 
 pl_status pl_diagonal_below(const pl_sym *gram, const double *gain, double *d, pl_task *task,
@@ -200,9 +216,7 @@ pl_status pl_diagonal_below(const pl_sym *gram, const double *gain, double *d, p
             p.gain[i] = fmax(gain[at[i]], LEAST_GAIN * mean / (double)alive);
         }
         status = climb(&p, task, err);
-        if (status == PL_OK) {
-            prove(&p);
-        }
+        PL_THEN(prove(&p, task, err));
         for (size_t i = 0; status == PL_OK && i < alive; i++) {
             d[at[i]] = p.next[i];
         }

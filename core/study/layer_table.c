@@ -73,6 +73,7 @@ void pl_layer_row_solved(pl_layer_row *row, pl_id result, const pl_solve_report 
     row->number[PL_COLUMN_ROUNDED_ERROR] = report->rounded_relative_error;
     row->number[PL_COLUMN_OUTPUT_ERROR] = report->output_error;
     row->number[PL_COLUMN_GAP] = report->gap;
+    row->number[PL_COLUMN_TIMES_LEAST] = pl_report_times_least(report);
     row->number[PL_COLUMN_BITS] = report->bits_per_weight;
     row->number[PL_COLUMN_SECONDS] = report->seconds;
 }

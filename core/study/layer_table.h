@@ -35,6 +35,8 @@
            "relative error of the outputs, activations quantized as they are set")                 \
     COLUMN(GAP, "gap", "gap", PL_OF_SOLUTION, PL_DECADES,                                          \
            "how far from the optimum the solution can be at most")                                 \
+    COLUMN(TIMES_LEAST, "times_least", "x least", PL_OF_SOLUTION, PL_DECADES,                      \
+           "rounded error over what any codes at these scales must lose (`certify=yes`)")          \
     COLUMN(KL, "kl", "KL", PL_OF_SOLUTION, PL_DECADES,                                             \
            "KL divergence to the original with this layer alone quantized (`sensitivity`)")        \
     COLUMN(KL_ESTIMATE, "kl_estimate", "est. KL", PL_OF_SOLUTION, PL_DECADES,                      \

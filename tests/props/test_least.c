@@ -171,6 +171,47 @@ static void diagonal_is_below(void **state)
     }
 }
 
+typedef struct stopper {
+    pl_task task;
+    size_t ticks, at;
+} stopper;
+
+static void count_tick(void *ctx)
+{
+    stopper *s = ctx;
+    s->ticks++;
+    if (s->ticks == s->at) {
+        atomic_store(&s->task.cancel, true);
+    }
+}
+
+/* A tick stands between any two factorizations, and each of them can be the last. */
+static void ends_between_factorizations(void **state)
+{
+    (void)state;
+    enum { MANY = 24, LAPACK_CALLS = 40 };
+    static float g[MANY * MANY];
+    double d[MANY], gain[MANY];
+    pl_error err;
+    ref_gram(5, MANY, 100, 2.0, g);
+    for (size_t i = 0; i < MANY; i++) {
+        gain[i] = 1.0;
+    }
+    stopper whole = {.task = {.give_way = count_tick}};
+    whole.task.ctx = &whole;
+    pl_check_ok(pl_diagonal_below(&(pl_sym){.n = MANY, .square = g}, gain, d, &whole.task, &err),
+                err);
+    expect_less(LAPACK_CALLS, whole.ticks);
+    for (size_t at = 1; at < whole.ticks; at++) {
+        stopper s = {.task = {.give_way = count_tick}, .at = at};
+        s.task.ctx = &s;
+        assert_int_equal(
+            pl_diagonal_below(&(pl_sym){.n = MANY, .square = g}, gain, d, &s.task, &err),
+            PL_ERR_CANCELLED);
+        assert_int_equal(s.ticks, at);
+    }
+}
+
 int main(void)
 {
     pl_error err;
@@ -183,6 +224,7 @@ int main(void)
         cmocka_unit_test(tight_where_channels_are_independent),
         cmocka_unit_test(zero_where_singular),
         cmocka_unit_test(diagonal_is_below),
+        cmocka_unit_test(ends_between_factorizations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

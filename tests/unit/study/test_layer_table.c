@@ -63,9 +63,12 @@ static void test_columns_of_solutions(void **ctx)
     assert_true(isnan(pl_layer_number(&row, PL_COLUMN_ROUNDED_ERROR, &first)));
     assert_true(isnan(pl_layer_number(&row, PL_COLUMN_GAP, &second)));
     assert_true(isnan(pl_layer_number(&row, PL_COLUMN_GAP, NULL)));
+    assert_true(isnan(pl_layer_number(&row, PL_COLUMN_TIMES_LEAST, &first)));
     report.rounded_relative_error = 0.75;
+    report.least_rounded_error = 0.25;
     pl_layer_row_solved(&row, second, &report);
     pl_check_close(pl_layer_number(&row, PL_COLUMN_ROUNDED_ERROR, &second), 0.75, 0, 0);
+    pl_check_close(pl_layer_number(&row, PL_COLUMN_TIMES_LEAST, &second), 3, 0, 0);
 }
 
 static void check_order(const double *values, bool rising, const size_t expected[5])

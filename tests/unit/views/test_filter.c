@@ -113,7 +113,7 @@ static void test_errors(void **state)
         {"zzzzzzzz > 20", "filter: no column is named \"zzzzzzzz\", expected input_ratio, "
                           "weight_ratio, weight_max, weight_outliers, kurtosis, input_max, "
                           "input_outliers, massive, error, rounded_error, output_error, gap, "
-                          "kl, kl_estimate, bits_per_weight, seconds or block"},
+                          "times_least, kl, kl_estimate, bits_per_weight, seconds or block"},
         {"> 20", "filter: expected a name or a column, not \">\""},
         {"q_proj and", "filter: expected a name or a column at the end"},
         {"and", "filter: expected a name or a column, not \"and\""},
