@@ -27,6 +27,7 @@ struct pl_row_sample {
     size_t *order;    /* [rows]: those that are taken, then the others as they are drawn */
     double *energies; /* [rows], w0 G w0^T; known once order is */
     double energy;    /* their sum */
+    float *largest;   /* [rows], max |w0| of each, likewise */
     bool ranked;
     float *original, *w; /* [STEP_ROWS, n] */
 
@@ -36,6 +37,9 @@ struct pl_row_sample {
     unsigned char *known;            /* [rows], pl_row_known */
     double *x[NUMBERS], *y[NUMBERS]; /* [rows] */
     double number[NUMBERS];
+    /* Of the rows that are solved: the largest |w| handed to the rounder, and sums of the rows'
+     * maxima before and after. */
+    double most, largest_before, largest_after;
 };
 
 static size_t min_size(size_t a, size_t b)
@@ -52,11 +56,12 @@ pl_status pl_row_sample_create(pl_view w0, pl_row_sample **out, pl_error *err)
         s->w0 = w0;
         s->order = pl_alloc(w0.rows, sizeof *s->order);
         s->energies = pl_alloc(w0.rows, sizeof *s->energies);
+        s->largest = pl_alloc(w0.rows, sizeof *s->largest);
         s->known = calloc(w0.rows + 1, 1);
         s->original = pl_alloc(STEP_ROWS * w0.cols, sizeof *s->original);
         s->w = pl_alloc(STEP_ROWS * w0.cols, sizeof *s->w);
-        room = s->order != NULL && s->energies != NULL && s->known != NULL && s->original != NULL &&
-               s->w != NULL;
+        room = s->order != NULL && s->energies != NULL && s->largest != NULL && s->known != NULL &&
+               s->original != NULL && s->w != NULL;
         for (int i = 0; i < NUMBERS; i++) {
             s->x[i] = pl_alloc(w0.rows, sizeof *s->x[i]);
             s->y[i] = pl_alloc(w0.rows, sizeof *s->y[i]);
@@ -80,6 +85,7 @@ void pl_row_sample_destroy(pl_row_sample *s)
         }
         free(s->order);
         free(s->energies);
+        free(s->largest);
         free(s->known);
         free(s->original);
         free(s->w);
@@ -92,6 +98,15 @@ void pl_row_sample_destroy(pl_row_sample *s)
 static pl_view row_of(pl_view w, size_t row)
 {
     return (pl_view){w.data + row * w.stride, 1, w.cols, w.stride};
+}
+
+static float max_abs(const float *row, size_t n)
+{
+    float max = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        max = fmaxf(max, fabsf(row[i]));
+    }
+    return max;
 }
 
 /* sum_k weight_k max|w^(k)|^2 of every row. */
@@ -172,6 +187,24 @@ static void spread(const ranked *list, size_t rows, size_t *order)
     free(used);
 }
 
+/* The row of the largest weight comes first: what a format scales a whole tensor by must be seen.
+ */
+static void put_largest_first(pl_row_sample *s)
+{
+    const size_t rows = s->w0.rows;
+    size_t best = 0, at = 0;
+    for (size_t r = 0; r < rows; r++) {
+        s->largest[r] = max_abs(s->w0.data + r * s->w0.stride, s->w0.cols);
+        best = s->largest[r] > s->largest[best] ? r : best;
+    }
+    for (; at + 1 < rows && s->order[at] != best; at++) {
+    }
+    for (; at >= TAKEN; at--) { /* among those that are taken it stays where it is */
+        s->order[at] = s->order[at - 1];
+        s->order[at - 1] = best;
+    }
+}
+
 static pl_status rank_rows(pl_row_sample *s, pl_factors *factors, pl_task *task, pl_error *err)
 {
     const size_t rows = s->w0.rows;
@@ -195,6 +228,7 @@ static pl_status rank_rows(pl_row_sample *s, pl_factors *factors, pl_task *task,
         }
         qsort(list, rows, sizeof *list, by_falling_size);
         spread(list, rows, s->order);
+        put_largest_first(s);
         s->ranked = true;
     }
     free(list);
@@ -247,10 +281,31 @@ void pl_row_sample_begin(pl_row_sample *s, const char *layer, const pl_spec *pre
     s->precondition = *precondition;
     s->round = *round;
     s->solved = 0;
+    s->most = s->largest_before = s->largest_after = 0.0;
     memset(s->known, PL_ROW_UNKNOWN, s->w0.rows);
     for (int i = 0; i < NUMBERS; i++) {
         s->number[i] = (double)NAN;
     }
+}
+
+/* The largest |w| that the rounder of the whole layer is handed: of the rows that are solved, and
+ * of the others by what is left of the solved rows' own maxima.  Without a preconditioner it is
+ * exact. */
+static float expect_most(pl_row_sample *s, size_t count)
+{
+    const size_t n = s->w0.cols;
+    for (size_t i = 0; i < count; i++) {
+        const double after = (double)max_abs(s->w + i * n, n);
+        s->most = fmax(s->most, after);
+        s->largest_after += after;
+        s->largest_before += (double)s->largest[s->order[s->solved + i]];
+    }
+    const double left = s->largest_before > 0.0 ? s->largest_after / s->largest_before : 1.0;
+    double most = s->most;
+    for (size_t i = s->solved + count; i < s->w0.rows; i++) {
+        most = fmax(most, left * (double)s->largest[s->order[i]]);
+    }
+    return (float)most;
 }
 
 static pl_status round_rows(pl_row_sample *s, pl_factors *factors, size_t count, pl_task *task,
@@ -258,8 +313,10 @@ static pl_status round_rows(pl_row_sample *s, pl_factors *factors, size_t count,
 {
     pl_qweights q = {0};
     pl_method_report report;
-    const pl_layer_input in = {
-        .layer = s->layer, .factors = factors, .w = {s->w, count, s->w0.cols, s->w0.cols}};
+    const pl_layer_input in = {.layer = s->layer,
+                               .factors = factors,
+                               .w = {s->w, count, s->w0.cols, s->w0.cols},
+                               .most = expect_most(s, count)};
     pl_status status = pl_round(&s->round, &in, &q, &report, task, err);
     if (status == PL_OK) {
         pl_qweights_decode(&q, s->w);

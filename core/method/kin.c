@@ -54,7 +54,7 @@ static pl_status round_held(const pl_kin *kin, const pl_spec *spec, const pl_lay
 {
     pl_grid grid = pl_spec_grid(spec);
     const size_t n = in->w.cols, order = order_of(kin, spec, in);
-    pl_grid_begin(&grid, in->w);
+    pl_grid_begin_of(&grid, in);
     pl_gptq_factor factor = {0};
     pl_columns job = {
         .w = in->w, .static_groups = kin->static_groups, .watch = in->watch, .out = out};

@@ -104,6 +104,8 @@ typedef struct pl_layer_input {
     /* What only a turn of a knob sets; zeros are a plain solve. */
     const pl_rows_watch *watch; /* NULL: nobody watches */
     pl_view whole;              /* precondition: the layer whose rows w are; data NULL: w */
+    float most;                 /* round: max |w| of that layer, where scales depend on it
+                                   (pl_format_of_tensor), at least w's own; 0: w's */
     double rough;               /* precondition: > 0 is a preview of about so many multiplications,
                                    which may be far from the end and has no certificate */
     pl_warm *warm;              /* precondition: where rows may be left, and a preview begins; NULL:

@@ -106,6 +106,9 @@ bool pl_grid_has_modes(const pl_spec *spec);
 
 extern const char *const pl_scale_names[4], *const pl_scale_rules[3];
 
+/* pl_grid_begin with the layer whose rows the input's w are. */
+void pl_grid_begin_of(pl_grid *grid, const pl_layer_input *in);
+
 /* The layer's weights have the factors' width and are finite. */
 PL_NODISCARD pl_status pl_check_layer(const pl_layer_input *in, pl_error *err);
 

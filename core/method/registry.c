@@ -112,6 +112,14 @@ pl_method_report pl_method_report_empty(void)
     return report;
 }
 
+void pl_grid_begin_of(pl_grid *grid, const pl_layer_input *in)
+{
+    pl_grid_begin(grid, in->w);
+    if (pl_format_of_tensor(grid->format, grid->scale_mode) && in->most > grid->most) {
+        grid->most = in->most;
+    }
+}
+
 pl_status pl_check_layer(const pl_layer_input *in, pl_error *err)
 {
     const size_t n = in->factors != NULL ? pl_factors_n(in->factors) : in->w.cols;

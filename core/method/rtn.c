@@ -46,7 +46,7 @@ static pl_status quantize(const pl_spec *spec, const pl_layer_input *in, pl_qwei
 {
     pl_grid grid = pl_spec_grid(spec);
     const pl_view w = in->w;
-    pl_grid_begin(&grid, w);
+    pl_grid_begin_of(&grid, in);
     *out = (pl_qweights){0};
     *report = pl_method_report_empty();
     pl_status status = pl_check_layer(in, err);

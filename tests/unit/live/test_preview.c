@@ -1,5 +1,6 @@
 /* The rows a preview takes, and what it makes of them. */
 #include "core/live/preview.h"
+#include "core/live/estimate.h"
 
 #include "tests/support/check.h"
 
@@ -283,6 +284,65 @@ static void test_numbers_beside_a_massive_channel(void **ctx)
     deinit(&f);
 }
 
+/* Formats that scale the whole layer by its largest weight, which one row has, so far above all
+ * others that they are subnormal under it: the sample takes the layer's scale, not its own.  What
+ * is shown is near the final number, and of a layer of two steps, all of whose rows are solved, the
+ * same. */
+static void test_numbers_of_a_tensors_scale(void **ctx)
+{
+    (void)ctx;
+    static const char *const cases[][2] = {
+        {"nvfp4", "amax"}, {"nvfp4", "four_over_six"}, {"fp8", "tensor"}};
+    pl_error err;
+    fixture f;
+    init(&f);
+    for (size_t i = 0; i < N * N; i++) { /* so that rows scatter little, and numbers are shown */
+        f.gram[i] = i / N == i % N ? 1.0f : 0.0f;
+    }
+    f.w0[80 * N + 17] = 6e4f;
+    float *w = calloc(ROWS * N, sizeof *w);
+    assert_non_null(w);
+    for (size_t i = 0; i < 12; i++) {
+        print_message("  %s %s%s\n", cases[i % 3][0], cases[i % 3][1], i % 6 < 3 ? "" : ", astro");
+        const size_t rows = i < 6 ? ROWS : 90;
+        const bool plain = i % 6 < 3;
+        const pl_view w0 = {f.w0, rows, N, N}, after = {w, rows, N, N};
+        const pl_spec spec = plain ? (pl_spec){0} : astro(1e-5);
+        pl_spec rtn = pl_spec_default(pl_method_find("rtn"));
+        pl_check_ok(pl_spec_set(&rtn, "format", cases[i % 3][0], &err), err);
+        pl_check_ok(pl_spec_set(&rtn, "scale_mode", cases[i % 3][1], &err), err);
+        pl_method_report report;
+        pl_qweights q = {0};
+        pl_layer_input in = {.layer = "block.0.q_proj", .factors = f.factors, .w = w0};
+        memcpy(w, f.w0, ROWS * N * sizeof *w);
+        if (spec.method != NULL) {
+            pl_check_ok(spec.method->precondition(&spec, &in, w, &report, NULL, &err), err);
+        }
+        in.w = after;
+        pl_check_ok(rtn.method->round(&rtn, &in, &q, &report, NULL, &err), err);
+        pl_qweights_decode(&q, w);
+        pl_qweights_deinit(&q);
+        double rounded = 0.0;
+        pl_check_ok(pl_relative_error(f.factors, w0, after, &rounded, NULL, &err), err);
+        pl_preview *preview = NULL;
+        pl_check_ok(pl_preview_create(w0, &preview, &err), err);
+        pl_preview_begin(preview, "block.0.q_proj", &spec, &rtn);
+        for (bool more = true; more;) {
+            pl_check_ok(pl_preview_step(preview, f.factors, &more, NULL, &err), err);
+        }
+        const pl_row_sample_numbers now = pl_preview_read(preview).numbers;
+        expect_less(now.rows, ROWS);
+        assert_true(isfinite(now.rounded_relative_error) || (rows == ROWS && i % 3 == 2));
+        if (isfinite(now.rounded_relative_error)) {
+            pl_check_close(now.rounded_relative_error, rounded,
+                           now.rows == rows && plain ? 1e-4 : PL_SHOWN_WITHIN, 0);
+        }
+        pl_preview_destroy(preview);
+    }
+    free(w);
+    deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_preview_is_a_warm_solve_of_its_rows),
         cmocka_unit_test(test_rounder_alone_keeps_the_final_rows),
         cmocka_unit_test(test_numbers_beside_a_massive_channel),
+        cmocka_unit_test(test_numbers_of_a_tensors_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
