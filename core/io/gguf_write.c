@@ -98,6 +98,14 @@ static pl_status write_header(pl_gguf_writer *writer, const pl_gguf_keys *keys, 
     return status;
 }
 
+/* A tensor without elements has no bytes to come, and no padding. */
+static void pass_empty(pl_gguf_writer *writer)
+{
+    while (writer->at < writer->count && writer->bytes[writer->at] == 0) {
+        writer->at++;
+    }
+}
+
 pl_status pl_gguf_writer_create(const char *path, const pl_gguf_keys *keys, uint32_t file_type,
                                 const pl_gguf_entry *entries, size_t count, pl_gguf_writer **out,
                                 pl_error *err)
@@ -116,6 +124,7 @@ pl_status pl_gguf_writer_create(const char *path, const pl_gguf_keys *keys, uint
     }
     pl_status status = pl_writer_create(path, &writer->file, err);
     PL_THEN(write_header(writer, keys, file_type, entries, err));
+    pass_empty(writer);
     if (status != PL_OK) {
         pl_gguf_writer_destroy(writer);
         return status;
@@ -131,6 +140,9 @@ pl_status pl_gguf_writer_put(pl_gguf_writer *writer, const void *bytes, size_t s
         return pl_error_set(err, PL_ERR_USAGE, "%s: %zu bytes for a tensor that takes %llu more",
                             writer->path, size, (unsigned long long)left);
     }
+    if (size == 0) {
+        return PL_OK;
+    }
     pl_status status = pl_writer_write(writer->file, bytes, size, err);
     writer->done += size;
     if (status == PL_OK && size == left) {
@@ -142,6 +154,7 @@ pl_status pl_gguf_writer_put(pl_gguf_writer *writer, const void *bytes, size_t s
         pl_buf_deinit(&zeros);
         writer->at++;
         writer->done = 0;
+        pass_empty(writer);
     }
     return status;
 }

@@ -1,4 +1,5 @@
 #include "core/io/checkpoint.h"
+#include "core/io/gguf_write.h"
 
 #include "tests/support/check.h"
 #include "tests/support/make_files.h"
@@ -294,6 +295,54 @@ static void long_tensors_are_read_in_pieces(void **state)
     pl_checkpoint_close(c);
 }
 
+/* Tensors without elements have no bytes, wherever they stand. */
+static void gguf_with_empty_tensors(void **state)
+{
+    pl_buf file = {0};
+    pl_error err;
+    pl_gguf_keys keys = {0};
+    pl_gguf_writer *writer = NULL;
+    pl_checkpoint *again = NULL;
+    char path[600];
+    static const uint64_t none[] = {0, 4}, two[] = {2};
+    static const float values[] = {1.5f, -2.0f};
+    static const pl_gguf_entry entries[] = {{"first", "F32", 2, none, 0},
+                                            {"w", "F32", 1, two, sizeof values},
+                                            {"between", "F32", 2, none, 0},
+                                            {"v", "F32", 1, two, sizeof values},
+                                            {"last", "F32", 2, none, 0}};
+    make_gguf(&file, 3, 0, 1);
+    make_u32_key(&file, "general.alignment", 32);
+    make_zeros(&file, 32);
+    pl_checkpoint *source = open_file(*state, "source.gguf", &file);
+    snprintf(path, sizeof path, "%s/empty.gguf", ((pl_temp *)*state)->folder);
+    pl_check_ok(pl_gguf_keys_copy(source, &keys, &err), err);
+    pl_check_ok(pl_gguf_writer_create(path, &keys, 0, entries, 5, &writer, &err), err);
+    pl_gguf_keys_deinit(&keys);
+    pl_check_ok(pl_gguf_writer_put(writer, values, 0, &err), err);
+    assert_int_equal(pl_gguf_writer_commit(writer, &err), PL_ERR_STATE);
+    for (int i = 0; i < 2; i++) {
+        pl_check_ok(pl_gguf_writer_put(writer, values, sizeof values, &err), err);
+    }
+    assert_int_equal(pl_gguf_writer_put(writer, values, 1, &err), PL_ERR_USAGE);
+    pl_check_ok(pl_gguf_writer_commit(writer, &err), err);
+    pl_gguf_writer_destroy(writer);
+    pl_check_ok(pl_checkpoint_open(path, &again, &err), err);
+    assert_int_equal(pl_checkpoint_count(again), 5);
+    for (size_t i = 0; i < 5; i++) {
+        const pl_tensor *tensor = pl_checkpoint_tensor(again, i);
+        const bool full = strlen(tensor->name) == 1;
+        float read[2] = {0};
+        assert_int_equal(tensor->bytes, full ? sizeof values : 0);
+        if (full) {
+            pl_check_ok(pl_checkpoint_read(again, tensor, 0, 1, read, &err), err);
+            assert_memory_equal(read, values, sizeof values);
+        }
+    }
+    pl_checkpoint_close(again);
+    pl_checkpoint_close(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +350,7 @@ int main(void)
         cmocka_unit_test(shards_under_an_index),
         cmocka_unit_test(gguf_metadata),
         cmocka_unit_test(gguf_tensors),
+        cmocka_unit_test(gguf_with_empty_tensors),
         cmocka_unit_test(long_tensors_are_read_in_pieces),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
