@@ -58,6 +58,21 @@ static const char *loss_name(const pl_state *state, size_t layer)
                : "‖XWᵀ − Q(XT) Q(WT⁻ᵀ)ᵀ‖² / ‖XWᵀ‖²";
 }
 
+/* Its symbols; NULL where a method has a loss of its own, which its help explains. */
+static const char *loss_explained(const pl_state *state, size_t layer)
+{
+    const pl_spec *spec = pl_state_spec(state, layer, PL_SLOT_TRANSFORM);
+    return pl_spec_is_of_block(spec)
+               ? "F is the block in full precision, F′ the same block with its transforms and with "
+                 "weights, inputs and cache quantized, X what the full-precision blocks before it "
+                 "give; the loss is the share of what the block adds to X that F′ gets wrong."
+           : spec->method != NULL && spec->method->loss != NULL
+               ? NULL
+               : "X is what the site sees, W the weights of its layers, T the transform, Q "
+                 "rounding "
+                 "to nearest; the loss is the share of the output that is wrong.";
+}
+
 /* The last loss that is known. */
 static double last_loss(const pl_learning *l)
 {
@@ -132,6 +147,9 @@ static pl_status add_blocks(pl_context cx, const pl_request *request, pl_id cali
     if (status == PL_OK) {
         pl_fit_positions(&out->x, 0, blocks);
         pl_fit_y(out, request->log, 0);
+        out->of = pl_spec_is_of_block(pl_state_spec(cx.state, request->layer, PL_SLOT_TRANSFORM))
+                      ? "all blocks"
+                      : "this site in all blocks";
         pl_figure_fact(out, "learned", "%zu of %zu blocks", done, blocks);
     }
     free(points);
@@ -170,6 +188,7 @@ static pl_status make_learning(pl_context cx, const pl_request *request, pl_figu
                                 loss_name(cx.state, request->layer), err));
         pl_buf_deinit(&title);
     }
+    out->explanation = loss_explained(cx.state, request->layer);
     if (status == PL_OK && by_block) {
         return add_blocks(cx, request, calibration, out, err);
     }

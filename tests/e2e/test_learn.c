@@ -190,10 +190,14 @@ static void test_titles(void **ctx)
              "calibrate windows=2 length=64; method flatquant steps=2; learn 1.k_proj; "
              "plot learning 1.k_proj form=blocks file='%s'; "
              "method flatquant scope=block steps=1; learn 1.k_proj; "
-             "plot learning 1.k_proj form=blocks file='%s'",
+             "plot learning 1.k_proj form=blocks file='%s' caption=yes",
              run_path("sites.csv"), run_path("blocks.csv"));
     run r = run_demo(script);
     assert_int_equal(r.status, 0);
+    const char *caption = json_string_value(json_object_get(run_last(&r), "caption"));
+    assert_non_null(strstr(caption, " of all blocks over the block"));
+    assert_non_null(strstr(caption, "F is the block in full precision"));
+    assert_null(strstr(caption, "k_proj"));
     run_free(&r);
     size_t size = 0;
     char *sites = run_read(run_path("sites.csv"), &size),
