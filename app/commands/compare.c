@@ -347,6 +347,10 @@ static const pl_key compare_keys[] = {
     {"protocol", PL_KEY_CHOICE, "gptq", "gptq|llama.cpp", "which targets are scored"},
     {"length", PL_KEY_INT, "512", NULL, "tokens in a window"},
     {"windows", PL_KEY_INT, "20", NULL, "measure on so many windows; 0: all the text has"},
+    {"sequential", PL_KEY_CHOICE, "yes", "yes|no",
+     "solve each layer on what the layers before it give, as `solve all` does by itself; no: on "
+     "the "
+     "original model's inputs"},
     {"file", PL_KEY_NEW_FILE, NULL, NULL,
      "write the table as .csv, .tex or .json, a setting a line"},
     {0},

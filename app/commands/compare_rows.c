@@ -35,6 +35,7 @@ typedef struct comparing {
     pl_buf said; /* the command as a figure's file has it */
     pl_tokens text;
     pl_ppl_spec spec;
+    bool sequential;
     pl_compare_tasks tasks;
     char measured[200];
     pl_id key; /* of the rows in the store */
@@ -42,7 +43,8 @@ typedef struct comparing {
 
 bool pl_compare_measures(const pl_call *call)
 {
-    static const char *const asking[] = {"on", "text", "protocol", "length", "windows", "tasks"};
+    static const char *const asking[] = {"on",      "text",  "protocol",  "length",
+                                         "windows", "tasks", "sequential"};
     bool measures = false;
     for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
         measures = measures || pl_call_value(call, asking[i]) != NULL;
@@ -313,7 +315,10 @@ static pl_status read_compared_text(comparing *c, pl_error *err)
     size_t n = 0, protocol = 0;
     char *owned = NULL;
     pl_buf measured = {0};
+    size_t sequential = 0;
     pl_status status = pl_usage_choice(c->call, "protocol", &protocol, err);
+    PL_THEN(pl_usage_choice(c->call, "sequential", &sequential, err));
+    c->sequential = sequential == 0;
     PL_THEN(pl_usage_size(c->call, "length", 2, 1u << 20, &c->spec.length, err));
     PL_THEN(pl_usage_size(c->call, "windows", 0, 1u << 20, &c->spec.windows, err));
     PL_THEN(pl_check_length(c->call, c->cx.state, c->spec.length, err));
@@ -326,8 +331,9 @@ static pl_status read_compared_text(comparing *c, pl_error *err)
             pl_buf_puts(&c->said, " text=");
             pl_command_quote(pl_path_name(files[i]), &c->said);
         }
-        pl_buf_printf(&c->said, " protocol=%s length=%zu windows=%zu\n",
-                      pl_usage_text(c->call, "protocol"), c->spec.length, c->spec.windows);
+        pl_buf_printf(&c->said, "%s protocol=%s length=%zu windows=%zu\n",
+                      c->sequential ? "" : " sequential=no", pl_usage_text(c->call, "protocol"),
+                      c->spec.length, c->spec.windows);
         status = pl_buf_check(&measured, err);
     }
     if (status == PL_OK) {
@@ -425,7 +431,7 @@ static pl_status measure_setting(comparing *c, setting *s, pl_compared *found, j
     pl_piece piece;
     pl_piece_init(&piece, task, "parts", scores_tasks ? 2 : 1);
     pl_status status = pl_compare_setting(c->cx.lab, &s->is, c->text.ids, c->text.count, &c->spec,
-                                          found, &piece.task, err);
+                                          c->sequential, found, &piece.task, err);
     if (status == PL_OK && scores_tasks) {
         pl_piece_step(&piece);
         status = pl_compare_tasks_score(&c->tasks, (pl_context){c->cx.lab, &s->is, &piece.task},

@@ -95,11 +95,12 @@ static void note_worst(void *ctx, size_t layer, pl_id result, const pl_solve_rep
     }
 }
 
-static pl_status solve_row(pl_lab *lab, pl_state *row, pl_compared *out, pl_task *task,
-                           pl_error *err)
+static pl_status solve_row(pl_lab *lab, pl_state *row, bool sequential, pl_compared *out,
+                           pl_task *task, pl_error *err)
 {
     pl_solve_report total;
-    solving s = {.row = row, .sequential = pl_solve_runs_in_sequence(row), .err = err};
+    solving s = {
+        .row = row, .sequential = sequential && pl_solve_runs_in_sequence(row), .err = err};
     /* Results of before may be of single layers: this solve gives each layer its own again. */
     for (size_t i = 0; i < pl_model_layer_count(row->source->model); i++) {
         row->solved[i].set = row->solved[i].set && pl_state_is_imported(row, i);
@@ -250,11 +251,11 @@ static pl_status score_row(pl_lab *lab, const pl_state *row, const int32_t *ids,
 }
 
 pl_status pl_compare_setting(pl_lab *lab, pl_state *row, const int32_t *ids, size_t count,
-                             const pl_ppl_spec *spec, pl_compared *out, pl_task *task,
-                             pl_error *err)
+                             const pl_ppl_spec *spec, bool sequential, pl_compared *out,
+                             pl_task *task, pl_error *err)
 {
     *out = (pl_compared){.worst = SIZE_MAX, .worst_error = (double)NAN};
-    pl_status status = solve_row(lab, row, out, task, err);
+    pl_status status = solve_row(lab, row, sequential, out, task, err);
     PL_THEN(score_row(lab, row, ids, count, spec, out, task, err));
     PL_THEN(add_online(lab, row, out, task, err));
     if (status != PL_OK) {

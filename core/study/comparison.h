@@ -28,11 +28,12 @@ typedef struct pl_compared {
 
 /* Solves and measures `row`, a state with the methods, activations and cache of the setting, or
  * finds what the store has of it: results by layer, scores by everything they come from.  spec: as
- * for pl_perplexity, without spread and tokens.  `row` has the results afterwards.  Caller deinits
- * *out; empty on failure. */
+ * for pl_perplexity, without spread and tokens.  sequential: as `solve all` does by itself; else on
+ * the original model's inputs.  `row` has the results afterwards.  Caller deinits *out; empty on
+ * failure. */
 PL_NODISCARD pl_status pl_compare_setting(pl_lab *lab, pl_state *row, const int32_t *ids,
-                                          size_t count, const pl_ppl_spec *spec, pl_compared *out,
-                                          pl_task *task, pl_error *err);
+                                          size_t count, const pl_ppl_spec *spec, bool sequential,
+                                          pl_compared *out, pl_task *task, pl_error *err);
 void pl_compared_deinit(pl_compared *compared);
 
 /* The mean over all targets of b's nll less a's, and its standard error.  Tokens of one window

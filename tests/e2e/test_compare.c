@@ -71,6 +71,25 @@ static void test_a_row_is_what_the_commands_say(void **ctx)
     run_free(&r);
 }
 
+/* As `solve all sequential=no` solves, which the figure's commands say, too. */
+static void test_on_the_originals_inputs(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "compare \"gptq bits=3; activations bits=4\" windows=2 length=64 sequential=no; "
+             "plot pareto file='%s'; compare \"gptq bits=3; activations bits=4\" windows=2 "
+             "length=64; activations bits=4; method gptq bits=3; solve all sequential=no; "
+             "perplexity which=after windows=2 length=64; rebuild '%s'",
+             run_path("apart.png"), run_path("apart.png"));
+    run r = run_demo(script);
+    const json_t *apart = row_at(run_result(&r, 0), 0), *follows = row_at(run_result(&r, 2), 0);
+    same_number(apart, "perplexity", run_result(&r, 6), "perplexity");
+    assert_true(fabs(run_number(apart, "perplexity") - run_number(follows, "perplexity")) > 1e-6);
+    assert_true(json_is_true(json_object_get(run_last(&r), "same")));
+    run_free(&r);
+}
+
 /* make_comparison_values.py has the numbers by transformers and numpy, in float64. */
 static void test_numbers_of_numpy(void **ctx)
 {
@@ -280,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_row_is_what_the_commands_say),
+        cmocka_unit_test(test_on_the_originals_inputs),
         cmocka_unit_test(test_numbers_of_numpy),
         cmocka_unit_test(test_the_state_stays),
         cmocka_unit_test(test_files),

@@ -29,7 +29,7 @@ static pl_compared compare_with(demo_lab *d, const char *const *methods, size_t 
     for (size_t i = 0; i < n; i++) {
         demo_method(row, methods[i]);
     }
-    pl_check_ok(pl_compare_setting(d->lab, row, ids, COUNT, &text, &found, NULL, &err), err);
+    pl_check_ok(pl_compare_setting(d->lab, row, ids, COUNT, &text, true, &found, NULL, &err), err);
     return found;
 }
 #define COMPARE(d, row, ...)                                                                       \
