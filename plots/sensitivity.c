@@ -11,14 +11,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { FORM_BLOCKS, FORM_ROLES };
+enum { FORM_BLOCKS, FORM_ROLES, FORM_SHARES = 7 };
 
 /* The scores of the forms behind these. */
-static const pl_column form_scores[] = {[2] = PL_COLUMN_ERROR,
-                                        PL_COLUMN_ROUNDED_ERROR,
-                                        PL_COLUMN_INPUT_RATIO,
-                                        PL_COLUMN_KURTOSIS,
-                                        PL_COLUMN_KL_ESTIMATE};
+static const pl_column form_scores[] = {[2] = PL_COLUMN_ERROR, PL_COLUMN_ROUNDED_ERROR,
+                                        PL_COLUMN_INPUT_RATIO, PL_COLUMN_KURTOSIS,
+                                        PL_COLUMN_KL_ESTIMATE, PL_COLUMN_ROUNDED_ERROR};
 
 typedef struct layer_costs {
     double *kl;    /* [layers] nats, NaN: not measured */
@@ -222,6 +220,94 @@ static pl_status make_over_score(pl_context cx, pl_column column, bool paper, la
     return status;
 }
 
+/* --- shares by two scores --------------------------------------------------------------------- */
+
+/* A point a layer: its share of the score's sum over the layers that are measured, and of KL's. */
+static pl_status add_shares(const layer_costs *c, const char *label, pl_tone tone, double *rho,
+                            pl_figure *out, pl_error *err)
+{
+    pl_series *points = NULL;
+    double sum = 0.0, kl = 0.0;
+    size_t count = 0, at = 0;
+    for (size_t i = 0; i < c->layers; i++) {
+        const bool both = c->kl[i] > 0.0 && c->score[i] > 0.0; /* as a logarithmic axis can show */
+        count += both;
+        sum += both ? c->score[i] : 0.0;
+        kl += both ? c->kl[i] : 0.0;
+    }
+    if (count == 0) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "sensitivity form=shares: no layer that is measured has its %s%s",
+                            label, tone == PL_TONE_AFTER ? ": `sensitivity mode=estimate`" : "");
+    }
+    pl_status status = pl_rank_correlation(c->score, c->kl, c->layers, rho, err);
+    PL_THEN(pl_figure_add(out, label, PL_MARK_POINTS, tone, count, &points, err));
+    if (status == PL_OK) {
+        points->at = calloc(count, sizeof *points->at);
+        status = points->at != NULL ? PL_OK : pl_error_memory(err, "a figure");
+    }
+    for (size_t i = 0; status == PL_OK && i < c->layers; i++) {
+        if (c->kl[i] > 0.0 && c->score[i] > 0.0) {
+            points->x[at] = 100.0 * c->score[i] / sum;
+            points->y[at] = 100.0 * c->kl[i] / kl;
+            points->at[at++] = (double)i;
+        }
+    }
+    return status;
+}
+
+/* Where a share of the score is the share of KL. */
+static pl_status add_diagonal(pl_figure *out, pl_error *err)
+{
+    double lo = (double)INFINITY, hi = 0.0;
+    pl_series *line = NULL;
+    for (size_t s = 0; s < out->n_series; s++) {
+        for (size_t i = 0; i < out->series[s].count; i++) {
+            lo = fmin(lo, fmin(out->series[s].x[i], out->series[s].y[i]));
+            hi = fmax(hi, fmax(out->series[s].x[i], out->series[s].y[i]));
+        }
+    }
+    pl_fit_log(&out->x, lo, hi);
+    pl_status status =
+        pl_figure_add(out, "equal shares", PL_MARK_LINE, PL_TONE_BEFORE, 2, &line, err);
+    if (status == PL_OK) {
+        line->x[0] = line->y[0] = lo;
+        line->x[1] = line->y[1] = hi;
+    }
+    return status;
+}
+
+static pl_status make_shares(pl_context cx, bool paper, layer_costs *c, pl_figure *out,
+                             pl_error *err)
+{
+    double by_error = NAN, by_estimate = NAN;
+    pl_buf title = {0};
+    pl_status status = read_scores(cx, PL_COLUMN_ROUNDED_ERROR, c, err);
+    PL_THEN(
+        add_shares(c, "error of the rounded weights", PL_TONE_PRECONDITIONED, &by_error, out, err));
+    PL_THEN(read_scores(cx, PL_COLUMN_KL_ESTIMATE, c, err));
+    PL_THEN(add_shares(c, "moved stream", PL_TONE_AFTER, &by_estimate, out, err));
+    PL_THEN(add_diagonal(out, err));
+    if (status == PL_OK && paper) {
+        pl_buf_printf(&title, "%s, rank correlation %.2f and %.2f", out->title, by_error,
+                      by_estimate);
+        status = pl_buf_check(&title, err);
+        PL_THEN(pl_figure_text(&out->title, title.data, err));
+    }
+    pl_buf_deinit(&title);
+    if (status == PL_OK) {
+        pl_figure_fact(out, "rank_correlation_error", "%.2f", by_error);
+        pl_figure_fact(out, "rank_correlation_moved", "%.2f", by_estimate);
+        out->explanation =
+            "A layer is two points of one height, its share of KL. The error of its rounded "
+            "weights weighs all that a layer puts out alike; the moved stream is the same rounding "
+            "weighed by how far it moves the residual stream behind the block, token by token over "
+            "the stream's own size there, so that outlier tokens and outputs that the rest of the "
+            "block drowns count for little. On the line a share of the score is the share of KL.";
+    }
+    return status;
+}
+
 /* --- the kind --------------------------------------------------------------------------------- */
 
 static pl_status set_cost_texts(const pl_state *state, pl_column column, int form, pl_figure *out,
@@ -230,9 +316,10 @@ static pl_status set_cost_texts(const pl_state *state, pl_column column, int for
     pl_buf title = {0};
     pl_overview_put_model(state->source->model, &title);
     pl_buf_puts(&title, ", what each layer costs the model");
-    const char *x = form == FORM_BLOCKS  ? pl_overview_unit(state->source->model)
-                    : form == FORM_ROLES ? "role"
-                                         : pl_columns[column].help;
+    const char *x = form == FORM_BLOCKS   ? pl_overview_unit(state->source->model)
+                    : form == FORM_ROLES  ? "role"
+                    : form == FORM_SHARES ? "share of the score's sum over the layers, %"
+                                          : pl_columns[column].help;
     pl_status status = pl_buf_check(&title, err);
     PL_THEN(pl_figure_texts(
         out, title.data, x,
@@ -249,9 +336,10 @@ static pl_status make_sensitivity(pl_context cx, const pl_request *request, pl_f
     const pl_column column = form_scores[form];
     pl_status status = read_costs(cx, &c, err);
     PL_THEN(set_cost_texts(cx.state, column, form, out, err));
-    PL_THEN(form == FORM_BLOCKS  ? make_by_block(cx.state, &c, out, err)
-            : form == FORM_ROLES ? make_by_role(cx.state, &c, out, err)
-                                 : make_over_score(cx, column, request->paper, &c, out, err));
+    PL_THEN(form == FORM_BLOCKS   ? make_by_block(cx.state, &c, out, err)
+            : form == FORM_ROLES  ? make_by_role(cx.state, &c, out, err)
+            : form == FORM_SHARES ? make_shares(cx, request->paper, &c, out, err)
+                                  : make_over_score(cx, column, request->paper, &c, out, err));
     if (status == PL_OK) {
         char name[64];
         pl_layer_short(pl_model_layer(cx.state->source->model, c.costliest), false, name,
@@ -348,8 +436,9 @@ const pl_kind pl_kind_sensitivity = {
     .name = "sensitivity",
     .title = "Sensitivity",
     .summary = "What each layer alone costs the model in KL divergence (`sensitivity`): by block "
-               "and by role, or its share over a score, with their rank correlation",
-    .forms = "blocks|roles|error|rounded_error|input_ratio|kurtosis|estimate",
+               "and by role, its share over a score with their rank correlation, or over its share "
+               "of two scores",
+    .forms = "blocks|roles|error|rounded_error|input_ratio|kurtosis|estimate|shares",
     .uses = PL_USES_SOLVED | PL_USES_METHODS | PL_USES_COSTS | PL_USES_SCALE,
     .slow = true,
     .layers = layers_with_results,

@@ -81,8 +81,10 @@ static void test_estimate_ranks(void **ctx)
     snprintf(script, sizeof script,
              "method rtn bits=3; solve all sequential=no; sensitivity length=128 windows=2; "
              "sensitivity mode=estimate length=128 windows=2; plot sensitivity form=estimate "
-             "file='%s' caption=yes; plot sensitivity form=roles file='%s'; rebuild '%s'",
-             run_path("over.png"), run_path("roles.csv"), run_path("over.png"));
+             "file='%s' caption=yes; plot sensitivity form=roles file='%s'; plot sensitivity "
+             "form=shares file='%s' caption=yes; rebuild '%s'",
+             run_path("over.png"), run_path("roles.csv"), run_path("shares.png"),
+             run_path("over.png"));
     run r = run_demo(script);
     const json_t *found = run_result(&r, 3), *ranks = json_object_get(found, "rank_correlation");
     size_t i = 0;
@@ -96,6 +98,12 @@ static void test_estimate_ranks(void **ctx)
     expect_less(run_number(ranks, "rounded_error"), run_number(ranks, "kl_estimate"));
     const char *caption = json_string_value(json_object_get(run_result(&r, 4), "caption"));
     assert_non_null(strstr(caption, "rank correlation 0."));
+    caption = json_string_value(json_object_get(run_result(&r, 6), "caption"));
+    char both[80];
+    snprintf(both, sizeof both, "rank correlation error %.2f, rank correlation moved %.2f",
+             run_number(ranks, "rounded_error"), run_number(ranks, "kl_estimate"));
+    assert_non_null(strstr(caption, both));
+    assert_non_null(strstr(caption, "weighed by how far it moves the residual stream"));
     assert_true(json_is_true(json_object_get(run_last(&r), "same")));
     run_free(&r);
     size_t size = 0;
