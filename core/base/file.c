@@ -245,14 +245,28 @@ void pl_writer_destroy(pl_writer *writer)
     }
 }
 
-pl_status pl_file_write_all(const char *path, const void *bytes, size_t size, pl_error *err)
+static pl_status write_whole(const char *path, const void *bytes, size_t size, bool private,
+                             pl_error *err)
 {
     pl_writer *writer = NULL;
     pl_status status = pl_writer_create(path, &writer, err);
+    if (status == PL_OK && private && fchmod(writer->made.fd, S_IRUSR | S_IWUSR) != 0) {
+        status = writer_error(writer, "cannot be made private", err);
+    }
     PL_THEN(pl_writer_write(writer, bytes, size, err));
     PL_THEN(pl_writer_commit(writer, err));
     pl_writer_destroy(writer);
     return status;
+}
+
+pl_status pl_file_write_all(const char *path, const void *bytes, size_t size, pl_error *err)
+{
+    return write_whole(path, bytes, size, false, err);
+}
+
+pl_status pl_file_write_private(const char *path, const void *bytes, size_t size, pl_error *err)
+{
+    return write_whole(path, bytes, size, true, err);
 }
 
 static pl_status make_dirs(const char *path, mode_t mode, pl_error *err)

@@ -59,6 +59,10 @@ void pl_writer_destroy(pl_writer *writer);
 PL_NODISCARD pl_status pl_file_write_all(const char *path, const void *bytes, size_t size,
                                          pl_error *err);
 
+/* The same with mode 0600, whatever the umask. */
+PL_NODISCARD pl_status pl_file_write_private(const char *path, const void *bytes, size_t size,
+                                             pl_error *err);
+
 /* mkdir -p; private: what has to be made may be entered by the user alone (mode 0700). */
 PL_NODISCARD pl_status pl_file_make_dirs(const char *path, pl_error *err);
 PL_NODISCARD pl_status pl_file_make_private_dirs(const char *path, pl_error *err);

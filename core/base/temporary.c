@@ -17,7 +17,12 @@
 #include <unistd.h>
 
 static const char mark[] = ".planish-";
-enum { DIGITS = 8, KEPT_NAME = 200 /* of NAME_MAX, 255 */, ATTEMPTS = 100 };
+enum {
+    DEPTH = 3,
+    /* of folders in one: a store of its own has its kinds */ DIGITS = 8,
+    KEPT_NAME = 200 /* of NAME_MAX, 255 */,
+    ATTEMPTS = 100
+};
 
 bool pl_temporary_is_named(const char *name)
 {
@@ -41,20 +46,41 @@ static bool is_gone(int fd)
 
 /* --- sweeping --------------------------------------------------------------------------------- */
 
-/* Are all files in the open folder plain and this user's?  Removes them if so and remove is set. */
-static bool empty_folder(int fd, bool remove)
+static bool empty_folder(int fd, bool remove, int depth);
+
+/* One thing in a folder in the making: a plain file of this user's, or a folder of such. */
+static bool empty_entry(int fd, const char *name, bool remove, int depth)
+{
+    struct stat st;
+    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid()) {
+        return false;
+    }
+    if (S_ISREG(st.st_mode)) {
+        return !remove || unlinkat(fd, name, 0) == 0;
+    }
+    const int inner = S_ISDIR(st.st_mode) && depth > 0
+                          ? openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                          : -1;
+    const bool empty = inner >= 0 && empty_folder(inner, remove, depth - 1) &&
+                       (!remove || unlinkat(fd, name, AT_REMOVEDIR) == 0);
+    if (inner >= 0) {
+        close(inner);
+    }
+    return empty;
+}
+
+/* Is all in the open folder plain files, and folders of such to that depth, and this user's?
+ * Removes it if so and remove is set. */
+static bool empty_folder(int fd, bool remove, int depth)
 {
     const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
     bool plain = dir != NULL;
     const struct dirent *entry;
     while (plain && (entry = readdir(dir)) != NULL) {
-        struct stat st;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
-            continue;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            plain = empty_entry(fd, entry->d_name, remove, depth);
         }
-        plain = fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-                st.st_uid == geteuid() && (!remove || unlinkat(fd, entry->d_name, 0) == 0);
     }
     if (dir != NULL) {
         closedir(dir);
@@ -79,7 +105,7 @@ static void sweep_one(int folder, const char *name)
         opened.st_dev == named.st_dev && opened.st_nlink > 0) {
         if (!S_ISDIR(opened.st_mode)) {
             (void)unlinkat(folder, name, 0);
-        } else if (empty_folder(fd, false) && empty_folder(fd, true)) {
+        } else if (empty_folder(fd, false, DEPTH) && empty_folder(fd, true, DEPTH)) {
             (void)unlinkat(folder, name, AT_REMOVEDIR);
         }
     }
@@ -222,7 +248,7 @@ void pl_temporary_discard(pl_temporary *temporary)
     if (temporary->path != NULL && fstat(temporary->fd, &st) == 0) {
         if (!S_ISDIR(st.st_mode)) {
             (void)unlink(temporary->path);
-        } else if (empty_folder(temporary->fd, true)) {
+        } else if (empty_folder(temporary->fd, true, DEPTH)) {
             (void)rmdir(temporary->path);
         }
     }

@@ -30,11 +30,11 @@ PL_NODISCARD pl_status pl_temporary_create(const char *target, bool folder, pl_t
 PL_NODISCARD pl_status pl_temporary_publish(pl_temporary *temporary, const char *target,
                                             pl_error *err);
 
-/* Removes it: a file, or a folder with the files in it.  Fine on {0}. */
+/* Removes it: a file, or a folder with what is in it.  Fine on {0}. */
 void pl_temporary_discard(pl_temporary *temporary);
 
 /* Removes from a folder what is named so, belongs to this user and is held by no process: plain
- * files, and folders of plain files.  What cannot be looked at stays. */
+ * files, and folders of plain files and of such folders.  What cannot be looked at stays. */
 void pl_temporary_sweep(const char *folder);
 
 #endif

@@ -149,6 +149,10 @@ static void nothing_else_is_swept(void **state)
     assert_int_equal(mkdir(pl_temp_path(temp, "n.planish-00000004"), 0700), 0);
     pl_temp_write(temp, "n.planish-00000004/file", "mine", 4);
     assert_int_equal(mkdir(pl_temp_path(temp, "n.planish-00000004/nested"), 0700), 0);
+    assert_int_equal(symlink("../file", pl_temp_path(temp, "n.planish-00000004/nested/link")), 0);
+    assert_int_equal(mkdir(pl_temp_path(temp, "s.planish-00000007"), 0700), 0);
+    assert_int_equal(mkdir(pl_temp_path(temp, "s.planish-00000007/nested"), 0700), 0);
+    pl_temp_write(temp, "s.planish-00000007/nested/file", "left", 4);
     if (geteuid() == 0) {
         pl_temp_write(temp, "o.planish-00000005", "theirs", 6);
         assert_int_equal(chown(temp->path, 12345, (gid_t)-1), 0);
@@ -170,6 +174,7 @@ static void nothing_else_is_swept(void **state)
     assert_int_equal(access(busy.path, F_OK), 0);
     assert_int_equal(access(busy_folder.path, F_OK), 0);
     assert_false(there(temp, "z.planish-00000006"));
+    assert_false(there(temp, "s.planish-00000007"));
     pl_temporary_discard(&busy);
     pl_temporary_discard(&busy_folder);
     pl_temporary_sweep("/nonexistent");
