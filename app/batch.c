@@ -19,8 +19,8 @@ typedef struct batch {
     pl_front front;
     bool json;
     bool show_progress;
-    bool goes_on; /* behind a command that failed */
-    bool differs; /* a command's answer was that something is not as it was */
+    bool goes_on;        /* behind a command that failed */
+    const char *differs; /* a command's answer was that something is not as it was; or NULL */
 } batch;
 
 /* A JSON text on one line, with what a terminal would obey (DEL, C1 controls, bidirectional
@@ -155,7 +155,7 @@ static int run_batch_call(batch *b, const char *shown, pl_call *call, bool *quit
     }
     (void)pl_interrupts_take(b->front.interrupts); /* those that came meant this command */
     int code = finish(b, shown, call, status, true, &err);
-    b->differs = b->differs || call->differs;
+    b->differs = b->differs != NULL ? b->differs : call->differs;
     *quit = call->command->ends_run;
     pl_call_destroy(call);
     return code;
@@ -333,8 +333,8 @@ int pl_batch_run(const pl_options *options)
         fprintf(stderr, "planish: %s\n", err.message);
         code = EXIT_FAILED;
     }
-    if (b.differs && code == 0) {
-        fputs("planish: a figure differs from what its commands make now\n", stderr);
+    if (b.differs != NULL && code == 0) {
+        fprintf(stderr, "planish: %s\n", b.differs);
         code = EXIT_FAILED;
     }
     pl_interrupts_close(b.front.interrupts);

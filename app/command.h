@@ -94,10 +94,10 @@ typedef struct pl_call {
     int *given; /* allocate: [n_given, 2] bits (0: it stays as it is) and group size (-1: as it
                    is) for each layer */
     size_t n_given;
-    size_t columns; /* of the terminal that the result's text is for, 0: any; tables fit it */
-    char *warning;  /* to tell the user beside the result, or NULL */
-    bool unchanged; /* its apply half changed nothing: there is no step to undo */
-    bool differs;   /* rebuild: it is another figure: a batch goes on, and exits 1 */
+    size_t columns;      /* of the terminal that the result's text is for, 0: any; tables fit it */
+    char *warning;       /* to tell the user beside the result, or NULL */
+    bool unchanged;      /* its apply half changed nothing: there is no step to undo */
+    const char *differs; /* what is not as it was, a sentence: a batch goes on, and exits 1 */
 } pl_call;
 
 /* A call of a command under another word, by which the palette finds it. */
@@ -144,6 +144,9 @@ struct pl_command {
     const char *const *ready;
     const pl_alias *aliases;        /* ends with name NULL; or NULL */
     void (*more_help)(pl_buf *out); /* what `help NAME` adds, or NULL */
+    /* Keys of its result that say how it ran, not what was found, for `replay`: "kernel threads";
+     * "*": all of them, and replay leaves the command out.  NULL: those of any command. */
+    const char *of_run;
     /* Columns of its table that a narrow terminal leaves out first: "rms token_id"; or NULL. */
     const char *least;
     /* The result as a person reads it; NULL: its object as lines and tables. */
@@ -163,6 +166,11 @@ struct pl_command {
     /* What a batch does instead of run: it has the session.  NULL: nothing else. */
     pl_status (*in_batch)(pl_front *front, pl_call *call, pl_error *err);
 };
+
+/* What a command does with the session that is kept, in a batch and on the screen alike.  *moved:
+ * *state is initialised, and is what goes on from now.  On failure nothing has changed. */
+typedef pl_status (*pl_session_act)(pl_front *front, pl_call *call, pl_state *state, bool *moved,
+                                    pl_error *err);
 
 /* Whether its first word is `all`. */
 bool pl_call_is_of_all(const pl_call *call);

@@ -2,6 +2,7 @@
 
 #include "app/source.h"
 #include "core/base/json.h"
+#include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@ static pl_status set_threads(void *arg, pl_task *task, pl_error *err)
 {
     (void)task;
     const int *wanted = arg;
-    return pl_linalg_set_threads(*wanted > 0 ? *wanted : pl_linalg_default_threads(), err);
+    return pl_linalg_set_threads(*wanted, err);
 }
 
 static void show_progress_line(const pl_job_event *event)
@@ -93,6 +94,33 @@ void pl_front_take_state(pl_front *front, pl_state *state)
     (void)ignored;
 }
 
+void pl_front_keep(pl_front *front, pl_session *session)
+{
+    if (front->session != session) {
+        pl_session_close(front->session);
+        front->session = session;
+    }
+    if (session != NULL) {
+        /* Without it a replay does not know what computed. */
+        pl_status ignored =
+            pl_session_set_maker(session, PL_VERSION, pl_kernel_name(), front->threads, NULL);
+        (void)ignored;
+    }
+}
+
+pl_status pl_front_need_kept(const pl_front *front, const char *what, pl_error *err)
+{
+    return front->session == NULL
+               ? pl_error_set(err, PL_ERR_STATE,
+                              "%s: there is no session here; start with --session FILE", what)
+           : pl_session_is_kept(front->session)
+               ? PL_OK
+               : pl_error_set(err, PL_ERR_STATE,
+                              "%s: %s is open in another program and only read here; `branch NAME` "
+                              "keeps what is done here under another name",
+                              what, pl_session_path(front->session));
+}
+
 static pl_status restore(pl_front *front, pl_error *err)
 {
     json_t *record = NULL;
@@ -116,7 +144,8 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     *out = (pl_front){0};
     pl_state_init(&out->state);
     pl_state_default_methods(&out->state);
-    int threads = options->threads;
+    int threads = options->threads > 0 ? options->threads : pl_linalg_default_threads();
+    out->threads = threads;
     pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};
     pl_status status = pl_worker_create(&out->worker, err);
     PL_THEN(run_job(out, "threads", NULL, set_threads, &threads, false, err));
@@ -129,11 +158,18 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
         }
     }
     if (status == PL_OK && session != NULL) {
-        status = pl_session_open(session, &out->session, err);
+        pl_session *opened = NULL;
+        status = pl_session_open(session, &opened, err);
+        pl_front_keep(out, opened);
         out->named = true;
     }
     if (status == PL_OK && out->session != NULL && options->model == NULL) {
         status = restore(out, err);
+    }
+    if (status == PL_OK && out->session != NULL && !pl_session_is_kept(out->session)) {
+        pl_status said =
+            pl_error_set(&out->notice, PL_ERR_STATE, "%s", pl_session_notice(out->session));
+        (void)said;
     }
     const char *cut = out->session != NULL ? pl_session_cut_off(out->session) : NULL;
     if (status == PL_OK && cut != NULL && out->notice.code == PL_OK) {

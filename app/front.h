@@ -13,6 +13,7 @@ struct pl_front {
     pl_lab *lab;
     pl_session *session; /* NULL: none */
     bool named;          /* it is --session's, whatever model is open */
+    int threads;         /* that compute */
     pl_id print;         /* pl_source.print of the model that it is of, where it is not named */
     pl_state state;
     pl_interrupts *interrupts; /* what cancels a running call; NULL: nothing does */
@@ -24,6 +25,12 @@ struct pl_front {
 PL_NODISCARD pl_status pl_front_open(const pl_options *options, const char *session, pl_front *out,
                                      pl_error *err);
 void pl_front_close(pl_front *front);
+
+/* Keeps a session (NULL: none) in place of the present one, which is closed. */
+void pl_front_keep(pl_front *front, pl_session *session);
+/* PL_ERR_STATE where there is no session, or one that is only read, with what to do instead; what:
+ * the command that asks. */
+PL_NODISCARD pl_status pl_front_need_kept(const pl_front *front, const char *what, pl_error *err);
 
 /* Takes another state in the place of the present one, and notes what in it is of another model. */
 void pl_front_take_state(pl_front *front, pl_state *state);

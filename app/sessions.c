@@ -1,12 +1,15 @@
 #include "app/sessions.h"
 
+#include "app/usage.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "sessions/catalog.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* --- what there is ---------------------------------------------------------------------------- */
 
@@ -76,6 +79,7 @@ static json_t *entry_json(const pl_session_entry *entry, size_t number, bool ope
     pl_json_set(json, "solved",
                 known ? json_integer((json_int_t)solved_in(entry->state)) : json_null());
     pl_json_set(json, "open", json_string(held));
+    pl_json_set(json, "branch_of", safe_text(entry->branch_of));
     pl_json_set(json, "last", safe_text(entry->last));
     pl_json_set(json, "path", safe_text(entry->path));
     return json;
@@ -145,11 +149,15 @@ pl_status pl_front_take_session_file(pl_front *front, const char *path, pl_state
         return status;
     }
     if (!same) {
-        pl_session_close(front->session);
-        front->session = session;
+        pl_front_keep(front, session);
     }
     front->print = state->source->print;
     front->named = false;
+    if (!pl_session_is_kept(front->session)) {
+        pl_status said =
+            pl_error_set(&front->notice, PL_ERR_STATE, "%s", pl_session_notice(front->session));
+        (void)said;
+    }
     /* The model has been replaced: what is done with it belongs to its own session. */
     if (pl_session_is_of_another(pl_session_path(front->session), front->print)) {
         pl_error notice = {0};
@@ -171,14 +179,13 @@ pl_status pl_front_take_session(pl_front *front, const char *which, pl_state *st
 }
 
 /* Why the model's session is not kept. */
-static void say_not_kept(pl_error *notice)
+static void say_not_kept(const pl_session *session, pl_error *notice)
 {
-    if (notice->code == PL_ERR_STATE) {
-        *notice = (pl_error){0};
+    if (session != NULL && !pl_session_is_kept(session)) {
         pl_status said =
             pl_error_set(notice, PL_ERR_STATE,
-                         "another planish has the session of this model open, so this one is not "
-                         "kept (--session FILE keeps it)");
+                         "another planish has the session of this model open, so it is only read "
+                         "and this one is not kept (`branch NAME` keeps it)");
         (void)said;
     } else if (notice->code != PL_OK) {
         pl_error_prefix(notice, "this session is not kept: ");
@@ -197,11 +204,119 @@ void pl_front_follow_model(pl_front *front, const pl_source *source, pl_error *n
             ? pl_error_set(notice, PL_ERR_IO, "the model cannot be told from others")
             : pl_session_model_path(pl_model_name(source->model), source->print, &path, notice);
     PL_THEN(pl_session_open(path.data, &session, notice));
-    if (status != PL_OK) {
-        say_not_kept(notice);
-    }
-    pl_session_close(front->session);
-    front->session = session;
+    (void)status;
+    say_not_kept(session, notice);
+    pl_front_keep(front, session);
     front->print = source->print;
     pl_buf_deinit(&path);
+}
+
+/* --- one more under another name -------------------------------------------------------------- */
+
+pl_status pl_front_act(pl_front *front, pl_call *call, pl_session_act act, pl_error *err)
+{
+    pl_state state;
+    bool moved = false;
+    pl_status status = act(front, call, &state, &moved, err);
+    if (status == PL_OK && moved) {
+        pl_front_take_state(front, &state);
+    }
+    return status;
+}
+
+/* A new session's place in the folder of sessions; appended. */
+pl_status pl_front_new_session_path(const char *what, const char *name, pl_buf *out, pl_error *err)
+{
+    if (!pl_session_name_is_valid(name)) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "%s: found the name \"%s\", expected one of letters, digits, . _ + - "
+                            "(at most %d, no number, not as a model's own session ends)",
+                            what, name, PL_SESSION_NAME);
+    }
+    pl_status status = pl_session_named_path(name, out, err);
+    if (status == PL_OK && access(out->data, F_OK) == 0) {
+        status =
+            pl_error_set(err, PL_ERR_USAGE, "%s: there is a session named %s already", what, name);
+    }
+    return status;
+}
+
+/* The name that lists give a session's file; appended. */
+static void put_session_name(const char *path, pl_buf *out)
+{
+    const char *name = pl_path_name(path);
+    const size_t length = strlen(name), tail = strlen(".planish");
+    pl_buf_append(out, name, pl_text_ends(name, ".planish") ? length - tail : length);
+}
+
+static pl_status read_step(const pl_call *call, const pl_session *session, int64_t *through,
+                           pl_error *err)
+{
+    size_t step = 0;
+    const int64_t count = pl_session_count(session);
+    *through = 0;
+    if (pl_call_value(call, "step") == NULL) {
+        return PL_OK;
+    }
+    pl_status status = pl_usage_size(call, "step", 1, INT32_MAX, &step, err);
+    if (status == PL_OK && (int64_t)step > count) {
+        return pl_error_set(err, PL_ERR_USAGE,
+                            "branch: step=%zu: the session has %lld commands (`log` numbers them)",
+                            step, (long long)count);
+    }
+    *through = (int64_t)step;
+    return status;
+}
+
+pl_status pl_front_branch(pl_front *front, pl_call *call, pl_state *state, bool *moved,
+                          pl_error *err)
+{
+    pl_buf path = {0}, from = {0};
+    int64_t through = 0, id = 0;
+    char step[32];
+    json_t *record = NULL;
+    pl_session *branch = NULL;
+    *moved = false;
+    if (front->session == NULL) {
+        return pl_front_need_kept(front, "branch", err);
+    }
+    pl_status status = pl_front_new_session_path("branch", call->words[0], &path, err);
+    PL_THEN(read_step(call, front->session, &through, err));
+    if (status == PL_OK && through > 0) {
+        status = pl_session_state_after(front->session, through, &id, &record, err);
+        if (status == PL_OK && record == NULL) {
+            status = pl_error_set(err, PL_ERR_STATE,
+                                  "branch: step=%lld: no state was recorded up to there",
+                                  (long long)through);
+        }
+        PL_THEN(pl_front_revive(record, NULL, state, err));
+        *moved = status == PL_OK;
+    }
+    put_session_name(pl_session_path(front->session), &from);
+    PL_THEN(pl_buf_check(&from, err));
+    const int64_t last = through > 0 ? through : pl_session_count(front->session);
+    snprintf(step, sizeof step, "%lld", (long long)last);
+    if (status == PL_OK) {
+        const char *const about[][2] = {{"branch_of", from.data}, {"branch_step", step}};
+        const pl_session_as as = {.through = through, .about = about, .n_about = 2};
+        status = pl_session_write_as(front->session, path.data, &as, err);
+    }
+    PL_THEN(pl_session_open(path.data, &branch, err));
+    if (status == PL_OK) {
+        const pl_source *source = *moved ? state->source : front->state.source;
+        pl_front_keep(front, branch);
+        front->named = false;
+        front->print = source != NULL ? source->print : (pl_id){0};
+        pl_json_set(call->result, "session", safe_text(call->words[0]));
+        pl_json_set(call->result, "branch_of", safe_text(from.data));
+        pl_json_set(call->result, "step", json_integer((json_int_t)last));
+        pl_json_set(call->result, "path", safe_text(path.data));
+    } else if (*moved) {
+        pl_state_deinit(state);
+        *moved = false;
+    }
+    json_decref(record);
+    pl_buf_deinit(&path);
+    pl_buf_deinit(&from);
+    return status;
 }

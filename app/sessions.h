@@ -25,6 +25,20 @@ void pl_front_follow_model(pl_front *front, const pl_source *source, pl_error *n
  * frees, and decrefs *state. */
 char *pl_front_newest_session(pl_front *front, const char *model, json_t **state);
 
+/* A batch's way to do what a command does with the session. */
+PL_NODISCARD pl_status pl_front_act(pl_front *front, pl_call *call, pl_session_act act,
+                                    pl_error *err);
+
+/* A pl_session_act: the session, up to the command step= where that is given, goes on under the
+ * name that is the call's word; the one it was stays as it is. */
+PL_NODISCARD pl_status pl_front_branch(pl_front *front, pl_call *call, pl_state *state, bool *moved,
+                                       pl_error *err);
+
+/* The path of a new session in the folder of sessions, appended; what: the command that asks.
+ * PL_ERR_USAGE for a name that is none or taken. */
+PL_NODISCARD pl_status pl_front_new_session_path(const char *what, const char *name, pl_buf *out,
+                                                 pl_error *err);
+
 /* "SmolLM2-135M, 12 layers solved" of a session's state; appended. */
 void pl_put_session_state(const json_t *state, pl_buf *out);
 

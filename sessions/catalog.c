@@ -1,7 +1,9 @@
 #include "sessions/catalog.h"
 
 #include "core/base/file.h"
+#include "core/base/temporary.h"
 #include "sessions/database.h"
+#include "sessions/lock.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -34,6 +36,15 @@ static void put_plain_name(const char *name, pl_buf *out)
     }
 }
 
+/* "name-0123abcd", as a model's own session ends. */
+static bool ends_in_print(const char *name)
+{
+    enum { DIGITS = 8 };
+    const size_t length = strlen(name);
+    return length > DIGITS && name[length - DIGITS - 1] == '-' &&
+           strspn(name + length - DIGITS, "0123456789abcdef") == DIGITS;
+}
+
 pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out, pl_error *err)
 {
     char tail[32], text[PL_ID_TEXT];
@@ -42,6 +53,9 @@ pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out, pl_e
     snprintf(tail, sizeof tail, "-%.8s%s", text, ending);
     put_session_folder(&folder);
     pl_status status = pl_buf_check(&folder, err);
+    if (status == PL_OK) {
+        pl_temporary_sweep(folder.data); /* what a branch that was cut off has left */
+    }
     DIR *dir = status == PL_OK ? opendir(folder.data) : NULL;
     const struct dirent *entry = NULL;
     while (dir != NULL && (entry = readdir(dir)) != NULL && !pl_text_ends(entry->d_name, tail)) {
@@ -58,6 +72,31 @@ pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out, pl_e
     }
     pl_buf_deinit(&folder);
     PL_THEN(pl_buf_check(out, err));
+    return status;
+}
+
+bool pl_session_name_is_valid(const char *name)
+{
+    static const char plain[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._+-";
+    const size_t length = strlen(name);
+    /* A number is a place in the list; eight digits at the end are a model's own. */
+    return length > 0 && length <= PL_SESSION_NAME && name[0] != '.' && name[0] != '-' &&
+           strspn(name, plain) == length && strspn(name, "0123456789") < length &&
+           !ends_in_print(name);
+}
+
+pl_status pl_session_named_path(const char *name, pl_buf *out, pl_error *err)
+{
+    pl_buf folder = {0};
+    put_session_folder(&folder);
+    pl_status status = pl_buf_check(&folder, err);
+    if (status == PL_OK) {
+        pl_path_join(out, folder.data, name);
+        pl_buf_puts(out, ending);
+        status = pl_buf_check(out, err);
+    }
+    pl_buf_deinit(&folder);
     return status;
 }
 
@@ -81,6 +120,7 @@ static void deinit_entry(pl_session_entry *entry)
     free(entry->path);
     free(entry->name);
     free(entry->last);
+    free(entry->branch_of);
     json_decref(entry->state);
 }
 
@@ -116,6 +156,21 @@ static pl_status take_row(void *ctx, sqlite3_stmt *row, pl_error *err)
     return PL_OK;
 }
 
+/* Files of before the third version have no such table. */
+static char *branch_of(sqlite3 *db)
+{
+    sqlite3_stmt *query = NULL;
+    char *found = NULL;
+    if (sqlite3_prepare_v2(db, "SELECT value FROM about WHERE name = 'branch_of'", -1, &query,
+                           NULL) == SQLITE_OK &&
+        sqlite3_step(query) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(query, 0);
+        found = text != NULL ? strdup(text) : NULL;
+    }
+    sqlite3_finalize(query);
+    return found;
+}
+
 static bool is_session(sqlite3 *db)
 {
     sqlite3_stmt *query = NULL;
@@ -140,9 +195,11 @@ static bool look_into(pl_session_entry *entry)
     /* Only read; but who may not write leaves the log's index behind. */
     bool found = sqlite3_open_v2(entry->path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
                  sqlite3_exec(db, "PRAGMA trusted_schema = OFF", NULL, NULL, NULL) == SQLITE_OK;
+    entry->busy = pl_lock_is_held(entry->path);
     if (found && is_session(db)) {
         found = pl_database_query(db, entry->path, newest, take_row, entry, NULL) == PL_OK &&
                 entry->last != NULL;
+        entry->branch_of = found ? branch_of(db) : NULL;
     } else if (db != NULL && (sqlite3_errcode(db) & 0xff) == SQLITE_BUSY) {
         entry->busy = stat(entry->path, &st) == 0;
         entry->time_ms = entry->busy ? (int64_t)st.st_mtim.tv_sec * 1000 : 0;
@@ -157,6 +214,8 @@ static bool look_into(pl_session_entry *entry)
 static pl_status ask_open(pl_session *open, pl_session_entry *entry, pl_error *err)
 {
     pl_status status = pl_session_commands(open, 64, take_last, entry, err);
+    entry->busy = !pl_session_is_kept(open);
+    entry->branch_of = pl_session_about(open, "branch_of");
     PL_THEN(pl_session_solved_state(open, &entry->state, err));
     return status;
 }

@@ -16,11 +16,19 @@ PL_NODISCARD pl_status pl_session_model_path(const char *name, pl_id print, pl_b
 /* Whether the file is the session of a model, and of another one than this. */
 bool pl_session_is_of_another(const char *path, pl_id print);
 
+/* The file of a session that has a name of its own, as `branch` makes it, in the same folder;
+ * appended.  A name is of letters, digits, . _ + -, no number, and not as a model's own ends. */
+enum { PL_SESSION_NAME = 48 };
+bool pl_session_name_is_valid(const char *name);
+PL_NODISCARD pl_status pl_session_named_path(const char *name, pl_buf *out, pl_error *err);
+
 /* A session as a list shows it. */
 typedef struct pl_session_entry {
     char *path, *name; /* name: the file's, without ".planish" */
-    bool busy;         /* another program has it open: of the rest only time_ms is known */
-    int64_t time_ms;   /* of the last command (of the file's change, if busy), since 1970 */
+    bool busy;         /* another program has it open; an older Planish, or over a network: of the
+                          rest only time_ms is known */
+    int64_t time_ms;   /* of the last command, since 1970; else of the file's change */
+    char *branch_of;   /* the name of the session that it began as, or NULL */
     char *last;        /* the last command, or NULL */
     json_t *state;     /* as of pl_session_solved_state, or NULL */
 } pl_session_entry;

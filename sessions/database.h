@@ -1,7 +1,7 @@
 /* sessions/database.h -- a session's SQLite file: its checks, its schema, and what is written.
  *
- * Internal to sessions.  The connection is the only one to its file: the lock is taken when it is
- * opened and kept, so that two programs never write the same session. */
+ * Internal to sessions.  One program writes a file (lock.h); another one that opens it reads what
+ * is in it, and goes on with a copy in memory. */
 #ifndef PL_SESSIONS_DATABASE_H
 #define PL_SESSIONS_DATABASE_H
 
@@ -22,10 +22,24 @@ enum { PL_SESSION_APPLICATION = 0x506c6e73 }; /* "Plns", the file's application_
 /* In the compact JSON of a state in which layers are solved. */
 #define PL_SOLVED_STATE "\"solved\":[["
 
-/* Opens or creates the file, takes the lock, checks the content, migrates.  *notice is a sentence
- * to tell the user once, or NULL.  A refused file is not changed. */
-PL_NODISCARD pl_status pl_database_open(const char *path, sqlite3 **out, const char **notice,
-                                        pl_error *err);
+/* Opens or creates the file, takes the lock, checks the content, migrates.  *lock is for
+ * pl_lock_release, once the connection is closed; -1: another one writes the file, and *out is a
+ * copy of it in memory.  *notice is a sentence to tell the user once, or NULL.  A refused file is
+ * not changed. */
+PL_NODISCARD pl_status pl_database_open(const char *path, sqlite3 **out, int *lock,
+                                        const char **notice, pl_error *err);
+
+/* A copy in memory of a session's file, whoever writes it, checked and brought to this version; the
+ * file stays as it is. */
+PL_NODISCARD pl_status pl_database_copy(const char *path, sqlite3 **out, pl_error *err);
+/* The same of an open one; path is for errors, as of the next. */
+PL_NODISCARD pl_status pl_database_duplicate(sqlite3 *from, const char *path, sqlite3 **out,
+                                             pl_error *err);
+PL_NODISCARD pl_status pl_database_execute(sqlite3 *db, const char *path, const char *sql,
+                                           pl_error *err);
+/* Writes a copy in memory as a file of its own, whole or not at all, for the user alone, without
+ * anything that was deleted in it. */
+PL_NODISCARD pl_status pl_database_save(sqlite3 *db, const char *path, pl_error *err);
 
 /* Brings user_version up to count in one transaction, which the caller has begun and ends.
  * PL_ERR_UNSUPPORTED if it is above count. */
@@ -34,6 +48,12 @@ PL_NODISCARD pl_status pl_database_migrate(sqlite3 *db, const char *path, const 
 
 /* "wal", or "truncate" where the file system (statfs's f_type) is one over a network. */
 const char *pl_database_journal(uint64_t file_system);
+
+/* What computes: Planish's version, OpenBLAS's kernels, the threads. */
+typedef struct pl_made_by {
+    char *version, *kernel; /* owned; NULL: not said */
+    int threads;
+} pl_made_by;
 
 /* One thing to write.  Identifiers are given by the session, from 1 without holes. */
 typedef struct pl_record {
@@ -46,6 +66,8 @@ typedef struct pl_record {
     int64_t state;        /* > 0: insert this state, with `json` */
     int64_t parent;       /* of the state; 0: it has none */
     char *json;
+    int64_t began_in;     /* the state that the command began in, where another one came since; 0 */
+    pl_made_by run;       /* a run's first command: what computes from it on */
     int64_t head;         /* > 0: the state pointed to from now on */
     int64_t begun_in;     /* the state that `begun` is of; 0: none */
     int64_t begun, ended; /* > 0: a long command, `text`, has begun; this one is no longer so */

@@ -3,54 +3,15 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
-#include "sessions/database.h"
+#include "sessions/lock.h"
+#include "sessions/session_parts.h"
 
-#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-/* A recorded state; its identifier is its index plus one.  0 stands for "none". */
-typedef struct node {
-    int64_t parent;
-    int64_t newest_child;
-    char *json; /* compact */
-} node;
-
-/* A long command that has begun. */
-typedef struct begun {
-    int64_t id, state; /* 0: none */
-    char *text;
-} begun;
-
-struct pl_session {
-    char *path;
-    const char *notice;
-    sqlite3 *db; /* the writer's once it runs */
-
-    /* The caller's thread only: the states, and where we are among them. */
-    node *nodes;
-    size_t n_nodes, capacity;
-    int64_t head;
-    int64_t commands; /* recorded so far */
-    begun *begun;     /* long commands that have not ended, [n_begun] oldest first */
-    size_t n_begun;
-    size_t n_left; /* of which these were cut off: a run before this one had begun them */
-    int64_t last_begun;
-
-    pthread_t writer;
-    bool running;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t wake;  /* the writer: there is something to do */
-    pthread_cond_t idle;  /* the others: an attempt has ended */
-    pl_record *first, **last;
-    bool stop, again; /* again: try once more what failed */
-    bool writing;
-    pl_error failure; /* of the last attempt; code PL_OK if it went well */
-};
 
 static int64_t now_ms(void)
 {
@@ -71,7 +32,7 @@ static void write_queue(pl_session *session)
     session->last = &session->first;
     session->writing = true;
     session->again = false;
-    pthread_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock_of_queue);
 
     pl_status status = pl_database_write(session->db, session->path, batch, &failure);
     while (status == PL_OK && batch != NULL) {
@@ -80,7 +41,7 @@ static void write_queue(pl_session *session)
         batch = next;
     }
 
-    pthread_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock_of_queue);
     if (batch != NULL) {
         *end = session->first;
         if (session->first == NULL) {
@@ -96,24 +57,24 @@ static void write_queue(pl_session *session)
 static void *run_writer(void *arg)
 {
     pl_session *session = arg;
-    pthread_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock_of_queue);
     for (;;) {
         if (session->first != NULL && (session->failure.code == PL_OK || session->again)) {
             write_queue(session);
         } else if (session->stop) {
             break;
         } else {
-            pthread_cond_wait(&session->wake, &session->lock);
+            pthread_cond_wait(&session->wake, &session->lock_of_queue);
         }
     }
-    pthread_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock_of_queue);
     return NULL;
 }
 
 /* Takes the entry.  Returns what keeps the writer from writing, if anything does. */
 static pl_status enqueue(pl_session *session, pl_record *entry, pl_error *err)
 {
-    pthread_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock_of_queue);
     *session->last = entry;
     session->last = &entry->next;
     session->again = true;
@@ -122,23 +83,23 @@ static pl_status enqueue(pl_session *session, pl_record *entry, pl_error *err)
         *err = session->failure;
     }
     pthread_cond_signal(&session->wake);
-    pthread_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock_of_queue);
     return status;
 }
 
 pl_status pl_session_flush(pl_session *session, pl_error *err)
 {
-    pthread_mutex_lock(&session->lock);
+    pthread_mutex_lock(&session->lock_of_queue);
     session->again = true;
     pthread_cond_signal(&session->wake);
     while (session->writing || (session->first != NULL && session->again)) {
-        pthread_cond_wait(&session->idle, &session->lock);
+        pthread_cond_wait(&session->idle, &session->lock_of_queue);
     }
     pl_status status = session->first != NULL ? session->failure.code : PL_OK;
     if (status != PL_OK && err != NULL) {
         *err = session->failure;
     }
-    pthread_mutex_unlock(&session->lock);
+    pthread_mutex_unlock(&session->lock_of_queue);
     return status;
 }
 
@@ -158,11 +119,11 @@ static pl_status start_writer(pl_session *session, pl_error *err)
 /* ---- the states ---- */
 
 /* Takes json.  Returns false, with nothing changed but json freed, when memory is out. */
-static bool add_node(pl_session *session, int64_t parent, char *json)
+static bool add_node(pl_session *session, int64_t parent, int64_t command, char *json)
 {
     if (session->n_nodes == session->capacity) {
         size_t capacity = session->capacity > 0 ? 2 * session->capacity : 64;
-        node *nodes = realloc(session->nodes, capacity * sizeof *nodes);
+        pl_session_node *nodes = realloc(session->nodes, capacity * sizeof *nodes);
         if (nodes == NULL) {
             free(json);
             return false;
@@ -170,14 +131,15 @@ static bool add_node(pl_session *session, int64_t parent, char *json)
         session->nodes = nodes;
         session->capacity = capacity;
     }
-    session->nodes[session->n_nodes++] = (node){.parent = parent, .json = json};
+    session->nodes[session->n_nodes++] =
+        (pl_session_node){.parent = parent, .command = command, .json = json};
     if (parent > 0) {
         session->nodes[parent - 1].newest_child = (int64_t)session->n_nodes;
     }
     return true;
 }
 
-static pl_status damaged(const pl_session *session, const char *what, pl_error *err)
+pl_status pl_session_damaged(const pl_session *session, const char *what, pl_error *err)
 {
     return pl_error_set(err, PL_ERR_FORMAT, "%s: the session's file is damaged (%s)", session->path,
                         what);
@@ -189,10 +151,10 @@ static pl_status load_state(void *ctx, sqlite3_stmt *row, pl_error *err)
     int64_t id = sqlite3_column_int64(row, 0), parent = sqlite3_column_int64(row, 1);
     const unsigned char *json = sqlite3_column_text(row, 2);
     if (id != (int64_t)session->n_nodes + 1 || parent < 0 || parent >= id || json == NULL) {
-        return damaged(session, "its states do not follow one another", err);
+        return pl_session_damaged(session, "its states do not follow one another", err);
     }
     char *copy = strdup((const char *)json);
-    if (copy == NULL || !add_node(session, parent, copy)) {
+    if (copy == NULL || !add_node(session, parent, sqlite3_column_int64(row, 3), copy)) {
         return pl_error_memory(err, "%s", session->path);
     }
     return PL_OK;
@@ -208,13 +170,13 @@ static pl_status load_number(void *ctx, sqlite3_stmt *row, pl_error *err)
 /* Takes text.  False, with nothing changed but text freed, when memory is out. */
 static bool add_begun(pl_session *session, int64_t id, int64_t state, char *text)
 {
-    begun *grown = realloc(session->begun, (session->n_begun + 1) * sizeof *grown);
+    pl_session_begun *grown = realloc(session->begun, (session->n_begun + 1) * sizeof *grown);
     if (grown == NULL) {
         free(text);
         return false;
     }
     session->begun = grown;
-    session->begun[session->n_begun++] = (begun){.id = id, .state = state, .text = text};
+    session->begun[session->n_begun++] = (pl_session_begun){.id = id, .state = state, .text = text};
     session->last_begun = id;
     return true;
 }
@@ -225,12 +187,12 @@ static pl_status load_begun(void *ctx, sqlite3_stmt *row, pl_error *err)
     const unsigned char *text = sqlite3_column_text(row, 1);
     char *copy = text != NULL ? strdup((const char *)text) : NULL;
     if (text == NULL) {
-        return damaged(session, "a command that had begun has no text", err);
+        return pl_session_damaged(session, "a command that had begun has no text", err);
     }
     const int64_t state = sqlite3_column_int64(row, 2);
     if (state < 0 || state > (int64_t)session->n_nodes) {
         free(copy);
-        return damaged(session, "the state of a command that had begun is missing", err);
+        return pl_session_damaged(session, "the state of a command that had begun is missing", err);
     }
     if (copy == NULL || !add_begun(session, sqlite3_column_int64(row, 0), state, copy)) {
         return pl_error_memory(err, "%s", session->path);
@@ -242,44 +204,96 @@ static pl_status load_begun(void *ctx, sqlite3_stmt *row, pl_error *err)
 static pl_status load_nodes(pl_session *session, pl_error *err)
 {
     const char *path = session->path;
-    pl_status status =
-        pl_database_query(session->db, path, "SELECT id, parent, json FROM states ORDER BY id",
-                          load_state, session, err);
+    pl_status status = pl_database_query(session->db, path,
+                                         "SELECT id, parent, json, command FROM states ORDER BY id",
+                                         load_state, session, err);
     session->head = -1;
     PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(max(id), 0) FROM commands",
                               load_number, &session->commands, err));
     PL_THEN(pl_database_query(session->db, path, "SELECT coalesce(state, 0) FROM head", load_number,
                               &session->head, err));
     if (status == PL_OK && (session->head < 0 || session->head > (int64_t)session->n_nodes)) {
-        status = damaged(session, "its present state is missing", err);
+        status = pl_session_damaged(session, "its present state is missing", err);
     }
     return status;
 }
 
-pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
+/* Takes db, which is lock's. */
+static pl_status take_database(const char *path, sqlite3 *db, int lock, pl_session **out,
+                               pl_error *err)
 {
     *out = NULL;
     pl_session *session = calloc(1, sizeof *session);
     if (session == NULL) {
+        sqlite3_close(db);
+        pl_lock_release(lock);
         return pl_error_memory(err, "%s", path);
     }
+    session->db = db;
+    session->lock = lock;
     session->last = &session->first;
-    pthread_mutex_init(&session->lock, NULL);
+    pthread_mutex_init(&session->lock_of_queue, NULL);
     pthread_cond_init(&session->wake, NULL);
     pthread_cond_init(&session->idle, NULL);
     session->path = strdup(path);
     pl_status status = session->path != NULL ? PL_OK : pl_error_memory(err, "%s", path);
-    PL_THEN(pl_database_open(path, &session->db, &session->notice, err));
     PL_THEN(load_nodes(session, err));
-    PL_THEN(pl_database_query(session->db, path,
-                              "SELECT id, text, coalesce(state, 0) FROM begun ORDER BY id",
-                              load_begun, session, err));
+    if (status == PL_OK && lock >= 0) { /* else they run in the other program just now */
+        status = pl_database_query(session->db, path,
+                                   "SELECT id, text, coalesce(state, 0) FROM begun ORDER BY id",
+                                   load_begun, session, err);
+    } else if (status == PL_OK) {
+        status = pl_database_execute(session->db, path, "DELETE FROM begun", err);
+    }
     PL_THEN(start_writer(session, err));
     if (status != PL_OK) {
         pl_session_close(session);
         return status;
     }
     *out = session;
+    return PL_OK;
+}
+
+pl_status pl_session_open(const char *path, pl_session **out, pl_error *err)
+{
+    sqlite3 *db = NULL;
+    const char *notice = NULL;
+    int lock = -1;
+    *out = NULL;
+    pl_status status = pl_database_open(path, &db, &lock, &notice, err);
+    PL_THEN(take_database(path, db, lock, out, err));
+    if (status == PL_OK) {
+        (*out)->notice = notice;
+    }
+    return status;
+}
+
+pl_status pl_session_read(const char *path, pl_session **out, pl_error *err)
+{
+    sqlite3 *db = NULL;
+    *out = NULL;
+    pl_status status = pl_database_copy(path, &db, err);
+    PL_THEN(take_database(path, db, -1, out, err));
+    return status;
+}
+
+bool pl_session_is_kept(const pl_session *session)
+{
+    return session->lock >= 0;
+}
+
+pl_status pl_session_set_maker(pl_session *session, const char *version, const char *kernel,
+                               int threads, pl_error *err)
+{
+    pl_made_by maker = {strdup(version), strdup(kernel), threads};
+    if (maker.version == NULL || maker.kernel == NULL) {
+        free(maker.version);
+        free(maker.kernel);
+        return pl_error_memory(err, "%s", session->path);
+    }
+    free(session->maker.version);
+    free(session->maker.kernel);
+    session->maker = maker;
     return PL_OK;
 }
 
@@ -343,10 +357,10 @@ void pl_session_close(pl_session *session)
         return;
     }
     if (session->running) {
-        pthread_mutex_lock(&session->lock);
+        pthread_mutex_lock(&session->lock_of_queue);
         session->stop = session->again = true;
         pthread_cond_signal(&session->wake);
-        pthread_mutex_unlock(&session->lock);
+        pthread_mutex_unlock(&session->lock_of_queue);
         pthread_join(session->writer, NULL);
     }
     for (pl_record *entry = session->first; entry != NULL;) {
@@ -363,9 +377,12 @@ void pl_session_close(pl_session *session)
     }
     free(session->begun);
     sqlite3_close(session->db);
+    pl_lock_release(session->lock);
+    free(session->maker.version);
+    free(session->maker.kernel);
     pthread_cond_destroy(&session->idle);
     pthread_cond_destroy(&session->wake);
-    pthread_mutex_destroy(&session->lock);
+    pthread_mutex_destroy(&session->lock_of_queue);
     free(session->path);
     free(session);
 }
@@ -400,11 +417,12 @@ pl_status pl_session_record(pl_session *session, const char *command, bool ok, c
         pl_record_free(entry);
         return pl_error_memory(err, "a command's record of %s", session->path);
     }
-    const char *present = session->head > 0 ? session->nodes[session->head - 1].json : NULL;
+    const int64_t before = session->head;
+    const char *present = before > 0 ? session->nodes[before - 1].json : NULL;
     /* A command that leaves everything as it was is no step for undo. */
     if (entry->json != NULL && (present == NULL || strcmp(present, entry->json) != 0)) {
         char *copy = strdup(entry->json);
-        if (copy == NULL || !add_node(session, session->head, copy)) {
+        if (copy == NULL || !add_node(session, session->head, session->commands + 1, copy)) {
             pl_record_free(entry);
             return pl_error_memory(err, "a state of %s", session->path);
         }
@@ -414,16 +432,19 @@ pl_status pl_session_record(pl_session *session, const char *command, bool ok, c
     for (size_t i = session->n_left; i < session->n_begun && entry->ended == 0; i++) {
         if (strcmp(session->begun[i].text, command) == 0) {
             entry->ended = session->begun[i].id;
+            entry->began_in = session->begun[i].state != before ? session->begun[i].state : 0;
             drop_begun(session, i);
         }
     }
     entry->command = ++session->commands;
     entry->time_ms = now_ms();
     entry->ok = ok;
+    entry->run = session->maker;
+    session->maker = (pl_made_by){0};
     return enqueue(session, entry, err);
 }
 
-static pl_status read_state(const pl_session *session, int64_t id, json_t **out, pl_error *err)
+pl_status pl_session_read_state(const pl_session *session, int64_t id, json_t **out, pl_error *err)
 {
     *out = NULL;
     if (id == 0) {
@@ -434,25 +455,25 @@ static pl_status read_state(const pl_session *session, int64_t id, json_t **out,
     if (*out != NULL) {
         return PL_OK;
     }
-    return pl_memory_failures() == before ? damaged(session, "a state is not JSON", err)
+    return pl_memory_failures() == before ? pl_session_damaged(session, "a state is not JSON", err)
                                           : pl_error_memory(err, "%s", session->path);
 }
 
 pl_status pl_session_state(pl_session *session, json_t **out, pl_error *err)
 {
-    return read_state(session, session->head, out, err);
+    return pl_session_read_state(session, session->head, out, err);
 }
 
 pl_status pl_session_solved_state(pl_session *session, json_t **out, pl_error *err)
 {
     size_t i = session->n_nodes;
     if (session->n_left > 0 && session->begun[session->n_left - 1].state > 0) {
-        return read_state(session, session->begun[session->n_left - 1].state, out, err);
+        return pl_session_read_state(session, session->begun[session->n_left - 1].state, out, err);
     }
     while (i > 0 && strstr(session->nodes[i - 1].json, PL_SOLVED_STATE) == NULL) {
         i--;
     }
-    return read_state(session, i > 0 ? (int64_t)i : session->head, out, err);
+    return pl_session_read_state(session, i > 0 ? (int64_t)i : session->head, out, err);
 }
 
 static pl_status move_head(pl_session *session, int64_t to, json_t **out, pl_error *err)
@@ -490,75 +511,6 @@ pl_status pl_session_redo(pl_session *session, json_t **out, pl_error *err)
 {
     return move_head(
         session, session->head > 0 ? session->nodes[session->head - 1].newest_child : 0, out, err);
-}
-
-/* ---- what is in it ---- */
-
-typedef struct receiver {
-    void (*each)(void *ctx, const pl_session_command *one);
-    void *ctx;
-} receiver;
-
-static pl_status hand_on_command(void *ctx, sqlite3_stmt *row, pl_error *err)
-{
-    (void)err;
-    const receiver *to = ctx;
-    const char *text = (const char *)sqlite3_column_text(row, 0);
-    const pl_session_command one = {.text = text != NULL ? text : "",
-                                    .ok = sqlite3_column_int(row, 1) != 0,
-                                    .result = (const char *)sqlite3_column_text(row, 2),
-                                    .error = (const char *)sqlite3_column_text(row, 3),
-                                    .time_ms = sqlite3_column_int64(row, 4)};
-    to->each(to->ctx, &one);
-    return PL_OK;
-}
-
-pl_status pl_session_commands(pl_session *session, size_t most,
-                              void (*each)(void *ctx, const pl_session_command *one), void *ctx,
-                              pl_error *err)
-{
-    char query[160];
-    receiver to = {each, ctx};
-    sqlite3_snprintf(sizeof query, query,
-                     "SELECT text, ok, result, error, time FROM commands WHERE id > %lld "
-                     "ORDER BY id",
-                     (long long)(session->commands - (int64_t)most));
-    pl_status status = pl_session_flush(session, err);
-    PL_THEN(pl_database_query(session->db, session->path, query, hand_on_command, &to, err));
-    return status;
-}
-
-/* ---- export ---- */
-
-typedef struct script {
-    pl_buf text;
-    bool (*leaves_out)(const char *command);
-} script;
-
-static pl_status export_command(void *ctx, sqlite3_stmt *row, pl_error *err)
-{
-    script *to = ctx;
-    const char *text = (const char *)sqlite3_column_text(row, 0);
-    if (text != NULL && !to->leaves_out(text)) {
-        pl_buf_puts(&to->text, text);
-        pl_buf_puts(&to->text, "\n");
-    }
-    return pl_buf_check(&to->text, err);
-}
-
-pl_status pl_session_export(pl_session *session, const char *path,
-                            bool (*leaves_out)(const char *command), pl_error *err)
-{
-    script made = {.leaves_out = leaves_out};
-    pl_status status = pl_session_flush(session, err);
-    /* The queue is empty and its only source is this thread: the writer leaves SQLite alone. */
-    PL_THEN(pl_database_query(session->db, session->path,
-                              "SELECT text FROM commands WHERE ok ORDER BY id", export_command,
-                              &made, err));
-    PL_THEN(
-        pl_file_write_all(path, made.text.data != NULL ? made.text.data : "", made.text.size, err));
-    pl_buf_deinit(&made.text);
-    return status;
 }
 
 void pl_session_default_path(pl_buf *out)

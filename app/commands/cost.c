@@ -349,6 +349,8 @@ const pl_command pl_command_cost = {
     .max_words = 1,
     .keys = cost_keys,
     .needs_model = true,
+    .of_run = "rows seconds_per_token processor threads pinned kernel int8_kernel int8_missing "
+              "copied_bytes",
     .summary = "What the transform of a layer costs at inference, and what of it folds away; "
                "measured: float32 and int8, layer and block, behind every shape of transform",
     .put_text = put_cost,

@@ -196,6 +196,7 @@ const pl_command pl_command_help = {
     .positional = "[COMMAND|METHOD|TOPIC] ...",
     .max_words = 4,
     .keys = pl_no_keys,
+    .of_run = "*",
     .summary = "Explain a command, method, parameter, number, column or view, or all commands",
     .run = run_help,
     .history = PL_HISTORY_NONE,

@@ -124,6 +124,7 @@ const pl_command pl_command_import = {
     .max_words = 1,
     .keys = import_keys,
     .needs_model = true,
+    .of_run = "after",
     .summary = "Take another checkpoint's weights as the layers' result, instead of their methods",
     .run = run_import,
     .apply = apply_import,

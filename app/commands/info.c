@@ -87,6 +87,7 @@ const pl_command pl_command_info = {
     .positional = "",
     .keys = pl_no_keys,
     .needs_model = true,
+    .of_run = "files calibration_texts kernel threads processor tokenizer_files",
     .summary = "Say what the open model is, and what computes",
     .put_line = pl_line_info,
     .run = run_info,

@@ -16,5 +16,6 @@ const pl_command pl_command_jobs = {
     .positional = "",
     .keys = pl_no_keys,
     .on_screen = jobs_on_screen,
+    .of_run = "*",
     .summary = "List the jobs, to cancel one (screen)",
 };

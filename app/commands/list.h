@@ -66,6 +66,8 @@
     COMMAND(jobs)                                                                                  \
     COMMAND(log)                                                                                   \
     COMMAND(tour)                                                                                  \
+    COMMAND(branch)                                                                                \
+    COMMAND(replay)                                                                                \
     COMMAND(save)                                                                                  \
     COMMAND(help)                                                                                  \
     COMMAND(quit)                                                                                  \

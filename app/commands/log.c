@@ -1,6 +1,13 @@
-/* log: what was done, on the screen or as a script. */
+/* log: what was done, on the screen, as a list or as a script. */
 #include "app/commands/list.h"
+#include "app/front.h"
+#include "app/usage.h"
 #include "app/workbench/services.h"
+#include "core/base/json.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 static pl_status log_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl_error *err)
 {
@@ -13,7 +20,58 @@ static pl_status log_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl
     return PL_OK;
 }
 
+/* --- in a batch ------------------------------------------------------------------------------- */
+
+static json_t *safe_text(const char *text)
+{
+    char safe[1024];
+    if (text == NULL) {
+        return json_null();
+    }
+    pl_text_escape(text, strlen(text), safe, sizeof safe);
+    return json_string(safe);
+}
+
+static void add_row(void *ctx, const pl_session_command *one)
+{
+    struct tm day = {0};
+    char when[32] = "";
+    const time_t at = (time_t)(one->time_ms / 1000);
+    json_t *row = json_object();
+    localtime_r(&at, &day);
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &day);
+    pl_json_set(row, "step", json_integer((json_int_t)one->number));
+    pl_json_set(row, "when", json_string(when));
+    pl_json_set(row, "ok", json_boolean(one->ok));
+    pl_json_set(row, "command", safe_text(one->text));
+    pl_json_set(row, "error", safe_text(one->error));
+    pl_json_append(ctx, row);
+}
+
+static pl_status log_in_batch(pl_front *front, pl_call *call, pl_error *err)
+{
+    size_t most = SIZE_MAX >> 1;
+    const char *file = pl_call_value(call, "file");
+    if (front->session == NULL) {
+        return pl_front_need_kept(front, "log", err);
+    }
+    pl_status status = PL_OK;
+    if (pl_call_value(call, "top") != NULL) {
+        status = pl_usage_size(call, "top", 1, SIZE_MAX >> 1, &most, err);
+    }
+    if (status == PL_OK && file != NULL) {
+        status = pl_session_export(front->session, file, pl_text_ends_run, err);
+        pl_json_set(call->result, "file", safe_text(file));
+    } else if (status == PL_OK) {
+        json_t *rows = json_array();
+        pl_json_set(call->result, "commands", rows);
+        status = pl_session_commands(front->session, most, add_row, rows, err);
+    }
+    return status;
+}
+
 static const pl_key log_keys[] = {
+    {"top", PL_KEY_INT, NULL, NULL, "the newest so many only (in a batch)"},
     {"file", PL_KEY_NEW_FILE, NULL, NULL, "a script for --batch: the session's commands"},
     {0},
 };
@@ -23,5 +81,9 @@ const pl_command pl_command_log = {
     .positional = "",
     .keys = log_keys,
     .on_screen = log_on_screen,
-    .summary = "Show what was done and how long it took; file= writes it as a batch (screen)",
+    .in_batch = log_in_batch,
+    .history = PL_HISTORY_NONE,
+    .least = "when error",
+    .of_run = "*",
+    .summary = "Show what the session has done, numbered; file= writes it as a script for --batch",
 };

@@ -456,7 +456,7 @@ static pl_status run_rebuild(pl_call *call, pl_context cx, pl_error *err)
         pl_json_set(call->result, "file", out != NULL ? json_string(out) : json_null());
         pl_json_set(call->result, "same", json_boolean(same));
         pl_json_set(call->result, "differs", json_incref(r.differs));
-        call->differs = !same;
+        call->differs = same ? NULL : "a figure differs from what its commands make now";
     }
     pl_record_set_comparison(cx.state->source, compared); /* the session's, whatever the figure's */
     json_decref(r.differs);
@@ -477,6 +477,7 @@ const pl_command pl_command_rebuild = {
     .max_words = 1,
     .keys = rebuild_keys,
     .needs_model = true,
+    .of_run = "*",
     .summary = "Make a figure again from its own file: the same bytes, or why not",
     .run = run_rebuild,
     .slow = pl_slow_always,

@@ -17,9 +17,9 @@ static pl_status save_on_screen(pl_screen *screen, pl_call *call, bool *taken, p
 
 static pl_status save_in_batch(pl_front *front, pl_call *call, pl_error *err)
 {
-    if (front->session == NULL) {
-        return pl_error_set(err, PL_ERR_STATE,
-                            "save: there is no session here; start with --session FILE");
+    pl_status status = pl_front_need_kept(front, "save", err);
+    if (status != PL_OK) {
+        return status;
     }
     char safe[1024];
     const char *path = pl_session_path(front->session);
@@ -32,6 +32,7 @@ const pl_command pl_command_save = {
     .name = "save",
     .positional = "",
     .keys = pl_no_keys,
+    .of_run = "*",
     .summary = "Bring the session to disk now",
     .put_line = pl_line_save,
     .history = PL_HISTORY_NONE,

@@ -62,7 +62,6 @@ static void put_sessions(const pl_call *call, pl_buf *out)
     {
         json_object_del(row, "model_path");
         json_object_del(row, "path");
-        json_object_del(row, "name");
     }
     pl_result_object(shown, out);
     json_decref(shown);
@@ -74,6 +73,7 @@ const pl_command pl_command_sessions = {
     .positional = "[open] SESSION",
     .max_words = 2,
     .keys = pl_no_keys,
+    .of_run = "*",
     .summary = "List the sessions, one a model, newest first; Enter or `sessions open N` opens one",
     .history = PL_HISTORY_NONE,
     .on_screen = sessions_on_screen,

@@ -42,6 +42,9 @@ typedef struct pl_screen_options {
     /* All sessions into a result; one by its number or name, as restore does. */
     pl_status (*sessions)(void *ctx, json_t *result, pl_error *err);
     pl_status (*take)(void *ctx, const char *which, pl_state *state, pl_error *err);
+    /* What a command does with the session that is kept: *moved, as of pl_session_act. */
+    pl_status (*act)(void *ctx, pl_call *call, pl_session_act act, pl_state *state, bool *moved,
+                     pl_error *err);
     /* The newest commands of the session that is kept, oldest first. */
     pl_status (*commands)(void *ctx, size_t most,
                           void (*each)(void *to, const pl_session_command *one), void *to,

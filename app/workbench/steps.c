@@ -135,6 +135,8 @@ static void take_state(pl_screen *screen, pl_state *state, const char *what)
     screen->resume.restore = false; /* it has been */
     if (pl_state_check_origin(screen->state, true, &err) != PL_OK) {
         pl_screen_say(screen, PL_MESSAGE_WARNING, err.message);
+    } else if (told != NULL && told[0] != '\0') { /* it is only read */
+        pl_screen_say(screen, PL_MESSAGE_WARNING, told);
     } else {
         const pl_screen_options *options = screen->options;
         const char *cut = options->cut_off != NULL ? options->cut_off(options->ctx) : NULL;
@@ -167,6 +169,22 @@ bool pl_screen_restore(pl_screen *screen)
     }
     take_state(screen, &state, "the last session");
     return true;
+}
+
+pl_status pl_screen_act(pl_screen *screen, pl_call *call, pl_session_act act, const char *what,
+                        pl_error *err)
+{
+    const pl_screen_options *options = screen->options;
+    pl_state state;
+    bool moved = false;
+    if (options->act == NULL) {
+        return pl_error_set(err, PL_ERR_STATE, "%s: there is no session here", call->command->name);
+    }
+    pl_status status = options->act(options->ctx, call, act, &state, &moved, err);
+    if (status == PL_OK && moved) {
+        take_state(screen, &state, what);
+    }
+    return status;
 }
 
 pl_status pl_screen_take_session(pl_screen *screen, const char *which, pl_error *err)
@@ -209,7 +227,9 @@ static void add_session(pl_screen *screen, const json_t *row)
     char command[400];
     char solved[48] = "empty";
     pl_buf detail = {0};
-    snprintf(label, sizeof label, "%s", model != NULL ? model : name);
+    const bool branch = json_is_string(json_object_get(row, "branch_of"));
+    snprintf(label, sizeof label, branch && model != NULL ? "%.48s: %s" : "%s",
+             branch || model == NULL ? name : model, model);
     snprintf(command, sizeof command, "sessions open \"%s\"", name);
     if (model != NULL) {
         snprintf(solved, sizeof solved, "%lld solved",

@@ -10,6 +10,10 @@ void pl_screen_step_history(pl_screen *screen, bool back);
 bool pl_screen_restore(pl_screen *screen);
 /* The same of the session of that number or name. */
 PL_NODISCARD pl_status pl_screen_take_session(pl_screen *screen, const char *which, pl_error *err);
+/* What a command does with the session that is kept; where another state comes of it (`what`, for
+ * the message), that is a step that undo takes back. */
+PL_NODISCARD pl_status pl_screen_act(pl_screen *screen, pl_call *call, pl_session_act act,
+                                     const char *what, pl_error *err);
 /* Lists the sessions, newest first; Enter opens one. */
 PL_NODISCARD pl_status pl_screen_offer_sessions(pl_screen *screen, pl_error *err);
 

@@ -20,6 +20,7 @@ typedef struct workbench {
     char *other;  /* the session that has the last state instead, or NULL */
     pl_keymap *keys;
     pl_settings settings;
+    json_t *fresh; /* the state that this run began in, until the session has it; or NULL */
     bool lost; /* the present state is not in the session: no memory, or a path that is no UTF-8 */
     char told[PL_ERROR_TEXT]; /* what is to be said of the session that has been opened */
 } workbench;
@@ -59,6 +60,12 @@ static void follow_model(workbench *w, const pl_state *state)
 {
     pl_error notice = {0};
     const pl_session *before = w->front.session;
+    const bool another = state->source != NULL && w->front.session != NULL && !w->front.named &&
+                         !pl_id_equal(state->source->print, w->front.print);
+    if (another) { /* what comes is another session's */
+        json_decref(w->fresh);
+        w->fresh = NULL;
+    }
     pl_front_follow_model(&w->front, state->source, &notice);
     if (notice.code != PL_OK) {
         snprintf(w->told, sizeof w->told, "%s", notice.message);
@@ -73,6 +80,30 @@ static void follow_model(workbench *w, const pl_state *state)
     }
 }
 
+static void record_change(workbench *w, const char *how, const json_t *record)
+{
+    pl_buf text = {0};
+    pl_buf_printf(&text, "# %s", how);
+    if (!text.failed) {
+        pl_status ignored =
+            pl_session_record(w->front.session, text.data, true, NULL, NULL, record, NULL);
+        (void)ignored;
+    }
+    pl_buf_deinit(&text);
+}
+
+/* The first that this run records follows the state that it began in, whatever the session ended
+ * with before. */
+static void record_begin(workbench *w)
+{
+    json_t *fresh = w->fresh;
+    w->fresh = NULL;
+    if (fresh != NULL && w->front.session != NULL) {
+        record_change(w, "begin", fresh);
+    }
+    json_decref(fresh);
+}
+
 /* Failures of the record must not disturb the work: `save` reports them. */
 static void on_ended(void *ctx, const pl_call *call, const pl_error *failure, const pl_state *state)
 {
@@ -81,6 +112,7 @@ static void on_ended(void *ctx, const pl_call *call, const pl_error *failure, co
     if (w->front.session == NULL || call->command->ends_run) {
         return;
     }
+    record_begin(w);
     bool ok = failure == NULL;
     const bool changes = ok && call->command->apply != NULL;
     json_t *record = changes ? pl_state_to_json(state) : NULL;
@@ -98,16 +130,10 @@ static void on_changed(void *ctx, const char *how, const pl_state *state)
     if (w->front.session == NULL) {
         return;
     }
+    record_begin(w);
     json_t *record = pl_state_to_json(state);
     w->lost = record == NULL;
-    pl_buf text = {0};
-    pl_buf_printf(&text, "# %s", how);
-    if (!text.failed) {
-        pl_status ignored =
-            pl_session_record(w->front.session, text.data, true, NULL, NULL, record, NULL);
-        (void)ignored;
-    }
-    pl_buf_deinit(&text);
+    record_change(w, how, record);
     json_decref(record);
 }
 
@@ -119,6 +145,7 @@ static void on_begun(void *ctx, const pl_call *call, const pl_state *state)
     if (w->front.session == NULL) {
         return;
     }
+    record_begin(w);
     pl_status status = pl_session_state(w->front.session, &known, NULL);
     if (status == PL_OK && known == NULL) {
         on_changed(ctx, "begin", state);
@@ -146,12 +173,36 @@ static pl_status on_sessions(void *ctx, json_t *result, pl_error *err)
     return pl_front_list_sessions(&w->front, result, err);
 }
 
+/* What is to be said of a session that has been taken: nothing, or that it is only read. */
+static void tell_taken(workbench *w)
+{
+    const bool kept = w->front.session == NULL || pl_session_is_kept(w->front.session);
+    snprintf(w->told, sizeof w->told, "%s", kept ? "" : pl_session_notice(w->front.session));
+    json_decref(w->fresh);
+    w->fresh = NULL;
+}
+
+static pl_status on_act(void *ctx, pl_call *call, pl_session_act act, pl_state *state, bool *moved,
+                        pl_error *err)
+{
+    workbench *w = ctx;
+    record_begin(w);
+    const pl_session *before = w->front.session;
+    pl_status status = act(&w->front, call, state, moved, err);
+    if (status == PL_OK && w->front.session != before) {
+        take_last(w);
+        tell_taken(w);
+    }
+    return status;
+}
+
 static pl_status on_take(void *ctx, const char *which, pl_state *state, pl_error *err)
 {
     workbench *w = ctx;
     pl_status status = pl_front_take_session(&w->front, which, state, err);
     if (status == PL_OK) {
         take_last(w);
+        tell_taken(w);
     }
     return status;
 }
@@ -174,6 +225,7 @@ static pl_status on_restore(void *ctx, const pl_state *present, pl_state *state,
             free(w->other);
             w->other = NULL;
             take_last(w);
+            tell_taken(w);
         }
         return status;
     }
@@ -188,15 +240,20 @@ static pl_status on_restore(void *ctx, const pl_state *present, pl_state *state,
     const pl_source *source = present->source;
     const bool same =
         !w->front.named && source != NULL && pl_id_equal(source->print, w->front.print);
-    return pl_front_revive(w->last, same ? source : NULL, state, err);
+    pl_status status = pl_front_revive(w->last, same ? source : NULL, state, err);
+    if (status == PL_OK) {
+        tell_taken(w); /* the offer is taken */
+    }
+    return status;
 }
 
 static pl_status on_save(void *ctx, const pl_state *state, pl_error *err)
 {
     (void)state;
     workbench *w = ctx;
-    if (w->front.session == NULL) {
-        return pl_error_set(err, PL_ERR_STATE, "this session is not recorded");
+    pl_status kept = pl_front_need_kept(&w->front, "save", err);
+    if (kept != PL_OK) {
+        return kept;
     }
     if (w->lost) {
         return pl_error_set(err, PL_ERR_MEMORY,
@@ -276,6 +333,7 @@ static pl_status start(workbench *w, const pl_options *options, pl_error *notice
         status = open_named(w, options, err);
     } else if (status == PL_OK) {
         open_own(w, options, notice);
+        w->fresh = pl_state_to_json(&w->front.state);
     }
     return status;
 }
@@ -370,6 +428,7 @@ int pl_workbench_run(const pl_options *options)
             .told = on_told,
             .sessions = on_sessions,
             .take = on_take,
+            .act = on_act,
             .commands = on_commands,
             .changed = on_changed,
             .restore = on_restore,
@@ -383,6 +442,7 @@ int pl_workbench_run(const pl_options *options)
         code = 1;
     }
     json_decref(w.last);
+    json_decref(w.fresh);
     free(w.other);
     pl_front_close(&w.front);
     pl_buf_deinit(&history);

@@ -65,7 +65,7 @@ static void creates_and_reopens(void **unused)
     check_sql(path, "SELECT error FROM commands WHERE NOT ok", "it failed");
     check_sql(path, "SELECT result FROM commands WHERE id = 2", "{\"said\":\"layers\"}");
     check_sql(path, "PRAGMA application_id", "1349283443");
-    check_sql(path, "PRAGMA user_version", "2");
+    check_sql(path, "PRAGMA user_version", "3");
     check_sql(path, "PRAGMA journal_mode", "wal");
 }
 
@@ -131,22 +131,6 @@ static void tells_what_was_cut_off(void **unused)
     session = opened(path); /* who stops it has ended it */
     assert_null(pl_session_cut_off(session));
     pl_session_close(session);
-}
-
-/* A session of before there was a table of begun commands. */
-static void migrates_the_first_version(void **unused)
-{
-    (void)unused;
-    const char *path = in_folder("first.planish");
-    pl_session *session = opened(path);
-    record(session, "select 1.q_proj", 7);
-    pl_session_close(session);
-    run_sql(path, "DROP TABLE begun; PRAGMA user_version = 1");
-    session = opened(path);
-    assert_int_equal(present(session), 7);
-    assert_null(pl_session_cut_off(session));
-    pl_session_close(session);
-    check_sql(path, "PRAGMA user_version", "2");
 }
 
 static void count_command(void *ctx, const pl_session_command *one)
@@ -239,7 +223,7 @@ static void refuses_newer_and_foreign(void **unused)
     const char *path = in_folder("newer.planish");
     pl_session_close(opened(path));
     run_sql(path, "PRAGMA user_version = 7");
-    check_refused(path, PL_ERR_UNSUPPORTED, "newer Planish (schema 7; this one knows up to 2)");
+    check_refused(path, PL_ERR_UNSUPPORTED, "newer Planish (schema 7; this one knows up to 3)");
 
     path = in_folder("foreign.db");
     run_sql(path, "CREATE TABLE t(x); PRAGMA application_id = 4711");
@@ -334,19 +318,64 @@ static void refuses_damage(void **unused)
     pl_session_close(session);
 }
 
-static void refuses_a_session_that_is_open(void **unused)
+/* What two sessions on one file say, whoever opens the second one. */
+static void check_second(const char *path)
+{
+    pl_error err = {0};
+    json_t *state = NULL;
+    pl_session *second = opened(path);
+    assert_false(pl_session_is_kept(second));
+    assert_non_null(strstr(pl_session_notice(second), "another program has this session open"));
+    assert_int_equal(present(second), 1);
+    assert_null(pl_session_cut_off(second)); /* it runs there just now */
+    record(second, "here alone", 7);
+    flush(second);
+    assert_int_equal(present(second), 7);
+    pl_check_ok(pl_session_undo(second, &state, &err), err);
+    assert_int_equal(number_of(state), 1);
+    /* What is done in it can be kept elsewhere. */
+    assert_int_equal(redo(second), 7);
+    char other[PATH_SIZE + 64];
+    snprintf(other, sizeof other, "%s", in_folder("elsewhere.planish"));
+    remove(other);
+    pl_check_ok(pl_session_write_as(second, other, &(pl_session_as){0}, &err), err);
+    pl_session_close(second);
+    second = opened(other);
+    assert_true(pl_session_is_kept(second));
+    assert_int_equal(present(second), 7);
+    pl_session_close(second);
+}
+
+static void only_reads_a_session_that_is_open(void **unused)
 {
     (void)unused;
-    const char *path = in_folder("open.planish");
-    pl_session *session = opened(path), *second = NULL;
+    char path[PATH_SIZE + 64];
+    snprintf(path, sizeof path, "%s", in_folder("open.planish"));
     pl_error err = {0};
-    assert_int_equal(pl_session_open(path, &second, &err), PL_ERR_STATE);
-    assert_null(second);
-    pl_check_says(err, "open in another program");
-    record(session, "still mine", 1);
+    pl_session *session = opened(path);
+    assert_true(pl_session_is_kept(session));
+    record(session, "mine", 1);
+    pl_check_ok(pl_session_begin(session, "solve all", &err), err);
+    flush(session);
+    check_second(path); /* of the same program */
+    pid_t child = fork();
+    if (child == 0) {
+        /* As another program: what this one holds is not its own. */
+        char *const args[] = {"test", (char *)(uintptr_t)path, NULL};
+        execv("/proc/self/exe", args);
+        _exit(99);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    record(session, "still mine", 2);
     flush(session);
     pl_session_close(session);
-    pl_session_close(opened(path));
+    session = opened(path);
+    assert_true(pl_session_is_kept(session));
+    assert_int_equal(present(session), 2);
+    pl_session_close(session);
+    check_sql(path, "SELECT group_concat(text) FROM commands", "mine,still mine");
 }
 
 /* Opens a path inside the folder, as nobody where the test is root's, whom no permission stops.
@@ -560,20 +589,33 @@ static void finds_the_default_path(void **unused)
     free(old);
 }
 
-int main(void)
+/* With a path: the second program on it, for only_reads_a_session_that_is_open. */
+static int second_program(const char *path)
 {
+    pl_error err = {0};
+    pl_session *second = NULL;
+    const bool good = pl_session_open(path, &second, &err) == PL_OK &&
+                      !pl_session_is_kept(second) && present(second) == 1 && undo(second) == -1;
+    pl_session_close(second);
+    return good ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        return second_program(argv[1]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creates_and_reopens),
         cmocka_unit_test(undo_redo_and_branches),
         cmocka_unit_test(tells_what_was_cut_off),
-        cmocka_unit_test(migrates_the_first_version),
         cmocka_unit_test(hands_its_newest_commands_on),
         cmocka_unit_test(finds_the_newest_state_with_solved_layers),
         cmocka_unit_test(names_the_session_of_a_model),
         cmocka_unit_test(refuses_newer_and_foreign),
         cmocka_unit_test(refuses_what_is_no_database),
         cmocka_unit_test(refuses_damage),
-        cmocka_unit_test(refuses_a_session_that_is_open),
+        cmocka_unit_test(only_reads_a_session_that_is_open),
         cmocka_unit_test(refuses_where_nothing_can_be_written),
         cmocka_unit_test(exports_a_script),
         cmocka_unit_test(is_quick_with_ten_thousand_records),
