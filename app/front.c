@@ -4,6 +4,7 @@
 #include "core/base/json.h"
 #include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"
+#include "sessions/catalog.h"
 
 #include <math.h>
 #include <poll.h>
@@ -144,6 +145,7 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     *out = (pl_front){0};
     pl_state_init(&out->state);
     pl_state_default_methods(&out->state);
+    pl_session_sweep();
     int threads = options->threads > 0 ? options->threads : pl_linalg_default_threads();
     out->threads = threads;
     pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};

@@ -24,6 +24,16 @@ static void put_session_folder(pl_buf *out)
     }
 }
 
+void pl_session_sweep(void)
+{
+    pl_buf folder = {0};
+    put_session_folder(&folder);
+    if (folder.data != NULL && !folder.failed) {
+        pl_temporary_sweep(folder.data);
+    }
+    pl_buf_deinit(&folder);
+}
+
 /* A file's name without blanks or anything else that a shell or a prompt would take apart. */
 static void put_plain_name(const char *name, pl_buf *out)
 {
@@ -53,9 +63,6 @@ pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out, pl_e
     snprintf(tail, sizeof tail, "-%.8s%s", text, ending);
     put_session_folder(&folder);
     pl_status status = pl_buf_check(&folder, err);
-    if (status == PL_OK) {
-        pl_temporary_sweep(folder.data); /* what a branch that was cut off has left */
-    }
     DIR *dir = status == PL_OK ? opendir(folder.data) : NULL;
     const struct dirent *entry = NULL;
     while (dir != NULL && (entry = readdir(dir)) != NULL && !pl_text_ends(entry->d_name, tail)) {

@@ -8,6 +8,9 @@
 #include "core/io/identity.h"
 #include "sessions/session.h"
 
+/* Removes from the folder of sessions what a branch that was cut off has left there. */
+void pl_session_sweep(void);
+
 /* The file of a model's session in $XDG_STATE_HOME/planish, else ~/.local/state/planish, whether it
  * is there or not; appended.  name: the model's, used where there is none yet. */
 PL_NODISCARD pl_status pl_session_model_path(const char *name, pl_id print, pl_buf *out,

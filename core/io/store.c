@@ -48,6 +48,7 @@ pl_status pl_store_open(const char *folder, uint64_t limit, pl_store **out, pl_e
     }
     *store = (pl_store){.folder = own, .limit = limit, .presence = {.fd = -1}};
     pthread_mutex_init(&store->lock, NULL);
+    pl_store_sweep(store);
     *out = store;
     return PL_OK;
 }

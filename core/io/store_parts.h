@@ -89,5 +89,7 @@ bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key);
 
 /* store_room.c: says to other processes that this one uses the store, if there is a folder. */
 void pl_store_be_present(pl_store *store);
+/* Removes what a process that died has left in the making. */
+void pl_store_sweep(const pl_store *store);
 
 #endif

@@ -206,6 +206,25 @@ static void list_all(const pl_store *store, candidates *all)
     }
 }
 
+void pl_store_sweep(const pl_store *store)
+{
+    DIR *dir = opendir(store->folder);
+    pl_temporary_sweep(store->folder);
+    for (struct dirent *item; dir != NULL && (item = readdir(dir)) != NULL;) {
+        pl_buf folder = {0};
+        if (pl_store_is_kind(item->d_name)) {
+            pl_path_join(&folder, store->folder, item->d_name);
+            if (!folder.failed) {
+                pl_temporary_sweep(folder.data);
+            }
+            pl_buf_deinit(&folder);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+}
+
 static void free_all(candidates *all)
 {
     for (size_t i = 0; i < all->count; i++) {
