@@ -194,6 +194,9 @@ static bool values_agree(const comparison *c, const char *key, const json_t *the
                              json_number_value(now), &relative) ||
                differ(c, key, then, now, relative);
     }
+    if (json_is_null(then)) {
+        return true; /* it was not known then: the store lacked it, or nobody had computed it */
+    }
     if (now == NULL || json_typeof(then) != json_typeof(now)) {
         return differ(c, key, then, now, NAN);
     }
@@ -206,7 +209,7 @@ static bool values_agree(const comparison *c, const char *key, const json_t *the
         return texts_agree(c, json_string_value(then), json_string_value(now), &relative) ||
                differ(c, key, then, now, relative);
     default:
-        return true; /* true, false and null are types of their own */
+        return true; /* true and false are types of their own */
     }
 }
 

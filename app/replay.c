@@ -143,10 +143,13 @@ static pl_status is_the_model(replay *r, pl_source *source, const char *path, bo
                               pl_error *err)
 {
     json_t *origin = origin_of(r, path);
-    char *print = pl_session_about(r->log, "print");
     char own[PL_ID_TEXT];
+    pl_buf name = {0};
     pl_status status = PL_OK;
     pl_id_format(source->print, own);
+    pl_buf_printf(&name, "print:%s", path != NULL ? path : "");
+    char *print = name.failed ? NULL : pl_session_about(r->log, name.data);
+    pl_buf_deinit(&name);
     *same = print == NULL || strcmp(print, own) == 0;
     if (*same && origin != NULL) {
         status = pl_origin_check(source, origin, same, err);
@@ -199,8 +202,8 @@ static pl_status find_source(replay *r, const char *path, const char *inputs, pl
         status = try_place(r, r->spec->model, inputs, path, &another, out, err);
         if (status == PL_OK && *out == NULL && another) {
             return pl_error_set(err, PL_ERR_CHANGED,
-                                "replay: model=%s: that is another model than the session's %s",
-                                r->spec->model, pl_path_name(path));
+                                "%s: model=%s: that is another model than the session's %s",
+                                r->spec->what, r->spec->model, pl_path_name(path));
         }
     } else {
         status = try_place(r, path, inputs, path, &another, out, err);
@@ -220,13 +223,13 @@ static pl_status find_source(replay *r, const char *path, const char *inputs, pl
     if (status == PL_OK && *out == NULL) {
         const char *name = path != NULL ? pl_path_name(path) : "the demo";
         status = another ? pl_error_set(err, PL_ERR_CHANGED,
-                                        "replay: %s is another model here than the session's; "
+                                        "%s: %s is another model here than the session's; "
                                         "model=PATH says where that is",
-                                        name)
+                                        r->spec->what, name)
                          : pl_error_set(err, PL_ERR_NOT_FOUND,
-                                        "replay: the session's model %s is not here; model=PATH "
+                                        "%s: the session's model %s is not here; model=PATH "
                                         "says where it is",
-                                        name);
+                                        r->spec->what, name);
     }
     return status;
 }
@@ -347,9 +350,9 @@ static pl_status check_file(replay *r, const char *recorded, const char *at, pl_
         pl_id_format(id, own);
         if (status == PL_OK && strcmp(own, known) != 0) {
             status = pl_error_set(err, PL_ERR_CHANGED,
-                                  "replay: %s is another file than the session's %s (identity %s, "
+                                  "%s: %s is another file than the session's %s (identity %s, "
                                   "expected %s)",
-                                  at, recorded, own, known);
+                                  r->spec->what, at, recorded, own, known);
         }
     }
     free(known);
@@ -363,7 +366,9 @@ static pl_status place_file(replay *r, char **value, pl_error *err)
 {
     pl_buf path = {0};
     pl_status status = PL_OK;
-    put_made(r, *value, &path);
+    if (r->folder.path != NULL) {
+        put_made(r, *value, &path);
+    }
     if (path.data != NULL && access(path.data, F_OK) == 0) {
         return replace(value, &path, err);
     }
@@ -396,6 +401,25 @@ static pl_status place_files(replay *r, pl_call *call, pl_error *err)
         }
     }
     return status;
+}
+
+pl_status pl_session_find_model(const pl_replay_spec *spec, pl_session *session, const char *path,
+                                const char *inputs, pl_source **out, pl_error *err)
+{
+    int64_t id = 0;
+    replay r = {.spec = spec, .log = session};
+    *out = NULL;
+    pl_status status = pl_session_state_after(session, INT64_MAX, &id, NULL, err);
+    r.n_states = (size_t)id;
+    PL_THEN(find_source(&r, path, inputs, out, err));
+    return status;
+}
+
+pl_status pl_session_place_text(const pl_replay_spec *spec, pl_session *session, char **path,
+                                pl_error *err)
+{
+    replay r = {.spec = spec, .log = session};
+    return place_file(&r, path, err);
 }
 
 /* --- one command ------------------------------------------------------------------------------ */

@@ -6,8 +6,10 @@
 #define PL_APP_REPLAY_H
 
 #include "app/command.h"
+#include "sessions/session.h"
 
 typedef struct pl_replay_spec {
+    const char *what;      /* the command, for errors */
     const char *path;      /* the session's file */
     const char *model;     /* where its model is here, or NULL */
     const char *files;     /* a folder to look for its texts in, or NULL */
@@ -27,6 +29,17 @@ typedef struct pl_replay_spec {
  * fails now is a difference; PL_ERR_* is for a session, a model or a text that is not to be had. */
 PL_NODISCARD pl_status pl_replay_run(const pl_replay_spec *spec, pl_lab *lab, json_t *result,
                                      bool *same, pl_task *task, pl_error *err);
+
+/* The model that a session names (path NULL: the demo), found here as spec says, and the same one:
+ * by its identity where the session has that, else by its headers where the file says what they
+ * were.  Caller releases *out.  PL_ERR_CHANGED where there is another one, PL_ERR_NOT_FOUND. */
+PL_NODISCARD pl_status pl_session_find_model(const pl_replay_spec *spec, pl_session *session,
+                                             const char *path, const char *inputs, pl_source **out,
+                                             pl_error *err);
+/* Gives the path of a text that the session names the place where it is here; it stays where there
+ * is none.  PL_ERR_CHANGED where that is another text than the session was exported with. */
+PL_NODISCARD pl_status pl_session_place_text(const pl_replay_spec *spec, pl_session *session,
+                                             char **path, pl_error *err);
 
 /* app/compared.c: the first difference of two results of a command, recorded and found. */
 typedef struct pl_result_difference {

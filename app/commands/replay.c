@@ -41,7 +41,8 @@ static pl_status run_replay(pl_call *call, pl_context cx, pl_error *err)
     bool same = false;
     char *path = NULL;
     size_t kept = 0;
-    pl_replay_spec spec = {.model = pl_call_value(call, "model"),
+    pl_replay_spec spec = {.what = "replay",
+                           .model = pl_call_value(call, "model"),
                            .files = pl_call_value(call, "files"),
                            .tolerance = NAN,
                            .open = cx.state->source};

@@ -209,7 +209,8 @@ static void test_sessions_are_listed_and_opened(void **ctx)
     run_check_failed(&r, 1, "sessions: no session is named \"nosuch\"; there are 1 last");
     run_free(&r);
     r = RUN("--json", "-c", "sessions close");
-    run_check_failed(&r, 1, "sessions: expected `sessions` or `sessions open NAME`");
+    run_check_failed(&r, 1,
+                     "sessions: expected `sessions`, `sessions open NAME` (a name or a number");
     run_free(&r);
     unsetenv("XDG_STATE_HOME");
 }

@@ -188,8 +188,8 @@ static void check_recorded(int round, size_t before, size_t printed)
         free_texts(texts, branch);
         all += branch;
         if (access(path, F_OK) == 0) { /* the log beside it is the branch's, until it is opened */
-            run r = RUN("--json", "--threads", "1", "--store", "store", "--session", path, "-c",
-                        "log");
+            run r =
+                RUN("--json", "--threads", "1", "--store", "store", "--session", path, "-c", "log");
             check_whole(&r, branch);
             run_free(&r);
             remove(path);

@@ -252,6 +252,74 @@ static void test_a_branch_leaves_the_original(void **ctx)
     run_free(&r);
 }
 
+static void test_a_session_moves_in_one_file(void **ctx)
+{
+    (void)ctx;
+    const char *root = getenv("PLANISH_SOURCE_ROOT");
+    char script[2048];
+    free(run_shell("mkdir -p sent/model received && cp '%s'/sessions/demo/* sent/model/ && "
+                   "mv sent/model/*.txt sent/",
+                   root));
+    snprintf(script, sizeof script,
+             "open %s/sent/model; calibrate text=%s/sent/calibration.txt windows=2; method rtn "
+             "bits=3; solve 1.q_proj; perplexity text=sent/evaluation.txt which=after windows=1; "
+             "keep start; plot histogram 1.q_proj file=%s/sent/h.png; select 9.q_proj; "
+             "tokenize text=%s/secret/place.txt; sessions export received/s.planish",
+             run_folder(), run_folder(), run_folder(), run_folder());
+    run r = OPEN("sent/s.planish", "--keep-going", "-c", script);
+    const json_t *made = json_object_get(r.lines[r.n_lines - 1], "result");
+    check_number(made, "commands", 9);
+    assert_int_equal(json_array_size(json_object_get(made, "texts")), 2);
+    run_free(&r);
+    /* Nothing of where it was, and one file. */
+    size_t size = 0;
+    char *bytes = run_read("received/s.planish", &size);
+    assert_null(memmem(bytes, size, run_folder(), strlen(run_folder())));
+    assert_non_null(memmem(bytes, size, "text=calibration.txt", 20));
+    free(bytes);
+    char *files = run_shell("ls received; rm sent/s.planish*; mv sent/model received/renamed; "
+                            "mkdir texts; mv sent/*.txt texts/; ls -A sent");
+    assert_string_equal(files, "s.planish\nh.png\n");
+    free(files);
+
+    r = BARE("-c", "sessions import received/s.planish");
+    run_check_failed(&r, 1, "sessions import: the session's model model is not here");
+    run_free(&r);
+    r = BARE("-c",
+             "sessions import received/s.planish model=received/renamed files=texts name=came; "
+             "layers on=1.q_proj; replay came store=kept; sessions open came; "
+             "perplexity text=texts/evaluation.txt which=after windows=1; keep");
+    made = run_result(&r, 0);
+    assert_string_equal(json_string_value(json_object_get(made, "session")), "came");
+    assert_non_null(strstr(json_string_value(json_object_get(made, "model")), "received/renamed"));
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *text = json_array_get(json_object_get(made, "texts"), i);
+        assert_true(json_is_string(json_object_get(text, "path")));
+    }
+    const json_t *layer = json_array_get(json_object_get(run_result(&r, 1), "layers"), 0);
+    assert_string_equal(json_string_value(json_object_get(layer, "method")), "rtn");
+    assert_true(json_is_true(json_object_get(run_result(&r, 2), "same")));
+    assert_true(run_number(run_result(&r, 4), "perplexity") > 1.2);
+    assert_int_equal(json_array_size(json_object_get(run_last(&r), "kept")), 1);
+    run_free(&r);
+    r = BARE("-c", "sessions import received/s.planish model=received/renamed name=came");
+    run_check_failed(&r, 1, "there is a session named came already");
+    run_free(&r);
+    /* Another text, another model. */
+    free(run_shell("cp texts/evaluation.txt received/calibration.txt && "
+                   "cp -r received/renamed other && printf '\\001' | dd conv=notrunc bs=1 "
+                   "of=other/model.safetensors seek=1000000 2>&1"));
+    r = BARE("-c", "replay received/s.planish model=received/renamed");
+    run_check_failed(&r, 1, "calibration.txt is another file than the session's calibration.txt");
+    run_free(&r);
+    r = BARE("-c", "sessions import received/s.planish model=other files=texts name=wrong");
+    run_check_failed(&r, 1, "that is another model than the session's model");
+    run_free(&r);
+    r = BARE("-c", "sessions name=x");
+    run_check_failed(&r, 1, "name= goes with `sessions import FILE`");
+    run_free(&r);
+}
+
 /* The first program waits for lines while others come. */
 static void test_a_second_program_reads(void **ctx)
 {
@@ -300,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_states_of_the_screen_are_taken_as_recorded),
         cmocka_unit_test(test_a_session_replays_elsewhere),
         cmocka_unit_test(test_a_branch_leaves_the_original),
+        cmocka_unit_test(test_a_session_moves_in_one_file),
         cmocka_unit_test(test_a_second_program_reads),
     };
     return cmocka_run_group_tests(tests, setup, run_teardown);
