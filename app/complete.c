@@ -35,6 +35,30 @@ static void offer(matches *m, const char *text)
     m->list[m->count] = NULL;
 }
 
+/* Each tag that a layer has, once, behind what leads to it. */
+static void offer_tags_behind(matches *m, const pl_state *state, const char *before)
+{
+    for (size_t i = 0; i < state->n_remarks; i++) {
+        bool known = !state->remarks[i].tag;
+        for (size_t k = 0; k < i && !known; k++) {
+            known = state->remarks[k].tag &&
+                    strcmp(state->remarks[k].text, state->remarks[i].text) == 0;
+        }
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%s%s", before, state->remarks[i].text);
+        if (!known && !text.failed) {
+            offer(m, text.data);
+        }
+        pl_buf_deinit(&text);
+    }
+}
+
+static void offer_tags(matches *m, const pl_state *state, const char *word)
+{
+    (void)word;
+    offer_tags_behind(m, state, "");
+}
+
 static void offer_layers(matches *m, const pl_state *state, const char *word)
 {
     (void)word;
@@ -42,6 +66,7 @@ static void offer_layers(matches *m, const pl_state *state, const char *word)
         return;
     }
     const pl_model *model = state->source->model;
+    offer_tags_behind(m, state, "tag:");
     for (size_t i = 0; i < pl_model_layer_count(model); i++) {
         const pl_layer *layer = pl_model_layer(model, i);
         const char *last = strrchr(layer->name, '.');
@@ -104,8 +129,8 @@ static void offer_choices(matches *m, const char *lead, const char *choices)
     }
 }
 
-static void offer_values(matches *m, const pl_command *command, const pl_method *method,
-                         const char *word)
+static void offer_values(matches *m, const pl_state *state, const pl_command *command,
+                         const pl_method *method, const char *word)
 {
     size_t length = strcspn(word, "=");
     char *lead = strndup(word, length + 1);
@@ -118,6 +143,11 @@ static void offer_values(matches *m, const pl_command *command, const pl_method 
         }
         if (pl_key_choices(key) != NULL) {
             offer_choices(m, lead, pl_key_choices(key));
+        } else if (strcmp(key->name, "on") == 0) {
+            pl_buf before = {0};
+            pl_buf_printf(&before, "%stag:", lead);
+            offer_tags_behind(m, state, before.data != NULL ? before.data : "");
+            pl_buf_deinit(&before);
         } else if (key->kind == PL_KEY_FORM) {
             for (const pl_kind *const *kind = pl_kinds(); *kind != NULL; kind++) {
                 offer_choices(m, lead, (*kind)->forms != NULL ? (*kind)->forms : "");
@@ -279,7 +309,7 @@ static const struct {
     {"FIGURE", offer_figures},   {"PATH", offer_paths},       {"FILE", offer_paths},
     {"ROWS", offer_grids},       {"PARAM", offer_params},     {"EXPRESSION", offer_conditions},
     {"SETTING", offer_settings}, {"SESSION", offer_sessions}, {"TOPIC", offer_topics},
-    {"VIEW", offer_views},
+    {"VIEW", offer_views},       {"TAG", offer_tags},
 };
 
 /* One alternative of a position: "LAYER" or "all". */
@@ -450,7 +480,7 @@ static char **complete_plain(const pl_state *state, const char *start, const cha
                                       : NULL;
         size_t position = parsed == PL_OK ? call->n_words : 0;
         if (strchr(word, '=') != NULL) {
-            offer_values(&m, command, method, word);
+            offer_values(&m, state, command, method, word);
         } else {
             if (position < command->max_words && (parsed != PL_OK || call->n_keys == 0)) {
                 offer_positional(&m, state, command, position, word);

@@ -3,6 +3,7 @@
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
+#include "core/state/remarks.h"
 #include "core/state/record.h"
 
 #include "app/usage.h"
@@ -271,18 +272,60 @@ static pl_status conclude(pl_status status, unsigned before, pl_error *err)
     return status;
 }
 
+static pl_status expand_value(const pl_state *state, char **value, pl_error *err)
+{
+    pl_buf names = {0};
+    if (state->source == NULL || !pl_glob_has_tags(*value)) {
+        return PL_OK;
+    }
+    pl_status status = pl_state_expand_tags(state, *value, &names, err);
+    if (status == PL_OK) {
+        free(*value);
+        *value = names.data;
+        names = (pl_buf){0};
+    }
+    pl_buf_deinit(&names);
+    return status;
+}
+
+/* `tag:NAME` among the words for layers, and in on=, becomes the layers that have the tag now: what
+ * is set for them stays theirs, and a figure's commands need no tag. */
+static pl_status expand_tags(pl_call *call, const pl_state *state, pl_error *err)
+{
+    pl_status status = PL_OK;
+    const char *const words = call->command->positional;
+    const bool layers = strstr(words, "LAYER") != NULL && strstr(words, "TEXT") == NULL;
+    for (size_t i = 0; status == PL_OK && layers && i < call->n_words; i++) {
+        status = expand_value(state, &call->words[i], err);
+    }
+    for (size_t i = 0; status == PL_OK && i < call->n_keys; i++) {
+        if (strcmp(call->names[i], "on") == 0) {
+            status = expand_value(state, &call->values[i], err);
+        }
+    }
+    if (status != PL_OK) {
+        pl_error_prefix(err, "%s: ", call->command->name);
+    }
+    return status;
+}
+
 pl_status pl_call_run(pl_call *call, pl_context cx, pl_error *err)
 {
     const unsigned before = pl_memory_failures();
-    pl_status status = call->command->run != NULL ? call->command->run(call, cx, err) : PL_OK;
+    pl_status status = expand_tags(call, cx.state, err);
+    if (status == PL_OK && call->command->run != NULL) {
+        status = call->command->run(call, cx, err);
+    }
     return conclude(status, before, err);
 }
 
 pl_status pl_call_apply(pl_call *call, pl_state *state, pl_error *err)
 {
     const unsigned before = pl_memory_failures();
-    pl_status status =
-        call->command->apply != NULL ? call->command->apply(call, state, err) : PL_OK;
+    pl_status status = expand_tags(call, state, err);
+    if (status == PL_OK && call->command->apply != NULL) {
+        status = call->command->apply(call, state, err);
+    }
     if (status == PL_OK && call->command->sets) {
         pl_record_all(state);
         pl_state_recall(state);

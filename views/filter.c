@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_NODES = 64, MAX_DEPTH = 16, WORD = 96 };
 
@@ -238,6 +239,20 @@ static bool matches_name(const char *pattern, const char *name)
                                            : strstr(lower, pattern) != NULL;
 }
 
+/* Among words with a blank between them; letters of either case. */
+static bool has_tag(const char *tags, const char *tag)
+{
+    const size_t length = strlen(tag);
+    for (const char *at = tags; at != NULL && *at != '\0';) {
+        const size_t word = strcspn(at, " ");
+        if (word == length && strncasecmp(at, tag, length) == 0) {
+            return true;
+        }
+        at += word + (at[word] == ' ');
+    }
+    return false;
+}
+
 static bool compare(const node *n, const pl_filter_layer *layer)
 {
     const double x = layer->values[n->column];
@@ -273,6 +288,9 @@ static bool holds(const pl_filter *filter, int at, const pl_filter_layer *layer)
         return compare(n, layer);
     case NAME:
         break;
+    }
+    if (strncmp(n->word, "tag:", 4) == 0) {
+        return has_tag(layer->tags, n->word + 4);
     }
     for (size_t i = 0; i < 3; i++) {
         if (layer->names[i] != NULL && matches_name(n->word, layer->names[i])) {

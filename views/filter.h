@@ -6,7 +6,8 @@
  *   score      = the name of a column (core/study/layer_table.h): input_ratio, error, block, ...
  *
  * A name with *, ? or [ is a glob over the whole name (15.*), else a part of it (q_proj); letters
- * of either case.  A score that is not known (NaN) makes every comparison false. */
+ * of either case; tag:NAME is a tag that it has.  A score that is not known (NaN) makes every
+ * comparison false. */
 #ifndef PL_VIEWS_FILTER_H
 #define PL_VIEWS_FILTER_H
 
@@ -23,6 +24,7 @@ typedef struct pl_filter_layer {
     const char *names[3];
     double values[PL_COLUMN_COUNT]; /* NaN: not known */
     bool solved;
+    const char *tags; /* "fragile later", or NULL */
 } pl_filter_layer;
 
 /* A text of blanks gives *out NULL: everything is listed.  PL_ERR_USAGE says where the text stops

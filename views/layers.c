@@ -1,6 +1,7 @@
 /* The layer list: every quantizable layer with its outlier scores, sortable. */
 #include "views/layers.h"
 
+#include "core/state/remarks.h"
 #include "views/filter.h"
 #include "views/mouse.h"
 #include "views/text.h"
@@ -49,7 +50,12 @@ static bool passes(const pl_screen_model *model, const pl_filter *filter, size_t
         about.values[c] = number_of(model, i, c);
     }
     about.values[PL_COLUMN_BLOCK] = (double)layer->block; /* also before anything was read */
-    return pl_filter_matches(filter, &about);
+    pl_buf tags = {0};
+    pl_state_put_tags(model->state, i, &tags);
+    about.tags = tags.data;
+    const bool matches = pl_filter_matches(filter, &about);
+    pl_buf_deinit(&tags);
+    return matches;
 }
 
 /* The layers as they are listed. */
@@ -349,6 +355,18 @@ static void draw_bar(const pl_screen_model *model, pl_surface *surface, pl_rect 
     }
 }
 
+/* '#' for tags, '"' for a note alone. */
+static char mark_of(const pl_state *state, size_t layer)
+{
+    char mark = ' ';
+    for (size_t i = 0; i < state->n_remarks; i++) {
+        if (state->remarks[i].layer == layer) {
+            mark = state->remarks[i].tag ? '#' : mark == ' ' ? '"' : mark;
+        }
+    }
+    return mark;
+}
+
 static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, pl_rect rect,
                             int row, const columns *c, size_t layer)
 {
@@ -357,7 +375,8 @@ static void draw_layer_line(const pl_screen_model *model, pl_surface *surface, p
     char name[80];
     pl_layer_short(info, c->name_width > 12, name, sizeof name);
     unsigned style = selected ? PL_STYLE_STRONG : PL_STYLE_TEXT;
-    pl_put(surface, rect, row, 0, style, selected ? ">" : " ");
+    const char mark[2] = {mark_of(model->state, layer), '\0'};
+    pl_put(surface, rect, row, 0, selected ? style : PL_STYLE_FAINT, selected ? ">" : mark);
     if (pl_state_result(model->state, layer) != NULL) {
         pl_put(surface, rect, row, 1, PL_STYLE_AFTER, surface->ascii ? "*" : "\u2022");
     } else if (pl_state_is_foreign(model->state, layer)) {

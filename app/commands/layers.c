@@ -1,5 +1,6 @@
 /* layers: the linear layers with their scores. */
 #include "app/commands/parts.h"
+#include "app/commands/remarks.h"
 #include "app/report.h"
 #include "app/usage.h"
 #include "core/base/json.h"
@@ -136,6 +137,9 @@ static json_t *line_of(const pl_state *state, pl_lab *lab, const pl_layer_row *r
     }
     if (l->sort != PL_COLUMN_COUNT) {
         put_numbers(line, state, rows, layer, &l->sort, 1);
+    }
+    if (state->n_remarks > 0) {
+        pl_put_remarks_of(line, state, layer);
     }
     return line;
 }

@@ -35,6 +35,9 @@
     COMMAND(compare)                                                                               \
     COMMAND(pin)                                                                                   \
     COMMAND(unpin)                                                                                 \
+    COMMAND(note)                                                                                  \
+    COMMAND(tag)                                                                                   \
+    COMMAND(untag)                                                                                 \
     COMMAND(sweep)                                                                                 \
     COMMAND(target)                                                                                \
     COMMAND(perplexity)                                                                            \

@@ -105,6 +105,7 @@ static pl_status put_summary(pl_report_draft *draft, pl_error *err)
     if (draft->layer == SIZE_MAX) {
         PL_THEN(pl_report_worst(draft, err));
     }
+    PL_THEN(pl_report_remarks(draft, err));
     return status;
 }
 

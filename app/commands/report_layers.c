@@ -1,6 +1,7 @@
 /* The layers of a report: their table, the worst, what predicts their cost, and the outliers. */
 #include "app/commands/report_parts.h"
 
+#include "core/state/remarks.h"
 #include "core/study/channel_table.h"
 #include "core/study/sensitivity.h"
 #include "plots/kinds.h"
@@ -156,6 +157,57 @@ pl_status pl_report_layers(pl_report_draft *draft, pl_error *err)
     PL_THEN(add_layers(draft, layers, n, true, caption.data, err));
     free(layers);
     pl_buf_deinit(&caption);
+    return status;
+}
+
+static pl_status put_remarks(const pl_report_draft *draft, size_t layer, pl_table *table,
+                             size_t row, pl_error *err)
+{
+    pl_buf name = {0}, tags = {0};
+    const char *note = pl_state_note(draft->cx.state, layer);
+    pl_kind_layer_title(draft->cx.state, layer, &name);
+    pl_state_put_tags(draft->cx.state, layer, &tags);
+    pl_buf_puts(&tags, "");
+    pl_status status = pl_buf_check(&name, err);
+    PL_THEN(pl_buf_check(&tags, err));
+    PL_THEN(pl_table_text(table, row, 0, name.data, err));
+    PL_THEN(pl_table_text(table, row, 1, tags.data, err));
+    PL_THEN(pl_table_text(table, row, 2, note != NULL ? note : "", err));
+    pl_buf_deinit(&name);
+    pl_buf_deinit(&tags);
+    return status;
+}
+
+/* Whether the i-th remark is its layer's first, of a layer that the report is of. */
+static bool begins_row(const pl_report_draft *draft, size_t i)
+{
+    const pl_remark *list = draft->cx.state->remarks;
+    return (draft->layer == SIZE_MAX || list[i].layer == draft->layer) &&
+           (i == 0 || list[i - 1].layer != list[i].layer);
+}
+
+pl_status pl_report_remarks(pl_report_draft *draft, pl_error *err)
+{
+    const pl_state *state = draft->cx.state;
+    size_t rows = 0, row = 0;
+    for (size_t i = 0; i < state->n_remarks; i++) {
+        rows += begins_row(draft, i);
+    }
+    if (rows == 0) {
+        return PL_OK;
+    }
+    pl_table table = {0};
+    pl_status status = pl_table_init(&table, rows, 3, err);
+    PL_THEN(pl_table_head(&table, 0, "layer", err));
+    PL_THEN(pl_table_head(&table, 1, "tags", err));
+    PL_THEN(pl_table_head(&table, 2, "note", err));
+    for (size_t i = 0; status == PL_OK && i < state->n_remarks; i++) {
+        if (begins_row(draft, i)) {
+            status = put_remarks(draft, state->remarks[i].layer, &table, row++, err);
+        }
+    }
+    PL_THEN(pl_document_add_table(&draft->document, &table, "Notes and tags of layers.", err));
+    pl_table_deinit(&table);
     return status;
 }
 

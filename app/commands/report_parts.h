@@ -54,6 +54,8 @@ PL_NODISCARD pl_status pl_report_worst(pl_report_draft *draft, pl_error *err);
 PL_NODISCARD pl_status pl_report_predictors(pl_report_draft *draft, pl_error *err);
 PL_NODISCARD pl_status pl_report_outliers(pl_report_draft *draft, pl_side side, pl_error *err);
 PL_NODISCARD pl_status pl_report_layers(pl_report_draft *draft, pl_error *err);
+/* Notes and tags, of all layers or the report's own; nothing where there are none. */
+PL_NODISCARD pl_status pl_report_remarks(pl_report_draft *draft, pl_error *err);
 PL_NODISCARD pl_status pl_report_makers(pl_report_draft *draft, pl_error *err);
 
 /* The commands that measured perplexities of the present setting, appended, one a line. */

@@ -100,7 +100,7 @@ static pl_status choose_layers(const pl_call *call, const pl_state *state, bool 
     const char *name = words > 0 ? call->words[first ? 1 : 0] : NULL;
     const bool all = name != NULL && strcmp(name, "all") == 0;
     size_t layer = state->layer, count = 0;
-    *one = !all && (name == NULL || strpbrk(name, "*?[") == NULL);
+    *one = !all && (name == NULL || strpbrk(name, "*?[,") == NULL);
     pl_status status = PL_OK;
     if (words > 1) {
         status =

@@ -169,6 +169,7 @@ static void put_changes(const pl_state *from, const pl_state *to, pl_buf *out)
     put_count("imported layers", pl_state_import_count(from), pl_state_import_count(to), start,
               out);
     put_count("kept settings", from->n_kept, to->n_kept, start, out);
+    put_count("notes and tags", from->n_remarks, to->n_remarks, start, out);
     if (!same_sweep(&from->sweep, &to->sweep)) {
         put_next(out, start);
         pl_buf_printf(out, "sweep %s → %s", from->sweep.set ? from->sweep.param : "none",

@@ -2,6 +2,7 @@
 
 #include "core/model/bare.h"
 #include "core/state/kept.h"
+#include "core/state/remarks.h"
 #include "core/state/record.h"
 
 #include <math.h>
@@ -137,6 +138,7 @@ void pl_state_deinit(pl_state *state)
     pl_state_free_overrides(state);
     free(state->solved);
     free(state->imported.path);
+    pl_state_free_remarks(state);
     pl_state_drop_kept(state);
     pl_source_release(state->source);
     *state = (pl_state){0};
@@ -171,8 +173,11 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
     to->n_overrides = 0;
     to->solved = NULL;
     to->imported.path = NULL;
+    to->remarks = NULL;
+    to->n_remarks = 0;
     pl_status status = pl_calibration_copy(&to->calibration, &from->calibration, err);
     PL_THEN(pl_state_copy_overrides(to, from, err));
+    PL_THEN(pl_state_copy_remarks(to, from, err));
     if (status == PL_OK && from->imported.path != NULL) {
         to->imported.path = strdup(from->imported.path);
         status = to->imported.path != NULL ? PL_OK : pl_error_memory(err, "the state");
@@ -220,6 +225,7 @@ pl_status pl_state_set_source(pl_state *state, pl_source *source, pl_error *err)
     state->layer = 0;
     state->channel = SIZE_MAX;
     pl_state_drop_kept(state);
+    pl_state_free_remarks(state);
     state->sweep = (pl_sweep){0};
     pl_source *old = state->source;
     state->source = pl_source_retain(source);

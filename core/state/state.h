@@ -131,6 +131,13 @@ typedef struct pl_sweep {
     pl_id plan; /* what it was asked under (pl_sweep_plan) */
 } pl_sweep;
 
+/* What the user has written on a layer (remarks.h). */
+typedef struct pl_remark {
+    size_t layer;
+    bool tag;   /* a tag's name; else a note */
+    char *text; /* owned */
+} pl_remark;
+
 typedef struct pl_state {
     pl_source *source; /* counted reference; NULL before `open` */
     pl_calibration calibration;
@@ -152,6 +159,8 @@ typedef struct pl_state {
     bool compared[PL_MAX_KEPT]; /* shown beside the present one */
     size_t n_kept;
     pl_sweep sweep;
+    pl_remark *remarks; /* [n_remarks], owned, by layer; changed by remarks.c */
+    size_t n_remarks;
 } pl_state;
 
 void pl_state_init(pl_state *state); /* nothing open, every slot empty */

@@ -6,6 +6,7 @@
 #include "core/state/kept.h"
 #include "core/state/origin.h"
 #include "core/state/record.h"
+#include "core/state/remarks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -112,13 +113,13 @@ static json_t *state_json(const pl_state *state)
     const pl_source *source = state->source;
     json_t *setting = pl_setting_to_json(state);
     json_t *json = json_pack(
-        "{s:i, s:s?, s:s?, s:s?, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "version", 1, "model",
+        "{s:i, s:s?, s:s?, s:s?, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "model",
         source != NULL ? source->path : NULL, "inputs", source != NULL ? source->inputs : NULL,
         "layer", source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
         (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
         "origin", source != NULL ? pl_origin_json(source) : json_null(), "kept",
-        pl_kept_to_json(state), "solved", solved_json(state), "measured",
-        source != NULL ? pl_record_to_json(source) : json_null());
+        pl_kept_to_json(state), "solved", solved_json(state), "remarks", pl_remarks_to_json(state),
+        "measured", source != NULL ? pl_record_to_json(source) : json_null());
     const bool whole = json != NULL && json_object_update(json, setting) == 0;
     json_decref(setting);
     if (!whole) {
@@ -308,6 +309,7 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
     const json_t *display = json_object_get(json, "display");
     pl_display_from_json(state, display);
+    pl_remarks_from_json(state, json_object_get(json, "remarks"));
     if (same) {
         pl_kept_from_json(state, json_object_get(json, "kept"), json_object_get(display, "pins"));
         pl_record_from_json(source, json_object_get(json, "measured"));

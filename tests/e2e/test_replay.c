@@ -252,6 +252,46 @@ static void test_a_branch_leaves_the_original(void **ctx)
     run_free(&r);
 }
 
+/* Tags choose layers, and come back with the session; reports have what is written on layers. */
+static void test_notes_and_tags(void **ctx)
+{
+    (void)ctx;
+    run r = OPEN("tags.planish", "-c",
+                 "tag *.q_proj fragile; tag 1.down_proj later fragile; untag 0.q_proj fragile; "
+                 "note 1.q_proj 'channel 34; spikes'; method rtn bits=4; "
+                 "method rtn bits=3 on=tag:later; solve 1.down_proj; solve 2.q_proj");
+    assert_int_equal(r.status, 0);
+    assert_string_equal(json_string_value(json_object_get(run_result(&r, 5), "on")),
+                        "model.layers.1.mlp.down_proj");
+    expect_less(run_number(run_result(&r, 6), "bits_per_weight"), 4);
+    expect_less(4, run_number(run_result(&r, 7), "bits_per_weight"));
+    run_free(&r);
+    r = OPEN("tags.planish", "-c",
+             "layers on=tag:fragile; tag; report all file=t.html; untag tag:fragile fragile later; "
+             "note 1.q_proj none; layers top=1");
+    const json_t *rows = json_object_get(run_result(&r, 0), "layers");
+    assert_int_equal(json_array_size(rows), 4);
+    const json_t *down = json_array_get(rows, 1);
+    assert_string_equal(json_string_value(json_object_get(down, "tags")), "fragile later");
+    assert_true(json_is_null(json_object_get(down, "note")));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "note")),
+                        "channel 34; spikes");
+    check_number(run_result(&r, 3), "changed", 4);
+    assert_null(
+        json_object_get(json_array_get(json_object_get(run_last(&r), "layers"), 0), "tags"));
+    run_free(&r);
+    char *report = run_read("t.html", NULL);
+    assert_non_null(strstr(report, "channel 34; spikes"));
+    assert_non_null(strstr(report, "fragile later"));
+    free(report);
+    r = OPEN("tags.planish", "-c", "layers on=tag:fragile");
+    run_check_failed(&r, 1, "layers: no layer has the tag fragile (`tag` lists those there are)");
+    run_free(&r);
+    r = OPEN("tags.planish", "-c", "tag 1.q_proj 'a b'");
+    run_check_failed(&r, 1, "tag: found \"a b\", expected a name of letters");
+    run_free(&r);
+}
+
 static void test_a_session_moves_in_one_file(void **ctx)
 {
     (void)ctx;
@@ -368,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_states_of_the_screen_are_taken_as_recorded),
         cmocka_unit_test(test_a_session_replays_elsewhere),
         cmocka_unit_test(test_a_branch_leaves_the_original),
+        cmocka_unit_test(test_notes_and_tags),
         cmocka_unit_test(test_a_session_moves_in_one_file),
         cmocka_unit_test(test_a_second_program_reads),
     };

@@ -15,6 +15,7 @@ static const pl_filter_layer q15 = {
                [PL_COLUMN_ERROR] = 8.3e-3,
                [PL_COLUMN_BLOCK] = 15},
     .solved = true,
+    .tags = "fragile later",
 };
 static const pl_filter_layer down5 = {
     .names = {"model.layers.5.mlp.down_proj", "5.mlp.down_proj", "5.down_proj"},
@@ -58,6 +59,10 @@ static void test_names(void **state)
     check("1[0-9].*", true, false);
     check("mlp", false, true);
     check("nothing", false, false);
+    check("tag:later", true, false);
+    check("tag:Fragile and not solved", false, false);
+    check("tag:late", false, false);
+    check("not tag:later", false, true);
     check("q_proj or down", true, true);
     check("not mlp", true, false);
 }

@@ -1,0 +1,17 @@
+/* app/commands/remarks.h -- what note, tag and untag say. */
+#ifndef PL_APP_COMMANDS_REMARKS_H
+#define PL_APP_COMMANDS_REMARKS_H
+
+#include "app/commands/list.h"
+
+/* The layers that have notes or tags, as "layers". */
+void pl_put_remarks(pl_call *call, const pl_state *state);
+
+/* Gives the layers of the call's first word (LAYER, GLOB or all) the tags that are its other words,
+ * or takes them away; "changed" says how many layers that changed. */
+PL_NODISCARD pl_status pl_change_tags(pl_call *call, pl_state *state, bool add, pl_error *err);
+
+/* Tags and note of a layer into its row; null where it has none. */
+void pl_put_remarks_of(json_t *row, const pl_state *state, size_t layer);
+
+#endif

@@ -1,0 +1,40 @@
+/* core/state/remarks.h -- what the user writes on layers: a note each, and tags that several have.
+ *
+ * They change no result.  A tag stands for its layers wherever a glob over layers is taken, as
+ * `tag:NAME`. */
+#ifndef PL_STATE_REMARKS_H
+#define PL_STATE_REMARKS_H
+
+#include "core/state/state.h"
+
+enum { PL_TAG_NAME = 32, PL_NOTE_BYTES = 1000 };
+
+/* The layer's note, NULL for none; of a model that is open. */
+const char *pl_state_note(const pl_state *state, size_t layer);
+/* text NULL or "": it has none any more.  PL_ERR_USAGE for one longer than PL_NOTE_BYTES. */
+PL_NODISCARD pl_status pl_state_set_note(pl_state *state, size_t layer, const char *text,
+                                         pl_error *err);
+
+bool pl_state_has_tag(const pl_state *state, size_t layer, const char *tag);
+/* "fragile later", appended, in the order of the alphabet; nothing where there are none. */
+void pl_state_put_tags(const pl_state *state, size_t layer, pl_buf *out);
+/* *changed: the layer had it not (had it).  PL_ERR_USAGE for a name that is none: letters, digits,
+ * . _ + -, at most 31 of them. */
+PL_NODISCARD pl_status pl_state_tag(pl_state *state, size_t layer, const char *tag, bool *changed,
+                                    pl_error *err);
+void pl_state_untag(pl_state *state, size_t layer, const char *tag, bool *changed);
+
+/* Whether a glob over layers has a tag in it, and the glob with the names of their layers for the
+ * tags, appended.  PL_ERR_NOT_FOUND where no layer has one. */
+bool pl_glob_has_tags(const char *glob);
+PL_NODISCARD pl_status pl_state_expand_tags(const pl_state *state, const char *glob, pl_buf *out,
+                                            pl_error *err);
+
+/* For state.c and sessions. */
+void pl_state_free_remarks(pl_state *state);
+PL_NODISCARD pl_status pl_state_copy_remarks(pl_state *to, const pl_state *from, pl_error *err);
+json_t *pl_remarks_to_json(const pl_state *state);
+/* Into a state whose source is set; what cannot be read is left out. */
+void pl_remarks_from_json(pl_state *state, const json_t *list);
+
+#endif
