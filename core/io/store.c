@@ -81,9 +81,8 @@ bool pl_store_is_kind(const char *kind)
     return size > 0 && kind[size] == '\0';
 }
 
-/* Caller deinits *path. */
-static pl_status entry_path(const pl_store *store, const char *kind, pl_id key, pl_buf *path,
-                            pl_error *err)
+pl_status pl_store_path(const pl_store *store, const char *kind, pl_id key, pl_buf *path,
+                        pl_error *err)
 {
     char hex[PL_ID_TEXT];
     *path = (pl_buf){0};
@@ -110,8 +109,7 @@ static void mark_used(const char *path)
     (void)utimensat(AT_FDCWD, path, times, 0);
 }
 
-/* Is there a whole, undamaged entry at path? */
-static bool is_sound(const char *path, const char *kind, pl_id key)
+bool pl_store_is_sound(const char *path, const char *kind, pl_id key)
 {
     pl_entry *entry = NULL;
     bool sound = pl_entry_open(path, kind, key, &entry, NULL) == PL_OK &&
@@ -225,13 +223,14 @@ static pl_status write_entry(pl_store *store, const pl_entry_content *content, b
 {
     pl_buf path;
     pl_error why = {0};
-    pl_status status = entry_path(store, content->kind, content->key, &path, err);
+    pl_status status = pl_store_path(store, content->kind, content->key, &path, err);
     if (status != PL_OK) {
         return status;
     }
     const kept_state kept = look_among_kept(store, content->kind, content->key, NULL, NULL);
-    if (keep && (kept == KEPT_HERE ||
-                 (kept == KEPT_NOWHERE && is_sound(path.data, content->kind, content->key)))) {
+    if (keep &&
+        (kept == KEPT_HERE ||
+         (kept == KEPT_NOWHERE && pl_store_is_sound(path.data, content->kind, content->key)))) {
         mark_used(path.data);
         goto done;
     }
@@ -242,6 +241,10 @@ static pl_status write_entry(pl_store *store, const pl_entry_content *content, b
         pthread_mutex_lock(&store->lock);
         pl_kept_forget(&store->kept, content->kind, content->key);
         pthread_mutex_unlock(&store->lock);
+    }
+    if (status == PL_OK && store->peer != NULL && why.code == PL_OK) {
+        status = store->peer->wrote(store->peer->ctx, content->kind, content->key, path.data, keep,
+                                    &why);
     }
     if (status != PL_OK) {
         (void)pl_error_set(err, status, "the store keeps no result: %s", why.message);
@@ -266,7 +269,7 @@ pl_status pl_store_replace(pl_store *store, const char *kind, pl_id key, const j
 bool pl_store_has(pl_store *store, const char *kind, pl_id key)
 {
     pl_buf path;
-    if (entry_path(store, kind, key, &path, NULL) != PL_OK) {
+    if (pl_store_path(store, kind, key, &path, NULL) != PL_OK) {
         return false;
     }
     const kept_state kept = look_among_kept(store, kind, key, NULL, NULL);
@@ -274,6 +277,7 @@ bool pl_store_has(pl_store *store, const char *kind, pl_id key)
     if (kept == KEPT_NOWHERE) {
         found = access(path.data, R_OK) == 0;
         mark_used(path.data); /* whoever asks will want it */
+        found = found || pl_store_peer_has(store, kind, key);
     }
     pl_buf_deinit(&path);
     return found;
@@ -289,7 +293,7 @@ pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **
 {
     pl_buf path;
     *out = NULL;
-    pl_status status = entry_path(store, kind, key, &path, err);
+    pl_status status = pl_store_path(store, kind, key, &path, err);
     if (status != PL_OK) {
         return status;
     }
@@ -304,6 +308,9 @@ pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **
         break;
     case KEPT_NOWHERE:
         status = pl_entry_open(path.data, kind, key, out, err);
+        if (status == PL_ERR_NOT_FOUND && pl_store_fetch(store, kind, key, path.data)) {
+            status = pl_entry_open(path.data, kind, key, out, err);
+        }
         if (status == PL_OK) {
             mark_used(path.data);
         } else if (status == PL_ERR_IO && is_closed_to_us(path.data)) {
@@ -318,7 +325,7 @@ pl_status pl_store_get(pl_store *store, const char *kind, pl_id key, pl_entry **
 pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error *err)
 {
     pl_buf path;
-    pl_status status = entry_path(store, kind, key, &path, err);
+    pl_status status = pl_store_path(store, kind, key, &path, err);
     if (status != PL_OK) {
         return status;
     }
@@ -333,6 +340,8 @@ pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error
     pthread_mutex_unlock(&store->lock);
     if (status != PL_OK) {
         (void)pl_error_set(err, status, "out of memory for the store");
+    } else if (store->peer != NULL) {
+        store->peer->removed(store->peer->ctx, kind, key);
     }
     pl_buf_deinit(&path);
     return status;

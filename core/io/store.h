@@ -74,6 +74,32 @@ size_t pl_entry_section_bytes(const pl_entry *entry, const char *name);
 PL_NODISCARD pl_status pl_entry_read(pl_entry *entry, const char *name, void *out, size_t bytes,
                                      pl_error *err);
 
+/* Another store behind this one, such as that of the process which this one works for: what is not
+ * here is asked of it, and what is written or removed here it is told.  wrote may be called by
+ * several threads at once, the others by the computing one. */
+typedef struct pl_store_peer {
+    void *ctx;
+    bool (*has)(void *ctx, const char *kind, pl_id key);
+    /* Puts the entry's file to path, whole; false where it has none. */
+    bool (*fetch)(void *ctx, const char *kind, pl_id key, const char *path);
+    /* The entry's file now lies at path.  keep: a sound one of that key stays as it is. */
+    pl_status (*wrote)(void *ctx, const char *kind, pl_id key, const char *path, bool keep,
+                       pl_error *err);
+    void (*removed)(void *ctx, const char *kind, pl_id key);
+} pl_store_peer;
+
+/* Borrowed until the store is closed; NULL: none. */
+void pl_store_set_peer(pl_store *store, const pl_store_peer *peer);
+
+/* The whole file of an entry, for another store to take; *bytes is the caller's to free. */
+PL_NODISCARD pl_status pl_store_read_file(pl_store *store, const char *kind, pl_id key,
+                                          char **bytes, size_t *size, pl_error *err);
+
+/* The file of an entry as another store has it.  keep: a sound one of that key stays as it is.
+ * PL_ERR_FORMAT where it is not whole, or of another key: then none is there. */
+PL_NODISCARD pl_status pl_store_take_file(pl_store *store, const char *kind, pl_id key,
+                                          const void *bytes, size_t size, bool keep, pl_error *err);
+
 PL_NODISCARD pl_status pl_store_remove(pl_store *store, const char *kind, pl_id key, pl_error *err);
 
 /* Entries that trim must keep while this store is open. */

@@ -259,6 +259,19 @@ pl_status pl_entry_verify(pl_entry *entry, pl_error *err)
     return status;
 }
 
+pl_status pl_entry_read_file(pl_entry *entry, char **bytes, size_t *size, pl_error *err)
+{
+    *size = (size_t)pl_file_size(entry->file);
+    *bytes = malloc(*size);
+    pl_status status = *bytes != NULL ? pl_file_read(entry->file, 0, *bytes, *size, err)
+                                      : pl_error_memory(err, "%s", pl_file_path(entry->file));
+    if (status != PL_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
+}
+
 /* ---- writing ---- */
 
 static json_t *section_list(const pl_section *sections, size_t count)

@@ -37,6 +37,10 @@ PL_NODISCARD pl_status pl_entry_write(const char *path, const pl_entry_content *
 PL_NODISCARD pl_status pl_entry_put(pl_writer *writer, const pl_entry_content *content,
                                     pl_error *err);
 
+/* Its file's bytes, the caller's to free. */
+PL_NODISCARD pl_status pl_entry_read_file(pl_entry *entry, char **bytes, size_t *size,
+                                          pl_error *err);
+
 /* Reads every section and tests its checksum. */
 PL_NODISCARD pl_status pl_entry_verify(pl_entry *entry, pl_error *err);
 
@@ -75,6 +79,7 @@ typedef struct pl_pin {
 struct pl_store {
     char *folder;
     uint64_t limit;
+    const pl_store_peer *peer; /* NULL: none */
     pl_pin *pins;
     size_t pin_count;
     pthread_mutex_t lock;  /* of what follows: sites are put by several threads */
@@ -85,7 +90,16 @@ struct pl_store {
 };
 
 bool pl_store_is_kind(const char *kind);
+/* Is there a whole, undamaged entry at path? */
+bool pl_store_is_sound(const char *path, const char *kind, pl_id key);
+/* Where an entry's file lies.  Caller deinits *path. */
+PL_NODISCARD pl_status pl_store_path(const pl_store *store, const char *kind, pl_id key,
+                                     pl_buf *path, pl_error *err);
 bool pl_store_is_pinned(const pl_store *store, const char *kind, pl_id key);
+
+/* store_peer.c: whether the peer has it, or has put it to path. */
+bool pl_store_peer_has(const pl_store *store, const char *kind, pl_id key);
+bool pl_store_fetch(const pl_store *store, const char *kind, pl_id key, const char *path);
 
 /* store_room.c: says to other processes that this one uses the store, if there is a folder. */
 void pl_store_be_present(pl_store *store);
