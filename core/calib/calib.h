@@ -46,6 +46,27 @@ typedef struct pl_calib_report {
 PL_NODISCARD pl_status pl_calib_run(const pl_calib_spec *spec, pl_store *store, pl_id *key,
                                     pl_calib_report *report, pl_task *task, pl_error *err);
 
+/* --- shard.c: the windows in shards, which may be run apart, by other processes, too -----------
+ */
+
+/* Windows of a shard where there are to be about so many of them: a power of two. */
+size_t pl_calib_shard_windows(const pl_protocol *protocol, size_t shards);
+/* How many shards of so many windows there are. */
+size_t pl_calib_shard_count(const pl_protocol *protocol, size_t windows);
+
+/* Whether a shard's sums are in the store. */
+bool pl_calib_shard_there(const pl_calib_spec *spec, pl_store *store, pl_id calibration,
+                          size_t windows, size_t shard);
+/* Runs one shard's windows through the model and leaves their sums in the store. */
+PL_NODISCARD pl_status pl_calib_shard_run(const pl_calib_spec *spec, pl_store *store,
+                                          pl_id calibration, size_t windows, size_t shard,
+                                          pl_task *task, pl_error *err);
+/* Puts the sums of all shards together, site by site, and removes them: the store then has what
+ * pl_calib_run makes, byte for byte.  PL_ERR_NOT_FOUND where a shard is missing. */
+PL_NODISCARD pl_status pl_calib_shards_join(const pl_calib_spec *spec, pl_store *store,
+                                            pl_id calibration, size_t windows, size_t *sites,
+                                            pl_task *task, pl_error *err);
+
 /* All sites of a calibration are in the store (headers only). */
 bool pl_calib_complete(pl_store *store, pl_id calibration, const pl_model *model);
 

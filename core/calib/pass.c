@@ -9,10 +9,11 @@
 
 struct pl_pass {
     pl_calib_spec spec;
-    size_t width;    /* of the residual stream */
-    size_t *starts;  /* [windows] */
-    uint32_t *keep;  /* rows of the sample, window by window */
-    size_t *keep_at; /* [windows + 1]: where a window's rows are in keep */
+    size_t begin, end; /* the windows it is of */
+    size_t width;      /* of the residual stream */
+    size_t *starts;    /* [windows] */
+    uint32_t *keep;    /* rows of the sample, window by window */
+    size_t *keep_at;   /* [windows + 1]: where a window's rows are in keep */
     pl_forward *forward;
     pl_hidden *hidden;     /* NULL before start */
     pl_hidden *between;    /* what a part of a block hands on; NULL where blocks are run whole */
@@ -125,6 +126,7 @@ pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err
     if (fits) {
         const size_t rows = spec->sample_rows < total ? spec->sample_rows : total;
         pass->spec = *spec;
+        pass->end = p->windows;
         pass->width = width;
         pass->loaded = SIZE_MAX;
         pass->starts = pl_alloc(p->windows, sizeof *pass->starts);
@@ -149,6 +151,23 @@ pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err
     }
     *out = pass;
     return PL_OK;
+}
+
+void pl_pass_narrow(pl_pass *pass, size_t first, size_t count)
+{
+    pass->begin = first;
+    pass->end = first + count;
+}
+
+static size_t windows_of(const pl_pass *pass)
+{
+    return pass->end - pass->begin;
+}
+
+/* Of the sample: those of the pass's windows. */
+static size_t rows_of(const pl_pass *pass)
+{
+    return pass->keep_at[pass->end] - pass->keep_at[pass->begin];
 }
 
 /* What a block needs besides hidden states and accumulators: its weights in float32, one
@@ -178,8 +197,7 @@ static double stats_bytes(const pl_pass *pass, size_t site)
     const size_t cols = pl_model_site(pass->spec.model, site)->cols;
     const size_t cross =
         pass->original != NULL ? pl_cross_bytes(cols, pass->spec.protocol.length) : 0;
-    return (double)cross +
-           (double)pl_stats_bytes(cols, pass->spec.protocol.windows, pass->spec.sample_rows);
+    return (double)cross + (double)pl_stats_bytes(cols, windows_of(pass), rows_of(pass));
 }
 
 /* A block with all its accumulators fits the limit beside so many bytes. */
@@ -204,22 +222,22 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
         pass->original != NULL ? pl_pass_start(pass->original, parts, folder, task, err) : PL_OK;
     const size_t beside = pass->original != NULL ? pass->original->hidden_bytes : 0;
     const bool in_memory =
-        fits(pass, 0, (double)beside + 4.0 * (double)p->windows * (double)(values + between));
+        fits(pass, 0, (double)beside + 4.0 * (double)windows_of(pass) * (double)(values + between));
     if (status != PL_OK) {
         return status;
     }
-    status = pl_hidden_create(p->windows, values, in_memory ? NULL : folder, &hidden, err);
+    status = pl_hidden_create(windows_of(pass), values, in_memory ? NULL : folder, &hidden, err);
     if (status == PL_OK && parts) {
         pass->y = pl_alloc(between, sizeof *pass->y);
-        status = pass->y != NULL ? pl_hidden_create(p->windows, between, in_memory ? NULL : folder,
-                                                    &second, err)
+        status = pass->y != NULL ? pl_hidden_create(windows_of(pass), between,
+                                                    in_memory ? NULL : folder, &second, err)
                                  : pl_error_memory(err, "windows of %zu tokens", p->length);
     }
-    for (size_t w = 0; status == PL_OK && w < p->windows; w++) {
+    for (size_t w = pass->begin; status == PL_OK && w < pass->end; w++) {
         status = pl_task_tick(task, err);
         PL_THEN(pl_forward_embed(pass->forward, pass->spec.tokens->ids + pass->starts[w], p->length,
                                  pass->x, err));
-        PL_THEN(pl_hidden_write(hidden, w, pass->x, err));
+        PL_THEN(pl_hidden_write(hidden, w - pass->begin, pass->x, err));
     }
     if (status != PL_OK) {
         pl_hidden_destroy(hidden);
@@ -230,7 +248,7 @@ pl_status pl_pass_start(pl_pass *pass, bool parts, const char *folder, pl_task *
     }
     pass->hidden = hidden;
     pass->between = second;
-    pass->hidden_bytes = in_memory ? p->windows * (values + between) * sizeof(float) : 0;
+    pass->hidden_bytes = in_memory ? windows_of(pass) * (values + between) * sizeof(float) : 0;
     pass->hidden_bytes += beside;
     return PL_OK;
 }
@@ -260,6 +278,11 @@ const pl_massive *pl_pass_massive(const pl_pass *pass, size_t *count)
 const pl_massive *pl_pass_nearest(const pl_pass *pass)
 {
     return pass->nearest_share > 0.0f ? &pass->nearest : NULL;
+}
+
+float pl_pass_nearest_share(const pl_pass *pass)
+{
+    return pass->nearest_share;
 }
 
 static pl_status observe_input(void *ctx, size_t site, size_t window, float *x, size_t rows,
@@ -376,13 +399,14 @@ static pl_status run_window(pl_pass *pass, const pl_pass_step *step, const round
     const pl_hooks observe = {.ctx = pass, .input = observe_input, .residual = observe_residual};
     const bool watch = plan->observe || pass->note_massive;
     /* What is kept in memory and goes on need not be copied out and in. */
-    float *place = plan->advance ? pl_hidden_place(pass->hidden, w) : NULL;
+    const size_t at = w - pass->begin;
+    float *place = plan->advance ? pl_hidden_place(pass->hidden, at) : NULL;
     float *x = place != NULL ? place : pass->x;
-    pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
+    pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, at, x, err);
     PL_THEN(pl_forward_run(pass->forward, x, pass->spec.protocol.length, w,
                            watch ? &observe : step->hooks, task, err));
     if (status == PL_OK && plan->advance && place == NULL) {
-        status = pl_hidden_write(pass->hidden, w, x, err);
+        status = pl_hidden_write(pass->hidden, at, x, err);
     }
     return status;
 }
@@ -402,11 +426,12 @@ static pl_status run_part(pl_pass *pass, const pl_pass_step *step, const round_p
     const size_t length = pass->spec.protocol.length;
     const bool runs = step->run != PL_SITE_ROLE_COUNT && plan->first;
     const bool made = runs && !is_second(step->run); /* what is between the parts */
-    float *place = pl_hidden_place(pass->hidden, w), *next = pl_hidden_place(pass->between, w);
+    const size_t at = w - pass->begin;
+    float *place = pl_hidden_place(pass->hidden, at), *next = pl_hidden_place(pass->between, at);
     float *x = place != NULL ? place : pass->x, *y = next != NULL ? next : pass->y;
-    pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, w, x, err);
+    pl_status status = place != NULL ? PL_OK : pl_hidden_read(pass->hidden, at, x, err);
     if (status == PL_OK && next == NULL && !made && is_second(runs ? step->run : step->see)) {
-        status = pl_hidden_read(pass->between, w, y, err);
+        status = pl_hidden_read(pass->between, at, y, err);
     }
     if (status == PL_OK && runs) {
         status =
@@ -417,10 +442,10 @@ static pl_status run_part(pl_pass *pass, const pl_pass_step *step, const round_p
             pl_forward_part_see(pass->forward, step->see, x, y, length, w, &observe, task, err);
     }
     if (status == PL_OK && next == NULL && made) {
-        status = pl_hidden_write(pass->between, w, y, err);
+        status = pl_hidden_write(pass->between, at, y, err);
     }
     if (status == PL_OK && place == NULL && runs && !made) {
-        status = pl_hidden_write(pass->hidden, w, x, err);
+        status = pl_hidden_write(pass->hidden, at, x, err);
     }
     return status;
 }
@@ -438,7 +463,7 @@ static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const roun
     if (pass->original != NULL) {
         pass->original->seeing = pass->seeing;
     }
-    for (size_t w = 0; w < p->windows; w++) {
+    for (size_t w = pass->begin; w < pass->end; w++) {
         pl_status status = pass->original == NULL ? PL_OK
                            : step->parts ? run_part(pass->original, &along, plan, w, task, err)
                                          : run_window(pass->original, &along, plan, w, task, err);
@@ -451,7 +476,7 @@ static pl_status run_windows(pl_pass *pass, const pl_pass_step *step, const roun
             return status;
         }
         if (step->progress) {
-            const double part = (double)(w + 1) / (double)p->windows;
+            const double part = (double)(w + 1 - pass->begin) / (double)windows_of(pass);
             pl_task_progress(task, "tokens", total * (plan->begin + plan->share * part), total);
         }
     }
@@ -474,6 +499,16 @@ static bool wanted(const pl_pass_step *step, size_t i)
 
 /* Accumulators of more channels than this are given back between two blocks. */
 enum { KEPT = 2048 };
+
+static pl_status finish_part(pl_pass *pass, const pl_pass_step *step, size_t i, pl_error *err)
+{
+    pl_stats_part part;
+    pl_status status = pl_stats_part_of(pass->stats[i], &part, err);
+    PL_THEN(step->part_sink(step->ctx, pass->first_site + i, &part, err));
+    pl_stats_destroy(pass->stats[i]);
+    pass->stats[i] = NULL;
+    return status;
+}
 
 static pl_status finish_site(pl_pass *pass, const pl_pass_step *step, size_t i, pl_error *err)
 {
@@ -514,7 +549,8 @@ static pl_status finish_round(pl_pass *pass, const pl_pass_step *step, const rou
             continue;
         }
         pl_error mine = {0};
-        const pl_status ended = finish_site(pass, step, i, &mine);
+        const pl_status ended = step->part_sink != NULL ? finish_part(pass, step, i, &mine)
+                                                        : finish_site(pass, step, i, &mine);
         if (ended != PL_OK) {
 #pragma omp critical(pl_pass_failure)
             if (i < failed) {
@@ -530,9 +566,7 @@ static pl_status finish_round(pl_pass *pass, const pl_pass_step *step, const rou
  * of a site which is not observed now. */
 static pl_status prepare_site(pl_pass *pass, const pl_pass_step *step, size_t i, pl_error *err)
 {
-    const size_t windows = pass->spec.protocol.windows;
-    const size_t total = windows * pass->spec.protocol.length;
-    const size_t rows = pass->spec.sample_rows < total ? pass->spec.sample_rows : total;
+    const size_t windows = pass->spec.protocol.windows, rows = rows_of(pass);
     const size_t cols = pl_model_site(pass->spec.model, pass->first_site + i)->cols;
     if (pass->stats[i] != NULL && pl_stats_fits(pass->stats[i], cols, windows, rows)) {
         return PL_OK;

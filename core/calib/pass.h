@@ -13,6 +13,11 @@ typedef struct pl_pass pl_pass;
 PL_NODISCARD pl_status pl_pass_create(const pl_calib_spec *spec, pl_pass **out, pl_error *err);
 void pl_pass_destroy(pl_pass *pass);
 
+/* The pass is of the windows [first, first + count) alone, a node of the tree that sums are made in
+ * (stats.h): count is a power of two that divides first, or ends with the last window.  Before the
+ * start. */
+void pl_pass_narrow(pl_pass *pass, size_t first, size_t count);
+
 /* Embeds all windows, before block 0.  parts: the walk stops within blocks, and what one part of a
  * block hands to the next is kept for all windows as well.  folder: where hidden states go that do
  * not fit the memory limit. */
@@ -28,6 +33,8 @@ bool pl_pass_started(const pl_pass *pass);
 /* Receives the finished statistics of a site, borrowed for the call.  Called by several threads at
  * once, for different sites of a block. */
 typedef pl_status (*pl_site_fn)(void *ctx, size_t site, const pl_site_stats *stats, pl_error *err);
+/* The same of a pass of some windows: what they add up to. */
+typedef pl_status (*pl_part_fn)(void *ctx, size_t site, const pl_stats_part *part, pl_error *err);
 
 /* One block of the walk. */
 typedef struct pl_pass_step {
@@ -38,6 +45,7 @@ typedef struct pl_pass_step {
     bool progress;         /* report progress in tokens */
     const pl_hooks *hooks; /* of the run, without observing; NULL: the original */
     pl_site_fn sink;
+    pl_part_fn part_sink; /* of a narrowed pass, in place of sink */
     void *ctx;
     /* Not the whole block, but the layers of one site role, and then the inputs of those of the
      * next one (forward.h); PL_SITE_ROLE_COUNT: none. */
@@ -54,6 +62,8 @@ enum { PL_PASS_MASSIVE = 65536 };
 const pl_massive *pl_pass_massive(const pl_pass *pass, size_t *count);
 /* What came nearest to being one, borrowed; NULL where every row is 0 or has one. */
 const pl_massive *pl_pass_nearest(const pl_pass *pass);
+/* How near that came: of passes of some windows the nearest is that of the largest share. */
+float pl_pass_nearest_share(const pl_pass *pass);
 
 /* Reads, checks, and writes what is in the store (calib_store.c). */
 PL_NODISCARD pl_status pl_calib_put_site(pl_store *store, pl_id calibration, const pl_model *model,

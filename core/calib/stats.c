@@ -41,6 +41,7 @@ struct pl_stats {
     float *sample; /* [capacity, n] */
     sampled *rows; /* [capacity] */
     size_t capacity, n_rows;
+    uint32_t *places; /* of a part */
 };
 
 pl_sym pl_site_stats_gram(const pl_site_stats *stats)
@@ -114,6 +115,7 @@ void pl_stats_destroy(pl_stats *stats)
         free(stats->right_storage);
         free(stats->sample);
         free(stats->rows);
+        free(stats->places);
         free(stats);
     }
 }
@@ -295,6 +297,94 @@ pl_status pl_stats_add(pl_stats *stats, size_t window, const float *x, size_t ro
     assert(rows > 0);
     return pl_stats_add_routed(stats, window, x, rows, NULL, position, ids, keep, n_keep, task,
                                err);
+}
+
+size_t pl_stats_part_bytes(size_t n)
+{
+    return pl_moments_bytes(n);
+}
+
+/* How many windows a node has. */
+static size_t count_windows(const pl_stats *stats, size_t level, size_t index)
+{
+    const size_t first = index << level, rest = stats->windows - first;
+    return rest < (size_t)1 << level ? rest : (size_t)1 << level;
+}
+
+pl_status pl_stats_part_of(pl_stats *stats, pl_stats_part *out, pl_error *err)
+{
+    const node *nd = stats->nodes;
+    *out = (pl_stats_part){0};
+    if (stats->spoiled || nd == NULL || nd->next != NULL || nd->gram == NULL ||
+        count_windows(stats, nd->level, nd->index) != stats->added) {
+        return pl_error_set(err, PL_ERR_STATE,
+                            "statistics of %zu windows, expected a node of the "
+                            "tree of %zu",
+                            stats->added, stats->windows);
+    }
+    free(stats->places);
+    stats->places = pl_alloc(3 * stats->n_rows, sizeof *stats->places);
+    if (stats->places == NULL) {
+        return pl_error_memory(err, "%zu sampled rows", stats->n_rows);
+    }
+    for (size_t i = 0; i < stats->n_rows; i++) {
+        const sampled *row = &stats->rows[i]; /* slot i */
+        memcpy(stats->places + 3 * i, (uint32_t[]){row->position, row->window, row->row},
+               3 * sizeof(uint32_t));
+    }
+    *out = (pl_stats_part){.level = nd->level,
+                           .index = nd->index,
+                           .tokens = nd->moments.tokens,
+                           .moments = nd->storage,
+                           .gram = nd->gram,
+                           .histogram = stats->histogram,
+                           .sample = stats->sample,
+                           .places = stats->places,
+                           .rows = stats->n_rows};
+    return PL_OK;
+}
+
+pl_status pl_stats_add_part(pl_stats *stats, const pl_stats_part *part, pl_error *err)
+{
+    node *nd = NULL;
+    bool fits = part->level <= stats->root && part->index < stats->windows &&
+                part->index << part->level < stats->windows &&
+                part->rows <= stats->capacity - stats->n_rows;
+    const size_t first = fits ? part->index << part->level : 0;
+    const size_t count = fits ? count_windows(stats, part->level, part->index) : 0;
+    for (size_t w = first; w < first + count; w++) {
+        fits = fits && !stats->seen[w];
+    }
+    if (!fits) {
+        return pl_error_set(err, PL_ERR_FORMAT,
+                            "statistics of a part of the windows: node %zu of level %zu does not "
+                            "belong to the tree of %zu",
+                            part->index, part->level, stats->windows);
+    }
+    pl_status status = take_node(stats, &nd, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    memcpy(nd->storage, part->moments, pl_moments_bytes(stats->n));
+    memcpy(nd->gram, part->gram, stats->triangle * sizeof(float));
+    nd->moments.tokens = part->tokens;
+    nd->level = (unsigned)part->level;
+    nd->index = part->index;
+    for (size_t b = 0; b < PL_HIST_BINS; b++) {
+        stats->histogram[b] += part->histogram[b];
+    }
+    for (size_t i = 0; i < part->rows; i++) {
+        const uint32_t *place = part->places + 3 * i;
+        const size_t slot = stats->n_rows++;
+        stats->rows[slot] =
+            (sampled){.position = place[0], .window = place[1], .row = place[2], .slot = slot};
+        memcpy(stats->sample + slot * stats->n, part->sample + i * stats->n,
+               stats->n * sizeof(float));
+    }
+    memset(stats->seen + first, true, count);
+    stats->added += count;
+    insert(stats, nd);
+    return PL_OK;
 }
 
 static int compare_sampled(const void *a, const void *b)

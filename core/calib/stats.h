@@ -90,6 +90,27 @@ PL_NODISCARD pl_status pl_stats_add_routed(pl_stats *stats, size_t window, const
                                            const int32_t *ids, const uint32_t *keep, size_t n_keep,
                                            pl_task *task, pl_error *err);
 
+/* What some windows add up to: one node of the tree.  The arrays are an accumulator's. */
+typedef struct pl_stats_part {
+    size_t level, index; /* windows [index << level, (index + 1) << level) as far as there are */
+    double tokens;
+    const void *moments;       /* [pl_stats_part_bytes(n)] as they lie in memory */
+    const float *gram;         /* [pl_packed_size(n)] X^T X, not divided by T */
+    const uint64_t *histogram; /* [PL_HIST_BINS] */
+    const float *sample;       /* [rows, n] */
+    const uint32_t *places;    /* [rows, 3] position, window and row of each */
+    size_t rows;
+} pl_stats_part;
+size_t pl_stats_part_bytes(size_t n);
+
+/* Borrowed from the accumulator until it changes.  PL_ERR_STATE unless its windows are one node of
+ * the tree. */
+PL_NODISCARD pl_status pl_stats_part_of(pl_stats *stats, pl_stats_part *out, pl_error *err);
+
+/* Adds what windows gave elsewhere, which are not added yet: the bytes of the result are as if they
+ * had been added here.  PL_ERR_FORMAT where it is no part of so many windows. */
+PL_NODISCARD pl_status pl_stats_add_part(pl_stats *stats, const pl_stats_part *part, pl_error *err);
+
 /* The result of all windows (PL_ERR_STATE if some are missing); out is the caller's to deinit.
  * The accumulator is used up: only destroy or restart may follow. */
 PL_NODISCARD pl_status pl_stats_finish(pl_stats *stats, pl_site_stats *out, pl_error *err);

@@ -201,6 +201,81 @@ static void test_any_order_same_bytes(void **state)
     free(f);
 }
 
+/* Nodes of the tree, made apart: windows [0, 2), [2, 4) and [4, 5). */
+static void collect_in_parts(const fixture *f, const size_t order[3], pl_site_stats *out)
+{
+    pl_stats *all = NULL, *parts[3] = {NULL};
+    pl_stats_part part;
+    pl_error err;
+    pl_check_ok(pl_stats_create(N, WINDOWS, KEEP * WINDOWS, &all, &err), err);
+    for (size_t w = 0; w < WINDOWS; w++) {
+        pl_stats **at = &parts[w / 2];
+        if (*at == NULL) {
+            pl_check_ok(pl_stats_create(N, WINDOWS, KEEP * 2, at, &err), err);
+        }
+        pl_check_ok(pl_stats_add(*at, w, f->x[w], ROWS, w * ROWS, f->ids + w * ROWS, keep_rows,
+                                 KEEP, NULL, &err),
+                    err);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        pl_check_ok(pl_stats_part_of(parts[order[i]], &part, &err), err);
+        pl_check_ok(pl_stats_add_part(all, &part, &err), err);
+        assert_int_equal(pl_stats_add_part(all, &part, &err), PL_ERR_FORMAT); /* it is there */
+    }
+    pl_check_ok(pl_stats_finish(all, out, &err), err);
+    for (size_t i = 0; i < 3; i++) {
+        pl_stats_destroy(parts[i]);
+    }
+    pl_stats_destroy(all);
+}
+
+static void test_parts_same_bytes(void **state)
+{
+    (void)state;
+    static const size_t orders[][3] = {{0, 1, 2}, {2, 0, 1}, {1, 2, 0}};
+    fixture *f = make_fixture();
+    pl_site_stats whole, joined;
+    collect(f, forward_order, &whole);
+    for (size_t i = 0; i < 3; i++) {
+        collect_in_parts(f, orders[i], &joined);
+        assert_memory_equal(whole.gram, joined.gram, N * N * sizeof(float));
+        assert_memory_equal(whole.max, joined.max, N * sizeof(float));
+        assert_memory_equal(whole.max_position, joined.max_position, N * sizeof(uint32_t));
+        assert_memory_equal(whole.max_token, joined.max_token, N * sizeof(int32_t));
+        assert_memory_equal(whole.rms, joined.rms, N * sizeof(float));
+        assert_memory_equal(whole.mean, joined.mean, N * sizeof(float));
+        assert_memory_equal(whole.mean_abs, joined.mean_abs, N * sizeof(float));
+        assert_memory_equal(whole.kurtosis, joined.kurtosis, N * sizeof(float));
+        assert_memory_equal(whole.histogram, joined.histogram, sizeof whole.histogram);
+        assert_int_equal(whole.sample_rows, joined.sample_rows);
+        assert_memory_equal(whole.sample, joined.sample, whole.sample_rows * N * sizeof(float));
+        assert_memory_equal(whole.sample_position, joined.sample_position,
+                            whole.sample_rows * sizeof(uint32_t));
+        pl_site_stats_deinit(&joined);
+    }
+    pl_site_stats_deinit(&whole);
+    free(f);
+}
+
+/* Windows that are no node of the tree: 1 and 2. */
+static void test_no_part(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture();
+    pl_stats *stats = NULL;
+    pl_stats_part part;
+    pl_error err;
+    pl_check_ok(pl_stats_create(N, WINDOWS, KEEP * WINDOWS, &stats, &err), err);
+    for (size_t w = 1; w < 3; w++) {
+        pl_check_ok(pl_stats_add(stats, w, f->x[w], ROWS, w * ROWS, f->ids + w * ROWS, keep_rows,
+                                 KEEP, NULL, &err),
+                    err);
+    }
+    assert_int_equal(pl_stats_part_of(stats, &part, &err), PL_ERR_STATE);
+    pl_stats_destroy(stats);
+    free(f);
+}
+
 static void test_sample_in_token_order(void **state)
 {
     (void)state;
@@ -401,6 +476,8 @@ int main(void)
         cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_histogram_edges),
         cmocka_unit_test(test_any_order_same_bytes),
+        cmocka_unit_test(test_parts_same_bytes),
+        cmocka_unit_test(test_no_part),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_sample_in_token_order),
         cmocka_unit_test(test_bad_value_is_named),
