@@ -51,12 +51,22 @@ size_t pl_request_adds(const pl_request *request, const pl_request *before)
     return request->count - 1 - (before != NULL ? common(request, before) : 0);
 }
 
-size_t pl_likelihood_room(const pl_model *model, size_t limit)
+/* A block's weights, those of the logits, and what a process has anyway. */
+static double fixed_bytes(const pl_model *model)
 {
     const pl_config *c = pl_model_config(model);
     const double head = (double)c->vocab_size * (double)c->hidden_size;
-    const double left = (double)limit - 4.0 * (pl_block_parameters(model) + head) - FIXED_BYTES;
-    const double fits = left / pl_branches_row_bytes(model);
+    return 4.0 * (pl_block_parameters(model) + head) + FIXED_BYTES;
+}
+
+double pl_likelihood_need(const pl_model *model, size_t tokens)
+{
+    return fixed_bytes(model) + (double)tokens * pl_branches_row_bytes(model);
+}
+
+size_t pl_likelihood_room(const pl_model *model, size_t limit)
+{
+    const double fits = ((double)limit - fixed_bytes(model)) / pl_branches_row_bytes(model);
     return limit == 0 || fits > 1e9 ? (size_t)1000000000 : fits > 0.0 ? (size_t)fits : 0;
 }
 

@@ -25,6 +25,8 @@ size_t pl_request_adds(const pl_request *request, const pl_request *before);
 
 /* Tokens that fit into one call beside a block's weights; 0: not one.  limit: bytes, 0: none. */
 size_t pl_likelihood_room(const pl_model *model, size_t limit);
+/* Bytes that so many tokens need. */
+double pl_likelihood_need(const pl_model *model, size_t tokens);
 
 /* hooks: of the weights to measure, NULL for the original; an input hook sees tokens of several
  * sequences at a time.  progress: called with the share that is done; may be NULL.  *distinct:

@@ -405,9 +405,10 @@ static pl_status score_choices(scorer *s, pl_error *err)
         status = add_choices(s, i, room, err);
         if (status == PL_OK && s->pending_tokens > fits) {
             status = pl_error_set(err, PL_ERR_MEMORY,
-                                  "%s, item %zu: its %zu tokens do not fit into the memory limit "
-                                  "of %.0f MB beside a block's weights",
+                                  "%s, item %zu: its %zu tokens need %.0f MB beside a block's "
+                                  "weights, the memory limit is %.0f MB",
                                   s->run->set->kind->name, i + 1, s->pending_tokens,
+                                  pl_likelihood_need(s->model, s->pending_tokens) / 1e6,
                                   (double)limit / 1e6);
         }
     }
