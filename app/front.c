@@ -2,6 +2,7 @@
 
 #include "app/source.h"
 #include "core/base/json.h"
+#include "core/lab/pool.h"
 #include "core/tensor/kernel.h"
 #include "core/tensor/linalg.h"
 #include "sessions/catalog.h"
@@ -148,7 +149,9 @@ pl_status pl_front_open(const pl_options *options, const char *session, pl_front
     pl_session_sweep();
     int threads = options->threads > 0 ? options->threads : pl_linalg_default_threads();
     out->threads = threads;
-    pl_lab_options lab = {.store = options->store, .memory_limit = options->memory};
+    pl_lab_options lab = {
+        .store = options->store, .memory_limit = options->memory, .pool = options->pool};
+    out->pool = options->pool;
     pl_status status = pl_worker_create(&out->worker, err);
     PL_THEN(run_job(out, "threads", NULL, set_threads, &threads, false, err));
     if (status == PL_OK) {
@@ -217,6 +220,9 @@ static pl_status execute(pl_front *front, pl_call *call, bool show_progress, pl_
         half h = {.call = call, .state = &front->state, .lab = front->lab};
         status =
             run_job(front, command->name, pl_call_unit(call), run_half, &h, show_progress, err);
+        if (front->pool != NULL) {
+            front->pool->ended(front->pool->ctx, call->text);
+        }
     }
     return status == PL_OK ? pl_call_apply(call, &front->state, err) : status;
 }

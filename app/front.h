@@ -11,6 +11,7 @@
 struct pl_front {
     pl_worker *worker;
     pl_lab *lab;
+    const pl_pool *pool; /* of the lab, or NULL */
     pl_session *session; /* NULL: none */
     bool named;          /* it is --session's, whatever model is open */
     int threads;         /* that compute */

@@ -22,6 +22,7 @@ typedef struct pl_options {
     size_t memory;     /* bytes, 0: default */
     int threads;       /* 0: default */
     bool json, keep_going, help, version, actions;
+    const struct pl_pool *pool; /* what no word sets: who computes beside this process, or NULL */
 } pl_options;
 
 /* PL_ERR_USAGE names the option. */

@@ -9,6 +9,7 @@
 #include "app/usage.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/base/checked.h"
 #include "core/base/json.h"
 #include "core/model/bare.h"
 #include "core/state/kept.h"
@@ -25,6 +26,7 @@ typedef struct setting {
     char *name;    /* what its row is called */
     pl_state is;   /* the state as it would be in that setting */
     bool has_name; /* kept, or the present one: its perplexity is remembered */
+    bool made;     /* measured by a pool in this call */
 } setting;
 
 typedef struct comparing {
@@ -446,6 +448,25 @@ static pl_status measure_setting(comparing *c, setting *s, pl_compared *found, j
     return status;
 }
 
+/* Settings by a pool, if there is one. */
+static pl_status make_in_units(comparing *c, pl_error *err)
+{
+    const pl_state **rows = pl_alloc(c->count, sizeof *rows);
+    bool *made = calloc(c->count + 1, sizeof *made);
+    pl_status status = rows != NULL && made != NULL ? PL_OK : pl_error_memory(err, "settings");
+    for (size_t i = 0; status == PL_OK && i < c->count; i++) {
+        rows[i] = &c->settings[i].is;
+    }
+    PL_THEN(pl_compare_in_units(c->cx, rows, c->count, c->text.ids, c->text.count, &c->spec,
+                                c->sequential, made, err));
+    for (size_t i = 0; status == PL_OK && i < c->count; i++) {
+        c->settings[i].made = made[i];
+    }
+    free(rows);
+    free(made);
+    return status;
+}
+
 static pl_status make_rows(comparing *c, json_t *rows, pl_error *err)
 {
     pl_compared first = {0};
@@ -460,6 +481,7 @@ static pl_status make_rows(comparing *c, json_t *rows, pl_error *err)
     if (status == PL_OK && c->tasks.files.count > 0) {
         status = pl_compare_tasks_score(&c->tasks, c->cx, PL_WHICH_BEFORE, &stored, &original, err);
     }
+    PL_THEN(make_in_units(c, err));
     for (size_t i = 0; status == PL_OK && i < c->count; i++) {
         setting *s = &c->settings[i];
         pl_compared found = {0};
@@ -468,7 +490,7 @@ static pl_status make_rows(comparing *c, json_t *rows, pl_error *err)
         if (status != PL_OK) {
             break;
         }
-        known += found.found;
+        known += found.found && !s->made;
         json_t *row = row_json(s, &found, i > 0 ? &first : &found);
         if (tasks != NULL) {
             pl_json_set(row, "tasks", tasks);

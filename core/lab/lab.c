@@ -1,6 +1,7 @@
 #include "core/lab/lab.h"
 
 #include "core/base/checked.h"
+#include "core/lab/calibrate_parts.h"
 #include "core/model/bare.h"
 
 #include <math.h>
@@ -41,6 +42,8 @@ struct pl_lab {
 
     pl_block_states states; /* of a calibration's windows before a block */
 
+    const pl_pool *pool;
+
     pl_id known_used; /* the calibration that the present command has marked as used */
 };
 
@@ -65,6 +68,7 @@ pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *e
         return status;
     }
     pl_store_keep_at_most(lab->store, lab->memory_limit / 4);
+    lab->pool = options->pool;
     *out = lab;
     return PL_OK;
 }
@@ -86,6 +90,9 @@ void pl_lab_destroy(pl_lab *lab)
 {
     if (lab == NULL) {
         return;
+    }
+    if (lab->pool != NULL) {
+        lab->pool->leave(lab->pool->ctx);
     }
     while (lab->benches != NULL) {
         bench *next = lab->benches->next;
@@ -110,6 +117,16 @@ pl_block_states *pl_lab_kept_states(pl_lab *lab)
 pl_store *pl_lab_store(pl_lab *lab)
 {
     return lab->store;
+}
+
+void pl_lab_set_pool(pl_lab *lab, const pl_pool *pool)
+{
+    lab->pool = pool;
+}
+
+const pl_pool *pl_lab_pool(const pl_lab *lab)
+{
+    return lab->pool;
 }
 
 size_t pl_lab_memory_limit(const pl_lab *lab)
@@ -239,7 +256,13 @@ pl_status pl_lab_calibrate(pl_context cx, pl_id *key, pl_calib_report *report, p
         return status;
     }
     pl_calib_report local = {0};
-    status = pl_calib_run(&spec, cx.lab->store, key, &local, cx.task, err);
+    size_t made = 0;
+    status = pl_lab_calibrate_in_parts(cx, &spec, &made, err);
+    PL_THEN(pl_calib_run(&spec, cx.lab->store, key, &local, cx.task, err));
+    if (status == PL_OK && made <= local.sites_found) { /* by the pool, in parts */
+        local.sites_found -= made;
+        local.sites_computed += made;
+    }
     pl_tokens_deinit(&tokens);
     if (status == PL_OK && local.sites_rebuilt > 0) {
         pl_buf_printf(&cx.lab->warning, "%s%zu damaged %s of the calibration in %s computed again",

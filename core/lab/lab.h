@@ -9,14 +9,20 @@
 #include "core/lab/context.h"
 #include "core/solve/factors.h"
 
+typedef struct pl_pool pl_pool; /* core/lab/pool.h */
+
 typedef struct pl_lab_options {
     const char *store;   /* folder, NULL for the default */
     size_t memory_limit; /* bytes, 0: three quarters of the machine's */
+    const pl_pool *pool; /* who computes units of its commands beside it; NULL: nobody; borrowed */
 } pl_lab_options;
 
 PL_NODISCARD pl_status pl_lab_create(const pl_lab_options *options, pl_lab **out, pl_error *err);
 void pl_lab_destroy(pl_lab *lab);
 pl_store *pl_lab_store(pl_lab *lab);
+
+void pl_lab_set_pool(pl_lab *lab, const pl_pool *pool);
+const pl_pool *pl_lab_pool(const pl_lab *lab);
 
 /* Says that a command begins (pl_store_begin). */
 void pl_lab_begin(pl_lab *lab);

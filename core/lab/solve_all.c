@@ -1,8 +1,10 @@
 /* A whole model: layer after layer on the original's inputs, or part after part of its blocks on
  * those that the layers solved before give. */
+#include "core/base/checked.h"
 #include "core/base/clock.h"
 #include "core/lab/pipeline_parts.h"
 #include "core/lab/quantized.h"
+#include "core/lab/solve_units.h"
 #include "core/model/bare.h"
 
 #include <math.h>
@@ -112,7 +114,18 @@ static bool is_due(const pl_state *state, size_t layer)
 
 static pl_status solve_apart(pl_context cx, pl_id calibration, teller *to, pl_error *err)
 {
-    pl_status status = PL_OK;
+    size_t due = 0;
+    size_t *layers = pl_alloc(to->layers, sizeof *layers);
+    if (layers == NULL) {
+        return pl_error_memory(err, "the layers of a model");
+    }
+    for (size_t layer = 0; layer < to->layers; layer++) {
+        if (is_due(cx.state, layer)) {
+            layers[due++] = layer;
+        }
+    }
+    pl_status status = pl_solve_in_units(cx, calibration, layers, due, true, 0.0, err);
+    free(layers);
     for (size_t layer = 0; status == PL_OK && layer < to->layers; layer++) {
         pl_solve_report report = pl_solve_report_empty();
         pl_id result = {0};
@@ -282,13 +295,45 @@ static pl_status forget_part(sequence *s, size_t block, pl_site_role role, pl_er
     return status;
 }
 
+/* The part's layers side by side, where the lab has a pool: their inputs are made first, if one of
+ * them is to be solved. */
+static pl_status solve_part_in_units(sequence *s, size_t block, pl_site_role role, const teller *to,
+                                     pl_task *task, pl_error *err)
+{
+    const pl_model *model = s->state->source->model;
+    size_t first = 0, due = 0;
+    const size_t layers = pl_model_block_layers(model, block, &first);
+    const pl_context cx = {s->lab, s->state, task};
+    size_t *which = pl_pool_workers(s->lab) > 1 ? pl_alloc(layers, sizeof *which) : NULL;
+    pl_status status = PL_OK;
+    for (size_t i = first; which != NULL && status == PL_OK && i < first + layers; i++) {
+        pl_solve_report report;
+        pl_id result;
+        bool found = false;
+        if (pl_model_site(model, pl_model_layer(model, i)->site)->role != role ||
+            !is_due(s->state, i) || pl_state_is_imported(s->state, i)) {
+            continue;
+        }
+        status = pl_solve_find(cx, i, s->key, &found, &report, &result, err);
+        if (status == PL_OK && !found) {
+            which[due++] = i;
+        }
+    }
+    if (status == PL_OK && due > 1) {
+        status = observe(s, pl_model_site(model, pl_model_layer(model, which[0])->site), task, err);
+        PL_THEN(pl_solve_in_units(cx, s->key, which, due, false, (double)to->all.layers, err));
+    }
+    free(which);
+    return status;
+}
+
 static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller *to, pl_task *task,
                             pl_error *err)
 {
     const pl_model *model = s->state->source->model;
     size_t first = 0;
     const size_t layers = pl_model_block_layers(model, block, &first);
-    pl_status status = PL_OK;
+    pl_status status = solve_part_in_units(s, block, role, to, task, err);
     for (size_t i = first; status == PL_OK && i < first + layers; i++) {
         pl_solve_report report = pl_solve_report_empty();
         pl_id result = {0};

@@ -1,6 +1,7 @@
 #include "core/study/comparison.h"
 
 #include "core/base/checked.h"
+#include "core/base/json.h"
 #include "core/lab/online.h"
 #include "core/lab/quantized.h"
 #include "core/state/record.h"
@@ -264,6 +265,67 @@ pl_status pl_compare_setting(pl_lab *lab, pl_state *row, const int32_t *ids, siz
     }
     add_bytes(row, out);
     return PL_OK;
+}
+
+/* --- by a pool ------------------------------------------------------------------------------- */
+
+static pl_status run_row(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+{
+    const pl_ppl_spec spec = {.protocol = (pl_ppl_protocol)pl_pool_read_size(what, "protocol"),
+                              .length = pl_pool_read_size(what, "length"),
+                              .windows = pl_pool_read_size(what, "windows")};
+    pl_state row;
+    pl_compared found = {0};
+    int32_t *ids = NULL;
+    size_t count = 0;
+    pl_status status =
+        pl_state_restore(&row, json_object_get(what, "state"), cx.state->source, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    status = pl_pool_get_tokens(cx.lab, pl_pool_read_id(what, "tokens"), &ids, &count, err);
+    PL_THEN(pl_compare_setting(cx.lab, &row, ids, count, &spec,
+                               json_is_true(json_object_get(what, "sequential")), &found, cx.task,
+                               err));
+    pl_json_set(answer, "found", json_boolean(found.found));
+    pl_compared_deinit(&found);
+    pl_state_deinit(&row);
+    free(ids);
+    return status;
+}
+
+const pl_unit_kind pl_unit_compare = {"compare", "settings", run_row};
+
+pl_status pl_compare_in_units(pl_context cx, const pl_state *const *rows, size_t n,
+                              const int32_t *ids, size_t count, const pl_ppl_spec *spec,
+                              bool sequential, bool *made, pl_error *err)
+{
+    pl_id tokens = {0}, key = {0};
+    if (pl_pool_workers(cx.lab) < 2 || n < 2) {
+        return PL_OK;
+    }
+    /* The demo calibrates itself: once, and by all. */
+    pl_status status = pl_lab_find_calibration(cx, true, &key, err);
+    PL_THEN(pl_pool_put_tokens(cx.lab, ids, count, &tokens, err));
+    if (status != PL_OK) {
+        return status == PL_ERR_STATE ? PL_OK : status; /* blind methods need none */
+    }
+    pl_units units = {.kind = &pl_unit_compare, .list = json_array(), .total = (double)n};
+    for (size_t i = 0; i < n; i++) {
+        pl_json_append(units.list,
+                       json_pack("{s:o, s:o, s:i, s:I, s:I, s:b}", "state",
+                                 pl_state_to_json(rows[i]), "tokens", pl_pool_id(tokens),
+                                 "protocol", (int)spec->protocol, "length",
+                                 (json_int_t)spec->length, "windows", (json_int_t)spec->windows,
+                                 "sequential", (int)sequential));
+    }
+    status = pl_pool_run(cx, &units, err);
+    pl_pool_drop_tokens(cx.lab, tokens);
+    for (size_t i = 0; i < n; i++) {
+        made[i] = json_is_false(json_object_get(json_array_get(units.answers, i), "found"));
+    }
+    json_decref(units.answers);
+    return status;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */

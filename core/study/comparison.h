@@ -4,6 +4,7 @@
 #define PL_STUDY_COMPARISON_H
 
 #include "core/lab/pipeline.h"
+#include "core/lab/pool.h"
 #include "core/metrics/perplexity.h"
 
 #include <jansson.h>
@@ -35,6 +36,16 @@ PL_NODISCARD pl_status pl_compare_setting(pl_lab *lab, pl_state *row, const int3
                                           size_t count, const pl_ppl_spec *spec, bool sequential,
                                           pl_compared *out, pl_task *task, pl_error *err);
 void pl_compared_deinit(pl_compared *compared);
+
+/* Has the lab's pool, if there is one, measure rows[count], each as pl_compare_setting will find it
+ * then.  cx: with a state of the same source; made[n]: set where the pool has measured a row that
+ * the store did not have. */
+PL_NODISCARD pl_status pl_compare_in_units(pl_context cx, const pl_state *const *rows, size_t n,
+                                           const int32_t *ids, size_t count,
+                                           const pl_ppl_spec *spec, bool sequential, bool *made,
+                                           pl_error *err);
+
+extern const pl_unit_kind pl_unit_compare;
 
 /* The mean over all targets of b's nll less a's, and its standard error.  Tokens of one window
  * share their context, so the windows are what is drawn independently: the error is s /

@@ -1,17 +1,20 @@
 #include "core/study/sensitivity.h"
 
 #include "core/base/checked.h"
+#include "core/base/json.h"
+#include "core/lab/pool.h"
 #include "core/lab/quantized.h"
 #include "core/metrics/local_error.h"
 #include "core/metrics/variants.h"
 #include "core/study/measured.h"
+#include "core/study/sensitivity_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char KIND[] = "sensitivity";
-static const char SECTION[] = "loss";
+static const char KIND[] = PL_LOSS_KIND;
+static const char SECTION[] = PL_LOSS_SECTION;
 
 typedef struct measuring {
     pl_context cx;
@@ -221,19 +224,6 @@ typedef struct stored_loss {
     double original, original_error, tokens, windows;
 } stored_loss;
 
-static const char ALONE[32] = "planish sensitivity alone 1";
-static const char ESTIMATED[32] = "planish sensitivity estimate 1";
-
-static pl_id alone_key(const char what[32], pl_id result)
-{
-    struct {
-        char what[32];
-        pl_id result;
-    } all = {.result = result};
-    memcpy(all.what, what, sizeof all.what);
-    return pl_id_bytes(&all, sizeof all);
-}
-
 static bool read_loss(pl_lab *lab, pl_id key, stored_loss *out)
 {
     pl_entry *entry = NULL;
@@ -241,86 +231,6 @@ static bool read_loss(pl_lab *lab, pl_id key, stored_loss *out)
     PL_THEN(pl_entry_read(entry, SECTION, out, sizeof *out, NULL));
     pl_entry_close(entry);
     return status == PL_OK && isfinite(out->loss.kl) && isfinite(out->loss.perplexity);
-}
-
-static pl_status write_loss(const measuring *m, pl_id key, const char *unit, const void *data,
-                            size_t bytes, pl_error *err)
-{
-    const pl_section section = {SECTION, data, bytes};
-    json_t *about = json_pack("{s:s, s:s, s:s, s:s?}", "holds", "what a unit costs the model",
-                              "unit", unit, "version", PL_VERSION, "command", m->asked->said);
-    pl_status status = about != NULL ? pl_store_replace(pl_lab_store(m->cx.lab), KIND, key, about,
-                                                        &section, 1, err)
-                                     : pl_error_memory(err, "a measurement");
-    json_decref(about);
-    return status;
-}
-
-/* What a layer's own result costs by itself, for the table of layers; of this model alone. */
-typedef struct alone_loss {
-    pl_id model;
-    double kl;
-} alone_loss;
-
-static pl_status write_alone(measuring *m, const char what[32], size_t unit, double kl,
-                             pl_error *err)
-{
-    const pl_unit_loss *u = &m->out->units[unit];
-    alone_loss alone = {.kl = kl};
-    if (m->asked->unit != PL_UNIT_LAYER || m->asked->without || pl_state_quantizes(m->cx.state) ||
-        !pl_model_known_identity(m->model, &alone.model)) {
-        return PL_OK;
-    }
-    return write_loss(m, alone_key(what, *pl_state_result(m->cx.state, u->layer)), u->name, &alone,
-                      sizeof alone, err);
-}
-
-static double read_alone(pl_lab *lab, const pl_state *state, const char what[32], pl_id result,
-                         pl_buf *said)
-{
-    alone_loss found = {.kl = NAN};
-    pl_id model = {0};
-    pl_entry *entry = NULL;
-    if (!pl_model_known_identity(state->source->model, &model)) {
-        return (double)NAN;
-    }
-    pl_status status = pl_store_get(pl_lab_store(lab), KIND, alone_key(what, result), &entry, NULL);
-    PL_THEN(pl_entry_read(entry, SECTION, &found, sizeof found, NULL));
-    const bool known = status == PL_OK && pl_id_equal(found.model, model);
-    if (known && said != NULL) {
-        const json_t *command = json_object_get(pl_entry_about(entry), "command");
-        pl_buf_puts(said, json_is_string(command) ? json_string_value(command) : "");
-    }
-    pl_entry_close(entry);
-    return known ? found.kl : (double)NAN;
-}
-
-double pl_sensitivity_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
-{
-    return read_alone(lab, state, ALONE, result, said);
-}
-
-double pl_estimate_of_result(pl_lab *lab, const pl_state *state, pl_id result, pl_buf *said)
-{
-    return read_alone(lab, state, ESTIMATED, result, said);
-}
-
-void pl_sensitivity_commands(pl_lab *lab, const pl_state *state, pl_buf *out)
-{
-    static const char *const whats[] = {ALONE, ESTIMATED};
-    const size_t start = out->size;
-    for (size_t i = 0; i < 2 * pl_model_layer_count(state->source->model); i++) {
-        const pl_id *result = pl_state_result(state, i / 2);
-        pl_buf said = {0};
-        if (result != NULL && isfinite(read_alone(lab, state, whats[i % 2], *result, &said)) &&
-            said.size > 0) {
-            pl_buf_puts(&said, "\n");
-            if (out->size == start || strstr(out->data + start, said.data) == NULL) {
-                pl_buf_puts(out, said.data);
-            }
-        }
-        pl_buf_deinit(&said);
-    }
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
@@ -359,10 +269,12 @@ static pl_status keep_loss(measuring *m, size_t unit, const pl_ppl_result *resul
     take_loss(m, unit, &s);
     /* An infinite perplexity is a finding, but not one to be trusted from a file. */
     pl_status status = isfinite(s.loss.perplexity)
-                           ? write_loss(m, m->keys[unit], all ? "all" : m->out->units[unit].name,
-                                        &s, sizeof s, err)
+                           ? pl_loss_put(m->cx.lab, m->asked, m->keys[unit],
+                                         all ? "all" : m->out->units[unit].name, &s, sizeof s, err)
                            : PL_OK;
-    return status == PL_OK && !all ? write_alone(m, ALONE, unit, s.loss.kl, err) : status;
+    return status == PL_OK && !all ? pl_alone_put(m->cx.lab, m->cx.state, m->asked, false,
+                                                  &m->out->units[unit], s.loss.kl, err)
+                                   : status;
 }
 
 static pl_status unit_done(void *ctx, size_t variant, const pl_ppl_result *result, pl_error *err)
@@ -390,8 +302,8 @@ static pl_status keep_part(void *ctx, size_t variant, size_t first, size_t count
 {
     const measuring *m = ctx;
     const size_t unit = m->wanted[variant];
-    return write_loss(m, part_key(m, variant, first, count),
-                      unit == m->out->count ? "all" : m->out->units[unit].name, bytes, size, err);
+    return pl_loss_put(m->cx.lab, m->asked, part_key(m, variant, first, count),
+                       unit == m->out->count ? "all" : m->out->units[unit].name, bytes, size, err);
 }
 
 static bool recall_part(void *ctx, size_t variant, size_t first, size_t count, void *bytes,
@@ -432,7 +344,8 @@ static pl_status find_known(measuring *m, pl_error *err)
             take_loss(m, u, &s);
             if (u < m->out->count) {
                 m->out->units[u].found = true;
-                status = write_alone(m, ALONE, u, s.loss.kl, err);
+                status = pl_alone_put(m->cx.lab, m->cx.state, m->asked, false, &m->out->units[u],
+                                      s.loss.kl, err);
             }
         } else {
             m->wanted[m->n_wanted++] = u;
@@ -469,6 +382,117 @@ static pl_status measure_units(measuring *m, const int32_t *ids, size_t count, p
                : status;
 }
 
+/* --- by a pool ------------------------------------------------------------------------------- */
+
+/* The units of `what` by their indices: what pl_sensitivity_run would measure of them. */
+static pl_status run_some(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+{
+    const pl_sensitivity asked = {
+        .unit = (pl_unit)pl_pool_read_size(what, "unit"),
+        .without = json_is_true(json_object_get(what, "without")),
+        .glob = json_string_value(json_object_get(what, "glob")),
+        .said = json_string_value(json_object_get(what, "said")),
+        .text = {.protocol = (pl_ppl_protocol)pl_pool_read_size(what, "protocol"),
+                 .length = pl_pool_read_size(what, "length"),
+                 .windows = pl_pool_read_size(what, "windows")}};
+    pl_sensitivities out = {0};
+    measuring m = {.cx = cx, .model = cx.state->source->model, .asked = &asked, .out = &out};
+    int32_t *ids = NULL;
+    size_t count = 0, i;
+    json_t *index;
+    (void)answer;
+    pl_status status =
+        pl_pool_get_tokens(cx.lab, pl_pool_read_id(what, "tokens"), &ids, &count, err);
+    PL_THEN(find_units(&m, err));
+    PL_THEN(hash_common(&m, ids, count, err));
+    json_array_foreach(json_object_get(what, "units"), i, index)
+    {
+        const size_t u = (size_t)json_integer_value(index);
+        if (status == PL_OK && (u > out.count || m.n_wanted > out.count)) {
+            status = pl_error_set(err, PL_ERR_USAGE, "sensitivity: unit %zu of %zu", u, out.count);
+        }
+        PL_THEN(unit_id(&m, u, &m.keys[u], err));
+        if (status == PL_OK) {
+            m.wanted[m.n_wanted++] = u;
+        }
+    }
+    PL_THEN(measure_units(&m, ids, count, err));
+    end_measuring(&m);
+    pl_sensitivities_deinit(&out);
+    free(ids);
+    return status;
+}
+
+const pl_unit_kind pl_unit_sensitivity = {"sensitivity", "units", run_some};
+
+/* The blocks that a unit walks through: those behind its first. */
+static double walk_of(const measuring *m, size_t unit)
+{
+    const double blocks = (double)pl_model_config(m->model)->blocks;
+    const size_t block = unit < m->out->count ? m->out->units[unit].block : SIZE_MAX;
+    return block != SIZE_MAX ? blocks - (double)block : blocks;
+}
+
+/* Units beside each other share what stands before them, so each worker gets some in a row; what
+ * `without` differs from is measured by itself. */
+static pl_status measure_in_parts(measuring *m, const int32_t *ids, size_t count, pl_error *err)
+{
+    enum { EACH = 2 };
+    const pl_sensitivity *a = m->asked;
+    const size_t n = m->n_wanted - (a->without && m->wanted[m->n_wanted - 1] == m->out->count);
+    const size_t parts =
+        EACH * pl_pool_workers(m->cx.lab) < n ? EACH * pl_pool_workers(m->cx.lab) : n;
+    pl_units units = {.kind = &pl_unit_sensitivity, .list = json_array(), .total = (double)n};
+    pl_id tokens = {0};
+    pl_status status = pl_pool_put_tokens(m->cx.lab, ids, count, &tokens, err);
+    for (size_t p = 0; p < parts; p++) {
+        json_t *some = json_array();
+        double cost = 0.0;
+        for (size_t i = p * n / parts; i < (p + 1) * n / parts; i++) {
+            pl_json_append(some, json_integer((json_int_t)m->wanted[i]));
+            cost += walk_of(m, m->wanted[i]);
+        }
+        pl_json_append(units.list,
+                       json_pack("{s:i, s:b, s:s?, s:s?, s:i, s:I, s:I, s:o, s:o, s:f}", "unit",
+                                 (int)a->unit, "without", a->without, "glob", a->glob, "said",
+                                 a->said, "protocol", (int)a->text.protocol, "length",
+                                 (json_int_t)a->text.length, "windows", (json_int_t)a->text.windows,
+                                 "tokens", pl_pool_id(tokens), "units", some, "cost", cost));
+    }
+    if (status != PL_OK) {
+        json_decref(units.list);
+        return status;
+    }
+    status = pl_pool_run(m->cx, &units, err);
+    pl_pool_drop_tokens(m->cx.lab, tokens);
+    json_decref(units.answers);
+    return status;
+}
+
+/* What a pool has made is found in the store, but was not there. */
+static pl_status share_units(measuring *m, const int32_t *ids, size_t count, pl_error *err)
+{
+    const size_t n = m->n_wanted;
+    if (pl_pool_workers(m->cx.lab) < 2 || n < 2) {
+        return PL_OK;
+    }
+    size_t *wanted = pl_alloc(n, sizeof *wanted);
+    if (wanted == NULL) {
+        return pl_error_memory(err, "the units of a model");
+    }
+    memcpy(wanted, m->wanted, n * sizeof *wanted);
+    pl_status status = measure_in_parts(m, ids, count, err);
+    m->n_wanted = 0;
+    PL_THEN(find_known(m, err));
+    for (size_t i = 0; i < n; i++) {
+        if (wanted[i] < m->out->count) {
+            m->out->units[wanted[i]].found = false;
+        }
+    }
+    free(wanted);
+    return status;
+}
+
 pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked, const int32_t *ids,
                              size_t count, pl_sensitivities *out, pl_error *err)
 {
@@ -478,6 +502,7 @@ pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *asked, const i
     PL_THEN(check_inputs(&m, err));
     PL_THEN(hash_common(&m, ids, count, err));
     PL_THEN(find_known(&m, err));
+    PL_THEN(share_units(&m, ids, count, err));
     if (status == PL_OK && m.n_wanted > 0) {
         status = measure_units(&m, ids, count, err);
     }
@@ -574,7 +599,8 @@ pl_status pl_sensitivity_estimate(pl_context cx, const pl_sensitivity *asked, co
     for (size_t u = 0; status == PL_OK && u < out->count; u++) {
         out->units[u].estimate = factor * moved[u];
         out->units[u].loss = unknown_loss;
-        status = write_alone(&m, ESTIMATED, u, out->units[u].estimate, err);
+        status = pl_alone_put(cx.lab, cx.state, m.asked, true, &out->units[u],
+                              out->units[u].estimate, err);
     }
     free(moved);
     end_measuring(&m);

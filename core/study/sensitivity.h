@@ -3,7 +3,7 @@
 #ifndef PL_STUDY_SENSITIVITY_H
 #define PL_STUDY_SENSITIVITY_H
 
-#include "core/lab/lab.h"
+#include "core/lab/pool.h"
 #include "core/metrics/perplexity.h"
 #include "core/study/units.h"
 
@@ -36,6 +36,9 @@ PL_NODISCARD pl_status pl_sensitivity_run(pl_context cx, const pl_sensitivity *a
                                           const int32_t *ids, size_t count, pl_sensitivities *out,
                                           pl_error *err);
 void pl_sensitivities_deinit(pl_sensitivities *s);
+
+/* Some of its units, for a pool. */
+extern const pl_unit_kind pl_unit_sensitivity;
 
 /* Estimates each unit's KL divergence in place of measuring it, at the cost of its own blocks:
  * units[].estimate = c r (methods.md 5), r how far the unit moves the residual stream behind its

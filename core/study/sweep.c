@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/file.h"
+#include "core/base/json.h"
 #include "core/base/nearest.h"
 #include "core/base/number.h"
 #include "core/lab/quantized.h"
@@ -441,6 +442,73 @@ static pl_status run_point(work *w, pl_sweep_point *point, pl_error *err)
     return status == PL_OK && w->sweep->perplexity ? measure(w, point, err) : status;
 }
 
+/* --- by a pool ------------------------------------------------------------------------------- */
+
+static json_t *describe_point(const pl_sweep *s, double value)
+{
+    return json_pack("{s:i, s:s, s:b, s:I, s:b, s:s, s:I, s:I, s:f}", "slot", (int)s->slot, "param",
+                     s->param, "whole", s->whole, "layer", (json_int_t)s->layer, "perplexity",
+                     s->perplexity, "text", s->text, "length", (json_int_t)s->length, "windows",
+                     (json_int_t)s->windows, "value", value);
+}
+
+static void read_text_of(const json_t *what, const char *name, char *out, size_t size)
+{
+    const char *text = json_string_value(json_object_get(what, name));
+    snprintf(out, size, "%s", text != NULL ? text : "");
+}
+
+static pl_status run_unit(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
+{
+    pl_sweep sweep = {.slot = (pl_slot)pl_pool_read_size(what, "slot"),
+                      .whole = json_is_true(json_object_get(what, "whole")),
+                      .layer = pl_pool_read_size(what, "layer"),
+                      .perplexity = json_is_true(json_object_get(what, "perplexity")),
+                      .length = pl_pool_read_size(what, "length"),
+                      .windows = pl_pool_read_size(what, "windows")};
+    work w = {.lab = cx.lab, .sweep = &sweep, .noted = PL_OK};
+    pl_sweep_point point = {.value = json_number_value(json_object_get(what, "value"))};
+    (void)answer;
+    read_text_of(what, "param", sweep.param, sizeof sweep.param);
+    read_text_of(what, "text", sweep.text, sizeof sweep.text);
+    if (sweep.slot >= PL_SLOT_COUNT ||
+        sweep.layer >= pl_model_layer_count(cx.state->source->model)) {
+        return pl_error_set(err, PL_ERR_USAGE, "sweep: no such slot or layer");
+    }
+    pl_status status = pl_state_copy(&w.state, cx.state, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_piece_init(&w.piece, cx.task, "points", 1);
+    if (sweep.perplexity) {
+        status = read_text(&w, err);
+    }
+    PL_THEN(run_point(&w, &point, err));
+    pl_tokens_deinit(&w.text);
+    pl_state_deinit(&w.state);
+    return status;
+}
+
+const pl_unit_kind pl_unit_sweep = {"sweep", "points", run_unit};
+
+static pl_status run_in_units(pl_context cx, const pl_sweep *sweep, const double *values,
+                              size_t count, pl_error *err)
+{
+    pl_units units = {.kind = &pl_unit_sweep, .list = json_array(), .total = (double)count};
+    pl_id key = {0};
+    if (pl_pool_workers(cx.lab) < 2 || pl_lab_find_calibration(cx, true, &key, NULL) !=
+                                           PL_OK) { /* a demo calibrates itself: once, by all */
+        json_decref(units.list);
+        return PL_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        pl_json_append(units.list, describe_point(sweep, values[i]));
+    }
+    pl_status status = pl_pool_run(cx, &units, err);
+    json_decref(units.answers);
+    return status;
+}
+
 pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *out, pl_error *err)
 {
     double values[PL_SWEEP_MAX];
@@ -460,6 +528,7 @@ pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *ou
     if (checked.perplexity) {
         status = read_text(&w, err);
     }
+    PL_THEN(run_in_units(cx, &checked, values, count, err));
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         out->points[i] =
             (pl_sweep_point){.value = values[i], .perplexity = NAN, .perplexity_error = NAN};

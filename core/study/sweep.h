@@ -7,6 +7,7 @@
 #define PL_STUDY_SWEEP_H
 
 #include "core/lab/pipeline.h"
+#include "core/lab/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,9 @@ size_t pl_sweep_values(const pl_state *state, const pl_sweep *sweep, double *out
 /* Computes the sweep, or finds it in the store.  Progress in "points". */
 PL_NODISCARD pl_status pl_sweep_run(pl_context cx, const pl_sweep *sweep, pl_sweep_result *out,
                                     pl_error *err);
+
+/* A point of one, for a pool. */
+extern const pl_unit_kind pl_unit_sweep;
 
 /* The knee of a sweep.  On the curve x = log(value) (the value where the sweep is linear), y =
  * log(rounded_relative_error); where fewer than three points have a rounded error above 0, on the
