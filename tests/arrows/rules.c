@@ -48,6 +48,8 @@ static const struct {
     /* A command asks the screen through services.h; the table of commands alone lists them. */
     {"app/commands", {"core/", "plots", "sessions", "views", "app/.", "app/workbench/services.h"}},
     {"app/workbench", {"core/", "plots", "sessions", "views", "app/."}},
+    /* The ranks of an mpirun: the batch front on one, workers on the others. */
+    {"app/mpi", {"core/", "app/."}},
     {"app",
      {"core/", "plots", "sessions", "views", "app/commands/list.h", "app/workbench/workbench.h"}},
 };
@@ -86,6 +88,7 @@ static const struct {
     {"sixel", {"plots"}},
     {"readline", {"app"}},
     {"histedit", {"app"}},
+    {"mpi.h", {"app/mpi/ranks.c"}},
     {"vterm", {NULL}},
 };
 

@@ -1,0 +1,49 @@
+/* app/mpi/message.h -- what ranks tell each other: a header of fixed size, then its payload.
+ *
+ * Numbers are as they lie in memory: the ranks of a run are of one kind of machine, and a header
+ * of another kind is refused. */
+#ifndef PL_APP_MPI_MESSAGE_H
+#define PL_APP_MPI_MESSAGE_H
+
+#include "core/io/identity.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum pl_message_type {
+    /* From rank 0. */
+    PL_MSG_SETTING = 1, /* JSON: the state that the units behind it are of */
+    PL_MSG_UNIT,        /* JSON: a unit to compute; number: which */
+    PL_MSG_ANSWER,      /* to HAS and FETCH: flag, and the entry's file */
+    PL_MSG_END,         /* flag: a rank has died, for which nobody waits */
+    /* From the others. */
+    PL_MSG_HAS,
+    PL_MSG_FETCH,
+    PL_MSG_WROTE, /* the entry's file; flag: a sound one stays as it is */
+    PL_MSG_REMOVED,
+    PL_MSG_DONE, /* number: which unit; flag: it is computed; else a sentence */
+    PL_MSG_TYPES
+} pl_message_type;
+
+enum { PL_MSG_KIND = 32, PL_MSG_HEADER = 104, PL_MSG_PIECE = 1 << 30 };
+
+typedef struct pl_message {
+    pl_message_type type;
+    bool flag;
+    uint64_t number;        /* of the unit */
+    double seconds;         /* DONE: of the unit, */
+    double waited;          /* and of those what went into messages */
+    char kind[PL_MSG_KIND]; /* of the entry */
+    pl_id key;              /* of the entry */
+    uint64_t size;          /* of the payload */
+} pl_message;
+
+/* Writes a header. */
+void pl_message_put(const pl_message *message, unsigned char out[PL_MSG_HEADER]);
+
+/* Reads one; PL_ERR_FORMAT for what no rank of this version sends.  limit: of the payload. */
+PL_NODISCARD pl_status pl_message_get(const unsigned char *bytes, size_t size, uint64_t limit,
+                                      pl_message *out, pl_error *err);
+
+#endif
