@@ -98,6 +98,7 @@ void pl_screen_choose_pixels(pl_screen *screen, const char *wanted)
     pl_settings *settings = screen->options->settings;
     const bool asked = set_pixels(screen, wanted);
     screen->pixels.asked = 0;
+    screen->pixels.unanswered = false;
     if (!asked) {
         pl_screen_say(screen, PL_MESSAGE_WARNING,
                       "pixels: this terminal has no colours (NO_COLOR), or does not answer");

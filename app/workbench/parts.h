@@ -79,6 +79,7 @@ typedef struct pl_face {
 /* The main pane's figure as an image (pixels.c; looks.c begins to wait for an answer). */
 typedef struct pl_pixels {
     double asked;    /* since when an answer is waited for that is to be said; 0: it is not */
+    bool unanswered; /* that none has come in time has been said */
     uint64_t job;    /* that makes `wanted`; 0: none */
     pl_id wanted;    /* of the image that should be there */
     bool failed;     /* it cannot be made */

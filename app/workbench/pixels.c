@@ -154,14 +154,24 @@ static void make_image(pl_screen *screen, const wanted_image *wanted, pl_rect pl
     pl_state_deinit(&own);
 }
 
+static const char no_images[] = "pixels: this terminal does not answer that it shows images";
+
 static void say_answer(pl_screen *screen)
 {
     pl_pixels *pixels = &screen->pixels;
     const bool answered = pl_terminal_shows(screen->face.terminal, PL_GRAPHICS_NONE);
     const pl_graphics protocol = protocol_of(screen);
     int w = 0, h = 0;
-    if (pixels->asked == 0 || (protocol == PL_GRAPHICS_NONE && !answered &&
-                               pl_clock_now() - pixels->asked < ANSWER_SECONDS)) {
+    if (pixels->asked == 0) {
+        return;
+    }
+    if (protocol == PL_GRAPHICS_NONE && !answered) {
+        /* Over a slow line an answer may still come; then it is said, too. */
+        if (!pixels->unanswered && pl_clock_now() - pixels->asked >= ANSWER_SECONDS) {
+            pixels->unanswered = true;
+            screen->loop.dirty = true;
+            pl_screen_say(screen, PL_MESSAGE_WARNING, no_images);
+        }
         return;
     }
     pixels->asked = 0;
@@ -178,8 +188,7 @@ static void say_answer(pl_screen *screen)
         pl_screen_say(screen, PL_MESSAGE_WARNING,
                       "pixels: this terminal shows sixel, for which this build has no libsixel");
     } else {
-        pl_screen_say(screen, PL_MESSAGE_WARNING,
-                      "pixels: this terminal does not answer that it shows images");
+        pl_screen_say(screen, PL_MESSAGE_WARNING, no_images);
     }
 }
 
