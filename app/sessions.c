@@ -55,7 +55,7 @@ static json_t *when_of(int64_t time_ms)
     return json_string(text);
 }
 
-static json_t *safe_text(const char *text)
+json_t *pl_session_safe_json(const char *text)
 {
     char safe[1024];
     if (text == NULL) {
@@ -71,17 +71,17 @@ static json_t *entry_json(const pl_session_entry *entry, size_t number, bool ope
     const bool known = entry->state != NULL;
     const char *const held = entry->busy ? "elsewhere" : open ? "here" : "no";
     pl_json_set(json, "number", json_integer((json_int_t)number));
-    pl_json_set(json, "name", safe_text(entry->name));
-    pl_json_set(json, "model", known ? safe_text(model_of(entry->state)) : json_null());
+    pl_json_set(json, "name", pl_session_safe_json(entry->name));
+    pl_json_set(json, "model", known ? pl_session_safe_json(model_of(entry->state)) : json_null());
     pl_json_set(json, "model_path",
-                safe_text(json_string_value(json_object_get(entry->state, "model"))));
+                pl_session_safe_json(json_string_value(json_object_get(entry->state, "model"))));
     pl_json_set(json, "when", when_of(entry->time_ms));
     pl_json_set(json, "solved",
                 known ? json_integer((json_int_t)solved_in(entry->state)) : json_null());
     pl_json_set(json, "open", json_string(held));
-    pl_json_set(json, "branch_of", safe_text(entry->branch_of));
-    pl_json_set(json, "last", safe_text(entry->last));
-    pl_json_set(json, "path", safe_text(entry->path));
+    pl_json_set(json, "branch_of", pl_session_safe_json(entry->branch_of));
+    pl_json_set(json, "last", pl_session_safe_json(entry->last));
+    pl_json_set(json, "path", pl_session_safe_json(entry->path));
     return json;
 }
 
@@ -307,10 +307,10 @@ pl_status pl_front_branch(pl_front *front, pl_call *call, pl_state *state, bool 
         pl_front_keep(front, branch);
         front->named = false;
         front->print = source != NULL ? source->print : (pl_id){0};
-        pl_json_set(call->result, "session", safe_text(call->words[0]));
-        pl_json_set(call->result, "branch_of", safe_text(from.data));
+        pl_json_set(call->result, "session", pl_session_safe_json(call->words[0]));
+        pl_json_set(call->result, "branch_of", pl_session_safe_json(from.data));
         pl_json_set(call->result, "step", json_integer((json_int_t)last));
-        pl_json_set(call->result, "path", safe_text(path.data));
+        pl_json_set(call->result, "path", pl_session_safe_json(path.data));
     } else if (*moved) {
         pl_state_deinit(state);
         *moved = false;

@@ -42,4 +42,7 @@ PL_NODISCARD pl_status pl_front_new_session_path(const char *what, const char *n
 /* "SmolLM2-135M, 12 layers solved" of a session's state; appended. */
 void pl_put_session_state(const json_t *state, pl_buf *out);
 
+/* A text of a session as a result shows it, escaped; null for NULL. */
+json_t *pl_session_safe_json(const char *text);
+
 #endif

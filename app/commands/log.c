@@ -1,6 +1,6 @@
 /* log: what was done, on the screen, as a list or as a script. */
 #include "app/commands/list.h"
-#include "app/front.h"
+#include "app/sessions.h"
 #include "app/usage.h"
 #include "app/workbench/services.h"
 #include "core/base/json.h"
@@ -22,16 +22,6 @@ static pl_status log_on_screen(pl_screen *screen, pl_call *call, bool *taken, pl
 
 /* --- in a batch ------------------------------------------------------------------------------- */
 
-static json_t *safe_text(const char *text)
-{
-    char safe[1024];
-    if (text == NULL) {
-        return json_null();
-    }
-    pl_text_escape(text, strlen(text), safe, sizeof safe);
-    return json_string(safe);
-}
-
 static void add_row(void *ctx, const pl_session_command *one)
 {
     struct tm day = {0};
@@ -43,8 +33,8 @@ static void add_row(void *ctx, const pl_session_command *one)
     pl_json_set(row, "step", json_integer((json_int_t)one->number));
     pl_json_set(row, "when", json_string(when));
     pl_json_set(row, "ok", json_boolean(one->ok));
-    pl_json_set(row, "command", safe_text(one->text));
-    pl_json_set(row, "error", safe_text(one->error));
+    pl_json_set(row, "command", pl_session_safe_json(one->text));
+    pl_json_set(row, "error", pl_session_safe_json(one->error));
     pl_json_append(ctx, row);
 }
 
@@ -61,7 +51,7 @@ static pl_status log_in_batch(pl_front *front, pl_call *call, pl_error *err)
     }
     if (status == PL_OK && file != NULL) {
         status = pl_session_export(front->session, file, pl_text_ends_run, err);
-        pl_json_set(call->result, "file", safe_text(file));
+        pl_json_set(call->result, "file", pl_session_safe_json(file));
     } else if (status == PL_OK) {
         json_t *rows = json_array();
         pl_json_set(call->result, "commands", rows);

@@ -1,5 +1,6 @@
 /* replay: a session's commands run again, and the first result that is another. */
 #include "app/replay.h"
+#include "app/sessions.h"
 #include "app/commands/parts.h"
 #include "app/usage.h"
 #include "core/base/clock.h"
@@ -55,9 +56,7 @@ static pl_status run_replay(pl_call *call, pl_context cx, pl_error *err)
     spec.path = path;
     spec.anew = kept == 0;
     if (status == PL_OK) {
-        char safe[1024];
-        pl_text_escape(path, strlen(path), safe, sizeof safe);
-        pl_json_set(call->result, "session", json_string(safe));
+        pl_json_set(call->result, "session", pl_session_safe_json(path));
         status = pl_replay_run(&spec, cx.lab, call->result, &same, cx.task, err);
     }
     if (status == PL_OK) {
