@@ -251,14 +251,14 @@ static void draw_legend(const pl_screen_model *model, pl_surface *surface, pl_re
 }
 
 /* The live figure; false with a sentence. */
-static bool make_shown(const pl_pane_view *settings, const shown *s, pl_figure *out, pl_error *err)
+static bool make_shown(pl_pane_view settings, const shown *s, pl_figure *out, pl_error *err)
 {
     pl_channels_data data = {.title = "",
                              .y_label = "",
                              .n_series = s->n,
                              .n = s->channels,
-                             .sorted = settings->sorted,
-                             .log = settings->log,
+                             .sorted = settings.sorted,
+                             .log = settings.log,
                              .median_rule = true};
     for (size_t i = 0; i < s->n; i++) {
         data.values[i] = s->values[i];
@@ -269,12 +269,12 @@ static bool make_shown(const pl_pane_view *settings, const shown *s, pl_figure *
     if (pl_figure_channels(&data, out, err) != PL_OK) {
         return false;
     }
-    if (settings->sorted) { /* the paper's words are too long here */
+    if (settings.sorted) { /* the paper's words are too long here */
         free(out->x.label);
         out->x.label = strdup("rank");
     }
     /* Cells need no room beside the spines. */
-    out->x.lo = settings->sorted ? 0.5 : -0.5;
+    out->x.lo = settings.sorted ? 0.5 : -0.5;
     out->x.hi = out->x.lo + (double)s->channels;
     out->n_notes = 0; /* the crosshair goes from one to the next */
     return true;
@@ -328,7 +328,8 @@ static void draw_no_channels(const pl_screen_model *model, pl_surface *surface, 
 static bool is_figure(const pl_state *state, pl_pane pane)
 {
     pl_request request;
-    return pl_view_form(pl_kind_find("channels"), pl_view_settings(state, pane)->form) > 0 ||
+    const pl_pane_view settings = pl_view_settings(state, pane);
+    return pl_view_form(pl_kind_find("channels"), settings.form) > 0 ||
            (state->source != NULL && pl_view_request(state, pane, &request) &&
             pl_request_turns_inputs(&request));
 }
@@ -340,7 +341,7 @@ static bool live(const pl_state *state, pl_pane pane)
 
 static const pl_figure_look *figure_look(const pl_screen_model *model, pl_pane pane)
 {
-    return pl_view_settings(model->state, pane)->sorted ? &ranks : &look;
+    return pl_view_settings(model->state, pane).sorted ? &ranks : &look;
 }
 
 static void draw_channels(pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane)
@@ -349,7 +350,7 @@ static void draw_channels(pl_screen_model *model, pl_surface *surface, pl_rect r
         pl_figure_view_draw(model, surface, rect, pane, figure_look(model, pane));
         return;
     }
-    const pl_pane_view *settings = pl_view_settings(model->state, pane);
+    const pl_pane_view settings = pl_view_settings(model->state, pane);
     char right[96];
     const pl_picture *picture = pl_present_picture(model);
     if (picture != NULL && picture->preview_rows > 0) {
@@ -358,8 +359,8 @@ static void draw_channels(pl_screen_model *model, pl_surface *surface, pl_rect r
     } else {
         snprintf(right, sizeof right, "%s%s%s%s",
                  model->state->side == PL_SIDE_INPUT ? "max |x|" : "max |w|",
-                 rect.w >= 64 ? " per channel" : "", settings->sorted ? ", sorted" : "",
-                 settings->log ? ", log" : "");
+                 rect.w >= 64 ? " per channel" : "", settings.sorted ? ", sorted" : "",
+                 settings.log ? ", log" : "");
     }
     char title[200] = "Channels";
     if (model->state->source != NULL) {

@@ -30,7 +30,7 @@ pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols)
         pl_view_compares(state, PL_PANE_MAIN) && (rows < COMPARE_ROWS || cols < COMPARE_COLS)) {
         zoom = PL_PANE_MAIN;
     }
-    return pl_panes_make(rows, cols, model->focus, state->display.split, zoom);
+    return pl_panes_make(rows, cols, model->focus, pl_display_is_split(state), zoom);
 }
 
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,

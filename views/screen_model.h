@@ -11,6 +11,7 @@
 #include "core/study/layer_table.h"
 #include "plots/figure.h"
 #include "views/canvas.h"
+#include "views/display.h"
 #include "views/keymap.h"
 #include "views/panes.h"
 

@@ -127,10 +127,10 @@ size_t pl_view_index(pl_pane pane)
     }
 }
 
-const pl_pane_view *pl_view_settings(const pl_state *state, pl_pane pane)
+pl_pane_view pl_view_settings(const pl_state *state, pl_pane pane)
 {
     size_t index = pl_view_index(pane);
-    return index < PL_DISPLAY_PANES ? &state->display.panes[index] : NULL;
+    return index < PL_DISPLAY_PANES ? pl_display_of(state).panes[index] : (pl_pane_view){0};
 }
 
 const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane)
@@ -140,7 +140,8 @@ const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane)
     if (index == PL_DISPLAY_PANES) {
         return NULL;
     }
-    const pl_screen_view *view = pl_view_find(state->display.panes[index].view);
+    const pl_display display = pl_display_of(state);
+    const pl_screen_view *view = pl_view_find(display.panes[index].view);
     return view != NULL ? view : pl_view_find(first[index]);
 }
 
@@ -182,7 +183,8 @@ static int count_forms(const pl_kind *kind)
 /* A form of another view, kept while this one is shown, is none of this one's: its first. */
 static int shown_form(const pl_state *state, pl_pane pane, const pl_kind *kind)
 {
-    int form = pl_view_form(kind, pl_view_settings(state, pane)->form);
+    const pl_pane_view settings = pl_view_settings(state, pane);
+    const int form = pl_view_form(kind, settings.form);
     return form > 0 ? form : 0;
 }
 
@@ -194,8 +196,9 @@ bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out)
         return false;
     }
     *out = pl_request_of(state, kind);
-    out->sorted = pl_view_settings(state, pane)->sorted;
-    out->log = pl_view_settings(state, pane)->log;
+    const pl_pane_view settings = pl_view_settings(state, pane);
+    out->sorted = settings.sorted;
+    out->log = settings.log;
     out->form = shown_form(state, pane, kind);
     out->pins = out->pins && !pl_view_compares(state, pane);
     return true;
@@ -205,8 +208,9 @@ bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out)
 
 pl_pane pl_zoomed_pane(const pl_state *state)
 {
+    const pl_display display = pl_display_of(state);
     pl_pane pane = 0;
-    while (pane < PL_PANE_COUNT && strcmp(pl_pane_word(pane), state->display.zoom) != 0) {
+    while (pane < PL_PANE_COUNT && strcmp(pl_pane_word(pane), display.zoom) != 0) {
         pane++;
     }
     return pane;
@@ -241,6 +245,7 @@ static void next_form(const pl_state *state, pl_pane pane, pl_intent *intent)
 bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *intent)
 {
     const pl_state *state = model->state;
+    const bool split = pl_display_is_split(state);
     pl_pane pane = pl_view_index(model->focus) < PL_DISPLAY_PANES ? model->focus : PL_PANE_MAIN;
     switch (action) {
     case PL_ACT_NEXT_VIEW:
@@ -253,10 +258,9 @@ bool pl_display_act(const pl_screen_model *model, pl_action action, pl_intent *i
         next_form(state, pane, intent);
         return true;
     case PL_ACT_SPLIT:
-        snprintf(intent->command, sizeof intent->command, "view split=%s",
-                 state->display.split ? "no" : "yes");
+        snprintf(intent->command, sizeof intent->command, "view split=%s", split ? "no" : "yes");
         /* The new pane is what one will want to turn to; a closed one cannot keep the focus. */
-        intent->focus = !state->display.split            ? (int)PL_PANE_SECOND
+        intent->focus = !split                           ? (int)PL_PANE_SECOND
                         : model->focus == PL_PANE_SECOND ? (int)PL_PANE_MAIN
                                                          : -1;
         return true;
@@ -274,15 +278,15 @@ static bool act_on_settings(const pl_screen_model *model, pl_pane pane, pl_actio
                             pl_intent *intent)
 {
     const pl_kind *kind = pl_view_of(model->state, pane)->kind;
-    const pl_pane_view *settings = pl_view_settings(model->state, pane);
+    const pl_pane_view settings = pl_view_settings(model->state, pane);
     if (kind != NULL && action == PL_ACT_SORT && (kind->uses & PL_USES_ORDER) != 0) {
         snprintf(intent->command, sizeof intent->command, "view%s order=%s", pane_key(pane),
-                 settings->sorted ? "index" : "sorted");
+                 settings.sorted ? "index" : "sorted");
         return true;
     }
     if (kind != NULL && action == PL_ACT_LOG && (kind->uses & PL_USES_SCALE) != 0) {
         snprintf(intent->command, sizeof intent->command, "view%s scale=%s", pane_key(pane),
-                 settings->log ? "linear" : "log");
+                 settings.log ? "linear" : "log");
         return true;
     }
     if (action == PL_ACT_SORT || action == PL_ACT_LOG) {

@@ -7,6 +7,7 @@
 #define PL_VIEWS_VIEW_H
 
 #include "plots/kinds.h"
+#include "views/display.h"
 #include "views/panel.h"
 
 typedef struct pl_screen_view {
@@ -36,8 +37,8 @@ const char *pl_view_names(void);
  * NULL for PL_PANE_LAYERS and PL_PANE_TUNER. */
 const pl_screen_view *pl_view_of(const pl_state *state, pl_pane pane);
 
-/* What a pane's view is set to: order, scale and form; NULL as above. */
-const pl_pane_view *pl_view_settings(const pl_state *state, pl_pane pane);
+/* What a pane's view is set to: order, scale and form; all zeros for those two. */
+pl_pane_view pl_view_settings(const pl_state *state, pl_pane pane);
 
 /* Index of a form among a kind's ("maxima|fan"), -1 if it is none of them; of "" it is 0.  The
  * name of the form that is shown, "" for kinds without. */

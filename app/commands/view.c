@@ -112,7 +112,8 @@ static pl_status read_split_and_zoom(const pl_call *call, size_t meant, pl_displ
 static json_t *pane_json(const pl_state *state, size_t index)
 {
     static const pl_pane panes[PL_DISPLAY_PANES] = {PL_PANE_MAIN, PL_PANE_SECOND, PL_PANE_TABLE};
-    const pl_pane_view *pane = &state->display.panes[index];
+    const pl_display display = pl_display_of(state);
+    const pl_pane_view *pane = &display.panes[index];
     const pl_kind *kind = pl_view_of(state, panes[index])->kind;
     json_t *json = json_pack("{s:s}", "view", pl_view_of(state, panes[index])->name);
     char form[PL_VIEW_NAME];
@@ -139,9 +140,9 @@ static void put_view(pl_call *call, const pl_state *state)
     for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
         pl_json_set(call->result, pl_display_pane_name(i), pane_json(state, i));
     }
-    const pl_display *display = &state->display;
-    pl_json_set(call->result, "split", json_boolean(display->split));
-    pl_json_set(call->result, "zoom", json_string(display->zoom[0] != '\0' ? display->zoom : "no"));
+    const pl_display display = pl_display_of(state);
+    pl_json_set(call->result, "split", json_boolean(display.split));
+    pl_json_set(call->result, "zoom", json_string(display.zoom[0] != '\0' ? display.zoom : "no"));
 }
 
 static pl_status apply_view(pl_call *call, pl_state *state, pl_error *err)
@@ -149,17 +150,17 @@ static pl_status apply_view(pl_call *call, pl_state *state, pl_error *err)
     size_t side = state->side;
     size_t which = state->which;
     size_t pane = 0;
-    pl_display display = state->display;
+    pl_display display = pl_display_of(state);
     pl_status status = pl_usage_choice(call, "side", &side, err);
     PL_THEN(pl_usage_choice(call, "which", &which, err));
     PL_THEN(find_meant_pane(call, &pane, err));
     PL_THEN(read_views(call, pane, &display, err));
     PL_THEN(read_pane_settings(call, &display.panes[pane], err));
     PL_THEN(read_split_and_zoom(call, pane, &display, err));
+    PL_THEN(pl_display_set(state, &display, err));
     if (status == PL_OK) {
         state->side = (pl_side)side;
         state->which = (pl_which)which;
-        state->display = display;
         put_view(call, state);
     }
     return status;

@@ -309,7 +309,7 @@ static void settle_focus(pl_screen *screen)
 {
     pl_screen_model *model = &screen->model;
     pl_pane zoom = pl_zoomed_pane(screen->state);
-    bool split = screen->state->display.split;
+    bool split = pl_display_is_split(screen->state);
     if (zoom < PL_PANE_COUNT) {
         model->focus = zoom;
     } else if (model->focus == PL_PANE_SECOND && !split) {

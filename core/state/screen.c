@@ -1,4 +1,4 @@
-/* What the screen shows of a state: panes, the last sweep. */
+/* What the screen shows of a state, in its session. */
 #include "core/base/json.h"
 #include "core/state/state.h"
 
@@ -6,20 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const pane_names[PL_DISPLAY_PANES] = {"main", "second", "table"};
-
-void pl_display_init(pl_display *display)
+void pl_state_set_screen(pl_state *state, json_t *screen)
 {
-    *display =
-        (pl_display){.panes = {{.view = "channels"}, {.view = "histogram"}, {.view = "outliers"}}};
+    json_decref(state->screen);
+    state->screen = screen;
 }
-
-const char *pl_display_pane_name(size_t pane)
-{
-    return pane < PL_DISPLAY_PANES ? pane_names[pane] : "";
-}
-
-/* --- JSON ------------------------------------------------------------------------------------- */
 
 static json_t *sweep_json(const pl_state *state)
 {
@@ -38,29 +29,14 @@ static json_t *sweep_json(const pl_state *state)
         (json_int_t)sweep->windows, "plan", plan);
 }
 
-json_t *pl_display_to_json(const pl_state *state)
+json_t *pl_state_screen_json(const pl_state *state)
 {
-    const pl_display *display = &state->display;
-    json_t *panes = json_array();
-    for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
-        const pl_pane_view *pane = &display->panes[i];
-        pl_json_append(panes,
-                       json_pack("{s:s, s:s, s:b, s:b}", "view", pane->view, "form", pane->form,
-                                 "sorted", (int)pane->sorted, "log", (int)pane->log));
-    }
-    json_t *channel =
-        state->channel == SIZE_MAX ? json_null() : json_integer((json_int_t)state->channel);
-    return json_pack("{s:o, s:b, s:s, s:o, s:o}", "panes", panes, "split", (int)display->split,
-                     "zoom", display->zoom, "channel", channel, "sweep",
-                     state->source != NULL ? sweep_json(state) : json_null());
-}
-
-static void copy_name(const json_t *value, char out[PL_VIEW_NAME])
-{
-    const char *text = json_string_value(value);
-    if (text != NULL && strlen(text) < PL_VIEW_NAME) {
-        snprintf(out, PL_VIEW_NAME, "%s", text);
-    }
+    json_t *json = state->screen != NULL ? json_copy(state->screen) : json_object();
+    pl_json_set(json, "channel",
+                state->channel == SIZE_MAX ? json_null()
+                                           : json_integer((json_int_t)state->channel));
+    pl_json_set(json, "sweep", state->source != NULL ? sweep_json(state) : json_null());
+    return json;
 }
 
 static void read_sweep(pl_state *state, const json_t *json)
@@ -97,26 +73,18 @@ static void read_sweep(pl_state *state, const json_t *json)
     }
 }
 
-void pl_display_from_json(pl_state *state, const json_t *json)
+void pl_state_screen_restore(pl_state *state, const json_t *json)
 {
-    pl_display *display = &state->display;
-    size_t index;
-    json_t *item;
-    json_array_foreach(json_object_get(json, "panes"), index, item)
-    {
-        if (index < PL_DISPLAY_PANES) {
-            copy_name(json_object_get(item, "view"), display->panes[index].view);
-            copy_name(json_object_get(item, "form"), display->panes[index].form);
-            display->panes[index].sorted = json_is_true(json_object_get(item, "sorted"));
-            display->panes[index].log = json_is_true(json_object_get(item, "log"));
-        }
-    }
-    display->split = json_is_true(json_object_get(json, "split"));
-    copy_name(json_object_get(json, "zoom"), display->zoom);
+    static const char *const ours[] = {"channel", "sweep", "pins"};
     const json_t *channel = json_object_get(json, "channel");
     json_int_t at = json_integer_value(channel);
     state->channel = json_is_integer(channel) && at >= 0 ? (size_t)at : SIZE_MAX;
     if (json_is_object(json_object_get(json, "sweep"))) {
         read_sweep(state, json_object_get(json, "sweep"));
     }
+    json_t *screen = json_is_object(json) ? json_deep_copy(json) : NULL;
+    for (size_t i = 0; screen != NULL && i < sizeof ours / sizeof ours[0]; i++) {
+        json_object_del(screen, ours[i]);
+    }
+    pl_state_set_screen(state, screen);
 }

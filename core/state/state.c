@@ -83,7 +83,6 @@ static const pl_protocol default_protocol = {.length = 512, .windows = 8};
 void pl_state_init(pl_state *state)
 {
     *state = (pl_state){.which = PL_WHICH_BOTH, .channel = SIZE_MAX};
-    pl_display_init(&state->display);
     state->calibration.protocol = default_protocol;
 }
 
@@ -138,6 +137,7 @@ void pl_state_deinit(pl_state *state)
     pl_state_free_overrides(state);
     free(state->solved);
     free(state->imported.path);
+    json_decref(state->screen);
     pl_state_free_remarks(state);
     pl_state_drop_kept(state);
     pl_source_release(state->source);
@@ -165,6 +165,7 @@ pl_status pl_state_copy(pl_state *to, const pl_state *from, pl_error *err)
 {
     *to = *from;
     to->source = pl_source_retain(from->source);
+    json_incref(to->screen);
     for (size_t i = 0; i < from->n_kept; i++) {
         to->kept[i] = pl_kept_retain(from->kept[i]);
     }

@@ -86,21 +86,6 @@ typedef enum pl_which {
     PL_WHICH_BOTH,
 } pl_which;
 
-/* What a pane of the screen shows.  The names are those of views (views/view.h) and, for the main,
- * second and table pane, of figures (plots/kinds.h); core knows none of them. */
-enum { PL_DISPLAY_PANES = 3, PL_VIEW_NAME = 32 };
-typedef struct pl_pane_view {
-    char view[PL_VIEW_NAME]; /* "channels" */
-    char form[PL_VIEW_NAME]; /* "" for the view's first */
-    bool sorted, log;
-} pl_pane_view;
-
-typedef struct pl_display {
-    pl_pane_view panes[PL_DISPLAY_PANES]; /* main, second, table */
-    bool split;                           /* the second pane is shown */
-    char zoom[PL_VIEW_NAME];              /* name of the pane that has the screen, "": none */
-} pl_display;
-
 /* A setting under a name, as `keep` and `pin` make it (kept.h): methods, activations, cache and the
  * results of all layers, never changed, shared by states and jobs. */
 enum { PL_MAX_KEPT = 8 };
@@ -154,7 +139,8 @@ typedef struct pl_state {
     pl_side side; /* what the screen's views show */
     pl_which which;
     size_t channel; /* the input channel marked in all views, SIZE_MAX: none */
-    pl_display display;
+    json_t *screen; /* what the screen shows, as views/display.h writes it, or NULL: as a screen
+                       starts.  Core keeps it and reads nothing of it; counted, never changed */
     pl_kept *kept[PL_MAX_KEPT]; /* counted references */
     bool compared[PL_MAX_KEPT]; /* shown beside the present one */
     size_t n_kept;
@@ -299,17 +285,16 @@ void pl_state_results_commands(const pl_state *state, pl_buf *out);
  * methods that it varies must have been named before. */
 void pl_state_sweep_command(const pl_state *state, pl_buf *out);
 
-/* --- display.c: panes and sweep ------ ------------------------------------------------------- */
+/* --- screen.c: what the screen shows, for views and sessions --------------------------------- */
 
-/* The panes as a new session shows them: channels, histogram beside it when split, outliers. */
-void pl_display_init(pl_display *display);
+/* Takes the value, which nobody changes afterwards, in the place of the state's own; NULL: none. */
+void pl_state_set_screen(pl_state *state, json_t *screen);
 
-/* "main", "second", "table"; "" where there is no such pane. */
-const char *pl_display_pane_name(size_t pane);
-
-json_t *pl_display_to_json(const pl_state *state);
+/* For state_json.c: all that the screen shows of a state, the marked channel and the last sweep
+ * with it. */
+json_t *pl_state_screen_json(const pl_state *state);
 /* What is missing or not understood keeps its default: a session never fails over a view. */
-void pl_display_from_json(pl_state *state, const json_t *json);
+void pl_state_screen_restore(pl_state *state, const json_t *json);
 
 /* Everything, for a session: paths included; NULL when memory is out.  The source to restore with
  * is opened by its "model" (null: the demo) and "inputs", and nobody else has it yet.  Where it is

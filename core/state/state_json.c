@@ -116,7 +116,7 @@ static json_t *state_json(const pl_state *state)
         "{s:i, s:s?, s:s?, s:s?, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "model",
         source != NULL ? source->path : NULL, "inputs", source != NULL ? source->inputs : NULL,
         "layer", source != NULL ? pl_model_layer(source->model, state->layer)->name : NULL, "side",
-        (int)state->side, "which", (int)state->which, "display", pl_display_to_json(state),
+        (int)state->side, "which", (int)state->which, "display", pl_state_screen_json(state),
         "origin", source != NULL ? pl_origin_json(source) : json_null(), "kept",
         pl_kept_to_json(state), "solved", solved_json(state), "remarks", pl_remarks_to_json(state),
         "measured", source != NULL ? pl_record_to_json(source) : json_null());
@@ -308,7 +308,7 @@ pl_status pl_state_restore(pl_state *state, const json_t *json, pl_source *sourc
     state->side = side == PL_SIDE_INPUT ? PL_SIDE_INPUT : PL_SIDE_WEIGHT;
     state->which = which >= 0 && which <= PL_WHICH_BOTH ? (pl_which)which : PL_WHICH_BOTH;
     const json_t *display = json_object_get(json, "display");
-    pl_display_from_json(state, display);
+    pl_state_screen_restore(state, display);
     pl_remarks_from_json(state, json_object_get(json, "remarks"));
     if (same) {
         pl_kept_from_json(state, json_object_get(json, "kept"), json_object_get(display, "pins"));

@@ -381,8 +381,9 @@ static void check_state(const fuzz *f)
     if (state->channel != SIZE_MAX && state->channel >= pl_model_layer(model, state->layer)->cols) {
         wrong(f, "a channel is marked that the layer has not");
     }
+    const pl_display display = pl_display_of(state);
     for (size_t i = 0; i < PL_DISPLAY_PANES; i++) {
-        if (pl_view_find(state->display.panes[i].view) == NULL) {
+        if (pl_view_find(display.panes[i].view) == NULL) {
             wrong(f, "a pane shows a view that is none");
         }
         const pl_pane_memo *memo = &f->model.shown[i].memo;
@@ -391,7 +392,7 @@ static void check_state(const fuzz *f)
             wrong(f, "a view's place is no number");
         }
     }
-    if (state->display.zoom[0] != '\0' && pl_zoomed_pane(state) == PL_PANE_COUNT) {
+    if (display.zoom[0] != '\0' && pl_zoomed_pane(state) == PL_PANE_COUNT) {
         wrong(f, "a pane is zoomed that is none");
     }
     pl_tuner_row rows[PL_TUNER_ROWS];

@@ -114,7 +114,9 @@ static void test_registry(void **state)
         assert_non_null(pl_view_find((*kind)->name));
     }
     /* A session from elsewhere may name a view that is not here. */
-    strcpy(s->state.display.panes[2].view, "nosuch");
+    pl_display display = pl_display_of(&s->state);
+    strcpy(display.panes[2].view, "nosuch");
+    assert_int_equal(pl_display_set(&s->state, &display, NULL), PL_OK);
     assert_string_equal(pl_view_of(&s->state, PL_PANE_TABLE)->name, "outliers");
     assert_null(pl_view_of(&s->state, PL_PANE_TUNER));
 }
@@ -122,32 +124,38 @@ static void test_registry(void **state)
 static void test_view_command(void **state)
 {
     scene *s = *state;
-    pl_display *display = &s->state.display;
+    pl_display display;
     accept(s, "view main=histogram second=box split=yes zoom=main");
-    assert_string_equal(display->panes[0].view, "histogram");
-    assert_string_equal(display->panes[1].view, "box");
-    assert_true(display->split);
+    display = pl_display_of(&s->state);
+    assert_string_equal(display.panes[0].view, "histogram");
+    assert_string_equal(display.panes[1].view, "box");
+    assert_true(display.split);
     assert_int_equal(pl_zoomed_pane(&s->state), PL_PANE_MAIN);
     accept(s, "view zoom=no split=no main=channels order=sorted scale=log form=fan");
+    display = pl_display_of(&s->state);
     assert_int_equal(pl_zoomed_pane(&s->state), PL_PANE_COUNT);
-    assert_true(display->panes[0].sorted && display->panes[0].log);
-    assert_string_equal(display->panes[0].form, "fan");
+    assert_true(display.panes[0].sorted && display.panes[0].log);
+    assert_string_equal(display.panes[0].form, "fan");
     pl_request request;
     assert_true(pl_view_request(&s->state, PL_PANE_MAIN, &request));
     assert_true(request.sorted && request.log && request.form == 1);
     accept(s, "view second=groups form=bars"); /* the form is that pane's */
-    assert_string_equal(display->panes[1].form, "bars");
-    assert_string_equal(display->panes[0].form, "fan");
-    assert_true(display->split);
+    display = pl_display_of(&s->state);
+    assert_string_equal(display.panes[1].form, "bars");
+    assert_string_equal(display.panes[0].form, "fan");
+    assert_true(display.split);
     accept(s, "view second=box split=no");
-    assert_false(display->split);
+    display = pl_display_of(&s->state);
+    assert_false(display.split);
     accept(s, "view pane=second scale=log");
-    assert_true(display->panes[1].log);
+    display = pl_display_of(&s->state);
+    assert_true(display.panes[1].log);
     refuse(s, "view main=histogramm", "did you mean histogram?");
     refuse(s, "view form=pie", "expected maxima|fan, got \"pie\"");
     refuse(s, "view main=histogram form=fan", "expected weights|levels, got \"fan\"");
     refuse(s, "view main=outliers form=fan", "outliers has only one form");
-    assert_string_equal(display->panes[0].view, "channels"); /* nothing has changed */
+    display = pl_display_of(&s->state);
+    assert_string_equal(display.panes[0].view, "channels"); /* nothing has changed */
     refuse(s, "view zoom=everything", "zoom");
 }
 
