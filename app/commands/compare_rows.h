@@ -5,12 +5,6 @@
 
 #include "app/command.h"
 
-/* The values of on=, as compare's table of keys has them. */
-enum { PL_COMPARE_ON_TEXT, PL_COMPARE_ON_TASKS };
-
-/* A difference is called real beyond so many standard errors. */
-#define PL_COMPARE_REAL 2.0
-
 /* Whether the call asks for measured rows: by a key such as windows=, or by a list of methods. */
 bool pl_compare_measures(const pl_call *call);
 

@@ -1,6 +1,5 @@
 #include "app/commands/compare_tasks.h"
 
-#include "app/commands/compare_rows.h"
 #include "app/commands/parts.h"
 #include "app/usage.h"
 #include "core/base/file.h"
@@ -99,10 +98,10 @@ pl_status pl_compare_tasks_score(pl_compare_tasks *tasks, pl_context cx, pl_whic
 {
     json_t *samples = NULL, *row = NULL;
     const double items = pl_task_files_items(&tasks->files);
-    pl_task_run run = {.lab = cx.lab, .state = cx.state, .which = which, .total = items};
+    pl_task_run run = {.cx = cx, .which = which, .total = items};
     size_t i = 0;
     *rows = NULL;
-    pl_status status = pl_task_files_score(&tasks->files, &run, &samples, cx.task, err);
+    pl_status status = pl_task_files_score(&tasks->files, &run, &samples, err);
     if (status != PL_OK) {
         return status;
     }

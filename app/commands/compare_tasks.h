@@ -5,6 +5,12 @@
 
 #include "app/commands/task_files.h"
 
+/* The values of on=, as compare's table of keys has them. */
+enum { PL_COMPARE_ON_TEXT, PL_COMPARE_ON_TASKS };
+
+/* A difference is called real beyond so many standard errors. */
+#define PL_COMPARE_REAL 2.0
+
 typedef struct pl_compare_tasks {
     pl_task_files files; /* none: no tasks are asked for */
     json_t *first;       /* samples of the first setting */

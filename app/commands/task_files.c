@@ -55,7 +55,7 @@ double pl_task_files_items(const pl_task_files *files)
 }
 
 pl_status pl_task_files_score(const pl_task_files *files, pl_task_run *all, json_t **samples,
-                              pl_task *task, pl_error *err)
+                              pl_error *err)
 {
     pl_status status = PL_OK;
     *samples = json_array();
@@ -65,7 +65,7 @@ pl_status pl_task_files_score(const pl_task_files *files, pl_task_run *all, json
         all->pool = files->examples.kind != NULL ? &files->examples : NULL;
         all->shots = files->shots;
         all->limit = files->limit;
-        status = pl_task_score(all, &own, task, err);
+        status = pl_task_score(all, &own, err);
         if (own != NULL && json_array_extend(*samples, own) != 0) {
             status = pl_error_memory(err, "samples");
         }

@@ -21,10 +21,10 @@ void pl_task_files_deinit(pl_task_files *files);
 /* Items of all files within the limit. */
 double pl_task_files_items(const pl_task_files *files);
 
-/* Scores one side on all files: `all` has the lab, the state, the side, arguments and progress, and
+/* Scores one side on all files: `all` has the context, the side, arguments and progress, and
  * gets the counts of all files.  *samples: those of the files one behind the other; caller decrefs.
  */
 PL_NODISCARD pl_status pl_task_files_score(const pl_task_files *files, pl_task_run *all,
-                                           json_t **samples, pl_task *task, pl_error *err);
+                                           json_t **samples, pl_error *err);
 
 #endif

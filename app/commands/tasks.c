@@ -37,8 +37,7 @@ static pl_status check_items_file(const pl_call *call, pl_error *err)
 static pl_status score_sides(const pl_call *call, pl_context cx, asked_tasks *asked, pl_error *err)
 {
     const double sides = asked->which == CHOSEN_BOTH ? 2.0 : 1.0;
-    pl_task_run run = {.lab = cx.lab,
-                       .state = cx.state,
+    pl_task_run run = {.cx = cx,
                        .arguments = pl_call_value(call, "items") != NULL,
                        .total = pl_task_files_items(&asked->files) * sides};
     pl_status status = PL_OK;
@@ -46,8 +45,7 @@ static pl_status score_sides(const pl_call *call, pl_context cx, asked_tasks *as
         if (asked->which == CHOSEN_BOTH || asked->which == s) {
             run.which = side_whichs[s];
             asked->names[asked->n_sides] = side_names[s];
-            status = pl_task_files_score(&asked->files, &run, &asked->samples[asked->n_sides],
-                                         cx.task, err);
+            status = pl_task_files_score(&asked->files, &run, &asked->samples[asked->n_sides], err);
             asked->n_sides += status == PL_OK;
         }
     }

@@ -74,9 +74,9 @@ static void add_piece(const float *y, const float *turned, const float *used, si
 
 /* Rows of X, X T and Q(X T) through W, W T^-T and what is used. */
 static pl_status run_rows(const pl_outputs_request *r, const float *x, const float *turned,
-                          const float *quantized, size_t rows, sums *all, pl_task *task,
-                          pl_error *err)
+                          const float *quantized, size_t rows, sums *all, pl_error *err)
 {
+    pl_task *task = r->cx.task;
     const size_t n = r->w0.cols, out = r->w0.rows;
     float *y = pl_alloc(3 * PIECE * out, sizeof *y);
     if (y == NULL) {
@@ -105,13 +105,13 @@ static pl_status run_rows(const pl_outputs_request *r, const float *x, const flo
 /* X T and Q(X T), in *turned and *quantized where they differ from what they are made of, and the
  * range of X T. */
 static pl_status make_inputs(const pl_outputs_request *r, pl_view x, pl_mat *turned,
-                             pl_mat *quantized, pl_act_range *range, pl_task *task, pl_error *err)
+                             pl_mat *quantized, pl_act_range *range, pl_error *err)
 {
-    const pl_act_grid *grid = &r->state->activations;
+    const pl_act_grid *grid = &r->cx.state->activations;
     pl_status status = PL_OK;
     if (r->transform != NULL) {
         status = pl_mat_copy(turned, x, err);
-        PL_THEN(pl_transform_inputs(r->transform, turned->data, x.rows, task, err));
+        PL_THEN(pl_transform_inputs(r->transform, turned->data, x.rows, r->cx.task, err));
     }
     const pl_view xt = r->transform != NULL ? pl_mat_view(turned) : x;
     if (status == PL_OK) {
@@ -127,19 +127,19 @@ static pl_status make_inputs(const pl_outputs_request *r, pl_view x, pl_mat *tur
 }
 
 static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats *stats,
-                                pl_outputs *out, pl_task *task, pl_error *err)
+                                pl_outputs *out, pl_error *err)
 {
     const size_t n = r->w0.cols;
     pl_mat turned = {0}, quantized = {0};
     sums all = {0};
     const pl_view x = {stats->sample, stats->sample_rows, n, n};
-    pl_status status = make_inputs(r, x, &turned, &quantized, &out->range, task, err);
+    pl_status status = make_inputs(r, x, &turned, &quantized, &out->range, err);
     if (status == PL_OK) {
         const float *xt = turned.data != NULL ? turned.data : x.data;
         out->before = pl_describe(x);
         out->after = r->transform != NULL ? pl_describe(pl_mat_view(&turned)) : out->before;
         status = run_rows(r, x.data, xt, quantized.data != NULL ? quantized.data : xt, x.rows, &all,
-                          task, err);
+                          err);
     }
     if (status == PL_OK) {
         out->function_error = all.output > 0.0 ? all.moved / all.output : 0.0;
@@ -150,21 +150,20 @@ static pl_status measure_sample(const pl_outputs_request *r, const pl_site_stats
     return status;
 }
 
-pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_task *task,
-                             pl_error *err)
+pl_status pl_outputs_measure(const pl_outputs_request *r, pl_outputs *out, pl_error *err)
 {
     static const pl_tensor_numbers unknown = {.kurtosis = (double)NAN, .flatness = (double)NAN};
     *out = (pl_outputs){NAN, NAN, NAN, unknown, unknown, {NAN, NAN}};
     pl_site_stats stats = {0};
-    const size_t site = pl_model_layer(r->state->source->model, r->layer)->site;
-    pl_status status = pl_lab_load_site((pl_context){r->lab, r->state, task}, r->calibration, site,
-                                        PL_GRAM_NONE, true, &stats, err);
+    const size_t site = pl_model_layer(r->cx.state->source->model, r->layer)->site;
+    pl_status status =
+        pl_lab_load_site(r->cx, r->calibration, site, PL_GRAM_NONE, true, &stats, err);
     if (status == PL_OK && stats.sample_rows > 0) {
         out->condition = 1.0;
         if (r->transform != NULL) {
             status = pl_transform_condition(r->transform, &out->condition, err);
         }
-        PL_THEN(measure_sample(r, &stats, out, task, err));
+        PL_THEN(measure_sample(r, &stats, out, err));
     }
     pl_site_stats_deinit(&stats);
     return status;

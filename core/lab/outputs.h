@@ -10,8 +10,7 @@
 #include "core/metrics/outliers.h"
 
 typedef struct pl_outputs_request {
-    pl_lab *lab;
-    const pl_state *state; /* its activations */
+    pl_context cx; /* the state's activations are meant */
     pl_id calibration;
     size_t layer;
     const pl_transform *transform; /* T, or NULL */
@@ -29,7 +28,7 @@ typedef struct pl_outputs {
     pl_act_range range;              /* of X T */
 } pl_outputs;
 PL_NODISCARD pl_status pl_outputs_measure(const pl_outputs_request *request, pl_outputs *out,
-                                          pl_task *task, pl_error *err);
+                                          pl_error *err);
 
 /* The least and the largest value, 0 included, of a site's X T on the stored rows of stats: the one
  * range of grids that are `fixed`.  Nothing (0, 0) where no rows are stored.  transform: T, or

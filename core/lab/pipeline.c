@@ -377,8 +377,7 @@ static pl_status measure_outputs(work *w, pl_view handed, pl_error *err)
         PL_THEN(pl_layer_turn_outputs(w->cx.state, w->layer, w->t, original.data, w->cx.task, err));
     }
     const pl_outputs_request request = {
-        .lab = w->cx.lab,
-        .state = w->cx.state,
+        .cx = w->cx,
         .calibration = w->calibration,
         .layer = w->layer,
         .transform = w->t,
@@ -387,7 +386,7 @@ static pl_status measure_outputs(work *w, pl_view handed, pl_error *err)
         .used = w->result.has_rounded ? pl_mat_view(&w->rounded) : handed,
     };
     pl_outputs found = {0};
-    PL_THEN(pl_outputs_measure(&request, &found, w->cx.task, err));
+    PL_THEN(pl_outputs_measure(&request, &found, err));
     pl_mat_deinit(&original);
     w->result.range = found.range;
     w->report.function_error = found.function_error;

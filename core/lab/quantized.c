@@ -38,18 +38,24 @@ static const pl_spec *transform_of(const pl_state *state, size_t site)
                          PL_SLOT_TRANSFORM);
 }
 
+static pl_context context_of(const pl_quantized *q, pl_task *task)
+{
+    pl_context cx = q->weights.cx;
+    cx.task = task;
+    return cx;
+}
+
 static pl_status need_calibration(pl_quantized *q, pl_task *task, pl_error *err)
 {
-    return pl_lab_calibration((pl_context){q->weights.lab, q->weights.state, task}, &q->calibration,
-                              err);
+    return pl_lab_calibration(context_of(q, task), &q->calibration, err);
 }
 
 /* Joins what one of the site's layers was solved with to what the ones before it were. */
 static pl_status join_result(const pl_quantized *q, size_t layer, bool first, pl_quantized_site *at,
                              pl_error *err)
 {
-    const pl_state *state = q->weights.state;
-    pl_lab *lab = q->weights.lab;
+    const pl_state *state = q->weights.cx.state;
+    pl_lab *lab = q->weights.cx.lab;
     pl_result parts = {0};
     pl_transform *t = NULL;
     pl_status status =
@@ -90,7 +96,7 @@ static pl_status join_result(const pl_quantized *q, size_t layer, bool first, pl
 static pl_status read_results(const pl_quantized *q, pl_quantized_site *at, bool *solved,
                               pl_error *err)
 {
-    const pl_state *state = q->weights.state;
+    const pl_state *state = q->weights.cx.state;
     const pl_site *site = pl_model_site(state->source->model, at->site);
     pl_status status = PL_OK;
     *solved = false;
@@ -108,8 +114,8 @@ static pl_status find_range(pl_quantized *q, pl_quantized_site *at, pl_task *tas
 {
     pl_site_stats stats = {0};
     pl_status status = need_calibration(q, task, err);
-    PL_THEN(pl_lab_load_site((pl_context){q->weights.lab, q->weights.state, task}, q->calibration,
-                             at->site, PL_GRAM_NONE, true, &stats, err));
+    PL_THEN(pl_lab_load_site(context_of(q, task), q->calibration, at->site, PL_GRAM_NONE, true,
+                             &stats, err));
     PL_THEN(pl_outputs_range(at->transform, &stats, &at->range, task, err));
     pl_site_stats_deinit(&stats);
     return status;
@@ -118,7 +124,7 @@ static pl_status find_range(pl_quantized *q, pl_quantized_site *at, pl_task *tas
 /* Fills *at for its site: as its layers were solved, or as the plan has it where none is. */
 static pl_status fill_site(pl_quantized *q, pl_quantized_site *at, pl_task *task, pl_error *err)
 {
-    const pl_state *state = q->weights.state;
+    const pl_state *state = q->weights.cx.state;
     const pl_spec *spec = transform_of(state, at->site);
     bool solved = false;
     pl_id key;
@@ -126,7 +132,7 @@ static pl_status fill_site(pl_quantized *q, pl_quantized_site *at, pl_task *task
     pl_status status = read_results(q, at, &solved, err);
     if (status == PL_OK && !solved && spec->method != NULL) {
         status = need_calibration(q, task, err);
-        PL_THEN(pl_site_transform((pl_context){q->weights.lab, state, task}, q->calibration,
+        PL_THEN(pl_site_transform(context_of(q, task), q->calibration,
                                   pl_model_site(state->source->model, at->site)->layers[0], spec,
                                   &at->transform, &key, err));
     }
@@ -168,7 +174,7 @@ static pl_status quantize_input(void *ctx, size_t site, size_t window, float *x,
     (void)window;
     pl_quantized *q = ctx;
     pl_quantized_site *at = NULL;
-    const pl_act_grid *grid = &q->weights.state->activations;
+    const pl_act_grid *grid = &q->weights.cx.state->activations;
     if (rows == 0) {
         return PL_OK;
     }
@@ -181,12 +187,12 @@ static pl_status quantize_input(void *ctx, size_t site, size_t window, float *x,
 /* The transform behind which the block's keys and values are made, NULL where none turns them. */
 static pl_status find_cache(pl_quantized *q, size_t block, const pl_transform **out, pl_error *err)
 {
-    const pl_model *model = q->weights.state->source->model;
+    const pl_model *model = q->weights.cx.state->source->model;
     pl_quantized_site *at = NULL;
     size_t site = 0;
     *out = NULL;
     pl_model_block_sites(model, block, &site); /* q, k and v are the first */
-    const pl_spec *spec = transform_of(q->weights.state, site);
+    const pl_spec *spec = transform_of(q->weights.cx.state, site);
     const pl_method *method = spec->method;
     if (method == NULL || !(method->turns_stream || pl_spec_is_of_block(spec))) {
         return PL_OK;
@@ -201,7 +207,7 @@ static pl_status find_cache(pl_quantized *q, size_t block, const pl_transform **
 static pl_status quantize_heads(const pl_quantized *q, const pl_transform *turn, float *x,
                                 size_t rows, size_t cols, pl_error *err)
 {
-    const pl_state *state = q->weights.state;
+    const pl_state *state = q->weights.cx.state;
     return pl_transform_quantize_heads(turn, &state->kv, state->kv_group_size,
                                        pl_model_config(state->source->model)->head_dim, x, rows,
                                        cols, err);
@@ -221,13 +227,13 @@ static pl_status quantize_values(void *ctx, size_t block, float *x, size_t rows,
                                  pl_error *err)
 {
     const pl_quantized *q = ctx;
-    const pl_model *model = q->weights.state->source->model;
+    const pl_model *model = q->weights.cx.state->source->model;
     const pl_transform *t = NULL;
     size_t first = 0;
     pl_status status = find_cache(ctx, block, &t, err);
     pl_model_block_layers(model, block, &first);
     return status == PL_OK
-               ? quantize_heads(q, pl_layer_outputs(q->weights.state, first + PL_ROLE_V, t), x,
+               ? quantize_heads(q, pl_layer_outputs(q->weights.cx.state, first + PL_ROLE_V, t), x,
                                 rows, cols, err)
                : status;
 }
@@ -242,8 +248,8 @@ static pl_status weights_of(void *ctx, size_t layer, float *out, int *provided, 
  * hook cannot.  A site without stored rows has no range of all tokens. */
 static pl_status prepare_sites(pl_quantized *q, pl_task *task, pl_error *err)
 {
-    const pl_model *model = q->weights.state->source->model;
-    const bool fixed = q->weights.state->activations.fixed;
+    const pl_model *model = q->weights.cx.state->source->model;
+    const bool fixed = q->weights.cx.state->activations.fixed;
     pl_status status = PL_OK;
     size_t rangeless = 0, first = 0;
     for (size_t i = 0; status == PL_OK && i < pl_model_site_count(model); i++) {
@@ -262,7 +268,7 @@ static pl_status prepare_sites(pl_quantized *q, pl_task *task, pl_error *err)
                       "precision: calibrate with more windows or rows",
                       rangeless, rangeless == 1 ? "input" : "inputs",
                       pl_model_site(model, first)->name);
-        pl_lab_warn(q->weights.lab, text.data != NULL ? text.data : "inputs without a range");
+        pl_lab_warn(q->weights.cx.lab, text.data != NULL ? text.data : "inputs without a range");
         pl_buf_deinit(&text);
     }
     return status;
@@ -271,7 +277,7 @@ static pl_status prepare_sites(pl_quantized *q, pl_task *task, pl_error *err)
 /* Whether the cache's coordinates are those of a transform, which may have to be made first. */
 static bool turns_cache(const pl_quantized *q)
 {
-    const pl_state *state = q->weights.state;
+    const pl_state *state = q->weights.cx.state;
     bool turns = false;
     for (size_t i = 0; state->kv.bits > 0 && i < pl_model_site_count(state->source->model); i++) {
         turns = turns || pl_spec_is_of_block(transform_of(state, i));
@@ -279,11 +285,10 @@ static bool turns_cache(const pl_quantized *q)
     return turns;
 }
 
-void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
-                        pl_hooks *hooks)
+void pl_quantized_begin(pl_quantized *q, pl_context cx, pl_which which, pl_hooks *hooks)
 {
     *q = (pl_quantized){0};
-    q->plain = pl_weights_hooks(&q->weights, lab, state, which);
+    q->plain = pl_weights_hooks(&q->weights, cx, which);
     for (size_t i = 0; i < PL_QUANTIZED_SITES; i++) {
         q->sites[i].site = SIZE_MAX;
     }
@@ -291,10 +296,10 @@ void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_
     if (which == PL_WHICH_BEFORE) {
         return;
     }
-    if (state->activations.bits > 0) {
+    if (cx.state->activations.bits > 0) {
         hooks->input = quantize_input;
     }
-    if (state->kv.bits > 0) {
+    if (cx.state->kv.bits > 0) {
         hooks->key = quantize_keys;
         hooks->value = quantize_values;
     }
@@ -303,7 +308,7 @@ void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_
 pl_status pl_quantized_init(pl_quantized *q, pl_context cx, pl_which which, pl_hooks *hooks,
                             pl_error *err)
 {
-    pl_quantized_begin(q, cx.lab, cx.state, which, hooks);
+    pl_quantized_begin(q, cx, which, hooks);
     return hooks->input != NULL || turns_cache(q) ? prepare_sites(q, cx.task, err) : PL_OK;
 }
 

@@ -45,7 +45,6 @@ PL_NODISCARD pl_status pl_quantized_init(pl_quantized *q, pl_context cx, pl_whic
 void pl_quantized_deinit(pl_quantized *q);
 
 /* The same of a state that is still being solved: nothing is made or checked beforehand. */
-void pl_quantized_begin(pl_quantized *q, pl_lab *lab, const pl_state *state, pl_which which,
-                        pl_hooks *hooks);
+void pl_quantized_begin(pl_quantized *q, pl_context cx, pl_which which, pl_hooks *hooks);
 
 #endif

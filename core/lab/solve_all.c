@@ -145,9 +145,8 @@ static pl_status solve_apart(pl_context cx, pl_id calibration, teller *to, pl_er
 
 /* The layers of one site role of a block see inputs that only the layers before them make. */
 typedef struct sequence {
-    pl_lab *lab;
-    const pl_state *state;
-    pl_state now;  /* the state, of whose layers only those behind are solved */
+    pl_context cx;
+    pl_state now;  /* cx.state, of whose layers only those behind are solved */
     pl_id base;    /* the state's calibration */
     pl_id key;     /* of the Gram matrices that the present part sees; base before all changes */
     bool observed; /* they are in the store */
@@ -167,10 +166,10 @@ static void sequence_deinit(sequence *s)
     pl_state_deinit(&s->now);
 }
 
-static pl_status sequence_init(sequence *s, pl_lab *lab, const pl_state *state, pl_id base,
-                               pl_error *err)
+static pl_status sequence_init(sequence *s, pl_context cx, pl_id base, pl_error *err)
 {
-    *s = (sequence){.lab = lab, .state = state, .base = base, .key = base};
+    const pl_state *state = cx.state;
+    *s = (sequence){.cx = cx, .base = base, .key = base};
     pl_status status = pl_state_copy(&s->now, state, err);
     for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(state->source->model); i++) {
         if (!pl_state_is_imported(state, i)) {
@@ -178,57 +177,54 @@ static pl_status sequence_init(sequence *s, pl_lab *lab, const pl_state *state, 
             s->beside = s->beside || (is_due(state, i) && pl_solve_follows(state, i));
         }
     }
-    pl_quantized_begin(&s->quantized, lab, &s->now, PL_WHICH_AFTER, &s->hooks);
+    pl_quantized_begin(&s->quantized, pl_with_state(cx, &s->now), PL_WHICH_AFTER, &s->hooks);
     return status;
 }
 
-static pl_status start_walk(sequence *s, pl_task *task, pl_error *err)
+static pl_status start_walk(sequence *s, pl_error *err)
 {
     pl_id present = {0};
-    pl_status status =
-        pl_lab_calib_spec((pl_context){s->lab, s->state, task}, &s->spec, &s->tokens, err);
-    PL_THEN(pl_calib_key(&s->spec, &present, task, err));
+    pl_status status = pl_lab_calib_spec(s->cx, &s->spec, &s->tokens, err);
+    PL_THEN(pl_calib_key(&s->spec, &present, s->cx.task, err));
     if (status == PL_OK && !pl_id_equal(present, s->base)) {
         status = pl_error_set(err, PL_ERR_CHANGED,
                               "the calibration text changed since `calibrate`: run it again");
     }
-    return status == PL_OK ? pl_calib_walk_create(&s->spec, s->beside, &s->walk, task, err)
+    return status == PL_OK ? pl_calib_walk_create(&s->spec, s->beside, &s->walk, s->cx.task, err)
                            : status;
 }
 
 /* Makes the Gram matrices of a part, at its first layer that is not found in the store. */
-static pl_status observe(sequence *s, const pl_site *site, pl_task *task, pl_error *err)
+static pl_status observe(sequence *s, const pl_site *site, pl_error *err)
 {
     pl_status status = PL_OK;
     if (s->observed) {
         return PL_OK;
     }
     if (s->walk == NULL) {
-        status = start_walk(s, task, err);
+        status = start_walk(s, err);
     }
-    PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->lab), s->key, site->block, site->role,
-                                  &s->hooks, task, err));
+    PL_THEN(pl_calib_walk_observe(s->walk, pl_lab_store(s->cx.lab), s->key, site->block, site->role,
+                                  &s->hooks, s->cx.task, err));
     s->observed = status == PL_OK;
     return status;
 }
 
 static pl_status find_or_solve(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
-                               pl_task *task, pl_error *err)
+                               pl_error *err)
 {
-    const pl_model *model = s->state->source->model;
-    const bool imported = pl_state_is_imported(s->state, layer);
+    const pl_model *model = s->cx.state->source->model;
+    const bool imported = pl_state_is_imported(s->cx.state, layer);
     bool found = false;
-    pl_status status = imported ? PL_OK
-                                : pl_solve_find((pl_context){s->lab, s->state, task}, layer, s->key,
-                                                &found, report, result, err);
+    pl_status status =
+        imported ? PL_OK : pl_solve_find(s->cx, layer, s->key, &found, report, result, err);
     if (status != PL_OK || found) {
         return status;
     }
     if (!imported) {
-        status = observe(s, pl_model_site(model, pl_model_layer(model, layer)->site), task, err);
+        status = observe(s, pl_model_site(model, pl_model_layer(model, layer)->site), err);
     }
-    return status == PL_OK ? pl_solve_under((pl_context){s->lab, s->state, task}, layer, s->key,
-                                            NULL, report, result, err)
+    return status == PL_OK ? pl_solve_under(s->cx, layer, s->key, NULL, report, result, err)
                            : status;
 }
 
@@ -236,13 +232,13 @@ static pl_status find_or_solve(sequence *s, size_t layer, pl_id *result, pl_solv
  * matrices, while this one was about to read them: then its results are in the store, or are made
  * anew. */
 static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_report *report,
-                            pl_task *task, pl_error *err)
+                            pl_error *err)
 {
     enum { TRIES = 4 };
-    pl_status status = find_or_solve(s, layer, result, report, task, err);
+    pl_status status = find_or_solve(s, layer, result, report, err);
     for (int i = 1; i < TRIES && status == PL_ERR_NOT_FOUND; i++) {
         s->observed = false;
-        status = find_or_solve(s, layer, result, report, task, err);
+        status = find_or_solve(s, layer, result, report, err);
     }
     return status;
 }
@@ -250,12 +246,12 @@ static pl_status solve_next(sequence *s, size_t layer, pl_id *result, pl_solve_r
 /* What the sites behind a part see: the sites before, and what became of the part's layers. */
 static pl_status advance_key(sequence *s, size_t block, pl_site_role role, pl_error *err)
 {
-    const pl_model *model = s->state->source->model;
+    const pl_model *model = s->cx.state->source->model;
     pl_hasher *hasher = NULL;
     pl_buf settings = {0};
     size_t first = 0, changed = 0;
     const size_t layers = pl_model_block_layers(model, block, &first);
-    pl_state_quantized_commands(s->state, &settings);
+    pl_state_quantized_commands(s->cx.state, &settings);
     pl_status status = pl_buf_check(&settings, err);
     PL_THEN(pl_hasher_create(&hasher, err));
     if (status == PL_OK) {
@@ -282,13 +278,13 @@ static pl_status advance_key(sequence *s, size_t block, pl_site_role role, pl_er
 /* Gram matrices that nothing will ask for again: hundreds of megabytes a model. */
 static pl_status forget_part(sequence *s, size_t block, pl_site_role role, pl_error *err)
 {
-    const pl_model *model = s->state->source->model;
+    const pl_model *model = s->cx.state->source->model;
     size_t first = 0;
     const size_t sites = pl_model_block_sites(model, block, &first);
     pl_status status = PL_OK;
     for (size_t i = first; status == PL_OK && i < first + sites; i++) {
         if (s->observed && pl_model_site(model, i)->role == role && !pl_id_equal(s->key, s->base)) {
-            status = pl_lab_forget_site(s->lab, s->key, i, err);
+            status = pl_lab_forget_site(s->cx.lab, s->key, i, err);
         }
     }
     s->observed = false;
@@ -298,51 +294,49 @@ static pl_status forget_part(sequence *s, size_t block, pl_site_role role, pl_er
 /* The part's layers side by side, where the lab has a pool: their inputs are made first, if one of
  * them is to be solved. */
 static pl_status solve_part_in_units(sequence *s, size_t block, pl_site_role role, const teller *to,
-                                     pl_task *task, pl_error *err)
+                                     pl_error *err)
 {
-    const pl_model *model = s->state->source->model;
+    const pl_model *model = s->cx.state->source->model;
     size_t first = 0, due = 0;
     const size_t layers = pl_model_block_layers(model, block, &first);
-    const pl_context cx = {s->lab, s->state, task};
-    size_t *which = pl_pool_workers(s->lab) > 1 ? pl_alloc(layers, sizeof *which) : NULL;
+    size_t *which = pl_pool_workers(s->cx.lab) > 1 ? pl_alloc(layers, sizeof *which) : NULL;
     pl_status status = PL_OK;
     for (size_t i = first; which != NULL && status == PL_OK && i < first + layers; i++) {
         pl_solve_report report;
         pl_id result;
         bool found = false;
         if (pl_model_site(model, pl_model_layer(model, i)->site)->role != role ||
-            !is_due(s->state, i) || pl_state_is_imported(s->state, i)) {
+            !is_due(s->cx.state, i) || pl_state_is_imported(s->cx.state, i)) {
             continue;
         }
-        status = pl_solve_find(cx, i, s->key, &found, &report, &result, err);
+        status = pl_solve_find(s->cx, i, s->key, &found, &report, &result, err);
         if (status == PL_OK && !found) {
             which[due++] = i;
         }
     }
     if (status == PL_OK && due > 1) {
-        status = observe(s, pl_model_site(model, pl_model_layer(model, which[0])->site), task, err);
-        PL_THEN(pl_solve_in_units(cx, s->key, which, due, false, (double)to->all.layers, err));
+        status = observe(s, pl_model_site(model, pl_model_layer(model, which[0])->site), err);
+        PL_THEN(pl_solve_in_units(s->cx, s->key, which, due, false, (double)to->all.layers, err));
     }
     free(which);
     return status;
 }
 
-static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller *to, pl_task *task,
-                            pl_error *err)
+static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller *to, pl_error *err)
 {
-    const pl_model *model = s->state->source->model;
+    const pl_model *model = s->cx.state->source->model;
     size_t first = 0;
     const size_t layers = pl_model_block_layers(model, block, &first);
-    pl_status status = solve_part_in_units(s, block, role, to, task, err);
+    pl_status status = solve_part_in_units(s, block, role, to, err);
     for (size_t i = first; status == PL_OK && i < first + layers; i++) {
         pl_solve_report report = pl_solve_report_empty();
         pl_id result = {0};
         if (pl_model_site(model, pl_model_layer(model, i)->site)->role != role ||
-            !is_due(s->state, i)) {
+            !is_due(s->cx.state, i)) {
             continue;
         }
-        status = begin_layer(to, task, err);
-        PL_THEN(solve_next(s, i, &result, &report, task, err));
+        status = begin_layer(to, s->cx.task, err);
+        PL_THEN(solve_next(s, i, &result, &report, err));
         PL_THEN(pl_state_take_result(&s->now, i, true, result, err));
         if (status == PL_OK) {
             end_layer(to, i, result, &report);
@@ -355,11 +349,11 @@ static pl_status solve_part(sequence *s, size_t block, pl_site_role role, teller
 static pl_status solve_sequential(pl_context cx, pl_id base, teller *to, pl_error *err)
 {
     sequence s;
-    pl_status status = sequence_init(&s, cx.lab, cx.state, base, err);
+    pl_status status = sequence_init(&s, cx, base, err);
     const size_t blocks = pl_model_config(cx.state->source->model)->blocks;
     for (size_t part = 0; status == PL_OK && part < blocks * PL_SITE_ROLE_COUNT; part++) {
         status = solve_part(&s, part / PL_SITE_ROLE_COUNT,
-                            (pl_site_role)(part % PL_SITE_ROLE_COUNT), to, cx.task, err);
+                            (pl_site_role)(part % PL_SITE_ROLE_COUNT), to, err);
     }
     sequence_deinit(&s);
     return status;

@@ -67,17 +67,16 @@ static pl_status state_weight(void *ctx, size_t layer, float *out, int *provided
 {
     const pl_weights_ctx *from = ctx;
     *provided = 0;
-    if (from->which == PL_WHICH_BEFORE ||
-        (pl_state_result(from->state, layer) == NULL && !pl_state_is_foreign(from->state, layer))) {
+    if (from->which == PL_WHICH_BEFORE || (pl_state_result(from->cx.state, layer) == NULL &&
+                                           !pl_state_is_foreign(from->cx.state, layer))) {
         return PL_OK;
     }
     *provided = 1;
-    return pl_weights_read((pl_context){from->lab, from->state, NULL}, layer,
-                           (pl_weights_of){.which = from->which}, out, err);
+    return pl_weights_read(from->cx, layer, (pl_weights_of){.which = from->which}, out, err);
 }
 
-pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_lab *lab, const pl_state *state, pl_which which)
+pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_context cx, pl_which which)
 {
-    *ctx = (pl_weights_ctx){.lab = lab, .state = state, .which = which};
+    *ctx = (pl_weights_ctx){.cx = {cx.lab, cx.state, NULL}, .which = which};
     return (pl_hooks){.ctx = ctx, .weight = state_weight};
 }

@@ -30,10 +30,9 @@ PL_NODISCARD pl_status pl_weights_make(pl_context cx, size_t layer, pl_weights_o
 /* Hooks whose weight() gives the state's weights of that kind; ctx is initialised by the call and
  * must outlive the hooks. */
 typedef struct pl_weights_ctx {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx; /* without its task: a hook is not cancelled */
     pl_which which;
 } pl_weights_ctx;
-pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_lab *lab, const pl_state *state, pl_which which);
+pl_hooks pl_weights_hooks(pl_weights_ctx *ctx, pl_context cx, pl_which which);
 
 #endif

@@ -12,11 +12,10 @@
 #include <string.h>
 
 typedef struct allocating {
-    pl_lab *lab;
+    pl_context cx; /* the caller's */
     const pl_allocating *asked;
     pl_allocated *out;
-    const pl_state *before; /* as the caller has it */
-    pl_state state;         /* the copy whose bits are set */
+    pl_state state; /* the copy whose bits are set */
     pl_piece piece;
     size_t choice, n_layers;
     double *errors, *layer_bits; /* [layers] of the running choice */
@@ -64,6 +63,12 @@ pl_status pl_allocation_set(pl_state *state, size_t layer, pl_choice choice, pl_
                                        pl_model_layer(state->source->model, layer)->name, &spec,
                                        err)
                : status;
+}
+
+/* The copy, within the piece that runs. */
+static pl_context context_of(allocating *a)
+{
+    return (pl_context){a->cx.lab, &a->state, &a->piece.task};
 }
 
 /* The choice, for every layer that has a rounder. */
@@ -134,8 +139,7 @@ static pl_status take_choice(allocating *a, const int32_t *ids, size_t count, pl
     const pl_allocating_by by = a->asked->by;
     if (status == PL_OK && by != PL_BY_ERROR) {
         status = (by == PL_BY_KL ? pl_sensitivity_run : pl_sensitivity_estimate)(
-            (pl_context){a->lab, &a->state, &a->piece.task}, &a->asked->measured, ids, count,
-            &found, err);
+            context_of(a), &a->asked->measured, ids, count, &found, err);
     }
     if (status != PL_OK) {
         return status;
@@ -174,8 +178,7 @@ static pl_status try_choices(allocating *a, const int32_t *ids, size_t count, pl
     for (a->choice = 0; status == PL_OK && a->choice < a->asked->n_choices; a->choice++) {
         pl_solve_report total;
         status = choose_for_all(&a->state, a->asked->choices[a->choice], err);
-        PL_THEN(pl_solve_all((pl_context){a->lab, &a->state, &a->piece.task}, false, note_layer, a,
-                             &total, err));
+        PL_THEN(pl_solve_all(context_of(a), false, note_layer, a, &total, err));
         PL_THEN(a->noted);
         PL_THEN(take_choice(a, ids, count, err));
         pl_piece_step(&a->piece);
@@ -191,7 +194,7 @@ static pl_status take_choices(allocating *a, size_t choice, pl_error *err)
 {
     const pl_allocated *out = a->out;
     pl_state fresh;
-    pl_status status = pl_state_copy(&fresh, a->before, err);
+    pl_status status = pl_state_copy(&fresh, a->cx.state, err);
     if (status != PL_OK) {
         return status;
     }
@@ -217,8 +220,7 @@ static pl_status solve_others(allocating *a, pl_error *err)
         pl_id result = {0};
         if (a->out->unit_of[i] < 0 && pl_layer_has_method(&a->state, i) &&
             !pl_state_is_imported(&a->state, i)) {
-            status = pl_solve_layer((pl_context){a->lab, &a->state, &a->piece.task}, i, &report,
-                                    &result, err);
+            status = pl_solve_layer(context_of(a), i, &report, &result, err);
             PL_THEN(pl_state_take_result(&a->state, i, false, result, err));
         }
     }
@@ -231,14 +233,13 @@ static pl_status test_one(allocating *a, size_t choice, pl_error *err)
     pl_quantized quantized;
     pl_hooks hooks;
     pl_ppl_spec spec = a->asked->test_windows;
-    spec.memory_limit = pl_lab_memory_limit(a->lab);
+    spec.memory_limit = pl_lab_memory_limit(a->cx.lab);
     pl_status status = take_choices(a, choice, err);
     PL_THEN(solve_others(a, err));
     if (status != PL_OK) {
         return status;
     }
-    status = pl_quantized_init(&quantized, (pl_context){a->lab, &a->state, &a->piece.task},
-                               PL_WHICH_AFTER, &hooks, err);
+    status = pl_quantized_init(&quantized, context_of(a), PL_WHICH_AFTER, &hooks, err);
     PL_THEN(pl_perplexity(a->state.source->model, a->asked->test, a->asked->n_test, &spec, &hooks,
                           true, &out->test[out->n_tested], &a->piece.task, err));
     pl_quantized_deinit(&quantized);
@@ -304,13 +305,13 @@ static pl_status write_curve(allocating *a, const pl_state *state, const pl_allo
                               PL_VERSION, "command", a->asked->said);
     pl_status status =
         about != NULL ? curve_key(state, &key, err) : pl_error_memory(err, "an allocation");
-    PL_THEN(pl_store_replace(pl_lab_store(a->lab), KIND, key, about, &section, 1, err));
+    PL_THEN(pl_store_replace(pl_lab_store(a->cx.lab), KIND, key, about, &section, 1, err));
     json_decref(about);
     return status;
 }
 
 /* Under the methods it began with, and under those that it sets: group sizes may differ. */
-static pl_status keep_curve(allocating *a, const pl_state *before, pl_error *err)
+static pl_status keep_curve(allocating *a, pl_error *err)
 {
     const pl_allocated *out = a->out;
     pl_allocation_drawn drawn;
@@ -322,7 +323,7 @@ static pl_status keep_curve(allocating *a, const pl_state *before, pl_error *err
     memcpy(drawn.uniform, a->asked->choices, sizeof drawn.uniform);
     memcpy(drawn.uniform_bits, out->uniform_bits, sizeof drawn.uniform_bits);
     memcpy(drawn.uniform_loss, out->uniform_loss, sizeof drawn.uniform_loss);
-    pl_status status = write_curve(a, before, &drawn, err);
+    pl_status status = write_curve(a, a->cx.state, &drawn, err);
     PL_THEN(take_choices(a, SIZE_MAX, err));
     PL_THEN(write_curve(a, &a->state, &drawn, err));
     return status;
@@ -368,10 +369,9 @@ pl_status pl_allocation_run(pl_context cx, const pl_allocating *asked, const int
                             size_t count, pl_allocated *out, pl_error *err)
 {
     *out = (pl_allocated){0};
-    allocating a = {.lab = cx.lab,
+    allocating a = {.cx = cx,
                     .asked = asked,
                     .out = out,
-                    .before = cx.state,
                     .n_layers = pl_model_layer_count(cx.state->source->model),
                     .noted = PL_OK};
     pl_piece_init(&a.piece, cx.task, "choices", asked->n_choices);
@@ -390,7 +390,7 @@ pl_status pl_allocation_run(pl_context cx, const pl_allocating *asked, const int
         status = pl_allocate(&sack, asked->average, out->chosen, &out->found, err);
         PL_THEN(pl_allocate_curve(&sack, &out->curve, err));
     }
-    PL_THEN(keep_curve(&a, cx.state, err));
+    PL_THEN(keep_curve(&a, err));
     PL_THEN(test_outcome(&a, err));
     free(a.errors);
     free(a.layer_bits);

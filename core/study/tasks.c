@@ -29,7 +29,6 @@ typedef struct encoded {
 
 typedef struct scorer {
     pl_task_run *run;
-    pl_task *task;
     pl_model *model;
     const pl_tokenizer *tokenizer;
     pl_quantized quantized;
@@ -62,8 +61,9 @@ static pl_status encode_text(const scorer *s, const char *text, size_t size, enc
     const pl_frame *frame = pl_tokenizer_frame(s->tokenizer);
     int32_t *ids = NULL;
     size_t count = 0;
-    pl_status status = pl_tokenizer_encode(
-        s->tokenizer, text, size, pl_lab_memory_limit(s->run->lab), &ids, &count, s->task, err);
+    pl_status status =
+        pl_tokenizer_encode(s->tokenizer, text, size, pl_lab_memory_limit(s->run->cx.lab), &ids,
+                            &count, s->run->cx.task, err);
     if (status != PL_OK) {
         return status;
     }
@@ -121,9 +121,10 @@ static pl_status encode_pair(const scorer *s, size_t item, const char *context, 
 
 static pl_status hash_common(scorer *s, pl_error *err)
 {
-    const pl_state *state = s->run->state;
+    const pl_state *state = s->run->cx.state;
     pl_hasher *hasher = NULL;
-    pl_status status = pl_measured_begin("planish tasks 1", s->model, &hasher, s->task, err);
+    pl_status status =
+        pl_measured_begin("planish tasks 1", s->model, &hasher, s->run->cx.task, err);
     if (status != PL_OK) {
         return status;
     }
@@ -169,7 +170,7 @@ static pl_status pending_key(const scorer *s, pl_id *out, pl_error *err)
 static bool read_kept(const scorer *s, pl_id key, void *out, size_t bytes)
 {
     pl_entry *entry = NULL;
-    pl_status status = pl_store_get(pl_lab_store(s->run->lab), KIND, key, &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(s->run->cx.lab), KIND, key, &entry, NULL);
     PL_THEN(pl_entry_read(entry, "scores", out, bytes, NULL));
     pl_entry_close(entry);
     return status == PL_OK;
@@ -181,8 +182,8 @@ static pl_status keep_scores(const scorer *s, pl_id key, const void *data, size_
     const pl_section section = {"scores", data, bytes};
     json_t *about = json_pack("{s:s, s:s, s:s}", "holds", "scores of a task's items", "task",
                               s->run->set->kind->name, "version", PL_VERSION);
-    pl_status status = about != NULL ? pl_store_replace(pl_lab_store(s->run->lab), KIND, key, about,
-                                                        &section, 1, err)
+    pl_status status = about != NULL ? pl_store_replace(pl_lab_store(s->run->cx.lab), KIND, key,
+                                                        about, &section, 1, err)
                                      : pl_error_memory(err, "scores");
     json_decref(about);
     return status;
@@ -267,7 +268,7 @@ static void tell_items(void *ctx, double share)
 {
     const scorer *s = ctx;
     const double items = (double)(json_array_size(s->samples) - s->first_item);
-    pl_task_progress(s->task, "items", s->run->done + share * items, s->run->total);
+    pl_task_progress(s->run->cx.task, "items", s->run->done + share * items, s->run->total);
 }
 
 /* --- choices ---------------------------------------------------------------------------------- */
@@ -285,7 +286,7 @@ static pl_status compute_pending(scorer *s, pl_error *err)
         s->run->tokens += e->count - 1;
     }
     pl_status status = pl_likelihoods(s->model, requests, s->n_pending, s->used, tell_items, s,
-                                      s->found, &distinct, s->task, err);
+                                      s->found, &distinct, s->run->cx.task, err);
     s->run->distinct += distinct;
     free(requests);
     return status;
@@ -397,7 +398,7 @@ static pl_status add_choices(scorer *s, size_t item, size_t room, pl_error *err)
 
 static pl_status score_choices(scorer *s, pl_error *err)
 {
-    const size_t limit = pl_lab_memory_limit(s->run->lab);
+    const size_t limit = pl_lab_memory_limit(s->run->cx.lab);
     const size_t fits = pl_likelihood_room(s->model, limit);
     const size_t room = fits < TOGETHER ? fits : TOGETHER;
     pl_status status = PL_OK;
@@ -444,7 +445,7 @@ static pl_status need_decoder(scorer *s, pl_error *err)
     return s->read == NULL || s->logits == NULL
                ? pl_error_memory(err, "answers")
                : pl_decoder_create(s->model, s->positions, s->used,
-                                   pl_lab_memory_limit(s->run->lab), &s->decoder, NULL, err);
+                                   pl_lab_memory_limit(s->run->cx.lab), &s->decoder, NULL, err);
 }
 
 /* Reads the prompt behind what it shares with the one before, but for its last token. */
@@ -459,7 +460,7 @@ static pl_status read_prompt(scorer *s, const encoded *prompt, pl_error *err)
     memcpy(s->read + shared, prompt->ids + shared, (prompt->count - shared) * sizeof *s->read);
     s->run->distinct += prompt->count - shared;
     return pl_decoder_read(s->decoder, prompt->ids + shared, prompt->count - shared, s->logits,
-                           s->task, err);
+                           s->run->cx.task, err);
 }
 
 static pl_status likeliest_token(const scorer *s, int32_t *out, pl_error *err)
@@ -497,7 +498,7 @@ static pl_status write_answer(scorer *s, const encoded *prompt, int32_t *ids, pl
         if (!ended) {
             s->read[pl_decoder_length(s->decoder)] = next;
             s->run->distinct++;
-            status = pl_decoder_read(s->decoder, &next, 1, s->logits, s->task, err);
+            status = pl_decoder_read(s->decoder, &next, 1, s->logits, s->run->cx.task, err);
         }
     }
     PL_THEN(pl_buf_check(&text, err));
@@ -595,7 +596,7 @@ static pl_status write_some(scorer *s, size_t first, size_t count, int32_t *ids,
     for (size_t i = 0; status == PL_OK && !known && i < count; i++) {
         status = write_answer(s, &s->pending[first + i], ids + i * wide, err);
         s->run->tokens += s->pending[first + i].count + (size_t)ids[i * wide];
-        pl_task_progress(s->task, "items", s->run->done + (double)(i + 1), s->run->total);
+        pl_task_progress(s->run->cx.task, "items", s->run->done + (double)(i + 1), s->run->total);
     }
     if (status == PL_OK && !known) {
         status = keep_scores(s, key, ids, count * wide * sizeof *ids, err);
@@ -628,16 +629,15 @@ static pl_status begin_scorer(scorer *s, pl_error *err)
     s->samples = json_array();
     pl_status status = pl_examples_init(&s->examples, r->set, r->pool, r->shots, err);
     PL_THEN(pl_model_need_tokenizer(s->model, &s->tokenizer, err));
-    PL_THEN(pl_quantized_init(&s->quantized, (pl_context){r->lab, r->state, s->task}, r->which,
-                              &s->hooks, err));
+    PL_THEN(pl_quantized_init(&s->quantized, r->cx, r->which, &s->hooks, err));
     s->used = r->which == PL_WHICH_BEFORE ? NULL : &s->hooks;
     PL_THEN(hash_common(s, err));
     return status;
 }
 
-pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_task *task, pl_error *err)
+pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_error *err)
 {
-    scorer s = {.run = run, .task = task, .model = run->state->source->model};
+    scorer s = {.run = run, .model = run->cx.state->source->model};
     const unsigned failures = pl_memory_failures();
     const bool writes = json_object_get(json_array_get(run->set->items, 0), "choices") == NULL;
     *samples = NULL;
@@ -645,7 +645,7 @@ pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_task *task, pl_er
     PL_THEN(writes ? write_answers(&s, err) : score_choices(&s, err));
     PL_THEN(pl_memory_check(failures, err));
     if (status == PL_ERR_CANCELLED) { /* of what was in work nothing is kept */
-        pl_task_progress(task, "items", run->done, run->total);
+        pl_task_progress(run->cx.task, "items", run->done, run->total);
     }
     drop_pending(&s);
     pl_decoder_destroy(s.decoder);

@@ -10,8 +10,7 @@
 #include "core/study/task_items.h"
 
 typedef struct pl_task_run {
-    pl_lab *lab;
-    const pl_state *state;
+    pl_context cx;
     pl_which which; /* before or after */
     const pl_task_set *set;
     const pl_task_set *pool; /* of examples; NULL: the set itself, without the item */
@@ -27,8 +26,7 @@ typedef struct pl_task_run {
 /* One sample an item, in lm-eval's words: task, doc_id, doc, target, resps (of each choice its
  * log-likelihood and whether it is greedy; or the text), filtered_resps, acc, acc_norm or
  * exact_match, and answer: the index of the chosen choice, or the text.  Caller decrefs. */
-PL_NODISCARD pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_task *task,
-                                     pl_error *err);
+PL_NODISCARD pl_status pl_task_score(pl_task_run *run, json_t **samples, pl_error *err);
 
 /* Rows of a metric each: task, metric, n, shots, then NAME and NAME_stderr of each of the sides,
  * and of two sides changed (answers that differ), lost (right before, wrong after) and gained.

@@ -26,14 +26,13 @@ static json_t *score(demo_lab *d, const char *name, size_t shots, size_t limit, 
     pl_check_ok(pl_task_set_read(golden_path(name, "", path), NULL, &set, &err), err);
     assert_string_equal(set.kind->name, name);
     pl_check_ok(pl_task_set_read(golden_path(name, "_pool", path), name, &pool, &err), err);
-    pl_task_run run = {.lab = d->lab,
-                       .state = &d->state,
+    pl_task_run run = {.cx = {d->lab, &d->state, NULL},
                        .which = PL_WHICH_BEFORE,
                        .set = &set,
                        .pool = &pool,
                        .shots = shots,
                        .limit = limit};
-    pl_check_ok(pl_task_score(&run, &samples, NULL, &err), err);
+    pl_check_ok(pl_task_score(&run, &samples, &err), err);
     assert_true(run.known > 0 || run.distinct < run.tokens);
     if (known != NULL) {
         *known = run.known;
@@ -218,9 +217,9 @@ static void check_stopped(demo_lab *d, const char *name, double at, double least
     s.task.progress = stop_at;
     s.task.ctx = &s;
     pl_check_ok(pl_task_set_read(golden_path(name, "", path), NULL, &set, &err), err);
-    pl_task_run run = {.lab = d->lab, .state = &d->state, .which = PL_WHICH_BEFORE, .set = &set};
+    pl_task_run run = {.cx = {d->lab, &d->state, &s.task}, .which = PL_WHICH_BEFORE, .set = &set};
     run.total = (double)json_array_size(set.items);
-    assert_int_equal(pl_task_score(&run, &samples, &s.task, &err), PL_ERR_CANCELLED);
+    assert_int_equal(pl_task_score(&run, &samples, &err), PL_ERR_CANCELLED);
     assert_null(samples);
     expect_at_most(least, s.last);
     expect_less(s.last, run.total);

@@ -148,7 +148,7 @@ static void test_serves(void **ctx)
     float keys[3 * 512], same[3 * 512];
     expect_at_most(width, 512);
     pl_transform *t = now(&d, DEMO_Q1);
-    pl_quantized_begin(&q, d.lab, &d.state, PL_WHICH_AFTER, &hooks);
+    pl_quantized_begin(&q, (pl_context){d.lab, &d.state, NULL}, PL_WHICH_AFTER, &hooks);
     for (int part = 0; part < 2; part++) {
         for (size_t i = 0; i < 3 * width; i++) {
             keys[i] = same[i] = sinf((float)(i * i % 97));

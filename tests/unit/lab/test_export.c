@@ -69,7 +69,7 @@ static void check_reopened(demo_lab *d, const char *folder, pl_which which, doub
         free(found);
     }
     pl_weights_ctx ctx;
-    pl_hooks hooks = pl_weights_hooks(&ctx, d->lab, &d->state, which);
+    pl_hooks hooks = pl_weights_hooks(&ctx, (pl_context){d->lab, &d->state, NULL}, which);
     pl_check_close(measure(d, written, NULL), measure(d, d->state.source->model, &hooks), 1e-4, 0);
     pl_model_close(written);
 }

@@ -426,7 +426,8 @@ static void hugging_face_becomes_the_same_gguf(void **ctx)
         check_converted(formula_case(values, names[i]), written);
         assert_int_equal(check_weights(&f, written, PL_WHICH_AFTER), 1);
         pl_weights_ctx hook;
-        pl_hooks hooks = pl_weights_hooks(&hook, f.lab, &f.state, PL_WHICH_AFTER);
+        pl_hooks hooks =
+            pl_weights_hooks(&hook, (pl_context){f.lab, &f.state, NULL}, PL_WHICH_AFTER);
         pl_check_close(measure_with(written, NULL), measure_with(f.state.source->model, &hooks),
                        1e-6, 0);
         pl_model_close(written);
