@@ -195,9 +195,8 @@ static const pl_key export_keys[] = {
     {"dtype", PL_KEY_CHOICE, NULL, "f16|bf16|f32",
      "element type (the checkpoint's own; f16 from a GGUF)"},
     {"fold", PL_KEY_CHOICE, "no", "no|yes",
-     "in the coordinates of `method quarot online=no`: weights on their grid, embedding and "
-     "lm_head "
-     "rotated, norms of 1"},
+     "in the coordinates of `method quarot online=no` (embedding and lm_head rotated, norms of 1), "
+     "`smoothquant` or `awq` (scales in norms and rows): weights on their grid"},
     {"online", PL_KEY_CHOICE, "refuse", "refuse|drop",
      "quantized activations and cache, which no checkpoint holds: an error, or left out"},
     {"partial", PL_KEY_CHOICE, "no", "no|yes",

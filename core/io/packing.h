@@ -88,6 +88,8 @@ typedef struct pl_packing {
     const char *file;     /* a file of its own that holds the configuration, too; or NULL */
     bool act_order;       /* it holds groups that are not contiguous */
     pl_dtype scale_dtype; /* in which it stores scales; PL_DTYPE_OTHER: in their own */
+    /* The number of a scale that is stored as a byte, over `whole`; NULL: scales are floats. */
+    float (*stored_scale)(unsigned stored, float whole);
     /* A sentence of why these codes do not fit, though bits, scales and groups do (out % 8, a zero
      * point of 0); NULL: no such condition. */
     const char *(*misfit)(const pl_codes *codes);

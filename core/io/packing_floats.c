@@ -15,10 +15,16 @@ enum { FP4_CODES = 16 };
 static const float e2m1[FP4_CODES] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,  4.0f,  6.0f,
                                       -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
 
-/* 2^(code - 127), 255 is NaN. */
-static float e8m0(unsigned code)
+static float e4m3_over(unsigned stored, float whole)
 {
-    return code == 255 ? NAN : ldexpf(1.0f, (int)code - 127);
+    return pl_e4m3(stored) / whole;
+}
+
+/* 2^(code - 127), 255 is NaN. */
+static float e8m0(unsigned stored, float whole)
+{
+    (void)whole;
+    return stored == 255 ? NAN : ldexpf(1.0f, (int)stored - 127);
 }
 
 /* --- two E2M1 a byte -------------------------------------------------------------------------- */
@@ -78,7 +84,7 @@ static pl_status unpack_nvfp4(const pl_packed *packed, void *const data[PL_PACK_
     memcpy(&whole, data[WHOLE], sizeof whole);
     unpack_fp4(packed, data[CODES], out);
     for (size_t i = 0; i < packed->rows * packed->groups; i++) {
-        out->scales[i] = pl_e4m3(scales[i]) / whole;
+        out->scales[i] = e4m3_over(scales[i], whole);
     }
     return PL_OK;
 }
@@ -90,7 +96,7 @@ static pl_status unpack_mxfp4(const pl_packed *packed, void *const data[PL_PACK_
     const uint8_t *scales = data[SCALES];
     unpack_fp4(packed, data[CODES], out);
     for (size_t i = 0; i < packed->rows * packed->groups; i++) {
-        out->scales[i] = e8m0(scales[i]);
+        out->scales[i] = e8m0(scales[i], 1.0f);
     }
     return PL_OK;
 }
@@ -184,6 +190,7 @@ const pl_packing pl_packing_nvfp4 = {
     .element = "nvfp4",
     .bits = 1u << 4,
     .scale_dtype = PL_DTYPE_OTHER,
+    .stored_scale = e4m3_over,
     .pack = pack_nvfp4,
     .config = config_nvfp4,
     .method = "compressed-tensors",
@@ -199,6 +206,7 @@ const pl_packing pl_packing_mxfp4 = {
     .element = "mxfp4",
     .bits = 1u << 4,
     .scale_dtype = PL_DTYPE_OTHER,
+    .stored_scale = e8m0,
     .pack = pack_mxfp4,
     .config = config_mxfp4,
     .method = "compressed-tensors",

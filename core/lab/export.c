@@ -75,18 +75,20 @@ static size_t layers_of(const pl_exporter *x, const pl_tensor *tensor, size_t *c
     return first;
 }
 
-/* Of a folded model: what its tensors are, and an lm_head of its own, since embedding and head are
- * turned differently.  A tied checkpoint may have one, which nobody reads. */
+/* Of a folded model: what its tensors are, and of a rotated one an lm_head of its own, since
+ * embedding and head are turned differently.  A tied checkpoint may have one, which nobody reads.
+ */
 static pl_status fold_items(pl_exporter *x, pl_error *err)
 {
     const pl_config *config = pl_model_config(x->model);
     const pl_export_item *embedding = NULL;
     char head[64];
     snprintf(head, sizeof head, "%slm_head.weight", config->head != NULL ? config->head : "");
-    x->unties = config->tied_embeddings;
+    x->unties = config->tied_embeddings && pl_fold_turns_stream(&x->fold);
     for (size_t i = 0; i < x->n_items; i++) {
         pl_export_item *it = &x->items[i];
         it->part = pl_model_stream_part(x->model, it->tensor, &it->part_of);
+        it->part_of = it->bias_of != SIZE_MAX ? it->bias_of : it->part_of;
         embedding = it->part == PL_PART_EMBEDDING ? it : embedding;
     }
     if (!x->unties || embedding == NULL) {
@@ -255,7 +257,8 @@ static pl_status write_copy(pl_exporter *x, pl_st_writer *writer, pl_export_item
 }
 
 /* What the weights of a packed item's layers were measured as: what its codes must give.  Those
- * of a requantized one are what its new codes give. */
+ * of a requantized one are what its new codes give, and where a diagonal may be rounded into
+ * scales, what those give. */
 static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *codes,
                             pl_hasher *hasher, pl_error *err)
 {
@@ -264,9 +267,10 @@ static pl_status hash_meant(pl_exporter *x, pl_export_item *it, const pl_codes *
     for (size_t i = 0; status == PL_OK && i < it->n_layers; i++) {
         const pl_layer *info = pl_model_layer(x->model, it->layer + i);
         const size_t count = info->rows * info->cols;
+        const bool loses = it->requantized || (x->spec->lossy && x->spec->fold);
         pl_mat w = {0};
-        float *coded = it->requantized ? pl_alloc(count, sizeof *coded) : NULL;
-        status = it->requantized && coded == NULL ? no_memory(err) : PL_OK;
+        float *coded = loses ? pl_alloc(count, sizeof *coded) : NULL;
+        status = loses && coded == NULL ? no_memory(err) : PL_OK;
         PL_THEN(pl_export_weights(x, it->layer + i, &w, err));
         if (status == PL_OK && coded != NULL) {
             pl_codes_decode(codes, first, info->rows, coded);

@@ -183,6 +183,34 @@ static void fill_values(const pl_grid *grid, pl_codes *out)
     out->values = out->table;
 }
 
+/* A scale as the file will give it. */
+static float as_stored(const pl_exporter *x, const pl_grid *grid, float scale, uint8_t *stored)
+{
+    float value = scale;
+    uint32_t bits[1] = {0};
+    if (x->packing->stored_scale != NULL) {
+        *stored = (uint8_t)pl_grid_stored_scale(grid, scale);
+        return x->packing->stored_scale(*stored, pl_grid_tensor_scale(grid));
+    }
+    pl_dtype_encode(grid->scale_dtype, &scale, 1, bits);
+    pl_dtype_decode(grid->scale_dtype, bits, 1, &value);
+    return value;
+}
+
+/* A diagonal behind the layer, of a folded model, into its scales.  Whether they hold it exactly.
+ */
+static bool scale_rows(const pl_exporter *x, size_t layer, const pl_grid *grid, pl_codes *out)
+{
+    const float *factors = x->spec->fold ? pl_fold_row_factors(&x->fold, layer) : NULL;
+    bool exact = true;
+    for (size_t i = 0; factors != NULL && i < out->rows * out->groups; i++) {
+        const double meant = (double)out->scales[i] * (double)factors[i / out->groups];
+        out->scales[i] = as_stored(x, grid, (float)meant, &out->stored[i]);
+        exact = exact && !(fabs((double)out->scales[i] - meant) > 0.0);
+    }
+    return exact;
+}
+
 pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, const char **why,
                                 pl_error *err)
 {
@@ -218,6 +246,11 @@ pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, con
     if (status == PL_OK) {
         out->whole = pl_grid_tensor_scale(&q.grid);
         memcpy(out->group_of, q.group_of, info->cols * sizeof *q.group_of);
+    }
+    if (status == PL_OK && !scale_rows(x, layer, &q.grid, out) && !x->spec->lossy) {
+        *why = "the diagonal of the layer behind it does not go into its scales without rounding "
+               "(powers=yes of the transform makes one that does)";
+        pl_codes_deinit(out);
     }
     pl_qweights_deinit(&q);
     return status;

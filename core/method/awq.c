@@ -14,14 +14,16 @@
 enum { ALPHAS = 20, SHRINKS = 10, SHRINK_STEPS = 20 };
 static const float LEAST = 1e-4f; /* llm-awq's clamp of a scale */
 
-enum { CLIP, PARAMS };
+enum { CLIP, POWERS, PARAMS };
 static const pl_param params[PARAMS] = {
     [CLIP] = PL_CHOICE("clip", pl_no_yes, 1,
                        "Search each group's range, too: the whole one down to 55 % of it."),
+    [POWERS] = PL_POWERS,
 };
 
 typedef struct search {
     const pl_site_input *in;
+    bool powers;
     pl_grid grid; /* of the weights in w */
     size_t most_rows;
     float *scale, *best;     /* [n] */
@@ -60,7 +62,7 @@ static pl_status ready(search *s, pl_error *err)
                : no_memory(s, err);
 }
 
-/* s = (mean|X|)^a over sqrt(max min) of it. */
+/* s = (mean|X|)^a over sqrt(max min) of it, maybe the next power of two. */
 static void scale_of(const search *s, double a, float *scale)
 {
     float low = INFINITY, high = 0.0f;
@@ -72,6 +74,9 @@ static void scale_of(const search *s, double a, float *scale)
     const float middle = sqrtf(low * high);
     for (size_t c = 0; c < s->in->n; c++) {
         scale[c] /= middle;
+    }
+    if (s->powers) {
+        pl_round_to_powers(scale, s->in->n);
     }
 }
 
@@ -273,7 +278,7 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
                             "`method rtn`",
                             in->site);
     }
-    search s = {.in = in, .grid = *in->grid};
+    search s = {.in = in, .powers = spec->values[POWERS] > 0.0, .grid = *in->grid};
     pl_transform *t = NULL;
     pl_status status = ready(&s, err);
     PL_THEN(search_scale(&s, task, err));

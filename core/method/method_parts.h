@@ -94,6 +94,16 @@ PL_METHODS(PL_METHOD_DECLARATION)
                                  "to 2,048 channels: times_least says how far from it this is.",   \
                          .optional = true}
 
+/* Of transforms that are diagonals. */
+#define PL_POWERS                                                                                  \
+    PL_CHOICE_OF(                                                                                  \
+        2, "powers", pl_no_yes, 0,                                                                 \
+        "Scales are powers of two, which `export fold=yes` takes into norms and into the "         \
+        "scales of packed layers without rounding.",                                               \
+        .optional = true)
+/* In place on scale[n], above 0: the nearest powers of two by the logarithm. */
+void pl_round_to_powers(float *scale, size_t n);
+
 /* Of methods that rotate a whole model. */
 #define PL_ROTATIONS_ONLINE_PARAM                                                                  \
     PL_CHOICE("online", pl_no_yes, 1,                                                              \

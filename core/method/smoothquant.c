@@ -8,12 +8,13 @@
 /* Channels that are silent on one side still need a scale (SmoothQuant's own code). */
 static const float LEAST = 1e-5f;
 
-enum { ALPHA, PARAMS };
+enum { ALPHA, POWERS, PARAMS };
 static const pl_param params[PARAMS] = {
     [ALPHA] = PL_REAL("alpha", 0.0, 1.0, 0.5, "",
                       "How much of the activations' spread moves into the weights: 0 none, 1 all "
                       "of it (LLaMA models like 0.85).",
                       .step = 0.05, .telling = true),
+    [POWERS] = PL_POWERS,
 };
 
 /* Per input channel: max |W_c| over all layers of the site.  out[n]. */
@@ -48,6 +49,9 @@ static pl_status make(const pl_spec *spec, const pl_site_input *in, pl_transform
         const double x = (double)fmaxf(in->max_abs[c], LEAST);
         const double w = (double)fmaxf(scale[c], LEAST);
         scale[c] = 1.0f / fmaxf((float)(pow(x, alpha) / pow(w, 1.0 - alpha)), LEAST);
+    }
+    if (spec->values[POWERS] > 0.0) {
+        pl_round_to_powers(scale, in->n);
     }
     pl_status status = pl_task_tick(task, err);
     PL_THEN(pl_transform_scaling(in->n, scale, out, err));

@@ -69,6 +69,11 @@ pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out, pl_erro
     return status;
 }
 
+float pl_model_gain_offset(const pl_model *model)
+{
+    return model->bare == NULL && model->config.arch->unit_norms ? 1.0f : 0.0f;
+}
+
 pl_status pl_model_read_head(pl_model *model, float *out, pl_error *err)
 {
     return pl_checkpoint_read(model->checkpoint, model->lm_head, 0, model->config.vocab_size, out,
@@ -85,8 +90,13 @@ static pl_stream_part part_of_block(const pl_model *model, size_t block, const p
             return PL_PART_BIAS;
         }
     }
-    if (tensor == parts->norms[PL_NORM_ATTENTION] || tensor == parts->norms[PL_NORM_MLP]) {
-        return PL_PART_GAIN;
+    for (pl_norm_role role = PL_NORM_ATTENTION; role <= PL_NORM_MLP; role++) {
+        const bool before = role == PL_NORM_ATTENTION || role == PL_NORM_MLP;
+        if (before && (tensor == parts->norms[role] || tensor == parts->norm_biases[role])) {
+            const bool gain = tensor == parts->norms[role];
+            *of = parts->first_site + (role == PL_NORM_MLP ? PL_SITE_GATE_UP : PL_SITE_QKV);
+            return gain ? PL_PART_GAIN : PL_PART_SHIFT;
+        }
     }
     if (tensor == parts->router || tensor == parts->shared_gate) {
         *of = parts->first_site + PL_SITE_GATE_UP;
@@ -101,7 +111,7 @@ pl_stream_part pl_model_stream_part(const pl_model *model, const pl_tensor *tens
                           : tensor == model->lm_head ? PL_PART_HEAD
                           : tensor == model->norm    ? PL_PART_GAIN
                                                      : PL_PART_NONE;
-    *of = SIZE_MAX;
+    *of = SIZE_MAX; /* PL_FINAL_NORM */
     for (size_t b = 0; part == PL_PART_NONE && tensor != NULL && b < model->config.blocks; b++) {
         part = part_of_block(model, b, tensor, of);
     }

@@ -27,6 +27,9 @@ const char *pl_model_input_fold(const pl_model *model, const pl_site *site);
 PL_NODISCARD pl_status pl_model_stream_gain(pl_model *model, size_t site, float *out,
                                             pl_error *err);
 
+/* What a norm adds to its stored gains in Hugging Face's form of the model: 0, or 1 (gemma). */
+float pl_model_gain_offset(const pl_model *model);
+
 /* lm_head's weights, out[vocab_size, hidden_size]. */
 PL_NODISCARD pl_status pl_model_read_head(pl_model *model, float *out, pl_error *err);
 
@@ -37,11 +40,12 @@ typedef enum pl_stream_part {
     PL_PART_HEAD,      /* [vocab, hidden]: reads it behind the final norm */
     PL_PART_ROUTER,    /* [any, hidden]: reads it behind the norm before an MLP */
     PL_PART_GAIN,      /* [hidden]: of a norm between it and who reads it */
+    PL_PART_SHIFT,     /* [hidden]: the bias of such a norm in a block */
     PL_PART_BIAS,      /* of a layer */
 } pl_stream_part;
 
-/* *of: the layer of a bias, a site of a router's block that reads what the router does, else
- * SIZE_MAX. */
+/* *of: the layer of a bias, a fused one's first; the site that reads what a router does, or what a
+ * norm makes (PL_FINAL_NORM: none); else SIZE_MAX. */
 pl_stream_part pl_model_stream_part(const pl_model *model, const pl_tensor *tensor, size_t *of);
 
 #endif

@@ -94,6 +94,108 @@ static void test_a_folded_model_is_packed(void **ctx)
     run_free(&r);
 }
 
+static const char only_where_it_folds[] = "method none slot=transform on=*.o_proj";
+
+/* Scales of inputs that are powers of two go into norms' float16 gains and into the scales of the
+ * layer before without rounding, whatever the codes are. */
+static void test_diagonals_are_folded_exactly(void **ctx)
+{
+    (void)ctx;
+    static const char *const cases[][3] = {
+        {"fold-ct", "method smoothquant powers=yes; %s; method rtn bits=4",
+         "format=compressed-tensors fold=yes"},
+        {"fold-awq", "method awq powers=yes; %s; method rtn bits=4 symmetric=no",
+         "format=awq fold=yes"},
+        {"fold-gptq",
+         "method smoothquant powers=yes alpha=0.4; %s; method gptq bits=8 act_order=yes",
+         "format=gptq fold=yes"},
+        {"fold-fp8", "method smoothquant powers=yes; %s; method rtn format=fp8 scale_mode=tensor",
+         "format=fp8 fold=yes"},
+        {"fold-mx",
+         "method smoothquant powers=yes on=*.q_proj,*.k_proj,*.v_proj; method rtn "
+         "format=nvfp4",
+         "format=nvfp4 fold=yes"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char methods[600], script[2048];
+        snprintf(methods, sizeof methods, cases[i][1], only_where_it_folds);
+        snprintf(script, sizeof script,
+                 "%s; solve all sequential=no; perplexity which=after length=64 windows=1; export "
+                 "%s dir=%s; open %s; perplexity length=64 windows=1 "
+                 "text=%s/sessions/demo/evaluation.txt",
+                 methods, cases[i][2], run_path(cases[i][0]), run_path(cases[i][0]), source_root());
+        run r = run_demo(script);
+        const json_t *report = run_result(&r, r.n_lines - 3);
+        pl_check_close(run_number(report, "max_dtype_error"), 0, 0, 0);
+        pl_check_close(run_number(report, "other_dtype_error"), 0, 0, 0);
+        pl_check_close(run_number(report, "layers_packed"), 28, 0, 0);
+        pl_check_close(run_number(report, "layers_requantized"), 0, 0, 0);
+        pl_check_close(run_number(report, "requantization_error"), 0, 0, 0);
+        pl_check_close(run_number(run_last(&r), "perplexity"),
+                       run_number(run_result(&r, r.n_lines - 4), "perplexity"), 1e-6, 0);
+        run_free(&r);
+    }
+}
+
+/* Other scales: into norms in float32; into the scales of the layer before only where something may
+ * be lost; nowhere where no layer before can hold them, or where more than a diagonal is there. */
+static void test_diagonals_that_round(void **ctx)
+{
+    (void)ctx;
+    char script[4096];
+    snprintf(
+        script, sizeof script,
+        "method smoothquant; %s,*.down_proj; method rtn bits=4; solve all sequential=no; "
+        "perplexity which=after length=64 windows=1; export format=compressed-tensors fold=yes "
+        "dtype=f32 dir=%s; open %s; perplexity length=64 windows=1 "
+        "text=%s/sessions/demo/evaluation.txt",
+        only_where_it_folds, run_path("norms"), run_path("norms"), source_root());
+    run r = run_demo(script);
+    pl_check_close(run_number(run_result(&r, r.n_lines - 3), "max_dtype_error"), 0, 0, 0);
+    pl_check_close(run_number(run_last(&r), "perplexity"),
+                   run_number(run_result(&r, r.n_lines - 4), "perplexity"), 1e-5, 0);
+    run_free(&r);
+    snprintf(
+        script, sizeof script,
+        "method smoothquant; %s; method rtn bits=4; solve all sequential=no; "
+        "perplexity which=after length=64 windows=1; export format=compressed-tensors fold=yes "
+        "lossy=yes dtype=f32 dir=%s; open %s; perplexity length=64 windows=1 "
+        "text=%s/sessions/demo/evaluation.txt",
+        only_where_it_folds, run_path("rounds"), run_path("rounds"), source_root());
+    r = run_demo(script);
+    const json_t *report = run_result(&r, r.n_lines - 3);
+    pl_check_close(run_number(report, "layers_requantized"), 0, 0, 0);
+    expect_less(1e-6, run_number(report, "requantization_error"));
+    expect_less(run_number(report, "requantization_error"), 0x1p-11);
+    pl_check_close(run_number(run_last(&r), "perplexity"),
+                   run_number(run_result(&r, r.n_lines - 4), "perplexity"), 1e-3, 0);
+    run_free(&r);
+    static const char *const says[] = {
+        "export: model.layers.0.mlp.up_proj.weight: format=compressed-tensors cannot hold it "
+        "exactly: the diagonal of the layer behind it does not go into its scales without rounding "
+        "(powers=yes",
+        "nothing before model.layers.0.self_attn.o_proj can hold the scales of its inputs",
+        "the inputs of model.layers.0.self_attn.q_proj are turned while the model runs",
+        "and model.layers.0.self_attn.k_proj share one input, and are not solved behind one",
+        "no layer is solved behind a transform",
+    };
+    snprintf(
+        script, sizeof script,
+        "method smoothquant; %s; method rtn bits=4; solve all sequential=no; export "
+        "format=compressed-tensors fold=yes dir=nowhere; method smoothquant; solve all "
+        "sequential=no; export fold=yes dir=nowhere; method hadamard; solve all sequential=no; "
+        "export fold=yes dir=nowhere; method smoothquant alpha=0.3; solve 0.q_proj; export "
+        "fold=yes "
+        "dir=nowhere partial=yes; method none slot=transform; solve 1.q_proj; export fold=yes "
+        "dir=nowhere partial=yes",
+        only_where_it_folds);
+    r = RUN("--json", "--keep-going", "-c", script);
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
+        run_check_refused(&r, script, says[i]);
+    }
+    run_free(&r);
+}
+
 static json_t *config_of(const char *name)
 {
     char path[600];
@@ -362,6 +464,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_perplexity_is_the_files),
         cmocka_unit_test(test_a_folded_model_is_packed),
+        cmocka_unit_test(test_diagonals_are_folded_exactly),
+        cmocka_unit_test(test_diagonals_that_round),
         cmocka_unit_test(test_mixed_bits_are_groups),
         cmocka_unit_test(test_fp8_scales),
         cmocka_unit_test(test_layers_left_are_ignored),

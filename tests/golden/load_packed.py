@@ -7,9 +7,13 @@ compared and the largest difference.
 transformers with compressed-tensors runs the models (logits; a pair of versions that do not belong
 together loads random weights without an error, so nothing less will do).  GPTQ's and AWQ's tensors
 are unpacked by the rules of GPTQModel (dequantize_weight) and AutoAWQ (unpack_awq, order
-0 2 4 6 1 3 5 7), written here in numpy.  llama.cpp runs where PLANISH_LLAMA_PYTHON names a Python
+0 2 4 6 1 3 5 7), written here in numpy.  Models with transforms folded in are compared with the
+same folded in float32, and their perplexity with the one that was measured before folding.  llama.cpp
+runs where PLANISH_LLAMA_PYTHON names a Python
 with PyPI's xllamacpp.  With a GGUF, one of its layers is rounded, written and dequantized by the
 gguf package."""
+import json
+import math
 import os
 import subprocess
 import sys
@@ -19,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 planish, demo, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 folder.mkdir(parents=True, exist_ok=True)
@@ -39,6 +43,20 @@ def logits(path):
     model = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32)
     with torch.no_grad():
         return model(ids).logits
+
+
+def perplexities(path, methods):
+    """By Planish before it exports, by transformers of what was exported."""
+    text = Path(__file__).parents[2] / "sessions/demo/evaluation.txt"
+    script = f"{methods}; perplexity which=after text={text} length=64 windows=8"
+    lines = subprocess.run([planish, "--json", "--store", str(folder / "store"), demo, "-c", script],
+                           check=True, capture_output=True, text=True).stdout.splitlines()
+    model = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32)
+    words = AutoTokenizer.from_pretrained(path)(text.read_text())["input_ids"][:512]
+    with torch.no_grad():
+        rows = torch.tensor(words).reshape(8, 64)
+        found = math.exp(model(rows, labels=rows).loss)
+    return json.loads(lines[-1])["result"]["perplexity"], found
 
 
 def bits_of(words, bits, count):
@@ -144,6 +162,20 @@ for name, methods, arguments in (
     own = export(name + "-f32", methods + "; solve all", "dtype=f32")
     row(f"format={arguments}` behind `{methods}",
         export(name, methods + "; solve all", "format=" + arguments), own)
+calibrate = f"calibrate text={demo}/calibration.txt length=64; "
+online_o = "; method none slot=transform on=*.o_proj"
+for name, transform in (("quarot", "quarot online=no"),
+                        ("smoothquant", "smoothquant powers=yes" + online_o),
+                        ("awq-diagonal", "awq powers=yes" + online_o)):
+    methods = f"method {transform}; method rtn bits=4"
+    solve = calibrate + methods + "; solve all"
+    own = export(name + "-f32", solve, "fold=yes dtype=f32")
+    packed = export(name, solve, "format=compressed-tensors fold=yes"
+                    + (" dtype=f32" if name == "quarot" else ""))
+    row(f"format=compressed-tensors fold=yes` behind `{methods}", packed, own)
+    measured, found = perplexities(packed, solve)
+    assert abs(found - measured) < 1e-5 * measured, (name, measured, found)
+    print(f"| perplexity of it | {measured:.6f} | {found:.6f} |", flush=True)
 gptq_v1 = export("gptq", W4, "format=gptq")
 row("format=gptq", gptq_v1, floats, False,
     (by_rule(gptq_v1, floats, lambda t, n: gptq(t, n, 4, 1)), ""))

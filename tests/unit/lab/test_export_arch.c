@@ -333,6 +333,76 @@ static void a_diagonal_folds_where_nobody_else_reads(void **ctx)
     }
 }
 
+/* Each site's inputs scaled where something before can hold the scales, all layers rounded. */
+static void solve_behind_diagonals(fixture *f)
+{
+    pl_error err;
+    pl_model *model = f->state.source->model;
+    const pl_context cx = {f->lab, &f->state, NULL};
+    const pl_spec none = {0};
+    f->state.slots[PL_SLOT_TRANSFORM] = pl_spec_default(pl_method_find("smoothquant"));
+    f->state.slots[PL_SLOT_ROUND] = pl_spec_default(pl_method_find("rtn"));
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        const pl_layer *layer = pl_model_layer(model, i);
+        if (pl_model_input_fold(model, pl_model_site(model, layer->site)) == NULL) {
+            pl_check_ok(
+                pl_state_set_override(&f->state, PL_SLOT_TRANSFORM, layer->name, &none, &err), err);
+        }
+    }
+    for (size_t i = 0; i < pl_model_layer_count(model); i++) {
+        pl_solve_report found;
+        pl_id result = {0};
+        pl_check_ok(pl_solve_layer(cx, i, &found, &result, &err), err);
+        pl_check_ok(pl_state_set_result(&f->state, i, pl_state_plan(&f->state, i), result, &err),
+                    err);
+    }
+}
+
+/* Gains and biases of norms, rows and biases of the layers before, also of fused and transposed
+ * tensors and of gemma's norms: the written model is the one that was measured, and its layers are
+ * those of the other coordinates. */
+static void diagonals_go_into_what_makes_the_input(void **ctx)
+{
+    (void)ctx;
+    static const char *const names[] = {"mistral",    "phi3",         "olmo2",  "gemma2",
+                                        "gemma3",     "llama_biases", "gpt2",   "opt",
+                                        "starcoder2", "glm4",         "cohere2"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        for (int gguf = 0; gguf < (strcmp(names[i], "opt") != 0 ? 2 : 1); gguf++) {
+            fixture f;
+            pl_error err;
+            pl_export_report report;
+            pl_model *written = NULL;
+            print_message("  %s %d\n", names[i], gguf);
+            open_fixture(&f, names[i], gguf != 0, 100);
+            solve_behind_diagonals(&f);
+            pl_export_spec spec = {
+                .folder = f.out, .which = PL_WHICH_AFTER, .dtype = PL_F32, .fold = true};
+            pl_check_ok(pl_export((pl_context){f.lab, &f.state, NULL}, &spec, &report, &err), err);
+            pl_check_ok(pl_model_open(f.out, &written, &err), err);
+            pl_weights_ctx hook;
+            pl_hooks hooks = pl_weights_hooks(&hook, f.lab, &f.state, PL_WHICH_AFTER);
+            pl_check_close(measure_with(written, NULL), measure_with(f.state.source->model, &hooks),
+                           1e-6, 0);
+            float *own = malloc(4096 * sizeof *own), *found = malloc(4096 * sizeof *found);
+            const pl_layer *last = pl_model_layer(written, pl_model_layer_count(written) - 1);
+            const bool folds =
+                pl_model_input_fold(written, pl_model_site(written, last->site)) != NULL;
+            assert_true(own != NULL && found != NULL && last->rows * last->cols <= 4096);
+            const size_t at = pl_model_layer_count(written) - 1;
+            pl_check_ok(pl_weights_read((pl_context){f.lab, &f.state, NULL}, at,
+                                        (pl_weights_of){.which = PL_WHICH_AFTER}, own, &err),
+                        err);
+            pl_check_ok(pl_model_read_weight(written, at, found, &err), err);
+            assert_int_equal(memcmp(own, found, last->rows * last->cols * sizeof *own) != 0, folds);
+            free(own);
+            free(found);
+            pl_model_close(written);
+            close_fixture(&f);
+        }
+    }
+}
+
 /* Rounds the layers by `method` and writes a GGUF; the caller closes what is read back. */
 static pl_model *export_gguf(fixture *f, const char *glob, const char *symmetric,
                              pl_export_report *report)
@@ -584,6 +654,7 @@ int main(void)
         cmocka_unit_test(a_diagonal_folds_where_nobody_else_reads),
         cmocka_unit_test(gguf_is_written_from_gguf),
         cmocka_unit_test(hugging_face_becomes_the_same_gguf),
+        cmocka_unit_test(diagonals_go_into_what_makes_the_input),
         cmocka_unit_test(hugging_face_codes_become_blocks),
         cmocka_unit_test(gguf_refuses_what_no_type_holds),
         cmocka_unit_test(an_expert_without_tokens_is_named),
