@@ -1,6 +1,9 @@
 /* Two results of one command, recorded and found. */
 #include "app/replay.h"
 
+#include "core/base/file.h"
+#include "core/base/json.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +13,7 @@
 /* What any command says of how it ran, and where. */
 static const char of_any_run[] =
     "seconds tokens_per_second peak_bytes stored layers_in_store from_store measured "
-    "tokens_computed file files items session figure path";
+    "tokens_computed file files items session figure path drawn";
 
 static bool is_among(const char *list, const char *key)
 {
@@ -220,4 +223,55 @@ bool pl_results_agree(const pl_command *command, const json_t *then, const json_
     const comparison c = {command, tolerance, compared, largest, out};
     *out = (pl_result_difference){.relative = NAN};
     return values_agree(&c, "", then, now);
+}
+
+json_t *pl_replay_difference(int64_t step, const char *command, const char *key, json_t *then,
+                             json_t *now, double relative)
+{
+    json_t *json = json_object();
+    pl_json_set(json, "step", json_integer((json_int_t)step));
+    pl_json_set(json, "command", json_string(command));
+    pl_json_set(json, "key", key != NULL ? json_string(key) : json_null());
+    pl_json_set(json, "recorded", then != NULL ? json_incref(then) : json_null());
+    pl_json_set(json, "found", now != NULL ? json_incref(now) : json_null());
+    pl_json_set(json, "relative_difference", pl_json_number(relative));
+    return json;
+}
+
+static const char *text_of(const json_t *drawn, const char *key)
+{
+    const char *text = json_string_value(json_object_get(drawn, key));
+    return text != NULL ? text : "";
+}
+
+pl_drawn_bytes pl_drawn_agree(const json_t *then, const json_t *now, bool same_maker,
+                              pl_result_difference *out, char why[PL_DRAWN_WHY])
+{
+    const json_t *was = json_object_get(then, "drawn"), *is = json_object_get(now, "drawn");
+    const char *file = json_string_value(json_object_get(then, "file"));
+    *out = (pl_result_difference){.relative = NAN};
+    if (is == NULL) {
+        return PL_DRAWN_NOTHING;
+    }
+    if (was == NULL) {
+        snprintf(why, PL_DRAWN_WHY, "the session does not say which bytes they had");
+    } else if (strcmp(text_of(was, "by"), text_of(is, "by")) != 0) {
+        snprintf(why, PL_DRAWN_WHY, "%.120s drew them then, %.120s does now", text_of(was, "by"),
+                 text_of(is, "by"));
+    } else if (!same_maker) {
+        snprintf(why, PL_DRAWN_WHY,
+                 "they say what computed them: another version, kernel or number of threads");
+    } else if (strcmp(text_of(was, "model"), text_of(is, "model")) != 0) {
+        snprintf(why, PL_DRAWN_WHY, "they name the model: it was %.100s, is %.100s",
+                 text_of(was, "model"), text_of(is, "model"));
+    } else if (strcmp(text_of(was, "identity"), text_of(is, "identity")) == 0) {
+        return PL_DRAWN_SAME;
+    } else {
+        out->then = json_object_get(was, "identity");
+        out->now = json_object_get(is, "identity");
+        snprintf(out->key, sizeof out->key, "drawn.identity of %.150s",
+                 file != NULL ? pl_path_name(file) : "the figure");
+        return PL_DRAWN_OTHER;
+    }
+    return PL_DRAWN_NOT_COMPARED;
 }

@@ -44,7 +44,9 @@ typedef struct replay {
     pl_lab *lab;
     pl_temporary folder;
     double tolerance;
-    size_t run, left_out, compared;
+    size_t run, left_out, compared, drawn, not_drawn;
+    char why_not[PL_DRAWN_WHY]; /* the first figure's that was not compared */
+    bool same_maker, renamed;   /* a model has another name here */
     double largest;
     pl_task *task;
 } replay;
@@ -485,28 +487,17 @@ static pl_status run_call(replay *r, const entry *of, pl_call *call, bool *faile
     pl_lab_begin(r->lab);
     status = pl_call_run(call, (pl_context){r->lab, in, r->task}, err);
     PL_THEN(pl_call_apply(call, &r->state, err));
-    *failed = status != PL_OK && status != PL_ERR_CANCELLED && status != PL_ERR_MEMORY;
+    /* What the machine refuses says nothing about the session. */
+    *failed = status != PL_OK && status != PL_ERR_CANCELLED && status != PL_ERR_MEMORY &&
+              status != PL_ERR_IO;
     return status;
 }
 
 /* --- what differs ----------------------------------------------------------------------------- */
 
-static json_t *difference_of(const entry *of, const char *key, json_t *then, json_t *now,
-                             double relative)
-{
-    json_t *json = json_object();
-    pl_json_set(json, "step", json_integer((json_int_t)of->number));
-    pl_json_set(json, "command", json_string(of->text));
-    pl_json_set(json, "key", key != NULL ? json_string(key) : json_null());
-    pl_json_set(json, "recorded", then != NULL ? json_incref(then) : json_null());
-    pl_json_set(json, "found", now != NULL ? json_incref(now) : json_null());
-    pl_json_set(json, "relative_difference", pl_json_number(relative));
-    return json;
-}
-
 static json_t *failure_of(const entry *of, const char *sentence)
 {
-    json_t *json = difference_of(of, NULL, NULL, NULL, NAN);
+    json_t *json = pl_replay_difference(of->number, of->text, NULL, NULL, NULL, NAN);
     pl_json_set(json, "error", json_string(sentence));
     return json;
 }
@@ -514,10 +505,22 @@ static json_t *failure_of(const entry *of, const char *sentence)
 static void compare_results(replay *r, const entry *of, const pl_call *call, json_t **difference)
 {
     pl_result_difference found;
+    char why[PL_DRAWN_WHY];
     json_t *then = of->result != NULL ? json_loads(of->result, JSON_DECODE_ANY, NULL) : NULL;
-    if (json_is_object(then) && !pl_results_agree(call->command, then, call->result, r->tolerance,
-                                                  &r->compared, &r->largest, &found)) {
-        *difference = difference_of(of, found.key, found.then, found.now, found.relative);
+    bool agree =
+        !json_is_object(then) || pl_results_agree(call->command, then, call->result, r->tolerance,
+                                                  &r->compared, &r->largest, &found);
+    const pl_drawn_bytes drawn =
+        agree ? pl_drawn_agree(then, call->result, r->tolerance == 0 && r->same_maker, &found, why)
+              : PL_DRAWN_NOTHING;
+    r->drawn += drawn == PL_DRAWN_SAME;
+    r->not_drawn += drawn == PL_DRAWN_NOT_COMPARED;
+    if (drawn == PL_DRAWN_NOT_COMPARED && r->why_not[0] == '\0') {
+        memcpy(r->why_not, why, sizeof why);
+    }
+    if (!agree || drawn == PL_DRAWN_OTHER) {
+        *difference = pl_replay_difference(of->number, of->text, found.key, found.then, found.now,
+                                           found.relative);
     }
     json_decref(then);
 }
@@ -555,6 +558,10 @@ static pl_status replay_entry(replay *r, const entry *of, json_t **difference, p
     }
     if (status != PL_OK && err != NULL) {
         *err = why;
+        if (status == PL_ERR_IO || status == PL_ERR_MEMORY) {
+            pl_error_prefix(err, "%s: step %lld, `%s`: ", r->spec->what, (long long)of->number,
+                            of->text);
+        }
     }
     pl_call_destroy(call);
     return status;
@@ -584,6 +591,7 @@ static void choose_tolerance(replay *r, json_t *result)
         free(version);
         free(kernel);
     }
+    r->same_maker = same;
     r->tolerance = isfinite(r->spec->tolerance) ? r->spec->tolerance : same ? 0 : NAN;
     pl_json_set(result, "recorded_by", maker);
     pl_json_set(result, "replayed_by",
@@ -673,6 +681,9 @@ pl_status pl_replay_run(const pl_replay_spec *spec, pl_lab *lab, json_t *result,
         pl_json_set(result, "left_out", json_integer((json_int_t)r.left_out));
         pl_json_set(result, "numbers", json_integer((json_int_t)r.compared));
         pl_json_set(result, "largest_difference", json_real(r.largest));
+        pl_json_set(result, "figures", json_integer((json_int_t)r.drawn));
+        pl_json_set(result, "figures_not_compared", json_integer((json_int_t)r.not_drawn));
+        pl_json_set(result, "figures_why", r.not_drawn > 0 ? json_string(r.why_not) : json_null());
         pl_json_set(result, "same", json_boolean(*same));
         pl_json_set(result, "differs", difference != NULL ? json_incref(difference) : json_null());
     }

@@ -57,4 +57,21 @@ bool pl_results_agree(const pl_command *command, const json_t *then, const json_
                       double tolerance, size_t *compared, double *largest,
                       pl_result_difference *out);
 
+/* What the bytes of a figure or report are, of which results have `drawn`.  Not compared where
+ * another version of the drawing or its libraries drew it, or where something else computed its
+ * numbers or the model has another name, which stand in the file; why: says so. */
+typedef enum pl_drawn_bytes {
+    PL_DRAWN_NOTHING, /* the command draws none */
+    PL_DRAWN_SAME,
+    PL_DRAWN_OTHER, /* *out names the file */
+    PL_DRAWN_NOT_COMPARED,
+} pl_drawn_bytes;
+enum { PL_DRAWN_WHY = 300 };
+pl_drawn_bytes pl_drawn_agree(const json_t *then, const json_t *now, bool same_maker,
+                              pl_result_difference *out, char why[PL_DRAWN_WHY]);
+
+/* `differs` of a command; then, now: borrowed, may be NULL.  Caller decrefs. */
+json_t *pl_replay_difference(int64_t step, const char *command, const char *key, json_t *then,
+                             json_t *now, double relative);
+
 #endif

@@ -353,7 +353,7 @@ static pl_status write_file(job *j, const pl_sheet *sheet, const char *file, pl_
         pl_json_set(j->call->result, "width_px", json_integer((json_int_t)width));
         pl_json_set(j->call->result, "height_px", json_integer((json_int_t)height));
     }
-    return PL_OK;
+    return pl_put_drawn(j->call->result, file, j->cx.state->source->model, err);
 }
 
 /* file=-: by way of a file, so that a figure that fails leaves nothing on standard output. */
@@ -361,7 +361,7 @@ static pl_status write_to_output(job *j, const pl_sheet *sheet, pl_error *err)
 {
     pl_temporary folder = {0};
     pl_buf path = {0};
-    pl_status status = pl_temporary_create("/tmp/figure", true, &folder, err);
+    pl_status status = pl_make_aside("figure", &folder, err);
     if (status == PL_OK) {
         pl_buf_printf(&path, "%s/figure.%s", folder.path, pl_usage_text(j->call, "format"));
         status = pl_buf_check(&path, err);

@@ -10,10 +10,13 @@
 #include "core/model/bare.h"
 #include "core/state/kept.h"
 #include "core/state/record.h"
+#include "plots/page.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 bool pl_slow_always(const pl_call *call)
 {
@@ -428,4 +431,41 @@ void pl_note_original(const pl_state *state, const char *how, const pl_ppl_resul
                                       .original_error = found->perplexity_error,
                                       .kl_mean = (double)NAN},
                      how);
+}
+
+pl_status pl_put_drawn(json_t *result, const char *file, const pl_model *model, pl_error *err)
+{
+    char *bytes = NULL, id[PL_ID_TEXT];
+    size_t size = 0;
+    pl_buf by = {0};
+    pl_buf_puts(&by, "drawing " PL_DRAWING ", ");
+    pl_page_libraries(&by);
+    pl_status status = pl_buf_check(&by, err);
+    PL_THEN(pl_file_read_all(file, (size_t)1 << 30, &bytes, &size, err));
+    if (status == PL_OK) {
+        pl_id_format(pl_id_bytes(bytes, size), id);
+        pl_json_set(result, "drawn",
+                    json_pack("{s:s, s:s, s:s}", "identity", id, "by", by.data, "model",
+                              pl_model_name(model)));
+    }
+    free(bytes);
+    pl_buf_deinit(&by);
+    return status;
+}
+
+pl_status pl_make_aside(const char *name, pl_temporary *out, pl_error *err)
+{
+    const char *folder = getenv("TMPDIR");
+    pl_buf target = {0};
+    *out = (pl_temporary){.fd = -1};
+    pl_path_join(&target, folder != NULL && folder[0] == '/' ? folder : "/tmp", name);
+    pl_status status = pl_buf_check(&target, err);
+    PL_THEN(pl_temporary_create(target.data, true, out, err));
+    if (status == PL_OK && fchmod(out->fd, S_IRWXU) != 0) {
+        status = pl_error_set(err, PL_ERR_IO, "%s: cannot be made private: %s", target.data,
+                              strerror(errno));
+        pl_temporary_discard(out);
+    }
+    pl_buf_deinit(&target);
+    return status;
 }

@@ -3,6 +3,7 @@
 #define PL_APP_COMMANDS_PARTS_H
 
 #include "app/commands/list.h"
+#include "core/base/temporary.h"
 #include "core/metrics/perplexity.h"
 
 /* For pl_command.slow. */
@@ -53,6 +54,15 @@ bool pl_read_range(const char *text, pl_range *out);
 /* Its values, rising and distinct, to out[points]: of four digits or whole numbers, the ends exact.
  * Returns how many.  points is at least 1. */
 size_t pl_range_values(const pl_range *range, bool whole, double *out);
+
+/* `drawn` of a figure or report that was written: the hash of its bytes, and what decides them
+ * besides its numbers. */
+PL_NODISCARD pl_status pl_put_drawn(json_t *result, const char *file, const pl_model *model,
+                                    pl_error *err);
+
+/* An empty folder of that name in $TMPDIR, or /tmp, that the user alone may enter: for what is
+ * looked at and then discarded. */
+PL_NODISCARD pl_status pl_make_aside(const char *name, pl_temporary *out, pl_error *err);
 
 /* What a model is; seconds: it took to say. */
 void pl_put_info(json_t *result, const pl_model *model, double seconds);

@@ -416,11 +416,10 @@ static pl_status make_again(rebuild *r, const pl_state *state, const char *out, 
     if (out != NULL) {
         pl_buf_puts(&path, out);
     } else {
-        pl_status made = pl_temporary_create("/tmp/rebuilt", true, &folder, err);
+        pl_status made = pl_make_aside("rebuilt", &folder, err);
         if (made != PL_OK) {
             return made;
         }
-        (void)fchmod(folder.fd, 0700);
         pl_buf_printf(&path, "%s/figure%s", folder.path, ending_of(r->figure));
     }
     pl_status status = pl_buf_check(&path, err);

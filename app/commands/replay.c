@@ -74,6 +74,22 @@ static void put_value(const json_t *value, pl_buf *out)
     free(text);
 }
 
+/* ", 3 figures have the same bytes, 1 is not compared: ..." */
+static void put_figures(const json_t *result, pl_buf *out)
+{
+    const json_int_t same = json_integer_value(json_object_get(result, "figures"));
+    const json_int_t rest = json_integer_value(json_object_get(result, "figures_not_compared"));
+    if (same > 0) {
+        pl_buf_printf(out, ", %lld %s the same bytes", same,
+                      same == 1 ? "figure has" : "figures have");
+    }
+    if (rest > 0) {
+        pl_buf_printf(out, ", the bytes of %lld %s not compared: %s", rest,
+                      rest == 1 ? "figure are" : "figures are",
+                      json_string_value(json_object_get(result, "figures_why")));
+    }
+}
+
 /* "step 4, `perplexity which=after`: perplexity was 3.51, is 3.49: by 0.6 %". */
 static void put_replay_line(const pl_call *call, pl_buf *out)
 {
@@ -85,6 +101,7 @@ static void put_replay_line(const pl_call *call, pl_buf *out)
                       json_integer_value(json_object_get(result, "replayed")),
                       json_integer_value(json_object_get(result, "numbers")),
                       json_number_value(json_object_get(result, "largest_difference")));
+        put_figures(result, out);
         return;
     }
     char safe[120];

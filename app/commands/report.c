@@ -203,6 +203,8 @@ static pl_status run_report(pl_call *call, pl_context cx, pl_error *err)
                               cx.task, err));
     if (status == PL_OK) {
         put_made(call, &draft, pl_call_value(call, "file"), pages);
+        status =
+            pl_put_drawn(call->result, pl_call_value(call, "file"), cx.state->source->model, err);
     }
     pl_document_deinit(&draft.document);
     pl_buf_deinit(&draft.commands);

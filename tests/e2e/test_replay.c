@@ -62,6 +62,8 @@ static void test_a_session_replays(void **ctx)
     check_number(result, "commands", 13);
     check_number(result, "left_out", 2); /* what failed, and help */
     check_number(result, "replayed", 11);
+    check_number(result, "figures", 1);
+    check_number(result, "figures_not_compared", 0);
     assert_true(run_number(result, "tolerance") == 0 &&
                 run_number(result, "largest_difference") == 0);
     expect_less(90, json_integer_value(json_object_get(result, "numbers")));
@@ -139,6 +141,53 @@ static void test_the_first_difference_is_named(void **ctx)
 }
 
 /* What keys did stands in the session as states; a long command may have begun before others. */
+/* The same numbers, and other bytes. */
+static void test_figures_are_compared(void **ctx)
+{
+    (void)ctx;
+    run r = OPEN("drawn.planish", "-c",
+                 "plot histogram 1.q_proj file=h.png dpi=40; plot channels 1.q_proj file=c.csv; "
+                 "plot channels 1.q_proj file=c.svg; figure 1x2 channels histogram file=f.pdf; "
+                 "report 1.q_proj file=r.html");
+    assert_int_equal(r.status, 0);
+    run_free(&r);
+    r = BARE("-c", "replay drawn.planish");
+    check_number(run_last(&r), "figures", 5);
+    run_free(&r);
+    r = BARE("-c", "replay drawn.planish tolerance=0.1");
+    check_number(run_last(&r), "figures_not_compared", 5);
+    run_free(&r);
+    r = RUN("--threads", "2", "--store", "other-store", "-c", "replay drawn.planish");
+    assert_non_null(
+        strstr(r.out, "the bytes of 5 figures are not compared: they say what computed"));
+    run_free(&r);
+
+    change("drawn.planish", "UPDATE commands SET result = json_set(result, '$.drawn.identity', "
+                            "'0123456789abcdef0123456789abcdef') WHERE text LIKE 'figure%'");
+    r = BARE("-c", "replay drawn.planish");
+    assert_int_equal(r.status, 1);
+    check_number(difference(&r), "step", 4);
+    assert_string_equal(json_string_value(json_object_get(difference(&r), "key")),
+                        "drawn.identity of f.pdf");
+    run_free(&r);
+
+    change("drawn.planish", "UPDATE commands SET result = json_set(result, '$.drawn.by', "
+                            "'drawing 2, cairo 1.0') WHERE text LIKE 'figure%'");
+    r = BARE("-c", "replay drawn.planish");
+    check_number(run_last(&r), "figures", 4);
+    check_number(run_last(&r), "figures_not_compared", 1);
+    const char *why = json_string_value(json_object_get(run_last(&r), "figures_why"));
+    assert_non_null(strstr(why, "drawing 2, cairo 1.0 drew them then, drawing 3, "));
+    run_free(&r);
+
+    change("drawn.planish", "UPDATE commands SET result = json_remove(result, '$.drawn') "
+                            "WHERE text LIKE 'report%'");
+    r = BARE("-c", "replay drawn.planish");
+    check_number(run_last(&r), "figures", 3);
+    check_number(run_last(&r), "figures_not_compared", 2);
+    run_free(&r);
+}
+
 static void test_states_of_the_screen_are_taken_as_recorded(void **ctx)
 {
     (void)ctx;
@@ -339,6 +388,8 @@ static void test_a_session_moves_in_one_file(void **ctx)
     const json_t *layer = json_array_get(json_object_get(run_result(&r, 1), "layers"), 0);
     assert_string_equal(json_string_value(json_object_get(layer, "method")), "rtn");
     assert_true(json_is_true(json_object_get(run_result(&r, 2), "same")));
+    assert_string_equal(json_string_value(json_object_get(run_result(&r, 2), "figures_why")),
+                        "they name the model: it was model, is renamed");
     assert_true(run_number(run_result(&r, 4), "perplexity") > 1.2);
     assert_int_equal(json_array_size(json_object_get(run_last(&r), "kept")), 1);
     run_free(&r);
@@ -405,6 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_session_replays),
         cmocka_unit_test(test_the_first_difference_is_named),
+        cmocka_unit_test(test_figures_are_compared),
         cmocka_unit_test(test_states_of_the_screen_are_taken_as_recorded),
         cmocka_unit_test(test_a_session_replays_elsewhere),
         cmocka_unit_test(test_a_branch_leaves_the_original),
