@@ -3,7 +3,7 @@
 #include "plots/document_parts.h"
 
 #include "core/base/checked.h"
-#include "plots/format.h"
+#include "plots/page_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/memory.h"
-#include "plots/format.h"
+#include "plots/page_parts.h"
 #include "plots/paragraph.h"
 
 #include <cairo-pdf.h>

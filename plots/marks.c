@@ -59,21 +59,6 @@ static double round_to(double value, double unit)
     return round(value / unit) * unit;
 }
 
-pl_style pl_marks_style(const pl_layout *layout, const pl_series *series)
-{
-    pl_style style = *pl_style_of(series->tone);
-    const pl_figure_options *author = layout->options.author;
-    if (series->coloured) {
-        style.red = (double)(series->rgb >> 16 & 255) / 255;
-        style.green = (double)(series->rgb >> 8 & 255) / 255;
-        style.blue = (double)(series->rgb & 255) / 255;
-    }
-    if (author != NULL && author->linewidth.given) {
-        style.line = author->linewidth.points / layout->scale;
-    }
-    return style;
-}
-
 /* One bar a stem. */
 static size_t stem_bars(const pl_figure *figure, const pl_layout *layout, const pl_series *series,
                         pl_bar *bars)
@@ -282,7 +267,7 @@ static void draw_stems(cairo_t *cr, const pl_figure *figure, const pl_layout *la
         }
     }
     cairo_set_fill_rule(cr, CAIRO_FILL_RULE_WINDING);
-    const pl_style style = pl_marks_style(layout, &figure->series[index]);
+    const pl_style style = pl_series_style(layout, &figure->series[index]);
     pl_style_colour(cr, &style, 1);
     cairo_fill(cr);
 }
@@ -295,7 +280,7 @@ static void draw_silhouette(cairo_t *cr, const pl_layout *layout, const pl_serie
         cairo_rectangle(cr, bars[i].x0, bars[i].y0, bars[i].x1 - bars[i].x0,
                         bars[i].y1 - bars[i].y0);
     }
-    const pl_style style = pl_marks_style(layout, series);
+    const pl_style style = pl_series_style(layout, series);
     pl_style_colour(cr, &style, 1);
     cairo_fill(cr);
 }
@@ -317,24 +302,6 @@ static void step_path(cairo_t *cr, const pl_bar *bars, size_t count)
     }
 }
 
-void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_area area)
-{
-    double distance = fabs(style->hatch) * layout->scale * M_SQRT2;
-    double height = area.y1 - area.y0;
-    /* From the page's corner, so that the legend's sample and the data share one pattern. */
-    double first = floor((area.x0 - height) / distance) * distance;
-    int count = (int)ceil((area.x1 + height - first) / distance);
-    bool rises = style->hatch > 0;
-    for (int i = 0; i < count; i++) {
-        double x = first + i * distance;
-        cairo_move_to(cr, x, rises ? area.y1 : area.y0);
-        cairo_line_to(cr, x + height, rises ? area.y0 : area.y1);
-    }
-    pl_style_colour(cr, style, 0.75);
-    cairo_set_line_width(cr, 0.4 * layout->scale);
-    cairo_stroke(cr);
-}
-
 static void draw_steps(cairo_t *cr, const pl_layout *layout, const pl_style *style,
                        const pl_bar *bars, size_t count)
 {
@@ -347,7 +314,7 @@ static void draw_steps(cairo_t *cr, const pl_layout *layout, const pl_style *sty
         cairo_save(cr);
         step_path(cr, bars, count);
         cairo_clip(cr);
-        pl_marks_hatch(cr, layout, style, layout->plot);
+        pl_series_hatch(cr, layout, style, layout->plot);
         cairo_restore(cr);
     }
     step_path(cr, bars, count);
@@ -374,7 +341,7 @@ static void draw_markers(cairo_t *cr, const pl_figure *figure, const pl_layout *
                          const pl_series *series, const pl_point *points, size_t count)
 {
     double halo = figure->heat != NULL ? 0.8 * layout->scale : 0;
-    const pl_style style = pl_marks_style(layout, series);
+    const pl_style style = pl_series_style(layout, series);
     double radius = pl_marks_radius(layout, series);
     if (beside_fan(figure)) { /* the fan is the picture: its points stay apart */
         double spacing = spacing_of(figure, layout, series);
@@ -389,7 +356,7 @@ static void draw_markers(cairo_t *cr, const pl_figure *figure, const pl_layout *
 static void mark_line(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,
                       const pl_point *points, size_t count)
 {
-    const pl_style style = pl_marks_style(layout, &figure->series[index]);
+    const pl_style style = pl_series_style(layout, &figure->series[index]);
     double distance = fmax(4.5 * layout->small, (layout->plot.x1 - layout->plot.x0) / 7);
     bool few = distance * (double)count < 4 * (layout->plot.x1 - layout->plot.x0);
     if (few) {
@@ -408,7 +375,7 @@ static void draw_points(cairo_t *cr, const pl_figure *figure, const pl_layout *l
                         const pl_point *points, size_t count)
 {
     const pl_series *series = &figure->series[index];
-    const pl_style style = pl_marks_style(layout, series);
+    const pl_style style = pl_series_style(layout, series);
     if (series->mark == PL_MARK_POINTS || series->count == 1) {
         draw_markers(cr, figure, layout, series, points, count);
         return;
@@ -428,7 +395,7 @@ static void draw_bars(cairo_t *cr, const pl_figure *figure, const pl_layout *lay
     const pl_series *series = &figure->series[index];
     bool apart = stand_apart(layout, spacing_of(figure, layout, series));
     if (series->mark == PL_MARK_STEPS) {
-        const pl_style style = pl_marks_style(layout, series);
+        const pl_style style = pl_series_style(layout, series);
         draw_steps(cr, layout, &style, bars, count);
     } else if (!apart) {
         draw_silhouette(cr, layout, series, bars, count);
@@ -520,7 +487,7 @@ void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layo
                      pl_area box)
 {
     const pl_series *series = &figure->series[index];
-    const pl_style style = pl_marks_style(layout, series);
+    const pl_style style = pl_series_style(layout, series);
     double middle = (box.y0 + box.y1) / 2;
     if (series->mark == PL_MARK_STEMS) {
         stems_swatch(cr, figure, layout, index, box);

@@ -5,7 +5,7 @@
 #define PL_PLOTS_MARKS_H
 
 #include "plots/layout.h"
-#include "plots/style.h"
+#include "plots/series_style.h"
 
 #include <cairo.h>
 
@@ -29,18 +29,12 @@ PL_NODISCARD pl_status pl_marks_points(const pl_figure *figure, const pl_layout 
                                        const pl_series *series, pl_point **out, size_t *count,
                                        pl_error *err);
 
-/* How a series looks: as its tone, in the colour and width that the author has set. */
-pl_style pl_marks_style(const pl_layout *layout, const pl_series *series);
-
 /* Of a series' markers, points. */
 double pl_marks_radius(const pl_layout *layout, const pl_series *series);
 
 /* Draws all series, later ones in front.  Stems that stand apart get narrower to the front. */
 PL_NODISCARD pl_status pl_marks_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                                      pl_error *err);
-
-/* Lines across an area in the style's hatch; the caller clips. */
-void pl_marks_hatch(cairo_t *cr, const pl_layout *layout, const pl_style *style, pl_area area);
 
 /* A sample of the series' look inside a box, for the legend. */
 void pl_marks_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout, size_t index,

@@ -1,7 +1,7 @@
 #include "plots/page.h"
 
 #include "core/base/text.h"
-#include "plots/format.h"
+#include "plots/page_parts.h"
 #include "plots/label.h"
 
 #include "core/base/file.h"

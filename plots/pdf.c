@@ -1,5 +1,5 @@
 #include "core/base/memory.h"
-#include "plots/format.h"
+#include "plots/page_parts.h"
 
 #include "core/base/file.h"
 

@@ -1,4 +1,4 @@
-#include "plots/format.h"
+#include "plots/page_parts.h"
 #include "plots/raster.h"
 
 #include "core/base/checked.h"

@@ -1,6 +1,6 @@
 #include "plots/spread.h"
 
-#include "plots/marks.h"
+#include "plots/series_style.h"
 #include "plots/style.h"
 
 #include "core/base/checked.h"
@@ -173,7 +173,7 @@ static void draw_bands(cairo_t *cr, const pl_layout *layout, const pl_style *sty
         cairo_save(cr);
         band_path(cr, columns, count, P25, P75);
         cairo_clip(cr);
-        pl_marks_hatch(cr, layout, style, layout->plot);
+        pl_series_hatch(cr, layout, style, layout->plot);
         cairo_restore(cr);
     }
 }
@@ -235,7 +235,7 @@ static void draw_box(cairo_t *cr, const pl_layout *layout, const pl_style *style
         cairo_clip_preserve(cr);
         cairo_path_t *outline = cairo_copy_path(cr);
         cairo_new_path(cr);
-        pl_marks_hatch(cr, layout, style, box);
+        pl_series_hatch(cr, layout, style, box);
         cairo_append_path(cr, outline);
         cairo_path_destroy(outline);
         cairo_restore(cr);
@@ -269,7 +269,7 @@ static void draw_extremes(cairo_t *cr, const pl_layout *layout, const pl_style *
 void pl_spread_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                     const pl_series *series, const pl_column *columns, size_t count)
 {
-    const pl_style own = pl_marks_style(layout, series);
+    const pl_style own = pl_series_style(layout, series);
     const pl_style *style = &own;
     double shift = 0;
     double width = pl_spread_width(figure, layout, series, &shift);
@@ -287,7 +287,7 @@ void pl_spread_draw(cairo_t *cr, const pl_figure *figure, const pl_layout *layou
 void pl_spread_swatch(cairo_t *cr, const pl_figure *figure, const pl_layout *layout,
                       const pl_series *series, pl_area box)
 {
-    const pl_style own = pl_marks_style(layout, series);
+    const pl_style own = pl_series_style(layout, series);
     const pl_style *style = &own;
     double shift = 0;
     double width = pl_spread_width(figure, layout, series, &shift);

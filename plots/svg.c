@@ -1,4 +1,4 @@
-#include "plots/format.h"
+#include "plots/page_parts.h"
 
 #include "core/base/file.h"
 

@@ -3,7 +3,7 @@
 #include "plots/kinds.h"
 
 #include "core/base/checked.h"
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 #include "core/study/token_context.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* The main view in several settings side by side: one range for all axes, differences marked. */
 #include "views/figure_parts.h"
+#include "views/figure_view.h"
 #include "views/text.h"
 #include "views/tuner.h"
 

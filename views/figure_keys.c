@@ -1,5 +1,6 @@
 /* The keys of a plot: crosshair, zoom, pan, rows. */
 #include "views/figure_parts.h"
+#include "views/figure_view.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "views/figure_legend.h"
 
-#include "views/figure_view.h"
+#include "plots/look.h"
 #include "views/text.h"
 
 #include <math.h>

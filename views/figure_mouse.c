@@ -1,6 +1,7 @@
 /* The mouse in a plot: a click moves the crosshair, a drag zooms to its range, the wheel zooms
  * where it stands.  Places are of the area in which the data was drawn last. */
 #include "views/figure_parts.h"
+#include "views/figure_view.h"
 #include "views/mouse.h"
 
 #include <math.h>

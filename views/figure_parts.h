@@ -3,7 +3,8 @@
 #ifndef PL_VIEWS_FIGURE_PARTS_H
 #define PL_VIEWS_FIGURE_PARTS_H
 
-#include "views/figure_view.h"
+#include "plots/look.h"
+#include "views/panel.h"
 
 /* The range of an axis that is shown, by what was zoomed to, on the scale of the axis. */
 void pl_axis_shown(const pl_axis *axis, double first, double shown, double *lo, double *hi);

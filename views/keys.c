@@ -1,7 +1,6 @@
 #include "views/keys.h"
 
 #include "core/base/text.h"
-#include "views/keymap.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -215,11 +214,6 @@ static const struct {
 const pl_binding *pl_bindings(void)
 {
     return bindings;
-}
-
-pl_action pl_key_action(uint32_t key, pl_pane pane)
-{
-    return pl_keymap_action(NULL, key, pane);
 }
 
 const char *pl_pane_name(pl_pane pane)

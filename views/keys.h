@@ -132,9 +132,6 @@ enum { PL_EVERYWHERE = (1 << PL_PANE_COUNT) - 1 };
 /* The table as it is without a file.  Ends with help and name NULL. */
 const pl_binding *pl_bindings(void);
 
-/* By that table; PL_ACT_NONE where the key does nothing in that pane. */
-pl_action pl_key_action(uint32_t key, pl_pane pane);
-
 /* "solve-all": what a file of keys calls an action; "none" for PL_ACT_NONE. */
 const char *pl_action_name(pl_action action);
 /* PL_ACT_NONE for a name that no action has. */

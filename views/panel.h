@@ -40,9 +40,6 @@ extern const pl_panel pl_panel_layers, pl_panel_main, pl_panel_second, pl_panel_
 
 const pl_panel *pl_panel_of(pl_pane pane);
 
-/* Where the panes are for what the model shows. */
-pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols);
-
 /* The title line of a pane: its name and what it shows.  Focus is visible without colour. */
 void pl_panel_title(const pl_screen_model *model, pl_surface *surface, pl_rect rect, pl_pane pane,
                     const char *title, const char *right);
@@ -68,10 +65,6 @@ const char *pl_calibrate_hint(const pl_state *state);
 const pl_picture *pl_present_picture(const pl_screen_model *model);
 /* There is none yet, but it is on its way. */
 bool pl_picture_comes(const pl_screen_model *model);
-
-/* The whole screen: header, panes, message and footer; the prompt line is the caller's when it is
- * open. */
-void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open);
 
 /* One line each; a message takes as many as its rectangle has.  It returns how many it filled. */
 void pl_header_draw(const pl_screen_model *model, pl_surface *surface, pl_rect rect);

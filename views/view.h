@@ -45,6 +45,9 @@ pl_pane_view pl_view_settings(const pl_state *state, pl_pane pane);
 int pl_view_form(const pl_kind *kind, const char *name);
 void pl_view_form_name(const pl_kind *kind, int form, char out[PL_VIEW_NAME]);
 
+/* The form that a pane shows its view in: of a name that another view has left there, the first. */
+int pl_view_shown_form(const pl_state *state, pl_pane pane);
+
 /* The request for the figure of a pane's view, the one that `plot` exports; false for views that
  * have none. */
 bool pl_view_request(const pl_state *state, pl_pane pane, pl_request *out);
@@ -64,5 +67,14 @@ extern const pl_screen_view pl_view_channels, pl_view_outliers, pl_view_log;
 
 /* Index of a pane in pl_display.panes and model->shown; PL_DISPLAY_PANES for the others. */
 size_t pl_view_index(pl_pane pane);
+
+/* --- whole.c --------------------------------------------------------------------------------- */
+
+/* Where the panes are for what the model shows. */
+pl_panes pl_screen_panes(const pl_screen_model *model, int rows, int cols);
+
+/* The whole screen: header, panes, message and footer; the prompt line is the caller's when it is
+ * open. */
+void pl_screen_draw(pl_screen_model *model, pl_surface *surface, bool prompt_open);
 
 #endif

@@ -1,6 +1,6 @@
 #include "app/mpi/kinds.h"
 
-#include "core/lab/calibrate_parts.h"
+#include "core/lab/calibrate.h"
 #include "core/lab/solve_units.h"
 #include "core/study/comparison.h"
 #include "core/study/sensitivity.h"

@@ -261,8 +261,8 @@ static bool is_repeated(pl_action action)
 /* What Down does here moves from row to row; in plots it zooms, and Right goes on. */
 static pl_action next_action(const pl_screen *screen)
 {
-    return pl_key_action(PL_K_DOWN, screen->model.focus) == PL_ACT_DOWN ? PL_ACT_DOWN
-                                                                        : PL_ACT_RIGHT;
+    return pl_keymap_action(NULL, PL_K_DOWN, screen->model.focus) == PL_ACT_DOWN ? PL_ACT_DOWN
+                                                                                 : PL_ACT_RIGHT;
 }
 
 static void act_counted(pl_screen *screen, pl_action action, size_t count)

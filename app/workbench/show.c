@@ -8,7 +8,7 @@
 #include "app/workbench/say.h"
 #include "app/workbench/tour.h"
 #include "core/base/clock.h"
-#include "views/panel.h"
+#include "views/view.h"
 
 #include <stdint.h>
 

@@ -2,7 +2,7 @@
 
 #include "app/workbench/parts.h"
 #include "app/workbench/say.h"
-#include "views/panel.h"
+#include "views/view.h"
 
 #include <stdio.h>
 #include <string.h>

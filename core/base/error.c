@@ -1,7 +1,7 @@
 #include "core/base/error.h"
 
 #include "core/base/memory.h"
-#include "core/base/text.h"
+#include "core/base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +40,11 @@ pl_status pl_error_memory(pl_error *err, const char *what, ...)
         va_end(args);
     }
     return pl_error_set(err, PL_ERR_MEMORY, "out of memory for %s", named.message);
+}
+
+pl_status pl_memory_check(unsigned before, pl_error *err)
+{
+    return pl_memory_failures() == before ? PL_OK : pl_error_memory(err, "a result");
 }
 
 void pl_error_prefix(pl_error *err, const char *format, ...)

@@ -39,6 +39,9 @@ pl_status pl_error_set(pl_error *err, pl_status code, const char *format, ...) P
 /* Says "out of memory for " and what, formatted; returns PL_ERR_MEMORY. */
 pl_status pl_error_memory(pl_error *err, const char *what, ...) PL_PRINTF(2, 3);
 
+/* PL_ERR_MEMORY if a reservation has failed since pl_memory_failures() (memory.h) was `before`. */
+PL_NODISCARD pl_status pl_memory_check(unsigned before, pl_error *err);
+
 /* Puts the formatted text in front of the present message ("layer 3: " + message). */
 void pl_error_prefix(pl_error *err, const char *format, ...) PL_PRINTF(2, 3);
 

@@ -13,8 +13,3 @@ unsigned pl_memory_failures(void)
 {
     return atomic_load(&memory_failures);
 }
-
-pl_status pl_memory_check(unsigned before, pl_error *err)
-{
-    return pl_memory_failures() == before ? PL_OK : pl_error_memory(err, "a result");
-}

@@ -6,12 +6,7 @@
 #ifndef PL_BASE_MEMORY_H
 #define PL_BASE_MEMORY_H
 
-#include "core/base/error.h"
-
 void pl_memory_failed(void);       /* counts one; any thread */
 unsigned pl_memory_failures(void); /* counted so far, of all threads */
-
-/* PL_ERR_MEMORY if one failed since pl_memory_failures() was `before`. */
-PL_NODISCARD pl_status pl_memory_check(unsigned before, pl_error *err);
 
 #endif

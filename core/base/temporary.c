@@ -1,6 +1,5 @@
 #include "core/base/temporary.h"
 
-#include "core/base/file.h"
 #include "core/base/text.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 #include "core/calib/calib.h"
 
 #include "core/base/clock.h"
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 
 #include <stdlib.h>
 #include <time.h>

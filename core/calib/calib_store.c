@@ -1,7 +1,7 @@
 #include "core/calib/calib.h"
 
 #include "core/base/checked.h"
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 #include "core/tensor/linalg.h"
 
 #include <math.h>

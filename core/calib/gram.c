@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/tensor/clones.h"
 #include "core/tensor/linalg.h"
+#include "core/tensor/sym.h"
 
 #include <stdlib.h>
 #include <string.h>

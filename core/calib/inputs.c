@@ -3,7 +3,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/rng.h"
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 #include "core/model/bare.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 
 #include "core/tensor/clones.h"
 

@@ -1,6 +1,6 @@
 #include "core/calib/moments.h"
 
-#include "core/calib/stats.h"
+#include "core/calib/histogram.h"
 #include "core/tensor/clones.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
  * whoever joins them in it gets the bytes of one pass over all windows. */
 #include "core/base/checked.h"
 #include "core/base/json.h"
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,21 +10,12 @@
 
 #include "core/base/error.h"
 #include "core/base/task.h"
+#include "core/calib/histogram.h"
 #include "core/tensor/sym.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Histogram of |x| over a site: PL_HIST_BINS bins, log2 spaced, 8 an octave, the first one also
- * holds everything below 2^PL_HIST_LOW (0 too), the last one everything above.  Bin b covers
- * [2^(PL_HIST_LOW + b/8), 2^(PL_HIST_LOW + (b+1)/8)), exactly. */
-enum {
-    PL_HIST_PER_OCTAVE = 8,
-    PL_HIST_LOW = -24,
-    PL_HIST_OCTAVES = 40,
-    PL_HIST_BINS = PL_HIST_PER_OCTAVE * PL_HIST_OCTAVES
-};
 
 /* Finished statistics of a site.  Arrays of n are per input channel. */
 typedef struct pl_site_stats {

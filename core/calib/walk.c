@@ -1,6 +1,6 @@
 #include "core/calib/calib.h"
 
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,6 @@
 #include "core/base/checked.h"
 #include "core/base/text.h"
 #include "core/io/checkpoint_parts.h"
-#include "core/io/packing_parts.h"
 
 #include <dirent.h>
 #include <stdarg.h>

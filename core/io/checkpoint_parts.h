@@ -63,6 +63,13 @@ PL_NODISCARD pl_status pl_npy_load(pl_checkpoint *checkpoint, const char *path, 
 PL_NODISCARD pl_status pl_refuse_file(const char *path, pl_error *err);
 PL_NODISCARD pl_status pl_refuse_packed(const pl_checkpoint *checkpoint, pl_error *err);
 
+/* Puts layers that a checkpoint holds in parts in their place (packing.h). */
+PL_NODISCARD pl_status pl_packed_find(pl_checkpoint *checkpoint, pl_error *err);
+
+/* As pl_checkpoint_read, of a packed layer. */
+PL_NODISCARD pl_status pl_packed_read(pl_checkpoint *checkpoint, const pl_tensor *tensor,
+                                      size_t first, size_t count, float *out, pl_error *err);
+
 /* The product of the dimensions, false when that of the non-zero ones overflows (so that any
  * partial product of an accepted shape fits, too). */
 bool pl_dims_product(const uint64_t *dims, size_t n_dims, uint64_t *product);

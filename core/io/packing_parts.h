@@ -47,11 +47,4 @@ bool pl_part_is(const pl_tensor *part, const char *dtype, size_t n_dims);
 /* Whether it holds floats that scales may have. */
 bool pl_part_is_scale(const pl_tensor *part, size_t n_dims);
 
-/* Puts layers that a checkpoint holds in parts in their place (packing.h). */
-PL_NODISCARD pl_status pl_packed_find(pl_checkpoint *checkpoint, pl_error *err);
-
-/* As pl_checkpoint_read, of a packed layer. */
-PL_NODISCARD pl_status pl_packed_read(pl_checkpoint *checkpoint, const pl_tensor *tensor,
-                                      size_t first, size_t count, float *out, pl_error *err);
-
 #endif

@@ -1,7 +1,6 @@
 #include "core/lab/lab.h"
 
 #include "core/base/checked.h"
-#include "core/lab/calibrate_parts.h"
 #include "core/model/bare.h"
 
 #include <math.h>
@@ -91,9 +90,7 @@ void pl_lab_destroy(pl_lab *lab)
     if (lab == NULL) {
         return;
     }
-    if (lab->pool != NULL) {
-        lab->pool->leave(lab->pool->ctx);
-    }
+    pl_pool_leave(lab->pool);
     while (lab->benches != NULL) {
         bench *next = lab->benches->next;
         bench_destroy(lab->benches);
@@ -238,43 +235,6 @@ pl_status pl_lab_calib_spec(pl_context cx, pl_calib_spec *spec, pl_tokens *token
         .memory_limit = cx.lab->memory_limit,
     };
     return PL_OK;
-}
-
-pl_status pl_lab_calibrate(pl_context cx, pl_id *key, pl_calib_report *report, pl_error *err)
-{
-    if (pl_model_inputs(cx.state->source->model) != NULL) {
-        if (report != NULL) {
-            *report = (pl_calib_report){0};
-        }
-        return pl_calib_inputs_key(cx.state->source->model, PL_CALIB_SAMPLE_ROWS, key, cx.task,
-                                   err);
-    }
-    pl_calib_spec spec;
-    pl_tokens tokens = {0};
-    pl_status status = pl_lab_calib_spec(cx, &spec, &tokens, err);
-    if (status != PL_OK) {
-        return status;
-    }
-    pl_calib_report local = {0};
-    size_t made = 0;
-    status = pl_lab_calibrate_in_parts(cx, &spec, &made, err);
-    PL_THEN(pl_calib_run(&spec, cx.lab->store, key, &local, cx.task, err));
-    if (status == PL_OK && made <= local.sites_found) { /* by the pool, in parts */
-        local.sites_found -= made;
-        local.sites_computed += made;
-    }
-    pl_tokens_deinit(&tokens);
-    if (status == PL_OK && local.sites_rebuilt > 0) {
-        pl_buf_printf(&cx.lab->warning, "%s%zu damaged %s of the calibration in %s computed again",
-                      cx.lab->warning.size > 0 ? "; " : "", local.sites_rebuilt,
-                      local.sites_rebuilt == 1 ? "entry" : "entries",
-                      pl_store_folder(cx.lab->store));
-    }
-    PL_THEN(pl_store_trim(cx.lab->store, err));
-    if (report != NULL) {
-        *report = local;
-    }
-    return status;
 }
 
 static bool same_protocol(const pl_protocol *a, const pl_protocol *b)

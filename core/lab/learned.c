@@ -3,7 +3,6 @@
 #include "core/base/checked.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
-#include "core/lab/pipeline_parts.h"
 #include "core/lab/transform_entry.h"
 
 #include <math.h>

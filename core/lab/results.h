@@ -5,7 +5,7 @@
 #ifndef PL_LAB_RESULTS_H
 #define PL_LAB_RESULTS_H
 
-#include "core/lab/pipeline.h"
+#include "core/lab/solve_report.h"
 
 #include <stdbool.h>
 

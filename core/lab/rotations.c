@@ -3,7 +3,6 @@
 #include "core/base/checked.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
-#include "core/lab/pipeline_parts.h"
 #include "core/lab/rotations_parts.h"
 #include "core/learn/stiefel.h"
 #include "core/method/rotations.h"

@@ -3,6 +3,7 @@
 #include "core/base/checked.h"
 #include "core/tensor/kron.h"
 #include "core/tensor/linalg.h"
+#include "core/tensor/sym.h"
 
 #include <math.h>
 #include <stdlib.h>

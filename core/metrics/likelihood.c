@@ -1,7 +1,7 @@
 #include "core/metrics/likelihood.h"
 
 #include "core/base/checked.h"
-#include "core/metrics/scores.h"
+#include "core/metrics/perplexity_parts.h"
 #include "core/metrics/softmax.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 #include "core/metrics/local_error.h"
 
 #include "core/base/checked.h"
-#include "core/metrics/scores.h"
+#include "core/metrics/perplexity_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/rng.h"
-#include "core/metrics/scores.h"
+#include "core/metrics/perplexity_parts.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "core/metrics/scores.h"
+#include "core/metrics/perplexity_parts.h"
 
 #include "core/metrics/softmax.h"
 

@@ -1,7 +1,7 @@
 #include "core/metrics/variants.h"
 
 #include "core/base/checked.h"
-#include "core/metrics/scores.h"
+#include "core/metrics/perplexity_parts.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 #include "core/model/arch.h"
 
+#include "core/base/text.h"
+
 #include <string.h>
 
 #define ATTENTION_LAYERS                                                                           \

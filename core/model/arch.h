@@ -4,7 +4,13 @@
 #ifndef PL_MODEL_ARCH_H
 #define PL_MODEL_ARCH_H
 
-#include "core/model/model.h"
+#include "core/base/error.h"
+#include "core/model/roles.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct pl_arch pl_arch;
 
 /* A tensor's name in the two conventions, without ".weight".  Block tensors have no prefix here:
  * "self_attn.q_proj" stands for model.layers.N.self_attn.q_proj, "attn_q" for blk.N.attn_q. */
@@ -134,53 +140,5 @@ const char *pl_arch_block_list(const pl_arch *arch);
 
 /* Sets the sentence that refuses an architecture, with the list of those that work. */
 pl_status pl_arch_refuse(pl_error *err, const char *where, const char *field, const char *name);
-
-/* Checks that hold for a config of either source (in config.c). */
-PL_NODISCARD pl_status pl_config_check(const pl_config *config, const char *path, pl_error *err);
-
-/* A positive integer or real of config.json; `fallback` if it is missing (0: it is required). */
-PL_NODISCARD pl_status pl_config_size(const json_t *json, const char *path, const char *field,
-                                      size_t fallback, size_t *out, pl_error *err);
-PL_NODISCARD pl_status pl_config_real(const json_t *json, const char *path, const char *field,
-                                      double fallback, double *out, pl_error *err);
-
-/* LongRoPE's two lists of divisors and amplitude (config_rope.c). */
-PL_NODISCARD pl_status pl_config_read_long_rope(const json_t *json, const json_t *rope,
-                                                const char *path, pl_config *out, pl_error *err);
-/* YaRN and dynamic scaling of a config.json (config_rope.c); what of a model's amplitude is due to
- * YaRN's factor: 1 + 0.1 mscale ln(factor). */
-PL_NODISCARD pl_status pl_config_read_yarn(const json_t *rope, const char *path, pl_config *out,
-                                           pl_error *err);
-PL_NODISCARD pl_status pl_config_read_dynamic(const json_t *rope, const char *path, pl_config *out,
-                                              pl_error *err);
-double pl_config_yarn_amplitude(double factor, double mscale);
-/* LongRoPE's amplitude, from how much longer the positions are than the original ones. */
-double pl_config_long_amplitude(const pl_config *config);
-
-/* What config.json says beyond sizes and RoPE: windows, caps, scales, experts (config_arch.c).
- * Sizes, head_dim and rotary_dim are there already. */
-PL_NODISCARD pl_status pl_config_read_arch(const json_t *json, const char *path, pl_config *out,
-                                           pl_error *err);
-
-/* Checks of the numbers of experts (config_arch.c). */
-PL_NODISCARD pl_status pl_config_check_experts(const pl_config *config, const char *path,
-                                               pl_error *err);
-
-/* Whether every layer of a role has a bias in Hugging Face's form of a model with these biases; and
- * whether that form can say all of them (config_arch.c). */
-bool pl_config_role_biased(const pl_config *config, pl_role role);
-bool pl_config_says_biases(const pl_config *config);
-
-/* Scales and the activation that follow from the architecture alone. */
-void pl_config_set_arch(const pl_arch *arch, pl_config *out);
-
-/* The activation of a name such as "gelu_new"; false: none is known by it. */
-bool pl_config_activation(const char *name, pl_activation *out);
-
-/* Marks the blocks without RoPE by the architecture's rule; interval: of PL_NO_ROPE_LIST. */
-void pl_config_mark_no_rope(pl_config *out, size_t interval);
-
-/* Marks the blocks that slide by the architecture's pattern, or all of them. */
-void pl_config_mark_windows(pl_config *out, size_t pattern);
 
 #endif

@@ -18,16 +18,6 @@
 
 #include <stdbool.h>
 
-/* weights, inputs: a .npy or .safetensors file, an index, or a folder with one of the latter;
- * inputs NULL: none.  Headers only.  PL_ERR_FORMAT names both tensors and their shapes where
- * they do not fit, and says what was looked for where nothing pairs.  Caller owns *out. */
-PL_NODISCARD pl_status pl_model_open_matrices(const char *weights, const char *inputs,
-                                              pl_model **out, pl_error *err);
-
-/* Whether pl_model_open takes a path for matrices: a .npy, or a .safetensors file that has no
- * config.json beside it. */
-bool pl_model_is_matrices(const char *path);
-
 bool pl_model_is_bare(const pl_model *model);
 
 /* PL_ERR_UNSUPPORTED for a bare model, with the reason; what: "perplexity". */

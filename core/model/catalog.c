@@ -1,4 +1,5 @@
 /* The model's tensors under Hugging Face's names, whatever the container calls them. */
+#include "core/model/config_parts.h"
 #include "core/model/model_parts.h"
 
 #include <stdint.h>

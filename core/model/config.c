@@ -2,7 +2,7 @@
 
 #include "core/base/json.h"
 #include "core/io/packing.h"
-#include "core/model/arch.h"
+#include "core/model/config_parts.h"
 
 #include <math.h>
 #include <stdio.h>

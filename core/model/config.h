@@ -8,6 +8,7 @@
 #include "core/io/checkpoint.h"
 #include "core/io/gguf_keys.h"
 #include "core/io/identity.h"
+#include "core/model/roles.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,24 +24,6 @@ typedef enum pl_rope_kind {
     PL_ROPE_YARN,
     PL_ROPE_DYNAMIC,
 } pl_rope_kind;
-
-typedef enum pl_role {
-    PL_ROLE_Q,
-    PL_ROLE_K,
-    PL_ROLE_V,
-    PL_ROLE_O,
-    PL_ROLE_GATE,
-    PL_ROLE_UP,
-    PL_ROLE_DOWN,
-    PL_ROLE_COUNT,
-} pl_role;
-
-typedef enum pl_activation {
-    PL_SILU,
-    PL_GELU_TANH, /* gelu_pytorch_tanh, gelu_new */
-    PL_GELU,      /* with erf */
-    PL_RELU,
-} pl_activation;
 
 /* What is peculiar to a block. */
 enum { PL_BLOCK_SLIDES = 1, PL_BLOCK_EXPERTS = 2, PL_BLOCK_NO_ROPE = 4 };

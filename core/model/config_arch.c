@@ -1,5 +1,5 @@
 /* What an architecture's config says beyond sizes and RoPE. */
-#include "core/model/arch.h"
+#include "core/model/config_parts.h"
 
 #include <math.h>
 #include <stdlib.h>

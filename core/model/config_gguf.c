@@ -1,4 +1,4 @@
-#include "core/model/arch.h"
+#include "core/model/config_parts.h"
 #include "core/model/config.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Scalings of RoPE with parameters of their own: LongRoPE (phi3: divisors of the frequencies for
  * short windows and for long ones), YaRN, dynamic NTK. */
-#include "core/model/arch.h"
+#include "core/model/config_parts.h"
 
 #include <math.h>
 

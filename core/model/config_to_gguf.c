@@ -1,6 +1,6 @@
 /* The keys and RoPE tensors that llama.cpp reads of a model, as its converter writes them
  * (ggml-org/llama.cpp convert_hf_to_gguf.py, gguf-py/gguf/constants.py). */
-#include "core/model/arch.h"
+#include "core/model/config_parts.h"
 
 #include <math.h>
 #include <stdio.h>

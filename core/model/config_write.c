@@ -1,5 +1,5 @@
 #include "core/base/json.h"
-#include "core/model/arch.h"
+#include "core/model/config_parts.h"
 #include "core/model/config.h"
 
 #include <math.h>

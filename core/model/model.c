@@ -2,7 +2,6 @@
 
 #include "core/base/checked.h"
 #include "core/io/json.h"
-#include "core/model/bare_parts.h"
 #include "core/model/model_parts.h"
 
 #include <limits.h>

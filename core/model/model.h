@@ -56,6 +56,17 @@ typedef struct pl_site {
 
 typedef struct pl_model pl_model;
 
+/* A model made of weight matrices alone (bare.h).  weights, inputs: a .npy or .safetensors file, an
+ * index, or a folder with one of the latter; inputs NULL: none.  Headers only.  PL_ERR_FORMAT names
+ * both tensors and their shapes where they do not fit, and says what was looked for where nothing
+ * pairs.  Caller owns *out. */
+PL_NODISCARD pl_status pl_model_open_matrices(const char *weights, const char *inputs,
+                                              pl_model **out, pl_error *err);
+
+/* Whether pl_model_open takes a path for matrices: a .npy, or a .safetensors file that has no
+ * config.json beside it. */
+bool pl_model_is_matrices(const char *path);
+
 /* path: a folder, a .safetensors, a .safetensors.index.json, a .gguf, a .npy, or a Hugging Face id
  * `org/name` or `org/name@revision` that is in the local cache ($HF_HUB_CACHE, $HF_HOME/hub,
  * $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub): the snapshot that refs/revision

@@ -21,11 +21,15 @@ typedef struct pl_block_parts {
     size_t first_site, n_sites;
 } pl_block_parts;
 
-struct pl_bare;
+/* What a bare model has beside layers and sites (bare_parts.h). */
+typedef struct pl_bare pl_bare;
+void pl_bare_destroy(pl_bare *bare);
+/* Hash of the identities of both files. */
+PL_NODISCARD pl_status pl_bare_identity(pl_model *model, pl_id *out, pl_task *task, pl_error *err);
 
 struct pl_model {
     pl_checkpoint *checkpoint;
-    struct pl_bare *bare; /* of a model of matrices alone (bare.h), which has no blocks; or NULL */
+    pl_bare *bare; /* of a model of matrices alone (bare.h), which has no blocks; or NULL */
     pl_config config;
     char *path, *name;
     pl_layer *layers; /* [n_layers], in model order */

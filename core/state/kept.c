@@ -3,6 +3,7 @@
 
 #include "core/base/json.h"
 #include "core/state/record.h"
+#include "core/state/state_parts.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

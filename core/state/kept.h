@@ -18,11 +18,6 @@ struct pl_kept {
     pl_id id;                /* of all of it */
 };
 
-/* Counted, thread-safe; NULL is fine. */
-pl_kept *pl_kept_retain(pl_kept *kept);
-void pl_kept_release(pl_kept *kept);
-void pl_state_drop_kept(pl_state *state);
-
 /* Its name, of a pin the number that lists give it. */
 void pl_kept_name(const pl_state *state, size_t index, char out[PL_KEPT_NAME]);
 /* How many are compared with the present one. */

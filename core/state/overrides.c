@@ -1,6 +1,6 @@
 /* Settings of some layers, on=GLOB.  There may be one for every layer, and plans are compared at
  * every frame: each keeps its spec as text. */
-#include "core/state/state.h"
+#include "core/state/state_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "core/state/record.h"
 
 #include "core/base/json.h"
+#include "core/state/state_parts.h"
 
 #include <math.h>
 #include <pthread.h>

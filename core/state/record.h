@@ -18,10 +18,6 @@ typedef struct pl_measurement {
     char protocol[200]; /* "protocol=gptq length=512 windows=20 text=wiki.txt" */
 } pl_measurement;
 
-/* Of pl_source. */
-PL_NODISCARD pl_status pl_record_create(size_t layers, pl_record **out, pl_error *err);
-void pl_record_destroy(pl_record *record); /* NULL is fine */
-
 /* A layer was solved so under the state's methods.  Lack of memory only forgets it. */
 void pl_record_solved(const pl_state *state, size_t layer, bool sequential, pl_id result);
 /* The same of all that the state has, where it is not known yet. */

@@ -1,6 +1,7 @@
 #include "core/state/remarks.h"
 
 #include "core/base/json.h"
+#include "core/state/state_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -30,9 +30,7 @@ bool pl_glob_has_tags(const char *glob);
 PL_NODISCARD pl_status pl_state_expand_tags(const pl_state *state, const char *glob, pl_buf *out,
                                             pl_error *err);
 
-/* For state.c and sessions. */
-void pl_state_free_remarks(pl_state *state);
-PL_NODISCARD pl_status pl_state_copy_remarks(pl_state *to, const pl_state *from, pl_error *err);
+/* For sessions. */
 json_t *pl_remarks_to_json(const pl_state *state);
 /* Into a state whose source is set; what cannot be read is left out. */
 void pl_remarks_from_json(pl_state *state, const json_t *list);

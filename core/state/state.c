@@ -1,9 +1,7 @@
 #include "core/state/state.h"
 
 #include "core/model/bare.h"
-#include "core/state/kept.h"
-#include "core/state/remarks.h"
-#include "core/state/record.h"
+#include "core/state/state_parts.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -90,6 +90,9 @@ typedef enum pl_which {
  * results of all layers, never changed, shared by states and jobs. */
 enum { PL_MAX_KEPT = 8 };
 typedef struct pl_kept pl_kept;
+/* Counted, thread-safe; NULL is fine. */
+pl_kept *pl_kept_retain(pl_kept *kept);
+void pl_kept_release(pl_kept *kept);
 
 /* A layer's result in a kept setting. */
 typedef struct pl_pin {
@@ -197,9 +200,6 @@ void pl_state_drop_overrides(pl_state *state, pl_slot slot);
  * one is not (grouped.c).  layers NULL: none, so that what there is is grouped. */
 PL_NODISCARD pl_status pl_state_give(pl_state *state, pl_slot slot, const bool *layers,
                                      const pl_spec *specs, pl_error *err);
-/* For state.c: `to` has none of its own. */
-PL_NODISCARD pl_status pl_state_copy_overrides(pl_state *to, const pl_state *from, pl_error *err);
-void pl_state_free_overrides(pl_state *state);
 
 /* --------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
  * Lanczos with full (twice applied) reorthogonalization: Golub and Van Loan, Matrix Computations,
  * 4th ed., 10.3.  A cycle holds at most CYCLE basis vectors and restarts from its Ritz vector. */
 #include "core/tensor/linalg.h"
+#include "core/tensor/sym.h"
 
 #include "core/base/checked.h"
 #include "core/base/rng.h"

@@ -8,10 +8,11 @@
 
 #include "core/base/task.h"
 #include "core/tensor/mat.h"
-#include "core/tensor/sym.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+typedef struct pl_sym pl_sym; /* sym.h */
 
 /* Threads for BLAS and OpenMP, n >= 1.  Call it on the thread that computes (the worker): OpenMP
  * keeps the number per thread, and OpenBLAS follows its caller's.  Fails (PL_ERR_STATE) if the

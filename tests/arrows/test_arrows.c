@@ -1,8 +1,10 @@
-/* The includes, calls, lengths and pragmas of all sources against the rules of the house; and the
- * rules themselves against planted violations, for a check that finds nothing proves nothing. */
+/* The includes, circles of them, calls, lengths and pragmas of all sources against the rules of the
+ * house; and the rules themselves against planted violations, for a check that finds nothing proves
+ * nothing. */
 #include "tests/support/check.h"
 
 #include "core/base/file.h"
+#include "tests/arrows/circles.h"
 #include "tests/arrows/rules.h"
 
 #include <ftw.h>
@@ -114,9 +116,32 @@ static void finds_long_files_and_lines(void **unused)
     pl_buf_deinit(&out);
 }
 
+static void finds_planted_circles(void **unused)
+{
+    (void)unused;
+    pl_buf out = {0};
+    pl_circles *circles = pl_circles_create();
+    assert_non_null(circles);
+    pl_circles_add(circles, "core/lab/a.c", "#include \"core/lab/a.h\"\n#include <b.h>\n");
+    pl_circles_add(circles, "core/lab/a.h", "#include \"core/lab/b.h\"\n");
+    pl_circles_add(circles, "core/lab/a_parts.h", "#include \"core/lab/a.h\"\n");
+    pl_circles_add(circles, "core/lab/a_rest.c", "#include \"core/lab/a_parts.h\"\n");
+    pl_circles_add(circles, "core/lab/b.h", "/* #include \"core/lab/a.h\" */\n");
+    pl_circles_add(circles, "core/lab/b.c", "#include \"core/io/b.h\"\n");
+    pl_circles_add(circles, "core/io/b.h", "#include \"core/lab/b.h\"\n");
+    assert_int_equal(pl_circles_find(circles, &out), 0);
+    pl_circles_add(circles, "core/lab/b.c", "int x;\n#include \"core/lab/c.h\"\n");
+    pl_circles_add(circles, "core/lab/c.c", "#include \"core/lab/a_parts.h\"\n");
+    assert_int_equal(pl_circles_find(circles, &out), 1);
+    assert_string_equal(out.data, "core/lab: a -> b -> c -> a\n");
+    pl_circles_destroy(circles);
+    pl_buf_deinit(&out);
+}
+
 /* nftw has no argument for these. */
 static struct {
     size_t root_length, files;
+    pl_circles *circles;
     pl_buf complaints;
 } walk;
 
@@ -134,6 +159,7 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
     }
     pl_check_ok(pl_file_read_all(path, 1 << 22, &text, &size, &err), err);
     pl_rules_check(path + walk.root_length, text, &walk.complaints);
+    pl_circles_add(walk.circles, path + walk.root_length, text);
     walk.files++;
     free(text);
     return 0;
@@ -146,6 +172,8 @@ static void all_sources_keep_the_rules(void **unused)
     const char *root = getenv("PLANISH_SOURCE_ROOT");
     assert_non_null(root);
     walk.root_length = strlen(root) + 1;
+    walk.circles = pl_circles_create();
+    assert_non_null(walk.circles);
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         pl_buf folder = {0};
         size_t before = walk.files;
@@ -156,6 +184,8 @@ static void all_sources_keep_the_rules(void **unused)
             fail_msg("there are no sources in %s", folders[i]);
         }
     }
+    pl_circles_find(walk.circles, &walk.complaints);
+    pl_circles_destroy(walk.circles);
     bool clean = walk.complaints.size == 0;
     if (!clean) {
         fprintf(stderr, "%s", walk.complaints.data);
@@ -169,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_planted_violations),
         cmocka_unit_test(finds_long_files_and_lines),
+        cmocka_unit_test(finds_planted_circles),
         cmocka_unit_test(all_sources_keep_the_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

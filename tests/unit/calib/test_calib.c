@@ -3,7 +3,7 @@
 #include "core/calib/calib.h"
 
 #include "core/base/rng.h"
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 #include "tests/support/tiny_model.h"
 
 #include <math.h>

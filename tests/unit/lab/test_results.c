@@ -1,6 +1,6 @@
 /* What a session names and what a store holds is checked against the layer that asks for it: a key
  * may be another layer's, and an entry with a right checksum may be anybody's. */
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 #include "core/lab/results.h"
 #include "core/lab/transformed.h"
 #include "core/lab/weights.h"

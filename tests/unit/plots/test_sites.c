@@ -3,7 +3,7 @@
 #include "core/model/bare.h"
 #include "plots/kinds.h"
 
-#include "core/calib/pass.h"
+#include "core/calib/calib_parts.h"
 #include "tests/support/demo_lab.h"
 
 #include <math.h>

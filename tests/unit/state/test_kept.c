@@ -1,5 +1,6 @@
 /* Kept settings, pins, and what is taken again when a setting comes back. */
 #include "core/state/kept.h"
+#include "core/state/state_parts.h"
 #include "core/state/record.h"
 #include "tests/support/demo_lab.h"
 

@@ -1,4 +1,5 @@
 #include "core/tensor/linalg.h"
+#include "core/tensor/sym.h"
 
 #include "core/base/checked.h"
 #include "core/base/rng.h"

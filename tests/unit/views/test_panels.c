@@ -1,7 +1,7 @@
 /* The whole screen, drawn on a surface: every size, no empty pane, and what the panes say. */
 #include "views/help.h"
 #include "views/layers.h"
-#include "views/panel.h"
+#include "views/view.h"
 #include "views/tuner.h"
 
 #include <locale.h>

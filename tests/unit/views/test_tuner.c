@@ -191,10 +191,10 @@ static void test_keys(void **state)
 {
     (void)state;
     for (pl_pane pane = 0; pane < PL_PANE_COUNT; pane++) {
-        assert_int_equal(pl_key_action('?', pane), PL_ACT_HELP);
-        assert_int_equal(pl_key_action(':', pane), PL_ACT_PROMPT);
-        assert_int_equal(pl_key_action('q', pane), PL_ACT_QUIT);
-        assert_int_equal(pl_key_action(0x1f600, pane), PL_ACT_NONE);
+        assert_int_equal(pl_keymap_action(NULL, '?', pane), PL_ACT_HELP);
+        assert_int_equal(pl_keymap_action(NULL, ':', pane), PL_ACT_PROMPT);
+        assert_int_equal(pl_keymap_action(NULL, 'q', pane), PL_ACT_QUIT);
+        assert_int_equal(pl_keymap_action(NULL, 0x1f600, pane), PL_ACT_NONE);
     }
     /* No key has two meanings in a pane. */
     for (const pl_binding *a = pl_bindings(); a->name != NULL; a++) {

@@ -1,7 +1,7 @@
-/* core/metrics/scores.h -- the windows of a text and what their targets score.  Private to
- * core/metrics. */
-#ifndef PL_METRICS_SCORES_H
-#define PL_METRICS_SCORES_H
+/* core/metrics/perplexity_parts.h -- the windows of a text and what their targets score.  Private
+ * to core/metrics. */
+#ifndef PL_METRICS_PERPLEXITY_PARTS_H
+#define PL_METRICS_PERPLEXITY_PARTS_H
 
 #include "core/metrics/perplexity.h"
 

@@ -1,6 +1,7 @@
-#include "core/lab/calibrate_parts.h"
+#include "core/lab/calibrate.h"
 
 #include "core/base/json.h"
+#include "core/model/bare.h"
 
 static pl_status run_shard(pl_context cx, const json_t *what, json_t *answer, pl_error *err)
 {
@@ -36,7 +37,10 @@ static pl_status join(pl_lab *lab, const pl_calib_spec *spec, pl_id key, size_t 
     return status == PL_ERR_CANCELLED ? pl_error_set(err, status, "%s", why.message) : PL_OK;
 }
 
-pl_status pl_lab_calibrate_in_parts(pl_context cx, const pl_calib_spec *spec, size_t *sites,
+/* Where there is a pool and the calibration is not in the store: makes it there by shards; *sites
+ * counts those made, 0 where nothing was done or a shard failed: then one pass is to be run, which
+ * says why. */
+static pl_status calibrate_in_parts(pl_context cx, const pl_calib_spec *spec, size_t *sites,
                                     pl_error *err)
 {
     /* Each worker has more than one, so that the last ones end together. */
@@ -64,4 +68,43 @@ pl_status pl_lab_calibrate_in_parts(pl_context cx, const pl_calib_spec *spec, si
     status = pl_pool_run(cx, &units, err);
     json_decref(units.answers);
     return status == PL_OK ? join(cx.lab, spec, key, windows, sites, cx.task, err) : status;
+}
+
+pl_status pl_lab_calibrate(pl_context cx, pl_id *key, pl_calib_report *report, pl_error *err)
+{
+    if (pl_model_inputs(cx.state->source->model) != NULL) {
+        if (report != NULL) {
+            *report = (pl_calib_report){0};
+        }
+        return pl_calib_inputs_key(cx.state->source->model, PL_CALIB_SAMPLE_ROWS, key, cx.task,
+                                   err);
+    }
+    pl_calib_spec spec;
+    pl_tokens tokens = {0};
+    pl_status status = pl_lab_calib_spec(cx, &spec, &tokens, err);
+    if (status != PL_OK) {
+        return status;
+    }
+    pl_calib_report local = {0};
+    size_t made = 0;
+    status = calibrate_in_parts(cx, &spec, &made, err);
+    PL_THEN(pl_calib_run(&spec, pl_lab_store(cx.lab), key, &local, cx.task, err));
+    if (status == PL_OK && made <= local.sites_found) { /* by the pool, in parts */
+        local.sites_found -= made;
+        local.sites_computed += made;
+    }
+    pl_tokens_deinit(&tokens);
+    if (status == PL_OK && local.sites_rebuilt > 0) {
+        pl_buf text = {0};
+        pl_buf_printf(&text, "%zu damaged %s of the calibration in %s computed again",
+                      local.sites_rebuilt, local.sites_rebuilt == 1 ? "entry" : "entries",
+                      pl_store_folder(pl_lab_store(cx.lab)));
+        pl_lab_warn(cx.lab, text.data != NULL ? text.data : "damaged entries computed again");
+        pl_buf_deinit(&text);
+    }
+    PL_THEN(pl_store_trim(pl_lab_store(cx.lab), err));
+    if (report != NULL) {
+        *report = local;
+    }
+    return status;
 }

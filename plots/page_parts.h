@@ -1,7 +1,7 @@
-/* plots/format.h -- the file formats behind pl_page_write.  Each writes a checked figure
+/* plots/page_parts.h -- the file formats behind pl_page_write.  Each writes a checked figure
  * atomically; the same input gives the same bytes. */
-#ifndef PL_PLOTS_FORMAT_H
-#define PL_PLOTS_FORMAT_H
+#ifndef PL_PLOTS_PAGE_PARTS_H
+#define PL_PLOTS_PAGE_PARTS_H
 
 #include "plots/fonts.h"
 #include "plots/page.h"

@@ -1,7 +1,7 @@
-/* core/calib/pass.h -- the windows of one calibration walking through the blocks of a model, with
- * the statistics of the block they are at.  Private to core/calib. */
-#ifndef PL_CALIB_PASS_H
-#define PL_CALIB_PASS_H
+/* core/calib/calib_parts.h -- the windows of one calibration walking through the blocks of a model,
+ * with the statistics of the block they are at.  Private to core/calib. */
+#ifndef PL_CALIB_CALIB_PARTS_H
+#define PL_CALIB_CALIB_PARTS_H
 
 #include "core/calib/calib.h"
 
