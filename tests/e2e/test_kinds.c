@@ -50,22 +50,30 @@ static figures all_figures(void)
     return all;
 }
 
-/* All figures of one ending in one run: plot, and rebuild of what was plotted. */
-static void make_all(const figures *all, const char *ending, const char *prefix, bool rebuild)
+static const char *const endings[] = {"png", "pdf", "svg", "csv"};
+enum { ENDINGS = sizeof endings / sizeof *endings };
+
+/* "/tmp/.../one17.png": figure i with an ending. */
+static const char *path_of(const char *prefix, size_t i, const char *ending)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);
+    return run_path(name);
+}
+
+/* All figures with every ending in one run; and each is rebuilt from one of them.  How commands
+ * stand in a file is the ending's, what they make is the figure's. */
+static void make_all(const figures *all, const char *prefix, bool rebuild)
 {
     pl_buf script = {0};
     run_write(run_path("items.jsonl"), items);
     pl_buf_printf(&script, before, run_path("items.jsonl"));
-    for (size_t i = 0; i < all->count; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);
-        pl_buf_printf(&script, "plot %s preset=icml dpi=100 file=%s;", all->texts[i],
-                      run_path(name));
+    for (size_t i = 0; i < ENDINGS * all->count; i++) {
+        pl_buf_printf(&script, "plot %s preset=icml dpi=100 file=%s;", all->texts[i % all->count],
+                      path_of(prefix, i % all->count, endings[i / all->count]));
     }
     for (size_t i = 0; rebuild && i < all->count; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);
-        pl_buf_printf(&script, "rebuild %s;", run_path(name));
+        pl_buf_printf(&script, "rebuild %s;", path_of(prefix, i, endings[i % ENDINGS]));
     }
     assert_false(script.failed);
     run r = run_demo(script.data);
@@ -74,8 +82,8 @@ static void make_all(const figures *all, const char *ending, const char *prefix,
         const json_t *result = run_result(&r, r.n_lines - all->count + i);
         if (!json_is_true(json_object_get(result, "same"))) {
             char *text = json_dumps(result, JSON_INDENT(1));
-            fprintf(stderr, "plot %s is another %s when it is rebuilt: %s\n", all->texts[i], ending,
-                    text);
+            fprintf(stderr, "plot %s is another %s when it is rebuilt: %s\n", all->texts[i],
+                    endings[i % ENDINGS], text);
             free(text);
             fail();
         }
@@ -127,9 +135,7 @@ static void check_provenance(const char *bytes, size_t size, const char *of)
 
 static char *read_figure(const char *prefix, size_t i, const char *ending, size_t *size)
 {
-    char name[64];
-    snprintf(name, sizeof name, "%s%zu.%s", prefix, i, ending);
-    return run_read(run_path(name), size);
+    return run_read(path_of(prefix, i, ending), size);
 }
 
 /* ICML's column is 3.25 in wide. */
@@ -176,9 +182,7 @@ static void check_csv(const char *csv, size_t size, const char *of)
 static void check_ending(const char *ending,
                          void (*check)(const char *bytes, size_t size, const char *of))
 {
-    figures all = all_figures();
-    make_all(&all, ending, "one", true);
-    make_all(&all, ending, "other", false); /* the same bytes, which rebuild as the first */
+    const figures all = all_figures();
     for (size_t i = 0; i < all.count; i++) {
         size_t size = 0;
         size_t again = 0;
@@ -217,6 +221,16 @@ static void test_csv(void **ctx)
     check_ending("csv", check_csv);
 }
 
+/* What is plotted again by another process has the same bytes, and rebuilds as the first. */
+static int make_figures(void **ctx)
+{
+    const int status = run_setup(ctx);
+    const figures all = all_figures();
+    make_all(&all, "one", true);
+    make_all(&all, "other", false);
+    return status;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,5 +239,5 @@ int main(void)
         cmocka_unit_test(test_svg),
         cmocka_unit_test(test_csv),
     };
-    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+    return cmocka_run_group_tests(tests, make_figures, run_teardown);
 }
