@@ -75,12 +75,13 @@ static void warn_of_activations(const pl_state *state, pl_lab *lab)
 /* vLLM makes one layer of q, k and v, and of gate and up, with one scale of the tensor. */
 static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
 {
-    char text[240];
+    char text[320];
     if (report->fused_scales_apart > 0) {
         snprintf(
             text, sizeof text,
             "the tensor scales of q, k and v, or of gate and up, are up to %.3g %% apart: vLLM "
-            "fuses these layers under one of them, which is wrong for the others' weights",
+            "fuses these layers under one of them, which is wrong for the others' weights, "
+            "or rounds FP8 anew (fused_scales=shared of the rounder gives them one)",
             100 * report->fused_scales_apart);
         pl_lab_warn(lab, text);
     }

@@ -412,7 +412,8 @@ static pl_status plan_parts(pl_exporter *x, pl_export_item *it, pl_error *err)
         status = pl_buf_check(&name, err);
         it->part_names[p] = name.data;
     }
-    it->whole = codes.whole;
+    const bool fp8 = x->packing->element != NULL && strcmp(x->packing->element, "fp8") == 0;
+    it->whole = fp8 && pl_codes_one_scale(&codes) ? codes.scales[0] : codes.whole;
     it->module.packed = true;
     it->module.bits = codes.bits;
     it->module.symmetric = codes.symmetric;

@@ -2,6 +2,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "core/lab/fused.h"
 #include "core/lab/outputs.h"
 #include "core/lab/pipeline_parts.h"
 #include "core/lab/results.h"
@@ -17,7 +18,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* What a solve that no knob waits for leaves of its factors for the site's next layer, and what
  * those may take with the factor that GPTQ is about to make. */
@@ -141,6 +141,15 @@ static pl_status problem_key(work *w, pl_id calibration, pl_id *out, pl_error *e
     return status;
 }
 
+/* Of the whole plan's result. */
+static pl_status plan_key(const work *w, pl_id problem, pl_id *out, pl_error *err)
+{
+    pl_status status = pl_fused_key(w->cx, w->layer, &problem, err);
+    return status == PL_OK ? pl_result_key(problem, w->precondition, w->round,
+                                           &w->cx.state->activations, out, err)
+                           : status;
+}
+
 static pl_status make_transform(work *w, pl_error *err)
 {
     pl_id inputs = {0}, key = {0};
@@ -199,11 +208,6 @@ static bool is_stored(work *w, pl_id key)
         pl_transform_destroy(t);
     }
     PL_THEN(pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL));
-    if (status == PL_OK && parts.has_transform) {
-        pl_transform *transform = NULL;
-        status = pl_transform_read(w->cx.lab, w->cx.state, w->layer, parts.transform, &transform);
-        pl_transform_destroy(transform);
-    }
     if (status == PL_OK && parts.has_preconditioned) {
         status = pl_result_read_preconditioned(w->cx.lab, parts.preconditioned, NULL, &scratch,
                                                NULL, NULL);
@@ -312,14 +316,12 @@ static pl_status round_weights(work *w, pl_id problem, pl_error *err)
 {
     const pl_mat *from = w->result.has_preconditioned ? &w->preconditioned : start_of(w);
     pl_mat clipped = {0};
-    pl_id source = problem;
+    pl_id source = w->result.has_preconditioned ? w->result.preconditioned : problem;
     pl_qweights q = {0};
     const pl_method *method = w->round->method;
     pl_method_report found = pl_method_report_empty();
-    if (w->result.has_preconditioned) {
-        source = w->result.preconditioned;
-    }
-    pl_status status = part_key("round", w->round, source, &w->result.rounded, err);
+    pl_status status = pl_fused_key(w->cx, w->layer, &source, err);
+    PL_THEN(part_key("round", w->round, source, &w->result.rounded, err));
     if (status != PL_OK) {
         return status;
     }
@@ -337,10 +339,7 @@ static pl_status round_weights(work *w, pl_id problem, pl_error *err)
     }
     if (w->t != NULL && pl_transform_clips(w->t)) {
         status = pl_mat_copy(&clipped, pl_mat_view(from), err);
-        if (status != PL_OK) {
-            return status;
-        }
-        status = clip_weights(w, clipped.data, err);
+        PL_THEN(clip_weights(w, clipped.data, err));
         if (status != PL_OK) {
             pl_mat_deinit(&clipped);
             return status;
@@ -352,7 +351,8 @@ static pl_status round_weights(work *w, pl_id problem, pl_error *err)
         .layer = w->info->name, .factors = w->bench.factors, .w = pl_mat_view(from)};
     in.watch = w->watch != NULL ? &watch : NULL;
     w->codes = &q;
-    status = pl_round(w->round, &in, &q, &found, w->cx.task, err);
+    status = pl_fused_most(w->cx, w->layer, w->t, &in.most, err);
+    PL_THEN(pl_round(w->round, &in, &q, &found, w->cx.task, err));
     if (w->thrifty) { /* the rounder's factor goes before there is one more copy of the weights */
         pl_factors_shrink(w->bench.factors, KEPT_BYTES);
     }
@@ -554,7 +554,7 @@ pl_status pl_solve_find(pl_context cx, size_t layer, pl_id calibration, bool *fo
     *found = false;
     *result = (pl_id){0};
     pl_status status = problem_key(&w, calibration, &problem, err);
-    PL_THEN(pl_result_key(problem, w.precondition, w.round, &cx.state->activations, result, err));
+    PL_THEN(plan_key(&w, problem, result, err));
     if (status == PL_OK) {
         *found = is_stored(&w, *result);
         *report = w.report;
@@ -618,7 +618,7 @@ pl_status pl_solve_under(pl_context cx, size_t layer, pl_id calibration,
     double start = pl_clock_now();
     pl_id problem = {0};
     pl_status status = problem_key(&w, calibration, &problem, err);
-    PL_THEN(pl_result_key(problem, w.precondition, w.round, &cx.state->activations, result, err));
+    PL_THEN(plan_key(&w, problem, result, err));
     if (status == PL_OK && is_stored(&w, *result)) {
         goto done;
     }

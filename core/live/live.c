@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/clock.h"
+#include "core/lab/fused.h"
 #include "core/lab/pipeline_parts.h"
 #include "core/lab/place.h"
 #include "core/lab/weights.h"
@@ -27,6 +28,7 @@ struct pl_live {
     pl_id calibration;
     pl_mat w0;
     pl_preview *preview;
+    float most;              /* of the layers that share its scale; 0: not asked for yet */
     pl_picture *base;        /* or NULL: made afresh */
     pl_id kept[PL_MAX_KEPT]; /* the settings that base was made with */
     size_t n_kept, group_size;
@@ -186,8 +188,15 @@ static pl_status preview(turn *t, pl_task *task, pl_error *err)
                            ? first->method->settle(first, &in, &settled, task, err)
                            : PL_OK;
     t->about = !pl_spec_equal(first, &settled);
-    pl_preview_begin(live->preview, name, &settled,
-                     pl_state_spec(t->state, live->layer, PL_SLOT_ROUND));
+    const pl_spec *round = pl_state_spec(t->state, live->layer, PL_SLOT_ROUND);
+    pl_preview_begin(live->preview, name, &settled, round);
+    if (pl_spec_shares_scale(round)) {
+        if (!(live->most > 0.0f)) {
+            PL_THEN(pl_fused_most((pl_context){NULL, t->state, task}, live->layer, NULL,
+                                  &live->most, err));
+        }
+        pl_preview_share(live->preview, live->most);
+    }
     for (bool more = true; status == PL_OK && more;) {
         status = pl_preview_step(live->preview, t->factors, &more, task, err);
         if (status == PL_OK) {

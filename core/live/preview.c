@@ -26,6 +26,7 @@ struct pl_preview {
     size_t *rows; /* [count], in the order they are solved */
     size_t count, piece_rows;
     pl_row_sample *sample; /* where the numbers come from */
+    float shared;          /* as pl_preview_share has it */
     bool counting;         /* it wants more rows */
     size_t *place;         /* [rows of w0]: index in rows, or SIZE_MAX */
     pl_warm *warm;         /* [count]; NULL until a preconditioner is turned */
@@ -225,12 +226,19 @@ void pl_preview_begin(pl_preview *p, const char *layer, const pl_spec *precondit
     p->round = *round;
     p->first = 0;
     p->half = p->counting = false;
+    p->shared = 0.0f;
     pl_row_sample_begin(p->sample, layer, precondition, round);
     for (int s = 0; s < STAGES; s++) {
         memset(p->known[s], 0, p->w0.rows);
         memset(p->max[s], 0, p->w0.cols * sizeof *p->max[s]);
         p->n_known[s] = 0;
     }
+}
+
+void pl_preview_share(pl_preview *p, float most)
+{
+    p->shared = most;
+    pl_row_sample_share(p->sample, most);
 }
 
 pl_warm *pl_preview_warm(pl_preview *p, const size_t **place)
@@ -293,7 +301,8 @@ static pl_status round_piece(pl_preview *p, pl_factors *factors, size_t count, p
     const size_t n = p->w0.cols;
     pl_qweights q = {0};
     pl_method_report report;
-    const pl_layer_input in = {.layer = p->layer, .factors = factors, .w = {p->w, count, n, n}};
+    const pl_layer_input in = {
+        .layer = p->layer, .factors = factors, .w = {p->w, count, n, n}, .most = p->shared};
     pl_status status = pl_round(&p->round, &in, &q, &report, task, err);
     if (status == PL_OK) {
         pl_qweights_decode(&q, p->w);

@@ -39,6 +39,9 @@ typedef struct pl_preview_now {
 void pl_preview_begin(pl_preview *preview, const char *layer, const pl_spec *precondition,
                       const pl_spec *round);
 
+/* Behind begin: the largest weight of layers that share a scale with this one (0: none). */
+void pl_preview_share(pl_preview *preview, float most);
+
 /* The next piece: a narrow layer is done in one, a wide one shows its preconditioned weights
  * first.  Behind the first come the numbers, at once or in a few steps.  *more tells whether
  * anything is left to preview.  Ticks. */

@@ -40,6 +40,7 @@ struct pl_row_sample {
     /* Of the rows that are solved: the largest |w| handed to the rounder, and sums of the rows'
      * maxima before and after. */
     double most, largest_before, largest_after;
+    float shared; /* as pl_row_sample_share has it */
 };
 
 static size_t min_size(size_t a, size_t b)
@@ -282,10 +283,16 @@ void pl_row_sample_begin(pl_row_sample *s, const char *layer, const pl_spec *pre
     s->round = *round;
     s->solved = 0;
     s->most = s->largest_before = s->largest_after = 0.0;
+    s->shared = 0.0f;
     memset(s->known, PL_ROW_UNKNOWN, s->w0.rows);
     for (int i = 0; i < NUMBERS; i++) {
         s->number[i] = (double)NAN;
     }
+}
+
+void pl_row_sample_share(pl_row_sample *s, float most)
+{
+    s->shared = most;
 }
 
 /* The largest |w| that the rounder of the whole layer is handed: of the rows that are solved, and
@@ -305,7 +312,7 @@ static float expect_most(pl_row_sample *s, size_t count)
     for (size_t i = s->solved + count; i < s->w0.rows; i++) {
         most = fmax(most, left * (double)s->largest[s->order[i]]);
     }
-    return (float)most;
+    return fmaxf((float)most, s->shared);
 }
 
 static pl_status round_rows(pl_row_sample *s, pl_factors *factors, size_t count, pl_task *task,

@@ -23,6 +23,9 @@ void pl_row_sample_destroy(pl_row_sample *sample);
 void pl_row_sample_begin(pl_row_sample *sample, const char *layer, const pl_spec *precondition,
                          const pl_spec *round);
 
+/* Behind begin: the largest weight of layers that share a scale with this one (0: none). */
+void pl_row_sample_share(pl_row_sample *sample, float most);
+
 /* Solves the next rows.  *more: some number is not known well enough, and there is time for more
  * rows.  The factors are the same in every step of the sample's life.  Ticks. */
 PL_NODISCARD pl_status pl_row_sample_step(pl_row_sample *sample, pl_factors *factors, bool *more,

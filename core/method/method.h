@@ -75,6 +75,7 @@ enum {
     PL_GRID_CERTIFY,
     PL_GRID_FORMAT,
     PL_GRID_SCALE_MODE,
+    PL_GRID_FUSED_SCALES,
     PL_GRID_COUNT
 };
 
@@ -298,6 +299,10 @@ bool pl_spec_has_blocks(const pl_spec *round);
  * block; the parameter's default beside integers or none) becomes the usual one beside `now`: the
  * maximum that matters is that of a block. */
 void pl_spec_follow_format(pl_spec *precondition, const pl_spec *before, const pl_spec *now);
+
+/* Whether a rounder's scale of the whole matrix is that of all layers of the site; false for an
+ * empty slot. */
+bool pl_spec_shares_scale(const pl_spec *round);
 
 /* The grid of a rounder's spec. */
 pl_grid pl_spec_grid(const pl_spec *spec);

@@ -71,6 +71,11 @@ PL_METHODS(PL_METHOD_DECLARATION)
         "A scale from its block's largest value; mxfp: floor (OCP's), even, ceil, rceil (none "    \
         "saturates); nvfp4: amax, four_over_six (the better of two); fp8: amax, tensor (one).",    \
         PL_ONLY_WHERE(PL_GRID_FORMAT, pl_grid_has_modes)),                                         \
+    [PL_GRID_FUSED_SCALES] = PL_CHOICE_OF(                                                         \
+        2, "fused_scales", pl_fused_scale_names, 0,                                                \
+        "own: a scale of a whole tensor is each layer's; shared: q, k and v have one, and gate "   \
+        "and up, as runtimes such as vLLM want that fuse them.",                                   \
+        .optional = true, PL_ONLY_WHERE(PL_GRID_FORMAT, pl_grid_is_of_tensor)),                    \
     [PL_GRID_SCALES] = {.name = "scales",                                                          \
                         .type = PL_PARAM_CHOICE,                                                   \
                         .maximum = 1,                                                              \
@@ -113,8 +118,10 @@ void pl_round_to_powers(float *scale, size_t n);
 bool pl_grid_is_int(const pl_spec *spec);
 bool pl_grid_has_scale_dtype(const pl_spec *spec);
 bool pl_grid_has_modes(const pl_spec *spec);
+bool pl_grid_is_of_tensor(const pl_spec *spec);
 
-extern const char *const pl_scale_names[4], *const pl_scale_rules[3];
+extern const char *const pl_scale_names[4], *const pl_scale_rules[3],
+                                                *const pl_fused_scale_names[3];
 
 /* pl_grid_begin with the layer whose rows the input's w are. */
 void pl_grid_begin_of(pl_grid *grid, const pl_layer_input *in);

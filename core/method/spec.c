@@ -14,6 +14,7 @@ const char *const pl_no_yes[3] = {"no", "yes", NULL};
 const char *const pl_scale_names[4] = {"f16", "f32", "bf16", NULL};
 
 const char *const pl_scale_rules[3] = {"range", "search", NULL};
+const char *const pl_fused_scale_names[3] = {"own", "shared", NULL};
 
 static const pl_dtype scale_dtypes[] = {PL_F16, PL_F32, PL_BF16};
 enum { F32_NAME = 1 };
@@ -189,6 +190,17 @@ bool pl_grid_has_modes(const pl_spec *spec)
     return format_of(spec)->modes != 0;
 }
 
+bool pl_grid_is_of_tensor(const pl_spec *spec)
+{
+    return pl_format_of_tensor(format_of(spec), (pl_scale_mode)spec->values[PL_GRID_SCALE_MODE]);
+}
+
+bool pl_spec_shares_scale(const pl_spec *round)
+{
+    return round->method != NULL && round->method->slot == PL_SLOT_ROUND &&
+           pl_grid_is_of_tensor(round) && round->values[PL_GRID_FUSED_SCALES] > 0.0;
+}
+
 /* What the spec's format fixes, and what is usual beside it. */
 static void take_format(pl_spec *spec)
 {
@@ -201,6 +213,7 @@ static void take_format(pl_spec *spec)
     spec->values[PL_GRID_SCALE_DTYPE] =
         format->blocks ? F32_NAME : params[PL_GRID_SCALE_DTYPE].initial;
     spec->values[PL_GRID_SCALE_MODE] = format->mode;
+    spec->values[PL_GRID_FUSED_SCALES] = params[PL_GRID_FUSED_SCALES].initial;
 }
 
 /* Whether the format allows the grid's parameter as it is now; of another format takes the rest. */

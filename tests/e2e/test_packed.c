@@ -41,7 +41,8 @@ static void check_exact(const char *name, const char *methods, const char *forma
                            "layers_requantized requantization_error bits_per_weight");
     pl_check_close(run_number(report, "max_dtype_error"), 0, 0, 0);
     pl_check_close(run_number(report, "other_dtype_error"), 0, 0, 0);
-    if (strcmp(name, "nvfp4") == 0) { /* q, k and v have scales of their own */
+    const bool whole = strstr(methods, "nvfp4") != NULL || strcmp(name, "whole") == 0;
+    if (whole && strstr(methods, "fused_scales=shared") == NULL) { /* q, k and v have their own */
         expect_less(0.01, run_number(report, "fused_scales_apart"));
     } else {
         pl_check_close(run_number(report, "fused_scales_apart"), 0, 0, 0);
@@ -66,6 +67,11 @@ static void test_the_perplexity_is_the_files(void **ctx)
     check_exact("gptq", "method gptq bits=4 act_order=yes", "format=gptq");
     check_exact("v2", "method rtn bits=2 symmetric=no", "format=gptq_v2");
     check_exact("nvfp4", "method rtn format=nvfp4", "format=nvfp4");
+    check_exact("nvfp4-shared", "method rtn format=nvfp4 fused_scales=shared", "format=nvfp4");
+    check_exact("nvfp4-turned",
+                "method astro beta=3e-4; method gptq format=nvfp4 scale_mode=four_over_six "
+                "fused_scales=shared",
+                "format=nvfp4");
     check_exact("fp8", "method rtn format=fp8", "format=fp8");
     check_exact("fp8-f16", "method rtn format=fp8 scale_dtype=f16", "format=fp8");
     check_exact("awq", "method rtn bits=4 symmetric=no group_size=64", "format=awq");
@@ -241,6 +247,10 @@ static void test_fp8_scales(void **ctx)
     } cases[] = {
         {"whole", "method rtn format=fp8 scale_mode=tensor", {"tensor", NULL}, "Linear"},
         {"rows", "method gptq format=fp8", {"channel", NULL}, "Linear"},
+        {"one",
+         "method rtn format=fp8 scale_mode=tensor fused_scales=shared",
+         {"tensor", NULL},
+         "Linear"},
         {"both",
          "method rtn format=fp8; method rtn format=fp8 scale_mode=tensor on=*.down_proj",
          {"channel", "tensor"},
@@ -329,6 +339,8 @@ static void test_what_does_not_fit(void **ctx)
         {"export format=fp8 partial=yes", "its codes are of another number format"},
         {"method rtn format=int bits=4 symmetric=yes; export format=gptq packing=padded",
          "export: format=gptq has no packing="},
+        {"method rtn bits=4 fused_scales=shared; export lossy=yes",
+         "fused_scales of rtn has a meaning only with format=nvfp4"},
         {"export lossy=yes",
          "export: lossy=yes goes with a format of codes, such as format=compressed-tensors: "
          "format=hf holds the weights as they are"},

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 planish, demo, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
@@ -91,6 +92,25 @@ def awq(t, name):
     q, z = unpack(t[name + ".qweight"]), unpack(t[name + ".qzeros"])
     g = np.arange(q.shape[0]) // (q.shape[0] // scales.shape[0])
     return (scales[g] * (q - z[g]).astype(np.float32)).T
+
+
+def fused_nvfp4(path, floats):
+    """The largest difference of a weight as vLLM dequantizes it: q, k and v are one layer, gate and
+    up another, under the largest of their global scales."""
+    t, f = load_torch(path / "model.safetensors"), load_torch(floats / "model.safetensors")
+    names = [n[:-len(".weight_packed")] for n in t if n.endswith(".weight_packed")]
+    e2m1 = torch.tensor([0, .5, 1, 1.5, 2, 3, 4, 6, -0., -.5, -1, -1.5, -2, -3, -4, -6])
+    worst = 0.0
+    for name in names:
+        fused = [name] + [n for n in names if n != name and n.rsplit(".", 1)[0] ==
+                          name.rsplit(".", 1)[0] and t[n + ".weight_packed"].shape[1] ==
+                          t[name + ".weight_packed"].shape[1] and "o_proj" not in n + name]
+        scale = max(t[n + ".weight_global_scale"] for n in fused)
+        packed = t[name + ".weight_packed"]
+        codes = torch.stack((packed & 15, packed >> 4), -1).reshape(packed.shape[0], -1)
+        blocks = (t[name + ".weight_scale"].float() / scale).repeat_interleave(16, 1)
+        worst = max(worst, largest(e2m1[codes.long()] * blocks, f[name + ".weight"]))
+    return worst
 
 
 def largest(a, b):
@@ -162,6 +182,13 @@ for name, methods, arguments in (
     own = export(name + "-f32", methods + "; solve all", "dtype=f32")
     row(f"format={arguments}` behind `{methods}",
         export(name, methods + "; solve all", "format=" + arguments), own)
+for share in ("own", "shared"):
+    methods = f"method rtn format=nvfp4 fused_scales={share}; solve all"
+    lost = fused_nvfp4(export(f"nvfp4-{share}", methods, "format=nvfp4"),
+                       export(f"nvfp4-{share}-f32", methods, "dtype=f32"))
+    assert (lost == 0.0) == (share == "shared"), (share, lost)
+    print(f"`format=nvfp4` with `fused_scales={share}`, by vLLM's rule for fused layers: {lost:.3g}",
+          flush=True)
 calibrate = f"calibrate text={demo}/calibration.txt length=64; "
 online_o = "; method none slot=transform on=*.o_proj"
 for name, transform in (("quarot", "quarot online=no"),

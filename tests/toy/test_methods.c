@@ -182,8 +182,8 @@ static void test_knob(void **ctx)
     pl_tuner_row rows[PL_TUNER_ROWS];
     const pl_screen_model model = {.state = &d.state};
     const size_t count = pl_tuner_rows(&model, rows);
-    /* No scale mode, of which integers have none. */
-    assert_int_equal(count, 1 + 1 + 1 + (PL_GRID_COUNT - 1) + 1 + 1);
+    /* Neither a scale mode nor a scale of all layers of a site, of which integers have none. */
+    assert_int_equal(count, 1 + 1 + 1 + (PL_GRID_COUNT - 2) + 1 + 1);
     assert_string_equal(rows[1].spec->method->params[rows[1].param].name, "share");
 
     pl_check_ok(pl_live_create(&live, &err), err);
