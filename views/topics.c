@@ -176,6 +176,10 @@ static const pl_topic topics[] = {
      "layers whose own codes the format of an export cannot hold, so that they were rounded anew; "
      "what that changed, relative to the weights",
      true},
+    {"loaded_error", NULL,
+     "how far an export's packed layers are from what was measured for who loads them in the "
+     "dtype of its config.json, which rounds scales and weights, relative to the weights",
+     true},
     {"fused_scales_apart", NULL,
      "of an export with `format=nvfp4`: by how much the tensor scales of layers differ that read "
      "one "

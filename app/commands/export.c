@@ -75,7 +75,7 @@ static void warn_of_activations(const pl_state *state, pl_lab *lab)
 /* vLLM makes one layer of q, k and v, and of gate and up, with one scale of the tensor. */
 static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
 {
-    char text[320];
+    char text[400];
     if (report->fused_scales_apart > 0) {
         snprintf(
             text, sizeof text,
@@ -83,6 +83,15 @@ static void warn_of_scales(const pl_export_report *report, pl_lab *lab)
             "fuses these layers under one of them, which is wrong for the others' weights, "
             "or rounds FP8 anew (fused_scales=shared of the rounder gives them one)",
             100 * report->fused_scales_apart);
+        pl_lab_warn(lab, text);
+    }
+    if (report->scales_round != NULL) {
+        snprintf(text, sizeof text,
+                 "config.json says %s, to which who loads the files in it rounds the scales, too: "
+                 "weights change by %.2g relatively (scale_dtype=%s of the rounder measures such "
+                 "scales; loaded in float32 they are as measured)",
+                 report->scales_round, report->loaded_error,
+                 report->scales_round[0] == 'b' ? "bf16" : "f16");
         pl_lab_warn(lab, text);
     }
 }
@@ -172,6 +181,7 @@ static pl_status run_export(pl_call *call, pl_context cx, pl_error *err)
                     json_integer((json_int_t)report.requantized));
         pl_json_set(call->result, "requantization_error",
                     pl_json_number(report.requantization_error));
+        pl_json_set(call->result, "loaded_error", pl_json_number(report.loaded_error));
         pl_json_set(call->result, "bits_per_weight", pl_json_number(report.bits_per_weight));
         pl_json_set(call->result, "layers_solved",
                     json_integer((json_int_t)pl_state_solved_count(cx.state)));

@@ -300,6 +300,7 @@ static pl_status write_part(pl_exporter *x, pl_st_writer *writer, pl_export_item
     PL_THEN(x->packing->pack(&codes, x->spec->order, true, parts, &n, err));
     if (status == PL_OK && part == 0) {
         status = hash_meant(x, it, &codes, hasher, err);
+        PL_THEN(pl_export_count_loaded(x, &codes, err));
     }
     if (status == PL_OK) {
         const uint64_t count =
@@ -553,10 +554,16 @@ static double bits_per_weight(const pl_exporter *x)
     return x->spec->which == PL_WHICH_AFTER && weights > 0.0 ? bits / weights : (double)NAN;
 }
 
+static double loaded_error(const pl_exporter *x)
+{
+    return x->loaded_whole > 0.0 ? sqrt(x->loaded_lost / x->loaded_whole) : (double)NAN;
+}
+
 static pl_status write_folder(pl_exporter *x, pl_error *err)
 {
     pl_status status = pl_export_write_config(x, err);
     PL_THEN(write_shards(x, err));
+    x->report.loaded_error = loaded_error(x);
     PL_THEN(pl_export_write_beside(x, err));
     return status;
 }
@@ -571,6 +578,7 @@ pl_status pl_export(pl_context cx, const pl_export_spec *spec, pl_export_report 
         .packing = spec->packing,
         .model = cx.state->source->model,
         .checkpoint = pl_model_checkpoint(cx.state->source->model),
+        .report = {.loaded_error = (double)NAN},
     };
     void *plan = NULL;
     pl_status status = spec->fold ? pl_fold_begin(&x.fold, cx, err) : PL_OK;
@@ -580,6 +588,7 @@ pl_status pl_export(pl_context cx, const pl_export_spec *spec, pl_export_report 
     }
     if (status == PL_OK && x.packing != NULL) {
         status = pl_export_plan_codes(&x, err);
+        PL_THEN(pl_export_config_dtype(&x, &x.config_dtype, err));
     }
     PL_THEN(spec->gguf ? PL_OK : pl_export_check_beside(&x, err));
     PL_THEN(make_folder(&x, err));

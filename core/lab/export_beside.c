@@ -128,6 +128,19 @@ static const char *torch_name(pl_dtype dtype)
     return dtype == PL_F32 ? "float32" : dtype == PL_BF16 ? "bfloat16" : "float16";
 }
 
+static pl_dtype torch_dtype(const char *name)
+{
+    static const char torch[] = "torch.";
+    const bool whole = name != NULL && strncmp(name, torch, sizeof torch - 1) == 0;
+    const char *word = whole ? name + sizeof torch - 1 : name;
+    for (pl_dtype d = PL_F32; word != NULL && d <= PL_BF16; d++) {
+        if (strcmp(word, torch_name(d)) == 0) {
+            return d;
+        }
+    }
+    return PL_F32;
+}
+
 static pl_status read_json(const char *path, json_t **out, pl_error *err)
 {
     char *text = NULL;
@@ -140,6 +153,25 @@ static pl_status read_json(const char *path, json_t **out, pl_error *err)
         status = *out == NULL ? no_memory(err) : PL_OK;
     }
     free(text);
+    return status;
+}
+
+pl_status pl_export_config_dtype(const pl_exporter *x, pl_dtype *out, pl_error *err)
+{
+    json_t *config = NULL;
+    char *path = NULL;
+    *out = x->spec->dtype != PL_DTYPE_OTHER ? x->spec->dtype : PL_F16;
+    if (x->spec->dtype != PL_DTYPE_OTHER || pl_checkpoint_container(x->checkpoint) == PL_GGUF) {
+        return PL_OK;
+    }
+    pl_status status = find_companion(x, companions[0], &path, err);
+    if (status == PL_OK && path != NULL) {
+        status = read_json(path, &config, err);
+    }
+    const char *name = json_string_value(json_object_get(config, "torch_dtype"));
+    *out = torch_dtype(name != NULL ? name : json_string_value(json_object_get(config, "dtype")));
+    json_decref(config);
+    free(path);
     return status;
 }
 

@@ -30,7 +30,7 @@ static void put_measured(const pl_exporter *x, pl_buf *out)
                       found.kl_mean);
     }
     pl_buf_puts(out, x->report.max_dtype_error > 0 || x->report.other_dtype_error > 0 ||
-                             x->report.requantized > 0
+                             x->report.requantized > 0 || x->lost > 0.0
                          ? "\nMeasured before the files' element types rounded the weights; the "
                            "largest change of a weight by them is "
                          : "\nThe files hold exactly the weights that were measured.\n");
@@ -40,6 +40,8 @@ static void put_measured(const pl_exporter *x, pl_buf *out)
     } else if (x->report.requantized > 0) {
         pl_buf_printf(out, "0; %zu layers were rounded anew for this format.\n",
                       x->report.requantized);
+    } else if (x->lost > 0.0) {
+        pl_buf_puts(out, "0; scales of packed layers were rounded to hold the transforms.\n");
     }
     if (pl_state_quantizes(x->cx.state)) {
         pl_buf_puts(out, "\nMeasured with the quantized activations and cache that the commands "
@@ -60,6 +62,12 @@ static void put_loading(const pl_exporter *x, pl_buf *out)
                   "\n```\n");
     if (x->packing != NULL) {
         pl_buf_printf(out, "\nLoads in: %s.\n", x->packing->about);
+    }
+    if (x->report.loaded_error > 0.0) {
+        pl_buf_printf(out,
+                      "\nLoaded in the configuration's %s, weights of packed layers are rounded "
+                      "once more, by %.2g relatively; in float32 they are those measured.\n",
+                      x->config_dtype == PL_BF16 ? "bfloat16" : "float16", x->report.loaded_error);
     }
 }
 

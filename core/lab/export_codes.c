@@ -356,6 +356,50 @@ pl_status pl_export_codes(pl_exporter *x, const pl_export_item *it, pl_codes *ou
     return status;
 }
 
+/* As it is in another type. */
+static void round_to(pl_dtype dtype, float *values, size_t count, void *scratch)
+{
+    pl_dtype_encode(dtype, values, count, scratch);
+    pl_dtype_decode(dtype, scratch, count, values);
+}
+
+pl_status pl_export_count_loaded(pl_exporter *x, const pl_codes *codes, pl_error *err)
+{
+    static const char *const names[] = {
+        [PL_F32] = "float32", [PL_F16] = "float16", [PL_BF16] = "bfloat16"};
+    const size_t cols = codes->cols, params = codes->rows * codes->groups;
+    const size_t most = params > cols ? params : cols;
+    float *scales = pl_alloc(params, sizeof *scales), *own = pl_alloc(cols, sizeof *own);
+    float *loaded = pl_alloc(cols, sizeof *loaded), *scratch = pl_alloc(most, sizeof *scratch);
+    pl_codes rounded = *codes;
+    const bool room = scales != NULL && own != NULL && loaded != NULL && scratch != NULL;
+    rounded.scales = scales;
+    if (room) {
+        memcpy(scales, codes->scales, params * sizeof *scales);
+        if (x->packing->stored_scale == NULL) { /* those that are bytes are not cast */
+            round_to(x->config_dtype, scales, params, scratch);
+        }
+        if (memcmp(scales, codes->scales, params * sizeof *scales) != 0) {
+            x->report.scales_round = names[x->config_dtype];
+        }
+    }
+    for (size_t r = 0; room && r < codes->rows; r++) {
+        pl_codes_decode(codes, r, 1, own);
+        pl_codes_decode(&rounded, r, 1, loaded);
+        round_to(x->config_dtype, loaded, cols, scratch);
+        for (size_t c = 0; c < cols; c++) {
+            const double lost = (double)loaded[c] - (double)own[c];
+            x->loaded_lost += lost * lost;
+            x->loaded_whole += (double)own[c] * (double)own[c];
+        }
+    }
+    free(scales);
+    free(own);
+    free(loaded);
+    free(scratch);
+    return room ? PL_OK : pl_error_memory(err, "an export");
+}
+
 /* Why the codes do not fit, though their grid does; NULL: they do. */
 static const char *misfit(const pl_packing *packing, const pl_codes *codes)
 {

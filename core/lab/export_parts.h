@@ -48,9 +48,11 @@ typedef struct pl_exporter {
     bool unties;  /* lm_head is the embedding in the checkpoint, and a tensor of its own in files */
     size_t group_size; /* of all packed layers, where the layout wants one; else 0 */
     pl_export_report report;
-    double lost, whole;   /* squares of what requantizing lost, and of what it was given */
-    uint64_t done, total; /* elements, for progress */
-    uint64_t need;        /* bytes that will be written, but for what lies beside */
+    double lost, whole;    /* squares of what requantizing lost, and of what it was given */
+    pl_dtype config_dtype; /* what a loader computes in, by the configuration */
+    double loaded_lost, loaded_whole; /* squares of what that loses of packed layers, and of them */
+    uint64_t done, total;             /* elements, for progress */
+    uint64_t need;                    /* bytes that will be written, but for what lies beside */
 } pl_exporter;
 
 uint64_t pl_export_elements(const pl_export_item *item);
@@ -73,6 +75,9 @@ PL_NODISCARD pl_status pl_export_codes(pl_exporter *x, const pl_export_item *ite
 PL_NODISCARD pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out,
                                              const char **why, pl_error *err);
 
+/* Counts what a loader loses of them that computes in the configuration's dtype. */
+PL_NODISCARD pl_status pl_export_count_loaded(pl_exporter *x, const pl_codes *codes, pl_error *err);
+
 /* The quantization_config of the plan; NULL for floats. */
 PL_NODISCARD pl_status pl_export_quantization(const pl_exporter *x, json_t **out, pl_error *err);
 
@@ -91,6 +96,8 @@ PL_NODISCARD pl_status pl_export_check_beside(const pl_exporter *x, pl_error *er
 PL_NODISCARD pl_status pl_export_write_beside(const pl_exporter *x, pl_error *err);
 /* README.md, the model card: after the weights are written. */
 PL_NODISCARD pl_status pl_export_write_card(const pl_exporter *x, pl_error *err);
+/* The dtype that config.json will say; float32 where it says none. */
+PL_NODISCARD pl_status pl_export_config_dtype(const pl_exporter *x, pl_dtype *out, pl_error *err);
 /* config.json alone, which reading packed weights back needs. */
 PL_NODISCARD pl_status pl_export_write_config(const pl_exporter *x, pl_error *err);
 

@@ -77,6 +77,39 @@ static void test_the_perplexity_is_the_files(void **ctx)
     check_exact("awq", "method rtn bits=4 symmetric=no group_size=64", "format=awq");
 }
 
+static void check_loaded(const char *scales, double least, double most, bool warns)
+{
+    char script[2048];
+    snprintf(script, sizeof script,
+             "open %s; calibrate text=%s/sessions/demo/calibration.txt length=64 windows=1; method "
+             "rtn bits=4 scale_dtype=%s; solve all sequential=no; export format=compressed-tensors "
+             "dir=%s",
+             run_path("bfloat"), source_root(), scales, run_path(scales));
+    run r = run_demo(script);
+    pl_check_close(run_number(run_last(&r), "max_dtype_error"), 0, 0, 0);
+    expect_less(least, run_number(run_last(&r), "loaded_error"));
+    expect_less(run_number(run_last(&r), "loaded_error"), most);
+    assert_int_equal(strstr(r.err, "config.json says bfloat16") != NULL, warns);
+    run_free(&r);
+}
+
+/* What loading in the configuration's bfloat16 rounds: products, and scales that are no bfloat16
+ * numbers, which is said. */
+static void test_a_loader_rounds_to_its_dtype(void **ctx)
+{
+    (void)ctx;
+    char script[1024];
+    snprintf(script, sizeof script,
+             "method rtn bits=8; solve 0.q_proj; export dtype=bf16 partial=yes dir=%s; method rtn "
+             "bits=4; solve all; export format=awq dtype=f32 dir=%s",
+             run_path("bfloat"), run_path("single"));
+    run r = run_demo(script);
+    pl_check_close(run_number(run_last(&r), "loaded_error"), 0, 0, 0);
+    run_free(&r);
+    check_loaded("f16", 1.45e-3, 2.5e-3, true);
+    check_loaded("bf16", 5e-4, 1.45e-3, false);
+}
+
 /* A rotated model has the codes of its own coordinates, embedding and lm_head turned. */
 static void test_a_folded_model_is_packed(void **ctx)
 {
@@ -475,6 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_perplexity_is_the_files),
+        cmocka_unit_test(test_a_loader_rounds_to_its_dtype),
         cmocka_unit_test(test_a_folded_model_is_packed),
         cmocka_unit_test(test_diagonals_are_folded_exactly),
         cmocka_unit_test(test_diagonals_that_round),
