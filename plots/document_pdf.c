@@ -596,13 +596,6 @@ static size_t put_document(pen *p)
     return p->page;
 }
 
-static cairo_status_t take_pdf_bytes(void *closure, const unsigned char *bytes, unsigned int size)
-{
-    pl_buf *out = closure;
-    pl_buf_append(out, bytes, size);
-    return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
-}
-
 pl_status pl_document_pdf(const pl_document *document, pl_paper paper, pl_fonts *fonts,
                           pl_fonts *mono, pl_buf *out, size_t *pages, pl_task *task, pl_error *err)
 {
@@ -619,7 +612,7 @@ pl_status pl_document_pdf(const pl_document *document, pl_paper paper, pl_fonts 
     if (p.status != PL_OK) {
         return p.status;
     }
-    p.surface = cairo_pdf_surface_create_for_stream(take_pdf_bytes, out, p.width, p.height);
+    p.surface = cairo_pdf_surface_create_for_stream(pl_take_drawn, out, p.width, p.height);
     pl_pdf_metadata(p.surface, document->title);
     p.cr = cairo_create(p.surface);
     grey(&p, 0);

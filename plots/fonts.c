@@ -294,7 +294,7 @@ static PangoLayout *make_layout(const pl_fonts *fonts, const char *text, double 
     pl_label_piece pieces[PL_LABEL_PIECES];
     pl_buf plain = {0};
     pl_text_escape(text, strlen(text), safe, sizeof safe);
-    const size_t count = pl_label_pieces(safe, fonts->signs, &plain, pieces);
+    size_t count = pl_label_pieces(safe, fonts->signs, &plain, pieces);
     PangoLayout *layout = pango_layout_new(fonts->context);
     PangoFontDescription *font = pango_font_description_new();
     pango_font_description_set_family_static(font, fonts->family);
@@ -308,6 +308,9 @@ static PangoLayout *make_layout(const pl_fonts *fonts, const char *text, double 
         pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
     }
     pango_layout_set_text(layout, plain.data != NULL ? plain.data : "", -1);
+    if (plain.failed) {
+        count = 0;
+    }
     if (count > 1 || (count == 1 && pieces[0].level != 0)) {
         set_pieces(layout, pieces, count, size);
     }
@@ -370,7 +373,9 @@ static void put_pieces(const pl_fonts *fonts, const char *text, double size, pl_
     pl_buf plain = {0};
     double moved = 0;
     pl_text_escape(text, strlen(text), safe, sizeof safe);
-    const size_t count = pl_label_pieces(safe, fonts->signs, &plain, pieces);
+    const size_t found = pl_label_pieces(safe, fonts->signs, &plain, pieces);
+    const size_t count =
+        plain.failed ? 0 : found; /* counted as lack of memory, which is asked for */
     for (size_t i = 0; i < count; i++) {
         const double rise = pieces[i].level > 0 ? RAISED : pieces[i].level < 0 ? -LOWERED : 0;
         const double by = moved - rise * size;

@@ -25,6 +25,11 @@ PL_NODISCARD pl_status pl_format_png(const pl_job *job, size_t width, size_t hei
 PL_NODISCARD pl_status pl_format_pdf(const pl_job *job, pl_error *err);
 PL_NODISCARD pl_status pl_format_svg(const pl_job *job, pl_error *err);
 
+/* A pl_buf takes what Cairo writes.  It always says that all is well, since Cairo 1.16 reads
+ * through NULL when it finishes a PDF whose stream has failed: who has finished the surface asks
+ * the pl_buf. */
+cairo_status_t pl_take_drawn(void *buf, const unsigned char *bytes, unsigned size);
+
 /* Title (NULL: none), program and fixed dates of a PDF. */
 void pl_pdf_metadata(cairo_surface_t *surface, const char *title);
 

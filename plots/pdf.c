@@ -11,11 +11,10 @@
 /* A figure says what made it, never when: the same commands give the same bytes. */
 #define FIXED_DATE "2000-01-01T00:00:00Z"
 
-static cairo_status_t on_pdf_write(void *closure, const unsigned char *bytes, unsigned int size)
+cairo_status_t pl_take_drawn(void *buf, const unsigned char *bytes, unsigned size)
 {
-    pl_buf *out = closure;
-    pl_buf_append(out, bytes, size);
-    return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
+    pl_buf_append(buf, bytes, size);
+    return CAIRO_STATUS_SUCCESS;
 }
 
 /* Cairo refuses invalid UTF-8. */
@@ -66,7 +65,7 @@ pl_status pl_format_pdf(const pl_job *job, pl_error *err)
     double height = job->page->height_in * 72;
     pl_buf bytes = {0};
     cairo_surface_t *surface =
-        cairo_pdf_surface_create_for_stream(on_pdf_write, &bytes, width, height);
+        cairo_pdf_surface_create_for_stream(pl_take_drawn, &bytes, width, height);
     set_provenance(surface, job);
     cairo_t *cr = cairo_create(surface);
     pl_status status =
@@ -80,6 +79,7 @@ pl_status pl_format_pdf(const pl_job *job, pl_error *err)
         status = pl_error_set(err, PL_ERR_MEMORY, "%s: Cairo: %s", job->path,
                               cairo_status_to_string(drawn));
     }
+    PL_THEN(pl_buf_check(&bytes, err));
     PL_THEN(pl_file_write_all(job->path, bytes.data, bytes.size, err));
     pl_buf_deinit(&bytes);
     return status;

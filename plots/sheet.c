@@ -1,5 +1,6 @@
 #include "plots/sheet.h"
 
+#include "core/base/memory.h"
 #include "plots/draw.h"
 #include "plots/table.h"
 
@@ -307,8 +308,8 @@ pl_status pl_sheet_frames(const pl_sheet *sheet, pl_fonts *fonts, double width, 
     return status;
 }
 
-pl_status pl_sheet_draw(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts, double width,
-                        double height, double pixel, pl_error *err)
+static pl_status draw_sheet(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts, double width,
+                            double height, double pixel, pl_error *err)
 {
     cairo_set_source_rgb(cr, 1, 1, 1);
     cairo_paint(cr); /* a page's edge may end within a pixel */
@@ -325,4 +326,12 @@ pl_status pl_sheet_draw(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts, dou
     PL_THEN(draw_grid(cr, sheet, fonts, width, pixel, g, err));
     free(g);
     return status;
+}
+
+pl_status pl_sheet_draw(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts, double width,
+                        double height, double pixel, pl_error *err)
+{
+    const unsigned before = pl_memory_failures(); /* a label may be missing, and nothing else */
+    const pl_status status = draw_sheet(cr, sheet, fonts, width, height, pixel, err);
+    return status == PL_OK ? pl_memory_check(before, err) : status;
 }

@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cairo_status_t on_svg_write(void *closure, const unsigned char *bytes, unsigned int size)
-{
-    pl_buf *out = closure;
-    pl_buf_append(out, bytes, size);
-    return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
-}
-
 /* A piece of the text. */
 typedef struct slice {
     const char *at;
@@ -142,7 +135,7 @@ static pl_status draw_svg(const pl_job *job, drawing *d, pl_error *err)
     double width = job->page->width_in * 72;
     double height = job->page->height_in * 72;
     cairo_surface_t *surface =
-        cairo_svg_surface_create_for_stream(on_svg_write, &d->body, width, height);
+        cairo_svg_surface_create_for_stream(pl_take_drawn, &d->body, width, height);
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PT);
     cairo_t *cr = cairo_create(surface);
     pl_fonts_collect(job->fonts, job->sheet->outlines ? NULL : &d->texts);
@@ -154,6 +147,7 @@ static pl_status draw_svg(const pl_job *job, drawing *d, pl_error *err)
     cairo_surface_finish(surface);
     cairo_status_t drawn = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
+    PL_THEN(pl_buf_check(&d->body, err));
     const char *root = d->body.data != NULL ? strstr(d->body.data, "<svg") : NULL;
     const char *inside = root != NULL ? strchr(root, '>') : NULL;
     if (status == PL_OK && (drawn != CAIRO_STATUS_SUCCESS || inside == NULL)) {

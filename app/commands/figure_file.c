@@ -6,6 +6,7 @@
 #include "app/workbench/services.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/memory.h"
 #include "core/base/temporary.h"
 #include "core/lab/transformed.h"
 #include "core/tensor/linalg.h"
@@ -443,6 +444,7 @@ pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *reques
         bool x, y;
     } shares[] = {{false, false}, {true, false}, {false, true}, {true, true}};
     const char *file = pl_call_value(call, "file");
+    const unsigned before = pl_memory_failures();
     if (file == NULL) {
         return pl_error_set(err, PL_ERR_USAGE,
                             "%s: needs file=PATH (.png, .pdf, .svg, .csv or .tex)",
@@ -494,6 +496,7 @@ pl_status pl_figure_write(pl_call *call, pl_context cx, const pl_request *reques
                       .outlines = page->svgtext.index != 0};
     PL_THEN(pl_sheet_share(&sheet, err));
     PL_THEN(gather(&j, err));
+    PL_THEN(pl_memory_check(before, err)); /* a label may lack a word */
     if (status == PL_OK) {
         status = strcmp(file, "-") == 0 ? write_to_output(&j, &sheet, err)
                                         : write_file(&j, &sheet, file, err);

@@ -5,6 +5,7 @@
 #include "app/commands/parts.h"
 #include "app/usage.h"
 #include "core/base/json.h"
+#include "core/base/memory.h"
 #include "core/study/sensitivity.h"
 
 #include <math.h>
@@ -191,6 +192,7 @@ static pl_status run_report(pl_call *call, pl_context cx, pl_error *err)
 {
     pl_report_draft draft = {.call = call, .cx = cx};
     size_t pages = 0;
+    const unsigned before = pl_memory_failures();
     pl_status status = read_report(call, cx.state, &draft, err);
     PL_THEN(pl_state_check_origin(cx.state, true, err));
     PL_THEN(gather_rows(&draft, err));
@@ -199,6 +201,7 @@ static pl_status run_report(pl_call *call, pl_context cx, pl_error *err)
     PL_THEN(put_outliers(&draft, err));
     PL_THEN(put_changes(&draft, err));
     PL_THEN(put_appendix(&draft, err));
+    PL_THEN(pl_memory_check(before, err)); /* a paragraph may lack a word */
     PL_THEN(pl_document_write(&draft.document, draft.paper, pl_call_value(call, "file"), &pages,
                               cx.task, err));
     if (status == PL_OK) {

@@ -45,7 +45,7 @@ static bool is_gone(int fd)
 
 /* --- sweeping --------------------------------------------------------------------------------- */
 
-static bool empty_folder(int fd, bool remove, int depth);
+static bool empty_folder(DIR *dir, bool remove, int depth);
 
 /* One thing in a folder in the making: a plain file of this user's, or a folder of such. */
 static bool empty_entry(int fd, const char *name, bool remove, int depth)
@@ -60,31 +60,28 @@ static bool empty_entry(int fd, const char *name, bool remove, int depth)
     const int inner = S_ISDIR(st.st_mode) && depth > 0
                           ? openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                           : -1;
-    const bool empty = inner >= 0 && empty_folder(inner, remove, depth - 1) &&
+    DIR *dir = inner >= 0 ? fdopendir(inner) : NULL;
+    const bool empty = dir != NULL && empty_folder(dir, remove, depth - 1) &&
                        (!remove || unlinkat(fd, name, AT_REMOVEDIR) == 0);
-    if (inner >= 0) {
+    if (dir != NULL) {
+        closedir(dir);
+    } else if (inner >= 0) {
         close(inner);
     }
     return empty;
 }
 
-/* Is all in the open folder plain files, and folders of such to that depth, and this user's?
- * Removes it if so and remove is set. */
-static bool empty_folder(int fd, bool remove, int depth)
+/* Is all in the folder plain files, and folders of such to that depth, and this user's?  Removes it
+ * if so and remove is set. */
+static bool empty_folder(DIR *dir, bool remove, int depth)
 {
-    const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-    bool plain = dir != NULL;
+    bool plain = true;
     const struct dirent *entry;
+    rewinddir(dir);
     while (plain && (entry = readdir(dir)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            plain = empty_entry(fd, entry->d_name, remove, depth);
+            plain = empty_entry(dirfd(dir), entry->d_name, remove, depth);
         }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    } else if (copy >= 0) {
-        close(copy);
     }
     return plain;
 }
@@ -100,15 +97,21 @@ static void sweep_one(int folder, const char *name)
     if (fd < 0) {
         return;
     }
+    DIR *dir = NULL;
     if (take_lock(fd) && fstat(fd, &opened) == 0 && opened.st_ino == named.st_ino &&
         opened.st_dev == named.st_dev && opened.st_nlink > 0) {
         if (!S_ISDIR(opened.st_mode)) {
             (void)unlinkat(folder, name, 0);
-        } else if (empty_folder(fd, false, DEPTH) && empty_folder(fd, true, DEPTH)) {
+        } else if ((dir = fdopendir(fd)) != NULL && empty_folder(dir, false, DEPTH) &&
+                   empty_folder(dir, true, DEPTH)) {
             (void)unlinkat(folder, name, AT_REMOVEDIR);
         }
     }
-    close(fd);
+    if (dir != NULL) {
+        closedir(dir);
+    } else {
+        close(fd);
+    }
 }
 
 void pl_temporary_sweep(const char *folder)
@@ -173,7 +176,9 @@ static int make_one(const char *path, bool folder)
                           : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
         if (folder) {
-            errno = errno == ENOENT ? EEXIST : errno;
+            const int why = errno;
+            (void)rmdir(path); /* nobody knows of it */
+            errno = why == ENOENT ? EEXIST : why;
         }
         return -1;
     }
@@ -244,12 +249,18 @@ pl_status pl_temporary_publish(pl_temporary *temporary, const char *target, pl_e
 void pl_temporary_discard(pl_temporary *temporary)
 {
     struct stat st;
+    DIR *dir = NULL; /* of the descriptor itself: there may be no other to have */
     if (temporary->path != NULL && fstat(temporary->fd, &st) == 0) {
         if (!S_ISDIR(st.st_mode)) {
             (void)unlink(temporary->path);
-        } else if (empty_folder(temporary->fd, true, DEPTH)) {
+        } else if ((dir = fdopendir(temporary->fd)) != NULL && empty_folder(dir, true, DEPTH)) {
             (void)rmdir(temporary->path);
         }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+        free(temporary->path);
+        temporary->path = NULL;
     }
     forget(temporary);
 }

@@ -5,6 +5,7 @@
 #include "core/base/text.h"
 #include "core/io/safetensors.h"
 #include "core/lab/export_parts.h"
+#include "core/lab/results.h"
 #include "core/lab/weights.h"
 #include "core/model/bare.h"
 
@@ -535,23 +536,28 @@ size_t pl_export_left(const pl_state *state, pl_which which)
     return left;
 }
 
-/* Over the layers whose rounded weights are written. */
-static double bits_per_weight(const pl_exporter *x)
+/* Over the layers whose rounded weights are written; NaN: there are none. */
+static pl_status bits_per_weight(const pl_exporter *x, double *out, pl_error *err)
 {
     double bits = 0.0, weights = 0.0;
-    for (size_t i = 0; i < pl_model_layer_count(x->model); i++) {
+    pl_status status = PL_OK;
+    for (size_t i = 0; status == PL_OK && i < pl_model_layer_count(x->model); i++) {
         const pl_layer *info = pl_model_layer(x->model, i);
         const double count = (double)info->rows * (double)info->cols;
         const pl_id *result = pl_state_result(x->cx.state, i);
         pl_solve_report report = pl_solve_report_empty();
-        if (result != NULL &&
-            pl_result_report(x->cx.lab, x->cx.state, i, *result, &report, NULL) == PL_OK &&
-            isfinite(report.bits_per_weight)) {
+        if (result == NULL) {
+            continue;
+        }
+        status = pl_result_report(x->cx.lab, x->cx.state, i, *result, &report, err);
+        if (status == PL_OK && isfinite(report.bits_per_weight)) {
             bits += count * report.bits_per_weight;
             weights += count;
         }
+        status = pl_result_is_gone(status) ? PL_OK : status;
     }
-    return x->spec->which == PL_WHICH_AFTER && weights > 0.0 ? bits / weights : (double)NAN;
+    *out = x->spec->which == PL_WHICH_AFTER && weights > 0.0 ? bits / weights : (double)NAN;
+    return status;
 }
 
 static double loaded_error(const pl_exporter *x)
@@ -594,6 +600,7 @@ pl_status pl_export(pl_context cx, const pl_export_spec *spec, pl_export_report 
     PL_THEN(make_folder(&x, err));
     PL_THEN(check_room(&x, err));
     PL_THEN(spec->gguf ? pl_export_write_gguf(&x, plan, err) : write_folder(&x, err));
+    PL_THEN(bits_per_weight(&x, &x.report.bits_per_weight, err));
     if (status == PL_OK) {
         count_files(&x);
         status = pl_temporary_publish(&x.made, spec->folder, err);
@@ -602,7 +609,6 @@ pl_status pl_export(pl_context cx, const pl_export_spec *spec, pl_export_report 
     pl_export_free_gguf(plan);
     if (status == PL_OK) {
         *report = x.report;
-        report->bits_per_weight = bits_per_weight(&x);
         report->requantization_error = x.whole > 0 ? sqrt(x.lost / x.whole) : 0;
     }
     for (size_t i = 0; i < x.n_items; i++) {

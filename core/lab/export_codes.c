@@ -36,10 +36,11 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
     const pl_layer *info = pl_model_layer(x->model, layer);
     const pl_id *result = pl_state_result(x->cx.state, layer);
     pl_result parts = {0};
+    pl_error cause = {0};
     *why = NULL;
-    pl_status status =
-        result != NULL ? pl_result_read(x->cx.lab, x->cx.state, layer, *result, &parts, NULL, err)
-                       : PL_ERR_NOT_FOUND;
+    pl_status status = result != NULL ? pl_result_read(x->cx.lab, x->cx.state, layer, *result,
+                                                       &parts, NULL, &cause)
+                                      : PL_ERR_NOT_FOUND;
     if (status == PL_OK && pl_state_is_imported(x->cx.state, layer)) {
         *why = "its weights are imported";
         return PL_OK;
@@ -51,19 +52,16 @@ static pl_status layer_grid(const pl_exporter *x, size_t layer, pl_grid *grid, p
         return PL_OK;
     }
     *rounded = parts.rounded;
-    PL_THEN(pl_result_read_grid(x->cx.lab, parts.rounded, grid, err));
+    PL_THEN(pl_result_read_grid(x->cx.lab, parts.rounded, grid, &cause));
     const char *element = x->packing != NULL ? x->packing->element : NULL;
     if (status == PL_OK && element == NULL && grid->format->steps == NULL && !x->spec->gguf) {
         *why = "its codes are not evenly spaced";
     } else if (status == PL_OK && element != NULL && strcmp(grid->format->key, element) != 0) {
         *why = "its codes are of another number format";
     }
-    if (status == PL_OK || status == PL_ERR_CHANGED || status == PL_ERR_MEMORY) {
-        return status;
-    }
-    return pl_error_set(err, PL_ERR_NOT_FOUND,
-                        "%s: its solved weights are no longer whole in the store %s: solve again",
-                        info->name, pl_store_folder(pl_lab_store(x->cx.lab)));
+    return status == PL_OK ? PL_OK
+                           : pl_result_unreadable(x->cx.lab, info->name, "its solved weights are",
+                                                  "solve", status, &cause, err);
 }
 
 /* The grid that the layout has nearest to one: as many bits or more, scales of its type. */
@@ -223,10 +221,11 @@ pl_status pl_export_layer_codes(pl_exporter *x, size_t layer, pl_codes *out, con
     if (status != PL_OK || *why != NULL) {
         return status;
     }
-    if (pl_result_read_codes(x->cx.lab, rounded, info->rows, info->cols, &q, NULL) != PL_OK) {
-        return pl_error_set(err, PL_ERR_NOT_FOUND,
-                            "%s: its codes are no longer whole in the store %s: solve again",
-                            info->name, pl_store_folder(pl_lab_store(x->cx.lab)));
+    pl_error cause = {0};
+    status = pl_result_read_codes(x->cx.lab, rounded, info->rows, info->cols, &q, &cause);
+    if (status != PL_OK) {
+        return pl_result_unreadable(x->cx.lab, info->name, "its codes are", "solve", status, &cause,
+                                    err);
     }
     status = pl_codes_init(out, info->rows, info->cols, q.groups, err);
     const bool around = !grid.format->zero_point && grid.format->steps != NULL;

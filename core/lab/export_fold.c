@@ -22,16 +22,14 @@ static pl_status read_solved(const pl_fold *fold, size_t layer, pl_transform **o
     if (result == NULL || pl_state_is_imported(state, layer)) {
         return PL_OK;
     }
-    pl_status status = pl_result_read(fold->cx.lab, state, layer, *result, &parts, NULL, err);
+    pl_error why = {0};
+    pl_status status = pl_result_read(fold->cx.lab, state, layer, *result, &parts, NULL, &why);
     if (status == PL_OK && parts.has_transform) {
         status = pl_transform_read(fold->cx.lab, state, layer, parts.transform, out);
     }
-    return status == PL_OK || status == PL_ERR_CHANGED
-               ? status
-               : pl_error_set(err, PL_ERR_NOT_FOUND,
-                              "%s: what it was solved with is no longer whole in the store %s: "
-                              "solve again",
-                              name, pl_store_folder(pl_lab_store(fold->cx.lab)));
+    return status == PL_OK ? PL_OK
+                           : pl_result_unreadable(fold->cx.lab, name, "what it was solved with is",
+                                                  "solve", status, &why, err);
 }
 
 /* --- rotations -------------------------------------------------------------------------------- */

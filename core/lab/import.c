@@ -294,16 +294,18 @@ pl_status pl_import_measure(pl_context cx, size_t layer, pl_solve_report *report
     pl_mat w = {0};
     pl_result parts = {0};
     bool same = false;
+    pl_error why = {0};
     pl_status status = pl_mat_init(&w, info->rows, info->cols, err);
-    if (status == PL_OK &&
-        (present == NULL ||
-         pl_result_read(cx.lab, cx.state, layer, *present, &parts, NULL, NULL) != PL_OK ||
-         pl_result_read_preconditioned(cx.lab, parts.preconditioned, NULL, &w, NULL, NULL) !=
-             PL_OK)) {
-        status = pl_error_set(err, PL_ERR_NOT_FOUND,
-                              "%s: its imported weights are no longer whole in the store %s: "
-                              "import again",
-                              info->name, pl_store_folder(pl_lab_store(cx.lab)));
+    if (status != PL_OK) {
+        return status;
+    }
+    status = present == NULL
+                 ? PL_ERR_NOT_FOUND
+                 : pl_result_read(cx.lab, cx.state, layer, *present, &parts, NULL, &why);
+    PL_THEN(pl_result_read_preconditioned(cx.lab, parts.preconditioned, NULL, &w, NULL, &why));
+    if (status != PL_OK) {
+        status = pl_result_unreadable(cx.lab, info->name, "its imported weights are", "import",
+                                      status, &why, err);
     }
     PL_THEN(measure(cx, layer, parts.preconditioned, &w, &same, report, result, err));
     pl_mat_deinit(&w);

@@ -199,15 +199,15 @@ static bool is_stored(work *w, pl_id key)
 {
     pl_result parts = {0};
     pl_mat scratch = {0};
-    pl_transform *t = NULL;
     pl_status status =
         pl_result_read(w->cx.lab, w->cx.state, w->layer, key, &parts, &w->report, NULL);
     note_damage(w, status);
-    if (status == PL_OK && parts.has_transform) {
-        status = pl_transform_read(w->cx.lab, w->cx.state, w->layer, parts.transform, &t);
-        pl_transform_destroy(t);
-    }
     PL_THEN(pl_mat_init(&scratch, w->info->rows, w->info->cols, NULL));
+    if (status == PL_OK && parts.has_transform) {
+        pl_transform *transform = NULL;
+        status = pl_transform_read(w->cx.lab, w->cx.state, w->layer, parts.transform, &transform);
+        pl_transform_destroy(transform);
+    }
     if (status == PL_OK && parts.has_preconditioned) {
         status = pl_result_read_preconditioned(w->cx.lab, parts.preconditioned, NULL, &scratch,
                                                NULL, NULL);
@@ -684,13 +684,10 @@ pl_status pl_result_report(pl_lab *lab, const pl_state *state, size_t layer, pl_
                            pl_solve_report *out, pl_error *err)
 {
     *out = pl_solve_report_empty();
-    pl_status status = pl_result_read(lab, state, layer, result, NULL, out, err);
-    if (status == PL_OK || status == PL_ERR_CHANGED) {
-        return status;
-    }
-    return pl_error_set(err, PL_ERR_NOT_FOUND,
-                        "%s: its result is no longer in the store %s: "
-                        "solve again",
-                        pl_model_layer(state->source->model, layer)->name,
-                        pl_store_folder(pl_lab_store(lab)));
+    pl_error why = {0};
+    pl_status status = pl_result_read(lab, state, layer, result, NULL, out, &why);
+    return status == PL_OK
+               ? PL_OK
+               : pl_result_unreadable(lab, pl_model_layer(state->source->model, layer)->name,
+                                      "its result is", "solve", status, &why, err);
 }

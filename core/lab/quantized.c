@@ -58,20 +58,15 @@ static pl_status join_result(const pl_quantized *q, size_t layer, bool first, pl
     pl_lab *lab = q->weights.cx.lab;
     pl_result parts = {0};
     pl_transform *t = NULL;
+    pl_error why = {0};
     pl_status status =
-        pl_result_read(lab, state, layer, *pl_state_result(state, layer), &parts, NULL, err);
+        pl_result_read(lab, state, layer, *pl_state_result(state, layer), &parts, NULL, &why);
     if (status == PL_OK && parts.has_transform) {
         status = pl_transform_read(lab, state, layer, parts.transform, &t);
     }
-    if (status == PL_ERR_CHANGED) {
-        return status;
-    }
     if (status != PL_OK) {
-        return pl_error_set(err, PL_ERR_NOT_FOUND,
-                            "%s: what it was solved with is no longer whole in the store %s: solve "
-                            "again",
-                            pl_model_layer(state->source->model, layer)->name,
-                            pl_store_folder(pl_lab_store(lab)));
+        return pl_result_unreadable(lab, pl_model_layer(state->source->model, layer)->name,
+                                    "what it was solved with is", "solve", status, &why, err);
     }
     if (first) {
         at->transform = t;

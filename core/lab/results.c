@@ -196,7 +196,7 @@ pl_status pl_result_read(pl_lab *lab, const pl_state *state, size_t layer, pl_id
                          pl_result *parts, pl_solve_report *report, pl_error *err)
 {
     pl_entry *entry = NULL;
-    pl_status status = pl_store_get(pl_lab_store(lab), kind_result, key, &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_result, key, &entry, err);
     if (status != PL_OK) {
         return status;
     }
@@ -306,9 +306,9 @@ pl_status pl_result_read_preconditioned(pl_lab *lab, pl_id key, const pl_method 
                                         pl_method_report *report, pl_error *err)
 {
     pl_entry *entry = NULL;
-    pl_status status = pl_store_get(pl_lab_store(lab), kind_precondition, key, &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_precondition, key, &entry, err);
     PL_THEN(check_shape(entry, key, w, err));
-    PL_THEN(pl_entry_read(entry, "w", w->data, w->rows * w->cols * sizeof(float), NULL));
+    PL_THEN(pl_entry_read(entry, "w", w->data, w->rows * w->cols * sizeof(float), err));
     PL_THEN(check_finite(w));
     if (status == PL_OK && report != NULL) {
         const json_t *about = pl_entry_about(entry);
@@ -385,13 +385,13 @@ static pl_status read_codes(pl_entry *entry, pl_id key, const pl_mat *w, pl_qwei
     if (status == PL_OK && grid.bits == 0) {
         status = PL_ERR_FORMAT;
     }
-    PL_THEN(pl_qweights_init(q, &grid, w->rows, w->cols, NULL));
+    PL_THEN(pl_qweights_init(q, &grid, w->rows, w->cols, err));
     const size_t codes = w->rows * w->cols;
     const size_t params = w->rows * q->groups;
-    PL_THEN(pl_entry_read(entry, "codes", q->codes, codes * sizeof *q->codes, NULL));
-    PL_THEN(pl_entry_read(entry, "scales", q->scales, params * sizeof *q->scales, NULL));
-    PL_THEN(pl_entry_read(entry, "zeros", q->zeros, params * sizeof *q->zeros, NULL));
-    PL_THEN(pl_entry_read(entry, "group_of", q->group_of, w->cols * sizeof *q->group_of, NULL));
+    PL_THEN(pl_entry_read(entry, "codes", q->codes, codes * sizeof *q->codes, err));
+    PL_THEN(pl_entry_read(entry, "scales", q->scales, params * sizeof *q->scales, err));
+    PL_THEN(pl_entry_read(entry, "zeros", q->zeros, params * sizeof *q->zeros, err));
+    PL_THEN(pl_entry_read(entry, "group_of", q->group_of, w->cols * sizeof *q->group_of, err));
     for (size_t c = 0; status == PL_OK && c < w->cols; c++) {
         status = q->group_of[c] < q->groups ? PL_OK : PL_ERR_FORMAT;
     }
@@ -403,7 +403,7 @@ pl_status pl_result_read_rounded(pl_lab *lab, pl_id key, const pl_method *method
 {
     pl_entry *entry = NULL;
     pl_qweights q = {0};
-    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, err);
     PL_THEN(read_codes(entry, key, w, &q, err));
     if (status == PL_OK) {
         pl_qweights_decode(&q, w->data);
@@ -423,12 +423,12 @@ pl_status pl_result_read_codes(pl_lab *lab, pl_id key, size_t rows, size_t cols,
     const pl_mat shape = {.rows = rows, .cols = cols};
     pl_entry *entry = NULL;
     *out = (pl_qweights){0};
-    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, err);
     PL_THEN(read_codes(entry, key, &shape, out, err));
     if (status != PL_OK) {
         pl_qweights_deinit(out);
     }
-    if (status != PL_OK && status != PL_ERR_CHANGED) { /* that has a sentence */
+    if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) { /* others have a sentence */
         status = pl_error_set(err, status, "a damaged or missing result in %s: solve again",
                               pl_store_folder(pl_lab_store(lab)));
     }
@@ -438,9 +438,8 @@ pl_status pl_result_read_codes(pl_lab *lab, pl_id key, size_t rows, size_t cols,
 
 pl_status pl_result_read_grid(pl_lab *lab, pl_id key, pl_grid *out, pl_error *err)
 {
-    (void)err; /* the caller says whose it is */
     pl_entry *entry = NULL;
-    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, NULL);
+    pl_status status = pl_store_get(pl_lab_store(lab), kind_round, key, &entry, err);
     *out = (pl_grid){0};
     if (status == PL_OK) {
         *out = grid_of(json_object_get(pl_entry_about(entry), "grid"));
@@ -474,14 +473,14 @@ pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_method *metho
 
 /* From the coordinates of the result's transform to the original ones. */
 static pl_status read_back(pl_lab *lab, const pl_state *state, size_t layer, const pl_result *parts,
-                           pl_mat *w)
+                           pl_mat *w, pl_error *err)
 {
     pl_transform *t = NULL;
     if (!parts->has_transform) {
         return PL_OK;
     }
     pl_status status = pl_transform_read(lab, state, layer, parts->transform, &t);
-    PL_THEN(pl_layer_turn_back(state, layer, t, w->data, NULL, NULL));
+    PL_THEN(pl_layer_turn_back(state, layer, t, w->data, NULL, err));
     pl_transform_destroy(t);
     return status;
 }
@@ -504,7 +503,7 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
                 ? pl_result_read_rounded(lab, parts.rounded, NULL, &w, NULL, &why)
                 : pl_result_read_preconditioned(lab, parts.preconditioned, NULL, &w, NULL, &why));
     if (!turned) {
-        PL_THEN(read_back(lab, state, layer, &parts, &w));
+        PL_THEN(read_back(lab, state, layer, &parts, &w, &why));
     }
     if (status == PL_OK) {
         *provided = 1;
@@ -513,18 +512,30 @@ pl_status pl_result_weights(pl_lab *lab, const pl_state *state, size_t layer, pl
     if (status == PL_ERR_MEMORY || pl_memory_failures() != before) {
         return pl_error_memory(err, "its solved weights of %s", info->name);
     }
-    if (status == PL_ERR_CHANGED) {
-        if (strstr(why.message, info->name) == NULL) {
-            pl_error_prefix(&why, "%s: ", info->name);
-        }
-        return pl_error_set(err, status, "%s", why.message);
+    if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
+        /* The report must not outlive its parts, or solving again would only find it again. */
+        pl_status removed = pl_store_remove(pl_lab_store(lab), kind_result, key, NULL);
+        (void)removed;
     }
-    /* The report must not outlive its parts, or solving again would only find it again. */
-    pl_status removed = pl_store_remove(pl_lab_store(lab), kind_result, key, NULL);
-    (void)removed;
-    return pl_error_set(err, PL_ERR_NOT_FOUND,
-                        "%s: its solved weights are no longer whole in the store %s: solve again",
-                        info->name, pl_store_folder(pl_lab_store(lab)));
+    return pl_result_unreadable(lab, info->name, "its solved weights are", "solve", status, &why,
+                                err);
+}
+
+pl_status pl_result_unreadable(pl_lab *lab, const char *layer, const char *what, const char *remedy,
+                               pl_status status, const pl_error *why, pl_error *err)
+{
+    if (status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND) {
+        return pl_error_set(err, PL_ERR_NOT_FOUND,
+                            "%s: %s no longer whole in the store %s: %s again", layer, what,
+                            pl_store_folder(pl_lab_store(lab)), remedy);
+    }
+    if (why->code == PL_OK) {
+        return status == PL_ERR_MEMORY
+                   ? pl_error_memory(err, "what is read of %s", layer)
+                   : pl_error_set(err, status, "%s: %s not to be read now", layer, what);
+    }
+    const bool named = strstr(why->message, layer) != NULL;
+    return pl_error_set(err, status, "%s%s%s", named ? "" : layer, named ? "" : ": ", why->message);
 }
 
 pl_status pl_result_forget(pl_lab *lab, const pl_state *state, size_t layer, pl_id result,

@@ -57,6 +57,22 @@ PL_NODISCARD pl_status pl_result_write_rounded(pl_lab *lab, pl_id key, const pl_
                                                const pl_qweights *q, const pl_method_report *report,
                                                pl_error *err);
 
+/* Why a part of a layer's result could not be read, for who cannot do without: what is damaged or
+ * gone is "LAYER: WHAT no longer whole in the store FOLDER: REMEDY again" (what: "its codes are",
+ * remedy: "solve"); where the disk, memory or another model is the cause, that is said, for what is
+ * stored is as good as it was.  Returns the error's code. */
+PL_NODISCARD pl_status pl_result_unreadable(pl_lab *lab, const char *layer, const char *what,
+                                            const char *remedy, pl_status status,
+                                            const pl_error *why, pl_error *err);
+
+/* Whether what was asked of the store is not there, not whole, or another's: who can do without
+ * goes on.  Where the disk or memory is the cause, a number must not be missing as if there were
+ * none. */
+static inline bool pl_result_is_gone(pl_status status)
+{
+    return status == PL_ERR_NOT_FOUND || status == PL_ERR_FORMAT || status == PL_ERR_CHANGED;
+}
+
 /* Weights of a layer's result, in the original coordinates (turned: in those of its transform), to
  * out[rows, cols]: preconditioned;
  * after = rounded, or preconditioned where no rounder was set.  *provided 0: the result has none of

@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/lab/pipeline_parts.h"
 #include "core/lab/quantized.h"
+#include "core/lab/results.h"
 #include "core/lab/solve_units.h"
 #include "core/model/bare.h"
 
@@ -426,12 +427,15 @@ pl_status pl_solved_all(pl_context cx, pl_solved_fn each, void *ctx, pl_solve_re
     for (size_t i = 0; status == PL_OK && i < to.layers; i++) {
         const pl_id *result = pl_state_result(cx.state, i);
         pl_solve_report report;
-        if (result != NULL &&
-            pl_result_report(cx.lab, cx.state, i, *result, &report, NULL) == PL_OK) {
-            seconds += isfinite(report.seconds) ? report.seconds : 0;
-            end_layer(&to, i, *result, &report);
+        if (result != NULL) {
+            status = pl_result_report(cx.lab, cx.state, i, *result, &report, err);
+            if (status == PL_OK) {
+                seconds += isfinite(report.seconds) ? report.seconds : 0;
+                end_layer(&to, i, *result, &report);
+            }
+            status = pl_result_is_gone(status) ? PL_OK : status;
         }
-        status = pl_task_tick(cx.task, err);
+        PL_THEN(pl_task_tick(cx.task, err));
     }
     *layers = to.all.layers;
     *total = *layers > 0 ? conclude(&to.all, seconds) : pl_solve_report_empty();

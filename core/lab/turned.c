@@ -55,25 +55,17 @@ pl_status pl_turned_handed(pl_lab *lab, const pl_state *state, size_t layer, pl_
     if (result == NULL || pl_state_is_imported(state, layer)) {
         return PL_OK;
     }
-    pl_status status = pl_result_read(lab, state, layer, *result, &parts, NULL, err);
+    pl_error why = {0};
+    pl_status status = pl_result_read(lab, state, layer, *result, &parts, NULL, &why);
     if (status == PL_OK && !parts.has_preconditioned) {
         return PL_OK;
     }
-    if (status == PL_OK) {
-        status = pl_mat_init(out, info->rows, info->cols, err);
-        if (status != PL_OK) {
-            return status;
-        }
-        status = pl_result_read_preconditioned(lab, parts.preconditioned, NULL, out, NULL, err);
-    }
+    PL_THEN(pl_mat_init(out, info->rows, info->cols, &why));
+    PL_THEN(pl_result_read_preconditioned(lab, parts.preconditioned, NULL, out, NULL, &why));
     if (status != PL_OK) {
         pl_mat_deinit(out);
-        return status == PL_ERR_CHANGED
-                   ? status
-                   : pl_error_set(err, PL_ERR_NOT_FOUND,
-                                  "%s: its solved weights are no longer whole in the store %s: "
-                                  "solve again",
-                                  info->name, pl_store_folder(pl_lab_store(lab)));
+        return pl_result_unreadable(lab, info->name, "its solved weights are", "solve", status,
+                                    &why, err);
     }
     return PL_OK;
 }

@@ -41,12 +41,16 @@ static pl_status maxima_after(pl_lab *lab, const pl_state *state, const pl_pictu
 static pl_status picture_solved(pl_context cx, pl_picture *picture, pl_error *err)
 {
     const pl_id *result = pl_state_result(cx.state, picture->layer);
-    if (result == NULL || pl_result_report(cx.lab, cx.state, picture->layer, *result,
-                                           &picture->report, NULL) != PL_OK) {
+    if (result == NULL) {
         return PL_OK;
     }
+    pl_status status =
+        pl_result_report(cx.lab, cx.state, picture->layer, *result, &picture->report, err);
+    if (status != PL_OK) {
+        return pl_result_is_gone(status) ? PL_OK : status;
+    }
     picture->solved = true;
-    pl_status status = pl_task_tick(cx.task, err);
+    status = pl_task_tick(cx.task, err);
     if (status == PL_OK &&
         pl_state_spec(cx.state, picture->layer, PL_SLOT_PRECONDITION)->method != NULL) {
         status = maxima_after(cx.lab, cx.state, picture, PL_WHICH_PRECONDITIONED,

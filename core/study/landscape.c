@@ -91,7 +91,7 @@ static pl_status read_transform(const survey *s, size_t layer, pl_id result, pl_
     *range = (pl_act_range){NAN, NAN};
     pl_status status = pl_result_read(s->cx.lab, s->cx.state, layer, result, &parts, NULL, err);
     if (status != PL_OK) { /* gone: its weights, which are read next, say so */
-        return status == PL_ERR_CHANGED ? status : PL_OK;
+        return status == PL_ERR_FORMAT || status == PL_ERR_NOT_FOUND ? PL_OK : status;
     }
     *range = parts.range;
     return !parts.has_transform ||

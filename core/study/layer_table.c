@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/nearest.h"
+#include "core/lab/results.h"
 #include "core/lab/weights.h"
 #include "core/metrics/outliers.h"
 #include "core/model/bare.h"
@@ -126,30 +127,34 @@ static pl_status load_inputs(pl_context cx, pl_id calibration, size_t layer, pl_
                    ? PL_OK
                    : pl_lab_load_site(cx, calibration, site, PL_GRAM_NONE, false, out, err);
     }
-    pl_status found = pl_calib_load_site(pl_lab_store(cx.lab), calibration, model, site,
-                                         PL_GRAM_NONE, false, out, NULL);
-    (void)found;
-    return PL_OK;
+    const pl_status status = pl_calib_load_site(pl_lab_store(cx.lab), calibration, model, site,
+                                                PL_GRAM_NONE, false, out, err);
+    return pl_result_is_gone(status) ? PL_OK : status;
 }
 
 /* How many massive activations each block leaves, [blocks]; NULL where that is not known. */
-static double *count_massive(pl_lab *lab, const pl_state *state, pl_id calibration)
+static pl_status count_massive(pl_lab *lab, const pl_state *state, pl_id calibration, double **out,
+                               pl_error *err)
 {
     const size_t blocks = pl_model_config(state->source->model)->blocks;
     pl_massive *found = NULL;
     size_t count = 0;
-    double *of_block = NULL;
-    if (blocks > 0 &&
-        pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, NULL) == PL_OK) {
-        of_block = calloc(blocks, sizeof *of_block);
+    *out = NULL;
+    if (blocks == 0) {
+        return PL_OK;
     }
-    for (size_t i = 0; of_block != NULL && i < count; i++) {
+    pl_status status = pl_calib_load_massive(pl_lab_store(lab), calibration, &found, &count, err);
+    if (status != PL_OK) {
+        return pl_result_is_gone(status) ? PL_OK : status;
+    }
+    *out = calloc(blocks, sizeof **out);
+    for (size_t i = 0; *out != NULL && i < count; i++) {
         if (found[i].block < blocks) {
-            of_block[found[i].block]++;
+            (*out)[found[i].block]++;
         }
     }
     free(found);
-    return of_block;
+    return *out != NULL ? PL_OK : pl_error_memory(err, "the massive activations");
 }
 
 static pl_status fill_inputs(pl_context cx, pl_id calibration, size_t layer, pl_layer_row *row,
@@ -171,15 +176,21 @@ static pl_status fill_inputs(pl_context cx, pl_id calibration, size_t layer, pl_
     return status;
 }
 
-static void fill_solution(pl_lab *lab, const pl_state *state, size_t layer, pl_layer_row *row)
+static pl_status fill_solution(pl_lab *lab, const pl_state *state, size_t layer, pl_layer_row *row,
+                               pl_error *err)
 {
     pl_solve_report report;
     const pl_id *result = pl_state_result(state, layer);
-    if (result != NULL && pl_result_report(lab, state, layer, *result, &report, NULL) == PL_OK) {
+    if (result == NULL) {
+        return PL_OK;
+    }
+    const pl_status status = pl_result_report(lab, state, layer, *result, &report, err);
+    if (status == PL_OK) {
         pl_layer_row_solved(row, *result, &report);
         row->number[PL_COLUMN_KL] = pl_sensitivity_of_result(lab, state, *result, NULL);
         row->number[PL_COLUMN_KL_ESTIMATE] = pl_estimate_of_result(lab, state, *result, NULL);
     }
+    return pl_result_is_gone(status) ? PL_OK : status;
 }
 
 pl_status pl_layer_rows(pl_context cx, size_t first, size_t count, pl_layer_row *rows,
@@ -188,14 +199,15 @@ pl_status pl_layer_rows(pl_context cx, size_t first, size_t count, pl_layer_row 
     const pl_model *model = cx.state->source->model;
     pl_id calibration = {0};
     const bool calibrated = pl_lab_is_calibrated(cx.lab, cx.state, &calibration);
-    double *massive = calibrated ? count_massive(cx.lab, cx.state, calibration) : NULL;
-    pl_status status = PL_OK;
+    double *massive = NULL;
+    pl_status status =
+        calibrated ? count_massive(cx.lab, cx.state, calibration, &massive, err) : PL_OK;
     for (size_t i = 0; status == PL_OK && i < count; i++) {
         const pl_layer *info = pl_model_layer(model, first + i);
         rows[i] = pl_layer_row_empty();
         rows[i].number[PL_COLUMN_BLOCK] = (double)info->block;
-        fill_solution(cx.lab, cx.state, first + i, &rows[i]);
-        status = fill_weights(cx.lab, cx.state, first + i, &rows[i], err);
+        status = fill_solution(cx.lab, cx.state, first + i, &rows[i], err);
+        PL_THEN(fill_weights(cx.lab, cx.state, first + i, &rows[i], err));
         /* The layers of a site stand together: its statistics are read once. */
         if (i > 0 && info->site == pl_model_layer(model, first + i - 1)->site) {
             static const pl_column shared[] = {PL_COLUMN_INPUT_RATIO, PL_COLUMN_INPUT_MAX,
