@@ -335,15 +335,20 @@ typedef struct moving {
     const char *model; /* as the session has it; NULL: the demo */
     const pl_source *source;
     json_t *texts; /* name: where it is here, or null */
+    pl_error why;  /* the first text that the disk or memory would not let be looked at */
 } moving;
 
 /* Where a text is here, if it is and is the session's; appended. */
-static void find_text(const moving *m, const char *name, pl_buf *out)
+static void find_text(moving *m, const char *name, pl_buf *out)
 {
-    pl_error ignored;
+    pl_error why = {0};
     char *value = strdup(name);
-    if (value != NULL && pl_session_place_text(m->spec, m->from, &value, &ignored) == PL_OK &&
-        access(value, R_OK) == 0) {
+    const pl_status status = value != NULL ? pl_session_place_text(m->spec, m->from, &value, &why)
+                                           : pl_error_memory(&why, "%s", name);
+    if ((status == PL_ERR_IO || status == PL_ERR_MEMORY) && m->why.code == PL_OK) {
+        m->why = why;
+    }
+    if (status == PL_OK && access(value, R_OK) == 0) {
         char *whole = realpath(value, NULL);
         pl_buf_puts(out, whole != NULL ? whole : value);
         free(whole);
@@ -490,6 +495,10 @@ pl_status pl_front_import_session(pl_front *front, pl_call *call, pl_state *stat
     if (status == PL_OK) {
         const pl_session_as as = {.rewrite = with_paths, .ctx = &m};
         status = pl_session_write_as(m.from, path.data, &as, err);
+    }
+    if (status == PL_OK && m.why.code != PL_OK) {
+        (void)unlink(path.data);
+        status = pl_error_set(err, m.why.code, "%s", m.why.message);
     }
     if (status == PL_OK) {
         status = pl_front_take_session_file(front, path.data, state, err);

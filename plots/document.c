@@ -107,7 +107,7 @@ pl_status pl_document_write(const pl_document *document, pl_paper paper, const c
     pl_fonts *fonts = NULL, *mono = NULL;
     pl_buf bytes = {0};
     size_t count = 0;
-    const unsigned before = pl_memory_failures();
+    const unsigned before = pl_memory_failures(), troubles = pl_fonts_troubles();
     pl_status status = pl_document_check_path(path, err);
     PL_THEN(pl_fonts_create(false, &fonts, err));
     if (pdf) {
@@ -118,6 +118,7 @@ pl_status pl_document_write(const pl_document *document, pl_paper paper, const c
     }
     PL_THEN(pl_buf_check(&bytes, err));
     PL_THEN(pl_memory_check(before, err));
+    PL_THEN(pl_fonts_check(troubles, err));
     PL_THEN(pl_file_write_all(path, bytes.data, bytes.size, err));
     pl_fonts_destroy(fonts);
     pl_fonts_destroy(mono);

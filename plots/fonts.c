@@ -9,6 +9,7 @@
 #include <pango/pangocairo.h>
 #include <pango/pangofc-fontmap.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -196,9 +197,46 @@ static const face *find_face(const char *const *folders, size_t n_folders, size_
     return NULL;
 }
 
+/* GLib would print its warnings over the screen, and Pango draws on with what is left to it. */
+static atomic_uint troubles;
+
+static GLogWriterOutput note_trouble(GLogLevelFlags level, const GLogField *fields, gsize count,
+                                     gpointer ctx)
+{
+    (void)fields;
+    (void)count;
+    (void)ctx;
+    if ((level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL)) != 0) {
+        atomic_fetch_add(&troubles, 1);
+    }
+    return G_LOG_WRITER_HANDLED;
+}
+
+static void hear_troubles(void)
+{
+    g_log_set_writer_func(note_trouble, NULL, NULL);
+}
+
+unsigned pl_fonts_troubles(void)
+{
+    return atomic_load(&troubles);
+}
+
+pl_status pl_fonts_check(unsigned before, pl_error *err)
+{
+    return pl_fonts_troubles() == before
+               ? PL_OK
+               : pl_error_set(
+                     err, PL_ERR_IO,
+                     "a figure: Pango cannot use its font: out of memory, or too many open "
+                     "files");
+}
+
 pl_status pl_fonts_create_in(const char *const *folders, size_t n_folders, size_t font,
                              bool as_paths, pl_fonts **out, pl_error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, hear_troubles);
     *out = NULL;
     files f = {.font = font < FONTS ? font : 0};
     f.face = find_face(folders, n_folders, f.font, &f.path);

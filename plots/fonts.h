@@ -31,6 +31,11 @@ void pl_fonts_destroy(pl_fonts *fonts);
 /* DejaVu Sans. */
 PL_NODISCARD pl_status pl_fonts_create(bool as_paths, pl_fonts **out, pl_error *err);
 
+/* How often Pango has warned so far, which nobody sees; PL_ERR_IO where it has since it was
+ * `before`: what was drawn is then not as it should be. */
+unsigned pl_fonts_troubles(void);
+PL_NODISCARD pl_status pl_fonts_check(unsigned before, pl_error *err);
+
 /* The same as pl_fonts_create_font, searched below the given folders. */
 PL_NODISCARD pl_status pl_fonts_create_in(const char *const *folders, size_t n_folders, size_t font,
                                           bool as_paths, pl_fonts **out, pl_error *err);

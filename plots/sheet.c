@@ -331,7 +331,10 @@ static pl_status draw_sheet(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts,
 pl_status pl_sheet_draw(cairo_t *cr, const pl_sheet *sheet, pl_fonts *fonts, double width,
                         double height, double pixel, pl_error *err)
 {
-    const unsigned before = pl_memory_failures(); /* a label may be missing, and nothing else */
-    const pl_status status = draw_sheet(cr, sheet, fonts, width, height, pixel, err);
-    return status == PL_OK ? pl_memory_check(before, err) : status;
+    /* A label may be missing, and nothing else. */
+    const unsigned before = pl_memory_failures(), troubles = pl_fonts_troubles();
+    pl_status status = draw_sheet(cr, sheet, fonts, width, height, pixel, err);
+    PL_THEN(pl_memory_check(before, err));
+    PL_THEN(pl_fonts_check(troubles, err));
+    return status;
 }

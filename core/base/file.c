@@ -177,9 +177,13 @@ pl_status pl_writer_create(const char *path, pl_writer **out, pl_error *err)
 pl_status pl_writer_create_in_memory(const char *label, pl_writer **out, pl_error *err)
 {
     *out = NULL;
-    pl_writer *writer = calloc(1, sizeof *writer);
     const int fd = memfd_create(label, MFD_CLOEXEC);
-    if (writer == NULL || fd < 0 || (writer->path = strdup(label)) == NULL) {
+    if (fd < 0 && errno != ENOMEM) { /* no descriptor is left */
+        return pl_error_set(err, PL_ERR_IO, "the %s: cannot be kept in memory: %s", label,
+                            strerror(errno));
+    }
+    pl_writer *writer = calloc(1, sizeof *writer);
+    if (fd < 0 || writer == NULL || (writer->path = strdup(label)) == NULL) {
         if (fd >= 0) {
             close(fd);
         }

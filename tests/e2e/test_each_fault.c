@@ -1,7 +1,7 @@
 /* Every command that reads, computes or writes, with each kind of failure at its n-th call of the
- * operating system or reservation: it says so in a sentence or gives what it gives without; what it
- * leaves under a name that was asked for is whole; nothing in the making is left; and the same
- * again, in what that left, gives what it gave at first.
+ * operating system or reservation, and under limits of the process: it says so in a sentence or
+ * gives what it gives without; what it leaves under a name that was asked for is whole; nothing in
+ * the making is left; and the same again, in what that left, gives what it gave at first.
  *
  * A failure of one kind for each scenario; with PLANISH_TEST_ALL a few of every kind, and as many
  * of every kind as PLANISH_FAULTS says.  PLANISH_FAULTS_IN names the only scenario. */
@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,6 +95,18 @@ static const struct {
              {"rename", {EACCES, EIO, ENOSPC, EROFS}}, {"remove", {EACCES, EIO, EBUSY, EROFS}},
              {"folder", {ENOSPC, EACCES, EROFS, EIO}}, {"memory", {ENOMEM}}};
 enum { KINDS = sizeof kinds / sizeof *kinds, REMOVE = 5, MEMORY = 7 };
+
+/* ulimit's options and what is tried of each, from what nothing can be done with. */
+static const struct {
+    const char *name;
+    char option;
+    long least, most;
+} limits[] = {
+    {"open files", 'n', 4, 16},
+    {"size of a file, in blocks", 'f', 1, 6000},
+    {"address space, in KiB", 'v', 150000, 900000},
+};
+enum { LIMITS = sizeof limits / sizeof *limits, LIMIT_STEPS = 12 };
 
 static char root[512], work[600], out[640], before[640], whole[600];
 
@@ -317,8 +330,9 @@ static void complain(const scenario *s, size_t kind, size_t n, size_t count, con
                      const run *r)
 {
     wrong++;
-    fprintf(stderr, "%s, %s %zu of %zu: %s\nexit status %d: %s\n", s->name, kinds[kind].name, n,
-            count, what, r->status, r->err);
+    const char *name = kind < KINDS ? kinds[kind].name : limits[kind - KINDS].name;
+    fprintf(stderr, "%s, %s %zu of %zu: %s\nexit status %d: %s\n", s->name, name, n, count, what,
+            r->status, r->err);
 }
 
 static void check_run(const scenario *s, size_t kind, size_t n, size_t count, run *r, bool all,
@@ -354,6 +368,20 @@ static void check_run(const scenario *s, size_t kind, size_t n, size_t count, ru
     }
 }
 
+/* The same once more in what is left of it, but for what it made. */
+static void check_again(const scenario *s, size_t kind, size_t count, const run *reference)
+{
+    shell("rm -rf '%s' && mkdir '%s' && rm -f '%s'/s.planish*", out, out, work);
+    shell("rm -rf '%s/state'", work);
+    run r = run_scenario(s);
+    if (r.status != 0) {
+        complain(s, kind, 0, count, "and then it fails", &r);
+    }
+    check_run(s, kind, 0, count, &r, false, reference);
+    run_free(&r);
+    checked++;
+}
+
 static void check_fault(const scenario *s, size_t kind, size_t n, size_t count, bool all,
                         const run *reference)
 {
@@ -363,15 +391,26 @@ static void check_fault(const scenario *s, size_t kind, size_t n, size_t count, 
     clear_fault();
     check_run(s, kind, n, count, &r, all, reference);
     run_free(&r);
-    /* What an own folder has is no failure's. */
-    shell("rm -rf '%s' && mkdir '%s' && rm -f '%s'/s.planish*", out, out, work);
-    shell("rm -rf '%s/state'", work);
-    r = run_scenario(s);
-    if (r.status != 0) {
-        complain(s, kind, n, count, "and then it fails", &r);
-    }
-    check_run(s, kind, 0, count, &r, false, reference);
+    check_again(s, kind, count, reference);
+}
+
+/* The step-th of the limit's values, which grow by a factor. */
+static void check_limit(const scenario *s, size_t limit, int step, const run *reference)
+{
+    char program[1024], value[32];
+    const double least = (double)limits[limit].least, most = (double)limits[limit].most;
+    const long at = (long)(least * pow(most / least, (double)step / (LIMIT_STEPS - 1)));
+    snprintf(program, sizeof program, "%s", getenv("PLANISH_BIN"));
+    snprintf(value, sizeof value, "-%c %ld", limits[limit].option, at);
+    setenv("PLANISH_REAL_BIN", program, 1);
+    setenv("PLANISH_LIMIT", value, 1);
+    setenv("PLANISH_BIN", run_path("limited"), 1);
+    start_anew();
+    run r = run_scenario(s);
+    setenv("PLANISH_BIN", program, 1);
+    check_run(s, KINDS + limit, (size_t)at, (size_t)most, &r, true, reference);
     run_free(&r);
+    check_again(s, KINDS + limit, (size_t)most, reference);
 }
 
 static size_t points(size_t index, size_t kind)
@@ -406,7 +445,15 @@ static void check_scenario(size_t index)
         for (size_t n = 1 + (asked < count ? (7 * index + 3 * kind) % step : 0); n <= count;
              n += step) {
             check_fault(s, kind, n, count, n % 4 == 3, &reference);
-            checked++;
+        }
+    }
+    const bool every = points(0, 0) > 1;
+    for (size_t limit = 0; limit < LIMITS; limit++) {
+        for (int step = 0; step < LIMIT_STEPS; step++) {
+            if (every ||
+                (index % 6 == 2 * limit && (size_t)step == (5 * index + 3) % LIMIT_STEPS)) {
+                check_limit(s, limit, step, &reference);
+            }
         }
     }
     run_free(&reference);
@@ -438,11 +485,15 @@ static int set_up(void **ctx)
     snprintf(before, sizeof before, "%s/given", root);
     snprintf(whole, sizeof whole, "%s/whole", run_folder());
     setenv("PLANISH_FAULT_UNDER", root, 1);
+    setenv("OMP_NUM_THREADS", "1", 1);
     setenv("XDG_STATE_HOME", run_path("f/work/state"), 1);
     setenv("XDG_CACHE_HOME", run_path("f/work/cache"), 1);
     setenv("TMPDIR", run_path("f/work/tmp"), 1);
     shell("mkdir -p '%s' && cp -r '%s/sessions/demo' '%s/model' && chmod -R u+w '%s/model'", before,
           source != NULL ? source : ".", before, before);
+    run_write(run_path("limited"),
+              "#!/bin/sh\nulimit $PLANISH_LIMIT && exec \"$PLANISH_REAL_BIN\" \"$@\"\n");
+    assert_int_equal(chmod(run_path("limited"), 0700), 0);
     start_anew();
     run r = run_scenario(&given);
     if (r.status != 0) {
